@@ -1,0 +1,65 @@
+// tap's reporter here: one line per test file, the failures in full, the totals at the end.
+// The built-in short ones redraw the terminal, which makes a CI log unreadable.
+// The whole output goes to .tap/results.tap: tap's own `output-file` would repeat it on stdout.
+import { mkdirSync, openSync, writeSync } from 'node:fs'
+import { Transform } from 'node:stream'
+import { readTotals } from './tap-totals.mjs'
+
+const file = '.tap/results.tap'
+const testPoint = /^( *)(not )?ok \d+(?: - (.*))?$/
+
+export default class TapReporter extends Transform {
+  #file
+  #rest = ''
+  #diagnostic // the indentation of the diagnostic that is being copied
+  #failed = false // the last test point failed: its diagnostic is wanted
+  #totals
+
+  constructor () {
+    super({ decodeStrings: false })
+    mkdirSync('.tap', { recursive: true })
+    this.#file = openSync(file, 'w')
+  }
+
+  _transform (chunk, _encoding, done) {
+    writeSync(this.#file, chunk)
+    const lines = (this.#rest + chunk).split('\n')
+    this.#rest = lines.pop() ?? ''
+    for (const line of lines) this.#line(line)
+    done()
+  }
+
+  _flush (done) {
+    if (this.#rest) this.#line(this.#rest)
+    const { passed, failed, skipped } = this.#totals ?? { passed: 0, failed: 1, skipped: 0 }
+    if (failed) this.#print(`The whole output: ${file}`)
+    if (skipped) this.#print(`${skipped} skipped`)
+    this.#print(`${passed} passed, ${failed} failed`)
+    done()
+  }
+
+  #line (line) {
+    this.#totals = readTotals(line) ?? this.#totals
+    if (this.#diagnostic !== undefined) {
+      this.#print(line)
+      if (line === `${this.#diagnostic}...`) this.#diagnostic = undefined
+      return
+    }
+    if (this.#failed && /^ *---$/.test(line)) {
+      this.#diagnostic = line.slice(0, -3)
+      this.#print(line)
+      return
+    }
+    const [, indent, notOk, name = ''] = testPoint.exec(line) ?? []
+    const isFile = indent === ''
+    const isSkipped = / # (?:SKIP|TODO)\b/i.test(name)
+    const isFailed = notOk !== undefined && !isSkipped
+    if (isFailed || isFile || isSkipped || /^ *Bail out!/.test(line)) this.#print(line)
+    // What encloses a failed assertion has a duration and, but for the file, nothing to add.
+    this.#failed = isFailed && (isFile || !/ # time=/.test(name))
+  }
+
+  #print (line) {
+    this.push(`${line}\n`)
+  }
+}
