@@ -1,0 +1,55 @@
+import createError from '@fastify/error'
+
+/**
+ * Every coded error of this package, by its code. The README lists them with cause, status and fix.
+ */
+export const errorCodes = {
+  FST_WS_RELAY_INVALID_OPTIONS: createError('FST_WS_RELAY_INVALID_OPTIONS', 'Invalid option: %s', 500, TypeError),
+  FST_WS_RELAY_INVALID_CONFIG: createError('FST_WS_RELAY_INVALID_CONFIG', 'The relay configuration of this route is not valid', 500),
+  FST_WS_RELAY_TARGET_NOT_ALIVE: createError('FST_WS_RELAY_TARGET_NOT_ALIVE', 'The target of this connection is not alive', 503),
+  FST_WS_RELAY_ORIGIN_NOT_ALLOWED: createError('FST_WS_RELAY_ORIGIN_NOT_ALLOWED', 'This origin is not allowed', 403),
+  FST_WS_RELAY_UPGRADE_REQUIRED: createError('FST_WS_RELAY_UPGRADE_REQUIRED', 'This resource answers WebSocket upgrades only', 426),
+  FST_WS_RELAY_BAD_HANDSHAKE: createError('FST_WS_RELAY_BAD_HANDSHAKE', 'Bad WebSocket handshake: %s', 400),
+  FST_WS_RELAY_UPGRADE_TIMEOUT: createError('FST_WS_RELAY_UPGRADE_TIMEOUT', 'The upgrade was not answered in time', 503),
+  FST_WS_RELAY_OVERLOADED: createError('FST_WS_RELAY_OVERLOADED', 'Too many WebSocket connections', 503),
+  FST_WS_RELAY_CLOSING: createError('FST_WS_RELAY_CLOSING', 'The server is closing', 503),
+  FST_WS_RELAY_INVALID_PAYLOAD: createError('FST_WS_RELAY_INVALID_PAYLOAD', "Invalid payload of '%s': %s", 500, TypeError),
+  FST_WS_RELAY_TRANSFER_REFUSED: createError('FST_WS_RELAY_TRANSFER_REFUSED', "Connection '%s' cannot be transferred to '%s': %s", 500),
+
+  FST_PROCESS_NOT_ALIVE: createError('FST_PROCESS_NOT_ALIVE', "Process '%s' is not alive", 500),
+  FST_PROCESS_CALL_TIMEOUT: createError('FST_PROCESS_CALL_TIMEOUT', "Call '%s' to '%s' was not answered within %s ms", 500),
+  FST_PROCESS_CALL_FAILED: createError('FST_PROCESS_CALL_FAILED', 'Call %s failed: %s', 500),
+  FST_PROCESS_REFUSED: createError('FST_PROCESS_REFUSED', "Process '%s' refused '%s': %s", 503),
+  FST_PROCESS_NAME_TAKEN: createError('FST_PROCESS_NAME_TAKEN', "The name '%s' is registered already", 500),
+  FST_PROCESS_INVALID_NAME: createError('FST_PROCESS_INVALID_NAME', "Invalid name '%s': expected 1 to 128 characters of A-Z, a-z, 0-9, '_', '.', ':' and '-'", 500, TypeError),
+  FST_PROCESS_INVALID_TOPIC: createError('FST_PROCESS_INVALID_TOPIC', "Invalid topic '%s': expected 1 to 128 characters, not beginning with '@'", 500, TypeError),
+  FST_PROCESS_INVALID_PID: createError('FST_PROCESS_INVALID_PID', "Invalid PID '%s': expected a PID or a registered name", 500, TypeError),
+  FST_PROCESS_INVALID_DURATION: createError('FST_PROCESS_INVALID_DURATION', "Invalid duration '%s': %s", 500, TypeError),
+  FST_PROCESS_INVALID_REASON: createError('FST_PROCESS_INVALID_REASON', "Invalid exit reason '%s': expected 1 to 256 characters", 500, TypeError),
+  FST_PROCESS_INVALID_SPEC: createError('FST_PROCESS_INVALID_SPEC', 'Invalid specification: %s', 500, TypeError),
+  FST_PROCESS_INVALID_OPTIONS: createError('FST_PROCESS_INVALID_OPTIONS', 'Invalid option: %s', 500, TypeError),
+  FST_PROCESS_ALREADY_SERVING: createError('FST_PROCESS_ALREADY_SERVING', "Process '%s' serves its inbox already", 500),
+  FST_PROCESS_STOPPED: createError('FST_PROCESS_STOPPED', "Process '%s' was told to stop: %s", 500),
+  FST_PROCESS_CLOSING: createError('FST_PROCESS_CLOSING', 'The process system is closing and starts nothing new', 503)
+}
+
+const longestShown = 80
+
+/** A value for an error message: short, on one line, and never the whole of what a client sent. */
+export function show (value: unknown): string {
+  const text = textOf(value)
+  const line = text.slice(0, longestShown).replace(/\p{Cc}/gu, ' ')
+  return text.length > longestShown ? `${line}…` : line
+}
+
+/** Nothing of the value itself runs here: its `toString` could throw. */
+function textOf (value: unknown): string {
+  if (typeof value === 'function') return '[function]'
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? '[array]' : '[object]'
+  return String(value)
+}
+
+/** What was thrown, as an Error: anything can be thrown in JavaScript. */
+export function toError (thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(show(thrown), { cause: thrown })
+}
