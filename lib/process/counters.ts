@@ -1,0 +1,21 @@
+/** Different exit reasons that are counted by name: a reason may be any string. */
+const mostReasons = 100
+
+/** What `stats()` reports of the past. */
+export class Counters {
+  spawned = 0
+  sent = 0
+  delivered = 0
+  deadLetters = 0
+  refused = 0
+  readonly #exited = new Map<string, number>()
+
+  ended (reason: string): void {
+    const key = this.#exited.has(reason) || this.#exited.size < mostReasons ? reason : 'other'
+    this.#exited.set(key, (this.#exited.get(key) ?? 0) + 1)
+  }
+
+  get exited (): Record<string, number> {
+    return Object.fromEntries(this.#exited)
+  }
+}

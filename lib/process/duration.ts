@@ -1,0 +1,30 @@
+import parse from 'parse-duration'
+import { errorCodes, show } from '../errors.js'
+import type { Duration } from '../../types/pid.js'
+
+const { FST_PROCESS_INVALID_DURATION } = errorCodes
+
+// parse-duration reads almost anything ("1 apple" is 1); a contract needs a grammar.
+const grammar = /^(?:\d+(?:\.\d+)?(?:ms|[hms]))+$/
+
+/** Node's timers fire at once above this. */
+export const longestDelay = 2 ** 31 - 1
+
+/**
+ * A duration in milliseconds.
+ *
+ * @param value milliseconds, or a string such as `'500ms'`, `'30s'`, `'1m30s'`, `'1.5h'`
+ * @param min inclusive, in milliseconds
+ * @param max inclusive, in milliseconds
+ * @throws `FST_PROCESS_INVALID_DURATION` when it is malformed or out of range
+ */
+export function toMilliseconds (value: Duration, min = 0, max = longestDelay): number {
+  const ms = typeof value === 'number' ? value : typeof value === 'string' && value.length <= 64 && grammar.test(value) ? parse(value) : null
+  if (ms === null || !Number.isFinite(ms)) {
+    throw new FST_PROCESS_INVALID_DURATION(show(value), "expected milliseconds, or a string such as '500ms', '30s', '1m30s' or '1.5h'")
+  }
+  if (ms < min || ms > max) {
+    throw new FST_PROCESS_INVALID_DURATION(show(value), `expected ${min} to ${max} ms`)
+  }
+  return ms
+}

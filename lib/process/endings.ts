@@ -1,0 +1,87 @@
+import type { Entity } from './entity.js'
+import type { Relations } from './relations.js'
+import type { Exit } from '../../types/messages.js'
+import type { Pid } from '../../types/pid.js'
+
+/** What telling of an end needs of the system. */
+export interface EndingsHost {
+  readonly relations: Relations
+  living (pid: Pid): Entity | undefined
+  report (pid: Pid, err: unknown, text: string): void
+}
+
+/** Reasons that do not bring linked processes down. */
+export function isOrderly (reason: string): boolean {
+  return reason === 'normal' || reason === 'shutdown'
+}
+
+/** What the end of a linked process does. */
+export function linkDown (entity: Entity, { pid, reason, error }: Exit): void {
+  if (isOrderly(reason)) return
+  if (entity.trapLinks) entity.notify('@link_down', { pid, reason, ...error && { error } })
+  else entity.linkFailed(reason, error)
+}
+
+/**
+ * Tells of ends, one after the other: what one end brings down waits for its turn here, so that
+ * chains of links are walked in a loop, however long they are.
+ */
+export class Endings {
+  readonly #host: EndingsHost
+  readonly #exits: Exit[] = []
+  #afterwards: (() => void)[] = []
+  #lookers: (() => void)[] = []
+  #telling = false
+
+  constructor (host: EndingsHost) {
+    this.#host = host
+  }
+
+  /** @param afterwards code of users: it runs when everybody has been told */
+  add (exit: Exit, afterwards?: () => void): void {
+    this.#exits.push(exit)
+    if (afterwards !== undefined) this.#afterwards.push(afterwards)
+    if (this.#telling) return
+    this.#telling = true
+    for (let i = 0; i < this.#exits.length; i++) this.#tell(this.#exits[i])
+    this.#exits.length = 0
+    this.#telling = false
+    if (this.#afterwards.length > 0) this.#runAfterwards()
+    if (this.#lookers.length > 0) this.#look()
+  }
+
+  /** Resolves when a condition holds; it is looked at whenever something has ended. */
+  async until (condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise<void>((resolve) => { this.#lookers.push(resolve) })
+  }
+
+  #tell (exit: Exit): void {
+    const { relations } = this.#host
+    for (const peer of relations.takeLinks(exit.pid)) {
+      const entity = this.#host.living(peer)
+      if (entity !== undefined) this.#guard(exit, () => { linkDown(entity, exit) })
+    }
+    for (const watcher of relations.takeWatchers(exit.pid)) this.#guard(exit, () => { watcher.targetEnded(exit) })
+  }
+
+  /** One that fails must not keep the others from being told. */
+  #guard (exit: Exit, task: () => void): void {
+    try {
+      task()
+    } catch (err) {
+      this.#host.report(exit.pid, err, 'could not tell of the end of a process')
+    }
+  }
+
+  #runAfterwards (): void {
+    const tasks = this.#afterwards
+    this.#afterwards = []
+    for (const task of tasks) task()
+  }
+
+  #look (): void {
+    const lookers = this.#lookers
+    this.#lookers = []
+    for (const look of lookers) look()
+  }
+}

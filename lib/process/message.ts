@@ -1,0 +1,44 @@
+import { errorCodes, show } from '../errors.js'
+import type { Call } from './calls.js'
+import type { Pid } from '../../types/pid.js'
+
+const longestTopic = 128
+
+function answerNobody (): void {}
+
+/** What lies in a mailbox, and what a body gets. */
+export class Mail {
+  readonly topic: string
+  readonly payload: unknown
+  readonly from: Pid | undefined
+  readonly reply: (value?: unknown) => void
+  readonly fail: (error: unknown) => void
+  /** Bytes of client data it holds in the mailbox. */
+  readonly bytes: number
+
+  constructor (topic: string, payload: unknown, from: Pid | undefined, call?: Call, bytes = 0) {
+    this.topic = topic
+    this.payload = payload
+    this.from = from
+    this.reply = call === undefined ? answerNobody : (value) => { call.reply(value) }
+    this.fail = call === undefined ? answerNobody : (error) => { call.fail(error) }
+    this.bytes = bytes
+  }
+
+  /** Whether somebody waits for an answer. */
+  get isCall (): boolean {
+    return this.reply !== answerNobody
+  }
+}
+
+/** Only the system itself sends topics that begin with `@`. */
+export function isSystemTopic (topic: string): boolean {
+  return topic.charCodeAt(0) === 64
+}
+
+/** @throws `FST_PROCESS_INVALID_TOPIC` when nobody may send it */
+export function checkTopic (topic: unknown): asserts topic is string {
+  if (typeof topic !== 'string' || topic.length === 0 || topic.length > longestTopic || isSystemTopic(topic)) {
+    throw new errorCodes.FST_PROCESS_INVALID_TOPIC(show(topic))
+  }
+}

@@ -1,0 +1,50 @@
+import { errorCodes, show } from '../errors.js'
+import type { Pid } from '../../types/pid.js'
+
+const shape = /^[1-9]\d{0,15}@([A-Za-z0-9_-]{1,64})\.[a-z0-9]{1,16}$/
+const lastIncarnation = Symbol.for('fastify-ws-relay.incarnation')
+const shared = globalThis as { [lastIncarnation]?: number }
+
+/**
+ * The next incarnation: the start time in base 36, raised above the last one given, so that two
+ * systems of one operating-system process never make the same PID (also when the package is
+ * loaded twice).
+ */
+function nextIncarnation (): string {
+  const incarnation = Math.max(Date.now(), (shared[lastIncarnation] ?? 0) + 1)
+  shared[lastIncarnation] = incarnation
+  return incarnation.toString(36)
+}
+
+/** Makes the PIDs of one node, and tells them from others. */
+export class PidFactory {
+  readonly node: string
+  readonly #suffix: string
+  #serial = 0
+
+  constructor (node: string) {
+    this.node = node
+    this.#suffix = `@${node}.${nextIncarnation()}`
+  }
+
+  next (): Pid {
+    return `${++this.#serial}${this.#suffix}` as Pid
+  }
+
+  /** Whether a PID names another node. This is the one place that decides "here or elsewhere". */
+  isElsewhere (pid: string): boolean {
+    if (pid.endsWith(this.#suffix)) return false
+    const match = shape.exec(pid)
+    return match !== null && match[1] !== this.node
+  }
+}
+
+/** @throws `FST_PROCESS_INVALID_PID` when it can be neither a PID nor a name */
+export function checkAddress (to: unknown): asserts to is string {
+  if (typeof to !== 'string') throw new errorCodes.FST_PROCESS_INVALID_PID(show(to))
+}
+
+/** Whether a string has the shape of a PID, dead or alive, of any node. */
+export function isPid (value: unknown): value is Pid {
+  return typeof value === 'string' && value.length <= 128 && shape.test(value)
+}

@@ -1,0 +1,64 @@
+import { errorCodes, show } from '../errors.js'
+import { Actor } from './actor.js'
+import { checkName } from './names.js'
+import { checkTopic } from './message.js'
+import type { Batch } from './entity.js'
+import type { Runtime } from './runtime.js'
+import type { Groups, Names } from '../../types/processes.js'
+
+/** The name table as users see it: only the living can be registered. */
+export function namesFacade (runtime: Runtime): Names {
+  return {
+    register (name, pid) {
+      checkName(name)
+      const entity = runtime.find(runtime.addressed(pid))
+      if (entity === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(pid))
+      runtime.nameTable.register(name, entity.pid)
+    },
+    unregister: (name) => runtime.nameTable.unregister(name),
+    lookup: (name) => runtime.nameTable.lookup(name)
+  }
+}
+
+/** The group table as users see it; what `sender` broadcasts is from it. */
+export function groupsFacade (runtime: Runtime, sender: Actor | undefined): Groups {
+  return {
+    join (group, pid) {
+      checkName(group)
+      const entity = runtime.find(runtime.addressed(pid))
+      if (entity === undefined) return false
+      runtime.groupTable.join(group, entity.pid)
+      return true
+    },
+    leave (group, pid) {
+      checkName(group)
+      return runtime.groupTable.leave(group, runtime.addressed(pid))
+    },
+    members: (group) => [...runtime.groupTable.members(group)],
+    list: () => runtime.groupTable.list(),
+    broadcast (group, topic, payload, options) {
+      checkTopic(topic)
+      const members = runtime.groupTable.members(group)
+      const batch: Batch = {}
+      let accepted = 0
+      for (const member of members) {
+        if (member !== options?.except && runtime.send(member, topic, payload, sender, batch)) accepted++
+      }
+      return accepted
+    },
+    watch (group, pid) {
+      checkName(group)
+      const entity = runtime.find(runtime.addressed(pid))
+      if (entity === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(pid))
+      if (entity instanceof Actor) entity.dropGroupNews(group)
+      return runtime.groupTable.watch(group, entity.pid)
+    },
+    unwatch (group, pid) {
+      checkName(group)
+      const watcher = runtime.addressed(pid)
+      runtime.groupTable.unwatch(group, watcher)
+      const entity = runtime.find(watcher)
+      if (entity instanceof Actor) entity.dropGroupNews(group)
+    }
+  }
+}

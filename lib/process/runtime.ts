@@ -1,0 +1,319 @@
+import { errorCodes, show } from '../errors.js'
+import { Actor } from './actor.js'
+import { Call, checkSignal } from './calls.js'
+import { Endings, linkDown } from './endings.js'
+import { GroupTable } from './groups.js'
+import { checkTopic } from './message.js'
+import { isName, NameTable } from './names.js'
+import { checkAddress, isPid, PidFactory } from './pid.js'
+import { Relations } from './relations.js'
+import { Scheduler } from './scheduler.js'
+import { Self } from './self.js'
+import { Counters } from './counters.js'
+import { groupsFacade, namesFacade } from './registries.js'
+import { startSupervisor } from './supervisor/supervisor.js'
+import { toMilliseconds } from './duration.js'
+import { shutDown } from './shutdown.js'
+import { checkSpawn } from './spawn-options.js'
+import type { Batch, Entity } from './entity.js'
+import type { Watcher } from './relations.js'
+import type { Turns } from './scheduler.js'
+import type { Exit } from '../../types/messages.js'
+import type { Monitor, Pid } from '../../types/pid.js'
+import type { CallOptions, Groups, Logger, Names, Process, ProcessBody, ProcessInfo, SpawnOptions, Supervisor, SupervisorSpec } from '../../types/processes.js'
+
+/** Milliseconds. */
+const defaultCallTimeout = 5000
+
+/** What a runtime is made with; every value is checked already. */
+export interface RuntimeOptions {
+  readonly node: string
+  readonly mailboxLimit: number
+  readonly mailboxBytes: number
+  readonly logger: Logger
+  /** Where turns come from, for tests. */
+  readonly turns?: Turns
+}
+
+export { isOrderly } from './endings.js'
+
+/**
+ * The process system: who lives behind which PID, and everything that crosses from one to another.
+ * The public face of it is `processes.ts`.
+ */
+export class Runtime {
+  readonly scheduler: Scheduler
+  readonly counters = new Counters()
+  readonly relations = new Relations()
+  readonly nameTable = new NameTable()
+  readonly groupTable = new GroupTable((watcher, group, joined, left) => {
+    this.#table.get(watcher)?.notify('@group', { group, joined: [...joined], left: [...left] })
+  })
+
+  readonly names: Names = namesFacade(this)
+  readonly groups: Groups = groupsFacade(this, undefined)
+  /** Supervisors without a supervisor above them. */
+  readonly supervisors = new Set<Pid>()
+  readonly pids: PidFactory
+  readonly mailboxLimit: number
+  readonly mailboxBytes: number
+  readonly logger: Logger
+  readonly #table = new Map<string, Entity>()
+  readonly #endings = new Endings(this)
+  #monitors = 0
+  #closed: Promise<void> | undefined
+
+  constructor (options: RuntimeOptions) {
+    this.pids = new PidFactory(options.node)
+    this.mailboxLimit = options.mailboxLimit
+    this.mailboxBytes = options.mailboxBytes
+    this.logger = options.logger
+    this.scheduler = new Scheduler(options.turns)
+  }
+
+  // Who is there
+
+  /** What lives behind a PID or a name of this node. */
+  find (to: string): Entity | undefined {
+    const entity = this.#table.get(to)
+    if (entity !== undefined) return entity
+    checkAddress(to)
+    const pid = this.nameTable.lookup(to)
+    return pid === undefined ? undefined : this.#table.get(pid)
+  }
+
+  living (pid: Pid): Entity | undefined {
+    return this.#table.get(pid)
+  }
+
+  /**
+   * The PID that a PID or name stands for, dead or alive. A name that nobody has stands for itself:
+   * it is as dead as a PID can be.
+   * @throws `FST_PROCESS_INVALID_PID` when it is neither
+   */
+  addressed (to: string): Pid {
+    const entity = this.find(to)
+    if (entity !== undefined) return entity.pid
+    if (!isPid(to) && !isName(to)) throw new errorCodes.FST_PROCESS_INVALID_PID(show(to))
+    return to as Pid
+  }
+
+  get entities (): IterableIterator<Entity> {
+    return this.#table.values()
+  }
+
+  get alive (): number {
+    return this.#table.size
+  }
+
+  /** Puts an entity behind its PID. */
+  adopt (entity: Entity): void {
+    this.#table.set(entity.pid, entity)
+    this.counters.spawned++
+  }
+
+  get closing (): boolean {
+    return this.#closed !== undefined
+  }
+
+  /** @throws `FST_PROCESS_CLOSING` */
+  checkOpen (): void {
+    if (this.closing) throw new errorCodes.FST_PROCESS_CLOSING()
+  }
+
+  info (to: string): ProcessInfo | undefined {
+    const entity = this.find(to)
+    if (entity === undefined) return undefined
+    const { pid } = entity
+    return { pid, ...entity.describe(), names: this.nameTable.of(pid), links: [...this.relations.linksOf(pid)], groups: this.groupTable.of(pid) }
+  }
+
+  // Starting
+
+  spawn (body: ProcessBody, options: SpawnOptions = {}): Pid {
+    checkSpawn(body, options)
+    return this.start(body as (...args: unknown[]) => unknown, options, 'process', body.name).pid
+  }
+
+  /** Starts an actor; what `options` asks for is in place before it runs. Nothing starts if it throws. */
+  start (body: (self: Process, ...args: never[]) => unknown, options: SpawnOptions, kind: Actor['kind'], label: string): Actor {
+    this.checkOpen()
+    const { name, link, monitor, args = [], mailboxLimit = this.mailboxLimit, trapLinks = false } = options
+    if (name !== undefined) this.nameTable.checkFree(name)
+    const linked = link === undefined ? undefined : this.addressed(link)
+    const told = monitor === undefined ? undefined : this.#told(monitor)
+    const actor: Actor = new Actor(this, this.pids.next(), {
+      kind,
+      label,
+      mailboxLimit,
+      trapLinks,
+      run: () => (body as (...args: unknown[]) => unknown)(new Self(this, actor) as unknown, ...args)
+    })
+    this.adopt(actor)
+    if (name !== undefined) this.nameTable.register(name, actor.pid)
+    told?.addMonitor(actor.pid)
+    if (linked !== undefined) this.link(actor, linked)
+    if (!actor.ended) this.scheduler.schedule(actor)
+    return actor
+  }
+
+  supervise (spec: SupervisorSpec): Supervisor {
+    return startSupervisor(this, spec)
+  }
+
+  /** Who is told of an end: nothing starts that nobody would hear of. */
+  #told (to: string): Actor {
+    const entity = this.find(this.addressed(to))
+    if (entity === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(to))
+    if (!(entity instanceof Actor)) throw new errorCodes.FST_PROCESS_INVALID_SPEC(`expected a process as 'monitor', got '${show(to)}'`)
+    return entity
+  }
+
+  // Messages
+
+  /** @param sender refused once it has ended; undefined for code outside a process */
+  send (to: string, topic: string, payload: unknown, sender?: Actor, batch?: Batch): boolean {
+    checkTopic(topic)
+    if (sender?.ended === true) return this.#refuse()
+    const entity = this.find(to)
+    if (entity !== undefined) return entity.deliver(topic, payload, sender?.pid, undefined, batch)
+    this.counters.deadLetters++
+    return false
+  }
+
+  call (to: string, topic: string, payload: unknown, options?: CallOptions, caller?: Actor): Promise<unknown> {
+    try {
+      return this.#call(to, topic, payload, options ?? {}, caller)
+    } catch (err) {
+      return Promise.reject(err)
+    }
+  }
+
+  #call (to: string, topic: string, payload: unknown, options: CallOptions, caller: Actor | undefined): Promise<unknown> {
+    checkTopic(topic)
+    const timeout = toMilliseconds(options.timeout ?? defaultCallTimeout)
+    const signal = options.signal ?? undefined
+    checkSignal(signal)
+    signal?.throwIfAborted()
+    if (caller?.ended === true) throw caller.stopError
+    const entity = this.find(to)
+    if (entity === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(to))
+    const call = new Call(this, { to: entity.pid, topic, timeout, signal, owner: caller })
+    caller?.keep(call)
+    if (!entity.deliver(topic, payload, caller?.pid, call)) {
+      call.reject(new errorCodes.FST_PROCESS_REFUSED(entity.pid, topic, 'it is full or stopping'))
+    }
+    return call.promise
+  }
+
+  #refuse (): false {
+    this.counters.refused++
+    return false
+  }
+
+  /** Groups as one process sees them: its broadcasts are from itself. */
+  groupsFor (sender: Actor): Groups {
+    return groupsFacade(this, sender)
+  }
+
+  // Ends
+
+  /** @throws `FST_PROCESS_INVALID_REASON` */
+  checkReason (reason: unknown): string {
+    if (typeof reason !== 'string' || reason.length === 0 || reason.length > 256) throw new errorCodes.FST_PROCESS_INVALID_REASON(show(reason))
+    return reason
+  }
+
+  exit (to: string, reason: string = 'shutdown'): boolean {
+    this.checkReason(reason)
+    const entity = this.find(to)
+    entity?.end(reason === 'kill' ? 'killed' : reason)
+    return entity !== undefined
+  }
+
+  cancel (to: string, reason: string = 'shutdown', from?: Pid): boolean {
+    this.checkReason(reason)
+    return this.find(to)?.cancel(from, reason) ?? false
+  }
+
+  nextMonitor (): Monitor {
+    return ++this.#monitors as Monitor
+  }
+
+  /** Tells a watcher of the end of a PID: at once when it has ended already. */
+  watch (target: Pid, watcher: Watcher): void {
+    if (this.#table.has(target)) this.relations.watch(target, watcher)
+    else watcher.targetEnded({ pid: target, reason: this.#absence(target) })
+  }
+
+  unwatch (target: Pid, watcher: Watcher): void {
+    this.relations.unwatch(target, watcher)
+  }
+
+  link (one: Entity, other: Pid): void {
+    if (one.pid === other) return
+    if (this.#table.has(other)) this.relations.link(one.pid, other)
+    else linkDown(one, { pid: other, reason: this.#absence(other) })
+  }
+
+  exited (to: string, signal: AbortSignal | undefined): Promise<Exit> {
+    return new Promise((resolve, reject) => {
+      checkSignal(signal)
+      signal?.throwIfAborted()
+      const pid = this.addressed(to)
+      const watcher: Watcher = {
+        targetEnded (exit) {
+          signal?.removeEventListener('abort', aborted)
+          resolve(exit)
+        }
+      }
+      const aborted = (): void => {
+        this.unwatch(pid, watcher)
+        reject(signal!.reason)
+      }
+      signal?.addEventListener('abort', aborted, { once: true })
+      this.watch(pid, watcher)
+    })
+  }
+
+  /**
+   * An entity has ended and released what is its own: nothing remains of it here, and then those
+   * who watched it are told.
+   * @param afterwards what runs code of users, when all is told
+   */
+  ended (entity: Entity, exit: Exit, afterwards?: () => void): void {
+    const { pid } = entity
+    this.#table.delete(pid)
+    this.nameTable.release(pid)
+    this.groupTable.release(pid)
+    this.counters.ended(exit.reason)
+    this.#endings.add(exit, afterwards)
+  }
+
+  /** Why there is nobody behind a PID. */
+  #absence (pid: Pid): Exit['reason'] {
+    return this.pids.isElsewhere(pid) ? 'noconnection' : 'noproc'
+  }
+
+  // The end of all
+
+  close (timeout: number): Promise<void> {
+    // In a microtask: what listens to the stop must find that nothing starts any more.
+    this.#closed ??= Promise.resolve().then(() => shutDown(this, timeout))
+    return this.#closed
+  }
+
+  /** Resolves when a condition holds; it is looked at whenever something has ended. */
+  until (condition: () => boolean): Promise<void> {
+    return this.#endings.until(condition)
+  }
+
+  /** Logs a failure. A logger that fails itself must not stop what goes on. */
+  report (pid: Pid, err: unknown, text: string): void {
+    try {
+      this.logger.error({ pid, err }, text)
+    } catch {
+      // A logger that throws is its owner's fault, and must not keep anybody from being told.
+    }
+  }
+}

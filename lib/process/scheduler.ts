@@ -1,0 +1,140 @@
+import { Ring } from './ring.js'
+
+/** What the scheduler gives turns to. It must not throw. */
+export interface Runnable {
+  /** Set by the scheduler: it stands in the run queue, once. */
+  queued: boolean
+  /**
+   * One turn: start, or handle some messages.
+   * @returns whether code of it goes on when the code that runs now has returned
+   */
+  turn (): boolean
+}
+
+/** Where turns come from; tests put their own. */
+export interface Turns {
+  /** Runs a function when the code that runs now has returned. */
+  soon (task: () => void): void
+  /** Runs a function after the event loop has looked at sockets and timers. */
+  later (task: () => void): void
+  /** Milliseconds from any fixed point. */
+  now (): number
+}
+
+const resolved = Promise.resolve()
+
+/** The event loop's turns. A resolved promise wakes the queue cheaper than `queueMicrotask`. */
+export const eventLoop: Turns = {
+  soon: (task) => resolved.then(task),
+  later (task) { setImmediate(task) },
+  now () { return performance.now() }
+}
+
+/** Turns after which the event loop is asked for a breath, whatever they took. */
+const turnsPerBreath = 64
+/** Milliseconds after which it is asked, and after which, once asked, the next turn waits for it. */
+const budget = 0.5
+/** Bodies that may go on at once before the clock is looked at again. */
+const bodiesAtOnce = 16
+
+/**
+ * Whose turn it is. A process with mail stands once in the queue; a turn is a slice of its mail.
+ * After a budget of time the event loop breathes, so that HTTP is served under any flood.
+ *
+ * A body that loops over its inbox goes on in a microtask, when its turn is over. Those few stand
+ * before the next drain, which therefore measures them: together, as one turn.
+ */
+export class Scheduler {
+  /** The longest turn so far, in milliseconds. */
+  longestTurn = 0
+  readonly #queue = new Ring<Runnable>()
+  readonly #turns: Turns
+  /** It drains the queue, or will when the code that runs now has returned. */
+  #awake = false
+  /** Since when, at the latest, code has run that is not measured yet; undefined: since the drain that comes. */
+  #before: number | undefined
+  /** A body has taken mail by itself: it goes on after the drain that comes. */
+  #goesOn = false
+  #turnsTaken = 0
+  #since = 0
+  #breathAsked: number | undefined
+  #exhausted = false
+
+  constructor (turns: Turns = eventLoop) {
+    this.#turns = turns
+  }
+
+  schedule (runnable: Runnable): void {
+    if (runnable.queued) return
+    runnable.queued = true
+    this.#queue.push(runnable)
+    if (this.#awake || this.#exhausted) return
+    this.#awake = true
+    this.#turns.soon(this.#drain)
+  }
+
+  /** Whether a body may take mail without asking for a turn. */
+  mayGoOn (): boolean {
+    if (this.#exhausted) return false
+    this.#goesOn = true
+    if (!this.#awake) {
+      this.#awake = true
+      this.#turns.soon(this.#drain)
+    }
+    return true
+  }
+
+  /** Runs a task once the event loop has looked at sockets and timers. */
+  afterBreath (task: () => void): void {
+    this.#turns.later(task)
+  }
+
+  readonly #drain = (): void => {
+    if (this.#before === undefined) this.#before = this.#turns.now()
+    else this.#turnOver(this.#before)
+    const goesOn = this.#goesOn
+    this.#goesOn = false
+    let bodies = 0
+    while (!this.#exhausted && bodies < bodiesAtOnce) {
+      const runnable = this.#queue.shift()
+      if (runnable === undefined) break
+      runnable.queued = false
+      if (runnable.turn()) bodies++
+      this.#turnOver(this.#before)
+    }
+    if (bodies > 0 || goesOn || this.#goesOn) this.#turns.soon(this.#drain)
+    else {
+      this.#awake = false
+      this.#before = undefined
+    }
+  }
+
+  #turnOver (before: number): void {
+    const now = this.#turns.now()
+    if (now - before > this.longestTurn) this.longestTurn = now - before
+    this.#before = now
+    this.#count(now)
+  }
+
+  #count (now: number): void {
+    if (this.#breathAsked !== undefined) {
+      if (now - this.#breathAsked >= budget) this.#exhausted = true
+      return
+    }
+    // A breath that came unasked is not noticed: then this asks for one too many, which is cheap.
+    if (this.#turnsTaken++ === 0) this.#since = now
+    else if (this.#turnsTaken >= turnsPerBreath || now - this.#since >= budget) {
+      this.#breathAsked = now
+      this.#turns.later(this.#breathe)
+    }
+  }
+
+  readonly #breathe = (): void => {
+    this.#breathAsked = undefined
+    this.#turnsTaken = 0
+    this.#exhausted = false
+    if (this.#queue.length === 0 || this.#awake) return
+    this.#awake = true
+    this.#drain()
+  }
+}

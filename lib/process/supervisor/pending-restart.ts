@@ -1,0 +1,35 @@
+import type { RestartIntensity } from './intensity.js'
+import type { SupervisedChild } from './child.js'
+import type { ProcessTimers } from '../timers.js'
+import type { Timer } from '../../../types/processes.js'
+
+/** Children that are started together after a while. The clock of the intensity stands still so long. */
+export class PendingRestart {
+  readonly #children: Set<SupervisedChild>
+  readonly #intensity: RestartIntensity
+  readonly #timer: Timer
+
+  constructor (children: readonly SupervisedChild[], intensity: RestartIntensity, timers: ProcessTimers, delay: number, over: () => void) {
+    this.#children = new Set(children)
+    this.#intensity = intensity
+    for (const child of children) child.pending = this
+    intensity.waitBegins()
+    this.#timer = timers.after(delay, over)
+  }
+
+  /** One of them is not to be started. The others still are. */
+  leave (child: SupervisedChild): void {
+    child.pending = undefined
+    this.#children.delete(child)
+    if (this.#children.size > 0) return
+    this.#timer.cancel()
+    this.#intensity.waitEnds()
+  }
+
+  /** The time is over. @returns those who are to be started, in order */
+  take (): SupervisedChild[] {
+    const children = [...this.#children]
+    for (const child of children) this.leave(child)
+    return children
+  }
+}

@@ -1,0 +1,171 @@
+import { errorCodes, show } from '../../errors.js'
+import { PendingRestart } from './pending-restart.js'
+import { RestartIntensity } from './intensity.js'
+import { SupervisedChild } from './child.js'
+import { planChild, planSupervisor } from './spec.js'
+import { strategies } from './strategies.js'
+import type { Actor } from '../actor.js'
+import type { Runtime } from '../runtime.js'
+import type { Child, SupervisorPlan } from './spec.js'
+import type { Exit } from '../../../types/messages.js'
+import type { Pid } from '../../../types/pid.js'
+import type { ChildInfo, ChildSpec, Process, Supervisor, SupervisorSpec } from '../../../types/processes.js'
+
+/** @throws `FST_PROCESS_INVALID_SPEC`, and what starting a child throws: then nothing is left running */
+export function startSupervisor (runtime: Runtime, spec: SupervisorSpec): Supervisor {
+  const supervisor = new SupervisorProcess(runtime, planSupervisor(spec))
+  runtime.supervisors.add(supervisor.pid)
+  return {
+    pid: supervisor.pid,
+    startChild: (child) => supervisor.startChild(child),
+    stopChild: (id) => supervisor.stopChild(id),
+    children: () => supervisor.children()
+  }
+}
+
+/** A supervisor: an ordinary process that monitors its children. */
+class SupervisorProcess {
+  readonly #runtime: Runtime
+  readonly #plan: SupervisorPlan
+  readonly #intensity: RestartIntensity
+  readonly #actor: Actor
+  #children: SupervisedChild[] = []
+  #lastTask: Promise<void> = Promise.resolve()
+
+  constructor (runtime: Runtime, plan: SupervisorPlan, name = plan.name) {
+    this.#runtime = runtime
+    this.#plan = plan
+    this.#intensity = new RestartIntensity(plan.maxRestarts, plan.period)
+    this.#actor = runtime.start((self) => this.#run(self), { name }, 'supervisor', name ?? 'supervisor')
+    // Its own end by `exit` takes the children with it: nobody else would.
+    runtime.watch(this.#actor.pid, { targetEnded: (exit) => { this.#ended(exit) } })
+    try {
+      for (const child of plan.children) this.#add(child)
+    } catch (err) {
+      this.#actor.end('shutdown')
+      throw err
+    }
+  }
+
+  get pid (): Pid {
+    return this.#actor.pid
+  }
+
+  startChild (spec: ChildSpec): Pid {
+    if (this.#actor.stopping) throw new errorCodes.FST_PROCESS_NOT_ALIVE(this.pid)
+    const plan = planChild(spec)
+    const known = this.#find(plan.id)
+    if (known !== undefined) {
+      if (known.inUse) throw new errorCodes.FST_PROCESS_INVALID_SPEC(`child id '${show(plan.id)}' is in use`)
+      this.#remove(known)
+    }
+    return this.#add(plan)
+  }
+
+  async stopChild (id: string): Promise<void> {
+    const child = this.#find(id)
+    if (child === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(id))
+    child.leaving = true
+    await child.stop(this.#runtime)
+    this.#remove(child)
+  }
+
+  children (): ChildInfo[] {
+    return this.#children.map(({ plan, pid, restarts }) => ({ id: plan.id, pid, restarts }))
+  }
+
+  async #run (self: Process): Promise<void> {
+    await self.serve({ '@exit': (exit) => this.#serially(() => this.#childEnded(self, exit)) })
+    await this.#stopAll(this.#children)
+  }
+
+  /** One thing at a time: a restart that waits for a slow child must not meet another. */
+  #serially (task: () => Promise<void>): Promise<void> {
+    const run = async (): Promise<void> => { if (!this.#actor.stopping) await task() }
+    this.#lastTask = this.#lastTask.then(run, run)
+    return this.#lastTask
+  }
+
+  async #childEnded (self: Process, { pid, reason }: { pid: Pid, reason: string }): Promise<void> {
+    const child = this.#children.find((child) => child.pid === pid)
+    if (child === undefined) return
+    child.pid = undefined
+    if (child.returnsAfter(reason)) await this.#restart(self, child)
+    else if (child.plan.restart === 'temporary') this.#remove(child)
+  }
+
+  async #restart (self: Process, failed: SupervisedChild): Promise<void> {
+    if (this.#runtime.closing) return
+    if (!this.#intensity.allows()) {
+      self.log.error({ child: failed.plan.id }, 'too many restarts: the supervisor gives up')
+      self.stop('restart_intensity')
+    }
+    const affected = strategies[this.#plan.strategy](this.#children, failed)
+    await this.#stopAll(affected)
+    // A temporary child is never restarted, not even with its siblings.
+    for (const child of affected) if (child.plan.restart === 'temporary') this.#remove(child)
+    const restarted = affected.filter((child) => !child.leaving && child.plan.restart !== 'temporary')
+    const delay = failed.delay()
+    if (delay === 0) this.#startAgain(self, restarted)
+    else this.#wait(restarted, delay, (children) => { this.#startAgain(self, children) })
+  }
+
+  #wait (children: readonly SupervisedChild[], delay: number, over: (children: SupervisedChild[]) => void | Promise<void>): void {
+    const pending = new PendingRestart(children, this.#intensity, this.#actor.timers, delay, () => {
+      // What stops the supervisor in there ends it as well: nobody else is to know.
+      this.#serially(async () => { await over(pending.take()) }).catch(() => {})
+    })
+  }
+
+  #startAgain (self: Process, children: readonly SupervisedChild[]): void {
+    if (this.#actor.stopping) return
+    for (const [i, child] of children.entries()) {
+      child.restarts++
+      try {
+        this.#start(child)
+      } catch (err) {
+        this.#runtime.report(this.pid, err, `the child '${child.plan.id}' could not be restarted`)
+        // As in OTP, it is tried again, which counts; those behind it keep their place.
+        this.#wait(children.slice(i), 1, async ([first]) => { if (first !== undefined) await this.#restart(self, first) })
+        return
+      }
+    }
+  }
+
+  #add (plan: Child): Pid {
+    const child = new SupervisedChild(plan, this.#actor, this.#plan)
+    const pid = this.#start(child)
+    this.#children.push(child)
+    return pid
+  }
+
+  #start (child: SupervisedChild): Pid {
+    const { start, args, name, mailboxLimit, trapLinks } = child.plan
+    const pid = typeof start === 'function'
+      ? this.#runtime.start(start, { name, args, mailboxLimit, trapLinks }, 'process', start.name).pid
+      : new SupervisorProcess(this.#runtime, start, name ?? start.name).pid
+    child.started(pid, this.#runtime)
+    return pid
+  }
+
+  #find (id: string): SupervisedChild | undefined {
+    return this.#children.find(({ plan }) => plan.id === id)
+  }
+
+  #remove (child: SupervisedChild): void {
+    this.#children = this.#children.filter((other) => other !== child)
+  }
+
+  async #stopAll (children: readonly SupervisedChild[]): Promise<void> {
+    for (const child of children) child.pending?.leave(child)
+    for (const child of [...children].reverse()) await child.stop(this.#runtime)
+  }
+
+  #ended ({ reason }: Exit): void {
+    this.#runtime.supervisors.delete(this.pid)
+    for (const { pid } of [...this.#children].reverse()) {
+      if (pid !== undefined) this.#runtime.living(pid)?.end(reason === 'killed' ? 'killed' : 'shutdown')
+    }
+    this.#children = []
+  }
+}

@@ -1,0 +1,115 @@
+import { setImmediate as nextLap } from 'node:timers/promises'
+import { createProcesses } from '../../lib/process/index.js'
+import { processesOf } from '../../lib/process/processes.js'
+import { Runtime } from '../../lib/process/runtime.js'
+import { silent } from '../../lib/process/logger.js'
+import type { Turns } from '../../lib/process/scheduler.js'
+import type { MessageOf } from '../../types/messages.js'
+import type { Pid } from '../../types/pid.js'
+import type { Logger, Processes, ProcessesOptions, ProcessSystem, SpawnOptions } from '../../types/processes.js'
+
+/** A message of any topic. */
+export type AnyMessage = MessageOf<string, unknown>
+
+/** Topics without a declaration: a body that takes what comes. */
+export interface Loose { [topic: string]: any }
+
+/** What a test file gives; tap's own `t` fits. */
+interface Teardown {
+  teardown (task: () => unknown): void
+}
+
+/** A process system that is closed after the test. */
+export function build (t: Teardown, options: ProcessesOptions = {}): ProcessSystem {
+  const processes = createProcesses({ closeTimeout: 20, ...options })
+  t.teardown(() => processes.close())
+  return processes
+}
+
+/** A system whose inside is at hand. */
+export function buildRuntime (options: { logger?: Logger, turns?: Turns, mailboxLimit?: number, mailboxBytes?: number } = {}): { runtime: Runtime, processes: Processes } {
+  const { logger = silent, turns, mailboxLimit = 10_000, mailboxBytes = 2 ** 24 } = options
+  const runtime = new Runtime({ node: 'local', mailboxLimit, mailboxBytes, logger, turns })
+  return { runtime, processes: processesOf(runtime) }
+}
+
+/** What a system holds by PID or name. All of it belongs to the living. */
+export function held (runtime: Runtime): { alive: number, relations: number, names: number, groups: number } {
+  return { alive: runtime.alive, relations: runtime.relations.size, names: runtime.nameTable.size, groups: runtime.groupTable.size }
+}
+
+/** Lets every process do what it can do by now. */
+export async function settle (): Promise<void> {
+  for (let lap = 0; lap < 3; lap++) await nextLap()
+}
+
+/** A process that notes what it receives. */
+export interface Probe {
+  readonly pid: Pid
+  readonly seen: AnyMessage[]
+  /** Resolves with the first `count` messages. */
+  until (count: number): Promise<AnyMessage[]>
+}
+
+export function probe (processes: Pick<Processes, 'spawn'>, options?: SpawnOptions<[]>): Probe {
+  const seen: AnyMessage[] = []
+  let look = (): void => {}
+  const pid = processes.spawn<{}, []>(async function probe (self) {
+    await self.serve({}, (message) => {
+      seen.push(message)
+      look()
+    })
+  }, options)
+  return {
+    pid,
+    seen,
+    async until (count) {
+      while (seen.length < count) await new Promise<void>((resolve) => { look = resolve })
+      return seen.slice(0, count)
+    }
+  }
+}
+
+/** Takes what comes until the process is told to stop. */
+export async function drain (inbox: AsyncIterable<unknown>): Promise<void> {
+  const iterator = inbox[Symbol.asyncIterator]()
+  while ((await iterator.next()).done !== true);
+}
+
+/** A promise and its handles. */
+export function deferred<T = void> (): { promise: Promise<T>, resolve: (value: T) => void, reject: (error: unknown) => void } {
+  let resolve!: (value: T) => void
+  let reject!: (error: unknown) => void
+  const promise = new Promise<T>((_resolve, _reject) => { resolve = _resolve; reject = _reject })
+  return { promise, resolve, reject }
+}
+
+/** A logger that keeps what it is told. */
+export function recordingLogger (): { logger: Logger, lines: Array<{ level: string, args: unknown[] }> } {
+  const lines: Array<{ level: string, args: unknown[] }> = []
+  const say = (level: string) => (...args: unknown[]) => { lines.push({ level, args }) }
+  const logger: Logger = {
+    trace: say('trace'), debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error'), fatal: say('fatal'), child: () => logger
+  }
+  return { logger, lines }
+}
+
+/** Turns that a test gives: nothing runs by itself. */
+export class ManualTurns implements Turns {
+  readonly tasks: Array<() => void> = []
+  readonly laterTasks: Array<() => void> = []
+  clock = 0
+
+  soon = (task: () => void): void => { this.tasks.push(task) }
+  later = (task: () => void): void => { this.laterTasks.push(task) }
+  now = (): number => this.clock
+
+  /** Runs what is there, and what comes of it. */
+  run (): void {
+    for (let task = this.tasks.shift(); task !== undefined; task = this.tasks.shift()) task()
+  }
+
+  breathe (): void {
+    for (const task of this.laterTasks.splice(0)) task()
+  }
+}

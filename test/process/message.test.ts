@@ -1,0 +1,19 @@
+import t from 'tap'
+import { checkTopic, isSystemTopic, Mail } from '../../lib/process/message.js'
+
+t.test('topics are 1 to 128 characters and do not begin with @', async (t) => {
+  for (const topic of ['a', 'ws.send', 'é', ' ', 'a@b', 'x'.repeat(128), '__proto__']) checkTopic(topic)
+  for (const topic of ['', '@', '@exit', 'x'.repeat(129), 5, null, undefined, {}, Symbol('x')]) {
+    t.throws(() => { checkTopic(topic) }, { code: 'FST_PROCESS_INVALID_TOPIC' })
+  }
+  t.ok(isSystemTopic('@cancel'))
+  t.notOk(isSystemTopic('cancel'))
+})
+
+t.test('a message that is no call can be answered, into the void', async (t) => {
+  const { reply, fail, payload, bytes } = new Mail('x', 1, undefined)
+  t.equal(reply(5), undefined)
+  t.equal(fail(new Error('no')), undefined)
+  t.equal(payload, 1)
+  t.equal(bytes, 0)
+})

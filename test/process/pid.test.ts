@@ -1,0 +1,33 @@
+import t from 'tap'
+import { checkAddress, isPid, PidFactory } from '../../lib/process/pid.js'
+
+t.test('PIDs name their node, count up and are never given twice', async (t) => {
+  const pids = new PidFactory('shop-1')
+  t.match(pids.next(), /^1@shop-1\.[a-z0-9]+$/)
+  t.match(pids.next(), /^2@shop-1\.[a-z0-9]+$/)
+})
+
+t.test('incarnations of one operating-system process are ordered and unique', async (t) => {
+  const incarnations = Array.from({ length: 50 }, () => new PidFactory('local').next().split('.')[1])
+  t.equal(new Set(incarnations).size, incarnations.length)
+  t.strictSame([...incarnations].sort((a, b) => parseInt(a, 36) - parseInt(b, 36)), incarnations)
+})
+
+t.test('only a PID with another node name is elsewhere', async (t) => {
+  const pids = new PidFactory('local')
+  t.notOk(pids.isElsewhere(pids.next()))
+  t.notOk(pids.isElsewhere('1@local.abc'), 'an earlier incarnation of this node')
+  t.ok(pids.isElsewhere('1@other.abc'))
+  t.notOk(pids.isElsewhere('a-name'))
+})
+
+t.test('the shape of a PID', async (t) => {
+  for (const pid of ['1@local.mi3k9x2a', '42@a_b-C9.0', `9@${'n'.repeat(64)}.z`]) t.ok(isPid(pid), pid)
+  const wrong = ['', '0@local.a', '1@local', '@local.a', '1@.a', '1@lo cal.a', '1@local.A', 'lobby', `1@${'n'.repeat(65)}.z`, `${'1'.repeat(200)}@a.b`, 5, null, undefined, {}]
+  for (const value of wrong) t.notOk(isPid(value), String(value))
+})
+
+t.test('an address is a string', async (t) => {
+  checkAddress('anything')
+  for (const value of [undefined, null, 5, {}, Symbol('pid')]) t.throws(() => { checkAddress(value) }, { code: 'FST_PROCESS_INVALID_PID' })
+})

@@ -1,0 +1,35 @@
+import t from 'tap'
+import { build, settle } from './helpers.js'
+import type { Process } from '../../types/processes.js'
+
+t.test('the facade lists the living, oldest first', async (t) => {
+  const processes = build(t)
+  const body = (self: Process): Promise<unknown> => self.receive()
+  const pids = [processes.spawn(body), processes.spawn(body), processes.spawn(body)]
+  processes.exit(pids[1])
+  t.strictSame(processes.list(), [pids[0], pids[2]])
+  t.equal(processes.node, 'local')
+})
+
+t.test('its functions need no `this`, and cannot be replaced', async (t) => {
+  const processes = build(t)
+  const { spawn, send, alive } = processes
+  const pid = spawn((self) => self.receive())
+  t.ok(alive(pid))
+  t.ok(send(pid, 'x'))
+  t.throws(() => { (processes as { send: unknown }).send = () => true })
+})
+
+t.test('stats count what happened', async (t) => {
+  const processes = build(t)
+  const pid = processes.spawn((self) => self.serve({}, () => {}), { mailboxLimit: 2 })
+  processes.spawn(() => { throw new Error('broken') })
+  for (let i = 0; i < 3; i++) processes.send(pid, 'x')
+  processes.send('nobody', 'x')
+  await settle()
+  processes.send(pid, 'x')
+  processes.exit(pid, 'kill')
+  const { longestTurn, ...counts } = processes.stats()
+  t.strictSame(counts, { alive: 0, spawned: 2, exited: { error: 1, killed: 1 }, sent: 3, delivered: 2, deadLetters: 2, refused: 1 })
+  t.ok(longestTurn > 0)
+})

@@ -1,0 +1,181 @@
+import t from 'tap'
+import { createServer, get } from 'node:http'
+import { once } from 'node:events'
+import { build, ManualTurns } from './helpers.js'
+import { eventLoop, Scheduler } from '../../lib/process/scheduler.js'
+import type { AddressInfo } from 'node:net'
+import type { Runnable } from '../../lib/process/scheduler.js'
+import type { Loose } from './helpers.js'
+import type { Process } from '../../types/processes.js'
+
+/** Something that wants turns, and takes a while. */
+function runnable (turn: () => boolean | undefined | number): Runnable {
+  return { queued: false, turn: () => turn() === true }
+}
+
+t.test('who is scheduled stands in the queue once, and has its turn later', async (t) => {
+  const turns = new ManualTurns()
+  const scheduler = new Scheduler(turns)
+  const order: string[] = []
+  const one = runnable(() => { order.push('one'); return order.length < 3 ? (scheduler.schedule(one), false) : false })
+  const two = runnable(() => order.push('two'))
+  scheduler.schedule(one)
+  scheduler.schedule(one)
+  scheduler.schedule(two)
+  t.strictSame(order, [])
+  t.equal(turns.tasks.length, 1)
+  turns.run()
+  t.strictSame(order, ['one', 'two', 'one'])
+  t.notOk(one.queued)
+})
+
+t.test('after a budget of turns or time the event loop breathes before the queue goes on', async (t) => {
+  for (const [ms, most] of [[0.01, 400], [1, 7], [10, 3]]) {
+    const turns = new ManualTurns()
+    const scheduler = new Scheduler(turns)
+    let taken = 0
+    const endless = runnable(() => {
+      taken++
+      turns.clock += ms
+      scheduler.schedule(endless)
+      return false
+    })
+    scheduler.schedule(endless)
+    for (let breath = 0; breath < 5; breath++) {
+      const before = taken
+      turns.run()
+      t.equal(turns.laterTasks.length, 1, 'a breath was asked for')
+      t.ok(taken - before <= most, `${taken - before} turns of ${ms} ms`)
+      t.equal(turns.tasks.length, 0, 'nothing goes on before it')
+      scheduler.schedule(runnable(() => {}))
+      t.equal(turns.tasks.length, 0)
+      turns.breathe()
+      t.ok(taken > before)
+    }
+  }
+})
+
+t.test('a breath with nothing to do does nothing', async (t) => {
+  const turns = new ManualTurns()
+  const scheduler = new Scheduler(turns)
+  for (let i = 0; i < 70; i++) scheduler.schedule(runnable(() => {}))
+  turns.run()
+  t.equal(turns.laterTasks.length, 1)
+  scheduler.schedule(runnable(() => {}))
+  turns.breathe()
+  t.equal(turns.tasks.length, 1, 'the queue was awake')
+  turns.run()
+  turns.breathe()
+  t.equal(turns.tasks.length, 0)
+})
+
+t.test('bodies go on between drains, a few at a time, and are measured', async (t) => {
+  const turns = new ManualTurns()
+  const scheduler = new Scheduler(turns)
+  let handed = 0
+  for (let i = 0; i < 40; i++) scheduler.schedule(runnable(() => { handed++; return true }))
+  turns.tasks.shift()!()
+  t.equal(handed, 16)
+  turns.clock += 0.25
+  turns.tasks.shift()!()
+  t.equal(handed, 32)
+  t.equal(scheduler.longestTurn, 0.25)
+  turns.clock += 0.125
+  turns.run()
+  t.equal(handed, 40)
+  t.equal(scheduler.longestTurn, 0.25)
+  turns.clock += 100
+  scheduler.schedule(runnable(() => { turns.clock += 0.125 }))
+  turns.run()
+  t.equal(scheduler.longestTurn, 0.25, 'idle time is nobody\'s turn')
+})
+
+t.test('a body that takes mail by itself is measured, and stands back when the loop needs a breath', async (t) => {
+  const turns = new ManualTurns()
+  const scheduler = new Scheduler(turns)
+  t.ok(scheduler.mayGoOn())
+  t.ok(scheduler.mayGoOn())
+  t.equal(turns.tasks.length, 1)
+  turns.tasks.shift()!()
+  turns.clock += 5
+  t.ok(scheduler.mayGoOn())
+  turns.tasks.shift()!()
+  t.equal(scheduler.longestTurn, 5)
+  for (let i = 0; i < 5; i++) {
+    turns.clock += 3
+    scheduler.mayGoOn()
+    turns.tasks.shift()?.()
+  }
+  t.notOk(scheduler.mayGoOn())
+  turns.run()
+  turns.breathe()
+  t.ok(scheduler.mayGoOn())
+})
+
+t.test('turns come from the event loop', async (t) => {
+  const order: string[] = []
+  await new Promise<void>((resolve) => {
+    eventLoop.later(() => { order.push('later'); resolve() })
+    eventLoop.soon(() => { order.push('soon') })
+    order.push('now')
+  })
+  t.strictSame(order, ['now', 'soon', 'later'])
+  t.ok(eventLoop.now() > 0)
+})
+
+const bodies: Record<string, (self: Process<Loose>, work: () => void) => Promise<unknown>> = {
+  serve: (self, work) => self.serve({}, () => { work(); self.send(self.pid, 'more') }),
+  loop: async (self, work) => { for await (const { topic } of self.inbox) { work(); self.send(self.pid, topic) } },
+  receive: async (self, work) => { for (;;) { await self.receive(); work(); self.send(self.pid, 'more') } },
+  poll: async (self, work) => { for (;;) { await self.receive({ timeout: 0 }); work(); self.send(self.pid, 'more') } }
+}
+
+t.test('endless mail in many processes keeps neither HTTP nor the others from their turn', async (t) => {
+  const server = createServer((_request, response) => { response.end('served') }).listen(0, '127.0.0.1')
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  for (const [name, body] of Object.entries(bodies)) {
+    const processes = build(t)
+    const worked = new Array<number>(100).fill(0)
+    for (let i = 0; i < worked.length; i++) {
+      const pid = processes.spawn<Loose>((self) => body(self, () => {
+        worked[i]++
+        const end = performance.now() + 0.02
+        while (performance.now() < end);
+      }))
+      for (let j = 0; j < 100; j++) processes.send(pid, 'more')
+    }
+    for (let request = 0; request < 3; request++) {
+      const [response] = await once(get({ port, host: '127.0.0.1', agent: false }), 'response')
+      t.equal(response.statusCode, 200, name)
+      response.resume()
+    }
+    while (worked.includes(0)) await new Promise(setImmediate)
+    t.pass(`${name}: everybody had a turn`)
+    await processes.close()
+  }
+})
+
+t.test('the longest turn is that of the code that blocks, however it takes its mail', async (t) => {
+  for (const [name, body] of Object.entries(bodies)) {
+    for (const position of [0, 5]) {
+      const processes = build(t)
+      let count = 0
+      const blocked = new Promise<void>((resolve) => {
+        const pid = processes.spawn<Loose>((self) => body(self, () => {
+          if (count++ !== position) return
+          const end = performance.now() + 30
+          while (performance.now() < end);
+          resolve()
+        }))
+        for (let i = 0; i < 10; i++) processes.send(pid, 'x')
+      })
+      await blocked
+      await new Promise(setImmediate)
+      const { longestTurn } = processes.stats()
+      t.ok(longestTurn >= 29, `${name}: ${longestTurn}`)
+      await processes.close()
+    }
+  }
+})

@@ -1,0 +1,112 @@
+import t from 'tap'
+import { build, buildRuntime, deferred, drain, held, probe, recordingLogger, settle } from './helpers.js'
+import type { Process } from '../../types/processes.js'
+
+async function started (processes: ReturnType<typeof buildRuntime>['processes']): Promise<Process> {
+  const self = deferred<Process>()
+  processes.spawn(async (given) => { self.resolve(given); await drain(given.inbox) })
+  return await self.promise
+}
+
+t.test('what a process sends is from itself, by reference', async (t) => {
+  const processes = build(t)
+  const receiver = probe(processes)
+  const payload = { a: 1 }
+  const pid = processes.spawn(async (self) => {
+    self.send(receiver.pid, 'x', payload)
+    self.cancel(receiver.pid, 'please')
+  })
+  const [first, second] = await receiver.until(2)
+  t.equal(first.payload, payload)
+  t.equal(first.from, pid)
+  t.match(second, { topic: '@cancel', from: pid, payload: { from: pid, reason: 'please' } })
+})
+
+t.test('spawnLink links, spawnMonitor monitors, before the body runs', async (t) => {
+  const { processes } = buildRuntime()
+  const self = await started(processes)
+  const linked = self.spawnLink((child) => child.receive())
+  t.strictSame(processes.info(self.pid)?.links, [linked])
+  const { pid, monitor } = self.spawnMonitor((child) => child.receive(), { name: 'worker' })
+  t.strictSame(processes.info(self.pid)?.monitors, [pid])
+  t.type(monitor, 'number')
+  processes.exit(linked, 'boom')
+  t.notOk(processes.alive(self.pid))
+  t.ok(processes.alive(pid))
+  processes.exit(pid)
+})
+
+t.test('timers send, and end with the process', async (t) => {
+  const { runtime, processes } = buildRuntime()
+  const self = await started(processes)
+  const receiver = probe(processes, { name: 'receiver' })
+  self.sendAfter(0, 'receiver', 'once', 1)
+  self.sendAfter('1ms', receiver.pid, 'never').cancel()
+  self.sendEvery(1, receiver.pid, 'again')
+  await receiver.until(4)
+  t.match(receiver.seen.filter(({ topic }) => topic === 'once'), [{ payload: 1, from: self.pid }])
+  t.notOk(receiver.seen.some(({ topic }) => topic === 'never'))
+  processes.exit(self.pid)
+  const { sent } = processes.stats()
+  t.equal(process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length, 0)
+  await settle()
+  t.equal(processes.stats().sent, sent)
+  processes.exit(receiver.pid)
+  t.strictSame(held(runtime), { alive: 0, relations: 0, names: 0, groups: 0 })
+})
+
+t.test('timers check what they are given when they are made', async (t) => {
+  const { processes } = buildRuntime()
+  const self = await started(processes)
+  for (const start of [self.sendAfter, self.sendEvery]) {
+    for (const [args, code] of [
+      [['soon', self.pid, 'x'], 'FST_PROCESS_INVALID_DURATION'], [[undefined, self.pid, 'x'], 'FST_PROCESS_INVALID_DURATION'], [[2 ** 31, self.pid, 'x'], 'FST_PROCESS_INVALID_DURATION'],
+      [[1, undefined, 'x'], 'FST_PROCESS_INVALID_PID'], [[1, {}, 'x'], 'FST_PROCESS_INVALID_PID'], [[1, self.pid, '@exit'], 'FST_PROCESS_INVALID_TOPIC'], [[1, self.pid], 'FST_PROCESS_INVALID_TOPIC']
+    ] as const) t.throws(() => start.apply(self, args as never), { code })
+  }
+  t.throws(() => self.sendEvery(0, self.pid, 'x'), { code: 'FST_PROCESS_INVALID_DURATION' })
+  self.sendAfter(0, 'anything at all', 'x')
+  await new Promise((resolve) => setTimeout(resolve, 1))
+  await settle()
+  t.equal(processes.stats().deadLetters, 1)
+  processes.exit(self.pid)
+})
+
+t.test('the log is a child of the system\'s, made once', async (t) => {
+  const { logger } = recordingLogger()
+  const bindings: unknown[] = []
+  const { processes } = buildRuntime({ logger: { ...logger, child (given) { bindings.push(given); return logger } } })
+  const self = await started(processes)
+  t.equal(self.log, self.log)
+  t.strictSame(bindings, [{ pid: self.pid }])
+  processes.exit(self.pid)
+})
+
+t.test('a process supervises, exits others, and sees the same names and groups', async (t) => {
+  const { processes } = buildRuntime()
+  const self = await started(processes)
+  const supervisor = self.supervise({ name: 'family' })
+  t.equal(self.names.lookup('family'), supervisor.pid)
+  t.equal(self.groups, self.groups)
+  t.ok(self.exit(supervisor.pid))
+  t.notOk(self.exit(supervisor.pid))
+  t.notOk(self.cancel(supervisor.pid))
+  t.throws(() => self.stop(''), { code: 'FST_PROCESS_INVALID_REASON' })
+  processes.exit(self.pid)
+})
+
+t.test('self takes no garbage', async (t) => {
+  const { processes } = buildRuntime()
+  const self = await started(processes)
+  for (const wrong of [undefined, null, 5, {}, [], Symbol('x')] as never[]) {
+    const invalid = { code: 'FST_PROCESS_INVALID_PID' }
+    for (const method of ['monitor', 'link', 'unlink', 'exit', 'cancel'] as const) t.throws(() => self[method](wrong), invalid, method)
+    t.throws(() => self.send(wrong, 'x'), invalid)
+    t.throws(() => self.spawn(wrong), { code: 'FST_PROCESS_INVALID_SPEC' })
+    t.throws(() => self.spawnLink(wrong), { code: 'FST_PROCESS_INVALID_SPEC' })
+    t.throws(() => self.spawnMonitor(wrong), { code: 'FST_PROCESS_INVALID_SPEC' })
+    self.trapLinks = wrong
+    t.type(self.trapLinks, 'boolean')
+  }
+  processes.exit(self.pid, 'kill')
+})

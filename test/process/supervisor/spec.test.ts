@@ -1,0 +1,37 @@
+import t from 'tap'
+import { planChild, planSupervisor } from '../../../lib/process/supervisor/spec.js'
+import type { ChildSpec, SupervisorSpec } from '../../../types/processes.js'
+
+const start = (): void => {}
+
+t.test('defaults are filled in, durations are milliseconds', async (t) => {
+  t.strictSame(planSupervisor({}), { name: undefined, strategy: 'one_for_one', maxRestarts: 3, period: 5000, backoff: undefined, children: [] })
+  t.match(planSupervisor({ backoff: { initial: '1s', max: '1m' } }).backoff, { initial: 1000, max: 60_000, factor: 2, jitter: 0.1 })
+  t.strictSame(planChild({ id: 'a', start }), { id: 'a', start, args: [], name: undefined, restart: 'permanent', shutdown: 5000, mailboxLimit: undefined, trapLinks: undefined })
+  t.match(planChild({ id: 'a', start: { name: 'inner', children: [{ id: 'b', start }] }, shutdown: 0 }), { shutdown: 0, start: { name: 'inner', children: [{ id: 'b' }] } })
+})
+
+t.test('a wrong supervisor is refused, with the field named', async (t) => {
+  const wrong: Array<[unknown, RegExp]> = [
+    [undefined, /object/], [null, /object/], [5, /object/], [[], /object/], [{ strat: 1 }, /'strat'/],
+    [{ strategy: 'one' }, /'strategy'/], [{ strategy: null }, /'strategy'/], [{ maxRestarts: -1 }, /'maxRestarts'/], [{ maxRestarts: 1.5 }, /'maxRestarts'/], [{ maxRestarts: '3' }, /'maxRestarts'/],
+    [{ period: 0 }, /'period'/], [{ period: 'soon' }, /'period'/], [{ period: null }, /'period'/],
+    [{ children: {} }, /'children'/], [{ children: [null] }, /child/], [{ children: [{ id: 'a', start }, { id: 'a', start }] }, /twice/],
+    [{ backoff: null }, /backoff/], [{ backoff: { initial: 1 } }, /'backoff.max'/], [{ backoff: { max: 1 } }, /'backoff.initial'/], [{ backoff: { initial: 0, max: 1 } }, /'backoff.initial'/],
+    [{ backoff: { initial: 2, max: 1 } }, /'backoff.max'/], [{ backoff: { initial: 1, max: 1, factor: 0.5 } }, /'backoff.factor'/], [{ backoff: { initial: 1, max: 1, factor: '2' } }, /'backoff.factor'/],
+    [{ backoff: { initial: 1, max: 1, jitter: 2 } }, /'backoff.jitter'/], [{ backoff: { initial: 1, max: 1, jitter: '0' } }, /'backoff.jitter'/], [{ backoff: { initial: 1, max: 1, jitter: NaN } }, /'backoff.jitter'/],
+    [{ backoff: { initial: 1, max: 1, steps: 3 } }, /'steps'/]
+  ]
+  for (const [spec, message] of wrong) t.throws(() => planSupervisor(spec as SupervisorSpec), { code: 'FST_PROCESS_INVALID_SPEC', message })
+  t.throws(() => planSupervisor({ name: 'no name' }), { code: 'FST_PROCESS_INVALID_NAME' })
+})
+
+t.test('a wrong child is refused, with the field named', async (t) => {
+  const wrong: Array<[object, RegExp]> = [
+    [{ id: undefined }, /'id'/], [{ id: '' }, /'id'/], [{ id: 5 }, /'id'/], [{ id: 'x'.repeat(129) }, /'id'/],
+    [{ start: undefined }, /'start'/], [{ start: null }, /'start'/], [{ start: 'body' }, /'start'/], [{ start: { strategy: 'none' } }, /'strategy'/],
+    [{ args: 'x' }, /'args'/], [{ restart: 'never' }, /'restart'/], [{ shutdown: -1 }, /'shutdown'/], [{ mailboxLimit: 0 }, /'mailboxLimit'/], [{ trapLinks: 1 }, /'trapLinks'/], [{ backoff: {} }, /'backoff'/]
+  ]
+  for (const [fields, message] of wrong) t.throws(() => planChild({ id: 'a', start, ...fields } as ChildSpec), { code: 'FST_PROCESS_INVALID_SPEC', message })
+  t.throws(() => planChild({ id: 'a', start, name: '' }), { code: 'FST_PROCESS_INVALID_NAME' })
+})
