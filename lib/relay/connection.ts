@@ -1,0 +1,410 @@
+import { errorCodes, show } from '../errors.js'
+import { frameOfSend, frameOfTopic, parseClose } from './commands.js'
+import { parseControl } from './config.js'
+import { DeflatingOutbox } from './deflate.js'
+import { closedByClient, closedByProcess, exited, linkFailed, lost, pingTimeout, targetExited, tooSlow, violated } from './endings.js'
+import { closeFrame, cutReason, noCode, pingFrame, pongFrame } from './frames.js'
+import { Inbound } from './inbound.js'
+import { Outbox } from './outbox.js'
+import { Heartbeat, Liveness } from './liveness.js'
+import { bindSocket } from './socket.js'
+import { asTarget } from './target.js'
+import type { Duplex } from 'node:stream'
+import type { Call } from '../process/calls.js'
+import type { Batch, Description, Entity, Target } from '../process/entity.js'
+import type { Watcher } from '../process/relations.js'
+import type { ControlChange, ResolvedConfig } from './config.js'
+import type { Deflate } from './deflate.js'
+import type { Ending } from './endings.js'
+import type { Listener } from './inbound.js'
+import type { ViolationCode } from './parser.js'
+import type { Monitored } from './liveness.js'
+import type { RelayServer } from './server.js'
+import type { RouteSettings } from './settings.js'
+import type { ConnectionExit, Exit, LeaveCause, Metadata } from '../../types/messages.js'
+import type { Pid } from '../../types/pid.js'
+import type { Logger } from '../../types/processes.js'
+
+/** What a connection is made of. */
+export interface ConnectionOptions {
+  readonly relay: RelayServer
+  readonly settings: RouteSettings
+  readonly socket: Duplex
+  readonly target: Target
+  readonly config: ResolvedConfig
+  readonly deflate: Deflate | undefined
+}
+
+/** What a ping carries is known to nobody but us. */
+const noPing = pingFrame()
+
+/**
+ * A socket as a process. It has no mailbox: what is sent to it is a frame in its outbox at once,
+ * and what its client sends is mail of its target at once.
+ */
+export class Connection implements Entity, Listener, Watcher, Monitored {
+  readonly pid: Pid
+  readonly kind = 'ws'
+  readonly trapLinks = false
+  readonly #relay: RelayServer
+  readonly #settings: RouteSettings
+  readonly #socket: Duplex
+  readonly #inbound: Inbound
+  readonly #outbox: Outbox
+  readonly #liveness: Liveness
+  readonly #startedAt = performance.now()
+  #heartbeat: Heartbeat | undefined
+  #target: Target
+  #topic: string
+  #metadata: Metadata
+  #log: Logger | undefined
+  #messages = 0
+  #dropped = 0
+  /** How it ends: it takes nothing more, and what its client had sent is being handed on. */
+  #ending: Ending | undefined
+  /** It has ended as a process; the socket may still be closing. */
+  #ended = false
+  #peerClosed = false
+
+  constructor ({ relay, settings, socket, target, config, deflate }: ConnectionOptions) {
+    this.#relay = relay
+    this.#settings = settings
+    this.#socket = socket
+    this.#target = target
+    this.#topic = config.topic
+    this.#metadata = config.metadata
+    this.pid = relay.runtime.pids.next()
+    this.#inbound = new Inbound(this, socket, settings.maxPayload, relay.options.maxFragments, deflate)
+    this.#outbox = deflate === undefined ? new Outbox(socket, relay.flusher) : new DeflatingOutbox(socket, relay.flusher, deflate)
+    this.#liveness = new Liveness(this, relay.wheel, relay.options)
+    this.#setHeartbeat(config.heartbeat)
+  }
+
+  /** Becomes a process and joins its target. */
+  open (early: readonly Buffer[]): void {
+    const { runtime, sockets } = this.#relay
+    sockets.add(this.#socket)
+    bindSocket(this.#socket, this)
+    runtime.adopt(this)
+    runtime.watch(this.#target.pid, this)
+    this.#target.accept('ws.join', { client_pid: this.pid, metadata: this.#metadata }, this.pid, 0)
+    for (const bytes of early) this.receive(bytes)
+  }
+
+  // From the client
+
+  /** Bytes from the socket. */
+  receive (bytes: Buffer): void {
+    this.#inbound.push(bytes)
+  }
+
+  onMessage (data: Buffer, binary: boolean): boolean {
+    this.#messages++
+    const payload = binary
+      ? { client_pid: this.pid, type: 'binary', data, metadata: this.#metadata }
+      : { client_pid: this.pid, type: 'text', data: data.toString(), metadata: this.#metadata }
+    this.#target.accept(this.#topic, payload, this.pid, data.length)
+    if (!this.#target.congested) return true
+    this.#target.wait(this.#inbound)
+    return false
+  }
+
+  onResume (): void {
+    this.#liveness.resumed()
+  }
+
+  onPing (data: Buffer): void {
+    // A client that pings and never reads gets no more pongs than its buffer holds.
+    if (this.#ending === undefined && this.#outbox.waiting <= this.#settings.maxBufferedAmount) this.#outbox.push(pongFrame(data))
+  }
+
+  onPong (): void {
+    this.#liveness.pong()
+  }
+
+  onCloseFrame (code: number, reason: string): void {
+    this.#peerEnds(closedByClient(code, reason))
+  }
+
+  onViolation (code: ViolationCode, reason: string): void {
+    this.#peerEnds(violated(code, reason))
+  }
+
+  /** Nothing more is read of this client. */
+  #peerEnds (ending: Ending): void {
+    this.#peerClosed = true
+    if (this.#ended) this.#endSocket()
+    // It is what the client did before it went, and was waiting.
+    else if (this.#ending === lost) this.#ending = ending
+    else this.#finish(ending)
+  }
+
+  /** The client's side of the socket has ended. */
+  lost (): void {
+    this.#peerClosed = true
+    if (this.#ended) this.#endSocket()
+    else this.#finish(lost)
+  }
+
+  drained (): void {
+    this.#outbox.flush()
+  }
+
+  // From processes
+
+  deliver (topic: string, payload: unknown, from: Pid | undefined, call?: Call, batch?: Batch): boolean {
+    if (this.#ending !== undefined) return this.#refuse(call, topic, 'the connection is closing')
+    switch (topic) {
+      case 'ws.send': return this.#push(topic, this.#encode(payload, batch), call)
+      case 'ws.close': return this.#closeAsked(payload, call)
+      case 'ws.control': return this.#control(payload, call)
+    }
+    if (topic.startsWith('ws.')) {
+      this.#relay.runtime.counters.deadLetters++
+      call?.reject(new errorCodes.FST_PROCESS_REFUSED(this.pid, topic, 'a connection does not know this topic'))
+      return false
+    }
+    if (!this.#settings.forwardTopics) return this.#refuse(call, topic, 'forwardTopics is off')
+    return this.#push(topic, this.#encodeTopic(topic, payload, batch), call)
+  }
+
+  /** System messages are never forwarded to a client. */
+  notify (): void {}
+
+  #encode (payload: unknown, batch: Batch | undefined): Buffer | string {
+    if (batch === undefined) return frameOfSend(payload, this.#relay.flusher.frames)
+    batch.encoded ??= frameOfSend(payload, this.#relay.flusher.frames)
+    return batch.encoded as Buffer | string
+  }
+
+  #encodeTopic (topic: string, payload: unknown, batch: Batch | undefined): Buffer | string {
+    if (batch === undefined) return frameOfTopic(topic, payload)
+    batch.encoded ??= frameOfTopic(topic, payload)
+    return batch.encoded as Buffer | string
+  }
+
+  #push (topic: string, frame: Buffer | string, call: Call | undefined): boolean {
+    if (typeof frame === 'string') return this.#malformed(topic, frame, call)
+    if (this.#outbox.waiting > this.#settings.maxBufferedAmount) return this.#overflow(topic, call)
+    this.#accepted()
+    this.#outbox.push(frame, call && (() => { call.reply(undefined) }))
+    return true
+  }
+
+  #overflow (topic: string, call: Call | undefined): boolean {
+    const refused = this.#refuse(call, topic, 'the client reads too slowly')
+    if (this.#settings.overflow === 'drop') this.#dropped++
+    else this.#finish(tooSlow)
+    return refused
+  }
+
+  #accepted (): void {
+    const { counters } = this.#relay.runtime
+    counters.sent++
+    counters.delivered++
+  }
+
+  #refuse (call: Call | undefined, topic: string, why: string): false {
+    this.#relay.runtime.counters.refused++
+    call?.reject(new errorCodes.FST_PROCESS_REFUSED(this.pid, topic, why))
+    return false
+  }
+
+  #malformed (topic: string, problem: string, call: Call | undefined): false {
+    this.#relay.runtime.counters.refused++
+    this.log.warn({ topic }, `malformed payload: ${problem}`)
+    call?.reject(new errorCodes.FST_WS_RELAY_INVALID_PAYLOAD(topic, problem))
+    return false
+  }
+
+  #closeAsked (payload: unknown, call: Call | undefined): boolean {
+    const close = parseClose(payload)
+    if (typeof close === 'string') return this.#malformed('ws.close', close, call)
+    if ('refusedCode' in close) this.log.warn(`close code ${show(close.refusedCode)} may not be sent: 1011 is sent instead`)
+    this.#accepted()
+    call?.reply(undefined)
+    this.#finish(closedByProcess(close.code, cutReason(close.reason)))
+    return true
+  }
+
+  // Transfer
+
+  #control (payload: unknown, call: Call | undefined): boolean {
+    const result = parseControl(payload, this.#settings)
+    if (!result.ok) return this.#malformed('ws.control', result.problem, call)
+    const { change } = result
+    const named = change.target === undefined ? this.#target : this.#relay.runtime.find(change.target)
+    const target = named === this.#target ? this.#target : asTarget(named)
+    if (typeof target === 'string') return this.#transferRefused(change.target, target, call)
+    this.#accepted()
+    if (target === this.#target) this.#change(change)
+    else this.#transfer(target, change)
+    call?.reply(undefined)
+    return true
+  }
+
+  #transferRefused (target: string | undefined, problem: string, call: Call | undefined): false {
+    const error = new errorCodes.FST_WS_RELAY_TRANSFER_REFUSED(this.pid, show(target), problem)
+    this.#relay.runtime.counters.refused++
+    this.log.warn({ err: error }, 'transfer refused')
+    call?.reject(error)
+    return false
+  }
+
+  #transfer (target: Target, change: ControlChange): void {
+    const { runtime } = this.#relay
+    const old = this.#target
+    runtime.watch(target.pid, this)
+    runtime.unwatch(old.pid, this)
+    old.forget(this.#inbound)
+    this.#leave('transfer', undefined, 'transferred')
+    this.#target = target
+    this.#change(change)
+    target.accept('ws.join', { client_pid: this.pid, metadata: this.#metadata }, this.pid, 0)
+    if (!this.#inbound.paused) return
+    if (target.congested) target.wait(this.#inbound)
+    else this.#inbound.resume()
+  }
+
+  #change ({ topic, heartbeat, metadata }: ControlChange): void {
+    if (topic !== undefined) this.#topic = topic
+    if (metadata !== undefined) this.#metadata = metadata
+    if (heartbeat !== undefined) this.#setHeartbeat(heartbeat)
+  }
+
+  #setHeartbeat (interval: number): void {
+    this.#heartbeat?.stop()
+    this.#heartbeat = interval === 0 ? undefined : new Heartbeat(this, this.#relay.wheel, interval)
+  }
+
+  beat (): void {
+    const payload = { client_pid: this.pid, uptime: this.#uptime(), message_count: this.#messages, metadata: this.#metadata }
+    this.#target.deliver('ws.heartbeat', payload, this.pid)
+  }
+
+  // Liveness
+
+  ping (): void {
+    this.#outbox.push(noPing)
+    this.#outbox.flush()
+  }
+
+  get isBeingRead (): boolean {
+    return this.#inbound.isBeingRead
+  }
+
+  get bytesHeld (): number {
+    return this.#inbound.bytesHeld
+  }
+
+  silent (): void {
+    this.#finish(pingTimeout)
+  }
+
+  /** The closing handshake took too long. */
+  cut (): void {
+    this.#socket.destroy()
+  }
+
+  // The end
+
+  targetEnded ({ pid, reason }: Exit): void {
+    if (pid === this.#target.pid) this.#finish(targetExited(reason))
+  }
+
+  linkFailed (reason: string): void {
+    this.#finish(linkFailed(reason))
+  }
+
+  end (reason: string): void {
+    this.#finish(exited(reason))
+  }
+
+  cancel (): boolean {
+    this.end('shutdown')
+    return true
+  }
+
+  /** It ends, after what its client had sent already. The first ending counts, but nothing survives a kill. */
+  #finish (ending: Ending): void {
+    if (this.#ended) return
+    const isFirst = this.#ending === undefined
+    if (isFirst || ending.cause === 'killed') this.#ending = ending
+    // There is nobody left to hand it to.
+    if (ending.cause === 'target') this.onDrained()
+    else if (isFirst) this.#inbound.drain()
+    if (ending.cause === 'killed') this.onDrained()
+  }
+
+  /** Ends the process; the socket closes behind it in its own time. */
+  onDrained (): void {
+    if (this.#ended) return
+    this.#ended = true
+    const ending = this.#ending!
+    const { cause, code, reason, exit } = ending
+    const { runtime } = this.#relay
+    this.#target.forget(this.#inbound)
+    runtime.unwatch(this.#target.pid, this)
+    this.#setHeartbeat(0)
+    if (cause !== 'target') this.#leave(cause, code, reason)
+    this.#closeSocket(ending)
+    const value: ConnectionExit = { code, reason, cause }
+    runtime.ended(this, { pid: this.pid, reason: exit, value })
+  }
+
+  #leave (cause: LeaveCause, code: number | undefined, reason: string): void {
+    const payload = { client_pid: this.pid, reason, code, cause, metadata: this.#metadata }
+    this.#target.accept('ws.leave', payload, this.pid, 0)
+  }
+
+  #closeSocket ({ code, told }: Ending): void {
+    if (this.#socket.closed) return this.#inbound.release()
+    if (told === undefined) this.#socket.destroy()
+    else {
+      this.#liveness.closing()
+      this.#outbox.push(closeFrame(code ?? noCode, told))
+      this.#outbox.flush()
+      if (this.#peerClosed) this.#endSocket()
+    }
+    this.#inbound.ignore()
+  }
+
+  #endSocket (): void {
+    if (!this.#socket.writableEnded) this.#outbox.afterAll(() => { this.#socket.end() })
+  }
+
+  /** The socket is gone: nothing of the connection remains. */
+  closed (): void {
+    this.#finish(lost)
+    this.#liveness.stop()
+    this.#relay.sockets.delete(this.#socket)
+    if (this.#ended) this.#inbound.release()
+  }
+
+  // What is known of it
+
+  get log (): Logger {
+    this.#log ??= this.#relay.runtime.logger.child({ pid: this.pid })
+    return this.#log
+  }
+
+  #uptime (): number {
+    return performance.now() - this.#startedAt
+  }
+
+  describe (): Description {
+    return {
+      kind: this.kind,
+      label: 'ws',
+      status: 'waiting',
+      mailbox: 0,
+      monitors: [this.#target.pid],
+      uptime: this.#uptime(),
+      target: this.#target.pid,
+      buffered: this.#outbox.waiting,
+      dropped: this.#dropped,
+      messages: this.#messages,
+      paused: this.#inbound.paused
+    }
+  }
+}

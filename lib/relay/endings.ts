@@ -1,0 +1,62 @@
+import { isOrderly } from '../process/runtime.js'
+import { noCode } from './frames.js'
+import type { ViolationCode } from './parser.js'
+import type { LeaveCause } from '../../types/messages.js'
+
+/** How a connection ends, in all the places that are told of it: a row of the README, "Close codes". */
+export interface Ending {
+  readonly cause: LeaveCause
+  /** The code the client sees or sent; undefined where there is none. */
+  readonly code: number | undefined
+  /** What `ws.leave` says. */
+  readonly reason: string
+  /** What the PID's watchers are told. */
+  readonly exit: string
+  /** What the close frame says; undefined: there is none, and the socket is cut. */
+  readonly told: string | undefined
+}
+
+export const lost: Ending = { cause: 'lost', code: undefined, reason: 'connection lost', exit: 'connection_lost', told: undefined }
+
+export const pingTimeout: Ending = { cause: 'ping_timeout', code: undefined, reason: 'ping timeout', exit: 'ping_timeout', told: undefined }
+
+export const tooSlow: Ending = { cause: 'slow', code: 1013, reason: 'client too slow', exit: 'slow_client', told: 'client too slow' }
+
+const shutdown: Ending = { cause: 'shutdown', code: 1001, reason: 'server shutting down', exit: 'shutdown', told: 'server shutting down' }
+
+const killed: Ending = { cause: 'killed', code: undefined, reason: 'killed', exit: 'killed', told: undefined }
+
+/** The client has sent a close frame: its code comes back, 1005 standing for none. */
+export function closedByClient (code: number, reason: string): Ending {
+  return { cause: 'client', code: code === noCode ? undefined : code, reason: reason === '' ? 'client closed' : reason, exit: 'normal', told: '' }
+}
+
+/** The client broke the protocol or a limit. */
+export function violated (code: ViolationCode, reason: string): Ending {
+  return { cause: 'protocol', code, reason, exit: 'protocol_error', told: reason }
+}
+
+/** A process sent `ws.close`. */
+export function closedByProcess (code: number, reason: string): Ending {
+  return { cause: 'process', code, reason, exit: 'normal', told: reason }
+}
+
+export function targetExited (reason: string): Ending {
+  const told = 'target process exited'
+  return isOrderly(reason)
+    ? { cause: 'target', code: 1000, reason: told, exit: 'normal', told }
+    : { cause: 'target', code: 1011, reason: told, exit: 'target_down', told }
+}
+
+/** A linked process failed: the client is never told with what. */
+export function linkFailed (reason: string): Ending {
+  return { cause: 'exit', code: 1011, reason, exit: reason, told: 'closed by server' }
+}
+
+/** Somebody has ended the PID. */
+export function exited (reason: string): Ending {
+  if (reason === 'killed') return killed
+  if (reason === 'shutdown') return shutdown
+  if (reason === 'normal') return { ...linkFailed(reason), code: 1000 }
+  return linkFailed(reason)
+}

@@ -1,0 +1,196 @@
+import { errorCodes } from '../errors.js'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { FastifyReply } from 'fastify'
+import type { Deadline, Slot } from './wheel.js'
+import type { RelayServer } from './server.js'
+
+/** Bytes a client may send behind its handshake before the socket is paused. */
+const mostEarlyBytes = 64 * 1024
+/** Milliseconds a refused client has to read the answer. */
+const lingerTime = 1000
+/** Seconds after which a client that was turned away may try again. */
+export const retryAfter = '5'
+
+/**
+ * One upgrade, from the moment Node hands over its socket until that socket is a connection, was
+ * taken by somebody else, or has its HTTP answer. Node has removed all of its own listeners: until
+ * then this is all that guards the socket.
+ */
+export class Handshake implements Deadline {
+  slot: Slot | undefined
+  readonly request: IncomingMessage
+  readonly socket: Duplex
+  /** Made by `injectWS`, which sets no Host, and the version as a number. */
+  readonly isInjected: boolean
+  readonly #relay: RelayServer
+  #early: Buffer[]
+  #earlyBytes = 0
+  /** There while the handler of an upgrade that passed all checks is at work. */
+  #reply: FastifyReply | undefined
+  #state: 'noted' | 'watched' | 'answered' | 'over' = 'noted'
+  #traces: number
+
+  constructor (relay: RelayServer, request: IncomingMessage, socket: Duplex, head: Buffer, isInjected: boolean) {
+    this.#relay = relay
+    this.request = request
+    this.socket = socket
+    this.isInjected = isInjected
+    this.#early = head.length > 0 ? [head] : []
+    this.#traces = tracesOn(socket)
+    socket.on('error', destroyIt)
+    socket.on('close', this.#gone)
+  }
+
+  /** Whether the request asks for a WebSocket, and not for another protocol such as `h2c`. */
+  get isWebSocket (): boolean {
+    return String(this.request.headers.upgrade).toLowerCase() === 'websocket'
+  }
+
+  /** The client is still there, and waits for an answer. */
+  get isOpen (): boolean {
+    return this.#state !== 'over' && !this.socket.destroyed && this.socket.writable && this.socket.readable
+  }
+
+  /** Whether every check was passed before the handler. */
+  get hasBegun (): boolean {
+    return this.#reply !== undefined
+  }
+
+  /** Whether somebody else uses the socket: Socket.IO, or whoever shares the server. */
+  get isTaken (): boolean {
+    return tracesOn(this.socket) !== this.#traces
+  }
+
+  /** What was written until now was the answer to an earlier request. */
+  touched (): void {
+    this.#traces = tracesOn(this.socket)
+  }
+
+  /** Reads the socket, to notice when the client leaves; what it sends already is kept. */
+  watch (): void {
+    this.#state = 'watched'
+    this.socket.on('data', this.#keep)
+    this.socket.on('end', this.#gone)
+  }
+
+  /** Every check is passed, and a handler begins to work on it. */
+  begin (reply: FastifyReply): void {
+    this.watch()
+    this.#reply = reply
+    this.#relay.handshakes.add(this)
+    this.#relay.wheel.schedule(this, this.#relay.options.upgradeTimeout)
+  }
+
+  /** It becomes a connection: hands over what the client has sent since. */
+  complete (): readonly Buffer[] {
+    this.#leave()
+    this.socket.off('close', this.#gone)
+    this.socket.off('error', destroyIt)
+    return this.#early
+  }
+
+  /** It has an ordinary answer, which is on its way: no frame will be read. */
+  answered (): void {
+    if (this.#state !== 'watched') return
+    this.#state = 'answered'
+    this.#settle()
+    this.#early = []
+    this.socket.resume()
+  }
+
+  /** Its socket ends when the response is complete, for its HTTP parser is gone. */
+  answer (response: ServerResponse): void {
+    response.once('finish', () => {
+      if (this.#state !== 'over') this.#linger()
+    })
+  }
+
+  /** Answers for a handler that has not. */
+  refuse (error: Error): void {
+    const reply = this.#reply!
+    if (reply.sent) return
+    this.#settle()
+    // An error handler may never reply, either: then the socket is cut.
+    this.#relay.wheel.schedule(this, this.#relay.options.upgradeTimeout)
+    try {
+      reply.header('retry-after', retryAfter).send(error)
+    } catch {
+      // Fastify takes no reply while an onError hook is at work: the deadline ends it.
+    }
+  }
+
+  due (): void {
+    const reply = this.#reply
+    if (reply === undefined) this.socket.destroy()
+    else if (reply.sent) this.#hijacked(reply)
+    else {
+      reply.log.warn('the handler of an upgrade never replied: a synchronous one must call reply.send(), an asynchronous one must return')
+      this.refuse(new errorCodes.FST_WS_RELAY_UPGRADE_TIMEOUT())
+    }
+  }
+
+  /** Whoever hijacks a reply answers for its socket; an upgrade that is forgotten is refused. */
+  #hijacked ({ raw, log }: FastifyReply): void {
+    const forgotten = !raw.headersSent && this.socket.listenerCount('data') === 1
+    this.answered()
+    log.warn("the handler of an upgrade hijacked its reply, and never replied: `config: { wsRelay: false }` leaves a route's upgrades to its handler")
+    if (!forgotten) return
+    raw.on('error', () => {})
+    raw.writeHead(503).end()
+  }
+
+  /** The last bytes must not be reset away by bytes that nobody has read. */
+  #linger (): void {
+    this.#leave()
+    this.socket.end()
+    this.socket.resume()
+    this.#relay.wheel.schedule(this, lingerTime)
+    endOf(this.request)
+  }
+
+  #leave (): void {
+    this.#state = 'over'
+    this.#settle()
+    this.socket.off('data', this.#keep)
+    this.socket.off('end', this.#gone)
+  }
+
+  /** No handler is waited for any more. */
+  #settle (): void {
+    this.#reply = undefined
+    this.#relay.handshakes.delete(this)
+    this.#relay.wheel.cancel(this)
+  }
+
+  readonly #keep = (bytes: Buffer): void => {
+    if (this.#state === 'answered') return
+    this.#early.push(bytes)
+    this.#earlyBytes += bytes.length
+    if (this.#earlyBytes > mostEarlyBytes) this.socket.pause()
+  }
+
+  /** The client has gone: Node itself would tell the request only when it was no upgrade. */
+  readonly #gone = (): void => {
+    const isWaiting = this.#state !== 'over' && !(this.#state === 'noted' && this.isTaken)
+    this.#leave()
+    this.socket.destroy()
+    if (isWaiting) this.request.destroy()
+  }
+}
+
+/** Changes when somebody writes to a socket or begins to read it. */
+function tracesOn (socket: Duplex): number {
+  return socket.listenerCount('data') + ((socket as Partial<Socket>).bytesWritten ?? socket.writableLength)
+}
+
+/** Ends a request that was answered, as Node does with one that is no upgrade: it is not aborted. */
+function endOf (request: IncomingMessage): void {
+  request.once('end', () => { request.destroy() })
+  request.resume()
+}
+
+function destroyIt (this: Duplex): void {
+  this.destroy()
+}

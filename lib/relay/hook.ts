@@ -1,0 +1,203 @@
+import { errorCodes, show } from '../errors.js'
+import { parseConfig } from './config.js'
+import { negotiate } from './deflate.js'
+import { handshakeOf } from './dispatch.js'
+import { retryAfter } from './handshake.js'
+import { disclaim } from './native.js'
+import { Registration } from './registration.js'
+import { asTarget } from './target.js'
+import { completeUpgrade, discard, switchingProtocols } from './upgrade.js'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Handshake } from './handshake.js'
+import type { RelayServer } from './server.js'
+import type { RouteSettings } from './settings.js'
+import type { TargetProblem } from './target.js'
+
+export const relayHeader = 'x-ws-relay'
+
+const key = /^[+/0-9A-Za-z]{22}==$/
+
+type Refusal = Error & { statusCode?: number }
+type Next = (err?: Refusal | null, payload?: unknown) => void
+
+/** Adds the hooks of one registration to its scope. */
+export function addRelayHooks (fastify: FastifyInstance, registration: Registration): void {
+  fastify.addHook('onRoute', function (routeOptions) {
+    if (Registration.of(this) !== registration) return
+    registration.mark(routeOptions)
+    // A route's own hooks come last: cookies and security headers are on the reply by then.
+    const own = routeOptions.onSend ?? []
+    routeOptions.onSend = [...Array.isArray(own) ? own : [own], onSend]
+  })
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (Registration.of(request.server) === registration) beforeHandler(registration, request, reply, done)
+    else done()
+  })
+  // For routes declared before the plugin, and for what matches no route.
+  fastify.addHook('onSend', (request, reply, payload, done) => {
+    if (Registration.of(request.server) === registration && !Registration.isMarked(request)) afterHandler(registration, request, reply, payload, done)
+    else done()
+  })
+}
+
+function onSend (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Next): void {
+  afterHandler(Registration.of(request.server)!, request, reply, payload, done)
+}
+
+/** docs/relay.md, before the handler: nothing is spawned for what is refused here. */
+function beforeHandler (registration: Registration, request: FastifyRequest, reply: FastifyReply, done: (refusal?: Refusal) => void): void {
+  const handshake = handshakeOf(request.raw)
+  if (handshake === undefined) return done()
+  // Whatever the answer is, the socket ends with it: its HTTP parser is gone.
+  reply.raw.shouldKeepAlive = false
+  const mode = request.is404 ? '404' : registration.modeFor(request)
+  if (mode === 'native' || registration.mayBeNative(request)) return done()
+  disclaim(request, handshake.socket)
+  if (mode === 'off') return done()
+  if (mode === '404' || !handshake.isWebSocket) {
+    handshake.watch()
+    return done()
+  }
+  const refusal = refuse(registration.relay, mode, handshake, request, reply)
+  if (refusal !== undefined) return done(withStatus(reply, refusal))
+  handshake.begin(reply)
+  request.wsUpgradable = true
+  done()
+}
+
+function refuse (relay: RelayServer, settings: RouteSettings, handshake: Handshake, request: FastifyRequest, reply: FastifyReply): Refusal | undefined {
+  return badHandshake(handshake, request, reply) ?? badOrigin(settings, request) ?? noRoom(relay, reply)
+}
+
+/** RFC 6455 section 4.2.1. */
+function badHandshake ({ isInjected }: Handshake, request: FastifyRequest, reply: FastifyReply): Refusal | undefined {
+  const { method, headers, raw } = request
+  const version: unknown = headers['sec-websocket-version']
+  if (method !== 'GET') {
+    reply.header('allow', 'GET')
+    return bad(405, `expected the method GET, got ${method}`)
+  }
+  if (!isInjected && (raw.httpVersion !== '1.1' || headers.host === undefined)) return bad(400, 'expected HTTP/1.1 with a Host header')
+  if (!key.test(headers['sec-websocket-key'] ?? '')) return bad(400, "expected a 'Sec-WebSocket-Key' of 16 bytes in base64")
+  if (version !== '13' && !(isInjected && version === 13)) {
+    reply.header('sec-websocket-version', '13')
+    return bad(426, "expected 'Sec-WebSocket-Version: 13'")
+  }
+  return undefined
+}
+
+function bad (statusCode: number, problem: string): Refusal {
+  return Object.assign(new errorCodes.FST_WS_RELAY_BAD_HANDSHAKE(problem), { statusCode })
+}
+
+function badOrigin ({ originAllowed }: RouteSettings, request: FastifyRequest): Refusal | undefined {
+  return originAllowed(request) ? undefined : new errorCodes.FST_WS_RELAY_ORIGIN_NOT_ALLOWED()
+}
+
+function noRoom (relay: RelayServer, reply: FastifyReply): Refusal | undefined {
+  const { maxConnections, maxHandshakes } = relay.options
+  if (relay.closing) return later(reply, new errorCodes.FST_WS_RELAY_CLOSING())
+  if (relay.sockets.size < maxConnections && relay.handshakes.size < maxHandshakes) return undefined
+  return later(reply, new errorCodes.FST_WS_RELAY_OVERLOADED())
+}
+
+function later (reply: FastifyReply, refusal: Refusal): Refusal {
+  reply.header('retry-after', retryAfter)
+  return refusal
+}
+
+/** docs/relay.md, after the handler. The header never goes further than here. */
+function afterHandler (registration: Registration, request: FastifyRequest, reply: FastifyReply, sent: unknown, done: Next): void {
+  const { value, payload } = takeHeader(reply, sent)
+  const handshake = handshakeOf(request.raw)
+  const settings = value === undefined || !isSuccess(reply.statusCode) ? 'off' : registration.modeFor(request)
+  // Also when the client has gone: there is nobody to answer.
+  if (settings === 'off' || settings === 'native' || handshake?.isOpen === false) {
+    handshake?.answered()
+    return done(null, payload)
+  }
+  const refusal = handshake?.isWebSocket === true
+    ? upgrade(registration.relay, settings, handshake, request, reply, value)
+    : notAnUpgrade(request, reply)
+  discard(reply, payload)
+  if (refusal !== undefined) done(withStatus(reply, refusal))
+}
+
+/** A status that the handler has set, a 101 even, would be kept by an error handler that sets none. */
+function withStatus (reply: FastifyReply, refusal: Refusal): Refusal {
+  reply.code(refusal.statusCode!)
+  return refusal
+}
+
+function isSuccess (statusCode: number): boolean {
+  return statusCode === 101 || (statusCode >= 200 && statusCode <= 299)
+}
+
+/** The header as the handler set it, and the payload without it. */
+function takeHeader (reply: FastifyReply, payload: unknown): { value: unknown, payload: unknown } {
+  const value: unknown = reply.getHeader(relayHeader)
+  if (value !== undefined) removeHeader(reply)
+  if (!isResponse(payload) || (value === undefined && !payload.headers.has(relayHeader))) return { value, payload }
+  // What Fastify does with a web Response, a little earlier: its status and headers count, too.
+  reply.code(payload.status)
+  for (const [name, text] of payload.headers) reply.header(name, text)
+  const inner: unknown = reply.getHeader(relayHeader)
+  removeHeader(reply)
+  return { value: value ?? inner, payload: payload.body }
+}
+
+function removeHeader (reply: FastifyReply): void {
+  reply.removeHeader(relayHeader)
+  // The first releases of Fastify 5 leave it there.
+  reply.raw.removeHeader(relayHeader)
+}
+
+/** Fastify's own test, so that another library's `Response` is one, too. */
+function isResponse (payload: unknown): payload is Response {
+  return Object.prototype.toString.call(payload) === '[object Response]'
+}
+
+function notAnUpgrade (request: FastifyRequest, reply: FastifyReply): Refusal {
+  if (request.raw.httpVersionMajor >= 2) return bad(505, 'expected HTTP/1.1')
+  // With a header of its own Node would forget that the client wants the connection closed.
+  reply.headers({ upgrade: 'websocket', connection: reply.raw.shouldKeepAlive ? 'upgrade' : 'upgrade, close' })
+  return new errorCodes.FST_WS_RELAY_UPGRADE_REQUIRED()
+}
+
+function upgrade (relay: RelayServer, settings: RouteSettings, handshake: Handshake, request: FastifyRequest, reply: FastifyReply, value: unknown): Refusal | undefined {
+  // The checks before the handler did not come first: an earlier hook replied, or no route matched.
+  const refusal = handshake.hasBegun ? undefined : refuse(relay, settings, handshake, request, reply)
+  if (refusal !== undefined) return refusal
+  const result = parseConfig(value, settings)
+  if (!result.ok) {
+    request.log.error(`invalid X-WS-Relay header: ${result.problem}`)
+    return new errorCodes.FST_WS_RELAY_INVALID_CONFIG()
+  }
+  const { config } = result
+  const target = asTarget(relay.runtime.find(config.target))
+  if (typeof target === 'string') return noTarget(request, config.target, target)
+  if (relay.sockets.size >= relay.options.maxConnections) return later(reply, new errorCodes.FST_WS_RELAY_OVERLOADED())
+  const deflate = negotiate(request.headers['sec-websocket-extensions'], relay.options.perMessageDeflate, settings.maxPayload)
+  let head: string
+  try {
+    head = switchingProtocols(request, reply, deflate?.response)
+  } catch (err) {
+    // The error's own reply would fail on the same header.
+    for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name)
+    request.log.error({ err }, 'a reply header cannot be sent')
+    return new errorCodes.FST_WS_RELAY_INVALID_CONFIG({ cause: err })
+  }
+  disclaim(request, handshake.socket)
+  completeUpgrade(reply, head, { relay, settings, handshake, target, config, deflate })
+  return undefined
+}
+
+function noTarget (request: FastifyRequest, target: string, problem: TargetProblem): Refusal {
+  const text = `no connection can be bound to '${show(target)}': ${problem}`
+  if (problem === 'it is a connection') {
+    request.log.error(text)
+    return new errorCodes.FST_WS_RELAY_INVALID_CONFIG()
+  }
+  request.log.warn(text)
+  return new errorCodes.FST_WS_RELAY_TARGET_NOT_ALIVE()
+}

@@ -1,0 +1,112 @@
+import { ServerResponse } from 'node:http'
+import fastifyWebsocket from '@fastify/websocket'
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import type { RouteUpgrade } from './dispatch.js'
+
+type Done = (err?: Error) => void
+type RequestHook = (this: FastifyInstance, request: FastifyRequest, reply: FastifyReply, done: Done) => void
+type RouteHook = (this: FastifyInstance, routeOptions: RouteOptions) => void
+type CloseHook = (this: FastifyInstance, done: Done) => unknown
+
+/**
+ * `@fastify/websocket` on this server, so that `websocket: true` routes and `injectWS` work. The
+ * application's own registration is used where there is one, also one that comes later; two of them
+ * in one scope would fight. So ours is applied to a stand-in, which keeps its decorators, hooks and
+ * listener back until it is known where nobody else brings them.
+ */
+export class NativeLayer {
+  /** Routes an upgrade through Fastify. */
+  readonly route: RouteUpgrade
+  readonly #decorators: Record<string, unknown> = {}
+  readonly #hooks: Array<readonly [name: string, hook: RequestHook | RouteHook]> = []
+  readonly #scopes: FastifyInstance[] = []
+
+  /** @throws what `@fastify/websocket` says of its options */
+  constructor (fastify: FastifyInstance, options: Record<string, unknown>) {
+    let route: RouteUpgrade | undefined
+    const server = {
+      on: (_event: string, listener: RouteUpgrade) => { route = listener },
+      emit: (...args: unknown[]) => fastify.server.emit(...args as ['upgrade']),
+      removeListener () {}
+    }
+    const standIn = Object.create(fastify, {
+      server: { value: server },
+      decorate: { value: (name: string, value: unknown) => { this.#decorators[name] = value } },
+      // Its hooks set `request.ws` anyway, and an application's own registration declares it.
+      decorateRequest: { value: () => {} },
+      addHook: {
+        value: (name: string, hook: RequestHook | RouteHook | CloseHook) => {
+          if (name === 'preClose') this.#closeWith(fastify, hook as CloseHook)
+          else this.#hooks.push([name, hook as RequestHook])
+        }
+      }
+    }) as FastifyInstance
+    fastifyWebsocket(standIn as never, options as never, (err?: Error) => { if (err) throw err })
+    // Without one, it was told to listen on another server.
+    this.route = route ?? ((request, socket) => { routePlain(fastify, request, socket) })
+  }
+
+  /** Whether a scope has the application's own `@fastify/websocket`. */
+  static isIn (scope: FastifyInstance): boolean {
+    return scope.hasDecorator('websocketServer')
+  }
+
+  /** Provides for a scope and those below, where nobody else does. */
+  cover (scope: FastifyInstance): void {
+    if (this.#scopes.some((above) => isWithin(scope, above))) return
+    this.#scopes.push(scope)
+    for (const [name, hook] of this.#hooks) {
+      if (name === 'onRoute') {
+        scope.addHook('onRoute', function (routeOptions) {
+          if (!NativeLayer.isIn(this)) (hook as RouteHook).call(this, routeOptions)
+        })
+      } else scope.addHook(name as 'onRequest', hook as never)
+    }
+  }
+
+  /** Everything is registered: hands out the decorators where nobody else has. */
+  ready (): void {
+    for (const scope of this.#scopes) {
+      if (!NativeLayer.isIn(scope)) Object.assign(scope, this.#decorators)
+    }
+  }
+
+  /** It calls back twice, and needs its server on the instance, also when that was never ready. */
+  #closeWith (fastify: FastifyInstance, hook: CloseHook): void {
+    fastify.addHook('preClose', async () => {
+      const instance = Object.assign(Object.create(fastify), this.#decorators) as FastifyInstance
+      await new Promise<void>((resolve, reject) => {
+        const closed = hook.call(instance, (err) => { if (err) reject(err); else resolve() })
+        if (closed instanceof Promise) closed.then(() => { resolve() }, reject)
+      })
+    })
+  }
+}
+
+function routePlain (fastify: FastifyInstance, request: IncomingMessage, socket: Duplex): void {
+  const response = new ServerResponse(request)
+  response.assignSocket(socket as never)
+  fastify.routing(request, response)
+}
+
+function isWithin (scope: FastifyInstance, above: FastifyInstance): boolean {
+  return scope === above || Object.prototype.isPrototypeOf.call(above, scope)
+}
+
+/** What `@fastify/websocket` calls its mark; `@fastify/http-proxy` has one, too. */
+const nativeMark = 'ws-socket'
+
+/**
+ * Takes the claim of `@fastify/websocket` on a request away: it would accept the socket itself and
+ * close it at once. Its mark is the property of the raw request, under a symbol of its own, that is
+ * the socket.
+ */
+export function disclaim (request: FastifyRequest, socket: Duplex): void {
+  const raw = request.raw as unknown as Record<symbol, unknown>
+  for (const symbol of Object.getOwnPropertySymbols(raw)) {
+    if (raw[symbol] === socket && symbol.description === nativeMark) raw[symbol] = undefined
+  }
+  ;(request as { ws?: boolean }).ws = false
+}

@@ -1,0 +1,72 @@
+import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
+import type { RelayServer } from './server.js'
+import type { RouteSettings } from './settings.js'
+
+const registrationOf = Symbol('fastify-ws-relay.registration')
+const markOf = Symbol('fastify-ws-relay.route')
+
+/** What a route's own configuration makes of the relay. */
+type RouteMode = RouteSettings | 'off' | 'native'
+
+/** One `register(wsRelay, …)`: it holds for its scope and those below, but where an inner one does. */
+export class Registration {
+  readonly relay: RelayServer
+  readonly settings: RouteSettings
+  readonly #override: (scope: RouteSettings, override: unknown) => RouteSettings
+  readonly #nativeWasThere: boolean
+
+  constructor (relay: RelayServer, settings: RouteSettings, nativeWasThere: boolean, override: (scope: RouteSettings, override: unknown) => RouteSettings) {
+    this.relay = relay
+    this.settings = settings
+    this.#nativeWasThere = nativeWasThere
+    this.#override = override
+  }
+
+  /** The registration that holds for an instance, or for the scope of a request's route. */
+  static of (fastify: FastifyInstance): Registration | undefined {
+    return (fastify as { [registrationOf]?: Registration })[registrationOf]
+  }
+
+  /** The registration made on this very instance. */
+  static own (fastify: FastifyInstance): Registration | undefined {
+    return Object.hasOwn(fastify, registrationOf) ? Registration.of(fastify) : undefined
+  }
+
+  /** Scopes below inherit it, as all that stands on a Fastify instance. */
+  holdFor (fastify: FastifyInstance): void {
+    Object.assign(fastify, { [registrationOf]: this })
+  }
+
+  /** Marks a route with what the relay is to do there. @throws `FST_WS_RELAY_INVALID_OPTIONS` */
+  mark (routeOptions: RouteOptions): void {
+    const mode = this.#modeOf(routeOptions.config, routeOptions.websocket === true || 'wsHandler' in routeOptions)
+    routeOptions.config = { ...routeOptions.config, [markOf]: mode } as typeof routeOptions.config
+  }
+
+  /** Whether a route was declared after the plugin, so that its hooks were added to the route itself. */
+  static isMarked (request: FastifyRequest): boolean {
+    return markIn(request.routeOptions.config) !== undefined
+  }
+
+  /** A route declared before the plugin may be one of `@fastify/websocket`'s: it cannot be told. */
+  mayBeNative (request: FastifyRequest): boolean {
+    return this.#nativeWasThere && !Registration.isMarked(request)
+  }
+
+  /** @throws `FST_WS_RELAY_INVALID_OPTIONS` for a route declared before the plugin */
+  modeFor (request: FastifyRequest): RouteMode {
+    const { config } = request.routeOptions
+    return markIn(config) ?? this.#modeOf(config, false)
+  }
+
+  #modeOf (config: { wsRelay?: unknown } | undefined, native: boolean): RouteMode {
+    if (native) return 'native'
+    const override = config?.wsRelay
+    if (override === undefined) return this.settings
+    return override === false ? 'off' : this.#override(this.settings, override)
+  }
+}
+
+function markIn (config: object | undefined): RouteMode | undefined {
+  return (config as { [markOf]?: RouteMode } | undefined)?.[markOf]
+}

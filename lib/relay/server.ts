@@ -1,0 +1,50 @@
+import { errorCodes } from '../errors.js'
+import { Flusher } from './outbox.js'
+import { Wheel } from './wheel.js'
+import type { Duplex } from 'node:stream'
+import type { Runtime } from '../process/runtime.js'
+import type { Handshake } from './handshake.js'
+import type { ServerSettings } from './settings.js'
+
+/** What all registrations on one HTTP server share. */
+export class RelayServer {
+  readonly runtime: Runtime
+  readonly options: ServerSettings
+  readonly wheel = new Wheel()
+  readonly flusher = new Flusher()
+  /** Upgrades whose handler is at work. */
+  readonly handshakes = new Set<Handshake>()
+  /** Sockets of connections, those that are still closing too. */
+  readonly sockets = new Set<Duplex>()
+  #closed: Promise<void> | undefined
+
+  constructor (runtime: Runtime, options: ServerSettings) {
+    this.runtime = runtime
+    this.options = options
+  }
+
+  get closing (): boolean {
+    return this.#closed !== undefined
+  }
+
+  /**
+   * Refuses upgrades, closes every connection with 1001, and then ends the processes. Each half has
+   * `closeTimeout`; resolves when all are gone.
+   */
+  close (): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close (): Promise<void> {
+    for (const handshake of [...this.handshakes]) handshake.refuse(new errorCodes.FST_WS_RELAY_CLOSING())
+    for (const entity of [...this.runtime.entities]) if (entity.kind === 'ws') entity.end('shutdown')
+    await Promise.all(Array.from(this.sockets, closed))
+    await this.runtime.close(this.options.closeTimeout)
+  }
+}
+
+/** Each socket is cut after `closeTimeout` by its own closing handshake. */
+function closed (socket: Duplex): Promise<void> {
+  return new Promise((resolve) => { socket.once('close', () => { resolve() }) })
+}

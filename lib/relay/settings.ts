@@ -1,0 +1,14 @@
+import type { OriginCheck } from './origin.js'
+import type { RelayRouteOptions, WsRelayOptions } from '../../types/relay.js'
+
+/** What holds for the connections of one scope or route. */
+export interface RouteSettings extends Readonly<Required<Omit<RelayRouteOptions, 'allowedOrigins'>>> {
+  readonly allowedOrigins: RelayRouteOptions['allowedOrigins']
+  readonly originAllowed: OriginCheck
+}
+
+type Durations = 'upgradeTimeout' | 'pingInterval' | 'pongTimeout' | 'closeTimeout'
+
+/** What holds for a whole server; durations in milliseconds. */
+export type ServerSettings =
+  Readonly<Required<Omit<WsRelayOptions, keyof RelayRouteOptions | Durations>> & Record<Durations, number>>

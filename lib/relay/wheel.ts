@@ -1,0 +1,89 @@
+import { longestDelay } from '../process/duration.js'
+
+/** Something that is due once; the wheel keeps its own note in it. */
+export interface Deadline {
+  slot: Slot | undefined
+  /** @param late milliseconds that it is overdue: the event loop was busy */
+  due (late: number): void
+}
+
+/** All deadlines of one instant share a timer. */
+export interface Slot {
+  readonly at: number
+  readonly waiting: Set<Deadline>
+  readonly timer: NodeJS.Timeout
+}
+
+/** Milliseconds to which deadlines are rounded up, by how far away they are. */
+function grain (delay: number): number {
+  return delay < 1000 ? 10 : delay < 10_000 ? 50 : 250
+}
+
+/** Node counts whole milliseconds, from one that has begun: a timer may be early by one. */
+function delayUntil (at: number, now: number): number {
+  return Math.min(Math.ceil(at - now) + 1, longestDelay)
+}
+
+/** Milliseconds of due work after which the event loop breathes. */
+const budget = 2
+/** Deadlines after which the clock is looked at. */
+const perLook = 16
+
+/**
+ * The pings, pong deadlines, heartbeats and closing handshakes of a whole server on a few shared
+ * timers. Thousands that are due at once are spread over turns of the event loop: a timer each
+ * stalled it for most of a second.
+ */
+export class Wheel {
+  readonly #slots = new Map<number, Slot>()
+
+  /** Makes a deadline due after some milliseconds, never earlier; where it waited already it is moved. */
+  schedule (deadline: Deadline, delay: number): void {
+    this.cancel(deadline)
+    const step = grain(delay)
+    const now = performance.now()
+    const at = Math.ceil((now + delay) / step) * step
+    let slot = this.#slots.get(at)
+    if (slot === undefined) {
+      slot = { at, waiting: new Set(), timer: setTimeout(() => { this.#turn(at) }, delayUntil(at, now)) }
+      this.#slots.set(at, slot)
+    }
+    slot.waiting.add(deadline)
+    deadline.slot = slot
+  }
+
+  cancel (deadline: Deadline): void {
+    const { slot } = deadline
+    if (slot === undefined) return
+    deadline.slot = undefined
+    slot.waiting.delete(deadline)
+    if (slot.waiting.size > 0) return
+    clearTimeout(slot.timer)
+    if (this.#slots.get(slot.at) === slot) this.#slots.delete(slot.at)
+  }
+
+  /** Timers running, for the tests that count what remains. */
+  get size (): number {
+    return this.#slots.size
+  }
+
+  #turn (at: number): void {
+    const slot = this.#slots.get(at)!
+    this.#slots.delete(at)
+    this.#work(slot)
+  }
+
+  #work (slot: Slot): void {
+    const started = performance.now()
+    let done = 0
+    for (const deadline of slot.waiting) {
+      slot.waiting.delete(deadline)
+      deadline.slot = undefined
+      deadline.due(started - slot.at)
+      if (++done % perLook === 0 && performance.now() - started >= budget && slot.waiting.size > 0) {
+        setImmediate(() => { this.#work(slot) })
+        return
+      }
+    }
+  }
+}

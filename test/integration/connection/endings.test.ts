@@ -1,0 +1,420 @@
+// docs/relay.md, "The end of a connection": how connections end, and who is told what.
+import t from 'tap'
+import { frameOf, Keeper, allGone, closeOf, connectTo, joined, start, textOf } from './support.js'
+import { opcodes } from '../../../lib/relay/frames.js'
+import { until } from '../../helpers.js'
+import type { Peer, Rig, Seen } from './support.js'
+import type { Pid } from '../../../types/pid.js'
+import type { WsRelayOptions } from '../../../types/relay.js'
+
+interface Case {
+  name: string
+  end (peer: Peer, pid: Pid, rig: Rig, target: Keeper): unknown
+  sees: Seen
+  /** Undefined: the target is gone. */
+  leave: { reason: string, code: number | undefined, cause: string } | undefined
+  exit: string
+  options?: WsRelayOptions
+  prepare? (peer: Peer): void
+}
+
+const cut: Seen = { code: 1006, reason: '' }
+const saw = (code: number, reason = ''): Seen => ({ code, reason })
+const left = (cause: string, code: number | undefined, reason: string): Case['leave'] => ({ reason, code, cause })
+
+const cases: Case[] = [
+  {
+    name: 'the client closes with a code and a reason',
+    end: (peer) => peer.close(4001, 'bye'),
+    sees: saw(4001),
+    leave: left('client', 4001, 'bye'),
+    exit: 'normal'
+  },
+  {
+    name: 'the client closes with a code',
+    end: (peer) => peer.close(1000),
+    sees: saw(1000),
+    leave: left('client', 1000, 'client closed'),
+    exit: 'normal'
+  },
+  {
+    name: 'the client closes without a code',
+    end: (peer) => peer.close(),
+    sees: { code: undefined, reason: '' },
+    leave: left('client', undefined, 'client closed'),
+    exit: 'normal'
+  },
+  {
+    name: 'the client resets the connection',
+    end: (peer) => { peer.rst() },
+    sees: cut,
+    leave: left('lost', undefined, 'connection lost'),
+    exit: 'connection_lost'
+  },
+  {
+    name: 'the client ends its side without a close frame',
+    end: (peer) => { peer.fin() },
+    sees: cut,
+    leave: left('lost', undefined, 'connection lost'),
+    exit: 'connection_lost'
+  },
+  {
+    name: 'the client ends its side in the middle of a frame',
+    end: (peer) => { peer.write(textOf('hello').subarray(0, 8)).fin() },
+    sees: cut,
+    leave: left('lost', undefined, 'connection lost'),
+    exit: 'connection_lost'
+  },
+  {
+    name: 'the client answers no ping',
+    options: { pingInterval: 20, pongTimeout: 20 },
+    prepare: (peer) => { peer.answersPings = false },
+    end: () => {},
+    sees: cut,
+    leave: left('ping_timeout', undefined, 'ping timeout'),
+    exit: 'ping_timeout'
+  },
+  {
+    name: 'ws.close with a code and a reason',
+    end: (_peer, pid, { processes }) => processes.send(pid, 'ws.close', { code: 4002, reason: 'enough' }),
+    sees: saw(4002, 'enough'),
+    leave: left('process', 4002, 'enough'),
+    exit: 'normal'
+  },
+  {
+    name: 'the target returns',
+    end: (_peer, _pid, { processes }, target) => processes.exit(target.pid, 'normal'),
+    sees: saw(1000, 'target process exited'),
+    leave: undefined,
+    exit: 'normal'
+  },
+  {
+    name: 'the target is told to stop',
+    end: (_peer, _pid, { processes }, target) => processes.cancel(target.pid),
+    sees: saw(1000, 'target process exited'),
+    leave: undefined,
+    exit: 'normal'
+  },
+  ...['kill', 'boom', 'error', 'noconnection'].map((reason): Case => ({
+    name: `the target exits with '${reason}'`,
+    end: (_peer, _pid, { processes }, target) => processes.exit(target.pid, reason),
+    sees: saw(1011, 'target process exited'),
+    leave: undefined,
+    exit: 'target_down'
+  })),
+  ...([
+    ['a message that is too large', 1009, 'message too large', [frameOf(opcodes.text, 'x'.repeat(101))]],
+    ['fragments that are too large together', 1009, 'message too large', [frameOf(opcodes.text, 'x'.repeat(60), { fin: false }), frameOf(opcodes.continuation, 'x'.repeat(60))]],
+    ['text that is not UTF-8', 1007, 'invalid UTF-8', [frameOf(opcodes.text, Buffer.from([0xff]))]],
+    ['a frame that is not masked', 1002, 'protocol error: frame not masked', [Buffer.from([0x81, 0])]],
+    ['a reserved bit', 1002, 'protocol error: reserved bits set', [frameOf(opcodes.text, 'x', { rsv1: true })]],
+    ['a close code that may not be sent', 1002, 'protocol error: invalid close code 1005', [closeOf(1005)]],
+    ['too many fragments', 1008, 'too many fragments', [frameOf(opcodes.text, 'x', { fin: false }), ...Array.from({ length: 4 }, () => frameOf(opcodes.continuation, 'x', { fin: false }))]]
+  ] as const).map(([name, code, reason, frames]): Case => ({
+    name: `the client sends ${name}`,
+    options: { maxPayload: 100, maxFragments: 4 },
+    end: (peer) => peer.write(...frames),
+    sees: saw(code, reason),
+    leave: left('protocol', code, reason),
+    exit: 'protocol_error'
+  })),
+  {
+    name: 'the server is closing',
+    end: (_peer, _pid, { app }) => { app.close() },
+    sees: saw(1001, 'server shutting down'),
+    leave: left('shutdown', 1001, 'server shutting down'),
+    exit: 'shutdown'
+  },
+  {
+    name: 'cancel',
+    end: (_peer, pid, { processes }) => processes.cancel(pid, 'whatever'),
+    sees: saw(1001, 'server shutting down'),
+    leave: left('shutdown', 1001, 'server shutting down'),
+    exit: 'shutdown'
+  },
+  {
+    name: "exit without a reason, which is 'shutdown'",
+    end: (_peer, pid, { processes }) => processes.exit(pid),
+    sees: saw(1001, 'server shutting down'),
+    leave: left('shutdown', 1001, 'server shutting down'),
+    exit: 'shutdown'
+  },
+  {
+    name: 'exit with a reason that the client is not told',
+    end: (_peer, pid, { processes }) => processes.exit(pid, 'secret'),
+    sees: saw(1011, 'closed by server'),
+    leave: left('exit', 1011, 'secret'),
+    exit: 'secret'
+  },
+  {
+    name: "exit with 'normal'",
+    end: (_peer, pid, { processes }) => processes.exit(pid, 'normal'),
+    sees: saw(1000, 'closed by server'),
+    leave: left('exit', 1000, 'normal'),
+    exit: 'normal'
+  },
+  {
+    name: 'a kill',
+    end: (_peer, pid, { processes }) => processes.exit(pid, 'kill'),
+    sees: cut,
+    leave: left('killed', undefined, 'killed'),
+    exit: 'killed'
+  },
+  {
+    name: 'a linked process fails',
+    end: (_peer, pid, { processes }) => processes.spawn(() => { throw new Error('secret') }, { link: pid }),
+    sees: saw(1011, 'closed by server'),
+    leave: left('exit', 1011, 'error'),
+    exit: 'error'
+  },
+  {
+    name: 'a linked process is killed',
+    end: (_peer, pid, { processes }) => processes.exit(processes.spawn(() => {}, { link: pid }), 'kill'),
+    sees: saw(1011, 'closed by server'),
+    leave: left('exit', 1011, 'killed'),
+    exit: 'killed'
+  }
+]
+
+t.test('every end is told as its row of the table says, once, the leave last and before @exit', async t => {
+  for (const { name, options, prepare, end, sees, leave, exit } of cases) {
+    await t.test(name, async t => {
+      const rig = await start(t, options)
+      const target = new Keeper(rig)
+      const peer = await connectTo(t, rig, { target_pid: target.pid, metadata: { a: 1 } })
+      prepare?.(peer)
+      const [{ client_pid: pid }] = await target.until('ws.join')
+      const ended = rig.processes.exited(pid)
+      await end(peer, pid, rig, target)
+      t.strictSame(await peer.end(), sees, 'the client')
+      const { reason, value, error } = await ended
+      t.equal(reason, exit)
+      t.equal(error, undefined)
+      if (leave === undefined) t.strictSame(value, { code: sees.code, reason: 'target process exited', cause: 'target' })
+      else {
+        await target.until('@exit')
+        t.strictSame(target.topics.filter((topic) => topic !== '@cancel'), ['ws.join', 'ws.leave', '@exit'])
+        t.strictSame(target.mail[1], { topic: 'ws.leave', payload: { client_pid: pid, ...leave, metadata: { a: 1 } }, from: pid })
+        t.strictSame(value, leave)
+        t.match(target.mail[2].payload, { pid, reason: exit, value: leave })
+      }
+      t.equal(rig.processes.alive(pid), false)
+      t.equal(rig.processes.info(pid), undefined)
+      await allGone(rig)
+    })
+  }
+})
+
+t.test('a slow client is told so, behind what it was sent', async t => {
+  const rig = await start(t, { maxBufferedAmount: 1000 })
+  const { peer, pid, target } = await joined(t, rig)
+  const ended = rig.processes.exited(pid)
+  peer.socket.pause()
+  let sent = 0
+  while (rig.processes.send(pid, 'ws.send', { data: 'x'.repeat(100_000) })) sent++
+  t.strictSame((await target.until('ws.leave'))[0], { client_pid: pid, reason: 'client too slow', code: 1013, cause: 'slow', metadata: {} })
+  t.equal((await ended).reason, 'slow_client')
+  peer.socket.resume()
+  t.strictSame(await peer.end(), saw(1013, 'client too slow'))
+  t.equal(peer.texts.length, sent)
+  await allGone(rig)
+})
+
+t.test('an orderly end does not bring down linked processes, any other does', async t => {
+  const ends: Record<string, [end: (rig: Rig, peer: Peer, pid: Pid) => unknown, survives: boolean]> = {
+    'client closes': [(_rig, peer) => peer.close(1000), true],
+    'ws.close': [({ processes }, _peer, pid) => processes.send(pid, 'ws.close'), true],
+    cancel: [({ processes }, _peer, pid) => processes.cancel(pid), true],
+    'exit normal': [({ processes }, _peer, pid) => processes.exit(pid, 'normal'), true],
+    lost: [(_rig, peer) => { peer.rst() }, false],
+    protocol: [(_rig, peer) => peer.write(Buffer.from([0x81, 0])), false],
+    exit: [({ processes }, _peer, pid) => processes.exit(pid, 'boom'), false],
+    kill: [({ processes }, _peer, pid) => processes.exit(pid, 'kill'), false]
+  }
+  const rig = await start(t)
+  for (const [name, [end, survives]] of Object.entries(ends)) {
+    const { peer, pid, target } = await joined(t, rig)
+    const linked = rig.processes.spawn(async (self) => { await self.receive() }, { link: pid })
+    end(rig, peer, pid)
+    await target.until('@exit')
+    t.equal(rig.processes.alive(linked), survives, name)
+  }
+})
+
+t.test('a close code that may not be sent becomes 1011, with a warning', async t => {
+  const warnings: string[] = []
+  const rig = await start(t, {}, { logger: { level: 'warn', stream: { write: (line) => { warnings.push(JSON.parse(line).msg) } } } })
+  for (const [code, seen] of [
+    [1000, 1000], [1001, 1001], [1003, 1003], [1007, 1007], [1014, 1014], [3000, 3000], [4999, 4999],
+    [999, 1011], [1004, 1011], [1005, 1011], [1006, 1011], [1015, 1011], [1016, 1011], [2999, 1011], [5000, 1011],
+    [NaN, 1011], ['1000', 1011], [1000.5, 1011], [null, 1011], [Infinity, 1011], [-1, 1011], [{}, 1011]
+  ] as Array<[unknown, number]>) {
+    warnings.length = 0
+    const { peer, pid, target } = await joined(t, rig)
+    t.equal(rig.processes.send(pid, 'ws.close', { code, reason: 'r' } as never), true)
+    t.strictSame(await peer.end(), saw(seen, 'r'), `code ${String(code)}`)
+    t.match((await target.until('ws.leave'))[0], { code: seen, reason: 'r', cause: 'process' })
+    t.equal(warnings.length, seen === code ? 0 : 1)
+  }
+})
+
+t.test('ws.close takes an object, a reason or nothing', async t => {
+  const rig = await start(t)
+  for (const [payload, sees] of [
+    [undefined, saw(1000)],
+    [null, saw(1000)],
+    [{}, saw(1000)],
+    ['bye', saw(1000, 'bye')],
+    [{ reason: 'bye' }, saw(1000, 'bye')],
+    [{ code: 4000 }, saw(4000)],
+    [{ code: 4000, reason: `${'x'.repeat(122)}é` }, saw(4000, 'x'.repeat(122))],
+    ['漢'.repeat(100), saw(1000, '漢'.repeat(41))]
+  ] as Array<[unknown, Seen]>) {
+    const { peer, pid, target } = await joined(t, rig)
+    t.equal(await rig.processes.call(pid, 'ws.close', payload as never), undefined)
+    t.strictSame(await peer.end(), sees)
+    t.strictSame((await target.until('ws.leave'))[0], { client_pid: pid, ...sees, cause: 'process', metadata: {} })
+  }
+})
+
+t.test('a malformed ws.close changes nothing', async t => {
+  const rig = await start(t)
+  const { peer, pid, target } = await joined(t, rig)
+  const getter = { get code () { throw new Error('no') } }
+  for (const payload of [5, true, { reason: 5 }, getter]) {
+    const { refused } = rig.processes.stats()
+    t.equal(rig.processes.send(pid, 'ws.close', payload as never), false)
+    t.equal(rig.processes.stats().refused, refused + 1)
+    await t.rejects(rig.processes.call(pid, 'ws.close', payload as never), { code: 'FST_WS_RELAY_INVALID_PAYLOAD' })
+  }
+  peer.text('still here')
+  t.strictSame(await target.until('ws.message').then(([{ data }]) => data), 'still here')
+})
+
+t.test('the close frame comes after everything that was sent', async t => {
+  const rig = await start(t)
+  const { peer, pid } = await joined(t, rig)
+  const sent = Array.from({ length: 300 }, (_, i) => `${i} ${'x'.repeat(i * 20)}`)
+  for (const data of sent) rig.processes.send(pid, 'ws.send', { data })
+  rig.processes.send(pid, 'ws.close', { code: 4000 })
+  t.equal(rig.processes.send(pid, 'ws.send', { data: 'too late' }), false)
+  t.strictSame(await peer.end(), saw(4000))
+  t.strictSame(peer.texts, sent)
+})
+
+t.test('when several ends come in the same tick the first one counts, and there is one leave', async t => {
+  const rig = await start(t)
+  const ways: Record<string, [does: (pid: Pid, target: Keeper) => unknown, cause: string]> = {
+    close: [(pid) => rig.processes.send(pid, 'ws.close', { code: 4000, reason: 'c' }), 'process'],
+    exit: [(pid) => rig.processes.exit(pid, 'boom'), 'exit'],
+    cancel: [(pid) => rig.processes.cancel(pid), 'shutdown'],
+    kill: [(pid) => rig.processes.exit(pid, 'kill'), 'killed'],
+    link: [(pid) => {
+      const linked = rig.processes.spawn(async (self) => { await self.receive() })
+      rig.relay.runtime.link(rig.relay.runtime.find(linked)!, pid)
+      rig.processes.exit(linked, 'boom')
+    }, 'exit'],
+    target: [(_pid, target) => rig.processes.exit(target.pid, 'boom'), 'target']
+  }
+  for (const [first, [does, cause]] of Object.entries(ways)) {
+    for (const [second, [then]] of Object.entries(ways)) {
+      const { peer, pid, target } = await joined(t, rig)
+      const ended = rig.processes.exited(pid)
+      does(pid, target)
+      then(pid, target)
+      t.match((await ended).value, { cause }, `${first}, then ${second}`)
+      await peer.end()
+      if (rig.processes.alive(target.pid)) {
+        await target.until('@exit')
+        t.strictSame(target.topics, ['ws.join', 'ws.leave', '@exit'])
+        rig.processes.exit(target.pid)
+      }
+    }
+  }
+  await allGone(rig)
+})
+
+t.test('both sides may close at once', async t => {
+  const rig = await start(t)
+  const { peer, pid, target } = await joined(t, rig)
+  peer.answersClose = false
+  rig.processes.send(pid, 'ws.close', { code: 4000 })
+  peer.close(4001, 'me too')
+  t.strictSame(await peer.end(), saw(4000))
+  t.match(await target.until('ws.leave'), [{ cause: 'process', code: 4000 }])
+  await allGone(rig)
+  t.equal(target.of('ws.leave').length, 1)
+})
+
+t.test('a client that never answers the close is cut, and nobody waits for it', async t => {
+  const rig = await start(t, { closeTimeout: 1000 })
+  const { peer, pid, target } = await joined(t, rig)
+  peer.answersClose = false
+  const before = performance.now()
+  rig.processes.send(pid, 'ws.close', { code: 4000 })
+  await target.until('@exit')
+  t.equal(rig.relay.sockets.size, 1, 'the leave and @exit do not wait for the socket')
+  t.equal(rig.processes.alive(pid), false)
+  await until(() => peer.seen !== undefined)
+  await peer.end()
+  t.ok(performance.now() - before >= 1000)
+  t.strictSame(target.topics, ['ws.join', 'ws.leave', '@exit'])
+  await allGone(rig)
+})
+
+t.test('a client that never reads is cut, too', async t => {
+  const rig = await start(t, { closeTimeout: 100 })
+  const { peer, pid, target } = await joined(t, rig)
+  peer.socket.pause()
+  while (rig.processes.info(pid)!.buffered === 0) {
+    rig.processes.send(pid, 'ws.send', { data: 'x'.repeat(100_000) })
+    await new Promise(setImmediate)
+  }
+  rig.processes.send(pid, 'ws.close')
+  await target.until('@exit')
+  await allGone(rig)
+})
+
+t.test('what a client sends after the end reaches nobody', async t => {
+  const rig = await start(t)
+  const { peer, pid, target } = await joined(t, rig)
+  peer.answersClose = false
+  rig.processes.send(pid, 'ws.close')
+  await until(() => peer.seen !== undefined)
+  peer.write(textOf('late'), frameOf(opcodes.ping, 'late'), frameOf(opcodes.pong), frameOf(opcodes.binary, 'late'))
+  peer.close()
+  await peer.end()
+  await target.until('@exit')
+  t.strictSame(target.topics, ['ws.join', 'ws.leave', '@exit'])
+  t.equal(peer.count(opcodes.pong), 0)
+})
+
+t.test('a client that breaks the protocol after the end is let go', async t => {
+  const rig = await start(t)
+  const { peer, pid } = await joined(t, rig)
+  peer.answersClose = false
+  rig.processes.send(pid, 'ws.close', { code: 4000 })
+  await until(() => peer.seen !== undefined)
+  peer.write(Buffer.from([0x81, 0]))
+  t.strictSame(await peer.end(), saw(4000))
+  await allGone(rig)
+})
+
+t.test('a message in the same write as the close frame comes before the leave', async t => {
+  const rig = await start(t)
+  const { peer, target } = await joined(t, rig)
+  peer.write(textOf('a'), textOf('b'), closeOf(4000, 'end'), textOf('after'))
+  await target.until('@exit')
+  t.strictSame(target.topics, ['ws.join', 'ws.message', 'ws.message', 'ws.leave', '@exit'])
+  t.strictSame(target.texts, ['a', 'b'])
+})
+
+t.test('a client that closes in the handshake itself joins, is heard and leaves', async t => {
+  const rig = await start(t)
+  const target = new Keeper(rig)
+  const peer = await connectTo(t, rig, { target_pid: target.pid }, { early: Buffer.concat([textOf('a'), closeOf(4000)]) })
+  await target.until('ws.leave')
+  t.strictSame(target.topics.slice(0, 3), ['ws.join', 'ws.message', 'ws.leave'])
+  t.strictSame(await peer.end(), saw(4000))
+  await allGone(rig)
+})

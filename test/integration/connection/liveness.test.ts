@@ -1,0 +1,88 @@
+// docs/relay.md, "Pings and heartbeats": whether a client is still there.
+import t from 'tap'
+import { frameOf, Keeper, joined, start, textOf } from './support.js'
+import { opcodes } from '../../../lib/relay/frames.js'
+import { until } from '../../helpers.js'
+
+const pings = { pingInterval: 50, pongTimeout: 50 }
+
+t.test('a client that answers pings stays, and its own pings are answered', async t => {
+  const rig = await start(t, { pingInterval: 20, pongTimeout: 2000 })
+  const { peer, pid } = await joined(t, rig)
+  peer.write(frameOf(opcodes.ping, 'mine'), frameOf(opcodes.ping))
+  await until(() => peer.count(opcodes.ping) === 5)
+  t.equal(rig.processes.alive(pid), true)
+  t.strictSame(peer.frames.filter(({ opcode }) => opcode === opcodes.pong).map(({ payload }) => payload.toString()), ['mine', ''])
+})
+
+t.test('a client that sends messages and no pong is dropped', async t => {
+  const rig = await start(t, pings)
+  const { peer, target } = await joined(t, rig)
+  peer.answersPings = false
+  await until(() => {
+    if (!peer.gone) peer.text('x')
+    return target.of('ws.leave').length > 0
+  })
+  t.match(target.of('ws.leave'), [{ cause: 'ping_timeout' }])
+})
+
+t.test('without a ping interval or a pong timeout there are no pings', async t => {
+  for (const options of [{ pingInterval: 0 }, { pongTimeout: 0, pingInterval: 10 }]) {
+    const rig = await start(t, options)
+    const { peer } = await joined(t, rig)
+    t.equal(rig.relay.wheel.size, 0)
+    peer.text('x')
+  }
+})
+
+t.test('a paused client is not dropped, and may answer after it is read again', async t => {
+  const rig = await start(t, { ...pings, pongTimeout: 1000, mailboxLimit: 10 })
+  const { peer, pid, target } = await joined(t, rig)
+  target.hold()
+  peer.write(...Array.from({ length: 100 }, (_, i) => textOf(`${i}`)))
+  await until(() => rig.processes.info(pid)!.paused as boolean)
+  const held = performance.now()
+  await until(() => performance.now() - held > 1500)
+  t.equal(rig.processes.alive(pid), true)
+  target.release()
+  await target.until('ws.message', 100)
+  const pinged = peer.count(opcodes.ping)
+  await until(() => peer.count(opcodes.ping) > pinged + 1)
+  t.equal(rig.processes.alive(pid), true)
+})
+
+t.test('a long frame that comes in slowly is not dropped: no pong fits into it', async t => {
+  const rig = await start(t, { ...pings, pongTimeout: 600 })
+  const { peer, target } = await joined(t, rig)
+  peer.answersPings = false
+  const whole = textOf('x'.repeat(100))
+  let written = -Infinity
+  for (let i = 0; i < whole.length; i += 7) {
+    await until(() => performance.now() - written > 80)
+    peer.write(whole.subarray(i, i + 7))
+    written = performance.now()
+  }
+  // The frame took twice the time of a pong, and its last byte still finds the connection there.
+  await target.until('ws.message')
+  t.equal(target.texts[0].length, 100)
+  await target.until('ws.leave')
+  t.match(target.of('ws.leave'), [{ cause: 'ping_timeout' }], 'but then it is')
+})
+
+t.test('an event loop that stalls for two seconds drops nobody', async t => {
+  const rig = await start(t, { ...pings, pongTimeout: 1000 })
+  const clients = await Promise.all(Array.from({ length: 5 }, () => joined(t, rig, {}, new Keeper(rig))))
+  await until(() => clients.every(({ peer }) => peer.count(opcodes.ping) > 0))
+  // In the middle of an interval, and right behind a ping that is being written.
+  for (const { peer } of clients) peer.answersPings = false
+  await until(() => clients.every(({ peer }) => peer.count(opcodes.ping) > 1))
+  for (const { peer } of clients) {
+    peer.answersPings = true
+    peer.write(frameOf(opcodes.pong))
+  }
+  const begun = performance.now()
+  while (performance.now() - begun < 2000);
+  const seen = clients.map(({ peer }) => peer.count(opcodes.ping))
+  await until(() => clients.every(({ peer }, i) => peer.count(opcodes.ping) > seen[i] + 1))
+  for (const { pid } of clients) t.equal(rig.processes.alive(pid), true)
+})

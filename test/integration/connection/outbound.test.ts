@@ -1,0 +1,129 @@
+// docs/relay.md, "Pressure": what is sent to a client faster than it reads.
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import t from 'tap'
+import { frameOf, Keeper, allGone, connectTo, joined, start } from './support.js'
+import { opcodes } from '../../../lib/relay/frames.js'
+import { until } from '../../helpers.js'
+
+setFlagsFromString('--expose-gc')
+const gc = runInNewContext('gc') as () => void
+
+/** Bytes in use. The memory of buffers is freed in a later turn. */
+async function used (): Promise<number> {
+  gc()
+  await new Promise(setImmediate)
+  gc()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}
+
+const big = Buffer.alloc(20_000_000)
+
+t.test('one frame is always accepted, and nothing more while it waits', async t => {
+  const rig = await start(t, { maxBufferedAmount: 1000, overflow: 'drop' })
+  const { peer, pid } = await joined(t, rig)
+  peer.socket.pause()
+  t.equal(rig.processes.send(pid, 'ws.send', { data: big }), true)
+  t.ok(rig.processes.info(pid)!.buffered as number > 1000)
+  for (let i = 1; i <= 3; i++) {
+    t.equal(rig.processes.send(pid, 'ws.send', { data: 'x' }), false)
+    t.equal(rig.processes.send(pid, 'notice', 'x'), false)
+    t.equal(rig.processes.info(pid)!.dropped, 2 * i)
+  }
+  await t.rejects(rig.processes.call(pid, 'ws.send', { data: 'x' }), { code: 'FST_PROCESS_REFUSED' })
+  t.equal(rig.processes.alive(pid), true)
+  peer.socket.resume()
+  await until(() => rig.processes.info(pid)!.buffered === 0)
+  t.equal(rig.processes.send(pid, 'ws.send', { data: 'later' }), true)
+  await until(() => peer.frames.length === 2)
+  t.strictSame(peer.texts, ['later'], 'the newest frames were dropped')
+})
+
+t.test('frames are accepted up to the limit', async t => {
+  const rig = await start(t, { maxBufferedAmount: 1000, overflow: 'drop' })
+  const { peer, pid } = await joined(t, rig)
+  let accepted = 0
+  // 102 bytes each, in one turn of the event loop.
+  while (rig.processes.send(pid, 'ws.send', { data: 'x'.repeat(100) })) accepted++
+  t.equal(accepted, 10)
+  t.equal(rig.processes.info(pid)!.buffered, 1020)
+  await until(() => peer.frames.length === accepted)
+  t.equal(rig.processes.send(pid, 'ws.send', { data: 'x' }), true)
+})
+
+t.test('one slow client delays no other', async t => {
+  const rig = await start(t)
+  const target = new Keeper(rig)
+  const peers = await Promise.all(Array.from({ length: 10 }, () => connectTo(t, rig, { target_pid: target.pid })))
+  const pids = (await target.until('ws.join', 10)).map(({ client_pid }) => client_pid)
+  for (const pid of pids) rig.processes.groups.join('all', pid)
+  const [slow, ...others] = peers
+  slow.socket.pause()
+  let sent = 0
+  while (rig.processes.list().length === 11) {
+    sent++
+    rig.processes.groups.broadcast('all', 'ws.send', { data: `${sent} ${'x'.repeat(50_000)}` })
+    await until(() => others.every(({ frames }) => frames.length === sent))
+  }
+  t.match(target.of('ws.leave').length <= 1, true)
+  await target.until('ws.leave')
+  t.match(target.of('ws.leave'), [{ cause: 'slow', code: 1013 }])
+  for (const peer of others) t.equal(peer.texts.every((text, i) => text.startsWith(`${i + 1} `)), true)
+})
+
+t.test('200 000 pings of a client that never reads take bounded memory, and none of its messages is lost', async t => {
+  const rig = await start(t, { maxBufferedAmount: 200_000 })
+  const { peer, pid, target } = await joined(t, rig)
+  peer.socket.pause()
+  const before = await used()
+  const pings = Buffer.concat(Array.from({ length: 1000 }, () => frameOf(opcodes.ping, 'p'.repeat(125))))
+  for (let i = 0; i < 200; i++) {
+    if (!peer.socket.write(pings)) await new Promise((resolve) => { peer.socket.once('drain', resolve) })
+  }
+  peer.text('done')
+  await target.until('ws.message')
+  const grown = (await used() - before) / 1e6
+  t.ok(grown < 20, `${grown.toFixed(1)} MB`)
+  t.comment(`memory +${grown.toFixed(1)} MB`)
+  t.ok(rig.processes.info(pid)!.buffered as number >= 200_000, 'it is full')
+  t.ok(rig.processes.info(pid)!.buffered as number <= 300_000)
+  t.equal(rig.processes.alive(pid), true)
+  t.equal(rig.processes.send(pid, 'ws.send', { data: 'x' }), false, 'what is sent to it now finds it too slow')
+  await target.until('ws.leave')
+  t.match(target.of('ws.leave'), [{ cause: 'slow' }])
+})
+
+t.test('a client that reads gets a pong for each of its pings', async t => {
+  const rig = await start(t)
+  const { peer } = await joined(t, rig)
+  for (let i = 0; i < 3000; i++) peer.write(frameOf(opcodes.ping, `${i}`))
+  await until(() => peer.frames.length === 3000)
+  t.strictSame(peer.frames.map(({ payload }) => payload.toString()), Array.from({ length: 3000 }, (_, i) => `${i}`))
+})
+
+t.test('many small frames that wait for a slow client arrive in order', async t => {
+  const rig = await start(t, { maxBufferedAmount: 100_000_000 })
+  const { peer, pid } = await joined(t, rig)
+  peer.socket.pause()
+  rig.processes.send(pid, 'ws.send', { data: big })
+  for (let i = 0; i < 5000; i++) rig.processes.send(pid, 'ws.send', { data: `${i}` })
+  await new Promise(setImmediate)
+  for (let i = 5000; i < 10_000; i++) rig.processes.send(pid, 'ws.send', { data: `${i}` })
+  const last = rig.processes.call(pid, 'ws.send', { data: 'last' })
+  peer.socket.resume()
+  await last
+  await until(() => peer.frames.length === 10_002)
+  t.strictSame(peer.texts, [...Array.from({ length: 10_000 }, (_, i) => `${i}`), 'last'])
+})
+
+t.test('a slow client that is gone leaves nothing', async t => {
+  const rig = await start(t, { pingInterval: 100 })
+  const { peer, pid, target } = await joined(t, rig)
+  peer.socket.pause()
+  rig.processes.send(pid, 'ws.send', { data: big })
+  rig.processes.send(pid, 'ws.send', { data: 'x' })
+  peer.rst()
+  await target.until('ws.leave')
+  await allGone(rig)
+})

@@ -1,0 +1,259 @@
+// What the tests of connections share: an application whose route takes its X-WS-Relay from the
+// query, clients that can do what no WebSocket library would, and processes that keep their mail.
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { opcodes } from '../../../lib/relay/frames.js'
+import { Registration } from '../../../lib/relay/registration.js'
+import { build, handshake, listen, until } from '../../helpers.js'
+import type { Socket } from 'node:net'
+import type { FastifyInstance, FastifyServerOptions } from 'fastify'
+import type { Test } from 'tap'
+import type { RelayServer } from '../../../lib/relay/server.js'
+import type { Exit } from '../../../types/messages.js'
+import type { Pid } from '../../../types/pid.js'
+import type { Processes } from '../../../types/processes.js'
+import type { RelayConfig, WsRelayOptions } from '../../../types/relay.js'
+
+export interface Rig {
+  readonly app: FastifyInstance
+  readonly port: number
+  readonly processes: Processes
+  readonly relay: RelayServer
+}
+
+/** An application that listens, its route `/`, and one that has nothing to do with WebSockets. */
+export async function start (t: Test, options: WsRelayOptions = {}, fastify: FastifyServerOptions = {}): Promise<Rig> {
+  const app = await build(t, options, fastify)
+  app.get<{ Querystring: { relay: string } }>('/', (request, reply) => {
+    reply.header('x-ws-relay', request.query.relay).send()
+  })
+  app.get('/up', async () => 'up')
+  return { app, port: await listen(app), processes: app.processes, relay: Registration.of(app)!.relay }
+}
+
+/** A frame of a client. */
+export function frameOf (opcode: number, data: string | Buffer = '', { fin = true, rsv1 = false, mask = 0 } = {}): Buffer {
+  const payload = Buffer.from(data)
+  const { length } = payload
+  const first = (fin ? 0x80 : 0) | (rsv1 ? 0x40 : 0) | opcode
+  const header = length < 126
+    ? Buffer.from([first, 0x80 | length])
+    : length < 65536 ? Buffer.from([first, 0xfe, length >> 8, length & 0xff]) : Buffer.from([first, 0xff, 0, 0, 0, 0, length >>> 24, length >>> 16 & 0xff, length >>> 8 & 0xff, length & 0xff])
+  const masking = Buffer.alloc(4)
+  masking.writeInt32BE(mask)
+  if (mask !== 0) payload.forEach((byte, i) => { payload[i] = byte ^ masking[i & 3] })
+  return Buffer.concat([header, masking, payload])
+}
+
+export function textOf (data: string): Buffer {
+  return frameOf(opcodes.text, data, { mask: 0x12fe3489 })
+}
+
+/** A close frame of a client; without a code it is empty. */
+export function closeOf (code?: number, reason = ''): Buffer {
+  if (code === undefined) return frameOf(opcodes.close)
+  return frameOf(opcodes.close, Buffer.concat([Buffer.from([code >> 8, code & 0xff]), Buffer.from(reason)]))
+}
+
+/** What a client saw of the end: the close frame, or 1006 where there was none. */
+export interface Seen { code: number | undefined, reason: string }
+
+/** A client on a bare socket. */
+export class Peer {
+  readonly socket: Socket
+  readonly frames: Array<{ opcode: number, payload: Buffer, rsv1: boolean }> = []
+  /** Answers a close frame, as it should. */
+  answersClose = true
+  answersPings = true
+  seen: Seen | undefined
+  /** The server has ended its side, or the socket is gone. */
+  gone = false
+  #rest: Buffer = Buffer.alloc(0)
+  #sentClose = false
+
+  constructor (socket: Socket) {
+    this.socket = socket
+    socket.on('error', () => {})
+    socket.on('end', () => { this.gone = true })
+    socket.on('close', () => { this.gone = true })
+  }
+
+  get texts (): string[] {
+    return this.frames.filter(({ opcode }) => opcode === opcodes.text).map(({ payload }) => payload.toString())
+  }
+
+  count (opcode: number): number {
+    return this.frames.filter((frame) => frame.opcode === opcode).length
+  }
+
+  write (...frames: Buffer[]): this {
+    this.socket.write(Buffer.concat(frames))
+    return this
+  }
+
+  text (data: string): this {
+    return this.write(textOf(data))
+  }
+
+  close (code?: number, reason?: string): this {
+    this.#sentClose = true
+    return this.write(closeOf(code, reason))
+  }
+
+  /** Ends the socket without a close frame. */
+  fin (): void {
+    this.socket.end()
+  }
+
+  rst (): void {
+    // Node cannot reset what it is shutting down already, and never says so.
+    if (this.socket.writableEnded) this.socket.destroy()
+    else this.socket.resetAndDestroy()
+  }
+
+  /** What it saw of the end, when the socket is gone. */
+  async end (): Promise<Seen> {
+    await until(() => this.gone)
+    return this.seen ?? { code: 1006, reason: '' }
+  }
+
+  /** Reads the answer to the handshake, and frames from then on. */
+  async open (): Promise<this> {
+    await new Promise<void>((resolve, reject) => {
+      const onHead = (bytes: Buffer): void => {
+        this.#rest = Buffer.concat([this.#rest, bytes])
+        const end = this.#rest.indexOf('\r\n\r\n')
+        if (end === -1) return
+        this.socket.off('data', onHead)
+        const head = this.#rest.toString('latin1', 0, end)
+        const rest = this.#rest.subarray(end + 4)
+        this.#rest = Buffer.alloc(0)
+        if (!head.startsWith('HTTP/1.1 101')) {
+          reject(new Error(head))
+          return
+        }
+        this.socket.on('data', (more) => { this.#read(more) })
+        if (rest.length > 0) this.#read(rest)
+        resolve()
+      }
+      this.socket.on('data', onHead)
+      this.socket.once('close', () => { reject(new Error('closed')) })
+    })
+    return this
+  }
+
+  #read (bytes: Buffer): void {
+    let rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes])
+    for (;;) {
+      const short = rest.length < 2 ? -1 : rest[1]
+      const header = short < 126 ? 2 : short === 126 ? 4 : 10
+      if (short === -1 || rest.length < header) break
+      const length = short < 126 ? short : short === 126 ? rest.readUInt16BE(2) : Number(rest.readBigUInt64BE(2))
+      if (rest.length < header + length) break
+      this.#take(rest[0], rest.subarray(header, header + length))
+      rest = rest.subarray(header + length)
+    }
+    this.#rest = rest
+  }
+
+  #take (first: number, payload: Buffer): void {
+    const opcode = first & 0x0f
+    this.frames.push({ opcode, payload, rsv1: (first & 0x40) !== 0 })
+    if (opcode === opcodes.ping && this.answersPings) this.write(frameOf(opcodes.pong, payload))
+    if (opcode !== opcodes.close) return
+    this.seen = payload.length === 0 ? { code: undefined, reason: '' } : { code: payload.readUInt16BE(), reason: payload.toString('utf8', 2) }
+    if (this.answersClose && !this.#sentClose) this.close(this.seen.code)
+  }
+}
+
+/** A client that has joined, or is about to. */
+export async function connectTo (t: Test, { port }: Rig, config: RelayConfig, { early = Buffer.alloc(0), headers = {}, reads = true } = {}): Promise<Peer> {
+  const socket = connect({ port, host: '127.0.0.1' })
+  t.teardown(() => { socket.destroy() })
+  await once(socket, 'connect')
+  const peer = new Peer(socket)
+  const opened = peer.open()
+  const path = `/?relay=${encodeURIComponent(JSON.stringify(config))}`
+  peer.write(Buffer.from(handshake(path, headers)), early)
+  await opened
+  if (!reads) socket.pause()
+  return peer
+}
+
+/** A message as a {@link Keeper} keeps it. */
+export interface Kept { topic: string, payload: any, from: Pid | undefined }
+
+/** A process that keeps its mail, and takes none while it is held. */
+export class Keeper {
+  readonly pid: Pid
+  readonly mail: Kept[] = []
+  readonly exited: Promise<Exit>
+  #held: Promise<void> | undefined
+  #release = (): void => {}
+
+  constructor (rig: { processes: Processes }, { monitors = true, mailboxLimit = undefined as number | undefined, keep = true, each = (_kept: Kept): unknown => undefined } = {}) {
+    const keeper = this
+    this.pid = rig.processes.spawn(async function keeper_ (self) {
+      for await (const { topic, payload, from } of self.inbox as AsyncIterable<Kept>) {
+        if (topic === 'ws.join' && monitors) self.monitor(payload.client_pid)
+        if (keep) keeper.mail.push({ topic, payload, from })
+        // Only what is asynchronous is awaited: mail is taken as fast as it can be.
+        const result = each({ topic, payload, from })
+        if (result !== undefined) await result
+        if (keeper.#held !== undefined) await keeper.#held
+      }
+    }, { mailboxLimit })
+    this.exited = rig.processes.exited(this.pid)
+  }
+
+  /** Takes at most one more message, until {@link release}. */
+  hold (): this {
+    this.#held ??= new Promise((resolve) => { this.#release = resolve })
+    return this
+  }
+
+  release (): void {
+    this.#held = undefined
+    this.#release()
+  }
+
+  of (topic: string): any[] {
+    return this.mail.filter((kept) => kept.topic === topic).map(({ payload }) => payload)
+  }
+
+  get topics (): string[] {
+    return this.mail.map(({ topic }) => topic)
+  }
+
+  get texts (): string[] {
+    return this.of('ws.message').map(({ data }) => data)
+  }
+
+  /** The payloads of a topic, when there are so many. */
+  async until (topic: string, count = 1): Promise<any[]> {
+    await until(() => this.of(topic).length >= count)
+    return this.of(topic)
+  }
+}
+
+/** A client of a new keeper, joined. */
+export async function joined (t: Test, rig: Rig, config: Partial<RelayConfig> = {}, target = new Keeper(rig)): Promise<{ peer: Peer, pid: Pid, target: Keeper }> {
+  const before = target.of('ws.join').length
+  const peer = await connectTo(t, rig, { target_pid: target.pid, ...config })
+  const joins = await target.until('ws.join', before + 1)
+  return { peer, pid: joins[before].client_pid, target }
+}
+
+/** All that connections leave in shared tables; all of it is 0 when the last one has gone. */
+export function remains ({ relay }: Rig): Record<string, number> {
+  const { runtime, wheel, sockets, handshakes } = relay
+  const connections = [...runtime.entities].filter(({ kind }) => kind === 'ws').length
+  return { connections, timers: wheel.size, sockets: sockets.size, handshakes: handshakes.size, groups: runtime.groupTable.size, names: runtime.nameTable.size }
+}
+
+export const nothing = { connections: 0, timers: 0, sockets: 0, handshakes: 0, groups: 0, names: 0 }
+
+/** Resolves when nothing of any connection remains. */
+export async function allGone (rig: Rig): Promise<void> {
+  await until(() => Object.values(remains(rig)).every((count) => count === 0))
+}

@@ -1,0 +1,276 @@
+// docs/relay.md, "Transfer": a connection moves from one target to another.
+import t from 'tap'
+import { frameOf, Keeper, allGone, connectTo, joined, start, textOf } from './support.js'
+import { opcodes } from '../../../lib/relay/frames.js'
+import { until } from '../../helpers.js'
+import type { Kept } from './support.js'
+import type { Pid } from '../../../types/pid.js'
+
+t.test('a transfer leaves the old target and joins the new, and frames go there from then on', async t => {
+  const rig = await start(t)
+  const { peer, pid, target: old } = await joined(t, rig, { metadata: { old: true } })
+  const next = new Keeper(rig, { monitors: false })
+  peer.text('1')
+  await old.until('ws.message')
+  t.equal(await rig.processes.call(pid, 'ws.control', { target_pid: next.pid, message_topic: 'chat', metadata: { new: true } }), undefined)
+  peer.text('2')
+  await next.until('chat')
+  t.strictSame(old.mail.slice(1), [
+    { topic: 'ws.message', payload: { client_pid: pid, type: 'text', data: '1', metadata: { old: true } }, from: pid },
+    { topic: 'ws.leave', payload: { client_pid: pid, reason: 'transferred', code: undefined, cause: 'transfer', metadata: { old: true } }, from: pid }
+  ])
+  t.strictSame(next.mail, [
+    { topic: 'ws.join', payload: { client_pid: pid, metadata: { new: true } }, from: pid },
+    { topic: 'chat', payload: { client_pid: pid, type: 'text', data: '2', metadata: { new: true } }, from: pid }
+  ])
+  t.match(rig.processes.info(pid), { target: next.pid, monitors: [next.pid] })
+  rig.processes.exit(old.pid, 'boom')
+  peer.text('3')
+  await next.until('chat', 2)
+  t.equal(peer.seen, undefined, 'the exit of the old target is ignored')
+  rig.processes.exit(next.pid, 'boom')
+  t.strictSame(await peer.end(), { code: 1011, reason: 'target process exited' })
+  await allGone(rig)
+})
+
+t.test('a field that is not given is kept, and null resets it', async t => {
+  const rig = await start(t)
+  const { peer, pid, target } = await joined(t, rig, { message_topic: 'chat', heartbeat_interval: '1h', metadata: { a: 1 } })
+  const beating = rig.relay.wheel.size
+  const table: Array<[control: object, topic: string, metadata: object, timers: number]> = [
+    [{}, 'chat', { a: 1 }, beating],
+    [{ message_topic: 'other' }, 'other', { a: 1 }, beating],
+    [{ metadata: { b: 2 } }, 'other', { b: 2 }, beating],
+    [{ message_topic: null }, 'ws.message', { b: 2 }, beating],
+    [{ heartbeat_interval: null }, 'ws.message', { b: 2 }, beating - 1],
+    [{ metadata: null, heartbeat_interval: '2h' }, 'ws.message', {}, beating],
+    [{ target_pid: target.pid, message_topic: 'same' }, 'same', {}, beating],
+    [{ message_topic: undefined, unknown: 1 }, 'same', {}, beating]
+  ]
+  for (const [control, topic, metadata, timers] of table) {
+    const count = target.mail.length
+    await rig.processes.call(pid, 'ws.control', control)
+    peer.text('x')
+    await until(() => target.mail.length > count)
+    t.match(target.mail[count], { topic, payload: { metadata } }, JSON.stringify(control))
+    t.equal(rig.relay.wheel.size, timers)
+  }
+  t.strictSame(target.topics.filter((one) => one === 'ws.join' || one === 'ws.leave'), ['ws.join'], 'nothing was left or joined')
+})
+
+t.test('a transfer that is refused changes nothing', async t => {
+  const lines: any[] = []
+  const rig = await start(t, {}, { logger: { level: 'warn', stream: { write: (line) => { lines.push(JSON.parse(line)) } } } })
+  const { peer, pid, target } = await joined(t, rig, { metadata: { a: 1 } })
+  const other = await joined(t, rig)
+  const dead = rig.processes.spawn(() => {})
+  await rig.processes.exited(dead)
+  const stopping = rig.processes.spawn(async (self) => {
+    await self.serve({}, () => {})
+    await new Promise(() => {})
+  })
+  await new Promise(setImmediate)
+  rig.processes.cancel(stopping)
+  const refused = 'FST_WS_RELAY_TRANSFER_REFUSED'
+  const invalid = 'FST_WS_RELAY_INVALID_PAYLOAD'
+  const table: Array<[what: string, control: object, code: string]> = [
+    ['a dead process', { target_pid: dead }, refused],
+    ['an unknown name', { target_pid: 'nobody' }, refused],
+    ['a process of another node', { target_pid: '1@elsewhere.abc' }, refused],
+    ['a malformed PID', { target_pid: '1@@' }, refused],
+    ['a process that is stopping', { target_pid: stopping }, refused],
+    ['a connection', { target_pid: other.pid }, refused],
+    ['itself', { target_pid: pid }, refused],
+    ['a target that is no string', { target_pid: 5 }, invalid],
+    ['null as the target', { target_pid: null }, invalid],
+    ['a topic of the system', { target_pid: other.target.pid, message_topic: '@exit' }, invalid],
+    ['a topic of the relay', { target_pid: other.target.pid, message_topic: 'ws.join' }, invalid],
+    ['an empty topic', { target_pid: other.target.pid, message_topic: '' }, invalid],
+    ['a heartbeat that is too short', { target_pid: other.target.pid, heartbeat_interval: 99 }, invalid],
+    ['a heartbeat that is too long', { target_pid: other.target.pid, heartbeat_interval: '24.1h' }, invalid],
+    ['metadata that is no object', { target_pid: other.target.pid, metadata: 'x' }, invalid],
+    ['metadata that is too large', { target_pid: other.target.pid, metadata: { x: 'x'.repeat(5000) } }, invalid]
+  ]
+  for (const [what, control, code] of table) {
+    lines.length = 0
+    t.equal(rig.processes.send(pid, 'ws.control', { metadata: { b: 2 }, ...control } as never), false, what)
+    t.equal(lines.length, 1, 'it is logged')
+    await t.rejects(rig.processes.call(pid, 'ws.control', { metadata: { b: 2 }, ...control }), { code }, what)
+  }
+  peer.text('still here')
+  const [message] = await target.until('ws.message')
+  t.match(message, { data: 'still here', metadata: { a: 1 } })
+  t.equal(target.of('ws.leave').length, 0)
+  t.equal(other.target.of('ws.join').length, 1)
+  rig.processes.exit(stopping, 'kill')
+})
+
+t.test('a target may be named', async t => {
+  const rig = await start(t)
+  const { pid } = await joined(t, rig)
+  const next = new Keeper(rig)
+  rig.processes.names.register('next', next.pid)
+  await rig.processes.call(pid, 'ws.control', { target_pid: 'next' })
+  await next.until('ws.join')
+  t.equal(rig.processes.info(pid)!.target, next.pid)
+})
+
+t.test('sends and transfers of one tick take effect in their order', async t => {
+  const rig = await start(t)
+  const { peer, pid, target: a } = await joined(t, rig)
+  const b = new Keeper(rig)
+  rig.processes.send(pid, 'ws.send', { data: '1' })
+  rig.processes.send(pid, 'ws.control', { target_pid: b.pid })
+  rig.processes.send(pid, 'ws.send', { data: '2' })
+  rig.processes.send(pid, 'ws.control', { target_pid: a.pid })
+  rig.processes.send(pid, 'ws.control', { target_pid: b.pid })
+  rig.processes.send(pid, 'ws.close', '3')
+  t.strictSame(await peer.end(), { code: 1000, reason: '3' })
+  t.strictSame(peer.texts, ['1', '2'])
+  await b.until('ws.leave', 2)
+  t.strictSame(a.mail.map(({ topic, payload }) => [topic, payload.cause]).filter(([topic]) => topic !== '@exit'), [
+    ['ws.join', undefined], ['ws.leave', 'transfer'], ['ws.join', undefined], ['ws.leave', 'transfer']
+  ])
+  t.strictSame(b.mail.map(({ topic, payload }) => [topic, payload.cause]).filter(([topic]) => topic !== '@exit'), [
+    ['ws.join', undefined], ['ws.leave', 'transfer'], ['ws.join', undefined], ['ws.leave', 'process']
+  ])
+})
+
+t.test('a target that exits in the tick of the transfer', async t => {
+  const rig = await start(t)
+  {
+    const { peer, pid, target } = await joined(t, rig)
+    const next = new Keeper(rig)
+    rig.processes.send(pid, 'ws.control', { target_pid: next.pid })
+    rig.processes.exit(target.pid, 'boom')
+    peer.text('on')
+    t.match(await next.until('ws.message'), [{ data: 'on' }], 'the old one, after it')
+  }
+  {
+    const { peer, pid } = await joined(t, rig)
+    const next = new Keeper(rig)
+    rig.processes.send(pid, 'ws.control', { target_pid: next.pid })
+    rig.processes.exit(next.pid, 'boom')
+    t.strictSame(await peer.end(), { code: 1011, reason: 'target process exited' }, 'the new one, after it')
+  }
+  {
+    const { peer, pid } = await joined(t, rig)
+    const next = new Keeper(rig)
+    rig.processes.exit(next.pid, 'boom')
+    t.equal(rig.processes.send(pid, 'ws.control', { target_pid: next.pid }), false, 'the new one, before it')
+    t.equal(rig.processes.send(pid, 'ws.close'), true)
+    await peer.end()
+  }
+})
+
+t.test('the waiting frames of a paused client go to the new target, after its join', async t => {
+  const rig = await start(t, { mailboxLimit: 20 })
+  const old = new Keeper(rig)
+  const { peer, pid } = await joined(t, rig, {}, old)
+  old.hold()
+  const count = 5000
+  peer.write(...Array.from({ length: count }, (_, i) => textOf(`${i}`)))
+  await until(() => rig.processes.info(pid)!.paused as boolean)
+  const next = new Keeper(rig)
+  await rig.processes.call(pid, 'ws.control', { target_pid: next.pid })
+  const later = await next.until('ws.message', count - 16)
+  t.equal(next.topics[0], 'ws.join')
+  old.release()
+  await old.until('ws.leave')
+  const all = [...old.texts, ...later.map(({ data }) => data)].map(Number)
+  t.strictSame(all, Array.from({ length: count }, (_, i) => i))
+  t.equal(old.topics.at(-1), 'ws.leave')
+})
+
+t.test('a paused client that moves to a target without room waits there', async t => {
+  const rig = await start(t, { mailboxLimit: 20 })
+  const old = new Keeper(rig)
+  const { peer, pid } = await joined(t, rig, {}, old)
+  old.hold()
+  peer.write(...Array.from({ length: 1000 }, (_, i) => textOf(`${i}`)))
+  await until(() => rig.processes.info(pid)!.paused as boolean)
+  const next = new Keeper(rig, { monitors: false })
+  next.hold()
+  for (let i = 0; i < 3; i++) {
+    while (rig.processes.send(next.pid, 'noise'));
+    await new Promise(setImmediate)
+  }
+  await rig.processes.call(pid, 'ws.control', { target_pid: next.pid })
+  t.equal(rig.processes.info(pid)!.paused, true)
+  t.equal(rig.processes.info(next.pid)!.mailbox, 21, 'nothing but the join came in')
+  next.release()
+  old.release()
+  await until(() => old.texts.length + next.texts.length === 1000)
+  t.strictSame([...old.texts, ...next.texts].map(Number), Array.from({ length: 1000 }, (_, i) => i))
+})
+
+t.test('10 000 numbered messages through 100 transfers: each arrives once, in order, none before a join or after a leave', async t => {
+  const count = 10_000
+  const moves = 100
+  // So small that the client is paused again and again.
+  const rig = await start(t, { mailboxLimit: 64 })
+  const faults: string[] = []
+  /** What came between a join and its leave: numbers without a gap. */
+  const stays: number[][] = []
+  let pid: Pid | undefined
+  let leaves = 0
+  let arrived = 0
+  const targets = Array.from({ length: 5 }, (_, index) => {
+    let stay: number[] | undefined
+    return new Keeper(rig, {
+      monitors: false,
+      keep: false,
+      each ({ topic, payload }: Kept): unknown {
+        if (topic === 'ws.join') {
+          if (stay !== undefined) faults.push(`joined ${index} twice`)
+          stays.push(stay = [])
+          pid = payload.client_pid
+        } else if (topic === 'ws.leave') {
+          if (stay === undefined) faults.push(`left ${index} without a join`)
+          stay = undefined
+          leaves++
+        } else if (stay === undefined) faults.push(`${index} got ${payload.data} while it was not joined`)
+        else {
+          const number = Number(payload.data)
+          if (stay.length > 0 && stay.at(-1) !== number - 1) faults.push(`${number} behind ${stay.at(-1)}`)
+          stay.push(number)
+          arrived++
+        }
+        return undefined
+      }
+    })
+  })
+  const peer = await connectTo(t, rig, { target_pid: targets[0].pid })
+  await until(() => pid !== undefined)
+  let moved = 0
+  for (let written = 0; written < count || moved < moves;) {
+    if (written < count && written < arrived + 400) peer.write(...Array.from({ length: 50 }, () => textOf(`${written++}`)))
+    // Half of them while frames wait, and some back to back.
+    for (let i = 0; i <= moved % 3 && moved < moves && arrived >= moved * 95; i++) {
+      if (!rig.processes.send(pid!, 'ws.control', { target_pid: targets[++moved % targets.length].pid })) faults.push('not moved')
+    }
+    await new Promise(setImmediate)
+  }
+  await until(() => arrived === count)
+  peer.close(1000)
+  await peer.end()
+  await until(() => leaves === moves + 1)
+  t.strictSame(faults, [])
+  t.equal(stays.length, moves + 1)
+  const inOrder = stays.filter((stay) => stay.length > 0).sort(([a], [b]) => a - b).flat()
+  t.strictSame(inOrder, Array.from({ length: count }, (_, i) => i))
+  t.ok(stays.filter((stay) => stay.length > 0).length > moves / 3)
+  await allGone(rig)
+})
+
+t.test('control frames go on during transfers', async t => {
+  const rig = await start(t)
+  const { peer, pid, target } = await joined(t, rig)
+  const next = new Keeper(rig)
+  peer.write(frameOf(opcodes.ping, '1'))
+  rig.processes.send(pid, 'ws.control', { target_pid: next.pid })
+  peer.write(frameOf(opcodes.ping, '2'))
+  await until(() => peer.count(opcodes.pong) === 2)
+  t.strictSame(peer.frames.map(({ payload }) => payload.toString()), ['1', '2'])
+  t.equal(target.of('ws.message').length, 0)
+})

@@ -1,0 +1,26 @@
+import t from 'tap'
+import { closedByClient, closedByProcess, exited, linkFailed, lost, pingTimeout, targetExited, tooSlow, violated } from '../../lib/relay/endings.js'
+import type { Ending } from '../../lib/relay/endings.js'
+
+t.test('the table of endings', async t => {
+  const none = undefined
+  const gone = 'target process exited'
+  const table: Array<[Ending, cause: string, code: number | undefined, told: string | undefined, reason: string, exit: string]> = [
+    [closedByClient(4000, 'bye'), 'client', 4000, '', 'bye', 'normal'],
+    [closedByClient(1005, ''), 'client', none, '', 'client closed', 'normal'],
+    [lost, 'lost', none, none, 'connection lost', 'connection_lost'],
+    [pingTimeout, 'ping_timeout', none, none, 'ping timeout', 'ping_timeout'],
+    [closedByProcess(4000, 'enough'), 'process', 4000, 'enough', 'enough', 'normal'],
+    [targetExited('normal'), 'target', 1000, gone, gone, 'normal'],
+    [targetExited('shutdown'), 'target', 1000, gone, gone, 'normal'],
+    [targetExited('killed'), 'target', 1011, gone, gone, 'target_down'],
+    [violated(1009, 'message too large'), 'protocol', 1009, 'message too large', 'message too large', 'protocol_error'],
+    [tooSlow, 'slow', 1013, 'client too slow', 'client too slow', 'slow_client'],
+    [exited('shutdown'), 'shutdown', 1001, 'server shutting down', 'server shutting down', 'shutdown'],
+    [exited('killed'), 'killed', none, none, 'killed', 'killed'],
+    [exited('secret'), 'exit', 1011, 'closed by server', 'secret', 'secret'],
+    [exited('normal'), 'exit', 1000, 'closed by server', 'normal', 'normal'],
+    [linkFailed('killed'), 'exit', 1011, 'closed by server', 'killed', 'killed']
+  ]
+  for (const [ending, cause, code, told, reason, exit] of table) t.strictSame(ending, { cause, code, told, reason, exit }, cause)
+})

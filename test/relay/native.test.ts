@@ -1,0 +1,268 @@
+// @fastify/websocket: the application's own, ours where there is none, and injectWS.
+import { once } from 'node:events'
+import { createServer, ServerResponse } from 'node:http'
+import t from 'tap'
+import { WebSocketServer } from 'ws'
+import fastifyWebsocket from '@fastify/websocket'
+import { wsRelay } from '../../lib/index.js'
+import { answer, bare, build, handshake, listen, logs, open, record, until } from '../helpers.js'
+import type { FastifyInstance } from 'fastify'
+import type { Duplex } from 'node:stream'
+import type WebSocket from 'ws'
+import type { Test } from 'tap'
+
+type InjectWS = (path?: string, context?: object) => Promise<WebSocket>
+
+const injectWS = (app: FastifyInstance): InjectWS => (app as unknown as { injectWS: InjectWS }).injectWS
+
+/** What a client hears first after it has said hello. */
+async function greet (t: Test, url: string): Promise<string> {
+  const client = await open(t, url)
+  client.send('hello')
+  const [data] = await once(client, 'message')
+  client.close()
+  await once(client, 'close')
+  return String(data)
+}
+
+/** A relayed route, one of @fastify/websocket's, and one that is both. */
+function routes (app: FastifyInstance, prefix = ''): void {
+  const target = record(app)
+  app.get(`${prefix}/relayed`, async (_, reply) => { reply.relay(target.pid) })
+  app.get(`${prefix}/native`, { websocket: true } as object, ((socket: WebSocket) => {
+    socket.on('message', (data) => { socket.send(`native ${String(data)}`) })
+  }) as never)
+  app.route({
+    method: 'GET',
+    url: `${prefix}/both`,
+    handler: async () => 'plain',
+    wsHandler: (socket: WebSocket) => { socket.on('message', (data) => { socket.send(`both ${String(data)}`) }) }
+  } as never)
+}
+
+async function check (t: Test, port: number, prefix = ''): Promise<void> {
+  const url = `ws://127.0.0.1:${port}${prefix}`
+  t.equal(await greet(t, `${url}/relayed`), 'hello')
+  t.equal(await greet(t, `${url}/native`), 'native hello')
+  t.equal(await greet(t, `${url}/both`), 'both hello')
+}
+
+const arrangements: Record<string, (app: FastifyInstance) => Promise<void>> = {
+  absent: async (app) => { await app.register(wsRelay) },
+  before: async (app) => {
+    await app.register(fastifyWebsocket)
+    await app.register(wsRelay)
+  },
+  after: async (app) => {
+    await app.register(wsRelay)
+    await app.register(fastifyWebsocket)
+  },
+  'after, at once': async (app) => {
+    app.register(wsRelay)
+    await app.register(fastifyWebsocket)
+  },
+  'before, at once': async (app) => {
+    app.register(fastifyWebsocket)
+    await app.register(wsRelay)
+  },
+  'in an earlier child scope': async (app) => {
+    await app.register(async (scope) => {
+      await scope.register(fastifyWebsocket)
+      scope.get('/child', { websocket: true } as object, ((socket: WebSocket) => { socket.send('child') }) as never)
+    })
+    await app.register(wsRelay)
+  },
+  'in a later child scope': async (app) => {
+    await app.register(wsRelay)
+    app.register(async (scope) => {
+      await scope.register(fastifyWebsocket)
+      routes(scope, '/child')
+    })
+  }
+}
+
+for (const [where, arrange] of Object.entries(arrangements)) {
+  t.test(`@fastify/websocket ${where}: relayed and native routes work side by side`, async (t) => {
+    const { logger, lines } = logs('error')
+    const app = bare(t, { logger })
+    await arrange(app)
+    routes(app)
+    const port = await listen(app)
+    await check(t, port)
+    if (where === 'in a later child scope') await check(t, port, '/child')
+    t.equal((await app.inject('/both')).body, 'plain')
+    t.equal((await app.inject('/native')).statusCode, 404)
+    t.equal((await app.inject({ method: 'HEAD', url: '/native' })).statusCode, 404)
+    const client = await injectWS(app)('/relayed')
+    client.send('hello')
+    t.equal(String((await once(client, 'message'))[0]), 'hello')
+    client.terminate()
+    const injected = await injectWS(app)('/native')
+    injected.send('hello')
+    t.equal(String((await once(injected, 'message'))[0]), 'native hello')
+    injected.terminate()
+    await until(() => app.websocketServer.clients.size === 0)
+    const native = await open(t, `ws://127.0.0.1:${port}/native`)
+    t.ok(app.websocketServer.clients.size > 0, 'the instance has the server that is used')
+    native.terminate()
+    t.strictSame(lines, [])
+  })
+}
+
+t.test('sibling scopes have native routes, too', async (t) => {
+  const app = bare(t)
+  for (const prefix of ['/a', '/b']) {
+    app.register(async (scope) => {
+      await scope.register(wsRelay)
+      routes(scope)
+      await scope.register(async (inner) => {
+        await inner.register(wsRelay, 'https://inner.test')
+        routes(inner)
+      }, { prefix: '/inner' })
+    }, { prefix })
+  }
+  app.register(async (scope) => {
+    await scope.register(fastifyWebsocket)
+    await scope.register(wsRelay)
+    routes(scope)
+    await scope.register(async (inner) => {
+      await inner.register(wsRelay)
+      routes(inner)
+    }, { prefix: '/inner' })
+  }, { prefix: '/c' })
+  const port = await listen(app)
+  for (const prefix of ['/a', '/a/inner', '/b', '/b/inner', '/c', '/c/inner']) await check(t, port, prefix)
+})
+
+t.test('routes declared before everything relay, whoever registered @fastify/websocket', async (t) => {
+  for (const plugins of [[wsRelay], [fastifyWebsocket, wsRelay], [wsRelay, fastifyWebsocket]]) {
+    const app = bare(t)
+    let pid = ''
+    app.get('/', async (_, reply) => { reply.relay(pid) })
+    app.get('/refused', async (_, reply) => reply.relay(pid).code(403).send())
+    for (const plugin of plugins) app.register(plugin as typeof wsRelay)
+    await app.ready()
+    ;({ pid } = record(app))
+    const port = await listen(app)
+    t.equal(await greet(t, `ws://127.0.0.1:${port}/`), 'hello')
+    t.match(await answer(t, port, handshake('/', { origin: 'https://evil.test' })), /^HTTP\/1\.1 403 [^]*ORIGIN_NOT_ALLOWED/)
+    const refused = await answer(t, port, handshake('/refused'))
+    t.match(refused, /^HTTP\/1\.1 403 /)
+    t.notMatch(refused, /x-ws-relay/i)
+    const plain = await app.inject('/')
+    t.equal(plain.statusCode, 426)
+    t.notOk('x-ws-relay' in plain.headers)
+  }
+})
+
+t.test('a native route declared between the two is left alone', async (t) => {
+  const app = bare(t)
+  await app.register(fastifyWebsocket)
+  app.get('/native', { websocket: true } as object, ((socket: WebSocket) => {
+    socket.on('message', (data) => { socket.send(`native ${String(data)}`) })
+  }) as never)
+  await app.register(wsRelay)
+  t.equal(await greet(t, `ws://127.0.0.1:${await listen(app)}/native`), 'native hello')
+})
+
+t.test("a native connection's end does not abort its request", async (t) => {
+  const app = await build(t)
+  app.addHook('onRequestAbort', async (_request) => t.fail('it was answered'))
+  routes(app)
+  await greet(t, `ws://127.0.0.1:${await listen(app)}/native`)
+  await until(() => (app.server as unknown as { _connections: number })._connections === 0)
+})
+
+t.test('its options are handed on', async (t) => {
+  let asked = 0
+  const app = await build(t, { websocket: { options: { verifyClient: () => { asked++; return true } } } })
+  routes(app)
+  const port = await listen(app)
+  t.equal(await greet(t, `ws://127.0.0.1:${port}/native`), 'native hello')
+  t.equal(asked, 1)
+  t.equal(await greet(t, `ws://127.0.0.1:${port}/relayed`), 'hello')
+  t.equal(asked, 1, 'relayed sockets are none of its business')
+})
+
+t.test('it may listen on another server', async (t) => {
+  const app = await build(t, { websocket: { options: { server: createServer() } } })
+  routes(app)
+  t.equal(await greet(t, `ws://127.0.0.1:${await listen(app)}/relayed`), 'hello')
+})
+
+t.test('its options are checked', async (t) => {
+  await t.rejects(async () => { await build(t, { websocket: { errorHandler: 1 } }) }, { message: 'invalid errorHandler function' })
+})
+
+t.test('its preClose is called once, with an instance that has its server', async (t) => {
+  for (const preClose of [
+    function (this: FastifyInstance, done: () => void) { seen.push(typeof this.websocketServer); done(); done() },
+    async function (this: FastifyInstance) { seen.push(typeof this.websocketServer) }
+  ]) {
+    const app = await build(t, { websocket: { preClose } })
+    await app.close()
+  }
+  t.strictSame(seen, ['object', 'object'])
+  for (const preClose of [
+    (done: (err: Error) => void) => { done(new Error('no')) },
+    async () => { throw new Error('no') }
+  ]) {
+    const app = await build(t, { websocket: { preClose } })
+    await app.close().catch(() => {})
+  }
+})
+
+const seen: string[] = []
+
+t.test('injectWS: a refused request rejects, and origins are checked', async (t) => {
+  const app = await build(t, { allowedOrigins: 'https://app.test' })
+  const target = record(app)
+  app.get('/', async (request, reply) => {
+    t.ok(request.wsUpgradable)
+    t.notOk(request.signal.aborted)
+    reply.relay(target.pid, { metadata: { user: request.headers['x-user'] } })
+  })
+  app.get('/no', async (_, reply) => reply.code(403).send())
+  await app.ready()
+  const inject = injectWS(app)
+  await t.rejects(inject('/no'), { message: /403/ })
+  await t.rejects(inject('/nowhere'), { message: /404/ })
+  await t.rejects(inject('/', { headers: { origin: 'https://evil.test' } }), { message: /403/ })
+  const client = await inject('/', { headers: { origin: 'https://app.test', 'x-user': 'me' } })
+  t.strictSame((await target.next('ws.join')).metadata, { user: 'me' })
+  client.close()
+  t.match(await target.next('ws.leave'), { cause: 'client' })
+  const own = await inject('/', { headers: { origin: 'http://relay.test', host: 'relay.test' }, socket: { remoteAddress: '10.0.0.1' } })
+  own.terminate()
+})
+
+t.test("where the relay is off, another plugin's claim on an upgrade holds", async (t) => {
+  // As @fastify/http-proxy does it.
+  const claim = Symbol('ws')
+  const app = await build(t)
+  const server = new WebSocketServer({ noServer: true })
+  app.server.on('upgrade', (request, socket) => {
+    Object.assign(request, { [claim]: socket })
+    const response = new ServerResponse(request)
+    response.assignSocket(socket as never)
+    app.routing(request, response)
+  })
+  app.get('/', { config: { wsRelay: false } }, (request, reply) => {
+    const socket = (request.raw as unknown as Record<symbol, Duplex>)[claim]
+    reply.hijack()
+    reply.raw.detachSocket(socket as never)
+    server.handleUpgrade(request.raw, socket, Buffer.alloc(0), (client) => { client.on('message', (data) => { client.send(`other ${String(data)}`) }) })
+  })
+  t.equal(await greet(t, `ws://127.0.0.1:${await listen(app)}/`), 'other hello')
+})
+
+t.test('where the relay is off, @fastify @fastify/websocket does not answer in its place', async (t) => {
+  for (const plugins of [[wsRelay], [fastifyWebsocket, wsRelay]]) {
+    const app = bare(t)
+    for (const plugin of plugins) await app.register(plugin as typeof wsRelay)
+    app.get('/', { config: { wsRelay: false } }, async (_, reply) => reply.relay('lobby').send('plain'))
+    const text = await answer(t, await listen(app), handshake())
+    t.match(text, /^HTTP\/1\.1 200 [^]*plain$/)
+    t.notMatch(text, /x-ws-relay/i)
+  }
+})

@@ -1,0 +1,13 @@
+import t from 'tap'
+import { asTarget } from '../../lib/relay/target.js'
+import type { Entity } from '../../lib/process/entity.js'
+
+t.test('a connection is bound to processes that take mail, and to nothing else', async t => {
+  const process = (stopping: boolean): Entity => ({ accept () {}, stopping }) as unknown as Entity
+  const connection = {} as unknown as Entity
+  const running = process(false)
+  t.equal(asTarget(running), running)
+  t.equal(asTarget(process(true)), 'it is stopping')
+  t.equal(asTarget(connection), 'it is a connection')
+  t.equal(asTarget(undefined), 'it is not alive')
+})

@@ -1,0 +1,46 @@
+import t from 'tap'
+import { loadUnmask, unmask } from '../../lib/relay/unmask.js'
+
+t.test('unmasking is the same with bufferutil and without, at any length and alignment', async t => {
+  const native = loadUnmask({}, () => ({ unmask: (payload: Buffer, mask: Buffer) => payload.forEach((byte, i) => { payload[i] = byte ^ mask[i & 3] }) }))
+  for (const mask of [0x04030201, -1, 0x80, 0x7f000000, -0x80000000, 0]) {
+    for (const length of [0, 1, 2, 3, 4, 7, 63, 64, 65, 191, 192, 193, 194, 195, 196, 300]) {
+      for (const at of [0, 1, 2, 3]) {
+        for (const fill of [0x61, 0xe9]) {
+          const plain = Buffer.alloc(length, fill)
+          const masked = plain.map((byte, i) => byte ^ (mask >>> 8 * (i & 3))) as Buffer
+          for (const with_ of [undefined, null, native]) {
+            const room = Buffer.allocUnsafeSlow(at + length + 1)
+            room[at + length] = 0xff
+            const payload = room.subarray(at, at + length)
+            masked.copy(payload)
+            const ascii = unmask(payload, mask, with_)
+            if (!payload.equals(plain) || room[at + length] !== 0xff) t.fail(`mask ${mask}, ${length} bytes at ${at}`)
+            if (ascii && fill > 0x7f && length > 0) t.fail(`not ASCII: mask ${mask}, ${length} bytes at ${at}`)
+          }
+        }
+      }
+    }
+  }
+})
+
+t.test('a single byte that is not ASCII is seen wherever it is', async t => {
+  for (const length of [1, 5, 63, 192, 195]) {
+    for (const at of [0, 1, 2, 3]) {
+      for (let odd = 0; odd < length; odd++) {
+        const payload = Buffer.allocUnsafeSlow(at + length).subarray(at).fill(0x61 ^ 0x55)
+        payload[odd] = 0x80 ^ 0x55
+        if (unmask(payload, 0x55555555, null)) t.fail(`byte ${odd} of ${length} at ${at}`)
+        payload.fill(0x61 ^ 0x55)
+        if (!unmask(payload, 0x55555555, null)) t.fail(`${length} bytes at ${at}`)
+      }
+    }
+  }
+})
+
+t.test('bufferutil is left out where it is turned off or not installed', async t => {
+  const own = (): void => {}
+  t.equal(loadUnmask({}, id => id === 'bufferutil' && { unmask: own }), own)
+  t.equal(loadUnmask({ WS_NO_BUFFER_UTIL: '1' }, () => t.fail('loaded')), null)
+  t.equal(loadUnmask({}, () => { throw new Error('not found') }), null)
+})
