@@ -1,0 +1,125 @@
+import { isDeepStrictEqual } from 'node:util'
+import fp from 'fastify-plugin'
+import { errorCodes } from './errors.js'
+import { normalizeOptions, overrideSettings } from './options.js'
+import { processesOf } from './process/processes.js'
+import { Runtime } from './process/runtime.js'
+import { dispatchUpgrades, noteUpgrades } from './relay/dispatch.js'
+import { addRelayHooks, relayHeader } from './relay/hook.js'
+import { RelayConfigSchema, RelayControlSchema } from './relay/config.js'
+import { NativeLayer } from './relay/native.js'
+import { Registration } from './relay/registration.js'
+import { RelayServer } from './relay/server.js'
+import type { Server } from 'node:http'
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply } from 'fastify'
+import type { ServerSettings } from './relay/settings.js'
+import type { Processes } from '../types/processes.js'
+import type { RelayConfig, WsRelayOptions } from '../types/relay.js'
+
+export { errorCodes } from './errors.js'
+export { RelayConfigSchema, RelayControlSchema }
+export type * from '../types/fastify.js'
+export type * from '../types/messages.js'
+export type * from '../types/pid.js'
+export type * from '../types/processes.js'
+export type * from '../types/relay.js'
+
+/** What one HTTP server has once, however often the plugin is registered on it. */
+interface ServerState {
+  readonly relay: RelayServer
+  readonly processes: Processes
+  readonly native: NativeLayer
+}
+
+const states = new WeakMap<object, ServerState>()
+
+async function fastifyWsRelay (fastify: FastifyInstance, input: unknown): Promise<void> {
+  const options = normalizeOptions(input)
+  let state = states.get(fastify.server)
+  if (state === undefined) states.set(fastify.server, state = startRelay(fastify, options.server))
+  else checkServerOptions(state.relay.options, options.given)
+  const { relay, processes, native } = state
+  const registration = new Registration(relay, options.route, NativeLayer.isIn(fastify), overrideSettings)
+  if (!claimScope(fastify, registration)) return
+  decorate(fastify, processes)
+  native.cover(fastify)
+  addRelayHooks(fastify, registration)
+}
+
+function startRelay (fastify: FastifyInstance, settings: ServerSettings): ServerState {
+  const server = fastify.server as Server
+  const native = new NativeLayer(fastify, settings.websocket)
+  const runtime = new Runtime({ ...settings, logger: fastify.log as never })
+  const relay = new RelayServer(runtime, settings)
+  noteUpgrades(server, relay)
+  fastify.addHook('onReady', async () => {
+    native.ready()
+    dispatchUpgrades(server, relay, native.route)
+  })
+  fastify.addHook('preClose', async () => { await relay.close() })
+  // A preClose hook that fails keeps Fastify from calling those behind it.
+  fastify.addHook('onClose', async () => { await relay.close() })
+  return { relay, processes: processesOf(runtime), native }
+}
+
+/** @throws `FST_WS_RELAY_INVALID_OPTIONS`: a server has each of its options once */
+function checkServerOptions (settings: ServerSettings, given: Partial<ServerSettings>): void {
+  for (const [name, value] of Object.entries(given)) {
+    const first: unknown = settings[name as keyof ServerSettings]
+    if (!isDeepStrictEqual(value, first)) {
+      throw new errorCodes.FST_WS_RELAY_INVALID_OPTIONS(`'${name}' belongs to the whole server and was set by its first registration; leave it out here, or give the same value`)
+    }
+  }
+}
+
+/**
+ * @returns false when this very scope has the same registration already
+ * @throws `FST_WS_RELAY_INVALID_OPTIONS` when it has another one
+ */
+function claimScope (fastify: FastifyInstance, registration: Registration): boolean {
+  const known = Registration.own(fastify)
+  if (known === undefined) {
+    registration.holdFor(fastify)
+    return true
+  }
+  if (isDeepStrictEqual(comparable(known), comparable(registration))) return false
+  throw new errorCodes.FST_WS_RELAY_INVALID_OPTIONS('this scope is registered already, with other options; use a scope of its own: app.register(async (scope) => { await scope.register(wsRelay, …) })')
+}
+
+/** The check is compiled anew for each registration. */
+function comparable ({ settings }: Registration): object {
+  return { ...settings, originAllowed: undefined }
+}
+
+/** @throws Fastify's `FST_ERR_DEC_ALREADY_PRESENT` when the application uses one of the names */
+function decorate (fastify: FastifyInstance, processes: Processes): void {
+  // An enclosing scope has them.
+  if (fastify.hasDecorator('processes') && fastify.processes === processes) return
+  fastify.decorate('processes', processes)
+  fastify.decorateRequest('wsUpgradable', false)
+  fastify.decorateReply('relay', function (this: FastifyReply, target: string, config?: Omit<RelayConfig, 'target_pid'>) {
+    return this.header(relayHeader, { ...config, target_pid: target })
+  })
+}
+
+type Registered = (string | readonly string[] | WsRelayOptions) & Record<never, never>
+
+/**
+ * The plugin. Register it before the routes that use it:
+ *
+ * ```ts
+ * await app.register(wsRelay, 'https://app.example.com')
+ * ```
+ *
+ * @throws `FST_WS_RELAY_INVALID_OPTIONS`
+ */
+export const wsRelay = fp(fastifyWsRelay as FastifyPluginAsync, {
+  fastify: '5.x',
+  name: 'fastify-ws-relay'
+}) as unknown as FastifyPluginAsync<Registered>
+
+export default wsRelay
+
+// What `require()` returns: the plugin, with everything else as its properties.
+Object.assign(wsRelay, { default: wsRelay, wsRelay, errorCodes, RelayConfigSchema, RelayControlSchema })
+export { wsRelay as 'module.exports' }

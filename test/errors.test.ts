@@ -1,0 +1,42 @@
+import t from 'tap'
+import { errorCodes, show, toError } from '../lib/errors.js'
+
+t.test('each error has the code that it is exported under, and a status', async (t) => {
+  for (const [code, make] of Object.entries(errorCodes)) {
+    const error = make('a', 'b', 'c')
+    t.equal(error.code, code)
+    t.ok(error.statusCode !== undefined && error.statusCode >= 400, code)
+    t.ok(error instanceof Error)
+    t.match(code, /^FST_(?:WS_RELAY|PROCESS)_[A-Z_]+$/)
+  }
+})
+
+t.test('the codes and statuses of the contract', async (t) => {
+  const statuses: Record<string, number> = {
+    FST_WS_RELAY_INVALID_CONFIG: 500, FST_WS_RELAY_TARGET_NOT_ALIVE: 503, FST_WS_RELAY_ORIGIN_NOT_ALLOWED: 403, FST_WS_RELAY_UPGRADE_REQUIRED: 426, FST_WS_RELAY_BAD_HANDSHAKE: 400, FST_WS_RELAY_UPGRADE_TIMEOUT: 503, FST_WS_RELAY_OVERLOADED: 503, FST_WS_RELAY_CLOSING: 503
+  }
+  for (const [code, status] of Object.entries(statuses)) t.equal(new errorCodes[code as 'FST_WS_RELAY_CLOSING']().statusCode, status, code)
+  for (const name of ['WS_RELAY_INVALID_OPTIONS', 'WS_RELAY_INVALID_PAYLOAD', 'WS_RELAY_TRANSFER_REFUSED', 'PROCESS_NOT_ALIVE', 'PROCESS_CALL_TIMEOUT', 'PROCESS_CALL_FAILED', 'PROCESS_REFUSED', 'PROCESS_NAME_TAKEN', 'PROCESS_INVALID_NAME', 'PROCESS_INVALID_TOPIC', 'PROCESS_INVALID_PID', 'PROCESS_INVALID_DURATION', 'PROCESS_INVALID_SPEC', 'PROCESS_STOPPED']) t.ok(`FST_${name}` in errorCodes, name)
+})
+
+t.test('wrong use is a TypeError', async (t) => {
+  for (const code of ['FST_WS_RELAY_INVALID_OPTIONS', 'FST_PROCESS_INVALID_NAME', 'FST_PROCESS_INVALID_PID', 'FST_PROCESS_INVALID_SPEC'] as const) t.ok(new errorCodes[code]('x') instanceof TypeError)
+})
+
+t.test('a value is shown short, on one line, and runs no code of its own', async (t) => {
+  const fail = (): never => { throw new Error('ran') }
+  const hostile = (value: object): object => Object.defineProperties(value, { toString: { value: fail }, [Symbol.toStringTag]: { get: fail } })
+  const cases: Array<[unknown, string]> = [
+    ['text', 'text'], ['a\r\nb\0', 'a  b '], ['x'.repeat(81), `${'x'.repeat(80)}…`], ['x'.repeat(80), 'x'.repeat(80)],
+    [undefined, 'undefined'], [null, 'null'], [5, '5'], [5n, '5'], [true, 'true'], [Symbol('s'), 'Symbol(s)'],
+    [{}, '[object]'], [[], '[array]'], [() => {}, '[function]'], [hostile({}), '[object]'], [hostile(() => {}), '[function]']
+  ]
+  for (const [value, expected] of cases) t.equal(show(value), expected)
+})
+
+t.test('whatever was thrown becomes an Error', async (t) => {
+  const error = new TypeError('as it is')
+  t.equal(toError(error), error)
+  t.match(toError('text'), { message: 'text', cause: 'text' })
+  t.match(toError(undefined), { message: 'undefined', cause: undefined })
+})

@@ -1,0 +1,72 @@
+import t from 'tap'
+import * as everything from '../lib/index.js'
+import { bare, build, handshake, listen, raw, record } from './helpers.js'
+import type { FastifyInstance } from 'fastify'
+
+const { default: plugin, wsRelay, errorCodes, RelayConfigSchema, RelayControlSchema } = everything
+
+t.test('the plugin is the default export, a named one, and what require() returns', async (t) => {
+  t.equal(plugin, wsRelay)
+  t.equal((everything as Record<string, unknown>)['module.exports'], wsRelay)
+  const properties = wsRelay as unknown as Record<string, unknown>
+  for (const [name, value] of Object.entries(everything)) {
+    if (name !== 'module.exports') t.equal(properties[name], value, name)
+  }
+  t.equal(RelayConfigSchema.type, 'object')
+  t.equal(RelayControlSchema.type, 'object')
+  t.equal(new errorCodes.FST_WS_RELAY_ORIGIN_NOT_ALLOWED().statusCode, 403)
+})
+
+t.test('it decorates the instance, the request and the reply, there and below', async (t) => {
+  const app = await build(t)
+  t.ok(app.hasPlugin('fastify-ws-relay'))
+  t.equal(app.processes.node, 'local')
+  app.register(async (scope) => {
+    t.equal(scope.processes, app.processes)
+    scope.get('/', async (request, reply) => ({ upgradable: request.wsUpgradable, relay: typeof reply.relay }))
+  })
+  t.strictSame((await app.inject('/')).json(), { upgradable: false, relay: 'function' })
+})
+
+t.test('a decorator of the application with such a name is an error, and not taken for ours', async (t) => {
+  const arrangements: Array<(app: FastifyInstance) => void> = [
+    (app) => { app.decorate('processes', {} as never) },
+    (app) => { app.decorateRequest('wsUpgradable', true) },
+    (app) => { app.decorateReply('relay', (() => {}) as never) }
+  ]
+  for (const arrange of arrangements) {
+    const app = bare(t)
+    arrange(app)
+    await t.rejects(async () => { await app.register(wsRelay) }, { code: 'FST_ERR_DEC_ALREADY_PRESENT' })
+  }
+})
+
+t.test('options come in every form that register() takes', async (t) => {
+  const forms: unknown[] = ['https://a.test', ['https://a.test'], { allowedOrigins: 'https://a.test' }, () => 'https://a.test', () => ({ allowedOrigins: ['https://a.test'] })]
+  for (const options of forms) {
+    const app = bare(t)
+    await app.register(wsRelay, options as never)
+    const target = record(app)
+    app.get('/', async (_, reply) => { reply.relay(target.pid) })
+    const port = await listen(app)
+    const from = async (origin: string) => await (await raw(t, port)).write(handshake('/', { origin })).until(/\r\n\r\n/)
+    t.match(await from('https://a.test'), /^HTTP\/1\.1 101 /)
+    t.match(await from('https://b.test'), /^HTTP\/1\.1 403 /)
+  }
+  for (const options of ['', null, undefined, () => '', () => null]) {
+    const app = bare(t)
+    await app.register(wsRelay, options as never)
+    const target = record(app)
+    app.get('/', async (_, reply) => { reply.relay(target.pid) })
+    const port = await listen(app)
+    const from = async (origin: string) => await (await raw(t, port)).write(handshake('/', { origin })).until(/\r\n\r\n/)
+    t.match(await from('http://relay.test'), /^HTTP\/1\.1 101 /)
+    t.match(await from('https://a.test'), /^HTTP\/1\.1 403 /)
+  }
+})
+
+t.test('a wrong option fails register with a coded error', async (t) => {
+  for (const options of [{ bogus: 1 }, { prefix: '/ws' }, { maxPayload: NaN }, 'ftp://x', [1], 42, new Set()]) {
+    await t.rejects(async () => { await bare(t).register(wsRelay, options as never) }, { code: 'FST_WS_RELAY_INVALID_OPTIONS' })
+  }
+})
