@@ -1,0 +1,111 @@
+// A process per room, under a supervisor: a room that crashes takes nobody else's room with it.
+//   npx tsx examples/chat.ts      and open http://127.0.0.1:3000 in two windows
+import Fastify from 'fastify'
+import fastifyStatic from '@fastify/static'
+import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Value } from '@sinclair/typebox/value'
+import wsRelay, { type Pid, type Process } from '../lib/index.js' // in your project: 'fastify-ws-relay'
+
+const maxRooms = 100
+const kept = 30 // lines that a newcomer sees
+
+// What a client may send. It is untrusted: checked here, and limited in size by the route below.
+const Frame = Type.Union([
+  Type.Object({ say: Type.String({ minLength: 1, maxLength: 500 }) }),
+  Type.Object({ crash: Type.Literal(true) }) // so that the demo can show what a crash looks like
+])
+
+function parse (data: unknown) {
+  try {
+    const frame: unknown = JSON.parse(String(data))
+    return Value.Check(Frame, frame) ? frame : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The body of a room. Its state is its closure, and gone when it ends. */
+async function room (self: Process<{ 'is it empty': undefined }>, name: string) {
+  const group = `room:${name}`
+  const people = new Map<Pid, { id: number, name: string }>() // clients see ids, never PIDs
+  const lines: object[] = []
+  let lastId = 0
+
+  const tell = (line: { id?: number, name?: string, text: string }) => {
+    lines.push(line)
+    if (lines.length > kept) lines.shift()
+    // The clients' PIDs are in the group: each reads {"topic":"line","data":{…}}.
+    self.groups.broadcast(group, 'line', line)
+  }
+
+  self.groups.watch(group, self.pid) // from now on `@group` says who came and who went
+  self.sendEvery('1m', self.pid, 'is it empty')
+
+  await self.serve({
+    'ws.join': ({ client_pid, metadata }) => {
+      const person = { id: ++lastId, name: String(metadata.name) }
+      people.set(client_pid, person)
+      self.send(client_pid, 'welcome', { you: person.id, room: name, lines })
+      self.groups.join(group, client_pid)
+    },
+    'ws.message': ({ client_pid, data }) => {
+      const frame = parse(data)
+      if (frame === undefined) self.send(client_pid, 'refused', { why: 'expected {"say": "1 to 500 characters"}' })
+      else if ('crash' in frame) throw new Error('a client asked this room to crash')
+      else tell({ ...people.get(client_pid), text: frame.say })
+    },
+    'ws.leave': ({ client_pid }) => { self.groups.leave(group, client_pid) },
+    '@group': ({ joined, left }) => {
+      for (const pid of joined) tell({ text: `${people.get(pid)?.name} came in` })
+      for (const pid of left) {
+        const person = people.get(pid)
+        people.delete(pid)
+        if (person !== undefined) tell({ text: `${person.name} left` })
+      }
+      self.groups.broadcast(group, 'people', [...people.values()])
+    },
+    'is it empty': () => { if (people.size === 0) self.stop() }
+  })
+}
+
+const chat: FastifyPluginAsyncTypebox = async (app) => {
+  const { names, groups } = app.processes
+  const rooms = app.processes.supervise({ name: 'rooms' })
+
+  /** Starts a room where there is none of this name. */
+  function open (name: string) {
+    if (names.lookup(`room:${name}`) !== undefined) return true
+    if (rooms.children().length >= maxRooms) return false
+    // Temporary: started again by whoever enters next, so that no client can wear the supervisor
+    // out by crashing rooms (`maxRestarts`), and an empty room is forgotten.
+    rooms.startChild({ id: name, name: `room:${name}`, start: room, args: [name], restart: 'temporary' })
+    return true
+  }
+
+  app.get('/rooms', (_request, reply) => {
+    reply.send(rooms.children().map(({ id }) => ({ name: id, people: groups.members(`room:${id}`).length })))
+  })
+
+  app.get('/rooms/:room', {
+    schema: {
+      // It becomes the name of a process: what a client sends is never one unchecked.
+      params: Type.Object({ room: Type.String({ pattern: '^[a-z0-9-]{1,32}$' }) }),
+      querystring: Type.Object({ name: Type.String({ pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{N} ._-]{0,23}$' }) })
+    },
+    config: { wsRelay: { maxPayload: 4096 } } // a larger message closes with 1009
+  }, (request, reply) => {
+    // Not for a plain GET: the relay answers it 426.
+    if (request.wsUpgradable && !open(request.params.room)) return reply.code(503).send({ message: 'Too many rooms' })
+    return reply.relay(`room:${request.params.room}`, { heartbeat_interval: '30s', metadata: { name: request.query.name } }).send()
+  })
+}
+
+export default chat
+
+if (process.argv[1] === import.meta.filename) {
+  const app = Fastify({ logger: true })
+  await app.register(wsRelay)
+  await app.register(chat)
+  await app.register(fastifyStatic, { root: new URL('./demo/public', import.meta.url) })
+  await app.listen({ port: Number(process.env.PORT ?? 3000), host: '127.0.0.1' })
+}

@@ -1,0 +1,45 @@
+// Which view is shown: the address behind the #. Each view keeps its connection while another is shown.
+import * as chat from './chat.js'
+import * as desk from './desk.js'
+import * as operator from './operator.js'
+import * as processes from './processes.js'
+import { $ } from './ui.js'
+
+const views = { chat, desk, operator, processes }
+
+/** The chat or the desk may be served alone: what the server has not got is not on the page. */
+async function isServed (path) {
+  const { status } = await fetch(path, { method: 'HEAD' }).catch(() => ({ status: 404 }))
+  return status !== 404
+}
+
+let beside = document.querySelector('main .view').id
+
+function show (focus) {
+  const asked = window.location.hash.slice(1)
+  const name = $(asked)?.classList.contains('view') ? asked : document.querySelector('.view').id
+  if (name !== 'processes') beside = name
+  for (const view of document.querySelectorAll('.view')) {
+    // Where there is room, the list of processes is beside the others: that is the style sheet's business.
+    view.hidden = view.id !== beside && view.id !== 'processes'
+    view.classList.toggle('shown', view.id === name)
+  }
+  for (const link of document.querySelectorAll('nav a')) {
+    if (link.hash === `#${name}`) link.setAttribute('aria-current', 'page')
+    else link.removeAttribute('aria-current')
+  }
+  document.body.dataset.view = name
+  document.title = `${$(`${name}-title`).textContent} · Relay demo`
+  if (focus) $('main').focus({ preventScroll: true })
+  window.scrollTo(0, 0)
+}
+
+const paths = [...new Set(Array.from(document.querySelectorAll('[data-needs]'), ({ dataset }) => dataset.needs))]
+const served = new Map(await Promise.all(paths.map(async (path) => [path, await isServed(path)])))
+for (const element of document.querySelectorAll('[data-needs]')) {
+  if (!served.get(element.dataset.needs)) element.remove()
+}
+for (const [name, view] of Object.entries(views)) if ($(name)) view.start()
+show(false)
+window.addEventListener('hashchange', () => show(true))
+document.body.dataset.ready = 'yes'

@@ -1,0 +1,21 @@
+// What a close code says (RFC 6455 section 7.4), and whether it is worth trying again.
+export const codes = new Map([
+  [1000, { text: 'it was closed on purpose' }],
+  [1001, { text: 'the server is shutting down', again: true }],
+  [1002, { text: 'a frame broke the protocol' }],
+  [1006, { text: 'the connection was lost or refused', again: true }],
+  [1007, { text: 'a message was not valid text' }],
+  [1008, { text: 'a message broke a rule of the server' }],
+  [1009, { text: 'a message was too large' }],
+  [1011, { text: 'what you talked to ended with an error', again: true }],
+  [1012, { text: 'the server is restarting', again: true }],
+  [1013, { text: 'too slow or too busy, better try again', again: true }]
+])
+
+/** @param {string} [who] what is at the other end, as in `the room` */
+export function explain (code, who) {
+  if (code === 1011 && who) return `${who} ended with an error`
+  return codes.get(code)?.text ?? 'a code of the application'
+}
+
+export const isWorthAnotherTry = (code) => codes.get(code)?.again === true

@@ -1,0 +1,86 @@
+// A bare WebSocket that comes back: after 1 s, 2 s, 4 s … 15 s, and at once when the network does.
+import { isWorthAnotherTry } from './codes.js'
+
+const longestDelay = 15_000
+const stable = 10_000 // after so long in one piece the delay starts again from the bottom
+
+/**
+ * Events: `state` ({ state: 'connecting' | 'connected' | 'waiting' | 'closed', code, reason, seconds }),
+ * and one event for each topic, with the `data` of `{"topic": …, "data": …}` as its detail.
+ */
+export class Connection extends EventTarget {
+  #url
+  #socket
+  #failures = 0
+  #timer
+  #wanted = true
+
+  constructor (path) {
+    super()
+    this.#url = new URL(path, window.location.href)
+    this.#url.protocol = window.location.protocol === 'https:' ? 'wss:' : 'ws:'
+    window.addEventListener('online', this.retry)
+    this.#open()
+  }
+
+  /** @returns whether it was handed to the socket */
+  send (message) {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return false
+    this.#socket.send(JSON.stringify(message))
+    return true
+  }
+
+  /** Does not wait any longer. */
+  retry = () => {
+    if (this.#timer === undefined) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    this.#open()
+  }
+
+  /** For good. */
+  close () {
+    this.#wanted = false
+    clearInterval(this.#timer)
+    window.removeEventListener('online', this.retry)
+    this.#socket.close(1000)
+  }
+
+  #open () {
+    this.#say('connecting')
+    const socket = this.#socket = new WebSocket(this.#url)
+    let openedAt = Infinity
+    socket.onopen = () => {
+      openedAt = performance.now()
+      if (this.#wanted) this.#say('connected')
+    }
+    socket.onmessage = ({ data }) => {
+      const { topic, data: detail } = JSON.parse(data)
+      if (this.#wanted) this.dispatchEvent(new CustomEvent(topic, { detail }))
+    }
+    socket.onclose = ({ code, reason }) => {
+      if (!this.#wanted) return
+      this.#say('closed', { code, reason })
+      if (performance.now() - openedAt > stable) this.#failures = 0
+      if (isWorthAnotherTry(code)) this.#wait(code, reason)
+      else this.close()
+    }
+  }
+
+  #wait (code, reason) {
+    // A little randomness, so that a thousand clients do not come back in the same instant.
+    const delay = Math.min(longestDelay, 1000 * 2 ** this.#failures++) * (1 + Math.random() * 0.2)
+    const until = performance.now() + delay
+    const tick = () => {
+      const seconds = Math.ceil((until - performance.now()) / 1000)
+      if (seconds > 0) this.#say('waiting', { code, reason, seconds })
+      else this.retry()
+    }
+    this.#timer = setInterval(tick, 250)
+    tick()
+  }
+
+  #say (state, more) {
+    this.dispatchEvent(new CustomEvent('state', { detail: { state, ...more } }))
+  }
+}

@@ -1,0 +1,121 @@
+import { Connection } from './connection.js'
+import { $, beginTyping, composer, el, enable, ending, Log, rememberName, showState } from './ui.js'
+
+const many = 20
+const log = new Log($('desk-log'))
+let connection
+let lastNumber = 0
+let run // the numbered messages under way
+const marks = new Map() // number -> the mark beside the message
+
+export function start () {
+  rememberName($('desk-name'), 'desk-name')
+  composer($('desk-form'), say)
+  $('desk-human').onclick = () => say('Human, please')
+  $('desk-many').onclick = sendMany
+  $('desk-leave').onclick = leave
+  $('desk-join').onsubmit = (event) => {
+    event.preventDefault()
+    enter($('desk-name').value.trim())
+  }
+}
+
+function enter (name) {
+  $('desk-join').hidden = true
+  $('desk-talk').hidden = false
+  $('desk-sub').textContent = `You are ${name}`
+  connection = new Connection(`desk?${new URLSearchParams({ name })}`)
+  showState($('desk-state'), connection, 'the desk')
+  enable(controls(), false)
+
+  connection.addEventListener('state', ({ detail }) => {
+    enable(controls(), detail.state === 'connected')
+    if (detail.state === 'connected') beginTyping($('desk-text'))
+    else showWith({ who: 'nobody' })
+    if (detail.state === 'closed') log.note(ending(detail, 'the desk'), 'bad')
+  })
+  connection.addEventListener('with', ({ detail }) => showWith(detail))
+  connection.addEventListener('line', ({ detail }) => log.line(detail))
+  connection.addEventListener('got', ({ detail }) => confirm(detail))
+  connection.addEventListener('refused', ({ detail }) => log.note(`Refused: ${detail.why}`, 'bad'))
+}
+
+function leave () {
+  connection.close()
+  clearInterval(run?.timer)
+  run = undefined
+  marks.clear()
+  log.clear()
+  $('desk-tally').hidden = true
+  $('desk-talk').hidden = true
+  $('desk-state').hidden = true
+  $('desk-join').hidden = false
+  $('desk-sub').textContent = 'A bot answers first, a human when you ask for one.'
+  $('desk-name').focus()
+}
+
+/** Every message has a number, and whoever gets it confirms the number. */
+function say (text) {
+  const n = ++lastNumber
+  if (!connection.send({ n, say: text })) return false
+  const mark = el('small', { class: 'mark' }, 'sent')
+  marks.set(n, mark)
+  log.line({ from: 'You', text, own: true, mark })
+  return true
+}
+
+function confirm ({ n, by }) {
+  const mark = marks.get(n)
+  if (mark !== undefined) mark.textContent = `read by ${by}`
+  if (run === undefined || n < run.first || n > run.first + many - 1) return
+  const times = run.got.get(n)?.times ?? 0
+  run.got.set(n, { by, times: times + 1 })
+  showTally()
+}
+
+function sendMany () {
+  clearInterval(run?.timer)
+  let sent = 0
+  const next = () => {
+    sent++
+    say(`Message ${sent} of ${many}`)
+    if (sent === many) {
+      clearInterval(run.timer)
+      run.timer = undefined
+    }
+    showTally()
+  }
+  run = { first: lastNumber + 1, got: new Map(), timer: setInterval(next, 150) }
+  next()
+}
+
+function showTally () {
+  const last = Math.min(lastNumber, run.first + many - 1)
+  const by = new Map()
+  let twice = 0
+  let missing = 0
+  for (let n = run.first; n <= last; n++) {
+    const got = run.got.get(n)
+    if (got === undefined) missing++
+    else by.set(got.by, (by.get(got.by) ?? 0) + 1)
+    if (got?.times > 1) twice++
+  }
+  const read = [...by].map(([name, count]) => `${count} by ${name}`).join(', ') || 'none yet'
+  $('desk-tally').textContent = `${last - run.first + 1} of ${many} sent. Read: ${read}. ${missing} missing, ${twice} twice.`
+  $('desk-tally').hidden = false
+}
+
+function showWith ({ who, name, position }) {
+  const text = {
+    nobody: 'You are not connected',
+    bot: 'You are talking to the bot',
+    queue: `The bot is with you. You are number ${position} in the queue for a human`,
+    human: `You are talking to ${name}, a human`
+  }[who]
+  if ($('desk-with').textContent === text) return
+  $('desk-with').textContent = text
+  $('desk-with').dataset.who = who
+  if (who === 'human') log.note(`${name} has taken over from the bot`, 'good')
+}
+
+const controls = () => [...$('desk-form').elements, $('desk-human'), $('desk-many')]

@@ -1,0 +1,103 @@
+import { Connection } from './connection.js'
+import { $, avatar, beginTyping, composer, el, enable, ending, Log, rememberName, showState } from './ui.js'
+
+let connection
+let visitors = new Map() // id -> { name, list, log, chip, here }
+let current
+
+export function start () {
+  rememberName($('operator-name'), 'operator-name')
+  composer($('operator-form'), (say) => connection.send({ visitor: current, say }))
+  $('operator-take').onclick = () => connection.send({ take: true })
+  $('operator-back').onclick = () => connection.send({ visitor: current, back: true })
+  $('operator-leave').onclick = leave
+  $('operator-join').onsubmit = (event) => {
+    event.preventDefault()
+    enter($('operator-name').value.trim())
+  }
+}
+
+function enter (name) {
+  $('operator-join').hidden = true
+  $('operator-talk').hidden = false
+  $('operator-sub').textContent = `You are ${name}, on duty`
+  connection = new Connection(`desk/operator?${new URLSearchParams({ name })}`)
+  showState($('operator-state'), connection, 'your session')
+  clear()
+
+  connection.addEventListener('state', ({ detail }) => {
+    if (detail.state !== 'closed') return
+    for (const [id, { here }] of visitors) if (here) gone(id, ending(detail, 'your session'))
+    showQueue(0)
+  })
+  connection.addEventListener('waiting', ({ detail }) => showQueue(detail))
+  connection.addEventListener('visitor', ({ detail }) => add(detail.visitor, detail.name))
+  connection.addEventListener('file', ({ detail }) => visitors.get(detail.visitor)?.log.before(detail.lines))
+  connection.addEventListener('line', ({ detail: { visitor, from, text } }) => {
+    const { log, name, chip } = visitors.get(visitor)
+    log.line({ from, text, own: from !== name })
+    if (visitor !== current) chip.classList.add('unread')
+  })
+  connection.addEventListener('gone', ({ detail: { visitor, why } }) => gone(visitor, `${visitors.get(visitor).name} ${why}`))
+  connection.addEventListener('refused', ({ detail }) => visitors.get(current)?.log.note(`Refused: ${detail.why}`, 'bad'))
+}
+
+function leave () {
+  connection.close()
+  $('operator-talk').hidden = true
+  $('operator-state').hidden = true
+  $('operator-join').hidden = false
+  $('operator-sub').textContent = 'You are the human whom visitors ask for.'
+  $('operator-name').focus()
+}
+
+function add (id, name) {
+  const list = el('div', { class: 'log', role: 'log', 'aria-live': 'polite', 'aria-label': `Conversation with ${name}`, tabindex: '0' })
+  const chip = el('button', { type: 'button', class: 'chip' }, avatar(name), name)
+  const log = new Log(list)
+  chip.onclick = () => choose(id)
+  $('operator-logs').append(list)
+  $('operator-visitors').append(chip)
+  // The session's numbers begin again after a reconnect; what is over makes room.
+  visitors.get(id)?.list.remove()
+  visitors.get(id)?.chip.remove()
+  visitors.set(id, { name, list, log, chip, here: true })
+  log.note(`${name} is with you now`, 'good')
+  choose(id)
+  beginTyping($('operator-text'))
+}
+
+function choose (id) {
+  current = id
+  for (const [other, { list, chip }] of visitors) {
+    list.hidden = other !== id
+    chip.setAttribute('aria-pressed', String(other === id))
+  }
+  visitors.get(id).chip.classList.remove('unread')
+  enable(controls(), visitors.get(id).here)
+}
+
+function gone (id, text) {
+  const visitor = visitors.get(id)
+  visitor.here = false
+  visitor.log.note(text)
+  visitor.chip.classList.add('over')
+  if (id === current) enable(controls(), false)
+}
+
+function showQueue (waiting) {
+  $('operator-queue').textContent = waiting === 0 ? 'Nobody is waiting' : `${waiting} waiting for a human`
+  $('operator-queue').dataset.some = String(waiting > 0)
+  $('operator-take').disabled = waiting === 0
+}
+
+function clear () {
+  visitors = new Map()
+  current = undefined
+  $('operator-visitors').replaceChildren()
+  $('operator-logs').replaceChildren(el('p', { class: 'empty' }, 'Visitors whom you take appear here.'))
+  enable(controls(), false)
+  showQueue(0)
+}
+
+const controls = () => [...$('operator-form').elements, $('operator-back')]

@@ -1,0 +1,68 @@
+import { codes } from './codes.js'
+import { Connection } from './connection.js'
+import { $, el, showState } from './ui.js'
+
+const rows = new Map() // PID -> the row
+
+export function start () {
+  for (const [code, { text }] of codes) $('codes').append(el('tr', {}, el('th', { scope: 'row' }, String(code)), el('td', {}, text)))
+  const connection = new Connection('processes')
+  showState($('processes-state'), connection, 'the list')
+  connection.addEventListener('processes', ({ detail }) => show(detail))
+}
+
+function show ({ rows: processes, more, stats }) {
+  const there = new Set(processes.map(({ pid }) => pid))
+  for (const [pid, { row }] of rows) {
+    if (there.has(pid)) continue
+    row.remove()
+    rows.delete(pid)
+  }
+  for (const process of processes) {
+    if (!rows.has(process.pid)) rows.set(process.pid, create(process))
+    update(rows.get(process.pid), process)
+  }
+  $('processes-rows').append(...processes.map(({ pid }) => rows.get(pid).row).filter((row) => !row.isConnected))
+  set($('processes-alive'), String(stats.alive))
+  set($('processes-delivered'), String(stats.delivered))
+  set($('processes-turn'), `${stats.longestTurn.toFixed(1)} ms`)
+  $('processes-more').textContent = `and ${more} older ones`
+  $('processes-more').hidden = more === 0
+}
+
+const kinds = { ws: 'socket', supervisor: 'supervisor', process: 'process' }
+
+function create ({ pid, kind, label }) {
+  const name = el('strong')
+  const more = el('small')
+  const mail = el('td', { class: 'number' })
+  const up = el('td', { class: 'number' })
+  const row = el('tr', { class: 'new', 'data-kind': kind },
+    el('th', { scope: 'row' }, el('span', { class: 'kind' }, kinds[kind]), name, el('small', { class: 'pid' }, pid), more), mail, up)
+  name.textContent = label
+  return { row, name, more, mail, up }
+}
+
+function update ({ row, name, more, mail, up }, { pid, label, names, status, mailbox, groups, target, uptime }) {
+  set(name, names[0] ?? (label === 'ws' ? `socket ${pid.split('@')[0]}` : label))
+  const facts = []
+  if (target !== undefined) facts.push(`to ${rows.get(target)?.name.textContent ?? target.split('@')[0]}`)
+  if (groups.length > 0) facts.push(`in ${groups.join(', ')}`)
+  if (status === 'exiting') facts.push('stopping')
+  set(more, facts.join(' · '))
+  set(mail, String(mailbox))
+  set(up, duration(uptime))
+  row.dataset.status = status
+}
+
+/** Leaves the page alone where nothing has changed. */
+function set (element, text) {
+  if (element.textContent !== text) element.textContent = text
+}
+
+function duration (ms) {
+  const seconds = Math.floor(ms / 1000)
+  if (seconds < 60) return `${seconds} s`
+  const minutes = Math.floor(seconds / 60)
+  return minutes < 60 ? `${minutes} m` : `${Math.floor(minutes / 60)} h`
+}

@@ -1,0 +1,134 @@
+// What the views share. Text of others only ever becomes text: `textContent`, never HTML.
+import { explain } from './codes.js'
+
+export const $ = (id) => document.getElementById(id)
+
+/** An element: `el('p', { class: 'note' }, 'text or elements', …)`. */
+export function el (name, attributes = {}, ...children) {
+  const element = document.createElement(name)
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value !== undefined && value !== false) element.setAttribute(key, value === true ? '' : value)
+  }
+  element.append(...children)
+  return element
+}
+
+/** One of eight tints, always the same for a name. */
+export function tint (name) {
+  let sum = 0
+  for (const letter of name) sum = (sum * 31 + letter.codePointAt(0)) % 997
+  return `tint-${sum % 8}`
+}
+
+export const avatar = (name) => el('span', { class: `avatar ${tint(name)}`, 'aria-hidden': 'true' }, [...name][0].toUpperCase())
+
+const longest = 300 // lines; older ones go
+
+/** A conversation. It stays at its end, unless somebody has scrolled up to read. */
+export class Log {
+  #list
+  #last
+
+  constructor (list) {
+    this.#list = list
+  }
+
+  line ({ from, text, own = false, mark }) {
+    const goesOn = this.#last?.from === from && this.#last.own === own
+    this.#last = { from, own }
+    const item = el('div', { class: `line${own ? ' own' : ''}${goesOn ? ' goes-on' : ''}` },
+      el('span', { class: 'who' }, own ? 'You' : from),
+      el('span', { class: 'bubble' }, text, ...(mark ? [mark] : [])))
+    if (!own) item.prepend(avatar(from))
+    this.#add(item)
+  }
+
+  note (text, tone) {
+    this.#last = undefined
+    this.#add(el('div', { class: `note ${tone ?? ''}` }, text))
+  }
+
+  /** Lines from before, above all others. */
+  before (lines) {
+    const items = lines.map(({ from, text }) => el('div', { class: 'line earlier' },
+      avatar(from), el('span', { class: 'who' }, from), el('span', { class: 'bubble' }, text)))
+    this.#list.prepend(...items)
+    this.#list.scrollTop = this.#list.scrollHeight
+  }
+
+  clear () {
+    this.#last = undefined
+    this.#list.replaceChildren()
+  }
+
+  #add (item) {
+    const list = this.#list
+    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80
+    list.append(item)
+    while (list.children.length > longest) list.firstElementChild.remove()
+    if (atEnd) list.scrollTop = list.scrollHeight
+  }
+}
+
+/**
+ * Shows a connection's state in the corner of a view. The countdown is for the eyes: a screen
+ * reader hears each state once.
+ */
+export function showState (place, connection, who) {
+  const text = el('span')
+  const count = el('span', { 'aria-hidden': 'true' })
+  const spoken = el('span', { class: 'unseen', role: 'status' })
+  const pill = el('span', { class: 'pill' }, el('i', { class: 'dot', 'aria-hidden': 'true' }), text, count)
+  const why = el('span', { class: 'why', hidden: true })
+  const now = el('button', { type: 'button', class: 'link', hidden: true }, 'Now')
+  now.onclick = () => connection.retry()
+  place.replaceChildren(pill, now, why, spoken)
+  place.hidden = false
+
+  connection.addEventListener('state', show)
+  show({ detail: { state: 'connecting' } })
+
+  function show ({ detail: { state, code, seconds } }) {
+    const said = { connecting: 'Connecting', connected: 'Connected', waiting: 'Reconnecting', closed: `Closed ${code}` }[state]
+    place.dataset.state = state
+    text.textContent = said
+    count.textContent = state === 'waiting' ? ` in ${seconds} s` : ''
+    now.hidden = state !== 'waiting'
+    if (code !== undefined) why.textContent = `${code}: ${explain(code, who)}`
+    why.hidden = state !== 'waiting' && state !== 'closed'
+    const heard = why.hidden ? said : `${said}. ${why.textContent}`
+    if (spoken.textContent !== heard) spoken.textContent = heard
+  }
+}
+
+/** The line in a log that remembers how a connection ended. */
+export const ending = ({ code, reason }, who) => `Closed with ${code}${reason ? ` “${reason}”` : ''}: ${explain(code, who)}`
+
+/** A composer that is only there while it can send; what was typed stays. */
+export function composer (form, send) {
+  const input = form.querySelector('input')
+  form.onsubmit = (event) => {
+    event.preventDefault()
+    const text = input.value.trim()
+    if (text !== '' && send(text)) input.value = ''
+    input.focus()
+  }
+}
+
+/** Puts the cursor there, unless the reader is busy elsewhere or it would open a phone's keyboard. */
+export function beginTyping (input) {
+  const isIdle = document.activeElement === document.body || document.activeElement?.disabled
+  if (isIdle && window.matchMedia('(pointer: fine)').matches) input.focus()
+}
+
+export function enable (elements, on) {
+  for (const element of elements) element.disabled = !on
+}
+
+const names = ['Ada', 'Grace', 'Edsger', 'Barbara', 'Joe', 'Robert', 'Hedy', 'Alan', 'Radia', 'Niklaus']
+
+/** The name this window used last, or one to begin with. */
+export function rememberName (input, key) {
+  input.value = sessionStorage.getItem(key) ?? names[Math.floor(Math.random() * names.length)]
+  input.addEventListener('change', () => sessionStorage.setItem(key, input.value))
+}

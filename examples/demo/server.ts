@@ -1,0 +1,87 @@
+// `npm run demo`: the chat and the help desk on one port, with a page that shows the live processes.
+import Fastify from 'fastify'
+import fastifyStatic from '@fastify/static'
+import wsRelay, { type Process, type Processes } from '../../lib/index.js'
+import chat from '../chat.js'
+import desk from '../desk.js'
+
+const maxRows = 50
+const policy = [
+  "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'",
+  "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"
+].join('; ')
+
+/**
+ * What the page's list shows. A real page would show no PIDs: they are addresses, for the server's
+ * own eyes. And no server should ever take one from a client.
+ */
+function snapshot (processes: Processes) {
+  const pids = processes.list()
+  const rows = pids.slice(-maxRows).flatMap((pid) => {
+    const info = processes.info(pid)
+    if (info === undefined) return []
+    const { kind, label, names, status, mailbox, groups, uptime, target } = info
+    return [{ pid, kind, label, names, status, mailbox, groups, uptime, target }]
+  })
+  const { alive, delivered, longestTurn } = processes.stats()
+  return { rows, more: pids.length - rows.length, stats: { alive, delivered, longestTurn } }
+}
+
+/** Sends the list to every page that is open, each second. */
+async function census (self: Process<{ tick: undefined }>, processes: Processes) {
+  self.sendEvery('1s', self.pid, 'tick')
+  await self.serve({
+    'ws.join': ({ client_pid }) => {
+      self.groups.join('pages', client_pid)
+      self.send(client_pid, 'processes', snapshot(processes))
+    },
+    tick: () => {
+      if (self.groups.members('pages').length > 0) self.groups.broadcast('pages', 'processes', snapshot(processes))
+    }
+  }, () => {}) // what the pages send means nothing
+}
+
+export async function build () {
+  const app = Fastify({ logger: { level: process.env.LOG_LEVEL ?? 'warn' } })
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.headers({ 'content-security-policy': policy, 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' })
+    done()
+  })
+  await app.register(wsRelay)
+  await app.register(chat)
+  await app.register(desk)
+  await app.register(fastifyStatic, { root: new URL('./public', import.meta.url) })
+
+  const { processes } = app
+  processes.supervise({ name: 'demo', children: [{ id: 'census', name: 'census', start: census, args: [processes] }] })
+  // One route: a socket for an upgrade, JSON for everybody else.
+  app.get('/processes', (request, reply) => {
+    if (request.wsUpgradable) reply.relay('census', { heartbeat_interval: '30s' }).send()
+    else reply.send(snapshot(processes))
+  })
+  return app
+}
+
+/** Listens on `port`, or on a free one where it is taken. Resolves with the address. */
+export async function start (port: number) {
+  const host = '127.0.0.1'
+  const app = await build()
+  try {
+    return { app, address: await app.listen({ port, host }) }
+  } catch (err) {
+    if ((err as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw err
+    console.log(`Port ${port} is taken: using a free one. PORT=… chooses another.`)
+    return { app, address: await app.listen({ port: 0, host }) }
+  }
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const { app, address } = await start(Number(process.env.PORT ?? 3000))
+  console.log(`The demo is at ${address} - open it in two windows. Ctrl+C stops it.`)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, async () => {
+      await app.close()
+      console.log('Stopped.')
+    })
+  }
+}

@@ -1,0 +1,45 @@
+// An HTTP route that sends to whoever is connected: to one user, on all their devices, or to everyone.
+//   npx tsx examples/notify.ts
+//   npx wscat -c 'ws://127.0.0.1:3000/notifications?user=ada'
+//   curl -H 'content-type: application/json' -d '{"user":"ada","text":"tea is ready"}' http://127.0.0.1:3000/notify
+import Fastify from 'fastify'
+import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import wsRelay from '../lib/index.js' // in your project: 'fastify-ws-relay'
+
+// It becomes the name of a group: what a client sends is never one unchecked.
+const User = Type.String({ pattern: '^[a-z0-9-]{1,32}$' })
+
+const notify: FastifyPluginAsyncTypebox = async (app) => {
+  const { groups } = app.processes
+
+  // The target of every connection: puts it in its groups. It leaves them by itself, when it ends.
+  const registrar = app.processes.spawn(async function registrar (self) {
+    await self.serve({
+      'ws.join': ({ client_pid, metadata }) => {
+        self.groups.join('users', client_pid)
+        self.groups.join(`user:${String(metadata.user)}`, client_pid)
+      }
+    }, () => {}) // nothing a client sends matters here
+  })
+
+  // In production the user comes from a session that an `onRequest` hook has checked.
+  app.get('/notifications', { schema: { querystring: Type.Object({ user: User }) } }, (request, reply) => {
+    reply.relay(registrar, { metadata: { user: request.query.user } }).send()
+  })
+
+  const body = Type.Object({ user: Type.Optional(User), text: Type.String({ minLength: 1, maxLength: 1000 }) })
+  app.post('/notify', { schema: { body } }, (request, reply) => {
+    const { user, text } = request.body
+    // A topic of our own: the client reads {"topic":"notice","data":{"text":"tea is ready"}}.
+    reply.send({ reached: groups.broadcast(user === undefined ? 'users' : `user:${user}`, 'notice', { text }) })
+  })
+}
+
+export default notify
+
+if (process.argv[1] === import.meta.filename) {
+  const app = Fastify({ logger: true })
+  await app.register(wsRelay)
+  await app.register(notify)
+  await app.listen({ port: Number(process.env.PORT ?? 3000), host: '127.0.0.1' })
+}

@@ -1,0 +1,252 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fastifyStatic from '@fastify/static'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { chromium, type BrowserContextOptions, type Page } from 'playwright-core'
+import t, { type Test } from 'tap'
+import chat from '../../examples/chat.js'
+import { build } from '../../examples/demo/server.js'
+import wsRelay from '../../lib/index.js'
+
+const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium'
+const noBrowser = !existsSync(executablePath)
+if (noBrowser && process.env.CI) throw new Error(`No Chromium at ${executablePath}: set CHROMIUM_PATH`)
+
+const skip = noBrowser && `no Chromium at ${executablePath}: set CHROMIUM_PATH`
+const phone = { width: 360, height: 740 }
+const desktop = { width: 1280, height: 800 }
+
+const browser = noBrowser
+  ? undefined
+  : await chromium.launch({ executablePath, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'] })
+t.teardown(() => browser?.close())
+
+/** The demo. `open` gives a window of its own; `mistakes` is what went wrong in any of them. */
+async function start (t: Test, make: () => Promise<FastifyInstance> = build) {
+  const app = await make()
+  app.log.level = 'silent'
+  t.teardown(() => app.close())
+  const address = await app.listen({ port: 0, host: '127.0.0.1' })
+  const mistakes: string[] = []
+
+  const open = async (view: string, options: BrowserContextOptions = {}) => {
+    const context = await browser!.newContext({ viewport: desktop, reducedMotion: 'reduce', ...options })
+    t.teardown(() => context.close())
+    await context.clock.install()
+    const page = await context.newPage()
+    page.on('pageerror', (err) => mistakes.push(String(err)))
+    page.on('console', (message) => { if (message.type() === 'error') mistakes.push(message.text()) })
+    page.on('request', (request) => { if (new URL(request.url()).host !== new URL(address).host) mistakes.push(request.url()) })
+    await page.goto(`${address}/#${view}`)
+    await page.locator('body[data-ready]').waitFor()
+    return page
+  }
+  return { app, open, mistakes }
+}
+
+/** Waits until there is such an element with such a text in it. */
+const see = (page: Page, selector: string, text: string | RegExp) =>
+  page.locator(selector).filter({ hasText: text }).first().waitFor()
+
+async function enter (page: Page, name: string, room = 'lobby') {
+  await page.getByRole('textbox', { name: 'Your name' }).fill(name)
+  await page.getByRole('textbox', { name: 'Room' }).fill(room)
+  await page.getByRole('button', { name: 'Enter the room' }).click()
+  await see(page, '#chat-state', 'Connected')
+}
+
+async function say (page: Page, text: string) {
+  await page.getByRole('textbox', { name: 'Message' }).fill(text)
+  await page.keyboard.press('Enter')
+}
+
+/** The window's clock stands still, so that a state which lasts a second can be looked at. */
+async function stopTime (page: Page) {
+  await page.clock.pauseAt(await page.evaluate(() => Date.now()) + 1000)
+}
+
+async function begin (page: Page, name: string, button: string) {
+  await page.getByRole('textbox', { name: 'Your name' }).fill(name)
+  await page.getByRole('button', { name: button }).click()
+}
+
+async function picture (t: Test, page: Page, name: string) {
+  const path = join(t.testdir({}), `${name}.png`)
+  await page.screenshot({ path })
+  const bytes = readFileSync(path)
+  t.equal(bytes.toString('latin1', 1, 4), 'PNG')
+  t.ok(bytes.length > 5000, `${name}: more than an empty page`)
+}
+
+t.test('two people chat, and see each other come and go', { skip }, async (t) => {
+  const { open, mistakes } = await start(t)
+  const ada = await open('chat')
+  const grace = await open('chat', { viewport: phone, colorScheme: 'dark' })
+  await enter(ada, 'Ada')
+  await enter(grace, 'Grace')
+  await see(ada, '#chat-people-title', '2 here')
+  await see(ada, '#chat-people', 'Grace')
+  await see(grace, '#chat-people', 'Ada')
+  await say(ada, 'Good <b>morning</b>')
+  await see(grace, '#chat-log .bubble', 'Good <b>morning</b>')
+  t.equal(await grace.locator('#chat-log b').count(), 0, 'what others write is text')
+  await say(grace, 'And to you')
+  await see(ada, '#chat-log .line:not(.own)', 'And to you')
+  await picture(t, ada, 'desktop-light')
+  await picture(t, grace, 'phone-dark')
+  await grace.getByRole('button', { name: 'Leave the room' }).click()
+  await see(ada, '#chat-log', 'Grace left')
+  await see(ada, '#chat-people-title', '1 here')
+  t.same(mistakes, [])
+})
+
+t.test('a room crashes: its clients say what 1011 means, come back by themselves and go on', { skip }, async (t) => {
+  const { open, mistakes } = await start(t)
+  const ada = await open('chat')
+  const grace = await open('chat')
+  const other = await open('chat')
+  await enter(ada, 'Ada')
+  await enter(grace, 'Grace')
+  await enter(other, 'Edsger', 'library')
+  await see(ada, '#chat-people', 'Grace')
+  await stopTime(ada)
+  await ada.getByRole('button', { name: 'Crash this room' }).click()
+  await see(ada, '#chat-state .why', '1011: the room ended with an error')
+  await see(ada, '#chat-state .pill', /Reconnecting in \d+ s/)
+  for (const page of [ada, grace]) await see(page, '#chat-log', 'Closed with 1011 “target process exited”: the room ended with an error')
+  await ada.clock.resume()
+  for (const page of [ada, grace]) await see(page, '#chat-state .pill', 'Connected')
+  await see(ada, '#chat-people', 'Grace')
+  await see(grace, '#chat-people', 'Ada')
+  await say(grace, 'That was quick')
+  await see(ada, '#chat-log .bubble', 'That was quick')
+  t.equal(await other.locator('#chat-log').getByText('Closed').count(), 0, 'the other room went on')
+  t.same(mistakes, [])
+})
+
+t.test('it waits longer each time, and no longer when asked', { skip }, async (t) => {
+  const { open } = await start(t)
+  const ada = await open('chat')
+  await enter(ada, 'Ada')
+  await stopTime(ada)
+  for (const atLeast of [1, 2, 4, 8]) {
+    await ada.getByRole('button', { name: 'Crash this room' }).click()
+    await see(ada, '#chat-state .pill', 'Reconnecting')
+    const seconds = Number(/in (\d+) s/.exec(await ada.locator('#chat-state .pill').innerText())?.[1])
+    t.ok(seconds >= atLeast && seconds <= atLeast * 1.2 + 1, `${seconds} s, of ${atLeast} and some`)
+    if (atLeast < 8) await ada.clock.runFor(seconds * 1000)
+    else await ada.locator('#chat-state').getByRole('button', { name: 'Now' }).click()
+    await see(ada, '#chat-state .pill', 'Connected')
+  }
+})
+
+t.test('a visitor is handed over from the bot to a human and back, without losing a word', { skip }, async (t) => {
+  const { open, mistakes } = await start(t)
+  const visitor = await open('desk')
+  const operator = await open('operator', { viewport: phone })
+  await begin(operator, 'Olga', 'Go on duty')
+  await see(operator, '#operator-queue', 'Nobody is waiting')
+  await begin(visitor, 'Ada', 'Start a conversation')
+  await say(visitor, 'When are you open?')
+  await see(visitor, '#desk-log .line:not(.own)', '9 to 17')
+
+  await visitor.getByRole('button', { name: 'Talk to a human' }).click()
+  await see(visitor, '#desk-with', 'number 1 in the queue')
+  await see(operator, '#operator-queue', '1 waiting')
+  await visitor.getByRole('button', { name: '20 numbered messages' }).click()
+  await see(visitor, '#desk-tally', 'by Bot')
+  await operator.getByRole('button', { name: 'Take the next visitor' }).click()
+  await see(visitor, '#desk-with', 'You are talking to Olga')
+  await see(operator, '#operator-logs', 'When are you open?')
+  await see(visitor, '#desk-tally', 'by Olga')
+  await operator.getByRole('textbox', { name: 'Message' }).fill('Hello, Olga here')
+  await operator.keyboard.press('Enter')
+  await see(visitor, '#desk-log .line:not(.own)', 'Hello, Olga here')
+  await operator.getByRole('button', { name: 'Hand back to the bot' }).click()
+  await see(visitor, '#desk-with', 'You are talking to the bot')
+  await see(visitor, '#desk-tally', /^20 of 20 sent.* 0 missing, 0 twice\.$/)
+  await see(operator, '#operator-logs', 'Ada is with the bot again')
+  await say(visitor, 'What is the price?')
+  await see(visitor, '#desk-log .line:not(.own)', 'The small one is 10')
+  await picture(t, visitor, 'visitor')
+  await picture(t, operator, 'operator')
+  t.same(mistakes, [])
+})
+
+t.test('an operator who closes the window leaves the visitor to the bot', { skip }, async (t) => {
+  const { open, mistakes } = await start(t)
+  const visitor = await open('desk')
+  const operator = await open('operator')
+  await begin(operator, 'Olga', 'Go on duty')
+  await begin(visitor, 'Ada', 'Start a conversation')
+  await visitor.getByRole('button', { name: 'Talk to a human' }).click()
+  await operator.getByRole('button', { name: 'Take the next visitor' }).click()
+  await see(visitor, '#desk-with', 'You are talking to Olga')
+  await operator.close()
+  await see(visitor, '#desk-with', 'You are talking to the bot')
+  await see(visitor, '#desk-state .pill', 'Connected')
+  t.same(mistakes, [])
+})
+
+t.test('the list of processes shows rooms and sockets come and go', { skip }, async (t) => {
+  const { app, open, mistakes } = await start(t)
+  const page = await open('chat')
+  await see(page, '#processes-rows tr', 'bot')
+  await enter(page, 'Ada', 'library')
+  await see(page, '#processes-rows tr[data-kind=process]', 'room:library')
+  await see(page, '#processes-rows tr[data-kind=ws]', 'to room:library')
+  app.processes.exit('room:library')
+  await see(page, '#chat-log', 'Closed with 1000')
+  await page.locator('#processes-rows tr').filter({ hasText: 'room:library' }).first().waitFor({ state: 'detached' })
+
+  const small = await open('chat', { viewport: phone })
+  t.notOk(await small.getByRole('heading', { name: 'Live processes' }).isVisible())
+  await small.getByRole('link', { name: 'Processes' }).click()
+  await see(small, '#processes-rows tr', 'census')
+  await picture(t, small, 'processes')
+  t.same(mistakes, [])
+})
+
+t.test('the page says that the server has gone, and waits for it', { skip }, async (t) => {
+  const { app, open } = await start(t)
+  const page = await open('chat')
+  await enter(page, 'Ada')
+  await app.close()
+  await see(page, '#chat-log', 'Closed with 1001 “server shutting down”: the server is shutting down')
+  await see(page, '#chat-state .pill', 'Reconnecting')
+})
+
+t.test('the keyboard is enough, and nothing is wider than a phone', { skip }, async (t) => {
+  const { open } = await start(t)
+  const page = await open('', { viewport: phone })
+  await page.keyboard.press('Tab')
+  await page.locator('.skip:focus').waitFor()
+  await page.getByRole('textbox', { name: 'Your name' }).focus()
+  await page.keyboard.press('Control+A')
+  await page.keyboard.type('Ada')
+  await page.keyboard.press('Enter')
+  await see(page, '#chat-state .pill', 'Connected')
+  await page.locator('#chat-text:focus').waitFor()
+  await page.keyboard.type('x'.repeat(200))
+  await page.keyboard.press('Enter')
+  await see(page, '#chat-log .bubble', 'xxx')
+  for (const view of ['chat', 'desk', 'operator', 'processes']) {
+    await page.goto(`${page.url().split('#')[0]}#${view}`)
+    await page.locator(`body[data-view=${view}]`).waitFor()
+    t.equal(await page.evaluate(() => document.documentElement.scrollWidth), phone.width, view)
+  }
+})
+
+t.test('what the server has not got is not on the page', { skip }, async (t) => {
+  const { open } = await start(t, async () => {
+    const app = Fastify()
+    await app.register(wsRelay)
+    await app.register(chat)
+    await app.register(fastifyStatic, { root: new URL('../../examples/demo/public', import.meta.url) })
+    return app
+  })
+  const page = await open('desk')
+  t.same(await page.getByRole('navigation').getByRole('link').allInnerTexts(), ['Chat'])
+  t.equal(await page.locator('#processes, #desk').count(), 0)
+  await enter(page, 'Ada')
+})

@@ -1,0 +1,114 @@
+import t, { type Test } from 'tap'
+import type { FastifyInstance } from 'fastify'
+import chat from '../../examples/chat.js'
+import { Client, refusal, serve } from './fixtures/client.js'
+
+interface Line { id?: number, name?: string, text: string }
+type People = Array<{ id: number, name: string }>
+
+const named = (...names: string[]) => (people: People) => people.map(({ name }) => name).join() === names.join()
+
+async function enter (t: Test, app: FastifyInstance, room: string, name: string) {
+  const client = await Client.connect(t, app, `/rooms/${room}?name=${encodeURIComponent(name)}`)
+  const { you } = await client.next<{ you: number }>('welcome')
+  return Object.assign(client, { you })
+}
+
+t.test('two people in a room read each other, and nobody else does', async (t) => {
+  const app = await serve(t, chat)
+  const ada = await enter(t, app, 'lobby', 'Ada')
+  const grace = await enter(t, app, 'lobby', 'Grace')
+  const other = await enter(t, app, 'library', 'Edsger')
+  ada.send({ say: 'Good morning' })
+  for (const client of [ada, grace]) {
+    const line = await client.next<Line>('line', ({ id }) => id !== undefined)
+    t.same(line, { id: ada.you, name: 'Ada', text: 'Good morning' })
+  }
+  other.send({ say: 'Hush' })
+  t.match(await other.next<Line>('line', ({ id }) => id !== undefined), { text: 'Hush' }, 'the first thing said there')
+})
+
+t.test('everybody sees who is there, who comes and who goes', async (t) => {
+  const app = await serve(t, chat)
+  const ada = await enter(t, app, 'lobby', 'Ada')
+  const grace = await enter(t, app, 'lobby', 'Grace')
+  await ada.next('line', ({ text }: Line) => text === 'Grace came in')
+  await ada.next('people', named('Ada', 'Grace'))
+  await grace.next('people', named('Ada', 'Grace'))
+  t.match((await app.inject('/rooms')).json(), [{ name: 'lobby', people: 2 }])
+  grace.close()
+  await ada.next('line', ({ text }: Line) => text === 'Grace left')
+  t.ok(await ada.next('people', named('Ada')))
+})
+
+t.test('who comes later reads what was said', async (t) => {
+  const app = await serve(t, chat)
+  const ada = await enter(t, app, 'lobby', 'Ada')
+  for (let n = 1; n <= 40; n++) ada.send({ say: `line ${n}` })
+  await ada.next('line', ({ text }: Line) => text === 'line 40')
+  const late = await Client.connect(t, app, '/rooms/lobby?name=Grace')
+  const { lines } = await late.next<{ lines: Line[] }>('welcome')
+  t.same(lines.map(({ text }) => text), Array.from({ length: 30 }, (_, n) => `line ${n + 11}`))
+})
+
+t.test('a room that crashes closes its clients with 1011, no others, and is there again for who returns', async (t) => {
+  const app = await serve(t, chat)
+  const ada = await enter(t, app, 'lobby', 'Ada')
+  const grace = await enter(t, app, 'lobby', 'Grace')
+  const other = await enter(t, app, 'library', 'Edsger')
+  const before = app.processes.names.lookup('room:lobby')
+  ada.send({ crash: true })
+  for (const client of [ada, grace]) t.same(await client.closed, { code: 1011, reason: 'target process exited' })
+
+  const again = await enter(t, app, 'lobby', 'Ada')
+  again.send({ say: 'back' })
+  t.match(await again.next('line', ({ id }: Line) => id !== undefined), { text: 'back' })
+  t.not(app.processes.names.lookup('room:lobby'), before)
+  other.send({ say: 'undisturbed' })
+  t.ok(await other.next('line', ({ text }: Line) => text === 'undisturbed'))
+})
+
+t.test('however often rooms crash, others go on', async (t) => {
+  const app = await serve(t, chat)
+  const other = await enter(t, app, 'library', 'Edsger')
+  for (let n = 0; n < 10; n++) {
+    const client = await enter(t, app, 'lobby', 'Ada')
+    client.send({ crash: true })
+    t.equal((await client.closed).code, 1011)
+  }
+  other.send({ say: 'still here' })
+  t.ok(await other.next('line', ({ text }: Line) => text === 'still here'))
+})
+
+t.test('what a client may not send is refused, and the room lives on', async (t) => {
+  const app = await serve(t, chat)
+  const ada = await enter(t, app, 'lobby', 'Ada')
+  for (const frame of ['', '{', 'null', '[]', { say: 1 }, { say: '' }, { say: 'x'.repeat(501) }, { crash: 'yes' }]) {
+    ada.send(frame)
+    t.match(await ada.next('refused'), { why: /1 to 500/ })
+  }
+  ada.send('x'.repeat(5000))
+  t.equal((await ada.closed).code, 1009)
+})
+
+t.test('a name that is none reaches no process', async (t) => {
+  const app = await serve(t, chat)
+  for (const path of ['/rooms/Lobby?name=Ada', '/rooms/a%40b?name=Ada', `/rooms/${'x'.repeat(33)}?name=Ada`, '/rooms/lobby', '/rooms/lobby?name=%0A', '/rooms/lobby?name=']) {
+    t.equal(await refusal(app, path), 400, path)
+  }
+  t.same((await app.inject('/rooms')).json(), [])
+})
+
+t.test('a plain GET is told to upgrade, and starts no room', async (t) => {
+  const app = await serve(t, chat)
+  t.equal((await app.inject('/rooms/lobby?name=Ada')).statusCode, 426)
+  t.same((await app.inject('/rooms')).json(), [])
+})
+
+t.test('there are only so many rooms', async (t) => {
+  const app = await serve(t, chat)
+  const enterAll = Array.from({ length: 100 }, (_, n) => enter(t, app, `room-${n}`, 'Ada'))
+  await Promise.all(enterAll)
+  t.equal(await refusal(app, '/rooms/one-more?name=Ada'), 503)
+  t.ok(await enter(t, app, 'room-7', 'Grace'), 'into one that is there')
+})

@@ -1,0 +1,69 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import t from 'tap'
+import { build } from '../../examples/demo/server.js'
+import { Client, listen } from './fixtures/client.js'
+import { run } from './fixtures/run.js'
+
+interface Snapshot { rows: Array<{ pid: string, kind: string, names: string[], target?: string }>, more: number, stats: { alive: number } }
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  t.test(`the demo prints its address, and ${signal} closes what is open`, { skip: process.platform === 'win32' }, async (t) => {
+    const { child: demo, line } = run(t, 'demo/server.ts', 0)
+    const exit = once(demo, 'exit')
+    const [address, port] = await line(/http:\/\/127\.0\.0\.1:(\d+)/)
+    t.match(await (await fetch(address)).text(), /<title>/)
+    const client = await Client.connect(t, Number(port), '/rooms/lobby?name=Ada')
+    demo.kill(signal)
+    t.same(await client.closed, { code: 1001, reason: 'server shutting down' })
+    await line(/Stopped/)
+    t.same(await exit, [0, null])
+  })
+}
+
+t.test('where the port is taken the demo says so and takes a free one', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1')
+  t.teardown(() => other.close())
+  await once(other, 'listening')
+  const { port } = other.address() as AddressInfo
+  const { line } = run(t, 'demo/server.ts', port)
+  t.equal((await line(/Port (\d+) is taken/))[1], String(port))
+  const [address, free] = await line(/http:\/\/127\.0\.0\.1:(\d+)/)
+  t.not(free, String(port))
+  t.equal((await fetch(address)).status, 200)
+})
+
+t.test('the page is served under a policy that lets nothing in from elsewhere', async (t) => {
+  const app = await build()
+  t.teardown(() => app.close())
+  for (const url of ['/', '/app.js', '/style.css', '/icon.svg']) {
+    const response = await app.inject(url)
+    t.equal(response.statusCode, 200, url)
+    t.match(response.headers['content-security-policy'], /^default-src 'none'/)
+    t.notMatch(response.payload, /(?:src|href|url)[=(]["']?(?:https?:)?\/\//, 'no resource of another site')
+  }
+})
+
+t.test('the list of processes is a document for a GET and news for a socket', async (t) => {
+  const app = await listen(t, await build())
+  const document: Snapshot = (await app.inject('/processes')).json()
+  t.ok(document.rows.some(({ names }) => names.includes('bot')))
+
+  const page = await Client.connect(t, app, '/processes')
+  const first = await page.next<Snapshot>('processes')
+  t.equal(first.stats.alive, document.stats.alive + 1, 'the page itself')
+  await Client.connect(t, app, '/rooms/lobby?name=Ada')
+  const { rows } = await page.next<Snapshot>('processes')
+  const room = rows.find(({ names }) => names.includes('room:lobby'))
+  t.ok(room)
+  t.ok(rows.some(({ kind, target }) => kind === 'ws' && target === room?.pid))
+})
+
+t.test('the list of processes is short, however many there are', async (t) => {
+  const app = await build()
+  t.teardown(() => app.close())
+  for (let n = 0; n < 80; n++) app.processes.spawn((self) => self.receive().catch(() => {}))
+  const { rows, more, stats }: Snapshot = (await app.inject('/processes')).json()
+  t.equal(rows.length, 50)
+  t.equal(rows.length + more, stats.alive)
+})

@@ -1,0 +1,208 @@
+import t, { type Test } from 'tap'
+import type { FastifyInstance } from 'fastify'
+import desk from '../../examples/desk.js'
+import { Client, refusal, serve } from './fixtures/client.js'
+
+interface Got { n: number, by: string }
+interface Line { from: string, text: string, visitor: number }
+
+const from = (name: string) => (line: Line) => line.from === name
+
+async function visit (t: Test, app: FastifyInstance, name = 'Ada') {
+  const client = await Client.connect(t, app, `/desk?name=${name}`)
+  await client.next('line', from('Bot'))
+  let n = 0
+  return Object.assign(client, { say: (text: string) => { client.send({ n: ++n, say: text }) } })
+}
+
+async function work (t: Test, app: FastifyInstance, name = 'Olga') {
+  const client = await Client.connect(t, app, `/desk/operator?name=${name}`)
+  await client.next('waiting')
+  return client
+}
+
+const some = (waiting: number) => waiting > 0
+
+/** A visitor whom an operator has taken. */
+async function handedOver (t: Test, app: FastifyInstance) {
+  const operator = await work(t, app)
+  const visitor = await visit(t, app)
+  visitor.say('human please')
+  await operator.next('waiting', some)
+  operator.send({ take: true })
+  await visitor.next('with', ({ who }) => who === 'human')
+  const { visitor: id } = await operator.next<{ visitor: number }>('visitor')
+  return { operator, visitor, id }
+}
+
+t.test('the bot answers and confirms each message', async (t) => {
+  const app = await serve(t, desk)
+  const visitor = await visit(t, app)
+  visitor.say('When are you open?')
+  t.same(await visitor.next('got'), { n: 1, by: 'Bot' })
+  t.match(await visitor.next('line'), { from: 'Bot', text: /9 to 17/ })
+})
+
+t.test('who asks for a human waits in line, and the operator sees the line', async (t) => {
+  const app = await serve(t, desk)
+  const operator = await work(t, app)
+  const ada = await visit(t, app, 'Ada')
+  const grace = await visit(t, app, 'Grace')
+  ada.say('human please')
+  t.match(await ada.next('with', ({ who }) => who === 'queue'), { position: 1 })
+  grace.say('A human, now!')
+  t.match(await grace.next('with', ({ who }) => who === 'queue'), { position: 2 })
+  await operator.next('waiting', (waiting) => waiting === 2)
+  t.same((await app.inject('/desk/status')).json(), { waiting: 2, operators: 1 })
+  ada.close()
+  t.match(await grace.next('with', ({ who }) => who === 'queue'), { position: 1 }, 'one in front has gone')
+})
+
+t.test('an operator takes the visitor over, with what was said before, and they talk', async (t) => {
+  const app = await serve(t, desk)
+  const operator = await work(t, app)
+  const visitor = await visit(t, app)
+  visitor.say('What is the price?')
+  visitor.say('human please')
+  await operator.next('waiting', some)
+  operator.send({ take: true })
+  const { visitor: id } = await operator.next<{ visitor: number, name: string }>('visitor', ({ name }) => name === 'Ada')
+  const { lines } = await operator.next<{ lines: Line[] }>('file')
+  t.same(lines.filter(from('Ada')).map(({ text }) => text), ['What is the price?', 'human please'])
+  t.match(await visitor.next('with', ({ who }) => who === 'human'), { name: 'Olga' })
+
+  visitor.say('Are you real?')
+  t.match(await visitor.next('got', ({ n }: Got) => n === 3), { by: 'Olga' })
+  t.match(await operator.next('line', from('Ada')), { visitor: id, text: 'Are you real?' })
+  operator.send({ visitor: id, say: 'As real as it gets' })
+  t.same(await visitor.next('line', from('Olga')), { from: 'Olga', text: 'As real as it gets' })
+})
+
+t.test('of a thousand messages during hand-overs each is read once, by one of them, in order', async (t) => {
+  const app = await serve(t, desk)
+  const operator = await work(t, app)
+  const visitor = await visit(t, app)
+  const count = 1000
+  const readBy = new Map<string, number[]>()
+  visitor.say('human please') // number 1
+  await operator.next('waiting', some)
+  operator.send({ take: true })
+
+  // Message by message as they are confirmed, never fewer than ten on their way, and back and forth.
+  for (let n = 2; n <= 11; n++) visitor.say(`message ${n}`)
+  let sent = 11
+  let visits = 0
+  const moving = (async () => {
+    for (;;) {
+      const { visitor: id } = await operator.next<{ visitor: number }>('visitor')
+      visits++
+      operator.send({ visitor: id, back: true })
+      await operator.next('waiting', some)
+      operator.send({ take: true })
+    }
+  })().catch(() => {}) // it is closed at the end
+  for (let read = 0; read < count;) {
+    const { n, by } = await visitor.next<Got>('got')
+    readBy.set(by, [...readBy.get(by) ?? [], n])
+    read++
+    if (sent < count) visitor.say(++sent % 40 === 0 ? 'human please' : `message ${sent}`)
+  }
+  operator.close()
+  await moving
+
+  const all = [...readBy.values()].flat()
+  t.equal(all.length, count)
+  t.same(all.sort((a, b) => a - b), Array.from({ length: count }, (_, n) => n + 1), 'none lost, none twice')
+  for (const [by, numbers] of readBy) t.same(numbers, [...numbers].sort((a, b) => a - b), `in order, by ${by}`)
+  t.ok(visits > 5, `handed over ${visits} times`)
+  t.same([...readBy.keys()].sort(), ['Bot', 'Olga'])
+})
+
+t.test('an operator hands a visitor back, and the bot knows what was said', async (t) => {
+  const app = await serve(t, desk)
+  const { operator, visitor, id } = await handedOver(t, app)
+  visitor.say('It is blue')
+  await operator.next('line', from('Ada'))
+  operator.send({ visitor: id, back: true })
+  t.match(await operator.next('gone'), { visitor: id, why: /bot/ })
+  await visitor.next('with', ({ who }) => who === 'bot')
+  visitor.say('hours?')
+  t.match(await visitor.next('line', ({ text }: Line) => text.includes('9 to 17')), { from: 'Bot' })
+
+  visitor.say('human please')
+  await operator.next('waiting', some)
+  operator.send({ take: true })
+  const { lines } = await operator.next<{ lines: Line[] }>('file')
+  t.same(lines.filter(from('Ada')).map(({ text }) => text), ['human please', 'It is blue', 'hours?', 'human please'])
+})
+
+t.test('an operator who goes leaves their visitors to the bot, and no process behind', async (t) => {
+  const app = await serve(t, desk)
+  const { operator, visitor } = await handedOver(t, app)
+  const [session] = app.processes.groups.members('operators')
+  const ended = app.processes.exited(session)
+  operator.close()
+  visitor.say('Hello?')
+  t.ok(await visitor.next('with', ({ who }) => who === 'bot'))
+  t.match(await ended, { reason: 'normal' })
+  visitor.say('hours?')
+  t.match(await visitor.next('line', ({ text }: Line) => text.includes('9 to 17')), { from: 'Bot' })
+  t.match((await app.inject('/desk/status')).json(), { operators: 0 })
+})
+
+t.test('a visitor who goes is taken from the operator\'s list', async (t) => {
+  const app = await serve(t, desk)
+  const { operator, visitor, id } = await handedOver(t, app)
+  visitor.close()
+  t.same(await operator.next('gone'), { visitor: id, why: 'left' })
+})
+
+t.test('who asks again in the moment of the hand-over does not stay in the line', async (t) => {
+  const app = await serve(t, desk)
+  const visitor = await visit(t, app)
+  visitor.say('human please')
+  await visitor.next('with', ({ who }) => who === 'queue')
+  const pid = app.processes.list().find((pid) => app.processes.info(pid)?.kind === 'ws')!
+  // An operator whose take is in the bot's mailbox right before the visitor's next words.
+  const operator = app.processes.spawn(async (self) => {
+    self.send('bot', 'take')
+    self.send('bot', 'ws.message', { client_pid: pid, type: 'text', data: '{"n":2,"say":"human!"}', metadata: {} })
+    await self.serve({ 'ws.join': ({ client_pid }) => { self.send(client_pid, 'with', { who: 'human' }) } })
+  })
+  await visitor.next('with', ({ who }) => who === 'human')
+  t.equal(app.processes.info(pid)?.target, operator)
+  t.match((await app.inject('/desk/status')).json(), { waiting: 0 })
+})
+
+t.test('take with nobody waiting changes nothing', async (t) => {
+  const app = await serve(t, desk)
+  const operator = await work(t, app)
+  operator.send({ take: true })
+  operator.send({ visitor: 1, say: 'Hello?' })
+  const visitor = await visit(t, app)
+  visitor.say('human please')
+  t.equal(await operator.next('waiting'), 1)
+})
+
+t.test('what a client may not send is refused', async (t) => {
+  const app = await serve(t, desk)
+  const { operator, visitor } = await handedOver(t, app)
+  for (const frame of ['', '{', 'null', { say: 'no number' }, { n: 1.5, say: 'x' }, { n: 1, say: 'x'.repeat(501) }, { take: true }]) {
+    visitor.send(frame)
+    t.match(await visitor.next('refused'), { why: /1 to 500/ })
+  }
+  for (const frame of ['', '{', { take: 'all' }, { visitor: '1', say: 'x' }, { n: 1, say: 'I am the visitor' }]) {
+    operator.send(frame)
+    t.match(await operator.next('refused'), { why: /take/ })
+  }
+  t.equal(await refusal(app, '/desk?name=%00'), 400)
+  t.equal(await refusal(app, '/desk/operator'), 400)
+})
+
+t.test('a plain GET is told to upgrade, and starts no process', async (t) => {
+  const app = await serve(t, desk)
+  const before = app.processes.list().length
+  t.equal((await app.inject('/desk?name=Ada')).statusCode, 426)
+  t.equal((await app.inject('/desk/operator?name=Olga')).statusCode, 426)
+  t.equal(app.processes.list().length, before)
+})

@@ -1,0 +1,17 @@
+import t from 'tap'
+import { run } from './fixtures/run.js'
+
+const examples: Array<[file: string, path: string, status: number]> = [
+  ['quickstart.ts', '/ws', 426],
+  ['notify.ts', '/notifications?user=ada', 426],
+  ['chat.ts', '/', 200],
+  ['desk.ts', '/', 200]
+]
+
+for (const [file, path, status] of examples) {
+  t.test(`${file} starts a server when it is run`, async (t) => {
+    const { line } = run(t, file, 0)
+    const [address] = await line(/http:\/\/127\.0\.0\.1:\d+/)
+    t.equal((await fetch(address + path)).status, status)
+  })
+}
