@@ -1,0 +1,70 @@
+import { figures, type Measurement } from './compare.js'
+import { reference } from './scenarios.js'
+import { ratios, spread, type Spread } from './rig/statistics.js'
+import type { Results } from './results.js'
+
+/** A figure that was promised, and what it has come to. */
+export interface Goal {
+  what: string
+  atMost: number
+  unit: string
+  measured: Spread | undefined
+}
+
+function toReference (results: Results, scenario: string, other: string = reference): Spread | undefined {
+  const comparison = results.comparisons?.find((one) => one.scenario === scenario)
+  return comparison && ratios(figures(comparison, 'ours, serve', 'cpuPerUnit'), figures(comparison, other, 'cpuPerUnit'))
+}
+
+function idle (results: Results, figure: keyof Measurement): Spread | undefined {
+  const comparison = results.comparisons?.find((one) => one.scenario === 'idle')
+  const measured = comparison && figures(comparison, 'ours, serve', figure).filter((one) => one !== undefined)
+  return measured?.length ? spread(measured) : undefined
+}
+
+function hop (results: Results, name: string): Spread | undefined {
+  const timed = results.timings?.hop?.find((one) => one.name === name)
+  return timed && spread(timed.nanoseconds)
+}
+
+function once (figure: number | undefined): Spread | undefined {
+  return figure === undefined ? undefined : spread([figure])
+}
+
+/** What the project promises of its speed. All goals are listed, those that were missed too. */
+export function goals (results: Results): Goal[] {
+  const { stalls, floods, sleeping } = results
+  const toRaw = 'of raw ws'
+  return [
+    { what: 'echo, server CPU', atMost: 0.75, unit: toRaw, measured: toReference(results, 'echo') },
+    { what: 'echo with 16 in flight, server CPU', atMost: 0.17, unit: toRaw, measured: toReference(results, 'echo-16') },
+    { what: 'echo of 4 KiB, server CPU', atMost: 0.75, unit: toRaw, measured: toReference(results, 'echo-4k') },
+    { what: 'fan-out 1 to 1000, server CPU', atMost: 0.8, unit: toRaw, measured: toReference(results, 'fan-out') },
+    { what: 'rooms 100 x 10, server CPU', atMost: 0.65, unit: toRaw, measured: toReference(results, 'rooms') },
+    { what: 'hot rooms 10 x 100, server CPU', atMost: 0.06, unit: toRaw, measured: toReference(results, 'hot-rooms') },
+    { what: 'connect storm, server CPU', atMost: 1, unit: 'of @fastify/websocket', measured: toReference(results, 'storm', '@fastify/websocket') },
+    { what: 'idle connection, RSS', atMost: 6, unit: 'KiB', measured: idle(results, 'rss') },
+    { what: 'idle connection, heap', atMost: 3, unit: 'KiB', measured: idle(results, 'heap') },
+    { what: 'a message to a handler of `serve`', atMost: 140, unit: 'ns', measured: hop(results, 'serve') },
+    { what: 'a message to a `for await` loop', atMost: 270, unit: 'ns', measured: hop(results, 'for await') },
+    { what: 'a message to a `receive` loop', atMost: 270, unit: 'ns', measured: hop(results, 'receive') },
+    {
+      what: 'a sleeping process, heap (the worst of all measured)',
+      atMost: 0.6,
+      unit: 'KiB',
+      measured: once(sleeping && Math.max(...sleeping.map(({ heap }) => heap)))
+    },
+    {
+      what: 'longest stall by pings and heartbeats',
+      atMost: 0.1,
+      unit: 'of one setInterval per connection',
+      measured: stalls && ratios(stalls.ours.map(({ stall }) => stall), stalls.intervals.map(({ stall }) => stall))
+    },
+    {
+      what: 'HTTP p99 beside a flood of 1 000 000 messages',
+      atMost: 3,
+      unit: 'of idle',
+      measured: floods && spread(floods.map(({ idle, flooded }) => flooded.p99 / idle.p99))
+    }
+  ]
+}

@@ -1,0 +1,144 @@
+import { connect, type Socket } from 'node:net'
+import { FrameCounter, maskedFrame, opcodes } from './frames.js'
+
+/** What a client says and how it opens, by the protocol of the server under test. */
+export interface Protocol {
+  /** The path of the upgrade. */
+  path (room: number | undefined): string
+  /** A message as it goes over the wire, there and back. */
+  text (payload: string): string
+  /** What it sends for each of the server's first messages; after these it is open. */
+  readonly opening: readonly (Buffer | undefined)[]
+}
+
+export const protocols: Record<'ws' | 'socket.io', Protocol> = {
+  ws: {
+    path: (room) => room === undefined ? '/echo' : `/room/${room}`,
+    text: (payload) => payload,
+    opening: []
+  },
+  // Engine.IO 4: the server opens, the client asks for the namespace, the server agrees.
+  'socket.io': {
+    path: (room) => `/socket.io/?EIO=4&transport=websocket${room === undefined ? '' : `&room=${room}`}`,
+    text: (payload) => `42["say","${payload}"]`,
+    opening: [maskedFrame('40'), undefined]
+  }
+}
+
+/** Told of what happens to a client. */
+export interface Listener {
+  opened (client: Client): void
+  /** So many messages came, in one read. */
+  answered (client: Client, count: number): void
+  failed (client: Client, problem: string): void
+  pinged? (): void
+}
+
+const goodbye = maskedFrame('', opcodes.close)
+const pong = maskedFrame('', opcodes.pong)
+// One buffer serves all: what was read is counted before anything else runs. Not so on Windows,
+// where a read begins before there are bytes.
+const shared = process.platform === 'win32' ? undefined : Buffer.alloc(256 * 1024)
+const longestHandshake = 8192
+
+/** One connection to the server under test, cheaper than the server's end of it. */
+export class Client {
+  readonly room: number
+  readonly socket: Socket
+  readonly #counter: FrameCounter
+  readonly #listener: Listener
+  readonly #protocol: Protocol
+  readonly #expected: number
+  #head = ''
+  #state: 'upgrading' | 'opening' | 'open' | 'over' = 'upgrading'
+
+  /** @param expected bytes of each message */
+  constructor (port: number, path: string, room: number, protocol: Protocol, expected: number, listener: Listener) {
+    this.room = room
+    this.#protocol = protocol
+    this.#expected = expected
+    this.#listener = listener
+    this.#counter = new FrameCounter((opcode) => { this.#control(opcode) })
+    const callback = (length: number, bytes: Uint8Array): boolean => {
+      this.#read(bytes, length)
+      return true
+    }
+    this.socket = connect({ port, host: '127.0.0.1', noDelay: true, onread: { buffer: shared ?? Buffer.alloc(64 * 1024), callback } })
+    this.socket.on('error', (error) => { this.#fail(error.message) })
+    this.socket.on('end', () => { this.#fail('the server has closed the connection') })
+    this.socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n')
+  }
+
+  /** Messages of another kind or length than they should have. */
+  get wrong (): number {
+    return this.#counter.wrong
+  }
+
+  send (frames: Buffer): void {
+    this.socket.write(frames)
+  }
+
+  /** Closes as a browser would; the server ends the connection. */
+  close (): void {
+    this.#state = 'over'
+    this.socket.write(goodbye)
+    this.socket.end()
+  }
+
+  #read (bytes: Uint8Array, length: number): void {
+    const start = this.#state === 'upgrading' ? this.#upgrade(bytes, length) : 0
+    if (this.#state === 'upgrading' || this.#state === 'over') return
+    const before = this.#counter.messages
+    this.#counter.read(bytes, start, length)
+    let count = this.#counter.messages - before
+    if (this.#state === 'opening') count = this.#open(count)
+    if (count > 0 && this.#state === 'open') this.#listener.answered(this, count)
+  }
+
+  /** @returns where the frames begin */
+  #upgrade (bytes: Uint8Array, length: number): number {
+    const known = this.#head.length
+    this.#head += Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('latin1')
+    const end = this.#head.indexOf('\r\n\r\n')
+    if (end === -1) {
+      if (this.#head.length > longestHandshake) this.#fail('the handshake has no end')
+      return length
+    }
+    if (!this.#head.startsWith('HTTP/1.1 101 ')) {
+      this.#fail(`refused: ${this.#head.slice(0, this.#head.indexOf('\r\n'))}`)
+      return length
+    }
+    this.#head = ''
+    this.#state = 'opening'
+    if (this.#protocol.opening.length === 0) this.#open(0)
+    return end + 4 - known
+  }
+
+  /** @returns messages that came after the opening */
+  #open (count: number): number {
+    const { opening } = this.#protocol
+    const all = this.#counter.messages
+    for (const frame of opening.slice(all - count, all)) if (frame !== undefined) this.socket.write(frame)
+    if (all < opening.length) return 0
+    this.#state = 'open'
+    this.#counter.expected = this.#expected
+    this.#listener.opened(this)
+    return all - opening.length
+  }
+
+  #control (opcode: number): void {
+    if (opcode === opcodes.close) this.#fail('the server has closed the connection')
+    else {
+      this.#listener.pinged?.()
+      this.socket.write(pong)
+    }
+  }
+
+  #fail (problem: string): void {
+    if (this.#state === 'over') return
+    this.#state = 'over'
+    this.socket.destroy()
+    this.#listener.failed(this, problem)
+  }
+}

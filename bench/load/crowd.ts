@@ -1,0 +1,95 @@
+import { Client, protocols, type Listener, type Protocol } from './client.js'
+import { maskedFrame } from './frames.js'
+
+/** Which connections are made, and what they say. */
+export interface CrowdSpec {
+  port: number
+  protocol: keyof typeof protocols
+  /** Bytes of a message. */
+  size: number
+  /** Undefined: every client talks to itself (`/echo`). */
+  rooms?: number
+}
+
+/** Handshakes at once. */
+const mostUnfinished = 128
+const openTimeout = 30_000
+const closeTimeout = 3000
+
+/** The clients of one measurement. The first problem of any of them fails it. */
+export class Crowd {
+  readonly clients: Client[] = []
+  readonly frame: Buffer
+  /** Rejects with the first problem. */
+  readonly failure: Promise<never>
+  readonly #spec: CrowdSpec
+  readonly #protocol: Protocol
+  readonly #expected: number
+  readonly #listener: Listener
+  #fail!: (error: Error) => void
+
+  /** @param answered so many messages came to a client; @param opened a client may speak */
+  constructor (spec: CrowdSpec, answered: Listener['answered'], opened: Listener['opened'], pinged?: () => void) {
+    this.#spec = spec
+    this.#protocol = protocols[spec.protocol]
+    const text = this.#protocol.text(Array.from({ length: spec.size }, (_, i) => String.fromCharCode(97 + i * 7 % 26)).join(''))
+    this.#expected = Buffer.byteLength(text)
+    this.frame = maskedFrame(text)
+    this.failure = new Promise((_resolve, reject) => { this.#fail = reject })
+    this.failure.catch(() => {})
+    this.#listener = { answered, opened, pinged, failed: (_client, problem) => { this.#fail(new Error(problem)) } }
+  }
+
+  /** Starts one more. */
+  add (): void {
+    const { port, rooms } = this.#spec
+    const room = this.clients.length % (rooms ?? Infinity)
+    const path = this.#protocol.path(rooms === undefined ? undefined : room)
+    this.clients.push(new Client(port, path, room, this.#protocol, this.#expected, this.#listener))
+  }
+
+  /** Resolves with what is awaited, or fails with the first problem, or when it took too long. */
+  async until<T> (awaited: Promise<T>, milliseconds: number, what: string): Promise<T> {
+    const timer = setTimeout(() => { this.#fail(new Error(`${what} took more than ${milliseconds} ms`)) }, milliseconds)
+    try {
+      return await Promise.race([awaited, this.failure])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** Throws when anything came that should not have. */
+  check (): void {
+    const wrong = this.clients.reduce((sum, client) => sum + client.wrong, 0)
+    if (wrong > 0) throw new Error(`${wrong} messages were not what was expected`)
+  }
+
+  async close (): Promise<void> {
+    this.check()
+    const closed = this.clients.map((client) => new Promise<void>((resolve) => {
+      client.socket.once('close', () => { resolve() })
+      client.close()
+    }))
+    const cut = setTimeout(() => { for (const client of this.clients) client.socket.destroy() }, closeTimeout)
+    await Promise.all(closed)
+    clearTimeout(cut)
+  }
+}
+
+/**
+ * A crowd of so many open connections.
+ *
+ * @param answered called for what they are sent, once all are open
+ */
+export async function gather (spec: CrowdSpec, count: number, answered: Listener['answered'], pinged?: () => void): Promise<Crowd> {
+  let open = 0
+  let done!: () => void
+  const all = new Promise<void>((resolve) => { done = resolve })
+  const crowd = new Crowd(spec, answered, () => {
+    if (++open === count) done()
+    else if (crowd.clients.length < count) crowd.add()
+  }, pinged)
+  while (crowd.clients.length < Math.min(count, mostUnfinished)) crowd.add()
+  await crowd.until(all, openTimeout, 'connecting')
+  return crowd
+}

@@ -1,0 +1,55 @@
+import * as wsExports from 'ws'
+import { maskedFrame } from '../load/frames.js'
+import { FrameCache, textFrame } from '../../lib/relay/frames.js'
+import { FrameParser } from '../../lib/relay/parser.js'
+import { repeat, time, type Case, type TimingOptions } from './timing.js'
+
+// Exported by `ws`, and unknown to its types.
+const { Receiver, Sender } = wsExports as unknown as {
+  Receiver: new (options: object) => NodeJS.WritableStream & { on (event: 'message', listener: (data: Buffer) => void): void }
+  Sender: { frame (data: Buffer, options: object): Buffer[] }
+}
+
+const runs = 100
+const inOneRead = 16
+const maxPayload = 1 << 20
+
+/** Frames out and in, beside those of `ws`. What is parsed is copied first, for both. */
+export async function frames (options: TimingOptions) {
+  const cases: Case[] = []
+  for (const size of [200, 4096]) {
+    const text = 'fast '.repeat(size / 5).padEnd(size, '!')
+    const cache = new FrameCache()
+    const seen = { bytes: 0, characters: 0 }
+    const encode = (name: string, baseline: string | undefined, make: () => number): void => {
+      cases.push({ name: `${name}, ${size} B`, baseline: baseline && `${baseline}, ${size} B`, operations: runs, run: repeat(runs, () => { seen.bytes += make() }) })
+    }
+    encode('encode: Sender of ws', undefined, () => {
+      const [header, payload] = Sender.frame(Buffer.from(text), { fin: true, rsv1: false, opcode: 1, mask: false, readOnly: false })
+      return header.length + (payload?.length ?? 0)
+    })
+    encode('encode: ours', 'encode: Sender of ws', () => textFrame(text).length)
+    encode('encode: ours, the same string again', 'encode: Sender of ws', () => cache.text(text).length)
+
+    const chunk = Buffer.concat(new Array<Buffer>(inOneRead).fill(maskedFrame(text)))
+    const receiver = new Receiver({ isServer: true, maxPayload, allowSynchronousEvents: true })
+    receiver.on('message', (data) => { seen.characters += data.toString().length })
+    const none = (): void => {}
+    const parser = new FrameParser({
+      onMessage (data) {
+        seen.characters += data.toString().length
+        return true
+      },
+      onPing: none,
+      onPong: none,
+      onCloseFrame: none,
+      onViolation: none
+    }, maxPayload, 1024, false)
+    const parse = (name: string, baseline: string | undefined, push: (chunk: Buffer) => void): void => {
+      cases.push({ name: `${name}, ${size} B`, baseline: baseline && `${baseline}, ${size} B`, operations: runs * inOneRead, run: repeat(runs, () => { push(Buffer.from(chunk)) }) })
+    }
+    parse('parse: Receiver of ws', undefined, (bytes) => { receiver.write(bytes) })
+    parse('parse: ours', 'parse: Receiver of ws', (bytes) => { parser.push(bytes) })
+  }
+  return await time(cases, options)
+}

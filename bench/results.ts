@@ -1,0 +1,20 @@
+import type { Comparison } from './compare.js'
+import type { Flood, Stalls } from './events.js'
+import type { Growth } from './growth.js'
+import type { Timed } from './process/timing.js'
+import type { Machine } from './rig/machine.js'
+
+/** KiB of a process that waits for mail. */
+export interface Sleeping { count: number, body: 'serve' | 'loop', heap: number, rss: number }
+
+/** Everything a run has measured; what was not asked for is not there. */
+export interface Results {
+  machine: Machine
+  rounds: number
+  comparisons?: Comparison[]
+  timings?: Record<string, Timed[]>
+  sleeping?: Sleeping[]
+  stalls?: Stalls
+  floods?: Flood[]
+  growth?: Growth[]
+}

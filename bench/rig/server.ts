@@ -1,0 +1,70 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { join } from 'node:path'
+import { compiledFolder, onCore, peersFolder } from './machine.js'
+import { generate } from './generator.js'
+import type { LoadSpec } from '../load/main.js'
+
+/** A server under test: how it is started, and what it speaks. */
+export interface ServerKind {
+  name: string
+  /** A file of bench/peers, or compiled, of bench/servers. */
+  file: string
+  argument?: string
+  protocol: 'ws' | 'socket.io'
+}
+
+const startTimeout = 10_000
+const alive = new Set<ChildProcess>()
+process.on('exit', () => { for (const child of alive) child.kill('SIGKILL') })
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
+
+/** A server in a process of its own, on core 0. */
+export class ServerUnderTest {
+  readonly kind: ServerKind
+  readonly #child: ChildProcess
+  readonly #port: number
+
+  private constructor (kind: ServerKind, child: ChildProcess, port: number) {
+    this.kind = kind
+    this.#child = child
+    this.#port = port
+  }
+
+  static async start (kind: ServerKind): Promise<ServerUnderTest> {
+    const path = kind.file.endsWith('.mjs') ? join(peersFolder, kind.file) : join(compiledFolder, 'servers', kind.file)
+    const [command, ...args] = onCore(0, [process.execPath, '--expose-gc', path, kind.argument ?? ''])
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    alive.add(child)
+    child.once('exit', () => { alive.delete(child) })
+    const tooLate = setTimeout(() => child.kill('SIGKILL'), startTimeout)
+    const lines = createInterface({ input: child.stdout })
+    const [line] = await Promise.race([once(lines, 'line'), once(child, 'exit').then(() => { throw new Error(`${kind.name} did not start`) })]) as [string]
+    clearTimeout(tooLate)
+    return new ServerUnderTest(kind, child, (JSON.parse(line) as { port: number }).port)
+  }
+
+  /** Has the generator measure it. */
+  measure<R> (spec: Partial<LoadSpec>): Promise<R> {
+    return generate({ ...spec, port: this.#port, pid: this.#child.pid, protocol: this.kind.protocol })
+  }
+
+  async stop (): Promise<void> {
+    const gone = once(this.#child, 'exit')
+    this.#child.kill('SIGTERM')
+    const kill = setTimeout(() => this.#child.kill('SIGKILL'), 3000)
+    await gone
+    clearTimeout(kill)
+  }
+}
+
+/** Starts a server, has one thing measured, and stops it. */
+export async function measureFresh<R> (kind: ServerKind, spec: Partial<LoadSpec>): Promise<R> {
+  const server = await ServerUnderTest.start(kind)
+  try {
+    return await server.measure<R>(spec)
+  } finally {
+    await server.stop()
+  }
+}

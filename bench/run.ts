@@ -1,0 +1,103 @@
+// The whole bench; bench/README.md says how it is used.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { compare } from './compare.js'
+import { measureFloods, measureStalls } from './events.js'
+import { measureGrowth } from './growth.js'
+import { comparisonSection, floodSection, goalSection, growthPlot, growthSection, page, sleepingSection, stallSection, timingSection } from './page.js'
+import { runInProcess } from './rig/generator.js'
+import { benchFolder, describeMachine } from './rig/machine.js'
+import { installPeers } from './rig/peers.js'
+import { scenarios, servers, type Scenario } from './scenarios.js'
+import type { Results, Sleeping } from './results.js'
+import type { Timed } from './process/timing.js'
+
+const parts = ['compare', 'events', 'growth', 'process'] as const
+const timed = ['hop', 'scheduler', 'frames', 'relations', 'names', 'groups', 'spawn']
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', default: parts.join() },
+    scenarios: { type: 'string', default: scenarios.map(({ name }) => name).join() },
+    servers: { type: 'string', default: servers.map(({ name }) => name).join(';') },
+    from: { type: 'string' },
+    write: { type: 'boolean', default: false }
+  }
+})
+
+function chosen<T> (all: readonly T[], names: string[], nameOf: (one: T) => string): T[] {
+  for (const name of names) if (!all.some((one) => nameOf(one) === name)) throw new Error(`Not one of ${all.map(nameOf).join(', ')}: '${name}'`)
+  return all.filter((one) => names.includes(nameOf(one)))
+}
+
+const { quick } = values
+if (quick && values.write) throw new Error('--quick is a look: it measures other things than the page says')
+const rounds = quick ? 1 : Number(values.rounds)
+
+/** A look at it: one round, in which the servers warm up. */
+function shortened (scenario: Scenario): Scenario {
+  const { spec } = scenario
+  return { ...scenario, spec: spec.kind === 'rooms' ? { ...spec, warmup: 0.4, seconds: 0.3 } : { ...spec, connections: spec.kind === 'idle' ? 5000 : 2000 } }
+}
+
+function print (section: string): void {
+  console.log(`${section}\n`)
+}
+
+async function run (): Promise<Results> {
+  const wanted = chosen(parts, values.only.split(','), String)
+  const kinds = chosen(servers, values.servers.split(';'), ({ name }) => name)
+  const compared = chosen(scenarios, values.scenarios.split(','), ({ name }) => name)
+  installPeers()
+  const results: Results = { machine: describeMachine(), rounds }
+
+  if (wanted.includes('compare')) {
+    results.comparisons = []
+    for (const scenario of compared) {
+      const comparison = quick ? await compare(shortened(scenario), kinds, 1, 0) : await compare(scenario, kinds, rounds)
+      results.comparisons.push(comparison)
+      print(comparisonSection(comparison))
+    }
+  }
+  if (wanted.includes('events')) {
+    results.stalls = await measureStalls(10_000, Math.min(rounds, 3))
+    print(stallSection(results.stalls))
+    results.floods = await measureFloods(Math.min(rounds, 3))
+    print(floodSection(results.floods))
+  }
+  if (wanted.includes('growth')) {
+    results.growth = await measureGrowth(Math.min(rounds, 2), quick ? 0.3 : 0.6)
+    print(growthSection(results.growth))
+  }
+  if (wanted.includes('process')) {
+    results.timings = {}
+    for (const name of timed) {
+      results.timings[name] = await runInProcess<Timed[]>(name, { rounds, milliseconds: quick ? 30 : 100 })
+      print(timingSection(name, results.timings[name]))
+    }
+    results.sleeping = []
+    for (const count of quick ? [100_000] : [100_000, 1_000_000]) {
+      for (const body of ['serve', 'loop'] as const) {
+        const { heap, rss } = await runInProcess<Pick<Sleeping, 'heap' | 'rss'>>('sleeping', { count, body })
+        results.sleeping.push({ count, body, heap, rss })
+      }
+    }
+    print(sleepingSection(results.sleeping))
+  }
+  return results
+}
+
+const results = values.from === undefined ? await run() : JSON.parse(readFileSync(values.from, 'utf8')) as Results
+if (values.from === undefined) {
+  const file = join(benchFolder, 'dist/results.json')
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`)
+}
+print(goalSection(results))
+if (values.write) {
+  writeFileSync(join(benchFolder, 'README.md'), page(results))
+  if (results.growth !== undefined) writeFileSync(join(benchFolder, 'growth.svg'), growthPlot(results.growth))
+}

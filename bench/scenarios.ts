@@ -1,0 +1,93 @@
+import type { RoomsSpec } from './load/rooms.js'
+import type { IdleSpec, StormSpec } from './load/storm.js'
+import type { ServerKind } from './rig/server.js'
+
+export const reference = 'raw ws'
+
+/** In the order of a round. */
+export const servers: readonly ServerKind[] = [
+  { name: reference, file: 'raw-ws.mjs', protocol: 'ws' },
+  // The same server once more: how far it is from 1 is the noise of the run.
+  { name: 'raw ws again', file: 'raw-ws.mjs', protocol: 'ws' },
+  { name: '@fastify/websocket', file: 'fastify-websocket.mjs', protocol: 'ws' },
+  { name: 'Socket.IO', file: 'socket.io.mjs', protocol: 'socket.io' },
+  { name: 'ours, serve', file: 'ours.js', argument: 'serve', protocol: 'ws' },
+  { name: 'ours, for await', file: 'ours.js', argument: 'loop', protocol: 'ws' },
+  { name: 'ours, broadcast', file: 'ours.js', argument: 'broadcast', protocol: 'ws' }
+]
+
+export interface Scenario {
+  name: string
+  title: string
+  /** What one unit is. */
+  unit: string
+  spec: Partial<RoomsSpec> | Partial<StormSpec> | Partial<IdleSpec>
+  /** A server of its own for each measurement. */
+  fresh?: boolean
+  /** Servers for which it would be another scenario's figure again. */
+  without?: readonly string[]
+  /** At most so many rounds. */
+  rounds?: number
+}
+
+const times = { warmup: 0.2, seconds: 0.8 }
+const ownRooms = ['ours, broadcast']
+
+export const scenarios: readonly Scenario[] = [
+  {
+    name: 'echo',
+    title: 'Echo: 100 connections, 200 B, one message in flight on each',
+    unit: 'message',
+    spec: { kind: 'rooms', connections: 100, size: 200, depth: 1, ...times },
+    without: ownRooms
+  },
+  {
+    name: 'echo-16',
+    title: 'Echo: 100 connections, 200 B, 16 messages in flight on each',
+    unit: 'message',
+    spec: { kind: 'rooms', connections: 100, size: 200, depth: 16, ...times },
+    without: ownRooms
+  },
+  {
+    name: 'echo-4k',
+    title: 'Echo: 100 connections, 4 KiB, one message in flight on each',
+    unit: 'message',
+    spec: { kind: 'rooms', connections: 100, size: 4096, depth: 1, ...times },
+    without: ownRooms
+  },
+  {
+    name: 'fan-out',
+    title: 'Fan-out: one publishes to 1000, itself among them, 200 B',
+    unit: 'delivery',
+    spec: { kind: 'rooms', connections: 1000, rooms: 1, oneSpeaker: true, size: 200, depth: 1, ...times }
+  },
+  {
+    name: 'rooms',
+    title: '100 rooms of 10, 200 B, one message in flight in each room',
+    unit: 'delivery',
+    spec: { kind: 'rooms', connections: 1000, rooms: 100, size: 200, depth: 1, ...times }
+  },
+  {
+    name: 'hot-rooms',
+    title: '10 rooms of 100, 200 B, 16 messages in flight in each room',
+    unit: 'delivery',
+    spec: { kind: 'rooms', connections: 1000, rooms: 10, size: 200, depth: 16, ...times }
+  },
+  {
+    name: 'storm',
+    title: '5000 connections, at most 128 unfinished; each is upgraded and has one answer',
+    unit: 'connection',
+    spec: { kind: 'storm', connections: 5000, size: 200 },
+    fresh: true,
+    without: ['ours, for await', 'ours, broadcast']
+  },
+  {
+    name: 'idle',
+    title: '10 000 open connections that had one answer each',
+    unit: 'connection',
+    spec: { kind: 'idle', connections: 10_000, size: 200 },
+    fresh: true,
+    without: ['raw ws again', 'ours, for await', 'ours, broadcast'],
+    rounds: 3
+  }
+]

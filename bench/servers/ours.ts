@@ -1,0 +1,67 @@
+// The contract of the bench, by a process per room. How that process takes its mail is the argument:
+// `serve`, `loop` (for await), or `broadcast` (serve, and its clients are a group).
+import Fastify from 'fastify'
+import wsRelay, { type Pid, type Process, type WsMessage } from '../../lib/index.js'
+import { listen } from './usage.js'
+
+const mode = process.argv[2]
+
+function echo (self: Process) {
+  return self.serve({
+    'ws.message': ({ client_pid, type, data }) => { self.send(client_pid, 'ws.send', { type, data }) }
+  })
+}
+
+async function echoLoop (self: Process) {
+  for await (const { topic, payload } of self.inbox) {
+    if (topic === 'ws.message') self.send(payload.client_pid, 'ws.send', { type: payload.type, data: payload.data })
+  }
+}
+
+function tell (self: Process, clients: Set<Pid>, { type, data }: WsMessage) {
+  const frame = { type, data }
+  for (const pid of clients) self.send(pid, 'ws.send', frame)
+}
+
+function room (self: Process) {
+  const clients = new Set<Pid>()
+  return self.serve({
+    'ws.join': ({ client_pid }) => { clients.add(client_pid) },
+    'ws.message': (message) => { tell(self, clients, message) },
+    'ws.leave': ({ client_pid }) => { clients.delete(client_pid) }
+  })
+}
+
+async function roomLoop (self: Process) {
+  const clients = new Set<Pid>()
+  for await (const { topic, payload } of self.inbox) {
+    if (topic === 'ws.join') clients.add(payload.client_pid)
+    if (topic === 'ws.message') tell(self, clients, payload)
+    if (topic === 'ws.leave') clients.delete(payload.client_pid)
+  }
+}
+
+function roomGroup (self: Process) {
+  const group = `room:${self.pid.split('@')[0]}`
+  return self.serve({
+    'ws.join': ({ client_pid }) => { self.groups.join(group, client_pid) },
+    'ws.message': ({ type, data }) => { self.groups.broadcast(group, 'ws.send', { type, data }) },
+    'ws.leave': () => {} // what has ended is in no group
+  })
+}
+
+const rooms = { serve: room, loop: roomLoop, broadcast: roomGroup }
+const app = Fastify()
+await app.register(wsRelay)
+const { names, spawn } = app.processes
+const echoes = spawn(mode === 'loop' ? echoLoop : echo)
+
+app.get('/echo', (_request, reply) => { reply.relay(echoes).send() })
+
+app.get<{ Params: { id: string } }>('/room/:id', (request, reply) => {
+  const name = `room:${request.params.id}`
+  if (names.lookup(name) === undefined) spawn(rooms[mode as keyof typeof rooms], { name })
+  reply.relay(name).send()
+})
+
+await listen(app)

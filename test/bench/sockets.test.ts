@@ -1,0 +1,100 @@
+// What one message costs, counted and not timed: these must not grow, on whatever machine.
+import t, { type Test } from 'tap'
+import { build, listen, open, until } from '../helpers.js'
+import type { Socket } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import type WebSocket from 'ws'
+import type { Pid } from '../../types/pid.js'
+
+/** The server's sockets, and every chunk that was given to one of them to write. */
+function observe (app: FastifyInstance): { sockets: Socket[], chunks: Buffer[] } {
+  const sockets: Socket[] = []
+  const chunks: Buffer[] = []
+  app.server.on('connection', (socket: Socket) => {
+    sockets.push(socket)
+    const write = socket.write.bind(socket) as (...args: unknown[]) => boolean
+    socket.write = (...args: unknown[]) => {
+      if (args[0] instanceof Buffer) chunks.push(args[0])
+      return write(...args)
+    }
+  })
+  return { sockets, chunks }
+}
+
+/** So many clients of one lobby, and what the server wrote for them since. */
+async function crowd (t: Test, count: number, heartbeat?: number) {
+  const app = await build(t)
+  const observed = observe(app)
+  const pids: Pid[] = []
+  const lobby = app.processes.spawn((self) => self.serve({
+    'ws.join': ({ client_pid }) => { pids.push(client_pid) },
+    'ws.message': ({ client_pid, data }) => { for (let i = 0; i < 16; i++) self.send(client_pid, 'ws.send', { data: `${String(data)} ${i}` }) },
+    'ws.leave': () => {}
+  }))
+  app.get('/', (_request, reply) => { reply.relay(lobby, { heartbeat_interval: heartbeat }).send() })
+  const port = await listen(app)
+  const clients: WebSocket[] = []
+  while (clients.length < count) clients.push(await open(t, `ws://127.0.0.1:${port}/`))
+  await until(() => pids.length === count)
+  observed.chunks.length = 0
+  return { app, pids, clients, ...observed }
+}
+
+/** The next message of every client. */
+function answers (clients: readonly WebSocket[]): Promise<string[]> {
+  return Promise.all(clients.map((client) => new Promise<string>((resolve) => {
+    client.once('message', (data: Buffer) => { resolve(data.toString()) })
+  })))
+}
+
+t.test('a loop of sends to 100 sockets in one turn makes 100 writes of one frame', async (t) => {
+  const { app, pids, clients, chunks } = await crowd(t, 100)
+  const texts = answers(clients)
+  for (const pid of pids) app.processes.send(pid, 'ws.send', { type: 'text', data: 'to all' })
+  t.same(new Set(await texts), new Set(['to all']))
+  t.equal(chunks.length, 100)
+  t.equal(new Set(chunks).size, 1)
+})
+
+for (const data of ['to all', Buffer.from('to all')]) {
+  t.test(`a broadcast of ${typeof data === 'string' ? 'text' : 'bytes'} to 100 sockets makes 100 writes of one frame`, async (t) => {
+    const { app, pids, clients, chunks } = await crowd(t, 100)
+    for (const pid of pids) app.processes.groups.join('all', pid)
+    const texts = answers(clients)
+    t.equal(app.processes.groups.broadcast('all', 'ws.send', { data }), 100)
+    t.same(new Set(await texts), new Set(['to all']))
+    t.equal(chunks.length, 100)
+    t.equal(new Set(chunks).size, 1)
+  })
+}
+
+t.test('16 messages to one socket in one turn make one write', async (t) => {
+  const { clients: [client], chunks } = await crowd(t, 1)
+  const texts: string[] = []
+  client.on('message', (data: Buffer) => { texts.push(data.toString()) })
+  client.send('answer')
+  await until(() => texts.length === 16)
+  t.equal(texts[15], 'answer 15')
+  t.equal(chunks.length, 1)
+})
+
+t.test('timers are shared: there are not more of them for more connections', async (t) => {
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  const before = timers()
+  const started = performance.now()
+  await crowd(t, 200, 60_000)
+  // One for each quarter of a second in which connections came, for pings and for heartbeats; the
+  // server has some of its own.
+  const most = 2 * Math.ceil((performance.now() - started) / 250 + 1) + 4
+  t.ok(most < 100, 'connecting took so long that this says nothing')
+  t.ok(timers() - before <= most, `${timers() - before} timers, expected at most ${most}`)
+})
+
+t.test('every socket has the same few listeners', async (t) => {
+  const { sockets } = await crowd(t, 3)
+  const listeners = (socket: Socket) => socket.eventNames().flatMap((name) => socket.listeners(name))
+  const [first, ...others] = sockets.map((socket) => new Set(listeners(socket)))
+  t.ok(first.size <= 8, `${first.size} listeners`)
+  const ours = ['data', 'drain', 'end', 'error', 'close'].map((name) => sockets[0].listeners(name).at(-1))
+  for (const other of others) t.ok(ours.every((listener) => other.has(listener!)), 'no connection has closures of its own')
+})
