@@ -31,6 +31,11 @@ export class Mail {
   }
 }
 
+/** Whether a message can have this topic, one of the system's included. */
+export function isTopic (topic: unknown): topic is string {
+  return typeof topic === 'string' && topic.length > 0 && topic.length <= longestTopic
+}
+
 /** Only the system itself sends topics that begin with `@`. */
 export function isSystemTopic (topic: string): boolean {
   return topic.charCodeAt(0) === 64
@@ -38,7 +43,7 @@ export function isSystemTopic (topic: string): boolean {
 
 /** @throws `FST_PROCESS_INVALID_TOPIC` when nobody may send it */
 export function checkTopic (topic: unknown): asserts topic is string {
-  if (typeof topic !== 'string' || topic.length === 0 || topic.length > longestTopic || isSystemTopic(topic)) {
+  if (!isTopic(topic) || isSystemTopic(topic)) {
     throw new errorCodes.FST_PROCESS_INVALID_TOPIC(show(topic))
   }
 }
