@@ -13,8 +13,7 @@ export class Mail {
   readonly from: Pid | undefined
   readonly reply: (value?: unknown) => void
   readonly fail: (error: unknown) => void
-  /** Bytes of client data it holds in the mailbox. */
-  readonly bytes: number
+  readonly #bytes: number
 
   constructor (topic: string, payload: unknown, from: Pid | undefined, call?: Call, bytes = 0) {
     this.topic = topic
@@ -22,7 +21,12 @@ export class Mail {
     this.from = from
     this.reply = call === undefined ? answerNobody : (value) => { call.reply(value) }
     this.fail = call === undefined ? answerNobody : (error) => { call.fail(error) }
-    this.bytes = bytes
+    this.#bytes = bytes
+  }
+
+  /** Bytes of client data it holds in the mailbox. */
+  get bytes (): number {
+    return this.#bytes
   }
 
   /** Whether somebody waits for an answer. */
