@@ -68,6 +68,14 @@ t.test('timers send, and end with the process', async (t) => {
   t.strictSame(held(runtime), { alive: 0, relations: 0, names: 0, groups: 0 })
 })
 
+t.test('a timer looks a name up when it is due', async (t) => {
+  const processes = build(t)
+  const self = await started(processes)
+  self.sendAfter(0, 'later', 'x', 5)
+  const receiver = probe(processes, { name: 'later' })
+  t.match(await receiver.until(1), [{ topic: 'x', payload: 5, from: self.pid }])
+})
+
 t.test('timers check what they are given when they are made', async (t) => {
   const { processes } = buildRuntime()
   const self = await started(processes)
