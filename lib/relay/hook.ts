@@ -37,8 +37,9 @@ export function addRelayHooks (fastify: FastifyInstance, registration: Registrat
     if (Registration.of(request.server) === registration) beforeHandler(registration, request, reply, done)
     else done()
   })
-  fastify.addHook('onError', (_, reply, __, done) => {
+  fastify.addHook('onError', (request, reply, _, done) => {
     failed.add(reply)
+    request.wsUpgradable = false
     done()
   })
   // For routes declared before the plugin, and for what matches no route.
