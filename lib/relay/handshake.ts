@@ -127,7 +127,7 @@ export class Handshake implements Deadline {
     if (reply === undefined) this.socket.destroy()
     else if (reply.sent) this.#hijacked(reply)
     else {
-      reply.log.warn('the handler of an upgrade never replied: a synchronous one must call reply.send(), an asynchronous one must return')
+      reply.log.warn('the handler of an upgrade never replied: a synchronous one must call reply.send(), an asynchronous one must return, and not a reply that was not sent')
       this.refuse(new errorCodes.FST_WS_RELAY_UPGRADE_TIMEOUT())
     }
   }
