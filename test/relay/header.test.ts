@@ -85,6 +85,9 @@ t.test('a scope without the plugin, and a hook that replies before it, show noth
   t.match(outside, /^HTTP\/1.1 200 /)
   t.notMatch(outside, /x-ws-relay/i)
   t.notMatch(await answer(t, port, plain.replace('/', '/early')), /x-ws-relay/i)
+  const upgrade = await answer(t, port, handshake())
+  t.match(upgrade, /^HTTP\/1.1 200 /)
+  t.notMatch(upgrade, /x-ws-relay/i)
 })
 
 t.test('HTTP/2 shows nothing either', async (t) => {
