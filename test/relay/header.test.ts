@@ -69,8 +69,10 @@ t.test('what a caller gave to writeHead is left as it was', async (t) => {
     reply.raw.writeHead(200, given).end()
     t.throws(() => reply.raw.writeHead(200, given), { code: 'ERR_HTTP_HEADERS_SENT' }, "Node's own error for a second one")
   })
+  app.get('/other', async (_, reply) => reply.header('x-other', 'kept').send())
   await app.inject('/')
   t.strictSame(given, { 'x-ws-relay': 'lobby' })
+  t.match((await app.inject('/other')).headers, { 'x-other': 'kept' }, 'a reply without the header is as ever')
 })
 
 t.test('a scope without the plugin, and a hook that replies before it, show nothing either', async (t) => {
