@@ -1,0 +1,4 @@
+import { processMutants } from './process.js'
+import type { Mutant } from './mutant.js'
+
+export const mutants: readonly Mutant[] = [...processMutants]

@@ -1,0 +1,221 @@
+import type { Mutant } from './mutant.js'
+
+export const processMutants: readonly Mutant[] = [
+  {
+    name: 'a link is recorded on one side only',
+    file: 'process/relations.ts',
+    search: 'this.#links.add(other, one)\n',
+    replace: '',
+    suites: ['relations']
+  },
+  {
+    name: 'a process that ended stays linked with its peers',
+    file: 'process/relations.ts',
+    search: 'for (const peer of peers) this.#links.delete(peer, pid)',
+    replace: '',
+    suites: ['relations']
+  },
+  {
+    name: 'unlink forgets one side only',
+    file: 'process/relations.ts',
+    search: 'this.#links.delete(other, one)',
+    replace: '',
+    suites: ['relations']
+  },
+  {
+    name: 'watchers are told, and kept',
+    file: 'process/relations.ts',
+    search: 'return this.#watchers.take(target)',
+    replace: 'return this.#watchers.get(target)',
+    suites: ['relations']
+  },
+  {
+    name: 'a demonitor leaves the @exit that waits in the mailbox',
+    file: 'process/actor.ts',
+    search: "    this.mailbox.remove((mail) => mail.topic === '@exit' && (mail.payload as SystemTopics['@exit']).monitor === id)\n",
+    replace: '',
+    suites: ['relations']
+  },
+  {
+    name: 'a normal end brings linked processes down',
+    file: 'process/endings.ts',
+    search: "return reason === 'normal' || reason === 'shutdown'",
+    replace: "return reason === 'shutdown'",
+    suites: ['relations']
+  },
+  {
+    name: 'a shutdown brings linked processes down',
+    file: 'process/endings.ts',
+    search: "return reason === 'normal' || reason === 'shutdown'",
+    replace: "return reason === 'normal'",
+    suites: ['relations']
+  },
+  {
+    name: 'a trapped failure ends the process as well',
+    file: 'process/endings.ts',
+    search: '  else entity.linkFailed(reason, error)',
+    replace: '  entity.linkFailed(reason, error)',
+    suites: ['relations']
+  },
+  {
+    name: 'a process that was killed says so by `kill`',
+    file: 'process/runtime.ts',
+    search: "entity?.end(reason === 'kill' ? 'killed' : reason)",
+    replace: 'entity?.end(reason)',
+    suites: ['relations']
+  },
+  {
+    name: 'a name is kept when its process ends',
+    file: 'process/runtime.ts',
+    search: '    this.nameTable.release(pid)\n',
+    replace: '',
+    suites: ['relations']
+  },
+  {
+    name: 'a member stays in its groups when it ends',
+    file: 'process/runtime.ts',
+    search: '    this.groupTable.release(pid)\n',
+    replace: '',
+    suites: ['relations']
+  },
+  {
+    name: 'what is sent by an ended process is accepted',
+    file: 'process/runtime.ts',
+    search: 'if (sender?.ended === true) return this.#refuse()\n',
+    replace: '\n',
+    suites: ['relations']
+  },
+  {
+    name: 'linking with the dead does nothing',
+    file: 'process/runtime.ts',
+    search: 'else linkDown(one, { pid: other, reason: this.#absence(other) })',
+    replace: '',
+    suites: ['relations']
+  },
+  {
+    name: 'a name that is taken is noticed after the process was started',
+    file: 'process/runtime.ts',
+    search: 'if (name !== undefined) this.nameTable.checkFree(name)\n',
+    replace: '\n',
+    suites: ['relations']
+  },
+  {
+    name: 'a group forgets a member that joined twice when it leaves once',
+    file: 'process/groups.ts',
+    search: 'if (times > 1) members.set(pid, times - 1)',
+    replace: 'if (times > 2) members.set(pid, times - 1)',
+    suites: ['relations']
+  },
+  {
+    name: 'watchers are told of each time a member joins',
+    file: 'process/groups.ts',
+    search: '    if (times > 0) return\n',
+    replace: '',
+    suites: ['relations']
+  },
+  {
+    name: 'a group is watched for ever',
+    file: 'process/groups.ts',
+    search: '    this.#watchers.delete(group, pid)\n    this.#watchedBy.delete(pid, group)',
+    replace: '    this.#watchedBy.delete(pid, group)',
+    suites: ['relations']
+  },
+  {
+    name: 'watching again leaves the old news in the mailbox',
+    file: 'process/registries.ts',
+    search: "      if (entity instanceof Actor) entity.dropGroupNews(group)\n      return runtime.groupTable.watch",
+    replace: '      return runtime.groupTable.watch',
+    suites: ['relations']
+  },
+  {
+    name: 'news that undoes what waits is added to it',
+    file: 'process/group-news.ts',
+    search: 'if (undone >= 0) otherSide.splice(undone, 1)\n    else side.push(pid)',
+    replace: 'side.push(pid)',
+    suites: ['relations']
+  },
+  {
+    name: 'news is merged into a message that was taken already',
+    file: 'process/group-news.ts',
+    search: 'if (this.#waiting.get(news.group) === news) this.#waiting.delete(news.group)',
+    replace: '',
+    suites: ['relations']
+  },
+  {
+    name: 'a broadcast reaches the one that is excepted',
+    file: 'process/registries.ts',
+    search: 'member !== options?.except && ',
+    replace: '',
+    suites: ['relations']
+  },
+  {
+    name: 'a mailbox holds one message more than its limit',
+    file: 'process/mailbox.ts',
+    search: 'return this.#mail.length >= this.#limit ||',
+    replace: 'return this.#mail.length > this.#limit ||',
+    suites: ['relations']
+  },
+  {
+    name: 'after a cancel mail is still accepted',
+    file: 'process/actor.ts',
+    search: 'return this.#told !== undefined || this.ended\n',
+    replace: "return this.#told === 'stop' || this.ended\n",
+    suites: ['relations']
+  },
+  {
+    name: 'a cancelled process gets no @cancel',
+    file: 'process/actor.ts',
+    search: "    this.#push(new Mail('@cancel', { from, reason }, from))\n",
+    replace: '',
+    suites: ['relations', 'calls']
+  },
+  {
+    name: 'a cancel ends the inbox before the mail that is there',
+    file: 'process/actor.ts',
+    search: "(this.#told === 'cancel' && this.mailbox.length === 0)) this.#settleService()",
+    replace: "this.#told === 'cancel') this.#settleService()",
+    suites: ['relations']
+  },
+  {
+    name: 'a handler gets mail after stop',
+    file: 'process/actor.ts',
+    search: "while (this.#slice > 0 && this.#service === service && this.#told !== 'stop') {",
+    replace: 'while (this.#slice > 0 && this.#service === service) {',
+    suites: ['relations']
+  },
+  {
+    name: 'a process that ended gets the turn it stood in the queue for',
+    file: 'process/actor.ts',
+    search: '    if (this.ended) return false\n    this.#slice = slice',
+    replace: '    this.#slice = slice',
+    suites: ['relations']
+  },
+  {
+    name: 'an exit is told before the end of what brought it down',
+    file: 'process/endings.ts',
+    search: '    if (this.#telling) return\n',
+    replace: '',
+    suites: ['relations']
+  },
+  {
+    name: 'the monitors of an ended process are kept',
+    file: 'process/actor.ts',
+    search: '    this.#monitors?.releaseAll()\n',
+    replace: '',
+    suites: ['relations']
+  },
+  {
+    name: 'an item taken out of the middle of a queue changes the order of the others',
+    file: 'process/ring.ts',
+    search: 'for (let i = index; i > 0; i--)',
+    replace: 'for (let i = index; i > 1; i--)',
+    suites: ['relations']
+  },
+  {
+    name: 'a queue that grows forgets where it begins',
+    file: 'process/ring.ts',
+    search: '    this.#items = items\n    this.#head = 0\n    return items',
+    replace: '    this.#items = items\n    return items',
+    suites: ['relations', 'calls']
+  }
+]

@@ -1,0 +1,4 @@
+import { relations } from './relations.js'
+import type { Suite } from './suite.js'
+
+export const suites: readonly Suite[] = [relations]
