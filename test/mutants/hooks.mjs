@@ -9,7 +9,7 @@ const isOurs = (url) => url?.startsWith(root) === true && !url.startsWith(`${roo
 const compiled = new Map()
 
 export function resolve (specifier, context, next) {
-  if (!/^(\.|file:)/.test(specifier) || !isOurs(context.parentURL)) return next(specifier, context)
+  if (!/^(\.|file:)/.test(specifier) || (context.parentURL !== undefined && !isOurs(context.parentURL))) return next(specifier, context)
   const url = new URL(specifier, context.parentURL)
   const typescript = url.pathname.replace(/\.js$/, '.ts')
   if (existsSync(fileURLToPath(new URL(typescript, url)))) url.pathname = typescript

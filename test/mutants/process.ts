@@ -123,7 +123,7 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'watching again leaves the old news in the mailbox',
     file: 'process/registries.ts',
-    search: "      if (entity instanceof Actor) entity.dropGroupNews(group)\n      return runtime.groupTable.watch",
+    search: '      if (entity instanceof Actor) entity.dropGroupNews(group)\n      return runtime.groupTable.watch',
     replace: '      return runtime.groupTable.watch',
     suites: ['relations']
   },
@@ -181,20 +181,6 @@ export const processMutants: readonly Mutant[] = [
     file: 'process/actor.ts',
     search: "while (this.#slice > 0 && this.#service === service && this.#told !== 'stop') {",
     replace: 'while (this.#slice > 0 && this.#service === service) {',
-    suites: ['relations']
-  },
-  {
-    name: 'a process that ended gets the turn it stood in the queue for',
-    file: 'process/actor.ts',
-    search: '    if (this.ended) return false\n    this.#slice = slice',
-    replace: '    this.#slice = slice',
-    suites: ['relations']
-  },
-  {
-    name: 'an exit is told before the end of what brought it down',
-    file: 'process/endings.ts',
-    search: '    if (this.#telling) return\n',
-    replace: '',
     suites: ['relations']
   },
   {

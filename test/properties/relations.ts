@@ -7,19 +7,20 @@ import type { AnyMessage } from '../process/helpers.js'
 import type { Exit, SystemTopics } from '../../types/messages.js'
 import type { Monitor, Pid } from '../../types/pid.js'
 import type { Process, Processes } from '../../types/processes.js'
+import type { Watcher } from '../../lib/process/relations.js'
 import type { Runtime } from '../../lib/process/runtime.js'
 
 const mostProcesses = 7
-const smallMailbox = 6
+const smallMailbox = 3
 const groups = ['g', 'h'] as const
-const shapes = ['serve', 'loop', 'loop again'] as const
+const shapes = ['serve', 'serve slowly', 'loop', 'loop again'] as const
 const reasons = ['normal', 'shutdown', 'kill', 'boom'] as const
 
 const who = fc.nat(mostProcesses - 1)
 const pair = { one: who, other: who }
 const operation = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('spawn' as const), ...pair, link: fc.boolean(), monitor: fc.boolean(), trap: fc.boolean(), named: fc.boolean(), small: fc.boolean(), shape: fc.constantFrom(...shapes) }) },
-  { weight: 8, arbitrary: fc.record({ kind: fc.constant('send' as const), ...pair }) },
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('send' as const), ...pair, times: fc.integer({ min: 1, max: 5 }) }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('link' as const, 'unlink' as const), ...pair }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('monitor' as const, 'demonitor' as const), ...pair }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('name' as const, 'unname' as const, 'trap' as const), ...pair }) },
@@ -62,6 +63,7 @@ interface Modelled {
   readonly views: Map<string, Set<Pid>>
   readonly exits: Exit[]
   endedWith: string | undefined
+  readonly watcher: Watcher
 }
 
 function isOrderly (reason: string): boolean {
@@ -95,7 +97,9 @@ class Twin {
     if (one?.self === undefined || other === undefined || (!one.alive && operation.kind !== 'send')) return
     const { self } = one
     switch (operation.kind) {
-      case 'send': this.#send(one, other); break
+      case 'send':
+        for (let i = 0; i < operation.times; i++) this.#send(one, other)
+        break
       case 'link': this.#link(one, other); break
       case 'unlink':
         self.unlink(other.pid)
@@ -128,14 +132,14 @@ class Twin {
       }
       case 'watch': {
         // Somebody else's news may be on its way into a loop: it is for the loop itself to begin anew.
-        if (!inside && one.shape !== 'serve') return
+        if (!inside && !one.shape.startsWith('serve')) return
         const snapshot = self.groups.watch(operation.group, one.pid)
         sameSet(snapshot, this.#membersOf(operation.group))
         one.views.set(operation.group, new Set(snapshot))
         break
       }
       case 'unwatch':
-        if (!inside && one.shape !== 'serve') return
+        if (!inside && !one.shape.startsWith('serve')) return
         self.groups.unwatch(operation.group, one.pid)
         one.views.delete(operation.group)
         break
@@ -181,7 +185,7 @@ class Twin {
       return
     }
     const process: Modelled = {
-      pid, shape, limit, trap, self: undefined, alive: true, told: undefined, cancelled: false, stoppedAt: undefined, endedAt: Infinity, accepted: [], seen: [], links: new Set(), expectedExits: new Map(), monitors: new Map(), linkDowns: 0, views: new Map(), exits: [], endedWith: undefined
+      pid, shape, limit, trap, self: undefined, alive: true, told: undefined, cancelled: false, stoppedAt: undefined, endedAt: Infinity, accepted: [], seen: [], links: new Set(), expectedExits: new Map(), monitors: new Map(), linkDowns: 0, views: new Map(), exits: [], endedWith: undefined, watcher: { targetEnded: (exit) => { this.#ended(process, exit) } }
     }
     if (named) {
       equal(this.names.has('name'), false)
@@ -191,11 +195,17 @@ class Twin {
     // The monitors of SpawnOptions have no number that is known here: it is in the message.
     if (told !== undefined) this.#monitor(told, process, spawnMonitor(process))
     if (linked !== undefined) this.#linked(process, linked)
-    this.runtime.watch(pid, { targetEnded: (exit) => { this.#ended(process, exit) } })
+    this.runtime.watch(pid, process.watcher)
   }
 
   async #live (process: Modelled, self: Process): Promise<void> {
     if (process.shape === 'serve') return await self.serve({}, (message) => { this.#see(process, message) })
+    if (process.shape === 'serve slowly') {
+      return await self.serve({}, async (message) => {
+        this.#see(process, message)
+        await null
+      })
+    }
     let goesOn = true
     while (goesOn) {
       goesOn = false
@@ -369,7 +379,7 @@ class Twin {
       for (const [i, { payload, from }] of mail.entries()) equal(payload === process.accepted[i]?.payload && from === process.accepted[i]?.from, true)
       if (process.alive || (process.cancelled && process.exits[0].reason === 'shutdown' && process.seen.at(-1)?.topic === '@cancel')) equal(mail.length, process.accepted.length)
       // What a loop has been given just before, it still sees.
-      const onItsWay = process.shape === 'serve' ? 0 : 1
+      const onItsWay = process.shape.startsWith('serve') ? 0 : 1
       equal(process.seen.length <= Math.min(process.stoppedAt ?? Infinity, process.endedAt) + onItsWay, true, 'mail after the end')
       const cancelAt = process.seen.findIndex(({ topic }) => topic === '@cancel')
       if (cancelAt >= 0) equal(cancelAt, process.seen.length - 1)
@@ -418,6 +428,13 @@ export const relations = suiteOf('relations', histories, async (steps) => {
   await twin.finish()
   twin.compare()
   twin.judge()
+  // The ended keep nothing of the living.
+  const last = twin.all.find(({ alive }) => alive)
+  for (const pid of twin.processes.list()) if (pid !== last?.pid) twin.processes.exit(pid)
+  await twin.finish()
+  if (last?.alive === true) twin.runtime.unwatch(last.pid, last.watcher)
+  // But that it may watch itself.
+  if (last?.alive !== true || last.monitors.size === 0) equal(twin.runtime.relations.size, 0, 'relations that remain')
   for (const pid of twin.processes.list()) twin.processes.exit(pid)
   await twin.finish()
   const { alive, relations, names, groups } = held(twin.runtime)
