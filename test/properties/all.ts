@@ -1,5 +1,7 @@
 import { calls } from './calls.js'
+import { connections } from './connections.js'
 import { relations } from './relations.js'
+import { wire } from './wire.js'
 import type { Suite } from './suite.js'
 
-export const suites: readonly Suite[] = [relations, calls]
+export const suites: readonly Suite[] = [relations, calls, connections, wire]
