@@ -8,12 +8,12 @@ const root = new URL('../../', import.meta.url).href
 const isOurs = (url) => url?.startsWith(root) === true && !url.startsWith(`${root}node_modules/`)
 const compiled = new Map()
 
-export function resolve (specifier, context, next) {
-  if (!/^(\.|file:)/.test(specifier) || (context.parentURL !== undefined && !isOurs(context.parentURL))) return next(specifier, context)
-  const url = new URL(specifier, context.parentURL)
+export function resolve (specifier, { parentURL = root, ...context }, next) {
+  if (!/^(\.|file:)/.test(specifier) || !isOurs(parentURL)) return next(specifier, { parentURL, ...context })
+  const url = new URL(specifier, parentURL)
   const typescript = url.pathname.replace(/\.js$/, '.ts')
   if (existsSync(fileURLToPath(new URL(typescript, url)))) url.pathname = typescript
-  if (url.search === '') url.search = new URL(context.parentURL).search
+  if (url.search === '') url.search = new URL(parentURL).search
   return { url: url.href, shortCircuit: true }
 }
 

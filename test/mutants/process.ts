@@ -203,5 +203,124 @@ export const processMutants: readonly Mutant[] = [
     search: '    this.#items = items\n    this.#head = 0\n    return items',
     replace: '    this.#items = items\n    return items',
     suites: ['relations', 'calls']
+  },
+  {
+    name: 'the clock of a call that was answered goes on',
+    file: 'process/calls.ts',
+    search: '    clearTimeout(this.#timer)\n',
+    replace: '',
+    suites: ['calls']
+  },
+  {
+    name: 'a call listens to its signal for ever',
+    file: 'process/calls.ts',
+    search: "    this.#terms.signal?.removeEventListener('abort', this.#aborted)\n",
+    replace: '',
+    suites: ['calls']
+  },
+  {
+    name: 'the callee of a call that is over is watched',
+    file: 'process/calls.ts',
+    search: '    this.#host.unwatch(this.#terms.to, this)\n',
+    replace: '',
+    suites: ['calls']
+  },
+  {
+    name: 'an abort does not end a call',
+    file: 'process/calls.ts',
+    search: "    terms.signal?.addEventListener('abort', this.#aborted, { once: true })\n",
+    replace: '',
+    suites: ['calls']
+  },
+  {
+    name: 'a call waits for a callee that has ended',
+    file: 'process/calls.ts',
+    search: '    host.watch(terms.to, this)\n',
+    replace: '',
+    suites: ['calls']
+  },
+  {
+    name: 'a refused call waits for its timeout',
+    file: 'process/runtime.ts',
+    search: "      call.reject(new errorCodes.FST_PROCESS_REFUSED(entity.pid, topic, 'it is full or stopping'))\n",
+    replace: '',
+    suites: ['calls']
+  },
+  {
+    name: 'the calls of an ended process wait for their answers',
+    file: 'process/actor.ts',
+    search: '    if (this.#calls !== undefined) this.#abandonCalls(this.#calls)\n',
+    replace: '',
+    suites: ['calls']
+  },
+  {
+    name: 'the timers of an ended process run on',
+    file: 'process/actor.ts',
+    search: '    this.#timers?.cancelAll()\n',
+    replace: '',
+    suites: ['calls']
+  },
+  {
+    name: 'a cancelled timer goes off',
+    file: 'process/timers.ts',
+    search: '        clearTimeout(timer)\n        this.#running.delete(timer)\n',
+    replace: '        this.#running.delete(timer)\n',
+    suites: ['calls']
+  },
+  {
+    name: 'a receive that got its message keeps its timer',
+    file: 'process/receive.ts',
+    search: '  settle (mail: Mail): void {\n    clearTimeout(this.#timer)\n',
+    replace: '  settle (mail: Mail): void {\n',
+    suites: ['calls']
+  },
+  {
+    name: 'a receive that is over gives nothing although its message is there',
+    file: 'process/actor.ts',
+    search: '  expire (waiter: Waiter): boolean {\n    this.#attend()\n',
+    replace: '  expire (waiter: Waiter): boolean {\n',
+    suites: ['calls']
+  },
+  {
+    name: 'a receive takes messages of any topic',
+    file: 'process/mailbox.ts',
+    search: 'if (wanted !== undefined) return this.remove((mail) => wanted(mail.topic))\n',
+    replace: '',
+    suites: ['calls']
+  },
+  {
+    name: 'a receive is woken by the first who waits only',
+    file: 'process/actor.ts',
+    search: 'while (waiter?.wanted !== undefined && !waiter.wanted(topic)) waiter = waiter.next\n',
+    replace: 'if (waiter?.wanted !== undefined && !waiter.wanted(topic)) waiter = undefined\n',
+    suites: ['calls']
+  },
+  {
+    name: 'an ended process leaves its receives waiting',
+    file: 'process/actor.ts',
+    search: '    this.#stopWaiting()\n    this.#settleService()\n    const controller',
+    replace: '    this.#settleService()\n    const controller',
+    suites: ['calls']
+  },
+  {
+    name: 'a cancelled process leaves its receives waiting',
+    file: 'process/actor.ts',
+    search: "(this.#told === 'cancel' && !this.mailbox.has(waiter.wanted))",
+    replace: 'false',
+    suites: ['calls']
+  },
+  {
+    name: 'those who wait for room are told one message late',
+    file: 'process/mailbox.ts',
+    search: '    if (this.#waiting !== undefined) this.#relieve(this.#waiting)',
+    replace: '    if (this.#waiting !== undefined && this.#mail.length > 0) this.#relieve(this.#waiting)',
+    suites: ['connections']
+  },
+  {
+    name: 'one who waits for room is told again and again',
+    file: 'process/mailbox.ts',
+    search: '      this.forget(feeder)\n      feeder.resume()',
+    replace: '      feeder.resume()',
+    suites: ['connections']
   }
 ]

@@ -6,6 +6,7 @@ import { buildRuntime, ManualTurns } from '../process/helpers.js'
 import { ManualClock, ticks } from './clock.js'
 import { equal, suiteOf } from './suite.js'
 import type { AnyMessage } from '../process/helpers.js'
+import type { Watcher } from '../../lib/process/relations.js'
 import type { Runtime } from '../../lib/process/runtime.js'
 import type { Process, Processes, Timer } from '../../types/processes.js'
 import type { Pid } from '../../types/pid.js'
@@ -58,6 +59,7 @@ interface Callee {
   readonly mail: AnyMessage[]
   /** What its timers have sent. */
   ticks: number
+  readonly watcher: Watcher
 }
 
 class Bench {
@@ -105,9 +107,10 @@ class Bench {
       ended: false,
       stopping: false,
       mail: [],
-      ticks: 0
+      ticks: 0,
+      watcher: { targetEnded: () => { this.#ended(one) } }
     }
-    this.runtime.watch(one.pid, { targetEnded: () => { this.#ended(one) } })
+    this.runtime.watch(one.pid, one.watcher)
     return one
   }
 
@@ -196,8 +199,10 @@ class Bench {
     this.receives.push(model)
     this.receiver.receive({ ...topic !== undefined && { topic }, ...timeout !== undefined && { timeout } } as never).then((message: AnyMessage | undefined) => {
       equal(model.outcome, undefined)
-      if (message === undefined) model.outcome = 'nothing'
-      else if (message.topic === '@cancel') model.outcome = -1
+      if (message === undefined) {
+        equal(this.#left().some((one) => topic === undefined || one.topic === topic), false, 'a receive that got nothing of what is there')
+        model.outcome = 'nothing'
+      } else if (message.topic === '@cancel') model.outcome = -1
       else {
         equal(topic === undefined || message.topic === topic, true, 'the topic of a receive')
         model.outcome = message.payload as number
@@ -267,6 +272,10 @@ class Bench {
     this.#compareMail()
   }
 
+  #left (): Array<{ topic: string, number: number }> {
+    return this.sent.filter(({ number }) => !this.got.includes(number))
+  }
+
   #compareMail (): void {
     equal(new Set(this.got).size, this.got.length, 'a message received twice')
     // Of one topic in the order sent, by whatever receive.
@@ -278,7 +287,7 @@ class Bench {
       equal(this.receives.every(({ outcome }) => outcome !== undefined), true, 'a receive that waits for ever')
       return
     }
-    const left = this.sent.filter(({ number }) => !this.got.includes(number))
+    const left = this.#left()
     for (const { topic, outcome } of this.receives) {
       const wanted = left.some((one) => topic === undefined || one.topic === topic)
       if (outcome === undefined) equal(wanted, false, 'a receive waits, and its mail as well')
@@ -292,7 +301,7 @@ class Bench {
   async drain (): Promise<void> {
     if (this.receiverEnded) return
     const before = this.got.length
-    const left = this.sent.filter(({ number }) => !this.got.includes(number))
+    const left = this.#left()
     for (let i = 0; i <= left.length; i++) this.#receive({ do: 'receive', topic: undefined, timeout: 1 })
     await this.rest()
     this.#pass(1)
@@ -306,6 +315,12 @@ class Bench {
   }
 
   async end (): Promise<void> {
+    // All calls are over by now: nobody watches their callees any more.
+    this.#pass(25)
+    await this.rest()
+    for (const { pid, watcher } of this.callees) this.runtime.unwatch(pid, watcher)
+    equal(this.runtime.relations.size, 0, 'calls that remain')
+    for (const one of this.callees) if (!one.ended) this.runtime.watch(one.pid, one.watcher)
     for (const one of this.callees) this.#end(one)
     this.processes.exit(this.receiverPid)
     await this.rest()
@@ -322,7 +337,7 @@ export const calls = suiteOf('calls', fc.array(step, { minLength: 5, maxLength: 
   try {
     for (const step of steps) {
       bench.do(step)
-      if (step.do === 'turn') await ticks()
+      if (step.do === 'turn' || step.do === 'time') await ticks()
     }
     await bench.rest()
     bench.compare()

@@ -81,7 +81,8 @@ class Bench extends ConnectionBench {
       case 'unlink':
         if (!this.watchers[step.by].alive) return
         this.watchers[step.by].self.unlink(connection!.pid)
-        this.watchers[step.by].links.delete(connection!)
+        // A failure that was told is not taken back.
+        if (this.processes.alive(connection!.pid)) this.watchers[step.by].links.delete(connection!)
         return
       case 'name': return this.#name(connection!)
       case 'join': equal(this.processes.groups.join('room', connection!.pid), this.processes.alive(connection!.pid)); return

@@ -86,15 +86,20 @@ class Twin {
     this.processes = processes
   }
 
+  /** Each number stands for somebody. */
+  at (number: number): Modelled | undefined {
+    return this.all[number % this.all.length]
+  }
+
   /** @param inside in a handler of the process that does it */
   do (operation: Operation, inside: boolean): void {
     if (operation.kind === 'spawn') {
       if (this.all.length < mostProcesses) this.#spawn(operation)
       return
     }
-    const one = this.all[operation.one]
-    const other = this.all[operation.other]
-    if (one?.self === undefined || other === undefined || (!one.alive && operation.kind !== 'send')) return
+    const one = this.at(operation.one)!
+    const other = this.at(operation.other)!
+    if (one.self === undefined || (!one.alive && operation.kind !== 'send')) return
     const { self } = one
     switch (operation.kind) {
       case 'send':
@@ -166,8 +171,8 @@ class Twin {
   }
 
   #spawn ({ one, other, link, monitor, trap, named, small, shape }: Extract<Operation, { kind: 'spawn' }>): void {
-    const linked = link ? this.all[one] : undefined
-    const told = monitor && this.all[other]?.alive === true ? this.all[other] : undefined
+    const linked = link ? this.at(one) : undefined
+    const told = monitor && this.at(other)?.alive === true ? this.at(other) : undefined
     const limit = small ? smallMailbox : 10_000
     const { alive } = this.runtime
     let pid: Pid
@@ -411,8 +416,8 @@ function spawnMonitor ({ pid }: Modelled): Monitor {
   return -parseInt(pid) as Monitor
 }
 
-const spawns = fc.constant({ do: { kind: 'spawn', one: 0, other: 0, link: false, monitor: false, trap: false, named: false, small: false, shape: 'serve' }, inside: false } as const)
-const histories = fc.tuple(fc.tuple(spawns, spawns, spawns), fc.array(step, { minLength: 10, maxLength: 60, size: 'max' })).map(([first, rest]) => [...first, ...rest])
+const first = (shape: typeof shapes[number], small: boolean) => fc.constant({ do: { kind: 'spawn', one: 0, other: 0, link: false, monitor: false, trap: false, named: false, small, shape }, inside: false } as const)
+const histories = fc.tuple(fc.tuple(first('serve', false), first('serve', true), first('serve slowly', false)), fc.array(step, { minLength: 10, maxLength: 60, size: 'max' })).map(([first, rest]) => [...first, ...rest])
 
 export const relations = suiteOf('relations', histories, async (steps) => {
   const twin = new Twin()
@@ -420,8 +425,8 @@ export const relations = suiteOf('relations', histories, async (steps) => {
     if ('turn' in step) await twin.give(step)
     else if (!step.inside) twin.do(step.do, false)
     else {
-      const actor = twin.all[step.do.one]
-      if (actor !== undefined && twin.processes.send(actor.pid, 'do', step.do)) actor.accepted.push({ topic: 'do', payload: step.do, from: undefined } as AnyMessage)
+      const actor = twin.at(step.do.one)!
+      if (twin.processes.send(actor.pid, 'do', step.do)) actor.accepted.push({ topic: 'do', payload: step.do, from: undefined } as AnyMessage)
     }
     twin.compare()
   }
