@@ -240,10 +240,10 @@ export const relayMutants: readonly Mutant[] = [
     suites: ['wire']
   },
   {
-    name: 'parsing goes on after a violation',
+    name: 'parsing goes on after the end',
     file: 'relay/parser.ts',
-    search: '  #violation (code: ViolationCode, reason: string): 0 {\n    this.end()\n',
-    replace: '  #violation (code: ViolationCode, reason: string): 0 {\n    this.#letGo()\n',
+    search: '    this.#ended = true\n    this.#stopped = false',
+    replace: '    this.#stopped = false',
     suites: ['wire']
   },
   {
