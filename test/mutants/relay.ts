@@ -16,13 +16,6 @@ export const relayMutants: readonly Mutant[] = [
     suites: ['connections']
   },
   {
-    name: 'a transferred connection is still ended by its old target',
-    file: 'relay/connection.ts',
-    search: 'if (pid === this.#target.pid) this.#finish(targetExited(reason))',
-    replace: 'if (pid !== this.pid) this.#finish(targetExited(reason))',
-    suites: ['connections']
-  },
-  {
     name: 'the old target is watched after a transfer',
     file: 'relay/connection.ts',
     search: '    runtime.unwatch(old.pid, this)\n',

@@ -46,6 +46,7 @@ interface CallModel {
 
 interface ReceiveModel {
   readonly topic: string | undefined
+  readonly timed: boolean
   /** What it got: a message's number, nothing, or the end. */
   outcome: number | 'nothing' | 'stopped' | undefined
 }
@@ -195,7 +196,7 @@ class Bench {
   }
 
   #receive ({ topic, timeout }: Extract<Step, { do: 'receive' }>): void {
-    const model: ReceiveModel = { topic, outcome: undefined }
+    const model: ReceiveModel = { topic, timed: timeout !== undefined, outcome: undefined }
     this.receives.push(model)
     this.receiver.receive({ ...topic !== undefined && { topic }, ...timeout !== undefined && { timeout } } as never).then((message: AnyMessage | undefined) => {
       equal(model.outcome, undefined)
@@ -270,6 +271,10 @@ class Bench {
       equal(stopping && !ended, false, 'a process that was cancelled goes on')
     }
     this.#compareMail()
+    const running = this.timers.filter(({ cleared, owner }) => !cleared && !owner.ended).length
+    const callsOpen = this.calls.filter(({ expected }) => expected === undefined).length
+    const receivesOpen = this.receives.filter(({ outcome, timed }) => timed && outcome === undefined).length
+    equal(this.clock.pending, running + callsOpen + receivesOpen, 'timers that run')
   }
 
   #left (): Array<{ topic: string, number: number }> {
