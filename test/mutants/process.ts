@@ -317,10 +317,59 @@ export const processMutants: readonly Mutant[] = [
     suites: ['connections']
   },
   {
-    name: 'reading goes on when one message has been taken of a full mailbox',
-    file: 'process/mailbox.ts',
-    search: '    if (this.#mail.length > this.#limit * 0.25 || this.#bytes > this.#byteLimit * 0.25) return\n',
+    name: 'one restart more than allowed',
+    file: 'process/supervisor/intensity.ts',
+    search: 'return this.#restarts.length <= this.#maxRestarts',
+    replace: 'return this.#restarts.length <= this.#maxRestarts + 1',
+    suites: ['supervisors']
+  },
+  {
+    name: 'restarts are counted for ever',
+    file: 'process/supervisor/intensity.ts',
+    search: '    this.#restarts = this.#restarts.filter((time) => now - time < this.#period)\n',
     replace: '',
-    suites: ['connections']
+    suites: ['supervisors']
+  },
+  {
+    name: 'a transient child is restarted after a normal end',
+    file: 'process/supervisor/child.ts',
+    search: "(this.plan.restart === 'transient' && !isOrderly(reason))",
+    replace: "this.plan.restart === 'transient'",
+    suites: ['supervisors']
+  },
+  {
+    name: 'rest_for_one leaves the failed child out',
+    file: 'process/supervisor/strategies.ts',
+    search: 'children.slice(children.indexOf(failed))',
+    replace: 'children.slice(children.indexOf(failed) + 1)',
+    suites: ['supervisors']
+  },
+  {
+    name: 'children are stopped in the order they started',
+    file: 'process/supervisor/supervisor.ts',
+    search: 'for (const child of [...children].reverse()) await child.stop(this.#runtime)',
+    replace: 'for (const child of children) await child.stop(this.#runtime)',
+    suites: ['supervisors']
+  },
+  {
+    name: 'a temporary child is restarted with its siblings',
+    file: 'process/supervisor/supervisor.ts',
+    search: "const restarted = affected.filter((child) => !child.leaving && child.plan.restart !== 'temporary')",
+    replace: 'const restarted = affected.filter((child) => !child.leaving)',
+    suites: ['supervisors']
+  },
+  {
+    name: 'children outlive a supervisor that was killed',
+    file: 'process/supervisor/supervisor.ts',
+    search: 'if (pid !== undefined) this.#runtime.living(pid)?.end(',
+    replace: 'if (pid === undefined) this.#runtime.living(this.pid)?.end(',
+    suites: ['supervisors']
+  },
+  {
+    name: 'a child that was stopped counts as failed',
+    file: 'process/supervisor/child.ts',
+    search: '    this.#supervisor.removeMonitor(this.#monitor!)\n',
+    replace: '',
+    suites: ['supervisors']
   }
 ]
