@@ -364,12 +364,5 @@ export const processMutants: readonly Mutant[] = [
     search: 'if (pid !== undefined) this.#runtime.living(pid)?.end(',
     replace: 'if (pid === undefined) this.#runtime.living(this.pid)?.end(',
     suites: ['supervisors']
-  },
-  {
-    name: 'a child that was stopped counts as failed',
-    file: 'process/supervisor/child.ts',
-    search: '    this.#supervisor.removeMonitor(this.#monitor!)\n',
-    replace: '',
-    suites: ['supervisors']
   }
 ]
