@@ -7,7 +7,7 @@ import type { Mutant, Outcome } from './mutant.js'
 /** The same histories each time: what is caught once is caught always. */
 const seed = 20261125
 /** Histories that a mutant may survive. */
-const mostRuns = 2000
+const mostRuns = 4000
 /** Histories that must hold without one: `test/properties` runs more of them. */
 const controlRuns = 400
 
