@@ -5,8 +5,9 @@ import { connect } from 'node:net'
 import { opcodes } from '../../../lib/relay/frames.js'
 import { Registration } from '../../../lib/relay/registration.js'
 import { build, handshake, listen, until } from '../../helpers.js'
+import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import type { FastifyInstance, FastifyServerOptions } from 'fastify'
+import type { FastifyHttpOptions, FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import type { RelayServer } from '../../../lib/relay/server.js'
 import type { Exit } from '../../../types/messages.js'
@@ -22,8 +23,9 @@ export interface Rig {
 }
 
 /** An application that listens, its route `/`, and one that has nothing to do with WebSockets. */
-export async function start (t: Test, options: WsRelayOptions = {}, fastify: FastifyServerOptions = {}): Promise<Rig> {
+export async function start (t: Test, options: WsRelayOptions = {}, fastify: FastifyHttpOptions<Server> = {}, routes = (_app: FastifyInstance): void => {}): Promise<Rig> {
   const app = await build(t, options, fastify)
+  routes(app)
   app.get<{ Querystring: { relay: string } }>('/', (request, reply) => {
     reply.header('x-ws-relay', request.query.relay).send()
   })

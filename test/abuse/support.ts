@@ -1,0 +1,45 @@
+// What the tests of abuse and of faults share: what a server holds, and that it lets go of it.
+import { readdirSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { remains } from '../integration/connection/support.js'
+import { until } from '../helpers.js'
+import type { Rig } from '../integration/connection/support.js'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+/** Milliseconds after which what should have been let go of never will be. */
+const patience = 30_000
+
+/** All that a client could make a server keep. Clients of the same process count, too. */
+export function held (rig: Rig): Record<string, number> {
+  const { app, processes, relay } = rig
+  return {
+    ...remains(rig),
+    processes: processes.list().length,
+    relations: relay.runtime.relations.size,
+    tcp: (app.server as unknown as { _connections: number })._connections,
+    listeners: app.server.listenerCount('upgrade'),
+    activeTimers: process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length,
+    descriptors: readdirSync('/proc/self/fd').length
+  }
+}
+
+/** Resolves when the server holds no more than it did before. @throws Error that says what it still holds */
+export async function letsGo (rig: Rig, before: Record<string, number>): Promise<void> {
+  const begun = performance.now()
+  const more = (): string[] => Object.entries(held(rig)).filter(([what, count]) => count > before[what]).map(([what, count]) => `${what} ${before[what]} -> ${count}`)
+  await until(() => more().length === 0 || performance.now() - begun > patience)
+  const left = more()
+  if (left.length > 0) throw new Error(`still there: ${left.join(', ')}`)
+}
+
+/** Megabytes in use, when garbage is collected. The memory of buffers is freed in a later turn. */
+export async function used (): Promise<number> {
+  collect()
+  await new Promise(setImmediate)
+  collect()
+  const { heapUsed, external } = process.memoryUsage()
+  return (heapUsed + external) / 1e6
+}
