@@ -1,8 +1,8 @@
 // What comes before a socket is a connection, and means no good. Each row is what a
 // client writes, and what it gets; afterwards the server holds what it held before.
 import t from 'tap'
-import { Keeper, joined, start } from '../integration/connection/support.js'
-import { frame, handshake, logs, raw, until } from '../helpers.js'
+import { Keeper, start } from '../integration/connection/support.js'
+import { frame, handshake, logs, raw } from '../helpers.js'
 import { held, letsGo } from './support.js'
 import type { FastifyHttpOptions, FastifyInstance } from 'fastify'
 import type { Server } from 'node:http'
