@@ -1,9 +1,14 @@
 // What the tests of abuse and of faults share: what a server holds, and that it lets go of it.
+import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { remains } from '../integration/connection/support.js'
 import { until } from '../helpers.js'
+import type { ChildProcess } from 'node:child_process'
+import type { Test } from 'tap'
 import type { Rig } from '../integration/connection/support.js'
 
 setFlagsFromString('--expose-gc')
@@ -42,4 +47,23 @@ export async function used (): Promise<number> {
   collect()
   const { heapUsed, external } = process.memoryUsage()
   return (heapUsed + external) / 1e6
+}
+
+const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
+
+/** Clients in a process of their own: `ws`, which answers pings and echoes what it is sent. */
+export async function clientsOf (t: Test, url: string, count: number): Promise<{ child: ChildProcess, line (pattern: RegExp): Promise<string> }> {
+  // tap gives its loaders to every child, whatever `env` says.
+  const child = spawn('env', ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, fixture('clients.js'), url, String(count)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => { child.kill('SIGKILL') })
+  const lines = createInterface(child.stdout!)[Symbol.asyncIterator]()
+  const line = async (pattern: RegExp): Promise<string> => {
+    for (;;) {
+      const { value, done } = await lines.next()
+      if (done === true) throw new Error(`the clients ended before they printed ${String(pattern)}`)
+      if (pattern.test(value)) return value
+    }
+  }
+  await line(/^open$/)
+  return { child, line }
 }
