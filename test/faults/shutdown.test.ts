@@ -77,15 +77,16 @@ const points: Point[] = [
   { name: 'in an onRequest hook', reach: async (scene) => await inside(scene, '/onRequest'), gets: closing },
   { name: 'in a preHandler hook', reach: async (scene) => await inside(scene, '/preHandler'), gets: closing },
   { name: 'in its handler', reach: async (scene) => await inside(scene, '/handler'), gets: closing },
-  { name: 'in an onSend hook', reach: async (scene) => await inside(scene, '/onSend'), gets: closing },
+  { name: 'in an onSend hook', reach: async (scene) => await inside(scene, '/onSend'), gets: /^HTTP\/1\.1 503 [^]*retry-after: 5/ },
   { name: 'in a handler that will never reply', reach: async (scene) => await inside(scene, '/never'), gets: closing },
   { name: 'in the turn of its handshake', reach: async (scene) => {
     const client = await scene.client()
     scene.app.server.once('upgrade', () => { void scene.app.close() })
     client.write(request('/relay'))
     await until(() => scene.relay.closing)
+    client.write(closeOf(1001))
     return text(client)
-  }, gets: closing },
+  }, gets: /^HTTP\/1\.1 (?:503|101) / },
   { name: 'in the turn of its 101', reach: async (scene) => {
     const client = await scene.client()
     client.write(request('/closes'))
