@@ -168,14 +168,14 @@ export class Peer {
   }
 }
 
-/** A client that has joined, or is about to. */
-export async function connectTo (t: Test, { port }: Rig, config: RelayConfig, { early = Buffer.alloc(0), headers = {}, reads = true } = {}): Promise<Peer> {
+/** A client that has joined, or is about to: by a config, or at a path of the application's own. */
+export async function connectTo (t: Test, { port }: Rig, config: RelayConfig | string, { early = Buffer.alloc(0), headers = {}, reads = true } = {}): Promise<Peer> {
   const socket = connect({ port, host: '127.0.0.1' })
   t.teardown(() => { socket.destroy() })
   await once(socket, 'connect')
   const peer = new Peer(socket)
   const opened = peer.open()
-  const path = `/?relay=${encodeURIComponent(JSON.stringify(config))}`
+  const path = typeof config === 'string' ? config : `/?relay=${encodeURIComponent(JSON.stringify(config))}`
   peer.write(Buffer.from(handshake(path, headers)), early)
   await opened
   if (!reads) socket.pause()
