@@ -107,9 +107,9 @@ t.test('a body that throws before its loop, after it, or in between', async (t) 
     ['what is no error: undefined', () => { throw undefined }], // eslint-disable-line no-throw-literal
     ['what is no error: null', () => { throw null }], // eslint-disable-line no-throw-literal
     ['what is no error: a string', () => { throw 'secret' }], // eslint-disable-line no-throw-literal
-    ['what is no error: a symbol', () => { throw Symbol('secret') }], // eslint-disable-line no-throw-literal
-    ['what cannot be looked at', () => { throw new Proxy({}, { get () { throw boom }, has () { throw boom }, getPrototypeOf () { throw boom } }) }], // eslint-disable-line no-throw-literal
-    ['what cannot be looked at, in its clean-up', async (self) => { await self.serve({}); throw new Proxy({}, { getPrototypeOf () { throw boom } }) }, true], // eslint-disable-line no-throw-literal
+    ['what is no error: a symbol', () => { throw Symbol('secret') }],
+    ['what cannot be looked at', () => { throw new Proxy({}, { get () { throw boom }, has () { throw boom }, getPrototypeOf () { throw boom } }) }],
+    ['what cannot be looked at, in its clean-up', async (self) => { await self.serve({}); throw new Proxy({}, { getPrototypeOf () { throw boom } }) }, true],
     ['an error without a name, in its clean-up', async (self) => { await self.serve({}); throw Object.defineProperty(new Error('x'), 'name', { get () { throw boom } }) }, true],
     ['an error that cannot be read', () => { throw Object.defineProperty(new Error('x'), 'message', { get () { throw boom } }) }],
     ['an error that calls itself otherwise', () => { throw Object.assign(new Error('secret'), { reason: 'normal', code: 1000, name: 'normal' }) }],

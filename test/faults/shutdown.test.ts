@@ -79,60 +79,111 @@ const points: Point[] = [
   { name: 'in its handler', reach: async (scene) => await inside(scene, '/handler'), gets: closing },
   { name: 'in an onSend hook', reach: async (scene) => await inside(scene, '/onSend'), gets: /^HTTP\/1\.1 503 [^]*retry-after: 5/ },
   { name: 'in a handler that will never reply', reach: async (scene) => await inside(scene, '/never'), gets: closing },
-  { name: 'in the turn of its handshake', reach: async (scene) => {
-    const client = await scene.client()
-    scene.app.server.once('upgrade', () => { void scene.app.close() })
-    client.write(request('/relay'))
-    await until(() => scene.relay.closing)
-    client.write(closeOf(1001))
-    return text(client)
-  }, gets: /^HTTP\/1\.1 (?:503|101) / },
-  { name: 'in the turn of its 101', reach: async (scene) => {
-    const client = await scene.client()
-    client.write(request('/closes'))
-    await until(() => scene.relay.closing)
-    client.write(closeOf(1001))
-    return text(client)
-  }, gets: /^HTTP\/1\.1 (?:503|101) /, leaves: [] },
+  {
+    name: 'in the turn of its handshake',
+    reach: async (scene) => {
+      const client = await scene.client()
+      scene.app.server.once('upgrade', () => { scene.app.close() })
+      client.write(request('/relay'))
+      await until(() => scene.relay.closing)
+      client.write(closeOf(1001))
+      return text(client)
+    },
+    gets: /^HTTP\/1\.1 (?:503|101) /
+  },
+  {
+    name: 'in the turn of its 101',
+    reach: async (scene) => {
+      const client = await scene.client()
+      client.write(request('/closes'))
+      await until(() => scene.relay.closing)
+      client.write(closeOf(1001))
+      return text(client)
+    },
+    gets: /^HTTP\/1\.1 (?:503|101) /,
+    leaves: []
+  },
   { name: 'joined, and silent', reach: joinedAnd(() => {}), gets: goingAway, leaves: shutdown },
-  { name: 'in the middle of a frame', reach: joinedAnd(async (peer, { servers }) => {
-    const { bytesRead } = servers[0]
-    peer.write(textOf('hello').subarray(0, 7))
-    await until(() => servers[0].bytesRead > bytesRead)
-  }), gets: /^1001/, leaves: shutdown },
-  { name: 'in the middle of a fragmented message', reach: joinedAnd(async (peer) => {
-    peer.write(frameOf(opcodes.text, 'one', { fin: false }), frameOf(opcodes.ping))
-    await until(() => peer.count(opcodes.pong) === 1)
-  }), gets: goingAway, leaves: shutdown },
-  { name: 'paused, with frames that wait', reach: joinedAnd(async (peer, { target, processes }) => {
-    target.hold()
-    peer.write(...Array.from({ length: 100 }, (_, i) => textOf(`${i}`)))
-    await until(() => processes.list().some((pid) => processes.info(pid)!.paused === true))
-    target.release()
-  }), options: { mailboxLimit: 10 }, gets: goingAway, leaves: shutdown },
-  { name: 'with frames that wait for it', reach: joinedAnd((_peer, { processes, target }) => {
-    for (let i = 0; i < 100; i++) processes.send(target.of('ws.join')[0].client_pid, 'ws.send', { data: `${i}` })
-  }), gets: goingAway, leaves: shutdown },
-  { name: 'that never reads', reach: joinedAnd((peer, { processes, target }) => {
-    peer.socket.pause()
-    processes.send(target.of('ws.join')[0].client_pid, 'ws.send', { data: Buffer.alloc(8_000_000) })
-    setImmediate(() => setImmediate(() => { peer.socket.destroy() }))
-  }), gets: /^1006$/, leaves: shutdown },
+  {
+    name: 'in the middle of a frame',
+    reach: joinedAnd(async (peer, { servers }) => {
+      const { bytesRead } = servers[0]
+      peer.write(textOf('hello').subarray(0, 7))
+      await until(() => servers[0].bytesRead > bytesRead)
+    }),
+    gets: /^1001/,
+    leaves: shutdown
+  },
+  {
+    name: 'in the middle of a fragmented message',
+    reach: joinedAnd(async (peer) => {
+      peer.write(frameOf(opcodes.text, 'one', { fin: false }), frameOf(opcodes.ping))
+      await until(() => peer.count(opcodes.pong) === 1)
+    }),
+    gets: goingAway,
+    leaves: shutdown
+  },
+  {
+    name: 'paused, with frames that wait',
+    reach: joinedAnd(async (peer, { target, processes }) => {
+      target.hold()
+      peer.write(...Array.from({ length: 100 }, (_, i) => textOf(`${i}`)))
+      await until(() => processes.list().some((pid) => processes.info(pid)!.paused === true))
+      target.release()
+    }),
+    options: { mailboxLimit: 10 },
+    gets: goingAway,
+    leaves: shutdown
+  },
+  {
+    name: 'with frames that wait for it',
+    reach: joinedAnd((_peer, { processes, target }) => {
+      for (let i = 0; i < 100; i++) processes.send(target.of('ws.join')[0].client_pid, 'ws.send', { data: `${i}` })
+    }),
+    gets: goingAway,
+    leaves: shutdown
+  },
+  {
+    name: 'that never reads',
+    reach: joinedAnd((peer, { processes, target }) => {
+      peer.socket.pause()
+      processes.send(target.of('ws.join')[0].client_pid, 'ws.send', { data: Buffer.alloc(8_000_000) })
+      setImmediate(() => setImmediate(() => { peer.socket.destroy() }))
+    }),
+    gets: /^1006$/,
+    leaves: shutdown
+  },
   { name: 'that never answers a close frame', reach: joinedAnd((peer) => { peer.answersClose = false }), gets: goingAway, leaves: shutdown, options: { closeTimeout: 200 } },
   { name: 'closing, by the client', reach: joinedAnd((peer) => { peer.close(4000, 'bye') }), gets: /^(?:4000|1001 server shutting down)$/ },
-  { name: 'closing, by its target', reach: joinedAnd((peer, { processes, target }) => {
-    peer.answersClose = false
-    processes.send(target.of('ws.join')[0].client_pid, 'ws.close', { code: 4000 })
-  }), gets: /^4000$/, leaves: [{ cause: 'process', code: 4000 }], options: { closeTimeout: 200 } },
-  { name: 'closing, by its target, in the same turn', reach: joinedAnd((_peer, { processes, target }) => {
-    processes.send(target.of('ws.join')[0].client_pid, 'ws.close', { code: 4000 })
-  }), gets: /^4000$/, leaves: [{ cause: 'process', code: 4000 }] },
+  {
+    name: 'closing, by its target',
+    reach: joinedAnd((peer, { processes, target }) => {
+      peer.answersClose = false
+      processes.send(target.of('ws.join')[0].client_pid, 'ws.close', { code: 4000 })
+    }),
+    gets: /^4000$/,
+    leaves: [{ cause: 'process', code: 4000 }],
+    options: { closeTimeout: 200 }
+  },
+  {
+    name: 'closing, by its target, in the same turn',
+    reach: joinedAnd((_peer, { processes, target }) => {
+      processes.send(target.of('ws.join')[0].client_pid, 'ws.close', { code: 4000 })
+    }),
+    gets: /^4000$/,
+    leaves: [{ cause: 'process', code: 4000 }]
+  },
   { name: 'whose socket is reset in the same turn', reach: joinedAnd((peer) => { peer.rst() }), gets: /^1006$/ },
   { name: 'whose target exits in the same turn', reach: joinedAnd((_peer, { processes, target }) => { processes.exit(target.pid, 'boom') }), gets: /^1011 target process exited$/, leaves: [] },
-  { name: 'that has just been transferred', reach: joinedAnd((_peer, scene) => {
-    const next = new Keeper(scene)
-    scene.processes.send(scene.target.of('ws.join')[0].client_pid, 'ws.control', { target_pid: next.pid })
-  }), gets: goingAway, leaves: [{ cause: 'transfer' }] },
+  {
+    name: 'that has just been transferred',
+    reach: joinedAnd((_peer, scene) => {
+      const next = new Keeper(scene)
+      scene.processes.send(scene.target.of('ws.join')[0].client_pid, 'ws.control', { target_pid: next.pid })
+    }),
+    gets: goingAway,
+    leaves: [{ cause: 'transfer' }]
+  },
   { name: 'whose target does not end', reach: joinedAnd(async (_peer, { target }) => { target.hold() }), gets: goingAway, options: { closeTimeout: 200 } }
 ]
 
@@ -159,7 +210,7 @@ function routes (target: () => Keeper) {
     })
     app.get('/closes', (_, reply) => {
       reply.relay(target().pid).send()
-      void app.close()
+      app.close()
     })
   }
 }
