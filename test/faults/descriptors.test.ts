@@ -19,7 +19,7 @@ const skip = process.platform !== 'linux' && 'counts descriptors as Linux does'
 
 t.test(`300 clients of a server with ${limit} descriptors`, { skip }, async (t) => {
   const command = `ulimit -n ${limit}; exec env -u NODE_OPTIONS -u NODE_V8_COVERAGE "$0" --import tsx "$1"`
-  const child = spawn('bash', ['-c', command, process.execPath, server], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn('bash', ['-c', command, process.execPath, server], { stdio: ['pipe', 'pipe', 'inherit'] })
   t.teardown(() => { child.kill('SIGKILL') })
   let exit: unknown
   child.once('exit', (code, signal) => { exit = code ?? signal })
