@@ -15,6 +15,7 @@ const refused: Array<[what: string, config: unknown]> = [
     '1e3s', '0x10s', '1_000ms', '٣s', '1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s1s', '9'.repeat(300) + 's', '30S', '30 s', ' 30s', '30s\n', '.5s', '5.s', '1,5s',
     'Infinity', 'NaN', 'null', 'undefined', 'soon', '30s; DROP TABLE', true, false, null, [], ['30s'], {}, { valueOf: 1000 }
   ].map((heartbeat_interval): [string, unknown] => [`heartbeat_interval ${JSON.stringify(heartbeat_interval).slice(0, 40)}`, { heartbeat_interval }]),
+  ['5 kB of metadata, in a value of less than 8 KiB', { metadata: { x: 'x'.repeat(5000) } }],
   ['100 kB of metadata', { metadata: { x: 'x'.repeat(100_000) } }],
   ['100 kB of metadata in little pieces', { metadata: Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`k${i}`, i])) }],
   ['a name of 100 kB', { metadata: { ['x'.repeat(100_000)]: 1 } }],

@@ -17,6 +17,9 @@ t.test('clients of another process, which answered their pings, stay', async (t)
   const { child } = await clientsOf(t, `ws://127.0.0.1:${rig.port}/?relay=${target.pid}`, count)
   await target.until('ws.join', count)
   const pids = target.of('ws.join').map(({ client_pid: pid }) => pid)
+  // Right behind pings, whose answers come in meanwhile.
+  const { writes } = rig.relay.flusher
+  await until(() => rig.relay.flusher.writes > writes)
   stall()
   // All of them are asked, and answer, after the stall: nobody is given up meanwhile.
   for (const pid of pids) rig.processes.send(pid, 'ws.send', { data: 'still there?' })
