@@ -1,3 +1,4 @@
+import { isProxy } from 'node:util/types'
 import createError from '@fastify/error'
 
 /**
@@ -45,11 +46,20 @@ export function show (value: unknown): string {
 /** Nothing of the value itself runs here: its `toString` could throw. */
 function textOf (value: unknown): string {
   if (typeof value === 'function') return '[function]'
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? '[array]' : '[object]'
+  if (typeof value === 'object' && value !== null) return !isProxy(value) && Array.isArray(value) ? '[array]' : '[object]'
   return String(value)
 }
 
 /** What was thrown, as an Error: anything can be thrown in JavaScript. */
 export function toError (thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(show(thrown), { cause: thrown })
+  return isError(thrown) ? thrown : new Error(show(thrown), { cause: thrown })
+}
+
+function isError (thrown: unknown): thrown is Error {
+  try {
+    return thrown instanceof Error
+  } catch {
+    // A proxy runs code of its own when it is looked at, and whoever threw it would throw again.
+    return false
+  }
 }

@@ -39,4 +39,13 @@ t.test('whatever was thrown becomes an Error', async (t) => {
   t.equal(toError(error), error)
   t.match(toError('text'), { message: 'text', cause: 'text' })
   t.match(toError(undefined), { message: 'undefined', cause: undefined })
+  const fail = (): never => { throw new Error('ran') }
+  const hostile = new Proxy({}, { get: fail, has: fail, getPrototypeOf: fail })
+  const { proxy: revoked, revoke } = Proxy.revocable([], {})
+  revoke()
+  for (const thrown of [hostile, revoked, Object.create(hostile)]) {
+    const { message, cause } = toError(thrown)
+    t.equal(message, '[object]')
+    t.ok(cause === thrown)
+  }
 })

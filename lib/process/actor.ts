@@ -384,7 +384,14 @@ export class Actor implements Target, Runnable, CallOwner {
 
   /** Thrown by `stop` or `receive`, or by what was given the signal. */
   #isStopError (thrown: unknown): boolean {
-    return thrown === this.stopError || (thrown instanceof Error && (thrown.name === 'AbortError' || thrown.cause === this.stopError))
+    if (thrown === this.stopError) return true
+    try {
+      const { name, cause } = toError(thrown)
+      return name === 'AbortError' || cause === this.stopError
+    } catch {
+      // A getter of its own has thrown.
+      return false
+    }
   }
 
   linkFailed (reason: string, error?: Error): void {

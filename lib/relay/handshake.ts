@@ -1,4 +1,5 @@
 import { errorCodes } from '../errors.js'
+import { usuallyLate } from './wheel.js'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -31,6 +32,7 @@ export class Handshake implements Deadline {
   #reply: FastifyReply | undefined
   #state: 'noted' | 'watched' | 'answered' | 'over' = 'noted'
   #traces: number
+  #excused = false
 
   constructor (relay: RelayServer, request: IncomingMessage, socket: Duplex, head: Buffer, isInjected: boolean) {
     this.#relay = relay
@@ -122,10 +124,14 @@ export class Handshake implements Deadline {
     }
   }
 
-  due (): void {
+  due (late: number): void {
     const reply = this.#reply
     if (reply === undefined) this.socket.destroy()
-    else if (reply.sent) this.#hijacked(reply)
+    else if (late > usuallyLate && !this.#excused) {
+      // The event loop has stalled: what the handler waits for may lie unread in the kernel.
+      this.#excused = true
+      this.#relay.wheel.schedule(this, this.#relay.options.upgradeTimeout)
+    } else if (reply.sent) this.#hijacked(reply)
     else {
       reply.log.warn('the handler of an upgrade never replied: a synchronous one must call reply.send(), an asynchronous one must return, and not a reply that was not sent')
       this.refuse(new errorCodes.FST_WS_RELAY_UPGRADE_TIMEOUT())

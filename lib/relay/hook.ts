@@ -87,6 +87,8 @@ function badHandshake ({ isInjected }: Handshake, request: FastifyRequest, reply
     return bad(405, `expected the method GET, got ${method}`)
   }
   if (!isInjected && (raw.httpVersion !== '1.1' || headers.host === undefined)) return bad(400, 'expected HTTP/1.1 with a Host header')
+  // Node takes a body for what comes behind the upgrade: it would be read as frames.
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) return bad(400, 'expected a request without a body')
   if (!key.test(headers['sec-websocket-key'] ?? '')) return bad(400, "expected a 'Sec-WebSocket-Key' of 16 bytes in base64")
   if (version !== '13' && !(isInjected && version === 13)) {
     reply.header('sec-websocket-version', '13')

@@ -1,3 +1,4 @@
+import { usuallyLate } from './wheel.js'
 import type { Deadline, Slot, Wheel } from './wheel.js'
 
 /** What liveness knows of a connection, and does to it. */
@@ -19,9 +20,6 @@ export interface LivenessOptions {
   readonly pongTimeout: number
   readonly closeTimeout: number
 }
-
-/** Milliseconds by which an event loop that is merely busy is late. */
-const usuallyLate = 50
 
 /**
  * Whether a client is still there (RFC 6455 section 5.5.2), and whether it closes in time. A ping

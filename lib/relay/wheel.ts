@@ -24,6 +24,9 @@ function delayUntil (at: number, now: number): number {
   return Math.min(Math.ceil(at - now) + 1, longestDelay)
 }
 
+/** Milliseconds by which an event loop that is merely busy is late; later, it has stalled. */
+export const usuallyLate = 50
+
 /** Milliseconds of due work after which the event loop breathes. */
 const budget = 2
 /** Deadlines after which the clock is looked at. */

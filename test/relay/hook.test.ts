@@ -50,6 +50,8 @@ t.test('what is refused before the handler', async (t) => {
     { what: 'a key that is too long', headers: { 'sec-websocket-key': `AAAA${key}` }, status: 400, code: 'FST_WS_RELAY_BAD_HANDSHAKE' },
     { what: 'a key that is not base64', headers: { 'sec-websocket-key': `${key.slice(0, 20)}!_==` }, status: 400, code: 'FST_WS_RELAY_BAD_HANDSHAKE' },
     { what: 'two keys', headers: { 'sec-websocket-key': [key, key] }, status: 400, code: 'FST_WS_RELAY_BAD_HANDSHAKE' },
+    { what: 'a body', headers: { 'content-length': '3' }, status: 400, code: 'FST_WS_RELAY_BAD_HANDSHAKE' },
+    { what: 'a body in chunks', headers: { 'transfer-encoding': 'chunked' }, status: 400, code: 'FST_WS_RELAY_BAD_HANDSHAKE' },
     { what: 'HTTP/1.0', line: 'GET / HTTP/1.0', status: 400, code: 'FST_WS_RELAY_BAD_HANDSHAKE' },
     ...['8', '12', '14', '013', '13.0', '', 'latest'].map((version) => ({ what: `version '${version}'`, headers: { 'sec-websocket-version': version }, status: 426, code: 'FST_WS_RELAY_BAD_HANDSHAKE', has: /^sec-websocket-version: 13\r$/m })),
     { what: 'two versions', headers: { 'sec-websocket-version': ['13', '13'] }, status: 426, has: /^sec-websocket-version: 13\r$/m },

@@ -6,8 +6,9 @@ import { opcodes } from '../../../lib/relay/frames.js'
 import { Registration } from '../../../lib/relay/registration.js'
 import { closeOf, frameOf, textOf } from '../../client-frames.js'
 import { build, handshake, listen, until } from '../../helpers.js'
+import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import type { FastifyInstance, FastifyServerOptions } from 'fastify'
+import type { FastifyHttpOptions, FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import type { RelayServer } from '../../../lib/relay/server.js'
 import type { Exit } from '../../../types/messages.js'
@@ -23,8 +24,9 @@ export interface Rig {
 }
 
 /** An application that listens, its route `/`, and one that has nothing to do with WebSockets. */
-export async function start (t: Test, options: WsRelayOptions = {}, fastify: FastifyServerOptions = {}): Promise<Rig> {
+export async function start (t: Test, options: WsRelayOptions = {}, fastify: FastifyHttpOptions<Server> = {}, routes = (_app: FastifyInstance): void => {}): Promise<Rig> {
   const app = await build(t, options, fastify)
+  routes(app)
   app.get<{ Querystring: { relay: string } }>('/', (request, reply) => {
     reply.header('x-ws-relay', request.query.relay).send()
   })
@@ -145,14 +147,14 @@ export class Peer {
   }
 }
 
-/** A client that has joined, or is about to. */
-export async function connectTo (t: Test, { port }: Rig, config: RelayConfig, { early = Buffer.alloc(0), headers = {}, reads = true } = {}): Promise<Peer> {
+/** A client that has joined, or is about to: by a config, or at a path of the application's own. */
+export async function connectTo (t: Test, { port }: Rig, config: RelayConfig | string, { early = Buffer.alloc(0), headers = {}, reads = true } = {}): Promise<Peer> {
   const socket = connect({ port, host: '127.0.0.1' })
   t.teardown(() => { socket.destroy() })
   await once(socket, 'connect')
   const peer = new Peer(socket)
   const opened = peer.open()
-  const path = `/?relay=${encodeURIComponent(JSON.stringify(config))}`
+  const path = typeof config === 'string' ? config : `/?relay=${encodeURIComponent(JSON.stringify(config))}`
   peer.write(Buffer.from(handshake(path, headers)), early)
   await opened
   if (!reads) socket.pause()

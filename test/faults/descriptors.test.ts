@@ -1,0 +1,75 @@
+// A server that runs out of file descriptors, in a process of its own: it turns clients away, keeps
+// those that it has, and is as before when there are descriptors again.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { Raw, frame, handshake, until } from '../helpers.js'
+import type { Socket } from 'node:net'
+
+const limit = 256
+/** Milliseconds after which what should have been let go of never will be. */
+const patience = 30_000
+const server = fileURLToPath(new URL('fixtures/server.ts', import.meta.url))
+
+/** `/proc` tells what the server holds. */
+const skip = process.platform !== 'linux' && 'counts descriptors as Linux does'
+
+t.test(`300 clients of a server with ${limit} descriptors`, { skip }, async (t) => {
+  const command = `ulimit -n ${limit}; exec env -u NODE_OPTIONS -u NODE_V8_COVERAGE "$0" --import tsx "$1"`
+  const child = spawn('bash', ['-c', command, process.execPath, server], { stdio: ['pipe', 'pipe', 'inherit'] })
+  t.teardown(() => { child.kill('SIGKILL') })
+  let exit: unknown
+  child.once('exit', (code, signal) => { exit = code ?? signal })
+  const [line] = await once(createInterface(child.stdout), 'line')
+  const port = Number(/^port (\d+)$/.exec(line)![1])
+
+  const open = async (): Promise<Raw & { socket: Socket }> => {
+    const socket = connect({ port, host: '127.0.0.1' })
+    t.teardown(() => { socket.destroy() })
+    const client = new Raw(socket)
+    // Where there is no descriptor the kernel has taken the connection already, or has not.
+    await Promise.race([once(socket, 'connect'), once(socket, 'close')]).catch(() => {})
+    return client as Raw & { socket: Socket }
+  }
+  const isUp = ({ text }: Raw): boolean => text.startsWith('HTTP/1.1 101 ')
+  const join = async (): Promise<Raw & { socket: Socket }> => {
+    const client = await open()
+    client.write(handshake())
+    await until(() => isUp(client) || client.socket.closed || client.socket.readableEnded)
+    return client
+  }
+  const heldNow = async (): Promise<{ processes: number, descriptors: number }> =>
+    await (await fetch(`http://127.0.0.1:${port}/held`)).json() as { processes: number, descriptors: number }
+
+  const before = await heldNow()
+  for (let round = 1; round <= 2; round++) {
+    const clients = await Promise.all(Array.from({ length: 300 }, join))
+    const [up, away] = [clients.filter(isUp), clients.filter((client) => !isUp(client))]
+    t.ok(up.length > 100 && up.length < limit, `${up.length} are connections`)
+    t.ok(away.length >= 300 - limit, `${away.length} were turned away`)
+    t.ok(away.every(({ text }) => text === ''), 'before they were answered')
+    t.equal(exit, undefined, 'the server lives')
+
+    // Those that are there are served while it is full.
+    await Promise.all(up.map(async (client, i) => {
+      client.write(frame(`${round}-${i}`))
+      await client.until(new RegExp(`${round}-${i}$`))
+    }))
+    const [first] = up.splice(0, 1)
+    first.socket.destroy()
+    await once(first.socket, 'close')
+
+    // One descriptor is free: it is one client's.
+    let next = await join()
+    while (!isUp(next)) next = await join()
+    t.pass('one that leaves makes room for one')
+    for (const client of [...up, next]) client.socket.destroy()
+    let held = { processes: Infinity, descriptors: Infinity }
+    const begun = performance.now()
+    while ((held.processes > before.processes || held.descriptors > before.descriptors) && performance.now() - begun < patience) held = await heldNow().catch(() => held)
+    t.strictSame(held, before, 'and nothing is left of them')
+  }
+})

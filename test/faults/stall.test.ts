@@ -1,0 +1,67 @@
+// An event loop that stalls for two seconds: what came in meanwhile came in time.
+import { readFile } from 'node:fs/promises'
+import t from 'tap'
+import { Keeper, joined, start } from '../integration/connection/support.js'
+import { answer, handshake, logs, raw, until } from '../helpers.js'
+import { clientsOf, held, letsGo } from '../abuse/support.js'
+
+function stall (milliseconds = 2000): void {
+  const begun = performance.now()
+  while (performance.now() - begun < milliseconds);
+}
+
+t.test('clients of another process, which answered their pings, stay', async (t) => {
+  const count = 50
+  const rig = await start(t, { pingInterval: 100, pongTimeout: 1000 })
+  const target = new Keeper(rig, { monitors: false })
+  const { child } = await clientsOf(t, `ws://127.0.0.1:${rig.port}/?relay=${target.pid}`, count)
+  await target.until('ws.join', count)
+  const pids = target.of('ws.join').map(({ client_pid: pid }) => pid)
+  // Right behind pings, whose answers come in meanwhile.
+  const { writes } = rig.relay.flusher
+  await until(() => rig.relay.flusher.writes > writes)
+  stall()
+  // All of them are asked, and answer, after the stall: nobody is given up meanwhile.
+  for (const pid of pids) rig.processes.send(pid, 'ws.send', { data: 'still there?' })
+  await target.until('ws.message', count)
+  t.strictSame(target.of('ws.leave'), [])
+  child.kill('SIGKILL')
+  await target.until('ws.leave', count)
+  t.ok(target.of('ws.leave').every(({ cause }) => cause === 'lost'), 'but one that is gone is')
+})
+
+t.test('a handler whose answer came during the stall is not taken for one that hangs', async (t) => {
+  const { logger, lines } = logs('warn')
+  const rig = await start(t, { upgradeTimeout: 500 }, { logger }, (app) => {
+    app.get('/reads', async (_, reply) => {
+      const file = readFile(new URL(import.meta.url))
+      stall(1000)
+      await file
+      return reply.relay('target').send()
+    })
+    app.get('/hangs', async () => {
+      stall(1000)
+      await new Promise(() => {})
+    })
+  })
+  const target = new Keeper(rig)
+  rig.processes.names.register('target', target.pid)
+  const before = held(rig)
+  const client = (await raw(t, rig.port)).write(handshake('/reads'))
+  t.match(await client.until(/\r\n\r\n/), /^HTTP\/1\.1 101 /)
+  t.strictSame(lines, [])
+  client.socket.destroy()
+  t.match(await answer(t, rig.port, handshake('/hangs')), /^HTTP\/1\.1 503 [^]*UPGRADE_TIMEOUT/, 'one that does hang is found out')
+  await letsGo(rig, before)
+})
+
+t.test('heartbeats are not made up for', async (t) => {
+  const rig = await start(t)
+  const target = new Keeper(rig)
+  await joined(t, rig, { heartbeat_interval: '100ms' }, target)
+  await target.until('ws.heartbeat')
+  const before = target.of('ws.heartbeat').length
+  stall(2000)
+  await until(() => target.of('ws.heartbeat').length > before)
+  t.ok(target.of('ws.heartbeat').length < before + 5, 'and not 20 of them')
+})
