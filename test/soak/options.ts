@@ -13,8 +13,8 @@ export interface Scale {
 
 const full: Scale = {
   idle: { connections: 8000, heartbeat: 10_000, beats: 18 },
-  echo: { connections: 200, depth: 8, rounds: 10, seconds: 24 },
-  churn: { perSecond: 100, rounds: 10, seconds: 30 },
+  echo: { connections: 200, depth: 8, rounds: 10, seconds: 15 },
+  churn: { perSecond: 100, rounds: 10, seconds: 20 },
   transfer: { connections: 100, depth: 16, seconds: 120 },
   slow: { fast: 20, slow: 20, messages: 4000, flooders: 10, flood: 20_000 },
   dead: { dead: 1000, living: 500 },

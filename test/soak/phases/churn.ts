@@ -7,16 +7,17 @@ const messages = 3
 
 export const churn: Phase = {
   title: 'Churn',
-  about: 'Clients come all the time, exchange some messages and go: a third each by close frame, RST, and the end of their process. Each has a name, groups and a link while it is there.',
+  about: 'Clients come all the time, exchange some messages and go: a third each by close frame, RST, and the end of their process. Each has a name, groups, a link and a heartbeat that is far away while it is there.',
   async run (rig, section) {
     const { perSecond, rounds, seconds } = rig.scale.churn
-    await rig.server.ask('keep', 'churn', { related: true })
+    await rig.server.ask('keep', 'churn', { related: true, relay: { heartbeat_interval: '1h' } })
     const visitors = new Visitors(rig)
     await visitors.start()
     const samples = []
     for (let round = 0; round <= rounds; round++) {
       await visitors.come(perSecond, seconds)
-      await rig.server.ask('tallied', 'churn', { leaves: visitors.came, exits: visitors.came })
+      const { leaves } = await rig.server.ask('tallied', 'churn', { leaves: visitors.came, exits: visitors.came })
+      if (leaves !== visitors.came) break // It will not get better.
       samples.push(await rig.sample(visitors.came))
     }
     const { came, departed, totals } = visitors

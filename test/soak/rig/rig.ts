@@ -105,6 +105,10 @@ export class Rig {
 
   /** States that memory does not grow with work. */
   growth (section: Section, unit: string, samples: readonly Sample[]): void {
+    if (samples.length < 2) {
+      section.holds(`live memory does not grow with ${unit}`, false, 'the phase was broken off')
+      return
+    }
     const perUnit = slope(samples)
     const work = samples.at(-1)!.work - samples[0].work
     const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(2)
