@@ -29,14 +29,19 @@ function say (text: string): void {
 async function runPhase (rig: Rig, name: string): Promise<Section> {
   const { title, about, run } = phases[name]
   const section = new Section(title, about)
+  await toItsEnd(section, () => run(rig, section))
+  // Whatever came of it, the next phase begins with nothing.
+  if (name !== 'shutdown') await toItsEnd(section, () => rig.settle(section))
+  say(section.text)
+  return section
+}
+
+async function toItsEnd (section: Section, task: () => Promise<void>): Promise<void> {
   try {
-    await run(rig, section)
-    if (name !== 'shutdown') await rig.settle(section)
+    await task()
   } catch (err) {
     section.holds('the phase comes to its end', false, (err as Error).message)
   }
-  say(section.text)
-  return section
 }
 
 async function soak ({ smoke, only, report = defaultReport, scale }: SoakOptions): Promise<boolean> {

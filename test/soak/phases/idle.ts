@@ -1,5 +1,6 @@
 import { descriptorsOfNode, mostDescriptors } from '../rig/descriptors.js'
 import { together } from '../rig/problems.js'
+import { slope } from '../rig/slope.js'
 import type { Phase } from '../rig/rig.js'
 
 /** Connections of one process of clients. */
@@ -11,6 +12,7 @@ export const idle: Phase = {
   async run (rig, section) {
     const { connections, heartbeat, beats } = rig.scale.idle
     checkDescriptors(connections)
+    const empty = await rig.sample(0)
     await rig.server.ask('keep', 'idle', { relay: { heartbeat_interval: heartbeat } })
     const crowds = await Promise.all(Array.from({ length: Math.ceil(connections / perProcess) }, () => rig.clients()))
     await Promise.all(crowds.map((crowd, i) => {
@@ -26,8 +28,11 @@ export const idle: Phase = {
     const objects = await rig.server.ask('instances')
     section.equal('open sockets, connections in the table and live instances are as many', [sockets, inTable, objects?.Connection ?? connections], [connections, connections, connections])
     section.holds('their pings and heartbeats are on a few shared timers', wheel < 200, `${wheel} timers`)
+    const crowded = await rig.sample(connections)
+    section.note('live memory of an idle connection, on the heap', `${(slope([empty, crowded]) / 1024).toFixed(1)} KiB`)
     const totals = await Promise.all(crowds.map((crowd) => crowd.ask('totals')))
-    section.equal('every client was pinged', totals.reduce((sum, { unpinged }) => sum + unpinged, 0), 0)
+    const unpinged = totals.reduce((sum, one) => sum + one.unpinged, 0)
+    section.holds('every client was pinged', unpinged === 0, `${totals.reduce((sum, { pings }) => sum + pings, 0)} pings, ${unpinged} clients without`)
     await Promise.all(crowds.map((crowd) => crowd.ask('leave', ['close'])))
     const after = await rig.server.ask('tallied', 'idle', { leaves: connections, exits: connections })
     section.equal('each left once, closed by its client', [after.leaves, after.causes], [connections, { client: connections }])

@@ -54,7 +54,9 @@ export class Worker<M extends Methods<M>> {
   async askFor<K extends keyof M & string> (milliseconds: number, method: K, ...args: Parameters<M[K]>): Promise<Awaited<ReturnType<M[K]>>> {
     const id = ++this.#questions
     const answered = this.#await<Awaited<ReturnType<M[K]>>>(id, method, milliseconds + patience)
-    this.#child.send({ id, method, args } satisfies Question)
+    this.#child.send({ id, method, args } satisfies Question, (err) => {
+      if (err !== null) this.#answered({ id, error: err.message })
+    })
     return await answered
   }
 
