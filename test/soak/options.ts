@@ -57,7 +57,7 @@ export function parseOptions (args: string[]): SoakOptions {
       report: { type: 'string' }
     }
   })
-  const scale = values.smoke ? smoke : full
+  const scale = structuredClone(values.smoke ? smoke : full)
   if (values.connections !== undefined) {
     const connections = Number(values.connections)
     if (!Number.isSafeInteger(connections) || connections < 1) throw new Error(`--connections: expected a number from 1 on, got '${values.connections}'`)

@@ -60,10 +60,6 @@ export class Worker<M extends Methods<M>> {
     return await answered
   }
 
-  get pid (): number {
-    return this.#child.pid!
-  }
-
   /** It does nothing any more, and its sockets stay open. */
   freeze (): void {
     this.#child.kill('SIGSTOP')
