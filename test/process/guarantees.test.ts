@@ -1,4 +1,5 @@
 // What the README guarantees, one test each: each of them fails when the code breaks the promise.
+import { mock } from 'node:test'
 import t from 'tap'
 import { createServer, get } from 'node:http'
 import { getEventListeners, once } from 'node:events'
@@ -126,10 +127,12 @@ t.test('after a process has ended nothing of it remains', async (t) => {
 })
 
 t.test('close: spawns throw, supervisors go first and children in reverse, and it waits for no code that ignores its end', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => { mock.timers.reset() })
   const processes = createProcesses({ closeTimeout: 20 })
   const log: string[] = []
   const body = async (self: Process, name: string): Promise<void> => { await drain(self.inbox); log.push(name) }
-  processes.spawn(body, { args: ['old'] })
+  const last = processes.exited(processes.spawn(body, { args: ['old'] }))
   processes.supervise({ children: ['a', 'b'].map((id) => ({ id, start: body, args: [id] })) })
   processes.spawn(body, { args: ['young'] })
   const ignoring = processes.spawn(() => new Promise(() => {}))
@@ -137,8 +140,10 @@ t.test('close: spawns throw, supervisors go first and children in reverse, and i
   await settle()
   const closed = processes.close()
   t.throws(() => processes.spawn(() => {}), { code: 'FST_PROCESS_CLOSING' })
-  await closed
+  await last
   t.strictSame(log, ['b', 'a', 'young', 'old'])
+  mock.timers.tick(20)
+  await closed
   t.match(await exited, { reason: 'shutdown' })
   t.strictSame(processes.list(), [])
 })

@@ -1,6 +1,7 @@
+import { mock } from 'node:test'
 import t from 'tap'
 import { createProcesses } from '../../lib/process/index.js'
-import { deferred, drain, settle } from './helpers.js'
+import { drain, settle } from './helpers.js'
 import type { Process } from '../../types/processes.js'
 
 t.test('close cancels supervisors first, their children in reverse, and then the others, the youngest first', async (t) => {
@@ -48,15 +49,21 @@ t.test('nothing starts once close was called, also by what listens to it', async
 })
 
 t.test('close lets processes clean up, and ends those that ignore it', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => { mock.timers.reset() })
   const processes = createProcesses({ closeTimeout: 20 })
-  const cleaned = deferred()
-  const patient = processes.spawn(async (self) => { await drain(self.inbox); await settle(); cleaned.resolve(); return 'cleaned' })
+  const patient = processes.spawn(async (self) => { await drain(self.inbox); await settle(); return 'cleaned' })
   const stubborn = processes.spawn(() => new Promise(() => {}))
   const supervised = processes.supervise({ children: [{ id: 'stubborn', start: () => new Promise(() => {}) }] })
   const exits = [patient, stubborn, supervised.pid].map((pid) => processes.exited(pid))
   await settle()
-  await processes.close()
-  await cleaned.promise
+  const closed = processes.close()
+  await settle()
+  mock.timers.tick(10)
+  await exits[0]
+  t.equal(processes.stats().alive, 3, 'the others have the rest of the time')
+  mock.timers.tick(10)
+  await closed
   t.match(await Promise.all(exits), [{ reason: 'shutdown', value: 'cleaned' }, { reason: 'shutdown' }, { reason: 'shutdown' }])
   t.equal(processes.stats().alive, 0)
 })

@@ -171,7 +171,7 @@ t.test('a transfer in the middle of inflating keeps the order', async t => {
 
 t.test('a client that is gone while its messages are being deflated leaves nothing', async t => {
   const { rig, peer, pid, target } = await deflating(t, { closeTimeout: 200 })
-  const call = rig.processes.call(pid, 'ws.send', { data: 'x'.repeat(500_000) })
+  const call = rig.processes.call(pid, 'ws.send', { data: 'x'.repeat(500_000) }, { timeout: '5m' })
   for (let i = 0; i < 20; i++) rig.processes.send(pid, 'ws.send', { data: 'x'.repeat(10_000) })
   t.ok(rig.processes.info(pid)!.buffered as number > 500_000)
   peer.rst()

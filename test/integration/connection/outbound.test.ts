@@ -110,7 +110,7 @@ t.test('many small frames that wait for a slow client arrive in order', async t 
   for (let i = 0; i < 5000; i++) rig.processes.send(pid, 'ws.send', { data: `${i}` })
   await new Promise(setImmediate)
   for (let i = 5000; i < 10_000; i++) rig.processes.send(pid, 'ws.send', { data: `${i}` })
-  const last = rig.processes.call(pid, 'ws.send', { data: 'last' })
+  const last = rig.processes.call(pid, 'ws.send', { data: 'last' }, { timeout: '5m' })
   peer.socket.resume()
   await last
   await until(() => peer.frames.length === 10_002)

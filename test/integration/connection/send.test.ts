@@ -129,7 +129,7 @@ t.test('a call resolves when its frame was handed to the kernel', async t => {
   peer.socket.pause()
   const data = Buffer.alloc(20_000_000)
   let over = false
-  const call = rig.processes.call(pid, 'ws.send', { data }).then(() => { over = true })
+  const call = rig.processes.call(pid, 'ws.send', { data }, { timeout: '5m' }).then(() => { over = true })
   for (let i = 0; i < 20; i++) await new Promise(setImmediate)
   t.equal(over, false, 'not while it waits for the client')
   peer.socket.resume()
@@ -140,7 +140,7 @@ t.test('a call is rejected when the connection ends first', async t => {
   const rig = await start(t)
   const { peer, pid } = await joined(t, rig)
   peer.socket.pause()
-  const call = rig.processes.call(pid, 'ws.send', { data: Buffer.alloc(20_000_000) })
+  const call = rig.processes.call(pid, 'ws.send', { data: Buffer.alloc(20_000_000) }, { timeout: '5m' })
   await new Promise(setImmediate)
   peer.rst()
   await t.rejects(call, { code: 'FST_PROCESS_CALL_FAILED' })

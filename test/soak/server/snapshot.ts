@@ -1,0 +1,59 @@
+import { Socket } from 'node:net'
+import * as v8 from 'node:v8'
+import { openDescriptors } from '../rig/descriptors.js'
+import { Connection } from '../../../lib/relay/connection.js'
+import { Handshake } from '../../../lib/relay/handshake.js'
+import { Inbound } from '../../../lib/relay/inbound.js'
+import type { RelayServer } from '../../../lib/relay/server.js'
+
+/** What a connection may leave behind. All of it is counted, none of it estimated. */
+export interface Snapshot {
+  /** In the table of processes. */
+  connections: number
+  processes: number
+  /** Records of monitors and links. */
+  relations: number
+  names: number
+  groups: number
+  /** Timers of the shared wheel. */
+  wheel: number
+  sockets: number
+  handshakes: number
+  /** Timers of Node. */
+  timers: number
+  /** Undefined where the system does not tell. */
+  descriptors?: number
+}
+
+/** Objects on the heap; undefined where `v8.queryObjects` is missing (before Node 20.13). */
+export type Instances = Record<'Connection' | 'Inbound' | 'Handshake' | 'Socket', number> | undefined
+
+export function snapshot ({ runtime, wheel, sockets, handshakes }: RelayServer): Snapshot {
+  const connections = [...runtime.entities].filter(({ kind }) => kind === 'ws').length
+  return {
+    connections,
+    processes: runtime.alive - connections,
+    relations: runtime.relations.size,
+    names: runtime.nameTable.size,
+    groups: runtime.groupTable.size,
+    wheel: wheel.size,
+    sockets: sockets.size,
+    handshakes: handshakes.size,
+    timers: process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length,
+    descriptors: openDescriptors()
+  }
+}
+
+/** Collects garbage, and counts what is left. */
+export function instances (): Instances {
+  const { queryObjects } = v8 as { queryObjects?: (constructor: unknown, options: { format: 'count' }) => number }
+  if (queryObjects === undefined) return undefined
+  const count = (constructor: unknown): number => queryObjects(constructor, { format: 'count' })
+  return { Connection: count(Connection), Inbound: count(Inbound), Handshake: count(Handshake), Socket: count(Socket) }
+}
+
+/** Bytes of live objects. */
+export function heap (): number {
+  for (let i = 0; i < 3; i++) globalThis.gc!()
+  return process.memoryUsage().heapUsed
+}
