@@ -1,4 +1,4 @@
-import type { Call } from './calls.js'
+import type { Answer, Call } from './calls.js'
 import type { Target } from './entity.js'
 import type { Feeder } from './mailbox.js'
 import type { Watcher } from './relations.js'
@@ -41,7 +41,7 @@ export interface Elsewhere {
 /** What other nodes do to the processes of this one; they never throw for a PID that is dead. */
 export interface Here {
   /** A message that may be refused. @returns whether it was accepted */
-  deliver (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Call): boolean
+  deliver (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Answer): boolean
   /** A connection's message: never refused. @returns whether its sockets should wait */
   accept (to: Pid, topic: string, payload: unknown, from: Pid, bytes: number): boolean
   /** Has the feeder resumed when a mailbox has room again; at once when nobody is there. */
