@@ -1,10 +1,11 @@
 import { Ring } from '../process/ring.js'
 import { batchTypes, decodeChannelHeader, decodeFrames, decodeNumber, encodeFrame, encodeNumber } from './codec.js'
+import { types } from './frames.js'
+import { cut, longestFrame, Pieces } from './pieces.js'
 import { Window } from './window.js'
 import type { ChannelHeader, Frame, FrameFields } from './codec.js'
 import type { Cancellable, Clock } from './clock.js'
 import type { Timing } from './timing.js'
-import type { Feeder } from '../process/mailbox.js'
 import type { ClusterStats } from '../../types/cluster.js'
 
 /** What a channel needs of its node. */
@@ -36,6 +37,7 @@ export class Channel {
   readonly #host: ChannelHost
   readonly window = new Window()
   readonly #ring = new Ring<Buffer>()
+  readonly #pieces = new Pieces()
   /** Mine: one more at each teardown. It begins with the time, above all that an earlier end may have used. */
   #conn: number
   /** The one of theirs that mine is connected with; 0: none yet. */
@@ -78,18 +80,23 @@ export class Channel {
    */
   push (fields: FrameFields, refusable: boolean): boolean {
     if (refusable && this.window.full) return false
-    const bytes = encodeFrame(fields, this.#seq + 1)
-    if (bytes.length > this.#host.batchBytes) return false
     if (this.window.burst) {
       this.teardown('the window is full')
       return false
     }
+    const bytes = encodeFrame(fields, this.#seq + 1)
+    if (bytes.length > longestFrame) return false
+    if (bytes.length <= this.#host.batchBytes) this.#take(bytes)
+    else for (const piece of cut(fields, this.#host.batchBytes)) this.#take(encodeFrame(piece, this.#seq + 1))
+    this.#host.soon(this)
+    return true
+  }
+
+  #take (bytes: Buffer): void {
     this.#seq++
     if (this.#ring.length === 0) this.#progressAt = this.#host.clock.now()
     this.#ring.push(bytes)
     this.window.add(bytes.length)
-    this.#host.soon(this)
-    return true
   }
 
   /** Sends what has not been sent. What the engine does not take stays, and is tried again. */
@@ -233,12 +240,17 @@ export class Channel {
       if (frame.seq < this.#expected) continue
       this.#expected++
       this.#host.counters.framesIn++
-      if (!this.#host.apply(frame)) return this.#garbage()
+      if (!this.#apply(frame)) return this.#garbage()
       // What it did may have torn this down.
       if (this.#conn !== conn) return true
     }
     this.#acknowledge()
     return true
+  }
+
+  #apply (frame: Frame): boolean {
+    const whole = frame.type === types.piece ? this.#pieces.add(frame) : frame
+    return whole === undefined || (whole !== false && this.#host.apply(whole))
   }
 
   #acknowledge (): void {
@@ -279,11 +291,6 @@ export class Channel {
 
   // The end
 
-  /** Has a feeder resumed when there is room again. */
-  wait (feeder: Feeder): void {
-    this.window.wait(feeder)
-  }
-
   /** What was under way is lost; what comes next begins anew, with the next number. */
   teardown (why: string): void {
     const buried = this.#remote
@@ -294,6 +301,7 @@ export class Channel {
     this.#seq = this.#acked = this.#sent = 0
     this.#next = this.#expected = 1
     this.#ring.clear()
+    this.#pieces.clear()
     this.window.clear()
     this.stop()
     if (used) {
