@@ -64,8 +64,9 @@ export class ModelHere implements Here {
   }
 
   accept (to: Pid, topic: string, payload: unknown, from: Pid, bytes: number): boolean {
-    if (bytes !== 5) this.#ledger.fault('a client is said to have sent other bytes')
-    this.#ledger.delivered(from, to, Number((payload as { data?: string }).data))
+    const { data } = payload as { data: string }
+    if (bytes !== data.length) this.#ledger.fault(`a client sent ${data.length} bytes, not ${bytes}`)
+    this.#ledger.delivered(from, to, Number(data))
     return false
   }
 

@@ -1,4 +1,5 @@
 import { register } from 'node:module'
+import { Simulation as Right } from '../simulation.js'
 import { mutants } from './list.js'
 
 // Runs the simulation on each mutant until it is caught; a line of JSON for each.
@@ -18,6 +19,8 @@ for (const [i, { name, from = 1 }] of mutants.entries()) {
       await new Simulation(seed).run()
     } catch (err) {
       caught = (err as Error).message
+      // It is the mutant that was caught: the right core passes.
+      await new Right(seed).run()
     }
   }
   process.stdout.write(`${JSON.stringify({ name, seed, seeds: seed - from + 1, caught })}\n`)
