@@ -77,10 +77,10 @@ export class TestCluster {
 
   /** Lets time pass until a promise has settled. */
   async settle<T> (promise: Promise<T>): Promise<T> {
-    let done = false
-    const settled = promise.finally(() => { done = true })
+    const state = { settled: false }
+    const settled = promise.finally(() => { state.settled = true })
     settled.catch(() => {})
-    for (let i = 0; !done && i < 2000; i++) await this.run(20)
+    for (let i = 0; !state.settled && i < 2000; i++) await this.run(20)
     return await settled
   }
 }

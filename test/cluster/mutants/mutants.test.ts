@@ -7,6 +7,8 @@ import { mutants } from './list.js'
 /** Seeds that each mutant has, to be caught by one. */
 const seeds = 100
 
+t.setTimeout(600_000)
+
 t.test('the simulation catches a core with one rule left out', async (t) => {
   // Without what tap puts around it: the core that runs there is none of ours.
   const { NODE_OPTIONS, ...env } = process.env
