@@ -9,6 +9,15 @@ export interface CallHost {
   unwatch (target: Pid, watcher: Watcher): void
 }
 
+/** The way back to a caller, from wherever the call is answered. */
+export interface Answer {
+  reply (value: unknown): void
+  /** The callee's own refusal. */
+  fail (error: unknown): void
+  /** The call was not taken. */
+  reject (error: unknown): void
+}
+
 /** A caller that remembers its calls until they are over. */
 export interface CallOwner {
   callOver (call: Call): void
@@ -39,7 +48,7 @@ interface Settle {
  * One request under way: settled once, by an answer, the callee's end, the clock, or the caller.
  * Whatever comes later finds nothing left.
  */
-export class Call implements Watcher {
+export class Call implements Watcher, Answer {
   readonly promise: Promise<unknown>
   readonly #host: CallHost
   readonly #terms: CallTerms

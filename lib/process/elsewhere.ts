@@ -1,4 +1,4 @@
-import type { Call } from './calls.js'
+import type { Answer } from './calls.js'
 import type { Target } from './entity.js'
 import type { Feeder } from './mailbox.js'
 import type { Watcher } from './relations.js'
@@ -18,7 +18,7 @@ export interface Elsewhere {
    * @param call answered by the other node; failed with `noconnection` when the channel is torn
    * @returns whether the channel took it
    */
-  send (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Call): boolean
+  send (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Answer & Watcher): boolean
   exit (to: Pid, reason: string): boolean
   cancel (to: Pid, reason: string, from: Pid | undefined): boolean
   /** Tells the watcher once of the end of the target, or of its node (`noconnection`). */
@@ -41,7 +41,7 @@ export interface Elsewhere {
 /** What other nodes do to the processes of this one; they never throw for a PID that is dead. */
 export interface Here {
   /** A message that may be refused. @returns whether it was accepted */
-  deliver (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Call): boolean
+  deliver (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Answer): boolean
   /** A connection's message: never refused. @returns whether its sockets should wait */
   accept (to: Pid, topic: string, payload: unknown, from: Pid, bytes: number): boolean
   /** Has the feeder resumed when a mailbox has room again; at once when nobody is there. */

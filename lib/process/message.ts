@@ -1,5 +1,5 @@
 import { errorCodes, show } from '../errors.js'
-import type { Call } from './calls.js'
+import type { Answer } from './calls.js'
 import type { Pid } from '../../types/pid.js'
 
 const longestTopic = 128
@@ -15,7 +15,7 @@ export class Mail {
   readonly fail: (error: unknown) => void
   readonly #bytes: number
 
-  constructor (topic: string, payload: unknown, from: Pid | undefined, call?: Call, bytes = 0) {
+  constructor (topic: string, payload: unknown, from: Pid | undefined, call?: Answer, bytes = 0) {
     this.topic = topic
     this.payload = payload
     this.from = from

@@ -1,0 +1,23 @@
+import t from 'tap'
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { mutants } from './list.js'
+
+/** Seeds that each mutant has, to be caught by one. */
+const seeds = 100
+
+t.setTimeout(600_000)
+
+t.test('the simulation catches a core with one rule left out', async (t) => {
+  // Without what tap puts around it: the core that runs there is none of ours.
+  const { NODE_OPTIONS, ...env } = process.env
+  const hunt = fileURLToPath(new URL('hunt.ts', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', hunt, String(seeds)], { env })
+  const lines = stdout.trim().split('\n').map((line) => JSON.parse(line) as { name: string, seeds: number, caught?: string })
+  t.equal(lines.length, mutants.length)
+  for (const { name, seeds, caught } of lines) {
+    t.ok(caught, `${name}: caught by seed number ${seeds}`)
+    t.comment(`${name}: ${seeds} seeds: ${caught ?? 'not caught'}`)
+  }
+})
