@@ -144,7 +144,7 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'a broadcast reaches the one that is excepted',
     file: 'process/registries.ts',
-    search: 'member !== options?.except && ',
+    search: 'member !== except && ',
     replace: '',
     suites: ['relations']
   },

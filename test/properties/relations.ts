@@ -117,7 +117,11 @@ class Twin {
         other.links.delete(one)
         break
       case 'monitor': this.#monitor(one, other, self.monitor(other.pid)); break
-      case 'demonitor': this.#demonitor(one, self); break
+      case 'demonitor':
+        // As with 'watch': an @exit may be on its way into a loop, which has received it.
+        if (!inside && !one.shape.startsWith('serve')) return
+        this.#demonitor(one, self)
+        break
       case 'name': this.#name(other); break
       case 'unname':
         equal(this.processes.names.unregister('name'), this.names.delete('name'))
