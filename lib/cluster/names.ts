@@ -1,4 +1,4 @@
-import { errorCodes, show } from '../errors.js'
+import { errorCodes, show } from './errors.js'
 import { checkName } from '../process/names.js'
 import { generationKey, Lease, leaseKey } from './lease.js'
 import { keyOf } from './register.js'

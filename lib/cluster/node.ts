@@ -1,4 +1,4 @@
-import { errorCodes, toError } from '../errors.js'
+import { errorCodes, toError } from './errors.js'
 import { systemClock } from './clock.js'
 import { batchTypes, decodeNumber, decodeSource, encodeChannelHeader, encodeNumber, encodeSource, longestHeader } from './codec.js'
 import { Groups } from './groups.js'

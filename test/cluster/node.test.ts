@@ -2,7 +2,7 @@ import t from 'tap'
 import fc from 'fast-check'
 import { TestCluster, watcher } from './support.js'
 import { encodeChannelHeader, encodeFrame, encodeSource } from '../../lib/cluster/codec.js'
-import { errorCodes } from '../../lib/errors.js'
+import { errorCodes } from '../../lib/cluster/errors.js'
 import type { Target } from '../../lib/process/entity.js'
 import type { Pid } from '../../types/pid.js'
 

@@ -1,0 +1,20 @@
+import t from 'tap'
+import { codeOf, natsError } from '../../../lib/cluster/transports/nats-errors.js'
+
+const named = (name: string, cause?: Error): Error => Object.assign(new Error(name, { cause }), { name })
+
+t.test('what no retry can mend has a code of ours, wherever it stands in the chain of causes', async (t) => {
+  for (const name of ['AuthorizationError', 'UserAuthenticationExpiredError', 'PermissionViolationError']) {
+    const error = named('RequestError', named(name))
+    t.match(natsError(error), { code: 'FST_CLUSTER_ACCESS_DENIED', cause: error })
+  }
+  t.match(natsError(named('JetStreamNotEnabled')), { code: 'FST_CLUSTER_UNSUPPORTED' })
+  t.match(natsError(Object.assign(named('JetStreamApiError'), { code: 10039 })), { code: 'FST_CLUSTER_UNSUPPORTED' })
+})
+
+t.test('all else is left as it is', async (t) => {
+  for (const error of [named('TimeoutError', named('Error')), 'text', undefined]) t.equal(natsError(error), error)
+  t.equal(codeOf('text'), undefined)
+  t.equal(codeOf(named('Error')), undefined)
+  t.equal(codeOf(Object.assign(named('JetStreamApiError'), { code: 10071 })), 10071)
+})
