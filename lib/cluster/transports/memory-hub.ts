@@ -145,6 +145,5 @@ export class MemoryHub {
       this.#bytes -= task.bytes
       task.run()
     }
-    if (this.#tasks.length > 0) this.#schedule()
   }
 }

@@ -21,6 +21,9 @@ export interface NatsClient {
 /** Published bytes that are worth a round trip to know that the server has them. */
 const worthMeasuring = 64 * 1024
 
+/** What the client says, first of all, of a connection that is no more. */
+const endings = ['staleConnection', 'disconnect', 'close']
+
 /** Dials NATS. @param bucket of the register, and first part of every topic */
 export function dialNats (options: NodeConnectionOptions, bucket: string, replicas: number, load: () => Promise<NatsClient>): Dial {
   return async (deliver, signal) => {
@@ -164,7 +167,7 @@ class NatsSession implements Session {
   async #watch (): Promise<void> {
     for await (const status of this.#connection.status()) {
       if (status.type === 'error' && 'subject' in status.error) this.#refuse(String(status.error.subject), status.error)
-      if (status.type === 'disconnect' || status.type === 'staleConnection' || status.type === 'close') return
+      if (endings.includes(status.type)) break
     }
   }
 

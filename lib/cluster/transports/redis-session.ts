@@ -24,6 +24,9 @@ else
 end
 return revision`
 
+/** When to try again. */
+const never = (): null => null
+
 /** Dials Redis. @param prefix first part of every topic and key */
 export function dialRedis (url: string | undefined, options: RedisOptions, prefix: string, load: () => Promise<RedisClient>): Dial {
   let dials = 0
@@ -34,7 +37,7 @@ export function dialRedis (url: string | undefined, options: RedisOptions, prefi
       ...options,
       ...startingWith(dials++, options.sentinels),
       lazyConnect: true,
-      retryStrategy: () => null,
+      retryStrategy: never,
       reconnectOnError: null,
       autoResubscribe: false,
       autoResendUnfulfilledCommands: false,
@@ -42,11 +45,12 @@ export function dialRedis (url: string | undefined, options: RedisOptions, prefi
       maxRetriesPerRequest: 0,
       enableReadyCheck: false,
       disableClientInfo: true,
+      replyMapping: 'legacy',
       connectTimeout: dialTimeout,
       // How long it waits for the server to close as well, which a frozen one never does.
       disconnectTimeout: 100,
       // One round of all: the next one is another dial.
-      sentinelRetryStrategy: () => null,
+      sentinelRetryStrategy: never,
       sentinelCommandTimeout: dialTimeout
     }
     const connect = (): Redis => url === undefined ? new Redis(own) : new Redis(url, own)

@@ -1,5 +1,5 @@
 // What every engine has to do, the same for all of them: its test file runs this suite.
-import { once, EventEmitter } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { until } from '../../helpers.js'
 import type { Test } from 'tap'
 import type { ClusterEngine, Transport } from '../../../types/cluster.js'
@@ -23,7 +23,23 @@ interface Node {
   /** Resolves with the next state that is this one. */
   becomes (up: boolean): Promise<void>
   /** Subscribes, and returns what comes. */
-  hear (topic: string): Promise<string[]>
+  hear (topic: string): Promise<Heard>
+}
+
+/** What came from a topic, as text. */
+class Heard {
+  readonly frames: string[] = []
+  readonly #news = new EventEmitter()
+
+  readonly listener = (frame: Uint8Array): void => {
+    this.frames.push(text(frame))
+    this.#news.emit('frame')
+  }
+
+  /** Resolves when this many have come. */
+  async reaches (count: number): Promise<void> {
+    while (this.frames.length < count) await once(this.#news, 'frame')
+  }
 }
 
 const text = (frame: Uint8Array): string => Buffer.from(frame).toString()
@@ -40,16 +56,16 @@ async function node (t: Test, engine: ClusterEngine): Promise<Node> {
     states,
     async becomes (up) { if (states.at(-1) !== up) await once(news, String(up)) },
     async hear (topic) {
-      const heard: string[] = []
-      await transport.subscribe(topic, (frame) => { heard.push(text(frame)) })
+      const heard = new Heard()
+      await transport.subscribe(topic, heard.listener)
       return heard
     }
   }
 }
 
-/** Publishes each frame, waiting while the transport takes no more. */
-async function publish (transport: Transport, topic: string, ...frames: string[]): Promise<void> {
-  for (const frame of frames) await until(() => transport.publish(topic, Buffer.from(frame)))
+/** Publishes each frame: the engine is up, and they are few. */
+function publish (t: Test, { transport }: Node, topic: string, ...frames: string[]): void {
+  t.ok(frames.every((frame) => transport.publish(topic, Buffer.from(frame))), `${topic}: taken`)
 }
 
 export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>): void {
@@ -62,10 +78,10 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     const { a, b } = await two(t)
     const [own, other] = [await a.hear('fwr.x'), await b.hear('fwr.x')]
     const frames = Array.from({ length: 2000 }, (_, n) => `${n} ${'.'.repeat(n % 500)}`)
-    await publish(a.transport, 'fwr.x', ...frames)
-    await until(() => own.length === 2000 && other.length === 2000)
-    t.strictSame(own, frames)
-    t.strictSame(other, frames)
+    publish(t, a, 'fwr.x', ...frames)
+    await Promise.all([own.reaches(2000), other.reaches(2000)])
+    t.strictSame(own.frames, frames)
+    t.strictSame(other.frames, frames)
   })
 
   t.test('a frame is the bytes that were published', async (t) => {
@@ -77,20 +93,36 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
 
   t.test('nothing comes that was published before the subscription, or after its end, or to another topic', async (t) => {
     const { a, b } = await two(t)
-    await publish(a.transport, 'fwr.x', 'early')
+    publish(t, a, 'fwr.x', 'early')
     await a.transport.flush(10_000)
     const x = await b.hear('fwr.x')
     const y = await b.hear('fwr.y')
-    await publish(a.transport, 'fwr.x', 'in time')
-    await publish(a.transport, 'fwr.y', 'else')
-    await until(() => y.length === 1)
-    t.strictSame(x, ['in time'])
+    publish(t, a, 'fwr.x', 'in time')
+    publish(t, a, 'fwr.y', 'else')
+    await y.reaches(1)
+    t.strictSame(x.frames, ['in time'])
     await b.transport.unsubscribe('fwr.x')
     await b.transport.flush(10_000)
-    await publish(a.transport, 'fwr.x', 'late')
-    await publish(a.transport, 'fwr.y', 'last')
-    await until(() => y.length === 2)
-    t.strictSame(x, ['in time'])
+    publish(t, a, 'fwr.x', 'late')
+    publish(t, a, 'fwr.y', 'last')
+    await y.reaches(2)
+    t.strictSame(x.frames, ['in time'])
+  })
+
+  t.test('a second listener of a topic takes the place of the first, and hears each frame once', async (t) => {
+    const { a, b } = await two(t)
+    const first = await b.hear('fwr.x')
+    publish(t, a, 'fwr.x', 'one')
+    await first.reaches(1)
+    const second = await b.hear('fwr.x')
+    const last = await b.hear('fwr.y')
+    publish(t, a, 'fwr.x', 'two')
+    publish(t, a, 'fwr.y', 'end')
+    await last.reaches(1)
+    t.strictSame([first.frames, second.frames], [['one'], ['two']])
+    await b.transport.unsubscribe('fwr.x')
+    await b.transport.flush(10_000)
+    t.equal(await a.transport.probe('fwr.x'), false)
   })
 
   t.test('a topic that is wanted before the engine was opened is confirmed before it is up', async (t) => {
@@ -98,14 +130,14 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     const { transport } = engine.connect()
     t.teardown(() => transport.close())
     let confirmed = false
-    const heard: string[] = []
-    const subscribed = transport.subscribe('fwr.x', (frame) => { heard.push(text(frame)) }).then(() => { confirmed = true })
+    const heard = new Heard()
+    const subscribed = transport.subscribe('fwr.x', heard.listener).then(() => { confirmed = true })
     const taken: boolean[] = []
     await transport.open({ state: () => { taken.push(transport.publish('fwr.x', Buffer.from('first'))) } })
     await subscribed
     t.ok(confirmed)
     t.strictSame(taken, [true])
-    await until(() => heard.length === 1)
+    await heard.reaches(1)
   })
 
   t.test('a probe tells whether a topic has a subscriber', async (t) => {
@@ -113,9 +145,9 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     t.equal(await a.transport.probe('fwr.x'), false)
     const heard = await b.hear('fwr.x')
     t.equal(await a.transport.probe('fwr.x'), true)
-    await publish(a.transport, 'fwr.x', 'real')
-    await until(() => heard.length > 0)
-    t.strictSame(heard, ['real'], 'and delivers nothing')
+    publish(t, a, 'fwr.x', 'real')
+    await heard.reaches(1)
+    t.strictSame(heard.frames, ['real'], 'and delivers nothing')
     await b.transport.unsubscribe('fwr.x')
     await b.transport.flush(10_000)
     t.equal(await a.transport.probe('fwr.x'), false)
@@ -161,8 +193,7 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
   t.test('an engine that goes away and comes back: nothing is queued, subscriptions are there before it is up', async (t) => {
     const { engine, a, b } = await two(t)
     const heard = await b.hear('fwr.x')
-    const own: string[] = []
-    await a.transport.subscribe('fwr.own', (frame) => { own.push(text(frame)) })
+    const own = await a.hear('fwr.own')
     await Promise.all([engine.kill(), a.becomes(false), b.becomes(false)])
 
     t.equal(a.transport.publish('fwr.x', Buffer.from('while down')), false)
@@ -173,12 +204,12 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     const restarted = a.becomes(true).then(() => { t.ok(a.transport.publish('fwr.own', Buffer.from('at once'))) })
     await engine.restart()
     await Promise.all([restarted, b.becomes(true)])
-    await until(() => own.length === 1)
-    await publish(a.transport, 'fwr.x', 'after')
-    await publish(a.transport, 'fwr.late', 'after')
+    await own.reaches(1)
+    publish(t, a, 'fwr.x', 'after')
+    publish(t, a, 'fwr.late', 'after')
     const heardLate = await late
-    await until(() => heard.length > 0 && heardLate.length > 0)
-    t.strictSame([heard, heardLate, own], [['after'], ['after'], ['at once']])
+    await Promise.all([heard.reaches(1), heardLate.reaches(1)])
+    t.strictSame([heard, heardLate, own].map(({ frames }) => frames), [['after'], ['after'], ['at once']])
     t.strictSame(a.states, [true, false, true])
   })
 
@@ -214,15 +245,14 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
 
   t.test('a frame may be as large as the engine says, and no larger', async (t) => {
     const { a, b } = await two(t)
-    const sizes: number[] = []
-    await b.transport.subscribe('fwr.x', (frame) => { sizes.push(frame.length) })
+    const heard = await b.hear('fwr.x')
     const { maxFrame } = a.transport.caps
     t.ok(maxFrame >= 64 * 1024)
     t.equal(a.transport.publish('fwr.x', new Uint8Array(maxFrame + 1)), false)
     t.equal(a.transport.publish('fwr.x', new Uint8Array(maxFrame)), true)
     t.equal(a.transport.publish('fwr.x', new Uint8Array(1)), true)
-    await until(() => sizes.length === 2)
-    t.strictSame(sizes, [maxFrame, 1])
+    await heard.reaches(2)
+    t.strictSame(heard.frames.map(({ length }) => length), [maxFrame, 1])
   })
 
   t.test('close refuses what comes after it, ends what waits, and leaves no socket', async (t) => {
