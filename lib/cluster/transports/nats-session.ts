@@ -28,29 +28,26 @@ const endings = ['staleConnection', 'disconnect', 'close']
 export function dialNats (options: NodeConnectionOptions, bucket: string, replicas: number, load: () => Promise<NatsClient>): Dial {
   return async (deliver, signal) => {
     const client = await load()
+    signal.throwIfAborted()
     const sockets = new Sockets()
     const abandon = (): void => { sockets.destroy() }
     signal.addEventListener('abort', abandon)
-    if (signal.aborted) abandon()
+    let session: NatsSession | undefined
     try {
       const connection = await sockets.during(() => client.connect({
         ...options, ...tlsFirst(options, sockets.signal), reconnect: false, waitOnFirstConnect: false, timeout: dialTimeout, pingInterval, maxPingOut: 2, noEcho: false, pedantic: false, verbose: false
       }))
       const inbox = (): string => client.createInbox(options.inboxPrefix)
-      const session = new NatsSession(client, connection, sockets, bucket, inbox, deliver)
-      try {
-        await session.prepare(replicas)
-      } catch (error) {
-        await session.close()
-        throw error
-      }
-      return session
+      session = new NatsSession(client, connection, sockets, bucket, inbox, deliver)
+      await session.prepare(replicas)
     } catch (error) {
+      await session?.close()
       sockets.destroy()
       throw natsError(error)
     } finally {
       signal.removeEventListener('abort', abandon)
     }
+    return session
   }
 }
 

@@ -59,13 +59,13 @@ export function dialRedis (url: string | undefined, options: RedisOptions, prefi
     signal.addEventListener('abort', abandon)
     try {
       await session.prepare()
-      return session
     } catch (error) {
       session.end()
       throw redisError(session.failure ?? error)
     } finally {
       signal.removeEventListener('abort', abandon)
     }
+    return session
   }
 }
 

@@ -9,6 +9,9 @@ import { missing, natsServer, silentServer, type EngineServer } from '../fixture
 import { proxy } from '../fixtures/proxy.js'
 import { nats, type NatsOptions } from '../../../lib/cluster/transports/nats.js'
 
+// Those that wait for what takes seconds wait together.
+t.jobs = 2
+
 const skip = missing('nats-server')
 const silent = { state: (): void => {} }
 
@@ -40,7 +43,7 @@ t.test('wrong credentials are refused, and too little permission', { skip }, asy
   await refused(t, server, {}, 'FST_CLUSTER_ACCESS_DENIED')
   await refused(t, server, { user: 'fwr', pass: 'wrong' }, 'FST_CLUSTER_ACCESS_DENIED')
   await refused(t, server, { user: 'fwr', pass: 'secret', prefix: 'other' }, 'FST_CLUSTER_ACCESS_DENIED')
-  for (const line of ['"$JS.API.STREAM.INFO.KV_fwr"', '"$JS.API.STREAM.CREATE.KV_fwr"']) {
+  for (const line of ['"fwr.>"', '"$JS.API.STREAM.INFO.KV_fwr"', '"$JS.API.STREAM.CREATE.KV_fwr"']) {
     await refused(t, await configured(t, permissions.replace(line, '')), { user: 'fwr', pass: 'secret' }, 'FST_CLUSTER_ACCESS_DENIED')
   }
 })
@@ -57,7 +60,7 @@ t.test('a server without JetStream is not enough', { skip }, async (t) => {
   await refused(t, await natsServer(t, []), {}, 'FST_CLUSTER_UNSUPPORTED')
 })
 
-t.test('a server that accepts and says nothing keeps no socket of a try that failed, or of the last one after the close', async (t) => {
+t.test('a server that accepts and says nothing keeps no socket of a try that failed, or of the last one after the close', { buffered: true }, async (t) => {
   const one = async (options: NatsOptions): Promise<void> => {
     const server = await silentServer(t)
     const { transport } = nats({ servers: `127.0.0.1:${server.port}`, ...options })
@@ -73,7 +76,7 @@ t.test('a server that accepts and says nothing keeps no socket of a try that fai
   await Promise.all([one({}), one({ tls: { handshakeFirst: true } })])
 })
 
-t.test('a connection that is reset is made again; one that carries nothing is given up', { skip }, async (t) => {
+t.test('a connection that is reset is made again; one that carries nothing is given up', { skip, buffered: true }, async (t) => {
   const server = await natsServer(t)
   const between = await proxy(t, server.port)
   const { transport } = nats({ servers: `127.0.0.1:${between.port}` })

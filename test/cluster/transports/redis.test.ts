@@ -5,6 +5,9 @@ import { documented } from '../fixtures/documented.js'
 import { missing, redisSentinel, redisServer, silentServer, type EngineServer } from '../fixtures/servers.js'
 import { redis, type RedisOptions } from '../../../lib/cluster/transports/redis.js'
 
+// Those that wait for what takes seconds wait together.
+t.jobs = 2
+
 const skip = missing('redis-server')
 const silent = { state: (): void => {} }
 
@@ -50,7 +53,7 @@ t.test('a Redis Cluster is not supported', { skip }, async (t) => {
   await refused(t, await redisServer(t, ['--appendonly', 'no', '--cluster-enabled', 'yes']), {}, 'FST_CLUSTER_UNSUPPORTED')
 })
 
-t.test('a server, or a Sentinel, that accepts and says nothing keeps no socket after the close', async (t) => {
+t.test('a server, or a Sentinel, that accepts and says nothing keeps no socket after the close', { buffered: true }, async (t) => {
   const one = async (options: (port: number) => RedisOptions): Promise<void> => {
     const server = await silentServer(t)
     const { transport } = redis(options(server.port))
@@ -67,7 +70,7 @@ t.test('a server, or a Sentinel, that accepts and says nothing keeps no socket a
   ])
 })
 
-t.test('a Sentinel that is away is passed over', { skip }, async (t) => {
+t.test('a Sentinel that is away is passed over', { skip, buffered: true }, async (t) => {
   const server = await redisServer(t)
   const sentinel = await redisSentinel(t, server.port)
   const away = await silentServer(t)
