@@ -9,9 +9,6 @@ import { missing, natsServer, silentServer, type EngineServer } from '../fixture
 import { proxy } from '../fixtures/proxy.js'
 import { nats, type NatsOptions } from '../../../lib/cluster/transports/nats.js'
 
-// Those that wait for what takes seconds wait together.
-t.jobs = 2
-
 const skip = missing('nats-server')
 const silent = { state: (): void => {} }
 
@@ -60,42 +57,44 @@ t.test('a server without JetStream is not enough', { skip }, async (t) => {
   await refused(t, await natsServer(t, []), {}, 'FST_CLUSTER_UNSUPPORTED')
 })
 
-t.test('a server that accepts and says nothing keeps no socket of a try that failed, or of the last one after the close', { buffered: true }, async (t) => {
-  const one = async (options: NatsOptions): Promise<void> => {
-    const server = await silentServer(t)
-    const { transport } = nats({ servers: `127.0.0.1:${server.port}`, ...options })
-    t.teardown(() => transport.close())
-    const first = server.connection()
-    const opening = t.rejects(transport.open(silent), { code: 'FST_CLUSTER_UNAVAILABLE' })
-    const forgotten = await first
-    const [second] = await Promise.all([server.connection(), once(forgotten, 'close')])
-    const ended = once(second, 'close')
-    await transport.close()
-    await Promise.all([opening, ended])
-  }
-  await Promise.all([one({}), one({ tls: { handshakeFirst: true } })])
-})
+t.test('what takes seconds to be found out', { skip, jobs: 2 }, async (t) => {
+  t.test('a server that accepts and says nothing keeps no socket of a try that failed, or of the last one after the close', { buffered: true }, async (t) => {
+    const one = async (options: NatsOptions): Promise<void> => {
+      const server = await silentServer(t)
+      const { transport } = nats({ servers: `127.0.0.1:${server.port}`, ...options })
+      t.teardown(() => transport.close())
+      const first = server.connection()
+      const opening = t.rejects(transport.open(silent), { code: 'FST_CLUSTER_UNAVAILABLE' })
+      const forgotten = await first
+      const [second] = await Promise.all([server.connection(), once(forgotten, 'close')])
+      const ended = once(second, 'close')
+      await transport.close()
+      await Promise.all([opening, ended])
+    }
+    await Promise.all([one({}), one({ tls: { handshakeFirst: true } })])
+  })
 
-t.test('a connection that is reset is made again; one that carries nothing is given up', { skip, buffered: true }, async (t) => {
-  const server = await natsServer(t)
-  const between = await proxy(t, server.port)
-  const { transport } = nats({ servers: `127.0.0.1:${between.port}` })
-  t.teardown(() => transport.close())
-  let next: (up: boolean) => void = () => {}
-  const change = async (): Promise<boolean> => await new Promise((resolve) => { next = resolve })
-  await transport.open({ state: (up) => { next(up) } })
-  let changed = change()
-  between.mode = 'refuse'
-  between.reset()
-  t.equal(await changed, false)
-  changed = change()
-  between.mode = 'pass'
-  t.equal(await changed, true)
-  changed = change()
-  between.mode = 'hole'
-  // Found out by what is published, sooner than by the silence.
-  t.equal(transport.publish('fwr.x', new Uint8Array(64 * 1024)), true)
-  t.equal(await changed, false)
+  t.test('a connection that is reset is made again; one that carries nothing is given up', { buffered: true }, async (t) => {
+    const server = await natsServer(t)
+    const between = await proxy(t, server.port)
+    const { transport } = nats({ servers: `127.0.0.1:${between.port}` })
+    t.teardown(() => transport.close())
+    let next: (up: boolean) => void = () => {}
+    const change = async (): Promise<boolean> => await new Promise((resolve) => { next = resolve })
+    await transport.open({ state: (up) => { next(up) } })
+    let changed = change()
+    between.mode = 'refuse'
+    between.reset()
+    t.equal(await changed, false)
+    changed = change()
+    between.mode = 'pass'
+    t.equal(await changed, true)
+    changed = change()
+    between.mode = 'hole'
+    // Found out by what is published, sooner than by the silence.
+    t.equal(transport.publish('fwr.x', new Uint8Array(64 * 1024)), true)
+    t.equal(await changed, false)
+  })
 })
 
 t.test('wrong options are refused', async (t) => {

@@ -5,9 +5,6 @@ import { documented } from '../fixtures/documented.js'
 import { missing, redisSentinel, redisServer, silentServer, type EngineServer } from '../fixtures/servers.js'
 import { redis, type RedisOptions } from '../../../lib/cluster/transports/redis.js'
 
-// Those that wait for what takes seconds wait together.
-t.jobs = 2
-
 const skip = missing('redis-server')
 const silent = { state: (): void => {} }
 
@@ -53,31 +50,33 @@ t.test('a Redis Cluster is not supported', { skip }, async (t) => {
   await refused(t, await redisServer(t, ['--appendonly', 'no', '--cluster-enabled', 'yes']), {}, 'FST_CLUSTER_UNSUPPORTED')
 })
 
-t.test('a server, or a Sentinel, that accepts and says nothing keeps no socket after the close', { buffered: true }, async (t) => {
-  const one = async (options: (port: number) => RedisOptions): Promise<void> => {
-    const server = await silentServer(t)
-    const { transport } = redis(options(server.port))
-    const connection = server.connection()
-    const opening = t.rejects(transport.open(silent), { code: 'FST_CLUSTER_UNAVAILABLE' })
-    const ended = once(await connection, 'close')
-    await transport.close()
-    await Promise.all([opening, ended])
-  }
-  await Promise.all([
-    one((port) => ({ host: '127.0.0.1', port })),
-    one((port) => ({ host: '127.0.0.1', port, tls: {} })),
-    one((port) => ({ sentinels: [{ host: '127.0.0.1', port }], name: 'mymaster' }))
-  ])
-})
+t.test('what takes seconds to be found out', { skip, jobs: 2 }, async (t) => {
+  t.test('a server, or a Sentinel, that accepts and says nothing keeps no socket after the close', { buffered: true }, async (t) => {
+    const one = async (options: (port: number) => RedisOptions): Promise<void> => {
+      const server = await silentServer(t)
+      const { transport } = redis(options(server.port))
+      const connection = server.connection()
+      const opening = t.rejects(transport.open(silent), { code: 'FST_CLUSTER_UNAVAILABLE' })
+      const ended = once(await connection, 'close')
+      await transport.close()
+      await Promise.all([opening, ended])
+    }
+    await Promise.all([
+      one((port) => ({ host: '127.0.0.1', port })),
+      one((port) => ({ host: '127.0.0.1', port, tls: {} })),
+      one((port) => ({ sentinels: [{ host: '127.0.0.1', port }], name: 'mymaster' }))
+    ])
+  })
 
-t.test('a Sentinel that is away is passed over', { skip, buffered: true }, async (t) => {
-  const server = await redisServer(t)
-  const sentinel = await redisSentinel(t, server.port)
-  const away = await silentServer(t)
-  const { transport } = redis({ sentinels: [away, sentinel].map(({ port }) => ({ host: '127.0.0.1', port })), name: 'mymaster' })
-  t.teardown(() => transport.close())
-  await transport.open(silent)
-  t.ok(await transport.cas('fwr.k', new Uint8Array(1), 0) > 0)
+  t.test('a Sentinel that is away is passed over', { buffered: true }, async (t) => {
+    const server = await redisServer(t)
+    const sentinel = await redisSentinel(t, server.port)
+    const away = await silentServer(t)
+    const { transport } = redis({ sentinels: [away, sentinel].map(({ port }) => ({ host: '127.0.0.1', port })), name: 'mymaster' })
+    t.teardown(() => transport.close())
+    await transport.open(silent)
+    t.ok(await transport.cas('fwr.k', new Uint8Array(1), 0) > 0)
+  })
 })
 
 t.test('wrong options are refused, and no password is shown', async (t) => {
