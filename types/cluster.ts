@@ -39,7 +39,11 @@ export interface Transport {
   /** Connects, and goes on trying for as long as it is open. Rejects for what no retry can mend (credentials, a missing feature). */
   open (events: TransportEvents): Promise<void>
   close (): Promise<void>
-  /** @returns false when it is not connected, or too much is unflushed. Never queues while down. */
+  /**
+   * Publishes a frame, which is the transport's from then on: a client keeps it, uncopied, until it is written.
+   *
+   * @returns false when it is not connected, or too much is unflushed. Never queues while down.
+   */
   publish (topic: string, frame: Uint8Array): boolean
   /** Resolves when the engine has all that was published; rejects after `timeout` milliseconds. */
   flush (timeout: number): Promise<void>
