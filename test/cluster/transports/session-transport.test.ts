@@ -126,19 +126,24 @@ t.test('a topic that cannot be confirmed is worth another session, one that was 
   t.strictSame(states, [true, false, true, false, true])
 })
 
-t.test('a confirmation of a session that is lost in the same moment does not count', async (t) => {
-  const sessions = [new TestSession(), new TestSession()]
-  const { transport, open, up } = engine(t, ...sessions)
-  await open()
-  let confirm: () => void = () => {}
-  sessions[0].subscribe = async () => { await new Promise<void>((resolve) => { confirm = resolve }) }
-  const again = up()
-  const subscribed = transport.subscribe('x', () => {})
-  sessions[0].lose()
-  confirm()
-  await subscribed
-  t.strictSame(sessions[1].subscribed, ['x'])
-  await again
+t.test('a confirmation of a session that is lost in the same moment does not count for the next one', async (t) => {
+  const inTheMoment = async (turns: number): Promise<string[]> => {
+    const sessions = [new TestSession(), new TestSession()]
+    const { transport, open, up } = engine(t, ...sessions)
+    await open()
+    let confirm: () => void = () => {}
+    sessions[0].subscribe = async () => { await new Promise<void>((resolve) => { confirm = resolve }) }
+    const again = up()
+    const subscribed = transport.subscribe('x', () => {})
+    confirm()
+    for (let turn = 0; turn < turns; turn++) await null
+    sessions[0].lose()
+    await Promise.all([subscribed, again])
+    return sessions[1].subscribed
+  }
+  // As many turns of the microtask queue as it takes from the answer to its effect, and some more.
+  const moments = Array.from({ length: 20 }, (_, turns) => turns)
+  t.strictSame(await Promise.all(moments.map(inTheMoment)), moments.map(() => ['x']))
 })
 
 t.test('the end of a topic that is not wanted is no question', async (t) => {
