@@ -9,6 +9,15 @@ export interface CallHost {
   unwatch (target: Pid, watcher: Watcher): void
 }
 
+/** The way back to whoever made a call, here or on another node. Only the first answer counts. */
+export interface WayBack {
+  reply (value: unknown): void
+  /** The callee's refusal: the caller gets it as the cause of `FST_PROCESS_CALL_FAILED`. */
+  fail (error: unknown): void
+  /** It could not be delivered: the caller gets this very error. */
+  reject (error: unknown): void
+}
+
 /** A caller that remembers its calls until they are over. */
 export interface CallOwner {
   callOver (call: Call): void
@@ -39,7 +48,7 @@ interface Settle {
  * One request under way: settled once, by an answer, the callee's end, the clock, or the caller.
  * Whatever comes later finds nothing left.
  */
-export class Call implements Watcher {
+export class Call implements Watcher, WayBack {
   readonly promise: Promise<unknown>
   readonly #host: CallHost
   readonly #terms: CallTerms

@@ -1,5 +1,5 @@
 import { errorCodes, show } from '../errors.js'
-import type { Call } from './calls.js'
+import type { WayBack } from './calls.js'
 import type { Pid } from '../../types/pid.js'
 
 const longestTopic = 128
@@ -16,7 +16,7 @@ export class Mail {
   /** Bytes of client data it holds in the mailbox. */
   readonly bytes: number
 
-  constructor (topic: string, payload: unknown, from: Pid | undefined, call?: Call, bytes = 0) {
+  constructor (topic: string, payload: unknown, from: Pid | undefined, call?: WayBack, bytes = 0) {
     this.topic = topic
     this.payload = payload
     this.from = from
@@ -36,9 +36,12 @@ export function isSystemTopic (topic: string): boolean {
   return topic.charCodeAt(0) === 64
 }
 
+/** Whether a topic can be sent by others than the system. */
+export function isTopic (topic: unknown): topic is string {
+  return typeof topic === 'string' && topic.length > 0 && topic.length <= longestTopic && !isSystemTopic(topic)
+}
+
 /** @throws `FST_PROCESS_INVALID_TOPIC` when nobody may send it */
 export function checkTopic (topic: unknown): asserts topic is string {
-  if (typeof topic !== 'string' || topic.length === 0 || topic.length > longestTopic || isSystemTopic(topic)) {
-    throw new errorCodes.FST_PROCESS_INVALID_TOPIC(show(topic))
-  }
+  if (!isTopic(topic)) throw new errorCodes.FST_PROCESS_INVALID_TOPIC(show(topic))
 }
