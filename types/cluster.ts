@@ -1,4 +1,4 @@
-import type { Duration } from './pid.js'
+import type { Duration, Pid } from './pid.js'
 
 /** What a transport can do, and what it is called in logs. */
 export interface TransportCaps {
@@ -76,4 +76,95 @@ export interface ClusterEngineOptions {
   timing?: ClusterTiming
   /** @defaultValue '10s' */
   startTimeout?: Duration
+}
+
+/** Another node, as this one sees it. */
+export interface ClusterNodeInfo {
+  readonly node: string
+  /** Start time in milliseconds, raised above the node's last one. */
+  readonly incarnation: number
+  readonly state: 'up' | 'down'
+  /** When that began: milliseconds since 1970. */
+  readonly since: number
+}
+
+/** A cluster-wide name: who has it, and the number that fences earlier holders off. */
+export interface ClusterName {
+  readonly pid: Pid
+  /** Grows with each new holder of a name: hand it along with what you write outside. */
+  readonly fence: number
+}
+
+/** Names that one process of the whole cluster has at a time. */
+export interface ClusterNames {
+  /**
+   * Gives a living process of this node a name. Free again when it ends.
+   * @throws `FST_CLUSTER_NAME_TAKEN`, `FST_CLUSTER_NO_REGISTRY`, `FST_CLUSTER_UNAVAILABLE` (the engine is away, or
+   * this node lost its lease meanwhile), `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_NOT_ALIVE`
+   */
+  register (name: string, pid: Pid): Promise<ClusterName>
+  /** Frees a name of this node. @returns false when it was not held here */
+  unregister (name: string): Promise<boolean>
+  /** Who has a name; may be behind by what is under way. */
+  lookup (name: string): Promise<ClusterName | undefined>
+}
+
+/** The members of a group, as far as their nodes answered. */
+export interface ClusterMembers {
+  readonly members: Pid[]
+  /** Nodes that are up and did not answer: their members are not in the list. */
+  readonly missing: string[]
+}
+
+/** A change of a watched group. */
+export interface ClusterGroupChange {
+  readonly group: string
+  readonly joined: readonly Pid[]
+  readonly left: readonly Pid[]
+}
+
+/** Groups across nodes. */
+export interface ClusterGroups {
+  /** A process of this node joins; it leaves by itself when it ends. Resolves when broadcasts reach it. */
+  join (group: string, pid: Pid): Promise<void>
+  /** @returns false when it was no member */
+  leave (group: string, pid: Pid): Promise<boolean>
+  members (group: string): Promise<ClusterMembers>
+  /**
+   * Sends to each member on every node, at most once.
+   * @returns false when only the members of this node could be reached, or the payload is no plain data
+   */
+  broadcast (group: string, topic: string, payload?: unknown, options?: { except?: Pid, from?: Pid }): boolean
+  /** Tells of each later change, until {@link unwatch}. Resolves with the members before the first one. */
+  watch (group: string, listener: (change: ClusterGroupChange) => void): Promise<ClusterMembers>
+  unwatch (group: string, listener: (change: ClusterGroupChange) => void): void
+}
+
+/** Counters since the start of the node, and gauges of now. */
+export interface ClusterStats {
+  framesIn: number
+  framesOut: number
+  batchesIn: number
+  batchesOut: number
+  /** Frames sent once more. */
+  resent: number
+  /** Channels torn down, with what was under way on them. */
+  torn: number
+  /** Frames that were no frames of ours. */
+  garbage: number
+  /** Times this node's event loop stood still for over a second. */
+  stalls: number
+  /** Times this node lost its names. */
+  fences: number
+  /** Gauge: nodes that are up. */
+  up: number
+  /** Gauge: frames that wait for an acknowledgement. */
+  unacknowledged: number
+}
+
+/** For readiness probes. */
+export interface ClusterHealth {
+  readonly ready: boolean
+  /** Why it is not: `starting`, `engine away`, `closed`, `node name taken`. */
+  readonly problem?: string
 }

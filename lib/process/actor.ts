@@ -5,7 +5,7 @@ import { Mailbox } from './mailbox.js'
 import { Monitors } from './monitors.js'
 import { ProcessTimers } from './timers.js'
 import { Service, unhandled } from './service.js'
-import type { Call, CallOwner, WayBack } from './calls.js'
+import type { Answer, Call, CallOwner } from './calls.js'
 import type { Description, Target } from './entity.js'
 import type { Feeder } from './mailbox.js'
 import type { Handlers, Otherwise } from './service.js'
@@ -74,7 +74,7 @@ export class Actor implements Target, Runnable, CallOwner {
 
   // Mail in
 
-  deliver (topic: string, payload: unknown, from: Pid | undefined, call?: WayBack): boolean {
+  deliver (topic: string, payload: unknown, from: Pid | undefined, call?: Answer): boolean {
     if (this.stopping || this.mailbox.full) {
       this.#runtime.counters.refused++
       return false

@@ -9,12 +9,12 @@ export interface CallHost {
   unwatch (target: Pid, watcher: Watcher): void
 }
 
-/** The way back to whoever made a call, here or on another node. Only the first answer counts. */
-export interface WayBack {
+/** The way back to a caller, from wherever the call is answered. Only the first answer counts. */
+export interface Answer {
   reply (value: unknown): void
-  /** The callee's refusal: the caller gets it as the cause of `FST_PROCESS_CALL_FAILED`. */
+  /** The callee's own refusal: the cause of the caller's `FST_PROCESS_CALL_FAILED`. */
   fail (error: unknown): void
-  /** It could not be delivered: the caller gets this very error. */
+  /** The call was not taken: the caller gets this very error. */
   reject (error: unknown): void
 }
 
@@ -48,7 +48,7 @@ interface Settle {
  * One request under way: settled once, by an answer, the callee's end, the clock, or the caller.
  * Whatever comes later finds nothing left.
  */
-export class Call implements Watcher, WayBack {
+export class Call implements Watcher, Answer {
   readonly promise: Promise<unknown>
   readonly #host: CallHost
   readonly #terms: CallTerms

@@ -1,4 +1,4 @@
-import type { Call, WayBack } from './calls.js'
+import type { Answer, Call } from './calls.js'
 import type { Target } from './entity.js'
 import type { Feeder } from './mailbox.js'
 import type { Watcher } from './relations.js'
@@ -47,7 +47,7 @@ export interface Here {
    * node would get; one that was accepted is answered by the callee, or never: the caller watches it.
    * @returns whether it was accepted
    */
-  deliver (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: WayBack): boolean
+  deliver (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Answer): boolean
   /** A connection's message: never refused. @returns whether its sockets should wait */
   accept (to: Pid, topic: string, payload: unknown, from: Pid, bytes: number): boolean
   /** Has the feeder resumed when a mailbox has room again; at once when nobody is there. */

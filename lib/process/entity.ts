@@ -1,4 +1,4 @@
-import type { WayBack } from './calls.js'
+import type { Answer } from './calls.js'
 import type { Feeder } from './mailbox.js'
 import type { SystemTopics } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
@@ -18,7 +18,7 @@ export interface Entity {
   readonly kind: ProcessInfo['kind']
   readonly trapLinks: boolean
   /** A message that may be refused. @returns whether it was accepted */
-  deliver (topic: string, payload: unknown, from: Pid | undefined, call?: WayBack, batch?: Batch): boolean
+  deliver (topic: string, payload: unknown, from: Pid | undefined, call?: Answer, batch?: Batch): boolean
   /** A message of the system itself: never refused. */
   notify<K extends keyof SystemTopics> (topic: K, payload: SystemTopics[K]): void
   /** Ends it at once. */

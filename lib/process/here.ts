@@ -4,7 +4,7 @@ import { isTopic } from './message.js'
 import { asTarget, isTarget } from './target.js'
 import type { Target } from './entity.js'
 import type { Here, RemoteProblem } from './elsewhere.js'
-import type { WayBack } from './calls.js'
+import type { Answer } from './calls.js'
 import type { Feeder } from './mailbox.js'
 import type { Watcher } from './relations.js'
 import type { Runtime } from './runtime.js'
@@ -22,7 +22,7 @@ export class LocalProcesses implements Here {
     this.#runtime = runtime
   }
 
-  deliver (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: WayBack): boolean {
+  deliver (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Answer): boolean {
     const { counters } = this.#runtime
     const entity = this.#runtime.living(to)
     if (entity === undefined || !isTopic(topic)) {

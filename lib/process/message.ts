@@ -1,5 +1,5 @@
 import { errorCodes, show } from '../errors.js'
-import type { WayBack } from './calls.js'
+import type { Answer } from './calls.js'
 import type { Pid } from '../../types/pid.js'
 
 const longestTopic = 128
@@ -16,7 +16,7 @@ export class Mail {
   /** Bytes of client data it holds in the mailbox. */
   readonly bytes: number
 
-  constructor (topic: string, payload: unknown, from: Pid | undefined, call?: WayBack, bytes = 0) {
+  constructor (topic: string, payload: unknown, from: Pid | undefined, call?: Answer, bytes = 0) {
     this.topic = topic
     this.payload = payload
     this.from = from

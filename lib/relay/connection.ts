@@ -10,7 +10,7 @@ import { Heartbeat, Liveness } from './liveness.js'
 import { bindSocket } from './socket.js'
 import { asTarget } from '../process/target.js'
 import type { Duplex } from 'node:stream'
-import type { WayBack } from '../process/calls.js'
+import type { Answer } from '../process/calls.js'
 import type { Batch, Description, Entity, Target } from '../process/entity.js'
 import type { Watcher } from '../process/relations.js'
 import type { ControlChange, ResolvedConfig } from './config.js'
@@ -152,7 +152,7 @@ export class Connection implements Entity, Listener, Watcher, Monitored {
 
   // From processes
 
-  deliver (topic: string, payload: unknown, from: Pid | undefined, call?: WayBack, batch?: Batch): boolean {
+  deliver (topic: string, payload: unknown, from: Pid | undefined, call?: Answer, batch?: Batch): boolean {
     if (this.#ending !== undefined) return this.#refuse(call, topic, 'the connection is closing')
     switch (topic) {
       case 'ws.send': return this.#push(topic, this.#encode(payload, batch), call)
@@ -183,7 +183,7 @@ export class Connection implements Entity, Listener, Watcher, Monitored {
     return batch.encoded as Buffer | string
   }
 
-  #push (topic: string, frame: Buffer | string, call: WayBack | undefined): boolean {
+  #push (topic: string, frame: Buffer | string, call: Answer | undefined): boolean {
     if (typeof frame === 'string') return this.#malformed(topic, frame, call)
     if (this.#outbox.waiting > this.#settings.maxBufferedAmount) return this.#overflow(topic, call)
     this.#accepted()
@@ -191,7 +191,7 @@ export class Connection implements Entity, Listener, Watcher, Monitored {
     return true
   }
 
-  #overflow (topic: string, call: WayBack | undefined): boolean {
+  #overflow (topic: string, call: Answer | undefined): boolean {
     const refused = this.#refuse(call, topic, 'the client reads too slowly')
     if (this.#settings.overflow === 'drop') this.#dropped++
     else this.#finish(tooSlow)
@@ -204,20 +204,20 @@ export class Connection implements Entity, Listener, Watcher, Monitored {
     counters.delivered++
   }
 
-  #refuse (call: WayBack | undefined, topic: string, why: string): false {
+  #refuse (call: Answer | undefined, topic: string, why: string): false {
     this.#relay.runtime.counters.refused++
     call?.reject(new errorCodes.FST_PROCESS_REFUSED(this.pid, topic, why))
     return false
   }
 
-  #malformed (topic: string, problem: string, call: WayBack | undefined): false {
+  #malformed (topic: string, problem: string, call: Answer | undefined): false {
     this.#relay.runtime.counters.refused++
     this.log.warn({ topic }, `malformed payload: ${problem}`)
     call?.reject(new errorCodes.FST_WS_RELAY_INVALID_PAYLOAD(topic, problem))
     return false
   }
 
-  #closeAsked (payload: unknown, call: WayBack | undefined): boolean {
+  #closeAsked (payload: unknown, call: Answer | undefined): boolean {
     const close = parseClose(payload)
     if (typeof close === 'string') return this.#malformed('ws.close', close, call)
     if ('refusedCode' in close) this.log.warn(`close code ${show(close.refusedCode)} may not be sent: 1011 is sent instead`)
@@ -229,7 +229,7 @@ export class Connection implements Entity, Listener, Watcher, Monitored {
 
   // Transfer
 
-  #control (payload: unknown, call: WayBack | undefined): boolean {
+  #control (payload: unknown, call: Answer | undefined): boolean {
     const result = parseControl(payload, this.#settings)
     if (!result.ok) return this.#malformed('ws.control', result.problem, call)
     const { change } = result
@@ -243,7 +243,7 @@ export class Connection implements Entity, Listener, Watcher, Monitored {
     return true
   }
 
-  #transferRefused (target: string | undefined, problem: string, call: WayBack | undefined): false {
+  #transferRefused (target: string | undefined, problem: string, call: Answer | undefined): false {
     const error = new errorCodes.FST_WS_RELAY_TRANSFER_REFUSED(this.pid, show(target), problem)
     this.#relay.runtime.counters.refused++
     this.log.warn({ err: error }, 'transfer refused')

@@ -1,7 +1,7 @@
 // Process systems of one operating-system process, joined without a cluster: each calls the other
 // in a later turn, in order. What the seam promises can be tested without channels and engines.
 import { LocalProcesses } from '../../lib/process/here.js'
-import type { Call, WayBack } from '../../lib/process/calls.js'
+import type { Answer, Call } from '../../lib/process/calls.js'
 import type { Elsewhere, RemoteProblem } from '../../lib/process/elsewhere.js'
 import type { Target } from '../../lib/process/entity.js'
 import type { Feeder } from '../../lib/process/mailbox.js'
@@ -102,7 +102,7 @@ class Side implements Elsewhere {
     } catch {
       return false
     }
-    this.#wire.later(() => { other.here.deliver(to, topic, payload, from, call && this.#wayBack(call)) })
+    this.#wire.later(() => { other.here.deliver(to, topic, payload, from, call && this.#answer(call)) })
     if (call === undefined) return true
     this.#calls.set(call, to)
     const over = (): void => { this.#calls.delete(call) }
@@ -110,7 +110,7 @@ class Side implements Elsewhere {
     return true
   }
 
-  #wayBack (call: Call): WayBack {
+  #answer (call: Call): Answer {
     const later = (task: () => void): void => { this.#wire.later(task) }
     return {
       reply: (value) => { later(() => { call.reply(value) }) },
