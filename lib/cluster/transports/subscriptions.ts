@@ -1,0 +1,77 @@
+/** What takes the frames of a topic. */
+export type Listener = (frame: Uint8Array) => void
+
+interface Subscription {
+  readonly listener: Listener
+  confirmed: boolean
+  readonly promise: Promise<void>
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+/**
+ * The topics that one node wants, whether the engine is there or not: all of them are confirmed
+ * before it is called up. Nothing is delivered from a topic that is not confirmed.
+ */
+export class Subscriptions {
+  readonly #byTopic = new Map<string, Subscription>()
+
+  /** Wants a topic. A second listener takes the place of the first. @returns when it is confirmed */
+  async add (topic: string, listener: Listener): Promise<void> {
+    this.remove(topic, new Error('another listener took its place'))
+    let resolve!: () => void
+    let reject!: (error: Error) => void
+    const promise = new Promise<void>((_resolve, _reject) => { resolve = _resolve; reject = _reject })
+    this.#byTopic.set(topic, { listener, confirmed: false, promise, resolve, reject })
+    await promise
+  }
+
+  /** The engine has confirmed a topic. */
+  confirm (topic: string): void {
+    const subscription = this.#byTopic.get(topic)
+    if (subscription === undefined) return
+    subscription.confirmed = true
+    subscription.resolve()
+  }
+
+  /** The engine is gone, and its subscriptions with it. */
+  lost (): void {
+    for (const subscription of this.#byTopic.values()) subscription.confirmed = false
+  }
+
+  /** Wants a topic no longer; what waits for its confirmation is told why. @returns whether it was wanted */
+  remove (topic: string, why: Error): boolean {
+    this.#byTopic.get(topic)?.reject(why)
+    return this.#byTopic.delete(topic)
+  }
+
+  clear (why: Error): void {
+    for (const topic of this.topics()) this.remove(topic, why)
+  }
+
+  has (topic: string): boolean {
+    return this.#byTopic.has(topic)
+  }
+
+  confirmed (topic: string): boolean {
+    return this.#byTopic.get(topic)?.confirmed === true
+  }
+
+  topics (): string[] {
+    return [...this.#byTopic.keys()]
+  }
+
+  /**
+   * A listener that throws is an uncaught error of its own: thrown into a client it would end, in
+   * silence, the loop that reads the connection.
+   */
+  deliver (topic: string, frame: Uint8Array): void {
+    const subscription = this.#byTopic.get(topic)
+    if (!subscription?.confirmed) return
+    try {
+      subscription.listener(frame)
+    } catch (error) {
+      queueMicrotask(() => { throw error })
+    }
+  }
+}
