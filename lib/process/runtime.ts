@@ -15,6 +15,7 @@ import { startSupervisor } from './supervisor/supervisor.js'
 import { toMilliseconds } from './duration.js'
 import { shutDown } from './shutdown.js'
 import { checkSpawn } from './spawn-options.js'
+import type { CallHost } from './calls.js'
 import type { Elsewhere } from './elsewhere.js'
 import type { Batch, Entity } from './entity.js'
 import type { Watcher } from './relations.js'
@@ -61,6 +62,8 @@ export class Runtime {
   readonly logger: Logger
   readonly #table = new Map<string, Entity>()
   readonly #endings = new Endings(this)
+  /** A callee elsewhere is watched behind the message: a refusal must come before the news that it is dead. */
+  readonly #callsBeyond: CallHost = { watch () {}, unwatch: (target, watcher) => { this.unwatch(target, watcher) } }
   #elsewhere: Elsewhere | undefined
   #monitors = 0
   #closed: Promise<void> | undefined
@@ -220,7 +223,7 @@ export class Runtime {
     const entity = this.find(to)
     const elsewhere = entity === undefined ? this.beyond(to) : undefined
     if (entity === undefined && elsewhere === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(to))
-    const call = new Call(this, { to: entity?.pid ?? to as Pid, topic, timeout, signal, owner: caller })
+    const call = new Call(elsewhere === undefined ? this : this.#callsBeyond, { to: entity?.pid ?? to as Pid, topic, timeout, signal, owner: caller })
     caller?.keep(call)
     if (elsewhere !== undefined) this.#callBeyond(elsewhere, call, to as Pid, topic, payload, caller?.pid)
     else if (!entity!.deliver(topic, payload, caller?.pid, call)) {
@@ -229,7 +232,6 @@ export class Runtime {
     return call.promise
   }
 
-  /** The callee is watched behind the message: a refusal of its node must come before the news that it is dead. */
   #callBeyond (elsewhere: Elsewhere, call: Call, to: Pid, topic: string, payload: unknown, from: Pid | undefined): void {
     if (this.#sendBeyond(elsewhere, to, topic, payload, from, call)) elsewhere.watch(to, call)
     else call.reject(new errorCodes.FST_PROCESS_REFUSED(to, topic, 'its node cannot be reached, or the payload cannot be sent'))
