@@ -9,6 +9,11 @@ export interface TransportCaps {
   readonly registry: boolean
   /** Whether `probe` can tell anything. */
   readonly probe: boolean
+  /**
+   * The register never loses what it took, as long as a node knows of it: in a new one, names are free at once.
+   * Without it a register that is found empty may have held names, and they are free after the time of a lease.
+   */
+  readonly durable?: boolean
 }
 
 /** What a transport tells its owner. */

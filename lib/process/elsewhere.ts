@@ -1,4 +1,4 @@
-import type { Answer, Call } from './calls.js'
+import type { Answer } from './calls.js'
 import type { Target } from './entity.js'
 import type { Feeder } from './mailbox.js'
 import type { Watcher } from './relations.js'
@@ -20,7 +20,7 @@ export interface Elsewhere {
    * settles its promise in every case: nothing is kept of it after that
    * @returns whether the channel took it
    */
-  send (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Call): boolean
+  send (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Answer & Watcher): boolean
   exit (to: Pid, reason: string): boolean
   cancel (to: Pid, reason: string, from: Pid | undefined): boolean
   /** Tells the watcher once of the end of the target, or of its node (`noconnection`). */

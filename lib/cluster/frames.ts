@@ -1,0 +1,62 @@
+import { decodePayload, encodePayload, errorFromData, errorToData } from './payload.js'
+import type { Frame } from './codec.js'
+import type { Exit } from '../../types/messages.js'
+import type { Pid } from '../../types/pid.js'
+
+/** What frames are. Numbers are the protocol: they are never used again for something else. */
+export const types = {
+  /** A piece of a frame that is too long for the engine; `ref`: bytes still to come. */
+  piece: 1,
+  send: 10,
+  exit: 11,
+  cancel: 12,
+  call: 20,
+  reply: 21,
+  fail: 22,
+  reject: 23,
+  /** The callee ended. */
+  callEnded: 24,
+  /** The caller does not wait any more. */
+  forget: 25,
+  monitor: 30,
+  demonitor: 31,
+  down: 32,
+  link: 40,
+  unlink: 41,
+  unlinked: 42,
+  linkDown: 43,
+  bind: 50,
+  /** The answer; `text`: the problem. */
+  bound: 51,
+  /** The metadata of a client, for what follows. */
+  metadata: 52,
+  /** A message of a client: its bytes or its text. */
+  clientMessage: 53,
+  /** Any other topic of a client, that is never refused. */
+  clientEvent: 54,
+  /** The same, refused by a full mailbox. */
+  clientNews: 55,
+  pause: 56,
+  resume: 57,
+  ask: 60,
+  members: 61,
+  broadcast: 70,
+  except: 71,
+  joined: 72,
+  left: 73
+} as const
+
+/** An exit as fields of a frame. A value that is no plain data stays behind. */
+export function exitFields ({ reason, error, value }: Exit): Pick<Frame, 'text' | 'kind' | 'body'> {
+  const sent = encodePayload(value) === undefined ? undefined : value
+  const rest = error === undefined && sent === undefined ? undefined : { ...error && { error: errorToData(error) }, ...sent !== undefined && { value: sent } }
+  return { text: reason, ...encodePayload(rest)! }
+}
+
+/** @returns undefined when it is garbage */
+export function exitOf ({ text, kind, body }: Frame, pid: Pid): Exit | undefined {
+  const decoded = decodePayload(kind, body as Buffer)
+  if (decoded === undefined) return undefined
+  const { error, value } = (decoded.payload ?? {}) as { error?: unknown, value?: unknown }
+  return { pid, reason: text, ...error !== undefined && { error: errorFromData(error) }, ...value !== undefined && { value } }
+}

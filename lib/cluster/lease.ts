@@ -1,0 +1,166 @@
+import type { Cancellable, Clock } from './clock.js'
+import type { Register } from './register.js'
+import type { Timing } from './timing.js'
+import type { ClusterStats } from '../../types/cluster.js'
+
+/** What stands in the register for a node that holds names. */
+export interface LeaseRecord {
+  readonly incarnation: number
+  readonly beat: number
+  /** Another node has taken over: whatever this one held is free. */
+  readonly broken: boolean
+}
+
+/** What stands there for the store itself: it is new when the engine lost its data. */
+export interface Generation {
+  readonly id: string
+  /** Those who held names before it was lost have had the time to say so. */
+  readonly settled: boolean
+}
+
+/** What a lease needs, and whom it tells. */
+export interface LeaseHost {
+  readonly clock: Clock
+  readonly timing: Timing
+  readonly random: () => number
+  readonly register: Register
+  readonly counters: ClusterStats
+  readonly node: string
+  readonly incarnation: number
+  /** The engine keeps what it accepted as long as it lives: a store without a generation is a first one. */
+  readonly durable: boolean
+  /** Says again what is held, in a store that is new. Rejects when nobody knows whether it worked. */
+  reassert (): Promise<void>
+  /** Everything that was held is lost. */
+  fenced (): void
+  /** Whether the lease is still of use. */
+  needed (): boolean
+}
+
+export const generationKey = 'generation'
+
+export function leaseKey (node: string): string {
+  return `lease.${node}`
+}
+
+/**
+ * The right of this node to hold names, renewed as long as it holds some. It is good for a time counted from the START
+ * of the last renewal that worked, by the clock of this node alone; then everything is dropped, before anybody else
+ * may take it.
+ */
+export class Lease {
+  readonly #host: LeaseHost
+  /** One more with each fence: what was asked before one counts for nothing after it. */
+  epoch = 0
+  /** The store in which it is held. */
+  generation: string | undefined
+  #stopped = false
+  #validUntil = -Infinity
+  #revision = 0
+  #beat = 0
+  #renewing: Promise<boolean> | undefined
+  #timer: Cancellable | undefined
+  #expiry: Cancellable | undefined
+
+  constructor (host: LeaseHost) {
+    this.#host = host
+  }
+
+  get valid (): boolean {
+    return this.#host.clock.now() < this.#validUntil
+  }
+
+  /** @returns whether it is held, having been asked for if need be */
+  async acquire (): Promise<boolean> {
+    if (!this.valid) return await this.renew()
+    this.#schedule(this.#host.timing.renew)
+    return true
+  }
+
+  /** One renewal at a time; a failed one is tried again soon. @returns whether the lease is valid */
+  renew (): Promise<boolean> {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#renewing ??= this.#renew().catch(() => false).then((renewed) => {
+      this.#renewing = undefined
+      const { timing, needed } = this.#host
+      if (needed()) this.#schedule(renewed ? timing.renew : timing.renew / 4)
+      return renewed && this.valid
+    })
+    return this.#renewing
+  }
+
+  #schedule (delay: number): void {
+    if (this.#stopped || this.#renewing !== undefined) return
+    this.#timer ??= this.#host.clock.after(delay, this.#again)
+  }
+
+  readonly #again = (): void => {
+    this.#timer = undefined
+    if (this.#host.needed()) this.renew().catch(() => {})
+  }
+
+  async #renew (): Promise<boolean> {
+    const { clock, register, node, incarnation } = this.#host
+    this.#checkExpiry()
+    const start = clock.now()
+    const record: LeaseRecord = { incarnation, beat: ++this.#beat, broken: false }
+    const wasHeld = this.#revision !== 0
+    let revision = wasHeld ? await register.cas(leaseKey(node), record, this.#revision) : 0
+    if (revision === 0 || (await this.store()).id !== this.generation) {
+      // A first lease, one that was broken, or a store that has lost it.
+      const held = await register.get<LeaseRecord>(leaseKey(node))
+      if (held !== undefined && held.value.incarnation > incarnation) return false
+      if (held !== undefined && wasHeld && held.value.broken) this.fence()
+      const { id } = await this.store()
+      // First what is held, then the right to it: while that is not renewed, it ends as if the store were away.
+      if (wasHeld && id !== this.generation) await this.#host.reassert()
+      revision = await register.cas(leaseKey(node), record, held?.revision ?? 0)
+      if (revision === 0 || (await this.store()).id !== id) return false
+      this.generation = id
+    }
+    this.#revision = revision
+    this.#extend(start)
+    return true
+  }
+
+  /** The generation of the store; made when there is none. */
+  async store (): Promise<Generation> {
+    const { register, random, durable } = this.#host
+    for (;;) {
+      const entry = await register.get<Generation>(generationKey)
+      if (entry !== undefined) return entry.value
+      const id = Math.floor(random() * Number.MAX_SAFE_INTEGER).toString(36)
+      await register.cas(generationKey, { id, settled: durable }, 0)
+    }
+  }
+
+  #extend (start: number): void {
+    this.#validUntil = start + this.#host.timing.lease
+    this.#expiry?.cancel()
+    this.#expiry = this.#host.clock.after(Math.max(0, this.#validUntil - this.#host.clock.now()), () => { this.#checkExpiry() })
+  }
+
+  #checkExpiry (): void {
+    if (this.#validUntil !== -Infinity && !this.valid) this.fence()
+  }
+
+  /** Drops everything: another node may have it from now on. */
+  fence (): void {
+    this.#expiry?.cancel()
+    this.#validUntil = -Infinity
+    this.epoch++
+    if (!this.#host.needed()) return
+    this.#host.counters.fences++
+    this.#host.fenced()
+  }
+
+  /** Nothing is held any more, and nothing will be. */
+  stop (): void {
+    this.#stopped = true
+    this.#timer?.cancel()
+    this.#expiry?.cancel()
+    this.#validUntil = -Infinity
+    this.epoch++
+  }
+}

@@ -1,0 +1,223 @@
+import { exitFields, exitOf, types } from './frames.js'
+import { decodePayload, payloadKinds } from './payload.js'
+import { serialOf } from './peer.js'
+import { RemoteTarget } from './remote-target.js'
+import { drop, entry, Served, Watches } from './watches.js'
+import type { Frame } from './codec.js'
+import type { Hub, Peer } from './peer.js'
+import type { Elsewhere, RemoteProblem } from '../process/elsewhere.js'
+import type { Target } from '../process/entity.js'
+import type { Feeder } from '../process/mailbox.js'
+import type { Watcher } from '../process/relations.js'
+import type { Exit } from '../../types/messages.js'
+import type { Pid } from '../../types/pid.js'
+
+const unreachable = 'its node cannot be reached'
+const problems: ReadonlySet<string> = new Set<RemoteProblem>(['it is not alive', 'it is stopping', 'it is a connection', unreachable])
+
+/** A connection of this node and what it is bound to, or asks to be. */
+class Binding implements Watcher {
+  readonly target: Pid
+  readonly watcher: Watcher
+  #answered: ((answer: Target | RemoteProblem) => void) | undefined
+  bound: RemoteTarget | undefined
+
+  constructor (target: Pid, watcher: Watcher, answered: (answer: Target | RemoteProblem) => void) {
+    this.target = target
+    this.watcher = watcher
+    this.#answered = answered
+  }
+
+  answer (answer: RemoteTarget | RemoteProblem): void {
+    if (typeof answer !== 'string') this.bound = answer
+    this.#answered?.(answer)
+    this.#answered = undefined
+  }
+
+  /** Before the answer it is the answer; afterwards it is an end. */
+  targetEnded (exit: Exit): void {
+    this.bound?.released()
+    if (this.#answered !== undefined) this.answer(exit.reason === 'noconnection' ? unreachable : 'it is not alive')
+    else this.watcher.targetEnded(exit)
+  }
+
+  released (): void {
+    this.bound?.released()
+    this.answer('it is not alive')
+  }
+}
+
+/** The other end of a binding: hands on what a client says, and tells when its sockets should wait. */
+class ServedBinding implements Feeder {
+  readonly target: Pid
+  readonly #peer: Peer
+  readonly #ref: number
+  metadata: unknown
+  #paused = false
+
+  constructor (peer: Peer, ref: number, target: Pid) {
+    this.#peer = peer
+    this.#ref = ref
+    this.target = target
+  }
+
+  /** @returns whether it has to be told of room */
+  congested (): boolean {
+    if (this.#paused) return false
+    this.#paused = true
+    this.#peer.push({ type: types.pause, ref: this.#ref })
+    return true
+  }
+
+  resume (): void {
+    this.#paused = false
+    this.#peer.push({ type: types.resume, ref: this.#ref })
+  }
+}
+
+/** Connections bound to processes of other nodes. */
+export class RemoteBindings {
+  readonly #hub: Hub
+  readonly #elsewhere: Elsewhere
+  readonly #watches = new Watches()
+  readonly #ofWatcher = new Map<Pid, Map<Watcher, Binding>>()
+  readonly #served: Served
+  readonly #servedBindings = new Map<Peer, Map<number, ServedBinding>>()
+
+  constructor (hub: Hub, elsewhere: Elsewhere) {
+    this.#hub = hub
+    this.#elsewhere = elsewhere
+    this.#served = new Served(hub)
+  }
+
+  get size (): number {
+    return this.#watches.size + this.#ofWatcher.size + this.#served.size + this.#servedBindings.size
+  }
+
+  bind (target: Pid, watcher: Watcher): Promise<Target | RemoteProblem> {
+    const peer = this.#hub.peerOf(target)
+    if (peer === undefined) return Promise.resolve(this.#hub.absence(target) === 'noproc' ? 'it is not alive' : unreachable)
+    this.unwatch(target, watcher)
+    return new Promise((resolve) => {
+      const binding = new Binding(target, watcher, resolve)
+      const ref = this.#hub.nextRef()
+      this.#watches.add({ peer, ref, target, watcher: binding })
+      entry(this.#ofWatcher, target).set(watcher, binding)
+      peer.push({ type: types.bind, to: serialOf(target), ref })
+    })
+  }
+
+  /** @returns whether it was bound */
+  unwatch (target: Pid, watcher: Watcher): boolean {
+    const binding = this.#ofWatcher.get(target)?.get(watcher)
+    if (binding === undefined) return false
+    const { peer, ref } = this.#watches.find(target, binding)!
+    this.#take(peer, ref)
+    binding.released()
+    peer.push({ type: types.demonitor, ref })
+    return true
+  }
+
+  #take (peer: Peer, ref: number): Binding | undefined {
+    const binding = this.#watches.take(peer, ref)?.watcher as Binding | undefined
+    if (binding !== undefined) drop(this.#ofWatcher, binding.target, binding.watcher)
+    return binding
+  }
+
+  #find (peer: Peer, ref: number): Binding | undefined {
+    return this.#watches.at(peer, ref)?.watcher as Binding | undefined
+  }
+
+  /** Frames of another node. @returns undefined for one that is not of this kind, false for garbage */
+  receive (peer: Peer, frame: Frame): boolean | undefined {
+    const { type, ref } = frame
+    switch (type) {
+      case types.bind: return this.#asked(peer, frame)
+      case types.bound: return this.#answered(peer, frame)
+      case types.metadata: case types.clientMessage: case types.clientEvent: case types.clientNews: return this.#client(peer, frame)
+      case types.pause:
+        this.#find(peer, ref)?.bound?.pause()
+        return true
+      case types.resume:
+        this.#hub.guard(() => { this.#find(peer, ref)?.bound?.resume() })
+        return true
+      case types.down: return this.#watches.at(peer, ref) === undefined ? undefined : this.#down(peer, frame)
+      case types.demonitor: return this.#servedBindings.get(peer)?.has(ref) === true ? this.#release(peer, ref) : undefined
+      default: return undefined
+    }
+  }
+
+  #asked (peer: Peer, { to, ref }: Frame): true {
+    const target = this.#hub.pid(to)
+    const problem = this.#hub.here.bindProblem(target)
+    peer.push({ type: types.bound, ref, text: problem ?? '' })
+    if (problem !== undefined) return true
+    entry(this.#servedBindings, peer).set(ref, new ServedBinding(peer, ref, target))
+    this.#served.add(peer, ref, target, (exit) => {
+      drop(this.#servedBindings, peer, ref)
+      peer.push({ type: types.down, ref, ...exitFields(exit) })
+    })
+    return true
+  }
+
+  #answered (peer: Peer, { ref, text }: Frame): true {
+    const binding = this.#find(peer, ref)
+    if (binding === undefined) return true
+    if (text === '') binding.answer(new RemoteTarget(this.#elsewhere, peer, binding.target, ref, binding.watcher))
+    else this.#take(peer, ref)!.answer(problems.has(text) ? text as RemoteProblem : 'it is not alive')
+    return true
+  }
+
+  #down (peer: Peer, frame: Frame): boolean {
+    const binding = this.#take(peer, frame.ref)!
+    const exit = exitOf(frame, binding.target)
+    this.#hub.guard(() => { binding.targetEnded(exit ?? { pid: binding.target, reason: 'noconnection' }) })
+    return exit !== undefined
+  }
+
+  #client (peer: Peer, { type, from, ref, text: topic, kind, body }: Frame): boolean {
+    const binding = this.#servedBindings.get(peer)?.get(ref)
+    // The target has ended meanwhile.
+    if (binding === undefined) return true
+    const decoded = decodePayload(kind, body as Buffer)
+    if (decoded === undefined) return false
+    if (type === types.metadata) {
+      binding.metadata = freeze(decoded.payload)
+      return true
+    }
+    const client = peer.pid(from)
+    const content = type === types.clientMessage
+      ? { type: kind === payloadKinds.text ? 'text' : 'binary', data: decoded.payload }
+      : decoded.payload as object
+    const payload = { client_pid: client, ...content, metadata: binding.metadata }
+    const { here } = this.#hub
+    if (type === types.clientNews) here.deliver(binding.target, topic, payload, client)
+    else if (here.accept(binding.target, topic, payload, client, type === types.clientMessage ? body.length : 0) && binding.congested()) {
+      here.wait(binding.target, binding)
+    }
+    return true
+  }
+
+  #release (peer: Peer, ref: number): true {
+    const binding = this.#servedBindings.get(peer)!.get(ref)!
+    drop(this.#servedBindings, peer, ref)
+    this.#served.drop(peer, ref)
+    this.#hub.here.forget(binding.target, binding)
+    return true
+  }
+
+  torn (peer: Peer): void {
+    for (const ref of [...this.#servedBindings.get(peer)?.keys() ?? []]) this.#release(peer, ref)
+    for (const { ref, target } of this.#watches.of(peer)) {
+      const binding = this.#take(peer, ref)!
+      this.#hub.guard(() => { binding.targetEnded({ pid: target, reason: 'noconnection' }) })
+    }
+  }
+}
+
+/** One object for all messages of a client, as on its own node: nobody may change it under the others. */
+function freeze (value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
+  for (const part of Object.values(value)) freeze(part)
+  return Object.freeze(value)
+}

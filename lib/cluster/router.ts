@@ -1,0 +1,137 @@
+import { errorCodes } from '../errors.js'
+import { skippable } from './codec.js'
+import { types } from './frames.js'
+import { decodePayload, encodePayload } from './payload.js'
+import { serialOf } from './peer.js'
+import { RemoteBindings } from './remote-bindings.js'
+import { isCaller, RemoteCalls } from './remote-calls.js'
+import { RemoteLinks } from './remote-links.js'
+import { RemoteMonitors } from './remote-monitors.js'
+import type { Frame, FrameFields } from './codec.js'
+import type { Hub, Peer } from './peer.js'
+import type { Caller } from './remote-calls.js'
+import type { Elsewhere, RemoteProblem } from '../process/elsewhere.js'
+import type { Target } from '../process/entity.js'
+import type { Watcher } from '../process/relations.js'
+import type { Exit } from '../../types/messages.js'
+import type { Pid } from '../../types/pid.js'
+
+/** What this node's processes do to those of others, and the other way round. */
+export class Router implements Elsewhere {
+  readonly #hub: Hub
+  readonly #monitors: RemoteMonitors
+  readonly #calls: RemoteCalls
+  readonly #links: RemoteLinks
+  readonly #bindings: RemoteBindings
+
+  constructor (hub: Hub) {
+    this.#hub = hub
+    this.#monitors = new RemoteMonitors(hub)
+    this.#calls = new RemoteCalls(hub)
+    this.#links = new RemoteLinks(hub)
+    this.#bindings = new RemoteBindings(hub, this)
+  }
+
+  /** Records, for the tests that count what remains. */
+  get size (): number {
+    return this.#monitors.size + this.#calls.size + this.#links.size + this.#bindings.size
+  }
+
+  // To other nodes
+
+  send (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Caller): boolean {
+    const peer = this.#hub.peerOf(to)
+    if (peer === undefined) return false
+    const encoded = encodePayload(payload)
+    if (encoded === undefined) {
+      call?.reject(new errorCodes.FST_PROCESS_REFUSED(to, topic, 'its payload is no plain data, and cannot be sent to another node'))
+      return false
+    }
+    if (call !== undefined) return this.#calls.call(peer, to, topic, encoded, from, call)
+    return peer.push({ type: types.send, to: serialOf(to), from: serialOf(from), text: topic, ...encoded }, true)
+  }
+
+  exit (to: Pid, reason: string): boolean {
+    return this.#signal(to, { type: types.exit, text: reason })
+  }
+
+  cancel (to: Pid, reason: string, from: Pid | undefined): boolean {
+    return this.#signal(to, { type: types.cancel, text: reason, from: serialOf(from) })
+  }
+
+  #signal (to: Pid, fields: FrameFields): boolean {
+    return this.#hub.peerOf(to)?.push({ ...fields, to: serialOf(to) }) ?? false
+  }
+
+  watch (target: Pid, watcher: Watcher): void {
+    if (!isCaller(watcher)) return this.#monitors.watch(target, watcher)
+    // A call is its own monitor.
+    if (this.#hub.peerOf(target) === undefined) watcher.targetEnded({ pid: target, reason: this.#hub.absence(target) })
+  }
+
+  unwatch (target: Pid, watcher: Watcher): void {
+    if (isCaller(watcher)) this.#calls.forget(watcher)
+    else if (!this.#bindings.unwatch(target, watcher)) this.#monitors.unwatch(target, watcher)
+  }
+
+  link (here: Pid, there: Pid): void {
+    this.#links.link(here, there)
+  }
+
+  unlink (here: Pid, there: Pid): void {
+    this.#links.unlink(here, there)
+  }
+
+  linkedEnded (exit: Exit, there: Pid): void {
+    this.#links.ended(exit, there)
+  }
+
+  bind (target: Pid, watcher: Watcher): Promise<Target | RemoteProblem> {
+    return this.#bindings.bind(target, watcher)
+  }
+
+  // From other nodes
+
+  /** @returns false for garbage */
+  receive (peer: Peer, frame: Frame): boolean {
+    return this.#receive(peer, frame) ??
+      this.#calls.receive(peer, frame) ??
+      this.#bindings.receive(peer, frame) ??
+      this.#monitors.receive(peer, frame) ??
+      this.#links.receive(peer, frame) ??
+      // Of a later version, that says we may do without it.
+      frame.type >= skippable
+  }
+
+  #receive (peer: Peer, { type, to, from, text, kind, body }: Frame): boolean | undefined {
+    const { here } = this.#hub
+    switch (type) {
+      case types.send: {
+        const decoded = decodePayload(kind, body as Buffer)
+        if (decoded === undefined) return false
+        here.deliver(this.#hub.pid(to), text, decoded.payload, sender(peer, from))
+        return true
+      }
+      case types.exit:
+        here.exit(this.#hub.pid(to), text)
+        return true
+      case types.cancel:
+        here.cancel(this.#hub.pid(to), text, sender(peer, from))
+        return true
+      default:
+        return undefined
+    }
+  }
+
+  /** Everything across a channel ends with it: what came before has been handed on. */
+  torn (peer: Peer): void {
+    this.#calls.torn(peer)
+    this.#bindings.torn(peer)
+    this.#links.torn(peer)
+    this.#monitors.torn(peer)
+  }
+}
+
+function sender (peer: Peer, from: number): Pid | undefined {
+  return from === 0 ? undefined : peer.pid(from)
+}
