@@ -175,6 +175,6 @@ class NatsSession implements Session {
       this.#unflushed -= bytes
       this.#measuring = false
       if (this.#unflushed >= worthMeasuring) this.#measure()
-    }, () => { void this.close() })
+    }, async () => { await this.close() })
   }
 }

@@ -3,13 +3,11 @@ import { Answers } from './answers.js'
 import { answerTimeout, dialTimeout, type Dial, type Session } from './session.js'
 import { EngineState } from './state.js'
 import { Subscriptions, type Listener } from './subscriptions.js'
-import { errorCodes, toError } from '../../errors.js'
+import { toError, type errorCodes } from '../../errors.js'
 import type { RegisterEntry, Transport, TransportCaps, TransportEvents } from '../../../types/cluster.js'
 
 /** What no retry can mend. */
-const final: string[] = [
-  errorCodes.FST_CLUSTER_ACCESS_DENIED, errorCodes.FST_CLUSTER_CLIENT_MISSING, errorCodes.FST_CLUSTER_UNSUPPORTED
-].map((make) => new make().code)
+const final: string[] = ['FST_CLUSTER_ACCESS_DENIED', 'FST_CLUSTER_CLIENT_MISSING', 'FST_CLUSTER_UNSUPPORTED'] satisfies Array<keyof typeof errorCodes>
 
 /** The transport of an engine that is reached over a network: one session after another. */
 export class SessionTransport implements Transport {
