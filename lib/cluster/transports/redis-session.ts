@@ -70,6 +70,7 @@ class RedisSession implements Session {
   readonly #prefix: string
   readonly #sockets = new Sockets()
   readonly #pulse: NodeJS.Timeout
+  #ended = false
   #unanswered = 0
   #unflushed = 0
 
@@ -149,6 +150,8 @@ class RedisSession implements Session {
 
   /** Its `disconnect` waits for the server to close as well, which a frozen one does not. */
   end (): void {
+    if (this.#ended) return
+    this.#ended = true
     clearInterval(this.#pulse)
     this.#commands.disconnect()
     this.#news.disconnect()
