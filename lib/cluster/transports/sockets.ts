@@ -33,7 +33,8 @@ export class Sockets {
   }
 
   #keep (socket: Socket): void {
-    if (this.#destroyed) socket.destroy()
+    // It is told before it connects: one that is destroyed now would be opened again.
+    if (this.#destroyed) process.nextTick(() => { socket.destroy() })
     this.#open.add(socket)
     socket.once('close', () => { this.#open.delete(socket) })
   }
