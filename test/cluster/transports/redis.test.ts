@@ -10,7 +10,7 @@ const silent = { state: (): void => {} }
 /** A server with the user that is documented, and nobody else. */
 async function restricted (t: Test, change = (rule: string): string => rule): Promise<EngineServer> {
   const rule = change(await documented('user fwr')).trim().split(' ').slice(1)
-  return await redisServer(t, ['--user', ...rule, '--user', 'default', 'off'])
+  return await redisServer(t, ['--user', ...rule, '--user', 'default', 'off', '~*', '&*', '+@all'])
 }
 
 t.test('an engine as all are, with the least permissions that are documented', { skip }, async (t) => {
