@@ -47,10 +47,11 @@ export class EngineState {
     this.#opening?.reject(error)
   }
 
-  close (): void {
+  /** @param failure why it could not be reached until now */
+  close (failure?: unknown): void {
     this.#up = false
     this.#closed = true
-    this.#opening?.reject(this.unavailable('it was closed'))
+    this.#opening?.reject(this.unavailable('it was closed before it could be reached', failure))
   }
 
   /** @throws `FST_CLUSTER_UNAVAILABLE` while the engine is out of reach */

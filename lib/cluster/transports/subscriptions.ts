@@ -4,7 +4,8 @@ export type Listener = (frame: Uint8Array) => void
 interface Subscription {
   readonly listener: Listener
   confirmed: boolean
-  readonly promise: Promise<void>
+  /** It was confirmed before, or refused: nobody waits for it. */
+  settled: boolean
   readonly resolve: () => void
   readonly reject: (error: Error) => void
 }
@@ -19,11 +20,9 @@ export class Subscriptions {
   /** Wants a topic. A second listener takes the place of the first. @returns when it is confirmed */
   async add (topic: string, listener: Listener): Promise<void> {
     this.remove(topic, new Error('another listener took its place'))
-    let resolve!: () => void
-    let reject!: (error: Error) => void
-    const promise = new Promise<void>((_resolve, _reject) => { resolve = _resolve; reject = _reject })
-    this.#byTopic.set(topic, { listener, confirmed: false, promise, resolve, reject })
-    await promise
+    await new Promise<void>((resolve, reject) => {
+      this.#byTopic.set(topic, { listener, confirmed: false, settled: false, resolve, reject })
+    })
   }
 
   /** The engine has confirmed a topic. */
@@ -31,7 +30,20 @@ export class Subscriptions {
     const subscription = this.#byTopic.get(topic)
     if (subscription === undefined) return
     subscription.confirmed = true
+    subscription.settled = true
     subscription.resolve()
+  }
+
+  /** The engine refuses a topic. @returns false: it was confirmed before, and stays wanted */
+  refuse (topic: string, why: Error): boolean {
+    if (this.#byTopic.get(topic)?.settled === true) return false
+    this.remove(topic, why)
+    return true
+  }
+
+  /** A topic that is not confirmed. */
+  next (): string | undefined {
+    return this.topics().find((topic) => !this.confirmed(topic))
   }
 
   /** The engine is gone, and its subscriptions with it. */
@@ -47,10 +59,6 @@ export class Subscriptions {
 
   clear (why: Error): void {
     for (const topic of this.topics()) this.remove(topic, why)
-  }
-
-  has (topic: string): boolean {
-    return this.#byTopic.has(topic)
   }
 
   confirmed (topic: string): boolean {

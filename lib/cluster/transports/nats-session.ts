@@ -1,0 +1,180 @@
+import { Answers } from './answers.js'
+import { natsError } from './nats-errors.js'
+import { NatsRegister } from './nats-register.js'
+import { answerTimeout, dialTimeout, mostUnflushed, pingInterval, type Dial, type Session } from './session.js'
+import { Sockets } from './sockets.js'
+import type { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import type { Kvm } from '@nats-io/kv'
+import type { connect, createInbox, headers, NatsConnection, NodeConnectionOptions, Subscription } from '@nats-io/transport-node'
+import type { RegisterEntry } from '../../../types/cluster.js'
+
+/** What is used of the client's three packages. */
+export interface NatsClient {
+  connect: typeof connect
+  createInbox: typeof createInbox
+  headers: typeof headers
+  jetstream: typeof jetstream
+  jetstreamManager: typeof jetstreamManager
+  Kvm: typeof Kvm
+}
+
+/** Published bytes that are worth a round trip to know that the server has them. */
+const worthMeasuring = 64 * 1024
+
+/** Dials NATS. @param bucket of the register, and first part of every topic */
+export function dialNats (options: NodeConnectionOptions, bucket: string, replicas: number, load: () => Promise<NatsClient>): Dial {
+  return async (deliver, signal) => {
+    const client = await load()
+    const sockets = new Sockets()
+    const abandon = (): void => { sockets.destroy() }
+    signal.addEventListener('abort', abandon)
+    if (signal.aborted) abandon()
+    try {
+      const connection = await sockets.during(() => client.connect({
+        ...options, reconnect: false, waitOnFirstConnect: false, timeout: dialTimeout, pingInterval, maxPingOut: 2, noEcho: false, pedantic: false, verbose: false
+      }))
+      const inbox = (): string => client.createInbox(options.inboxPrefix)
+      const session = new NatsSession(client, connection, sockets, bucket, inbox, deliver)
+      try {
+        await session.prepare(replicas)
+      } catch (error) {
+        await session.close()
+        throw error
+      }
+      return session
+    } catch (error) {
+      sockets.destroy()
+      throw natsError(error)
+    } finally {
+      signal.removeEventListener('abort', abandon)
+    }
+  }
+}
+
+class NatsSession implements Session {
+  readonly lost: Promise<void>
+  readonly #connection: NatsConnection
+  readonly #sockets: Sockets
+  readonly #prefix: string
+  readonly #register: NatsRegister
+  readonly #deliver: (topic: string, frame: Uint8Array) => void
+  readonly #inbox: () => string
+  readonly #answers = new Answers()
+  readonly #subscriptions = new Map<string, Subscription>()
+  /** What the server said about a topic that is subscribed to. */
+  readonly #refused = new Map<string, Error>()
+  #unflushed = 0
+  #measuring = false
+
+  constructor (client: NatsClient, connection: NatsConnection, sockets: Sockets, prefix: string, inbox: () => string, deliver: (topic: string, frame: Uint8Array) => void) {
+    this.#connection = connection
+    this.#sockets = sockets
+    this.#prefix = prefix
+    this.#inbox = inbox
+    this.#deliver = deliver
+    this.#register = new NatsRegister(client, connection, prefix)
+    this.lost = this.#watch().finally(() => { this.#answers.cutOff(new Error('the connection was lost')) })
+  }
+
+  get maxFrame (): number {
+    return this.#connection.info?.max_payload ?? 1024 * 1024
+  }
+
+  /** Makes the bucket, on every connection: a server may be back with an empty store. And tries what it may do. */
+  async prepare (replicas: number): Promise<void> {
+    const topic = `${this.#prefix}.check`
+    await this.subscribe(topic)
+    this.#connection.publish(topic)
+    await this.flush()
+    const refused = this.#refused.get(topic)
+    if (refused) throw refused
+    await this.unsubscribe(topic)
+    await this.#register.open(replicas)
+  }
+
+  publish (topic: string, frame: Uint8Array): boolean {
+    if (this.#unflushed + frame.length > mostUnflushed) return false
+    this.#connection.publish(topic, frame)
+    this.#unflushed += frame.length
+    if (!this.#measuring && this.#unflushed >= worthMeasuring) this.#measure()
+    return true
+  }
+
+  /** The client forgets, when it is closed, that somebody waits for this. */
+  async flush (): Promise<void> {
+    await this.#answers.within(answerTimeout, this.#connection.flush(), () => new Error('no answer to a ping'))
+  }
+
+  async subscribe (topic: string): Promise<void> {
+    const subscription = this.#connection.subscribe(topic, {
+      callback: (error, message) => {
+        if (error !== null) this.#refuse(topic, error)
+        // What wants an answer is a probe.
+        else if (message.reply === undefined || message.reply === '') this.#deliver(topic, message.data)
+      }
+    })
+    this.#subscriptions.set(topic, subscription)
+    // The server has answered all that came before a ping: a refusal is there now.
+    await this.flush()
+    const refused = this.#refused.get(topic)
+    if (refused === undefined) return
+    await this.unsubscribe(topic)
+    throw natsError(refused)
+  }
+
+  async unsubscribe (topic: string): Promise<void> {
+    this.#subscriptions.get(topic)?.unsubscribe()
+    this.#subscriptions.delete(topic)
+    this.#refused.delete(topic)
+  }
+
+  /** Asks the topic something: where nobody is there the server says so, before it answers a ping. */
+  async probe (topic: string): Promise<boolean> {
+    const reply = this.#inbox()
+    let nobody = false
+    const answers = this.#connection.subscribe(reply, { callback: (error, message) => { nobody ||= error === null && message.headers?.code === 503 } })
+    try {
+      this.#connection.publish(topic, undefined, { reply })
+      await this.flush()
+      return !nobody
+    } finally {
+      answers.unsubscribe()
+    }
+  }
+
+  async get (key: string): Promise<RegisterEntry | undefined> {
+    return await this.#register.get(key)
+  }
+
+  async cas (key: string, value: Uint8Array | undefined, revision: number): Promise<number> {
+    return await this.#register.cas(key, value, revision)
+  }
+
+  async close (): Promise<void> {
+    const closed = this.#connection.close()
+    // It may wait for a server that is frozen to take what is left.
+    this.#sockets.destroy()
+    await closed
+  }
+
+  async #watch (): Promise<void> {
+    for await (const status of this.#connection.status()) {
+      if (status.type === 'error' && 'subject' in status.error) this.#refuse(String(status.error.subject), status.error)
+      if (status.type === 'disconnect' || status.type === 'staleConnection' || status.type === 'close') return
+    }
+  }
+
+  #refuse (topic: string, error: Error): void {
+    if (this.#subscriptions.has(topic)) this.#refused.set(topic, error)
+  }
+
+  #measure (): void {
+    const bytes = this.#unflushed
+    this.#measuring = true
+    this.flush().then(() => {
+      this.#unflushed -= bytes
+      this.#measuring = false
+      if (this.#unflushed >= worthMeasuring) this.#measure()
+    }, async () => { await this.close() })
+  }
+}

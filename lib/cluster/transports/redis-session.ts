@@ -1,0 +1,189 @@
+import { errorCodes } from '../../errors.js'
+import { dialTimeout, mostUnflushed, pingInterval, type Dial, type Session } from './session.js'
+import { Sockets } from './sockets.js'
+import type { Redis, RedisOptions } from 'ioredis'
+import type { RegisterEntry } from '../../../types/cluster.js'
+
+const { FST_CLUSTER_ACCESS_DENIED, FST_CLUSTER_UNSUPPORTED } = errorCodes
+
+/** What is used of the client. */
+export interface RedisClient {
+  Redis: typeof Redis
+}
+
+/**
+ * One script, for nothing comes between its commands. The revision is one counter for all keys: a
+ * key that was deleted and made again has another one.
+ */
+const compareAndSet = `
+if (redis.call('HGET', KEYS[1], 'revision') or '0') ~= ARGV[1] then return 0 end
+local revision = redis.call('INCR', KEYS[2])
+if ARGV[2] == 'delete' then
+  redis.call('DEL', KEYS[1])
+else
+  redis.call('HSET', KEYS[1], 'value', ARGV[3], 'revision', revision)
+end
+return revision`
+
+/** Dials Redis. @param prefix first part of every topic and key */
+export function dialRedis (url: string | undefined, options: RedisOptions, prefix: string, load: () => Promise<RedisClient>): Dial {
+  return async (deliver, signal) => {
+    const { Redis } = await load()
+    const own: RedisOptions = {
+      ...options,
+      lazyConnect: true,
+      retryStrategy: () => null,
+      reconnectOnError: null,
+      autoResubscribe: false,
+      autoResendUnfulfilledCommands: false,
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+      enableReadyCheck: false,
+      disableClientInfo: true,
+      connectTimeout: dialTimeout
+    }
+    const connect = (): Redis => url === undefined ? new Redis(own) : new Redis(url, own)
+    const session = new RedisSession(connect(), connect(), prefix, deliver)
+    const abandon = (): void => { session.end() }
+    signal.addEventListener('abort', abandon)
+    if (signal.aborted) abandon()
+    try {
+      await session.prepare()
+      return session
+    } catch (error) {
+      session.end()
+      throw redisError(session.failure ?? error)
+    } finally {
+      signal.removeEventListener('abort', abandon)
+    }
+  }
+}
+
+class RedisSession implements Session {
+  readonly maxFrame = 1024 * 1024
+  readonly lost: Promise<void>
+  /** The first error that the client spoke of: its promises say only that it is closed. */
+  failure: unknown
+  readonly #commands: Redis
+  /** A connection that subscribes can do nothing else in older protocols. */
+  readonly #news: Redis
+  readonly #prefix: string
+  readonly #sockets = new Sockets()
+  readonly #pulse: NodeJS.Timeout
+  #ended = false
+  #unanswered = 0
+  #unflushed = 0
+
+  constructor (commands: Redis, news: Redis, prefix: string, deliver: (topic: string, frame: Uint8Array) => void) {
+    this.#commands = commands
+    this.#news = news
+    this.#prefix = prefix
+    news.on('messageBuffer', (channel: Buffer, frame: Buffer) => { deliver(channel.toString(), frame) })
+    this.lost = new Promise((resolve) => {
+      for (const client of [commands, news]) {
+        client.on('error', (error) => { this.failure ??= error })
+        client.once('end', () => {
+          this.end()
+          resolve()
+        })
+      }
+    })
+    this.#pulse = setInterval(() => { this.#ping() }, pingInterval)
+  }
+
+  /** Connects, and tries what it may do: a replica, for one, takes no writes. */
+  async prepare (): Promise<void> {
+    await this.#sockets.during(async () => await Promise.all([this.#commands.connect(), this.#news.connect()]))
+    const topic = `${this.#prefix}.check`
+    await this.subscribe(topic)
+    await this.#commands.publish(topic, '')
+    await this.unsubscribe(topic)
+    // Writes, and takes away, what no node has the name of.
+    const revision = await this.cas(topic, new Uint8Array(), 0)
+    if (revision !== 0) await this.cas(topic, undefined, revision)
+    await this.get(topic)
+    await this.probe(topic)
+  }
+
+  publish (topic: string, frame: Uint8Array): boolean {
+    if (this.#unflushed + frame.length > mostUnflushed) return false
+    this.#unflushed += frame.length
+    this.#commands.publish(topic, asBuffer(frame)).then(() => { this.#unflushed -= frame.length }, (error: unknown) => {
+      this.failure ??= error
+      this.end()
+    })
+    return true
+  }
+
+  /** Redis does one thing after another: what was sent before the ping is done when it is answered. */
+  async flush (): Promise<void> {
+    await this.#commands.ping()
+  }
+
+  async subscribe (topic: string): Promise<void> {
+    await ours(this.#news.subscribe(topic))
+  }
+
+  async unsubscribe (topic: string): Promise<void> {
+    await ours(this.#news.unsubscribe(topic))
+  }
+
+  async probe (topic: string): Promise<boolean> {
+    const [, subscribers] = await ours(this.#commands.pubsub('NUMSUB', topic))
+    return Number(subscribers) > 0
+  }
+
+  async get (key: string): Promise<RegisterEntry | undefined> {
+    const [value, revision] = await ours(this.#commands.hmgetBuffer(key, 'value', 'revision'))
+    return value && revision ? { value, revision: Number(revision) } : undefined
+  }
+
+  async cas (key: string, value: Uint8Array | undefined, revision: number): Promise<number> {
+    const what = value === undefined ? ['delete'] : ['set', asBuffer(value)]
+    return Number(await ours(this.#commands.eval(compareAndSet, 2, key, `${this.#prefix}.revision`, String(revision), ...what)))
+  }
+
+  async close (): Promise<void> {
+    this.end()
+    await this.lost
+  }
+
+  /** Its `disconnect` waits for the server to close as well, which a frozen one does not. */
+  end (): void {
+    if (this.#ended) return
+    this.#ended = true
+    clearInterval(this.#pulse)
+    this.#commands.disconnect()
+    this.#news.disconnect()
+    this.#sockets.destroy()
+  }
+
+  #ping (): void {
+    if (this.#unanswered === 2) {
+      this.end()
+      return
+    }
+    this.#unanswered++
+    Promise.all([this.#commands.ping(), this.#news.ping()]).then(() => { this.#unanswered = 0 }, () => { /* It is ending. */ })
+  }
+}
+
+/** An answer of the engine, or an error of ours where no retry can mend it. */
+async function ours<T> (answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    throw redisError(error)
+  }
+}
+
+function redisError (error: unknown): unknown {
+  const message = error instanceof Error ? error.message : ''
+  if (/\b(?:WRONGPASS|NOAUTH|NOPERM|invalid password)\b/.test(message)) return new FST_CLUSTER_ACCESS_DENIED('redis', message, { cause: error })
+  if (/^(?:MOVED|CROSSSLOT|ERR unknown command)\b/.test(message)) return new FST_CLUSTER_UNSUPPORTED('redis', message, { cause: error })
+  return error
+}
+
+function asBuffer (bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

@@ -1,0 +1,40 @@
+import { loadClient } from './client.js'
+import { engineSettings } from './engine.js'
+import { dialRedis } from './redis-session.js'
+import { SessionTransport } from './session-transport.js'
+import { errorCodes, show } from '../../errors.js'
+import type { RedisOptions as ClientOptions } from 'ioredis'
+import type { ClusterEngine, ClusterEngineOptions } from '../../../types/cluster.js'
+
+export type { ClusterEngine, ClusterEngineOptions, ClusterTiming } from '../../../types/cluster.js'
+
+const { FST_CLUSTER_INVALID_OPTIONS } = errorCodes
+
+/** What decides over reconnecting and queueing, which is done here and not by the client. */
+type Decided = 'retryStrategy' | 'reconnectOnError' | 'autoResubscribe' | 'autoResendUnfulfilledCommands' | 'maxRetriesPerRequest' |
+  'enableOfflineQueue' | 'enableReadyCheck' | 'lazyConnect' | 'connectTimeout' | 'commandTimeout' | 'socketTimeout' | 'readOnly' |
+  'stringNumbers' | 'keyPrefix' | 'monitor' | 'enableAutoPipelining' | 'offlineQueue' | 'commandQueue'
+
+/** Options of {@link redis}: those of every engine, `url`, and those of `new Redis()` of `ioredis`. */
+export interface RedisOptions extends ClusterEngineOptions, Omit<ClientOptions, Decided> {
+  /** `redis://` or `rediss://` (TLS), with user and password where it needs them. */
+  url?: string
+}
+
+/**
+ * Redis or Valkey as the engine of a cluster: one server, or a master with its Sentinels (then with
+ * `timing: 'patient'`). Needs `ioredis` 6 to be installed. Opening it fails with
+ * `FST_CLUSTER_CLIENT_MISSING`, `FST_CLUSTER_ACCESS_DENIED` or `FST_CLUSTER_UNSUPPORTED` (Redis Cluster).
+ *
+ * @throws `FST_CLUSTER_INVALID_OPTIONS`, `FST_PROCESS_INVALID_DURATION`
+ */
+export function redis (options: RedisOptions = {}): ClusterEngine {
+  const { settings, own } = engineSettings(options)
+  const { url, ...client } = own
+  if (url !== undefined && (typeof url !== 'string' || !/^rediss?:\/\//.test(url))) {
+    // It may hold a password.
+    throw new FST_CLUSTER_INVALID_OPTIONS(`'url' must begin with redis:// or rediss://, got ${typeof url === 'string' ? 'another' : show(typeof url)}`)
+  }
+  const dial = dialRedis(url, client, settings.prefix, async () => await loadClient('redis', 'ioredis', () => import('ioredis')))
+  return { transport: new SessionTransport('redis', dial), ...settings }
+}

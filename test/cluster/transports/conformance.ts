@@ -1,0 +1,282 @@
+// What every engine has to do, the same for all of them: its test file runs this suite.
+import { once, EventEmitter } from 'node:events'
+import { until } from '../../helpers.js'
+import type { Test } from 'tap'
+import type { ClusterEngine, Transport } from '../../../types/cluster.js'
+
+/** An engine of the test's own. */
+export interface EngineUnderTest {
+  /** A node's way to it. */
+  connect (): ClusterEngine
+  kill (): Promise<void>
+  /** @param empty without what was stored */
+  restart (empty?: boolean): Promise<void>
+  /** The engine does nothing, and its connections stay. */
+  freeze?: () => void
+  thaw?: () => void
+}
+
+/** An open transport, closed with the test, and the states it has told. */
+interface Node {
+  transport: Transport
+  states: boolean[]
+  /** Resolves with the next state that is this one. */
+  becomes (up: boolean): Promise<void>
+  /** Subscribes, and returns what comes. */
+  hear (topic: string): Promise<string[]>
+}
+
+const text = (frame: Uint8Array): string => Buffer.from(frame).toString()
+const unavailable = { code: 'FST_CLUSTER_UNAVAILABLE' }
+
+async function node (t: Test, engine: ClusterEngine): Promise<Node> {
+  const { transport } = engine
+  t.teardown(() => transport.close())
+  const states: boolean[] = []
+  const news = new EventEmitter()
+  await transport.open({ state: (up) => { states.push(up); news.emit(String(up)) } })
+  return {
+    transport,
+    states,
+    async becomes (up) { if (states.at(-1) !== up) await once(news, String(up)) },
+    async hear (topic) {
+      const heard: string[] = []
+      await transport.subscribe(topic, (frame) => { heard.push(text(frame)) })
+      return heard
+    }
+  }
+}
+
+/** Publishes each frame, waiting while the transport takes no more. */
+async function publish (transport: Transport, topic: string, ...frames: string[]): Promise<void> {
+  for (const frame of frames) await until(() => transport.publish(topic, Buffer.from(frame)))
+}
+
+export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>): void {
+  const two = async (t: Test): Promise<{ engine: EngineUnderTest, a: Node, b: Node }> => {
+    const engine = await start(t)
+    return { engine, a: await node(t, engine.connect()), b: await node(t, engine.connect()) }
+  }
+
+  t.test('frames come in the order they were published, to all who subscribed, the sender included', async (t) => {
+    const { a, b } = await two(t)
+    const [own, other] = [await a.hear('fwr.x'), await b.hear('fwr.x')]
+    const frames = Array.from({ length: 2000 }, (_, n) => `${n} ${'.'.repeat(n % 500)}`)
+    await publish(a.transport, 'fwr.x', ...frames)
+    await until(() => own.length === 2000 && other.length === 2000)
+    t.strictSame(own, frames)
+    t.strictSame(other, frames)
+  })
+
+  t.test('a frame is the bytes that were published', async (t) => {
+    const { a, b } = await two(t)
+    const bytes = Uint8Array.from({ length: 512 }, (_, n) => n % 256)
+    const frame = new Promise<Uint8Array>((resolve) => { b.transport.subscribe('fwr.x', resolve).then(() => a.transport.publish('fwr.x', bytes), t.error) })
+    t.strictSame([...await frame], [...bytes])
+  })
+
+  t.test('nothing comes that was published before the subscription, or after its end, or to another topic', async (t) => {
+    const { a, b } = await two(t)
+    await publish(a.transport, 'fwr.x', 'early')
+    await a.transport.flush(10_000)
+    const x = await b.hear('fwr.x')
+    const y = await b.hear('fwr.y')
+    await publish(a.transport, 'fwr.x', 'in time')
+    await publish(a.transport, 'fwr.y', 'else')
+    await until(() => y.length === 1)
+    t.strictSame(x, ['in time'])
+    await b.transport.unsubscribe('fwr.x')
+    await b.transport.flush(10_000)
+    await publish(a.transport, 'fwr.x', 'late')
+    await publish(a.transport, 'fwr.y', 'last')
+    await until(() => y.length === 2)
+    t.strictSame(x, ['in time'])
+  })
+
+  t.test('a topic that is wanted before the engine was opened is confirmed before it is up', async (t) => {
+    const engine = await start(t)
+    const { transport } = engine.connect()
+    t.teardown(() => transport.close())
+    let confirmed = false
+    const heard: string[] = []
+    const subscribed = transport.subscribe('fwr.x', (frame) => { heard.push(text(frame)) }).then(() => { confirmed = true })
+    const taken: boolean[] = []
+    await transport.open({ state: () => { taken.push(transport.publish('fwr.x', Buffer.from('first'))) } })
+    await subscribed
+    t.ok(confirmed)
+    t.strictSame(taken, [true])
+    await until(() => heard.length === 1)
+  })
+
+  t.test('a probe tells whether a topic has a subscriber', async (t) => {
+    const { a, b } = await two(t)
+    t.equal(await a.transport.probe('fwr.x'), false)
+    const heard = await b.hear('fwr.x')
+    t.equal(await a.transport.probe('fwr.x'), true)
+    await publish(a.transport, 'fwr.x', 'real')
+    await until(() => heard.length > 0)
+    t.strictSame(heard, ['real'], 'and delivers nothing')
+    await b.transport.unsubscribe('fwr.x')
+    await b.transport.flush(10_000)
+    t.equal(await a.transport.probe('fwr.x'), false)
+  })
+
+  t.test('the register sets a key only if it still has the revision', async (t) => {
+    const { a, b } = await two(t)
+    const key = 'fwr.name.a:b/ü€.*>'
+    const bytes = Uint8Array.from({ length: 256 }, (_, n) => n)
+    const { transport } = a
+    t.equal(await transport.get(key), undefined)
+    t.equal(await transport.cas(key, bytes, 5), 0, 'it is not there')
+    const first = await transport.cas(key, bytes, 0)
+    t.ok(first > 0)
+    const entry = await b.transport.get(key)
+    t.equal(entry?.revision, first)
+    t.strictSame([...entry?.value ?? []], [...bytes])
+    t.equal(await b.transport.cas(key, bytes, 0), 0, 'it is there')
+    const second = await b.transport.cas(key, Buffer.from('two'), first)
+    t.ok(second > first)
+    t.equal(await transport.cas(key, undefined, first), 0, 'it has another revision')
+    const deleted = await transport.cas(key, undefined, second)
+    t.ok(deleted > second)
+    t.equal(await b.transport.get(key), undefined)
+    const third = await b.transport.cas(key, Buffer.from('three'), 0)
+    t.ok(third > second, 'a key that was made again has none of its old revisions')
+    t.equal(await transport.cas(key, undefined, second), 0)
+  })
+
+  t.test('of several writers of one revision, one wins', async (t) => {
+    const { a, b } = await two(t)
+    let revision = 0
+    for (let round = 0; round < 20; round++) {
+      const results = await Promise.all([a, b, a, b].map(({ transport }, n) => transport.cas('fwr.k', Buffer.from(`${round} ${n}`), revision)))
+      const won = results.findIndex((result) => result > 0)
+      t.strictSame(results.filter((result) => result > 0).length, 1, `round ${round}`)
+      revision = results[won]
+      const entry = await b.transport.get('fwr.k')
+      t.strictSame([text(entry?.value ?? Buffer.from('')), entry?.revision], [`${round} ${won}`, revision])
+    }
+  })
+
+  t.test('an engine that goes away and comes back: nothing is queued, subscriptions are there before it is up', async (t) => {
+    const { engine, a, b } = await two(t)
+    const heard = await b.hear('fwr.x')
+    const own: string[] = []
+    await a.transport.subscribe('fwr.own', (frame) => { own.push(text(frame)) })
+    await Promise.all([engine.kill(), a.becomes(false), b.becomes(false)])
+
+    t.equal(a.transport.publish('fwr.x', Buffer.from('while down')), false)
+    const outcomes: Array<Promise<unknown>> = [a.transport.flush(1000), a.transport.probe('fwr.x'), a.transport.get('fwr.k'), a.transport.cas('fwr.k', Buffer.from('v'), 0)]
+    for (const { status } of await Promise.allSettled(outcomes)) t.equal(status, 'rejected')
+    const late = b.hear('fwr.late')
+
+    const restarted = a.becomes(true).then(() => { t.ok(a.transport.publish('fwr.own', Buffer.from('at once'))) })
+    await engine.restart()
+    await Promise.all([restarted, b.becomes(true)])
+    await until(() => own.length === 1)
+    await publish(a.transport, 'fwr.x', 'after')
+    await publish(a.transport, 'fwr.late', 'after')
+    const heardLate = await late
+    await until(() => heard.length > 0 && heardLate.length > 0)
+    t.strictSame([heard, heardLate, own], [['after'], ['after'], ['at once']])
+    t.strictSame(a.states, [true, false, true])
+  })
+
+  t.test('an engine that dies in the middle of a change leaves its outcome unknown, and no more than that', async (t) => {
+    const { engine, a } = await two(t)
+    let acknowledged = 0
+    let revision = 0
+    let dead: Promise<void> | undefined
+    await t.rejects(async () => {
+      for (;;) {
+        const change = a.transport.cas('fwr.k', Buffer.from(String(acknowledged + 1)), revision)
+        if (acknowledged === 20) dead = engine.kill()
+        revision = await change
+        acknowledged++
+      }
+    }, unavailable)
+    await dead
+    await engine.restart()
+    await a.becomes(true)
+    const value = Number(text((await a.transport.get('fwr.k'))?.value ?? Buffer.from('0')))
+    t.ok(value === acknowledged || value === acknowledged + 1, `${value} of ${acknowledged}`)
+  })
+
+  t.test('an engine that comes back empty takes new keys', async (t) => {
+    const { engine, a } = await two(t)
+    t.ok(await a.transport.cas('fwr.k', Buffer.from('v'), 0) > 0)
+    await Promise.all([engine.kill(), a.becomes(false)])
+    await engine.restart(true)
+    await a.becomes(true)
+    t.equal(await a.transport.get('fwr.k'), undefined)
+    t.ok(await a.transport.cas('fwr.k', Buffer.from('w'), 0) > 0)
+  })
+
+  t.test('a frame may be as large as the engine says, and no larger', async (t) => {
+    const { a, b } = await two(t)
+    const sizes: number[] = []
+    await b.transport.subscribe('fwr.x', (frame) => { sizes.push(frame.length) })
+    const { maxFrame } = a.transport.caps
+    t.ok(maxFrame >= 64 * 1024)
+    t.equal(a.transport.publish('fwr.x', new Uint8Array(maxFrame + 1)), false)
+    t.equal(a.transport.publish('fwr.x', new Uint8Array(maxFrame)), true)
+    t.equal(a.transport.publish('fwr.x', new Uint8Array(1)), true)
+    await until(() => sizes.length === 2)
+    t.strictSame(sizes, [maxFrame, 1])
+  })
+
+  t.test('close refuses what comes after it, ends what waits, and leaves no socket', async (t) => {
+    const engine = await start(t)
+    const { transport } = engine.connect()
+    const states: boolean[] = []
+    await transport.open({ state: (up) => { states.push(up) } })
+    await t.rejects(transport.open({ state: () => {} }), unavailable, 'it is opened once')
+    const outcome = t.rejects(transport.get('fwr.k'), unavailable)
+    const closed = transport.close()
+    await outcome
+    await Promise.all([closed, transport.close()])
+    t.equal(transport.publish('fwr.x', Buffer.from('x')), false)
+    await t.rejects(transport.flush(1000), unavailable)
+    await until(() => !process.getActiveResourcesInfo().includes('TCPSocketWrap'))
+    await engine.kill()
+    t.strictSame(states, [true])
+  })
+
+  t.test('an engine that is away at the start is waited for, until close', async (t) => {
+    const engine = await start(t)
+    await engine.kill()
+    const { transport } = engine.connect()
+    const opening = transport.open({ state: () => { t.fail('it is not there') } })
+    const subscribing = transport.subscribe('fwr.x', () => {})
+    const refused = Promise.all([t.rejects(opening, unavailable), t.rejects(subscribing, unavailable)])
+    await transport.close()
+    await refused
+
+    const waiting = engine.connect().transport
+    t.teardown(() => waiting.close())
+    const opened = waiting.open({ state: () => {} })
+    await engine.restart()
+    await opened
+  })
+
+  t.test('a frozen engine is out of reach after some seconds; little is taken until then', async (t) => {
+    const { engine, a, b } = await two(t)
+    if (!engine.freeze || !engine.thaw) return
+    const frame = new Uint8Array(64 * 1024)
+    engine.freeze()
+    let taken = 0
+    while (a.transport.publish('fwr.x', frame)) taken += frame.length
+    t.ok(taken > 0 && taken <= 16 * 1024 * 1024, `${taken} bytes`)
+    await Promise.all([a.becomes(false), b.becomes(false)])
+
+    const { transport } = engine.connect()
+    const opening = t.rejects(transport.open({ state: () => {} }), unavailable)
+    await transport.close()
+    await opening
+    await b.transport.close()
+
+    engine.thaw()
+    await a.becomes(true)
+    t.ok(a.transport.publish('fwr.x', frame))
+  })
+}
