@@ -20,6 +20,7 @@ import type { Elsewhere } from './elsewhere.js'
 import type { Batch, Entity } from './entity.js'
 import type { Watcher } from './relations.js'
 import type { Turns } from './scheduler.js'
+import type { Cluster } from '../../types/cluster.js'
 import type { Exit } from '../../types/messages.js'
 import type { Monitor, Pid } from '../../types/pid.js'
 import type { CallOptions, Groups, Logger, Names, Process, ProcessBody, ProcessInfo, SpawnOptions, Supervisor, SupervisorSpec } from '../../types/processes.js'
@@ -60,6 +61,11 @@ export class Runtime {
   readonly mailboxLimit: number
   readonly mailboxBytes: number
   readonly logger: Logger
+  /** Nothing starts before the system has joined. */
+  awaitsCluster = false
+  cluster: Cluster | undefined
+  /** Leaves the other nodes, when all has ended here. */
+  leave: (() => Promise<void>) | undefined
   readonly #table = new Map<string, Entity>()
   readonly #endings = new Endings(this)
   /** A callee elsewhere is watched behind the message: a refusal must come before the news that it is dead. */
@@ -109,8 +115,10 @@ export class Runtime {
   }
 
   /** Joins other nodes. */
-  join (elsewhere: Elsewhere): void {
+  join (elsewhere: Elsewhere, cluster?: Cluster): void {
     this.#elsewhere = elsewhere
+    this.cluster = cluster
+    this.awaitsCluster = false
   }
 
   get entities (): IterableIterator<Entity> {
@@ -131,9 +139,10 @@ export class Runtime {
     return this.#closed !== undefined
   }
 
-  /** @throws `FST_PROCESS_CLOSING` */
+  /** @throws `FST_PROCESS_CLOSING`, `FST_CLUSTER_NOT_READY` */
   checkOpen (): void {
     if (this.closing) throw new errorCodes.FST_PROCESS_CLOSING()
+    if (this.awaitsCluster) throw new errorCodes.FST_CLUSTER_NOT_READY()
   }
 
   info (to: string): ProcessInfo | undefined {
@@ -344,7 +353,7 @@ export class Runtime {
 
   close (timeout: number): Promise<void> {
     // In a microtask: what listens to the stop must find that nothing starts any more.
-    this.#closed ??= Promise.resolve().then(() => shutDown(this, timeout))
+    this.#closed ??= Promise.resolve().then(() => shutDown(this, timeout)).then(() => this.leave?.())
     return this.#closed
   }
 
