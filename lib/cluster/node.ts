@@ -473,4 +473,3 @@ export class ClusterNode implements Hub {
     if (this.#engineUp) await this.#transport.flush(this.#timing.request).catch(() => {})
   }
 }
-

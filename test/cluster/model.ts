@@ -1,0 +1,122 @@
+import type { Answer } from '../../lib/process/calls.js'
+import type { Feeder } from '../../lib/process/mailbox.js'
+import type { Watcher } from '../../lib/process/relations.js'
+import type { Elsewhere, Here, RemoteProblem } from '../../lib/process/elsewhere.js'
+import type { Exit } from '../../types/messages.js'
+import type { Pid } from '../../types/pid.js'
+
+/** Which node, and which incarnation of it, a PID is of. */
+export function homeOf (pid: Pid): string {
+  return pid.slice(pid.indexOf('@') + 1)
+}
+
+/** What is told of each message that is taken or handed on. */
+export interface Ledger {
+  delivered (from: Pid, to: Pid, id: number): void
+  broadcast (to: Pid, id: number): void
+  fault (text: string): void
+}
+
+interface ModelProcess {
+  readonly watchers: Set<Watcher>
+  readonly links: Set<Pid>
+}
+
+/** The processes of one node, as simple as they can be. */
+export class ModelHere implements Here {
+  readonly processes = new Map<Pid, ModelProcess>()
+  /** The end of its PIDs: known when the node has started. */
+  suffix = ''
+  readonly #ledger: Ledger
+  elsewhere: Elsewhere | undefined
+  #serial = 0
+
+  constructor (ledger: Ledger) {
+    this.#ledger = ledger
+  }
+
+  spawn (): Pid {
+    const pid = `${++this.#serial}${this.suffix}` as Pid
+    this.processes.set(pid, { watchers: new Set(), links: new Set() })
+    return pid
+  }
+
+  alive (): Pid[] {
+    return [...this.processes.keys()]
+  }
+
+  end (pid: Pid, reason: string): void {
+    const process = this.processes.get(pid)
+    if (process === undefined) return
+    this.processes.delete(pid)
+    const exit: Exit = { pid, reason }
+    for (const there of process.links) this.elsewhere!.linkedEnded(exit, there)
+    for (const watcher of process.watchers) watcher.targetEnded(exit)
+  }
+
+  deliver (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Answer): boolean {
+    if (!this.processes.has(to)) return false
+    const { id } = payload as { id: number }
+    if (from !== undefined && topic === 'message') this.#ledger.delivered(from, to, id)
+    if (call !== undefined) call.reply({ answer: id })
+    if (topic === 'last') this.end(to, 'asked')
+    return true
+  }
+
+  accept (to: Pid, topic: string, payload: unknown, from: Pid): boolean {
+    this.#ledger.delivered(from, to, Number((payload as { data?: string }).data))
+    return false
+  }
+
+  wait (to: Pid, feeder: Feeder): void {
+    feeder.resume()
+  }
+
+  forget (): void {}
+
+  exit (to: Pid, reason: string): boolean {
+    this.end(to, reason)
+    return true
+  }
+
+  cancel (to: Pid, reason: string): boolean {
+    this.end(to, reason)
+    return true
+  }
+
+  watch (target: Pid, watcher: Watcher): void {
+    const process = this.processes.get(target)
+    if (process === undefined) watcher.targetEnded({ pid: target, reason: 'noproc' })
+    else process.watchers.add(watcher)
+  }
+
+  unwatch (target: Pid, watcher: Watcher): void {
+    this.processes.get(target)?.watchers.delete(watcher)
+  }
+
+  linked (here: Pid, there: Pid): boolean {
+    const process = this.processes.get(here)
+    if (process === undefined) return false
+    if (process.links.has(there)) this.#ledger.fault(`${here} was linked twice with ${there}`)
+    process.links.add(there)
+    return true
+  }
+
+  unlinked (here: Pid, there: Pid): void {
+    this.processes.get(here)?.links.delete(there)
+  }
+
+  linkedEnded (here: Pid, exit: Exit): void {
+    const process = this.processes.get(here)
+    if (process !== undefined && !process.links.delete(exit.pid)) this.#ledger.fault(`${here} was told of the end of ${exit.pid}, which it is not linked with`)
+  }
+
+  bindProblem (target: Pid): RemoteProblem | undefined {
+    return this.processes.has(target) ? undefined : 'it is not alive'
+  }
+
+  broadcast (members: readonly Pid[], payload: unknown): number {
+    for (const pid of members) this.#ledger.broadcast(pid, (payload as { id: number }).id)
+    return members.length
+  }
+}

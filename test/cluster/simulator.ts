@@ -1,0 +1,364 @@
+import type { Cancellable, Clock } from '../../lib/cluster/clock.js'
+import type { RegisterEntry, Transport, TransportEvents } from '../../types/cluster.js'
+
+/** Random numbers from a seed: the same seed, the same run. */
+export class Random {
+  #state: number
+
+  constructor (seed: number) {
+    this.#state = seed >>> 0
+  }
+
+  readonly next = (): number => {
+    // mulberry32
+    let t = this.#state = (this.#state + 0x6D2B79F5) >>> 0
+    t = Math.imul(t ^ (t >>> 15), t | 1)
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+  }
+
+  upTo (limit: number): number {
+    return Math.floor(this.next() * limit)
+  }
+
+  chance (probability: number): boolean {
+    return this.next() < probability
+  }
+
+  pick<T> (items: readonly T[]): T {
+    return items[this.upTo(items.length)]
+  }
+}
+
+interface Task {
+  at: number
+  order: number
+  /** Whose event loop runs it; undefined: the world's. */
+  readonly machine: Machine | undefined
+  run: (() => void) | undefined
+}
+
+/** Time, and everything that happens in it, one after the other. */
+export class World {
+  readonly random: Random
+  now = 1_700_000_000_000
+  #order = 0
+  readonly #heap: Task[] = []
+  /** Promises were settled: what waits for them runs before the next task. */
+  settled = false
+
+  constructor (seed: number) {
+    this.random = new Random(seed)
+  }
+
+  schedule (delay: number, run: () => void, machine?: Machine): Task {
+    const task = { at: this.now + delay, order: this.#order++, machine, run }
+    this.#push(task)
+    return task
+  }
+
+  /** Runs everything up to a time. */
+  async runUntil (time: number, check: () => void): Promise<void> {
+    for (let task = this.#heap[0]; task !== undefined && task.at <= time; task = this.#heap[0]) {
+      this.#pop()
+      this.now = Math.max(this.now, task.at)
+      const { machine, run } = task
+      if (run === undefined || machine?.dead === true) continue
+      if (machine !== undefined && machine.frozenUntil > this.now) {
+        task.at = machine.frozenUntil
+        task.order = this.#order++
+        this.#push(task)
+        continue
+      }
+      task.run = undefined
+      run()
+      if (this.settled) {
+        this.settled = false
+        await new Promise(setImmediate)
+      }
+      check()
+    }
+    this.now = time
+  }
+
+  #before (one: Task, other: Task): boolean {
+    return one.at < other.at || (one.at === other.at && one.order < other.order)
+  }
+
+  #push (task: Task): void {
+    const heap = this.#heap
+    let i = heap.push(task) - 1
+    while (i > 0) {
+      const parent = (i - 1) >> 1
+      if (!this.#before(task, heap[parent])) break
+      heap[i] = heap[parent]
+      i = parent
+    }
+    heap[i] = task
+  }
+
+  #pop (): void {
+    const heap = this.#heap
+    const last = heap.pop()!
+    if (heap.length === 0) return
+    let i = 0
+    for (;;) {
+      let child = 2 * i + 1
+      if (child >= heap.length) break
+      if (child + 1 < heap.length && this.#before(heap[child + 1], heap[child])) child++
+      if (!this.#before(heap[child], last)) break
+      heap[i] = heap[child]
+      i = child
+    }
+    heap[i] = last
+  }
+}
+
+/** What a node runs on: an event loop that may stand still, or be gone. */
+export class Machine implements Clock {
+  readonly world: World
+  dead = false
+  frozenUntil = 0
+  /** Timers that have neither run nor been cancelled. */
+  timers = 0
+
+  constructor (world: World) {
+    this.world = world
+  }
+
+  now (): number {
+    return this.world.now
+  }
+
+  after (ms: number, run: () => void): Cancellable {
+    this.timers++
+    const task = this.world.schedule(ms, () => {
+      this.timers--
+      this.world.settled = true
+      run()
+    }, this)
+    return {
+      cancel: () => {
+        if (task.run === undefined) return
+        task.run = undefined
+        this.timers--
+      }
+    }
+  }
+
+  soon (run: () => void): void {
+    this.world.schedule(0, run, this)
+  }
+}
+
+interface Version {
+  readonly at: number
+  readonly entry: RegisterEntry | undefined
+}
+
+/** An engine that forwards and stores, and may be away, or come back with nothing. */
+export class Engine {
+  readonly world: World
+  up = true
+  readonly clients = new Set<SimulatedTransport>()
+  /** Every value each key had, for reads of the past. */
+  #store = new Map<string, Version[]>()
+
+  constructor (world: World) {
+    this.world = world
+  }
+
+  stop (loses: boolean): void {
+    this.up = false
+    for (const client of this.clients) client.cut()
+    if (loses) this.#store = new Map()
+  }
+
+  start (): void {
+    this.up = true
+    for (const client of this.clients) client.reconnect()
+  }
+
+  forward (topic: string, frame: Uint8Array): void {
+    for (const client of this.clients) client.receive(topic, frame)
+  }
+
+  get (key: string): RegisterEntry | undefined {
+    const versions = this.#store.get(key) ?? []
+    const { random, now } = this.world
+    const asOf = random.chance(0.15) ? now - random.upTo(1500) : now
+    for (let i = versions.length - 1; i >= 0; i--) if (versions[i].at <= asOf) return versions[i].entry
+    return undefined
+  }
+
+  cas (key: string, value: Uint8Array | undefined, revision: number): number {
+    let versions = this.#store.get(key)
+    if (versions === undefined) this.#store.set(key, versions = [])
+    const current = versions.at(-1)?.entry
+    if ((current?.revision ?? 0) !== revision) return 0
+    const next = versions.length + 1
+    versions.push({ at: this.world.now, entry: value && { value, revision: next } })
+    return next
+  }
+}
+
+/** The way of one node to the engine: it delays, loses silently when it breaks, and keeps the order. */
+export class SimulatedTransport implements Transport {
+  readonly caps = { name: 'simulation', maxFrame: 64 * 1024, registry: true, probe: true }
+  readonly #engine: Engine
+  readonly #machine: Machine
+  readonly #subscriptions = new Map<string, (frame: Uint8Array) => void>()
+  #events: TransportEvents | undefined
+  #closed = false
+  /** Cut off from the engine, though it is up. */
+  partitioned = false
+  /** What is under way belongs to one connection, and is lost with it. */
+  #connection = 0
+  #connected = false
+  /** What the client believes: it learns of a cut later. */
+  #believes = false
+  #lastOut = 0
+  #lastIn = 0
+
+  constructor (engine: Engine, machine: Machine) {
+    this.#engine = engine
+    this.#machine = machine
+  }
+
+  get #world (): World {
+    return this.#machine.world
+  }
+
+  async open (events: TransportEvents): Promise<void> {
+    this.#events = events
+    this.#engine.clients.add(this)
+    this.reconnect()
+  }
+
+  async close (): Promise<void> {
+    this.#closed = true
+    this.#engine.clients.delete(this)
+    this.#connected = this.#believes = false
+    this.#connection++
+  }
+
+  /** The connection breaks. Whoever is at the other end hears of it later. */
+  cut (): void {
+    if (!this.#connected) return
+    this.#connected = false
+    const connection = ++this.#connection
+    this.#world.schedule(this.#world.random.upTo(1500), () => {
+      if (connection === this.#connection) this.#say(false)
+    }, this.#machine)
+  }
+
+  reconnect (): void {
+    const { random } = this.#world
+    this.#world.schedule(20 + random.upTo(400), () => {
+      if (this.#closed || this.#connected || this.partitioned || !this.#engine.up || this.#machine.dead) return
+      this.#say(false)
+      this.#connection++
+      this.#connected = true
+      this.#lastOut = this.#lastIn = 0
+      this.#say(true)
+    }, this.#machine)
+  }
+
+  #say (up: boolean): void {
+    if (this.#believes === up || this.#closed) return
+    this.#believes = up
+    this.#world.settled = true
+    this.#events!.state(up)
+  }
+
+  #delay (): number {
+    const { random } = this.#world
+    return random.chance(0.02) ? random.upTo(300) : random.upTo(8)
+  }
+
+  publish (topic: string, frame: Uint8Array): boolean {
+    if (!this.#believes) return false
+    if (this.#world.random.chance(0.002)) return false
+    this.#toEngine(() => { this.#engine.forward(topic, frame) })
+    return true
+  }
+
+  #toEngine (run: () => void): void {
+    if (!this.#connected) return
+    const connection = this.#connection
+    this.#lastOut = Math.max(this.#lastOut, this.#world.now + this.#delay())
+    this.#world.schedule(this.#lastOut - this.#world.now, () => {
+      if (connection === this.#connection) run()
+    })
+  }
+
+  #fromEngine (run: () => void): void {
+    if (!this.#connected) return
+    const connection = this.#connection
+    this.#lastIn = Math.max(this.#lastIn, this.#world.now + this.#delay())
+    this.#world.schedule(this.#lastIn - this.#world.now, () => {
+      if (connection === this.#connection && !this.#closed) run()
+    }, this.#machine)
+  }
+
+  receive (topic: string, frame: Uint8Array): void {
+    if (!this.#subscriptions.has(topic)) return
+    this.#fromEngine(() => { this.#subscriptions.get(topic)?.(frame) })
+  }
+
+  async flush (): Promise<void> {}
+
+  /** A question to the engine. It may be slow, and its answer, or itself, may be lost. */
+  #ask<T> (answer: () => T): Promise<T> {
+    const { random } = this.#world
+    return new Promise((resolve, reject) => {
+      const settle = (run: () => void): void => {
+        this.#world.settled = true
+        run()
+      }
+      const lost = (): void => { settle(() => { reject(new Error('The connection broke')) }) }
+      if (!this.#connected) {
+        this.#world.schedule(1 + random.upTo(500), lost, this.#machine)
+        return
+      }
+      const connection = this.#connection
+      // A late one is applied when nobody waits for it any more.
+      const slow = random.chance(0.03) ? random.upTo(5000) : random.upTo(10)
+      this.#world.schedule(slow, () => {
+        if (!this.#engine.up || (connection !== this.#connection && random.chance(0.5))) {
+          this.#world.schedule(random.upTo(500), lost, this.#machine)
+          return
+        }
+        const value = answer()
+        this.#world.schedule(random.upTo(10), () => {
+          if (connection === this.#connection && !random.chance(0.03)) settle(() => { resolve(value) })
+          else lost()
+        }, this.#machine)
+      })
+    })
+  }
+
+  async subscribe (topic: string, listener: (frame: Uint8Array) => void): Promise<void> {
+    this.#subscriptions.set(topic, listener)
+  }
+
+  async unsubscribe (topic: string): Promise<void> {
+    this.#subscriptions.delete(topic)
+  }
+
+  has (topic: string): boolean {
+    return this.#connected && this.#subscriptions.has(topic)
+  }
+
+  probe (topic: string): Promise<boolean | undefined> {
+    return this.#ask(() => [...this.#engine.clients].some((client) => client.has(topic)))
+  }
+
+  get (key: string): Promise<RegisterEntry | undefined> {
+    return this.#ask(() => this.#engine.get(key))
+  }
+
+  cas (key: string, value: Uint8Array | undefined, revision: number): Promise<number> {
+    return this.#ask(() => this.#engine.cas(key, value, revision))
+  }
+}
