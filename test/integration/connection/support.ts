@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { opcodes } from '../../../lib/relay/frames.js'
 import { Registration } from '../../../lib/relay/registration.js'
+import { TestCluster } from '../../cluster/nodes.js'
 import { build, handshake, listen, until } from '../../helpers.js'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
@@ -21,14 +22,32 @@ export interface Rig {
   readonly relay: RelayServer
 }
 
-/** An application that listens, its route `/`, and one that has nothing to do with WebSockets. */
+/** A rig whose keepers, the targets, may live on another node. */
+interface ElsewhereRig extends Rig {
+  readonly targets?: Processes
+}
+
+/**
+ * An application that listens, its route `/`, and one that has nothing to do with WebSockets. With
+ * TARGETS=elsewhere the {@link Keeper}s live on another node of a cluster in memory.
+ */
 export async function start (t: Test, options: WsRelayOptions = {}, fastify: FastifyServerOptions = {}): Promise<Rig> {
+  if (process.env.TARGETS === 'elsewhere' && options.cluster === undefined) return await startTwo(t, options, fastify)
   const app = await build(t, options, fastify)
   app.get<{ Querystring: { relay: string } }>('/', (request, reply) => {
     reply.header('x-ws-relay', request.query.relay).send()
   })
   app.get('/up', async () => 'up')
   return { app, port: await listen(app), processes: app.processes, relay: Registration.of(app)!.relay }
+}
+
+async function startTwo (t: Test, options: WsRelayOptions, fastify: FastifyServerOptions): Promise<ElsewhereRig> {
+  const cluster = new TestCluster(t)
+  const rig = await start(t, { node: 'sockets', ...options, cluster: cluster.engine() }, fastify)
+  const { mailboxLimit, mailboxBytes } = options
+  const targets = await cluster.node('targets', { mailboxLimit, mailboxBytes })
+  await until(() => rig.processes.cluster!.nodes().length === 1 && targets.cluster!.nodes().length === 1)
+  return { ...rig, targets }
 }
 
 /** A frame of a client. */
@@ -193,7 +212,8 @@ export class Keeper {
 
   constructor (rig: { processes: Processes }, { monitors = true, mailboxLimit = undefined as number | undefined, keep = true, each = (_kept: Kept): unknown => undefined } = {}) {
     const keeper = this
-    this.pid = rig.processes.spawn(async function keeper_ (self) {
+    const { targets = rig.processes } = rig as ElsewhereRig
+    this.pid = targets.spawn(async function keeper_ (self) {
       for await (const { topic, payload, from } of self.inbox as AsyncIterable<Kept>) {
         if (topic === 'ws.join' && monitors) self.monitor(payload.client_pid)
         if (keep) keeper.mail.push({ topic, payload, from })
@@ -203,7 +223,7 @@ export class Keeper {
         if (keeper.#held !== undefined) await keeper.#held
       }
     }, { mailboxLimit })
-    this.exited = rig.processes.exited(this.pid)
+    this.exited = targets.exited(this.pid)
   }
 
   /** Takes at most one more message, until {@link release}. */
