@@ -45,7 +45,6 @@ export async function room (self: Process<{ about: undefined, 'is it empty': und
     'ws.join': ({ client_pid, metadata }) => {
       const person = { id: ++lastId, name: String(metadata.name) }
       people.set(client_pid, person)
-      self.monitor(client_pid)
       self.send(client_pid, 'welcome', { you: person.id, room: name, node, lines })
       say({ text: `${person.name} came in` })
       tell('people', [...people.values()])
@@ -56,10 +55,9 @@ export async function room (self: Process<{ about: undefined, 'is it empty': und
       else if ('crash' in frame) throw new Error('a client asked this room to crash')
       else say({ ...people.get(client_pid), text: frame.say })
     },
-    'ws.leave': () => {}, // its `@exit` is next, and comes alone when all of a client's node is lost
-    '@exit': ({ pid }) => {
-      const person = people.get(pid)
-      people.delete(pid)
+    'ws.leave': ({ client_pid }) => {
+      const person = people.get(client_pid)
+      people.delete(client_pid)
       say({ text: `${person?.name} left` })
       tell('people', [...people.values()])
     },

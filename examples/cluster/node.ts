@@ -41,6 +41,9 @@ if (process.argv[1] === import.meta.filename) {
   process.send?.('listening')
   // Without its launcher it goes, too.
   for (const event of ['SIGINT', 'SIGTERM', 'disconnect'] as const) {
-    process.once(event, () => { void app.close().then(() => { process.exit() }) })
+    process.once(event, async () => {
+      await app.close()
+      process.exit()
+    })
   }
 }
