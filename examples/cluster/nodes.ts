@@ -63,7 +63,7 @@ export async function nodes (self: Process<Topics>, processes: Processes, addres
     },
     'ws.message': ({ data }) => {
       const frame = parse(data)
-      if (frame !== undefined && Object.values(frame)[0] in addresses) command(frame)
+      if (frame !== undefined && Object.hasOwn(addresses, Object.values(frame)[0])) command(frame)
     },
     '@node': show,
     running: (processes) => {
