@@ -20,7 +20,10 @@ export async function build (node: string, addresses: Record<string, string>, cl
   const { processes } = app
   const command = (command: Command) => { process.send?.(command) }
   processes.supervise({ name: 'page', children: [{ id: 'nodes', name: 'nodes', start: nodes, args: [processes, addresses, command] }] })
-  app.get('/nodes', (_request, reply) => { reply.relay('nodes').send() })
+  app.get('/nodes', (request, reply) => {
+    if (request.wsUpgradable) reply.relay('nodes').send()
+    else reply.send(processes.cluster!.nodes())
+  })
   // For a readiness probe.
   app.get('/health', (_request, reply) => {
     const health = processes.cluster!.health()

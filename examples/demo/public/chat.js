@@ -1,4 +1,5 @@
 import { Connection } from './connection.js'
+import { nodeOf } from './nodes.js'
 import { $, avatar, beginTyping, composer, el, enable, ending, Log, rememberName, showState } from './ui.js'
 
 const log = new Log($('chat-log'))
@@ -35,7 +36,7 @@ function enter (room, name) {
   })
   connection.addEventListener('welcome', ({ detail }) => {
     me = detail.you
-    if ($('nodes')) $('chat-sub').textContent = `You are ${name}, and the room is on node ${detail.node}`
+    if ($('nodes')) $('chat-sub').textContent = `You are ${name} on node ${nodeOf(connection)}; the room is on node ${detail.node}`
     for (const line of detail.lines) show(line)
     log.note(`You are in #${detail.room}`, 'good')
   })

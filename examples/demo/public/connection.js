@@ -5,9 +5,11 @@ import { isServerLost, isWorthAnotherTry } from './codes.js'
 /** The servers to choose from, and the one that all connections use. The page is from the first. */
 export const servers = { all: [window.location.href], current: window.location.href }
 
+export const sameServer = (a, b) => new URL(a).origin === new URL(b).origin
+
 function giveUp (server) {
   const { all, current } = servers
-  if (current === server) servers.current = all[(all.indexOf(server) + 1) % all.length]
+  if (sameServer(current, server)) servers.current = all[(all.findIndex((one) => sameServer(one, server)) + 1) % all.length]
 }
 
 const longestDelay = 15_000
@@ -18,6 +20,8 @@ const stable = 10_000 // after so long in one piece the delay starts again from 
  * and one event for each topic, with the `data` of `{"topic": …, "data": …}` as its detail.
  */
 export class Connection extends EventTarget {
+  /** Where it goes, or went last. */
+  server
   #path
   #socket
   #failures = 0
@@ -56,7 +60,7 @@ export class Connection extends EventTarget {
 
   #open () {
     this.#say('connecting')
-    const server = servers.current
+    const server = this.server = servers.current
     const url = new URL(this.#path, server)
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
     const socket = this.#socket = new WebSocket(url)

@@ -1,5 +1,5 @@
 // The nodes of the cluster, as the one that this page is connected to sees them.
-import { Connection, servers } from './connection.js'
+import { Connection, sameServer, servers } from './connection.js'
 import { $, el, showState } from './ui.js'
 
 let connection
@@ -14,15 +14,18 @@ export function start () {
 }
 
 const rows = new Map() // node -> the row
+let known = []
+
+/** Which node a connection is to. */
+export const nodeOf = ({ server }) => known.find(({ address }) => sameServer(address, server))?.node
 
 function show ({ here, nodes }) {
+  known = nodes
   servers.all = nodes.map(({ address }) => address)
-  // The page came from a node, under whatever name the address bar has for it.
-  if (!servers.all.includes(servers.current)) servers.current = nodes.find(({ node }) => node === here).address
-  $('nodes-sub').textContent = `This page is connected to node ${here}.`
+  $('nodes-sub').textContent = `Connected to node ${here}, which sees:`
   for (const info of nodes) {
     if (!rows.has(info.node)) rows.set(info.node, create(info))
-    update(rows.get(info.node), info, here)
+    update(rows.get(info.node), info)
   }
 }
 
@@ -36,11 +39,11 @@ function create ({ node }) {
   return { row, name, facts, rooms, button }
 }
 
-function update ({ row, name, facts, rooms, button }, { node, address, state, runs, process, rooms: there }, here) {
+function update ({ row, name, facts, rooms, button }, { node, address, state, runs, process, rooms: there }) {
   // Killed, and the others have yet to notice.
   row.dataset.state = state === 'up' && runs === false ? 'lost' : state
   const said = { up: 'up', lost: 'killed, and not yet missed', down: 'down', unknown: 'not seen yet' }[row.dataset.state]
-  name.textContent = node === here ? `Node ${node}: up, this page’s own` : `Node ${node}: ${said}`
+  name.textContent = `Node ${node}: ${said}`
   facts.textContent = [new URL(address).host, ...(process ? [`process ${process}`] : [])].join(' · ')
   rooms.textContent = row.dataset.state === 'up' ? there.map((room) => `#${room.name} (${room.people})`).join(' ') || 'no rooms' : ''
   button.hidden = runs === undefined
