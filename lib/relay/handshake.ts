@@ -2,7 +2,7 @@ import { errorCodes } from '../errors.js'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { FastifyReply } from 'fastify'
+import type { FastifyError, FastifyReply } from 'fastify'
 import type { Deadline, Slot } from './wheel.js'
 import type { RelayServer } from './server.js'
 
@@ -108,14 +108,15 @@ export class Handshake implements Deadline {
   }
 
   /** Answers for a handler that has not. */
-  refuse (error: Error): void {
+  refuse (error: FastifyError): void {
     const reply = this.#reply!
     if (reply.sent) return
     this.#settle()
     // An error handler may never reply, either: then the socket is cut.
     this.#relay.wheel.schedule(this, this.#relay.options.upgradeTimeout)
     try {
-      reply.header('retry-after', retryAfter).send(error)
+      // An error handler may set no status: then this one holds.
+      reply.code(error.statusCode!).header('retry-after', retryAfter).send(error)
     } catch {
       // Fastify takes no reply while an onError hook is at work: the deadline ends it.
     }
@@ -126,7 +127,7 @@ export class Handshake implements Deadline {
     if (reply === undefined) this.socket.destroy()
     else if (reply.sent) this.#hijacked(reply)
     else {
-      reply.log.warn('the handler of an upgrade never replied: a synchronous one must call reply.send(), an asynchronous one must return')
+      reply.log.warn('the handler of an upgrade never replied: a synchronous one must call reply.send(), an asynchronous one must return, and not a reply that was not sent')
       this.refuse(new errorCodes.FST_WS_RELAY_UPGRADE_TIMEOUT())
     }
   }

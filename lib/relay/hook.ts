@@ -3,6 +3,7 @@ import { parseConfig } from './config.js'
 import { negotiate } from './deflate.js'
 import { handshakeOf } from './dispatch.js'
 import { retryAfter } from './handshake.js'
+import { relayHeader, withhold } from './header.js'
 import { disclaim } from './native.js'
 import { Registration } from './registration.js'
 import { asTarget } from './target.js'
@@ -13,12 +14,13 @@ import type { RelayServer } from './server.js'
 import type { RouteSettings } from './settings.js'
 import type { TargetProblem } from './target.js'
 
-export const relayHeader = 'x-ws-relay'
-
 const key = /^[+/0-9A-Za-z]{22}==$/
 
 type Refusal = Error & { statusCode?: number }
 type Next = (err?: Refusal | null, payload?: unknown) => void
+
+/** Replies that answer an error: whatever their status, none of them opens a socket. */
+const failed = new WeakSet<FastifyReply>()
 
 /** Adds the hooks of one registration to its scope. */
 export function addRelayHooks (fastify: FastifyInstance, registration: Registration): void {
@@ -30,8 +32,15 @@ export function addRelayHooks (fastify: FastifyInstance, registration: Registrat
     routeOptions.onSend = [...Array.isArray(own) ? own : [own], onSend]
   })
   fastify.addHook('onRequest', (request, reply, done) => {
+    // A request of `inject` comes by no server.
+    withhold(reply.raw)
     if (Registration.of(request.server) === registration) beforeHandler(registration, request, reply, done)
     else done()
+  })
+  fastify.addHook('onError', (request, reply, _, done) => {
+    failed.add(reply)
+    request.wsUpgradable = false
+    done()
   })
   // For routes declared before the plugin, and for what matches no route.
   fastify.addHook('onSend', (request, reply, payload, done) => {
@@ -110,7 +119,7 @@ function later (reply: FastifyReply, refusal: Refusal): Refusal {
 function afterHandler (registration: Registration, request: FastifyRequest, reply: FastifyReply, sent: unknown, done: Next): void {
   const { value, payload } = takeHeader(reply, sent)
   const handshake = handshakeOf(request.raw)
-  const settings = value === undefined || !isSuccess(reply.statusCode) ? 'off' : registration.modeFor(request)
+  const settings = value === undefined || !isSuccess(reply.statusCode) || failed.has(reply) ? 'off' : registration.modeFor(request)
   // Also when the client has gone: there is nobody to answer.
   if (settings === 'off' || settings === 'native' || handshake?.isOpen === false) {
     handshake?.answered()
