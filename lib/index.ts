@@ -5,7 +5,8 @@ import { normalizeOptions, overrideSettings } from './options.js'
 import { processesOf } from './process/processes.js'
 import { Runtime } from './process/runtime.js'
 import { dispatchUpgrades, noteUpgrades } from './relay/dispatch.js'
-import { addRelayHooks, relayHeader } from './relay/hook.js'
+import { relayHeader, withhold } from './relay/header.js'
+import { addRelayHooks } from './relay/hook.js'
 import { RelayConfigSchema, RelayControlSchema } from './relay/config.js'
 import { NativeLayer } from './relay/native.js'
 import { Registration } from './relay/registration.js'
@@ -56,6 +57,7 @@ function startRelay (fastify: FastifyInstance, settings: ServerSettings): Server
   const native = new NativeLayer(fastify, settings.websocket)
   const runtime = new Runtime({ ...settings, logger: fastify.log as never })
   const relay = new RelayServer(runtime, settings)
+  server.prependListener('request', (_, response) => { withhold(response) })
   noteUpgrades(server, relay)
   fastify.addHook('onReady', async () => {
     native.ready()

@@ -1,7 +1,8 @@
 import { constants } from 'node:buffer'
+import { createDeflateRaw, createInflateRaw } from 'node:zlib'
 import { Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
-import { errorCodes, show } from './errors.js'
+import { errorCodes, show, toError } from './errors.js'
 import { longestDelay, toMilliseconds } from './process/duration.js'
 import { expectedEngine, isEngine, namelessNode, processesDefaults } from './process/options.js'
 import { compileOrigins } from './relay/origin.js'
@@ -9,7 +10,7 @@ import type { TObject, TSchema } from '@sinclair/typebox'
 import type { TypeCheck } from '@sinclair/typebox/compiler'
 import type { RouteSettings, ServerSettings } from './relay/settings.js'
 import type { Duration } from '../types/pid.js'
-import type { RelayRouteOptions, WsRelayOptions } from '../types/relay.js'
+import type { DeflateOptions, RelayRouteOptions, WsRelayOptions } from '../types/relay.js'
 
 const { FST_WS_RELAY_INVALID_OPTIONS } = errorCodes
 
@@ -45,9 +46,22 @@ const serverSchema = Type.Object({
   websocket: Type.Optional(Type.Record(Type.String(), Type.Unknown()))
 }, { additionalProperties: false })
 
+const windowBits = Type.Integer({ minimum: 8, maximum: 15 })
+const deflateSchema = Type.Object({
+  serverNoContextTakeover: Type.Optional(Type.Boolean()),
+  clientNoContextTakeover: Type.Optional(Type.Boolean()),
+  serverMaxWindowBits: Type.Optional(windowBits),
+  clientMaxWindowBits: Type.Optional(windowBits),
+  zlibDeflateOptions: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  zlibInflateOptions: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  threshold: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
+  concurrencyLimit: Type.Optional(count)
+}, { additionalProperties: false })
+
 const optionsSchema = Type.Composite([routeSchema, serverSchema], { additionalProperties: false })
 const routeCheck: TypeCheck<TObject> = TypeCompiler.Compile(routeSchema)
 const optionsCheck: TypeCheck<TObject> = TypeCompiler.Compile(optionsSchema)
+const deflateCheck: TypeCheck<TObject> = TypeCompiler.Compile(deflateSchema)
 
 const routeDefaults = {
   allowedOrigins: undefined as RelayRouteOptions['allowedOrigins'],
@@ -94,6 +108,7 @@ export function normalizeOptions (input: unknown): NormalizedOptions {
   }
   check(optionsCheck, optionsSchema, options)
   checkCluster(options)
+  checkDeflate((options as WsRelayOptions).perMessageDeflate)
   const { allowedOrigins, maxPayload, maxBufferedAmount, overflow, forwardTopics, maxConfigSize, maxMetadataSize, ...rest } = options as WsRelayOptions
   const given = serverSettings(rest)
   return {
@@ -127,6 +142,18 @@ function toObject (input: unknown): object {
 /** What `@fastify/autoload` makes of `prefixOverride = ''`: then a folder's name is no prefix. */
 function isNoPrefix (name: string, value: unknown): boolean {
   return name === 'prefix' && value === ''
+}
+
+/** ws looks at none of it, and zlib not before a message is there: its error would end the application. */
+function checkDeflate (options: boolean | DeflateOptions | undefined): void {
+  if (typeof options !== 'object') return
+  check(deflateCheck, deflateSchema, options)
+  try {
+    createDeflateRaw(options.zlibDeflateOptions).close()
+    createInflateRaw(options.zlibInflateOptions).close()
+  } catch (err) {
+    throw new FST_WS_RELAY_INVALID_OPTIONS(`'perMessageDeflate' has options that zlib does not take: ${show(toError(err).message)}`, { cause: err })
+  }
 }
 
 function check (compiled: TypeCheck<TObject>, { properties }: TObject, value: object): void {

@@ -101,6 +101,13 @@ t.test('what is wrong is said with its name, its value and what was expected', a
     [{ websocket: 'x' }, /'websocket' must be an object/],
     [{ websocket: null }, /'websocket' must be an object/],
     [{ perMessageDeflate: 'on' }, /'perMessageDeflate' must be a boolean or an object/],
+    [{ perMessageDeflate: { level: 9 } }, /there is no option 'level' here, only serverNoContextTakeover, .*concurrencyLimit/],
+    [{ perMessageDeflate: { threshold: '1 KiB' } }, /'threshold' must be an integer from 0, got '1 KiB'/],
+    [{ perMessageDeflate: { serverMaxWindowBits: 16 } }, /'serverMaxWindowBits' must be an integer from 8 to 15/],
+    [{ perMessageDeflate: { concurrencyLimit: 0 } }, /'concurrencyLimit' must be an integer from 1/],
+    [{ perMessageDeflate: { zlibDeflateOptions: 9 } }, /'zlibDeflateOptions' must be an object/],
+    [{ perMessageDeflate: { zlibDeflateOptions: { level: 99 } } }, /'perMessageDeflate' has options that zlib does not take: .*level/],
+    [{ perMessageDeflate: { zlibInflateOptions: { chunkSize: 1 } } }, /'perMessageDeflate' has options that zlib does not take: .*chunkSize/],
     [{ maxPayload: 2 ** 31 }, /'maxPayload' must be an integer from 1 to \d+/],
     [{ upgradeTimeout: 0 }, /'upgradeTimeout' must be a duration from 1 ms, got '0'/],
     [{ node: 'x', closeTimeout: 'soon' }, /'closeTimeout' must be a duration from 0 ms, got 'soon'/]

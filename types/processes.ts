@@ -32,10 +32,10 @@ export interface SpawnOptions<A extends unknown[] = unknown[]> {
   name?: string
   /** Handed to the body after `self`. */
   args?: A
-  /** A process to link with. Where it is dead, the new one ends with `noproc` before it starts. */
-  link?: Pid
-  /** A process that is told of the end, by `@exit`; `FST_PROCESS_NOT_ALIVE` where it is dead. */
-  monitor?: Pid
+  /** A process to link with, by PID or name. Where it is dead, the new one ends with `noproc` before it starts. */
+  link?: Pid | string
+  /** A process that is told of the end, by `@exit`; by PID or name. `FST_PROCESS_NOT_ALIVE` where it is dead. */
+  monitor?: Pid | string
   /** Messages its mailbox may hold. @defaultValue the system's `mailboxLimit` */
   mailboxLimit?: number
   /** Receive a linked process's failure as `@link_down` instead of ending with it. @defaultValue false */
@@ -96,10 +96,11 @@ export interface Groups {
   list (): string[]
   /**
    * Sends to each member once; a payload for several connections is framed once.
+   * @param options `except`: a member that is left out, by PID or name
    * @returns how many accepted it
-   * @throws `FST_PROCESS_INVALID_TOPIC`, `FST_PROCESS_INVALID_NAME`
+   * @throws `FST_PROCESS_INVALID_TOPIC`, `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_PID` (of `except`)
    */
-  broadcast (group: string, topic: string, payload?: unknown, options?: { except?: Pid }): number
+  broadcast (group: string, topic: string, payload?: unknown, options?: { except?: Pid | string }): number
   /**
    * Tells `pid` of each later change by `@group`. While its mailbox is full, changes that wait there
    * are merged into one message.
@@ -190,7 +191,10 @@ export interface SupervisorSpec {
 export interface ChildSpec {
   /** Unique among the children. */
   id: string
-  /** A body, or the specification of a supervisor below this one. */
+  /**
+   * A body, or the specification of a supervisor below this one. With the latter `args`,
+   * `mailboxLimit` and `trapLinks` are refused, and `name` comes before the specification's own.
+   */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a list of children mixes bodies of any topics and arguments; each was checked where it was written
   start: ProcessBody<any, any> | SupervisorSpec
   args?: readonly unknown[]

@@ -1,6 +1,6 @@
 import { errorCodes, show } from '../errors.js'
 import { isReason, linkDown } from './endings.js'
-import { isTopic } from './message.js'
+import { isUserTopic } from './message.js'
 import { asTarget, isTarget } from './target.js'
 import type { Target } from './entity.js'
 import type { Here, RemoteProblem } from './elsewhere.js'
@@ -25,7 +25,7 @@ export class LocalProcesses implements Here {
   deliver (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Answer): boolean {
     const { counters } = this.#runtime
     const entity = this.#runtime.living(to)
-    if (entity === undefined || !isTopic(topic)) {
+    if (entity === undefined || !isUserTopic(topic)) {
       counters.deadLetters++
       call?.reject(new errorCodes.FST_PROCESS_NOT_ALIVE(show(to)))
       return false
@@ -37,7 +37,7 @@ export class LocalProcesses implements Here {
 
   accept (to: Pid, topic: string, payload: unknown, from: Pid, bytes: number): boolean {
     const target = this.#target(to)
-    if (target === undefined || !isTopic(topic)) {
+    if (target === undefined || !isUserTopic(topic)) {
       this.#runtime.counters.deadLetters++
       return false
     }

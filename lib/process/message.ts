@@ -13,8 +13,7 @@ export class Mail {
   readonly from: Pid | undefined
   readonly reply: (value?: unknown) => void
   readonly fail: (error: unknown) => void
-  /** Bytes of client data it holds in the mailbox. */
-  readonly bytes: number
+  readonly #bytes: number
 
   constructor (topic: string, payload: unknown, from: Pid | undefined, call?: Answer, bytes = 0) {
     this.topic = topic
@@ -22,7 +21,12 @@ export class Mail {
     this.from = from
     this.reply = call === undefined ? answerNobody : (value) => { call.reply(value) }
     this.fail = call === undefined ? answerNobody : (error) => { call.fail(error) }
-    this.bytes = bytes
+    this.#bytes = bytes
+  }
+
+  /** Bytes of client data it holds in the mailbox. */
+  get bytes (): number {
+    return this.#bytes
   }
 
   /** Whether somebody waits for an answer. */
@@ -31,17 +35,22 @@ export class Mail {
   }
 }
 
+/** Whether a message can have this topic, one of the system's included. */
+export function isTopic (topic: unknown): topic is string {
+  return typeof topic === 'string' && topic.length > 0 && topic.length <= longestTopic
+}
+
 /** Only the system itself sends topics that begin with `@`. */
 export function isSystemTopic (topic: string): boolean {
   return topic.charCodeAt(0) === 64
 }
 
 /** Whether a topic can be sent by others than the system. */
-export function isTopic (topic: unknown): topic is string {
-  return typeof topic === 'string' && topic.length > 0 && topic.length <= longestTopic && !isSystemTopic(topic)
+export function isUserTopic (topic: unknown): topic is string {
+  return isTopic(topic) && !isSystemTopic(topic)
 }
 
 /** @throws `FST_PROCESS_INVALID_TOPIC` when nobody may send it */
 export function checkTopic (topic: unknown): asserts topic is string {
-  if (!isTopic(topic)) throw new errorCodes.FST_PROCESS_INVALID_TOPIC(show(topic))
+  if (!isUserTopic(topic)) throw new errorCodes.FST_PROCESS_INVALID_TOPIC(show(topic))
 }

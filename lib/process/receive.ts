@@ -1,4 +1,5 @@
 import { errorCodes, show } from '../errors.js'
+import { isTopic } from './message.js'
 import type { Actor } from './actor.js'
 import type { Mail } from './message.js'
 
@@ -16,13 +17,20 @@ export interface Waiter {
   stop (): void
 }
 
-/** @throws `FST_PROCESS_INVALID_TOPIC` */
+/** @throws `FST_PROCESS_INVALID_TOPIC` for one that no message can have: it would be waited for in vain */
 export function wantedTopics (topic: unknown): Wanted {
   if (topic === undefined) return undefined
-  if (typeof topic === 'string') return (candidate) => candidate === topic
-  if (!Array.isArray(topic)) throw new errorCodes.FST_PROCESS_INVALID_TOPIC(show(topic))
-  const wanted = new Set<unknown>(topic)
-  return (candidate) => wanted.has(candidate)
+  if (Array.isArray(topic)) {
+    for (const one of topic) checkWanted(one)
+    const wanted = new Set<unknown>(topic)
+    return (candidate) => wanted.has(candidate)
+  }
+  checkWanted(topic)
+  return (candidate) => candidate === topic
+}
+
+function checkWanted (topic: unknown): void {
+  if (!isTopic(topic)) throw new errorCodes.FST_PROCESS_INVALID_TOPIC(show(topic))
 }
 
 /** A `receive` that waits, for ever or for some milliseconds. */

@@ -39,10 +39,11 @@ export function groupsFacade (runtime: Runtime, sender: Actor | undefined): Grou
     broadcast (group, topic, payload, options) {
       checkTopic(topic)
       const members = runtime.groupTable.members(group)
+      const except = options?.except === undefined ? undefined : runtime.addressed(options.except)
       const batch: Batch = {}
       let accepted = 0
       for (const member of members) {
-        if (member !== options?.except && runtime.send(member, topic, payload, sender, batch)) accepted++
+        if (member !== except && runtime.send(member, topic, payload, sender, batch)) accepted++
       }
       return accepted
     },

@@ -19,6 +19,8 @@ export interface Turns {
   later (task: () => void): void
   /** Milliseconds from any fixed point. */
   now (): number
+  /** Which of so many that wait has the next turn; absent: the first. All promises but fairness hold in any order. */
+  next? (waiting: number): number
 }
 
 const resolved = Promise.resolve()
@@ -96,7 +98,7 @@ export class Scheduler {
     this.#goesOn = false
     let bodies = 0
     while (!this.#exhausted && bodies < bodiesAtOnce) {
-      const runnable = this.#queue.shift()
+      const runnable = this.#next()
       if (runnable === undefined) break
       runnable.queued = false
       if (runnable.turn()) bodies++
@@ -107,6 +109,12 @@ export class Scheduler {
       this.#awake = false
       this.#before = undefined
     }
+  }
+
+  #next (): Runnable | undefined {
+    const { length } = this.#queue
+    if (length < 2 || this.#turns.next === undefined) return this.#queue.shift()
+    return this.#queue.removeAt(this.#turns.next(length))
   }
 
   #turnOver (before: number): void {

@@ -68,7 +68,9 @@ export class Self {
   }
 
   spawnLink (body: ProcessBody, options?: SpawnOptions): Pid {
-    return this.spawn(body, { ...options, link: this.#actor.pid })
+    const pid = this.spawn(body, options)
+    this.#runtime.link(this.#actor, pid)
+    return pid
   }
 
   spawnMonitor (body: ProcessBody, options?: SpawnOptions): { pid: Pid, monitor: Monitor } {

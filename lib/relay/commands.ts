@@ -49,7 +49,7 @@ export function frameOfTopic (topic: string, payload: unknown): Buffer | string 
 export function parseClose (payload: unknown): CloseRequest | string {
   if (payload === undefined || payload === null) return { code: 1000, reason: '' }
   if (typeof payload === 'string') return { code: 1000, reason: payload }
-  if (typeof payload !== 'object') return 'expected an object, a reason or nothing'
+  if (typeof payload !== 'object' || Array.isArray(payload) || isUint8Array(payload)) return 'expected an object, a reason or nothing'
   try {
     const { code = 1000, reason = '' } = payload as { code?: unknown, reason?: unknown }
     if (typeof reason !== 'string') return '`reason` must be a string'

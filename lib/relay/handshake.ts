@@ -2,7 +2,7 @@ import { errorCodes } from '../errors.js'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { FastifyReply } from 'fastify'
+import type { FastifyError, FastifyReply } from 'fastify'
 import type { Deadline, Slot } from './wheel.js'
 import type { RelayServer } from './server.js'
 
@@ -133,7 +133,7 @@ export class Handshake implements Deadline {
   }
 
   /** Answers for a handler that has not. */
-  refuse (error: Error): void {
+  refuse (error: FastifyError): void {
     const reply = this.#reply!
     if (reply.sent) return
     const question = this.#question
@@ -141,7 +141,8 @@ export class Handshake implements Deadline {
     // An error handler may never reply, either: then the socket is cut.
     this.#relay.wheel.schedule(this, this.#relay.options.upgradeTimeout)
     try {
-      reply.header('retry-after', retryAfter)
+      // An error handler may set no status: then this one holds.
+      reply.code(error.statusCode!).header('retry-after', retryAfter)
       if (question === undefined) reply.send(error)
       else question.refused(error)
     } catch {
@@ -157,7 +158,7 @@ export class Handshake implements Deadline {
       reply.log.warn('the target of an upgrade is on another node, which did not answer in time')
       this.refuse(new errorCodes.FST_WS_RELAY_UPGRADE_TIMEOUT())
     } else {
-      reply.log.warn('the handler of an upgrade never replied: a synchronous one must call reply.send(), an asynchronous one must return')
+      reply.log.warn('the handler of an upgrade never replied: a synchronous one must call reply.send(), an asynchronous one must return, and not a reply that was not sent')
       this.refuse(new errorCodes.FST_WS_RELAY_UPGRADE_TIMEOUT())
     }
   }

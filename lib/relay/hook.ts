@@ -4,6 +4,7 @@ import { parseConfig } from './config.js'
 import { negotiate } from './deflate.js'
 import { handshakeOf } from './dispatch.js'
 import { retryAfter } from './handshake.js'
+import { relayHeader, withhold } from './header.js'
 import { disclaim } from './native.js'
 import { Registration } from './registration.js'
 import { asTarget } from '../process/target.js'
@@ -16,12 +17,13 @@ import type { Handshake } from './handshake.js'
 import type { RelayServer } from './server.js'
 import type { RouteSettings } from './settings.js'
 
-export const relayHeader = 'x-ws-relay'
-
 const key = /^[+/0-9A-Za-z]{22}==$/
 
 type Refusal = Error & { statusCode?: number }
 type Next = (err?: Refusal | null, payload?: unknown) => void
+
+/** Replies that answer an error: whatever their status, none of them opens a socket. */
+const failed = new WeakSet<FastifyReply>()
 
 /** Adds the hooks of one registration to its scope. */
 export function addRelayHooks (fastify: FastifyInstance, registration: Registration): void {
@@ -33,8 +35,15 @@ export function addRelayHooks (fastify: FastifyInstance, registration: Registrat
     routeOptions.onSend = [...Array.isArray(own) ? own : [own], onSend]
   })
   fastify.addHook('onRequest', (request, reply, done) => {
+    // A request of `inject` comes by no server.
+    withhold(reply.raw)
     if (Registration.of(request.server) === registration) beforeHandler(registration, request, reply, done)
     else done()
+  })
+  fastify.addHook('onError', (request, reply, _, done) => {
+    failed.add(reply)
+    request.wsUpgradable = false
+    done()
   })
   // For routes declared before the plugin, and for what matches no route.
   fastify.addHook('onSend', (request, reply, payload, done) => {
@@ -115,7 +124,7 @@ function afterHandler (registration: Registration, request: FastifyRequest, repl
   // An asynchronous handler called `send`, and returned before a node was asked: Fastify sends again.
   if (handshake?.isAsking === true) return
   const { value, payload } = takeHeader(reply, sent)
-  const settings = value === undefined || !isSuccess(reply.statusCode) ? 'off' : registration.modeFor(request)
+  const settings = value === undefined || !isSuccess(reply.statusCode) || failed.has(reply) ? 'off' : registration.modeFor(request)
   // Also when the client has gone: there is nobody to answer.
   if (settings === 'off' || settings === 'native' || handshake?.isOpen === false) {
     handshake?.answered()

@@ -90,20 +90,26 @@ export class Liveness implements Deadline {
   }
 
   #overdue (late: number): void {
+    const stalled = late > usuallyLate && !this.#excused
+    if (stalled) this.#excused = true
+    if (stalled && this.#connection.isBeingRead) this.#await()
+    else if (this.#mayBeSilent()) {
+      // After a stall of the event loop the pong may lie unread in the kernel: sockets come first.
+      this.#state = 'checking'
+      setImmediate(() => { if (this.#state === 'checking' && this.#mayBeSilent()) this.#connection.silent() })
+    }
+  }
+
+  /** Whether a pong would have been read. If not, the time begins again. */
+  #mayBeSilent (): boolean {
     if (!this.#connection.isBeingRead) {
       // No pong can come, but a write finds out when the peer is gone.
       this.#ping()
-      return
+      return false
     }
-    const stalled = late > usuallyLate && !this.#excused
-    if (stalled) this.#excused = true
-    if (stalled || this.#frameComesIn()) {
-      this.#await()
-      return
-    }
-    // After a stall of the event loop the pong may lie unread in the kernel: sockets come first.
-    this.#state = 'checking'
-    setImmediate(() => { if (this.#state === 'checking') this.#connection.silent() })
+    if (!this.#frameComesIn()) return true
+    this.#await()
+    return false
   }
 
   #frameComesIn (): boolean {

@@ -1,5 +1,6 @@
 import { ServerResponse } from 'node:http'
 import fastifyWebsocket from '@fastify/websocket'
+import { withhold } from './header.js'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
@@ -33,6 +34,7 @@ export class NativeLayer {
     }
     const standIn = Object.create(fastify, {
       server: { value: server },
+      routing: { value: (request: IncomingMessage, response: ServerResponse) => { routeWithout(fastify, request, response) } },
       decorate: { value: (name: string, value: unknown) => { this.#decorators[name] = value } },
       // Its hooks set `request.ws` anyway, and an application's own registration declares it.
       decorateRequest: { value: () => {} },
@@ -88,6 +90,12 @@ export class NativeLayer {
 function routePlain (fastify: FastifyInstance, request: IncomingMessage, socket: Duplex): void {
   const response = new ServerResponse(request)
   response.assignSocket(socket as never)
+  routeWithout(fastify, request, response)
+}
+
+/** Its route may be in a scope without our hooks. */
+function routeWithout (fastify: FastifyInstance, request: IncomingMessage, response: ServerResponse): void {
+  withhold(response)
   fastify.routing(request, response)
 }
 

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { getEventListeners } from 'node:events'
+import { mock } from 'node:test'
 import { build, buildRuntime, deferred, held, settle } from './helpers.js'
 import type { Loose } from './helpers.js'
 import type { Message } from '../../types/messages.js'
@@ -78,6 +79,36 @@ t.test('a call is rejected when it takes too long, and a late answer vanishes', 
   message.fail('later')
   t.equal(runtime.relations.size, 0)
   processes.exit(pid)
+})
+
+t.test('a call waits 5 seconds, if not told otherwise', async (t) => {
+  const processes = build(t)
+  const pid = processes.spawn(ignore)
+  await settle()
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => { mock.timers.reset() })
+  let over = false
+  const called = processes.call(pid, 'x').catch((err) => { over = true; return err })
+  mock.timers.tick(4999)
+  await settle()
+  t.notOk(over)
+  mock.timers.tick(1)
+  t.match(await called, { code: 'FST_PROCESS_CALL_TIMEOUT', message: /5000 ms/ })
+})
+
+t.test('who is asked may answer while it cleans up, and let another answer in its place', async (t) => {
+  const processes = build(t)
+  const other = processes.spawn<Loose>((self) => self.serve({ answer: ({ reply }) => { reply('from the other') } }))
+  const pid = processes.spawn<Loose>(async (self) => {
+    const held: Array<{ reply (value: unknown): void }> = []
+    await self.serve({ hand: (_, message) => { self.send(other, 'answer', message) }, hold: (_, message) => { held.push(message) } })
+    for (const { reply } of held) reply('at last')
+    await settle()
+  })
+  t.equal(await processes.call(pid, 'hand'), 'from the other')
+  const held = processes.call(pid, 'hold')
+  processes.cancel(pid)
+  t.equal(await held, 'at last')
 })
 
 t.test('a call is rejected with the reason of its signal', async (t) => {

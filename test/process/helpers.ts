@@ -99,10 +99,13 @@ export class ManualTurns implements Turns {
   readonly tasks: Array<() => void> = []
   readonly laterTasks: Array<() => void> = []
   clock = 0
+  /** Who has the next turn, counted from the one that has waited longest. */
+  choice = 0
 
   soon = (task: () => void): void => { this.tasks.push(task) }
   later = (task: () => void): void => { this.laterTasks.push(task) }
   now = (): number => this.clock
+  next = (waiting: number): number => this.choice % waiting
 
   /** Runs what is there, and what comes of it. */
   run (): void {

@@ -163,11 +163,16 @@ t.test('code that asks for mail for ever, although it was told to stop, lets the
   asked = 100_000
 })
 
+t.test('a receive of no topic at all only waits', async (t) => {
+  const processes = build(t)
+  t.equal(await given(processes, ['a'], (self) => self.receive({ topic: [], timeout: 1 })), undefined)
+})
+
 t.test('wrong options reject with a code', async (t) => {
   const processes = build(t)
   for (const [options, code] of [
     [{ timeout: 'soon' }, 'FST_PROCESS_INVALID_DURATION'], [{ timeout: null }, 'FST_PROCESS_INVALID_DURATION'], [{ timeout: Infinity }, 'FST_PROCESS_INVALID_DURATION'],
-    [{ topic: 5 }, 'FST_PROCESS_INVALID_TOPIC'], [{ topic: null }, 'FST_PROCESS_INVALID_TOPIC'], [{ topic: {} }, 'FST_PROCESS_INVALID_TOPIC']
+    [{ topic: 5 }, 'FST_PROCESS_INVALID_TOPIC'], [{ topic: '' }, 'FST_PROCESS_INVALID_TOPIC'], [{ topic: ['a', 5] }, 'FST_PROCESS_INVALID_TOPIC'], [{ topic: ['x'.repeat(129)] }, 'FST_PROCESS_INVALID_TOPIC'], [{ topic: null }, 'FST_PROCESS_INVALID_TOPIC'], [{ topic: {} }, 'FST_PROCESS_INVALID_TOPIC']
   ] as const) {
     await t.rejects(given(processes, ['a'], (self) => self.receive(options as never)), { code })
   }

@@ -89,6 +89,19 @@ t.test('a broadcast reaches each member once, except one, and counts who accepte
   t.equal(one.seen[0].from, undefined)
 })
 
+t.test('a broadcast leaves out a member by its name as well, and reaches nobody when that is neither', async (t) => {
+  const processes = build(t)
+  const [one, two] = [probe(processes, { name: 'one' }), probe(processes)]
+  for (const { pid } of [one, two]) processes.groups.join('g', pid)
+  t.equal(processes.groups.broadcast('g', 'named', 1, { except: 'one' }), 1)
+  t.equal(processes.groups.broadcast('g', 'unset', 1, { except: undefined }), 2)
+  t.equal(processes.groups.broadcast('g', 'ended', 1, { except: '7@local.abc' }), 2)
+  for (const wrong of garbage.slice(1)) t.throws(() => processes.groups.broadcast('g', 'wrong', 1, { except: wrong as string }), { code: 'FST_PROCESS_INVALID_PID' })
+  await settle()
+  t.strictSame(one.seen.map(({ topic }) => topic), ['unset', 'ended'])
+  t.strictSame(two.seen.map(({ topic }) => topic), ['named', 'unset', 'ended'])
+})
+
 t.test('a watcher gets the members, and then each change', async (t) => {
   const { runtime, processes } = buildRuntime()
   const member = processes.spawn(wait)

@@ -29,6 +29,16 @@ t.test('who is scheduled stands in the queue once, and has its turn later', asyn
   t.notOk(one.queued)
 })
 
+t.test('turns that are given by a test may choose who is next', async (t) => {
+  const turns = new ManualTurns()
+  const scheduler = new Scheduler(turns)
+  const order: string[] = []
+  for (const name of ['one', 'two', 'three']) scheduler.schedule(runnable(() => order.push(name)))
+  turns.choice = 1
+  turns.run()
+  t.strictSame(order, ['two', 'three', 'one'])
+})
+
 t.test('after a budget of turns or time the event loop breathes before the queue goes on', async (t) => {
   for (const [ms, most] of [[0.01, 400], [1, 7], [10, 3]]) {
     const turns = new ManualTurns()

@@ -36,6 +36,19 @@ t.test('spawnLink links, spawnMonitor monitors, before the body runs', async (t)
   processes.exit(pid)
 })
 
+t.test('spawnLink and spawnMonitor keep the link and the monitor of their options', async (t) => {
+  const { processes } = buildRuntime()
+  const self = await started(processes)
+  const other = await started(processes)
+  const linked = self.spawnLink((child) => child.receive(), { link: other.pid })
+  t.strictSame(new Set(processes.info(linked)?.links), new Set([self.pid, other.pid]))
+  const { pid } = self.spawnMonitor((child) => child.receive(), { monitor: other.pid })
+  for (const watcher of [self, other]) t.strictSame(processes.info(watcher.pid)?.monitors, [pid])
+  self.trapLinks = true
+  t.notOk(processes.alive(self.spawnLink(() => {}, { link: '7@local.abc' })), 'a dead link: it does not start')
+  for (const { pid } of [self, other]) processes.exit(pid)
+})
+
 t.test('timers send, and end with the process', async (t) => {
   const { runtime, processes } = buildRuntime()
   const self = await started(processes)
@@ -53,6 +66,14 @@ t.test('timers send, and end with the process', async (t) => {
   t.equal(processes.stats().sent, sent)
   processes.exit(receiver.pid)
   t.strictSame(held(runtime), { alive: 0, relations: 0, names: 0, groups: 0 })
+})
+
+t.test('a timer looks a name up when it is due', async (t) => {
+  const processes = build(t)
+  const self = await started(processes)
+  self.sendAfter(0, 'later', 'x', 5)
+  const receiver = probe(processes, { name: 'later' })
+  t.match(await receiver.until(1), [{ topic: 'x', payload: 5, from: self.pid }])
 })
 
 t.test('timers check what they are given when they are made', async (t) => {

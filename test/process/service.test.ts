@@ -34,6 +34,16 @@ t.test('other topics go to otherwise; without one they are dead letters, and the
   t.equal(processes.stats().deadLetters, 2)
 })
 
+t.test('only own handlers count: topics named like what every object has go to otherwise', async (t) => {
+  const processes = build(t)
+  const seen: unknown[] = []
+  const pid = processes.spawn<Loose>((self) => self.serve({ constructor: (payload: unknown) => { seen.push(payload) } }, ({ topic }) => { seen.push(topic) }))
+  for (const topic of ['constructor', '__proto__', 'toString', 'hasOwnProperty', 'valueOf']) processes.send(pid, topic, 'handled')
+  processes.cancel(pid)
+  await processes.exited(pid)
+  t.strictSame(seen, ['handled', '__proto__', 'toString', 'hasOwnProperty', 'valueOf', '@cancel'])
+})
+
 t.test('a system topic that nobody handles is no dead letter', async (t) => {
   const processes = build(t)
   const pid = processes.spawn(async (self) => { self.monitor(processes.spawn(() => {})); await self.serve({}) })

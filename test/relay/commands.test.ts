@@ -60,7 +60,7 @@ t.test('ws.close takes an object, a reason or nothing', async t => {
     [{ code: 1005 }, { code: 1011, reason: '', refusedCode: 1005 }],
     [{ code: '1000' }, { code: 1011, reason: '', refusedCode: '1000' }]
   ]) t.strictSame(parseClose(payload), request)
-  t.match(parseClose(5), /object/)
+  for (const payload of [5, [], ['bye'], Buffer.from('bye')]) t.match(parseClose(payload), /expected an object/)
   t.match(parseClose({ reason: 5 }), /`reason`/)
   t.match(parseClose(throwing), /getter/)
 })

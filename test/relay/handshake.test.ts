@@ -185,6 +185,28 @@ t.test('a handler that never replies is answered for, and the log says why', asy
   t.doesNotThrow(() => { late() }, 'a late reply is nothing')
 })
 
+t.test('an asynchronous handler that returns an unsent reply is one that never replies', async (t) => {
+  const { logger, lines } = logs()
+  const app = await build(t, { upgradeTimeout: 20 }, { logger })
+  const target = app.processes.spawn(async (self) => { await self.serve({}) })
+  app.get('/', async (_, reply) => reply.relay(target))
+  t.match(await answer(t, await listen(app), handshake()), /^HTTP\/1\.1 503 /)
+  t.match(lines.find(({ msg }) => /never replied/.test(msg))?.msg, /must return, and not a reply that was not sent/)
+})
+
+t.test('an answer in place of the handler keeps its status where an error handler sets none', async (t) => {
+  const app = await build(t, { upgradeTimeout: 20 })
+  const told: unknown[] = []
+  app.setErrorHandler((err: { code: string }, request, reply) => {
+    told.push(request.wsUpgradable)
+    reply.send({ mine: err.code })
+  })
+  app.get('/', (_, reply) => { reply.code(201) })
+  const text = await answer(t, await listen(app), handshake())
+  t.match(text, /^HTTP\/1\.1 503 [^]*\{"mine":"FST_WS_RELAY_UPGRADE_TIMEOUT"\}$/)
+  t.strictSame(told, [false], 'no upgrade is possible any more')
+})
+
 t.test('an error handler that never replies, either, has its socket cut', async (t) => {
   const app = await build(t, { upgradeTimeout: 20 })
   app.setErrorHandler(() => {})

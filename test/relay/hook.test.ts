@@ -336,6 +336,34 @@ t.test('an error handler that answers with the header opens nothing and leaks no
   t.notMatch(text, /x-ws-relay/i)
 })
 
+t.test('a handler that throws opens nothing, whatever the error handler makes of it', async (t) => {
+  const errorHandlers: Array<(target: string) => (error: unknown, request: FastifyRequest, reply: FastifyReply) => void> = [
+    () => (_, __, reply) => { reply.send('sorry') },
+    () => (_, __, reply) => { reply.code(200).send('sorry') },
+    () => async () => 'sorry',
+    (target) => (_, __, reply) => { reply.code(201).relay(target).send('sorry') }
+  ]
+  for (const errorHandler of errorHandlers) {
+    for (const scoped of [false, true]) {
+      const app = await build(t)
+      const { pid } = record(app)
+      if (!scoped) app.setErrorHandler(errorHandler(pid))
+      app.get('/', { errorHandler: scoped ? errorHandler(pid) : undefined }, async (_, reply) => {
+        reply.code(200).relay(pid)
+        throw new Error('boom')
+      })
+      const port = await listen(app)
+      const text = await answer(t, port, handshake())
+      t.match(text, /^HTTP\/1.1 20[01] [^]*\r\nsorry$/, String(errorHandler))
+      t.notMatch(text, /x-ws-relay/i)
+      const { body, headers } = await app.inject('/')
+      t.equal(body, 'sorry')
+      t.notOk('x-ws-relay' in headers)
+      t.equal(app.processes.stats().spawned, 1)
+    }
+  }
+})
+
 t.test('request.wsUpgradable tells a handler that a socket is possible', async (t) => {
   const app = await build(t)
   const told: unknown[] = []

@@ -67,6 +67,21 @@ t.test('no pong in time: silent, after the sockets were looked at once more', as
   liveness.stop()
 })
 
+t.test('a pong behind what the sockets brought in the last moment is waited for', async t => {
+  for (const isIn of [{ isBeingRead: false }, { bytesHeld: 7 }]) {
+    const { hand, did, connection, liveness } = build()
+    hand.turn()
+    hand.turn()
+    // The last look at the sockets has brought more than the target takes, or half of a long frame.
+    Object.assign(connection, isIn)
+    await turn()
+    t.notOk(did.includes('silent'))
+    t.equal(hand.delay, 20)
+    liveness.pong()
+    t.equal(hand.delay, 30)
+  }
+})
+
 t.test('a pong that lay in the kernel counts', async t => {
   const { hand, did, liveness } = build()
   hand.turn()

@@ -1,4 +1,4 @@
-import { errorCodes } from '../../errors.js'
+import { errorCodes, toError } from '../../errors.js'
 
 const { FST_CLUSTER_CLIENT_MISSING } = errorCodes
 
@@ -11,7 +11,8 @@ export async function loadClient<T> (engine: string, name: string, load: () => P
   try {
     return await load()
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error
+    // Not by its code, which Node 20 loses where a loader has hooks.
+    if (!toError(error).message.startsWith(`Cannot find package '${name}'`)) throw error
     throw new FST_CLUSTER_CLIENT_MISSING(engine, name, { cause: error })
   }
 }

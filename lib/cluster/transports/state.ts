@@ -60,6 +60,6 @@ export class EngineState {
   }
 
   unavailable (why: string, cause?: unknown): Error {
-    return new FST_CLUSTER_UNAVAILABLE(this.#name, why, ...cause === undefined ? [] : [{ cause }])
+    return new FST_CLUSTER_UNAVAILABLE(`the engine '${this.#name}': ${why}`, ...cause === undefined ? [] : [{ cause }])
   }
 }

@@ -61,6 +61,12 @@ export function planChild (spec: ChildSpec): Child {
   check(['permanent', 'transient', 'temporary'].includes(restart), 'restart', "'permanent', 'transient' or 'temporary'", restart)
   check(mailboxLimit === undefined || (Number.isInteger(mailboxLimit) && mailboxLimit > 0), 'mailboxLimit', 'a positive integer', mailboxLimit)
   check(trapLinks === undefined || typeof trapLinks === 'boolean', 'trapLinks', 'a boolean', trapLinks)
+  if (typeof start === 'object') {
+    // What would silently come to nothing.
+    check(args.length === 0, 'args', 'none for a supervisor', args)
+    check(mailboxLimit === undefined, 'mailboxLimit', 'none for a supervisor', mailboxLimit)
+    check(trapLinks === undefined, 'trapLinks', 'none for a supervisor', trapLinks)
+  }
   return {
     id,
     start: typeof start === 'function' ? start : planSupervisor(start),

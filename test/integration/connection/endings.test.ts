@@ -281,7 +281,7 @@ t.test('a malformed ws.close changes nothing', async t => {
   const rig = await start(t)
   const { peer, pid, target } = await joined(t, rig)
   const getter = { get code () { throw new Error('no') } }
-  for (const payload of [5, true, { reason: 5 }, getter]) {
+  for (const payload of [5, true, ['bye'], { reason: 5 }, getter]) {
     const { refused } = rig.processes.stats()
     t.equal(rig.processes.send(pid, 'ws.close', payload as never), false)
     t.equal(rig.processes.stats().refused, refused + 1)

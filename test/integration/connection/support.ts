@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { opcodes } from '../../../lib/relay/frames.js'
 import { Registration } from '../../../lib/relay/registration.js'
+import { closeOf, frameOf, textOf } from '../../client-frames.js'
 import { TestCluster } from '../../cluster/nodes.js'
 import { build, handshake, listen, until } from '../../helpers.js'
 import type { Socket } from 'node:net'
@@ -19,12 +20,9 @@ export interface Rig {
   readonly app: FastifyInstance
   readonly port: number
   readonly processes: Processes
+  /** Where the targets live: as `processes`, or another node. */
+  readonly targets: Processes
   readonly relay: RelayServer
-}
-
-/** A rig whose keepers, the targets, may live on another node. */
-interface ElsewhereRig extends Rig {
-  readonly targets?: Processes
 }
 
 /**
@@ -38,10 +36,10 @@ export async function start (t: Test, options: WsRelayOptions = {}, fastify: Fas
     reply.header('x-ws-relay', request.query.relay).send()
   })
   app.get('/up', async () => 'up')
-  return { app, port: await listen(app), processes: app.processes, relay: Registration.of(app)!.relay }
+  return { app, port: await listen(app), processes: app.processes, targets: app.processes, relay: Registration.of(app)!.relay }
 }
 
-async function startTwo (t: Test, options: WsRelayOptions, fastify: FastifyServerOptions): Promise<ElsewhereRig> {
+async function startTwo (t: Test, options: WsRelayOptions, fastify: FastifyServerOptions): Promise<Rig> {
   const cluster = new TestCluster(t)
   const rig = await start(t, { node: 'sockets', ...options, cluster: cluster.engine() }, fastify)
   const { mailboxLimit, mailboxBytes } = options
@@ -50,29 +48,7 @@ async function startTwo (t: Test, options: WsRelayOptions, fastify: FastifyServe
   return { ...rig, targets }
 }
 
-/** A frame of a client. */
-export function frameOf (opcode: number, data: string | Buffer = '', { fin = true, rsv1 = false, mask = 0 } = {}): Buffer {
-  const payload = Buffer.from(data)
-  const { length } = payload
-  const first = (fin ? 0x80 : 0) | (rsv1 ? 0x40 : 0) | opcode
-  const header = length < 126
-    ? Buffer.from([first, 0x80 | length])
-    : length < 65536 ? Buffer.from([first, 0xfe, length >> 8, length & 0xff]) : Buffer.from([first, 0xff, 0, 0, 0, 0, length >>> 24, length >>> 16 & 0xff, length >>> 8 & 0xff, length & 0xff])
-  const masking = Buffer.alloc(4)
-  masking.writeInt32BE(mask)
-  if (mask !== 0) payload.forEach((byte, i) => { payload[i] = byte ^ masking[i & 3] })
-  return Buffer.concat([header, masking, payload])
-}
-
-export function textOf (data: string): Buffer {
-  return frameOf(opcodes.text, data, { mask: 0x12fe3489 })
-}
-
-/** A close frame of a client; without a code it is empty. */
-export function closeOf (code?: number, reason = ''): Buffer {
-  if (code === undefined) return frameOf(opcodes.close)
-  return frameOf(opcodes.close, Buffer.concat([Buffer.from([code >> 8, code & 0xff]), Buffer.from(reason)]))
-}
+export { closeOf, frameOf, textOf }
 
 /** What a client saw of the end: the close frame, or 1006 where there was none. */
 export interface Seen { code: number | undefined, reason: string }
@@ -210,9 +186,9 @@ export class Keeper {
   #held: Promise<void> | undefined
   #release = (): void => {}
 
-  constructor (rig: { processes: Processes }, { monitors = true, mailboxLimit = undefined as number | undefined, keep = true, each = (_kept: Kept): unknown => undefined } = {}) {
+  constructor (rig: { processes: Processes, targets?: Processes }, { monitors = true, mailboxLimit = undefined as number | undefined, keep = true, each = (_kept: Kept): unknown => undefined } = {}) {
     const keeper = this
-    const { targets = rig.processes } = rig as ElsewhereRig
+    const { targets = rig.processes } = rig
     this.pid = targets.spawn(async function keeper_ (self) {
       for await (const { topic, payload, from } of self.inbox as AsyncIterable<Kept>) {
         if (topic === 'ws.join' && monitors) self.monitor(payload.client_pid)

@@ -29,7 +29,7 @@ t.test('a wrong supervisor is refused, with the field named', async (t) => {
 t.test('a wrong child is refused, with the field named', async (t) => {
   const wrong: Array<[object, RegExp]> = [
     [{ id: undefined }, /'id'/], [{ id: '' }, /'id'/], [{ id: 5 }, /'id'/], [{ id: 'x'.repeat(129) }, /'id'/],
-    [{ start: undefined }, /'start'/], [{ start: null }, /'start'/], [{ start: 'body' }, /'start'/], [{ start: { strategy: 'none' } }, /'strategy'/],
+    [{ start: undefined }, /'start'/], [{ start: null }, /'start'/], [{ start: 'body' }, /'start'/], [{ start: { strategy: 'none' } }, /'strategy'/], [{ start: {}, args: [1] }, /'args'/], [{ start: {}, mailboxLimit: 5 }, /'mailboxLimit'/], [{ start: {}, trapLinks: true }, /'trapLinks'/],
     [{ args: 'x' }, /'args'/], [{ restart: 'never' }, /'restart'/], [{ shutdown: -1 }, /'shutdown'/], [{ mailboxLimit: 0 }, /'mailboxLimit'/], [{ trapLinks: 1 }, /'trapLinks'/], [{ backoff: {} }, /'backoff'/]
   ]
   for (const [fields, message] of wrong) t.throws(() => planChild({ id: 'a', start, ...fields } as ChildSpec), { code: 'FST_PROCESS_INVALID_SPEC', message })

@@ -1,0 +1,5 @@
+import { processMutants } from './process.js'
+import { relayMutants } from './relay.js'
+import type { Mutant } from './mutant.js'
+
+export const mutants: readonly Mutant[] = [...processMutants, ...relayMutants]

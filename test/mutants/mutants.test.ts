@@ -1,0 +1,63 @@
+// Tests of the tests: each fault of `all.ts` is put into `lib/`, as it is loaded, and has to be
+// caught by a property suite. What survives is a hole in a suite.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { suites } from '../properties/all.js'
+import { mutants } from './all.js'
+import type { Test } from 'tap'
+import type { Outcome } from './mutant.js'
+
+const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+
+/** A child runs so many at a time; two of them use both cores of a small machine. */
+const children = 2
+
+type Line = Outcome | { begins: string } | { failed: string, why: string }
+
+/**
+ * Some of the mutants, in one process. tap gives its loaders and its coverage to every child, which
+ * `env -u` takes away: what a mutant runs is not to be counted.
+ */
+async function run (t: Test, shard: number): Promise<Line[]> {
+  const child = spawn('env', ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, '--import', here('loader.mjs'), here('run.ts'), String(shard), String(children)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  const exit = once(child, 'exit')
+  const lines: Line[] = []
+  let last = ''
+  for await (const text of createInterface(child.stdout)) {
+    const line = JSON.parse(text) as Line
+    if ('begins' in line) last = line.begins
+    else lines.push(line)
+  }
+  t.strictSame(await exit, [0, null], `the child ended behind '${last}'`)
+  return lines
+}
+
+t.test('each mutant is caught by a suite that holds without it', async t => {
+  t.equal(new Set(mutants.map(({ name }) => name)).size, mutants.length, 'each has a name of its own')
+  const lines = (await Promise.all(Array.from({ length: children }, (_, shard) => run(t, shard)))).flat()
+  const survivors: string[] = []
+  let caught = 0
+  let held = 0
+  for (const line of lines) {
+    if ('begins' in line) continue
+    if ('failed' in line) {
+      t.fail(`${line.failed}: ${line.why}`)
+      continue
+    }
+    const { mutant, suite, runs, how } = line
+    if (mutant === undefined) {
+      if (line.caught) t.fail(`without a mutant: ${how}`)
+      else held++
+    } else if (line.caught) {
+      caught++
+      t.comment(`${mutant}: caught by ${suite} after ${runs} runs`)
+    } else survivors.push(`${mutant}: survived ${runs} runs of ${suite}`)
+  }
+  t.strictSame(survivors, [], 'no mutant survives')
+  t.equal(held, suites.length, 'every suite holds without one')
+  t.equal(caught, mutants.length)
+})

@@ -1,0 +1,8 @@
+import { calls } from './calls.js'
+import { connections } from './connections.js'
+import { relations } from './relations.js'
+import { supervisors } from './supervisors.js'
+import { wire } from './wire.js'
+import type { Suite } from './suite.js'
+
+export const suites: readonly Suite[] = [relations, calls, supervisors, connections, wire]

@@ -1,0 +1,292 @@
+// Connections among processes, over sockets without a network: whatever happens to them, in whatever
+// order, what targets, watchers and clients see is one of the stories that the contract allows.
+import fc from 'fast-check'
+import { opcodes } from '../../lib/relay/frames.js'
+import { closeOf, frameOf, textOf } from '../client-frames.js'
+import { held } from '../process/helpers.js'
+import { ticks } from './clock.js'
+import { ConnectionBench } from './connection-bench.js'
+import { equal, suiteOf } from './suite.js'
+import type { LeaveCause } from '../../types/messages.js'
+import type { Modelled, Story, Watching } from './connection-bench.js'
+
+const one = fc.nat(2)
+const step = fc.oneof(
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('connect' as const), target: one, heartbeat: fc.boolean() }) },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant('text' as const), of: one, count: fc.integer({ min: 1, max: 12 }), cut: fc.nat(300) }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('send' as const), of: one, count: fc.integer({ min: 1, max: 12 }), call: fc.boolean() }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('transfer' as const), of: one, target: one }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('hold' as const, 'release' as const), target: one }) },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant('turn' as const), choice: fc.nat(3) }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('breathe' as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('time' as const), ms: fc.nat(300) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('stall' as const, 'read' as const, 'mute' as const, 'ping' as const), of: one }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('monitor' as const, 'link' as const, 'unlink' as const), of: one, by: fc.nat(1) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('name' as const, 'join' as const, 'broadcast' as const), of: one }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('client close' as const), of: one, code: fc.constantFrom(undefined, 1000, 4999) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('client reset' as const, 'client end' as const, 'client error' as const), of: one }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('exit' as const, 'kill' as const, 'cancel' as const), of: one }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('ws.close' as const), of: one, code: fc.constantFrom(1000, 4000, 1006) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('target exit' as const), target: one, reason: fc.constantFrom('normal', 'shutdown', 'boom', 'kill') }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('watcher exit' as const), by: fc.nat(1), reason: fc.constantFrom('normal', 'boom') }) }
+)
+type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
+
+/** What may be said to have been seen by the client, by cause; and the exit reason. */
+const allowed: Record<Exclude<LeaveCause, 'transfer'>, { codes: ReadonlyArray<number | undefined>, exits: readonly string[] }> = {
+  client: { codes: [undefined, 1000, 4999], exits: ['normal'] },
+  lost: { codes: [undefined], exits: ['connection_lost'] },
+  ping_timeout: { codes: [undefined], exits: ['ping_timeout'] },
+  process: { codes: [1000, 4000, 1011], exits: ['normal'] },
+  target: { codes: [1000, 1011], exits: ['normal', 'target_down'] },
+  protocol: { codes: [1002], exits: ['protocol_error'] },
+  slow: { codes: [1013], exits: ['slow_client'] },
+  shutdown: { codes: [1001], exits: ['shutdown'] },
+  killed: { codes: [undefined], exits: ['killed'] },
+  exit: { codes: [1011], exits: ['over', 'boom', 'connection_lost', 'ping_timeout', 'target_down', 'protocol_error', 'slow_client', 'killed'] }
+}
+
+class Bench extends ConnectionBench {
+  do (step: Step): void {
+    const connection = 'of' in step ? this.connections[step.of] : undefined
+    if ('of' in step && connection === undefined) return
+    switch (step.do) {
+      case 'connect': return this.connect(step.target, step.heartbeat)
+      case 'text': return this.#text(connection!, step)
+      case 'send': return this.#send(connection!, step)
+      case 'transfer': return this.#transfer(connection!, this.targets[step.target])
+      case 'hold': return this.targets[step.target].hold()
+      case 'release': return this.targets[step.target].release()
+      case 'turn':
+        this.turns.choice = step.choice
+        this.turns.tasks.shift()?.()
+        return
+      case 'breathe': return this.clock.breathe()
+      case 'time': return this.clock.advance(step.ms)
+      case 'stall':
+        connection!.client.stalls()
+        connection!.pinged = undefined
+        // Nor does it see a ping.
+        connection!.underWay.add('ping_timeout')
+        return
+      case 'read': return connection!.client.reads()
+      case 'mute':
+        connection!.client.answers = false
+        connection!.underWay.add('ping_timeout')
+        return
+      case 'ping':
+        if (connection!.pinged !== undefined && !connection!.client.silent) connection!.pinged++
+        connection!.client.sends(frameOf(opcodes.ping, 'p'))
+        return
+      case 'monitor': return this.watchers[step.by].monitor(connection!)
+      case 'link': return this.#link(connection!, this.watchers[step.by])
+      case 'unlink':
+        if (!this.watchers[step.by].alive) return
+        this.watchers[step.by].self.unlink(connection!.pid)
+        // A failure that was told is not taken back.
+        if (this.processes.alive(connection!.pid)) this.watchers[step.by].links.delete(connection!)
+        return
+      case 'name': return this.#name(connection!)
+      case 'join': equal(this.processes.groups.join('room', connection!.pid), this.processes.alive(connection!.pid)); return
+      case 'broadcast': this.broadcast(); return
+      case 'client close':
+        this.#lastWords(connection!, 'client')
+        connection!.client.sends(closeOf(step.code, step.code === undefined ? '' : 'mine'))
+        return
+      case 'client reset':
+        connection!.underWay.add('lost')
+        connection!.wasReset = true
+        connection!.client.resets()
+        return
+      case 'client end':
+        connection!.underWay.add('lost')
+        connection!.client.ends()
+        return
+      case 'client error':
+        this.#lastWords(connection!, 'protocol')
+        connection!.client.sends(frameOf(opcodes.text, 'x', { rsv1: true }))
+        return
+      case 'exit': this.ends(connection!, 'exit', () => this.processes.exit(connection!.pid, 'over')); return
+      case 'kill': this.ends(connection!, 'killed', () => this.processes.exit(connection!.pid, 'kill')); return
+      case 'cancel': this.ends(connection!, 'shutdown', () => this.processes.cancel(connection!.pid)); return
+      case 'ws.close': this.ends(connection!, 'process', () => this.processes.send(connection!.pid, 'ws.close', { code: step.code, reason: 'asked' })); return
+      case 'target exit': return this.#targetExits(this.targets[step.target], step.reason)
+      case 'watcher exit': return this.#watcherExits(this.watchers[step.by], step.reason)
+    }
+  }
+
+  /** Nothing that the client writes after this counts. */
+  #lastWords (connection: Modelled, cause: 'client' | 'protocol'): void {
+    if (connection.client.silent) return
+    connection.underWay.add(cause)
+    connection.writtenBeforeEnd ??= connection.written
+  }
+
+  #text (connection: Modelled, { count, cut }: Extract<Step, { do: 'text' }>): void {
+    if (connection.client.silent || connection.client.destroyed) return
+    // What follows a close frame is no message.
+    if (connection.writtenBeforeEnd !== undefined) return
+    const bytes = Buffer.concat(Array.from({ length: count }, () => textOf(`${connection.written++}`)))
+    const at = Math.min(cut, bytes.length)
+    connection.client.sends(bytes.subarray(0, at), bytes.subarray(at))
+  }
+
+  #send (connection: Modelled, { count, call }: Extract<Step, { do: 'send' }>): void {
+    for (let i = 0; i < count; i++) {
+      const data = `s${connection.accepted}${'.'.repeat(40)}`
+      if (!this.processes.alive(connection.pid)) {
+        equal(this.processes.send(connection.pid, 'ws.send', { data }), false)
+        return
+      }
+      connection.underWay.add('slow')
+      if (call) this.call(connection, data)
+      else if (this.processes.send(connection.pid, 'ws.send', { data })) connection.accepted++
+    }
+  }
+
+  #transfer (connection: Modelled, target: Story): void {
+    const isAlive = this.processes.alive(connection.pid)
+    const accepted = this.processes.send(connection.pid, 'ws.control', { target_pid: target.pid, metadata: { at: target.number } })
+    equal(accepted, isAlive && target.alive, 'a transfer')
+    if (!accepted || connection.target === target) return
+    connection.target = target
+    this.moved()
+  }
+
+  #link (connection: Modelled, watcher: Watching): void {
+    if (!watcher.alive) return
+    const isAlive = this.processes.alive(connection.pid)
+    if (!isAlive) return
+    watcher.self.link(connection.pid)
+    watcher.links.add(connection)
+    connection.underWay.add('exit')
+  }
+
+  #name (connection: Modelled): void {
+    const isAlive = this.processes.alive(connection.pid)
+    try {
+      this.processes.names.register(`name${connection.number}`, connection.pid)
+      equal(isAlive, true)
+    } catch (err) {
+      equal((err as { code: string }).code, isAlive ? 'FST_PROCESS_NAME_TAKEN' : 'FST_PROCESS_NOT_ALIVE')
+    }
+    equal(this.processes.names.lookup(`name${connection.number}`), isAlive ? connection.pid : undefined)
+  }
+
+  #targetExits (target: Story, reason: string): void {
+    const bound = this.connections.filter((one) => this.processes.alive(one.pid) && one.target === target)
+    const others = this.connections.filter((one) => this.processes.alive(one.pid) && one.target !== target)
+    for (const one of bound) one.underWay.add('target')
+    this.processes.exit(target.pid, reason)
+    for (const one of bound) {
+      equal(this.processes.alive(one.pid), false, 'a connection without its target')
+      equal(one.exits[0].value.cause, 'target')
+      equal(one.exits[0].value.code, reason === 'boom' || reason === 'kill' ? 1011 : 1000)
+    }
+    // The end of one may have gone on along a link.
+    for (const one of others) if (!this.watchers.some(({ links }) => links.has(one))) equal(this.processes.alive(one.pid), true, 'the exit of another target')
+  }
+
+  #watcherExits (watcher: Watching, reason: string): void {
+    if (!watcher.alive) return
+    const linked = [...watcher.links].filter(({ pid }) => this.processes.alive(pid))
+    this.processes.exit(watcher.pid, reason)
+    for (const one of linked) {
+      equal(this.processes.alive(one.pid), reason === 'normal', 'what is linked')
+      if (reason !== 'normal') equal(one.exits[0].value.cause, 'exit')
+    }
+  }
+
+  judge (): void {
+    for (const connection of this.connections) {
+      equal(connection.exits.length, 1, 'ends of a connection')
+      const { reason, value: { cause, code } } = connection.exits[0]
+      const rule = allowed[cause as keyof typeof allowed]
+      equal(rule.codes.includes(code), true, `code ${code} for ${cause}`)
+      equal(rule.exits.includes(reason), true, `exit ${reason} for ${cause}`)
+      equal(connection.underWay.has(cause), true, `an end by ${cause}`)
+      this.#judgeClient(connection, code)
+      this.#judgeTargets(connection, cause, code)
+    }
+    for (const watcher of this.watchers) watcher.judge()
+  }
+
+  #judgeClient ({ client, accepted }: Modelled, code: number | undefined): void {
+    equal(client.late, 0, 'frames behind the close frame')
+    if (client.seen !== undefined) equal(client.seen.code, code, 'the code that the client sees')
+    const sends = client.texts.filter((text) => text.startsWith('s'))
+    for (const [i, text] of sends.entries()) equal(parseInt(text.slice(1)), i, 'a frame')
+    const broadcasts = client.texts.filter((text) => text.startsWith('b')).map((text) => parseInt(text.slice(1)))
+    equal(broadcasts.every((number, i) => i === 0 || number > broadcasts[i - 1]), true, 'the order of broadcasts')
+    if (client.seen !== undefined) equal(sends.length, accepted, 'frames before the close frame')
+    equal(sends.length <= accepted, true, 'frames that were not accepted')
+  }
+
+  #judgeTargets (connection: Modelled, cause: LeaveCause, code: number | undefined): void {
+    const numbers: number[] = []
+    let joins = 0
+    for (const { mail, alive, number: place } of this.targets) {
+      let isIn = false
+      let isGone = false
+      let last = -1
+      for (const { topic, payload } of mail.filter(({ topic, payload, from }) => from === connection.pid || (topic === '@exit' && payload.pid === connection.pid))) {
+        // One that joined twice monitors it twice.
+        if (topic !== '@exit') equal(isGone, false, 'mail from a connection after its end')
+        if (topic === '@exit') isGone = true
+        else if (topic === 'ws.heartbeat') equal(isIn, true, 'a heartbeat while not joined')
+        else if (topic === 'ws.join') {
+          equal(isIn, false, 'a join while joined')
+          isIn = true
+          if (joins++ > 0 && payload.metadata.at !== undefined) equal(payload.metadata.at, place, 'the metadata of a join')
+        } else if (topic === 'ws.leave') {
+          equal(isIn, true, 'a leave without a join')
+          isIn = false
+          if (payload.cause === 'transfer') equal(payload.metadata.at ?? place, place, 'the old metadata')
+          else {
+            equal(payload.cause, cause, 'the cause of a leave')
+            equal(payload.code, code, 'the code of a leave')
+          }
+        } else {
+          equal(isIn, true, `${topic} while not joined`)
+          equal(payload.client_pid, connection.pid)
+          equal(Number(payload.data) > last, true, 'the order of messages')
+          last = Number(payload.data)
+          numbers.push(last)
+        }
+      }
+      if (alive) equal(isIn, false, 'a join without a leave')
+    }
+    numbers.sort((a, b) => a - b)
+    equal(new Set(numbers).size, numbers.length, 'messages twice')
+    if (!this.targets.every(({ alive }) => alive)) return
+    equal(numbers.every((number, i) => number === i), true, 'a gap')
+    // What was read is handed on, however it ends.
+    const { writtenAtEnd, writtenBeforeEnd = Infinity, wasReset } = connection
+    if (!wasReset) equal(numbers.length, Math.min(writtenAtEnd, writtenBeforeEnd), 'messages before the end')
+  }
+}
+
+export const connections = suiteOf('connections', fc.array(step, { minLength: 10, maxLength: 50, size: 'max' }), async (steps) => {
+  const bench = new Bench()
+  bench.clock.install()
+  try {
+    bench.connect(0, false)
+    for (const step of steps) {
+      bench.do(step)
+      if (step.do !== 'turn') await ticks()
+      bench.bounds()
+    }
+    await bench.rest()
+    bench.atRest()
+    await bench.end()
+    bench.judge()
+    const { alive, relations, names, groups } = held(bench.runtime)
+    equal(relations + names + groups, 0, 'what remains')
+    equal(alive, [...bench.targets, ...bench.watchers].filter((one) => one.alive).length)
+    equal(bench.relay.sockets.size, 0, 'sockets that remain')
+    equal(bench.relay.wheel.size, 0, 'deadlines that remain')
+    equal(bench.clock.pending, 0, 'timers that remain')
+  } finally {
+    bench.clock.restore()
+  }
+})

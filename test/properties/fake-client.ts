@@ -1,0 +1,88 @@
+import { Duplex } from 'node:stream'
+import { opcodes } from '../../lib/relay/frames.js'
+import { frameOf } from '../client-frames.js'
+
+/** A socket without a network, and the client at its other end. */
+export class FakeClient extends Duplex {
+  /** It answers pings. */
+  answers = true
+  readonly texts: string[] = []
+  readonly pongs: Buffer[] = []
+  pings = 0
+  /** The close frame that it has been sent; an empty one has no code. */
+  seen: { code: number | undefined, reason: string } | undefined
+  /** Frames behind the close frame: there may be none. */
+  late = 0
+  /** It has sent all it ever will. */
+  silent = false
+  #open = true
+  #pending: Array<() => void> = []
+  #rest = Buffer.alloc(0)
+
+  constructor () {
+    super({ highWaterMark: 512 })
+  }
+
+  override _read (): void {}
+
+  override _write (chunk: Buffer, _encoding: string, done: () => void): void {
+    const taken = (): void => {
+      this.#take(chunk)
+      done()
+    }
+    if (this.#open) taken()
+    else this.#pending.push(taken)
+  }
+
+  /** What the client sends. */
+  sends (...frames: Buffer[]): void {
+    if (!this.silent && !this.destroyed) for (const bytes of frames) if (bytes.length > 0) this.push(bytes)
+  }
+
+  /** The client ends its side. */
+  ends (): void {
+    if (!this.silent && !this.destroyed) this.push(null)
+    this.silent = true
+  }
+
+  resets (): void {
+    this.silent = true
+    this.destroy(new Error('read ECONNRESET'))
+  }
+
+  /** Takes nothing, until {@link reads}. */
+  stalls (): void {
+    this.#open = false
+  }
+
+  reads (): void {
+    this.#open = true
+    for (const taken of this.#pending.splice(0)) taken()
+  }
+
+  #take (chunk: Buffer): void {
+    let rest = Buffer.concat([this.#rest, chunk])
+    while (rest.length >= 2) {
+      const short = rest[1]
+      const header = short < 126 ? 2 : short === 126 ? 4 : 10
+      if (rest.length < header) break
+      const length = short < 126 ? short : short === 126 ? rest.readUInt16BE(2) : Number(rest.readBigUInt64BE(2))
+      if (rest.length < header + length) break
+      this.#frame(rest[0] & 0x0f, rest.subarray(header, header + length))
+      rest = rest.subarray(header + length)
+    }
+    this.#rest = rest
+  }
+
+  #frame (opcode: number, payload: Buffer): void {
+    if (this.seen !== undefined) this.late++
+    if (opcode === opcodes.text) this.texts.push(payload.toString())
+    else if (opcode === opcodes.pong) this.pongs.push(Buffer.from(payload))
+    else if (opcode === opcodes.ping) {
+      this.pings++
+      if (this.answers) process.nextTick(() => { this.sends(frameOf(opcodes.pong, payload)) })
+    } else if (opcode === opcodes.close) {
+      this.seen = payload.length === 0 ? { code: undefined, reason: '' } : { code: payload.readUInt16BE(), reason: payload.toString('utf8', 2) }
+    }
+  }
+}

@@ -1,0 +1,459 @@
+// Whatever processes do to each other, in whatever order, beside a model of it: relations, names,
+// groups, ends, and the order of mail.
+import fc from 'fast-check'
+import { buildRuntime, held, ManualTurns } from '../process/helpers.js'
+import { equal, sameSet, suiteOf } from './suite.js'
+import type { AnyMessage } from '../process/helpers.js'
+import type { Exit, SystemTopics } from '../../types/messages.js'
+import type { Monitor, Pid } from '../../types/pid.js'
+import type { Process, Processes } from '../../types/processes.js'
+import type { Watcher } from '../../lib/process/relations.js'
+import type { Runtime } from '../../lib/process/runtime.js'
+
+const mostProcesses = 7
+/** With one message it is full: news of groups merge. */
+const smallMailbox = 1
+const groups = ['g', 'h'] as const
+const shapes = ['serve', 'serve slowly', 'loop', 'loop again'] as const
+const reasons = ['normal', 'shutdown', 'kill', 'boom'] as const
+
+const who = fc.nat(mostProcesses - 1)
+const pair = { one: who, other: who }
+const operation = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('spawn' as const), ...pair, link: fc.boolean(), monitor: fc.boolean(), trap: fc.boolean(), named: fc.boolean(), small: fc.boolean(), shape: fc.constantFrom(...shapes) }) },
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('send' as const), ...pair, times: fc.integer({ min: 1, max: 5 }) }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('link' as const, 'unlink' as const), ...pair }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('monitor' as const, 'demonitor' as const), ...pair }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('name' as const, 'unname' as const, 'trap' as const), ...pair }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('join' as const, 'leave' as const), one: who, other: fc.nat(2), group: fc.constantFrom(...groups) }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('watch' as const, 'watch' as const, 'unwatch' as const, 'broadcast' as const), ...pair, group: fc.constantFrom(...groups) }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('exit' as const), ...pair, reason: fc.constantFrom(...reasons) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('cancel' as const, 'stop' as const), ...pair }) }
+)
+type Operation = typeof operation extends fc.Arbitrary<infer O> ? O : never
+
+/** Who does it, and when: from outside, or in a handler at its turn; in between, turns are given. */
+const step = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ do: operation, inside: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ turn: fc.constantFrom('soon' as const, 'later' as const, 'microtasks' as const), ms: fc.nat(4), choice: fc.nat(5) }) }
+)
+
+/** One process as the model knows it. */
+interface Modelled {
+  readonly pid: Pid
+  readonly shape: typeof shapes[number]
+  readonly limit: number
+  trap: boolean
+  self: Process | undefined
+  alive: boolean
+  /** Told to stop: when it ends, it ends with this. */
+  told: string | undefined
+  cancelled: boolean
+  /** It ended when it was through, as it was told to. */
+  finished: boolean
+  /** How much it had seen when it stopped from inside: it sees no more. */
+  stoppedAt: number | undefined
+  /** How much it had seen when it ended. */
+  endedAt: number
+  /** What it was sent, in the order in which it was accepted. */
+  readonly accepted: AnyMessage[]
+  readonly seen: AnyMessage[]
+  readonly links: Set<Modelled>
+  readonly expectedExits: Map<Monitor, Modelled>
+  readonly monitors: Map<Monitor, Modelled>
+  linkDowns: number
+  /** The members of the groups it watches, as it knows them. */
+  readonly views: Map<string, Set<Pid>>
+  readonly exits: Exit[]
+  endedWith: string | undefined
+  readonly watcher: Watcher
+}
+
+function isOrderly (reason: string): boolean {
+  return reason === 'normal' || reason === 'shutdown'
+}
+
+/** The real system beside a model of it. Each operation happens to both, and must do the same. */
+class Twin {
+  readonly turns = new ManualTurns()
+  readonly runtime: Runtime
+  readonly processes: Processes
+  readonly all: Modelled[] = []
+  readonly names = new Map<string, Modelled>()
+  readonly members: Record<string, Map<Modelled, number>> = { g: new Map(), h: new Map() }
+  #sent = 0
+  /** An exit is under way: nobody ends by himself. */
+  #exits = false
+
+  constructor () {
+    const { runtime, processes } = buildRuntime({ turns: this.turns })
+    this.runtime = runtime
+    this.processes = processes
+  }
+
+  /** Each number stands for somebody. */
+  at (number: number): Modelled | undefined {
+    return this.all[number % this.all.length]
+  }
+
+  /** @param inside in a handler of the process that does it */
+  do (operation: Operation, inside: boolean): void {
+    if (operation.kind === 'spawn') {
+      if (this.all.length < mostProcesses) this.#spawn(operation)
+      return
+    }
+    const one = this.at(operation.one)!
+    const other = this.at(operation.other)!
+    if (one.self === undefined || (!one.alive && operation.kind !== 'send')) return
+    const { self } = one
+    switch (operation.kind) {
+      case 'send':
+        for (let i = 0; i < operation.times; i++) this.#send(one, other)
+        break
+      case 'link': this.#link(one, other); break
+      case 'unlink':
+        self.unlink(other.pid)
+        one.links.delete(other)
+        other.links.delete(one)
+        break
+      case 'monitor': this.#monitor(one, other, self.monitor(other.pid)); break
+      case 'demonitor': this.#demonitor(one, self); break
+      case 'name': this.#name(other); break
+      case 'unname':
+        equal(this.processes.names.unregister('name'), this.names.delete('name'))
+        break
+      case 'trap':
+        self.trapLinks = !one.trap
+        one.trap = !one.trap
+        break
+      case 'join': {
+        const members = this.members[operation.group]
+        equal(this.processes.groups.join(operation.group, other.pid), other.alive)
+        if (other.alive) members.set(other, (members.get(other) ?? 0) + 1)
+        break
+      }
+      case 'leave': {
+        const members = this.members[operation.group]
+        const times = members.get(other) ?? 0
+        equal(this.processes.groups.leave(operation.group, other.pid), times > 0)
+        if (times > 1) members.set(other, times - 1)
+        else members.delete(other)
+        break
+      }
+      case 'watch': {
+        // Somebody else's news may be on its way into a loop: it is for the loop itself to begin anew.
+        if (!inside && !one.shape.startsWith('serve')) return
+        const snapshot = self.groups.watch(operation.group, one.pid)
+        sameSet(snapshot, this.#membersOf(operation.group))
+        one.views.set(operation.group, new Set(snapshot))
+        break
+      }
+      case 'unwatch':
+        if (!inside && !one.shape.startsWith('serve')) return
+        self.groups.unwatch(operation.group, one.pid)
+        one.views.delete(operation.group)
+        break
+      case 'broadcast': this.#broadcast(one, operation.group); break
+      case 'exit':
+        this.#exits = true
+        equal(other.alive, self.exit(other.pid, operation.reason))
+        this.#exits = false
+        this.#end(other, operation.reason === 'kill' ? 'killed' : operation.reason)
+        break
+      case 'cancel':
+        equal(self.cancel(other.pid), other.alive)
+        if (other.alive && other.told === undefined) {
+          other.told = 'shutdown'
+          other.cancelled = true
+        }
+        break
+      case 'stop':
+        if (one.told !== undefined) return
+        try {
+          self.stop('enough')
+        } catch {}
+        one.told = 'enough'
+        one.stoppedAt = one.seen.length
+    }
+  }
+
+  #spawn ({ one, other, link, monitor, trap, named, small, shape }: Extract<Operation, { kind: 'spawn' }>): void {
+    const linked = link ? this.at(one) : undefined
+    const told = monitor && this.at(other)?.alive === true ? this.at(other) : undefined
+    const limit = small ? smallMailbox : 10_000
+    const { alive } = this.runtime
+    let pid: Pid
+    try {
+      pid = this.processes.spawn((self) => {
+        process.self = self
+        this.#compareOne(process)
+        equal(process.alive, true, 'a body that runs')
+        return this.#live(process, self)
+      }, { trapLinks: trap, mailboxLimit: limit, ...named && { name: 'name' }, ...linked && { link: linked.pid }, ...told && { monitor: told.pid } })
+    } catch (err) {
+      equal((err as { code: string }).code, 'FST_PROCESS_NAME_TAKEN')
+      equal(named && this.names.has('name'), true)
+      equal(this.runtime.alive, alive)
+      return
+    }
+    const process: Modelled = {
+      pid, shape, limit, trap, self: undefined, alive: true, told: undefined, cancelled: false, finished: false, stoppedAt: undefined, endedAt: Infinity, accepted: [], seen: [], links: new Set(), expectedExits: new Map(), monitors: new Map(), linkDowns: 0, views: new Map(), exits: [], endedWith: undefined, watcher: { targetEnded: (exit) => { this.#ended(process, exit) } }
+    }
+    if (named) {
+      equal(this.names.has('name'), false)
+      this.names.set('name', process)
+    }
+    this.all.push(process)
+    // The monitors of SpawnOptions have no number that is known here: it is in the message.
+    if (told !== undefined) this.#monitor(told, process, spawnMonitor(process))
+    if (linked !== undefined) this.#linked(process, linked)
+    this.runtime.watch(pid, process.watcher)
+  }
+
+  async #live (process: Modelled, self: Process): Promise<void> {
+    if (process.shape === 'serve') return await self.serve({}, (message) => { this.#see(process, message) })
+    if (process.shape === 'serve slowly') {
+      return await self.serve({}, async (message) => {
+        this.#see(process, message)
+        await null
+      })
+    }
+    let goesOn = true
+    while (goesOn) {
+      goesOn = false
+      for await (const message of self.inbox) {
+        this.#see(process, message)
+        goesOn = process.shape === 'loop again'
+        if (goesOn) break
+      }
+    }
+  }
+
+  #see (process: Modelled, message: AnyMessage): void {
+    process.seen.push(message)
+    const { topic, payload } = message
+    if (topic === 'do') this.do(payload as never, true)
+    else if (topic === '@group' && process.alive) this.#heard(process, payload as SystemTopics['@group'])
+  }
+
+  /** News of a group is about what the watcher knows. */
+  #heard ({ views }: Modelled, { group, joined, left }: SystemTopics['@group']): void {
+    const view = views.get(group)
+    if (view === undefined) throw new Error('news of a group that is not watched')
+    for (const pid of joined) {
+      equal(left.includes(pid), false, 'news that undoes itself')
+      equal(view.has(pid), false, 'a member that joins again')
+      view.add(pid)
+    }
+    for (const pid of left) equal(view.delete(pid), true, 'a member that leaves')
+  }
+
+  #membersOf (group: string): Pid[] {
+    return Array.from(this.members[group].keys(), ({ pid }) => pid)
+  }
+
+  #takesMail (to: Modelled): boolean {
+    return to.alive && to.told === undefined && this.processes.info(to.pid)!.mailbox < to.limit
+  }
+
+  #broadcast (from: Modelled, group: string): void {
+    const payload = ++this.#sent
+    const receivers = [...this.members[group].keys()].filter((to) => to !== from && this.#takesMail(to))
+    equal(from.self!.groups.broadcast(group, 'mail', payload, { except: from.pid }), receivers.length)
+    for (const to of receivers) to.accepted.push({ topic: 'mail', payload, from: from.pid } as AnyMessage)
+  }
+
+  #send (from: Modelled, to: Modelled): void {
+    const payload = ++this.#sent
+    const accepted = from.alive && this.#takesMail(to)
+    equal(from.self!.send(this.names.get('name') === to ? 'name' : to.pid, 'mail', payload), accepted)
+    if (accepted) to.accepted.push({ topic: 'mail', payload, from: from.pid } as AnyMessage)
+  }
+
+  #link (one: Modelled, other: Modelled): void {
+    one.self!.link(other.pid)
+    this.#linked(one, other)
+  }
+
+  #linked (one: Modelled, other: Modelled): void {
+    if (one === other) return
+    if (other.alive) {
+      one.links.add(other)
+      other.links.add(one)
+    } else if (one.trap) {
+      if (one.told === undefined) one.linkDowns++
+    } else this.#end(one, 'noproc')
+  }
+
+  #monitor (one: Modelled, other: Modelled, id: Monitor): void {
+    if (other.alive) one.monitors.set(id, other)
+    else if (one.told === undefined) one.expectedExits.set(id, other)
+  }
+
+  #demonitor (one: Modelled, self: Process): void {
+    const ids = [...one.monitors.keys(), ...one.expectedExits.keys()].filter((id) => id > 0)
+    if (ids.length === 0) return
+    const id = ids[ids.length - 1]
+    self.demonitor(id)
+    one.monitors.delete(id)
+    const isIt = ({ topic, payload }: AnyMessage): boolean => topic === '@exit' && (payload as { monitor: Monitor }).monitor === id
+    if (!one.seen.some(isIt)) one.expectedExits.delete(id)
+  }
+
+  #name (other: Modelled): void {
+    try {
+      this.processes.names.register('name', other.pid)
+      equal(other.alive && !this.names.has('name'), true)
+      this.names.set('name', other)
+    } catch (err) {
+      equal((err as { code: string }).code, other.alive ? 'FST_PROCESS_NAME_TAKEN' : 'FST_PROCESS_NOT_ALIVE')
+      equal(other.alive && !this.names.has('name'), false)
+    }
+  }
+
+  /** What an end does, as the model sees it: at once, and along the links. */
+  #end (process: Modelled, reason: string): void {
+    if (!process.alive) return
+    process.alive = false
+    process.endedWith = reason
+    process.endedAt = process.seen.length
+    for (const group of groups) this.members[group].delete(process)
+    if (this.names.get('name') === process) this.names.delete('name')
+    const peers = [...process.links]
+    process.links.clear()
+    for (const peer of peers) {
+      peer.links.delete(process)
+      if (isOrderly(reason)) continue
+      if (!peer.trap) this.#end(peer, reason)
+      else if (peer.told === undefined) peer.linkDowns++
+    }
+    for (const watcher of this.all) {
+      for (const [id, target] of watcher.monitors) {
+        if (target !== process) continue
+        watcher.monitors.delete(id)
+        if (watcher.told === undefined) watcher.expectedExits.set(id, process)
+      }
+    }
+  }
+
+  /** What the system says of an end: the model knew it, or it was told to stop before. */
+  #ended (process: Modelled, exit: Exit): void {
+    process.exits.push(exit)
+    if (process.told === undefined || !process.alive || exit.reason !== process.told) return
+    process.finished = !this.#exits
+    this.#end(process, exit.reason)
+  }
+
+  async give ({ turn, ms, choice }: { turn: 'soon' | 'later' | 'microtasks', ms: number, choice: number }): Promise<void> {
+    this.turns.clock += ms
+    this.turns.choice = choice
+    if (turn === 'soon') this.turns.tasks.shift()?.()
+    else if (turn === 'later') this.turns.breathe()
+    else for (let i = 0; i < 5; i++) await null
+  }
+
+  async finish (): Promise<void> {
+    this.turns.choice = 0
+    for (let idle = 0, laps = 0; idle < 5; laps++) {
+      equal(laps < 1000, true, 'it comes to rest')
+      idle = this.turns.tasks.length + this.turns.laterTasks.length === 0 ? idle + 1 : 0
+      this.turns.run()
+      this.turns.breathe()
+      await this.give({ turn: 'microtasks', ms: 0, choice: 0 })
+    }
+  }
+
+  /** What must agree after every step. */
+  compare (): void {
+    for (const process of this.all) this.#compareOne(process)
+    equal(this.processes.names.lookup('name'), this.names.get('name')?.pid)
+    for (const group of groups) sameSet(this.processes.groups.members(group), this.#membersOf(group))
+    sameSet(this.processes.groups.list(), groups.filter((group) => this.members[group].size > 0))
+  }
+
+  #compareOne (process: Modelled): void {
+    const { pid, alive } = process
+    equal(this.processes.alive(pid), alive)
+    const info = this.processes.info(pid)
+    equal(info !== undefined, alive)
+    if (info === undefined) return
+    sameSet(info.links, [...process.links].map(({ pid }) => pid))
+    sameSet(info.monitors, [...process.monitors.values()].map(({ pid }) => pid))
+    sameSet(info.groups, groups.filter((group) => this.members[group].has(process)))
+    sameSet(info.names, this.names.get('name') === process ? ['name'] : [])
+  }
+
+  /** What must hold of a finished history. */
+  judge (): void {
+    for (const process of this.all) {
+      equal(process.exits.length, process.alive ? 0 : 1)
+      equal(process.exits[0]?.reason, process.endedWith)
+      equal(process.exits[0]?.error, undefined)
+      const mail = process.seen.filter(({ topic }) => !topic.startsWith('@'))
+      // In order and at most once: what was seen is how what was accepted begins.
+      for (const [i, { payload, from }] of mail.entries()) equal(payload === process.accepted[i]?.payload && from === process.accepted[i]?.from, true)
+      const isThrough = process.finished && process.cancelled && process.told === 'shutdown'
+      if (process.alive || isThrough) equal(mail.length, process.accepted.length, 'mail that was seen')
+      if (isThrough) equal(process.seen.at(-1)?.topic, '@cancel')
+      // What a loop has been given just before, it still sees.
+      const onItsWay = process.shape.startsWith('serve') ? 0 : 1
+      equal(process.seen.length <= Math.min(process.stoppedAt ?? Infinity, process.endedAt) + onItsWay, true, 'mail after the end')
+      const cancelAt = process.seen.findIndex(({ topic }) => topic === '@cancel')
+      if (cancelAt >= 0) equal(cancelAt, process.seen.length - 1)
+      this.#judgeExits(process)
+      if (process.alive && process.told === undefined) for (const [group, view] of process.views) sameSet([...view], this.#membersOf(group), 'what a watcher knows')
+      if (process.alive) equal(process.seen.filter(({ topic }) => topic === '@link_down').length, process.linkDowns)
+    }
+  }
+
+  #judgeExits (process: Modelled): void {
+    const seen = new Set<Monitor>()
+    for (const [at, { topic, payload }] of process.seen.entries()) {
+      if (topic !== '@exit') continue
+      const { pid, monitor, reason } = payload as Exit & { monitor: Monitor }
+      const ended = this.all.find((other) => other.pid === pid)!
+      const id = process.expectedExits.has(monitor) ? monitor : spawnMonitor(ended)
+      equal(seen.has(id), false)
+      seen.add(id)
+      equal(process.expectedExits.get(id), ended)
+      equal(reason === ended.endedWith || reason === 'noproc', true)
+      equal(process.seen.slice(at).some(({ from }) => from === pid), false)
+    }
+    if (process.alive && process.told === undefined) equal(seen.size, process.expectedExits.size)
+  }
+}
+
+/** A number for the monitor that SpawnOptions made. */
+function spawnMonitor ({ pid }: Modelled): Monitor {
+  return -parseInt(pid) as Monitor
+}
+
+const first = (shape: typeof shapes[number], small: boolean) => fc.constant({ do: { kind: 'spawn', one: 0, other: 0, link: false, monitor: false, trap: false, named: false, small, shape }, inside: false } as const)
+const histories = fc.tuple(fc.tuple(first('serve', false), first('serve', true), first('serve slowly', false)), fc.array(step, { minLength: 10, maxLength: 60, size: 'max' })).map(([first, rest]) => [...first, ...rest])
+
+export const relations = suiteOf('relations', histories, async (steps) => {
+  const twin = new Twin()
+  for (const step of steps) {
+    if ('turn' in step) await twin.give(step)
+    else if (!step.inside) twin.do(step.do, false)
+    else {
+      const actor = twin.at(step.do.one)!
+      if (twin.processes.send(actor.pid, 'do', step.do)) actor.accepted.push({ topic: 'do', payload: step.do, from: undefined } as AnyMessage)
+    }
+    twin.compare()
+  }
+  await twin.finish()
+  twin.compare()
+  twin.judge()
+  // The ended keep nothing of the living.
+  const last = twin.all.find(({ alive }) => alive)
+  for (const pid of twin.processes.list()) if (pid !== last?.pid) twin.processes.exit(pid)
+  await twin.finish()
+  if (last?.alive === true) twin.runtime.unwatch(last.pid, last.watcher)
+  // But that it may watch itself.
+  if (last?.alive !== true || last.monitors.size === 0) equal(twin.runtime.relations.size, 0, 'relations that remain')
+  for (const pid of twin.processes.list()) twin.processes.exit(pid)
+  await twin.finish()
+  const { alive, relations, names, groups } = held(twin.runtime)
+  equal(alive + relations + names + groups, 0, 'what remains')
+})
