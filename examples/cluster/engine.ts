@@ -62,7 +62,7 @@ export async function startEngine (kind: keyof typeof engines) {
   }
   process.once('exit', stop)
   const problem = await started(child, ready)
-  if (problem === undefined) return { url: `${kind}://${host}:${port}`, program, stop }
+  if (problem === undefined) return { url: `${kind}://${host}:${port}`, program, pid: child.pid, stop }
   throw new Error(problem === 'ENOENT' ? help : `${program} does not start: ${problem}`)
 }
 
