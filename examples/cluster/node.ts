@@ -20,6 +20,9 @@ export async function build (node: string, addresses: Record<string, string>, cl
   const { processes } = app
   const command = (command: Command) => { process.send?.(command) }
   processes.supervise({ name: 'page', children: [{ id: 'nodes', name: 'nodes', start: nodes, args: [processes, addresses, command] }] })
+  // In a new store names are given out after 8 s: that time begins now, and not with the first room.
+  processes.cluster!.names.register(`page:${node}`, processes.names.lookup('nodes')!)
+    .catch((err: unknown) => { app.log.warn({ err }, 'there are no cluster-wide names yet') })
   app.get('/nodes', (request, reply) => {
     if (request.wsUpgradable) reply.relay('nodes').send()
     else reply.send(processes.cluster!.nodes())

@@ -3,10 +3,12 @@ import { missing } from '../cluster/fixtures/servers.js'
 import { startCluster } from '../examples/fixtures/cluster.js'
 import { desktop, enter, phone, picture, say, see, skip, windows } from './fixtures/pages.js'
 
+t.setTimeout(300_000)
+
 /** What a browser writes for a server that is not there. */
 const refused = /^WebSocket connection to .* failed/
 
-t.test('the node of a room is killed: its people come back, and so does the room', { skip: skip || missing('nats-server'), timeout: 180_000 }, async (t) => {
+t.test('the node of a room is killed: its people come back, and so does the room', { skip: skip || missing('nats-server') }, async (t) => {
   const { addresses } = await startCluster(t)
   const { open, mistakes } = windows(t, addresses)
   const ada = await open(addresses[0])

@@ -6,6 +6,9 @@ import { startCluster } from './fixtures/cluster.js'
 import { Client } from './fixtures/client.js'
 import { run } from './fixtures/run.js'
 
+// A lease runs out, and operating-system processes start.
+t.setTimeout(300_000)
+
 interface Row { node: string, state: string, runs: boolean, rooms: Array<{ name: string, people: number }> }
 interface Nodes { here: string, nodes: Row[] }
 type People = Array<{ name: string }>
