@@ -4,9 +4,9 @@ import Fastify from 'fastify'
 import fastifyStatic from '@fastify/static'
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Value } from '@sinclair/typebox/value'
-import wsRelay, { type Pid, type Process } from '../lib/index.js' // in your project: 'fastify-ws-relay'
+import wsRelay, { type Pid, type Process, type Processes } from '../lib/index.js' // in your project: 'fastify-ws-relay'
 
-const maxRooms = 100
+export const maxRooms = 100
 const kept = 30 // lines that a newcomer sees
 
 // What a client may send. It is untrusted: checked here, and limited in size by the route below.
@@ -24,76 +24,83 @@ function parse (data: unknown) {
   }
 }
 
-/** The body of a room. Its state is its closure, and gone when it ends. */
-async function room (self: Process<{ 'is it empty': undefined }>, name: string) {
-  const group = `room:${name}`
+/** The body of a room. Its state is its closure, and gone when it ends. Its people's sockets may be on any node. */
+export async function room (self: Process<{ about: undefined, 'is it empty': undefined }>, name: string, node: string) {
   const people = new Map<Pid, { id: number, name: string }>() // clients see ids, never PIDs
   const lines: object[] = []
   let lastId = 0
 
-  const tell = (line: { id?: number, name?: string, text: string }) => {
+  // Each client reads {"topic":"line","data":{…}}.
+  const tell = (topic: 'line' | 'people', data: object) => {
+    for (const pid of people.keys()) self.send(pid, topic, data)
+  }
+  const say = (line: { id?: number, name?: string, text: string }) => {
     lines.push(line)
     if (lines.length > kept) lines.shift()
-    // The clients' PIDs are in the group: each reads {"topic":"line","data":{…}}.
-    self.groups.broadcast(group, 'line', line)
+    tell('line', line)
   }
 
-  self.groups.watch(group, self.pid) // from now on `@group` says who came and who went
   self.sendEvery('1m', self.pid, 'is it empty')
-
   await self.serve({
     'ws.join': ({ client_pid, metadata }) => {
       const person = { id: ++lastId, name: String(metadata.name) }
       people.set(client_pid, person)
-      self.send(client_pid, 'welcome', { you: person.id, room: name, lines })
-      self.groups.join(group, client_pid)
+      self.send(client_pid, 'welcome', { you: person.id, room: name, node, lines })
+      say({ text: `${person.name} came in` })
+      tell('people', [...people.values()])
     },
     'ws.message': ({ client_pid, data }) => {
       const frame = parse(data)
       if (frame === undefined) self.send(client_pid, 'refused', { why: 'expected {"say": "1 to 500 characters"}' })
       else if ('crash' in frame) throw new Error('a client asked this room to crash')
-      else tell({ ...people.get(client_pid), text: frame.say })
+      else say({ ...people.get(client_pid), text: frame.say })
     },
-    'ws.leave': ({ client_pid }) => { self.groups.leave(group, client_pid) },
-    '@group': ({ joined, left }) => {
-      for (const pid of joined) tell({ text: `${people.get(pid)?.name} came in` })
-      for (const pid of left) {
-        const person = people.get(pid)
-        people.delete(pid)
-        if (person !== undefined) tell({ text: `${person.name} left` })
-      }
-      self.groups.broadcast(group, 'people', [...people.values()])
+    'ws.leave': ({ client_pid }) => {
+      const person = people.get(client_pid)
+      people.delete(client_pid)
+      say({ text: `${person?.name} left` })
+      tell('people', [...people.values()])
     },
+    about: (_, { reply }) => { reply({ name, node, people: people.size }) },
     'is it empty': () => { if (people.size === 0) self.stop() }
   })
 }
 
+export interface About { name: string, node: string, people: number }
+
+/** What rooms say of themselves: those that answer soon. */
+export async function describe (processes: Processes, rooms: Pid[]): Promise<About[]> {
+  const answers = await Promise.allSettled(rooms.map((pid) => processes.call(pid, 'about', undefined, { timeout: '1s' })))
+  return answers.flatMap((answer) => answer.status === 'fulfilled' ? [answer.value as About] : [])
+}
+
+/** The route into a room. */
+export const entrance = {
+  schema: {
+    // It becomes the name of a process: what a client sends is never one unchecked.
+    params: Type.Object({ room: Type.String({ pattern: '^[a-z0-9-]{1,32}$' }) }),
+    querystring: Type.Object({ name: Type.String({ pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{N} ._-]{0,23}$' }) })
+  },
+  config: { wsRelay: { maxPayload: 4096 } } // a larger message closes with 1009
+}
+
 const chat: FastifyPluginAsyncTypebox = async (app) => {
-  const { names, groups } = app.processes
-  const rooms = app.processes.supervise({ name: 'rooms' })
+  const { processes } = app
+  const rooms = processes.supervise({ name: 'rooms' })
 
   /** Starts a room where there is none of this name. */
   function open (name: string) {
-    if (names.lookup(`room:${name}`) !== undefined) return true
+    if (processes.names.lookup(`room:${name}`) !== undefined) return true
     if (rooms.children().length >= maxRooms) return false
     // Temporary: started again by whoever enters next, so that no client can wear the supervisor
     // out by crashing rooms (`maxRestarts`), and an empty room is forgotten.
-    rooms.startChild({ id: name, name: `room:${name}`, start: room, args: [name], restart: 'temporary' })
+    rooms.startChild({ id: name, name: `room:${name}`, start: room, args: [name, processes.node], restart: 'temporary' })
     return true
   }
 
-  app.get('/rooms', (_request, reply) => {
-    reply.send(rooms.children().map(({ id }) => ({ name: id, people: groups.members(`room:${id}`).length })))
-  })
+  app.get('/rooms', async () => await describe(processes, rooms.children().flatMap(({ pid }) => pid ?? [])))
 
-  app.get('/rooms/:room', {
-    schema: {
-      // It becomes the name of a process: what a client sends is never one unchecked.
-      params: Type.Object({ room: Type.String({ pattern: '^[a-z0-9-]{1,32}$' }) }),
-      querystring: Type.Object({ name: Type.String({ pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{N} ._-]{0,23}$' }) })
-    },
-    config: { wsRelay: { maxPayload: 4096 } } // a larger message closes with 1009
-  }, (request, reply) => {
+  app.get('/rooms/:room', entrance, (request, reply) => {
     // Not for a plain GET: the relay answers it 426.
     if (request.wsUpgradable && !open(request.params.room)) return reply.code(503).send({ message: 'Too many rooms' })
     return reply.relay(`room:${request.params.room}`, { heartbeat_interval: '30s', metadata: { name: request.query.name } }).send()

@@ -31,7 +31,8 @@ export const errorCodes = {
   FST_PROCESS_INVALID_OPTIONS: createError('FST_PROCESS_INVALID_OPTIONS', 'Invalid option: %s', 500, TypeError),
   FST_PROCESS_ALREADY_SERVING: createError('FST_PROCESS_ALREADY_SERVING', "Process '%s' serves its inbox already", 500),
   FST_PROCESS_STOPPED: createError('FST_PROCESS_STOPPED', "Process '%s' was told to stop: %s", 500),
-  FST_PROCESS_CLOSING: createError('FST_PROCESS_CLOSING', 'The process system is closing and starts nothing new', 503)
+  FST_PROCESS_CLOSING: createError('FST_PROCESS_CLOSING', 'The process system is closing and starts nothing new', 503),
+  FST_CLUSTER_NOT_READY: createError('FST_CLUSTER_NOT_READY', 'The process system has not joined its cluster yet: await ready() first', 503)
 }
 
 const longestShown = 80

@@ -19,6 +19,7 @@ import type { RelayConfig, WsRelayOptions } from '../types/relay.js'
 
 export { errorCodes } from './errors.js'
 export { RelayConfigSchema, RelayControlSchema }
+export type * from '../types/cluster.js'
 export type * from '../types/fastify.js'
 export type * from '../types/messages.js'
 export type * from '../types/pid.js'
@@ -37,8 +38,12 @@ const states = new WeakMap<object, ServerState>()
 async function fastifyWsRelay (fastify: FastifyInstance, input: unknown): Promise<void> {
   const options = normalizeOptions(input)
   let state = states.get(fastify.server)
-  if (state === undefined) states.set(fastify.server, state = startRelay(fastify, options.server))
-  else checkServerOptions(state.relay.options, options.given)
+  if (state === undefined) {
+    states.set(fastify.server, state = startRelay(fastify, options.server))
+    await joinCluster(state.relay)
+  } else {
+    checkServerOptions(state.relay.options, options.given)
+  }
   const { relay, processes, native } = state
   const registration = new Registration(relay, options.route, NativeLayer.isIn(fastify), overrideSettings)
   if (!claimScope(fastify, registration)) return
@@ -62,6 +67,13 @@ function startRelay (fastify: FastifyInstance, settings: ServerSettings): Server
   // A preClose hook that fails keeps Fastify from calling those behind it.
   fastify.addHook('onClose', async () => { await relay.close() })
   return { relay, processes: processesOf(runtime), native }
+}
+
+/** Nothing of a cluster is loaded by those who have none. */
+async function joinCluster ({ runtime, options: { cluster } }: RelayServer): Promise<void> {
+  if (cluster === undefined) return
+  const { startCluster } = await import('./cluster/facade.js')
+  await startCluster(runtime, cluster)
 }
 
 /** @throws `FST_WS_RELAY_INVALID_OPTIONS`: a server has each of its options once */
@@ -113,7 +125,9 @@ type Registered = (string | readonly string[] | WsRelayOptions) & Record<never, 
  * await app.register(wsRelay, 'https://app.example.com')
  * ```
  *
- * @throws `FST_WS_RELAY_INVALID_OPTIONS`
+ * With the option `cluster` it waits until this server is a node of the cluster.
+ *
+ * @throws `FST_WS_RELAY_INVALID_OPTIONS`; with `cluster`: `FST_CLUSTER_UNAVAILABLE`, and what the engine rejects with
  */
 export const wsRelay = fp(fastifyWsRelay as FastifyPluginAsync, {
   fastify: '5.x',

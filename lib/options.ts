@@ -4,7 +4,7 @@ import { Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { errorCodes, show, toError } from './errors.js'
 import { longestDelay, toMilliseconds } from './process/duration.js'
-import { processesDefaults } from './process/options.js'
+import { expectedEngine, isEngine, namelessNode, processesDefaults } from './process/options.js'
 import { compileOrigins } from './relay/origin.js'
 import type { TObject, TSchema } from '@sinclair/typebox'
 import type { TypeCheck } from '@sinclair/typebox/compiler'
@@ -42,6 +42,7 @@ const serverSchema = Type.Object({
   mailboxLimit: Type.Optional(count),
   mailboxBytes: Type.Optional(count),
   node: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' })),
+  cluster: Type.Optional(Type.Unknown()),
   websocket: Type.Optional(Type.Record(Type.String(), Type.Unknown()))
 }, { additionalProperties: false })
 
@@ -106,6 +107,7 @@ export function normalizeOptions (input: unknown): NormalizedOptions {
     throw new FST_WS_RELAY_INVALID_OPTIONS("'prefix' prefixes nothing here, for the plugin has no routes; register it inside the scope that has the prefix: app.register(async (scope) => { await scope.register(wsRelay); scope.get(…) }, { prefix: '/ws' })")
   }
   check(optionsCheck, optionsSchema, options)
+  checkCluster(options)
   checkDeflate((options as WsRelayOptions).perMessageDeflate)
   const { allowedOrigins, maxPayload, maxBufferedAmount, overflow, forwardTopics, maxConfigSize, maxMetadataSize, ...rest } = options as WsRelayOptions
   const given = serverSettings(rest)
@@ -161,6 +163,12 @@ function check (compiled: TypeCheck<TObject>, { properties }: TObject, value: ob
   if (!Object.hasOwn(properties, name)) throw new FST_WS_RELAY_INVALID_OPTIONS(`there is no option '${show(name)}' here, only ${Object.keys(properties).join(', ')}`)
   const got = show((value as Record<string, unknown>)[name])
   throw new FST_WS_RELAY_INVALID_OPTIONS(`'${name}' must be ${describe(properties[name])}, got '${got}'`)
+}
+
+function checkCluster ({ cluster, node }: WsRelayOptions): void {
+  if (cluster === undefined) return
+  if (!isEngine(cluster)) throw new FST_WS_RELAY_INVALID_OPTIONS(`'cluster' must be ${expectedEngine}, got '${show(cluster)}'`)
+  if (node === undefined) throw new FST_WS_RELAY_INVALID_OPTIONS(namelessNode)
 }
 
 function describe (schema: TSchema): string {

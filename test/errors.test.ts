@@ -7,7 +7,7 @@ t.test('each error has the code that it is exported under, and a status', async 
     t.equal(error.code, code)
     t.ok(error.statusCode !== undefined && error.statusCode >= 400, code)
     t.ok(error instanceof Error)
-    t.match(code, /^FST_(?:WS_RELAY|PROCESS)_[A-Z_]+$/)
+    t.match(code, /^FST_(?:WS_RELAY|PROCESS|CLUSTER)_[A-Z_]+$/)
   }
 })
 

@@ -177,3 +177,31 @@ export interface ClusterHealth {
   /** Why it is not: `starting`, `engine away`, `closed`, `node name taken`. */
   readonly problem?: string
 }
+
+/** `processes.cluster`: what needs the engine, or other nodes. All of it that waits for an answer is asynchronous. */
+export interface Cluster {
+  /** This node's name, as in `processes.node`. */
+  readonly node: string
+  /** The other nodes, those that are down included until they are forgotten. */
+  nodes (): ClusterNodeInfo[]
+  /**
+   * Tells a process of this node, by `@node`, of each node that comes up or goes down (as OTP's
+   * `net_kernel:monitor_nodes/1`). A node's `down` comes before the `noconnection` exits of what
+   * lived there. Idempotent; ends with the process.
+   * @returns the nodes before the first change
+   * @throws `FST_PROCESS_NOT_ALIVE`, `FST_PROCESS_INVALID_PID`
+   */
+  watch (pid: string): ClusterNodeInfo[]
+  /** Ends a {@link watch}. */
+  unwatch (pid: string): void
+  /**
+   * Names that one process of the whole cluster has at a time. A process whose node lost its lease
+   * ends with the reason `name_lost`: another may have the name by then.
+   */
+  readonly names: ClusterNames
+  readonly groups: ClusterGroups
+  /** Counters of this node's traffic with others. */
+  stats (): ClusterStats
+  /** For readiness probes. */
+  health (): ClusterHealth
+}

@@ -91,6 +91,7 @@ export interface SystemTopics {
   '@exit': { readonly pid: Pid, readonly monitor: Monitor, readonly reason: ExitReason, readonly error?: Error, readonly value?: unknown }
   '@link_down': { readonly pid: Pid, readonly reason: ExitReason, readonly error?: Error }
   '@cancel': { readonly from: Pid | undefined, readonly reason: string }
+  '@node': { readonly node: string, readonly state: 'up' | 'down' }
   '@group': { readonly group: string, readonly joined: Pid[], readonly left: Pid[] }
 }
 

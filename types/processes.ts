@@ -1,4 +1,5 @@
 import type { Exit, ExitReason, Handlers, Message, MessageUnder, PayloadArgs } from './messages.js'
+import type { Cluster, ClusterEngine } from './cluster.js'
 import type { Duration, Monitor, Pid, Topics } from './pid.js'
 
 /** The part of pino's logger that is used here. */
@@ -271,6 +272,8 @@ export interface Sending {
 export interface Processes extends Sending {
   /** This node's name inside PIDs. */
   readonly node: string
+  /** Other nodes; undefined without the option `cluster`, and until the system has joined. */
+  readonly cluster: Cluster | undefined
   /**
    * Starts a process; its body starts in a later turn. Nothing starts when it throws.
    * @throws `FST_PROCESS_NAME_TAKEN`, `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_PID`,
@@ -292,9 +295,16 @@ export interface Processes extends Sending {
 /** A process system of its own, as `createProcesses` makes it. */
 export interface ProcessSystem extends Processes {
   /**
+   * Resolves when the system has joined its cluster; at once without one. Nothing can be spawned
+   * before (`FST_CLUSTER_NOT_READY`): a PID names its node's incarnation, which the engine confirms.
+   * @throws `FST_CLUSTER_UNAVAILABLE` and what else the engine rejects with (as rejections)
+   */
+  ready (): Promise<void>
+  /**
    * Cancels every process, supervisors first and children in reverse (the others when those are gone,
    * or after half of `closeTimeout`), and ends those left after `closeTimeout`. From the call on
-   * nothing new starts. Resolves when all are gone, without waiting for code that ignores its end.
+   * nothing new starts. Resolves when all are gone, without waiting for code that ignores its end;
+   * then it leaves the cluster.
    */
   close (): Promise<void>
 }
@@ -311,6 +321,8 @@ export interface ProcessesOptions {
   closeTimeout?: Duration
   /** @defaultValue none */
   logger?: Logger
+  /** Makes this system a node of a cluster; `node` must be given, too. @defaultValue none */
+  cluster?: ClusterEngine
 }
 
 /** `self`: what a body sees. After the process has ended, its sends are refused. */

@@ -1,3 +1,4 @@
+import type { ClusterEngine } from './cluster.js'
 import type { Duration } from './pid.js'
 
 /** The value of `X-WS-Relay`. */
@@ -71,6 +72,8 @@ export interface WsRelayOptions extends RelayRouteOptions {
   mailboxBytes?: number
   /** This node's name inside PIDs. @defaultValue 'local' */
   node?: string
+  /** Makes this server a node of a cluster; `node` must be given, too. @defaultValue none */
+  cluster?: ClusterEngine
   /** Options of `@fastify/websocket`, used when the application has not registered it. @defaultValue {} */
   websocket?: Record<string, unknown>
 }

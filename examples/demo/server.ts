@@ -1,15 +1,11 @@
 // `npm run demo`: the chat and the help desk on one port, with a page that shows the live processes.
 import Fastify from 'fastify'
-import fastifyStatic from '@fastify/static'
 import wsRelay, { type Process, type Processes } from '../../lib/index.js'
 import chat from '../chat.js'
 import desk from '../desk.js'
+import { leaveOut, servePage } from './page.js'
 
 const maxRows = 50
-const policy = [
-  "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'",
-  "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"
-].join('; ')
 
 /**
  * What the page's list shows. A real page would show no PIDs: they are addresses, for the server's
@@ -43,14 +39,11 @@ async function census (self: Process<{ tick: undefined }>, processes: Processes)
 
 export async function build () {
   const app = Fastify({ logger: { level: process.env.LOG_LEVEL ?? 'warn' } })
-  app.addHook('onRequest', (_request, reply, done) => {
-    reply.headers({ 'content-security-policy': policy, 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' })
-    done()
-  })
   await app.register(wsRelay)
   await app.register(chat)
   await app.register(desk)
-  await app.register(fastifyStatic, { root: new URL('./public', import.meta.url) })
+  await servePage(app)
+  leaveOut(app, '/nodes') // examples/cluster has several
 
   const { processes } = app
   processes.supervise({ name: 'demo', children: [{ id: 'census', name: 'census', start: census, args: [processes] }] })

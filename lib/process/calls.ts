@@ -9,12 +9,12 @@ export interface CallHost {
   unwatch (target: Pid, watcher: Watcher): void
 }
 
-/** The way back to a caller, from wherever the call is answered. */
+/** The way back to a caller, from wherever the call is answered. Only the first answer counts. */
 export interface Answer {
   reply (value: unknown): void
-  /** The callee's own refusal. */
+  /** The callee's own refusal: the cause of the caller's `FST_PROCESS_CALL_FAILED`. */
   fail (error: unknown): void
-  /** The call was not taken. */
+  /** The call was not taken: the caller gets this very error. */
   reject (error: unknown): void
 }
 

@@ -2,11 +2,12 @@ import type { Answer } from './calls.js'
 import type { Target } from './entity.js'
 import type { Feeder } from './mailbox.js'
 import type { Watcher } from './relations.js'
+import type { TargetProblem } from './target.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
 /** Why a connection cannot be bound to something elsewhere. */
-export type RemoteProblem = 'it is not alive' | 'it is stopping' | 'it is a connection' | 'its node cannot be reached'
+export type RemoteProblem = TargetProblem | 'its node cannot be reached'
 
 /**
  * The way to the processes of other nodes: the one seam between a process system and a cluster. A
@@ -15,7 +16,8 @@ export type RemoteProblem = 'it is not alive' | 'it is stopping' | 'it is a conn
  */
 export interface Elsewhere {
   /**
-   * @param call answered by the other node; failed with `noconnection` when the channel is torn
+   * @param call answered by the other node. It watches the callee by itself from after this on, and
+   * settles its promise in every case: nothing is kept of it after that
    * @returns whether the channel took it
    */
   send (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Answer & Watcher): boolean
@@ -40,7 +42,11 @@ export interface Elsewhere {
 
 /** What other nodes do to the processes of this one; they never throw for a PID that is dead. */
 export interface Here {
-  /** A message that may be refused. @returns whether it was accepted */
+  /**
+   * A message that may be refused. A call that is refused is rejected with what a caller of this
+   * node would get; one that was accepted is answered by the callee, or never: the caller watches it.
+   * @returns whether it was accepted
+   */
   deliver (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Answer): boolean
   /** A connection's message: never refused. @returns whether its sockets should wait */
   accept (to: Pid, topic: string, payload: unknown, from: Pid, bytes: number): boolean

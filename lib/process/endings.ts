@@ -1,3 +1,4 @@
+import type { Elsewhere } from './elsewhere.js'
 import type { Entity } from './entity.js'
 import type { Relations } from './relations.js'
 import type { Exit } from '../../types/messages.js'
@@ -7,12 +8,19 @@ import type { Pid } from '../../types/pid.js'
 export interface EndingsHost {
   readonly relations: Relations
   living (pid: Pid): Entity | undefined
+  /** The way to a PID of another node. */
+  beyond (pid: string): Elsewhere | undefined
   report (pid: Pid, err: unknown, text: string): void
 }
 
 /** Reasons that do not bring linked processes down. */
 export function isOrderly (reason: string): boolean {
   return reason === 'normal' || reason === 'shutdown'
+}
+
+/** Whether somebody may give it as the reason of an end. */
+export function isReason (reason: unknown): reason is string {
+  return typeof reason === 'string' && reason.length > 0 && reason.length <= 256
 }
 
 /** What the end of a linked process does. */
@@ -60,6 +68,7 @@ export class Endings {
     for (const peer of relations.takeLinks(exit.pid)) {
       const entity = this.#host.living(peer)
       if (entity !== undefined) this.#guard(exit, () => { linkDown(entity, exit) })
+      else this.#guard(exit, () => { this.#host.beyond(peer)?.linkedEnded(exit, peer) })
     }
     for (const watcher of relations.takeWatchers(exit.pid)) this.#guard(exit, () => { watcher.targetEnded(exit) })
   }

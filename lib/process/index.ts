@@ -3,15 +3,19 @@ import { silent } from './logger.js'
 import { processesOf } from './processes.js'
 import { Runtime } from './runtime.js'
 import { toMilliseconds } from './duration.js'
+import type { ClusterEngine } from '../../types/cluster.js'
 import type { ProcessesOptions, ProcessSystem } from '../../types/processes.js'
 
 export { errorCodes } from '../errors.js'
+export type * from '../../types/cluster.js'
 export type * from '../../types/messages.js'
 export type * from '../../types/pid.js'
 export type * from '../../types/processes.js'
 
 /**
  * A process system without Fastify, for worker services and tests.
+ *
+ * With `cluster` it joins by itself; `ready()` tells when.
  *
  * @throws `FST_PROCESS_INVALID_OPTIONS`, `FST_PROCESS_INVALID_DURATION`
  */
@@ -25,5 +29,15 @@ export function createProcesses (options: ProcessesOptions = {}): ProcessSystem 
     mailboxBytes: options.mailboxBytes ?? mailboxBytes,
     logger: options.logger ?? silent
   })
-  return Object.freeze({ ...processesOf(runtime), close: () => runtime.close(timeout) })
+  const ready = options.cluster === undefined ? Promise.resolve() : join(runtime, options.cluster)
+  return processesOf(runtime, { ready: () => ready, close: () => runtime.close(timeout) })
+}
+
+/** Nothing of a cluster is loaded by those who have none. */
+function join (runtime: Runtime, engine: ClusterEngine): Promise<void> {
+  runtime.awaitsCluster = true
+  const joined = import('../cluster/facade.js').then(({ startCluster }) => startCluster(runtime, engine))
+  // Who never asks whether it is ready is told by each spawn.
+  joined.catch(() => {})
+  return joined
 }

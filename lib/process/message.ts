@@ -45,9 +45,12 @@ export function isSystemTopic (topic: string): boolean {
   return topic.charCodeAt(0) === 64
 }
 
+/** Whether a topic can be sent by others than the system. */
+export function isUserTopic (topic: unknown): topic is string {
+  return isTopic(topic) && !isSystemTopic(topic)
+}
+
 /** @throws `FST_PROCESS_INVALID_TOPIC` when nobody may send it */
 export function checkTopic (topic: unknown): asserts topic is string {
-  if (!isTopic(topic) || isSystemTopic(topic)) {
-    throw new errorCodes.FST_PROCESS_INVALID_TOPIC(show(topic))
-  }
+  if (!isUserTopic(topic)) throw new errorCodes.FST_PROCESS_INVALID_TOPIC(show(topic))
 }

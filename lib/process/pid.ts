@@ -6,25 +6,45 @@ const lastIncarnation = Symbol.for('fastify-ws-relay.incarnation')
 const shared = globalThis as { [lastIncarnation]?: number }
 
 /**
- * The next incarnation: the start time in base 36, raised above the last one given, so that two
+ * The next incarnation: the start time, raised above the last one given, so that two
  * systems of one operating-system process never make the same PID (also when the package is
  * loaded twice).
  */
-function nextIncarnation (): string {
-  const incarnation = Math.max(Date.now(), (shared[lastIncarnation] ?? 0) + 1)
+function nextIncarnation (lowest: number): number {
+  const incarnation = Math.max(lowest, (shared[lastIncarnation] ?? 0) + 1)
   shared[lastIncarnation] = incarnation
-  return incarnation.toString(36)
+  return incarnation
 }
 
 /** Makes the PIDs of one node, and tells them from others. */
 export class PidFactory {
   readonly node: string
-  readonly #suffix: string
+  /** The start time in milliseconds, or the next one that was free. In a PID it is in base 36. */
+  #incarnation!: number
+  #suffix!: string
   #serial = 0
 
   constructor (node: string) {
     this.node = node
-    this.#suffix = `@${node}.${nextIncarnation()}`
+    this.#become(nextIncarnation(Date.now()))
+  }
+
+  get incarnation (): number {
+    return this.#incarnation
+  }
+
+  /**
+   * Takes a higher incarnation: an earlier one of this node is known elsewhere, and the highest wins.
+   * @throws when a PID was made: it would not be this node's any more
+   */
+  raise (lowest: number): void {
+    if (this.#serial > 0) throw new Error('a PID was made already')
+    if (lowest > this.#incarnation) this.#become(nextIncarnation(lowest))
+  }
+
+  #become (incarnation: number): void {
+    this.#incarnation = incarnation
+    this.#suffix = `@${this.node}.${incarnation.toString(36)}`
   }
 
   next (): Pid {

@@ -3,8 +3,9 @@ import type { Pid } from '../../types/pid.js'
 import type { CallOptions, ProcessBody, Processes, ProcessStats, SpawnOptions, SupervisorSpec } from '../../types/processes.js'
 
 /** The public face of a runtime: `fastify.processes`. The typed surface, with the docs, is `Processes`. */
-export function processesOf (runtime: Runtime): Processes {
+export function processesOf<E extends object = object> (runtime: Runtime, more?: E): Processes & E {
   const facade = {
+    get cluster () { return runtime.cluster },
     node: runtime.pids.node,
     names: runtime.names,
     groups: runtime.groups,
@@ -18,10 +19,11 @@ export function processesOf (runtime: Runtime): Processes {
     info: (to: string) => runtime.info(to),
     list: (): Pid[] => Array.from(runtime.entities, (entity) => entity.pid),
     exited: (to: string, options?: { signal?: AbortSignal }) => runtime.exited(to, options?.signal ?? undefined),
-    stats: () => statsOf(runtime)
+    stats: () => statsOf(runtime),
+    ...more
   } satisfies Record<keyof Processes, unknown>
   // What a PID's topics are is known to its type alone.
-  return Object.freeze(facade) as Processes
+  return Object.freeze(facade) as unknown as Processes & E
 }
 
 function statsOf ({ alive, counters, scheduler }: Runtime): ProcessStats {

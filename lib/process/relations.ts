@@ -19,8 +19,9 @@ export class Relations {
     this.#watchers.add(target, watcher)
   }
 
-  unwatch (target: Pid, watcher: Watcher): void {
-    this.#watchers.delete(target, watcher)
+  /** @returns whether it was there */
+  unwatch (target: Pid, watcher: Watcher): boolean {
+    return this.#watchers.delete(target, watcher)
   }
 
   takeWatchers (target: Pid): Iterable<Watcher> {
@@ -32,9 +33,10 @@ export class Relations {
     this.#links.add(other, one)
   }
 
-  unlink (one: Pid, other: Pid): void {
-    this.#links.delete(one, other)
+  /** @returns whether they were linked */
+  unlink (one: Pid, other: Pid): boolean {
     this.#links.delete(other, one)
+    return this.#links.delete(one, other)
   }
 
   linksOf (pid: Pid): Iterable<Pid> {

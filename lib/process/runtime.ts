@@ -1,7 +1,7 @@
 import { errorCodes, show } from '../errors.js'
 import { Actor } from './actor.js'
 import { Call, checkSignal } from './calls.js'
-import { Endings, linkDown } from './endings.js'
+import { Endings, isReason, linkDown } from './endings.js'
 import { GroupTable } from './groups.js'
 import { checkTopic } from './message.js'
 import { isName, NameTable } from './names.js'
@@ -15,9 +15,12 @@ import { startSupervisor } from './supervisor/supervisor.js'
 import { toMilliseconds } from './duration.js'
 import { shutDown } from './shutdown.js'
 import { checkSpawn } from './spawn-options.js'
+import type { CallHost } from './calls.js'
+import type { Elsewhere } from './elsewhere.js'
 import type { Batch, Entity } from './entity.js'
 import type { Watcher } from './relations.js'
 import type { Turns } from './scheduler.js'
+import type { Cluster } from '../../types/cluster.js'
 import type { Exit } from '../../types/messages.js'
 import type { Monitor, Pid } from '../../types/pid.js'
 import type { CallOptions, Groups, Logger, Names, Process, ProcessBody, ProcessInfo, SpawnOptions, Supervisor, SupervisorSpec } from '../../types/processes.js'
@@ -58,8 +61,16 @@ export class Runtime {
   readonly mailboxLimit: number
   readonly mailboxBytes: number
   readonly logger: Logger
+  /** Nothing starts before the system has joined. */
+  awaitsCluster = false
+  cluster: Cluster | undefined
+  /** Leaves the other nodes, when all has ended here. */
+  leave: (() => Promise<void>) | undefined
   readonly #table = new Map<string, Entity>()
   readonly #endings = new Endings(this)
+  /** A callee elsewhere is watched behind the message: a refusal must come before the news that it is dead. */
+  readonly #callsBeyond: CallHost = { watch () {}, unwatch: (target, watcher) => { this.unwatch(target, watcher) } }
+  #elsewhere: Elsewhere | undefined
   #monitors = 0
   #closed: Promise<void> | undefined
 
@@ -98,6 +109,18 @@ export class Runtime {
     return to as Pid
   }
 
+  /** The way to a PID of another node; undefined for all that is here, and for a system that is alone. */
+  beyond (pid: string): Elsewhere | undefined {
+    return this.#elsewhere !== undefined && this.pids.isElsewhere(pid) ? this.#elsewhere : undefined
+  }
+
+  /** Joins other nodes. */
+  join (elsewhere: Elsewhere, cluster?: Cluster): void {
+    this.#elsewhere = elsewhere
+    this.cluster = cluster
+    this.awaitsCluster = false
+  }
+
   get entities (): IterableIterator<Entity> {
     return this.#table.values()
   }
@@ -116,9 +139,10 @@ export class Runtime {
     return this.#closed !== undefined
   }
 
-  /** @throws `FST_PROCESS_CLOSING` */
+  /** @throws `FST_PROCESS_CLOSING`, `FST_CLUSTER_NOT_READY` */
   checkOpen (): void {
     if (this.closing) throw new errorCodes.FST_PROCESS_CLOSING()
+    if (this.awaitsCluster) throw new errorCodes.FST_CLUSTER_NOT_READY()
   }
 
   info (to: string): ProcessInfo | undefined {
@@ -164,6 +188,7 @@ export class Runtime {
   /** Who is told of an end: nothing starts that nobody would hear of. */
   #told (to: string): Actor {
     const entity = this.find(this.addressed(to))
+    if (this.beyond(to) !== undefined) throw new errorCodes.FST_PROCESS_INVALID_SPEC(`expected a process of this node as 'monitor', got '${show(to)}'`)
     if (entity === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(to))
     if (!(entity instanceof Actor)) throw new errorCodes.FST_PROCESS_INVALID_SPEC(`expected a process as 'monitor', got '${show(to)}'`)
     return entity
@@ -177,8 +202,16 @@ export class Runtime {
     if (sender?.ended === true) return this.#refuse()
     const entity = this.find(to)
     if (entity !== undefined) return entity.deliver(topic, payload, sender?.pid, undefined, batch)
+    const elsewhere = this.beyond(to)
+    if (elsewhere !== undefined) return this.#sendBeyond(elsewhere, to as Pid, topic, payload, sender?.pid)
     this.counters.deadLetters++
     return false
+  }
+
+  #sendBeyond (elsewhere: Elsewhere, to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Call): boolean {
+    if (!elsewhere.send(to, topic, payload, from, call)) return this.#refuse()
+    this.counters.sent++
+    return true
   }
 
   call (to: string, topic: string, payload: unknown, options?: CallOptions, caller?: Actor): Promise<unknown> {
@@ -197,13 +230,20 @@ export class Runtime {
     signal?.throwIfAborted()
     if (caller?.ended === true) throw caller.stopError
     const entity = this.find(to)
-    if (entity === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(to))
-    const call = new Call(this, { to: entity.pid, topic, timeout, signal, owner: caller })
+    const elsewhere = entity === undefined ? this.beyond(to) : undefined
+    if (entity === undefined && elsewhere === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(to))
+    const call = new Call(elsewhere === undefined ? this : this.#callsBeyond, { to: entity?.pid ?? to as Pid, topic, timeout, signal, owner: caller })
     caller?.keep(call)
-    if (!entity.deliver(topic, payload, caller?.pid, call)) {
-      call.reject(new errorCodes.FST_PROCESS_REFUSED(entity.pid, topic, 'it is full or stopping'))
+    if (elsewhere !== undefined) this.#callBeyond(elsewhere, call, to as Pid, topic, payload, caller?.pid)
+    else if (!entity!.deliver(topic, payload, caller?.pid, call)) {
+      call.reject(new errorCodes.FST_PROCESS_REFUSED(entity!.pid, topic, 'it is full or stopping'))
     }
     return call.promise
+  }
+
+  #callBeyond (elsewhere: Elsewhere, call: Call, to: Pid, topic: string, payload: unknown, from: Pid | undefined): void {
+    if (this.#sendBeyond(elsewhere, to, topic, payload, from, call)) elsewhere.watch(to, call)
+    else call.reject(new errorCodes.FST_PROCESS_REFUSED(to, topic, 'its node cannot be reached, or the payload cannot be sent'))
   }
 
   #refuse (): false {
@@ -220,20 +260,22 @@ export class Runtime {
 
   /** @throws `FST_PROCESS_INVALID_REASON` */
   checkReason (reason: unknown): string {
-    if (typeof reason !== 'string' || reason.length === 0 || reason.length > 256) throw new errorCodes.FST_PROCESS_INVALID_REASON(show(reason))
+    if (!isReason(reason)) throw new errorCodes.FST_PROCESS_INVALID_REASON(show(reason))
     return reason
   }
 
   exit (to: string, reason: string = 'shutdown'): boolean {
     this.checkReason(reason)
     const entity = this.find(to)
-    entity?.end(reason === 'kill' ? 'killed' : reason)
-    return entity !== undefined
+    if (entity === undefined) return this.beyond(to)?.exit(to as Pid, reason) ?? false
+    entity.end(reason === 'kill' ? 'killed' : reason)
+    return true
   }
 
   cancel (to: string, reason: string = 'shutdown', from?: Pid): boolean {
     this.checkReason(reason)
-    return this.find(to)?.cancel(from, reason) ?? false
+    const entity = this.find(to)
+    return entity === undefined ? this.beyond(to)?.cancel(to as Pid, reason, from) ?? false : entity.cancel(from, reason)
   }
 
   nextMonitor (): Monitor {
@@ -243,17 +285,29 @@ export class Runtime {
   /** Tells a watcher of the end of a PID: at once when it has ended already. */
   watch (target: Pid, watcher: Watcher): void {
     if (this.#table.has(target)) this.relations.watch(target, watcher)
-    else watcher.targetEnded({ pid: target, reason: this.#absence(target) })
+    else {
+      const elsewhere = this.beyond(target)
+      if (elsewhere === undefined) watcher.targetEnded({ pid: target, reason: this.#absence(target) })
+      else elsewhere.watch(target, watcher)
+    }
   }
 
   unwatch (target: Pid, watcher: Watcher): void {
-    this.relations.unwatch(target, watcher)
+    if (!this.relations.unwatch(target, watcher)) this.beyond(target)?.unwatch(target, watcher)
   }
 
   link (one: Entity, other: Pid): void {
     if (one.pid === other) return
-    if (this.#table.has(other)) this.relations.link(one.pid, other)
-    else linkDown(one, { pid: other, reason: this.#absence(other) })
+    const elsewhere = this.#table.has(other) ? undefined : this.beyond(other)
+    if (elsewhere === undefined && !this.#table.has(other)) linkDown(one, { pid: other, reason: this.#absence(other) })
+    else {
+      this.relations.link(one.pid, other)
+      elsewhere?.link(one.pid, other)
+    }
+  }
+
+  unlink (one: Pid, other: Pid): void {
+    if (this.relations.unlink(one, other)) this.beyond(other)?.unlink(one, other)
   }
 
   exited (to: string, signal: AbortSignal | undefined): Promise<Exit> {
@@ -299,7 +353,7 @@ export class Runtime {
 
   close (timeout: number): Promise<void> {
     // In a microtask: what listens to the stop must find that nothing starts any more.
-    this.#closed ??= Promise.resolve().then(() => shutDown(this, timeout))
+    this.#closed ??= Promise.resolve().then(() => shutDown(this, timeout)).then(() => this.leave?.())
     return this.#closed
   }
 

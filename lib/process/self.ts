@@ -98,7 +98,7 @@ export class Self {
   }
 
   unlink (to: string): void {
-    this.#runtime.relations.unlink(this.#actor.pid, this.#runtime.addressed(to))
+    this.#runtime.unlink(this.#actor.pid, this.#runtime.addressed(to))
   }
 
   sendAfter (delay: Duration, to: string, topic: string, payload?: unknown): Timer {

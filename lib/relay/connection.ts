@@ -1,19 +1,23 @@
 import { errorCodes, show } from '../errors.js'
+import { Bond } from './bond.js'
 import { frameOfSend, frameOfTopic, parseClose } from './commands.js'
 import { parseControl } from './config.js'
+import { Controls } from './controls.js'
 import { DeflatingOutbox } from './deflate.js'
-import { closedByClient, closedByProcess, exited, linkFailed, lost, pingTimeout, targetExited, tooSlow, violated } from './endings.js'
+import { closedByClient, closedByProcess, exited, linkFailed, lost, pingTimeout, targetExited, targetNodeLost, tooSlow, violated } from './endings.js'
 import { closeFrame, cutReason, noCode, pingFrame, pongFrame } from './frames.js'
 import { Inbound } from './inbound.js'
 import { Outbox } from './outbox.js'
 import { Heartbeat, Liveness } from './liveness.js'
 import { bindSocket } from './socket.js'
-import { asTarget } from './target.js'
+import { asTarget } from '../process/target.js'
 import type { Duplex } from 'node:stream'
 import type { Answer } from '../process/calls.js'
 import type { Batch, Description, Entity, Target } from '../process/entity.js'
+import type { RemoteProblem } from '../process/elsewhere.js'
 import type { Watcher } from '../process/relations.js'
 import type { ControlChange, ResolvedConfig } from './config.js'
+import type { Control, Controlled } from './controls.js'
 import type { Deflate } from './deflate.js'
 import type { Ending } from './endings.js'
 import type { Listener } from './inbound.js'
@@ -31,6 +35,8 @@ export interface ConnectionOptions {
   readonly settings: RouteSettings
   readonly socket: Duplex
   readonly target: Target
+  /** Of a target on another node. */
+  readonly bond?: Bond
   readonly config: ResolvedConfig
   readonly deflate: Deflate | undefined
 }
@@ -42,7 +48,7 @@ const noPing = pingFrame()
  * A socket as a process. It has no mailbox: what is sent to it is a frame in its outbox at once,
  * and what its client sends is mail of its target at once.
  */
-export class Connection implements Entity, Listener, Watcher, Monitored {
+export class Connection implements Entity, Listener, Watcher, Monitored, Controlled {
   readonly pid: Pid
   readonly kind = 'ws'
   readonly trapLinks = false
@@ -55,6 +61,10 @@ export class Connection implements Entity, Listener, Watcher, Monitored {
   readonly #startedAt = performance.now()
   #heartbeat: Heartbeat | undefined
   #target: Target
+  /** Of a target on another node. */
+  #bond: Bond | undefined
+  /** There while one of them waits for a target on another node. */
+  #controls: Controls | undefined
   #topic: string
   #metadata: Metadata
   #log: Logger | undefined
@@ -66,11 +76,12 @@ export class Connection implements Entity, Listener, Watcher, Monitored {
   #ended = false
   #peerClosed = false
 
-  constructor ({ relay, settings, socket, target, config, deflate }: ConnectionOptions) {
+  constructor ({ relay, settings, socket, target, bond, config, deflate }: ConnectionOptions) {
     this.#relay = relay
     this.#settings = settings
     this.#socket = socket
     this.#target = target
+    this.#bond = bond
     this.#topic = config.topic
     this.#metadata = config.metadata
     this.pid = relay.runtime.pids.next()
@@ -86,7 +97,7 @@ export class Connection implements Entity, Listener, Watcher, Monitored {
     sockets.add(this.#socket)
     bindSocket(this.#socket, this)
     runtime.adopt(this)
-    runtime.watch(this.#target.pid, this)
+    this.#bind()
     this.#target.accept('ws.join', { client_pid: this.pid, metadata: this.#metadata }, this.pid, 0)
     for (const bytes of early) this.receive(bytes)
   }
@@ -232,10 +243,28 @@ export class Connection implements Entity, Listener, Watcher, Monitored {
   #control (payload: unknown, call: Answer | undefined): boolean {
     const result = parseControl(payload, this.#settings)
     if (!result.ok) return this.#malformed('ws.control', result.problem, call)
-    const { change } = result
-    const named = change.target === undefined ? this.#target : this.#relay.runtime.find(change.target)
+    const control = { change: result.change, call }
+    if (this.#controls === undefined && this.bondFor(control) === undefined) return this.control(control)
+    this.#controls ??= new Controls(this)
+    if (!this.#controls.add(control)) return this.#refuse(call, 'ws.control', 'too many of them wait for targets on other nodes')
+    this.#accepted()
+    return true
+  }
+
+  bondFor ({ change: { target } }: Control): Bond | undefined {
+    return target === undefined || target === this.#target.pid ? undefined : Bond.with(this.#relay.runtime, target)
+  }
+
+  /** @returns whether it was carried out */
+  control (control: Control): boolean {
+    const { change, call } = control
+    const isKept = change.target === undefined || change.target === this.#target.pid
+    const named = isKept ? this.#target : this.#relay.runtime.find(change.target!)
     const target = named === this.#target ? this.#target : asTarget(named)
-    if (typeof target === 'string') return this.#transferRefused(change.target, target, call)
+    if (typeof target === 'string') {
+      this.#relay.runtime.counters.refused++
+      return this.#transferRefused(control, target)
+    }
     this.#accepted()
     if (target === this.#target) this.#change(change)
     else this.#transfer(target, change)
@@ -243,27 +272,52 @@ export class Connection implements Entity, Listener, Watcher, Monitored {
     return true
   }
 
-  #transferRefused (target: string | undefined, problem: string, call: Answer | undefined): false {
-    const error = new errorCodes.FST_WS_RELAY_TRANSFER_REFUSED(this.pid, show(target), problem)
-    this.#relay.runtime.counters.refused++
+  targetAnswered (control: Control, bond: Bond, answer: Target | RemoteProblem): void {
+    if (typeof answer === 'string') this.#transferRefused(control, answer)
+    else {
+      this.#transfer(answer, control.change, bond)
+      control.call?.reply(undefined)
+    }
+  }
+
+  controlsOver (): void {
+    this.#controls = undefined
+  }
+
+  #transferRefused ({ change, call }: Control, problem: string): false {
+    const error = new errorCodes.FST_WS_RELAY_TRANSFER_REFUSED(this.pid, show(change.target), problem)
     this.log.warn({ err: error }, 'transfer refused')
     call?.reject(error)
     return false
   }
 
-  #transfer (target: Target, change: ControlChange): void {
-    const { runtime } = this.#relay
+  #transfer (target: Target, change: ControlChange, bond?: Bond): void {
     const old = this.#target
-    runtime.watch(target.pid, this)
-    runtime.unwatch(old.pid, this)
-    old.forget(this.#inbound)
-    this.#leave('transfer', undefined, 'transferred')
+    const oldBond = this.#bond
     this.#target = target
+    this.#bond = bond
+    this.#bind()
+    // Whatever becomes of the old one in this moment is ignored already.
+    this.#leave(old, 'transfer', undefined, 'transferred')
+    this.#unbind(old, oldBond)
     this.#change(change)
     target.accept('ws.join', { client_pid: this.pid, metadata: this.#metadata }, this.pid, 0)
     if (!this.#inbound.paused) return
     if (target.congested) target.wait(this.#inbound)
     else this.#inbound.resume()
+  }
+
+  /** It is told of the end of its target. */
+  #bind (): void {
+    if (this.#bond === undefined) this.#relay.runtime.watch(this.#target.pid, this)
+    else this.#bond.handTo(this)
+  }
+
+  /** Behind the leave: a bond that is released takes nothing more. */
+  #unbind (target: Target, bond: Bond | undefined): void {
+    target.forget(this.#inbound)
+    if (bond === undefined) this.#relay.runtime.unwatch(target.pid, this)
+    else bond.release()
   }
 
   #change ({ topic, heartbeat, metadata }: ControlChange): void {
@@ -309,7 +363,8 @@ export class Connection implements Entity, Listener, Watcher, Monitored {
   // The end
 
   targetEnded ({ pid, reason }: Exit): void {
-    if (pid === this.#target.pid) this.#finish(targetExited(reason))
+    if (pid !== this.#target.pid) return
+    this.#finish(this.#bond !== undefined && reason === 'noconnection' ? targetNodeLost : targetExited(reason))
   }
 
   linkFailed (reason: string): void {
@@ -330,10 +385,17 @@ export class Connection implements Entity, Listener, Watcher, Monitored {
     if (this.#ended) return
     const isFirst = this.#ending === undefined
     if (isFirst || ending.cause === 'killed') this.#ending = ending
+    if (isFirst) this.#abandonControls()
     // There is nobody left to hand it to.
     if (ending.cause === 'target') this.onDrained()
     else if (isFirst) this.#inbound.drain()
     if (ending.cause === 'killed') this.onDrained()
+  }
+
+  /** The target that is asked keeps nothing, and who waits for an answer gets one. */
+  #abandonControls (): void {
+    for (const control of this.#controls?.abandon() ?? []) this.#transferRefused(control, 'the connection has ended')
+    this.#controls = undefined
   }
 
   /** Ends the process; the socket closes behind it in its own time. */
@@ -343,18 +405,17 @@ export class Connection implements Entity, Listener, Watcher, Monitored {
     const ending = this.#ending!
     const { cause, code, reason, exit } = ending
     const { runtime } = this.#relay
-    this.#target.forget(this.#inbound)
-    runtime.unwatch(this.#target.pid, this)
     this.#setHeartbeat(0)
-    if (cause !== 'target') this.#leave(cause, code, reason)
+    if (cause !== 'target') this.#leave(this.#target, cause, code, reason)
+    this.#unbind(this.#target, this.#bond)
     this.#closeSocket(ending)
     const value: ConnectionExit = { code, reason, cause }
     runtime.ended(this, { pid: this.pid, reason: exit, value })
   }
 
-  #leave (cause: LeaveCause, code: number | undefined, reason: string): void {
+  #leave (target: Target, cause: LeaveCause, code: number | undefined, reason: string): void {
     const payload = { client_pid: this.pid, reason, code, cause, metadata: this.#metadata }
-    this.#target.accept('ws.leave', payload, this.pid, 0)
+    target.accept('ws.leave', payload, this.pid, 0)
   }
 
   #closeSocket ({ code, told }: Ending): void {

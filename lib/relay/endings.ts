@@ -48,6 +48,9 @@ export function targetExited (reason: string): Ending {
     : { cause: 'target', code: 1011, reason: told, exit: 'target_down', told }
 }
 
+/** The node of the target is out of reach: what became of the target is not known. */
+export const targetNodeLost: Ending = { cause: 'target', code: 1012, reason: 'target node lost', exit: 'target_down', told: 'target node lost' }
+
 /** A linked process failed: the client is never told with what. */
 export function linkFailed (reason: string): Ending {
   return { cause: 'exit', code: 1011, reason, exit: reason, told: 'closed by server' }

@@ -14,6 +14,14 @@ const lingerTime = 1000
 /** Seconds after which a client that was turned away may try again. */
 export const retryAfter = '5'
 
+/** A question to another node that an upgrade waits for: told, at most once, that it is in vain. */
+export interface Question {
+  /** There will be another answer. */
+  refused (error: Error): void
+  /** The client has gone. */
+  gone (): void
+}
+
 /**
  * One upgrade, from the moment Node hands over its socket until that socket is a connection, was
  * taken by somebody else, or has its HTTP answer. Node has removed all of its own listeners: until
@@ -30,6 +38,7 @@ export class Handshake implements Deadline {
   #earlyBytes = 0
   /** There while the handler of an upgrade that passed all checks is at work. */
   #reply: FastifyReply | undefined
+  #question: Question | undefined
   #state: 'noted' | 'watched' | 'answered' | 'over' = 'noted'
   #traces: number
   #excused = false
@@ -79,10 +88,26 @@ export class Handshake implements Deadline {
 
   /** Every check is passed, and a handler begins to work on it. */
   begin (reply: FastifyReply): void {
-    this.watch()
+    if (this.#state === 'noted') this.watch()
     this.#reply = reply
     this.#relay.handshakes.add(this)
     this.#relay.wheel.schedule(this, this.#relay.options.upgradeTimeout)
+  }
+
+  /** The handler is through, but another node has to be asked: `upgradeTimeout` goes on. */
+  ask (reply: FastifyReply, question: Question): void {
+    // An earlier hook replied, or no route matched: nothing has begun.
+    if (this.#reply === undefined) this.begin(reply)
+    this.#question = question
+  }
+
+  get isAsking (): boolean {
+    return this.#question !== undefined
+  }
+
+  /** The question has its answer. */
+  asked (): void {
+    this.#question = undefined
   }
 
   /** It becomes a connection: hands over what the client has sent since. */
@@ -113,12 +138,15 @@ export class Handshake implements Deadline {
   refuse (error: FastifyError): void {
     const reply = this.#reply!
     if (reply.sent) return
+    const question = this.#question
     this.#settle()
     // An error handler may never reply, either: then the socket is cut.
     this.#relay.wheel.schedule(this, this.#relay.options.upgradeTimeout)
     try {
       // An error handler may set no status: then this one holds.
-      reply.code(error.statusCode!).header('retry-after', retryAfter).send(error)
+      reply.code(error.statusCode!).header('retry-after', retryAfter)
+      if (question === undefined) reply.send(error)
+      else question.refused(error)
     } catch {
       // Fastify takes no reply while an onError hook is at work: the deadline ends it.
     }
@@ -132,7 +160,10 @@ export class Handshake implements Deadline {
       this.#excused = true
       this.#relay.wheel.schedule(this, this.#relay.options.upgradeTimeout)
     } else if (reply.sent) this.#hijacked(reply)
-    else {
+    else if (this.#question !== undefined) {
+      reply.log.warn('the target of an upgrade is on another node, which did not answer in time')
+      this.refuse(new errorCodes.FST_WS_RELAY_UPGRADE_TIMEOUT())
+    } else {
       reply.log.warn('the handler of an upgrade never replied: a synchronous one must call reply.send(), an asynchronous one must return, and not a reply that was not sent')
       this.refuse(new errorCodes.FST_WS_RELAY_UPGRADE_TIMEOUT())
     }
@@ -166,7 +197,7 @@ export class Handshake implements Deadline {
 
   /** No handler is waited for any more. */
   #settle (): void {
-    this.#reply = undefined
+    this.#reply = this.#question = undefined
     this.#relay.handshakes.delete(this)
     this.#relay.wheel.cancel(this)
   }
@@ -181,9 +212,11 @@ export class Handshake implements Deadline {
   /** The client has gone: Node itself would tell the request only when it was no upgrade. */
   readonly #gone = (): void => {
     const isWaiting = this.#state !== 'over' && !(this.#state === 'noted' && this.isTaken)
+    const question = this.#question
     this.#leave()
     this.socket.destroy()
     if (isWaiting) this.request.destroy()
+    question?.gone()
   }
 }
 

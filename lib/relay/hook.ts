@@ -1,4 +1,5 @@
 import { errorCodes, show } from '../errors.js'
+import { Bond } from './bond.js'
 import { parseConfig } from './config.js'
 import { negotiate } from './deflate.js'
 import { handshakeOf } from './dispatch.js'
@@ -6,13 +7,15 @@ import { retryAfter } from './handshake.js'
 import { relayHeader, withhold } from './header.js'
 import { disclaim } from './native.js'
 import { Registration } from './registration.js'
-import { asTarget } from './target.js'
+import { asTarget } from '../process/target.js'
 import { completeUpgrade, discard, switchingProtocols } from './upgrade.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { RemoteProblem } from '../process/elsewhere.js'
+import type { Target } from '../process/entity.js'
+import type { ResolvedConfig } from './config.js'
 import type { Handshake } from './handshake.js'
 import type { RelayServer } from './server.js'
 import type { RouteSettings } from './settings.js'
-import type { TargetProblem } from './target.js'
 
 const key = /^[+/0-9A-Za-z]{22}==$/
 
@@ -119,19 +122,49 @@ function later (reply: FastifyReply, refusal: Refusal): Refusal {
 
 /** docs/relay.md, after the handler. The header never goes further than here. */
 function afterHandler (registration: Registration, request: FastifyRequest, reply: FastifyReply, sent: unknown, done: Next): void {
-  const { value, payload } = takeHeader(reply, sent)
   const handshake = handshakeOf(request.raw)
+  // An asynchronous handler called `send`, and returned before a node was asked: Fastify sends again.
+  if (handshake?.isAsking === true) return
+  const { value, payload } = takeHeader(reply, sent)
   const settings = value === undefined || !isSuccess(reply.statusCode) || failed.has(reply) ? 'off' : registration.modeFor(request)
   // Also when the client has gone: there is nobody to answer.
   if (settings === 'off' || settings === 'native' || handshake?.isOpen === false) {
     handshake?.answered()
     return done(null, payload)
   }
-  const refusal = handshake?.isWebSocket === true
-    ? upgrade(registration.relay, settings, handshake, request, reply, value)
-    : notAnUpgrade(request, reply)
-  discard(reply, payload)
-  if (refusal !== undefined) done(withStatus(reply, refusal))
+  const answer = (refusal: Refusal | undefined): void => {
+    discard(reply, payload)
+    if (refusal !== undefined) done(withStatus(reply, refusal))
+  }
+  if (handshake?.isWebSocket !== true) return answer(notAnUpgrade(request, reply))
+  const attempt = { relay: registration.relay, settings, handshake, request, reply }
+  // The checks before the handler did not come first: an earlier hook replied, or no route matched.
+  const refusal = handshake.hasBegun ? undefined : refuse(registration.relay, settings, handshake, request, reply)
+  if (refusal !== undefined) return answer(refusal)
+  const result = parseConfig(value, settings)
+  if (!result.ok) {
+    request.log.error(`invalid X-WS-Relay header: ${result.problem}`)
+    return answer(new errorCodes.FST_WS_RELAY_INVALID_CONFIG())
+  }
+  const { runtime } = registration.relay
+  const bond = Bond.with(runtime, result.config.target)
+  if (bond === undefined) return answer(upgrade(attempt, result.config, asTarget(runtime.find(result.config.target))))
+  const gone = (): void => {
+    bond.release()
+    done(null, payload)
+  }
+  const refused = (error: Error): void => {
+    bond.release()
+    answer(error)
+  }
+  handshake.ask(reply, { gone, refused })
+  bond.ask((target) => {
+    handshake.asked()
+    if (!handshake.isOpen) return gone()
+    const refusal = upgrade(attempt, result.config, target, bond)
+    if (refusal !== undefined) bond.release()
+    answer(refusal)
+  })
 }
 
 /** A status that the handler has set, a 101 even, would be kept by an error handler that sets none. */
@@ -175,17 +208,17 @@ function notAnUpgrade (request: FastifyRequest, reply: FastifyReply): Refusal {
   return new errorCodes.FST_WS_RELAY_UPGRADE_REQUIRED()
 }
 
-function upgrade (relay: RelayServer, settings: RouteSettings, handshake: Handshake, request: FastifyRequest, reply: FastifyReply, value: unknown): Refusal | undefined {
-  // The checks before the handler did not come first: an earlier hook replied, or no route matched.
-  const refusal = handshake.hasBegun ? undefined : refuse(relay, settings, handshake, request, reply)
-  if (refusal !== undefined) return refusal
-  const result = parseConfig(value, settings)
-  if (!result.ok) {
-    request.log.error(`invalid X-WS-Relay header: ${result.problem}`)
-    return new errorCodes.FST_WS_RELAY_INVALID_CONFIG()
-  }
-  const { config } = result
-  const target = asTarget(relay.runtime.find(config.target))
+/** A request that is about to become a connection. */
+interface Attempt {
+  readonly relay: RelayServer
+  readonly settings: RouteSettings
+  readonly handshake: Handshake
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+}
+
+function upgrade (attempt: Attempt, config: ResolvedConfig, target: Target | RemoteProblem, bond?: Bond): Refusal | undefined {
+  const { relay, settings, handshake, request, reply } = attempt
   if (typeof target === 'string') return noTarget(request, config.target, target)
   if (relay.sockets.size >= relay.options.maxConnections) return later(reply, new errorCodes.FST_WS_RELAY_OVERLOADED())
   const deflate = negotiate(request.headers['sec-websocket-extensions'], relay.options.perMessageDeflate, settings.maxPayload)
@@ -199,11 +232,11 @@ function upgrade (relay: RelayServer, settings: RouteSettings, handshake: Handsh
     return new errorCodes.FST_WS_RELAY_INVALID_CONFIG({ cause: err })
   }
   disclaim(request, handshake.socket)
-  completeUpgrade(reply, head, { relay, settings, handshake, target, config, deflate })
+  completeUpgrade(reply, head, { relay, settings, handshake, target, bond, config, deflate })
   return undefined
 }
 
-function noTarget (request: FastifyRequest, target: string, problem: TargetProblem): Refusal {
+function noTarget (request: FastifyRequest, target: string, problem: RemoteProblem): Refusal {
   const text = `no connection can be bound to '${show(target)}': ${problem}`
   if (problem === 'it is a connection') {
     request.log.error(text)

@@ -11,4 +11,4 @@ type Durations = 'upgradeTimeout' | 'pingInterval' | 'pongTimeout' | 'closeTimeo
 
 /** What holds for a whole server; durations in milliseconds. */
 export type ServerSettings =
-  Readonly<Required<Omit<WsRelayOptions, keyof RelayRouteOptions | Durations>> & Record<Durations, number>>
+  Readonly<Required<Omit<WsRelayOptions, keyof RelayRouteOptions | Durations | 'cluster'>> & Pick<WsRelayOptions, 'cluster'> & Record<Durations, number>>

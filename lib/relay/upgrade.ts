@@ -5,6 +5,7 @@ import { Connection } from './connection.js'
 import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Target } from '../process/entity.js'
+import type { Bond } from './bond.js'
 import type { ResolvedConfig } from './config.js'
 import type { Deflate } from './deflate.js'
 import type { Handshake } from './handshake.js'
@@ -28,6 +29,8 @@ export interface Upgrade {
   readonly settings: RouteSettings
   readonly handshake: Handshake
   readonly target: Target
+  /** Of a target on another node. */
+  readonly bond?: Bond
   readonly config: ResolvedConfig
   readonly deflate: Deflate | undefined
 }

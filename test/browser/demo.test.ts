@@ -1,25 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import fastifyStatic from '@fastify/static'
 import Fastify, { type FastifyInstance } from 'fastify'
-import { chromium, type BrowserContextOptions, type Page } from 'playwright-core'
+import type { BrowserContextOptions, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import chat from '../../examples/chat.js'
 import { build } from '../../examples/demo/server.js'
 import wsRelay from '../../lib/index.js'
-
-const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium'
-const noBrowser = !existsSync(executablePath)
-if (noBrowser && process.env.CI) throw new Error(`No Chromium at ${executablePath}: set CHROMIUM_PATH`)
-
-const skip = noBrowser && `no Chromium at ${executablePath}: set CHROMIUM_PATH`
-const phone = { width: 360, height: 740 }
-const desktop = { width: 1280, height: 800 }
-
-const browser = noBrowser
-  ? undefined
-  : await chromium.launch({ executablePath, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'] })
-t.teardown(() => browser?.close())
+import { enter, phone, picture, say, see, skip, windows } from './fixtures/pages.js'
 
 /** The demo. `open` gives a window of its own; `mistakes` is what went wrong in any of them. */
 async function start (t: Test, make: () => Promise<FastifyInstance> = build) {
@@ -27,37 +13,8 @@ async function start (t: Test, make: () => Promise<FastifyInstance> = build) {
   app.log.level = 'silent'
   t.teardown(() => app.close())
   const address = await app.listen({ port: 0, host: '127.0.0.1' })
-  const mistakes: string[] = []
-
-  const open = async (view: string, options: BrowserContextOptions = {}) => {
-    const context = await browser!.newContext({ viewport: desktop, reducedMotion: 'reduce', ...options })
-    t.teardown(() => context.close())
-    await context.clock.install()
-    const page = await context.newPage()
-    page.on('pageerror', (err) => mistakes.push(String(err)))
-    page.on('console', (message) => { if (message.type() === 'error') mistakes.push(message.text()) })
-    page.on('request', (request) => { if (new URL(request.url()).host !== new URL(address).host) mistakes.push(request.url()) })
-    await page.goto(`${address}/#${view}`)
-    await page.locator('body[data-ready]').waitFor()
-    return page
-  }
-  return { app, open, mistakes }
-}
-
-/** Waits until there is such an element with such a text in it. */
-const see = (page: Page, selector: string, text: string | RegExp) =>
-  page.locator(selector).filter({ hasText: text }).first().waitFor()
-
-async function enter (page: Page, name: string, room = 'lobby') {
-  await page.getByRole('textbox', { name: 'Your name' }).fill(name)
-  await page.getByRole('textbox', { name: 'Room' }).fill(room)
-  await page.getByRole('button', { name: 'Enter the room' }).click()
-  await see(page, '#chat-state', 'Connected')
-}
-
-async function say (page: Page, text: string) {
-  await page.getByRole('textbox', { name: 'Message' }).fill(text)
-  await page.keyboard.press('Enter')
+  const { open, mistakes } = windows(t, [address])
+  return { app, open: (view: string, options?: BrowserContextOptions) => open(`${address}/#${view}`, options), mistakes }
 }
 
 /** The window's clock stands still, so that a state which lasts a second can be looked at. */
@@ -68,14 +25,6 @@ async function stopTime (page: Page) {
 async function begin (page: Page, name: string, button: string) {
   await page.getByRole('textbox', { name: 'Your name' }).fill(name)
   await page.getByRole('button', { name: button }).click()
-}
-
-async function picture (t: Test, page: Page, name: string) {
-  const path = join(t.testdir({}), `${name}.png`)
-  await page.screenshot({ path })
-  const bytes = readFileSync(path)
-  t.equal(bytes.toString('latin1', 1, 4), 'PNG')
-  t.ok(bytes.length > 5000, `${name}: more than an empty page`)
 }
 
 t.test('two people chat, and see each other come and go', { skip }, async (t) => {

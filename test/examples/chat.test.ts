@@ -35,7 +35,7 @@ t.test('everybody sees who is there, who comes and who goes', async (t) => {
   await ada.next('line', ({ text }: Line) => text === 'Grace came in')
   await ada.next('people', named('Ada', 'Grace'))
   await grace.next('people', named('Ada', 'Grace'))
-  t.match((await app.inject('/rooms')).json(), [{ name: 'lobby', people: 2 }])
+  t.match((await app.inject('/rooms')).json(), [{ name: 'lobby', node: 'local', people: 2 }])
   grace.close()
   await ada.next('line', ({ text }: Line) => text === 'Grace left')
   t.ok(await ada.next('people', named('Ada')))

@@ -90,6 +90,17 @@ t.test('TypeScript users get the types, augmented Fastify included', async (t) =
   t.equal(await tsc('-p', 'tsconfig.json'), '')
 })
 
+t.test('an engine whose client is not installed says which one', async (t) => {
+  t.match(await node('engines.mjs'), /^nats: FST_CLUSTER_CLIENT_MISSING @nats-io\/transport-node\nredis: FST_CLUSTER_CLIENT_MISSING ioredis$/m)
+})
+
+t.test('engines have the types of their clients', async (t) => {
+  const clients = ['@nats-io/transport-node', '@nats-io/jetstream', '@nats-io/kv', 'ioredis', '@types/node']
+  await exec(scratch, 'npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error',
+    ...clients.map((name) => `${name}@${manifest.devDependencies[name]}`))
+  t.equal(await tsc('-p', 'tsconfig.engines.json'), '')
+})
+
 t.test('a wrong use does not compile', async (t) => {
   await t.rejects(tsc('-p', 'tsconfig.wrong.json'), { message: /wrong\.ts\(\d+,\d+\): error TS/ })
 })

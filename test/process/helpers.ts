@@ -27,9 +27,9 @@ export function build (t: Teardown, options: ProcessesOptions = {}): ProcessSyst
 }
 
 /** A system whose inside is at hand. */
-export function buildRuntime (options: { logger?: Logger, turns?: Turns, mailboxLimit?: number, mailboxBytes?: number } = {}): { runtime: Runtime, processes: Processes } {
-  const { logger = silent, turns, mailboxLimit = 10_000, mailboxBytes = 2 ** 24 } = options
-  const runtime = new Runtime({ node: 'local', mailboxLimit, mailboxBytes, logger, turns })
+export function buildRuntime (options: { node?: string, logger?: Logger, turns?: Turns, mailboxLimit?: number, mailboxBytes?: number } = {}): { runtime: Runtime, processes: Processes } {
+  const { node = 'local', logger = silent, turns, mailboxLimit = 10_000, mailboxBytes = 2 ** 24 } = options
+  const runtime = new Runtime({ node, mailboxLimit, mailboxBytes, logger, turns })
   return { runtime, processes: processesOf(runtime) }
 }
 

@@ -13,6 +13,20 @@ t.test('incarnations of one operating-system process are ordered and unique', as
   t.strictSame([...incarnations].sort((a, b) => parseInt(a, 36) - parseInt(b, 36)), incarnations)
 })
 
+t.test('an incarnation can be raised until the first PID was made', async (t) => {
+  const pids = new PidFactory('local')
+  const { incarnation } = pids
+  pids.raise(incarnation - 1)
+  t.equal(pids.incarnation, incarnation, 'never lowered')
+  pids.raise(incarnation + 5000)
+  t.equal(pids.incarnation, incarnation + 5000)
+  const pid = pids.next()
+  t.equal(pid, `1@local.${(incarnation + 5000).toString(36)}`)
+  t.notOk(pids.isElsewhere(pid))
+  t.ok(new PidFactory('local').incarnation > pids.incarnation, 'later ones stay above it')
+  t.throws(() => { pids.raise(incarnation + 6000) }, { message: /made already/ })
+})
+
 t.test('only a PID with another node name is elsewhere', async (t) => {
   const pids = new PidFactory('local')
   t.notOk(pids.isElsewhere(pids.next()))

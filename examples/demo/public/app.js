@@ -1,16 +1,17 @@
 // Which view is shown: the address behind the #. Each view keeps its connection while another is shown.
 import * as chat from './chat.js'
 import * as desk from './desk.js'
+import * as nodes from './nodes.js'
 import * as operator from './operator.js'
 import * as processes from './processes.js'
 import { $ } from './ui.js'
 
-const views = { chat, desk, operator, processes }
+const views = { chat, desk, operator, processes, nodes }
 
 /** The chat or the desk may be served alone: what the server has not got is not on the page. */
 async function isServed (path) {
   const { status } = await fetch(path, { method: 'HEAD' }).catch(() => ({ status: 404 }))
-  return status !== 404
+  return status !== 404 && status !== 204
 }
 
 let beside = document.querySelector('main .view').id
@@ -18,10 +19,10 @@ let beside = document.querySelector('main .view').id
 function show (focus) {
   const asked = window.location.hash.slice(1)
   const name = $(asked)?.classList.contains('view') ? asked : document.querySelector('.view').id
-  if (name !== 'processes') beside = name
+  if ($(name).parentElement.localName === 'main') beside = name
   for (const view of document.querySelectorAll('.view')) {
-    // Where there is room, the list of processes is beside the others: that is the style sheet's business.
-    view.hidden = view.id !== beside && view.id !== 'processes'
+    // Where there is room, an aside is beside the others: that is the style sheet's business.
+    view.hidden = view.id !== beside && view.localName !== 'aside'
     view.classList.toggle('shown', view.id === name)
   }
   for (const link of document.querySelectorAll('nav a')) {

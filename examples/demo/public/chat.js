@@ -1,4 +1,5 @@
 import { Connection } from './connection.js'
+import { nodeOf } from './nodes.js'
 import { $, avatar, beginTyping, composer, el, enable, ending, Log, rememberName, showState } from './ui.js'
 
 const log = new Log($('chat-log'))
@@ -35,6 +36,7 @@ function enter (room, name) {
   })
   connection.addEventListener('welcome', ({ detail }) => {
     me = detail.you
+    if ($('nodes')) $('chat-sub').textContent = `You are ${name} on node ${nodeOf(connection)}; the room is on node ${detail.node}`
     for (const line of detail.lines) show(line)
     log.note(`You are in #${detail.room}`, 'good')
   })
@@ -70,7 +72,7 @@ function showPeople (people = []) {
 const controls = () => [...$('chat-form').elements, $('chat-crash')]
 
 async function offerRooms () {
-  const open = await fetch('rooms').then((response) => response.json())
+  const open = await fetch('rooms').then((response) => response.json()).catch(() => []) // this server may be gone
   const counts = new Map([['lobby', 0], ['tea-kitchen', 0], ['library', 0]])
   for (const { name, people } of open.slice(0, 12)) counts.set(name, people)
   $('chat-rooms').replaceChildren(...[...counts].map(([room, people]) => {

@@ -15,7 +15,11 @@ export const codes = new Map([
 /** @param {string} [who] what is at the other end, as in `the room` */
 export function explain (code, who) {
   if (code === 1011 && who) return `${who} ended with an error`
+  if (code === 1012 && who) return `the node that had ${who} was lost`
   return codes.get(code)?.text ?? 'a code of the application'
 }
 
 export const isWorthAnotherTry = (code) => codes.get(code)?.again === true
+
+/** The server itself, and not only what was on it. */
+export const isServerLost = (code) => code === 1001 || code === 1006

@@ -1,5 +1,16 @@
 // A bare WebSocket that comes back: after 1 s, 2 s, 4 s … 15 s, and at once when the network does.
-import { isWorthAnotherTry } from './codes.js'
+// Where there are several servers, it comes back to another one when its own is lost.
+import { isServerLost, isWorthAnotherTry } from './codes.js'
+
+/** The servers to choose from, and the one that all connections use. The page is from the first. */
+export const servers = { all: [window.location.href], current: window.location.href }
+
+export const sameServer = (a, b) => new URL(a).origin === new URL(b).origin
+
+function giveUp (server) {
+  const { all, current } = servers
+  if (sameServer(current, server)) servers.current = all[(all.findIndex((one) => sameServer(one, server)) + 1) % all.length]
+}
 
 const longestDelay = 15_000
 const stable = 10_000 // after so long in one piece the delay starts again from the bottom
@@ -9,7 +20,9 @@ const stable = 10_000 // after so long in one piece the delay starts again from 
  * and one event for each topic, with the `data` of `{"topic": …, "data": …}` as its detail.
  */
 export class Connection extends EventTarget {
-  #url
+  /** Where it goes, or went last. */
+  server
+  #path
   #socket
   #failures = 0
   #timer
@@ -17,8 +30,7 @@ export class Connection extends EventTarget {
 
   constructor (path) {
     super()
-    this.#url = new URL(path, window.location.href)
-    this.#url.protocol = window.location.protocol === 'https:' ? 'wss:' : 'ws:'
+    this.#path = path
     window.addEventListener('online', this.retry)
     this.#open()
   }
@@ -48,7 +60,10 @@ export class Connection extends EventTarget {
 
   #open () {
     this.#say('connecting')
-    const socket = this.#socket = new WebSocket(this.#url)
+    const server = this.server = servers.current
+    const url = new URL(this.#path, server)
+    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
+    const socket = this.#socket = new WebSocket(url)
     let openedAt = Infinity
     socket.onopen = () => {
       openedAt = performance.now()
@@ -62,6 +77,7 @@ export class Connection extends EventTarget {
       if (!this.#wanted) return
       this.#say('closed', { code, reason })
       if (performance.now() - openedAt > stable) this.#failures = 0
+      if (isServerLost(code)) giveUp(server)
       if (isWorthAnotherTry(code)) this.#wait(code, reason)
       else this.close()
     }

@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import { opcodes } from '../../../lib/relay/frames.js'
 import { Registration } from '../../../lib/relay/registration.js'
 import { closeOf, frameOf, textOf } from '../../client-frames.js'
+import { TestCluster } from '../../cluster/nodes.js'
 import { build, handshake, listen, until } from '../../helpers.js'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
@@ -20,18 +21,33 @@ export interface Rig {
   readonly app: FastifyInstance
   readonly port: number
   readonly processes: Processes
+  /** Where the targets live: as `processes`, or another node. */
+  readonly targets: Processes
   readonly relay: RelayServer
 }
 
-/** An application that listens, its route `/`, and one that has nothing to do with WebSockets. */
+/**
+ * An application that listens, its route `/`, and one that has nothing to do with WebSockets. With
+ * TARGETS=elsewhere the {@link Keeper}s live on another node of a cluster in memory.
+ */
 export async function start (t: Test, options: WsRelayOptions = {}, fastify: FastifyHttpOptions<Server> = {}, routes = (_app: FastifyInstance): void => {}): Promise<Rig> {
+  if (process.env.TARGETS === 'elsewhere' && options.cluster === undefined) return await startTwo(t, options, fastify, routes)
   const app = await build(t, options, fastify)
   routes(app)
   app.get<{ Querystring: { relay: string } }>('/', (request, reply) => {
     reply.header('x-ws-relay', request.query.relay).send()
   })
   app.get('/up', async () => 'up')
-  return { app, port: await listen(app), processes: app.processes, relay: Registration.of(app)!.relay }
+  return { app, port: await listen(app), processes: app.processes, targets: app.processes, relay: Registration.of(app)!.relay }
+}
+
+async function startTwo (t: Test, options: WsRelayOptions, fastify: FastifyHttpOptions<Server>, routes: (app: FastifyInstance) => void): Promise<Rig> {
+  const cluster = new TestCluster(t)
+  const rig = await start(t, { node: 'sockets', ...options, cluster: cluster.engine() }, fastify, routes)
+  const { mailboxLimit, mailboxBytes } = options
+  const targets = await cluster.node('targets', { mailboxLimit, mailboxBytes })
+  await until(() => rig.processes.cluster!.nodes().length === 1 && targets.cluster!.nodes().length === 1)
+  return { ...rig, targets }
 }
 
 export { closeOf, frameOf, textOf }
@@ -172,9 +188,10 @@ export class Keeper {
   #held: Promise<void> | undefined
   #release = (): void => {}
 
-  constructor (rig: { processes: Processes }, { monitors = true, mailboxLimit = undefined as number | undefined, keep = true, each = (_kept: Kept): unknown => undefined } = {}) {
+  constructor (rig: { processes: Processes, targets?: Processes }, { monitors = true, mailboxLimit = undefined as number | undefined, keep = true, each = (_kept: Kept): unknown => undefined } = {}) {
     const keeper = this
-    this.pid = rig.processes.spawn(async function keeper_ (self) {
+    const { targets = rig.processes } = rig
+    this.pid = targets.spawn(async function keeper_ (self) {
       for await (const { topic, payload, from } of self.inbox as AsyncIterable<Kept>) {
         if (topic === 'ws.join' && monitors) self.monitor(payload.client_pid)
         if (keep) keeper.mail.push({ topic, payload, from })
@@ -184,7 +201,7 @@ export class Keeper {
         if (keeper.#held !== undefined) await keeper.#held
       }
     }, { mailboxLimit })
-    this.exited = rig.processes.exited(this.pid)
+    this.exited = targets.exited(this.pid)
   }
 
   /** Takes at most one more message, until {@link release}. */

@@ -1,6 +1,6 @@
-import type { Entity, Target } from '../process/entity.js'
+import type { Entity, Target } from './entity.js'
 
-/** Why a connection cannot be bound to something. */
+/** Why a connection cannot be bound to something of this node. */
 export type TargetProblem = 'it is not alive' | 'it is stopping' | 'it is a connection'
 
 /** What a connection can be bound to: a process that takes mail. Or why it cannot. */
@@ -11,6 +11,6 @@ export function asTarget (entity: Entity | undefined): Target | TargetProblem {
   return entity.stopping ? 'it is stopping' : entity
 }
 
-function isTarget (entity: Entity): entity is Target {
+export function isTarget (entity: Entity): entity is Target {
   return 'accept' in entity
 }

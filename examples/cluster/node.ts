@@ -1,0 +1,55 @@
+// One node: the chat, on any of them. The launcher starts three; by hand, with an engine on its usual port:
+//   NODE=a ADDRESSES='{"a":"http://127.0.0.1:3001","b":"http://127.0.0.1:3002"}' npx tsx examples/cluster/node.ts
+import Fastify from 'fastify'
+import wsRelay, { type ClusterEngine } from '../../lib/index.js' // in your project: 'fastify-ws-relay'
+import { nats } from '../../lib/cluster/transports/nats.js' // 'fastify-ws-relay/nats'
+import { redis } from '../../lib/cluster/transports/redis.js' // 'fastify-ws-relay/redis'
+import { leaveOut, servePage } from '../demo/page.js'
+import chat from './chat.js'
+import { nodes, type Command, type Running } from './nodes.js'
+
+export async function build (node: string, addresses: Record<string, string>, cluster: ClusterEngine) {
+  const app = Fastify({ logger: { level: process.env.LOG_LEVEL ?? 'warn', base: { node } } })
+  const servers = Object.values(addresses)
+  // The page of one node goes to another when its own is lost.
+  await app.register(wsRelay, { node, cluster, allowedOrigins: servers })
+  await app.register(chat)
+  await servePage(app, servers)
+  leaveOut(app, '/desk/status', '/processes')
+
+  const { processes } = app
+  const command = (command: Command) => { process.send?.(command) }
+  processes.supervise({ name: 'page', children: [{ id: 'nodes', name: 'nodes', start: nodes, args: [processes, addresses, command] }] })
+  // In a new store names are given out after 8 s: that time begins now, and not with the first room.
+  processes.cluster!.names.register(`page:${node}`, processes.names.lookup('nodes')!)
+    .catch((err: unknown) => { app.log.warn({ err }, 'there are no cluster-wide names yet') })
+  app.get('/nodes', (request, reply) => {
+    if (request.wsUpgradable) reply.relay('nodes').send()
+    else reply.send(processes.cluster!.nodes())
+  })
+  // For a readiness probe.
+  app.get('/health', (_request, reply) => {
+    const health = processes.cluster!.health()
+    reply.code(health.ready ? 200 : 503).send(health)
+  })
+  return app
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const { NODE = 'a', ADDRESSES = '{"a":"http://127.0.0.1:3001"}', ENGINE = 'nats://127.0.0.1:4222' } = process.env
+  const addresses = JSON.parse(ADDRESSES) as Record<string, string>
+  const engine = ENGINE.startsWith('redis') ? redis({ url: ENGINE }) : nats({ servers: ENGINE })
+  const app = await build(NODE, addresses, engine)
+  const { hostname, port } = new URL(addresses[NODE])
+  await app.listen({ host: hostname, port: Number(port) })
+
+  process.on('message', (running: Running) => { app.processes.send('nodes', 'running', running) })
+  process.send?.('listening')
+  // Without its launcher it goes, too.
+  for (const event of ['SIGINT', 'SIGTERM', 'disconnect'] as const) {
+    process.once(event, async () => {
+      await app.close()
+      process.exit()
+    })
+  }
+}

@@ -1,0 +1,79 @@
+// What the page shows of the cluster, and the launcher's remote control.
+import { Type } from '@fastify/type-provider-typebox'
+import { Value } from '@sinclair/typebox/value'
+import { allRooms } from './chat.js'
+import type { About } from '../chat.js'
+import type { Process, Processes } from '../../lib/index.js' // in your project: 'fastify-ws-relay'
+
+/** From the launcher to every node: who runs as which operating-system process. */
+export type Running = Record<string, number>
+/** From a node to the launcher. */
+export type Command = { kill: string } | { start: string }
+
+const Frame = Type.Union([Type.Object({ kill: Type.String() }), Type.Object({ start: Type.String() })])
+
+interface Topics { tick: undefined, rooms: About[], running: Running }
+
+function parse (data: unknown): Command | undefined {
+  try {
+    const frame: unknown = JSON.parse(String(data))
+    return Value.Check(Frame, frame) ? frame : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** One on each node, for the pages that are connected there. */
+export async function nodes (self: Process<Topics>, processes: Processes, addresses: Record<string, string>, command: (command: Command) => void) {
+  const cluster = processes.cluster!
+  let rooms: About[] = []
+  let running: Running | undefined // unknown without a launcher
+  let asking = false
+
+  const snapshot = () => {
+    const known = new Map(cluster.nodes().map(({ node, state }) => [node, state]))
+    known.set(cluster.node, 'up')
+    const list = Object.entries(addresses).map(([node, address]) => ({
+      node,
+      address,
+      state: known.get(node) ?? 'unknown',
+      runs: running === undefined ? undefined : node in running,
+      process: running?.[node],
+      rooms: rooms.filter((room) => room.node === node)
+    }))
+    return { here: cluster.node, nodes: list }
+  }
+  const show = () => { self.groups.broadcast('pages', 'nodes', snapshot()) }
+
+  /** Not awaited: a node that was just killed answers nobody, and the pages should see that at once. */
+  const askRooms = () => {
+    if (asking) return
+    asking = true
+    allRooms(processes)
+      .then((found) => { self.send(self.pid, 'rooms', found) }, (err: unknown) => { self.log.warn({ err }, 'the rooms are not known') })
+      .finally(() => { asking = false })
+  }
+
+  cluster.watch(self.pid) // from now on `@node` says who came and who went
+  self.sendEvery('1s', self.pid, 'tick')
+  await self.serve({
+    'ws.join': ({ client_pid }) => {
+      self.groups.join('pages', client_pid)
+      self.send(client_pid, 'nodes', snapshot())
+    },
+    'ws.message': ({ data }) => {
+      const frame = parse(data)
+      if (frame !== undefined && Object.hasOwn(addresses, Object.values(frame)[0])) command(frame)
+    },
+    '@node': show,
+    running: (processes) => {
+      running = processes
+      show()
+    },
+    rooms: (found) => {
+      rooms = found
+      show()
+    },
+    tick: () => { if (self.groups.members('pages').length > 0) askRooms() }
+  }, () => {})
+}

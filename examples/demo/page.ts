@@ -1,0 +1,22 @@
+// The page of the demos, under a policy that lets nothing in from elsewhere.
+import fastifyStatic from '@fastify/static'
+import type { FastifyInstance } from 'fastify'
+
+/** Serves the page. `servers` are others that it may talk to, as `http://host:port`. */
+export async function servePage (app: FastifyInstance, servers: string[] = []) {
+  const sockets = servers.map((address) => address.replace(/^http/, 'ws'))
+  const policy = [
+    "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", ["connect-src 'self'", ...sockets].join(' '),
+    "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"
+  ].join('; ')
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.headers({ 'content-security-policy': policy, 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' })
+    done()
+  })
+  await app.register(fastifyStatic, { root: new URL('./public', import.meta.url) })
+}
+
+/** What the page asks for and this server has not got: so it leaves that part out. */
+export function leaveOut (app: FastifyInstance, ...paths: string[]) {
+  for (const path of paths) app.get(path, (_request, reply) => { reply.code(204).send() })
+}

@@ -1,0 +1,80 @@
+import { errorCodes, show } from './errors.js'
+import { LocalProcesses } from '../process/here.js'
+import { toMilliseconds } from '../process/duration.js'
+import { ClusterNode } from './node.js'
+import { NodeWatchers } from './node-watchers.js'
+import type { Batch } from '../process/entity.js'
+import type { Runtime } from '../process/runtime.js'
+import type { Cluster, ClusterEngine } from '../../types/cluster.js'
+import type { Pid } from '../../types/pid.js'
+
+/** Milliseconds. */
+const startCheck = 60_000
+
+/**
+ * Makes a process system a node of a cluster. No PID may have been made before: the incarnation in
+ * it is only known when the engine has answered.
+ *
+ * @throws `FST_CLUSTER_UNAVAILABLE` when the engine is not there in time, and what the engine itself says
+ */
+export async function startCluster (runtime: Runtime, engine: ClusterEngine): Promise<void> {
+  const { node: name, incarnation } = runtime.pids
+  const node = new ClusterNode({
+    node: name,
+    incarnation,
+    prefix: engine.prefix,
+    transport: engine.transport,
+    timing: engine.timing,
+    startTimeout: toMilliseconds(engine.startTimeout),
+    here: new LocalProcesses(runtime),
+    logger: runtime.logger,
+    events: {
+      // Another process may have the name soon: two must not act under it.
+      nameLost: (_name, pid) => { runtime.exit(pid, 'name_lost') },
+      broadcast: (members, topic, payload, from) => broadcast(runtime, members, topic, payload, from),
+      // The node has left by itself, and has logged why; `health` says so from now on.
+      fatal () {}
+    }
+  })
+  runtime.leave = () => node.close()
+  // No timer of the node keeps a program running, and an engine that is away has no socket that does.
+  const awake = setInterval(() => {}, startCheck)
+  let raised: number
+  try {
+    raised = await node.start()
+  } finally {
+    clearInterval(awake)
+  }
+  // Closed while it started.
+  if (runtime.closing) return
+  runtime.pids.raise(raised)
+  runtime.join(node.elsewhere, clusterOf(runtime, node))
+}
+
+/** A broadcast that arrives for members of this node; a payload for connections is framed once. */
+function broadcast (runtime: Runtime, members: readonly Pid[], topic: string, payload: unknown, from: Pid | undefined): number {
+  const batch: Batch = {}
+  let accepted = 0
+  for (const member of members) if (runtime.living(member)?.deliver(topic, payload, from, undefined, batch) === true) accepted++
+  return accepted
+}
+
+/** `processes.cluster`: the typed surface, with the docs, is `Cluster`. */
+function clusterOf (runtime: Runtime, node: ClusterNode): Cluster {
+  const watchers = new NodeWatchers(runtime, node)
+  return Object.freeze({
+    node: node.node,
+    names: node.names,
+    groups: node.groups,
+    nodes: () => node.nodes(),
+    watch (pid: string) {
+      const entity = runtime.find(runtime.addressed(pid))
+      if (entity === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(pid))
+      watchers.add(entity.pid)
+      return node.nodes()
+    },
+    unwatch (pid: string) { watchers.delete(runtime.addressed(pid)) },
+    stats: () => node.stats(),
+    health: () => node.health()
+  })
+}

@@ -1,0 +1,211 @@
+// Where a process lives: the contract of `processes` with the other end on another node.
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import Fastify from 'fastify'
+import t from 'tap'
+import { TestCluster } from './nodes.js'
+import { wsRelay } from '../../lib/index.js'
+import { createProcesses } from '../../lib/process/index.js'
+import { until } from '../helpers.js'
+import { deferred, probe } from '../process/helpers.js'
+import type { Pid } from '../../types/pid.js'
+import type { Process, ProcessSystem } from '../../types/processes.js'
+
+async function started (processes: ProcessSystem, options = {}): Promise<Process> {
+  const self = deferred<Process>()
+  processes.spawn(async (given) => { self.resolve(given); await given.receive({ topic: '@exit' }) }, options)
+  return await self.promise
+}
+
+t.test('a system without a cluster is ready at once, and has none', async (t) => {
+  const processes = createProcesses()
+  await processes.ready()
+  t.equal(processes.cluster, undefined)
+  await processes.close()
+})
+
+t.test('nothing of a cluster is loaded without the option', async (t) => {
+  const script = `
+    const { default: wsRelay } = await import('./lib/index.ts')
+    const { createProcesses } = await import('./lib/process/index.ts')
+    const { default: Fastify } = await import('fastify')
+    const app = Fastify()
+    await app.register(wsRelay)
+    await app.ready()
+    await app.close()
+    const processes = createProcesses()
+    await processes.close()
+  `
+  const trace = `
+    import { register } from 'node:module'
+    register('data:text/javascript,' + encodeURIComponent(\`
+      import { writeSync } from 'node:fs'
+      export async function load (url, context, next) { writeSync(1, url + String.fromCharCode(10)); return await next(url, context) }
+    \`))
+  `
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    '--import', 'tsx', '--import', `data:text/javascript,${encodeURIComponent(trace)}`, '--input-type=module', '-e', script
+  ], { cwd: new URL('../..', import.meta.url).pathname, env: { ...process.env, NODE_OPTIONS: '' }, maxBuffer: 2 ** 24 })
+  t.match(stdout, /lib\/process\/runtime\.ts/, 'what is loaded is seen')
+  t.notMatch(stdout, /lib\/cluster\//)
+})
+
+t.test('nothing can be spawned before a node has joined', async (t) => {
+  const cluster = new TestCluster(t)
+  const processes = createProcesses({ node: 'a', cluster: cluster.engine() })
+  t.throws(() => processes.spawn(() => {}), { code: 'FST_CLUSTER_NOT_READY' })
+  t.equal(processes.cluster, undefined)
+  await processes.ready()
+  t.match(processes.cluster, { node: 'a' })
+  t.match(processes.spawn(() => {}), /^1@a\./)
+  await processes.close()
+  t.match(processes.cluster?.health(), { ready: false, problem: 'closed' })
+})
+
+t.test('a node that is closed while it starts', async (t) => {
+  const cluster = new TestCluster(t)
+  cluster.hub.stop()
+  const processes = createProcesses({ node: 'a', cluster: cluster.engine() })
+  const ready = processes.ready().then(() => 'joined', () => 'given up')
+  await new Promise(setImmediate)
+  await processes.close()
+  await ready
+  t.equal(processes.cluster, undefined)
+})
+
+t.test('an engine that is not there in time', async (t) => {
+  const cluster = new TestCluster(t)
+  cluster.hub.stop()
+  const engine = { ...cluster.engine(), startTimeout: 20 }
+  const processes = createProcesses({ node: 'a', cluster: engine })
+  await t.rejects(processes.ready(), { code: 'FST_CLUSTER_UNAVAILABLE' })
+  t.throws(() => processes.spawn(() => {}), { code: 'FST_CLUSTER_NOT_READY' })
+  await processes.close()
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await t.rejects(async () => { await app.register(wsRelay, { node: 'b', cluster: { ...cluster.engine(), startTimeout: 20 } }) }, { code: 'FST_CLUSTER_UNAVAILABLE' })
+})
+
+t.test('a node needs a name and an engine', async (t) => {
+  const cluster = new TestCluster(t)
+  const wrong: Array<[object, RegExp]> = [[{ cluster: cluster.engine() }, /'cluster' needs 'node'/], [{ node: 'a', cluster: {} }, /must be an engine/], [{ node: 'a', cluster: 'nats' }, /must be an engine/]]
+  for (const [options, message] of wrong) {
+    t.throws(() => createProcesses(options as never), { code: 'FST_PROCESS_INVALID_OPTIONS', message })
+    const app = Fastify()
+    t.teardown(() => app.close())
+    await t.rejects(async () => { await app.register(wsRelay, options as never) }, { code: 'FST_WS_RELAY_INVALID_OPTIONS', message })
+  }
+})
+
+t.test('a restarted node has a higher incarnation', async (t) => {
+  const cluster = new TestCluster(t)
+  const first = await cluster.node('a')
+  const before = first.spawn(() => {})
+  await first.close()
+  const second = createProcesses({ node: 'a', cluster: cluster.engine() })
+  t.teardown(() => second.close())
+  await second.ready()
+  const after = second.spawn(() => {})
+  const incarnation = (pid: string): number => parseInt(pid.split('.')[1], 36)
+  t.ok(incarnation(after) > incarnation(before))
+  t.match(await second.exited(before), { reason: 'noproc' })
+})
+
+t.test('messages, calls, ends, monitors and links work from node to node', async (t) => {
+  const cluster = new TestCluster(t)
+  const a = await cluster.node('a')
+  const b = await cluster.node('b')
+  const there = probe(b, { trapLinks: true })
+  for (let i = 0; i < 100; i++) t.ok(a.send(there.pid, 'x', i))
+  t.strictSame((await there.until(100)).map(({ payload }) => payload), Array.from({ length: 100 }, (_, i) => i))
+  t.notOk(a.alive(there.pid))
+  t.equal(a.info(there.pid), undefined)
+
+  const double = b.spawn(async (self) => { await self.serve({ double: (n: number, { reply }: any) => { reply(n * 2) }, no: (_: unknown, { fail }: any) => { fail(new Error('no')) }, end: () => { self.stop('gone') } } as never) }) as string
+  t.equal(await a.call(double, 'double', 21), 42)
+  await t.rejects(a.call(double, 'no'), { code: 'FST_PROCESS_CALL_FAILED', cause: { message: 'no' } })
+  const exited = a.exited(double)
+  await t.rejects(a.call(double, 'end'), { code: 'FST_PROCESS_CALL_FAILED' })
+  t.match(await exited, { pid: double, reason: 'gone' })
+  await t.rejects(a.call(double, 'double', 1), { code: 'FST_PROCESS_NOT_ALIVE' })
+  t.match(await a.exited(double), { reason: 'noproc' })
+
+  const peer = await started(a)
+  peer.link(there.pid)
+  await until(() => b.info(there.pid)?.links.length === 1)
+  a.exit(peer.pid, 'boom')
+  t.match((await there.until(101))[100], { topic: '@link_down', payload: { pid: peer.pid, reason: 'boom' } })
+  const cancelled = a.exited(there.pid)
+  t.ok(a.cancel(there.pid))
+  t.match(await cancelled, { reason: 'shutdown' })
+})
+
+t.test('names of the whole cluster', async (t) => {
+  const cluster = new TestCluster(t)
+  const a = await cluster.node('a')
+  const b = await cluster.node('b')
+  const { pid } = await started(a)
+  const held = await a.cluster!.names.register('leader', pid)
+  t.match(await b.cluster!.names.lookup('leader'), { pid, fence: held.fence })
+  const other = await started(b)
+  await t.rejects(b.cluster!.names.register('leader', other.pid), { code: 'FST_CLUSTER_NAME_TAKEN' })
+  t.equal(b.names.lookup('leader'), undefined, 'names of a node are its own')
+})
+
+t.test('a broadcast to a group reaches every node', async (t) => {
+  const cluster = new TestCluster(t)
+  const a = await cluster.node('a')
+  const b = await cluster.node('b')
+  const members = [probe(a), probe(b), probe(b)]
+  await a.cluster!.groups.join('room', members[0].pid)
+  await b.cluster!.groups.join('room', members[1].pid)
+  await b.cluster!.groups.join('room', members[2].pid)
+  t.strictSame(new Set((await a.cluster!.groups.members('room')).members), new Set(members.map(({ pid }) => pid)))
+  t.ok(a.cluster!.groups.broadcast('room', 'news', { text: 'hello' }))
+  for (const member of members) t.match(await member.until(1), [{ topic: 'news', payload: { text: 'hello' } }])
+})
+
+t.test('a process may watch nodes come and go', async (t) => {
+  const cluster = new TestCluster(t)
+  const a = await cluster.node('a')
+  const watcher = probe(a)
+  const both = probe(a)
+  t.strictSame(a.cluster!.watch(watcher.pid), [])
+  a.cluster!.watch(watcher.pid)
+  a.cluster!.watch(both.pid)
+  a.cluster!.unwatch(both.pid)
+  a.cluster!.unwatch(both.pid)
+  const b = await cluster.node('b')
+  t.match(await watcher.until(1), [{ topic: '@node', payload: { node: 'b', state: 'up' }, from: undefined }])
+  const target = await started(b)
+  const monitor = a.spawn(async (self) => { self.monitor(target.pid); await self.receive({ topic: '@exit' }) })
+  const gone = a.exited(monitor)
+  await b.close()
+  t.match((await watcher.until(2))[1], { topic: '@node', payload: { node: 'b', state: 'down' } })
+  await gone
+  t.strictSame(both.seen, [])
+  a.exit(watcher.pid)
+  t.throws(() => a.cluster!.watch(watcher.pid), { code: 'FST_PROCESS_NOT_ALIVE' })
+  t.throws(() => a.cluster!.watch('no pid'), { code: 'FST_PROCESS_INVALID_PID' })
+  t.match(a.cluster!.stats(), { up: 0 })
+  t.strictSame(a.cluster!.health(), { ready: true })
+})
+
+t.test('the plugin waits for its cluster, and leaves it last', async (t) => {
+  const cluster = new TestCluster(t)
+  const b = await cluster.node('b')
+  const app = Fastify()
+  await app.register(wsRelay, { node: 'a', cluster: cluster.engine(), closeTimeout: 20 })
+  t.equal(app.processes.cluster?.node, 'a')
+  const there = probe(b)
+  const dying = app.processes.spawn(async function last (self) {
+    await self.serve({})
+    self.send(there.pid as string, 'goodbye')
+  })
+  await until(() => app.processes.info(dying)?.status === 'waiting')
+  const exited = b.exited(dying)
+  await until(() => b.cluster!.nodes().some(({ node, state }) => node === 'a' && state === 'up'))
+  await app.close()
+  t.match(await there.until(1), [{ topic: 'goodbye', from: dying as Pid }])
+  t.match(await exited, { pid: dying })
+})

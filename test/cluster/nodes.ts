@@ -1,0 +1,40 @@
+// Real nodes in one OS process, on an engine of their own in memory.
+import { createProcesses } from '../../lib/process/index.js'
+import { memory, MemoryHub } from '../../lib/cluster/transports/memory.js'
+import { until } from '../helpers.js'
+import type { Test } from 'tap'
+import type { ClusterEngine } from '../../types/cluster.js'
+import type { ProcessesOptions, ProcessSystem } from '../../types/processes.js'
+
+/** An engine that dies with the test. */
+export class TestCluster {
+  readonly hub = new MemoryHub()
+  readonly #t: Test
+  readonly #systems: ProcessSystem[] = []
+
+  constructor (t: Test) {
+    this.#t = t
+    // Nothing of a node in memory keeps a program running.
+    const awake = setInterval(() => {}, 60_000)
+    t.teardown(() => { clearInterval(awake) })
+  }
+
+  engine (): ClusterEngine {
+    return memory({ hub: this.hub })
+  }
+
+  /** A node that has joined, and knows the others of this test. */
+  async node (name: string, options: ProcessesOptions = {}, engine = this.engine()): Promise<ProcessSystem> {
+    const system = createProcesses({ node: name, cluster: engine, closeTimeout: 20, ...options })
+    this.#t.teardown(() => system.close())
+    await system.ready()
+    this.#systems.push(system)
+    await this.allUp()
+    return system
+  }
+
+  /** Resolves when each node sees all others. */
+  async allUp (): Promise<void> {
+    await until(() => this.#systems.every(({ cluster }) => cluster!.nodes().filter(({ state }) => state === 'up').length >= this.#systems.length - 1))
+  }
+}

@@ -1,0 +1,86 @@
+import { once } from 'node:events'
+import t, { type Test } from 'tap'
+import { startEngine } from '../../examples/cluster/engine.js'
+import { missing } from '../cluster/fixtures/servers.js'
+import { startCluster } from './fixtures/cluster.js'
+import { Client } from './fixtures/client.js'
+import { run } from './fixtures/run.js'
+
+// A lease runs out, and operating-system processes start.
+t.setTimeout(300_000)
+
+interface Row { node: string, state: string, runs: boolean, rooms: Array<{ name: string, people: number }> }
+interface Nodes { here: string, nodes: Row[] }
+type People = Array<{ name: string }>
+
+const row = ({ nodes }: Nodes, name: string) => nodes.find(({ node }) => node === name)!
+const named = (...names: string[]) => (people: People) => people.map(({ name }) => name).join() === names.join()
+
+async function enter (t: Test, port: number, name: string) {
+  const client = await Client.connect(t, port, `/rooms/lobby?name=${name}`)
+  const { node } = await client.next<{ node: string }>('welcome')
+  return Object.assign(client, { node })
+}
+
+for (const engine of ['nats', 'redis'] as const) {
+  const skip = missing(`${engine}-server`)
+  t.test(`a room is lost with its node and starts anew on another one, with ${engine}`, { skip }, async (t) => {
+    const { ports: [a, b, c], line, stop } = await startCluster(t, ...engine === 'redis' ? ['--redis'] : [])
+    const nodes = await Client.connect(t, b, '/nodes')
+    await nodes.next<Nodes>('nodes', (news) => news.nodes.every(({ state, runs }) => state === 'up' && runs))
+    const ada = await enter(t, a, 'Ada')
+    const grace = await enter(t, b, 'Grace')
+    t.same([ada.node, grace.node], ['a', 'a'], 'it is where the first of them is')
+    await grace.next('people', named('Ada', 'Grace'))
+    ada.send({ say: 'Good morning' })
+    t.match(await grace.next('line', ({ id }) => id !== undefined), { name: 'Ada', text: 'Good morning' })
+    await nodes.next<Nodes>('nodes', (news) => row(news, 'a').rooms[0]?.people === 2)
+
+    nodes.send({ kill: 'a' })
+    await line(/node a has ended \(SIGKILL\)/)
+    t.same(await ada.closed, { code: 1006, reason: '' })
+    t.same(await grace.closed, { code: 1012, reason: 'target node lost' })
+    const news = await nodes.next<Nodes>('nodes', (news) => row(news, 'a').state === 'down')
+    t.match([row(news, 'b').state, row(news, 'c').state], ['up', 'up'])
+
+    // Both at once, and each on a node that has it not yet: one of them starts it.
+    const again = await Promise.all([enter(t, b, 'Grace'), enter(t, c, 'Ada')])
+    t.equal(again[0].node, again[1].node)
+    t.not(again[0].node, 'a')
+    for (const client of again) await client.next('people', (people: People) => people.length === 2)
+
+    nodes.send({ start: 'a' })
+    await nodes.next<Nodes>('nodes', (news) => row(news, 'a').state === 'up' && row(news, 'a').runs)
+    const late = await enter(t, a, 'Edsger')
+    t.equal(late.node, again[0].node, 'the new node knows where the room is')
+
+    t.same(await (await fetch(`http://127.0.0.1:${a}/health`)).json(), { ready: true })
+    t.equal((await fetch(`http://127.0.0.1:${a}/rooms/lobby?name=Ada`)).status, 426)
+    t.match(await (await fetch(`http://127.0.0.1:${a}/rooms`)).json(), [{ name: 'lobby', people: 3 }])
+
+    t.same(await stop(), [0, null])
+    for (const client of [...again, late, nodes]) t.same(await client.closed, { code: 1001, reason: 'server shutting down' })
+  })
+}
+
+t.test('who leaves with a lost node leaves the room', { skip: missing('nats-server') }, async (t) => {
+  const { ports: [a, b] } = await startCluster(t)
+  const ada = await enter(t, a, 'Ada')
+  const grace = await enter(t, b, 'Grace')
+  t.equal(grace.node, 'a')
+  await ada.next('people', named('Ada', 'Grace'))
+  const nodes = await Client.connect(t, a, '/nodes')
+  for (const nonsense of ['', '{}', { kill: 'nobody' }, { kill: '__proto__' }, { kill: 1 }]) nodes.send(nonsense)
+  nodes.send({ kill: 'b' })
+  await ada.next('line', ({ text }) => text === 'Grace left')
+  t.ok(await ada.next('people', named('Ada')))
+})
+
+t.test('without an engine it says how to get one', async (t) => {
+  const { child } = run(t, 'cluster/start.ts', 0, { PATH: '/nowhere' })
+  t.same(await once(child, 'exit'), [1, null])
+  const { PATH } = process.env
+  t.teardown(() => { process.env.PATH = PATH })
+  process.env.PATH = '/nowhere'
+  for (const engine of ['nats', 'redis'] as const) await t.rejects(startEngine(engine), { message: new RegExp(`apt-get install ${engine}-server`) })
+})

@@ -1,0 +1,267 @@
+// Process systems of one operating-system process, joined without a cluster: each calls the other
+// in a later turn, in order. What the seam promises can be tested without channels and engines.
+import { LocalProcesses } from '../../lib/process/here.js'
+import type { Answer, Call } from '../../lib/process/calls.js'
+import type { Elsewhere, RemoteProblem } from '../../lib/process/elsewhere.js'
+import type { Target } from '../../lib/process/entity.js'
+import type { Feeder } from '../../lib/process/mailbox.js'
+import type { Watcher } from '../../lib/process/relations.js'
+import type { Runtime } from '../../lib/process/runtime.js'
+import type { Exit } from '../../types/messages.js'
+import type { Pid } from '../../types/pid.js'
+
+function nodeOf (pid: string): string {
+  return pid.slice(pid.indexOf('@') + 1, pid.lastIndexOf('.'))
+}
+
+/** What carries everything from node to node. */
+export class Wire {
+  readonly #sides = new Map<string, Side>()
+  readonly #tasks: Array<() => void> = []
+  #held = false
+  #scheduled = false
+
+  join (runtime: Runtime): void {
+    const side = new Side(this, runtime)
+    this.#sides.set(runtime.pids.node, side)
+    runtime.join(side)
+  }
+
+  sideOf (pid: string): Side | undefined {
+    return this.#sides.get(nodeOf(pid))
+  }
+
+  /** Nothing arrives until `release`. */
+  hold (): void {
+    this.#held = true
+  }
+
+  release (): void {
+    this.#held = false
+    this.#schedule()
+  }
+
+  /** A node is lost to all others, and they to it. */
+  lose (node: string): void {
+    const lost = this.#sides.get(node)!
+    this.#sides.delete(node)
+    for (const side of this.#sides.values()) {
+      side.lost(node)
+      lost.lost(side.node)
+    }
+    lost.alone = true
+  }
+
+  later (task: () => void): void {
+    this.#tasks.push(task)
+    this.#schedule()
+  }
+
+  #schedule (): void {
+    if (this.#held || this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      if (this.#held) return
+      for (const task of this.#tasks.splice(0)) task()
+    })
+  }
+}
+
+/** One node's way to the others. */
+class Side implements Elsewhere {
+  readonly here: LocalProcesses
+  readonly node: string
+  alone = false
+  readonly #wire: Wire
+  readonly #runtime: Runtime
+  readonly #watchers = new Map<Pid, Map<Watcher, Watcher>>()
+  readonly #calls = new Map<Call, Pid>()
+
+  constructor (wire: Wire, runtime: Runtime) {
+    this.#wire = wire
+    this.#runtime = runtime
+    this.node = runtime.pids.node
+    this.here = new LocalProcesses(runtime)
+  }
+
+  /** Records of what was asked for and has not come yet. */
+  get size (): number {
+    return this.#watchers.size + this.#calls.size
+  }
+
+  #to (pid: Pid): Side | undefined {
+    return this.alone ? undefined : this.#wire.sideOf(pid)
+  }
+
+  send (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Call): boolean {
+    const other = this.#to(to)
+    if (other === undefined) return false
+    try {
+      payload = structuredClone(payload)
+    } catch {
+      return false
+    }
+    this.#wire.later(() => { other.here.deliver(to, topic, payload, from, call && this.#answer(call)) })
+    if (call === undefined) return true
+    this.#calls.set(call, to)
+    const over = (): void => { this.#calls.delete(call) }
+    call.promise.then(over, over)
+    return true
+  }
+
+  #answer (call: Call): Answer {
+    const later = (task: () => void): void => { this.#wire.later(task) }
+    return {
+      reply: (value) => { later(() => { call.reply(value) }) },
+      fail: (error) => { later(() => { call.fail(error) }) },
+      reject: (error) => { later(() => { call.reject(error) }) }
+    }
+  }
+
+  exit (to: Pid, reason: string): boolean {
+    const other = this.#to(to)
+    if (other !== undefined) this.#wire.later(() => { other.here.exit(to, reason) })
+    return other !== undefined
+  }
+
+  cancel (to: Pid, reason: string, from: Pid | undefined): boolean {
+    const other = this.#to(to)
+    if (other !== undefined) this.#wire.later(() => { other.here.cancel(to, reason, from) })
+    return other !== undefined
+  }
+
+  watch (target: Pid, watcher: Watcher): void {
+    const other = this.#to(target)
+    if (other === undefined) watcher.targetEnded({ pid: target, reason: 'noconnection' })
+    else {
+      const proxy = this.#proxy(target, watcher)
+      this.#wire.later(() => { other.here.watch(target, proxy) })
+    }
+  }
+
+  #proxy (target: Pid, watcher: Watcher): Watcher {
+    const proxies = this.#watchers.get(target) ?? new Map<Watcher, Watcher>()
+    this.#watchers.set(target, proxies)
+    const proxy: Watcher = {
+      targetEnded: (exit) => { this.#wire.later(() => { if (this.#forget(target, watcher) === proxy) watcher.targetEnded(exit) }) }
+    }
+    proxies.set(watcher, proxy)
+    return proxy
+  }
+
+  #forget (target: Pid, watcher: Watcher): Watcher | undefined {
+    const proxies = this.#watchers.get(target)
+    const proxy = proxies?.get(watcher)
+    proxies?.delete(watcher)
+    if (proxies?.size === 0) this.#watchers.delete(target)
+    return proxy
+  }
+
+  unwatch (target: Pid, watcher: Watcher): void {
+    const proxy = this.#forget(target, watcher)
+    const other = this.#to(target)
+    if (proxy !== undefined && other !== undefined) this.#wire.later(() => { other.here.unwatch(target, proxy) })
+  }
+
+  link (here: Pid, there: Pid): void {
+    const other = this.#to(there)
+    if (other === undefined) this.here.linkedEnded(here, { pid: there, reason: 'noconnection' })
+    else {
+      this.#wire.later(() => {
+        if (!other.here.linked(there, here)) this.#wire.later(() => { this.here.linkedEnded(here, { pid: there, reason: 'noproc' }) })
+      })
+    }
+  }
+
+  unlink (here: Pid, there: Pid): void {
+    const other = this.#to(there)
+    if (other !== undefined) this.#wire.later(() => { other.here.unlinked(there, here) })
+  }
+
+  linkedEnded (exit: Exit, there: Pid): void {
+    const other = this.#to(there)
+    if (other !== undefined) this.#wire.later(() => { other.here.linkedEnded(there, exit) })
+  }
+
+  bind (target: Pid, watcher: Watcher): Promise<Target | RemoteProblem> {
+    const other = this.#to(target)
+    if (other === undefined) return Promise.resolve('its node cannot be reached')
+    return new Promise((resolve) => {
+      this.#wire.later(() => {
+        const problem = other.alone ? 'its node cannot be reached' : other.here.bindProblem(target)
+        const bound = problem ?? new DirectTarget(this.#wire, other, target)
+        if (problem === undefined) other.here.watch(target, this.#proxy(target, watcher))
+        this.#wire.later(() => { resolve(bound) })
+      })
+    })
+  }
+
+  lost (node: string): void {
+    for (const [call, to] of [...this.#calls]) if (nodeOf(to) === node) call.targetEnded({ pid: to, reason: 'noconnection' })
+    for (const entity of [...this.#runtime.entities]) {
+      for (const peer of [...this.#runtime.relations.linksOf(entity.pid)]) {
+        if (nodeOf(peer) === node) this.here.linkedEnded(entity.pid, { pid: peer, reason: 'noconnection' })
+      }
+    }
+    for (const [target, proxies] of [...this.#watchers]) {
+      if (nodeOf(target) !== node) continue
+      this.#watchers.delete(target)
+      for (const watcher of proxies.keys()) watcher.targetEnded({ pid: target, reason: 'noconnection' })
+    }
+  }
+}
+
+/** A process elsewhere that a connection is bound to. */
+class DirectTarget implements Target {
+  readonly pid: Pid
+  readonly kind = 'process'
+  readonly trapLinks = false
+  readonly stopping = false
+  congested = false
+  readonly #wire: Wire
+  readonly #other: Side
+  readonly #feeders = new Set<Feeder>()
+
+  constructor (wire: Wire, other: Side, pid: Pid) {
+    this.#wire = wire
+    this.#other = other
+    this.pid = pid
+  }
+
+  deliver (topic: string, payload: unknown, from: Pid | undefined): boolean {
+    this.#wire.later(() => { this.#other.here.deliver(this.pid, topic, payload, from) })
+    return true
+  }
+
+  accept (topic: string, payload: unknown, from: Pid, bytes: number): void {
+    this.#wire.later(() => {
+      if (!this.#other.here.accept(this.pid, topic, payload, from, bytes) || this.congested) return
+      this.congested = true
+      this.#other.here.wait(this.pid, { resume: () => { this.#wire.later(() => { this.#resume() }) } })
+    })
+  }
+
+  #resume (): void {
+    this.congested = false
+    for (const feeder of this.#feeders) {
+      this.#feeders.delete(feeder)
+      feeder.resume()
+      if (this.congested) return
+    }
+  }
+
+  wait (feeder: Feeder): void {
+    this.#feeders.add(feeder)
+  }
+
+  forget (feeder: Feeder): void {
+    this.#feeders.delete(feeder)
+  }
+
+  notify (): void {}
+  end (): void {}
+  linkFailed (): void {}
+  cancel (): boolean { return false }
+  describe (): never { throw new Error('it is elsewhere') }
+}
