@@ -9,12 +9,16 @@ const noIndex = (...group) => not(
   'Only tests and examples import the plugin: nothing in lib/ or types/ depends on lib/index', ...group
 )
 const noFramework = not(
-  'lib/process is usable alone: nothing of Fastify or ws',
+  'lib/process and lib/cluster are usable alone: nothing of Fastify or ws',
   'fastify', 'fastify/*', 'fastify-plugin', 'ws', 'ws/*', '@fastify/*', '!@fastify/error'
 )
 const noRelay = not(
-  'index -> relay -> process: lib/process knows nothing of the relay',
+  'index -> relay -> process: lib/process and lib/cluster know nothing of the relay',
   '**/relay', '**/relay/**'
+)
+const noEngine = not(
+  'The clients of engines live in lib/cluster/transports alone',
+  '@nats-io/*', 'ioredis', 'ioredis/*'
 )
 const noTests = not(
   'What is published does not import what is not',
@@ -61,7 +65,17 @@ export default [
   {
     name: 'rooms: processes',
     files: ['lib/process/**/*.ts'],
-    rules: restrict(noTests, noFramework, noRelay, noIndex('../index.js', '../../index.js'))
+    rules: restrict(noTests, noFramework, noRelay, noEngine, noIndex('../index.js', '../../index.js'))
+  },
+  {
+    name: 'rooms: the cluster',
+    files: ['lib/cluster/**/*.ts'],
+    rules: restrict(noTests, noFramework, noRelay, noEngine, noIndex('../index.js', '../../index.js'))
+  },
+  {
+    name: 'rooms: engines',
+    files: ['lib/cluster/transports/**/*.ts'],
+    rules: restrict(noTests, noFramework, noRelay, noIndex('../index.js', '../../index.js', '../../../index.js'))
   },
   {
     name: 'type tests',

@@ -148,11 +148,14 @@ export class Simulation implements Ledger {
   readonly #bound: Bound[] = []
   readonly #broadcasts = new Set<string>()
   readonly #fences = new Map<string, { readonly node: SimulatedNode, readonly fence: number }>()
+  /** One run in four is about one name, and long faults. */
+  readonly #contested: boolean
   #ids = 0
   #fault: string | undefined
 
   constructor (seed: number) {
     this.world = new World(seed)
+    this.#contested = seed % 4 === 0
     this.engine = new Engine(this.world)
   }
 
@@ -253,6 +256,7 @@ export class Simulation implements Ledger {
     if (from === undefined || others.length === 0) return
     const to = random.pick(others)
     const { elsewhere } = node.cluster
+    if (this.#contested && random.chance(0.4)) return this.#claim(node, from)
     const dice = random.upTo(100)
     if (dice < 35) for (let i = random.upTo(6); i >= 0; i--) this.#send(node, from, to)
     else if (dice < 45) this.#call(node, from, to)
@@ -333,8 +337,8 @@ export class Simulation implements Ledger {
   }
 
   #claim (node: SimulatedNode, pid: Pid): void {
-    const name = `name${this.world.random.upTo(nameCount)}`
-    if (this.world.random.chance(0.15)) node.names.unregister(name).catch(() => {})
+    const name = `name${this.#contested ? 0 : this.world.random.upTo(nameCount)}`
+    if (this.world.random.chance(this.#contested ? 0.02 : 0.15)) node.names.unregister(name).catch(() => {})
     else node.names.register(name, pid).then(() => { this.report.claims++ }, () => {})
   }
 
@@ -375,7 +379,7 @@ export class Simulation implements Ledger {
     const { random } = world
     const node = random.pick(this.#nodes)
     const short = 200 + random.upTo(6000)
-    const long = 1000 + random.upTo(16_000)
+    const long = 1000 + random.upTo(this.#contested ? 28_000 : 16_000)
     switch (random.upTo(7)) {
       case 0: case 1: return this.#outage(random.chance(0.7) ? short : long, random.chance(0.3))
       case 2:
@@ -425,8 +429,8 @@ export class Simulation implements Ledger {
       node.start()
     }
     await world.runUntil(world.now + 1500, this.#check)
-    const end = world.now + 8000 + random.upTo(25_000)
-    for (let at = 0; at < end - world.now; at += random.upTo(160)) world.schedule(at, () => { this.#step() })
+    const end = world.now + (this.#contested ? 30_000 : 8000) + random.upTo(25_000)
+    for (let at = 0; at < end - world.now; at += random.upTo(this.#contested ? 400 : 160)) world.schedule(at, () => { this.#step() })
     for (let at = random.upTo(6000); at < end - world.now; at += random.upTo(9000)) world.schedule(at, () => { this.#trouble() })
     await world.runUntil(end, this.#check)
     await this.#heal()

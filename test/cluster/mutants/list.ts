@@ -1,0 +1,38 @@
+/** One change that makes the core wrong. */
+export interface Mutant {
+  readonly name: string
+  /** A file of lib/cluster. */
+  readonly file: string
+  /** Stands in it exactly once. */
+  readonly search: string
+  readonly replacement: string
+  /** The seed to begin with: some take a rare order of things. */
+  readonly from?: number
+}
+
+/** What the simulation has to notice: each is a rule that was left out. */
+export const mutants: readonly Mutant[] = [
+  { name: 'a frame that comes twice is handed on twice', file: 'channel.ts', search: 'if (frame.seq < this.#expected) continue', replacement: '' },
+  { name: 'a gap is passed over', file: 'channel.ts', search: 'if (frame.seq > this.#expected) {', replacement: 'if (frame.seq > this.#expected) this.#expected = frame.seq\n      if (frame.seq < 0) {' },
+  { name: 'frames for a connection that was torn are taken', file: 'channel.ts', search: 'if (dst !== 0 && dst < this.#conn) {', replacement: 'if (dst < 0) {' },
+  { name: 'frames of a connection that was buried are taken', file: 'channel.ts', search: 'if (src <= this.#dead) return this.#reset(src)', replacement: '' },
+  { name: 'a teardown keeps its connection number', file: 'channel.ts', search: 'this.#conn++', replacement: '' },
+  { name: 'the other end begins anew, and this one goes on', file: 'channel.ts', search: "this.teardown('the other node has begun anew')", replacement: '' },
+  { name: 'what is confirmed is not freed', file: 'channel.ts', search: 'if (ack <= this.#acked) return true', replacement: 'return true' },
+  { name: 'a node that is down keeps its channel', file: 'node.ts', search: 'peer.channel.teardown(why)', replacement: '' },
+  { name: 'a torn channel tells no monitor', file: 'remote-monitors.ts', search: 'of this.#watches.takeAll(peer)', replacement: 'of [] as ReturnType<Watches["takeAll"]>' },
+  { name: 'a monitor that has told stays', file: 'watches.ts', search: 'if (watch !== undefined) this.remove(watch)', replacement: '' },
+  { name: 'a monitor that is taken back stays', file: 'remote-monitors.ts', search: 'this.#watches.remove(watch)', replacement: '' },
+  { name: 'what a lost node watched is served for ever', file: 'remote-monitors.ts', search: 'this.#served.dropAll(peer)', replacement: '' },
+  { name: 'a torn channel leaves calls waiting', file: 'router.ts', search: 'this.#calls.torn(peer)', replacement: '' },
+  { name: 'the end of an old link ends the new one', file: 'remote-links.ts', search: 'if (link === undefined || !link.active || link.unlinking !== 0) return true', replacement: 'if (link === undefined || !link.active) return true' },
+  { name: 'a link that crosses its unlink is taken', file: 'remote-links.ts', search: 'if (link !== undefined && (link.active || link.unlinking !== 0)) return true', replacement: 'if (link?.active === true) return true' },
+  { name: 'a torn channel leaves links', file: 'router.ts', search: 'this.#links.torn(peer)', replacement: '' },
+  { name: 'a lease holds until somebody looks at it', file: 'lease.ts', search: 'return this.#host.clock.now() < this.#validUntil', replacement: 'return this.#validUntil !== -Infinity' },
+  { name: 'a lease is renewed for ever', file: 'lease.ts', search: 'this.#validUntil = start + this.#host.timing.lease', replacement: 'this.#validUntil = start + 10 * this.#host.timing.lease' },
+  { name: 'a lease is taken over as soon as it is seen', file: 'names.ts', search: 'start - seen.since > timing.takeOver', replacement: 'start >= seen.since' },
+  { name: 'a lease that changed meanwhile is broken', file: 'names.ts', search: 'return await register.cas(key, broken, revision) !== 0', replacement: 'return true' },
+  { name: 'a claim counts that was answered after a fence', file: 'names.ts', search: 'if (epoch !== this.#lease.epoch || !this.#lease.valid || store.id !== generation || generation !== this.#lease.generation) continue', replacement: '' },
+  { name: 'names of a new store are free at once', file: 'names.ts', search: 'if (settled) return id', replacement: 'return id' },
+  { name: 'a new store is not told of what is held', file: 'lease.ts', search: 'await this.#host.reassert()', replacement: 'await Promise.resolve()' }
+]
