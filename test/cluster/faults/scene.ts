@@ -191,7 +191,7 @@ export class Scene {
 }
 
 function lastState ({ seen }: TestNode, name: string): string | undefined {
-  return seen.findLast(({ topic, payload }) => topic === '@node' && payload.node === name)?.payload.state
+  return seen.filter(({ topic, payload }) => topic === '@node' && payload.node === name).at(-1)?.payload.state
 }
 
 async function within<T> (promise: Promise<T>, message: () => string): Promise<T> {
