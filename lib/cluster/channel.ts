@@ -28,6 +28,9 @@ export interface ChannelHost {
 /** An acknowledgement does not wait any longer when so many frames are behind it. */
 const mostUnconfirmed = 512
 
+/** A connection number is a second of the start, and few teardowns: one so far ahead of the time is made up. */
+const farthest = 2 ** 24
+
 /**
  * One end of the channel between two incarnations: numbered frames, sent again until they are confirmed, in order and
  * at most once. When that cannot be kept it is torn down, and the connection number says so to the other end, which
@@ -170,9 +173,12 @@ export class Channel {
   /** A batch from the inbox, from its channel header on. @returns false when it is garbage */
   receive (type: number, bytes: Buffer, offset: number): boolean {
     const header = decodeChannelHeader(bytes, offset)
-    if (header === undefined) return false
+    if (header === undefined || header.src > this.#host.clock.now() / 1000 + farthest) return false
     if (type === batchTypes.reset) {
-      if (header.dst === this.#conn) this.teardown('the other node has torn it down')
+      if (header.dst !== this.#conn) return true
+      // Theirs says up to which number mine are buried.
+      if (header.ack < this.#host.clock.now() / 1000 + farthest) this.#conn = Math.max(this.#conn, header.ack)
+      this.teardown('the other node has torn it down')
       return true
     }
     if (!this.#isCurrent(header)) return true
@@ -209,7 +215,7 @@ export class Channel {
     if (src === this.#resetOf && now - this.#resetAt < this.#host.timing.nack) return false
     this.#resetOf = src
     this.#resetAt = now
-    this.#host.publish(batchTypes.reset, { src: this.#conn, dst: src, ack: 0 }, [])
+    this.#host.publish(batchTypes.reset, { src: this.#conn, dst: src, ack: this.#dead }, [])
     return false
   }
 

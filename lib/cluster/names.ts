@@ -19,6 +19,8 @@ interface NameRecord {
   readonly fence: number
   /** Of one attempt: an outcome that nobody knew is known when it is read. */
   readonly claim: string
+  /** The fence is above that of every holder before: it was seen, or time has passed since we hold the record. */
+  readonly sure: boolean
 }
 
 interface Held {
@@ -136,9 +138,15 @@ export class Names implements ClusterNames {
           throw new errorCodes.FST_CLUSTER_NAME_TAKEN(name, held.record.pid)
         }
         if (known !== undefined && !this.#isOurs(known) && !await this.#breakLease(known)) throw new errorCodes.FST_CLUSTER_NAME_TAKEN(name, known.pid)
-        record = { pid, node, incarnation, fence: Math.max((known?.fence ?? 0) + 1, Math.floor(clock.now())), claim }
+        record = { pid, node, incarnation, fence: Math.max((known?.fence ?? 0) + 1, Math.floor(clock.now())), claim, sure: known !== undefined }
         // Until it is known to be ours and valid it is an orphan.
         this.#orphan(name)
+        revision = await register.cas(nameKey(name), record, revision).catch(() => 0)
+        if (revision === 0) continue
+      }
+      if (!record!.sure) {
+        // A claim that was slow may have come after others that are gone: a number from now is above theirs.
+        record = { ...record!, fence: Math.max(record!.fence, Math.floor(clock.now())), sure: true }
         revision = await register.cas(nameKey(name), record, revision).catch(() => 0)
         if (revision === 0) continue
       }

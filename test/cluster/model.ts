@@ -63,7 +63,8 @@ export class ModelHere implements Here {
     return true
   }
 
-  accept (to: Pid, topic: string, payload: unknown, from: Pid): boolean {
+  accept (to: Pid, topic: string, payload: unknown, from: Pid, bytes: number): boolean {
+    if (bytes !== 5) this.#ledger.fault('a client is said to have sent other bytes')
     this.#ledger.delivered(from, to, Number((payload as { data?: string }).data))
     return false
   }

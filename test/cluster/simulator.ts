@@ -306,7 +306,14 @@ export class SimulatedTransport implements Transport {
     this.#fromEngine(() => { this.#subscriptions.get(topic)?.(frame) })
   }
 
-  async flush (): Promise<void> {}
+  flush (): Promise<void> {
+    return new Promise((resolve) => {
+      this.#world.schedule(Math.max(0, this.#lastOut - this.#world.now) + 1, () => {
+        this.#world.settled = true
+        resolve()
+      }, this.#machine)
+    })
+  }
 
   /** A question to the engine. It may be slow, and its answer, or itself, may be lost. */
   #ask<T> (answer: () => T): Promise<T> {

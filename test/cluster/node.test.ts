@@ -1,0 +1,242 @@
+import t from 'tap'
+import fc from 'fast-check'
+import { TestCluster, watcher } from './support.js'
+import { encodeChannelHeader, encodeFrame, encodeSource } from '../../lib/cluster/codec.js'
+import { errorCodes } from '../../lib/errors.js'
+import type { Target } from '../../lib/process/entity.js'
+import type { Pid } from '../../types/pid.js'
+
+t.test('nodes hear of each other, and a message crosses', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  t.match(a.cluster.nodes(), [{ node: 'b', state: 'up' }])
+  t.strictSame(a.cluster.health(), { ready: true })
+  const from = a.here.spawn()
+  const to = b.here.spawn()
+  t.ok(a.cluster.elsewhere.send(to, 'hello', { when: new Date(5), bytes: Buffer.from('x') }, from))
+  await cluster.run(100)
+  t.strictSame(b.mail, [{ to, topic: 'hello', payload: { when: new Date(5), bytes: Buffer.from('x') }, from }])
+  t.notOk(a.cluster.elsewhere.send(to, 'hello', () => {}, from), 'no plain data')
+  t.notOk(a.cluster.elsewhere.send('1@nobody.abc' as Pid, 'hello', {}, from), 'a node that was never heard of')
+  t.match(a.cluster.stats(), { up: 1, garbage: 0, torn: 0, unacknowledged: 0 })
+})
+
+t.test('a message that is longer than the engine takes crosses in pieces', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const to = b.here.spawn()
+  const long = Buffer.alloc(1_000_000, 7)
+  t.ok(a.cluster.elsewhere.send(to, 'long', long, undefined))
+  t.notOk(a.cluster.elsewhere.send(to, 'long', Buffer.alloc(40 * 1024 * 1024), undefined), 'longer than any frame')
+  await cluster.run(500)
+  t.strictSame(b.mail.map(({ payload }) => payload), [long])
+})
+
+t.test('monitors: the dead at once, the living at their end, each once', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const living = b.here.spawn()
+  const dead = b.here.spawn()
+  b.here.end(dead, 'gone')
+  const [one, two, three, four] = [watcher(), watcher(), watcher(), watcher()]
+  a.cluster.elsewhere.watch(living, one)
+  a.cluster.elsewhere.watch(living, one)
+  a.cluster.elsewhere.watch(dead, two)
+  a.cluster.elsewhere.watch('1@nobody.abc' as Pid, three)
+  a.cluster.elsewhere.watch(`1@b.${(1000).toString(36)}` as Pid, four)
+  await cluster.run(100)
+  t.strictSame([one, two, three, four].map(({ exits }) => exits.map(({ reason }) => reason)), [[], ['noproc'], ['noconnection'], ['noproc']])
+  b.here.end(living, 'done')
+  await cluster.run(100)
+  t.match(one.exits, [{ pid: living, reason: 'done' }])
+  t.equal(a.cluster.size + b.cluster.size, 0)
+})
+
+t.test('calls: an answer, a refusal, an end, and a payload that cannot travel', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const to = b.here.spawn()
+  const said: unknown[] = []
+  const call = (payload: unknown, topic: string) => {
+    const caller = {
+      reply (value: unknown) { said.push(value) },
+      fail (error: unknown) { said.push(error) },
+      reject (error: unknown) { said.push(error) },
+      targetEnded ({ reason }: { reason: string }) { said.push(reason) }
+    }
+    a.cluster.elsewhere.watch(to, caller)
+    return a.cluster.elsewhere.send(to, topic, payload, undefined, caller)
+  }
+  const { deliver } = b.here
+  b.here.deliver = (to, topic, payload, from, answer) => {
+    if (topic === 'reply') answer!.reply({ echo: payload })
+    else if (topic === 'function') answer!.reply(() => {})
+    else if (topic === 'fail') answer!.fail(new TypeError('no'))
+    else if (topic === 'value') answer!.fail('no')
+    else if (topic === 'end') b.here.end(to, 'ended')
+    else return deliver(to, topic, payload, from, answer) && false
+    answer!.reply('late')
+    return true
+  }
+  for (const topic of ['reply', 'function', 'fail', 'value', 'refuse']) t.ok(call(1, topic))
+  t.notOk(call(() => {}, 'reply'))
+  await cluster.run(100)
+  t.match(said, [
+    { code: 'FST_PROCESS_REFUSED' }, { echo: 1 }, { message: /no plain data/ }, { name: 'TypeError', message: 'no' }, 'no', { code: 'FST_PROCESS_REFUSED' }
+  ])
+  said.length = 0
+  call(1, 'end')
+  await cluster.run(100)
+  call(1, 'reply')
+  await cluster.run(100)
+  t.strictSame(said, ['ended', 'noproc'])
+  t.equal(a.cluster.size + b.cluster.size, 0)
+})
+
+t.test('a connection is bound to a process elsewhere: text, bytes, metadata, pressure, end', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const client = a.here.spawn()
+  const to = b.here.spawn()
+  const told = watcher()
+  t.equal(await cluster.settle(a.cluster.elsewhere.bind('9@b.zzz' as Pid, told)), 'its node cannot be reached')
+  t.equal(await cluster.settle(a.cluster.elsewhere.bind(`99${b.here.suffix}` as Pid, told)), 'it is not alive')
+  const target = await cluster.settle(a.cluster.elsewhere.bind(to, told)) as Target
+  const metadata = Object.freeze({ user: 'ada', tags: ['x'] })
+  const waits: (() => void)[] = []
+  b.here.wait = (pid, feeder) => { waits.push(() => { feeder.resume() }) }
+  target.accept('ws.join', { client_pid: client, metadata }, client, 0)
+  target.accept('ws.message', { client_pid: client, type: 'text', data: 'hé', metadata }, client, 3)
+  target.accept('full', { client_pid: client, type: 'binary', data: Buffer.from([1, 2]), metadata }, client, 2)
+  t.ok(target.deliver('ws.heartbeat', { client_pid: client, uptime: 1, message_count: 2, metadata }, client))
+  t.ok(target.deliver('other', 1, undefined))
+  await cluster.run(100)
+  t.strictSame(b.mail.map(({ payload }) => payload), [
+    { client_pid: client, metadata },
+    { client_pid: client, type: 'text', data: 'hé', metadata },
+    { client_pid: client, type: 'binary', data: Buffer.from([1, 2]), metadata },
+    { client_pid: client, uptime: 1, message_count: 2, metadata },
+    1
+  ])
+  const [first, second] = b.mail.map(({ payload }) => (payload as { metadata: object }).metadata)
+  t.equal(first, second, 'one object for all')
+  t.ok(Object.isFrozen(first))
+  t.ok(target.congested)
+  let resumed = 0
+  target.wait({ resume () { resumed++ } })
+  target.forget({ resume () {} })
+  waits[0]()
+  await cluster.run(100)
+  t.equal(resumed, 1)
+  t.notOk(target.congested)
+  b.here.end(to, 'done')
+  await cluster.run(100)
+  t.match(told.exits, [{ pid: to, reason: 'done' }])
+  t.ok(target.stopping)
+  t.notOk(target.deliver('late', 1, client))
+  target.accept('late', { client_pid: client, metadata }, client, 0)
+  target.wait({ resume () {} })
+  t.equal(a.cluster.size + b.cluster.size, 0)
+})
+
+t.test('a full window refuses a send, and lets those who can wait, wait', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const to = b.here.spawn()
+  const client = a.here.spawn()
+  const target = await cluster.settle(a.cluster.elsewhere.bind(to, watcher())) as Target
+  let taken = 0
+  while (a.cluster.elsewhere.send(to, 'flood', taken, undefined)) taken++
+  t.equal(taken, 4096)
+  t.ok(target.congested)
+  let resumed = 0
+  target.wait({ resume () { resumed++ } })
+  target.accept('ws.message', { client_pid: client, type: 'text', data: 'never refused', metadata: {} }, client, 13)
+  await cluster.run(2000)
+  t.equal(resumed, 1)
+  t.strictSame(b.mail.slice(0, taken).map(({ payload }) => payload), [...Array(taken).keys()])
+  t.equal(b.mail.length, taken + 1)
+})
+
+t.test('garbage is counted and dropped, and never thrown', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const inbox = `test.n.a.${a.here.suffix.split('.')[1]}`
+  const source = { type: 1, node: 'b', incarnation: parseInt(b.here.suffix.split('.')[1], 36) }
+  const header = encodeChannelHeader({ src: Math.floor(cluster.world.now / 1000) + 1000, dst: 0, ack: 0 })
+  const hostile = [
+    Buffer.alloc(0), Buffer.from('GET / HTTP/1.1'), encodeSource(source), Buffer.concat([encodeSource({ ...source, type: 99 }), header]),
+    Buffer.concat([encodeSource(source), header, Buffer.from('xx')]),
+    Buffer.concat([encodeSource(source), header, encodeFrame({ type: 99 }, 1)]),
+    Buffer.concat([encodeSource(source), header, encodeFrame({ type: 10, kind: 3, body: Buffer.from([0xc1]) }, 1)])
+  ]
+  let torn = 0
+  for (const bytes of hostile) {
+    const { garbage } = a.cluster.stats()
+    a.transport.receive(inbox, bytes)
+    await cluster.run(200)
+    t.ok(a.cluster.stats().garbage > garbage, bytes.toString('latin1'))
+    torn = a.cluster.stats().torn
+  }
+  t.ok(torn > 0, 'the channel was reset')
+  a.transport.receive(inbox, encodeSource({ ...source, node: 'a', incarnation: 1 }))
+  await fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 120 }), async (bytes) => {
+    a.transport.receive(inbox, bytes)
+    a.transport.receive('test.hb', bytes)
+    a.transport.receive(inbox, Buffer.concat([encodeSource(source), header, bytes]))
+    await cluster.run(20)
+  }), { numRuns: 200 })
+  t.strictSame(a.logged.filter(({ level }) => level === 'error'), [])
+  await cluster.run(7000)
+  const to = a.here.spawn()
+  t.ok(b.cluster.elsewhere.send(to, 'hello', 1, undefined))
+  await cluster.run(3000)
+  t.strictSame(a.mail.at(-1)?.payload, 1, 'and all is well afterwards')
+})
+
+t.test('a node is up with the incarnation that the register gives it', async (t) => {
+  const cluster = new TestCluster()
+  const [a] = await cluster.start('a')
+  const before = parseInt(a.here.suffix.split('.')[1], 36)
+  await cluster.settle(a.cluster.close())
+  await cluster.run(2000)
+  const again = cluster.make('a', {}, 1000)
+  t.ok(await cluster.settle(again.cluster.start()) > before)
+  t.match(a.cluster.health(), { ready: false, problem: 'closed' })
+})
+
+t.test('a node whose name is taken by a later one stops, and says so', async (t) => {
+  const cluster = new TestCluster()
+  const [a] = await cluster.start('a')
+  const other = cluster.make('a')
+  await cluster.settle(other.cluster.start())
+  await cluster.run(3000)
+  t.ok(a.told[0] instanceof errorCodes.FST_CLUSTER_NODE_NAME_TAKEN)
+  t.match(a.cluster.health(), { problem: 'node name taken' })
+  t.strictSame(other.cluster.health(), { ready: true })
+})
+
+t.test('without an engine the start fails in time', async (t) => {
+  const cluster = new TestCluster()
+  cluster.engine.up = false
+  const a = cluster.make('a')
+  t.match(a.cluster.health(), { problem: 'starting' })
+  await t.rejects(cluster.settle(a.cluster.start()), { code: 'FST_CLUSTER_UNAVAILABLE' })
+  t.equal(a.machine.timers, 0)
+})
+
+t.test('a node that leaves is down at once, and its processes are out of reach', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const order: unknown[] = []
+  const end = a.cluster.watchNodes((node, state) => { order.push([node, state]) })
+  const to = b.here.spawn()
+  a.cluster.elsewhere.watch(to, { targetEnded ({ reason }) { order.push(reason) } })
+  await cluster.run(100)
+  await cluster.settle(b.cluster.close())
+  await cluster.run(100)
+  t.strictSame(order, [['b', 'down'], 'noconnection'], 'first the node, then those who lived there')
+  end()
+  t.notOk(a.cluster.elsewhere.exit(to, 'x'))
+  t.notOk(a.cluster.elsewhere.cancel(to, 'x', undefined))
+})

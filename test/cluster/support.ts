@@ -1,0 +1,92 @@
+import { ClusterNode } from '../../lib/cluster/node.js'
+import { ModelHere } from './model.js'
+import { Engine, Machine, SimulatedTransport, World } from './simulator.js'
+import type { ClusterEvents } from '../../lib/cluster/node.js'
+import type { Exit } from '../../types/messages.js'
+import type { Transport } from '../../types/cluster.js'
+import type { Pid } from '../../types/pid.js'
+import type { Logger } from '../../types/processes.js'
+
+/** One node of a cluster in simulated time, and what was told to it. */
+export interface TestNode {
+  readonly cluster: ClusterNode
+  readonly here: ModelHere
+  readonly machine: Machine
+  readonly transport: SimulatedTransport
+  /** What came in through `deliver` and `accept`. */
+  readonly mail: { readonly to: Pid, readonly topic: string, readonly payload: unknown, readonly from: Pid | undefined }[]
+  readonly logged: { readonly level: string, readonly text: string }[]
+  readonly told: unknown[]
+}
+
+/** A cluster in simulated time. */
+export class TestCluster {
+  readonly world = new World(1)
+  readonly engine = new Engine(this.world)
+
+  /** @param changes other parts for this node's transport */
+  make (node: string, changes: Partial<Transport> = {}, incarnation = Math.floor(this.world.now)): TestNode {
+    const machine = new Machine(this.world)
+    const transport = Object.assign(new SimulatedTransport(this.engine, machine), changes)
+    const mail: TestNode['mail'] = []
+    const logged: TestNode['logged'] = []
+    const told: unknown[] = []
+    const here = new ModelHere({ delivered () {}, broadcast () {}, fault (text) { throw new Error(text) } })
+    const events: ClusterEvents = {
+      nameLost: (name, pid) => { told.push({ lost: name, pid }) },
+      broadcast: (members, topic, payload, from) => {
+        told.push({ members, topic, payload, from })
+        return members.length
+      },
+      fatal: (err) => { told.push(err) }
+    }
+    const log = (level: string) => (data: unknown, text: string) => { logged.push({ level, text: `${text} ${String((data as { err?: Error }).err ?? '')}` }) }
+    const logger = Object.fromEntries(['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map((level) => [level, log(level)])) as unknown as Logger
+    const cluster = new ClusterNode({
+      node, incarnation, prefix: 'test', transport, timing: 'default', startTimeout: 10_000, here, events, logger, clock: machine, random: this.world.random.next
+    })
+    here.elsewhere = cluster.elsewhere
+    const { deliver, accept } = here
+    here.deliver = (to, topic, payload, from, call) => {
+      mail.push({ to, topic, payload, from })
+      return topic.startsWith('model.') ? deliver.call(here, to, topic, payload, from, call) : here.processes.has(to)
+    }
+    here.accept = (to, topic, payload, from, bytes) => {
+      mail.push({ to, topic, payload, from })
+      return topic === 'full' || (topic === 'model' && accept.call(here, to, topic, payload, from, bytes))
+    }
+    return { cluster, here, machine, transport, mail, logged, told }
+  }
+
+  /** Nodes that are up. */
+  async start (...names: string[]): Promise<TestNode[]> {
+    const nodes = names.map((name) => this.make(name))
+    await Promise.all(nodes.map((node) => this.settle(node.cluster.start()).then((incarnation) => {
+      node.here.suffix = `@${node.cluster.node}.${incarnation.toString(36)}`
+    })))
+    await this.run(2000)
+    return nodes
+  }
+
+  async run (ms: number): Promise<void> {
+    this.world.settled = true
+    await new Promise(setImmediate)
+    await this.world.runUntil(this.world.now + ms, () => {})
+    await new Promise(setImmediate)
+  }
+
+  /** Lets time pass until a promise has settled. */
+  async settle<T> (promise: Promise<T>): Promise<T> {
+    let done = false
+    const settled = promise.finally(() => { done = true })
+    settled.catch(() => {})
+    for (let i = 0; !done && i < 2000; i++) await this.run(20)
+    return await settled
+  }
+}
+
+/** A watcher that keeps what it is told. */
+export function watcher (): { readonly exits: Exit[], targetEnded (exit: Exit): void } {
+  const exits: Exit[] = []
+  return { exits, targetEnded (exit) { exits.push(exit) } }
+}
