@@ -15,7 +15,6 @@ export class Bond implements Watcher {
   readonly #target: Pid
   #connection: Watcher | undefined
   #exit: Exit | undefined
-  #isBound = false
   #isReleased = false
 
   /** @param elsewhere the way to the node of `target` */
@@ -34,9 +33,9 @@ export class Bond implements Watcher {
   /** @param answered called once, unless the bond is released before: by then it holds, or there is a problem */
   ask (answered: (answer: Target | RemoteProblem) => void): void {
     this.#elsewhere.bind(this.#target, this).then((answer) => {
-      if (typeof answer !== 'string') this.#isBound = true
-      if (this.#isReleased) this.#unwatch()
-      else if (this.#exit === undefined) answered(answer)
+      if (this.#isReleased) {
+        if (typeof answer !== 'string') this.#unwatch()
+      } else if (this.#exit === undefined) answered(answer)
       else answered(this.#exit.reason === 'noconnection' ? 'its node cannot be reached' : 'it is not alive')
     }, (err: unknown) => {
       this.#runtime.report(this.#target, err, 'a process of another node could not be asked')
@@ -62,6 +61,6 @@ export class Bond implements Watcher {
   }
 
   #unwatch (): void {
-    if (this.#isBound && this.#exit === undefined) this.#elsewhere.unwatch(this.#target, this)
+    if (this.#exit === undefined) this.#elsewhere.unwatch(this.#target, this)
   }
 }

@@ -292,11 +292,14 @@ export class Connection implements Entity, Listener, Watcher, Monitored, Control
   }
 
   #transfer (target: Target, change: ControlChange, bond?: Bond): void {
-    this.#unbind()
-    this.#leave('transfer', undefined, 'transferred')
+    const old = this.#target
+    const oldBond = this.#bond
     this.#target = target
     this.#bond = bond
     this.#bind()
+    // Whatever becomes of the old one in this moment is ignored already.
+    this.#leave(old, 'transfer', undefined, 'transferred')
+    this.#unbind(old, oldBond)
     this.#change(change)
     target.accept('ws.join', { client_pid: this.pid, metadata: this.#metadata }, this.pid, 0)
     if (!this.#inbound.paused) return
@@ -310,10 +313,11 @@ export class Connection implements Entity, Listener, Watcher, Monitored, Control
     else this.#bond.handTo(this)
   }
 
-  #unbind (): void {
-    this.#target.forget(this.#inbound)
-    if (this.#bond === undefined) this.#relay.runtime.unwatch(this.#target.pid, this)
-    else this.#bond.release()
+  /** Behind the leave: a bond that is released takes nothing more. */
+  #unbind (target: Target, bond: Bond | undefined): void {
+    target.forget(this.#inbound)
+    if (bond === undefined) this.#relay.runtime.unwatch(target.pid, this)
+    else bond.release()
   }
 
   #change ({ topic, heartbeat, metadata }: ControlChange): void {
@@ -401,17 +405,17 @@ export class Connection implements Entity, Listener, Watcher, Monitored, Control
     const ending = this.#ending!
     const { cause, code, reason, exit } = ending
     const { runtime } = this.#relay
-    this.#unbind()
     this.#setHeartbeat(0)
-    if (cause !== 'target') this.#leave(cause, code, reason)
+    if (cause !== 'target') this.#leave(this.#target, cause, code, reason)
+    this.#unbind(this.#target, this.#bond)
     this.#closeSocket(ending)
     const value: ConnectionExit = { code, reason, cause }
     runtime.ended(this, { pid: this.pid, reason: exit, value })
   }
 
-  #leave (cause: LeaveCause, code: number | undefined, reason: string): void {
+  #leave (target: Target, cause: LeaveCause, code: number | undefined, reason: string): void {
     const payload = { client_pid: this.pid, reason, code, cause, metadata: this.#metadata }
-    this.#target.accept('ws.leave', payload, this.pid, 0)
+    target.accept('ws.leave', payload, this.pid, 0)
   }
 
   #closeSocket ({ code, told }: Ending): void {

@@ -1,0 +1,89 @@
+// docs/relay.md, "Targets on other nodes", over real nodes: sockets on `a`, targets on `b`, and `c`.
+import t from 'tap'
+import { TestCluster } from './nodes.js'
+import { allGone, joined, Keeper, start, textOf } from '../integration/connection/support.js'
+import { until } from '../helpers.js'
+import type { Test } from 'tap'
+import type { Rig } from '../integration/connection/support.js'
+import type { ProcessSystem } from '../../types/processes.js'
+import type { WsRelayOptions } from '../../types/relay.js'
+
+async function three (t: Test, options: WsRelayOptions = {}, mailboxLimit = 10_000): Promise<{ cluster: TestCluster, rig: Rig, b: ProcessSystem, c: ProcessSystem }> {
+  const cluster = new TestCluster(t)
+  const rig = await start(t, { node: 'a', cluster: cluster.engine(), ...options })
+  const b = await cluster.node('b', { mailboxLimit })
+  const c = await cluster.node('c')
+  await until(() => [b, c].every((system) => system.cluster!.nodes().some(({ node, state }) => node === 'a' && state === 'up')) && rig.processes.cluster!.nodes().length === 2)
+  return { cluster, rig, b, c }
+}
+
+t.test('a socket on one node, its target on another, controlled from a third', async t => {
+  const { rig, b, c } = await three(t)
+  const metadata = { user: 'ada', roles: ['x'] }
+  const { peer, pid, target } = await joined(t, rig, { metadata }, new Keeper({ processes: b }))
+  peer.text('text').write(Buffer.from([0x82, 0x83, 0, 0, 0, 0, 1, 2, 255]))
+  const [text, binary] = await target.until('ws.message', 2)
+  t.strictSame(text, { client_pid: pid, type: 'text', data: 'text', metadata })
+  t.ok(Buffer.isBuffer(binary.data))
+  t.equal(binary.data.toString('hex'), '0102ff')
+  t.equal(text.metadata, binary.metadata, 'the same object each time')
+  t.ok(Object.isFrozen(text.metadata) && Object.isFrozen(text.metadata.roles))
+  t.ok(c.send(pid as string, 'ws.send', { data: 'from c' }))
+  await until(() => peer.texts.includes('from c'))
+  const exited = c.exited(pid)
+  const next = new Keeper({ processes: c })
+  await c.call(pid, 'ws.control', { target_pid: next.pid, metadata: { moved: true } })
+  peer.text('moved')
+  t.match(await next.until('ws.message'), [{ client_pid: pid, data: 'moved', metadata: { moved: true } }])
+  t.match(await target.until('ws.leave'), [{ cause: 'transfer', reason: 'transferred', metadata }])
+  await t.rejects(c.call(pid, 'ws.control', { target_pid: '99@b.abc' }), { code: 'FST_WS_RELAY_TRANSFER_REFUSED' })
+  c.send(pid as string, 'ws.close', { code: 4000, reason: 'enough' })
+  t.strictSame(await peer.end(), { code: 4000, reason: 'enough' })
+  t.match(await next.until('ws.leave'), [{ cause: 'process', code: 4000, reason: 'enough' }])
+  t.match(await exited, { reason: 'normal', value: { cause: 'process', code: 4000 } })
+  await allGone(rig)
+})
+
+t.test('a slow target elsewhere pauses the socket, and loses nothing', async t => {
+  const { rig, b } = await three(t, {}, 20)
+  const target = new Keeper({ processes: b })
+  const { peer, pid } = await joined(t, rig, {}, target)
+  target.hold()
+  let count = 0
+  await until(() => {
+    if (count < 20_000) peer.text(`${count++}`)
+    return rig.processes.info(pid)!.paused as boolean
+  })
+  peer.write(...Array.from({ length: 500 }, () => textOf(`${count++}`)))
+  target.release()
+  await target.until('ws.message', count)
+  t.strictSame(target.texts, Array.from({ length: count }, (_, i) => String(i)))
+  t.equal(rig.processes.info(pid)!.paused, false)
+})
+
+t.test('a node that leaves: 1012 for its clients there, a leave for those who had clients of it', async t => {
+  const { rig, b, c } = await three(t)
+  const there = await joined(t, rig, {}, new Keeper({ processes: b }, { monitors: false }))
+  const staying = await joined(t, rig, { metadata: { a: 1 } }, new Keeper({ processes: c }))
+  await b.close()
+  const seen = await there.peer.end()
+  // It ends its processes before it leaves.
+  t.strictSame(seen, { code: 1000, reason: 'target process exited' })
+  const closed = rig.app.close()
+  t.match(await staying.target.until('ws.leave'), [{ client_pid: staying.pid, cause: 'shutdown', code: 1001, metadata: { a: 1 } }])
+  await closed
+})
+
+t.test('a node that is cut off: 1012 on one side, `node lost` on the other', async t => {
+  const cluster = new TestCluster(t)
+  const engine = cluster.engine()
+  const rig = await start(t, { node: 'a', cluster: cluster.engine() })
+  const b = await cluster.node('b', {}, engine)
+  await until(() => b.cluster!.nodes().length === 1 && rig.processes.cluster!.nodes().length === 1)
+  const { peer, pid, target } = await joined(t, rig, { metadata: { a: 1 } }, new Keeper({ processes: b }))
+  cluster.hub.cut(engine.transport)
+  t.strictSame(await peer.end(), { code: 1012, reason: 'target node lost' })
+  t.match(await target.until('ws.leave'), [{ client_pid: pid, reason: 'node lost', code: undefined, cause: 'lost', metadata: { a: 1 } }])
+  cluster.hub.mend(engine.transport)
+  await allGone(rig)
+})
