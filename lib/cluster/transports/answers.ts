@@ -8,7 +8,8 @@ export class Answers {
   /** @param late the error when it took longer than `timeout` milliseconds */
   async within<T> (timeout: number, answer: Promise<T>, late: () => Error): Promise<T> {
     return await new Promise<T>((resolve, reject) => {
-      const timer = setTimeout(() => { settle(() => { reject(late()) }) }, timeout)
+      // An event loop that was blocked runs its timers before it reads what has come meanwhile.
+      const timer = setTimeout(() => { setImmediate(() => { settle(() => { reject(late()) }) }) }, timeout)
       const cut = (error: Error): void => { settle(() => { reject(error) }) }
       const settle = (how: () => void): void => {
         clearTimeout(timer)

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import t from 'tap'
 import { Answers } from '../../../lib/cluster/transports/answers.js'
 
@@ -12,6 +14,21 @@ t.test('an answer comes, or fails', async (t) => {
 
 t.test('an answer that does not come is late', async (t) => {
   await t.rejects(new Answers().within(1, new Promise(() => {}), late), { message: 'late' })
+})
+
+t.test('an answer that came while the event loop was blocked is not late', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1')
+  t.teardown(() => { server.close() })
+  await once(server, 'listening')
+  const accepted = once(server, 'connection')
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  t.teardown(() => { client.destroy() })
+  const [engine] = await accepted as [Socket]
+  const answer = new Answers().within(1, once(client, 'data'), late)
+  // It is in the client's socket when this returns, and is read when the timer has fired long since.
+  engine.end('here')
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
+  t.equal(String(await answer), 'here')
 })
 
 t.test('what is waited for is cut off', async (t) => {
