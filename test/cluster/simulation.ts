@@ -443,7 +443,7 @@ export class Simulation implements Ledger {
   /** All faults are over, and some time has passed. */
   async #heal (): Promise<void> {
     const { world } = this
-    await world.runUntil(world.now + 20_000, this.#check)
+    await world.runUntil(world.now + (this.#contested ? 32_000 : 20_000), this.#check)
     for (const node of this.#nodes.filter(({ machine }) => machine.dead)) this.#restart(node)
     await world.runUntil(world.now + 12_000, this.#check)
   }
