@@ -9,6 +9,9 @@ import type { RegisterEntry } from '../../../types/cluster.js'
 /** Codes of the JetStream API for "it has another revision". */
 const conflicts: unknown[] = [10071, 10164]
 
+/** Milliseconds until the client gives up: later than who asks, so that a blocked event loop is judged there alone. */
+const timeout = 2 * answerTimeout
+
 /** The compare-and-set register in a JetStream key-value bucket. A revision is the stream's sequence. */
 export class NatsRegister {
   readonly #client: NatsClient
@@ -23,13 +26,13 @@ export class NatsRegister {
     this.#connection = connection
     this.#bucket = bucket
     // The account's information is not asked for: who has little permission need not have that one.
-    this.#jetstream = client.jetstream(connection, { timeout: answerTimeout, checkAPI: false })
+    this.#jetstream = client.jetstream(connection, { timeout, checkAPI: false })
   }
 
   /** Opens the bucket, and makes it where it is not there. */
   async open (replicas: number): Promise<void> {
-    this.#manager = await this.#client.jetstreamManager(this.#connection, { timeout: answerTimeout, checkAPI: false })
-    this.#kv = await new this.#client.Kvm(this.#jetstream).create(this.#bucket, { replicas, history: 1, timeout: answerTimeout })
+    this.#manager = await this.#client.jetstreamManager(this.#connection, { timeout, checkAPI: false })
+    this.#kv = await new this.#client.Kvm(this.#jetstream).create(this.#bucket, { replicas, history: 1, timeout })
   }
 
   async get (key: string): Promise<RegisterEntry | undefined> {
@@ -51,7 +54,7 @@ export class NatsRegister {
     if (value === undefined) headers.set('KV-Operation', 'DEL')
     try {
       const { seq } = await this.#jetstream.publish(`$KV.${this.#bucket}.${encode(key)}`, value, {
-        headers, timeout: answerTimeout, expect: { lastSubjectSequence: revision }
+        headers, timeout, expect: { lastSubjectSequence: revision }
       })
       if (value === undefined) this.#erase(seq)
       return seq

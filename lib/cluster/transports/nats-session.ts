@@ -31,7 +31,7 @@ export function dialNats (options: NodeConnectionOptions, bucket: string, replic
     if (signal.aborted) abandon()
     try {
       const connection = await sockets.during(() => client.connect({
-        ...options, reconnect: false, waitOnFirstConnect: false, timeout: dialTimeout, pingInterval, maxPingOut: 2, noEcho: false, pedantic: false, verbose: false
+        ...options, ...tlsFirst(options, sockets.signal), reconnect: false, waitOnFirstConnect: false, timeout: dialTimeout, pingInterval, maxPingOut: 2, noEcho: false, pedantic: false, verbose: false
       }))
       const inbox = (): string => client.createInbox(options.inboxPrefix)
       const session = new NatsSession(client, connection, sockets, bucket, inbox, deliver)
@@ -106,14 +106,8 @@ class NatsSession implements Session {
   }
 
   async subscribe (topic: string): Promise<void> {
-    const subscription = this.#connection.subscribe(topic, {
-      callback: (error, message) => {
-        if (error !== null) this.#refuse(topic, error)
-        // What wants an answer is a probe.
-        else if (message.reply === undefined || message.reply === '') this.#deliver(topic, message.data)
-      }
-    })
-    this.#subscriptions.set(topic, subscription)
+    // A second subscription would deliver all a second time.
+    if (!this.#subscriptions.has(topic)) this.#subscriptions.set(topic, this.#listen(topic))
     // The server has answered all that came before a ping: a refusal is there now.
     await this.flush()
     const refused = this.#refused.get(topic)
@@ -157,6 +151,16 @@ class NatsSession implements Session {
     await closed
   }
 
+  #listen (topic: string): Subscription {
+    return this.#connection.subscribe(topic, {
+      callback: (error, message) => {
+        if (error !== null) this.#refuse(topic, error)
+        // What wants an answer is a probe.
+        else if (message.reply === undefined || message.reply === '') this.#deliver(topic, message.data)
+      }
+    })
+  }
+
   async #watch (): Promise<void> {
     for await (const status of this.#connection.status()) {
       if (status.type === 'error' && 'subject' in status.error) this.#refuse(String(status.error.subject), status.error)
@@ -177,4 +181,9 @@ class NatsSession implements Session {
       if (this.#unflushed >= worthMeasuring) this.#measure()
     }, async () => { await this.close() })
   }
+}
+
+/** The client hands its options for TLS to the socket. */
+function tlsFirst ({ tls }: NodeConnectionOptions, signal: AbortSignal): Pick<NodeConnectionOptions, 'tls'> {
+  return tls?.handshakeFirst === true ? { tls: { ...tls, signal } as typeof tls } : {}
 }

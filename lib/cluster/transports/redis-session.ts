@@ -1,6 +1,5 @@
 import { errorCodes } from '../../errors.js'
 import { dialTimeout, mostUnflushed, pingInterval, type Dial, type Session } from './session.js'
-import { Sockets } from './sockets.js'
 import type { Redis, RedisOptions } from 'ioredis'
 import type { RegisterEntry } from '../../../types/cluster.js'
 
@@ -27,10 +26,13 @@ return revision`
 
 /** Dials Redis. @param prefix first part of every topic and key */
 export function dialRedis (url: string | undefined, options: RedisOptions, prefix: string, load: () => Promise<RedisClient>): Dial {
+  let dials = 0
   return async (deliver, signal) => {
     const { Redis } = await load()
+    signal.throwIfAborted()
     const own: RedisOptions = {
       ...options,
+      ...startingWith(dials++, options.sentinels),
       lazyConnect: true,
       retryStrategy: () => null,
       reconnectOnError: null,
@@ -40,13 +42,17 @@ export function dialRedis (url: string | undefined, options: RedisOptions, prefi
       maxRetriesPerRequest: 0,
       enableReadyCheck: false,
       disableClientInfo: true,
-      connectTimeout: dialTimeout
+      connectTimeout: dialTimeout,
+      // How long it waits for the server to close as well, which a frozen one never does.
+      disconnectTimeout: 100,
+      // One round of all: the next one is another dial.
+      sentinelRetryStrategy: () => null,
+      sentinelCommandTimeout: dialTimeout
     }
     const connect = (): Redis => url === undefined ? new Redis(own) : new Redis(url, own)
     const session = new RedisSession(connect(), connect(), prefix, deliver)
     const abandon = (): void => { session.end() }
     signal.addEventListener('abort', abandon)
-    if (signal.aborted) abandon()
     try {
       await session.prepare()
       return session
@@ -68,7 +74,6 @@ class RedisSession implements Session {
   /** A connection that subscribes can do nothing else in older protocols. */
   readonly #news: Redis
   readonly #prefix: string
-  readonly #sockets = new Sockets()
   readonly #pulse: NodeJS.Timeout
   #ended = false
   #unanswered = 0
@@ -93,7 +98,7 @@ class RedisSession implements Session {
 
   /** Connects, and tries what it may do: a replica, for one, takes no writes. */
   async prepare (): Promise<void> {
-    await this.#sockets.during(async () => await Promise.all([this.#commands.connect(), this.#news.connect()]))
+    await Promise.all([this.#commands.connect(), this.#news.connect()])
     const topic = `${this.#prefix}.check`
     await this.subscribe(topic)
     await this.#commands.publish(topic, '')
@@ -148,14 +153,12 @@ class RedisSession implements Session {
     await this.lost
   }
 
-  /** Its `disconnect` waits for the server to close as well, which a frozen one does not. */
   end (): void {
     if (this.#ended) return
     this.#ended = true
     clearInterval(this.#pulse)
     this.#commands.disconnect()
     this.#news.disconnect()
-    this.#sockets.destroy()
   }
 
   #ping (): void {
@@ -166,6 +169,13 @@ class RedisSession implements Session {
     this.#unanswered++
     Promise.all([this.#commands.ping(), this.#news.ping()]).then(() => { this.#unanswered = 0 }, () => { /* It is ending. */ })
   }
+}
+
+/** Sentinels that do not answer use up the time of a dial: each dial asks another one first. */
+function startingWith (n: number, sentinels: RedisOptions['sentinels']): Pick<RedisOptions, 'sentinels'> {
+  if (sentinels === undefined) return {}
+  const first = n % sentinels.length
+  return { sentinels: [...sentinels.slice(first), ...sentinels.slice(0, first)] }
 }
 
 /** An answer of the engine, or an error of ours where no retry can mend it. */

@@ -12,8 +12,8 @@ const { FST_CLUSTER_INVALID_OPTIONS } = errorCodes
 
 /** What decides over reconnecting and queueing, which is done here and not by the client. */
 type Decided = 'retryStrategy' | 'reconnectOnError' | 'autoResubscribe' | 'autoResendUnfulfilledCommands' | 'maxRetriesPerRequest' |
-  'enableOfflineQueue' | 'enableReadyCheck' | 'lazyConnect' | 'connectTimeout' | 'commandTimeout' | 'socketTimeout' | 'readOnly' |
-  'stringNumbers' | 'keyPrefix' | 'monitor' | 'enableAutoPipelining' | 'offlineQueue' | 'commandQueue'
+  'enableOfflineQueue' | 'enableReadyCheck' | 'lazyConnect' | 'connectTimeout' | 'disconnectTimeout' | 'commandTimeout' |
+  'socketTimeout' | 'sentinelRetryStrategy' | 'sentinelCommandTimeout' | 'readOnly' | 'stringNumbers' | 'keyPrefix' | 'monitor' | 'enableAutoPipelining' | 'offlineQueue' | 'commandQueue'
 
 /** Options of {@link redis}: those of every engine, `url`, and those of `new Redis()` of `ioredis`. */
 export interface RedisOptions extends ClusterEngineOptions, Omit<ClientOptions, Decided> {

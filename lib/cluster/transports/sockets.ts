@@ -9,7 +9,12 @@ import type { Socket } from 'node:net'
  */
 export class Sockets {
   readonly #open = new Set<Socket>()
-  #destroyed = false
+  readonly #end = new AbortController()
+
+  /** For sockets that are TLS from their first byte, which Node does not tell of: an option of theirs. */
+  get signal (): AbortSignal {
+    return this.#end.signal
+  }
 
   /** Keeps what is opened by `connect`, and by what it starts, until it settles. */
   async during<T> (connect: () => Promise<T>): Promise<T> {
@@ -28,13 +33,13 @@ export class Sockets {
   }
 
   destroy (): void {
-    this.#destroyed = true
+    this.#end.abort()
     for (const socket of this.#open) socket.destroy()
   }
 
   #keep (socket: Socket): void {
     // It is told before it connects: one that is destroyed now would be opened again.
-    if (this.#destroyed) process.nextTick(() => { socket.destroy() })
+    if (this.#end.signal.aborted) process.nextTick(() => { socket.destroy() })
     this.#open.add(socket)
     socket.once('close', () => { this.#open.delete(socket) })
   }

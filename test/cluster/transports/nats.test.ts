@@ -1,10 +1,11 @@
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { conform } from './conformance.js'
 import { documented } from '../fixtures/documented.js'
-import { missing, natsServer, type EngineServer } from '../fixtures/servers.js'
+import { missing, natsServer, silentServer, type EngineServer } from '../fixtures/servers.js'
 import { proxy } from '../fixtures/proxy.js'
 import { nats, type NatsOptions } from '../../../lib/cluster/transports/nats.js'
 
@@ -56,6 +57,22 @@ t.test('a server without JetStream is not enough', { skip }, async (t) => {
   await refused(t, await natsServer(t, []), {}, 'FST_CLUSTER_UNSUPPORTED')
 })
 
+t.test('a server that accepts and says nothing keeps no socket of a try that failed, or of the last one after the close', async (t) => {
+  const one = async (options: NatsOptions): Promise<void> => {
+    const server = await silentServer(t)
+    const { transport } = nats({ servers: `127.0.0.1:${server.port}`, ...options })
+    t.teardown(() => transport.close())
+    const first = server.connection()
+    const opening = t.rejects(transport.open(silent), { code: 'FST_CLUSTER_UNAVAILABLE' })
+    const forgotten = await first
+    const [second] = await Promise.all([server.connection(), once(forgotten, 'close')])
+    const ended = once(second, 'close')
+    await transport.close()
+    await Promise.all([opening, ended])
+  }
+  await Promise.all([one({}), one({ tls: { handshakeFirst: true } })])
+})
+
 t.test('a connection that is reset is made again; one that carries nothing is given up', { skip }, async (t) => {
   const server = await natsServer(t)
   const between = await proxy(t, server.port)
@@ -73,6 +90,8 @@ t.test('a connection that is reset is made again; one that carries nothing is gi
   t.equal(await changed, true)
   changed = change()
   between.mode = 'hole'
+  // Found out by what is published, sooner than by the silence.
+  t.equal(transport.publish('fwr.x', new Uint8Array(64 * 1024)), true)
   t.equal(await changed, false)
 })
 

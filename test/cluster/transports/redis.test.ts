@@ -1,7 +1,8 @@
+import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { conform } from './conformance.js'
 import { documented } from '../fixtures/documented.js'
-import { missing, redisServer, type EngineServer } from '../fixtures/servers.js'
+import { missing, redisSentinel, redisServer, silentServer, type EngineServer } from '../fixtures/servers.js'
 import { redis, type RedisOptions } from '../../../lib/cluster/transports/redis.js'
 
 const skip = missing('redis-server')
@@ -47,6 +48,33 @@ t.test('a topic that may not be subscribed to is refused', { skip }, async (t) =
 
 t.test('a Redis Cluster is not supported', { skip }, async (t) => {
   await refused(t, await redisServer(t, ['--appendonly', 'no', '--cluster-enabled', 'yes']), {}, 'FST_CLUSTER_UNSUPPORTED')
+})
+
+t.test('a server, or a Sentinel, that accepts and says nothing keeps no socket after the close', async (t) => {
+  const one = async (options: (port: number) => RedisOptions): Promise<void> => {
+    const server = await silentServer(t)
+    const { transport } = redis(options(server.port))
+    const connection = server.connection()
+    const opening = t.rejects(transport.open(silent), { code: 'FST_CLUSTER_UNAVAILABLE' })
+    const ended = once(await connection, 'close')
+    await transport.close()
+    await Promise.all([opening, ended])
+  }
+  await Promise.all([
+    one((port) => ({ host: '127.0.0.1', port })),
+    one((port) => ({ host: '127.0.0.1', port, tls: {} })),
+    one((port) => ({ sentinels: [{ host: '127.0.0.1', port }], name: 'mymaster' }))
+  ])
+})
+
+t.test('a Sentinel that is away is passed over', { skip }, async (t) => {
+  const server = await redisServer(t)
+  const sentinel = await redisSentinel(t, server.port)
+  const away = await silentServer(t)
+  const { transport } = redis({ sentinels: [away, sentinel].map(({ port }) => ({ host: '127.0.0.1', port })), name: 'mymaster' })
+  t.teardown(() => transport.close())
+  await transport.open(silent)
+  t.ok(await transport.cas('fwr.k', new Uint8Array(1), 0) > 0)
 })
 
 t.test('wrong options are refused, and no password is shown', async (t) => {
