@@ -189,8 +189,8 @@ async function ours<T> (answer: Promise<T>): Promise<T> {
 
 function redisError (error: unknown): unknown {
   const message = error instanceof Error ? error.message : ''
-  if (/\b(?:WRONGPASS|NOAUTH|NOPERM|invalid password)\b/.test(message)) return new FST_CLUSTER_ACCESS_DENIED('redis', message, { cause: error })
-  if (/^(?:MOVED|CROSSSLOT|ERR unknown command)\b/.test(message)) return new FST_CLUSTER_UNSUPPORTED('redis', message, { cause: error })
+  if (/\b(?:WRONGPASS|NOAUTH|NOPERM|invalid password|executing the script can't)\b/.test(message)) return new FST_CLUSTER_ACCESS_DENIED('redis', message, { cause: error })
+  if (/^(?:MOVED|CROSSSLOT|CLUSTERDOWN|ERR unknown command)\b/.test(message)) return new FST_CLUSTER_UNSUPPORTED('redis', message, { cause: error })
   return error
 }
 
