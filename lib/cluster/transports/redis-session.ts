@@ -1,4 +1,4 @@
-import { errorCodes } from '../../errors.js'
+import { errorCodes, toError } from '../../errors.js'
 import { dialTimeout, mostUnflushed, pingInterval, type Dial, type Session } from './session.js'
 import type { Redis, RedisOptions } from 'ioredis'
 import type { RegisterEntry } from '../../../types/cluster.js'
@@ -188,7 +188,7 @@ async function ours<T> (answer: Promise<T>): Promise<T> {
 }
 
 function redisError (error: unknown): unknown {
-  const message = error instanceof Error ? error.message : ''
+  const { message } = toError(error)
   if (/\b(?:WRONGPASS|NOAUTH|NOPERM|invalid password|executing the script can't)\b/.test(message)) return new FST_CLUSTER_ACCESS_DENIED('redis', message, { cause: error })
   if (/^(?:MOVED|CROSSSLOT|CLUSTERDOWN|ERR unknown command)\b/.test(message)) return new FST_CLUSTER_UNSUPPORTED('redis', message, { cause: error })
   return error
