@@ -4,6 +4,8 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { natsServer, redisServer, type EngineServer } from '../fixtures/servers.js'
+import { nats } from '../../../lib/cluster/transports/nats.js'
+import { redis } from '../../../lib/cluster/transports/redis.js'
 import type { Command, Happening, Joining, Report, WorkerNode } from './worker.js'
 import type { Test } from 'tap'
 
@@ -119,6 +121,18 @@ export class TestNode {
     return matching()[times - 1]
   }
 
+  /** Calls a process until it answers: one of two ends may have to hear yet that the other has torn their channel down. */
+  async reach (pid: string): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      try {
+        await this.ask('call', pid as never, 'echo', tries)
+        return
+      } catch (error) {
+        if (tries === 100 || !/FST_PROCESS_CALL_FAILED/.test(String(error))) throw error
+      }
+    }
+  }
+
   /** In the order seen, one line each. PIDs have the names that are given for them. */
   story (names: Record<string, string> = {}): string[] {
     return this.seen.map(({ topic, payload }) => topic === '@node' ? `${payload.node} ${payload.state}` : `${topic} ${names[payload.pid] ?? payload.pid}: ${payload.reason}`)
@@ -150,7 +164,7 @@ export class Scene {
   /** A node that has joined, and is seen by all others that are not still. @param port where it thinks the engine is */
   async node (name: string, host: Host, port = this.engine.port): Promise<TestNode> {
     this.#hosts.add(host)
-    const node = await within(host.join(`${this.#prefix}/${name}/${this.#nodes.length}`, { node: name, engine: this.#name, port, prefix: this.#prefix }), () => `${name} does not join`)
+    const node = await within(host.join(`${this.engine.port}/${this.#prefix}/${name}/${this.#nodes.length}`, { node: name, engine: this.#name, port, prefix: this.#prefix }), () => `${name} does not join`)
     const others = this.#nodes.filter((other) => !other.host.still && other.name !== name)
     await Promise.all(others.map(async (other) => {
       await other.until(`${name} up`, () => lastState(other, name) === 'up')
@@ -178,6 +192,18 @@ export class Scene {
     const lag = await this.#lag()
     if (lag > 1500) throw new TooSlow(`a process stood still for ${Math.round(lag)} ms`)
     return lasted
+  }
+
+  /** Somebody else, who can reach the engine. @returns what publishes into the inbox of a node */
+  async forger (t: Test, node: string, incarnation: number): Promise<(bytes: Uint8Array) => Promise<void>> {
+    const { port } = this.engine
+    const { transport } = this.#name === 'nats' ? nats({ servers: `127.0.0.1:${port}`, prefix: this.#prefix }) : redis({ host: '127.0.0.1', port, prefix: this.#prefix })
+    t.teardown(() => transport.close())
+    await transport.open({ state () {} })
+    return async (bytes) => {
+      if (!transport.publish(`${this.#prefix}.n.${node}.${incarnation.toString(36)}`, bytes)) throw new Error('the engine is away')
+      await transport.flush(patience)
+    }
   }
 
   async #lag (): Promise<number> {

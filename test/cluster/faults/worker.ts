@@ -16,8 +16,8 @@ export interface Happening { readonly topic: string, readonly payload: any, read
 /** The numbers that a process received. */
 export interface Tally { count: number, last: number, inOrder: boolean }
 
-/** Of a command that is refused. */
-export interface Refusal { readonly code: string, readonly message: string }
+/** The code of an error. */
+export interface Refusal { readonly code: string }
 
 /** From the suite. */
 export type Command = { readonly id: number, readonly key: string, readonly method: string, readonly args: unknown[] }
@@ -53,7 +53,8 @@ export class WorkerNode {
         await self.serve({}, ({ topic, payload }) => { tell({ topic, payload, at: Date.now() }) })
       }, { trapLinks: true })
     })
-    system.cluster!.watch(observer.pid)
+    // What was there before the first change is told in the same way.
+    for (const { node, state } of system.cluster!.watch(observer.pid)) tell({ topic: '@node', payload: { node, state }, at: Date.now() })
     return new WorkerNode(system, observer)
   }
 
@@ -159,6 +160,20 @@ export class WorkerNode {
     }
   }
 
+  /** Why it does not get a name. */
+  async refusal (name: string, pid: Pid): Promise<Refusal> {
+    for (;;) {
+      try {
+        await this.register(name, pid)
+        return { code: 'none' }
+      } catch (error) {
+        const { code } = error as Refusal
+        if (code !== 'FST_CLUSTER_UNAVAILABLE') return { code }
+        await pause(100)
+      }
+    }
+  }
+
   async lookup (name: string): Promise<ClusterName | undefined> {
     return await this.#system.cluster!.names.lookup(name)
   }
@@ -169,6 +184,11 @@ export class WorkerNode {
 
   stats (): ClusterStats {
     return this.#system.cluster!.stats()
+  }
+
+  /** Resolves when a counter has come so far. */
+  async counted (counter: keyof ClusterStats, least: number): Promise<void> {
+    while (this.stats()[counter] < least) await pause(10)
   }
 
   health (): { ready: boolean, problem?: string } {
