@@ -3,18 +3,20 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { proxy } from '../fixtures/proxy.js'
 import { arrived, since, type Row, type Stage } from './row.js'
 import type { TestNode } from './scene.js'
+import type { Pid } from '../../../types/pid.js'
 
-/** Three nodes, each of which sends to the next, watches it, and has made a call that is answered late. */
-async function circle ({ scene, hosts }: Stage): Promise<Array<{ node: TestNode, pid: string, next: string }>> {
+/** Three nodes: each sends numbers to the next and monitors it, and all are linked. */
+async function circle ({ scene, hosts }: Stage): Promise<Array<{ node: TestNode, pid: Pid, next: Pid, observer: Pid }>> {
   const nodes = [await scene.node('a', hosts[0]), await scene.node('b', hosts[1]), await scene.node('c', hosts[2])]
   const pids = await Promise.all(nodes.map((node) => node.ask('spawn')))
-  const all = nodes.map((node, i) => ({ node, pid: pids[i], next: pids[(i + 1) % 3] }))
-  for (const { node, next } of all) {
+  const observers = await Promise.all(nodes.map((node) => node.ask('observer')))
+  const all = nodes.map((node, i) => ({ node, pid: pids[i], next: pids[(i + 1) % 3], observer: observers[i] }))
+  for (const [i, { node, next }] of all.entries()) {
     await node.ask('monitor', next)
-    await node.ask('link', next)
+    await node.ask('link', observers[(i + 1) % 3])
     await node.ask('startLoad', next)
   }
-  await Promise.all(all.map(({ node, pid }) => node.ask('received', pid as never, 100)))
+  await Promise.all(all.map(({ node, pid }) => node.ask('received', pid, 100)))
   scene.forget()
   return all
 }
@@ -27,7 +29,7 @@ function outage (ms: number): Row {
     const pending: Array<Promise<unknown>> = []
     await scene.fault(ms + 1500, async () => {
       await scene.engine.kill()
-      for (const { node, next } of all) pending.push(node.ask('call', next as never, 'echo', next))
+      for (const { node, next } of all) pending.push(node.ask('call', next, 'echo', next))
       await pause(ms)
       await scene.engine.restart()
     })
@@ -56,7 +58,7 @@ export const engineRows: Record<string, Row> = {
     const holder = await b.ask('spawn')
     const held = await b.ask('register', 'leader', holder)
     await b.ask('monitor', holder)
-    const names = { [all[0].pid]: 'at a', [all[1].pid]: 'at b', [all[2].pid]: 'at c', [holder]: 'holder' }
+    const names = { [all[0].pid]: 'at a', [all[1].pid]: 'at b', [all[2].pid]: 'at c', [holder]: 'holder', ...Object.fromEntries(all.map(({ node, observer }) => [observer, `at ${node.name}`])) }
     const start = Date.now()
     await scene.engine.kill()
     const stories: Record<string, string[]> = {
@@ -67,7 +69,6 @@ export const engineRows: Record<string, Row> = {
     for (const node of [a, b, c]) {
       const expected = stories[node.name]
       await node.until('the loss of both', (seen) => seen.length >= expected.length)
-      // A process that is linked both ways ends once.
       t.strictSame(node.story(names).sort(), [...expected].sort(), node.name)
       for (const [i, line] of node.story(names).entries()) {
         const [, other] = /at (.): noconnection/.exec(line) ?? []
@@ -80,7 +81,7 @@ export const engineRows: Record<string, Row> = {
     const exit = a.seen.find(({ payload }) => payload.reason === 'noconnection')!
     for (const { node, next } of all) {
       await node.ask('stopLoad')
-      t.equal(await node.ask('send', next as never, 'number', [1e6]), false, 'nothing is taken')
+      t.equal(await node.ask('send', next, 'number', [1e6]), false, 'nothing is taken')
     }
     await pause(Math.max(0, 12_000 - (Date.now() - start)))
     await scene.engine.restart()
@@ -91,11 +92,11 @@ export const engineRows: Record<string, Row> = {
     for (const { node, next } of all) {
       // One of the two ends may have to hear yet that the other has buried their channel.
       await node.reach(next)
-      t.ok(await node.ask('send', next as never, 'number', [1e7]))
-      const tally = await all.find(({ pid }) => pid === next)!.node.ask('received', next as never, 1e7)
+      t.ok(await node.ask('send', next, 'number', [1e7]))
+      const tally = await all.find(({ pid }) => pid === next)!.node.ask('received', next, 1e7)
       t.ok(tally.inOrder, 'its PIDs are good again, and nothing comes late')
     }
-    const taken = await c.ask('takeOver', 'leader', all[2].pid as never)
+    const taken = await c.ask('takeOver', 'leader', all[2].pid)
     t.ok(taken.fence > held.fence)
     for (const node of [a, b, c]) t.equal(node.seen.length, stories[node.name].length + 2, `exactly one exit each: ${node}`)
     return `name lost after ${since(start, lost)}, noconnection on all sides after ${since(start, exit)}; PIDs good again afterwards`
@@ -116,7 +117,7 @@ export const engineRows: Record<string, Row> = {
     })
     const refusals = await Promise.all([a, c].map(async (node) => await node.ask('refusal', 'leader', await node.ask('spawn'))))
     for (const { code } of refusals) t.equal(code, 'FST_CLUSTER_NAME_TAKEN')
-    const free = await c.ask('takeOver', 'other', all[2].pid as never)
+    const free = await c.ask('takeOver', 'other', all[2].pid)
     for (const node of [a, b, c]) t.strictSame(await node.ask('lookup', 'leader'), held)
     for (const { node, next } of all) await arrived(t, await node.ask('stopLoad'), all.find(({ pid }) => pid === next)!.node, next)
     for (const node of [a, b, c]) t.strictSame(node.story(), [], node.name)

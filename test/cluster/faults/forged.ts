@@ -25,7 +25,8 @@ export function forgedBy (node: string, incarnation: number): { readonly garbage
     Buffer.concat([source(), encodeChannelHeader({ src: 2 ** 32 - 1, dst: 0, ack: 0 }), noise])
   ]
   // The forger does not know the number of the channel, and takes one that is above it for certain.
-  const channel = (): Buffer => encodeChannelHeader({ src: Math.floor(Date.now() / 1000) + 1000, dst: 0, ack: 0 })
+  let above = Math.floor(Date.now() / 1000)
+  const channel = (): Buffer => encodeChannelHeader({ src: above += 1000, dst: 0, ack: 0 })
   const frame = encodeFrame({ type: types.send, to: 1, text: 'forged' }, 1)
   const long = Buffer.from(frame)
   long.writeUInt32BE(2 ** 32 - 1, 0)

@@ -1,6 +1,7 @@
 // What a row of the fault table is, and what rows share.
 import type { Host, Scene, TestNode } from './scene.js'
 import type { Test } from 'tap'
+import type { Pid } from '../../../types/pid.js'
 
 /** What a row is played with. */
 export interface Stage {
@@ -21,7 +22,7 @@ export function since (start: number, { at }: { at: number }): string {
 }
 
 /** Everything accepted on a load's way has arrived, once and in order. */
-export async function arrived (t: Test, load: { accepted: number }, at: TestNode, pid: string): Promise<void> {
-  const tally = await at.ask('received', pid as never, load.accepted)
+export async function arrived (t: Test, load: { accepted: number }, at: TestNode, pid: Pid): Promise<void> {
+  const tally = await at.ask('received', pid, load.accepted)
   t.strictSame(tally, { count: load.accepted, last: load.accepted, inOrder: true }, `all ${load.accepted}, once and in order`)
 }

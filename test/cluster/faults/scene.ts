@@ -8,6 +8,7 @@ import { nats } from '../../../lib/cluster/transports/nats.js'
 import { redis } from '../../../lib/cluster/transports/redis.js'
 import type { Command, Happening, Joining, Report, WorkerNode } from './worker.js'
 import type { Test } from 'tap'
+import type { Pid } from '../../../types/pid.js'
 
 /** Nobody waits longer for what has to come; what was seen until then is told. */
 const patience = 60_000
@@ -87,7 +88,7 @@ export class TestNode {
   readonly name: string
   readonly seen: Happening[] = []
   readonly #key: string
-  #look = (): void => {}
+  readonly #waiting = new Set<() => void>()
 
   constructor (host: Host, key: string, name: string) {
     this.host = host
@@ -97,7 +98,7 @@ export class TestNode {
 
   hear (happening: Happening): void {
     this.seen.push(happening)
-    this.#look()
+    for (const look of this.#waiting) look()
   }
 
   /** Commands what {@link WorkerNode} can do. */
@@ -108,8 +109,13 @@ export class TestNode {
   /** Resolves with what was seen, when it fulfils a condition. */
   async until (what: string, condition: (seen: Happening[]) => boolean): Promise<Happening[]> {
     const fulfilled = new Promise<Happening[]>((resolve) => {
-      this.#look = () => { if (condition(this.seen)) resolve(this.seen) }
-      this.#look()
+      const look = (): void => {
+        if (!condition(this.seen)) return
+        this.#waiting.delete(look)
+        resolve(this.seen)
+      }
+      this.#waiting.add(look)
+      look()
     })
     return await within(fulfilled, () => `${this.name} never saw ${what}: ${this}`)
   }
@@ -122,10 +128,10 @@ export class TestNode {
   }
 
   /** Calls a process until it answers: one of two ends may have to hear yet that the other has torn their channel down. */
-  async reach (pid: string): Promise<void> {
+  async reach (pid: Pid): Promise<void> {
     for (let tries = 0; ; tries++) {
       try {
-        await this.ask('call', pid as never, 'echo', tries)
+        await this.ask('call', pid, 'echo', tries)
         return
       } catch (error) {
         if (tries === 100 || !/FST_PROCESS_CALL_FAILED/.test(String(error))) throw error
