@@ -4,6 +4,8 @@ import { maskedFrame } from './frames.js'
 /** Which connections are made, and what they say. */
 export interface CrowdSpec {
   port: number
+  /** Several servers: connections take them in turn, and `port` is not used. */
+  ports?: readonly number[]
   protocol: keyof typeof protocols
   /** Bytes of a message. */
   size: number
@@ -42,10 +44,10 @@ export class Crowd {
 
   /** Starts one more. */
   add (): void {
-    const { port, rooms } = this.#spec
+    const { port, ports = [port], rooms } = this.#spec
     const room = this.clients.length % (rooms ?? Infinity)
     const path = this.#protocol.path(rooms === undefined ? undefined : room)
-    this.clients.push(new Client(port, path, room, this.#protocol, this.#expected, this.#listener))
+    this.clients.push(new Client(ports[this.clients.length % ports.length], path, room, this.#protocol, this.#expected, this.#listener))
   }
 
   /** Resolves with what is awaited, or fails with the first problem, or when it took too long. */

@@ -8,6 +8,8 @@ import type { Client } from './client.js'
 export interface RoomsSpec extends CrowdSpec {
   kind: 'rooms'
   pid: number
+  /** Several servers, or what else is to be measured. */
+  pids?: readonly number[]
   connections: number
   rooms?: number
   /** Messages in flight in each room: when all members have one, the next is sent. */
@@ -16,6 +18,8 @@ export interface RoomsSpec extends CrowdSpec {
   oneSpeaker?: boolean
   warmup: number
   seconds: number
+  /** Milliseconds until all have entered their rooms; 50 if undefined. */
+  settle?: number
 }
 
 interface Room {
@@ -64,12 +68,12 @@ export async function measureRooms (spec: RoomsSpec) {
     else for (let i = 0; i < messages; i++) members[room.turn++ % members.length].send(crowd.frame)
   }
 
-  await sleep(50) // a server may enter a room only after its answer to the upgrade
+  await sleep(spec.settle ?? 50) // a server may enter a room only after its answer to the upgrade
   for (const room of rooms) {
     room.sent.fill(performance.now())
     speak(room, depth)
   }
-  const window = new Window(spec.pid, spec.port)
+  const window = new Window(spec.pids ?? [spec.pid], spec.port)
   await crowd.until(sleep(spec.warmup * 1000), 10_000, 'the warm-up')
   deliveries = 0
   latencies.clear()

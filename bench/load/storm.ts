@@ -29,7 +29,7 @@ export async function measureStorm (spec: StormSpec) {
     if (++done === connections) finish()
     else if (started.length < connections) add()
   }, (client) => { client.send(crowd.frame) })
-  const window = new Window(spec.pid, spec.port)
+  const window = new Window([spec.pid], spec.port)
   await window.begin()
   while (started.length < Math.min(connections, unfinished)) add()
   await crowd.until(all, 60_000, 'the storm')

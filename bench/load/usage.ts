@@ -24,28 +24,30 @@ function ownCpu (): number {
   return user + system
 }
 
-/** What server and generator used between two moments. */
+/** What servers and generator used between two moments. */
 export class Window {
-  readonly #pid: number
+  readonly #pids: readonly number[]
   readonly #port: number
-  #server = 0
+  #servers: number[] = []
   #own = 0
   #start = 0
 
-  constructor (pid: number, port: number) {
-    this.#pid = pid
+  /** @param port of the server, where there is one and no /proc */
+  constructor (pids: readonly number[], port: number) {
+    this.#pids = pids
     this.#port = port
   }
 
   async begin (): Promise<void> {
-    this.#server = await cpuOf(this.#pid, this.#port)
+    this.#servers = await this.#used()
     this.#own = ownCpu()
     this.#start = performance.now()
   }
 
   /** @param count how many units there were, asked at the end */
-  async end (count: () => number): Promise<{ units: number, perSecond: number, cpuPerUnit: number, serverCpu: number, generatorCpu: number }> {
-    const server = await cpuOf(this.#pid, this.#port) - this.#server
+  async end (count: () => number): Promise<{ units: number, perSecond: number, cpuPerUnit: number, serverCpu: number, generatorCpu: number, each: number[] }> {
+    const each = (await this.#used()).map((cpu, n) => cpu - this.#servers[n])
+    const server = each.reduce((sum, cpu) => sum + cpu)
     const own = ownCpu() - this.#own
     const microseconds = (performance.now() - this.#start) * 1000
     const units = count()
@@ -54,7 +56,12 @@ export class Window {
       perSecond: units / microseconds * 1e6,
       cpuPerUnit: server / units,
       serverCpu: server / microseconds,
-      generatorCpu: own / microseconds
+      generatorCpu: own / microseconds,
+      each
     }
+  }
+
+  #used (): Promise<number[]> {
+    return Promise.all(this.#pids.map((pid) => cpuOf(pid, this.#port)))
   }
 }

@@ -39,6 +39,11 @@ export function onCore (core: 0 | 1, command: readonly string[]): readonly strin
   return pinned ? ['taskset', '-c', String(core), ...command] : command
 }
 
+/** Moves a process that runs to one core, where the system can do that. */
+export function moveToCore (core: 0 | 1, pid: number): void {
+  if (pinned) execFileSync('taskset', ['-acp', String(core), String(pid)], { stdio: 'ignore' })
+}
+
 function versionOf (folder: string): string {
   return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version
 }

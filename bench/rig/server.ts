@@ -23,13 +23,13 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => pr
 /** A server in a process of its own, on core 0. */
 export class ServerUnderTest {
   readonly kind: ServerKind
+  readonly port: number
   readonly #child: ChildProcess
-  readonly #port: number
 
   private constructor (kind: ServerKind, child: ChildProcess, port: number) {
     this.kind = kind
     this.#child = child
-    this.#port = port
+    this.port = port
   }
 
   static async start (kind: ServerKind): Promise<ServerUnderTest> {
@@ -45,9 +45,13 @@ export class ServerUnderTest {
     return new ServerUnderTest(kind, child, (JSON.parse(line) as { port: number }).port)
   }
 
+  get pid (): number {
+    return this.#child.pid!
+  }
+
   /** Has the generator measure it. */
   measure<R> (spec: Partial<LoadSpec>): Promise<R> {
-    return generate({ ...spec, port: this.#port, pid: this.#child.pid, protocol: this.kind.protocol })
+    return generate({ ...spec, port: this.port, pid: this.pid, protocol: this.kind.protocol })
   }
 
   async stop (): Promise<void> {

@@ -57,6 +57,7 @@ export async function startEngine (kind: keyof typeof engines) {
   // In a group of its own: Ctrl+C is for the nodes, which say goodbye over it.
   const child = spawn(program, args(port, store), { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   const stop = () => {
+    process.off('exit', stop)
     child.kill('SIGKILL')
     rmSync(store, { recursive: true, force: true, maxRetries: 3 })
   }
