@@ -10,7 +10,7 @@ const count = one === undefined ? Number(process.env.CLUSTER_SEEDS ?? 1000) : 1
 // CPU time decides how many seeds there are, not the load of the machine.
 t.setTimeout(count * 600 + 60_000)
 
-t.test('nodes keep what is promised, whatever happens to them and to the engine', async (t) => {
+t.test(`nodes keep what is promised, whatever happens to them and to the engine: ${count} seeds`, async (t) => {
   const total: Report = { messages: 0, torn: 0, exits: 0, calls: 0, claims: 0, takeOvers: 0 }
   for (let seed = first; seed < first + count; seed++) {
     try {

@@ -5,29 +5,36 @@ import { join } from 'node:path'
 import { Section } from './report.js'
 
 /** A suite of `npm test` that can be run for longer. */
-interface Suite { title: string, about: string, folder: string, environment: Record<string, string> }
+interface Suite { title: string, about: string, files: readonly string[], environment: Record<string, string> }
+
+// From dist/test/soak.
+const root = join(import.meta.dirname, '../../../../..')
 
 const all: readonly Suite[] = [
   {
     title: 'Properties',
     about: 'Random histories, beside a model of what is promised.',
-    folder: 'test/properties',
+    files: testsIn('test/properties'),
     environment: { FC_RUNS: '200000' }
   },
-  { title: 'Mutants', about: 'Faults put into the sources on purpose: each is found.', folder: 'test/mutants', environment: {} }
+  {
+    title: 'Many nodes',
+    about: 'Simulated clusters: nodes that stall, die and are cut off, engines that lose and reorder.',
+    files: ['test/cluster/simulation.test.ts'],
+    environment: { CLUSTER_SEEDS: '20000' }
+  },
+  { title: 'Mutants', about: 'Faults put into the sources on purpose: each is found.', files: testsIn('test/mutants'), environment: {} }
 ]
 
 /** Milliseconds after which a suite has failed. */
 const patience = 60 * 60_000
-// From dist/test/soak.
-const root = join(import.meta.dirname, '../../../../..')
 
 /** Runs the long forms of the suites, one after the other. */
 export async function * suites (): AsyncGenerator<Section> {
-  for (const { title, about, folder, environment } of all) {
+  for (const { title, about, files, environment } of all) {
     const section = new Section(title, about)
     const settings = Object.entries(environment).map(([name, value]) => `${name}=${value} `).join('')
-    const args = ['tap', '--disable-coverage', '--jobs=1', '--timeout=0', ...testsIn(folder)]
+    const args = ['tap', '--disable-coverage', '--jobs=1', '--timeout=0', ...files]
     // What it prints, with the seed of a failure, goes to the terminal; the report has its figures.
     const child = spawn('npx', args, { cwd: root, env: { ...process.env, ...environment }, stdio: ['ignore', 2, 2], timeout: patience })
     const [code, signal] = await once(child, 'exit') as [number | null, string | null]
