@@ -1,8 +1,9 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
+import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { conform } from './conformance.js'
 import { documented } from '../fixtures/documented.js'
-import { missing, redisSentinel, redisServer, silentServer, type EngineServer } from '../fixtures/servers.js'
+import { missing, redisReplica, redisSentinel, redisServer, silentServer, type EngineServer } from '../fixtures/servers.js'
 import { redis, type RedisOptions } from '../../../lib/cluster/transports/redis.js'
 
 const skip = missing('redis-server')
@@ -50,7 +51,15 @@ t.test('a Redis Cluster is not supported', { skip }, async (t) => {
   await refused(t, await redisServer(t, ['--appendonly', 'no', '--cluster-enabled', 'yes']), {}, 'FST_CLUSTER_UNSUPPORTED')
 })
 
-t.test('what takes seconds to be found out', { skip, jobs: 2 }, async (t) => {
+/** Resolves when the copy of a server has all that was written. */
+async function copied ({ port }: EngineServer): Promise<void> {
+  const client = new Redis(port, '127.0.0.1')
+  await client.set('last', 1)
+  await client.wait(1, 0)
+  client.disconnect()
+}
+
+t.test('what takes seconds to be found out', { skip, jobs: 3 }, async (t) => {
   t.test('a server, or a Sentinel, that accepts and says nothing keeps no socket after the close', { buffered: true }, async (t) => {
     const one = async (options: (port: number) => RedisOptions): Promise<void> => {
       const server = await silentServer(t)
@@ -76,6 +85,23 @@ t.test('what takes seconds to be found out', { skip, jobs: 2 }, async (t) => {
     t.teardown(() => transport.close())
     await transport.open(silent)
     t.ok(await transport.cas('fwr.k', new Uint8Array(1), 0) > 0)
+  })
+
+  t.test('when the master dies, its copy is found, with what was written', { buffered: true }, async (t) => {
+    const master = await redisServer(t)
+    await redisReplica(t, master.port)
+    const sentinel = await redisSentinel(t, master.port)
+    const { transport } = redis({ sentinels: [{ host: '127.0.0.1', port: sentinel.port }], name: 'mymaster' })
+    t.teardown(() => transport.close())
+    const news = new EventEmitter()
+    await transport.open({ state: (up) => { news.emit(String(up)) } })
+    const revision = await transport.cas('fwr.k', Buffer.from('kept'), 0)
+    await copied(master)
+    const back = once(news, 'true')
+    await Promise.all([once(news, 'false'), master.kill()])
+    await back
+    t.match(await transport.get('fwr.k'), { value: Buffer.from('kept'), revision })
+    t.ok(await transport.cas('fwr.k', Buffer.from('more'), revision) > revision, 'the new master takes writes')
   })
 })
 
