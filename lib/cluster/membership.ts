@@ -15,6 +15,8 @@ export interface MembershipHost {
   down (node: string, incarnation: number, why: string): void
   /** It will not be heard of again: nothing of it needs to be kept. */
   forgotten (node: string, incarnation: number): void
+  /** The event loop of this node stood still, for about so many milliseconds. */
+  stalled (ms: number): void
   /** Another node has this one's name. */
   nameTaken (): void
 }
@@ -114,8 +116,10 @@ export class Membership {
   tick (period: number): void {
     const { timing, counters } = this.#host
     const now = this.#host.clock.now()
-    if (now - this.#tickedAt > period + timing.stall) {
+    const late = now - this.#tickedAt - period
+    if (late > timing.stall) {
       counters.stalls++
+      this.#host.stalled(late)
       // What the others sent meanwhile is still to be read.
       this.#graceUntil = now + timing.stall
     }

@@ -34,6 +34,8 @@ export interface NamesHost extends Omit<LeaseHost, 'reassert' | 'fenced' | 'need
   readonly here: Here
   readonly membership: Membership
   isHere (pid: Pid): boolean
+  /** The lease is lost, and so many names with it: each is told of next. */
+  leaseLost (names: number): void
   lost (name: string, pid: Pid): void
 }
 
@@ -306,6 +308,7 @@ export class Names implements ClusterNames {
   #fenced (): void {
     const lost = [...this.#held]
     this.#held.clear()
+    this.#host.leaseLost(lost.length)
     for (const [name, { record: { pid }, watcher }] of lost) {
       this.#orphan(name)
       this.#host.here.unwatch(pid, watcher)

@@ -184,6 +184,7 @@ export class ClusterNode implements Hub {
       up: (node, incarnation) => { this.#up(node, incarnation) },
       down: (node, incarnation, why) => { this.#down(node, incarnation, why) },
       forgotten: (node, incarnation) => { this.#forget(node, incarnation) },
+      stalled: (ms) => { logger.warn({ ms: Math.round(ms) }, 'cluster: the event loop stood still') },
       nameTaken: () => { this.#nameTaken() }
     })
     this.#membership.connection(this.#engineUp)
@@ -199,8 +200,9 @@ export class ClusterNode implements Hub {
       durable: this.#transport.caps.durable === true,
       membership: this.#membership,
       isHere: (pid) => this.#isHere(pid),
+      leaseLost: (names) => { logger.warn({ names }, 'cluster: this node lost its lease') },
       lost: (name, pid) => {
-        logger.warn({ name, pid }, 'cluster: a name is lost, with the lease of this node')
+        logger.warn({ name, pid }, 'cluster: a name is lost, and its process ends')
         this.guard(() => { events.nameLost(name, pid) })
       }
     })

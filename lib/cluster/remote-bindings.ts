@@ -53,6 +53,8 @@ class ServedBinding implements Feeder {
   readonly #peer: Peer
   readonly #ref: number
   metadata: unknown
+  /** Between its join and its leave. */
+  client: Pid | undefined
   #paused = false
 
   constructor (peer: Peer, ref: number, target: Pid) {
@@ -191,6 +193,7 @@ export class RemoteBindings {
       : decoded.payload as object
     const payload = { client_pid: client, ...content, metadata: binding.metadata }
     const { here } = this.#hub
+    if (type === types.clientEvent) binding.client = topic === 'ws.leave' ? undefined : client
     if (type === types.clientNews) here.deliver(binding.target, topic, payload, client)
     else if (here.accept(binding.target, topic, payload, client, type === types.clientMessage ? body.length : 0) && binding.congested()) {
       here.wait(binding.target, binding)
@@ -206,8 +209,18 @@ export class RemoteBindings {
     return true
   }
 
+  /** One leave per join: that of a client whose node is lost cannot come from there. */
+  #leave ({ target, client, metadata }: ServedBinding): void {
+    if (client === undefined) return
+    const payload = { client_pid: client, reason: 'node lost', code: undefined, cause: 'lost', metadata }
+    this.#hub.guard(() => { this.#hub.here.accept(target, 'ws.leave', payload, client, 0) })
+  }
+
   torn (peer: Peer): void {
-    for (const ref of [...this.#servedBindings.get(peer)?.keys() ?? []]) this.#release(peer, ref)
+    for (const [ref, binding] of [...this.#servedBindings.get(peer) ?? []]) {
+      this.#release(peer, ref)
+      this.#leave(binding)
+    }
     for (const { ref, target } of this.#watches.of(peer)) {
       const binding = this.#take(peer, ref)!
       this.#hub.guard(() => { binding.targetEnded({ pid: target, reason: 'noconnection' }) })

@@ -83,7 +83,13 @@ export class RemoteCalls {
     const decoded = decodePayload(kind, body as Buffer)
     if (decoded === undefined) return false
     const callee = this.#hub.pid(to)
-    this.#served.add(peer, ref, callee, (exit) => { peer.push({ type: types.callEnded, ref, ...exitFields(exit) }) })
+    let isThere = false
+    this.#served.add(peer, ref, callee, (exit) => {
+      if (isThere) peer.push({ type: types.callEnded, ref, ...exitFields(exit) })
+      // Nothing was delivered: the caller is told the same as by its own node.
+      else peer.push({ type: types.reject, ref, text: '', ...encodePayload(errorToData(new errorCodes.FST_PROCESS_NOT_ALIVE(callee)))! })
+    })
+    isThere = true
     const answer = new ServedCall(this.#served, peer, ref)
     if (!this.#served.has(peer, ref)) return true
     const taken = this.#hub.here.deliver(callee, topic, decoded.payload, from === 0 ? undefined : peer.pid(from), answer)

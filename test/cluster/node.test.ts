@@ -89,7 +89,7 @@ t.test('calls: an answer, a refusal, an end, and a payload that cannot travel', 
   await cluster.run(100)
   call(1, 'reply')
   await cluster.run(100)
-  t.strictSame(said, ['ended', 'noproc'])
+  t.match(said, ['ended', { code: 'FST_PROCESS_NOT_ALIVE' }])
   t.equal(a.cluster.size + b.cluster.size, 0)
 })
 
@@ -181,6 +181,7 @@ t.test('garbage is counted and dropped, and never thrown', async (t) => {
     torn = a.cluster.stats().torn
   }
   t.ok(torn > 0, 'the channel was reset')
+  t.equal(a.logged.filter(({ level, text }) => level === 'warn' && text.startsWith('cluster: a channel was torn down')).length, torn, 'and the log says so')
   a.transport.receive(inbox, encodeSource({ ...source, node: 'a', incarnation: 1 }))
   await fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 120 }), async (bytes) => {
     a.transport.receive(inbox, bytes)
@@ -241,4 +242,38 @@ t.test('a node that leaves is down at once, and its processes are out of reach',
   end()
   t.notOk(a.cluster.elsewhere.exit(to, 'x'))
   t.notOk(a.cluster.elsewhere.cancel(to, 'x', undefined))
+})
+
+t.test('the log, the counters and the health tell what an operator has to know', async (t) => {
+  const cluster = new TestCluster()
+  const [a] = await cluster.start('a', 'b')
+  const pid = a.here.spawn()
+  // The simulated engine loses requests now and then.
+  const register = (): Promise<unknown> => cluster.settle(a.cluster.names.register('leader', pid)).catch(register)
+  await register()
+  const lines = (text: string) => a.logged.filter((line) => line.text.startsWith(`cluster: ${text}`))
+  t.match(lines('a node is up'), [{ level: 'info', data: { node: 'b' } }])
+
+  a.machine.frozenUntil = cluster.world.now + 3000
+  await cluster.run(4000)
+  const stalls = lines('the event loop stood still')
+  t.match(stalls, [{ level: 'warn' }])
+  const { ms } = stalls[0].data as { ms: number }
+  t.ok(ms > 2500 && ms <= 3000, `about as long as it did: ${ms}`)
+  t.match(a.cluster.stats(), { stalls: 1, fences: 0, up: 1 })
+
+  cluster.engine.stop(false)
+  await cluster.run(12_000)
+  t.match(lines('the engine is away'), [{ level: 'warn', data: { engine: 'simulation' } }])
+  t.strictSame(a.cluster.health(), { ready: false, problem: 'engine away' })
+  t.match(lines('this node lost its lease'), [{ level: 'warn', data: { names: 1 } }])
+  t.match(lines('a name is lost'), [{ level: 'warn', data: { name: 'leader', pid } }])
+  t.match(lines('a node is down'), [{ level: 'warn', data: { node: 'b', why: 'it is silent' } }])
+  t.match(a.cluster.stats(), { fences: 1, up: 0 })
+
+  cluster.engine.start()
+  await cluster.run(5000)
+  t.match(lines('the engine is back'), [{ level: 'info' }])
+  t.equal(lines('a node is up').length, 2)
+  t.strictSame(a.cluster.health(), { ready: true })
 })

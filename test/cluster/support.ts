@@ -15,7 +15,7 @@ export interface TestNode {
   readonly transport: SimulatedTransport
   /** What came in through `deliver` and `accept`. */
   readonly mail: { readonly to: Pid, readonly topic: string, readonly payload: unknown, readonly from: Pid | undefined }[]
-  readonly logged: { readonly level: string, readonly text: string }[]
+  readonly logged: { readonly level: string, readonly text: string, readonly data: unknown }[]
   readonly told: unknown[]
 }
 
@@ -40,7 +40,7 @@ export class TestCluster {
       },
       fatal: (err) => { told.push(err) }
     }
-    const log = (level: string) => (data: unknown, text: string) => { logged.push({ level, text: `${text} ${String((data as { err?: Error }).err ?? '')}` }) }
+    const log = (level: string) => (data: unknown, text: string) => { logged.push({ level, text: `${text} ${String((data as { err?: Error }).err ?? '')}`, data }) }
     const logger = Object.fromEntries(['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map((level) => [level, log(level)])) as unknown as Logger
     const cluster = new ClusterNode({
       node, incarnation, prefix: 'test', transport, timing: 'default', startTimeout: 10_000, here, events, logger, clock: machine, random: this.world.random.next
