@@ -1,7 +1,9 @@
 import t from 'tap'
 import { frame } from './fixtures/pair.js'
+import { encodeFrame } from '../../lib/cluster/codec.js'
 import { exitFields, exitOf, types } from '../../lib/cluster/frames.js'
 import { payloadKinds } from '../../lib/cluster/payload.js'
+import { longestFrame } from '../../lib/cluster/pieces.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
@@ -32,6 +34,24 @@ t.test('a value that is no plain data stays behind, its error does not', async (
   t.strictSame(cross({ pid, reason: 'normal', value: () => {} }), { pid, reason: 'normal' })
   const exit = cross({ pid, reason: 'error', value: () => {}, error: new Error('why') })
   t.match(exit, { reason: 'error', error: { message: 'why' } })
+})
+
+t.test('a value that is as deep as a payload may be stays behind, for an exit is around it; its error does not', async (t) => {
+  let value: unknown = 1
+  for (let i = 0; i < 63; i++) value = [value]
+  t.strictSame(cross({ pid, reason: 'normal', value }), { pid, reason: 'normal' })
+  t.match(cross({ pid, reason: 'error', value, error: new Error('why') }), { reason: 'error', error: { message: 'why' } })
+})
+
+t.test('what is longer than a frame can be stays behind, and the end is told', async (t) => {
+  const mega = 1024 * 1024
+  const value = Buffer.alloc(40 * mega)
+  t.strictSame(cross({ pid, reason: 'normal', value }), { pid, reason: 'normal' })
+  t.match(cross({ pid, reason: 'error', value, error: new Error('why') }), { reason: 'error', error: { message: 'why' } })
+  t.strictSame(cross({ pid, reason: 'error', error: new Error('x'.repeat(40 * mega)) }), { pid, reason: 'error' })
+  const longest = exitFields({ pid, reason: 'x', value: Buffer.alloc(16 * mega - 100) })
+  t.ok(longest.body.length > 15 * mega)
+  t.ok(encodeFrame({ type: types.down, ...longest }, 1).length <= longestFrame)
 })
 
 t.test('an exit whose rest is garbage is none; what is plain but no rest is passed over', async (t) => {
