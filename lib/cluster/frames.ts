@@ -1,5 +1,6 @@
 import { decodePayload, encodePayload, errorFromData, errorToData } from './payload.js'
 import type { Frame } from './codec.js'
+import type { Encoded } from './payload.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
@@ -46,11 +47,22 @@ export const types = {
   left: 73
 } as const
 
-/** An exit as fields of a frame. A value that is no plain data stays behind. */
+/** Bytes that an exit may carry beside its reason: half of the longest frame, so that the end itself is always taken. */
+const longestRest = 16 * 1024 * 1024
+
+/**
+ * An exit as fields of a frame. What cannot travel stays behind: a value that is no plain data, too deep or too long,
+ * and an error that is too long.
+ */
 export function exitFields ({ reason, error, value }: Exit): Pick<Frame, 'text' | 'kind' | 'body'> {
-  const sent = encodePayload(value) === undefined ? undefined : value
-  const rest = error === undefined && sent === undefined ? undefined : { ...error && { error: errorToData(error) }, ...sent !== undefined && { value: sent } }
-  return { text: reason, ...encodePayload(rest)! }
+  const known = error && { error: errorToData(error) }
+  const rest = (value === undefined ? undefined : fitting({ ...known, value })) ?? fitting(known) ?? encodePayload(undefined)!
+  return { text: reason, ...rest }
+}
+
+function fitting (rest: unknown): Encoded | undefined {
+  const encoded = encodePayload(rest)
+  return encoded !== undefined && encoded.body.length <= longestRest ? encoded : undefined
 }
 
 /** @returns undefined when it is garbage */

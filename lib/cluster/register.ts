@@ -34,6 +34,11 @@ export class Register {
     return this.#within(this.#transport.cas(this.#prefix + key, bytes, revision))
   }
 
+  /** A while, before an engine that failed is asked again: one that fails at once would be asked for ever in one turn. */
+  rest (): Promise<void> {
+    return new Promise((resolve) => { this.#clock.after(this.#patience / 20, resolve) })
+  }
+
   #within<T> (request: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const timer = this.#clock.after(this.#patience, () => { reject(new Error('The engine does not answer')) })

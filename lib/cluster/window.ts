@@ -28,10 +28,6 @@ export class Window {
     return this.#frames >= frameLimit * 0.75 || this.#bytes >= byteLimit * 0.75
   }
 
-  get waiting (): number {
-    return this.#waiting.size
-  }
-
   add (bytes: number): void {
     this.#frames++
     this.#bytes += bytes

@@ -26,6 +26,24 @@ t.test('what is no plain data is refused', async (t) => {
   for (const payload of [() => 1, { f () {} }, Symbol('x'), circle, deep, 2n ** 80n, throwing]) t.equal(encodePayload(payload), undefined)
 })
 
+t.test('a refusal leaves no trace in what is packed before and after it', async (t) => {
+  const before = encodePayload({ before: [1, 2, 3] })!
+  t.equal(encodePayload({ long: 'x'.repeat(1000), then: () => {} }), undefined)
+  const after = encodePayload({ after: 'it' })!
+  t.strictSame(decodePayload(before.kind, Buffer.from(before.body)), { payload: { before: [1, 2, 3] } })
+  t.strictSame(decodePayload(after.kind, Buffer.from(after.body)), { payload: { after: 'it' } })
+})
+
+t.test('bytes and structures that arrived do not change with the batch they came in', async (t) => {
+  for (const payload of [Buffer.from('bytes'), { inner: Buffer.from('bytes'), text: 'long enough to be a slice of it' }]) {
+    const { kind, body } = encodePayload(payload)!
+    const batch = Buffer.from(body)
+    const decoded = decodePayload(kind, batch)!
+    batch.fill(0)
+    t.strictSame(decoded.payload, payload)
+  }
+})
+
 t.test('hostile bodies are refused, or are harmless', async (t) => {
   const structured = (...bytes: number[]) => decodePayload(3, Buffer.from(bytes))
   t.equal(structured(0xdd, 0xff, 0xff, 0xff, 0xff), undefined, 'an array of four billion')
@@ -33,6 +51,7 @@ t.test('hostile bodies are refused, or are harmless', async (t) => {
   t.equal(structured(0xd4, 0x65, 0), undefined, 'an extension that makes an Error')
   t.equal(structured(0xc1), undefined, 'a token that is none')
   t.equal(structured(1, 2), undefined, 'something behind it')
+  t.equal(structured(0x81, 0x80, 1), undefined, 'a map whose key is a map')
   t.equal(decodePayload(0, Buffer.from('x')), undefined)
   t.equal(decodePayload(9, Buffer.alloc(0)), undefined)
   const payload = cross(JSON.parse('{"__proto__":{"admin":true}}')) as { admin?: boolean }

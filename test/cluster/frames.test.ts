@@ -1,0 +1,62 @@
+import t from 'tap'
+import { frame } from './fixtures/pair.js'
+import { encodeFrame } from '../../lib/cluster/codec.js'
+import { exitFields, exitOf, types } from '../../lib/cluster/frames.js'
+import { payloadKinds } from '../../lib/cluster/payload.js'
+import { longestFrame } from '../../lib/cluster/pieces.js'
+import type { Exit } from '../../types/messages.js'
+import type { Pid } from '../../types/pid.js'
+
+const pid = '1@a.1' as Pid
+
+function cross (exit: Exit): Exit | undefined {
+  return exitOf(frame({ type: types.down, ...exitFields(exit) }), pid)
+}
+
+t.test('no two kinds of frames have one number, and none is a number that may be skipped', async (t) => {
+  const numbers = Object.values(types)
+  t.equal(new Set(numbers).size, numbers.length)
+  t.ok(numbers.every((type) => type > 0 && type < 0x80))
+})
+
+t.test('an exit crosses with its reason alone, its value, its error, or both', async (t) => {
+  t.strictSame(cross({ pid, reason: 'normal' }), { pid, reason: 'normal' })
+  t.equal(exitFields({ pid, reason: 'normal' }).body?.length, 0, 'and costs no bytes when there is nothing more')
+  t.strictSame(cross({ pid, reason: 'normal', value: { rows: [1, 2] } }), { pid, reason: 'normal', value: { rows: [1, 2] } })
+  t.strictSame(cross({ pid, reason: 'normal', value: null }), { pid, reason: 'normal', value: null })
+  const failed = cross({ pid, reason: 'error', error: Object.assign(new RangeError('too far'), { code: 'E_FAR' }) })!
+  t.match(failed, { reason: 'error', error: { name: 'RangeError', message: 'too far', code: 'E_FAR' } })
+  t.notOk('value' in failed)
+  t.match(cross({ pid, reason: 'shutdown', value: 7, error: new Error('no') }), { value: 7, error: { message: 'no' } })
+})
+
+t.test('a value that is no plain data stays behind, its error does not', async (t) => {
+  t.strictSame(cross({ pid, reason: 'normal', value: () => {} }), { pid, reason: 'normal' })
+  const exit = cross({ pid, reason: 'error', value: () => {}, error: new Error('why') })
+  t.match(exit, { reason: 'error', error: { message: 'why' } })
+})
+
+t.test('a value that is as deep as a payload may be stays behind, for an exit is around it; its error does not', async (t) => {
+  let value: unknown = 1
+  for (let i = 0; i < 63; i++) value = [value]
+  t.strictSame(cross({ pid, reason: 'normal', value }), { pid, reason: 'normal' })
+  t.match(cross({ pid, reason: 'error', value, error: new Error('why') }), { reason: 'error', error: { message: 'why' } })
+})
+
+t.test('what is longer than a frame can be stays behind, and the end is told', async (t) => {
+  const mega = 1024 * 1024
+  const value = Buffer.alloc(40 * mega)
+  t.strictSame(cross({ pid, reason: 'normal', value }), { pid, reason: 'normal' })
+  t.match(cross({ pid, reason: 'error', value, error: new Error('why') }), { reason: 'error', error: { message: 'why' } })
+  t.strictSame(cross({ pid, reason: 'error', error: new Error('x'.repeat(40 * mega)) }), { pid, reason: 'error' })
+  const longest = exitFields({ pid, reason: 'x', value: Buffer.alloc(16 * mega - 100) })
+  t.ok(longest.body.length > 15 * mega)
+  t.ok(encodeFrame({ type: types.down, ...longest }, 1).length <= longestFrame)
+})
+
+t.test('an exit whose rest is garbage is none; what is plain but no rest is passed over', async (t) => {
+  t.equal(exitOf(frame({ type: types.down, text: 'x', kind: payloadKinds.structured, body: Buffer.from([0xc1]) }), pid), undefined)
+  for (const body of [[0xc0], [5], [0x90]]) {
+    t.strictSame(exitOf(frame({ type: types.down, text: 'x', kind: payloadKinds.structured, body: Buffer.from(body) }), pid), { pid, reason: 'x' })
+  }
+})

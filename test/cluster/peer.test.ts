@@ -1,0 +1,40 @@
+import t from 'tap'
+import { TestClock } from './fixtures/time.js'
+import { noCounts } from './fixtures/pair.js'
+import { types } from '../../lib/cluster/frames.js'
+import { Peer, serialOf, suffixOf } from '../../lib/cluster/peer.js'
+import { timings } from '../../lib/cluster/timing.js'
+import type { Pid } from '../../types/pid.js'
+
+function make (): Peer {
+  return new Peer('web-1', 1_700_000_000_000, {
+    clock: new TestClock(), timing: timings.default, counters: noCounts(), batchBytes: 1024, publish: () => true, soon () {}, apply: () => true, torn () {}
+  })
+}
+
+t.test('a PID is a serial number, and the node and its incarnation behind it', async (t) => {
+  const suffix = suffixOf('web-1', 1_700_000_000_000)
+  t.equal(suffix, '@web-1.loyw3v28')
+  t.equal(make().pid(17), `17${suffix}`)
+  t.equal(make().suffix, suffix)
+  t.equal(serialOf(make().pid(17)), 17)
+  t.equal(serialOf(`${2 ** 47}@a.1` as Pid), 2 ** 47)
+  t.equal(serialOf(undefined), 0, 'nobody')
+})
+
+t.test('nothing is taken for a node that is not up', async (t) => {
+  const peer = make()
+  t.notOk(peer.push({ type: types.send }))
+  t.equal(peer.channel.unacknowledged, 0)
+  peer.up = true
+  t.ok(peer.push({ type: types.send }))
+  t.equal(peer.channel.unacknowledged, 1)
+})
+
+t.test('when the window is full what may be refused is, and what the system has to say is not', async (t) => {
+  const peer = make()
+  peer.up = true
+  while (!peer.channel.window.full) peer.push({ type: types.send })
+  t.notOk(peer.push({ type: types.send }, true))
+  t.ok(peer.push({ type: types.down }))
+})
