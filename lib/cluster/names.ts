@@ -63,6 +63,7 @@ export class Names implements ClusterNames {
     this.#host = host
     this.#lease = new Lease({
       ...host,
+      get durable () { return host.durable },
       reassert: () => this.#reassert(),
       fenced: () => { this.#fenced() },
       needed: () => this.#held.size > 0 || this.#claims.size > 0

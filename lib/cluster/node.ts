@@ -176,7 +176,7 @@ export class ClusterNode implements Hub {
   }
 
   #join (): void {
-    const { events, logger } = this.#options
+    const { events, logger, transport } = this.#options
     const shared = { clock: this.#clock, timing: this.#timing, counters: this.#counters, node: this.node, incarnation: this.#incarnation }
     this.#membership = new Membership({
       ...shared,
@@ -197,7 +197,7 @@ export class ClusterNode implements Hub {
       here: this.here,
       random: this.#random,
       register: this.#register,
-      durable: this.#transport.caps.durable === true,
+      get durable () { return transport.caps.durable === true },
       membership: this.#membership,
       isHere: (pid) => this.#isHere(pid),
       leaseLost: (names) => { logger.warn({ names }, 'cluster: this node lost its lease') },
