@@ -63,6 +63,7 @@ export class Names implements ClusterNames {
     this.#host = host
     this.#lease = new Lease({
       ...host,
+      get durable () { return host.durable },
       reassert: () => this.#reassert(),
       fenced: () => { this.#fenced() },
       needed: () => this.#held.size > 0 || this.#claims.size > 0
@@ -335,18 +336,30 @@ export class Names implements ClusterNames {
     }
   }
 
+  /** Another node has the name of this one, and with it all that was held: nothing is to be given back. */
+  lose (): void {
+    this.#lease.fence()
+    this.#lease.stop()
+    this.#end()
+    this.#orphans.clear()
+  }
+
   /** Gives everything back, as far as the engine answers. */
   async close (): Promise<void> {
-    this.#closed = true
-    this.#sweeping?.cancel()
-    for (const end of this.#pauses) end()
+    this.#end()
     await Promise.all([...this.#held].map(([name, held]) => {
       this.#host.here.unwatch(held.record.pid, held.watcher)
       return this.#drop(name, held)
     }))
     await Promise.all(this.#claims.values())
-    this.#orphans.clear()
     this.#lease.stop()
+    this.#orphans.clear()
+  }
+
+  #end (): void {
+    this.#closed = true
+    this.#sweeping?.cancel()
+    for (const end of this.#pauses) end()
   }
 }
 
