@@ -32,7 +32,16 @@ export const errorCodes = {
   FST_PROCESS_ALREADY_SERVING: createError('FST_PROCESS_ALREADY_SERVING', "Process '%s' serves its inbox already", 500),
   FST_PROCESS_STOPPED: createError('FST_PROCESS_STOPPED', "Process '%s' was told to stop: %s", 500),
   FST_PROCESS_CLOSING: createError('FST_PROCESS_CLOSING', 'The process system is closing and starts nothing new', 503),
-  FST_CLUSTER_NOT_READY: createError('FST_CLUSTER_NOT_READY', 'The process system has not joined its cluster yet: await ready() first', 503)
+
+  FST_CLUSTER_NODE_NAME_TAKEN: createError('FST_CLUSTER_NODE_NAME_TAKEN', "Another node has the name '%s' too: give every node a name of its own", 500),
+  FST_CLUSTER_NO_REGISTRY: createError('FST_CLUSTER_NO_REGISTRY', "The engine '%s' has no register: cluster-wide names need one", 500),
+  FST_CLUSTER_NAME_TAKEN: createError('FST_CLUSTER_NAME_TAKEN', "The name '%s' is held by '%s'", 500),
+  FST_CLUSTER_INVALID_OPTIONS: createError('FST_CLUSTER_INVALID_OPTIONS', 'Invalid cluster option: %s', 500, TypeError),
+  FST_CLUSTER_CLIENT_MISSING: createError('FST_CLUSTER_CLIENT_MISSING', "The engine '%s' needs the package '%s', which is not installed", 500),
+  FST_CLUSTER_NOT_READY: createError('FST_CLUSTER_NOT_READY', 'The process system has not joined its cluster yet: await ready() first', 503),
+  FST_CLUSTER_UNAVAILABLE: createError('FST_CLUSTER_UNAVAILABLE', 'The cluster is unavailable: %s', 503),
+  FST_CLUSTER_UNSUPPORTED: createError('FST_CLUSTER_UNSUPPORTED', "The engine '%s' lacks what a cluster needs: %s", 500),
+  FST_CLUSTER_ACCESS_DENIED: createError('FST_CLUSTER_ACCESS_DENIED', "The engine '%s' denied access: %s", 500)
 }
 
 const longestShown = 80

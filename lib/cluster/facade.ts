@@ -1,4 +1,4 @@
-import { errorCodes, show } from './errors.js'
+import { errorCodes, show } from '../errors.js'
 import { LocalProcesses } from '../process/here.js'
 import { toMilliseconds } from '../process/duration.js'
 import { ClusterNode } from './node.js'

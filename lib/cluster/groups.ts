@@ -1,4 +1,4 @@
-import { errorCodes, show } from './errors.js'
+import { errorCodes, show } from '../errors.js'
 import { checkName } from '../process/names.js'
 import { types } from './frames.js'
 import { batchTypes, decodeFrames, encodeFrame, encodeSource } from './codec.js'

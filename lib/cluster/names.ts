@@ -1,4 +1,4 @@
-import { errorCodes, show } from './errors.js'
+import { errorCodes, show } from '../errors.js'
 import { checkName } from '../process/names.js'
 import { Lease } from './lease.js'
 import { nameKey } from './name-record.js'

@@ -1,4 +1,4 @@
-import { errorCodes } from './errors.js'
+import { errorCodes } from '../errors.js'
 import type { ClusterNames } from '../../types/cluster.js'
 
 /** Names where there is no register to keep them: each use says so. */

@@ -1,4 +1,4 @@
-import { errorCodes, toError } from './errors.js'
+import { errorCodes, toError } from '../errors.js'
 import { systemClock } from './clock.js'
 import { batchTypes, decodeNumber, decodeSource, encodeChannelHeader, encodeNumber, encodeSource, longestHeader } from './codec.js'
 import { Groups } from './groups.js'
@@ -82,6 +82,8 @@ export class ClusterNode implements Hub {
   #state: 'new' | 'starting' | 'open' | 'closed' | 'name taken' = 'new'
   #engineUp = false
   #engineWaiters: (() => void)[] = []
+  /** Why the engine was not there. */
+  #failure: unknown
   #heartbeat: Cancellable | undefined
   #ticking: Cancellable | undefined
   #closing: Promise<void> | undefined
@@ -137,25 +139,30 @@ export class ClusterNode implements Hub {
   async start (): Promise<number> {
     this.#state = 'starting'
     let timer: Cancellable | undefined
-    const late = new Promise<never>((resolve, reject) => {
-      timer = this.#clock.after(this.#options.startTimeout, () => {
-        reject(new errorCodes.FST_CLUSTER_UNAVAILABLE(`the engine '${this.#transport.caps.name}' did not answer within ${this.#options.startTimeout} ms`))
-      })
+    const late = new Promise<'late'>((resolve) => {
+      timer = this.#clock.after(this.#options.startTimeout, () => { resolve('late') })
     })
     try {
-      await Promise.race([this.#start(), late])
+      if (await Promise.race([this.#start(), late]) !== 'late') return this.#incarnation
     } catch (err) {
       await this.close()
       throw err
     } finally {
       timer?.cancel()
     }
-    return this.#incarnation
+    // Closed, the transport says why it was not there: a port that is shut, a certificate.
+    await this.close()
+    throw new errorCodes.FST_CLUSTER_UNAVAILABLE(`the engine '${this.#transport.caps.name}' did not answer within ${this.#options.startTimeout} ms`, ...this.#failure === undefined ? [] : [{ cause: this.#failure }])
   }
 
   async #start (): Promise<void> {
     const { prefix, incarnation } = this.#options
-    await this.#transport.open({ state: (up) => { this.#engine(up) } })
+    try {
+      await this.#transport.open({ state: (up) => { this.#engine(up) } })
+    } catch (err) {
+      this.#failure = err instanceof Error ? err.cause ?? err : err
+      throw err
+    }
     if (!this.#engineUp) await new Promise<void>((resolve) => { this.#engineWaiters.push(resolve) })
     if (this.#transport.caps.registry) this.#incarnation = await claimIncarnation(this.#register, this.node, incarnation, () => this.#state === 'starting')
     if (this.#state !== 'starting') return

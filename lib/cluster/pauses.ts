@@ -1,4 +1,4 @@
-import { errorCodes } from './errors.js'
+import { errorCodes } from '../errors.js'
 import type { Clock } from './clock.js'
 
 /** Waits that end with the node. */

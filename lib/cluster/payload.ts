@@ -1,6 +1,6 @@
 import { Packr, Unpackr } from 'msgpackr'
 import { isPlain } from './plain.js'
-import { errorCodes } from './errors.js'
+import { errorCodes } from '../errors.js'
 
 /** How a payload travels: text and bytes untouched, everything else as MessagePack. */
 export const payloadKinds = { none: 0, bytes: 1, text: 2, structured: 3 } as const

@@ -1,4 +1,4 @@
-import { errorCodes } from './errors.js'
+import { errorCodes } from '../errors.js'
 import { exitFields, exitOf, types } from './frames.js'
 import { decodePayload, encodePayload, errorFromData, errorToData } from './payload.js'
 import { serialOf } from './peer.js'

@@ -1,4 +1,4 @@
-import { errorCodes } from './errors.js'
+import { errorCodes } from '../errors.js'
 import { skippable } from './codec.js'
 import { types } from './frames.js'
 import { decodePayload, encodePayload } from './payload.js'

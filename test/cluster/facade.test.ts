@@ -86,6 +86,19 @@ t.test('an engine that is not there in time', async (t) => {
   await t.rejects(async () => { await app.register(wsRelay, { node: 'b', cluster: { ...cluster.engine(), startTimeout: 20 } }) }, { code: 'FST_CLUSTER_UNAVAILABLE' })
 })
 
+t.test('why an engine is not there is the cause of the error', async (t) => {
+  const engine = new TestCluster(t).engine()
+  const cause = new Error('self-signed certificate')
+  let fail!: (error: Error) => void
+  Object.assign(engine.transport, {
+    open: () => new Promise<void>((resolve, reject) => { fail = reject }),
+    close: async () => { fail(new Error('closed', { cause })) }
+  })
+  const processes = createProcesses({ node: 'a', cluster: { ...engine, startTimeout: 20 } })
+  await t.rejects(processes.ready(), { code: 'FST_CLUSTER_UNAVAILABLE', cause })
+  await processes.close()
+})
+
 t.test('a node needs a name and an engine', async (t) => {
   const cluster = new TestCluster(t)
   const wrong: Array<[object, RegExp]> = [[{ cluster: cluster.engine() }, /'cluster' needs 'node'/], [{ node: 'a', cluster: {} }, /must be an engine/], [{ node: 'a', cluster: 'nats' }, /must be an engine/]]

@@ -1,6 +1,6 @@
 import t from 'tap'
 import fc from 'fast-check'
-import { errorCodes } from '../../lib/cluster/errors.js'
+import { errorCodes } from '../../lib/errors.js'
 import { decodePayload, encodePayload, errorFromData, errorToData } from '../../lib/cluster/payload.js'
 
 function cross (payload: unknown): unknown {

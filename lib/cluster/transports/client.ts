@@ -1,4 +1,4 @@
-import { errorCodes, toError } from '../errors.js'
+import { errorCodes, toError } from '../../errors.js'
 
 const { FST_CLUSTER_CLIENT_MISSING } = errorCodes
 

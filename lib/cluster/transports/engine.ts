@@ -1,4 +1,4 @@
-import { errorCodes, show } from '../errors.js'
+import { errorCodes, show } from '../../errors.js'
 import { toMilliseconds } from '../../process/duration.js'
 import type { ClusterEngine, ClusterEngineOptions, ClusterTiming } from '../../../types/cluster.js'
 

@@ -2,7 +2,7 @@ import { engineSettings } from './engine.js'
 import { MemoryHub, type HubMember } from './memory-hub.js'
 import { EngineState } from './state.js'
 import { Subscriptions, type Listener } from './subscriptions.js'
-import { errorCodes, show } from '../errors.js'
+import { errorCodes, show } from '../../errors.js'
 import type { ClusterEngine, ClusterEngineOptions, RegisterEntry, TransportCaps, TransportEvents } from '../../../types/cluster.js'
 
 export { MemoryHub } from './memory-hub.js'

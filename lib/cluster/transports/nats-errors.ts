@@ -1,4 +1,4 @@
-import { errorCodes } from '../errors.js'
+import { errorCodes } from '../../errors.js'
 
 const { FST_CLUSTER_ACCESS_DENIED, FST_CLUSTER_UNSUPPORTED } = errorCodes
 

@@ -2,7 +2,7 @@ import { loadClient } from './client.js'
 import { engineSettings } from './engine.js'
 import { dialNats } from './nats-session.js'
 import { SessionTransport } from './session-transport.js'
-import { errorCodes, show } from '../errors.js'
+import { errorCodes, show } from '../../errors.js'
 import type { NodeConnectionOptions } from '@nats-io/transport-node'
 import type { ClusterEngine, ClusterEngineOptions } from '../../../types/cluster.js'
 

@@ -1,4 +1,4 @@
-import { errorCodes, toError } from '../errors.js'
+import { errorCodes, toError } from '../../errors.js'
 import { dialTimeout, mostUnflushed, pingInterval, type Dial, type Session } from './session.js'
 import type { Redis, RedisOptions } from 'ioredis'
 import type { RegisterEntry } from '../../../types/cluster.js'

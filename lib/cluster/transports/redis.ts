@@ -2,7 +2,7 @@ import { loadClient } from './client.js'
 import { engineSettings } from './engine.js'
 import { dialRedis } from './redis-session.js'
 import { SessionTransport } from './session-transport.js'
-import { errorCodes, show } from '../errors.js'
+import { errorCodes, show } from '../../errors.js'
 import type { RedisOptions as ClientOptions } from 'ioredis'
 import type { ClusterEngine, ClusterEngineOptions } from '../../../types/cluster.js'
 

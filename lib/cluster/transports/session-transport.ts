@@ -3,7 +3,7 @@ import { Answers } from './answers.js'
 import { answerTimeout, dialTimeout, type Dial, type Session } from './session.js'
 import { EngineState } from './state.js'
 import { Subscriptions, type Listener } from './subscriptions.js'
-import { toError, type errorCodes } from '../errors.js'
+import { toError, type errorCodes } from '../../errors.js'
 import type { RegisterEntry, Transport, TransportCaps, TransportEvents } from '../../../types/cluster.js'
 
 /** What no retry can mend. */

@@ -1,4 +1,4 @@
-import { errorCodes } from '../errors.js'
+import { errorCodes } from '../../errors.js'
 import type { TransportEvents } from '../../../types/cluster.js'
 
 const { FST_CLUSTER_UNAVAILABLE } = errorCodes

@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
-import { errorCodes } from '../../../lib/cluster/errors.js'
+import { errorCodes } from '../../../lib/errors.js'
 import { answerTimeout, dialTimeout, type Session } from '../../../lib/cluster/transports/session.js'
 import { SessionTransport } from '../../../lib/cluster/transports/session-transport.js'
 
