@@ -11,9 +11,19 @@ export interface Goal {
   measured: Spread | undefined
 }
 
-function toReference (results: Results, scenario: string, other: string = reference): Spread | undefined {
+/** The server's CPU for a unit, ours to another's. */
+function toReference (results: Results, scenario: string, other: string = reference, ours = 'ours, serve'): Spread | undefined {
   const comparison = results.comparisons?.find((one) => one.scenario === scenario)
-  return comparison && ratios(figures(comparison, 'ours, serve', 'cpuPerUnit'), figures(comparison, other, 'cpuPerUnit'))
+  return comparison && ratios(figures(comparison, ours, 'cpuPerUnit'), figures(comparison, other, 'cpuPerUnit'))
+}
+
+/** Microseconds of CPU that an echo costs more than that of raw ws; less than none where it is negative. */
+function added (results: Results): Spread | undefined {
+  const comparison = results.comparisons?.find(({ scenario }) => scenario === 'echo')
+  if (comparison === undefined) return undefined
+  const [ours, raw] = ['ours, serve', reference].map((server) => figures(comparison, server, 'cpuPerUnit'))
+  const differences = ours.flatMap((figure, round) => figure === undefined || raw[round] === undefined ? [] : [figure - raw[round]])
+  return differences.length === 0 ? undefined : spread(differences)
 }
 
 function idle (results: Results, figure: keyof Measurement): Spread | undefined {
@@ -42,6 +52,19 @@ export function goals (results: Results): Goal[] {
     { what: 'fan-out 1 to 1000, server CPU', atMost: 0.8, unit: toRaw, measured: toReference(results, 'fan-out') },
     { what: 'rooms 100 x 10, server CPU', atMost: 0.65, unit: toRaw, measured: toReference(results, 'rooms') },
     { what: 'hot rooms 10 x 100, server CPU', atMost: 0.06, unit: toRaw, measured: toReference(results, 'hot-rooms') },
+    ...['fan-out', 'rooms', 'hot-rooms'].map((scenario) => ({
+      what: `${scenario}: \`groups.broadcast\` beside a loop over PIDs`,
+      atMost: 1.1,
+      unit: 'of ours, serve',
+      measured: toReference(results, scenario, 'ours, serve', 'ours, broadcast')
+    })),
+    ...['echo', 'rooms'].map((scenario) => ({
+      what: `${scenario}: a \`for await\` loop beside \`serve\``,
+      atMost: 1.1,
+      unit: 'of ours, serve',
+      measured: toReference(results, scenario, 'ours, serve', 'ours, for await')
+    })),
+    { what: 'echo: a message from a socket to a process and back', atMost: 0.6, unit: 'µs more than raw ws', measured: added(results) },
     { what: 'connect storm, server CPU', atMost: 1, unit: 'of @fastify/websocket', measured: toReference(results, 'storm', '@fastify/websocket') },
     { what: 'idle connection, RSS', atMost: 6, unit: 'KiB', measured: idle(results, 'rss') },
     { what: 'idle connection, heap', atMost: 3, unit: 'KiB', measured: idle(results, 'heap') },
