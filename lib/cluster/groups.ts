@@ -1,5 +1,7 @@
 import { errorCodes, show } from '../errors.js'
+import { checkTopic } from '../process/message.js'
 import { checkName } from '../process/names.js'
+import { isPid } from '../process/pid.js'
 import { types } from './frames.js'
 import { batchTypes, decodeFrames, encodeFrame, encodeSource } from './codec.js'
 import { Group, topicOf } from './group.js'
@@ -73,17 +75,26 @@ export class Groups implements ClusterGroups {
       if (ended) throw new errorCodes.FST_PROCESS_NOT_ALIVE(pid)
       this.#announce(record, types.joined, pid)
     }
-    await this.#subscribed(record)
+    try {
+      await this.#subscribed(record)
+    } catch (err) {
+      this.#leave(record, pid)
+      throw err
+    }
   }
 
   async leave (group: string, pid: Pid): Promise<boolean> {
     checkName(group)
     const record = this.#groups.get(group)
-    const member = record?.members.get(pid)
+    return record !== undefined && this.#leave(record, pid)
+  }
+
+  #leave (group: Group, pid: Pid): boolean {
+    const member = group.members.get(pid)
     if (member === undefined) return false
     if (--member.times > 0) return true
     this.#host.hub.here.unwatch(pid, member.watcher)
-    this.#gone(record!, pid)
+    this.#gone(group, pid)
     return true
   }
 
@@ -97,6 +108,9 @@ export class Groups implements ClusterGroups {
 
   broadcast (group: string, topic: string, payload?: unknown, { except, from }: { except?: Pid, from?: Pid } = {}): boolean {
     checkName(group)
+    checkTopic(topic)
+    if (from !== undefined && !this.#host.isHere(from)) throw new errorCodes.FST_PROCESS_INVALID_PID(show(from))
+    if (except !== undefined && !isPid(except)) throw new errorCodes.FST_PROCESS_INVALID_PID(show(except))
     const encoded = encodePayload(payload)
     if (encoded === undefined) return false
     const frames: FrameFields[] = [{ type: types.broadcast, from: serialOf(from), text: topic, ...encoded }]
@@ -180,7 +194,12 @@ export class Groups implements ClusterGroups {
     checkName(group)
     const record = this.#use(group)
     record.listeners.add(listener)
-    await this.#subscribed(record)
+    try {
+      await this.#subscribed(record)
+    } catch (err) {
+      this.unwatch(group, listener)
+      throw err
+    }
     const found = await this.members(group)
     // What changed while they were asked is in what they said, or comes still.
     for (const pid of found.members) record.known.add(pid)

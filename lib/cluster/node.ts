@@ -1,19 +1,22 @@
 import { errorCodes, toError } from '../errors.js'
 import { systemClock } from './clock.js'
-import { batchTypes, decodeNumber, decodeSource, encodeChannelHeader, encodeNumber, encodeSource, longestHeader } from './codec.js'
+import { batchTypes, decodeSource } from './codec.js'
 import { Groups } from './groups.js'
+import { Heartbeats } from './heartbeats.js'
 import { claimIncarnation } from './incarnation.js'
+import { Line } from './line.js'
 import { Membership } from './membership.js'
 import { Names } from './names.js'
 import { NoNames } from './no-names.js'
-import { Peer, suffixOf } from './peer.js'
+import { suffixOf } from './peer.js'
+import { Peers } from './peers.js'
 import { Register } from './register.js'
 import { Router } from './router.js'
 import { timings } from './timing.js'
-import type { Channel } from './channel.js'
+import { isPid } from '../process/pid.js'
 import type { Cancellable, Clock } from './clock.js'
-import type { Source } from './codec.js'
-import type { Hub } from './peer.js'
+import type { Hub, Peer } from './peer.js'
+import type { NodeListener } from './peers.js'
 import type { Timing } from './timing.js'
 import type { Elsewhere, Here } from '../process/elsewhere.js'
 import type { ClusterGroups, ClusterHealth, ClusterNames, ClusterNodeInfo, ClusterStats, ClusterTiming, Transport } from '../../types/cluster.js'
@@ -49,11 +52,7 @@ export interface ClusterNodeOptions {
   readonly random?: () => number
 }
 
-/** Told when a node comes or goes. */
-export type NodeListener = (node: string, state: 'up' | 'down') => void
-
-/** What a heartbeat says beside being one. */
-const beats = { beat: 0, hello: 1, bye: 2 } as const
+export type { NodeListener } from './peers.js'
 
 /** One node of a cluster: its way to the processes of all others. */
 export class ClusterNode implements Hub {
@@ -66,25 +65,18 @@ export class ClusterNode implements Hub {
   readonly #clock: Clock
   readonly #timing: Timing
   readonly #random: () => number
+  readonly #line: Line
   readonly #router: Router
   readonly #groups: Groups
+  readonly #peers: Peers
   readonly #register: Register
   #names: Names | NoNames = new NoNames()
   #membership: Membership | undefined
+  #heartbeats: Heartbeats | undefined
   #incarnation: number
   #suffix: string
-  /** The last incarnation of each node, and nodes by the end of their PIDs. */
-  readonly #peers = new Map<string, Peer>()
-  readonly #bySuffix = new Map<string, Peer>()
-  readonly #listeners = new Set<NodeListener>()
-  readonly #dirty = new Set<Channel>()
   #refs = 0
   #state: 'new' | 'starting' | 'open' | 'closed' | 'name taken' = 'new'
-  #engineUp = false
-  #engineWaiters: (() => void)[] = []
-  /** Why the engine was not there. */
-  #failure: unknown
-  #heartbeat: Cancellable | undefined
   #ticking: Cancellable | undefined
   #closing: Promise<void> | undefined
   readonly #counters: ClusterStats = {
@@ -102,8 +94,46 @@ export class ClusterNode implements Hub {
     this.#incarnation = options.incarnation
     this.#suffix = suffixOf(options.node, options.incarnation)
     this.#register = new Register(options.transport, this.#clock, `${options.prefix}.`, this.#timing.request)
+    this.#line = this.#makeLine()
     this.elsewhere = this.#router = new Router(this)
     this.groups = this.#groups = this.#makeGroups()
+    this.#peers = this.#makePeers()
+  }
+
+  #makeLine (): Line {
+    const node = this
+    const { transport, prefix } = this.#options
+    return new Line({
+      transport,
+      prefix,
+      node: this.node,
+      get incarnation () { return node.#incarnation },
+      counters: this.#counters,
+      changed: (up) => { this.#engine(up) },
+      guard: (task) => { this.guard(task) }
+    })
+  }
+
+  #makePeers (): Peers {
+    const node = this
+    const { transport, logger } = this.#options
+    return new Peers({
+      clock: this.#clock,
+      timing: this.#timing,
+      counters: this.#counters,
+      logger,
+      transport,
+      line: this.#line,
+      get leaving () { return node.#isOver },
+      apply: (peer, frame) => this.#groups.receive(peer, frame) ?? this.#router.receive(peer, frame),
+      refresh: (peer) => { this.#groups.refresh(peer) },
+      down: (peer) => { this.#groups.nodeDown(peer) },
+      torn: (peer) => {
+        this.#groups.torn(peer)
+        this.#router.torn(peer)
+      },
+      guard: (task) => { this.guard(task) }
+    })
   }
 
   #makeGroups (): Groups {
@@ -118,7 +148,7 @@ export class ClusterNode implements Hub {
       node: this.node,
       get incarnation () { return node.#incarnation },
       isHere: (pid) => this.#isHere(pid),
-      peersUp: () => [...this.#peers.values()].filter(({ up }) => up),
+      peersUp: () => this.#peers.up,
       broadcast: (members, topic, payload, from) => { events.broadcast(members, topic, payload, from) },
       source: (bytes) => this.#sourceOf(bytes, batchTypes.broadcast),
       garbage: () => { this.#counters.garbage++ }
@@ -152,52 +182,47 @@ export class ClusterNode implements Hub {
     }
     // Closed, the transport says why it was not there: a port that is shut, a certificate.
     await this.close()
-    throw new errorCodes.FST_CLUSTER_UNAVAILABLE(`the engine '${this.#transport.caps.name}' did not answer within ${this.#options.startTimeout} ms`, ...this.#failure === undefined ? [] : [{ cause: this.#failure }])
+    throw new errorCodes.FST_CLUSTER_UNAVAILABLE(`the engine '${this.#transport.caps.name}' did not answer within ${this.#options.startTimeout} ms`, ...this.#line.failure === undefined ? [] : [{ cause: this.#line.failure }])
   }
 
   async #start (): Promise<void> {
-    const { prefix, incarnation } = this.#options
-    try {
-      await this.#transport.open({ state: (up) => { this.#engine(up) } })
-    } catch (err) {
-      this.#failure = err instanceof Error ? err.cause ?? err : err
-      throw err
-    }
-    if (!this.#engineUp) await new Promise<void>((resolve) => { this.#engineWaiters.push(resolve) })
-    if (this.#transport.caps.registry) this.#incarnation = await claimIncarnation(this.#register, this.node, incarnation, () => this.#state === 'starting')
+    const line = this.#line
+    await line.open()
+    if (this.#transport.caps.registry) this.#incarnation = await claimIncarnation(this.#register, this.node, this.#incarnation, () => this.#state === 'starting')
     if (this.#state !== 'starting') return
     this.#suffix = suffixOf(this.node, this.#incarnation)
-    this.#join()
+    const heartbeats = this.#join()
     await Promise.all([
-      this.#transport.subscribe(`${prefix}.hb`, (bytes) => { this.#listen(bytes, this.#heardBeat) }),
-      this.#transport.subscribe(this.#inbox(this.node, this.#incarnation), (bytes) => { this.#listen(bytes, this.#heardFrames) })
+      line.listen(line.heartbeats, heartbeats.heard),
+      line.listen(line.inboxOf(this.node, this.#incarnation), this.#heardFrames)
     ])
     if (this.#state !== 'starting') return
-    this.#beat(beats.hello)
+    heartbeats.hello()
     // Those who are there answer at once.
     await new Promise<void>((resolve) => { this.#clock.after(this.#timing.hello, resolve) })
     if (this.#state !== 'starting') return
     this.#state = 'open'
-    this.#schedule()
+    heartbeats.start()
     this.#ticking = this.#clock.after(this.#period, this.#tick)
   }
 
-  #join (): void {
+  #join (): Heartbeats {
     const { events, logger, transport } = this.#options
     const shared = { clock: this.#clock, timing: this.#timing, counters: this.#counters, node: this.node, incarnation: this.#incarnation }
     this.#membership = new Membership({
       ...shared,
-      probe: (node, incarnation) => this.#transport.caps.probe ? this.#transport.probe(this.#inbox(node, incarnation)) : Promise.resolve(undefined),
-      up: (node, incarnation) => { this.#up(node, incarnation) },
-      down: (node, incarnation, why) => { this.#down(node, incarnation, why) },
-      forgotten: (node, incarnation) => { this.#forget(node, incarnation) },
+      probe: (node, incarnation) => this.#transport.caps.probe ? this.#transport.probe(this.#line.inboxOf(node, incarnation)) : Promise.resolve(undefined),
+      up: (node, incarnation) => { this.#peers.add(node, incarnation) },
+      down: (node, incarnation, why) => { this.#peers.down(node, incarnation, why) },
+      forgotten: (node) => { this.#peers.forget(node) },
       stalled: (ms) => { logger.warn({ ms: Math.round(ms) }, 'cluster: the event loop stood still') },
       nameTaken: () => { this.#nameTaken() }
     })
-    this.#membership.connection(this.#engineUp)
-    if (!this.#transport.caps.registry) {
-      this.#names = new NoNames(this.#transport.caps.name)
-      return
+    this.#membership.connection(this.#line.up)
+    this.#heartbeats = new Heartbeats({ ...shared, random: this.#random, line: this.#line, membership: this.#membership })
+    if (!transport.caps.registry) {
+      this.#names = new NoNames(transport.caps.name)
+      return this.#heartbeats
     }
     this.#names = new Names({
       ...shared,
@@ -213,6 +238,7 @@ export class ClusterNode implements Hub {
         this.guard(() => { events.nameLost(name, pid) })
       }
     })
+    return this.#heartbeats
   }
 
   #nameTaken (): void {
@@ -226,64 +252,13 @@ export class ClusterNode implements Hub {
 
   // The engine
 
-  #inbox (node: string, incarnation: number): string {
-    return `${this.#options.prefix}.n.${node}.${incarnation.toString(36)}`
-  }
-
   #engine (up: boolean): void {
-    if (this.#engineUp === up) return
-    this.#engineUp = up
     this.#membership?.connection(up)
-    if (this.#state === 'open') this.#options.logger[up ? 'info' : 'warn']({ engine: this.#transport.caps.name }, `cluster: the engine is ${up ? 'back' : 'away'}`)
-    if (!up) return
-    for (const resolve of this.#engineWaiters.splice(0)) resolve()
     if (this.#state !== 'open') return
-    this.#beat(beats.hello)
-    for (const peer of this.#peers.values()) {
-      if (!peer.up) continue
-      peer.channel.reconnected()
-      this.#groups.refresh(peer)
-    }
-  }
-
-  #publish (topic: string, source: Omit<Source, 'node' | 'incarnation'>, parts: readonly Uint8Array[]): boolean {
-    const header = encodeSource({ ...source, node: this.node, incarnation: this.#incarnation })
-    if (this.#isOver || !this.#engineUp || !this.#transport.publish(topic, Buffer.concat([header, ...parts]))) return false
-    this.#counters.batchesOut++
-    return true
-  }
-
-  /** What comes in never throws at the engine's client. */
-  #listen (bytes: Uint8Array, heard: (bytes: Buffer) => void): void {
-    if (this.#isOver) return
-    this.#counters.batchesIn++
-    this.guard(() => { heard(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)) })
-  }
-
-  // Heartbeats
-
-  #beat (what: number): void {
-    this.#publish(`${this.#options.prefix}.hb`, { type: batchTypes.heartbeat }, [encodeNumber(what)])
-  }
-
-  #schedule (): void {
-    this.#heartbeat?.cancel()
-    this.#heartbeat = this.#clock.after(this.#timing.heartbeat * (1 - this.#random() / 10), () => {
-      this.#beat(beats.beat)
-      this.#schedule()
-    })
-  }
-
-  readonly #heardBeat = (bytes: Buffer): void => {
-    const source = decodeSource(bytes)
-    const what = source?.type === batchTypes.heartbeat ? decodeNumber(bytes, source.end) : undefined
-    if (source === undefined || what === undefined) {
-      this.#counters.garbage++
-      return
-    }
-    const { node, incarnation } = source
-    if (what === beats.bye) this.#membership!.bye(node, incarnation)
-    else if (this.#membership!.heard(node, incarnation) && what === beats.hello) this.#beat(beats.beat)
+    this.#options.logger[up ? 'info' : 'warn']({ engine: this.#transport.caps.name }, `cluster: the engine is ${up ? 'back' : 'away'}`)
+    if (!up) return
+    this.#heartbeats!.hello()
+    this.#peers.reconnected()
   }
 
   /** How often the time is looked at. */
@@ -294,74 +269,7 @@ export class ClusterNode implements Hub {
   readonly #tick = (): void => {
     this.#ticking = this.#clock.after(this.#period, this.#tick)
     this.#membership!.tick(this.#period)
-    const now = this.#clock.now()
-    for (const peer of this.#peers.values()) if (peer.up) peer.channel.tick(now)
-  }
-
-  // Nodes
-
-  #up (node: string, incarnation: number): void {
-    let peer = this.#peers.get(node)
-    if (peer === undefined) {
-      const made: Peer = peer = new Peer(node, incarnation, {
-        clock: this.#clock,
-        timing: this.#timing,
-        counters: this.#counters,
-        batchBytes: this.#transport.caps.maxFrame - longestHeader,
-        publish: (type, header, parts) => this.#publish(this.#inbox(node, incarnation), { type }, [encodeChannelHeader(header), ...parts]),
-        soon: (channel) => { this.#soon(channel) },
-        apply: (frame) => this.#groups.receive(made, frame) ?? this.#router.receive(made, frame),
-        torn: (why) => { this.#torn(made, why) }
-      })
-      this.#peers.set(node, peer)
-      this.#bySuffix.set(peer.suffix, peer)
-    }
-    peer.up = true
-    this.#options.logger.info({ node, incarnation }, 'cluster: a node is up')
-    this.#tellNode(node, 'up')
-    this.#groups.refresh(peer)
-  }
-
-  #down (node: string, incarnation: number, why: string): void {
-    const peer = this.#peers.get(node)!
-    peer.up = false
-    if (!this.#isOver) this.#options.logger.warn({ node, incarnation, why }, 'cluster: a node is down')
-    // First the node, then those who lived there.
-    this.#tellNode(node, 'down')
-    this.#groups.nodeDown(peer)
-    peer.channel.teardown(why)
-  }
-
-  #forget (node: string, incarnation: number): void {
-    const peer = this.#peers.get(node)
-    if (peer?.incarnation !== incarnation) return
-    peer.channel.stop()
-    this.#dirty.delete(peer.channel)
-    this.#peers.delete(node)
-    this.#bySuffix.delete(peer.suffix)
-  }
-
-  #tellNode (node: string, state: 'up' | 'down'): void {
-    for (const listener of [...this.#listeners]) this.guard(() => { listener(node, state) })
-  }
-
-  #torn (peer: Peer, why: string): void {
-    if (peer.up) this.#options.logger.warn({ node: peer.node, why }, 'cluster: a channel was torn down')
-    this.#groups.torn(peer)
-    this.#router.torn(peer)
-  }
-
-  // Frames
-
-  #soon (channel: Channel): void {
-    if (this.#dirty.size === 0) this.#clock.soon(this.#flush)
-    this.#dirty.add(channel)
-  }
-
-  readonly #flush = (): void => {
-    const channels = [...this.#dirty]
-    this.#dirty.clear()
-    for (const channel of channels) channel.flush()
+    this.#peers.tick(this.#clock.now())
   }
 
   readonly #heardFrames = (bytes: Buffer): void => {
@@ -377,7 +285,7 @@ export class ClusterNode implements Hub {
       return undefined
     }
     if (!this.#membership!.heard(source.node, source.incarnation)) return undefined
-    return { peer: this.#peers.get(source.node)!, end: source.end }
+    return { peer: this.#peers.named(source.node)!, end: source.end }
   }
 
   // What others of this folder need
@@ -387,19 +295,18 @@ export class ClusterNode implements Hub {
   }
 
   #isHere (pid: Pid): boolean {
-    return pid.endsWith(this.#suffix)
+    return isPid(pid) && pid.endsWith(this.#suffix)
   }
 
   peerOf (pid: Pid): Peer | undefined {
-    const peer = this.#bySuffix.get(pid.slice(pid.indexOf('@')))
-    return peer?.up === true ? peer : undefined
+    return this.#peers.of(pid)
   }
 
-  /** A later incarnation is there: this one is dead for certain. Otherwise nobody knows. */
+  /** A later incarnation is there, or the node is and can have none of that number: it is dead for certain. Otherwise nobody knows. */
   absence (pid: Pid): Exit['reason'] {
     const [node, incarnation] = pid.slice(pid.indexOf('@') + 1).split('.')
     const member = this.#membership?.find(node)
-    return member?.state === 'up' && member.incarnation > parseInt(incarnation, 36) ? 'noproc' : 'noconnection'
+    return member?.state === 'up' && member.incarnation >= parseInt(incarnation, 36) ? 'noproc' : 'noconnection'
   }
 
   nextRef (): number {
@@ -423,26 +330,23 @@ export class ClusterNode implements Hub {
 
   /** @returns what ends it */
   watchNodes (listener: NodeListener): () => void {
-    this.#listeners.add(listener)
-    return () => { this.#listeners.delete(listener) }
+    return this.#peers.watch(listener)
   }
 
   stats (): ClusterStats {
-    let unacknowledged = 0
-    for (const { channel } of this.#peers.values()) unacknowledged += channel.unacknowledged
-    return { ...this.#counters, up: this.#membership?.up ?? 0, unacknowledged }
+    return { ...this.#counters, up: this.#membership?.up ?? 0, unacknowledged: this.#peers.unacknowledged }
   }
 
   health (): ClusterHealth {
     if (this.#state === 'name taken') return { ready: false, problem: 'node name taken' }
     if (this.#state === 'closed') return { ready: false, problem: 'closed' }
     if (this.#state !== 'open') return { ready: false, problem: 'starting' }
-    return this.#engineUp ? { ready: true } : { ready: false, problem: 'engine away' }
+    return this.#line.up ? { ready: true } : { ready: false, problem: 'engine away' }
   }
 
   /** Records of what goes on with others, for the tests that count what remains. */
   get size (): number {
-    return this.#router.size + this.#groups.size + this.#names.size + this.#dirty.size
+    return this.#router.size + this.#groups.size + this.#names.size + this.#peers.size
   }
 
   // The end
@@ -461,25 +365,19 @@ export class ClusterNode implements Hub {
   async #close (): Promise<void> {
     if (this.#state === 'open') {
       await this.#names.close()
-      this.#flush()
-      await this.#handOver()
-      this.#beat(beats.bye)
-      await this.#handOver()
+      this.#peers.flush()
+      await this.#line.handOver(this.#timing.request)
+      this.#heartbeats!.bye()
+      await this.#line.handOver(this.#timing.request)
     }
     if (this.#isOver) this.#names.lose()
     else this.#state = 'closed'
-    this.#heartbeat?.cancel()
+    this.#line.silence()
+    this.#heartbeats?.stop()
     this.#ticking?.cancel()
     this.#membership?.leave()
     this.#groups.close()
     this.#peers.clear()
-    this.#bySuffix.clear()
-    this.#dirty.clear()
     await this.#transport.close()
-  }
-
-  /** Has the engine take what is on its way; without an engine nothing can be done for it. */
-  async #handOver (): Promise<void> {
-    if (this.#engineUp) await this.#transport.flush(this.#timing.request).catch(() => {})
   }
 }

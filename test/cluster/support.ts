@@ -3,7 +3,7 @@ import { ModelHere } from './model.js'
 import { Calm, Engine, Machine, SimulatedTransport, World } from './simulator.js'
 import type { ClusterEvents } from '../../lib/cluster/node.js'
 import type { Exit } from '../../types/messages.js'
-import type { Transport } from '../../types/cluster.js'
+import type { ClusterStats, Transport } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
 import type { Logger } from '../../types/processes.js'
 
@@ -83,6 +83,11 @@ export class TestCluster {
     for (let i = 0; !state.settled && i < 2000; i++) await this.run(20)
     return await settled
   }
+}
+
+/** What is counted, at its beginning. */
+export function counters (): ClusterStats {
+  return { framesIn: 0, framesOut: 0, batchesIn: 0, batchesOut: 0, resent: 0, torn: 0, garbage: 0, stalls: 0, fences: 0, up: 0, unacknowledged: 0 }
 }
 
 /** Gone from one moment to the next. */

@@ -12,11 +12,11 @@ export interface Mutant {
 
 /** What the simulation has to notice: each is a rule that was left out. */
 export const mutants: readonly Mutant[] = [
-  { name: 'a frame that comes twice is handed on twice', file: 'channel.ts', search: 'if (frame.seq < this.#expected) continue', replacement: '' },
-  { name: 'a gap is passed over', file: 'channel.ts', search: 'if (frame.seq > this.#expected) {', replacement: 'if (frame.seq > this.#expected) this.#expected = frame.seq\n      if (frame.seq < 0) {' },
-  { name: 'a teardown keeps its connection number', file: 'channel.ts', search: 'this.#conn++', replacement: '' },
-  { name: 'what is confirmed is not freed', file: 'channel.ts', search: 'if (ack <= this.#acked) return true', replacement: 'return true' },
-  { name: 'a node that is down keeps its channel', file: 'node.ts', search: 'peer.channel.teardown(why)', replacement: '' },
+  { name: 'a frame that comes twice is handed on twice', file: 'inbox.ts', search: 'if (frame.seq < this.#expected) continue', replacement: '' },
+  { name: 'a gap is passed over', file: 'inbox.ts', search: 'if (frame.seq > this.#expected) {', replacement: 'if (frame.seq > this.#expected) this.#expected = frame.seq\n      if (frame.seq < 0) {' },
+  { name: 'a teardown keeps its connection number', file: 'connection-numbers.ts', search: 'this.#mine++', replacement: '' },
+  { name: 'what is confirmed is not freed', file: 'outbox.ts', search: 'if (ack <= this.#acked) return true', replacement: 'return true' },
+  { name: 'a node that is down keeps its channel', file: 'peers.ts', search: 'peer.channel.teardown(why)', replacement: '' },
   { name: 'a torn channel tells no monitor', file: 'remote-monitors.ts', search: 'of this.#watches.takeAll(peer)', replacement: 'of [] as ReturnType<Watches["takeAll"]>' },
   { name: 'a monitor that has told stays', file: 'watches.ts', search: 'if (watch !== undefined) this.remove(watch)', replacement: '' },
   { name: 'a monitor that is taken back stays', file: 'remote-monitors.ts', search: 'this.#watches.remove(watch)', replacement: '' },

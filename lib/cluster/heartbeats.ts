@@ -1,0 +1,72 @@
+import { batchTypes, decodeNumber, decodeSource, encodeNumber } from './codec.js'
+import type { Cancellable, Clock } from './clock.js'
+import type { Line } from './line.js'
+import type { Membership } from './membership.js'
+import type { Timing } from './timing.js'
+import type { ClusterStats } from '../../types/cluster.js'
+
+/** What a heartbeat says beside being one. */
+const beats = { beat: 0, hello: 1, bye: 2 } as const
+
+/** What heartbeats need, and whom they tell. */
+export interface HeartbeatsHost {
+  readonly clock: Clock
+  readonly timing: Timing
+  /** From 0 to 1. */
+  readonly random: () => number
+  readonly counters: ClusterStats
+  readonly line: Pick<Line, 'publish' | 'heartbeats'>
+  readonly membership: Pick<Membership, 'bye' | 'heard'>
+}
+
+/** This node's own heartbeat, and what those of others say. */
+export class Heartbeats {
+  readonly #host: HeartbeatsHost
+  #timer: Cancellable | undefined
+
+  constructor (host: HeartbeatsHost) {
+    this.#host = host
+  }
+
+  /** One after the other, not all nodes at the same time. */
+  start (): void {
+    const { clock, timing, random } = this.#host
+    this.#timer = clock.after(timing.heartbeat * (1 - random() / 10), () => {
+      this.#beat(beats.beat)
+      this.start()
+    })
+  }
+
+  stop (): void {
+    this.#timer?.cancel()
+  }
+
+  /** Those who are there answer at once. */
+  hello (): void {
+    this.#beat(beats.hello)
+  }
+
+  /** It will not be heard of again. */
+  bye (): void {
+    this.#beat(beats.bye)
+  }
+
+  #beat (what: number): void {
+    const { line } = this.#host
+    line.publish(line.heartbeats, { type: batchTypes.heartbeat }, [encodeNumber(what)])
+  }
+
+  /** One of another node. */
+  readonly heard = (bytes: Buffer): void => {
+    const { membership, counters } = this.#host
+    const source = decodeSource(bytes)
+    const what = source?.type === batchTypes.heartbeat ? decodeNumber(bytes, source.end) : undefined
+    if (source === undefined || what === undefined) {
+      counters.garbage++
+      return
+    }
+    const { node, incarnation } = source
+    if (what === beats.bye) membership.bye(node, incarnation)
+    else if (membership.heard(node, incarnation) && what === beats.hello) this.#beat(beats.beat)
+  }
+}

@@ -1,0 +1,93 @@
+import { encodeSource } from './codec.js'
+import type { Source } from './codec.js'
+import type { ClusterStats, Transport } from '../../types/cluster.js'
+
+/** What a line needs, and whom it tells. */
+export interface LineHost {
+  readonly transport: Transport
+  readonly prefix: string
+  readonly node: string
+  readonly incarnation: number
+  readonly counters: ClusterStats
+  /** The engine is in reach, or is no longer. */
+  changed (up: boolean): void
+  /** Runs what must not throw at the engine's client. */
+  guard (task: () => void): void
+}
+
+/** The way of this node to the engine, and the topics of its prefix. */
+export class Line {
+  readonly #host: LineHost
+  #up = false
+  #silent = false
+  #waiting: (() => void)[] = []
+  #failure: unknown
+
+  constructor (host: LineHost) {
+    this.#host = host
+  }
+
+  /** The engine can be reached. */
+  get up (): boolean {
+    return this.#up
+  }
+
+  /** Why it could not be opened, where the engine's client says so. */
+  get failure (): unknown {
+    return this.#failure
+  }
+
+  get heartbeats (): string {
+    return `${this.#host.prefix}.hb`
+  }
+
+  inboxOf (node: string, incarnation: number): string {
+    return `${this.#host.prefix}.n.${node}.${incarnation.toString(36)}`
+  }
+
+  /** Resolves when the engine is in reach. */
+  async open (): Promise<void> {
+    try {
+      await this.#host.transport.open({ state: (up) => { this.#state(up) } })
+    } catch (err) {
+      this.#failure = err instanceof Error ? err.cause : err
+      throw err
+    }
+    if (!this.#up) await new Promise<void>((resolve) => { this.#waiting.push(resolve) })
+  }
+
+  #state (up: boolean): void {
+    if (this.#up === up) return
+    this.#up = up
+    if (up) for (const resolve of this.#waiting.splice(0)) resolve()
+    this.#host.changed(up)
+  }
+
+  /** @returns false when the engine did not take it */
+  publish (topic: string, source: Omit<Source, 'node' | 'incarnation'>, parts: readonly Uint8Array[]): boolean {
+    const { node, incarnation, transport, counters } = this.#host
+    if (this.#silent || !this.#up) return false
+    if (!transport.publish(topic, Buffer.concat([encodeSource({ ...source, node, incarnation }), ...parts]))) return false
+    counters.batchesOut++
+    return true
+  }
+
+  /** What comes in never throws at the engine's client. */
+  async listen (topic: string, heard: (bytes: Buffer) => void): Promise<void> {
+    await this.#host.transport.subscribe(topic, (bytes) => {
+      if (this.#silent) return
+      this.#host.counters.batchesIn++
+      this.#host.guard(() => { heard(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)) })
+    })
+  }
+
+  /** Has the engine take what is on its way; without an engine nothing can be done for it. */
+  async handOver (timeout: number): Promise<void> {
+    if (this.#up) await this.#host.transport.flush(timeout).catch(() => {})
+  }
+
+  /** Nothing is said any more, and nobody is listened to. */
+  silence (): void {
+    this.#silent = true
+  }
+}

@@ -1,0 +1,170 @@
+import { encodeChannelHeader, longestHeader } from './codec.js'
+import { Peer, serialOf } from './peer.js'
+import type { Channel } from './channel.js'
+import type { Clock } from './clock.js'
+import type { Frame } from './codec.js'
+import type { Line } from './line.js'
+import type { Timing } from './timing.js'
+import type { ClusterStats, Transport } from '../../types/cluster.js'
+import type { Pid } from '../../types/pid.js'
+import type { Logger } from '../../types/processes.js'
+
+/** Told when a node comes or goes. */
+export type NodeListener = (node: string, state: 'up' | 'down') => void
+
+/** What has to do with single nodes. */
+export interface PeersHost {
+  readonly clock: Clock
+  readonly timing: Timing
+  readonly counters: ClusterStats
+  readonly logger: Logger
+  readonly transport: Transport
+  readonly line: Line
+  /** This node leaves: that the others are down for it is no news for the log. */
+  readonly leaving: boolean
+  /** A frame in its order. @returns false when it is garbage */
+  apply (peer: Peer, frame: Frame): boolean
+  /** A node is there, or the engine is again. */
+  refresh (peer: Peer): void
+  down (peer: Peer): void
+  torn (peer: Peer): void
+  guard (task: () => void): void
+}
+
+/** No process has a serial that a frame cannot hold. */
+const lastSerial = 2 ** 48 - 1
+
+/** The other nodes, the last incarnation of each, with the channels to them. */
+export class Peers {
+  readonly #host: PeersHost
+  readonly #peers = new Map<string, Peer>()
+  /** By the end of their PIDs. */
+  readonly #bySuffix = new Map<string, Peer>()
+  readonly #listeners = new Set<NodeListener>()
+  /** What is to be sent when this turn is done. */
+  readonly #dirty = new Set<Channel>()
+
+  constructor (host: PeersHost) {
+    this.#host = host
+  }
+
+  /** Channels with something to send. */
+  get size (): number {
+    return this.#dirty.size
+  }
+
+  get up (): Peer[] {
+    return [...this.#peers.values()].filter(({ up }) => up)
+  }
+
+  get unacknowledged (): number {
+    let frames = 0
+    for (const { channel } of this.#peers.values()) frames += channel.unacknowledged
+    return frames
+  }
+
+  named (node: string): Peer | undefined {
+    return this.#peers.get(node)
+  }
+
+  /** The node of a PID, if frames are taken for it. */
+  of (pid: Pid): Peer | undefined {
+    const peer = this.#bySuffix.get(pid.slice(pid.indexOf('@')))
+    return peer?.up === true && serialOf(pid) <= lastSerial ? peer : undefined
+  }
+
+  // Coming and going
+
+  add (node: string, incarnation: number): void {
+    const { logger } = this.#host
+    let peer = this.#peers.get(node)
+    if (peer === undefined) {
+      peer = this.#make(node, incarnation)
+      this.#peers.set(node, peer)
+      this.#bySuffix.set(peer.suffix, peer)
+    }
+    peer.up = true
+    logger.info({ node, incarnation }, 'cluster: a node is up')
+    this.#tell(node, 'up')
+    this.#host.refresh(peer)
+  }
+
+  #make (node: string, incarnation: number): Peer {
+    const { clock, timing, counters, transport, line } = this.#host
+    const peer: Peer = new Peer(node, incarnation, {
+      clock,
+      timing,
+      counters,
+      batchBytes: transport.caps.maxFrame - longestHeader,
+      publish: (type, header, parts) => line.publish(line.inboxOf(node, incarnation), { type }, [encodeChannelHeader(header), ...parts]),
+      soon: (channel) => { this.#soon(channel) },
+      apply: (frame) => this.#host.apply(peer, frame),
+      torn: (why) => {
+        if (peer.up) this.#host.logger.warn({ node, why }, 'cluster: a channel was torn down')
+        this.#host.torn(peer)
+      }
+    })
+    return peer
+  }
+
+  down (node: string, incarnation: number, why: string): void {
+    const peer = this.#peers.get(node)!
+    peer.up = false
+    if (!this.#host.leaving) this.#host.logger.warn({ node, incarnation, why }, 'cluster: a node is down')
+    // First the node, then those who lived there.
+    this.#tell(node, 'down')
+    this.#host.down(peer)
+    peer.channel.teardown(why)
+  }
+
+  /** It is down, and will not be heard of again. */
+  forget (node: string): void {
+    const peer = this.#peers.get(node)!
+    this.#dirty.delete(peer.channel)
+    this.#peers.delete(node)
+    this.#bySuffix.delete(peer.suffix)
+  }
+
+  /** @returns what ends it */
+  watch (listener: NodeListener): () => void {
+    this.#listeners.add(listener)
+    return () => { this.#listeners.delete(listener) }
+  }
+
+  #tell (node: string, state: 'up' | 'down'): void {
+    for (const listener of [...this.#listeners]) this.#host.guard(() => { listener(node, state) })
+  }
+
+  // Their channels
+
+  #soon (channel: Channel): void {
+    if (this.#dirty.size === 0) this.#host.clock.soon(this.flush)
+    this.#dirty.add(channel)
+  }
+
+  /** Sends what was taken in this turn. */
+  readonly flush = (): void => {
+    const channels = [...this.#dirty]
+    this.#dirty.clear()
+    for (const channel of channels) channel.flush()
+  }
+
+  /** Looks at the time. */
+  tick (now: number): void {
+    for (const { up, channel } of this.#peers.values()) if (up) channel.tick(now)
+  }
+
+  /** The engine is back: what it had not confirmed may be lost. */
+  reconnected (): void {
+    for (const peer of this.up) {
+      peer.channel.reconnected()
+      this.#host.refresh(peer)
+    }
+  }
+
+  clear (): void {
+    this.#peers.clear()
+    this.#bySuffix.clear()
+    this.#dirty.clear()
+  }
+}
