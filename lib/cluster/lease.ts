@@ -136,6 +136,8 @@ export class Lease {
   }
 
   #extend (start: number): void {
+    // It was stopped while the engine was asked.
+    if (this.#stopped) return
     this.#validUntil = start + this.#host.timing.lease
     this.#expiry?.cancel()
     this.#expiry = this.#host.clock.after(Math.max(0, this.#validUntil - this.#host.clock.now()), () => { this.#checkExpiry() })
