@@ -222,7 +222,9 @@ export class RemoteBindings {
       this.#leave(binding)
     }
     for (const { ref, target } of this.#watches.of(peer)) {
-      const binding = this.#take(peer, ref)!
+      const binding = this.#take(peer, ref)
+      // One that is told may take back another.
+      if (binding === undefined) continue
       this.#hub.guard(() => { binding.targetEnded({ pid: target, reason: 'noconnection' }) })
     }
   }

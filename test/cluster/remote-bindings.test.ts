@@ -284,6 +284,19 @@ t.test('one connection, or one target, that fails at the news keeps no other fro
   t.strictSame(bound.nodes.b.hub.failures, [thrown])
 })
 
+t.test('a connection that goes at the news of another is not told of the lost node', async (t) => {
+  const bound = make()
+  const { nodes, target } = bound
+  const second = watcher()
+  await bind(bound, target, { exits: [], targetEnded () { nodes.a.unit.unwatch(target, second) } })
+  await bind(bound, target, second)
+  nodes.tear()
+  t.strictSame(second.exits, [])
+  t.strictSame(nodes.a.hub.failures, [])
+  nodes.tear()
+  t.equal(nodes.size, 0)
+})
+
 t.test('a connection that fails when it is resumed stops nothing', async (t) => {
   const { nodes, at } = await connected()
   nodes.a.unit.receive(nodes.a.peer, frame({ type: types.pause, ref: 1 }))

@@ -213,6 +213,18 @@ t.test('one caller that fails at the news keeps no other from being told', async
   t.strictSame(nodes.a.hub.failures, [thrown, thrown])
 })
 
+t.test('a call that is given up at the news of another is not told of the lost node', async (t) => {
+  const { nodes, callee, call } = make()
+  const first: Caller = { ...caller(), targetEnded () { nodes.a.unit.forget(second) } }
+  nodes.a.unit.call(nodes.a.peer, callee, 'topic', encodePayload(1)!, undefined, first)
+  const second = call()
+  nodes.cross()
+  nodes.tear()
+  t.strictSame(second.told, [])
+  nodes.cross()
+  t.equal(nodes.size, 0)
+})
+
 t.test('who waits for an answer is told from who only watches', async (t) => {
   t.ok(isCaller(caller()))
   t.notOk(isCaller(watcher()))

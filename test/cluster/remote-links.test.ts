@@ -228,6 +228,23 @@ t.test('one process that fails at the news keeps no other from being told', asyn
   t.strictSame(nodes.a.hub.failures, [thrown])
 })
 
+t.test('a link that is taken back at the news of another is not told of the lost node', async (t) => {
+  const { nodes, one, two } = linked()
+  const other = nodes.a.here.spawn()
+  link(nodes.a, other, two)
+  nodes.cross()
+  const { linkedEnded } = nodes.a.here
+  nodes.a.here.linkedEnded = (here, exit) => {
+    linkedEnded.call(nodes.a.here, here, exit)
+    if (here === one) unlink(nodes.a, other, two)
+  }
+  nodes.tear()
+  t.match(nodes.a.here.ends, [{ pid: one }])
+  t.strictSame(nodes.a.hub.failures, [])
+  nodes.cross()
+  t.equal(nodes.size, 0)
+})
+
 t.test('frames of other kinds are for others', async (t) => {
   const { nodes } = make()
   for (const type of [types.send, types.down, 127]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)

@@ -133,6 +133,18 @@ t.test('one watcher that fails keeps no other from being told', async (t) => {
   t.strictSame(nodes.a.hub.failures, [thrown, thrown])
 })
 
+t.test('a monitor that is taken back at the news of another is not told of the lost node', async (t) => {
+  const { nodes, target, who } = monitored()
+  nodes.a.unit.unwatch(target, who)
+  nodes.a.unit.watch(target, { targetEnded () { nodes.a.unit.unwatch(target, who) } })
+  nodes.a.unit.watch(target, who)
+  nodes.cross()
+  nodes.tear()
+  t.strictSame(who.exits, [])
+  nodes.cross()
+  t.equal(nodes.size, 0)
+})
+
 t.test('frames of other kinds are for others', async (t) => {
   const { nodes } = monitored()
   for (const type of [types.send, types.call, types.link, types.bind, 127]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
