@@ -119,6 +119,7 @@ export class Lease {
       if (revision === 0 || (await this.store()).id !== id) return false
       this.generation = id
     }
+    if (this.#stopped) return false
     this.#revision = revision
     this.#extend(start)
     return true
@@ -126,12 +127,13 @@ export class Lease {
 
   /** The generation of the store; made when there is none. */
   async store (): Promise<Generation> {
-    const { register, random, durable } = this.#host
+    const { register, random } = this.#host
     for (;;) {
       const entry = await register.get<Generation>(generationKey)
       if (entry !== undefined) return entry.value
       const id = Math.floor(random() * Number.MAX_SAFE_INTEGER).toString(36)
-      await register.cas(generationKey, { id, settled: durable }, 0)
+      // Asked only now: what was durable until a moment ago may have lost all that it had.
+      await register.cas(generationKey, { id, settled: this.#host.durable }, 0)
     }
   }
 

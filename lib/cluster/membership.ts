@@ -100,6 +100,11 @@ export class Membership {
     this.#down(node, member, 'it has left')
   }
 
+  /** This node leaves: all others are out of its reach. */
+  leave (): void {
+    for (const [node, member] of this.#members) this.#down(node, member, 'this node leaves')
+  }
+
   #down (node: string, member: Member, why: string): void {
     if (member.state === 'down') return
     member.state = 'down'

@@ -29,5 +29,7 @@ export class NoNames implements ClusterNames {
       : new errorCodes.FST_CLUSTER_NO_REGISTRY(this.#engine))
   }
 
+  lose (): void {}
+
   async close (): Promise<void> {}
 }

@@ -10,6 +10,7 @@ import { Peer, suffixOf } from './peer.js'
 import { Register } from './register.js'
 import { Router } from './router.js'
 import { timings } from './timing.js'
+import { isPid } from '../process/pid.js'
 import type { Channel } from './channel.js'
 import type { Cancellable, Clock } from './clock.js'
 import type { Source } from './codec.js'
@@ -176,7 +177,7 @@ export class ClusterNode implements Hub {
   }
 
   #join (): void {
-    const { events, logger } = this.#options
+    const { events, logger, transport } = this.#options
     const shared = { clock: this.#clock, timing: this.#timing, counters: this.#counters, node: this.node, incarnation: this.#incarnation }
     this.#membership = new Membership({
       ...shared,
@@ -197,7 +198,7 @@ export class ClusterNode implements Hub {
       here: this.here,
       random: this.#random,
       register: this.#register,
-      durable: this.#transport.caps.durable === true,
+      get durable () { return transport.caps.durable === true },
       membership: this.#membership,
       isHere: (pid) => this.#isHere(pid),
       leaseLost: (names) => { logger.warn({ names }, 'cluster: this node lost its lease') },
@@ -209,7 +210,7 @@ export class ClusterNode implements Hub {
   }
 
   #nameTaken (): void {
-    if (this.#state === 'name taken' || this.#state === 'closed') return
+    if (this.#isOver) return
     this.#state = 'name taken'
     const error = new errorCodes.FST_CLUSTER_NODE_NAME_TAKEN(this.node)
     this.#options.logger.fatal({ err: error }, 'cluster: this node stops, for another one was started with its name')
@@ -241,14 +242,14 @@ export class ClusterNode implements Hub {
 
   #publish (topic: string, source: Omit<Source, 'node' | 'incarnation'>, parts: readonly Uint8Array[]): boolean {
     const header = encodeSource({ ...source, node: this.node, incarnation: this.#incarnation })
-    if (!this.#engineUp || !this.#transport.publish(topic, Buffer.concat([header, ...parts]))) return false
+    if (this.#isOver || !this.#engineUp || !this.#transport.publish(topic, Buffer.concat([header, ...parts]))) return false
     this.#counters.batchesOut++
     return true
   }
 
   /** What comes in never throws at the engine's client. */
   #listen (bytes: Uint8Array, heard: (bytes: Buffer) => void): void {
-    if (this.#state === 'closed' || this.#state === 'name taken') return
+    if (this.#isOver) return
     this.#counters.batchesIn++
     this.guard(() => { heard(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)) })
   }
@@ -318,7 +319,7 @@ export class ClusterNode implements Hub {
   #down (node: string, incarnation: number, why: string): void {
     const peer = this.#peers.get(node)!
     peer.up = false
-    this.#options.logger.warn({ node, incarnation, why }, 'cluster: a node is down')
+    if (!this.#isOver) this.#options.logger.warn({ node, incarnation, why }, 'cluster: a node is down')
     // First the node, then those who lived there.
     this.#tellNode(node, 'down')
     this.#groups.nodeDown(peer)
@@ -380,7 +381,7 @@ export class ClusterNode implements Hub {
   }
 
   #isHere (pid: Pid): boolean {
-    return pid.endsWith(this.#suffix)
+    return isPid(pid) && pid.endsWith(this.#suffix)
   }
 
   peerOf (pid: Pid): Peer | undefined {
@@ -440,6 +441,11 @@ export class ClusterNode implements Hub {
 
   // The end
 
+  /** Nothing is said any more, and nobody is listened to. */
+  get #isOver (): boolean {
+    return this.#state === 'closed' || this.#state === 'name taken'
+  }
+
   /** Says goodbye, when everything that was sent is on its way. Idempotent. */
   close (): Promise<void> {
     this.#closing ??= this.#close()
@@ -447,23 +453,19 @@ export class ClusterNode implements Hub {
   }
 
   async #close (): Promise<void> {
-    const wasOpen = this.#state === 'open'
-    if (wasOpen) {
+    if (this.#state === 'open') {
       await this.#names.close()
       this.#flush()
       await this.#handOver()
       this.#beat(beats.bye)
       await this.#handOver()
     }
-    if (this.#state !== 'name taken') this.#state = 'closed'
+    if (this.#isOver) this.#names.lose()
+    else this.#state = 'closed'
     this.#heartbeat?.cancel()
     this.#ticking?.cancel()
+    this.#membership?.leave()
     this.#groups.close()
-    for (const peer of this.#peers.values()) {
-      peer.up = false
-      this.#torn(peer, 'this node leaves')
-      peer.channel.stop()
-    }
     this.#peers.clear()
     this.#bySuffix.clear()
     this.#dirty.clear()

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { TestCluster, watcher } from './support.js'
 import { encodeChannelHeader, encodeFrame, encodeSource } from '../../lib/cluster/codec.js'
 import { errorCodes } from '../../lib/cluster/errors.js'
+import type { TestNode } from './support.js'
 import type { Target } from '../../lib/process/entity.js'
 import type { Pid } from '../../types/pid.js'
 
@@ -219,6 +220,41 @@ t.test('a node whose name is taken by a later one stops, and says so', async (t)
   t.strictSame(other.cluster.health(), { ready: true })
 })
 
+t.test('a node whose name is taken loses its names at once, and asks the engine for nothing more', async (t) => {
+  const cluster = new TestCluster()
+  const [a] = await cluster.start('a')
+  const pid = a.here.spawn()
+  await cluster.settle(a.cluster.names.register('leader', pid))
+  await cluster.settle(cluster.make('a').cluster.start())
+  await cluster.run(3000)
+  t.match(a.told, [{ lost: 'leader', pid }, errorCodes.FST_CLUSTER_NODE_NAME_TAKEN])
+  t.equal(a.machine.timers, 0)
+  t.equal(a.cluster.size, 0)
+})
+
+t.test('a node that must stop, or leaves, tells its own that the others are down: first the node, then those who lived there', async (t) => {
+  const ways: ((cluster: TestCluster, a: TestNode) => Promise<unknown>)[] = [
+    async (cluster) => { await cluster.settle(cluster.make('a').cluster.start()) },
+    async (cluster, a) => { await cluster.settle(a.cluster.close()) }
+  ]
+  for (const end of ways) {
+    const cluster = new TestCluster()
+    const [a, b] = await cluster.start('a', 'b')
+    const to = b.here.spawn()
+    const order: unknown[] = []
+    await cluster.settle(b.cluster.groups.join('room', to))
+    await cluster.settle(a.cluster.groups.watch('room', ({ left }) => { order.push({ left }) }))
+    a.cluster.watchNodes((node, state) => { order.push([node, state, a.cluster.nodes()[0].state]) })
+    a.cluster.elsewhere.watch(to, { targetEnded ({ reason }) { order.push(reason) } })
+    await cluster.run(100)
+    await end(cluster, a)
+    await cluster.run(3000)
+    t.strictSame(order, [['b', 'down', 'down'], { left: [to] }, 'noconnection'])
+    t.equal(a.cluster.stats().up, 0)
+    t.equal(a.machine.timers, 0)
+  }
+})
+
 t.test('without an engine the start fails in time', async (t) => {
   const cluster = new TestCluster()
   cluster.engine.up = false
@@ -248,9 +284,7 @@ t.test('the log, the counters and the health tell what an operator has to know',
   const cluster = new TestCluster()
   const [a] = await cluster.start('a', 'b')
   const pid = a.here.spawn()
-  // The simulated engine loses requests now and then.
-  const register = (): Promise<unknown> => cluster.settle(a.cluster.names.register('leader', pid)).catch(register)
-  await register()
+  await cluster.settle(a.cluster.names.register('leader', pid))
   const lines = (text: string) => a.logged.filter((line) => line.text.startsWith(`cluster: ${text}`))
   t.match(lines('a node is up'), [{ level: 'info', data: { node: 'b' } }])
 

@@ -33,6 +33,7 @@ export class MemoryHub {
   #bytes = 0
   #revision = 0
   #running = true
+  #durable = true
   #scheduled = false
 
   /** The engine goes away: what it was about to do is lost, the register stays. */
@@ -47,9 +48,15 @@ export class MemoryHub {
     this.#look()
   }
 
+  /** Whether the register has all that it ever took. @internal */
+  get durable (): boolean {
+    return this.#durable
+  }
+
   /** The engine loses its register. Revisions begin at 1 again, as those of a new engine do. */
   clear (): void {
     this.#register.clear()
+    this.#durable = false
     this.#revision = 0
   }
 

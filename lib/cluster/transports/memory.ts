@@ -3,7 +3,7 @@ import { MemoryHub, type HubMember } from './memory-hub.js'
 import { EngineState } from './state.js'
 import { Subscriptions, type Listener } from './subscriptions.js'
 import { errorCodes, show } from '../errors.js'
-import type { ClusterEngine, ClusterEngineOptions, RegisterEntry, TransportEvents } from '../../../types/cluster.js'
+import type { ClusterEngine, ClusterEngineOptions, RegisterEntry, TransportCaps, TransportEvents } from '../../../types/cluster.js'
 
 export { MemoryHub } from './memory-hub.js'
 export type { ClusterEngine, ClusterEngineOptions, ClusterTiming } from '../../../types/cluster.js'
@@ -17,6 +17,7 @@ export interface MemoryOptions extends ClusterEngineOptions {
 }
 
 const processHub = new MemoryHub()
+const maxFrame = 1024 * 1024
 
 /**
  * An engine inside of this OS process: several process systems in it are nodes of one cluster when
@@ -33,13 +34,17 @@ export function memory (options: MemoryOptions = {}): ClusterEngine {
 }
 
 class MemoryTransport implements HubMember {
-  readonly caps = { name: 'memory', maxFrame: 1024 * 1024, registry: true, probe: true }
   readonly #hub: MemoryHub
   readonly #state = new EngineState('memory')
   readonly #subscriptions = new Subscriptions()
 
   constructor (hub: MemoryHub) {
     this.#hub = hub
+  }
+
+  /** `durable` until the hub is cleared: a register that was never lost has no holders that nobody knows of. */
+  get caps (): TransportCaps {
+    return { name: 'memory', maxFrame, registry: true, probe: true, durable: this.#hub.durable }
   }
 
   async open (events: TransportEvents): Promise<void> {
@@ -53,7 +58,7 @@ class MemoryTransport implements HubMember {
   }
 
   publish (topic: string, frame: Uint8Array): boolean {
-    if (!this.#state.up || frame.length > this.caps.maxFrame) return false
+    if (!this.#state.up || frame.length > maxFrame) return false
     const copy = frame.slice()
     return this.#hub.ask(this, copy.length, () => { this.#hub.deliver(topic, copy) }, () => {})
   }

@@ -10,13 +10,14 @@ export type { ClusterEngine, ClusterEngineOptions, ClusterTiming } from '../../.
 
 const { FST_CLUSTER_INVALID_OPTIONS } = errorCodes
 
-/** What decides over reconnecting and queueing, which is done here and not by the client. */
-type Decided = 'retryStrategy' | 'reconnectOnError' | 'autoResubscribe' | 'autoResendUnfulfilledCommands' | 'maxRetriesPerRequest' |
-  'enableOfflineQueue' | 'enableReadyCheck' | 'lazyConnect' | 'connectTimeout' | 'disconnectTimeout' | 'commandTimeout' |
-  'socketTimeout' | 'sentinelRetryStrategy' | 'sentinelCommandTimeout' | 'readOnly' | 'stringNumbers' | 'replyMapping' | 'keyPrefix' | 'monitor' | 'enableAutoPipelining' | 'offlineQueue' | 'commandQueue'
+/** What decides over reconnecting and queueing, and the shape of answers, which is done here and not by the client. */
+const decided = ['retryStrategy', 'reconnectOnError', 'autoResubscribe', 'autoResendUnfulfilledCommands', 'maxRetriesPerRequest',
+  'enableOfflineQueue', 'enableReadyCheck', 'lazyConnect', 'connectTimeout', 'disconnectTimeout', 'commandTimeout',
+  'socketTimeout', 'sentinelRetryStrategy', 'sentinelCommandTimeout', 'readOnly', 'stringNumbers', 'replyMapping', 'keyPrefix',
+  'monitor', 'enableAutoPipelining', 'offlineQueue', 'commandQueue', 'disableClientInfo'] as const
 
 /** Options of {@link redis}: those of every engine, `url`, and those of `new Redis()` of `ioredis`. */
-export interface RedisOptions extends ClusterEngineOptions, Omit<ClientOptions, Decided> {
+export interface RedisOptions extends ClusterEngineOptions, Omit<ClientOptions, typeof decided[number]> {
   /** `redis://` or `rediss://` (TLS), with user and password where it needs them. */
   url?: string
 }
@@ -31,10 +32,24 @@ export interface RedisOptions extends ClusterEngineOptions, Omit<ClientOptions, 
 export function redis (options: RedisOptions = {}): ClusterEngine {
   const { settings, own } = engineSettings(options)
   const { url, ...client } = own
-  if (url !== undefined && (typeof url !== 'string' || !/^rediss?:\/\//.test(url))) {
-    // It may hold a password.
-    throw new FST_CLUSTER_INVALID_OPTIONS(`'url' must begin with redis:// or rediss://, got ${typeof url === 'string' ? 'another' : show(typeof url)}`)
-  }
+  refuseDecided(Object.keys(client))
+  // In a URL the client takes them for stronger than those it is given.
+  if (url !== undefined) refuseDecided(parse(url).searchParams.keys())
   const dial = dialRedis(url, client, settings.prefix, async () => await loadClient('redis', 'ioredis', () => import('ioredis')))
   return { transport: new SessionTransport('redis', dial), ...settings }
+}
+
+/** What is shown of a URL is none of its text: it may hold a password. */
+function parse (url: unknown): URL {
+  if (typeof url !== 'string' || !/^rediss?:\/\//.test(url)) {
+    throw new FST_CLUSTER_INVALID_OPTIONS(`'url' must begin with redis:// or rediss://, got ${typeof url === 'string' ? 'another' : show(typeof url)}`)
+  }
+  if (!URL.canParse(url)) throw new FST_CLUSTER_INVALID_OPTIONS("'url' is no URL")
+  return new URL(url)
+}
+
+function refuseDecided (names: Iterable<string>): void {
+  for (const name of names) {
+    if ((decided as readonly string[]).includes(name)) throw new FST_CLUSTER_INVALID_OPTIONS(`'${name}' is not left to the client`)
+  }
 }

@@ -39,3 +39,14 @@ t.test('more than 16 MiB that were not delivered are not taken', async (t) => {
   await transport.flush(1000)
   t.equal(transport.publish('x', frame), true)
 })
+
+t.test('the register is durable, until somebody clears it', async (t) => {
+  const hub = new MemoryHub()
+  const { transport } = memory({ hub })
+  t.equal(transport.caps.durable, true)
+  hub.stop()
+  hub.start()
+  t.equal(transport.caps.durable, true)
+  hub.clear()
+  t.equal(transport.caps.durable, false)
+})

@@ -88,5 +88,14 @@ t.test('wrong options are refused, and no password is shown', async (t) => {
     t.match(error, { code: 'FST_CLUSTER_INVALID_OPTIONS' })
     t.notMatch(String(error), /secret/)
   }
+  t.throws(() => redis({ url: 'redis://fwr:secret@x:port' }), { code: 'FST_CLUSTER_INVALID_OPTIONS', message: /^(?!.*secret)/ })
   t.equal(redis().prefix, 'fwr')
+})
+
+t.test('what the client may not decide is refused, in a URL as well', async (t) => {
+  const refused = { code: 'FST_CLUSTER_INVALID_OPTIONS', message: /'enableOfflineQueue' is not left to the client/ }
+  t.throws(() => redis({ enableOfflineQueue: true } as object), refused)
+  t.throws(() => redis({ url: 'redis://fwr:secret@x/1?family=6&enableOfflineQueue=true' }), refused)
+  t.throws(() => redis({ url: 'rediss://x?%65nableOfflineQueue=true' }), refused, 'however it is written')
+  t.equal(redis({ url: 'redis://x/1?family=6&connectionName=fwr', noDelay: true }).prefix, 'fwr')
 })
