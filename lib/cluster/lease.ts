@@ -119,6 +119,7 @@ export class Lease {
       if (revision === 0 || (await this.store()).id !== id) return false
       this.generation = id
     }
+    // It was stopped while the engine was asked.
     if (this.#stopped) return false
     this.#revision = revision
     this.#extend(start)
@@ -138,8 +139,6 @@ export class Lease {
   }
 
   #extend (start: number): void {
-    // It was stopped while the engine was asked.
-    if (this.#stopped) return
     this.#validUntil = start + this.#host.timing.lease
     this.#expiry?.cancel()
     this.#expiry = this.#host.clock.after(Math.max(0, this.#validUntil - this.#host.clock.now()), () => { this.#checkExpiry() })

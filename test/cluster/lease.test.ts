@@ -11,12 +11,15 @@ class Scene extends TestRegister {
   readonly counters = noCounts()
   readonly told: string[] = []
   needed = true
+  durable: boolean
   reassert: () => void | Promise<void> = () => {}
   readonly lease: Lease
   #random = 0
 
   constructor (durable = true) {
     super()
+    this.durable = durable
+    const scene = this
     this.lease = new Lease({
       clock: this.clock,
       timing,
@@ -25,7 +28,7 @@ class Scene extends TestRegister {
       counters: this.counters,
       node: 'a',
       incarnation: 5,
-      durable,
+      get durable () { return scene.durable },
       reassert: async () => {
         this.told.push('reassert')
         await this.reassert()
@@ -214,6 +217,12 @@ t.test('a store has one generation, whoever makes it', async (t) => {
   const { lease, store } = prepare()
   store.before('cas', () => { store.write('generation', { id: 'theirs', settled: false }) })
   t.strictSame(await lease.store(), { id: 'theirs', settled: false })
+})
+
+t.test('whether an engine is durable is asked when its store is found to be empty', async (t) => {
+  const { lease, store, scene } = prepare()
+  store.before('get', () => { scene.durable = false })
+  t.match(await lease.store(), { settled: false })
 })
 
 t.test('in a store that is new, what is held is said again before the lease is', async (t) => {

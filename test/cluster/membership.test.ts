@@ -136,6 +136,17 @@ t.test('a node that says goodbye is down at once, and whatever comes of it after
   t.ok(membership.heard('b', 2), 'but not of its next')
 })
 
+t.test('to a node that leaves all others are down, each once', async (t) => {
+  const { membership, told } = new Scene()
+  membership.heard('b', 1)
+  membership.heard('c', 2)
+  membership.bye('c', 2)
+  membership.leave()
+  membership.leave()
+  t.strictSame(told.slice(2), [['down', 'c', 2, 'it has left'], ['down', 'b', 1, 'this node leaves']])
+  t.equal(membership.up, 0)
+})
+
 t.test('a node that is down is remembered for an hour', async (t) => {
   const scene = new Scene()
   scene.membership.heard('b', 1)
