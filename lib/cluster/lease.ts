@@ -119,6 +119,7 @@ export class Lease {
       if (revision === 0 || (await this.store()).id !== id) return false
       this.generation = id
     }
+    // It was stopped while the engine was asked.
     if (this.#stopped) return false
     this.#revision = revision
     this.#extend(start)

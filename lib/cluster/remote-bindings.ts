@@ -187,11 +187,11 @@ export class RemoteBindings {
       binding.metadata = freeze(decoded.payload)
       return true
     }
+    const content = type === types.clientMessage ? messageOf(kind, decoded.payload) : contentOf(decoded.payload)
+    if (content === undefined) return false
     const client = peer.pid(from)
-    const content = type === types.clientMessage
-      ? { type: kind === payloadKinds.text ? 'text' : 'binary', data: decoded.payload }
-      : decoded.payload as object
-    const payload = { client_pid: client, ...content, metadata: binding.metadata }
+    // Whatever the content says, it is the client's own.
+    const payload = { ...content, client_pid: client, metadata: binding.metadata }
     const { here } = this.#hub
     if (type === types.clientEvent) binding.client = topic === 'ws.leave' ? undefined : client
     if (type === types.clientNews) here.deliver(binding.target, topic, payload, client)
@@ -222,10 +222,23 @@ export class RemoteBindings {
       this.#leave(binding)
     }
     for (const { ref, target } of this.#watches.of(peer)) {
-      const binding = this.#take(peer, ref)!
+      const binding = this.#take(peer, ref)
+      // One that is told may take back another.
+      if (binding === undefined) continue
       this.#hub.guard(() => { binding.targetEnded({ pid: target, reason: 'noconnection' }) })
     }
   }
+}
+
+/** @returns undefined when it is neither text nor bytes */
+function messageOf (kind: number, data: unknown): object | undefined {
+  if (kind === payloadKinds.text) return { type: 'text', data }
+  return kind === payloadKinds.bytes ? { type: 'binary', data } : undefined
+}
+
+/** @returns undefined when it is no object with keys */
+function contentOf (payload: unknown): object | undefined {
+  return typeof payload === 'object' && payload !== null && !Array.isArray(payload) && !ArrayBuffer.isView(payload) ? payload : undefined
 }
 
 /** One object for all messages of a client, as on its own node: nobody may change it under the others. */

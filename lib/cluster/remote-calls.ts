@@ -121,7 +121,8 @@ export class RemoteCalls {
   torn (peer: Peer): void {
     this.#served.dropAll(peer)
     for (const { ref, to, caller } of [...this.#asked.get(peer)?.values() ?? []]) {
-      this.#take(peer, ref)
+      // One that is told may give up another.
+      if (this.#take(peer, ref) === undefined) continue
       this.#hub.guard(() => { caller.targetEnded({ pid: to, reason: 'noconnection' }) })
     }
   }

@@ -127,8 +127,11 @@ export class RemoteLinks {
   }
 
   torn (peer: Peer): void {
-    const links = [...this.#links.get(peer)?.values() ?? []]
-    this.#links.delete(peer)
-    for (const link of links) if (link.active) this.#end(peer, link, { pid: link.there, reason: 'noconnection' })
+    for (const link of [...this.#links.get(peer)?.values() ?? []]) {
+      // Nobody is there to confirm it; and one that is told may take back another.
+      link.unlinking = 0
+      if (link.active) this.#end(peer, link, { pid: link.there, reason: 'noconnection' })
+      else this.#clean(peer, link)
+    }
   }
 }

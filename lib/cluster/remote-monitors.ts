@@ -67,7 +67,9 @@ export class RemoteMonitors {
   /** The channel is torn: nobody knows any more what goes on there. */
   torn (peer: Peer): void {
     this.#served.dropAll(peer)
-    for (const { target, watcher } of this.#watches.takeAll(peer)) {
+    for (const { ref, target, watcher } of this.#watches.of(peer)) {
+      // One that is told may take back another.
+      if (this.#watches.take(peer, ref) === undefined) continue
       this.#hub.guard(() => { watcher.targetEnded({ pid: target, reason: 'noconnection' }) })
     }
   }

@@ -31,6 +31,7 @@ export class Watches {
     return this.#ofPeer.get(peer)?.get(ref)
   }
 
+  /** All that are watched there now: what is told of one may take out others. */
   of (peer: Peer): Watch[] {
     return [...this.#ofPeer.get(peer)?.values() ?? []]
   }
@@ -49,12 +50,6 @@ export class Watches {
   remove ({ peer, ref, target, watcher }: Watch): void {
     drop(this.#ofPeer, peer, ref)
     drop(this.#ofTarget, target, watcher)
-  }
-
-  takeAll (peer: Peer): Watch[] {
-    const watches = this.of(peer)
-    for (const watch of watches) this.remove(watch)
-    return watches
   }
 }
 

@@ -17,7 +17,7 @@ export const mutants: readonly Mutant[] = [
   { name: 'a teardown keeps its connection number', file: 'connection-numbers.ts', search: 'this.#mine++', replacement: '' },
   { name: 'what is confirmed is not freed', file: 'outbox.ts', search: 'if (ack <= this.#acked) return true', replacement: 'return true' },
   { name: 'a node that is down keeps its channel', file: 'peers.ts', search: 'peer.channel.teardown(why)', replacement: '' },
-  { name: 'a torn channel tells no monitor', file: 'remote-monitors.ts', search: 'of this.#watches.takeAll(peer)', replacement: 'of [] as ReturnType<Watches["takeAll"]>' },
+  { name: 'a torn channel tells no monitor', file: 'remote-monitors.ts', search: 'of this.#watches.of(peer)', replacement: 'of [] as ReturnType<Watches["of"]>' },
   { name: 'a monitor that has told stays', file: 'watches.ts', search: 'if (watch !== undefined) this.remove(watch)', replacement: '' },
   { name: 'a monitor that is taken back stays', file: 'remote-monitors.ts', search: 'this.#watches.remove(watch)', replacement: '' },
   { name: 'a torn channel leaves calls waiting', file: 'router.ts', search: 'this.#calls.torn(peer)', replacement: '' },
