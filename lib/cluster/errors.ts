@@ -1,5 +1,6 @@
 import createError from '@fastify/error'
-import { errorCodes as processErrors } from '../errors.js'
+import { errorCodes as processErrors, show } from '../errors.js'
+import { isPid } from '../process/pid.js'
 
 export { show, toError } from '../errors.js'
 
@@ -14,4 +15,9 @@ export const errorCodes = {
   FST_CLUSTER_UNAVAILABLE: createError('FST_CLUSTER_UNAVAILABLE', 'The cluster is unavailable: %s', 503),
   FST_CLUSTER_UNSUPPORTED: createError('FST_CLUSTER_UNSUPPORTED', "The engine '%s' lacks what a cluster needs: %s", 500),
   FST_CLUSTER_ACCESS_DENIED: createError('FST_CLUSTER_ACCESS_DENIED', "The engine '%s' denied access: %s", 500)
+}
+
+/** Why a process cannot have a name, or be in a group: it is of another node, of an earlier start of this one, or none. */
+export function notHere (pid: unknown): Error {
+  return isPid(pid) ? new errorCodes.FST_PROCESS_NOT_ALIVE(pid) : new errorCodes.FST_PROCESS_INVALID_PID(show(pid))
 }

@@ -1,4 +1,4 @@
-import { errorCodes, show } from './errors.js'
+import { errorCodes, notHere } from './errors.js'
 import { checkName } from '../process/names.js'
 import { types } from './frames.js'
 import { batchTypes, decodeFrames, encodeFrame, encodeSource } from './codec.js'
@@ -83,7 +83,7 @@ export class Groups implements ClusterGroups {
 
   async join (group: string, pid: Pid): Promise<void> {
     checkName(group)
-    if (!this.#host.isHere(pid)) throw new errorCodes.FST_PROCESS_INVALID_PID(show(pid))
+    if (!this.#host.isHere(pid)) throw notHere(pid)
     const record = this.#use(group)
     let ended = false
     const known = record.members.get(pid)

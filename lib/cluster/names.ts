@@ -1,4 +1,4 @@
-import { errorCodes, show } from './errors.js'
+import { errorCodes, notHere } from './errors.js'
 import { checkName } from '../process/names.js'
 import { generationKey, Lease, leaseKey } from './lease.js'
 import { keyOf } from './register.js'
@@ -89,7 +89,7 @@ export class Names implements ClusterNames {
 
   async register (name: string, pid: Pid): Promise<ClusterName> {
     checkName(name)
-    if (!this.#host.isHere(pid)) throw new errorCodes.FST_PROCESS_INVALID_PID(show(pid))
+    if (!this.#host.isHere(pid)) throw notHere(pid)
     // Two of one node take turns.
     while (this.#claims.has(name)) await this.#claims.get(name)
     if (this.#closed) throw new errorCodes.FST_CLUSTER_UNAVAILABLE('this node has left it')
