@@ -1,4 +1,6 @@
-// Three operating-system processes on one engine: the test's own, and two hosts.
+// Three operating-system processes on one engine: the test's own, and two hosts. For `memory` the
+// engine is in the first, and the hosts have a pipe to it.
+import t from 'tap'
 import { Host, type FarNode } from './host.js'
 import { memory, MemoryHub } from '../../../lib/cluster/transports/memory.js'
 import { nats } from '../../../lib/cluster/transports/nats.js'
@@ -46,6 +48,13 @@ export class Stage {
   async node (host: Host, node: string, prefix: string, options: Joining['options'] = {}): Promise<FarNode> {
     return await host.join({ node, engine: this.#engine, port: this.#port, prefix, options })
   }
+}
+
+let shared: Promise<Stage> | undefined
+
+/** The stage of a test file: starting an operating-system process takes a second. */
+export async function stageOf (engine: EngineName): Promise<Stage> {
+  return await (shared ??= Stage.open(t as unknown as Test, engine))
 }
 
 /** Resolves when a node of the test's own process sees others that are up. */

@@ -3,8 +3,9 @@
 // - unset: all in one process system;
 // - `elsewhere`: targets, and others, on nodes of their own in this operating-system process;
 // - `memory`, `nats`, `redis`: the same in operating-system processes of their own, three in all.
-import { Stage, sees } from '../../cluster/apart/stage.js'
+import { sees, stageOf } from '../../cluster/apart/stage.js'
 import { TestCluster } from '../../cluster/nodes.js'
+import type { Stage } from '../../cluster/apart/stage.js'
 import type { FarNode, FarProcess } from '../../cluster/apart/host.js'
 import type { EngineName } from '../../cluster/apart/worker.js'
 import type { Test } from 'tap'
@@ -195,8 +196,8 @@ class Neighbourhood {
     this.others = others
   }
 
-  static async open (t: Test, engine: EngineName): Promise<Neighbourhood> {
-    const stage = await Stage.open(t, engine)
+  static async open (engine: EngineName): Promise<Neighbourhood> {
+    const stage = await stageOf(engine)
     return new Neighbourhood(stage, await stage.node(stage.hosts[1], 'others', 'fwr'))
   }
 
@@ -216,10 +217,10 @@ class Neighbourhood {
 let neighbourhood: Promise<Neighbourhood> | undefined
 
 async function apart (t: Test, engine: EngineName, { mailboxLimit, mailboxBytes }: WsRelayOptions): Promise<Neighbours> {
-  const root = (await import('tap')).default
-  neighbourhood ??= Neighbourhood.open(root as unknown as Test, engine)
-  const { others, ...all } = { others: (await neighbourhood).others, ...(await neighbourhood).engine() }
-  const targets = await (await neighbourhood).targets({ mailboxLimit, mailboxBytes })
+  const around = await (neighbourhood ??= Neighbourhood.open(engine))
+  const { others } = around
+  const { engine: joining, node } = around.engine()
+  const targets = await around.targets({ mailboxLimit, mailboxBytes })
   const free = await Promise.all(Array.from({ length: spare }, () => targets.spawn()))
   const taken = new Set<FarProcess>(free)
   const last = free.pop()!
@@ -227,10 +228,11 @@ async function apart (t: Test, engine: EngineName, { mailboxLimit, mailboxBytes 
   const barrier = async (): Promise<void> => { await here.call(last.pid as string, 'echo') }
   t.teardown(async () => { await Promise.all([...taken].map((one) => one.exit('kill'))) })
   return {
-    ...all,
+    engine: joining,
+    node,
     async meet (sockets) {
       here = sockets
-      await Promise.all([sees(sockets, [targets.name, others.name]), targets.ask('sees', [all.node]), others.ask('sees', [all.node])])
+      await Promise.all([sees(sockets, [targets.name, others.name]), targets.ask('sees', [node]), others.ask('sees', [node])])
     },
     home (options) {
       const far = free.shift()

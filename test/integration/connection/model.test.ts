@@ -3,7 +3,6 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { Keeper, allGone, connectTo, start } from './support.js'
-import { until } from '../../helpers.js'
 import type { Pid } from '../../../types/pid.js'
 
 type Step =

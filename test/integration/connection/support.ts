@@ -253,6 +253,23 @@ export async function joined (t: Test, rig: Rig, config: Partial<RelayConfig> = 
   return { peer, pid: joins[before].client_pid, target }
 }
 
+/**
+ * Has a client send more than its target, which is held, has room for: some of it waits in the connection, whose socket
+ * is not read. A target elsewhere has to say first that its mailbox, of less than 100 messages, is full.
+ */
+export async function fill (rig: Rig, peer: Peer, pid: Pid, target: Keeper, frames: Buffer[]): Promise<void> {
+  target.hold()
+  if (rig.neighbours === undefined) peer.write(...frames)
+  else {
+    const first = frames.splice(0, 100)
+    peer.write(...first)
+    await until(async () => await target.mailbox() >= first.length - 1)
+    await target.reaches(pid)
+    peer.write(...frames)
+  }
+  await until(() => rig.processes.info(pid)!.paused as boolean)
+}
+
 /** All that connections leave in shared tables; all of it is 0 when the last one has gone. */
 export function remains ({ relay }: Rig): Record<string, number> {
   const { runtime, wheel, sockets, handshakes } = relay
