@@ -15,5 +15,6 @@ export async function suites (engine: EngineName, absent: string | false = false
   await import('../../integration/connection/messages.test.js')
   await import('../../integration/connection/transfer.test.js')
   await import('../../integration/connection/endings.test.js')
+  await import('../../integration/connection/pressure.test.js')
   await import('../../integration/connection/model.test.js')
 }

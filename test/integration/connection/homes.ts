@@ -154,11 +154,17 @@ export function nearOthers (processes: Processes, away = false): Others {
   }
 }
 
+const { TARGETS: mode } = process.env
+
+/** Whether the targets live in another operating-system process. */
+export const apart = mode === 'memory' || mode === 'nats' || mode === 'redis'
+
 export async function neighbours (t: Test, options: WsRelayOptions): Promise<Neighbours | undefined> {
-  const { TARGETS: mode } = process.env
   // Who says what its node is called, or what cluster it is in, has a reason.
   if (mode === undefined || options.cluster !== undefined || options.node !== undefined) return undefined
-  return mode === 'elsewhere' ? await inThisProcess(t, options) : await apart(t, mode as EngineName, options)
+  if (apart) return await inOthers(t, mode as EngineName, options)
+  if (mode === 'elsewhere') return await inThisProcess(t, options)
+  throw new Error(`TARGETS is none of elsewhere, memory, nats and redis, but '${mode}'`)
 }
 
 async function inThisProcess (t: Test, { mailboxLimit, mailboxBytes }: WsRelayOptions): Promise<Neighbours> {
@@ -216,7 +222,7 @@ class Neighbourhood {
 
 let neighbourhood: Promise<Neighbourhood> | undefined
 
-async function apart (t: Test, engine: EngineName, { mailboxLimit, mailboxBytes }: WsRelayOptions): Promise<Neighbours> {
+async function inOthers (t: Test, engine: EngineName, { mailboxLimit, mailboxBytes }: WsRelayOptions): Promise<Neighbours> {
   const around = await (neighbourhood ??= Neighbourhood.open(engine))
   const { others } = around
   const { engine: joining, node } = around.engine()

@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
-import { Keeper, allGone, closeOf, connectTo, fill, joined, start, textOf } from './support.js'
+import { Keeper, allGone, apart, closeOf, connectTo, fill, joined, start, textOf } from './support.js'
 import { until } from '../../helpers.js'
 import type { Kept, Peer, Rig } from './support.js'
 import type { Pid } from '../../../types/pid.js'
@@ -18,8 +18,8 @@ function used (): number {
   return (heapUsed + external) / 1e6
 }
 
-/** Messages that are sent to another node before that can say that they should wait: a window of them. */
-const underWay = ({ neighbours }: Rig): number => neighbours === undefined ? 0 : 4096
+/** Messages that are sent to another node before it has said that they should wait: a window, and one behind an acknowledgement. */
+const underWay = ({ neighbours }: Rig): number => neighbours === undefined ? 0 : 2 * 4096
 
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => `${i}`)
 
@@ -67,6 +67,8 @@ t.test('a client is paused at 75 % of its target\'s bytes', async t => {
 })
 
 t.test('a slow target flooded by one client gets all of it in order, in bounded memory', async t => {
+  // Here nobody can hold up a target of another operating-system process.
+  if (apart) return
   const rig = await start(t, { mailboxLimit: 1000, mailboxBytes: 1_000_000 })
   const count = 100_000
   let next = 0
@@ -105,6 +107,8 @@ t.test('a slow target flooded by one client gets all of it in order, in bounded 
 })
 
 t.test('a slow target flooded by 100 clients gets all of it, each in order; others and HTTP go on', async t => {
+  // Here nobody can hold up a target of another operating-system process.
+  if (apart) return
   const rig = await start(t, { mailboxLimit: 1000 })
   const clients = 100
   const each = 1000
@@ -206,7 +210,8 @@ const ends: Record<string, End> = {
 
 t.test('when a paused connection ends what waited is delivered past the limit, then its leave', async t => {
   for (const [name, { end, cause, loses, options }] of Object.entries(ends)) {
-    for (const count of [200, 100_000]) {
+    // Each of them is told to this process, where its target is in another.
+    for (const count of [200, apart ? 2000 : 100_000]) {
       await t.test(`${name}, of ${count} messages`, async t => {
         const rig = await start(t, { mailboxLimit: 10, closeTimeout: '20s', ...options })
         const { peer, pid, target } = await joined(t, rig)
