@@ -156,6 +156,9 @@ export function nearOthers (processes: Processes, away = false): Others {
 
 const { TARGETS: mode } = process.env
 
+/** Whether the targets live on another node. */
+export const away = mode !== undefined
+
 /** Whether the targets live in another operating-system process. */
 export const apart = mode === 'memory' || mode === 'nats' || mode === 'redis'
 

@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
-import { Keeper, allGone, apart, closeOf, connectTo, fill, joined, start, textOf } from './support.js'
+import { Keeper, allGone, apart, away, closeOf, connectTo, fill, joined, start, textOf } from './support.js'
 import { until } from '../../helpers.js'
 import type { Kept, Peer, Rig } from './support.js'
 import type { Pid } from '../../../types/pid.js'
@@ -197,10 +197,13 @@ interface End {
   options?: WsRelayOptions
 }
 
+/** Milliseconds. Before it is paused it answers in time: a target elsewhere takes longer to fill up. */
+const soon = away ? 1000 : 20
+
 const ends: Record<string, End> = {
   'a client that closes': { end: (_rig, peer) => peer.close(4000), cause: 'client' },
   // While it is not being read, a ping finds that out.
-  'a client that is gone': { end: (_rig, peer) => { peer.rst() }, cause: 'lost', loses: true, options: { pingInterval: 20, pongTimeout: 20 } },
+  'a client that is gone': { end: (_rig, peer) => { peer.rst() }, cause: 'lost', loses: true, options: { pingInterval: soon, pongTimeout: soon } },
   'ws.close': { end: ({ processes }, _peer, pid) => processes.send(pid, 'ws.close'), cause: 'process', loses: true },
   exit: { end: ({ processes }, _peer, pid) => processes.exit(pid, 'boom'), cause: 'exit', loses: true },
   cancel: { end: ({ processes }, _peer, pid) => processes.cancel(pid), cause: 'shutdown', loses: true },

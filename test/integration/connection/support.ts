@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { opcodes } from '../../../lib/relay/frames.js'
 import { Registration } from '../../../lib/relay/registration.js'
 import { closeOf, frameOf, textOf } from '../../client-frames.js'
-import { apart, nearOthers, NearHome, neighbours } from './homes.js'
+import { apart, away, nearOthers, NearHome, neighbours } from './homes.js'
 import { build, handshake, listen, until } from '../../helpers.js'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
@@ -47,7 +47,7 @@ export async function start (t: Test, options: WsRelayOptions = {}, fastify: Fas
 }
 
 export { closeOf, frameOf, textOf }
-export { apart }
+export { apart, away }
 export type { Kept }
 
 /** What a client saw of the end: the close frame, or 1006 where there was none. */
