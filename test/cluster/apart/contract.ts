@@ -6,7 +6,7 @@ import { createProcesses } from '../../../lib/process/index.js'
 import { deferred, probe } from '../../process/helpers.js'
 import type { FarNode } from './host.js'
 import type { EngineName } from './worker.js'
-import type { Loose } from '../../process/helpers.js'
+import type { Loose, Probe } from '../../process/helpers.js'
 import type { Pid } from '../../../types/pid.js'
 import type { Process, ProcessSystem, SpawnOptions } from '../../../types/processes.js'
 
@@ -103,14 +103,15 @@ function order (sentence: Sentence): void {
     const there = await b.spawn()
     const [after, every] = await Promise.all([there.timer('sendAfter', '1h', here.pid, 'late'), there.timer('sendEvery', 1, here.pid, 'often', 7)])
     await there.timer('sendAfter', 0, here.pid, 'soon', 1)
-    await here.until(5)
+    await arrives(here, 'soon')
+    await arrives(here, 'often')
     t.match(here.seen.filter(({ topic }) => topic === 'soon'), [{ payload: 1, from: there.pid }])
     await Promise.all([after.cancel(), every.cancel()])
     await there.does('send', here.pid, 'last')
-    while (here.seen.at(-1)?.topic !== 'last') await here.until(here.seen.length + 1)
-    const count = here.seen.length
+    await arrives(here, 'last')
+    t.equal(here.seen.at(-1)?.topic, 'last')
     await there.timer('sendEvery', 1, here.pid, 'again')
-    await here.until(count + 1)
+    await arrives(here, 'again')
     await there.exit()
     t.match(await a.exited(there.pid), { reason: 'noproc' })
     // What it had sent is here by now.
@@ -120,6 +121,11 @@ function order (sentence: Sentence): void {
     t.equal(here.seen.length, rest, 'no more')
     a.exit(here.pid)
   })
+}
+
+/** Resolves when a message of a topic is there. */
+async function arrives (probe: Probe, topic: string): Promise<void> {
+  while (!probe.seen.some((message) => message.topic === topic)) await probe.until(probe.seen.length + 1)
 }
 
 /** A process of `a` that answers. */

@@ -127,6 +127,6 @@ t.test('one leave per join, one sequence of messages over all targets, and one e
     longest = Math.max(longest, numbers.length)
     for (const one of targets) others.exit(one.pid, 'kill')
     await allGone(rig)
-  }), { numRuns: rig.neighbours === undefined ? 200 : 80, endOnFailure: false })
+  }), { numRuns: rig.neighbours === undefined ? 200 : 50, endOnFailure: false })
   t.ok(longest > 30, `as many as ${longest} messages`)
 })
