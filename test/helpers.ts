@@ -154,6 +154,6 @@ export async function answer (t: Test, port: number, request: string | Buffer): 
 }
 
 /** Waits until a condition holds, looking once per turn of the event loop. */
-export async function until (condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => { setImmediate(resolve) })
+export async function until (condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!await condition()) await new Promise((resolve) => { setImmediate(resolve) })
 }

@@ -1,5 +1,6 @@
 import { errorCodes, show } from '../errors.js'
 import { checkTopic } from '../process/message.js'
+import { notHere } from './not-here.js'
 import { checkName } from '../process/names.js'
 import { isPid } from '../process/pid.js'
 import { types } from './frames.js'
@@ -58,7 +59,7 @@ export class Groups implements ClusterGroups {
 
   async join (group: string, pid: Pid): Promise<void> {
     checkName(group)
-    if (!this.#host.isHere(pid)) throw new errorCodes.FST_PROCESS_INVALID_PID(show(pid))
+    if (!this.#host.isHere(pid)) throw notHere(pid)
     const record = this.#use(group)
     let ended = false
     const known = record.members.get(pid)

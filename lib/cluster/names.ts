@@ -1,4 +1,5 @@
-import { errorCodes, show } from '../errors.js'
+import { errorCodes } from '../errors.js'
+import { notHere } from './not-here.js'
 import { checkName } from '../process/names.js'
 import { Lease } from './lease.js'
 import { nameKey } from './name-record.js'
@@ -89,7 +90,7 @@ export class Names implements ClusterNames {
 
   async register (name: string, pid: Pid): Promise<ClusterName> {
     checkName(name)
-    if (!this.#host.isHere(pid)) throw new errorCodes.FST_PROCESS_INVALID_PID(show(pid))
+    if (!this.#host.isHere(pid)) throw notHere(pid)
     // Two of one node take turns.
     while (this.#claims.has(name)) await this.#claims.get(name)
     if (this.#closed) throw new errorCodes.FST_CLUSTER_UNAVAILABLE('this node has left it')

@@ -173,7 +173,10 @@ export class RemoteBindings {
   #down (peer: Peer, frame: Frame): boolean {
     const binding = this.#take(peer, frame.ref)!
     const exit = exitOf(frame, binding.target)
-    this.#hub.guard(() => { binding.targetEnded(exit ?? { pid: binding.target, reason: 'noconnection' }) })
+    const lost: Exit = { pid: binding.target, reason: 'noconnection' }
+    // What its own node tells is an end, whatever it is called, and not the loss of that node.
+    const told = exit?.reason === lost.reason ? { ...exit, reason: 'error' } : exit
+    this.#hub.guard(() => { binding.targetEnded(told ?? lost) })
     return exit !== undefined
   }
 

@@ -204,6 +204,18 @@ t.test('a process may watch nodes come and go', async (t) => {
   t.strictSame(a.cluster!.health(), { ready: true })
 })
 
+t.test('names and members of a node are its own processes', async (t) => {
+  const cluster = new TestCluster(t)
+  const a = await cluster.node('a')
+  const b = await cluster.node('b')
+  const { pid } = probe(b)
+  for (const [to, code] of [[pid, 'FST_PROCESS_NOT_ALIVE'], ['1@a.abc' as Pid, 'FST_PROCESS_NOT_ALIVE'], ['no pid' as Pid, 'FST_PROCESS_INVALID_PID']] as const) {
+    await t.rejects(a.cluster!.names.register('name', to), { code })
+    await t.rejects(a.cluster!.groups.join('group', to), { code })
+  }
+  b.exit(pid)
+})
+
 t.test('the plugin waits for its cluster, and leaves it last', async (t) => {
   const cluster = new TestCluster(t)
   const b = await cluster.node('b')

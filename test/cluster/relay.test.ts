@@ -87,3 +87,10 @@ t.test('a node that is cut off: 1012 on one side, `node lost` on the other', asy
   cluster.hub.mend(engine.transport)
   await allGone(rig)
 })
+
+t.test('a target elsewhere that ends with the reason `noconnection` is no lost node', async t => {
+  const { rig, b } = await three(t)
+  const { peer, target } = await joined(t, rig, {}, new Keeper({ processes: b }))
+  b.exit(target.pid, 'noconnection')
+  t.strictSame(await peer.end(), { code: 1011, reason: 'target process exited' })
+})

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { frame, Pair } from './fixtures/pair.js'
-import { errorCodes } from '../../lib/cluster/errors.js'
+import { errorCodes } from '../../lib/errors.js'
 import { types } from '../../lib/cluster/frames.js'
 import { encodePayload } from '../../lib/cluster/payload.js'
 import { isCaller, RemoteCalls } from '../../lib/cluster/remote-calls.js'

@@ -109,7 +109,7 @@ t.test('what was read is inflated and delivered before the leave, with and witho
       const sent = Array.from({ length: 100 }, (_, i) => `${i} ${'x'.repeat(i % 2 * 3000)}`)
       peer.write(...sent.map((data, i) => i % 3 === 0 ? textOf(data) : deflated(data)))
       // The first ones are there: the others were read with them.
-      await until(() => rig.processes.info(target.pid)!.mailbox > 1)
+      await until(async () => await target.mailbox() > 1)
       const ended = rig.processes.exited(pid)
       await end(rig, pid, peer)
       if (name === 'exit' || name === 'ws.close') t.equal(rig.processes.send(pid, 'ws.send', { data: 'x' }), false, 'nothing more is taken')
@@ -138,7 +138,7 @@ t.test('a kill, a lost target and a lost client do not wait for what is being in
       t.equal(rig.processes.alive(pid), true, 'it goes on until all is inflated')
       rig.processes.exit(pid, 'kill')
     }
-    t.equal(rig.processes.alive(pid), false)
+    if (round % 3 !== 1 || rig.neighbours === undefined) t.equal(rig.processes.alive(pid), false)
     t.match(await ended, { value: { cause: round % 3 === 1 ? 'target' : 'killed' } })
     const topics = [...target.topics]
     await allGone(rig)

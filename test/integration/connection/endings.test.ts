@@ -76,28 +76,28 @@ const cases: Case[] = [
   },
   {
     name: 'ws.close with a code and a reason',
-    end: (_peer, pid, { processes }) => processes.send(pid, 'ws.close', { code: 4002, reason: 'enough' }),
+    end: (_peer, pid, { others }) => others.send(pid, 'ws.close', { code: 4002, reason: 'enough' }),
     sees: saw(4002, 'enough'),
     leave: left('process', 4002, 'enough'),
     exit: 'normal'
   },
   {
     name: 'the target returns',
-    end: (_peer, _pid, { processes }, target) => processes.exit(target.pid, 'normal'),
+    end: (_peer, _pid, { others }, target) => others.exit(target.pid, 'normal'),
     sees: saw(1000, 'target process exited'),
     leave: undefined,
     exit: 'normal'
   },
   {
     name: 'the target is told to stop',
-    end: (_peer, _pid, { processes }, target) => processes.cancel(target.pid),
+    end: (_peer, _pid, { others }, target) => others.cancel(target.pid),
     sees: saw(1000, 'target process exited'),
     leave: undefined,
     exit: 'normal'
   },
   ...['kill', 'boom', 'error', 'noconnection'].map((reason): Case => ({
     name: `the target exits with '${reason}'`,
-    end: (_peer, _pid, { processes }, target) => processes.exit(target.pid, reason),
+    end: (_peer, _pid, { others }, target) => others.exit(target.pid, reason),
     sees: saw(1011, 'target process exited'),
     leave: undefined,
     exit: 'target_down'
@@ -127,49 +127,49 @@ const cases: Case[] = [
   },
   {
     name: 'cancel',
-    end: (_peer, pid, { processes }) => processes.cancel(pid, 'whatever'),
+    end: (_peer, pid, { others }) => others.cancel(pid, 'whatever'),
     sees: saw(1001, 'server shutting down'),
     leave: left('shutdown', 1001, 'server shutting down'),
     exit: 'shutdown'
   },
   {
     name: "exit without a reason, which is 'shutdown'",
-    end: (_peer, pid, { processes }) => processes.exit(pid),
+    end: (_peer, pid, { others }) => others.exit(pid),
     sees: saw(1001, 'server shutting down'),
     leave: left('shutdown', 1001, 'server shutting down'),
     exit: 'shutdown'
   },
   {
     name: 'exit with a reason that the client is not told',
-    end: (_peer, pid, { processes }) => processes.exit(pid, 'secret'),
+    end: (_peer, pid, { others }) => others.exit(pid, 'secret'),
     sees: saw(1011, 'closed by server'),
     leave: left('exit', 1011, 'secret'),
     exit: 'secret'
   },
   {
     name: "exit with 'normal'",
-    end: (_peer, pid, { processes }) => processes.exit(pid, 'normal'),
+    end: (_peer, pid, { others }) => others.exit(pid, 'normal'),
     sees: saw(1000, 'closed by server'),
     leave: left('exit', 1000, 'normal'),
     exit: 'normal'
   },
   {
     name: 'a kill',
-    end: (_peer, pid, { processes }) => processes.exit(pid, 'kill'),
+    end: (_peer, pid, { others }) => others.exit(pid, 'kill'),
     sees: cut,
     leave: left('killed', undefined, 'killed'),
     exit: 'killed'
   },
   {
     name: 'a linked process fails',
-    end: (_peer, pid, { processes }) => processes.spawn(() => { throw new Error('secret') }, { link: pid }),
+    end: async (_peer, pid, { others }) => (await others.linked(pid)).fail(),
     sees: saw(1011, 'closed by server'),
     leave: left('exit', 1011, 'error'),
     exit: 'error'
   },
   {
     name: 'a linked process is killed',
-    end: (_peer, pid, { processes }) => processes.exit(processes.spawn(() => {}, { link: pid }), 'kill'),
+    end: async (_peer, pid, { others }) => (await others.linked(pid)).exit('kill'),
     sees: saw(1011, 'closed by server'),
     leave: left('exit', 1011, 'killed'),
     exit: 'killed'
@@ -182,9 +182,9 @@ t.test('every end is told as its row of the table says, once, the leave last and
       const rig = await start(t, options)
       const target = new Keeper(rig)
       const peer = await connectTo(t, rig, { target_pid: target.pid, metadata: { a: 1 } })
-      prepare?.(peer)
       const [{ client_pid: pid }] = await target.until('ws.join')
-      const ended = rig.processes.exited(pid)
+      const { exit: ended } = await rig.others.watch(pid)
+      prepare?.(peer)
       await end(peer, pid, rig, target)
       t.strictSame(await peer.end(), sees, 'the client')
       const { reason, value, error } = await ended
@@ -223,21 +223,26 @@ t.test('a slow client is told so, behind what it was sent', async t => {
 t.test('an orderly end does not bring down linked processes, any other does', async t => {
   const ends: Record<string, [end: (rig: Rig, peer: Peer, pid: Pid) => unknown, survives: boolean]> = {
     'client closes': [(_rig, peer) => peer.close(1000), true],
-    'ws.close': [({ processes }, _peer, pid) => processes.send(pid, 'ws.close'), true],
-    cancel: [({ processes }, _peer, pid) => processes.cancel(pid), true],
-    'exit normal': [({ processes }, _peer, pid) => processes.exit(pid, 'normal'), true],
+    'ws.close': [({ others }, _peer, pid) => others.send(pid, 'ws.close'), true],
+    cancel: [({ others }, _peer, pid) => others.cancel(pid), true],
+    'exit normal': [({ others }, _peer, pid) => others.exit(pid, 'normal'), true],
     lost: [(_rig, peer) => { peer.rst() }, false],
     protocol: [(_rig, peer) => peer.write(Buffer.from([0x81, 0])), false],
-    exit: [({ processes }, _peer, pid) => processes.exit(pid, 'boom'), false],
-    kill: [({ processes }, _peer, pid) => processes.exit(pid, 'kill'), false]
+    exit: [({ others }, _peer, pid) => others.exit(pid, 'boom'), false],
+    kill: [({ others }, _peer, pid) => others.exit(pid, 'kill'), false]
   }
   const rig = await start(t)
   for (const [name, [end, survives]] of Object.entries(ends)) {
     const { peer, pid, target } = await joined(t, rig)
-    const linked = rig.processes.spawn(async (self) => { await self.receive() }, { link: pid })
-    end(rig, peer, pid)
+    const linked = await rig.others.linked(pid)
+    await end(rig, peer, pid)
     await target.until('@exit')
-    t.equal(rig.processes.alive(linked), survives, name)
+    // What is told of the dead comes behind what was told of its end.
+    await (await rig.others.watch(pid)).exit
+    if (survives) {
+      await linked.exit('still there')
+      t.match(await linked.exited, { reason: 'still there' }, name)
+    } else t.notMatch(await linked.exited, { reason: /normal|shutdown/ }, name)
   }
 })
 
@@ -317,6 +322,8 @@ t.test('when several ends come in the same tick the first one counts, and there 
     target: [(_pid, target) => rig.processes.exit(target.pid, 'boom'), 'target']
   }
   for (const [first, [does, cause]] of Object.entries(ways)) {
+    // The end of a target elsewhere has a way to go.
+    if (first === 'target' && rig.neighbours !== undefined) continue
     for (const [second, [then]] of Object.entries(ways)) {
       const { peer, pid, target } = await joined(t, rig)
       const ended = rig.processes.exited(pid)
@@ -324,7 +331,7 @@ t.test('when several ends come in the same tick the first one counts, and there 
       then(pid, target)
       t.match((await ended).value, { cause }, `${first}, then ${second}`)
       await peer.end()
-      if (rig.processes.alive(target.pid)) {
+      if (first !== 'target' && second !== 'target') {
         await target.until('@exit')
         t.strictSame(target.topics, ['ws.join', 'ws.leave', '@exit'])
         rig.processes.exit(target.pid)

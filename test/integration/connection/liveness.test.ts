@@ -1,6 +1,6 @@
 // docs/relay.md, "Pings and heartbeats": whether a client is still there.
 import t from 'tap'
-import { frameOf, Keeper, joined, start, textOf } from './support.js'
+import { fill, frameOf, Keeper, joined, start, textOf } from './support.js'
 import { opcodes } from '../../../lib/relay/frames.js'
 import { until } from '../../helpers.js'
 
@@ -38,14 +38,12 @@ t.test('without a ping interval or a pong timeout there are no pings', async t =
 t.test('a paused client is not dropped, and may answer after it is read again', async t => {
   const rig = await start(t, { ...pings, pongTimeout: 1000, mailboxLimit: 10 })
   const { peer, pid, target } = await joined(t, rig)
-  target.hold()
-  peer.write(...Array.from({ length: 100 }, (_, i) => textOf(`${i}`)))
-  await until(() => rig.processes.info(pid)!.paused as boolean)
+  await fill(rig, peer, pid, target, Array.from({ length: 200 }, (_, i) => textOf(`${i}`)))
   const held = performance.now()
   await until(() => performance.now() - held > 1500)
   t.equal(rig.processes.alive(pid), true)
   target.release()
-  await target.until('ws.message', 100)
+  await target.until('ws.message', 200)
   const pinged = peer.count(opcodes.ping)
   await until(() => peer.count(opcodes.ping) > pinged + 1)
   t.equal(rig.processes.alive(pid), true)

@@ -3,7 +3,6 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { Keeper, allGone, connectTo, start } from './support.js'
-import { until } from '../../helpers.js'
 import type { Pid } from '../../../types/pid.js'
 
 type Step =
@@ -45,14 +44,14 @@ const allowed: Record<string, Array<number | undefined>> = {
 
 t.test('one leave per join, one sequence of messages over all targets, and one end', async t => {
   const rig = await start(t, { mailboxLimit: 24, closeTimeout: '5s' })
-  const { processes } = rig
+  const { processes, others } = rig
   let longest = 0
   await fc.assert(fc.asyncProperty(fc.array(going, { maxLength: 14 }), ending, fc.array(fc.oneof(going, ending), { maxLength: 3 }), async (before, end, after) => {
     const targets = Array.from({ length: 3 }, () => new Keeper(rig, { monitors: false }))
     const peer = await connectTo({ teardown () {} } as never, rig, { target_pid: targets[0].pid })
     await targets[0].until('ws.join')
     const pid = targets[0].of('ws.join')[0].client_pid as Pid
-    const ended = processes.exited(pid)
+    const { exit: ended } = await others.watch(pid)
     let written = 0
     let accepted = 0
     for (const step of [...before, end, ...after]) {
@@ -63,18 +62,18 @@ t.test('one leave per join, one sequence of messages over all targets, and one e
         case 'send':
           for (let i = 0; i < step.count; i++) if (processes.send(pid, 'ws.send', { data: `${accepted}` })) accepted++
           break
-        case 'transfer': processes.send(pid, 'ws.control', step.same ? { message_topic: null } : { target_pid: targets[step.to].pid }); break
+        case 'transfer': others.send(pid, 'ws.control', step.same ? { message_topic: null } : { target_pid: targets[step.to].pid }); break
         case 'hold': targets[step.target].hold(); break
         case 'release': targets[step.target].release(); break
         case 'turn': await new Promise(setImmediate); break
         case 'client close': if (peer.socket.writable) peer.close(step.code, 'mine'); break
         case 'client reset': peer.rst(); break
         case 'client end': peer.fin(); break
-        case 'exit': processes.exit(pid, 'r'); break
-        case 'kill': processes.exit(pid, 'kill'); break
-        case 'cancel': processes.cancel(pid); break
-        case 'ws.close': processes.send(pid, 'ws.close', { code: step.code, reason: 'p' }); break
-        case 'target exit': processes.exit(targets[step.target].pid, step.reason)
+        case 'exit': others.exit(pid, 'r'); break
+        case 'kill': others.exit(pid, 'kill'); break
+        case 'cancel': others.cancel(pid); break
+        case 'ws.close': others.send(pid, 'ws.close', { code: step.code, reason: 'p' }); break
+        case 'target exit': others.exit(targets[step.target].pid, step.reason)
       }
     }
     // A target that is not the connection's may have exited: then the client ends it in the end.
@@ -85,8 +84,9 @@ t.test('one leave per join, one sequence of messages over all targets, and one e
     const exit = await ended
     const seen = await peer.end()
     peer.socket.destroy()
-    await until(() => targets.every((one) => !processes.alive(one.pid) || processes.info(one.pid)!.mailbox === 0))
-    await new Promise(setImmediate)
+    await Promise.all(targets.map((one) => one.idle()))
+    const living = new Set<Keeper>()
+    for (const one of targets) if (await one.alive()) living.add(one)
 
     const { cause, code } = exit.value as { cause: string, code: number | undefined }
     const fail = (what: string): never => { throw new Error(`${what}; ${JSON.stringify({ cause, code, seen, stories: targets.map(({ topics }) => topics) })}`) }
@@ -94,8 +94,8 @@ t.test('one leave per join, one sequence of messages over all targets, and one e
     // A client that closed by itself, or went away, may have missed the server's frame.
     if (seen.code !== 1006 && seen.code !== code) fail('the client saw another code')
     const numbers: number[] = []
-    for (const { mail, pid: self } of targets) {
-      const isAlive = processes.alive(self)
+    for (const one of targets) {
+      const { mail } = one
       let isIn = false
       let last = -1
       for (const { topic, payload } of mail) {
@@ -113,20 +113,20 @@ t.test('one leave per join, one sequence of messages over all targets, and one e
           numbers.push(number)
         }
       }
-      if (isIn && isAlive) fail('no leave')
+      if (isIn && living.has(one)) fail('no leave')
       const leaves = mail.filter(({ topic, payload }) => topic === 'ws.leave' && payload.cause !== 'transfer')
       if (leaves.length > 1) fail('two last leaves')
       if (leaves.some(({ payload }) => payload.cause !== cause || payload.code !== code)) fail('the leave says something else than @exit')
     }
     numbers.sort((a, b) => a - b)
     if (new Set(numbers).size !== numbers.length) fail('a message twice')
-    const allAlive = targets.every((one) => processes.alive(one.pid))
+    const allAlive = living.size === targets.length
     if (allAlive && numbers.some((number, i) => number !== i)) fail('a gap')
     if (allAlive && cause === 'client' && numbers.length > 0 && !after.some((step) => step.do === 'text') && numbers.length !== written) fail(`${numbers.length} of ${written} messages`)
     if (peer.texts.some((text, i) => text !== `${i}`) || peer.texts.length > accepted) fail('frames out of order')
     longest = Math.max(longest, numbers.length)
-    for (const one of targets) processes.exit(one.pid, 'kill')
+    for (const one of targets) others.exit(one.pid, 'kill')
     await allGone(rig)
-  }), { numRuns: 200, endOnFailure: false })
+  }), { numRuns: rig.neighbours === undefined ? 200 : 50, endOnFailure: false })
   t.ok(longest > 30, `as many as ${longest} messages`)
 })

@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
-import { Keeper, allGone, closeOf, connectTo, joined, start, textOf } from './support.js'
+import { Keeper, allGone, apart, away, closeOf, connectTo, fill, joined, start, textOf } from './support.js'
 import { until } from '../../helpers.js'
 import type { Kept, Peer, Rig } from './support.js'
 import type { Pid } from '../../../types/pid.js'
@@ -18,18 +18,15 @@ function used (): number {
   return (heapUsed + external) / 1e6
 }
 
-/** Fills a connection: its target is held, and frames wait. @returns how many messages were sent */
-async function fill (rig: Rig, peer: Peer, pid: Pid, target: Keeper, count = 2000): Promise<number> {
-  target.hold()
-  peer.write(...Array.from({ length: count }, (_, i) => textOf(`${i}`)))
-  await until(() => rig.processes.info(pid)!.paused as boolean)
-  return count
-}
+/** Messages that are sent to another node before it has said that they should wait: a window, and one behind an acknowledgement. */
+const underWay = ({ neighbours }: Rig): number => neighbours === undefined ? 0 : 2 * 4096
 
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => `${i}`)
 
 t.test('a client is paused at 75 % of its target\'s messages and resumed at 25 %', async t => {
   const rig = await start(t, { mailboxLimit: 100 })
+  // It counts what lies in a mailbox of this node.
+  if (rig.neighbours !== undefined) return
   let step = (): void => {}
   const target = new Keeper(rig, { monitors: false, each: ({ topic }: Kept) => topic === 'ws.join' ? undefined : new Promise<void>((resolve) => { step = resolve }) })
   const { peer, pid } = await joined(t, rig, {}, target)
@@ -55,6 +52,8 @@ t.test('a client is paused at 75 % of its target\'s messages and resumed at 25 %
 
 t.test('a client is paused at 75 % of its target\'s bytes', async t => {
   const rig = await start(t, { mailboxBytes: 100_000 })
+  // It counts what lies in a mailbox of this node.
+  if (rig.neighbours !== undefined) return
   const { peer, pid, target } = await joined(t, rig)
   target.hold()
   peer.text('first')
@@ -68,6 +67,8 @@ t.test('a client is paused at 75 % of its target\'s bytes', async t => {
 })
 
 t.test('a slow target flooded by one client gets all of it in order, in bounded memory', async t => {
+  // Here nobody can hold up a target of another operating-system process.
+  if (apart) return
   const rig = await start(t, { mailboxLimit: 1000, mailboxBytes: 1_000_000 })
   const count = 100_000
   let next = 0
@@ -94,18 +95,20 @@ t.test('a slow target flooded by one client gets all of it in order, in bounded 
     const batch = Array.from({ length: 250 }, () => textOf(`${String(i++).padStart(8, '0')}${padding}`))
     if (!peer.socket.write(Buffer.concat(batch))) await new Promise((resolve) => { peer.socket.once('drain', resolve) })
     if (i % 10_000 === 0) most = Math.max(most, used() - before)
-    largest = Math.max(largest, rig.processes.info(target.pid)!.mailbox)
-    if (rig.relay.runtime.find(target.pid) !== undefined && [...rig.relay.runtime.entities].some((entity) => entity.describe().paused === true)) pauses++
+    largest = Math.max(largest, await target.mailbox())
+    if ([...rig.relay.runtime.entities].some((entity) => entity.describe().paused === true)) pauses++
   }
   await until(() => handled === count)
   t.strictSame(faults, [])
-  t.ok(largest <= 750, `${largest} messages at the most`)
+  t.ok(largest <= 750 + underWay(rig), `${largest} messages at the most`)
   t.ok(pauses > 10, `seen paused ${pauses} times`)
   t.ok(most < 50, `${most.toFixed(1)} MB at the most`)
   t.comment(`memory +${most.toFixed(1)} MB`)
 })
 
 t.test('a slow target flooded by 100 clients gets all of it, each in order; others and HTTP go on', async t => {
+  // Here nobody can hold up a target of another operating-system process.
+  if (apart) return
   const rig = await start(t, { mailboxLimit: 1000 })
   const clients = 100
   const each = 1000
@@ -135,14 +138,14 @@ t.test('a slow target flooded by 100 clients gets all of it, each in order; othe
   slow.hold()
   const frames = Buffer.concat(numbers(each).map(textOf))
   for (const peer of peers) peer.write(frames)
-  await until(() => rig.processes.info(slow.pid)!.mailbox >= 750)
+  await until(async () => await slow.mailbox() >= 750)
   // While it is held the others go on.
   for (let i = 0; i < 100; i++) calm.text(`${i}`)
   await other.until('ws.message', 100)
   t.strictSame(other.texts, numbers(100))
   const response = await fetch(`http://127.0.0.1:${rig.port}/up`)
   t.equal(await response.text(), 'up')
-  t.ok(rig.processes.info(slow.pid)!.mailbox < 750 + clients, 'each may bring one message more')
+  t.ok(await slow.mailbox() < 750 + clients + underWay(rig), 'each may bring one message more')
   t.equal(rig.processes.send(slow.pid, 'notice'), true)
   most = used() - before
   slow.release()
@@ -161,6 +164,8 @@ t.test('a slow target flooded by 100 clients gets all of it, each in order; othe
 
 t.test('resumed clients take turns', async t => {
   const rig = await start(t, { mailboxLimit: 40 })
+  // Elsewhere all of it is on its way before the mailbox there says that it is full.
+  if (rig.neighbours !== undefined) return
   const order: Pid[] = []
   const target = new Keeper(rig, { monitors: false, keep: true, each: ({ topic, from }: Kept) => { if (topic === 'ws.message') order.push(from!) } })
   const peers = await Promise.all(Array.from({ length: 100 }, () => connectTo(t, rig, { target_pid: target.pid })))
@@ -192,10 +197,13 @@ interface End {
   options?: WsRelayOptions
 }
 
+/** Milliseconds. Before it is paused it answers in time: a target elsewhere takes longer to fill up. */
+const soon = away ? 1000 : 20
+
 const ends: Record<string, End> = {
   'a client that closes': { end: (_rig, peer) => peer.close(4000), cause: 'client' },
   // While it is not being read, a ping finds that out.
-  'a client that is gone': { end: (_rig, peer) => { peer.rst() }, cause: 'lost', loses: true, options: { pingInterval: 20, pongTimeout: 20 } },
+  'a client that is gone': { end: (_rig, peer) => { peer.rst() }, cause: 'lost', loses: true, options: { pingInterval: soon, pongTimeout: soon } },
   'ws.close': { end: ({ processes }, _peer, pid) => processes.send(pid, 'ws.close'), cause: 'process', loses: true },
   exit: { end: ({ processes }, _peer, pid) => processes.exit(pid, 'boom'), cause: 'exit', loses: true },
   cancel: { end: ({ processes }, _peer, pid) => processes.cancel(pid), cause: 'shutdown', loses: true },
@@ -205,11 +213,12 @@ const ends: Record<string, End> = {
 
 t.test('when a paused connection ends what waited is delivered past the limit, then its leave', async t => {
   for (const [name, { end, cause, loses, options }] of Object.entries(ends)) {
-    for (const count of [200, 100_000]) {
+    // Each of them is told to this process, where its target is in another.
+    for (const count of [200, apart ? 2000 : 100_000]) {
       await t.test(`${name}, of ${count} messages`, async t => {
         const rig = await start(t, { mailboxLimit: 10, closeTimeout: '20s', ...options })
         const { peer, pid, target } = await joined(t, rig)
-        await fill(rig, peer, pid, target, count)
+        await fill(rig, peer, pid, target, numbers(count).map(textOf))
         const ended = rig.processes.exited(pid)
         await end(rig, peer, pid)
         if (loses === true) await ended
@@ -233,17 +242,15 @@ t.test('when a paused connection ends what waited is delivered past the limit, t
 t.test('a close frame that waits behind messages does not change another end', async t => {
   const rig = await start(t, { mailboxLimit: 10 })
   const { peer, pid, target } = await joined(t, rig)
-  target.hold()
   peer.answersClose = false
-  peer.write(...numbers(100).map(textOf), closeOf(4001, 'mine'))
-  await until(() => rig.processes.info(pid)!.paused as boolean)
+  await fill(rig, peer, pid, target, [...numbers(200).map(textOf), closeOf(4001, 'mine')])
   const ended = rig.processes.exited(pid)
   rig.processes.exit(pid, 'boom')
   t.match(await ended, { reason: 'boom', value: { cause: 'exit', code: 1011 } })
   t.strictSame(await peer.end(), { code: 1011, reason: 'closed by server' })
   target.release()
   await target.until('@exit')
-  t.strictSame(target.texts, numbers(100))
+  t.strictSame(target.texts, numbers(200))
   await allGone(rig)
 })
 
@@ -254,9 +261,7 @@ t.test('a client that said why it went is believed, although it is gone', async 
   ] as const) {
     const rig = await start(t, { mailboxLimit: 10 })
     const { peer, pid, target } = await joined(t, rig)
-    target.hold()
-    peer.write(...numbers(100).map(textOf), bytes)
-    await until(() => rig.processes.info(pid)!.paused as boolean)
+    await fill(rig, peer, pid, target, [...numbers(200).map(textOf), bytes])
     peer.rst()
     // Only the write of a ping or a message finds out that it is gone.
     rig.processes.send(pid, 'ws.send', { data: 'x' })
@@ -264,7 +269,7 @@ t.test('a client that said why it went is believed, although it is gone', async 
     target.release()
     await target.until('@exit')
     t.match(target.of('ws.leave'), [leave])
-    t.strictSame(target.texts, numbers(100))
+    t.strictSame(target.texts, numbers(200))
     await allGone(rig)
   }
 })
@@ -272,7 +277,7 @@ t.test('a client that said why it went is believed, although it is gone', async 
 t.test('a paused client whose target exits is let go', async t => {
   const rig = await start(t, { mailboxLimit: 10 })
   const { peer, pid, target } = await joined(t, rig)
-  await fill(rig, peer, pid, target, 200)
+  await fill(rig, peer, pid, target, numbers(200).map(textOf))
   rig.processes.exit(target.pid, 'boom')
   t.strictSame(await peer.end(), { code: 1011, reason: 'target process exited' })
   target.release()

@@ -5,12 +5,13 @@ import { connect } from 'node:net'
 import { opcodes } from '../../../lib/relay/frames.js'
 import { Registration } from '../../../lib/relay/registration.js'
 import { closeOf, frameOf, textOf } from '../../client-frames.js'
-import { TestCluster } from '../../cluster/nodes.js'
+import { apart, away, nearOthers, NearHome, neighbours } from './homes.js'
 import { build, handshake, listen, until } from '../../helpers.js'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyHttpOptions, FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
+import type { Home, HomeOptions, Kept, Neighbours, Others } from './homes.js'
 import type { RelayServer } from '../../../lib/relay/server.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
@@ -21,36 +22,33 @@ export interface Rig {
   readonly app: FastifyInstance
   readonly port: number
   readonly processes: Processes
-  /** Where the targets live: as `processes`, or another node. */
-  readonly targets: Processes
   readonly relay: RelayServer
+  /** Somebody else who uses the connections: on a node of its own, where the targets have one. */
+  readonly others: Others
+  /** Where the targets live; undefined: here. */
+  readonly neighbours: Neighbours | undefined
 }
 
 /**
- * An application that listens, its route `/`, and one that has nothing to do with WebSockets. With
- * TARGETS=elsewhere the {@link Keeper}s live on another node of a cluster in memory.
+ * An application that listens, its route `/`, and one that has nothing to do with WebSockets. TARGETS says where the
+ * {@link Keeper}s live: see `homes.ts`.
  */
 export async function start (t: Test, options: WsRelayOptions = {}, fastify: FastifyHttpOptions<Server> = {}, routes = (_app: FastifyInstance): void => {}): Promise<Rig> {
-  if (process.env.TARGETS === 'elsewhere' && options.cluster === undefined) return await startTwo(t, options, fastify, routes)
-  const app = await build(t, options, fastify)
+  const around = await neighbours(t, options)
+  const app = await build(t, around === undefined ? options : { ...options, node: around.node, cluster: around.engine }, fastify)
   routes(app)
   app.get<{ Querystring: { relay: string } }>('/', (request, reply) => {
     reply.header('x-ws-relay', request.query.relay).send()
   })
   app.get('/up', async () => 'up')
-  return { app, port: await listen(app), processes: app.processes, targets: app.processes, relay: Registration.of(app)!.relay }
-}
-
-async function startTwo (t: Test, options: WsRelayOptions, fastify: FastifyHttpOptions<Server>, routes: (app: FastifyInstance) => void): Promise<Rig> {
-  const cluster = new TestCluster(t)
-  const rig = await start(t, { node: 'sockets', ...options, cluster: cluster.engine() }, fastify, routes)
-  const { mailboxLimit, mailboxBytes } = options
-  const targets = await cluster.node('targets', { mailboxLimit, mailboxBytes })
-  await until(() => rig.processes.cluster!.nodes().length === 1 && targets.cluster!.nodes().length === 1)
-  return { ...rig, targets }
+  const port = await listen(app)
+  await around?.meet(app.processes)
+  return { app, port, processes: app.processes, relay: Registration.of(app)!.relay, others: around?.others ?? nearOthers(app.processes), neighbours: around }
 }
 
 export { closeOf, frameOf, textOf }
+export { apart, away }
+export type { Kept }
 
 /** What a client saw of the end: the close frame, or 1006 where there was none. */
 export interface Seen { code: number | undefined, reason: string }
@@ -177,42 +175,56 @@ export async function connectTo (t: Test, { port }: Rig, config: RelayConfig | s
   return peer
 }
 
-/** A message as a {@link Keeper} keeps it. */
-export interface Kept { topic: string, payload: any, from: Pid | undefined }
-
 /** A process that keeps its mail, and takes none while it is held. */
 export class Keeper {
   readonly pid: Pid
   readonly mail: Kept[] = []
   readonly exited: Promise<Exit>
-  #held: Promise<void> | undefined
-  #release = (): void => {}
+  readonly #home: Home
 
-  constructor (rig: { processes: Processes, targets?: Processes }, { monitors = true, mailboxLimit = undefined as number | undefined, keep = true, each = (_kept: Kept): unknown => undefined } = {}) {
-    const keeper = this
-    const { targets = rig.processes } = rig
-    this.pid = targets.spawn(async function keeper_ (self) {
-      for await (const { topic, payload, from } of self.inbox as AsyncIterable<Kept>) {
-        if (topic === 'ws.join' && monitors) self.monitor(payload.client_pid)
-        if (keep) keeper.mail.push({ topic, payload, from })
-        // Only what is asynchronous is awaited: mail is taken as fast as it can be.
-        const result = each({ topic, payload, from })
-        if (result !== undefined) await result
-        if (keeper.#held !== undefined) await keeper.#held
+  /** @param each given each message; what is asynchronous holds a keeper up, where it lives in this process */
+  constructor (rig: { processes: Processes, neighbours?: Neighbours }, { monitors = true, mailboxLimit = undefined as number | undefined, keep = true, each = (_kept: Kept): unknown => undefined } = {}) {
+    const options: HomeOptions = {
+      monitors,
+      mailboxLimit,
+      take: (kept) => {
+        if (keep) this.mail.push(kept)
+        return each(kept)
       }
-    }, { mailboxLimit })
-    this.exited = targets.exited(this.pid)
+    }
+    this.#home = rig.neighbours?.home(options) ?? new NearHome(rig.processes, options)
+    this.pid = this.#home.pid
+    this.exited = this.#home.exited
   }
 
   /** Takes at most one more message, until {@link release}. */
   hold (): this {
-    this.#held ??= new Promise((resolve) => { this.#release = resolve })
+    this.#home.hold()
     return this
   }
 
   release (): void {
-    this.#held = undefined
-    this.#release()
+    this.#home.release()
+  }
+
+  /** Whether it is: its own node knows. */
+  async alive (): Promise<boolean> {
+    return await this.#home.alive()
+  }
+
+  /** Messages that wait for it. */
+  async mailbox (): Promise<number> {
+    return await this.#home.mailbox()
+  }
+
+  /** Resolves when it has kept all that connections have handed on, or has ended. */
+  async idle (): Promise<void> {
+    await this.#home.idle()
+  }
+
+  /** Resolves when a connection knows how full its mailbox is. */
+  async reaches (connection: Pid): Promise<void> {
+    await this.#home.reaches(connection)
   }
 
   of (topic: string): any[] {
@@ -240,6 +252,23 @@ export async function joined (t: Test, rig: Rig, config: Partial<RelayConfig> = 
   const peer = await connectTo(t, rig, { target_pid: target.pid, ...config })
   const joins = await target.until('ws.join', before + 1)
   return { peer, pid: joins[before].client_pid, target }
+}
+
+/**
+ * Has a client send more than its target, which is held, has room for: some of it waits in the connection, whose socket
+ * is not read. A target elsewhere has to say first that its mailbox, of less than 100 messages, is full.
+ */
+export async function fill (rig: Rig, peer: Peer, pid: Pid, target: Keeper, frames: Buffer[]): Promise<void> {
+  target.hold()
+  if (rig.neighbours === undefined) peer.write(...frames)
+  else {
+    const first = frames.splice(0, 100)
+    peer.write(...first)
+    await until(async () => await target.mailbox() >= first.length - 1)
+    await target.reaches(pid)
+    peer.write(...frames)
+  }
+  await until(() => rig.processes.info(pid)!.paused as boolean)
 }
 
 /** All that connections leave in shared tables; all of it is 0 when the last one has gone. */

@@ -12,7 +12,7 @@ t.test('a transfer leaves the old target and joins the new, and frames go there 
   const next = new Keeper(rig, { monitors: false })
   peer.text('1')
   await old.until('ws.message')
-  t.equal(await rig.processes.call(pid, 'ws.control', { target_pid: next.pid, message_topic: 'chat', metadata: { new: true } }), undefined)
+  t.equal(await rig.others.call(pid, 'ws.control', { target_pid: next.pid, message_topic: 'chat', metadata: { new: true } }), undefined)
   peer.text('2')
   await next.until('chat')
   t.strictSame(old.mail.slice(1), [
@@ -24,11 +24,11 @@ t.test('a transfer leaves the old target and joins the new, and frames go there 
     { topic: 'chat', payload: { client_pid: pid, type: 'text', data: '2', metadata: { new: true } }, from: pid }
   ])
   t.match(rig.processes.info(pid), { target: next.pid, monitors: [next.pid] })
-  rig.processes.exit(old.pid, 'boom')
+  rig.others.exit(old.pid, 'boom')
   peer.text('3')
   await next.until('chat', 2)
   t.equal(peer.seen, undefined, 'the exit of the old target is ignored')
-  rig.processes.exit(next.pid, 'boom')
+  rig.others.exit(next.pid, 'boom')
   t.strictSame(await peer.end(), { code: 1011, reason: 'target process exited' })
   await allGone(rig)
 })
@@ -49,7 +49,7 @@ t.test('a field that is not given is kept, and null resets it', async t => {
   ]
   for (const [control, topic, metadata, timers] of table) {
     const count = target.mail.length
-    await rig.processes.call(pid, 'ws.control', control)
+    await rig.others.call(pid, 'ws.control', control)
     peer.text('x')
     await until(() => target.mail.length > count)
     t.match(target.mail[count], { topic, payload: { metadata } }, JSON.stringify(control))
@@ -112,7 +112,7 @@ t.test('a target may be named', async t => {
   const { pid } = await joined(t, rig)
   const next = new Keeper(rig)
   // Names are those of a node.
-  if (rig.targets !== rig.processes) return
+  if (rig.neighbours !== undefined) return
   rig.processes.names.register('next', next.pid)
   await rig.processes.call(pid, 'ws.control', { target_pid: 'next' })
   await next.until('ws.join')
@@ -122,7 +122,7 @@ t.test('a target may be named', async t => {
 t.test('sends and transfers of one tick take effect in their order', async t => {
   const rig = await start(t)
   // A close does not wait for the answer of another node: elsewhere.test.ts has the order there.
-  if (rig.targets !== rig.processes) return
+  if (rig.neighbours !== undefined) return
   const { peer, pid, target: a } = await joined(t, rig)
   const b = new Keeper(rig)
   rig.processes.send(pid, 'ws.send', { data: '1' })
@@ -145,7 +145,7 @@ t.test('sends and transfers of one tick take effect in their order', async t => 
 t.test('a target that exits in the tick of the transfer', async t => {
   const rig = await start(t)
   // What happens elsewhere in one tick is told in one batch: elsewhere.test.ts again.
-  if (rig.targets !== rig.processes) return
+  if (rig.neighbours !== undefined) return
   {
     const { peer, pid, target } = await joined(t, rig)
     const next = new Keeper(rig)
@@ -174,7 +174,7 @@ t.test('a target that exits in the tick of the transfer', async t => {
 t.test('the waiting frames of a paused client go to the new target, after its join', async t => {
   const rig = await start(t, { mailboxLimit: 20 })
   // Elsewhere all of them are on their way before the mailbox there says that it is full.
-  if (rig.targets !== rig.processes) return
+  if (rig.neighbours !== undefined) return
   const old = new Keeper(rig)
   const { peer, pid } = await joined(t, rig, {}, old)
   old.hold()
@@ -196,7 +196,7 @@ t.test('the waiting frames of a paused client go to the new target, after its jo
 t.test('a paused client that moves to a target without room waits there', async t => {
   const rig = await start(t, { mailboxLimit: 20 })
   // It counts what lies in a mailbox of this node.
-  if (rig.targets !== rig.processes) return
+  if (rig.neighbours !== undefined) return
   const old = new Keeper(rig)
   const { peer, pid } = await joined(t, rig, {}, old)
   old.hold()
@@ -260,7 +260,7 @@ t.test('10 000 numbered messages through 100 transfers: each arrives once, in or
     if (written < count && written < arrived + 400) peer.write(...Array.from({ length: 50 }, () => textOf(`${written++}`)))
     // Half of them while frames wait, and some back to back.
     for (let i = 0; i <= moved % 3 && moved < moves && arrived >= moved * 95; i++) {
-      if (!rig.processes.send(pid!, 'ws.control', { target_pid: targets[++moved % targets.length].pid })) faults.push('not moved')
+      if (!await rig.others.send(pid!, 'ws.control', { target_pid: targets[++moved % targets.length].pid })) faults.push('not moved')
     }
     await new Promise(setImmediate)
   }
@@ -282,7 +282,7 @@ t.test('control frames go on during transfers', async t => {
   const { peer, pid, target } = await joined(t, rig)
   const next = new Keeper(rig)
   peer.write(frameOf(opcodes.ping, '1'))
-  rig.processes.send(pid, 'ws.control', { target_pid: next.pid })
+  rig.others.send(pid, 'ws.control', { target_pid: next.pid })
   peer.write(frameOf(opcodes.ping, '2'))
   await until(() => peer.count(opcodes.pong) === 2)
   t.strictSame(peer.frames.map(({ payload }) => payload.toString()), ['1', '2'])

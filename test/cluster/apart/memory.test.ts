@@ -1,0 +1,3 @@
+import { suites } from './suites.js'
+
+await suites('memory')

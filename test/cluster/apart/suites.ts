@@ -1,0 +1,20 @@
+// The suites of one engine. Each of the connections' runs unchanged: its targets, and who else uses
+// its connections, are on nodes in operating-system processes of their own.
+import t from 'tap'
+import { contract } from './contract.js'
+import type { EngineName } from './worker.js'
+
+/** @param absent why it cannot be */
+export async function suites (engine: EngineName, absent: string | false = false): Promise<void> {
+  if (absent !== false) {
+    t.test(`the contract over ${engine}`, { skip: absent }, () => {})
+    return
+  }
+  contract(engine)
+  process.env.TARGETS = engine
+  await import('../../integration/connection/messages.test.js')
+  await import('../../integration/connection/transfer.test.js')
+  await import('../../integration/connection/endings.test.js')
+  await import('../../integration/connection/pressure.test.js')
+  await import('../../integration/connection/model.test.js')
+}
