@@ -29,7 +29,7 @@ export async function circle ({ scene, hosts }: Stage): Promise<[Arc, Arc, Arc]>
     const next = { node: nodes[after], pid: pids[after] }
     await node.ask('monitor', next.pid)
     await node.ask('link', observers[after])
-    await node.ask('startLoad', next.pid, i === 0 ? 'news' : undefined)
+    await node.ask('startLoad', next.pid, ...i === 0 ? ['news'] : [])
     return { node, pid: pids[i], observer: observers[i], next, client: await scene.client(node, next.pid) }
   }))
   await Promise.all(arcs.map(({ node, pid }) => node.ask('received', pid, 100)))

@@ -51,20 +51,22 @@ export function forgedBy (node: string, incarnation: number): Forger {
   const source = (type: number = batchTypes.frames): Buffer => encodeSource({ type, node, incarnation })
   let header: ChannelHeader = { src: 0, dst: 0, ack: 0 }
   let seq = 0
-  let heard = (): void => {}
+  let heard: (() => void) | undefined
   const batch = (...parts: Buffer[]): Buffer => Buffer.concat([source(), encodeChannelHeader(header), ...parts])
   const send = (): Buffer => encodeFrame({ type: types.send, to: 1, text: 'forged' }, seq + 1)
   return {
     overhear (view) {
       const bytes = Buffer.from(view)
       const from = decodeSource(bytes)
-      if (from?.node !== node || from.type !== batchTypes.frames) return
+      // What is forged comes as well, but not while something is waited for.
+      if (heard === undefined || from?.node !== node || from.type !== batchTypes.frames) return
       const channel = decodeChannelHeader(bytes, from.end)!
       const last = decodeFrames(bytes, channel.end)!.at(-1)
       if (last === undefined) return
       header = channel
       seq = last.seq
       heard()
+      heard = undefined
     },
     async overheard () {
       await new Promise<void>((resolve) => { heard = resolve })

@@ -48,7 +48,8 @@ export class Host {
     const id = ++this.#last
     return await new Promise((resolve, reject) => {
       this.#answers.set(id, { resolve, reject })
-      this.#child.send({ id, key, method, args } satisfies Command)
+      // Without a callback an end of the process would be an error of this one.
+      this.#child.send({ id, key, method, args } satisfies Command, (error) => { if (error) reject(error) })
     })
   }
 

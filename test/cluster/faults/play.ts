@@ -4,6 +4,7 @@ import { Host } from './host.js'
 import { rows } from './rows.js'
 import { Scene, TooSlow, type EngineName } from './scene.js'
 import { toError } from '../../../lib/errors.js'
+import type { Row } from './row.js'
 import type { Test } from 'tap'
 
 /** How often a row is played that the machine was too slow for. */
@@ -16,31 +17,40 @@ export function play (t: Test, engine: EngineName): void {
   for (const [title, row] of Object.entries(rows)) {
     t.test(title, { buffered: true }, async (t) => {
       for (let attempt = 1; ; attempt++) {
-        const scene = await Scene.open(t, engine, `fwr-${attempt}`)
-        try {
-          const seen = await row({ t, scene, hosts, host: () => new Host(t) })
-          t.pass(seen)
-          t.comment(`${engine}: ${title}: ${seen}`)
-          return
-        } catch (error) {
-          const reason = await tooSlow(scene, error)
-          if (reason === undefined || attempt === attempts) throw error
-          t.comment(`${engine}: ${title}: again, for ${reason.message}: ${toError(error).message}`)
-        } finally {
-          await scene.close()
-        }
+        const outcome = await tryRow(t, engine, row, hosts, attempt)
+        t.comment(`${engine}: ${title}: ${outcome}`)
+        if (outcome instanceof TooSlow) continue
+        t.pass(outcome)
+        return
       }
     })
   }
 }
 
+/** @returns what was seen, or why it is to be played again */
+async function tryRow (t: Test, engine: EngineName, row: Row, hosts: [Host, Host, Host], attempt: number): Promise<string | TooSlow> {
+  const scene = await Scene.open(t, engine, `fwr-${attempt}`)
+  let seen: string
+  try {
+    seen = await row({ t, scene, hosts, host: () => new Host(t) })
+  } catch (error) {
+    const reason = error instanceof TooSlow ? error : await tooSlow(scene, error)
+    // What failed first is told.
+    await scene.close().catch(() => {})
+    if (reason === undefined || attempt === attempts) throw error
+    return reason
+  }
+  await scene.close()
+  return seen
+}
+
 /** Whether it was the machine that failed. */
 async function tooSlow (scene: Scene, error: unknown): Promise<TooSlow | undefined> {
   try {
-    if (error instanceof TooSlow) return error
     await scene.checkMachine()
     return undefined
   } catch (reason) {
-    return reason instanceof TooSlow ? reason : undefined
+    // An operating-system process that has ended cannot be asked: that is not slow.
+    return reason instanceof TooSlow ? new TooSlow(`${reason.message}: ${toError(error).message}`) : undefined
   }
 }
