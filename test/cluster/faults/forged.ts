@@ -81,7 +81,7 @@ export function forgedBy (node: string, incarnation: number): Forger {
       },
       () => batch(encodeFrame({ type: 127, text: 'of a later version' }, seq + 1)),
       () => batch(encodeFrame({ type: types.send, to: 1, kind: 9, text: 'forged' }, seq + 1)),
-      () => batch(encodeFrame({ type: types.down, text: 'boom', kind: 3, body: noise }, seq + 1)),
+      () => batch(encodeFrame({ type: types.send, to: 1, kind: 3, text: 'forged', body: noise }, seq + 1)),
       () => Buffer.concat([source(), encodeChannelHeader({ ...header, ack: 2 ** 40 })]),
       () => Buffer.concat([source(batchTypes.ping), encodeChannelHeader(header)]),
       () => Buffer.concat([source(99), encodeChannelHeader(header)]),
