@@ -109,7 +109,7 @@ export interface ClusterNames {
   /**
    * Gives a living process of this node a name. Free again when it ends.
    * @throws `FST_CLUSTER_NAME_TAKEN`, `FST_CLUSTER_NO_REGISTRY`, `FST_CLUSTER_UNAVAILABLE` (the engine is away, or
-   * this node lost its lease meanwhile), `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_NOT_ALIVE`
+   * this node lost its lease meanwhile), `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_PID`, `FST_PROCESS_NOT_ALIVE`
    */
   register (name: string, pid: Pid): Promise<ClusterName>
   /** Frees a name of this node. @returns false when it was not held here */
@@ -134,17 +134,26 @@ export interface ClusterGroupChange {
 
 /** Groups across nodes. */
 export interface ClusterGroups {
-  /** A process of this node joins; it leaves by itself when it ends. Resolves when broadcasts reach it. */
+  /**
+   * A process of this node joins; it leaves by itself when it ends. Resolves when broadcasts reach it.
+   * @throws `FST_CLUSTER_UNAVAILABLE` (it has not joined), `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_PID`,
+   * `FST_PROCESS_NOT_ALIVE`
+   */
   join (group: string, pid: Pid): Promise<void>
   /** @returns false when it was no member */
   leave (group: string, pid: Pid): Promise<boolean>
   members (group: string): Promise<ClusterMembers>
   /**
    * Sends to each member on every node, at most once.
+   * @param options `except`: a member that is left out; `from`: the sender, a process of this node
    * @returns false when only the members of this node could be reached, or the payload is no plain data
+   * @throws `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_TOPIC`, `FST_PROCESS_INVALID_PID`
    */
   broadcast (group: string, topic: string, payload?: unknown, options?: { except?: Pid, from?: Pid }): boolean
-  /** Tells of each later change, until {@link unwatch}. Resolves with the members before the first one. */
+  /**
+   * Tells of each later change, until {@link unwatch}. Resolves with the members before the first one.
+   * @throws `FST_CLUSTER_UNAVAILABLE` (nothing will be told), `FST_PROCESS_INVALID_NAME`
+   */
   watch (group: string, listener: (change: ClusterGroupChange) => void): Promise<ClusterMembers>
   unwatch (group: string, listener: (change: ClusterGroupChange) => void): void
 }

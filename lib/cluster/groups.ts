@@ -1,13 +1,16 @@
 import { errorCodes, show } from './errors.js'
+import { checkTopic } from '../process/message.js'
 import { checkName } from '../process/names.js'
+import { isPid } from '../process/pid.js'
 import { types } from './frames.js'
 import { batchTypes, decodeFrames, encodeFrame, encodeSource } from './codec.js'
+import { Group, topicOf } from './group.js'
+import { GroupQuestions } from './group-questions.js'
 import { decodePayload, encodePayload } from './payload.js'
 import { serialOf } from './peer.js'
-import { keyOf } from './register.js'
-import { drop, entry } from './watches.js'
-import type { Cancellable, Clock } from './clock.js'
+import type { Clock } from './clock.js'
 import type { Frame, FrameFields } from './codec.js'
+import type { GroupListener } from './group.js'
 import type { Hub, Peer } from './peer.js'
 import type { Timing } from './timing.js'
 import type { Watcher } from '../process/relations.js'
@@ -32,48 +35,20 @@ export interface GroupsHost {
   garbage (): void
 }
 
-type Listener = (change: ClusterGroupChange) => void
-
-interface Member {
-  times: number
-  readonly watcher: Watcher
-}
-
-/** One group, as far as this node has to do with it. */
-class Group {
-  readonly name: string
-  readonly topic: string
-  /** Members of this node. */
-  readonly members = new Map<Pid, Member>()
-  readonly listeners = new Set<Listener>()
-  /** Members everywhere, while somebody listens. */
-  readonly known = new Set<Pid>()
-  subscribed: Promise<void> | undefined
-  linger: Cancellable | undefined
-
-  constructor (name: string, prefix: string) {
-    this.name = name
-    this.topic = `${prefix}.g.${keyOf(name)}`
-  }
-
-  get isUsed (): boolean {
-    return this.members.size > 0 || this.listeners.size > 0
-  }
-}
-
-/** What waits for the members on one node. */
-interface Question {
-  answered (members: Pid[] | undefined): void
-}
-
 /** Groups across nodes: one subscription for each node and group, one publish for each broadcast. */
 export class Groups implements ClusterGroups {
   readonly #host: GroupsHost
   readonly #groups = new Map<string, Group>()
-  readonly #questions = new Map<Peer, Map<number, Question>>()
+  readonly #questions: GroupQuestions
 
   constructor (host: GroupsHost) {
     this.#host = host
+    this.#questions = new GroupQuestions({
+      hub: host.hub,
+      clock: host.clock,
+      timing: host.timing,
+      membersHere: (group) => this.#groups.get(group)?.members.keys() ?? []
+    })
   }
 
   /** Records, for the tests that count what remains. */
@@ -100,17 +75,26 @@ export class Groups implements ClusterGroups {
       if (ended) throw new errorCodes.FST_PROCESS_NOT_ALIVE(pid)
       this.#announce(record, types.joined, pid)
     }
-    await this.#subscribed(record)
+    try {
+      await this.#subscribed(record)
+    } catch (err) {
+      this.#leave(record, pid)
+      throw err
+    }
   }
 
   async leave (group: string, pid: Pid): Promise<boolean> {
     checkName(group)
     const record = this.#groups.get(group)
-    const member = record?.members.get(pid)
+    return record !== undefined && this.#leave(record, pid)
+  }
+
+  #leave (group: Group, pid: Pid): boolean {
+    const member = group.members.get(pid)
     if (member === undefined) return false
     if (--member.times > 0) return true
     this.#host.hub.here.unwatch(pid, member.watcher)
-    this.#gone(record!, pid)
+    this.#gone(group, pid)
     return true
   }
 
@@ -124,12 +108,15 @@ export class Groups implements ClusterGroups {
 
   broadcast (group: string, topic: string, payload?: unknown, { except, from }: { except?: Pid, from?: Pid } = {}): boolean {
     checkName(group)
+    checkTopic(topic)
+    if (from !== undefined && !this.#host.isHere(from)) throw new errorCodes.FST_PROCESS_INVALID_PID(show(from))
+    if (except !== undefined && !isPid(except)) throw new errorCodes.FST_PROCESS_INVALID_PID(show(except))
     const encoded = encodePayload(payload)
     if (encoded === undefined) return false
     const frames: FrameFields[] = [{ type: types.broadcast, from: serialOf(from), text: topic, ...encoded }]
     if (except !== undefined) frames.unshift({ type: types.except, text: except })
     const record = this.#groups.get(group)
-    const published = this.#publish(record?.topic ?? new Group(group, this.#host.prefix).topic, frames)
+    const published = this.#publish(topicOf(group, this.#host.prefix), frames)
     if (record !== undefined) this.#deliver(record, topic, payload, from, except)
     return published
   }
@@ -147,7 +134,7 @@ export class Groups implements ClusterGroups {
 
   #announce (group: Group, type: number, pid: Pid): void {
     this.#publish(group.topic, [{ type, from: serialOf(pid) }])
-    this.#change(group, type === types.joined, pid)
+    this.#changed(group, type, pid)
   }
 
   // From other nodes
@@ -166,7 +153,7 @@ export class Groups implements ClusterGroups {
 
   #apply (group: Group, peer: Peer, { type, from, text, kind, body }: Frame, except: string | undefined): boolean {
     if (type === types.joined || type === types.left) {
-      this.#change(group, type === types.joined, peer.pid(from))
+      this.#changed(group, type, peer.pid(from))
       return true
     }
     if (type !== types.broadcast) return true
@@ -181,7 +168,7 @@ export class Groups implements ClusterGroups {
   async members (group: string): Promise<ClusterMembers> {
     checkName(group)
     const peers = this.#host.peersUp()
-    const answers = await Promise.all(peers.map((peer) => this.#ask(group, peer)))
+    const answers = await Promise.all(peers.map((peer) => this.#questions.ask(group, peer)))
     const members = [...this.#groups.get(group)?.members.keys() ?? []]
     const missing: string[] = []
     for (const [i, answer] of answers.entries()) {
@@ -191,79 +178,55 @@ export class Groups implements ClusterGroups {
     return { members, missing }
   }
 
-  /** @returns undefined when the node does not answer */
-  #ask (group: string, peer: Peer): Promise<Pid[] | undefined> {
-    return new Promise((resolve) => {
-      const ref = this.#host.hub.nextRef()
-      const answered = (members: Pid[] | undefined): void => {
-        timer.cancel()
-        drop(this.#questions, peer, ref)
-        resolve(members)
-      }
-      const timer = this.#host.clock.after(this.#host.timing.request, () => { answered(undefined) })
-      entry(this.#questions, peer).set(ref, { answered })
-      if (!peer.push({ type: types.ask, ref, text: group })) answered(undefined)
-    })
-  }
-
   /** Frames of another node. @returns undefined for one that is not of this kind, false for garbage */
-  receive (peer: Peer, { type, ref, text, kind, body }: Frame): boolean | undefined {
-    if (type === types.ask) {
-      const members = Array.from(this.#groups.get(text)?.members.keys() ?? [], serialOf)
-      peer.push({ type: types.members, ref, ...encodePayload(members)! })
-      return true
-    }
-    if (type !== types.members) return undefined
-    const payload = decodePayload(kind, body as Buffer)?.payload
-    if (!Array.isArray(payload) || !payload.every((serial) => Number.isSafeInteger(serial))) return false
-    this.#questions.get(peer)?.get(ref)?.answered(payload.map((serial: number) => peer.pid(serial)))
-    return true
+  receive (peer: Peer, frame: Frame): boolean | undefined {
+    return this.#questions.receive(peer, frame)
   }
 
   /** The node cannot be asked any more. */
   torn (peer: Peer): void {
-    for (const { answered } of [...this.#questions.get(peer)?.values() ?? []]) answered(undefined)
+    this.#questions.torn(peer)
   }
 
   // Watching
 
-  async watch (group: string, listener: Listener): Promise<ClusterMembers> {
+  async watch (group: string, listener: GroupListener): Promise<ClusterMembers> {
     checkName(group)
     const record = this.#use(group)
     record.listeners.add(listener)
-    await this.#subscribed(record)
+    try {
+      await this.#subscribed(record)
+    } catch (err) {
+      this.unwatch(group, listener)
+      throw err
+    }
     const found = await this.members(group)
     // What changed while they were asked is in what they said, or comes still.
     for (const pid of found.members) record.known.add(pid)
     return { members: [...record.known], missing: found.missing }
   }
 
-  unwatch (group: string, listener: Listener): void {
+  unwatch (group: string, listener: GroupListener): void {
     const record = this.#groups.get(group)
     if (record?.listeners.delete(listener) !== true) return
     if (record.listeners.size === 0) record.known.clear()
     this.#unuse(record)
   }
 
-  #change (group: Group, joined: boolean, pid: Pid): void {
-    if (group.listeners.size === 0 || group.known.has(pid) === joined) return
-    if (joined) group.known.add(pid)
-    else group.known.delete(pid)
-    this.#tell(group, joined ? [pid] : [], joined ? [] : [pid])
+  #changed (group: Group, type: number, pid: Pid): void {
+    if (type === types.joined) this.#change(group, [pid], [])
+    else this.#change(group, [], [pid])
   }
 
-  #tell ({ name: group, listeners }: Group, joined: Pid[], left: Pid[]): void {
-    if (joined.length === 0 && left.length === 0) return
-    for (const listener of [...listeners]) this.#host.hub.guard(() => { listener({ group, joined, left }) })
+  #change (group: Group, joined: readonly Pid[], left: readonly Pid[]): void {
+    const change: ClusterGroupChange | undefined = group.listeners.size === 0 ? undefined : group.change(joined, left)
+    if (change === undefined) return
+    for (const listener of [...group.listeners]) this.#host.hub.guard(() => { listener(change) })
   }
 
   /** The members of a node are out of reach. */
   nodeDown (peer: Peer): void {
-    for (const group of this.#groups.values()) {
-      const left = [...group.known].filter((pid) => pid.endsWith(peer.suffix))
-      for (const pid of left) group.known.delete(pid)
-      this.#tell(group, [], left)
-    }
+    for (const group of this.#groups.values()) this.#change(group, [], group.knownOf(peer.suffix))
   }
 
   /** A node is there, or the engine is again: what was announced meanwhile was not heard. */
@@ -274,14 +237,10 @@ export class Groups implements ClusterGroups {
   }
 
   async #refresh (group: Group, peer: Peer): Promise<void> {
-    const members = await this.#ask(group.name, peer)
-    if (members === undefined || group.listeners.size === 0) return
+    const members = await this.#questions.ask(group.name, peer)
+    if (members === undefined) return
     const now = new Set(members)
-    const left = [...group.known].filter((pid) => pid.endsWith(peer.suffix) && !now.has(pid))
-    const joined = members.filter((pid) => !group.known.has(pid))
-    for (const pid of left) group.known.delete(pid)
-    for (const pid of joined) group.known.add(pid)
-    this.#tell(group, joined, left)
+    this.#change(group, members, group.knownOf(peer.suffix).filter((pid) => !now.has(pid)))
   }
 
   // Subscriptions

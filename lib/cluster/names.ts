@@ -1,27 +1,19 @@
 import { errorCodes, show } from './errors.js'
 import { checkName } from '../process/names.js'
-import { generationKey, Lease, leaseKey } from './lease.js'
-import { keyOf } from './register.js'
-import type { Cancellable } from './clock.js'
-import type { Generation, LeaseHost, LeaseRecord } from './lease.js'
+import { Lease } from './lease.js'
+import { nameKey } from './name-record.js'
+import { Orphans } from './orphans.js'
+import { Pauses } from './pauses.js'
+import { Settling } from './settling.js'
+import { TakeOver } from './take-over.js'
+import type { LeaseHost } from './lease.js'
 import type { Membership } from './membership.js'
+import type { NameRecord } from './name-record.js'
 import type { Entry } from './register.js'
 import type { Here } from '../process/elsewhere.js'
 import type { Watcher } from '../process/relations.js'
 import type { ClusterName, ClusterNames } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
-
-/** What stands in the register for a name. */
-interface NameRecord {
-  readonly pid: Pid
-  readonly node: string
-  readonly incarnation: number
-  readonly fence: number
-  /** Of one attempt: an outcome that nobody knew is known when it is read. */
-  readonly claim: string
-  /** The fence is above that of every holder before: it was seen, or time has passed since we hold the record. */
-  readonly sure: boolean
-}
 
 interface Held {
   readonly record: NameRecord
@@ -51,12 +43,10 @@ export class Names implements ClusterNames {
   readonly #lease: Lease
   readonly #held = new Map<string, Held>()
   readonly #claims = new Map<string, Promise<unknown>>()
-  /** Names that may stand in the register as ours and are not, until when they are looked after. */
-  readonly #orphans = new Map<string, number>()
-  readonly #pauses = new Set<() => void>()
-  /** When a generation that is not settled was first seen. */
-  #unsettled: { readonly id: string, readonly since: number } | undefined
-  #sweeping: Cancellable | undefined
+  readonly #orphans: Orphans
+  readonly #pauses: Pauses
+  readonly #settling: Settling
+  readonly #takeOver: TakeOver
   #closed = false
 
   constructor (host: NamesHost) {
@@ -68,6 +58,15 @@ export class Names implements ClusterNames {
       fenced: () => { this.#fenced() },
       needed: () => this.#held.size > 0 || this.#claims.size > 0
     })
+    this.#orphans = new Orphans({
+      ...host,
+      isOurs: (record) => this.#isOurs(record),
+      isHeld: (name) => this.#held.has(name),
+      isClaimed: (name) => this.#claims.has(name)
+    })
+    this.#pauses = new Pauses(host.clock)
+    this.#settling = new Settling(host, this.#lease, this.#pauses)
+    this.#takeOver = new TakeOver(host, this.#pauses)
   }
 
   /** Records and timers, for the tests that count what remains. */
@@ -84,7 +83,7 @@ export class Names implements ClusterNames {
   async lookup (name: string): Promise<ClusterName | undefined> {
     checkName(name)
     const record = (await this.#ask(() => this.#read(name)))?.value
-    if (record === undefined || this.#isGone(record) || this.#isOrphan(name, record)) return undefined
+    if (record === undefined || this.#takeOver.isGone(record) || this.#isOrphan(name, record)) return undefined
     return { pid: record.pid, fence: record.fence }
   }
 
@@ -129,7 +128,7 @@ export class Names implements ClusterNames {
     for (let attempt = 0; attempt < attempts; attempt++) {
       if (this.#closed || !await this.#lease.acquire()) break
       const { epoch } = this.#lease
-      const generation = await this.#settled()
+      const generation = await this.#settling.settled()
       const entry = await this.#read(name)
       const known = entry?.value
       let revision = entry?.revision ?? 0
@@ -140,10 +139,10 @@ export class Names implements ClusterNames {
           if (held.record.pid === pid) return this.holder(name) ?? lost(name)
           throw new errorCodes.FST_CLUSTER_NAME_TAKEN(name, held.record.pid)
         }
-        if (known !== undefined && !this.#isOurs(known) && !await this.#breakLease(known)) throw new errorCodes.FST_CLUSTER_NAME_TAKEN(name, known.pid)
+        if (known !== undefined && !this.#isOurs(known) && !await this.#takeOver.breakLease(known)) throw new errorCodes.FST_CLUSTER_NAME_TAKEN(name, known.pid)
         record = { pid, node, incarnation, fence: Math.max((known?.fence ?? 0) + 1, Math.floor(clock.now())), claim, sure: known !== undefined }
         // Until it is known to be ours and valid it is an orphan.
-        this.#orphan(name)
+        this.#orphans.add(name)
         revision = await register.cas(nameKey(name), record, revision).catch(() => 0)
         if (revision === 0) continue
       }
@@ -187,70 +186,6 @@ export class Names implements ClusterNames {
     return this.#isOurs(record) && !this.#held.has(name)
   }
 
-  /** Whether its node is known never to come back. */
-  #isGone ({ node, incarnation }: NameRecord): boolean {
-    if (node === this.#host.node) return incarnation < this.#host.incarnation
-    const member = this.#host.membership.find(node)
-    return member !== undefined && (member.incarnation > incarnation || (member.incarnation === incarnation && member.gone))
-  }
-
-  /**
-   * Breaks the lease of a holder that is gone, or that has not renewed it for longer than it is good for, seen from
-   * here twice. Each step is a compare-and-set: a read alone may be of the past.
-   * @returns false when the holder is there
-   */
-  async #breakLease (record: NameRecord): Promise<boolean> {
-    const { register, membership, clock, timing } = this.#host
-    const key = leaseKey(record.node)
-    let seen: { readonly revision: number, readonly since: number } | undefined
-    for (;;) {
-      const gone = this.#isGone(record)
-      if (!gone && membership.find(record.node)?.state === 'up') return false
-      const start = clock.now()
-      const lease = await register.get<LeaseRecord>(key)
-      // Of a later incarnation: the lease of this one can never be renewed again.
-      if (lease !== undefined && lease.value.incarnation > record.incarnation) return true
-      const revision = lease?.revision ?? 0
-      if (seen !== undefined && seen.revision !== revision && !gone) return false
-      seen ??= { revision, since: clock.now() }
-      if (gone || lease === undefined || lease.value.broken || start - seen.since > timing.takeOver) {
-        const broken: LeaseRecord = { incarnation: record.incarnation, beat: (lease?.value.beat ?? 0) + 1, broken: true }
-        return await register.cas(key, broken, revision) !== 0
-      }
-      await this.#pause(timing.renew / 4)
-    }
-  }
-
-  /** Waits until a store that is new has been so for as long as the leases of another may last. @returns which it is */
-  async #settled (): Promise<string> {
-    const { clock, timing, register } = this.#host
-    for (;;) {
-      const { id, settled } = await this.#lease.store()
-      if (settled) return id
-      if (this.#unsettled?.id !== id) this.#unsettled = { id, since: clock.now() }
-      if (clock.now() - this.#unsettled.since > timing.takeOver) {
-        const entry = await register.get<Generation>(generationKey)
-        if (entry?.value.id === id) await register.cas(generationKey, { id, settled: true } satisfies Generation, entry.revision)
-        continue
-      }
-      await this.#pause(timing.renew / 4)
-      if (!await this.#lease.acquire()) return id
-    }
-  }
-
-  #pause (ms: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const end = (): void => {
-        timer.cancel()
-        this.#pauses.delete(end)
-        if (this.#closed) reject(new errorCodes.FST_CLUSTER_UNAVAILABLE('this node has left it'))
-        else resolve()
-      }
-      const timer = this.#host.clock.after(ms, end)
-      this.#pauses.add(end)
-    })
-  }
-
   // Giving back
 
   async unregister (name: string): Promise<boolean> {
@@ -270,38 +205,7 @@ export class Names implements ClusterNames {
   /** Not held from now on, whatever the engine says. */
   async #drop (name: string, { revision }: Held): Promise<void> {
     this.#held.delete(name)
-    this.#orphan(name)
-    await this.#sweepOne(name, revision)
-  }
-
-  #orphan (name: string): void {
-    this.#orphans.set(name, this.#host.clock.now() + this.#host.timing.takeOver)
-    if (!this.#closed) this.#sweeping ??= this.#host.clock.after(this.#host.timing.renew, this.#sweep)
-  }
-
-  /** Takes out of the register what an unknown outcome, or a fence, left there as ours. */
-  readonly #sweep = (): void => {
-    Promise.all([...this.#orphans.keys()].map((name) => this.#sweepOne(name))).catch(() => {}).finally(() => {
-      this.#sweeping = undefined
-      if (this.#orphans.size > 0 && !this.#closed) this.#sweeping = this.#host.clock.after(this.#host.timing.renew, this.#sweep)
-    })
-  }
-
-  async #sweepOne (name: string, revision?: number): Promise<void> {
-    const until = this.#orphans.get(name)
-    if (until === undefined || this.#held.has(name) || (this.#claims.has(name) && revision === undefined)) return
-    try {
-      if (revision !== undefined && await this.#host.register.cas(nameKey(name), undefined, revision) !== 0) {
-        if (!this.#claims.has(name)) this.#orphans.delete(name)
-        return
-      }
-      const entry = await this.#read(name)
-      if (entry !== undefined && this.#isOurs(entry.value) && !this.#held.has(name) && !this.#claims.has(name)) {
-        await this.#host.register.cas(nameKey(name), undefined, entry.revision)
-      } else if (this.#host.clock.now() > until) this.#orphans.delete(name)
-    } catch {
-      // The engine is away: the next sweep finds it.
-    }
+    await this.#orphans.giveBack(name, revision)
   }
 
   // Losing
@@ -311,7 +215,7 @@ export class Names implements ClusterNames {
     this.#held.clear()
     this.#host.leaseLost(lost.length)
     for (const [name, { record: { pid }, watcher }] of lost) {
-      this.#orphan(name)
+      this.#orphans.add(name)
       this.#host.here.unwatch(pid, watcher)
       this.#host.lost(name, pid)
     }
@@ -338,33 +242,28 @@ export class Names implements ClusterNames {
 
   /** Another node has the name of this one, and with it all that was held: nothing is to be given back. */
   lose (): void {
+    this.#closed = true
+    this.#pauses.close()
     this.#lease.fence()
-    this.#lease.stop()
     this.#end()
-    this.#orphans.clear()
   }
 
   /** Gives everything back, as far as the engine answers. */
   async close (): Promise<void> {
-    this.#end()
+    this.#closed = true
+    this.#pauses.close()
     await Promise.all([...this.#held].map(([name, held]) => {
       this.#host.here.unwatch(held.record.pid, held.watcher)
       return this.#drop(name, held)
     }))
     await Promise.all(this.#claims.values())
-    this.#lease.stop()
-    this.#orphans.clear()
+    this.#end()
   }
 
   #end (): void {
-    this.#closed = true
-    this.#sweeping?.cancel()
-    for (const end of this.#pauses) end()
+    this.#lease.stop()
+    this.#orphans.close()
   }
-}
-
-function nameKey (name: string): string {
-  return `name.${keyOf(name)}`
 }
 
 function lost (name: string): never {

@@ -10,6 +10,7 @@ import { Peer, suffixOf } from './peer.js'
 import { Register } from './register.js'
 import { Router } from './router.js'
 import { timings } from './timing.js'
+import { isPid } from '../process/pid.js'
 import type { Channel } from './channel.js'
 import type { Cancellable, Clock } from './clock.js'
 import type { Source } from './codec.js'
@@ -380,7 +381,7 @@ export class ClusterNode implements Hub {
   }
 
   #isHere (pid: Pid): boolean {
-    return pid.endsWith(this.#suffix)
+    return isPid(pid) && pid.endsWith(this.#suffix)
   }
 
   peerOf (pid: Pid): Peer | undefined {

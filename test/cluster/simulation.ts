@@ -1,5 +1,5 @@
 import { ClusterNode } from '../../lib/cluster/node.js'
-import { Engine, Machine, SimulatedTransport, World } from './simulator.js'
+import { Engine, Machine, Random, SimulatedTransport, World } from './simulator.js'
 import { homeOf, ModelHere } from './model.js'
 import type { Names } from '../../lib/cluster/names.js'
 import type { Caller } from '../../lib/cluster/remote-calls.js'
@@ -154,7 +154,7 @@ export class Simulation implements Ledger {
   #fault: string | undefined
 
   constructor (seed: number) {
-    this.world = new World(seed)
+    this.world = new World(new Random(seed))
     this.#contested = seed % 4 === 0
     this.engine = new Engine(this.world)
   }

@@ -1,6 +1,6 @@
 import { ClusterNode } from '../../lib/cluster/node.js'
 import { ModelHere } from './model.js'
-import { Engine, Machine, SimulatedTransport, World } from './simulator.js'
+import { Calm, Engine, Machine, SimulatedTransport, World } from './simulator.js'
 import type { ClusterEvents } from '../../lib/cluster/node.js'
 import type { Exit } from '../../types/messages.js'
 import type { Transport } from '../../types/cluster.js'
@@ -19,9 +19,9 @@ export interface TestNode {
   readonly told: unknown[]
 }
 
-/** A cluster in simulated time. */
+/** A cluster in simulated time, and in calm: what goes wrong, a test does. */
 export class TestCluster {
-  readonly world = new World(1)
+  readonly world = new World(new Calm(1))
   readonly engine = new Engine(this.world)
 
   /** @param changes other parts for this node's transport */
@@ -83,6 +83,12 @@ export class TestCluster {
     for (let i = 0; !state.settled && i < 2000; i++) await this.run(20)
     return await settled
   }
+}
+
+/** Gone from one moment to the next. */
+export async function crash ({ machine, transport }: TestNode): Promise<void> {
+  machine.dead = true
+  await transport.close()
 }
 
 /** A watcher that keeps what it is told. */

@@ -12,10 +12,10 @@ export interface Mutant {
 
 /** What the simulation has to notice: each is a rule that was left out. */
 export const mutants: readonly Mutant[] = [
-  { name: 'a frame that comes twice is handed on twice', file: 'channel.ts', search: 'if (frame.seq < this.#expected) continue', replacement: '' },
-  { name: 'a gap is passed over', file: 'channel.ts', search: 'if (frame.seq > this.#expected) {', replacement: 'if (frame.seq > this.#expected) this.#expected = frame.seq\n      if (frame.seq < 0) {' },
-  { name: 'a teardown keeps its connection number', file: 'channel.ts', search: 'this.#conn++', replacement: '' },
-  { name: 'what is confirmed is not freed', file: 'channel.ts', search: 'if (ack <= this.#acked) return true', replacement: 'return true' },
+  { name: 'a frame that comes twice is handed on twice', file: 'inbox.ts', search: 'if (frame.seq < this.#expected) continue', replacement: '' },
+  { name: 'a gap is passed over', file: 'inbox.ts', search: 'if (frame.seq > this.#expected) {', replacement: 'if (frame.seq > this.#expected) this.#expected = frame.seq\n      if (frame.seq < 0) {' },
+  { name: 'a teardown keeps its connection number', file: 'connection-numbers.ts', search: 'this.#mine++', replacement: '' },
+  { name: 'what is confirmed is not freed', file: 'outbox.ts', search: 'if (ack <= this.#acked) return true', replacement: 'return true' },
   { name: 'a node that is down keeps its channel', file: 'node.ts', search: 'peer.channel.teardown(why)', replacement: '' },
   { name: 'a torn channel tells no monitor', file: 'remote-monitors.ts', search: 'of this.#watches.takeAll(peer)', replacement: 'of [] as ReturnType<Watches["takeAll"]>' },
   { name: 'a monitor that has told stays', file: 'watches.ts', search: 'if (watch !== undefined) this.remove(watch)', replacement: '' },
@@ -25,7 +25,7 @@ export const mutants: readonly Mutant[] = [
   { name: 'a torn channel leaves links', file: 'router.ts', search: 'this.#links.torn(peer)', replacement: '' },
   { name: 'a lease holds until somebody looks at it', file: 'lease.ts', search: 'return this.#host.clock.now() < this.#validUntil', replacement: 'return this.#validUntil !== -Infinity', from: 190 },
   { name: 'a lease is renewed for ever', file: 'lease.ts', search: 'this.#validUntil = start + this.#host.timing.lease', replacement: 'this.#validUntil = start + 10 * this.#host.timing.lease', from: 190 },
-  { name: 'a lease is taken over as soon as it is seen', file: 'names.ts', search: 'start - seen.since > timing.takeOver', replacement: 'start >= seen.since' },
-  { name: 'names of a new store are free at once', file: 'names.ts', search: 'if (settled) return id', replacement: 'return id' },
-  { name: 'a new store is not told of what is held', file: 'lease.ts', search: 'await this.#host.reassert()', replacement: 'await Promise.resolve()', from: 60 }
+  { name: 'a lease is taken over as soon as it is seen', file: 'take-over.ts', search: 'start - seen.since > timing.takeOver', replacement: 'start >= seen.since' },
+  { name: 'names of a new store are free at once', file: 'settling.ts', search: 'if (settled) return id', replacement: 'return id', from: 130 },
+  { name: 'a new store is not told of what is held', file: 'lease.ts', search: 'await this.#host.reassert()', replacement: 'await Promise.resolve()', from: 170 }
 ]

@@ -1,0 +1,88 @@
+import { leaseKey } from './lease.js'
+import type { Clock } from './clock.js'
+import type { LeaseRecord } from './lease.js'
+import type { Membership } from './membership.js'
+import type { NameRecord } from './name-record.js'
+import type { Pauses } from './pauses.js'
+import type { Entry, Register } from './register.js'
+import type { Timing } from './timing.js'
+
+/** What a take-over needs. */
+export interface TakeOverHost {
+  readonly clock: Clock
+  readonly timing: Timing
+  readonly register: Register
+  readonly membership: Pick<Membership, 'find'>
+  readonly node: string
+  readonly incarnation: number
+}
+
+/** A lease as it was last seen, and since when. */
+interface Sight {
+  /** Each renewal has a beat of its own. A revision alone says nothing: a store that lost its data begins them anew. */
+  readonly revision: number
+  readonly incarnation: number
+  readonly beat: number
+  readonly since: number
+}
+
+/** How long what was seen is kept for a claim that may come. */
+const memory = 60 * 60 * 1000
+
+/**
+ * Breaks the leases of nodes that hold names and are no more. What was seen of a lease is kept between claims: whoever
+ * asks again and again for a name gets it as soon as its holder has not renewed for long enough, and no later.
+ */
+export class TakeOver {
+  readonly #host: TakeOverHost
+  readonly #pauses: Pauses
+  readonly #sights = new Map<string, Sight>()
+
+  constructor (host: TakeOverHost, pauses: Pauses) {
+    this.#host = host
+    this.#pauses = pauses
+  }
+
+  /** Whether the node of a record is known never to come back. */
+  isGone ({ node, incarnation }: NameRecord): boolean {
+    if (node === this.#host.node) return incarnation < this.#host.incarnation
+    const member = this.#host.membership.find(node)
+    return member !== undefined && (member.incarnation > incarnation || (member.incarnation === incarnation && member.gone))
+  }
+
+  /**
+   * Breaks the lease of a holder that is gone, or that has not renewed it for longer than it is good for, seen from
+   * here twice. Each step is a compare-and-set: a read alone may be of the past.
+   * @returns false when the holder is there
+   */
+  async breakLease (record: NameRecord): Promise<boolean> {
+    const { register, membership, clock, timing } = this.#host
+    const { node, incarnation } = record
+    for (let isFirst = true; ; isFirst = false) {
+      const gone = this.isGone(record)
+      const start = clock.now()
+      const lease = await register.get<LeaseRecord>(leaseKey(node))
+      // Of a later incarnation: the lease of this one can never be renewed again.
+      if (lease !== undefined && lease.value.incarnation > incarnation) return true
+      const before = this.#sights.get(node)
+      const seen = this.#see(node, lease)
+      if (gone || lease === undefined || lease.value.broken || start - seen.since > timing.takeOver) {
+        const broken: LeaseRecord = { incarnation, beat: (lease?.value.beat ?? 0) + 1, broken: true }
+        return await register.cas(leaseKey(node), broken, seen.revision) !== 0
+      }
+      if (membership.find(node)?.state === 'up' || (!isFirst && seen !== before)) return false
+      await this.#pauses.for(Math.min(timing.renew / 4, seen.since + timing.takeOver - start + 1))
+    }
+  }
+
+  #see (node: string, lease: Entry<LeaseRecord> | undefined): Sight {
+    const now = this.#host.clock.now()
+    const { revision = 0, value: { incarnation, beat } = { incarnation: 0, beat: 0 } } = lease ?? {}
+    const known = this.#sights.get(node)
+    if (known?.revision === revision && known.incarnation === incarnation && known.beat === beat) return known
+    if (known === undefined) for (const [other, { since }] of this.#sights) if (now - since > memory) this.#sights.delete(other)
+    const sight = { revision, incarnation, beat, since: now }
+    this.#sights.set(node, sight)
+    return sight
+  }
+}

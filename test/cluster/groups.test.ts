@@ -1,0 +1,243 @@
+import t from 'tap'
+import { TestCluster } from './support.js'
+import { encodeFrame, encodeSource } from '../../lib/cluster/codec.js'
+import { types } from '../../lib/cluster/frames.js'
+import type { TestNode } from './support.js'
+import type { ClusterGroupChange } from '../../types/cluster.js'
+import type { Pid } from '../../types/pid.js'
+
+/** What the members of a node were sent. */
+function news ({ told }: TestNode): unknown[] {
+  return told.map((one) => (one as { payload: unknown }).payload)
+}
+
+/** A batch as another node publishes it to a group. */
+function batch ({ here }: TestNode, ...frames: Uint8Array[]): Buffer {
+  const [node, incarnation] = here.suffix.slice(1).split('.')
+  return Buffer.concat([encodeSource({ type: 3, node, incarnation: parseInt(incarnation, 36) }), ...frames])
+}
+
+const room = `test.g.${Buffer.from('room').toString('base64url')}`
+
+t.test('a broadcast reaches each member on every node once, but one', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b, c] = await cluster.start('a', 'b', 'c')
+  const [one, two, three] = [a.here.spawn(), b.here.spawn(), b.here.spawn()]
+  for (const [node, pid] of [[a, one], [b, two], [b, three]] as const) await cluster.settle(node.cluster.groups.join('room', pid))
+  t.ok(c.cluster.groups.broadcast('room', 'news', { n: 1 }))
+  t.ok(a.cluster.groups.broadcast('room', 'news', 2, { except: three, from: one }))
+  await cluster.run(100)
+  t.strictSame(a.told, [{ members: [one], topic: 'news', payload: 2, from: one }, { members: [one], topic: 'news', payload: { n: 1 }, from: undefined }])
+  t.strictSame(b.told.find((told) => (told as { payload: unknown }).payload === 2), { members: [two], topic: 'news', payload: 2, from: one })
+  t.strictSame(b.told.find((told) => (told as { payload: unknown }).payload !== 2), { members: [two, three], topic: 'news', payload: { n: 1 }, from: undefined })
+  t.strictSame(c.told, [])
+  t.notOk(a.cluster.groups.broadcast('room', 'news', Buffer.alloc(100_000)), 'longer than the engine takes')
+  t.notOk(a.cluster.groups.broadcast('room', 'news', () => {}), 'no plain data')
+  t.strictSame(news(a).length, 3, 'the members of this node have what is only too long')
+})
+
+t.test('what is no name, topic or PID is refused, and nothing is forged', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const { groups } = a.cluster
+  const elsewhere = b.here.spawn()
+  const name = { code: 'FST_PROCESS_INVALID_NAME' }
+  const pid = { code: 'FST_PROCESS_INVALID_PID' }
+  await t.rejects(groups.join('no name', a.here.spawn()), name)
+  await t.rejects(groups.leave('', a.here.spawn()), name)
+  await t.rejects(groups.members('/'), name)
+  await t.rejects(groups.watch('no name', () => {}), name)
+  for (const wrong of [elsewhere, 'x', 5, undefined, `x${a.here.suffix}`]) await t.rejects(groups.join('room', wrong as Pid), pid)
+  t.throws(() => groups.broadcast('no name', 'news'), name)
+  for (const topic of ['', '@exit', 5, 'x'.repeat(129)]) t.throws(() => groups.broadcast('room', topic as string), { code: 'FST_PROCESS_INVALID_TOPIC' })
+  t.throws(() => groups.broadcast('room', 'news', 1, { from: elsewhere }), pid)
+  t.throws(() => groups.broadcast('room', 'news', 1, { except: 'x' as Pid }), pid)
+  await t.rejects(groups.join('room', `99${a.here.suffix}` as Pid), { code: 'FST_PROCESS_NOT_ALIVE' })
+  await cluster.run(10_000)
+  t.equal(a.cluster.size, 0)
+})
+
+t.test('a process is a member as often as it joined, and until it ends', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const { groups } = a.cluster
+  const [one, two] = [a.here.spawn(), a.here.spawn()]
+  for (const pid of [one, one, two]) await cluster.settle(groups.join('room', pid))
+  t.strictSame(await cluster.settle(b.cluster.groups.members('room')), { members: [one, two], missing: [] })
+  t.equal(await groups.leave('room', one), true)
+  t.strictSame((await cluster.settle(groups.members('room'))).members, [one, two])
+  t.equal(await groups.leave('room', one), true)
+  t.equal(await groups.leave('room', one), false)
+  t.equal(await groups.leave('other', one), false)
+  t.strictSame((await cluster.settle(groups.members('room'))).members, [two])
+  a.here.end(two, 'done')
+  t.strictSame(await cluster.settle(b.cluster.groups.members('room')), { members: [], missing: [] })
+  t.equal(a.here.processes.get(one)!.watchers.size, 0)
+})
+
+t.test('a group stays subscribed for a while when its last member has left', async (t) => {
+  const cluster = new TestCluster()
+  const calls: string[] = []
+  const a = cluster.make('a')
+  const { subscribe, unsubscribe } = a.transport
+  a.transport.subscribe = async (topic, listener) => {
+    calls.push(`+${topic}`)
+    await subscribe.call(a.transport, topic, listener)
+  }
+  a.transport.unsubscribe = async (topic) => {
+    calls.push(`-${topic}`)
+    await unsubscribe.call(a.transport, topic)
+    throw new Error('it is away')
+  }
+  a.here.suffix = `@a.${(await cluster.settle(a.cluster.start())).toString(36)}`
+  calls.length = 0
+  const { groups } = a.cluster
+  const pid = a.here.spawn()
+  await groups.join('room', pid)
+  await groups.leave('room', pid)
+  await cluster.run(4000)
+  await groups.join('room', pid)
+  await groups.leave('room', pid)
+  await cluster.run(4000)
+  t.strictSame(calls, [`+${room}`])
+  await cluster.run(2000)
+  t.strictSame(calls, [`+${room}`, `-${room}`])
+  t.equal(a.cluster.size, 0)
+})
+
+t.test('a join, or a watch, that the engine does not take leaves nothing behind', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const { subscribe } = a.transport
+  a.transport.subscribe = () => Promise.reject(new Error('it is away'))
+  const { groups } = a.cluster
+  const pid = a.here.spawn()
+  const unavailable = { code: 'FST_CLUSTER_UNAVAILABLE', cause: { message: 'it is away' } }
+  await t.rejects(groups.join('room', pid), unavailable)
+  await t.rejects(groups.watch('room', () => { t.fail('it was told') }), unavailable)
+  t.strictSame((await cluster.settle(b.cluster.groups.members('room'))).members, [])
+  await cluster.run(6000)
+  t.equal(a.cluster.size, 0)
+  a.transport.subscribe = subscribe
+  await groups.join('room', pid)
+  t.strictSame((await cluster.settle(b.cluster.groups.members('room'))).members, [pid])
+  b.cluster.groups.broadcast('room', 'news', 1)
+  await cluster.run(100)
+  t.strictSame(news(a), [1])
+})
+
+t.test('a node that is up and does not answer is said to be missing; one that is torn while it is asked, at once', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b, c] = await cluster.start('a', 'b', 'c')
+  const pid = c.here.spawn()
+  await cluster.settle(c.cluster.groups.join('room', pid))
+  b.machine.frozenUntil = cluster.world.now + 2500
+  const asked = cluster.world.now
+  t.strictSame(await cluster.settle(a.cluster.groups.members('room')), { members: [pid], missing: ['b'] })
+  t.ok(cluster.world.now - asked >= 2000)
+  await cluster.run(5000)
+  b.machine.frozenUntil = cluster.world.now + 500
+  const members = a.cluster.groups.members('room')
+  const { suffix } = b.here
+  a.transport.receive(`test.n.a.${a.here.suffix.split('.')[1]}`, batchOf(suffix, Buffer.from('garbage')))
+  await cluster.run(30)
+  t.strictSame(await members, { members: [pid], missing: ['b'] })
+})
+
+/** A batch of a channel that is later than any of its node. */
+function batchOf (suffix: string, rest: Uint8Array): Buffer {
+  const [node, incarnation] = suffix.slice(1).split('.')
+  const header = Buffer.alloc(14)
+  header.writeUInt32BE(1_700_001_000, 0)
+  return Buffer.concat([encodeSource({ type: 1, node, incarnation: parseInt(incarnation, 36) }), header, rest])
+}
+
+t.test('who watches a group is told of each change, of nodes that are lost and of what was missed', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const [here, there, late] = [a.here.spawn(), b.here.spawn(), b.here.spawn()]
+  await cluster.settle(b.cluster.groups.join('room', there))
+  const changes: Omit<ClusterGroupChange, 'group'>[] = []
+  const listener = ({ joined, left }: ClusterGroupChange): void => { changes.push({ joined, left }) }
+  const clumsy = (): void => { throw new Error('a listener failed') }
+  t.strictSame(await cluster.settle(a.cluster.groups.watch('room', clumsy)), { members: [there], missing: [] })
+  t.strictSame(await cluster.settle(a.cluster.groups.watch('room', listener)), { members: [there], missing: [] })
+  const told = (): typeof changes => changes.splice(0)
+  await cluster.settle(a.cluster.groups.join('room', here))
+  t.strictSame(told(), [{ joined: [here], left: [] }])
+  await a.cluster.groups.leave('room', here)
+  t.strictSame(told(), [{ joined: [], left: [here] }])
+  // Cut off: what happens there is heard of afterwards.
+  b.transport.partitioned = true
+  b.transport.cut()
+  await cluster.run(10_000)
+  t.strictSame(told(), [{ joined: [], left: [there] }], 'its node is down')
+  await b.cluster.groups.join('room', late).catch(() => {})
+  b.transport.partitioned = false
+  b.transport.reconnect()
+  await cluster.run(5000)
+  t.strictSame(told(), [{ joined: [there, late], left: [] }], 'it is back')
+  // A short one: nobody is down, and the engine's return is the reason to ask.
+  cluster.engine.stop(false)
+  b.here.end(late, 'done')
+  await cluster.run(3000)
+  cluster.engine.start()
+  await cluster.run(3000)
+  t.strictSame(told(), [{ joined: [], left: [late] }])
+  t.ok(a.logged.some(({ text }) => text.includes('a listener failed')), 'a failure of one is logged, and the others are told')
+  a.cluster.groups.unwatch('room', listener)
+  a.cluster.groups.unwatch('room', listener)
+  a.cluster.groups.unwatch('room', clumsy)
+  a.cluster.groups.unwatch('other', clumsy)
+  b.here.end(there, 'done')
+  await cluster.run(10_000)
+  t.strictSame(told(), [])
+  t.equal(a.cluster.size + b.cluster.size, 0)
+})
+
+t.test('a refresh that is not answered changes nothing', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const there = b.here.spawn()
+  await cluster.settle(b.cluster.groups.join('room', there))
+  const changes: unknown[] = []
+  await cluster.settle(a.cluster.groups.watch('room', (change) => { changes.push(change) }))
+  b.machine.frozenUntil = cluster.world.now + 4000
+  a.transport.cut()
+  a.transport.reconnect()
+  await cluster.run(8000)
+  t.strictSame(changes, [])
+})
+
+t.test('garbage in a group is counted; what a later version says is passed over', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const pid = a.here.spawn()
+  await cluster.settle(a.cluster.groups.join('room', pid))
+  const receive = async (bytes: Uint8Array): Promise<number> => {
+    const { garbage } = a.cluster.stats()
+    a.transport.receive(room, bytes)
+    await cluster.run(500)
+    return a.cluster.stats().garbage - garbage
+  }
+  t.equal(await receive(Buffer.from('x')), 1)
+  t.equal(await receive(Buffer.concat([encodeSource({ type: 1, node: 'b', incarnation: 1 })])), 1, 'no broadcast')
+  t.equal(await receive(batch(b, Buffer.from('xx'))), 1)
+  t.equal(await receive(batch(b, encodeFrame({ type: types.broadcast, text: 'news', kind: 3, body: Buffer.from([0xc1]) }, 0))), 1)
+  t.equal(await receive(Buffer.concat([encodeSource({ type: 3, node: 'b', incarnation: 1 })])), 0, 'of an incarnation that is gone')
+  t.equal(await receive(batch(b, encodeFrame({ type: 199 }, 0), encodeFrame({ type: types.broadcast, text: 'news', kind: 2, body: Buffer.from('hello') }, 0))), 0)
+  t.strictSame(news(a), ['hello'])
+})
+
+t.test('a node that leaves watches nobody', async (t) => {
+  const cluster = new TestCluster()
+  const [a] = await cluster.start('a')
+  const [stays, gone] = [a.here.spawn(), a.here.spawn()]
+  await cluster.settle(a.cluster.groups.join('room', stays))
+  await cluster.settle(a.cluster.groups.join('other', gone))
+  await a.cluster.groups.leave('other', gone)
+  await cluster.settle(a.cluster.close())
+  t.equal(a.here.processes.get(stays)!.watchers.size, 0)
+  t.equal(a.cluster.size, 0)
+  t.equal(a.machine.timers, 0)
+})
