@@ -86,6 +86,23 @@ t.test('an engine that is not there in time', async (t) => {
   await t.rejects(async () => { await app.register(wsRelay, { node: 'b', cluster: { ...cluster.engine(), startTimeout: 20 } }) }, { code: 'FST_CLUSTER_UNAVAILABLE' })
 })
 
+t.test('a system that is closed before it has joined never does', async (t) => {
+  const cluster = new TestCluster(t)
+  const a = await cluster.node('a')
+  const closing = { code: 'FST_PROCESS_CLOSING' }
+  const atOnce = createProcesses({ node: 'b', cluster: cluster.engine() })
+  const refused = t.rejects(atOnce.ready(), closing)
+  await atOnce.close()
+  await refused
+  t.strictSame([a.cluster!.nodes(), atOnce.cluster], [[], undefined])
+  const meanwhile = createProcesses({ node: 'c', cluster: cluster.engine() })
+  const refusedToo = t.rejects(meanwhile.ready(), closing)
+  await until(() => a.cluster!.nodes().length === 1)
+  await meanwhile.close()
+  await refusedToo
+  t.equal(meanwhile.cluster, undefined)
+})
+
 t.test('a node needs a name and an engine', async (t) => {
   const cluster = new TestCluster(t)
   const wrong: Array<[object, RegExp]> = [[{ cluster: cluster.engine() }, /'cluster' needs 'node'/], [{ node: 'a', cluster: {} }, /must be an engine/], [{ node: 'a', cluster: 'nats' }, /must be an engine/]]
