@@ -297,7 +297,8 @@ export interface ProcessSystem extends Processes {
   /**
    * Resolves when the system has joined its cluster; at once without one. Nothing can be spawned
    * before (`FST_CLUSTER_NOT_READY`): a PID names its node's incarnation, which the engine confirms.
-   * @throws `FST_CLUSTER_UNAVAILABLE` and what else the engine rejects with (as rejections)
+   * @throws `FST_CLUSTER_UNAVAILABLE`, `FST_PROCESS_CLOSING` when it was closed before, and what else the engine
+   * rejects with (as rejections)
    */
   ready (): Promise<void>
   /**

@@ -15,9 +15,12 @@ const startCheck = 60_000
  * Makes a process system a node of a cluster. No PID may have been made before: the incarnation in
  * it is only known when the engine has answered.
  *
- * @throws `FST_CLUSTER_UNAVAILABLE` when the engine is not there in time, and what the engine itself says
+ * @throws `FST_CLUSTER_UNAVAILABLE` when the engine is not there in time, `FST_PROCESS_CLOSING` when the system was closed
+ * before, and what the engine itself says
  */
 export async function startCluster (runtime: Runtime, engine: ClusterEngine): Promise<void> {
+  // Closed while this was loaded: nothing would ever end what starts now.
+  if (runtime.closing) throw new errorCodes.FST_PROCESS_CLOSING()
   const { node: name, incarnation } = runtime.pids
   const node = new ClusterNode({
     node: name,
@@ -46,7 +49,7 @@ export async function startCluster (runtime: Runtime, engine: ClusterEngine): Pr
     clearInterval(awake)
   }
   // Closed while it started.
-  if (runtime.closing) return
+  if (runtime.closing) throw new errorCodes.FST_PROCESS_CLOSING()
   runtime.pids.raise(raised)
   runtime.join(node.elsewhere, clusterOf(runtime, node))
 }

@@ -99,6 +99,23 @@ t.test('why an engine is not there is the cause of the error', async (t) => {
   await processes.close()
 })
 
+t.test('a system that is closed before it has joined never does', async (t) => {
+  const cluster = new TestCluster(t)
+  const a = await cluster.node('a')
+  const closing = { code: 'FST_PROCESS_CLOSING' }
+  const atOnce = createProcesses({ node: 'b', cluster: cluster.engine() })
+  const refused = t.rejects(atOnce.ready(), closing)
+  await atOnce.close()
+  await refused
+  t.strictSame([a.cluster!.nodes(), atOnce.cluster], [[], undefined])
+  const meanwhile = createProcesses({ node: 'c', cluster: cluster.engine() })
+  const refusedToo = t.rejects(meanwhile.ready(), closing)
+  await until(() => a.cluster!.nodes().length === 1)
+  await meanwhile.close()
+  await refusedToo
+  t.equal(meanwhile.cluster, undefined)
+})
+
 t.test('a node needs a name and an engine', async (t) => {
   const cluster = new TestCluster(t)
   const wrong: Array<[object, RegExp]> = [[{ cluster: cluster.engine() }, /'cluster' needs 'node'/], [{ node: 'a', cluster: {} }, /must be an engine/], [{ node: 'a', cluster: 'nats' }, /must be an engine/]]

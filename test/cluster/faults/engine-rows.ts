@@ -1,49 +1,27 @@
 // Faults of the engine, and of the way to it.
+import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
+import { broadcasts, circle, unharmed } from './circle.js'
+import { nodeLost, partlyArrived, since, type Row } from './row.js'
 import { proxy } from '../fixtures/proxy.js'
-import { arrived, since, type Row, type Stage } from './row.js'
-import type { TestNode } from './scene.js'
-import type { Pid } from '../../../types/pid.js'
-
-/** Three nodes: each sends numbers to the next and monitors it, and all are linked. */
-async function circle ({ scene, hosts }: Stage): Promise<Array<{ node: TestNode, pid: Pid, next: Pid, observer: Pid }>> {
-  const nodes = [await scene.node('a', hosts[0]), await scene.node('b', hosts[1]), await scene.node('c', hosts[2])]
-  const pids = await Promise.all(nodes.map((node) => node.ask('spawn')))
-  const observers = await Promise.all(nodes.map((node) => node.ask('observer')))
-  const all = nodes.map((node, i) => ({ node, pid: pids[i], next: pids[(i + 1) % 3], observer: observers[i] }))
-  for (const [i, { node, next }] of all.entries()) {
-    await node.ask('monitor', next)
-    await node.ask('link', observers[(i + 1) % 3])
-    await node.ask('startLoad', next)
-  }
-  await Promise.all(all.map(({ node, pid }) => node.ask('received', pid, 100)))
-  scene.forget()
-  return all
-}
 
 /** The engine is killed and comes back, soon enough for nobody to notice. */
 function outage (ms: number): Row {
   return async (stage) => {
-    const { t, scene } = stage
-    const all = await circle(stage)
+    const { scene } = stage
+    const arcs = await circle(stage)
     const pending: Array<Promise<unknown>> = []
     await scene.fault(ms + 1500, async () => {
       await scene.engine.kill()
-      for (const { node, next } of all) pending.push(node.ask('call', next, 'echo', next))
+      for (const { node, next, client } of arcs) {
+        pending.push(node.ask('call', next.pid, 'echo', next.pid))
+        client.say()
+      }
       await pause(ms)
       await scene.engine.restart()
     })
-    t.strictSame(await Promise.all(pending), all.map(({ next }) => next), 'calls that were made meanwhile are answered')
-    let messages = 0
-    let refused = 0
-    for (const { node, next } of all) {
-      const load = await node.ask('stopLoad')
-      await arrived(t, load, all.find(({ pid }) => pid === next)!.node, next)
-      messages += load.accepted
-      refused += load.refused
-    }
-    for (const { node } of all) t.strictSame(node.story(), [], node.name)
-    return `nothing: of ${messages} messages 0 lost, 0 doubled, in order; ${refused} refused`
+    assert.deepEqual(await Promise.all(pending), arcs.map(({ next }) => next.pid), 'calls that were made meanwhile are answered')
+    return await unharmed(arcs)
   }
 }
 
@@ -52,13 +30,13 @@ export const engineRows: Record<string, Row> = {
   'the engine is killed, and back after 5 s': outage(5000),
 
   async 'the engine is away for 12 s' (stage) {
-    const { t, scene } = stage
-    const all = await circle(stage)
-    const [a, b, c] = all.map(({ node }) => node)
+    const { scene } = stage
+    const arcs = await circle(stage)
+    const [a, b, c] = arcs.map(({ node }) => node)
     const holder = await b.ask('spawn')
     const held = await b.ask('register', 'leader', holder)
     await b.ask('monitor', holder)
-    const names = { [all[0].pid]: 'at a', [all[1].pid]: 'at b', [all[2].pid]: 'at c', [holder]: 'holder', ...Object.fromEntries(all.map(({ node, observer }) => [observer, `at ${node.name}`])) }
+    const names = { [holder]: 'holder', ...Object.fromEntries(arcs.flatMap(({ node, pid, observer }) => [pid, observer].map((at) => [at, `at ${node.name}`]))) }
     const start = Date.now()
     await scene.engine.kill()
     const stories: Record<string, string[]> = {
@@ -69,43 +47,46 @@ export const engineRows: Record<string, Row> = {
     for (const node of [a, b, c]) {
       const expected = stories[node.name]
       await node.until('the loss of both', (seen) => seen.length >= expected.length)
-      t.strictSame(node.story(names).sort(), [...expected].sort(), node.name)
-      for (const [i, line] of node.story(names).entries()) {
+      const story = node.story(names)
+      assert.deepEqual([...story].sort(), [...expected].sort(), node.name)
+      for (const [i, line] of story.entries()) {
         const [, other] = /at (.): noconnection/.exec(line) ?? []
-        if (other !== undefined) t.ok(node.story(names).indexOf(`${other} down`) < i, `${line}, after the node`)
+        if (other !== undefined) assert.ok(story.indexOf(`${other} down`) < i, `${line}, after the node`)
       }
-      t.strictSame(await node.ask('health'), { ready: false, problem: 'engine away' })
+      assert.deepEqual(await node.ask('health'), { ready: false, problem: 'engine away' })
     }
-    t.notOk(await b.ask('alive', holder))
+    assert.equal(await b.ask('alive', holder), false)
     const lost = b.seen.find(({ payload }) => payload.reason === 'name_lost')!
     const exit = a.seen.find(({ payload }) => payload.reason === 'noconnection')!
-    for (const { node, next } of all) {
-      await node.ask('stopLoad')
-      t.equal(await node.ask('send', next, 'number', [1e6]), false, 'nothing is taken')
+    const loads = await Promise.all(arcs.map(({ node }) => node.ask('stopLoad')))
+    for (const { node, next, client } of arcs) {
+      assert.equal(await node.ask('send', next.pid, 'number', [1e6]), false, 'nothing is taken')
+      assert.equal(await client.ended(), nodeLost)
     }
     await pause(Math.max(0, 12_000 - (Date.now() - start)))
     await scene.engine.restart()
     for (const node of [a, b, c]) {
       for (const other of [a, b, c]) if (other !== node) await node.untilNode(other.name, 'up')
-      t.strictSame(await node.ask('health'), { ready: true })
+      assert.deepEqual(await node.ask('health'), { ready: true })
     }
-    for (const { node, next } of all) {
-      // One of the two ends may have to hear yet that the other has buried their channel.
-      await node.reach(next)
-      t.ok(await node.ask('send', next, 'number', [1e7]))
-      const tally = await all.find(({ pid }) => pid === next)!.node.ask('received', next, 1e7)
-      t.ok(tally.inOrder, 'its PIDs are good again, and nothing comes late')
+    let messages = 0
+    let gone = 0
+    for (const [i, { node, next }] of arcs.entries()) {
+      await node.reach(next.pid)
+      gone += await partlyArrived(loads[i], node, next.node, next.pid)
+      messages += loads[i].accepted
     }
-    const taken = await c.ask('takeOver', 'leader', all[2].pid)
-    t.ok(taken.fence > held.fence)
-    for (const node of [a, b, c]) t.equal(node.seen.length, stories[node.name].length + 2, `exactly one exit each: ${node}`)
-    return `name lost after ${since(start, lost)}, noconnection on all sides after ${since(start, exit)}; PIDs good again afterwards`
+    const taken = await c.ask('takeOver', 'leader', arcs[2].pid)
+    assert.ok(taken.fence > held.fence)
+    const news = await broadcasts(arcs, loads[0].broadcast)
+    for (const node of [a, b, c]) assert.equal(node.seen.length, stories[node.name].length + 2, `exactly one exit each: ${node}`)
+    return `name lost after ${since(start, lost)}, noconnection on all sides after ${since(start, exit)}, ${gone} of ${messages} messages lost with it; sockets: ${nodeLost}; ${news}; PIDs good again afterwards`
   },
 
   async 'the engine comes back without its data' (stage) {
-    const { t, scene } = stage
-    const all = await circle(stage)
-    const [a, b, c] = all.map(({ node }) => node)
+    const { scene } = stage
+    const arcs = await circle(stage)
+    const [a, b, c] = arcs.map(({ node }) => node)
     const holder = await b.ask('spawn')
     const held = await b.ask('register', 'leader', holder)
     await b.ask('monitor', holder)
@@ -116,12 +97,10 @@ export const engineRows: Record<string, Row> = {
       await scene.engine.restart(true)
     })
     const refusals = await Promise.all([a, c].map(async (node) => await node.ask('refusal', 'leader', await node.ask('spawn'))))
-    for (const { code } of refusals) t.equal(code, 'FST_CLUSTER_NAME_TAKEN')
-    const free = await c.ask('takeOver', 'other', all[2].pid)
-    for (const node of [a, b, c]) t.strictSame(await node.ask('lookup', 'leader'), held)
-    for (const { node, next } of all) await arrived(t, await node.ask('stopLoad'), all.find(({ pid }) => pid === next)!.node, next)
-    for (const node of [a, b, c]) t.strictSame(node.story(), [], node.name)
-    return `the holder keeps its name, ${refusals.length} others are refused it; a name that was free is given ${since(start, free)} after the kill`
+    for (const { code } of refusals) assert.equal(code, 'FST_CLUSTER_NAME_TAKEN')
+    const free = await c.ask('takeOver', 'other', arcs[2].pid)
+    for (const node of [a, b, c]) assert.deepEqual(await node.ask('lookup', 'leader'), held)
+    return `${await unharmed(arcs)}; the holder keeps its name, ${refusals.length} others are refused it; a name that was free is given ${since(start, free)} after the kill`
   },
 
   async 'a node is cut off for 14 s' ({ t, scene, hosts }) {
@@ -129,33 +108,48 @@ export const engineRows: Record<string, Row> = {
     const a = await scene.node('a', hosts[0])
     const b = await scene.node('b', hosts[1], between.port)
     const c = await scene.node('c', hosts[2])
-    const [holder, heir] = [await b.ask('spawn'), await c.ask('spawn')]
+    const [holder, heir, here] = [await b.ask('spawn'), await c.ask('spawn'), await a.ask('spawn')]
+    const names = { [holder]: 'holder', [here]: 'here' }
     const held = await b.ask('register', 'leader', holder)
     await b.ask('monitor', holder)
+    await b.ask('monitor', here)
     await a.ask('monitor', holder)
-    t.equal(await a.ask('call', holder, 'echo', 1), 1)
+    await b.ask('startLoad', here)
+    await a.ask('received', here, 100)
+    assert.equal(await a.ask('call', holder, 'echo', 1), 1)
+    const clients = [await scene.client(a, holder), await scene.client(b, here)]
     scene.forget()
     const start = Date.now()
     between.mode = 'hole'
     const taking = c.ask('takeOver', 'leader', heir)
-    const names = { [holder]: 'holder' }
+    const [left, stayed] = [
+      ['c down', 'a down', '@exit here: noconnection', '@exit holder: name_lost'],
+      ['b down', '@exit holder: noconnection']
+    ]
     await b.until('the loss of its name', () => b.story(names).includes('@exit holder: name_lost'))
     const lost = b.seen.find(({ payload }) => payload.reason === 'name_lost')!
     const taken = await taking
-    t.ok(lost.at <= taken.at, 'never two at a time')
-    t.ok(taken.fence > held.fence)
-    t.strictSame(await a.ask('lookup', 'leader'), { pid: heir, fence: taken.fence })
-    await a.until('the exit', (seen) => seen.length === 2)
-    t.strictSame(a.story(names), ['b down', '@exit holder: noconnection'])
+    assert.ok(lost.at <= taken.at, 'never two at a time')
+    assert.ok(taken.fence > held.fence)
+    assert.deepEqual(await a.ask('lookup', 'leader'), { pid: heir, fence: taken.fence })
+    await a.until('the exit', (seen) => seen.length === stayed.length)
+    assert.deepEqual(a.story(names), stayed)
     const exit = a.seen[1]
-    await Promise.all([b.untilNode('a', 'down'), b.untilNode('c', 'down')])
+    await b.until('the loss of the others', (seen) => seen.length === left.length)
+    assert.deepEqual(b.story(names).sort(), [...left].sort())
+    const load = await b.ask('stopLoad')
+    // The holder ended before that, which nobody could tell.
+    assert.deepEqual(await Promise.all(clients.map((client) => client.ended())), [nodeLost, nodeLost])
     await pause(Math.max(0, 14_000 - (Date.now() - start)))
     between.mode = 'pass'
     await Promise.all([a.untilNode('b', 'up'), b.untilNode('a', 'up'), b.untilNode('c', 'up'), c.untilNode('b', 'up')])
     await a.reach(await b.ask('spawn'))
-    t.strictSame(await b.ask('lookup', 'leader'), { pid: heir, fence: taken.fence })
-    t.equal((await b.ask('refusal', 'leader', await b.ask('spawn'))).code, 'FST_CLUSTER_NAME_TAKEN')
-    t.equal(a.seen.length, 3, a.toString())
-    return `its names lost after ${since(start, lost)}, noconnection after ${since(start, exit)}, its name taken over after ${since(start, taken)}`
+    await b.reach(here)
+    const gone = await partlyArrived(load, b, a, here)
+    assert.deepEqual(await b.ask('lookup', 'leader'), { pid: heir, fence: taken.fence })
+    assert.equal((await b.ask('refusal', 'leader', await b.ask('spawn'))).code, 'FST_CLUSTER_NAME_TAKEN')
+    assert.equal(a.seen.length, stayed.length + 1, a.toString())
+    assert.equal(b.seen.length, left.length + 2, b.toString())
+    return `its names lost after ${since(start, lost)}, noconnection after ${since(start, exit)}, its name taken over after ${since(start, taken)}, ${gone} of ${load.accepted} messages lost; sockets of both sides: ${nodeLost}`
   }
 }

@@ -1,43 +1,92 @@
-// What no node would publish into the inbox of another.
-import { batchTypes, encodeChannelHeader, encodeFrame, encodeSource, version } from '../../../lib/cluster/codec.js'
+// What no node would publish to others.
+import { batchTypes, decodeChannelHeader, decodeFrames, decodeSource, encodeChannelHeader, encodeFrame, encodeSource, version, type ChannelHeader } from '../../../lib/cluster/codec.js'
 import { types } from '../../../lib/cluster/frames.js'
 
-/**
- * @param node whose name is used, with its incarnation
- * @returns garbage that is counted and dropped, and batches for which the channel of that node begins anew
- */
-export function forgedBy (node: string, incarnation: number): { readonly garbage: Buffer[], readonly forged: Array<() => Buffer> } {
+const noise = Buffer.from(Array.from({ length: 200 }, (_, i) => i * 37 & 0xff))
+
+/** What is counted and dropped, by the topic that it comes to. */
+export interface Garbage { readonly inbox: Buffer[], readonly heartbeats: Buffer[], readonly broadcasts: Buffer[] }
+
+/** @param node whose name is used, with its incarnation @param longest bytes of what the engine takes at most */
+export function garbageFor (node: string, incarnation: number, longest: number): Garbage {
   const source = (type: number = batchTypes.frames): Buffer => encodeSource({ type, node, incarnation })
-  const noise = Buffer.from(Array.from({ length: 200 }, (_, i) => i * 37 & 0xff))
   const later = source()
   later[0] = version + 1
   const nameless = source()
   nameless.fill('*', 3, 3 + node.length)
-  const garbage = [
-    Buffer.alloc(0),
-    noise,
-    Buffer.alloc(64 * 1024, 0xff),
-    later,
-    nameless,
-    source().subarray(0, -1),
-    source(),
-    Buffer.concat([source(), encodeChannelHeader({ src: 0, dst: 0, ack: 0 })]),
-    Buffer.concat([source(), encodeChannelHeader({ src: 2 ** 32 - 1, dst: 0, ack: 0 }), noise])
-  ]
-  // The forger does not know the number of the channel, and takes one that is above it for certain.
-  let above = Math.floor(Date.now() / 1000)
-  const channel = (): Buffer => encodeChannelHeader({ src: above += 1000, dst: 0, ack: 0 })
-  const frame = encodeFrame({ type: types.send, to: 1, text: 'forged' }, 1)
-  const long = Buffer.from(frame)
-  long.writeUInt32BE(2 ** 32 - 1, 0)
-  const forged = [
-    () => Buffer.concat([source(), channel(), noise]),
-    () => Buffer.concat([source(), channel(), frame.subarray(0, -3)]),
-    () => Buffer.concat([source(), channel(), long]),
-    () => Buffer.concat([source(), channel(), encodeFrame({ type: 127, text: 'of a later version' }, 1)]),
-    () => Buffer.concat([source(), channel(), encodeFrame({ type: types.down, text: 'boom', kind: 3, body: noise }, 1), encodeFrame({ type: types.send, to: 1, kind: 9, text: 'forged' }, 2)]),
-    () => Buffer.concat([source(batchTypes.ping), channel()]),
-    () => Buffer.concat([source(99), channel()])
-  ]
-  return { garbage, forged }
+  const broadcast = encodeFrame({ type: types.broadcast, text: 'news' }, 0)
+  return {
+    inbox: [
+      Buffer.alloc(0),
+      noise,
+      Buffer.alloc(longest, 0xff),
+      later,
+      nameless,
+      source().subarray(0, -1),
+      source(),
+      Buffer.concat([source(), encodeChannelHeader({ src: 0, dst: 0, ack: 0 })]),
+      Buffer.concat([source(), encodeChannelHeader({ src: 2 ** 32 - 1, dst: 0, ack: 0 }), noise])
+    ],
+    heartbeats: [noise, later, source(), source(batchTypes.heartbeat)],
+    broadcasts: [
+      noise,
+      Buffer.concat([source(), broadcast]),
+      Buffer.concat([source(batchTypes.broadcast), broadcast.subarray(0, -1)]),
+      Buffer.concat([source(batchTypes.broadcast), encodeFrame({ type: types.broadcast, text: 'news', kind: 9 }, 0)])
+    ]
+  }
+}
+
+/** Somebody who listens to what a node sends, and goes on in its name. */
+export interface Forger {
+  /** Something came to the inbox. */
+  overhear (bytes: Uint8Array): void
+  /** Resolves with the next batch of that node which has frames. */
+  overheard (): Promise<void>
+  /** Each is garbage, in the place of the next batch of that node. */
+  readonly batches: ReadonlyArray<() => Buffer>
+}
+
+export function forgedBy (node: string, incarnation: number): Forger {
+  const source = (type: number = batchTypes.frames): Buffer => encodeSource({ type, node, incarnation })
+  let header: ChannelHeader = { src: 0, dst: 0, ack: 0 }
+  let seq = 0
+  let heard: (() => void) | undefined
+  const batch = (...parts: Buffer[]): Buffer => Buffer.concat([source(), encodeChannelHeader(header), ...parts])
+  const send = (): Buffer => encodeFrame({ type: types.send, to: 1, text: 'forged' }, seq + 1)
+  return {
+    overhear (view) {
+      const bytes = Buffer.from(view)
+      const from = decodeSource(bytes)
+      // What is forged comes as well, but not while something is waited for.
+      if (heard === undefined || from?.node !== node || from.type !== batchTypes.frames) return
+      const channel = decodeChannelHeader(bytes, from.end)!
+      const last = decodeFrames(bytes, channel.end)!.at(-1)
+      if (last === undefined) return
+      header = channel
+      seq = last.seq
+      heard()
+      heard = undefined
+    },
+    async overheard () {
+      await new Promise<void>((resolve) => { heard = resolve })
+    },
+    batches: [
+      () => batch(noise),
+      () => batch(send().subarray(0, -3)),
+      () => {
+        const long = send()
+        long.writeUInt32BE(2 ** 32 - 1, 0)
+        return batch(long)
+      },
+      () => batch(encodeFrame({ type: 127, text: 'of a later version' }, seq + 1)),
+      () => batch(encodeFrame({ type: types.send, to: 1, kind: 9, text: 'forged' }, seq + 1)),
+      () => batch(encodeFrame({ type: types.send, to: 1, kind: 3, text: 'forged', body: noise }, seq + 1)),
+      () => Buffer.concat([source(), encodeChannelHeader({ ...header, ack: 2 ** 40 })]),
+      () => Buffer.concat([source(batchTypes.ping), encodeChannelHeader(header)]),
+      () => Buffer.concat([source(99), encodeChannelHeader(header)]),
+      // One that says it began anew, in a number that it made up.
+      () => Buffer.concat([source(), encodeChannelHeader({ ...header, src: header.src + 1000, dst: 0 }), noise])
+    ]
+  }
 }

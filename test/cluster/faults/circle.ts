@@ -1,0 +1,73 @@
+// Three nodes that have everything in common: what an engine's faults are looked at with.
+import assert from 'node:assert/strict'
+import { arrived, type Stage } from './row.js'
+import type { Client } from './client.js'
+import type { TestNode } from './host.js'
+import type { Pid } from '../../../types/pid.js'
+
+/** A node of the circle, with the process of the next one that it sends to. */
+export interface Arc {
+  readonly node: TestNode
+  readonly pid: Pid
+  readonly observer: Pid
+  readonly next: { readonly node: TestNode, readonly pid: Pid }
+  /** A user of this node, whose target is the next one's process. */
+  readonly client: Client
+}
+
+/**
+ * Three nodes: each sends numbers to a process of the next one and monitors it, and all are linked. The first one
+ * broadcasts to the group of these processes.
+ */
+export async function circle ({ scene, hosts }: Stage): Promise<[Arc, Arc, Arc]> {
+  const nodes = [await scene.node('a', hosts[0]), await scene.node('b', hosts[1]), await scene.node('c', hosts[2])]
+  const pids = await Promise.all(nodes.map((node) => node.ask('spawn')))
+  const observers = await Promise.all(nodes.map((node) => node.ask('observer')))
+  await Promise.all(nodes.map((node, i) => node.ask('join', 'news', pids[i])))
+  const arcs = await Promise.all(nodes.map(async (node, i) => {
+    const after = (i + 1) % 3
+    const next = { node: nodes[after], pid: pids[after] }
+    await node.ask('monitor', next.pid)
+    await node.ask('link', observers[after])
+    await node.ask('startLoad', next.pid, ...i === 0 ? ['news'] : [])
+    return { node, pid: pids[i], observer: observers[i], next, client: await scene.client(node, next.pid) }
+  }))
+  await Promise.all(arcs.map(({ node, pid }) => node.ask('received', pid, 100)))
+  scene.forget()
+  return arcs as [Arc, Arc, Arc]
+}
+
+/** Nobody noticed anything, but for broadcasts. @returns what was seen, for the table */
+export async function unharmed (arcs: readonly Arc[]): Promise<string> {
+  let messages = 0
+  let refused = 0
+  const loads = await Promise.all(arcs.map(({ node }) => node.ask('stopLoad')))
+  for (const [i, { next }] of arcs.entries()) {
+    await arrived(loads[i], next.node, next.pid)
+    messages += loads[i].accepted
+    refused += loads[i].refused
+  }
+  for (const { node, client } of arcs) {
+    client.say()
+    await client.answered()
+    assert.ok(client.undisturbed, `a socket of ${node.name}: ${client.end ?? client.heard.join()}`)
+    assert.deepEqual(node.story(), [], node.name)
+  }
+  return `nothing: of ${messages} messages 0 lost, 0 doubled, in order, ${refused} refused; ${await broadcasts(arcs, loads[0].broadcast)}`
+}
+
+/** Broadcasts came at most once and in order, and the next one comes to all. @returns what was seen, for the table */
+export async function broadcasts (arcs: readonly Arc[], before: number): Promise<string> {
+  const [first, ...others] = arcs
+  const all = before + 1
+  const { members, missing } = await first.node.ask('members', 'news')
+  assert.deepEqual([members.sort(), missing], [arcs.map(({ pid }) => pid).sort(), []])
+  assert.ok(await first.node.ask('broadcast', 'news', all))
+  assert.deepEqual(await first.node.ask('received', first.pid, all, 'news'), { count: all, last: all, inOrder: true }, 'its own node has all')
+  const missed = await Promise.all(others.map(async ({ node, pid }) => {
+    const { count, last, inOrder } = await node.ask('received', pid, all, 'news')
+    assert.ok(inOrder && last === all && count <= all, `${count} of ${all}, in order, once`)
+    return all - count
+  }))
+  return `of ${all} broadcasts the others missed ${missed.join(' and ')}`
+}

@@ -1,0 +1,166 @@
+// An operating-system process with nodes in it, and a node as the suite sees it.
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+import type { Command, Report } from './worker.js'
+import type { Happening, Joining, WorkerNode } from './worker-node.js'
+import type { Pid } from '../../../types/pid.js'
+
+/** Nobody waits longer for what has to come; what was seen until then is told. */
+const patience = 60_000
+
+type Method = Exclude<keyof WorkerNode, symbol>
+type Result<M extends Method> = Awaited<ReturnType<WorkerNode[M]>>
+
+/** An operating-system process with nodes in it. */
+export class Host {
+  readonly #child: ChildProcess
+  readonly #answers = new Map<number, { resolve: (value: unknown) => void, reject: (error: Error) => void }>()
+  readonly #nodes = new Map<string, TestNode>()
+  #last = 0
+  /** It does not run, by the will of the test. */
+  still = false
+  /** It was made to stand still once: how long tells nothing of the machine. */
+  disturbed = false
+
+  constructor (t: Test) {
+    // Nothing of the test runner: what is killed has nothing to tell it.
+    const env: NodeJS.ProcessEnv = { ...process.env, NODE_OPTIONS: '', NODE_V8_COVERAGE: '' }
+    this.#child = fork(fileURLToPath(new URL('worker.ts', import.meta.url)), { execArgv: ['--import', 'tsx'], env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    this.#child.on('message', (report: Report) => { this.#hear(report) })
+    this.#child.once('exit', () => { for (const { reject } of this.#answers.values()) reject(new Error('its process has ended')) })
+    t.teardown(() => this.kill())
+  }
+
+  #hear (report: Report): void {
+    if ('happening' in report) {
+      this.#nodes.get(report.key)?.hear(report.happening)
+      return
+    }
+    const answer = this.#answers.get(report.id)
+    this.#answers.delete(report.id)
+    if ('error' in report) answer?.reject(new Error(report.error))
+    else answer?.resolve(report.value)
+  }
+
+  async ask (key: string, method: string, ...args: unknown[]): Promise<unknown> {
+    const id = ++this.#last
+    return await new Promise((resolve, reject) => {
+      this.#answers.set(id, { resolve, reject })
+      // Without a callback an end of the process would be an error of this one.
+      this.#child.send({ id, key, method, args } satisfies Command, (error) => { if (error) reject(error) })
+    })
+  }
+
+  async join (key: string, joining: Joining): Promise<TestNode> {
+    const node = new TestNode(this, key, joining.node)
+    this.#nodes.set(key, node)
+    await within(this.ask(key, 'start', joining), () => `${joining.node} does not join`)
+    return node
+  }
+
+  /** How long it stood still at most since a time, in milliseconds; 0 when that was the will of the test. */
+  async longestStall (since: number): Promise<number> {
+    return this.still || this.disturbed ? 0 : await this.ask('', 'longestStall', since) as number
+  }
+
+  freeze (): void {
+    this.still = this.disturbed = true
+    this.#child.kill('SIGSTOP')
+  }
+
+  thaw (): void {
+    this.still = false
+    this.#child.kill('SIGCONT')
+  }
+
+  async kill (): Promise<void> {
+    this.still = true
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    this.#child.kill('SIGKILL')
+    await once(this.#child, 'exit')
+  }
+}
+
+/** A node, as the suite sees it. */
+export class TestNode {
+  readonly host: Host
+  readonly name: string
+  readonly seen: Happening[] = []
+  readonly #key: string
+  readonly #waiting = new Set<() => void>()
+
+  constructor (host: Host, key: string, name: string) {
+    this.host = host
+    this.#key = key
+    this.name = name
+  }
+
+  hear (happening: Happening): void {
+    this.seen.push(happening)
+    for (const look of this.#waiting) look()
+  }
+
+  /** Commands what {@link WorkerNode} can do. */
+  async ask<M extends Method> (method: M, ...args: Parameters<WorkerNode[M]>): Promise<Result<M>> {
+    return await within(this.host.ask(this.#key, method, ...args) as Promise<Result<M>>, () => `${this.name} did not answer ${method}: ${this}`)
+  }
+
+  /** Resolves with what was seen, when it fulfils a condition. */
+  async until (what: string, condition: (seen: Happening[]) => boolean): Promise<Happening[]> {
+    const fulfilled = new Promise<Happening[]>((resolve) => {
+      const look = (): void => {
+        if (!condition(this.seen)) return
+        this.#waiting.delete(look)
+        resolve(this.seen)
+      }
+      this.#waiting.add(look)
+      look()
+    })
+    return await within(fulfilled, () => `${this.name} never saw ${what}: ${this}`)
+  }
+
+  /** Resolves when it has seen a node in a state. */
+  async untilNode (node: string, state: 'up' | 'down'): Promise<Happening> {
+    const matches = ({ topic, payload }: Happening): boolean => topic === '@node' && payload.node === node && payload.state === state
+    await this.until(`${node} ${state}`, (seen) => seen.some(matches))
+    return this.seen.find(matches)!
+  }
+
+  /** The last that was seen of a node. */
+  stateOf (name: string): string | undefined {
+    return this.seen.filter(({ topic, payload }) => topic === '@node' && payload.node === name).at(-1)?.payload.state
+  }
+
+  /** Calls a process until it answers: one of two ends may have to hear yet that the other has torn their channel down. */
+  async reach (pid: Pid): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      try {
+        await this.ask('call', pid, 'echo', tries)
+        return
+      } catch (error) {
+        if (tries === 100 || !/FST_PROCESS_CALL_FAILED/.test(String(error))) throw error
+      }
+    }
+  }
+
+  /** In the order seen, one line each. PIDs have the names that are given for them. */
+  story (names: Record<string, string> = {}): string[] {
+    return this.seen.map(({ topic, payload }) => topic === '@node' ? `${payload.node} ${payload.state}` : `${topic} ${names[payload.pid] ?? payload.pid}: ${payload.reason}`)
+  }
+
+  toString (): string {
+    return JSON.stringify(this.seen.map(({ topic, payload }) => [topic, payload]))
+  }
+}
+
+/** Rejects, with what was seen until then, when something never comes. */
+export async function within<T> (promise: Promise<T>, message: () => string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  try {
+    return await Promise.race([promise, new Promise<never>((resolve, reject) => { timer = setTimeout(() => { reject(new Error(message())) }, patience) })])
+  } finally {
+    clearTimeout(timer)
+  }
+}

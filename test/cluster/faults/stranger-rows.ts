@@ -1,0 +1,86 @@
+// Faults of who is let in: a second node of one name, and whatever else publishes below the prefix.
+import assert from 'node:assert/strict'
+import { forgedBy, garbageFor } from './forged.js'
+import { arrived, nodeLost, type Row } from './row.js'
+import { keyOf } from '../../../lib/cluster/register.js'
+
+export const strangerRows: Record<string, Row> = {
+  async 'two nodes have one name' ({ scene, hosts }) {
+    const a = await scene.node('a', hosts[0])
+    const first = await scene.node('b', hosts[1])
+    const [here, there, heir] = [await a.ask('spawn'), await first.ask('spawn'), await a.ask('spawn')]
+    const names = { [here]: 'here', [there]: 'there' }
+    const held = await first.ask('register', 'leader', await first.ask('spawn'))
+    await a.ask('monitor', there)
+    await first.ask('monitor', here)
+    assert.equal(await a.ask('call', there, 'echo', 1), 1)
+    const client = await scene.client(a, there)
+    scene.forget()
+    const second = await scene.node('b', hosts[2])
+    await a.until('the exit', (seen) => seen.length >= 3)
+    assert.deepEqual(a.story(names), ['b down', '@exit there: noconnection', 'b up'])
+    const end = await client.ended()
+    assert.equal(end, nodeLost)
+    await first.until('its own losses', (seen) => seen.length >= 2)
+    assert.deepEqual(first.story(names), ['a down', '@exit here: noconnection'])
+    assert.deepEqual(await first.ask('health'), { ready: false, problem: 'node name taken' })
+    assert.equal(await a.ask('send', there, 'number', [1]), false)
+    assert.equal(await first.ask('send', here, 'number', [1]), false)
+    assert.equal(await a.ask('call', await second.ask('spawn'), 'echo', 2), 2, 'the second one is in')
+    const taken = await a.ask('takeOver', 'leader', heir)
+    assert.ok(taken.fence > held.fence)
+    return `the first one stops, and says so; noconnection for what lived there, and sockets: ${end}`
+  },
+
+  async 'garbage and forged frames come in' ({ scene, hosts }) {
+    const a = await scene.node('a', hosts[0])
+    const b = await scene.node('b', hosts[1])
+    const c = await scene.node('c', hosts[2])
+    const [here, atB, atC] = [await a.ask('spawn'), await b.ask('spawn'), await c.ask('spawn')]
+    await a.ask('join', 'news', here)
+    await a.ask('monitor', atB)
+    await a.ask('monitor', atC)
+    await c.ask('startLoad', here)
+    await a.ask('received', here, 100)
+    const client = await scene.client(a, atC)
+    assert.equal(await b.ask('call', here, 'echo', 1), 1)
+    scene.forget()
+    const stranger = await scene.stranger()
+    const inbox = `n.a.${here.slice(here.lastIndexOf('.') + 1)}`
+    const incarnation = parseInt(atB.slice(atB.lastIndexOf('.') + 1), 36)
+    let { garbage } = await a.ask('stats')
+    const garbageOfB = (await b.ask('stats')).garbage
+    const thrown = garbageFor('b', incarnation, stranger.maxFrame)
+    for (const bytes of thrown.inbox) await stranger.publish(inbox, bytes)
+    for (const bytes of thrown.heartbeats) await stranger.publish('hb', bytes)
+    for (const bytes of thrown.broadcasts) await stranger.publish(`g.${keyOf('news')}`, bytes)
+    const count = thrown.inbox.length + thrown.heartbeats.length + thrown.broadcasts.length
+    await a.ask('counted', 'garbage', garbage += count)
+    await b.ask('counted', 'garbage', garbageOfB + thrown.heartbeats.length)
+    for (const node of [a, b, c]) assert.deepEqual(node.story(), [], 'garbage changes nothing')
+    const forged = forgedBy('b', incarnation)
+    const stopListening = await stranger.listen(inbox, (bytes) => { forged.overhear(bytes) })
+    for (const [i, make] of forged.batches.entries()) {
+      const overheard = forged.overheard()
+      await b.reach(here)
+      await overheard
+      await stranger.publish(inbox, make())
+      // Who speaks for another resets its channel: what was bound to it ends, once, and goes on with a new one.
+      await a.until('the exit', (seen) => seen.length === i + 1)
+      await a.ask('counted', 'garbage', ++garbage)
+      await b.reach(here)
+      await a.reach(atB)
+      await a.ask('monitor', atB)
+      assert.equal(await a.ask('call', atB, 'echo', i), i)
+    }
+    await stopListening()
+    assert.equal((await a.ask('stats')).garbage, garbage, 'nothing was counted twice')
+    assert.deepEqual(a.story({ [atB]: 'b' }), forged.batches.map(() => '@exit b: noconnection'), 'only what the forger spoke for')
+    for (const node of [b, c]) assert.deepEqual(node.story(), [], node.name)
+    await arrived(await c.ask('stopLoad'), a, here)
+    client.say()
+    await client.answered()
+    assert.ok(client.undisturbed, client.end)
+    return `${count} counted and dropped, and nothing seen; ${forged.batches.length} under another's name reset its channel, each; others: nothing`
+  }
+}

@@ -1,0 +1,250 @@
+// A node in an operating-system process of the fault suite: a server with the plugin, its sockets and processes.
+import { EventEmitter, once } from 'node:events'
+import { setTimeout as pause } from 'node:timers/promises'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { nats } from '../../../lib/cluster/transports/nats.js'
+import { redis } from '../../../lib/cluster/transports/redis.js'
+import wsRelay from '../../../lib/index.js'
+import type { ClusterHealth, ClusterMembers, ClusterName, ClusterNodeInfo, ClusterStats } from '../../../types/cluster.js'
+import type { Pid } from '../../../types/pid.js'
+import type { Process, Processes } from '../../../types/processes.js'
+
+/** How a node reaches its engine. */
+export interface Joining { readonly node: string, readonly engine: 'nats' | 'redis', readonly port: number, readonly prefix: string }
+
+/** What the observer of a node received, and when: milliseconds since 1970. */
+export interface Happening { readonly topic: string, readonly payload: any, readonly at: number }
+
+/** The numbers that a process received under one topic. */
+export interface Tally { count: number, last: number, inOrder: boolean }
+
+/** What a load came to: numbers that were taken, refused, and broadcast to its group. */
+export interface Load { accepted: number, refused: number, broadcast: number }
+
+/** The code of an error. */
+export interface Refusal { readonly code: string }
+
+/** Messages are numbered for one process, broadcasts for all members of a group. */
+export type Numbered = 'number' | 'news'
+
+interface Loose { [topic: string]: any }
+
+class Tallies {
+  readonly #of: Record<Numbered, Tally> = { number: { count: 0, last: 0, inOrder: true }, news: { count: 0, last: 0, inOrder: true } }
+  readonly #changes = new EventEmitter()
+
+  add (topic: Numbered, number: number): void {
+    const tally = this.#of[topic]
+    tally.count++
+    if (number <= tally.last) tally.inOrder = false
+    tally.last = number
+    this.#changes.emit(topic)
+  }
+
+  /** Resolves when a number, or a later one, has come. */
+  async reaches (topic: Numbered, number: number): Promise<Tally> {
+    while (this.#of[topic].last < number) await once(this.#changes, topic)
+    return this.#of[topic]
+  }
+}
+
+/** One node. Every method is a command. */
+export class WorkerNode {
+  readonly #app: FastifyInstance
+  readonly #system: Processes
+  readonly #observer: Process<Loose>
+  readonly #tallies = new Map<Pid, Tallies>()
+  #load: (Load & { readonly timer: NodeJS.Timeout }) | undefined
+
+  private constructor (app: FastifyInstance, observer: Process<Loose>) {
+    this.#app = app
+    this.#system = app.processes
+    this.#observer = observer
+  }
+
+  static async start ({ node, engine, port, prefix }: Joining, tell: (happening: Happening) => void): Promise<WorkerNode> {
+    const cluster = engine === 'nats' ? nats({ servers: `127.0.0.1:${port}`, prefix, startTimeout: '60s' }) : redis({ host: '127.0.0.1', port, prefix, startTimeout: '60s' })
+    const app = Fastify()
+    await app.register(wsRelay, { node, cluster, closeTimeout: '1s' })
+    app.get<{ Querystring: { target: Pid } }>('/', (request, reply) => {
+      reply.header('x-ws-relay', JSON.stringify({ target_pid: request.query.target })).send()
+    })
+    await app.ready()
+    const system = app.processes
+    const observer = await new Promise<Process<Loose>>((resolve) => {
+      system.spawn<Loose, []>(async (self) => {
+        resolve(self)
+        await self.serve({}, ({ topic, payload }) => { tell({ topic, payload, at: Date.now() }) })
+      }, { trapLinks: true })
+    })
+    // What was there before the first change is told in the same way.
+    for (const { node, state } of system.cluster!.watch(observer.pid)) tell({ topic: '@node', payload: { node, state }, at: Date.now() })
+    return new WorkerNode(app, observer)
+  }
+
+  // Processes and sockets
+
+  observer (): Pid {
+    return this.#observer.pid
+  }
+
+  /** A process that counts the numbers it is sent, answers calls, and says to sockets what they say. */
+  spawn (): Pid {
+    const tallies = new Tallies()
+    const pid = this.#system.spawn<Loose, []>(async (self) => {
+      await self.serve({
+        number: ([number]) => { tallies.add('number', number) },
+        news: (number) => { tallies.add('news', number) },
+        echo (value, { reply }) { reply(value) },
+        silence () {},
+        'ws.message' ({ client_pid: client, type, data }) { self.send(client, 'ws.send', { type, data }) }
+      })
+    })
+    this.#tallies.set(pid, tallies)
+    return pid
+  }
+
+  /** Takes sockets, whose targets are in their query. @returns its port */
+  async listen (): Promise<number> {
+    const address = new URL(await this.#app.listen({ port: 0, host: '127.0.0.1' }))
+    return Number(address.port)
+  }
+
+  /** Resolves when a number, or a later one, has come. */
+  async received (pid: Pid, number: number, topic: Numbered = 'number'): Promise<Tally> {
+    return await this.#tallies.get(pid)!.reaches(topic, number)
+  }
+
+  alive (pid: Pid): boolean {
+    return this.#system.alive(pid)
+  }
+
+  exit (pid: Pid, reason: string): number {
+    this.#system.exit(pid, reason)
+    return Date.now()
+  }
+
+  monitor (pid: Pid): void {
+    this.#observer.monitor(pid)
+  }
+
+  link (pid: Pid): void {
+    this.#observer.link(pid)
+  }
+
+  send (pid: Pid, topic: string, payload: unknown): boolean {
+    return this.#observer.send(pid, topic, payload)
+  }
+
+  async call (pid: Pid, topic: string, payload: unknown): Promise<unknown> {
+    return await this.#observer.call(pid, topic, payload, { timeout: '2m' })
+  }
+
+  // Load
+
+  /** Sends 500 numbers a second to a process, each with 200 bytes, and broadcasts 50 a second to a group. */
+  startLoad (to: Pid, group?: string): void {
+    const timer = setInterval(() => { this.#sendSome(to, group) }, 20)
+    timer.unref()
+    this.#load = { timer, accepted: 0, refused: 0, broadcast: 0 }
+  }
+
+  #sendSome (to: Pid, group: string | undefined): void {
+    const load = this.#load!
+    for (let i = 0; i < 10; i++) {
+      // A number is used again when it was refused: what is accepted has no gap.
+      if (this.#observer.send(to, 'number', [load.accepted + 1, 'x'.repeat(200)])) load.accepted++
+      else load.refused++
+    }
+    if (group !== undefined) this.broadcast(group, ++load.broadcast)
+  }
+
+  /** What the load came to so far. */
+  load (): Load {
+    const { accepted, refused, broadcast } = this.#load!
+    return { accepted, refused, broadcast }
+  }
+
+  stopLoad (): Load {
+    clearInterval(this.#load!.timer)
+    return this.load()
+  }
+
+  // Groups
+
+  async join (group: string, pid: Pid): Promise<void> {
+    await this.#system.cluster!.groups.join(group, pid)
+  }
+
+  async members (group: string): Promise<ClusterMembers> {
+    return await this.#system.cluster!.groups.members(group)
+  }
+
+  broadcast (group: string, number: number): boolean {
+    return this.#system.cluster!.groups.broadcast(group, 'news', number)
+  }
+
+  // Names
+
+  async register (name: string, pid: Pid): Promise<ClusterName> {
+    return await this.#system.cluster!.names.register(name, pid)
+  }
+
+  /** Tries until it has the name. */
+  async takeOver (name: string, pid: Pid): Promise<ClusterName & { readonly at: number }> {
+    for (;;) {
+      try {
+        return { ...await this.register(name, pid), at: Date.now() }
+      } catch (error) {
+        if (!['FST_CLUSTER_NAME_TAKEN', 'FST_CLUSTER_UNAVAILABLE'].includes((error as Refusal).code)) throw error
+        await pause(100)
+      }
+    }
+  }
+
+  /** Why it does not get a name. */
+  async refusal (name: string, pid: Pid): Promise<Refusal> {
+    for (;;) {
+      try {
+        await this.register(name, pid)
+        return { code: 'none' }
+      } catch (error) {
+        const { code } = error as Refusal
+        if (code !== 'FST_CLUSTER_UNAVAILABLE') return { code }
+        await pause(100)
+      }
+    }
+  }
+
+  async lookup (name: string): Promise<ClusterName | undefined> {
+    return await this.#system.cluster!.names.lookup(name)
+  }
+
+  // What is known of it
+
+  nodes (): ClusterNodeInfo[] {
+    return this.#system.cluster!.nodes()
+  }
+
+  stats (): ClusterStats {
+    return this.#system.cluster!.stats()
+  }
+
+  /** Resolves when a counter has come so far. */
+  async counted (counter: keyof ClusterStats, least: number): Promise<void> {
+    while (this.stats()[counter] < least) await pause(10)
+  }
+
+  health (): ClusterHealth {
+    return this.#system.cluster!.health()
+  }
+
+  /** Stands still, as a body that never awaits would make it. */
+  block (ms: number): void {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+  }
+
+  async close (): Promise<void> {
+    await this.#app.close()
+  }
+}
