@@ -15,43 +15,16 @@ import { Router } from './router.js'
 import { timings } from './timing.js'
 import { isPid } from '../process/pid.js'
 import type { Cancellable, Clock } from './clock.js'
+import type { ClusterNodeOptions } from './node-options.js'
 import type { Hub, Peer } from './peer.js'
 import type { NodeListener } from './peers.js'
 import type { Timing } from './timing.js'
 import type { Elsewhere, Here } from '../process/elsewhere.js'
-import type { ClusterGroups, ClusterHealth, ClusterNames, ClusterNodeInfo, ClusterStats, ClusterTiming, Transport } from '../../types/cluster.js'
+import type { ClusterGroups, ClusterHealth, ClusterNames, ClusterNodeInfo, ClusterStats, Transport } from '../../types/cluster.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
-import type { Logger } from '../../types/processes.js'
 
-/** What the owner of a cluster node is told. */
-export interface ClusterEvents {
-  /** A process lost its cluster-wide name, for this node lost its lease: another may have it soon. */
-  nameLost (name: string, pid: Pid): void
-  /** Hands a broadcast to members on this node, in one loop: it is framed once. @returns how many took it */
-  broadcast (members: readonly Pid[], topic: string, payload: unknown, from: Pid | undefined): number
-  /** This node must not go on: `FST_CLUSTER_NODE_NAME_TAKEN`. */
-  fatal (error: Error): void
-}
-
-/** What a cluster node is made with; every value is checked already. */
-export interface ClusterNodeOptions {
-  readonly node: string
-  /** The incarnation in the PIDs of this node; {@link ClusterNode.start} may ask for a higher one. */
-  readonly incarnation: number
-  readonly prefix: string
-  readonly transport: Transport
-  readonly timing: ClusterTiming
-  /** Milliseconds. */
-  readonly startTimeout: number
-  readonly here: Here
-  readonly events: ClusterEvents
-  readonly logger: Logger
-  readonly clock?: Clock
-  /** From 0 to 1, as Math.random. */
-  readonly random?: () => number
-}
-
+export type { ClusterEvents, ClusterNodeOptions } from './node-options.js'
 export type { NodeListener } from './peers.js'
 
 /** One node of a cluster: its way to the processes of all others. */

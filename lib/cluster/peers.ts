@@ -120,7 +120,6 @@ export class Peers {
   /** It is down, and will not be heard of again. */
   forget (node: string): void {
     const peer = this.#peers.get(node)!
-    this.#dirty.delete(peer.channel)
     this.#peers.delete(node)
     this.#bySuffix.delete(peer.suffix)
   }

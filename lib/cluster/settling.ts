@@ -35,8 +35,10 @@ export class Settling {
       if (this.#unsettled?.id !== id) this.#unsettled = { id, since: clock.now() }
       if (clock.now() - this.#unsettled.since > timing.takeOver) {
         const entry = await register.get<Generation>(generationKey)
-        if (entry?.value.id === id) await register.cas(generationKey, { id, settled: true } satisfies Generation, entry.revision)
-        continue
+        if (entry?.value.id === id) {
+          await register.cas(generationKey, { id, settled: true } satisfies Generation, entry.revision)
+          continue
+        }
       }
       await this.#pauses.for(timing.renew / 4)
       if (!await this.#lease.acquire()) return id

@@ -58,7 +58,8 @@ export class TakeOver {
   async breakLease (record: NameRecord): Promise<boolean> {
     const { register, membership, clock, timing } = this.#host
     const { node, incarnation } = record
-    for (let isFirst = true; ; isFirst = false) {
+    let isFirst = true
+    for (;;) {
       const gone = this.isGone(record)
       const start = clock.now()
       const lease = await register.get<LeaseRecord>(leaseKey(node))
@@ -71,6 +72,7 @@ export class TakeOver {
         return await register.cas(leaseKey(node), broken, seen.revision) !== 0
       }
       if (membership.find(node)?.state === 'up' || (!isFirst && seen !== before)) return false
+      isFirst = false
       await this.#pauses.for(Math.min(timing.renew / 4, seen.since + timing.takeOver - start + 1))
     }
   }

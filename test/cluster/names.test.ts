@@ -1,5 +1,7 @@
 import t from 'tap'
 import { crash, TestCluster } from './support.js'
+import type { Names } from '../../lib/cluster/names.js'
+import type { Pid } from '../../types/pid.js'
 
 t.test('a name is taken over 8 s after the last renewal of a node that died was seen', async (t) => {
   for (let phase = 0; phase < 2000; phase += 250) {
@@ -21,4 +23,217 @@ t.test('a name is taken over 8 s after the last renewal of a node that died was 
     t.ok(took > 6000 && took < 8500, `after ${took} ms`)
     t.ok(taken.fence > fence)
   }
+})
+
+t.test('one process has a name at a time, and gives it back with its end, or before', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const [one, two] = [a.here.spawn(), a.here.spawn()]
+  const there = b.here.spawn()
+  const { names } = a.cluster
+  const first = await cluster.settle(names.register('leader', one))
+  t.equal(first.pid, one)
+  t.strictSame(await cluster.settle(names.register('leader', one)), first, 'again')
+  await t.rejects(cluster.settle(names.register('leader', two)), { code: 'FST_CLUSTER_NAME_TAKEN', message: new RegExp(one) })
+  await t.rejects(cluster.settle(b.cluster.names.register('leader', there)), { code: 'FST_CLUSTER_NAME_TAKEN', message: new RegExp(one) })
+  t.strictSame(await cluster.settle(b.cluster.names.lookup('leader')), first)
+  t.strictSame((names as Names).holder('leader'), first)
+  t.equal(await cluster.settle(b.cluster.names.unregister('leader')), false)
+  t.equal(await cluster.settle(names.unregister('leader')), true)
+  t.equal((names as Names).holder('leader'), undefined)
+  t.equal(await cluster.settle(b.cluster.names.lookup('leader')), undefined)
+  const second = await cluster.settle(b.cluster.names.register('leader', there))
+  t.ok(second.fence > first.fence)
+  b.here.end(there, 'done')
+  await cluster.run(100)
+  t.equal(await cluster.settle(names.lookup('leader')), undefined)
+  await cluster.run(10_000)
+  t.equal(a.cluster.size + b.cluster.size, 0)
+  t.equal(a.here.processes.get(one)!.watchers.size, 0)
+})
+
+t.test('two of one node that want a name take turns', async (t) => {
+  const cluster = new TestCluster()
+  const [a] = await cluster.start('a')
+  const [one, two] = [a.here.spawn(), a.here.spawn()]
+  const claims = Promise.allSettled([a.cluster.names.register('leader', one), a.cluster.names.register('leader', two)])
+  t.match(await cluster.settle(claims), [{ status: 'fulfilled', value: { pid: one } }, { status: 'rejected', reason: { code: 'FST_CLUSTER_NAME_TAKEN' } }])
+})
+
+t.test('what is no name, or no living process of this node, is refused', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const { names } = a.cluster
+  await t.rejects(names.register('no name', a.here.spawn()), { code: 'FST_PROCESS_INVALID_NAME' })
+  await t.rejects(names.lookup(''), { code: 'FST_PROCESS_INVALID_NAME' })
+  await t.rejects(names.unregister('/'), { code: 'FST_PROCESS_INVALID_NAME' })
+  for (const pid of [b.here.spawn(), 'x', 5]) await t.rejects(names.register('leader', pid as Pid), { code: 'FST_PROCESS_INVALID_PID' })
+  await t.rejects(names.register('leader', `99${a.here.suffix}` as Pid), { code: 'FST_PROCESS_NOT_ALIVE' })
+  const pid = a.here.spawn()
+  const claim = names.register('leader', pid)
+  a.here.end(pid, 'done')
+  await t.rejects(cluster.settle(claim), { code: 'FST_PROCESS_NOT_ALIVE' }, 'it ended while it was asked for')
+  await cluster.run(10_000)
+  t.equal(a.cluster.size, 0)
+  t.equal(await cluster.settle(names.lookup('leader')), undefined)
+})
+
+t.test('an engine that does not answer is one coded error, and what it may have done is undone', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const pid = a.here.spawn()
+  await cluster.settle(a.cluster.names.register('other', pid))
+  const { cas, get } = a.transport
+  a.transport.get = () => Promise.reject(new Error('it is away'))
+  await t.rejects(cluster.settle(a.cluster.names.lookup('leader')), { code: 'FST_CLUSTER_UNAVAILABLE', cause: { message: 'it is away' } })
+  await t.rejects(cluster.settle(a.cluster.names.register('leader', pid)), { code: 'FST_CLUSTER_UNAVAILABLE' })
+  a.transport.get = get
+  // It sets the name, and is away before anybody hears of it.
+  a.transport.cas = async (key, value, revision) => {
+    const answer = await cas.call(a.transport, key, value, revision)
+    if (!key.startsWith('test.name.')) return answer
+    a.transport.get = () => Promise.reject(new Error('it is away'))
+    throw new Error('it broke')
+  }
+  await t.rejects(cluster.settle(a.cluster.names.register('leader', pid)), { code: 'FST_CLUSTER_UNAVAILABLE' })
+  Object.assign(a.transport, { cas, get })
+  t.match(await cluster.settle(b.cluster.names.lookup('leader')), { pid })
+  t.equal(await cluster.settle(a.cluster.names.lookup('leader')), undefined, 'it stands there, and is not held')
+  await cluster.run(12_000)
+  t.ok(await cluster.settle(b.cluster.names.register('leader', b.here.spawn())), 'it was taken out')
+  // One whose outcome was not known is known when it is read.
+  let breaks = 1
+  a.transport.cas = async (key, value, revision) => {
+    const answer = await cas.call(a.transport, key, value, revision)
+    if (key.startsWith('test.name.') && breaks-- > 0) throw new Error('it broke')
+    return answer
+  }
+  t.match(await cluster.settle(a.cluster.names.register('third', pid)), { pid })
+})
+
+t.test('what is given back while the engine is away is taken out when it is back', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  await cluster.settle(a.cluster.names.register('leader', a.here.spawn()))
+  const { cas, get } = a.transport
+  const away = (): Promise<never> => Promise.reject(new Error('it is away'))
+  Object.assign(a.transport, { cas: away, get: away })
+  t.equal(await cluster.settle(a.cluster.names.unregister('leader')), true)
+  await cluster.run(3000)
+  Object.assign(a.transport, { cas, get })
+  await cluster.run(12_000)
+  t.equal(a.cluster.size, 0)
+  t.ok(await cluster.settle(b.cluster.names.register('leader', b.here.spawn())))
+})
+
+t.test('an answer that comes after a fence is void', async (t) => {
+  const cluster = new TestCluster()
+  const [a] = await cluster.start('a')
+  const [one, two] = [a.here.spawn(), a.here.spawn()]
+  await cluster.settle(a.cluster.names.register('other', one))
+  const { cas } = a.transport
+  let held: Promise<void> | undefined
+  let release = (): void => {}
+  // The name is set, and while the answer is under way the lease runs out.
+  a.transport.cas = async (key, value, revision) => {
+    if (key.startsWith('test.lease.') && held !== undefined) throw new Error('it is away')
+    const answer = await cas.call(a.transport, key, value, revision)
+    if (!key.startsWith('test.name.') || value === undefined || held !== undefined) return answer
+    held = new Promise((resolve) => { release = resolve })
+    await held
+    return answer
+  }
+  const claim = a.cluster.names.register('leader', two)
+  await cluster.run(1900)
+  t.equal((a.cluster.names as Names).holder('leader'), undefined)
+  // The register waits 2 s for an answer: the lease of the other name is made to end before.
+  a.machine.frozenUntil = cluster.world.now + 7000
+  release()
+  await cluster.run(7000)
+  const outcome = await cluster.settle(claim.catch((err: unknown) => err))
+  t.match(outcome, { code: 'FST_CLUSTER_UNAVAILABLE' })
+  t.equal((a.cluster.names as Names).holder('leader'), undefined)
+  t.match(a.told, [{ lost: 'other', pid: one }])
+})
+
+t.test('a node that is cut off loses its names after 6 s, and another has them after 8 s', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const pid = a.here.spawn()
+  const { fence } = await cluster.settle(a.cluster.names.register('leader', pid))
+  await cluster.run(5000)
+  a.transport.partitioned = true
+  a.transport.cut()
+  const there = b.here.spawn()
+  const since = cluster.world.now
+  let lostAt: number | undefined
+  let taken: { readonly fence: number } | undefined
+  const claim = async (): Promise<void> => {
+    while (taken === undefined) {
+      taken = await b.cluster.names.register('leader', there).catch(() => undefined)
+      await new Promise<void>((resolve) => { b.machine.after(100, resolve) })
+    }
+  }
+  const claiming = claim()
+  while (taken === undefined) {
+    await cluster.run(20)
+    if (lostAt === undefined && a.told.length > 0) lostAt = cluster.world.now
+  }
+  const took = cluster.world.now - since
+  await cluster.settle(claiming)
+  t.match(a.told, [{ lost: 'leader', pid }])
+  t.ok(lostAt! - since <= 6200, `lost after ${lostAt! - since} ms`)
+  t.ok(took > lostAt! - since && took < 8800, `taken over after ${took} ms`)
+  t.ok(taken.fence > fence)
+  a.transport.partitioned = false
+  a.transport.reconnect()
+  await cluster.run(15_000)
+  t.match(await cluster.settle(a.cluster.names.lookup('leader')), { pid: there })
+  t.equal(a.cluster.size, 0)
+})
+
+t.test('a store that lost its data is told again what is held', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const pid = a.here.spawn()
+  const held = await cluster.settle(a.cluster.names.register('leader', pid))
+  cluster.engine.stop(true)
+  cluster.engine.start()
+  await cluster.run(3000)
+  const there = b.here.spawn()
+  const claim = cluster.settle(b.cluster.names.register('leader', there).catch((err: unknown) => err))
+  t.match(await claim, { code: 'FST_CLUSTER_NAME_TAKEN' })
+  t.strictSame((a.cluster.names as Names).holder('leader'), held)
+  t.strictSame(await cluster.settle(b.cluster.names.lookup('leader')), held)
+  t.strictSame(a.told, [])
+})
+
+t.test('what another has in a new store is lost', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const pid = a.here.spawn()
+  await cluster.settle(a.cluster.names.register('leader', pid))
+  cluster.engine.stop(true)
+  const key = `test.name.${Buffer.from('leader').toString('base64url')}`
+  const record = { pid: b.here.spawn(), node: 'b', incarnation: parseInt(b.here.suffix.split('.')[1], 36), fence: 1, claim: 'x', sure: true }
+  cluster.engine.cas(key, Buffer.from(JSON.stringify(record)), 0)
+  cluster.engine.start()
+  await cluster.run(5000)
+  t.match(a.told, [{ lost: 'leader', pid }])
+  t.equal(a.here.processes.get(pid)!.watchers.size, 0)
+})
+
+t.test('a node that leaves gives back what it holds', async (t) => {
+  const cluster = new TestCluster()
+  const [a] = await cluster.start('a')
+  const pid = a.here.spawn()
+  await cluster.settle(a.cluster.names.register('leader', pid))
+  await cluster.settle(a.cluster.close())
+  t.equal(a.machine.timers, 0)
+  t.equal(a.here.processes.get(pid)!.watchers.size, 0)
+  t.strictSame(a.told, [])
+  await t.rejects(a.cluster.names.register('leader', pid), { code: 'FST_CLUSTER_UNAVAILABLE' })
+  await t.rejects(a.cluster.names.lookup('leader'), { code: 'FST_CLUSTER_UNAVAILABLE' })
+  const [c] = await cluster.start('c')
+  t.ok(await cluster.settle(c.cluster.names.register('leader', c.here.spawn())), 'at once')
 })

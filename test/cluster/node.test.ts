@@ -1,6 +1,6 @@
 import t from 'tap'
 import fc from 'fast-check'
-import { TestCluster, watcher } from './support.js'
+import { crash, TestCluster, watcher } from './support.js'
 import { encodeChannelHeader, encodeFrame, encodeSource } from '../../lib/cluster/codec.js'
 import { errorCodes } from '../../lib/errors.js'
 import type { TestNode } from './support.js'
@@ -310,4 +310,46 @@ t.test('the log, the counters and the health tell what an operator has to know',
   t.match(lines('the engine is back'), [{ level: 'info' }])
   t.equal(lines('a node is up').length, 2)
   t.strictSame(a.cluster.health(), { ready: true })
+})
+
+t.test('what a lost node watched here is let go', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const here = a.here.spawn()
+  b.cluster.elsewhere.watch(here, watcher())
+  await cluster.run(100)
+  t.equal(a.here.processes.get(here)!.watchers.size, 1)
+  await crash(b)
+  await cluster.run(10_000)
+  t.equal(a.here.processes.get(here)!.watchers.size, 0)
+  t.equal(a.cluster.size, 0)
+})
+
+t.test('the end of an old link, on its way while it is unlinked and linked again, ends nothing: the new one tells', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const here = a.here.spawn()
+  const there = b.here.spawn()
+  const exits: unknown[] = []
+  a.here.linkedEnded = (pid, { reason }) => { exits.push(pid, reason) }
+  a.cluster.elsewhere.link(here, there)
+  await cluster.run(100)
+  b.here.end(there, 'crashed')
+  a.cluster.elsewhere.unlink(here, there)
+  a.cluster.elsewhere.link(here, there)
+  await cluster.run(500)
+  t.strictSame(exits, [here, 'noproc'])
+  t.equal(a.cluster.size + b.cluster.size, 0)
+})
+
+t.test('a PID with a number that no process can have is of nobody', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const impossible = `${'9'.repeat(16)}${b.here.suffix}` as Pid
+  t.notOk(a.cluster.elsewhere.send(impossible, 'hello', 1, undefined))
+  t.notOk(a.cluster.elsewhere.exit(impossible, 'x'))
+  const told = watcher()
+  a.cluster.elsewhere.watch(impossible, told)
+  t.match(told.exits, [{ reason: 'noproc' }])
+  t.equal(await a.cluster.elsewhere.bind(impossible, told), 'it is not alive')
 })

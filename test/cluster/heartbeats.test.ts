@@ -1,0 +1,83 @@
+import t from 'tap'
+import { decodeNumber, decodeSource, encodeNumber, encodeSource } from '../../lib/cluster/codec.js'
+import { Heartbeats } from '../../lib/cluster/heartbeats.js'
+import { timings } from '../../lib/cluster/timing.js'
+import { Calm, Machine, World } from './simulator.js'
+import { counters } from './support.js'
+
+function setUp (random = 0) {
+  const world = new World(new Calm(1))
+  const machine = new Machine(world)
+  const stats = counters()
+  const said: (number | undefined)[] = []
+  const told: unknown[] = []
+  const known = { heard: true }
+  const heartbeats = new Heartbeats({
+    clock: machine,
+    timing: timings.default,
+    random: () => random,
+    counters: stats,
+    line: {
+      heartbeats: 'fwr.hb',
+      publish (topic, source, parts) {
+        t.match([topic, source], ['fwr.hb', { type: 2 }])
+        said.push(decodeNumber(Buffer.concat(parts), 0))
+        return true
+      }
+    },
+    membership: {
+      bye (node, incarnation) { told.push(['bye', node, incarnation]) },
+      heard (node, incarnation) {
+        told.push(['heard', node, incarnation])
+        return known.heard
+      }
+    }
+  })
+  const hear = (what: number, type = 2): void => { heartbeats.heard(Buffer.concat([encodeSource({ type, node: 'b', incarnation: 5 }), encodeNumber(what)])) }
+  return { machine, stats, said, told, known, heartbeats, hear, run: (ms: number) => world.runUntil(world.now + ms, () => {}) }
+}
+
+t.test('it beats every second, up to a tenth sooner, until it is stopped', async (t) => {
+  const { heartbeats, said, machine, run } = setUp(0.5)
+  heartbeats.stop()
+  heartbeats.start()
+  await run(949)
+  t.strictSame(said, [])
+  await run(1)
+  t.strictSame(said, [0])
+  await run(950 * 3)
+  t.strictSame(said, [0, 0, 0, 0])
+  heartbeats.stop()
+  t.equal(machine.timers, 0)
+})
+
+t.test('a hello is answered by a beat, if its node may be listened to', async (t) => {
+  const { said, told, known, hear } = setUp()
+  hear(1)
+  t.strictSame(said, [0])
+  hear(0)
+  known.heard = false
+  hear(1)
+  t.strictSame(said, [0])
+  t.strictSame(told, [['heard', 'b', 5], ['heard', 'b', 5], ['heard', 'b', 5]])
+})
+
+t.test('a hello and a goodbye are said, and heard', async (t) => {
+  const { heartbeats, said, told, hear } = setUp()
+  heartbeats.hello()
+  heartbeats.bye()
+  t.strictSame(said, [1, 2])
+  hear(2)
+  t.strictSame(told, [['bye', 'b', 5]])
+})
+
+t.test('what is no heartbeat is counted as garbage', async (t) => {
+  const { heartbeats, stats, told, hear } = setUp()
+  hear(0, 1)
+  heartbeats.heard(Buffer.from('x'))
+  const cut = encodeSource({ type: 2, node: 'b', incarnation: 5 })
+  t.ok(decodeSource(cut))
+  heartbeats.heard(cut)
+  t.equal(stats.garbage, 3)
+  t.strictSame(told, [])
+})
