@@ -1,0 +1,60 @@
+// What the sentences of the contract are played on: node `a` is in the test's process, `b` and `c` are
+// in one each.
+import t from 'tap'
+import { sees, stageOf } from './stage.js'
+import { createProcesses } from '../../../lib/process/index.js'
+import { deferred } from '../../process/helpers.js'
+import type { FarNode } from './host.js'
+import type { EngineName } from './worker.js'
+import type { Loose } from '../../process/helpers.js'
+import type { Pid } from '../../../types/pid.js'
+import type { Process, ProcessSystem, SpawnOptions } from '../../../types/processes.js'
+
+export interface Nodes { readonly a: ProcessSystem, readonly b: FarNode, readonly c: FarNode }
+
+let joined: Promise<Nodes> | undefined
+
+/** The nodes of a test file. */
+export async function nodesOf (engine: EngineName): Promise<Nodes> {
+  return await (joined ??= join(engine))
+}
+
+async function join (engine: EngineName): Promise<Nodes> {
+  const stage = await stageOf(engine)
+  const prefix = 'contract'
+  const a = createProcesses({ node: 'a', cluster: stage.engine(prefix), closeTimeout: 20 })
+  t.teardown(() => a.close())
+  const [b, c] = await Promise.all([stage.node(stage.hosts[0], 'b', prefix), stage.node(stage.hosts[1], 'c', prefix), a.ready()])
+  await Promise.all([sees(a, ['b', 'c']), b.ask('sees', ['a', 'c']), c.ask('sees', ['a', 'b'])])
+  return { a, b, c }
+}
+
+/** A process of `a` that waits, and its `self`. */
+export async function started ({ a }: Nodes, options: SpawnOptions<[]> = {}): Promise<Process<Loose>> {
+  const self = deferred<Process<Loose>>()
+  a.spawn<Loose, []>(async (given) => {
+    self.resolve(given)
+    await given.receive({ topic: 'end' })
+  }, options)
+  return await self.promise
+}
+
+/** Of a node that nobody has heard of. */
+export const nowhere = '1@nowhere.abc' as Pid
+
+/** A PID that a node has had, and has no more. */
+export async function dead (node: FarNode): Promise<Pid> {
+  const { pid, exited } = await node.spawn()
+  await node.ask('system', 'exit', pid)
+  await exited
+  return pid
+}
+
+/** A process of `a` that answers. */
+export function echo ({ a }: Nodes): Pid {
+  return a.spawn<Loose, []>((self) => self.serve({ echo: (value, { reply }) => { reply(value) } }))
+}
+
+export type Tap = typeof t
+/** Names a behaviour, and what shows it. */
+export type Sentence = (text: string, body: (t: Tap, nodes: Nodes) => Promise<void>) => void
