@@ -102,15 +102,15 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'a group forgets a member that joined twice when it leaves once',
     file: 'process/groups.ts',
-    search: 'if (times > 1) members.set(pid, times - 1)',
-    replace: 'if (times > 2) members.set(pid, times - 1)',
+    search: 'if (this.#again.size > 0 && this.#leaveOnce(group, pid)) return true\n',
+    replace: '',
     suites: ['relations']
   },
   {
     name: 'watchers are told of each time a member joins',
     file: 'process/groups.ts',
-    search: '    if (times > 0) return\n',
-    replace: '',
+    search: '      this.#joinAgain(group, pid)\n      return\n',
+    replace: '      this.#joinAgain(group, pid)\n',
     suites: ['relations']
   },
   {
