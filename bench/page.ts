@@ -76,8 +76,10 @@ export function timingSection (name: string, timed: readonly Timed[]): string {
 }
 
 export function sleepingSection (sleeping: readonly Sleeping[]): string {
-  const rows = sleeping.map(({ count, body, heap, rss }) => [`${count.toLocaleString('en')}, ${body === 'serve' ? '`serve`' : '`for await`'}`, show(heap), show(rss)])
-  return `### A process that waits for mail\n\n${table(['processes', 'heap, KiB', 'RSS, KiB'], rows)}`
+  const rows = sleeping.map(({ count, what, engine, heap, rss }) =>
+    [`${count.toLocaleString('en')}, ${engine ? `the engine alone: ${what}` : `\`${what}\``}`, show(heap), show(rss)])
+  return `### A process that waits for mail\n\n${table(['processes', 'heap, KiB', 'RSS, KiB'], rows)}\n\n` +
+    'The engine alone: code that waits in the same way, what wakes it, and, where it is an async function, two bound functions that are told of its end.'
 }
 
 export function stallSection ({ connections, seconds, ours, intervals }: Stalls): string {

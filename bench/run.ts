@@ -15,6 +15,12 @@ import type { Timed } from './process/timing.js'
 
 const parts = ['compare', 'events', 'growth', 'process'] as const
 const timed = ['hop', 'scheduler', 'frames', 'relations', 'names', 'groups', 'spawn']
+/** What waits for mail, each behind what the engine alone holds for the like. */
+const asleep: ReadonlyArray<[what: string, engine: boolean]> = [
+  ['a promise', true], ['serve', false],
+  ['await of a promise', true], ['await serve', false], ['receive', false],
+  ['for await of promises', true], ['for await', false]
+]
 
 const { values } = parseArgs({
   options: {
@@ -80,9 +86,9 @@ async function run (): Promise<Results> {
     }
     results.sleeping = []
     for (const count of quick ? [100_000] : [100_000, 1_000_000]) {
-      for (const body of ['serve', 'loop'] as const) {
-        const { heap, rss } = await runInProcess<Pick<Sleeping, 'heap' | 'rss'>>('sleeping', { count, body })
-        results.sleeping.push({ count, body, heap, rss })
+      for (const [what, engine] of asleep) {
+        const { heap, rss } = await runInProcess<Pick<Sleeping, 'heap' | 'rss'>>('sleeping', { count, what })
+        results.sleeping.push({ count, what, engine, heap, rss })
       }
     }
     print(sleepingSection(results.sleeping))

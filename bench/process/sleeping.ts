@@ -1,11 +1,34 @@
 import { processes, turn } from './system.js'
-import type { Process } from '../../lib/process/index.js'
+import type { Process, ProcessInfo } from '../../lib/process/index.js'
 
-const bodies = {
-  serve: (self: Process) => self.serve({}),
-  loop: async (self: Process) => {
-    for await (const message of self.inbox) if (message.topic === '@cancel') break
-  }
+/** What waits for mail, by the code that waits. */
+const bodies: Record<string, (self: Process) => unknown> = {
+  serve: (self) => self.serve({}),
+  'await serve': async (self) => { await self.serve({}) },
+  'for await': async (self) => { for await (const { topic } of self.inbox) if (topic === '@cancel') break },
+  receive: async (self) => { while ((await self.receive()).topic !== '@cancel'); }
+}
+
+/** What resolves each promise of the engine's own rows; nobody calls them. */
+let resolvers: unknown[] = []
+let waiting = 0
+
+function wait (): Promise<IteratorResult<string, undefined>> {
+  return new Promise((resolve) => { resolvers[waiting++] = resolve })
+}
+
+const steps = { [Symbol.asyncIterator] () { return this }, next: wait }
+const told = { returned () {}, failed () {} }
+
+/** The same with nothing of ours: what the engine holds for code that waits, for who wakes it, and for who is told of its end. */
+const engine: Record<string, () => unknown> = {
+  'a promise': wait,
+  'await of a promise': () => { tell(async () => { await wait() }) },
+  'for await of promises': () => { tell(async () => { for await (const topic of steps) if (topic === '@cancel') break }) }
+}
+
+function tell (body: () => Promise<void>): void {
+  body().then(told.returned.bind(told), told.failed.bind(told))
 }
 
 async function memory (): Promise<{ rss: number, heapUsed: number }> {
@@ -16,19 +39,37 @@ async function memory (): Promise<{ rss: number, heapUsed: number }> {
   return process.memoryUsage()
 }
 
-/** KiB of a process that waits for mail. */
-export async function sleeping ({ count, body }: { count: number, body: keyof typeof bodies }) {
-  const start = async (count: number): Promise<void> => {
-    let last = ''
-    for (let i = 0; i < count; i++) {
-      last = processes.spawn(bodies[body])
-      if (i % 10_000 === 0) await turn()
+async function start (what: string, count: number, woken: boolean): Promise<void> {
+  let last = ''
+  for (let i = 0; i < count; i++) {
+    if (what in engine) engine[what]()
+    else {
+      last = processes.spawn(bodies[what])
+      if (woken) processes.send(last, 'tick')
     }
-    while (processes.info(last)?.status !== 'waiting') await turn()
+    if (i % 10_000 === 0) await turn()
   }
-  await start(1000) // code, and what is made once
+  if (last !== '') while (!asleep(processes.info(last)!)) await turn()
+}
+
+function asleep ({ status, mailbox }: ProcessInfo): boolean {
+  return status === 'waiting' && mailbox === 0
+}
+
+export interface SleepingOptions {
+  count: number
+  /** A name of {@link bodies} or {@link engine}. */
+  what: string
+  /** Each has had a message. */
+  woken?: boolean
+}
+
+/** KiB of a process that waits for mail, or of what the engine holds for one. */
+export async function sleeping ({ count, what, woken = false }: SleepingOptions): Promise<{ heap: number, rss: number }> {
+  resolvers = what in engine ? Array.from({ length: count + 1000 }, () => undefined) : []
+  await start(what, 1000, woken) // code, and what is made once
   const before = await memory()
-  await start(count)
+  await start(what, count, woken)
   const after = await memory()
   return { heap: (after.heapUsed - before.heapUsed) / count / 1024, rss: (after.rss - before.rss) / count / 1024 }
 }

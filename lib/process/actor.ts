@@ -1,20 +1,22 @@
 import { errorCodes, toError } from '../errors.js'
+import { Extras } from './extras.js'
 import { GroupNews } from './group-news.js'
 import { isSystemTopic, Mail } from './message.js'
 import { Mailbox } from './mailbox.js'
 import { Monitors } from './monitors.js'
 import { ProcessTimers } from './timers.js'
+import { Self } from './self.js'
 import { Service, unhandled } from './service.js'
 import type { Answer, Call, CallOwner } from './calls.js'
 import type { Description, Target } from './entity.js'
-import type { Feeder } from './mailbox.js'
+import type { Feeder, MailboxLimits } from './mailbox.js'
 import type { Handlers, Otherwise } from './service.js'
 import type { Waiter, Wanted } from './receive.js'
 import type { Runtime } from './runtime.js'
 import type { Runnable } from './scheduler.js'
 import type { SystemTopics } from '../../types/messages.js'
 import type { Monitor, Pid } from '../../types/pid.js'
-import type { Logger, ProcessInfo } from '../../types/processes.js'
+import type { Groups, Logger, ProcessInfo } from '../../types/processes.js'
 
 /** Messages a process may handle in one turn. The clock is looked at between turns only. */
 const slice = 16
@@ -23,14 +25,25 @@ const slice = 16
 export interface ActorOptions {
   readonly kind: 'process' | 'supervisor'
   readonly label: string
-  readonly run: () => unknown
-  readonly mailboxLimit: number
+  readonly body: (self: unknown, ...args: unknown[]) => unknown
+  readonly args: readonly unknown[]
+  readonly mailboxLimits: MailboxLimits
   readonly trapLinks: boolean
+}
+
+/** Why a process stops. */
+interface Stopping {
+  readonly reason: string
+  /** The reason of the signal: made when it is asked for. */
+  error: Error | undefined
+  /** What a handler threw: it ends the process, whatever the body makes of it. */
+  readonly failure: Error | undefined
 }
 
 /**
  * One process: its mailbox, who in there gets the mail (a waiting `receive`, or the handlers of
- * `serve`), and its end. What its body sees of it is `self.ts`.
+ * `serve`), and its end. What its body sees of it is `self.ts`. Each field costs every process 8
+ * bytes: what only some need is in `extras.ts`, or in `Stopping`.
  */
 export class Actor implements Target, Runnable, CallOwner {
   readonly pid: Pid
@@ -38,45 +51,37 @@ export class Actor implements Target, Runnable, CallOwner {
   readonly mailbox: Mailbox
   trapLinks: boolean
   queued = false
-  ended = false
-  readonly #runtime: Runtime
+  readonly runtime: Runtime
   readonly #label: string
+  /** In whole milliseconds: a fraction takes memory of its own. */
   readonly #startedAt: number
-  #run: (() => unknown) | undefined
+  /** What it was started with; undefined once it runs. */
+  #start: ActorOptions | undefined
   #slice = 0
   /** Who waits for mail, in order; each knows the next. */
   #waiter: Waiter | undefined
-  #turnedAway = false
   #service: Service | undefined
-  /** Told to stop: by `cancel` (mail already there comes first), or from inside. */
-  #told: 'cancel' | 'stop' | undefined
-  #stopReason: string | undefined
-  #stopError: Error | undefined
-  /** What a handler threw: it ends the process, whatever the body makes of it. */
-  #failure: Error | undefined
-  #controller: AbortController | undefined
-  #timers: ProcessTimers | undefined
-  #log: Logger | undefined
-  #monitors: Monitors | undefined
-  #calls: Set<Call> | undefined
-  #groupNews: GroupNews | undefined
+  /** Told to stop by `cancel` (mail already there comes first), or from inside; or it has ended. */
+  #told: 'cancel' | 'stop' | 'end' | undefined
+  #stopping: Stopping | undefined
+  #extras: Extras | undefined
 
   constructor (runtime: Runtime, pid: Pid, options: ActorOptions) {
-    this.#runtime = runtime
+    this.runtime = runtime
     this.pid = pid
     this.kind = options.kind
     this.#label = options.label
-    this.#run = options.run
+    this.#start = options
     this.trapLinks = options.trapLinks
-    this.mailbox = new Mailbox(options.mailboxLimit, runtime.mailboxBytes)
-    this.#startedAt = performance.now()
+    this.mailbox = new Mailbox(options.mailboxLimits)
+    this.#startedAt = Math.floor(performance.now())
   }
 
   // Mail in
 
   deliver (topic: string, payload: unknown, from: Pid | undefined, call?: Answer): boolean {
     if (this.stopping || this.mailbox.full) {
-      this.#runtime.counters.refused++
+      this.runtime.counters.refused++
       return false
     }
     this.#push(new Mail(topic, payload, from, call))
@@ -84,7 +89,7 @@ export class Actor implements Target, Runnable, CallOwner {
   }
 
   accept (topic: string, payload: unknown, from: Pid, bytes: number): void {
-    if (this.stopping) this.#runtime.counters.refused++
+    if (this.stopping) this.runtime.counters.refused++
     else this.#push(new Mail(topic, payload, from, undefined, bytes))
   }
 
@@ -92,9 +97,9 @@ export class Actor implements Target, Runnable, CallOwner {
     if (this.stopping) return
     if (topic === '@group') {
       const news = payload as SystemTopics['@group']
-      this.#groupNews ??= new GroupNews()
-      if (this.mailbox.full && this.#groupNews.merge(news)) return
-      this.#groupNews.waits(news)
+      const groupNews = this.#extra.groupNews ??= new GroupNews()
+      if (this.mailbox.full && groupNews.merge(news)) return
+      groupNews.waits(news)
     }
     this.#push(new Mail(topic, payload, undefined))
   }
@@ -112,10 +117,10 @@ export class Actor implements Target, Runnable, CallOwner {
   }
 
   #push (mail: Mail): void {
-    this.#runtime.counters.sent++
+    this.runtime.counters.sent++
     this.mailbox.push(mail)
     // A selective receive is not woken to look through its whole mailbox in vain.
-    if (this.#service?.busy === false || this.#waiterFor(mail.topic) !== undefined) this.#runtime.scheduler.schedule(this)
+    if (this.#service?.busy === false || this.#waiterFor(mail.topic) !== undefined) this.runtime.scheduler.schedule(this)
   }
 
   // Mail out
@@ -124,15 +129,15 @@ export class Actor implements Target, Runnable, CallOwner {
     const mail = this.mailbox.take(wanted)
     if (mail === undefined) return undefined
     this.#slice--
-    this.#runtime.counters.delivered++
-    if (mail.topic === '@group') this.#groupNews!.taken(mail.payload as SystemTopics['@group'])
+    this.runtime.counters.delivered++
+    if (mail.topic === '@group') this.#extra.groupNews!.taken(mail.payload as SystemTopics['@group'])
     return mail
   }
 
   /** A message for code that asks right now: none when its turn is over, or others wait before it. */
   takeNow (wanted: Wanted): Mail | undefined {
     if (this.mailbox.length === 0 || this.#slice <= 0 || this.#waiter !== undefined || this.#told === 'stop') return undefined
-    return this.#runtime.scheduler.mayGoOn() ? this.#take(wanted) : undefined
+    return this.runtime.scheduler.mayGoOn() ? this.#take(wanted) : undefined
   }
 
   /** A body waits for mail: it gets it at a later turn. */
@@ -141,20 +146,21 @@ export class Actor implements Target, Runnable, CallOwner {
       this.#turnAway(waiter)
       return
     }
+    waiter.behind = undefined
     if (this.#waiter === undefined) this.#waiter = waiter
     else {
       let last = this.#waiter
-      while (last.next !== undefined) last = last.next
-      last.next = waiter
+      while (last.behind !== undefined) last = last.behind
+      last.behind = waiter
     }
     this.#wake()
   }
 
   /** Code that asks again and again in vain, in a loop that catches all, must let the event loop breathe. */
   #turnAway (waiter: Waiter): void {
-    if (this.#turnedAway) this.#runtime.scheduler.afterBreath(() => { waiter.stop() })
+    if (this.#extra.turnedAway) this.runtime.scheduler.afterBreath(() => { waiter.stop() })
     else waiter.stop()
-    this.#turnedAway = true
+    this.#extra.turnedAway = true
   }
 
   /** The time of a waiter is over: it gets what is there, and nothing otherwise. @returns whether it got nothing */
@@ -165,18 +171,18 @@ export class Actor implements Target, Runnable, CallOwner {
 
   #waiterFor (topic: string): Waiter | undefined {
     let waiter = this.#waiter
-    while (waiter?.wanted !== undefined && !waiter.wanted(topic)) waiter = waiter.next
+    while (waiter?.wanted !== undefined && !waiter.wanted(topic)) waiter = waiter.behind
     return waiter
   }
 
   #dismiss (waiter: Waiter): boolean {
     if (this.#waiter === waiter) {
-      this.#waiter = waiter.next
+      this.#waiter = waiter.behind
       return true
     }
-    for (let other = this.#waiter; other !== undefined; other = other.next) {
-      if (other.next !== waiter) continue
-      other.next = waiter.next
+    for (let other = this.#waiter; other !== undefined; other = other.behind) {
+      if (other.behind !== waiter) continue
+      other.behind = waiter.behind
       return true
     }
     return false
@@ -201,28 +207,29 @@ export class Actor implements Target, Runnable, CallOwner {
   /** Asks for a turn if somebody waits for one. */
   #wake (): void {
     if (this.#waiter === undefined && this.#service?.busy !== false) return
-    if (this.mailbox.length > 0 || this.#told !== undefined) this.#runtime.scheduler.schedule(this)
+    if (this.mailbox.length > 0 || this.#told !== undefined) this.runtime.scheduler.schedule(this)
   }
 
   turn (): boolean {
     if (this.ended) return false
     this.#slice = slice
-    const run = this.#run
-    if (run !== undefined) {
-      this.#run = undefined
-      return this.#start(run)
+    const start = this.#start
+    if (start !== undefined) {
+      this.#start = undefined
+      return this.#run(start)
     }
     const attended = this.#attend()
     const service = this.#service
     return service?.busy === false ? this.#handleMail(service) || attended : attended
   }
 
-  #start (run: () => unknown): boolean {
+  #run ({ body, args }: ActorOptions): boolean {
     try {
-      const result = run()
+      const result = body(new Self(this.runtime, this), ...args)
       const promise = asPromise(result)
       if (promise === undefined) this.#returned(result)
-      else promise.then((value) => { this.#returned(value) }, (thrown) => { this.#failed(thrown) })
+      else if (promise === this.#service?.over) this.#service.isBody = true
+      else this.#follow(promise)
       return promise !== undefined
     } catch (thrown) {
       this.#failed(thrown)
@@ -230,10 +237,15 @@ export class Actor implements Target, Runnable, CallOwner {
     }
   }
 
+  /** Ends with a promise. Bound functions take less memory than closures, and wait as long as the process lives. */
+  #follow (promise: Promise<unknown>): void {
+    promise.then(this.#returned.bind(this), this.#failed.bind(this))
+  }
+
   /** Gives those who wait what is there for them. @returns whether anybody goes on */
   #attend (): boolean {
     let goesOn = false
-    for (let waiter = this.#waiter; waiter !== undefined; waiter = waiter.next) {
+    for (let waiter = this.#waiter; waiter !== undefined; waiter = waiter.behind) {
       const mail = this.#take(waiter.wanted)
       if (mail === undefined && !this.#isOver(waiter)) continue
       this.#dismiss(waiter)
@@ -276,7 +288,7 @@ export class Actor implements Target, Runnable, CallOwner {
       return undefined
     }
     if (!isSystemTopic(mail.topic)) {
-      this.#runtime.counters.deadLetters++
+      this.runtime.counters.deadLetters++
       if (mail.isCall) mail.fail(new Error('no handler for this topic'))
     }
     return undefined
@@ -296,47 +308,61 @@ export class Actor implements Target, Runnable, CallOwner {
       this.#handled(service)
       return
     }
-    if (this.#service === service) this.#service = undefined
+    if (this.#service === service) {
+      this.#service = undefined
+      if (service.isBody) this.#follow(service.over)
+    }
     service.fail(thrown)
-    if (this.stopping) return
-    this.#failure = toError(thrown)
-    this.#halt('error')
+    if (!this.stopping) this.#halt('error', toError(thrown))
   }
 
   #settleService (): void {
-    this.#service?.settle()
+    const service = this.#service
+    if (service === undefined) return
     this.#service = undefined
+    if (service.isBody) this.#follow(service.over)
+    service.settle()
   }
 
   // The end
 
+  get ended (): boolean {
+    return this.#told === 'end'
+  }
+
   /** Told to stop, or ended: nothing more is accepted. */
   get stopping (): boolean {
-    return this.#told !== undefined || this.ended
+    return this.#told !== undefined
   }
 
   /** The reason of the signal, and what a `receive` rejects with. Of a process that is stopping only. */
   get stopError (): Error {
-    this.#stopError ??= new errorCodes.FST_PROCESS_STOPPED(this.pid, this.#stopReason!)
-    return this.#stopError
+    const stopping = this.#stopping!
+    stopping.error ??= new errorCodes.FST_PROCESS_STOPPED(this.pid, stopping.reason)
+    return stopping.error
   }
 
   get signal (): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController()
-      if (this.stopping) this.#controller.abort(this.stopError)
+    const extra = this.#extra
+    if (extra.controller === undefined) {
+      extra.controller = new AbortController()
+      if (this.stopping) extra.controller.abort(this.stopError)
     }
-    return this.#controller.signal
+    return extra.controller.signal
+  }
+
+  #abort (): void {
+    this.#extras?.controller?.abort(this.stopError)
   }
 
   cancel (from: Pid | undefined, reason: string): boolean {
     if (this.stopping) return true
-    this.#stopReason = reason
     // After this nothing is accepted: it is the last message.
     this.#push(new Mail('@cancel', { from, reason }, from))
     this.#told = 'cancel'
+    this.#stopping = { reason, error: undefined, failure: undefined }
     this.#wake()
-    this.#controller?.abort(this.stopError)
+    this.#abort()
     return true
   }
 
@@ -347,24 +373,25 @@ export class Actor implements Target, Runnable, CallOwner {
   }
 
   /** Stops from inside: no more mail, whatever is there. */
-  #halt (reason: string): void {
+  #halt (reason: string, failure?: Error): void {
     this.#told = 'stop'
-    this.#stopReason = reason
+    this.#stopping = { reason, error: this.#stopping?.error, failure }
     this.#stopWaiting()
     if (this.#service?.busy !== true) this.#settleService()
-    this.#controller?.abort(this.stopError)
+    this.#abort()
   }
 
   #stopWaiting (): void {
-    for (let waiter = this.#waiter; waiter !== undefined; waiter = waiter.next) waiter.stop()
+    for (let waiter = this.#waiter; waiter !== undefined; waiter = waiter.behind) waiter.stop()
     this.#waiter = undefined
   }
 
   #returned (value: unknown): void {
-    if (this.#told === undefined) this.end('normal', undefined, value)
+    const stopping = this.#stopping
+    if (stopping === undefined) this.end('normal', undefined, value)
     else if (this.#told === 'cancel') this.end('shutdown', undefined, value)
-    else if (this.#failure === undefined) this.end(this.#stopReason!, undefined, value)
-    else this.#crashed(this.#failure)
+    else if (stopping.failure === undefined) this.end(stopping.reason, undefined, value)
+    else this.#crashed(stopping.failure)
   }
 
   #failed (thrown: unknown): void {
@@ -378,7 +405,7 @@ export class Actor implements Target, Runnable, CallOwner {
 
   #crashed (error: Error): void {
     if (this.ended) return
-    this.#runtime.report(this.pid, error, 'a process has failed')
+    this.runtime.report(this.pid, error, 'a process has failed')
     this.end('error', error)
   }
 
@@ -400,30 +427,45 @@ export class Actor implements Target, Runnable, CallOwner {
 
   end (reason: string, error?: Error, value?: unknown): void {
     if (this.ended) return
-    this.ended = true
-    this.#stopReason ??= reason
-    this.#runtime.counters.deadLetters += this.mailbox.clear()
-    this.#timers?.cancelAll()
-    this.#monitors?.releaseAll()
-    this.#run = this.#monitors = this.#groupNews = undefined
-    if (this.#calls !== undefined) this.#abandonCalls(this.#calls)
+    // What it was told before stays the reason of the signal.
+    this.#stopping ??= { reason, error: undefined, failure: undefined }
+    this.#told = 'end'
+    this.#start = undefined
+    this.runtime.counters.deadLetters += this.mailbox.clear()
+    const extras = this.#extras
+    if (extras !== undefined) this.#release(extras)
     this.#stopWaiting()
     this.#settleService()
-    const controller = this.#controller
+    const controller = extras?.controller
     const exit = { pid: this.pid, reason, ...error && { error }, ...value !== undefined && { value } }
-    this.#runtime.ended(this, exit, controller && (() => { controller.abort(this.stopError) }))
+    this.runtime.ended(this, exit, controller && (() => { controller.abort(this.stopError) }))
+  }
+
+  #release (extras: Extras): void {
+    extras.timers?.cancelAll()
+    extras.monitors?.releaseAll()
+    extras.monitors = extras.groupNews = undefined
+    if (extras.calls !== undefined) this.#abandonCalls(extras.calls)
   }
 
   #abandonCalls (calls: Set<Call>): void {
-    this.#calls = undefined
+    this.#extra.calls = undefined
     for (const call of calls) call.abandon(this.stopError)
   }
 
   // What it holds
 
+  get #extra (): Extras {
+    return (this.#extras ??= new Extras())
+  }
+
   get log (): Logger {
-    this.#log ??= this.#runtime.logger.child({ pid: this.pid })
-    return this.#log
+    return (this.#extra.log ??= this.runtime.logger.child({ pid: this.pid }))
+  }
+
+  /** Its broadcasts are from itself. */
+  get groups (): Groups {
+    return (this.#extra.groups ??= this.runtime.groupsFor(this))
   }
 
   /** @throws `FST_PROCESS_STOPPED` once it has ended */
@@ -432,27 +474,26 @@ export class Actor implements Target, Runnable, CallOwner {
   }
 
   get timers (): ProcessTimers {
-    this.#timers ??= new ProcessTimers()
-    return this.#timers
+    return (this.#extra.timers ??= new ProcessTimers())
   }
 
   /** Remembers a call until it is over: it ends with the process. */
   keep (call: Call): void {
-    this.#calls ??= new Set()
-    this.#calls.add(call)
+    const calls = this.#extra.calls ??= new Set()
+    calls.add(call)
   }
 
   callOver (call: Call): void {
-    this.#calls?.delete(call)
+    this.#extras?.calls?.delete(call)
   }
 
   addMonitor (target: Pid): Monitor {
-    this.#monitors ??= new Monitors(this.#runtime, this)
-    return this.#monitors.add(target)
+    const monitors = this.#extra.monitors ??= new Monitors(this.runtime, this)
+    return monitors.add(target)
   }
 
   removeMonitor (id: Monitor): void {
-    if (this.#monitors?.remove(id) === true) return
+    if (this.#extras?.monitors?.remove(id) === true) return
     this.mailbox.remove((mail) => mail.topic === '@exit' && (mail.payload as SystemTopics['@exit']).monitor === id)
   }
 
@@ -460,7 +501,7 @@ export class Actor implements Target, Runnable, CallOwner {
   dropGroupNews (group: string): void {
     const isNews = (mail: Mail): boolean => mail.topic === '@group' && (mail.payload as SystemTopics['@group']).group === group
     for (let mail = this.mailbox.remove(isNews); mail !== undefined; mail = this.mailbox.remove(isNews)) {
-      this.#groupNews!.taken(mail.payload as SystemTopics['@group'])
+      this.#extra.groupNews!.taken(mail.payload as SystemTopics['@group'])
     }
   }
 
@@ -470,7 +511,7 @@ export class Actor implements Target, Runnable, CallOwner {
       label: this.#label,
       status: this.#status(),
       mailbox: this.mailbox.length,
-      monitors: this.#monitors?.targets ?? [],
+      monitors: this.#extras?.monitors?.targets ?? [],
       uptime: performance.now() - this.#startedAt
     }
   }

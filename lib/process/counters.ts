@@ -11,8 +11,9 @@ export class Counters {
   readonly #exited = new Map<string, number>()
 
   ended (reason: string): void {
-    const key = this.#exited.has(reason) || this.#exited.size < mostReasons ? reason : 'other'
-    this.#exited.set(key, (this.#exited.get(key) ?? 0) + 1)
+    const times = this.#exited.get(reason)
+    if (times !== undefined || this.#exited.size < mostReasons) this.#exited.set(reason, (times ?? 0) + 1)
+    else this.#exited.set('other', (this.#exited.get('other') ?? 0) + 1)
   }
 
   get exited (): Record<string, number> {

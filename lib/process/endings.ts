@@ -47,12 +47,16 @@ export class Endings {
 
   /** @param afterwards code of users: it runs when everybody has been told */
   add (exit: Exit, afterwards?: () => void): void {
-    this.#exits.push(exit)
     if (afterwards !== undefined) this.#afterwards.push(afterwards)
-    if (this.#telling) return
+    if (this.#telling) {
+      this.#exits.push(exit)
+      return
+    }
     this.#telling = true
+    this.#tell(exit)
     for (let i = 0; i < this.#exits.length; i++) this.#tell(this.#exits[i])
-    this.#exits.length = 0
+    // An array that is emptied starts again with 17 slots: most ends bring nothing else down.
+    if (this.#exits.length > 0) this.#exits.length = 0
     this.#telling = false
     if (this.#afterwards.length > 0) this.#runAfterwards()
     if (this.#lookers.length > 0) this.#look()

@@ -7,7 +7,9 @@ export type Tell = (watcher: Pid, group: string, joined: Pid[], left: Pid[]) => 
 
 /** Process groups: members with how often each joined, and who watches. */
 export class GroupTable {
-  readonly #members = new Map<string, Map<Pid, number>>()
+  readonly #members = new MultiMap<string, Pid>()
+  /** How often members have joined a group again: few do. */
+  readonly #again = new Map<Pid, Map<string, number>>()
   readonly #groupsOf = new MultiMap<Pid, string>()
   readonly #watchers = new MultiMap<string, Pid>()
   readonly #watchedBy = new MultiMap<Pid, string>()
@@ -18,30 +20,25 @@ export class GroupTable {
   }
 
   join (group: string, pid: Pid): void {
-    let members = this.#members.get(group)
-    if (members === undefined) this.#members.set(group, members = new Map())
-    const times = members.get(pid) ?? 0
-    members.set(pid, times + 1)
-    if (times > 0) return
+    if (!this.#members.add(group, pid)) {
+      this.#joinAgain(group, pid)
+      return
+    }
     this.#groupsOf.add(pid, group)
     this.#changed(group, [pid], [])
   }
 
   leave (group: string, pid: Pid): boolean {
-    const members = this.#members.get(group)
-    const times = members?.get(pid)
-    if (members === undefined || times === undefined) return false
-    if (times > 1) members.set(pid, times - 1)
-    else {
-      this.#groupsOf.delete(pid, group)
-      this.#remove(group, members, pid)
-    }
+    if (this.#again.size > 0 && this.#leaveOnce(group, pid)) return true
+    if (!this.#members.delete(group, pid)) return false
+    this.#groupsOf.delete(pid, group)
+    this.#changed(group, [], [pid])
     return true
   }
 
-  members (group: string): IterableIterator<Pid> {
+  members (group: string): Iterable<Pid> {
     checkName(group)
-    return (this.#members.get(group) ?? new Map<Pid, number>()).keys()
+    return this.#members.get(group)
   }
 
   list (): string[] {
@@ -67,18 +64,33 @@ export class GroupTable {
   /** Forgets a PID that ended, as a member and as a watcher. */
   release (pid: Pid): void {
     for (const group of this.#watchedBy.take(pid)) this.#watchers.delete(group, pid)
-    for (const group of this.#groupsOf.take(pid)) this.#remove(group, this.#members.get(group)!, pid)
+    this.#again.delete(pid)
+    for (const group of this.#groupsOf.take(pid)) {
+      this.#members.delete(group, pid)
+      this.#changed(group, [], [pid])
+    }
   }
 
   /** Entries held, for the tests that count what remains. */
   get size (): number {
-    return this.#members.size + this.#groupsOf.size + this.#watchers.size + this.#watchedBy.size
+    return this.#members.size + this.#again.size + this.#groupsOf.size + this.#watchers.size + this.#watchedBy.size
   }
 
-  #remove (group: string, members: Map<Pid, number>, pid: Pid): void {
-    members.delete(pid)
-    if (members.size === 0) this.#members.delete(group)
-    this.#changed(group, [], [pid])
+  #joinAgain (group: string, pid: Pid): void {
+    let times = this.#again.get(pid)
+    if (times === undefined) this.#again.set(pid, times = new Map())
+    times.set(group, (times.get(group) ?? 0) + 1)
+  }
+
+  /** @returns false when it has joined once, or never: what is to be taken back is the membership */
+  #leaveOnce (group: string, pid: Pid): boolean {
+    const times = this.#again.get(pid)
+    const again = times?.get(group)
+    if (times === undefined || again === undefined) return false
+    if (again > 1) times.set(group, again - 1)
+    else if (times.size > 1) times.delete(group)
+    else this.#again.delete(pid)
+    return true
   }
 
   #changed (group: string, joined: Pid[], left: Pid[]): void {

@@ -1,5 +1,4 @@
-import { Ring } from './ring.js'
-import type { Mail } from './message.js'
+import { Mail } from './message.js'
 import type { Wanted } from './receive.js'
 
 /** What waits for room in a mailbox: told once, when the mailbox has drained. */
@@ -7,63 +6,75 @@ export interface Feeder {
   resume (): void
 }
 
+/** How much a mailbox holds, of messages and of bytes of client data. */
+export interface MailboxLimits {
+  readonly messages: number
+  readonly bytes: number
+}
+
 /**
  * The mail of one process, in order. It counts messages and bytes of client data: above 75 % of
  * either limit those who feed it from a socket wait, below 25 % of both they go on.
+ *
+ * Messages lie one behind the other without anything beside them: most mailboxes are empty, and an
+ * empty one holds no memory for what it may hold some day.
  */
 export class Mailbox {
-  readonly #mail = new Ring<Mail>()
-  readonly #limit: number
-  readonly #byteLimit: number
+  /** Behind it lies the first again. */
+  #last: Mail | undefined
+  #length = 0
   #bytes = 0
+  readonly #limits: MailboxLimits
   #waiting: Set<Feeder> | undefined
 
-  constructor (limit: number, byteLimit: number) {
-    this.#limit = limit
-    this.#byteLimit = byteLimit
+  constructor (limits: MailboxLimits) {
+    this.#limits = limits
   }
 
   get length (): number {
-    return this.#mail.length
+    return this.#length
   }
 
   /** A send is refused. */
   get full (): boolean {
-    return this.#mail.length >= this.#limit || this.#bytes >= this.#byteLimit
+    return this.#length >= this.#limits.messages || this.#bytes >= this.#limits.bytes
   }
 
   /** Those who can wait should. */
   get congested (): boolean {
-    return this.#mail.length >= Math.max(1, this.#limit * 0.75) || this.#bytes >= this.#byteLimit * 0.75
+    return this.#length >= Math.max(1, this.#limits.messages * 0.75) || this.#bytes >= this.#limits.bytes * 0.75
   }
 
   push (mail: Mail): void {
-    this.#mail.push(mail)
+    if (this.#last !== undefined) Mail.layBehind(this.#last, mail)
+    this.#last = mail
+    this.#length++
     this.#bytes += mail.bytes
   }
 
   /** The next message, or the next whose topic is wanted. */
   take (wanted?: Wanted): Mail | undefined {
     if (wanted !== undefined) return this.remove((mail) => wanted(mail.topic))
-    const mail = this.#mail.shift()
-    if (mail !== undefined) this.#taken(mail)
-    return mail
+    return this.#last === undefined ? undefined : this.#takeBehind(this.#last)
   }
 
   /** Whether a message of a wanted topic is here. */
   has (wanted?: Wanted): boolean {
-    if (wanted === undefined) return this.#mail.length > 0
-    for (let i = 0; i < this.#mail.length; i++) if (wanted(this.#mail.at(i).topic)) return true
-    return false
+    if (wanted === undefined) return this.#length > 0
+    return this.#before((mail) => wanted(mail.topic)) !== undefined
   }
 
-  /** Takes the first message that matches out. */
+  /** Takes the first message that matches out; the others keep their order. */
   remove (matches: (mail: Mail) => boolean): Mail | undefined {
-    for (let i = 0; i < this.#mail.length; i++) {
-      if (!matches(this.#mail.at(i))) continue
-      const mail = this.#mail.removeAt(i)
-      this.#taken(mail)
-      return mail
+    const before = this.#before(matches)
+    return before === undefined ? undefined : this.#takeBehind(before)
+  }
+
+  /** The message before the first that matches. */
+  #before (matches: (mail: Mail) => boolean): Mail | undefined {
+    let before = this.#last
+    for (let i = 0; i < this.#length; i++, before = Mail.behind(before!)) {
+      if (matches(Mail.behind(before!))) return before
     }
     return undefined
   }
@@ -81,20 +92,29 @@ export class Mailbox {
 
   /** Drops everything. @returns how many messages were lost */
   clear (): number {
-    const lost = this.#mail.length
-    this.#mail.clear()
+    const lost = this.#length
+    this.#last = undefined
+    this.#length = 0
     this.#bytes = 0
     this.#waiting = undefined
     return lost
   }
 
-  #taken (mail: Mail): void {
+  #takeBehind (before: Mail): Mail {
+    const mail = Mail.behind(before)
+    if (mail === before) this.#last = undefined
+    else {
+      Mail.takeBehind(before)
+      if (mail === this.#last) this.#last = before
+    }
+    this.#length--
     this.#bytes -= mail.bytes
     if (this.#waiting !== undefined) this.#relieve(this.#waiting)
+    return mail
   }
 
   #relieve (waiting: Set<Feeder>): void {
-    if (this.#mail.length > this.#limit * 0.25 || this.#bytes > this.#byteLimit * 0.25) return
+    if (this.#length > this.#limits.messages * 0.25 || this.#bytes > this.#limits.bytes * 0.25) return
     // One that goes on may fill the mailbox again: those behind it keep their turn.
     for (const feeder of waiting) {
       this.forget(feeder)

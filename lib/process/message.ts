@@ -14,6 +14,7 @@ export class Mail {
   readonly reply: (value?: unknown) => void
   readonly fail: (error: unknown) => void
   readonly #bytes: number
+  #behind: Mail = this
 
   constructor (topic: string, payload: unknown, from: Pid | undefined, call?: Answer, bytes = 0) {
     this.topic = topic
@@ -22,6 +23,24 @@ export class Mail {
     this.reply = call === undefined ? answerNobody : (value) => { call.reply(value) }
     this.fail = call === undefined ? answerNobody : (error) => { call.fail(error) }
     this.#bytes = bytes
+  }
+
+  /** The message behind it in its mailbox; itself where it is the only one, or in none. */
+  static behind (mail: Mail): Mail {
+    return mail.#behind
+  }
+
+  /** Lays a message of no mailbox behind another. */
+  static layBehind (before: Mail, mail: Mail): void {
+    mail.#behind = before.#behind
+    before.#behind = mail
+  }
+
+  /** Takes the message behind another out: it must not keep what lies behind it. */
+  static takeBehind (before: Mail): void {
+    const mail = before.#behind
+    before.#behind = mail.#behind
+    mail.#behind = mail
   }
 
   /** Bytes of client data it holds in the mailbox. */

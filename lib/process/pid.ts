@@ -23,6 +23,9 @@ export class PidFactory {
   #incarnation!: number
   #suffix!: string
   #serial = 0
+  /** The serial without its last two digits, and what can come behind it: most of a PID is shared. */
+  #head = ''
+  #tails!: readonly string[]
 
   constructor (node: string) {
     this.node = node
@@ -45,10 +48,15 @@ export class PidFactory {
   #become (incarnation: number): void {
     this.#incarnation = incarnation
     this.#suffix = `@${this.node}.${incarnation.toString(36)}`
+    this.#tails = Array.from({ length: 100 }, (_, digits) => [String(digits).padStart(2, '0'), this.#suffix].join(''))
   }
 
   next (): Pid {
-    return `${++this.#serial}${this.#suffix}` as Pid
+    const serial = ++this.#serial
+    if (serial < 100) return `${serial}${this.#suffix}` as Pid
+    const digits = serial % 100
+    if (digits === 0) this.#head = String(serial / 100)
+    return this.#head + this.#tails[digits] as Pid
   }
 
   /** Whether a PID names another node. This is the one place that decides "here or elsewhere". */

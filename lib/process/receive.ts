@@ -10,7 +10,7 @@ export type Wanted = ((topic: string) => boolean) | undefined
 export interface Waiter {
   readonly wanted: Wanted
   /** Who waits after it. */
-  next: Waiter | undefined
+  behind: Waiter | undefined
   /** Hands it a message. */
   settle (mail: Mail): void
   /** There will be no more mail. */
@@ -33,88 +33,110 @@ function checkWanted (topic: unknown): void {
   if (!isTopic(topic)) throw new errorCodes.FST_PROCESS_INVALID_TOPIC(show(topic))
 }
 
-/** A `receive` that waits, for ever or for some milliseconds. */
+/** A `receive` that waits. */
 class Receiving implements Waiter {
   readonly wanted: Wanted
-  next: Waiter | undefined
+  behind: Waiter | undefined
   readonly received: Promise<Mail | undefined>
   readonly #actor: Actor
-  #resolve!: (mail: Mail | undefined) => void
-  #reject!: (reason: Error) => void
-  #timer: NodeJS.Timeout | undefined
+  #resolve!: (mail: Mail | undefined | Promise<never>) => void
 
-  constructor (actor: Actor, wanted: Wanted, ms: number | undefined) {
+  constructor (actor: Actor, wanted: Wanted) {
     this.#actor = actor
     this.wanted = wanted
-    this.received = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
-    if (ms === undefined) return
-    this.#timer = setTimeout(() => {
-      if (actor.expire(this)) this.#resolve(undefined)
-    }, ms)
+    this.received = new Promise((resolve) => { this.#resolve = resolve })
   }
 
-  settle (mail: Mail): void {
-    clearTimeout(this.#timer)
+  settle (mail: Mail | undefined): void {
     this.#resolve(mail)
   }
 
   stop (): void {
-    clearTimeout(this.#timer)
     // A process that stops must not take the application down because nobody awaits this any more.
-    this.received.catch(() => {})
-    this.#reject(this.#actor.stopError)
+    this.received.catch(ignore)
+    this.#resolve(Promise.reject(this.#actor.stopError))
   }
 }
+
+/** A `receive` that waits for some milliseconds. */
+class TimedReceiving extends Receiving {
+  readonly #timer: NodeJS.Timeout
+
+  constructor (actor: Actor, wanted: Wanted, ms: number) {
+    super(actor, wanted)
+    this.#timer = setTimeout(() => {
+      if (actor.expire(this)) super.settle(undefined)
+    }, ms)
+  }
+
+  override settle (mail: Mail): void {
+    clearTimeout(this.#timer)
+    super.settle(mail)
+  }
+
+  override stop (): void {
+    clearTimeout(this.#timer)
+    super.stop()
+  }
+}
+
+function ignore (): void {}
 
 export function receive (actor: Actor, wanted: Wanted, ms: number | undefined): Promise<Mail | undefined> {
   const mail = actor.takeNow(wanted)
   if (mail !== undefined) return Promise.resolve(mail)
-  const receiving = new Receiving(actor, wanted, ms)
+  const receiving = ms === undefined ? new Receiving(actor, wanted) : new TimedReceiving(actor, wanted, ms)
   actor.enlist(receiving)
   return receiving.received
 }
 
-/** A loop over the inbox, one step of it: a hand-written iterator costs a third of a generator. */
-class NextStep implements Waiter {
-  readonly wanted: undefined
-  next: Waiter | undefined
-  readonly #resolve: (step: IteratorResult<Mail, undefined>) => void
+type Step = IteratorResult<Mail, undefined>
 
-  constructor (resolve: (step: IteratorResult<Mail, undefined>) => void) {
-    this.#resolve = resolve
-  }
-
-  settle (value: Mail): void {
-    this.#resolve({ done: false, value })
-  }
-
-  stop (): void {
-    this.#resolve({ done: true, value: undefined })
-  }
-}
-
-/** The mailbox as an async iterable; leaving it with `break` loses nothing. */
-export class Inbox implements AsyncIterableIterator<Mail, undefined> {
+/**
+ * The mailbox as an async iterable; leaving it with `break` loses nothing. A hand-written iterator
+ * costs a third of a generator, and it is itself what waits for its next step.
+ */
+export class Inbox implements AsyncIterableIterator<Mail, undefined>, Waiter {
+  behind: Waiter | undefined
   readonly #actor: Actor
+  #resolve: ((step: Step) => void) | undefined
 
   constructor (actor: Actor) {
     this.#actor = actor
+  }
+
+  get wanted (): undefined {
+    return undefined
   }
 
   [Symbol.asyncIterator] (): this {
     return this
   }
 
-  next (): Promise<IteratorResult<Mail, undefined>> {
+  next (): Promise<Step> {
     const value = this.#actor.takeNow(undefined)
     if (value !== undefined) return Promise.resolve({ done: false, value })
-    return new Promise((resolve) => { this.#actor.enlist(new NextStep(resolve)) })
+    // Of steps that are asked for at once each waits for itself.
+    const waiter = this.#resolve === undefined ? this : new Inbox(this.#actor)
+    return new Promise((resolve) => {
+      waiter.#resolve = resolve
+      this.#actor.enlist(waiter)
+    })
   }
 
-  return (): Promise<IteratorResult<Mail, undefined>> {
+  return (): Promise<Step> {
     return Promise.resolve({ done: true, value: undefined })
+  }
+
+  settle (value: Mail): void {
+    const resolve = this.#resolve!
+    this.#resolve = undefined
+    resolve({ done: false, value })
+  }
+
+  stop (): void {
+    const resolve = this.#resolve!
+    this.#resolve = undefined
+    resolve({ done: true, value: undefined })
   }
 }

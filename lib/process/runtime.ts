@@ -8,16 +8,17 @@ import { isName, NameTable } from './names.js'
 import { checkAddress, isPid, PidFactory } from './pid.js'
 import { Relations } from './relations.js'
 import { Scheduler } from './scheduler.js'
-import { Self } from './self.js'
 import { Counters } from './counters.js'
 import { groupsFacade, namesFacade } from './registries.js'
 import { startSupervisor } from './supervisor/supervisor.js'
 import { toMilliseconds } from './duration.js'
 import { shutDown } from './shutdown.js'
 import { checkSpawn } from './spawn-options.js'
+import type { ActorOptions } from './actor.js'
 import type { CallHost } from './calls.js'
 import type { Elsewhere } from './elsewhere.js'
 import type { Batch, Entity } from './entity.js'
+import type { MailboxLimits } from './mailbox.js'
 import type { Watcher } from './relations.js'
 import type { Turns } from './scheduler.js'
 import type { Cluster } from '../../types/cluster.js'
@@ -58,8 +59,8 @@ export class Runtime {
   /** Supervisors without a supervisor above them. */
   readonly supervisors = new Set<Pid>()
   readonly pids: PidFactory
-  readonly mailboxLimit: number
-  readonly mailboxBytes: number
+  /** Of a mailbox that was given no limit of its own. */
+  readonly mailboxLimits: MailboxLimits
   readonly logger: Logger
   /** Nothing starts before the system has joined. */
   awaitsCluster = false
@@ -76,8 +77,7 @@ export class Runtime {
 
   constructor (options: RuntimeOptions) {
     this.pids = new PidFactory(options.node)
-    this.mailboxLimit = options.mailboxLimit
-    this.mailboxBytes = options.mailboxBytes
+    this.mailboxLimits = { messages: options.mailboxLimit, bytes: options.mailboxBytes }
     this.logger = options.logger
     this.scheduler = new Scheduler(options.turns)
   }
@@ -162,16 +162,17 @@ export class Runtime {
   /** Starts an actor; what `options` asks for is in place before it runs. Nothing starts if it throws. */
   start (body: (self: Process, ...args: never[]) => unknown, options: SpawnOptions, kind: Actor['kind'], label: string): Actor {
     this.checkOpen()
-    const { name, link, monitor, args = [], mailboxLimit = this.mailboxLimit, trapLinks = false } = options
+    const { name, link, monitor, args = [], mailboxLimit, trapLinks = false } = options
     if (name !== undefined) this.nameTable.checkFree(name)
     const linked = link === undefined ? undefined : this.addressed(link)
     const told = monitor === undefined ? undefined : this.#told(monitor)
-    const actor: Actor = new Actor(this, this.pids.next(), {
+    const actor = new Actor(this, this.pids.next(), {
       kind,
       label,
-      mailboxLimit,
-      trapLinks,
-      run: () => (body as (...args: unknown[]) => unknown)(new Self(this, actor) as unknown, ...args)
+      body: body as ActorOptions['body'],
+      args,
+      mailboxLimits: mailboxLimit === undefined ? this.mailboxLimits : { ...this.mailboxLimits, messages: mailboxLimit },
+      trapLinks
     })
     this.adopt(actor)
     if (name !== undefined) this.nameTable.register(name, actor.pid)

@@ -13,7 +13,6 @@ import type { CallOptions, Groups, Logger, Names, ProcessBody, ReceiveOptions, S
 export class Self {
   readonly #runtime: Runtime
   readonly #actor: Actor
-  #groups: Groups | undefined
 
   constructor (runtime: Runtime, actor: Actor) {
     this.#runtime = runtime
@@ -27,7 +26,7 @@ export class Self {
   set trapLinks (trap: boolean) { this.#actor.trapLinks = Boolean(trap) }
   get inbox (): AsyncIterable<Mail> { return new Inbox(this.#actor) }
   get names (): Names { return this.#runtime.names }
-  get groups (): Groups { return (this.#groups ??= this.#runtime.groupsFor(this.#actor)) }
+  get groups (): Groups { return this.#actor.groups }
 
   receive (options?: ReceiveOptions): Promise<Mail | undefined> {
     try {
@@ -102,17 +101,17 @@ export class Self {
   }
 
   sendAfter (delay: Duration, to: string, topic: string, payload?: unknown): Timer {
-    return this.#actor.timers.after(toMilliseconds(delay, 0, longestDelay), this.#sending(to, topic, payload))
+    return this.#actor.timers.after(toMilliseconds(delay, 0, longestDelay), sending(this.#runtime, this.#actor, to, topic, payload))
   }
 
   sendEvery (interval: Duration, to: string, topic: string, payload?: unknown): Timer {
-    return this.#actor.timers.every(toMilliseconds(interval, 1, longestDelay), this.#sending(to, topic, payload))
+    return this.#actor.timers.every(toMilliseconds(interval, 1, longestDelay), sending(this.#runtime, this.#actor, to, topic, payload))
   }
+}
 
-  #sending (to: string, topic: string, payload: unknown): () => void {
-    this.#actor.checkAlive()
-    checkTopic(topic)
-    checkAddress(to)
-    return () => { this.#runtime.send(to, topic, payload, this.#actor) }
-  }
+function sending (runtime: Runtime, actor: Actor, to: string, topic: string, payload: unknown): () => void {
+  actor.checkAlive()
+  checkTopic(topic)
+  checkAddress(to)
+  return () => { runtime.send(to, topic, payload, actor) }
 }

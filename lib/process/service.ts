@@ -9,16 +9,20 @@ export type Otherwise = ((message: Mail) => unknown) | undefined
 /** What `handle` returns where nothing handles the topic. */
 export const unhandled = Symbol('unhandled')
 
-/** A running `serve`: the inbox as handlers. */
+/**
+ * A running `serve`: the inbox as handlers. Most processes sleep in one, so it holds one way to
+ * settle its promise, and what only a failure needs is made when it fails.
+ */
 export class Service {
   /** Settles when the service is over. */
   readonly over: Promise<void>
   /** A handler runs, or its promise is pending. */
   busy = false
+  /** The body has returned `over`: when this is over, so is the process. */
+  isBody = false
   readonly #handlers: Handlers
   readonly #otherwise: Otherwise
-  #resolve!: () => void
-  #reject!: (thrown: unknown) => void
+  #resolve!: (over?: Promise<void>) => void
 
   /** @throws `FST_PROCESS_INVALID_SPEC` */
   constructor (handlers: Handlers, otherwise: Otherwise) {
@@ -29,12 +33,7 @@ export class Service {
     }
     this.#handlers = handlers
     this.#otherwise = otherwise
-    this.over = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
-    // A body that does not await it must not take the application down with it.
-    this.over.catch(() => {})
+    this.over = new Promise((resolve) => { this.#resolve = resolve })
   }
 
   /** What the handler returns; what it throws is the caller's to judge. */
@@ -50,9 +49,13 @@ export class Service {
   }
 
   fail (thrown: unknown): void {
-    this.#reject(thrown)
+    // A body that does not await it must not take the application down with it.
+    this.over.catch(ignore)
+    this.#resolve(Promise.reject(thrown))
   }
 }
+
+function ignore (): void {}
 
 function check (valid: boolean, expected: string, value: unknown): void {
   if (!valid) throw new errorCodes.FST_PROCESS_INVALID_SPEC(`expected ${expected}, got '${show(value)}'`)

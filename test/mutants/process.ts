@@ -102,15 +102,15 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'a group forgets a member that joined twice when it leaves once',
     file: 'process/groups.ts',
-    search: 'if (times > 1) members.set(pid, times - 1)',
-    replace: 'if (times > 2) members.set(pid, times - 1)',
+    search: 'if (this.#again.size > 0 && this.#leaveOnce(group, pid)) return true\n',
+    replace: '',
     suites: ['relations']
   },
   {
     name: 'watchers are told of each time a member joins',
     file: 'process/groups.ts',
-    search: '    if (times > 0) return\n',
-    replace: '',
+    search: '      this.#joinAgain(group, pid)\n      return\n',
+    replace: '      this.#joinAgain(group, pid)\n',
     suites: ['relations']
   },
   {
@@ -151,14 +151,14 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'a mailbox holds one message more than its limit',
     file: 'process/mailbox.ts',
-    search: 'return this.#mail.length >= this.#limit ||',
-    replace: 'return this.#mail.length > this.#limit ||',
+    search: 'return this.#length >= this.#limits.messages ||',
+    replace: 'return this.#length > this.#limits.messages ||',
     suites: ['relations']
   },
   {
     name: 'after a cancel mail is still accepted',
     file: 'process/actor.ts',
-    search: 'return this.#told !== undefined || this.ended\n',
+    search: 'return this.#told !== undefined\n',
     replace: "return this.#told === 'stop' || this.ended\n",
     suites: ['relations']
   },
@@ -186,16 +186,16 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'the monitors of an ended process are kept',
     file: 'process/actor.ts',
-    search: '    this.#monitors?.releaseAll()\n',
+    search: '    extras.monitors?.releaseAll()\n',
     replace: '',
     suites: ['relations']
   },
   {
-    name: 'an item taken out of the middle of a queue changes the order of the others',
-    file: 'process/ring.ts',
-    search: 'for (let i = index; i > 0; i--)',
-    replace: 'for (let i = index; i > 1; i--)',
-    suites: ['relations']
+    name: 'a mailbox still ends with the last message when that is taken out',
+    file: 'process/mailbox.ts',
+    search: '      if (mail === this.#last) this.#last = before\n',
+    replace: '',
+    suites: ['calls', 'relations']
   },
   {
     name: 'a queue that grows forgets where it begins',
@@ -249,14 +249,14 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'the calls of an ended process wait for their answers',
     file: 'process/actor.ts',
-    search: '    if (this.#calls !== undefined) this.#abandonCalls(this.#calls)\n',
+    search: '    if (extras.calls !== undefined) this.#abandonCalls(extras.calls)\n',
     replace: '',
     suites: ['calls']
   },
   {
     name: 'the timers of an ended process run on',
     file: 'process/actor.ts',
-    search: '    this.#timers?.cancelAll()\n',
+    search: '    extras.timers?.cancelAll()\n',
     replace: '',
     suites: ['calls']
   },
@@ -270,8 +270,8 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'a receive that got its message keeps its timer',
     file: 'process/receive.ts',
-    search: '  settle (mail: Mail): void {\n    clearTimeout(this.#timer)\n',
-    replace: '  settle (mail: Mail): void {\n',
+    search: 'settle (mail: Mail): void {\n    clearTimeout(this.#timer)\n',
+    replace: 'settle (mail: Mail): void {\n',
     suites: ['calls']
   },
   {
@@ -291,7 +291,7 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'a receive is woken by the first who waits only',
     file: 'process/actor.ts',
-    search: 'while (waiter?.wanted !== undefined && !waiter.wanted(topic)) waiter = waiter.next\n',
+    search: 'while (waiter?.wanted !== undefined && !waiter.wanted(topic)) waiter = waiter.behind\n',
     replace: 'if (waiter?.wanted !== undefined && !waiter.wanted(topic)) waiter = undefined\n',
     suites: ['calls']
   },

@@ -6,7 +6,7 @@ const mail = (topic: string, bytes = 0): Mail => new Mail(topic, undefined, unde
 const only = (wanted: string) => (topic: string) => topic === wanted
 
 t.test('a mailbox is a queue, out of which one topic can be taken first', async (t) => {
-  const mailbox = new Mailbox(10, 10)
+  const mailbox = new Mailbox({ messages: 10, bytes: 10 })
   for (const topic of ['a', 'b', 'a', 'c']) mailbox.push(mail(topic))
   t.ok(mailbox.has())
   t.ok(mailbox.has(only('c')))
@@ -19,14 +19,14 @@ t.test('a mailbox is a queue, out of which one topic can be taken first', async 
 })
 
 t.test('it is full at either limit, and congested at three quarters of one', async (t) => {
-  const byCount = new Mailbox(4, 100)
+  const byCount = new Mailbox({ messages: 4, bytes: 100 })
   for (let i = 0; i < 3; i++) byCount.push(mail('x'))
   t.ok(byCount.congested)
   t.notOk(byCount.full)
   byCount.push(mail('x'))
   t.ok(byCount.full)
 
-  const byBytes = new Mailbox(100, 100)
+  const byBytes = new Mailbox({ messages: 100, bytes: 100 })
   byBytes.push(mail('x', 75))
   t.ok(byBytes.congested)
   t.notOk(byBytes.full)
@@ -37,14 +37,14 @@ t.test('it is full at either limit, and congested at three quarters of one', asy
 })
 
 t.test('the smallest mailbox is congested when it holds something, not before', async (t) => {
-  const mailbox = new Mailbox(1, 100)
+  const mailbox = new Mailbox({ messages: 1, bytes: 100 })
   t.notOk(mailbox.congested)
   mailbox.push(mail('x'))
   t.ok(mailbox.congested)
 })
 
 t.test('feeders resume at a quarter, in order, until it is congested again', async (t) => {
-  const mailbox = new Mailbox(4, 100)
+  const mailbox = new Mailbox({ messages: 4, bytes: 100 })
   const resumed: string[] = []
   for (let i = 0; i < 4; i++) mailbox.push(mail('x'))
   mailbox.wait({ resume () { resumed.push('first') } })
@@ -61,7 +61,7 @@ t.test('feeders resume at a quarter, in order, until it is congested again', asy
 })
 
 t.test('taking a message back makes room, too', async (t) => {
-  const mailbox = new Mailbox(1, 100)
+  const mailbox = new Mailbox({ messages: 1, bytes: 100 })
   let resumed = 0
   mailbox.push(mail('@exit'))
   mailbox.wait({ resume () { resumed++ } })
@@ -71,7 +71,7 @@ t.test('taking a message back makes room, too', async (t) => {
 })
 
 t.test('a feeder that is gone is not resumed', async (t) => {
-  const mailbox = new Mailbox(4, 100)
+  const mailbox = new Mailbox({ messages: 4, bytes: 100 })
   const gone = { resume: () => t.fail('resumed') }
   const stays = { resume: () => t.pass() }
   mailbox.forget(gone)
@@ -87,7 +87,7 @@ t.test('a feeder that is gone is not resumed', async (t) => {
 })
 
 t.test('clear says how many were lost', async (t) => {
-  const mailbox = new Mailbox(4, 100)
+  const mailbox = new Mailbox({ messages: 4, bytes: 100 })
   mailbox.push(mail('x', 90))
   mailbox.push(mail('x', 10))
   t.equal(mailbox.clear(), 2)

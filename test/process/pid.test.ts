@@ -4,7 +4,10 @@ import { checkAddress, isPid, PidFactory } from '../../lib/process/pid.js'
 t.test('PIDs name their node, count up and are never given twice', async (t) => {
   const pids = new PidFactory('shop-1')
   t.match(pids.next(), /^1@shop-1\.[a-z0-9]+$/)
-  t.match(pids.next(), /^2@shop-1\.[a-z0-9]+$/)
+  const more = Array.from({ length: 12_000 }, () => pids.next())
+  t.strictSame(more.map((pid) => pid.split('@')[0]), more.map((_, i) => String(i + 2)))
+  t.strictSame(new Set(more.map((pid) => pid.split('@')[1])).size, 1)
+  t.ok(more.every(isPid))
 })
 
 t.test('incarnations of one operating-system process are ordered and unique', async (t) => {

@@ -1,0 +1,21 @@
+import type { Call } from './calls.js'
+import type { GroupNews } from './group-news.js'
+import type { Monitors } from './monitors.js'
+import type { ProcessTimers } from './timers.js'
+import type { Groups, Logger } from '../../types/processes.js'
+
+/**
+ * What few processes ever have, each made when it is first asked for. A process that only waits for
+ * mail holds none of it, and there may be a million of those.
+ */
+export class Extras {
+  controller: AbortController | undefined
+  timers: ProcessTimers | undefined
+  log: Logger | undefined
+  monitors: Monitors | undefined
+  calls: Set<Call> | undefined
+  groupNews: GroupNews | undefined
+  groups: Groups | undefined
+  /** It has asked for mail in vain since it was told to stop. */
+  turnedAway = false
+}

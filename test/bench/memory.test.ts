@@ -1,0 +1,24 @@
+// Memory of a process that waits for mail, counted in bytes of the heap and not timed. In a process of
+// its own: what tap puts around promises would be counted, too.
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import t from 'tap'
+
+/** KiB of one, when a power of two of them fills the table exactly. */
+async function heapOf (what: string, woken: boolean): Promise<number> {
+  const { NODE_OPTIONS, NODE_V8_COVERAGE, ...env } = process.env
+  const args = ['--expose-gc', '--import', 'tsx', 'bench/process/main.ts', 'sleeping', JSON.stringify({ count: 15_000, what, woken })]
+  const { stdout } = await promisify(execFile)(process.execPath, args, { env })
+  return (JSON.parse(stdout) as { heap: number }).heap
+}
+
+const most: Record<string, number> = { serve: 0.6, 'await serve': 1.25, receive: 1.25, 'for await': 1.25 }
+
+for (const [what, atMost] of Object.entries(most)) {
+  t.test(`a process that sleeps in ${what} holds at most ${atMost} KiB, also when it has been woken`, async (t) => {
+    for (const woken of [false, true]) {
+      const heap = await heapOf(what, woken)
+      t.ok(heap <= atMost, `${heap.toFixed(3)} KiB${woken ? ', woken' : ''}`)
+    }
+  })
+}
