@@ -36,6 +36,9 @@ export const eventLoop: Turns = {
 const leastBudget = 0.1
 /** And where it has much to do. */
 const mostBudget = 5
+/** Turns after which the clock is looked at, where those before were short: together, in milliseconds, below the second. */
+const mostPerLook = 8
+const short = 0.01
 /** Bodies that may go on at once before the clock is looked at again. */
 const bodiesAtOnce = 16
 
@@ -49,7 +52,7 @@ const bodiesAtOnce = 16
  * before the next drain, which therefore measures them: together, as one turn.
  */
 export class Scheduler {
-  /** The longest turn so far, in milliseconds. */
+  /** The longest turn so far, in milliseconds. Short ones are measured together. */
   longestTurn = 0
   readonly #queue = new Ring<Runnable>()
   readonly #turns: Turns
@@ -59,6 +62,7 @@ export class Scheduler {
   #before: number | undefined
   /** A body has taken mail by itself: it goes on after the drain that comes. */
   #goesOn = false
+  #perLook = 1
   /** Since when it drains without a break. */
   #since = 0
   #budget = leastBudget
@@ -102,13 +106,17 @@ export class Scheduler {
     const goesOn = this.#goesOn
     this.#goesOn = false
     let bodies = 0
+    let unmeasured = 0
     while (!this.#exhausted && bodies < bodiesAtOnce) {
       const runnable = this.#next()
       if (runnable === undefined) break
       runnable.queued = false
       if (runnable.turn()) bodies++
+      if (++unmeasured < this.#perLook) continue
+      unmeasured = 0
       this.#turnOver(this.#before)
     }
+    if (unmeasured > 0) this.#turnOver(this.#before)
     if (bodies > 0 || goesOn || this.#goesOn) this.#turns.soon(this.#drain)
     else {
       this.#awake = false
@@ -124,7 +132,9 @@ export class Scheduler {
 
   #turnOver (before: number): void {
     const now = this.#turns.now()
-    if (now - before > this.longestTurn) this.longestTurn = now - before
+    const took = now - before
+    if (took > this.longestTurn) this.longestTurn = took
+    this.#perLook = took < short ? Math.min(this.#perLook * 2, mostPerLook) : 1
     this.#before = now
     if (this.#exhausted || now - this.#since < this.#budget) return
     this.#exhausted = true

@@ -71,7 +71,7 @@ function flooded (ms: number) {
 }
 
 t.test('after a budget of time the event loop breathes before the queue goes on', async (t) => {
-  for (const [ms, most] of [[0.01, 11], [0.06, 2], [1, 1], [10, 1]]) {
+  for (const [ms, most] of [[0.01, 11], [0.06, 3], [1, 1], [10, 1]]) {
     const { turns, scheduler, run, breathe } = flooded(ms)
     let taken = run()
     for (let breath = 0; breath < 5; breath++) {
@@ -94,6 +94,31 @@ t.test('half of the time is for turns, however long the breaths are', async (t) 
   t.equal(breathe(0), 1)
   t.equal(breathe(1000), 1)
   t.equal(breathe(1000), 20, 'within bounds')
+})
+
+t.test('turns that are short share a look at the clock, and a long one ends that', async (t) => {
+  const turns = new ManualTurns()
+  const scheduler = new Scheduler(turns)
+  let looks = 0
+  turns.now = () => { looks++; return turns.clock }
+  const run = (ms: number) => {
+    looks = 0
+    for (let i = 0; i < 100; i++) scheduler.schedule(runnable(() => { turns.clock += ms }))
+    turns.run()
+  }
+  run(0.0001)
+  t.ok(looks > 100 / 8 && looks < 20, `${looks} looks at 100 short turns`)
+  run(0.0009)
+  t.ok(looks > 100 / 8 && looks < 20, `${looks} looks`)
+  t.ok(scheduler.longestTurn < 0.01)
+  scheduler.schedule(runnable(() => { turns.clock += 0.05 }))
+  turns.run()
+  run(0.0001)
+  t.ok(looks > 100 / 8 && looks < 20, `${looks} looks`)
+  for (let i = 0; i < 20; i++) scheduler.schedule(runnable(() => { turns.clock += 0.004 }))
+  looks = 0
+  turns.run()
+  t.ok(looks > 6, `${looks} looks at 20 turns that are not short together`)
 })
 
 t.test('a queue that was empty begins with a whole budget', async (t) => {
