@@ -20,6 +20,8 @@ import type { Groups, Logger, ProcessInfo } from '../../types/processes.js'
 
 /** Messages a process may handle in one turn. The clock is looked at between turns only. */
 const slice = 16
+/** Messages it may send in one turn, but for what one handler sends: a broadcast is work as well. */
+const mostSent = 256
 
 /** What to run, and how it was asked for. */
 export interface ActorOptions {
@@ -257,9 +259,11 @@ export class Actor implements Target, Runnable, CallOwner {
   }
 
   #handleMail (service: Service): boolean {
+    const { counters } = this.#runtime
+    const sendsUpTo = counters.sent + mostSent
     let goesOn = false
     service.busy = true
-    while (this.#slice > 0 && this.#service === service && this.#told !== 'stop') {
+    while (this.#slice > 0 && counters.sent < sendsUpTo && this.#service === service && this.#told !== 'stop') {
       const mail = this.#take()
       if (mail === undefined) break
       // A handler may have left a `receive` behind: it comes first for what it wants.

@@ -32,22 +32,27 @@ export const eventLoop: Turns = {
   now () { return performance.now() }
 }
 
-/** Turns after which the event loop is asked for a breath, whatever they took. */
-const turnsPerBreath = 64
-/** Milliseconds after which it is asked, and after which, once asked, the next turn waits for it. */
-const budget = 0.5
+/** Milliseconds of turns after which the event loop breathes, where it has nothing else to do: a breath costs a microsecond. */
+const leastBudget = 0.1
+/** And where it has much to do. */
+const mostBudget = 5
+/** Turns after which the clock is looked at, where those before were short: together, in milliseconds, below the second. */
+const mostPerLook = 8
+const short = 0.01
 /** Bodies that may go on at once before the clock is looked at again. */
 const bodiesAtOnce = 16
 
 /**
  * Whose turn it is. A process with mail stands once in the queue; a turn is a slice of its mail.
- * After a budget of time the event loop breathes, so that HTTP is served under any flood.
+ * After a budget of time the event loop breathes, so that HTTP is served under any flood. The budget
+ * is as long as the breaths are: then half of the time is for processes, however much comes in, and
+ * the writes of a turn of the event loop carry the more the longer they take.
  *
  * A body that loops over its inbox goes on in a microtask, when its turn is over. Those few stand
  * before the next drain, which therefore measures them: together, as one turn.
  */
 export class Scheduler {
-  /** The longest turn so far, in milliseconds. */
+  /** The longest turn so far, in milliseconds. Short ones are measured together. */
   longestTurn = 0
   readonly #queue = new Ring<Runnable>()
   readonly #turns: Turns
@@ -57,10 +62,14 @@ export class Scheduler {
   #before: number | undefined
   /** A body has taken mail by itself: it goes on after the drain that comes. */
   #goesOn = false
-  #turnsTaken = 0
+  #perLook = 1
+  /** Since when it drains without a break. */
   #since = 0
-  #breathAsked: number | undefined
+  #budget = leastBudget
+  /** The budget is used up: turns go on after a breath. */
   #exhausted = false
+  #exhaustedAt = 0
+  #lastBreath = 0
 
   constructor (turns: Turns = eventLoop) {
     this.#turns = turns
@@ -92,18 +101,22 @@ export class Scheduler {
   }
 
   readonly #drain = (): void => {
-    if (this.#before === undefined) this.#before = this.#turns.now()
+    if (this.#before === undefined) this.#since = this.#before = this.#turns.now()
     else this.#turnOver(this.#before)
     const goesOn = this.#goesOn
     this.#goesOn = false
     let bodies = 0
+    let unmeasured = 0
     while (!this.#exhausted && bodies < bodiesAtOnce) {
       const runnable = this.#next()
       if (runnable === undefined) break
       runnable.queued = false
       if (runnable.turn()) bodies++
+      if (++unmeasured < this.#perLook) continue
+      unmeasured = 0
       this.#turnOver(this.#before)
     }
+    if (unmeasured > 0) this.#turnOver(this.#before)
     if (bodies > 0 || goesOn || this.#goesOn) this.#turns.soon(this.#drain)
     else {
       this.#awake = false
@@ -119,30 +132,27 @@ export class Scheduler {
 
   #turnOver (before: number): void {
     const now = this.#turns.now()
-    if (now - before > this.longestTurn) this.longestTurn = now - before
+    const took = now - before
+    if (took > this.longestTurn) this.longestTurn = took
+    this.#perLook = took < short ? Math.min(this.#perLook * 2, mostPerLook) : 1
     this.#before = now
-    this.#count(now)
-  }
-
-  #count (now: number): void {
-    if (this.#breathAsked !== undefined) {
-      if (now - this.#breathAsked >= budget) this.#exhausted = true
-      return
-    }
-    // A breath that came unasked is not noticed: then this asks for one too many, which is cheap.
-    if (this.#turnsTaken++ === 0) this.#since = now
-    else if (this.#turnsTaken >= turnsPerBreath || now - this.#since >= budget) {
-      this.#breathAsked = now
-      this.#turns.later(this.#breathe)
-    }
+    if (this.#exhausted || now - this.#since < this.#budget) return
+    this.#exhausted = true
+    this.#exhaustedAt = now
+    this.#turns.later(this.#breathe)
   }
 
   readonly #breathe = (): void => {
-    this.#breathAsked = undefined
-    this.#turnsTaken = 0
+    this.#measureBreath(this.#turns.now() - this.#exhaustedAt)
     this.#exhausted = false
     if (this.#queue.length === 0 || this.#awake) return
     this.#awake = true
     this.#drain()
+  }
+
+  /** The shorter one of two: a pause of the garbage collector is no measure. */
+  #measureBreath (breath: number): void {
+    this.#budget = Math.min(Math.max(Math.min(breath, this.#lastBreath), leastBudget), mostBudget)
+    this.#lastBreath = breath
   }
 }

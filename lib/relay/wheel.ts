@@ -27,8 +27,8 @@ function delayUntil (at: number, now: number): number {
 /** Milliseconds by which an event loop that is merely busy is late; later, it has stalled. */
 export const usuallyLate = 50
 
-/** Milliseconds of due work after which the event loop breathes. */
-const budget = 2
+/** Milliseconds of due work after which the event loop breathes: the answers of those who were pinged come on top. */
+const budget = 0.5
 /** Deadlines after which the clock is looked at. */
 const perLook = 16
 
@@ -39,6 +39,8 @@ const perLook = 16
  */
 export class Wheel {
   readonly #slots = new Map<number, Slot>()
+  /** Those whose time has come. After a stall it is that of many at once, and they share the budget. */
+  readonly #due: Slot[] = []
 
   /** Makes a deadline due after some milliseconds, never earlier; where it waited already it is moved. */
   schedule (deadline: Deadline, delay: number): void {
@@ -73,20 +75,28 @@ export class Wheel {
   #turn (at: number): void {
     const slot = this.#slots.get(at)!
     this.#slots.delete(at)
-    this.#work(slot)
+    if (this.#due.push(slot) === 1) this.#work()
   }
 
-  #work (slot: Slot): void {
+  readonly #work = (): void => {
+    try {
+      this.#workFor(budget)
+    } finally {
+      if (this.#due.length > 0) setImmediate(this.#work)
+    }
+  }
+
+  #workFor (milliseconds: number): void {
     const started = performance.now()
     let done = 0
-    for (const deadline of slot.waiting) {
-      slot.waiting.delete(deadline)
-      deadline.slot = undefined
-      deadline.due(started - slot.at)
-      if (++done % perLook === 0 && performance.now() - started >= budget && slot.waiting.size > 0) {
-        setImmediate(() => { this.#work(slot) })
-        return
+    for (let slot = this.#due.at(0); slot !== undefined; slot = this.#due.at(0)) {
+      for (const deadline of slot.waiting) {
+        slot.waiting.delete(deadline)
+        deadline.slot = undefined
+        deadline.due(started - slot.at)
+        if (++done % perLook === 0 && performance.now() - started >= milliseconds) return
       }
+      this.#due.shift()
     }
   }
 }

@@ -179,8 +179,8 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'a handler gets mail after stop',
     file: 'process/actor.ts',
-    search: "while (this.#slice > 0 && this.#service === service && this.#told !== 'stop') {",
-    replace: 'while (this.#slice > 0 && this.#service === service) {',
+    search: "while (this.#slice > 0 && counters.sent < sendsUpTo && this.#service === service && this.#told !== 'stop') {",
+    replace: 'while (this.#slice > 0 && counters.sent < sendsUpTo && this.#service === service) {',
     suites: ['relations']
   },
   {

@@ -284,3 +284,24 @@ function codeOf (task: () => unknown): string | undefined {
     return (err as { code?: string }).code
   }
 }
+
+t.test('a turn is over after some messages, handled or sent, and then others have theirs', async (t) => {
+  const { runtime, processes } = buildRuntime({ mailboxLimit: 1_000_000 })
+  const sink = processes.spawn((self) => self.serve({ drop: () => {} }))
+  for (const [sends, inOneTurn] of [[0, 16], [10, 16], [100, 3], [1000, 1]]) {
+    const order: string[] = []
+    const sender = processes.spawn<{ go: null }>((self) => self.serve({
+      go: () => {
+        order.push('sender')
+        for (let i = 0; i < sends; i++) self.send(sink, 'drop', i)
+      }
+    }))
+    const other = processes.spawn<{ go: null }>((self) => self.serve({ go: () => { order.push('other') } }))
+    await settle()
+    for (let i = 0; i < 20; i++) processes.send(sender, 'go', null)
+    processes.send(other, 'go', null)
+    while (order.length < 21) await settle()
+    t.equal(order.indexOf('other'), inOneTurn, `${sends} sent by each`)
+  }
+  await runtime.close(0)
+})

@@ -39,44 +39,112 @@ t.test('turns that are given by a test may choose who is next', async (t) => {
   t.strictSame(order, ['two', 'three', 'one'])
 })
 
-t.test('after a budget of turns or time the event loop breathes before the queue goes on', async (t) => {
-  for (const [ms, most] of [[0.01, 400], [1, 7], [10, 3]]) {
-    const turns = new ManualTurns()
-    const scheduler = new Scheduler(turns)
-    let taken = 0
-    const endless = runnable(() => {
-      taken++
-      turns.clock += ms
-      scheduler.schedule(endless)
-      return false
-    })
+/** A scheduler with endless mail, whose turns take so long. */
+function flooded (ms: number) {
+  const turns = new ManualTurns()
+  const scheduler = new Scheduler(turns)
+  let taken = 0
+  const endless = runnable(() => {
+    taken++
+    turns.clock += ms
     scheduler.schedule(endless)
-    for (let breath = 0; breath < 5; breath++) {
+    return false
+  })
+  scheduler.schedule(endless)
+  return {
+    turns,
+    scheduler,
+    /** Turns up to the next breath. */
+    run () {
       const before = taken
       turns.run()
-      t.equal(turns.laterTasks.length, 1, 'a breath was asked for')
-      t.ok(taken - before <= most, `${taken - before} turns of ${ms} ms`)
-      t.equal(turns.tasks.length, 0, 'nothing goes on before it')
-      scheduler.schedule(runnable(() => {}))
-      t.equal(turns.tasks.length, 0)
+      return taken - before
+    },
+    /** A breath of so many milliseconds, and the turns after it. */
+    breathe (breath: number) {
+      const before = taken
+      turns.clock += breath
       turns.breathe()
-      t.ok(taken > before)
+      return taken - before
     }
   }
+}
+
+t.test('after a budget of time the event loop breathes before the queue goes on', async (t) => {
+  for (const [ms, most] of [[0.01, 11], [0.06, 3], [1, 1], [10, 1]]) {
+    const { turns, scheduler, run, breathe } = flooded(ms)
+    let taken = run()
+    for (let breath = 0; breath < 5; breath++) {
+      t.ok(taken > 0 && taken <= most, `${taken} turns of ${ms} ms`)
+      t.equal(turns.laterTasks.length, 1, 'a breath was asked for')
+      scheduler.schedule(runnable(() => {}))
+      t.equal(turns.tasks.length, 0, 'nothing goes on before it')
+      taken = breathe(0)
+    }
+  }
+})
+
+t.test('half of the time is for turns, however long the breaths are', async (t) => {
+  const { run, breathe } = flooded(0.25)
+  t.equal(run(), 1)
+  t.equal(breathe(2), 1, 'a single long breath is no measure')
+  t.equal(breathe(1), 4)
+  t.equal(breathe(3), 4)
+  t.equal(breathe(3), 12)
+  t.equal(breathe(0), 1)
+  t.equal(breathe(1000), 1)
+  t.equal(breathe(1000), 20, 'within bounds')
+})
+
+t.test('turns that are short share a look at the clock, and a long one ends that', async (t) => {
+  const turns = new ManualTurns()
+  const scheduler = new Scheduler(turns)
+  let looks = 0
+  turns.now = () => { looks++; return turns.clock }
+  const run = (ms: number) => {
+    looks = 0
+    for (let i = 0; i < 100; i++) scheduler.schedule(runnable(() => { turns.clock += ms }))
+    turns.run()
+  }
+  run(0.0001)
+  t.ok(looks > 100 / 8 && looks < 20, `${looks} looks at 100 short turns`)
+  run(0.0009)
+  t.ok(looks > 100 / 8 && looks < 20, `${looks} looks`)
+  t.ok(scheduler.longestTurn < 0.01)
+  scheduler.schedule(runnable(() => { turns.clock += 0.05 }))
+  turns.run()
+  run(0.0001)
+  t.ok(looks > 100 / 8 && looks < 20, `${looks} looks`)
+  for (let i = 0; i < 20; i++) scheduler.schedule(runnable(() => { turns.clock += 0.004 }))
+  looks = 0
+  turns.run()
+  t.ok(looks > 6, `${looks} looks at 20 turns that are not short together`)
+})
+
+t.test('a queue that was empty begins with a whole budget', async (t) => {
+  const turns = new ManualTurns()
+  const scheduler = new Scheduler(turns)
+  for (let i = 0; i < 100; i++) {
+    scheduler.schedule(runnable(() => { turns.clock += 0.05 }))
+    turns.run()
+    turns.clock += 1
+  }
+  t.equal(turns.laterTasks.length, 0)
 })
 
 t.test('a breath with nothing to do does nothing', async (t) => {
   const turns = new ManualTurns()
   const scheduler = new Scheduler(turns)
-  for (let i = 0; i < 70; i++) scheduler.schedule(runnable(() => {}))
+  scheduler.schedule(runnable(() => { turns.clock += 1 }))
   turns.run()
   t.equal(turns.laterTasks.length, 1)
-  scheduler.schedule(runnable(() => {}))
-  turns.breathe()
-  t.equal(turns.tasks.length, 1, 'the queue was awake')
-  turns.run()
   turns.breathe()
   t.equal(turns.tasks.length, 0)
+  let ran = 0
+  scheduler.schedule(runnable(() => { ran++ }))
+  t.equal(turns.tasks.length, 1, 'it is awake again')
+  turns.run()
+  t.equal(ran, 1)
 })
 
 t.test('bodies go on between drains, a few at a time, and are measured', async (t) => {
@@ -86,18 +154,18 @@ t.test('bodies go on between drains, a few at a time, and are measured', async (
   for (let i = 0; i < 40; i++) scheduler.schedule(runnable(() => { handed++; return true }))
   turns.tasks.shift()!()
   t.equal(handed, 16)
-  turns.clock += 0.25
+  turns.clock += 0.0625
   turns.tasks.shift()!()
   t.equal(handed, 32)
-  t.equal(scheduler.longestTurn, 0.25)
-  turns.clock += 0.125
+  t.equal(scheduler.longestTurn, 0.0625)
+  turns.clock += 0.03125
   turns.run()
   t.equal(handed, 40)
-  t.equal(scheduler.longestTurn, 0.25)
+  t.equal(scheduler.longestTurn, 0.0625)
   turns.clock += 100
-  scheduler.schedule(runnable(() => { turns.clock += 0.125 }))
+  scheduler.schedule(runnable(() => { turns.clock += 0.03125 }))
   turns.run()
-  t.equal(scheduler.longestTurn, 0.25, 'idle time is nobody\'s turn')
+  t.equal(scheduler.longestTurn, 0.0625, 'idle time is nobody\'s turn')
 })
 
 t.test('a body that takes mail by itself is measured, and stands back when the loop needs a breath', async (t) => {

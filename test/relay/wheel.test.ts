@@ -84,6 +84,33 @@ t.test('thousands that are due at once are spread over turns of the event loop',
   t.equal(wheel.size, 0)
 })
 
+t.test('also those of many instants that a stall has made due at once, in their order', async t => {
+  const wheel = new Wheel()
+  const order: number[] = []
+  let inOneTurn = 0
+  let most = 0
+  const instants = 20
+  for (let instant = 1; instant <= instants; instant++) {
+    for (let i = 0; i < 50; i++) {
+      wheel.schedule(new Once(() => {
+        order.push(instant)
+        most = Math.max(most, ++inOneTurn)
+        const begun = performance.now()
+        while (performance.now() - begun < 0.05);
+      }), instant * 10)
+    }
+  }
+  const begun = performance.now()
+  while (performance.now() - begun < 250);
+  await until(() => {
+    inOneTurn = 0
+    return order.length === instants * 50
+  })
+  t.ok(most <= 64, `${most} in one turn`)
+  t.strictSame(order, [...order].sort((a, b) => a - b))
+  t.equal(wheel.size, 0)
+})
+
 t.test('one that is due may cancel the others, and schedule itself again', async t => {
   const wheel = new Wheel()
   const others = Array.from({ length: 3 }, () => new Once())
