@@ -259,7 +259,7 @@ export class Actor implements Target, Runnable, CallOwner {
   }
 
   #handleMail (service: Service): boolean {
-    const { counters } = this.#runtime
+    const { counters } = this.runtime
     const sendsUpTo = counters.sent + mostSent
     let goesOn = false
     service.busy = true
