@@ -95,8 +95,8 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'the close frame overtakes what waits',
     file: 'relay/outbox.ts',
-    search: '    this.#frames.push(frame)\n    this.#bytes += frame.length',
-    replace: '    if ((frame[0] & 15) === 8) this.#frames.unshift(frame)\n    else this.#frames.push(frame)\n    this.#bytes += frame.length',
+    search: '    if (this.#frames === undefined) this.#frames = [this.#only!, frame]\n    else this.#frames.push(frame)',
+    replace: '    this.#frames ??= [this.#only!]\n    if ((frame[0] & 15) === 8) this.#frames.unshift(frame)\n    else this.#frames.push(frame)',
     suites: ['connections']
   },
   {
