@@ -10,7 +10,8 @@ const copyUpTo = 2048
 
 /**
  * Breaths of the event loop that a flush waits for processes that have mail: what they send is in the
- * same write. A breath is half a millisecond; under a flood that never ends, this is what it costs.
+ * same write. Between two breaths lies the scheduler's budget: under a flood that never ends, so many
+ * budgets are what a frame waits longer.
  */
 const mostBreaths = 4
 

@@ -46,8 +46,7 @@ const ofNode = findSlots(new Socket())
 
 /**
  * Has a socket read into a buffer that all share, instead of one of 64 KiB for each read, cut to
- * size and collected: measured, that is a fifth of the work on a short message that is not the
- * kernel's. Changes nothing for a stream that is not read from the kernel; what such a one, or any
+ * size, pushed through the stream and collected. Changes nothing for a stream that is not read from the kernel; what such a one, or any
  * before, has buffered is still told by `data`.
  */
 export function lendBuffer<S extends Duplex> (socket: S, onRead: OnRead<S>, buffer = shared, slots = ofNode): void {
