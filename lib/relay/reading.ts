@@ -46,8 +46,8 @@ const ofNode = findSlots(new Socket())
 
 /**
  * Has a socket read into a buffer that all share, instead of one of 64 KiB for each read, cut to
- * size, pushed through the stream and collected. Changes nothing for a stream that is not read from the kernel; what such a one, or any
- * before, has buffered is still told by `data`.
+ * size, pushed through the stream and collected. Changes nothing for a stream that is not read from
+ * the kernel; what such a one, or any before, has buffered is still told by `data`.
  */
 export function lendBuffer<S extends Duplex> (socket: S, onRead: OnRead<S>, buffer = shared, slots = ofNode): void {
   const { _handle: handle } = socket as { _handle?: Handle | null }

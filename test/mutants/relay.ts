@@ -226,10 +226,24 @@ export const relayMutants: readonly Mutant[] = [
     suites: ['wire']
   },
   {
+    name: 'a message stays in memory that was lent',
+    file: 'relay/parser.ts',
+    search: 'const data = lent && (binary || compressed) ? Buffer.from(payload) : payload',
+    replace: 'const data = payload',
+    suites: ['wire']
+  },
+  {
+    name: 'what waits stays in memory that was lent',
+    file: 'relay/parser.ts',
+    search: '    if (this.#chunk === chunk) this.#keep(chunk)\n',
+    replace: '',
+    suites: ['wire']
+  },
+  {
     name: 'text in fragments is not checked',
     file: 'relay/parser.ts',
-    search: 'this.#message(data, opcode, compressed, false)',
-    replace: 'this.#message(data, opcode, compressed, true)',
+    search: 'this.#message(data, opcode, compressed, false, false)',
+    replace: 'this.#message(data, opcode, compressed, true, false)',
     suites: ['wire']
   },
   {
