@@ -164,9 +164,9 @@ Figures of a machine that does something else at the same time are worth nothing
   contract: \`/echo\` returns a message to its sender, \`/room/:id\` sends it to everyone in the room, the sender too.
   Ours takes its mail with \`serve\`, with \`for await\`, or with \`serve\` and \`groups.broadcast\`.
   All of them have \`bufferutil\`; \`WS_NO_BUFFER_UTIL=1 npm run bench\` takes it from all.
-- The generator (\`load/\`) is one thread of JavaScript on \`node:net\`. It masks a frame once and writes the same
-  bytes again and again; of what comes back it reads headers and counts. Any message of another length, any lost
-  connection, fails the measurement. Its share of a core is in the tables: † marks where it was the limit.
+- The generator (\`load/\`) is one thread of JavaScript on \`node:net\`. It masks each client's frames once, no
+  two of them with the same text, and writes them again and again; of what comes back it reads headers and
+  counts. Any message of another length, any lost connection, fails the measurement. Its share of a core is in the tables: † marks where it was the limit.
 - Server and generator have a core each, where there is \`taskset\`.
 - What is compared is the **server's CPU time for a unit** (user and system, all threads; from \`/proc\`): on a
   shared machine it moves far less than messages a second. 10⁶ divided by it is the capacity of a core.

@@ -21,25 +21,34 @@ const closeTimeout = 3000
 /** The clients of one measurement. The first problem of any of them fails it. */
 export class Crowd {
   readonly clients: Client[] = []
-  readonly frame: Buffer
   /** Rejects with the first problem. */
   readonly failure: Promise<never>
   readonly #spec: CrowdSpec
   readonly #protocol: Protocol
   readonly #expected: number
+  readonly #letters: string
   readonly #listener: Listener
+  #messages = 0
   #fail!: (error: Error) => void
 
   /** @param answered so many messages came to a client; @param opened a client may speak */
   constructor (spec: CrowdSpec, answered: Listener['answered'], opened: Listener['opened'], pinged?: () => void) {
     this.#spec = spec
     this.#protocol = protocols[spec.protocol]
-    const text = this.#protocol.text(Array.from({ length: spec.size }, (_, i) => String.fromCharCode(97 + i * 7 % 26)).join(''))
-    this.#expected = Buffer.byteLength(text)
-    this.frame = maskedFrame(text)
+    this.#letters = Array.from({ length: spec.size }, (_, i) => String.fromCharCode(97 + i * 7 % 26)).join('')
+    this.#expected = this.#protocol.text(this.#letters).length
     this.failure = new Promise((_resolve, reject) => { this.#fail = reject })
     this.failure.catch(() => {})
     this.#listener = { answered, opened, pinged, failed: (_client, problem) => { this.#fail(new Error(problem)) } }
+  }
+
+  /** So many frames, one behind the other: no two messages are the same, or a server need encode it once only. */
+  burst (count: number): Buffer {
+    const { size } = this.#spec
+    return Buffer.concat(Array.from({ length: count }, () => {
+      const number = `${this.#messages++} `.slice(0, size)
+      return maskedFrame(this.#protocol.text(number + this.#letters.slice(number.length)))
+    }))
   }
 
   /** Starts one more. */

@@ -59,13 +59,21 @@ export async function measureRooms (spec: RoomsSpec) {
 
   const crowd = await gather(spec, connections, answered)
   for (const client of crowd.clients) rooms[client.room].members.push(client)
-  const burst = Buffer.concat(new Array<Buffer>(depth).fill(crowd.frame))
+  const bursts = new Map(crowd.clients.map((client) => [client, crowd.burst(depth)]))
+  const frameLength = bursts.get(crowd.clients[0])!.length / depth
 
   /** So many messages; one write where it is one speaker. */
   function speak (room: Room, messages: number): void {
     const { members } = room
-    if (oneSpeaker || members.length === 1) members[0].send(burst.subarray(0, messages * crowd.frame.length))
-    else for (let i = 0; i < messages; i++) members[room.turn++ % members.length].send(crowd.frame)
+    if (oneSpeaker || members.length === 1) {
+      members[0].send(bursts.get(members[0])!.subarray(0, messages * frameLength))
+      return
+    }
+    for (let i = 0; i < messages; i++) {
+      const start = Math.floor(room.turn / members.length) % depth * frameLength
+      const member = members[room.turn++ % members.length]
+      member.send(bursts.get(member)!.subarray(start, start + frameLength))
+    }
   }
 
   await sleep(spec.settle ?? 50) // a server may enter a room only after its answer to the upgrade

@@ -28,7 +28,7 @@ export async function measureStorm (spec: StormSpec) {
     latencies.add((performance.now() - started[index.get(client)!]) * 1000)
     if (++done === connections) finish()
     else if (started.length < connections) add()
-  }, (client) => { client.send(crowd.frame) })
+  }, (client) => { client.send(crowd.burst(1)) })
   const window = new Window([spec.pid], spec.port)
   await window.begin()
   while (started.length < Math.min(connections, unfinished)) add()
@@ -47,7 +47,7 @@ async function touched (spec: CrowdSpec, connections: number): Promise<Crowd> {
   const crowd = await gather(spec, connections, () => {
     if (++done === connections) finish()
   })
-  for (const client of crowd.clients) client.send(crowd.frame)
+  for (const client of crowd.clients) client.send(crowd.burst(1))
   await crowd.until(all, 30_000, 'the first messages')
   return crowd
 }

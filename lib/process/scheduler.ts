@@ -84,6 +84,11 @@ export class Scheduler {
     this.#turns.soon(this.#drain)
   }
 
+  /** Whether somebody waits for a turn; between two of the event loop's, it comes after a breath. */
+  get pending (): boolean {
+    return this.#queue.length > 0
+  }
+
   /** Whether a body may take mail without asking for a turn. */
   mayGoOn (): boolean {
     if (this.#exhausted) return false

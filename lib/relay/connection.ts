@@ -109,6 +109,11 @@ export class Connection implements Entity, Listener, Watcher, Monitored, Control
     this.#inbound.push(bytes)
   }
 
+  /** The first `length` bytes of a buffer that all sockets are read into. */
+  receiveLent (bytes: Buffer, length: number): void {
+    this.#inbound.pushLent(bytes, length)
+  }
+
   onMessage (data: Buffer, binary: boolean): boolean {
     this.#messages++
     const payload = binary

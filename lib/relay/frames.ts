@@ -13,12 +13,33 @@ const rsv1Bit = 0x40
 // Up to here a loop over the characters beats one call into C++ to count and one to write.
 const loopLength = 40
 
+// Node's pool has 8 KiB: it wastes much of them on frames above 2 KiB, and makes a buffer of its own
+// for those above 4, which costs more than to write them. A slab serves up to 32 of these; a frame
+// that has to wait keeps its slab, as it would a pool.
+const slabSize = 64 * 1024
+const leastOfSlab = 2 * 1024
+const mostOfSlab = 16 * 1024
+
 const empty = Buffer.alloc(0)
+let slab = empty
+let slabUsed = 0
+
+function allocate (size: number): Buffer {
+  if (size < leastOfSlab || size > mostOfSlab) return Buffer.allocUnsafe(size)
+  if (slabUsed + size > slab.length) {
+    slab = Buffer.allocUnsafeSlow(slabSize)
+    slabUsed = 0
+  }
+  const piece = slab.subarray(slabUsed, slabUsed + size)
+  // The next one begins at a word again.
+  slabUsed += size + 7 & ~7
+  return piece
+}
 
 /** One final, unmasked frame: the payload is copied, so the caller may write to its bytes afterwards. */
 export function frame (opcode: number, payload: Uint8Array, rsv1 = false): Buffer {
   const { length } = payload
-  const target = Buffer.allocUnsafe(headerSize(length) + length)
+  const target = allocate(headerSize(length) + length)
   const start = writeHeader(target, rsv1 ? opcode | rsv1Bit : opcode, length)
   // A detached buffer has no bytes, but `set` throws on it.
   if (length > 0) target.set(payload, start)
@@ -125,7 +146,7 @@ function shortAscii (opcode: number, text: string): Buffer | undefined {
 
 function encoded (opcode: number, text: string): Buffer {
   const length = Buffer.byteLength(text)
-  const target = Buffer.allocUnsafe(headerSize(length) + length)
+  const target = allocate(headerSize(length) + length)
   // As many bytes as UTF-16 units: it is ASCII, and one byte per unit is written up to twice as fast.
   target.write(text, writeHeader(target, opcode, length), length, length === text.length ? 'latin1' : 'utf8')
   return target

@@ -59,6 +59,11 @@ export class Inbound implements ParserEvents, Feeder {
     this.#parser.push(bytes)
   }
 
+  /** The first `length` bytes of a buffer that is the caller's again when this returns. */
+  pushLent (bytes: Buffer, length: number): void {
+    this.#parser.pushLent(bytes, length)
+  }
+
   /** There is room for more messages. */
   resume (): void {
     if (!this.#paused) return

@@ -8,24 +8,64 @@ const mostFrames = 1024
 /** Frames are joined by copying up to this average size; larger ones go as a vector. */
 const copyUpTo = 2048
 
+/**
+ * Breaths of the event loop that a flush waits for processes that have mail: what they send is in the
+ * same write. Between two breaths lies the scheduler's budget: under a flood that never ends, so many
+ * budgets are what a frame waits longer.
+ */
+const mostBreaths = 4
+
+const none: readonly Buffer[] = []
+const empty = Buffer.alloc(0)
+
 /** Writes the outboxes that have something, once in a turn of the event loop: one write each. */
 export class Flusher {
   /** The frame of the last string of this turn. */
   readonly frames = new FrameCache()
+  readonly #busy: () => boolean
   #dirty: Outbox[] = []
+  #breaths = 0
+  /** What was joined last. */
+  #parts = none
+  #joined: Buffer = empty
 
-  /** Writes since the start, for the tests that count them. */
+  /** Writes, and chunks that were joined, since the start, for the tests that count them. */
   writes = 0
+  joins = 0
+
+  /** @param busy whether processes have mail that they will handle after a breath */
+  constructor (busy: () => boolean = () => false) {
+    this.#busy = busy
+  }
 
   add (outbox: Outbox): void {
     if (this.#dirty.push(outbox) === 1) setImmediate(this.#flushAll)
   }
 
+  /** Frames as one chunk. The members of a room have the same ones, and share the chunk. */
+  join (frames: readonly Buffer[], bytes: number): Buffer {
+    const parts = this.#parts
+    if (frames.length !== parts.length || frames.some((frame, i) => frame !== parts[i])) {
+      this.joins++
+      this.#joined = Buffer.concat(frames, bytes)
+      this.#parts = frames
+    }
+    return this.#joined
+  }
+
   readonly #flushAll = (): void => {
+    if (this.#breaths < mostBreaths && this.#busy()) {
+      this.#breaths++
+      setImmediate(this.#flushAll)
+      return
+    }
     const dirty = this.#dirty
     this.#dirty = []
+    this.#breaths = 0
     for (const outbox of dirty) outbox.flush()
     this.frames.clear()
+    this.#parts = none
+    this.#joined = empty
   }
 }
 
@@ -33,11 +73,16 @@ export class Flusher {
 export class Outbox {
   readonly #socket: Duplex
   readonly #flusher: Flusher
-  #frames: Buffer[] = []
+  /** The frame that waits alone: mostly there is no other. */
+  #only: Buffer | undefined
+  /** The frames that wait, when there are more. */
+  #frames: Buffer[] | undefined
   /** How many of the frames are packed ones already. */
   #packed = 0
   #bytes = 0
   #queued = false
+  /** The socket may hold bytes that the kernel has not taken. */
+  #held = true
   #written: (() => void)[] | undefined
   #last: (() => void) | undefined
 
@@ -48,19 +93,36 @@ export class Outbox {
 
   /** Bytes that wait, here or in the socket. */
   get waiting (): number {
-    return this.#bytes + this.#socket.writableLength
+    // Each send asks. A socket that has given everything to the kernel is not looked at: with
+    // thousands of them it is not in any cache.
+    if (!this.#held) return this.#bytes
+    const { writableLength } = this.#socket
+    this.#held = writableLength > 0
+    return this.#bytes + writableLength
   }
 
   /** @param written called when the frame was handed to the kernel */
   push (frame: Buffer, written?: () => void): void {
-    this.#frames.push(frame)
+    if (this.#bytes === 0) this.#only = frame
+    else this.#pushMore(frame)
     this.#bytes += frame.length
     if (written !== undefined) (this.#written ??= []).push(written)
-    if (this.#bytes >= flushAt || this.#frames.length - this.#packed >= mostFrames) this.flush()
+    if (this.#bytes >= flushAt || this.#loose >= mostFrames) this.flush()
     else if (!this.#queued) {
       this.#queued = true
       this.#flusher.add(this)
     }
+  }
+
+  #pushMore (frame: Buffer): void {
+    if (this.#frames === undefined) this.#frames = [this.#only!, frame]
+    else this.#frames.push(frame)
+    this.#only = undefined
+  }
+
+  /** Frames that are not packed, where there is more than one. */
+  get #loose (): number {
+    return this.#frames === undefined ? 0 : this.#frames.length - this.#packed
   }
 
   /** Writes what waits, unless the socket has to drain first: then `drained` goes on. */
@@ -69,12 +131,12 @@ export class Outbox {
     const socket = this.#socket
     if (socket.destroyed) return
     if (socket.writableNeedDrain) {
-      if (this.#frames.length - this.#packed >= mostFrames) this.#pack()
+      if (this.#loose >= mostFrames) this.#pack(this.#frames!)
       return
     }
-    if (this.#frames.length > 0) this.#write(socket)
+    if (this.#bytes > 0) this.#write(socket)
     const last = this.#last
-    if (last !== undefined && this.#frames.length === 0) {
+    if (last !== undefined && this.#bytes === 0) {
       this.#last = undefined
       last()
     }
@@ -87,20 +149,20 @@ export class Outbox {
   }
 
   #write (socket: Duplex): void {
+    const only = this.#only
     const frames = this.#frames
     const bytes = this.#bytes
     const written = this.#written
-    this.#frames = []
+    this.#only = this.#frames = this.#written = undefined
     this.#packed = 0
     this.#bytes = 0
-    this.#written = undefined
     const done = written && (() => {
       // A write that is given up with its socket is called back without an error.
       if (!socket.destroyed && socket.errored === null) for (const tell of written.splice(0)) tell()
     })
     this.#flusher.writes++
-    if (frames.length === 1) socket.write(frames[0], done)
-    else if (bytes <= frames.length * copyUpTo) socket.write(Buffer.concat(frames, bytes), done)
+    if (frames === undefined) socket.write(only, done)
+    else if (bytes <= frames.length * copyUpTo) socket.write(this.#flusher.join(frames, bytes), done)
     else {
       socket.cork()
       const tail = frames.pop()!
@@ -108,12 +170,13 @@ export class Outbox {
       socket.write(tail, done)
       socket.uncork()
     }
+    this.#held = socket.writableLength > 0
     // The kernel has it already, and the connection may end before Node calls back.
-    if (done !== undefined && socket.writableLength === 0) done()
+    if (done !== undefined && !this.#held) done()
   }
 
-  #pack (): void {
-    const loose = this.#frames.splice(this.#packed)
-    this.#packed = this.#frames.push(Buffer.concat(loose))
+  #pack (frames: Buffer[]): void {
+    const loose = frames.splice(this.#packed)
+    this.#packed = frames.push(Buffer.concat(loose))
   }
 }

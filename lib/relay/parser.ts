@@ -11,9 +11,10 @@ export type ViolationCode = 1002 | 1007 | 1008 | 1009
  */
 export interface ParserEvents {
   /**
-   * A whole data message, unmasked in place: `data` belongs to the receiver and may share memory
-   * with what else was read from the socket. `compressed`: it is still deflated and its text is not
-   * checked. Untrusted.
+   * A whole data message, unmasked in place. Binary `data` belongs to the receiver and may share
+   * memory with what else was read from the socket; that of a text is good until this returns.
+   * `compressed`: it is still deflated, belongs to the receiver, and its text is not checked.
+   * Untrusted.
    * @returns false to stop parsing after it; a `resume` before this returns has no effect
    */
   onMessage (data: Buffer, binary: boolean, compressed: boolean): boolean
@@ -56,7 +57,7 @@ function withRoom (held: Buffer, used: number, needed: number, limit: number): B
  * The server's side of RFC 6455 section 5: bytes in, messages out. It can stop after any message
  * and then keeps the rest as it came; between frames it holds nothing.
  *
- * A frame that lies whole in a chunk is handed on without a copy. Bytes of a partial frame, and of
+ * A frame that lies whole in a chunk is handed on without a copy, unless the chunk is lent. Bytes of a partial frame, and of
  * the fragments of a message, gather in one buffer each that grows as they arrive, never by what a
  * header announces.
  */
@@ -71,6 +72,8 @@ export class FrameParser {
   #chunk: Buffer | undefined
   #offset = 0
   #end = 0
+  /** The chunk is the caller's again when `pushLent` returns. */
+  #lent = false
   #stopped = false
   #ended = false
 
@@ -115,14 +118,29 @@ export class FrameParser {
 
   /** Takes bytes from the socket, for good: they are unmasked in place. While stopped they are only kept. */
   push (chunk: Buffer): void {
-    if (this.#ended || chunk.length === 0) return
+    this.#start(chunk, chunk.length)
+  }
+
+  /**
+   * Takes the first `length` bytes of a buffer that the next read is written into: they are unmasked
+   * in place, and what has to outlive this call is copied.
+   */
+  pushLent (chunk: Buffer, length: number): void {
+    this.#lent = true
+    this.#start(chunk, length)
+    this.#lent = false
+    if (this.#chunk === chunk) this.#keep(chunk)
+  }
+
+  #start (chunk: Buffer, length: number): void {
+    if (this.#ended || length === 0) return
     if (this.#chunk !== undefined) {
-      this.#append(this.#chunk, chunk)
+      this.#append(this.#chunk, chunk, length)
       return
     }
     this.#chunk = chunk
     this.#offset = 0
-    this.#end = chunk.length
+    this.#end = length
     this.#run()
   }
 
@@ -248,11 +266,12 @@ export class FrameParser {
     const opcode = first & 0x0f
     if (opcode > 7) this.#control(opcode, payload)
     else if (opcode === opcodes.continuation || first < 0x80) this.#fragment(first, payload)
-    else this.#message(payload, opcode, (first & 0x40) !== 0, ascii)
+    else this.#message(payload, opcode, (first & 0x40) !== 0, ascii, this.#lent && bytes === this.#chunk)
   }
 
-  #message (data: Buffer, opcode: number, compressed: boolean, ascii: boolean): void {
+  #message (payload: Buffer, opcode: number, compressed: boolean, ascii: boolean, lent: boolean): void {
     const binary = opcode === opcodes.binary
+    const data = lent && (binary || compressed) ? Buffer.from(payload) : payload
     if (!binary && !compressed && !ascii && !isUtf8(data)) {
       this.#violation(1007, violations.invalidUtf8)
     } else if (!this.#events.onMessage(data, binary, compressed) && this.#chunk !== undefined) {
@@ -279,7 +298,7 @@ export class FrameParser {
     const opcode = this.#opcode
     const compressed = this.#compressed
     this.#forget()
-    this.#message(data, opcode, compressed, false)
+    this.#message(data, opcode, compressed, false, false)
   }
 
   #control (opcode: number, payload: Buffer): void {
@@ -315,18 +334,28 @@ export class FrameParser {
   }
 
   /** Bytes that came although parsing is stopped (or from inside an event) go behind those that wait. */
-  #append (waiting: Buffer, chunk: Buffer): void {
+  #append (waiting: Buffer, chunk: Buffer, length: number): void {
     let target = waiting
-    if (waiting.length - this.#end < chunk.length) {
+    if (waiting.length - this.#end < length) {
       const rest = this.#end - this.#offset
-      target = Buffer.allocUnsafeSlow(rest + Math.max(rest, chunk.length))
+      target = Buffer.allocUnsafeSlow(rest + Math.max(rest, length))
       waiting.copy(target, 0, this.#offset, this.#end)
       this.#chunk = target
       this.#offset = 0
       this.#end = rest
     }
-    chunk.copy(target, this.#end)
-    this.#end += chunk.length
+    chunk.copy(target, this.#end, 0, length)
+    this.#end += length
+  }
+
+  /** Copies the bytes that wait out of a chunk that was lent. */
+  #keep (chunk: Buffer): void {
+    const rest = this.#end - this.#offset
+    const kept = Buffer.allocUnsafeSlow(rest)
+    chunk.copy(kept, 0, this.#offset, this.#end)
+    this.#chunk = kept
+    this.#offset = 0
+    this.#end = rest
   }
 
   #letGo (): void {

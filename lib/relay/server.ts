@@ -11,7 +11,7 @@ export class RelayServer {
   readonly runtime: Runtime
   readonly options: ServerSettings
   readonly wheel = new Wheel()
-  readonly flusher = new Flusher()
+  readonly flusher: Flusher
   /** Upgrades whose handler is at work. */
   readonly handshakes = new Set<Handshake>()
   /** Sockets of connections, those that are still closing too. */
@@ -20,6 +20,7 @@ export class RelayServer {
 
   constructor (runtime: Runtime, options: ServerSettings) {
     this.runtime = runtime
+    this.flusher = new Flusher(() => runtime.scheduler.pending)
     this.options = options
   }
 

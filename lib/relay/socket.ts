@@ -1,3 +1,4 @@
+import { lendBuffer } from './reading.js'
 import type { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
 import type { Connection } from './connection.js'
@@ -22,6 +23,7 @@ export function bindSocket (socket: Duplex, connection: Connection): void {
   bound.on('error', onError)
   bound.on('close', onClose)
   bound.on('data', onData)
+  lendBuffer(bound, onRead)
   // The handshake may have paused it.
   bound.resume()
 }
@@ -40,6 +42,10 @@ export function bufferedIn (socket: Duplex): Buffer[] {
 
 function onData (this: BoundSocket, bytes: Buffer): void {
   this[ofSocket].receive(bytes)
+}
+
+function onRead (this: BoundSocket, length: number, buffer: Buffer): void {
+  this[ofSocket].receiveLent(buffer, length)
 }
 
 function onDrain (this: BoundSocket): void {

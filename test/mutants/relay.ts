@@ -95,8 +95,8 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'the close frame overtakes what waits',
     file: 'relay/outbox.ts',
-    search: '    this.#frames.push(frame)\n    this.#bytes += frame.length',
-    replace: '    if ((frame[0] & 15) === 8) this.#frames.unshift(frame)\n    else this.#frames.push(frame)\n    this.#bytes += frame.length',
+    search: '    if (this.#frames === undefined) this.#frames = [this.#only!, frame]\n    else this.#frames.push(frame)',
+    replace: '    this.#frames ??= [this.#only!]\n    if ((frame[0] & 15) === 8) this.#frames.unshift(frame)\n    else this.#frames.push(frame)',
     suites: ['connections']
   },
   {
@@ -226,10 +226,24 @@ export const relayMutants: readonly Mutant[] = [
     suites: ['wire']
   },
   {
+    name: 'a message stays in memory that was lent',
+    file: 'relay/parser.ts',
+    search: 'const data = lent && (binary || compressed) ? Buffer.from(payload) : payload',
+    replace: 'const data = payload',
+    suites: ['wire']
+  },
+  {
+    name: 'what waits stays in memory that was lent',
+    file: 'relay/parser.ts',
+    search: '    if (this.#chunk === chunk) this.#keep(chunk)\n',
+    replace: '',
+    suites: ['wire']
+  },
+  {
     name: 'text in fragments is not checked',
     file: 'relay/parser.ts',
-    search: 'this.#message(data, opcode, compressed, false)',
-    replace: 'this.#message(data, opcode, compressed, true)',
+    search: 'this.#message(data, opcode, compressed, false, false)',
+    replace: 'this.#message(data, opcode, compressed, true, false)',
     suites: ['wire']
   },
   {

@@ -29,6 +29,16 @@ t.test('who is scheduled stands in the queue once, and has its turn later', asyn
   t.notOk(one.queued)
 })
 
+t.test('it is known whether somebody waits for a turn', async (t) => {
+  const turns = new ManualTurns()
+  const scheduler = new Scheduler(turns)
+  t.equal(scheduler.pending, false)
+  scheduler.schedule(runnable(() => undefined))
+  t.equal(scheduler.pending, true)
+  turns.run()
+  t.equal(scheduler.pending, false)
+})
+
 t.test('turns that are given by a test may choose who is next', async (t) => {
   const turns = new ManualTurns()
   const scheduler = new Scheduler(turns)

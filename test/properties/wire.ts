@@ -70,7 +70,8 @@ class Note implements Listener {
 
   onMessage (data: Buffer, binary: boolean): boolean {
     this.told.push(binary ? 'binary' : 'text')
-    this.data.push(data)
+    // A text is good until this returns.
+    this.data.push(binary ? data : Buffer.from(data))
     if (this.#stopsAfter === 0 || this.told.length % this.#stopsAfter !== 0) return true
     this.stops++
     return false
@@ -85,7 +86,7 @@ class Note implements Listener {
 
   #control (what: string, data: Buffer): void {
     this.told.push(what)
-    this.data.push(data)
+    this.data.push(Buffer.from(data))
   }
 }
 
@@ -145,7 +146,12 @@ export const wire = suiteOf('wire', history, async ({ items, ending, reads, stop
     const read = steps.length === 0 ? length : steps[i % steps.length]
     const before = note.told.length
     const wasPaused = inbound.paused
-    inbound.push(Buffer.from(input.subarray(at, at + read)))
+    const bytes = Buffer.from(input.subarray(at, at + read))
+    if (i % 2 === 0) inbound.push(bytes)
+    else {
+      inbound.pushLent(bytes, bytes.length)
+      bytes.fill(0xff)
+    }
     if (wasPaused) equal(note.told.length, before, 'what was told while it is paused')
     if (i % 3 === 2) inbound.resume()
     at += read

@@ -43,6 +43,15 @@ t.test('a text of any size is one frame with the shortest header, as ws reads it
   }
 })
 
+t.test('frames share no byte with each other, whichever memory they are in', async t => {
+  const texts = Array.from({ length: 60 }, (_, i) => String.fromCharCode(97 + i % 26).repeat([100, 2043, 2044, 4096, 9001, 16_380, 16_381][i % 7]))
+  const frames = texts.map((text) => textFrame(text))
+  t.same(await received(...frames), texts.map((text) => ['message', text, false]))
+  const memory = new Set(frames.filter(({ length }) => length >= 2048 && length <= 16_384).map(({ buffer }) => buffer))
+  t.ok(memory.size < 10, 'those of some KiB are in a few slabs')
+  t.not(frames[6].buffer, frames[13].buffer, 'large ones have their own')
+})
+
 t.test('a text that is not ASCII is sent as its UTF-8 bytes', async t => {
   for (const unit of ['é', 'ÿ', 'Ł', 'ก', '漢', '😀', 'a\u0000b', '\u0080', '\u07ff\u0800', '\uffff']) {
     for (const count of [1, 13, 20, 41, 200]) {

@@ -42,9 +42,9 @@ class Sink extends Duplex {
   }
 }
 
-function build () {
+function build (busy?: () => boolean) {
   const sink = new Sink()
-  const flusher = new Flusher()
+  const flusher = new Flusher(busy)
   const outbox = new Outbox(sink, flusher)
   sink.on('drain', () => { outbox.flush() })
   return { sink, flusher, outbox }
@@ -100,6 +100,60 @@ t.test('the outboxes of one turn are all written, an outbox once', async t => {
   t.strictSame(sinks.map(({ bytes }) => bytes), ['0!', '1!', '2!', '3!', '4!'])
   flusher.frames.text('x')
   t.equal(flusher.frames.encoded, encoded + 1, 'the last text is let go of')
+})
+
+t.test('outboxes with the same frames share one chunk, and others do not', async t => {
+  const flusher = new Flusher()
+  const [a, b, c] = ['a', 'b', 'c'].map((text) => Buffer.from(text))
+  const rows = [[a, b], [a, b], [b, a], [a, b, c], [a, b, c], [a, b]]
+  const sinks = rows.map((frames) => {
+    const sink = new Sink()
+    const outbox = new Outbox(sink, flusher)
+    for (const frame of frames) outbox.push(frame)
+    return sink
+  })
+  await turn()
+  t.strictSame(sinks.map(({ bytes }) => bytes), ['ab', 'ab', 'ba', 'abc', 'abc', 'ab'])
+  t.equal(flusher.joins, 4)
+  t.equal(sinks[0].chunks[0], sinks[1].chunks[0])
+  const outbox = new Outbox(sinks[0], flusher)
+  outbox.push(a)
+  outbox.push(b)
+  await turn()
+  t.equal(flusher.joins, 5, 'what was joined is let go of')
+})
+
+t.test('a flush waits for processes that have mail, and not for ever', async t => {
+  let busy = true
+  const { sink, flusher, outbox } = build(() => busy)
+  outbox.push(Buffer.from('a'))
+  await turn()
+  t.equal(sink.bytes, '')
+  outbox.push(Buffer.from('b'))
+  busy = false
+  await turn()
+  t.equal(sink.bytes, 'ab')
+  t.equal(flusher.writes, 1)
+  for (const text of ['c', 'd']) {
+    busy = true
+    outbox.push(Buffer.from(text))
+    let turns = 0
+    while (!sink.bytes.endsWith(text) && turns < 100) {
+      turns++
+      await turn()
+    }
+    t.equal(turns, 5)
+  }
+})
+
+t.test('what is written past the outbox at first counts as waiting', async t => {
+  const { sink, outbox } = build()
+  sink.open = false
+  sink.write('head')
+  t.equal(outbox.waiting, 4)
+  sink.open = true
+  sink.go()
+  t.equal(outbox.waiting, 0)
 })
 
 t.test('a socket that has to drain is waited for', async t => {

@@ -502,6 +502,50 @@ t.test('a whole frame is handed on without a copy', async t => {
   t.equal(log.data[1].buffer, chunk.buffer)
 })
 
+t.test('nothing that outlives a lent buffer is in it', async t => {
+  const stream = Buffer.concat([
+    binary('ab'), text('é'), client(1, 'packed', { rsv: 4 }), client(9, 'ping'), begin('c', 2), more('d', true), binary(bytesOf(200)), text('end')
+  ])
+  const expected: Event[] = [
+    ['binary', '6162'], ['text', 'é'], ['compressed', Buffer.from('packed').toString('hex')], ['ping', 'ping'],
+    ['binary', '6364'], ['binary', bytesOf(200).toString('hex')], ['text', 'end']
+  ]
+  for (let cut = 0; cut <= stream.length; cut++) {
+    for (const stops of [false, true]) {
+      const { log, parser } = build({ deflate: true })
+      log.go = () => !stops
+      const lent = Buffer.alloc(stream.length + 10)
+      for (const part of [stream.subarray(0, cut), stream.subarray(cut)]) {
+        part.copy(lent)
+        parser.pushLent(lent, part.length)
+        lent.fill(0xff)
+      }
+      while (parser.stopped) parser.resume()
+      const messages = log.data.filter((_, i) => log.events.filter(([name]) => name !== 'ping')[i][0] !== 'text')
+      if (messages.some(({ buffer }) => buffer === lent.buffer)) t.fail(`cut at ${cut}: a message is in the lent buffer`)
+      if (JSON.stringify(log.events) !== JSON.stringify(expected)) t.strictSame(log.events, expected, `cut at ${cut}, ${stops ? 'stopped' : 'not stopped'}`)
+    }
+  }
+})
+
+t.test('what was lent waits behind what waits already, and an ended parser keeps nothing', async t => {
+  const { log, parser } = build()
+  log.go = () => false
+  const lent = Buffer.alloc(100)
+  for (const data of ['a', 'b', 'c']) {
+    const length = text(data).copy(lent)
+    parser.pushLent(lent, length)
+    lent.fill(0xff)
+    parser.pushLent(lent, 0)
+  }
+  t.equal(parser.pending, 2 * text('b').length)
+  while (parser.stopped) parser.resume()
+  t.strictSame(log.events, [['text', 'a'], ['text', 'b'], ['text', 'c']])
+  parser.end()
+  parser.pushLent(lent, 9)
+  t.equal(parser.pending, 0)
+})
+
 t.test('fragments do not pin the chunks they came in', async t => {
   const { log, parser } = build()
   const chunks = [begin('a', 2), more('b'), more('c', true)].map(bytes => Buffer.concat([bytes, client(9, 'x'.repeat(125))]))
