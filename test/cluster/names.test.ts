@@ -1,6 +1,7 @@
 import t from 'tap'
 import { crash, TestCluster } from './support.js'
 import type { Names } from '../../lib/cluster/names.js'
+import type { ClusterName } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
 
 t.test('a name is taken over 8 s after the last renewal of a node that died was seen', async (t) => {
@@ -167,15 +168,15 @@ t.test('a node that is cut off loses its names after 6 s, and another has them a
   const there = b.here.spawn()
   const since = cluster.world.now
   let lostAt: number | undefined
-  let taken: { readonly fence: number } | undefined
+  const state: { taken?: ClusterName } = {}
   const claim = async (): Promise<void> => {
-    while (taken === undefined) {
-      taken = await b.cluster.names.register('leader', there).catch(() => undefined)
+    while (state.taken === undefined) {
+      state.taken = await b.cluster.names.register('leader', there).catch(() => undefined)
       await new Promise<void>((resolve) => { b.machine.after(100, resolve) })
     }
   }
   const claiming = claim()
-  while (taken === undefined) {
+  while (state.taken === undefined) {
     await cluster.run(20)
     if (lostAt === undefined && a.told.length > 0) lostAt = cluster.world.now
   }
@@ -184,7 +185,7 @@ t.test('a node that is cut off loses its names after 6 s, and another has them a
   t.match(a.told, [{ lost: 'leader', pid }])
   t.ok(lostAt! - since <= 6200, `lost after ${lostAt! - since} ms`)
   t.ok(took > lostAt! - since && took < 8800, `taken over after ${took} ms`)
-  t.ok(taken.fence > fence)
+  t.ok(state.taken.fence > fence)
   a.transport.partitioned = false
   a.transport.reconnect()
   await cluster.run(15_000)

@@ -42,15 +42,16 @@ function setUp () {
     run,
     /** The lease as its node has renewed it. */
     renew (beat: number, revision: number, more: Partial<LeaseRecord> = {}): RegisterEntry {
-      return store.lease = { value: Buffer.from(JSON.stringify({ incarnation: 5, beat, broken: false, ...more })), revision }
+      store.lease = { value: Buffer.from(JSON.stringify({ incarnation: 5, beat, broken: false, ...more })), revision }
+      return store.lease
     },
     /** A claim, and how long it took. */
     async claim (): Promise<{ readonly broken: boolean, readonly after: number }> {
       const from = world.now
-      let broken: boolean | undefined
-      takeOver.breakLease(record).then((answer) => { broken = answer }, t.fail)
-      while (broken === undefined) await run(20)
-      return { broken, after: world.now - from }
+      const answer: { broken?: boolean } = {}
+      takeOver.breakLease(record).then((broken) => { answer.broken = broken }, t.fail)
+      while (answer.broken === undefined) await run(20)
+      return { broken: answer.broken, after: world.now - from }
     }
   }
 }
