@@ -1,5 +1,5 @@
-// The suites of one engine. Each of the connections' runs unchanged: its targets, and who else uses
-// its connections, are on nodes in operating-system processes of their own.
+// The suites of one engine. Those of connections have the bodies of one node: targets, and who else uses
+// connections, are on nodes in operating-system processes of their own.
 import t from 'tap'
 import { contract } from './contract.js'
 import type { EngineName } from './worker.js'
