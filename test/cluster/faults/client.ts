@@ -15,6 +15,8 @@ export class Client {
 
   private constructor (socket: WebSocket) {
     this.#socket = socket
+    // The close that follows tells.
+    socket.on('error', () => {})
     socket.on('message', (data) => {
       this.heard.push(String(data))
       this.#news.emit('message')

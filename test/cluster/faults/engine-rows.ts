@@ -114,6 +114,7 @@ export const engineRows: Record<string, Row> = {
     await b.ask('monitor', holder)
     await b.ask('monitor', here)
     await a.ask('monitor', holder)
+    await c.ask('monitor', heir)
     await b.ask('startLoad', here)
     await a.ask('received', here, 100)
     assert.equal(await a.ask('call', holder, 'echo', 1), 1)
@@ -131,7 +132,7 @@ export const engineRows: Record<string, Row> = {
     const taken = await taking
     assert.ok(lost.at <= taken.at, 'never two at a time')
     assert.ok(taken.fence > held.fence)
-    assert.deepEqual(await a.ask('lookup', 'leader'), { pid: heir, fence: taken.fence })
+    assert.deepEqual(await a.ask('lookup', 'leader'), { pid: heir, fence: taken.fence }, `a asks, c saw: ${c}`)
     await a.until('the exit', (seen) => seen.length === stayed.length)
     assert.deepEqual(a.story(names), stayed)
     const exit = a.seen[1]
@@ -146,10 +147,11 @@ export const engineRows: Record<string, Row> = {
     await a.reach(await b.ask('spawn'))
     await b.reach(here)
     const gone = await partlyArrived(load, b, a, here)
-    assert.deepEqual(await b.ask('lookup', 'leader'), { pid: heir, fence: taken.fence })
+    assert.deepEqual(await b.ask('lookup', 'leader'), { pid: heir, fence: taken.fence }, `b asks, c saw: ${c}`)
     assert.equal((await b.ask('refusal', 'leader', await b.ask('spawn'))).code, 'FST_CLUSTER_NAME_TAKEN')
     assert.equal(a.seen.length, stayed.length + 1, a.toString())
     assert.equal(b.seen.length, left.length + 2, b.toString())
+    assert.deepEqual(c.story(), ['b down', 'b up'], 'the heir keeps it')
     return `its names lost after ${since(start, lost)}, noconnection after ${since(start, exit)}, its name taken over after ${since(start, taken)}, ${gone} of ${load.accepted} messages lost; sockets of both sides: ${nodeLost}`
   }
 }

@@ -1,5 +1,5 @@
 // What no node would publish to others.
-import { batchTypes, decodeChannelHeader, decodeFrames, decodeSource, encodeChannelHeader, encodeFrame, encodeSource, version, type ChannelHeader } from '../../../lib/cluster/codec.js'
+import { batchTypes, decodeChannelHeader, decodeFrames, decodeSource, encodeChannelHeader, encodeFrame, encodeSource, version, type ChannelHeader, type FrameFields } from '../../../lib/cluster/codec.js'
 import { types } from '../../../lib/cluster/frames.js'
 
 const noise = Buffer.from(Array.from({ length: 200 }, (_, i) => i * 37 & 0xff))
@@ -41,9 +41,7 @@ export function garbageFor (node: string, incarnation: number, longest: number):
 export interface Forger {
   /** Something came to the inbox. */
   overhear (bytes: Uint8Array): void
-  /** Resolves with the next batch of that node which has frames. */
-  overheard (): Promise<void>
-  /** Each is garbage, in the place of the next batch of that node. */
+  /** Each is garbage, in the place of the next batch of that node, as far as was overheard. */
   readonly batches: ReadonlyArray<() => Buffer>
 }
 
@@ -51,25 +49,21 @@ export function forgedBy (node: string, incarnation: number): Forger {
   const source = (type: number = batchTypes.frames): Buffer => encodeSource({ type, node, incarnation })
   let header: ChannelHeader = { src: 0, dst: 0, ack: 0 }
   let seq = 0
-  let heard: (() => void) | undefined
   const batch = (...parts: Buffer[]): Buffer => Buffer.concat([source(), encodeChannelHeader(header), ...parts])
   const send = (): Buffer => encodeFrame({ type: types.send, to: 1, text: 'forged' }, seq + 1)
+  /** One of them is the next, should what was overheard last have been sent again. */
+  const next = (fields: FrameFields): Buffer => batch(...Array.from({ length: 10 }, (_, i) => encodeFrame(fields, seq + 1 + i)))
   return {
     overhear (view) {
       const bytes = Buffer.from(view)
       const from = decodeSource(bytes)
-      // What is forged comes as well, but not while something is waited for.
-      if (heard === undefined || from?.node !== node || from.type !== batchTypes.frames) return
+      if (from?.node !== node || from.type !== batchTypes.frames) return
       const channel = decodeChannelHeader(bytes, from.end)!
-      const last = decodeFrames(bytes, channel.end)!.at(-1)
+      // What is forged comes as well, and is followed by something true.
+      const last = decodeFrames(bytes, channel.end)?.at(-1)
       if (last === undefined) return
       header = channel
       seq = last.seq
-      heard()
-      heard = undefined
-    },
-    async overheard () {
-      await new Promise<void>((resolve) => { heard = resolve })
     },
     batches: [
       () => batch(noise),
@@ -79,9 +73,9 @@ export function forgedBy (node: string, incarnation: number): Forger {
         long.writeUInt32BE(2 ** 32 - 1, 0)
         return batch(long)
       },
-      () => batch(encodeFrame({ type: 127, text: 'of a later version' }, seq + 1)),
-      () => batch(encodeFrame({ type: types.send, to: 1, kind: 9, text: 'forged' }, seq + 1)),
-      () => batch(encodeFrame({ type: types.send, to: 1, kind: 3, text: 'forged', body: noise }, seq + 1)),
+      () => next({ type: 127, text: 'of a later version' }),
+      () => next({ type: types.send, to: 1, kind: 9, text: 'forged' }),
+      () => next({ type: types.send, to: 1, kind: 3, text: 'forged', body: noise }),
       () => Buffer.concat([source(), encodeChannelHeader({ ...header, ack: 2 ** 40 })]),
       () => Buffer.concat([source(batchTypes.ping), encodeChannelHeader(header)]),
       () => Buffer.concat([source(99), encodeChannelHeader(header)]),

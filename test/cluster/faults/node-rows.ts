@@ -66,6 +66,7 @@ export const nodeRows: Record<string, Row> = {
       const at = Date.now()
       const taking = c.ask('takeOver', name, heir)
       const restarted = atOnce ? scene.node('b', next) : undefined
+      restarted?.catch(() => {})
       for (const node of [a, c]) {
         await node.until('all ends', (seen) => seen.length >= 4)
         const [down, ...ends] = node.story(names).slice(0, 4)

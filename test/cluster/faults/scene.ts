@@ -1,10 +1,10 @@
 // What a row of the fault table is played on: an engine of its own, and nodes in operating-system
 // processes of their own or shared with other rows, which they do not disturb.
 import { Client } from './client.js'
+import { within, type Host, type TestNode } from './host.js'
 import { natsServer, redisServer, type EngineServer } from '../fixtures/servers.js'
 import { nats } from '../../../lib/cluster/transports/nats.js'
 import { redis } from '../../../lib/cluster/transports/redis.js'
-import type { Host, TestNode } from './host.js'
 import type { Joining } from './worker-node.js'
 import type { Test } from 'tap'
 import type { Pid } from '../../../types/pid.js'
@@ -23,8 +23,9 @@ export interface Stranger {
   /** Bytes of what the engine takes at most. */
   readonly maxFrame: number
   publish (topic: string, bytes: Uint8Array): Promise<void>
-  /** @returns what ends it */
-  listen (topic: string, listener: (bytes: Uint8Array) => void): Promise<() => Promise<void>>
+  listen (topic: string, listener: (bytes: Uint8Array) => void): Promise<void>
+  /** Resolves when it has heard everything that the engine had until now. */
+  caughtUp (): Promise<void>
 }
 
 /** A row's engine and nodes. */
@@ -103,16 +104,21 @@ export class Scene {
     const { transport } = this.#name === 'nats' ? nats({ servers: `127.0.0.1:${port}`, prefix: this.#prefix }) : redis({ host: '127.0.0.1', port, prefix: this.#prefix })
     this.#strangers.push(transport)
     await transport.open({ state () {} })
-    const below = (topic: string): string => `${this.#prefix}.${topic}`
+    const publish = async (topic: string, bytes: Uint8Array): Promise<void> => {
+      if (!transport.publish(`${this.#prefix}.${topic}`, bytes)) throw new Error('the engine did not take it')
+      await transport.flush(60_000)
+    }
+    const listen = async (topic: string, listener: (bytes: Uint8Array) => void): Promise<void> => { await transport.subscribe(`${this.#prefix}.${topic}`, listener) }
+    let echoed = (): void => {}
+    await listen('echo', () => { echoed() })
     return {
       maxFrame: transport.caps.maxFrame,
-      publish: async (topic, bytes) => {
-        if (!transport.publish(below(topic), bytes)) throw new Error('the engine did not take it')
-        await transport.flush(60_000)
-      },
-      listen: async (topic, listener) => {
-        await transport.subscribe(below(topic), listener)
-        return async () => { await transport.unsubscribe(below(topic)) }
+      publish,
+      listen,
+      caughtUp: async () => {
+        const echo = new Promise<void>((resolve) => { echoed = resolve })
+        await publish('echo', new Uint8Array())
+        await within(echo, () => 'a stranger does not hear himself')
       }
     }
   }

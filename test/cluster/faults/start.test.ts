@@ -73,7 +73,7 @@ for (const [name, engine] of Object.entries(engines)) {
       const server = await engine.start(t)
       await server.kill()
       const system = node(t, 'a', engine.connect(server.port, { startTimeout: '60s' }))
-      const outcome = t.rejects(system.ready())
+      const outcome = t.rejects(system.ready(), { code: 'FST_PROCESS_CLOSING' })
       await system.close()
       await outcome
     })

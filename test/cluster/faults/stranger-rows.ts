@@ -8,9 +8,10 @@ export const strangerRows: Record<string, Row> = {
   async 'two nodes have one name' ({ scene, hosts }) {
     const a = await scene.node('a', hosts[0])
     const first = await scene.node('b', hosts[1])
-    const [here, there, heir] = [await a.ask('spawn'), await first.ask('spawn'), await a.ask('spawn')]
-    const names = { [here]: 'here', [there]: 'there' }
-    const held = await first.ask('register', 'leader', await first.ask('spawn'))
+    const [here, there, holder, heir] = [await a.ask('spawn'), await first.ask('spawn'), await first.ask('spawn'), await a.ask('spawn')]
+    const names = { [here]: 'here', [there]: 'there', [holder]: 'holder' }
+    const held = await first.ask('register', 'leader', holder)
+    await first.ask('monitor', holder)
     await a.ask('monitor', there)
     await first.ask('monitor', here)
     assert.equal(await a.ask('call', there, 'echo', 1), 1)
@@ -21,8 +22,10 @@ export const strangerRows: Record<string, Row> = {
     assert.deepEqual(a.story(names), ['b down', '@exit there: noconnection', 'b up'])
     const end = await client.ended()
     assert.equal(end, nodeLost)
-    await first.until('its own losses', (seen) => seen.length >= 2)
-    assert.deepEqual(first.story(names), ['a down', '@exit here: noconnection'])
+    await first.until('its own losses', (seen) => seen.length >= 3)
+    const story = first.story(names)
+    assert.deepEqual([...story].sort(), ['@exit here: noconnection', '@exit holder: name_lost', 'a down'])
+    assert.ok(story.indexOf('a down') < story.indexOf('@exit here: noconnection'), 'the node comes first')
     assert.deepEqual(await first.ask('health'), { ready: false, problem: 'node name taken' })
     assert.equal(await a.ask('send', there, 'number', [1]), false)
     assert.equal(await first.ask('send', here, 'number', [1]), false)
@@ -59,11 +62,10 @@ export const strangerRows: Record<string, Row> = {
     await b.ask('counted', 'garbage', garbageOfB + thrown.heartbeats.length)
     for (const node of [a, b, c]) assert.deepEqual(node.story(), [], 'garbage changes nothing')
     const forged = forgedBy('b', incarnation)
-    const stopListening = await stranger.listen(inbox, (bytes) => { forged.overhear(bytes) })
+    await stranger.listen(inbox, (bytes) => { forged.overhear(bytes) })
     for (const [i, make] of forged.batches.entries()) {
-      const overheard = forged.overheard()
       await b.reach(here)
-      await overheard
+      await stranger.caughtUp()
       await stranger.publish(inbox, make())
       // Who speaks for another resets its channel: what was bound to it ends, once, and goes on with a new one.
       await a.until('the exit', (seen) => seen.length === i + 1)
@@ -73,7 +75,6 @@ export const strangerRows: Record<string, Row> = {
       await a.ask('monitor', atB)
       assert.equal(await a.ask('call', atB, 'echo', i), i)
     }
-    await stopListening()
     assert.equal((await a.ask('stats')).garbage, garbage, 'nothing was counted twice')
     assert.deepEqual(a.story({ [atB]: 'b' }), forged.batches.map(() => '@exit b: noconnection'), 'only what the forger spoke for')
     for (const node of [b, c]) assert.deepEqual(node.story(), [], node.name)

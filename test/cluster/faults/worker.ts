@@ -47,6 +47,8 @@ function report (message: Report): void {
 
 setInterval(look, interval)
 process.on('disconnect', () => { process.exit() })
+// The suite may have ended while this was loaded.
+if (!process.connected) process.exit()
 process.on('message', (command: Command) => {
   obey(command).then((value) => { report({ id: command.id, value }) }, (error: Error & { code?: string }) => { report({ id: command.id, error: `${error.code ?? error.name}: ${error.message}` }) })
 })
