@@ -22,6 +22,22 @@ t.test('a group is joined as often as it is left', async (t) => {
   t.equal(groups.size, 0)
 })
 
+t.test('each group is left as often as it was joined, whatever was joined beside it', async (t) => {
+  const { groups } = build()
+  for (const group of ['g', 'g', 'g', 'h', 'h']) groups.join(group, a)
+  groups.join('g', b)
+  t.ok(groups.leave('g', a))
+  t.ok(groups.leave('h', a))
+  t.ok(groups.leave('g', b))
+  t.strictSame([...groups.members('g'), ...groups.members('h')], [a, a])
+  t.ok(groups.leave('g', a))
+  t.ok(groups.leave('h', a))
+  t.strictSame([...groups.members('g'), ...groups.members('h')], [a])
+  groups.join('g', a)
+  groups.release(a)
+  t.equal(groups.size, 0)
+})
+
 t.test('members come in the order they joined', async (t) => {
   const { groups } = build()
   for (const pid of [c, a, b, a]) groups.join('g', pid)

@@ -181,3 +181,18 @@ t.test('wrong options reject with a code', async (t) => {
 t.test('an unset topic wants all', async (t) => {
   t.equal(wantedTopics(undefined), undefined)
 })
+
+t.test('steps of one iterator that are asked for at once come in order, and it waits again afterwards', async (t) => {
+  const processes = build(t)
+  const pid = processes.spawn<Loose>(async (self) => {
+    const inbox = self.inbox[Symbol.asyncIterator]()
+    const topicOf = async (step: ReturnType<typeof inbox.next>): Promise<unknown> => (await step).value?.topic
+    const seen = await Promise.all([inbox.next(), inbox.next(), inbox.next()].map(topicOf))
+    return [...seen, await topicOf(inbox.next())]
+  })
+  for (const topic of ['a', 'b', 'c', 'd']) {
+    await settle()
+    processes.send(pid, topic)
+  }
+  t.strictSame((await processes.exited(pid)).value, ['a', 'b', 'c', 'd'])
+})
