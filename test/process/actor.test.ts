@@ -287,7 +287,7 @@ function codeOf (task: () => unknown): string | undefined {
 
 t.test('a turn is over after some messages, handled or sent, and then others have theirs', async (t) => {
   const { runtime, processes } = buildRuntime({ mailboxLimit: 1_000_000 })
-  const sink = processes.spawn((self) => self.serve({ drop: () => {} }))
+  const sink = processes.spawn<{ drop: number }>((self) => self.serve({ drop: () => {} }))
   for (const [sends, inOneTurn] of [[0, 16], [10, 16], [100, 3], [1000, 1]]) {
     const order: string[] = []
     const sender = processes.spawn<{ go: null }>((self) => self.serve({
