@@ -17,7 +17,11 @@ const longestHeartbeat = 24 * 60 * 60 * 1000
 const deepestMetadata = 8
 const pidOrName = /^[\w.:@-]+$/
 
-const target = Type.String({ minLength: 1, maxLength: 256 })
+const longestTarget = 256
+/** As JSON, in bytes: one character is at most six of them. */
+const longestTargetAlone = '{"target_pid":""}'.length + 6 * longestTarget
+
+const target = Type.String({ minLength: 1, maxLength: longestTarget })
 const topic = Type.String({ minLength: 1, maxLength: 128, pattern: '^(?!@|ws\\.(?!message$))' })
 const heartbeat = Type.Union([Type.Number(), Type.String({ maxLength: 64 })])
 const metadata = Type.Record(Type.String(), Type.Unknown())
@@ -162,6 +166,17 @@ function fromObject (value: unknown, limits: ConfigLimits): unknown {
   return value
 }
 
+/**
+ * The target of an object that says nothing else, as most do: a valid one needs neither to be
+ * written as JSON, to know its size, nor to be looked through. Undefined for any other value.
+ */
+function targetAlone (value: unknown, limits: ConfigLimits): string | undefined {
+  if (!isPlain(value) || limits.maxConfigSize < longestTargetAlone) return undefined
+  for (const name in value) if (name !== 'target_pid') return undefined
+  const { target_pid: target } = value
+  return typeof target === 'string' && target.length >= 1 && target.length <= longestTarget ? target : undefined
+}
+
 /** The given fields, checked. Each is read once: a getter might answer differently the next time. */
 function toChange (value: unknown, check: TypeCheck<TSchema>, limits: ConfigLimits): ControlChange {
   const { target_pid, message_topic, heartbeat_interval, metadata } = value as Record<string, unknown>
@@ -193,6 +208,8 @@ function toChange (value: unknown, check: TypeCheck<TSchema>, limits: ConfigLimi
  */
 export function parseConfig (value: unknown, limits: ConfigLimits): ConfigResult {
   try {
+    const alone = targetAlone(value, limits)
+    if (alone !== undefined) return { ok: true, config: { target: alone, topic: defaultTopic, heartbeat: 0, metadata: noMetadata } }
     const source = typeof value === 'string' ? fromText(value, limits) : fromObject(value, limits)
     const change = toChange(source, configCheck, limits)
     return { ok: true, config: { target: '', topic: defaultTopic, heartbeat: 0, metadata: noMetadata, ...change } }

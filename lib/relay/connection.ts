@@ -24,6 +24,7 @@ import type { Listener } from './inbound.js'
 import type { ViolationCode } from './parser.js'
 import type { Monitored } from './liveness.js'
 import type { RelayServer } from './server.js'
+import type { Reader } from './socket.js'
 import type { RouteSettings } from './settings.js'
 import type { ConnectionExit, Exit, LeaveCause, Metadata } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
@@ -48,7 +49,7 @@ const noPing = pingFrame()
  * A socket as a process. It has no mailbox: what is sent to it is a frame in its outbox at once,
  * and what its client sends is mail of its target at once.
  */
-export class Connection implements Entity, Listener, Watcher, Monitored, Controlled {
+export class Connection implements Entity, Listener, Reader, Watcher, Monitored, Controlled {
   readonly pid: Pid
   readonly kind = 'ws'
   readonly trapLinks = false
@@ -164,6 +165,11 @@ export class Connection implements Entity, Listener, Watcher, Monitored, Control
 
   drained (): void {
     this.#outbox.flush()
+  }
+
+  /** `closed` follows, and tells the target. */
+  failed (err: Error): void {
+    this.log.debug({ err }, 'socket error')
   }
 
   // From processes

@@ -9,19 +9,23 @@ import type { RelayServer } from './server.js'
 /** Routes an upgrade through Fastify. */
 export type RouteUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
-/** Which handshake a request belongs to; only upgrades have one. */
-const handshakes = new WeakMap<object, Handshake>()
+const ofRequest = Symbol('fastify-ws-relay.handshake')
 
+/** Which handshake a request belongs to; only upgrades have one. */
 export function handshakeOf (request: object): Handshake | undefined {
-  return handshakes.get(request)
+  return (request as { [ofRequest]?: Handshake })[ofRequest]
 }
+
+/** The two here: one notes, the other dispatches. */
+const ownListeners = 2
 
 /** Notes every upgrade before anybody else sees it. */
 export function noteUpgrades (server: Server, relay: RelayServer): void {
   server.prependListener('upgrade', (request, socket, head) => {
     const isInjected = !((request as unknown) instanceof IncomingMessage)
     if (isInjected) fillIn(request, socket)
-    handshakes.set(request, new Handshake(relay, request, socket, head, isInjected))
+    const isShared = server.listenerCount('upgrade') > ownListeners
+    ;(request as { [ofRequest]?: Handshake })[ofRequest] = new Handshake(relay, request, socket, head, isInjected, isShared)
   })
 }
 
@@ -42,10 +46,11 @@ function fillIn (request: IncomingMessage, socket: Duplex): void {
  */
 export function dispatchUpgrades (server: Server, relay: RelayServer, route: RouteUpgrade): void {
   server.on('upgrade', (request, socket, head) => {
-    const handshake = handshakes.get(request)!
+    const handshake = handshakeOf(request)!
     if (attach(handshake)) return
     // Listeners that were added behind this one have their chance first.
-    process.nextTick(dispatch, handshake, head)
+    if (handshake.isShared) process.nextTick(dispatch, handshake, head)
+    else dispatch(handshake, head)
   })
 
   function dispatch (handshake: Handshake, head: Buffer): void {

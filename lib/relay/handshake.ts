@@ -1,4 +1,5 @@
 import { errorCodes } from '../errors.js'
+import { leaveSocket, ownSocket, readSocket } from './socket.js'
 import { usuallyLate } from './wheel.js'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -6,6 +7,7 @@ import type { Duplex } from 'node:stream'
 import type { FastifyError, FastifyReply } from 'fastify'
 import type { Deadline, Slot } from './wheel.js'
 import type { RelayServer } from './server.js'
+import type { SocketOwner } from './socket.js'
 
 /** Bytes a client may send behind its handshake before the socket is paused. */
 const mostEarlyBytes = 64 * 1024
@@ -27,31 +29,35 @@ export interface Question {
  * taken by somebody else, or has its HTTP answer. Node has removed all of its own listeners: until
  * then this is all that guards the socket.
  */
-export class Handshake implements Deadline {
+export class Handshake implements Deadline, SocketOwner {
   slot: Slot | undefined
   readonly request: IncomingMessage
   readonly socket: Duplex
   /** Made by `injectWS`, which sets no Host, and the version as a number. */
   readonly isInjected: boolean
+  /** Whether others listen to the server's upgrades. */
+  readonly isShared: boolean
+  /** Whether its route, once it has one, was declared after the plugin. */
+  isMarked = false
   readonly #relay: RelayServer
   #early: Buffer[]
   #earlyBytes = 0
-  /** There while the handler of an upgrade that passed all checks is at work. */
+  /** There while the handler of an upgrade that has passed all checks is at work. */
   #reply: FastifyReply | undefined
   #question: Question | undefined
-  #state: 'noted' | 'watched' | 'answered' | 'over' = 'noted'
+  #state: 'noted' | 'begun' | 'watched' | 'answered' | 'over' = 'noted'
   #traces: number
   #excused = false
 
-  constructor (relay: RelayServer, request: IncomingMessage, socket: Duplex, head: Buffer, isInjected: boolean) {
+  constructor (relay: RelayServer, request: IncomingMessage, socket: Duplex, head: Buffer, isInjected: boolean, isShared: boolean) {
     this.#relay = relay
     this.request = request
     this.socket = socket
     this.isInjected = isInjected
     this.#early = head.length > 0 ? [head] : []
+    this.isShared = isShared
     this.#traces = tracesOn(socket)
-    socket.on('error', destroyIt)
-    socket.on('close', this.#gone)
+    ownSocket(socket, this)
   }
 
   /** Whether the request asks for a WebSocket, and not for another protocol such as `h2c`. */
@@ -69,8 +75,12 @@ export class Handshake implements Deadline {
     return this.#reply !== undefined
   }
 
-  /** Whether somebody else uses the socket: Socket.IO, or whoever shares the server. */
+  /** Whether somebody else has taken the socket who shares the server: Socket.IO, or another. */
   get isTaken (): boolean {
+    return this.isShared && this.#isUsed
+  }
+
+  get #isUsed (): boolean {
     return tracesOn(this.socket) !== this.#traces
   }
 
@@ -82,23 +92,40 @@ export class Handshake implements Deadline {
   /** Reads the socket, to notice when the client leaves; what it sends already is kept. */
   watch (): void {
     this.#state = 'watched'
-    this.socket.on('data', this.#keep)
-    this.socket.on('end', this.#gone)
+    readSocket(this.socket)
   }
 
   /** Every check is passed, and a handler begins to work on it. */
   begin (reply: FastifyReply): void {
-    if (this.#state === 'noted') this.watch()
+    this.#state = 'begun'
     this.#reply = reply
+  }
+
+  /** The handler has returned: where it has not answered, it is waited for. */
+  wait (): void {
+    if (this.#state !== 'begun') return
     this.#relay.handshakes.add(this)
+    // Most asynchronous ones answer within this turn of the event loop, in which nothing is read.
+    setImmediate(waitOn, this)
+  }
+
+  /** A turn has passed without an answer. */
+  waitOn (): void {
+    if (this.#state !== 'begun') return
+    this.watch()
     this.#relay.wheel.schedule(this, this.#relay.options.upgradeTimeout)
   }
 
   /** The handler is through, but another node has to be asked: `upgradeTimeout` goes on. */
   ask (reply: FastifyReply, question: Question): void {
+    const isWaitedFor = this.#state === 'watched' && this.#reply !== undefined
     // An earlier hook replied, or no route matched: nothing has begun.
-    if (this.#reply === undefined) this.begin(reply)
+    this.#reply ??= reply
     this.#question = question
+    if (isWaitedFor) return
+    if (this.#state !== 'watched') this.watch()
+    this.#relay.handshakes.add(this)
+    this.#relay.wheel.schedule(this, this.#relay.options.upgradeTimeout)
   }
 
   get isAsking (): boolean {
@@ -113,13 +140,12 @@ export class Handshake implements Deadline {
   /** It becomes a connection: hands over what the client has sent since. */
   complete (): readonly Buffer[] {
     this.#leave()
-    this.socket.off('close', this.#gone)
-    this.socket.off('error', destroyIt)
     return this.#early
   }
 
   /** It has an ordinary answer, which is on its way: no frame will be read. */
   answered (): void {
+    if (this.#state === 'begun') this.watch()
     if (this.#state !== 'watched') return
     this.#state = 'answered'
     this.#settle()
@@ -189,10 +215,10 @@ export class Handshake implements Deadline {
   }
 
   #leave (): void {
+    const isRead = this.#state === 'watched' || this.#state === 'answered'
     this.#state = 'over'
     this.#settle()
-    this.socket.off('data', this.#keep)
-    this.socket.off('end', this.#gone)
+    if (isRead) leaveSocket(this.socket)
   }
 
   /** No handler is waited for any more. */
@@ -202,22 +228,35 @@ export class Handshake implements Deadline {
     this.#relay.wheel.cancel(this)
   }
 
-  readonly #keep = (bytes: Buffer): void => {
+  /** What a client sends before it has an answer is kept. */
+  receive (bytes: Buffer): void {
     if (this.#state === 'answered') return
     this.#early.push(bytes)
     this.#earlyBytes += bytes.length
     if (this.#earlyBytes > mostEarlyBytes) this.socket.pause()
   }
 
+  failed (): void {
+    this.socket.destroy()
+  }
+
+  lost (): void {
+    this.closed()
+  }
+
   /** The client has gone: Node itself would tell the request only when it was no upgrade. */
-  readonly #gone = (): void => {
-    const isWaiting = this.#state !== 'over' && !(this.#state === 'noted' && this.isTaken)
+  closed (): void {
+    const isWaiting = this.#state !== 'over' && !(this.#state === 'noted' && this.#isUsed)
     const question = this.#question
     this.#leave()
     this.socket.destroy()
     if (isWaiting) this.request.destroy()
     question?.gone()
   }
+}
+
+function waitOn (handshake: Handshake): void {
+  handshake.waitOn()
 }
 
 /** Changes when somebody writes to a socket or begins to read it. */
@@ -229,8 +268,4 @@ function tracesOn (socket: Duplex): number {
 function endOf (request: IncomingMessage): void {
   request.once('end', () => { request.destroy() })
   request.resume()
-}
-
-function destroyIt (this: Duplex): void {
-  this.destroy()
 }

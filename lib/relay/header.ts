@@ -7,20 +7,28 @@ const original = Symbol('fastify-ws-relay.writeHead')
 
 type WriteHead = (this: object, ...args: unknown[]) => unknown
 
+interface Patched {
+  [original]?: WriteHead
+  writeHead: WriteHead
+}
+
 /**
  * Keeps the header off a response, whoever writes it. Hooks see most replies, but not those of an
  * `onSend` hook that fails, which Fastify writes without asking again, nor a hijacked one.
  */
 export function withhold (response: ServerResponse): void {
-  if (original in response) return
-  Object.assign(response, { [original]: response.writeHead, writeHead: writeHeadWithout })
+  const patched = response as unknown as Patched
+  if (patched[original] !== undefined) return
+  patched[original] = patched.writeHead
+  patched.writeHead = writeHeadWithout
 }
 
-function writeHeadWithout (this: ServerResponse, ...args: unknown[]): unknown {
-  if (!this.headersSent && this.hasHeader(relayHeader)) this.removeHeader(relayHeader)
+function writeHeadWithout (this: object, ...args: unknown[]): unknown {
+  const response = this as ServerResponse & Required<Patched>
+  if (!response.headersSent && response.hasHeader(relayHeader)) response.removeHeader(relayHeader)
   const last = args.length - 1
   if (typeof args[last] === 'object' && args[last] !== null) args[last] = without(args[last])
-  return (this as unknown as { [original]: WriteHead })[original](...args)
+  return response[original](...args)
 }
 
 /** Headers in any form that Node takes: an object, a list of pairs, a flat list. */

@@ -8,12 +8,13 @@ import { relayHeader, withhold } from './header.js'
 import { disclaim } from './native.js'
 import { Registration } from './registration.js'
 import { asTarget } from '../process/target.js'
-import { completeUpgrade, discard, switchingProtocols } from './upgrade.js'
+import { completeUpgrade, discard, switchingProtocols, withoutBody } from './upgrade.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { RemoteProblem } from '../process/elsewhere.js'
 import type { Target } from '../process/entity.js'
 import type { ResolvedConfig } from './config.js'
 import type { Handshake } from './handshake.js'
+import type { RouteMode } from './registration.js'
 import type { RelayServer } from './server.js'
 import type { RouteSettings } from './settings.js'
 
@@ -29,10 +30,12 @@ const failed = new WeakSet<FastifyReply>()
 export function addRelayHooks (fastify: FastifyInstance, registration: Registration): void {
   fastify.addHook('onRoute', function (routeOptions) {
     if (Registration.of(this) !== registration) return
-    registration.mark(routeOptions)
+    const mode = registration.mark(routeOptions)
     // A route's own hooks come last: cookies and security headers are on the reply by then.
     const own = routeOptions.onSend ?? []
-    routeOptions.onSend = [...Array.isArray(own) ? own : [own], onSend]
+    routeOptions.onSend = [...Array.isArray(own) ? own : [own], (request, reply, payload, done) => {
+      afterHandler(Registration.of(request.server)!, mode, request, reply, payload, done)
+    }]
   })
   fastify.addHook('onRequest', (request, reply, done) => {
     // A request of `inject` comes by no server.
@@ -47,13 +50,14 @@ export function addRelayHooks (fastify: FastifyInstance, registration: Registrat
   })
   // For routes declared before the plugin, and for what matches no route.
   fastify.addHook('onSend', (request, reply, payload, done) => {
-    if (Registration.of(request.server) === registration && !Registration.isMarked(request)) afterHandler(registration, request, reply, payload, done)
+    if (Registration.of(request.server) === registration && !isMarked(request)) afterHandler(registration, undefined, request, reply, payload, done)
     else done()
   })
 }
 
-function onSend (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: Next): void {
-  afterHandler(Registration.of(request.server)!, request, reply, payload, done)
+/** What was found before the handler, unless the handler called for the 404 instead. */
+function isMarked (request: FastifyRequest): boolean {
+  return (handshakeOf(request.raw)?.isMarked === true && !request.is404) || Registration.markOf(request) !== undefined
 }
 
 /** docs/relay.md, before the handler: nothing is spawned for what is refused here. */
@@ -62,8 +66,10 @@ function beforeHandler (registration: Registration, request: FastifyRequest, rep
   if (handshake === undefined) return done()
   // Whatever the answer is, the socket ends with it: its HTTP parser is gone.
   reply.raw.shouldKeepAlive = false
-  const mode = request.is404 ? '404' : registration.modeFor(request)
-  if (mode === 'native' || registration.mayBeNative(request)) return done()
+  const mark = Registration.markOf(request)
+  handshake.isMarked = mark !== undefined
+  const mode = request.is404 ? '404' : mark ?? registration.modeFor(request)
+  if (mode === 'native' || (mark === undefined && registration.nativeWasThere)) return done()
   disclaim(request, handshake.socket)
   if (mode === 'off') return done()
   if (mode === '404' || !handshake.isWebSocket) {
@@ -75,6 +81,8 @@ function beforeHandler (registration: Registration, request: FastifyRequest, rep
   handshake.begin(reply)
   request.wsUpgradable = true
   done()
+  // Most handlers have answered by now: nothing has to wait for them.
+  handshake.wait()
 }
 
 function refuse (relay: RelayServer, settings: RouteSettings, handshake: Handshake, request: FastifyRequest, reply: FastifyReply): Refusal | undefined {
@@ -120,21 +128,27 @@ function later (reply: FastifyReply, refusal: Refusal): Refusal {
   return refusal
 }
 
-/** docs/relay.md, after the handler. The header never goes further than here. */
-function afterHandler (registration: Registration, request: FastifyRequest, reply: FastifyReply, sent: unknown, done: Next): void {
+/**
+ * docs/relay.md, after the handler. The header never goes further than here.
+ *
+ * @param mode the route's; undefined where it was declared before the plugin
+ */
+function afterHandler (registration: Registration, mode: RouteMode | undefined, request: FastifyRequest, reply: FastifyReply, sent: unknown, done: Next): void {
   const handshake = handshakeOf(request.raw)
   // An asynchronous handler called `send`, and returned before a node was asked: Fastify sends again.
   if (handshake?.isAsking === true) return
   const { value, payload } = takeHeader(reply, sent)
-  const settings = value === undefined || !isSuccess(reply.statusCode) || failed.has(reply) ? 'off' : registration.modeFor(request)
+  const settings = value === undefined || !isSuccess(reply.statusCode) || failed.has(reply) ? 'off' : mode ?? registration.modeFor(request)
   // Also when the client has gone: there is nobody to answer.
   if (settings === 'off' || settings === 'native' || handshake?.isOpen === false) {
     handshake?.answered()
     return done(null, payload)
   }
   const answer = (refusal: Refusal | undefined): void => {
-    discard(reply, payload)
-    if (refusal !== undefined) done(withStatus(reply, refusal))
+    discard(payload)
+    if (refusal === undefined) return
+    withoutBody(reply)
+    done(withStatus(reply, refusal))
   }
   if (handshake?.isWebSocket !== true) return answer(notAnUpgrade(request, reply))
   const attempt = { relay: registration.relay, settings, handshake, request, reply }
@@ -231,7 +245,7 @@ function upgrade (attempt: Attempt, config: ResolvedConfig, target: Target | Rem
     request.log.error({ err }, 'a reply header cannot be sent')
     return new errorCodes.FST_WS_RELAY_INVALID_CONFIG({ cause: err })
   }
-  disclaim(request, handshake.socket)
+  if (!handshake.hasBegun) disclaim(request, handshake.socket)
   completeUpgrade(reply, head, { relay, settings, handshake, target, bond, config, deflate })
   return undefined
 }

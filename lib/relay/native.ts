@@ -106,6 +106,9 @@ function isWithin (scope: FastifyInstance, above: FastifyInstance): boolean {
 /** What `@fastify/websocket` calls its mark; `@fastify/http-proxy` has one, too. */
 const nativeMark = 'ws-socket'
 
+/** The mark that was found last: there is hardly ever another. */
+let lastMark = Symbol(nativeMark)
+
 /**
  * Takes the claim of `@fastify/websocket` on a request away: it would accept the socket itself and
  * close it at once. Its mark is the property of the raw request, under a symbol of its own, that is
@@ -113,8 +116,14 @@ const nativeMark = 'ws-socket'
  */
 export function disclaim (request: FastifyRequest, socket: Duplex): void {
   const raw = request.raw as unknown as Record<symbol, unknown>
-  for (const symbol of Object.getOwnPropertySymbols(raw)) {
-    if (raw[symbol] === socket && symbol.description === nativeMark) raw[symbol] = undefined
+  // One request has one such mark: whoever sets it routes the request, which can be done once.
+  if (raw[lastMark] === socket) raw[lastMark] = undefined
+  else {
+    const mark = Object.getOwnPropertySymbols(raw).find((symbol) => raw[symbol] === socket && symbol.description === nativeMark)
+    if (mark !== undefined) {
+      lastMark = mark
+      raw[mark] = undefined
+    }
   }
   ;(request as { ws?: boolean }).ws = false
 }

@@ -6,19 +6,20 @@ const registrationOf = Symbol('fastify-ws-relay.registration')
 const markOf = Symbol('fastify-ws-relay.route')
 
 /** What a route's own configuration makes of the relay. */
-type RouteMode = RouteSettings | 'off' | 'native'
+export type RouteMode = RouteSettings | 'off' | 'native'
 
 /** One `register(wsRelay, …)`: it holds for its scope and those below, but where an inner one does. */
 export class Registration {
   readonly relay: RelayServer
   readonly settings: RouteSettings
   readonly #override: (scope: RouteSettings, override: unknown) => RouteSettings
-  readonly #nativeWasThere: boolean
+  /** A route declared before the plugin may be one of `@fastify/websocket`'s: it cannot be told. */
+  readonly nativeWasThere: boolean
 
   constructor (relay: RelayServer, settings: RouteSettings, nativeWasThere: boolean, override: (scope: RouteSettings, override: unknown) => RouteSettings) {
     this.relay = relay
     this.settings = settings
-    this.#nativeWasThere = nativeWasThere
+    this.nativeWasThere = nativeWasThere
     this.#override = override
   }
 
@@ -37,20 +38,19 @@ export class Registration {
     Object.assign(fastify, { [registrationOf]: this })
   }
 
-  /** Marks a route with what the relay is to do there. @throws `FST_WS_RELAY_INVALID_OPTIONS` */
-  mark (routeOptions: RouteOptions): void {
+  /**
+   * Marks a route with what the relay is to do there, and returns it.
+   * @throws `FST_WS_RELAY_INVALID_OPTIONS`
+   */
+  mark (routeOptions: RouteOptions): RouteMode {
     const mode = this.#modeOf(routeOptions.config, routeOptions.websocket === true || 'wsHandler' in routeOptions)
     routeOptions.config = { ...routeOptions.config, [markOf]: mode } as typeof routeOptions.config
+    return mode
   }
 
-  /** Whether a route was declared after the plugin, so that its hooks were added to the route itself. */
-  static isMarked (request: FastifyRequest): boolean {
-    return markIn(request.routeOptions.config) !== undefined
-  }
-
-  /** A route declared before the plugin may be one of `@fastify/websocket`'s: it cannot be told. */
-  mayBeNative (request: FastifyRequest): boolean {
-    return this.#nativeWasThere && !Registration.isMarked(request)
+  /** The mark of a request's route: all have one that were declared after the plugin. */
+  static markOf (request: FastifyRequest): RouteMode | undefined {
+    return markIn(request.routeOptions.config)
   }
 
   /** @throws `FST_WS_RELAY_INVALID_OPTIONS` for a route declared before the plugin */

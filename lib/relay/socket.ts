@@ -1,28 +1,66 @@
 import { lendBuffer } from './reading.js'
 import type { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
-import type { Connection } from './connection.js'
 
-const ofSocket = Symbol('fastify-ws-relay.connection')
+const ownerOf = Symbol('fastify-ws-relay.owner')
 
-/** A socket that a connection is bound to. */
-interface BoundSocket extends Duplex {
-  [ofSocket]: Connection
+/** Whose a socket is: its handshake's at first, and then its connection's. */
+export interface SocketOwner {
+  /** Bytes of the client. Untrusted. */
+  receive (bytes: Buffer): void
+  /** The client's side has ended. */
+  lost (): void
+  /** `closed` follows. */
+  failed (err: Error): void
+  closed (): void
 }
 
-/** Hands a socket to its connection. The listeners are shared: no connection has closures of its own. */
-export function bindSocket (socket: Duplex, connection: Connection): void {
-  const bound = socket as BoundSocket
-  bound[ofSocket] = connection
+/** Who reads its socket, and writes to it. */
+export interface Reader extends SocketOwner {
+  /** The first `length` bytes of a buffer that is read into again when this returns. Untrusted. */
+  receiveLent (bytes: Buffer, length: number): void
+  drained (): void
+}
+
+/** The listeners are shared, and stay when the owner changes: no owner has closures of its own. */
+interface OwnedSocket extends Duplex {
+  [ownerOf]: SocketOwner
+}
+
+/** Gives a socket to an owner, who is told when it fails and when it closes. */
+export function ownSocket (socket: Duplex, owner: SocketOwner): void {
+  const owned = socket as OwnedSocket
+  const isNew = (owned as Partial<OwnedSocket>)[ownerOf] === undefined
+  owned[ownerOf] = owner
+  if (!isNew) return
+  owned.on('error', onError)
+  owned.on('close', onClose)
+}
+
+/** Reads a socket for its owner. */
+export function readSocket (socket: Duplex): void {
+  const owned = socket as OwnedSocket
+  owned.on('end', onEnd)
+  owned.on('data', onData)
+}
+
+/** Reads it no more. */
+export function leaveSocket (socket: Duplex): void {
+  const owned = socket as OwnedSocket
+  owned.off('end', onEnd)
+  owned.off('data', onData)
+}
+
+/** Hands a socket to its connection, which reads it from now on. */
+export function bindSocket (socket: Duplex, connection: Reader): void {
+  const bound = socket as OwnedSocket
+  ownSocket(bound, connection)
   // None of a HTTP server's timeouts is meant for a connection that may be quiet for hours.
   const { setTimeout, setNoDelay } = socket as Partial<Socket>
   setTimeout?.call(socket, 0)
   setNoDelay?.call(socket, true)
   bound.on('drain', onDrain)
-  bound.on('end', onEnd)
-  bound.on('error', onError)
-  bound.on('close', onClose)
-  bound.on('data', onData)
+  readSocket(bound)
   lendBuffer(bound, onRead)
   // The handshake may have paused it.
   bound.resume()
@@ -40,27 +78,26 @@ export function bufferedIn (socket: Duplex): Buffer[] {
   return chunks
 }
 
-function onData (this: BoundSocket, bytes: Buffer): void {
-  this[ofSocket].receive(bytes)
+function onData (this: OwnedSocket, bytes: Buffer): void {
+  this[ownerOf].receive(bytes)
 }
 
-function onRead (this: BoundSocket, length: number, buffer: Buffer): void {
-  this[ofSocket].receiveLent(buffer, length)
+function onRead (this: OwnedSocket, length: number, buffer: Buffer): void {
+  (this[ownerOf] as Reader).receiveLent(buffer, length)
 }
 
-function onDrain (this: BoundSocket): void {
-  this[ofSocket].drained()
+function onDrain (this: OwnedSocket): void {
+  (this[ownerOf] as Reader).drained()
 }
 
-function onEnd (this: BoundSocket): void {
-  this[ofSocket].lost()
+function onEnd (this: OwnedSocket): void {
+  this[ownerOf].lost()
 }
 
-function onError (this: BoundSocket, err: Error): void {
-  // `close` follows, and tells the target.
-  this[ofSocket].log.debug({ err }, 'socket error')
+function onError (this: OwnedSocket, err: Error): void {
+  this[ownerOf].failed(err)
 }
 
-function onClose (this: BoundSocket): void {
-  this[ofSocket].closed()
+function onClose (this: OwnedSocket): void {
+  this[ownerOf].closed()
 }

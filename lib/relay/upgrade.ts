@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import * as wsExports from 'ws'
 import { Connection } from './connection.js'
@@ -40,7 +40,7 @@ export interface Upgrade {
  * @throws Node's `ERR_INVALID_CHAR` or `ERR_INVALID_HTTP_TOKEN` for a header that no response may have
  */
 export function switchingProtocols (request: FastifyRequest, reply: FastifyReply, extensions?: string): string {
-  const accept = createHash('sha1').update(request.headers['sec-websocket-key'] + guid).digest('base64')
+  const accept = hash('sha1', request.headers['sec-websocket-key'] + guid, 'base64')
   let head = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n`
   const headers = reply.getHeaders()
   const protocol = chosenProtocol(request, headers['sec-websocket-protocol'])
@@ -87,9 +87,14 @@ export function completeUpgrade (reply: FastifyReply, head: string, upgrade: Upg
   response.emit('finish')
 }
 
-/** A reply's body that nobody will read, with its headers. */
-export function discard (reply: FastifyReply, payload: unknown): void {
+/** Takes the headers off that speak of a body which is not sent. */
+export function withoutBody (reply: FastifyReply): void {
   for (const name of Object.keys(reply.getHeaders())) if (aboutBody.test(name)) reply.removeHeader(name)
+}
+
+/** A reply's body that nobody will read. */
+export function discard (payload: unknown): void {
+  if (typeof payload !== 'object') return
   const stream = payload as { destroy?: () => void, cancel?: () => Promise<void>, on?: Duplex['on'] } | null | undefined
   if (typeof stream?.destroy === 'function') {
     stream.on?.('error', () => {})

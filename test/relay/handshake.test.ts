@@ -307,3 +307,23 @@ t.test('an upgrade through the whole of it leaves nothing waiting', async (t) =>
   await until(() => (app.server as unknown as { _connections: number })._connections === 0)
   t.equal(app.processes.stats().alive, 1)
 })
+
+t.test('a handler that closes the server and never replies is answered for at once', async (t) => {
+  const app = await build(t, { upgradeTimeout: '1h' })
+  app.get('/', () => { app.close().catch(() => {}) })
+  const text = await answer(t, await listen(app), handshake())
+  t.match(text, /^HTTP\/1\.1 503 [^]*FST_WS_RELAY_CLOSING/)
+})
+
+t.test('a handler that answers at once relays what came right behind its handshake', async (t) => {
+  const app = await build(t, { maxHandshakes: 1 })
+  const target = record(app)
+  app.get('/', (_, reply) => { reply.relay(target.pid).send() })
+  const port = await listen(app)
+  for (let i = 0; i < 3; i++) {
+    const client = await raw(t, port)
+    client.write(Buffer.concat([Buffer.from(handshake()), frame(String(i))]))
+    await client.until(/101 Switching/)
+    t.equal((await target.next('ws.message')).data, String(i))
+  }
+})
