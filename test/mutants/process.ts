@@ -198,10 +198,10 @@ export const processMutants: readonly Mutant[] = [
     suites: ['calls', 'relations']
   },
   {
-    name: 'a queue that grows forgets where it begins',
-    file: 'process/ring.ts',
-    search: '    this.#items = items\n    this.#head = 0\n    return items',
-    replace: '    this.#items = items\n    return items',
+    name: 'a message that is laid behind others loses the first',
+    file: 'process/message.ts',
+    search: '    mail.#behind = before.#behind\n',
+    replace: '',
     suites: ['relations', 'calls']
   },
   {
