@@ -198,13 +198,6 @@ export const processMutants: readonly Mutant[] = [
     suites: ['calls', 'relations']
   },
   {
-    name: 'a message that is laid behind others loses the first',
-    file: 'process/message.ts',
-    search: '    mail.#behind = before.#behind\n',
-    replace: '',
-    suites: ['relations', 'calls']
-  },
-  {
     name: 'the clock of a call that was answered goes on',
     file: 'process/calls.ts',
     search: '    clearTimeout(this.#timer)\n',
