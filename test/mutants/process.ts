@@ -198,13 +198,6 @@ export const processMutants: readonly Mutant[] = [
     suites: ['calls', 'relations']
   },
   {
-    name: 'a queue that grows forgets where it begins',
-    file: 'process/ring.ts',
-    search: '    this.#items = items\n    this.#head = 0\n    return items',
-    replace: '    this.#items = items\n    return items',
-    suites: ['relations', 'calls']
-  },
-  {
     name: 'the clock of a call that was answered goes on',
     file: 'process/calls.ts',
     search: '    clearTimeout(this.#timer)\n',
