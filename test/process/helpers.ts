@@ -38,9 +38,12 @@ export function held (runtime: Runtime): { alive: number, relations: number, nam
   return { alive: runtime.alive, relations: runtime.relations.size, names: runtime.nameTable.size, groups: runtime.groupTable.size }
 }
 
+/** Laps of the event loop in which every test's processes have done what they can: a lap has a turn at least, however slow the machine. */
+const enoughLaps = 64
+
 /** Lets every process do what it can do by now. */
 export async function settle (): Promise<void> {
-  for (let lap = 0; lap < 3; lap++) await nextLap()
+  for (let lap = 0; lap < enoughLaps; lap++) await nextLap()
 }
 
 /** A process that notes what it receives. */

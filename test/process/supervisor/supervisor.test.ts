@@ -18,8 +18,11 @@ const pidOf = (supervisor: Supervisor, id: string): Pid => supervisor.children()
 
 /** Waits until a child has another process than before. */
 async function restarted (supervisor: Supervisor, id: string, before: Pid): Promise<Pid> {
-  while ([before, '0'].includes(pidOf(supervisor, id))) await new Promise(setImmediate)
-  return pidOf(supervisor, id)
+  for (let lap = 0; lap < 10_000; lap++) {
+    if (![before, '0'].includes(pidOf(supervisor, id))) return pidOf(supervisor, id)
+    await new Promise(setImmediate)
+  }
+  throw new Error(`'${id}' was not restarted`)
 }
 
 async function supervise (processes: ProcessSystem, spec: SupervisorSpec): Promise<Supervisor> {
