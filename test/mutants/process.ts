@@ -60,8 +60,8 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'a process that was killed says so by `kill`',
     file: 'process/runtime.ts',
-    search: "entity?.end(reason === 'kill' ? 'killed' : reason)",
-    replace: 'entity?.end(reason)',
+    search: "entity.end(reason === 'kill' ? 'killed' : reason)",
+    replace: 'entity.end(reason)',
     suites: ['relations']
   },
   {
@@ -88,8 +88,8 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'linking with the dead does nothing',
     file: 'process/runtime.ts',
-    search: 'else linkDown(one, { pid: other, reason: this.#absence(other) })',
-    replace: '',
+    search: 'linkDown(one, { pid: other, reason: this.#absence(other) })\n',
+    replace: 'return\n',
     suites: ['relations']
   },
   {
@@ -235,7 +235,7 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'a refused call waits for its timeout',
     file: 'process/runtime.ts',
-    search: "      call.reject(new errorCodes.FST_PROCESS_REFUSED(entity.pid, topic, 'it is full or stopping'))\n",
+    search: "      call.reject(new errorCodes.FST_PROCESS_REFUSED(entity!.pid, topic, 'it is full or stopping'))\n",
     replace: '',
     suites: ['calls']
   },

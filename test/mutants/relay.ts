@@ -4,29 +4,29 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'a new target joins before the old one is told of the leave',
     file: 'relay/connection.ts',
-    search: "    this.#leave('transfer', undefined, 'transferred')\n    this.#target = target\n",
-    replace: "    this.#target = target\n    this.#leave('transfer', undefined, 'transferred')\n",
+    search: "    this.#leave(old, 'transfer', undefined, 'transferred')\n",
+    replace: "    this.#leave(this.#target, 'transfer', undefined, 'transferred')\n",
     suites: ['connections']
   },
   {
     name: 'the leave of a transfer has the new metadata',
     file: 'relay/connection.ts',
-    search: "    this.#leave('transfer', undefined, 'transferred')\n    this.#target = target\n    this.#change(change)\n",
-    replace: "    this.#change(change)\n    this.#leave('transfer', undefined, 'transferred')\n    this.#target = target\n",
+    search: "    this.#leave(old, 'transfer', undefined, 'transferred')\n    this.#unbind(old, oldBond)\n    this.#change(change)\n",
+    replace: "    this.#change(change)\n    this.#leave(old, 'transfer', undefined, 'transferred')\n    this.#unbind(old, oldBond)\n",
     suites: ['connections']
   },
   {
     name: 'the old target is watched after a transfer',
     file: 'relay/connection.ts',
-    search: '    runtime.unwatch(old.pid, this)\n',
-    replace: '',
+    search: '    this.#unbind(old, oldBond)\n',
+    replace: '    old.forget(this.#inbound)\n    oldBond?.release()\n',
     suites: ['connections']
   },
   {
     name: 'the new target is not watched',
     file: 'relay/connection.ts',
-    search: '    runtime.watch(target.pid, this)\n    runtime.unwatch(old.pid, this)',
-    replace: '    runtime.unwatch(old.pid, this)',
+    search: '    this.#bond = bond\n    this.#bind()\n',
+    replace: '    this.#bond = bond\n    bond?.handTo(this)\n',
     suites: ['connections']
   },
   {
@@ -67,15 +67,15 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'the target is told of no leave',
     file: 'relay/connection.ts',
-    search: "    if (cause !== 'target') this.#leave(cause, code, reason)\n",
+    search: "    if (cause !== 'target') this.#leave(this.#target, cause, code, reason)\n",
     replace: '',
     suites: ['connections']
   },
   {
     name: 'watchers are told before the target of the leave',
     file: 'relay/connection.ts',
-    search: "    if (cause !== 'target') this.#leave(cause, code, reason)\n    this.#closeSocket(ending)\n    const value: ConnectionExit = { code, reason, cause }\n    runtime.ended(this, { pid: this.pid, reason: exit, value })\n",
-    replace: "    const value: ConnectionExit = { code, reason, cause }\n    runtime.ended(this, { pid: this.pid, reason: exit, value })\n    if (cause !== 'target') this.#leave(cause, code, reason)\n    this.#closeSocket(ending)\n",
+    search: "    if (cause !== 'target') this.#leave(this.#target, cause, code, reason)\n    this.#unbind(this.#target, this.#bond)\n    this.#closeSocket(ending)\n    const value: ConnectionExit = { code, reason, cause }\n    runtime.ended(this, { pid: this.pid, reason: exit, value })\n",
+    replace: "    const value: ConnectionExit = { code, reason, cause }\n    runtime.ended(this, { pid: this.pid, reason: exit, value })\n    if (cause !== 'target') this.#leave(this.#target, cause, code, reason)\n    this.#unbind(this.#target, this.#bond)\n    this.#closeSocket(ending)\n",
     suites: ['connections']
   },
   {
@@ -88,8 +88,8 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'the target of an ended connection is watched',
     file: 'relay/connection.ts',
-    search: '    runtime.unwatch(this.#target.pid, this)\n    this.#setHeartbeat(0)',
-    replace: '    this.#setHeartbeat(0)',
+    search: '    this.#unbind(this.#target, this.#bond)\n',
+    replace: '    this.#target.forget(this.#inbound)\n    this.#bond?.release()\n',
     suites: ['connections']
   },
   {
