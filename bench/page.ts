@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { figures, type Comparison, type Measurement } from './compare.js'
 import { goals } from './goals.js'
 import { places } from './growth.js'
+import { benchFolder } from './rig/machine.js'
 import { plot } from './rig/plot.js'
 import { ratios, show, showSpread, spread } from './rig/statistics.js'
 import { reference, scenarios } from './scenarios.js'
@@ -181,9 +184,10 @@ Figures of a machine that does something else at the same time are worth nothing
 ## Results
 `
 
-/** This folder's README: how it is measured, and what a run has measured. */
+/** This folder's README: how it is measured, what a run has measured, and `notes.md`: why. */
 export function page (results: Results | undefined): string {
   const sections = results === undefined ? ['No run has been written yet: `npm run bench -- --write`.'] : resultSections(results)
   const drawn = sections.map((section) => section.startsWith('### Growth') ? `${section}\n\n![CPU for one message at 10 to 10 000](growth.svg)` : section)
-  return `${method}\n${drawn.join('\n\n')}\n`
+  const notes = readFileSync(join(benchFolder, 'notes.md'), 'utf8')
+  return `${method}\n${drawn.join('\n\n')}\n\n${notes}`
 }
