@@ -157,6 +157,22 @@ t.test('an answer that comes after a fence is void', async (t) => {
   t.match(a.told, [{ lost: 'other', pid: one }])
 })
 
+t.test('a name that is held is not confirmed when the lease has run out while the engine was asked', async (t) => {
+  const cluster = new TestCluster()
+  const [a] = await cluster.start('a')
+  const pid = a.here.spawn()
+  await cluster.settle(a.cluster.names.register('leader', pid))
+  const { get } = a.transport
+  a.transport.get = async (key) => {
+    const entry = await get.call(a.transport, key)
+    // The event loop stands still, and what runs first is not the timer of the lease.
+    if (key.startsWith('test.name.')) a.machine.now = () => cluster.world.now + 7000
+    return entry
+  }
+  await t.rejects(cluster.settle(a.cluster.names.register('leader', pid)), { code: 'FST_CLUSTER_UNAVAILABLE', message: /could not hold the name 'leader'/ })
+  t.equal((a.cluster.names as Names).holder('leader'), undefined)
+})
+
 t.test('a node that is cut off loses its names after 6 s, and another has them after 8 s', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
