@@ -157,6 +157,21 @@ t.test('an answer that comes after a fence is void', async (t) => {
   t.match(a.told, [{ lost: 'other', pid: one }])
 })
 
+t.test('a claim that was set, and not made sure, goes on from there', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const pid = a.here.spawn()
+  const { cas } = a.transport
+  let sets = 0
+  a.transport.cas = async (key, value, revision) => {
+    if (key.startsWith('test.name.') && ++sets === 2) throw new Error('it broke')
+    return await cas.call(a.transport, key, value, revision)
+  }
+  const held = await cluster.settle(a.cluster.names.register('leader', pid))
+  t.equal(sets, 3, 'it is not claimed again')
+  t.strictSame(await cluster.settle(b.cluster.names.lookup('leader')), held)
+})
+
 t.test('a name that is held is not confirmed when the lease has run out while the engine was asked', async (t) => {
   const cluster = new TestCluster()
   const [a] = await cluster.start('a')
