@@ -240,6 +240,25 @@ t.test('a store that lost its data is told again what is held', async (t) => {
   t.strictSame(a.told, [])
 })
 
+t.test('what was said again in a new store, though nobody heard of it, is still held', async (t) => {
+  const cluster = new TestCluster()
+  const [a] = await cluster.start('a')
+  const held = await cluster.settle(a.cluster.names.register('leader', a.here.spawn()))
+  const { cas } = a.transport
+  let sets = 0
+  a.transport.cas = async (key, value, revision) => {
+    const answer = await cas.call(a.transport, key, value, revision)
+    if (key.startsWith('test.name.') && ++sets === 1) throw new Error('it broke')
+    return answer
+  }
+  cluster.engine.stop(true)
+  cluster.engine.start()
+  await cluster.run(4000)
+  t.ok(sets > 1, 'it was said twice')
+  t.strictSame((a.cluster.names as Names).holder('leader'), held)
+  t.strictSame(a.told, [])
+})
+
 t.test('what another has in a new store is lost', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
