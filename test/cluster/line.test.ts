@@ -8,11 +8,14 @@ function setUp () {
   const stats = counters()
   const changes: boolean[] = []
   const published: [string, Buffer][] = []
-  const engine = { takes: true, flushed: 0, fails: false }
+  const engine = { takes: true, flushed: 0, fails: false, refusal: undefined as unknown }
   let events: TransportEvents | undefined
   const listeners = new Map<string, (frame: Uint8Array) => void>()
   const transport = {
-    async open (on: TransportEvents) { events = on },
+    async open (on: TransportEvents) {
+      if (engine.refusal !== undefined) throw engine.refusal
+      events = on
+    },
     publish (topic: string, frame: Uint8Array) {
       if (engine.takes) published.push([topic, frame as Buffer])
       return engine.takes
@@ -52,6 +55,17 @@ t.test('it is open when the engine is in reach; each change is told once', async
   for (const up of [true, false, false, true]) state(up)
   t.strictSame(changes, [true, false, true])
   t.equal(line.up, true)
+})
+
+t.test('why it could not be opened is kept: what caused the error, or what was thrown in place of one', async (t) => {
+  const cause = new Error('the port is shut')
+  for (const [refusal, failure] of [[new Error('no', { cause }), cause], ['no', 'no'], [new Error('no'), undefined]]) {
+    const { line, engine } = setUp()
+    t.equal(line.failure, undefined)
+    engine.refusal = refusal
+    t.equal(await line.open().catch((thrown: unknown) => thrown), refusal)
+    t.equal(line.failure, failure)
+  }
 })
 
 t.test('what is published says who says it; nothing is while the engine is away, or does not take it', async (t) => {

@@ -157,6 +157,37 @@ t.test('an answer that comes after a fence is void', async (t) => {
   t.match(a.told, [{ lost: 'other', pid: one }])
 })
 
+t.test('a claim that was set, and not made sure, goes on from there', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const pid = a.here.spawn()
+  const { cas } = a.transport
+  let sets = 0
+  a.transport.cas = async (key, value, revision) => {
+    if (key.startsWith('test.name.') && ++sets === 2) throw new Error('it broke')
+    return await cas.call(a.transport, key, value, revision)
+  }
+  const held = await cluster.settle(a.cluster.names.register('leader', pid))
+  t.equal(sets, 3, 'it is not claimed again')
+  t.strictSame(await cluster.settle(b.cluster.names.lookup('leader')), held)
+})
+
+t.test('a name that is held is not confirmed when the lease has run out while the engine was asked', async (t) => {
+  const cluster = new TestCluster()
+  const [a] = await cluster.start('a')
+  const pid = a.here.spawn()
+  await cluster.settle(a.cluster.names.register('leader', pid))
+  const { get } = a.transport
+  a.transport.get = async (key) => {
+    const entry = await get.call(a.transport, key)
+    // The event loop stands still, and what runs first is not the timer of the lease.
+    if (key.startsWith('test.name.')) a.machine.now = () => cluster.world.now + 7000
+    return entry
+  }
+  await t.rejects(cluster.settle(a.cluster.names.register('leader', pid)), { code: 'FST_CLUSTER_UNAVAILABLE', message: /could not hold the name 'leader'/ })
+  t.equal((a.cluster.names as Names).holder('leader'), undefined)
+})
+
 t.test('a node that is cut off loses its names after 6 s, and another has them after 8 s', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
@@ -206,6 +237,25 @@ t.test('a store that lost its data is told again what is held', async (t) => {
   t.match(await claim, { code: 'FST_CLUSTER_NAME_TAKEN' })
   t.strictSame((a.cluster.names as Names).holder('leader'), held)
   t.strictSame(await cluster.settle(b.cluster.names.lookup('leader')), held)
+  t.strictSame(a.told, [])
+})
+
+t.test('what was said again in a new store, though nobody heard of it, is still held', async (t) => {
+  const cluster = new TestCluster()
+  const [a] = await cluster.start('a')
+  const held = await cluster.settle(a.cluster.names.register('leader', a.here.spawn()))
+  const { cas } = a.transport
+  let sets = 0
+  a.transport.cas = async (key, value, revision) => {
+    const answer = await cas.call(a.transport, key, value, revision)
+    if (key.startsWith('test.name.') && ++sets === 1) throw new Error('it broke')
+    return answer
+  }
+  cluster.engine.stop(true)
+  cluster.engine.start()
+  await cluster.run(4000)
+  t.ok(sets > 1, 'it was said twice')
+  t.strictSame((a.cluster.names as Names).holder('leader'), held)
   t.strictSame(a.told, [])
 })
 

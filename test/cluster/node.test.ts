@@ -2,6 +2,7 @@ import t from 'tap'
 import fc from 'fast-check'
 import { crash, TestCluster, watcher } from './support.js'
 import { encodeChannelHeader, encodeFrame, encodeSource } from '../../lib/cluster/codec.js'
+import { SimulatedTransport } from './simulator.js'
 import { errorCodes } from '../../lib/errors.js'
 import type { TestNode } from './support.js'
 import type { Target } from '../../lib/process/entity.js'
@@ -220,6 +221,26 @@ t.test('a node whose name is taken by a later one stops, and says so', async (t)
   t.strictSame(other.cluster.health(), { ready: true })
 })
 
+t.test('a node that hears while it leaves that its name is taken says so once', async (t) => {
+  const cluster = new TestCluster()
+  const [a] = await cluster.start('a')
+  const { flush } = a.transport
+  let leave = (): void => {}
+  a.transport.flush = async () => {
+    await new Promise<void>((resolve) => { leave = resolve })
+    a.transport.flush = flush
+  }
+  const closed = a.cluster.close()
+  await cluster.settle(cluster.make('a').cluster.start())
+  await cluster.run(5000)
+  t.match(a.told, [errorCodes.FST_CLUSTER_NODE_NAME_TAKEN])
+  t.equal(a.told.length, 1)
+  leave()
+  await cluster.settle(closed)
+  t.match(a.cluster.health(), { problem: 'node name taken' })
+  t.equal(a.machine.timers, 0)
+})
+
 t.test('a node whose name is taken loses its names at once, and asks the engine for nothing more', async (t) => {
   const cluster = new TestCluster()
   const [a] = await cluster.start('a')
@@ -352,4 +373,66 @@ t.test('a PID with a number that no process can have is of nobody', async (t) =>
   a.cluster.elsewhere.watch(impossible, told)
   t.match(told.exits, [{ reason: 'noproc' }])
   t.equal(await a.cluster.elsewhere.bind(impossible, told), 'it is not alive')
+})
+
+t.test('what the engine rejects with is what the start rejects with, and nothing goes on', async (t) => {
+  const cluster = new TestCluster()
+  const refusal = new Error('no such account')
+  const a = cluster.make('a', { open: () => Promise.reject(refusal) })
+  await t.rejects(cluster.settle(a.cluster.start()), refusal)
+  t.match(a.cluster.health(), { problem: 'closed' })
+  t.equal(a.machine.timers, 0)
+})
+
+t.test('a node that has not started knows of nobody', async (t) => {
+  const { cluster } = new TestCluster().make('a')
+  t.strictSame(cluster.nodes(), [])
+  t.equal(cluster.stats().up, 0)
+  t.equal(cluster.absence('1@b.1' as Pid), 'noconnection')
+})
+
+t.test('a start ends where it is when the node is closed meanwhile: it never says that it is there', async (t) => {
+  const steps: ((a: TestNode) => Partial<TestNode['transport']>)[] = [
+    // The incarnation is claimed.
+    ({ cluster, transport }) => ({
+      async cas (key, value, revision) {
+        await cluster.close()
+        return await SimulatedTransport.prototype.cas.call(transport, key, value, revision)
+      }
+    }),
+    // It subscribes.
+    ({ cluster }) => ({ subscribe: () => cluster.close() }),
+    // It waits for those who are there.
+    ({ cluster, transport }) => ({
+      publish (topic, frame) {
+        cluster.close().catch(() => {})
+        return SimulatedTransport.prototype.publish.call(transport, topic, frame)
+      }
+    })
+  ]
+  for (const change of steps) {
+    const cluster = new TestCluster()
+    const [b] = await cluster.start('b')
+    const a = cluster.make('a')
+    Object.assign(a.transport, change(a))
+    await cluster.settle(a.cluster.start())
+    await cluster.run(2000)
+    t.match(a.cluster.health(), { problem: 'closed' })
+    t.equal(a.machine.timers, 0)
+    t.ok(b.cluster.nodes().every(({ state }) => state === 'down'))
+  }
+})
+
+t.test('with an engine that neither keeps nor asks, a node has the incarnation that it was given, and no names', async (t) => {
+  const cluster = new TestCluster()
+  const caps = { name: 'plain', maxFrame: 64 * 1024, registry: false, probe: false }
+  const nodes = ['a', 'b'].map((name) => cluster.make(name, { caps }, 1000))
+  const [a, b] = nodes
+  for (const { cluster: node } of nodes) t.equal(await cluster.settle(node.start()), 1000)
+  await cluster.run(2000)
+  t.match(a.cluster.nodes(), [{ node: 'b', state: 'up' }])
+  await t.rejects(a.cluster.names.lookup('leader'), { code: 'FST_CLUSTER_NO_REGISTRY', message: /'plain'/ })
+  await crash(b)
+  await cluster.run(10_000)
+  t.match(a.cluster.nodes(), [{ node: 'b', state: 'down' }], 'its silence is enough')
 })

@@ -269,6 +269,13 @@ t.test('an exit that is garbage is one for noconnection: the end itself was said
   t.equal(nodes.a.unit.size, 0)
 })
 
+t.test('a target that ends as if its node were lost has ended: its node has told so', async (t) => {
+  const { nodes, target, who } = await connected()
+  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: types.down, ref: 1, text: 'noconnection' })), true)
+  t.match(who.exits, [{ pid: target, reason: 'error' }])
+  t.equal(nodes.a.unit.size, 0)
+})
+
 t.test('one connection, or one target, that fails at the news keeps no other from being told', async (t) => {
   const bound = await connected()
   const thrown = new Error('no')

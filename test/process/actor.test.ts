@@ -94,8 +94,10 @@ t.test('a cancel that comes before the body is there when it starts', async (t) 
 t.test('what a clean-up throws is told beside the reason; giving up is no failure', async (t) => {
   const processes = build(t)
   const error = new Error('broken')
+  const hostile = Object.defineProperty(new Error('broken'), 'name', { get () { throw error } })
   const cases: Array<[string, (self: Process) => unknown, Error | undefined]> = [
     ['throws', async (self) => { await drain(self.inbox); throw error }, error],
+    ['throws what cannot be looked at', async (self) => { await drain(self.inbox); throw hostile }, hostile],
     ['gives up in receive', async (self) => { for (;;) await self.receive() }, undefined],
     ['gives up by the signal', (self) => new Promise((_resolve, reject) => { self.signal.onabort = () => { reject(self.signal.reason) } }), undefined],
     ['gives up as Node does', async (self) => { await once(new EventTarget(), 'never', { signal: self.signal }) }, undefined],

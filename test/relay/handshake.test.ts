@@ -185,6 +185,24 @@ t.test('a handler that never replies is answered for, and the log says why', asy
   t.doesNotThrow(() => { late() }, 'a late reply is nothing')
 })
 
+t.test('a stall of the event loop is not held against a handler, but once', async (t) => {
+  for (const [stalls, status] of [[1, '101'], [2, '503']] as const) {
+    const { port, begun, finish } = await slow(t, { upgradeTimeout: 200 })
+    const client = (await raw(t, port)).write(handshake())
+    await begun
+    // By now it is waited for.
+    for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate)
+    for (let stall = 0; stall < stalls; stall++) {
+      const since = performance.now()
+      while (performance.now() - since < 300);
+      // What is due is so at the beginning of the next turn.
+      await new Promise(setImmediate)
+    }
+    finish()
+    t.match(await client.until(/\r\n\r\n/), new RegExp(`^HTTP/1\\.1 ${status} `), `${stalls}`)
+  }
+})
+
 t.test('an asynchronous handler that returns an unsent reply is one that never replies', async (t) => {
   const { logger, lines } = logs()
   const app = await build(t, { upgradeTimeout: 20 }, { logger })

@@ -119,13 +119,18 @@ t.test('an asynchronous handler may return before the target has answered', asyn
   await app.register(wsRelay, { node: 'async' })
   wire.join(Registration.of(app)!.relay.runtime)
   app.get('/nothing', async (request, reply) => { reply.relay(target.pid).send() })
+  app.get('/later', async (request, reply) => {
+    // By then the handler itself is waited for.
+    await settle()
+    return reply.relay(target.pid).send()
+  })
   app.get('/reply', async (request, reply) => await reply.relay(target.pid).send())
   app.get('/value', async (request, reply) => {
     reply.relay(target.pid)
     return { any: 'body' }
   })
   const port = await listen(app)
-  for (const path of ['/nothing', '/reply', '/value']) {
+  for (const path of ['/nothing', '/later', '/reply', '/value']) {
     wire.hold()
     const client = await raw(t, port)
     client.write(handshake(path))
@@ -134,7 +139,7 @@ t.test('an asynchronous handler may return before the target has answered', asyn
     wire.release()
     t.match(await client.until(/\r\n\r\n/), /^HTTP\/1\.1 101/, path)
   }
-  await target.until('ws.join', 3)
+  await target.until('ws.join', 4)
   t.equal(rig.relay.sockets.size, 0)
 })
 
@@ -154,6 +159,23 @@ t.test('a client that leaves while the target is asked leaves nothing behind', a
   t.strictSame(remains(rig), nothing)
   t.strictSame(target.topics, [])
   t.equal(other.runtime.relations.size, relations)
+})
+
+t.test('an answer for a client whose socket is gone, though nobody has been told, opens nothing', async t => {
+  const { wire, rig, other } = await pair(t)
+  const target = new Keeper(other)
+  const relations = other.runtime.relations.size
+  const side = wire.sideOf('1@a.x')!
+  const { bind } = side
+  side.bind = async (...question) => {
+    const bound = await bind.apply(side, question)
+    for (const { socket } of rig.relay.handshakes) socket.destroy()
+    return bound
+  }
+  t.equal(await answer(t, rig.port, handshake(query(target.pid))), '')
+  await allGone(rig)
+  await until(() => side.size === 0 && other.runtime.relations.size === relations)
+  t.strictSame(target.topics, [])
 })
 
 t.test('a target that does not answer within upgradeTimeout is a 503', async t => {
