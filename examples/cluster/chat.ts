@@ -26,7 +26,7 @@ const chat: FastifyPluginAsyncTypebox = async (app) => {
   }
 
   /** @returns undefined where there are too many rooms */
-  async function open (name: string) {
+  async function open (name: string, tries = 3): Promise<Pid | undefined> {
     const pid = await find(name)
     if (pid !== undefined || supervisor.children().length >= maxRooms) return pid
     const mine = supervisor.startChild({ id: `${name} ${++started}`, start: room, args: [name, processes.node], restart: 'temporary' })
@@ -37,8 +37,8 @@ const chat: FastifyPluginAsyncTypebox = async (app) => {
       return mine
     } catch (err) {
       processes.exit(mine)
-      // Another node was quicker.
-      if ((err as { code?: string }).code === 'FST_CLUSTER_NAME_TAKEN') return await find(name)
+      // Another node was quicker; a lookup may be behind for a moment.
+      if ((err as { code?: string }).code === 'FST_CLUSTER_NAME_TAKEN' && tries > 1) return await open(name, tries - 1)
       throw err
     }
   }

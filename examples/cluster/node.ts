@@ -11,8 +11,8 @@ import { nodes, type Command, type Running } from './nodes.js'
 export async function build (node: string, addresses: Record<string, string>, cluster: ClusterEngine) {
   const app = Fastify({ logger: { level: process.env.LOG_LEVEL ?? 'warn', base: { node } } })
   const servers = Object.values(addresses)
-  // The page of one node goes to another when its own is lost.
-  await app.register(wsRelay, { node, cluster, allowedOrigins: servers })
+  // The page of one node goes to another when its own is lost. Who enters a lost room waits for its name: 8 s and more.
+  await app.register(wsRelay, { node, cluster, allowedOrigins: servers, upgradeTimeout: '30s' })
   await app.register(chat)
   await servePage(app, servers)
   leaveOut(app, '/desk/status', '/processes')

@@ -6,9 +6,8 @@ import t from 'tap'
 
 /** KiB of one, when a power of two of them fills the table exactly. */
 async function heapOf (what: string, woken: boolean): Promise<number> {
-  const { NODE_OPTIONS, NODE_V8_COVERAGE, ...env } = process.env
-  const args = ['--expose-gc', '--import', 'tsx', 'bench/process/main.ts', 'sleeping', JSON.stringify({ count: 15_000, what, woken })]
-  const { stdout } = await promisify(execFile)(process.execPath, args, { env })
+  const args = ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, '--expose-gc', '--import', 'tsx', 'bench/process/main.ts', 'sleeping', JSON.stringify({ count: 15_000, what, woken })]
+  const { stdout } = await promisify(execFile)('env', args)
   return (JSON.parse(stdout) as { heap: number }).heap
 }
 

@@ -1,5 +1,5 @@
 // Nodes in operating-system processes of their own, as a test sees them.
-import { fork, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { HubEnd } from './pipe.js'
@@ -30,10 +30,11 @@ export class Host {
 
   constructor (t: Teardown, hub: MemoryHub) {
     this.#hub = hub
-    // Nothing of the test runner: what is killed has nothing to tell it.
-    const env: NodeJS.ProcessEnv = { ...process.env, NODE_OPTIONS: '', NODE_V8_COVERAGE: '' }
     const worker = fileURLToPath(new URL('worker.ts', import.meta.url))
-    this.#child = fork(worker, { execArgv: ['--import', 'tsx'], env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' })
+    // Nothing of the test runner, which puts itself into every child's environment: what is killed has nothing to tell it.
+    this.#child = spawn('env', ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, '--import', 'tsx', worker], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced'
+    })
     this.#child.on('message', (report: Report) => { this.#hear(report) })
     this.#child.once('exit', () => { for (const { reject } of this.#answers.values()) reject(new Error('its process has ended')) })
     t.teardown(() => this.kill())

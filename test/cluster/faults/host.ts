@@ -1,5 +1,5 @@
 // An operating-system process with nodes in it, and a node as the suite sees it.
-import { fork, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
@@ -25,9 +25,11 @@ export class Host {
   disturbed = false
 
   constructor (t: Test) {
-    // Nothing of the test runner: what is killed has nothing to tell it.
-    const env: NodeJS.ProcessEnv = { ...process.env, NODE_OPTIONS: '', NODE_V8_COVERAGE: '' }
-    this.#child = fork(fileURLToPath(new URL('worker.ts', import.meta.url)), { execArgv: ['--import', 'tsx'], env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const worker = fileURLToPath(new URL('worker.ts', import.meta.url))
+    // Nothing of the test runner, which puts itself into every child's environment: what is killed has nothing to tell it.
+    this.#child = spawn('env', ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, '--import', 'tsx', worker], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc']
+    })
     this.#child.on('message', (report: Report) => { this.#hear(report) })
     this.#child.once('exit', () => { for (const { reject } of this.#answers.values()) reject(new Error('its process has ended')) })
     t.teardown(() => this.kill())
