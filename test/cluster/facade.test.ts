@@ -43,9 +43,9 @@ t.test('nothing of a cluster is loaded without the option', async (t) => {
       export async function load (url, context, next) { writeSync(1, url + String.fromCharCode(10)); return await next(url, context) }
     \`))
   `
-  const { stdout } = await promisify(execFile)(process.execPath, [
-    '--import', 'tsx', '--import', `data:text/javascript,${encodeURIComponent(trace)}`, '--input-type=module', '-e', script
-  ], { cwd: new URL('../..', import.meta.url).pathname, env: { ...process.env, NODE_OPTIONS: '' }, maxBuffer: 2 ** 24 })
+  const { stdout } = await promisify(execFile)('env', [
+    '-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, '--import', 'tsx', '--import', `data:text/javascript,${encodeURIComponent(trace)}`, '--input-type=module', '-e', script
+  ], { cwd: new URL('../..', import.meta.url).pathname, maxBuffer: 2 ** 24 })
   t.match(stdout, /lib\/process\/runtime\.ts/, 'what is loaded is seen')
   t.notMatch(stdout, /lib\/cluster\//)
 })
