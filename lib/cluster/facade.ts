@@ -40,8 +40,8 @@ export async function startCluster (runtime: Runtime, engine: ClusterEngine): Pr
     }
   })
   runtime.leave = () => node.close()
-  // No timer of the node keeps a program running, and an engine that is away has no socket that does.
-  const awake = setInterval(() => {}, startCheck)
+  // No timer of the node keeps a program running, and an engine that is away has no socket that does: this one, which does nothing.
+  const awake = setInterval(clearInterval, startCheck)
   let raised: number
   try {
     raised = await node.start()

@@ -116,6 +116,20 @@ t.test('a system that is closed before it has joined never does', async (t) => {
   t.equal(meanwhile.cluster, undefined)
 })
 
+t.test('a node whose name is taken says so, and its cluster-wide names are lost', async (t) => {
+  const cluster = new TestCluster(t)
+  const first = await cluster.node('a')
+  const holder = first.spawn((self) => self.serve({}))
+  await first.cluster!.names.register('leader', holder)
+  const ended = first.exited(holder)
+  const second = createProcesses({ node: 'a', cluster: cluster.engine(), closeTimeout: 20 })
+  t.teardown(() => second.close())
+  await second.ready()
+  t.match(await ended, { reason: 'name_lost' })
+  t.match(first.cluster!.health(), { ready: false, problem: 'node name taken' })
+  t.match(second.cluster!.health(), { ready: true })
+})
+
 t.test('a node needs a name and an engine', async (t) => {
   const cluster = new TestCluster(t)
   const wrong: Array<[object, RegExp]> = [[{ cluster: cluster.engine() }, /'cluster' needs 'node'/], [{ node: 'a', cluster: {} }, /must be an engine/], [{ node: 'a', cluster: 'nats' }, /must be an engine/]]
