@@ -41,7 +41,7 @@ export async function startCluster (runtime: Runtime, engine: ClusterEngine): Pr
   })
   runtime.leave = () => node.close()
   // No timer of the node keeps a program running, and an engine that is away has no socket that does: this one, which does nothing.
-  const awake = setInterval(clearInterval, startCheck)
+  const awake = setInterval(clearInterval, startCheck, undefined)
   let raised: number
   try {
     raised = await node.start()
