@@ -262,6 +262,8 @@ export async function fill (rig: Rig, peer: Peer, pid: Pid, target: Keeper, fram
   target.hold()
   if (rig.neighbours === undefined) peer.write(...frames)
   else {
+    // It is asked behind the hold, which is in place by the answer: what a client sends goes another way, and may be quicker.
+    await target.alive()
     const first = frames.splice(0, 100)
     peer.write(...first)
     await until(async () => await target.mailbox() >= first.length - 1)
