@@ -2,8 +2,9 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { Kvm } from '@nats-io/kv'
 import { connect, createInbox, headers } from '@nats-io/transport-node'
 import t, { type Test } from 'tap'
+import { fillsUp } from './flow.js'
 import { missing, natsServer, type EngineServer } from '../fixtures/servers.js'
-import { mostUnflushed, type Session } from '../../../lib/cluster/transports/session.js'
+import type { Session } from '../../../lib/cluster/transports/session.js'
 import { dialNats } from '../../../lib/cluster/transports/nats-session.js'
 
 const skip = missing('nats-server')
@@ -16,13 +17,7 @@ async function dial (t: Test, server: EngineServer, deliver = (): void => {}): P
 }
 
 t.test('no more than 16 MiB are under way; what the server has seen makes room', { skip }, async (t) => {
-  const session = await dial(t, await natsServer(t))
-  const frame = new Uint8Array(64 * 1024)
-  let taken = 0
-  while (session.publish('fwr.x', frame)) taken += frame.length
-  t.equal(taken, mostUnflushed)
-  await session.flush()
-  t.equal(session.publish('fwr.x', frame), true)
+  await fillsUp(t, await dial(t, await natsServer(t)))
 })
 
 t.test('it is lost with its server; what waits is told, and nothing is thrown', { skip }, async (t) => {

@@ -1,8 +1,9 @@
 import { EventEmitter } from 'node:events'
 import { Redis, type RedisOptions } from 'ioredis'
 import t, { type Test } from 'tap'
+import { fillsUp } from './flow.js'
 import { missing, redisServer, type EngineServer } from '../fixtures/servers.js'
-import { mostUnflushed, type Session } from '../../../lib/cluster/transports/session.js'
+import type { Session } from '../../../lib/cluster/transports/session.js'
 import { dialRedis, type RedisClient } from '../../../lib/cluster/transports/redis-session.js'
 
 const skip = missing('redis-server')
@@ -14,13 +15,7 @@ async function dial (t: Test, server: EngineServer): Promise<Session> {
 }
 
 t.test('no more than 16 MiB are under way; what the server has seen makes room', { skip }, async (t) => {
-  const session = await dial(t, await redisServer(t))
-  const frame = new Uint8Array(64 * 1024)
-  let taken = 0
-  while (session.publish('fwr.x', frame)) taken += frame.length
-  t.equal(taken, mostUnflushed)
-  await session.flush()
-  t.equal(session.publish('fwr.x', frame), true)
+  await fillsUp(t, await dial(t, await redisServer(t)))
 })
 
 t.test('it is lost with its server, and what waits is told', { skip }, async (t) => {
