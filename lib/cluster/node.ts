@@ -342,6 +342,11 @@ export class ClusterNode implements Hub {
       await this.#line.handOver(this.#timing.request)
       this.#heartbeats!.bye()
       await this.#line.handOver(this.#timing.request)
+    } else if (this.#state === 'starting') {
+      this.#state = 'closed'
+      // It may have said hello.
+      this.#heartbeats?.bye()
+      await this.#line.handOver(this.#timing.request)
     }
     if (this.#isOver) this.#names.lose()
     else this.#state = 'closed'

@@ -423,6 +423,20 @@ t.test('a start ends where it is when the node is closed meanwhile: it never say
   }
 })
 
+t.test('a node that is called off when it has said that it is there says that it goes', async (t) => {
+  const cluster = new TestCluster()
+  const [a] = await cluster.start('a')
+  const seen: unknown[] = []
+  a.cluster.watchNodes((node, state) => { seen.push([node, state]) })
+  const b = cluster.make('b')
+  const starting = b.cluster.start()
+  while (seen.length === 0) await cluster.run(10)
+  await cluster.settle(b.cluster.close())
+  await cluster.run(100)
+  t.strictSame(seen, [['b', 'up'], ['b', 'down']])
+  await cluster.settle(starting)
+})
+
 t.test('with an engine that neither keeps nor asks, a node has the incarnation that it was given, and no names', async (t) => {
   const cluster = new TestCluster()
   const caps = { name: 'plain', maxFrame: 64 * 1024, registry: false, probe: false }
