@@ -110,8 +110,8 @@ t.test('a call is its own monitor: one frame asks, and one takes it back', async
   t.equal(nodes.size, 0)
 })
 
-t.test('a monitor, a link and a binding are each told once of the end of their process', async (t) => {
-  const { nodes, a, b, one, two } = make()
+/** A monitor, a link and a binding from the first node to the second. */
+async function related ({ nodes, a, one, two }: ReturnType<typeof make>) {
   const [who, bound] = [watcher(), watcher()]
   a.unit.watch(two, who)
   a.here.processes.get(one)!.links.add(two)
@@ -119,6 +119,13 @@ t.test('a monitor, a link and a binding are each told once of the end of their p
   const answer = a.unit.bind(two, bound)
   nodes.cross()
   t.match(await answer, { pid: two })
+  return { who, bound }
+}
+
+t.test('a monitor, a link and a binding are each told once of the end of their process', async (t) => {
+  const pair = make()
+  const { nodes, a, b, one, two } = pair
+  const { who, bound } = await related(pair)
   t.equal(a.unit.size > 0 && b.unit.size > 0, true)
   b.here.end(two, 'boom')
   nodes.cross()
@@ -131,15 +138,12 @@ t.test('a monitor, a link and a binding are each told once of the end of their p
 })
 
 t.test('a monitor, a link, a call and a binding across a lost channel all end with noconnection', async (t) => {
-  const { nodes, a, one, two } = make()
-  const [who, bound, call] = [watcher(), watcher(), caller()]
-  a.unit.watch(two, who)
-  a.here.processes.get(one)!.links.add(two)
-  a.unit.link(one, two)
+  const pair = make()
+  const { nodes, a, one, two } = pair
+  const { who, bound } = await related(pair)
+  const call = caller()
   a.unit.send(two, 'topic', 1, one, call)
-  const answer = a.unit.bind(two, bound)
   nodes.cross()
-  await answer
   nodes.tear()
   for (const { exits } of [who, bound]) t.match(exits, [{ reason: 'noconnection' }])
   t.strictSame(call.told, [['ended', 'noconnection']])
@@ -148,14 +152,9 @@ t.test('a monitor, a link, a call and a binding across a lost channel all end wi
 })
 
 t.test('a monitor, a link and a binding are taken back', async (t) => {
-  const { nodes, a, b, one, two } = make()
-  const [who, bound] = [watcher(), watcher()]
-  a.unit.watch(two, who)
-  a.here.processes.get(one)!.links.add(two)
-  a.unit.link(one, two)
-  const answer = a.unit.bind(two, bound)
-  nodes.cross()
-  await answer
+  const pair = make()
+  const { nodes, a, b, one, two } = pair
+  const { who, bound } = await related(pair)
   a.unit.unwatch(two, who)
   a.unit.unwatch(two, bound)
   a.here.processes.get(one)!.links.delete(two)

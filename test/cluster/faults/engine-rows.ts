@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import { broadcasts, circle, unharmed } from './circle.js'
-import { nodeLost, partlyArrived, since, type Row } from './row.js'
+import { nodeLost, partlyArrived, since, type Row, type Stage } from './row.js'
 import { proxy } from '../fixtures/proxy.js'
 
 /** The engine is killed and comes back, soon enough for nobody to notice. */
@@ -25,17 +25,24 @@ function outage (ms: number): Row {
   }
 }
 
+/** Three nodes of which the second has a name of the cluster. */
+async function circleWithHolder (stage: Stage) {
+  const arcs = await circle(stage)
+  const { node } = arcs[1]
+  const holder = await node.ask('spawn')
+  const held = await node.ask('register', 'leader', holder)
+  await node.ask('monitor', holder)
+  return { arcs, holder, held }
+}
+
 export const engineRows: Record<string, Row> = {
   'the engine is killed, and back after 2 s': outage(2000),
   'the engine is killed, and back after 5 s': outage(5000),
 
   async 'the engine is away for 12 s' (stage) {
     const { scene } = stage
-    const arcs = await circle(stage)
+    const { arcs, holder, held } = await circleWithHolder(stage)
     const [a, b, c] = arcs.map(({ node }) => node)
-    const holder = await b.ask('spawn')
-    const held = await b.ask('register', 'leader', holder)
-    await b.ask('monitor', holder)
     const names = { [holder]: 'holder', ...Object.fromEntries(arcs.flatMap(({ node, pid, observer }) => [pid, observer].map((at) => [at, `at ${node.name}`]))) }
     const start = Date.now()
     await scene.engine.kill()
@@ -85,11 +92,8 @@ export const engineRows: Record<string, Row> = {
 
   async 'the engine comes back without its data' (stage) {
     const { scene } = stage
-    const arcs = await circle(stage)
+    const { arcs, held } = await circleWithHolder(stage)
     const [a, b, c] = arcs.map(({ node }) => node)
-    const holder = await b.ask('spawn')
-    const held = await b.ask('register', 'leader', holder)
-    await b.ask('monitor', holder)
     const start = Date.now()
     await scene.fault(3500, async () => {
       await scene.engine.kill()
