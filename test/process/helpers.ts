@@ -88,13 +88,17 @@ export function deferred<T = void> (): { promise: Promise<T>, resolve: (value: T
 }
 
 /** A logger that keeps what it is told. */
-export function recordingLogger (): { logger: Logger, lines: Array<{ level: string, args: unknown[] }> } {
+export function recordingLogger (): { logger: Logger, lines: Array<{ level: string, args: unknown[] }>, firstLine: Promise<void> } {
   const lines: Array<{ level: string, args: unknown[] }> = []
-  const say = (level: string) => (...args: unknown[]) => { lines.push({ level, args }) }
+  const { promise: firstLine, resolve } = deferred()
+  const say = (level: string) => (...args: unknown[]) => {
+    lines.push({ level, args })
+    resolve()
+  }
   const logger: Logger = {
     trace: say('trace'), debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error'), fatal: say('fatal'), child: () => logger
   }
-  return { logger, lines }
+  return { logger, lines, firstLine }
 }
 
 /** Turns that a test gives: nothing runs by itself. */

@@ -324,13 +324,13 @@ t.test('a name that stays taken ends the supervisor', async (t) => {
 })
 
 t.test('a child that waits for another try can be stopped', async (t) => {
-  const { logger, lines } = recordingLogger()
+  const { logger, firstLine } = recordingLogger()
   const processes = build(t, { logger })
   const { child } = family()
   const supervisor = await supervise(processes, { strategy: 'one_for_all', children: [child('a', { name: 'a' }), child('b')] })
   processes.exit('a', 'boom')
   processes.spawn((self) => self.receive(), { name: 'a' })
-  while (lines.length === 0) await Promise.resolve()
+  await firstLine
   const before = pidOf(supervisor, 'b')
   await supervisor.stopChild('a')
   await restarted(supervisor, 'b', before)
@@ -393,14 +393,14 @@ t.test('two failures while a slow child is stopped restart each child once', asy
 })
 
 t.test('an end that waits behind a restart which has dealt with it already is no second failure', async (t) => {
-  const { logger, lines } = recordingLogger()
+  const { logger, firstLine } = recordingLogger()
   const processes = build(t, { logger })
   const { log, child } = family()
   const [stopping, gate] = [deferred(), deferred()]
   const supervisor = await supervise(processes, { strategy: 'one_for_all', maxRestarts: 50, children: [child('a'), child('b', { name: 'b' })] })
   processes.exit('b', 'boom')
   const thief = processes.spawn((self) => self.receive(), { name: 'b' })
-  while (lines.length === 0) await Promise.resolve()
+  await firstLine
   supervisor.startChild({ id: 'slow', start: async (self) => { await drain(self.inbox); stopping.resolve(); await gate.promise } })
   // The next try has begun, and waits for the slow child.
   await stopping.promise
