@@ -9,7 +9,8 @@ import chat from './chat.js'
 import { nodes, type Command, type Running } from './nodes.js'
 
 export async function build (node: string, addresses: Record<string, string>, cluster: ClusterEngine) {
-  const app = Fastify({ logger: { level: process.env.LOG_LEVEL ?? 'warn', base: { node } } })
+  // A browser keeps a connection in reserve, on which nothing was asked yet: the end would wait for it.
+  const app = Fastify({ forceCloseConnections: true, logger: { level: process.env.LOG_LEVEL ?? 'warn', base: { node } } })
   const servers = Object.values(addresses)
   // The page of one node goes to another when its own is lost. Who enters a lost room waits for its name: 8 s and more.
   await app.register(wsRelay, { node, cluster, allowedOrigins: servers, upgradeTimeout: '30s' })

@@ -38,7 +38,8 @@ async function census (self: Process<{ tick: undefined }>, processes: Processes)
 }
 
 export async function build () {
-  const app = Fastify({ logger: { level: process.env.LOG_LEVEL ?? 'warn' } })
+  // A browser keeps a connection in reserve, on which nothing was asked yet: the end would wait for it.
+  const app = Fastify({ forceCloseConnections: true, logger: { level: process.env.LOG_LEVEL ?? 'warn' } })
   await app.register(wsRelay)
   await app.register(chat)
   await app.register(desk)

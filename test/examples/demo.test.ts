@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import { connect, createServer, type AddressInfo } from 'node:net'
 import t from 'tap'
 import { build } from '../../examples/demo/server.js'
 import { Client, listen } from './fixtures/client.js'
@@ -14,6 +14,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     const [address, port] = await line(/http:\/\/127\.0\.0\.1:(\d+)/)
     t.match(await (await fetch(address)).text(), /<title>/)
     const client = await Client.connect(t, Number(port), '/rooms/lobby?name=Ada')
+    const reserve = connect(Number(port), '127.0.0.1').resume()
+    t.teardown(() => reserve.destroy())
+    await once(reserve, 'connect')
     demo.kill(signal)
     t.same(await client.closed, { code: 1001, reason: 'server shutting down' })
     await line(/Stopped/)
