@@ -7,13 +7,16 @@ import { Monitors } from './monitors.js'
 import { ProcessTimers } from './timers.js'
 import { Self } from './self.js'
 import { Service, unhandled } from './service.js'
+import { Stopping } from './stopping.js'
+import { dismissed, enlisted, isWaiting, waiterFor } from './waiters.js'
 import type { Answer, Call, CallOwner } from './calls.js'
 import type { Description, Target } from './entity.js'
 import type { Feeder, MailboxLimits } from './mailbox.js'
 import type { Handlers, Otherwise } from './service.js'
-import type { Waiter, Wanted } from './receive.js'
+import type { Wanted } from './receive.js'
 import type { Runtime } from './runtime.js'
 import type { Runnable } from './scheduler.js'
+import type { Waiter } from './waiters.js'
 import type { SystemTopics } from '../../types/messages.js'
 import type { Monitor, Pid } from '../../types/pid.js'
 import type { Groups, Logger, ProcessInfo } from '../../types/processes.js'
@@ -31,15 +34,6 @@ export interface ActorOptions {
   readonly args: readonly unknown[]
   readonly mailboxLimits: MailboxLimits
   readonly trapLinks: boolean
-}
-
-/** Why a process stops. */
-interface Stopping {
-  readonly reason: string
-  /** The reason of the signal: made when it is asked for. */
-  error: Error | undefined
-  /** What a handler threw: it ends the process, whatever the body makes of it. */
-  readonly failure: Error | undefined
 }
 
 /**
@@ -60,7 +54,7 @@ export class Actor implements Target, Runnable, CallOwner {
   /** What it was started with; undefined once it runs. */
   #start: ActorOptions | undefined
   #slice = 0
-  /** Who waits for mail, in order; each knows the next. */
+  /** The first who waits for mail. */
   #waiter: Waiter | undefined
   #service: Service | undefined
   /** Told to stop by `cancel` (mail already there comes first), or from inside; or it has ended. */
@@ -122,7 +116,7 @@ export class Actor implements Target, Runnable, CallOwner {
     this.runtime.counters.sent++
     this.mailbox.push(mail)
     // A selective receive is not woken to look through its whole mailbox in vain.
-    if (this.#service?.busy === false || this.#waiterFor(mail.topic) !== undefined) this.runtime.scheduler.schedule(this)
+    if (this.#service?.busy === false || waiterFor(this.#waiter, mail.topic) !== undefined) this.runtime.scheduler.schedule(this)
   }
 
   // Mail out
@@ -148,13 +142,7 @@ export class Actor implements Target, Runnable, CallOwner {
       this.#turnAway(waiter)
       return
     }
-    waiter.behind = undefined
-    if (this.#waiter === undefined) this.#waiter = waiter
-    else {
-      let last = this.#waiter
-      while (last.behind !== undefined) last = last.behind
-      last.behind = waiter
-    }
+    this.#waiter = enlisted(this.#waiter, waiter)
     this.#wake()
   }
 
@@ -168,26 +156,9 @@ export class Actor implements Target, Runnable, CallOwner {
   /** The time of a waiter is over: it gets what is there, and nothing otherwise. @returns whether it got nothing */
   expire (waiter: Waiter): boolean {
     this.#attend()
-    return this.#dismiss(waiter)
-  }
-
-  #waiterFor (topic: string): Waiter | undefined {
-    let waiter = this.#waiter
-    while (waiter?.wanted !== undefined && !waiter.wanted(topic)) waiter = waiter.behind
-    return waiter
-  }
-
-  #dismiss (waiter: Waiter): boolean {
-    if (this.#waiter === waiter) {
-      this.#waiter = waiter.behind
-      return true
-    }
-    for (let other = this.#waiter; other !== undefined; other = other.behind) {
-      if (other.behind !== waiter) continue
-      other.behind = waiter.behind
-      return true
-    }
-    return false
+    if (!isWaiting(this.#waiter, waiter)) return false
+    this.#waiter = dismissed(this.#waiter, waiter)
+    return true
   }
 
   /** Whether no message will ever come for this waiter. */
@@ -250,7 +221,7 @@ export class Actor implements Target, Runnable, CallOwner {
     for (let waiter = this.#waiter; waiter !== undefined; waiter = waiter.behind) {
       const mail = this.#take(waiter.wanted)
       if (mail === undefined && !this.#isOver(waiter)) continue
-      this.#dismiss(waiter)
+      this.#waiter = dismissed(this.#waiter, waiter)
       if (mail === undefined) waiter.stop()
       else waiter.settle(mail)
       goesOn = true
@@ -267,9 +238,9 @@ export class Actor implements Target, Runnable, CallOwner {
       const mail = this.#take()
       if (mail === undefined) break
       // A handler may have left a `receive` behind: it comes first for what it wants.
-      const waiter = this.#waiterFor(mail.topic)
+      const waiter = waiterFor(this.#waiter, mail.topic)
       if (waiter !== undefined) {
-        this.#dismiss(waiter)
+        this.#waiter = dismissed(this.#waiter, waiter)
         waiter.settle(mail)
         goesOn = true
         continue
@@ -307,7 +278,7 @@ export class Actor implements Target, Runnable, CallOwner {
   }
 
   #handlerThrew (service: Service, thrown: unknown): void {
-    if (this.#told !== undefined && this.#isStopError(thrown)) {
+    if (this.#stopping?.hasCaused(thrown, this.pid) === true) {
       // It gave up because of a `cancel`: the mail that is already there still comes first.
       this.#handled(service)
       return
@@ -341,9 +312,7 @@ export class Actor implements Target, Runnable, CallOwner {
 
   /** The reason of the signal, and what a `receive` rejects with. Of a process that is stopping only. */
   get stopError (): Error {
-    const stopping = this.#stopping!
-    stopping.error ??= new errorCodes.FST_PROCESS_STOPPED(this.pid, stopping.reason)
-    return stopping.error
+    return this.#stopping!.errorFor(this.pid)
   }
 
   get signal (): AbortSignal {
@@ -364,7 +333,7 @@ export class Actor implements Target, Runnable, CallOwner {
     // After this nothing is accepted: it is the last message.
     this.#push(new Mail('@cancel', { from, reason }, from))
     this.#told = 'cancel'
-    this.#stopping = { reason, error: undefined, failure: undefined }
+    this.#stopping = new Stopping(reason)
     this.#wake()
     this.#abort()
     return true
@@ -379,7 +348,7 @@ export class Actor implements Target, Runnable, CallOwner {
   /** Stops from inside: no more mail, whatever is there. */
   #halt (reason: string, failure?: Error): void {
     this.#told = 'stop'
-    this.#stopping = { reason, error: this.#stopping?.error, failure }
+    this.#stopping = this.#stopping?.changed(reason, failure) ?? new Stopping(reason, failure)
     this.#stopWaiting()
     if (this.#service?.busy !== true) this.#settleService()
     this.#abort()
@@ -399,7 +368,7 @@ export class Actor implements Target, Runnable, CallOwner {
   }
 
   #failed (thrown: unknown): void {
-    if (this.#told === undefined || !this.#isStopError(thrown)) {
+    if (this.#stopping?.hasCaused(thrown, this.pid) !== true) {
       if (this.#told === 'cancel') {
         // It ends as it was asked to; what its clean-up threw is told beside that.
         this.end('shutdown', toError(thrown))
@@ -413,18 +382,6 @@ export class Actor implements Target, Runnable, CallOwner {
     this.end('error', error)
   }
 
-  /** Thrown by `stop` or `receive`, or by what was given the signal. */
-  #isStopError (thrown: unknown): boolean {
-    if (thrown === this.stopError) return true
-    try {
-      const { name, cause } = toError(thrown)
-      return name === 'AbortError' || cause === this.stopError
-    } catch {
-      // A getter of its own has thrown.
-      return false
-    }
-  }
-
   linkFailed (reason: string, error?: Error): void {
     this.end(reason, error)
   }
@@ -432,29 +389,17 @@ export class Actor implements Target, Runnable, CallOwner {
   end (reason: string, error?: Error, value?: unknown): void {
     if (this.ended) return
     // What it was told before stays the reason of the signal.
-    this.#stopping ??= { reason, error: undefined, failure: undefined }
+    this.#stopping ??= new Stopping(reason)
     this.#told = 'end'
     this.#start = undefined
     this.runtime.counters.deadLetters += this.mailbox.clear()
     const extras = this.#extras
-    if (extras !== undefined) this.#release(extras)
+    extras?.release(this)
     this.#stopWaiting()
     this.#settleService()
     const controller = extras?.controller
     const exit = { pid: this.pid, reason, ...error && { error }, ...value !== undefined && { value } }
     this.runtime.ended(this, exit, controller && (() => { controller.abort(this.stopError) }))
-  }
-
-  #release (extras: Extras): void {
-    extras.timers?.cancelAll()
-    extras.monitors?.releaseAll()
-    extras.monitors = extras.groupNews = undefined
-    if (extras.calls !== undefined) this.#abandonCalls(extras.calls)
-  }
-
-  #abandonCalls (calls: Set<Call>): void {
-    this.#extra.calls = undefined
-    for (const call of calls) call.abandon(this.stopError)
   }
 
   // What it holds

@@ -18,4 +18,14 @@ export class Extras {
   groups: Groups | undefined
   /** It has asked for mail in vain since it was told to stop. */
   turnedAway = false
+
+  /** At the end of their process: nothing of it goes on, and the signal may still be asked for. */
+  release (owner: { readonly stopError: Error }): void {
+    this.timers?.cancelAll()
+    this.monitors?.releaseAll()
+    this.monitors = this.groupNews = undefined
+    const calls = this.calls
+    this.calls = undefined
+    if (calls !== undefined) for (const call of calls) call.abandon(owner.stopError)
+  }
 }

@@ -2,20 +2,10 @@ import { errorCodes, show } from '../errors.js'
 import { isTopic } from './message.js'
 import type { Actor } from './actor.js'
 import type { Mail } from './message.js'
+import type { Waiter } from './waiters.js'
 
 /** A test for the topics a `receive` asks for; undefined takes all. */
 export type Wanted = ((topic: string) => boolean) | undefined
-
-/** A body that waits for mail. */
-export interface Waiter {
-  readonly wanted: Wanted
-  /** Who waits after it. */
-  behind: Waiter | undefined
-  /** Hands it a message. */
-  settle (mail: Mail): void
-  /** There will be no more mail. */
-  stop (): void
-}
 
 /** @throws `FST_PROCESS_INVALID_TOPIC` for one that no message can have: it would be waited for in vain */
 export function wantedTopics (topic: unknown): Wanted {

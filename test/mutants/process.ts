@@ -185,8 +185,8 @@ export const processMutants: readonly Mutant[] = [
   },
   {
     name: 'the monitors of an ended process are kept',
-    file: 'process/actor.ts',
-    search: '    extras.monitors?.releaseAll()\n',
+    file: 'process/extras.ts',
+    search: '    this.monitors?.releaseAll()\n',
     replace: '',
     suites: ['relations']
   },
@@ -241,15 +241,15 @@ export const processMutants: readonly Mutant[] = [
   },
   {
     name: 'the calls of an ended process wait for their answers',
-    file: 'process/actor.ts',
-    search: '    if (extras.calls !== undefined) this.#abandonCalls(extras.calls)\n',
+    file: 'process/extras.ts',
+    search: '    if (calls !== undefined) for (const call of calls) call.abandon(owner.stopError)\n',
     replace: '',
     suites: ['calls']
   },
   {
     name: 'the timers of an ended process run on',
-    file: 'process/actor.ts',
-    search: '    extras.timers?.cancelAll()\n',
+    file: 'process/extras.ts',
+    search: '    this.timers?.cancelAll()\n',
     replace: '',
     suites: ['calls']
   },
@@ -283,7 +283,7 @@ export const processMutants: readonly Mutant[] = [
   },
   {
     name: 'a receive is woken by the first who waits only',
-    file: 'process/actor.ts',
+    file: 'process/waiters.ts',
     search: 'while (waiter?.wanted !== undefined && !waiter.wanted(topic)) waiter = waiter.behind\n',
     replace: 'if (waiter?.wanted !== undefined && !waiter.wanted(topic)) waiter = undefined\n',
     suites: ['calls']

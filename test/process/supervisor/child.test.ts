@@ -1,0 +1,101 @@
+import t from 'tap'
+import { buildRuntime, deferred, drain, settle } from '../helpers.js'
+import { SupervisedChild } from '../../../lib/process/supervisor/child.js'
+import { PendingRestart } from '../../../lib/process/supervisor/pending-restart.js'
+import { RestartIntensity } from '../../../lib/process/supervisor/intensity.js'
+import { planChild } from '../../../lib/process/supervisor/spec.js'
+import type { ChildSpec, Process } from '../../../types/processes.js'
+
+/** A child; in its supervisor's place is a process that only notes how its children end. */
+async function childOf (spec: Partial<ChildSpec> = {}, backoff?: { initial: number, max: number, factor: number, jitter: number }) {
+  const { runtime, processes } = buildRuntime()
+  const told: string[] = []
+  const supervisor = runtime.start(async (self: Process) => {
+    await self.serve({ '@exit': ({ reason }) => { told.push(reason) } })
+  }, {}, 'supervisor', 'supervisor')
+  const child = new SupervisedChild(planChild({ id: 'one', start: (self) => drain(self.inbox), ...spec }), supervisor, { backoff, period: 5000 })
+  const start = () => {
+    const { pid } = runtime.start(child.plan.start as (self: Process) => unknown, {}, 'process', 'one')
+    child.started(pid, runtime)
+    return pid
+  }
+  await settle()
+  return { runtime, processes, supervisor, child, start, told }
+}
+
+t.test('which ends it comes back from', async (t) => {
+  const reasons = ['normal', 'shutdown', 'error', 'killed']
+  for (const [restart, expected] of [
+    ['permanent', [true, true, true, true]], ['transient', [false, false, true, true]], ['temporary', [false, false, false, false]]
+  ] as const) {
+    const { child } = await childOf({ restart })
+    t.strictSame(reasons.map((reason) => child.returnsAfter(reason)), expected, restart)
+  }
+})
+
+t.test('its supervisor is told of its end, once', async (t) => {
+  const { processes, child, start, told } = await childOf()
+  const pid = start()
+  t.equal(child.pid, pid)
+  processes.exit(pid, 'boom')
+  await settle()
+  t.strictSame(told, ['boom'])
+})
+
+t.test('it is in use while it has a process or will have one', async (t) => {
+  const { processes, child, start, supervisor, runtime } = await childOf({ restart: 'transient' })
+  t.notOk(child.inUse, 'not started')
+  let pid = start()
+  t.ok(child.inUse)
+  processes.exit(pid, 'normal')
+  t.notOk(child.inUse, 'it does not come back, though its supervisor has not dealt with that yet')
+  pid = start()
+  t.ok(child.inUse, 'started again')
+  processes.exit(pid, 'boom')
+  t.ok(child.inUse, 'it comes back')
+  child.pid = undefined
+  t.notOk(child.inUse)
+  const pending = new PendingRestart([child], new RestartIntensity(1, 100), supervisor.timers, 1e6, () => {})
+  t.ok(child.inUse, 'it waits for its restart')
+  await child.stop(runtime)
+  t.notOk(child.inUse)
+  t.strictSame(pending.take(), [])
+})
+
+t.test('a stop is a cancel, asked for once, and no failure', async (t) => {
+  const stopping = deferred()
+  const asked: unknown[] = []
+  const { runtime, processes, child, start, told } = await childOf({
+    start: async (self) => { for await (const { topic } of self.inbox) { asked.push(topic); await stopping.promise } }
+  })
+  const pid = start()
+  const exit = processes.exited(pid)
+  await settle()
+  const stops = [child.stop(runtime), child.stop(runtime)]
+  t.equal(stops[0], stops[1])
+  await settle()
+  t.equal(child.pid, pid, 'until it has ended')
+  stopping.resolve()
+  await Promise.all(stops)
+  t.strictSame(asked, ['@cancel'])
+  t.match(await exit, { reason: 'shutdown' })
+  t.equal(child.pid, undefined)
+  t.strictSame(told, [])
+  await child.stop(runtime)
+})
+
+t.test('after its time a stop is an end', async (t) => {
+  const { runtime, processes, child, start } = await childOf({ shutdown: 1, start: () => new Promise(() => {}) })
+  const pid = start()
+  await settle()
+  await child.stop(runtime)
+  t.notOk(processes.alive(pid))
+})
+
+t.test('with a backoff it waits longer each time', async (t) => {
+  const { child, start } = await childOf({}, { initial: 10, max: 1000, factor: 2, jitter: 0 })
+  start()
+  t.strictSame([child.delay(), child.delay(), child.delay()], [10, 20, 40])
+  const plain = await childOf()
+  t.equal(plain.child.delay(), 0)
+})
