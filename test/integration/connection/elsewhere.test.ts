@@ -1,7 +1,7 @@
 // docs/relay.md, "Targets on other nodes": over a wire without a cluster, where a test decides what
 // arrives when. The same over real channels: test/cluster.
 import t from 'tap'
-import { Keeper, allGone, closeOf, connectTo, joined, nothing, remains, start, textOf } from './support.js'
+import { Keeper, allGone, closeOf, connectTo, joined, mailOfTransfer, nothing, remains, start, textOf } from './support.js'
 import { wsRelay } from '../../../lib/index.js'
 import { Registration } from '../../../lib/relay/registration.js'
 import { answer, bare, handshake, listen, logs, raw, until } from '../../helpers.js'
@@ -280,14 +280,7 @@ t.test('a transfer to another node asks first; frames go on to the old target me
   t.equal(await moved, undefined)
   peer.text('2')
   await next.until('chat')
-  t.strictSame(old.mail.slice(1), [
-    { topic: 'ws.message', payload: { client_pid: pid, type: 'text', data: '1', metadata: { old: true } }, from: pid },
-    { topic: 'ws.leave', payload: { client_pid: pid, reason: 'transferred', code: undefined, cause: 'transfer', metadata: { old: true } }, from: pid }
-  ])
-  t.strictSame(next.mail, [
-    { topic: 'ws.join', payload: { client_pid: pid, metadata: { new: true } }, from: pid },
-    { topic: 'chat', payload: { client_pid: pid, type: 'text', data: '2', metadata: { new: true } }, from: pid }
-  ])
+  t.strictSame({ old: old.mail.slice(1), next: next.mail }, mailOfTransfer(pid))
   rig.processes.exit(old.pid, 'boom')
   await rig.processes.call(pid, 'ws.control', { target_pid: next.pid, metadata: null })
   t.equal(next.of('ws.join').length, 1, 'naming the current target moves nothing')

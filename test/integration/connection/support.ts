@@ -273,6 +273,20 @@ export async function fill (rig: Rig, peer: Peer, pid: Pid, target: Keeper, fram
   await until(() => rig.processes.info(pid)!.paused as boolean)
 }
 
+/** What both targets of a connection got that said '1', was transferred with a new topic and new metadata, and said '2'. */
+export function mailOfTransfer (pid: Pid): { old: unknown[], next: unknown[] } {
+  return {
+    old: [
+      { topic: 'ws.message', payload: { client_pid: pid, type: 'text', data: '1', metadata: { old: true } }, from: pid },
+      { topic: 'ws.leave', payload: { client_pid: pid, reason: 'transferred', code: undefined, cause: 'transfer', metadata: { old: true } }, from: pid }
+    ],
+    next: [
+      { topic: 'ws.join', payload: { client_pid: pid, metadata: { new: true } }, from: pid },
+      { topic: 'chat', payload: { client_pid: pid, type: 'text', data: '2', metadata: { new: true } }, from: pid }
+    ]
+  }
+}
+
 /** All that connections leave in shared tables; all of it is 0 when the last one has gone. */
 export function remains ({ relay }: Rig): Record<string, number> {
   const { runtime, wheel, sockets, handshakes } = relay

@@ -1,6 +1,6 @@
 // docs/relay.md, "Transfer": a connection moves from one target to another.
 import t from 'tap'
-import { frameOf, Keeper, allGone, connectTo, joined, start, textOf } from './support.js'
+import { frameOf, Keeper, allGone, connectTo, joined, mailOfTransfer, start, textOf } from './support.js'
 import { opcodes } from '../../../lib/relay/frames.js'
 import { until } from '../../helpers.js'
 import type { Kept } from './support.js'
@@ -15,14 +15,7 @@ t.test('a transfer leaves the old target and joins the new, and frames go there 
   t.equal(await rig.others.call(pid, 'ws.control', { target_pid: next.pid, message_topic: 'chat', metadata: { new: true } }), undefined)
   peer.text('2')
   await next.until('chat')
-  t.strictSame(old.mail.slice(1), [
-    { topic: 'ws.message', payload: { client_pid: pid, type: 'text', data: '1', metadata: { old: true } }, from: pid },
-    { topic: 'ws.leave', payload: { client_pid: pid, reason: 'transferred', code: undefined, cause: 'transfer', metadata: { old: true } }, from: pid }
-  ])
-  t.strictSame(next.mail, [
-    { topic: 'ws.join', payload: { client_pid: pid, metadata: { new: true } }, from: pid },
-    { topic: 'chat', payload: { client_pid: pid, type: 'text', data: '2', metadata: { new: true } }, from: pid }
-  ])
+  t.strictSame({ old: old.mail.slice(1), next: next.mail }, mailOfTransfer(pid))
   t.match(rig.processes.info(pid), { target: next.pid, monitors: [next.pid] })
   rig.others.exit(old.pid, 'boom')
   peer.text('3')
