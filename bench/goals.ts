@@ -1,5 +1,5 @@
 import { figures, type Measurement } from './compare.js'
-import { reference } from './scenarios.js'
+import { floor, reference } from './scenarios.js'
 import { ratios, spread, type Spread } from './rig/statistics.js'
 import type { Results } from './results.js'
 
@@ -9,6 +9,8 @@ export interface Goal {
   atMost: number
   unit: string
   measured: Spread | undefined
+  /** What the same bytes cost without a WebSocket. */
+  floor?: Spread
 }
 
 /** The server's CPU for a unit, ours to another's. */
@@ -44,17 +46,19 @@ function once (figure: number | undefined): Spread | undefined {
 /** What the project promises of its speed. All goals are listed, those that were missed too. */
 export function goals (results: Results): Goal[] {
   const { stalls, floods, sleeping } = results
-  const toRaw = 'of raw ws'
+  const ofRaw = (what: string, atMost: number, scenario: string): Goal => ({
+    what, atMost, unit: `of ${reference}`, measured: toReference(results, scenario), floor: toReference(results, scenario, reference, floor)
+  })
   /** The worst of all counts. */
   const asleep = (what: string): number | undefined =>
     sleeping && Math.max(...sleeping.filter((one) => one.what === what).map(({ heap }) => heap))
   return [
-    { what: 'echo, server CPU', atMost: 0.75, unit: toRaw, measured: toReference(results, 'echo') },
-    { what: 'echo with 16 in flight, server CPU', atMost: 0.17, unit: toRaw, measured: toReference(results, 'echo-16') },
-    { what: 'echo of 4 KiB, server CPU', atMost: 0.75, unit: toRaw, measured: toReference(results, 'echo-4k') },
-    { what: 'fan-out 1 to 1000, server CPU', atMost: 0.8, unit: toRaw, measured: toReference(results, 'fan-out') },
-    { what: 'rooms 100 x 10, server CPU', atMost: 0.65, unit: toRaw, measured: toReference(results, 'rooms') },
-    { what: 'hot rooms 10 x 100, server CPU', atMost: 0.06, unit: toRaw, measured: toReference(results, 'hot-rooms') },
+    ofRaw('echo, server CPU', 0.75, 'echo'),
+    ofRaw('echo with 16 in flight, server CPU', 0.17, 'echo-16'),
+    ofRaw('echo of 4 KiB, server CPU', 0.75, 'echo-4k'),
+    ofRaw('fan-out 1 to 1000, server CPU', 0.8, 'fan-out'),
+    ofRaw('rooms 100 x 10, server CPU', 0.65, 'rooms'),
+    ofRaw('hot rooms 10 x 100, server CPU', 0.06, 'hot-rooms'),
     ...['fan-out', 'rooms', 'hot-rooms'].map((scenario) => ({
       what: `${scenario}: \`groups.broadcast\` beside a loop over PIDs`,
       atMost: 1.1,

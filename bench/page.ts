@@ -6,7 +6,7 @@ import { places } from './growth.js'
 import { benchFolder } from './rig/machine.js'
 import { plot } from './rig/plot.js'
 import { ratios, show, showSpread, spread } from './rig/statistics.js'
-import { reference, scenarios } from './scenarios.js'
+import { floor, reference, scenarios } from './scenarios.js'
 import { table } from './rig/markdown.js'
 import type { Flood, Stalls } from './events.js'
 import type { Results, Sleeping } from './results.js'
@@ -116,11 +116,11 @@ export function growthPlot (growth: readonly Growth[]): string {
 }
 
 export function goalSection (results: Results): string {
-  const rows = goals(results).map(({ what, atMost, unit, measured }) => {
+  const rows = goals(results).map(({ what, atMost, unit, measured, floor: least }) => {
     const verdict = measured === undefined ? 'not measured' : measured.median <= atMost ? 'met' : '**missed**'
-    return [what, `≤ ${atMost} ${unit}`, measured === undefined ? '' : showSpread(measured), verdict]
+    return [what, `≤ ${atMost} ${unit}`, measured === undefined ? '' : showSpread(measured), verdict, least === undefined ? '' : showSpread(least)]
   })
-  return `### Goals\n\nOurs with \`serve\`.\n\n${table(['', 'goal', 'measured', ''], rows)}`
+  return `### Goals\n\nOurs with \`serve\`.\n\n${table(['', 'goal', 'measured', '', floor], rows)}`
 }
 
 function machineSection ({ date, cpu, cores, memory, system, node, pinned, load, versions }: Machine, rounds: number): string {
@@ -166,6 +166,8 @@ Figures of a machine that does something else at the same time are worth nothing
 - The servers are in \`peers/\` (installed on demand from their own lock file) and \`servers/\`. All have one
   contract: \`/echo\` returns a message to its sender, \`/room/:id\` sends it to everyone in the room, the sender too.
   Ours takes its mail with \`serve\`, with \`for await\`, or with \`serve\` and \`groups.broadcast\`.
+  \`${floor}\` is no WebSocket server: it counts the bytes of its clients' frames, and answers each with a frame that
+  was made before, one write for what is due to a socket in a turn. So much the sockets cost any server in Node.
   All of them have \`bufferutil\`; \`WS_NO_BUFFER_UTIL=1 npm run bench\` takes it from all.
 - The generator (\`load/\`) is one thread of JavaScript on \`node:net\`. It masks each client's frames once, no
   two of them with the same text, and writes them again and again; of what comes back it reads headers and

@@ -3,12 +3,15 @@ import type { IdleSpec, StormSpec } from './load/storm.js'
 import type { ServerKind } from './rig/server.js'
 
 export const reference = 'raw ws'
+/** What sockets alone cost: no frame is looked into, and no answer made. */
+export const floor = 'bare net'
 
 /** In the order of a round. */
 export const servers: readonly ServerKind[] = [
   { name: reference, file: 'raw-ws.mjs', protocol: 'ws' },
   // The same server once more: how far it is from 1 is the noise of the run.
   { name: 'raw ws again', file: 'raw-ws.mjs', protocol: 'ws' },
+  { name: floor, file: 'bare-net.mjs', protocol: 'ws' },
   { name: '@fastify/websocket', file: 'fastify-websocket.mjs', protocol: 'ws' },
   { name: 'Socket.IO', file: 'socket.io.mjs', protocol: 'socket.io' },
   { name: 'ours, serve', file: 'ours.js', argument: 'serve', protocol: 'ws' },
@@ -79,7 +82,7 @@ export const scenarios: readonly Scenario[] = [
     unit: 'connection',
     spec: { kind: 'storm', connections: 5000, size: 200 },
     fresh: true,
-    without: ['ours, for await', 'ours, broadcast']
+    without: [floor, 'ours, for await', 'ours, broadcast']
   },
   {
     name: 'idle',
@@ -87,7 +90,7 @@ export const scenarios: readonly Scenario[] = [
     unit: 'connection',
     spec: { kind: 'idle', connections: 10_000, size: 200 },
     fresh: true,
-    without: ['raw ws again', 'ours, for await', 'ours, broadcast'],
+    without: ['raw ws again', floor, 'ours, for await', 'ours, broadcast'],
     rounds: 3
   }
 ]
