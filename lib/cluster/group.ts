@@ -19,9 +19,11 @@ export class Group {
   readonly topic: string
   /** Members of this node. */
   readonly members = new Map<Pid, GroupMember>()
-  readonly listeners = new Set<GroupListener>()
+  /** Who listens, and whether it is told by now: not before it has got the members. */
+  readonly listeners = new Map<GroupListener, boolean>()
   /** Members everywhere, while somebody listens. */
   readonly known = new Set<Pid>()
+  readonly #questions = new Set<Map<Pid, boolean>>()
   subscribed: Promise<void> | undefined
   linger: Cancellable | undefined
 
@@ -37,6 +39,27 @@ export class Group {
   /** Those that are known of one node. @param suffix the end of its PIDs */
   knownOf (suffix: string): Pid[] {
     return [...this.known].filter((pid) => pid.endsWith(suffix))
+  }
+
+  /** Who came or went, as it was announced. */
+  heard (pid: Pid, isMember: boolean): void {
+    for (const news of this.#questions) news.set(pid, isMember)
+  }
+
+  /**
+   * Takes in what a node answers to a question about its members. Announcements go another way: what was heard
+   * meanwhile is newer than the answer, or older than a change that is still to be heard.
+   * @returns who came and went by it; undefined: there is no answer
+   */
+  async asked (suffix: string, question: Promise<readonly Pid[] | undefined>): Promise<{ joined: Pid[], left: Pid[] } | undefined> {
+    const news = new Map<Pid, boolean>()
+    this.#questions.add(news)
+    const members = await question
+    this.#questions.delete(news)
+    if (members === undefined) return undefined
+    const answer = new Set(members)
+    const isMember = (pid: Pid): boolean => news.get(pid) ?? answer.has(pid)
+    return { joined: members.filter(isMember), left: this.knownOf(suffix).filter((pid) => !isMember(pid)) }
   }
 
   /** Takes changes in. @returns what the listeners are to be told; undefined: nothing is new */

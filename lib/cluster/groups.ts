@@ -194,17 +194,18 @@ export class Groups implements ClusterGroups {
   async watch (group: string, listener: GroupListener): Promise<ClusterMembers> {
     checkName(group)
     const record = this.#use(group)
-    record.listeners.add(listener)
+    if (!record.listeners.has(listener)) record.listeners.set(listener, false)
     try {
       await this.#subscribed(record)
     } catch (err) {
       this.unwatch(group, listener)
       throw err
     }
-    const found = await this.members(group)
-    // What changed while they were asked is in what they said, or comes still.
-    for (const pid of found.members) record.known.add(pid)
-    return { members: [...record.known], missing: found.missing }
+    this.#change(record, [...record.members.keys()], [])
+    const peers = this.#host.peersUp()
+    const answered = await Promise.all(peers.map((peer) => this.#learn(record, peer)))
+    if (record.listeners.has(listener)) record.listeners.set(listener, true)
+    return { members: [...record.known], missing: peers.filter((_, i) => !answered[i]).map(({ node }) => node) }
   }
 
   unwatch (group: string, listener: GroupListener): void {
@@ -214,7 +215,15 @@ export class Groups implements ClusterGroups {
     this.#unuse(record)
   }
 
+  /** @returns false: the node does not answer */
+  async #learn (group: Group, peer: Peer): Promise<boolean> {
+    const found = await group.asked(peer.suffix, this.#questions.ask(group.name, peer))
+    if (found !== undefined) this.#change(group, found.joined, found.left)
+    return found !== undefined
+  }
+
   #changed (group: Group, type: number, pid: Pid): void {
+    group.heard(pid, type === types.joined)
     if (type === types.joined) this.#change(group, [pid], [])
     else this.#change(group, [], [pid])
   }
@@ -222,7 +231,7 @@ export class Groups implements ClusterGroups {
   #change (group: Group, joined: readonly Pid[], left: readonly Pid[]): void {
     const change: ClusterGroupChange | undefined = group.listeners.size === 0 ? undefined : group.change(joined, left)
     if (change === undefined) return
-    for (const listener of [...group.listeners]) this.#host.hub.guard(() => { listener(change) })
+    for (const [listener, isTold] of [...group.listeners]) if (isTold) this.#host.hub.guard(() => { listener(change) })
   }
 
   /** The members of a node are out of reach. */
@@ -233,15 +242,9 @@ export class Groups implements ClusterGroups {
   /** A node is there, or the engine is again: what was announced meanwhile was not heard. */
   refresh (peer: Peer): void {
     for (const group of this.#groups.values()) {
-      if (group.listeners.size > 0) this.#refresh(group, peer).catch(() => {})
+      // An answer that does not come is none: it never rejects.
+      if (group.listeners.size > 0) this.#learn(group, peer).catch(() => {})
     }
-  }
-
-  async #refresh (group: Group, peer: Peer): Promise<void> {
-    const members = await this.#questions.ask(group.name, peer)
-    if (members === undefined) return
-    const now = new Set(members)
-    this.#change(group, members, group.knownOf(peer.suffix).filter((pid) => !now.has(pid)))
   }
 
   // Subscriptions

@@ -196,6 +196,59 @@ t.test('who watches a group is told of each change, of nodes that are lost and o
   t.equal(a.cluster.size + b.cluster.size, 0)
 })
 
+t.test('who comes or goes while its node is asked is known as it is, whatever the answer says', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const [goes, stays, comes] = [b.here.spawn(), b.here.spawn(), b.here.spawn()]
+  for (const pid of [goes, stays]) await cluster.settle(b.cluster.groups.join('room', pid))
+  const changes: unknown[] = []
+  // The answer is on its way for long, and announcements are not: they have a topic of their own.
+  const { receive } = a.transport
+  const held: Array<() => void> = []
+  const hold = (): void => {
+    a.transport.receive = (topic, frame) => {
+      if (topic === room) receive.call(a.transport, topic, frame)
+      else held.push(() => { receive.call(a.transport, topic, frame) })
+    }
+  }
+  const letThrough = async (): Promise<void> => {
+    a.transport.receive = receive
+    for (const one of held.splice(0)) one()
+    await cluster.run(100)
+  }
+  hold()
+  const watched = a.cluster.groups.watch('room', ({ joined, left }) => { changes.push({ joined, left }) })
+  await cluster.run(100)
+  await b.cluster.groups.leave('room', goes)
+  await cluster.run(100)
+  await letThrough()
+  t.strictSame(await watched, { members: [stays], missing: [] })
+  t.strictSame(changes, [], 'nothing is told before the members are')
+  hold()
+  a.transport.cut()
+  a.transport.reconnect()
+  await cluster.run(500)
+  await b.cluster.groups.join('room', comes)
+  await b.cluster.groups.leave('room', stays)
+  await cluster.run(100)
+  await letThrough()
+  t.strictSame(changes, [{ joined: [comes], left: [] }, { joined: [], left: [stays] }], 'the answer was from before, and is none of later')
+})
+
+t.test('who takes itself back while the nodes are asked is told nothing', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const listener = (): void => { t.fail('it was told') }
+  const watched = a.cluster.groups.watch('room', listener)
+  await cluster.run(1)
+  a.cluster.groups.unwatch('room', listener)
+  await cluster.run(100)
+  t.match(await watched, { missing: [] })
+  await cluster.settle(b.cluster.groups.join('room', b.here.spawn()))
+  await cluster.run(6000)
+  t.equal(a.cluster.size, 0)
+})
+
 t.test('a refresh that is not answered changes nothing', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
