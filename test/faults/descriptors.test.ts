@@ -69,7 +69,9 @@ t.test(`300 clients of a server with ${limit} descriptors`, { skip }, async (t) 
     for (const client of [...up, next]) client.socket.destroy()
     let held = { processes: Infinity, descriptors: Infinity }
     const begun = performance.now()
-    while ((held.processes > before.processes || held.descriptors > before.descriptors) && performance.now() - begun < patience) held = await heldNow().catch(() => held)
-    t.strictSame(held, before, 'and nothing is left of them')
+    // Node's own may be fewer by then.
+    const isLeft = (): boolean => held.processes > before.processes || held.descriptors > before.descriptors
+    while (isLeft() && performance.now() - begun < patience) held = await heldNow().catch(() => held)
+    t.notOk(isLeft(), `nothing is left of them: ${JSON.stringify({ before, held })}`)
   }
 })
