@@ -246,7 +246,7 @@ function upgrade (attempt: Attempt, config: ResolvedConfig, target: Target | Rem
     return new errorCodes.FST_WS_RELAY_INVALID_CONFIG({ cause: err })
   }
   if (!handshake.hasBegun) disclaim(request, handshake.socket)
-  completeUpgrade(reply, head, { relay, settings, handshake, target, bond, config, deflate })
+  completeUpgrade(reply, head, handshake, { relay, settings, socket: handshake.socket, target, bond, config, deflate })
   return undefined
 }
 
