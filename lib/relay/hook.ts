@@ -144,41 +144,50 @@ function afterHandler (registration: Registration, mode: RouteMode | undefined, 
     handshake?.answered()
     return done(null, payload)
   }
-  const answer = (refusal: Refusal | undefined): void => {
-    discard(payload)
-    if (refusal === undefined) return
-    withoutBody(reply)
-    done(withStatus(reply, refusal))
-  }
-  if (handshake?.isWebSocket !== true) return answer(notAnUpgrade(request, reply))
+  if (handshake?.isWebSocket !== true) return answer(notAnUpgrade(request, reply), reply, payload, done)
   const attempt = { relay: registration.relay, settings, handshake, request, reply }
   // The checks before the handler did not come first: an earlier hook replied, or no route matched.
   const refusal = handshake.hasBegun ? undefined : refuse(registration.relay, settings, handshake, request, reply)
-  if (refusal !== undefined) return answer(refusal)
+  if (refusal !== undefined) return answer(refusal, reply, payload, done)
   const result = parseConfig(value, settings)
   if (!result.ok) {
     request.log.error(`invalid X-WS-Relay header: ${result.problem}`)
-    return answer(new errorCodes.FST_WS_RELAY_INVALID_CONFIG())
+    return answer(new errorCodes.FST_WS_RELAY_INVALID_CONFIG(), reply, payload, done)
   }
   const { runtime } = registration.relay
-  const bond = Bond.with(runtime, result.config.target)
-  if (bond === undefined) return answer(upgrade(attempt, result.config, asTarget(runtime.find(result.config.target))))
+  const { config } = result
+  const bond = Bond.with(runtime, config.target)
+  if (bond === undefined) answer(upgrade(attempt, config, asTarget(runtime.find(config.target))), reply, payload, done)
+  else upgradeWith(bond, attempt, config, payload, done)
+}
+
+/** Upgrades when the node of the target has answered. */
+function upgradeWith (bond: Bond, attempt: Attempt, config: ResolvedConfig, payload: unknown, done: Next): void {
+  const { handshake, reply } = attempt
   const gone = (): void => {
     bond.release()
     done(null, payload)
   }
   const refused = (error: Error): void => {
     bond.release()
-    answer(error)
+    answer(error, reply, payload, done)
   }
   handshake.ask(reply, { gone, refused })
   bond.ask((target) => {
     handshake.asked()
     if (!handshake.isOpen) return gone()
-    const refusal = upgrade(attempt, result.config, target, bond)
+    const refusal = upgrade(attempt, config, target, bond)
     if (refusal !== undefined) bond.release()
-    answer(refusal)
+    answer(refusal, reply, payload, done)
   })
+}
+
+/** Of an upgrade nothing more is sent; a refusal takes the place of the reply's own body. */
+function answer (refusal: Refusal | undefined, reply: FastifyReply, payload: unknown, done: Next): void {
+  discard(payload)
+  if (refusal === undefined) return
+  withoutBody(reply)
+  done(withStatus(reply, refusal))
 }
 
 /** A status that the handler has set, a 101 even, would be kept by an error handler that sets none. */
@@ -246,7 +255,7 @@ function upgrade (attempt: Attempt, config: ResolvedConfig, target: Target | Rem
     return new errorCodes.FST_WS_RELAY_INVALID_CONFIG({ cause: err })
   }
   if (!handshake.hasBegun) disclaim(request, handshake.socket)
-  completeUpgrade(reply, head, { relay, settings, handshake, target, bond, config, deflate })
+  completeUpgrade(reply, head, handshake, { relay, settings, socket: handshake.socket, target, bond, config, deflate })
   return undefined
 }
 

@@ -4,13 +4,8 @@ import * as wsExports from 'ws'
 import { Connection } from './connection.js'
 import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Target } from '../process/entity.js'
-import type { Bond } from './bond.js'
-import type { ResolvedConfig } from './config.js'
-import type { Deflate } from './deflate.js'
+import type { ConnectionOptions } from './connection.js'
 import type { Handshake } from './handshake.js'
-import type { RelayServer } from './server.js'
-import type { RouteSettings } from './settings.js'
 
 // Exported since ws 8.19; its types do not know it yet.
 const { subprotocol } = wsExports as unknown as { subprotocol: { parse (header: string): Set<string> } }
@@ -23,17 +18,6 @@ const ofBody = 'content-(?:disposition|digest|encoding|language|length|location|
 const aboutBody = new RegExp(`^(?:${ofBody})$`)
 /** Nor has a 101 those about its connection, but for its own. */
 const dropped = new RegExp(`^(?:${ofBody}|connection|keep-alive|transfer-encoding|trailer|upgrade|date|sec-websocket-.*)$`)
-
-export interface Upgrade {
-  readonly relay: RelayServer
-  readonly settings: RouteSettings
-  readonly handshake: Handshake
-  readonly target: Target
-  /** Of a target on another node. */
-  readonly bond?: Bond
-  readonly config: ResolvedConfig
-  readonly deflate: Deflate | undefined
-}
 
 /**
  * The lines of the 101 (RFC 6455 section 4.2.2), with the reply's own headers on it.
@@ -73,15 +57,14 @@ function chosenProtocol (request: FastifyRequest, chosen: unknown): string | und
  * Makes the request's socket a connection. From here on Fastify is done with request and reply, and
  * nothing of them is held by the connection.
  */
-export function completeUpgrade (reply: FastifyReply, head: string, upgrade: Upgrade): void {
-  const { handshake, ...options } = upgrade
-  const { socket } = handshake
+export function completeUpgrade (reply: FastifyReply, head: string, handshake: Handshake, options: ConnectionOptions): void {
+  const { socket } = options
   reply.hijack()
   const response = reply.raw
   response.detachSocket(socket as never)
   const early = handshake.complete()
   socket.write(head, 'latin1')
-  new Connection({ ...options, socket }).open(early)
+  new Connection(options).open(early)
   // What onResponse hooks, metrics and the log line wait for.
   response.statusCode = 101
   response.emit('finish')
