@@ -80,8 +80,10 @@ t.test('a heartbeat interval is changed and turned off by ws.control, and ends w
   t.equal(rig.relay.wheel.size, timers)
   await rig.processes.call(pid, 'ws.control', { heartbeat_interval: 100 })
   rig.processes.exit(pid, 'kill')
+  await target.idle()
   const beats = target.of('ws.heartbeat').length
   await until(() => rig.relay.wheel.size === 0)
+  await target.idle()
   t.equal(target.of('ws.heartbeat').length, beats)
 })
 
