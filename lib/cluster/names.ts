@@ -32,6 +32,9 @@ export interface NamesHost extends Omit<LeaseHost, 'reassert' | 'fenced' | 'need
   lost (name: string, pid: Pid): void
 }
 
+/** Names that are said again at a time: the lease does not wait for one round trip each. */
+const mostAtOnce = 256
+
 /** How often a claim begins anew because something changed under it. */
 const attempts = 20
 
@@ -224,20 +227,24 @@ export class Names implements ClusterNames {
 
   /** The store is new: what is held is said again, before the lease is. */
   async #reassert (): Promise<void> {
-    for (const [name, held] of [...this.#held]) {
-      const { record, watcher } = held
-      const revision = await this.#host.register.cas(nameKey(name), record, 0)
-      if (revision !== 0) {
-        held.revision = revision
-        continue
-      }
-      const entry = await this.#read(name)
-      if (entry?.value.claim === record.claim) held.revision = entry.revision
-      else if (this.#held.get(name) === held) {
-        this.#held.delete(name)
-        this.#host.here.unwatch(record.pid, watcher)
-        this.#host.lost(name, record.pid)
-      }
+    const all = [...this.#held]
+    for (let i = 0; i < all.length; i += mostAtOnce) {
+      await Promise.all(all.slice(i, i + mostAtOnce).map(([name, held]) => this.#sayAgain(name, held)))
+    }
+  }
+
+  async #sayAgain (name: string, held: Held): Promise<void> {
+    if (this.#held.get(name) !== held) return
+    const { record, watcher } = held
+    const revision = await this.#host.register.cas(nameKey(name), record, 0)
+    const entry = revision === 0 ? await this.#read(name) : { value: record, revision }
+    // Given back meanwhile: it is looked after as an orphan.
+    if (this.#held.get(name) !== held) return
+    if (entry?.value.claim === record.claim) held.revision = entry.revision
+    else {
+      this.#held.delete(name)
+      this.#host.here.unwatch(record.pid, watcher)
+      this.#host.lost(name, record.pid)
     }
   }
 

@@ -59,6 +59,7 @@ export class TakeOver {
     const { register, membership, clock, timing } = this.#host
     const { node, incarnation } = record
     let isFirst = true
+    let refused = -1
     for (;;) {
       const gone = this.isGone(record)
       const start = clock.now()
@@ -69,7 +70,13 @@ export class TakeOver {
       const seen = this.#see(node, lease)
       if (gone || lease === undefined || lease.value.broken || start - seen.since > timing.takeOver) {
         const broken: LeaseRecord = { incarnation, beat: (lease?.value.beat ?? 0) + 1, broken: true }
-        return await register.cas(leaseKey(node), broken, seen.revision) !== 0
+        if (await register.cas(leaseKey(node), broken, seen.revision) !== 0) return true
+        // Others break it as well, for other names of its node, or it was renewed: it is looked at again. Where nothing
+        // new is to be seen, what is read is of the past.
+        if (seen.revision === refused) return false
+        refused = seen.revision
+        isFirst = false
+        continue
       }
       if (membership.find(node)?.state === 'up' || (!isFirst && seen !== before)) return false
       isFirst = false

@@ -274,6 +274,57 @@ t.test('what another has in a new store is lost', async (t) => {
   t.equal(a.here.processes.get(pid)!.watchers.size, 0)
 })
 
+t.test('all names of a node that died are taken over at the same time, by one node and by several', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b, c] = await cluster.start('a', 'b', 'c')
+  const names = ['w', 'x', 'y', 'z']
+  const before = await cluster.settle(Promise.all(names.map((name) => a.cluster.names.register(name, a.here.spawn()))))
+  await crash(a)
+  await cluster.run(3500)
+  const claims = names.map((name, i) => {
+    const { here, cluster: { names } } = i < 2 ? b : c
+    return names.register(name, here.spawn())
+  })
+  const after = await cluster.settle(Promise.all(claims))
+  t.ok(after.every(({ fence }, i) => fence > before[i].fence))
+})
+
+t.test('what is given back while a new store is told of it is not left there', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  // More than are said at a time.
+  const pids = Array.from({ length: 300 }, () => a.here.spawn())
+  await cluster.settle(Promise.all(pids.map((pid, i) => a.cluster.names.register(`name${i}`, pid))))
+  const { cas } = a.transport
+  const said: string[] = []
+  const ended: string[] = []
+  const end = (name: string): void => {
+    ended.push(name)
+    a.here.end(pids[Number(name.slice('name'.length))], 'done')
+  }
+  a.transport.cas = async (key, value, revision) => {
+    const name = Buffer.from(key.slice('test.name.'.length), 'base64url').toString()
+    const isSaid = key.startsWith('test.name.') && value !== undefined
+    if (isSaid) said.push(name)
+    const answer = await cas.call(a.transport, key, value, revision)
+    if (isSaid && ended.length === 0) {
+      end(name)
+      end(pids.map((_, i) => `name${i}`).find((name) => !said.includes(name))!)
+    }
+    return answer
+  }
+  cluster.engine.stop(true)
+  cluster.engine.start()
+  await cluster.run(15_000)
+  t.equal(said.length, 299, 'one was given back before its turn')
+  t.strictSame(a.told, [])
+  t.equal((await cluster.settle(b.cluster.names.lookup(said[1])))?.pid, pids[Number(said[1].slice('name'.length))])
+  for (const name of ended) {
+    t.equal(await cluster.settle(b.cluster.names.lookup(name)), undefined)
+    t.ok(await cluster.settle(b.cluster.names.register(name, b.here.spawn())))
+  }
+})
+
 t.test('a node that leaves gives back what it holds', async (t) => {
   const cluster = new TestCluster()
   const [a] = await cluster.start('a')

@@ -14,12 +14,13 @@ const record: NameRecord = { pid: '1@a.x' as Pid, node: 'a', incarnation: 5, fen
 function setUp () {
   const world = new World(new Calm(1))
   const machine = new Machine(world)
-  const store: { lease: RegisterEntry | undefined, stale: RegisterEntry | undefined, broken: LeaseRecord | undefined } = { lease: undefined, stale: undefined, broken: undefined }
+  const store: { lease: RegisterEntry | undefined, stale: RegisterEntry | undefined, broken: LeaseRecord | undefined, keeps: boolean } = { lease: undefined, stale: undefined, broken: undefined, keeps: false }
   const transport = {
     get: async () => store.stale ?? store.lease,
     async cas (key: string, value: Uint8Array, revision: number) {
       if (key !== 'fwr.lease.a' || revision !== (store.lease?.revision ?? 0)) return 0
       store.broken = JSON.parse(Buffer.from(value).toString()) as LeaseRecord
+      if (store.keeps) store.lease = { value, revision: revision + 1 }
       return revision + 1
     }
   } as unknown as Transport
@@ -87,6 +88,26 @@ t.test('a node that is up and has not renewed for long holds nothing any more', 
   t.match(await claim(), { broken: false })
   await run(8100)
   t.match(await claim(), { broken: true, after: 20 })
+})
+
+t.test('who breaks a lease at the same time as others, for other names of its node, is not refused', async (t) => {
+  const { members, renew, takeOver, run, store } = setUp()
+  members.set('a', { incarnation: 5, state: 'down', gone: true })
+  renew(1, 1)
+  store.keeps = true
+  const answers = Promise.all([1, 2, 3, 4].map(() => takeOver.breakLease(record)))
+  await run(100)
+  t.strictSame(await answers, [true, true, true, true])
+  t.match(store.broken, { beat: 5, broken: true })
+})
+
+t.test('a read of the past is not believed, however often', async (t) => {
+  const { members, renew, claim, store } = setUp()
+  members.set('a', { incarnation: 5, state: 'down', gone: true })
+  store.stale = renew(1, 1)
+  renew(2, 2)
+  t.match(await claim(), { broken: false })
+  t.equal(store.broken, undefined)
 })
 
 t.test('a revision that a new store gave again is no sight of the old one', async (t) => {
