@@ -29,6 +29,8 @@ export interface GroupsHost {
   readonly incarnation: number
   isHere (pid: Pid): boolean
   peersUp (): Peer[]
+  /** Sends what was taken for other nodes in this turn. */
+  flush (): void
   /** Hands a broadcast to members of this node, in one loop. */
   broadcast (members: readonly Pid[], topic: string, payload: unknown, from: Pid | undefined): void
   /** A batch from a group's topic. @returns its sender, if it may be listened to, and where its frames begin */
@@ -41,6 +43,7 @@ export class Groups implements ClusterGroups {
   readonly #host: GroupsHost
   readonly #groups = new Map<string, Group>()
   readonly #questions: GroupQuestions
+  #closed = false
 
   constructor (host: GroupsHost) {
     this.#host = host
@@ -60,6 +63,7 @@ export class Groups implements ClusterGroups {
   async join (group: string, pid: Pid): Promise<void> {
     checkName(group)
     if (!this.#host.isHere(pid)) throw notHere(pid)
+    this.#checkOpen()
     const record = this.#use(group)
     let ended = false
     const known = record.members.get(pid)
@@ -117,6 +121,8 @@ export class Groups implements ClusterGroups {
     const frames: FrameFields[] = [{ type: types.broadcast, from: serialOf(from), text: topic, ...encoded }]
     if (except !== undefined) frames.unshift({ type: types.except, text: except })
     const record = this.#groups.get(group)
+    // What was sent before goes before.
+    this.#host.flush()
     const published = this.#publish(topicOf(group, this.#host.prefix), frames)
     if (record !== undefined) this.#deliver(record, topic, payload, from, except)
     return published
@@ -193,6 +199,7 @@ export class Groups implements ClusterGroups {
 
   async watch (group: string, listener: GroupListener): Promise<ClusterMembers> {
     checkName(group)
+    this.#checkOpen()
     const record = this.#use(group)
     if (!record.listeners.has(listener)) record.listeners.set(listener, false)
     try {
@@ -276,8 +283,13 @@ export class Groups implements ClusterGroups {
     })
   }
 
+  #checkOpen (): void {
+    if (this.#closed) throw new errorCodes.FST_CLUSTER_UNAVAILABLE('this node has left it')
+  }
+
   /** Nothing is listened to any more. */
   close (): void {
+    this.#closed = true
     for (const { linger, members } of this.#groups.values()) {
       linger?.cancel()
       for (const [pid, { watcher }] of members) this.#host.hub.here.unwatch(pid, watcher)

@@ -8,6 +8,9 @@ import type { ClusterStats } from '../../types/cluster.js'
 /** What a heartbeat says beside being one. */
 const beats = { beat: 0, hello: 1, bye: 2 } as const
 
+/** Milliseconds between answers: a beat goes to all, so one serves all who have said hello meanwhile. */
+const answerEvery = 100
+
 /** What heartbeats need, and whom they tell. */
 export interface HeartbeatsHost {
   readonly clock: Clock
@@ -17,12 +20,16 @@ export interface HeartbeatsHost {
   readonly counters: ClusterStats
   readonly line: Pick<Line, 'publish' | 'heartbeats'>
   readonly membership: Pick<Membership, 'bye' | 'heard'>
+  /** A node has said hello, which may have been cut off from the engine and is back. */
+  greeted (node: string): void
 }
 
 /** This node's own heartbeat, and what those of others say. */
 export class Heartbeats {
   readonly #host: HeartbeatsHost
   #timer: Cancellable | undefined
+  #answering: Cancellable | undefined
+  #isAsked = false
 
   constructor (host: HeartbeatsHost) {
     this.#host = host
@@ -39,6 +46,7 @@ export class Heartbeats {
 
   stop (): void {
     this.#timer?.cancel()
+    this.#answering?.cancel()
   }
 
   /** Those who are there answer at once. */
@@ -67,6 +75,19 @@ export class Heartbeats {
     }
     const { node, incarnation } = source
     if (what === beats.bye) membership.bye(node, incarnation)
-    else if (membership.heard(node, incarnation) && what === beats.hello) this.#beat(beats.beat)
+    else if (membership.heard(node, incarnation) && what === beats.hello) {
+      this.#answer()
+      this.#host.greeted(node)
+    }
+  }
+
+  #answer (): void {
+    this.#isAsked = this.#answering !== undefined
+    if (this.#isAsked) return
+    this.#beat(beats.beat)
+    this.#answering = this.#host.clock.after(answerEvery, () => {
+      this.#answering = undefined
+      if (this.#isAsked) this.#answer()
+    })
   }
 }

@@ -122,6 +122,7 @@ export class ClusterNode implements Hub {
       get incarnation () { return node.#incarnation },
       isHere: (pid) => this.#isHere(pid),
       peersUp: () => this.#peers.up,
+      flush: () => { this.#peers.flush() },
       broadcast: (members, topic, payload, from) => { events.broadcast(members, topic, payload, from) },
       source: (bytes) => this.#sourceOf(bytes, batchTypes.broadcast),
       garbage: () => { this.#counters.garbage++ }
@@ -192,7 +193,16 @@ export class ClusterNode implements Hub {
       nameTaken: () => { this.#nameTaken() }
     })
     this.#membership.connection(this.#line.up)
-    this.#heartbeats = new Heartbeats({ ...shared, random: this.#random, line: this.#line, membership: this.#membership })
+    this.#heartbeats = new Heartbeats({
+      ...shared,
+      random: this.#random,
+      line: this.#line,
+      membership: this.#membership,
+      greeted: (name) => {
+        const peer = this.#peers.named(name)
+        if (peer?.up === true) this.#groups.refresh(peer)
+      }
+    })
     if (!transport.caps.registry) {
       this.#names = new NoNames(transport.caps.name)
       return this.#heartbeats

@@ -263,6 +263,51 @@ t.test('a refresh that is not answered changes nothing', async (t) => {
   t.strictSame(changes, [])
 })
 
+t.test('what was sent before a broadcast comes before it', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const [sender, receiver] = [a.here.spawn(), b.here.spawn()]
+  await cluster.settle(b.cluster.groups.join('room', receiver))
+  const order: unknown[] = []
+  const push = (one: unknown): number => order.push((one as { topic: string }).topic)
+  Object.assign(b.mail, { push })
+  Object.assign(b.told, { push })
+  a.cluster.elsewhere.send(receiver, 'first', 1, sender)
+  a.cluster.groups.broadcast('room', 'second', 2, { from: sender })
+  await cluster.run(100)
+  t.strictSame(order, ['first', 'second'])
+})
+
+t.test('what a node has missed of another that was cut off for a moment, it hears when that one is back', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const [ends, comes] = [b.here.spawn(), b.here.spawn()]
+  await cluster.settle(b.cluster.groups.join('room', ends))
+  const changes: unknown[] = []
+  await cluster.settle(a.cluster.groups.watch('room', ({ joined, left }) => { changes.push({ joined, left }) }))
+  b.transport.partitioned = true
+  b.transport.cut()
+  await cluster.run(500)
+  b.here.end(ends, 'done')
+  b.cluster.groups.join('room', comes).catch(t.fail)
+  await cluster.run(500)
+  b.transport.partitioned = false
+  b.transport.reconnect()
+  await cluster.run(2000)
+  t.equal(a.cluster.nodes()[0].state, 'up')
+  t.strictSame(changes, [{ joined: [comes], left: [ends] }])
+})
+
+t.test('of a node that has left nothing can be joined or watched', async (t) => {
+  const cluster = new TestCluster()
+  const [a] = await cluster.start('a')
+  const pid = a.here.spawn()
+  await cluster.settle(a.cluster.close())
+  await t.rejects(a.cluster.groups.join('room', pid), { code: 'FST_CLUSTER_UNAVAILABLE' })
+  await t.rejects(a.cluster.groups.watch('room', () => {}), { code: 'FST_CLUSTER_UNAVAILABLE' })
+  t.equal(a.cluster.size, 0)
+})
+
 t.test('garbage in a group is counted; what a later version says is passed over', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')

@@ -12,6 +12,7 @@ function setUp (random = 0) {
   const said: (number | undefined)[] = []
   const told: unknown[] = []
   const known = { heard: true }
+  const greeted: string[] = []
   const heartbeats = new Heartbeats({
     clock: machine,
     timing: timings.default,
@@ -31,10 +32,11 @@ function setUp (random = 0) {
         told.push(['heard', node, incarnation])
         return known.heard
       }
-    }
+    },
+    greeted: (node) => { greeted.push(node) }
   })
   const hear = (what: number, type = 2): void => { heartbeats.heard(Buffer.concat([encodeSource({ type, node: 'b', incarnation: 5 }), encodeNumber(what)])) }
-  return { machine, stats, said, told, known, heartbeats, hear, run: (ms: number) => world.runUntil(world.now + ms, () => {}) }
+  return { machine, stats, said, told, known, greeted, heartbeats, hear, run: (ms: number) => world.runUntil(world.now + ms, () => {}) }
 }
 
 t.test('it beats every second, up to a tenth sooner, until it is stopped', async (t) => {
@@ -52,14 +54,35 @@ t.test('it beats every second, up to a tenth sooner, until it is stopped', async
 })
 
 t.test('a hello is answered by a beat, if its node may be listened to', async (t) => {
-  const { said, told, known, hear } = setUp()
+  const { said, told, known, greeted, hear, run, heartbeats, machine } = setUp()
   hear(1)
   t.strictSame(said, [0])
   hear(0)
   known.heard = false
   hear(1)
+  await run(200)
   t.strictSame(said, [0])
+  t.strictSame(greeted, ['b'])
+  heartbeats.stop()
+  t.equal(machine.timers, 0)
   t.strictSame(told, [['heard', 'b', 5], ['heard', 'b', 5], ['heard', 'b', 5]])
+})
+
+t.test('many hellos at once are answered by two beats: a first, and one for all that came behind it', async (t) => {
+  const { said, hear, run, heartbeats, machine } = setUp()
+  for (let i = 0; i < 50; i++) hear(1)
+  t.strictSame(said, [0])
+  await run(99)
+  t.strictSame(said, [0])
+  await run(1)
+  t.strictSame(said, [0, 0])
+  await run(1000)
+  t.strictSame(said, [0, 0])
+  hear(1)
+  hear(1)
+  t.strictSame(said, [0, 0, 0])
+  heartbeats.stop()
+  t.equal(machine.timers, 0)
 })
 
 t.test('a hello and a goodbye are said, and heard', async (t) => {
