@@ -3,8 +3,12 @@ import type { Feeder } from '../process/mailbox.js'
 /** Frames and bytes that may wait for an acknowledgement. */
 const frameLimit = 4096
 const byteLimit = 8 * 1024 * 1024
-/** What cannot be refused goes on so far above them. */
-const burstFactor = 16
+/**
+ * What cannot be refused goes on so far above them: a turn may end 50 000 connections, with two frames each, and each
+ * hands on a message more when it is told to wait.
+ */
+const burstFrames = 64 * frameLimit
+const burstBytes = 16 * byteLimit
 
 /**
  * How much is under way on a channel. Full: a sender is refused. Above 75 % of either limit those who can wait should,
@@ -21,7 +25,7 @@ export class Window {
 
   /** Not even what cannot be refused has room. */
   get burst (): boolean {
-    return this.#frames >= frameLimit * burstFactor || this.#bytes >= byteLimit * 4
+    return this.#frames >= burstFrames || this.#bytes >= burstBytes
   }
 
   get congested (): boolean {

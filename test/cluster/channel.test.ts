@@ -160,7 +160,7 @@ t.test('a full window refuses what can be refused; what cannot tears the channel
   t.equal(taken, 4096)
   t.notOk(channel.push({ type: 10, body: Buffer.alloc(33 * 1024 * 1024) }, false), 'too long')
   while (channel.push({ type: 10 }, false)) taken++
-  t.equal(taken, 4096 * 16)
+  t.equal(taken, 4096 * 64)
   t.strictSame(torn, ['the window is full'])
   t.match(stats, { torn: 1 })
   t.match(said.map(({ type }) => type), [ping], 'nothing of theirs is known: a ping says the new number')

@@ -23,11 +23,11 @@ t.test('those who can wait should from three quarters of either limit', async (t
   t.ok(filled(1, 6 * mega).congested)
 })
 
-t.test('what cannot be refused has room beyond: 16 times the frames, 4 times the bytes', async (t) => {
-  t.notOk(filled(65_535).burst)
-  t.ok(filled(65_536).burst)
-  t.notOk(filled(1, 32 * mega - 1).burst)
-  t.ok(filled(1, 32 * mega).burst)
+t.test('what cannot be refused has room beyond: 64 times the frames, 16 times the bytes', async (t) => {
+  t.notOk(filled(262_143).burst)
+  t.ok(filled(262_144).burst)
+  t.notOk(filled(1, 128 * mega - 1).burst)
+  t.ok(filled(1, 128 * mega).burst)
 })
 
 t.test('those who wait go on, each once, when a quarter of both limits is left', async (t) => {

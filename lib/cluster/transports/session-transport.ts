@@ -6,6 +6,9 @@ import { Subscriptions, type Listener } from './subscriptions.js'
 import { toError, type errorCodes } from '../../errors.js'
 import type { RegisterEntry, Transport, TransportCaps, TransportEvents } from '../../../types/cluster.js'
 
+/** Topics that are restored at a time: not one round trip for each. */
+const mostAtOnce = 64
+
 /** What no retry can mend. */
 const final: string[] = ['FST_CLUSTER_ACCESS_DENIED', 'FST_CLUSTER_CLIENT_MISSING', 'FST_CLUSTER_UNSUPPORTED'] satisfies Array<keyof typeof errorCodes>
 
@@ -119,8 +122,8 @@ export class SessionTransport implements Transport {
       this.#session = session
       this.#maxFrame = session.maxFrame
       // Topics that are wanted meanwhile, too.
-      for (let topic = this.#subscriptions.next(); topic !== undefined; topic = this.#subscriptions.next()) {
-        await this.#confirm(session, topic)
+      for (let topics = this.#subscriptions.unconfirmed(mostAtOnce); topics.length > 0; topics = this.#subscriptions.unconfirmed(mostAtOnce)) {
+        await Promise.all(topics.map((topic) => this.#confirm(session, topic)))
       }
       this.#visited = true
       this.#state.set(true)

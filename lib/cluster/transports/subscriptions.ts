@@ -16,11 +16,13 @@ interface Subscription {
  */
 export class Subscriptions {
   readonly #byTopic = new Map<string, Subscription>()
+  readonly #unconfirmed = new Set<string>()
 
   /** Wants a topic. A second listener takes the place of the first. @returns when it is confirmed */
   async add (topic: string, listener: Listener): Promise<void> {
     this.remove(topic, new Error('another listener took its place'))
     await new Promise<void>((resolve, reject) => {
+      this.#unconfirmed.add(topic)
       this.#byTopic.set(topic, { listener, confirmed: false, settled: false, resolve, reject })
     })
   }
@@ -29,6 +31,7 @@ export class Subscriptions {
   confirm (topic: string): void {
     const subscription = this.#byTopic.get(topic)
     if (subscription === undefined) return
+    this.#unconfirmed.delete(topic)
     subscription.confirmed = true
     subscription.settled = true
     subscription.resolve()
@@ -41,19 +44,25 @@ export class Subscriptions {
     return true
   }
 
-  /** A topic that is not confirmed. */
-  next (): string | undefined {
-    return this.topics().find((topic) => !this.confirmed(topic))
+  /** Some of the topics that are not confirmed; none: all are. */
+  unconfirmed (most: number): string[] {
+    const topics: string[] = []
+    for (const topic of this.#unconfirmed) if (topics.push(topic) === most) break
+    return topics
   }
 
   /** The engine is gone, and its subscriptions with it. */
   lost (): void {
-    for (const subscription of this.#byTopic.values()) subscription.confirmed = false
+    for (const [topic, subscription] of this.#byTopic) {
+      subscription.confirmed = false
+      this.#unconfirmed.add(topic)
+    }
   }
 
   /** Wants a topic no longer; what waits for its confirmation is told why. @returns whether it was wanted */
   remove (topic: string, why: Error): boolean {
     this.#byTopic.get(topic)?.reject(why)
+    this.#unconfirmed.delete(topic)
     return this.#byTopic.delete(topic)
   }
 
