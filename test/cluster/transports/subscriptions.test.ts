@@ -21,6 +21,16 @@ t.test('a topic takes nothing before it is confirmed, and nothing while the engi
   t.strictSame(subscriptions.unconfirmed(9), ['x'])
 })
 
+t.test('of many that are not confirmed some are named, the oldest first', async (t) => {
+  const subscriptions = new Subscriptions()
+  const confirmed = ['x', 'y', 'z'].map((topic) => subscriptions.add(topic, () => {}))
+  t.strictSame(subscriptions.unconfirmed(2), ['x', 'y'])
+  for (const topic of subscriptions.unconfirmed(2)) subscriptions.confirm(topic)
+  t.strictSame(subscriptions.unconfirmed(2), ['z'])
+  subscriptions.confirm('z')
+  await Promise.all(confirmed)
+})
+
 t.test('a topic that is refused is told so once, and stays wanted when it was confirmed before', async (t) => {
   const subscriptions = new Subscriptions()
   const refused = t.rejects(subscriptions.add('x', () => {}), { message: 'no' })
