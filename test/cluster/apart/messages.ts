@@ -84,6 +84,7 @@ export function calls (sentence: Sentence): void {
     t.equal(await there.does('call', echo(nodes), 'echo', 5), 5)
     const caller = await started(nodes)
     await caller.call(there.pid as string, 'echo')
+    await there.idle()
     t.equal(there.mail.at(-1)?.from, caller.pid)
     await t.rejects(a.call(there.pid as string, 'fail', 'E_NO'), { code: 'FST_PROCESS_CALL_FAILED', cause: { message: 'it failed', code: 'E_NO' } })
     await t.rejects(c.ask('system', 'call', there.pid, 'fail', 'E_NO'), { code: 'FST_PROCESS_CALL_FAILED', cause: { message: 'it failed', code: 'E_NO' } })
@@ -184,6 +185,8 @@ export function payloads (sentence: Sentence): void {
       await t.rejects(a.call(there.pid as string, 'x', payload), { code: 'FST_PROCESS_REFUSED' })
     }
     t.equal(await a.call(there.pid as string, 'echo', 'last'), 'last')
+    // Its mail is told by another way than its answers.
+    await there.idle()
     t.strictSame(there.topics, ['echo'])
     await there.exit()
   })
