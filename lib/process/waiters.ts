@@ -26,7 +26,9 @@ export function enlisted (first: Waiter | undefined, waiter: Waiter): Waiter {
 export function dismissed (first: Waiter | undefined, waiter: Waiter): Waiter | undefined {
   if (first === waiter) return waiter.behind
   for (let other = first; other !== undefined; other = other.behind) {
-    if (other.behind === waiter) other.behind = waiter.behind
+    if (other.behind !== waiter) continue
+    other.behind = waiter.behind
+    break
   }
   return first
 }
