@@ -19,9 +19,9 @@ export interface HeartbeatsHost {
   readonly random: () => number
   readonly counters: ClusterStats
   readonly line: Pick<Line, 'publish' | 'heartbeats'>
-  readonly membership: Pick<Membership, 'bye' | 'heard'>
-  /** A node has said hello, which may have been cut off from the engine and is back. */
-  greeted (node: string): void
+  readonly membership: Pick<Membership, 'bye' | 'find' | 'heard'>
+  /** A node that was up all the time has said hello: it was cut off from the engine, and is back. */
+  isBack (node: string): void
 }
 
 /** This node's own heartbeat, and what those of others say. */
@@ -74,10 +74,11 @@ export class Heartbeats {
       return
     }
     const { node, incarnation } = source
+    const wasUp = membership.find(node)?.state === 'up'
     if (what === beats.bye) membership.bye(node, incarnation)
     else if (membership.heard(node, incarnation) && what === beats.hello) {
       this.#answer()
-      this.#host.greeted(node)
+      if (wasUp) this.#host.isBack(node)
     }
   }
 

@@ -198,10 +198,7 @@ export class ClusterNode implements Hub {
       random: this.#random,
       line: this.#line,
       membership: this.#membership,
-      greeted: (name) => {
-        const peer = this.#peers.named(name)
-        if (peer?.up === true) this.#groups.refresh(peer)
-      }
+      isBack: (name) => { this.#groups.refresh(this.#peers.named(name)!) }
     })
     if (!transport.caps.registry) {
       this.#names = new NoNames(transport.caps.name)

@@ -11,8 +11,8 @@ function setUp (random = 0) {
   const stats = counters()
   const said: (number | undefined)[] = []
   const told: unknown[] = []
-  const known = { heard: true }
-  const greeted: string[] = []
+  const known = { heard: true, state: 'up' as 'up' | 'down' | undefined }
+  const back: string[] = []
   const heartbeats = new Heartbeats({
     clock: machine,
     timing: timings.default,
@@ -27,16 +27,17 @@ function setUp (random = 0) {
       }
     },
     membership: {
+      find: () => known.state && { incarnation: 5, state: known.state, gone: false },
       bye (node, incarnation) { told.push(['bye', node, incarnation]) },
       heard (node, incarnation) {
         told.push(['heard', node, incarnation])
         return known.heard
       }
     },
-    greeted: (node) => { greeted.push(node) }
+    isBack: (node) => { back.push(node) }
   })
   const hear = (what: number, type = 2): void => { heartbeats.heard(Buffer.concat([encodeSource({ type, node: 'b', incarnation: 5 }), encodeNumber(what)])) }
-  return { machine, stats, said, told, known, greeted, heartbeats, hear, run: (ms: number) => world.runUntil(world.now + ms, () => {}) }
+  return { machine, stats, said, told, known, back, heartbeats, hear, run: (ms: number) => world.runUntil(world.now + ms, () => {}) }
 }
 
 t.test('it beats every second, up to a tenth sooner, until it is stopped', async (t) => {
@@ -54,7 +55,7 @@ t.test('it beats every second, up to a tenth sooner, until it is stopped', async
 })
 
 t.test('a hello is answered by a beat, if its node may be listened to', async (t) => {
-  const { said, told, known, greeted, hear, run, heartbeats, machine } = setUp()
+  const { said, told, known, back, hear, run, heartbeats, machine } = setUp()
   hear(1)
   t.strictSame(said, [0])
   hear(0)
@@ -62,10 +63,16 @@ t.test('a hello is answered by a beat, if its node may be listened to', async (t
   hear(1)
   await run(200)
   t.strictSame(said, [0])
-  t.strictSame(greeted, ['b'])
+  t.strictSame(back, ['b'], 'it was up, and may have been cut off')
+  t.strictSame(told, [['heard', 'b', 5], ['heard', 'b', 5], ['heard', 'b', 5]])
+  known.heard = true
+  for (const state of ['down', undefined] as const) {
+    known.state = state
+    hear(1)
+  }
+  t.strictSame(back, ['b'], 'who comes up is asked for that reason')
   heartbeats.stop()
   t.equal(machine.timers, 0)
-  t.strictSame(told, [['heard', 'b', 5], ['heard', 'b', 5], ['heard', 'b', 5]])
 })
 
 t.test('many hellos at once are answered by two beats: a first, and one for all that came behind it', async (t) => {
