@@ -39,6 +39,7 @@ export async function startCluster (runtime: Runtime, engine: ClusterEngine): Pr
       fatal () {}
     }
   })
+  runtime.announceClosing = () => { node.announceClosing() }
   runtime.leave = () => node.close()
   // No timer of the node keeps a program running, and an engine that is away has no socket that does: this one, which does nothing.
   const awake = setInterval(clearInterval, startCheck, undefined)

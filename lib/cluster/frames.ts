@@ -1,4 +1,5 @@
 import { decodePayload, encodePayload, errorFromData, errorToData } from './payload.js'
+import { skippable } from './codec.js'
 import type { Frame } from './codec.js'
 import type { Encoded } from './payload.js'
 import type { Exit } from '../../types/messages.js'
@@ -44,7 +45,9 @@ export const types = {
   broadcast: 70,
   except: 71,
   joined: 72,
-  left: 73
+  left: 73,
+  /** This node is closing: connections are bound to its processes no more. An older node may skip it. */
+  closing: skippable | 1
 } as const
 
 /** Bytes that an exit may carry beside its reason: half of the longest frame, so that the end itself is always taken. */

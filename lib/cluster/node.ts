@@ -336,6 +336,16 @@ export class ClusterNode implements Hub {
     return this.#state === 'closed' || this.#state === 'name taken'
   }
 
+  /**
+   * Tells the other nodes that this one is closing, before its processes are stopped: their clients are closed with
+   * 1012, and its targets get their leaves.
+   */
+  announceClosing (): void {
+    if (this.#state !== 'open') return
+    this.#router.announceClosing(this.#peers.up)
+    this.#peers.flush()
+  }
+
   /** Says goodbye, when everything that was sent is on its way. Idempotent. */
   close (): Promise<void> {
     this.#closing ??= this.#close()

@@ -14,6 +14,8 @@ export class Peer {
   readonly channel: Channel
   /** Frames are taken for it. */
   up = false
+  /** It has said that it is closing. */
+  closing = false
 
   constructor (node: string, incarnation: number, host: ChannelHost) {
     this.node = node

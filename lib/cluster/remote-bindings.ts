@@ -1,6 +1,7 @@
 import { exitFields, exitOf, types } from './frames.js'
 import { decodePayload, payloadKinds } from './payload.js'
 import { serialOf } from './peer.js'
+import { problemOf } from '../process/elsewhere.js'
 import { RemoteTarget } from './remote-target.js'
 import { drop, entry, Served, Watches } from './watches.js'
 import type { Frame } from './codec.js'
@@ -8,12 +9,13 @@ import type { Hub, Peer } from './peer.js'
 import type { Elsewhere, RemoteProblem } from '../process/elsewhere.js'
 import type { Target } from '../process/entity.js'
 import type { Feeder } from '../process/mailbox.js'
-import type { Watcher } from '../process/relations.js'
-import type { Exit } from '../../types/messages.js'
+import type { TargetExit, Watcher } from '../process/relations.js'
+import type { Exit, Metadata, WsLeave } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
 const unreachable = 'its node cannot be reached'
-const problems: ReadonlySet<string> = new Set<RemoteProblem>(['it is not alive', 'it is stopping', 'it is a connection', unreachable])
+const nodeClosing = 'its node is closing'
+const problems: ReadonlySet<string> = new Set<RemoteProblem>(['it is not alive', 'it is stopping', 'it is a connection', unreachable, nodeClosing])
 
 /** A connection of this node and what it is bound to, or asks to be. */
 class Binding implements Watcher {
@@ -35,9 +37,9 @@ class Binding implements Watcher {
   }
 
   /** Before the answer it is the answer; afterwards it is an end. */
-  targetEnded (exit: Exit): void {
+  targetEnded (exit: TargetExit): void {
     this.bound?.released()
-    if (this.#answered !== undefined) this.answer(exit.reason === 'noconnection' ? unreachable : 'it is not alive')
+    if (this.#answered !== undefined) this.answer(problemOf(exit))
     else this.watcher.targetEnded(exit)
   }
 
@@ -99,6 +101,7 @@ export class RemoteBindings {
   bind (target: Pid, watcher: Watcher): Promise<Target | RemoteProblem> {
     const peer = this.#hub.peerOf(target)
     if (peer === undefined) return Promise.resolve(this.#hub.absence(target) === 'noproc' ? 'it is not alive' : unreachable)
+    if (peer.closing) return Promise.resolve(nodeClosing)
     this.unwatch(target, watcher)
     return new Promise((resolve) => {
       const binding = new Binding(target, watcher, resolve)
@@ -143,6 +146,7 @@ export class RemoteBindings {
       case types.resume:
         this.#hub.guard(() => { this.#find(peer, ref)?.bound?.resume() })
         return true
+      case types.closing: return this.#closing(peer)
       case types.down: return this.#watches.at(peer, ref) === undefined ? undefined : this.#down(peer, frame)
       case types.demonitor: return this.#servedBindings.get(peer)?.has(ref) === true ? this.#release(peer, ref) : undefined
       default: return undefined
@@ -212,24 +216,51 @@ export class RemoteBindings {
     return true
   }
 
-  /** One leave per join: that of a client whose node is lost cannot come from there. */
-  #leave ({ target, client, metadata }: ServedBinding): void {
+  /** One leave per join. The node of the client tells of it no more, or is no longer listened to. */
+  #leave ({ target, client, metadata }: ServedBinding, why: Pick<WsLeave, 'reason' | 'code' | 'cause'>): void {
     if (client === undefined) return
-    const payload = { client_pid: client, reason: 'node lost', code: undefined, cause: 'lost', metadata }
+    const payload: WsLeave = { client_pid: client, ...why, metadata: metadata as Metadata }
     this.#hub.guard(() => { this.#hub.here.accept(target, 'ws.leave', payload, client, 0) })
   }
 
-  torn (peer: Peer): void {
+  #releaseAll (peer: Peer, why: Pick<WsLeave, 'reason' | 'code' | 'cause'>): void {
     for (const [ref, binding] of [...this.#servedBindings.get(peer) ?? []]) {
       this.#release(peer, ref)
-      this.#leave(binding)
+      this.#leave(binding, why)
     }
+  }
+
+  /** Ends all bindings of this node's connections to processes of another node. */
+  #endAll (peer: Peer, exit: Omit<TargetExit, 'pid'>): void {
     for (const { ref, target } of this.#watches.of(peer)) {
       const binding = this.#take(peer, ref)
       // One that is told may take back another.
       if (binding === undefined) continue
-      this.#hub.guard(() => { binding.targetEnded({ pid: target, reason: 'noconnection' }) })
+      this.#hub.guard(() => { binding.targetEnded({ pid: target, ...exit }) })
     }
+  }
+
+  /**
+   * This node is closing. Its targets get the leaves of all clients of other nodes, whose connections end when the
+   * other nodes read the notice: it is sent before anything that the end of a process says.
+   */
+  announceClosing (peers: readonly Peer[]): void {
+    for (const peer of peers) {
+      peer.push({ type: types.closing })
+      this.#releaseAll(peer, { reason: 'node closing', code: 1012, cause: 'target' })
+    }
+  }
+
+  /** Another node is closing. */
+  #closing (peer: Peer): true {
+    peer.closing = true
+    this.#endAll(peer, { reason: 'noconnection', nodeClosing: true })
+    return true
+  }
+
+  torn (peer: Peer): void {
+    this.#releaseAll(peer, { reason: 'node lost', code: undefined, cause: 'lost' })
+    this.#endAll(peer, { reason: 'noconnection' })
   }
 }
 

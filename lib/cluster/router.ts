@@ -86,6 +86,11 @@ export class Router implements Elsewhere {
     this.#links.ended(exit, there)
   }
 
+  /** @param peers the other nodes that are up */
+  announceClosing (peers: readonly Peer[]): void {
+    this.#bindings.announceClosing(peers)
+  }
+
   bind (target: Pid, watcher: Watcher): Promise<Target | RemoteProblem> {
     return this.#bindings.bind(target, watcher)
   }

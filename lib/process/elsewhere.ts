@@ -1,13 +1,19 @@
 import type { Answer } from './calls.js'
 import type { Target } from './entity.js'
 import type { Feeder } from './mailbox.js'
-import type { Watcher } from './relations.js'
+import type { TargetExit, Watcher } from './relations.js'
 import type { TargetProblem } from './target.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
 /** Why a connection cannot be bound to something elsewhere. */
-export type RemoteProblem = TargetProblem | 'its node cannot be reached'
+export type RemoteProblem = TargetProblem | 'its node cannot be reached' | 'its node is closing'
+
+/** Why a connection cannot be bound to a target that ended before the binding was complete. */
+export function problemOf ({ reason, nodeClosing }: TargetExit): RemoteProblem {
+  if (nodeClosing === true) return 'its node is closing'
+  return reason === 'noconnection' ? 'its node cannot be reached' : 'it is not alive'
+}
 
 /**
  * The way to the processes of other nodes: the one seam between a process system and a cluster. A

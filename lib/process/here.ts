@@ -91,6 +91,7 @@ export class LocalProcesses implements Here {
   }
 
   bindProblem (target: Pid): RemoteProblem | undefined {
+    if (this.#runtime.refusesBinds) return 'its node is closing'
     const found = asTarget(this.#runtime.living(target))
     return typeof found === 'string' ? found : undefined
   }

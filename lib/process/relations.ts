@@ -2,9 +2,15 @@ import { MultiMap } from './multimap.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
+/** An exit, and what a connection has to know of the node of its target. */
+export interface TargetExit extends Exit {
+  /** The target lives still: its node has said that it is closing. The reason is `noconnection`. */
+  readonly nodeClosing?: boolean
+}
+
 /** Told once of the end of what it watches. */
 export interface Watcher {
-  targetEnded (exit: Exit): void
+  targetEnded (exit: TargetExit): void
 }
 
 /**

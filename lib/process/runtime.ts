@@ -65,6 +65,10 @@ export class Runtime {
   /** Nothing starts before the system has joined. */
   awaitsCluster = false
   cluster: Cluster | undefined
+  /** Set when this node begins to close: connections of other nodes are bound to its processes no more. */
+  refusesBinds = false
+  /** Tells the other nodes that this one is closing. Called before the first process is stopped. */
+  announceClosing: (() => void) | undefined
   /** Leaves the other nodes, when all has ended here. */
   leave: (() => Promise<void>) | undefined
   readonly #table = new Map<string, Entity>()
@@ -354,8 +358,15 @@ export class Runtime {
 
   close (timeout: number): Promise<void> {
     // In a microtask: what listens to the stop must find that nothing starts any more.
-    this.#closed ??= Promise.resolve().then(() => shutDown(this, timeout)).then(() => this.leave?.())
+    this.#closed ??= Promise.resolve().then(() => this.#close(timeout))
     return this.#closed
+  }
+
+  async #close (timeout: number): Promise<void> {
+    this.refusesBinds = true
+    this.announceClosing?.()
+    await shutDown(this, timeout)
+    await this.leave?.()
   }
 
   /** Resolves when a condition holds; it is looked at whenever something has ended. */

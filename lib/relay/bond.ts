@@ -1,8 +1,8 @@
+import { problemOf } from '../process/elsewhere.js'
 import type { Elsewhere, RemoteProblem } from '../process/elsewhere.js'
 import type { Target } from '../process/entity.js'
-import type { Watcher } from '../process/relations.js'
+import type { TargetExit, Watcher } from '../process/relations.js'
 import type { Runtime } from '../process/runtime.js'
-import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
 /**
@@ -14,7 +14,7 @@ export class Bond implements Watcher {
   readonly #elsewhere: Elsewhere
   readonly #target: Pid
   #connection: Watcher | undefined
-  #exit: Exit | undefined
+  #exit: TargetExit | undefined
   #isReleased = false
 
   /** @param elsewhere the way to the node of `target` */
@@ -36,7 +36,7 @@ export class Bond implements Watcher {
       if (this.#isReleased) {
         if (typeof answer !== 'string') this.#unwatch()
       } else if (this.#exit === undefined) answered(answer)
-      else answered(this.#exit.reason === 'noconnection' ? 'its node cannot be reached' : 'it is not alive')
+      else answered(problemOf(this.#exit))
     }, (err: unknown) => {
       this.#runtime.report(this.#target, err, 'a process of another node could not be asked')
       if (!this.#isReleased) answered('its node cannot be reached')
@@ -48,7 +48,7 @@ export class Bond implements Watcher {
     this.#connection = connection
   }
 
-  targetEnded (exit: Exit): void {
+  targetEnded (exit: TargetExit): void {
     this.#exit = exit
     this.#connection?.targetEnded(exit)
   }

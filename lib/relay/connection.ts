@@ -4,7 +4,7 @@ import { frameOfSend, frameOfTopic, parseClose } from './commands.js'
 import { parseControl } from './config.js'
 import { Controls } from './controls.js'
 import { DeflatingOutbox } from './deflate.js'
-import { closedByClient, closedByProcess, exited, linkFailed, lost, pingTimeout, targetExited, targetNodeLost, tooSlow, violated } from './endings.js'
+import { closedByClient, closedByProcess, exited, linkFailed, lost, pingTimeout, targetExited, targetNodeClosing, targetNodeLost, tooSlow, violated } from './endings.js'
 import { closeFrame, cutReason, noCode, pingFrame, pongFrame } from './frames.js'
 import { Inbound } from './inbound.js'
 import { Outbox } from './outbox.js'
@@ -15,7 +15,7 @@ import type { Duplex } from 'node:stream'
 import type { Answer } from '../process/calls.js'
 import type { Batch, Description, Entity, Target } from '../process/entity.js'
 import type { RemoteProblem } from '../process/elsewhere.js'
-import type { Watcher } from '../process/relations.js'
+import type { TargetExit, Watcher } from '../process/relations.js'
 import type { ControlChange, ResolvedConfig } from './config.js'
 import type { Control, Controlled } from './controls.js'
 import type { Deflate } from './deflate.js'
@@ -26,7 +26,7 @@ import type { Monitored } from './liveness.js'
 import type { RelayServer } from './server.js'
 import type { Reader } from './socket.js'
 import type { RouteSettings } from './settings.js'
-import type { ConnectionExit, Exit, LeaveCause, Metadata } from '../../types/messages.js'
+import type { ConnectionExit, LeaveCause, Metadata } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 import type { Logger } from '../../types/processes.js'
 
@@ -373,9 +373,10 @@ export class Connection implements Entity, Listener, Reader, Watcher, Monitored,
 
   // The end
 
-  targetEnded ({ pid, reason }: Exit): void {
+  targetEnded ({ pid, reason, nodeClosing }: TargetExit): void {
     if (pid !== this.#target.pid) return
-    this.#finish(this.#bond !== undefined && reason === 'noconnection' ? targetNodeLost : targetExited(reason))
+    if (nodeClosing === true) this.#finish(targetNodeClosing)
+    else this.#finish(this.#bond !== undefined && reason === 'noconnection' ? targetNodeLost : targetExited(reason))
   }
 
   linkFailed (reason: string): void {

@@ -51,6 +51,9 @@ export function targetExited (reason: string): Ending {
 /** The node of the target is out of reach: what became of the target is not known. */
 export const targetNodeLost: Ending = { cause: 'target', code: 1012, reason: 'target node lost', exit: 'target_down', told: 'target node lost' }
 
+/** The node of the target has said that it is closing: the client may come back at once. */
+export const targetNodeClosing: Ending = { cause: 'target', code: 1012, reason: 'target node closing', exit: 'target_down', told: 'target node closing' }
+
 /** A linked process failed: the client is never told with what. */
 export function linkFailed (reason: string): Ending {
   return { cause: 'exit', code: 1011, reason, exit: reason, told: 'closed by server' }

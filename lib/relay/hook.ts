@@ -242,7 +242,7 @@ interface Attempt {
 
 function upgrade (attempt: Attempt, config: ResolvedConfig, target: Target | RemoteProblem, bond?: Bond): Refusal | undefined {
   const { relay, settings, handshake, request, reply } = attempt
-  if (typeof target === 'string') return noTarget(request, config.target, target)
+  if (typeof target === 'string') return noTarget(request, reply, config.target, target)
   if (relay.sockets.size >= relay.options.maxConnections) return later(reply, new errorCodes.FST_WS_RELAY_OVERLOADED())
   const deflate = negotiate(request.headers['sec-websocket-extensions'], relay.options.perMessageDeflate, settings.maxPayload)
   let head: string
@@ -259,12 +259,13 @@ function upgrade (attempt: Attempt, config: ResolvedConfig, target: Target | Rem
   return undefined
 }
 
-function noTarget (request: FastifyRequest, target: string, problem: RemoteProblem): Refusal {
+function noTarget (request: FastifyRequest, reply: FastifyReply, target: string, problem: RemoteProblem): Refusal {
   const text = `no connection can be bound to '${show(target)}': ${problem}`
   if (problem === 'it is a connection') {
     request.log.error(text)
     return new errorCodes.FST_WS_RELAY_INVALID_CONFIG()
   }
   request.log.warn(text)
-  return new errorCodes.FST_WS_RELAY_TARGET_NOT_ALIVE()
+  const refusal = new errorCodes.FST_WS_RELAY_TARGET_NOT_ALIVE()
+  return problem === 'its node is closing' ? later(reply, refusal) : refusal
 }

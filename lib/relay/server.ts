@@ -38,6 +38,7 @@ export class RelayServer {
   }
 
   async #close (): Promise<void> {
+    this.runtime.refusesBinds = true
     for (const handshake of [...this.handshakes]) handshake.refuse(new errorCodes.FST_WS_RELAY_CLOSING())
     for (const entity of [...this.runtime.entities]) if (entity.kind === 'ws') entity.end('shutdown')
     await Promise.all(Array.from(this.sockets, closed))

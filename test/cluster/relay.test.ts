@@ -1,10 +1,11 @@
 // docs/relay.md, "Targets on other nodes", over real nodes: sockets on `a`, targets on `b`, and `c`.
 import t from 'tap'
 import { TestCluster } from './nodes.js'
-import { allGone, joined, Keeper, start, textOf } from '../integration/connection/support.js'
-import { until } from '../helpers.js'
+import { allGone, connectTo, joined, Keeper, start, textOf } from '../integration/connection/support.js'
+import { answer, handshake, until } from '../helpers.js'
 import type { Test } from 'tap'
 import type { Rig } from '../integration/connection/support.js'
+import type { Pid } from '../../types/pid.js'
 import type { ProcessSystem } from '../../types/processes.js'
 import type { WsRelayOptions } from '../../types/relay.js'
 
@@ -61,17 +62,77 @@ t.test('a slow target elsewhere pauses the socket, and loses nothing', async t =
   t.equal(rig.processes.info(pid)!.paused, false)
 })
 
-t.test('a node that leaves: 1012 for its clients there, a leave for those who had clients of it', async t => {
+t.test('a node that closes: 1012 for the clients of other nodes, a leave for each of its targets', async t => {
   const { rig, b, c } = await three(t)
-  const there = await joined(t, rig, {}, new Keeper({ processes: b }, { monitors: false }))
+  const order: string[] = []
+  const target = b.spawn(async (self) => {
+    for await (const { topic, payload } of self.inbox) order.push(topic === 'ws.leave' ? `${payload.reason} ${payload.code} ${payload.cause} ${JSON.stringify(payload.metadata)}` : topic)
+    order.push('stopped')
+  })
+  const ended = rig.processes.exited(target)
+  const peer = await connectTo(t, rig, { target_pid: target, metadata: { a: 1 } })
+  const left = rig.processes.exited(rig.processes.list()[0])
   const staying = await joined(t, rig, { metadata: { a: 1 } }, new Keeper({ processes: c }))
-  await b.close()
-  const seen = await there.peer.end()
-  // It ends its processes before it leaves.
-  t.strictSame(seen, { code: 1000, reason: 'target process exited' })
+  const closing = b.close()
+  t.strictSame(await peer.end(), { code: 1012, reason: 'target node closing' })
+  const [client, process] = await Promise.all([left, ended])
+  t.match(client, { reason: 'target_down', value: { cause: 'target', code: 1012, reason: 'target node closing' } })
+  t.match(process, { reason: 'shutdown' }, 'monitors are told how it ended')
+  t.strictSame(order, ['ws.join', 'node closing 1012 target {"a":1}', '@cancel', 'stopped'])
+  await closing
   const closed = rig.app.close()
   t.match(await staying.target.until('ws.leave'), [{ client_pid: staying.pid, cause: 'shutdown', code: 1001, metadata: { a: 1 } }])
   await closed
+})
+
+t.test('a node that closes binds no connection of another node, which may try again', async t => {
+  const { cluster, rig, b, c } = await three(t)
+  const d = await cluster.node('d', { closeTimeout: 60_000 })
+  await until(() => rig.processes.cluster!.nodes().length === 3)
+  // It holds up the end of its node.
+  let letGo!: () => void
+  const held = new Promise<void>((resolve) => { letGo = resolve })
+  const target = d.spawn(async (self) => {
+    await self.serve({})
+    await held
+  })
+  const { pid } = await joined(t, rig, {}, new Keeper({ processes: c }))
+  const closing = d.close()
+  const text = await answer(t, rig.port, handshake(`/?relay=${encodeURIComponent(JSON.stringify({ target_pid: target }))}`))
+  t.match(text, /^HTTP\/1\.1 503 .*retry-after: \d+.*FST_WS_RELAY_TARGET_NOT_ALIVE/is)
+  await t.rejects(b.call(pid, 'ws.control', { target_pid: target }), { code: 'FST_WS_RELAY_TRANSFER_REFUSED', message: /its node is closing/ })
+  letGo()
+  await closing
+})
+
+t.test('three nodes that are restarted one after the other: no client sees 1000 or 1011', async t => {
+  const cluster = new TestCluster(t)
+  const nodes = new Map<string, { rig: Rig, room: Pid }>()
+  const boot = async (node: string): Promise<void> => {
+    const rig = await start(t, { node, cluster: cluster.engine(), closeTimeout: '1s' })
+    const room = rig.processes.spawn(async (self) => { await self.serve({}) })
+    nodes.set(node, { rig, room })
+    const rigs = [...nodes.values()].map(({ rig }) => rig)
+    await until(() => rigs.every(({ processes }) => processes.cluster!.stats().up === rigs.length - 1))
+  }
+  for (const node of ['a', 'b', 'c']) await boot(node)
+  const seen: Record<string, number> = {}
+  for (const name of ['a', 'b', 'c']) {
+    const clients = await Promise.all([...nodes].flatMap(([at, { rig }]) => [...nodes].map(async ([room, { room: target }]) => {
+      return { at, room, peer: await connectTo(t, rig, { target_pid: target }) }
+    })))
+    await nodes.get(name)!.rig.app.close()
+    for (const { at, room, peer } of clients) {
+      if (at === name || room === name) {
+        const { code, reason } = await peer.end()
+        const what = `${code} ${reason}`
+        seen[what] = (seen[what] ?? 0) + 1
+      } else t.notOk(peer.gone, `a client of ${at} with its room on ${room} stays`)
+    }
+    for (const { peer } of clients) peer.socket.destroy()
+    await boot(name)
+  }
+  t.strictSame(seen, { '1001 server shutting down': 9, '1012 target node closing': 6 })
 })
 
 t.test('a node that is cut off: 1012 on one side, `node lost` on the other', async t => {

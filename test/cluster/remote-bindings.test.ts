@@ -71,7 +71,7 @@ t.test('a connection that is bound speaks to a process elsewhere, and is told on
 
 t.test('what cannot be bound is said, and nothing is kept', async (t) => {
   const bound = make()
-  for (const problem of ['it is stopping', 'it is a connection'] as const) {
+  for (const problem of ['it is stopping', 'it is a connection', 'its node is closing'] as const) {
     bound.nodes.b.here.problem = problem
     t.equal(await bind(bound, bound.target), problem)
   }
@@ -130,6 +130,30 @@ t.test('a client whose node is lost leaves, if it has joined and not left', asyn
   const never = await connected()
   never.nodes.tear()
   t.strictSame(never.nodes.b.here.mail, [])
+})
+
+t.test('a closing node tells its targets and the other nodes before anything ends', async (t) => {
+  const { nodes, target, client, at, who } = await connected()
+  const metadata = { user: 'ada' }
+  at.accept('ws.join', { client_pid: client, metadata }, client, 0)
+  nodes.cross()
+  const late = nodes.a.unit.bind(nodes.b.here.spawn(), watcher())
+  nodes.b.unit.announceClosing([nodes.b.peer])
+  const leave = { client_pid: client, reason: 'node closing', code: 1012, cause: 'target', metadata }
+  t.strictSame(nodes.b.here.mail.slice(1), [{ to: target, topic: 'ws.leave', payload: leave, from: client }])
+  t.strictSame(nodes.b.here.watched, [], 'the end of the target is not told as well')
+  at.accept('ws.message', { client_pid: client, type: 'text', data: 'late', metadata }, client, 4)
+  nodes.b.here.problem = 'its node is closing'
+  nodes.cross()
+  t.strictSame(who.exits, [{ pid: target, reason: 'noconnection', nodeClosing: true }])
+  t.ok(at.stopping)
+  t.equal(await late, 'its node is closing', 'who asks meanwhile')
+  t.equal(await nodes.a.unit.bind(target, watcher()), 'its node is closing', 'who asks later: at once')
+  t.equal(nodes.a.peer.sent.length, 0)
+  nodes.tear()
+  t.equal(nodes.b.here.mail.length, 2, 'one leave for each join, and nothing after it')
+  t.equal(who.exits.length, 1)
+  t.equal(nodes.size, 0)
 })
 
 t.test('a connection that goes is told nothing more, and the other node forgets it', async (t) => {

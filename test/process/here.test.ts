@@ -154,5 +154,7 @@ t.test('connections can be bound to a process that takes mail', async (t) => {
   await settle()
   processes.cancel(pid)
   t.equal(here.bindProblem(pid), 'it is stopping')
+  runtime.refusesBinds = true
+  t.equal(here.bindProblem(pid), 'its node is closing')
   processes.exit(pid)
 })

@@ -66,10 +66,15 @@ t.test('an end is told to the connection, and needs no release', async t => {
 })
 
 t.test('a target that ends with its answer was not alive, or out of reach', async t => {
-  for (const [reason, problem] of [['boom', 'it is not alive'], ['noconnection', 'its node cannot be reached']] as const) {
+  const table = [
+    [{ reason: 'boom' }, 'it is not alive'],
+    [{ reason: 'noconnection' }, 'its node cannot be reached'],
+    [{ reason: 'noconnection', nodeClosing: true }, 'its node is closing']
+  ] as const
+  for (const [exit, problem] of table) {
     const { bond, answers, resolve } = build()
     resolve(target)
-    bond.targetEnded({ pid: there, reason })
+    bond.targetEnded({ pid: there, ...exit })
     await settle()
     t.strictSame(answers, [problem])
   }
