@@ -1,7 +1,6 @@
 import type { Cancellable, Clock } from './clock.js'
 import type { Register } from './register.js'
 import type { Timing } from './timing.js'
-import type { ClusterStats } from '../../types/cluster.js'
 
 /** What stands in the register for a node that holds names. */
 export interface LeaseRecord {
@@ -24,16 +23,15 @@ export interface LeaseHost {
   readonly timing: Timing
   readonly random: () => number
   readonly register: Register
-  readonly counters: ClusterStats
   readonly node: string
   readonly incarnation: number
   /** The engine keeps what it accepted as long as it lives: a store without a generation is a first one. */
   readonly durable: boolean
   /** Says again what is held, in a store that is new. Rejects when nobody knows whether it worked. */
   reassert (): Promise<void>
-  /** Everything that was held is lost. */
+  /** Called when the lease has expired or was broken: every name held under it is lost. */
   fenced (): void
-  /** Whether the lease is still of use. */
+  /** Whether this node holds or claims a name: only then is the lease renewed. */
   needed (): boolean
 }
 
@@ -44,9 +42,9 @@ export function leaseKey (node: string): string {
 }
 
 /**
- * The right of this node to hold names, renewed as long as it holds some. It is good for a time counted from the START
- * of the last renewal that worked, by the clock of this node alone; then everything is dropped, before anybody else
- * may take it.
+ * The right of this node to hold names, renewed while it holds or claims one. It is valid for a time that is counted
+ * from the START of the last successful renewal, by the clock of this node alone. When it expires, every name is
+ * dropped, before another node may take it.
  */
 export class Lease {
   readonly #host: LeaseHost
@@ -70,11 +68,30 @@ export class Lease {
     return this.#host.clock.now() < this.#validUntil
   }
 
-  /** @returns whether it is held, having been asked for if need be */
+  /**
+   * Whether a name may be granted: at least a full renewal interval is left. A lease that was idle may be valid and
+   * about to expire, too late for a renewal to be answered.
+   */
+  get lasting (): boolean {
+    return this.#remaining >= this.#host.timing.renew
+  }
+
+  /** Milliseconds until it expires. */
+  get #remaining (): number {
+    return this.#validUntil - this.#host.clock.now()
+  }
+
+  /** Renews the lease unless that was done within the last renewal interval. @returns whether it is valid */
   async acquire (): Promise<boolean> {
-    if (!this.valid) return await this.renew()
-    this.#schedule(this.#host.timing.renew)
+    if (this.#untilRenewal <= 0) return await this.renew()
+    this.#schedule(this.#untilRenewal)
     return true
+  }
+
+  /** Milliseconds until the next renewal is due: a renewal interval after the START of the last one. */
+  get #untilRenewal (): number {
+    const { renew, lease } = this.#host.timing
+    return this.#remaining - lease + renew
   }
 
   /** One renewal at a time; a failed one is tried again soon. @returns whether the lease is valid */
@@ -84,7 +101,7 @@ export class Lease {
     this.#renewing ??= this.#renew().catch(() => false).then((renewed) => {
       this.#renewing = undefined
       const { timing, needed } = this.#host
-      if (needed()) this.#schedule(renewed ? timing.renew : timing.renew / 4)
+      if (needed()) this.#schedule(renewed ? Math.max(0, this.#untilRenewal) : timing.renew / 4)
       return renewed && this.valid
     })
     return this.#renewing
@@ -141,20 +158,18 @@ export class Lease {
   #extend (start: number): void {
     this.#validUntil = start + this.#host.timing.lease
     this.#expiry?.cancel()
-    this.#expiry = this.#host.clock.after(Math.max(0, this.#validUntil - this.#host.clock.now()), () => { this.#checkExpiry() })
+    this.#expiry = this.#host.clock.after(Math.max(0, this.#remaining), () => { this.#checkExpiry() })
   }
 
   #checkExpiry (): void {
     if (this.#validUntil !== -Infinity && !this.valid) this.fence()
   }
 
-  /** Drops everything: another node may have it from now on. */
+  /** Ends the lease: from now on another node may have what was held under it. */
   fence (): void {
     this.#expiry?.cancel()
     this.#validUntil = -Infinity
     this.epoch++
-    if (!this.#host.needed()) return
-    this.#host.counters.fences++
     this.#host.fenced()
   }
 

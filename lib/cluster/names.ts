@@ -13,7 +13,7 @@ import type { NameRecord } from './name-record.js'
 import type { Entry } from './register.js'
 import type { Here } from '../process/elsewhere.js'
 import type { Watcher } from '../process/relations.js'
-import type { ClusterName, ClusterNames } from '../../types/cluster.js'
+import type { ClusterName, ClusterNames, ClusterStats } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
 
 interface Held {
@@ -25,7 +25,8 @@ interface Held {
 /** What names need beside what their lease needs. */
 export interface NamesHost extends Omit<LeaseHost, 'reassert' | 'fenced' | 'needed'> {
   readonly here: Here
-  readonly membership: Membership
+  readonly membership: Pick<Membership, 'find'>
+  readonly counters: ClusterStats
   isHere (pid: Pid): boolean
   /** The lease is lost, and so many names with it: each is told of next. */
   leaseLost (names: number): void
@@ -157,8 +158,9 @@ export class Names implements ClusterNames {
         if (revision === 0) continue
       }
       const store = await this.#lease.store()
-      // What is answered after a fence, or by another store, is void.
-      if (epoch !== this.#lease.epoch || !this.#lease.valid || store.id !== generation || generation !== this.#lease.generation) continue
+      // An answer that arrives after a fence, or from another store, is void. So is one that was so slow that the lease
+      // is about to expire.
+      if (epoch !== this.#lease.epoch || !this.#lease.lasting || store.id !== generation || generation !== this.#lease.generation) continue
       this.#orphans.delete(name)
       this.#held.set(name, { record: record!, revision, watcher })
       return { pid, fence: record!.fence }
@@ -216,6 +218,9 @@ export class Names implements ClusterNames {
 
   #fenced (): void {
     const lost = [...this.#held]
+    // The lease was idle, or held for a claim: nothing is lost with it.
+    if (lost.length === 0) return
+    this.#host.counters.fences++
     this.#held.clear()
     this.#host.leaseLost(lost.length)
     for (const [name, { record: { pid }, watcher }] of lost) {

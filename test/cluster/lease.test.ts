@@ -1,6 +1,5 @@
 import t from 'tap'
 import { TestRegister } from './fixtures/register.js'
-import { noCounts } from './fixtures/pair.js'
 import { Lease } from '../../lib/cluster/lease.js'
 import { timings } from '../../lib/cluster/timing.js'
 
@@ -8,7 +7,6 @@ const timing = timings.default
 
 /** The lease of a node `a` of incarnation 5, in time that the test gives. */
 class Scene extends TestRegister {
-  readonly counters = noCounts()
   readonly told: string[] = []
   needed = true
   durable: boolean
@@ -25,7 +23,6 @@ class Scene extends TestRegister {
       timing,
       random: () => (this.#random += 0.001),
       register: this.register,
-      counters: this.counters,
       node: 'a',
       incarnation: 5,
       get durable () { return scene.durable },
@@ -64,7 +61,7 @@ t.test('a lease is a record in the register, renewed every 2 s for as long as it
   t.strictSame(told, [])
 })
 
-t.test('one that is valid is not asked for again', async (t) => {
+t.test('does not ask the register when it was renewed a moment ago', async (t) => {
   const { lease, store } = prepare()
   await lease.acquire()
   const { asked } = store
@@ -72,34 +69,71 @@ t.test('one that is valid is not asked for again', async (t) => {
   t.equal(store.asked, asked)
 })
 
-t.test('one that is not needed ends by itself, and nothing is told; asked for again it is held again', async (t) => {
+t.test('expires when it is not needed, and is acquired again when it is', async (t) => {
   const { lease, clock, told, scene, record } = prepare()
   await lease.acquire()
   scene.needed = false
   await clock.pass(timing.lease)
   t.notOk(lease.valid)
   t.match(record(), { beat: 1 })
-  t.strictSame(told, [])
+  t.strictSame(told, ['fenced'])
   t.equal(clock.pending, 0)
   scene.needed = true
   t.ok(await lease.acquire())
   t.match(record(), { beat: 2 })
 })
 
-t.test('one that is asked for again before it has ended goes on', async (t) => {
-  const { lease, clock, scene, told } = prepare()
+t.test('is renewed before it is acquired when it was idle for a renewal interval, however much of it is left', async (t) => {
+  for (const idle of [timing.renew, timing.lease - 1]) {
+    const { lease, clock, scene, told, record } = prepare()
+    await lease.acquire()
+    scene.needed = false
+    await clock.pass(idle)
+    t.ok(lease.valid)
+    scene.needed = true
+    t.ok(await lease.acquire())
+    t.match(record(), { beat: 2 }, `idle for ${idle} ms`)
+    t.ok(lease.lasting)
+    await clock.pass(2 * timing.lease)
+    t.ok(lease.valid)
+    t.strictSame(told, [])
+  }
+})
+
+t.test('is renewed a renewal interval after its start when it is acquired again before that', async (t) => {
+  const { lease, clock, scene, record } = prepare()
   await lease.acquire()
   scene.needed = false
-  await clock.pass(timing.renew)
+  await clock.pass(timing.renew / 2)
   scene.needed = true
   t.ok(await lease.acquire())
-  await clock.pass(2 * timing.lease)
+  t.match(record(), { beat: 1 })
+  await clock.pass(timing.renew / 2)
+  t.match(record(), { beat: 2 })
+})
+
+t.test('is lasting while a full renewal interval is left', async (t) => {
+  const { lease, clock, store } = prepare()
+  t.notOk(lease.lasting)
+  await lease.acquire()
+  store.silent = true
+  await clock.pass(timing.lease - timing.renew)
+  t.ok(lease.lasting)
+  await clock.pass(1)
   t.ok(lease.valid)
-  t.strictSame(told, [])
+  t.notOk(lease.lasting)
+})
+
+t.test('is renewed at once when the last renewal was answered after a renewal interval', async (t) => {
+  const { lease, clock, store, record } = prepare()
+  store.before('cas', () => { clock.jump(timing.renew + 1) })
+  await lease.acquire()
+  await clock.pass(0)
+  t.match(record(), { beat: 2 })
 })
 
 t.test('it holds for 6 s from the START of the last renewal that worked; then everything is dropped', async (t) => {
-  const { lease, clock, store, told, scene } = prepare()
+  const { lease, clock, store, told } = prepare()
   store.before('cas', () => { clock.jump(500) })
   await lease.acquire()
   store.silent = true
@@ -110,7 +144,6 @@ t.test('it holds for 6 s from the START of the last renewal that worked; then ev
   await clock.pass(1)
   t.notOk(lease.valid)
   t.strictSame(told, ['fenced'])
-  t.equal(scene.counters.fences, 1)
   t.ok(lease.epoch > epoch)
 })
 

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { crash, TestCluster } from './support.js'
+import { timings } from '../../lib/cluster/timing.js'
 import type { Names } from '../../lib/cluster/names.js'
 import type { ClusterName } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
@@ -155,6 +156,42 @@ t.test('an answer that comes after a fence is void', async (t) => {
   t.match(outcome, { code: 'FST_CLUSTER_UNAVAILABLE' })
   t.equal((a.cluster.names as Names).holder('leader'), undefined)
   t.match(a.told, [{ lost: 'other', pid: one }])
+})
+
+t.test('renews a lease that is about to expire before it grants a name', async (t) => {
+  const cluster = new TestCluster()
+  const [a] = await cluster.start('a')
+  const { cas, get } = a.transport
+  const { lease, renew } = timings.default
+  let isWritten = false
+  let renewals = 0
+  a.transport.cas = async (key, value, revision) => {
+    if (isWritten && key.startsWith('test.lease.')) renewals++
+    isWritten ||= key.startsWith('test.name.')
+    return await cas.call(a.transport, key, value, revision)
+  }
+  a.transport.get = async (key) => {
+    const entry = await get.call(a.transport, key)
+    // The name is written, and the last answer of the claim is read late.
+    if (isWritten) a.machine.now = () => cluster.world.now + lease - renew + 1
+    return entry
+  }
+  const pid = a.here.spawn()
+  const seen = a.cluster.names.register('leader', pid).then((held) => ({ held, renewals }))
+  t.match(await cluster.settle(seen), { held: { pid }, renewals: 1 })
+})
+
+t.test('logs no lost lease and counts no fence when a node only tries for a name that is taken', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const pid = a.here.spawn()
+  await cluster.settle(a.cluster.names.register('leader', pid))
+  for (let i = 0; i < 3; i++) {
+    await t.rejects(cluster.settle(b.cluster.names.register('leader', b.here.spawn())), { code: 'FST_CLUSTER_NAME_TAKEN' })
+    await cluster.run(timings.default.lease + 100)
+  }
+  t.equal(b.cluster.stats().fences, 0)
+  t.strictSame(b.logged.filter(({ level }) => level !== 'info'), [])
 })
 
 t.test('a claim that was set, and not made sure, goes on from there', async (t) => {

@@ -1,0 +1,25 @@
+import type { Mutant } from './mutant.js'
+
+export const clusterMutants: readonly Mutant[] = [
+  {
+    name: 'a lease that was idle is acquired as it is',
+    file: 'cluster/lease.ts',
+    search: 'if (this.#untilRenewal <= 0) return await this.renew()\n    this.#schedule(this.#untilRenewal)',
+    replace: 'if (!this.valid) return await this.renew()\n    this.#schedule(this.#host.timing.renew)',
+    suites: ['names']
+  },
+  {
+    name: 'a renewal is due an interval after the last answer',
+    file: 'cluster/lease.ts',
+    search: 'renewed ? Math.max(0, this.#untilRenewal) : timing.renew / 4',
+    replace: 'renewed ? timing.renew : timing.renew / 4',
+    suites: ['names']
+  },
+  {
+    name: 'a lease that ends without a name counts as a fence',
+    file: 'cluster/names.ts',
+    search: '    if (lost.length === 0) return\n',
+    replace: '',
+    suites: ['names']
+  }
+]
