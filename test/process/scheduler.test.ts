@@ -9,7 +9,7 @@ import type { Loose } from './helpers.js'
 import type { Process } from '../../types/processes.js'
 
 /** Something that wants turns, and takes a while. */
-function runnable (turn: () => boolean | undefined | number): Runnable {
+function runnable (turn: () => unknown): Runnable {
   return { queued: false, turn: () => turn() === true }
 }
 
