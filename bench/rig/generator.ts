@@ -12,8 +12,12 @@ export async function generate<R> (spec: object): Promise<R> {
   return JSON.parse((await run(command, args, { timeout })).stdout) as R
 }
 
-/** Runs a bench of bench/process on core 0. */
-export async function runInProcess<R> (name: string, options: object): Promise<R> {
-  const [command, ...args] = onCore(0, [process.execPath, '--expose-gc', '--max-old-space-size=8192', join(compiledFolder, 'process/main.js'), name, JSON.stringify(options)])
+/**
+ * Runs a bench of bench/process on core 0.
+ *
+ * @param folder where `bench` is compiled: of another revision, for `bench:before`
+ */
+export async function runInProcess<R> (name: string, options: object, folder = compiledFolder): Promise<R> {
+  const [command, ...args] = onCore(0, [process.execPath, '--expose-gc', '--max-old-space-size=8192', join(folder, 'process/main.js'), name, JSON.stringify(options)])
   return JSON.parse((await run(command, args, { timeout, maxBuffer: 2 ** 24 })).stdout) as R
 }

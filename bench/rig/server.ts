@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { compiledFolder, onCore, peersFolder } from './machine.js'
 import { generate } from './generator.js'
 import type { LoadSpec } from '../load/main.js'
@@ -9,7 +9,7 @@ import type { LoadSpec } from '../load/main.js'
 /** A server under test: how it is started, and what it speaks. */
 export interface ServerKind {
   name: string
-  /** A file of bench/peers, or compiled, of bench/servers. */
+  /** A file of bench/peers, or compiled, of bench/servers; an absolute path is taken as it is. */
   file: string
   argument?: string
   protocol: 'ws' | 'socket.io'
@@ -33,7 +33,7 @@ export class ServerUnderTest {
   }
 
   static async start (kind: ServerKind): Promise<ServerUnderTest> {
-    const path = kind.file.endsWith('.mjs') ? join(peersFolder, kind.file) : join(compiledFolder, 'servers', kind.file)
+    const path = kind.file.endsWith('.mjs') ? join(peersFolder, kind.file) : resolve(compiledFolder, 'servers', kind.file)
     const [command, ...args] = onCore(0, [process.execPath, '--expose-gc', path, kind.argument ?? ''])
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     alive.add(child)

@@ -29,3 +29,39 @@ export function show (figure: number): string {
 export function showSpread ({ median, min, max }: Spread): string {
   return `${show(median)} [${show(min)}–${show(max)}]`
 }
+
+/** The median of paired ratios, and between which two of them the true median lies. */
+export interface Interval { median: number, low: number, high: number, pairs: number }
+
+/**
+ * Ratios taken pair by pair. The interval comes from their order alone (the sign test), so that it
+ * needs no assumption about how they are spread: it holds the true median with at least 95 %.
+ * With fewer than 6 pairs no such interval exists, and it is the whole range.
+ */
+export function pairedRatio (figures: ReadonlyArray<number | undefined>, references: ReadonlyArray<number | undefined>): Interval | undefined {
+  const pairs = figures.flatMap((figure, round) => {
+    const reference = references[round]
+    return figure === undefined || reference === undefined ? [] : [figure / reference]
+  }).sort((a, b) => a - b)
+  if (pairs.length === 0) return undefined
+  const rank = signTestRank(pairs.length)
+  return { median: spread(pairs).median, low: pairs[rank], high: pairs[pairs.length - 1 - rank], pairs: pairs.length }
+}
+
+/** How many of the smallest and of the largest figures may be left out. */
+function signTestRank (count: number): number {
+  let probability = 2 ** -count
+  let below = probability
+  let rank = 0
+  while (rank + 1 < count / 2) {
+    probability *= (count - rank) / (rank + 1)
+    below += probability
+    if (below > 0.025) break
+    rank++
+  }
+  return rank
+}
+
+export function showInterval ({ median, low, high }: Interval): string {
+  return `${median.toFixed(2)} [${low.toFixed(2)} to ${high.toFixed(2)}]`
+}
