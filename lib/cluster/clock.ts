@@ -1,3 +1,5 @@
+import type { Context } from '../process/context.js'
+
 /** Time, as the cluster core sees it: a simulation hands in its own. */
 export interface Clock {
   /** Milliseconds since 1970 by a clock that never goes back. */
@@ -21,4 +23,16 @@ export const systemClock: Clock = {
     return { cancel () { clearTimeout(timer) } }
   },
   soon (task) { setImmediate(task) }
+}
+
+/**
+ * The clock of the machine, with its tasks in the context of a process system: what many requests
+ * have sent is published together, and in none of their `AsyncLocalStorage` contexts.
+ */
+export function clockIn (context: Context): Clock {
+  return {
+    now: systemClock.now,
+    after: (ms, task) => context.start(systemClock.after, ms, task),
+    soon (task) { context.start(systemClock.soon, task) }
+  }
 }

@@ -1,6 +1,7 @@
 import { errorCodes, show } from '../errors.js'
 import { LocalProcesses } from '../process/here.js'
 import { toMilliseconds } from '../process/duration.js'
+import { clockIn } from './clock.js'
 import { ClusterNode } from './node.js'
 import { NodeWatchers } from './node-watchers.js'
 import type { Batch } from '../process/entity.js'
@@ -29,6 +30,7 @@ export async function startCluster (runtime: Runtime, engine: ClusterEngine): Pr
     transport: engine.transport,
     timing: engine.timing,
     startTimeout: toMilliseconds(engine.startTimeout),
+    clock: clockIn(runtime.context),
     here: new LocalProcesses(runtime),
     logger: runtime.logger,
     events: {

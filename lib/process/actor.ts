@@ -324,8 +324,9 @@ export class Actor implements Target, Runnable, CallOwner {
     return extra.controller.signal
   }
 
-  #abort (): void {
-    this.#extras?.controller?.abort(this.stopError)
+  /** Its listeners are code of the process, whoever has stopped it. */
+  #abort (controller = this.#extras?.controller): void {
+    if (controller !== undefined) this.runtime.context.run(() => { controller.abort(this.stopError) })
   }
 
   cancel (from: Pid | undefined, reason: string): boolean {
@@ -399,7 +400,7 @@ export class Actor implements Target, Runnable, CallOwner {
     this.#settleService()
     const controller = extras?.controller
     const exit = { pid: this.pid, reason, ...error && { error }, ...value !== undefined && { value } }
-    this.runtime.ended(this, exit, controller && (() => { controller.abort(this.stopError) }))
+    this.runtime.ended(this, exit, controller && (() => { this.#abort(controller) }))
   }
 
   // What it holds

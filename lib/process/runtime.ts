@@ -1,13 +1,14 @@
 import { errorCodes, show } from '../errors.js'
 import { Actor } from './actor.js'
 import { Call, checkSignal } from './calls.js'
+import { Context } from './context.js'
 import { Endings, isReason, linkDown } from './endings.js'
 import { GroupTable } from './groups.js'
 import { checkTopic } from './message.js'
 import { isName, NameTable } from './names.js'
 import { checkAddress, isPid, PidFactory } from './pid.js'
 import { Relations } from './relations.js'
-import { Scheduler } from './scheduler.js'
+import { EventLoop, Scheduler } from './scheduler.js'
 import { Counters } from './counters.js'
 import { groupsFacade, namesFacade } from './registries.js'
 import { startSupervisor } from './supervisor/supervisor.js'
@@ -46,6 +47,8 @@ export { isOrderly } from './endings.js'
  * The public face of it is `processes.ts`.
  */
 export class Runtime {
+  /** Where all code of processes runs. */
+  readonly context = new Context()
   readonly scheduler: Scheduler
   readonly counters = new Counters()
   readonly relations = new Relations()
@@ -83,7 +86,7 @@ export class Runtime {
     this.pids = new PidFactory(options.node)
     this.mailboxLimits = { messages: options.mailboxLimit, bytes: options.mailboxBytes }
     this.logger = options.logger
-    this.scheduler = new Scheduler(options.turns)
+    this.scheduler = new Scheduler(options.turns ?? new EventLoop(this.context))
   }
 
   // Who is there

@@ -1,4 +1,5 @@
 import { Ring } from './ring.js'
+import type { Context } from './context.js'
 
 /** What the scheduler gives turns to. It must not throw. */
 export interface Runnable {
@@ -15,6 +16,8 @@ export interface Runnable {
 export interface Turns {
   /** Runs a function when the code that runs now has returned. */
   soon (task: () => void): void
+  /** As `soon`, but asked for by a task of these turns. */
+  again (task: () => void): void
   /** Runs a function after the event loop has looked at sockets and timers. */
   later (task: () => void): void
   /** Milliseconds from any fixed point. */
@@ -25,11 +28,37 @@ export interface Turns {
 
 const resolved = Promise.resolve()
 
-/** The event loop's turns. A resolved promise wakes the queue cheaper than `queueMicrotask`. */
-export const eventLoop: Turns = {
-  soon: (task) => resolved.then(task),
-  later (task) { setImmediate(task) },
-  now () { return performance.now() }
+/** A resolved promise wakes the queue cheaper than `queueMicrotask`. */
+function afterThis (task: () => void): unknown {
+  return resolved.then(task)
+}
+
+/**
+ * The event loop's turns. Each task runs in the context of the process system, whoever asks for it.
+ * One that asks for its next turn is in that context already, and pays for no switch.
+ */
+export class EventLoop implements Turns {
+  readonly #context: Context
+
+  constructor (context: Context) {
+    this.#context = context
+  }
+
+  soon (task: () => void): void {
+    this.#context.start(afterThis, task)
+  }
+
+  again (task: () => void): void {
+    afterThis(task)
+  }
+
+  later (task: () => void): void {
+    this.#context.start(setImmediate, task)
+  }
+
+  now (): number {
+    return performance.now()
+  }
 }
 
 /** Milliseconds of turns after which the event loop breathes, where it has nothing else to do: a breath costs a microsecond. */
@@ -71,7 +100,7 @@ export class Scheduler {
   #exhaustedAt = 0
   #lastBreath = 0
 
-  constructor (turns: Turns = eventLoop) {
+  constructor (turns: Turns) {
     this.#turns = turns
   }
 
@@ -122,7 +151,7 @@ export class Scheduler {
       this.#turnOver(this.#before)
     }
     if (unmeasured > 0) this.#turnOver(this.#before)
-    if (bodies > 0 || goesOn || this.#goesOn) this.#turns.soon(this.#drain)
+    if (bodies > 0 || goesOn || this.#goesOn) this.#turns.again(this.#drain)
     else {
       this.#awake = false
       this.#before = undefined

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http'
 import { errorCodes } from '../errors.js'
 import { Handshake, retryAfter } from './handshake.js'
@@ -57,11 +58,11 @@ export function dispatchUpgrades (server: Server, relay: RelayServer, route: Rou
     const { request, socket } = handshake
     const earlier = responseOn(socket)
     if (earlier !== undefined) {
-      // A request that came before on this socket has its answer first.
-      earlier.once('finish', () => {
+      // A request that came before on this socket has its answer first, in a context of its own.
+      earlier.once('finish', AsyncResource.bind(() => {
         handshake.touched()
         dispatch(handshake, head)
-      })
+      }))
     } else if (handshake.isOpen && !handshake.isTaken) {
       if (relay.closing) refuseRouting(handshake)
       else route(request, socket, head)

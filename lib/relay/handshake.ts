@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { errorCodes } from '../errors.js'
 import { leaveSocket, ownSocket, readSocket } from './socket.js'
 import { usuallyLate } from './wheel.js'
@@ -45,6 +46,8 @@ export class Handshake implements Deadline, SocketOwner {
   /** There while the handler of an upgrade that has passed all checks is at work. */
   #reply: FastifyReply | undefined
   #question: Question | undefined
+  /** The request's `AsyncLocalStorage` context: its hooks run in it, whoever ends the waiting. */
+  #context: AsyncResource | undefined
   #state: 'noted' | 'begun' | 'watched' | 'answered' | 'over' = 'noted'
   #traces: number
   #excused = false
@@ -104,9 +107,14 @@ export class Handshake implements Deadline, SocketOwner {
   /** The handler has returned: where it has not answered, it is waited for. */
   wait (): void {
     if (this.#state !== 'begun') return
-    this.#relay.handshakes.add(this)
+    this.#waits()
     // Most asynchronous ones answer within this turn of the event loop, in which nothing is read.
     setImmediate(waitOn, this)
+  }
+
+  #waits (): void {
+    this.#relay.handshakes.add(this)
+    this.#context = new AsyncResource('WsRelayHandshake')
   }
 
   /** A turn has passed without an answer. */
@@ -124,7 +132,7 @@ export class Handshake implements Deadline, SocketOwner {
     this.#question = question
     if (isWaitedFor) return
     if (this.#state !== 'watched') this.watch()
-    this.#relay.handshakes.add(this)
+    this.#waits()
     this.#relay.wheel.schedule(this, this.#relay.options.upgradeTimeout)
   }
 
@@ -171,8 +179,10 @@ export class Handshake implements Deadline, SocketOwner {
     try {
       // An error handler may set no status: then this one holds.
       reply.code(error.statusCode!).header('retry-after', retryAfter)
-      if (question === undefined) reply.send(error)
-      else question.refused(error)
+      this.#context!.runInAsyncScope(() => {
+        if (question === undefined) reply.send(error)
+        else question.refused(error)
+      })
     } catch {
       // Fastify takes no reply while an onError hook is at work: the deadline ends it.
     }
@@ -251,7 +261,7 @@ export class Handshake implements Deadline, SocketOwner {
     this.#leave()
     this.socket.destroy()
     if (isWaiting) this.request.destroy()
-    question?.gone()
+    if (question !== undefined) this.#context!.runInAsyncScope(() => { question.gone() })
   }
 }
 

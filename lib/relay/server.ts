@@ -10,7 +10,7 @@ import type { ServerSettings } from './settings.js'
 export class RelayServer {
   readonly runtime: Runtime
   readonly options: ServerSettings
-  readonly wheel = new Wheel()
+  readonly wheel: Wheel
   readonly flusher: Flusher
   /** Upgrades whose handler is at work. */
   readonly handshakes = new Set<Handshake>()
@@ -20,6 +20,7 @@ export class RelayServer {
 
   constructor (runtime: Runtime, options: ServerSettings) {
     this.runtime = runtime
+    this.wheel = new Wheel(runtime.context)
     this.flusher = new Flusher(() => runtime.scheduler.pending)
     this.options = options
   }

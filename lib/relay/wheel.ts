@@ -1,3 +1,4 @@
+import { Context } from '../process/context.js'
 import { longestDelay } from '../process/duration.js'
 
 /** Something that is due once; the wheel keeps its own note in it. */
@@ -41,6 +42,12 @@ export class Wheel {
   readonly #slots = new Map<number, Slot>()
   /** Those whose time has come. After a stall it is that of many at once, and they share the budget. */
   readonly #due: Slot[] = []
+  /** Deadlines of many requests share a timer: none of them is due in the context of one. */
+  readonly #context: Context
+
+  constructor (context = new Context()) {
+    this.#context = context
+  }
 
   /** Makes a deadline due after some milliseconds, never earlier; where it waited already it is moved. */
   schedule (deadline: Deadline, delay: number): void {
@@ -50,7 +57,7 @@ export class Wheel {
     const at = Math.ceil((now + delay) / step) * step
     let slot = this.#slots.get(at)
     if (slot === undefined) {
-      slot = { at, waiting: new Set(), timer: setTimeout(() => { this.#turn(at) }, delayUntil(at, now)) }
+      slot = { at, waiting: new Set(), timer: this.#context.start(setTimeout, () => { this.#turn(at) }, delayUntil(at, now)) }
       this.#slots.set(at, slot)
     }
     slot.waiting.add(deadline)

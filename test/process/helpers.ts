@@ -110,6 +110,7 @@ export class ManualTurns implements Turns {
   choice = 0
 
   soon = (task: () => void): void => { this.tasks.push(task) }
+  again = this.soon
   later = (task: () => void): void => { this.laterTasks.push(task) }
   now = (): number => this.clock
   next = (waiting: number): number => this.choice % waiting

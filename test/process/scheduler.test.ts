@@ -2,7 +2,8 @@ import t from 'tap'
 import { createServer, get } from 'node:http'
 import { once } from 'node:events'
 import { build, ManualTurns } from './helpers.js'
-import { eventLoop, Scheduler } from '../../lib/process/scheduler.js'
+import { Context } from '../../lib/process/context.js'
+import { EventLoop, Scheduler } from '../../lib/process/scheduler.js'
 import type { AddressInfo } from 'node:net'
 import type { Runnable } from '../../lib/process/scheduler.js'
 import type { Loose } from './helpers.js'
@@ -201,13 +202,15 @@ t.test('a body that takes mail by itself is measured, and stands back when the l
 })
 
 t.test('turns come from the event loop', async (t) => {
+  const eventLoop = new EventLoop(new Context())
   const order: string[] = []
   await new Promise<void>((resolve) => {
     eventLoop.later(() => { order.push('later'); resolve() })
     eventLoop.soon(() => { order.push('soon') })
+    eventLoop.again(() => { order.push('again') })
     order.push('now')
   })
-  t.strictSame(order, ['now', 'soon', 'later'])
+  t.strictSame(order, ['now', 'soon', 'again', 'later'])
   t.ok(eventLoop.now() > 0)
 })
 
