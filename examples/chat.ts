@@ -62,7 +62,11 @@ export async function room (self: Process<{ about: undefined, 'is it empty': und
       tell('people', [...people.values()])
     },
     about: (_, { reply }) => { reply({ name, node, people: people.size }) },
-    'is it empty': () => { if (people.size === 0) self.stop() }
+    'is it empty': () => {
+      if (people.size > 0) return
+      self.names.unregister(`room:${name}`) // whoever comes now gets a new room, while this one ends
+      self.stop()
+    }
   })
 }
 
@@ -87,6 +91,7 @@ export const entrance = {
 const chat: FastifyPluginAsyncTypebox = async (app) => {
   const { processes } = app
   const rooms = processes.supervise({ name: 'rooms' })
+  let started = 0
 
   /** Starts a room where there is none of this name. */
   function open (name: string) {
@@ -94,7 +99,8 @@ const chat: FastifyPluginAsyncTypebox = async (app) => {
     if (rooms.children().length >= maxRooms) return false
     // Temporary: started again by whoever enters next, so that no client can wear the supervisor
     // out by crashing rooms (`maxRestarts`), and an empty room is forgotten.
-    rooms.startChild({ id: name, name: `room:${name}`, start: room, args: [name, processes.node], restart: 'temporary' })
+    // A new id each time, because the last room of this name may still be ending.
+    rooms.startChild({ id: `${name} ${++started}`, name: `room:${name}`, start: room, args: [name, processes.node], restart: 'temporary' })
     return true
   }
 

@@ -1,4 +1,5 @@
 import { decodePayload, encodePayload, errorFromData, errorToData } from './payload.js'
+import { recordUnreadJoins } from '../process/unread-joins.js'
 import { skippable } from './codec.js'
 import type { Frame } from './codec.js'
 import type { Encoded } from './payload.js'
@@ -56,10 +57,14 @@ const longestRest = 16 * 1024 * 1024
 /**
  * An exit as fields of a frame. What cannot travel stays behind: a value that is no plain data, too deep or too long,
  * and an error that is too long.
+ *
+ * @param tookJoin false if a target ended before it took the `ws.join` of the connection that is told
  */
-export function exitFields ({ reason, error, value }: Exit): Pick<Frame, 'text' | 'kind' | 'body'> {
-  const known = error && { error: errorToData(error) }
-  const rest = (value === undefined ? undefined : fitting({ ...known, value })) ?? fitting(known) ?? encodePayload(undefined)!
+export function exitFields ({ reason, error, value }: Exit, tookJoin = true): Pick<Frame, 'text' | 'kind' | 'body'> {
+  const always = tookJoin ? undefined : { tookJoin }
+  const known = error ? { ...always, error: errorToData(error) } : always
+  const rest = (value === undefined ? undefined : fitting({ ...known, value })) ??
+    fitting(known) ?? encodePayload(always)!
   return { text: reason, ...rest }
 }
 
@@ -72,6 +77,8 @@ function fitting (rest: unknown): Encoded | undefined {
 export function exitOf ({ text, kind, body }: Frame, pid: Pid): Exit | undefined {
   const decoded = decodePayload(kind, body as Buffer)
   if (decoded === undefined) return undefined
-  const { error, value } = (decoded.payload ?? {}) as { error?: unknown, value?: unknown }
-  return { pid, reason: text, ...error !== undefined && { error: errorFromData(error) }, ...value !== undefined && { value } }
+  const { error, value, tookJoin } = (decoded.payload ?? {}) as { error?: unknown, value?: unknown, tookJoin?: unknown }
+  const exit: Exit = { pid, reason: text, ...error !== undefined && { error: errorFromData(error) }, ...value !== undefined && { value } }
+  if (tookJoin === false) recordUnreadJoins(exit)
+  return exit
 }

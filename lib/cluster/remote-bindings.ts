@@ -4,6 +4,7 @@ import { serialOf } from './peer.js'
 import { problemOf } from '../process/elsewhere.js'
 import { RemoteTarget } from './remote-target.js'
 import { drop, entry, Served, Watches } from './watches.js'
+import { tookJoin } from '../process/unread-joins.js'
 import type { Frame } from './codec.js'
 import type { Hub, Peer } from './peer.js'
 import type { Elsewhere, RemoteProblem } from '../process/elsewhere.js'
@@ -55,7 +56,7 @@ class ServedBinding implements Feeder {
   readonly #peer: Peer
   readonly #ref: number
   metadata: unknown
-  /** Between its join and its leave. */
+  /** Set between the join, if the target accepted that, and the leave. */
   client: Pid | undefined
   #paused = false
 
@@ -63,6 +64,11 @@ class ServedBinding implements Feeder {
     this.#peer = peer
     this.#ref = ref
     this.target = target
+  }
+
+  /** Whether the target took the join before it ended: one that is still on its way was not taken. */
+  wasJoined (exit: Exit): boolean {
+    return this.client !== undefined && tookJoin(exit, this.client)
   }
 
   /** @returns whether it has to be told of room */
@@ -158,10 +164,11 @@ export class RemoteBindings {
     const problem = this.#hub.here.bindProblem(target)
     peer.push({ type: types.bound, ref, text: problem ?? '' })
     if (problem !== undefined) return true
-    entry(this.#servedBindings, peer).set(ref, new ServedBinding(peer, ref, target))
+    const binding = new ServedBinding(peer, ref, target)
+    entry(this.#servedBindings, peer).set(ref, binding)
     this.#served.add(peer, ref, target, (exit) => {
       drop(this.#servedBindings, peer, ref)
-      peer.push({ type: types.down, ref, ...exitFields(exit) })
+      peer.push({ type: types.down, ref, ...exitFields(exit, binding.wasJoined(exit)) })
     })
     return true
   }
@@ -176,11 +183,10 @@ export class RemoteBindings {
 
   #down (peer: Peer, frame: Frame): boolean {
     const binding = this.#take(peer, frame.ref)!
-    const exit = exitOf(frame, binding.target)
     const lost: Exit = { pid: binding.target, reason: 'noconnection' }
-    // What its own node tells is an end, whatever it is called, and not the loss of that node.
-    const told = exit?.reason === lost.reason ? { ...exit, reason: 'error' } : exit
-    this.#hub.guard(() => { binding.targetEnded(told ?? lost) })
+    // The target's own node reports an end: 'noconnection' is a reason that somebody gave, not the loss of that node.
+    const exit = exitOf(frame.text === lost.reason ? { ...frame, text: 'error' } : frame, binding.target)
+    this.#hub.guard(() => { binding.targetEnded(exit ?? lost) })
     return exit !== undefined
   }
 
@@ -200,7 +206,11 @@ export class RemoteBindings {
     // Whatever the content says, it is the client's own.
     const payload = { ...content, client_pid: client, metadata: binding.metadata }
     const { here } = this.#hub
-    if (type === types.clientEvent) binding.client = topic === 'ws.leave' ? undefined : client
+    if (type === types.clientEvent) {
+      // A process that is stopping refuses the join.
+      const isJoin = topic === 'ws.join' && here.bindProblem(binding.target) === undefined
+      binding.client = isJoin ? client : undefined
+    }
     if (type === types.clientNews) here.deliver(binding.target, topic, payload, client)
     else if (here.accept(binding.target, topic, payload, client, type === types.clientMessage ? body.length : 0) && binding.congested()) {
       here.wait(binding.target, binding)

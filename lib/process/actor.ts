@@ -8,6 +8,7 @@ import { ProcessTimers } from './timers.js'
 import { Self } from './self.js'
 import { Service, unhandled } from './service.js'
 import { Stopping } from './stopping.js'
+import { recordUnreadJoins } from './unread-joins.js'
 import { dismissed, enlisted, isWaiting, waiterFor } from './waiters.js'
 import type { Answer, Call, CallOwner } from './calls.js'
 import type { Description, Target } from './entity.js'
@@ -393,6 +394,7 @@ export class Actor implements Target, Runnable, CallOwner {
     this.#stopping ??= new Stopping(reason)
     this.#told = 'end'
     this.#start = undefined
+    const unreadJoins = this.mailbox.sendersOf('ws.join')
     this.runtime.counters.deadLetters += this.mailbox.clear()
     const extras = this.#extras
     extras?.release(this)
@@ -400,6 +402,7 @@ export class Actor implements Target, Runnable, CallOwner {
     this.#settleService()
     const controller = extras?.controller
     const exit = { pid: this.pid, reason, ...error && { error }, ...value !== undefined && { value } }
+    if (unreadJoins !== undefined) recordUnreadJoins(exit, unreadJoins)
     this.runtime.ended(this, exit, controller && (() => { this.#abort(controller) }))
   }
 

@@ -41,7 +41,8 @@ export interface Elsewhere {
   /**
    * Asks whether a connection can be bound to a process, and watches it in the same step. The
    * target takes `ws.*` messages in order, and is `congested` while its mailbox, or the channel to
-   * it, is; when the answer is a problem the watcher is not told anything.
+   * it, is; when the answer is a problem the watcher is not told anything. The exit of a target that
+   * had not taken the connection's `ws.join` carries that: see `recordUnreadJoins`.
    */
   bind (target: Pid, watcher: Watcher): Promise<Target | RemoteProblem>
 }

@@ -1,5 +1,6 @@
 import { Mail } from './message.js'
 import type { Wanted } from './receive.js'
+import type { Pid } from '../../types/pid.js'
 
 /** What waits for room in a mailbox: told once, when the mailbox has drained. */
 export interface Feeder {
@@ -88,6 +89,17 @@ export class Mailbox {
   /** Takes a {@link wait} back. */
   forget (feeder: Feeder): void {
     if (this.#waiting?.delete(feeder) === true && this.#waiting.size === 0) this.#waiting = undefined
+  }
+
+  /** The senders of the messages of a topic that nobody has taken; undefined if there are none. */
+  sendersOf (topic: string): Set<Pid> | undefined {
+    let senders: Set<Pid> | undefined
+    let mail = this.#last
+    for (let i = 0; i < this.#length; i++) {
+      mail = Mail.behind(mail!)
+      if (mail.topic === topic && mail.from !== undefined) (senders ??= new Set()).add(mail.from)
+    }
+    return senders
   }
 
   /** Drops everything. @returns how many messages were lost */

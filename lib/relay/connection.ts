@@ -11,6 +11,7 @@ import { Outbox } from './outbox.js'
 import { Heartbeat, Liveness } from './liveness.js'
 import { bindSocket } from './socket.js'
 import { asTarget } from '../process/target.js'
+import { tookJoin } from '../process/unread-joins.js'
 import type { Duplex } from 'node:stream'
 import type { Answer } from '../process/calls.js'
 import type { Batch, Description, Entity, Target } from '../process/entity.js'
@@ -373,10 +374,12 @@ export class Connection implements Entity, Listener, Reader, Watcher, Monitored,
 
   // The end
 
-  targetEnded ({ pid, reason, nodeClosing }: TargetExit): void {
+  targetEnded (exit: TargetExit): void {
+    const { pid, reason, nodeClosing } = exit
     if (pid !== this.#target.pid) return
     if (nodeClosing === true) this.#finish(targetNodeClosing)
-    else this.#finish(this.#bond !== undefined && reason === 'noconnection' ? targetNodeLost : targetExited(reason))
+    else if (this.#bond !== undefined && reason === 'noconnection') this.#finish(targetNodeLost)
+    else this.#finish(targetExited(reason, tookJoin(exit, this.pid)))
   }
 
   linkFailed (reason: string): void {

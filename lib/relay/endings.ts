@@ -41,8 +41,11 @@ export function closedByProcess (code: number, reason: string): Ending {
   return { cause: 'process', code, reason, exit: 'normal', told: reason }
 }
 
-export function targetExited (reason: string): Ending {
+/** @param tookJoin whether the target took the `ws.join` of this client before it ended */
+export function targetExited (reason: string, tookJoin: boolean): Ending {
   const told = 'target process exited'
+  // Nothing was said to this client yet, so it may simply come back.
+  if (!tookJoin) return { cause: 'target', code: 1013, reason: told, exit: 'target_down', told }
   return isOrderly(reason)
     ? { cause: 'target', code: 1000, reason: told, exit: 'normal', told }
     : { cause: 'target', code: 1011, reason: told, exit: 'target_down', told }

@@ -4,6 +4,7 @@ import { encodeFrame } from '../../lib/cluster/codec.js'
 import { exitFields, exitOf, types } from '../../lib/cluster/frames.js'
 import { payloadKinds } from '../../lib/cluster/payload.js'
 import { longestFrame } from '../../lib/cluster/pieces.js'
+import { tookJoin } from '../../lib/process/unread-joins.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
@@ -28,6 +29,21 @@ t.test('an exit crosses with its reason alone, its value, its error, or both', a
   t.match(failed, { reason: 'error', error: { name: 'RangeError', message: 'too far', code: 'E_FAR' } })
   t.notOk('value' in failed)
   t.match(cross({ pid, reason: 'shutdown', value: 7, error: new Error('no') }), { value: 7, error: { message: 'no' } })
+})
+
+t.test('whether a target took the join of a connection crosses with each kind of exit', async (t) => {
+  const exits: Exit[] = [
+    { pid, reason: 'normal' }, { pid, reason: 'normal', value: 1 }, { pid, reason: 'error', error: new Error('why') },
+    { pid, reason: 'error', value: 1, error: new Error('why') }, { pid, reason: 'error', error: new Error('x'.repeat(40 * 1024 * 1024)) }
+  ]
+  for (const exit of exits) {
+    for (const took of [true, false]) {
+      const crossed = exitOf(frame({ type: types.down, ...exitFields(exit, took) }), pid)!
+      t.equal(tookJoin(crossed, pid), took)
+      t.strictSame([crossed.reason, crossed.value], [exit.reason, exit.value])
+      t.notOk('tookJoin' in crossed)
+    }
+  }
 })
 
 t.test('a value that is no plain data stays behind, its error does not', async (t) => {

@@ -1,3 +1,4 @@
+import { recordUnreadJoins } from '../../lib/process/unread-joins.js'
 import type { Answer } from '../../lib/process/calls.js'
 import type { Feeder } from '../../lib/process/mailbox.js'
 import type { Watcher } from '../../lib/process/relations.js'
@@ -25,6 +26,8 @@ interface ModelProcess {
 /** The processes of one node, as simple as they can be. */
 export class ModelHere implements Here {
   readonly processes = new Map<Pid, ModelProcess>()
+  /** Clients whose joins wait in a mailbox. */
+  readonly unread = new Set<Pid>()
   /** The end of its PIDs: known when the node has started. */
   suffix = ''
   readonly #ledger: Ledger
@@ -50,6 +53,7 @@ export class ModelHere implements Here {
     if (process === undefined) return
     this.processes.delete(pid)
     const exit: Exit = { pid, reason }
+    recordUnreadJoins(exit, this.unread)
     for (const there of process.links) this.elsewhere!.linkedEnded(exit, there)
     for (const watcher of process.watchers) watcher.targetEnded(exit)
   }

@@ -4,6 +4,7 @@ import { watcher } from './support.js'
 import { types } from '../../lib/cluster/frames.js'
 import { encodePayload, payloadKinds } from '../../lib/cluster/payload.js'
 import { RemoteBindings } from '../../lib/cluster/remote-bindings.js'
+import { tookJoin } from '../../lib/process/unread-joins.js'
 import type { Elsewhere, RemoteProblem } from '../../lib/process/elsewhere.js'
 import type { Target } from '../../lib/process/entity.js'
 import type { FrameFields } from '../../lib/cluster/codec.js'
@@ -67,6 +68,43 @@ t.test('a connection that is bound speaks to a process elsewhere, and is told on
   t.strictSame(who.exits, [{ pid: target, reason: 'done' }])
   t.ok(at.stopping)
   t.equal(nodes.size, 0)
+})
+
+t.test('a connection learns whether its target took the join before it ended', async (t) => {
+  const join = async (arrives: boolean): Promise<Connected> => {
+    const one = await connected()
+    one.at.accept('ws.join', { client_pid: one.client, metadata: 1 }, one.client, 0)
+    if (arrives) one.nodes.cross()
+    return one
+  }
+  const table: Record<string, [took: boolean, play: () => Promise<Connected & { reason?: string }>]> = {
+    'the target has taken it': [true, async () => await join(true)],
+    'it waits in the mailbox': [false, async () => {
+      const one = await join(true)
+      one.nodes.b.here.unread.add(one.client)
+      return one
+    }],
+    'it waits in the mailbox of one that ends with noconnection': [false, async () => {
+      const one = await join(true)
+      one.nodes.b.here.unread.add(one.client)
+      return { ...one, reason: 'noconnection' }
+    }],
+    'it is on its way': [false, async () => await join(false)],
+    'the target is stopping when it arrives': [false, async () => {
+      const one = await join(false)
+      one.nodes.b.here.problem = 'it is stopping'
+      one.nodes.cross()
+      return one
+    }]
+  }
+  for (const [name, [took, play]] of Object.entries(table)) {
+    const { nodes, target, client, who, reason = 'done' } = await play()
+    nodes.b.here.end(target, reason)
+    nodes.cross()
+    t.equal(who.exits.length, 1, name)
+    t.equal(tookJoin(who.exits[0], client), took, name)
+    t.equal(nodes.size, 0, name)
+  }
 })
 
 t.test('what cannot be bound is said, and nothing is kept', async (t) => {

@@ -2,6 +2,20 @@ import type { Mutant } from './mutant.js'
 
 export const relayMutants: readonly Mutant[] = [
   {
+    name: 'a target that ends is believed to have taken every join',
+    file: 'relay/connection.ts',
+    search: 'tookJoin(exit, this.pid)',
+    replace: 'exit.pid !== this.pid',
+    suites: ['connections']
+  },
+  {
+    name: 'a target that ends with any join in its mailbox has taken none',
+    file: 'process/unread-joins.ts',
+    search: 'unread.get(exit)?.has(client) !== true',
+    replace: '!unread.has(exit) || client === undefined',
+    suites: ['connections']
+  },
+  {
     name: 'a new target joins before the old one is told of the leave',
     file: 'relay/connection.ts',
     search: "    this.#leave(old, 'transfer', undefined, 'transferred')\n",

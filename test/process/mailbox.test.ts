@@ -1,6 +1,7 @@
 import t from 'tap'
 import { Mail } from '../../lib/process/message.js'
 import { Mailbox } from '../../lib/process/mailbox.js'
+import type { Pid } from '../../types/pid.js'
 
 const mail = (topic: string, bytes = 0): Mail => new Mail(topic, undefined, undefined, undefined, bytes)
 const only = (wanted: string) => (topic: string) => topic === wanted
@@ -34,6 +35,16 @@ t.test('it is full at either limit, and congested at three quarters of one', asy
   t.ok(byBytes.full)
   byBytes.take()
   t.notOk(byBytes.congested)
+})
+
+t.test('names the senders of a topic that wait, each once and none without a PID', async (t) => {
+  const mailbox = new Mailbox({ messages: 10, bytes: 10 })
+  t.equal(mailbox.sendersOf('a'), undefined)
+  const from = (topic: string, sender?: string): Mail => new Mail(topic, undefined, sender as Pid | undefined)
+  for (const one of [from('a', '1'), from('b', '2'), from('a'), from('a', '3'), from('a', '1')]) mailbox.push(one)
+  t.strictSame(mailbox.sendersOf('a'), new Set(['1', '3']))
+  t.equal(mailbox.sendersOf('c'), undefined)
+  t.equal(mailbox.length, 5, 'and takes none of them')
 })
 
 t.test('the smallest mailbox is congested when it holds something, not before', async (t) => {

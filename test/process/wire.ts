@@ -1,6 +1,7 @@
 // Process systems of one operating-system process, joined without a cluster: each calls the other
 // in a later turn, in order. What the seam promises can be tested without channels and engines.
 import { LocalProcesses } from '../../lib/process/here.js'
+import { recordUnreadJoins, tookJoin } from '../../lib/process/unread-joins.js'
 import type { Answer, Call } from '../../lib/process/calls.js'
 import type { Elsewhere, RemoteProblem } from '../../lib/process/elsewhere.js'
 import type { Target } from '../../lib/process/entity.js'
@@ -140,11 +141,14 @@ class Side implements Elsewhere {
     }
   }
 
-  #proxy (target: Pid, watcher: Watcher): Watcher {
+  #proxy (target: Pid, watcher: Watcher, told = (exit: Exit) => exit): Watcher {
     const proxies = this.#watchers.get(target) ?? new Map<Watcher, Watcher>()
     this.#watchers.set(target, proxies)
     const proxy: Watcher = {
-      targetEnded: (exit) => { this.#wire.later(() => { if (this.#forget(target, watcher) === proxy) watcher.targetEnded(exit) }) }
+      targetEnded: (exit) => {
+        const crossing = told(exit)
+        this.#wire.later(() => { if (this.#forget(target, watcher) === proxy) watcher.targetEnded(crossing) })
+      }
     }
     proxies.set(watcher, proxy)
     return proxy
@@ -190,8 +194,12 @@ class Side implements Elsewhere {
     return new Promise((resolve) => {
       this.#wire.later(() => {
         const problem = other.alone ? 'its node cannot be reached' : other.here.bindProblem(target)
-        const bound = problem ?? new DirectTarget(this.#wire, other, target)
-        if (problem === undefined) other.here.watch(target, this.#proxy(target, watcher))
+        if (problem !== undefined) {
+          this.#wire.later(() => { resolve(problem) })
+          return
+        }
+        const bound = new DirectTarget(this.#wire, other, target)
+        other.here.watch(target, this.#proxy(target, watcher, (exit) => bound.told(exit)))
         this.#wire.later(() => { resolve(bound) })
       })
     })
@@ -222,6 +230,8 @@ class DirectTarget implements Target {
   readonly #wire: Wire
   readonly #other: Side
   readonly #feeders = new Set<Feeder>()
+  /** Whose join has arrived. */
+  #client: Pid | undefined
 
   constructor (wire: Wire, other: Side, pid: Pid) {
     this.#wire = wire
@@ -234,8 +244,17 @@ class DirectTarget implements Target {
     return true
   }
 
+  /** The exit as it crosses to the node of the connection. */
+  told (exit: Exit): Exit {
+    if (this.#client !== undefined && tookJoin(exit, this.#client)) return exit
+    const crossing = { ...exit }
+    recordUnreadJoins(crossing)
+    return crossing
+  }
+
   accept (topic: string, payload: unknown, from: Pid, bytes: number): void {
     this.#wire.later(() => {
+      if (topic === 'ws.join' && this.#other.here.bindProblem(this.pid) === undefined) this.#client = from
       if (!this.#other.here.accept(this.pid, topic, payload, from, bytes) || this.congested) return
       this.congested = true
       this.#other.here.wait(this.pid, { resume: () => { this.#wire.later(() => { this.#resume() }) } })

@@ -28,6 +28,8 @@ export interface Modelled {
   readonly connection: Connection
   readonly client: FakeClient
   target: Story
+  /** How often each target was joined. */
+  readonly joins: Map<Story, number>
   /** Messages that its client has written, and how many before it closed or broke the protocol. */
   written: number
   writtenBeforeEnd: number | undefined
@@ -162,7 +164,7 @@ export class ConnectionBench {
     })
     connection.open([])
     const modelled: Modelled = {
-      number: this.connections.length, pid: connection.pid, connection, client, target, written: 0, writtenBeforeEnd: undefined, writtenAtEnd: 0, pinged: 0, wasReset: false, accepted: 0, unanswered: 0, underWay: new Set(), exits: []
+      number: this.connections.length, pid: connection.pid, connection, client, target, joins: new Map([[target, 1]]), written: 0, writtenBeforeEnd: undefined, writtenAtEnd: 0, pinged: 0, wasReset: false, accepted: 0, unanswered: 0, underWay: new Set(), exits: []
     }
     this.connections.push(modelled)
     this.runtime.watch(connection.pid, {

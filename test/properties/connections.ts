@@ -38,7 +38,7 @@ const allowed: Record<Exclude<LeaveCause, 'transfer'>, { codes: ReadonlyArray<nu
   lost: { codes: [undefined], exits: ['connection_lost'] },
   ping_timeout: { codes: [undefined], exits: ['ping_timeout'] },
   process: { codes: [1000, 4000, 1011], exits: ['normal'] },
-  target: { codes: [1000, 1011], exits: ['normal', 'target_down'] },
+  target: { codes: [1000, 1011, 1013], exits: ['normal', 'target_down'] },
   protocol: { codes: [1002], exits: ['protocol_error'] },
   slow: { codes: [1013], exits: ['slow_client'] },
   shutdown: { codes: [1001], exits: ['shutdown'] },
@@ -150,6 +150,7 @@ class Bench extends ConnectionBench {
     equal(accepted, isAlive && target.alive, 'a transfer')
     if (!accepted || connection.target === target) return
     connection.target = target
+    connection.joins.set(target, (connection.joins.get(target) ?? 0) + 1)
     this.moved()
   }
 
@@ -181,7 +182,10 @@ class Bench extends ConnectionBench {
     for (const one of bound) {
       equal(this.processes.alive(one.pid), false, 'a connection without its target')
       equal(one.exits[0].value.cause, 'target')
-      equal(one.exits[0].value.code, reason === 'boom' || reason === 'kill' ? 1011 : 1000)
+      const taken = target.mail.filter(({ topic, from }) => topic === 'ws.join' && from === one.pid).length
+      const isHeard = taken === one.joins.get(target)
+      equal(one.exits[0].value.code, !isHeard ? 1013 : reason === 'boom' || reason === 'kill' ? 1011 : 1000)
+      equal(one.exits[0].reason, one.exits[0].value.code === 1000 ? 'normal' : 'target_down')
     }
     // The end of one may have gone on along a link.
     for (const one of others) if (!this.watchers.some(({ links }) => links.has(one))) equal(this.processes.alive(one.pid), true, 'the exit of another target')

@@ -9,7 +9,7 @@ export const codes = new Map([
   [1009, { text: 'a message was too large' }],
   [1011, { text: 'what you talked to ended with an error', again: true }],
   [1012, { text: 'the server is restarting', again: true }],
-  [1013, { text: 'too slow or too busy, better try again', again: true }]
+  [1013, { text: 'too slow, or nobody there had time for it yet: try again', again: true }]
 ])
 
 /** @param {string} [who] what is at the other end, as in `the room` */

@@ -11,6 +11,7 @@ import type { FastifyServerOptions } from 'fastify'
 import type { Test } from 'tap'
 import type { Kept, Rig } from './support.js'
 import type { Runtime } from '../../../lib/process/runtime.js'
+import type { Pid } from '../../../types/pid.js'
 import type { Processes } from '../../../types/processes.js'
 import type { WsRelayOptions } from '../../../types/relay.js'
 
@@ -230,6 +231,33 @@ t.test('the end of a target elsewhere closes the connection as that of one here'
     other.processes.exit(target.pid, reason)
     t.strictSame(await peer.end(), { code, reason: 'target process exited' })
     t.match(await exited, { value: { cause: 'target', code } })
+  }
+  await allGone(rig)
+})
+
+t.test('a target elsewhere that ends before it took the join closes with 1013', async t => {
+  const { wire, rig, other } = await pair(t)
+  const ends: Array<(target: Pid) => void> = [
+    // The join waits in its mailbox.
+    (target) => other.processes.exit(target),
+    // The join is on its way: the wire was held as soon as the client had its 101.
+    (target) => { other.processes.exit(target, 'boom'); wire.release() },
+    (target) => { other.processes.cancel(target); wire.release() }
+  ]
+  for (const [i, end] of ends.entries()) {
+    const target = other.processes.spawn(async (self) => {
+      await self.receive({ topic: 'never' }).catch(() => {})
+      await settle()
+    })
+    const opened = connectTo(t, rig, { target_pid: target })
+    if (i > 0) {
+      await until(() => rig.processes.list().some((pid) => rig.processes.info(pid)?.kind === 'ws'))
+      wire.hold()
+    }
+    const peer = await opened
+    if (i === 0) await until(() => other.processes.info(target)!.mailbox === 1)
+    end(target)
+    t.strictSame(await peer.end(), { code: 1013, reason: 'target process exited' }, String(i))
   }
   await allGone(rig)
 })

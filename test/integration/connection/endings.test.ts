@@ -5,6 +5,7 @@ import { opcodes } from '../../../lib/relay/frames.js'
 import { until } from '../../helpers.js'
 import type { Peer, Rig, Seen } from './support.js'
 import type { Pid } from '../../../types/pid.js'
+import type { Process } from '../../../types/processes.js'
 import type { WsRelayOptions } from '../../../types/relay.js'
 
 interface Case {
@@ -203,6 +204,67 @@ t.test('every end is told as its row of the table says, once, the leave last and
       await allGone(rig)
     })
   }
+})
+
+t.test('a target that ends before it took the join closes with 1013, however it ends', async t => {
+  const rig = await start(t)
+  const ends: Record<string, (pid: Pid) => unknown> = {
+    'it is stopped': (pid) => rig.processes.exit(pid),
+    'it is killed': (pid) => rig.processes.exit(pid, 'kill'),
+    'it fails': (pid) => rig.processes.exit(pid, 'boom'),
+    'it is cancelled': (pid) => rig.processes.cancel(pid),
+    'it stops by itself': (pid) => rig.processes.send(pid, 'stop')
+  }
+  for (const [name, end] of Object.entries(ends)) {
+    let leave = (): void => {}
+    const left = new Promise<void>((resolve) => { leave = resolve })
+    // It takes other mail first and then waits for something, as a room that stores a message.
+    const target = rig.processes.spawn(async (self) => {
+      const message = await self.receive({ topic: 'stop' }).catch(() => undefined)
+      if (message !== undefined) self.stop()
+      await left
+    })
+    const peer = await connectTo(t, rig, { target_pid: target })
+    const [client] = rig.processes.list().filter((pid) => rig.processes.info(pid)?.kind === 'ws')
+    const ended = rig.processes.exited(client)
+    end(target)
+    leave()
+    t.strictSame(await peer.end(), saw(1013, 'target process exited'), name)
+    t.match(await ended, { reason: 'target_down', value: { code: 1013, cause: 'target', reason: 'target process exited' } }, name)
+  }
+  await allGone(rig)
+})
+
+t.test('a client whose join was taken is told 1000, also inside the handler of its join', async t => {
+  const rig = await start(t)
+  const bodies: Record<string, (self: Process) => unknown> = {
+    'its handler stops': (self) => self.serve({ 'ws.join': () => self.stop() }),
+    'its handler waits, then stops': (self) => self.serve({ 'ws.join': async () => { await new Promise(setImmediate); self.stop() } }),
+    'a loop that is left': async (self) => { for await (const { topic } of self.inbox) if (topic === 'ws.join') break },
+    'one receive': async (self) => { await self.receive({ topic: 'ws.join' }) }
+  }
+  for (const [name, body] of Object.entries(bodies)) {
+    const peer = await connectTo(t, rig, { target_pid: rig.processes.spawn(body) })
+    t.strictSame(await peer.end(), saw(1000, 'target process exited'), name)
+  }
+  await allGone(rig)
+})
+
+t.test('after a transfer it is the new target that has to take the join', async t => {
+  const rig = await start(t)
+  const { peer, pid, target } = await joined(t, rig)
+  const next = rig.processes.spawn(async (self) => { await self.receive({ topic: 'never' }) })
+  rig.processes.send(pid, 'ws.control', { target_pid: next })
+  await target.until('ws.leave')
+  rig.processes.exit(next)
+  t.strictSame(await peer.end(), saw(1013, 'target process exited'))
+
+  const other = await joined(t, rig)
+  const busy = rig.processes.spawn(async (self) => { await self.receive({ topic: 'ws.join' }); await self.receive({ topic: 'ws.join' }); await self.receive({ topic: 'never' }) })
+  for (const to of [busy, other.target.pid, busy, other.target.pid, busy]) rig.processes.send(other.pid, 'ws.control', { target_pid: to })
+  await other.target.until('ws.leave', 3)
+  rig.processes.exit(busy)
+  t.strictSame(await other.peer.end(), saw(1013, 'target process exited'), 'it took two of three joins of this client')
 })
 
 t.test('a slow client is told so, behind what it was sent', async t => {
