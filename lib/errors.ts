@@ -22,7 +22,7 @@ export const errorCodes = {
   FST_PROCESS_CALL_FAILED: createError('FST_PROCESS_CALL_FAILED', 'Call %s failed: %s', 500),
   FST_PROCESS_REFUSED: createError('FST_PROCESS_REFUSED', "Process '%s' refused '%s': %s", 503),
   FST_PROCESS_NAME_TAKEN: createError('FST_PROCESS_NAME_TAKEN', "The name '%s' is registered already", 500),
-  FST_PROCESS_INVALID_NAME: createError('FST_PROCESS_INVALID_NAME', "Invalid name '%s': expected 1 to 128 characters of A-Z, a-z, 0-9, '_', '.', ':' and '-'", 500, TypeError),
+  FST_PROCESS_INVALID_NAME: createError('FST_PROCESS_INVALID_NAME', "Invalid name '%s': expected %s", 500, TypeError),
   FST_PROCESS_INVALID_TOPIC: createError('FST_PROCESS_INVALID_TOPIC', "Invalid topic '%s': expected 1 to 128 characters, not beginning with '@'", 500, TypeError),
   FST_PROCESS_INVALID_PID: createError('FST_PROCESS_INVALID_PID', "Invalid PID '%s': expected a PID or a registered name", 500, TypeError),
   FST_PROCESS_INVALID_DURATION: createError('FST_PROCESS_INVALID_DURATION', "Invalid duration '%s': %s", 500, TypeError),

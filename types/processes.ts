@@ -68,7 +68,10 @@ export interface Timer {
   cancel (): void
 }
 
-/** Registered names: `[A-Za-z0-9_.:-]{1,128}`, usable wherever a PID is. */
+/**
+ * Registered names, usable wherever a PID is: 1 to 256 bytes of UTF-8 without control characters,
+ * not beginning with `@` or `{`, and not of the shape of a PID (`<digits>@<node>.<incarnation>`).
+ */
 export interface Names {
   /**
    * Gives a living process or connection of this node a name. It may have several; they are free
@@ -85,7 +88,7 @@ export interface Names {
 export interface Groups {
   /**
    * @returns false when `pid` is not alive
-   * @throws `FST_PROCESS_INVALID_NAME` (the same characters as a name), `FST_PROCESS_INVALID_PID`
+   * @throws `FST_PROCESS_INVALID_NAME` (not 1 to 256 bytes of UTF-8 without control characters), `FST_PROCESS_INVALID_PID`
    */
   join (group: string, pid: string): boolean
   /** @returns false when it was no member */

@@ -1,7 +1,7 @@
 import { errorCodes, show } from '../errors.js'
 import { checkTopic } from '../process/message.js'
 import { notHere } from './not-here.js'
-import { checkName } from '../process/names.js'
+import { checkGroupName } from '../process/names.js'
 import { isPid } from '../process/pid.js'
 import { types } from './frames.js'
 import { batchTypes, decodeFrames, encodeFrame, encodeSource } from './codec.js'
@@ -61,7 +61,7 @@ export class Groups implements ClusterGroups {
   }
 
   async join (group: string, pid: Pid): Promise<void> {
-    checkName(group)
+    checkGroupName(group)
     if (!this.#host.isHere(pid)) throw notHere(pid)
     this.#checkOpen()
     const record = this.#use(group)
@@ -89,7 +89,7 @@ export class Groups implements ClusterGroups {
   }
 
   async leave (group: string, pid: Pid): Promise<boolean> {
-    checkName(group)
+    checkGroupName(group)
     const record = this.#groups.get(group)
     return record !== undefined && this.#leave(record, pid)
   }
@@ -112,7 +112,7 @@ export class Groups implements ClusterGroups {
   // Broadcasts
 
   broadcast (group: string, topic: string, payload?: unknown, { except, from }: { except?: Pid, from?: Pid } = {}): boolean {
-    checkName(group)
+    checkGroupName(group)
     checkTopic(topic)
     if (from !== undefined && !this.#host.isHere(from)) throw new errorCodes.FST_PROCESS_INVALID_PID(show(from))
     if (except !== undefined && !isPid(except)) throw new errorCodes.FST_PROCESS_INVALID_PID(show(except))
@@ -173,7 +173,7 @@ export class Groups implements ClusterGroups {
   // Members everywhere
 
   async members (group: string): Promise<ClusterMembers> {
-    checkName(group)
+    checkGroupName(group)
     const peers = this.#host.peersUp()
     const answers = await Promise.all(peers.map((peer) => this.#questions.ask(group, peer)))
     const members = [...this.#groups.get(group)?.members.keys() ?? []]
@@ -198,7 +198,7 @@ export class Groups implements ClusterGroups {
   // Watching
 
   async watch (group: string, listener: GroupListener): Promise<ClusterMembers> {
-    checkName(group)
+    checkGroupName(group)
     this.#checkOpen()
     const record = this.#use(group)
     if (!record.listeners.has(listener)) record.listeners.set(listener, false)

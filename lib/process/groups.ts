@@ -1,5 +1,5 @@
 import { MultiMap } from './multimap.js'
-import { checkName } from './names.js'
+import { checkGroupName } from './names.js'
 import type { Pid } from '../../types/pid.js'
 
 /** Tells one watcher of a change. */
@@ -37,7 +37,7 @@ export class GroupTable {
   }
 
   members (group: string): Iterable<Pid> {
-    checkName(group)
+    checkGroupName(group)
     return this.#members.get(group)
   }
 

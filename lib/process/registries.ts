@@ -1,6 +1,6 @@
 import { errorCodes, show } from '../errors.js'
 import { Actor } from './actor.js'
-import { checkName } from './names.js'
+import { checkGroupName, checkName } from './names.js'
 import { checkTopic } from './message.js'
 import type { Batch } from './entity.js'
 import type { Runtime } from './runtime.js'
@@ -24,14 +24,14 @@ export function namesFacade (runtime: Runtime): Names {
 export function groupsFacade (runtime: Runtime, sender: Actor | undefined): Groups {
   return {
     join (group, pid) {
-      checkName(group)
+      checkGroupName(group)
       const entity = runtime.find(runtime.addressed(pid))
       if (entity === undefined) return false
       runtime.groupTable.join(group, entity.pid)
       return true
     },
     leave (group, pid) {
-      checkName(group)
+      checkGroupName(group)
       return runtime.groupTable.leave(group, runtime.addressed(pid))
     },
     members: (group) => [...runtime.groupTable.members(group)],
@@ -48,14 +48,14 @@ export function groupsFacade (runtime: Runtime, sender: Actor | undefined): Grou
       return accepted
     },
     watch (group, pid) {
-      checkName(group)
+      checkGroupName(group)
       const entity = runtime.find(runtime.addressed(pid))
       if (entity === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(pid))
       if (entity instanceof Actor) entity.dropGroupNews(group)
       return runtime.groupTable.watch(group, entity.pid)
     },
     unwatch (group, pid) {
-      checkName(group)
+      checkGroupName(group)
       const watcher = runtime.addressed(pid)
       runtime.groupTable.unwatch(group, watcher)
       const entity = runtime.find(watcher)

@@ -4,6 +4,8 @@ import { TypeCompiler } from '@sinclair/typebox/compiler'
 import type { TypeCheck } from '@sinclair/typebox/compiler'
 import { show, toError } from '../errors.js'
 import { toMilliseconds } from '../process/duration.js'
+import { isName } from '../process/names.js'
+import { isPid } from '../process/pid.js'
 import type { Metadata } from '../../types/messages.js'
 
 /** The topic of a client's messages where `message_topic` is not given. */
@@ -15,7 +17,6 @@ export const noMetadata: Metadata = Object.freeze({})
 const shortestHeartbeat = 100
 const longestHeartbeat = 24 * 60 * 60 * 1000
 const deepestMetadata = 8
-const pidOrName = /^[\w.:@-]+$/
 
 const longestTarget = 256
 /** As JSON, in bytes: one character is at most six of them. */
@@ -150,8 +151,7 @@ function fromText (text: string, limits: ConfigLimits): unknown {
   limitBytes(text, limits.maxConfigSize, 'value')
   const trimmed = text.trim()
   if (!trimmed.startsWith('{')) {
-    // Taken for a name, JSON of another kind would look like a target that is not alive.
-    if (!pidOrName.test(trimmed)) throw new Problem(`value: expected a JSON object, a PID or a registered name, got '${show(trimmed)}'`)
+    if (!isPid(trimmed) && !isName(trimmed)) throw new Problem(`value: expected a JSON object, a PID or a registered name, got '${show(trimmed)}'`)
     return { target_pid: trimmed }
   }
   try {

@@ -66,9 +66,9 @@ t.test('what is no name, or no living process of this node, is refused', async (
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const { names } = a.cluster
-  await t.rejects(names.register('no name', a.here.spawn()), { code: 'FST_PROCESS_INVALID_NAME' })
+  await t.rejects(names.register('@no/name', a.here.spawn()), { code: 'FST_PROCESS_INVALID_NAME' })
   await t.rejects(names.lookup(''), { code: 'FST_PROCESS_INVALID_NAME' })
-  await t.rejects(names.unregister('/'), { code: 'FST_PROCESS_INVALID_NAME' })
+  await t.rejects(names.unregister('1@node.x'), { code: 'FST_PROCESS_INVALID_NAME' })
   for (const pid of ['x', 5]) await t.rejects(names.register('leader', pid as Pid), { code: 'FST_PROCESS_INVALID_PID' })
   for (const pid of [b.here.spawn(), `99${a.here.suffix}`]) await t.rejects(names.register('leader', pid as Pid), { code: 'FST_PROCESS_NOT_ALIVE' })
   const pid = a.here.spawn()

@@ -76,5 +76,5 @@ t.test('nothing remains of a PID that ended, as a member or a watcher', async (t
 })
 
 t.test('group names are checked', async (t) => {
-  t.throws(() => build().groups.members('no group'), { code: 'FST_PROCESS_INVALID_NAME' })
+  t.throws(() => build().groups.members('no\ngroup'), { code: 'FST_PROCESS_INVALID_NAME' })
 })

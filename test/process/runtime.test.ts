@@ -19,8 +19,8 @@ t.test('nothing starts when spawn throws', async (t) => {
   const pid = processes.spawn(wait, { name: 'taken' })
   const before = held(runtime)
   const cases: Array<[SpawnOptions<[]>, string]> = [
-    [{ name: 'taken' }, 'FST_PROCESS_NAME_TAKEN'], [{ name: 'no name' }, 'FST_PROCESS_INVALID_NAME'], [{ name: null as never }, 'FST_PROCESS_INVALID_NAME'],
-    [{ name: 'free', link: 'no pid' as Pid }, 'FST_PROCESS_INVALID_PID'], [{ name: 'free', link: 5 as never }, 'FST_PROCESS_INVALID_PID'],
+    [{ name: 'taken' }, 'FST_PROCESS_NAME_TAKEN'], [{ name: 'no\nname' }, 'FST_PROCESS_INVALID_NAME'], [{ name: null as never }, 'FST_PROCESS_INVALID_NAME'],
+    [{ name: 'free', link: '@no pid' as Pid }, 'FST_PROCESS_INVALID_PID'], [{ name: 'free', link: 5 as never }, 'FST_PROCESS_INVALID_PID'],
     [{ name: 'free', link: pid, monitor: null as never }, 'FST_PROCESS_INVALID_PID'], [{ name: 'free', link: pid, monitor: '7@local.abc' as Pid }, 'FST_PROCESS_NOT_ALIVE'],
     [{ name: 'free', mailboxLimit: 0 }, 'FST_PROCESS_INVALID_SPEC']
   ]
@@ -72,7 +72,7 @@ t.test('exited resolves once with how a process ended, and at once for the dead'
   t.strictSame(await processes.exited(pid), { pid, reason: 'noproc' })
   t.strictSame(await processes.exited('nobody'), { pid: 'nobody', reason: 'noproc' })
   t.match(await processes.exited('1@elsewhere.abc', null as never), { reason: 'noconnection' })
-  for (const wrong of ['no name', '', '1@']) await t.rejects(processes.exited(wrong), { code: 'FST_PROCESS_INVALID_PID' })
+  for (const wrong of ['no\nname', '', '@1']) await t.rejects(processes.exited(wrong), { code: 'FST_PROCESS_INVALID_PID' })
   t.equal(runtime.relations.size, 0)
 })
 

@@ -66,6 +66,7 @@ t.test('the value is an object, its JSON, a bare PID or a bare name', async (t) 
     [Object.freeze(full), resolved],
     [new Proxy(full, {}), resolved],
     [{ target_pid: pid, message_topic: undefined, heartbeat_interval: undefined, metadata: undefined }, defaults],
+    ...['auth0|5f7c', 'ada@example.com', 'José', 'a b', '[1]', '日'.repeat(85)].map((target): [unknown, object] => [target, { ...defaults, target }]),
     [{ target_pid: 'x'.repeat(256) }, { ...defaults, target: 'x'.repeat(256) }],
     ['{"target_pid":"old","target_pid":"new"}', { ...defaults, target: 'new' }]
   ]
@@ -94,10 +95,10 @@ t.test('anything else is refused, and the problem says why', async (t) => {
     [new String(pid), /got \[object\]$/],
     ['', /^value: expected a JSON object, a PID or a registered name, got ''$/],
     ['   ', /got ''$/],
-    ['not a name', /got 'not a name'$/],
-    ['[]', /got '\[\]'$/],
-    [JSON.stringify(pid), /expected a JSON object, a PID or a registered name/],
-    ['x'.repeat(257), /^target_pid: expected a PID or a registered name of 1 to 256 characters, got x+…$/],
+    ['no\nname', /got 'no name'$/],
+    ['@room/1', /got '@room\/1'$/],
+    ['0@local.abc', /got '0@local\.abc'$/],
+    ['x'.repeat(257), /^value: expected a JSON object, a PID or a registered name, got 'x+…'$/],
     ['{', /^value: .*JSON/],
     ['{"target_pid":"a"} x', /^value: .*JSON/],
     ["{target_pid:'a'}", /^value: .*JSON/],

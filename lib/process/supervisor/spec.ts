@@ -54,7 +54,7 @@ export function planSupervisor (spec: SupervisorSpec): SupervisorPlan {
 export function planChild (spec: ChildSpec): Child {
   checkFields('child', spec, childFields)
   const { id, start, args = [], name, restart = 'permanent', shutdown = '5s', mailboxLimit, trapLinks } = spec
-  check(typeof id === 'string' && id.length > 0 && id.length <= 128, 'id', 'a string of 1 to 128 characters', id)
+  check(typeof id === 'string' && id.length > 0 && id.length <= 256, 'id', 'a string of 1 to 256 characters', id)
   check(typeof start === 'function' || (typeof start === 'object' && start !== null), 'start', 'a function or a supervisor specification', start)
   check(Array.isArray(args), 'args', 'an array', args)
   if (name !== undefined) checkName(name)

@@ -20,6 +20,19 @@ export function shared (sentence: Sentence): void {
     await two.exit()
   })
 
+  sentence('names and groups may be called by ids that people have', async (t, { a, b, c }) => {
+    for (const id of ['auth0|5f7c', 'ada+1@mail.example.com', 'José', 'user 1/*.>', '日'.repeat(85), 'x'.repeat(256)]) {
+      const process = await b.spawn()
+      await b.ask('names', 'register', id, process.pid)
+      t.match(await c.ask('names', 'lookup', id), { pid: process.pid }, id)
+      await b.ask('groups', 'join', id, process.pid)
+      t.strictSame((await a.cluster!.groups.members(id)).members, [process.pid])
+      t.ok(a.cluster!.groups.broadcast(id, 'hello'))
+      await process.until(1)
+      await process.exit()
+    }
+  })
+
   sentence('a broadcast reaches each member on every node once, except one', async (t, { a, b, c }) => {
     const { groups } = a.cluster!
     const here = probe(a)

@@ -23,12 +23,12 @@ t.test('a wrong supervisor is refused, with the field named', async (t) => {
     [{ backoff: { initial: 1, max: 1, steps: 3 } }, /'steps'/]
   ]
   for (const [spec, message] of wrong) t.throws(() => planSupervisor(spec as SupervisorSpec), { code: 'FST_PROCESS_INVALID_SPEC', message })
-  t.throws(() => planSupervisor({ name: 'no name' }), { code: 'FST_PROCESS_INVALID_NAME' })
+  t.throws(() => planSupervisor({ name: '@no name' }), { code: 'FST_PROCESS_INVALID_NAME' })
 })
 
 t.test('a wrong child is refused, with the field named', async (t) => {
   const wrong: Array<[object, RegExp]> = [
-    [{ id: undefined }, /'id'/], [{ id: '' }, /'id'/], [{ id: 5 }, /'id'/], [{ id: 'x'.repeat(129) }, /'id'/],
+    [{ id: undefined }, /'id'/], [{ id: '' }, /'id'/], [{ id: 5 }, /'id'/], [{ id: 'x'.repeat(257) }, /'id'/],
     [{ start: undefined }, /'start'/], [{ start: null }, /'start'/], [{ start: 'body' }, /'start'/], [{ start: { strategy: 'none' } }, /'strategy'/], [{ start: {}, args: [1] }, /'args'/], [{ start: {}, mailboxLimit: 5 }, /'mailboxLimit'/], [{ start: {}, trapLinks: true }, /'trapLinks'/],
     [{ args: 'x' }, /'args'/], [{ restart: 'never' }, /'restart'/], [{ shutdown: -1 }, /'shutdown'/], [{ mailboxLimit: 0 }, /'mailboxLimit'/], [{ trapLinks: 1 }, /'trapLinks'/], [{ backoff: {} }, /'backoff'/]
   ]
