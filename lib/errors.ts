@@ -40,6 +40,7 @@ export const errorCodes = {
   FST_CLUSTER_CLIENT_MISSING: createError('FST_CLUSTER_CLIENT_MISSING', "The engine '%s' needs the package '%s', which is not installed", 500),
   FST_CLUSTER_NOT_READY: createError('FST_CLUSTER_NOT_READY', 'The process system has not joined its cluster yet: await ready() first', 503),
   FST_CLUSTER_UNAVAILABLE: createError('FST_CLUSTER_UNAVAILABLE', 'The cluster is unavailable: %s', 503),
+  FST_CLUSTER_INVALID_PAYLOAD: createError('FST_CLUSTER_INVALID_PAYLOAD', "A value cannot be sent to another node: %s at '%s'", 500, TypeError),
   FST_CLUSTER_UNSUPPORTED: createError('FST_CLUSTER_UNSUPPORTED', "The engine '%s' lacks what a cluster needs: %s", 500),
   FST_CLUSTER_ACCESS_DENIED: createError('FST_CLUSTER_ACCESS_DENIED', "The engine '%s' denied access: %s", 500)
 }

@@ -146,7 +146,7 @@ export interface ClusterGroups {
   /**
    * Sends to each member on every node, at most once.
    * @param options `except`: a member that is left out; `from`: the sender, a process of this node
-   * @returns false when only the members of this node could be reached, or the payload is no plain data
+   * @returns false when only the members of this node could be reached, or the payload cannot cross
    * @throws `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_TOPIC`, `FST_PROCESS_INVALID_PID`
    */
   broadcast (group: string, topic: string, payload?: unknown, options?: { except?: Pid, from?: Pid }): boolean

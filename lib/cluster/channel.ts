@@ -130,7 +130,9 @@ export class Channel {
     switch (type) {
       case batchTypes.frames: {
         const frames = decodeFrames(bytes, header.end)
-        return (frames !== undefined && this.#inbox.receive(frames)) || this.#garbage()
+        if (frames === undefined) return this.#garbage()
+        this.#inbox.receive(frames)
+        return true
       }
       case batchTypes.nack:
         this.#outbox.goBack()

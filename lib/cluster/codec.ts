@@ -1,5 +1,5 @@
 /** A batch is what one engine message carries; this byte comes first. */
-export const version = 1
+export const version = 2
 
 /** What a batch is. */
 export const batchTypes = { frames: 1, heartbeat: 2, broadcast: 3, reset: 4, nack: 5, ping: 6 } as const

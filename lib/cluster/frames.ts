@@ -1,8 +1,9 @@
-import { decodePayload, encodePayload, errorFromData, errorToData } from './payload.js'
 import { recordUnreadJoins } from '../process/unread-joins.js'
-import { skippable } from './codec.js'
+import { decodePayload, encodePayload, errorFromData, errorToData, whyUnsendable } from './payload.js'
+import { Unsendable } from './unsendable.js'
 import type { Frame } from './codec.js'
 import type { Encoded } from './payload.js'
+import type { Hub } from './peer.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
@@ -47,25 +48,43 @@ export const types = {
   except: 71,
   joined: 72,
   left: 73,
-  /** This node is closing: connections are bound to its processes no more. An older node may skip it. */
-  closing: skippable | 1
+  /** This node is closing: connections are bound to its processes no more. */
+  closing: 80
 } as const
 
 /** Bytes that an exit may carry beside its reason: half of the longest frame, so that the end itself is always taken. */
 const longestRest = 16 * 1024 * 1024
 
+/** Exits whose value was refused: each is logged once, however many watch it. */
+const refused = new WeakMap<Exit, Error>()
+
 /**
- * An exit as fields of a frame. What cannot travel stays behind: a value that is no plain data, too deep or too long,
- * and an error that is too long.
+ * An exit as fields of a frame. A value that cannot cross, or is too long, stays behind. It is logged, and the exit says
+ * so with `FST_CLUSTER_INVALID_PAYLOAD` as its error, unless it has another one. An error that is too long stays behind.
  *
  * @param tookJoin false if a target ended before it took the `ws.join` of the connection that is told
  */
-export function exitFields ({ reason, error, value }: Exit, tookJoin = true): Pick<Frame, 'text' | 'kind' | 'body'> {
+export function exitFields (exit: Exit, hub: Pick<Hub, 'unsendable'>, tookJoin = true): Pick<Frame, 'text' | 'kind' | 'body'> {
+  const { reason, error, value } = exit
   const always = tookJoin ? undefined : { tookJoin }
-  const known = error ? { ...always, error: errorToData(error) } : always
-  const rest = (value === undefined ? undefined : fitting({ ...known, value })) ??
-    fitting(known) ?? encodePayload(always)!
-  return { text: reason, ...rest }
+  let known = error ? { ...always, error: errorToData(error) } : always
+  if (value !== undefined) {
+    const whole = fitting({ ...known, value })
+    if (whole !== undefined) return { text: reason, ...whole }
+    const refusal = refusalOf(exit, hub)
+    if (error === undefined) known = { ...always, error: errorToData(refusal) }
+  }
+  return { text: reason, ...fitting(known) ?? encodePayload(always)! }
+}
+
+function refusalOf (exit: Exit, hub: Pick<Hub, 'unsendable'>): Error {
+  let error = refused.get(exit)
+  if (error !== undefined) return error
+  const { pid, value } = exit
+  const problem = encodePayload({ value }) === undefined ? whyUnsendable({ value }) : new Unsendable(`more than ${longestRest} bytes`).within('.value')
+  error = hub.unsendable(problem, { pid, what: 'exit' })
+  refused.set(exit, error)
+  return error
 }
 
 function fitting (rest: unknown): Encoded | undefined {

@@ -58,9 +58,9 @@ export class GroupQuestions {
     }
     if (type !== types.members) return undefined
     const payload = decodePayload(kind, body as Buffer)?.payload
-    if (!Array.isArray(payload) || !payload.every((serial) => Number.isSafeInteger(serial))) return false
-    this.#asked.get(peer)?.get(ref)?.(payload.map((serial: number) => peer.pid(serial)))
-    return true
+    const isList = Array.isArray(payload) && payload.every((serial) => Number.isSafeInteger(serial))
+    this.#asked.get(peer)?.get(ref)?.(isList ? payload.map((serial: number) => peer.pid(serial)) : undefined)
+    return isList
   }
 
   /** The node cannot be asked any more. */

@@ -7,7 +7,7 @@ import { types } from './frames.js'
 import { batchTypes, decodeFrames, encodeFrame, encodeSource } from './codec.js'
 import { Group, topicOf } from './group.js'
 import { GroupQuestions } from './group-questions.js'
-import { decodePayload, encodePayload } from './payload.js'
+import { decodePayload, encodePayload, whyUnsendable } from './payload.js'
 import { serialOf } from './peer.js'
 import type { Clock } from './clock.js'
 import type { Frame, FrameFields } from './codec.js'
@@ -117,7 +117,10 @@ export class Groups implements ClusterGroups {
     if (from !== undefined && !this.#host.isHere(from)) throw new errorCodes.FST_PROCESS_INVALID_PID(show(from))
     if (except !== undefined && !isPid(except)) throw new errorCodes.FST_PROCESS_INVALID_PID(show(except))
     const encoded = encodePayload(payload)
-    if (encoded === undefined) return false
+    if (encoded === undefined) {
+      this.#host.hub.unsendable(whyUnsendable(payload), { topic, group })
+      return false
+    }
     const frames: FrameFields[] = [{ type: types.broadcast, from: serialOf(from), text: topic, ...encoded }]
     if (except !== undefined) frames.unshift({ type: types.except, text: except })
     const record = this.#groups.get(group)

@@ -42,8 +42,8 @@ export class Inbox {
     return this.#expected - 1
   }
 
-  /** @returns false when there is garbage among them */
-  receive (frames: readonly Frame[]): boolean {
+  /** A frame that is garbage costs itself alone: it is counted. */
+  receive (frames: readonly Frame[]): void {
     const life = this.#life
     for (const frame of frames) {
       if (frame.seq > this.#expected) {
@@ -55,12 +55,11 @@ export class Inbox {
       if (frame.seq < this.#expected) continue
       this.#expected++
       this.#host.counters.framesIn++
-      if (!this.#apply(frame)) return false
+      if (!this.#apply(frame)) this.#host.counters.garbage++
       // What it did may have torn the channel down.
-      if (this.#life !== life) return true
+      if (this.#life !== life) return
     }
     this.#acknowledge()
-    return true
   }
 
   #apply (frame: Frame): boolean {

@@ -19,6 +19,7 @@ import type { ClusterNodeOptions } from './node-options.js'
 import type { Hub, Peer } from './peer.js'
 import type { NodeListener } from './peers.js'
 import type { Timing } from './timing.js'
+import type { Unsendable } from './unsendable.js'
 import type { Elsewhere, Here } from '../process/elsewhere.js'
 import type { ClusterGroups, ClusterHealth, ClusterNames, ClusterNodeInfo, ClusterStats, Transport } from '../../types/cluster.js'
 import type { Exit } from '../../types/messages.js'
@@ -291,6 +292,11 @@ export class ClusterNode implements Hub {
 
   nextRef (): number {
     return ++this.#refs
+  }
+
+  unsendable ({ type, path }: Unsendable, about: Readonly<Record<string, unknown>>): Error {
+    this.#options.logger.warn({ ...about, type, path }, 'cluster: a value cannot be sent to another node')
+    return new errorCodes.FST_CLUSTER_INVALID_PAYLOAD(type, path)
   }
 
   guard (task: () => void): void {

@@ -1,6 +1,7 @@
 import { Channel } from './channel.js'
 import type { ChannelHost } from './channel.js'
 import type { FrameFields } from './codec.js'
+import type { Unsendable } from './unsendable.js'
 import type { Here } from '../process/elsewhere.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
@@ -44,6 +45,8 @@ export interface Hub {
   /** A PID of this node. */
   pid (serial: number): Pid
   nextRef (): number
+  /** Logs why a value does not cross. @param about what it was, and whose @returns the error for who waits for it */
+  unsendable (problem: Unsendable, about: Readonly<Record<string, unknown>>): Error
   /** Runs what belongs to others: its failure is logged, and stops nothing here. */
   guard (task: () => void): void
 }

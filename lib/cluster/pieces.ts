@@ -24,7 +24,10 @@ export class Pieces {
   /** @returns the frame when it is whole; undefined: there is more to come; false: garbage */
   add ({ ref: rest, body }: Frame): Frame | undefined | false {
     this.#bytes += body.length
-    if (this.#bytes + rest > longestFrame) return false
+    if (this.#bytes + rest > longestFrame) {
+      this.clear()
+      return false
+    }
     // The batch it came in is not kept alive.
     this.#pieces.push(Buffer.from(body))
     if (rest > 0) return undefined

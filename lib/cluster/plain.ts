@@ -1,81 +1,57 @@
-/** Levels of arrays and maps that are taken: deeper ones are an attack on the stack. */
-const deepest = 64
-const undefinedType = 0
-const timestampType = 0xff
-
 /**
- * Whether bytes are one MessagePack value of plain data: complete, nothing behind it, not too deep, and of the
- * extensions only undefined and the timestamp. The decoder knows others that make it allocate what a length
- * announces, or build objects of a class: they never get there.
+ * Structured payloads between nodes: MessagePack, with {@link extra} values behind the one token that MessagePack never
+ * uses. What is written is read again as the same value, or is not written at all.
  * @see https://github.com/msgpack/msgpack/blob/master/spec.md
  */
-export function isPlain (bytes: Uint8Array): boolean {
-  const scan = new Scan(bytes)
-  return scan.value(deepest) && scan.done
-}
 
-class Scan {
-  readonly #bytes: Uint8Array
-  #at = 0
+/** Levels of arrays, objects, maps and sets: deeper ones are an attack on the stack. */
+export const deepest = 64
 
-  constructor (bytes: Uint8Array) {
-    this.#bytes = bytes
-  }
+/** Bytes of the longest value: a frame is not longer, so more than this is not worth writing. */
+export const longestValue = 32 * 1024 * 1024
 
-  get done (): boolean {
-    return this.#at === this.#bytes.length
-  }
+/** Tokens of MessagePack, as far as they are used. Numbers are the protocol. */
+export const tokens = {
+  /** The lowest of sixteen or 32: the count, length or value is in the token. */
+  fixMap: 0x80,
+  fixArray: 0x90,
+  fixText: 0xa0,
+  negative: 0xe0,
+  null: 0xc0,
+  /** The kind of an extra value follows. */
+  extra: 0xc1,
+  false: 0xc2,
+  true: 0xc3,
+  bytes32: 0xc6,
+  float64: 0xcb,
+  uint16: 0xcd,
+  int32: 0xd2,
+  int64: 0xd3,
+  text16: 0xda,
+  text32: 0xdb,
+  array32: 0xdd,
+  map32: 0xdf
+} as const
 
-  value (depth: number): boolean {
-    if (depth === 0 || this.#at >= this.#bytes.length) return false
-    const token = this.#bytes[this.#at++]
-    if (token < 0x80 || token >= 0xe0) return true
-    if (token < 0x90) return this.#values((token & 0x0f) * 2, depth)
-    if (token < 0xa0) return this.#values(token & 0x0f, depth)
-    if (token < 0xc0) return this.#skip(token & 0x1f)
-    switch (token) {
-      case 0xc0: case 0xc2: case 0xc3: return true
-      case 0xc4: case 0xd9: return this.#skip(this.#length(1))
-      case 0xc5: case 0xda: return this.#skip(this.#length(2))
-      case 0xc6: case 0xdb: return this.#skip(this.#length(4))
-      case 0xc7: return this.#extension(this.#length(1))
-      case 0xcc: case 0xd0: return this.#skip(1)
-      case 0xcd: case 0xd1: return this.#skip(2)
-      case 0xca: case 0xce: case 0xd2: return this.#skip(4)
-      case 0xcb: case 0xcf: case 0xd3: return this.#skip(8)
-      case 0xd4: return this.#extension(1)
-      case 0xd6: return this.#extension(4)
-      case 0xd7: return this.#extension(8)
-      case 0xdc: return this.#values(this.#length(2), depth)
-      case 0xdd: return this.#values(this.#length(4), depth)
-      case 0xde: return this.#values(this.#length(2) * 2, depth)
-      case 0xdf: return this.#values(this.#length(4) * 2, depth)
-      default: return false
-    }
-  }
+/** What MessagePack has no word for. Numbers are the protocol. */
+export const extra = {
+  undefined: 0,
+  /** Eight bytes: milliseconds as a float, NaN for an invalid date. */
+  date: 1,
+  /** Text in hexadecimal digits. */
+  bigint: 2,
+  /** A string with lone surrogates: UTF-16 in bytes. */
+  utf16: 3,
+  /** The number of its class in {@link views}, and its bytes. */
+  view: 4,
+  map: 5,
+  set: 6,
+  /** An object without a prototype. */
+  bare: 7
+} as const
 
-  /** As long as each value takes a byte at least, a false count ends with the bytes. */
-  #values (count: number, depth: number): boolean {
-    for (let i = 0; i < count; i++) if (!this.value(depth - 1)) return false
-    return true
-  }
-
-  #extension (length: number): boolean {
-    const type = this.#bytes[this.#at++]
-    if (type === undefinedType) return length === 1 && this.#skip(1)
-    return type === timestampType && (length === 4 || length === 8 || length === 12) && this.#skip(length)
-  }
-
-  /** A number that goes past the end is larger than any rest. */
-  #length (size: number): number {
-    if (this.#at + size > this.#bytes.length) return Infinity
-    let length = 0
-    for (let i = 0; i < size; i++) length = length * 256 + this.#bytes[this.#at++]
-    return length
-  }
-
-  #skip (length: number): boolean {
-    this.#at += length
-    return this.#at <= this.#bytes.length
-  }
-}
+/** Classes of bytes beside Buffer. Their places are the protocol. Bytes are little-endian, as on all platforms of Node. */
+export const views = [
+  Uint8Array, Uint8ClampedArray, Int8Array, Uint16Array, Int16Array, Uint32Array, Int32Array, Float32Array, Float64Array,
+  BigUint64Array, BigInt64Array, DataView, ArrayBuffer
+] as const

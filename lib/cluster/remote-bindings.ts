@@ -168,7 +168,7 @@ export class RemoteBindings {
     entry(this.#servedBindings, peer).set(ref, binding)
     this.#served.add(peer, ref, target, (exit) => {
       drop(this.#servedBindings, peer, ref)
-      peer.push({ type: types.down, ref, ...exitFields(exit, binding.wasJoined(exit)) })
+      peer.push({ type: types.down, ref, ...exitFields(exit, this.#hub, binding.wasJoined(exit)) })
     })
     return true
   }
@@ -195,24 +195,25 @@ export class RemoteBindings {
     // The target has ended meanwhile.
     if (binding === undefined) return true
     const decoded = decodePayload(kind, body as Buffer)
-    if (decoded === undefined) return false
     if (type === types.metadata) {
-      binding.metadata = freeze(decoded.payload)
-      return true
+      // Rather none than those from before: they may say who the client was.
+      binding.metadata = freeze(decoded === undefined ? {} : decoded.payload)
+      return decoded !== undefined
     }
-    const content = type === types.clientMessage ? messageOf(kind, decoded.payload) : contentOf(decoded.payload)
+    const payload = decoded?.payload
+    const content = type === types.clientMessage ? messageOf(kind, payload) : contentOf(payload)
     if (content === undefined) return false
     const client = peer.pid(from)
     // Whatever the content says, it is the client's own.
-    const payload = { ...content, client_pid: client, metadata: binding.metadata }
+    const message = { ...content, client_pid: client, metadata: binding.metadata }
     const { here } = this.#hub
     if (type === types.clientEvent) {
       // A process that is stopping refuses the join.
       const isJoin = topic === 'ws.join' && here.bindProblem(binding.target) === undefined
       binding.client = isJoin ? client : undefined
     }
-    if (type === types.clientNews) here.deliver(binding.target, topic, payload, client)
-    else if (here.accept(binding.target, topic, payload, client, type === types.clientMessage ? body.length : 0) && binding.congested()) {
+    if (type === types.clientNews) here.deliver(binding.target, topic, message, client)
+    else if (here.accept(binding.target, topic, message, client, type === types.clientMessage ? body.length : 0) && binding.congested()) {
       here.wait(binding.target, binding)
     }
     return true

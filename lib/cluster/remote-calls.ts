@@ -1,6 +1,6 @@
 import { errorCodes } from '../errors.js'
 import { exitFields, exitOf, types } from './frames.js'
-import { decodePayload, encodePayload, errorFromData, errorToData } from './payload.js'
+import { decodePayload, encodePayload, errorFromData, errorToData, whyUnsendable } from './payload.js'
 import { serialOf } from './peer.js'
 import { drop, entry, Served } from './watches.js'
 import type { Frame } from './codec.js'
@@ -80,17 +80,20 @@ export class RemoteCalls {
   }
 
   #called (peer: Peer, { to, from, ref, text: topic, kind, body }: Frame): boolean {
-    const decoded = decodePayload(kind, body as Buffer)
-    if (decoded === undefined) return false
     const callee = this.#hub.pid(to)
+    const decoded = decodePayload(kind, body as Buffer)
+    if (decoded === undefined) {
+      peer.push({ type: types.reject, ref, ...encodePayload(errorToData(new errorCodes.FST_PROCESS_REFUSED(callee, topic, 'its payload cannot be read')))! })
+      return false
+    }
     let isThere = false
     this.#served.add(peer, ref, callee, (exit) => {
-      if (isThere) peer.push({ type: types.callEnded, ref, ...exitFields(exit) })
+      if (isThere) peer.push({ type: types.callEnded, ref, ...exitFields(exit, this.#hub) })
       // Nothing was delivered: the caller is told the same as by its own node.
       else peer.push({ type: types.reject, ref, text: '', ...encodePayload(errorToData(new errorCodes.FST_PROCESS_NOT_ALIVE(callee)))! })
     })
     isThere = true
-    const answer = new ServedCall(this.#served, peer, ref)
+    const answer = new ServedCall(this.#hub, this.#served, peer, ref, { topic, pid: callee })
     if (!this.#served.has(peer, ref)) return true
     const taken = this.#hub.here.deliver(callee, topic, decoded.payload, from === 0 ? undefined : peer.pid(from), answer)
     if (!taken) answer.reject(new errorCodes.FST_PROCESS_REFUSED(callee, topic, 'it is full or stopping'))
@@ -130,25 +133,34 @@ export class RemoteCalls {
 
 /** The way back to a caller elsewhere. Whatever comes after the first answer finds nothing left. */
 class ServedCall implements Answer {
+  readonly #hub: Hub
   readonly #served: Served
   readonly #peer: Peer
   readonly #ref: number
+  readonly #about: { readonly topic: string, readonly pid: Pid }
 
-  constructor (served: Served, peer: Peer, ref: number) {
+  constructor (hub: Hub, served: Served, peer: Peer, ref: number, about: { readonly topic: string, readonly pid: Pid }) {
+    this.#hub = hub
     this.#served = served
     this.#peer = peer
     this.#ref = ref
+    this.#about = about
   }
 
   reply (value: unknown): void {
-    const encoded = encodePayload(value)
-    if (encoded === undefined) this.fail(new TypeError('The answer is no plain data, and cannot be sent to another node'))
-    else this.#answer(types.reply, '', encoded)
+    this.#answerWith(types.reply, value)
   }
 
   fail (error: unknown): void {
     if (error instanceof Error) this.#answer(types.fail, 'error', encodePayload(errorToData(error))!)
-    else this.#answer(types.fail, '', encodePayload(error) ?? encodePayload('a refusal that is no plain data')!)
+    else this.#answerWith(types.fail, error)
+  }
+
+  #answerWith (type: number, value: unknown): void {
+    const encoded = encodePayload(value)
+    if (encoded !== undefined) this.#answer(type, '', encoded)
+    // Nobody waits for it any more: nothing is wrong with it.
+    else if (this.#served.has(this.#peer, this.#ref)) this.fail(this.#hub.unsendable(whyUnsendable(value), { ...this.#about, what: 'answer' }))
   }
 
   reject (error: unknown): void {

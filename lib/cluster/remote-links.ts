@@ -53,7 +53,7 @@ export class RemoteLinks {
     if (link === undefined || !link.active) return
     link.active = false
     this.#clean(peer!, link)
-    peer!.push({ type: types.linkDown, to: serialOf(there), from: serialOf(exit.pid), ...exitFields(exit) })
+    peer!.push({ type: types.linkDown, to: serialOf(there), from: serialOf(exit.pid), ...exitFields(exit, this.#hub) })
   }
 
   #find (peer: Peer, here: Pid, there: Pid): Link | undefined {
@@ -88,7 +88,7 @@ export class RemoteLinks {
     // It was sent before our unlink was seen there: that will undo it.
     if (link !== undefined && (link.active || link.unlinking !== 0)) return true
     if (this.#hub.here.linked(here, there)) this.#record(peer, here, there).active = true
-    else peer.push({ type: types.linkDown, to: from, from: to, ...exitFields({ pid: here, reason: 'noproc' }) })
+    else peer.push({ type: types.linkDown, to: from, from: to, ...exitFields({ pid: here, reason: 'noproc' }, this.#hub) })
     return true
   }
 
@@ -113,11 +113,10 @@ export class RemoteLinks {
 
   #down (peer: Peer, here: Pid, there: Pid, frame: Frame): boolean {
     const exit = exitOf(frame, there)
-    if (exit === undefined) return false
     const link = this.#find(peer, here, there)
-    if (link === undefined || !link.active || link.unlinking !== 0) return true
-    this.#end(peer, link, exit)
-    return true
+    // What cannot be read of an exit does not make it none.
+    if (link?.active === true && link.unlinking === 0) this.#end(peer, link, exit ?? { pid: there, reason: 'noconnection' })
+    return exit !== undefined
   }
 
   #end (peer: Peer, link: Link, exit: Exit): void {

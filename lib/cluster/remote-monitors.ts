@@ -43,7 +43,7 @@ export class RemoteMonitors {
     const { type, to, ref } = frame
     switch (type) {
       case types.monitor:
-        this.#served.add(peer, ref, this.#hub.pid(to), (exit) => { peer.push({ type: types.down, ref, ...exitFields(exit) }) })
+        this.#served.add(peer, ref, this.#hub.pid(to), (exit) => { peer.push({ type: types.down, ref, ...exitFields(exit, this.#hub) }) })
         return true
       case types.demonitor:
         this.#served.drop(peer, ref)

@@ -1,7 +1,7 @@
 import { errorCodes } from '../errors.js'
 import { skippable } from './codec.js'
 import { types } from './frames.js'
-import { decodePayload, encodePayload } from './payload.js'
+import { decodePayload, encodePayload, whyUnsendable } from './payload.js'
 import { serialOf } from './peer.js'
 import { RemoteBindings } from './remote-bindings.js'
 import { isCaller, RemoteCalls } from './remote-calls.js'
@@ -44,7 +44,8 @@ export class Router implements Elsewhere {
     if (peer === undefined) return false
     const encoded = encodePayload(payload)
     if (encoded === undefined) {
-      call?.reject(new errorCodes.FST_PROCESS_REFUSED(to, topic, 'its payload is no plain data, and cannot be sent to another node'))
+      const error = this.#hub.unsendable(whyUnsendable(payload), { topic, to })
+      call?.reject(new errorCodes.FST_PROCESS_REFUSED(to, topic, error.message))
       return false
     }
     if (call !== undefined) return this.#calls.call(peer, to, topic, encoded, from, call)

@@ -116,9 +116,16 @@ t.test('what is late or made up changes nothing', async (t) => {
   t.strictSame(torn, [])
 })
 
-t.test('garbage tears the channel down', async (t) => {
+t.test('a frame that is garbage costs itself alone', async (t) => {
+  const { hear, torn, applied } = setUp()
+  t.ok(hear(frames, 7, 0, 0, Buffer.concat([frame('a', 1), frame('garbage', 2), frame('b', 3)])))
+  t.strictSame(applied, ['a', 'garbage', 'b'])
+  t.strictSame(torn, [])
+})
+
+t.test('a batch that is garbage tears the channel down', async (t) => {
   for (const [type, ack, rest] of [
-    [frames, 0, Buffer.from('xx')], [frames, 0, frame('garbage', 1)], [frames, 1, Buffer.alloc(0)], [ping, 0, Buffer.from('xx')], [99, 0, Buffer.alloc(0)]
+    [frames, 0, Buffer.from('xx')], [frames, 1, Buffer.alloc(0)], [ping, 0, Buffer.from('xx')], [99, 0, Buffer.alloc(0)]
   ] as const) {
     const { mine, hear, torn } = setUp()
     t.notOk(hear(type, 7, mine, ack, rest))

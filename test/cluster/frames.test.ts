@@ -1,8 +1,9 @@
 import t from 'tap'
-import { frame } from './fixtures/pair.js'
+import { frame, TestHub } from './fixtures/pair.js'
 import { encodeFrame } from '../../lib/cluster/codec.js'
 import { exitFields, exitOf, types } from '../../lib/cluster/frames.js'
 import { payloadKinds } from '../../lib/cluster/payload.js'
+import { toError } from '../../lib/errors.js'
 import { longestFrame } from '../../lib/cluster/pieces.js'
 import { tookJoin } from '../../lib/process/unread-joins.js'
 import type { Exit } from '../../types/messages.js'
@@ -10,8 +11,11 @@ import type { Pid } from '../../types/pid.js'
 
 const pid = '1@a.1' as Pid
 
+let hub = new TestHub('a')
+t.beforeEach(() => { hub = new TestHub('a') })
+
 function cross (exit: Exit): Exit | undefined {
-  return exitOf(frame({ type: types.down, ...exitFields(exit) }), pid)
+  return exitOf(frame({ type: types.down, ...exitFields(exit, hub) }), pid)
 }
 
 t.test('no two kinds of frames have one number, and none is a number that may be skipped', async (t) => {
@@ -22,7 +26,7 @@ t.test('no two kinds of frames have one number, and none is a number that may be
 
 t.test('an exit crosses with its reason alone, its value, its error, or both', async (t) => {
   t.strictSame(cross({ pid, reason: 'normal' }), { pid, reason: 'normal' })
-  t.equal(exitFields({ pid, reason: 'normal' }).body?.length, 0, 'and costs no bytes when there is nothing more')
+  t.equal(exitFields({ pid, reason: 'normal' }, hub).body?.length, 0, 'and costs no bytes when there is nothing more')
   t.strictSame(cross({ pid, reason: 'normal', value: { rows: [1, 2] } }), { pid, reason: 'normal', value: { rows: [1, 2] } })
   t.strictSame(cross({ pid, reason: 'normal', value: null }), { pid, reason: 'normal', value: null })
   const failed = cross({ pid, reason: 'error', error: Object.assign(new RangeError('too far'), { code: 'E_FAR' }) })!
@@ -38,7 +42,7 @@ t.test('whether a target took the join of a connection crosses with each kind of
   ]
   for (const exit of exits) {
     for (const took of [true, false]) {
-      const crossed = exitOf(frame({ type: types.down, ...exitFields(exit, took) }), pid)!
+      const crossed = exitOf(frame({ type: types.down, ...exitFields(exit, hub, took) }), pid)!
       t.equal(tookJoin(crossed, pid), took)
       t.strictSame([crossed.reason, crossed.value], [exit.reason, exit.value])
       t.notOk('tookJoin' in crossed)
@@ -46,26 +50,38 @@ t.test('whether a target took the join of a connection crosses with each kind of
   }
 })
 
-t.test('a value that is no plain data stays behind, its error does not', async (t) => {
-  t.strictSame(cross({ pid, reason: 'normal', value: () => {} }), { pid, reason: 'normal' })
-  const exit = cross({ pid, reason: 'error', value: () => {}, error: new Error('why') })
-  t.match(exit, { reason: 'error', error: { message: 'why' } })
+t.test('a value that cannot cross stays behind: the exit says so, unless it has an error already', async (t) => {
+  const exit: Exit = { pid, reason: 'normal', value: { rows: [/x/] } }
+  for (let i = 0; i < 2; i++) t.match(cross(exit), { reason: 'normal', value: undefined, error: { code: 'FST_CLUSTER_INVALID_PAYLOAD', message: /RegExp at 'payload.value.rows\[0\]'/ } })
+  t.match(cross({ pid, reason: 'error', value: () => {}, error: new Error('why') }), { reason: 'error', error: { message: 'why', code: undefined } })
+  t.strictSame(hub.logged, [
+    { pid, what: 'exit', type: 'RegExp', path: 'payload.value.rows[0]' },
+    { pid, what: 'exit', type: 'a function', path: 'payload.value' }
+  ], 'once for each exit')
 })
 
-t.test('a value that is as deep as a payload may be stays behind, for an exit is around it; its error does not', async (t) => {
+t.test('a value that is as deep as a payload may be does not cross, because an exit is around it', async (t) => {
   let value: unknown = 1
-  for (let i = 0; i < 63; i++) value = [value]
-  t.strictSame(cross({ pid, reason: 'normal', value }), { pid, reason: 'normal' })
-  t.match(cross({ pid, reason: 'error', value, error: new Error('why') }), { reason: 'error', error: { message: 'why' } })
+  for (let i = 0; i < 64; i++) value = [value]
+  t.match(cross({ pid, reason: 'normal', value }), { reason: 'normal', error: { message: /more than 64 levels/ } })
+})
+
+t.test('an exit carries what was thrown, and what caused it', async (t) => {
+  const caused = cross({ pid, reason: 'error', error: new Error('outer', { cause: new RangeError('inner') }) })!
+  t.match(caused.error, { message: 'outer', cause: { message: 'inner' } })
+  t.ok(caused.error!.cause instanceof RangeError)
+  const thrown = cross({ pid, reason: 'error', error: toError({ status: 404 }) })!
+  t.strictSame(thrown.error!.cause, { status: 404 })
+  t.notOk('cause' in cross({ pid, reason: 'error', error: toError(() => {}) })!.error!)
 })
 
 t.test('what is longer than a frame can be stays behind, and the end is told', async (t) => {
   const mega = 1024 * 1024
-  const value = Buffer.alloc(40 * mega)
-  t.strictSame(cross({ pid, reason: 'normal', value }), { pid, reason: 'normal' })
+  const value = Buffer.alloc(20 * mega)
+  t.match(cross({ pid, reason: 'normal', value }), { reason: 'normal', value: undefined, error: { message: /more than 16777216 bytes at 'payload.value'/ } })
   t.match(cross({ pid, reason: 'error', value, error: new Error('why') }), { reason: 'error', error: { message: 'why' } })
   t.strictSame(cross({ pid, reason: 'error', error: new Error('x'.repeat(40 * mega)) }), { pid, reason: 'error' })
-  const longest = exitFields({ pid, reason: 'x', value: Buffer.alloc(16 * mega - 100) })
+  const longest = exitFields({ pid, reason: 'x', value: Buffer.alloc(16 * mega - 100) }, hub)
   t.ok(longest.body.length > 15 * mega)
   t.ok(encodeFrame({ type: types.down, ...longest }, 1).length <= longestFrame)
 })

@@ -36,8 +36,8 @@ function frames (...seqs: number[]): Frame[] {
 
 t.test('frames are handed on in order, each once, and confirmed together', async (t) => {
   const { inbox, applied, said, stats, machine, run } = setUp()
-  t.ok(inbox.receive(frames(1, 2)))
-  t.ok(inbox.receive(frames(2, 3)))
+  inbox.receive(frames(1, 2))
+  inbox.receive(frames(2, 3))
   t.strictSame(applied, [1, 2, 3])
   t.strictSame(said, [])
   await run(timings.default.ack)
@@ -84,25 +84,29 @@ t.test('a ping is answered by a confirmation, or by a complaint where something 
 })
 
 t.test('pieces are one frame when they are all there; what is none is garbage', async (t) => {
-  const { inbox, applied } = setUp()
+  const { inbox, applied, stats } = setUp()
   const pieces = [...cut({ type: 10, body: Buffer.alloc(500) }, 300)].map((fields, i) => decodeFrames(encodeFrame(fields, i + 1), 0)![0])
-  t.ok(inbox.receive(pieces.slice(0, 1)))
+  inbox.receive(pieces.slice(0, 1))
   t.strictSame(applied, [])
-  t.ok(inbox.receive(pieces.slice(1)))
+  inbox.receive(pieces.slice(1))
   t.equal(applied.length, 1)
   inbox.clear()
-  t.notOk(inbox.receive(decodeFrames(encodeFrame({ type: 1, body: Buffer.from('x') }, 1), 0)!))
+  inbox.receive(decodeFrames(encodeFrame({ type: 1, body: Buffer.from('x') }, 1), 0)!)
+  t.equal(stats.garbage, 1)
+  t.equal(applied.length, 1)
 })
 
-t.test('garbage stops the batch, and so does the end of the channel', async (t) => {
+t.test('a frame that is garbage is counted, and costs itself alone; the end of the channel stops the batch', async (t) => {
   const garbage = setUp(({ seq }) => seq !== 2)
-  t.notOk(garbage.inbox.receive(frames(1, 2, 3)))
-  t.strictSame(garbage.applied, [1, 2])
+  garbage.inbox.receive(frames(1, 2, 3))
+  t.strictSame(garbage.applied, [1, 2, 3])
+  t.equal(garbage.inbox.received, 3)
+  t.equal(garbage.stats.garbage, 1)
   const torn = setUp(({ seq }, inbox) => {
     if (seq === 2) inbox.clear()
     return true
   })
-  t.ok(torn.inbox.receive(frames(1, 2, 3)))
+  torn.inbox.receive(frames(1, 2, 3))
   t.strictSame(torn.applied, [1, 2])
   t.equal(torn.inbox.received, 0)
   t.equal(torn.machine.timers, 0)

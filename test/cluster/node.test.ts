@@ -18,7 +18,8 @@ t.test('nodes hear of each other, and a message crosses', async (t) => {
   t.ok(a.cluster.elsewhere.send(to, 'hello', { when: new Date(5), bytes: Buffer.from('x') }, from))
   await cluster.run(100)
   t.strictSame(b.mail, [{ to, topic: 'hello', payload: { when: new Date(5), bytes: Buffer.from('x') }, from }])
-  t.notOk(a.cluster.elsewhere.send(to, 'hello', () => {}, from), 'no plain data')
+  t.notOk(a.cluster.elsewhere.send(to, 'hello', { at: [/x/] }, from))
+  t.match(a.logged.filter(({ level }) => level === 'warn'), [{ text: /cannot be sent to another node/, data: { topic: 'hello', to, type: 'RegExp', path: 'payload.at[0]' } }])
   t.notOk(a.cluster.elsewhere.send('1@nobody.abc' as Pid, 'hello', {}, from), 'a node that was never heard of')
   t.match(a.cluster.stats(), { up: 1, garbage: 0, torn: 0, unacknowledged: 0 })
 })
@@ -84,7 +85,7 @@ t.test('calls: an answer, a refusal, an end, and a payload that cannot travel', 
   t.notOk(call(() => {}, 'reply'))
   await cluster.run(100)
   t.match(said, [
-    { code: 'FST_PROCESS_REFUSED' }, { echo: 1 }, { message: /no plain data/ }, { name: 'TypeError', message: 'no' }, 'no', { code: 'FST_PROCESS_REFUSED' }
+    { code: 'FST_PROCESS_REFUSED' }, { echo: 1 }, { code: 'FST_CLUSTER_INVALID_PAYLOAD' }, { name: 'TypeError', message: 'no' }, 'no', { code: 'FST_PROCESS_REFUSED' }
   ])
   said.length = 0
   call(1, 'end')

@@ -1,29 +1,35 @@
 import t from 'tap'
 import fc from 'fast-check'
 import { errorCodes } from '../../lib/errors.js'
-import { decodePayload, encodePayload, errorFromData, errorToData } from '../../lib/cluster/payload.js'
+import { decodePayload, encodePayload, errorFromData, errorToData, payloadKinds, whyUnsendable } from '../../lib/cluster/payload.js'
 
 function cross (payload: unknown): unknown {
   const { kind, body } = encodePayload(payload)!
   return decodePayload(kind, Buffer.from(body))!.payload
 }
 
-t.test('plain data arrives as it was', async (t) => {
-  const data = fc.anything({ withDate: true, withBigInt: false, withNullPrototype: false, withSparseArray: false, maxDepth: 4, key: fc.string().filter((key) => !['__proto__', 'toJSON', 'constructor', 'hasOwnProperty'].includes(key)), values: [fc.boolean(), fc.integer(), fc.double({ noNaN: true }), fc.string(), fc.constant(null), fc.constant(undefined)] })
-  fc.assert(fc.property(data, (payload) => { t.strictSame(cross(payload), payload) }), { numRuns: 100 })
-  t.strictSame(cross(Buffer.from('bytes')), Buffer.from('bytes'))
-  t.strictSame(cross({ inner: Buffer.from('bytes') }), { inner: Buffer.from('bytes') })
-  t.equal(cross('text ü'), 'text ü')
-  t.equal(cross(undefined), undefined)
+t.test('text, Buffers and nothing travel as they are, all else as a structure', async (t) => {
+  for (const [payload, kind] of [[undefined, 'none'], ['text ü', 'text'], [Buffer.from('bytes'), 'bytes'], [{ inner: Buffer.from('bytes') }, 'structured'], ['\ud800', 'structured'], [new Uint8Array([1]), 'structured']] as const) {
+    t.equal(encodePayload(payload)!.kind, payloadKinds[kind])
+    const arrived = cross(payload)
+    t.strictSame(arrived, payload)
+    t.equal(Object.getPrototypeOf(Object(arrived)), Object.getPrototypeOf(Object(payload)))
+  }
 })
 
-t.test('what is no plain data is refused', async (t) => {
-  const circle: { self?: unknown } = {}
-  circle.self = circle
-  let deep: unknown = 1
-  for (let i = 0; i < 100; i++) deep = [deep]
-  const throwing = { get secret () { throw new Error('no') } }
-  for (const payload of [() => 1, { f () {} }, Symbol('x'), circle, deep, 2n ** 80n, throwing]) t.equal(encodePayload(payload), undefined)
+t.test('what does not cross is refused, and it is told why', async (t) => {
+  t.equal(encodePayload({ f () {} }), undefined)
+  t.match(whyUnsendable({ f () {} }), { type: 'a function', path: 'payload.f' })
+  let isFirst = true
+  const changing = {
+    get x () {
+      const value = isFirst ? () => {} : 1
+      isFirst = false
+      return value
+    }
+  }
+  t.equal(encodePayload(changing), undefined)
+  t.match(whyUnsendable(changing), { type: 'a value that changes while it is read', path: 'payload' })
 })
 
 t.test('a refusal leaves no trace in what is packed before and after it', async (t) => {
@@ -45,31 +51,48 @@ t.test('bytes and structures that arrived do not change with the batch they came
 })
 
 t.test('hostile bodies are refused, or are harmless', async (t) => {
-  const structured = (...bytes: number[]) => decodePayload(3, Buffer.from(bytes))
-  t.equal(structured(0xdd, 0xff, 0xff, 0xff, 0xff), undefined, 'an array of four billion')
-  t.equal(structured(...Array<number>(500).fill(0x91), 0), undefined, 'too deep')
-  t.equal(structured(0xd4, 0x65, 0), undefined, 'an extension that makes an Error')
-  t.equal(structured(0xc1), undefined, 'a token that is none')
-  t.equal(structured(1, 2), undefined, 'something behind it')
-  t.equal(structured(0x81, 0x80, 1), undefined, 'a map whose key is a map')
-  t.equal(decodePayload(0, Buffer.from('x')), undefined)
+  t.equal(decodePayload(payloadKinds.structured, Buffer.from([0xc1])), undefined)
+  t.equal(decodePayload(payloadKinds.none, Buffer.from('x')), undefined)
   t.equal(decodePayload(9, Buffer.alloc(0)), undefined)
   const payload = cross(JSON.parse('{"__proto__":{"admin":true}}')) as { admin?: boolean }
   t.equal(payload.admin, undefined, 'no prototype is set')
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
-    decodePayload(3, Buffer.from(bytes))
-    return true
+  t.ok(Object.hasOwn(payload, '__proto__'))
+  fc.assert(fc.property(fc.nat(5), fc.uint8Array({ maxLength: 60 }), (kind, bytes) => {
+    decodePayload(kind, Buffer.from(bytes))
   }), { numRuns: 2000 })
 })
 
-t.test('an error crosses as its name, message and code', async (t) => {
-  const error = errorFromData(errorToData(Object.assign(new TypeError('no'), { code: 'E_NO' })))
+/** An error behind the channel. */
+function crossError (error: unknown): Error & { code?: string } {
+  return errorFromData(cross(errorToData(error)))
+}
+
+t.test('an error crosses with its class, message and code', async (t) => {
+  const error = crossError(Object.assign(new TypeError('no'), { code: 'E_NO', secret: 1 }))
   t.match(error, { name: 'TypeError', message: 'no', code: 'E_NO' })
-  t.ok(error instanceof Error)
+  t.ok(error instanceof TypeError)
+  t.strictSame(Object.keys(error), ['code'])
   t.equal(error.stack, 'TypeError: no')
-  t.ok(errorFromData({ message: 'full', code: 'FST_PROCESS_REFUSED' }) instanceof errorCodes.FST_PROCESS_REFUSED)
+  const own = crossError(Object.assign(new Error('mine'), { name: 'OwnError' }))
+  t.ok(own instanceof Error)
+  t.match(own, { name: 'OwnError', message: 'mine', stack: 'OwnError: mine' })
+  t.ok(crossError(new errorCodes.FST_PROCESS_REFUSED('1@a.1', 'x', 'full')) instanceof errorCodes.FST_PROCESS_REFUSED)
   t.match(errorFromData({ message: { toString: 1 }, name: 1 }), { name: 'Error', message: '' })
   t.match(errorFromData(undefined), { name: 'Error', message: '' })
   t.match(errorToData({ get message () { throw new Error('no') } }), { message: 'an error that cannot be read' })
   t.match(errorToData('thrown'), { name: 'Error', message: 'thrown' })
+})
+
+t.test('an error crosses with what caused it: errors, and values that can be sent', async (t) => {
+  const error = crossError(new Error('outer', { cause: new RangeError('inner', { cause: { at: [3] } }) }))
+  t.ok(error.cause instanceof RangeError)
+  t.match(error.cause, { message: 'inner', cause: { at: [3] } })
+  t.equal(crossError(new Error('x', { cause: null })).cause, null)
+  t.notOk('cause' in crossError(new Error('x', { cause: () => {} })))
+  t.notOk('cause' in crossError(new Error('x')))
+  let chain = new Error('0')
+  for (let i = 1; i < 100; i++) chain = new Error(String(i), { cause: chain })
+  let length = 0
+  for (let cause: unknown = crossError(chain); cause instanceof Error; cause = cause.cause) length++
+  t.equal(length, 9)
 })

@@ -49,12 +49,13 @@ t.test('the batch that a piece came in may be written over', async (t) => {
 })
 
 t.test('pieces that are longer than any frame are garbage before they are kept', async (t) => {
-  const piece = (ref: number, body = new Uint8Array(1)): ReturnType<typeof frame> => frame({ type: types.piece, ref, body })
+  const piece = (ref: number, body: Uint8Array = new Uint8Array(1)): ReturnType<typeof frame> => frame({ type: types.piece, ref, body })
   t.equal(new Pieces().add(piece(longestFrame)), false)
   t.equal(new Pieces().add(piece(longestFrame - 1)), undefined)
   const pieces = new Pieces()
   t.equal(pieces.add(piece(longestFrame - 1)), undefined)
   t.equal(pieces.add(piece(longestFrame - 1)), false, 'all of them together')
+  t.match(pieces.add(piece(0, encodeFrame({ type: types.send }, 0))), { type: types.send }, 'and what comes next is not lost with them')
 })
 
 t.test('pieces that make no frame, two, or a piece again, are garbage', async (t) => {

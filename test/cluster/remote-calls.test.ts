@@ -91,7 +91,7 @@ t.test('a refusal of the callee arrives as it was: an error, a value, or that it
   t.strictSame(refused({ code: 7 }), ['fail', { code: 7 }])
   t.strictSame(refused('no'), ['fail', 'no'])
   t.strictSame(refused(undefined), ['fail', undefined])
-  t.strictSame(refused(() => {}), ['fail', 'a refusal that is no plain data'])
+  t.match(refused(() => {}), ['fail', { code: 'FST_CLUSTER_INVALID_PAYLOAD' }])
 })
 
 t.test('an answer that cannot travel fails, and says so', async (t) => {
@@ -99,7 +99,16 @@ t.test('an answer that cannot travel fails, and says so', async (t) => {
   nodes.b.here.answers = (answer) => { answer.reply(() => {}) }
   const one = call()
   nodes.cross()
-  t.match(one.told, [['fail', { name: 'TypeError', message: /no plain data/ }]])
+  t.match(one.told, [['fail', { code: 'FST_CLUSTER_INVALID_PAYLOAD', message: /a function at 'payload'/ }]])
+  t.match(nodes.b.hub.logged, [{ what: 'answer', topic: 'topic', type: 'a function', path: 'payload' }])
+  nodes.b.here.answers = (answer) => {
+    answer.reply(1)
+    answer.reply(() => {})
+  }
+  call()
+  nodes.cross()
+  t.equal(nodes.b.hub.logged.length, 1, 'what comes after the answer is nobody\'s')
+  nodes.b.here.answers = (answer) => { answer.reply(() => {}) }
   nodes.b.peer.refuses = ({ type }) => type === types.reply
   nodes.b.here.answers = (answer) => { answer.reply('too long') }
   const other = call()
@@ -182,10 +191,15 @@ t.test('who does not wait any more is told nothing, and the other node forgets i
   t.equal(nodes.size, 0)
 })
 
-t.test('a call whose payload is garbage is garbage, and delivered to nobody', async (t) => {
-  const { nodes } = make()
+t.test('a call whose payload is garbage is rejected, and delivered to nobody', async (t) => {
+  const { nodes, call } = make()
+  const one = call()
+  nodes.b.peer.sent.length = 0
   t.equal(nodes.b.unit.receive(nodes.b.peer, frame({ type: types.call, to: 1, from: 1, ref: 1, text: 'topic', kind: 9 })), false)
   t.equal(nodes.b.here.mail.length, 0)
+  nodes.a.peer.sent.length = 0
+  nodes.cross()
+  t.match(one.told, [['reject', { code: 'FST_PROCESS_REFUSED', message: /cannot be read/ }]])
   t.equal(nodes.size, 0)
 })
 

@@ -199,9 +199,10 @@ t.test('a process that ends while it unlinks says nothing more, and its record g
   t.equal(again.nodes.size, 0)
 })
 
-t.test('an exit that is garbage is garbage, and the end of the channel will tell', async (t) => {
+t.test('an exit that is garbage is one for noconnection: the end itself was said', async (t) => {
   const { nodes, one, two } = linked()
   t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: types.linkDown, to: 1, from: 1, text: 'x', kind: 9 })), false)
+  t.strictSame(nodes.a.here.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
   nodes.tear()
   t.strictSame(nodes.a.here.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
 })

@@ -47,12 +47,13 @@ t.test('a message is sent with its sender, or without one', async (t) => {
   t.strictSame(b.here.mail, [{ to: two, topic: 'topic', payload: { n: 1 }, from: one }, { to: two, topic: 'topic', payload: undefined, from: undefined }])
 })
 
-t.test('what is no plain data is not sent, and a call with it is rejected', async (t) => {
+t.test('what cannot cross is not sent, and a call with it is rejected', async (t) => {
   const { a, one, two } = make()
   const call = caller()
   t.notOk(a.unit.send(two, 'topic', () => {}, one))
   t.notOk(a.unit.send(two, 'topic', () => {}, one, call))
-  t.match(call.told, [['reject', { code: 'FST_PROCESS_REFUSED', message: /no plain data/ }]])
+  t.match(call.told, [['reject', { code: 'FST_PROCESS_REFUSED', message: /a function at 'payload'/ }]])
+  t.strictSame(a.hub.logged, Array(2).fill({ topic: 'topic', to: two, type: 'a function', path: 'payload' }))
   t.equal(a.peer.sent.length, 0)
 })
 

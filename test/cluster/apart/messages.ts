@@ -151,20 +151,22 @@ const kinds: Record<string, [sent: unknown, arrives: unknown]> = {
   'an empty text': ['', ''],
   'any text': ['grüße 漢字 😀 \0', 'grüße 漢字 😀 \0'],
   numbers: [[0, -0, -1, 2 ** 53, 1.5, NaN, Infinity], [0, -0, -1, 2 ** 53, 1.5, NaN, Infinity]],
-  bytes: [new Uint8Array([0, 255]), Buffer.from([0, 255])],
+  bytes: [Buffer.from([0, 255]), Buffer.from([0, 255])],
+  'bytes of another class': [new Uint16Array([0, 255]), new Uint16Array([0, 255])],
   'no bytes': [Buffer.alloc(0), Buffer.alloc(0)],
   'bytes inside': [{ data: Buffer.from([1, 2]) }, { data: Buffer.from([1, 2]) }],
   'a date': [new Date(1_234_567_890_123), new Date(1_234_567_890_123)],
   'a large integer': [2n ** 62n, 2n ** 62n],
   'a small one': [5n, 5n],
-  'a map, as an object': [new Map([['a', 1]]), { a: 1 }],
-  'a set, as an array': [new Set(['a', 1]), ['a', 1]],
+  'a larger one': [2n ** 80n, 2n ** 80n],
+  'a map': [new Map<unknown, unknown>([['a', 1], [null, 2]]), new Map<unknown, unknown>([['a', 1], [null, 2]])],
+  'a set': [new Set(['a', 1]), new Set(['a', 1])],
   'undefined inside': [{ a: undefined, b: [undefined] }, { a: undefined, b: [undefined] }],
   'much of it': ['x'.repeat(3_000_000), 'x'.repeat(3_000_000)]
 }
 
 export function payloads (sentence: Sentence): void {
-  sentence('plain data arrives as what it was, there and back', async (t, nodes) => {
+  sentence('a value arrives as it was, there and back', async (t, nodes) => {
     const { a, b } = nodes
     const there = await b.spawn()
     for (const [i, [kind, [sent, arrives]]] of Object.entries(kinds).entries()) {
@@ -175,12 +177,12 @@ export function payloads (sentence: Sentence): void {
     await there.exit()
   })
 
-  sentence('what is no plain data is refused, and nothing of it arrives', async (t, nodes) => {
+  sentence('what would not arrive as it is is refused, and nothing of it arrives', async (t, nodes) => {
     const { a, b } = nodes
     const there = await b.spawn()
     const circular: { self?: unknown } = {}
     circular.self = circular
-    for (const payload of [() => {}, Symbol('s'), circular, { deep: () => {} }, 2n ** 70n]) {
+    for (const payload of [() => {}, Symbol('s'), circular, { deep: () => {} }, new Map([[/x/, 1]]), new Error('x')]) {
       t.equal(a.send(there.pid as string, 'x', payload), false)
       await t.rejects(a.call(there.pid as string, 'x', payload), { code: 'FST_PROCESS_REFUSED' })
     }

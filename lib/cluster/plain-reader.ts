@@ -1,0 +1,185 @@
+import { deepest, extra, tokens, views } from './plain.js'
+
+/** Thrown inside of a reader: the bytes are no value. */
+const garbage = new Error('garbage')
+/** Keys of objects, as they were read last: each has the place that its length and bytes say. */
+const longestKnown = 24
+const knownKeys = Array<string>(256).fill('')
+const hexadecimal = /^-?[0-9a-f]+$/
+
+/**
+ * What `writePlain` made bytes of. Nothing of it is shared with the bytes, and no length that they announce makes it take
+ * memory before it is there.
+ * @returns a box, because the value may be undefined; undefined when it is garbage
+ */
+export function readPlain (bytes: Buffer): { readonly value: unknown } | undefined {
+  try {
+    const reader = new PlainReader(bytes)
+    const value = reader.value(deepest)
+    return reader.done ? { value } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+class PlainReader {
+  readonly #bytes: Buffer
+  #at = 0
+
+  constructor (bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  get done (): boolean {
+    return this.#at === this.#bytes.length
+  }
+
+  /** @param depth levels that may still come */
+  value (depth: number): unknown {
+    const token = this.#byte()
+    if (token < 0x80) return token
+    if (token >= tokens.negative) return token - 0x100
+    if (token >= tokens.fixText && token < tokens.null) return this.#text(token & 0x1f)
+    if (token < tokens.fixArray) return this.#properties(token & 0x0f, depth, {})
+    if (token < tokens.fixText) return this.#array(token & 0x0f, depth)
+    switch (token) {
+      case tokens.null: return null
+      case tokens.false: return false
+      case tokens.true: return true
+      case tokens.float64: return this.#bytes.readDoubleBE(this.#take(8))
+      case tokens.uint16: return this.#bytes.readUInt16BE(this.#take(2))
+      case tokens.int32: return this.#bytes.readInt32BE(this.#take(4))
+      case tokens.text16: return this.#text(this.#bytes.readUInt16BE(this.#take(2)))
+      case tokens.text32: return this.#text(this.#count())
+      case tokens.map32: return this.#properties(this.#count(), depth, {})
+      case tokens.array32: return this.#array(this.#count(), depth)
+      case tokens.extra: return this.#extra(depth)
+      case tokens.int64: return this.#bytes.readBigInt64BE(this.#take(8))
+      case tokens.bytes32: return Buffer.from(this.#slice(this.#count()))
+      default: throw garbage
+    }
+  }
+
+  #byte (): number {
+    return this.#bytes[this.#take(1)]
+  }
+
+  /** @returns where the next bytes begin, which are there */
+  #take (size: number): number {
+    const at = this.#at
+    this.#at += size
+    if (this.#at > this.#bytes.length) throw garbage
+    return at
+  }
+
+  #count (): number {
+    return this.#bytes.readUInt32BE(this.#take(4))
+  }
+
+  #slice (size: number): Buffer {
+    const at = this.#take(size)
+    return this.#bytes.subarray(at, at + size)
+  }
+
+  #text (size: number): string {
+    const at = this.#take(size)
+    return this.#bytes.toString('utf8', at, at + size)
+  }
+
+  /** Most objects have keys that others had before: the same string is found sooner than made. */
+  #key (): string {
+    const at = this.#at + 1
+    const size = this.#bytes[this.#at] - tokens.fixText
+    if (size > 0 && size <= longestKnown && at + size <= this.#bytes.length) {
+      const slot = (31 * size + 7 * this.#bytes[at] + this.#bytes[at + size - 1]) % knownKeys.length
+      this.#at++
+      if (!this.#stands(knownKeys[slot], at, size)) return (knownKeys[slot] = this.#text(size))
+      this.#at += size
+      return knownKeys[slot]
+    }
+    const key = this.value(0)
+    if (typeof key !== 'string') throw garbage
+    return key
+  }
+
+  /** Whether bytes are these characters. */
+  #stands (text: string, at: number, size: number): boolean {
+    if (text.length !== size) return false
+    for (let i = 0; i < size; i++) if (text.charCodeAt(i) !== this.#bytes[at + i]) return false
+    return true
+  }
+
+  /** As long as each part takes a byte at least, a false count ends with the bytes. */
+  #array (count: number, depth: number): unknown[] {
+    const inside = inner(depth)
+    const array: unknown[] = []
+    for (let i = 0; i < count; i++) array.push(this.value(inside))
+    return array
+  }
+
+  #properties (count: number, depth: number, object: Record<string, unknown>): object {
+    const inside = inner(depth)
+    for (let i = 0; i < count; i++) {
+      const key = this.#key()
+      const value = this.value(inside)
+      // Assigned, it would be the prototype.
+      if (key === '__proto__') Object.defineProperty(object, key, { value, configurable: true, enumerable: true, writable: true })
+      else object[key] = value
+    }
+    return object
+  }
+
+  #extra (depth: number): unknown {
+    switch (this.#byte()) {
+      case extra.undefined: return undefined
+      case extra.date: return new Date(this.#bytes.readDoubleBE(this.#take(8)))
+      case extra.bigint: return this.#bigint(this.#slice(this.#count()).toString('latin1'))
+      case extra.utf16: return this.#slice(this.#count()).toString('utf16le')
+      case extra.view: return this.#view(this.#slice(this.#count()))
+      case extra.map: return this.#map(inner(depth))
+      case extra.set: return this.#set(inner(depth))
+      case extra.bare: return this.#bare(depth)
+      default: throw garbage
+    }
+  }
+
+  #bigint (digits: string): bigint {
+    if (!hexadecimal.test(digits)) throw garbage
+    return digits.startsWith('-') ? -BigInt(`0x${digits.slice(1)}`) : BigInt(`0x${digits}`)
+  }
+
+  #view (bytes: Buffer): ArrayBufferView | ArrayBuffer {
+    const View = views[bytes[0]] as (new (buffer: ArrayBuffer) => ArrayBufferView) | ArrayBufferConstructor | undefined
+    if (View === undefined) throw garbage
+    // Copied, because elements may not begin anywhere.
+    const { buffer } = new Uint8Array(bytes.subarray(1))
+    return View === ArrayBuffer ? buffer : new (View as new (buffer: ArrayBuffer) => ArrayBufferView)(buffer)
+  }
+
+  #map (inside: number): Map<unknown, unknown> {
+    const map = new Map<unknown, unknown>()
+    for (let i = this.#count(); i > 0; i--) {
+      const key = this.value(inside)
+      map.set(key, this.value(inside))
+    }
+    return map
+  }
+
+  #set (inside: number): Set<unknown> {
+    const set = new Set<unknown>()
+    for (let i = this.#count(); i > 0; i--) set.add(this.value(inside))
+    return set
+  }
+
+  #bare (depth: number): object {
+    const token = this.#byte()
+    const count = token === tokens.map32 ? this.#count() : token - tokens.fixMap
+    if (count < 0 || (token !== tokens.map32 && count > 15)) throw garbage
+    return this.#properties(count, depth, Object.create(null) as Record<string, unknown>)
+  }
+}
+
+function inner (depth: number): number {
+  if (depth === 0) throw garbage
+  return depth - 1
+}
