@@ -6,12 +6,17 @@ import { Transform } from 'node:stream'
 import { readTotals } from './tap-totals.mjs'
 
 const file = '.tap/results.tap'
+/** As `missing` of `test/installed.ts` says it. */
+const notInstalled = / # SKIP (no .+: install it .*)$/
 const testPoint = /^( *)(not )?ok \d+(?: - (.*))?$/
 
 export default class TapReporter extends Transform {
+  /** Test files that skip tests because a program is not installed, by the reason, which names it. */
+  missing = new Map()
   #file
   #rest = ''
   #diagnostic // the indentation of the diagnostic that is being copied
+  #missing = new Set() // the reasons of the file that is being read: its own line comes last
   #failed = false // the last test point failed: its diagnostic is wanted
   #totals
 
@@ -54,9 +59,18 @@ export default class TapReporter extends Transform {
     const isFile = indent === ''
     const isSkipped = / # (?:SKIP|TODO)\b/i.test(name)
     const isFailed = notOk !== undefined && !isSkipped
+    const reason = notInstalled.exec(name)?.[1]
+    if (reason !== undefined) this.#missing.add(reason)
+    if (isFile) this.#endOfFile(name)
     if (isFailed || isFile || isSkipped || /^ *Bail out!/.test(line)) this.#print(line)
     // What encloses a failed assertion has a duration and, but for the file, nothing to add.
     this.#failed = isFailed && (isFile || !/ # time=/.test(name))
+  }
+
+  #endOfFile (name) {
+    const [file] = name.split(' # ')
+    for (const reason of this.#missing) this.missing.set(reason, [...this.missing.get(reason) ?? [], file])
+    this.#missing.clear()
   }
 
   #print (line) {

@@ -3,10 +3,11 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { program } from '../program.js'
 
 /** KiB of one, when a power of two of them fills the table exactly. */
 async function heapOf (what: string, woken: boolean): Promise<number> {
-  const args = ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, '--expose-gc', '--import', 'tsx', 'bench/process/main.ts', 'sleeping', JSON.stringify({ count: 15_000, what, woken })]
+  const args = ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, '--expose-gc', ...program('bench/process/main.ts'), 'sleeping', JSON.stringify({ count: 15_000, what, woken })]
   const { stdout } = await promisify(execFile)('env', args)
   return (JSON.parse(stdout) as { heap: number }).heap
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { missing } from '../cluster/fixtures/servers.js'
+import { missing } from '../installed.js'
 import { startCluster } from '../examples/fixtures/cluster.js'
 import { desktop, enter, phone, picture, say, see, skip, windows } from './fixtures/pages.js'
 

@@ -7,6 +7,7 @@ import { TestCluster } from './nodes.js'
 import { wsRelay } from '../../lib/index.js'
 import { createProcesses } from '../../lib/process/index.js'
 import { until } from '../helpers.js'
+import { modulePath, root } from '../program.js'
 import { deferred, probe } from '../process/helpers.js'
 import type { Pid } from '../../types/pid.js'
 import type { Process, ProcessSystem } from '../../types/processes.js'
@@ -26,8 +27,8 @@ t.test('a system without a cluster is ready at once, and has none', async (t) =>
 
 t.test('nothing of a cluster is loaded without the option', async (t) => {
   const script = `
-    const { default: wsRelay } = await import('./lib/index.ts')
-    const { createProcesses } = await import('./lib/process/index.ts')
+    const { default: wsRelay } = await import(${JSON.stringify(modulePath('lib/index.ts'))})
+    const { createProcesses } = await import(${JSON.stringify(modulePath('lib/process/index.ts'))})
     const { default: Fastify } = await import('fastify')
     const app = Fastify()
     await app.register(wsRelay)
@@ -45,8 +46,8 @@ t.test('nothing of a cluster is loaded without the option', async (t) => {
   `
   const { stdout } = await promisify(execFile)('env', [
     '-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, '--import', 'tsx', '--import', `data:text/javascript,${encodeURIComponent(trace)}`, '--input-type=module', '-e', script
-  ], { cwd: new URL('../..', import.meta.url).pathname, maxBuffer: 2 ** 24 })
-  t.match(stdout, /lib\/process\/runtime\.ts/, 'what is loaded is seen')
+  ], { cwd: root, maxBuffer: 2 ** 24 })
+  t.match(stdout, /lib\/process\/runtime\.[jt]s/, 'what is loaded is seen')
   t.notMatch(stdout, /lib\/cluster\//)
 })
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { startEngine } from '../../examples/cluster/engine.js'
-import { missing } from '../cluster/fixtures/servers.js'
+import { missing } from '../installed.js'
 import { startCluster } from './fixtures/cluster.js'
 import { Client } from './fixtures/client.js'
 import { run } from './fixtures/run.js'

@@ -4,22 +4,21 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { Raw, frame, handshake, until } from '../helpers.js'
+import { program } from '../program.js'
 import type { Socket } from 'node:net'
 
 const limit = 256
 /** Milliseconds after which what should have been let go of never will be. */
 const patience = 30_000
-const server = fileURLToPath(new URL('fixtures/server.ts', import.meta.url))
 
 /** `/proc` tells what the server holds. */
 const skip = process.platform !== 'linux' && 'counts descriptors as Linux does'
 
 t.test(`300 clients of a server with ${limit} descriptors`, { skip }, async (t) => {
-  const command = `ulimit -n ${limit}; exec env -u NODE_OPTIONS -u NODE_V8_COVERAGE "$0" --import tsx "$1"`
-  const child = spawn('bash', ['-c', command, process.execPath, server], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const command = `ulimit -n ${limit}; exec env -u NODE_OPTIONS -u NODE_V8_COVERAGE "$0" "$@"`
+  const child = spawn('bash', ['-c', command, process.execPath, ...program('test/faults/fixtures/server.ts')], { stdio: ['pipe', 'pipe', 'inherit'] })
   t.teardown(() => { child.kill('SIGKILL') })
   let exit: unknown
   child.once('exit', (code, signal) => { exit = code ?? signal })

@@ -5,13 +5,12 @@ import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { root } from '../program.js'
 
 const run = promisify(execFile)
-const root = fileURLToPath(new URL('../..', import.meta.url))
-const fixtures = fileURLToPath(new URL('fixtures', import.meta.url))
+const fixtures = join(root, 'test/package/fixtures')
 
 /** The environment of a user's shell, without what npm puts there for the scripts it runs. */
 const env = Object.fromEntries(Object.entries(process.env)

@@ -1,7 +1,7 @@
 // Nodes in operating-system processes of their own, as a test sees them.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
+import { program } from '../../program.js'
 import { HubEnd } from './pipe.js'
 import type { Command, FarOptions, Joining, Mail, Report, Sameness, Told, WorkerNode } from './worker.js'
 import type { MemoryHub } from '../../../lib/cluster/transports/memory.js'
@@ -30,9 +30,8 @@ export class Host {
 
   constructor (t: Teardown, hub: MemoryHub) {
     this.#hub = hub
-    const worker = fileURLToPath(new URL('worker.ts', import.meta.url))
     // Nothing of the test runner, which puts itself into every child's environment: what is killed has nothing to tell it.
-    this.#child = spawn('env', ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, '--import', 'tsx', worker], {
+    this.#child = spawn('env', ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, ...program('test/cluster/apart/worker.ts')], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced'
     })
     this.#child.on('message', (report: Report) => { this.#hear(report) })

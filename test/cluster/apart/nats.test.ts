@@ -1,4 +1,4 @@
-import { missing } from '../fixtures/servers.js'
+import { missing } from '../../installed.js'
 import { suites } from './suites.js'
 
 await suites('nats', missing('nats-server'))

@@ -1,7 +1,7 @@
 // An operating-system process with nodes in it, and a node as the suite sees it.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
+import { program } from '../../program.js'
 import type { Test } from 'tap'
 import type { Command, Report } from './worker.js'
 import type { Happening, Joining, WorkerNode } from './worker-node.js'
@@ -25,9 +25,8 @@ export class Host {
   disturbed = false
 
   constructor (t: Test) {
-    const worker = fileURLToPath(new URL('worker.ts', import.meta.url))
     // Nothing of the test runner, which puts itself into every child's environment: what is killed has nothing to tell it.
-    this.#child = spawn('env', ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, '--import', 'tsx', worker], {
+    this.#child = spawn('env', ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, ...program('test/cluster/faults/worker.ts')], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc']
     })
     this.#child.on('message', (report: Report) => { this.#hear(report) })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { missing } from '../fixtures/servers.js'
+import { missing } from '../../installed.js'
 import { play } from './play.js'
 
 t.test('what users see under faults, on NATS', { skip: missing('nats-server') }, async (t) => { play(t, 'nats') })

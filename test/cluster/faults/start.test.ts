@@ -1,6 +1,7 @@
 // What a node that cannot join its cluster tells: a coded error in time, or a clear state, and never a hang.
 import t, { type Test } from 'tap'
-import { missing, natsServer, redisServer, silentServer, type EngineServer } from '../fixtures/servers.js'
+import { natsServer, redisServer, silentServer, type EngineServer } from '../fixtures/servers.js'
+import { missing } from '../../installed.js'
 import { until } from '../../helpers.js'
 import { nats } from '../../../lib/cluster/transports/nats.js'
 import { redis } from '../../../lib/cluster/transports/redis.js'

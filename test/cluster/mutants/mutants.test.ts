@@ -1,7 +1,8 @@
 import t from 'tap'
 import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { root } from '../../program.js'
 import { mutants } from './list.js'
 
 /** Seeds that each mutant has, to be caught by one. */
@@ -11,7 +12,7 @@ t.setTimeout(600_000)
 
 t.test('the simulation catches a core with one rule left out', async (t) => {
   // Without what tap puts around it: the core that runs there is none of ours.
-  const hunt = fileURLToPath(new URL('hunt.ts', import.meta.url))
+  const hunt = join(root, 'test/cluster/mutants/hunt.ts')
   const { stdout } = await promisify(execFile)('env', ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, '--import', 'tsx', hunt, String(seeds)])
   const lines = stdout.trim().split('\n').map((line) => JSON.parse(line) as { name: string, seeds: number, caught?: string })
   t.equal(lines.length, mutants.length)

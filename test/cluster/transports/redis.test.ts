@@ -3,7 +3,8 @@ import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { conform } from './conformance.js'
 import { documented } from '../fixtures/documented.js'
-import { missing, redisReplica, redisSentinel, redisServer, silentServer, type EngineServer } from '../fixtures/servers.js'
+import { redisReplica, redisSentinel, redisServer, silentServer, type EngineServer } from '../fixtures/servers.js'
+import { missing } from '../../installed.js'
 import { redis, type RedisOptions } from '../../../lib/cluster/transports/redis.js'
 
 const skip = missing('redis-server')

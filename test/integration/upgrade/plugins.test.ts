@@ -12,6 +12,7 @@ import etag from '@fastify/etag'
 import helmet from '@fastify/helmet'
 import { wsRelay } from '../../../lib/index.js'
 import { answer, bare, handshake, listen, open, raw, record } from '../../helpers.js'
+import { modulePath } from '../../program.js'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 
 type WithCookie = FastifyReply & { setCookie (name: string, value: string): FastifyReply }
@@ -70,7 +71,7 @@ t.test('helmet, compress and etag together', async (t) => {
 t.test('@fastify/autoload registers it from a file, with an object', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'ws-relay-autoload-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
-  const entry = pathToFileURL(join(import.meta.dirname, '../../../lib/index.ts'))
+  const entry = pathToFileURL(modulePath('lib/index.ts'))
   const source = `export { default, autoConfig } from '${pathToFileURL(join(folder, 'shared.mjs'))}'`
   await writeFile(join(folder, 'shared.mjs'), `import relay from '${entry}'\nexport default relay\nexport const autoConfig = { maxPayload: 10 }\n`)
   await mkdir(join(folder, 'flat'))

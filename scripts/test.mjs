@@ -1,0 +1,150 @@
+// Runs the tests. `node scripts/test.mjs [options] [files and folders]`:
+//
+//   (nothing)   types, and all but the long tests, with full coverage of `lib/`: `npm test`
+//   --quick     what takes little, without types and coverage: `npm run test:quick`
+//   --long      the long tests, with many more random histories: `npm run test:long`;
+//               `--long --smoke` with few of them
+//   test/relay  the tests of a folder, or of a file
+//
+//   --no-coverage, --jobs <processes at a time>, --timeout <seconds of a file>
+//
+// tap runs each file in a process of its own, as `tap run` does, but compiled before and with plain
+// Node: the loaders that `tap run` gives to each process cost more than most files take.
+// `docs/decisions/0032-*` has the figures.
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { relative } from 'node:path'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { Report } from 'c8'
+import t from 'tap'
+import { compile, output } from './compile.mjs'
+import TapReporter from './tap-reporter.mjs'
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)))
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    long: { type: 'boolean', default: false },
+    smoke: { type: 'boolean', default: false },
+    'no-coverage': { type: 'boolean', default: false },
+    jobs: { type: 'string' },
+    timeout: { type: 'string' }
+  }
+})
+const { quick, long, smoke } = options
+const some = positionals.length > 0
+/** `npm test`. */
+const whole = !some && !quick && !long
+
+/** Left to `npm run test:long`. A file that is named runs always. */
+const longTests = [
+  'test/cluster/faults/nats', 'test/cluster/faults/redis', 'test/package', 'test/mutants/mutants', 'test/cluster/mutants/mutants'
+]
+
+/** Suites of random histories: `npm run test:long` runs them with more. */
+const histories = ['test/properties', 'test/cluster/simulation']
+
+/** What takes long because it waits begins first: others run meanwhile. `npm run test:quick` leaves it out. */
+const slowTests = [
+  'test/examples', 'test/browser', 'test/cluster/apart', 'test/cluster/transports', 'test/cluster/faults', 'test/bench',
+  'test/integration/connection/churn', 'test/integration/connection/pressure', 'test/integration/connection/outbound',
+  'test/cluster/facade', 'test/cluster/relay', 'test/cluster/names', 'test/faults', 'test/abuse', 'test/cluster/simulation',
+  'test/properties'
+]
+
+const isOf = (list) => (file) => list.some((beginning) => file.startsWith(beginning))
+
+function testsIn (folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.test.ts'))
+    .map((entry) => `${entry.parentPath}/${entry.name}`)
+}
+
+function testsOf (path) {
+  const plain = relative('.', path)
+  if (!existsSync(plain)) throw new Error(`there is no ${path}`)
+  return statSync(plain).isDirectory() ? testsIn(plain) : [plain]
+}
+
+function wanted () {
+  if (some) return [...new Set(positionals.flatMap(testsOf))]
+  const all = testsIn('test')
+  if (long) return all.filter(isOf([...longTests, ...histories]))
+  const usual = all.filter((file) => !isOf(longTests)(file))
+  return quick ? usual.filter((file) => !isOf(slowTests)(file)) : usual
+}
+
+function rank (file) {
+  const index = [...longTests, ...slowTests].findIndex((beginning) => file.startsWith(beginning))
+  return index === -1 ? Infinity : index
+}
+
+const files = wanted().sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
+const timeout = Number(options.timeout ?? (long && !smoke ? 3600 : 300))
+const nodeArgs = ['--enable-source-maps']
+const env = { ...process.env, TAP_TIMEOUT: String(timeout) }
+if (long) {
+  env.FC_RUNS ??= smoke ? '3000' : '200000'
+  env.CLUSTER_SEEDS ??= smoke ? '1000' : '20000'
+}
+
+const coverage = '.tap/coverage'
+const withCoverage = whole && !options['no-coverage']
+if (withCoverage) {
+  nodeArgs.push('--import', new URL('coverage.mjs', import.meta.url).href)
+  env.COVERAGE_FOLDER = coverage
+  rmSync(coverage, { recursive: true, force: true })
+  mkdirSync(coverage, { recursive: true })
+}
+
+await compile()
+
+const reporter = new TapReporter()
+t.setTimeout(0)
+t.jobs = Number(options.jobs ?? availableParallelism() + (long ? 0 : 1))
+t.pipe(reporter).pipe(process.stdout)
+if (whole) t.test('types', { buffered: true, timeout: 0 }, types)
+for (const file of files) {
+  const compiled = `${output}/${file.replace(/\.ts$/, '.js')}`
+  // `env -u`: tap puts its loader into the NODE_OPTIONS of what it spawns.
+  t.spawn('env', ['-u', 'NODE_OPTIONS', process.execPath, ...nodeArgs, compiled], {
+    name: file, buffered: files.length > 1, env, timeout: timeout * 1000
+  })
+}
+t.teardown(finish)
+t.end()
+
+/** The compiler and the type tests: as far as nothing has changed, from the compiler's own cache. */
+async function types (t) {
+  for (const args of [
+    ['node_modules/typescript/bin/tsc', '--noEmit', '--incremental', '--tsBuildInfoFile', 'node_modules/.cache/types.tsbuildinfo'],
+    ['node_modules/tstyche/build/bin.js']
+  ]) {
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    let text = ''
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => { text += chunk })
+    const [code] = await once(child, 'close')
+    t.equal(code, 0, args[0].split('/')[1], { stack: '', diagnostic: code === 0 ? undefined : text })
+  }
+}
+
+/** Fails unless all of `lib/` is covered; prints what is not. */
+async function finish () {
+  for (const [reason, files] of reporter.missing) console.log(`Skipped, ${reason}: ${files.join(', ')}`)
+  if (!withCoverage) return
+  if (reporter.missing.size > 0) {
+    console.log('Full coverage was not demanded, because tests were skipped')
+    return
+  }
+  const report = new Report({ tempDirectory: coverage, reportsDirectory: '.tap/report', reporter: ['text'], skipFull: true, excludeNodeModules: true })
+  const summary = (await report.getCoverageMapFromAllCoverageFiles()).getCoverageSummary()
+  if (['lines', 'branches', 'functions', 'statements'].every((part) => summary[part].pct === 100)) return
+  await report.run()
+  console.log('Not all of lib/ is covered')
+  process.exitCode = 1
+}

@@ -1,0 +1,18 @@
+// `npm test` runs the tests compiled, from `.build/`; `npx tsx` and `npx tap` run them as they are.
+// Tests that start a program, or read a file that is not beside them, find it in both cases here.
+import { join } from 'node:path'
+
+const isCompiled = import.meta.filename.endsWith('.js')
+
+/** The folder of the repository, not of the compiled copy. */
+export const root = join(import.meta.dirname, isCompiled ? '../..' : '..')
+
+/** The path of a source file, such as `lib/index.ts`, or of what it was compiled to. */
+export function modulePath (source: string): string {
+  return isCompiled ? join(root, '.build', source.replace(/\.ts$/, '.js')) : join(root, source)
+}
+
+/** The arguments with which Node runs a source file: compiled if the test is, otherwise by tsx. */
+export function program (source: string): string[] {
+  return isCompiled ? [modulePath(source)] : ['--import', 'tsx', modulePath(source)]
+}
