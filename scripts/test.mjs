@@ -113,7 +113,7 @@ for (const file of files) {
   const compiled = `${output}/${file.replace(/\.ts$/, '.js')}`
   // `env -u`: tap puts its loader into the NODE_OPTIONS of what it spawns.
   t.spawn('env', ['-u', 'NODE_OPTIONS', process.execPath, ...nodeArgs, compiled], {
-    name: file, buffered: files.length > 1, env, timeout: timeout * 1000
+    name: file, buffered: files.length > 1, env, timeout: timeout * 1000, at: null, stack: ''
   })
 }
 t.teardown(finish)
