@@ -70,10 +70,11 @@ function startRelay (fastify: FastifyInstance, settings: ServerSettings): Server
 }
 
 /** Nothing of a cluster is loaded by those who have none. */
-async function joinCluster ({ runtime, options: { cluster } }: RelayServer): Promise<void> {
+async function joinCluster ({ runtime, options: { cluster, upgradeTimeout } }: RelayServer): Promise<void> {
   if (cluster === undefined) return
   const { startCluster } = await import('./cluster/facade.js')
-  await startCluster(runtime, cluster)
+  // A route that waits for a name has time left to answer the upgrade.
+  await startCluster(runtime, cluster, upgradeTimeout * 0.8)
 }
 
 /** @throws `FST_WS_RELAY_INVALID_OPTIONS`: a server has each of its options once */

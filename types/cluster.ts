@@ -25,7 +25,10 @@ export interface TransportEvents {
 /** One entry of the compare-and-set register. */
 export interface RegisterEntry {
   readonly value: Uint8Array
-  /** From 1. */
+  /**
+   * Of the last write: from 1, one counter for all keys. Each write has a higher one than all before it, as long as the
+   * register keeps its data; fences are made of them.
+   */
   readonly revision: number
 }
 
@@ -100,16 +103,21 @@ export interface ClusterNodeInfo {
 /** A cluster-wide name: who has it, and the number that fences earlier holders off. */
 export interface ClusterName {
   readonly pid: Pid
-  /** Grows with each new holder of a name: hand it along with what you write outside. */
+  /**
+   * Rises with each new holder of a name, whatever the clocks of the nodes say: send it along with what you write
+   * elsewhere.
+   */
   readonly fence: number
 }
 
 /** Names that one process of the whole cluster has at a time. */
 export interface ClusterNames {
   /**
-   * Gives a living process of this node a name. Free again when it ends.
-   * @throws `FST_CLUSTER_NAME_TAKEN`, `FST_CLUSTER_NO_REGISTRY`, `FST_CLUSTER_UNAVAILABLE` (the engine is away, or
-   * this node lost its lease meanwhile), `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_PID`, `FST_PROCESS_NOT_ALIVE`
+   * Gives a living process of this node a name. It is free again when the process ends. A name whose holder was lost is
+   * waited for: for 8 seconds, or four fifths of the server's `upgradeTimeout`.
+   * @throws `FST_CLUSTER_NAME_TAKEN`, `FST_CLUSTER_NO_REGISTRY`, `FST_CLUSTER_UNAVAILABLE` (the name did not become free
+   * in time, the engine is away, or this node lost its lease meanwhile; as the answer of a route it is 503 with
+   * `Retry-After`), `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_PID`, `FST_PROCESS_NOT_ALIVE`
    */
   register (name: string, pid: Pid): Promise<ClusterName>
   /** Frees a name of this node. @returns false when it was not held here */

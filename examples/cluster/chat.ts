@@ -31,7 +31,7 @@ const chat: FastifyPluginAsyncTypebox = async (app) => {
     if (pid !== undefined || supervisor.children().length >= maxRooms) return pid
     const mine = supervisor.startChild({ id: `${name} ${++started}`, start: room, args: [name, processes.node], restart: 'temporary' })
     try {
-      // When the last holder's node was lost, this waits until its lease has run out: 8 seconds.
+      // When the node of the last holder was lost, this waits until its lease has expired: 14 seconds.
       await names.register(`room:${name}`, mine)
       await groups.join('rooms', mine)
       return mine

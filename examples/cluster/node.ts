@@ -12,7 +12,8 @@ export async function build (node: string, addresses: Record<string, string>, cl
   // A browser keeps a connection in reserve, on which nothing was asked yet: the end would wait for it.
   const app = Fastify({ forceCloseConnections: true, logger: { level: process.env.LOG_LEVEL ?? 'warn', base: { node } } })
   const servers = Object.values(addresses)
-  // The page of one node goes to another when its own is lost. Who enters a lost room waits for its name: 8 s and more.
+  // The page of one node moves to another node when its own is lost. A client that enters a room of a lost node waits for
+  // the name of the room: 14 s and more.
   await app.register(wsRelay, { node, cluster, allowedOrigins: servers, upgradeTimeout: '30s' })
   await app.register(chat)
   await servePage(app, servers)
@@ -21,9 +22,6 @@ export async function build (node: string, addresses: Record<string, string>, cl
   const { processes } = app
   const command = (command: Command) => { process.send?.(command) }
   processes.supervise({ name: 'page', children: [{ id: 'nodes', name: 'nodes', start: nodes, args: [processes, addresses, command] }] })
-  // In a new store names are given out after 8 s: that time begins now, and not with the first room.
-  processes.cluster!.names.register(`page:${node}`, processes.names.lookup('nodes')!)
-    .catch((err: unknown) => { app.log.warn({ err }, 'there are no cluster-wide names yet') })
   app.get('/nodes', (request, reply) => {
     if (request.wsUpgradable) reply.relay('nodes').send()
     else reply.send(processes.cluster!.nodes())

@@ -16,10 +16,11 @@ const startCheck = 60_000
  * Makes a process system a node of a cluster. No PID may have been made before: the incarnation in
  * it is only known when the engine has answered.
  *
+ * @param longestClaim milliseconds after which a claim for a name is rejected at the latest
  * @throws `FST_CLUSTER_UNAVAILABLE` when the engine is not there in time, `FST_PROCESS_CLOSING` when the system was closed
  * before, and what the engine itself says
  */
-export async function startCluster (runtime: Runtime, engine: ClusterEngine): Promise<void> {
+export async function startCluster (runtime: Runtime, engine: ClusterEngine, longestClaim?: number): Promise<void> {
   // Closed while this was loaded: nothing would ever end what starts now.
   if (runtime.closing) throw new errorCodes.FST_PROCESS_CLOSING()
   const { node: name, incarnation } = runtime.pids
@@ -31,6 +32,7 @@ export async function startCluster (runtime: Runtime, engine: ClusterEngine): Pr
     timing: engine.timing,
     startTimeout: toMilliseconds(engine.startTimeout),
     clock: clockIn(runtime.context),
+    ...longestClaim !== undefined && { longestClaim },
     here: new LocalProcesses(runtime),
     logger: runtime.logger,
     events: {

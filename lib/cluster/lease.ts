@@ -1,4 +1,5 @@
 import type { Cancellable, Clock } from './clock.js'
+import type { Generations } from './generations.js'
 import type { Register } from './register.js'
 import type { Timing } from './timing.js'
 
@@ -10,23 +11,14 @@ export interface LeaseRecord {
   readonly broken: boolean
 }
 
-/** What stands there for the store itself: it is new when the engine lost its data. */
-export interface Generation {
-  readonly id: string
-  /** Those who held names before it was lost have had the time to say so. */
-  readonly settled: boolean
-}
-
 /** What a lease needs, and whom it tells. */
 export interface LeaseHost {
   readonly clock: Clock
   readonly timing: Timing
-  readonly random: () => number
   readonly register: Register
+  readonly generations: Pick<Generations, 'read'>
   readonly node: string
   readonly incarnation: number
-  /** The engine keeps what it accepted as long as it lives: a store without a generation is a first one. */
-  readonly durable: boolean
   /** Says again what is held, in a store that is new. Rejects when nobody knows whether it worked. */
   reassert (): Promise<void>
   /** Called when the lease has expired or was broken: every name held under it is lost. */
@@ -34,8 +26,6 @@ export interface LeaseHost {
   /** Whether this node holds or claims a name: only then is the lease renewed. */
   needed (): boolean
 }
-
-export const generationKey = 'generation'
 
 export function leaseKey (node: string): string {
   return `lease.${node}`
@@ -50,7 +40,7 @@ export class Lease {
   readonly #host: LeaseHost
   /** One more with each fence: what was asked before one counts for nothing after it. */
   epoch = 0
-  /** The store in which it is held. */
+  /** The generation of the register in which it is held. */
   generation: string | undefined
   #stopped = false
   #validUntil = -Infinity
@@ -118,22 +108,22 @@ export class Lease {
   }
 
   async #renew (): Promise<boolean> {
-    const { clock, register, node, incarnation } = this.#host
+    const { clock, register, generations, node, incarnation } = this.#host
     this.#checkExpiry()
     const start = clock.now()
     const record: LeaseRecord = { incarnation, beat: ++this.#beat, broken: false }
     const wasHeld = this.#revision !== 0
     let revision = wasHeld ? await register.cas(leaseKey(node), record, this.#revision) : 0
-    if (revision === 0 || (await this.store()).id !== this.generation) {
+    if (revision === 0 || (await generations.read()).id !== this.generation) {
       // A first lease, one that was broken, or a store that has lost it.
       const held = await register.get<LeaseRecord>(leaseKey(node))
       if (held !== undefined && held.value.incarnation > incarnation) return false
       if (held !== undefined && wasHeld && held.value.broken) this.fence()
-      const { id } = await this.store()
+      const { id } = await generations.read()
       // First what is held, then the right to it: while that is not renewed, it ends as if the store were away.
       if (wasHeld && id !== this.generation) await this.#host.reassert()
       revision = await register.cas(leaseKey(node), record, held?.revision ?? 0)
-      if (revision === 0 || (await this.store()).id !== id) return false
+      if (revision === 0 || (await generations.read()).id !== id) return false
       this.generation = id
     }
     // It was stopped while the engine was asked.
@@ -141,18 +131,6 @@ export class Lease {
     this.#revision = revision
     this.#extend(start)
     return true
-  }
-
-  /** The generation of the store; made when there is none. */
-  async store (): Promise<Generation> {
-    const { register, random } = this.#host
-    for (;;) {
-      const entry = await register.get<Generation>(generationKey)
-      if (entry !== undefined) return entry.value
-      const id = Math.floor(random() * Number.MAX_SAFE_INTEGER).toString(36)
-      // Asked only now: what was durable until a moment ago may have lost all that it had.
-      await register.cas(generationKey, { id, settled: this.#host.durable }, 0)
-    }
   }
 
   #extend (start: number): void {

@@ -145,7 +145,10 @@ export class Membership {
     const connected = this.#connectedAt === undefined ? undefined : now - this.#connectedAt
     // Just back, the others are heard in a moment.
     if (connected !== undefined && connected < timing.stall) return
-    if (silence > timing.down) this.#down(node, member, 'it is silent')
+    // When the engine went away, the next heartbeat of the other node may have been due: an outage that is shorter than
+    // the down time must not be noticed.
+    const patience = connected === undefined ? timing.down + timing.heartbeat : timing.down
+    if (silence > patience) this.#down(node, member, 'it is silent')
     else if (connected !== undefined && Math.min(silence, connected) > timing.gone) this.#probe(node, member)
   }
 

@@ -1,12 +1,15 @@
 import { errorCodes } from '../errors.js'
 import { notHere } from './not-here.js'
 import { checkName } from '../process/names.js'
+import { Generations } from './generations.js'
 import { Lease } from './lease.js'
-import { nameKey } from './name-record.js'
+import { fenceOf, nameKey } from './name-record.js'
 import { Orphans } from './orphans.js'
 import { Pauses } from './pauses.js'
 import { Settling } from './settling.js'
 import { TakeOver } from './take-over.js'
+import { unavailable } from './unavailable.js'
+import type { GenerationsHost } from './generations.js'
 import type { LeaseHost } from './lease.js'
 import type { Membership } from './membership.js'
 import type { NameRecord } from './name-record.js'
@@ -18,12 +21,21 @@ import type { Pid } from '../../types/pid.js'
 
 interface Held {
   readonly record: NameRecord
+  readonly fence: number
   revision: number
   readonly watcher: Watcher
 }
 
+/** One call of `register`. */
+interface Claim {
+  /** It has taken too long and is rejected already: it must not get the name any more. */
+  isLate: boolean
+}
+
 /** What names need beside what their lease needs. */
-export interface NamesHost extends Omit<LeaseHost, 'reassert' | 'fenced' | 'needed'> {
+export interface NamesHost extends Omit<LeaseHost, 'generations' | 'reassert' | 'fenced' | 'needed'>, GenerationsHost {
+  /** Milliseconds after which a claim is rejected. */
+  readonly longestClaim: number
   readonly here: Here
   readonly membership: Pick<Membership, 'find'>
   readonly counters: ClusterStats
@@ -45,6 +57,7 @@ const attempts = 20
  */
 export class Names implements ClusterNames {
   readonly #host: NamesHost
+  readonly #generations: Generations
   readonly #lease: Lease
   readonly #held = new Map<string, Held>()
   readonly #claims = new Map<string, Promise<unknown>>()
@@ -56,12 +69,13 @@ export class Names implements ClusterNames {
 
   constructor (host: NamesHost) {
     this.#host = host
+    const generations = this.#generations = new Generations(host)
     this.#lease = new Lease({
       ...host,
-      get durable () { return host.durable },
+      generations,
       reassert: () => this.#reassert(),
       fenced: () => { this.#fenced() },
-      needed: () => this.#held.size > 0 || this.#claims.size > 0
+      needed: () => this.#isNeeded
     })
     this.#orphans = new Orphans({
       ...host,
@@ -70,8 +84,8 @@ export class Names implements ClusterNames {
       isClaimed: (name) => this.#claims.has(name)
     })
     this.#pauses = new Pauses(host.clock)
-    this.#settling = new Settling(host, this.#lease, this.#pauses)
-    this.#takeOver = new TakeOver(host, this.#pauses)
+    this.#settling = new Settling({ ...host, generations, lease: this.#lease })
+    this.#takeOver = new TakeOver(host)
   }
 
   /** Records and timers, for the tests that count what remains. */
@@ -82,32 +96,63 @@ export class Names implements ClusterNames {
   /** What a process of this node may do under a name, now. */
   holder (name: string): ClusterName | undefined {
     const held = this.#held.get(name)
-    return held === undefined || !this.#lease.valid ? undefined : { pid: held.record.pid, fence: held.record.fence }
+    return held === undefined || !this.#lease.valid ? undefined : { pid: held.record.pid, fence: held.fence }
+  }
+
+  /** Call when the node has joined, and whenever the engine is back. */
+  engineUp (): void {
+    this.#settling.watch()
+    if (this.#isNeeded) this.#lease.renew().catch(() => {})
+  }
+
+  /** Call when another node is down: its names are free when its lease has not been renewed for long enough. */
+  nodeDown (node: string): void {
+    this.#takeOver.look(node).catch(() => {
+      // The engine is away: the first claim looks.
+    })
+  }
+
+  /** A name is held or claimed. */
+  get #isNeeded (): boolean {
+    return this.#held.size > 0 || this.#claims.size > 0
   }
 
   async lookup (name: string): Promise<ClusterName | undefined> {
     checkName(name)
-    const record = (await this.#ask(() => this.#read(name)))?.value
-    if (record === undefined || this.#takeOver.isGone(record) || this.#isOrphan(name, record)) return undefined
-    return { pid: record.pid, fence: record.fence }
+    const entry = await this.#ask(() => this.#read(name))
+    if (entry === undefined || this.#takeOver.isGone(entry.value) || this.#isOrphan(name, entry.value)) return undefined
+    return { pid: entry.value.pid, fence: fenceOf(entry) }
   }
 
   async register (name: string, pid: Pid): Promise<ClusterName> {
     checkName(name)
-    if (!this.#host.isHere(pid)) throw notHere(pid)
-    // Two of one node take turns.
+    const { clock, longestClaim, isHere } = this.#host
+    if (!isHere(pid)) throw notHere(pid)
+    const claim: Claim = { isLate: false }
+    return await new Promise((resolve, reject) => {
+      const timer = clock.after(longestClaim, () => {
+        claim.isLate = true
+        reject(late(name))
+      })
+      this.#inTurn(name, pid, claim).then(resolve, reject).finally(() => { timer.cancel() })
+    })
+  }
+
+  /** Claims of one name by this node take turns. */
+  async #inTurn (name: string, pid: Pid, claim: Claim): Promise<ClusterName> {
     while (this.#claims.has(name)) await this.#claims.get(name)
-    if (this.#closed) throw new errorCodes.FST_CLUSTER_UNAVAILABLE('this node has left it')
-    const claim = this.#claim(name, pid)
-    this.#claims.set(name, claim.catch(() => {}))
+    if (claim.isLate) throw late(name)
+    if (this.#closed) throw unavailable('this node has left it')
+    const claiming = this.#claim(name, pid, claim)
+    this.#claims.set(name, claiming.catch(() => {}))
     try {
-      return await claim
+      return await claiming
     } finally {
       this.#claims.delete(name)
     }
   }
 
-  async #claim (name: string, pid: Pid): Promise<ClusterName> {
+  async #claim (name: string, pid: Pid, claim: Claim): Promise<ClusterName> {
     let ended = false
     const watcher: Watcher = {
       targetEnded: () => {
@@ -118,7 +163,7 @@ export class Names implements ClusterNames {
     this.#host.here.watch(pid, watcher)
     try {
       if (ended) throw new errorCodes.FST_PROCESS_NOT_ALIVE(pid)
-      const held = await this.#ask(() => this.#take(name, pid, watcher))
+      const held = await this.#ask(() => this.#take(name, pid, watcher, claim))
       if (!ended) return held
       this.#release(name, watcher)
       throw new errorCodes.FST_PROCESS_NOT_ALIVE(pid)
@@ -127,43 +172,46 @@ export class Names implements ClusterNames {
     }
   }
 
-  async #take (name: string, pid: Pid, watcher: Watcher): Promise<ClusterName> {
-    const { node, incarnation, register, clock, random } = this.#host
-    const claim = Math.floor(random() * Number.MAX_SAFE_INTEGER).toString(36)
+  async #take (name: string, pid: Pid, watcher: Watcher, claim: Claim): Promise<ClusterName> {
+    const { node, incarnation, register, random } = this.#host
+    const id = Math.floor(random() * Number.MAX_SAFE_INTEGER).toString(36)
+    const pause = async (ms: number): Promise<void> => {
+      await this.#pauses.for(ms)
+      if (claim.isLate) throw late(name)
+    }
     for (let attempt = 0; attempt < attempts; attempt++) {
-      if (this.#closed || !await this.#lease.acquire()) break
+      if (this.#closed || claim.isLate || !await this.#lease.acquire()) break
       const { epoch } = this.#lease
-      const generation = await this.#settling.settled()
+      const generation = await this.#settling.settled(pause)
       const entry = await this.#read(name)
-      const known = entry?.value
       let revision = entry?.revision ?? 0
-      let record = known
-      if (known?.claim !== claim) {
+      let record = entry?.value
+      // What this claim wrote in another generation has no valid fence.
+      if (record?.claim !== id || record.base !== generation.base) {
         const held = this.#held.get(name)
         if (held !== undefined) {
           if (held.record.pid === pid) return this.holder(name) ?? lost(name)
           throw new errorCodes.FST_CLUSTER_NAME_TAKEN(name, held.record.pid)
         }
-        if (known !== undefined && !this.#isOurs(known) && !await this.#takeOver.breakLease(known)) throw new errorCodes.FST_CLUSTER_NAME_TAKEN(name, known.pid)
-        record = { pid, node, incarnation, fence: Math.max((known?.fence ?? 0) + 1, Math.floor(clock.now())), claim, sure: known !== undefined }
+        if (record !== undefined && !this.#isOurs(record) && !await this.#takeOver.breakLease(record, pause)) {
+          throw new errorCodes.FST_CLUSTER_NAME_TAKEN(name, record.pid)
+        }
+        record = { pid, node, incarnation, base: generation.base, claim: id }
         // Until it is known to be ours and valid it is an orphan.
         this.#orphans.add(name)
         revision = await register.cas(nameKey(name), record, revision).catch(() => 0)
         if (revision === 0) continue
       }
-      if (!record!.sure) {
-        // A claim that was slow may have come after others that are gone: a number from now is above theirs.
-        record = { ...record!, fence: Math.max(record!.fence, Math.floor(clock.now())), sure: true }
-        revision = await register.cas(nameKey(name), record, revision).catch(() => 0)
-        if (revision === 0) continue
-      }
-      const store = await this.#lease.store()
-      // An answer that arrives after a fence, or from another store, is void. So is one that was so slow that the lease
-      // is about to expire.
-      if (epoch !== this.#lease.epoch || !this.#lease.lasting || store.id !== generation || generation !== this.#lease.generation) continue
+      const now = await this.#generations.read()
+      // An answer that arrives after a fence, or from another generation, is void. So is one that was so slow that the
+      // lease is about to expire.
+      if (epoch !== this.#lease.epoch || !this.#lease.lasting || now.id !== generation.id || now.id !== this.#lease.generation) continue
+      // Nobody waits for it any more: it is left to the sweep of orphans.
+      if (claim.isLate) break
+      const fence = fenceOf({ value: record, revision })
       this.#orphans.delete(name)
-      this.#held.set(name, { record: record!, revision, watcher })
-      return { pid, fence: record!.fence }
+      this.#held.set(name, { record, fence, revision, watcher })
+      return { pid, fence }
     }
     return lost(name)
   }
@@ -174,12 +222,12 @@ export class Names implements ClusterNames {
 
   /** What the engine fails at is one coded error. */
   async #ask<T> (request: () => Promise<T>): Promise<T> {
-    if (this.#closed) throw new errorCodes.FST_CLUSTER_UNAVAILABLE('this node has left it')
+    if (this.#closed) throw unavailable('this node has left it')
     try {
       return await request()
     } catch (err) {
       if (err instanceof Error && 'code' in err && String(err.code).startsWith('FST_')) throw err
-      throw new errorCodes.FST_CLUSTER_UNAVAILABLE('the engine does not answer', { cause: err })
+      throw unavailable('the engine does not answer', { cause: err })
     }
   }
 
@@ -240,7 +288,8 @@ export class Names implements ClusterNames {
 
   async #sayAgain (name: string, held: Held): Promise<void> {
     if (this.#held.get(name) !== held) return
-    const { record, watcher } = held
+    const { watcher, fence } = held
+    const record: NameRecord = { ...held.record, fence }
     const revision = await this.#host.register.cas(nameKey(name), record, 0)
     const entry = revision === 0 ? await this.#read(name) : { value: record, revision }
     // Given back meanwhile: it is looked after as an orphan.
@@ -275,10 +324,15 @@ export class Names implements ClusterNames {
 
   #end (): void {
     this.#lease.stop()
+    this.#settling.close()
     this.#orphans.close()
   }
 }
 
 function lost (name: string): never {
-  throw new errorCodes.FST_CLUSTER_UNAVAILABLE(`this node could not hold the name '${name}'`)
+  throw unavailable(`this node could not hold the name '${name}'`)
+}
+
+function late (name: string): Error {
+  return unavailable(`the name '${name}' did not become free in time`)
 }

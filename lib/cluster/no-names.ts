@@ -29,6 +29,10 @@ export class NoNames implements ClusterNames {
       : new errorCodes.FST_CLUSTER_NO_REGISTRY(this.#engine))
   }
 
+  engineUp (): void {}
+
+  nodeDown (): void {}
+
   lose (): void {}
 
   async close (): Promise<void> {}

@@ -24,6 +24,8 @@ export interface ClusterNodeOptions {
   readonly timing: ClusterTiming
   /** Milliseconds. */
   readonly startTimeout: number
+  /** Milliseconds after which a claim for a name that is not free yet is rejected. @defaultValue that of `timing` */
+  readonly longestClaim?: number
   readonly here: Here
   readonly events: ClusterEvents
   readonly logger: Logger

@@ -178,6 +178,7 @@ export class ClusterNode implements Hub {
     if (this.#state !== 'starting') return
     this.#state = 'open'
     heartbeats.start()
+    this.#names.engineUp()
     this.#ticking = this.#clock.after(this.#period, this.#tick)
   }
 
@@ -188,7 +189,10 @@ export class ClusterNode implements Hub {
       ...shared,
       probe: (node, incarnation) => this.#transport.caps.probe ? this.#transport.probe(this.#line.inboxOf(node, incarnation)) : Promise.resolve(undefined),
       up: (node, incarnation) => { this.#peers.add(node, incarnation) },
-      down: (node, incarnation, why) => { this.#peers.down(node, incarnation, why) },
+      down: (node, incarnation, why) => {
+        this.#peers.down(node, incarnation, why)
+        if (!this.#isOver) this.#names.nodeDown(node)
+      },
       forgotten: (node) => { this.#peers.forget(node) },
       stalled: (ms) => { logger.warn({ ms: Math.round(ms) }, 'cluster: the event loop stood still') },
       nameTaken: () => { this.#nameTaken() }
@@ -210,6 +214,7 @@ export class ClusterNode implements Hub {
       here: this.here,
       random: this.#random,
       register: this.#register,
+      longestClaim: this.#options.longestClaim ?? this.#timing.claim,
       get durable () { return transport.caps.durable === true },
       membership: this.#membership,
       isHere: (pid) => this.#isHere(pid),
@@ -240,6 +245,7 @@ export class ClusterNode implements Hub {
     if (!up) return
     this.#heartbeats!.hello()
     this.#peers.reconnected()
+    this.#names.engineUp()
   }
 
   /** How often the time is looked at. */

@@ -1,4 +1,4 @@
-import { errorCodes } from '../errors.js'
+import { unavailable } from './unavailable.js'
 import type { Clock } from './clock.js'
 
 /** Waits that end with the node. */
@@ -21,7 +21,7 @@ export class Pauses {
       const end = (): void => {
         timer.cancel()
         this.#waiting.delete(end)
-        if (this.#closed) reject(new errorCodes.FST_CLUSTER_UNAVAILABLE('this node has left it'))
+        if (this.#closed) reject(unavailable('this node has left it'))
         else resolve()
       }
       const timer = this.#clock.after(ms, end)

@@ -13,6 +13,7 @@ export class Register {
   readonly #clock: Clock
   readonly #prefix: string
   readonly #patience: number
+  #highest = 0
 
   constructor (transport: Transport, clock: Clock, prefix: string, patience: number) {
     this.#transport = transport
@@ -21,17 +22,25 @@ export class Register {
     this.#patience = patience
   }
 
+  /** The highest revision that any answer had. */
+  get highest (): number {
+    return this.#highest
+  }
+
   /** What is there, or was a moment ago. Rejects when the engine does not answer. */
   async get<T> (key: string): Promise<Entry<T> | undefined> {
     const entry: RegisterEntry | undefined = await this.#within(this.#transport.get(this.#prefix + key))
     if (entry === undefined) return undefined
+    this.#highest = Math.max(this.#highest, entry.revision)
     return { value: parse(entry.value) as T, revision: entry.revision }
   }
 
   /** @returns the new revision; 0: another was first. Rejects when nobody knows whether it was set */
-  cas (key: string, value: unknown, revision: number): Promise<number> {
+  async cas (key: string, value: unknown, revision: number): Promise<number> {
     const bytes = value === undefined ? undefined : Buffer.from(JSON.stringify(value))
-    return this.#within(this.#transport.cas(this.#prefix + key, bytes, revision))
+    const written = await this.#within(this.#transport.cas(this.#prefix + key, bytes, revision))
+    this.#highest = Math.max(this.#highest, written)
+    return written
   }
 
   /** A while, before an engine that failed is asked again: one that fails at once would be asked for ever in one turn. */

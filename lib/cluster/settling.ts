@@ -1,47 +1,82 @@
-import { generationKey } from './lease.js'
-import type { Clock } from './clock.js'
-import type { Generation, Lease } from './lease.js'
-import type { Pauses } from './pauses.js'
-import type { Register } from './register.js'
+import { unavailable } from './unavailable.js'
+import type { Cancellable, Clock } from './clock.js'
+import type { Generation, Generations } from './generations.js'
+import type { Lease } from './lease.js'
 import type { Timing } from './timing.js'
 
-/** What it takes to know how old a store is. */
+/** What it takes to know how old a generation is. */
 export interface SettlingHost {
   readonly clock: Clock
   readonly timing: Timing
-  readonly register: Register
+  readonly generations: Pick<Generations, 'read' | 'settle'>
+  readonly lease: Pick<Lease, 'acquire'>
 }
 
-/** A store that is found new may have held names before: in it, none is given away too early. */
+/**
+ * The grace period of a new generation. After the register lost its data, no name is granted until every lease from
+ * before the loss has expired. The period begins when this node first reads the generation: when it joins, or when the
+ * engine is back.
+ */
 export class Settling {
   readonly #host: SettlingHost
-  readonly #lease: Pick<Lease, 'store' | 'acquire'>
-  readonly #pauses: Pauses
-  /** When a generation that is not settled was first seen. */
+  /** The generation that is not settled, and when this node first read it. */
   #unsettled: { readonly id: string, readonly since: number } | undefined
+  #timer: Cancellable | undefined
+  #closed = false
 
-  constructor (host: SettlingHost, lease: Pick<Lease, 'store' | 'acquire'>, pauses: Pauses) {
+  constructor (host: SettlingHost) {
     this.#host = host
-    this.#lease = lease
-    this.#pauses = pauses
   }
 
-  /** Waits until a store that is new has been so for as long as the leases of another may last. @returns which it is */
-  async settled (): Promise<string> {
-    const { clock, timing, register } = this.#host
+  /** Reads the generation now, and again when its grace period is over: it is settled though nobody claims a name. */
+  readonly watch = (): void => {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#read().then(({ settled }) => {
+      if (!settled) this.#watchAfter(Math.max(0, this.#left) + 1)
+    }, () => {
+      // The engine is away, or only its register is.
+      this.#watchAfter(this.#host.timing.renew)
+    })
+  }
+
+  #watchAfter (delay: number): void {
+    if (!this.#closed) this.#timer ??= this.#host.clock.after(delay, this.watch)
+  }
+
+  /**
+   * Waits until the generation is settled.
+   * @param pause waits for milliseconds; it rejects when the claim has ended
+   * @throws `FST_CLUSTER_UNAVAILABLE` when the lease cannot be renewed meanwhile
+   */
+  async settled (pause: (ms: number) => Promise<void>): Promise<Generation> {
+    const { timing, lease } = this.#host
     for (;;) {
-      const { id, settled } = await this.#lease.store()
-      if (settled) return id
-      if (this.#unsettled?.id !== id) this.#unsettled = { id, since: clock.now() }
-      if (clock.now() - this.#unsettled.since > timing.takeOver) {
-        const entry = await register.get<Generation>(generationKey)
-        if (entry?.value.id === id) {
-          await register.cas(generationKey, { id, settled: true } satisfies Generation, entry.revision)
-          continue
-        }
-      }
-      await this.#pauses.for(timing.renew / 4)
-      if (!await this.#lease.acquire()) return id
+      const generation = await this.#read()
+      if (generation.settled) return generation
+      await pause(Math.min(timing.renew / 4, Math.max(0, this.#left) + 1))
+      if (!await lease.acquire()) throw unavailable('this node could not renew its lease')
     }
+  }
+
+  async #read (): Promise<Generation> {
+    const { clock, generations } = this.#host
+    const generation = await generations.read()
+    if (generation.settled) return generation
+    if (this.#unsettled?.id !== generation.id) this.#unsettled = { id: generation.id, since: clock.now() }
+    if (this.#left >= 0) return generation
+    await generations.settle(generation.id)
+    return await generations.read()
+  }
+
+  /** Milliseconds until the grace period of the unsettled generation is over. */
+  get #left (): number {
+    const { clock, timing } = this.#host
+    return this.#unsettled!.since + timing.takeOver - clock.now()
+  }
+
+  close (): void {
+    this.#closed = true
+    this.#timer?.cancel()
   }
 }

@@ -3,7 +3,6 @@ import type { Clock } from './clock.js'
 import type { LeaseRecord } from './lease.js'
 import type { Membership } from './membership.js'
 import type { NameRecord } from './name-record.js'
-import type { Pauses } from './pauses.js'
 import type { Entry, Register } from './register.js'
 import type { Timing } from './timing.js'
 
@@ -35,12 +34,10 @@ const memory = 60 * 60 * 1000
  */
 export class TakeOver {
   readonly #host: TakeOverHost
-  readonly #pauses: Pauses
   readonly #sights = new Map<string, Sight>()
 
-  constructor (host: TakeOverHost, pauses: Pauses) {
+  constructor (host: TakeOverHost) {
     this.#host = host
-    this.#pauses = pauses
   }
 
   /** Whether the node of a record is known never to come back. */
@@ -50,12 +47,18 @@ export class TakeOver {
     return member !== undefined && (member.incarnation > incarnation || (member.incarnation === incarnation && member.gone))
   }
 
+  /** Looks at the lease of a node that is down: from now on it counts how long the lease is not renewed. */
+  async look (node: string): Promise<void> {
+    this.#see(node, await this.#host.register.get<LeaseRecord>(leaseKey(node)))
+  }
+
   /**
-   * Breaks the lease of a holder that is gone, or that has not renewed it for longer than it is good for, seen from
-   * here twice. Each step is a compare-and-set: a read alone may be of the past.
-   * @returns false when the holder is there
+   * Breaks the lease of a holder that is gone, or that has not renewed it for longer than it is valid, seen by this
+   * node twice. Each step is a compare-and-set, because a read alone may be of the past.
+   * @param pause waits for milliseconds; it rejects when the claim has ended
+   * @returns false when the holder is alive
    */
-  async breakLease (record: NameRecord): Promise<boolean> {
+  async breakLease (record: NameRecord, pause: (ms: number) => Promise<void>): Promise<boolean> {
     const { register, membership, clock, timing } = this.#host
     const { node, incarnation } = record
     let isFirst = true
@@ -80,7 +83,7 @@ export class TakeOver {
       }
       if (membership.find(node)?.state === 'up' || (!isFirst && seen !== before)) return false
       isFirst = false
-      await this.#pauses.for(Math.min(timing.renew / 4, seen.since + timing.takeOver - start + 1))
+      await pause(Math.min(timing.renew / 4, seen.since + timing.takeOver - start + 1))
     }
   }
 

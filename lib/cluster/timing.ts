@@ -22,21 +22,34 @@ export interface Timing {
   readonly nack: number
   /** Between two renewals of a lease. */
   readonly renew: number
-  /** How long a lease holds, from the start of its last renewal. */
+  /** How long a lease is valid, from the start of its last renewal. */
   readonly lease: number
   /** Seen unchanged for so long, a lease may be broken by another node. */
   readonly takeOver: number
+  /** A claim for a name that is not free yet is given up after so long: before a client's upgrade times out. */
+  readonly claim: number
   /** One request to the engine, or to another node. */
   readonly request: number
   /** A group without members stays subscribed for so long. */
   readonly linger: number
 }
 
+/** The durations that are chosen. All others follow from them. */
+type Chosen = Pick<Timing, 'heartbeat' | 'down' | 'gone' | 'hello' | 'renew' | 'request'>
+
+/**
+ * @param chosen one row of the table
+ * @returns all durations. A name survives every outage that channels survive: the lease outlasts the silence after
+ * which a node is down, by the time since its last renewal and that of the next one. Another node takes a name over when
+ * the lease has expired for certain.
+ */
+function derive (chosen: Chosen): Timing {
+  const { down, renew, request } = chosen
+  const lease = down + renew + request
+  return { ...chosen, lease, takeOver: lease + request, claim: 8000, stall: 1000, resend: 1000, ping: 5000, ack: 20, nack: 50, linger: 5000 }
+}
+
 export const timings: Readonly<Record<ClusterTiming, Timing>> = {
-  default: {
-    heartbeat: 1000, down: 8000, gone: 3000, stall: 1000, hello: 250, resend: 1000, ping: 5000, ack: 20, nack: 50, renew: 2000, lease: 6000, takeOver: 8000, request: 2000, linger: 5000
-  },
-  patient: {
-    heartbeat: 3000, down: 45_000, gone: 15_000, stall: 1000, hello: 500, resend: 1000, ping: 5000, ack: 20, nack: 50, renew: 6000, lease: 36_000, takeOver: 45_000, request: 5000, linger: 5000
-  }
+  default: derive({ heartbeat: 1000, down: 8000, gone: 3000, hello: 250, renew: 2000, request: 2000 }),
+  patient: derive({ heartbeat: 3000, down: 45_000, gone: 15_000, hello: 500, renew: 6000, request: 5000 })
 }

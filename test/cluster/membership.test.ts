@@ -84,11 +84,13 @@ t.test('one that is heard in time stays up', async (t) => {
   t.strictSame(scene.told, [['up', 'b', 1]])
 })
 
-t.test('silence counts while the engine is away, for then nobody is heard', async (t) => {
+t.test('a node is down after 8 s and one heartbeat of silence while the engine is away', async (t) => {
   const scene = new Scene()
   scene.membership.heard('b', 1)
   scene.membership.connection(false)
-  await scene.pass(timing.down + period)
+  await scene.pass(timing.down + timing.heartbeat)
+  t.equal(scene.state('b'), 'up', 'its next heartbeat may have been due when the engine went away')
+  await scene.pass(period)
   t.equal(scene.state('b'), 'down')
   t.equal(scene.probed, 0, 'and the engine is not asked')
 })

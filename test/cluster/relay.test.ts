@@ -155,3 +155,19 @@ t.test('a target elsewhere that ends with the reason `noconnection` is no lost n
   b.exit(target.pid, 'noconnection')
   t.strictSame(await peer.end(), { code: 1011, reason: 'target process exited' })
 })
+
+t.test('a route that waits for a name answers 503 with Retry-After before its upgrade times out', async t => {
+  const cluster = new TestCluster(t)
+  // Names of a register that lost its data are granted later.
+  cluster.hub.clear()
+  const waiting: { target?: Pid } = {}
+  const rig = await start(t, { node: 'a', cluster: cluster.engine(), upgradeTimeout: '1s' }, {}, (app) => {
+    app.get('/room', async (_request, reply) => {
+      await app.processes.cluster!.names.register('room', waiting.target!)
+      return reply.relay(waiting.target!)
+    })
+  })
+  waiting.target = new Keeper(rig).pid
+  const response = await answer(t, rig.port, handshake('/room'))
+  t.match(response, /^HTTP\/1\.1 503 .*\r\nretry-after: 5\r\n.*FST_CLUSTER_UNAVAILABLE.*did not become free in time/s)
+})

@@ -1,89 +1,112 @@
 import t from 'tap'
-import { Pauses } from '../../lib/cluster/pauses.js'
-import { Register } from '../../lib/cluster/register.js'
+import { TestRegister } from './fixtures/register.js'
+import { Generations } from '../../lib/cluster/generations.js'
 import { Settling } from '../../lib/cluster/settling.js'
 import { timings } from '../../lib/cluster/timing.js'
-import { Calm, Machine, World } from './simulator.js'
-import type { Generation } from '../../lib/cluster/lease.js'
-import type { Transport } from '../../types/cluster.js'
 
-function setUp (first: Generation) {
-  const world = new World(new Calm(1))
-  const machine = new Machine(world)
-  const store = { generation: first, revision: 1, acquires: true, stale: undefined as Generation | undefined }
-  const transport = {
-    get: async () => ({ value: Buffer.from(JSON.stringify(store.stale ?? store.generation)), revision: store.revision }),
-    async cas (key: string, value: Uint8Array, revision: number) {
-      if (key !== 'fwr.generation' || revision !== store.revision) return 0
-      store.generation = JSON.parse(Buffer.from(value).toString()) as Generation
-      return ++store.revision
-    }
-  } as unknown as Transport
-  const settling = new Settling({ clock: machine, timing: timings.default, register: new Register(transport, machine, 'fwr.', 2000) }, {
-    store: async () => store.generation,
-    acquire: async () => store.acquires
-  }, new Pauses(machine))
-  const run = async (ms: number): Promise<void> => {
-    for (const end = world.now + ms; world.now < end;) {
-      await new Promise(setImmediate)
-      await world.runUntil(Math.min(end, world.now + 100), () => {})
-    }
-    await new Promise(setImmediate)
-  }
-  const ask = (): { readonly id: string | undefined } => {
-    const state: { id: string | undefined } = { id: undefined }
-    settling.settled().then((id) => { state.id = id }, t.fail)
+const timing = timings.default
+
+function prepare () {
+  const { clock, store, register } = new TestRegister()
+  const generations = new Generations({ clock, register, random: () => 0.5, durable: false })
+  const scene = { acquires: true }
+  const settling = new Settling({ clock, timing, generations, lease: { acquire: async () => scene.acquires } })
+  const write = (id: string, settled = false): void => { store.write('generation', { id, settled, base: 1e15 }) }
+  write('x')
+  const pause = (ms: number): Promise<void> => new Promise((resolve) => { clock.after(ms, resolve) })
+  /** A claim that waits. */
+  const ask = (): { id?: string, error?: unknown } => {
+    const state: { id?: string, error?: unknown } = {}
+    settling.settled(pause).then(({ id }) => { state.id = id }, (error: unknown) => { state.error = error })
     return state
   }
-  return { store, ask, run }
+  return { clock, store, scene, settling, write, ask }
 }
 
-t.test('a store that is settled is not waited for', async (t) => {
-  const { ask, run } = setUp({ id: 'x', settled: true })
+t.test('does not wait in a generation that is settled', async (t) => {
+  const { ask, clock, write } = prepare()
+  write('x', true)
   const answer = ask()
-  await run(10)
+  await clock.pass(0)
   t.equal(answer.id, 'x')
 })
 
-t.test('a new one is, for 8 s from when it was first seen, and then it is settled for all', async (t) => {
-  const { ask, run, store } = setUp({ id: 'x', settled: false })
+t.test('waits for the time of a take-over since this node first read the generation, and settles it for all', async (t) => {
+  const { ask, clock, store } = prepare()
   const one = ask()
-  await run(5000)
+  await clock.pass(5000)
   const two = ask()
-  await run(2900)
-  t.equal(one.id, undefined)
-  t.equal(store.generation.settled, false)
-  await run(1200)
+  await clock.pass(timing.takeOver - 5000)
+  t.strictSame([one.id, two.id], [undefined, undefined])
+  t.match(store.read('generation'), { settled: false })
+  await clock.pass(timing.renew / 4)
   t.strictSame([one.id, two.id], ['x', 'x'])
-  t.strictSame(store.generation, { id: 'x', settled: true })
+  t.match(store.read('generation'), { id: 'x', settled: true })
 })
 
-t.test('the seconds begin anew with the next one', async (t) => {
-  const { ask, run, store } = setUp({ id: 'x', settled: false })
+t.test('counts the time from when the node joined: a claim after that does not wait', async (t) => {
+  const { ask, clock, store, settling } = prepare()
+  settling.watch()
+  await clock.pass(timing.takeOver + 1)
+  t.match(store.read('generation'), { settled: true }, 'it is settled though nobody has claimed a name')
   const answer = ask()
-  await run(6000)
-  store.generation = { id: 'y', settled: false }
-  await run(6000)
+  await clock.pass(0)
+  t.equal(answer.id, 'x')
+  t.equal(clock.pending, 0)
+})
+
+t.test('begins anew with another generation, which it sees when the engine is back', async (t) => {
+  const { ask, clock, settling, write } = prepare()
+  settling.watch()
+  await clock.pass(timing.takeOver - 1000)
+  write('y')
+  settling.watch()
+  const answer = ask()
+  await clock.pass(timing.takeOver)
   t.equal(answer.id, undefined)
-  await run(3000)
+  await clock.pass(timing.renew / 4)
   t.equal(answer.id, 'y')
 })
 
-t.test('what is settled is the one that was waited for, and no other', async (t) => {
-  const { ask, run, store } = setUp({ id: 'x', settled: false })
+t.test('goes on where another node settled a third generation meanwhile', async (t) => {
+  const { ask, clock, store, settling, write } = prepare()
+  settling.watch()
+  await clock.pass(timing.takeOver)
+  // Read before it was replaced.
+  store.before('get', () => {})
+  store.before('get', () => { write('y') })
+  await clock.pass(1)
+  t.match(store.read('generation'), { id: 'y', settled: false })
   const answer = ask()
-  store.stale = { id: 'w', settled: false }
-  await run(9000)
-  t.equal(store.generation.settled, false)
-  store.stale = undefined
-  await run(600)
-  t.equal(answer.id, 'x')
+  await clock.pass(timing.takeOver + timing.renew)
+  t.equal(answer.id, 'y')
 })
 
-t.test('who cannot hold a lease meanwhile does not wait on', async (t) => {
-  const { ask, run, store } = setUp({ id: 'x', settled: false })
-  store.acquires = false
+t.test('reads again later when the engine does not answer', async (t) => {
+  const { clock, store, settling } = prepare()
+  store.away = true
+  settling.watch()
+  await clock.pass(timing.renew - 1)
+  store.away = false
+  const { asked } = store
+  await clock.pass(1)
+  t.ok(store.asked > asked)
+  settling.close()
+  t.equal(clock.pending, 0)
+})
+
+t.test('reads nothing any more when it is closed', async (t) => {
+  const { clock, settling } = prepare()
+  settling.watch()
+  settling.close()
+  await clock.pass(0)
+  t.equal(clock.pending, 0)
+})
+
+t.test('rejects a claim whose node cannot renew its lease meanwhile', async (t) => {
+  const { ask, clock, scene } = prepare()
+  scene.acquires = false
   const answer = ask()
-  await run(600)
-  t.equal(answer.id, 'x')
+  await clock.pass(600)
+  t.match(answer.error, { code: 'FST_CLUSTER_UNAVAILABLE', headers: { 'retry-after': '5' } })
 })

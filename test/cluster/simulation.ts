@@ -1,6 +1,7 @@
 import { ClusterNode } from '../../lib/cluster/node.js'
 import { Engine, Machine, Random, SimulatedTransport, World } from './simulator.js'
 import { homeOf, ModelHere } from './model.js'
+import { timings } from '../../lib/cluster/timing.js'
 import type { Names } from '../../lib/cluster/names.js'
 import type { Caller } from '../../lib/cluster/remote-calls.js'
 import type { Ledger } from './model.js'
@@ -131,6 +132,8 @@ class SimulatedNode {
   }
 }
 
+/** Until nothing that was written with an unknown outcome is looked after any more. */
+const cleanUp = timings.default.takeOver + 3 * timings.default.renew
 const nameCount = 3
 const groupCount = 2
 
@@ -495,7 +498,7 @@ export class Simulation implements Ledger {
   async #endAll (): Promise<void> {
     const { world } = this
     for (const node of this.#nodes) for (const pid of node.here.alive()) node.here.end(pid, 'ended')
-    await world.runUntil(world.now + 15_000, this.#check)
+    await world.runUntil(world.now + cleanUp, this.#check)
     for (const { by, target, fired, takenBack } of this.#monitors) {
       if (!by.machine.dead && !takenBack && fired !== 1) throw new Violation(`the monitor of ${target} told ${fired} times`)
     }

@@ -170,6 +170,8 @@ export class Engine {
   readonly clients = new Set<SimulatedTransport>()
   /** Every value each key had, for reads of the past. */
   #store = new Map<string, Version[]>()
+  /** One counter for all keys. */
+  #revision = 0
 
   constructor (world: World) {
     this.world = world
@@ -178,7 +180,9 @@ export class Engine {
   stop (loses: boolean): void {
     this.up = false
     for (const client of this.clients) client.cut()
-    if (loses) this.#store = new Map()
+    if (!loses) return
+    this.#store = new Map()
+    this.#revision = 0
   }
 
   start (): void {
@@ -203,7 +207,7 @@ export class Engine {
     if (versions === undefined) this.#store.set(key, versions = [])
     const current = versions.at(-1)?.entry
     if ((current?.revision ?? 0) !== revision) return 0
-    const next = versions.length + 1
+    const next = ++this.#revision
     versions.push({ at: this.world.now, entry: value && { value, revision: next } })
     return next
   }

@@ -24,6 +24,11 @@ export class TestCluster {
   readonly world = new World(new Calm(1))
   readonly engine = new Engine(this.world)
 
+  /** @param settled whether the register is old enough for names to be granted at once */
+  constructor (settled = true) {
+    if (settled) this.engine.cas('test.generation', Buffer.from(JSON.stringify({ id: 'first', settled: true, base: 1 })), 0)
+  }
+
   /** @param changes other parts for this node's transport */
   make (node: string, changes: Partial<Transport> = {}, incarnation = Math.floor(this.world.now)): TestNode {
     const machine = new Machine(this.world)

@@ -98,6 +98,7 @@ class HealthyNode {
       node,
       incarnation: 5,
       durable: true,
+      longestClaim: timing.claim,
       here: this.here,
       membership: { find: () => ({ incarnation: 5, state: 'up', gone: false }) },
       isHere: (pid) => pid.endsWith(this.here.suffix),

@@ -26,6 +26,6 @@ export const mutants: readonly Mutant[] = [
   { name: 'a lease holds until somebody looks at it', file: 'lease.ts', search: 'return this.#host.clock.now() < this.#validUntil', replacement: 'return this.#validUntil !== -Infinity', from: 190 },
   { name: 'a lease is renewed for ever', file: 'lease.ts', search: 'this.#validUntil = start + this.#host.timing.lease', replacement: 'this.#validUntil = start + 10 * this.#host.timing.lease', from: 190 },
   { name: 'a lease is taken over as soon as it is seen', file: 'take-over.ts', search: 'start - seen.since > timing.takeOver', replacement: 'start >= seen.since' },
-  { name: 'names of a new store are free at once', file: 'settling.ts', search: 'if (settled) return id', replacement: 'return id', from: 130 },
+  { name: 'names of a new store are free at once', file: 'settling.ts', search: 'if (generation.settled) return generation\n      await pause', replacement: 'return generation\n      await pause', from: 130 },
   { name: 'a new store is not told of what is held', file: 'lease.ts', search: 'await this.#host.reassert()', replacement: 'await Promise.resolve()', from: 170 }
 ]

@@ -177,6 +177,19 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     t.equal(await transport.cas(key, undefined, second), 0)
   })
 
+  t.test('revisions come from one counter for all keys, which rises with every write', async (t) => {
+    const { a, b } = await two(t)
+    let last = 0
+    for (const [i, { transport }] of [a, b, a, b].entries()) {
+      for (const key of [`fwr.${i}`, 'fwr.other']) {
+        const made = await transport.cas(key, Buffer.from('x'), 0)
+        const deleted = await transport.cas(key, undefined, made)
+        t.ok(made > last && deleted > made, `${last} < ${made} < ${deleted}`)
+        last = deleted
+      }
+    }
+  })
+
   t.test('of several writers of one revision, one wins', async (t) => {
     const { a, b } = await two(t)
     let revision = 0
