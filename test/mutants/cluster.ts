@@ -9,13 +9,6 @@ export const clusterMutants: readonly Mutant[] = [
     suites: ['names']
   },
   {
-    name: 'a renewal is due an interval after the last answer',
-    file: 'cluster/lease.ts',
-    search: 'renewed ? Math.max(0, this.#untilRenewal) : timing.renew / 4',
-    replace: 'renewed ? timing.renew : timing.renew / 4',
-    suites: ['names']
-  },
-  {
     name: 'a lease that ends without a name counts as a fence',
     file: 'cluster/names.ts',
     search: '    if (lost.length === 0) return\n',
