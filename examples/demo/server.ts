@@ -8,12 +8,12 @@ import { leaveOut, servePage } from './page.js'
 const maxRows = 50
 
 /**
- * What the page's list shows. A real page would show no PIDs: they are addresses, for the server's
+ * What the page's list shows, the newest first. A real page would show no PIDs: they are addresses, for the server's
  * own eyes. And no server should ever take one from a client.
  */
 function snapshot (processes: Processes) {
   const pids = processes.list()
-  const rows = pids.slice(-maxRows).flatMap((pid) => {
+  const rows = pids.slice(-maxRows).reverse().flatMap((pid) => {
     const info = processes.info(pid)
     if (info === undefined) return []
     const { kind, label, names, status, mailbox, groups, uptime, target } = info

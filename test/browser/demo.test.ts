@@ -49,6 +49,81 @@ t.test('two people chat, and see each other come and go', { skip }, async (t) =>
   t.same(mistakes, [])
 })
 
+/** Whether all of the element is inside of the log that it is in. */
+async function isInSight (page: Page, selector: string) {
+  return await page.locator(selector).last().evaluate((element) => {
+    const { top, bottom } = element.getBoundingClientRect()
+    const log = element.closest('.log')!.getBoundingClientRect()
+    return log.height > 0 && top >= log.top - 1 && bottom <= log.bottom + 1
+  })
+}
+
+t.test('who returns to a conversation sees its newest line, and which ones are unread', { skip }, async (t) => {
+  const { open, mistakes } = await start(t)
+  const ada = await open('chat')
+  const grace = await open('chat')
+  await enter(ada, 'Ada')
+  await enter(grace, 'Grace')
+  const link = ada.getByRole('navigation').getByRole('link').filter({ hasText: 'Chat' })
+  for (let n = 1; n <= 15; n++) await say(grace, `seen ${n}`)
+  await see(ada, '#chat-log .bubble', 'seen 15')
+  t.ok(await isInSight(ada, '#chat-log .line'))
+  t.equal(await ada.locator('.badge').count(), 0)
+
+  await ada.getByRole('link', { name: 'Help desk' }).click()
+  for (let n = 1; n <= 5; n++) await say(grace, `missed ${n}`)
+  await see(ada, 'nav .badge', '5')
+  t.match(await link.innerText(), /^Chat\s*5\s*new$/)
+  t.equal(await ada.title(), '(5) Help desk · Relay demo')
+  await picture(t, ada, 'unread-elsewhere')
+  await link.click()
+  await ada.locator('nav .badge').waitFor({ state: 'detached' })
+  t.ok(await isInSight(ada, '#chat-log .line'), 'the newest line')
+  t.match(await ada.locator('#chat-log .rule + .line').innerText(), /missed 1/)
+  t.equal(await ada.title(), '#lobby · Relay demo')
+  await picture(t, ada, 'unread-returned')
+
+  await ada.locator('#chat-log').evaluate((log) => { log.scrollTop = 0 })
+  await ada.locator('#chat-log').evaluate(async () => { await new Promise((resolve) => { requestAnimationFrame(() => { requestAnimationFrame(resolve) }) }) })
+  await say(grace, 'and another')
+  const jump = ada.getByRole('button', { name: '1 new message' })
+  await jump.waitFor()
+  t.notOk(await isInSight(ada, '#chat-log .line'), 'the reader is left where she is')
+  await picture(t, ada, 'unread-below')
+  await jump.click()
+  await jump.waitFor({ state: 'hidden' })
+  t.ok(await isInSight(ada, '#chat-log .line'))
+  t.match(await ada.locator('#chat-log .rule + .line').innerText(), /and another/)
+  await say(ada, 'I have read it all')
+  await see(ada, '#chat-log .own', 'I have read it all')
+  t.equal(await ada.locator('#chat-log .rule').count(), 0)
+  t.same(mistakes, [])
+})
+
+t.test('an operator sees which visitor has written, and how many lines nobody has read', { skip }, async (t) => {
+  const { open, mistakes } = await start(t)
+  const operator = await open('operator')
+  await begin(operator, 'Olga', 'Go on duty')
+  const visitors = []
+  for (const name of ['Ada', 'Grace']) {
+    const visitor = await open('desk')
+    await begin(visitor, name, 'Start a conversation')
+    await visitor.getByRole('button', { name: 'Talk to a human' }).click()
+    await see(operator, '#operator-queue', '1 waiting')
+    await operator.getByRole('button', { name: 'Take the next visitor' }).click()
+    await see(visitor, '#desk-with', 'You are talking to Olga')
+    visitors.push(visitor)
+  }
+  await say(visitors[0], 'Are you there?')
+  await see(operator, '.chip.unread', 'Ada')
+  await see(operator, 'nav .badge', '1')
+  await operator.locator('.chip.unread').click()
+  await operator.locator('.badge, .chip.unread').first().waitFor({ state: 'detached' })
+  t.match(await operator.locator('#operator-logs .rule + .line').innerText(), /Are you there\?/)
+  await operator.getByRole('button', { name: 'Go off duty' }).click()
+  t.same(mistakes, [])
+})
+
 t.test('a room crashes: its clients say what 1011 means, come back by themselves and go on', { skip }, async (t) => {
   const { open, mistakes } = await start(t)
   const ada = await open('chat')
@@ -144,6 +219,12 @@ t.test('the list of processes shows rooms and sockets come and go', { skip }, as
   await enter(page, 'Ada', 'library')
   await see(page, '#processes-rows tr[data-kind=process]', 'room:library')
   await see(page, '#processes-rows tr[data-kind=ws]', 'to room:library')
+  const pids = await page.locator('#processes-rows .pid').allInnerTexts()
+  const started = pids.map((pid) => parseInt(pid))
+  t.same(started, [...started].sort((a, b) => b - a), 'the newest come first')
+  const heads = await page.locator('#processes thead th').allInnerTexts()
+  const explained = await page.locator('#processes caption').innerText()
+  for (const head of heads.slice(1)) t.match(explained, `${head}:`)
   app.processes.exit('room:library')
   await see(page, '#chat-log', 'Closed with 1000')
   await page.locator('#processes-rows tr').filter({ hasText: 'room:library' }).first().waitFor({ state: 'detached' })

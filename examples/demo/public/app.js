@@ -4,7 +4,7 @@ import * as desk from './desk.js'
 import * as nodes from './nodes.js'
 import * as operator from './operator.js'
 import * as processes from './processes.js'
-import { $ } from './ui.js'
+import { $, markTitle } from './ui.js'
 
 const views = { chat, desk, operator, processes, nodes }
 
@@ -31,6 +31,7 @@ function show (focus) {
   }
   document.body.dataset.view = name
   document.title = `${$(`${name}-title`).textContent} · Relay demo`
+  markTitle()
   if (focus) $('main').focus({ preventScroll: true })
   window.scrollTo(0, 0)
 }

@@ -1,8 +1,8 @@
 import { Connection } from './connection.js'
 import { nodeOf } from './nodes.js'
-import { $, avatar, beginTyping, composer, el, enable, ending, Log, rememberName, showState } from './ui.js'
+import { $, avatar, beginTyping, composer, el, enable, ending, Log, rememberName, showState, showUnread } from './ui.js'
 
-const log = new Log($('chat-log'))
+const log = new Log($('chat-log'), (count) => showUnread('chat', count))
 let connection
 let me
 

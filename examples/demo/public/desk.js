@@ -1,8 +1,8 @@
 import { Connection } from './connection.js'
-import { $, beginTyping, composer, el, enable, ending, Log, rememberName, showState } from './ui.js'
+import { $, beginTyping, composer, el, enable, ending, Log, rememberName, showState, showUnread } from './ui.js'
 
 const many = 20
-const log = new Log($('desk-log'))
+const log = new Log($('desk-log'), (count) => showUnread('desk', count))
 let connection
 let lastNumber = 0
 let run // the numbered messages under way

@@ -1,8 +1,8 @@
 import { Connection } from './connection.js'
-import { $, avatar, beginTyping, composer, el, enable, ending, Log, rememberName, showState } from './ui.js'
+import { $, avatar, beginTyping, composer, el, enable, ending, Log, rememberName, showState, showUnread } from './ui.js'
 
 let connection
-let visitors = new Map() // id -> { name, list, log, chip, here }
+let visitors = new Map() // id -> { name, list, log, chip, here, unread }
 let current
 
 export function start () {
@@ -34,9 +34,8 @@ function enter (name) {
   connection.addEventListener('visitor', ({ detail }) => add(detail.visitor, detail.name))
   connection.addEventListener('file', ({ detail }) => visitors.get(detail.visitor)?.log.before(detail.lines))
   connection.addEventListener('line', ({ detail: { visitor, from, text } }) => {
-    const { log, name, chip } = visitors.get(visitor)
+    const { log, name } = visitors.get(visitor)
     log.line({ from, text, own: from !== name })
-    if (visitor !== current) chip.classList.add('unread')
   })
   connection.addEventListener('gone', ({ detail: { visitor, why } }) => gone(visitor, `${visitors.get(visitor).name} ${why}`))
   connection.addEventListener('refused', ({ detail }) => visitors.get(current)?.log.note(`Refused: ${detail.why}`, 'bad'))
@@ -44,6 +43,7 @@ function enter (name) {
 
 function leave () {
   connection.close()
+  clear()
   $('operator-talk').hidden = true
   $('operator-state').hidden = true
   $('operator-join').hidden = false
@@ -54,14 +54,19 @@ function leave () {
 function add (id, name) {
   const list = el('div', { class: 'log', role: 'log', 'aria-live': 'polite', 'aria-label': `Conversation with ${name}`, tabindex: '0' })
   const chip = el('button', { type: 'button', class: 'chip' }, avatar(name), name)
-  const log = new Log(list)
   chip.onclick = () => choose(id)
   $('operator-logs').append(list)
   $('operator-visitors').append(chip)
+  const log = new Log(list, (count) => {
+    visitor.unread = count
+    chip.classList.toggle('unread', count > 0)
+    countUnread()
+  })
+  const visitor = { name, list, log, chip, here: true, unread: 0 }
   // The session's numbers begin again after a reconnect; what is over makes room.
-  visitors.get(id)?.list.remove()
+  visitors.get(id)?.log.remove()
   visitors.get(id)?.chip.remove()
-  visitors.set(id, { name, list, log, chip, here: true })
+  visitors.set(id, visitor)
   log.note(`${name} is with you now`, 'good')
   choose(id)
   beginTyping($('operator-text'))
@@ -73,8 +78,13 @@ function choose (id) {
     list.hidden = other !== id
     chip.setAttribute('aria-pressed', String(other === id))
   }
-  visitors.get(id).chip.classList.remove('unread')
   enable(controls(), visitors.get(id).here)
+}
+
+function countUnread () {
+  let total = 0
+  for (const { unread } of visitors.values()) total += unread
+  showUnread('operator', total)
 }
 
 function gone (id, text) {
@@ -92,6 +102,7 @@ function showQueue (waiting) {
 }
 
 function clear () {
+  for (const { log } of visitors.values()) log.remove()
   visitors = new Map()
   current = undefined
   $('operator-visitors').replaceChildren()

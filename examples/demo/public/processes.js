@@ -22,7 +22,8 @@ function show ({ rows: processes, more, stats }) {
     if (!rows.has(process.pid)) rows.set(process.pid, create(process))
     update(rows.get(process.pid), process)
   }
-  $('processes-rows').append(...processes.map(({ pid }) => rows.get(pid).row).filter((row) => !row.isConnected))
+  // The newest come first, in the list and on the page.
+  $('processes-rows').prepend(...processes.map(({ pid }) => rows.get(pid).row).filter((row) => !row.isConnected))
   set($('processes-alive'), String(stats.alive))
   set($('processes-delivered'), String(stats.delivered))
   set($('processes-turn'), `${stats.longestTurn.toFixed(1)} ms`)

@@ -24,16 +24,61 @@ export const avatar = (name) => el('span', { class: `avatar ${tint(name)}`, 'ari
 
 const longest = 300 // lines; older ones go
 
-/** A conversation. It stays at its end, unless somebody has scrolled up to read. */
+const unread = new Map() // view -> lines that nobody has seen yet
+
+/** Puts the number of unread lines beside the link to a view, and into the title of the page. */
+export function showUnread (view, count) {
+  unread.set(view, count)
+  const link = document.querySelector(`nav a[href="#${view}"]`)
+  link.querySelector('.badge')?.remove()
+  if (count > 0) link.append(el('span', { class: 'badge' }, String(count), el('span', { class: 'unseen' }, ' new')))
+  markTitle()
+}
+
+/** `(3) Chat`: call it when the title has changed. */
+export function markTitle () {
+  let total = 0
+  for (const count of unread.values()) total += count
+  document.title = `${total > 0 ? `(${total}) ` : ''}${document.title.replace(/^\(\d+\) /, '')}`
+}
+
+/**
+ * A conversation. It shows its newest line, unless the reader has scrolled up. Lines that come while
+ * the newest one is out of sight are unread: a rule stands above the first of them.
+ */
 export class Log {
   #list
   #last
+  #onUnread
+  #unread = 0
+  #isAtEnd = true
+  #height = 0
+  #rule = el('div', { class: 'rule' }, 'New')
+  #jump = el('button', { type: 'button', class: 'jump', hidden: true })
 
-  constructor (list) {
+  /** @param onUnread is called with the number of unread lines when it changes */
+  constructor (list, onUnread) {
     this.#list = list
+    this.#onUnread = onUnread
+    this.#jump.onclick = () => this.#toEnd()
+    list.after(this.#jump)
+    list.addEventListener('scroll', () => {
+      if (list.clientHeight === 0) return
+      this.#isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80
+      this.#look()
+    })
+    // A list that is hidden forgets how far it was scrolled.
+    new ResizeObserver(() => {
+      const wasHidden = this.#height === 0
+      this.#height = list.clientHeight
+      if (this.#height > 0 && (wasHidden || this.#isAtEnd)) this.#toEnd()
+    }).observe(list)
+    document.addEventListener('visibilitychange', () => this.#look())
   }
 
   line ({ from, text, own = false, mark }) {
+    if (own) this.#rule.remove()
+    else this.#count()
     const goesOn = this.#last?.from === from && this.#last.own === own
     this.#last = { from, own }
     const item = el('div', { class: `line${own ? ' own' : ''}${goesOn ? ' goes-on' : ''}` },
@@ -41,6 +86,7 @@ export class Log {
       el('span', { class: 'bubble' }, text, ...(mark ? [mark] : [])))
     if (!own) item.prepend(avatar(from))
     this.#add(item)
+    if (own) this.#toEnd()
   }
 
   note (text, tone) {
@@ -53,20 +99,59 @@ export class Log {
     const items = lines.map(({ from, text }) => el('div', { class: 'line earlier' },
       avatar(from), el('span', { class: 'who' }, from), el('span', { class: 'bubble' }, text)))
     this.#list.prepend(...items)
-    this.#list.scrollTop = this.#list.scrollHeight
+    this.#toEnd()
   }
 
   clear () {
     this.#last = undefined
     this.#list.replaceChildren()
+    this.#isAtEnd = true
+    if (this.#unread > 0) this.#tell(0)
+  }
+
+  /** Takes it off the page. */
+  remove () {
+    this.clear()
+    this.#list.remove()
+    this.#jump.remove()
   }
 
   #add (item) {
     const list = this.#list
-    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80
     list.append(item)
     while (list.children.length > longest) list.firstElementChild.remove()
-    if (atEnd) list.scrollTop = list.scrollHeight
+    if (this.#isAtEnd) list.scrollTop = list.scrollHeight
+  }
+
+  /** Counts a line of somebody else, and puts the rule above the first that is unread. */
+  #count () {
+    if (this.#isSeen()) return
+    if (this.#unread === 0) {
+      this.#last = undefined
+      this.#add(this.#rule)
+    }
+    this.#tell(this.#unread + 1)
+  }
+
+  #isSeen () {
+    return this.#isAtEnd && this.#list.clientHeight > 0 && document.visibilityState === 'visible'
+  }
+
+  #toEnd () {
+    this.#list.scrollTop = this.#list.scrollHeight
+    this.#isAtEnd = true
+    this.#look()
+  }
+
+  #look () {
+    if (this.#unread > 0 && this.#isSeen()) this.#tell(0)
+  }
+
+  #tell (count) {
+    this.#unread = count
+    this.#jump.hidden = count === 0
+    this.#jump.textContent = count === 1 ? '1 new message' : `${count} new messages`
+    this.#onUnread(count)
   }
 }
 
