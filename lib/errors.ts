@@ -1,5 +1,7 @@
 import { isProxy } from 'node:util/types'
-import createError from '@fastify/error'
+// Named: the declaration file names `FastifyErrorConstructor`, and what a default import of a CommonJS
+// module means there depends on the user's `moduleResolution`.
+import { createError } from '@fastify/error'
 
 /**
  * Every coded error of this package, by its code. The README lists them with cause, status and fix.

@@ -1,18 +1,33 @@
-import { createRequire } from 'node:module'
-
 type Unmask = (payload: Buffer, mask: Buffer) => void
 
-/** `bufferutil`'s unmask where it is installed and, as for `ws`, not turned off. @internal */
-export function loadUnmask (env: NodeJS.ProcessEnv, load: (id: string) => unknown): Unmask | null {
+// A variable, so that no bundler resolves it: a bundle finds bufferutil beside itself, or does without.
+const bufferutil = 'bufferutil'
+
+/**
+ * The `unmask` of `bufferutil`, if it is installed and, as for `ws`, not turned off. Its JavaScript
+ * fallback, for platforms without a binary, is slower than the loop of this module and is not used.
+ * @internal
+ */
+export async function loadUnmask (env: NodeJS.ProcessEnv, load: (id: string) => Promise<{ default: { unmask: Unmask } }>): Promise<Unmask | null> {
   if (env.WS_NO_BUFFER_UTIL) return null
   try {
-    return (load('bufferutil') as { unmask: Unmask }).unmask
+    const { unmask } = (await load(bufferutil)).default
+    return /\[native code\]/.test(Function.prototype.toString.call(unmask)) ? unmask : null
   } catch {
     return null
   }
 }
 
-const nativeUnmask = loadUnmask(process.env, createRequire(import.meta.url))
+let nativeUnmask: Unmask | null = null
+
+/**
+ * Settles when `bufferutil` is loaded, or known to be missing. Until then the loop serves. This must
+ * neither be `createRequire(import.meta.url)`, which a CommonJS bundle does not have, nor a top-level
+ * `await`, which `require()` does not take.
+ * @internal
+ */
+export const unmaskLoaded: Promise<void> = loadUnmask(process.env, (id) => import(/* webpackIgnore: true */ /* @vite-ignore */ id))
+  .then((loaded) => { nativeUnmask = loaded })
 
 // Measured: below, the call into C++ costs more than the loop; for words, the view over the bytes.
 const nativeLength = 64

@@ -1,52 +1,18 @@
-// What a user gets: the tarball is packed, installed outside of the repository, where nothing of
-// its node_modules can be found by accident, and used from ESM, from CommonJS and from TypeScript.
-import { execFile } from 'node:child_process'
+// The packed package, used from ESM, from CommonJS, from TypeScript and from a bundle. What takes
+// longer, all of TypeScript's modes and the other bundlers, is in tools.test.ts.
 import { existsSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, readdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { promisify } from 'node:util'
 import t from 'tap'
-import { root } from '../program.js'
+import { bundle, unreachable } from './bundle.js'
+import { add, dependency, exec, install } from './install.js'
+import { check } from './modes.js'
 
-const run = promisify(execFile)
-const fixtures = join(root, 'test/package/fixtures')
-
-/** The environment of a user's shell, without what npm puts there for the scripts it runs. */
-const env = Object.fromEntries(Object.entries(process.env)
-  .filter(([name]) => !/^npm_(?!config_)|^npm_config_local_prefix$/.test(name)))
-
-/**
- * Runs a program; a failure carries what it printed. tap adds its loaders to the NODE_OPTIONS of
- * every child, whatever `env` says: users do not have them, so `env -u` takes them away again.
- */
-async function exec (cwd: string, file: string, ...args: string[]): Promise<string> {
-  try {
-    const { stdout } = await run('env', ['-u', 'NODE_OPTIONS', file, ...args], { cwd, env })
-    return stdout
-  } catch (error) {
-    const { stdout, stderr } = error as { stdout: string, stderr: string }
-    throw new Error(`${file} ${args.join(' ')} failed\n${stdout}${stderr}`, { cause: error })
-  }
-}
+const scratch = await install(t, dependency('typescript'))
+const installed = join(scratch, 'node_modules', 'fastify-ws-relay')
 
 const node = (...args: string[]) => exec(scratch, process.execPath, ...args)
 const tsc = (...args: string[]) => node(join('node_modules', 'typescript', 'bin', 'tsc'), ...args)
-
-const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
-const scratch = await mkdtemp(join(tmpdir(), 'fastify-ws-relay-consumer-'))
-t.teardown(() => rm(scratch, { recursive: true, force: true }))
-const installed = join(scratch, 'node_modules', 'fastify-ws-relay')
-
-await cp(fixtures, scratch, { recursive: true })
-await mkdir(join(scratch, 'tarball'))
-await exec(root, 'npm', 'pack', '--silent', '--pack-destination', join(scratch, 'tarball'))
-const [tarball] = await readdir(join(scratch, 'tarball'))
-await writeFile(join(scratch, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
-await exec(scratch, 'npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error',
-  `./tarball/${tarball}`,
-  `fastify@${manifest.devDependencies.fastify}`,
-  `typescript@${manifest.devDependencies.typescript}`)
 
 t.test('every file that the manifest names is in the tarball', async (t) => {
   const { exports, main, types } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'))
@@ -94,10 +60,18 @@ t.test('an engine whose client is not installed says which one', async (t) => {
 })
 
 t.test('engines have the types of their clients', async (t) => {
-  const clients = ['@nats-io/transport-node', '@nats-io/jetstream', '@nats-io/kv', 'ioredis', '@types/node']
-  await exec(scratch, 'npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error',
-    ...clients.map((name) => `${name}@${manifest.devDependencies[name]}`))
+  await add(scratch, ...['@nats-io/transport-node', '@nats-io/jetstream', '@nats-io/kv', 'ioredis', '@types/node'].map(dependency))
   t.equal(await tsc('-p', 'tsconfig.engines.json'), '')
+})
+
+t.test('the types are the same where a bundler resolves modules', async (t) => {
+  t.strictSame(await check(scratch, 'typescript', 'esm', ['bundler']), { bundler: [] })
+})
+
+t.test('a CommonJS bundle by esbuild starts, answers and closes', async (t) => {
+  const { output, warnings } = await bundle(t, scratch, 'esbuild', 'cjs')
+  t.equal(output, unreachable)
+  t.strictSame(warnings, [])
 })
 
 t.test('a wrong use does not compile', async (t) => {

@@ -1,8 +1,12 @@
+import { createRequire } from 'node:module'
 import t from 'tap'
-import { loadUnmask, unmask } from '../../lib/relay/unmask.js'
+import { loadUnmask, unmask, unmaskLoaded } from '../../lib/relay/unmask.js'
+
+/** What `import()` of a CommonJS module resolves with. */
+const moduleOf = async (unmask: (payload: Buffer, mask: Buffer) => void) => ({ default: { unmask } })
 
 t.test('unmasking is the same with bufferutil and without, at any length and alignment', async t => {
-  const native = loadUnmask({}, () => ({ unmask: (payload: Buffer, mask: Buffer) => payload.forEach((byte, i) => { payload[i] = byte ^ mask[i & 3] }) }))
+  const native = (payload: Buffer, mask: Buffer): void => payload.forEach((byte, i) => { payload[i] = byte ^ mask[i & 3] })
   for (const mask of [0x04030201, -1, 0x80, 0x7f000000, -0x80000000, 0]) {
     for (const length of [0, 1, 2, 3, 4, 7, 63, 64, 65, 191, 192, 193, 194, 195, 196, 300]) {
       for (const at of [0, 1, 2, 3]) {
@@ -38,9 +42,27 @@ t.test('a single byte that is not ASCII is seen wherever it is', async t => {
   }
 })
 
-t.test('bufferutil is left out where it is turned off or not installed', async t => {
-  const own = (): void => {}
-  t.equal(loadUnmask({}, id => id === 'bufferutil' && { unmask: own }), own)
-  t.equal(loadUnmask({ WS_NO_BUFFER_UTIL: '1' }, () => t.fail('loaded')), null)
-  t.equal(loadUnmask({}, () => { throw new Error('not found') }), null)
+t.test('bufferutil is left out where it is turned off, not installed, or has no binary', async t => {
+  const own = Function.prototype as () => void
+  t.equal(await loadUnmask({}, id => id === 'bufferutil' ? moduleOf(own) : t.fail(id) as never), own)
+  t.equal(await loadUnmask({ WS_NO_BUFFER_UTIL: '1' }, () => t.fail('loaded') as never), null)
+  t.equal(await loadUnmask({}, async () => { throw new Error('not found') }), null)
+  t.equal(await loadUnmask({}, () => moduleOf(() => {})), null, 'the fallback in JavaScript')
 })
+
+t.test('bufferutil is used where it is installed', async t => {
+  await unmaskLoaded
+  const payload = Buffer.alloc(64, 0x61 ^ 0x55)
+  const seen = unmask(payload, 0x55555555)
+  t.equal(String(payload), 'a'.repeat(64))
+  // Only the loop tells that it has seen ASCII.
+  t.equal(seen, !isInstalled())
+})
+
+function isInstalled (): boolean {
+  try {
+    return String(createRequire(import.meta.url)('bufferutil').unmask).includes('[native code]')
+  } catch {
+    return false
+  }
+}

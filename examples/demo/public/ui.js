@@ -68,7 +68,7 @@ export class Log {
       this.#look()
     })
     // A list that is hidden forgets how far it was scrolled.
-    new ResizeObserver(() => {
+    new window.ResizeObserver(() => {
       const wasHidden = this.#height === 0
       this.#height = list.clientHeight
       if (this.#height > 0 && (wasHidden || this.#isAtEnd)) this.#toEnd()
