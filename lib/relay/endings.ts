@@ -26,9 +26,9 @@ const shutdown: Ending = { cause: 'shutdown', code: 1001, reason: 'server shutti
 
 const killed: Ending = { cause: 'killed', code: undefined, reason: 'killed', exit: 'killed', told: undefined }
 
-/** The client has sent a close frame: its code comes back, 1005 standing for none. */
+/** The client has sent a close frame: its code and reason come back, 1005 standing for no code. */
 export function closedByClient (code: number, reason: string): Ending {
-  return { cause: 'client', code: code === noCode ? undefined : code, reason: reason === '' ? 'client closed' : reason, exit: 'normal', told: '' }
+  return { cause: 'client', code: code === noCode ? undefined : code, reason: reason === '' ? 'client closed' : reason, exit: 'normal', told: reason }
 }
 
 /** The client broke the protocol or a limit. */

@@ -14,11 +14,12 @@ function close (code?: number, reason: string | Buffer = ''): Buffer {
   return frame(opcodes.close, code === undefined ? '' : closing(code, reason))
 }
 
-t.test('a close frame is answered with its code', async (t) => {
+t.test('a close frame is answered with its code, and its reason', async (t) => {
   const codes = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3001, 3999, 4000, 4998, 4999]
   const cases: Case[] = [
     { name: 'no code', sends: [close()], ends: closed() },
-    ...codes.map((code) => ({ name: `code ${code}`, sends: [close(code)], ends: closed(code) }))
+    ...codes.map((code) => ({ name: `code ${code}`, sends: [close(code)], ends: closed(code) })),
+    ...codes.map((code) => ({ name: `code ${code} and a reason`, sends: [close(code, 'enough')], ends: closed(code, 'enough') }))
   ]
   await suite.run(t, [...cases, ...chopped(1, cases.slice(0, 3))])
 })

@@ -6,7 +6,7 @@ t.test('the table of endings', async t => {
   const none = undefined
   const gone = 'target process exited'
   const table: Array<[Ending, cause: string, code: number | undefined, told: string | undefined, reason: string, exit: string]> = [
-    [closedByClient(4000, 'bye'), 'client', 4000, '', 'bye', 'normal'],
+    [closedByClient(4000, 'bye'), 'client', 4000, 'bye', 'bye', 'normal'],
     [closedByClient(1005, ''), 'client', none, '', 'client closed', 'normal'],
     [lost, 'lost', none, none, 'connection lost', 'connection_lost'],
     [pingTimeout, 'ping_timeout', none, none, 'ping timeout', 'ping_timeout'],

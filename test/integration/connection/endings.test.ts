@@ -27,7 +27,7 @@ const cases: Case[] = [
   {
     name: 'the client closes with a code and a reason',
     end: (peer) => peer.close(4001, 'bye'),
-    sees: saw(4001),
+    sees: saw(4001, 'bye'),
     leave: left('client', 4001, 'bye'),
     exit: 'normal'
   },
