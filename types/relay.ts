@@ -22,7 +22,11 @@ export interface RelayRouteOptions {
   allowedOrigins?: string | readonly string[]
   /** Largest inbound message in bytes; a larger one closes with 1009. @defaultValue 1 MiB */
   maxPayload?: number
-  /** Outbound bytes already waiting for one client above which `overflow` applies. @defaultValue 1 MiB */
+  /**
+   * Outbound bytes already waiting for one client above which `overflow` applies. What one turn of the
+   * event loop sends to a client whose buffer was empty is judged after the socket had a turn to drain;
+   * at 16 times the value `overflow` applies at once. @defaultValue 1 MiB
+   */
   maxBufferedAmount?: number
   /** @defaultValue 'close' */
   overflow?: Overflow

@@ -132,8 +132,10 @@ export class Connection implements Entity, Listener, Reader, Watcher, Monitored,
   }
 
   onPing (data: Buffer): void {
-    // A client that pings and never reads gets no more pongs than its buffer holds.
-    if (this.#ending === undefined && this.#outbox.waiting <= this.#settings.maxBufferedAmount) this.#outbox.push(pongFrame(data))
+    if (this.#ending !== undefined) return
+    // A client that pings and never reads gets no more pongs than its buffer holds, and then one for its last ping.
+    if (this.#outbox.waiting <= this.#settings.maxBufferedAmount) this.#outbox.push(pongFrame(data))
+    else this.#outbox.latePong = pongFrame(data)
   }
 
   onPong (): void {
@@ -165,7 +167,7 @@ export class Connection implements Entity, Listener, Reader, Watcher, Monitored,
   }
 
   drained (): void {
-    this.#outbox.flush()
+    this.#outbox.drained()
   }
 
   /** `closed` follows, and tells the target. */
@@ -208,7 +210,8 @@ export class Connection implements Entity, Listener, Reader, Watcher, Monitored,
 
   #push (topic: string, frame: Buffer | string, call: Answer | undefined): boolean {
     if (typeof frame === 'string') return this.#malformed(topic, frame, call)
-    if (this.#outbox.waiting > this.#settings.maxBufferedAmount) return this.#overflow(topic, call)
+    const { maxBufferedAmount } = this.#settings
+    if (this.#outbox.waiting > maxBufferedAmount && !this.#outbox.takesBurst(maxBufferedAmount)) return this.#overflow(topic, call)
     this.#accepted()
     this.#outbox.push(frame, call && (() => { call.reply(undefined) }))
     return true
@@ -216,8 +219,12 @@ export class Connection implements Entity, Listener, Reader, Watcher, Monitored,
 
   #overflow (topic: string, call: Answer | undefined): boolean {
     const refused = this.#refuse(call, topic, 'the client reads too slowly')
-    if (this.#settings.overflow === 'drop') this.#dropped++
-    else this.#finish(tooSlow)
+    const { maxBufferedAmount, overflow } = this.#settings
+    const isDropped = overflow === 'drop'
+    if (isDropped) this.#dropped++
+    const text = isDropped ? 'dropping frames for a client that reads too slowly' : 'closing the connection of a client that reads too slowly'
+    this.#relay.overflows.warn(this, { buffered: this.#outbox.waiting, maxBufferedAmount, dropped: this.#dropped }, text)
+    if (!isDropped) this.#finish(tooSlow)
     return refused
   }
 
@@ -438,6 +445,7 @@ export class Connection implements Entity, Listener, Reader, Watcher, Monitored,
     if (told === undefined) this.#socket.destroy()
     else {
       this.#liveness.closing()
+      this.#outbox.latePong = undefined
       this.#outbox.push(closeFrame(code ?? noCode, told))
       this.#outbox.flush()
       if (this.#peerClosed) this.#endSocket()

@@ -70,6 +70,10 @@ export class DeflatingOutbox extends Outbox {
     return super.waiting + this.#queuedBytes
   }
 
+  protected override emptied (): void {
+    if (this.#queuedBytes === 0) super.emptied()
+  }
+
   override push (frame: Buffer, written?: () => void): void {
     this.#queue.push({ frame, written })
     this.#queuedBytes += frame.length

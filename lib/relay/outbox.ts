@@ -15,8 +15,16 @@ const copyUpTo = 2048
  */
 const mostBreaths = 4
 
+/** How many times the limit one turn of the event loop may send to a client whose buffer was empty. */
+const burstFactor = 16
+
 const none: readonly Buffer[] = []
 const empty = Buffer.alloc(0)
+
+/** Frames of one turn of the event loop that exceed the limit of a client whose buffer was empty. */
+interface Burst {
+  readonly outbox: Outbox
+}
 
 /** Writes the outboxes that have something, once in a turn of the event loop: one write each. */
 export class Flusher {
@@ -24,6 +32,7 @@ export class Flusher {
   readonly frames = new FrameCache()
   readonly #busy: () => boolean
   #dirty: Outbox[] = []
+  #bursts: Burst[] = []
   #breaths = 0
   /** What was joined last. */
   #parts = none
@@ -40,6 +49,12 @@ export class Flusher {
 
   add (outbox: Outbox): void {
     if (this.#dirty.push(outbox) === 1) setImmediate(this.#flushAll)
+  }
+
+  /** Has the burst judged when the frames of this turn were written and the socket had a turn to drain. */
+  addBurst (burst: Burst): void {
+    this.#bursts.push(burst)
+    this.add(burst.outbox)
   }
 
   /** Frames as one chunk. The members of a room have the same ones, and share the chunk. */
@@ -62,10 +77,17 @@ export class Flusher {
     const dirty = this.#dirty
     this.#dirty = []
     this.#breaths = 0
-    for (const outbox of dirty) outbox.flush()
+    for (const outbox of dirty) outbox.endTurn()
     this.frames.clear()
     this.#parts = none
     this.#joined = empty
+    if (this.#bursts.length > 0) this.#judgeBursts()
+  }
+
+  #judgeBursts (): void {
+    const bursts = this.#bursts
+    this.#bursts = []
+    setImmediate(() => { for (const burst of bursts) burst.outbox.judge(burst) })
   }
 }
 
@@ -83,8 +105,15 @@ export class Outbox {
   #queued = false
   /** The socket may hold bytes that the kernel has not taken. */
   #held = true
+  /**
+   * `empty`: the buffer was empty at some time in this turn of the event loop. A burst: it was, and
+   * is over the limit since. `late`: it has held bytes since an earlier turn.
+   */
+  #backlog: 'empty' | Burst | 'late' = 'empty'
   #written: (() => void)[] | undefined
   #last: (() => void) | undefined
+  /** The answer to a ping that there was no room for. It is pushed when the socket has taken everything before it. */
+  latePong: Buffer | undefined
 
   constructor (socket: Duplex, flusher: Flusher) {
     this.#socket = socket
@@ -98,7 +127,46 @@ export class Outbox {
     if (!this.#held) return this.#bytes
     const { writableLength } = this.#socket
     this.#held = writableLength > 0
+    if (!this.#held && this.#bytes === 0) this.emptied()
     return this.#bytes + writableLength
+  }
+
+  /** Everything was handed to the kernel. */
+  protected emptied (): void {
+    this.#backlog = 'empty'
+  }
+
+  /**
+   * Called when more than `limit` bytes wait.
+   * @returns whether they are a burst: sent in one turn of the event loop to a client whose buffer was
+   * empty. The client had no chance to read yet, so the limit holds only when the socket had a turn to
+   * drain. Sixteen times the limit holds at once.
+   */
+  takesBurst (limit: number): boolean {
+    if (this.#backlog === 'late' || this.waiting > burstFactor * limit) return false
+    if (this.#backlog === 'empty') {
+      this.#backlog = { outbox: this }
+      this.#flusher.addBurst(this.#backlog)
+    }
+    return true
+  }
+
+  /** The socket had a turn to drain since the burst. */
+  judge (burst: Burst): void {
+    if (this.#backlog === burst && this.waiting > 0) this.#backlog = 'late'
+  }
+
+  /** Called at the end of a turn of the event loop in which something was pushed. */
+  endTurn (): void {
+    this.flush()
+    if (this.waiting === 0) this.#backlog = 'empty'
+    else if (this.#backlog === 'empty') this.#backlog = 'late'
+  }
+
+  /** The socket has room again. */
+  drained (): void {
+    this.flush()
+    if (this.waiting === 0) this.emptied()
   }
 
   /** @param written called when the frame was handed to the kernel */
@@ -135,11 +203,17 @@ export class Outbox {
       return
     }
     if (this.#bytes > 0) this.#write(socket)
+    if (this.latePong !== undefined) this.#pushLatePong(this.latePong)
     const last = this.#last
     if (last !== undefined && this.#bytes === 0) {
       this.#last = undefined
       last()
     }
+  }
+
+  #pushLatePong (pong: Buffer): void {
+    this.latePong = undefined
+    this.push(pong)
   }
 
   /** Calls back once everything pushed so far was given to the socket. */

@@ -1,5 +1,6 @@
 import { errorCodes } from '../errors.js'
 import { Flusher } from './outbox.js'
+import { OverflowLog } from './overflow-log.js'
 import { Wheel } from './wheel.js'
 import type { Duplex } from 'node:stream'
 import type { Runtime } from '../process/runtime.js'
@@ -12,6 +13,7 @@ export class RelayServer {
   readonly options: ServerSettings
   readonly wheel: Wheel
   readonly flusher: Flusher
+  readonly overflows = new OverflowLog()
   /** Upgrades whose handler is at work. */
   readonly handshakes = new Set<Handshake>()
   /** Sockets of connections, those that are still closing too. */

@@ -116,15 +116,43 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'a frame that was refused is sent all the same',
     file: 'relay/connection.ts',
-    search: '    if (this.#outbox.waiting > this.#settings.maxBufferedAmount) return this.#overflow(topic, call)\n',
-    replace: '    if (this.#outbox.waiting > this.#settings.maxBufferedAmount) this.#overflow(topic, call)\n',
+    search: '!this.#outbox.takesBurst(maxBufferedAmount)) return this.#overflow(topic, call)\n',
+    replace: '!this.#outbox.takesBurst(maxBufferedAmount)) this.#overflow(topic, call)\n',
+    suites: ['connections']
+  },
+  {
+    name: 'a burst of one turn is too much',
+    file: 'relay/connection.ts',
+    search: ' && !this.#outbox.takesBurst(maxBufferedAmount)',
+    replace: '',
+    suites: ['connections']
+  },
+  {
+    name: 'a client that does not read a burst is never judged',
+    file: 'relay/outbox.ts',
+    search: "if (this.#backlog === burst && this.waiting > 0) this.#backlog = 'late'",
+    replace: '',
+    suites: ['connections']
+  },
+  {
+    name: 'what a client has not read since an earlier turn counts as a burst',
+    file: 'relay/outbox.ts',
+    search: "else if (this.#backlog === 'empty') this.#backlog = 'late'",
+    replace: '',
+    suites: ['connections']
+  },
+  {
+    name: 'the reason of a close does not come back',
+    file: 'relay/endings.ts',
+    search: "exit: 'normal', told: reason }\n}\n\n/** The client broke",
+    replace: "exit: 'normal', told: '' }\n}\n\n/** The client broke",
     suites: ['connections']
   },
   {
     name: 'a client gets no pong',
     file: 'relay/connection.ts',
-    search: 'if (this.#ending === undefined && this.#outbox.waiting <= this.#settings.maxBufferedAmount) this.#outbox.push(pongFrame(data))',
-    replace: '',
+    search: 'if (this.#outbox.waiting <= this.#settings.maxBufferedAmount) this.#outbox.push(pongFrame(data))',
+    replace: 'if (data === undefined) this.#outbox.push(pongFrame(data))',
     suites: ['connections']
   },
   {
@@ -157,8 +185,8 @@ export const relayMutants: readonly Mutant[] = [
   },
   {
     name: 'the outbox does not go on when its socket has drained',
-    file: 'relay/connection.ts',
-    search: '  drained (): void {\n    this.#outbox.flush()',
+    file: 'relay/outbox.ts',
+    search: '  drained (): void {\n    this.flush()',
     replace: '  drained (): void {',
     suites: ['connections']
   },

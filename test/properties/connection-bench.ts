@@ -16,7 +16,7 @@ import type { Monitor, Pid } from '../../types/pid.js'
 import type { Process, Processes } from '../../types/processes.js'
 
 const mailboxLimit = 8
-const maxBufferedAmount = 1500
+export const maxBufferedAmount = 1500
 const mostConnections = 3
 
 interface Mail { topic: string, payload: any, from: Pid | undefined }
@@ -41,6 +41,10 @@ export interface Modelled {
   wasReset: boolean
   /** Frames it was given by `ws.send` and has accepted. */
   accepted: number
+  /** Its buffer was empty at some time in this turn of the event loop. */
+  wasEmpty: boolean
+  /** Turns for which the buffer was not empty. */
+  turnsLate: number
   /** Calls that are not settled yet. */
   unanswered: number
   /** What may have ended it. */
@@ -164,7 +168,7 @@ export class ConnectionBench {
     })
     connection.open([])
     const modelled: Modelled = {
-      number: this.connections.length, pid: connection.pid, connection, client, target, joins: new Map([[target, 1]]), written: 0, writtenBeforeEnd: undefined, writtenAtEnd: 0, pinged: 0, wasReset: false, accepted: 0, unanswered: 0, underWay: new Set(), exits: []
+      number: this.connections.length, pid: connection.pid, connection, client, target, joins: new Map([[target, 1]]), written: 0, writtenBeforeEnd: undefined, writtenAtEnd: 0, pinged: 0, wasReset: false, accepted: 0, wasEmpty: true, turnsLate: 0, unanswered: 0, underWay: new Set(), exits: []
     }
     this.connections.push(modelled)
     this.runtime.watch(connection.pid, {
@@ -185,13 +189,46 @@ export class ConnectionBench {
     if (wasAlive) equal(connection.exits[0].value.cause, cause, 'the cause of an end')
   }
 
+  /** Bytes that wait for a client. An empty buffer is noted. */
+  buffered (modelled: Modelled): number {
+    const { buffered } = modelled.connection.describe()
+    if (buffered === 0) {
+      modelled.wasEmpty = true
+      modelled.turnsLate = 0
+    }
+    return buffered!
+  }
+
+  /** One turn of the event loop. */
+  breathe (): void {
+    for (const one of this.connections) this.buffered(one)
+    this.clock.breathe()
+    for (const one of this.connections) {
+      one.turnsLate++
+      one.wasEmpty = false
+      this.buffered(one)
+    }
+  }
+
+  /** What the limit says of the next frame; undefined: it may be accepted or not. */
+  mayBeSent (modelled: Modelled): boolean | undefined {
+    const buffered = this.buffered(modelled)
+    if (buffered <= maxBufferedAmount) return true
+    if (buffered > 16 * maxBufferedAmount) return false
+    if (modelled.wasEmpty) return true
+    // A flush waits for four turns at the most, and then the socket has one.
+    return modelled.turnsLate > 6 ? false : undefined
+  }
+
   /** A frame whose sender is told when it was handed over. */
   call (connection: Modelled, data: string): void {
     const { client, pid } = connection
-    if (connection.connection.describe().buffered! <= maxBufferedAmount) connection.accepted++
     connection.unanswered++
     const settled = (): void => { connection.unanswered-- }
-    this.processes.call(pid, 'ws.send', { data }).then(() => {
+    const { refused } = this.processes.stats()
+    const answer = this.processes.call(pid, 'ws.send', { data })
+    if (this.processes.stats().refused === refused) connection.accepted++
+    answer.then(() => {
       settled()
       equal(client.texts.includes(data), true, 'a frame that was handed over')
     }, (err: { code: string }) => {
@@ -229,7 +266,7 @@ export class ConnectionBench {
       this.turns.choice = 0
       this.turns.run()
       this.turns.breathe()
-      this.clock.breathe()
+      this.breathe()
     }
     await ticks()
   }

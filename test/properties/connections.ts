@@ -15,6 +15,7 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('connect' as const), target: one, heartbeat: fc.boolean() }) },
   { weight: 8, arbitrary: fc.record({ do: fc.constant('text' as const), of: one, count: fc.integer({ min: 1, max: 12 }), cut: fc.nat(300) }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('send' as const), of: one, count: fc.integer({ min: 1, max: 12 }), call: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('burst' as const, 'fall behind' as const), of: one, count: fc.integer({ min: 1, max: 30 }) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('transfer' as const), of: one, target: one }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('hold' as const, 'release' as const), target: one }) },
   { weight: 8, arbitrary: fc.record({ do: fc.constant('turn' as const), choice: fc.nat(3) }) },
@@ -54,6 +55,7 @@ class Bench extends ConnectionBench {
       case 'connect': return this.connect(step.target, step.heartbeat)
       case 'text': return this.#text(connection!, step)
       case 'send': return this.#send(connection!, step)
+      case 'burst': return this.#burst(connection!, step.count)
       case 'transfer': return this.#transfer(connection!, this.targets[step.target])
       case 'hold': return this.targets[step.target].hold()
       case 'release': return this.targets[step.target].release()
@@ -61,14 +63,14 @@ class Bench extends ConnectionBench {
         this.turns.choice = step.choice
         this.turns.tasks.shift()?.()
         return
-      case 'breathe': return this.clock.breathe()
+      case 'breathe': return this.breathe()
       case 'time': return this.clock.advance(step.ms)
-      case 'stall':
-        connection!.client.stalls()
-        connection!.pinged = undefined
-        // Nor does it see a ping.
-        connection!.underWay.add('ping_timeout')
-        return
+      case 'fall behind':
+        this.#stall(connection!)
+        this.#burst(connection!, step.count)
+        for (let i = 0; i < 8; i++) this.breathe()
+        return this.#burst(connection!, 2)
+      case 'stall': return this.#stall(connection!)
       case 'read': return connection!.client.reads()
       case 'mute':
         connection!.client.answers = false
@@ -138,9 +140,30 @@ class Bench extends ConnectionBench {
         equal(this.processes.send(connection.pid, 'ws.send', { data }), false)
         return
       }
-      connection.underWay.add('slow')
+      const expected = this.mayBeSent(connection)
+      if (expected !== true) connection.underWay.add('slow')
+      const { accepted } = connection
       if (call) this.call(connection, data)
       else if (this.processes.send(connection.pid, 'ws.send', { data })) connection.accepted++
+      equal(connection.accepted > accepted, expected ?? connection.accepted > accepted, 'a frame')
+    }
+  }
+
+  #stall (connection: Modelled): void {
+    connection.client.stalls()
+    connection.pinged = undefined
+    // Nor does it see a ping.
+    connection.underWay.add('ping_timeout')
+  }
+
+  /** Frames of one turn, together up to more than the limit of a burst. */
+  #burst (connection: Modelled, count: number): void {
+    for (let i = 0; i < count && this.processes.alive(connection.pid); i++) {
+      const expected = this.mayBeSent(connection)
+      if (expected !== true) connection.underWay.add('slow')
+      const accepted = this.processes.send(connection.pid, 'ws.send', { data: `s${connection.accepted}${'.'.repeat(1000)}` })
+      if (accepted) connection.accepted++
+      equal(accepted, expected ?? accepted, 'a frame of a burst')
     }
   }
 
@@ -210,6 +233,7 @@ class Bench extends ConnectionBench {
       equal(rule.exits.includes(reason), true, `exit ${reason} for ${cause}`)
       equal(connection.underWay.has(cause), true, `an end by ${cause}`)
       this.#judgeClient(connection, code)
+      if (cause === 'client' && connection.client.seen !== undefined) equal(connection.client.seen.reason, code === undefined ? '' : 'mine', 'the reason that comes back')
       this.#judgeTargets(connection, cause, code)
     }
     for (const watcher of this.watchers) watcher.judge()

@@ -75,3 +75,23 @@ t.test('a codec that is closed in the middle leaves nothing waiting', async t =>
   outbox.afterAll(() => { over = true })
   t.equal(over, true)
 })
+
+t.test('bytes that are being deflated count as late, like bytes that the client has not read', async t => {
+  const socket = new PassThrough()
+  let deflated: ((err: null, data: Buffer) => void) | undefined
+  const codec = { compress (_data: Buffer, _fin: boolean, done: typeof deflated) { deflated = done } }
+  const outbox = new DeflatingOutbox(socket, new Flusher(), { response: '', codec: codec as never, threshold: 0 })
+  const large = binaryFrame(Buffer.alloc(3000))
+  outbox.push(large)
+  t.equal(outbox.waiting, large.length)
+  t.ok(outbox.takesBurst(1000))
+  for (let i = 0; i < 2; i++) await new Promise(setImmediate)
+  t.notOk(outbox.takesBurst(1000))
+  deflated!(null, Buffer.alloc(10))
+  await new Promise(setImmediate)
+  socket.resume()
+  await new Promise(setImmediate)
+  t.equal(outbox.waiting, 0)
+  outbox.push(large)
+  t.ok(outbox.takesBurst(1000))
+})

@@ -46,7 +46,7 @@ function build (busy?: () => boolean) {
   const sink = new Sink()
   const flusher = new Flusher(busy)
   const outbox = new Outbox(sink, flusher)
-  sink.on('drain', () => { outbox.flush() })
+  sink.on('drain', () => { outbox.drained() })
   return { sink, flusher, outbox }
 }
 
@@ -281,4 +281,114 @@ t.test('whatever is pushed, flushed and drained, the bytes come out in order and
     if (!Buffer.concat(sink.chunks).equals(Buffer.concat(expected))) throw new Error('other bytes')
     if (told !== asked || !over) throw new Error(`${told} of ${asked} told`)
   }), { numRuns: 150 })
+})
+
+t.test('one turn may send 16 times the limit to a client whose buffer was empty', async t => {
+  const { outbox } = build()
+  let taken = 0
+  while (outbox.waiting <= 100 || outbox.takesBurst(100)) {
+    outbox.push(Buffer.alloc(10))
+    taken++
+  }
+  t.equal(taken, 161)
+  await turn()
+  t.equal(outbox.waiting, 0)
+  outbox.push(Buffer.alloc(101))
+  t.ok(outbox.takesBurst(100), 'each turn that finds it empty')
+})
+
+t.test('a burst is judged when it was written and the socket had a turn to drain', async t => {
+  const { sink, outbox } = build()
+  sink.open = false
+  outbox.push(Buffer.alloc(2000))
+  t.ok(outbox.takesBurst(1000))
+  t.ok(outbox.takesBurst(1000), 'as often as it is asked')
+  await turn()
+  t.ok(outbox.takesBurst(1000), 'it was written just now')
+  await turn()
+  t.notOk(outbox.takesBurst(1000), 'the client did not read it')
+  sink.go()
+  await turn()
+  t.equal(outbox.waiting, 0)
+  outbox.push(Buffer.alloc(2000))
+  t.ok(outbox.takesBurst(1000), 'it has read everything meanwhile')
+})
+
+t.test('a client that reads a burst in its turn may be sent the next one', async t => {
+  const { sink, outbox } = build()
+  sink.open = false
+  outbox.push(Buffer.alloc(2000))
+  t.ok(outbox.takesBurst(1000))
+  await turn()
+  sink.go()
+  await turn()
+  outbox.push(Buffer.alloc(2000))
+  t.ok(outbox.takesBurst(1000))
+})
+
+t.test('a client that holds bytes of an earlier turn is judged at once', async t => {
+  const { sink, outbox } = build()
+  sink.open = false
+  outbox.push(Buffer.alloc(600))
+  await turn()
+  t.equal(outbox.waiting, 600)
+  outbox.push(Buffer.alloc(500))
+  t.notOk(outbox.takesBurst(1000))
+  await turn()
+  sink.open = true
+  sink.go()
+  await turn()
+  t.equal(outbox.waiting, 0, 'less than a high-water mark drains without an event')
+  outbox.push(Buffer.alloc(2000))
+  t.ok(outbox.takesBurst(1000))
+})
+
+t.test('a drain in the turn of a burst does not make it late', async t => {
+  const { sink, outbox } = build()
+  outbox.push(Buffer.alloc(64 * 1024))
+  sink.open = false
+  outbox.push(Buffer.alloc(64 * 1024))
+  outbox.push(Buffer.alloc(64 * 1024))
+  t.ok(sink.writableNeedDrain)
+  sink.go()
+  await new Promise((resolve) => { process.nextTick(resolve) })
+  t.equal(outbox.waiting, 64 * 1024, 'it has been drained, and holds what came behind')
+  t.ok(outbox.takesBurst(10_000))
+})
+
+t.test('a burst waits for processes that are busy, and is judged behind its write', async t => {
+  let busy = true
+  const { sink, outbox } = build(() => busy)
+  sink.open = false
+  outbox.push(Buffer.alloc(2000))
+  t.ok(outbox.takesBurst(1000))
+  await turn()
+  await turn()
+  t.equal(sink.chunks.length, 0)
+  t.ok(outbox.takesBurst(1000))
+  busy = false
+  await turn()
+  t.equal(sink.chunks.length, 1)
+  t.ok(outbox.takesBurst(1000))
+  await turn()
+  t.notOk(outbox.takesBurst(1000))
+})
+
+t.test('a second burst, after the first was taken, has a turn of its own', async t => {
+  for (const isTakenAtOnce of [true, false]) {
+    const { sink, outbox } = build()
+    sink.open = isTakenAtOnce
+    outbox.push(Buffer.alloc(2000))
+    t.ok(outbox.takesBurst(1000))
+    await turn()
+    sink.go()
+    await new Promise((resolve) => { process.nextTick(resolve) })
+    sink.open = false
+    outbox.push(Buffer.alloc(2000))
+    t.ok(outbox.takesBurst(1000))
+    await turn()
+    t.ok(outbox.takesBurst(1000), 'only the first one had a turn to drain')
+    await turn()
+    t.notOk(outbox.takesBurst(1000))
+  }
 })

@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { frameOf, Keeper, allGone, connectTo, joined, remains, start } from './support.js'
 import { opcodes } from '../../../lib/relay/frames.js'
-import { until } from '../../helpers.js'
+import { logs, until } from '../../helpers.js'
 
 setFlagsFromString('--expose-gc')
 const gc = runInNewContext('gc') as () => void
@@ -40,16 +40,95 @@ t.test('one frame is always accepted, and nothing more while it waits', async t 
   t.strictSame(peer.texts, ['later'], 'the newest frames were dropped')
 })
 
-t.test('frames are accepted up to the limit', async t => {
+t.test('one turn of the event loop may send 16 times the limit to a client that is not behind', async t => {
   const rig = await start(t, { maxBufferedAmount: 1000, overflow: 'drop' })
   const { peer, pid } = await joined(t, rig)
-  let accepted = 0
-  // 102 bytes each, in one turn of the event loop.
-  while (rig.processes.send(pid, 'ws.send', { data: 'x'.repeat(100) })) accepted++
-  t.equal(accepted, 10)
-  t.equal(rig.processes.info(pid)!.buffered, 1020)
-  await until(() => peer.frames.length === accepted)
-  t.equal(rig.processes.send(pid, 'ws.send', { data: 'x' }), true)
+  for (let i = 1; i <= 3; i++) {
+    let accepted = 0
+    // 102 bytes each.
+    while (rig.processes.send(pid, 'ws.send', { data: 'x'.repeat(100) })) accepted++
+    t.equal(accepted, 157)
+    t.equal(rig.processes.info(pid)!.buffered, 157 * 102)
+    await until(() => peer.frames.length === i * accepted)
+  }
+})
+
+t.test('a client that does not read a burst has the limit from the next turn on', async t => {
+  for (const overflow of ['close', 'drop'] as const) {
+    const rig = await start(t, { maxBufferedAmount: 2_000_000, overflow })
+    const { peer, pid } = await joined(t, rig)
+    peer.socket.pause()
+    const frame = Buffer.alloc(100_000)
+    let accepted = 0
+    while (accepted < 200) if (rig.processes.send(pid, 'ws.send', { data: frame })) accepted++
+    t.ok(rig.processes.info(pid)!.buffered as number > 2_000_000)
+    // Its write, and a turn for the socket to drain.
+    for (let i = 0; i < 6; i++) await new Promise(setImmediate)
+    t.ok(rig.processes.info(pid)!.buffered as number > 2_000_000, 'it was not judged for the burst alone')
+    t.equal(rig.processes.send(pid, 'ws.send', { data: 'x' }), false)
+    peer.socket.resume()
+    await until(() => peer.count(opcodes.binary) === accepted)
+    t.equal(rig.processes.alive(pid), overflow === 'drop')
+  }
+})
+
+t.test('a burst that a client reads as fast as it can does not close it', async t => {
+  const rig = await start(t)
+  const target = rig.processes.spawn((self) => self.serve({
+    'ws.join': ({ client_pid }) => { for (let i = 0; i < 8000; i++) self.send(client_pid, 'ws.send', { data: 'x'.repeat(1000) }) }
+  }))
+  const peer = await connectTo(t, rig, { target_pid: target })
+  await until(() => peer.frames.length === 8000)
+  t.equal(peer.seen, undefined)
+})
+
+t.test('overflow is logged with its counts, once for many clients that are slow at the same time', async t => {
+  for (const overflow of ['close', 'drop'] as const) {
+    const { logger, lines } = logs('warn')
+    const rig = await start(t, { maxBufferedAmount: 1000, overflow }, { logger } as never)
+    for (let i = 0; i < 3; i++) {
+      const { pid } = await joined(t, rig)
+      rig.processes.send(pid, 'ws.send', { data: big })
+      t.equal(rig.processes.send(pid, 'ws.send', { data: 'x' }), false)
+      t.equal(rig.processes.send(pid, 'ws.send', { data: 'x' }), false)
+    }
+    const closes = overflow === 'close'
+    t.match(lines, [{
+      msg: closes ? 'closing the connection of a client that reads too slowly' : 'dropping frames for a client that reads too slowly',
+      maxBufferedAmount: 1000,
+      dropped: closes ? 0 : 1,
+      unlogged: 0
+    }])
+    t.equal(lines.length, 1)
+    t.ok(lines[0].buffered > 1000)
+  }
+})
+
+t.test('a client with no room for a pong gets one for its last ping when it has read', async t => {
+  const rig = await start(t, { maxBufferedAmount: 1000 })
+  const { peer, pid, target } = await joined(t, rig)
+  peer.socket.pause()
+  rig.processes.send(pid, 'ws.send', { data: big })
+  for (const ping of ['1', '2', '3']) peer.write(frameOf(opcodes.ping, ping))
+  peer.text('done')
+  await target.until('ws.message')
+  peer.socket.resume()
+  await until(() => peer.count(opcodes.pong) > 0)
+  t.strictSame(peer.frames.filter(({ opcode }) => opcode === opcodes.pong).map(({ payload }) => payload.toString()), ['3'])
+})
+
+t.test('a pong that there was no room for does not come behind the close frame', async t => {
+  const rig = await start(t, { maxBufferedAmount: 1000 })
+  const { peer, pid, target } = await joined(t, rig)
+  peer.socket.pause()
+  rig.processes.send(pid, 'ws.send', { data: big })
+  peer.write(frameOf(opcodes.ping, '1'))
+  peer.text('done')
+  await target.until('ws.message')
+  rig.processes.send(pid, 'ws.close', { code: 4000 })
+  peer.socket.resume()
+  t.strictSame(await peer.end(), { code: 4000, reason: '' })
+  t.equal(peer.count(opcodes.pong), 0)
 })
 
 t.test('one slow client delays no other', async t => {
