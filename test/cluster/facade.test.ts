@@ -231,7 +231,7 @@ t.test('a process may watch nodes come and go', async (t) => {
   t.strictSame(both.seen, [])
   a.exit(watcher.pid)
   t.throws(() => a.cluster!.watch(watcher.pid), { code: 'FST_PROCESS_NOT_ALIVE' })
-  t.throws(() => a.cluster!.watch('no pid'), { code: 'FST_PROCESS_INVALID_PID' })
+  t.throws(() => a.cluster!.watch('@no pid'), { code: 'FST_PROCESS_INVALID_PID' })
   t.match(a.cluster!.stats(), { up: 0 })
   t.strictSame(a.cluster!.health(), { ready: true })
 })

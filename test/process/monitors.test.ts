@@ -109,7 +109,7 @@ t.test('the monitors of a process end with it', async (t) => {
 t.test('only a PID or a name can be monitored', async (t) => {
   const { processes } = buildRuntime()
   const { self } = await watcher(processes)
-  for (const wrong of [undefined, null, 5, {}, '', 'no name', '1@', Symbol('pid'), 'x'.repeat(200)]) {
+  for (const wrong of [undefined, null, 5, {}, '', 'no\nname', '@1', Symbol('pid'), 'x'.repeat(257)]) {
     t.throws(() => self.monitor(wrong as Pid), { code: 'FST_PROCESS_INVALID_PID' })
   }
   processes.exit(self.pid)
