@@ -186,6 +186,8 @@ export interface ClusterStats {
   up: number
   /** Gauge: frames that wait for an acknowledgement. */
   unacknowledged: number
+  /** Messages to each other node that were refused since it was first seen: it is too slow, or down. */
+  refused: Record<string, number>
 }
 
 /** For readiness probes. */

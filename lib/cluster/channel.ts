@@ -1,11 +1,13 @@
 import { batchTypes, decodeChannelHeader, decodeFrames, decodeNumber, encodeNumber } from './codec.js'
 import { ConnectionNumbers, isMadeUp } from './connection-numbers.js'
 import { Inbox } from './inbox.js'
+import { Misses } from './misses.js'
 import { Outbox } from './outbox.js'
 import type { ChannelHeader, Frame, FrameFields } from './codec.js'
 import type { Clock } from './clock.js'
+import type { Lost } from './outbox.js'
 import type { Timing } from './timing.js'
-import type { Window } from './window.js'
+import type { Urgency, Window } from './window.js'
 import type { ClusterStats } from '../../types/cluster.js'
 
 /** What a channel needs of its node. */
@@ -35,6 +37,8 @@ export class Channel {
   readonly #numbers: ConnectionNumbers
   readonly #outbox: Outbox
   readonly #inbox: Inbox
+  /** What the other node has yet to be told. It outlives a teardown. */
+  readonly misses = new Misses()
   #pingAt: number
   #resetAt = -Infinity
   #resetOf = 0
@@ -63,27 +67,65 @@ export class Channel {
     return this.#outbox.unacknowledged
   }
 
+  /** Records beside the frames, for the tests that count what remains. */
+  get size (): number {
+    return this.misses.size + this.#outbox.size
+  }
+
+  /** Everything that was taken has been sent, and the other node was told of what it missed. */
+  get isFlushed (): boolean {
+    return this.#outbox.isFlushed && !this.misses.any
+  }
+
   // Sending
 
+  /** Adds a receiver to a send of this turn that has the same text. @returns whether there is one */
+  joinText (to: number, from: number, payload: unknown): boolean {
+    return !this.misses.has(to) && this.#outbox.joinText(to, from, payload)
+  }
+
   /**
-   * Takes a frame, to be sent with all others of this turn.
-   * @param refusable a sender hears that the window is full; otherwise the frame is taken, for its sender waits by
-   * itself or is the system
+   * Takes a send, to be sent with all others of this turn. Sends of one payload make one frame.
+   * @param payload of which the body was made
    */
-  push (fields: FrameFields, refusable: boolean): boolean {
-    const { window } = this.#outbox
-    if (refusable && window.full) return false
-    if (window.burst) {
-      this.teardown('the window is full')
-      return false
-    }
-    if (!this.#outbox.take(fields)) return false
+  send (fields: FrameFields, payload: unknown): boolean {
+    if (!this.misses.has(fields.to!) && this.#outbox.join(fields)) return true
+    return this.#hasRoom('message') && this.#sent(this.#outbox.takeSend(fields, payload))
+  }
+
+  /** Takes any other frame. @param lost for a frame that does not say itself who misses it */
+  push (fields: FrameFields, urgency: Urgency, lost?: Lost): boolean {
+    return this.#hasRoom(urgency) && this.#sent(this.#outbox.take(fields, lost))
+  }
+
+  #hasRoom (urgency: Urgency): boolean {
+    const { window } = this
+    if (window.refuses(urgency)) return false
+    // A receiver gets nothing behind a hole that its node does not know of.
+    if (this.misses.any) this.#tellMisses()
+    if (!window.burst) return true
+    this.teardown('the window is full')
+    return false
+  }
+
+  #sent (taken: boolean): boolean {
+    if (taken) this.#host.soon(this)
+    return taken
+  }
+
+  /** A message that was refused: the node of its receiver will be told. */
+  missed (record: Lost): void {
+    record(this.misses)
     this.#host.soon(this)
-    return true
+  }
+
+  #tellMisses (): void {
+    for (const { fields, lost } of this.misses.take()) this.#outbox.take(fields, lost)
   }
 
   /** Sends what has not been sent. */
   flush (): void {
+    if (this.misses.any && !this.window.full) this.#tellMisses()
     this.#outbox.flush()
   }
 
@@ -127,6 +169,7 @@ export class Channel {
     }
     if (!this.#isCurrent(header)) return true
     if (header.dst !== 0 && !this.#outbox.confirm(header.ack)) return this.#garbage()
+    if (this.misses.any && !this.window.full) this.#host.soon(this)
     switch (type) {
       case batchTypes.frames: {
         const frames = decodeFrames(bytes, header.end)
@@ -183,7 +226,7 @@ export class Channel {
   teardown (why: string): void {
     const used = this.#numbers.theirs !== 0 || this.#outbox.last > 0
     const buried = this.#numbers.next()
-    this.#outbox.clear()
+    this.#outbox.clear(this.misses)
     this.#inbox.clear()
     if (used) {
       this.#host.counters.torn++
@@ -191,6 +234,7 @@ export class Channel {
       else this.#ping()
     }
     this.#host.torn(why)
+    if (this.misses.any) this.#host.soon(this)
   }
 
   /** Leaves no timer behind. */

@@ -52,6 +52,11 @@ const empty = Buffer.alloc(0)
 /** Bytes of the longest header of a batch: type, node, incarnation, numbers. */
 export const longestHeader = 1 + 1 + 1 + 64 + uint48 + 4 + 4 + 3 * uint48
 
+/** Bytes that a frame takes. */
+export function frameSize ({ text = '', body = empty }: FrameFields): number {
+  return fixedFrame + Buffer.byteLength(text) + body.length
+}
+
 /** A frame as bytes, with its length before it. */
 export function encodeFrame (fields: FrameFields, seq: number): Buffer {
   const { type, kind = 0, to = 0, from = 0, ref = 0, text = '', body = empty } = fields
@@ -69,6 +74,11 @@ export function encodeFrame (fields: FrameFields, seq: number): Buffer {
   bytes.write(text, fixedFrame)
   bytes.set(body, fixedFrame + textLength)
   return bytes
+}
+
+/** Type and receiver of a frame, as {@link encodeFrame} made it. */
+export function envelopeOf (frame: Buffer): { readonly type: number, readonly to: number } {
+  return { type: frame[4], to: frame.readUIntBE(12, uint48) }
 }
 
 /** All frames from an offset on. @returns undefined when one of them is broken */

@@ -14,6 +14,16 @@ export const types = {
   send: 10,
   exit: 11,
   cancel: 12,
+  /**
+   * A send to many receivers: the body begins with their list, of `ref` bytes, and then comes the payload. 0: the
+   * receivers are those of the last frame of this type.
+   */
+  sendMany: 14,
+  /**
+   * Messages that were refused or lost on their way here. The body has a list of receivers, of `ref` bytes, and a list
+   * of how many each of them missed. Empty: any connection of the receiving node may have missed some.
+   */
+  missed: 15,
   call: 20,
   reply: 21,
   fail: 22,
@@ -48,6 +58,10 @@ export const types = {
   except: 71,
   joined: 72,
   left: 73,
+  /** A broadcast that could not be published: the same frame, behind a header with the group and who is left out. */
+  relayedBroadcast: 74,
+  /** `ref` broadcasts to a group (`text`) were refused or lost on their way here; the body: who was left out. */
+  missedBroadcast: 75,
   /** This node is closing: connections are bound to its processes no more. */
   closing: 80
 } as const

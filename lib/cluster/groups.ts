@@ -4,10 +4,11 @@ import { notHere } from './not-here.js'
 import { checkGroupName } from '../process/names.js'
 import { isPid } from '../process/pid.js'
 import { types } from './frames.js'
-import { batchTypes, decodeFrames, encodeFrame, encodeSource } from './codec.js'
+import { batchTypes, decodeFrames, encodeFrame, encodeSource, frameSize } from './codec.js'
 import { Group, topicOf } from './group.js'
 import { GroupQuestions } from './group-questions.js'
 import { decodePayload, encodePayload, whyUnsendable } from './payload.js'
+import { longestFrame } from './pieces.js'
 import { serialOf } from './peer.js'
 import type { Clock } from './clock.js'
 import type { Frame, FrameFields } from './codec.js'
@@ -27,6 +28,8 @@ export interface GroupsHost {
   readonly prefix: string
   readonly node: string
   readonly incarnation: number
+  /** The engine can be reached. */
+  readonly up: boolean
   isHere (pid: Pid): boolean
   peersUp (): Peer[]
   /** Sends what was taken for other nodes in this turn. */
@@ -121,14 +124,25 @@ export class Groups implements ClusterGroups {
       this.#host.hub.unsendable(whyUnsendable(payload), { topic, group })
       return false
     }
-    const frames: FrameFields[] = [{ type: types.broadcast, from: serialOf(from), text: topic, ...encoded }]
-    if (except !== undefined) frames.unshift({ type: types.except, text: except })
+    const fields: FrameFields = { type: types.broadcast, from: serialOf(from), text: topic, ...encoded }
+    const relayed = relayedBroadcast(group, except ?? '', fields)
+    if (frameSize(relayed) > longestFrame) return false
     const record = this.#groups.get(group)
     // What was sent before goes before.
     this.#host.flush()
-    const published = this.#publish(topicOf(group, this.#host.prefix), frames)
+    const reached = this.#reach(group, except ?? '', fields, relayed)
     if (record !== undefined) this.#deliver(record, topic, payload, from, except)
-    return published
+    return reached
+  }
+
+  /** Publishes a broadcast, or sends it to each node where that would leave a hole or overtake something. */
+  #reach (group: string, except: string, fields: FrameFields, relayed: FrameFields): boolean {
+    if (!this.#host.up) return false
+    const peers = this.#host.peersUp()
+    const frames = except === '' ? [fields] : [{ type: types.except, text: except }, fields]
+    if (peers.every(({ channel }) => channel.isFlushed) && this.#publish(topicOf(group, this.#host.prefix), frames)) return true
+    const taken = peers.map((peer) => peer.relay(relayed, group, except))
+    return !taken.includes(false)
   }
 
   #deliver (group: Group, topic: string, payload: unknown, from: Pid | undefined, except: string | undefined): void {
@@ -143,7 +157,10 @@ export class Groups implements ClusterGroups {
   }
 
   #announce (group: Group, type: number, pid: Pid): void {
-    this.#publish(group.topic, [{ type, from: serialOf(pid) }])
+    const from = serialOf(pid)
+    if (!this.#publish(group.topic, [{ type, from }]) && this.#host.up) {
+      for (const peer of this.#host.peersUp()) peer.push({ type, from, text: group.name })
+    }
     this.#changed(group, type, pid)
   }
 
@@ -190,7 +207,31 @@ export class Groups implements ClusterGroups {
 
   /** Frames of another node. @returns undefined for one that is not of this kind, false for garbage */
   receive (peer: Peer, frame: Frame): boolean | undefined {
-    return this.#questions.receive(peer, frame)
+    const { type, from, ref, text, body } = frame
+    switch (type) {
+      case types.joined: case types.left: {
+        const group = this.#groups.get(text)
+        if (group !== undefined) this.#changed(group, type, peer.pid(from))
+        return true
+      }
+      case types.relayedBroadcast: return this.#relayed(peer, frame)
+      case types.missedBroadcast:
+        this.#missed(text, body.toString(), ref)
+        return true
+      default: return this.#questions.receive(peer, frame)
+    }
+  }
+
+  #relayed (peer: Peer, frame: Frame): boolean {
+    const { ref, body } = frame
+    const [except, name] = body.subarray(0, ref).toString().split('\n')
+    const group = this.#groups.get(name)
+    return group === undefined || this.#apply(group, peer, { ...frame, type: types.broadcast, body: body.subarray(ref) }, except)
+  }
+
+  #missed (name: string, except: string, count: number): void {
+    const { here } = this.#host.hub
+    for (const pid of [...this.#groups.get(name)?.members.keys() ?? []]) if (pid !== except) here.missed(pid, count)
   }
 
   /** The node cannot be asked any more. */
@@ -299,4 +340,10 @@ export class Groups implements ClusterGroups {
     }
     this.#groups.clear()
   }
+}
+
+/** The frame of a broadcast that goes to single nodes. No name of a group has a line break. */
+function relayedBroadcast (group: string, except: string, fields: FrameFields): FrameFields {
+  const header = Buffer.from(`${except}\n${group}`)
+  return { ...fields, type: types.relayedBroadcast, ref: header.length, body: Buffer.concat([header, fields.body!]) }
 }

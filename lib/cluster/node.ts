@@ -54,7 +54,7 @@ export class ClusterNode implements Hub {
   #ticking: Cancellable | undefined
   #closing: Promise<void> | undefined
   readonly #counters: ClusterStats = {
-    framesIn: 0, framesOut: 0, batchesIn: 0, batchesOut: 0, resent: 0, torn: 0, garbage: 0, stalls: 0, fences: 0, up: 0, unacknowledged: 0
+    framesIn: 0, framesOut: 0, batchesIn: 0, batchesOut: 0, resent: 0, torn: 0, garbage: 0, stalls: 0, fences: 0, up: 0, unacknowledged: 0, refused: {}
   }
 
   constructor (options: ClusterNodeOptions) {
@@ -121,6 +121,7 @@ export class ClusterNode implements Hub {
       prefix,
       node: this.node,
       get incarnation () { return node.#incarnation },
+      get up () { return node.#line.up },
       isHere: (pid) => this.#isHere(pid),
       peersUp: () => this.#peers.up,
       flush: () => { this.#peers.flush() },
@@ -289,6 +290,10 @@ export class ClusterNode implements Hub {
     return this.#peers.of(pid)
   }
 
+  unreachable (pid: Pid): void {
+    this.#peers.unreachable(pid)
+  }
+
   /** A later incarnation is there, or the node is and can have none of that number: it is dead for certain. Otherwise nobody knows. */
   absence (pid: Pid): Exit['reason'] {
     const [node, incarnation] = pid.slice(pid.indexOf('@') + 1).split('.')
@@ -326,7 +331,7 @@ export class ClusterNode implements Hub {
   }
 
   stats (): ClusterStats {
-    return { ...this.#counters, up: this.#membership?.up ?? 0, unacknowledged: this.#peers.unacknowledged }
+    return { ...this.#counters, up: this.#membership?.up ?? 0, unacknowledged: this.#peers.unacknowledged, refused: this.#peers.refused }
   }
 
   health (): ClusterHealth {

@@ -1,9 +1,13 @@
 import { Ring } from '../process/ring.js'
-import { encodeFrame } from './codec.js'
+import { encodeFrame, envelopeOf, frameSize } from './codec.js'
+import { types } from './frames.js'
+import { decodeNumberList } from './number-list.js'
+import { OpenSends } from './open-sends.js'
 import { cut, longestFrame } from './pieces.js'
 import { Window } from './window.js'
 import type { FrameFields } from './codec.js'
 import type { Cancellable, Clock } from './clock.js'
+import type { Misses } from './misses.js'
 import type { Timing } from './timing.js'
 import type { ClusterStats } from '../../types/cluster.js'
 
@@ -21,11 +25,19 @@ export interface OutboxHost {
 /** Bytes of a batch: more saves nothing, and makes the engine's other clients wait. */
 const preferredBatch = 60 * 1024
 
+/** Records who misses a frame that is lost with the channel. */
+export type Lost = (misses: Misses) => void
+
 /** Frames on their way to the other node: numbered, and kept until they are confirmed. */
 export class Outbox {
   readonly #host: OutboxHost
   readonly window = new Window()
   readonly #ring = new Ring<Buffer>()
+  readonly #open = new OpenSends()
+  /** By the number of a frame, where the frame itself does not say who misses it. */
+  readonly #losses = new Map<number, Lost>()
+  /** The receivers of the last `sendMany`. */
+  #receivers: Buffer | undefined
   /** The last frame made, the next to be sent, and the last confirmed. */
   #seq = 0
   #next = 1
@@ -40,12 +52,12 @@ export class Outbox {
   }
 
   get unacknowledged (): number {
-    return this.#ring.length
+    return this.#ring.length + this.#open.length
   }
 
   /** The last frame made, since the last {@link clear}. */
   get last (): number {
-    return this.#seq
+    return this.#seq + this.#open.length
   }
 
   /** The last frame that was sent. */
@@ -53,14 +65,78 @@ export class Outbox {
     return this.#sent
   }
 
-  /** Numbers a frame, in pieces if need be, and keeps it. @returns false when it is too long */
-  take (fields: FrameFields): boolean {
-    const { batchBytes } = this.#host
-    const bytes = encodeFrame(fields, this.#seq + 1)
-    if (bytes.length > longestFrame) return false
-    if (bytes.length <= batchBytes) this.#keep(bytes)
-    else for (const piece of cut(fields, batchBytes)) this.#keep(encodeFrame(piece, this.#seq + 1))
+  /** Records beside the frames, for the tests that count what remains. */
+  get size (): number {
+    return this.#losses.size
+  }
+
+  /** Everything that was taken has been sent, at least once. */
+  get isFlushed (): boolean {
+    return this.#next > this.#seq && this.#open.length === 0
+  }
+
+  /** Adds a receiver to a send of this turn that has the same text. @returns whether there is one */
+  joinText (to: number, from: number, payload: unknown): boolean {
+    return this.#open.joinText(to, from, payload)
+  }
+
+  /** Adds a receiver to a send of this turn that has the same payload. @returns whether there is one */
+  join (fields: FrameFields): boolean {
+    return this.#open.join(fields)
+  }
+
+  /**
+   * Takes a send that others of this turn may join.
+   * @param payload of which the body was made
+   * @returns false when it is too long
+   */
+  takeSend (fields: FrameFields, payload: unknown): boolean {
+    const size = frameSize(fields)
+    if (size > longestFrame) return false
+    if (this.#open.isApart(fields)) this.#close()
+    this.#open.open(fields, payload)
+    this.window.add(size)
     return true
+  }
+
+  /**
+   * Takes a frame.
+   * @param lost for a frame that does not say itself who misses it
+   * @returns false when it is too long
+   */
+  take (fields: FrameFields, lost?: Lost): boolean {
+    if (frameSize(fields) > longestFrame) return false
+    this.#close()
+    this.#number(fields, lost)
+    return true
+  }
+
+  /** The receivers of all open sends are complete. */
+  #close (): void {
+    for (const { fields, size, receivers } of this.#open.close()) {
+      this.window.remove(size)
+      if (receivers === undefined) this.#number(fields)
+      else this.#numberMany(fields, receivers)
+    }
+  }
+
+  #numberMany (fields: FrameFields, receivers: Buffer): void {
+    const isSame = this.#receivers !== undefined && receivers.equals(this.#receivers)
+    // A room sends to the same receivers again and again.
+    const list = this.#receivers = isSame ? this.#receivers! : receivers
+    const lost: Lost = (misses) => { for (const receiver of decodeNumberList(list)!) misses.add(receiver) }
+    if (isSame) this.#number(fields, lost)
+    else this.#number({ ...fields, ref: list.length, body: Buffer.concat([list, fields.body!]) }, lost)
+  }
+
+  /** Numbers a frame, in pieces if need be, and keeps it. */
+  #number (fields: FrameFields, lost?: Lost): void {
+    const { batchBytes } = this.#host
+    const isCut = frameSize(fields) > batchBytes
+    if (isCut) for (const piece of cut(fields, batchBytes)) this.#keep(encodeFrame(piece, this.#seq + 1))
+    else this.#keep(encodeFrame(fields, this.#seq + 1))
+    if (lost !== undefined) this.#losses.set(this.#seq, lost)
+    else if (isCut && isMessage(fields.type)) this.#losses.set(this.#seq, (misses) => { misses.add(fields.to!) })
   }
 
   #keep (bytes: Buffer): void {
@@ -72,6 +148,7 @@ export class Outbox {
 
   /** Sends what has not been sent. What the engine does not take stays, and is tried again. */
   flush (): void {
+    this.#close()
     while (this.#next <= this.#seq) {
       const frames = this.#batch()
       if (!this.#host.send(frames)) {
@@ -132,6 +209,7 @@ export class Outbox {
     while (this.#acked < ack) {
       this.window.remove(this.#ring.shift()!.length)
       this.#acked++
+      if (this.#losses.size > 0) this.#losses.delete(this.#acked)
     }
     this.#next = Math.max(this.#next, ack + 1)
     this.#progressAt = this.#host.clock.now()
@@ -139,8 +217,12 @@ export class Outbox {
     return true
   }
 
-  /** Everything is lost; the next frame is the first. */
-  clear (): void {
+  /** Everything is lost; the next frame is the first. @param misses gets the receivers of what was not confirmed */
+  clear (misses: Misses): void {
+    this.#close()
+    for (let i = 0; i < this.#ring.length; i++) this.#lose(this.#acked + 1 + i, this.#ring.at(i), misses)
+    this.#losses.clear()
+    this.#receivers = undefined
     this.#seq = this.#acked = this.#sent = 0
     this.#next = 1
     this.#ring.clear()
@@ -148,9 +230,21 @@ export class Outbox {
     this.stop()
   }
 
+  #lose (seq: number, frame: Buffer, misses: Misses): void {
+    const lost = this.#losses.get(seq)
+    if (lost !== undefined) return lost(misses)
+    const { type, to } = envelopeOf(frame)
+    if (isMessage(type)) misses.add(to)
+  }
+
   /** Leaves no timer behind. */
   stop (): void {
     this.#retry?.cancel()
     this.#retry = undefined
   }
+}
+
+/** Whether a frame is a message to one receiver. */
+function isMessage (type: number): boolean {
+  return type === types.send || type === types.call
 }

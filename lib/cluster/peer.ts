@@ -3,6 +3,8 @@ import type { ChannelHost } from './channel.js'
 import type { FrameFields } from './codec.js'
 import type { Unsendable } from './unsendable.js'
 import type { Here } from '../process/elsewhere.js'
+import type { Lost } from './outbox.js'
+import type { Urgency } from './window.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
@@ -17,6 +19,13 @@ export class Peer {
   up = false
   /** It has said that it is closing. */
   closing = false
+  /** Messages that were refused, since the start. */
+  refusals = 0
+  /** How many of them the log knows of, and since when. */
+  reported = 0
+  reportedAt = -Infinity
+  /** The receivers of the last message to many. */
+  receivers: readonly Pid[] | undefined
 
   constructor (node: string, incarnation: number, host: ChannelHost) {
     this.node = node
@@ -29,9 +38,44 @@ export class Peer {
     return `${serial}${this.suffix}` as Pid
   }
 
-  /** @param refusable false for what the system itself has to say */
-  push (fields: FrameFields, refusable = false): boolean {
-    return this.up && this.channel.push(fields, refusable)
+  /** Takes a frame other than a message to a process or connection. */
+  push (fields: FrameFields, urgency: Urgency = 'system', lost?: Lost): boolean {
+    return this.up && this.channel.push(fields, urgency, lost)
+  }
+
+  /**
+   * Adds a receiver to a message of this turn, where that has the same text for a client.
+   * @returns whether there is such a message
+   */
+  join (to: number, from: number, payload: unknown): boolean {
+    return this.channel.joinText(to, from, payload)
+  }
+
+  /** Takes a message. @param payload of which the body was made */
+  send (fields: FrameFields, payload: unknown): boolean {
+    return this.channel.send(fields, payload) || this.refused(fields.to!)
+  }
+
+  /** Takes a message that waits in the reserve of a full window: a call, or what changes or ends a connection. */
+  call (fields: FrameFields): boolean {
+    return this.channel.push(fields, 'call') || this.refused(fields.to!)
+  }
+
+  /** A message is refused, or its node is down: a connection among its receivers misses it. */
+  refused (to: number): false {
+    return this.#refused((misses) => { misses.add(to) })
+  }
+
+  /** Takes a broadcast that could not be published. @param except the member that is left out; empty: none */
+  relay (fields: FrameFields, group: string, except: string): boolean {
+    const lost: Lost = (misses) => { misses.addBroadcast(group, except) }
+    return this.push(fields, 'message', lost) || this.#refused(lost)
+  }
+
+  #refused (record: Lost): false {
+    this.refusals++
+    this.channel.missed(record)
+    return false
   }
 }
 
@@ -40,6 +84,8 @@ export interface Hub {
   readonly here: Here
   /** The node of a PID, if frames are taken for it. */
   peerOf (pid: Pid): Peer | undefined
+  /** A message that cannot be sent because the node of its receiver is down. */
+  unreachable (pid: Pid): void
   /** Why there is nobody behind a PID whose node takes no frames. */
   absence (pid: Pid): Exit['reason']
   /** A PID of this node. */

@@ -31,6 +31,9 @@ export interface PeersHost {
   guard (task: () => void): void
 }
 
+/** Milliseconds between two lines in the log about one node that refuses messages. */
+const reportEvery = 1000
+
 /** No process has a serial that a frame cannot hold. */
 const lastSerial = 2 ** 48 - 1
 
@@ -48,9 +51,11 @@ export class Peers {
     this.#host = host
   }
 
-  /** Channels with something to send. */
+  /** Channels with something to send, and what they keep beside their frames. */
   get size (): number {
-    return this.#dirty.size
+    let size = this.#dirty.size
+    for (const { channel } of this.#peers.values()) size += channel.size
+    return size
   }
 
   get up (): Peer[] {
@@ -73,6 +78,18 @@ export class Peers {
     return peer?.up === true && serialOf(pid) <= lastSerial ? peer : undefined
   }
 
+  /** A message that cannot be sent because the node of its receiver is down. */
+  unreachable (pid: Pid): void {
+    const peer = this.#bySuffix.get(pid.slice(pid.indexOf('@')))
+    const serial = serialOf(pid)
+    if (peer !== undefined && serial <= lastSerial) peer.refused(serial)
+  }
+
+  /** Messages that were refused, by node. */
+  get refused (): Record<string, number> {
+    return Object.fromEntries(Array.from(this.#peers.values(), ({ node, refusals }) => [node, refusals]))
+  }
+
   // Coming and going
 
   add (node: string, incarnation: number): void {
@@ -87,6 +104,8 @@ export class Peers {
     logger.info({ node, incarnation }, 'cluster: a node is up')
     this.#tell(node, 'up')
     this.#host.refresh(peer)
+    // What it missed meanwhile comes before anything else.
+    if (peer.channel.misses.any) this.#soon(peer.channel)
   }
 
   #make (node: string, incarnation: number): Peer {
@@ -97,7 +116,7 @@ export class Peers {
       counters,
       batchBytes: transport.caps.maxFrame - longestHeader,
       publish: (type, header, parts) => line.publish(line.inboxOf(node, incarnation), { type }, [encodeChannelHeader(header), ...parts]),
-      soon: (channel) => { this.#soon(channel) },
+      soon: (channel) => { if (peer.up) this.#soon(channel) },
       apply: (frame) => this.#host.apply(peer, frame),
       torn: (why) => {
         if (peer.up) this.#host.logger.warn({ node, why }, 'cluster: a channel was torn down')
@@ -115,6 +134,7 @@ export class Peers {
     this.#tell(node, 'down')
     this.#host.down(peer)
     peer.channel.teardown(why)
+    this.#dirty.delete(peer.channel)
   }
 
   /** It is down, and will not be heard of again. */
@@ -150,7 +170,20 @@ export class Peers {
 
   /** Looks at the time. */
   tick (now: number): void {
-    for (const { up, channel } of this.#peers.values()) if (up) channel.tick(now)
+    for (const peer of this.#peers.values()) {
+      if (!peer.up) continue
+      peer.channel.tick(now)
+      this.#report(peer, now)
+    }
+  }
+
+  /** Once a second at most. */
+  #report (peer: Peer, now: number): void {
+    const refused = peer.refusals - peer.reported
+    if (refused === 0 || now - peer.reportedAt < reportEvery) return
+    peer.reported = peer.refusals
+    peer.reportedAt = now
+    this.#host.logger.warn({ node: peer.node, refused, unacknowledged: peer.channel.unacknowledged }, 'cluster: refused messages to a node that is too slow')
   }
 
   /** The engine is back: what it had not confirmed may be lost. */

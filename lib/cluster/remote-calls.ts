@@ -44,7 +44,7 @@ export class RemoteCalls {
   /** @returns whether the channel took it */
   call (peer: Peer, to: Pid, topic: string, payload: Encoded, from: Pid | undefined, caller: Caller): boolean {
     const ref = this.#hub.nextRef()
-    if (!peer.push({ type: types.call, to: serialOf(to), from: serialOf(from), ref, text: topic, ...payload }, true)) return false
+    if (!peer.call({ type: types.call, to: serialOf(to), from: serialOf(from), ref, text: topic, ...payload })) return false
     const asked = { peer, ref, to, caller }
     entry(this.#asked, peer).set(ref, asked)
     this.#ofCaller.set(caller, asked)

@@ -80,7 +80,7 @@ export class RemoteTarget implements Target {
   }
 
   #push (type: number, text: string, from: Pid, payload: Pick<FrameFields, 'kind' | 'body'>): boolean {
-    return this.#peer.push({ type, ref: this.#ref, from: serialOf(from), text, ...payload }, type === types.clientNews)
+    return this.#peer.push({ type, ref: this.#ref, from: serialOf(from), text, ...payload }, type === types.clientNews ? 'message' : 'system')
   }
 
   get congested (): boolean {

@@ -1,6 +1,8 @@
 import { errorCodes } from '../errors.js'
 import { skippable } from './codec.js'
 import { types } from './frames.js'
+import { receiversMissed } from './misses.js'
+import { decodeNumberList } from './number-list.js'
 import { decodePayload, encodePayload, whyUnsendable } from './payload.js'
 import { serialOf } from './peer.js'
 import { RemoteBindings } from './remote-bindings.js'
@@ -41,7 +43,13 @@ export class Router implements Elsewhere {
 
   send (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Caller): boolean {
     const peer = this.#hub.peerOf(to)
-    if (peer === undefined) return false
+    if (peer === undefined) {
+      this.#hub.unreachable(to)
+      return false
+    }
+    const receiver = serialOf(to)
+    const sender = serialOf(from)
+    if (topic === 'ws.send' && call === undefined && peer.join(receiver, sender, payload)) return true
     const encoded = encodePayload(payload)
     if (encoded === undefined) {
       const error = this.#hub.unsendable(whyUnsendable(payload), { topic, to })
@@ -49,7 +57,8 @@ export class Router implements Elsewhere {
       return false
     }
     if (call !== undefined) return this.#calls.call(peer, to, topic, encoded, from, call)
-    return peer.push({ type: types.send, to: serialOf(to), from: serialOf(from), text: topic, ...encoded }, true)
+    const fields = { type: types.send, to: receiver, from: sender, text: topic, ...encoded }
+    return isUrgent(topic) ? peer.call(fields) : peer.send(fields, payload)
   }
 
   exit (to: Pid, reason: string): boolean {
@@ -109,7 +118,8 @@ export class Router implements Elsewhere {
       frame.type >= skippable
   }
 
-  #receive (peer: Peer, { type, to, from, text, kind, body }: Frame): boolean | undefined {
+  #receive (peer: Peer, frame: Frame): boolean | undefined {
+    const { type, to, from, text, kind, body } = frame
     const { here } = this.#hub
     switch (type) {
       case types.send: {
@@ -118,6 +128,8 @@ export class Router implements Elsewhere {
         here.deliver(this.#hub.pid(to), text, decoded.payload, sender(peer, from))
         return true
       }
+      case types.sendMany: return this.#receiveMany(peer, frame)
+      case types.missed: return this.#receiveMissed(frame)
       case types.exit:
         here.exit(this.#hub.pid(to), text)
         return true
@@ -129,13 +141,38 @@ export class Router implements Elsewhere {
     }
   }
 
+  #receiveMany (peer: Peer, { ref, from, text, kind, body }: Frame): boolean {
+    if (ref > 0) peer.receivers = decodeNumberList(body.subarray(0, ref))?.map((serial) => this.#hub.pid(serial))
+    const payload = body.subarray(ref) as Buffer
+    const decoded = decodePayload(kind, payload)
+    if (peer.receivers === undefined || decoded === undefined) return false
+    const again = (): unknown => decodePayload(kind, payload)!.payload
+    this.#hub.here.deliverToMany(peer.receivers, text, decoded.payload, again, sender(peer, from))
+    return true
+  }
+
+  #receiveMissed (frame: Frame): boolean {
+    const { here } = this.#hub
+    const missed = receiversMissed(frame)
+    if (missed === undefined) return false
+    if (missed === 'everyone') here.missedByAll()
+    else for (const [receiver, count] of missed) here.missed(this.#hub.pid(receiver), count)
+    return true
+  }
+
   /** Everything across a channel ends with it: what came before has been handed on. */
   torn (peer: Peer): void {
+    peer.receivers = undefined
     this.#calls.torn(peer)
     this.#bindings.torn(peer)
     this.#links.torn(peer)
     this.#monitors.torn(peer)
   }
+}
+
+/** Whether a message changes or ends a connection: it is not lost only because the window is full of frames for it. */
+function isUrgent (topic: string): boolean {
+  return topic === 'ws.close' || topic === 'ws.control'
 }
 
 function sender (peer: Peer, from: number): Pid | undefined {

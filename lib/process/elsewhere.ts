@@ -55,6 +55,15 @@ export interface Here {
    * @returns whether it was accepted
    */
   deliver (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Answer): boolean
+  /**
+   * One message to many processes and connections. Connections share an encoding, and its payload.
+   * @param again decodes the payload once more: each process gets its own
+   */
+  deliverToMany (to: readonly Pid[], topic: string, payload: unknown, again: () => unknown, from: Pid | undefined): void
+  /** So many messages did not reach it: a connection ends, or counts them. */
+  missed (pid: Pid, count: number): void
+  /** Any connection of this node may have missed messages. */
+  missedByAll (): void
   /** A connection's message: never refused. @returns whether its sockets should wait */
   accept (to: Pid, topic: string, payload: unknown, from: Pid, bytes: number): boolean
   /** Has the feeder resumed when a mailbox has room again; at once when nobody is there. */

@@ -21,6 +21,8 @@ export interface Entity {
   deliver (topic: string, payload: unknown, from: Pid | undefined, call?: Answer, batch?: Batch): boolean
   /** A message of the system itself: never refused. */
   notify<K extends keyof SystemTopics> (topic: K, payload: SystemTopics[K]): void
+  /** For a connection: so many messages from another node did not reach it, and its client has to know. */
+  missed? (count: number): void
   /** Ends it at once. */
   end (reason: string, error?: Error): void
   /** A linked process failed, and `trapLinks` is off. */

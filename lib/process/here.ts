@@ -2,7 +2,7 @@ import { errorCodes, show } from '../errors.js'
 import { isReason, linkDown } from './endings.js'
 import { isUserTopic } from './message.js'
 import { asTarget, isTarget } from './target.js'
-import type { Target } from './entity.js'
+import type { Batch, Target } from './entity.js'
 import type { Here, RemoteProblem } from './elsewhere.js'
 import type { Answer } from './calls.js'
 import type { Feeder } from './mailbox.js'
@@ -33,6 +33,25 @@ export class LocalProcesses implements Here {
     if (entity.deliver(topic, payload, from, call)) return true
     call?.reject(new errorCodes.FST_PROCESS_REFUSED(to, topic, 'it is full or stopping'))
     return false
+  }
+
+  deliverToMany (to: readonly Pid[], topic: string, payload: unknown, again: () => unknown, from: Pid | undefined): void {
+    const { counters } = this.#runtime
+    const batch: Batch = {}
+    for (const pid of to) {
+      const entity = this.#runtime.living(pid)
+      if (entity === undefined || !isUserTopic(topic)) counters.deadLetters++
+      else if (entity.kind === 'ws') entity.deliver(topic, payload, from, undefined, batch)
+      else entity.deliver(topic, again(), from)
+    }
+  }
+
+  missed (pid: Pid, count: number): void {
+    this.#runtime.living(pid)?.missed?.(count)
+  }
+
+  missedByAll (): void {
+    for (const entity of [...this.#runtime.entities]) entity.missed?.(1)
   }
 
   accept (to: Pid, topic: string, payload: unknown, from: Pid, bytes: number): boolean {

@@ -4,7 +4,7 @@ import { frameOfSend, frameOfTopic, parseClose } from './commands.js'
 import { parseControl } from './config.js'
 import { Controls } from './controls.js'
 import { DeflatingOutbox } from './deflate.js'
-import { closedByClient, closedByProcess, exited, linkFailed, lost, pingTimeout, targetExited, targetNodeClosing, targetNodeLost, tooSlow, violated } from './endings.js'
+import { closedByClient, closedByProcess, exited, linkFailed, lost, missedMessages, pingTimeout, targetExited, targetNodeClosing, targetNodeLost, tooSlow, violated } from './endings.js'
 import { closeFrame, cutReason, noCode, pingFrame, pongFrame } from './frames.js'
 import { Inbound } from './inbound.js'
 import { Outbox } from './outbox.js'
@@ -226,6 +226,13 @@ export class Connection implements Entity, Listener, Reader, Watcher, Monitored,
     this.#relay.overflows.warn(this, { buffered: this.#outbox.waiting, maxBufferedAmount, dropped: this.#dropped }, text)
     if (!isDropped) this.#finish(tooSlow)
     return refused
+  }
+
+  missed (count: number): void {
+    if (this.#ending !== undefined) return
+    this.#relay.runtime.counters.refused += count
+    if (this.#settings.overflow === 'drop') this.#dropped += count
+    else this.#finish(missedMessages)
   }
 
   #accepted (): void {

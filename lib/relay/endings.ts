@@ -22,6 +22,9 @@ export const pingTimeout: Ending = { cause: 'ping_timeout', code: undefined, rea
 
 export const tooSlow: Ending = { cause: 'slow', code: 1013, reason: 'client too slow', exit: 'slow_client', told: 'client too slow' }
 
+/** Messages from another node were refused or lost on their way. */
+export const missedMessages: Ending = { cause: 'slow', code: 1013, reason: 'messages missed', exit: 'slow_client', told: 'messages missed' }
+
 const shutdown: Ending = { cause: 'shutdown', code: 1001, reason: 'server shutting down', exit: 'shutdown', told: 'server shutting down' }
 
 const killed: Ending = { cause: 'killed', code: undefined, reason: 'killed', exit: 'killed', told: undefined }

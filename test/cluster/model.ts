@@ -67,6 +67,14 @@ export class ModelHere implements Here {
     return true
   }
 
+  deliverToMany (to: readonly Pid[], topic: string, _payload: unknown, again: () => unknown, from: Pid | undefined): void {
+    for (const pid of to) this.deliver(pid, topic, again(), from)
+  }
+
+  missed (_pid: Pid, _count: number): void {}
+
+  missedByAll (): void {}
+
   accept (to: Pid, topic: string, payload: unknown, from: Pid, bytes: number): boolean {
     const { data } = payload as { data: string }
     if (bytes !== data.length) this.#ledger.fault(`a client sent ${data.length} bytes, not ${bytes}`)

@@ -1,27 +1,33 @@
 import t from 'tap'
 import { decodeFrames } from '../../lib/cluster/codec.js'
+import { types } from '../../lib/cluster/frames.js'
+import { Misses } from '../../lib/cluster/misses.js'
 import { Outbox } from '../../lib/cluster/outbox.js'
 import { timings } from '../../lib/cluster/timing.js'
 import { Calm, Machine, World } from './simulator.js'
 import { counters } from './support.js'
+import type { Frame } from '../../lib/cluster/codec.js'
 
 function setUp (batchBytes = 1000) {
   const world = new World(new Calm(1))
   const machine = new Machine(world)
   const stats = counters()
   const batches: number[][] = []
+  const frames: Frame[] = []
   const engine = { takes: true }
   const outbox = new Outbox({
     clock: machine,
     timing: timings.default,
     counters: stats,
     batchBytes,
-    send (frames) {
-      if (engine.takes) batches.push(decodeFrames(Buffer.concat(frames), 0)!.map(({ seq }) => seq))
+    send (batch) {
+      const decoded = decodeFrames(Buffer.concat(batch), 0)!
+      if (engine.takes) batches.push(decoded.map(({ seq }) => seq))
+      frames.push(...decoded)
       return engine.takes
     }
   })
-  return { world, machine, stats, batches, engine, outbox, run: (ms: number) => world.runUntil(world.now + ms, () => {}) }
+  return { world, machine, stats, batches, frames, engine, outbox, run: (ms: number) => world.runUntil(world.now + ms, () => {}) }
 }
 
 const frame = { type: 10, body: Buffer.alloc(100) }
@@ -102,7 +108,7 @@ t.test('without a confirmation the oldest alone is sent again, each second', asy
   engine.takes = false
   outbox.tick(machine.now())
   t.equal(stats.resent, 1, 'the engine did not take it')
-  outbox.clear()
+  outbox.clear(new Misses())
   engine.takes = true
   outbox.take(frame)
   await run(timings.default.resend)
@@ -123,8 +129,77 @@ t.test('a confirmation makes room for those who wait; the end of the channel for
   t.equal(resumed, 1)
   outbox.take(frame)
   outbox.window.wait(feeder)
-  outbox.clear()
+  outbox.clear(new Misses())
   t.match(outbox, { unacknowledged: 0, last: 0, sent: 0 })
   t.equal(resumed, 1)
   t.equal(outbox.confirm(1), false)
+})
+
+/** A message of a process to a client. */
+function toClient (to: number, body: Buffer, type: number = types.send) {
+  return { type, to, from: 1, text: 'ws.send', kind: 3, body }
+}
+
+t.test('names the receivers of a message to many once, as long as they stay the same', async (t) => {
+  const { outbox, frames } = setUp()
+  const send = (receivers: number[], body: string): void => {
+    for (const to of receivers) {
+      const fields = toClient(to, Buffer.from(body))
+      if (!outbox.join(fields)) outbox.takeSend(fields, undefined)
+    }
+  }
+  send([1, 2], 'a')
+  send([1, 2], 'b')
+  send([2, 1], 'c')
+  t.equal(outbox.unacknowledged, 3)
+  t.equal(outbox.last, 3)
+  t.notOk(outbox.isFlushed)
+  outbox.flush()
+  t.ok(outbox.isFlushed)
+  outbox.clear(new Misses())
+  send([2, 1], 'd')
+  outbox.flush()
+  t.match(frames, [2, 0, 2, 2].map((ref) => ({ type: types.sendMany, to: 0, from: 1, ref })))
+  t.strictSame(frames.map(({ ref, body }) => Buffer.from(body.subarray(ref)).toString()), ['a', 'b', 'c', 'd'])
+})
+
+t.test('records who misses what is lost: of messages, calls, those to many, in pieces or not, and of notices', async (t) => {
+  const { outbox } = setUp(200)
+  const misses = new Misses()
+  outbox.takeSend(toClient(1, Buffer.from('arrives')), undefined)
+  outbox.take(toClient(2, Buffer.alloc(0), types.call))
+  outbox.take(toClient(3, Buffer.alloc(500), types.call))
+  outbox.take({ type: types.exit, to: 9 })
+  outbox.take({ type: types.exit, to: 9, body: Buffer.alloc(500) })
+  outbox.take({ type: types.missed }, (misses) => { misses.add(4, 10) })
+  for (const to of [5, 6]) {
+    const fields = toClient(to, Buffer.alloc(1000))
+    if (!outbox.join(fields)) outbox.takeSend(fields, undefined)
+  }
+  outbox.flush()
+  t.equal(outbox.size, 3)
+  outbox.confirm(1)
+  outbox.takeSend(toClient(7, Buffer.from('not sent yet')), undefined)
+  outbox.clear(misses)
+  t.equal(outbox.size, 0)
+  t.equal(outbox.window.full, false)
+  for (const receiver of [2, 3, 4, 5, 6, 7]) t.ok(misses.has(receiver), String(receiver))
+  t.equal(misses.size, 6)
+})
+
+t.test('forgets who would miss a frame when it has arrived', async (t) => {
+  const { outbox } = setUp()
+  outbox.take({ type: types.missed }, () => { t.fail('it arrived') })
+  outbox.flush()
+  outbox.confirm(1)
+  t.equal(outbox.size, 0)
+  outbox.clear(new Misses())
+  outbox.take(frame)
+  outbox.clear(new Misses())
+})
+
+t.test('takes no message that is too long', async (t) => {
+  const { outbox } = setUp()
+  t.notOk(outbox.takeSend(toClient(1, Buffer.alloc(33 * 1024 * 1024)), undefined))
+  t.equal(outbox.unacknowledged, 0)
 })

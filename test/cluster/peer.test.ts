@@ -35,6 +35,24 @@ t.test('when the window is full what may be refused is, and what the system has 
   const peer = make()
   peer.up = true
   while (!peer.channel.window.full) peer.push({ type: types.send })
-  t.notOk(peer.push({ type: types.send }, true))
+  t.notOk(peer.push({ type: types.send }, 'message'))
   t.ok(peer.push({ type: types.down }))
+})
+
+t.test('counts messages that are refused, and remembers who misses them', async (t) => {
+  const peer = make()
+  peer.up = true
+  const payload = { data: 'news' }
+  const fields = { type: types.send, to: 1, from: 2, text: 'ws.send', kind: 2, body: Buffer.from('news') }
+  t.ok(peer.send(fields, payload))
+  t.ok(peer.join(3, 2, { data: 'news' }))
+  t.ok(peer.relay({ type: types.relayedBroadcast }, 'room', ''))
+  t.ok(peer.call({ type: types.call, to: 1 }))
+  while (!peer.channel.window.refuses('call')) peer.push({ type: types.exit })
+  t.equal(peer.refusals, 0)
+  t.notOk(peer.send(fields, payload))
+  t.notOk(peer.call({ type: types.call, to: 4 }))
+  t.notOk(peer.relay({ type: types.relayedBroadcast }, 'room', ''))
+  t.equal(peer.refusals, 3)
+  t.equal(peer.channel.misses.size, 3)
 })

@@ -96,3 +96,41 @@ t.test('when the engine is back, those who are up are refreshed', async (t) => {
   t.ok(lines.includes('refresh b'))
   t.notOk(lines.includes('refresh c'))
 })
+
+t.test('messages to a node that is down are counted, and told when it is up again', async (t) => {
+  const { peers, soon } = setUp()
+  peers.add('b', 5)
+  const { channel } = peers.named('b')!
+  peers.named('b')!.push({ type: types.send })
+  peers.down('b', 5, 'it is silent')
+  t.equal(channel.size, 1, 'the frame that was under way')
+  peers.unreachable('2@b.5' as Pid)
+  peers.unreachable('2@b.6' as Pid)
+  peers.unreachable(`${2 ** 48}@b.5` as Pid)
+  t.strictSame(peers.refused, { b: 1 })
+  for (const task of soon.splice(0)) task()
+  t.ok(channel.misses.any, 'there is nobody to tell')
+  t.equal(channel.unacknowledged, 0)
+  peers.add('b', 5)
+  for (const task of soon.splice(0)) task()
+  t.notOk(channel.misses.any)
+  t.equal(channel.unacknowledged, 1)
+})
+
+t.test('warns of refused messages once a second and node, with their number', async (t) => {
+  const { peers, host } = setUp()
+  const lines: unknown[] = []
+  host.logger.warn = (data: unknown, text: string) => { lines.push([data, text]) }
+  peers.add('b', 5)
+  peers.add('c', 5)
+  const now = host.clock.now()
+  peers.tick(now)
+  for (let i = 0; i < 3; i++) peers.named('b')!.refused(1)
+  peers.tick(now + 250)
+  peers.named('b')!.refused(1)
+  peers.tick(now + 500)
+  peers.tick(now + 1250)
+  const line = (refused: number) => [{ node: 'b', refused, unacknowledged: 0 }, 'cluster: refused messages to a node that is too slow']
+  t.strictSame(lines, [line(3), line(1)])
+  t.strictSame(peers.refused, { b: 4, c: 0 })
+})

@@ -4,8 +4,8 @@ import { TestCluster } from './nodes.js'
 import { allGone, connectTo, joined, Keeper, start, textOf } from '../integration/connection/support.js'
 import { answer, handshake, until } from '../helpers.js'
 import type { Test } from 'tap'
-import type { Rig } from '../integration/connection/support.js'
 import type { Pid } from '../../types/pid.js'
+import type { Rig } from '../integration/connection/support.js'
 import type { ProcessSystem } from '../../types/processes.js'
 import type { WsRelayOptions } from '../../types/relay.js'
 
@@ -170,4 +170,52 @@ t.test('a route that waits for a name answers 503 with Retry-After before its up
   waiting.target = new Keeper(rig).pid
   const response = await answer(t, rig.port, handshake('/room'))
   t.match(response, /^HTTP\/1\.1 503 .*\r\nretry-after: 5\r\n.*FST_CLUSTER_UNAVAILABLE.*did not become free in time/s)
+})
+
+/** Sockets on a node, and their PIDs. */
+async function crowd (t: Test, rig: Rig, target: Keeper, size: number): Promise<{ peer: Awaited<ReturnType<typeof joined>>['peer'], pid: Pid }[]> {
+  const clients = []
+  for (let i = 0; i < size; i++) clients.push(await joined(t, rig, {}, target))
+  return clients
+}
+
+t.test('a loop over sockets on another node sends each payload once, and frames it once', async t => {
+  const { rig, b } = await three(t)
+  const clients = await crowd(t, rig, new Keeper({ processes: b }), 10)
+  const frames = b.cluster!.stats().framesOut
+  const { encoded } = rig.relay.flusher.frames
+  const texts = Array.from({ length: 100 }, (_, n) => `message ${n}`)
+  for (const data of texts) for (const { pid } of clients) t.ok(b.send(pid as string, 'ws.send', { type: 'text', data }))
+  await until(() => clients.every(({ peer }) => peer.texts.length === texts.length))
+  for (const { peer } of clients) t.strictSame(peer.texts, texts)
+  t.ok(b.cluster!.stats().framesOut - frames <= texts.length + 5)
+  t.ok(rig.relay.flusher.frames.encoded - encoded <= texts.length)
+})
+
+t.test('a socket whose messages were refused on their way is closed with 1013, or counts them', async t => {
+  for (const overflow of ['close', 'drop'] as const) {
+    const { rig, b, c } = await three(t, { overflow })
+    const target = new Keeper({ processes: c })
+    const [slow, fine] = await crowd(t, rig, target, 2)
+    const exited = b.exited(slow.pid)
+    let sent = 0
+    while (b.send(slow.pid as string, 'ws.send', { data: `${sent}` })) sent++
+    t.ok(b.send(fine.pid as string, 'ws.send', { data: '0' }), 'an open frame has the same text')
+    t.notOk(b.send(slow.pid as string, 'news', 1))
+    const called = b.call(fine.pid, 'ws.send', { data: 'waits' })
+    t.match(b.cluster!.stats().refused, { a: 2 })
+    await called
+    t.strictSame(fine.peer.texts, ['0', 'waits'])
+    if (overflow === 'close') {
+      t.strictSame(await slow.peer.end(), { code: 1013, reason: 'messages missed' })
+      t.match(await target.until('ws.leave'), [{ client_pid: slow.pid, cause: 'slow', code: 1013, reason: 'messages missed' }])
+      t.match(await exited, { reason: 'slow_client', value: { cause: 'slow', code: 1013 } })
+    } else {
+      await until(() => rig.processes.info(slow.pid)!.dropped === 2)
+      t.ok(b.send(slow.pid as string, 'ws.send', { data: 'after' }))
+      await until(() => slow.peer.texts.at(-1) === 'after')
+      t.equal(slow.peer.texts.length, sent + 1)
+    }
+    await rig.app.close()
+  }
 })

@@ -148,7 +148,7 @@ t.test('a callee that ends before it answers is told as its end', async (t) => {
 
 t.test('a channel that takes no more refuses the call, and nothing is kept', async (t) => {
   const { nodes, call } = make()
-  nodes.a.peer.refuses = (fields, refusable) => refusable
+  nodes.a.peer.refuses = (fields, urgency) => urgency !== 'system'
   t.strictSame(call().told, [['not taken']])
   t.equal(nodes.size, 0)
 })

@@ -68,7 +68,7 @@ t.test('what may be lost is refused by a full channel, what a client says is not
   const metadata = 1
   target.accept('ws.join', { client_pid: client, metadata }, client)
   sent()
-  peer.refuses = (fields, refusable) => refusable
+  peer.refuses = (fields, urgency) => urgency === 'message'
   t.notOk(target.deliver('ws.heartbeat', { client_pid: client, metadata, uptime: 1 }, client))
   target.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata }, client)
   t.strictSame(sent(), [[types.clientMessage, 'x']])

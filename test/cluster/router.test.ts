@@ -3,6 +3,10 @@ import { frame, Pair } from './fixtures/pair.js'
 import { watcher } from './support.js'
 import { types } from '../../lib/cluster/frames.js'
 import { skippable } from '../../lib/cluster/codec.js'
+import { Misses } from '../../lib/cluster/misses.js'
+import { NumberList } from '../../lib/cluster/number-list.js'
+import { encodePayload } from '../../lib/cluster/payload.js'
+import { serialOf } from '../../lib/cluster/peer.js'
 import { Router } from '../../lib/cluster/router.js'
 import type { Side } from './fixtures/pair.js'
 import type { Caller } from '../../lib/cluster/remote-calls.js'
@@ -57,16 +61,21 @@ t.test('what cannot cross is not sent, and a call with it is rejected', async (t
   t.equal(a.peer.sent.length, 0)
 })
 
-t.test('a full channel refuses messages and calls, and takes what the system has to say', async (t) => {
+t.test('refuses messages when the channel is full, and takes calls, ws.close, ws.control and signals', async (t) => {
   const { a, one, two } = make()
-  a.peer.refuses = (fields, refusable) => refusable
+  a.peer.refuses = (fields, urgency) => urgency === 'message'
   t.notOk(a.unit.send(two, 'topic', 1, one))
-  t.notOk(a.unit.send(two, 'topic', 1, one, caller()))
+  t.ok(a.unit.send(two, 'topic', 1, one, caller()))
+  t.ok(a.unit.send(two, 'ws.close', 'bye', one))
+  t.ok(a.unit.send(two, 'ws.control', { metadata: {} }, one))
+  a.peer.refuses = (fields, urgency) => urgency !== 'system'
+  t.notOk(a.unit.send(two, 'topic', 1, one, caller()), 'the reserve is full as well')
+  t.notOk(a.unit.send(two, 'ws.close', 'bye', one))
   t.ok(a.unit.exit(two, 'boom'))
   t.ok(a.unit.cancel(two, 'please', one))
   a.unit.watch(two, watcher())
   a.unit.link(one, two)
-  t.strictSame(a.peer.sent.map(({ type }) => type), [types.exit, types.cancel, types.monitor, types.link])
+  t.strictSame(a.peer.sent.map(({ type }) => type), [types.call, types.send, types.send, types.exit, types.cancel, types.monitor, types.link])
 })
 
 t.test('nothing is sent to a node that is out of reach, and who waits is told why', async (t) => {
@@ -75,6 +84,7 @@ t.test('nothing is sent to a node that is out of reach, and who waits is told wh
   const [call, who] = [caller(), watcher()]
   t.notOk(a.unit.send(two, 'topic', 1, one))
   t.notOk(a.unit.send(two, 'topic', 1, one, call))
+  t.strictSame(a.hub.unreached, [two, two])
   t.notOk(a.unit.exit(two, 'boom'))
   t.notOk(a.unit.cancel(two, 'please', one))
   a.unit.watch(two, who)
@@ -178,6 +188,50 @@ t.test('a binding that cannot go on is taken back on the other side', async (t) 
   nodes.cross()
   t.strictSame(b.here.watched, [])
   t.equal(nodes.size, 0)
+})
+
+t.test('hands a message to many to each of its receivers, and remembers who they are', async (t) => {
+  const { a, b, one } = make()
+  const pids = [b.here.spawn(), b.here.spawn()]
+  const list = new NumberList()
+  for (const pid of pids) list.push(serialOf(pid))
+  const payload = encodePayload({ n: 1 })!
+  const fields = { type: types.sendMany, from: serialOf(one), text: 'topic', kind: payload.kind }
+  const body = Buffer.concat([list.bytes, payload.body])
+  t.equal(b.unit.receive(b.peer, frame({ ...fields, body: payload.body })), false, 'there was none before')
+  t.ok(b.unit.receive(b.peer, frame({ ...fields, ref: list.length, body })))
+  t.ok(b.unit.receive(b.peer, frame({ ...fields, body: payload.body })))
+  t.strictSame(b.here.mail, [...pids, ...pids].map((to) => ({ to, topic: 'topic', payload: { n: 1 }, from: one })))
+  t.equal(b.unit.receive(b.peer, frame({ ...fields, kind: 9, body: payload.body })), false)
+  t.equal(b.unit.receive(b.peer, frame({ ...fields, ref: 1, body: Buffer.from([0x80]) })), false)
+  t.ok(b.unit.receive(b.peer, frame({ ...fields, ref: list.length, body })))
+  b.unit.torn(b.peer)
+  t.equal(b.unit.receive(b.peer, frame({ ...fields, body: payload.body })), false)
+  t.equal(a.peer.sent.length, 0)
+})
+
+t.test('tells each receiver how many messages it missed, or all of them', async (t) => {
+  const { b, two } = make()
+  const told: unknown[] = []
+  b.here.missed = (...args) => { told.push(args) }
+  b.here.missedByAll = () => { told.push('all') }
+  const misses = new Misses()
+  misses.add(serialOf(two), 3)
+  for (const { fields } of misses.take()) t.ok(b.unit.receive(b.peer, frame(fields)))
+  t.ok(b.unit.receive(b.peer, frame({ type: types.missed })))
+  t.strictSame(told, [[two, 3], 'all'])
+  t.equal(b.unit.receive(b.peer, frame({ type: types.missed, ref: 1, body: Buffer.from([0]) })), false)
+})
+
+t.test('joins a text that the channel has already', async (t) => {
+  const { a, one, two } = make()
+  const joined: unknown[] = []
+  a.peer.join = (...args: unknown[]) => { joined.push(args); return true }
+  t.ok(a.unit.send(two, 'ws.send', { data: 'news' }, one))
+  t.ok(a.unit.send(two, 'ws.send', { data: 'news' }, one, caller()), 'a call has a frame of its own')
+  t.ok(a.unit.send(two, 'topic', { data: 'news' }, one))
+  t.strictSame(joined, [[serialOf(two), serialOf(one), { data: 'news' }]])
+  t.strictSame(a.peer.sent.map(({ type }) => type), [types.call, types.send])
 })
 
 t.test('a frame of a kind that is not known is garbage, unless it says that it may be skipped', async (t) => {

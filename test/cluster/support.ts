@@ -92,7 +92,7 @@ export class TestCluster {
 
 /** What is counted, at its beginning. */
 export function counters (): ClusterStats {
-  return { framesIn: 0, framesOut: 0, batchesIn: 0, batchesOut: 0, resent: 0, torn: 0, garbage: 0, stalls: 0, fences: 0, up: 0, unacknowledged: 0 }
+  return { framesIn: 0, framesOut: 0, batchesIn: 0, batchesOut: 0, resent: 0, torn: 0, garbage: 0, stalls: 0, fences: 0, up: 0, unacknowledged: 0, refused: {} }
 }
 
 /** Gone from one moment to the next. */

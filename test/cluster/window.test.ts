@@ -79,3 +79,13 @@ t.test('who is forgotten, or whose channel was torn, is not resumed', async (t) 
   window.relieve()
   t.pass()
 })
+
+t.test('refuses messages when it is full, calls when its reserve is, and the system never', async (t) => {
+  const refusals = (window: Window): boolean[] => (['message', 'call', 'system'] as const).map((urgency) => window.refuses(urgency))
+  t.strictSame(refusals(filled(4095)), [false, false, false])
+  t.strictSame(refusals(filled(4096)), [true, false, false])
+  t.strictSame(refusals(filled(4 * 4096 - 1)), [true, false, false])
+  t.strictSame(refusals(filled(4 * 4096)), [true, true, false])
+  t.strictSame(refusals(filled(1, 16 * mega - 1)), [true, false, false])
+  t.strictSame(refusals(filled(1, 16 * mega)), [true, true, false])
+})

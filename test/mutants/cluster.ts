@@ -14,5 +14,26 @@ export const clusterMutants: readonly Mutant[] = [
     search: '    if (lost.length === 0) return\n',
     replace: '',
     suites: ['names']
+  },
+  {
+    name: 'a payload goes to the first frame that has it',
+    file: 'cluster/open-sends.ts',
+    search: 'firstFrom(candidates, this.#lastFor.get(to) ?? 0)',
+    replace: 'candidates[0]',
+    suites: ['fan-out']
+  },
+  {
+    name: 'nobody is told of what is lost with a channel',
+    file: 'cluster/outbox.ts',
+    search: 'if (isMessage(type)) misses.add(to)',
+    replace: '',
+    suites: ['fan-out']
+  },
+  {
+    name: 'bytes of an open send are those of its sender',
+    file: 'cluster/open-sends.ts',
+    search: 'fields.body === payload ? Buffer.from(fields.body!) : fields.body!',
+    replace: 'fields.body!',
+    suites: ['fan-out']
   }
 ]

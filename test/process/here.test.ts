@@ -158,3 +158,38 @@ t.test('connections can be bound to a process that takes mail', async (t) => {
   t.equal(here.bindProblem(pid), 'its node is closing')
   processes.exit(pid)
 })
+
+t.test('gives a message for many to connections as it is, and to each process a payload of its own', async (t) => {
+  const { runtime, processes } = buildRuntime()
+  const here = new LocalProcesses(runtime)
+  const seen: unknown[] = []
+  const batches = new Set<unknown>()
+  const connection = (pid: Pid) => ({
+    pid,
+    kind: 'ws',
+    deliver (topic: string, payload: unknown, from: Pid, call: undefined, batch: unknown) {
+      seen.push([topic, payload, from])
+      batches.add(batch)
+      return true
+    },
+    missed (count: number) { seen.push(count) }
+  })
+  const sockets = [runtime.pids.next(), runtime.pids.next()]
+  for (const pid of sockets) runtime.adopt(connection(pid) as never)
+  const one = probe(processes)
+  let copies = 0
+  here.deliverToMany([...sockets, one.pid, dead], 'news', 'shared', () => ++copies, there)
+  await settle()
+  t.strictSame(seen.splice(0), [['news', 'shared', there], ['news', 'shared', there]])
+  t.equal(batches.size, 1)
+  t.match(one.seen, [{ topic: 'news', payload: 1, from: there }])
+  t.equal(processes.stats().deadLetters, 1)
+  here.deliverToMany([one.pid], '@exit', 'forged', () => 'forged', there)
+  t.equal(processes.stats().deadLetters, 2)
+  here.missed(sockets[0], 3)
+  for (const pid of [one.pid, dead]) here.missed(pid, 1)
+  t.strictSame(seen.splice(0), [3])
+  here.missedByAll()
+  t.strictSame(seen, [1, 1])
+  processes.exit(one.pid)
+})

@@ -231,7 +231,7 @@ export class WorkerNode {
   }
 
   /** Resolves when a counter has come so far. */
-  async counted (counter: keyof ClusterStats, least: number): Promise<void> {
+  async counted (counter: Exclude<keyof ClusterStats, 'refused'>, least: number): Promise<void> {
     while (this.stats()[counter] < least) await pause(10)
   }
 

@@ -1,0 +1,58 @@
+/** Bits of a number that one byte holds. */
+const base = 0x80
+/** A difference of two 48-bit numbers takes 49 bits with its sign. */
+const mostBytes = 7
+
+/**
+ * Serial numbers as bytes: the difference of each to the one before, with its sign in the lowest bit, 7 bits a byte.
+ * The members of a room were mostly numbered one after the other, so that each takes one or two bytes.
+ */
+export class NumberList {
+  #bytes = Buffer.allocUnsafe(16)
+  #length = 0
+  #last = 0
+
+  get bytes (): Buffer {
+    return this.#bytes.subarray(0, this.#length)
+  }
+
+  get length (): number {
+    return this.#length
+  }
+
+  push (value: number): void {
+    if (this.#length + mostBytes > this.#bytes.length) {
+      const larger = Buffer.allocUnsafe(this.#bytes.length * 2)
+      this.#bytes.copy(larger)
+      this.#bytes = larger
+    }
+    const difference = value - this.#last
+    this.#last = value
+    let rest = difference < 0 ? -2 * difference - 1 : 2 * difference
+    while (rest >= base) {
+      this.#bytes[this.#length++] = rest % base + base
+      rest = Math.floor(rest / base)
+    }
+    this.#bytes[this.#length++] = rest
+  }
+}
+
+/** The numbers of a {@link NumberList}. @returns undefined when the bytes are none: each number is from 1 to 2 ** 48 - 1 */
+export function decodeNumberList (bytes: Uint8Array): number[] | undefined {
+  const values: number[] = []
+  let value = 0
+  for (let at = 0; at < bytes.length;) {
+    let zigzag = 0
+    let weight = 1
+    let byte = base
+    for (let read = 0; byte >= base; read++, weight *= base) {
+      if (read === mostBytes || at === bytes.length) return undefined
+      byte = bytes[at++]
+      zigzag += byte % base * weight
+    }
+    value += zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2
+    if (value < 1 || value >= 2 ** 48) return undefined
+    values.push(value)
+  }
+  return values
+}

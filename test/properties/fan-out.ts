@@ -1,0 +1,317 @@
+// Messages from several processes to many receivers on other nodes, in loops of every kind, while links lose what is on
+// them, channels are reset and windows are full. Each receiver gets what it was sent in that order, and nothing behind a
+// hole that it was not told of. `docs/cluster.md`, "Promises".
+import fc from 'fast-check'
+import { encodeChannelHeader } from '../../lib/cluster/codec.js'
+import { Peer } from '../../lib/cluster/peer.js'
+import { Router } from '../../lib/cluster/router.js'
+import { timings } from '../../lib/cluster/timing.js'
+import { noCounts, TestHub } from '../cluster/fixtures/pair.js'
+import { TestClock } from '../cluster/fixtures/time.js'
+import { equal, suiteOf } from './suite.js'
+import type { Channel } from '../../lib/cluster/channel.js'
+import type { Pid } from '../../types/pid.js'
+
+const timing = timings.default
+const names = ['a', 'b', 'c'] as const
+const receiversOfNode = 5
+const batchBytes = 4096
+/** More frames than a window takes. */
+const floodSize = 4200
+
+const nodeIndex = fc.nat(names.length - 1)
+const link = { node: nodeIndex, other: nodeIndex }
+const receivers = fc.uniqueArray(fc.nat(receiversOfNode - 1), { minLength: 1, maxLength: receiversOfNode })
+const payload = fc.record({ kind: fc.constantFrom('text', 'text', 'bare', 'binary', 'note', 'bytes', 'long'), n: fc.nat(3) })
+
+const step = fc.oneof(
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      action: fc.constant('send'),
+      ...link,
+      sender: fc.nat(1),
+      receivers,
+      payloads: fc.array(payload, { minLength: 1, maxLength: 5 }),
+      /** Which loop is inside. */
+      byReceiver: fc.boolean()
+    })
+  },
+  { weight: 2, arbitrary: fc.record({ action: fc.constant('flood'), ...link, receivers }) },
+  { weight: 2, arbitrary: fc.record({ action: fc.constant('exit'), ...link }) },
+  { weight: 4, arbitrary: fc.record({ action: fc.constant('endTurn') }) },
+  { weight: 3, arbitrary: fc.record({ action: fc.constant('exchange'), ...link }) },
+  { weight: 8, arbitrary: fc.record({ action: fc.constant('carry'), ...link, most: fc.nat(4) }) },
+  { weight: 2, arbitrary: fc.record({ action: fc.constant('lose'), ...link }) },
+  { weight: 2, arbitrary: fc.record({ action: fc.constant('wait'), ms: fc.constantFrom(20, 60, 1000, 5000) }) },
+  { weight: 1, arbitrary: fc.record({ action: fc.constant('reset'), ...link }) },
+  { weight: 1, arbitrary: fc.record({ action: fc.constantFrom('down', 'up'), ...link }) }
+)
+
+const histories = fc.array(step, { minLength: 1, maxLength: 40 })
+
+type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
+
+/** What one receiver was sent by one node, and how far it got. */
+class Stream {
+  readonly sent: { readonly content: string, readonly accepted: boolean }[] = []
+  /** The first that has neither come nor been passed over. */
+  #next = 0
+  #received = 0
+
+  /** Messages that were passed over so far. */
+  get missing (): number {
+    return this.#next - this.#received
+  }
+
+  receive (content: string): void {
+    while (this.#next < this.sent.length && (!this.sent[this.#next].accepted || this.sent[this.#next].content !== content)) this.#next++
+    if (this.#next === this.sent.length) throw new Error(`${content.slice(0, 60)} came out of order, or was never taken`)
+    this.#next++
+    this.#received++
+  }
+
+  /** Nothing more is under way. */
+  end (): void {
+    this.#next = this.sent.length
+  }
+}
+
+interface Batch {
+  readonly type: number
+  readonly bytes: Buffer
+}
+
+class Node {
+  readonly name: string
+  readonly hub: TestHub
+  readonly router: Router
+  readonly peers = new Map<string, Peer>()
+  readonly senders: Pid[]
+  readonly receivers: Pid[]
+  /** Batches on their way to each other node. */
+  readonly out = new Map<string, Batch[]>()
+  readonly streams = new Map<string, Stream>()
+  readonly told = new Map<Pid, number>()
+  readonly dirty = new Set<Channel>()
+
+  constructor (name: string) {
+    this.name = name
+    this.hub = new TestHub(name)
+    this.router = new Router(this.hub)
+    this.hub.peerOf = (pid) => this.#peerOf(pid, true) as never
+    this.hub.unreachable = (pid) => { this.#peerOf(pid, false)!.refused(Number(pid.slice(0, pid.indexOf('@')))) }
+    const { here } = this.hub
+    this.senders = [here.spawn(), here.spawn()]
+    this.receivers = Array.from({ length: receiversOfNode }, () => here.spawn())
+    here.deliver = (to, topic, payload, from) => { this.#received(to, topic, payload, from!); return true }
+    here.deliverToMany = (to, topic, payload, _again, from) => { for (const pid of to) this.#received(pid, topic, payload, from!) }
+    here.missed = (pid, count) => { this.told.set(pid, (this.told.get(pid) ?? 0) + count) }
+    here.exit = () => true
+  }
+
+  connect (other: Node, clock: TestClock): void {
+    const { name } = other
+    this.out.set(name, [])
+    const peer: Peer = new Peer(name, 1, {
+      clock,
+      timing,
+      counters: noCounts(),
+      batchBytes,
+      publish: (type, header, parts) => {
+        this.out.get(name)!.push({ type, bytes: Buffer.concat([encodeChannelHeader(header), ...parts]) })
+        return true
+      },
+      soon: (channel) => { if (peer.up) this.dirty.add(channel) },
+      apply: (frame) => this.router.receive(peer, frame),
+      torn: () => { this.router.torn(peer) }
+    })
+    peer.up = true
+    this.peers.set(name, peer)
+  }
+
+  #peerOf (pid: Pid, up: boolean): Peer | undefined {
+    for (const peer of this.peers.values()) if (pid.endsWith(peer.suffix)) return peer.up || !up ? peer : undefined
+    return undefined
+  }
+
+  stream (to: Pid, from: Pid): Stream {
+    const key = `${from.slice(from.indexOf('@'))}>${to}`
+    let stream = this.streams.get(key)
+    if (stream === undefined) this.streams.set(key, stream = new Stream())
+    return stream
+  }
+
+  #received (to: Pid, topic: string, payload: unknown, from: Pid): void {
+    this.stream(to, from).receive(contentOf(topic, payload, from))
+    this.checkHoles(to)
+  }
+
+  /** A receiver was told of each message that it misses. */
+  checkHoles (to: Pid): void {
+    let missing = 0
+    for (const [key, stream] of this.streams) if (key.endsWith(`>${to}`)) missing += stream.missing
+    const told = this.told.get(to) ?? 0
+    if (missing > told) throw new Error(`${to} misses ${missing} messages, and was told of ${told}`)
+  }
+
+  endTurn (): void {
+    const dirty = [...this.dirty]
+    this.dirty.clear()
+    for (const channel of dirty) channel.flush()
+  }
+}
+
+function contentOf (topic: string, payload: unknown, from: Pid): string {
+  const { data } = payload as { data?: unknown }
+  return JSON.stringify([from, topic, data instanceof Uint8Array ? { ...payload as object, data: Buffer.from(data).toString('hex') } : payload])
+}
+
+/** A payload that is made anew for each send, as in a plain loop. */
+function payloadOf ({ kind, n }: { kind: string, n: number }): [topic: string, payload: unknown] {
+  switch (kind) {
+    case 'text': return ['ws.send', { type: 'text', data: `text ${n}` }]
+    case 'bare': return ['ws.send', { data: `text ${n}` }]
+    case 'binary': return ['ws.send', { type: 'binary', data: Buffer.from([n, n]) }]
+    case 'long': return ['ws.send', { type: 'text', data: `${n}`.repeat(20_000) }]
+    case 'bytes': return ['bytes', Buffer.from([n])]
+    default: return ['note', { n }]
+  }
+}
+
+class Cluster {
+  readonly clock = new TestClock()
+  readonly nodes = names.map((name) => new Node(name))
+  /** A channel was reset: what was under way may have arrived, and counts as missed. */
+  #wasReset = false
+
+  constructor () {
+    for (const node of this.nodes) for (const other of this.nodes) if (node !== other) node.connect(other, this.clock)
+  }
+
+  #send (from: Node, to: Node, sender: number, receiver: number, [topic, payload]: [string, unknown]): void {
+    const pid = to.receivers[receiver]
+    const source = from.senders[sender]
+    const content = contentOf(topic, payload, source)
+    const accepted = from.router.send(pid, topic, payload, source)
+    to.stream(pid, source).sent.push({ content, accepted })
+    // A sender may write to its bytes again.
+    if (payload instanceof Uint8Array) payload.fill(0xff)
+  }
+
+  #reset (node: Node, other: Node, why: string): void {
+    this.#wasReset = true
+    node.peers.get(other.name)!.channel.teardown(why)
+  }
+
+  async play (step: Step): Promise<void> {
+    if (step.action === 'endTurn') return this.#endTurn()
+    if (step.action === 'wait') return await this.#wait((step as { ms: number }).ms)
+    const { node: i, other: j } = step as { node: number, other: number }
+    if (i === j) return
+    const [from, to] = [this.nodes[i], this.nodes[j]]
+    const peer = from.peers.get(to.name)!
+    switch (step.action) {
+      case 'send': return this.#loop(from, to, step as never)
+      case 'flood':
+        for (let n = 0; n < floodSize; n++) {
+          for (const receiver of (step as { receivers: number[] }).receivers) this.#send(from, to, 0, receiver, ['ws.send', { type: 'text', data: `flood ${n}` }])
+        }
+        return
+      case 'exit':
+        from.router.exit(to.receivers[0], 'boom')
+        return
+      case 'exchange': return await this.#exchange(from, to)
+      case 'carry': return this.#carry(from, to, (step as { most: number }).most)
+      case 'lose':
+        from.out.get(to.name)!.length = 0
+        return
+      case 'reset': return this.#reset(from, to, 'a test')
+      case 'down':
+        if (!peer.up) return
+        peer.up = false
+        this.#reset(from, to, 'it is silent')
+        from.dirty.delete(peer.channel)
+        return
+      case 'up': return this.#up(from, peer)
+    }
+  }
+
+  #up (node: Node, peer: Peer): void {
+    peer.up = true
+    node.dirty.add(peer.channel)
+  }
+
+  #loop (from: Node, to: Node, { sender, receivers, payloads, byReceiver }: { sender: number, receivers: number[], payloads: { kind: string, n: number }[], byReceiver: boolean }): void {
+    if (byReceiver) for (const receiver of receivers) for (const each of payloads) this.#send(from, to, sender, receiver, payloadOf(each))
+    else for (const each of payloads) for (const receiver of receivers) this.#send(from, to, sender, receiver, payloadOf(each))
+  }
+
+  #carry (from: Node, to: Node, most: number): void {
+    const peer = to.peers.get(from.name)!
+    for (const { type, bytes } of from.out.get(to.name)!.splice(0, most)) {
+      if (!peer.up) this.#up(to, peer)
+      if (!peer.channel.receive(type, bytes, 0)) throw new Error('a batch of ours was taken for garbage')
+    }
+  }
+
+  /** A node gets all that was sent, and its acknowledgements are back before the turn of the sender ends. */
+  async #exchange (from: Node, to: Node): Promise<void> {
+    from.endTurn()
+    this.#carry(from, to, Infinity)
+    await this.clock.pass(timing.ack)
+    this.#carry(to, from, Infinity)
+  }
+
+  #endTurn (): void {
+    for (const node of this.nodes) node.endTurn()
+  }
+
+  async #wait (ms: number): Promise<void> {
+    await this.clock.pass(ms)
+    for (const node of this.nodes) for (const { up, channel } of node.peers.values()) if (up) channel.tick(this.clock.now())
+    this.#endTurn()
+  }
+
+  /** Everything works again, for long enough. */
+  async heal (): Promise<void> {
+    for (const node of this.nodes) for (const peer of node.peers.values()) if (!peer.up) this.#up(node, peer)
+    this.#endTurn()
+    for (const node of this.nodes) for (const { channel } of node.peers.values()) channel.reconnected()
+    const isQuiet = (): boolean => this.nodes.every((node) => [...node.peers.values()].every(({ channel }) => channel.unacknowledged === 0 && !channel.misses.any))
+    for (let i = 0; i < 100 && (i < 8 || !isQuiet()); i++) {
+      for (const node of this.nodes) for (const other of this.nodes) if (node !== other) this.#carry(node, other, Infinity)
+      this.#endTurn()
+      await this.#wait(100)
+    }
+    if (!isQuiet()) throw new Error('frames, or notices of misses, remain')
+  }
+
+  check (): void {
+    for (const node of this.nodes) {
+      for (const stream of node.streams.values()) stream.end()
+      for (const pid of node.receivers) {
+        node.checkHoles(pid)
+        if (this.#wasReset) continue
+        const refused = [...node.streams].filter(([key]) => key.endsWith(`>${pid}`)).flatMap(([, { sent }]) => sent.filter(({ accepted }) => !accepted)).length
+        equal(node.told.get(pid) ?? 0, refused, `messages that ${pid} was told to miss`)
+      }
+      equal([...node.peers.values()].reduce((size, { channel }) => size + channel.size, 0), 0, 'records that remain')
+    }
+  }
+
+  stop (): void {
+    for (const node of this.nodes) for (const { channel } of node.peers.values()) channel.stop()
+  }
+}
+
+async function run (history: readonly Step[]): Promise<void> {
+  const cluster = new Cluster()
+  for (const step of history) await cluster.play(step)
+  await cluster.heal()
+  cluster.check()
+  cluster.stop()
+  equal(cluster.clock.pending, 0, 'timers that remain')
+}
+
+export const fanOut = suiteOf('fan-out', histories, run)
