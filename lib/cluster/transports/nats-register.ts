@@ -1,4 +1,4 @@
-import { codeOf, natsError } from './nats-errors.js'
+import { accessError, codeOf } from './nats-errors.js'
 import { answerTimeout } from './session.js'
 import type { NatsClient } from './nats-session.js'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
@@ -11,6 +11,12 @@ const conflicts: unknown[] = [10071, 10164]
 
 /** Milliseconds until the client gives up: later than who asks, so that a blocked event loop is judged there alone. */
 const timeout = 2 * answerTimeout
+
+/** How a bucket that is there is used. */
+export interface BucketAccess {
+  readonly bindOnly: boolean
+  readonly allow_direct: boolean
+}
 
 /** The compare-and-set register in a JetStream key-value bucket. A revision is the stream's sequence. */
 export class NatsRegister {
@@ -29,10 +35,22 @@ export class NatsRegister {
     this.#jetstream = client.jetstream(connection, { timeout, checkAPI: false })
   }
 
-  /** Opens the bucket, and makes it where it is not there. */
-  async open (replicas: number): Promise<void> {
+  /**
+   * Opens the bucket, and makes it where it is not there. It takes JetStream, which may have to elect a leader first.
+   * @returns how to {@link bind} it on later connections
+   */
+  async open (replicas: number): Promise<BucketAccess> {
+    const kv = await new this.#client.Kvm(this.#jetstream).create(this.#bucket, { replicas, history: 1, timeout })
+    const access = { bindOnly: true, allow_direct: (kv as { direct?: boolean }).direct === true }
     this.#manager = await this.#client.jetstreamManager(this.#connection, { timeout, checkAPI: false })
-    this.#kv = await new this.#client.Kvm(this.#jetstream).create(this.#bucket, { replicas, history: 1, timeout })
+    this.#kv = kv
+    return access
+  }
+
+  /** Uses a bucket that an earlier connection has opened. Nothing is asked of JetStream. */
+  async bind (access: BucketAccess): Promise<void> {
+    this.#manager = await this.#client.jetstreamManager(this.#connection, { timeout, checkAPI: false })
+    this.#kv = await new this.#client.Kvm(this.#jetstream).open(this.#bucket, { ...access, timeout })
   }
 
   async get (key: string): Promise<RegisterEntry | undefined> {
@@ -60,7 +78,7 @@ export class NatsRegister {
       return seq
     } catch (error) {
       if (conflicts.includes(codeOf(error))) return 0
-      throw natsError(error)
+      throw accessError(error)
     }
   }
 
@@ -68,7 +86,7 @@ export class NatsRegister {
     try {
       return await (this.#kv as KV).get(encode(key))
     } catch (error) {
-      throw natsError(error)
+      throw accessError(error)
     }
   }
 

@@ -1,6 +1,6 @@
 import { Answers } from './answers.js'
 import { natsError } from './nats-errors.js'
-import { NatsRegister } from './nats-register.js'
+import { NatsRegister, type BucketAccess } from './nats-register.js'
 import { answerTimeout, dialTimeout, mostUnflushed, pingInterval, type Dial, type Session } from './session.js'
 import { Sockets } from './sockets.js'
 import type { jetstream, jetstreamManager } from '@nats-io/jetstream'
@@ -21,11 +21,24 @@ export interface NatsClient {
 /** Published bytes that are worth a round trip to know that the server has them. */
 const worthMeasuring = 64 * 1024
 
+/** Milliseconds that a connection waits for the bucket, which most often is there at once. */
+const bucketPatience = 1000
+
+/** Milliseconds between two tries to make the bucket. */
+const bucketRetry = 250
+
 /** What the client says, first of all, of a connection that is no more. */
 const endings = ['staleConnection', 'disconnect', 'close']
 
-/** Dials NATS. @param bucket of the register, and first part of every topic */
+/**
+ * Dials NATS. The first connection waits until the register is open: what no retry can mend fails the start. Later ones
+ * are there as soon as they can publish and subscribe. JetStream may be without a leader for some seconds when one of
+ * its servers has died, and only names have to wait for that.
+ *
+ * @param bucket of the register, and first part of every topic
+ */
 export function dialNats (options: NodeConnectionOptions, bucket: string, replicas: number, load: () => Promise<NatsClient>): Dial {
+  let access: BucketAccess | undefined
   return async (deliver, signal) => {
     const client = await load()
     signal.throwIfAborted()
@@ -39,7 +52,9 @@ export function dialNats (options: NodeConnectionOptions, bucket: string, replic
       }))
       const inbox = (): string => client.createInbox(options.inboxPrefix)
       session = new NatsSession(client, connection, sockets, bucket, inbox, deliver)
-      await session.prepare(replicas)
+      await session.prepare()
+      if (access === undefined) access = await session.openRegister(replicas)
+      else await session.bindRegister(access, replicas)
     } catch (error) {
       await session?.close()
       sockets.destroy()
@@ -65,6 +80,7 @@ class NatsSession implements Session {
   readonly #refused = new Map<string, Error>()
   #unflushed = 0
   #measuring = false
+  #isLost = false
 
   constructor (client: NatsClient, connection: NatsConnection, sockets: Sockets, prefix: string, inbox: () => string, deliver: (topic: string, frame: Uint8Array) => void) {
     this.#connection = connection
@@ -73,15 +89,18 @@ class NatsSession implements Session {
     this.#inbox = inbox
     this.#deliver = deliver
     this.#register = new NatsRegister(client, connection, prefix)
-    this.lost = this.#watch().finally(() => { this.#answers.cutOff(new Error('the connection was lost')) })
+    this.lost = this.#watch().finally(() => {
+      this.#isLost = true
+      this.#answers.cutOff(new Error('the connection was lost'))
+    })
   }
 
   get maxFrame (): number {
     return this.#connection.info?.max_payload ?? 1024 * 1024
   }
 
-  /** Makes the bucket, on every connection: a server may be back with an empty store. And tries what it may do. */
-  async prepare (replicas: number): Promise<void> {
+  /** Tries what it may do. */
+  async prepare (): Promise<void> {
     const topic = `${this.#prefix}.check`
     await this.subscribe(topic)
     this.#connection.publish(topic)
@@ -89,7 +108,30 @@ class NatsSession implements Session {
     const refused = this.#refused.get(topic)
     if (refused) throw refused
     await this.unsubscribe(topic)
-    await this.#register.open(replicas)
+  }
+
+  async openRegister (replicas: number): Promise<BucketAccess> {
+    return await this.#register.open(replicas)
+  }
+
+  /** Waits for the register, but only for a moment: see {@link dialNats}. */
+  async bindRegister (access: BucketAccess, replicas: number): Promise<void> {
+    await this.#register.bind(access)
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, bucketPatience)
+      this.#makeBucket(replicas, () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  /** A server may be back with an empty store. Who asks the register before the bucket is there is told what fails. */
+  #makeBucket (replicas: number, made: () => void): void {
+    this.#register.open(replicas).then(made, () => {
+      if (this.#isLost) return
+      setTimeout(() => { this.#makeBucket(replicas, made) }, bucketRetry).unref()
+    })
   }
 
   publish (topic: string, frame: Uint8Array): boolean {

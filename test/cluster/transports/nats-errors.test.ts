@@ -1,5 +1,5 @@
 import t from 'tap'
-import { codeOf, natsError } from '../../../lib/cluster/transports/nats-errors.js'
+import { accessError, codeOf, natsError } from '../../../lib/cluster/transports/nats-errors.js'
 
 const named = (name: string, cause?: Error): Error => Object.assign(new Error(name, { cause }), { name })
 
@@ -10,6 +10,12 @@ t.test('what no retry can mend has a code of ours, wherever it stands in the cha
   }
   t.match(natsError(named('JetStreamNotEnabled')), { code: 'FST_CLUSTER_UNSUPPORTED' })
   t.match(natsError(Object.assign(named('JetStreamApiError'), { code: 10039 })), { code: 'FST_CLUSTER_UNSUPPORTED' })
+})
+
+t.test('in use, a bucket without a leader is no missing JetStream', async (t) => {
+  const error = named('JetStreamNotEnabled')
+  t.equal(accessError(error), error)
+  t.match(accessError(named('RequestError', named('PermissionViolationError'))), { code: 'FST_CLUSTER_ACCESS_DENIED' })
 })
 
 t.test('all else is left as it is', async (t) => {
