@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import Fastify from 'fastify'
 import WebSocket from 'ws'
 import { wsRelay } from '../lib/index.js'
+import { nextLap } from './laps.js'
 import type { Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -155,5 +156,5 @@ export async function answer (t: Test, port: number, request: string | Buffer): 
 
 /** Waits until a condition holds, looking once per turn of the event loop. */
 export async function until (condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await condition()) await new Promise((resolve) => { setImmediate(resolve) })
+  while (!await condition()) await nextLap()
 }

@@ -1,4 +1,3 @@
-import { setImmediate as nextLap } from 'node:timers/promises'
 import { createProcesses } from '../../lib/process/index.js'
 import { processesOf } from '../../lib/process/processes.js'
 import { Runtime } from '../../lib/process/runtime.js'
@@ -7,6 +6,8 @@ import type { Turns } from '../../lib/process/scheduler.js'
 import type { MessageOf } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 import type { Logger, Processes, ProcessesOptions, ProcessSystem, SpawnOptions } from '../../types/processes.js'
+
+export { settle } from '../laps.js'
 
 /** A message of any topic. */
 export type AnyMessage = MessageOf<string, unknown>
@@ -36,14 +37,6 @@ export function buildRuntime (options: { node?: string, logger?: Logger, turns?:
 /** What a system holds by PID or name. All of it belongs to the living. */
 export function held (runtime: Runtime): { alive: number, relations: number, names: number, groups: number } {
   return { alive: runtime.alive, relations: runtime.relations.size, names: runtime.nameTable.size, groups: runtime.groupTable.size }
-}
-
-/** Laps of the event loop in which every test's processes have done what they can: a lap has a turn at least, however slow the machine. */
-const enoughLaps = 64
-
-/** Lets every process do what it can do by now. */
-export async function settle (): Promise<void> {
-  for (let lap = 0; lap < enoughLaps; lap++) await nextLap()
 }
 
 /** A process that notes what it receives. */

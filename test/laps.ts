@@ -1,0 +1,22 @@
+// Laps of the event loop, and how to know that it has nothing left to do.
+
+/** Immediates that only look whether something has happened. */
+let looks = 0
+
+/** Resolves in the next lap of the event loop. For loops that wait: `settle` does not wait for them. */
+export async function nextLap (): Promise<void> {
+  looks++
+  await new Promise<void>((resolve) => { setImmediate(resolve) })
+  looks--
+}
+
+/**
+ * Resolves when no code can run any more until a timer fires or a socket has news: what has not happened by then
+ * does not happen by itself. Correct by how Node works, not by how long it waits: Node empties its queues of ticks and
+ * of microtasks before each callback, so that when the callback of an immediate begins, only other immediates can be
+ * left; and those it counts. All turns of processes, and all that crosses between nodes in memory, come from these queues.
+ */
+export async function settle (): Promise<void> {
+  do await nextLap()
+  while (process.getActiveResourcesInfo().filter((kind) => kind === 'Immediate').length > looks)
+}
