@@ -7,7 +7,7 @@ t.test('settle waits for a chain of immediates, ticks and promises of any length
     if (--left === 0) return
     if (left % 3 === 0) setImmediate(step)
     else if (left % 3 === 1) process.nextTick(step)
-    else void Promise.resolve().then(step)
+    else queueMicrotask(step)
   }
   step()
   await settle()
@@ -15,10 +15,10 @@ t.test('settle waits for a chain of immediates, ticks and promises of any length
 })
 
 t.test('settle does not wait for loops that wait, nor for another settle', async (t) => {
-  let over = false
-  const waiting = (async () => { while (!over) await nextLap() })()
+  const state = { waits: true }
+  const waiting = (async () => { while (state.waits) await nextLap() })()
   await Promise.all([settle(), settle()])
-  over = true
+  state.waits = false
   await waiting
   await settle()
   t.pass('both have ended')

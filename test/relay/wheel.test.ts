@@ -1,6 +1,7 @@
 import t from 'tap'
-import { until } from '../helpers.js'
+import { ManualClock } from '../properties/clock.js'
 import { Wheel } from '../../lib/relay/wheel.js'
+import type { Test } from 'tap'
 import type { Deadline, Slot } from '../../lib/relay/wheel.js'
 
 class Once implements Deadline {
@@ -20,33 +21,53 @@ class Once implements Deadline {
   }
 }
 
-function turns (): Promise<void> {
-  return new Promise((resolve) => { setImmediate(resolve) })
+/** A test on a clock of its own, without a turn of the real event loop in it. */
+function test (name: string, body: (t: Test, clock: ManualClock, wheel: Wheel) => void): void {
+  t.test(name, async (t) => {
+    const clock = new ManualClock().install()
+    try {
+      body(t, clock, new Wheel())
+    } finally {
+      clock.restore()
+    }
+  })
 }
 
-t.test('a deadline is due once, and never early', async t => {
-  const wheel = new Wheel()
-  for (const delay of [0, 1, 7, 20, 33.3]) {
-    const begun = performance.now()
-    const deadline = await new Promise<Once>((resolve) => { wheel.schedule(new Once(resolve), delay) })
+/** Lets work go on in later turns of the event loop, until none waits. @returns how much each turn has done */
+function breaths (clock: ManualClock, done: () => number): number[] {
+  const turns: number[] = []
+  for (let before = done(); clock.pending > 0; before = done()) {
+    clock.breathe()
+    turns.push(done() - before)
+  }
+  return turns
+}
+
+test('a deadline is due once, and never early', (t, clock, wheel) => {
+  for (const delay of [0, 1, 7, 20, 33.3, 999, 1001, 70_000]) {
+    const begun = clock.now
+    let times = 0
+    const deadline = new Once(() => { times++ })
+    wheel.schedule(deadline, delay)
+    clock.advance(delay + 300)
     t.ok(deadline.at! - begun >= delay, `${delay} ms took ${deadline.at! - begun}`)
-    t.ok(deadline.late! >= -1)
+    t.ok(deadline.late! >= 0)
+    clock.advance(100_000)
+    t.equal(times, 1)
     t.equal(deadline.slot, undefined)
     t.equal(wheel.size, 0)
   }
 })
 
-t.test('deadlines of one instant share a timer', async t => {
-  const wheel = new Wheel()
+test('deadlines of one instant share a timer', (t, _, wheel) => {
   const deadlines = Array.from({ length: 1000 }, () => new Once())
   for (const deadline of deadlines) wheel.schedule(deadline, 60_000)
-  t.ok(wheel.size <= 2, `${wheel.size} timers`)
+  t.equal(wheel.size, 1)
   for (const deadline of deadlines) wheel.cancel(deadline)
   t.equal(wheel.size, 0)
 })
 
-t.test('a deadline that waits is moved by another schedule, and a cancelled one is not due', async t => {
-  const wheel = new Wheel()
+test('a deadline that waits is moved by another schedule, and a cancelled one is not due', (t, clock, wheel) => {
   const moved = new Once()
   const cancelled = new Once()
   wheel.schedule(moved, 5)
@@ -54,97 +75,82 @@ t.test('a deadline that waits is moved by another schedule, and a cancelled one 
   wheel.schedule(moved, 60_000)
   wheel.cancel(cancelled)
   wheel.cancel(cancelled)
-  await new Promise<void>((resolve) => { wheel.schedule(new Once(() => { resolve() }), 30) })
+  clock.advance(59_999)
   t.equal(moved.at, undefined)
   t.equal(cancelled.at, undefined)
   t.equal(wheel.size, 1)
   wheel.cancel(moved)
   t.equal(wheel.size, 0)
+  t.equal(clock.pending, 0)
 })
 
-t.test('thousands that are due at once are spread over turns of the event loop', async t => {
-  const wheel = new Wheel()
+test('thousands that are due at once are spread over turns of the event loop', (t, clock, wheel) => {
   let due = 0
-  let inOneTurn = 0
-  let most = 0
-  const busy = (): void => {
+  const deadlines = Array.from({ length: 2000 }, () => new Once(() => {
     due++
-    most = Math.max(most, ++inOneTurn)
-    const begun = performance.now()
-    while (performance.now() - begun < 0.05);
-  }
-  const deadlines = Array.from({ length: 2000 }, () => new Once(busy))
+    clock.now += 0.05
+  }))
   for (const deadline of deadlines) wheel.schedule(deadline, 5)
   wheel.cancel(deadlines[1999])
-  await until(() => {
-    inOneTurn = 0
-    return due === 1999
-  })
-  t.ok(most < 1000, `${most} in one turn`)
+  clock.advance(20)
+  const turns = [due, ...breaths(clock, () => due)]
+  t.equal(due, 1999)
+  // Half a millisecond of 50 us each, and the clock is looked at after every 16.
+  t.equal(Math.max(...turns), 16)
   t.equal(wheel.size, 0)
 })
 
-t.test('also those of many instants that a stall has made due at once, in their order', async t => {
-  const wheel = new Wheel()
+test('also those of many instants that a stall has made due at once, in their order', (t, clock, wheel) => {
   const order: number[] = []
-  let inOneTurn = 0
-  let most = 0
   const instants = 20
   for (let instant = 1; instant <= instants; instant++) {
     for (let i = 0; i < 50; i++) {
       wheel.schedule(new Once(() => {
         order.push(instant)
-        most = Math.max(most, ++inOneTurn)
-        const begun = performance.now()
-        while (performance.now() - begun < 0.05);
+        clock.now += 0.05
       }), instant * 10)
     }
   }
-  const begun = performance.now()
-  while (performance.now() - begun < 250);
-  await until(() => {
-    inOneTurn = 0
-    return order.length === instants * 50
-  })
-  t.ok(most <= 64, `${most} in one turn`)
+  clock.now += 250
+  clock.advance(0)
+  const turns = [order.length, ...breaths(clock, () => order.length)]
+  t.equal(order.length, instants * 50)
+  t.equal(Math.max(...turns), 16)
   t.strictSame(order, [...order].sort((a, b) => a - b))
   t.equal(wheel.size, 0)
 })
 
-t.test('one that is due may cancel the others, and schedule itself again', async t => {
-  const wheel = new Wheel()
+test('one that is due may cancel the others, and schedule itself again', (t, clock, wheel) => {
   const others = Array.from({ length: 3 }, () => new Once())
   let times = 0
-  await new Promise<void>((resolve) => {
-    const first = new Once((self) => {
-      for (const other of others) wheel.cancel(other)
-      if (++times < 3) wheel.schedule(self, 1)
-      else resolve()
-    })
-    wheel.schedule(first, 5)
-    for (const other of others) {
-      wheel.schedule(other, 60_000)
-      wheel.schedule(other, 5)
-    }
+  const first = new Once((self) => {
+    for (const other of others) wheel.cancel(other)
+    if (++times < 3) wheel.schedule(self, 1)
   })
+  wheel.schedule(first, 5)
+  for (const other of others) {
+    wheel.schedule(other, 60_000)
+    wheel.schedule(other, 5)
+  }
+  clock.advance(100_000)
   t.equal(times, 3)
+  t.strictSame(others.map(({ at }) => at), [undefined, undefined, undefined])
   t.equal(wheel.size, 0)
 })
 
-t.test('it tells how late it is, after a stall of the event loop', async t => {
-  const wheel = new Wheel()
-  const due = new Promise<Once>((resolve) => { wheel.schedule(new Once(resolve), 10) })
-  const begun = performance.now()
-  while (performance.now() - begun < 150);
-  const { late, at } = await due
-  t.ok(late! > 100 && late! <= at! - begun, `${late} ms`)
+test('it tells how late it is, after a stall of the event loop', (t, clock, wheel) => {
+  const deadline = new Once()
+  wheel.schedule(deadline, 10)
+  clock.now += 150
+  clock.advance(0)
+  // The clock began at a full grain: it was due 10 ms after that.
+  t.equal(deadline.late, 140)
 })
 
-t.test('the longest delay is not too long for a timer', async t => {
-  const wheel = new Wheel()
+test('the longest delay is not too long for a timer', (t, clock, wheel) => {
   const deadline = new Once()
   wheel.schedule(deadline, 2 ** 31 - 1)
-  for (let i = 0; i < 5; i++) await turns()
+  clock.advance(2 ** 31 - 2)
   t.equal(deadline.at, undefined)
   wheel.cancel(deadline)
 })
