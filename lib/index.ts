@@ -40,7 +40,7 @@ async function fastifyWsRelay (fastify: FastifyInstance, input: unknown): Promis
   let state = states.get(fastify.server)
   if (state === undefined) {
     states.set(fastify.server, state = startRelay(fastify, options.server))
-    await joinCluster(state.relay)
+    await joinCluster(fastify, state.relay)
   } else {
     checkServerOptions(state.relay.options, options.given)
   }
@@ -70,11 +70,14 @@ function startRelay (fastify: FastifyInstance, settings: ServerSettings): Server
 }
 
 /** Nothing of a cluster is loaded by those who have none. */
-async function joinCluster ({ runtime, options: { cluster, upgradeTimeout } }: RelayServer): Promise<void> {
+async function joinCluster (fastify: FastifyInstance, { runtime, options: { cluster, upgradeTimeout } }: RelayServer): Promise<void> {
   if (cluster === undefined) return
   const { startCluster } = await import('./cluster/facade.js')
-  // A route that waits for a name has time left to answer the upgrade.
-  await startCluster(runtime, cluster, upgradeTimeout * 0.8)
+  await startCluster(runtime, cluster, {
+    // A route that waits for a name has time left to answer the upgrade.
+    longestClaim: upgradeTimeout * 0.8,
+    close: async () => { await fastify.close() }
+  })
 }
 
 /** @throws `FST_WS_RELAY_INVALID_OPTIONS`: a server has each of its options once */

@@ -78,6 +78,8 @@ export interface ClusterEngine {
   readonly timing: ClusterTiming
   /** How long to wait for the engine at start; then `FST_CLUSTER_UNAVAILABLE`. */
   readonly startTimeout: Duration
+  /** What happens when another node with the same name has started. @defaultValue 'close' */
+  readonly whenNameTaken?: 'close' | 'stay'
 }
 
 /** Options that every engine's function takes beside its client's own. */
@@ -88,6 +90,13 @@ export interface ClusterEngineOptions {
   timing?: ClusterTiming
   /** @defaultValue '10s' */
   startTimeout?: Duration
+  /**
+   * What a node does when another node with the same name has started, after it has left the cluster. `close` closes the
+   * application (`app.close()`, or `close()` of the process system). `stay` goes on serving its own clients alone;
+   * `health()` says `node name taken`.
+   * @defaultValue 'close'
+   */
+  whenNameTaken?: 'close' | 'stay'
 }
 
 /** Another node, as this one sees it. */

@@ -1,8 +1,8 @@
 /** A batch is what one engine message carries; this byte comes first. */
 export const version = 2
 
-/** What a batch is. */
-export const batchTypes = { frames: 1, heartbeat: 2, broadcast: 3, reset: 4, nack: 5, ping: 6 } as const
+/** What a batch is. `outdated` tells a node which later incarnation of it the sender knows. */
+export const batchTypes = { frames: 1, heartbeat: 2, broadcast: 3, reset: 4, nack: 5, ping: 6, outdated: 8 } as const
 
 /** Set in the type of a frame that an older node may skip. */
 export const skippable = 0x80

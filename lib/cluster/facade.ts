@@ -9,6 +9,14 @@ import type { Runtime } from '../process/runtime.js'
 import type { Cluster, ClusterEngine } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
 
+/** Who has made the process system: a server, or a worker. */
+export interface ClusterOwner {
+  /** Milliseconds after which a claim for a name is rejected. */
+  readonly longestClaim?: number
+  /** Closes everything. Called when another node with the same name has started. */
+  close (): Promise<unknown>
+}
+
 /** Milliseconds. */
 const startCheck = 60_000
 
@@ -16,11 +24,10 @@ const startCheck = 60_000
  * Makes a process system a node of a cluster. No PID may have been made before: the incarnation in
  * it is only known when the engine has answered.
  *
- * @param longestClaim milliseconds after which a claim for a name is rejected at the latest
  * @throws `FST_CLUSTER_UNAVAILABLE` when the engine is not there in time, `FST_PROCESS_CLOSING` when the system was closed
  * before, and what the engine itself says
  */
-export async function startCluster (runtime: Runtime, engine: ClusterEngine, longestClaim?: number): Promise<void> {
+export async function startCluster (runtime: Runtime, engine: ClusterEngine, owner: ClusterOwner): Promise<void> {
   // Closed while this was loaded: nothing would ever end what starts now.
   if (runtime.closing) throw new errorCodes.FST_PROCESS_CLOSING()
   const { node: name, incarnation } = runtime.pids
@@ -32,15 +39,15 @@ export async function startCluster (runtime: Runtime, engine: ClusterEngine, lon
     timing: engine.timing,
     startTimeout: toMilliseconds(engine.startTimeout),
     clock: clockIn(runtime.context),
-    ...longestClaim !== undefined && { longestClaim },
+    ...owner.longestClaim !== undefined && { longestClaim: owner.longestClaim },
     here: new LocalProcesses(runtime),
     logger: runtime.logger,
     events: {
       // Another process may have the name soon: two must not act under it.
       nameLost: (_name, pid) => { runtime.exit(pid, 'name_lost') },
       broadcast: (members, topic, payload, from) => broadcast(runtime, members, topic, payload, from),
-      // The node has left by itself, and has logged why; `health` says so from now on.
-      fatal () {}
+      // The node has left the cluster already, and has logged why.
+      fatal () { if (engine.whenNameTaken !== 'stay') closeAll(runtime, owner) }
     }
   })
   runtime.announceClosing = () => { node.announceClosing() }
@@ -57,6 +64,11 @@ export async function startCluster (runtime: Runtime, engine: ClusterEngine, lon
   if (runtime.closing) throw new errorCodes.FST_PROCESS_CLOSING()
   runtime.pids.raise(raised)
   runtime.join(node.elsewhere, clusterOf(runtime, node))
+}
+
+/** Two nodes with one name must not serve the same clients: the one that was started first makes room. */
+function closeAll (runtime: Runtime, owner: ClusterOwner): void {
+  owner.close().catch((err: unknown) => { runtime.logger.error({ err }, 'cluster: closing failed') })
 }
 
 /** A broadcast that arrives for members of this node; a payload for connections is framed once. */

@@ -18,7 +18,7 @@ export interface HeartbeatsHost {
   /** From 0 to 1. */
   readonly random: () => number
   readonly counters: ClusterStats
-  readonly line: Pick<Line, 'publish' | 'heartbeats'>
+  readonly line: Pick<Line, 'publish' | 'heartbeats' | 'inboxOf'>
   readonly membership: Pick<Membership, 'bye' | 'find' | 'heard'>
   /** A node that was up all the time has said hello: it was cut off from the engine, and is back. */
   isBack (node: string): void
@@ -76,10 +76,19 @@ export class Heartbeats {
     const { node, incarnation } = source
     const wasUp = membership.find(node)?.state === 'up'
     if (what === beats.bye) membership.bye(node, incarnation)
-    else if (membership.heard(node, incarnation) && what === beats.hello) {
+    else if (!membership.heard(node, incarnation)) this.#tellOutdated(node, incarnation)
+    else if (what === beats.hello) {
       this.#answer()
       if (wasUp) this.#host.isBack(node)
     }
+  }
+
+  /** Tells a node that nobody listens to it, because a later incarnation of it is known. */
+  #tellOutdated (node: string, incarnation: number): void {
+    const { membership, line } = this.#host
+    const known = membership.find(node)
+    if (known === undefined || known.incarnation <= incarnation) return
+    line.publish(line.inboxOf(node, incarnation), { type: batchTypes.outdated }, [encodeNumber(known.incarnation)])
   }
 
   #answer (): void {

@@ -17,8 +17,8 @@ export interface MembershipHost {
   forgotten (node: string, incarnation: number): void
   /** The event loop of this node stood still, for about so many milliseconds. */
   stalled (ms: number): void
-  /** Another node has this one's name. */
-  nameTaken (): void
+  /** Another node has the name of this one, in a later incarnation. */
+  nameTaken (incarnation: number): void
 }
 
 interface Member {
@@ -88,7 +88,7 @@ export class Membership {
   }
 
   #heardOwnName (incarnation: number): false {
-    if (incarnation > this.#host.incarnation) this.#host.nameTaken()
+    if (incarnation > this.#host.incarnation) this.#host.nameTaken(incarnation)
     return false
   }
 

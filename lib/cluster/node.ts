@@ -1,6 +1,6 @@
 import { errorCodes, toError } from '../errors.js'
 import { systemClock } from './clock.js'
-import { batchTypes, decodeSource } from './codec.js'
+import { batchTypes, decodeNumber, decodeSource } from './codec.js'
 import { Groups } from './groups.js'
 import { Heartbeats } from './heartbeats.js'
 import { claimIncarnation } from './incarnation.js'
@@ -48,6 +48,8 @@ export class ClusterNode implements Hub {
   #membership: Membership | undefined
   #heartbeats: Heartbeats | undefined
   #incarnation: number
+  /** The latest incarnation of this node that another node told of. */
+  #known = 0
   #suffix: string
   #refs = 0
   #state: 'new' | 'starting' | 'open' | 'closed' | 'name taken' = 'new'
@@ -164,30 +166,43 @@ export class ClusterNode implements Hub {
   async #start (): Promise<void> {
     const line = this.#line
     await line.open()
-    if (this.#transport.caps.registry) this.#incarnation = await claimIncarnation(this.#register, this.node, this.#incarnation, () => this.#state === 'starting')
-    if (this.#state !== 'starting') return
-    this.#suffix = suffixOf(this.node, this.#incarnation)
     const heartbeats = this.#join()
-    await Promise.all([
-      line.listen(line.heartbeats, heartbeats.heard),
-      line.listen(line.inboxOf(this.node, this.#incarnation), this.#heardFrames)
-    ])
-    if (this.#state !== 'starting') return
-    heartbeats.hello()
-    // Those who are there answer at once.
-    await new Promise<void>((resolve) => { this.#clock.after(this.#timing.hello, resolve) })
+    await Promise.all([line.listen(line.heartbeats, heartbeats.heard), this.#appear(heartbeats)])
+    while (this.#state === 'starting' && this.#known > this.#incarnation) {
+      // Other nodes know a later incarnation than the register, which lost its data: they would not listen to this one.
+      const inbox = line.inboxOf(this.node, this.#incarnation)
+      this.#incarnation = this.#known + 1
+      await this.#appear(heartbeats)
+      await this.#transport.unsubscribe(inbox)
+    }
     if (this.#state !== 'starting') return
     this.#state = 'open'
+    this.#names = this.#makeNames()
     heartbeats.start()
     this.#names.engineUp()
     this.#ticking = this.#clock.after(this.#period, this.#tick)
   }
 
+  /** Claims an incarnation, subscribes to its inbox, and says hello. Resolves when the other nodes have had time to answer. */
+  async #appear (heartbeats: Heartbeats): Promise<void> {
+    const line = this.#line
+    if (this.#transport.caps.registry) this.#incarnation = await claimIncarnation(this.#register, this.node, this.#incarnation, () => this.#state === 'starting')
+    if (this.#state !== 'starting') return
+    this.#suffix = suffixOf(this.node, this.#incarnation)
+    await line.listen(line.inboxOf(this.node, this.#incarnation), this.#heardFrames)
+    if (this.#state !== 'starting') return
+    heartbeats.hello()
+    await new Promise<void>((resolve) => { this.#clock.after(this.#timing.hello, resolve) })
+  }
+
   #join (): Heartbeats {
-    const { events, logger, transport } = this.#options
-    const shared = { clock: this.#clock, timing: this.#timing, counters: this.#counters, node: this.node, incarnation: this.#incarnation }
+    const node = this
+    const { logger } = this.#options
+    const shared = { clock: this.#clock, timing: this.#timing, counters: this.#counters }
     this.#membership = new Membership({
       ...shared,
+      node: this.node,
+      get incarnation () { return node.#incarnation },
       probe: (node, incarnation) => this.#transport.caps.probe ? this.#transport.probe(this.#line.inboxOf(node, incarnation)) : Promise.resolve(undefined),
       up: (node, incarnation) => { this.#peers.add(node, incarnation) },
       down: (node, incarnation, why) => {
@@ -196,7 +211,7 @@ export class ClusterNode implements Hub {
       },
       forgotten: (node) => { this.#peers.forget(node) },
       stalled: (ms) => { logger.warn({ ms: Math.round(ms) }, 'cluster: the event loop stood still') },
-      nameTaken: () => { this.#nameTaken() }
+      nameTaken: (incarnation) => { this.#outdated(incarnation) }
     })
     this.#membership.connection(this.#line.up)
     this.#heartbeats = new Heartbeats({
@@ -206,18 +221,24 @@ export class ClusterNode implements Hub {
       membership: this.#membership,
       isBack: (name) => { this.#groups.refresh(this.#peers.named(name)!) }
     })
-    if (!transport.caps.registry) {
-      this.#names = new NoNames(transport.caps.name)
-      return this.#heartbeats
-    }
-    this.#names = new Names({
-      ...shared,
+    return this.#heartbeats
+  }
+
+  #makeNames (): Names | NoNames {
+    const { events, logger, transport } = this.#options
+    if (!transport.caps.registry) return new NoNames(transport.caps.name)
+    return new Names({
+      clock: this.#clock,
+      timing: this.#timing,
+      counters: this.#counters,
+      node: this.node,
+      incarnation: this.#incarnation,
       here: this.here,
       random: this.#random,
       register: this.#register,
       longestClaim: this.#options.longestClaim ?? this.#timing.claim,
       get durable () { return transport.caps.durable === true },
-      membership: this.#membership,
+      membership: this.#membership!,
       isHere: (pid) => this.#isHere(pid),
       leaseLost: (names) => { logger.warn({ names }, 'cluster: this node lost its lease') },
       lost: (name, pid) => {
@@ -225,14 +246,16 @@ export class ClusterNode implements Hub {
         this.guard(() => { events.nameLost(name, pid) })
       }
     })
-    return this.#heartbeats
   }
 
-  #nameTaken (): void {
-    if (this.#isOver) return
+  /** A later incarnation of this node is known: it may live, or other nodes remember it. */
+  #outdated (known: number): void {
+    this.#known = Math.max(this.#known, known)
+    // A node that starts has made no PID yet: it starts above the other one.
+    if (this.#isOver || this.#state === 'starting' || this.#known <= this.#incarnation) return
     this.#state = 'name taken'
     const error = new errorCodes.FST_CLUSTER_NODE_NAME_TAKEN(this.node)
-    this.#options.logger.fatal({ err: error }, 'cluster: this node stops, for another one was started with its name')
+    this.#options.logger.fatal({ err: error }, 'cluster: stopping: another node with the same name has started')
     this.close().catch(() => {})
     this.guard(() => { this.#options.events.fatal(error) })
   }
@@ -261,8 +284,16 @@ export class ClusterNode implements Hub {
   }
 
   readonly #heardFrames = (bytes: Buffer): void => {
+    if (bytes[1] === batchTypes.outdated) return this.#heardOutdated(bytes)
     const source = this.#sourceOf(bytes)
     if (source !== undefined && !source.peer.channel.receive(bytes[1], bytes, source.end)) this.#counters.garbage++
+  }
+
+  #heardOutdated (bytes: Buffer): void {
+    const source = decodeSource(bytes)
+    const known = source && decodeNumber(bytes, source.end)
+    if (known === undefined) this.#counters.garbage++
+    else this.#outdated(known)
   }
 
   /** Who sent a batch, if it may be listened to. */

@@ -29,14 +29,15 @@ export function createProcesses (options: ProcessesOptions = {}): ProcessSystem 
     mailboxBytes: options.mailboxBytes ?? mailboxBytes,
     logger: options.logger ?? silent
   })
-  const ready = options.cluster === undefined ? Promise.resolve() : join(runtime, options.cluster)
-  return processesOf(runtime, { ready: () => ready, close: () => runtime.close(timeout) })
+  const close = (): Promise<void> => runtime.close(timeout)
+  const ready = options.cluster === undefined ? Promise.resolve() : join(runtime, options.cluster, close)
+  return processesOf(runtime, { ready: () => ready, close })
 }
 
 /** Nothing of a cluster is loaded by those who have none. */
-function join (runtime: Runtime, engine: ClusterEngine): Promise<void> {
+function join (runtime: Runtime, engine: ClusterEngine, close: () => Promise<void>): Promise<void> {
   runtime.awaitsCluster = true
-  const joined = import('../cluster/facade.js').then(({ startCluster }) => startCluster(runtime, engine))
+  const joined = import('../cluster/facade.js').then(({ startCluster }) => startCluster(runtime, engine, { close }))
   // Who never asks whether it is ready is told by each spawn.
   joined.catch(() => {})
   return joined

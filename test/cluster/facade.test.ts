@@ -5,6 +5,7 @@ import Fastify from 'fastify'
 import t from 'tap'
 import { TestCluster } from './nodes.js'
 import { wsRelay } from '../../lib/index.js'
+import { memory, MemoryHub } from '../../lib/cluster/transports/memory.js'
 import { createProcesses } from '../../lib/process/index.js'
 import { until } from '../helpers.js'
 import { modulePath, root } from '../program.js'
@@ -129,6 +130,41 @@ t.test('a node whose name is taken says so, and its cluster-wide names are lost'
   t.match(await ended, { reason: 'name_lost' })
   t.match(first.cluster!.health(), { ready: false, problem: 'node name taken' })
   t.match(second.cluster!.health(), { ready: true })
+  await until(() => first.list().length === 0)
+  t.throws(() => first.spawn(() => {}), { code: 'FST_PROCESS_CLOSING' }, 'it has closed')
+})
+
+t.test('a server whose node name is taken closes, or stays without the cluster when it is told to', async (t) => {
+  for (const whenNameTaken of ['close', 'stay'] as const) {
+    const hub = new MemoryHub()
+    const app = Fastify()
+    t.teardown(() => app.close())
+    const closed = new Promise<void>((resolve) => { app.addHook('onClose', async () => { resolve() }) })
+    await app.register(wsRelay, { node: 'a', cluster: memory({ hub, whenNameTaken }) })
+    app.get('/', async () => 'here')
+    await app.listen({ host: '127.0.0.1', port: 0 })
+    const second = createProcesses({ node: 'a', cluster: memory({ hub }) })
+    t.teardown(() => second.close())
+    await second.ready()
+    await until(() => !app.processes.cluster!.health().ready)
+    t.match(app.processes.cluster!.health(), { problem: 'node name taken' })
+    if (whenNameTaken === 'close') await closed
+    t.equal(app.server.listening, whenNameTaken === 'stay', whenNameTaken)
+    if (whenNameTaken === 'stay') t.equal((await app.inject('/')).body, 'here')
+  }
+})
+
+t.test('logs that a server could not be closed after its node name was taken', async (t) => {
+  const hub = new MemoryHub()
+  const { promise: logged, resolve } = deferred<unknown>()
+  const app = Fastify({ logger: { level: 'error', stream: { write (line: string) { if (line.includes('closing failed')) resolve(JSON.parse(line)) } } } })
+  app.addHook('onClose', async () => { throw new Error('it will not') })
+  t.teardown(() => app.close().catch(() => {}))
+  await app.register(wsRelay, { node: 'a', cluster: memory({ hub }) })
+  const second = createProcesses({ node: 'a', cluster: memory({ hub }) })
+  t.teardown(() => second.close())
+  await second.ready()
+  t.match(await logged, { msg: 'cluster: closing failed', err: { message: 'it will not' } })
 })
 
 t.test('a node needs a name and an engine', async (t) => {
@@ -241,7 +277,7 @@ t.test('names and members of a node are its own processes', async (t) => {
   const a = await cluster.node('a')
   const b = await cluster.node('b')
   const { pid } = probe(b)
-  for (const [to, code] of [[pid, 'FST_PROCESS_NOT_ALIVE'], ['1@a.abc' as Pid, 'FST_PROCESS_NOT_ALIVE'], ['no pid' as Pid, 'FST_PROCESS_INVALID_PID']] as const) {
+  for (const [to, code] of [[pid, 'FST_PROCESS_NOT_ALIVE'], ['1@a.abc' as Pid, 'FST_PROCESS_NOT_ALIVE'], ['{no pid}' as Pid, 'FST_PROCESS_INVALID_PID']] as const) {
     await t.rejects(a.cluster!.names.register('name', to), { code })
     await t.rejects(a.cluster!.groups.join('group', to), { code })
   }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { decodeNumber, decodeSource, encodeNumber, encodeSource } from '../../lib/cluster/codec.js'
+import { batchTypes, decodeNumber, decodeSource, encodeNumber, encodeSource } from '../../lib/cluster/codec.js'
 import { Heartbeats } from '../../lib/cluster/heartbeats.js'
 import { timings } from '../../lib/cluster/timing.js'
 import { Calm, Machine, World } from './simulator.js'
@@ -11,8 +11,9 @@ function setUp (random = 0) {
   const stats = counters()
   const said: (number | undefined)[] = []
   const told: unknown[] = []
-  const known = { heard: true, state: 'up' as 'up' | 'down' | undefined }
+  const known = { heard: true, state: 'up' as 'up' | 'down' | undefined, incarnation: 5 }
   const back: string[] = []
+  const outdated: unknown[] = []
   const heartbeats = new Heartbeats({
     clock: machine,
     timing: timings.default,
@@ -20,14 +21,19 @@ function setUp (random = 0) {
     counters: stats,
     line: {
       heartbeats: 'fwr.hb',
+      inboxOf: (node, incarnation) => `fwr.n.${node}.${incarnation}`,
       publish (topic, source, parts) {
-        t.match([topic, source], ['fwr.hb', { type: 2 }])
-        said.push(decodeNumber(Buffer.concat(parts), 0))
+        const number = decodeNumber(Buffer.concat(parts), 0)
+        if (source.type === batchTypes.outdated) outdated.push([topic, number])
+        else {
+          t.match([topic, source], ['fwr.hb', { type: 2 }])
+          said.push(number)
+        }
         return true
       }
     },
     membership: {
-      find: () => known.state && { incarnation: 5, state: known.state, gone: false },
+      find: () => known.state && { incarnation: known.incarnation, state: known.state, gone: false },
       bye (node, incarnation) { told.push(['bye', node, incarnation]) },
       heard (node, incarnation) {
         told.push(['heard', node, incarnation])
@@ -37,7 +43,7 @@ function setUp (random = 0) {
     isBack: (node) => { back.push(node) }
   })
   const hear = (what: number, type = 2): void => { heartbeats.heard(Buffer.concat([encodeSource({ type, node: 'b', incarnation: 5 }), encodeNumber(what)])) }
-  return { machine, stats, said, told, known, back, heartbeats, hear, run: (ms: number) => world.runUntil(world.now + ms, () => {}) }
+  return { machine, stats, said, told, known, back, outdated, heartbeats, hear, run: (ms: number) => world.runUntil(world.now + ms, () => {}) }
 }
 
 t.test('it beats every second, up to a tenth sooner, until it is stopped', async (t) => {
@@ -110,4 +116,18 @@ t.test('what is no heartbeat is counted as garbage', async (t) => {
   heartbeats.heard(cut)
   t.equal(stats.garbage, 3)
   t.strictSame(told, [])
+})
+
+t.test('tells a node that is not listened to which later incarnation of it is known', async (t) => {
+  const { hear, known, outdated, said } = setUp()
+  known.heard = false
+  known.incarnation = 7
+  hear(0)
+  t.strictSame(outdated, [['fwr.n.b.5', 7]])
+  known.incarnation = 5
+  hear(1)
+  known.state = undefined
+  hear(1)
+  t.equal(outdated.length, 1, 'but not one that has left, or has the name of this node')
+  t.strictSame(said, [])
 })

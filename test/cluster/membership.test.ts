@@ -29,7 +29,7 @@ class Scene {
     down: (node, incarnation, why) => { this.told.push(['down', node, incarnation, why]) },
     forgotten: (node, incarnation) => { this.told.push(['forgotten', node, incarnation]) },
     stalled: (ms) => { this.told.push(['stalled', ms]) },
-    nameTaken: () => { this.told.push(['name taken']) }
+    nameTaken: (incarnation) => { this.told.push(['name taken', incarnation]) }
   })
 
   constructor () {
@@ -169,7 +169,7 @@ t.test('its own name, of a later incarnation, is that of another node', async (t
   t.notOk(membership.heard('a', 4))
   t.strictSame(told, [])
   t.notOk(membership.heard('a', 6))
-  t.strictSame(told, [['name taken']])
+  t.strictSame(told, [['name taken', 6]])
   t.strictSame(membership.nodes(), [])
 })
 

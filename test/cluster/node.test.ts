@@ -1,7 +1,7 @@
 import t from 'tap'
 import fc from 'fast-check'
 import { crash, TestCluster, watcher } from './support.js'
-import { encodeChannelHeader, encodeFrame, encodeSource } from '../../lib/cluster/codec.js'
+import { batchTypes, encodeChannelHeader, encodeFrame, encodeNumber, encodeSource } from '../../lib/cluster/codec.js'
 import { SimulatedTransport } from './simulator.js'
 import { errorCodes } from '../../lib/errors.js'
 import type { TestNode } from './support.js'
@@ -220,6 +220,95 @@ t.test('a node whose name is taken by a later one stops, and says so', async (t)
   t.ok(a.told[0] instanceof errorCodes.FST_CLUSTER_NODE_NAME_TAKEN)
   t.match(a.cluster.health(), { problem: 'node name taken' })
   t.strictSame(other.cluster.health(), { ready: true })
+})
+
+/** A node `b` that knows an incarnation of `a` 10 minutes ahead, which is gone, and a register that lost its data. */
+async function ahead (): Promise<{ cluster: TestCluster, b: TestNode, known: number }> {
+  const cluster = new TestCluster()
+  const [b] = await cluster.start('b')
+  const known = Math.floor(cluster.world.now) + 600_000
+  const first = cluster.make('a', {}, known)
+  await cluster.settle(first.cluster.start())
+  await cluster.run(2000)
+  t.match(b.cluster.nodes(), [{ node: 'a', incarnation: known, state: 'up' }])
+  await crash(first)
+  cluster.engine.stop(true)
+  cluster.engine.start()
+  await cluster.run(10_000)
+  return { cluster, b, known }
+}
+
+t.test('starts above the incarnation that others know, though its clock is behind and the register lost its data', async (t) => {
+  const { cluster, b, known } = await ahead()
+  const again = cluster.make('a')
+  const subscribed = new Set<string>()
+  const { subscribe, unsubscribe } = again.transport
+  again.transport.subscribe = async (topic, listener) => {
+    subscribed.add(topic)
+    await subscribe.call(again.transport, topic, listener)
+  }
+  again.transport.unsubscribe = async (topic) => {
+    subscribed.delete(topic)
+    await unsubscribe.call(again.transport, topic)
+  }
+  const incarnation = await cluster.settle(again.cluster.start())
+  t.ok(incarnation > known)
+  again.here.suffix = `@a.${incarnation.toString(36)}`
+  await cluster.run(1000)
+  t.match(b.cluster.nodes(), [{ node: 'a', incarnation, state: 'up' }])
+  t.match(again.cluster.nodes(), [{ node: 'b', state: 'up' }])
+  t.strictSame([...subscribed].sort(), ['test.hb', `test.n.a.${incarnation.toString(36)}`], 'it has one inbox')
+  const pid = again.here.spawn()
+  await cluster.run(10_000)
+  t.match(await cluster.settle(again.cluster.names.register('leader', pid)), { pid }, 'and its names work')
+  t.strictSame(again.logged.filter(({ level }) => level === 'fatal'), [])
+})
+
+t.test('stops when it hears after its start that others know a later incarnation: they would never listen', async (t) => {
+  const { cluster, b } = await ahead()
+  b.transport.partitioned = true
+  b.transport.cut()
+  await cluster.run(2000)
+  const again = cluster.make('a')
+  await cluster.settle(again.cluster.start())
+  t.strictSame(again.cluster.health(), { ready: true })
+  b.transport.partitioned = false
+  b.transport.reconnect()
+  await cluster.run(3000)
+  t.match(again.cluster.health(), { ready: false, problem: 'node name taken' })
+  t.match(again.told, [errorCodes.FST_CLUSTER_NODE_NAME_TAKEN])
+})
+
+t.test('ends its start when it is closed while it is raised', async (t) => {
+  const { cluster } = await ahead()
+  const again = cluster.make('a')
+  const starting = again.cluster.start()
+  const { cas } = again.transport
+  let claims = 0
+  again.transport.cas = async (key, value, revision) => {
+    if (key.startsWith('test.incarnation.') && ++claims === 2) again.cluster.close().catch(t.fail)
+    return await cas.call(again.transport, key, value, revision)
+  }
+  await cluster.settle(starting)
+  t.match(again.cluster.health(), { problem: 'closed' })
+  await cluster.run(5000)
+  t.equal(again.machine.timers, 0)
+})
+
+t.test('counts a word about incarnations that is none, and believes no lower one', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const [, incarnation] = a.here.suffix.split('.')
+  const say = (rest: Buffer): void => {
+    b.transport.publish(`test.n.a.${incarnation}`, Buffer.concat([encodeSource({ type: batchTypes.outdated, node: 'b', incarnation: 1 }), rest]))
+  }
+  say(Buffer.alloc(3))
+  await cluster.run(100)
+  t.equal(a.cluster.stats().garbage, 1)
+  say(encodeNumber(parseInt(incarnation, 36)))
+  await cluster.run(100)
+  t.equal(a.cluster.stats().garbage, 1)
+  t.strictSame(a.cluster.health(), { ready: true })
 })
 
 t.test('a node that hears while it leaves that its name is taken says so once', async (t) => {
