@@ -4,7 +4,7 @@ import { errorCodes } from './errors.js'
 import { normalizeOptions, overrideSettings } from './options.js'
 import { processesOf } from './process/processes.js'
 import { Runtime } from './process/runtime.js'
-import { dispatchUpgrades, noteUpgrades } from './relay/dispatch.js'
+import { Dispatcher } from './relay/dispatch.js'
 import { relayHeader, withhold } from './relay/header.js'
 import { addRelayHooks } from './relay/hook.js'
 import { RelayConfigSchema, RelayControlSchema } from './relay/config.js'
@@ -54,14 +54,14 @@ async function fastifyWsRelay (fastify: FastifyInstance, input: unknown): Promis
 
 function startRelay (fastify: FastifyInstance, settings: ServerSettings): ServerState {
   const server = fastify.server as Server
-  const native = new NativeLayer(fastify, settings.websocket)
   const runtime = new Runtime({ ...settings, logger: fastify.log as never })
   const relay = new RelayServer(runtime, settings)
+  const dispatcher = new Dispatcher(fastify, relay)
+  const native = new NativeLayer(fastify, settings.websocket, dispatcher.routeOwn)
   server.prependListener('request', (_, response) => { withhold(response) })
-  noteUpgrades(server, relay)
   fastify.addHook('onReady', async () => {
     native.ready()
-    dispatchUpgrades(server, relay, native.route)
+    dispatcher.ready(native.route)
   })
   fastify.addHook('preClose', async () => { await relay.close() })
   // A preClose hook that fails keeps Fastify from calling those behind it.

@@ -10,7 +10,7 @@ import type { TObject, TSchema } from '@sinclair/typebox'
 import type { TypeCheck } from '@sinclair/typebox/compiler'
 import type { RouteSettings, ServerSettings } from './relay/settings.js'
 import type { Duration } from '../types/pid.js'
-import type { DeflateOptions, RelayRouteOptions, WsRelayOptions } from '../types/relay.js'
+import type { DeflateOptions, RelayRouteConfig, WsRelayOptions } from '../types/relay.js'
 
 const { FST_WS_RELAY_INVALID_OPTIONS } = errorCodes
 
@@ -29,6 +29,8 @@ const routeSchema = Type.Object({
   maxConfigSize: Type.Optional(count),
   maxMetadataSize: Type.Optional(count)
 }, { additionalProperties: false })
+
+const overrideSchema = Type.Object({ ...routeSchema.properties, proxied: Type.Optional(Type.Boolean()) }, { additionalProperties: false })
 
 const serverSchema = Type.Object({
   maxFragments: Type.Optional(count),
@@ -59,19 +61,20 @@ const deflateSchema = Type.Object({
 }, { additionalProperties: false })
 
 const optionsSchema = Type.Composite([routeSchema, serverSchema], { additionalProperties: false })
-const routeCheck: TypeCheck<TObject> = TypeCompiler.Compile(routeSchema)
+const overrideCheck: TypeCheck<TObject> = TypeCompiler.Compile(overrideSchema)
 const optionsCheck: TypeCheck<TObject> = TypeCompiler.Compile(optionsSchema)
 const deflateCheck: TypeCheck<TObject> = TypeCompiler.Compile(deflateSchema)
 
 const routeDefaults = {
-  allowedOrigins: undefined as RelayRouteOptions['allowedOrigins'],
+  allowedOrigins: undefined as RelayRouteConfig['allowedOrigins'],
   maxPayload: MiB,
   maxBufferedAmount: MiB,
   overflow: 'close',
   forwardTopics: true,
   maxConfigSize: 8 * 1024,
-  maxMetadataSize: 4 * 1024
-} satisfies RelayRouteOptions
+  maxMetadataSize: 4 * 1024,
+  proxied: false
+} satisfies RelayRouteConfig
 
 const serverDefaults = {
   maxFragments: 1024,
@@ -127,7 +130,7 @@ export function overrideSettings (scope: RouteSettings, override: unknown): Rout
   if (typeof override !== 'object' || override === null || Array.isArray(override)) {
     throw new FST_WS_RELAY_INVALID_OPTIONS(`a route's 'config.wsRelay' must be false or an object, got '${show(override)}'`)
   }
-  check(routeCheck, routeSchema, override)
+  check(overrideCheck, overrideSchema, override)
   return routeSettings(override, scope)
 }
 
@@ -179,8 +182,8 @@ function describe (schema: TSchema): string {
   return schema.type === 'object' || schema.type === 'array' ? `an ${schema.type}` : `a ${schema.type}`
 }
 
-function routeSettings (options: RelayRouteOptions, scope?: RouteSettings): RouteSettings {
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as RelayRouteOptions
+function routeSettings (options: RelayRouteConfig, scope?: RouteSettings): RouteSettings {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as RelayRouteConfig
   const { allowedOrigins, ...rest } = { ...routeDefaults, ...scope, ...given }
   const originAllowed = scope !== undefined && given.allowedOrigins === undefined ? scope.originAllowed : compileOrigins(allowedOrigins)
   return { ...rest, allowedOrigins, originAllowed }

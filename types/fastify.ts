@@ -1,6 +1,6 @@
 import type { Pid } from './pid.js'
 import type { Processes } from './processes.js'
-import type { RelayConfig, RelayRouteOptions } from './relay.js'
+import type { RelayConfig, RelayRouteConfig } from './relay.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -20,7 +20,7 @@ declare module 'fastify' {
 
   interface FastifyContextConfig {
     /** Options for this route alone; `false`: the relay leaves its upgrades alone. */
-    wsRelay?: RelayRouteOptions | false
+    wsRelay?: RelayRouteConfig | false
   }
 }
 

@@ -38,6 +38,17 @@ export interface RelayRouteOptions {
   maxMetadataSize?: number
 }
 
+/** Options of one route (`config.wsRelay`). */
+export interface RelayRouteConfig extends RelayRouteOptions {
+  /**
+   * Whether a header `X-WS-Relay` that came from an upstream server, by `reply.from` of
+   * `@fastify/reply-from` or by `@fastify/http-proxy`, may open a socket. Such a server can then
+   * connect its clients to every process: turn it on only where it is your own.
+   * @defaultValue false
+   */
+  proxied?: boolean
+}
+
 /** `perMessageDeflate` options, as in `ws`. */
 export interface DeflateOptions {
   serverNoContextTakeover?: boolean

@@ -31,19 +31,31 @@ export interface Deflate {
   readonly threshold: number
 }
 
-/** @returns undefined where the client offers nothing, or nothing that can be accepted */
+/**
+ * @param offer the request's `Sec-WebSocket-Extensions`
+ * @returns undefined where the client offers nothing, or nothing that can be accepted
+ */
 export function negotiate (offer: string | undefined, options: boolean | DeflateOptions, maxPayload: number): Deflate | undefined {
   if (options === false || offer === undefined) return undefined
   const given = options === true ? {} : options
-  try {
-    const offers = ws.extension.parse(offer)[name]
-    if (offers === undefined || !offers.every(hasValidWindows)) return undefined
+  for (const parameters of offersIn(offer)) {
     const codec = new ws.PerMessageDeflate({ ...given, isServer: true, maxPayload })
-    const response = ws.extension.format({ [name]: [codec.accept(offers)] })
-    return { response, codec, threshold: given.threshold ?? 1024 }
+    try {
+      const response = ws.extension.format({ [name]: [codec.accept([parameters])] })
+      return { response, codec, threshold: given.threshold ?? 1024 }
+    } catch {
+      // RFC 7692 section 5.1: an offer that cannot be accepted is declined, and the next one is looked at.
+    }
+  }
+  return undefined
+}
+
+/** The offers of permessage-deflate, in the client's order of preference. A malformed header has none. */
+function offersIn (header: string): Record<string, unknown[]>[] {
+  try {
+    return ws.extension.parse(header)[name]?.filter(hasValidWindows) ?? []
   } catch {
-    // RFC 6455 section 9.1: an offer may be declined, and a malformed one offers nothing.
-    return undefined
+    return []
   }
 }
 

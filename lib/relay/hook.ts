@@ -2,11 +2,12 @@ import { errorCodes, show } from '../errors.js'
 import { Bond } from './bond.js'
 import { parseConfig } from './config.js'
 import { negotiate } from './deflate.js'
-import { handshakeOf } from './dispatch.js'
-import { retryAfter } from './handshake.js'
+import { handshakeOf } from './handshake.js'
 import { relayHeader, withhold } from './header.js'
 import { disclaim } from './native.js'
+import { isProxied, watchProxy } from './proxy.js'
 import { Registration } from './registration.js'
+import { retryAfter } from './response.js'
 import { asTarget } from '../process/target.js'
 import { completeUpgrade, discard, switchingProtocols, withoutBody } from './upgrade.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -40,6 +41,7 @@ export function addRelayHooks (fastify: FastifyInstance, registration: Registrat
   fastify.addHook('onRequest', (request, reply, done) => {
     // A request of `inject` comes by no server.
     withhold(reply.raw)
+    watchProxy(reply)
     if (Registration.of(request.server) === registration) beforeHandler(registration, request, reply, done)
     else done()
   })
@@ -72,17 +74,23 @@ function beforeHandler (registration: Registration, request: FastifyRequest, rep
   if (mode === 'native' || (mark === undefined && registration.nativeWasThere)) return done()
   disclaim(request, handshake.socket)
   if (mode === 'off') return done()
-  if (mode === '404' || !handshake.isWebSocket) {
+  const settings = mode === '404' ? settingsOf404(registration, request) : mode
+  if (settings === undefined || !handshake.isWebSocket) {
     handshake.watch()
     return done()
   }
-  const refusal = refuse(registration.relay, mode, handshake, request, reply)
+  const refusal = refuse(registration.relay, settings, handshake, request, reply)
   if (refusal !== undefined) return done(withStatus(reply, refusal))
   handshake.begin(reply)
   request.wsUpgradable = true
   done()
   // Most handlers have answered by now: nothing has to wait for them.
   handshake.wait()
+}
+
+/** Only Fastify's own 404 handler relays nothing: what it answers needs no check. */
+function settingsOf404 ({ settings }: Registration, request: FastifyRequest): RouteSettings | undefined {
+  return request.routeOptions.handler?.name === 'basic404' ? undefined : settings
 }
 
 function refuse (relay: RelayServer, settings: RouteSettings, handshake: Handshake, request: FastifyRequest, reply: FastifyReply): Refusal | undefined {
@@ -138,7 +146,7 @@ function afterHandler (registration: Registration, mode: RouteMode | undefined, 
   // An asynchronous handler called `send`, and returned before a node was asked: Fastify sends again.
   if (handshake?.isAsking === true) return
   const { value, payload } = takeHeader(reply, sent)
-  const settings = value === undefined || !isSuccess(reply.statusCode) || failed.has(reply) ? 'off' : mode ?? registration.modeFor(request)
+  const settings = value === undefined || !isSuccess(reply.statusCode) || failed.has(reply) ? 'off' : settingsFor(registration, mode, request, reply)
   // Also when the client has gone: there is nobody to answer.
   if (settings === 'off' || settings === 'native' || handshake?.isOpen === false) {
     handshake?.answered()
@@ -159,6 +167,12 @@ function afterHandler (registration: Registration, mode: RouteMode | undefined, 
   const bond = Bond.with(runtime, config.target)
   if (bond === undefined) answer(upgrade(attempt, config, asTarget(runtime.find(config.target))), reply, payload, done)
   else upgradeWith(bond, attempt, config, payload, done)
+}
+
+/** A header that comes from another server opens a socket only where the route says so. */
+function settingsFor (registration: Registration, mode: RouteMode | undefined, request: FastifyRequest, reply: FastifyReply): RouteMode {
+  const settings = mode ?? registration.modeFor(request)
+  return typeof settings === 'object' && !settings.proxied && isProxied(reply) ? 'off' : settings
 }
 
 /** Upgrades when the node of the target has answered. */

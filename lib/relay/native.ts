@@ -1,10 +1,10 @@
 import { ServerResponse } from 'node:http'
 import fastifyWebsocket from '@fastify/websocket'
-import { withhold } from './header.js'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type { RouteUpgrade } from './dispatch.js'
+import type { Routing } from './probe.js'
 
 type Done = (err?: Error) => void
 type RequestHook = (this: FastifyInstance, request: FastifyRequest, reply: FastifyReply, done: Done) => void
@@ -24,8 +24,11 @@ export class NativeLayer {
   readonly #hooks: Array<readonly [name: string, hook: RequestHook | RouteHook]> = []
   readonly #scopes: FastifyInstance[] = []
 
-  /** @throws what `@fastify/websocket` says of its options */
-  constructor (fastify: FastifyInstance, options: Record<string, unknown>) {
+  /**
+   * @param routing called with a request that is marked as an upgrade, and with its response
+   * @throws what `@fastify/websocket` says of its options
+   */
+  constructor (fastify: FastifyInstance, options: Record<string, unknown>, routing: Routing) {
     let route: RouteUpgrade | undefined
     const server = {
       on: (_event: string, listener: RouteUpgrade) => { route = listener },
@@ -34,7 +37,7 @@ export class NativeLayer {
     }
     const standIn = Object.create(fastify, {
       server: { value: server },
-      routing: { value: (request: IncomingMessage, response: ServerResponse) => { routeWithout(fastify, request, response) } },
+      routing: { value: routing },
       decorate: { value: (name: string, value: unknown) => { this.#decorators[name] = value } },
       // Its hooks set `request.ws` anyway, and an application's own registration declares it.
       decorateRequest: { value: () => {} },
@@ -47,7 +50,7 @@ export class NativeLayer {
     }) as FastifyInstance
     fastifyWebsocket(standIn as never, options as never, (err?: Error) => { if (err) throw err })
     // Without one, it was told to listen on another server.
-    this.route = route ?? ((request, socket) => { routePlain(fastify, request, socket) })
+    this.route = route ?? ((request, socket) => { routePlain(routing, request, socket) })
   }
 
   /** Whether a scope has the application's own `@fastify/websocket`. */
@@ -87,16 +90,10 @@ export class NativeLayer {
   }
 }
 
-function routePlain (fastify: FastifyInstance, request: IncomingMessage, socket: Duplex): void {
+function routePlain (routing: Routing, request: IncomingMessage, socket: Duplex): void {
   const response = new ServerResponse(request)
   response.assignSocket(socket as never)
-  routeWithout(fastify, request, response)
-}
-
-/** Its route may be in a scope without our hooks. */
-function routeWithout (fastify: FastifyInstance, request: IncomingMessage, response: ServerResponse): void {
-  withhold(response)
-  fastify.routing(request, response)
+  routing(request, response)
 }
 
 function isWithin (scope: FastifyInstance, above: FastifyInstance): boolean {

@@ -1,6 +1,6 @@
-import { errorCodes } from '../errors.js'
 import { Flusher } from './outbox.js'
 import { OverflowLog } from './overflow-log.js'
+import { PendingHandshakes } from './pending.js'
 import { Wheel } from './wheel.js'
 import type { Duplex } from 'node:stream'
 import type { Runtime } from '../process/runtime.js'
@@ -14,21 +14,25 @@ export class RelayServer {
   readonly wheel: Wheel
   readonly flusher: Flusher
   readonly overflows = new OverflowLog()
-  /** Upgrades whose handler is at work. */
+  /** Upgrades whose handler is running: they count for `maxHandshakes`. */
   readonly handshakes = new Set<Handshake>()
+  /** All upgrades that have no complete answer. */
+  readonly pending: PendingHandshakes
   /** Sockets of connections, those that are still closing too. */
   readonly sockets = new Set<Duplex>()
+  #closing = false
   #closed: Promise<void> | undefined
 
   constructor (runtime: Runtime, options: ServerSettings) {
     this.runtime = runtime
     this.wheel = new Wheel(runtime.context)
+    this.pending = new PendingHandshakes(runtime.context)
     this.flusher = new Flusher(() => runtime.scheduler.pending)
     this.options = options
   }
 
   get closing (): boolean {
-    return this.#closed !== undefined
+    return this.#closing
   }
 
   /**
@@ -42,7 +46,8 @@ export class RelayServer {
 
   async #close (): Promise<void> {
     this.runtime.refusesBinds = true
-    for (const handshake of [...this.handshakes]) handshake.refuse(new errorCodes.FST_WS_RELAY_CLOSING())
+    this.#closing = true
+    this.pending.close()
     for (const entity of [...this.runtime.entities]) if (entity.kind === 'ws') entity.end('shutdown')
     await Promise.all(Array.from(this.sockets, closed))
     await this.runtime.close(this.options.closeTimeout)

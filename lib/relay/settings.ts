@@ -1,8 +1,8 @@
 import type { OriginCheck } from './origin.js'
-import type { RelayRouteOptions, WsRelayOptions } from '../../types/relay.js'
+import type { RelayRouteConfig, RelayRouteOptions, WsRelayOptions } from '../../types/relay.js'
 
 /** What holds for the connections of one scope or route. */
-export interface RouteSettings extends Readonly<Required<Omit<RelayRouteOptions, 'allowedOrigins'>>> {
+export interface RouteSettings extends Readonly<Required<Omit<RelayRouteConfig, 'allowedOrigins'>>> {
   readonly allowedOrigins: RelayRouteOptions['allowedOrigins']
   readonly originAllowed: OriginCheck
 }

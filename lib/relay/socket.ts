@@ -27,28 +27,25 @@ interface OwnedSocket extends Duplex {
   [ownerOf]: SocketOwner
 }
 
-/** Gives a socket to an owner, who is told when it fails and when it closes. */
+/** Gives a socket to an owner, who is told when the client ends its side, and when it fails or closes. */
 export function ownSocket (socket: Duplex, owner: SocketOwner): void {
   const owned = socket as OwnedSocket
   const isNew = (owned as Partial<OwnedSocket>)[ownerOf] === undefined
   owned[ownerOf] = owner
   if (!isNew) return
+  owned.on('end', onEnd)
   owned.on('error', onError)
   owned.on('close', onClose)
 }
 
 /** Reads a socket for its owner. */
 export function readSocket (socket: Duplex): void {
-  const owned = socket as OwnedSocket
-  owned.on('end', onEnd)
-  owned.on('data', onData)
+  socket.on('data', onData)
 }
 
 /** Reads it no more. */
 export function leaveSocket (socket: Duplex): void {
-  const owned = socket as OwnedSocket
-  owned.off('end', onEnd)
-  owned.off('data', onData)
+  socket.off('data', onData)
 }
 
 /** Hands a socket to its connection, which reads it from now on. */

@@ -21,7 +21,16 @@ t.test('an offer is accepted, or declined where it cannot be', async t => {
     [`${name}; server_max_window_bits=9`, { serverMaxWindowBits: 10 }, undefined],
     [`${name}; server_max_window_bits=7`, true, undefined],
     [`${name}; unknown=1`, true, undefined],
-    [`${name}; =`, true, undefined]
+    [`${name}; =`, true, undefined],
+    [`${name}; server_max_window_bits=7, ${name}`, true, name],
+    [`${name}; server_max_window_bits=08, ${name}; server_no_context_takeover`, true, `${name}; server_no_context_takeover`],
+    [`${name}; unknown=1, ${name}`, true, name],
+    [`${name}; server_no_context_takeover=1, ${name}`, true, name],
+    [`${name}; server_no_context_takeover; server_no_context_takeover, ${name}`, true, name],
+    [`${name}; server_max_window_bits=9, x-other, ${name}`, { serverMaxWindowBits: 10 }, `${name}; server_max_window_bits=10`],
+    [`${name}, ${name}; unknown=1`, true, name],
+    [`${name}; unknown=1, ${name}; unknown=2`, true, undefined],
+    [`${name}; =, ${name}`, true, undefined]
   ] as Array<[string | undefined, boolean | DeflateOptions, string | undefined]>) {
     const deflate = negotiate(offer, options, 1000)
     t.equal(deflate?.response, response)

@@ -1,14 +1,16 @@
 // Who routes an upgrade: somebody else on the same server, or we.
 import { once } from 'node:events'
-import { request as get, Agent } from 'node:http'
+import { request as get, Agent, createServer, ServerResponse } from 'node:http'
 import t from 'tap'
 import fastifyWebsocket from '@fastify/websocket'
 import WebSocket, { WebSocketServer } from 'ws'
 import { wsRelay } from '../../lib/index.js'
-import { answer, bare, build, frame, handshake, listen, open, raw, record } from '../helpers.js'
+import { answer, bare, build, frame, handshake, listen, open, raw, record, until } from '../helpers.js'
 import type { FastifyInstance } from 'fastify'
 import type { IncomingMessage } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Test } from 'tap'
 
 const plain = 'GET /plain HTTP/1.1\r\nhost: relay.test\r\n\r\n'
 
@@ -164,4 +166,253 @@ t.test('a client that leaves before its turn is not routed', async (t) => {
   release!()
   await new Promise(setImmediate)
   t.equal(upgrades, 0)
+})
+
+/** Sockets that the server has. */
+function connections (app: FastifyInstance): number {
+  return (app.server as unknown as { _connections: number })._connections
+}
+
+/** What `ws` gives to its clients, behind a session look-up that takes a while. */
+function legacy (t: Test, app: FastifyInstance, wait: () => Promise<unknown>): void {
+  const server = new WebSocketServer({ noServer: true })
+  t.teardown(() => { for (const client of server.clients) client.terminate() })
+  app.server.on('upgrade', (request, socket, head) => {
+    if (request.url !== '/legacy') return
+    wait().then(() => { server.handleUpgrade(request, socket, head, (client) => { client.send('legacy') }) }, () => {})
+  })
+}
+
+t.test('leaves a path that no route has to an asynchronous listener of the server', async (t) => {
+  const arrangements: Record<string, (t: Test, wait: () => Promise<unknown>) => Promise<FastifyInstance>> = {
+    'before the plugin': async (t, wait) => {
+      const app = bare(t)
+      legacy(t, app, wait)
+      await app.register(wsRelay, { upgradeTimeout: 500 })
+      return app
+    },
+    'after the plugin': async (t, wait) => {
+      const app = await build(t, { upgradeTimeout: 500 })
+      legacy(t, app, wait)
+      return app
+    },
+    'beside @fastify/websocket': async (t, wait) => {
+      const app = bare(t)
+      await app.register(fastifyWebsocket)
+      await app.register(wsRelay, { upgradeTimeout: 500 })
+      legacy(t, app, wait)
+      return app
+    },
+    'with a 404 handler and with hooks that refuse': async (t, wait) => {
+      const app = bare(t)
+      app.addHook('onRequest', async (request, reply) => { if (request.url === '/legacy') return reply.code(401).send() })
+      app.setNotFoundHandler(async (_, reply) => reply.code(410).send('gone'))
+      await app.register(wsRelay, { upgradeTimeout: 500 })
+      legacy(t, app, wait)
+      return app
+    },
+    'with the plugin in an inner scope': async (t, wait) => {
+      const app = bare(t)
+      await app.register(async (scope) => {
+        await scope.register(wsRelay, { upgradeTimeout: 500 })
+        const target = record(scope)
+        scope.get('/', async (_, reply) => reply.relay(target.pid).send())
+      }, { prefix: '/scope' })
+      legacy(t, app, wait)
+      return app
+    },
+    'with rewriteUrl and a constraint': async (t, wait) => {
+      const app = bare(t, { rewriteUrl: ({ url }) => url!.replace('/old', '') })
+      await app.register(wsRelay, { upgradeTimeout: 500 })
+      app.get('/host', { constraints: { host: 'relay.test' } }, async () => 'host')
+      legacy(t, app, wait)
+      return app
+    }
+  }
+  for (const [what, arrange] of Object.entries(arrangements)) {
+    await t.test(what, async (t) => {
+      let asked = 0
+      const app = await arrange(t, async () => {
+        asked++
+        for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
+      })
+      const requests: string[] = []
+      app.addHook('onRequest', async ({ url }) => { requests.push(url) })
+      const isInner = !app.hasDecorator('processes')
+      if (!isInner) routes(app)
+      app.get('/refused', async (_, reply) => reply.code(403).send('no'))
+      const port = await listen(app)
+      const client = new WebSocket(`ws://127.0.0.1:${port}/legacy`)
+      t.teardown(() => { client.terminate() })
+      t.equal(String((await once(client, 'message'))[0]), 'legacy')
+      t.strictSame([asked, requests], [1, []], 'Fastify knows nothing of it')
+      t.match(await (await raw(t, port)).write(handshake(isInner ? '/scope/' : '/')).until(/\r\n\r\n/), /101 /)
+      t.match(await answer(t, port, handshake('/refused')), /403 /)
+      client.close()
+      await once(client, 'close')
+    })
+  }
+})
+
+t.test('answers for a path that no route has when no other listener has taken it in time', async (t) => {
+  const app = await build(t, { upgradeTimeout: 20, closeTimeout: 20 })
+  let seen = 0
+  app.addHook('onRequest', async () => { seen++ })
+  app.server.on('upgrade', () => {})
+  const port = await listen(app)
+  const client = await raw(t, port)
+  t.match(await client.write(handshake('/nowhere')).end(), /^HTTP\/1\.1 404 /)
+  t.equal(seen, 1)
+  const gone = (await raw(t, port)).write(handshake('/nowhere'))
+  await until(() => connections(app) === 1)
+  gone.socket.end()
+  await until(() => connections(app) === 0)
+  t.equal(seen, 1, 'a client that leaves before is not answered')
+})
+
+t.test('a server that closes answers what no other listener has taken', async (t) => {
+  const app = await build(t, { upgradeTimeout: '1h', closeTimeout: 20 })
+  app.server.on('upgrade', () => {})
+  const client = (await raw(t, await listen(app))).write(handshake('/nowhere'))
+  await until(() => connections(app) === 1)
+  const closed = app.close()
+  t.match(await client.end(), /^HTTP\/1\.1 503 [^]*FST_WS_RELAY_CLOSING/)
+  await closed
+})
+
+t.test('routes to a route behind constraints that are derived asynchronously', async (t) => {
+  const app = bare(t)
+  app.addConstraintStrategy({
+    name: 'late',
+    storage: () => {
+      const handlers = new Map<unknown, never>()
+      return { get: (key) => handlers.get(key) ?? null, set: (key, handler) => { handlers.set(key, handler as never) } }
+    },
+    validate: () => true,
+    deriveConstraint: ((_: unknown, __: unknown, done: (err: null, value: string) => void) => { setImmediate(done, null, 'yes') }) as never
+  })
+  await app.register(wsRelay)
+  app.server.on('upgrade', () => {})
+  const target = record(app)
+  app.get('/', { constraints: { late: 'yes' } }, async (_, reply) => reply.relay(target.pid).send())
+  const port = await listen(app)
+  await (await raw(t, port)).write(handshake()).until(/101 Switching/)
+  t.match(await answer(t, port, handshake('/nowhere')), /^HTTP\/1\.1 404 /)
+})
+
+t.test('another listener may answer with a response of its own', async (t) => {
+  const app = await build(t)
+  app.server.on('upgrade', (request, socket) => {
+    const response = new ServerResponse(request)
+    response.assignSocket(socket as never)
+    if (request.url === '/late') setImmediate(() => { response.end('other') })
+    else response.end('other')
+  })
+  routes(app)
+  const port = await listen(app)
+  for (const path of ['/', '/late']) t.match(await answer(t, port, handshake(path)), /^HTTP\/1\.1 200 [^]*other$/)
+})
+
+t.test('another listener may route the request later', async (t) => {
+  const app = await build(t)
+  let claims = 0
+  app.server.on('upgrade', (request, socket) => {
+    for (let claim = 0; claim < 2; claim++) {
+      setImmediate(() => {
+        const response = new ServerResponse(request)
+        if (claims++ === 0) response.assignSocket(socket as never)
+        app.routing(request, response)
+      })
+    }
+  })
+  app.setNotFoundHandler(async (_, reply) => reply.code(404).send('nowhere'))
+  t.match(await answer(t, await listen(app), handshake('/nowhere')), /^HTTP\/1\.1 404 [^]*nowhere$/)
+  t.equal(claims, 2)
+})
+
+t.test('a client that leaves while earlier requests are being answered', async (t) => {
+  for (const allowed of [false, true]) {
+    await t.test(allowed ? 'has their answers where the server allows half-open sockets' : 'is given up, as Node does', async (t) => {
+      const app = await build(t)
+      Object.assign(app.server, { httpAllowHalfOpen: allowed })
+      let release: () => void
+      const gate = new Promise<void>((resolve) => { release = resolve })
+      let aborted = false
+      const target = record(app)
+      app.get('/', async (_, reply) => reply.relay(target.pid).send())
+      app.get('/plain', async ({ signal }) => {
+        signal.addEventListener('abort', () => { aborted = true })
+        await gate
+        return 'plain'
+      })
+      const asked = new Promise<void>((resolve) => { app.server.on('upgrade', () => { resolve() }) })
+      const sockets: Socket[] = []
+      app.server.on('connection', (socket) => { sockets.push(socket) })
+      const client = (await raw(t, await listen(app), true)).write(plain + plain + handshake())
+      // A FIN behind bytes that nobody reads has no event.
+      if (!allowed) client.write(frame('early'))
+      client.socket.end()
+      await asked
+      if (allowed) {
+        const [socket] = sockets
+        await once(socket, 'end')
+        release!()
+      }
+      const text = await client.end()
+      await until(() => connections(app) === 0)
+      t.equal(text.match(/\r\n\r\nplain/g)?.length ?? 0, allowed ? 2 : 0)
+      t.equal(aborted, !allowed)
+      t.notMatch(text, /101/)
+      t.equal(target.received.length, 0)
+      release!()
+    })
+  }
+})
+
+t.test('a server that closes does not wait for earlier requests of an upgrade', async (t) => {
+  const app = await build(t, { closeTimeout: 20 })
+  const begun = new Promise<void>((resolve) => { app.server.on('upgrade', () => { resolve() }) })
+  app.get('/plain', () => {})
+  const client = (await raw(t, await listen(app), true)).write(plain + handshake())
+  await begun
+  await app.close()
+  t.equal(await client.end(), '')
+})
+
+t.test('a socket that another listener ends without an answer is cut', async (t) => {
+  const app = await build(t, { upgradeTimeout: 20 })
+  app.server.on('upgrade', (_, socket) => { socket.end() })
+  t.equal(await (await raw(t, await listen(app), true)).write(handshake()).end(), '')
+  await until(() => connections(app) === 0)
+})
+
+t.test('a socket that a native route takes late stays', async (t) => {
+  for (const upgradeTimeout of [20, '10s']) {
+    const app = await build(t, { upgradeTimeout })
+    let sweeps = 0
+    app.get('/native', { websocket: true, preHandler: async () => { await new Promise(setImmediate) } } as object, ((socket: WebSocket) => {
+      socket.on('message', (data) => { socket.send(data) })
+    }) as never)
+    const client = await open(t, `ws://127.0.0.1:${await listen(app)}/native`)
+    // Every deadline and every look at it is over.
+    const timer = setInterval(() => { sweeps++ }, 100)
+    await until(() => sweeps === 4)
+    clearInterval(timer)
+    client.send('hello')
+    t.equal(String((await once(client, 'message'))[0]), 'hello')
+    client.close()
+    await once(client, 'close')
+  }
+})
+
+t.test('fastify.routing of a request without an upgrade is as ever', async (t) => {
+  const app = await build(t)
+  app.get('/', async () => 'plain')
+  await app.ready()
+  const other = createServer((request, response) => { app.routing(request, response) })
+  t.teardown(() => { other.close() })
+  other.listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  const { port } = other.address() as AddressInfo
+  t.match(await answer(t, port, 'GET / HTTP/1.1\r\nhost: relay.test\r\nconnection: close\r\n\r\n'), /plain$/)
 })

@@ -2,7 +2,8 @@
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import t from 'tap'
-import { answer, build, frame, handshake, listen, logs, open, raw, record, until } from '../helpers.js'
+import { wsRelay } from '../../lib/index.js'
+import { answer, bare, build, frame, handshake, listen, logs, open, raw, record, until } from '../helpers.js'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Test } from 'tap'
 import type { WsRelayOptions } from '../../types/relay.js'
@@ -225,18 +226,83 @@ t.test('an answer in place of the handler keeps its status where an error handle
   t.strictSame(told, [false], 'no upgrade is possible any more')
 })
 
-t.test('an error handler that never replies, either, has its socket cut', async (t) => {
-  const app = await build(t, { upgradeTimeout: 20 })
-  app.setErrorHandler(() => {})
-  app.get('/', () => {})
-  t.equal(await answer(t, await listen(app), handshake()), '')
+t.test('answers 503 without Fastify when neither the handler nor a hook or an error handler comes to an end', async (t) => {
+  const never = async (): Promise<void> => { await new Promise(() => {}) }
+  const cases: Record<string, (app: FastifyInstance, pid: string) => void> = {
+    'an error handler': (app) => {
+      app.setErrorHandler(() => {})
+      app.get('/', () => {})
+    },
+    'an onError hook': (app) => {
+      app.addHook('onError', never)
+      app.get('/', async () => { throw new Error('boom') })
+    },
+    'an onError hook of the refusal': (app) => {
+      app.addHook('onError', never)
+      app.get('/', () => {})
+    },
+    'an onSend hook': (app, pid) => {
+      app.addHook('onSend', never)
+      app.get('/', async (_, reply) => reply.relay(pid).send())
+    },
+    'an onSend hook of an ordinary reply': (app) => {
+      app.addHook('onSend', never)
+      app.get('/', async () => 'hello')
+    },
+    'a preHandler hook': (app, pid) => {
+      app.addHook('preHandler', never)
+      app.get('/', async (_, reply) => reply.relay(pid).send())
+    },
+    'an onRequest hook before the plugin': (app, pid) => {
+      app.addHook('onRequest', never)
+      app.register(wsRelay, { upgradeTimeout: 20 })
+      app.get('/', async (_, reply) => reply.relay(pid).send())
+    },
+    'a hook of a native route': (app) => {
+      app.get('/', { websocket: true, preHandler: never } as object, () => {})
+    },
+    'a 404 handler': (app) => { app.setNotFoundHandler(() => {}) },
+    'a route without the relay': (app) => { app.get('/', { config: { wsRelay: false } }, () => {}) }
+  }
+  for (const [what, set] of Object.entries(cases)) {
+    await t.test(what, async (t) => {
+      const isFirst = what === 'an onRequest hook before the plugin'
+      const app = isFirst ? bare(t) : await build(t, { upgradeTimeout: 20 })
+      const statuses: number[] = []
+      app.addHook('onResponse', async (_, reply) => { statuses.push(reply.statusCode) })
+      set(app, 'nobody')
+      const text = await answer(t, await listen(app), handshake())
+      t.match(text, /^HTTP\/1\.1 503 [^]*\r\nretry-after: \d+\r[^]*"code":"FST_WS_RELAY_UPGRADE_TIMEOUT"/)
+      t.strictSame(statuses, [503], 'onResponse hooks run once')
+    })
+  }
 })
 
-t.test('a hook that never ends after an error has its socket cut', async (t) => {
-  const app = await build(t, { upgradeTimeout: 20 })
-  app.addHook('onError', async () => await new Promise(() => {}))
-  app.get('/', async () => { throw new Error('boom') })
-  t.equal(await answer(t, await listen(app), handshake()), '')
+t.test('a reply whose slow hooks end after its 503 is nothing', async (t) => {
+  for (const payload of [undefined, 'text', 'a stream', 'relayed'] as const) {
+    await t.test(String(payload), async (t) => {
+      const { logger, lines } = logs('warn')
+      const app = await build(t, { upgradeTimeout: 20 }, { logger })
+      const target = record(app)
+      const statuses: number[] = []
+      let go: () => void
+      const gone = new Promise<void>((resolve) => { go = resolve })
+      const body = new Readable({ read () {} })
+      app.addHook('onSend', async () => { await gone })
+      app.addHook('onResponse', async (_, reply) => { statuses.push(reply.statusCode) })
+      app.get('/', (_, reply) => {
+        if (payload === 'relayed') reply.relay(target.pid).send()
+        else reply.send(payload === 'a stream' ? body : payload)
+      })
+      t.match(await answer(t, await listen(app), handshake()), /^HTTP\/1\.1 503 /)
+      go!()
+      if (payload === 'a stream') await once(body, 'close')
+      for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
+      t.strictSame(statuses, [503])
+      t.equal(app.processes.stats().alive, 1, 'nothing is bound')
+      t.equal(lines[0].msg, 'the hooks of a reply to an upgrade took longer than upgradeTimeout')
+    })
+  }
 })
 
 t.test('a reply that was hijacked and forgotten is refused', async (t) => {

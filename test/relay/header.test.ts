@@ -5,6 +5,7 @@ import Fastify from 'fastify'
 import { wsRelay } from '../../lib/index.js'
 import { answer, bare, build, handshake, listen, record } from '../helpers.js'
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { Http2ServerResponse } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 
@@ -104,4 +105,59 @@ t.test('HTTP/2 shows nothing either', async (t) => {
   const headers = await new Promise<Record<string, unknown>>((resolve) => { session.request({ ':path': '/' }).on('response', resolve).end() })
   t.equal(headers[':status'], 500)
   t.notOk('x-ws-relay' in headers)
+})
+
+t.test('early hints and trailers show nothing either', async (t) => {
+  const app = await build(t)
+  app.get('/', (_, reply) => {
+    reply.hijack()
+    const { raw } = reply
+    raw.writeEarlyHints({ link: '</a.css>; rel=preload; as=style', 'X-WS-Relay': 'lobby', 'x-hint': 'kept' })
+    raw.writeHead(200, { trailer: 'x-trailer', 'transfer-encoding': 'chunked' })
+    raw.addTrailers({ 'X-WS-Relay': 'lobby', 'x-trailer': 'kept' })
+    raw.addTrailers([['X-WS-Relay', 'lobby'], ['x-trailer', 'kept']])
+    raw.end('mine')
+  })
+  app.get('/trailer', async (_, reply) => {
+    reply.trailer('X-WS-Relay', async () => 'lobby').trailer('x-trailer', async () => 'kept')
+    return 'mine'
+  })
+  app.get('/old', (_, reply) => {
+    reply.hijack()
+    const raw = reply.raw as unknown as { writeHeader (status: number, headers: object): void, end (): void }
+    raw.writeHeader(200, { 'X-WS-Relay': 'lobby', 'x-trailer': 'kept' })
+    raw.end()
+  })
+  app.get('/wrong', (_, reply) => {
+    t.throws(() => { reply.raw.writeEarlyHints('x-ws-relay' as never) }, { code: 'ERR_INVALID_ARG_TYPE' }, "Node's own error")
+    reply.send()
+  })
+  const port = await listen(app)
+  const upgrade = await answer(t, port, handshake())
+  t.match(upgrade, /^HTTP\/1\.1 103 [^]*x-hint: kept[^]*HTTP\/1\.1 200 [^]*x-trailer: kept/)
+  for (const text of [upgrade, ...await Promise.all(['/', '/trailer', '/old'].map(async (path) => await answer(t, port, plain.replace('/', path))))]) {
+    t.match(text, /x-trailer: kept/)
+    t.notMatch(text, /x-ws-relay: /i)
+  }
+  await app.inject('/wrong')
+})
+
+t.test('trailers of HTTP/2 show nothing either', async (t) => {
+  const app = Fastify({ http2: true }) as unknown as FastifyInstance
+  t.teardown(() => app.close())
+  await app.register(wsRelay)
+  app.get('/', (_, reply) => {
+    const raw = reply.hijack().raw as unknown as Http2ServerResponse & { setTrailer (name: string, value: string): void }
+    raw.writeHead(200)
+    raw.setTrailer('X-WS-Relay', 'lobby')
+    raw.setTrailer('x-trailer', 'kept')
+    raw.addTrailers({ 'X-WS-Relay': 'lobby' })
+    raw.end('mine')
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const session = connect(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}`)
+  t.teardown(() => { session.destroy() })
+  const trailers = await new Promise<Record<string, unknown>>((resolve) => { session.request({ ':path': '/' }).on('trailers', resolve).resume().end() })
+  t.equal(trailers['x-trailer'], 'kept')
+  t.notOk('x-ws-relay' in trailers)
 })

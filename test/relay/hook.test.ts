@@ -414,17 +414,27 @@ t.test('what matches no route stays 404, and its handler evades no check', async
 
   const custom = await build(t)
   const { pid } = record(custom)
+  const upgradable: boolean[] = []
   custom.setNotFoundHandler(async (request, reply) => {
+    upgradable.push(request.wsUpgradable)
     if (request.url === '/ok') return reply.relay(pid).send()
     return reply.code(404).relay(pid).send('nothing here')
   })
   const customPort = await listen(custom)
-  const text = await answer(t, customPort, handshake('/nowhere', { origin: 'https://evil.test' }))
+  for (const path of ['/nowhere', '/ok']) {
+    const text = await answer(t, customPort, handshake(path, { origin: 'https://evil.test' }))
+    t.equal(statusOf(text), 403)
+    t.equal(codeOf(text), 'FST_WS_RELAY_ORIGIN_NOT_ALLOWED')
+  }
+  t.equal(statusOf(await answer(t, customPort, handshake('/ok', { 'sec-websocket-key': '' }))), 400)
+  t.strictSame(upgradable, [], 'no handler runs in vain')
+  const text = await answer(t, customPort, handshake('/nowhere'))
   t.equal(statusOf(text), 404)
   t.match(text, /nothing here$/)
   t.notMatch(text, /x-ws-relay/i)
-  t.equal(statusOf(await answer(t, customPort, handshake('/ok', { origin: 'https://evil.test' }))), 403)
   t.equal(statusOf(await (await raw(t, customPort)).write(handshake('/ok')).until(/\r\n\r\n/)), 101)
+  t.equal(statusOf(await answer(t, customPort, handshake('/ok', { upgrade: 'h2c' }))), 426)
+  t.strictSame(upgradable, [true, true, false])
 })
 
 t.test('another upgrade token is plain HTTP, and its socket ends', async (t) => {
@@ -432,7 +442,7 @@ t.test('another upgrade token is plain HTTP, and its socket ends', async (t) => 
     if (request.url === '/?relay') reply.relay('lobby')
     return 'hello'
   })
-  for (const upgrade of ['h2c', 'TLS/1.0', 'websocket, h2c']) {
+  for (const upgrade of ['h2c', 'TLS/1.0', 'websocket/13', 'web socket', 'h2c, TLS/1.0']) {
     const text = await answer(t, port, handshake('/', { upgrade, connection: 'Upgrade, HTTP2-Settings' }))
     t.equal(statusOf(text), 200, upgrade)
     t.match(text, /hello$/)
@@ -444,7 +454,7 @@ t.test('another upgrade token is plain HTTP, and its socket ends', async (t) => 
 
 t.test('tokens and header names are compared as HTTP does', async (t) => {
   const { port } = await withRoute(t, () => async (_, reply) => { reply.relay('lobby') })
-  for (const headers of [{ upgrade: 'WebSocket' }, { upgrade: 'WEBSOCKET' }, { connection: 'keep-alive, Upgrade' }, { connection: 'UPGRADE' }]) {
+  for (const headers of [{ upgrade: 'WebSocket' }, { upgrade: 'WEBSOCKET' }, { upgrade: 'websocket, h2c' }, { upgrade: 'h2c ,WebSocket' }, { upgrade: ['h2c', 'websocket'] }, { connection: 'keep-alive, Upgrade' }, { connection: 'UPGRADE' }]) {
     const text = await (await raw(t, port)).write(handshake('/', headers)).until(/\r\n\r\n/)
     t.equal(statusOf(text), 101)
     t.match(text, /^Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=\r$/m)

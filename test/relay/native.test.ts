@@ -134,6 +134,36 @@ t.test('sibling scopes have native routes, too', async (t) => {
   for (const prefix of ['/a', '/a/inner', '/b', '/b/inner', '/c', '/c/inner']) await check(t, port, prefix)
 })
 
+t.test('runs a handler once beside any number of scopes with @fastify/websocket', async (t) => {
+  const { logger, lines } = logs('warn')
+  const app = bare(t, { logger })
+  await app.register(wsRelay)
+  for (const prefix of ['/a', '/b', '/c']) {
+    await app.register(async (scope) => {
+      await scope.register(fastifyWebsocket)
+      routes(scope)
+    }, { prefix })
+  }
+  const runs: string[] = []
+  app.addHook('onRequest', async ({ url }) => { runs.push(url) })
+  const target = record(app)
+  app.get('/sync', (_, reply) => { reply.relay(target.pid).send() })
+  app.get('/async', async (_, reply) => {
+    await new Promise(setImmediate)
+    return reply.relay(target.pid).send()
+  })
+  app.get('/refused', async (_, reply) => reply.code(403).send('no'))
+  const port = await listen(app)
+  for (const path of ['/sync', '/async']) t.equal(await greet(t, `ws://127.0.0.1:${port}${path}`), 'hello')
+  t.match(await answer(t, port, handshake('/refused')), /^HTTP\/1\.1 403 [^]*no$/)
+  t.match(await answer(t, port, handshake('/nowhere')), /^HTTP\/1\.1 404 /)
+  for (const prefix of ['/a', '/b', '/c']) for (const path of ['native', 'both']) t.equal(await greet(t, `ws://127.0.0.1:${port}${prefix}/${path}`), `${path} hello`)
+  t.strictSame(runs, ['/sync', '/async', '/refused', '/nowhere', '/a/native', '/a/both', '/b/native', '/b/both', '/c/native', '/c/both'])
+  t.strictSame(target.received.map(({ topic }) => topic).filter((topic) => topic !== 'ws.message'), ['ws.join', 'ws.leave', 'ws.join', 'ws.leave'])
+  t.equal(app.processes.list().filter((pid) => app.processes.info(pid)?.kind === 'ws').length, 0)
+  t.strictSame(lines, [])
+})
+
 t.test('routes declared before everything relay, whoever registered @fastify/websocket', async (t) => {
   for (const plugins of [[wsRelay], [fastifyWebsocket, wsRelay], [wsRelay, fastifyWebsocket]]) {
     const app = bare(t)

@@ -10,10 +10,14 @@ import compress from '@fastify/compress'
 import cookie from '@fastify/cookie'
 import etag from '@fastify/etag'
 import helmet from '@fastify/helmet'
+import httpProxy from '@fastify/http-proxy'
+import replyFrom from '@fastify/reply-from'
+import { WebSocketServer } from 'ws'
 import { wsRelay } from '../../../lib/index.js'
 import { answer, bare, handshake, listen, open, raw, record } from '../../helpers.js'
 import { modulePath } from '../../program.js'
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { Test } from 'tap'
 
 type WithCookie = FastifyReply & { setCookie (name: string, value: string): FastifyReply }
 
@@ -96,4 +100,109 @@ t.test('@fastify/autoload registers it from a file, with an object', async (t) =
     client.send('more than ten bytes')
     t.equal((await closed)[0], 1009, dir)
   }
+})
+
+/** Another server, whose every reply asks for a socket with `victim`. */
+async function hostile (t: Test, victim: string): Promise<string> {
+  const upstream = bare(t)
+  upstream.get('/*', async (_, reply) => reply.headers({ 'X-WS-Relay': victim, 'x-other': 'kept' }).send('from there'))
+  return `http://127.0.0.1:${await listen(upstream)}`
+}
+
+t.test('opens no socket for a header of an upstream server, unless the route says so', async (t) => {
+  const plugins: Record<string, (app: FastifyInstance, upstream: string) => Promise<void>> = {
+    'reply.from, registered before': async (app, base) => {
+      await app.register(replyFrom, { base })
+      await app.register(wsRelay)
+    },
+    'reply.from, registered after': async (app, base) => {
+      await app.register(wsRelay)
+      await app.register(replyFrom, { base })
+    },
+    'reply.from in an earlier child scope': async (app, base) => {
+      await app.register(async (scope) => {
+        await scope.register(replyFrom, { base })
+        scope.get('/child', (_, reply) => reply.from('/'))
+      })
+      await app.register(wsRelay)
+      await app.register(replyFrom, { base })
+    },
+    'a hook before the plugin': async (app, base) => {
+      await app.register(replyFrom, { base })
+      app.addHook('onRequest', (request, reply, done) => {
+        if (request.url === '/hook') reply.from('/')
+        else done()
+      })
+      await app.register(wsRelay)
+    }
+  }
+  for (const [what, register] of Object.entries(plugins)) {
+    await t.test(what, async (t) => {
+      const app = bare(t)
+      const upstream = await hostile(t, 'victim')
+      await register(app, upstream)
+      const target = record(app, 'victim')
+      app.get('/', (_, reply) => { reply.from('/') })
+      app.get('/ours', async (_, reply) => reply.relay(target.pid).send())
+      app.get('/trusted', { config: { wsRelay: { proxied: true } } }, (_, reply) => { reply.from('/') })
+      app.get('/untrusted', { config: { wsRelay: { proxied: false } } }, (_, reply) => { reply.from('/') })
+      await app.register(httpProxy, { upstream, prefix: '/proxy' })
+      await app.register(httpProxy, { upstream, prefix: '/trusted-proxy', config: { wsRelay: { proxied: true } } })
+      const port = await listen(app)
+      for (const path of ['/hook', '/child', '/', '/untrusted', '/proxy/x', '/']) {
+        if (path.length > 2 && !/\/(proxy|untrusted)/.test(path) && !what.includes(path.slice(1))) continue
+        const text = await answer(t, port, handshake(path))
+        t.match(text, /^HTTP\/1\.1 200 [^]*x-other: kept[^]*from there/, path)
+        t.notMatch(text, /x-ws-relay/i)
+        const plain = await app.inject(path)
+        t.equal(plain.body, 'from there')
+        t.notOk('x-ws-relay' in plain.headers)
+      }
+      t.equal(app.processes.stats().spawned, 1, 'no connection')
+      for (const path of ['/ours', '/trusted', '/trusted-proxy/x']) {
+        t.match(await (await raw(t, port)).write(handshake(path)).until(/\r\n\r\n/), /^HTTP\/1\.1 101 /, path)
+      }
+    })
+  }
+})
+
+t.test('relays beside @fastify/http-proxy with websocket: true', async (t) => {
+  const upstream = bare(t)
+  const port = await listen(upstream)
+  const server = new WebSocketServer({ server: upstream.server })
+  server.on('connection', (socket) => { socket.on('message', (data) => { socket.send(`upstream ${String(data)}`) }) })
+  for (const order of ['before', 'after'] as const) {
+    await t.test(`${order} the plugin`, async (t) => {
+      const app = bare(t)
+      if (order === 'after') await app.register(wsRelay)
+      await app.register(httpProxy, { upstream: `http://127.0.0.1:${port}`, websocket: true })
+      if (order === 'before') await app.register(wsRelay)
+      const target = record(app)
+      app.get('/sync', (_, reply) => { reply.relay(target.pid).send() })
+      app.get('/async', async (_, reply) => {
+        await new Promise(setImmediate)
+        return reply.relay(target.pid).send()
+      })
+      app.get('/refused', async (_, reply) => {
+        await new Promise(setImmediate)
+        return reply.code(403).send('no')
+      })
+      const own = await listen(app)
+      for (const [path, expected] of [['/sync', ''], ['/async', ''], ['/proxied', 'upstream ']]) {
+        const client = await open(t, `ws://127.0.0.1:${own}${path}`)
+        for (const text of ['one', 'two', 'three']) {
+          client.send(text)
+          t.equal(String((await once(client, 'message'))[0]), expected + text, path)
+        }
+        client.close()
+        await once(client, 'close')
+      }
+      t.match(await answer(t, own, handshake('/refused')), /^HTTP\/1\.1 403 [^]*no$/)
+      const pipelined = await raw(t, own)
+      await pipelined.write(`GET /refused HTTP/1.1\r\nhost: relay.test\r\n\r\n${handshake('/async')}`).until(/403[^]*101/)
+      t.equal(target.received.filter(({ topic }) => topic === 'ws.join').length, 3)
+    })
+  }
+  for (const client of server.clients) client.terminate()
+  server.close()
 })
