@@ -219,7 +219,7 @@ export class ClusterNode implements Hub {
       random: this.#random,
       line: this.#line,
       membership: this.#membership,
-      isBack: (name) => { this.#groups.refresh(this.#peers.named(name)!) }
+      isBack: (name) => { this.#peers.isBack(name) }
     })
     return this.#heartbeats
   }

@@ -46,6 +46,8 @@ export class Outbox {
   #sent = 0
   #retry: Cancellable | undefined
   #progressAt = 0
+  /** The oldest frame, when it was sent again because nothing had been confirmed for long; 0: it was not. */
+  #probe = 0
 
   constructor (host: OutboxHost) {
     this.#host = host
@@ -198,8 +200,10 @@ export class Outbox {
     if (this.#ring.length === 0 || now - this.#progressAt < timing.resend) return
     this.#progressAt = now
     // Only the oldest: when the other end stands still, all of it would be too much, each second.
-    if (this.#next > this.#acked + 1 && this.#host.send([this.#ring.at(0)])) counters.resent++
-    else this.flush()
+    if (this.#next > this.#acked + 1 && this.#host.send([this.#ring.at(0)])) {
+      counters.resent++
+      this.#probe = this.#acked + 1
+    } else this.flush()
   }
 
   /** Frees what has arrived. @returns false for what was never sent */
@@ -213,8 +217,18 @@ export class Outbox {
     }
     this.#next = Math.max(this.#next, ack + 1)
     this.#progressAt = this.#host.clock.now()
+    if (this.#probe !== 0) this.#probed(ack)
     this.window.relieve()
     return true
+  }
+
+  /** The other end is there again. If it has only what was sent again just now, it has missed all the rest. */
+  #probed (ack: number): void {
+    const probe = this.#probe
+    this.#probe = 0
+    if (ack !== probe) return
+    this.goBack()
+    this.flush()
   }
 
   /** Everything is lost; the next frame is the first. @param misses gets the receivers of what was not confirmed */
@@ -223,7 +237,7 @@ export class Outbox {
     for (let i = 0; i < this.#ring.length; i++) this.#lose(this.#acked + 1 + i, this.#ring.at(i), misses)
     this.#losses.clear()
     this.#receivers = undefined
-    this.#seq = this.#acked = this.#sent = 0
+    this.#seq = this.#acked = this.#sent = this.#probe = 0
     this.#next = 1
     this.#ring.clear()
     this.window.clear()

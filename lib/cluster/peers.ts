@@ -188,10 +188,17 @@ export class Peers {
 
   /** The engine is back: what it had not confirmed may be lost. */
   reconnected (): void {
-    for (const peer of this.up) {
-      peer.channel.reconnected()
-      this.#host.refresh(peer)
-    }
+    for (const peer of this.up) this.#resume(peer)
+  }
+
+  /** A node that was up all the time is back at the engine: what it was sent meanwhile may be lost. */
+  isBack (node: string): void {
+    this.#resume(this.#peers.get(node)!)
+  }
+
+  #resume (peer: Peer): void {
+    peer.channel.reconnected()
+    this.#host.refresh(peer)
   }
 
   clear (): void {

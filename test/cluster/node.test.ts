@@ -161,6 +161,22 @@ t.test('a full window refuses a send, and lets those who can wait, wait', async 
   t.equal(b.mail.length, taken + 1)
 })
 
+t.test('a node whose connection is back gets at once what it was sent meanwhile', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const to = b.here.spawn()
+  b.transport.partitioned = true
+  b.transport.cut()
+  await cluster.run(1000)
+  for (let n = 0; n < 10; n++) a.cluster.elsewhere.send(to, 'quiet', n, undefined)
+  await cluster.run(1000)
+  t.strictSame(b.mail, [])
+  b.transport.partitioned = false
+  b.transport.reconnect()
+  await cluster.run(500)
+  t.strictSame(b.mail.map(({ payload }) => payload), [...Array(10).keys()])
+})
+
 t.test('garbage is counted and dropped, and never thrown', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
