@@ -20,7 +20,7 @@ export const errorCodes = {
   FST_WS_RELAY_TRANSFER_REFUSED: createError('FST_WS_RELAY_TRANSFER_REFUSED', "Connection '%s' cannot be transferred to '%s': %s", 500),
 
   FST_PROCESS_NOT_ALIVE: createError('FST_PROCESS_NOT_ALIVE', "Process '%s' is not alive", 500),
-  FST_PROCESS_CALL_TIMEOUT: createError('FST_PROCESS_CALL_TIMEOUT', "Call '%s' to '%s' was not answered within %s ms", 500),
+  FST_PROCESS_CALL_TIMEOUT: createError('FST_PROCESS_CALL_TIMEOUT', "Call '%s' to '%s' was not answered within %s ms; the message may still be delivered", 500),
   FST_PROCESS_CALL_FAILED: createError('FST_PROCESS_CALL_FAILED', 'Call %s failed: %s', 500),
   FST_PROCESS_REFUSED: createError('FST_PROCESS_REFUSED', "Process '%s' refused '%s': %s", 503),
   FST_PROCESS_NAME_TAKEN: createError('FST_PROCESS_NAME_TAKEN', "The name '%s' is registered already", 500),

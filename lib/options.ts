@@ -3,7 +3,7 @@ import { createDeflateRaw, createInflateRaw } from 'node:zlib'
 import { Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { errorCodes, show, toError } from './errors.js'
-import { longestDelay, toMilliseconds } from './process/duration.js'
+import { durationRange, toMilliseconds } from './process/duration.js'
 import { expectedEngine, isEngine, namelessNode, processesDefaults } from './process/options.js'
 import { compileOrigins } from './relay/origin.js'
 import type { TObject, TSchema } from '@sinclair/typebox'
@@ -202,8 +202,8 @@ function serverSettings (options: Partial<WsRelayOptions>): Partial<ServerSettin
 
 function milliseconds (name: string, value: Duration, min: number): number {
   try {
-    return toMilliseconds(value, min, longestDelay)
+    return toMilliseconds(value, min)
   } catch (err) {
-    throw new FST_WS_RELAY_INVALID_OPTIONS(`'${name}' must be a duration from ${min} ms, got '${show(value)}'`, { cause: err })
+    throw new FST_WS_RELAY_INVALID_OPTIONS(`'${name}' must be a duration of ${durationRange(min)}, got '${show(value)}'`, { cause: err })
   }
 }

@@ -109,8 +109,8 @@ t.test('what is wrong is said with its name, its value and what was expected', a
     [{ perMessageDeflate: { zlibDeflateOptions: { level: 99 } } }, /'perMessageDeflate' has options that zlib does not take: .*level/],
     [{ perMessageDeflate: { zlibInflateOptions: { chunkSize: 1 } } }, /'perMessageDeflate' has options that zlib does not take: .*chunkSize/],
     [{ maxPayload: 2 ** 31 }, /'maxPayload' must be an integer from 1 to \d+/],
-    [{ upgradeTimeout: 0 }, /'upgradeTimeout' must be a duration from 1 ms, got '0'/],
-    [{ node: 'x', closeTimeout: 'soon' }, /'closeTimeout' must be a duration from 0 ms, got 'soon'/]
+    [{ upgradeTimeout: 0 }, /'upgradeTimeout' must be a duration of 1 to 2147483647 ms \(24\.8 days\), got '0'/],
+    [{ node: 'x', closeTimeout: 'soon' }, /'closeTimeout' must be a duration of 0 to 2147483647 ms \(24\.8 days\), got 'soon'/]
   ]
   for (const name of ['maxPayload', 'maxFragments', 'maxBufferedAmount', 'maxConfigSize', 'maxMetadataSize', 'maxHandshakes', 'maxConnections', 'mailboxLimit', 'mailboxBytes']) {
     for (const value of [0, -1, 1.5, NaN, Infinity, 2 ** 53, '10', null, true, [], {}, 10n]) cases.push([{ [name]: value }, new RegExp(`'${name}' must be an integer from 1`)])

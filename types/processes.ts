@@ -235,6 +235,10 @@ export interface Supervisor {
 
 /** What a process and code outside of one can both do. */
 export interface Sending {
+  /** This node's name inside PIDs. */
+  readonly node: string
+  /** Other nodes; undefined without the option `cluster`, and until the system has joined. */
+  readonly cluster: Cluster | undefined
   /**
    * Sends a message. `to` is a PID or a name. Payloads go by reference.
    * @returns true: accepted. false: nobody there, mailbox full, dropped, or a payload that cannot be sent
@@ -246,7 +250,8 @@ export interface Sending {
    * - `FST_PROCESS_NOT_ALIVE`: nobody there, nothing was delivered;
    * - `FST_PROCESS_REFUSED`: its mailbox is full, nothing was delivered;
    * - `FST_PROCESS_CALL_FAILED`: it failed the call, or ended before it answered (outcome unknown);
-   * - `FST_PROCESS_CALL_TIMEOUT`: no answer in time (outcome unknown);
+   * - `FST_PROCESS_CALL_TIMEOUT`: no answer in time (outcome unknown: the message, or the frame of a `ws.send`, may
+   *   still be delivered);
    * - the reason of `options.signal`.
    * @throws `FST_PROCESS_INVALID_TOPIC`, `FST_PROCESS_INVALID_DURATION` (as rejections)
    */
@@ -265,24 +270,6 @@ export interface Sending {
    * @returns whether it was alive
    */
   cancel (to: string, reason?: string): boolean
-  readonly names: Names
-  readonly groups: Groups
-  /** Starts a supervisor and its children. @throws `FST_PROCESS_INVALID_SPEC`, `FST_PROCESS_NAME_TAKEN` */
-  supervise (spec: SupervisorSpec): Supervisor
-}
-
-/** `fastify.processes`, or what `createProcesses` returns. */
-export interface Processes extends Sending {
-  /** This node's name inside PIDs. */
-  readonly node: string
-  /** Other nodes; undefined without the option `cluster`, and until the system has joined. */
-  readonly cluster: Cluster | undefined
-  /**
-   * Starts a process; its body starts in a later turn. Nothing starts when it throws.
-   * @throws `FST_PROCESS_NAME_TAKEN`, `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_PID`,
-   * `FST_PROCESS_INVALID_SPEC`, `FST_PROCESS_NOT_ALIVE` (for `monitor`), `FST_PROCESS_CLOSING`
-   */
-  spawn<T extends Topics = {}, A extends unknown[] = []> (body: ProcessBody<T, A>, options?: SpawnOptions<A>): Pid<T>
   alive (to: string): boolean
   info (to: string): ProcessInfo | undefined
   /** All PIDs of this node, oldest first. */
@@ -292,6 +279,20 @@ export interface Processes extends Sending {
    * name that nobody has. Rejects with the reason of `options.signal`, and for wrong arguments.
    */
   exited (to: string, options?: { signal?: AbortSignal }): Promise<Exit>
+  readonly names: Names
+  readonly groups: Groups
+  /** Starts a supervisor and its children. @throws `FST_PROCESS_INVALID_SPEC`, `FST_PROCESS_NAME_TAKEN` */
+  supervise (spec: SupervisorSpec): Supervisor
+}
+
+/** `fastify.processes`, or what `createProcesses` returns. */
+export interface Processes extends Sending {
+  /**
+   * Starts a process; its body starts in a later turn. Nothing starts when it throws.
+   * @throws `FST_PROCESS_NAME_TAKEN`, `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_PID`,
+   * `FST_PROCESS_INVALID_SPEC`, `FST_PROCESS_NOT_ALIVE` (for `monitor`), `FST_PROCESS_CLOSING`
+   */
+  spawn<T extends Topics = {}, A extends unknown[] = []> (body: ProcessBody<T, A>, options?: SpawnOptions<A>): Pid<T>
   stats (): ProcessStats
 }
 
@@ -334,7 +335,7 @@ export interface Process<T extends Topics = {}> extends Sending {
   readonly pid: Pid<T>
   /** Fires when the process is told to stop, or ends. Its reason is an `FST_PROCESS_STOPPED` error. */
   readonly signal: AbortSignal
-  /** A child of the system's logger with this `pid`. */
+  /** A child of the system's logger, with the fields `relayPid` and `relayLabel`. */
   readonly log: Logger
   trapLinks: boolean
   /** The mailbox as a loop. It may be left with `break` and looped over again; ends when told to stop. */

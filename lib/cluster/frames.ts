@@ -96,7 +96,7 @@ function refusalOf (exit: Exit, hub: Pick<Hub, 'unsendable'>): Error {
   if (error !== undefined) return error
   const { pid, value } = exit
   const problem = encodePayload({ value }) === undefined ? whyUnsendable({ value }) : new Unsendable(`more than ${longestRest} bytes`).within('.value')
-  error = hub.unsendable(problem, { pid, what: 'exit' })
+  error = hub.unsendable(problem, { relayPid: pid, what: 'exit' })
   refused.set(exit, error)
   return error
 }

@@ -13,14 +13,21 @@ export interface GroupMember {
   readonly watcher: Watcher
 }
 
+/** One who listens. */
+export interface Listening {
+  /** Calls it in the `AsyncLocalStorage` context of its `watch`. */
+  readonly tell: GroupListener
+  /** Not before it has got the members. */
+  isTold: boolean
+}
+
 /** One group, as far as this node has to do with it. */
 export class Group {
   readonly name: string
   readonly topic: string
   /** Members of this node. */
   readonly members = new Map<Pid, GroupMember>()
-  /** Who listens, and whether it is told by now: not before it has got the members. */
-  readonly listeners = new Map<GroupListener, boolean>()
+  readonly listeners = new Map<GroupListener, Listening>()
   /** Members everywhere, while somebody listens. */
   readonly known = new Set<Pid>()
   readonly #questions = new Set<Map<Pid, boolean>>()

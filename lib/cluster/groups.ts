@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { errorCodes, show } from '../errors.js'
 import { checkTopic } from '../process/message.js'
 import { notHere } from './not-here.js'
@@ -245,7 +246,7 @@ export class Groups implements ClusterGroups {
     checkGroupName(group)
     this.#checkOpen()
     const record = this.#use(group)
-    if (!record.listeners.has(listener)) record.listeners.set(listener, false)
+    if (!record.listeners.has(listener)) record.listeners.set(listener, { tell: AsyncResource.bind(listener), isTold: false })
     try {
       await this.#subscribed(record)
     } catch (err) {
@@ -255,7 +256,8 @@ export class Groups implements ClusterGroups {
     this.#change(record, [...record.members.keys()], [])
     const peers = this.#host.peersUp()
     const answered = await Promise.all(peers.map((peer) => this.#learn(record, peer)))
-    if (record.listeners.has(listener)) record.listeners.set(listener, true)
+    const listening = record.listeners.get(listener)
+    if (listening !== undefined) listening.isTold = true
     return { members: [...record.known], missing: peers.filter((_, i) => !answered[i]).map(({ node }) => node) }
   }
 
@@ -282,7 +284,7 @@ export class Groups implements ClusterGroups {
   #change (group: Group, joined: readonly Pid[], left: readonly Pid[]): void {
     const change: ClusterGroupChange | undefined = group.listeners.size === 0 ? undefined : group.change(joined, left)
     if (change === undefined) return
-    for (const [listener, isTold] of [...group.listeners]) if (isTold) this.#host.hub.guard(() => { listener(change) })
+    for (const { tell, isTold } of [...group.listeners.values()]) if (isTold) this.#host.hub.guard(() => { tell(change) })
   }
 
   /** The members of a node are out of reach. */

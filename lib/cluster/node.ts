@@ -242,7 +242,7 @@ export class ClusterNode implements Hub {
       isHere: (pid) => this.#isHere(pid),
       leaseLost: (names) => { logger.warn({ names }, 'cluster: this node lost its lease') },
       lost: (name, pid) => {
-        logger.warn({ name, pid }, 'cluster: a name is lost, and its process ends')
+        logger.warn({ relayName: name, relayPid: pid }, 'cluster: a name is lost, and its process ends')
         this.guard(() => { events.nameLost(name, pid) })
       }
     })

@@ -101,7 +101,7 @@ export class Peers {
       this.#bySuffix.set(peer.suffix, peer)
     }
     peer.up = true
-    logger.info({ node, incarnation }, 'cluster: a node is up')
+    logger.info({ relayNode: node, incarnation }, 'cluster: a node is up')
     this.#tell(node, 'up')
     this.#host.refresh(peer)
     // What it missed meanwhile comes before anything else.
@@ -119,7 +119,7 @@ export class Peers {
       soon: (channel) => { if (peer.up) this.#soon(channel) },
       apply: (frame) => this.#host.apply(peer, frame),
       torn: (why) => {
-        if (peer.up) this.#host.logger.warn({ node, why }, 'cluster: a channel was torn down')
+        if (peer.up) this.#host.logger.warn({ relayNode: node, why }, 'cluster: a channel was torn down')
         this.#host.torn(peer)
       }
     })
@@ -129,7 +129,7 @@ export class Peers {
   down (node: string, incarnation: number, why: string): void {
     const peer = this.#peers.get(node)!
     peer.up = false
-    if (!this.#host.leaving) this.#host.logger.warn({ node, incarnation, why }, 'cluster: a node is down')
+    if (!this.#host.leaving) this.#host.logger.warn({ relayNode: node, incarnation, why }, 'cluster: a node is down')
     // First the node, then those who lived there.
     this.#tell(node, 'down')
     this.#host.down(peer)
@@ -183,7 +183,7 @@ export class Peers {
     if (refused === 0 || now - peer.reportedAt < reportEvery) return
     peer.reported = peer.refusals
     peer.reportedAt = now
-    this.#host.logger.warn({ node: peer.node, refused, unacknowledged: peer.channel.unacknowledged }, 'cluster: refused messages to a node that is too slow')
+    this.#host.logger.warn({ relayNode: peer.node, refused, unacknowledged: peer.channel.unacknowledged }, 'cluster: refused messages to a node that is too slow')
   }
 
   /** The engine is back: what it had not confirmed may be lost. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { errorCodes, toError } from '../errors.js'
 import { Extras } from './extras.js'
 import { GroupNews } from './group-news.js'
@@ -10,14 +11,16 @@ import { Service, unhandled } from './service.js'
 import { Stopping } from './stopping.js'
 import { recordUnreadJoins } from './unread-joins.js'
 import { dismissed, enlisted, isWaiting, waiterFor } from './waiters.js'
-import type { Answer, Call, CallOwner } from './calls.js'
+import type { Answer } from './calls.js'
 import type { Description, Target } from './entity.js'
+import type { Pending, PendingOwner } from './exit-wait.js'
 import type { Feeder, MailboxLimits } from './mailbox.js'
 import type { Handlers, Otherwise } from './service.js'
 import type { Wanted } from './receive.js'
 import type { Runtime } from './runtime.js'
 import type { Runnable } from './scheduler.js'
 import type { Waiter } from './waiters.js'
+import type { Cluster } from '../../types/cluster.js'
 import type { SystemTopics } from '../../types/messages.js'
 import type { Monitor, Pid } from '../../types/pid.js'
 import type { Groups, Logger, ProcessInfo } from '../../types/processes.js'
@@ -42,7 +45,7 @@ export interface ActorOptions {
  * `serve`), and its end. What its body sees of it is `self.ts`. Each field costs every process 8
  * bytes: what only some need is in `extras.ts`, or in `Stopping`.
  */
-export class Actor implements Target, Runnable, CallOwner {
+export class Actor implements Target, Runnable, PendingOwner {
   readonly pid: Pid
   readonly kind: 'process' | 'supervisor'
   readonly mailbox: Mailbox
@@ -320,6 +323,8 @@ export class Actor implements Target, Runnable, CallOwner {
     const extra = this.#extra
     if (extra.controller === undefined) {
       extra.controller = new AbortController()
+      // Node warns of a leak from the 11th listener on. These end with the process, however many calls and fetches it has.
+      setMaxListeners(0, extra.controller.signal)
       if (this.stopping) extra.controller.abort(this.stopError)
     }
     return extra.controller.signal
@@ -413,12 +418,17 @@ export class Actor implements Target, Runnable, CallOwner {
   }
 
   get log (): Logger {
-    return (this.#extra.log ??= this.runtime.logger.child({ pid: this.pid }))
+    return (this.#extra.log ??= this.runtime.logger.child({ relayPid: this.pid, ...this.#label !== '' && { relayLabel: this.#label } }))
   }
 
   /** Its broadcasts are from itself. */
   get groups (): Groups {
     return (this.#extra.groups ??= this.runtime.groupsFor(this))
+  }
+
+  /** As `groups`; undefined without a cluster, and until the system has joined. */
+  get cluster (): Cluster | undefined {
+    return (this.#extra.cluster ??= this.runtime.clusterFor(this))
   }
 
   /** @throws `FST_PROCESS_STOPPED` once it has ended */
@@ -430,14 +440,14 @@ export class Actor implements Target, Runnable, CallOwner {
     return (this.#extra.timers ??= new ProcessTimers())
   }
 
-  /** Remembers a call until it is over: it ends with the process. */
-  keep (call: Call): void {
-    const calls = this.#extra.calls ??= new Set()
-    calls.add(call)
+  /** Remembers what it waits for until that is over: it ends with the process. */
+  keep (pending: Pending): void {
+    const all = this.#extra.pending ??= new Set()
+    all.add(pending)
   }
 
-  callOver (call: Call): void {
-    this.#extras?.calls?.delete(call)
+  forgetPending (pending: Pending): void {
+    this.#extras?.pending?.delete(pending)
   }
 
   addMonitor (target: Pid): Monitor {

@@ -1,4 +1,5 @@
 import { errorCodes, show } from '../errors.js'
+import type { Pending, PendingOwner } from './exit-wait.js'
 import type { Watcher } from './relations.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
@@ -18,18 +19,13 @@ export interface Answer {
   reject (error: unknown): void
 }
 
-/** A caller that remembers its calls until they are over. */
-export interface CallOwner {
-  callOver (call: Call): void
-}
-
 /** What a call was made with. */
 export interface CallTerms {
   readonly to: Pid
   readonly topic: string
   readonly timeout: number
   readonly signal: AbortSignal | undefined
-  readonly owner: CallOwner | undefined
+  readonly owner: PendingOwner | undefined
 }
 
 /** @throws `FST_PROCESS_INVALID_OPTIONS` */
@@ -48,7 +44,7 @@ interface Settle {
  * One request under way: settled once, by an answer, the callee's end, the clock, or the caller.
  * Whatever comes later finds nothing left.
  */
-export class Call implements Watcher, Answer {
+export class Call implements Watcher, Answer, Pending {
   readonly promise: Promise<unknown>
   readonly #host: CallHost
   readonly #terms: CallTerms
@@ -105,7 +101,7 @@ export class Call implements Watcher, Answer {
     clearTimeout(this.#timer)
     this.#terms.signal?.removeEventListener('abort', this.#aborted)
     this.#host.unwatch(this.#terms.to, this)
-    this.#terms.owner?.callOver(this)
+    this.#terms.owner?.forgetPending(this)
     return settle
   }
 }

@@ -10,6 +10,11 @@ const grammar = /^(?:\d+(?:\.\d+)?(?:ms|[hms]))+$/
 /** Node's timers fire at once above this. */
 export const longestDelay = 2 ** 31 - 1
 
+/** The durations that something takes, for an error message. */
+export function durationRange (min = 0, max = longestDelay): string {
+  return `${min} to ${max} ms${max === longestDelay ? ' (24.8 days)' : ''}`
+}
+
 /**
  * A duration in milliseconds.
  *
@@ -21,10 +26,10 @@ export const longestDelay = 2 ** 31 - 1
 export function toMilliseconds (value: Duration, min = 0, max = longestDelay): number {
   const ms = typeof value === 'number' ? value : typeof value === 'string' && value.length <= 64 && grammar.test(value) ? parse(value) : null
   if (ms === null || !Number.isFinite(ms)) {
-    throw new FST_PROCESS_INVALID_DURATION(show(value), "expected milliseconds, or a string such as '500ms', '30s', '1m30s' or '1.5h'")
+    throw new FST_PROCESS_INVALID_DURATION(show(value), `expected milliseconds, or a string such as '500ms', '30s', '1m30s' or '1.5h', of ${durationRange(min, max)}`)
   }
   if (ms < min || ms > max) {
-    throw new FST_PROCESS_INVALID_DURATION(show(value), `expected ${min} to ${max} ms`)
+    throw new FST_PROCESS_INVALID_DURATION(show(value), `expected ${durationRange(min, max)}`)
   }
   return ms
 }

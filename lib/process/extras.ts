@@ -1,7 +1,8 @@
-import type { Call } from './calls.js'
+import type { Pending } from './exit-wait.js'
 import type { GroupNews } from './group-news.js'
 import type { Monitors } from './monitors.js'
 import type { ProcessTimers } from './timers.js'
+import type { Cluster } from '../../types/cluster.js'
 import type { Groups, Logger } from '../../types/processes.js'
 
 /**
@@ -13,9 +14,11 @@ export class Extras {
   timers: ProcessTimers | undefined
   log: Logger | undefined
   monitors: Monitors | undefined
-  calls: Set<Call> | undefined
+  /** What it waits for: calls, and the ends of others. */
+  pending: Set<Pending> | undefined
   groupNews: GroupNews | undefined
   groups: Groups | undefined
+  cluster: Cluster | undefined
   /** It has asked for mail in vain since it was told to stop. */
   turnedAway = false
 
@@ -24,8 +27,8 @@ export class Extras {
     this.timers?.cancelAll()
     this.monitors?.releaseAll()
     this.monitors = this.groupNews = undefined
-    const calls = this.calls
-    this.calls = undefined
-    if (calls !== undefined) for (const call of calls) call.abandon(owner.stopError)
+    const { pending } = this
+    this.pending = undefined
+    if (pending !== undefined) for (const each of pending) each.abandon(owner.stopError)
   }
 }

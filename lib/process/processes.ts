@@ -1,5 +1,4 @@
 import type { Runtime } from './runtime.js'
-import type { Pid } from '../../types/pid.js'
 import type { CallOptions, ProcessBody, Processes, ProcessStats, SpawnOptions, SupervisorSpec } from '../../types/processes.js'
 
 /** The public face of a runtime: `fastify.processes`. The typed surface, with the docs, is `Processes`. */
@@ -17,7 +16,7 @@ export function processesOf<E extends object = object> (runtime: Runtime, more?:
     supervise: (spec: SupervisorSpec) => runtime.supervise(spec),
     alive: (to: string) => runtime.find(to) !== undefined,
     info: (to: string) => runtime.info(to),
-    list: (): Pid[] => Array.from(runtime.entities, (entity) => entity.pid),
+    list: () => runtime.list(),
     exited: (to: string, options?: { signal?: AbortSignal }) => runtime.exited(to, options?.signal ?? undefined),
     stats: () => statsOf(runtime),
     ...more

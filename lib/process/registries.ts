@@ -4,6 +4,7 @@ import { checkGroupName, checkName } from './names.js'
 import { checkTopic } from './message.js'
 import type { Batch } from './entity.js'
 import type { Runtime } from './runtime.js'
+import type { Cluster } from '../../types/cluster.js'
 import type { Groups, Names } from '../../types/processes.js'
 
 /** The name table as users see it: only the living can be registered. */
@@ -62,4 +63,20 @@ export function groupsFacade (runtime: Runtime, sender: Actor | undefined): Grou
       if (entity instanceof Actor) entity.dropGroupNews(group)
     }
   }
+}
+
+/** The cluster as one process sees it: what it broadcasts is from it, and refused once it has ended. */
+export function clusterFacade (cluster: Cluster, sender: Actor): Cluster {
+  const { groups } = cluster
+  return Object.freeze({
+    ...cluster,
+    groups: Object.freeze({
+      join: (group, pid) => groups.join(group, pid),
+      leave: (group, pid) => groups.leave(group, pid),
+      members: (group) => groups.members(group),
+      broadcast: (group, topic, payload, options) => !sender.ended && groups.broadcast(group, topic, payload, { from: sender.pid, ...options }),
+      watch: (group, listener) => groups.watch(group, listener),
+      unwatch: (group, listener) => { groups.unwatch(group, listener) }
+    } satisfies Cluster['groups'])
+  } satisfies Cluster)
 }

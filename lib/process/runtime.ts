@@ -3,6 +3,7 @@ import { Actor } from './actor.js'
 import { Call, checkSignal } from './calls.js'
 import { Context } from './context.js'
 import { Endings, isReason, linkDown } from './endings.js'
+import { ExitWait } from './exit-wait.js'
 import { GroupTable } from './groups.js'
 import { checkTopic } from './message.js'
 import { isName, NameTable } from './names.js'
@@ -10,7 +11,7 @@ import { checkAddress, isPid, PidFactory } from './pid.js'
 import { Relations } from './relations.js'
 import { EventLoop, Scheduler } from './scheduler.js'
 import { Counters } from './counters.js'
-import { groupsFacade, namesFacade } from './registries.js'
+import { clusterFacade, groupsFacade, namesFacade } from './registries.js'
 import { startSupervisor } from './supervisor/supervisor.js'
 import { toMilliseconds } from './duration.js'
 import { shutDown } from './shutdown.js'
@@ -130,6 +131,11 @@ export class Runtime {
 
   get entities (): IterableIterator<Entity> {
     return this.#table.values()
+  }
+
+  /** All PIDs of this node, oldest first. */
+  list (): Pid[] {
+    return Array.from(this.#table.values(), ({ pid }) => pid)
   }
 
   get alive (): number {
@@ -264,6 +270,11 @@ export class Runtime {
     return groupsFacade(this, sender)
   }
 
+  /** The cluster as one process sees it: its broadcasts are from itself. */
+  clusterFor (sender: Actor): Cluster | undefined {
+    return this.cluster && clusterFacade(this.cluster, sender)
+  }
+
   // Ends
 
   /** @throws `FST_PROCESS_INVALID_REASON` */
@@ -318,24 +329,16 @@ export class Runtime {
     if (this.relations.unlink(one, other)) this.beyond(other)?.unlink(one, other)
   }
 
-  exited (to: string, signal: AbortSignal | undefined): Promise<Exit> {
-    return new Promise((resolve, reject) => {
+  /** @param owner the process that waits; its own end rejects the promise */
+  exited (to: string, signal: AbortSignal | undefined, owner?: Actor): Promise<Exit> {
+    try {
       checkSignal(signal)
       signal?.throwIfAborted()
-      const pid = this.addressed(to)
-      const watcher: Watcher = {
-        targetEnded (exit) {
-          signal?.removeEventListener('abort', aborted)
-          resolve(exit)
-        }
-      }
-      const aborted = (): void => {
-        this.unwatch(pid, watcher)
-        reject(signal!.reason)
-      }
-      signal?.addEventListener('abort', aborted, { once: true })
-      this.watch(pid, watcher)
-    })
+      owner?.checkAlive()
+      return new ExitWait(this, this.addressed(to), signal, owner).promise
+    } catch (err) {
+      return Promise.reject(err)
+    }
   }
 
   /**
@@ -377,10 +380,17 @@ export class Runtime {
     return this.#endings.until(condition)
   }
 
+  /** What a line of the log says of a process: its label and names, too, as long as it is there. */
+  #logFields (pid: Pid): object {
+    const label = this.#table.get(pid)?.describe().label
+    const names = this.nameTable.of(pid)
+    return { relayPid: pid, ...label && { relayLabel: label }, ...names.length > 0 && { relayNames: names } }
+  }
+
   /** Logs a failure. A logger that fails itself must not stop what goes on. */
   report (pid: Pid, err: unknown, text: string): void {
     try {
-      this.logger.error({ pid, err }, text)
+      this.logger.error({ ...this.#logFields(pid), err }, text)
     } catch {
       // A logger that throws is its owner's fault, and must not keep anybody from being told.
     }

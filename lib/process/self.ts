@@ -6,8 +6,10 @@ import type { Actor } from './actor.js'
 import type { Handlers, Otherwise } from './service.js'
 import type { Mail } from './message.js'
 import type { Runtime } from './runtime.js'
+import type { Cluster } from '../../types/cluster.js'
+import type { Exit } from '../../types/messages.js'
 import type { Duration, Monitor, Pid } from '../../types/pid.js'
-import type { CallOptions, Groups, Logger, Names, ProcessBody, ReceiveOptions, SpawnOptions, Supervisor, SupervisorSpec, Timer } from '../../types/processes.js'
+import type { CallOptions, Groups, Logger, Names, ProcessBody, ProcessInfo, ReceiveOptions, SpawnOptions, Supervisor, SupervisorSpec, Timer } from '../../types/processes.js'
 
 /** `self`: a process as its own body sees it. The typed surface, with the docs, is `Process`. */
 export class Self {
@@ -27,6 +29,8 @@ export class Self {
   get inbox (): AsyncIterable<Mail> { return new Inbox(this.#actor) }
   get names (): Names { return this.#runtime.names }
   get groups (): Groups { return this.#actor.groups }
+  get node (): string { return this.#runtime.pids.node }
+  get cluster (): Cluster | undefined { return this.#actor.cluster }
 
   receive (options?: ReceiveOptions): Promise<Mail | undefined> {
     try {
@@ -47,6 +51,22 @@ export class Self {
 
   call (to: string, topic: string, payload?: unknown, options?: CallOptions): Promise<unknown> {
     return this.#runtime.call(to, topic, payload, options, this.#actor)
+  }
+
+  alive (to: string): boolean {
+    return this.#runtime.find(to) !== undefined
+  }
+
+  info (to: string): ProcessInfo | undefined {
+    return this.#runtime.info(to)
+  }
+
+  list (): Pid[] {
+    return this.#runtime.list()
+  }
+
+  exited (to: string, options?: { signal?: AbortSignal }): Promise<Exit> {
+    return this.#runtime.exited(to, options?.signal ?? undefined, this.#actor)
   }
 
   cancel (to: string, reason?: string): boolean {

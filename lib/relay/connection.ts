@@ -475,7 +475,7 @@ export class Connection implements Entity, Listener, Reader, Watcher, Monitored,
   // What is known of it
 
   get log (): Logger {
-    this.#log ??= this.#relay.runtime.logger.child({ pid: this.pid })
+    this.#log ??= this.#relay.runtime.logger.child({ relayPid: this.pid })
     return this.#log
   }
 

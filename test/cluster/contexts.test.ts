@@ -2,8 +2,11 @@
 import t from 'tap'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { TestCluster } from './nodes.js'
-import { deferred, type Loose } from '../process/helpers.js'
+import { until } from '../helpers.js'
+import { deferred, probe, type Loose } from '../process/helpers.js'
+import type { ClusterGroupChange } from '../../types/cluster.js'
 import type { Message } from '../../types/messages.js'
+import type { Process } from '../../types/processes.js'
 
 const store = new AsyncLocalStorage<string>()
 
@@ -36,6 +39,55 @@ t.test('what comes from another node is handled in the context of the system', a
   await done.promise
   t.strictSame(new Set(seen.map(([what]) => what)), new Set(['send', 'call', 'answer', 'abort', '@exit']))
   t.strictSame(seen.filter(([, store]) => store !== undefined), [])
+})
+
+t.test('who watches a group is told in the context of its watch', async (t) => {
+  const cluster = new TestCluster(t)
+  const [a, b] = [await cluster.node('a'), await cluster.node('b')]
+  const seen: Array<[who: string, store: string | undefined]> = []
+  const watching = deferred()
+  a.spawn(async (self) => {
+    await self.cluster!.groups.watch('group', () => { seen.push(['process', store.getStore()]) })
+    watching.resolve()
+    await self.receive()
+  })
+  await watching.promise
+  await store.run('watcher', async () => { await a.cluster!.groups.watch('group', () => { seen.push(['request', store.getStore()]) }) })
+  await store.run('joiner', async () => {
+    await a.cluster!.groups.join('group', a.spawn((self) => self.receive()))
+    await b.cluster!.groups.join('group', b.spawn((self) => self.receive()))
+  })
+  await until(() => seen.length === 4)
+  t.strictSame(seen.map((one) => one.join()).sort(), ['process,', 'process,', 'request,watcher', 'request,watcher'])
+})
+
+t.test('what a process broadcasts in the cluster is from itself', async (t) => {
+  const cluster = new TestCluster(t)
+  const [a, b] = [await cluster.node('a'), await cluster.node('b')]
+  const member = probe(b)
+  await b.cluster!.groups.join('group', member.pid)
+  const given = deferred<Process>()
+  const pid = a.spawn(async (self) => { given.resolve(self); await self.receive() })
+  const self = await given.promise
+  const clusterOfSelf = self.cluster!
+  t.equal(self.cluster, clusterOfSelf, 'the same each time')
+  t.equal(self.node, 'a')
+  t.strictSame(clusterOfSelf.nodes(), a.cluster!.nodes())
+  t.equal(clusterOfSelf.names, a.cluster!.names)
+  const { groups } = clusterOfSelf
+  t.ok(groups.broadcast('group', 'hello', 1))
+  t.match(await member.until(1), [{ topic: 'hello', from: pid }])
+  await groups.join('group', pid)
+  const told: ClusterGroupChange[] = []
+  const listener = (change: ClusterGroupChange): void => { told.push(change) }
+  t.strictSame(new Set((await groups.watch('group', listener)).members), new Set([member.pid, pid]))
+  t.strictSame(new Set((await groups.members('group')).members), new Set([member.pid, pid]))
+  t.equal(await groups.leave('group', pid), true)
+  t.match(told, [{ group: 'group', joined: [], left: [pid] }])
+  groups.unwatch('group', listener)
+  a.exit(pid)
+  t.equal(groups.broadcast('group', 'late', 2), false, 'it has ended')
+  t.match(told.length, 1)
 })
 
 t.test('what requests send to another node is published in the context of none', async (t) => {

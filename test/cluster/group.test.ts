@@ -18,7 +18,7 @@ t.test('a group is of use while it has a member here or a listener', async (t) =
   t.equal(group.topic, topicOf('a.b', 'fwr'))
   t.match(group.topic, /^fwr\.g\.[A-Za-z0-9_-]+$/)
   t.equal(group.isUsed, false)
-  group.listeners.set(() => {}, false)
+  group.listeners.set(() => {}, { tell: () => {}, isTold: false })
   t.equal(group.isUsed, true)
   group.listeners.clear()
   group.members.set(one, { times: 1, watcher: { targetEnded () {} } })

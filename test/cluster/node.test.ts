@@ -413,7 +413,7 @@ t.test('the log, the counters and the health tell what an operator has to know',
   const pid = a.here.spawn()
   await cluster.settle(a.cluster.names.register('leader', pid))
   const lines = (text: string) => a.logged.filter((line) => line.text.startsWith(`cluster: ${text}`))
-  t.match(lines('a node is up'), [{ level: 'info', data: { node: 'b' } }])
+  t.match(lines('a node is up'), [{ level: 'info', data: { relayNode: 'b' } }])
 
   a.machine.frozenUntil = cluster.world.now + 3000
   await cluster.run(4000)
@@ -428,8 +428,8 @@ t.test('the log, the counters and the health tell what an operator has to know',
   t.match(lines('the engine is away'), [{ level: 'warn', data: { engine: 'simulation' } }])
   t.strictSame(a.cluster.health(), { ready: false, problem: 'engine away' })
   t.match(lines('this node lost its lease'), [{ level: 'warn', data: { names: 1 } }])
-  t.match(lines('a name is lost'), [{ level: 'warn', data: { name: 'leader', pid } }])
-  t.match(lines('a node is down'), [{ level: 'warn', data: { node: 'b', why: 'it is silent' } }])
+  t.match(lines('a name is lost'), [{ level: 'warn', data: { relayName: 'leader', relayPid: pid } }])
+  t.match(lines('a node is down'), [{ level: 'warn', data: { relayNode: 'b', why: 'it is silent' } }])
   t.match(a.cluster.stats(), { fences: 1, up: 0 })
 
   cluster.engine.start()

@@ -98,7 +98,7 @@ class SimulatedNode {
   #logger (simulation: Simulation): Logger {
     const quiet = (): void => {}
     const warn = (data: unknown): void => {
-      const { node, why } = data as { node?: string, why?: string }
+      const { relayNode: node, why } = data as { relayNode?: string, why?: string }
       if (node === undefined || why === undefined) return
       simulation.report.torn++
       this.epochs.set(node, (this.epochs.get(node) ?? 0) + 1)

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { once } from 'node:events'
 import WebSocket from 'ws'
-import { build, listen } from '../helpers.js'
+import { build, listen, until } from '../helpers.js'
 import { run, snippet } from './snippets.js'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
@@ -62,4 +62,25 @@ t.test('one target for many clients: a bad message closes its sender only', asyn
   t.equal(await told, '{"text":"tea"}')
   app.processes.cancel('board')
   t.match(await app.processes.exited('board'), { reason: 'shutdown' })
+})
+
+t.test('pressure: nothing is sent twice to a client that reads slowly, or not at all', async (t) => {
+  const chapters = ['a', 'b', 'c'].map((letter) => letter.repeat(10_000_000))
+  const code = (await snippet('docs/relay.md', 'Pressure')).replace(/^const chapters = .*$/m, '')
+  for (const reads of [true, false]) {
+    const app = await build(t)
+    await run(t, reads ? code : code.replace("'1m'", '100'), { app, chapters })
+    const client = connect(t, `ws://127.0.0.1:${await listen(app)}/book`)
+    const read: string[] = []
+    client.on('message', (data) => { read.push(String(data).slice(0, 1)) })
+    const closed = once(client, 'close')
+    await once(client, 'open')
+    if (!reads) {
+      client.pause()
+      await until(() => app.processes.list().length === 0)
+      client.resume()
+    }
+    const [closeCode] = await closed
+    t.strictSame([closeCode, read], reads ? [1000, ['a', 'b', 'c']] : [4408, ['a']])
+  }
 })

@@ -242,7 +242,7 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'the calls of an ended process wait for their answers',
     file: 'process/extras.ts',
-    search: '    if (calls !== undefined) for (const call of calls) call.abandon(owner.stopError)\n',
+    search: '    if (pending !== undefined) for (const each of pending) each.abandon(owner.stopError)\n',
     replace: '',
     suites: ['calls']
   },

@@ -252,10 +252,12 @@ t.test('a failure is logged once, where it happened', async (t) => {
   const processes = build(t, { logger })
   const error = new Error('broken')
   const peer = processes.spawn((self) => self.receive())
-  const pid = processes.spawn(() => { throw error }, { link: peer })
+  const pid = processes.spawn(function room () { throw error }, { link: peer, name: 'room:1' })
   t.match(await processes.exited(peer), { reason: 'error', error })
-  t.match(lines, [{ level: 'error', args: [{ pid, err: error }, 'a process has failed'] }])
-  t.equal(lines.length, 1)
+  t.strictSame(lines, [{ level: 'error', args: [{ relayPid: pid, relayLabel: 'room', relayNames: ['room:1'], err: error }, 'a process has failed'] }])
+  const nameless = processes.spawn(async () => { throw error })
+  await processes.exited(nameless)
+  t.strictSame(lines[1].args[0], { relayPid: nameless, err: error })
 })
 
 t.test('a logger that throws changes nothing', async (t) => {

@@ -20,3 +20,8 @@ t.test('a range includes its ends', async (t) => {
   t.throws(() => toMilliseconds(4, 5, 6), { code: 'FST_PROCESS_INVALID_DURATION', message: /5 to 6 ms/ })
   t.throws(() => toMilliseconds('7ms', 5, 6), { code: 'FST_PROCESS_INVALID_DURATION' })
 })
+
+t.test('an error names the range, with the maximum', async (t) => {
+  for (const wrong of ['soon', '600h', -1, NaN]) t.throws(() => toMilliseconds(wrong), { message: /0 to 2147483647 ms \(24\.8 days\)$/ })
+  for (const wrong of ['soon', 4, '7ms']) t.throws(() => toMilliseconds(wrong, 5, 6), { message: /5 to 6 ms$/ })
+})

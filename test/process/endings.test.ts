@@ -124,7 +124,7 @@ t.test('a watcher that fails keeps no other from being told', async (t) => {
   const exited = processes.exited(one.pid)
   processes.exit(one.pid)
   t.match(await exited, { reason: 'shutdown' })
-  t.match(lines, [{ level: 'error', args: [{ pid: one.pid, err: failure }, 'could not tell of the end of a process'] }])
+  t.match(lines, [{ level: 'error', args: [{ relayPid: one.pid, err: failure }, 'could not tell of the end of a process'] }])
   t.match(await processes.exited(processes.spawn(() => {})), { reason: 'normal' }, 'ends are still told')
 })
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { build, buildRuntime, deferred, drain, held, probe, recordingLogger, settle } from './helpers.js'
+import { build, buildRuntime, deferred, drain, held, probe, recordingLogger, settle, type AnyMessage, type Loose } from './helpers.js'
 import type { Process } from '../../types/processes.js'
 
 async function started (processes: ReturnType<typeof buildRuntime>['processes']): Promise<Process> {
@@ -93,13 +93,73 @@ t.test('timers check what they are given when they are made', async (t) => {
   processes.exit(self.pid)
 })
 
+t.test('a process looks up what code outside looks up', async (t) => {
+  const { processes } = buildRuntime({ node: 'here' })
+  const self = await started(processes)
+  const other = processes.spawn(function other (child) { return child.receive() }, { name: 'other' })
+  t.equal(self.node, 'here')
+  t.equal(self.cluster, undefined)
+  t.ok(self.alive('other') && self.alive(other))
+  t.notOk(self.alive('nobody'))
+  t.match(self.info('other'), { pid: other, label: 'other', names: ['other'] })
+  t.equal(self.info('nobody'), undefined)
+  t.strictSame(self.list(), processes.list())
+  const exit = self.exited('other')
+  processes.exit(other, 'done')
+  t.strictSame(await exit, { pid: other, reason: 'done' })
+  t.match(await self.exited(other), { reason: 'noproc' })
+  processes.exit(self.pid)
+})
+
+t.test('what a process waits for of others ends with it', async (t) => {
+  const { runtime, processes } = buildRuntime()
+  const self = await started(processes)
+  const other = await started(processes)
+  const before = held(runtime)
+  const exit = self.exited(other.pid)
+  t.equal(held(runtime).relations, before.relations + 1)
+  // Nobody looks at this one: Node must not end because of it.
+  const forgotten = self.exited(other.pid)
+  t.ok(forgotten instanceof Promise)
+  processes.exit(self.pid, 'done')
+  await t.rejects(exit, { code: 'FST_PROCESS_STOPPED' })
+  t.equal(held(runtime).relations, before.relations)
+  await t.rejects(self.exited(other.pid), { code: 'FST_PROCESS_STOPPED' })
+  const controller = new AbortController()
+  const outside = processes.exited(other.pid, { signal: controller.signal })
+  controller.abort(new Error('given up'))
+  await t.rejects(outside, { message: 'given up' })
+  t.equal(held(runtime).relations, before.relations)
+  processes.exit(other.pid)
+})
+
+t.test('a signal may have any number of listeners, without a warning of a leak', async (t) => {
+  const warnings: Error[] = []
+  const warned = (warning: Error): void => { warnings.push(warning) }
+  process.on('warning', warned)
+  t.teardown(() => { process.off('warning', warned) })
+  const processes = build(t)
+  const callee = processes.spawn<Loose>((self) => self.serve({ ask: (value: number, { reply }: AnyMessage) => { self.sendAfter(1, self.pid, 'answer', () => { reply(value) }) }, answer: (answer: () => void) => { answer() } }))
+  const pid = processes.spawn<Loose>(async (self) => {
+    const all = Array.from({ length: 20 }, (_, i) => self.call(callee, 'ask', i, { signal: self.signal }))
+    for (let i = 0; i < 20; i++) AbortSignal.any([self.signal])
+    return await Promise.all(all)
+  })
+  t.match((await processes.exited(pid)).value, Array.from({ length: 20 }, (_, i) => i))
+  await settle()
+  t.strictSame(warnings.filter(({ name }) => name === 'MaxListenersExceededWarning'), [])
+})
+
 t.test('the log is a child of the system\'s, made once', async (t) => {
   const { logger } = recordingLogger()
   const bindings: unknown[] = []
   const { processes } = buildRuntime({ logger: { ...logger, child (given) { bindings.push(given); return logger } } })
   const self = await started(processes)
   t.equal(self.log, self.log)
-  t.strictSame(bindings, [{ pid: self.pid }])
+  t.strictSame(bindings, [{ relayPid: self.pid }])
+  processes.spawn(function room ({ log }) { log.info('here') })
+  await settle()
+  t.match(bindings[1], { relayPid: /@/, relayLabel: 'room' })
   processes.exit(self.pid)
 })
 

@@ -97,7 +97,7 @@ t.test('a way elsewhere that fails is a problem, and logged', async t => {
   reject(new Error('broken'))
   await settle()
   t.strictSame(answers, ['its node cannot be reached'])
-  t.match(lines, [{ level: 'error', args: [{ pid: there, err: { message: 'broken' } }] }])
+  t.match(lines, [{ level: 'error', args: [{ relayPid: there, err: { message: 'broken' } }] }])
   const released = build()
   released.bond.release()
   released.reject(new Error('broken'))

@@ -3,8 +3,8 @@ import Fastify from 'fastify'
 import wsRelay, { type Pid } from '../../lib/index.js'
 import { createProcesses } from '../../lib/process/index.js'
 import type { Duration, Monitor } from '../../types/pid.js'
-import type { Exit, ProcessInfo, ProcessStats, ProcessSystem, SpawnOptions, Supervisor, Timer } from '../../lib/process/index.js'
-import type { Process, Processes } from '../../types/processes.js'
+import type { Cluster, Exit, ProcessInfo, ProcessStats, ProcessSystem, SpawnOptions, Supervisor, Timer } from '../../lib/process/index.js'
+import type { Process, Processes, Sending } from '../../types/processes.js'
 
 declare const processes: Processes
 declare const self: Process
@@ -76,6 +76,17 @@ test('what the functions of a process return', () => {
   expect(self.demonitor).type.not.toBeCallableWith(5)
   expect(self.sendAfter('1s' satisfies Duration, 'name', 'topic')).type.toBe<Timer>()
   expect(self.sendEvery(500, 'name', 'topic', {})).type.toBe<Timer>()
+  expect(self.node).type.toBe<string>()
+  expect(self.cluster).type.toBe<Cluster | undefined>()
+  expect(self.alive('name')).type.toBe<boolean>()
+  expect(self.info('name')).type.toBe<ProcessInfo | undefined>()
+  expect(self.list()).type.toBe<Pid[]>()
+  expect(self.exited('name', { signal: AbortSignal.abort() })).type.toBe<Promise<Exit>>()
+  expect(self.exited).type.not.toBeCallableWith('name', { timeout: '5s' })
+  expect<Sending>().type.toBeAssignableFrom<Process>()
+  expect<Sending>().type.toBeAssignableFrom<Processes>()
+  expect(self).type.not.toHaveProperty('stats')
+  expect(self).type.not.toHaveProperty('close')
   expect(self.stop).type.toBeCallableWith('reason')
   expect(self.stop()).type.toBe<never>()
 })

@@ -1,5 +1,5 @@
 import { errorCodes, show } from '../../errors.js'
-import { toMilliseconds } from '../duration.js'
+import { durationRange, toMilliseconds } from '../duration.js'
 import { checkName } from '../names.js'
 import type { Duration } from '../../../types/pid.js'
 import type { ChildSpec, ProcessBody, SupervisorSpec } from '../../../types/processes.js'
@@ -106,6 +106,6 @@ function duration (field: string, value: Duration, min: number): number {
   try {
     return toMilliseconds(value, min)
   } catch (err) {
-    throw new FST_PROCESS_INVALID_SPEC(`'${field}' is not a duration`, { cause: err })
+    throw new FST_PROCESS_INVALID_SPEC(`'${field}' must be a duration of ${durationRange(min)}, got '${show(value)}'`, { cause: err })
   }
 }

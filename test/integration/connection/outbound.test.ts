@@ -40,6 +40,19 @@ t.test('one frame is always accepted, and nothing more while it waits', async t 
   t.strictSame(peer.texts, ['later'], 'the newest frames were dropped')
 })
 
+t.test('a call of ws.send that is not answered in time says that the frame may still be delivered', async t => {
+  const rig = await start(t, { maxBufferedAmount: 2 * big.length })
+  const { peer, pid } = await joined(t, rig)
+  peer.socket.pause()
+  rig.processes.send(pid, 'ws.send', { data: big })
+  await t.rejects(rig.processes.call(pid, 'ws.send', { data: 'late' }, { timeout: 20 }), {
+    code: 'FST_PROCESS_CALL_TIMEOUT', message: `Call 'ws.send' to '${pid}' was not answered within 20 ms; the message may still be delivered`
+  })
+  peer.socket.resume()
+  await until(() => peer.frames.length === 2)
+  t.strictSame(peer.texts, ['late'])
+})
+
 t.test('one turn of the event loop may send 16 times the limit to a client that is not behind', async t => {
   const rig = await start(t, { maxBufferedAmount: 1000, overflow: 'drop' })
   const { peer, pid } = await joined(t, rig)

@@ -306,7 +306,7 @@ t.test('a restart that fails is tried again, counts, and keeps the order of thos
     await processes.exited(thief)
     await restarted(supervisor, 'b', before)
     await settle()
-    t.match(lines[0], { level: 'error', args: [{ pid: supervisor.pid, err: { code: 'FST_PROCESS_NAME_TAKEN' } }] })
+    t.match(lines[0], { level: 'error', args: [{ relayPid: supervisor.pid, err: { code: 'FST_PROCESS_NAME_TAKEN' } }] })
     t.strictSame(log.slice(strategy === 'one_for_one' ? -1 : -2), { one_for_one: ['+b'], one_for_all: ['+b', '+c'], rest_for_one: ['+b', '+c'] }[strategy], strategy)
     t.equal(log.filter((entry) => entry === '+c').length, strategy === 'one_for_one' ? 0 : 1, 'not before b')
   }
