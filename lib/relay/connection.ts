@@ -9,7 +9,7 @@ import { closeFrame, cutReason, noCode, pingFrame, pongFrame } from './frames.js
 import { Inbound } from './inbound.js'
 import { Outbox } from './outbox.js'
 import { Heartbeat, Liveness } from './liveness.js'
-import { bindSocket } from './socket.js'
+import { bindSocket, bytesSent } from './socket.js'
 import { asTarget } from '../process/target.js'
 import { tookJoin } from '../process/unread-joins.js'
 import type { Duplex } from 'node:stream'
@@ -364,9 +364,15 @@ export class Connection implements Entity, Listener, Reader, Watcher, Monitored,
 
   // Liveness
 
-  ping (): void {
-    this.#outbox.push(noPing)
+  ping (): boolean {
+    const isFirst = this.#outbox.waiting === 0
+    this.#outbox.push(noPing, isFirst ? undefined : () => { this.#liveness.pingSent() })
     this.#outbox.flush()
+    return isFirst
+  }
+
+  get bytesSent (): number {
+    return bytesSent(this.#socket)
   }
 
   get isBeingRead (): boolean {

@@ -6,7 +6,10 @@ export interface Monitored {
   readonly isBeingRead: boolean
   /** Bytes of a frame that is still coming in; 0 between frames. */
   readonly bytesHeld: number
-  ping (): void
+  /** Bytes that the kernel has taken from the socket since it was opened. */
+  readonly bytesSent: number
+  /** @returns whether the kernel has taken the ping already; if not, {@link Liveness.pingSent} is called when it does */
+  ping (): boolean
   /** No pong came. */
   silent (): void
   /** The closing handshake took too long. */
@@ -22,10 +25,25 @@ export interface LivenessOptions {
 }
 
 /**
- * Whether a client is still there (RFC 6455 section 5.5.2), and whether it closes in time. A ping
- * is answered within the pong timeout, but none is awaited while its socket is not being read, and
- * the time begins again while a long frame comes in, for a client cannot answer in the middle of it,
- * and once after the event loop has stalled: a client of the same thread had no time to answer.
+ * The part of a pong timeout that a client has for each {@link stepBytes} between the server's kernel
+ * and itself: 1 MiB in a pong timeout.
+ */
+const partPerStep = 1 / 16
+const stepBytes = 64 * 1024
+/** Send and receive buffers hold about this much under Linux's defaults. More is not waited for. */
+const mostInFlight = 8 * 1024 * 1024
+
+/**
+ * Whether a client is still there (RFC 6455 section 5.5.2), and whether it closes in time.
+ *
+ * A ping must be answered within the pong timeout. The timeout starts again:
+ * - while the socket is not being read, because no pong can arrive;
+ * - while a long frame comes in, because a client cannot answer in the middle of it;
+ * - while bytes before the ping leave for the kernel, because the client takes what is before them;
+ * - once after the event loop has stalled, because a client in the same thread could not answer.
+ *
+ * The kernel does not say what it still has to send. So the client has more time, once, for the bytes
+ * that the kernel took and no pong has confirmed: see docs/decisions/0023.
  */
 export class Liveness implements Deadline {
   slot: Slot | undefined
@@ -35,6 +53,14 @@ export class Liveness implements Deadline {
   #state: 'quiet' | 'awaiting' | 'checking' | 'closing' = 'quiet'
   #held = 0
   #excused = false
+  /** Bytes that the kernel had taken at the last look. */
+  #sentBefore = 0
+  /** Bytes that the kernel had taken when it took the ping; undefined while the ping waits. */
+  #pingAt: number | undefined
+  /** Bytes that the client has read for certain: those before the last ping it answered. */
+  #confirmed = 0
+  /** The client was given time for what is in flight. */
+  #extended = false
 
   constructor (connection: Monitored, wheel: Wheel, options: LivenessOptions) {
     this.#connection = connection
@@ -44,7 +70,17 @@ export class Liveness implements Deadline {
   }
 
   pong (): void {
-    if (this.#state === 'awaiting' || this.#state === 'checking') this.#rest()
+    if (this.#state !== 'awaiting' && this.#state !== 'checking') return
+    this.#confirmed = this.#pingAt ?? this.#confirmed
+    this.#pingAt = undefined
+    this.#rest()
+  }
+
+  /** The kernel has taken a ping that waited behind other bytes: its time begins only now. */
+  pingSent (): void {
+    if (this.#state !== 'awaiting' && this.#state !== 'checking') return
+    this.#pingAt ??= this.#connection.bytesSent
+    this.#await()
   }
 
   /** The socket is being read again: a pong may still be in there. */
@@ -77,13 +113,16 @@ export class Liveness implements Deadline {
 
   #ping (): void {
     this.#excused = false
-    this.#connection.ping()
+    this.#state = 'awaiting'
+    if (this.#connection.ping()) this.#pingAt ??= this.#connection.bytesSent
     this.#await()
   }
 
   #await (): void {
     this.#state = 'awaiting'
+    this.#extended = false
     this.#held = this.#connection.bytesHeld
+    this.#sentBefore = this.#connection.bytesSent
     this.#wheel.schedule(this, this.#options.pongTimeout)
   }
 
@@ -105,9 +144,27 @@ export class Liveness implements Deadline {
       this.#ping()
       return false
     }
-    if (!this.#frameComesIn()) return true
-    this.#await()
-    return false
+    if (this.#frameComesIn() || this.#bytesLeave()) {
+      this.#await()
+      return false
+    }
+    return this.#extended || !this.#extend()
+  }
+
+  /** Whether some of what waits before the ping has left for the kernel since the last look. */
+  #bytesLeave (): boolean {
+    return this.#pingAt === undefined && this.#connection.bytesSent !== this.#sentBefore
+  }
+
+  /** Gives the client time for what it may not have read yet. @returns whether that is anything */
+  #extend (): boolean {
+    const unconfirmed = (this.#pingAt ?? this.#connection.bytesSent) - this.#confirmed
+    const steps = Math.floor(Math.min(unconfirmed, mostInFlight) / stepBytes)
+    if (steps <= 0) return false
+    this.#state = 'awaiting'
+    this.#extended = true
+    this.#wheel.schedule(this, this.#options.pongTimeout * steps * partPerStep)
+    return true
   }
 
   #frameComesIn (): boolean {

@@ -27,6 +27,24 @@ interface OwnedSocket extends Duplex {
   [ownerOf]: SocketOwner
 }
 
+/** What Node writes a socket's bytes to. */
+interface WriteHandle {
+  readonly bytesWritten?: number
+  /** Bytes that it has not handed to the kernel. */
+  readonly writeQueueSize?: number
+}
+
+/**
+ * Bytes that the kernel has taken from a socket since it was opened. `writableLength` keeps the whole
+ * of a large write until its last byte has left; the handle counts while it leaves. A stream without
+ * a handle has no kernel behind it: there it grows as the stream drains.
+ */
+export function bytesSent (socket: Duplex): number {
+  const { _handle: handle } = socket as { _handle?: WriteHandle | null }
+  if (handle?.bytesWritten === undefined || handle.writeQueueSize === undefined) return -socket.writableLength
+  return handle.bytesWritten - handle.writeQueueSize
+}
+
 /** Gives a socket to an owner, who is told when the client ends its side, and when it fails or closes. */
 export function ownSocket (socket: Duplex, owner: SocketOwner): void {
   const owned = socket as OwnedSocket

@@ -57,7 +57,7 @@ t.test('it joins, is heard, is described, and leaves', async t => {
   socket.push(closeOf(4000, 'bye'))
   await until(() => mail.length === 5)
   t.match(mail[4], { topic: 'ws.leave', payload: { client_pid: connection.pid, cause: 'client', code: 4000, reason: 'bye' } })
-  t.strictSame(Buffer.concat(socket.sent), Buffer.from([0x88, 2, 4000 >> 8, 4000 & 0xff]))
+  t.strictSame(Buffer.concat(socket.sent), Buffer.from([0x88, 5, 4000 >> 8, 4000 & 0xff, ...Buffer.from('bye')]))
   socket.push(null)
   await until(() => relay.sockets.size === 0)
   t.equal(relay.wheel.size, 0)

@@ -29,7 +29,13 @@ function build (options: object = {}) {
   const connection = {
     isBeingRead: true,
     bytesHeld: 0,
-    ping () { did.push('ping') },
+    bytesSent: 0,
+    /** The kernel takes a ping at once. */
+    takes: true,
+    ping () {
+      did.push('ping')
+      return this.takes
+    },
     silent () { did.push('silent') },
     cut () { did.push('cut') },
     beat () { did.push('beat') }
@@ -174,4 +180,128 @@ t.test('a heartbeat beats until it is stopped', async t => {
   t.equal(hand.delay, 100)
   heartbeat.stop()
   t.equal(hand.delay, undefined)
+})
+
+const MiB = 1024 * 1024
+
+t.test('the time begins again while bytes before the ping leave, however long that takes', async t => {
+  const { hand, did, connection, liveness } = build()
+  connection.takes = false
+  hand.turn()
+  for (let i = 1; i <= 50; i++) {
+    t.equal(hand.delay, 20)
+    connection.bytesSent += 1000
+    hand.turn()
+  }
+  t.equal(hand.delay, 20)
+  hand.turn()
+  await turn()
+  t.strictSame(did, ['ping', 'silent'], 'not when none have left')
+  liveness.stop()
+})
+
+t.test('the time of a ping begins when the kernel takes it', async t => {
+  const { hand, did, connection, liveness } = build()
+  connection.takes = false
+  hand.turn()
+  connection.bytesSent += 1000
+  hand.delay = undefined
+  liveness.pingSent()
+  t.equal(hand.delay, 20)
+  // What leaves now stands behind the ping: a client that reads it has read the ping, and answers it.
+  connection.bytesSent += 1000
+  hand.turn()
+  await turn()
+  t.strictSame(did, ['ping', 'silent'])
+  liveness.stop()
+})
+
+t.test('a ping that is taken while it is sent, or when nothing is awaited, does no harm', async t => {
+  const { hand, did, connection, liveness } = build()
+  connection.takes = false
+  const { ping } = connection
+  connection.ping = () => {
+    liveness.pingSent()
+    return ping.call(connection)
+  }
+  hand.turn()
+  connection.bytesSent += 1000
+  hand.turn()
+  await turn()
+  t.strictSame(did, ['ping', 'silent'], 'the ping has left, and this stands behind it')
+  liveness.stop()
+  liveness.pingSent()
+  t.equal(hand.delay, undefined)
+})
+
+t.test('a client has a sixteenth of the timeout more for each 64 KiB that no pong has confirmed, once', async t => {
+  for (const [sent, more] of [[65_535, undefined], [65_536, 1], [MiB, 16], [3.9 * MiB, 62], [8 * MiB, 128], [500 * MiB, 128]] as const) {
+    const { hand, did, connection, liveness } = build({ pongTimeout: 16 })
+    connection.bytesSent = sent
+    hand.turn()
+    t.equal(hand.delay, 16)
+    hand.turn()
+    if (more !== undefined) {
+      t.equal(hand.delay, more, `${sent} bytes`)
+      hand.turn()
+    }
+    await turn()
+    t.strictSame(did, ['ping', 'silent'], `${sent} bytes`)
+    liveness.stop()
+  }
+})
+
+t.test('what a pong has confirmed is not in flight any more', async t => {
+  const { hand, did, connection, liveness } = build({ pongTimeout: 16 })
+  connection.bytesSent = 5 * MiB
+  hand.turn()
+  hand.turn()
+  t.equal(hand.delay, 80)
+  liveness.pong()
+  t.equal(hand.delay, 30)
+  connection.bytesSent += 2 * MiB
+  hand.turn()
+  connection.bytesSent += 50 * MiB
+  hand.turn()
+  t.equal(hand.delay, 32, 'what was sent after the ping does not count')
+  liveness.pong()
+  hand.turn()
+  liveness.pong()
+  hand.turn()
+  hand.turn()
+  await turn()
+  t.strictSame(did, ['ping', 'ping', 'ping', 'ping', 'silent'])
+  liveness.stop()
+})
+
+t.test('a pong that answers no ping of ours confirms nothing', async t => {
+  const { hand, connection, liveness } = build({ pongTimeout: 16 })
+  connection.bytesSent = 2 * MiB
+  liveness.pong()
+  connection.takes = false
+  hand.turn()
+  liveness.pong()
+  connection.takes = true
+  hand.turn()
+  hand.turn()
+  t.equal(hand.delay, 32)
+  liveness.stop()
+})
+
+t.test('bytes that leave while a client has its time for what is in flight begin the time again', async t => {
+  const { hand, did, connection, liveness } = build({ pongTimeout: 16 })
+  connection.takes = false
+  connection.bytesSent = 4 * MiB
+  hand.turn()
+  hand.turn()
+  t.equal(hand.delay, 64)
+  connection.bytesSent += MiB
+  hand.turn()
+  t.equal(hand.delay, 16)
+  hand.turn()
+  t.equal(hand.delay, 80, 'and so does the time for what is in flight')
+  hand.turn()
+  await turn()
+  t.strictSame(did, ['ping', 'silent'])
+  liveness.stop()
 })

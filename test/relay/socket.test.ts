@@ -1,6 +1,12 @@
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
 import { Duplex } from 'node:stream'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import t from 'tap'
-import { bindSocket, bufferedIn } from '../../lib/relay/socket.js'
+import { bindSocket, bufferedIn, bytesSent } from '../../lib/relay/socket.js'
+import { certificate } from '../fixtures/certificate.js'
+import { until } from '../helpers.js'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Reader } from '../../lib/relay/socket.js'
 
 class Pipe extends Duplex {
@@ -76,4 +82,48 @@ t.test('what a paused socket holds is taken out of it, once, also when it is des
     t.strictSame(events.filter((event) => event.startsWith('bytes')), [])
     t.equal(socket.listenerCount('data'), 1)
   }
+})
+
+t.test('what the kernel has taken of one large write is known while the rest waits', async t => {
+  const size = 30_000_000
+  for (const isTls of [false, true]) {
+    const server = isTls ? createTlsServer(certificate) : createServer()
+    t.teardown(() => { server.close() })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const accepted = once(server, isTls ? 'secureConnection' : 'connection')
+    const client = isTls ? connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }) : connect({ port, host: '127.0.0.1' })
+    t.teardown(() => { client.destroy() })
+    const [socket] = await accepted as [Socket]
+    t.teardown(() => { socket.destroy() })
+    const before = bytesSent(socket)
+    socket.write(Buffer.alloc(size))
+    // The kernel takes no more: the client does not read.
+    let last = -1
+    await until(() => {
+      const same = last === bytesSent(socket)
+      last = bytesSent(socket)
+      return same
+    })
+    t.ok(last - before < size)
+    t.ok(socket.writableLength >= size, 'which the stream does not tell')
+    client.resume()
+    await until(() => bytesSent(socket) > last)
+    await until(() => socket.writableLength === 0)
+    t.ok(bytesSent(socket) - before >= size)
+  }
+})
+
+t.test('of a stream without a kernel it grows as the stream drains', async t => {
+  const { socket } = build()
+  let done: (() => void) | undefined
+  socket._write = (_chunk, _encoding, callback) => { done = callback }
+  socket.write('12345')
+  const before = bytesSent(socket)
+  done!()
+  await turn()
+  t.equal(bytesSent(socket) - before, 5)
+  t.equal(bytesSent(Object.assign(new Pipe(), { _handle: {} })), 0)
+  t.equal(bytesSent(Object.assign(new Pipe(), { _handle: { bytesWritten: 1 } })), 0)
 })

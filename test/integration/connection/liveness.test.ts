@@ -67,6 +67,29 @@ t.test('a long frame that comes in slowly is not dropped: no pong fits into it',
   t.match(target.of('ws.leave'), [{ cause: 'ping_timeout' }], 'but then it is')
 })
 
+t.test('a client that reads a large message slowly is not dropped', async t => {
+  const rig = await start(t, { ...pings, pongTimeout: 500 })
+  const { peer, pid, target } = await joined(t, rig)
+  const { socket } = peer
+  const size = 12_000_000
+  rig.processes.send(pid, 'ws.send', { data: Buffer.alloc(size) })
+  const begun = performance.now()
+  // It takes five times as long as a pong may, and a stall of the event loop excuses one of them.
+  for (let taken = 0; peer.count(opcodes.binary) === 0; taken += 300_000) {
+    socket.resume()
+    await until(() => socket.bytesRead >= taken || peer.gone || peer.count(opcodes.binary) > 0)
+    socket.pause()
+    await until(() => performance.now() - begun > 2500 * taken / size)
+    if (peer.gone) break
+  }
+  socket.resume()
+  t.strictSame(target.of('ws.leave'), [])
+  t.equal(peer.frames.find(({ opcode }) => opcode === opcodes.binary)?.payload.length, size)
+  const { length } = peer.frames
+  await until(() => peer.frames.length > length + 1 || peer.gone)
+  t.equal(rig.processes.alive(pid), true, 'and it goes on to answer pings')
+})
+
 t.test('an event loop that stalls for two seconds drops nobody', async t => {
   const rig = await start(t, { ...pings, pongTimeout: 1000 })
   const clients = await Promise.all(Array.from({ length: 5 }, () => joined(t, rig, {}, new Keeper(rig))))
