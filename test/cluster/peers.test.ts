@@ -130,7 +130,7 @@ t.test('warns of refused messages once a second and node, with their number', as
   peers.named('b')!.refused(1)
   peers.tick(now + 500)
   peers.tick(now + 1250)
-  const line = (refused: number) => [{ node: 'b', refused, unacknowledged: 0 }, 'cluster: refused messages to a node that is too slow']
+  const line = (refused: number) => [{ relayNode: 'b', refused, unacknowledged: 0 }, 'cluster: refused messages to a node that is too slow']
   t.strictSame(lines, [line(3), line(1)])
   t.strictSame(peers.refused, { b: 4, c: 0 })
 })
