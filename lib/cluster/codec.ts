@@ -119,7 +119,17 @@ const nodeShape = /^[A-Za-z0-9_-]{1,64}$/
 
 /** @returns undefined when it is nothing of ours, or of another version */
 export function decodeSource (bytes: Buffer): (Source & { readonly end: number }) | undefined {
-  if (bytes.length < 3 || bytes[0] !== version) return undefined
+  return bytes[0] === version ? readSource(bytes) : undefined
+}
+
+/** Who sent a batch of another version: its source begins alike in all of them. @returns undefined when it is none */
+export function decodeOtherVersion (bytes: Buffer): (Source & { readonly version: number }) | undefined {
+  const source = bytes[0] === version || bytes[0] === 0 ? undefined : readSource(bytes)
+  return source && { ...source, version: bytes[0] }
+}
+
+function readSource (bytes: Buffer): (Source & { readonly end: number }) | undefined {
+  if (bytes.length < 3) return undefined
   const end = 3 + bytes[2] + uint48
   if (bytes.length < end) return undefined
   const node = bytes.toString('latin1', 3, 3 + bytes[2])

@@ -310,6 +310,7 @@ export class Groups implements ClusterGroups {
     return group
   }
 
+  /** Waits as long as an engine may be away unnoticed. */
   #subscribed (group: Group): Promise<void> {
     group.subscribed ??= this.#host.transport.subscribe(group.topic, (bytes) => {
       this.#received(group, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
@@ -317,7 +318,14 @@ export class Groups implements ClusterGroups {
       group.subscribed = undefined
       throw new errorCodes.FST_CLUSTER_UNAVAILABLE('the engine does not answer', { cause: err })
     })
-    return group.subscribed
+    const { subscribed } = group
+    return new Promise((resolve, reject) => {
+      const { clock, timing } = this.#host
+      const timer = clock.after(timing.down, () => {
+        reject(new errorCodes.FST_CLUSTER_UNAVAILABLE(`the engine did not confirm the group within ${timing.down} ms`))
+      })
+      subscribed.then(resolve, reject).finally(() => { timer.cancel() })
+    })
   }
 
   /** The last one of this node is gone: another often comes soon. */

@@ -20,6 +20,8 @@ export interface HeartbeatsHost {
   readonly counters: ClusterStats
   readonly line: Pick<Line, 'publish' | 'heartbeats' | 'inboxOf'>
   readonly membership: Pick<Membership, 'bye' | 'find' | 'heard'>
+  /** What came is no heartbeat of this version. */
+  unreadable (bytes: Buffer): void
   /** A node that was up all the time has said hello: it was cut off from the engine, and is back. */
   isBack (node: string): void
 }
@@ -71,6 +73,7 @@ export class Heartbeats {
     const what = source?.type === batchTypes.heartbeat ? decodeNumber(bytes, source.end) : undefined
     if (source === undefined || what === undefined) {
       counters.garbage++
+      this.#host.unreadable(bytes)
       return
     }
     const { node, incarnation } = source

@@ -9,6 +9,7 @@ import { Membership } from './membership.js'
 import { Names } from './names.js'
 import { NoNames } from './no-names.js'
 import { suffixOf } from './peer.js'
+import { OtherVersions } from './other-versions.js'
 import { Peers } from './peers.js'
 import { Register } from './register.js'
 import { Router } from './router.js'
@@ -214,11 +215,13 @@ export class ClusterNode implements Hub {
       nameTaken: (incarnation) => { this.#outdated(incarnation) }
     })
     this.#membership.connection(this.#line.up)
+    const otherVersions = new OtherVersions(logger)
     this.#heartbeats = new Heartbeats({
       ...shared,
       random: this.#random,
       line: this.#line,
       membership: this.#membership,
+      unreadable: (bytes) => { otherVersions.heard(bytes) },
       isBack: (name) => { this.#peers.isBack(name) }
     })
     return this.#heartbeats

@@ -225,6 +225,42 @@ t.test('a join, or a watch, that the engine does not take leaves nothing behind'
   t.strictSame(news(a), [1])
 })
 
+t.test('a join, or a watch, outlasts an engine that is away for a while, and is rejected when that is longer', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const { subscribe } = a.transport
+  // As real engines do: it is confirmed when they are back.
+  let confirm = (): void => {}
+  a.transport.subscribe = async (topic, listener) => {
+    await new Promise<void>((resolve) => { confirm = resolve })
+    await subscribe.call(a.transport, topic, listener)
+  }
+  const { groups } = a.cluster
+  const [pid, late] = [a.here.spawn(), a.here.spawn()]
+  const short = groups.join('room', pid)
+  await cluster.run(7000)
+  confirm()
+  await cluster.settle(short)
+  const unavailable = { code: 'FST_CLUSTER_UNAVAILABLE' }
+  const long: Array<Promise<unknown>> = [groups.join('hall', pid), groups.join('hall', late), groups.watch('hall', () => { t.fail('it was told') })]
+  const rejected = Promise.all(long.map((one) => t.rejects(one, unavailable)))
+  await cluster.run(7900)
+  t.equal(await Promise.race([...long, 'still waits']), 'still waits')
+  await cluster.run(200)
+  await rejected
+  t.strictSame((await cluster.settle(b.cluster.groups.members('hall'))).members, [], 'who was refused is no member')
+  const again = groups.join('hall', late)
+  confirm()
+  await cluster.settle(again)
+  b.cluster.groups.broadcast('hall', 'news', 1)
+  await cluster.run(100)
+  t.strictSame(news(a), [1], 'the same subscription, which was still wanted')
+  await cluster.settle(groups.leave('room', pid))
+  await cluster.settle(groups.leave('hall', late))
+  await cluster.run(10_000)
+  t.equal(a.cluster.size, 0)
+})
+
 t.test('a node that is up and does not answer is said to be missing; one that is torn while it is asked, at once', async (t) => {
   const cluster = new TestCluster()
   const [a, b, c] = await cluster.start('a', 'b', 'c')

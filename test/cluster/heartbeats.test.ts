@@ -40,6 +40,7 @@ function setUp (random = 0) {
         return known.heard
       }
     },
+    unreadable () {},
     isBack: (node) => { back.push(node) }
   })
   const hear = (what: number, type = 2): void => { heartbeats.heard(Buffer.concat([encodeSource({ type, node: 'b', incarnation: 5 }), encodeNumber(what)])) }
