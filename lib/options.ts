@@ -88,6 +88,9 @@ const serverDefaults = {
   ...processesDefaults
 } satisfies WsRelayOptions
 
+/** `fastify start --prefix` and `--options` reach each plugin that @fastify/autoload finds. */
+const ownOptions = 'If fastify-cli or @fastify/autoload passed it on, give this plugin options of its own: fastify.register(wsRelay, { … })'
+
 /** Options of Fastify's own `register`. */
 const fastifyOptions = ['logLevel', 'logSerializers']
 
@@ -107,9 +110,9 @@ export interface NormalizedOptions {
 export function normalizeOptions (input: unknown): NormalizedOptions {
   const options = toObject(input)
   if ('prefix' in options) {
-    throw new FST_WS_RELAY_INVALID_OPTIONS("'prefix' prefixes nothing here, for the plugin has no routes; register it inside the scope that has the prefix: app.register(async (scope) => { await scope.register(wsRelay); scope.get(…) }, { prefix: '/ws' })")
+    throw new FST_WS_RELAY_INVALID_OPTIONS(`'prefix' has no effect: this plugin adds no routes. Register it inside the scope that has the prefix: app.register(async (scope) => { await scope.register(wsRelay); scope.get(…) }, { prefix: '/ws' }). ${ownOptions}`)
   }
-  check(optionsCheck, optionsSchema, options)
+  check(optionsCheck, optionsSchema, options, `. ${ownOptions}`)
   checkCluster(options)
   checkDeflate((options as WsRelayOptions).perMessageDeflate)
   const { allowedOrigins, maxPayload, maxBufferedAmount, overflow, forwardTopics, maxConfigSize, maxMetadataSize, ...rest } = options as WsRelayOptions
@@ -159,11 +162,12 @@ function checkDeflate (options: boolean | DeflateOptions | undefined): void {
   }
 }
 
-function check (compiled: TypeCheck<TObject>, { properties }: TObject, value: object): void {
+/** @param hint what to do about an unknown option */
+function check (compiled: TypeCheck<TObject>, { properties }: TObject, value: object, hint = ''): void {
   if (compiled.Check(value)) return
   const { path } = compiled.Errors(value).First()!
   const name = path.split('/')[1]
-  if (!Object.hasOwn(properties, name)) throw new FST_WS_RELAY_INVALID_OPTIONS(`there is no option '${show(name)}' here, only ${Object.keys(properties).join(', ')}`)
+  if (!Object.hasOwn(properties, name)) throw new FST_WS_RELAY_INVALID_OPTIONS(`there is no option '${show(name)}' here, only ${Object.keys(properties).join(', ')}${hint}`)
   const got = show((value as Record<string, unknown>)[name])
   throw new FST_WS_RELAY_INVALID_OPTIONS(`'${name}' must be ${describe(properties[name])}, got '${got}'`)
 }

@@ -4,7 +4,7 @@ import type { ApplicationTopics, Monitor, Pid, Topics } from './pid.js'
  * Why a process ended: one of these, or the string given to `exit` or `stop`.
  *
  * `normal` (the body returned) and `shutdown` (it was cancelled) do not bring linked processes
- * down; every other reason does, as in Erlang/OTP.
+ * down; every other reason does. Erlang/OTP differs: there only `normal` does not.
  */
 export type ExitReason =
   | 'normal' | 'shutdown' | 'killed' | 'error' | 'noproc' | 'noconnection' | 'restart_intensity'

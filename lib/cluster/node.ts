@@ -268,8 +268,12 @@ export class ClusterNode implements Hub {
   #engine (up: boolean): void {
     this.#membership?.connection(up)
     if (this.#state !== 'open') return
-    this.#options.logger[up ? 'info' : 'warn']({ engine: this.#transport.caps.name }, `cluster: the engine is ${up ? 'back' : 'away'}`)
-    if (!up) return
+    const about = { engine: this.#transport.caps.name }
+    if (!up) {
+      this.#options.logger.warn(about, 'cluster: the engine is away')
+      return
+    }
+    this.#options.logger.info(about, 'cluster: the engine is back')
     this.#heartbeats!.hello()
     this.#peers.reconnected()
     this.#names.engineUp()

@@ -18,9 +18,10 @@ interface PerMessageDeflate {
 // Exported since ws 8.19; its types do not know them yet.
 const ws = wsExports as unknown as {
   extension: { parse (header: string): Record<string, Record<string, unknown[]>[] | undefined>, format (extensions: object): string }
-  PerMessageDeflate: { new (options: object): PerMessageDeflate, readonly extensionName: string }
+  PerMessageDeflate: { new (options: object): PerMessageDeflate }
 }
-const name = ws.PerMessageDeflate.extensionName
+/** Not `PerMessageDeflate.extensionName`: Bun's own `ws` lacks it, and this module must load there. */
+const name = 'permessage-deflate'
 
 /** permessage-deflate as it was agreed on with one client. */
 export interface Deflate {

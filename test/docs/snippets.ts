@@ -7,10 +7,10 @@ import { modulePath, root } from '../program.js'
 import type { Test } from 'tap'
 
 /** The first code block of a page below a heading. */
-export async function snippet (page: string, heading: string): Promise<string> {
+export async function snippet (page: string, heading: string, language = 'ts'): Promise<string> {
   const text = await readFile(join(root, page), 'utf8')
   const section = text.split(`\n## ${heading}\n`)[1]
-  const code = section?.split(/^```ts$/m)[1]?.split(/^```$/m)[0]
+  const code = section?.split(`\n\`\`\`${language}\n`)[1]?.split(/^```$/m)[0]
   if (code === undefined) throw new Error(`${page} has no code below '${heading}'`)
   return code
 }

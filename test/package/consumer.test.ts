@@ -51,6 +51,10 @@ t.test('a CommonJS module requires the plugin itself, and processes alone', asyn
   t.match(await node('commonjs.cjs'), /^answered: 42$/m)
 })
 
+t.test('it loads where the package ws is another one, as on Bun', async (t) => {
+  t.equal(await node('other-ws.mjs'), 'function\n')
+})
+
 t.test('TypeScript users get the types, augmented Fastify included', async (t) => {
   t.equal(await tsc('-p', 'tsconfig.json'), '')
 })

@@ -1,0 +1,162 @@
+// What the docs state in figures and codes is what the code has.
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import t from 'tap'
+import { timings } from '../../lib/cluster/timing.js'
+import { Window } from '../../lib/cluster/window.js'
+import { errorCodes } from '../../lib/errors.js'
+import { normalizeOptions, overrideSettings } from '../../lib/options.js'
+import { toMilliseconds } from '../../lib/process/duration.js'
+import { processesDefaults } from '../../lib/process/options.js'
+import { planChild, planSupervisor } from '../../lib/process/supervisor/spec.js'
+import * as endings from '../../lib/relay/endings.js'
+import { root } from '../program.js'
+import { prose, rows, spans } from './tables.js'
+import type { Ending } from '../../lib/relay/endings.js'
+import type { ViolationCode } from '../../lib/relay/parser.js'
+
+/** The names that an error message lists behind `only`. */
+function names (refuse: () => unknown): string[] {
+  try {
+    refuse()
+  } catch (err) {
+    return /only ([^.]*)/.exec((err as Error).message)![1].split(', ')
+  }
+  throw new Error('nothing was refused')
+}
+
+/** The value of a default as the README writes it: `'10s'`, 10 000, 1 MiB. */
+function value (text: string): unknown {
+  const [code] = spans(text)
+  if (code !== undefined) {
+    const quoted = /^'(.*)'$/.exec(code)
+    return quoted === null ? JSON.parse(code) : quoted[1]
+  }
+  const [, figure, unit] = /^([\d ]+?)(?: (KiB|MiB))?$/.exec(text) ?? []
+  if (figure === undefined) return text
+  return Number(figure.replaceAll(' ', '')) * { KiB: 1024, MiB: 1024 ** 2 }[unit ?? '']! || Number(figure.replaceAll(' ', ''))
+}
+
+t.test('the table of options has each option, with its default and its scope', async (t) => {
+  const table = await rows('README.md', 'option', 'default', 'scope')
+  const all = names(() => normalizeOptions({ noSuchOption: 1 }))
+  const ofRoute = names(() => overrideSettings(normalizeOptions({}).route, { noSuchOption: 1 }))
+  t.strictSame(table.map(([option]) => spans(option)[0]).sort(), [...new Set([...all, ...ofRoute])].sort())
+
+  const { route, server } = normalizeOptions({})
+  const defaults: Record<string, unknown> = { ...route, ...server }
+  // What stands in words.
+  const words: Record<string, unknown> = { 'same-origin only': undefined, none: undefined }
+  for (const [cell, documented, scope] of table) {
+    const option = spans(cell)[0]
+    const owner = ofRoute.includes(option) ? 'registration' : 'server'
+    t.equal(scope, all.includes(option) ? owner : 'route', `${option}: scope`)
+    const shown = value(documented)
+    let expected = defaults[option]
+    if (expected === Infinity) expected = undefined
+    if (typeof shown === 'string' && shown in words) t.equal(words[shown], expected, option)
+    else if (typeof shown === 'string' && typeof expected === 'number') t.equal(toMilliseconds(shown as '1s'), expected, option)
+    else t.strictSame(shown, expected, option)
+  }
+})
+
+t.test('the table of errors has each code, with its status and the figures of its message', async (t) => {
+  const table = new Map((await rows('README.md', 'code', 'status')).map((row) => [spans(row[0])[0], row]))
+  t.strictSame([...table.keys()].sort(), Object.keys(errorCodes).sort())
+  for (const [code, CodedError] of Object.entries(errorCodes)) {
+    const [, status, ...text] = table.get(code)!
+    const { statusCode, message } = new CodedError('a', 'b', 'c')
+    t.ok(status.split(', ').includes(String(statusCode)), `${code}: ${statusCode}`)
+    for (const [figure] of message.matchAll(/\d+ to \d+/g)) t.match(text.join(' '), figure, code)
+  }
+})
+
+const violations: Record<ViolationCode, true> = { 1002: true, 1007: true, 1008: true, 1009: true }
+
+/** What the functions return; `its own` stands for what somebody else chooses. */
+const made = {
+  closedByClient: [endings.closedByClient(1005, '')],
+  closedByProcess: [endings.closedByProcess(1000, 'its own')],
+  targetExited: ['normal', 'shutdown', 'error'].flatMap((reason) => [endings.targetExited(reason, true), endings.targetExited(reason, false)]),
+  linkFailed: [endings.linkFailed('its own')],
+  exited: ['its own', 'normal', 'shutdown', 'killed'].map(endings.exited),
+  violated: Object.keys(violations).map((code) => endings.violated(Number(code) as ViolationCode, 'its own'))
+}
+
+/** Every way to end. */
+const ends: Ending[] = [...Object.values(endings).filter((ending) => typeof ending !== 'function'), ...Object.values(made).flat()]
+
+function isRowOf ({ cause, code, told, reason, exit }: Ending, [documented, , seen, left, exited]: string[]): boolean {
+  const sees = cause === 'client' || cause === 'process' || seen.includes(told === undefined ? '(1006)' : String(code))
+  const hears = told === undefined || told === '' || told === 'its own' || seen.includes(`\`${told}\``)
+  // A target that is gone hears nothing; one whose node is lost is told by its own node.
+  const leaves = ['its own', 'normal', told].includes(reason) || spans(left).includes(reason)
+  const ends = exit === 'its own' || spans(exited).includes(exit) || exited === 'the reason'
+  return spans(documented)[0] === cause && sees && hears && leaves && ends
+}
+
+t.test('the table of close codes has each way to end, and no other', async (t) => {
+  const head = ['`cause`', 'when', 'the client sees', '`reason` in `ws.leave`', 'exit reason of the PID']
+  const table = await rows('README.md', ...head)
+  t.strictSame(await rows('docs/relay.md', ...head), table, 'the same in both pages')
+  const functions = Object.entries(endings).filter(([, value]) => typeof value === 'function')
+  t.strictSame(Object.keys(made).sort(), functions.map(([name]) => name).sort(), 'all functions are looked at')
+  for (const ending of ends) {
+    t.equal(table.filter((row) => isRowOf(ending, row)).length, 1, JSON.stringify(ending))
+  }
+  const without = table.filter((row) => !ends.some((ending) => isRowOf(ending, row)))
+  t.strictSame(without.map(([cause]) => cause), ['`transfer`'])
+  for (const [, , seen] of table) {
+    for (const [code] of seen.matchAll(/\b1\d\d\d\b/g)) t.ok(code === '1006' || ends.some((ending) => String(ending.code) === code), code)
+  }
+})
+
+t.test("the demo's page explains each code that a connection can be closed with", async (t) => {
+  const { codes } = await import(pathToFileURL(join(root, 'examples/demo/public/codes.js')).href) as { codes: Map<number, unknown> }
+  for (const { code, told } of ends) {
+    if (told !== undefined && code !== undefined) t.ok(codes.has(code), String(code))
+  }
+})
+
+t.test('the guides state the defaults of processes and supervisors', async (t) => {
+  const { maxRestarts, period, backoff } = planSupervisor({ backoff: { initial: 1, max: 2 } })
+  const { shutdown } = planChild({ id: 'x', start: async () => {} })
+  const guide = await prose('docs/processes.md')
+  t.match(guide, `More than \`maxRestarts\` restarts (${maxRestarts}) within \`period\` (${period / 1000} s)`)
+  t.match(guide, `each further one in a row \`factor\` (${backoff!.factor}) times as long`)
+  t.match(guide, `by \`jitter\` (${backoff!.jitter}) of the delay`)
+  t.match(guide, `waits its \`shutdown\` (${shutdown / 1000} s by default)`)
+  t.match(guide, `\`closeTimeout\` (\`'${processesDefaults.closeTimeout}'\`)`)
+})
+
+t.test('the guides state the timings of a cluster', async (t) => {
+  const guide = await prose('docs/cluster.md')
+  const { default: usual, patient } = timings
+  t.match(guide, `by a lease that is renewed every ${usual.renew / 1000} seconds`)
+  t.match(guide, `A node that cannot renew its lease for ${usual.lease / 1000} seconds (${patient.lease / 1000} with \`patient\`) loses its names`)
+  t.match(guide, `when it was silent for ${usual.down / 1000}. With \`timing: 'patient'\` these are ${patient.gone / 1000} and ${patient.down / 1000} seconds`)
+})
+
+t.test('the decision on channels states how much waits in a window', async (t) => {
+  const count = (bytes: number, isOver: (window: Window) => boolean): number => {
+    const window = new Window()
+    let frames = 0
+    for (; !isOver(window); frames++) window.add(bytes)
+    return frames
+  }
+  const frames = count(0, (window) => window.full)
+  const mebibytes = count(1024 ** 2, (window) => window.full)
+  const decision = await prose('docs/decisions/0008-channels-above-an-engine.md')
+  t.match(decision, `bounded window (${frames.toLocaleString('en').replace(',', ' ')} frames, ${mebibytes} MB)`)
+  const more = [count(0, (window) => window.burst) / frames, count(1024 ** 2, (window) => window.burst) / mebibytes]
+  t.match(decision, `goes on up to ${more[0]} times as many frames and ${more[1]} times as many bytes`)
+})
+
+t.test('the guide to operations states how long a close takes, and grants it', async (t) => {
+  const guide = await prose('docs/operations.md')
+  const longest = 2 * toMilliseconds(processesDefaults.closeTimeout)
+  t.match(guide, `at most twice \`closeTimeout\` (${longest / 1000} s by default)`)
+  // More than that, for both of those who kill sooner by default.
+  t.ok(Number(/kill_timeout: ([\d_]+)/.exec(guide)![1].replace('_', '')) > longest)
+  t.ok(Number(/--close-grace-delay (\d+)/.exec(guide)![1]) > longest)
+})

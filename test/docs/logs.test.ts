@@ -1,0 +1,81 @@
+// Each line that the code logs has its row in the docs, with its level, and each row is a line of the code.
+import { readFile, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import ts from 'typescript'
+import { root } from '../program.js'
+import { rows, spans } from './tables.js'
+
+const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace']
+
+interface Line {
+  readonly level: string
+  /** With `…` for what is put in. */
+  readonly text: string
+  readonly at: string
+}
+
+/** The texts that an argument can be: a literal, a constant of the same file, or one of two. */
+function textsOf (node: ts.Expression | undefined, constants: Map<string, ts.Expression>): string[] {
+  if (node === undefined) return []
+  if (ts.isStringLiteralLike(node)) return [node.text]
+  if (ts.isTemplateExpression(node)) return [node.templateSpans.reduce((text, { literal }) => `${text}…${literal.text}`, node.head.text)]
+  if (ts.isConditionalExpression(node)) return [...textsOf(node.whenTrue, constants), ...textsOf(node.whenFalse, constants)]
+  return ts.isIdentifier(node) ? textsOf(constants.get(node.text), constants) : []
+}
+
+/** Whether it is a parameter of the function it stands in: then the callers have the text. */
+function isParameter (node: ts.Expression | undefined): boolean {
+  if (node === undefined || !ts.isIdentifier(node)) return false
+  let scope: ts.Node = node
+  while (!ts.isFunctionLike(scope)) scope = scope.parent
+  return scope.parameters.some(({ name }) => name.getText() === node.text)
+}
+
+/** The calls of a logger in a file, and of what hands a text on to one: `….log.warn(…)`, `….report(pid, err, text)`. */
+async function linesIn (path: string): Promise<Line[]> {
+  const file = ts.createSourceFile(path, await readFile(join(root, path), 'utf8'), ts.ScriptTarget.Latest, true)
+  const constants = new Map<string, ts.Expression>()
+  const lines: Line[] = []
+  const visit = (node: ts.Node): void => {
+    if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.initializer) constants.set(node.name.text, node.initializer)
+    if (ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression)) add(node, node.expression)
+    ts.forEachChild(node, visit)
+  }
+  const add = (call: ts.CallExpression, { expression, name }: ts.PropertyAccessExpression): void => {
+    const level = name.text === 'report' ? 'error' : name.text
+    const isLogger = /(?:^|\.)(?:log|logger)$/.test(expression.getText())
+    const last = call.arguments.at(-1)
+    const texts = textsOf(last, constants)
+    if (!levels.includes(level) || isParameter(last) || (texts.length === 0 && !isLogger && name.text !== 'report')) return
+    const at = `${path}:${file.getLineAndCharacterOfPosition(call.getStart()).line + 1}`
+    if (texts.length === 0) throw new Error(`${at} logs no text that this test can read`)
+    for (const text of texts) lines.push({ level, text, at })
+  }
+  visit(file)
+  return lines
+}
+
+/** The rows of both tables: a row may stand for more than one line. */
+async function documented (): Promise<{ level: string, pattern: RegExp, row: string }[]> {
+  const found = []
+  for (const page of ['docs/operations.md', 'docs/cluster.md']) {
+    for (const [level, lines] of await rows(page, 'level', 'line', 'meaning, and what to do')) {
+      for (const line of spans(lines)) {
+        const pattern = line.split('…').map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.+')
+        for (const each of level.split(' or ')) found.push({ level: each, pattern: new RegExp(`^${pattern}$`), row: `${each} | ${line}` })
+      }
+    }
+  }
+  return found
+}
+
+t.test('each line of the log has its row, and each row its line', async (t) => {
+  const files = (await readdir(join(root, 'lib'), { recursive: true })).filter((name) => name.endsWith('.ts'))
+  const lines = (await Promise.all(files.map((name) => linesIn(`lib/${name}`)))).flat()
+  t.ok(lines.length > 20)
+  const table = await documented()
+  const isOf = (line: Line) => (row: { level: string, pattern: RegExp }) => row.level === line.level && row.pattern.test(line.text)
+  t.strictSame(lines.filter((line) => !table.some(isOf(line))), [], 'lines without a row')
+  t.strictSame(table.filter((row) => !lines.some((line) => isOf(line)(row))).map(({ row }) => row), [], 'rows without a line')
+})
