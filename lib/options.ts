@@ -77,7 +77,6 @@ const routeDefaults = {
 } satisfies RelayRouteConfig
 
 const serverDefaults = {
-  maxFragments: 1024,
   upgradeTimeout: '10s',
   maxHandshakes: 1000,
   maxConnections: Infinity,

@@ -12,7 +12,6 @@ const defaults = {
     maxMetadataSize: 4096
   },
   server: {
-    maxFragments: 1024,
     upgradeTimeout: 10_000,
     maxHandshakes: 1000,
     maxConnections: Infinity,

@@ -65,7 +65,10 @@ export interface DeflateOptions {
 
 /** Options of `register(wsRelay, …)`; all are optional. */
 export interface WsRelayOptions extends RelayRouteOptions {
-  /** Fragments of one message; more close with 1008. @defaultValue 1024 */
+  /**
+   * Fragments of one message; more close with 1008.
+   * @defaultValue one for each KiB of `maxPayload`, and at least 1024
+   */
   maxFragments?: number
   /** A handler's time on an upgrade; then 503. @defaultValue '10s' */
   upgradeTimeout?: Duration

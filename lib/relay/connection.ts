@@ -9,6 +9,7 @@ import { closeFrame, cutReason, noCode, pingFrame, pongFrame } from './frames.js
 import { Inbound } from './inbound.js'
 import { Outbox } from './outbox.js'
 import { Heartbeat, Liveness } from './liveness.js'
+import { defaultFragments } from './settings.js'
 import { bindSocket, bytesSent } from './socket.js'
 import { asTarget } from '../process/target.js'
 import { tookJoin } from '../process/unread-joins.js'
@@ -87,7 +88,9 @@ export class Connection implements Entity, Listener, Reader, Watcher, Monitored,
     this.#topic = config.topic
     this.#metadata = config.metadata
     this.pid = relay.runtime.pids.next()
-    this.#inbound = new Inbound(this, socket, settings.maxPayload, relay.options.maxFragments, deflate)
+    const { maxPayload } = settings
+    const maxFragments = relay.options.maxFragments ?? defaultFragments(maxPayload)
+    this.#inbound = new Inbound(this, socket, maxPayload, maxFragments, deflate)
     this.#outbox = deflate === undefined ? new Outbox(socket, relay.flusher) : new DeflatingOutbox(socket, relay.flusher, deflate)
     this.#liveness = new Liveness(this, relay.wheel, relay.options)
     this.#setHeartbeat(config.heartbeat)

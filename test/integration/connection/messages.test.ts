@@ -135,3 +135,20 @@ t.test('a connection is a process', async t => {
   t.equal(processes.names.lookup('the-client'), undefined)
   t.strictSame(processes.groups.members('clients'), [])
 })
+
+t.test('a raised maxPayload may be used in fragments, unless maxFragments says otherwise', async t => {
+  const inFragments = (count: number): Buffer => Buffer.concat([
+    frameOf(opcodes.text, 'x', { fin: false }),
+    ...Array.from({ length: count - 2 }, () => frameOf(opcodes.continuation, 'x', { fin: false })),
+    frameOf(opcodes.continuation, 'x')
+  ])
+  const MiB = 1024 * 1024
+  for (const [options, allowed] of [[{}, 1024], [{ maxPayload: 2 * MiB }, 2048], [{ maxPayload: 1024 }, 1024], [{ maxPayload: 2 * MiB, maxFragments: 5 }, 5]] as const) {
+    const rig = await start(t, options)
+    const { peer, target } = await joined(t, rig)
+    peer.write(inFragments(allowed))
+    t.equal((await target.until('ws.message'))[0].data.length, allowed)
+    peer.write(inFragments(allowed + 1))
+    t.strictSame(await peer.end(), { code: 1008, reason: 'too many fragments' })
+  }
+})
