@@ -63,7 +63,7 @@ t.test('a payload that cannot be sent is false, logged and counted, a call is re
     const { refused } = rig.processes.stats()
     t.equal(rig.processes.send(pid, topic, payload), false)
     t.equal(rig.processes.stats().refused, refused + 1)
-    t.match(lines, [{ pid, topic, msg: /^malformed payload: / }])
+    t.match(lines, [{ relayPid: pid, topic, msg: /^malformed payload: / }])
     await t.rejects(rig.processes.call(pid, topic, payload), { code: 'FST_WS_RELAY_INVALID_PAYLOAD' })
   }
   t.equal(rig.processes.info(pid)!.buffered, 0)
