@@ -86,8 +86,9 @@ t.test('an offer that cannot be accepted is declined', async t => {
   for (const offer of ['permessage-deflate; server_max_window_bits=7', 'permessage-deflate; =', 'x-webkit-deflate-frame', 'permessage-deflate; unknown', undefined]) {
     const target = new Keeper(rig)
     const peer = await connectTo(t, rig, { target_pid: target.pid }, { headers: { 'sec-websocket-extensions': offer } as never })
+    t.notMatch(peer.head, /^sec-websocket-extensions:/im, offer)
     peer.text('plain')
-    await target.until('ws.message')
+    t.match(await target.until('ws.message'), [{ data: 'plain' }])
     peer.close()
     await peer.end()
   }

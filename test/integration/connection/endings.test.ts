@@ -1,6 +1,6 @@
 // docs/relay.md, "The end of a connection": how connections end, and who is told what.
 import t from 'tap'
-import { frameOf, Keeper, allGone, closeOf, connectTo, joined, start, textOf } from './support.js'
+import { frameOf, Keeper, allGone, closeOf, connectTo, joined, nothing, remains, start, textOf } from './support.js'
 import { opcodes } from '../../../lib/relay/frames.js'
 import { until } from '../../helpers.js'
 import type { Peer, Rig, Seen } from './support.js'
@@ -441,7 +441,9 @@ t.test('a client that never reads is cut, too', async t => {
   }
   rig.processes.send(pid, 'ws.close')
   await target.until('@exit')
+  t.match(target.of('ws.leave'), [{ cause: 'process', code: 1000 }])
   await allGone(rig)
+  t.strictSame(remains(rig), nothing, 'nothing waits for it any more')
 })
 
 t.test('what a client sends after the end reaches nobody', async t => {

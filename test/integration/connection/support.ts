@@ -61,9 +61,14 @@ export class Peer {
   answersClose = true
   answersPings = true
   seen: Seen | undefined
+  /** The answer to its handshake, without the empty line. */
+  head = ''
   /** The server has ended its side, or the socket is gone. */
   gone = false
-  #rest: Buffer = Buffer.alloc(0)
+  /** What has come of a frame that is not complete; put together once enough of it is there. */
+  #chunks: Buffer[] = []
+  #length = 0
+  #wanted = 2
   #sentClose = false
 
   constructor (socket: Socket) {
@@ -115,14 +120,15 @@ export class Peer {
   /** Reads the answer to the handshake, and frames from then on. */
   async open (): Promise<this> {
     await new Promise<void>((resolve, reject) => {
+      let come = Buffer.alloc(0)
       const onHead = (bytes: Buffer): void => {
-        this.#rest = Buffer.concat([this.#rest, bytes])
-        const end = this.#rest.indexOf('\r\n\r\n')
+        come = Buffer.concat([come, bytes])
+        const end = come.indexOf('\r\n\r\n')
         if (end === -1) return
         this.socket.off('data', onHead)
-        const head = this.#rest.toString('latin1', 0, end)
-        const rest = this.#rest.subarray(end + 4)
-        this.#rest = Buffer.alloc(0)
+        const head = come.toString('latin1', 0, end)
+        const rest = come.subarray(end + 4)
+        this.head = head
         if (!head.startsWith('HTTP/1.1 101')) {
           reject(new Error(head))
           return
@@ -138,17 +144,25 @@ export class Peer {
   }
 
   #read (bytes: Buffer): void {
-    let rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes])
+    this.#chunks.push(bytes)
+    this.#length += bytes.length
+    if (this.#length < this.#wanted) return
+    let rest = Buffer.concat(this.#chunks)
     for (;;) {
+      this.#wanted = 2
       const short = rest.length < 2 ? -1 : rest[1]
       const header = short < 126 ? 2 : short === 126 ? 4 : 10
-      if (short === -1 || rest.length < header) break
+      if (short === -1) break
+      this.#wanted = header
+      if (rest.length < header) break
       const length = short < 126 ? short : short === 126 ? rest.readUInt16BE(2) : Number(rest.readBigUInt64BE(2))
-      if (rest.length < header + length) break
+      this.#wanted = header + length
+      if (rest.length < this.#wanted) break
       this.#take(rest[0], rest.subarray(header, header + length))
       rest = rest.subarray(header + length)
     }
-    this.#rest = rest
+    this.#chunks = [rest]
+    this.#length = rest.length
   }
 
   #take (first: number, payload: Buffer): void {
