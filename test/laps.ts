@@ -20,3 +20,29 @@ export async function settle (): Promise<void> {
   do await nextLap()
   while (process.getActiveResourcesInfo().filter((kind) => kind === 'Immediate').length > looks)
 }
+
+/** Stops this thread as a long computation would, without the CPU that other processes need. */
+export function stall (milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
+}
+
+/** The clock of `performance.now`, which goes on by itself or, once it has been stopped, only as a test says. */
+export class TestClock {
+  readonly #now = performance.now.bind(performance)
+  #stopped: number | undefined
+  #passed = 0
+
+  /** @param t the clock is as before after this test */
+  constructor (t: { teardown (task: () => void): void }) {
+    Object.defineProperty(performance, 'now', { value: () => (this.#stopped ?? this.#now()) + this.#passed, configurable: true })
+    t.teardown(() => { delete (performance as { now?: unknown }).now })
+  }
+
+  stop (): void {
+    this.#stopped = this.#now()
+  }
+
+  pass (milliseconds: number): void {
+    this.#passed += milliseconds
+  }
+}

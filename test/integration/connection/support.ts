@@ -301,6 +301,11 @@ export function mailOfTransfer (pid: Pid): { old: unknown[], next: unknown[] } {
   }
 }
 
+/** Resolves when a deadline of the server's own timer is due: after all others of it that come before. */
+export async function deadline ({ relay }: Rig, milliseconds: number): Promise<void> {
+  await new Promise<void>((resolve) => { relay.wheel.schedule({ slot: undefined, due: () => { resolve() } }, milliseconds) })
+}
+
 /** All that connections leave in shared tables; all of it is 0 when the last one has gone. */
 export function remains ({ relay }: Rig): Record<string, number> {
   const { runtime, wheel, sockets, handshakes } = relay
