@@ -35,7 +35,7 @@ export interface RegisterEntry {
 /**
  * An engine that carries frames between nodes: pub/sub that is FIFO per connection, and a
  * compare-and-set register. Nothing of it is trusted further than that: neither delivery, nor
- * presence, nor expiry.
+ * presence, nor expiry. What a node publishes may come back to it, or not.
  */
 export interface Transport {
   readonly caps: TransportCaps

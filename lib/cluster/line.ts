@@ -22,6 +22,8 @@ export class Line {
   #silent = false
   #waiting: (() => void)[] = []
   #failure: unknown
+  /** How a batch of this node begins, behind its version and its type; of an incarnation. */
+  #source: { readonly incarnation: number, readonly bytes: Buffer } | undefined
 
   constructor (host: LineHost) {
     this.#host = host
@@ -74,11 +76,22 @@ export class Line {
 
   /** What comes in never throws at the engine's client. */
   async listen (topic: string, heard: (bytes: Buffer) => void): Promise<void> {
-    await this.#host.transport.subscribe(topic, (bytes) => {
-      if (this.#silent) return
+    await this.#host.transport.subscribe(topic, (frame) => {
+      const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)
+      if (this.#silent || this.isOwn(bytes)) return
       this.#host.counters.batchesIn++
-      this.#host.guard(() => { heard(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)) })
+      this.#host.guard(() => { heard(bytes) })
     })
+  }
+
+  /** Whether this node has published a batch itself: Redis sends it back, and NATS does not. */
+  isOwn (bytes: Buffer): boolean {
+    const { node, incarnation } = this.#host
+    if (this.#source?.incarnation !== incarnation) {
+      this.#source = { incarnation, bytes: encodeSource({ type: 0, node, incarnation }).subarray(2) }
+    }
+    const own = this.#source.bytes
+    return bytes.length >= own.length + 2 && bytes.compare(own, 0, own.length, 2, own.length + 2) === 0
   }
 
   /** Has the engine take what is on its way; without an engine nothing can be done for it. */

@@ -129,7 +129,7 @@ export class ClusterNode implements Hub {
       peersUp: () => this.#peers.up,
       flush: () => { this.#peers.flush() },
       broadcast: (members, topic, payload, from) => { events.broadcast(members, topic, payload, from) },
-      source: (bytes) => this.#sourceOf(bytes, batchTypes.broadcast),
+      source: (bytes) => this.#line.isOwn(bytes) ? undefined : this.#sourceOf(bytes, batchTypes.broadcast),
       garbage: () => { this.#counters.garbage++ }
     })
   }

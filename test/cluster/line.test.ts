@@ -1,5 +1,5 @@
 import t from 'tap'
-import { decodeSource } from '../../lib/cluster/codec.js'
+import { decodeSource, encodeSource } from '../../lib/cluster/codec.js'
 import { Line } from '../../lib/cluster/line.js'
 import { counters } from './support.js'
 import type { Transport, TransportEvents } from '../../types/cluster.js'
@@ -103,6 +103,24 @@ t.test('what comes in is counted, and never throws at the client', async (t) => 
   t.strictSame(heard, ['hello'])
   t.equal(stats.batchesIn, 1)
   t.match(thrown, [{ message: 'no' }])
+})
+
+t.test('what this node published itself is not heard', async (t) => {
+  const { line, listeners, stats, published, state } = setUp()
+  const opening = line.open()
+  await new Promise(setImmediate)
+  state(true)
+  await opening
+  line.publish('fwr.x', { type: 1 }, [Buffer.from('own')])
+  let heard = 0
+  await line.listen('fwr.x', () => { heard++ })
+  const [[, own]] = published
+  listeners.get('fwr.x')!(own)
+  t.equal(stats.batchesIn, 0)
+  for (const other of [encodeSource({ type: 1, node: 'b', incarnation: 36 }), encodeSource({ type: 1, node: 'a', incarnation: 37 }), own.subarray(0, 5)]) {
+    listeners.get('fwr.x')!(other)
+  }
+  t.equal(heard, 3)
 })
 
 t.test('a line that is silent says nothing and hears nobody', async (t) => {

@@ -48,7 +48,7 @@ export function dialNats (options: NodeConnectionOptions, bucket: string, replic
     let session: NatsSession | undefined
     try {
       const connection = await sockets.during(() => client.connect({
-        ...options, ...tlsFirst(options, sockets.signal), reconnect: false, waitOnFirstConnect: false, timeout: dialTimeout, pingInterval, maxPingOut: 2, noEcho: false, pedantic: false, verbose: false
+        ...options, ...tlsFirst(options, sockets.signal), reconnect: false, waitOnFirstConnect: false, timeout: dialTimeout, pingInterval, maxPingOut: 2, noEcho: true, pedantic: false, verbose: false
       }))
       const inbox = (): string => client.createInbox(options.inboxPrefix)
       session = new NatsSession(client, connection, sockets, bucket, inbox, deliver)

@@ -74,14 +74,15 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     return { engine, a: await node(t, engine.connect()), b: await node(t, engine.connect()) }
   }
 
-  t.test('frames come in the order they were published, to all who subscribed, the sender included', async (t) => {
-    const { a, b } = await two(t)
-    const [own, other] = [await a.hear('fwr.x'), await b.hear('fwr.x')]
+  t.test('frames come in the order they were published, to all others that subscribed', async (t) => {
+    const { engine, a, b } = await two(t)
+    const others = [await b.hear('fwr.x'), await (await node(t, engine.connect())).hear('fwr.x')]
     const frames = Array.from({ length: 2000 }, (_, n) => `${n} ${'.'.repeat(n % 500)}`)
     publish(t, a, 'fwr.x', ...frames)
-    await Promise.all([own.reaches(2000), other.reaches(2000)])
-    t.strictSame(own.frames, frames)
-    t.strictSame(other.frames, frames)
+    for (const other of others) {
+      await other.reaches(2000)
+      t.strictSame(other.frames, frames)
+    }
   })
 
   t.test('a frame is the bytes that were published', async (t) => {
@@ -129,11 +130,12 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     const engine = await start(t)
     const { transport } = engine.connect()
     t.teardown(() => transport.close())
+    const { transport: other } = await node(t, engine.connect())
     let confirmed = false
     const heard = new Heard()
     const subscribed = transport.subscribe('fwr.x', heard.listener).then(() => { confirmed = true })
     const taken: boolean[] = []
-    await transport.open({ state: () => { taken.push(transport.publish('fwr.x', Buffer.from('first'))) } })
+    await transport.open({ state: () => { taken.push(other.publish('fwr.x', Buffer.from('first'))) } })
     await subscribed
     t.ok(confirmed)
     t.strictSame(taken, [true])
@@ -214,9 +216,9 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     for (const { status } of await Promise.allSettled(outcomes)) t.equal(status, 'rejected')
     const late = b.hear('fwr.late')
 
-    const restarted = a.becomes(true).then(() => { t.ok(a.transport.publish('fwr.own', Buffer.from('at once'))) })
     await engine.restart()
-    await Promise.all([restarted, b.becomes(true)])
+    await Promise.all([a.becomes(true), b.becomes(true)])
+    publish(t, b, 'fwr.own', 'at once')
     await own.reaches(1)
     publish(t, a, 'fwr.x', 'after')
     publish(t, a, 'fwr.late', 'after')
