@@ -1,5 +1,7 @@
 // docs/cluster.md, "What crosses", over real nodes.
+import { join } from 'node:path'
 import t from 'tap'
+import { root } from '../program.js'
 import { readFile } from 'node:fs/promises'
 import { types as kinds } from 'node:util'
 import { runInThisContext } from 'node:vm'
@@ -27,7 +29,7 @@ async function two (t: Test): Promise<Two> {
 
 /** The examples of a row, and what becomes of them. */
 async function table (): Promise<Array<{ example: string, arrives: boolean }>> {
-  const page = await readFile(new URL('../../docs/cluster.md', import.meta.url), 'utf8')
+  const page = await readFile(join(root, 'docs/cluster.md'), 'utf8')
   const section = page.slice(page.indexOf('\n## What crosses'), page.indexOf('\n## `processes.cluster`'))
   const rows = [...section.matchAll(/^\| (`.*?`) \| (the same|refused)/gm)]
   return rows.flatMap(([, examples, outcome]) => Array.from(examples.matchAll(/`([^`]+)`/g), ([, example]) => ({ example, arrives: outcome === 'the same' })))

@@ -19,6 +19,17 @@ t.test('close cancels supervisors first, their children in reverse, and then the
   t.strictSame(processes.stats().exited, { shutdown: 8 })
 })
 
+t.test('close cancels the youngest supervisor first', async (t) => {
+  const processes = createProcesses()
+  const order: string[] = []
+  for (const name of ['first', 'second', 'third']) {
+    processes.supervise({ children: [{ id: 'child', start: (self) => { self.signal.addEventListener('abort', () => { order.push(name) }); return drain(self.inbox) } }] })
+  }
+  await settle()
+  await processes.close()
+  t.strictSame(order, ['third', 'second', 'first'])
+})
+
 t.test('nothing starts once close was called, also by what listens to it', async (t) => {
   const processes = createProcesses()
   const codes: string[] = []

@@ -247,6 +247,14 @@ t.test('metadata has at most 8 levels, arrays included', async (t) => {
   t.match(problem(deep, { maxConfigSize: 1e7, maxMetadataSize: 1e7 }), /levels|cannot be read/)
 })
 
+t.test('an object with nothing but a target is limited as any other, to the last byte', async (t) => {
+  for (const target of ['x', pid, 'é'.repeat(256), '"'.repeat(256), '\u0001'.repeat(256)]) {
+    const bytes = Buffer.byteLength(JSON.stringify({ target_pid: target }))
+    t.equal(parseConfig({ target_pid: target }, { ...limits, maxConfigSize: bytes }).ok, true, `${bytes} bytes`)
+    t.equal(problem({ target_pid: target }, { ...limits, maxConfigSize: bytes - 1 }), `value: expected at most ${bytes - 1} bytes, got ${bytes}`)
+  }
+})
+
 t.test('the value is limited in bytes, to the last one', async (t) => {
   // "é" has two bytes; the rest of the object counts too, whatever it is.
   const value = { target_pid: pid, unknown: 'é'.repeat(50) }
