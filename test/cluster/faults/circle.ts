@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { arrived, type Stage } from './row.js'
 import type { Client } from './client.js'
 import type { TestNode } from './host.js'
+import type { Joining } from './worker-node.js'
 import type { Pid } from '../../../types/pid.js'
 
 /** A node of the circle, with the process of the next one that it sends to. */
@@ -19,8 +20,9 @@ export interface Arc {
  * Three nodes: each sends numbers to a process of the next one and monitors it, and all are linked. The first one
  * broadcasts to the group of these processes.
  */
-export async function circle ({ scene, hosts }: Stage): Promise<[Arc, Arc, Arc]> {
-  const nodes = [await scene.node('a', hosts[0]), await scene.node('b', hosts[1]), await scene.node('c', hosts[2])]
+export async function circle ({ scene, hosts }: Stage, engines: Array<Joining['options']> = [{}, {}, {}]): Promise<[Arc, Arc, Arc]> {
+  const nodes: TestNode[] = []
+  for (const [i, name] of ['a', 'b', 'c'].entries()) nodes.push(await scene.node(name, hosts[i], undefined, engines[i]))
   const pids = await Promise.all(nodes.map((node) => node.ask('spawn')))
   const observers = await Promise.all(nodes.map((node) => node.ask('observer')))
   await Promise.all(nodes.map((node, i) => node.ask('join', 'news', pids[i])))

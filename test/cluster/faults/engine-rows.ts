@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import { broadcasts, circle, unharmed } from './circle.js'
 import { nodeLost, partlyArrived, since, type Row, type Stage } from './row.js'
+import type { Joining } from './worker-node.js'
 import { proxy } from '../fixtures/proxy.js'
 
 /** The engine is killed and comes back, soon enough for nobody to notice. */
@@ -26,8 +27,8 @@ function outage (ms: number): Row {
 }
 
 /** Three nodes of which the second has a name of the cluster. */
-async function circleWithHolder (stage: Stage) {
-  const arcs = await circle(stage)
+export async function circleWithHolder (stage: Stage, engines?: Array<Joining['options']>) {
+  const arcs = await circle(stage, engines)
   const { node } = arcs[1]
   const holder = await node.ask('spawn')
   const held = await node.ask('register', 'leader', holder)

@@ -93,6 +93,33 @@ export const nodeRows: Record<string, Row> = {
     return seen.join('; ')
   },
 
+  async 'three nodes are restarted one after the other' ({ scene, hosts }) {
+    const nodes = [await scene.node('a', hosts[0]), await scene.node('b', hosts[1]), await scene.node('c', hosts[2])]
+    const counted: Record<string, number> = {}
+    const freed: string[] = []
+    for (const [i, closing] of nodes.entries()) {
+      const targets = await Promise.all(nodes.map((node) => node.ask('spawn')))
+      const clients = await Promise.all(nodes.flatMap((node) => targets.map(async (target, at) => ({ node, at, client: await scene.client(node, target) }))))
+      const heir = nodes[(i + 1) % 3]
+      await closing.ask('takeOver', `name ${i}`, targets[i])
+      const start = Date.now()
+      nodes[i] = await scene.restart(closing, hosts[i])
+      freed.push(since(start, await heir.ask('takeOver', `name ${i}`, targets[(i + 1) % 3])))
+      for (const { node, at, client } of clients) {
+        if (node === closing || at === i) {
+          const end = await client.ended()
+          counted[end] = (counted[end] ?? 0) + 1
+        } else {
+          client.say()
+          await client.answered()
+          assert.ok(client.undisturbed, client.end)
+        }
+      }
+    }
+    assert.deepEqual(counted, { '1001 server shutting down': 9, '1012 target node closing': 6 })
+    return `of 27 clients 9 of the closing nodes got 1001, 6 with a target there 1012 target node closing, 12 noticed nothing; names free after ${freed.join(', ')}`
+  },
+
   async 'a node is frozen for 3 s, the event loop of another is blocked for 5 s' ({ scene, hosts, host }) {
     const a = await scene.node('a', hosts[2])
     const b = await scene.node('b', host())

@@ -36,6 +36,7 @@ export class Scene {
   readonly #start = Date.now()
   readonly #hosts = new Set<Host>()
   readonly #nodes: TestNode[] = []
+  #made = 0
   readonly #clients: Client[] = []
   readonly #ports = new Map<TestNode, Promise<number>>()
   readonly #strangers: Transport[] = []
@@ -51,9 +52,9 @@ export class Scene {
   }
 
   /** A node that has joined, and is seen by all others that are not still. @param port where it thinks the engine is */
-  async node (name: string, host: Host, port = this.engine.port): Promise<TestNode> {
+  async node (name: string, host: Host, port = this.engine.port, engine: Joining['options'] = {}): Promise<TestNode> {
     this.#hosts.add(host)
-    const node = await host.join(`${this.engine.port}/${this.#prefix}/${name}/${this.#nodes.length}`, { node: name, engine: this.#name, port, prefix: this.#prefix })
+    const node = await host.join(`${this.engine.port}/${this.#prefix}/${name}/${this.#made++}`, { node: name, engine: this.#name, port, prefix: this.#prefix, options: engine })
     const others = this.#nodes.filter((other) => !other.host.still && other.name !== name)
     await Promise.all(others.map(async (other) => {
       await other.until(`${name} up`, () => other.stateOf(name) === 'up')
@@ -61,6 +62,17 @@ export class Scene {
     }))
     this.#nodes.push(node)
     return node
+  }
+
+  /** Closes a node as a deploy does, and starts it again. */
+  async restart (node: TestNode, host: Host): Promise<TestNode> {
+    await node.ask('close')
+    this.#nodes.splice(this.#nodes.indexOf(node), 1)
+    return await this.node(node.name, host)
+  }
+
+  get prefix (): string {
+    return this.#prefix
   }
 
   /** A user of a node, with a socket to a process. */

@@ -2,15 +2,15 @@
 import { EventEmitter, once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
-import { nats } from '../../../lib/cluster/transports/nats.js'
-import { redis } from '../../../lib/cluster/transports/redis.js'
+import { nats, type NatsOptions } from '../../../lib/cluster/transports/nats.js'
+import { redis, type RedisOptions } from '../../../lib/cluster/transports/redis.js'
 import wsRelay from '../../../lib/index.js'
 import type { ClusterHealth, ClusterMembers, ClusterName, ClusterNodeInfo, ClusterStats } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
 import type { Process, Processes } from '../../../types/processes.js'
 
 /** How a node reaches its engine. */
-export interface Joining { readonly node: string, readonly engine: 'nats' | 'redis', readonly port: number, readonly prefix: string }
+export interface Joining { readonly node: string, readonly engine: 'nats' | 'redis', readonly port: number, readonly prefix: string, readonly options: NatsOptions | RedisOptions }
 
 /** What the observer of a node received, and when: milliseconds since 1970. */
 export interface Happening { readonly topic: string, readonly payload: any, readonly at: number }
@@ -62,8 +62,11 @@ export class WorkerNode {
     this.#observer = observer
   }
 
-  static async start ({ node, engine, port, prefix }: Joining, tell: (happening: Happening) => void): Promise<WorkerNode> {
-    const cluster = engine === 'nats' ? nats({ servers: `127.0.0.1:${port}`, prefix, startTimeout: '60s' }) : redis({ host: '127.0.0.1', port, prefix, startTimeout: '60s' })
+  static async start ({ node, engine, port, prefix, options }: Joining, tell: (happening: Happening) => void): Promise<WorkerNode> {
+    const shared = { prefix, startTimeout: '60s' }
+    const cluster = engine === 'nats'
+      ? nats({ servers: `127.0.0.1:${port}`, ...shared, ...options as NatsOptions })
+      : redis({ ...'sentinels' in options ? {} : { host: '127.0.0.1', port }, ...shared, ...options as RedisOptions })
     const app = Fastify()
     await app.register(wsRelay, { node, cluster, closeTimeout: '1s' })
     app.get<{ Querystring: { target: Pid } }>('/', (request, reply) => {
@@ -186,8 +189,16 @@ export class WorkerNode {
 
   // Names
 
+  /** Tries as long as nobody can say whether the name is free: in an empty store, that is at first. */
   async register (name: string, pid: Pid): Promise<ClusterName> {
-    return await this.#system.cluster!.names.register(name, pid)
+    for (;;) {
+      try {
+        return await this.#system.cluster!.names.register(name, pid)
+      } catch (error) {
+        if ((error as Refusal).code !== 'FST_CLUSTER_UNAVAILABLE') throw error
+        await pause(100)
+      }
+    }
   }
 
   /** Tries until it has the name. */
@@ -196,7 +207,7 @@ export class WorkerNode {
       try {
         return { ...await this.register(name, pid), at: Date.now() }
       } catch (error) {
-        if (!['FST_CLUSTER_NAME_TAKEN', 'FST_CLUSTER_UNAVAILABLE'].includes((error as Refusal).code)) throw error
+        if ((error as Refusal).code !== 'FST_CLUSTER_NAME_TAKEN') throw error
         await pause(100)
       }
     }
@@ -204,15 +215,11 @@ export class WorkerNode {
 
   /** Why it does not get a name. */
   async refusal (name: string, pid: Pid): Promise<Refusal> {
-    for (;;) {
-      try {
-        await this.register(name, pid)
-        return { code: 'none' }
-      } catch (error) {
-        const { code } = error as Refusal
-        if (code !== 'FST_CLUSTER_UNAVAILABLE') return { code }
-        await pause(100)
-      }
+    try {
+      await this.register(name, pid)
+      return { code: 'none' }
+    } catch (error) {
+      return { code: (error as Refusal).code }
     }
   }
 
