@@ -10,6 +10,7 @@ import { toMilliseconds } from '../../lib/process/duration.js'
 import { processesDefaults } from '../../lib/process/options.js'
 import { planChild, planSupervisor } from '../../lib/process/supervisor/spec.js'
 import * as endings from '../../lib/relay/endings.js'
+import { defaultFragments } from '../../lib/relay/settings.js'
 import { root } from '../program.js'
 import { prose, rows, spans } from './tables.js'
 import type { Ending } from '../../lib/relay/endings.js'
@@ -44,7 +45,7 @@ t.test('the table of options has each option, with its default and its scope', a
   t.strictSame(table.map(([option]) => spans(option)[0]).sort(), [...new Set([...all, ...ofRoute])].sort())
 
   const { route, server } = normalizeOptions({})
-  const defaults: Record<string, unknown> = { ...route, ...server }
+  const defaults: Record<string, unknown> = { ...route, ...server, maxFragments: defaultFragments(route.maxPayload) }
   // What stands in words.
   const words: Record<string, unknown> = { 'same-origin only': undefined, none: undefined }
   for (const [cell, documented, scope] of table) {
