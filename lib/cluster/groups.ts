@@ -186,7 +186,10 @@ export class Groups implements ClusterGroups {
     }
     if (type !== types.broadcast) return true
     const decoded = decodePayload(kind, body as Buffer)
-    if (decoded === undefined) return false
+    if (decoded === undefined) {
+      this.#missed(group.name, except ?? '', 1)
+      return false
+    }
     this.#deliver(group, text, decoded.payload, from === 0 ? undefined : peer.pid(from), except)
     return true
   }

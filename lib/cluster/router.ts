@@ -124,7 +124,10 @@ export class Router implements Elsewhere {
     switch (type) {
       case types.send: {
         const decoded = decodePayload(kind, body as Buffer)
-        if (decoded === undefined) return false
+        if (decoded === undefined) {
+          here.missed(this.#hub.pid(to), 1)
+          return false
+        }
         here.deliver(this.#hub.pid(to), text, decoded.payload, sender(peer, from))
         return true
       }
@@ -145,7 +148,11 @@ export class Router implements Elsewhere {
     if (ref > 0) peer.receivers = decodeNumberList(body.subarray(0, ref))?.map((serial) => this.#hub.pid(serial))
     const payload = body.subarray(ref) as Buffer
     const decoded = decodePayload(kind, payload)
-    if (peer.receivers === undefined || decoded === undefined) return false
+    if (peer.receivers === undefined) return false
+    if (decoded === undefined) {
+      for (const pid of peer.receivers) this.#hub.here.missed(pid, 1)
+      return false
+    }
     const again = (): unknown => decodePayload(kind, payload)!.payload
     this.#hub.here.deliverToMany(peer.receivers, text, decoded.payload, again, sender(peer, from))
     return true

@@ -202,7 +202,10 @@ t.test('hands a message to many to each of its receivers, and remembers who they
   t.ok(b.unit.receive(b.peer, frame({ ...fields, ref: list.length, body })))
   t.ok(b.unit.receive(b.peer, frame({ ...fields, body: payload.body })))
   t.strictSame(b.here.mail, [...pids, ...pids].map((to) => ({ to, topic: 'topic', payload: { n: 1 }, from: one })))
+  const missed: unknown[] = []
+  b.here.missed = (...args) => { missed.push(args) }
   t.equal(b.unit.receive(b.peer, frame({ ...fields, kind: 9, body: payload.body })), false)
+  t.strictSame(missed, pids.map((pid) => [pid, 1]), 'what cannot be decoded is missed')
   t.equal(b.unit.receive(b.peer, frame({ ...fields, ref: 1, body: Buffer.from([0x80]) })), false)
   t.ok(b.unit.receive(b.peer, frame({ ...fields, ref: list.length, body })))
   b.unit.torn(b.peer)
@@ -238,6 +241,9 @@ t.test('a frame of a kind that is not known is garbage, unless it says that it m
   const { b } = make()
   t.equal(b.unit.receive(b.peer, frame({ type: skippable - 1 })), false)
   t.equal(b.unit.receive(b.peer, frame({ type: skippable })), true)
+  const missed: unknown[] = []
+  b.here.missed = (...args) => { missed.push(args) }
   t.equal(b.unit.receive(b.peer, frame({ type: types.send, to: 1, text: 'topic', kind: 9 })), false, 'as is a payload of one')
+  t.strictSame(missed, [[b.hub.pid(1), 1]], 'which its receiver misses')
   t.strictSame(b.here.mail, [])
 })
