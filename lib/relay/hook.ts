@@ -94,7 +94,7 @@ function settingsOf404 ({ settings }: Registration, request: FastifyRequest): Ro
 }
 
 function refuse (relay: RelayServer, settings: RouteSettings, handshake: Handshake, request: FastifyRequest, reply: FastifyReply): Refusal | undefined {
-  return badHandshake(handshake, request, reply) ?? badOrigin(settings, request) ?? noRoom(relay, reply)
+  return badHandshake(handshake, request, reply) ?? badOrigin(relay, settings, request) ?? noRoom(relay, reply)
 }
 
 /** RFC 6455 section 4.2.1. */
@@ -120,8 +120,10 @@ function bad (statusCode: number, problem: string): Refusal {
   return Object.assign(new errorCodes.FST_WS_RELAY_BAD_HANDSHAKE(problem), { statusCode })
 }
 
-function badOrigin ({ originAllowed }: RouteSettings, request: FastifyRequest): Refusal | undefined {
-  return originAllowed(request) ? undefined : new errorCodes.FST_WS_RELAY_ORIGIN_NOT_ALLOWED()
+function badOrigin (relay: RelayServer, { originAllowed }: RouteSettings, request: FastifyRequest): Refusal | undefined {
+  if (originAllowed(request)) return undefined
+  relay.refusedOrigins.warn(request)
+  return new errorCodes.FST_WS_RELAY_ORIGIN_NOT_ALLOWED()
 }
 
 function noRoom (relay: RelayServer, reply: FastifyReply): Refusal | undefined {

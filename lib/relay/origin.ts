@@ -25,18 +25,24 @@ interface Origin {
   readonly onDefaultPort: boolean
 }
 
-const expected = "expected one such as 'https://app.example.com', 'app.example.com:8080', '*.example.com', 'https://*.example.com' or '*'"
+const expected = "expected one such as 'https://app.example.com', 'app.example.com:8080', '*.example.com', 'https://*.example.com', " +
+  "'http://localhost:*', 'capacitor://localhost' or '*'"
 const defaultPorts = new Map([['http', '80'], ['https', '443']])
 // Some proxies announce the forwarded scheme of an upgrade as `wss`, and people write it in patterns.
 const schemes = new Map([['ws', 'http'], ['wss', 'https']])
+/** Schemes whose pages have no origin to compare, or are no pages. The first is a typing error. */
+const pointless = /^(?:ht[a-z]*|about|blob|data|file|ftps?|javascript)$/
+/** The only hosts with any port: whatever listens there is on the user's own machine. */
+const loopback = new Set(['localhost', '127.0.0.1', '[::1]'])
 // A name in the DNS has 253 characters and perhaps a dot at its end.
 const longestHost = 254
 
 // Neither has room for a path, a query, userinfo, white space, control characters or a second origin.
 const scheme = '([a-z][a-z\\d+.-]*)://'
-const hostAndPort = '(\\[[\\da-f:.]+\\]|[\\w.\\-\\u0080-\\uffff]+)(?::([1-9]\\d{0,4}))?'
-const originShape = new RegExp(`^${scheme}${hostAndPort}$`, 'i')
-const patternShape = new RegExp(`^(?:${scheme})?(\\*\\.)?${hostAndPort}$`, 'i')
+const host = '(\\[[\\da-f:.]+\\]|[\\w.\\-\\u0080-\\uffff]+)'
+const port = '[1-9]\\d{0,4}'
+const originShape = new RegExp(`^${scheme}${host}(?::(${port}))?$`, 'i')
+const patternShape = new RegExp(`^(?:${scheme})?(\\*\\.)?${host}(?::(${port}|\\*))?$`, 'i')
 
 /** The form in which hosts are compared; empty when it is not a host. */
 function toHost (text: string): string {
@@ -75,22 +81,32 @@ function listOf (allowed: unknown): string[] {
 
 /**
  * The key under which a pattern is found: `https://host:443`, `//host:8080` for any scheme, `//host`
- * for any scheme on its default port; with `*.` before the host for its subdomains.
+ * for any scheme on its default port; with `*.` before the host for its subdomains, and `:*` behind it
+ * for any port.
  */
 function keyOf (pattern: string): string {
   if (pattern === '*') return pattern
   // A URL copied from the address bar ends with one slash.
   const parts = patternShape.exec(pattern.includes('://') ? pattern.replace(/\/$/, '') : pattern)
-  const origin = parts === null ? undefined : toOrigin(parts[1] ?? 'http', parts[3], parts[4])
-  // `null` is what a browser sends for an opaque origin: taken as a host name it would mislead.
-  if (parts === null || origin === undefined || !defaultPorts.has(origin.scheme) || origin.host === 'null' ||
-    origin.host.endsWith('.') || (parts[2] !== undefined && /^\[|\.\d+$/.test(origin.host))) {
+  const isAnyPort = parts?.[4] === '*'
+  const origin = parts === null ? undefined : toOrigin(parts[1] ?? 'http', parts[3], isAnyPort ? undefined : parts[4])
+  if (parts === null || origin === undefined || !isPattern(origin, parts[2] !== undefined, isAnyPort)) {
     // What stands before an @ may be a password.
     throw new FST_WS_RELAY_INVALID_OPTIONS(`allowedOrigins: '${show(pattern).replace(/[^/]*@/, '…@')}' is not an origin, ${expected}`)
   }
   const host = (parts[2] ?? '') + origin.host
-  if (parts[1] !== undefined) return `${origin.scheme}://${host}:${origin.port}`
-  return parts[4] === undefined ? `//${host}` : `//${host}:${origin.port}`
+  const port = isAnyPort ? '*' : origin.port
+  if (parts[1] !== undefined) return `${origin.scheme}://${host}:${port}`
+  return parts[4] === undefined ? `//${host}` : `//${host}:${port}`
+}
+
+/** Origins of web views and extensions, of other schemes than the web's, have no wildcards. */
+function isPattern ({ scheme, host }: Origin, hasSubdomains: boolean, isAnyPort: boolean): boolean {
+  const isWeb = defaultPorts.has(scheme)
+  // `null` is what a browser sends for an opaque origin: taken as a host name it would mislead.
+  if (host === 'null' || host.endsWith('.') || (!isWeb && pointless.test(scheme))) return false
+  if (hasSubdomains && (!isWeb || isAnyPort || /^\[|\.\d+$/.test(host))) return false
+  return !isAnyPort || (isWeb && loopback.has(host))
 }
 
 /**
@@ -107,6 +123,8 @@ function keyOf (pattern: string): string {
  * | `app.example.com` | every scheme on its default port |
  * | `app.example.com:8080` | every scheme on that port |
  * | `*.example.com`, `https://*.example.com` | subdomains of any depth, not `example.com` itself; ports as above |
+ * | `http://localhost:*`, `127.0.0.1:*`, `[::1]:*` | any port of this very host, and of no other |
+ * | `capacitor://localhost`, `chrome-extension://<id>` | exactly this origin of a web view or an extension |
  *
  * @param allowed patterns, comma-separated or as an array; blanks are trimmed, empty items ignored.
  * None: same-origin only
@@ -115,13 +133,15 @@ function keyOf (pattern: string): string {
 export function compileOrigins (allowed: string | readonly string[] | undefined): OriginCheck {
   const keys = new Set(listOf(allowed).map(keyOf))
   if (keys.has('*')) return () => true
-  const hasWildcards = [...keys].some((key) => key.includes('*'))
+  const hasSubdomains = [...keys].some((key) => key.includes('*.'))
+  const hasAnyPort = [...keys].some((key) => key.endsWith(':*'))
 
   function isListed ({ scheme, host, port, onDefaultPort }: Origin): boolean {
     const has = (name: string): boolean =>
       keys.has(`${scheme}://${name}:${port}`) || keys.has(`//${name}:${port}`) || (onDefaultPort && keys.has(`//${name}`))
     if (has(host)) return true
-    if (!hasWildcards) return false
+    if (hasAnyPort && (keys.has(`${scheme}://${host}:*`) || keys.has(`//${host}:*`))) return true
+    if (!hasSubdomains) return false
     for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
       if (has(`*${host.slice(dot)}`)) return true
     }

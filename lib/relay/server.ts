@@ -1,6 +1,7 @@
 import { Flusher } from './outbox.js'
 import { OverflowLog } from './overflow-log.js'
 import { PendingHandshakes } from './pending.js'
+import { RefusedOrigins } from './refused-origins.js'
 import { Wheel } from './wheel.js'
 import type { Duplex } from 'node:stream'
 import type { Runtime } from '../process/runtime.js'
@@ -14,6 +15,7 @@ export class RelayServer {
   readonly wheel: Wheel
   readonly flusher: Flusher
   readonly overflows = new OverflowLog()
+  readonly refusedOrigins = new RefusedOrigins()
   /** Upgrades whose handler is running: they count for `maxHandshakes`. */
   readonly handshakes = new Set<Handshake>()
   /** All upgrades that have no complete answer. */

@@ -190,7 +190,9 @@ t.test('a malformed pattern is an error that names it', async (t) => {
     'https://app.example.com:x', 'app.example.com:080', ':8080', '.example.com', 'example..com', 'example.com.',
     '**', '*:8080', 'https://*', '*.', '*example.com', '*.*.example.com', 'app.*.example.com', 'app.*', 'https://*.*', '*://app.example.com',
     '*.127.0.0.1', '*.0.1', '*.[::1]', '127.1', '256.0.0.1', '2130706433', '[::1', '[::g]', '::1', 'https://xn--',
-    'ftp://app.example.com', 'file:///tmp', 'javascript://app.example.com', 'chrome-extension://abc',
+    'ftp://app.example.com', 'file:///tmp', 'file://tmp', 'javascript://app.example.com', 'htps://app.example.com', 'data://x', 'blob://x', 'about://blank',
+    'capacitor://*.localhost', 'capacitor://localhost:*', 'chrome-extension://*', '*://localhost', 'chrome-extension://abc/popup.html',
+    'http://app.example.com:*', 'app.example.com:*', '*.localhost:*', 'http://*.localhost:*', 'http://127.0.0.2:*', '[::2]:*', 'localhost:**', 'localhost:*0',
     'null', 'http://null', 'https://app.ex%61mple.com', 'app example.com', 'app.example.com;b.example.com', 'app.\uff45xample.com',
     '/example/', '^https://', `${'a.'.repeat(130)}com`
   ]
@@ -199,7 +201,7 @@ t.test('a malformed pattern is an error that names it', async (t) => {
       t.throws(() => compileOrigins(allowed), {
         code: 'FST_WS_RELAY_INVALID_OPTIONS',
         message: `Invalid option: allowedOrigins: '${pattern.slice(0, 80)}${pattern.length > 80 ? '…' : ''}' is not an origin, ` +
-          "expected one such as 'https://app.example.com', 'app.example.com:8080', '*.example.com', 'https://*.example.com' or '*'"
+          "expected one such as 'https://app.example.com', 'app.example.com:8080', '*.example.com', 'https://*.example.com', 'http://localhost:*', 'capacitor://localhost' or '*'"
       }, JSON.stringify(allowed))
     }
   }
@@ -270,4 +272,37 @@ t.test('an origin outside the allowed names is never accepted', async (t) => {
     const mayPass = name === 'app.example.com' || name === 'b.example.org' || (name.endsWith('.example.net') && !name.startsWith('.'))
     return mayPass || !accepted
   }), { numRuns: 2000 })
+})
+
+t.test('origins of web views and extensions are exact patterns, and nothing wider', (t) => {
+  const origins = ['capacitor://localhost', 'ionic://localhost', 'tauri://localhost', 'app://obsidian.md', 'vscode-webview://1abc',
+    'chrome-extension://abcdefghijklmnopabcdefghijklmnop', 'moz-extension://6c0e4d6a-5f5b-4f0e-9d6e-2b1e6a1f7c11', 'custom://host:8080']
+  const ask = (allowed: string, origin: string) => compileOrigins(allowed)({ headers: { origin }, host: 'relay.test', protocol: 'http' })
+  for (const allowed of origins) {
+    for (const origin of [...origins, 'http://localhost', 'https://localhost', 'capacitor://localhost:1', 'capacitor://evil.localhost', 'custom://host', 'null']) {
+      t.equal(ask(allowed, origin), origin === allowed, `${allowed} ${origin}`)
+    }
+    t.equal(ask(allowed.toUpperCase(), allowed), true, 'without regard to case')
+    t.equal(ask(`${allowed}/`, allowed), true)
+  }
+  t.end()
+})
+
+t.test('any port is for loopback hosts, each for itself', (t) => {
+  const ask = (allowed: string, origin: string) => compileOrigins(allowed)({ headers: { origin }, host: 'relay.test', protocol: 'http' })
+  const hosts = ['localhost', '127.0.0.1', '[::1]']
+  for (const allowed of hosts) {
+    for (const host of [...hosts, '127.0.0.2', 'evil.localhost', 'localhost.evil.test']) {
+      for (const port of ['', ':80', ':443', ':1', ':5173', ':65535']) {
+        for (const scheme of ['http', 'https']) {
+          t.equal(ask(`${scheme}://${allowed}:*`, `${scheme}://${host}${port}`), host === allowed)
+          t.equal(ask(`${allowed}:*`, `${scheme}://${host}${port}`), host === allowed)
+        }
+        t.equal(ask(`https://${allowed}:*`, `http://${host}${port}`), false)
+      }
+    }
+  }
+  t.equal(ask('http://localhost:*, *.example.com', 'http://a.example.com'), true)
+  t.equal(ask('http://localhost:*, *.example.com', 'http://a.example.com:1'), false)
+  t.end()
 })
