@@ -4,6 +4,7 @@ import { Handshake, setHandshake } from './handshake.js'
 import { withhold } from './header.js'
 import { routeIfKnown } from './probe.js'
 import { answerInstead, responseOn, setResponseOn } from './response.js'
+import { closeWhenEnded } from './socket.js'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -84,7 +85,10 @@ export class Dispatcher {
 
   #note (request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const isInjected = !((request as unknown) instanceof IncomingMessage)
-    if (isInjected) fillIn(request, socket)
+    if (isInjected) {
+      fillIn(request, socket)
+      closeWhenEnded(socket)
+    }
     const handshake = new Handshake(this.#relay, request, socket, head, isInjected)
     setHandshake(request, handshake)
     const earlier = responseOn(socket)

@@ -56,6 +56,14 @@ export function ownSocket (socket: Duplex, owner: SocketOwner): void {
   owned.on('close', onClose)
 }
 
+/** Closes a stream in place of a socket when both of its sides have ended: `injectWS` makes one that does not. */
+export function closeWhenEnded (socket: Duplex): void {
+  let openSides = 2
+  const ended = (): void => { if (--openSides === 0) socket.destroy() }
+  socket.once('end', ended)
+  socket.once('finish', ended)
+}
+
 /** Reads a socket for its owner. */
 export function readSocket (socket: Duplex): void {
   socket.on('data', onData)

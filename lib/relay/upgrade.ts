@@ -64,10 +64,17 @@ export function completeUpgrade (reply: FastifyReply, head: string, handshake: H
   response.detachSocket(socket as never)
   const early = handshake.complete()
   socket.write(head, 'latin1')
+  if (handshake.isInjected) hold(socket)
   new Connection(options).open(early)
   // What onResponse hooks, metrics and the log line wait for.
   response.statusCode = 101
   response.emit('finish')
+}
+
+/** A client that `injectWS` makes has no listener yet. It is added in this turn of the event loop, after `await`. */
+function hold (socket: Duplex): void {
+  socket.cork()
+  setImmediate(() => { socket.uncork() })
 }
 
 /** Takes the headers off that speak of a body which is not sent. */

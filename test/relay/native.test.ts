@@ -266,6 +266,54 @@ t.test('injectWS: a refused request rejects, and origins are checked', async (t)
   own.terminate()
 })
 
+t.test('injectWS: a listener that is added right away sees what is sent on join, however much', async (t) => {
+  const app = await build(t)
+  const data = 'x'.repeat(100_000)
+  const target = app.processes.spawn(async (self) => {
+    await self.serve({ 'ws.join': ({ client_pid }) => { for (let i = 0; i < 3; i++) self.send(client_pid, 'ws.send', { data: `${i}${data}` }) } }, () => {})
+  })
+  app.get('/sync', (_, reply) => { reply.relay(target).send() })
+  app.get('/async', async (_, reply) => {
+    await new Promise(setImmediate)
+    return reply.relay(target).send()
+  })
+  await app.ready()
+  for (const path of ['/sync', '/async', '/sync', '/async']) {
+    const client = await injectWS(app)(path)
+    const received: string[] = []
+    const closed = once(client, 'close')
+    client.on('message', (message) => {
+      received.push(String(message).slice(0, 2))
+      if (received.length === 3) client.close()
+    })
+    await closed
+    t.strictSame(received, ['0x', '1x', '2x'], path)
+  }
+})
+
+t.test('injectWS: its sockets close as real ones do', async (t) => {
+  // An hour of it: app.close() waits for no deadline.
+  for (const how of ['left open', 'closed by the client', 'closed by the server', 'terminated']) {
+    await t.test(how, async (t) => {
+      const app = await build(t, { closeTimeout: '1h' })
+      const target = record(app)
+      app.get('/', (_, reply) => { reply.relay(target.pid).send() })
+      await app.ready()
+      const client = await injectWS(app)('/')
+      const closed = once(client, 'close')
+      const { client_pid: pid } = await target.next('ws.join')
+      if (how === 'closed by the client') client.close(1000)
+      if (how === 'closed by the server') app.processes.send(pid, 'ws.close', undefined)
+      if (how === 'terminated') client.terminate()
+      if (how !== 'left open') await closed
+      const ended = app.close()
+      await closed
+      await ended
+      t.equal(app.processes.stats().alive, 0)
+    })
+  }
+})
+
 t.test("where the relay is off, another plugin's claim on an upgrade holds", async (t) => {
   // As @fastify/http-proxy does it.
   const claim = Symbol('ws')
