@@ -45,7 +45,7 @@ async function fastifyWsRelay (fastify: FastifyInstance, input: unknown): Promis
     checkServerOptions(state.relay.options, options.given)
   }
   const { relay, processes, native } = state
-  const registration = new Registration(relay, options.route, NativeLayer.isIn(fastify), overrideSettings)
+  const registration = new Registration(relay, options.route, NativeLayer.serverIn(fastify), overrideSettings)
   if (!claimScope(fastify, registration)) return
   decorate(fastify, processes)
   native.cover(fastify)

@@ -71,7 +71,7 @@ function beforeHandler (registration: Registration, request: FastifyRequest, rep
   const mark = Registration.markOf(request)
   handshake.isMarked = mark !== undefined
   const mode = request.is404 ? '404' : mark ?? registration.modeFor(request)
-  if (mode === 'native' || (mark === undefined && registration.nativeWasThere)) return done()
+  if (mode === 'native' || (mark === undefined && registration.isNativeIn(request.server))) return done()
   disclaim(request, handshake.socket)
   if (mode === 'off') return done()
   const settings = mode === '404' ? settingsOf404(registration, request) : mode

@@ -11,6 +11,9 @@ type RequestHook = (this: FastifyInstance, request: FastifyRequest, reply: Fasti
 type RouteHook = (this: FastifyInstance, routeOptions: RouteOptions) => void
 type CloseHook = (this: FastifyInstance, done: Done) => unknown
 
+/** Those of layers that this plugin has made. */
+const ownServers = new WeakSet()
+
 /**
  * `@fastify/websocket` on this server, so that `websocket: true` routes and `injectWS` work. The
  * application's own registration is used where there is one, also one that comes later; two of them
@@ -49,13 +52,20 @@ export class NativeLayer {
       }
     }) as FastifyInstance
     fastifyWebsocket(standIn as never, options as never, (err?: Error) => { if (err) throw err })
+    ownServers.add(this.#decorators.websocketServer as object)
     // Without one, it was told to listen on another server.
     this.route = route ?? ((request, socket) => { routePlain(routing, request, socket) })
   }
 
-  /** Whether a scope has the application's own `@fastify/websocket`. */
+  /** Whether a scope has the application's own `@fastify/websocket`. Called before everything is registered. */
   static isIn (scope: FastifyInstance): boolean {
     return scope.hasDecorator('websocketServer')
+  }
+
+  /** The server of the application's own `@fastify/websocket` in a scope. Called at any time. */
+  static serverIn (scope: FastifyInstance): object | undefined {
+    const { websocketServer } = scope as { websocketServer?: object }
+    return websocketServer === undefined || ownServers.has(websocketServer) ? undefined : websocketServer
   }
 
   /** Provides for a scope and those below, where nobody else does. */

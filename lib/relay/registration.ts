@@ -1,3 +1,4 @@
+import { NativeLayer } from './native.js'
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
 import type { RelayServer } from './server.js'
 import type { RouteSettings } from './settings.js'
@@ -12,20 +13,31 @@ export type RouteMode = RouteSettings | 'off' | 'native'
 export class Registration {
   readonly relay: RelayServer
   readonly settings: RouteSettings
+  #scope: FastifyInstance | undefined
   readonly #override: (scope: RouteSettings, override: unknown) => RouteSettings
-  /** A route declared before the plugin may be one of `@fastify/websocket`'s: it cannot be told. */
-  readonly nativeWasThere: boolean
+  /** The scope's own `@fastify/websocket` when the plugin was registered. */
+  readonly #native: object | undefined
 
-  constructor (relay: RelayServer, settings: RouteSettings, nativeWasThere: boolean, override: (scope: RouteSettings, override: unknown) => RouteSettings) {
+  constructor (relay: RelayServer, settings: RouteSettings, native: object | undefined, override: (scope: RouteSettings, override: unknown) => RouteSettings) {
     this.relay = relay
     this.settings = settings
-    this.nativeWasThere = nativeWasThere
+    this.#native = native
     this.#override = override
   }
 
   /** The registration that holds for an instance, or for the scope of a request's route. */
   static of (fastify: FastifyInstance): Registration | undefined {
     return (fastify as { [registrationOf]?: Registration })[registrationOf]
+  }
+
+  /**
+   * Whether a route that was declared before the plugin is left to the application's own
+   * `@fastify/websocket`: it may be one of its routes, which cannot be told. Where that was registered
+   * after the plugin, in the plugin's own scope, the route is older than both, and none of its.
+   */
+  isNativeIn (scope: FastifyInstance): boolean {
+    const native = NativeLayer.serverIn(scope)
+    return native !== undefined && (native === this.#native || native !== NativeLayer.serverIn(this.#scope!))
   }
 
   /** The registration made on this very instance. */
@@ -35,6 +47,7 @@ export class Registration {
 
   /** Scopes below inherit it, as all that stands on a Fastify instance. */
   holdFor (fastify: FastifyInstance): void {
+    this.#scope = fastify
     Object.assign(fastify, { [registrationOf]: this })
   }
 

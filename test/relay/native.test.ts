@@ -4,6 +4,7 @@ import { createServer, ServerResponse } from 'node:http'
 import t from 'tap'
 import { WebSocketServer } from 'ws'
 import fastifyWebsocket from '@fastify/websocket'
+import fp from 'fastify-plugin'
 import { wsRelay } from '../../lib/index.js'
 import { answer, bare, build, handshake, listen, logs, open, record, until } from '../helpers.js'
 import type { FastifyInstance } from 'fastify'
@@ -182,6 +183,72 @@ t.test('routes declared before everything relay, whoever registered @fastify/web
     const plain = await app.inject('/')
     t.equal(plain.statusCode, 426)
     t.notOk('x-ws-relay' in plain.headers)
+  }
+})
+
+/** Registers something at so many scopes below an instance. */
+async function below (app: FastifyInstance, depth: number, plugin: (scope: FastifyInstance) => Promise<void>): Promise<void> {
+  if (depth === 0) await plugin(app)
+  else await app.register(async (scope) => { await below(scope, depth - 1, plugin) })
+}
+
+t.test('native routes work in every order and depth', async (t) => {
+  const hello = (socket: WebSocket): void => { socket.on('message', (data) => { socket.send(`native ${String(data)}`) }) }
+  /** As servers of GraphQL do it: in a scope of their own. */
+  const graphql = async (app: FastifyInstance): Promise<void> => {
+    await app.register(async (scope) => {
+      await scope.register(fastifyWebsocket)
+      scope.route({ method: 'GET', url: '/graphql', handler: async () => 'plain', wsHandler: hello } as never)
+    })
+  }
+  /** Natives, as deep as they are, beside a relay that is registered at `relayed` scopes below the root. */
+  const kinds: Record<string, (scope: FastifyInstance) => Promise<string>> = {
+    'websocket: true': async (scope) => {
+      await scope.register(fastifyWebsocket)
+      scope.get('/native', { websocket: true } as object, hello as never)
+      return '/native'
+    },
+    wsHandler: async (scope) => {
+      await scope.register(fastifyWebsocket)
+      scope.route({ method: 'GET', url: '/native', handler: async () => 'plain', wsHandler: hello } as never)
+      return '/native'
+    },
+    'a scope below that of @fastify/websocket': async (scope) => {
+      await scope.register(fastifyWebsocket)
+      await scope.register(async (inner) => { inner.get('/native', { websocket: true } as object, hello as never) })
+      return '/native'
+    },
+    'a GraphQL plugin': async (scope) => {
+      await scope.register(graphql)
+      return '/graphql'
+    },
+    'a GraphQL plugin without encapsulation': async (scope) => {
+      await scope.register(fp(graphql))
+      return '/graphql'
+    }
+  }
+  for (const [kind, register] of Object.entries(kinds)) {
+    for (const depth of [0, 1, 2]) {
+      for (const relayed of [0, 1]) {
+        for (const order of ['before', 'after'] as const) {
+          const app = bare(t)
+          let path = ''
+          const natives = async (): Promise<void> => { await below(app, depth, async (scope) => { path = await register(scope) }) }
+          if (order === 'before') await natives()
+          await below(app, relayed, async (scope) => {
+            await scope.register(wsRelay)
+            const target = record(scope)
+            // In the same scope a wrapper is there already, and no upgrade is an ordinary request.
+            scope.get('/relayed', async (_, reply) => { reply.relay(target.pid) })
+          })
+          if (order === 'after') await natives()
+          const url = `ws://127.0.0.1:${await listen(app)}`
+          t.equal(await greet(t, url + path), 'native hello', `${kind}, ${depth} deep, ${order} a relay ${relayed} deep`)
+          t.equal(await greet(t, `${url}/relayed`), 'hello')
+          await app.close()
+        }
+      }
+    }
   }
 })
 
