@@ -105,8 +105,13 @@ export class Handshake implements Deadline, SocketOwner {
    * of its own, a handler that upgrades by itself, or another listener of the server.
    */
   get isTaken (): boolean {
+    return this.#isRead || (!this.#isQueued && this.#response?.headersSent !== true && bytesOn(this.socket) !== this.#traces)
+  }
+
+  /** Whether another owner reads the socket: it sees the client leave. */
+  get #isRead (): boolean {
     const readers = this.socket.listenerCount('data') + this.socket.listenerCount('readable')
-    return readers > (this.#isReading ? 1 : 0) || (!this.#isQueued && this.#response?.headersSent !== true && bytesOn(this.socket) !== this.#traces)
+    return readers > (this.#isReading ? 1 : 0)
   }
 
   /** What was written until now was no answer to the upgrade. */
@@ -151,7 +156,7 @@ export class Handshake implements Deadline, SocketOwner {
 
   /** From here on `upgradeTimeout` applies, where the handshake is not complete yet. */
   guard (): void {
-    if (this.#state === 'noted' && this.isTaken) this.#leave()
+    if (this.#state === 'noted' && this.#isRead) this.#leave()
     if (this.#state === 'over') return
     this.#pend()
     if (this.slot === undefined && (this.#state === 'noted' || this.#state === 'watched')) this.#schedule()
@@ -299,10 +304,16 @@ export class Handshake implements Deadline, SocketOwner {
   /** No handler of the relay's has begun, or its refusal was not written. */
   #overdue (): void {
     if (this.#state === 'answered' || this.#isQueued) this.socket.destroy()
-    else if (this.#state === 'noted' && this.isTaken) this.#leave()
+    else if (this.#state === 'noted' && this.isTaken) this.#leaveToOwner()
     else if (this.#response === undefined) this.#routeAtLast()
     else if (this.#response.headersSent) this.answered()
     else this.#replaceAnswer()
+  }
+
+  /** Another owner has written to the socket. Where it does not read, a client that leaves is still seen here. */
+  #leaveToOwner (): void {
+    if (this.#isRead) this.#leave()
+    else if (this.#relay.closing) this.socket.destroy()
   }
 
   /** Another listener could have taken the socket, and has not. */
@@ -377,8 +388,9 @@ export class Handshake implements Deadline, SocketOwner {
    */
   look (): void {
     if (this.#state !== 'noted') return
-    if (this.isTaken) this.#leave()
+    if (this.#isRead) this.#leave()
     else if (hasEnded(this.socket)) this.lost()
+    else if (this.socket.writableEnded) this.#linger()
     else if (this.#response?.headersSent === true) this.answered()
   }
 
@@ -388,7 +400,7 @@ export class Handshake implements Deadline, SocketOwner {
 
   /** The client has ended its side. */
   lost (): void {
-    if (this.#state === 'lingering' || this.#state === 'over' || (this.#state === 'noted' && this.isTaken)) return
+    if (this.#state === 'lingering' || this.#state === 'over' || (this.#state === 'noted' && this.#isRead)) return
     // As Node does: the answers before it are given up, unless the server allows half-open sockets.
     if (this.#isQueued && allowsHalfOpen(this.socket)) this.#isHalfOpen = true
     else this.closed()

@@ -40,7 +40,10 @@ const targets = {
   '/out-stream': true,
   '/out-hijack': true,
   '/out-hijack-silent': false,
-  '/nowhere': false
+  '/nowhere': false,
+  '/other-refuses': false,
+  '/other-refuses-late': false,
+  '/other-writes': true
 } as const
 
 type End = 'FIN' | 'RST' | 'silence'
@@ -114,6 +117,14 @@ class Server {
   async #upgrades (): Promise<void> {
     const { app } = this
     const wait = async ({ raw: { socket } }: { raw: { socket: Socket } }) => { await this.gate(String(socket.remotePort)).opened }
+    // Another listener of the server, which does not read its sockets.
+    app.server.on('upgrade', (request, socket) => {
+      const { url } = request
+      socket.on('error', () => {})
+      if (url === '/other-refuses') socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n')
+      else if (url === '/other-refuses-late') setTimeout(() => { socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n') }, 20)
+      else if (url === '/other-writes') socket.write('open')
+    })
     const open = () => new Readable({ read () {} }).once('resume', function (this: Readable) { this.push('open') })
     app.get('/out', async () => 'out')
     app.get('/out-never', () => {})
@@ -258,9 +269,12 @@ function answersIn (text: string, { before, upgrade }: Script): string {
   return (upgrade === undefined ? answers : answers.slice(0, before.length)).join('')
 }
 
-/** On plain Fastify an upgrade is a request as any other, and frames are a parse error. */
+/**
+ * On plain Fastify an upgrade is a request as any other, and frames are a parse error. The other listener
+ * does not wait until the requests before it are answered.
+ */
 function isComparable ({ upgrade, end }: Script): boolean {
-  return upgrade === undefined || (end === 'silence' && upgrade.tail === 0)
+  return upgrade === undefined || (end === 'silence' && upgrade.tail === 0 && !upgrade.target.startsWith('/other'))
 }
 
 /** Whether two clients that play one script are told the same. A client that leaves may miss an answer. */

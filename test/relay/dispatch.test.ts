@@ -386,6 +386,25 @@ t.test('a socket that another listener ends without an answer is cut', async (t)
   await until(() => connections(app) === 0)
 })
 
+t.test('a socket that another listener writes to and does not read', async (t) => {
+  const app = await build(t, { upgradeTimeout: 20, closeTimeout: 20 })
+  app.server.on('upgrade', ({ url }, socket) => {
+    socket.write('mine')
+    if (url === '/ended') setTimeout(() => { socket.end() }, 30)
+  })
+  const port = await listen(app)
+  const stays = (await raw(t, port, true)).write(handshake('/stays'))
+  const ended = (await raw(t, port, true)).write(handshake('/ended') + 'early')
+  const leaves = (await raw(t, port, true)).write(handshake('/leaves') + 'early')
+  for (const client of [stays, ended, leaves]) await client.until(/^mine$/)
+  leaves.socket.end()
+  // Without their listener they would stay for ever.
+  await until(() => connections(app) === 1)
+  t.notOk(stays.socket.readableEnded)
+  await app.close()
+  t.equal(await stays.end(), 'mine')
+})
+
 t.test('a socket that a native route takes late stays', async (t) => {
   for (const upgradeTimeout of [20, '10s']) {
     const app = await build(t, { upgradeTimeout })
