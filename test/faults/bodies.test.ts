@@ -100,7 +100,11 @@ t.test('a body that throws before its loop, after it, or in between', async (t) 
     ['at once, asynchronously', async () => { throw boom }],
     ['in a later turn', async () => { await later(); throw boom }],
     ['in a promise that a timer rejects', async () => { await new Promise((_resolve, reject) => { setTimeout(reject, 1, boom) }) }],
-    ['beside its loop', async (self) => { await Promise.all([self.serve({}), later().then(() => { throw boom })]) }],
+    ['beside its loop', async (self) => {
+      const taken = new Promise<void>((resolve) => { self.serve({ 'ws.join': () => { resolve() } }).catch(() => {}) })
+      await taken.then(later)
+      throw boom
+    }],
     ['after its loop', async (self) => { for await (const { topic } of self.inbox) if (topic === 'ws.join') break; throw boom }],
     ['after its service', async (self) => { await self.serve({ 'ws.join': () => self.stop() }).catch(() => {}); throw boom }],
     ['in its clean-up', async (self) => { try { await self.receive(); await self.receive() } finally { throw boom } }, true], // eslint-disable-line no-unsafe-finally

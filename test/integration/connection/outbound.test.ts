@@ -68,7 +68,7 @@ t.test('one turn of the event loop may send 16 times the limit to a client that 
 
 t.test('a client that does not read a burst has the limit from the next turn on', async t => {
   for (const overflow of ['close', 'drop'] as const) {
-    const rig = await start(t, { maxBufferedAmount: 2_000_000, overflow })
+    const rig = await start(t, { maxBufferedAmount: 2_000_000, overflow, closeTimeout: '1m' })
     const { peer, pid } = await joined(t, rig)
     peer.socket.pause()
     const frame = Buffer.alloc(100_000)
@@ -131,7 +131,7 @@ t.test('a client with no room for a pong gets one for its last ping when it has 
 })
 
 t.test('a pong that there was no room for does not come behind the close frame', async t => {
-  const rig = await start(t, { maxBufferedAmount: 1000 })
+  const rig = await start(t, { maxBufferedAmount: 1000, closeTimeout: '1m' })
   const { peer, pid, target } = await joined(t, rig)
   peer.socket.pause()
   rig.processes.send(pid, 'ws.send', { data: big })
