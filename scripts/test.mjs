@@ -91,7 +91,7 @@ const env = { ...process.env, TAP_TIMEOUT: String(timeout) }
 if (long) {
   env.FC_RUNS ??= smoke ? '3000' : '200000'
   env.CLUSTER_SEEDS ??= smoke ? '1000' : '20000'
-}
+} else if (!some) env.CLUSTER_SEEDS ??= '250'
 
 const coverage = '.tap/coverage'
 const withCoverage = whole && !options['no-coverage']
