@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs'
 const packages = {
   'nats-server': 'nats-server',
   'redis-server': 'redis-server',
+  faketime: 'faketime',
   Chromium: 'chromium'
 } as const
 

@@ -64,6 +64,7 @@ class SimulatedNode {
   readonly here: ModelHere
   readonly cluster: ClusterNode
   open = false
+  leaving = false
   home = ''
   /** How often its channel to a node was torn. */
   readonly epochs = new Map<string, number>()
@@ -71,22 +72,23 @@ class SimulatedNode {
   constructor (simulation: Simulation, name: string, isFirst: boolean) {
     const { world, engine } = simulation
     this.name = name
-    this.machine = new Machine(world)
+    this.machine = new Machine(world, simulation.skew())
     this.transport = new SimulatedTransport(engine, this.machine)
+    this.transport.disturbed = () => { simulation.hardship(timing.request + timing.renew, this) }
     this.here = new ModelHere(simulation)
     this.cluster = new ClusterNode({
       node: name,
       // A wish that the register raises, where it knows of a later one.
-      incarnation: isFirst && world.random.chance(0.2) ? 1_600_000_000_000 : Math.floor(world.now),
+      incarnation: isFirst && world.random.chance(0.2) ? 1_600_000_000_000 : Math.floor(this.machine.now()),
       prefix: 'sim',
       transport: this.transport,
       timing: 'default',
       startTimeout: 10_000,
       here: this.here,
       events: {
-        nameLost: () => {},
+        nameLost: (lost) => { simulation.nameLost(lost, this) },
         broadcast: (members, topic, payload) => this.here.broadcast(members, payload),
-        fatal: (err) => { simulation.fault(`${name} ended: ${err.message}`) }
+        fatal: (err) => { simulation.stopped(this, err) }
       },
       logger: this.#logger(simulation),
       clock: this.machine,
@@ -120,6 +122,15 @@ class SimulatedNode {
     }, () => { this.machine.dead = true })
   }
 
+  /** Says goodbye. */
+  async leave (): Promise<void> {
+    this.open = false
+    this.leaving = true
+    this.cluster.announceClosing()
+    await this.cluster.close()
+    this.machine.dead = true
+  }
+
   /** Gone from one moment to the next. */
   crash (): void {
     this.open = false
@@ -132,8 +143,13 @@ class SimulatedNode {
   }
 }
 
+const timing = timings.default
 /** Until nothing that was written with an unknown outcome is looked after any more. */
-const cleanUp = timings.default.takeOver + 3 * timings.default.renew
+const cleanUp = timing.takeOver + 3 * timing.renew
+/** Names survive an engine that is away for the down time, just before a renewal that takes as long as it may. */
+const survives = timing.down + timing.renew + timing.request
+/** Until a node that was cut notices it and is connected again. */
+const reconnects = 2000
 const nameCount = 3
 const groupCount = 2
 
@@ -153,16 +169,53 @@ export class Simulation implements Ledger {
   readonly #fences = new Map<string, { readonly node: SimulatedNode, readonly fence: number }>()
   /** One run in four is about one name, and long faults. */
   readonly #contested: boolean
+  readonly #skewed: boolean
+  readonly #hardships: { readonly from: number, readonly to: number, readonly node: SimulatedNode | undefined }[] = []
+  /** When the engine lost its data. */
+  #lostData: number | undefined
   #ids = 0
   #fault: string | undefined
 
   constructor (seed: number) {
     this.world = new World(new Random(seed))
     this.#contested = seed % 4 === 0
+    this.#skewed = seed % 8 < 4
     this.engine = new Engine(this.world)
   }
 
   // What is looked at
+
+  /** Clocks are up to 10 minutes apart, in every other run. */
+  skew (): number {
+    return this.#skewed ? this.world.random.upTo(1_200_000) - 600_000 : 0
+  }
+
+  /** For so long a node, or each of them, may not be able to renew its lease. */
+  hardship (ms: number, node?: SimulatedNode): void {
+    this.#hardships.push({ from: this.world.now, to: this.world.now + ms, node })
+  }
+
+  /** A name may only be lost when the engine was away, or the node stood still, for as long as channels survive. */
+  nameLost (name: string, node: SimulatedNode): void {
+    const { now } = this.world
+    if (this.#lostData !== undefined && now - this.#lostData < 3 * timing.takeOver) return
+    let covered = 0
+    let end = now - survives
+    for (const hardship of this.#hardships) {
+      if (hardship.node !== undefined && hardship.node !== node) continue
+      const to = Math.min(hardship.to, now)
+      covered += Math.max(0, to - Math.max(hardship.from, end))
+      end = Math.max(end, to)
+    }
+    if (covered < timing.down) this.fault(`${node.home} lost ${name} after ${covered} ms of hardship`)
+  }
+
+  /** Another node has its name: one that started below an incarnation that the register had lost. */
+  stopped (node: SimulatedNode, err: Error): void {
+    if (this.#lostData === undefined) return this.fault(`${node.name} ended: ${err.message}`)
+    node.crash()
+    this.world.schedule(500, () => { this.#restart(node) })
+  }
 
   fault (text: string): void {
     this.#fault ??= text
@@ -210,8 +263,10 @@ export class Simulation implements Ledger {
     const index = pair.sent.findIndex((sent) => sent.id === id)
     if (index === -1) return this.fault(`message ${id} from ${from} to ${to} was never sent`)
     if (index < pair.next) return this.fault(`message ${id} from ${from} to ${to} came again, or after a later one`)
+    // A node that leaves releases its clients first: their frames that are under way are dropped, and what else they sent is not.
+    const isLeaving = this.#nodes.some(({ home, leaving }) => leaving && home === homeOf(to))
     for (let i = pair.next; i < index; i++) {
-      if (pair.sent[i].epoch === pair.sent[index].epoch) return this.fault(`message ${pair.sent[i].id} from ${from} to ${to} was left out`)
+      if (!isLeaving && pair.sent[i].epoch === pair.sent[index].epoch) return this.fault(`message ${pair.sent[i].id} from ${from} to ${to} was left out`)
     }
     pair.next = index + 1
   }
@@ -382,24 +437,39 @@ export class Simulation implements Ledger {
     const { random } = world
     const node = random.pick(this.#nodes)
     const short = 200 + random.upTo(6000)
-    const long = 1000 + random.upTo(this.#contested ? 28_000 : 16_000)
-    switch (random.upTo(7)) {
+    const long = 1000 + random.upTo(this.#contested ? 40_000 : 20_000)
+    switch (random.upTo(9)) {
       case 0: case 1: return this.#outage(random.chance(0.7) ? short : long, random.chance(0.3))
-      case 2:
+      case 2: {
+        const ms = random.chance(0.5) ? short : long
+        this.hardship(ms + reconnects, node)
         node.transport.partitioned = true
         node.transport.cut()
-        world.schedule(random.chance(0.5) ? short : long, () => {
+        world.schedule(ms, () => {
           node.transport.partitioned = false
           node.transport.reconnect()
         })
         return
-      case 3: case 4:
-        node.machine.frozenUntil = world.now + (random.chance(0.5) ? short : long)
+      }
+      case 3: case 4: {
+        const ms = random.chance(0.5) ? short : long
+        this.hardship(ms, node)
+        node.machine.frozenUntil = world.now + ms
         return
+      }
       case 5:
         // The connection breaks, and is there again.
+        this.hardship(reconnects, node)
         node.transport.cut()
         if (engine.up) node.transport.reconnect()
+        return
+      case 6:
+        if (!engine.up) return
+        this.hardship(3000 + reconnects)
+        return engine.loseServer(random.upTo(3000))
+      case 7:
+        if (!node.open || node.machine.frozenUntil > world.now) return
+        node.leave().then(() => { this.#restart(node) }, (err: unknown) => { this.fault(`leaving failed: ${String(err)}`) })
         return
       default:
         if (!node.open) return
@@ -410,6 +480,8 @@ export class Simulation implements Ledger {
 
   #outage (ms: number, loses: boolean): void {
     if (!this.engine.up) return
+    this.hardship(ms + reconnects)
+    if (loses) this.#lostData = this.world.now
     this.engine.stop(loses)
     this.world.schedule(ms, () => { this.engine.start() })
   }
@@ -432,7 +504,7 @@ export class Simulation implements Ledger {
       node.start()
     }
     await world.runUntil(world.now + 1500, this.#check)
-    const end = world.now + (this.#contested ? 30_000 : 8000) + random.upTo(25_000)
+    const end = world.now + (this.#contested ? 45_000 : 8000) + random.upTo(25_000)
     for (let at = 0; at < end - world.now; at += random.upTo(this.#contested ? 400 : 160)) world.schedule(at, () => { this.#step() })
     for (let at = random.upTo(6000); at < end - world.now; at += random.upTo(9000)) world.schedule(at, () => { this.#trouble() })
     await world.runUntil(end, this.#check)
@@ -446,7 +518,7 @@ export class Simulation implements Ledger {
   /** All faults are over, and some time has passed. */
   async #heal (): Promise<void> {
     const { world } = this
-    await world.runUntil(world.now + (this.#contested ? 32_000 : 20_000), this.#check)
+    await world.runUntil(world.now + (this.#contested ? 45_000 : 25_000), this.#check)
     for (const node of this.#nodes.filter(({ machine }) => machine.dead)) this.#restart(node)
     await world.runUntil(world.now + 12_000, this.#check)
   }

@@ -126,15 +126,18 @@ export class Machine implements Clock {
   readonly world: World
   dead = false
   frozenUntil = 0
+  /** Milliseconds by which its clock is ahead. */
+  readonly ahead: number
   /** Timers that have neither run nor been cancelled. */
   timers = 0
 
-  constructor (world: World) {
+  constructor (world: World, ahead = 0) {
     this.world = world
+    this.ahead = ahead
   }
 
   now (): number {
-    return this.world.now
+    return this.world.now + this.ahead
   }
 
   after (ms: number, run: () => void): Cancellable {
@@ -158,15 +161,19 @@ export class Machine implements Clock {
   }
 }
 
+const serverCount = 3
+
 interface Version {
   readonly at: number
   readonly entry: RegisterEntry | undefined
 }
 
-/** An engine that forwards and stores, and may be away, or come back with nothing. */
+/** An engine of three servers that forwards and stores. It may be away, come back with nothing, or lose one server. */
 export class Engine {
   readonly world: World
   up = true
+  /** The register elects a leader, and answers nobody before. */
+  electsUntil = 0
   readonly clients = new Set<SimulatedTransport>()
   /** Every value each key had, for reads of the past. */
   #store = new Map<string, Version[]>()
@@ -183,6 +190,17 @@ export class Engine {
     if (!loses) return
     this.#store = new Map()
     this.#revision = 0
+  }
+
+  /** One server dies: the others go on, and the nodes that were connected to it connect to them. */
+  loseServer (electionTime: number): void {
+    const server = this.world.random.upTo(serverCount)
+    this.electsUntil = this.world.now + electionTime
+    for (const client of this.clients) {
+      if (client.server !== server) continue
+      client.cut()
+      client.reconnect()
+    }
   }
 
   start (): void {
@@ -223,6 +241,10 @@ export class SimulatedTransport implements Transport {
   #closed = false
   /** Cut off from the engine, though it is up. */
   partitioned = false
+  /** The server of the engine that it is connected to. */
+  server = 0
+  /** Called when the register does not answer, or too late for a node to wait for it. */
+  disturbed = (): void => {}
   /** What is under way belongs to one connection, and is lost with it. */
   #connection = 0
   #connected = false
@@ -270,6 +292,7 @@ export class SimulatedTransport implements Transport {
       this.#say(false)
       this.#connection++
       this.#connected = true
+      this.server = random.upTo(serverCount)
       this.#lastOut = this.#lastIn = 0
       this.#say(true)
     }, this.#machine)
@@ -334,7 +357,10 @@ export class SimulatedTransport implements Transport {
         this.#world.settled = true
         run()
       }
-      const lost = (): void => { settle(() => { reject(new Error('The connection broke')) }) }
+      const lost = (): void => {
+        this.disturbed()
+        settle(() => { reject(new Error('The connection broke')) })
+      }
       if (!this.#connected) {
         this.#world.schedule(1 + random.upTo(500), lost, this.#machine)
         return
@@ -342,8 +368,9 @@ export class SimulatedTransport implements Transport {
       const connection = this.#connection
       // A late one is applied when nobody waits for it any more.
       const slow = random.chance(0.03) ? random.upTo(5000) : random.upTo(10)
+      if (slow > 10) this.disturbed()
       this.#world.schedule(slow, () => {
-        if (!this.#engine.up || (connection !== this.#connection && random.chance(0.5))) {
+        if (!this.#engine.up || this.#world.now < this.#engine.electsUntil || (connection !== this.#connection && random.chance(0.5))) {
           this.#world.schedule(random.upTo(500), lost, this.#machine)
           return
         }

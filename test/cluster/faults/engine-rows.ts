@@ -10,7 +10,7 @@ import { proxy } from '../fixtures/proxy.js'
 function outage (ms: number): Row {
   return async (stage) => {
     const { scene } = stage
-    const arcs = await circle(stage)
+    const { arcs, holder, held } = await circleWithHolder(stage)
     const pending: Array<Promise<unknown>> = []
     await scene.fault(ms + 1500, async () => {
       await scene.engine.kill()
@@ -22,7 +22,11 @@ function outage (ms: number): Row {
       await scene.engine.restart()
     })
     assert.deepEqual(await Promise.all(pending), arcs.map(({ next }) => next.pid), 'calls that were made meanwhile are answered')
-    return await unharmed(arcs)
+    assert.ok(await arcs[1].node.ask('alive', holder))
+    for (const { node } of arcs) assert.deepEqual(await node.ask('lookup', 'leader'), held, 'the holder keeps its name')
+    const refusal = await arcs[0].node.ask('refusal', 'leader', arcs[0].pid)
+    assert.equal(refusal.code, 'FST_CLUSTER_NAME_TAKEN')
+    return `${await unharmed(arcs)}; the holder keeps its name`
   }
 }
 
@@ -39,8 +43,9 @@ export async function circleWithHolder (stage: Stage, engines?: Array<Joining['o
 export const engineRows: Record<string, Row> = {
   'the engine is killed, and back after 2 s': outage(2000),
   'the engine is killed, and back after 5 s': outage(5000),
+  'the engine is killed, and back after 7 s': outage(7000),
 
-  async 'the engine is away for 12 s' (stage) {
+  async 'the engine is away for 14 s' (stage) {
     const { scene } = stage
     const { arcs, holder, held } = await circleWithHolder(stage)
     const [a, b, c] = arcs.map(({ node }) => node)
@@ -71,7 +76,7 @@ export const engineRows: Record<string, Row> = {
       assert.equal(await node.ask('send', next.pid, 'number', [1e6]), false, 'nothing is taken')
       assert.equal(await client.ended(), nodeLost)
     }
-    await pause(Math.max(0, 12_000 - (Date.now() - start)))
+    await pause(Math.max(0, 14_000 - (Date.now() - start)))
     await scene.engine.restart()
     for (const node of [a, b, c]) {
       for (const other of [a, b, c]) if (other !== node) await node.untilNode(other.name, 'up')
@@ -108,7 +113,7 @@ export const engineRows: Record<string, Row> = {
     return `${await unharmed(arcs)}; the holder keeps its name, ${refusals.length} others are refused it; a name that was free is given ${since(start, free)} after the kill`
   },
 
-  async 'a node is cut off for 14 s' ({ t, scene, hosts }) {
+  async 'a node is cut off for 16 s' ({ t, scene, hosts }) {
     const between = await proxy(t, scene.engine.port)
     const a = await scene.node('a', hosts[0])
     const b = await scene.node('b', hosts[1], between.port)
@@ -146,7 +151,7 @@ export const engineRows: Record<string, Row> = {
     const load = await b.ask('stopLoad')
     // The holder ended before that, which nobody could tell.
     assert.deepEqual(await Promise.all(clients.map((client) => client.ended())), [nodeLost, nodeLost])
-    await pause(Math.max(0, 14_000 - (Date.now() - start)))
+    await pause(Math.max(0, 16_000 - (Date.now() - start)))
     between.mode = 'pass'
     await Promise.all([a.untilNode('b', 'up'), b.untilNode('a', 'up'), b.untilNode('c', 'up'), c.untilNode('b', 'up')])
     await a.reach(await b.ask('spawn'))

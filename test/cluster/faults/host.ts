@@ -1,5 +1,5 @@
 // An operating-system process with nodes in it, and a node as the suite sees it.
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { program } from '../../program.js'
 import type { Test } from 'tap'
@@ -13,6 +13,13 @@ const patience = 60_000
 type Method = Exclude<keyof WorkerNode, symbol>
 type Result<M extends Method> = Awaited<ReturnType<WorkerNode[M]>>
 
+/** The variables that `faketime` sets. The program itself would be a parent between a process and its signals. */
+function clockAhead (ahead: string): string[] {
+  const { stdout } = spawnSync('faketime', ['-f', ahead, 'env'], { encoding: 'utf8' })
+  const variables = stdout.split('\n').filter((line) => /^(?:FAKETIME|LD_PRELOAD)=/.test(line))
+  return ['FAKETIME_DONT_FAKE_MONOTONIC=1', ...variables]
+}
+
 /** An operating-system process with nodes in it. */
 export class Host {
   readonly #child: ChildProcess
@@ -24,9 +31,11 @@ export class Host {
   /** It was made to stand still once: how long tells nothing of the machine. */
   disturbed = false
 
-  constructor (t: Test) {
+  /** @param ahead how far its clock is ahead of that of the machine, as `faketime` takes it */
+  constructor (t: Test, ahead?: string) {
     // Nothing of the test runner, which puts itself into every child's environment: what is killed has nothing to tell it.
-    this.#child = spawn('env', ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, ...program('test/cluster/faults/worker.ts')], {
+    const clock = ahead === undefined ? [] : clockAhead(ahead)
+    this.#child = spawn('env', ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', ...clock, process.execPath, ...program('test/cluster/faults/worker.ts')], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc']
     })
     this.#child.on('message', (report: Report) => { this.#hear(report) })

@@ -155,7 +155,7 @@ export const nodeRows: Record<string, Row> = {
     return `nothing: of ${loads.reduce((sum, { accepted }) => sum + accepted, 0)} messages 0 lost, 0 doubled, in order`
   },
 
-  async 'a node is frozen for 12 s' ({ scene, hosts, host }) {
+  async 'a node is frozen for 16 s' ({ scene, hosts, host }) {
     const a = await scene.node('a', hosts[0])
     const b = await scene.node('b', host())
     const c = await scene.node('c', hosts[1])
@@ -180,7 +180,7 @@ export const nodeRows: Record<string, Row> = {
     assert.equal(end, nodeLost)
     const load = await a.ask('stopLoad')
     assert.equal(await a.ask('send', there, 'number', [1_000_000]), false, 'nothing is taken for it')
-    await pause(Math.max(0, 12_000 - (Date.now() - at)))
+    await pause(Math.max(0, 16_000 - (Date.now() - at)))
     b.host.thaw()
     await Promise.all([a.untilNode('b', 'up'), c.untilNode('b', 'up')])
     await b.until('its own losses', () => ['@exit here: noconnection', '@exit holder: name_lost'].every((line) => b.story(names).includes(line)))

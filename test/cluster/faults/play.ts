@@ -34,7 +34,7 @@ async function tryRow (t: Test, engine: EngineName, row: Row, hosts: [Host, Host
   const scene = await Scene.open(t, engine, `fwr-${attempt}`)
   let seen: string
   try {
-    seen = await row({ t, scene, hosts, host: () => new Host(t) })
+    seen = await row({ t, scene, hosts, host: (ahead) => new Host(t, ahead) })
   } catch (error) {
     const reason = error instanceof TooSlow ? error : await tooSlow(scene, error)
     // What failed first is told.

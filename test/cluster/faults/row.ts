@@ -12,8 +12,8 @@ export interface Stage {
   readonly scene: Scene
   /** Shared by rows that leave the operating-system processes alone. */
   readonly hosts: readonly [Host, Host, Host]
-  /** One of the row's own, to do anything to. */
-  host (): Host
+  /** One of the row's own, to do anything to. @param ahead how far its clock is ahead, as `faketime` takes it */
+  host (ahead?: string): Host
 }
 
 /** @returns what users saw, for the table */

@@ -48,7 +48,23 @@ export class Scene {
   }
 
   static async open (t: Test, name: EngineName, prefix: string): Promise<Scene> {
-    return new Scene(name, await (name === 'nats' ? natsServer(t) : redisServer(t)), prefix)
+    const scene = new Scene(name, await (name === 'nats' ? natsServer(t) : redisServer(t)), prefix)
+    await scene.#settle()
+    return scene
+  }
+
+  /** Makes the register one that is known to have lost nothing: names are granted at once. */
+  async #settle (): Promise<void> {
+    const transport = this.#transport()
+    await transport.open({ state () {} })
+    await transport.cas(`${this.#prefix}.generation`, Buffer.from(JSON.stringify({ id: 'first', settled: true, base: 1 })), 0)
+    await transport.close()
+  }
+
+  #transport (): Transport {
+    const { port } = this.engine
+    const { transport } = this.#name === 'nats' ? nats({ servers: `127.0.0.1:${port}`, prefix: this.#prefix }) : redis({ host: '127.0.0.1', port, prefix: this.#prefix })
+    return transport
   }
 
   /** A node that has joined, and is seen by all others that are not still. @param port where it thinks the engine is */
@@ -112,8 +128,7 @@ export class Scene {
 
   /** Somebody else, who can reach the engine. */
   async stranger (): Promise<Stranger> {
-    const { port } = this.engine
-    const { transport } = this.#name === 'nats' ? nats({ servers: `127.0.0.1:${port}`, prefix: this.#prefix }) : redis({ host: '127.0.0.1', port, prefix: this.#prefix })
+    const transport = this.#transport()
     this.#strangers.push(transport)
     await transport.open({ state () {} })
     const publish = async (topic: string, bytes: Uint8Array): Promise<void> => {

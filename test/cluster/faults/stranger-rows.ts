@@ -22,9 +22,9 @@ export const strangerRows: Record<string, Row> = {
     assert.deepEqual(a.story(names), ['b down', '@exit there: noconnection', 'b up'])
     const end = await client.ended()
     assert.equal(end, nodeLost)
-    await first.until('its own losses', (seen) => seen.length >= 3)
+    await first.until('its own losses, and the end of its application', (seen) => seen.length >= 4)
     const story = first.story(names)
-    assert.deepEqual([...story].sort(), ['@exit here: noconnection', '@exit holder: name_lost', 'a down'])
+    assert.deepEqual([...story].sort(), ['@cancel undefined: shutdown', '@exit here: noconnection', '@exit holder: name_lost', 'a down'])
     assert.ok(story.indexOf('a down') < story.indexOf('@exit here: noconnection'), 'the node comes first')
     assert.deepEqual(await first.ask('health'), { ready: false, problem: 'node name taken' })
     assert.equal(await a.ask('send', there, 'number', [1]), false)
@@ -32,7 +32,7 @@ export const strangerRows: Record<string, Row> = {
     assert.equal(await a.ask('call', await second.ask('spawn'), 'echo', 2), 2, 'the second one is in')
     const taken = await a.ask('takeOver', 'leader', heir)
     assert.ok(taken.fence > held.fence)
-    return `the first one stops, and says so; noconnection for what lived there, and sockets: ${end}`
+    return `the first one closes, and says so; noconnection for what lived there, and sockets: ${end}`
   },
 
   async 'garbage and forged frames come in' ({ scene, hosts }) {

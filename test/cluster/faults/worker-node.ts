@@ -251,6 +251,10 @@ export class WorkerNode {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
   }
 
+  now (): number {
+    return Date.now()
+  }
+
   async close (): Promise<void> {
     await this.#app.close()
   }

@@ -21,11 +21,15 @@ export const mutants: readonly Mutant[] = [
   { name: 'a monitor that has told stays', file: 'watches.ts', search: 'if (watch !== undefined) this.remove(watch)', replacement: '' },
   { name: 'a monitor that is taken back stays', file: 'remote-monitors.ts', search: 'this.#watches.remove(watch)', replacement: '' },
   { name: 'a torn channel leaves calls waiting', file: 'router.ts', search: 'this.#calls.torn(peer)', replacement: '' },
-  { name: 'a link that crosses its unlink is taken', file: 'remote-links.ts', search: 'if (link !== undefined && (link.active || link.unlinking !== 0)) return true', replacement: 'if (link?.active === true) return true' },
+  { name: 'a link that crosses its unlink is taken', file: 'remote-links.ts', search: 'if (link !== undefined && (link.active || link.unlinking !== 0)) return true', replacement: 'if (link?.active === true) return true', from: 1105 },
   { name: 'a torn channel leaves links', file: 'router.ts', search: 'this.#links.torn(peer)', replacement: '' },
-  { name: 'a lease holds until somebody looks at it', file: 'lease.ts', search: 'return this.#host.clock.now() < this.#validUntil', replacement: 'return this.#validUntil !== -Infinity', from: 190 },
+  { name: 'a lease holds until somebody looks at it', file: 'lease.ts', search: 'return this.#host.clock.now() < this.#validUntil', replacement: 'return this.#validUntil !== -Infinity', from: 290 },
   { name: 'a lease is renewed for ever', file: 'lease.ts', search: 'this.#validUntil = start + this.#host.timing.lease', replacement: 'this.#validUntil = start + 10 * this.#host.timing.lease', from: 190 },
+  { name: 'a lease is shorter than an outage that channels survive', file: 'timing.ts', search: 'const lease = down + renew + request', replacement: 'const lease = 3 * renew' },
   { name: 'a lease is taken over as soon as it is seen', file: 'take-over.ts', search: 'start - seen.since > timing.takeOver', replacement: 'start >= seen.since' },
   { name: 'names of a new store are free at once', file: 'settling.ts', search: 'if (generation.settled) return generation\n      await pause', replacement: 'return generation\n      await pause', from: 130 },
+  { name: 'a node is not told of a later incarnation', file: 'heartbeats.ts', search: 'this.#tellOutdated(node, incarnation)', replacement: 'return' },
+  { name: 'fences repeat', file: 'name-record.ts', search: 'return fence ?? base + revision', replacement: 'return fence ?? base + revision % 40' },
+  { name: 'a new store begins its fences by a clock', file: 'generations.ts', search: 'this.#highest = Math.max(this.#highest, this.#last.base + this.#host.register.highest)', replacement: 'this.#highest = 0' },
   { name: 'a new store is not told of what is held', file: 'lease.ts', search: 'await this.#host.reassert()', replacement: 'await Promise.resolve()', from: 170 }
 ]
