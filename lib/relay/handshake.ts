@@ -313,7 +313,9 @@ export class Handshake implements Deadline, SocketOwner {
   /** Another owner has written to the socket. Where it does not read, a client that leaves is still seen here. */
   #leaveToOwner (): void {
     if (this.#isRead) this.#leave()
-    else if (this.#relay.closing) this.socket.destroy()
+    // Behind so many bytes that nobody reads, not even a FIN would be seen.
+    else if (this.#relay.closing || this.socket.readableLength >= this.socket.readableHighWaterMark) this.socket.destroy()
+    else this.#schedule()
   }
 
   /** Another listener could have taken the socket, and has not. */

@@ -55,8 +55,8 @@ t.test('a value that cannot cross stays behind: the exit says so, unless it has 
   for (let i = 0; i < 2; i++) t.match(cross(exit), { reason: 'normal', value: undefined, error: { code: 'FST_CLUSTER_INVALID_PAYLOAD', message: /RegExp at 'payload.value.rows\[0\]'/ } })
   t.match(cross({ pid, reason: 'error', value: () => {}, error: new Error('why') }), { reason: 'error', error: { message: 'why', code: undefined } })
   t.strictSame(hub.logged, [
-    { pid, what: 'exit', type: 'RegExp', path: 'payload.value.rows[0]' },
-    { pid, what: 'exit', type: 'a function', path: 'payload.value' }
+    { relayPid: pid, what: 'exit', type: 'RegExp', path: 'payload.value.rows[0]' },
+    { relayPid: pid, what: 'exit', type: 'a function', path: 'payload.value' }
   ], 'once for each exit')
 })
 

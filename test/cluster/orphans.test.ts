@@ -63,7 +63,7 @@ t.test('what stands there as ours is taken out, and looked after until it is cer
   await run(2000)
   t.equal(store.size, 1, 'what a late answer brought is taken out too')
   t.equal(orphans.size, 2)
-  await run(8000)
+  await run(timings.default.takeOver)
   t.equal(orphans.size + machine.timers, 0)
 })
 

@@ -396,8 +396,11 @@ t.test('a socket that another listener writes to and does not read', async (t) =
   const stays = (await raw(t, port, true)).write(handshake('/stays'))
   const ended = (await raw(t, port, true)).write(handshake('/ended') + 'early')
   const leaves = (await raw(t, port, true)).write(handshake('/leaves') + 'early')
-  for (const client of [stays, ended, leaves]) await client.until(/^mine$/)
+  // Node reads so much and no more: it never sees the FIN.
+  const floods = (await raw(t, port, true)).write(handshake('/floods') + 'x'.repeat(200_000))
+  for (const client of [stays, ended, leaves, floods]) await client.until(/^mine$/)
   leaves.socket.end()
+  floods.socket.end()
   // Without their listener they would stay for ever.
   await until(() => connections(app) === 1)
   t.notOk(stays.socket.readableEnded)
