@@ -29,7 +29,7 @@ export interface ClusterNodeOptions {
   readonly here: Here
   readonly events: ClusterEvents
   readonly logger: Logger
-  readonly clock?: Clock
+  readonly clock: Clock
   /** From 0 to 1, as Math.random. */
   readonly random?: () => number
 }

@@ -1,5 +1,4 @@
 import { errorCodes, toError } from '../errors.js'
-import { systemClock } from './clock.js'
 import { batchTypes, decodeNumber, decodeSource } from './codec.js'
 import { Groups } from './groups.js'
 import { Heartbeats } from './heartbeats.js'
@@ -65,7 +64,7 @@ export class ClusterNode implements Hub {
     this.here = options.here
     this.node = options.node
     this.#transport = options.transport
-    this.#clock = options.clock ?? systemClock
+    this.#clock = options.clock
     this.#random = options.random ?? Math.random
     this.#timing = timings[options.timing]
     this.#incarnation = options.incarnation

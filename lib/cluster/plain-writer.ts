@@ -32,13 +32,15 @@ let idle: PlainWriter | undefined
 export function writePlain (value: unknown): Buffer {
   const writer = idle ?? new PlainWriter()
   idle = undefined
+  let bytes: Buffer
   try {
-    return writer.write(value)
+    bytes = writer.write(value)
   } catch (thrown) {
-    throw Unsendable.of(thrown)
-  } finally {
     idle = writer
+    throw Unsendable.of(thrown)
   }
+  idle = writer
+  return bytes
 }
 
 class PlainWriter {

@@ -66,7 +66,7 @@ export class Self {
   }
 
   exited (to: string, options?: { signal?: AbortSignal }): Promise<Exit> {
-    return this.#runtime.exited(to, options?.signal ?? undefined, this.#actor)
+    return this.#runtime.exited(to, options?.signal, this.#actor)
   }
 
   cancel (to: string, reason?: string): boolean {

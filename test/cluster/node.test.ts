@@ -506,8 +506,13 @@ t.test('a start ends where it is when the node is closed meanwhile: it never say
         return await SimulatedTransport.prototype.cas.call(transport, key, value, revision)
       }
     }),
-    // It subscribes.
+    // It subscribes, to the heartbeats and then to its inbox.
     ({ cluster }) => ({ subscribe: () => cluster.close() }),
+    ({ cluster, transport }) => ({
+      subscribe: (topic, listener) => topic.includes('.n.')
+        ? cluster.close()
+        : SimulatedTransport.prototype.subscribe.call(transport, topic, listener)
+    }),
     // It waits for those who are there.
     ({ cluster, transport }) => ({
       publish (topic, frame) {

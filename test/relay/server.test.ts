@@ -74,6 +74,28 @@ t.test('before the handler: a hook is still at work', async (t) => {
   t.equal(app.processes.stats().alive, 0)
 })
 
+t.test('a hook that ends while the server closes: the handler is not called', async (t) => {
+  const app = bare(t)
+  let go: () => void
+  const begun = new Promise<void>((resolve) => {
+    app.addHook('onRequest', async () => {
+      resolve()
+      await new Promise<void>((resolve) => { go = resolve })
+    })
+  })
+  // It runs before that of the plugin, which follows within this turn of the event loop.
+  app.addHook('preClose', async () => { setImmediate(() => { go() }) })
+  await app.register(wsRelay)
+  app.get('/', () => { t.fail('the handler is called') })
+  const client = (await raw(t, await listen(app))).write(handshake())
+  await begun
+  const closed = app.close()
+  const text = await client.end()
+  t.match(text, /^HTTP\/1\.1 503 [^]*FST_WS_RELAY_CLOSING/)
+  t.match(text, /^retry-after: \d+\r$/m)
+  await closed
+})
+
 t.test('during the handler: it is answered for, and its own reply opens nothing', async (t) => {
   const app = await build(t)
   const target = record(app)
