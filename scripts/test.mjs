@@ -85,7 +85,7 @@ function rank (file) {
 }
 
 const files = wanted().sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
-const timeout = Number(options.timeout ?? (long && !smoke ? 3600 : 300))
+const timeout = Number(options.timeout ?? (long ? smoke ? 600 : 3600 : 300))
 const nodeArgs = ['--enable-source-maps']
 const env = { ...process.env, TAP_TIMEOUT: String(timeout) }
 if (long) {

@@ -128,14 +128,15 @@ export class Scene {
 
   /** Somebody else, who can reach the engine. */
   async stranger (): Promise<Stranger> {
-    const transport = this.#transport()
-    this.#strangers.push(transport)
-    await transport.open({ state () {} })
+    // NATS does not send to a connection what it has published: another one listens.
+    const [transport, listening] = [this.#transport(), this.#transport()]
+    this.#strangers.push(transport, listening)
+    await Promise.all([transport, listening].map((one) => one.open({ state () {} })))
     const publish = async (topic: string, bytes: Uint8Array): Promise<void> => {
       if (!transport.publish(`${this.#prefix}.${topic}`, bytes)) throw new Error('the engine did not take it')
       await transport.flush(60_000)
     }
-    const listen = async (topic: string, listener: (bytes: Uint8Array) => void): Promise<void> => { await transport.subscribe(`${this.#prefix}.${topic}`, listener) }
+    const listen = async (topic: string, listener: (bytes: Uint8Array) => void): Promise<void> => { await listening.subscribe(`${this.#prefix}.${topic}`, listener) }
     let echoed = (): void => {}
     await listen('echo', () => { echoed() })
     return {

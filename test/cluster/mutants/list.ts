@@ -28,7 +28,7 @@ export const mutants: readonly Mutant[] = [
   { name: 'a lease is shorter than an outage that channels survive', file: 'timing.ts', search: 'const lease = down + renew + request', replacement: 'const lease = 3 * renew' },
   { name: 'a lease is taken over as soon as it is seen', file: 'take-over.ts', search: 'start - seen.since > timing.takeOver', replacement: 'start >= seen.since' },
   { name: 'names of a new store are free at once', file: 'settling.ts', search: 'if (generation.settled) return generation\n      await pause', replacement: 'return generation\n      await pause', from: 130 },
-  { name: 'a node is not told of a later incarnation', file: 'heartbeats.ts', search: 'this.#tellOutdated(node, incarnation)', replacement: 'return' },
+  { name: 'a node is not told of a later incarnation', file: 'heartbeats.ts', search: 'this.#tellOutdated(node, incarnation)', replacement: 'return', from: 130 },
   { name: 'fences repeat', file: 'name-record.ts', search: 'return fence ?? base + revision', replacement: 'return fence ?? base + revision % 40' },
   { name: 'a new store begins its fences by a clock', file: 'generations.ts', search: 'this.#highest = Math.max(this.#highest, this.#last.base + this.#host.register.highest)', replacement: 'this.#highest = 0' },
   { name: 'a new store is not told of what is held', file: 'lease.ts', search: 'await this.#host.reassert()', replacement: 'await Promise.resolve()', from: 170 }
