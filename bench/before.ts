@@ -1,6 +1,6 @@
 // This tree beside an earlier revision of it, in pairs: what did a change cost?
 //   npm run bench:before -- main~20
-//   npm run bench:before -- v0.1.0 --rounds 15 --scenarios echo,storm --benches hop
+//   npm run bench:before -- v0.1.0 --rounds 15 --scenarios echo,storm --modes serve --benches hop
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg } from 'node:os'
@@ -22,6 +22,7 @@ const { values, positionals: [revision] } = parseArgs({
   options: {
     rounds: { type: 'string', default: '15' },
     scenarios: { type: 'string', default: scenarios.map(({ name }) => name).join() },
+    modes: { type: 'string', default: 'serve,loop,broadcast' },
     benches: { type: 'string', default: benches.join() }
   }
 })
@@ -53,7 +54,7 @@ function row (name: string, ratio: Interval | undefined): string[] {
 
 /** Both as servers of one comparison, so that each round measures them one after the other. */
 async function compareServers (before: string): Promise<void> {
-  const modes = ['serve', 'loop', 'broadcast']
+  const modes = values.modes.split(',')
   for (const name of values.scenarios.split(',').filter(Boolean)) {
     const scenario = scenarios.find((one) => one.name === name)
     if (scenario === undefined) throw new Error(`No scenario has the name '${name}'`)

@@ -53,3 +53,15 @@ export const timings: Readonly<Record<ClusterTiming, Timing>> = {
   default: derive({ heartbeat: 1000, down: 8000, gone: 3000, hello: 250, renew: 2000, request: 2000 }),
   patient: derive({ heartbeat: 3000, down: 45_000, gone: 15_000, hello: 500, renew: 6000, request: 5000 })
 }
+
+/** Durations of a connection to the engine, in milliseconds: the same for all nodes. */
+export interface EngineTiming {
+  /** How long a connection may take to open. */
+  readonly dialTimeout: number
+  /** How long the engine may take to answer a request. */
+  readonly answerTimeout: number
+  /** Between two pings of the engine: the connection is lost when two have no answer. */
+  readonly pingInterval: number
+}
+
+export const engineTiming: EngineTiming = { dialTimeout: 2000, answerTimeout: 3000, pingInterval: 2000 }

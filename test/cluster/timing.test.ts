@@ -1,5 +1,5 @@
 import t from 'tap'
-import { timings } from '../../lib/cluster/timing.js'
+import { engineTiming, timings } from '../../lib/cluster/timing.js'
 
 for (const [name, timing] of Object.entries(timings)) {
   t.test(`${name}: a lease has expired before another node may take what was held under it`, async (t) => {
@@ -35,6 +35,14 @@ for (const [name, timing] of Object.entries(timings)) {
     t.ok(timing.hello < timing.heartbeat, 'those who are there answer before their next beat')
   })
 }
+
+t.test('a connection to the engine that is dead is replaced before other nodes take this one for down', async (t) => {
+  const { dialTimeout, answerTimeout, pingInterval } = engineTiming
+  for (const { down } of Object.values(timings)) {
+    t.ok(3 * pingInterval < down, 'two pings without an answer')
+    t.ok(dialTimeout + answerTimeout < down)
+  }
+})
 
 t.test('the patient one outlasts a failover of half a minute', async (t) => {
   for (const key of ['down', 'lease', 'takeOver'] as const) t.ok(timings.patient[key] > 30_000, key)

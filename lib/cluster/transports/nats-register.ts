@@ -1,5 +1,5 @@
 import { accessError, codeOf } from './nats-errors.js'
-import { answerTimeout } from './session.js'
+import { engineTiming } from '../timing.js'
 import type { NatsClient } from './nats-session.js'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import type { KV, KvEntry } from '@nats-io/kv'
@@ -10,7 +10,7 @@ import type { RegisterEntry } from '../../../types/cluster.js'
 const conflicts: unknown[] = [10071, 10164]
 
 /** Milliseconds until the client gives up: later than who asks, so that a blocked event loop is judged there alone. */
-const timeout = 2 * answerTimeout
+const timeout = 2 * engineTiming.answerTimeout
 
 /** How a bucket that is there is used. */
 export interface BucketAccess {

@@ -1,7 +1,8 @@
 import { Answers } from './answers.js'
 import { natsError } from './nats-errors.js'
 import { NatsRegister, type BucketAccess } from './nats-register.js'
-import { answerTimeout, dialTimeout, mostUnflushed, pingInterval, type Dial, type Session } from './session.js'
+import { engineTiming } from '../timing.js'
+import { mostUnflushed, type Dial, type Session } from './session.js'
 import { Sockets } from './sockets.js'
 import type { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import type { Kvm } from '@nats-io/kv'
@@ -48,7 +49,7 @@ export function dialNats (options: NodeConnectionOptions, bucket: string, replic
     let session: NatsSession | undefined
     try {
       const connection = await sockets.during(() => client.connect({
-        ...options, ...tlsFirst(options, sockets.signal), reconnect: false, waitOnFirstConnect: false, timeout: dialTimeout, pingInterval, maxPingOut: 2, noEcho: true, pedantic: false, verbose: false
+        ...options, ...tlsFirst(options, sockets.signal), reconnect: false, waitOnFirstConnect: false, timeout: engineTiming.dialTimeout, pingInterval: engineTiming.pingInterval, maxPingOut: 2, noEcho: true, pedantic: false, verbose: false
       }))
       const inbox = (): string => client.createInbox(options.inboxPrefix)
       session = new NatsSession(client, connection, sockets, bucket, inbox, deliver)
@@ -144,7 +145,7 @@ class NatsSession implements Session {
 
   /** The client forgets, when it is closed, that somebody waits for this. */
   async flush (): Promise<void> {
-    await this.#answers.within(answerTimeout, this.#connection.flush(), () => new Error('no answer to a ping'))
+    await this.#answers.within(engineTiming.answerTimeout, this.#connection.flush(), () => new Error('no answer to a ping'))
   }
 
   async subscribe (topic: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { errorCodes, toError } from '../../errors.js'
-import { dialTimeout, mostUnflushed, pingInterval, type Dial, type Session } from './session.js'
+import { engineTiming } from '../timing.js'
+import { mostUnflushed, type Dial, type Session } from './session.js'
 import type { Redis, RedisOptions } from 'ioredis'
 import type { RegisterEntry } from '../../../types/cluster.js'
 
@@ -46,12 +47,12 @@ export function dialRedis (url: string | undefined, options: RedisOptions, prefi
       enableReadyCheck: false,
       disableClientInfo: true,
       replyMapping: 'legacy',
-      connectTimeout: dialTimeout,
+      connectTimeout: engineTiming.dialTimeout,
       // How long it waits for the server to close as well, which a frozen one never does.
       disconnectTimeout: 100,
       // One round of all: the next one is another dial.
       sentinelRetryStrategy: never,
-      sentinelCommandTimeout: dialTimeout
+      sentinelCommandTimeout: engineTiming.dialTimeout
     }
     const connect = (): Redis => url === undefined ? new Redis(own) : new Redis(url, own)
     const session = new RedisSession(connect(), connect(), prefix, deliver)
@@ -97,7 +98,7 @@ class RedisSession implements Session {
         })
       }
     })
-    this.#pulse = setInterval(() => { this.#ping() }, pingInterval)
+    this.#pulse = setInterval(() => { this.#ping() }, engineTiming.pingInterval)
   }
 
   /** Connects, and tries what it may do: a replica, for one, takes no writes. */

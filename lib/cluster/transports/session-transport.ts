@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Answers } from './answers.js'
-import { answerTimeout, dialTimeout, type Dial, type Session } from './session.js'
+import { engineTiming } from '../timing.js'
+import type { Dial, Session } from './session.js'
 import { EngineState } from './state.js'
 import { Subscriptions, type Listener } from './subscriptions.js'
 import { toError, type errorCodes } from '../../errors.js'
@@ -86,7 +87,7 @@ export class SessionTransport implements Transport {
     return await this.#ask((session) => session.cas(key, value, revision))
   }
 
-  async #ask<T> (question: (session: Session) => Promise<T>, timeout = answerTimeout): Promise<T> {
+  async #ask<T> (question: (session: Session) => Promise<T>, timeout = engineTiming.answerTimeout): Promise<T> {
     this.#state.check()
     return await this.#within(timeout, question(this.#session as Session))
   }
@@ -138,7 +139,7 @@ export class SessionTransport implements Transport {
   async #connect (): Promise<Session> {
     const dialling = this.#dialling = new AbortController()
     // Connecting, and then as long again for what the engine has to answer.
-    const timer = setTimeout(() => { dialling.abort() }, dialTimeout + answerTimeout)
+    const timer = setTimeout(() => { dialling.abort() }, engineTiming.dialTimeout + engineTiming.answerTimeout)
     try {
       return await this.#dial((topic, frame) => { this.#subscriptions.deliver(topic, frame) }, dialling.signal)
     } finally {
@@ -154,7 +155,7 @@ export class SessionTransport implements Transport {
 
   async #confirm (session: Session, topic: string): Promise<void> {
     try {
-      await this.#within(answerTimeout, session.subscribe(topic))
+      await this.#within(engineTiming.answerTimeout, session.subscribe(topic))
       if (this.#session === session) this.#subscriptions.confirm(topic)
     } catch (error) {
       // Who asked for it is told; what was confirmed once is tried again with the next session.

@@ -27,14 +27,5 @@ export interface Session {
  */
 export type Dial = (deliver: (topic: string, frame: Uint8Array) => void, signal: AbortSignal) => Promise<Session>
 
-/** Milliseconds to wait for a connection. */
-export const dialTimeout = 2000
-
-/** Milliseconds to wait for an answer of the engine. */
-export const answerTimeout = 3000
-
-/** Milliseconds between two looks whether the engine still answers; it is lost when it missed two. */
-export const pingInterval = 2000
-
 /** Bytes that were published and not yet seen by the engine before it is sent no more. */
 export const mostUnflushed = 16 * 1024 * 1024

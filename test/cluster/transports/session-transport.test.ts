@@ -2,7 +2,8 @@ import { EventEmitter, once } from 'node:events'
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import { errorCodes } from '../../../lib/errors.js'
-import { answerTimeout, dialTimeout, type Session } from '../../../lib/cluster/transports/session.js'
+import { engineTiming } from '../../../lib/cluster/timing.js'
+import type { Session } from '../../../lib/cluster/transports/session.js'
 import { SessionTransport } from '../../../lib/cluster/transports/session-transport.js'
 
 const unavailable = { code: 'FST_CLUSTER_UNAVAILABLE' }
@@ -169,7 +170,7 @@ t.test('a dial that takes too long is given up; so is one that is under way at t
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => { mock.timers.reset() })
   const opening = t.rejects(transport.open({ state: () => {} }), { ...unavailable, cause: { message: 'given up' } })
-  mock.timers.tick(dialTimeout + answerTimeout - 1)
+  mock.timers.tick(engineTiming.dialTimeout + engineTiming.answerTimeout - 1)
   t.equal(signals[0].aborted, false)
   mock.timers.tick(1)
   t.equal(signals[0].aborted, true)
