@@ -106,7 +106,8 @@ await compile()
 
 const reporter = new TapReporter()
 t.setTimeout(0)
-t.jobs = Number(options.jobs ?? availableParallelism() + (long ? 0 : 1))
+// Many of the slow ones wait most of the time: others use the cores meanwhile.
+t.jobs = Number(options.jobs ?? availableParallelism() * (long ? 1 : 2))
 t.pipe(reporter).pipe(process.stdout)
 if (whole) t.test('types', { buffered: true, timeout: 0 }, types)
 for (const file of files) {

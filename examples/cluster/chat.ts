@@ -31,7 +31,8 @@ const chat: FastifyPluginAsyncTypebox = async (app) => {
     if (pid !== undefined || supervisor.children().length >= maxRooms) return pid
     const mine = supervisor.startChild({ id: `${name} ${++started}`, start: room, args: [name, processes.node], restart: 'temporary' })
     try {
-      // When the node of the last holder was lost, this waits until its lease has expired: 14 seconds.
+      // When the node of the last holder was lost, the name is free 14 seconds later. This waits for 8 of them and
+      // then rejects: the client gets a 503 with Retry-After, and tries again.
       await names.register(`room:${name}`, mine)
       await groups.join('rooms', mine)
       return mine

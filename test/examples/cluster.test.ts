@@ -16,8 +16,19 @@ type People = Array<{ name: string }>
 const row = ({ nodes }: Nodes, name: string) => nodes.find(({ node }) => node === name)!
 const named = (...names: string[]) => (people: People) => people.map(({ name }) => name).join() === names.join()
 
+/** The name of a lost room is free when a lease has expired. Until then a client is asked to come again. */
+async function connect (t: Test, port: number, path: string): Promise<Client> {
+  for (;;) {
+    try {
+      return await Client.connect(t, port, path)
+    } catch (err) {
+      if (!(err as Error).message.endsWith('503')) throw err
+    }
+  }
+}
+
 async function enter (t: Test, port: number, name: string) {
-  const client = await Client.connect(t, port, `/rooms/lobby?name=${name}`)
+  const client = await connect(t, port, `/rooms/lobby?name=${name}`)
   const { node } = await client.next<{ node: string }>('welcome')
   return Object.assign(client, { node })
 }

@@ -105,6 +105,7 @@ t.test('a process looks up what code outside looks up', async (t) => {
   t.equal(self.info('nobody'), undefined)
   t.strictSame(self.list(), processes.list())
   const exit = self.exited('other')
+  await t.rejects(self.exited(other, { signal: AbortSignal.abort(new Error('given up')) }), { message: 'given up' })
   processes.exit(other, 'done')
   t.strictSame(await exit, { pid: other, reason: 'done' })
   t.match(await self.exited(other), { reason: 'noproc' })
