@@ -1,6 +1,7 @@
 // The table of docs/cluster.md, "Faults": each row is played on a real engine, by nodes in three
 // operating-system processes, and asserts what their users see. Times are told, never judged.
 import { Host } from './host.js'
+import { clockRows } from './clock-rows.js'
 import { rows } from './rows.js'
 import { Scene, TooSlow, type EngineName } from './scene.js'
 import { toError } from '../../../lib/errors.js'
@@ -10,14 +11,26 @@ import type { Test } from 'tap'
 /** How often a row is played that the machine was too slow for. */
 const attempts = 3
 
-/** Plays all rows on an engine, at the same time. */
+/**
+ * Whether a row is played by itself, when the others are done. A node that starts with a clock behind has a quarter of
+ * a second to hear of it from the others; later it closes, and a process manager would start it again.
+ */
+function isAlone (title: string): boolean {
+  return Object.hasOwn(clockRows, title)
+}
+
+/** Plays all rows on an engine, most of them at the same time. */
 export function play (t: Test, engine: EngineName): void {
+  // Node 20 has spun for ever while it freed a process that had killed its children, when all was done. An explicit
+  // exit frees nothing.
+  process.once('beforeExit', () => { process.exit() })
   const hosts: [Host, Host, Host] = [new Host(t), new Host(t), new Host(t)]
   const only = process.env.ROW
   const played = Object.entries(rows[engine]).filter(([title]) => only === undefined || title.includes(only))
+    .sort(([one], [other]) => Number(isAlone(one)) - Number(isAlone(other)))
   t.jobs = played.length
   for (const [title, row] of played) {
-    t.test(title, { buffered: true }, async (t) => {
+    t.test(title, { buffered: !isAlone(title) }, async (t) => {
       for (let attempt = 1; ; attempt++) {
         const outcome = await tryRow(t, engine, row, hosts, attempt)
         t.comment(`${engine}: ${title}: ${outcome}`)
