@@ -10,7 +10,7 @@ import type { Timing } from './timing.js'
 import type { Urgency, Window } from './window.js'
 import type { ClusterStats } from '../../types/cluster.js'
 
-/** What a channel needs of its node. */
+/** The parts of its node that a channel uses. */
 export interface ChannelHost {
   readonly clock: Clock
   readonly timing: Timing
@@ -37,7 +37,7 @@ export class Channel {
   readonly #numbers: ConnectionNumbers
   readonly #outbox: Outbox
   readonly #inbox: Inbox
-  /** What the other node has yet to be told. It outlives a teardown. */
+  /** Missed messages that the other node does not know of yet. They outlive a teardown. */
   readonly misses = new Misses()
   #pingAt: number
   #resetAt = -Infinity
