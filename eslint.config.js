@@ -13,11 +13,11 @@ const noFramework = not(
   'fastify', 'fastify/*', 'fastify-plugin', 'ws', 'ws/*', '@fastify/*', '!@fastify/error'
 )
 const noRelay = not(
-  'index -> relay -> process: lib/process and lib/cluster know nothing of the relay',
-  '**/relay', '**/relay/**'
+  'index -> upgrade -> connection -> process: lib/process and lib/cluster know nothing of the relay',
+  '**/upgrade/**', '**/connection/**', '**/websocket/**'
 )
 const noEngine = not(
-  'The clients of engines live in lib/cluster/transports alone',
+  'The clients of engines live in lib/cluster/engines alone',
   '@nats-io/*', 'ioredis', 'ioredis/*'
 )
 const noTests = not(
@@ -59,7 +59,7 @@ export default [
   },
   {
     name: 'rooms: the relay',
-    files: ['lib/relay/**/*.ts'],
+    files: ['lib/{upgrade,connection,websocket}/**/*.ts'],
     rules: restrict(noTests, noIndex('../index.js', '../../index.js'))
   },
   {
@@ -74,7 +74,7 @@ export default [
   },
   {
     name: 'rooms: engines',
-    files: ['lib/cluster/transports/**/*.ts'],
+    files: ['lib/cluster/engines/**/*.ts'],
     rules: restrict(noTests, noFramework, noRelay, noIndex('../index.js', '../../index.js', '../../../index.js'))
   },
   {

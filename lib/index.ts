@@ -1,19 +1,19 @@
 import { isDeepStrictEqual } from 'node:util'
 import fp from 'fastify-plugin'
 import { errorCodes } from './errors.js'
-import { normalizeOptions, overrideSettings } from './options.js'
+import { normalizeOptions, overrideSettings } from './upgrade/options.js'
 import { processesOf } from './process/processes.js'
 import { Runtime } from './process/runtime.js'
-import { Dispatcher } from './relay/dispatch.js'
-import { relayHeader, withhold } from './relay/header.js'
-import { addRelayHooks } from './relay/hook.js'
-import { RelayConfigSchema, RelayControlSchema } from './relay/config.js'
-import { NativeLayer } from './relay/native.js'
-import { Registration } from './relay/registration.js'
-import { RelayServer } from './relay/server.js'
+import { Dispatcher } from './upgrade/dispatch.js'
+import { relayHeader, withhold } from './upgrade/relay-header.js'
+import { addRelayHooks } from './upgrade/hooks.js'
+import { RelayConfigSchema, RelayControlSchema } from './connection/config.js'
+import { FastifyWebsocketLayer } from './upgrade/fastify-websocket.js'
+import { Registration } from './upgrade/registration.js'
+import { RelayServer } from './upgrade/relay-server.js'
 import type { Server } from 'node:http'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply } from 'fastify'
-import type { ServerSettings } from './relay/settings.js'
+import type { ServerSettings } from './connection/settings.js'
 import type { Processes } from '../types/processes.js'
 import type { RelayConfig, WsRelayOptions } from '../types/relay.js'
 
@@ -30,7 +30,7 @@ export type * from '../types/relay.js'
 interface ServerState {
   readonly relay: RelayServer
   readonly processes: Processes
-  readonly native: NativeLayer
+  readonly native: FastifyWebsocketLayer
 }
 
 const states = new WeakMap<object, ServerState>()
@@ -45,7 +45,7 @@ async function fastifyWsRelay (fastify: FastifyInstance, input: unknown): Promis
     checkServerOptions(state.relay.options, options.given)
   }
   const { relay, processes, native } = state
-  const registration = new Registration(relay, options.route, NativeLayer.serverIn(fastify), overrideSettings)
+  const registration = new Registration(relay, options.route, FastifyWebsocketLayer.serverIn(fastify), overrideSettings)
   if (!claimScope(fastify, registration)) return
   decorate(fastify, processes)
   native.cover(fastify)
@@ -57,7 +57,7 @@ function startRelay (fastify: FastifyInstance, settings: ServerSettings): Server
   const runtime = new Runtime({ ...settings, logger: fastify.log as never })
   const relay = new RelayServer(runtime, settings)
   const dispatcher = new Dispatcher(fastify, relay)
-  const native = new NativeLayer(fastify, settings.websocket, dispatcher.routeOwn)
+  const native = new FastifyWebsocketLayer(fastify, settings.websocket, dispatcher.routeOwn)
   server.prependListener('request', (_, response) => { withhold(response) })
   fastify.addHook('onReady', async () => {
     native.ready()

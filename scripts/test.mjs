@@ -4,7 +4,7 @@
 //   --quick     what takes little, without types and coverage: `npm run test:quick`
 //   --long      the long tests, with many more random histories: `npm run test:long`;
 //               `--long --smoke` with few of them
-//   test/relay  the tests of a folder, or of a file
+//   test/upgrade  the tests of a folder, or of a file
 //
 //   --no-coverage, --jobs <processes at a time>, --timeout <seconds of a file>
 //
@@ -51,9 +51,9 @@ const histories = ['test/properties', 'test/cluster/simulation']
 
 /** What takes long because it waits begins first: others run meanwhile. `npm run test:quick` leaves it out. */
 const slowTests = [
-  'test/examples', 'test/browser', 'test/cluster/apart', 'test/cluster/transports', 'test/cluster/faults', 'test/bench',
+  'test/examples', 'test/browser', 'test/cluster/apart', 'test/cluster/engines', 'test/cluster/faults', 'test/bench',
   'test/integration/connection/churn', 'test/integration/connection/pressure', 'test/integration/connection/outbound',
-  'test/cluster/facade', 'test/cluster/relay', 'test/cluster/names', 'test/faults', 'test/abuse', 'test/cluster/simulation',
+  'test/cluster/facade', 'test/cluster/relay', 'test/cluster/names/names', 'test/faults', 'test/abuse', 'test/cluster/simulation',
   'test/properties'
 ]
 

@@ -1,5 +1,5 @@
 // What a client puts on the wire, right or wrong.
-import { opcodes } from '../lib/relay/frames.js'
+import { opcodes } from '../lib/websocket/frames.js'
 
 /** A frame of a client. */
 export function frameOf (opcode: number, data: string | Buffer = '', { fin = true, rsv1 = false, mask = 0 } = {}): Buffer {

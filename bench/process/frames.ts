@@ -1,7 +1,7 @@
 import * as wsExports from 'ws'
 import { maskedFrame } from '../load/frames.js'
-import { FrameCache, textFrame } from '../../lib/relay/frames.js'
-import { FrameParser } from '../../lib/relay/parser.js'
+import { FrameCache, textFrame } from '../../lib/websocket/frames.js'
+import { FrameParser } from '../../lib/websocket/parser.js'
 import { repeat, time, type Case, type TimingOptions } from './timing.js'
 
 // Exported by `ws`, and unknown to its types.

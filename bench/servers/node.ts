@@ -2,8 +2,8 @@
 // node sends it. Arguments: the engine's name, its URL, the node's name.
 import Fastify from 'fastify'
 import wsRelay, { type Pid, type Process } from '../../lib/index.js'
-import { nats } from '../../lib/cluster/transports/nats.js'
-import { redis } from '../../lib/cluster/transports/redis.js'
+import { nats } from '../../lib/cluster/engines/nats.js'
+import { redis } from '../../lib/cluster/engines/redis.js'
 import { listen } from './usage.js'
 
 const [kind, url, node] = process.argv[2].split(' ')

@@ -2,8 +2,8 @@
 //   NODE=a ADDRESSES='{"a":"http://127.0.0.1:3001","b":"http://127.0.0.1:3002"}' npx tsx examples/cluster/node.ts
 import Fastify from 'fastify'
 import wsRelay, { type ClusterEngine } from '../../lib/index.js' // in your project: 'fastify-ws-relay'
-import { nats } from '../../lib/cluster/transports/nats.js' // 'fastify-ws-relay/nats'
-import { redis } from '../../lib/cluster/transports/redis.js' // 'fastify-ws-relay/redis'
+import { nats } from '../../lib/cluster/engines/nats.js' // 'fastify-ws-relay/nats'
+import { redis } from '../../lib/cluster/engines/redis.js' // 'fastify-ws-relay/redis'
 import { leaveOut, servePage } from '../demo/page.js'
 import chat from './chat.js'
 import { nodes, type Command, type Running } from './nodes.js'

@@ -1,5 +1,5 @@
-import type { Clock } from './clock.js'
-import type { Here } from '../process/elsewhere.js'
+import type { Clock } from '../shared/clock.js'
+import type { LocalNode } from '../process/remote-nodes.js'
 import type { ClusterTiming, Transport } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
 import type { Logger } from '../../types/processes.js'
@@ -26,7 +26,7 @@ export interface ClusterNodeOptions {
   readonly startTimeout: number
   /** Milliseconds after which a claim for a name that is not free yet is rejected. @defaultValue that of `timing` */
   readonly longestClaim?: number
-  readonly here: Here
+  readonly here: LocalNode
   readonly events: ClusterEvents
   readonly logger: Logger
   readonly clock: Clock

@@ -1,45 +1,45 @@
 import { errorCodes, toError } from '../errors.js'
-import { batchTypes, decodeNumber, decodeSource } from './codec.js'
-import { Groups } from './groups.js'
-import { Heartbeats } from './heartbeats.js'
-import { claimIncarnation } from './incarnation.js'
-import { Line } from './line.js'
-import { Membership } from './membership.js'
-import { Names } from './names.js'
-import { NoNames } from './no-names.js'
-import { suffixOf } from './peer.js'
-import { OtherVersions } from './other-versions.js'
-import { Peers } from './peers.js'
+import { batchTypes, decodeNumber, decodeSource } from './link/codec.js'
+import { Groups } from './groups/groups.js'
+import { Heartbeats } from './membership/heartbeats.js'
+import { claimIncarnation } from './membership/incarnation.js'
+import { EngineLink } from './link/engine-link.js'
+import { Membership } from './membership/membership.js'
+import { Names } from './names/names.js'
+import { NoNames } from './names/no-names.js'
+import { suffixOf } from './membership/peer.js'
+import { OtherVersions } from './membership/other-versions.js'
+import { Peers } from './membership/peers.js'
 import { Register } from './register.js'
-import { Router } from './router.js'
+import { Router } from './remote/router.js'
 import { timings } from './timing.js'
 import { isPid } from '../process/pid.js'
-import type { Cancellable, Clock } from './clock.js'
+import type { Cancellable, Clock } from '../shared/clock.js'
 import type { ClusterNodeOptions } from './node-options.js'
-import type { Hub, Peer } from './peer.js'
-import type { NodeListener } from './peers.js'
+import type { NodeContext, Peer } from './membership/peer.js'
+import type { NodeListener } from './membership/peers.js'
 import type { Timing } from './timing.js'
-import type { Unsendable } from './unsendable.js'
-import type { Elsewhere, Here } from '../process/elsewhere.js'
+import type { Unsendable } from './values/unsendable.js'
+import type { RemoteNodes, LocalNode } from '../process/remote-nodes.js'
 import type { ClusterGroups, ClusterHealth, ClusterNames, ClusterNodeInfo, ClusterStats, Transport } from '../../types/cluster.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
 export type { ClusterEvents, ClusterNodeOptions } from './node-options.js'
-export type { NodeListener } from './peers.js'
+export type { NodeListener } from './membership/peers.js'
 
 /** One node of a cluster: its way to the processes of all others. */
-export class ClusterNode implements Hub {
-  readonly elsewhere: Elsewhere
+export class ClusterNode implements NodeContext {
+  readonly elsewhere: RemoteNodes
   readonly groups: ClusterGroups
-  readonly here: Here
+  readonly here: LocalNode
   readonly node: string
   readonly #options: ClusterNodeOptions
   readonly #transport: Transport
   readonly #clock: Clock
   readonly #timing: Timing
   readonly #random: () => number
-  readonly #line: Line
+  readonly #line: EngineLink
   readonly #router: Router
   readonly #groups: Groups
   readonly #peers: Peers
@@ -76,10 +76,10 @@ export class ClusterNode implements Hub {
     this.#peers = this.#makePeers()
   }
 
-  #makeLine (): Line {
+  #makeLine (): EngineLink {
     const node = this
     const { transport, prefix } = this.#options
-    return new Line({
+    return new EngineLink({
       transport,
       prefix,
       node: this.node,

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.js'
+import type { Clock } from '../shared/clock.js'
 import type { RegisterEntry, Transport } from '../../types/cluster.js'
 
 /** A value of the register, as data. */

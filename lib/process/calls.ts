@@ -1,6 +1,6 @@
 import { errorCodes, show } from '../errors.js'
-import type { Pending, PendingOwner } from './exit-wait.js'
-import type { Watcher } from './relations.js'
+import type { Pending, PendingOwner } from './exits/exit-wait.js'
+import type { Watcher } from './exits/relations.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 

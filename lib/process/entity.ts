@@ -1,5 +1,5 @@
 import type { Answer } from './calls.js'
-import type { Feeder } from './mailbox.js'
+import type { Producer } from './actor/mailbox.js'
 import type { SystemTopics } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 import type { ProcessInfo } from '../../types/processes.js'
@@ -41,6 +41,6 @@ export interface Target extends Entity {
   /** Whether connections should wait. */
   readonly congested: boolean
   /** Has the feeder resumed when there is room again. */
-  wait (feeder: Feeder): void
-  forget (feeder: Feeder): void
+  wait (feeder: Producer): void
+  forget (feeder: Producer): void
 }

@@ -2,7 +2,7 @@ import { checkProcessesOptions, processesDefaults } from './options.js'
 import { silent } from './logger.js'
 import { processesOf } from './processes.js'
 import { Runtime } from './runtime.js'
-import { toMilliseconds } from './duration.js'
+import { toMilliseconds } from '../shared/duration.js'
 import type { ClusterEngine } from '../../types/cluster.js'
 import type { ProcessesOptions, ProcessSystem } from '../../types/processes.js'
 

@@ -1,27 +1,27 @@
 import { errorCodes, show } from '../errors.js'
-import { Actor } from './actor.js'
+import { Actor } from './actor/actor.js'
 import { Call, checkSignal } from './calls.js'
-import { Context } from './context.js'
-import { Endings, isReason, linkDown } from './endings.js'
-import { ExitWait } from './exit-wait.js'
-import { GroupTable } from './groups.js'
+import { Context } from '../shared/context.js'
+import { ExitSignals, isReason, linkDown } from './exits/exit-signals.js'
+import { ExitWait } from './exits/exit-wait.js'
+import { GroupTable } from './registry/groups.js'
 import { checkTopic } from './message.js'
-import { isName, NameTable } from './names.js'
+import { isName, NameTable } from './registry/names.js'
 import { checkAddress, isPid, PidFactory } from './pid.js'
-import { Relations } from './relations.js'
+import { Relations } from './exits/relations.js'
 import { EventLoop, Scheduler } from './scheduler.js'
 import { Counters } from './counters.js'
-import { clusterFacade, groupsFacade, namesFacade } from './registries.js'
+import { clusterFacade, groupsFacade, namesFacade } from './registry/facades.js'
 import { startSupervisor } from './supervisor/supervisor.js'
-import { toMilliseconds } from './duration.js'
+import { toMilliseconds } from '../shared/duration.js'
 import { shutDown } from './shutdown.js'
 import { checkSpawn } from './spawn-options.js'
-import type { ActorOptions } from './actor.js'
+import type { ActorOptions } from './actor/actor.js'
 import type { CallHost } from './calls.js'
-import type { Elsewhere } from './elsewhere.js'
+import type { RemoteNodes } from './remote-nodes.js'
 import type { Batch, Entity } from './entity.js'
-import type { MailboxLimits } from './mailbox.js'
-import type { Watcher } from './relations.js'
+import type { MailboxLimits } from './actor/mailbox.js'
+import type { Watcher } from './exits/relations.js'
 import type { Turns } from './scheduler.js'
 import type { Cluster } from '../../types/cluster.js'
 import type { Exit } from '../../types/messages.js'
@@ -41,7 +41,7 @@ export interface RuntimeOptions {
   readonly turns?: Turns
 }
 
-export { isOrderly } from './endings.js'
+export { isOrderly } from './exits/exit-signals.js'
 
 /**
  * The process system: who lives behind which PID, and everything that crosses from one to another.
@@ -76,10 +76,10 @@ export class Runtime {
   /** Leaves the other nodes, when all has ended here. */
   leave: (() => Promise<void>) | undefined
   readonly #table = new Map<string, Entity>()
-  readonly #endings = new Endings(this)
+  readonly #endings = new ExitSignals(this)
   /** A callee elsewhere is watched behind the message: a refusal must come before the news that it is dead. */
   readonly #callsBeyond: CallHost = { watch () {}, unwatch: (target, watcher) => { this.unwatch(target, watcher) } }
-  #elsewhere: Elsewhere | undefined
+  #elsewhere: RemoteNodes | undefined
   #monitors = 0
   #closed: Promise<void> | undefined
 
@@ -118,12 +118,12 @@ export class Runtime {
   }
 
   /** The way to a PID of another node; undefined for all that is here, and for a system that is alone. */
-  beyond (pid: string): Elsewhere | undefined {
+  beyond (pid: string): RemoteNodes | undefined {
     return this.#elsewhere !== undefined && this.pids.isElsewhere(pid) ? this.#elsewhere : undefined
   }
 
   /** Joins other nodes. */
-  join (elsewhere: Elsewhere, cluster?: Cluster): void {
+  join (elsewhere: RemoteNodes, cluster?: Cluster): void {
     this.#elsewhere = elsewhere
     this.cluster = cluster
     this.awaitsCluster = false
@@ -222,7 +222,7 @@ export class Runtime {
     return false
   }
 
-  #sendBeyond (elsewhere: Elsewhere, to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Call): boolean {
+  #sendBeyond (elsewhere: RemoteNodes, to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Call): boolean {
     if (!elsewhere.send(to, topic, payload, from, call)) return this.#refuse()
     this.counters.sent++
     return true
@@ -255,7 +255,7 @@ export class Runtime {
     return call.promise
   }
 
-  #callBeyond (elsewhere: Elsewhere, call: Call, to: Pid, topic: string, payload: unknown, from: Pid | undefined): void {
+  #callBeyond (elsewhere: RemoteNodes, call: Call, to: Pid, topic: string, payload: unknown, from: Pid | undefined): void {
     if (this.#sendBeyond(elsewhere, to, topic, payload, from, call)) elsewhere.watch(to, call)
     else call.reject(new errorCodes.FST_PROCESS_REFUSED(to, topic, 'its node cannot be reached, or the payload cannot be sent'))
   }

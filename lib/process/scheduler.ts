@@ -1,5 +1,5 @@
-import { Ring } from './ring.js'
-import type { Context } from './context.js'
+import { Ring } from '../shared/ring.js'
+import type { Context } from '../shared/context.js'
 
 /** What the scheduler gives turns to. It must not throw. */
 export interface Runnable {

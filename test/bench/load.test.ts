@@ -5,8 +5,8 @@ import { Histogram } from '../../bench/load/histogram.js'
 import { ratios, show, showSpread, spread } from '../../bench/rig/statistics.js'
 import { plot } from '../../bench/rig/plot.js'
 import { table } from '../../bench/rig/markdown.js'
-import { FrameParser } from '../../lib/relay/parser.js'
-import { closeFrame, frame, pingFrame, pongFrame, textFrame } from '../../lib/relay/frames.js'
+import { FrameParser } from '../../lib/websocket/parser.js'
+import { closeFrame, frame, pingFrame, pongFrame, textFrame } from '../../lib/websocket/frames.js'
 
 /** Counts what is in some bytes that come in pieces of a size. */
 function count (bytes: Buffer, size: number, expected?: number) {

@@ -1,8 +1,8 @@
 import { recordUnreadJoins } from '../../lib/process/unread-joins.js'
 import type { Answer } from '../../lib/process/calls.js'
-import type { Feeder } from '../../lib/process/mailbox.js'
-import type { Watcher } from '../../lib/process/relations.js'
-import type { Elsewhere, Here, RemoteProblem } from '../../lib/process/elsewhere.js'
+import type { Producer } from '../../lib/process/actor/mailbox.js'
+import type { Watcher } from '../../lib/process/exits/relations.js'
+import type { RemoteNodes, LocalNode, RemoteProblem } from '../../lib/process/remote-nodes.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
@@ -24,14 +24,14 @@ interface ModelProcess {
 }
 
 /** The processes of one node, as simple as they can be. */
-export class ModelHere implements Here {
+export class ModelHere implements LocalNode {
   readonly processes = new Map<Pid, ModelProcess>()
   /** Clients whose joins wait in a mailbox. */
   readonly unread = new Set<Pid>()
   /** The end of its PIDs: known when the node has started. */
   suffix = ''
   readonly #ledger: Ledger
-  elsewhere: Elsewhere | undefined
+  elsewhere: RemoteNodes | undefined
   #serial = 0
 
   constructor (ledger: Ledger) {
@@ -82,7 +82,7 @@ export class ModelHere implements Here {
     return false
   }
 
-  wait (to: Pid, feeder: Feeder): void {
+  wait (to: Pid, feeder: Producer): void {
     feeder.resume()
   }
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import fc from 'fast-check'
 import { crash, TestCluster, watcher } from './support.js'
-import { batchTypes, encodeChannelHeader, encodeFrame, encodeNumber, encodeSource } from '../../lib/cluster/codec.js'
+import { batchTypes, encodeChannelHeader, encodeFrame, encodeNumber, encodeSource } from '../../lib/cluster/link/codec.js'
 import { SimulatedTransport } from './simulator.js'
 import { errorCodes } from '../../lib/errors.js'
 import type { TestNode } from './support.js'

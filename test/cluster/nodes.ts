@@ -1,6 +1,6 @@
 // Real nodes in one OS process, on an engine of their own in memory.
 import { createProcesses } from '../../lib/process/index.js'
-import { memory, MemoryHub } from '../../lib/cluster/transports/memory.js'
+import { memory, MemoryHub } from '../../lib/cluster/engines/memory.js'
 import { until } from '../helpers.js'
 import type { Test } from 'tap'
 import type { ClusterEngine } from '../../types/cluster.js'

@@ -1,4 +1,4 @@
-import type { Cancellable, Clock } from '../../lib/cluster/clock.js'
+import type { Cancellable, Clock } from '../../lib/shared/clock.js'
 import type { RegisterEntry, Transport, TransportEvents } from '../../types/cluster.js'
 
 /** Random numbers from a seed: the same seed, the same run. */

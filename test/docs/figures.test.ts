@@ -3,18 +3,18 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { timings } from '../../lib/cluster/timing.js'
-import { Window } from '../../lib/cluster/window.js'
+import { Window } from '../../lib/cluster/link/window.js'
 import { errorCodes } from '../../lib/errors.js'
-import { normalizeOptions, overrideSettings } from '../../lib/options.js'
-import { toMilliseconds } from '../../lib/process/duration.js'
+import { normalizeOptions, overrideSettings } from '../../lib/upgrade/options.js'
+import { toMilliseconds } from '../../lib/shared/duration.js'
 import { processesDefaults } from '../../lib/process/options.js'
 import { planChild, planSupervisor } from '../../lib/process/supervisor/spec.js'
-import * as endings from '../../lib/relay/endings.js'
-import { defaultFragments } from '../../lib/relay/settings.js'
+import * as endings from '../../lib/connection/close-reasons.js'
+import { defaultFragments } from '../../lib/connection/settings.js'
 import { root } from '../program.js'
 import { prose, rows, spans } from './tables.js'
-import type { Ending } from '../../lib/relay/endings.js'
-import type { ViolationCode } from '../../lib/relay/parser.js'
+import type { CloseReason } from '../../lib/connection/close-reasons.js'
+import type { ViolationCode } from '../../lib/websocket/parser.js'
 
 /** The names that an error message lists behind `only`. */
 function names (refuse: () => unknown): string[] {
@@ -85,9 +85,9 @@ const made = {
 }
 
 /** Every way to end. */
-const ends: Ending[] = [...Object.values(endings).filter((ending) => typeof ending !== 'function'), ...Object.values(made).flat()]
+const ends: CloseReason[] = [...Object.values(endings).filter((ending) => typeof ending !== 'function'), ...Object.values(made).flat()]
 
-function isRowOf ({ cause, code, told, reason, exit }: Ending, [documented, , seen, left, exited]: string[]): boolean {
+function isRowOf ({ cause, code, told, reason, exit }: CloseReason, [documented, , seen, left, exited]: string[]): boolean {
   const sees = cause === 'client' || cause === 'process' || seen.includes(told === undefined ? '(1006)' : String(code))
   const hears = told === undefined || told === '' || told === 'its own' || seen.includes(`\`${told}\``)
   // A target that is gone hears nothing; one whose node is lost is told by its own node.

@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import t from 'tap'
 import { Keeper, closeOf, connectTo, frameOf, start, textOf } from '../integration/connection/support.js'
-import { opcodes } from '../../lib/relay/frames.js'
+import { opcodes } from '../../lib/websocket/frames.js'
 import { handshake, raw, until } from '../helpers.js'
 import { held, letsGo } from '../abuse/support.js'
 import type { Socket } from 'node:net'

@@ -3,56 +3,56 @@ import type { Mutant } from './mutant.js'
 export const processMutants: readonly Mutant[] = [
   {
     name: 'a link is recorded on one side only',
-    file: 'process/relations.ts',
+    file: 'process/exits/relations.ts',
     search: 'this.#links.add(other, one)\n',
     replace: '',
     suites: ['relations']
   },
   {
     name: 'a process that ended stays linked with its peers',
-    file: 'process/relations.ts',
+    file: 'process/exits/relations.ts',
     search: 'for (const peer of peers) this.#links.delete(peer, pid)',
     replace: '',
     suites: ['relations']
   },
   {
     name: 'unlink forgets one side only',
-    file: 'process/relations.ts',
+    file: 'process/exits/relations.ts',
     search: 'this.#links.delete(other, one)',
     replace: '',
     suites: ['relations']
   },
   {
     name: 'watchers are told, and kept',
-    file: 'process/relations.ts',
+    file: 'process/exits/relations.ts',
     search: 'return this.#watchers.take(target)',
     replace: 'return this.#watchers.get(target)',
     suites: ['relations']
   },
   {
     name: 'a demonitor leaves the @exit that waits in the mailbox',
-    file: 'process/actor.ts',
+    file: 'process/actor/actor.ts',
     search: "    this.mailbox.remove((mail) => mail.topic === '@exit' && (mail.payload as SystemTopics['@exit']).monitor === id)\n",
     replace: '',
     suites: ['relations']
   },
   {
     name: 'a normal end brings linked processes down',
-    file: 'process/endings.ts',
+    file: 'process/exits/exit-signals.ts',
     search: "return reason === 'normal' || reason === 'shutdown'",
     replace: "return reason === 'shutdown'",
     suites: ['relations']
   },
   {
     name: 'a shutdown brings linked processes down',
-    file: 'process/endings.ts',
+    file: 'process/exits/exit-signals.ts',
     search: "return reason === 'normal' || reason === 'shutdown'",
     replace: "return reason === 'normal'",
     suites: ['relations']
   },
   {
     name: 'a trapped failure ends the process as well',
-    file: 'process/endings.ts',
+    file: 'process/exits/exit-signals.ts',
     search: '  else entity.linkFailed(reason, error)',
     replace: '  entity.linkFailed(reason, error)',
     suites: ['relations']
@@ -101,98 +101,98 @@ export const processMutants: readonly Mutant[] = [
   },
   {
     name: 'a group forgets a member that joined twice when it leaves once',
-    file: 'process/groups.ts',
+    file: 'process/registry/groups.ts',
     search: 'if (this.#again.size > 0 && this.#leaveOnce(group, pid)) return true\n',
     replace: '',
     suites: ['relations']
   },
   {
     name: 'watchers are told of each time a member joins',
-    file: 'process/groups.ts',
+    file: 'process/registry/groups.ts',
     search: '      this.#joinAgain(group, pid)\n      return\n',
     replace: '      this.#joinAgain(group, pid)\n',
     suites: ['relations']
   },
   {
     name: 'a group is watched for ever',
-    file: 'process/groups.ts',
+    file: 'process/registry/groups.ts',
     search: '    this.#watchers.delete(group, pid)\n    this.#watchedBy.delete(pid, group)',
     replace: '    this.#watchedBy.delete(pid, group)',
     suites: ['relations']
   },
   {
     name: 'watching again leaves the old news in the mailbox',
-    file: 'process/registries.ts',
+    file: 'process/registry/facades.ts',
     search: '      if (entity instanceof Actor) entity.dropGroupNews(group)\n      return runtime.groupTable.watch',
     replace: '      return runtime.groupTable.watch',
     suites: ['relations']
   },
   {
     name: 'news that undoes what waits is added to it',
-    file: 'process/group-news.ts',
+    file: 'process/registry/group-updates.ts',
     search: 'if (undone >= 0) otherSide.splice(undone, 1)\n    else side.push(pid)',
     replace: 'side.push(pid)',
     suites: ['relations']
   },
   {
     name: 'news is merged into a message that was taken already',
-    file: 'process/group-news.ts',
+    file: 'process/registry/group-updates.ts',
     search: 'if (this.#waiting.get(news.group) === news) this.#waiting.delete(news.group)',
     replace: '',
     suites: ['relations']
   },
   {
     name: 'a broadcast reaches the one that is excepted',
-    file: 'process/registries.ts',
+    file: 'process/registry/facades.ts',
     search: 'member !== except && ',
     replace: '',
     suites: ['relations']
   },
   {
     name: 'a mailbox holds one message more than its limit',
-    file: 'process/mailbox.ts',
+    file: 'process/actor/mailbox.ts',
     search: 'return this.#length >= this.#limits.messages ||',
     replace: 'return this.#length > this.#limits.messages ||',
     suites: ['relations']
   },
   {
     name: 'after a cancel mail is still accepted',
-    file: 'process/actor.ts',
+    file: 'process/actor/actor.ts',
     search: 'return this.#told !== undefined\n',
     replace: "return this.#told === 'stop' || this.ended\n",
     suites: ['relations']
   },
   {
     name: 'a cancelled process gets no @cancel',
-    file: 'process/actor.ts',
+    file: 'process/actor/actor.ts',
     search: "    this.#push(new Mail('@cancel', { from, reason }, from))\n",
     replace: '',
     suites: ['relations', 'calls']
   },
   {
     name: 'a cancel ends the inbox before the mail that is there',
-    file: 'process/actor.ts',
+    file: 'process/actor/actor.ts',
     search: "(this.#told === 'cancel' && this.mailbox.length === 0)) this.#settleService()",
     replace: "this.#told === 'cancel') this.#settleService()",
     suites: ['relations']
   },
   {
     name: 'a handler gets mail after stop',
-    file: 'process/actor.ts',
+    file: 'process/actor/actor.ts',
     search: "while (this.#slice > 0 && counters.sent < sendsUpTo && this.#service === service && this.#told !== 'stop') {",
     replace: 'while (this.#slice > 0 && counters.sent < sendsUpTo && this.#service === service) {',
     suites: ['relations']
   },
   {
     name: 'the monitors of an ended process are kept',
-    file: 'process/extras.ts',
+    file: 'process/actor/lazy-state.ts',
     search: '    this.monitors?.releaseAll()\n',
     replace: '',
     suites: ['relations']
   },
   {
     name: 'a mailbox still ends with the last message when that is taken out',
-    file: 'process/mailbox.ts',
+    file: 'process/actor/mailbox.ts',
     search: '      if (mail === this.#last) this.#last = before\n',
     replace: '',
     suites: ['calls', 'relations']
@@ -241,70 +241,70 @@ export const processMutants: readonly Mutant[] = [
   },
   {
     name: 'the calls of an ended process wait for their answers',
-    file: 'process/extras.ts',
+    file: 'process/actor/lazy-state.ts',
     search: '    if (pending !== undefined) for (const each of pending) each.abandon(owner.stopError)\n',
     replace: '',
     suites: ['calls']
   },
   {
     name: 'the timers of an ended process run on',
-    file: 'process/extras.ts',
+    file: 'process/actor/lazy-state.ts',
     search: '    this.timers?.cancelAll()\n',
     replace: '',
     suites: ['calls']
   },
   {
     name: 'a cancelled timer goes off',
-    file: 'process/timers.ts',
+    file: 'process/actor/timers.ts',
     search: '        clearTimeout(timer)\n        this.#running.delete(timer)\n',
     replace: '        this.#running.delete(timer)\n',
     suites: ['calls']
   },
   {
     name: 'a receive that got its message keeps its timer',
-    file: 'process/receive.ts',
+    file: 'process/actor/receive.ts',
     search: 'settle (mail: Mail): void {\n    clearTimeout(this.#timer)\n',
     replace: 'settle (mail: Mail): void {\n',
     suites: ['calls']
   },
   {
     name: 'a receive that is over gives nothing although its message is there',
-    file: 'process/actor.ts',
-    search: '  expire (waiter: Waiter): boolean {\n    this.#attend()\n',
-    replace: '  expire (waiter: Waiter): boolean {\n',
+    file: 'process/actor/actor.ts',
+    search: '  expire (waiter: PendingReceive): boolean {\n    this.#attend()\n',
+    replace: '  expire (waiter: PendingReceive): boolean {\n',
     suites: ['calls']
   },
   {
     name: 'a receive takes messages of any topic',
-    file: 'process/mailbox.ts',
+    file: 'process/actor/mailbox.ts',
     search: 'if (wanted !== undefined) return this.remove((mail) => wanted(mail.topic))\n',
     replace: '',
     suites: ['calls']
   },
   {
     name: 'a receive is woken by the first who waits only',
-    file: 'process/waiters.ts',
+    file: 'process/actor/pending-receives.ts',
     search: 'while (waiter?.wanted !== undefined && !waiter.wanted(topic)) waiter = waiter.behind\n',
     replace: 'if (waiter?.wanted !== undefined && !waiter.wanted(topic)) waiter = undefined\n',
     suites: ['calls']
   },
   {
     name: 'an ended process leaves its receives waiting',
-    file: 'process/actor.ts',
+    file: 'process/actor/actor.ts',
     search: '    this.#stopWaiting()\n    this.#settleService()\n    const controller',
     replace: '    this.#settleService()\n    const controller',
     suites: ['calls']
   },
   {
     name: 'a cancelled process leaves its receives waiting',
-    file: 'process/actor.ts',
+    file: 'process/actor/actor.ts',
     search: "(this.#told === 'cancel' && !this.mailbox.has(waiter.wanted))",
     replace: 'false',
     suites: ['calls']
   },
   {
     name: 'nobody who waits for room is told',
-    file: 'process/mailbox.ts',
+    file: 'process/actor/mailbox.ts',
     search: '    if (this.#waiting !== undefined) this.#relieve(this.#waiting)\n',
     replace: '',
     suites: ['connections']

@@ -3,7 +3,7 @@ import type { Mutant } from './mutant.js'
 export const relayMutants: readonly Mutant[] = [
   {
     name: 'a target that ends is believed to have taken every join',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: 'tookJoin(exit, this.pid)',
     replace: 'exit.pid !== this.pid',
     suites: ['connections']
@@ -17,294 +17,294 @@ export const relayMutants: readonly Mutant[] = [
   },
   {
     name: 'a new target joins before the old one is told of the leave',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: "    this.#leave(old, 'transfer', undefined, 'transferred')\n",
     replace: "    this.#leave(this.#target, 'transfer', undefined, 'transferred')\n",
     suites: ['connections']
   },
   {
     name: 'the leave of a transfer has the new metadata',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: "    this.#leave(old, 'transfer', undefined, 'transferred')\n    this.#unbind(old, oldBond)\n    this.#change(change)\n",
     replace: "    this.#change(change)\n    this.#leave(old, 'transfer', undefined, 'transferred')\n    this.#unbind(old, oldBond)\n",
     suites: ['connections']
   },
   {
     name: 'the old target is watched after a transfer',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: '    this.#unbind(old, oldBond)\n',
     replace: '    old.forget(this.#inbound)\n    oldBond?.release()\n',
     suites: ['connections']
   },
   {
     name: 'the new target is not watched',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: '    this.#bond = bond\n    this.#bind()\n',
     replace: '    this.#bond = bond\n    bond?.handTo(this)\n',
     suites: ['connections']
   },
   {
     name: 'a paused connection does not go on at its new target',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: '    else this.#inbound.resume()\n',
     replace: '',
     suites: ['connections']
   },
   {
     name: 'a connection is not paused by a full mailbox',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: 'if (!this.#target.congested) return true',
     replace: 'if (this !== undefined) return true',
     suites: ['connections']
   },
   {
     name: 'a paused connection does not wait for its target',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: '    this.#target.wait(this.#inbound)\n    return false',
     replace: '    return false',
     suites: ['connections']
   },
   {
     name: 'a connection that ends drops what its client had sent',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: 'else if (isFirst) this.#inbound.drain()',
     replace: 'else if (isFirst) this.onDrained()',
     suites: ['connections']
   },
   {
     name: 'a later ending counts',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: "if (isFirst || ending.cause === 'killed') this.#ending = ending",
     replace: 'this.#ending = ending',
     suites: ['connections']
   },
   {
     name: 'the target is told of no leave',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: "    if (cause !== 'target') this.#leave(this.#target, cause, code, reason)\n",
     replace: '',
     suites: ['connections']
   },
   {
     name: 'watchers are told before the target of the leave',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: "    if (cause !== 'target') this.#leave(this.#target, cause, code, reason)\n    this.#unbind(this.#target, this.#bond)\n    this.#closeSocket(ending)\n    const value: ConnectionExit = { code, reason, cause }\n    runtime.ended(this, { pid: this.pid, reason: exit, value })\n",
     replace: "    const value: ConnectionExit = { code, reason, cause }\n    runtime.ended(this, { pid: this.pid, reason: exit, value })\n    if (cause !== 'target') this.#leave(this.#target, cause, code, reason)\n    this.#unbind(this.#target, this.#bond)\n    this.#closeSocket(ending)\n",
     suites: ['connections']
   },
   {
     name: 'the heart of an ended connection goes on beating',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: '    this.#setHeartbeat(0)\n',
     replace: '',
     suites: ['connections']
   },
   {
     name: 'the target of an ended connection is watched',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: '    this.#unbind(this.#target, this.#bond)\n',
     replace: '    this.#target.forget(this.#inbound)\n    this.#bond?.release()\n',
     suites: ['connections']
   },
   {
     name: 'the close frame overtakes what waits',
-    file: 'relay/outbox.ts',
+    file: 'websocket/sender.ts',
     search: '    if (this.#frames === undefined) this.#frames = [this.#only!, frame]\n    else this.#frames.push(frame)',
     replace: '    this.#frames ??= [this.#only!]\n    if ((frame[0] & 15) === 8) this.#frames.unshift(frame)\n    else this.#frames.push(frame)',
     suites: ['connections']
   },
   {
     name: 'a frame that was refused is sent all the same',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: '!this.#outbox.takesBurst(maxBufferedAmount)) return this.#overflow(topic, call)\n',
     replace: '!this.#outbox.takesBurst(maxBufferedAmount)) this.#overflow(topic, call)\n',
     suites: ['connections']
   },
   {
     name: 'a burst of one turn is too much',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: ' && !this.#outbox.takesBurst(maxBufferedAmount)',
     replace: '',
     suites: ['connections']
   },
   {
     name: 'a client that does not read a burst is never judged',
-    file: 'relay/outbox.ts',
+    file: 'websocket/sender.ts',
     search: "if (this.#backlog === burst && this.waiting > 0) this.#backlog = 'late'",
     replace: '',
     suites: ['connections']
   },
   {
     name: 'what a client has not read since an earlier turn counts as a burst',
-    file: 'relay/outbox.ts',
+    file: 'websocket/sender.ts',
     search: "else if (this.#backlog === 'empty') this.#backlog = 'late'",
     replace: '',
     suites: ['connections']
   },
   {
     name: 'the reason of a close does not come back',
-    file: 'relay/endings.ts',
+    file: 'connection/close-reasons.ts',
     search: "exit: 'normal', told: reason }\n}\n\n/** The client broke",
     replace: "exit: 'normal', told: '' }\n}\n\n/** The client broke",
     suites: ['connections']
   },
   {
     name: 'a client gets no pong',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: 'if (this.#outbox.waiting <= this.#settings.maxBufferedAmount) this.#outbox.push(pongFrame(data))',
     replace: 'if (data === undefined) this.#outbox.push(pongFrame(data))',
     suites: ['connections']
   },
   {
     name: 'a pong does not count',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: '    this.#liveness.pong()\n',
     replace: '',
     suites: ['connections']
   },
   {
     name: 'a socket that never closes is not cut',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: '      this.#liveness.closing()\n',
     replace: '',
     suites: ['connections']
   },
   {
     name: 'the deadlines of a socket that is gone are kept',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: '    this.#liveness.stop()\n',
     replace: '',
     suites: ['connections']
   },
   {
     name: 'a socket that is gone stays on the list',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: '    this.#relay.sockets.delete(this.#socket)\n',
     replace: '',
     suites: ['connections']
   },
   {
     name: 'the outbox does not go on when its socket has drained',
-    file: 'relay/outbox.ts',
+    file: 'websocket/sender.ts',
     search: '  drained (): void {\n    this.flush()',
     replace: '  drained (): void {',
     suites: ['connections']
   },
   {
     name: 'an outbox that has been flushed is never queued again',
-    file: 'relay/outbox.ts',
+    file: 'websocket/sender.ts',
     search: '  flush (): void {\n    this.#queued = false\n',
     replace: '  flush (): void {\n',
     suites: ['connections']
   },
   {
     name: 'a call is answered before its frame was handed over',
-    file: 'relay/connection.ts',
+    file: 'connection/connection.ts',
     search: 'this.#outbox.push(frame, call && (() => { call.reply(undefined) }))',
     replace: 'call?.reply(undefined)\n    this.#outbox.push(frame)',
     suites: ['connections']
   },
   {
     name: 'a resumed socket is not read',
-    file: 'relay/inbound.ts',
+    file: 'websocket/receiver.ts',
     search: '    else this.#socket.resume()\n',
     replace: '',
     suites: ['connections']
   },
   {
     name: 'what stands behind the message that stopped it is forgotten',
-    file: 'relay/parser.ts',
+    file: 'websocket/parser.ts',
     search: '    if (this.#offset === this.#end) this.#chunk = undefined\n',
     replace: '    this.#chunk = undefined\n',
     suites: ['wire']
   },
   {
     name: 'a frame as long as the limit is too long',
-    file: 'relay/parser.ts',
+    file: 'websocket/parser.ts',
     search: 'if (length > this.#maxPayload - this.#length ||',
     replace: 'if (length >= this.#maxPayload - this.#length ||',
     suites: ['wire']
   },
   {
     name: 'the limit is that of a fragment',
-    file: 'relay/parser.ts',
+    file: 'websocket/parser.ts',
     search: 'if (length > this.#maxPayload - this.#length ||',
     replace: 'if (length > this.#maxPayload ||',
     suites: ['wire']
   },
   {
     name: 'one fragment more than the limit is taken',
-    file: 'relay/parser.ts',
+    file: 'websocket/parser.ts',
     search: 'if (this.#fragments >= this.#maxFragments)',
     replace: 'if (this.#fragments > this.#maxFragments)',
     suites: ['wire']
   },
   {
     name: 'fragments are counted over messages',
-    file: 'relay/parser.ts',
+    file: 'websocket/parser.ts',
     search: '    this.#fragments = 0\n    this.#gathered = empty',
     replace: '    this.#gathered = empty',
     suites: ['wire']
   },
   {
     name: 'a client need not mask',
-    file: 'relay/parser.ts',
+    file: 'websocket/parser.ts',
     search: "    if (second < 0x80) return this.#protocolError('frame not masked')\n",
     replace: '',
     suites: ['wire']
   },
   {
     name: 'a control frame may have 126 octets',
-    file: 'relay/parser.ts',
+    file: 'websocket/parser.ts',
     search: "if (length > 125) return this.#protocolError('control frame too long')",
     replace: "if (length > 126) return this.#protocolError('control frame too long')",
     suites: ['wire']
   },
   {
     name: 'a length of 16 bits begins at 127',
-    file: 'relay/parser.ts',
+    file: 'websocket/parser.ts',
     search: 'const header = short < 126 ? 6 : short === 126 ? 8 : 14',
     replace: 'const header = short <= 126 ? 6 : short === 127 ? 14 : 8',
     suites: ['wire']
   },
   {
     name: 'a message stays in memory that was lent',
-    file: 'relay/parser.ts',
+    file: 'websocket/parser.ts',
     search: 'const data = lent && (binary || compressed) ? Buffer.from(payload) : payload',
     replace: 'const data = payload',
     suites: ['wire']
   },
   {
     name: 'what waits stays in memory that was lent',
-    file: 'relay/parser.ts',
+    file: 'websocket/parser.ts',
     search: '    if (this.#chunk === chunk) this.#keep(chunk)\n',
     replace: '',
     suites: ['wire']
   },
   {
     name: 'text in fragments is not checked',
-    file: 'relay/parser.ts',
+    file: 'websocket/parser.ts',
     search: 'this.#message(data, opcode, compressed, false, false)',
     replace: 'this.#message(data, opcode, compressed, true, false)',
     suites: ['wire']
   },
   {
     name: 'parsing goes on after the end',
-    file: 'relay/parser.ts',
+    file: 'websocket/parser.ts',
     search: '    this.#ended = true\n    this.#stopped = false',
     replace: '    this.#stopped = false',
     suites: ['wire']
   },
   {
     name: 'a close code that is reserved is taken',
-    file: 'relay/frames.ts',
+    file: 'websocket/frames.ts',
     search: '(code >= 1007 && code <= 1014)',
     replace: '(code >= 1004 && code <= 1015)',
     suites: ['wire']
   },
   {
     name: 'the mask of the last octets is that of the first',
-    file: 'relay/unmask.ts',
+    file: 'websocket/unmask.ts',
     search: 'for (let shift = 0; i < end; i++, shift += 8)',
     replace: 'for (let shift = 0; i < end; i++)',
     suites: ['wire']

@@ -1,12 +1,12 @@
 // Process systems of one operating-system process, joined without a cluster: each calls the other
 // in a later turn, in order. What the seam promises can be tested without channels and engines.
-import { LocalProcesses } from '../../lib/process/here.js'
+import { LocalProcesses } from '../../lib/process/local-processes.js'
 import { recordUnreadJoins, tookJoin } from '../../lib/process/unread-joins.js'
 import type { Answer, Call } from '../../lib/process/calls.js'
-import type { Elsewhere, RemoteProblem } from '../../lib/process/elsewhere.js'
+import type { RemoteNodes, RemoteProblem } from '../../lib/process/remote-nodes.js'
 import type { Target } from '../../lib/process/entity.js'
-import type { Feeder } from '../../lib/process/mailbox.js'
-import type { Watcher } from '../../lib/process/relations.js'
+import type { Producer } from '../../lib/process/actor/mailbox.js'
+import type { Watcher } from '../../lib/process/exits/relations.js'
 import type { Runtime } from '../../lib/process/runtime.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
@@ -70,7 +70,7 @@ export class Wire {
 }
 
 /** One node's way to the others. */
-class Side implements Elsewhere {
+class Side implements RemoteNodes {
   readonly here: LocalProcesses
   readonly node: string
   alone = false
@@ -229,7 +229,7 @@ class DirectTarget implements Target {
   congested = false
   readonly #wire: Wire
   readonly #other: Side
-  readonly #feeders = new Set<Feeder>()
+  readonly #feeders = new Set<Producer>()
   /** Whose join has arrived. */
   #client: Pid | undefined
 
@@ -270,11 +270,11 @@ class DirectTarget implements Target {
     }
   }
 
-  wait (feeder: Feeder): void {
+  wait (feeder: Producer): void {
     this.#feeders.add(feeder)
   }
 
-  forget (feeder: Feeder): void {
+  forget (feeder: Producer): void {
     this.#feeders.delete(feeder)
   }
 

@@ -1,7 +1,7 @@
 // Connections among processes, over sockets without a network: whatever happens to them, in whatever
 // order, what targets, watchers and clients see is one of the stories that the contract allows.
 import fc from 'fast-check'
-import { opcodes } from '../../lib/relay/frames.js'
+import { opcodes } from '../../lib/websocket/frames.js'
 import { closeOf, frameOf, textOf } from '../client-frames.js'
 import { held } from '../process/helpers.js'
 import { ticks } from './clock.js'

@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream'
-import { opcodes } from '../../lib/relay/frames.js'
+import { opcodes } from '../../lib/websocket/frames.js'
 import { frameOf } from '../client-frames.js'
 
 /** A socket without a network, and the client at its other end. */

@@ -2,14 +2,14 @@
 // them, channels are reset and windows are full. Each receiver gets what it was sent in that order, and nothing behind a
 // hole that it was not told of. `docs/cluster.md`, "Promises".
 import fc from 'fast-check'
-import { encodeChannelHeader } from '../../lib/cluster/codec.js'
-import { Peer } from '../../lib/cluster/peer.js'
-import { Router } from '../../lib/cluster/router.js'
+import { encodeChannelHeader } from '../../lib/cluster/link/codec.js'
+import { Peer } from '../../lib/cluster/membership/peer.js'
+import { Router } from '../../lib/cluster/remote/router.js'
 import { timings } from '../../lib/cluster/timing.js'
 import { noCounts, TestHub } from '../cluster/fixtures/pair.js'
 import { TestClock } from '../cluster/fixtures/time.js'
 import { equal, suiteOf } from './suite.js'
-import type { Channel } from '../../lib/cluster/channel.js'
+import type { Channel } from '../../lib/cluster/link/channel.js'
 import type { Pid } from '../../types/pid.js'
 
 const timing = timings.default

@@ -1,7 +1,7 @@
 // Names of a cluster that two healthy nodes register and give back at any time, while the register answers slowly:
 // no name may be lost. `docs/cluster.md`, "Names".
 import fc from 'fast-check'
-import { Names } from '../../lib/cluster/names.js'
+import { Names } from '../../lib/cluster/names/names.js'
 import { Register } from '../../lib/cluster/register.js'
 import { timings } from '../../lib/cluster/timing.js'
 import { noCounts } from '../cluster/fixtures/pair.js'
@@ -9,7 +9,7 @@ import { TestStore } from '../cluster/fixtures/register.js'
 import { TestClock } from '../cluster/fixtures/time.js'
 import { ModelHere } from '../cluster/model.js'
 import { equal, suiteOf } from './suite.js'
-import type { NamesHost } from '../../lib/cluster/names.js'
+import type { NamesHost } from '../../lib/cluster/names/names.js'
 import type { Transport } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
 

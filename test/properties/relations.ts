@@ -7,7 +7,7 @@ import type { AnyMessage } from '../process/helpers.js'
 import type { Exit, SystemTopics } from '../../types/messages.js'
 import type { Monitor, Pid } from '../../types/pid.js'
 import type { Process, Processes } from '../../types/processes.js'
-import type { Watcher } from '../../lib/process/relations.js'
+import type { Watcher } from '../../lib/process/exits/relations.js'
 import type { Runtime } from '../../lib/process/runtime.js'
 
 const mostProcesses = 7

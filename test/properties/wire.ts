@@ -1,13 +1,13 @@
 // What a client writes, cut anywhere: whole and fragmented messages of every size of header, control
 // frames between, and at last perhaps a violation. RFC 6455 sections 5 to 8.
 import fc from 'fast-check'
-import { normalizeOptions } from '../../lib/options.js'
-import { opcodes } from '../../lib/relay/frames.js'
-import { Inbound } from '../../lib/relay/inbound.js'
+import { normalizeOptions } from '../../lib/upgrade/options.js'
+import { opcodes } from '../../lib/websocket/frames.js'
+import { Receiver } from '../../lib/websocket/receiver.js'
 import { closeOf, frameOf } from '../client-frames.js'
 import { FakeClient } from './fake-client.js'
 import { equal, suiteOf } from './suite.js'
-import type { Listener } from '../../lib/relay/inbound.js'
+import type { Listener } from '../../lib/websocket/receiver.js'
 
 const maxPayload = 70_000
 const maxFragments = 4
@@ -138,7 +138,7 @@ export const wire = suiteOf('wire', history, async ({ items, ending, reads, stop
   const note = new Note(stopsAfter)
   const client = new FakeClient()
   const { route } = normalizeOptions({ maxPayload })
-  const inbound = new Inbound(note, client, route.maxPayload, maxFragments, undefined)
+  const inbound = new Receiver(note, client, route.maxPayload, maxFragments, undefined)
   const length = Math.max(1, input.length)
   // Octet by octet is for short ones: the long take too long.
   const steps = input.length > 5000 ? reads.filter((read) => read >= 100) : reads

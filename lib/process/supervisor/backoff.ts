@@ -1,4 +1,4 @@
-import { longestDelay } from '../duration.js'
+import { longestDelay } from '../../shared/duration.js'
 import type { SupervisorPlan } from './spec.js'
 
 /** How long the next restart waits: longer with each failure in a row. */

@@ -1,6 +1,6 @@
 import type { RestartIntensity } from './intensity.js'
 import type { SupervisedChild } from './child.js'
-import type { ProcessTimers } from '../timers.js'
+import type { ProcessTimers } from '../actor/timers.js'
 import type { Timer } from '../../../types/processes.js'
 
 /** Children that are started together after a while. The clock of the intensity stands still so long. */

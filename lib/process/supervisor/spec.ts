@@ -1,6 +1,6 @@
 import { errorCodes, show } from '../../errors.js'
-import { durationRange, toMilliseconds } from '../duration.js'
-import { checkName } from '../names.js'
+import { durationRange, toMilliseconds } from '../../shared/duration.js'
+import { checkName } from '../registry/names.js'
 import type { Duration } from '../../../types/pid.js'
 import type { ChildSpec, ProcessBody, SupervisorSpec } from '../../../types/processes.js'
 

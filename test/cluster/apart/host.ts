@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { program } from '../../program.js'
 import { HubEnd } from './pipe.js'
 import type { Command, FarOptions, Joining, Mail, Report, Sameness, Told, WorkerNode } from './worker.js'
-import type { MemoryHub } from '../../../lib/cluster/transports/memory.js'
+import type { MemoryHub } from '../../../lib/cluster/engines/memory.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 

@@ -1,6 +1,6 @@
 // The engine in memory for nodes in operating-system processes of their own: its hub is in the test's
 // process, and each node has a pipe to it. What a frame's way is made of does not matter to it.
-import { memory, type MemoryHub } from '../../../lib/cluster/transports/memory.js'
+import { memory, type MemoryHub } from '../../../lib/cluster/engines/memory.js'
 import type { RegisterEntry, Transport, TransportEvents } from '../../../types/cluster.js'
 
 /** From a node to the hub. */

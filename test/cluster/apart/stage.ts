@@ -2,9 +2,9 @@
 // engine is in the first, and the hosts have a pipe to it.
 import t from 'tap'
 import { Host, type FarNode } from './host.js'
-import { memory, MemoryHub } from '../../../lib/cluster/transports/memory.js'
-import { nats } from '../../../lib/cluster/transports/nats.js'
-import { redis } from '../../../lib/cluster/transports/redis.js'
+import { memory, MemoryHub } from '../../../lib/cluster/engines/memory.js'
+import { nats } from '../../../lib/cluster/engines/nats.js'
+import { redis } from '../../../lib/cluster/engines/redis.js'
 import { natsServer, redisServer } from '../fixtures/servers.js'
 import type { EngineName, Joining } from './worker.js'
 import type { Test } from 'tap'

@@ -1,7 +1,7 @@
 // An operating-system process of the suites: nodes of a cluster, and processes on them that a test
 // tells over IPC what to do. What they receive is told to the test.
-import { nats } from '../../../lib/cluster/transports/nats.js'
-import { redis } from '../../../lib/cluster/transports/redis.js'
+import { nats } from '../../../lib/cluster/engines/nats.js'
+import { redis } from '../../../lib/cluster/engines/redis.js'
 import { createProcesses } from '../../../lib/process/index.js'
 import { PipeTransport, type HubNews, type Question } from './pipe.js'
 import type { ClusterEngine } from '../../../types/cluster.js'

@@ -1,6 +1,6 @@
 // What no node would publish to others.
-import { batchTypes, decodeChannelHeader, decodeFrames, decodeSource, encodeChannelHeader, encodeFrame, encodeSource, version, type ChannelHeader, type FrameFields } from '../../../lib/cluster/codec.js'
-import { types } from '../../../lib/cluster/frames.js'
+import { batchTypes, decodeChannelHeader, decodeFrames, decodeSource, encodeChannelHeader, encodeFrame, encodeSource, version, type ChannelHeader, type FrameFields } from '../../../lib/cluster/link/codec.js'
+import { types } from '../../../lib/cluster/link/frames.js'
 
 const noise = Buffer.from(Array.from({ length: 200 }, (_, i) => i * 37 & 0xff))
 

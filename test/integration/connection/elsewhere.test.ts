@@ -3,7 +3,7 @@
 import t from 'tap'
 import { Keeper, allGone, closeOf, connectTo, joined, mailOfTransfer, nothing, remains, start, textOf } from './support.js'
 import { wsRelay } from '../../../lib/index.js'
-import { Registration } from '../../../lib/relay/registration.js'
+import { Registration } from '../../../lib/upgrade/registration.js'
 import { answer, bare, handshake, listen, logs, raw, until } from '../../helpers.js'
 import { buildRuntime, held, settle } from '../../process/helpers.js'
 import { Wire } from '../../process/wire.js'

@@ -1,7 +1,7 @@
 // docs/relay.md, "The end of a connection": how connections end, and who is told what.
 import t from 'tap'
 import { frameOf, Keeper, allGone, closeOf, connectTo, joined, nothing, remains, start, textOf } from './support.js'
-import { opcodes } from '../../../lib/relay/frames.js'
+import { opcodes } from '../../../lib/websocket/frames.js'
 import { until } from '../../helpers.js'
 import type { Peer, Rig, Seen } from './support.js'
 import type { Pid } from '../../../types/pid.js'

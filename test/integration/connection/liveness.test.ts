@@ -1,7 +1,7 @@
 // docs/relay.md, "Pings and heartbeats": whether a client is still there.
 import t from 'tap'
 import { deadline, fill, frameOf, Keeper, joined, start, textOf } from './support.js'
-import { opcodes } from '../../../lib/relay/frames.js'
+import { opcodes } from '../../../lib/websocket/frames.js'
 import { until } from '../../helpers.js'
 import { stall } from '../../laps.js'
 

@@ -1,7 +1,7 @@
 // docs/relay.md, "A connection is a process": from the client to its target.
 import t from 'tap'
 import { frameOf, Keeper, connectTo, joined, start, textOf } from './support.js'
-import { opcodes } from '../../../lib/relay/frames.js'
+import { opcodes } from '../../../lib/websocket/frames.js'
 import { until } from '../../helpers.js'
 
 t.test('each frame of a client is a message of its target', async t => {

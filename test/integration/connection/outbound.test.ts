@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { frameOf, Keeper, allGone, connectTo, joined, remains, start } from './support.js'
-import { opcodes } from '../../../lib/relay/frames.js'
+import { opcodes } from '../../../lib/websocket/frames.js'
 import { logs, until } from '../../helpers.js'
 
 setFlagsFromString('--expose-gc')

@@ -2,7 +2,7 @@
 import t from 'tap'
 import WebSocket from 'ws'
 import { Keeper, connectTo, joined, start } from './support.js'
-import { opcodes } from '../../../lib/relay/frames.js'
+import { opcodes } from '../../../lib/websocket/frames.js'
 import { until } from '../../helpers.js'
 
 t.test('ws.send is one frame', async t => {

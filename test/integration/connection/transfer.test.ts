@@ -1,7 +1,7 @@
 // docs/relay.md, "Transfer": a connection moves from one target to another.
 import t from 'tap'
 import { frameOf, Keeper, allGone, connectTo, joined, mailOfTransfer, start, textOf } from './support.js'
-import { opcodes } from '../../../lib/relay/frames.js'
+import { opcodes } from '../../../lib/websocket/frames.js'
 import { until } from '../../helpers.js'
 import type { Kept } from './support.js'
 import type { Pid } from '../../../types/pid.js'

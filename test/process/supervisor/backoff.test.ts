@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Backoff } from '../../../lib/process/supervisor/backoff.js'
-import { longestDelay } from '../../../lib/process/duration.js'
+import { longestDelay } from '../../../lib/shared/duration.js'
 
 const terms = { initial: 10, max: 100, factor: 2, jitter: 0.1 }
 

@@ -2,7 +2,7 @@ import t from 'tap'
 import { RestartIntensity } from '../../../lib/process/supervisor/intensity.js'
 import { PendingRestart } from '../../../lib/process/supervisor/pending-restart.js'
 import type { SupervisedChild } from '../../../lib/process/supervisor/child.js'
-import type { ProcessTimers } from '../../../lib/process/timers.js'
+import type { ProcessTimers } from '../../../lib/process/actor/timers.js'
 
 /** Some children that wait for the same restart, with a clock that the test sets. */
 function waiting (count: number, maxRestarts = 1) {

@@ -1,7 +1,7 @@
 // The server under test, in a process of its own. Its stages are asked for by the phases.
 import Fastify from 'fastify'
 import { wsRelay } from '../../../lib/index.js'
-import { Registration } from '../../../lib/relay/registration.js'
+import { Registration } from '../../../lib/upgrade/registration.js'
 import { answer } from '../rig/methods.js'
 import { Problems } from '../rig/problems.js'
 import { until } from '../rig/until.js'

@@ -1,10 +1,10 @@
 import { Socket } from 'node:net'
 import * as v8 from 'node:v8'
 import { openDescriptors } from '../rig/descriptors.js'
-import { Connection } from '../../../lib/relay/connection.js'
-import { Handshake } from '../../../lib/relay/handshake.js'
-import { Inbound } from '../../../lib/relay/inbound.js'
-import type { RelayServer } from '../../../lib/relay/server.js'
+import { Connection } from '../../../lib/connection/connection.js'
+import { Handshake } from '../../../lib/upgrade/handshake.js'
+import { Receiver } from '../../../lib/websocket/receiver.js'
+import type { RelayServer } from '../../../lib/upgrade/relay-server.js'
 
 /** What a connection may leave behind. All of it is counted, none of it estimated. */
 export interface Snapshot {
@@ -49,7 +49,7 @@ export function instances (): Instances {
   const { queryObjects } = v8 as { queryObjects?: (constructor: unknown, options: { format: 'count' }) => number }
   if (queryObjects === undefined) return undefined
   const count = (constructor: unknown): number => queryObjects(constructor, { format: 'count' })
-  return { Connection: count(Connection), Inbound: count(Inbound), Handshake: count(Handshake), Socket: count(Socket) }
+  return { Connection: count(Connection), Inbound: count(Receiver), Handshake: count(Handshake), Socket: count(Socket) }
 }
 
 /** Bytes of live objects. */

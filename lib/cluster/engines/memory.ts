@@ -1,0 +1,114 @@
+import { engineSettings } from './engine.js'
+import { MemoryHub, type HubMember } from './memory-broker.js'
+import { EngineState } from './engine-state.js'
+import { Subscriptions, type Listener } from './subscriptions.js'
+import { errorCodes, show } from '../../errors.js'
+import type { ClusterEngine, ClusterEngineOptions, RegisterEntry, TransportCaps, TransportEvents } from '../../../types/cluster.js'
+
+export { MemoryHub } from './memory-broker.js'
+export type { ClusterEngine, ClusterEngineOptions, ClusterTiming } from '../../../types/cluster.js'
+
+const { FST_CLUSTER_INVALID_OPTIONS } = errorCodes
+
+/** Options of {@link memory}. */
+export interface MemoryOptions extends ClusterEngineOptions {
+  /** Engines of one hub are connected. @defaultValue one for the whole OS process */
+  hub?: MemoryHub
+}
+
+const processHub = new MemoryHub()
+const maxFrame = 1024 * 1024
+
+/**
+ * An engine inside of this OS process: several process systems in it are nodes of one cluster when
+ * they have the same hub and the same prefix. For tests.
+ *
+ * @throws `FST_CLUSTER_INVALID_OPTIONS`, `FST_PROCESS_INVALID_DURATION`
+ */
+export function memory (options: MemoryOptions = {}): ClusterEngine {
+  const { settings, own: { hub = processHub, ...others } } = engineSettings(options)
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) throw new FST_CLUSTER_INVALID_OPTIONS(`there is no option '${show(unknown)}'`)
+  if (!(hub instanceof MemoryHub)) throw new FST_CLUSTER_INVALID_OPTIONS(`'hub' must be a MemoryHub, got '${show(hub)}'`)
+  return { transport: new MemoryTransport(hub), ...settings }
+}
+
+class MemoryTransport implements HubMember {
+  readonly #hub: MemoryHub
+  readonly #state = new EngineState('memory')
+  readonly #subscriptions = new Subscriptions()
+
+  constructor (hub: MemoryHub) {
+    this.#hub = hub
+  }
+
+  /** `durable` until the hub is cleared: a register that was never lost has no holders that nobody knows of. */
+  get caps (): TransportCaps {
+    return { name: 'memory', maxFrame, registry: true, probe: true, durable: this.#hub.durable }
+  }
+
+  async open (events: TransportEvents): Promise<void> {
+    await this.#state.open(events, () => { this.#hub.join(this) })
+  }
+
+  async close (): Promise<void> {
+    this.#state.close()
+    this.#hub.leave(this)
+    this.#subscriptions.clear(this.#state.unavailable('it was closed'))
+  }
+
+  publish (topic: string, frame: Uint8Array): boolean {
+    if (!this.#state.up || frame.length > maxFrame) return false
+    const copy = frame.slice()
+    return this.#hub.ask(this, copy.length, () => { this.#hub.deliver(topic, copy) }, () => {})
+  }
+
+  /** The hub answers in its turn or says at once that it will not: a timeout would never fire. */
+  async flush (): Promise<void> {
+    await this.#ask(() => {})
+  }
+
+  async subscribe (topic: string, listener: Listener): Promise<void> {
+    const confirmed = this.#subscriptions.add(topic, listener)
+    if (this.#state.up) this.#hub.ask(this, 0, () => { this.#subscriptions.confirm(topic) }, () => {})
+    await confirmed
+  }
+
+  async unsubscribe (topic: string): Promise<void> {
+    this.#subscriptions.remove(topic, this.#state.unavailable('it was unsubscribed'))
+  }
+
+  async probe (topic: string): Promise<boolean | undefined> {
+    return await this.#ask(() => this.#hub.subscribed(topic))
+  }
+
+  async get (key: string): Promise<RegisterEntry | undefined> {
+    return await this.#ask(() => this.#hub.get(key))
+  }
+
+  async cas (key: string, value: Uint8Array | undefined, revision: number): Promise<number> {
+    const copy = value?.slice()
+    return await this.#ask(() => this.#hub.cas(key, copy, revision))
+  }
+
+  reachable (yes: boolean): void {
+    if (yes) for (const topic of this.#subscriptions.topics()) this.#subscriptions.confirm(topic)
+    else this.#subscriptions.lost()
+    this.#state.set(yes)
+  }
+
+  has (topic: string): boolean {
+    return this.#subscriptions.confirmed(topic)
+  }
+
+  deliver (topic: string, frame: Uint8Array): void {
+    this.#subscriptions.deliver(topic, frame)
+  }
+
+  async #ask<T> (question: () => T): Promise<T> {
+    this.#state.check()
+    return await new Promise<T>((resolve, reject) => {
+      this.#hub.ask(this, 0, () => { resolve(question()) }, () => { reject(this.#state.unavailable('it went away before it answered')) })
+    })
+  }
+}

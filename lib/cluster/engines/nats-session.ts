@@ -1,0 +1,232 @@
+import { Answers } from './answers.js'
+import { natsError } from './nats-errors.js'
+import { NatsRegister, type BucketAccess } from './nats-register.js'
+import { engineTiming } from '../timing.js'
+import { mostUnflushed, type Dial, type Session } from './session.js'
+import { Sockets } from './engine-sockets.js'
+import type { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import type { Kvm } from '@nats-io/kv'
+import type { connect, createInbox, headers, NatsConnection, NodeConnectionOptions, Subscription } from '@nats-io/transport-node'
+import type { RegisterEntry } from '../../../types/cluster.js'
+
+/** What is used of the client's three packages. */
+export interface NatsClient {
+  connect: typeof connect
+  createInbox: typeof createInbox
+  headers: typeof headers
+  jetstream: typeof jetstream
+  jetstreamManager: typeof jetstreamManager
+  Kvm: typeof Kvm
+}
+
+/** Published bytes that are worth a round trip to know that the server has them. */
+const worthMeasuring = 64 * 1024
+
+/** Milliseconds that a connection waits for the bucket, which most often is there at once. */
+const bucketPatience = 1000
+
+/** Milliseconds between two tries to make the bucket. */
+const bucketRetry = 250
+
+/** What the client says, first of all, of a connection that is no more. */
+const endings = ['staleConnection', 'disconnect', 'close']
+
+/**
+ * Dials NATS. The first connection waits until the register is open: what no retry can mend fails the start. Later ones
+ * are there as soon as they can publish and subscribe. JetStream may be without a leader for some seconds when one of
+ * its servers has died, and only names have to wait for that.
+ *
+ * @param bucket of the register, and first part of every topic
+ */
+export function dialNats (options: NodeConnectionOptions, bucket: string, replicas: number, load: () => Promise<NatsClient>): Dial {
+  let access: BucketAccess | undefined
+  return async (deliver, signal) => {
+    const client = await load()
+    signal.throwIfAborted()
+    const sockets = new Sockets()
+    const abandon = (): void => { sockets.destroy() }
+    signal.addEventListener('abort', abandon)
+    let session: NatsSession | undefined
+    try {
+      const connection = await sockets.during(() => client.connect({
+        ...options, ...tlsFirst(options, sockets.signal), reconnect: false, waitOnFirstConnect: false, timeout: engineTiming.dialTimeout, pingInterval: engineTiming.pingInterval, maxPingOut: 2, noEcho: true, pedantic: false, verbose: false
+      }))
+      const inbox = (): string => client.createInbox(options.inboxPrefix)
+      session = new NatsSession(client, connection, sockets, bucket, inbox, deliver)
+      await session.prepare()
+      if (access === undefined) access = await session.openRegister(replicas)
+      else await session.bindRegister(access, replicas)
+    } catch (error) {
+      await session?.close()
+      sockets.destroy()
+      throw natsError(error)
+    } finally {
+      signal.removeEventListener('abort', abandon)
+    }
+    return session
+  }
+}
+
+class NatsSession implements Session {
+  readonly lost: Promise<void>
+  readonly #connection: NatsConnection
+  readonly #sockets: Sockets
+  readonly #prefix: string
+  readonly #register: NatsRegister
+  readonly #deliver: (topic: string, frame: Uint8Array) => void
+  readonly #inbox: () => string
+  readonly #answers = new Answers()
+  readonly #subscriptions = new Map<string, Subscription>()
+  /** What the server said about a topic that is subscribed to. */
+  readonly #refused = new Map<string, Error>()
+  #unflushed = 0
+  #measuring = false
+  #isLost = false
+
+  constructor (client: NatsClient, connection: NatsConnection, sockets: Sockets, prefix: string, inbox: () => string, deliver: (topic: string, frame: Uint8Array) => void) {
+    this.#connection = connection
+    this.#sockets = sockets
+    this.#prefix = prefix
+    this.#inbox = inbox
+    this.#deliver = deliver
+    this.#register = new NatsRegister(client, connection, prefix)
+    this.lost = this.#watch().finally(() => {
+      this.#isLost = true
+      this.#answers.cutOff(new Error('the connection was lost'))
+    })
+  }
+
+  get maxFrame (): number {
+    return this.#connection.info?.max_payload ?? 1024 * 1024
+  }
+
+  /** Tries what it may do. */
+  async prepare (): Promise<void> {
+    const topic = `${this.#prefix}.check`
+    await this.subscribe(topic)
+    this.#connection.publish(topic)
+    await this.flush()
+    const refused = this.#refused.get(topic)
+    if (refused) throw refused
+    await this.unsubscribe(topic)
+  }
+
+  async openRegister (replicas: number): Promise<BucketAccess> {
+    return await this.#register.open(replicas)
+  }
+
+  /** Waits for the register, but only for a moment: see {@link dialNats}. */
+  async bindRegister (access: BucketAccess, replicas: number): Promise<void> {
+    await this.#register.bind(access)
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, bucketPatience)
+      this.#makeBucket(replicas, () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  /** A server may be back with an empty store. Who asks the register before the bucket is there is told what fails. */
+  #makeBucket (replicas: number, made: () => void): void {
+    this.#register.open(replicas).then(made, () => {
+      if (this.#isLost) return
+      setTimeout(() => { this.#makeBucket(replicas, made) }, bucketRetry).unref()
+    })
+  }
+
+  publish (topic: string, frame: Uint8Array): boolean {
+    if (this.#unflushed + frame.length > mostUnflushed) return false
+    this.#connection.publish(topic, frame)
+    this.#unflushed += frame.length
+    if (!this.#measuring && this.#unflushed >= worthMeasuring) this.#measure()
+    return true
+  }
+
+  /** The client forgets, when it is closed, that somebody waits for this. */
+  async flush (): Promise<void> {
+    await this.#answers.within(engineTiming.answerTimeout, this.#connection.flush(), () => new Error('no answer to a ping'))
+  }
+
+  async subscribe (topic: string): Promise<void> {
+    // A second subscription would deliver all a second time.
+    if (!this.#subscriptions.has(topic)) this.#subscriptions.set(topic, this.#listen(topic))
+    // The server has answered all that came before a ping: a refusal is there now.
+    await this.flush()
+    const refused = this.#refused.get(topic)
+    if (refused === undefined) return
+    await this.unsubscribe(topic)
+    throw natsError(refused)
+  }
+
+  async unsubscribe (topic: string): Promise<void> {
+    this.#subscriptions.get(topic)?.unsubscribe()
+    this.#subscriptions.delete(topic)
+    this.#refused.delete(topic)
+  }
+
+  /** Asks the topic something: where nobody is there the server says so, before it answers a ping. */
+  async probe (topic: string): Promise<boolean> {
+    const reply = this.#inbox()
+    let nobody = false
+    const answers = this.#connection.subscribe(reply, { callback: (error, message) => { nobody ||= error === null && message.headers?.code === 503 } })
+    try {
+      this.#connection.publish(topic, undefined, { reply })
+      await this.flush()
+      return !nobody
+    } finally {
+      answers.unsubscribe()
+    }
+  }
+
+  async get (key: string): Promise<RegisterEntry | undefined> {
+    return await this.#register.get(key)
+  }
+
+  async cas (key: string, value: Uint8Array | undefined, revision: number): Promise<number> {
+    return await this.#register.cas(key, value, revision)
+  }
+
+  async close (): Promise<void> {
+    const closed = this.#connection.close()
+    // It may wait for a server that is frozen to take what is left.
+    this.#sockets.destroy()
+    await closed
+  }
+
+  #listen (topic: string): Subscription {
+    return this.#connection.subscribe(topic, {
+      callback: (error, message) => {
+        if (error !== null) this.#refuse(topic, error)
+        // What wants an answer is a probe.
+        else if (message.reply === undefined || message.reply === '') this.#deliver(topic, message.data)
+      }
+    })
+  }
+
+  async #watch (): Promise<void> {
+    for await (const status of this.#connection.status()) {
+      if (status.type === 'error' && 'subject' in status.error) this.#refuse(String(status.error.subject), status.error)
+      if (endings.includes(status.type)) break
+    }
+  }
+
+  #refuse (topic: string, error: Error): void {
+    if (this.#subscriptions.has(topic)) this.#refused.set(topic, error)
+  }
+
+  #measure (): void {
+    const bytes = this.#unflushed
+    this.#measuring = true
+    this.flush().then(() => {
+      this.#unflushed -= bytes
+      this.#measuring = false
+      if (this.#unflushed >= worthMeasuring) this.#measure()
+    }, async () => { await this.close() })
+  }
+}
+
+/** The client hands its options for TLS to the socket. */
+function tlsFirst ({ tls }: NodeConnectionOptions, signal: AbortSignal): Pick<NodeConnectionOptions, 'tls'> {
+  return tls?.handshakeFirst === true ? { tls: { ...tls, signal } as typeof tls } : {}
+}

@@ -1,0 +1,169 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { Answers } from './answers.js'
+import { engineTiming } from '../timing.js'
+import type { Dial, Session } from './session.js'
+import { EngineState } from './engine-state.js'
+import { Subscriptions, type Listener } from './subscriptions.js'
+import { toError, type errorCodes } from '../../errors.js'
+import type { RegisterEntry, Transport, TransportCaps, TransportEvents } from '../../../types/cluster.js'
+
+/** Topics that are restored at a time: not one round trip for each. */
+const mostAtOnce = 64
+
+/** What no retry can mend. */
+const final: string[] = ['FST_CLUSTER_ACCESS_DENIED', 'FST_CLUSTER_CLIENT_MISSING', 'FST_CLUSTER_UNSUPPORTED'] satisfies Array<keyof typeof errorCodes>
+
+/** The transport of an engine that is reached over a network: one session after another. */
+export class SessionTransport implements Transport {
+  readonly #name: string
+  readonly #dial: Dial
+  readonly #state: EngineState
+  readonly #subscriptions = new Subscriptions()
+  readonly #answers = new Answers()
+  readonly #closing = new AbortController()
+  #session: Session | undefined
+  #maxFrame = 1024 * 1024
+  #dialling: AbortController | undefined
+  #visited = false
+  #visits: Promise<void> | undefined
+  #failure: unknown
+
+  constructor (name: string, dial: Dial) {
+    this.#name = name
+    this.#dial = dial
+    this.#state = new EngineState(name)
+  }
+
+  /** `maxFrame` is the engine's own once it was reached. */
+  get caps (): TransportCaps {
+    return { name: this.#name, maxFrame: this.#maxFrame, registry: true, probe: true }
+  }
+
+  async open (events: TransportEvents): Promise<void> {
+    await this.#state.open(events, () => { this.#visits = this.#visitAlways() })
+  }
+
+  async close (): Promise<void> {
+    this.#state.close(this.#failure)
+    this.#closing.abort()
+    this.#dialling?.abort()
+    this.#end()
+    this.#subscriptions.clear(this.#state.unavailable('it was closed'))
+    await this.#session?.close()
+    await this.#visits
+  }
+
+  publish (topic: string, frame: Uint8Array): boolean {
+    if (!this.#state.up || this.#session === undefined || frame.length > this.#session.maxFrame) return false
+    return this.#session.publish(topic, frame)
+  }
+
+  async flush (timeout: number): Promise<void> {
+    await this.#ask((session) => session.flush(), timeout)
+  }
+
+  async subscribe (topic: string, listener: Listener): Promise<void> {
+    const confirmed = this.#subscriptions.add(topic, listener)
+    const session = this.#session
+    // While it is down, or still connecting, this is one of the topics that are restored before up.
+    if (session !== undefined && this.#state.up) this.#confirm(session, topic).catch(() => session.close())
+    await confirmed
+  }
+
+  async unsubscribe (topic: string): Promise<void> {
+    const wanted = this.#subscriptions.remove(topic, this.#state.unavailable('it was unsubscribed'))
+    if (wanted && this.#state.up) await this.#ask((session) => session.unsubscribe(topic))
+  }
+
+  async probe (topic: string): Promise<boolean | undefined> {
+    return await this.#ask((session) => session.probe(topic))
+  }
+
+  async get (key: string): Promise<RegisterEntry | undefined> {
+    return await this.#ask((session) => session.get(key))
+  }
+
+  async cas (key: string, value: Uint8Array | undefined, revision: number): Promise<number> {
+    return await this.#ask((session) => session.cas(key, value, revision))
+  }
+
+  async #ask<T> (question: (session: Session) => Promise<T>, timeout = engineTiming.answerTimeout): Promise<T> {
+    this.#state.check()
+    return await this.#within(timeout, question(this.#session as Session))
+  }
+
+  async #within<T> (timeout: number, answer: Promise<T>): Promise<T> {
+    try {
+      return await this.#answers.within(timeout, answer, () => this.#state.unavailable(`no answer within ${timeout} ms`))
+    } catch (error) {
+      if (isCoded(error)) throw error
+      throw this.#state.unavailable('it could not answer', error)
+    }
+  }
+
+  async #visitAlways (): Promise<void> {
+    while (!this.#state.closed) {
+      try {
+        await this.#visit()
+      } catch (error) {
+        this.#failure = error
+        if (!this.#visited && isCoded(error) && final.includes(error.code)) {
+          this.#state.fail(error)
+          return
+        }
+      }
+      // Not all nodes at the same time: an engine that is back is not to be run over.
+      await pause(100 + Math.random() * 100, undefined, { signal: this.#closing.signal }).catch(() => {})
+    }
+  }
+
+  async #visit (): Promise<void> {
+    const session = await this.#connect()
+    try {
+      this.#session = session
+      this.#maxFrame = session.maxFrame
+      // Topics that are wanted meanwhile, too.
+      for (let topics = this.#subscriptions.unconfirmed(mostAtOnce); topics.length > 0; topics = this.#subscriptions.unconfirmed(mostAtOnce)) {
+        await Promise.all(topics.map((topic) => this.#confirm(session, topic)))
+      }
+      this.#visited = true
+      this.#state.set(true)
+      await session.lost
+    } finally {
+      this.#end()
+      this.#session = undefined
+      await session.close()
+    }
+  }
+
+  async #connect (): Promise<Session> {
+    const dialling = this.#dialling = new AbortController()
+    // Connecting, and then as long again for what the engine has to answer.
+    const timer = setTimeout(() => { dialling.abort() }, engineTiming.dialTimeout + engineTiming.answerTimeout)
+    try {
+      return await this.#dial((topic, frame) => { this.#subscriptions.deliver(topic, frame) }, dialling.signal)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #end (): void {
+    this.#subscriptions.lost()
+    this.#state.set(false)
+    this.#answers.cutOff(this.#state.unavailable('the connection was lost before the answer came'))
+  }
+
+  async #confirm (session: Session, topic: string): Promise<void> {
+    try {
+      await this.#within(engineTiming.answerTimeout, session.subscribe(topic))
+      if (this.#session === session) this.#subscriptions.confirm(topic)
+    } catch (error) {
+      // Who asked for it is told; what was confirmed once is tried again with the next session.
+      if (!isCoded(error) || !final.includes(error.code) || !this.#subscriptions.refuse(topic, toError(error))) throw error
+    }
+  }
+}
+
+function isCoded (error: unknown): error is Error & { code: string } {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('FST_CLUSTER_')
+}

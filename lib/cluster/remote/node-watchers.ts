@@ -1,0 +1,43 @@
+import type { ClusterNode } from '../node.js'
+import type { Watcher } from '../../process/exits/relations.js'
+import type { Runtime } from '../../process/runtime.js'
+import type { Pid } from '../../../types/pid.js'
+
+/** Processes that are told, by `@node`, of nodes that come and go. It ends with each of them. */
+export class NodeWatchers {
+  readonly #runtime: Runtime
+  readonly #node: ClusterNode
+  readonly #watchers = new Map<Pid, Watcher>()
+  /** Ends the listening to the node: there while anybody watches. */
+  #stop: (() => void) | undefined
+
+  constructor (runtime: Runtime, node: ClusterNode) {
+    this.#runtime = runtime
+    this.#node = node
+  }
+
+  /** Idempotent. */
+  add (pid: Pid): void {
+    if (this.#watchers.has(pid)) return
+    const watcher: Watcher = { targetEnded: () => { this.#forget(pid) } }
+    this.#watchers.set(pid, watcher)
+    this.#runtime.watch(pid, watcher)
+    this.#stop ??= this.#node.watchNodes((node, state) => {
+      for (const each of [...this.#watchers.keys()]) this.#runtime.living(each)?.notify('@node', { node, state })
+    })
+  }
+
+  delete (pid: Pid): void {
+    const watcher = this.#watchers.get(pid)
+    if (watcher === undefined) return
+    this.#runtime.unwatch(pid, watcher)
+    this.#forget(pid)
+  }
+
+  #forget (pid: Pid): void {
+    this.#watchers.delete(pid)
+    if (this.#watchers.size > 0) return
+    this.#stop?.()
+    this.#stop = undefined
+  }
+}

@@ -1,0 +1,294 @@
+import { exitFields, exitOf, types } from '../link/frames.js'
+import { decodePayload, payloadKinds } from '../values/payload.js'
+import { serialOf } from '../membership/peer.js'
+import { problemOf } from '../../process/remote-nodes.js'
+import { RemoteTarget } from './remote-target.js'
+import { drop, entry, IncomingMonitors, Watches } from './watches.js'
+import { tookJoin } from '../../process/unread-joins.js'
+import type { Frame } from '../link/codec.js'
+import type { NodeContext, Peer } from '../membership/peer.js'
+import type { RemoteNodes, RemoteProblem } from '../../process/remote-nodes.js'
+import type { Target } from '../../process/entity.js'
+import type { Producer } from '../../process/actor/mailbox.js'
+import type { TargetExit, Watcher } from '../../process/exits/relations.js'
+import type { Exit, Metadata, WsLeave } from '../../../types/messages.js'
+import type { Pid } from '../../../types/pid.js'
+
+const unreachable = 'its node cannot be reached'
+const nodeClosing = 'its node is closing'
+const problems: ReadonlySet<string> = new Set<RemoteProblem>(['it is not alive', 'it is stopping', 'it is a connection', unreachable, nodeClosing])
+
+/** A connection of this node and what it is bound to, or asks to be. */
+class Binding implements Watcher {
+  readonly target: Pid
+  readonly watcher: Watcher
+  #answered: ((answer: Target | RemoteProblem) => void) | undefined
+  bound: RemoteTarget | undefined
+
+  constructor (target: Pid, watcher: Watcher, answered: (answer: Target | RemoteProblem) => void) {
+    this.target = target
+    this.watcher = watcher
+    this.#answered = answered
+  }
+
+  answer (answer: RemoteTarget | RemoteProblem): void {
+    if (typeof answer !== 'string') this.bound = answer
+    this.#answered?.(answer)
+    this.#answered = undefined
+  }
+
+  /** Before the answer it is the answer; afterwards it is an end. */
+  targetEnded (exit: TargetExit): void {
+    this.bound?.released()
+    if (this.#answered !== undefined) this.answer(problemOf(exit))
+    else this.watcher.targetEnded(exit)
+  }
+
+  released (): void {
+    this.bound?.released()
+    this.answer('it is not alive')
+  }
+}
+
+/** The other end of a binding: hands on what a client says, and tells when its sockets should wait. */
+class ServedBinding implements Producer {
+  readonly target: Pid
+  readonly #peer: Peer
+  readonly #ref: number
+  metadata: unknown
+  /** Set between the join, if the target accepted that, and the leave. */
+  client: Pid | undefined
+  #paused = false
+
+  constructor (peer: Peer, ref: number, target: Pid) {
+    this.#peer = peer
+    this.#ref = ref
+    this.target = target
+  }
+
+  /** Whether the target took the join before it ended: one that is still on its way was not taken. */
+  wasJoined (exit: Exit): boolean {
+    return this.client !== undefined && tookJoin(exit, this.client)
+  }
+
+  /** @returns whether it has to be told of room */
+  congested (): boolean {
+    if (this.#paused) return false
+    this.#paused = true
+    this.#peer.push({ type: types.pause, ref: this.#ref })
+    return true
+  }
+
+  resume (): void {
+    this.#paused = false
+    this.#peer.push({ type: types.resume, ref: this.#ref })
+  }
+}
+
+/** Connections bound to processes of other nodes. */
+export class RemoteBindings {
+  readonly #hub: NodeContext
+  readonly #elsewhere: RemoteNodes
+  readonly #watches = new Watches()
+  readonly #ofWatcher = new Map<Pid, Map<Watcher, Binding>>()
+  readonly #served: IncomingMonitors
+  readonly #servedBindings = new Map<Peer, Map<number, ServedBinding>>()
+
+  constructor (hub: NodeContext, elsewhere: RemoteNodes) {
+    this.#hub = hub
+    this.#elsewhere = elsewhere
+    this.#served = new IncomingMonitors(hub)
+  }
+
+  get size (): number {
+    return this.#watches.size + this.#ofWatcher.size + this.#served.size + this.#servedBindings.size
+  }
+
+  bind (target: Pid, watcher: Watcher): Promise<Target | RemoteProblem> {
+    const peer = this.#hub.peerOf(target)
+    if (peer === undefined) return Promise.resolve(this.#hub.absence(target) === 'noproc' ? 'it is not alive' : unreachable)
+    if (peer.closing) return Promise.resolve(nodeClosing)
+    this.unwatch(target, watcher)
+    return new Promise((resolve) => {
+      const binding = new Binding(target, watcher, resolve)
+      const ref = this.#hub.nextRef()
+      this.#watches.add({ peer, ref, target, watcher: binding })
+      entry(this.#ofWatcher, target).set(watcher, binding)
+      peer.push({ type: types.bind, to: serialOf(target), ref })
+    })
+  }
+
+  /** @returns whether it was bound */
+  unwatch (target: Pid, watcher: Watcher): boolean {
+    const binding = this.#ofWatcher.get(target)?.get(watcher)
+    if (binding === undefined) return false
+    const { peer, ref } = this.#watches.find(target, binding)!
+    this.#take(peer, ref)
+    binding.released()
+    peer.push({ type: types.demonitor, ref })
+    return true
+  }
+
+  #take (peer: Peer, ref: number): Binding | undefined {
+    const binding = this.#watches.take(peer, ref)?.watcher as Binding | undefined
+    if (binding !== undefined) drop(this.#ofWatcher, binding.target, binding.watcher)
+    return binding
+  }
+
+  #find (peer: Peer, ref: number): Binding | undefined {
+    return this.#watches.at(peer, ref)?.watcher as Binding | undefined
+  }
+
+  /** Frames of another node. @returns undefined for one that is not of this kind, false for garbage */
+  receive (peer: Peer, frame: Frame): boolean | undefined {
+    const { type, ref } = frame
+    switch (type) {
+      case types.bind: return this.#asked(peer, frame)
+      case types.bound: return this.#answered(peer, frame)
+      case types.metadata: case types.clientMessage: case types.clientEvent: case types.clientNews: return this.#client(peer, frame)
+      case types.pause:
+        this.#find(peer, ref)?.bound?.pause()
+        return true
+      case types.resume:
+        this.#hub.guard(() => { this.#find(peer, ref)?.bound?.resume() })
+        return true
+      case types.closing: return this.#closing(peer)
+      case types.down: return this.#watches.at(peer, ref) === undefined ? undefined : this.#down(peer, frame)
+      case types.demonitor: return this.#servedBindings.get(peer)?.has(ref) === true ? this.#release(peer, ref) : undefined
+      default: return undefined
+    }
+  }
+
+  #asked (peer: Peer, { to, ref }: Frame): true {
+    const target = this.#hub.pid(to)
+    const problem = this.#hub.here.bindProblem(target)
+    peer.push({ type: types.bound, ref, text: problem ?? '' })
+    if (problem !== undefined) return true
+    const binding = new ServedBinding(peer, ref, target)
+    entry(this.#servedBindings, peer).set(ref, binding)
+    this.#served.add(peer, ref, target, (exit) => {
+      drop(this.#servedBindings, peer, ref)
+      peer.push({ type: types.down, ref, ...exitFields(exit, this.#hub, binding.wasJoined(exit)) })
+    })
+    return true
+  }
+
+  #answered (peer: Peer, { ref, text }: Frame): true {
+    const binding = this.#find(peer, ref)
+    if (binding === undefined) return true
+    if (text === '') binding.answer(new RemoteTarget(this.#elsewhere, peer, binding.target, ref, binding.watcher))
+    else this.#take(peer, ref)!.answer(problems.has(text) ? text as RemoteProblem : 'it is not alive')
+    return true
+  }
+
+  #down (peer: Peer, frame: Frame): boolean {
+    const binding = this.#take(peer, frame.ref)!
+    const lost: Exit = { pid: binding.target, reason: 'noconnection' }
+    // The target's own node reports an end: 'noconnection' is a reason that somebody gave, not the loss of that node.
+    const exit = exitOf(frame.text === lost.reason ? { ...frame, text: 'error' } : frame, binding.target)
+    this.#hub.guard(() => { binding.targetEnded(exit ?? lost) })
+    return exit !== undefined
+  }
+
+  #client (peer: Peer, { type, from, ref, text: topic, kind, body }: Frame): boolean {
+    const binding = this.#servedBindings.get(peer)?.get(ref)
+    // The target has ended meanwhile.
+    if (binding === undefined) return true
+    const decoded = decodePayload(kind, body as Buffer)
+    if (type === types.metadata) {
+      // Rather none than those from before: they may say who the client was.
+      binding.metadata = freeze(decoded === undefined ? {} : decoded.payload)
+      return decoded !== undefined
+    }
+    const payload = decoded?.payload
+    const content = type === types.clientMessage ? messageOf(kind, payload) : contentOf(payload)
+    if (content === undefined) return false
+    const client = peer.pid(from)
+    // Whatever the content says, it is the client's own.
+    const message = { ...content, client_pid: client, metadata: binding.metadata }
+    const { here } = this.#hub
+    if (type === types.clientEvent) {
+      // A process that is stopping refuses the join.
+      const isJoin = topic === 'ws.join' && here.bindProblem(binding.target) === undefined
+      binding.client = isJoin ? client : undefined
+    }
+    if (type === types.clientNews) here.deliver(binding.target, topic, message, client)
+    else if (here.accept(binding.target, topic, message, client, type === types.clientMessage ? body.length : 0) && binding.congested()) {
+      here.wait(binding.target, binding)
+    }
+    return true
+  }
+
+  #release (peer: Peer, ref: number): true {
+    const binding = this.#servedBindings.get(peer)!.get(ref)!
+    drop(this.#servedBindings, peer, ref)
+    this.#served.drop(peer, ref)
+    this.#hub.here.forget(binding.target, binding)
+    return true
+  }
+
+  /** One leave per join. The node of the client tells of it no more, or is no longer listened to. */
+  #leave ({ target, client, metadata }: ServedBinding, why: Pick<WsLeave, 'reason' | 'code' | 'cause'>): void {
+    if (client === undefined) return
+    const payload: WsLeave = { client_pid: client, ...why, metadata: metadata as Metadata }
+    this.#hub.guard(() => { this.#hub.here.accept(target, 'ws.leave', payload, client, 0) })
+  }
+
+  #releaseAll (peer: Peer, why: Pick<WsLeave, 'reason' | 'code' | 'cause'>): void {
+    for (const [ref, binding] of [...this.#servedBindings.get(peer) ?? []]) {
+      this.#release(peer, ref)
+      this.#leave(binding, why)
+    }
+  }
+
+  /** Ends all bindings of this node's connections to processes of another node. */
+  #endAll (peer: Peer, exit: Omit<TargetExit, 'pid'>): void {
+    for (const { ref, target } of this.#watches.of(peer)) {
+      const binding = this.#take(peer, ref)
+      // One that is told may take back another.
+      if (binding === undefined) continue
+      this.#hub.guard(() => { binding.targetEnded({ pid: target, ...exit }) })
+    }
+  }
+
+  /**
+   * This node is closing. Its targets get the leaves of all clients of other nodes, whose connections end when the
+   * other nodes read the notice: it is sent before anything that the end of a process says.
+   */
+  announceClosing (peers: readonly Peer[]): void {
+    for (const peer of peers) {
+      peer.push({ type: types.closing })
+      this.#releaseAll(peer, { reason: 'node closing', code: 1012, cause: 'target' })
+    }
+  }
+
+  /** Another node is closing. */
+  #closing (peer: Peer): true {
+    peer.closing = true
+    this.#endAll(peer, { reason: 'noconnection', nodeClosing: true })
+    return true
+  }
+
+  torn (peer: Peer): void {
+    this.#releaseAll(peer, { reason: 'node lost', code: undefined, cause: 'lost' })
+    this.#endAll(peer, { reason: 'noconnection' })
+  }
+}
+
+/** @returns undefined when it is neither text nor bytes */
+function messageOf (kind: number, data: unknown): object | undefined {
+  if (kind === payloadKinds.text) return { type: 'text', data }
+  return kind === payloadKinds.bytes ? { type: 'binary', data } : undefined
+}
+
+/** @returns undefined when it is no object with keys */
+function contentOf (payload: unknown): object | undefined {
+  return typeof payload === 'object' && payload !== null && !Array.isArray(payload) && !ArrayBuffer.isView(payload) ? payload : undefined
+}
+
+/** One object for all messages of a client, as on its own node: nobody may change it under the others. */
+function freeze (value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
+  for (const part of Object.values(value)) freeze(part)
+  return Object.freeze(value)
+}

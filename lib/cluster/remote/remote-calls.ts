@@ -1,0 +1,178 @@
+import { errorCodes } from '../../errors.js'
+import { exitFields, exitOf, types } from '../link/frames.js'
+import { decodePayload, encodePayload, errorFromData, errorToData, whyUnsendable } from '../values/payload.js'
+import { serialOf } from '../membership/peer.js'
+import { drop, entry, IncomingMonitors } from './watches.js'
+import type { Frame } from '../link/codec.js'
+import type { Encoded } from '../values/payload.js'
+import type { NodeContext, Peer } from '../membership/peer.js'
+import type { Answer } from '../../process/calls.js'
+import type { Watcher } from '../../process/exits/relations.js'
+import type { Pid } from '../../../types/pid.js'
+
+/** Who waits for an answer: told of it, or of the end of the callee. */
+export type Caller = Answer & Watcher
+
+interface Asked {
+  readonly peer: Peer
+  readonly ref: number
+  readonly to: Pid
+  readonly caller: Caller
+}
+
+/** A call is its own monitor: the frame that asks asks for the end of the callee too. */
+export function isCaller (watcher: Watcher): watcher is Caller {
+  return 'reply' in watcher
+}
+
+/** Calls across nodes: settled once, by an answer, the end of the callee or the loss of its node. */
+export class RemoteCalls {
+  readonly #hub: NodeContext
+  readonly #served: IncomingMonitors
+  readonly #asked = new Map<Peer, Map<number, Asked>>()
+  readonly #ofCaller = new Map<Watcher, Asked>()
+
+  constructor (hub: NodeContext) {
+    this.#hub = hub
+    this.#served = new IncomingMonitors(hub)
+  }
+
+  get size (): number {
+    return this.#asked.size + this.#ofCaller.size + this.#served.size
+  }
+
+  /** @returns whether the channel took it */
+  call (peer: Peer, to: Pid, topic: string, payload: Encoded, from: Pid | undefined, caller: Caller): boolean {
+    const ref = this.#hub.nextRef()
+    if (!peer.call({ type: types.call, to: serialOf(to), from: serialOf(from), ref, text: topic, ...payload })) return false
+    const asked = { peer, ref, to, caller }
+    entry(this.#asked, peer).set(ref, asked)
+    this.#ofCaller.set(caller, asked)
+    return true
+  }
+
+  /** The caller does not wait any more. */
+  forget (caller: Watcher): void {
+    const asked = this.#ofCaller.get(caller)
+    if (asked === undefined) return
+    this.#take(asked.peer, asked.ref)
+    asked.peer.push({ type: types.forget, ref: asked.ref })
+  }
+
+  #take (peer: Peer, ref: number): Asked | undefined {
+    const asked = this.#asked.get(peer)?.get(ref)
+    if (asked === undefined) return undefined
+    drop(this.#asked, peer, ref)
+    this.#ofCaller.delete(asked.caller)
+    return asked
+  }
+
+  /** Frames of another node. @returns undefined for one that is not of this kind, false for garbage */
+  receive (peer: Peer, frame: Frame): boolean | undefined {
+    switch (frame.type) {
+      case types.call: return this.#called(peer, frame)
+      case types.forget:
+        this.#served.drop(peer, frame.ref)
+        return true
+      case types.reply: case types.fail: case types.reject: case types.callEnded: return this.#answered(peer, frame)
+      default: return undefined
+    }
+  }
+
+  #called (peer: Peer, { to, from, ref, text: topic, kind, body }: Frame): boolean {
+    const callee = this.#hub.pid(to)
+    const decoded = decodePayload(kind, body as Buffer)
+    if (decoded === undefined) {
+      peer.push({ type: types.reject, ref, ...encodePayload(errorToData(new errorCodes.FST_PROCESS_REFUSED(callee, topic, 'its payload cannot be read')))! })
+      return false
+    }
+    let isThere = false
+    this.#served.add(peer, ref, callee, (exit) => {
+      if (isThere) peer.push({ type: types.callEnded, ref, ...exitFields(exit, this.#hub) })
+      // Nothing was delivered: the caller is told the same as by its own node.
+      else peer.push({ type: types.reject, ref, text: '', ...encodePayload(errorToData(new errorCodes.FST_PROCESS_NOT_ALIVE(callee)))! })
+    })
+    isThere = true
+    const answer = new ServedCall(this.#hub, this.#served, peer, ref, { topic, pid: callee })
+    if (!this.#served.has(peer, ref)) return true
+    const taken = this.#hub.here.deliver(callee, topic, decoded.payload, from === 0 ? undefined : peer.pid(from), answer)
+    if (!taken) answer.reject(new errorCodes.FST_PROCESS_REFUSED(callee, topic, 'it is full or stopping'))
+    return true
+  }
+
+  #answered (peer: Peer, frame: Frame): boolean {
+    const asked = this.#take(peer, frame.ref)
+    // The caller has gone on.
+    if (asked === undefined) return true
+    const { caller, to } = asked
+    const exit = frame.type === types.callEnded ? exitOf(frame, to) : undefined
+    const decoded = decodePayload(frame.kind, frame.body as Buffer)
+    if (decoded === undefined) {
+      this.#hub.guard(() => { caller.targetEnded({ pid: to, reason: 'noconnection' }) })
+      return false
+    }
+    const { payload } = decoded
+    this.#hub.guard(() => {
+      if (exit !== undefined) caller.targetEnded(exit)
+      else if (frame.type === types.reply) caller.reply(payload)
+      else if (frame.type === types.reject) caller.reject(errorFromData(payload))
+      else caller.fail(frame.text === 'error' ? errorFromData(payload) : payload)
+    })
+    return true
+  }
+
+  torn (peer: Peer): void {
+    this.#served.dropAll(peer)
+    for (const { ref, to, caller } of [...this.#asked.get(peer)?.values() ?? []]) {
+      // One that is told may give up another.
+      if (this.#take(peer, ref) === undefined) continue
+      this.#hub.guard(() => { caller.targetEnded({ pid: to, reason: 'noconnection' }) })
+    }
+  }
+}
+
+/** The way back to a caller elsewhere. Whatever comes after the first answer finds nothing left. */
+class ServedCall implements Answer {
+  readonly #hub: NodeContext
+  readonly #served: IncomingMonitors
+  readonly #peer: Peer
+  readonly #ref: number
+  readonly #about: { readonly topic: string, readonly pid: Pid }
+
+  constructor (hub: NodeContext, served: IncomingMonitors, peer: Peer, ref: number, about: { readonly topic: string, readonly pid: Pid }) {
+    this.#hub = hub
+    this.#served = served
+    this.#peer = peer
+    this.#ref = ref
+    this.#about = about
+  }
+
+  reply (value: unknown): void {
+    this.#answerWith(types.reply, value)
+  }
+
+  fail (error: unknown): void {
+    if (error instanceof Error) this.#answer(types.fail, 'error', encodePayload(errorToData(error))!)
+    else this.#answerWith(types.fail, error)
+  }
+
+  #answerWith (type: number, value: unknown): void {
+    const encoded = encodePayload(value)
+    if (encoded !== undefined) this.#answer(type, '', encoded)
+    // Nobody waits for it any more: nothing is wrong with it.
+    else if (this.#served.has(this.#peer, this.#ref)) this.fail(this.#hub.unsendable(whyUnsendable(value), { ...this.#about, what: 'answer' }))
+  }
+
+  reject (error: unknown): void {
+    this.#answer(types.reject, '', encodePayload(errorToData(error))!)
+  }
+
+  #answer (type: number, text: string, payload: Encoded): void {
+    if (!this.#served.has(this.#peer, this.#ref)) return
+    this.#served.drop(this.#peer, this.#ref)
+    const ref = this.#ref
+    if (this.#peer.push({ type, ref, text, ...payload })) return
+    const tooLong = encodePayload(errorToData(new RangeError('The answer is too large for another node')))!
+    this.#peer.push({ type: types.fail, ref, text: 'error', ...tooLong })
+  }
+}

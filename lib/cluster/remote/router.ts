@@ -1,0 +1,187 @@
+import { errorCodes } from '../../errors.js'
+import { skippable } from '../link/codec.js'
+import { types } from '../link/frames.js'
+import { receiversMissed } from '../link/misses.js'
+import { decodeNumberList } from '../link/number-list.js'
+import { decodePayload, encodePayload, whyUnsendable } from '../values/payload.js'
+import { serialOf } from '../membership/peer.js'
+import { RemoteBindings } from './remote-bindings.js'
+import { isCaller, RemoteCalls } from './remote-calls.js'
+import { RemoteLinks } from './remote-links.js'
+import { RemoteMonitors } from './remote-monitors.js'
+import type { Frame, FrameFields } from '../link/codec.js'
+import type { NodeContext, Peer } from '../membership/peer.js'
+import type { Caller } from './remote-calls.js'
+import type { RemoteNodes, RemoteProblem } from '../../process/remote-nodes.js'
+import type { Target } from '../../process/entity.js'
+import type { Watcher } from '../../process/exits/relations.js'
+import type { Exit } from '../../../types/messages.js'
+import type { Pid } from '../../../types/pid.js'
+
+/** What this node's processes do to those of others, and the other way round. */
+export class Router implements RemoteNodes {
+  readonly #hub: NodeContext
+  readonly #monitors: RemoteMonitors
+  readonly #calls: RemoteCalls
+  readonly #links: RemoteLinks
+  readonly #bindings: RemoteBindings
+
+  constructor (hub: NodeContext) {
+    this.#hub = hub
+    this.#monitors = new RemoteMonitors(hub)
+    this.#calls = new RemoteCalls(hub)
+    this.#links = new RemoteLinks(hub)
+    this.#bindings = new RemoteBindings(hub, this)
+  }
+
+  /** Records, for the tests that count what remains. */
+  get size (): number {
+    return this.#monitors.size + this.#calls.size + this.#links.size + this.#bindings.size
+  }
+
+  // To other nodes
+
+  send (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Caller): boolean {
+    const peer = this.#hub.peerOf(to)
+    if (peer === undefined) {
+      this.#hub.unreachable(to)
+      return false
+    }
+    const receiver = serialOf(to)
+    const sender = serialOf(from)
+    if (topic === 'ws.send' && call === undefined && peer.join(receiver, sender, payload)) return true
+    const encoded = encodePayload(payload)
+    if (encoded === undefined) {
+      const error = this.#hub.unsendable(whyUnsendable(payload), { topic, to })
+      call?.reject(new errorCodes.FST_PROCESS_REFUSED(to, topic, error.message))
+      return false
+    }
+    if (call !== undefined) return this.#calls.call(peer, to, topic, encoded, from, call)
+    const fields = { type: types.send, to: receiver, from: sender, text: topic, ...encoded }
+    return isUrgent(topic) ? peer.call(fields) : peer.send(fields, payload)
+  }
+
+  exit (to: Pid, reason: string): boolean {
+    return this.#signal(to, { type: types.exit, text: reason })
+  }
+
+  cancel (to: Pid, reason: string, from: Pid | undefined): boolean {
+    return this.#signal(to, { type: types.cancel, text: reason, from: serialOf(from) })
+  }
+
+  #signal (to: Pid, fields: FrameFields): boolean {
+    return this.#hub.peerOf(to)?.push({ ...fields, to: serialOf(to) }) ?? false
+  }
+
+  watch (target: Pid, watcher: Watcher): void {
+    if (!isCaller(watcher)) return this.#monitors.watch(target, watcher)
+    // A call is its own monitor.
+    if (this.#hub.peerOf(target) === undefined) watcher.targetEnded({ pid: target, reason: this.#hub.absence(target) })
+  }
+
+  unwatch (target: Pid, watcher: Watcher): void {
+    if (isCaller(watcher)) this.#calls.forget(watcher)
+    else if (!this.#bindings.unwatch(target, watcher)) this.#monitors.unwatch(target, watcher)
+  }
+
+  link (here: Pid, there: Pid): void {
+    this.#links.link(here, there)
+  }
+
+  unlink (here: Pid, there: Pid): void {
+    this.#links.unlink(here, there)
+  }
+
+  linkedEnded (exit: Exit, there: Pid): void {
+    this.#links.ended(exit, there)
+  }
+
+  /** @param peers the other nodes that are up */
+  announceClosing (peers: readonly Peer[]): void {
+    this.#bindings.announceClosing(peers)
+  }
+
+  bind (target: Pid, watcher: Watcher): Promise<Target | RemoteProblem> {
+    return this.#bindings.bind(target, watcher)
+  }
+
+  // From other nodes
+
+  /** @returns false for garbage */
+  receive (peer: Peer, frame: Frame): boolean {
+    return this.#receive(peer, frame) ??
+      this.#calls.receive(peer, frame) ??
+      this.#bindings.receive(peer, frame) ??
+      this.#monitors.receive(peer, frame) ??
+      this.#links.receive(peer, frame) ??
+      // Of a later version, that says we may do without it.
+      frame.type >= skippable
+  }
+
+  #receive (peer: Peer, frame: Frame): boolean | undefined {
+    const { type, to, from, text, kind, body } = frame
+    const { here } = this.#hub
+    switch (type) {
+      case types.send: {
+        const decoded = decodePayload(kind, body as Buffer)
+        if (decoded === undefined) {
+          here.missed(this.#hub.pid(to), 1)
+          return false
+        }
+        here.deliver(this.#hub.pid(to), text, decoded.payload, sender(peer, from))
+        return true
+      }
+      case types.sendMany: return this.#receiveMany(peer, frame)
+      case types.missed: return this.#receiveMissed(frame)
+      case types.exit:
+        here.exit(this.#hub.pid(to), text)
+        return true
+      case types.cancel:
+        here.cancel(this.#hub.pid(to), text, sender(peer, from))
+        return true
+      default:
+        return undefined
+    }
+  }
+
+  #receiveMany (peer: Peer, { ref, from, text, kind, body }: Frame): boolean {
+    if (ref > 0) peer.receivers = decodeNumberList(body.subarray(0, ref))?.map((serial) => this.#hub.pid(serial))
+    const payload = body.subarray(ref) as Buffer
+    const decoded = decodePayload(kind, payload)
+    if (peer.receivers === undefined) return false
+    if (decoded === undefined) {
+      for (const pid of peer.receivers) this.#hub.here.missed(pid, 1)
+      return false
+    }
+    const again = (): unknown => decodePayload(kind, payload)!.payload
+    this.#hub.here.deliverToMany(peer.receivers, text, decoded.payload, again, sender(peer, from))
+    return true
+  }
+
+  #receiveMissed (frame: Frame): boolean {
+    const { here } = this.#hub
+    const missed = receiversMissed(frame)
+    if (missed === undefined) return false
+    if (missed === 'everyone') here.missedByAll()
+    else for (const [receiver, count] of missed) here.missed(this.#hub.pid(receiver), count)
+    return true
+  }
+
+  /** Everything across a channel ends with it: what came before has been handed on. */
+  torn (peer: Peer): void {
+    peer.receivers = undefined
+    this.#calls.torn(peer)
+    this.#bindings.torn(peer)
+    this.#links.torn(peer)
+    this.#monitors.torn(peer)
+  }
+}
+
+/** Whether a message changes or ends a connection: it is not lost only because the window is full of frames for it. */
+function isUrgent (topic: string): boolean {
+  return topic === 'ws.close' || topic === 'ws.control'
+}
+
+function sender (peer: Peer, from: number): Pid | undefined {
+  return from === 0 ? undefined : peer.pid(from)
+}

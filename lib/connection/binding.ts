@@ -1,0 +1,66 @@
+import { problemOf } from '../process/remote-nodes.js'
+import type { RemoteNodes, RemoteProblem } from '../process/remote-nodes.js'
+import type { Target } from '../process/entity.js'
+import type { TargetExit, Watcher } from '../process/exits/relations.js'
+import type { Runtime } from '../process/runtime.js'
+import type { Pid } from '../../types/pid.js'
+
+/**
+ * What binds a connection to a process of another node. That is asked before anything is done, so it
+ * may end, or be given up, while there is no connection yet.
+ */
+export class Binding implements Watcher {
+  readonly #runtime: Runtime
+  readonly #elsewhere: RemoteNodes
+  readonly #target: Pid
+  #connection: Watcher | undefined
+  #exit: TargetExit | undefined
+  #isReleased = false
+
+  /** @param elsewhere the way to the node of `target` */
+  constructor (runtime: Runtime, elsewhere: RemoteNodes, target: Pid) {
+    this.#runtime = runtime
+    this.#elsewhere = elsewhere
+    this.#target = target
+  }
+
+  /** A bond with a target of another node; undefined: it is none. */
+  static with (runtime: Runtime, target: string): Binding | undefined {
+    const elsewhere = runtime.beyond(target)
+    return elsewhere && new Binding(runtime, elsewhere, target as Pid)
+  }
+
+  /** @param answered called once, unless the bond is released before: by then it holds, or there is a problem */
+  ask (answered: (answer: Target | RemoteProblem) => void): void {
+    this.#elsewhere.bind(this.#target, this).then((answer) => {
+      if (this.#isReleased) {
+        if (typeof answer !== 'string') this.#unwatch()
+      } else if (this.#exit === undefined) answered(answer)
+      else answered(problemOf(this.#exit))
+    }, (err: unknown) => {
+      this.#runtime.report(this.#target, err, 'a process of another node could not be asked')
+      if (!this.#isReleased) answered('its node cannot be reached')
+    })
+  }
+
+  /** From now on the connection is told. In the same turn as the answer: the end cannot be missed. */
+  handTo (connection: Watcher): void {
+    this.#connection = connection
+  }
+
+  targetEnded (exit: TargetExit): void {
+    this.#exit = exit
+    this.#connection?.targetEnded(exit)
+  }
+
+  /** Nothing remains of it on either side. */
+  release (): void {
+    this.#isReleased = true
+    this.#connection = undefined
+    this.#unwatch()
+  }
+
+  #unwatch (): void {
+    if (this.#exit === undefined) this.#elsewhere.unwatch(this.#target, this)
+  }
+}

@@ -1,0 +1,137 @@
+import { checkTopic } from '../message.js'
+import { Inbox, receive, wantedTopics } from './receive.js'
+import { checkAddress } from '../pid.js'
+import { longestDelay, toMilliseconds } from '../../shared/duration.js'
+import type { Actor } from './actor.js'
+import type { Handlers, Otherwise } from './service.js'
+import type { Mail } from '../message.js'
+import type { Runtime } from '../runtime.js'
+import type { Cluster } from '../../../types/cluster.js'
+import type { Exit } from '../../../types/messages.js'
+import type { Duration, Monitor, Pid } from '../../../types/pid.js'
+import type { CallOptions, Groups, Logger, Names, ProcessBody, ProcessInfo, ReceiveOptions, SpawnOptions, Supervisor, SupervisorSpec, Timer } from '../../../types/processes.js'
+
+/** `self`: a process as its own body sees it. The typed surface, with the docs, is `Process`. */
+export class Self {
+  readonly #runtime: Runtime
+  readonly #actor: Actor
+
+  constructor (runtime: Runtime, actor: Actor) {
+    this.#runtime = runtime
+    this.#actor = actor
+  }
+
+  get pid (): Pid { return this.#actor.pid }
+  get signal (): AbortSignal { return this.#actor.signal }
+  get log (): Logger { return this.#actor.log }
+  get trapLinks (): boolean { return this.#actor.trapLinks }
+  set trapLinks (trap: boolean) { this.#actor.trapLinks = Boolean(trap) }
+  get inbox (): AsyncIterable<Mail> { return new Inbox(this.#actor) }
+  get names (): Names { return this.#runtime.names }
+  get groups (): Groups { return this.#actor.groups }
+  get node (): string { return this.#runtime.pids.node }
+  get cluster (): Cluster | undefined { return this.#actor.cluster }
+
+  receive (options?: ReceiveOptions): Promise<Mail | undefined> {
+    try {
+      const ms = options?.timeout === undefined ? undefined : toMilliseconds(options.timeout)
+      return receive(this.#actor, wantedTopics(options?.topic), ms)
+    } catch (err) {
+      return Promise.reject(err)
+    }
+  }
+
+  serve (handlers: Handlers, otherwise?: Otherwise): Promise<void> {
+    return this.#actor.serve(handlers, otherwise)
+  }
+
+  send (to: string, topic: string, payload?: unknown): boolean {
+    return this.#runtime.send(to, topic, payload, this.#actor)
+  }
+
+  call (to: string, topic: string, payload?: unknown, options?: CallOptions): Promise<unknown> {
+    return this.#runtime.call(to, topic, payload, options, this.#actor)
+  }
+
+  alive (to: string): boolean {
+    return this.#runtime.find(to) !== undefined
+  }
+
+  info (to: string): ProcessInfo | undefined {
+    return this.#runtime.info(to)
+  }
+
+  list (): Pid[] {
+    return this.#runtime.list()
+  }
+
+  exited (to: string, options?: { signal?: AbortSignal }): Promise<Exit> {
+    return this.#runtime.exited(to, options?.signal, this.#actor)
+  }
+
+  cancel (to: string, reason?: string): boolean {
+    return !this.#actor.ended && this.#runtime.cancel(to, reason, this.#actor.pid)
+  }
+
+  exit (to: string, reason?: string): boolean {
+    return !this.#actor.ended && this.#runtime.exit(to, reason)
+  }
+
+  stop (reason?: string): never {
+    return this.#actor.stop(reason === undefined ? undefined : this.#runtime.checkReason(reason))
+  }
+
+  spawn (body: ProcessBody, options?: SpawnOptions): Pid {
+    this.#actor.checkAlive()
+    return this.#runtime.spawn(body, options)
+  }
+
+  spawnLink (body: ProcessBody, options?: SpawnOptions): Pid {
+    const pid = this.spawn(body, options)
+    this.#runtime.link(this.#actor, pid)
+    return pid
+  }
+
+  spawnMonitor (body: ProcessBody, options?: SpawnOptions): { pid: Pid, monitor: Monitor } {
+    const pid = this.spawn(body, options)
+    return { pid, monitor: this.#actor.addMonitor(pid) }
+  }
+
+  supervise (spec: SupervisorSpec): Supervisor {
+    this.#actor.checkAlive()
+    return this.#runtime.supervise(spec)
+  }
+
+  monitor (to: string): Monitor {
+    this.#actor.checkAlive()
+    return this.#actor.addMonitor(this.#runtime.addressed(to))
+  }
+
+  demonitor (monitor: Monitor): void {
+    this.#actor.removeMonitor(monitor)
+  }
+
+  link (to: string): void {
+    this.#actor.checkAlive()
+    this.#runtime.link(this.#actor, this.#runtime.addressed(to))
+  }
+
+  unlink (to: string): void {
+    this.#runtime.unlink(this.#actor.pid, this.#runtime.addressed(to))
+  }
+
+  sendAfter (delay: Duration, to: string, topic: string, payload?: unknown): Timer {
+    return this.#actor.timers.after(toMilliseconds(delay, 0, longestDelay), sending(this.#runtime, this.#actor, to, topic, payload))
+  }
+
+  sendEvery (interval: Duration, to: string, topic: string, payload?: unknown): Timer {
+    return this.#actor.timers.every(toMilliseconds(interval, 1, longestDelay), sending(this.#runtime, this.#actor, to, topic, payload))
+  }
+}
+
+function sending (runtime: Runtime, actor: Actor, to: string, topic: string, payload: unknown): () => void {
+  actor.checkAlive()
+  checkTopic(topic)
+  checkAddress(to)
+  return () => { runtime.send(to, topic, payload, actor) }
+}

@@ -1,0 +1,33 @@
+import type { Timer } from '../../../types/processes.js'
+
+/** The timers of one process: they end with it. */
+export class ProcessTimers {
+  readonly #running = new Set<NodeJS.Timeout>()
+
+  after (ms: number, task: () => void): Timer {
+    const timer = setTimeout(() => {
+      this.#running.delete(timer)
+      task()
+    }, ms)
+    return this.#keep(timer)
+  }
+
+  every (ms: number, task: () => void): Timer {
+    return this.#keep(setInterval(task, ms))
+  }
+
+  cancelAll (): void {
+    for (const timer of this.#running) clearTimeout(timer)
+    this.#running.clear()
+  }
+
+  #keep (timer: NodeJS.Timeout): Timer {
+    this.#running.add(timer)
+    return {
+      cancel: () => {
+        clearTimeout(timer)
+        this.#running.delete(timer)
+      }
+    }
+  }
+}

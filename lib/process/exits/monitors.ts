@@ -1,0 +1,65 @@
+import type { Actor } from '../actor/actor.js'
+import type { Watcher } from './relations.js'
+import type { Runtime } from '../runtime.js'
+import type { Exit } from '../../../types/messages.js'
+import type { Monitor, Pid } from '../../../types/pid.js'
+
+/** One process monitors another. Told of its end, or released: never both. */
+class ActorMonitor implements Watcher {
+  readonly id: Monitor
+  readonly target: Pid
+  readonly #monitors: Monitors
+
+  constructor (monitors: Monitors, id: Monitor, target: Pid) {
+    this.#monitors = monitors
+    this.id = id
+    this.target = target
+  }
+
+  targetEnded (exit: Exit): void {
+    this.#monitors.fired(this.id, exit)
+  }
+}
+
+/** The monitors of one process. */
+export class Monitors {
+  readonly #runtime: Runtime
+  readonly #owner: Actor
+  readonly #monitors = new Map<Monitor, ActorMonitor>()
+
+  constructor (runtime: Runtime, owner: Actor) {
+    this.#runtime = runtime
+    this.#owner = owner
+  }
+
+  /** At once told of the dead. */
+  add (target: Pid): Monitor {
+    const monitor = new ActorMonitor(this, this.#runtime.nextMonitor(), target)
+    this.#monitors.set(monitor.id, monitor)
+    this.#runtime.watch(target, monitor)
+    return monitor.id
+  }
+
+  /** @returns whether it was there: it has not fired, and will not */
+  remove (id: Monitor): boolean {
+    const monitor = this.#monitors.get(id)
+    if (monitor === undefined) return false
+    this.#monitors.delete(id)
+    this.#runtime.unwatch(monitor.target, monitor)
+    return true
+  }
+
+  fired (id: Monitor, exit: Exit): void {
+    this.#monitors.delete(id)
+    this.#owner.notify('@exit', { ...exit, monitor: id })
+  }
+
+  releaseAll (): void {
+    for (const monitor of this.#monitors.values()) this.#runtime.unwatch(monitor.target, monitor)
+    this.#monitors.clear()
+  }
+
+  get targets (): Pid[] {
+    return Array.from(this.#monitors.values(), (monitor) => monitor.target)
+  }
+}

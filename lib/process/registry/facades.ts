@@ -1,0 +1,82 @@
+import { errorCodes, show } from '../../errors.js'
+import { Actor } from '../actor/actor.js'
+import { checkGroupName, checkName } from './names.js'
+import { checkTopic } from '../message.js'
+import type { Batch } from '../entity.js'
+import type { Runtime } from '../runtime.js'
+import type { Cluster } from '../../../types/cluster.js'
+import type { Groups, Names } from '../../../types/processes.js'
+
+/** The name table as users see it: only the living can be registered. */
+export function namesFacade (runtime: Runtime): Names {
+  return {
+    register (name, pid) {
+      checkName(name)
+      const entity = runtime.find(runtime.addressed(pid))
+      if (entity === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(pid))
+      runtime.nameTable.register(name, entity.pid)
+    },
+    unregister: (name) => runtime.nameTable.unregister(name),
+    lookup: (name) => runtime.nameTable.lookup(name)
+  }
+}
+
+/** The group table as users see it; what `sender` broadcasts is from it. */
+export function groupsFacade (runtime: Runtime, sender: Actor | undefined): Groups {
+  return {
+    join (group, pid) {
+      checkGroupName(group)
+      const entity = runtime.find(runtime.addressed(pid))
+      if (entity === undefined) return false
+      runtime.groupTable.join(group, entity.pid)
+      return true
+    },
+    leave (group, pid) {
+      checkGroupName(group)
+      return runtime.groupTable.leave(group, runtime.addressed(pid))
+    },
+    members: (group) => [...runtime.groupTable.members(group)],
+    list: () => runtime.groupTable.list(),
+    broadcast (group, topic, payload, options) {
+      checkTopic(topic)
+      const members = runtime.groupTable.members(group)
+      const except = options?.except === undefined ? undefined : runtime.addressed(options.except)
+      const batch: Batch = {}
+      let accepted = 0
+      for (const member of members) {
+        if (member !== except && runtime.send(member, topic, payload, sender, batch)) accepted++
+      }
+      return accepted
+    },
+    watch (group, pid) {
+      checkGroupName(group)
+      const entity = runtime.find(runtime.addressed(pid))
+      if (entity === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(pid))
+      if (entity instanceof Actor) entity.dropGroupNews(group)
+      return runtime.groupTable.watch(group, entity.pid)
+    },
+    unwatch (group, pid) {
+      checkGroupName(group)
+      const watcher = runtime.addressed(pid)
+      runtime.groupTable.unwatch(group, watcher)
+      const entity = runtime.find(watcher)
+      if (entity instanceof Actor) entity.dropGroupNews(group)
+    }
+  }
+}
+
+/** The cluster as one process sees it: what it broadcasts is from it, and refused once it has ended. */
+export function clusterFacade (cluster: Cluster, sender: Actor): Cluster {
+  const { groups } = cluster
+  return Object.freeze({
+    ...cluster,
+    groups: Object.freeze({
+      join: (group, pid) => groups.join(group, pid),
+      leave: (group, pid) => groups.leave(group, pid),
+      members: (group) => groups.members(group),
+      broadcast: (group, topic, payload, options) => !sender.ended && groups.broadcast(group, topic, payload, { from: sender.pid, ...options }),
+      watch: (group, listener) => groups.watch(group, listener),
+      unwatch: (group, listener) => { groups.unwatch(group, listener) }
+    } satisfies Cluster['groups'])
+  } satisfies Cluster)
+}

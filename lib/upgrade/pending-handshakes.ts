@@ -1,0 +1,34 @@
+import type { Context } from '../shared/context.js'
+import type { Handshake } from './handshake.js'
+
+/** Milliseconds between two looks at each pending handshake: a client that leaves has a second. */
+const interval = 250
+
+/** The upgrades of a server that have no complete answer yet. Looks at them a few times a second. */
+export class PendingHandshakes {
+  readonly #all = new Set<Handshake>()
+  /** The timer is one for many requests: it runs in the context of none. */
+  readonly #context: Context
+  #timer: NodeJS.Timeout | undefined
+
+  constructor (context: Context) {
+    this.#context = context
+  }
+
+  add (handshake: Handshake): void {
+    this.#all.add(handshake)
+    this.#timer ??= this.#context.start(setInterval, () => { for (const one of this.#all) one.look() }, interval)
+  }
+
+  delete (handshake: Handshake): void {
+    this.#all.delete(handshake)
+    if (this.#all.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** The server closes. */
+  close (): void {
+    for (const handshake of [...this.#all]) handshake.close()
+  }
+}

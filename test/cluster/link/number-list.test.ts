@@ -1,0 +1,28 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { decodeNumberList, NumberList } from '../../../lib/cluster/link/number-list.js'
+
+function encoded (values: readonly number[]): Buffer {
+  const list = new NumberList()
+  for (const value of values) list.push(value)
+  return list.bytes
+}
+
+t.test('decodes to the numbers that were pushed, in their order', async (t) => {
+  const value = fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 2 ** 48 - 1 }))
+  fc.assert(fc.property(fc.array(value), (values) => {
+    t.strictSame(decodeNumberList(encoded(values)), values)
+  }))
+  t.strictSame(decodeNumberList(encoded([2 ** 48 - 1, 1, 2 ** 48 - 1])), [2 ** 48 - 1, 1, 2 ** 48 - 1])
+})
+
+t.test('takes one byte for each of the members of a room', async (t) => {
+  const members = Array.from({ length: 200 }, (_, i) => 5000 + i)
+  t.ok(encoded(members).length <= 201)
+})
+
+t.test('decodes nothing that is cut off, too long, or no serial number', async (t) => {
+  for (const bytes of [[0x80], [2, 0x82], [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], [0], [2, 3], [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 2]]) {
+    t.equal(decodeNumberList(Buffer.from(bytes)), undefined, bytes.join())
+  }
+})

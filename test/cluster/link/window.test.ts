@@ -1,0 +1,91 @@
+import t from 'tap'
+import { Window } from '../../../lib/cluster/link/window.js'
+
+const mega = 1024 * 1024
+
+function filled (frames: number, bytes = 1): Window {
+  const window = new Window()
+  for (let i = 0; i < frames; i++) window.add(bytes)
+  return window
+}
+
+t.test('it is full with 4 096 frames, or with 8 MB', async (t) => {
+  t.notOk(filled(4095).full)
+  t.ok(filled(4096).full)
+  t.notOk(filled(1, 8 * mega - 1).full)
+  t.ok(filled(1, 8 * mega).full)
+})
+
+t.test('those who can wait should from three quarters of either limit', async (t) => {
+  t.notOk(filled(3071).congested)
+  t.ok(filled(3072).congested)
+  t.notOk(filled(1, 6 * mega - 1).congested)
+  t.ok(filled(1, 6 * mega).congested)
+})
+
+t.test('what cannot be refused has room beyond: 64 times the frames, 16 times the bytes', async (t) => {
+  t.notOk(filled(262_143).burst)
+  t.ok(filled(262_144).burst)
+  t.notOk(filled(1, 128 * mega - 1).burst)
+  t.ok(filled(1, 128 * mega).burst)
+})
+
+t.test('those who wait go on, each once, when a quarter of both limits is left', async (t) => {
+  const window = filled(3072, 3000)
+  let resumed = 0
+  window.wait({ resume () { resumed++ } })
+  window.relieve()
+  t.equal(resumed, 0)
+  for (let i = 0; i < 2048; i++) window.remove(3000)
+  window.relieve()
+  t.equal(resumed, 0, 'few enough frames, too many bytes')
+  for (let i = 0; i < 1024; i++) window.remove(3000)
+  for (let i = 0; i < 1025; i++) window.add(1)
+  window.relieve()
+  t.equal(resumed, 0, 'few enough bytes, too many frames')
+  window.remove(1)
+  window.relieve()
+  window.relieve()
+  t.equal(resumed, 1)
+})
+
+t.test('one that fills it again leaves the others waiting', async (t) => {
+  const window = new Window()
+  const order: string[] = []
+  const feeder = (name: string, bytes: number) => ({
+    resume () {
+      order.push(name)
+      window.add(bytes)
+    }
+  })
+  window.wait(feeder('small', 1))
+  window.wait(feeder('large', 7 * mega))
+  window.wait(feeder('last', 1))
+  window.relieve()
+  t.strictSame(order, ['small', 'large'])
+  window.remove(7 * mega)
+  window.relieve()
+  t.strictSame(order, ['small', 'large', 'last'])
+})
+
+t.test('who is forgotten, or whose channel was torn, is not resumed', async (t) => {
+  const window = filled(4096, 4096)
+  const feeder = { resume () { t.fail('it was forgotten') } }
+  window.wait(feeder)
+  window.forget(feeder)
+  window.wait({ resume () { t.fail('its channel was torn') } })
+  window.clear()
+  t.notOk(window.congested)
+  window.relieve()
+  t.pass()
+})
+
+t.test('refuses messages when it is full, calls when its reserve is, and the system never', async (t) => {
+  const refusals = (window: Window): boolean[] => (['message', 'call', 'system'] as const).map((urgency) => window.refuses(urgency))
+  t.strictSame(refusals(filled(4095)), [false, false, false])
+  t.strictSame(refusals(filled(4096)), [true, false, false])
+  t.strictSame(refusals(filled(4 * 4096 - 1)), [true, false, false])
+  t.strictSame(refusals(filled(4 * 4096)), [true, true, false])
+  t.strictSame(refusals(filled(1, 16 * mega - 1)), [true, false, false])
+  t.strictSame(refusals(filled(1, 16 * mega)), [true, true, false])
+})

@@ -1,0 +1,134 @@
+import t from 'tap'
+import { batchTypes, decodeNumber, decodeSource, encodeNumber, encodeSource } from '../../../lib/cluster/link/codec.js'
+import { Heartbeats } from '../../../lib/cluster/membership/heartbeats.js'
+import { timings } from '../../../lib/cluster/timing.js'
+import { Calm, Machine, World } from '../simulator.js'
+import { counters } from '../support.js'
+
+function setUp (random = 0) {
+  const world = new World(new Calm(1))
+  const machine = new Machine(world)
+  const stats = counters()
+  const said: (number | undefined)[] = []
+  const told: unknown[] = []
+  const known = { heard: true, state: 'up' as 'up' | 'down' | undefined, incarnation: 5 }
+  const back: string[] = []
+  const outdated: unknown[] = []
+  const heartbeats = new Heartbeats({
+    clock: machine,
+    timing: timings.default,
+    random: () => random,
+    counters: stats,
+    line: {
+      heartbeats: 'fwr.hb',
+      inboxOf: (node, incarnation) => `fwr.n.${node}.${incarnation}`,
+      publish (topic, source, parts) {
+        const number = decodeNumber(Buffer.concat(parts), 0)
+        if (source.type === batchTypes.outdated) outdated.push([topic, number])
+        else {
+          t.match([topic, source], ['fwr.hb', { type: 2 }])
+          said.push(number)
+        }
+        return true
+      }
+    },
+    membership: {
+      find: () => known.state && { incarnation: known.incarnation, state: known.state, gone: false },
+      bye (node, incarnation) { told.push(['bye', node, incarnation]) },
+      heard (node, incarnation) {
+        told.push(['heard', node, incarnation])
+        return known.heard
+      }
+    },
+    unreadable () {},
+    isBack: (node) => { back.push(node) }
+  })
+  const hear = (what: number, type = 2): void => { heartbeats.heard(Buffer.concat([encodeSource({ type, node: 'b', incarnation: 5 }), encodeNumber(what)])) }
+  return { machine, stats, said, told, known, back, outdated, heartbeats, hear, run: (ms: number) => world.runUntil(world.now + ms, () => {}) }
+}
+
+t.test('it beats every second, up to a tenth sooner, until it is stopped', async (t) => {
+  const { heartbeats, said, machine, run } = setUp(0.5)
+  heartbeats.stop()
+  heartbeats.start()
+  await run(949)
+  t.strictSame(said, [])
+  await run(1)
+  t.strictSame(said, [0])
+  await run(950 * 3)
+  t.strictSame(said, [0, 0, 0, 0])
+  heartbeats.stop()
+  t.equal(machine.timers, 0)
+})
+
+t.test('a hello is answered by a beat, if its node may be listened to', async (t) => {
+  const { said, told, known, back, hear, run, heartbeats, machine } = setUp()
+  hear(1)
+  t.strictSame(said, [0])
+  hear(0)
+  known.heard = false
+  hear(1)
+  await run(200)
+  t.strictSame(said, [0])
+  t.strictSame(back, ['b'], 'it was up, and may have been cut off')
+  t.strictSame(told, [['heard', 'b', 5], ['heard', 'b', 5], ['heard', 'b', 5]])
+  known.heard = true
+  for (const state of ['down', undefined] as const) {
+    known.state = state
+    hear(1)
+  }
+  t.strictSame(back, ['b'], 'who comes up is asked for that reason')
+  heartbeats.stop()
+  t.equal(machine.timers, 0)
+})
+
+t.test('many hellos at once are answered by two beats: a first, and one for all that came behind it', async (t) => {
+  const { said, hear, run, heartbeats, machine } = setUp()
+  for (let i = 0; i < 50; i++) hear(1)
+  t.strictSame(said, [0])
+  await run(99)
+  t.strictSame(said, [0])
+  await run(1)
+  t.strictSame(said, [0, 0])
+  await run(1000)
+  t.strictSame(said, [0, 0])
+  hear(1)
+  hear(1)
+  t.strictSame(said, [0, 0, 0])
+  heartbeats.stop()
+  t.equal(machine.timers, 0)
+})
+
+t.test('a hello and a goodbye are said, and heard', async (t) => {
+  const { heartbeats, said, told, hear } = setUp()
+  heartbeats.hello()
+  heartbeats.bye()
+  t.strictSame(said, [1, 2])
+  hear(2)
+  t.strictSame(told, [['bye', 'b', 5]])
+})
+
+t.test('what is no heartbeat is counted as garbage', async (t) => {
+  const { heartbeats, stats, told, hear } = setUp()
+  hear(0, 1)
+  heartbeats.heard(Buffer.from('x'))
+  const cut = encodeSource({ type: 2, node: 'b', incarnation: 5 })
+  t.ok(decodeSource(cut))
+  heartbeats.heard(cut)
+  t.equal(stats.garbage, 3)
+  t.strictSame(told, [])
+})
+
+t.test('tells a node that is not listened to which later incarnation of it is known', async (t) => {
+  const { hear, known, outdated, said } = setUp()
+  known.heard = false
+  known.incarnation = 7
+  hear(0)
+  t.strictSame(outdated, [['fwr.n.b.5', 7]])
+  known.incarnation = 5
+  hear(1)
+  known.state = undefined
+  hear(1)
+  t.equal(outdated.length, 1, 'but not one that has left, or has the name of this node')
+  t.strictSame(said, [])
+})

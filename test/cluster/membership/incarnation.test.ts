@@ -1,0 +1,49 @@
+import t from 'tap'
+import { TestClock } from '../fixtures/time.js'
+import { TestRegister } from '../fixtures/register.js'
+import { claimIncarnation } from '../../../lib/cluster/membership/incarnation.js'
+import { Register } from '../../../lib/cluster/register.js'
+
+t.test('the first incarnation is the one that is wished for; the next is above the last, whatever is wished for', async (t) => {
+  const { register, store } = new TestRegister()
+  t.equal(await claimIncarnation(register, 'a', 1000, () => true), 1000)
+  t.equal(await claimIncarnation(register, 'a', 900, () => true), 1001, 'a clock that was set back')
+  t.equal(await claimIncarnation(register, 'a', 5000, () => true), 5000)
+  t.equal(await claimIncarnation(register, 'b', 10, () => true), 10, 'each node has its own')
+  t.strictSame(store.read('incarnation.a'), { incarnation: 5000 })
+})
+
+t.test('two that claim at once get two incarnations', async (t) => {
+  const { register } = new TestRegister()
+  const claimed = await Promise.all([1, 2, 3].map(() => claimIncarnation(register, 'a', 1000, () => true)))
+  t.strictSame(claimed.sort(), [1000, 1001, 1002])
+})
+
+t.test('a claim of unknown outcome is not used: the next is above it', async (t) => {
+  const { register, store, clock } = new TestRegister()
+  store.failsAfter('cas')
+  const claim = claimIncarnation(register, 'a', 1000, () => true)
+  await clock.pass(1000)
+  t.equal(await claim, 1001)
+})
+
+t.test('an engine that fails at once is asked again after a while, and lets everything else run', async (t) => {
+  const clock = new TestClock()
+  let asked = 0
+  const away = async (): Promise<never> => { throw new Error(`away ${++asked}`) }
+  const register = new Register({ get: away, cas: away } as never, clock, 'test.', 2000)
+  // The last question ends what would never end.
+  const claim = claimIncarnation(register, 'a', 1000, () => asked < 1000)
+  await clock.pass(1000)
+  t.ok(asked >= 2 && asked <= 50, `asked ${asked} times in a second`)
+  asked = 1000
+  await clock.pass(1000)
+  await claim
+  t.equal(clock.pending, 0)
+})
+
+t.test('it ends when it is not wanted any more', async (t) => {
+  const { register, store } = new TestRegister()
+  t.equal(await claimIncarnation(register, 'a', 1000, () => false), 1000)
+  t.equal(store.read('incarnation.a'), undefined, 'and claims nothing')
+})

@@ -1,0 +1,136 @@
+import t from 'tap'
+import { TestClock } from '../fixtures/time.js'
+import { noCounts } from '../fixtures/pair.js'
+import { types } from '../../../lib/cluster/link/frames.js'
+import { Peers } from '../../../lib/cluster/membership/peers.js'
+import { timings } from '../../../lib/cluster/timing.js'
+import type { PeersHost } from '../../../lib/cluster/membership/peers.js'
+import type { Pid } from '../../../types/pid.js'
+
+function setUp () {
+  const order: unknown[] = []
+  const soon: (() => void)[] = []
+  const log = (level: string) => (_data: unknown, text: string): void => { order.push(`${level}: ${text}`) }
+  const host = {
+    clock: Object.assign(new TestClock(), { soon (run: () => void) { soon.push(run) } }),
+    timing: timings.default,
+    counters: noCounts(),
+    logger: { info: log('info'), warn: log('warn') },
+    transport: { caps: { maxFrame: 1024 } },
+    line: {
+      inboxOf: (node: string) => `n.${node}`,
+      publish (topic: string) {
+        order.push(topic)
+        return true
+      }
+    },
+    leaving: false,
+    apply: () => true,
+    refresh ({ node }: { node: string }) { order.push(`refresh ${node}`) },
+    down ({ node }: { node: string }) { order.push(`down ${node}`) },
+    torn ({ node }: { node: string }) { order.push(`torn ${node}`) },
+    guard (task: () => void) { task() }
+  }
+  const peers = new Peers(host as unknown as PeersHost)
+  return { peers, host, soon, said: () => order.splice(0) }
+}
+
+t.test('a node that is up is told, and frames are taken for its PIDs, until it is down', async (t) => {
+  const { peers, said } = setUp()
+  const told: unknown[] = []
+  const end = peers.watch((node, state) => { told.push([node, state]) })
+  t.equal(peers.of('1@b.5' as Pid), undefined)
+  peers.add('b', 5)
+  const peer = peers.named('b')!
+  t.strictSame(said(), ['info: cluster: a node is up', 'refresh b'])
+  t.equal(peers.of('1@b.5' as Pid), peer)
+  t.equal(peers.of('1@b.6' as Pid), undefined, 'another incarnation')
+  t.equal(peers.of(`${2 ** 48}@b.5` as Pid), undefined, 'no process has that number')
+  peers.down('b', 5, 'it is silent')
+  t.equal(peers.of('1@b.5' as Pid), undefined)
+  t.strictSame(peers.up, [])
+  t.strictSame(said().slice(0, 2), ['warn: cluster: a node is down', 'down b'])
+  t.strictSame(told, [['b', 'up'], ['b', 'down']])
+  end()
+  peers.add('b', 5)
+  t.equal(peers.named('b'), peer, 'it is the same again')
+  t.equal(told.length, 2)
+  peers.forget('b')
+  t.equal(peers.named('b'), undefined)
+})
+
+t.test('for one who leaves the others are down without a word in the log', async (t) => {
+  const { peers, host, said } = setUp()
+  peers.add('b', 5)
+  said()
+  host.leaving = true
+  peers.down('b', 5, 'this node leaves')
+  t.notOk(said().some((line) => String(line).startsWith('warn')))
+})
+
+t.test('what is pushed in one turn is sent at its end, to each at once', async (t) => {
+  const { peers, soon, said } = setUp()
+  peers.add('b', 5)
+  peers.add('c', 5)
+  said()
+  for (const node of ['b', 'c', 'b']) t.ok(peers.named(node)!.push({ type: types.send }))
+  t.equal(soon.length, 1)
+  t.equal(peers.size, 2)
+  t.equal(peers.unacknowledged, 3)
+  t.strictSame(said(), [])
+  soon[0]()
+  t.strictSame(said(), ['n.b', 'n.c'])
+  t.equal(peers.size, 0)
+  peers.clear()
+  t.equal(peers.unacknowledged, 0)
+})
+
+t.test('when the engine is back, those who are up are refreshed', async (t) => {
+  const { peers, said } = setUp()
+  peers.add('b', 5)
+  peers.add('c', 5)
+  peers.down('c', 5, 'it is silent')
+  said()
+  peers.reconnected()
+  const lines = said()
+  t.ok(lines.includes('refresh b'))
+  t.notOk(lines.includes('refresh c'))
+})
+
+t.test('messages to a node that is down are counted, and told when it is up again', async (t) => {
+  const { peers, soon } = setUp()
+  peers.add('b', 5)
+  const { channel } = peers.named('b')!
+  peers.named('b')!.push({ type: types.send })
+  peers.down('b', 5, 'it is silent')
+  t.equal(channel.size, 1, 'the frame that was under way')
+  peers.unreachable('2@b.5' as Pid)
+  peers.unreachable('2@b.6' as Pid)
+  peers.unreachable(`${2 ** 48}@b.5` as Pid)
+  t.strictSame(peers.refused, { b: 1 })
+  for (const task of soon.splice(0)) task()
+  t.ok(channel.misses.any, 'there is nobody to tell')
+  t.equal(channel.unacknowledged, 0)
+  peers.add('b', 5)
+  for (const task of soon.splice(0)) task()
+  t.notOk(channel.misses.any)
+  t.equal(channel.unacknowledged, 1)
+})
+
+t.test('warns of refused messages once a second and node, with their number', async (t) => {
+  const { peers, host } = setUp()
+  const lines: unknown[] = []
+  host.logger.warn = (data: unknown, text: string) => { lines.push([data, text]) }
+  peers.add('b', 5)
+  peers.add('c', 5)
+  const now = host.clock.now()
+  peers.tick(now)
+  for (let i = 0; i < 3; i++) peers.named('b')!.refused(1)
+  peers.tick(now + 250)
+  peers.named('b')!.refused(1)
+  peers.tick(now + 500)
+  peers.tick(now + 1250)
+  const line = (refused: number) => [{ relayNode: 'b', refused, unacknowledged: 0 }, 'cluster: refused messages to a node that is too slow']
+  t.strictSame(lines, [line(3), line(1)])
+  t.strictSame(peers.refused, { b: 4, c: 0 })
+})

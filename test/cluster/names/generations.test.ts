@@ -1,0 +1,97 @@
+import t from 'tap'
+import { TestRegister } from '../fixtures/register.js'
+import { TestClock } from '../fixtures/time.js'
+import { Generations } from '../../../lib/cluster/names/generations.js'
+import { Register } from '../../../lib/cluster/register.js'
+import type { Transport } from '../../../types/cluster.js'
+
+function prepare (durable = false) {
+  const { clock, store, register } = new TestRegister()
+  let random = 0
+  const host = { clock, register, random: () => (random += 0.001), durable }
+  /** Another node, whose clock is so many milliseconds ahead. */
+  const node = (ahead: number): Generations & { readonly write: () => Promise<number> } => {
+    const clock = new TestClock()
+    clock.jump(ahead)
+    const register = new Register(store as unknown as Transport, clock, 'test.', 2000)
+    const generations = new Generations({ ...host, clock, register })
+    return Object.assign(generations, { write: async () => await register.cas(`key ${++keys}`, {}, 0) })
+  }
+  return { store, clock, host, generations: new Generations(host), node }
+}
+
+let keys = 0
+
+t.test('makes a generation in a register that has none, settled when the engine is durable', async (t) => {
+  for (const durable of [true, false]) {
+    const { generations, store, clock } = prepare(durable)
+    const made = await generations.read()
+    t.strictSame(made, { id: made.id, settled: durable, base: clock.now() })
+    t.strictSame(await generations.read(), made)
+    t.strictSame(store.read('generation'), made)
+  }
+})
+
+t.test('takes the generation that another node makes at the same time', async (t) => {
+  const { generations, store } = prepare()
+  const theirs = { id: 'theirs', settled: false, base: 5 }
+  store.before('cas', () => { store.write('generation', theirs) })
+  t.strictSame(await generations.read(), theirs)
+})
+
+t.test('asks whether the engine is durable when it has found the register empty', async (t) => {
+  const { generations, store, host } = prepare(true)
+  store.before('get', () => { host.durable = false })
+  t.match(await generations.read(), { settled: false })
+})
+
+t.test('settles the generation that is named, and no other', async (t) => {
+  const { generations, store } = prepare()
+  const made = await generations.read()
+  await generations.settle('another')
+  t.match(store.read('generation'), { settled: false })
+  await generations.settle(made.id)
+  t.strictSame(store.read('generation'), { ...made, settled: true })
+  store.clear()
+  await generations.settle(made.id)
+  t.equal(store.read('generation'), undefined)
+})
+
+t.test('begins a new generation above every fence that its maker knows, though its clock is 10 minutes behind', async (t) => {
+  const { store, node } = prepare()
+  const [ahead, behind] = [node(600_000), node(0)]
+  const first = await ahead.read()
+  t.strictSame(await behind.read(), first)
+  const fence = first.base + await behind.write()
+  store.clear()
+  const second = await behind.read()
+  t.not(second.id, first.id)
+  t.ok(second.base > fence, `${second.base} is above ${fence}`)
+})
+
+t.test('raises the base of an unsettled generation that a node made which knows less', async (t) => {
+  const { store, node } = prepare()
+  const ahead = node(600_000)
+  const first = await ahead.read()
+  const fence = first.base + await ahead.write()
+  store.clear()
+  const fresh = node(0)
+  const second = await fresh.read()
+  t.ok(second.base < fence)
+  const raised = await ahead.read()
+  t.equal(raised.id, second.id)
+  t.ok(raised.base > fence, `${raised.base} is above ${fence}`)
+  t.strictSame(await fresh.read(), raised)
+  await ahead.write()
+  t.strictSame(await ahead.read(), raised, 'once')
+})
+
+t.test('leaves a settled generation as it is: fences were granted in it', async (t) => {
+  const { store, node } = prepare()
+  const ahead = node(600_000)
+  await ahead.read()
+  store.clear()
+  const theirs = { id: 'theirs', settled: true, base: 5 }
+  store.write('generation', theirs)
+  t.strictSame(await ahead.read(), theirs)
+})

@@ -1,0 +1,311 @@
+import t from 'tap'
+import { TestRegister } from '../fixtures/register.js'
+import { Generations } from '../../../lib/cluster/names/generations.js'
+import { Lease } from '../../../lib/cluster/names/lease.js'
+import { timings } from '../../../lib/cluster/timing.js'
+
+const timing = timings.default
+
+/** The lease of a node `a` of incarnation 5, in time that the test gives. */
+class Scene extends TestRegister {
+  readonly told: string[] = []
+  needed = true
+  readonly generations: Generations
+  reassert: () => void | Promise<void> = () => {}
+  readonly lease: Lease
+  #random = 0
+
+  constructor () {
+    super()
+    const { clock, register } = this
+    this.generations = new Generations({ clock, register, random: () => (this.#random += 0.001), durable: true })
+    this.lease = new Lease({
+      clock,
+      timing,
+      register,
+      generations: this.generations,
+      node: 'a',
+      incarnation: 5,
+      reassert: async () => {
+        this.told.push('reassert')
+        await this.reassert()
+      },
+      fenced: () => { this.told.push('fenced') },
+      needed: () => this.needed
+    })
+  }
+
+  get record (): unknown {
+    return this.store.read('lease.a')
+  }
+}
+
+function prepare (): { scene: Scene, lease: Lease, clock: Scene['clock'], store: Scene['store'], told: string[], record: () => unknown } {
+  const scene = new Scene()
+  return { scene, lease: scene.lease, clock: scene.clock, store: scene.store, told: scene.told, record: () => scene.record }
+}
+
+t.test('a lease is a record in the register, renewed every 2 s for as long as it is needed', async (t) => {
+  const { lease, clock, told, record } = prepare()
+  t.notOk(lease.valid)
+  t.ok(await lease.acquire())
+  t.ok(lease.valid)
+  t.strictSame(record(), { incarnation: 5, beat: 1, broken: false })
+  await clock.pass(timing.renew - 1)
+  t.match(record(), { beat: 1 })
+  await clock.pass(1)
+  t.match(record(), { beat: 2 })
+  await clock.pass(10 * timing.renew)
+  t.match(record(), { beat: 12 })
+  t.ok(lease.valid)
+  t.strictSame(told, [])
+})
+
+t.test('does not ask the register when it was renewed a moment ago', async (t) => {
+  const { lease, store } = prepare()
+  await lease.acquire()
+  const { asked } = store
+  t.ok(await lease.acquire())
+  t.equal(store.asked, asked)
+})
+
+t.test('expires when it is not needed, and is acquired again when it is', async (t) => {
+  const { lease, clock, told, scene, record } = prepare()
+  await lease.acquire()
+  scene.needed = false
+  await clock.pass(timing.lease)
+  t.notOk(lease.valid)
+  t.match(record(), { beat: 1 })
+  t.strictSame(told, ['fenced'])
+  t.equal(clock.pending, 0)
+  scene.needed = true
+  t.ok(await lease.acquire())
+  t.match(record(), { beat: 2 })
+})
+
+t.test('is renewed before it is acquired when it was idle for a renewal interval, however much of it is left', async (t) => {
+  for (const idle of [timing.renew, timing.lease - 1]) {
+    const { lease, clock, scene, told, record } = prepare()
+    await lease.acquire()
+    scene.needed = false
+    await clock.pass(idle)
+    t.ok(lease.valid)
+    scene.needed = true
+    t.ok(await lease.acquire())
+    t.match(record(), { beat: 2 }, `idle for ${idle} ms`)
+    t.ok(lease.lasting)
+    await clock.pass(2 * timing.lease)
+    t.ok(lease.valid)
+    t.strictSame(told, [])
+  }
+})
+
+t.test('is renewed a renewal interval after its start when it is acquired again before that', async (t) => {
+  const { lease, clock, scene, record } = prepare()
+  await lease.acquire()
+  scene.needed = false
+  await clock.pass(timing.renew / 2)
+  scene.needed = true
+  t.ok(await lease.acquire())
+  t.match(record(), { beat: 1 })
+  await clock.pass(timing.renew / 2)
+  t.match(record(), { beat: 2 })
+})
+
+t.test('is lasting while a full renewal interval is left', async (t) => {
+  const { lease, clock, store } = prepare()
+  t.notOk(lease.lasting)
+  await lease.acquire()
+  store.silent = true
+  await clock.pass(timing.lease - timing.renew)
+  t.ok(lease.lasting)
+  await clock.pass(1)
+  t.ok(lease.valid)
+  t.notOk(lease.lasting)
+})
+
+t.test('is renewed at once when the last renewal was answered after a renewal interval', async (t) => {
+  const { lease, clock, store, record } = prepare()
+  store.before('cas', () => { clock.jump(timing.renew + 1) })
+  await lease.acquire()
+  await clock.pass(0)
+  t.match(record(), { beat: 2 })
+})
+
+t.test('it is valid for 12 s from the START of the last renewal that worked; then everything is dropped', async (t) => {
+  const { lease, clock, store, told } = prepare()
+  store.before('cas', () => { clock.jump(500) })
+  await lease.acquire()
+  store.silent = true
+  const { epoch } = lease
+  await clock.pass(timing.lease - 501)
+  t.ok(lease.valid)
+  t.strictSame(told, [])
+  await clock.pass(1)
+  t.notOk(lease.valid)
+  t.strictSame(told, ['fenced'])
+  t.ok(lease.epoch > epoch)
+})
+
+t.test('a loop that stood still for longer drops everything before it renews', async (t) => {
+  const { lease, clock, told } = prepare()
+  await lease.acquire()
+  clock.jump(timing.lease)
+  t.notOk(lease.valid)
+  const renewed = lease.renew()
+  t.strictSame(told, ['fenced'])
+  t.ok(await renewed)
+  t.strictSame(told, ['fenced'], 'once')
+})
+
+t.test('a renewal that fails is tried again soon', async (t) => {
+  const { lease, clock, store, told, record } = prepare()
+  await lease.acquire()
+  store.away = true
+  await clock.pass(timing.renew)
+  store.away = false
+  await clock.pass(timing.renew / 4)
+  t.match(record(), { beat: 3 })
+  t.strictSame(told, [])
+})
+
+t.test('a renewal whose answer was lost is found to be ours', async (t) => {
+  const { lease, clock, store, told, record } = prepare()
+  await lease.acquire()
+  store.failsAfter('cas')
+  await clock.pass(timing.renew * 2)
+  t.ok(lease.valid)
+  t.match(record(), { incarnation: 5, broken: false })
+  t.strictSame(told, [])
+})
+
+t.test('an engine that is away gives no lease', async (t) => {
+  const { lease, store, scene, clock } = prepare()
+  store.away = true
+  scene.needed = false
+  t.notOk(await lease.acquire())
+  t.equal(clock.pending, 0, 'and who does not need it does not ask again')
+})
+
+t.test('there is one renewal at a time', async (t) => {
+  const { lease, record } = prepare()
+  t.strictSame(await Promise.all([lease.renew(), lease.acquire(), lease.renew()]), [true, true, true])
+  t.match(record(), { beat: 1 })
+})
+
+t.test('one that is asked for while it is renewed is renewed once more, after its time', async (t) => {
+  const { lease, clock, record } = prepare()
+  await lease.acquire()
+  const renewed = lease.renew()
+  t.ok(await lease.acquire())
+  await renewed
+  t.match(record(), { beat: 2 })
+  await clock.pass(timing.renew)
+  t.match(record(), { beat: 3 })
+})
+
+t.test('one that another node has broken is lost with all that it held, and a new one is held', async (t) => {
+  const { lease, clock, store, told, record } = prepare()
+  await lease.acquire()
+  store.write('lease.a', { incarnation: 5, beat: 2, broken: true })
+  await clock.pass(timing.renew)
+  t.strictSame(told, ['fenced'])
+  t.match(record(), { broken: false })
+  t.ok(lease.valid)
+})
+
+t.test('a first one, where that of an earlier incarnation was broken, has nothing to lose', async (t) => {
+  const { lease, store, told } = prepare()
+  store.write('lease.a', { incarnation: 4, beat: 2, broken: true })
+  t.ok(await lease.acquire())
+  t.strictSame(told, [])
+})
+
+t.test('that of a later incarnation is never taken', async (t) => {
+  const { lease, store, record, scene } = prepare()
+  scene.needed = false
+  const later = { incarnation: 6, beat: 1, broken: false }
+  store.write('lease.a', later)
+  t.notOk(await lease.acquire())
+  t.strictSame(record(), later)
+})
+
+t.test('one that is set by another between the read and the write is not held', async (t) => {
+  const { lease, store, scene } = prepare()
+  scene.needed = false
+  await scene.generations.read()
+  store.before('cas', () => { store.write('lease.a', { incarnation: 5, beat: 9, broken: true }) })
+  t.notOk(await lease.acquire())
+  t.notOk(lease.valid)
+})
+
+t.test('in a store that is new, what is held is said again before the lease is', async (t) => {
+  const { lease, clock, store, told, scene, record } = prepare()
+  await lease.acquire()
+  const { generation } = lease
+  store.clear()
+  store.write('generation', { id: 'new', settled: false, base: 1e15 })
+  let before: unknown = 'not told'
+  scene.reassert = () => { before = record() }
+  await clock.pass(timing.renew)
+  t.strictSame(told, ['reassert'])
+  t.equal(before, undefined)
+  t.match(record(), { incarnation: 5, broken: false })
+  t.equal(lease.generation, 'new')
+  t.not(generation, 'new')
+  t.ok(lease.valid)
+})
+
+t.test('a store that is new, and has a record of the old revision, is new all the same', async (t) => {
+  const { lease, clock, store, told } = prepare()
+  await lease.acquire()
+  store.write('generation', { id: 'new', settled: false, base: 1e15 })
+  await clock.pass(timing.renew)
+  t.strictSame(told, ['reassert'])
+  t.equal(lease.generation, 'new')
+})
+
+t.test('as long as nobody knows whether it was said, the lease is not renewed, and ends', async (t) => {
+  const { lease, clock, store, told, scene } = prepare()
+  await lease.acquire()
+  store.clear()
+  scene.reassert = () => { throw new Error('no') }
+  await clock.pass(timing.lease)
+  t.notOk(lease.valid)
+  t.ok(told.includes('fenced'))
+  scene.reassert = () => {}
+  await clock.pass(timing.renew)
+  t.ok(lease.valid)
+})
+
+t.test('a store that is lost while the lease is taken gives none', async (t) => {
+  const { lease, store, scene } = prepare()
+  scene.needed = false
+  await scene.generations.read()
+  store.before('cas', () => { store.write('generation', { id: 'new', settled: false, base: 1e15 }) })
+  t.notOk(await lease.acquire())
+  t.notOk(lease.valid)
+})
+
+t.test('stopped, it is held no more, and renewed no more', async (t) => {
+  const { lease, clock, told } = prepare()
+  await lease.acquire()
+  const { epoch } = lease
+  lease.stop()
+  t.notOk(lease.valid)
+  t.ok(lease.epoch > epoch)
+  t.equal(clock.pending, 0)
+  t.strictSame(told, [])
+})
+
+t.test('a renewal that is under way when it is stopped does not bring it back', async (t) => {
+  const { lease, clock, told } = prepare()
+  await lease.acquire()
+  const renewed = lease.renew()
+  lease.stop()
+  t.notOk(await renewed)
+  t.notOk(lease.valid)
+  t.equal(clock.pending, 0)
+  await clock.pass(2 * timing.lease)
+  t.strictSame(told, [])
+})

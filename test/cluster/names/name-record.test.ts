@@ -1,0 +1,9 @@
+import t from 'tap'
+import { nameKey } from '../../../lib/cluster/names/name-record.js'
+
+t.test('names that are different have different keys, of letters that any engine takes', async (t) => {
+  const names = ['leader', 'Leader', 'a.b', 'a:b', 'a-b', 'a_b', 'name.a', '0']
+  const keys = names.map(nameKey)
+  t.equal(new Set(keys).size, names.length)
+  for (const key of keys) t.match(key, /^name\.[A-Za-z0-9_=-]+$/)
+})

@@ -1,0 +1,28 @@
+import t from 'tap'
+import { Pauses } from '../../../lib/cluster/names/pauses.js'
+import { Calm, Machine, World } from '../simulator.js'
+
+function setUp () {
+  const world = new World(new Calm(1))
+  const machine = new Machine(world)
+  return { machine, pauses: new Pauses(machine), run: (ms: number) => world.runUntil(world.now + ms, () => {}) }
+}
+
+t.test('a pause ends in its time', async (t) => {
+  const { pauses, machine, run } = setUp()
+  const pause = pauses.for(500)
+  t.equal(pauses.size, 1)
+  await run(499)
+  t.equal(machine.timers, 1)
+  await run(1)
+  await pause
+  t.equal(pauses.size + machine.timers, 0)
+})
+
+t.test('whoever waits when the node leaves is told at once', async (t) => {
+  const { pauses, machine } = setUp()
+  const waiting = [pauses.for(500), pauses.for(1000)].map((pause) => t.rejects(pause, { code: 'FST_CLUSTER_UNAVAILABLE' }))
+  pauses.close()
+  await Promise.all(waiting)
+  t.equal(pauses.size + machine.timers, 0)
+})

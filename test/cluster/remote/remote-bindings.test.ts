@@ -1,0 +1,381 @@
+import t from 'tap'
+import { frame, Pair } from '../fixtures/pair.js'
+import { watcher } from '../support.js'
+import { types } from '../../../lib/cluster/link/frames.js'
+import { encodePayload, payloadKinds } from '../../../lib/cluster/values/payload.js'
+import { RemoteBindings } from '../../../lib/cluster/remote/remote-bindings.js'
+import { tookJoin } from '../../../lib/process/unread-joins.js'
+import type { RemoteNodes, RemoteProblem } from '../../../lib/process/remote-nodes.js'
+import type { Target } from '../../../lib/process/entity.js'
+import type { FrameFields } from '../../../lib/cluster/link/codec.js'
+import type { Pid } from '../../../types/pid.js'
+
+interface Bound {
+  nodes: Pair<RemoteBindings>
+  /** A process of `b`. */
+  target: Pid
+  /** A connection of `a`. */
+  client: Pid
+}
+
+function make (): Bound {
+  const nodes = new Pair((hub) => {
+    const bindings: RemoteBindings = new RemoteBindings(hub, { unwatch: (target: Pid, who: never) => { bindings.unwatch(target, who) } } as unknown as RemoteNodes)
+    return bindings
+  })
+  return { nodes, target: nodes.b.here.spawn(), client: nodes.a.here.spawn() }
+}
+
+/** Asks from `a`; everything that is under way is handed on before it is awaited. */
+async function bind ({ nodes }: Bound, target: Pid, who = watcher()): Promise<Target | RemoteProblem> {
+  const answer = nodes.a.unit.bind(target, who)
+  nodes.cross()
+  return await answer
+}
+
+interface Connected extends Bound {
+  at: Target
+  who: ReturnType<typeof watcher>
+}
+
+async function connected (): Promise<Connected> {
+  const bound = make()
+  const who = watcher()
+  return { ...bound, who, at: await bind(bound, bound.target, who) as Target }
+}
+
+/** The frame of a client, as the node of the client makes it. */
+function from (client: number, fields: Partial<FrameFields>, payload: unknown): ReturnType<typeof frame> {
+  return frame({ type: types.clientEvent, ref: 1, from: client, text: 'topic', ...encodePayload(payload), ...fields })
+}
+
+t.test('a connection that is bound speaks to a process elsewhere, and is told once of its end', async (t) => {
+  const { nodes, target, client, at, who } = await connected()
+  t.equal(at.pid, target)
+  const metadata = { user: 'ada' }
+  at.accept('ws.join', { client_pid: client, metadata }, client, 0)
+  at.accept('ws.message', { client_pid: client, type: 'text', data: 'hé', metadata }, client, 3)
+  at.accept('ws.message', { client_pid: client, type: 'binary', data: Buffer.from([1, 2]), metadata }, client, 2)
+  nodes.cross()
+  t.strictSame(nodes.b.here.mail, [
+    { to: target, topic: 'ws.join', payload: { client_pid: client, metadata }, from: client },
+    { to: target, topic: 'ws.message', payload: { client_pid: client, type: 'text', data: 'hé', metadata, bytes: 3 }, from: client },
+    { to: target, topic: 'ws.message', payload: { client_pid: client, type: 'binary', data: Buffer.from([1, 2]), metadata, bytes: 2 }, from: client }
+  ])
+  nodes.b.here.end(target, 'done')
+  nodes.cross()
+  nodes.tear()
+  t.strictSame(who.exits, [{ pid: target, reason: 'done' }])
+  t.ok(at.stopping)
+  t.equal(nodes.size, 0)
+})
+
+t.test('a connection learns whether its target took the join before it ended', async (t) => {
+  const join = async (arrives: boolean): Promise<Connected> => {
+    const one = await connected()
+    one.at.accept('ws.join', { client_pid: one.client, metadata: 1 }, one.client, 0)
+    if (arrives) one.nodes.cross()
+    return one
+  }
+  const table: Record<string, [took: boolean, play: () => Promise<Connected & { reason?: string }>]> = {
+    'the target has taken it': [true, async () => await join(true)],
+    'it waits in the mailbox': [false, async () => {
+      const one = await join(true)
+      one.nodes.b.here.unread.add(one.client)
+      return one
+    }],
+    'it waits in the mailbox of one that ends with noconnection': [false, async () => {
+      const one = await join(true)
+      one.nodes.b.here.unread.add(one.client)
+      return { ...one, reason: 'noconnection' }
+    }],
+    'it is on its way': [false, async () => await join(false)],
+    'the target is stopping when it arrives': [false, async () => {
+      const one = await join(false)
+      one.nodes.b.here.problem = 'it is stopping'
+      one.nodes.cross()
+      return one
+    }]
+  }
+  for (const [name, [took, play]] of Object.entries(table)) {
+    const { nodes, target, client, who, reason = 'done' } = await play()
+    nodes.b.here.end(target, reason)
+    nodes.cross()
+    t.equal(who.exits.length, 1, name)
+    t.equal(tookJoin(who.exits[0], client), took, name)
+    t.equal(nodes.size, 0, name)
+  }
+})
+
+t.test('what cannot be bound is said, and nothing is kept', async (t) => {
+  const bound = make()
+  for (const problem of ['it is stopping', 'it is a connection', 'its node is closing'] as const) {
+    bound.nodes.b.here.problem = problem
+    t.equal(await bind(bound, bound.target), problem)
+  }
+  bound.nodes.b.here.problem = undefined
+  t.equal(await bind(bound, bound.nodes.b.hub.pid(99)), 'it is not alive')
+  const { a } = bound.nodes
+  const answer = a.unit.bind(bound.target, watcher())
+  a.unit.receive(a.peer, frame({ type: types.bound, ref: a.peer.sent[0].ref, text: 'a problem of a later version' }))
+  t.equal(await answer, 'it is not alive')
+  a.peer.sent.length = 0
+  bound.nodes.part()
+  t.equal(await bind(bound, bound.target), 'its node cannot be reached')
+  a.hub.why = 'noproc'
+  t.equal(await bind(bound, bound.target), 'it is not alive', 'its node has been started anew')
+  t.equal(bound.nodes.size, 0)
+})
+
+t.test('the end of the target, or of its node, is the answer when it comes before it', async (t) => {
+  const { nodes, target } = make()
+  const who = watcher()
+  const lost = nodes.a.unit.bind(target, who)
+  nodes.tear()
+  t.equal(await lost, 'its node cannot be reached')
+  const ended = nodes.a.unit.bind(target, who)
+  const [{ ref }] = nodes.a.peer.sent.splice(0)
+  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: types.down, ref, text: 'done' })), true)
+  t.equal(await ended, 'it is not alive')
+  t.strictSame(who.exits, [], 'the watcher is not told as well')
+  t.equal(nodes.size, 0)
+})
+
+t.test('a bound connection is told once that the node of its target is lost', async (t) => {
+  const { nodes, target, at, who } = await connected()
+  nodes.tear()
+  nodes.tear()
+  t.strictSame(who.exits, [{ pid: target, reason: 'noconnection' }])
+  t.ok(at.stopping)
+  t.strictSame(nodes.b.here.watched, [])
+  t.equal(nodes.size, 0)
+})
+
+t.test('a client whose node is lost leaves, if it has joined and not left', async (t) => {
+  const { nodes, target, client, at } = await connected()
+  const metadata = { user: 'ada' }
+  at.accept('ws.join', { client_pid: client, metadata }, client, 0)
+  nodes.cross()
+  nodes.tear()
+  const leave = { client_pid: client, reason: 'node lost', code: undefined, cause: 'lost', metadata }
+  t.strictSame(nodes.b.here.mail.slice(1), [{ to: target, topic: 'ws.leave', payload: leave, from: client }])
+  const other = await connected()
+  other.at.accept('ws.join', { client_pid: client, metadata }, client, 0)
+  other.at.accept('ws.leave', { client_pid: client, metadata }, client, 0)
+  other.nodes.cross()
+  other.nodes.tear()
+  t.strictSame(other.nodes.b.here.mail.map(({ topic }) => topic), ['ws.join', 'ws.leave'])
+  const never = await connected()
+  never.nodes.tear()
+  t.strictSame(never.nodes.b.here.mail, [])
+})
+
+t.test('a closing node tells its targets and the other nodes before anything ends', async (t) => {
+  const { nodes, target, client, at, who } = await connected()
+  const metadata = { user: 'ada' }
+  at.accept('ws.join', { client_pid: client, metadata }, client, 0)
+  nodes.cross()
+  const late = nodes.a.unit.bind(nodes.b.here.spawn(), watcher())
+  nodes.b.unit.announceClosing([nodes.b.peer])
+  const leave = { client_pid: client, reason: 'node closing', code: 1012, cause: 'target', metadata }
+  t.strictSame(nodes.b.here.mail.slice(1), [{ to: target, topic: 'ws.leave', payload: leave, from: client }])
+  t.strictSame(nodes.b.here.watched, [], 'the end of the target is not told as well')
+  at.accept('ws.message', { client_pid: client, type: 'text', data: 'late', metadata }, client, 4)
+  nodes.b.here.problem = 'its node is closing'
+  nodes.cross()
+  t.strictSame(who.exits, [{ pid: target, reason: 'noconnection', nodeClosing: true }])
+  t.ok(at.stopping)
+  t.equal(await late, 'its node is closing', 'who asks meanwhile')
+  t.equal(await nodes.a.unit.bind(target, watcher()), 'its node is closing', 'who asks later: at once')
+  t.equal(nodes.a.peer.sent.length, 0)
+  nodes.tear()
+  t.equal(nodes.b.here.mail.length, 2, 'one leave for each join, and nothing after it')
+  t.equal(who.exits.length, 1)
+  t.equal(nodes.size, 0)
+})
+
+t.test('a connection that goes is told nothing more, and the other node forgets it', async (t) => {
+  const { nodes, target, client, at, who } = await connected()
+  nodes.b.here.full = true
+  at.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: 1 }, client, 1)
+  nodes.cross()
+  t.equal(nodes.b.here.waiting.size, 1)
+  t.ok(nodes.a.unit.unwatch(target, who))
+  t.notOk(nodes.a.unit.unwatch(target, who))
+  t.ok(at.stopping)
+  at.accept('ws.message', { client_pid: client, type: 'text', data: 'late', metadata: 1 }, client, 4)
+  nodes.cross()
+  t.equal(nodes.b.here.mail.length, 1)
+  t.equal(nodes.b.here.waiting.size, 0, 'nor does its mailbox have to tell of room')
+  t.strictSame(nodes.b.here.watched, [])
+  nodes.b.here.end(target, 'done')
+  nodes.tear()
+  t.strictSame(who.exits, [])
+  t.equal(nodes.size, 0)
+})
+
+t.test('a connection that goes while it asks has its answer, and is bound to nothing', async (t) => {
+  const { nodes, target } = make()
+  const who = watcher()
+  const answer = nodes.a.unit.bind(target, who)
+  t.ok(nodes.a.unit.unwatch(target, who))
+  t.equal(await answer, 'it is not alive')
+  nodes.cross()
+  t.equal(nodes.size, 0)
+  t.strictSame(nodes.b.here.watched, [])
+})
+
+t.test('one that asks again is bound once', async (t) => {
+  const bound = make()
+  const who = watcher()
+  const first = bound.nodes.a.unit.bind(bound.target, who)
+  const second = await bind(bound, bound.target, who)
+  t.equal(await first, 'it is not alive')
+  t.type(second, 'object')
+  t.strictSame(bound.nodes.b.here.watched, [bound.target])
+  bound.nodes.b.here.end(bound.target, 'done')
+  bound.nodes.cross()
+  t.equal(who.exits.length, 1)
+})
+
+t.test('the metadata of a client is one object for all of its messages, and nobody can change it', async (t) => {
+  const { nodes, client, at } = await connected()
+  const metadata = { user: { name: 'ada' }, tags: ['x'], key: Buffer.from('k'), none: null }
+  for (const data of ['one', 'two']) at.accept('ws.message', { client_pid: client, type: 'text', data, metadata }, client, 3)
+  nodes.cross()
+  const [first, second] = nodes.b.here.mail.map(({ payload }) => (payload as { metadata: typeof metadata }).metadata)
+  t.strictSame(first, metadata)
+  t.equal(first, second)
+  t.ok(Object.isFrozen(first) && Object.isFrozen(first.user) && Object.isFrozen(first.tags))
+  at.accept('ws.message', { client_pid: client, type: 'text', data: 'three', metadata: 'text' }, client, 5)
+  nodes.cross()
+  t.match(nodes.b.here.mail.at(-1), { payload: { metadata: 'text' } })
+})
+
+t.test('a mailbox that fills up has the sockets of a client wait, until there is room', async (t) => {
+  const { nodes, target, client, at } = await connected()
+  let resumed = 0
+  nodes.b.here.full = true
+  for (let i = 0; i < 3; i++) at.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: 1 }, client, 1)
+  t.notOk(at.congested)
+  nodes.to(nodes.b)
+  t.strictSame(nodes.b.peer.sent.map(({ type }) => type), [types.pause], 'said once')
+  nodes.cross()
+  t.ok(at.congested)
+  at.wait({ resume () { resumed++ } })
+  t.strictSame([...nodes.b.here.waiting.values()], [target])
+  nodes.b.here.relieve()
+  nodes.cross()
+  t.equal(resumed, 1)
+  t.notOk(at.congested)
+  nodes.b.here.full = true
+  at.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: 1 }, client, 1)
+  nodes.cross()
+  t.ok(at.congested, 'and again')
+})
+
+t.test('pressure of a connection that is gone is nobody\'s', async (t) => {
+  const { nodes, target, who } = await connected()
+  nodes.a.unit.unwatch(target, who)
+  for (const type of [types.pause, types.resume, types.bound]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type, ref: 1 })), true)
+  const asked = make()
+  asked.nodes.a.unit.bind(asked.target, watcher()).catch(t.threw)
+  for (const type of [types.pause, types.resume]) t.equal(asked.nodes.a.unit.receive(asked.nodes.a.peer, frame({ type, ref: 1 })), true, 'nor of one that has no answer yet')
+})
+
+t.test('news for a full mailbox are lost, and pause nobody', async (t) => {
+  const { nodes, target, client, at } = await connected()
+  const news = { client_pid: client, uptime: 1, metadata: 1 }
+  t.ok(at.deliver('ws.heartbeat', news, client))
+  nodes.cross()
+  t.strictSame(nodes.b.here.mail, [{ to: target, topic: 'ws.heartbeat', payload: news, from: client }])
+  nodes.b.here.full = true
+  t.ok(at.deliver('ws.heartbeat', news, client))
+  nodes.cross()
+  t.equal(nodes.b.here.mail.length, 1)
+  t.notOk(at.congested)
+})
+
+t.test('what comes for a target that has ended is dropped', async (t) => {
+  const { nodes, target, client, at } = await connected()
+  nodes.b.here.end(target, 'done')
+  at.accept('ws.message', { client_pid: client, type: 'text', data: 'late', metadata: 1 }, client, 4)
+  nodes.cross()
+  t.strictSame(nodes.b.here.mail, [])
+})
+
+t.test('a client cannot speak as another one', async (t) => {
+  const { nodes, client } = await connected()
+  const forged = from(1, {}, { client_pid: '1@b.1', metadata: 'forged', uptime: 1 })
+  t.equal(nodes.b.unit.receive(nodes.b.peer, forged), true)
+  t.strictSame(nodes.b.here.mail.map(({ payload }) => payload), [{ client_pid: client, uptime: 1, metadata: undefined }])
+})
+
+t.test('a message of a client is text or bytes, and what else it says is an object: all else is garbage', async (t) => {
+  const { nodes } = await connected()
+  const garbage = [
+    from(1, { kind: 9 }, undefined),
+    from(1, {}, undefined), from(1, {}, 'text'), from(1, {}, 5), from(1, {}, null), from(1, {}, Buffer.from('bytes')), from(1, {}, [1]),
+    from(1, { type: types.clientNews }, 'text'),
+    from(1, { type: types.clientMessage }, { data: 'structured' }), from(1, { type: types.clientMessage }, undefined),
+    from(1, { type: types.metadata, kind: payloadKinds.structured, body: Buffer.from([0xc1]) }, undefined)
+  ]
+  for (const [i, one] of garbage.entries()) t.equal(nodes.b.unit.receive(nodes.b.peer, one), false, String(i))
+  t.strictSame(nodes.b.here.mail, [])
+})
+
+t.test('an exit that is garbage is one for noconnection: the end itself was said', async (t) => {
+  const { nodes, target, who } = await connected()
+  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: types.down, ref: 1, text: 'done', kind: 9 })), false)
+  t.strictSame(who.exits, [{ pid: target, reason: 'noconnection' }])
+  t.equal(nodes.a.unit.size, 0)
+})
+
+t.test('a target that ends as if its node were lost has ended: its node has told so', async (t) => {
+  const { nodes, target, who } = await connected()
+  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: types.down, ref: 1, text: 'noconnection' })), true)
+  t.match(who.exits, [{ pid: target, reason: 'error' }])
+  t.equal(nodes.a.unit.size, 0)
+})
+
+t.test('one connection, or one target, that fails at the news keeps no other from being told', async (t) => {
+  const bound = await connected()
+  const thrown = new Error('no')
+  const last = watcher()
+  await bind(bound, bound.target, { exits: [], targetEnded () { throw thrown } })
+  const at = await bind(bound, bound.target, last) as Target
+  at.accept('ws.join', { client_pid: bound.client, metadata: 1 }, bound.client, 0)
+  bound.nodes.cross()
+  bound.nodes.b.here.accept = () => { throw thrown }
+  bound.nodes.tear()
+  t.strictSame([bound.who, last].map(({ exits }) => exits.length), [1, 1])
+  t.strictSame(bound.nodes.a.hub.failures, [thrown])
+  t.strictSame(bound.nodes.b.hub.failures, [thrown])
+})
+
+t.test('a connection that goes at the news of another is not told of the lost node', async (t) => {
+  const bound = make()
+  const { nodes, target } = bound
+  const second = watcher()
+  await bind(bound, target, { exits: [], targetEnded () { nodes.a.unit.unwatch(target, second) } })
+  await bind(bound, target, second)
+  nodes.tear()
+  t.strictSame(second.exits, [])
+  t.strictSame(nodes.a.hub.failures, [])
+  nodes.tear()
+  t.equal(nodes.size, 0)
+})
+
+t.test('a connection that fails when it is resumed stops nothing', async (t) => {
+  const { nodes, at } = await connected()
+  nodes.a.unit.receive(nodes.a.peer, frame({ type: types.pause, ref: 1 }))
+  at.wait({ resume () { throw new Error('no') } })
+  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: types.resume, ref: 1 })), true)
+  t.match(nodes.a.hub.failures, [{ message: 'no' }])
+})
+
+t.test('frames of other kinds, and those of the monitors of others, are for others', async (t) => {
+  const { nodes } = await connected()
+  for (const type of [types.send, types.call, 127]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
+  for (const type of [types.down, types.demonitor]) t.equal(nodes.b.unit.receive(nodes.b.peer, frame({ type, ref: 99 })), undefined)
+})

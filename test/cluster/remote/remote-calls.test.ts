@@ -1,0 +1,250 @@
+import t from 'tap'
+import { frame, Pair } from '../fixtures/pair.js'
+import { errorCodes } from '../../../lib/errors.js'
+import { types } from '../../../lib/cluster/link/frames.js'
+import { encodePayload } from '../../../lib/cluster/values/payload.js'
+import { isCaller, RemoteCalls } from '../../../lib/cluster/remote/remote-calls.js'
+import { watcher } from '../support.js'
+import type { Caller } from '../../../lib/cluster/remote/remote-calls.js'
+import type { Pid } from '../../../types/pid.js'
+
+interface TestCaller extends Caller {
+  readonly told: unknown[][]
+}
+
+function caller (): TestCaller {
+  const told: unknown[][] = []
+  return {
+    told,
+    reply (value) { told.push(['reply', value]) },
+    fail (error) { told.push(['fail', error]) },
+    reject (error) { told.push(['reject', error]) },
+    targetEnded (exit) { told.push(['ended', exit]) }
+  }
+}
+
+interface Called {
+  nodes: Pair<RemoteCalls>
+  callee: Pid
+  /** Calls it from `a`. */
+  call: (payload?: unknown, to?: Pid) => TestCaller
+}
+
+function make (): Called {
+  const nodes = new Pair((hub) => new RemoteCalls(hub))
+  const callee = nodes.b.here.spawn()
+  const from = nodes.a.here.spawn()
+  const call = (payload: unknown = undefined, to = callee): TestCaller => {
+    const one = caller()
+    if (!nodes.a.unit.call(nodes.a.peer, to, 'topic', encodePayload(payload)!, from, one)) one.told.push(['not taken'])
+    return one
+  }
+  return { nodes, callee, call }
+}
+
+t.test('a call is answered with what its callee replies, once', async (t) => {
+  const { nodes, callee, call } = make()
+  nodes.b.here.answers = (answer, payload) => {
+    answer.reply({ echo: payload })
+    answer.reply('again')
+    answer.fail(new Error('again'))
+  }
+  const one = call({ question: 1 })
+  nodes.cross()
+  t.strictSame(one.told, [['reply', { echo: { question: 1 } }]])
+  t.strictSame(nodes.b.here.mail, [{ to: callee, topic: 'topic', payload: { question: 1 }, from: '1@a.1' }])
+  nodes.b.here.end(callee, 'done')
+  nodes.cross()
+  nodes.tear()
+  t.equal(one.told.length, 1)
+  t.equal(nodes.size, 0)
+})
+
+t.test('calls from outside of any process have no sender', async (t) => {
+  const { nodes, callee } = make()
+  nodes.a.unit.call(nodes.a.peer, callee, 'topic', encodePayload(1)!, undefined, caller())
+  nodes.cross()
+  t.match(nodes.b.here.mail, [{ payload: 1, from: undefined }])
+})
+
+t.test('calls are answered in any order, each to its own caller', async (t) => {
+  const { nodes, call } = make()
+  const answers: (() => void)[] = []
+  nodes.b.here.answers = (answer, payload) => { answers.unshift(() => { answer.reply(payload) }) }
+  const calls = [1, 2, 3].map((payload) => call(payload))
+  nodes.cross()
+  for (const answer of answers) answer()
+  nodes.cross()
+  t.strictSame(calls.map(({ told }) => told), [[['reply', 1]], [['reply', 2]], [['reply', 3]]])
+  t.equal(nodes.size, 0)
+})
+
+t.test('a refusal of the callee arrives as it was: an error, a value, or that it cannot travel', async (t) => {
+  const { nodes, call } = make()
+  const refused = (error: unknown): unknown[] => {
+    nodes.b.here.answers = (answer) => { answer.fail(error) }
+    const one = call()
+    nodes.cross()
+    return one.told[0]
+  }
+  t.match(refused(Object.assign(new TypeError('no'), { code: 'E_NO' })), ['fail', { name: 'TypeError', message: 'no', code: 'E_NO' }])
+  t.strictSame(refused({ code: 7 }), ['fail', { code: 7 }])
+  t.strictSame(refused('no'), ['fail', 'no'])
+  t.strictSame(refused(undefined), ['fail', undefined])
+  t.match(refused(() => {}), ['fail', { code: 'FST_CLUSTER_INVALID_PAYLOAD' }])
+})
+
+t.test('an answer that cannot travel fails, and says so', async (t) => {
+  const { nodes, call } = make()
+  nodes.b.here.answers = (answer) => { answer.reply(() => {}) }
+  const one = call()
+  nodes.cross()
+  t.match(one.told, [['fail', { code: 'FST_CLUSTER_INVALID_PAYLOAD', message: /a function at 'payload'/ }]])
+  t.match(nodes.b.hub.logged, [{ what: 'answer', topic: 'topic', type: 'a function', path: 'payload' }])
+  nodes.b.here.answers = (answer) => {
+    answer.reply(1)
+    answer.reply(() => {})
+  }
+  call()
+  nodes.cross()
+  t.equal(nodes.b.hub.logged.length, 1, 'what comes after the answer is nobody\'s')
+  nodes.b.here.answers = (answer) => { answer.reply(() => {}) }
+  nodes.b.peer.refuses = ({ type }) => type === types.reply
+  nodes.b.here.answers = (answer) => { answer.reply('too long') }
+  const other = call()
+  nodes.cross()
+  t.match(other.told, [['fail', { name: 'RangeError', message: /too large/ }]])
+  t.equal(nodes.size, 0)
+})
+
+t.test('a call that a full mailbox does not take is rejected', async (t) => {
+  const { nodes, call } = make()
+  nodes.b.here.full = true
+  const one = call()
+  nodes.cross()
+  t.match(one.told, [['reject', { code: 'FST_PROCESS_REFUSED' }]])
+  t.ok(one.told[0][1] instanceof errorCodes.FST_PROCESS_REFUSED)
+  t.equal(nodes.size, 0)
+})
+
+t.test('a call of the dead is rejected as on its own node, and delivered to nobody', async (t) => {
+  const { nodes, call } = make()
+  const one = call(1, nodes.b.hub.pid(99))
+  nodes.cross()
+  t.match(one.told, [['reject', { code: 'FST_PROCESS_NOT_ALIVE' }]])
+  t.equal(nodes.b.here.mail.length, 0)
+  t.equal(nodes.size, 0)
+})
+
+t.test('a callee that ends before it answers is told as its end', async (t) => {
+  const { nodes, callee, call } = make()
+  const one = call()
+  nodes.cross()
+  nodes.b.here.end(callee, 'boom')
+  nodes.cross()
+  t.strictSame(one.told, [['ended', { pid: callee, reason: 'boom' }]])
+  t.equal(nodes.size, 0)
+})
+
+t.test('a channel that takes no more refuses the call, and nothing is kept', async (t) => {
+  const { nodes, call } = make()
+  nodes.a.peer.refuses = (fields, urgency) => urgency !== 'system'
+  t.strictSame(call().told, [['not taken']])
+  t.equal(nodes.size, 0)
+})
+
+t.test('calls across a lost channel end with noconnection, once, and are not answered any more', async (t) => {
+  const { nodes, callee, call } = make()
+  let answer = (): void => {}
+  nodes.b.here.answers = (waiting) => { answer = () => { waiting.reply('late') } }
+  const calls = [call(), call()]
+  nodes.cross()
+  nodes.tear()
+  for (const { told } of calls) t.strictSame(told, [['ended', { pid: callee, reason: 'noconnection' }]])
+  t.strictSame(nodes.b.here.watched, [])
+  answer()
+  t.equal(nodes.b.peer.sent.length, 0)
+  t.equal(nodes.size, 0)
+})
+
+t.test('who does not wait any more is told nothing, and the other node forgets it', async (t) => {
+  const { nodes, callee, call } = make()
+  let answer = (): void => {}
+  nodes.b.here.answers = (waiting) => { answer = () => { waiting.reply('late') } }
+  const one = call()
+  nodes.cross()
+  t.strictSame(nodes.b.here.watched, [callee])
+  answer()
+  nodes.a.unit.forget(one)
+  nodes.a.unit.forget(one)
+  t.equal(nodes.a.peer.sent.length, 1, 'said once')
+  nodes.cross()
+  nodes.tear()
+  t.strictSame(one.told, [])
+  const other = call()
+  nodes.cross()
+  nodes.a.unit.forget(other)
+  nodes.cross()
+  t.strictSame(nodes.b.here.watched, [])
+  answer()
+  t.equal(nodes.b.peer.sent.length, 0)
+  t.equal(nodes.size, 0)
+})
+
+t.test('a call whose payload is garbage is rejected, and delivered to nobody', async (t) => {
+  const { nodes, call } = make()
+  const one = call()
+  nodes.b.peer.sent.length = 0
+  t.equal(nodes.b.unit.receive(nodes.b.peer, frame({ type: types.call, to: 1, from: 1, ref: 1, text: 'topic', kind: 9 })), false)
+  t.equal(nodes.b.here.mail.length, 0)
+  nodes.a.peer.sent.length = 0
+  nodes.cross()
+  t.match(one.told, [['reject', { code: 'FST_PROCESS_REFUSED', message: /cannot be read/ }]])
+  t.equal(nodes.size, 0)
+})
+
+t.test('an answer that is garbage ends the call with noconnection', async (t) => {
+  for (const type of [types.reply, types.fail, types.reject, types.callEnded]) {
+    const { nodes, callee, call } = make()
+    const one = call()
+    nodes.cross()
+    t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type, ref: 1, kind: 9 })), false)
+    t.strictSame(one.told, [['ended', { pid: callee, reason: 'noconnection' }]])
+    t.equal(nodes.a.unit.size, 0)
+  }
+})
+
+t.test('one caller that fails at the news keeps no other from being told', async (t) => {
+  const { nodes, callee, call } = make()
+  const thrown = new Error('no')
+  const failing: Caller = { ...caller(), targetEnded () { throw thrown }, reply () { throw thrown } }
+  for (let i = 0; i < 2; i++) nodes.a.unit.call(nodes.a.peer, callee, 'topic', encodePayload(1)!, undefined, failing)
+  const last = call()
+  nodes.to(nodes.b)
+  nodes.a.unit.receive(nodes.a.peer, frame({ type: types.reply, ref: 1 }))
+  nodes.tear()
+  t.equal(last.told.length, 1)
+  t.strictSame(nodes.a.hub.failures, [thrown, thrown])
+})
+
+t.test('a call that is given up at the news of another is not told of the lost node', async (t) => {
+  const { nodes, callee, call } = make()
+  const first: Caller = { ...caller(), targetEnded () { nodes.a.unit.forget(second) } }
+  nodes.a.unit.call(nodes.a.peer, callee, 'topic', encodePayload(1)!, undefined, first)
+  const second = call()
+  nodes.cross()
+  nodes.tear()
+  t.strictSame(second.told, [])
+  nodes.cross()
+  t.equal(nodes.size, 0)
+})
+
+t.test('who waits for an answer is told from who only watches', async (t) => {
+  t.ok(isCaller(caller()))
+  t.notOk(isCaller(watcher()))
+})
+
+t.test('frames of other kinds are for others', async (t) => {
+  const { nodes } = make()
+  for (const type of [types.send, types.down, 127]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
+})

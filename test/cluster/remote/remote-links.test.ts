@@ -1,0 +1,274 @@
+import t from 'tap'
+import fc from 'fast-check'
+import { frame, Pair } from '../fixtures/pair.js'
+import { types } from '../../../lib/cluster/link/frames.js'
+import { RemoteLinks } from '../../../lib/cluster/remote/remote-links.js'
+import type { Side } from '../fixtures/pair.js'
+import type { Pid } from '../../../types/pid.js'
+
+interface Linked {
+  nodes: Pair<RemoteLinks>
+  /** A process of `a`, and one of `b`. */
+  one: Pid
+  two: Pid
+}
+
+function make (): Linked {
+  const nodes = new Pair((hub) => {
+    const links = new RemoteLinks(hub)
+    hub.here.elsewhere = { linkedEnded: (exit: never, there: Pid) => { links.ended(exit, there) } } as never
+    return links
+  })
+  return { nodes, one: nodes.a.here.spawn(), two: nodes.b.here.spawn() }
+}
+
+/** As the process system does it: its own record first. */
+function link ({ unit, here }: Side<RemoteLinks>, from: Pid, to: Pid): void {
+  here.processes.get(from)!.links.add(to)
+  unit.link(from, to)
+}
+
+function unlink ({ unit, here }: Side<RemoteLinks>, from: Pid, to: Pid): void {
+  here.processes.get(from)?.links.delete(to)
+  unit.unlink(from, to)
+}
+
+function linked (): Linked {
+  const made = make()
+  link(made.nodes.a, made.one, made.two)
+  made.nodes.cross()
+  return made
+}
+
+function isLinked ({ here }: Side<RemoteLinks>, one: Pid, other: Pid): boolean {
+  return here.processes.get(one)?.links.has(other) === true
+}
+
+t.test('a link holds on both sides, and each is told once of the end of the other', async (t) => {
+  for (const side of ['a', 'b'] as const) {
+    const { nodes, one, two } = linked()
+    t.ok(isLinked(nodes.a, one, two) && isLinked(nodes.b, two, one))
+    const [ending, told] = side === 'a' ? [one, two] : [two, one]
+    const [here, there] = side === 'a' ? [nodes.a, nodes.b] : [nodes.b, nodes.a]
+    here.here.end(ending, 'boom')
+    nodes.cross()
+    t.strictSame(there.here.ends, [{ pid: told, exit: { pid: ending, reason: 'boom' } }])
+    nodes.tear()
+    t.equal(there.here.ends.length, 1)
+    t.equal(nodes.size, 0)
+  }
+})
+
+t.test('a link is made once, however often it is asked for, and from whichever side', async (t) => {
+  const { nodes, one, two } = linked()
+  nodes.a.unit.link(one, two)
+  t.equal(nodes.a.peer.sent.length, 0)
+  nodes.b.unit.link(two, one)
+  t.equal(nodes.b.peer.sent.length, 0)
+})
+
+t.test('two that link with each other at once are linked once', async (t) => {
+  const { nodes, one, two } = make()
+  link(nodes.a, one, two)
+  link(nodes.b, two, one)
+  nodes.cross()
+  t.ok(isLinked(nodes.a, one, two) && isLinked(nodes.b, two, one))
+  nodes.a.here.end(one, 'boom')
+  nodes.cross()
+  t.equal(nodes.b.here.ends.length, 1)
+})
+
+t.test('a link with the dead ends with noproc', async (t) => {
+  const { nodes, one } = make()
+  const dead = nodes.b.hub.pid(99)
+  link(nodes.a, one, dead)
+  nodes.cross()
+  t.strictSame(nodes.a.here.ends, [{ pid: one, exit: { pid: dead, reason: 'noproc' } }])
+  t.equal(nodes.size, 0)
+})
+
+t.test('a link with a process on a node that is out of reach ends at once, with why', async (t) => {
+  const { nodes, one, two } = make()
+  nodes.part()
+  link(nodes.a, one, two)
+  t.strictSame(nodes.a.here.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
+  unlink(nodes.a, one, two)
+  nodes.a.here.end(one, 'done')
+  t.equal(nodes.size, 0)
+})
+
+t.test('a link with a process on a lost node ends on both sides with noconnection, once', async (t) => {
+  const { nodes, one, two } = linked()
+  nodes.tear()
+  nodes.tear()
+  t.strictSame(nodes.a.here.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
+  t.strictSame(nodes.b.here.ends, [{ pid: two, exit: { pid: one, reason: 'noconnection' } }])
+  t.equal(nodes.size, 0)
+})
+
+t.test('an unlink holds at once: an exit under way is not told, nor is the loss of the node', async (t) => {
+  const { nodes, one, two } = linked()
+  nodes.b.here.end(two, 'boom')
+  unlink(nodes.a, one, two)
+  nodes.cross()
+  t.strictSame(nodes.a.here.ends, [])
+  t.equal(nodes.size, 0)
+  const again = linked()
+  unlink(again.nodes.a, again.one, again.two)
+  again.nodes.tear()
+  t.strictSame(again.nodes.a.here.ends, [])
+  t.equal(again.nodes.size, 0)
+})
+
+t.test('an unlink ends the link on the other side, and is confirmed once', async (t) => {
+  const { nodes, one, two } = linked()
+  unlink(nodes.a, one, two)
+  unlink(nodes.a, one, two)
+  t.equal(nodes.a.peer.sent.length, 1)
+  nodes.to(nodes.b)
+  t.notOk(isLinked(nodes.b, two, one))
+  t.equal(nodes.a.unit.size, 1, 'kept until it is confirmed')
+  nodes.cross()
+  t.equal(nodes.size, 0)
+  nodes.b.here.end(two, 'boom')
+  nodes.cross()
+  t.strictSame(nodes.a.here.ends, [])
+})
+
+t.test('both unlink at once', async (t) => {
+  const { nodes, one, two } = linked()
+  unlink(nodes.a, one, two)
+  unlink(nodes.b, two, one)
+  nodes.cross()
+  t.equal(nodes.size, 0)
+})
+
+t.test('a link that crosses an unlink is undone by it', async (t) => {
+  const { nodes, one, two } = make()
+  link(nodes.a, one, two)
+  link(nodes.b, two, one)
+  unlink(nodes.a, one, two)
+  nodes.cross()
+  t.notOk(isLinked(nodes.a, one, two))
+  t.notOk(isLinked(nodes.b, two, one))
+  t.equal(nodes.size, 0)
+})
+
+t.test('the exit of an old link does not end a new one', async (t) => {
+  const { nodes, one, two } = linked()
+  const old = frame({ type: types.linkDown, to: 1, from: 1, text: 'old' })
+  unlink(nodes.a, one, two)
+  link(nodes.a, one, two)
+  t.equal(nodes.a.unit.receive(nodes.a.peer, old), true)
+  t.strictSame(nodes.a.here.ends, [])
+  nodes.cross()
+  t.ok(isLinked(nodes.b, two, one))
+  nodes.b.here.end(two, 'new')
+  nodes.cross()
+  t.match(nodes.a.here.ends, [{ exit: { reason: 'new' } }])
+})
+
+t.test('only the last unlink is confirmed', async (t) => {
+  const { nodes, one, two } = linked()
+  unlink(nodes.a, one, two)
+  link(nodes.a, one, two)
+  unlink(nodes.a, one, two)
+  nodes.to(nodes.b)
+  const [first, second] = nodes.b.peer.sent.splice(0)
+  nodes.a.unit.receive(nodes.a.peer, first)
+  t.equal(nodes.a.unit.size, 1, 'the second is still under way')
+  nodes.a.unit.receive(nodes.a.peer, second)
+  t.equal(nodes.a.unit.size, 0)
+  t.equal(nodes.a.unit.receive(nodes.a.peer, second), true, 'one that comes too late confirms nothing')
+})
+
+t.test('a process that ends while it unlinks says nothing more, and its record goes with the confirmation', async (t) => {
+  const { nodes, one, two } = linked()
+  nodes.a.unit.unlink(one, two)
+  nodes.a.here.end(one, 'boom')
+  nodes.cross()
+  t.strictSame(nodes.b.here.ends, [])
+  t.equal(nodes.size, 0)
+  const again = linked()
+  unlink(again.nodes.a, again.one, again.two)
+  link(again.nodes.a, again.one, again.two)
+  again.nodes.a.here.end(again.one, 'boom')
+  t.equal(again.nodes.a.unit.size, 1)
+  again.nodes.cross()
+  t.match(again.nodes.b.here.ends, [{ exit: { reason: 'boom' } }])
+  t.equal(again.nodes.size, 0)
+})
+
+t.test('an exit that is garbage is one for noconnection: the end itself was said', async (t) => {
+  const { nodes, one, two } = linked()
+  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: types.linkDown, to: 1, from: 1, text: 'x', kind: 9 })), false)
+  t.strictSame(nodes.a.here.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
+  nodes.tear()
+  t.strictSame(nodes.a.here.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
+})
+
+t.test('an exit of who is not linked ends nothing', async (t) => {
+  const { nodes } = linked()
+  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: types.linkDown, to: 1, from: 99, text: 'x' })), true)
+  t.strictSame(nodes.a.here.ends, [])
+})
+
+t.test('one process that fails at the news keeps no other from being told', async (t) => {
+  const { nodes, one, two } = linked()
+  const other = nodes.a.here.spawn()
+  link(nodes.a, other, two)
+  nodes.cross()
+  const thrown = new Error('no')
+  const { linkedEnded } = nodes.a.here
+  nodes.a.here.linkedEnded = (here, exit) => {
+    if (here === one) throw thrown
+    linkedEnded.call(nodes.a.here, here, exit)
+  }
+  nodes.tear()
+  t.match(nodes.a.here.ends, [{ pid: other }])
+  t.strictSame(nodes.a.hub.failures, [thrown])
+})
+
+t.test('a link that is taken back at the news of another is not told of the lost node', async (t) => {
+  const { nodes, one, two } = linked()
+  const other = nodes.a.here.spawn()
+  link(nodes.a, other, two)
+  nodes.cross()
+  const { linkedEnded } = nodes.a.here
+  nodes.a.here.linkedEnded = (here, exit) => {
+    linkedEnded.call(nodes.a.here, here, exit)
+    if (here === one) unlink(nodes.a, other, two)
+  }
+  nodes.tear()
+  t.match(nodes.a.here.ends, [{ pid: one }])
+  t.strictSame(nodes.a.hub.failures, [])
+  nodes.cross()
+  t.equal(nodes.size, 0)
+})
+
+t.test('frames of other kinds are for others', async (t) => {
+  const { nodes } = make()
+  for (const type of [types.send, types.down, 127]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
+})
+
+t.test('whatever both do, and in whichever order it arrives: both agree in the end, and no record is left over', async (t) => {
+  const step = fc.constantFrom('link a', 'link b', 'unlink a', 'unlink b', 'to a', 'to b', 'tear')
+  fc.assert(fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+    const { nodes, one, two } = make()
+    const does: Record<string, () => void> = {
+      'link a': () => { link(nodes.a, one, two) },
+      'link b': () => { link(nodes.b, two, one) },
+      'unlink a': () => { unlink(nodes.a, one, two) },
+      'unlink b': () => { unlink(nodes.b, two, one) },
+      'to a': () => { nodes.to(nodes.a, 1) },
+      'to b': () => { nodes.to(nodes.b, 1) },
+      tear: () => { nodes.tear() }
+    }
+    for (const name of steps) does[name]()
+    nodes.cross()
+    const agree = isLinked(nodes.a, one, two) === isLinked(nodes.b, two, one)
+    unlink(nodes.a, one, two)
+    nodes.cross()
+    return agree && !isLinked(nodes.b, two, one) && nodes.size === 0
+  }), { numRuns: 1000 })
+})

@@ -1,0 +1,210 @@
+import t from 'tap'
+import { TestPeer } from '../fixtures/pair.js'
+import { watcher } from '../support.js'
+import { types } from '../../../lib/cluster/link/frames.js'
+import { decodePayload } from '../../../lib/cluster/values/payload.js'
+import { RemoteTarget } from '../../../lib/cluster/remote/remote-target.js'
+import type { RemoteNodes } from '../../../lib/process/remote-nodes.js'
+import type { Producer } from '../../../lib/process/actor/mailbox.js'
+import type { Pid } from '../../../types/pid.js'
+
+const client = '7@a.1' as Pid
+const pid = '1@b.1' as Pid
+
+interface Scene {
+  readonly peer: TestPeer
+  readonly target: RemoteTarget
+  readonly who: ReturnType<typeof watcher>
+  /** What was asked of the cluster. */
+  readonly asked: unknown[][]
+  /** Types and payloads of what was sent. */
+  readonly sent: () => unknown[][]
+}
+
+function make (): Scene {
+  const peer = new TestPeer('b')
+  const who = watcher()
+  const asked: unknown[][] = []
+  const ask = (what: string) => (...args: unknown[]): boolean => {
+    asked.push([what, ...args])
+    return true
+  }
+  const elsewhere = { send: ask('send'), exit: ask('exit'), cancel: ask('cancel'), unwatch: ask('unwatch') } as unknown as RemoteNodes
+  return {
+    peer,
+    who,
+    asked,
+    target: new RemoteTarget(elsewhere, peer, pid, 3, who),
+    sent: () => peer.sent.splice(0).map(({ type, kind, body }) => [type, decodePayload(kind, Buffer.from(body))!.payload])
+  }
+}
+
+function feeder (): Producer & { resumed: number } {
+  return { resumed: 0, resume () { this.resumed++ } }
+}
+
+t.test('text and bytes of a client travel as they are, its metadata once', async (t) => {
+  const { peer, target, sent } = make()
+  const metadata = { user: 'ada' }
+  const bytes = Buffer.from([1, 2])
+  target.accept('ws.message', { client_pid: client, type: 'text', data: 'hé', metadata }, client)
+  t.match(peer.sent, [{ type: types.metadata, ref: 3, from: 7 }, { type: types.clientMessage, ref: 3, from: 7, text: 'ws.message' }])
+  t.strictSame(sent(), [[types.metadata, metadata], [types.clientMessage, 'hé']])
+  target.accept('ws.message', { client_pid: client, type: 'binary', data: bytes, metadata }, client)
+  t.strictSame(sent(), [[types.clientMessage, bytes]])
+  const other = { user: 'ada' }
+  target.accept('ws.message', { client_pid: client, type: 'text', data: '', metadata: other }, client)
+  t.strictSame(sent(), [[types.metadata, other], [types.clientMessage, '']], 'metadata that is another object, and a text without a letter')
+})
+
+t.test('all else of a client travels without what the other side knows', async (t) => {
+  const { target, sent } = make()
+  target.accept('ws.leave', { client_pid: client, metadata: undefined, code: 1001 }, client)
+  t.strictSame(sent(), [[types.clientEvent, { code: 1001 }]])
+})
+
+t.test('what may be lost is refused by a full channel, what a client says is not', async (t) => {
+  const { peer, target, sent } = make()
+  const metadata = 1
+  target.accept('ws.join', { client_pid: client, metadata }, client)
+  sent()
+  peer.refuses = (fields, urgency) => urgency === 'message'
+  t.notOk(target.deliver('ws.heartbeat', { client_pid: client, metadata, uptime: 1 }, client))
+  target.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata }, client)
+  t.strictSame(sent(), [[types.clientMessage, 'x']])
+  peer.refuses = () => false
+  t.ok(target.deliver('ws.heartbeat', { client_pid: client, metadata, uptime: 1 }, client))
+  t.strictSame(sent(), [[types.clientNews, { uptime: 1 }]])
+})
+
+t.test('what is no message of the client is sent as to any process', async (t) => {
+  const { target, asked } = make()
+  const answer = watcher() as never
+  const ofClient = { client_pid: client, metadata: 1 }
+  const others: [unknown, Pid | undefined, undefined?][] = [
+    [ofClient, undefined], [ofClient, '8@a.1' as Pid], [{ client_pid: client }, client], ['text', client], [null, client]
+  ]
+  for (const [payload, from] of others) t.ok(target.deliver('topic', payload, from))
+  t.ok(target.deliver('topic', ofClient, client, answer))
+  t.strictSame(asked, [...others.map(([payload, from]) => ['send', pid, 'topic', payload, from, undefined]), ['send', pid, 'topic', ofClient, client, answer]])
+})
+
+t.test('a message of a client that cannot travel ends the binding: nothing is lost in silence', async (t) => {
+  const cannot: [string, (scene: Scene) => void][] = [
+    ['its metadata is no plain data', ({ target }) => { target.accept('ws.join', { client_pid: client, metadata: () => {} }, client) }],
+    ['its content is no plain data', ({ target }) => { target.accept('ws.leave', { client_pid: client, metadata: undefined, why: () => {} }, client) }],
+    ['the channel takes no metadata', ({ target, peer }) => {
+      peer.refuses = ({ type }) => type === types.metadata
+      target.accept('ws.join', { client_pid: client, metadata: 1 }, client)
+    }],
+    ['the channel does not take it', ({ target, peer }) => {
+      peer.refuses = () => true
+      target.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: undefined }, client)
+    }]
+  ]
+  for (const [name, act] of cannot) {
+    const scene = make()
+    act(scene)
+    t.strictSame(scene.who.exits, [{ pid, reason: 'noconnection' }], name)
+    t.strictSame(scene.asked, [['unwatch', pid, scene.who]])
+    t.ok(scene.target.stopping)
+    t.strictSame(scene.sent(), [])
+  }
+})
+
+t.test('a binding that the channel itself has ended meanwhile is not ended twice', async (t) => {
+  const { target, peer, who, asked } = make()
+  peer.refuses = () => {
+    target.released()
+    return true
+  }
+  target.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: undefined }, client)
+  t.strictSame(who.exits, [])
+  t.strictSame(asked, [])
+})
+
+t.test('bound no more, it takes nothing, and has nobody wait', async (t) => {
+  const { target, sent, who } = make()
+  const waiting = feeder()
+  target.pause()
+  target.wait(waiting)
+  t.notOk(target.stopping)
+  target.released()
+  t.ok(target.stopping)
+  target.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: 1 }, client)
+  t.notOk(target.deliver('topic', 1, undefined))
+  target.wait(waiting)
+  target.resume()
+  t.equal(waiting.resumed, 0)
+  t.strictSame(sent(), [])
+  t.strictSame(who.exits, [])
+})
+
+t.test('sockets wait for the mailbox of the other side', async (t) => {
+  const { target } = make()
+  const [one, gone] = [feeder(), feeder()]
+  t.notOk(target.congested)
+  target.pause()
+  t.ok(target.congested)
+  target.wait(one)
+  target.wait(gone)
+  target.forget(gone)
+  target.resume()
+  target.resume()
+  t.notOk(target.congested)
+  t.equal(one.resumed, 1)
+  t.equal(gone.resumed, 0)
+})
+
+t.test('sockets wait for the channel', async (t) => {
+  const { target, peer } = make()
+  const { window } = peer.channel
+  const [one, gone] = [feeder(), feeder()]
+  window.add(7 * 1024 * 1024)
+  t.ok(target.congested)
+  target.wait(one)
+  target.wait(gone)
+  target.forget(gone)
+  window.remove(7 * 1024 * 1024)
+  window.relieve()
+  t.notOk(target.congested)
+  t.equal(one.resumed, 1)
+  t.equal(gone.resumed, 0)
+})
+
+t.test('who waited for the mailbox waits for the channel next, if that is full', async (t) => {
+  const { target, peer } = make()
+  const { window } = peer.channel
+  const [first, second] = [feeder(), feeder()]
+  target.pause()
+  target.wait({
+    resume () {
+      first.resume()
+      window.add(7 * 1024 * 1024)
+    }
+  })
+  target.wait(second)
+  target.resume()
+  t.equal(first.resumed, 1)
+  t.equal(second.resumed, 0, 'the first has filled it')
+  window.remove(7 * 1024 * 1024)
+  window.relieve()
+  t.equal(second.resumed, 1)
+})
+
+t.test('it is ended and cancelled through the cluster', async (t) => {
+  const { target, asked } = make()
+  target.end('boom')
+  target.linkFailed('linked')
+  t.ok(target.cancel(client, 'please'))
+  target.notify()
+  t.strictSame(asked, [['exit', pid, 'boom'], ['exit', pid, 'linked'], ['cancel', pid, 'please', client]])
+})
+
+t.test('of itself it knows that it is bound, and for how long', async (t) => {
+  const { target } = make()
+  t.match(target, { pid, kind: 'process', trapLinks: false })
+  const { uptime, ...rest } = target.describe()
+  t.ok(uptime >= 0)
+  t.strictSame(rest, { kind: 'process', label: '', status: 'running', mailbox: 0, monitors: [] })
+})

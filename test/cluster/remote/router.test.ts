@@ -1,0 +1,249 @@
+import t from 'tap'
+import { frame, Pair } from '../fixtures/pair.js'
+import { watcher } from '../support.js'
+import { types } from '../../../lib/cluster/link/frames.js'
+import { skippable } from '../../../lib/cluster/link/codec.js'
+import { Misses } from '../../../lib/cluster/link/misses.js'
+import { NumberList } from '../../../lib/cluster/link/number-list.js'
+import { encodePayload } from '../../../lib/cluster/values/payload.js'
+import { serialOf } from '../../../lib/cluster/membership/peer.js'
+import { Router } from '../../../lib/cluster/remote/router.js'
+import type { Side } from '../fixtures/pair.js'
+import type { Caller } from '../../../lib/cluster/remote/remote-calls.js'
+import type { Target } from '../../../lib/process/entity.js'
+import type { Pid } from '../../../types/pid.js'
+
+interface Scene {
+  nodes: Pair<Router>
+  a: Side<Router>
+  b: Side<Router>
+  /** A process of `a`, and one of `b`. */
+  one: Pid
+  two: Pid
+}
+
+function make (): Scene {
+  const nodes = new Pair((hub) => {
+    const router = new Router(hub)
+    hub.here.elsewhere = router
+    return router
+  })
+  const { a, b } = nodes
+  return { nodes, a, b, one: a.here.spawn(), two: b.here.spawn() }
+}
+
+function caller (): Caller & { told: unknown[][] } {
+  const told: unknown[][] = []
+  return {
+    told,
+    reply (value) { told.push(['reply', value]) },
+    fail (error) { told.push(['fail', error]) },
+    reject (error) { told.push(['reject', error]) },
+    targetEnded ({ reason }) { told.push(['ended', reason]) }
+  }
+}
+
+t.test('a message is sent with its sender, or without one', async (t) => {
+  const { nodes, a, b, one, two } = make()
+  t.ok(a.unit.send(two, 'topic', { n: 1 }, one))
+  t.ok(a.unit.send(two, 'topic', undefined, undefined))
+  nodes.cross()
+  t.strictSame(b.here.mail, [{ to: two, topic: 'topic', payload: { n: 1 }, from: one }, { to: two, topic: 'topic', payload: undefined, from: undefined }])
+})
+
+t.test('what cannot cross is not sent, and a call with it is rejected', async (t) => {
+  const { a, one, two } = make()
+  const call = caller()
+  t.notOk(a.unit.send(two, 'topic', () => {}, one))
+  t.notOk(a.unit.send(two, 'topic', () => {}, one, call))
+  t.match(call.told, [['reject', { code: 'FST_PROCESS_REFUSED', message: /a function at 'payload'/ }]])
+  t.strictSame(a.hub.logged, Array(2).fill({ topic: 'topic', to: two, type: 'a function', path: 'payload' }))
+  t.equal(a.peer.sent.length, 0)
+})
+
+t.test('refuses messages when the channel is full, and takes calls, ws.close, ws.control and signals', async (t) => {
+  const { a, one, two } = make()
+  a.peer.refuses = (fields, urgency) => urgency === 'message'
+  t.notOk(a.unit.send(two, 'topic', 1, one))
+  t.ok(a.unit.send(two, 'topic', 1, one, caller()))
+  t.ok(a.unit.send(two, 'ws.close', 'bye', one))
+  t.ok(a.unit.send(two, 'ws.control', { metadata: {} }, one))
+  a.peer.refuses = (fields, urgency) => urgency !== 'system'
+  t.notOk(a.unit.send(two, 'topic', 1, one, caller()), 'the reserve is full as well')
+  t.notOk(a.unit.send(two, 'ws.close', 'bye', one))
+  t.ok(a.unit.exit(two, 'boom'))
+  t.ok(a.unit.cancel(two, 'please', one))
+  a.unit.watch(two, watcher())
+  a.unit.link(one, two)
+  t.strictSame(a.peer.sent.map(({ type }) => type), [types.call, types.send, types.send, types.exit, types.cancel, types.monitor, types.link])
+})
+
+t.test('nothing is sent to a node that is out of reach, and who waits is told why', async (t) => {
+  const { nodes, a, one, two } = make()
+  nodes.part()
+  const [call, who] = [caller(), watcher()]
+  t.notOk(a.unit.send(two, 'topic', 1, one))
+  t.notOk(a.unit.send(two, 'topic', 1, one, call))
+  t.strictSame(a.hub.unreached, [two, two])
+  t.notOk(a.unit.exit(two, 'boom'))
+  t.notOk(a.unit.cancel(two, 'please', one))
+  a.unit.watch(two, who)
+  a.unit.watch(two, call)
+  t.match(who.exits, [{ reason: 'noconnection' }])
+  t.strictSame(call.told, [['ended', 'noconnection']])
+  t.equal(await a.unit.bind(two, watcher()), 'its node cannot be reached')
+  t.equal(nodes.size, 0)
+})
+
+t.test('exit and cancel reach the process they are for, with their reason', async (t) => {
+  const { nodes, a, b, one, two } = make()
+  const done: unknown[][] = []
+  b.here.exit = (...args) => { done.push(['exit', ...args]); return true }
+  b.here.cancel = (...args: unknown[]) => { done.push(['cancel', ...args]); return true }
+  a.unit.exit(two, 'boom')
+  a.unit.cancel(two, 'please', one)
+  a.unit.cancel(two, 'nobody asks', undefined)
+  nodes.cross()
+  t.strictSame(done, [['exit', two, 'boom'], ['cancel', two, 'please', one], ['cancel', two, 'nobody asks', undefined]])
+})
+
+t.test('a call is its own monitor: one frame asks, and one takes it back', async (t) => {
+  const { nodes, a, b, one, two } = make()
+  const call = caller()
+  t.ok(a.unit.send(two, 'topic', 1, one, call))
+  a.unit.watch(two, call)
+  t.equal(a.peer.sent.length, 1)
+  nodes.cross()
+  a.unit.unwatch(two, call)
+  nodes.cross()
+  t.strictSame(call.told, [])
+  t.strictSame(b.here.watched, [])
+  t.equal(nodes.size, 0)
+})
+
+/** A monitor, a link and a binding from the first node to the second. */
+async function related ({ nodes, a, one, two }: ReturnType<typeof make>) {
+  const [who, bound] = [watcher(), watcher()]
+  a.unit.watch(two, who)
+  a.here.processes.get(one)!.links.add(two)
+  a.unit.link(one, two)
+  const answer = a.unit.bind(two, bound)
+  nodes.cross()
+  t.match(await answer, { pid: two })
+  return { who, bound }
+}
+
+t.test('a monitor, a link and a binding are each told once of the end of their process', async (t) => {
+  const pair = make()
+  const { nodes, a, b, one, two } = pair
+  const { who, bound } = await related(pair)
+  t.equal(a.unit.size > 0 && b.unit.size > 0, true)
+  b.here.end(two, 'boom')
+  nodes.cross()
+  for (const { exits } of [who, bound]) t.match(exits, [{ pid: two, reason: 'boom' }])
+  t.match(a.here.ends, [{ pid: one, exit: { reason: 'boom' } }])
+  nodes.tear()
+  t.strictSame([who, bound].map(({ exits }) => exits.length), [1, 1])
+  t.equal(a.here.ends.length, 1)
+  t.equal(nodes.size, 0)
+})
+
+t.test('a monitor, a link, a call and a binding across a lost channel all end with noconnection', async (t) => {
+  const pair = make()
+  const { nodes, a, one, two } = pair
+  const { who, bound } = await related(pair)
+  const call = caller()
+  a.unit.send(two, 'topic', 1, one, call)
+  nodes.cross()
+  nodes.tear()
+  for (const { exits } of [who, bound]) t.match(exits, [{ reason: 'noconnection' }])
+  t.strictSame(call.told, [['ended', 'noconnection']])
+  t.match(a.here.ends, [{ exit: { reason: 'noconnection' } }])
+  t.equal(nodes.size, 0)
+})
+
+t.test('a monitor, a link and a binding are taken back', async (t) => {
+  const pair = make()
+  const { nodes, a, b, one, two } = pair
+  const { who, bound } = await related(pair)
+  a.unit.unwatch(two, who)
+  a.unit.unwatch(two, bound)
+  a.here.processes.get(one)!.links.delete(two)
+  a.unit.unlink(one, two)
+  nodes.cross()
+  t.strictSame(b.here.watched, [])
+  b.here.end(two, 'boom')
+  nodes.cross()
+  for (const { exits } of [who, bound]) t.strictSame(exits, [])
+  t.strictSame(a.here.ends, [])
+  t.equal(nodes.size, 0)
+})
+
+t.test('a binding that cannot go on is taken back on the other side', async (t) => {
+  const { nodes, a, b, one, two } = make()
+  const answer = a.unit.bind(two, watcher())
+  nodes.cross()
+  const target = await answer as Target
+  target.accept('ws.join', { client_pid: one, metadata: () => {} }, one, 0)
+  nodes.cross()
+  t.strictSame(b.here.watched, [])
+  t.equal(nodes.size, 0)
+})
+
+t.test('hands a message to many to each of its receivers, and remembers who they are', async (t) => {
+  const { a, b, one } = make()
+  const pids = [b.here.spawn(), b.here.spawn()]
+  const list = new NumberList()
+  for (const pid of pids) list.push(serialOf(pid))
+  const payload = encodePayload({ n: 1 })!
+  const fields = { type: types.sendMany, from: serialOf(one), text: 'topic', kind: payload.kind }
+  const body = Buffer.concat([list.bytes, payload.body])
+  t.equal(b.unit.receive(b.peer, frame({ ...fields, body: payload.body })), false, 'there was none before')
+  t.ok(b.unit.receive(b.peer, frame({ ...fields, ref: list.length, body })))
+  t.ok(b.unit.receive(b.peer, frame({ ...fields, body: payload.body })))
+  t.strictSame(b.here.mail, [...pids, ...pids].map((to) => ({ to, topic: 'topic', payload: { n: 1 }, from: one })))
+  const missed: unknown[] = []
+  b.here.missed = (...args) => { missed.push(args) }
+  t.equal(b.unit.receive(b.peer, frame({ ...fields, kind: 9, body: payload.body })), false)
+  t.strictSame(missed, pids.map((pid) => [pid, 1]), 'what cannot be decoded is missed')
+  t.equal(b.unit.receive(b.peer, frame({ ...fields, ref: 1, body: Buffer.from([0x80]) })), false)
+  t.ok(b.unit.receive(b.peer, frame({ ...fields, ref: list.length, body })))
+  b.unit.torn(b.peer)
+  t.equal(b.unit.receive(b.peer, frame({ ...fields, body: payload.body })), false)
+  t.equal(a.peer.sent.length, 0)
+})
+
+t.test('tells each receiver how many messages it missed, or all of them', async (t) => {
+  const { b, two } = make()
+  const told: unknown[] = []
+  b.here.missed = (...args) => { told.push(args) }
+  b.here.missedByAll = () => { told.push('all') }
+  const misses = new Misses()
+  misses.add(serialOf(two), 3)
+  for (const { fields } of misses.take()) t.ok(b.unit.receive(b.peer, frame(fields)))
+  t.ok(b.unit.receive(b.peer, frame({ type: types.missed })))
+  t.strictSame(told, [[two, 3], 'all'])
+  t.equal(b.unit.receive(b.peer, frame({ type: types.missed, ref: 1, body: Buffer.from([0]) })), false)
+})
+
+t.test('joins a text that the channel has already', async (t) => {
+  const { a, one, two } = make()
+  const joined: unknown[] = []
+  a.peer.join = (...args: unknown[]) => { joined.push(args); return true }
+  t.ok(a.unit.send(two, 'ws.send', { data: 'news' }, one))
+  t.ok(a.unit.send(two, 'ws.send', { data: 'news' }, one, caller()), 'a call has a frame of its own')
+  t.ok(a.unit.send(two, 'topic', { data: 'news' }, one))
+  t.strictSame(joined, [[serialOf(two), serialOf(one), { data: 'news' }]])
+  t.strictSame(a.peer.sent.map(({ type }) => type), [types.call, types.send])
+})
+
+t.test('a frame of a kind that is not known is garbage, unless it says that it may be skipped', async (t) => {
+  const { b } = make()
+  t.equal(b.unit.receive(b.peer, frame({ type: skippable - 1 })), false)
+  t.equal(b.unit.receive(b.peer, frame({ type: skippable })), true)
+  const missed: unknown[] = []
+  b.here.missed = (...args) => { missed.push(args) }
+  t.equal(b.unit.receive(b.peer, frame({ type: types.send, to: 1, text: 'topic', kind: 9 })), false, 'as is a payload of one')
+  t.strictSame(missed, [[b.hub.pid(1), 1]], 'which its receiver misses')
+  t.strictSame(b.here.mail, [])
+})

@@ -1,0 +1,106 @@
+import t from 'tap'
+import { Binding } from '../../lib/connection/binding.js'
+import { buildRuntime, recordingLogger, settle } from '../process/helpers.js'
+import type { RemoteNodes, RemoteProblem } from '../../lib/process/remote-nodes.js'
+import type { Target } from '../../lib/process/entity.js'
+import type { Exit } from '../../types/messages.js'
+import type { Pid } from '../../types/pid.js'
+
+const there = '7@b.abc' as Pid
+const target = { pid: there } as Target
+
+/** A node elsewhere that answers when a test says so. */
+function build () {
+  const { logger, lines } = recordingLogger()
+  const { runtime } = buildRuntime({ node: 'a', logger })
+  let bind!: { resolve (answer: Target | RemoteProblem): void, reject (err: Error): void }
+  const unwatched: Pid[] = []
+  runtime.join({
+    bind: () => new Promise((resolve, reject) => { bind = { resolve, reject } }),
+    unwatch: (pid: Pid) => { unwatched.push(pid) }
+  } as unknown as RemoteNodes)
+  const bond = Binding.with(runtime, there)!
+  const answers: Array<Target | RemoteProblem> = []
+  bond.ask((answer) => { answers.push(answer) })
+  return { runtime, bond, answers, unwatched, lines, ...bind }
+}
+
+t.test('only a target of another node needs one', async t => {
+  const { runtime } = build()
+  t.equal(Binding.with(runtime, '7@a.abc'), undefined)
+  t.equal(Binding.with(runtime, 'a-name'), undefined)
+  t.equal(Binding.with(buildRuntime().runtime, there), undefined, 'a system that is alone')
+  t.type(Binding.with(runtime, there), Binding)
+})
+
+t.test('a bond holds from the answer on, until it is released', async t => {
+  const { bond, answers, unwatched, resolve } = build()
+  resolve(target)
+  await settle()
+  t.strictSame(answers, [target])
+  const exits: Exit[] = []
+  bond.handTo({ targetEnded: (exit) => { exits.push(exit) } })
+  bond.release()
+  t.strictSame(unwatched, [there])
+  bond.targetEnded({ pid: there, reason: 'boom' })
+  t.strictSame(exits, [], 'who has released it is told nothing')
+})
+
+t.test('a problem is an answer', async t => {
+  const { answers, resolve } = build()
+  resolve('it is stopping')
+  await settle()
+  t.strictSame(answers, ['it is stopping'])
+})
+
+t.test('an end is told to the connection, and needs no release', async t => {
+  const { bond, unwatched, resolve } = build()
+  resolve(target)
+  await settle()
+  const exits: Exit[] = []
+  bond.handTo({ targetEnded: (exit) => { exits.push(exit) } })
+  bond.targetEnded({ pid: there, reason: 'boom' })
+  bond.release()
+  t.strictSame(exits, [{ pid: there, reason: 'boom' }])
+  t.strictSame(unwatched, [])
+})
+
+t.test('a target that ends with its answer was not alive, or out of reach', async t => {
+  const table = [
+    [{ reason: 'boom' }, 'it is not alive'],
+    [{ reason: 'noconnection' }, 'its node cannot be reached'],
+    [{ reason: 'noconnection', nodeClosing: true }, 'its node is closing']
+  ] as const
+  for (const [exit, problem] of table) {
+    const { bond, answers, resolve } = build()
+    resolve(target)
+    bond.targetEnded({ pid: there, ...exit })
+    await settle()
+    t.strictSame(answers, [problem])
+  }
+})
+
+t.test('released before the answer, nothing remains, and nobody is told', async t => {
+  for (const answer of [target, 'it is not alive'] as const) {
+    const { bond, answers, unwatched, resolve } = build()
+    bond.release()
+    t.strictSame(unwatched, [there], 'at once')
+    resolve(answer)
+    await settle()
+    t.strictSame(answers, [])
+    t.equal(unwatched.length, answer === target ? 2 : 1, 'and again where it came to be')
+  }
+})
+
+t.test('a way elsewhere that fails is a problem, and logged', async t => {
+  const { answers, lines, reject } = build()
+  reject(new Error('broken'))
+  await settle()
+  t.strictSame(answers, ['its node cannot be reached'])
+  t.match(lines, [{ level: 'error', args: [{ relayPid: there, err: { message: 'broken' } }] }])
+  const released = build()
+  released.bond.release()
+  released.reject(new Error('broken'))
+  await settle()
+  t.strictSame(released.answers, [])
+})

@@ -1,0 +1,66 @@
+import { runInNewContext } from 'node:vm'
+import t from 'tap'
+import { frameOfSend, frameOfTopic, parseClose } from '../../lib/connection/commands.js'
+import { binaryFrame, FrameCache, textFrame } from '../../lib/websocket/frames.js'
+
+const throwing = new Proxy({}, { get () { throw new Error('no') } })
+
+t.test('a ws.send payload is a frame', async t => {
+  const cache = new FrameCache()
+  const foreign = runInNewContext('new Uint8Array([1, 2])') as Uint8Array
+  for (const [payload, frame] of [
+    [{ data: 'x' }, textFrame('x')],
+    [{ type: 'text', data: 'x' }, textFrame('x')],
+    [{ type: undefined, data: 'x' }, textFrame('x')],
+    [{ type: 'binary', data: 'x' }, binaryFrame('x')],
+    [{ data: Buffer.from('x') }, binaryFrame('x')],
+    [{ type: 'binary', data: new Uint8Array([120]) }, binaryFrame('x')],
+    [{ type: 'text', data: Buffer.from('x') }, textFrame('x')],
+    [{ data: foreign }, binaryFrame(Buffer.from([1, 2]))]
+  ]) t.strictSame(frameOfSend(payload, cache), frame)
+  t.equal(cache.encoded, 1, 'only texts are remembered')
+})
+
+t.test('a malformed ws.send is told what is wrong', async t => {
+  const cache = new FrameCache()
+  for (const [payload, problem] of [
+    [undefined, /object/],
+    [null, /object/],
+    ['x', /object/],
+    [{}, /`data`/],
+    [{ data: 1 }, /`data`/],
+    [{ data: new Uint16Array(1) }, /`data`/],
+    [{ type: 'x', data: 'x' }, /`type`/],
+    [{ type: 'text', data: Buffer.from([0xff]) }, /UTF-8/],
+    [throwing, /getter/]
+  ] as Array<[unknown, RegExp]>) t.match(frameOfSend(payload, cache), problem)
+})
+
+t.test('any other topic is JSON', async t => {
+  for (const [payload, json] of [
+    [undefined, 'null'],
+    [null, 'null'],
+    [{ a: 1 }, '{"a":1}'],
+    [Buffer.from([255]), '"/w=="'],
+    [runInNewContext('new Uint8Array([255])'), '"/w=="'],
+    ['"', '"\\""']
+  ]) t.strictSame(frameOfTopic('a"b', payload), textFrame(`{"topic":"a\\"b","data":${json}}`))
+  const circular: unknown[] = []
+  circular.push(circular)
+  for (const payload of [1n, circular, () => {}, Symbol('s'), throwing]) t.equal(frameOfTopic('a', payload), 'it cannot be written as JSON')
+})
+
+t.test('ws.close takes an object, a reason or nothing', async t => {
+  for (const [payload, request] of [
+    [undefined, { code: 1000, reason: '' }],
+    [null, { code: 1000, reason: '' }],
+    ['bye', { code: 1000, reason: 'bye' }],
+    [{}, { code: 1000, reason: '' }],
+    [{ code: 4000, reason: 'x' }, { code: 4000, reason: 'x' }],
+    [{ code: 1005 }, { code: 1011, reason: '', refusedCode: 1005 }],
+    [{ code: '1000' }, { code: 1011, reason: '', refusedCode: '1000' }]
+  ]) t.strictSame(parseClose(payload), request)
+  for (const payload of [5, [], ['bye'], Buffer.from('bye')]) t.match(parseClose(payload), /expected an object/)
+  t.match(parseClose({ reason: 5 }), /`reason`/)
+  t.match(parseClose(throwing), /getter/)
+})

@@ -1,0 +1,307 @@
+import t from 'tap'
+import { Heartbeat, Liveness } from '../../lib/connection/liveness.js'
+import type { Deadline, DeadlineTimer } from '../../lib/shared/deadline-timer.js'
+
+/** A wheel that turns by hand. */
+class Hand {
+  deadline: Deadline | undefined
+  delay: number | undefined
+
+  schedule (deadline: Deadline, delay: number): void {
+    this.deadline = deadline
+    this.delay = delay
+  }
+
+  cancel (): void {
+    this.deadline = this.delay = undefined
+  }
+
+  turn (late = 0): void {
+    const { deadline } = this
+    this.cancel()
+    deadline!.due(late)
+  }
+}
+
+function build (options: object = {}) {
+  const hand = new Hand()
+  const did: string[] = []
+  const connection = {
+    isBeingRead: true,
+    bytesHeld: 0,
+    bytesSent: 0,
+    /** The kernel takes a ping at once. */
+    takes: true,
+    ping () {
+      did.push('ping')
+      return this.takes
+    },
+    silent () { did.push('silent') },
+    cut () { did.push('cut') },
+    beat () { did.push('beat') }
+  }
+  const liveness = new Liveness(connection, hand as unknown as DeadlineTimer, { pingInterval: 30, pongTimeout: 20, closeTimeout: 5, ...options })
+  return { hand, did, connection, liveness }
+}
+
+function turn (): Promise<void> {
+  return new Promise((resolve) => { setImmediate(resolve) })
+}
+
+t.test('a ping every interval, and a pong ends the waiting', async t => {
+  const { hand, did, liveness } = build()
+  for (let i = 1; i <= 3; i++) {
+    t.equal(hand.delay, 30)
+    hand.turn()
+    t.equal(did.length, i)
+    t.equal(hand.delay, 20)
+    liveness.pong()
+  }
+  liveness.pong()
+  t.equal(hand.delay, 30)
+  liveness.resumed()
+  t.equal(hand.delay, 30, 'nothing is awaited')
+})
+
+t.test('no pong in time: silent, after the sockets were looked at once more', async t => {
+  const { hand, did, liveness } = build()
+  hand.turn()
+  hand.turn()
+  t.strictSame(did, ['ping'])
+  await turn()
+  t.strictSame(did, ['ping', 'silent'])
+  liveness.stop()
+})
+
+t.test('a pong behind what the sockets brought in the last moment is waited for', async t => {
+  for (const isIn of [{ isBeingRead: false }, { bytesHeld: 7 }]) {
+    const { hand, did, connection, liveness } = build()
+    hand.turn()
+    hand.turn()
+    // The last look at the sockets has brought more than the target takes, or half of a long frame.
+    Object.assign(connection, isIn)
+    await turn()
+    t.notOk(did.includes('silent'))
+    t.equal(hand.delay, 20)
+    liveness.pong()
+    t.equal(hand.delay, 30)
+  }
+})
+
+t.test('a pong that lay in the kernel counts', async t => {
+  const { hand, did, liveness } = build()
+  hand.turn()
+  hand.turn()
+  liveness.pong()
+  await turn()
+  t.strictSame(did, ['ping'])
+  t.equal(hand.delay, 30)
+})
+
+t.test('the time begins again', async t => {
+  await t.test('while it is not being read, with another ping', async t => {
+    const { hand, did, connection, liveness } = build()
+    hand.turn()
+    connection.isBeingRead = false
+    hand.turn()
+    hand.turn()
+    await turn()
+    t.strictSame(did, ['ping', 'ping', 'ping'])
+    connection.isBeingRead = true
+    hand.cancel()
+    liveness.resumed()
+    t.equal(hand.delay, 20)
+    hand.turn()
+    liveness.resumed()
+    await turn()
+    t.strictSame(did, ['ping', 'ping', 'ping'], 'also between the last look and the verdict')
+  })
+  await t.test('while a frame comes in, or the next one does', async t => {
+    const { hand, did, connection } = build()
+    hand.turn()
+    for (const bytes of [10, 20, 5]) {
+      connection.bytesHeld = bytes
+      hand.turn()
+    }
+    await turn()
+    t.strictSame(did, ['ping'])
+    hand.turn()
+    await turn()
+    t.strictSame(did, ['ping', 'silent'], 'but not where it stays as it is')
+  })
+  await t.test('once after a stall', async t => {
+    const { hand, did, liveness } = build()
+    hand.turn()
+    hand.turn(60)
+    await turn()
+    t.strictSame(did, ['ping'])
+    liveness.pong()
+    hand.turn()
+    hand.turn(60)
+    hand.turn(60)
+    await turn()
+    t.strictSame(did, ['ping', 'ping', 'silent'])
+  })
+})
+
+t.test('either at 0 turns pings off', async t => {
+  t.equal(build({ pingInterval: 0 }).hand.delay, undefined)
+  t.equal(build({ pongTimeout: 0 }).hand.delay, undefined)
+})
+
+t.test('a closing handshake that takes too long is cut', async t => {
+  const { hand, did, liveness } = build()
+  hand.turn()
+  liveness.closing()
+  t.equal(hand.delay, 5)
+  liveness.pong()
+  liveness.resumed()
+  t.equal(hand.delay, 5)
+  hand.turn()
+  t.strictSame(did, ['ping', 'cut'])
+})
+
+t.test('what is stopped while it checks says nothing more', async t => {
+  const { hand, did, liveness } = build()
+  hand.turn()
+  hand.turn()
+  liveness.stop()
+  await turn()
+  t.strictSame(did, ['ping'])
+  t.equal(hand.delay, undefined)
+})
+
+t.test('a heartbeat beats until it is stopped', async t => {
+  const { hand, did, connection } = build()
+  const heartbeat = new Heartbeat(connection, hand as unknown as DeadlineTimer, 100)
+  hand.turn()
+  hand.turn()
+  t.strictSame(did, ['beat', 'beat'])
+  t.equal(hand.delay, 100)
+  heartbeat.stop()
+  t.equal(hand.delay, undefined)
+})
+
+const MiB = 1024 * 1024
+
+t.test('the time begins again while bytes before the ping leave, however long that takes', async t => {
+  const { hand, did, connection, liveness } = build()
+  connection.takes = false
+  hand.turn()
+  for (let i = 1; i <= 50; i++) {
+    t.equal(hand.delay, 20)
+    connection.bytesSent += 1000
+    hand.turn()
+  }
+  t.equal(hand.delay, 20)
+  hand.turn()
+  await turn()
+  t.strictSame(did, ['ping', 'silent'], 'not when none have left')
+  liveness.stop()
+})
+
+t.test('the time of a ping begins when the kernel takes it', async t => {
+  const { hand, did, connection, liveness } = build()
+  connection.takes = false
+  hand.turn()
+  connection.bytesSent += 1000
+  hand.delay = undefined
+  liveness.pingSent()
+  t.equal(hand.delay, 20)
+  // What leaves now stands behind the ping: a client that reads it has read the ping, and answers it.
+  connection.bytesSent += 1000
+  hand.turn()
+  await turn()
+  t.strictSame(did, ['ping', 'silent'])
+  liveness.stop()
+})
+
+t.test('a ping that is taken while it is sent, or when nothing is awaited, does no harm', async t => {
+  const { hand, did, connection, liveness } = build()
+  connection.takes = false
+  const { ping } = connection
+  connection.ping = () => {
+    liveness.pingSent()
+    return ping.call(connection)
+  }
+  hand.turn()
+  connection.bytesSent += 1000
+  hand.turn()
+  await turn()
+  t.strictSame(did, ['ping', 'silent'], 'the ping has left, and this stands behind it')
+  liveness.stop()
+  liveness.pingSent()
+  t.equal(hand.delay, undefined)
+})
+
+t.test('a client has a sixteenth of the timeout more for each 64 KiB that no pong has confirmed, once', async t => {
+  for (const [sent, more] of [[65_535, undefined], [65_536, 1], [MiB, 16], [3.9 * MiB, 62], [8 * MiB, 128], [500 * MiB, 128]] as const) {
+    const { hand, did, connection, liveness } = build({ pongTimeout: 16 })
+    connection.bytesSent = sent
+    hand.turn()
+    t.equal(hand.delay, 16)
+    hand.turn()
+    if (more !== undefined) {
+      t.equal(hand.delay, more, `${sent} bytes`)
+      hand.turn()
+    }
+    await turn()
+    t.strictSame(did, ['ping', 'silent'], `${sent} bytes`)
+    liveness.stop()
+  }
+})
+
+t.test('what a pong has confirmed is not in flight any more', async t => {
+  const { hand, did, connection, liveness } = build({ pongTimeout: 16 })
+  connection.bytesSent = 5 * MiB
+  hand.turn()
+  hand.turn()
+  t.equal(hand.delay, 80)
+  liveness.pong()
+  t.equal(hand.delay, 30)
+  connection.bytesSent += 2 * MiB
+  hand.turn()
+  connection.bytesSent += 50 * MiB
+  hand.turn()
+  t.equal(hand.delay, 32, 'what was sent after the ping does not count')
+  liveness.pong()
+  hand.turn()
+  liveness.pong()
+  hand.turn()
+  hand.turn()
+  await turn()
+  t.strictSame(did, ['ping', 'ping', 'ping', 'ping', 'silent'])
+  liveness.stop()
+})
+
+t.test('a pong that answers no ping of ours confirms nothing', async t => {
+  const { hand, connection, liveness } = build({ pongTimeout: 16 })
+  connection.bytesSent = 2 * MiB
+  liveness.pong()
+  connection.takes = false
+  hand.turn()
+  liveness.pong()
+  connection.takes = true
+  hand.turn()
+  hand.turn()
+  t.equal(hand.delay, 32)
+  liveness.stop()
+})
+
+t.test('bytes that leave while a client has its time for what is in flight begin the time again', async t => {
+  const { hand, did, connection, liveness } = build({ pongTimeout: 16 })
+  connection.takes = false
+  connection.bytesSent = 4 * MiB
+  hand.turn()
+  hand.turn()
+  t.equal(hand.delay, 64)
+  connection.bytesSent += MiB
+  hand.turn()
+  t.equal(hand.delay, 16)
+  hand.turn()
+  t.equal(hand.delay, 80, 'and so does the time for what is in flight')
+  hand.turn()
+  await turn()
+  t.strictSame(did, ['ping', 'silent'])
+  liveness.stop()
+})

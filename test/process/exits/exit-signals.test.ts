@@ -1,0 +1,157 @@
+import t from 'tap'
+import { build, buildRuntime, deferred, held, probe, recordingLogger, settle } from '../helpers.js'
+import { isOrderly } from '../../../lib/process/exits/exit-signals.js'
+import type { Pid } from '../../../types/pid.js'
+import type { Process, Processes, SpawnOptions } from '../../../types/processes.js'
+
+/** A process that waits, and its `self`. */
+async function started (processes: Pick<Processes, 'spawn'>, options?: SpawnOptions<[]>): Promise<Process> {
+  const self = deferred<Process>()
+  processes.spawn(async (given) => { self.resolve(given); await given.receive({ topic: '@exit' }) }, options)
+  return await self.promise
+}
+
+t.test('normal and shutdown are orderly, nothing else is', async (t) => {
+  for (const [reason, orderly] of [['normal', true], ['shutdown', true], ['killed', false], ['error', false], ['noproc', false], ['Normal', false]] as const) {
+    t.equal(isOrderly(reason), orderly)
+  }
+})
+
+t.test('a linked process dies with its peer\'s reason, and error, in both directions', async (t) => {
+  const processes = build(t)
+  const error = new Error('broken')
+  const one = await started(processes)
+  processes.spawn(() => { throw error }, { link: one.pid })
+  t.match(await processes.exited(one.pid), { reason: 'error', error })
+
+  const two = await started(processes)
+  const three = await started(processes, { link: two.pid })
+  const exited = processes.exited(three.pid)
+  processes.exit(two.pid, 'kill')
+  t.match(await exited, { reason: 'killed' })
+})
+
+t.test('orderly ends and ended links bring nobody down', async (t) => {
+  const { runtime, processes } = buildRuntime()
+  const one = await started(processes)
+  for (const reason of ['normal', 'shutdown']) {
+    const peer = await started(processes, { link: one.pid })
+    processes.exit(peer.pid, reason)
+    t.ok(processes.alive(one.pid))
+  }
+  const peer = await started(processes)
+  one.link(peer.pid)
+  one.link(peer.pid)
+  t.strictSame(processes.info(one.pid)?.links, [peer.pid])
+  t.strictSame(processes.info(peer.pid)?.links, [one.pid])
+  peer.unlink(one.pid)
+  peer.unlink(one.pid)
+  peer.unlink('nobody')
+  processes.exit(peer.pid, 'boom')
+  t.ok(processes.alive(one.pid), 'unlink holds at once')
+  processes.exit(one.pid)
+  t.strictSame(held(runtime), { alive: 0, relations: 0, names: 0, groups: 0 })
+})
+
+t.test('linking oneself is nothing', async (t) => {
+  const processes = build(t)
+  const one = await started(processes)
+  one.link(one.pid)
+  t.strictSame(processes.info(one.pid)?.links, [])
+})
+
+t.test('linking the dead acts as their end', async (t) => {
+  const processes = build(t)
+  for (const [to, reason] of [['7@local.abc', 'noproc'], ['nobody', 'noproc'], ['1@elsewhere.abc', 'noconnection']]) {
+    const one = await started(processes)
+    const exited = processes.exited(one.pid)
+    one.link(to)
+    t.notOk(processes.alive(one.pid))
+    t.match(await exited, { reason })
+  }
+})
+
+t.test('trapLinks turns a peer\'s failure into a message, and exit is never trapped', async (t) => {
+  const processes = build(t)
+  const error = new Error('broken')
+  const trapping = probe(processes, { trapLinks: true })
+  const failing = processes.spawn(() => { throw error }, { link: trapping.pid })
+  const orderly = processes.spawn(() => {}, { link: trapping.pid })
+  await processes.exited(orderly)
+  processes.spawn((self) => { self.trapLinks = true; t.ok(self.trapLinks); self.link('1@local.abc') }, { link: trapping.pid })
+  await settle()
+  t.match(trapping.seen, [{ topic: '@link_down', from: undefined, payload: { pid: failing, reason: 'error', error } }])
+  t.equal(trapping.seen.length, 1)
+  t.ok(processes.exit(trapping.pid, 'boom'))
+  t.notOk(processes.alive(trapping.pid))
+})
+
+t.test('a process that traps links to the dead is told', async (t) => {
+  const processes = build(t)
+  const trapping = probe(processes, { trapLinks: true, link: '1@local.abc' as Pid })
+  t.match(await trapping.until(1), [{ topic: '@link_down', payload: { pid: '1@local.abc', reason: 'noproc' } }])
+})
+
+t.test('chains and rings of a hundred thousand links end without a stack overflow', { timeout: 60_000 }, async (t) => {
+  for (const shape of ['chain', 'ring']) {
+    const { runtime, processes } = buildRuntime()
+    const pids: Pid[] = []
+    for (let i = 0; i < 100_000; i++) pids.push(processes.spawn(() => {}, i > 0 ? { link: pids[i - 1] } : {}))
+    if (shape === 'ring') runtime.relations.link(pids[0], pids[99_999])
+    const last = processes.exited(pids[99_999])
+    processes.exit(pids[0], 'boom')
+    t.match(await last, { reason: 'boom' })
+    t.strictSame(held(runtime), { alive: 0, relations: 0, names: 0, groups: 0 })
+  }
+})
+
+t.test('watchers are told after everything the dead had sent, and when it is gone', async (t) => {
+  const processes = build(t)
+  const watcher = probe(processes)
+  processes.spawn((self) => {
+    for (let i = 0; i < 3; i++) self.send(watcher.pid, 'mail', i)
+    throw new Error('broken')
+  }, { monitor: watcher.pid })
+  t.strictSame((await watcher.until(4)).map(({ topic }) => topic), ['mail', 'mail', 'mail', '@exit'])
+})
+
+t.test('a watcher that fails keeps no other from being told', async (t) => {
+  const { logger, lines } = recordingLogger()
+  const { runtime, processes } = buildRuntime({ logger })
+  const failure = new Error('watcher')
+  const one = await started(processes)
+  runtime.watch(one.pid, { targetEnded () { throw failure } })
+  const exited = processes.exited(one.pid)
+  processes.exit(one.pid)
+  t.match(await exited, { reason: 'shutdown' })
+  t.match(lines, [{ level: 'error', args: [{ relayPid: one.pid, err: failure }, 'could not tell of the end of a process'] }])
+  t.match(await processes.exited(processes.spawn(() => {})), { reason: 'normal' }, 'ends are still told')
+})
+
+t.test('until looks again at each end', async (t) => {
+  const { runtime, processes } = buildRuntime()
+  const [one, two] = [await started(processes), await started(processes)]
+  const gone = runtime.until(() => runtime.alive === 0)
+  processes.exit(one.pid)
+  await settle()
+  t.equal(runtime.alive, 1)
+  processes.exit(two.pid)
+  await gone
+  await runtime.until(() => true)
+})
+
+t.test('code that runs after an end may end others', async (t) => {
+  const processes = build(t)
+  const order: string[] = []
+  const body = (name: string, next: () => unknown) => (self: Process): unknown => {
+    self.signal.addEventListener('abort', () => { order.push(name); next() })
+    return self.receive()
+  }
+  const last = processes.spawn(body('last', () => {}))
+  const first = processes.spawn(body('first', () => processes.exit(last)))
+  const linked = processes.spawn(body('linked', () => {}), { link: first })
+  await settle()
+  processes.exit(first, 'boom')
+  t.strictSame(order, ['first', 'last', 'linked'])
+  t.notOk(processes.alive(linked))
+})

@@ -1,0 +1,116 @@
+import t from 'tap'
+import { buildRuntime, deferred, held, probe, settle } from '../helpers.js'
+import type { AnyMessage } from '../helpers.js'
+import type { Pid } from '../../../types/pid.js'
+import type { Process } from '../../../types/processes.js'
+
+/** A process that monitors others as it is told, and what it has received. */
+function watcher (processes: ReturnType<typeof buildRuntime>['processes']): Promise<{ self: Process, seen: AnyMessage[] }> {
+  const started = deferred<{ self: Process, seen: AnyMessage[] }>()
+  const seen: AnyMessage[] = []
+  processes.spawn(async (self) => {
+    started.resolve({ self, seen })
+    for await (const message of self.inbox) seen.push(message)
+  })
+  return started.promise
+}
+
+t.test('each monitor gives exactly one @exit', async (t) => {
+  const { runtime, processes } = buildRuntime()
+  const { self, seen } = await watcher(processes)
+  const error = new Error('broken')
+  const gate = deferred()
+  const pid = processes.spawn(async () => { await gate.promise; throw error })
+  const monitors = [self.monitor(pid), self.monitor(pid)]
+  t.not(monitors[0], monitors[1])
+  t.strictSame(processes.info(self.pid)?.monitors, [pid, pid])
+  gate.resolve()
+  await settle()
+  t.match(seen, monitors.map((monitor) => ({ topic: '@exit', from: undefined, payload: { pid, monitor, reason: 'error', error } })))
+  t.equal(seen.length, 2)
+  t.strictSame(processes.info(self.pid)?.monitors, [])
+  processes.exit(self.pid)
+  t.strictSame(held(runtime), { alive: 0, relations: 0, names: 0, groups: 0 })
+})
+
+t.test('an @exit carries the value of the body', async (t) => {
+  const { processes } = buildRuntime()
+  const { self, seen } = await watcher(processes)
+  self.spawnMonitor(() => 42)
+  await settle()
+  t.match(seen, [{ payload: { reason: 'normal', value: 42 } }])
+  processes.exit(self.pid)
+})
+
+t.test('monitoring the dead gives noproc at once, and another node noconnection', async (t) => {
+  const { processes } = buildRuntime()
+  const { self, seen } = await watcher(processes)
+  const dead = processes.spawn(() => {})
+  await processes.exited(dead)
+  const monitors = ['nobody', dead, '7@local.abc', '1@elsewhere.abc'].map((to) => self.monitor(to))
+  t.equal(processes.info(self.pid)?.mailbox, 4)
+  await settle()
+  t.match(seen.map(({ payload }) => payload), [
+    { pid: 'nobody', monitor: monitors[0], reason: 'noproc' }, { pid: dead, monitor: monitors[1], reason: 'noproc' },
+    { pid: '7@local.abc', reason: 'noproc' }, { pid: '1@elsewhere.abc', reason: 'noconnection' }
+  ])
+  processes.exit(self.pid)
+})
+
+t.test('a name can be monitored', async (t) => {
+  const { processes } = buildRuntime()
+  const { self, seen } = await watcher(processes)
+  const pid = processes.spawn((self) => self.receive(), { name: 'worker' })
+  self.monitor('worker')
+  processes.exit('worker')
+  await settle()
+  t.match(seen, [{ payload: { pid, reason: 'shutdown' } }])
+  processes.exit(self.pid)
+})
+
+t.test('demonitor undoes a monitor, and takes back an @exit that waits', async (t) => {
+  const { runtime, processes } = buildRuntime()
+  const { self, seen } = await watcher(processes)
+  const pid = processes.spawn((self) => self.receive())
+  const [before, after, kept] = [self.monitor(pid), self.monitor(pid), self.monitor(pid)]
+  self.demonitor(before)
+  processes.exit(pid)
+  t.equal(processes.info(self.pid)?.mailbox, 2)
+  self.demonitor(after)
+  self.demonitor(after)
+  for (const wrong of [undefined, null, 'x', {}, -1]) self.demonitor(wrong as never)
+  await settle()
+  t.match(seen, [{ payload: { monitor: kept } }])
+  t.equal(seen.length, 1)
+  t.equal(runtime.relations.size, 0)
+  processes.exit(self.pid)
+})
+
+t.test('a process may monitor itself, in vain', async (t) => {
+  const { runtime, processes } = buildRuntime()
+  const { self, seen } = await watcher(processes)
+  self.monitor(self.pid)
+  processes.exit(self.pid)
+  await settle()
+  t.strictSame(seen, [])
+  t.equal(runtime.relations.size, 0)
+})
+
+t.test('the monitors of a process end with it', async (t) => {
+  const { runtime, processes } = buildRuntime()
+  const { self } = await watcher(processes)
+  const { pid } = probe(processes)
+  self.monitor(pid)
+  processes.exit(self.pid)
+  t.equal(runtime.relations.size, 0)
+  processes.exit(pid)
+})
+
+t.test('only a PID or a name can be monitored', async (t) => {
+  const { processes } = buildRuntime()
+  const { self } = await watcher(processes)
+  for (const wrong of [undefined, null, 5, {}, '', 'no\nname', '@1', Symbol('pid'), 'x'.repeat(257)]) {
+    t.throws(() => self.monitor(wrong as Pid), { code: 'FST_PROCESS_INVALID_PID' })
+  }
+  processes.exit(self.pid)
+})

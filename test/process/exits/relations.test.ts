@@ -1,0 +1,28 @@
+import t from 'tap'
+import { Relations } from '../../../lib/process/exits/relations.js'
+import type { Pid } from '../../../types/pid.js'
+
+const [a, b, c] = ['1@local.a', '2@local.a', '3@local.a'] as Pid[]
+const watcher = { targetEnded (): void {} }
+
+t.test('who takes a watcher out may tell it, nobody else', async (t) => {
+  const relations = new Relations()
+  relations.watch(a, watcher)
+  t.strictSame([...relations.takeWatchers(a)], [watcher])
+  t.strictSame([...relations.takeWatchers(a)], [])
+  relations.watch(a, watcher)
+  relations.unwatch(a, watcher)
+  t.equal(relations.size, 0)
+})
+
+t.test('a link is one thing with two ends', async (t) => {
+  const relations = new Relations()
+  relations.link(a, b)
+  relations.link(b, a)
+  relations.link(a, c)
+  t.strictSame([...relations.linksOf(a)], [b, c])
+  relations.unlink(b, a)
+  t.strictSame([...relations.linksOf(a)], [c])
+  t.strictSame([...relations.takeLinks(c)], [a])
+  t.equal(relations.size, 0)
+})

@@ -1,0 +1,195 @@
+import t from 'tap'
+import { buildRuntime, held, probe, settle } from './helpers.js'
+import { LocalProcesses } from '../../lib/process/local-processes.js'
+import type { Answer } from '../../lib/process/calls.js'
+import type { Exit } from '../../types/messages.js'
+import type { Pid } from '../../types/pid.js'
+
+const there = '7@b.abc' as Pid
+const dead = '7@local.abc' as Pid
+
+/** A way back that keeps what comes. */
+function answer (): Answer & { got: unknown[] } {
+  const got: unknown[] = []
+  return { got, reply: (value) => { got.push(value) }, fail: (error) => { got.push(error) }, reject: (error) => { got.push(error) } }
+}
+
+t.test('a message from elsewhere arrives as any other, and a call is answered', async (t) => {
+  const { runtime, processes } = buildRuntime()
+  const here = new LocalProcesses(runtime)
+  const pid = processes.spawn(async (self) => { await self.serve({ double: (n: number, { from, reply }: any) => { reply([n * 2, from]) } } as never) })
+  const call = answer()
+  t.ok(here.deliver(pid, 'double', 4, there, call))
+  await settle()
+  t.strictSame(call.got, [[8, there]])
+  processes.exit(pid)
+})
+
+t.test('a call that is refused is rejected with what a caller of this node would get', async (t) => {
+  const { runtime, processes } = buildRuntime()
+  const here = new LocalProcesses(runtime)
+  const full = processes.spawn((self) => self.receive({ topic: '@exit' }), { mailboxLimit: 1 })
+  t.ok(here.deliver(full, 'x', 1, there))
+  const refused = answer()
+  t.notOk(here.deliver(full, 'x', 1, there, refused))
+  t.match(refused.got, [{ code: 'FST_PROCESS_REFUSED' }])
+  const nobody = answer()
+  t.notOk(here.deliver(dead, 'x', 1, there, nobody))
+  t.match(nobody.got, [{ code: 'FST_PROCESS_NOT_ALIVE' }])
+  t.notOk(here.deliver(dead, 'x', 1, there))
+  processes.exit(full)
+})
+
+t.test('nobody elsewhere can send what only the system sends, or end anything without a reason', async (t) => {
+  const { runtime, processes } = buildRuntime()
+  const here = new LocalProcesses(runtime)
+  const { pid, seen } = probe(processes)
+  for (const topic of ['@exit', '@cancel', '', 'x'.repeat(129), 5 as never]) {
+    t.notOk(here.deliver(pid, topic, {}, there))
+    t.notOk(here.accept(pid, topic, {}, there, 0))
+  }
+  for (const reason of ['', 'x'.repeat(257), 5 as never]) {
+    t.notOk(here.exit(pid, reason))
+    t.notOk(here.cancel(pid, reason, there))
+  }
+  await settle()
+  t.strictSame(seen, [])
+  t.equal(processes.stats().deadLetters, 10)
+  processes.exit(pid)
+})
+
+t.test('it answers for this node alone: nothing goes on to a third', async (t) => {
+  const { runtime, processes } = buildRuntime()
+  runtime.join(new Proxy({}, { get: () => t.fail('asked elsewhere') }) as never)
+  const here = new LocalProcesses(runtime)
+  const exits: Exit[] = []
+  for (const pid of [there, dead]) {
+    t.notOk(here.deliver(pid, 'x', 1, undefined))
+    t.notOk(here.accept(pid, 'x', 1, there, 0))
+    t.notOk(here.exit(pid, 'boom'))
+    t.notOk(here.cancel(pid, 'boom', undefined))
+    t.notOk(here.linked(pid, there))
+    t.equal(here.bindProblem(pid), 'it is not alive')
+    here.watch(pid, { targetEnded: (exit) => { exits.push(exit) } })
+    here.unwatch(pid, { targetEnded () {} })
+    here.unlinked(pid, there)
+    here.linkedEnded(pid, { pid: there, reason: 'boom' })
+  }
+  t.strictSame(exits, [{ pid: there, reason: 'noproc' }, { pid: dead, reason: 'noproc' }])
+  t.strictSame(held(runtime), { alive: 0, relations: 0, names: 0, groups: 0 })
+  t.equal(processes.stats().alive, 0)
+})
+
+t.test('a process is watched, cancelled and ended from elsewhere', async (t) => {
+  const { runtime, processes } = buildRuntime()
+  const here = new LocalProcesses(runtime)
+  const exits: Exit[] = []
+  const watcher = { targetEnded: (exit: Exit) => { exits.push(exit) } }
+  const polite = probe(processes)
+  here.watch(polite.pid, watcher)
+  await settle()
+  t.ok(here.cancel(polite.pid, 'enough', there))
+  await settle()
+  t.match(polite.seen, [{ topic: '@cancel', payload: { from: there, reason: 'enough' } }])
+  const killed = probe(processes).pid
+  here.watch(killed, watcher)
+  t.ok(here.exit(killed, 'kill'))
+  const other = probe(processes).pid
+  here.watch(other, watcher)
+  here.unwatch(other, watcher)
+  t.ok(here.exit(other, 'boom'))
+  t.match(exits, [{ pid: polite.pid, reason: 'shutdown' }, { pid: killed, reason: 'killed' }])
+  t.equal(exits.length, 2)
+  t.equal(runtime.relations.size, 0)
+})
+
+t.test('the end of a linked process elsewhere counts once, and not after an unlink', async (t) => {
+  const { runtime, processes } = buildRuntime()
+  const here = new LocalProcesses(runtime)
+  const trapping = probe(processes, { trapLinks: true })
+  t.ok(here.linked(trapping.pid, there))
+  t.strictSame(processes.info(trapping.pid)?.links, [there])
+  for (let i = 0; i < 2; i++) here.linkedEnded(trapping.pid, { pid: there, reason: 'noconnection' })
+  t.ok(here.linked(trapping.pid, there))
+  here.unlinked(trapping.pid, there)
+  here.linkedEnded(trapping.pid, { pid: there, reason: 'boom' })
+  await settle()
+  t.match(trapping.seen, [{ topic: '@link_down', payload: { pid: there, reason: 'noconnection' } }])
+  t.equal(trapping.seen.length, 1)
+  const plain = probe(processes).pid
+  const exited = processes.exited(plain)
+  t.ok(here.linked(plain, there))
+  here.linkedEnded(plain, { pid: there, reason: 'boom' })
+  t.match(await exited, { reason: 'boom' })
+  processes.exit(trapping.pid)
+  t.equal(runtime.relations.size, 0)
+})
+
+t.test('feeders elsewhere wait while a mailbox has no room', async (t) => {
+  const { runtime, processes } = buildRuntime({ mailboxLimit: 4 })
+  const here = new LocalProcesses(runtime)
+  const resumed: string[] = []
+  const feeder = (name: string) => ({ resume: () => { resumed.push(name) } })
+  const { pid, until } = probe(processes)
+  const forgotten = feeder('forgotten')
+  t.strictSame([1, 2, 3].map((n) => here.accept(pid, 'ws.message', n, there, 10)), [false, false, true])
+  here.wait(pid, feeder('waits'))
+  here.wait(pid, forgotten)
+  here.forget(pid, forgotten)
+  t.strictSame(resumed, [])
+  await until(3)
+  t.strictSame(resumed, ['waits'])
+  here.wait(pid, feeder('room'))
+  processes.exit(pid)
+  here.wait(pid, feeder('nobody'))
+  here.forget(pid, forgotten)
+  t.strictSame(resumed, ['waits', 'room', 'nobody'])
+})
+
+t.test('connections can be bound to a process that takes mail', async (t) => {
+  const { runtime, processes } = buildRuntime()
+  const here = new LocalProcesses(runtime)
+  const pid = processes.spawn(async (self) => { await self.receive({ topic: '@exit' }).catch(() => new Promise(() => {})) })
+  t.equal(here.bindProblem(pid), undefined)
+  await settle()
+  processes.cancel(pid)
+  t.equal(here.bindProblem(pid), 'it is stopping')
+  runtime.refusesBinds = true
+  t.equal(here.bindProblem(pid), 'its node is closing')
+  processes.exit(pid)
+})
+
+t.test('gives a message for many to connections as it is, and to each process a payload of its own', async (t) => {
+  const { runtime, processes } = buildRuntime()
+  const here = new LocalProcesses(runtime)
+  const seen: unknown[] = []
+  const batches = new Set<unknown>()
+  const connection = (pid: Pid) => ({
+    pid,
+    kind: 'ws',
+    deliver (topic: string, payload: unknown, from: Pid, call: undefined, batch: unknown) {
+      seen.push([topic, payload, from])
+      batches.add(batch)
+      return true
+    },
+    missed (count: number) { seen.push(count) }
+  })
+  const sockets = [runtime.pids.next(), runtime.pids.next()]
+  for (const pid of sockets) runtime.adopt(connection(pid) as never)
+  const one = probe(processes)
+  let copies = 0
+  here.deliverToMany([...sockets, one.pid, dead], 'news', 'shared', () => ++copies, there)
+  await settle()
+  t.strictSame(seen.splice(0), [['news', 'shared', there], ['news', 'shared', there]])
+  t.equal(batches.size, 1)
+  t.match(one.seen, [{ topic: 'news', payload: 1, from: there }])
+  t.equal(processes.stats().deadLetters, 1)
+  here.deliverToMany([one.pid], '@exit', 'forged', () => 'forged', there)
+  t.equal(processes.stats().deadLetters, 2)
+  here.missed(sockets[0], 3)
+  for (const pid of [one.pid, dead]) here.missed(pid, 1)
+  t.strictSame(seen.splice(0), [3])
+  here.missedByAll()
+  t.strictSame(seen, [1, 1])
+  processes.exit(one.pid)
+})

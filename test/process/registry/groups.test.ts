@@ -1,0 +1,80 @@
+import t from 'tap'
+import { GroupTable } from '../../../lib/process/registry/groups.js'
+import type { Pid } from '../../../types/pid.js'
+
+const [a, b, c] = ['1@local.a', '2@local.a', '3@local.a'] as Pid[]
+
+function build (): { groups: GroupTable, told: unknown[] } {
+  const told: unknown[] = []
+  return { groups: new GroupTable((watcher, group, joined, left) => { told.push([watcher, group, joined, left]) }), told }
+}
+
+t.test('a group is joined as often as it is left', async (t) => {
+  const { groups } = build()
+  groups.join('g', a)
+  groups.join('g', a)
+  t.strictSame([...groups.members('g')], [a])
+  t.ok(groups.leave('g', a))
+  t.strictSame([...groups.members('g')], [a])
+  t.ok(groups.leave('g', a))
+  t.strictSame([...groups.members('g')], [])
+  t.notOk(groups.leave('g', a))
+  t.equal(groups.size, 0)
+})
+
+t.test('each group is left as often as it was joined, whatever was joined beside it', async (t) => {
+  const { groups } = build()
+  for (const group of ['g', 'g', 'g', 'h', 'h']) groups.join(group, a)
+  groups.join('g', b)
+  t.ok(groups.leave('g', a))
+  t.ok(groups.leave('h', a))
+  t.ok(groups.leave('g', b))
+  t.strictSame([...groups.members('g'), ...groups.members('h')], [a, a])
+  t.ok(groups.leave('g', a))
+  t.ok(groups.leave('h', a))
+  t.strictSame([...groups.members('g'), ...groups.members('h')], [a])
+  groups.join('g', a)
+  groups.release(a)
+  t.equal(groups.size, 0)
+})
+
+t.test('members come in the order they joined', async (t) => {
+  const { groups } = build()
+  for (const pid of [c, a, b, a]) groups.join('g', pid)
+  t.strictSame([...groups.members('g')], [c, a, b])
+  t.notOk(groups.leave('other', a))
+  t.strictSame(groups.list(), ['g'])
+})
+
+t.test('a watcher is told of each change after its snapshot', async (t) => {
+  const { groups, told } = build()
+  groups.join('g', a)
+  t.strictSame(groups.watch('g', c), [a])
+  groups.join('g', b)
+  groups.join('g', b)
+  groups.leave('g', b)
+  groups.leave('g', b)
+  t.strictSame(told, [[c, 'g', [b], []], [c, 'g', [], [b]]])
+  groups.unwatch('g', c)
+  groups.leave('g', a)
+  t.equal(told.length, 2)
+  t.equal(groups.size, 0)
+})
+
+t.test('nothing remains of a PID that ended, as a member or a watcher', async (t) => {
+  const { groups, told } = build()
+  groups.join('g', a)
+  groups.join('g', a)
+  groups.join('h', a)
+  groups.watch('g', a)
+  groups.watch('h', b)
+  t.strictSame(groups.of(a), ['g', 'h'])
+  groups.release(a)
+  t.strictSame(told, [[b, 'h', [], [a]]], 'itself is told nothing')
+  groups.release(b)
+  t.equal(groups.size, 0)
+})
+
+t.test('group names are checked', async (t) => {
+  t.throws(() => build().groups.members('no\ngroup'), { code: 'FST_PROCESS_INVALID_NAME' })
+})

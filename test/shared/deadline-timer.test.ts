@@ -1,0 +1,156 @@
+import t from 'tap'
+import { ManualClock } from '../properties/clock.js'
+import { DeadlineTimer } from '../../lib/shared/deadline-timer.js'
+import type { Test } from 'tap'
+import type { Deadline, Slot } from '../../lib/shared/deadline-timer.js'
+
+class Once implements Deadline {
+  slot: Slot | undefined
+  at: number | undefined
+  late: number | undefined
+  readonly #then: (self: Once) => void
+
+  constructor (then: (self: Once) => void = () => {}) {
+    this.#then = then
+  }
+
+  due (late: number): void {
+    this.at = performance.now()
+    this.late = late
+    this.#then(this)
+  }
+}
+
+/** A test on a clock of its own, without a turn of the real event loop in it. */
+function test (name: string, body: (t: Test, clock: ManualClock, wheel: DeadlineTimer) => void): void {
+  t.test(name, async (t) => {
+    const clock = new ManualClock().install()
+    try {
+      body(t, clock, new DeadlineTimer())
+    } finally {
+      clock.restore()
+    }
+  })
+}
+
+/** Lets work go on in later turns of the event loop, until none waits. @returns how much each turn has done */
+function breaths (clock: ManualClock, done: () => number): number[] {
+  const turns: number[] = []
+  for (let before = done(); clock.pending > 0; before = done()) {
+    clock.breathe()
+    turns.push(done() - before)
+  }
+  return turns
+}
+
+test('a deadline is due once, and never early', (t, clock, wheel) => {
+  for (const delay of [0, 1, 7, 20, 33.3, 999, 1001, 70_000]) {
+    const begun = clock.now
+    let times = 0
+    const deadline = new Once(() => { times++ })
+    wheel.schedule(deadline, delay)
+    clock.advance(delay + 300)
+    t.ok(deadline.at! - begun >= delay, `${delay} ms took ${deadline.at! - begun}`)
+    t.ok(deadline.late! >= 0)
+    clock.advance(100_000)
+    t.equal(times, 1)
+    t.equal(deadline.slot, undefined)
+    t.equal(wheel.size, 0)
+  }
+})
+
+test('deadlines of one instant share a timer', (t, _, wheel) => {
+  const deadlines = Array.from({ length: 1000 }, () => new Once())
+  for (const deadline of deadlines) wheel.schedule(deadline, 60_000)
+  t.equal(wheel.size, 1)
+  for (const deadline of deadlines) wheel.cancel(deadline)
+  t.equal(wheel.size, 0)
+})
+
+test('a deadline that waits is moved by another schedule, and a cancelled one is not due', (t, clock, wheel) => {
+  const moved = new Once()
+  const cancelled = new Once()
+  wheel.schedule(moved, 5)
+  wheel.schedule(cancelled, 5)
+  wheel.schedule(moved, 60_000)
+  wheel.cancel(cancelled)
+  wheel.cancel(cancelled)
+  clock.advance(59_999)
+  t.equal(moved.at, undefined)
+  t.equal(cancelled.at, undefined)
+  t.equal(wheel.size, 1)
+  wheel.cancel(moved)
+  t.equal(wheel.size, 0)
+  t.equal(clock.pending, 0)
+})
+
+test('thousands that are due at once are spread over turns of the event loop', (t, clock, wheel) => {
+  let due = 0
+  const deadlines = Array.from({ length: 2000 }, () => new Once(() => {
+    due++
+    clock.now += 0.05
+  }))
+  for (const deadline of deadlines) wheel.schedule(deadline, 5)
+  wheel.cancel(deadlines[1999])
+  clock.advance(20)
+  const turns = [due, ...breaths(clock, () => due)]
+  t.equal(due, 1999)
+  // Half a millisecond of 50 us each, and the clock is looked at after every 16.
+  t.equal(Math.max(...turns), 16)
+  t.equal(wheel.size, 0)
+})
+
+test('also those of many instants that a stall has made due at once, in their order', (t, clock, wheel) => {
+  const order: number[] = []
+  const instants = 20
+  for (let instant = 1; instant <= instants; instant++) {
+    for (let i = 0; i < 50; i++) {
+      wheel.schedule(new Once(() => {
+        order.push(instant)
+        clock.now += 0.05
+      }), instant * 10)
+    }
+  }
+  clock.now += 250
+  clock.advance(0)
+  const turns = [order.length, ...breaths(clock, () => order.length)]
+  t.equal(order.length, instants * 50)
+  t.equal(Math.max(...turns), 16)
+  t.strictSame(order, [...order].sort((a, b) => a - b))
+  t.equal(wheel.size, 0)
+})
+
+test('one that is due may cancel the others, and schedule itself again', (t, clock, wheel) => {
+  const others = Array.from({ length: 3 }, () => new Once())
+  let times = 0
+  const first = new Once((self) => {
+    for (const other of others) wheel.cancel(other)
+    if (++times < 3) wheel.schedule(self, 1)
+  })
+  wheel.schedule(first, 5)
+  for (const other of others) {
+    wheel.schedule(other, 60_000)
+    wheel.schedule(other, 5)
+  }
+  clock.advance(100_000)
+  t.equal(times, 3)
+  t.strictSame(others.map(({ at }) => at), [undefined, undefined, undefined])
+  t.equal(wheel.size, 0)
+})
+
+test('it tells how late it is, after a stall of the event loop', (t, clock, wheel) => {
+  const deadline = new Once()
+  wheel.schedule(deadline, 10)
+  clock.now += 150
+  clock.advance(0)
+  // The clock began at a full grain: it was due 10 ms after that.
+  t.equal(deadline.late, 140)
+})
+
+test('the longest delay is not too long for a timer', (t, clock, wheel) => {
+  const deadline = new Once()
+  wheel.schedule(deadline, 2 ** 31 - 1)
+  clock.advance(2 ** 31 - 2)
+  t.equal(deadline.at, undefined)
+  wheel.cancel(deadline)
+})

@@ -1,0 +1,53 @@
+import t from 'tap'
+import fc from 'fast-check'
+import { MultiMap } from '../../lib/shared/multimap.js'
+
+t.test('values of a key are kept once and in order', async (t) => {
+  const map = new MultiMap<string, number>()
+  for (const value of [2, 1, 2]) map.add('a', value)
+  t.strictSame([...map.get('a')], [2, 1])
+  t.strictSame([...map.get('b')], [])
+})
+
+t.test('a key without values takes no memory', async (t) => {
+  const map = new MultiMap<string, number>()
+  map.add('a', 1)
+  map.add('a', 2)
+  t.notOk(map.delete('b', 1))
+  t.notOk(map.delete('a', 3))
+  t.ok(map.delete('a', 1))
+  t.equal(map.size, 1)
+  t.ok(map.delete('a', 2))
+  t.equal(map.size, 0)
+})
+
+t.test('it does what sets by key do', async (t) => {
+  const operation = fc.record({ kind: fc.constantFrom('add', 'add', 'delete', 'take'), key: fc.nat(2), value: fc.nat(3) })
+  fc.assert(fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
+    const map = new MultiMap<number, number>()
+    const model = new Map<number, Set<number>>()
+    for (const { kind, key, value } of operations) {
+      const values = model.get(key) ?? new Set<number>()
+      if (kind === 'take') {
+        if ([...map.take(key)].join() !== [...values].join()) return false
+        values.clear()
+      } else if (kind === 'add' ? map.add(key, value) === values.has(value) : map.delete(key, value) !== values.has(value)) return false
+      else if (kind === 'add') values.add(value)
+      else values.delete(value)
+      if (values.size === 0) model.delete(key)
+      else model.set(key, values)
+      if (map.size !== model.size || [...map.get(key)].join() !== [...values].join()) return false
+      if (new Set([...map.keys(), ...model.keys()]).size !== map.size) return false
+    }
+    return true
+  }), { numRuns: 500 })
+  t.pass()
+})
+
+t.test('what was taken is gone', async (t) => {
+  const map = new MultiMap<string, number>()
+  map.add('a', 1)
+  t.strictSame([...map.take('a')], [1])
+  t.strictSame([...map.take('a')], [])
+  t.equal(map.size, 0)
+})

@@ -1,0 +1,106 @@
+import { PassThrough } from 'node:stream'
+import { constants, inflateRawSync } from 'node:zlib'
+import t from 'tap'
+import { DeflatingSender, negotiate } from '../../lib/websocket/deflate.js'
+import { binaryFrame, closeFrame, pingFrame, textFrame } from '../../lib/websocket/frames.js'
+import { Flusher } from '../../lib/websocket/sender.js'
+import { until } from '../helpers.js'
+import type { DeflateOptions } from '../../types/relay.js'
+
+const name = 'permessage-deflate'
+
+t.test('an offer is accepted, or declined where it cannot be', async t => {
+  for (const [offer, options, response] of [
+    [undefined, true, undefined],
+    [name, false, undefined],
+    [name, true, name],
+    ['x-other', true, undefined],
+    [`x-other, ${name}; client_max_window_bits`, true, name],
+    [`${name}; server_no_context_takeover`, true, `${name}; server_no_context_takeover`],
+    [`${name}; server_max_window_bits=10`, { serverMaxWindowBits: 10 }, `${name}; server_max_window_bits=10`],
+    [`${name}; server_max_window_bits=9`, { serverMaxWindowBits: 10 }, undefined],
+    [`${name}; server_max_window_bits=7`, true, undefined],
+    [`${name}; unknown=1`, true, undefined],
+    [`${name}; =`, true, undefined],
+    [`${name}; server_max_window_bits=7, ${name}`, true, name],
+    [`${name}; server_max_window_bits=08, ${name}; server_no_context_takeover`, true, `${name}; server_no_context_takeover`],
+    [`${name}; unknown=1, ${name}`, true, name],
+    [`${name}; server_no_context_takeover=1, ${name}`, true, name],
+    [`${name}; server_no_context_takeover; server_no_context_takeover, ${name}`, true, name],
+    [`${name}; server_max_window_bits=9, x-other, ${name}`, { serverMaxWindowBits: 10 }, `${name}; server_max_window_bits=10`],
+    [`${name}, ${name}; unknown=1`, true, name],
+    [`${name}; unknown=1, ${name}; unknown=2`, true, undefined],
+    [`${name}; =, ${name}`, true, undefined]
+  ] as Array<[string | undefined, boolean | DeflateOptions, string | undefined]>) {
+    const deflate = negotiate(offer, options, 1000)
+    t.equal(deflate?.response, response)
+    t.equal(deflate?.threshold, response === undefined ? undefined : 1024)
+  }
+  t.equal(negotiate(name, { threshold: 5 }, 1000)!.threshold, 5)
+})
+
+function build (threshold: number) {
+  const deflate = negotiate(`${name}; server_no_context_takeover`, { threshold }, 1_000_000)!
+  const socket = new PassThrough({ highWaterMark: 1e6 })
+  return { deflate, socket, outbox: new DeflatingSender(socket, new Flusher(), deflate) }
+}
+
+t.test('frames leave in the order they came, whether they are deflated or not', async t => {
+  const { deflate, socket, outbox } = build(100)
+  const texts = ['small', 'x'.repeat(100), 'y'.repeat(70_000), 'small, too']
+  let told = 0
+  for (const text of texts) outbox.push(textFrame(text), () => { told++ })
+  outbox.push(binaryFrame(Buffer.alloc(500)))
+  outbox.push(pingFrame(Buffer.alloc(125)))
+  outbox.push(closeFrame(1000, 'x'.repeat(120)))
+  t.ok(outbox.waiting > 70_000, 'what is being deflated waits, too')
+  let over = false
+  outbox.afterAll(() => { over = true })
+  t.equal(over, false)
+  await until(() => over && told === 4)
+  let bytes = socket.read() as Buffer
+  const frames: Array<[number, string]> = []
+  while (bytes.length > 0) {
+    const length = bytes[1] < 126 ? bytes[1] : bytes.readUInt16BE(2)
+    const at = bytes[1] < 126 ? 2 : 4
+    const payload = bytes.subarray(at, at + length)
+    const plain = (bytes[0] & 0x40) === 0 ? payload : inflateRawSync(Buffer.concat([payload, Buffer.from([0, 0, 0xff, 0xff])]), { finishFlush: constants.Z_SYNC_FLUSH })
+    frames.push([bytes[0], plain.toString()])
+    bytes = bytes.subarray(at + length)
+  }
+  t.strictSame(frames.slice(0, 4), [[0x81, texts[0]], [0xc1, texts[1]], [0xc1, texts[2]], [0x81, texts[3]]])
+  t.strictSame(frames.slice(4).map(([first]) => first), [0xc2, 0x89, 0x88])
+  t.equal(outbox.waiting, socket.writableLength)
+  deflate.codec.cleanup()
+})
+
+t.test('a codec that is closed in the middle leaves nothing waiting', async t => {
+  const { deflate, socket, outbox } = build(1)
+  for (let i = 0; i < 5; i++) outbox.push(textFrame('x'.repeat(100_000)), () => { t.fail('written') })
+  deflate.codec.cleanup()
+  await until(() => outbox.waiting === 0)
+  t.equal(socket.read(), null)
+  let over = false
+  outbox.afterAll(() => { over = true })
+  t.equal(over, true)
+})
+
+t.test('bytes that are being deflated count as late, like bytes that the client has not read', async t => {
+  const socket = new PassThrough()
+  let deflated: ((err: null, data: Buffer) => void) | undefined
+  const codec = { compress (_data: Buffer, _fin: boolean, done: typeof deflated) { deflated = done } }
+  const outbox = new DeflatingSender(socket, new Flusher(), { response: '', codec: codec as never, threshold: 0 })
+  const large = binaryFrame(Buffer.alloc(3000))
+  outbox.push(large)
+  t.equal(outbox.waiting, large.length)
+  t.ok(outbox.takesBurst(1000))
+  for (let i = 0; i < 2; i++) await new Promise(setImmediate)
+  t.notOk(outbox.takesBurst(1000))
+  deflated!(null, Buffer.alloc(10))
+  await new Promise(setImmediate)
+  socket.resume()
+  await new Promise(setImmediate)
+  t.equal(outbox.waiting, 0)
+  outbox.push(large)
+  t.ok(outbox.takesBurst(1000))
+})

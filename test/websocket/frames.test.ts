@@ -1,0 +1,206 @@
+import { once } from 'node:events'
+import { PassThrough, type Writable } from 'node:stream'
+import fc from 'fast-check'
+import t from 'tap'
+import * as ws from 'ws'
+import {
+  binaryFrame, closeFrame, cutReason, frame, FrameCache, maySendCode, noCode, opcodes, pingFrame, pongFrame, textFrame, textFrameFromBytes
+} from '../../lib/websocket/frames.js'
+
+type Event = [name: string, ...values: unknown[]]
+
+// @types/ws does not know that ws exports its receiver.
+const { Receiver } = ws as unknown as { Receiver: new (options: { isServer: boolean }) => Writable }
+
+/** What ws's own client makes of these frames. */
+async function received (...frames: Buffer[]): Promise<Event[]> {
+  const receiver = new Receiver({ isServer: false })
+  const events: Event[] = []
+  receiver.on('message', (data: Buffer, binary: boolean) => events.push(['message', binary ? data : data.toString(), binary]))
+  receiver.on('ping', (data: Buffer) => events.push(['ping', data.toString()]))
+  receiver.on('pong', (data: Buffer) => events.push(['pong', data.toString()]))
+  receiver.on('conclude', (code: number, reason: Buffer) => events.push(['close', code, reason.toString()]))
+  const bytes = new PassThrough()
+  bytes.pipe(receiver)
+  bytes.end(Buffer.concat(frames))
+  await once(receiver, 'finish')
+  return events
+}
+
+const sizes = [0, 1, 39, 40, 41, 125, 126, 127, 65535, 65536, 70000]
+
+function headerOf (size: number): number {
+  return size < 126 ? 2 : size < 65536 ? 4 : 10
+}
+
+t.test('a text of any size is one frame with the shortest header, as ws reads it', async t => {
+  for (const size of sizes) {
+    const text = 'x'.repeat(size)
+    const whole = textFrame(text)
+    t.equal(whole.length, headerOf(size) + size, `${size} bytes`)
+    t.equal(whole[0], 0x81)
+    t.strictSame(await received(whole), [['message', text, false]])
+  }
+})
+
+t.test('frames share no byte with each other, whichever memory they are in', async t => {
+  const texts = Array.from({ length: 60 }, (_, i) => String.fromCharCode(97 + i % 26).repeat([100, 2043, 2044, 4096, 9001, 16_380, 16_381][i % 7]))
+  const frames = texts.map((text) => textFrame(text))
+  t.same(await received(...frames), texts.map((text) => ['message', text, false]))
+  const memory = new Set(frames.filter(({ length }) => length >= 2048 && length <= 16_384).map(({ buffer }) => buffer))
+  t.ok(memory.size < 10, 'those of some KiB are in a few slabs')
+  t.notOk(memory.has(frames[6].buffer), 'large ones are in none of them')
+})
+
+t.test('a text that is not ASCII is sent as its UTF-8 bytes', async t => {
+  for (const unit of ['é', 'ÿ', 'Ł', 'ก', '漢', '😀', 'a\u0000b', '\u0080', '\u07ff\u0800', '\uffff']) {
+    for (const count of [1, 13, 20, 41, 200]) {
+      const text = unit.repeat(count)
+      t.strictSame(await received(textFrame(text)), [['message', text, false]], `${count} times ${unit}`)
+    }
+  }
+})
+
+t.test('a lone surrogate is sent as U+FFFD', async t => {
+  for (const [text, sent] of [['\ud800', '\ufffd'], ['a\udc00b', 'a\ufffdb'], ['\ud83d'.repeat(60), '\ufffd'.repeat(60)]]) {
+    t.strictSame(await received(textFrame(text)), [['message', sent, false]])
+  }
+})
+
+t.test('bytes are a binary frame of what they were at that moment', async t => {
+  for (const size of sizes) {
+    const data = Buffer.alloc(size, 7)
+    const whole = binaryFrame(data)
+    data.fill(9)
+    t.equal(whole.length, headerOf(size) + size, `${size} bytes`)
+    t.strictSame(await received(whole), [['message', Buffer.alloc(size, 7), true]])
+  }
+})
+
+t.test('a Uint8Array that is a part of something larger is sent alone', async t => {
+  const part = new Uint8Array([1, 2, 3, 4, 5]).subarray(1, 4)
+  t.strictSame(await received(binaryFrame(part)), [['message', Buffer.from([2, 3, 4]), true]])
+})
+
+t.test('a string can be sent as a binary frame', async t => {
+  t.strictSame(await received(binaryFrame('é')), [['message', Buffer.from('é'), true]])
+})
+
+t.test('bytes can be sent as text where they are UTF-8', async t => {
+  const bytes = new TextEncoder().encode('grüße')
+  t.strictSame(await received(textFrameFromBytes(bytes)!), [['message', 'grüße', false]])
+  t.strictSame(textFrameFromBytes(new Uint8Array(0)), Buffer.from([0x81, 0]))
+  t.equal(textFrameFromBytes(Buffer.from([0x61, 0xff])), undefined)
+  t.equal(textFrameFromBytes(Buffer.from([0xed, 0xa0, 0x80])), undefined, 'an encoded surrogate')
+  t.equal(textFrameFromBytes(Buffer.alloc(300, 0x80)), undefined, 'a longer header')
+})
+
+t.test('shared and detached memory can be sent as text', async t => {
+  const shared = new Uint8Array(new SharedArrayBuffer(2)).fill(0x61)
+  t.strictSame(textFrameFromBytes(shared), Buffer.from([0x81, 2, 0x61, 0x61]))
+  const detached = new Uint8Array(4)
+  structuredClone(detached.buffer, { transfer: [detached.buffer] })
+  t.strictSame(textFrameFromBytes(detached), Buffer.from([0x81, 0]))
+})
+
+t.test('pings and pongs carry their data', async t => {
+  const longest = 'p'.repeat(125)
+  t.strictSame(
+    await received(pingFrame(), pingFrame(Buffer.from('a')), pongFrame(Buffer.alloc(0)), pongFrame(Buffer.from(longest))),
+    [['ping', ''], ['ping', 'a'], ['pong', ''], ['pong', longest]]
+  )
+})
+
+t.test('a close frame carries its code and reason', async t => {
+  for (const [code, reason] of [[1000, ''], [1001, 'server shutting down'], [4999, 'ü'.repeat(61)]] as const) {
+    t.strictSame(await received(closeFrame(code, reason)), [['close', code, reason]])
+  }
+})
+
+t.test('a close frame without a code is empty', async t => {
+  t.strictSame(closeFrame(noCode, 'not sent'), Buffer.from([0x88, 0]))
+  t.strictSame(await received(closeFrame(noCode, '')), [['close', 1005, '']])
+})
+
+t.test('a close reason is cut to 123 bytes between two characters', async t => {
+  const x = (count: number): string => 'x'.repeat(count)
+  for (const [reason, cut] of [
+    ['', ''],
+    [x(123), x(123)],
+    [x(124), x(123)],
+    [x(100_000), x(123)],
+    [x(121) + 'é', x(121) + 'é'],
+    [x(122) + 'é', x(122)],
+    [x(120) + '漢', x(120) + '漢'],
+    [x(121) + '漢', x(121)],
+    [x(119) + '😀', x(119) + '😀'],
+    [x(120) + '😀', x(120)],
+    [x(122) + '😀', x(122)],
+    [x(123) + '😀', x(123)],
+    ['漢'.repeat(42), '漢'.repeat(41)],
+    ['😀'.repeat(62), '😀'.repeat(30)]
+  ]) {
+    t.equal(cutReason(reason), cut)
+    t.strictSame(await received(closeFrame(1000, reason)), [['close', 1000, cut]])
+  }
+})
+
+t.test('any reason is cut to the longest beginning that fits', async () => {
+  fc.assert(fc.property(fc.string({ unit: 'binary', minLength: 20, maxLength: 200 }), reason => {
+    const cut = cutReason(reason)
+    const next = [...reason.slice(cut.length)][0] ?? ''
+    return reason.startsWith(cut) && Buffer.byteLength(cut) <= 123 && (next === '' || Buffer.byteLength(cut + next) > 123)
+  }))
+})
+
+t.test('the codes that may be sent are those of RFC 6455 section 7.4', async t => {
+  const sendable = []
+  for (let code = -1; code < 66000; code++) if (maySendCode(code)) sendable.push(code)
+  const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i)
+  t.strictSame(sendable, [...range(1000, 1003), ...range(1007, 1014), ...range(3000, 4999)])
+  for (const code of [undefined, null, '1000', 1000.5, NaN, Infinity, {}, 1000n]) t.equal(maySendCode(code), false)
+})
+
+t.test('a frame for a compressed payload has RSV1 set', async t => {
+  t.strictSame(frame(opcodes.text, Buffer.from([1, 2]), true), Buffer.from([0xc1, 2, 1, 2]))
+  t.strictSame(frame(opcodes.binary, Buffer.from([1, 2])), Buffer.from([0x82, 2, 1, 2]))
+})
+
+t.test('a loop of sends of one string frames it once', async t => {
+  const cache = new FrameCache()
+  const first = cache.text('hello')
+  for (let i = 0; i < 10; i++) t.equal(cache.text(['hel', 'lo'].join('')), first)
+  t.equal(cache.encoded, 1)
+  t.strictSame(first, textFrame('hello'))
+  t.strictSame(cache.text('other'), textFrame('other'))
+  t.strictSame(cache.text('hello'), first)
+  t.equal(cache.encoded, 3)
+})
+
+t.test('a cleared cache frames anew, the empty string too', async t => {
+  const cache = new FrameCache()
+  t.strictSame(cache.text(''), textFrame(''))
+  const first = cache.text('hello')
+  cache.clear()
+  t.not(cache.text('hello'), first)
+  cache.clear()
+  t.strictSame(cache.text(''), textFrame(''))
+  t.equal(cache.encoded, 4)
+})
+
+t.test('ws reads any list of frames as it was written', async () => {
+  const item = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 300 }).map((text): [Buffer, Event] => [textFrame(text), ['message', text, false]]),
+    fc.uint8Array({ maxLength: 300 }).map((data): [Buffer, Event] => [binaryFrame(data), ['message', Buffer.from(data), true]]),
+    fc.string({ maxLength: 125 }).map((data): [Buffer, Event] => [pingFrame(Buffer.from(data)), ['ping', data]])
+  )
+  await fc.assert(fc.asyncProperty(fc.array(item, { maxLength: 8 }), async items => {
+    const events = await received(...items.map(([bytes]) => bytes))
+    if (events.length !== items.length) throw new Error(`${events.length} of ${items.length} events`)
+    items.forEach(([, expected], i) => {
+      if (expected.some((value, k) => Buffer.isBuffer(value) ? !value.equals(events[i][k] as Buffer) : value !== events[i][k])) {
+        throw new Error(`event ${i} differs`)
+      }
+    })
+  }))
+})

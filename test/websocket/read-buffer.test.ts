@@ -1,0 +1,90 @@
+import { once } from 'node:events'
+import { connect, createServer, Socket, type AddressInfo } from 'node:net'
+import { Duplex } from 'node:stream'
+import t, { type Test } from 'tap'
+import { findSlots, lendBuffer, sharedBuffer } from '../../lib/websocket/read-buffer.js'
+import { until } from '../helpers.js'
+
+/** Two ends of a connection; the server's is paused. */
+async function pair (t: Test): Promise<{ client: Socket, socket: Socket }> {
+  const server = createServer({ pauseOnConnect: true })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const [socket] = await once(server, 'connection') as [Socket]
+  t.teardown(() => {
+    client.destroy()
+    socket.destroy()
+    server.close()
+  })
+  return { client, socket }
+}
+
+t.test('a socket is read into the buffer that was lent to it, to its end, and can be paused', async t => {
+  const { client, socket } = await pair(t)
+  const reads: string[] = []
+  const buffers = new Set<Buffer>()
+  lendBuffer(socket, function (length, buffer) {
+    t.equal(this, socket)
+    buffers.add(buffer)
+    reads.push(buffer.toString('latin1', 0, length))
+    if (reads.join('') === 'ab') socket.pause()
+  })
+  socket.on('data', () => { t.fail('as a stream') })
+  socket.resume()
+  client.write('a')
+  await until(() => reads.length === 1)
+  client.write('b')
+  await until(() => reads.length === 2)
+  t.equal(buffers.size, 1)
+  client.end('c')
+  await once(client, 'finish')
+  t.strictSame(reads, ['a', 'b'])
+  socket.resume()
+  await once(socket, 'end')
+  t.strictSame(reads, ['a', 'b', 'c'])
+})
+
+t.test('two sockets share one buffer', async t => {
+  const buffers = new Set<Buffer>()
+  let reads = 0
+  for (const { client, socket } of [await pair(t), await pair(t)]) {
+    lendBuffer(socket, (_length, buffer) => {
+      reads++
+      buffers.add(buffer)
+    })
+    socket.resume()
+    client.write('x')
+  }
+  await until(() => reads === 2)
+  t.equal(buffers.size, 1)
+})
+
+t.test('where it cannot be lent, a socket is read as a stream', async t => {
+  const never = (): void => { t.fail('read into the buffer') }
+  const { client, socket } = await pair(t)
+  lendBuffer(socket, never, null)
+  lendBuffer(socket, never, Buffer.alloc(10), null)
+  lendBuffer(socket, never, Buffer.alloc(10), { buffer: Symbol('elsewhere'), callback: Symbol('elsewhere') })
+  socket.resume()
+  client.write('as a stream')
+  t.equal(String((await once(socket, 'data'))[0]), 'as a stream')
+  const stream = new Duplex({ read () {}, write (_chunk, _encoding, done) { done() } })
+  lendBuffer(stream, never)
+  lendBuffer(new Socket(), never)
+  stream.push('a')
+  t.equal(String((await once(stream, 'data'))[0]), 'a')
+})
+
+t.test('no buffer is shared where a read begins before there are bytes', async t => {
+  t.equal(sharedBuffer('win32'), null)
+  t.equal(sharedBuffer('linux')?.length, 65536)
+})
+
+t.test('the places are found in a socket of Node, and nowhere else', async t => {
+  const slots = findSlots(new Socket())
+  t.equal(slots?.buffer.description, 'kBuffer')
+  t.equal(slots?.callback.description, 'kBufferCb')
+  t.equal(findSlots({}), null)
+  t.equal(findSlots({ [Symbol('kBuffer')]: null }), null)
+})

@@ -1,0 +1,143 @@
+import { Duplex } from 'node:stream'
+import { deflateRawSync } from 'node:zlib'
+import t from 'tap'
+import { negotiate } from '../../lib/websocket/deflate.js'
+import { Receiver } from '../../lib/websocket/receiver.js'
+import { bindSocket } from '../../lib/websocket/socket.js'
+import { frameOf, closeOf } from '../integration/connection/support.js'
+import { until } from '../helpers.js'
+import type { Connection } from '../../lib/connection/connection.js'
+
+class Pipe extends Duplex {
+  override _read (): void {}
+  override _write (_chunk: Buffer, _encoding: string, done: () => void): void { done() }
+}
+
+function build ({ deflate = false, room = Infinity } = {}) {
+  const events: string[] = []
+  const state = { room }
+  const listener = {
+    onMessage (data: Buffer) {
+      events.push(data.toString())
+      return --state.room > 0
+    },
+    onPing (data: Buffer) { events.push(`ping ${data.toString()}`) },
+    onPong () { events.push('pong') },
+    onCloseFrame (code: number) { events.push(`close ${code}`) },
+    onViolation (code: number) { events.push(`violation ${code}`) },
+    onResume () { events.push('resumed') },
+    onDrained () { events.push('drained') }
+  }
+  const socket = new Pipe()
+  const agreed = deflate ? negotiate('permessage-deflate; client_no_context_takeover', true, 10_000) : undefined
+  const inbound = new Receiver(listener, socket, 10_000, 16, agreed)
+  bindSocket(socket, { receive (bytes: Buffer) { inbound.push(bytes) } } as unknown as Connection)
+  return { events, state, socket, inbound }
+}
+
+const text = (data: string): Buffer => frameOf(1, data)
+const packed = (data: string): Buffer => frameOf(1, deflateRawSync(data, { finishFlush: 2 }).subarray(0, -4), { rsv1: true })
+
+t.test('it stops when there is no room, and goes on when there is', async t => {
+  const { events, state, socket, inbound } = build({ room: 2 })
+  inbound.push(Buffer.concat(['a', 'b', 'c', 'd'].map(text)))
+  t.strictSame(events, ['a', 'b'])
+  t.equal(inbound.paused, true)
+  t.equal(inbound.isBeingRead, false)
+  t.equal(socket.isPaused(), true)
+  state.room = 1
+  inbound.resume()
+  t.strictSame(events, ['a', 'b', 'c'], 'and stops again')
+  state.room = 5
+  inbound.resume()
+  t.strictSame(events, ['a', 'b', 'c', 'd', 'resumed'])
+  t.equal(socket.isPaused(), false)
+  inbound.resume()
+  t.equal(events.length, 5, 'it was not stopped')
+})
+
+t.test('the bytes of a partial frame are known', async t => {
+  const { inbound } = build()
+  inbound.push(text('hello').subarray(0, 9))
+  t.equal(inbound.bytesHeld, 9)
+  inbound.push(text('hello').subarray(9))
+  t.equal(inbound.bytesHeld, 0)
+})
+
+t.test('drained, it hands on what waits in it and in its socket, whatever the room', async t => {
+  const { events, socket, inbound } = build({ room: 1 })
+  inbound.push(Buffer.concat([text('a'), text('b')]))
+  socket.push(Buffer.concat([text('c'), frameOf(9, 'p'), frameOf(10)]))
+  socket.push(closeOf(1000))
+  inbound.drain()
+  t.strictSame(events, ['a', 'b', 'c', 'ping p', 'pong', 'close 1000', 'drained'])
+})
+
+t.test('what it ignores is parsed up to the close frame', async t => {
+  const { events, inbound } = build({ room: 1 })
+  inbound.push(Buffer.concat([text('a'), text('b')]))
+  inbound.ignore()
+  inbound.push(Buffer.concat([text('c'), closeOf(4000), text('d')]))
+  t.strictSame(events, ['a', 'close 4000'])
+  inbound.release()
+  inbound.push(text('e'))
+  t.equal(events.length, 2)
+})
+
+t.test('deflated messages come in order with others, one at a time', async t => {
+  const { events, state, inbound } = build({ deflate: true, room: 3 })
+  inbound.push(Buffer.concat([packed('a'), text('b'), packed('c'), packed('d'), text('e')]))
+  t.equal(inbound.isBeingRead, false)
+  inbound.resume()
+  t.strictSame(events, [], 'the first one is being inflated')
+  await until(() => inbound.paused)
+  t.strictSame(events, ['a', 'b', 'c'])
+  state.room = Infinity
+  inbound.resume()
+  t.notOk(events.includes('resumed'))
+  await until(() => events.includes('e'))
+  t.strictSame(events, ['a', 'b', 'c', 'd', 'e'])
+})
+
+t.test('drained in the middle of inflating, it goes on to the end first', async t => {
+  const { events, socket, inbound } = build({ deflate: true, room: 1 })
+  inbound.push(Buffer.concat([packed('a'), text('b')]))
+  socket.push(Buffer.concat([packed('c'), text('d')]))
+  inbound.drain()
+  t.strictSame(events, [])
+  inbound.resume()
+  await until(() => events.includes('drained'))
+  t.strictSame(events, ['a', 'b', 'c', 'd', 'drained'])
+})
+
+t.test('what cannot be inflated is a violation, also while it drains', async t => {
+  for (const [bytes, code] of [
+    [frameOf(1, 'not deflated', { rsv1: true }), 1007],
+    [packed('x'.repeat(10_001)), 1009],
+    [frameOf(1, deflateRawSync(Buffer.from([0xff]), { finishFlush: 2 }).subarray(0, -4), { rsv1: true }), 1007]
+  ] as const) {
+    for (const drains of [false, true]) {
+      const { events, inbound } = build({ deflate: true })
+      inbound.push(Buffer.concat([bytes, text('b')]))
+      if (drains) inbound.drain()
+      await until(() => events.length > 0)
+      t.strictSame(events, drains ? [`violation ${code}`, 'drained'] : [`violation ${code}`])
+    }
+  }
+})
+
+t.test('released in the middle of inflating, it says nothing more', async t => {
+  const { events, inbound } = build({ deflate: true })
+  inbound.push(packed('a'))
+  inbound.release()
+  const other = build({ deflate: true })
+  other.inbound.push(packed('b'))
+  await until(() => other.events.length > 0)
+  const ignoring = build({ deflate: true })
+  ignoring.inbound.push(packed('c'))
+  ignoring.inbound.ignore()
+  ignoring.inbound.push(closeOf(1000))
+  await until(() => ignoring.events.length > 0)
+  t.strictSame(events, [])
+  t.strictSame(ignoring.events, ['close 1000'])
+})

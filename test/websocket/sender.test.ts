@@ -1,0 +1,394 @@
+import { Duplex } from 'node:stream'
+import fc from 'fast-check'
+import t from 'tap'
+import { Flusher, Sender } from '../../lib/websocket/sender.js'
+
+/** A socket that takes bytes when it is told to, or at once. */
+class Sink extends Duplex {
+  readonly chunks: Buffer[] = []
+  open = true
+  #pending: (() => void) | undefined
+
+  constructor () {
+    super({ highWaterMark: 1000 })
+    this.on('error', () => {})
+  }
+
+  override _read (): void {}
+
+  override _write (chunk: Buffer, _encoding: string, done: (err?: Error) => void): void {
+    this.#take([chunk], done)
+  }
+
+  override _writev (items: Array<{ chunk: Buffer }>, done: (err?: Error) => void): void {
+    this.#take(items.map(({ chunk }) => chunk), done)
+  }
+
+  #take (chunks: Buffer[], done: () => void): void {
+    this.chunks.push(...chunks)
+    if (this.open) done()
+    else this.#pending = done
+  }
+
+  /** Finishes the write that waits. */
+  go (): void {
+    const pending = this.#pending
+    this.#pending = undefined
+    pending?.()
+  }
+
+  get bytes (): string {
+    return Buffer.concat(this.chunks).toString()
+  }
+}
+
+function build (busy?: () => boolean) {
+  const sink = new Sink()
+  const flusher = new Flusher(busy)
+  const outbox = new Sender(sink, flusher)
+  sink.on('drain', () => { outbox.drained() })
+  return { sink, flusher, outbox }
+}
+
+function turn (): Promise<void> {
+  return new Promise((resolve) => { setImmediate(resolve) })
+}
+
+t.test('frames of a turn are one write, and one alone is passed on as it is', async t => {
+  const { sink, flusher, outbox } = build()
+  const one = Buffer.from('one')
+  outbox.push(one)
+  t.equal(outbox.waiting, 3)
+  t.equal(sink.chunks.length, 0)
+  await turn()
+  t.equal(sink.chunks[0], one)
+  t.equal(outbox.waiting, 0)
+  for (const text of ['a', 'b', 'c']) outbox.push(Buffer.from(text))
+  await turn()
+  t.strictSame(sink.chunks.map(String), ['one', 'abc'])
+  t.equal(flusher.writes, 2)
+})
+
+t.test('larger frames are written as a vector', async t => {
+  const { sink, outbox } = build()
+  for (const text of ['a', 'b']) outbox.push(Buffer.alloc(5000, text))
+  await turn()
+  t.strictSame(sink.chunks.map((chunk) => [chunk.length, String(chunk[0])]), [[5000, '97'], [5000, '98']])
+})
+
+t.test('64 KiB, or 1024 frames, do not wait for the end of the turn', async t => {
+  const { sink, outbox } = build()
+  outbox.push(Buffer.alloc(64 * 1024))
+  t.equal(sink.chunks.length, 1)
+  const many = build()
+  for (let i = 0; i < 1024; i++) many.outbox.push(Buffer.from('x'))
+  t.equal(many.sink.bytes.length, 1024)
+})
+
+t.test('the outboxes of one turn are all written, an outbox once', async t => {
+  const flusher = new Flusher()
+  const sinks = Array.from({ length: 5 }, () => new Sink())
+  for (const [i, sink] of sinks.entries()) {
+    const outbox = new Sender(sink, flusher)
+    outbox.push(Buffer.from(`${i}`))
+    outbox.flush()
+    outbox.push(Buffer.from('!'))
+  }
+  flusher.frames.text('x')
+  const { encoded } = flusher.frames
+  await turn()
+  t.strictSame(sinks.map(({ bytes }) => bytes), ['0!', '1!', '2!', '3!', '4!'])
+  flusher.frames.text('x')
+  t.equal(flusher.frames.encoded, encoded + 1, 'the last text is let go of')
+})
+
+t.test('outboxes with the same frames share one chunk, and others do not', async t => {
+  const flusher = new Flusher()
+  const [a, b, c] = ['a', 'b', 'c'].map((text) => Buffer.from(text))
+  const rows = [[a, b], [a, b], [b, a], [a, b, c], [a, b, c], [a, b]]
+  const sinks = rows.map((frames) => {
+    const sink = new Sink()
+    const outbox = new Sender(sink, flusher)
+    for (const frame of frames) outbox.push(frame)
+    return sink
+  })
+  await turn()
+  t.strictSame(sinks.map(({ bytes }) => bytes), ['ab', 'ab', 'ba', 'abc', 'abc', 'ab'])
+  t.equal(flusher.joins, 4)
+  t.equal(sinks[0].chunks[0], sinks[1].chunks[0])
+  const outbox = new Sender(sinks[0], flusher)
+  outbox.push(a)
+  outbox.push(b)
+  await turn()
+  t.equal(flusher.joins, 5, 'what was joined is let go of')
+})
+
+t.test('a flush waits for processes that have mail, and not for ever', async t => {
+  let busy = true
+  const { sink, flusher, outbox } = build(() => busy)
+  outbox.push(Buffer.from('a'))
+  await turn()
+  t.equal(sink.bytes, '')
+  outbox.push(Buffer.from('b'))
+  busy = false
+  await turn()
+  t.equal(sink.bytes, 'ab')
+  t.equal(flusher.writes, 1)
+  for (const text of ['c', 'd']) {
+    busy = true
+    outbox.push(Buffer.from(text))
+    let turns = 0
+    while (!sink.bytes.endsWith(text) && turns < 100) {
+      turns++
+      await turn()
+    }
+    t.equal(turns, 5)
+  }
+})
+
+t.test('what is written past the outbox at first counts as waiting', async t => {
+  const { sink, outbox } = build()
+  sink.open = false
+  sink.write('head')
+  t.equal(outbox.waiting, 4)
+  sink.open = true
+  sink.go()
+  t.equal(outbox.waiting, 0)
+})
+
+t.test('a socket that has to drain is waited for', async t => {
+  const { sink, outbox } = build()
+  sink.open = false
+  outbox.push(Buffer.alloc(2000, 'a'))
+  await turn()
+  outbox.push(Buffer.from('b'))
+  await turn()
+  t.equal(sink.chunks.length, 1)
+  t.equal(outbox.waiting, 2001)
+  sink.open = true
+  sink.go()
+  await turn()
+  t.equal(sink.bytes, `${'a'.repeat(2000)}b`)
+  t.equal(outbox.waiting, 0)
+})
+
+t.test('small frames that have to wait are packed: thousands of them are not objects', async t => {
+  const { sink, outbox } = build()
+  let expected = ''
+  for (const [times, round] of ['a', 'b'].entries()) {
+    sink.open = false
+    const first = Buffer.alloc(70_000, round)
+    expected += first.toString()
+    outbox.push(first)
+    const frame = Buffer.from(`${round};`)
+    for (let i = 0; i < 40_000; i++) outbox.push(frame)
+    expected += `${round};`.repeat(40_000)
+    t.equal(outbox.waiting, 150_000)
+    // What is packed has been copied.
+    frame.fill('!')
+    sink.open = true
+    sink.go()
+    await turn()
+    await turn()
+    t.equal(sink.bytes.length, expected.length)
+    t.equal(sink.bytes.split('!!').length - 1, (times + 1) * (40_000 % 1024), 'only the last ones were loose')
+  }
+})
+
+t.test('written is told when the socket has handed it on, and not when the socket is gone', async t => {
+  const { sink, outbox } = build()
+  const told: string[] = []
+  outbox.push(Buffer.from('a'), () => { told.push('a') })
+  outbox.push(Buffer.from('b'), () => { told.push('b') })
+  outbox.flush()
+  t.strictSame(told, ['a', 'b'], 'at once where the kernel has it')
+  sink.open = false
+  outbox.push(Buffer.from('c'), () => { told.push('c') })
+  outbox.flush()
+  await turn()
+  t.strictSame(told, ['a', 'b'])
+  sink.go()
+  await turn()
+  t.strictSame(told, ['a', 'b', 'c'])
+  outbox.push(Buffer.from('d'), () => { told.push('d') })
+  outbox.flush()
+  sink.destroy()
+  sink.go()
+  await turn()
+  outbox.push(Buffer.from('e'), () => { told.push('e') })
+  await turn()
+  t.strictSame(told, ['a', 'b', 'c'])
+})
+
+t.test('afterAll comes after all, at once where nothing waits', async t => {
+  const { sink, outbox } = build()
+  let calls = 0
+  outbox.afterAll(() => { calls++ })
+  t.equal(calls, 1)
+  sink.open = false
+  outbox.push(Buffer.alloc(2000))
+  outbox.flush()
+  outbox.push(Buffer.from('b'))
+  outbox.afterAll(() => {
+    calls++
+    t.equal(sink.writableLength > 0 || sink.bytes.endsWith('b'), true)
+  })
+  await turn()
+  t.equal(calls, 1)
+  sink.open = true
+  sink.go()
+  await turn()
+  t.equal(calls, 2)
+  outbox.flush()
+  t.equal(calls, 2)
+})
+
+t.test('whatever is pushed, flushed and drained, the bytes come out in order and once', async () => {
+  const step = fc.oneof(
+    fc.record({ do: fc.constant('push' as const), size: fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 9000 }), fc.constant(70_000)), times: fc.constantFrom(1, 1, 3, 1500) }),
+    fc.record({ do: fc.constantFrom('flush' as const, 'block' as const, 'go' as const, 'turn' as const) })
+  )
+  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+    const { sink, outbox } = build()
+    const expected: Buffer[] = []
+    let told = 0
+    let asked = 0
+    let next = 0
+    for (const one of steps) {
+      if (one.do === 'push') {
+        for (let i = 0; i < one.times && (one.times === 1 || one.size < 100); i++) {
+          const frame = Buffer.alloc(one.size, next++)
+          expected.push(frame)
+          if (next % 3 === 0) {
+            asked++
+            outbox.push(frame, () => { told++ })
+          } else outbox.push(frame)
+        }
+      } else if (one.do === 'flush') outbox.flush()
+      else if (one.do === 'block') sink.open = false
+      else if (one.do === 'go') sink.go()
+      else await turn()
+      const waiting = expected.reduce((sum, { length }) => sum + length, 0) - sink.chunks.reduce((sum, { length }) => sum + length, 0)
+      if (outbox.waiting < waiting) throw new Error(`${outbox.waiting} instead of ${waiting} bytes wait`)
+    }
+    let over = false
+    outbox.afterAll(() => { over = true })
+    sink.open = true
+    for (let i = 0; i < 3; i++) {
+      sink.go()
+      await turn()
+    }
+    if (!Buffer.concat(sink.chunks).equals(Buffer.concat(expected))) throw new Error('other bytes')
+    if (told !== asked || !over) throw new Error(`${told} of ${asked} told`)
+  }), { numRuns: 150 })
+})
+
+t.test('one turn may send 16 times the limit to a client whose buffer was empty', async t => {
+  const { outbox } = build()
+  let taken = 0
+  while (outbox.waiting <= 100 || outbox.takesBurst(100)) {
+    outbox.push(Buffer.alloc(10))
+    taken++
+  }
+  t.equal(taken, 161)
+  await turn()
+  t.equal(outbox.waiting, 0)
+  outbox.push(Buffer.alloc(101))
+  t.ok(outbox.takesBurst(100), 'each turn that finds it empty')
+})
+
+t.test('a burst is judged when it was written and the socket had a turn to drain', async t => {
+  const { sink, outbox } = build()
+  sink.open = false
+  outbox.push(Buffer.alloc(2000))
+  t.ok(outbox.takesBurst(1000))
+  t.ok(outbox.takesBurst(1000), 'as often as it is asked')
+  await turn()
+  t.ok(outbox.takesBurst(1000), 'it was written just now')
+  await turn()
+  t.notOk(outbox.takesBurst(1000), 'the client did not read it')
+  sink.go()
+  await turn()
+  t.equal(outbox.waiting, 0)
+  outbox.push(Buffer.alloc(2000))
+  t.ok(outbox.takesBurst(1000), 'it has read everything meanwhile')
+})
+
+t.test('a client that reads a burst in its turn may be sent the next one', async t => {
+  const { sink, outbox } = build()
+  sink.open = false
+  outbox.push(Buffer.alloc(2000))
+  t.ok(outbox.takesBurst(1000))
+  await turn()
+  sink.go()
+  await turn()
+  outbox.push(Buffer.alloc(2000))
+  t.ok(outbox.takesBurst(1000))
+})
+
+t.test('a client that holds bytes of an earlier turn is judged at once', async t => {
+  const { sink, outbox } = build()
+  sink.open = false
+  outbox.push(Buffer.alloc(600))
+  await turn()
+  t.equal(outbox.waiting, 600)
+  outbox.push(Buffer.alloc(500))
+  t.notOk(outbox.takesBurst(1000))
+  await turn()
+  sink.open = true
+  sink.go()
+  await turn()
+  t.equal(outbox.waiting, 0, 'less than a high-water mark drains without an event')
+  outbox.push(Buffer.alloc(2000))
+  t.ok(outbox.takesBurst(1000))
+})
+
+t.test('a drain in the turn of a burst does not make it late', async t => {
+  const { sink, outbox } = build()
+  outbox.push(Buffer.alloc(64 * 1024))
+  sink.open = false
+  outbox.push(Buffer.alloc(64 * 1024))
+  outbox.push(Buffer.alloc(64 * 1024))
+  t.ok(sink.writableNeedDrain)
+  sink.go()
+  await new Promise((resolve) => { process.nextTick(resolve) })
+  t.equal(outbox.waiting, 64 * 1024, 'it has been drained, and holds what came behind')
+  t.ok(outbox.takesBurst(10_000))
+})
+
+t.test('a burst waits for processes that are busy, and is judged behind its write', async t => {
+  let busy = true
+  const { sink, outbox } = build(() => busy)
+  sink.open = false
+  outbox.push(Buffer.alloc(2000))
+  t.ok(outbox.takesBurst(1000))
+  await turn()
+  await turn()
+  t.equal(sink.chunks.length, 0)
+  t.ok(outbox.takesBurst(1000))
+  busy = false
+  await turn()
+  t.equal(sink.chunks.length, 1)
+  t.ok(outbox.takesBurst(1000))
+  await turn()
+  t.notOk(outbox.takesBurst(1000))
+})
+
+t.test('a second burst, after the first was taken, has a turn of its own', async t => {
+  for (const isTakenAtOnce of [true, false]) {
+    const { sink, outbox } = build()
+    sink.open = isTakenAtOnce
+    outbox.push(Buffer.alloc(2000))
+    t.ok(outbox.takesBurst(1000))
+    await turn()
+    sink.go()
+    await new Promise((resolve) => { process.nextTick(resolve) })
+    sink.open = false
+    outbox.push(Buffer.alloc(2000))
+    t.ok(outbox.takesBurst(1000))
+    await turn()
+    t.ok(outbox.takesBurst(1000), 'only the first one had a turn to drain')
+    await turn()
+    t.notOk(outbox.takesBurst(1000))
+  }
+})
