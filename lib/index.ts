@@ -10,7 +10,7 @@ import { addRelayHooks } from './upgrade/hooks.js'
 import { RelayConfigSchema, RelayControlSchema } from './connection/config.js'
 import { FastifyWebsocketLayer } from './upgrade/fastify-websocket.js'
 import { Registration } from './upgrade/registration.js'
-import { RelayServer } from './upgrade/relay-server.js'
+import { UpgradeServer } from './upgrade/upgrade-server.js'
 import type { Server } from 'node:http'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply } from 'fastify'
 import type { ServerSettings } from './connection/settings.js'
@@ -28,7 +28,7 @@ export type * from '../types/relay.js'
 
 /** What one HTTP server has once, however often the plugin is registered on it. */
 interface ServerState {
-  readonly relay: RelayServer
+  readonly relay: UpgradeServer
   readonly processes: Processes
   readonly native: FastifyWebsocketLayer
 }
@@ -55,7 +55,7 @@ async function fastifyWsRelay (fastify: FastifyInstance, input: unknown): Promis
 function startRelay (fastify: FastifyInstance, settings: ServerSettings): ServerState {
   const server = fastify.server as Server
   const runtime = new Runtime({ ...settings, logger: fastify.log as never })
-  const relay = new RelayServer(runtime, settings)
+  const relay = new UpgradeServer(runtime, settings)
   const dispatcher = new Dispatcher(fastify, relay)
   const native = new FastifyWebsocketLayer(fastify, settings.websocket, dispatcher.routeOwn)
   server.prependListener('request', (_, response) => { withhold(response) })
@@ -70,7 +70,7 @@ function startRelay (fastify: FastifyInstance, settings: ServerSettings): Server
 }
 
 /** Nothing of a cluster is loaded by those who have none. */
-async function joinCluster (fastify: FastifyInstance, { runtime, options: { cluster, upgradeTimeout } }: RelayServer): Promise<void> {
+async function joinCluster (fastify: FastifyInstance, { runtime, options: { cluster, upgradeTimeout } }: UpgradeServer): Promise<void> {
   if (cluster === undefined) return
   const { startCluster } = await import('./cluster/facade.js')
   await startCluster(runtime, cluster, {

@@ -25,9 +25,9 @@ import type { CloseReason } from './close-reasons.js'
 import type { Listener } from '../websocket/receiver.js'
 import type { ViolationCode } from '../websocket/parser.js'
 import type { Monitored } from './liveness.js'
-import type { RelayServer } from '../upgrade/relay-server.js'
+import type { RelayServer } from './relay-server.js'
 import type { Reader } from '../websocket/socket.js'
-import type { RouteSettings } from './settings.js'
+import type { ConnectionSettings } from './settings.js'
 import type { ConnectionExit, LeaveCause, Metadata } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 import type { Logger } from '../../types/processes.js'
@@ -35,7 +35,7 @@ import type { Logger } from '../../types/processes.js'
 /** What a connection is made of. */
 export interface ConnectionOptions {
   readonly relay: RelayServer
-  readonly settings: RouteSettings
+  readonly settings: ConnectionSettings
   readonly socket: Duplex
   readonly target: Target
   /** Of a target on another node. */
@@ -56,7 +56,7 @@ export class Connection implements Entity, Listener, Reader, Watcher, Monitored,
   readonly kind = 'ws'
   readonly trapLinks = false
   readonly #relay: RelayServer
-  readonly #settings: RouteSettings
+  readonly #settings: ConnectionSettings
   readonly #socket: Duplex
   readonly #inbound: Receiver
   readonly #outbox: Sender
@@ -92,7 +92,7 @@ export class Connection implements Entity, Listener, Reader, Watcher, Monitored,
     const maxFragments = relay.options.maxFragments ?? defaultFragments(maxPayload)
     this.#inbound = new Receiver(this, socket, maxPayload, maxFragments, deflate)
     this.#outbox = deflate === undefined ? new Sender(socket, relay.flusher) : new DeflatingSender(socket, relay.flusher, deflate)
-    this.#liveness = new Liveness(this, relay.wheel, relay.options)
+    this.#liveness = new Liveness(this, relay.deadlines, relay.options)
     this.#setHeartbeat(config.heartbeat)
   }
 
@@ -357,7 +357,7 @@ export class Connection implements Entity, Listener, Reader, Watcher, Monitored,
 
   #setHeartbeat (interval: number): void {
     this.#heartbeat?.stop()
-    this.#heartbeat = interval === 0 ? undefined : new Heartbeat(this, this.#relay.wheel, interval)
+    this.#heartbeat = interval === 0 ? undefined : new Heartbeat(this, this.#relay.deadlines, interval)
   }
 
   beat (): void {

@@ -1,11 +1,7 @@
-import type { OriginCheck } from '../upgrade/origin.js'
-import type { RelayRouteConfig, RelayRouteOptions, WsRelayOptions } from '../../types/relay.js'
+import type { RelayRouteOptions, WsRelayOptions } from '../../types/relay.js'
 
-/** What holds for the connections of one scope or route. */
-export interface RouteSettings extends Readonly<Required<Omit<RelayRouteConfig, 'allowedOrigins'>>> {
-  readonly allowedOrigins: RelayRouteOptions['allowedOrigins']
-  readonly originAllowed: OriginCheck
-}
+/** The settings of the connections of one scope or route. */
+export type ConnectionSettings = Readonly<Required<Omit<RelayRouteOptions, 'allowedOrigins'>>>
 
 /**
  * The fragments that a message may have where `maxFragments` is not given: one for each KiB of the

@@ -10,7 +10,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import type { Routing } from './route-probe.js'
-import type { RelayServer } from './relay-server.js'
+import type { UpgradeServer } from './upgrade-server.js'
 
 /** Marks a request as an upgrade of `@fastify/websocket`'s, and routes it. */
 export type RouteUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
@@ -44,12 +44,12 @@ function arrivalOf (request: object): Arrival | undefined {
  */
 export class Dispatcher {
   readonly #server: Server
-  readonly #relay: RelayServer
+  readonly #relay: UpgradeServer
   readonly #routing: Routing
   #route: RouteUpgrade | undefined
 
   /** Notes every upgrade before any other listener sees it. */
-  constructor (fastify: FastifyInstance, relay: RelayServer) {
+  constructor (fastify: FastifyInstance, relay: UpgradeServer) {
     this.#server = fastify.server as Server
     this.#relay = relay
     this.#routing = this.#guard(fastify)

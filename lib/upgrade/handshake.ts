@@ -8,7 +8,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { FastifyError, FastifyReply } from 'fastify'
 import type { Deadline, Slot } from '../shared/deadline-timer.js'
-import type { RelayServer } from './relay-server.js'
+import type { UpgradeServer } from './upgrade-server.js'
 import type { SocketOwner } from '../websocket/socket.js'
 
 /** Bytes a client may send behind its handshake before the socket is paused. */
@@ -50,7 +50,7 @@ export class Handshake implements Deadline, SocketOwner {
   isMarked = false
   /** Called when no other listener has taken the socket within `upgradeTimeout`. */
   route: (() => void) | undefined
-  readonly #relay: RelayServer
+  readonly #relay: UpgradeServer
   #early: Buffer[]
   #earlyBytes = 0
   /** Present while a handler that has passed every check is running. */
@@ -73,7 +73,7 @@ export class Handshake implements Deadline, SocketOwner {
   /** Set when the answer was replaced by a refusal. */
   #refusal: FastifyError | undefined
 
-  constructor (relay: RelayServer, request: IncomingMessage, socket: Duplex, head: Buffer, isInjected: boolean) {
+  constructor (relay: UpgradeServer, request: IncomingMessage, socket: Duplex, head: Buffer, isInjected: boolean) {
     this.#relay = relay
     this.request = request
     this.socket = socket
@@ -164,7 +164,7 @@ export class Handshake implements Deadline, SocketOwner {
 
   #schedule (): void {
     const { closing, options: { closeTimeout, upgradeTimeout } } = this.#relay
-    this.#relay.wheel.schedule(this, closing ? Math.min(closeTimeout, upgradeTimeout) : upgradeTimeout)
+    this.#relay.deadlines.schedule(this, closing ? Math.min(closeTimeout, upgradeTimeout) : upgradeTimeout)
   }
 
   /** Reads the socket, to notice when the client leaves. Early bytes are kept. */
@@ -252,13 +252,13 @@ export class Handshake implements Deadline, SocketOwner {
     this.#read()
     this.socket.resume()
     // The server waits for it no longer than for a closing handshake.
-    if (this.#relay.closing) this.#relay.wheel.schedule(this, this.#relay.options.closeTimeout)
+    if (this.#relay.closing) this.#relay.deadlines.schedule(this, this.#relay.options.closeTimeout)
   }
 
   /** The server closes: handlers are answered for, and all other answers have `closeTimeout`. */
   close (): void {
     if (this.#reply !== undefined && !this.#reply.sent) this.refuse(new errorCodes.FST_WS_RELAY_CLOSING())
-    else if (this.#state === 'answered' || this.#isQueued) this.#relay.wheel.schedule(this, this.#relay.options.closeTimeout)
+    else if (this.#state === 'answered' || this.#isQueued) this.#relay.deadlines.schedule(this, this.#relay.options.closeTimeout)
     else if (this.#state !== 'lingering') this.#schedule()
   }
 
@@ -274,7 +274,7 @@ export class Handshake implements Deadline, SocketOwner {
       return
     }
     // An error handler or a hook may never end, either: then the refusal is written without them.
-    this.#relay.wheel.schedule(this, Math.min(this.#relay.options.upgradeTimeout, lingerTime))
+    this.#relay.deadlines.schedule(this, Math.min(this.#relay.options.upgradeTimeout, lingerTime))
     // An error handler may set no status: then this one holds.
     reply.code(error.statusCode!).header('retry-after', retryAfter)
     this.runInContext(() => {
@@ -344,7 +344,7 @@ export class Handshake implements Deadline, SocketOwner {
     // Hooks and metrics see the reply end once, with the status that the client sees.
     response.statusCode = answer.statusCode
     answer.once('finish', () => { this.runInContext(() => { response.emit('finish') }) })
-    this.#relay.wheel.schedule(this, this.#relay.options.closeTimeout)
+    this.#relay.deadlines.schedule(this, this.#relay.options.closeTimeout)
   }
 
   /** The last bytes must not be reset away by bytes that nobody has read. */
@@ -354,7 +354,7 @@ export class Handshake implements Deadline, SocketOwner {
     this.#early = []
     this.#read()
     this.#pend()
-    this.#relay.wheel.schedule(this, lingerTime)
+    this.#relay.deadlines.schedule(this, lingerTime)
     this.socket.end()
     this.socket.resume()
     endOf(this.request)
@@ -373,7 +373,7 @@ export class Handshake implements Deadline, SocketOwner {
   #settle (): void {
     this.#reply = this.#question = undefined
     this.#relay.handshakes.delete(this)
-    this.#relay.wheel.cancel(this)
+    this.#relay.deadlines.cancel(this)
   }
 
   /** Early bytes are kept until there is an answer. */

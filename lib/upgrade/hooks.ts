@@ -16,8 +16,8 @@ import type { Target } from '../process/entity.js'
 import type { ResolvedConfig } from '../connection/config.js'
 import type { Handshake } from './handshake.js'
 import type { RouteMode } from './registration.js'
-import type { RelayServer } from './relay-server.js'
-import type { RouteSettings } from '../connection/settings.js'
+import type { UpgradeServer } from './upgrade-server.js'
+import type { RouteSettings } from './options.js'
 
 const key = /^[+/0-9A-Za-z]{22}==$/
 
@@ -93,7 +93,7 @@ function settingsOf404 ({ settings }: Registration, request: FastifyRequest): Ro
   return request.routeOptions.handler?.name === 'basic404' ? undefined : settings
 }
 
-function refuse (relay: RelayServer, settings: RouteSettings, handshake: Handshake, request: FastifyRequest, reply: FastifyReply): Refusal | undefined {
+function refuse (relay: UpgradeServer, settings: RouteSettings, handshake: Handshake, request: FastifyRequest, reply: FastifyReply): Refusal | undefined {
   return badHandshake(handshake, request, reply) ?? badOrigin(relay, settings, request) ?? noRoom(relay, reply)
 }
 
@@ -120,13 +120,13 @@ function bad (statusCode: number, problem: string): Refusal {
   return Object.assign(new errorCodes.FST_WS_RELAY_BAD_HANDSHAKE(problem), { statusCode })
 }
 
-function badOrigin (relay: RelayServer, { originAllowed }: RouteSettings, request: FastifyRequest): Refusal | undefined {
+function badOrigin (relay: UpgradeServer, { originAllowed }: RouteSettings, request: FastifyRequest): Refusal | undefined {
   if (originAllowed(request)) return undefined
   relay.refusedOrigins.warn(request)
   return new errorCodes.FST_WS_RELAY_ORIGIN_NOT_ALLOWED()
 }
 
-function noRoom (relay: RelayServer, reply: FastifyReply): Refusal | undefined {
+function noRoom (relay: UpgradeServer, reply: FastifyReply): Refusal | undefined {
   const { maxConnections, maxHandshakes } = relay.options
   if (relay.closing) return later(reply, new errorCodes.FST_WS_RELAY_CLOSING())
   if (relay.sockets.size < maxConnections && relay.handshakes.size < maxHandshakes) return undefined
@@ -249,7 +249,7 @@ function notAnUpgrade (request: FastifyRequest, reply: FastifyReply): Refusal {
 
 /** A request that is about to become a connection. */
 interface Attempt {
-  readonly relay: RelayServer
+  readonly relay: UpgradeServer
   readonly settings: RouteSettings
   readonly handshake: Handshake
   readonly request: FastifyRequest

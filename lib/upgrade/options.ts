@@ -8,7 +8,8 @@ import { expectedEngine, isEngine, namelessNode, processesDefaults } from '../pr
 import { compileOrigins } from './origin.js'
 import type { TObject, TSchema } from '@sinclair/typebox'
 import type { TypeCheck } from '@sinclair/typebox/compiler'
-import type { RouteSettings, ServerSettings } from '../connection/settings.js'
+import type { ConnectionSettings, ServerSettings } from '../connection/settings.js'
+import type { OriginCheck } from './origin.js'
 import type { Duration } from '../../types/pid.js'
 import type { DeflateOptions, RelayRouteConfig, WsRelayOptions } from '../../types/relay.js'
 
@@ -92,6 +93,13 @@ const ownOptions = 'If fastify-cli or @fastify/autoload passed it on, give this 
 
 /** Options of Fastify's own `register`. */
 const fastifyOptions = ['logLevel', 'logSerializers']
+
+/** The settings of the upgrades and connections of one scope or route. */
+export interface RouteSettings extends ConnectionSettings {
+  readonly allowedOrigins: RelayRouteConfig['allowedOrigins']
+  readonly originAllowed: OriginCheck
+  readonly proxied: boolean
+}
 
 /** One registration's options, checked and complete. */
 export interface NormalizedOptions {

@@ -1,7 +1,7 @@
 import { FastifyWebsocketLayer } from './fastify-websocket.js'
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
-import type { RelayServer } from './relay-server.js'
-import type { RouteSettings } from '../connection/settings.js'
+import type { UpgradeServer } from './upgrade-server.js'
+import type { RouteSettings } from './options.js'
 
 const registrationOf = Symbol('fastify-ws-relay.registration')
 const markOf = Symbol('fastify-ws-relay.route')
@@ -11,14 +11,14 @@ export type RouteMode = RouteSettings | 'off' | 'native'
 
 /** One `register(wsRelay, …)`: it holds for its scope and those below, but where an inner one does. */
 export class Registration {
-  readonly relay: RelayServer
+  readonly relay: UpgradeServer
   readonly settings: RouteSettings
   #scope: FastifyInstance | undefined
   readonly #override: (scope: RouteSettings, override: unknown) => RouteSettings
   /** The scope's own `@fastify/websocket` when the plugin was registered. */
   readonly #native: object | undefined
 
-  constructor (relay: RelayServer, settings: RouteSettings, native: object | undefined, override: (scope: RouteSettings, override: unknown) => RouteSettings) {
+  constructor (relay: UpgradeServer, settings: RouteSettings, native: object | undefined, override: (scope: RouteSettings, override: unknown) => RouteSettings) {
     this.relay = relay
     this.settings = settings
     this.#native = native

@@ -4,7 +4,7 @@ import { normalizeOptions } from '../../lib/upgrade/options.js'
 import { Runtime } from '../../lib/process/runtime.js'
 import { parseConfig } from '../../lib/connection/config.js'
 import { Connection } from '../../lib/connection/connection.js'
-import { RelayServer } from '../../lib/upgrade/relay-server.js'
+import { RelayServer } from '../../lib/connection/relay-server.js'
 import { closeOf, textOf } from '../integration/connection/support.js'
 import { until } from '../helpers.js'
 import type { Test } from 'tap'
@@ -60,7 +60,7 @@ t.test('it joins, is heard, is described, and leaves', async t => {
   t.strictSame(Buffer.concat(socket.sent), Buffer.from([0x88, 5, 4000 >> 8, 4000 & 0xff, ...Buffer.from('bye')]))
   socket.push(null)
   await until(() => relay.sockets.size === 0)
-  t.equal(relay.wheel.size, 0)
+  t.equal(relay.deadlines.size, 0)
   t.equal(runtime.find(connection.pid), undefined)
 })
 
@@ -86,7 +86,7 @@ t.test('a socket that has gone already is let go of at once', async t => {
   connection.end('boom')
   await until(() => mail.length === 2 && relay.sockets.size === 0)
   t.match(mail[1], { topic: 'ws.leave', payload: { cause: 'exit', reason: 'boom' } })
-  t.equal(relay.wheel.size, 0)
+  t.equal(relay.deadlines.size, 0)
 })
 
 t.test('an exit of something that is not its target does not concern it', async t => {

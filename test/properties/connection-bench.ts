@@ -2,7 +2,7 @@
 import { normalizeOptions } from '../../lib/upgrade/options.js'
 import { parseConfig } from '../../lib/connection/config.js'
 import { Connection } from '../../lib/connection/connection.js'
-import { RelayServer } from '../../lib/upgrade/relay-server.js'
+import { RelayServer } from '../../lib/connection/relay-server.js'
 import { buildRuntime, ManualTurns } from '../process/helpers.js'
 import { ManualClock, ticks } from './clock.js'
 import { FakeClient } from './fake-client.js'
@@ -10,7 +10,7 @@ import { equal } from './suite.js'
 import type { AnyMessage } from '../process/helpers.js'
 import type { Runtime } from '../../lib/process/runtime.js'
 import type { Target } from '../../lib/process/entity.js'
-import type { RouteSettings } from '../../lib/connection/settings.js'
+import type { ConnectionSettings } from '../../lib/connection/settings.js'
 import type { ConnectionExit, Exit, LeaveCause } from '../../types/messages.js'
 import type { Monitor, Pid } from '../../types/pid.js'
 import type { Process, Processes } from '../../types/processes.js'
@@ -141,7 +141,7 @@ export class ConnectionBench {
   readonly targets: Story[] = []
   readonly watchers: Watching[] = []
   readonly connections: Modelled[] = []
-  readonly #route: RouteSettings
+  readonly #route: ConnectionSettings
   #broadcasts = 0
   #moved = false
 
@@ -291,7 +291,7 @@ export class ConnectionBench {
     // The last never closes its side: its socket is cut.
     for (const { client, number } of this.connections) if (number < mostConnections - 1) client.ends()
     await this.rest()
-    equal(this.relay.wheel.size <= this.relay.sockets.size, true, 'deadlines of sockets that are gone')
+    equal(this.relay.deadlines.size <= this.relay.sockets.size, true, 'deadlines of sockets that are gone')
     this.clock.advance(1000)
     await this.rest()
     for (const { unanswered } of this.connections) equal(unanswered, 0, 'calls that nobody settles')

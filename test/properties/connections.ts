@@ -312,7 +312,7 @@ export const connections = suiteOf('connections', fc.array(step, { minLength: 10
     equal(relations + names + groups, 0, 'what remains')
     equal(alive, [...bench.targets, ...bench.watchers].filter((one) => one.alive).length)
     equal(bench.relay.sockets.size, 0, 'sockets that remain')
-    equal(bench.relay.wheel.size, 0, 'deadlines that remain')
+    equal(bench.relay.deadlines.size, 0, 'deadlines that remain')
     equal(bench.clock.pending, 0, 'timers that remain')
   } finally {
     bench.clock.restore()

@@ -222,7 +222,7 @@ t.test('a stall of the event loop is not held against a handler, but once', asyn
   const clock = new TestClock(t)
   for (const [stalls, status] of [[1, '101'], [2, '503']] as const) {
     const { app, port, begun, finish } = await slow(t, { upgradeTimeout: 200 })
-    const { wheel } = Registration.of(app)!.relay
+    const { deadlines } = Registration.of(app)!.relay
     const client = (await raw(t, port)).write(handshake())
     await begun
     // By now it is waited for.
@@ -230,7 +230,7 @@ t.test('a stall of the event loop is not held against a handler, but once', asyn
     for (let stall = 0; stall < stalls; stall++) {
       // What is due next is late by that, and due before another deadline that is further away.
       clock.pass(300)
-      await new Promise<void>((resolve) => { wheel.schedule({ slot: undefined, due: () => { resolve() } }, 250) })
+      await new Promise<void>((resolve) => { deadlines.schedule({ slot: undefined, due: () => { resolve() } }, 250) })
     }
     finish()
     t.match(await client.until(/\r\n\r\n/), new RegExp(`^HTTP/1\\.1 ${status} `), `${stalls}`)

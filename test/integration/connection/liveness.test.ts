@@ -31,7 +31,7 @@ t.test('without a ping interval or a pong timeout there are no pings', async t =
   for (const options of [{ pingInterval: 0 }, { pongTimeout: 0, pingInterval: 10 }]) {
     const rig = await start(t, options)
     const { peer } = await joined(t, rig)
-    t.equal(rig.relay.wheel.size, 0)
+    t.equal(rig.relay.deadlines.size, 0)
     peer.text('x')
   }
 })

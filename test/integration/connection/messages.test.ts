@@ -70,19 +70,19 @@ t.test('a heartbeat counts the messages, as often as it was asked for', async t 
 t.test('a heartbeat interval is changed and turned off by ws.control, and ends with the connection', async t => {
   const rig = await start(t)
   const { pid, target } = await joined(t, rig)
-  const timers = rig.relay.wheel.size
+  const timers = rig.relay.deadlines.size
   await rig.processes.call(pid, 'ws.control', { heartbeat_interval: 100 })
-  t.equal(rig.relay.wheel.size, timers + 1)
+  t.equal(rig.relay.deadlines.size, timers + 1)
   await target.until('ws.heartbeat', 2)
   await rig.processes.call(pid, 'ws.control', { heartbeat_interval: '24h' })
-  t.equal(rig.relay.wheel.size, timers + 1)
+  t.equal(rig.relay.deadlines.size, timers + 1)
   await rig.processes.call(pid, 'ws.control', { heartbeat_interval: null })
-  t.equal(rig.relay.wheel.size, timers)
+  t.equal(rig.relay.deadlines.size, timers)
   await rig.processes.call(pid, 'ws.control', { heartbeat_interval: 100 })
   rig.processes.exit(pid, 'kill')
   await target.idle()
   const beats = target.of('ws.heartbeat').length
-  await until(() => rig.relay.wheel.size === 0)
+  await until(() => rig.relay.deadlines.size === 0)
   await target.idle()
   t.equal(target.of('ws.heartbeat').length, beats)
 })

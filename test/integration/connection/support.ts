@@ -12,7 +12,7 @@ import type { Socket } from 'node:net'
 import type { FastifyHttpOptions, FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import type { Home, HomeOptions, Kept, Neighbours, Others } from './homes.js'
-import type { RelayServer } from '../../../lib/upgrade/relay-server.js'
+import type { UpgradeServer } from '../../../lib/upgrade/upgrade-server.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 import type { Processes } from '../../../types/processes.js'
@@ -22,7 +22,7 @@ export interface Rig {
   readonly app: FastifyInstance
   readonly port: number
   readonly processes: Processes
-  readonly relay: RelayServer
+  readonly relay: UpgradeServer
   /** Somebody else who uses the connections: on a node of its own, where the targets have one. */
   readonly others: Others
   /** Where the targets live; undefined: here. */
@@ -303,14 +303,14 @@ export function mailOfTransfer (pid: Pid): { old: unknown[], next: unknown[] } {
 
 /** Resolves when a deadline of the server's own timer is due: after all others of it that come before. */
 export async function deadline ({ relay }: Rig, milliseconds: number): Promise<void> {
-  await new Promise<void>((resolve) => { relay.wheel.schedule({ slot: undefined, due: () => { resolve() } }, milliseconds) })
+  await new Promise<void>((resolve) => { relay.deadlines.schedule({ slot: undefined, due: () => { resolve() } }, milliseconds) })
 }
 
 /** All that connections leave in shared tables; all of it is 0 when the last one has gone. */
 export function remains ({ relay }: Rig): Record<string, number> {
-  const { runtime, wheel, sockets, handshakes } = relay
+  const { runtime, deadlines, sockets, handshakes } = relay
   const connections = [...runtime.entities].filter(({ kind }) => kind === 'ws').length
-  return { connections, timers: wheel.size, sockets: sockets.size, handshakes: handshakes.size, groups: runtime.groupTable.size, names: runtime.nameTable.size }
+  return { connections, timers: deadlines.size, sockets: sockets.size, handshakes: handshakes.size, groups: runtime.groupTable.size, names: runtime.nameTable.size }
 }
 
 export const nothing = { connections: 0, timers: 0, sockets: 0, handshakes: 0, groups: 0, names: 0 }

@@ -29,7 +29,7 @@ t.test('a transfer leaves the old target and joins the new, and frames go there 
 t.test('a field that is not given is kept, and null resets it', async t => {
   const rig = await start(t)
   const { peer, pid, target } = await joined(t, rig, { message_topic: 'chat', heartbeat_interval: '1h', metadata: { a: 1 } })
-  const beating = rig.relay.wheel.size
+  const beating = rig.relay.deadlines.size
   const table: Array<[control: object, topic: string, metadata: object, timers: number]> = [
     [{}, 'chat', { a: 1 }, beating],
     [{ message_topic: 'other' }, 'other', { a: 1 }, beating],
@@ -46,7 +46,7 @@ t.test('a field that is not given is kept, and null resets it', async t => {
     peer.text('x')
     await until(() => target.mail.length > count)
     t.match(target.mail[count], { topic, payload: { metadata } }, JSON.stringify(control))
-    t.equal(rig.relay.wheel.size, timers)
+    t.equal(rig.relay.deadlines.size, timers)
   }
   t.strictSame(target.topics.filter((one) => one === 'ws.join' || one === 'ws.leave'), ['ws.join'], 'nothing was left or joined')
 })

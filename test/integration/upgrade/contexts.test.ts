@@ -202,10 +202,10 @@ t.test('the deadlines of connections hold no request', async (t) => {
   app.get('/', (_, reply) => { reply.relay(target, { heartbeat_interval: 100 }).send() })
   const port = await listen(app)
   const client = await open(t, `ws://127.0.0.1:${port}/`, { headers: { 'x-user': 'ada' } })
-  const { wheel } = Registration.of(app)!.relay
+  const { deadlines } = Registration.of(app)!.relay
   await once(client, 'ping')
-  wheel.schedule({ slot: undefined, due: () => { users.push(store.getStore()) } }, 1)
-  await store.run('bob', async () => { wheel.schedule({ slot: undefined, due: () => { users.push(store.getStore()) } }, 1) })
+  deadlines.schedule({ slot: undefined, due: () => { users.push(store.getStore()) } }, 1)
+  await store.run('bob', async () => { deadlines.schedule({ slot: undefined, due: () => { users.push(store.getStore()) } }, 1) })
   await until(() => users.length === 2)
   t.strictSame(users, [undefined, undefined])
 })

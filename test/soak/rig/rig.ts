@@ -52,7 +52,7 @@ export class Rig {
     await clients.ask('visit', { port, path: '/warm', first: 0, count: 200, reading: 'echoes' }, 20, ['close', 'reset'])
     await server.ask('tallied', 'warm', { leaves: 200 })
     await clients.kill()
-    const nothing: Snapshot = { connections: 0, processes: 0, relations: 0, names: 0, groups: 0, wheel: 0, sockets: 0, handshakes: 0, timers: Infinity }
+    const nothing: Snapshot = { connections: 0, processes: 0, relations: 0, names: 0, groups: 0, deadlines: 0, sockets: 0, handshakes: 0, timers: Infinity }
     const before = await server.ask('settle', nothing)
     return new Rig(server, port, scale, before, await server.ask('instances'))
   }

@@ -4,7 +4,7 @@ import { openDescriptors } from '../rig/descriptors.js'
 import { Connection } from '../../../lib/connection/connection.js'
 import { Handshake } from '../../../lib/upgrade/handshake.js'
 import { Receiver } from '../../../lib/websocket/receiver.js'
-import type { RelayServer } from '../../../lib/upgrade/relay-server.js'
+import type { UpgradeServer } from '../../../lib/upgrade/upgrade-server.js'
 
 /** What a connection may leave behind. All of it is counted, none of it estimated. */
 export interface Snapshot {
@@ -15,8 +15,8 @@ export interface Snapshot {
   relations: number
   names: number
   groups: number
-  /** Timers of the shared wheel. */
-  wheel: number
+  /** Timers that the deadlines of all connections share. */
+  deadlines: number
   sockets: number
   handshakes: number
   /** Timers of Node. */
@@ -28,7 +28,7 @@ export interface Snapshot {
 /** Objects on the heap; undefined where `v8.queryObjects` is missing (before Node 20.13). */
 export type Instances = Record<'Connection' | 'Inbound' | 'Handshake' | 'Socket', number> | undefined
 
-export function snapshot ({ runtime, wheel, sockets, handshakes }: RelayServer): Snapshot {
+export function snapshot ({ runtime, deadlines, sockets, handshakes }: UpgradeServer): Snapshot {
   const connections = [...runtime.entities].filter(({ kind }) => kind === 'ws').length
   return {
     connections,
@@ -36,7 +36,7 @@ export function snapshot ({ runtime, wheel, sockets, handshakes }: RelayServer):
     relations: runtime.relations.size,
     names: runtime.nameTable.size,
     groups: runtime.groupTable.size,
-    wheel: wheel.size,
+    deadlines: deadlines.size,
     sockets: sockets.size,
     handshakes: handshakes.size,
     timers: process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length,
