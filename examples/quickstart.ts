@@ -15,7 +15,9 @@ export async function build (options: FastifyServerOptions = {}) {
       if (topic === 'ws.join') clients.add(payload.client_pid)
       if (topic === 'ws.leave') clients.delete(payload.client_pid)
       if (topic === 'ws.message') {
-        for (const pid of clients) self.send(pid, 'ws.send', { type: payload.type, data: payload.data })
+        for (const pid of clients) {
+          self.send(pid, 'ws.send', { type: payload.type, data: payload.data })
+        }
       }
       if (topic === 'notice') {
         for (const pid of clients) self.send(pid, 'ws.send', { type: 'text', data: payload.text })
@@ -30,7 +32,9 @@ export async function build (options: FastifyServerOptions = {}) {
     reply.send()
   })
 
-  const body = { type: 'object', required: ['text'], properties: { text: { type: 'string', maxLength: 1000 } } }
+  const body = {
+    type: 'object', required: ['text'], properties: { text: { type: 'string', maxLength: 1000 } }
+  }
   app.post<{ Body: { text: string } }>('/notify', { schema: { body } }, (request, reply) => {
     reply.send({ accepted: app.processes.send(lobby, 'notice', request.body) })
   })

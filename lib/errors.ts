@@ -4,7 +4,7 @@ import { isProxy } from 'node:util/types'
 import { createError } from '@fastify/error'
 
 /**
- * Every coded error of this package, by its code. The README lists them with cause, status and fix.
+ * Every coded error of this package, by its code. docs/errors.md lists them with cause, status and fix.
  */
 export const errorCodes = {
   FST_WS_RELAY_INVALID_OPTIONS: createError('FST_WS_RELAY_INVALID_OPTIONS', 'Invalid option: %s', 500, TypeError),

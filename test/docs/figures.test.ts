@@ -1,4 +1,4 @@
-// What the docs state in figures and codes is what the code has.
+// Tables and figures of the docs agree with the code.
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
@@ -26,7 +26,7 @@ function names (refuse: () => unknown): string[] {
   throw new Error('nothing was refused')
 }
 
-/** The value of a default as the README writes it: `'10s'`, 10 000, 1 MiB. */
+/** The value of a default as docs/options.md writes it: `'10s'`, 10 000, 1 MiB. */
 function value (text: string): unknown {
   const [code] = spans(text)
   if (code !== undefined) {
@@ -39,7 +39,7 @@ function value (text: string): unknown {
 }
 
 t.test('the table of options has each option, with its default and its scope', async (t) => {
-  const table = await rows('README.md', 'option', 'default', 'scope')
+  const table = await rows('docs/options.md', 'option', 'default', 'scope')
   const all = names(() => normalizeOptions({ noSuchOption: 1 }))
   const ofRoute = names(() => overrideSettings(normalizeOptions({}).route, { noSuchOption: 1 }))
   t.strictSame(table.map(([option]) => spans(option)[0]).sort(), [...new Set([...all, ...ofRoute])].sort())
@@ -62,7 +62,7 @@ t.test('the table of options has each option, with its default and its scope', a
 })
 
 t.test('the table of errors has each code, with its status and the figures of its message', async (t) => {
-  const table = new Map((await rows('README.md', 'code', 'status')).map((row) => [spans(row[0])[0], row]))
+  const table = new Map((await rows('docs/errors.md', 'code', 'status', 'cause', 'fix')).map((row) => [spans(row[0])[0], row]))
   t.strictSame([...table.keys()].sort(), Object.keys(errorCodes).sort())
   for (const [code, CodedError] of Object.entries(errorCodes)) {
     const [, status, ...text] = table.get(code)!
@@ -98,8 +98,7 @@ function isRowOf ({ cause, code, told, reason, exit }: CloseReason, [documented,
 
 t.test('the table of close codes has each way to end, and no other', async (t) => {
   const head = ['`cause`', 'when', 'the client sees', '`reason` in `ws.leave`', 'exit reason of the PID']
-  const table = await rows('README.md', ...head)
-  t.strictSame(await rows('docs/relay.md', ...head), table, 'the same in both pages')
+  const table = await rows('docs/close-codes.md', ...head)
   const functions = Object.entries(endings).filter(([, value]) => typeof value === 'function')
   t.strictSame(Object.keys(made).sort(), functions.map(([name]) => name).sort(), 'all functions are looked at')
   for (const ending of ends) {

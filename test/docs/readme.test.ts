@@ -1,0 +1,101 @@
+// The examples of the README, run as they stand there.
+import t from 'tap'
+import { on, once } from 'node:events'
+import WebSocket from 'ws'
+import { build, listen } from '../helpers.js'
+import { run, snippet } from './snippets.js'
+import { page } from './tables.js'
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import type { Test } from 'tap'
+
+const readme = 'README.md'
+
+/** A client that keeps its messages until they are asked for. */
+class Client {
+  readonly #socket: WebSocket
+  readonly #messages: AsyncIterator<unknown[]>
+
+  private constructor (socket: WebSocket) {
+    this.#socket = socket
+    const messages: AsyncIterable<unknown[]> = on(socket, 'message')
+    this.#messages = messages[Symbol.asyncIterator]()
+  }
+
+  static async connect (t: Test, url: string): Promise<Client> {
+    const socket = new WebSocket(url)
+    t.teardown(() => { socket.terminate() })
+    const client = new Client(socket)
+    await once(socket, 'open')
+    return client
+  }
+
+  send (text: string): void { this.#socket.send(text) }
+
+  async text (): Promise<string> {
+    const { value } = await this.#messages.next() as IteratorResult<unknown[], undefined>
+    return String(value![0])
+  }
+
+  async close (): Promise<void> {
+    const closed = once(this.#socket, 'close')
+    this.#socket.close()
+    await closed
+  }
+}
+
+t.test('first example: runs as it stands, and is the same as examples/quickstart.ts', async (t) => {
+  const code = await snippet(readme, 'First example')
+  const plain = (text: string): string => text.replace(/\s+/g, ' ')
+  const middle = (text: string): string => plain(text).split('await app.register(')[1].split(/ (?:return app|await app\.listen) ?/)[0]
+  t.equal(middle(code), middle(await page('examples/quickstart.ts')))
+
+  const quiet = code.replace('logger: true', '').replace('port: 3000', 'port: 0')
+  const { app } = await run<{ app: FastifyInstance }>(t, `${quiet}\nexport { app }`)
+  t.teardown(() => app.close())
+  const { port } = app.server.address() as AddressInfo
+  const ada = await Client.connect(t, `ws://127.0.0.1:${port}/ws?user_id=ada`)
+  const grace = await Client.connect(t, `ws://127.0.0.1:${port}/ws?user_id=grace`)
+  ada.send('hello')
+  t.strictSame([await ada.text(), await grace.text()], ['hello', 'hello'])
+  await app.inject({ method: 'POST', url: '/notify', payload: { text: 'tea is ready' } })
+  t.strictSame([await ada.text(), await grace.text()], ['tea is ready', 'tea is ready'])
+})
+
+t.test('rooms: visitors of one room read each other, and the name is free when the last one leaves', async (t) => {
+  const app = await build(t)
+  await run(t, await snippet(readme, 'Rooms'), { app })
+  const url = `ws://127.0.0.1:${await listen(app)}/rooms`
+  const [ada, grace, other] = [await Client.connect(t, `${url}/tea`), await Client.connect(t, `${url}/tea`), await Client.connect(t, `${url}/coffee`)]
+  ada.send('hello')
+  t.strictSame([await ada.text(), await grace.text()], ['hello', 'hello'])
+  other.send('alone')
+  t.equal(await other.text(), 'alone')
+  const exited = app.processes.exited('room:tea')
+  await ada.close()
+  await grace.close()
+  t.equal((await exited).reason, 'normal')
+  t.equal(app.processes.names.lookup('room:tea'), undefined)
+  t.equal((await app.inject('/rooms/NO')).statusCode, 400)
+})
+
+t.test('hand-over: the bot passes its client on, and keeps it when there is nobody', async (t) => {
+  const app = await build(t)
+  await run(t, await snippet(readme, 'Hand-over'), { app })
+  const url = `ws://127.0.0.1:${await listen(app)}/help`
+  const ada = await Client.connect(t, url)
+  t.match(await ada.text(), 'I am a bot')
+  ada.send('tea')
+  t.equal(await ada.text(), 'Pardon?')
+  ada.send('human')
+  t.match(await ada.text(), 'this is a human')
+  ada.send('tea')
+  t.equal(await ada.text(), 'You said tea')
+
+  app.processes.cancel('human')
+  await app.processes.exited('human')
+  const grace = await Client.connect(t, url)
+  t.match(await grace.text(), 'I am a bot')
+  grace.send('human')
+  t.equal(await grace.text(), 'Nobody is here.')
+})
