@@ -5,7 +5,7 @@ import { normalizeOptions, overrideSettings } from './upgrade/options.js'
 import { processesOf } from './process/processes.js'
 import { Runtime } from './process/runtime.js'
 import { Dispatcher } from './upgrade/dispatch.js'
-import { relayHeader, withhold } from './upgrade/relay-header.js'
+import { relayHeader, stripHeader } from './upgrade/relay-header.js'
 import { addRelayHooks } from './upgrade/hooks.js'
 import { RelayConfigSchema, RelayControlSchema } from './connection/config.js'
 import { FastifyWebsocketLayer } from './upgrade/fastify-websocket.js'
@@ -48,7 +48,7 @@ async function fastifyWsRelay (fastify: FastifyInstance, input: unknown): Promis
   const registration = new Registration(relay, options.route, FastifyWebsocketLayer.serverIn(fastify), overrideSettings)
   if (!claimScope(fastify, registration)) return
   decorate(fastify, processes)
-  native.cover(fastify)
+  native.install(fastify)
   addRelayHooks(fastify, registration)
 }
 
@@ -58,10 +58,10 @@ function startRelay (fastify: FastifyInstance, settings: ServerSettings): Server
   const relay = new UpgradeServer(runtime, settings)
   const dispatcher = new Dispatcher(fastify, relay)
   const native = new FastifyWebsocketLayer(fastify, settings.websocket, dispatcher.routeOwn)
-  server.prependListener('request', (_, response) => { withhold(response) })
+  server.prependListener('request', (_, response) => { stripHeader(response) })
   fastify.addHook('onReady', async () => {
-    native.ready()
-    dispatcher.ready(native.route)
+    native.installDecorators()
+    dispatcher.addFinalListener(native.route)
   })
   fastify.addHook('preClose', async () => { await relay.close() })
   // A preClose hook that fails keeps Fastify from calling those behind it.
@@ -95,9 +95,9 @@ function checkServerOptions (settings: ServerSettings, given: Partial<ServerSett
  * @throws `FST_WS_RELAY_INVALID_OPTIONS` when it has another one
  */
 function claimScope (fastify: FastifyInstance, registration: Registration): boolean {
-  const known = Registration.own(fastify)
+  const known = Registration.attachedTo(fastify)
   if (known === undefined) {
-    registration.holdFor(fastify)
+    registration.attachTo(fastify)
     return true
   }
   if (isDeepStrictEqual(comparable(known), comparable(registration))) return false

@@ -1,9 +1,9 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { errorCodes } from '../errors.js'
 import { Handshake, setHandshake } from './handshake.js'
-import { withhold } from './relay-header.js'
+import { stripHeader } from './relay-header.js'
 import { routeIfKnown } from './route-probe.js'
-import { answerInstead, responseOn, setResponseOn } from './response.js'
+import { writeErrorResponse, responseOn, setResponseOn } from './response.js'
 import { closeWhenEnded } from '../websocket/socket.js'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
@@ -25,11 +25,11 @@ interface Arrival {
   /** The answer to an earlier request of this socket, while it is hidden from the other listeners. */
   earlier: ServerResponse | undefined
   /** Listeners that route through Fastify: those of `@fastify/websocket` and `@fastify/http-proxy`. */
-  claims: number
+  routingListeners: number
   /** `fastify.routing`, as the listener that came first has it. */
   routing: Routing | undefined
   /** All listeners have run. */
-  isSettled: boolean
+  areListenersDone: boolean
 }
 
 const ofRequest = Symbol('fastify-ws-relay.arrival')
@@ -52,41 +52,41 @@ export class Dispatcher {
   constructor (fastify: FastifyInstance, relay: UpgradeServer) {
     this.#server = fastify.server as Server
     this.#relay = relay
-    this.#routing = this.#guard(fastify)
-    this.#server.prependListener('upgrade', (request, socket, head) => { this.#note(request, socket, head) })
+    this.#routing = this.#wrapRouting(fastify)
+    this.#server.prependListener('upgrade', (request, socket, head) => { this.#trackUpgrade(request, socket, head) })
   }
 
   /**
    * Called when everything is registered. The listener that routes what no other has routed comes
    * last: `@fastify/websocket` may be there, and others.
    */
-  ready (route: RouteUpgrade): void {
+  addFinalListener (route: RouteUpgrade): void {
     this.#route = route
     this.#server.on('upgrade', (request) => { this.#dispatch(arrivalOf(request)!) })
   }
 
   /** Routes for the plugin's own layer of `@fastify/websocket`, which has put `response` on the socket. */
   readonly routeOwn = (request: IncomingMessage, response: ServerResponse): void => {
-    this.#run(arrivalOf(request)!, response, this.#routing)
+    this.#routeThrough(arrivalOf(request)!, response, this.#routing)
   }
 
   /** Every plugin that routes an upgrade through Fastify calls `fastify.routing`. */
-  #guard (fastify: FastifyInstance): Routing {
+  #wrapRouting (fastify: FastifyInstance): Routing {
     let root = fastify as unknown as { routing: Routing }
     while (!Object.hasOwn(root, 'routing')) root = Object.getPrototypeOf(root) as { routing: Routing }
     const { routing } = root
     root.routing = (request, response) => {
       const arrival = arrivalOf(request)
       if (arrival === undefined) routing(request, response)
-      else this.#claim(arrival, response, routing)
+      else this.#routingRequested(arrival, response, routing)
     }
     return routing
   }
 
-  #note (request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  #trackUpgrade (request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const isInjected = !((request as unknown) instanceof IncomingMessage)
     if (isInjected) {
-      fillIn(request, socket)
+      completeInjected(request, socket)
       closeWhenEnded(socket)
     }
     const handshake = new Handshake(this.#relay, request, socket, head, isInjected)
@@ -94,17 +94,17 @@ export class Dispatcher {
     const earlier = responseOn(socket)
     // Other listeners put a response of theirs on the socket: Node throws where there is one already.
     if (earlier !== undefined) setResponseOn(socket, undefined)
-    const arrival: Arrival = { handshake, head, earlier, claims: 0, routing: undefined, isSettled: false }
+    const arrival: Arrival = { handshake, head, earlier, routingListeners: 0, routing: undefined, areListenersDone: false }
     ;(request as { [ofRequest]?: Arrival })[ofRequest] = arrival
   }
 
   /** A listener routes the request. Its response is replaced, so that it can wait for its turn. */
-  #claim (arrival: Arrival, response: ServerResponse, routing: Routing): void {
+  #routingRequested (arrival: Arrival, response: ServerResponse, routing: Routing): void {
     const { handshake } = arrival
     if (responseOn(handshake.socket) === response) response.detachSocket(handshake.socket as never)
-    arrival.claims++
+    arrival.routingListeners++
     arrival.routing ??= routing
-    if (arrival.isSettled && handshake.route !== undefined) this.#turn(arrival, true)
+    if (arrival.areListenersDone && handshake.route !== undefined) this.#routeOrAnswer(arrival, true)
   }
 
   #dispatch (arrival: Arrival): void {
@@ -112,77 +112,77 @@ export class Dispatcher {
     arrival.earlier = undefined
     if (earlier !== undefined && responseOn(socket) === undefined) setResponseOn(socket, earlier)
     // Listeners that were added behind this one have their chance first.
-    if (this.#others(arrival) > 0) process.nextTick(settle, this, arrival)
-    else this.settle(arrival)
+    if (this.#otherListeners(arrival) > 0) process.nextTick(listenersDone, this, arrival)
+    else this.listenersDone(arrival)
   }
 
   /** Listeners that may take the socket and do not route it through Fastify: Socket.IO, `ws`. */
-  #others ({ claims }: Arrival): number {
+  #otherListeners ({ routingListeners: claims }: Arrival): number {
     return this.#server.listenerCount('upgrade') - ownListeners - claims
   }
 
-  settle (arrival: Arrival): void {
-    arrival.isSettled = true
+  listenersDone (arrival: Arrival): void {
+    arrival.areListenersDone = true
     const { handshake } = arrival
     const response = responseOn(handshake.socket)
-    if (response === undefined) this.#turn(arrival, false)
+    if (response === undefined) this.#routeOrAnswer(arrival, false)
     else if (response.req === handshake.request) {
       // Another listener answers with a response of its own.
-      handshake.routed(response)
-      handshake.guard()
+      handshake.setResponse(response)
+      handshake.startTimeout()
     } else {
-      handshake.queue()
-      this.#waitFor(response, arrival)
+      handshake.queueBehindEarlier()
+      this.#waitForEarlier(response, arrival)
     }
   }
 
   /** The requests that came before on this socket have their answers first. */
-  #waitFor (earlier: ServerResponse, arrival: Arrival): void {
+  #waitForEarlier (earlier: ServerResponse, arrival: Arrival): void {
     earlier.once('finish', () => {
       const next = responseOn(arrival.handshake.socket)
-      if (next !== undefined) this.#waitFor(next, arrival)
+      if (next !== undefined) this.#waitForEarlier(next, arrival)
       else {
-        arrival.handshake.unqueue()
+        arrival.handshake.earlierAnswered()
         // Its hooks run in a context of their own, and not in that of the request before.
-        arrival.handshake.runInContext(() => { this.#turn(arrival, false) })
+        arrival.handshake.runInContext(() => { this.#routeOrAnswer(arrival, false) })
       }
     })
   }
 
   /** @param isLast whether other listeners have had `upgradeTimeout` to take the socket */
-  #turn (arrival: Arrival, isLast: boolean): void {
+  #routeOrAnswer (arrival: Arrival, isLast: boolean): void {
     const { handshake, handshake: { request, socket }, head, routing } = arrival
-    if (isLast) arrival.claims = Infinity
-    if (!handshake.isOpen || handshake.isTaken) handshake.guard()
+    if (isLast) arrival.routingListeners = Infinity
+    if (!handshake.isOpen || handshake.isTaken) handshake.startTimeout()
     else if (this.#relay.closing) {
-      handshake.routed(answerInstead(request, socket, new errorCodes.FST_WS_RELAY_CLOSING()))
+      handshake.setResponse(writeErrorResponse(request, socket, new errorCodes.FST_WS_RELAY_CLOSING()))
     } else if (routing === undefined) this.#route!(request, socket, head)
     else {
       const response = new ServerResponse(request)
       response.assignSocket(socket as never)
-      this.#run(arrival, response, routing)
+      this.#routeThrough(arrival, response, routing)
     }
   }
 
-  #run (arrival: Arrival, response: ServerResponse, routing: Routing): void {
+  #routeThrough (arrival: Arrival, response: ServerResponse, routing: Routing): void {
     const { handshake, handshake: { request, socket } } = arrival
-    withhold(response)
-    handshake.routed(response)
-    if (this.#others(arrival) <= 0) routing(request, response)
-    else if (!routeIfKnown(routing, request, response, socket)) handshake.leaveToOthers(() => { this.#turn(arrival, true) })
-    handshake.guard()
+    stripHeader(response)
+    handshake.setResponse(response)
+    if (this.#otherListeners(arrival) <= 0) routing(request, response)
+    else if (!routeIfKnown(routing, request, response, socket)) handshake.leaveToOthers(() => { this.#routeOrAnswer(arrival, true) })
+    handshake.startTimeout()
   }
 }
 
-function settle (dispatcher: Dispatcher, arrival: Arrival): void {
-  dispatcher.settle(arrival)
+function listenersDone (dispatcher: Dispatcher, arrival: Arrival): void {
+  dispatcher.listenersDone(arrival)
 }
 
 /**
  * `injectWS` makes a plain object. Fastify asks more of a request: it would not take the reply of an
  * asynchronous handler that returns nothing, and `request.signal` would throw.
  */
-function fillIn (request: IncomingMessage, socket: Duplex): void {
+function completeInjected (request: IncomingMessage, socket: Duplex): void {
   const whole = new IncomingMessage(socket as Socket)
   whole.complete = true
   whole.push(null)

@@ -46,7 +46,7 @@ export class FastifyWebsocketLayer {
       decorateRequest: { value: () => {} },
       addHook: {
         value: (name: string, hook: RequestHook | RouteHook | CloseHook) => {
-          if (name === 'preClose') this.#closeWith(fastify, hook as CloseHook)
+          if (name === 'preClose') this.#addCloseHook(fastify, hook as CloseHook)
           else this.#hooks.push([name, hook as RequestHook])
         }
       }
@@ -69,7 +69,7 @@ export class FastifyWebsocketLayer {
   }
 
   /** Provides for a scope and those below, where nobody else does. */
-  cover (scope: FastifyInstance): void {
+  install (scope: FastifyInstance): void {
     if (this.#scopes.some((above) => isWithin(scope, above))) return
     this.#scopes.push(scope)
     for (const [name, hook] of this.#hooks) {
@@ -82,14 +82,14 @@ export class FastifyWebsocketLayer {
   }
 
   /** Everything is registered: hands out the decorators where nobody else has. */
-  ready (): void {
+  installDecorators (): void {
     for (const scope of this.#scopes) {
       if (!FastifyWebsocketLayer.isIn(scope)) Object.assign(scope, this.#decorators)
     }
   }
 
   /** It calls back twice, and needs its server on the instance, also when that was never ready. */
-  #closeWith (fastify: FastifyInstance, hook: CloseHook): void {
+  #addCloseHook (fastify: FastifyInstance, hook: CloseHook): void {
     fastify.addHook('preClose', async () => {
       const instance = Object.assign(Object.create(fastify), this.#decorators) as FastifyInstance
       await new Promise<void>((resolve, reject) => {
@@ -114,21 +114,21 @@ function isWithin (scope: FastifyInstance, above: FastifyInstance): boolean {
 const nativeMark = 'ws-socket'
 
 /** The mark that was found last: there is hardly ever another. */
-let lastMark = Symbol(nativeMark)
+let cachedMark = Symbol(nativeMark)
 
 /**
  * Takes the claim of `@fastify/websocket` on a request away: it would accept the socket itself and
  * close it at once. Its mark is the property of the raw request, under a symbol of its own, that is
  * the socket.
  */
-export function disclaim (request: FastifyRequest, socket: Duplex): void {
+export function unmark (request: FastifyRequest, socket: Duplex): void {
   const raw = request.raw as unknown as Record<symbol, unknown>
   // One request has one such mark: whoever sets it routes the request, which can be done once.
-  if (raw[lastMark] === socket) raw[lastMark] = undefined
+  if (raw[cachedMark] === socket) raw[cachedMark] = undefined
   else {
     const mark = Object.getOwnPropertySymbols(raw).find((symbol) => raw[symbol] === socket && symbol.description === nativeMark)
     if (mark !== undefined) {
-      lastMark = mark
+      cachedMark = mark
       raw[mark] = undefined
     }
   }

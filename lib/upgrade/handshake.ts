@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import { errorCodes } from '../errors.js'
-import { allowsHalfOpen, answerInstead, closeResponse, hasEnded, responseOn, retryAfter } from './response.js'
+import { allowsHalfOpen, writeErrorResponse, detachResponse, hasEnded, responseOn, retryAfter } from './response.js'
 import { leaveSocket, ownSocket, readSocket } from '../websocket/socket.js'
 import { usuallyLate } from '../shared/deadline-timer.js'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -17,23 +17,23 @@ const mostEarlyBytes = 64 * 1024
 const lingerTime = 1000
 
 /** A question to another node that an upgrade waits for. It is called back at most once. */
-export interface Question {
+export interface RemoteQuery {
   /** There will be another answer. */
-  refused (error: Error): void
+  onRefused (error: Error): void
   /** The client has gone. */
-  gone (): void
+  onClientGone (): void
 }
 
 /**
  * What is known of an upgrade:
- * - `noted`: another listener or a route may still take the socket; nobody reads it
- * - `begun`: every check is passed, and the handler runs; nobody reads it yet
- * - `watched`: the socket is read, and early bytes are kept
- * - `answered`: an ordinary answer is on its way; what the client sends is dropped
+ * - `tracked`: another listener or a route may still take the socket; nobody reads it
+ * - `handling`: every check is passed, and the handler runs; nobody reads it yet
+ * - `buffering`: the socket is read, and early bytes are kept
+ * - `responding`: an ordinary answer is on its way; what the client sends is dropped
  * - `lingering`: the answer is complete, and the client has a second to close
- * - `over`: the socket belongs to a connection or to another owner, or it is closed
+ * - `released`: the socket belongs to a connection or to another owner, or it is closed
  */
-type State = 'noted' | 'begun' | 'watched' | 'answered' | 'lingering' | 'over'
+type State = 'tracked' | 'handling' | 'buffering' | 'responding' | 'lingering' | 'released'
 
 /**
  * One upgrade, from the moment Node hands over its socket until that socket is a connection, was
@@ -47,7 +47,7 @@ export class Handshake implements Deadline, SocketOwner {
   /** Made by `injectWS`, which sets no Host, and the version as a number. */
   readonly isInjected: boolean
   /** Whether its route, once it has one, was declared after the plugin. */
-  isMarked = false
+  isRouteMarked = false
   /** Called when no other listener has taken the socket within `upgradeTimeout`. */
   route: (() => void) | undefined
   readonly #relay: UpgradeServer
@@ -57,10 +57,10 @@ export class Handshake implements Deadline, SocketOwner {
   #reply: FastifyReply | undefined
   /** Present once the request is routed. */
   #response: ServerResponse | undefined
-  #question: Question | undefined
+  #query: RemoteQuery | undefined
   /** The request's `AsyncLocalStorage` context: its hooks run in it, whoever ends the waiting. */
   #context: AsyncResource | undefined
-  #state: State = 'noted'
+  #state: State = 'tracked'
   /** Requests that came before on this socket have no complete answer yet. */
   #isQueued = false
   /** The client has ended its side, and its earlier requests are still answered. */
@@ -68,8 +68,8 @@ export class Handshake implements Deadline, SocketOwner {
   #isReading = false
   /** The handler has replied; `onSend` hooks may still be running. */
   #isSending = false
-  #traces: number
-  #excused = false
+  #ignoredBytes: number
+  #wasExtended = false
   /** Set when the answer was replaced by a refusal. */
   #refusal: FastifyError | undefined
 
@@ -79,7 +79,7 @@ export class Handshake implements Deadline, SocketOwner {
     this.socket = socket
     this.isInjected = isInjected
     this.#early = head.length > 0 ? [head] : []
-    this.#traces = bytesOn(socket)
+    this.#ignoredBytes = bytesOn(socket)
     ownSocket(socket, this)
   }
 
@@ -91,12 +91,12 @@ export class Handshake implements Deadline, SocketOwner {
 
   /** The client is still there, and waits for an answer. */
   get isOpen (): boolean {
-    const isWaiting = this.#state === 'noted' || this.#state === 'begun' || this.#state === 'watched'
+    const isWaiting = this.#state === 'tracked' || this.#state === 'handling' || this.#state === 'buffering'
     return isWaiting && !this.socket.destroyed && this.socket.writable && this.socket.readable
   }
 
   /** Whether every check was passed before the handler. */
-  get hasBegun (): boolean {
+  get hasPassedChecks (): boolean {
     return this.#reply !== undefined
   }
 
@@ -105,7 +105,7 @@ export class Handshake implements Deadline, SocketOwner {
    * of its own, a handler that upgrades by itself, or another listener of the server.
    */
   get isTaken (): boolean {
-    return this.#isRead || (!this.#isQueued && this.#response?.headersSent !== true && bytesOn(this.socket) !== this.#traces)
+    return this.#isRead || (!this.#isQueued && this.#response?.headersSent !== true && bytesOn(this.socket) !== this.#ignoredBytes)
   }
 
   /** Whether another owner reads the socket: it sees the client leave. */
@@ -115,17 +115,17 @@ export class Handshake implements Deadline, SocketOwner {
   }
 
   /** What was written until now was no answer to the upgrade. */
-  touched (): void {
-    this.#traces = bytesOn(this.socket)
+  ignoreWrittenBytes (): void {
+    this.#ignoredBytes = bytesOn(this.socket)
   }
 
   /** Called when the listeners of `'upgrade'` have run, and requests before this one are still being answered. */
-  queue (): void {
+  queueBehindEarlier (): void {
     this.#isQueued = true
-    this.#pend()
+    this.#addToPending()
   }
 
-  #pend (): void {
+  #addToPending (): void {
     this.#context ??= new AsyncResource('WsRelayHandshake')
     this.#relay.pending.add(this)
     // Node has taken its own listener away: an answer would stop at its first full buffer.
@@ -133,9 +133,9 @@ export class Handshake implements Deadline, SocketOwner {
   }
 
   /** Called when the requests before this one are answered. */
-  unqueue (): void {
+  earlierAnswered (): void {
     this.#isQueued = false
-    this.touched()
+    this.ignoreWrittenBytes()
     if (this.#isHalfOpen) this.#linger()
   }
 
@@ -146,20 +146,20 @@ export class Handshake implements Deadline, SocketOwner {
   }
 
   /** The request is routed, or about to be: `response` is on its socket. */
-  routed (response: ServerResponse): void {
+  setResponse (response: ServerResponse): void {
     this.#response = response
     this.route = undefined
-    const finished = (): void => { if (this.#response === response && this.#state !== 'over') this.#linger() }
+    const finished = (): void => { if (this.#response === response && this.#state !== 'released') this.#linger() }
     if (response.writableFinished) finished()
     else response.once('finish', finished)
   }
 
   /** From here on `upgradeTimeout` applies, where the handshake is not complete yet. */
-  guard (): void {
-    if (this.#state === 'noted' && this.#isRead) this.#leave()
-    if (this.#state === 'over') return
-    this.#pend()
-    if (this.slot === undefined && (this.#state === 'noted' || this.#state === 'watched')) this.#schedule()
+  startTimeout (): void {
+    if (this.#state === 'tracked' && this.#isRead) this.#releaseSocket()
+    if (this.#state === 'released') return
+    this.#addToPending()
+    if (this.slot === undefined && (this.#state === 'tracked' || this.#state === 'buffering')) this.#schedule()
   }
 
   #schedule (): void {
@@ -168,38 +168,38 @@ export class Handshake implements Deadline, SocketOwner {
   }
 
   /** Reads the socket, to notice when the client leaves. Early bytes are kept. */
-  watch (): void {
-    this.#state = 'watched'
-    this.#read()
+  bufferEarlyBytes (): void {
+    this.#state = 'buffering'
+    this.#startReading()
   }
 
-  #read (): void {
+  #startReading (): void {
     if (this.#isReading) return
     this.#isReading = true
     readSocket(this.socket)
   }
 
   /** Every check is passed, and a handler begins. */
-  begin (reply: FastifyReply): void {
-    this.#state = 'begun'
+  handlerStarts (reply: FastifyReply): void {
+    this.#state = 'handling'
     this.#reply = reply
-    Object.assign(reply, { send: sendNoted })
+    Object.assign(reply, { send: trackedSend })
   }
 
   /** The handler calls `reply.send`, or Fastify does with what it returned. */
-  sending (): void {
+  replyIsSending (): void {
     this.#isSending = true
   }
 
   /** The handler has returned. Where it has not answered, the handshake counts for `maxHandshakes`. */
-  wait (): void {
-    if (this.#state !== 'begun') return
-    this.#waits()
+  handlerReturned (): void {
+    if (this.#state !== 'handling') return
+    this.#countHandshake()
     // Most async handlers answer within this turn of the event loop, in which nothing is read.
-    setImmediate(waitOn, this)
+    setImmediate(waitForHandler, this)
   }
 
-  #waits (): void {
+  #countHandshake (): void {
     this.#relay.handshakes.add(this)
     this.#context = new AsyncResource('WsRelayHandshake')
   }
@@ -210,67 +210,67 @@ export class Handshake implements Deadline, SocketOwner {
   }
 
   /** A turn has passed without an answer. */
-  waitOn (): void {
-    if (this.#state !== 'begun') return
-    this.watch()
+  waitForHandler (): void {
+    if (this.#state !== 'handling') return
+    this.bufferEarlyBytes()
     this.#schedule()
   }
 
   /** The handler has finished, but another node has to be asked: `upgradeTimeout` goes on. */
-  ask (reply: FastifyReply, question: Question): void {
-    const isWaitedFor = this.#state === 'watched' && this.#reply !== undefined
+  waitForRemote (reply: FastifyReply, question: RemoteQuery): void {
+    const isWaitedFor = this.#state === 'buffering' && this.#reply !== undefined
     // An earlier hook replied, or no route matched: nothing has begun.
     this.#reply ??= reply
-    this.#question = question
+    this.#query = question
     if (isWaitedFor) return
-    if (this.#state !== 'watched') this.watch()
-    this.#waits()
+    if (this.#state !== 'buffering') this.bufferEarlyBytes()
+    this.#countHandshake()
     this.#schedule()
   }
 
-  get isAsking (): boolean {
-    return this.#question !== undefined
+  get isWaitingForRemote (): boolean {
+    return this.#query !== undefined
   }
 
   /** The question has its answer. */
-  asked (): void {
-    this.#question = undefined
+  remoteAnswered (): void {
+    this.#query = undefined
   }
 
   /** The socket becomes a connection. @returns what the client has sent since its handshake */
   complete (): readonly Buffer[] {
-    this.#leave()
+    this.#releaseSocket()
     return this.#early
   }
 
   /** An ordinary answer is on its way: no frame will be read. */
-  answered (): void {
-    if (this.#state === 'over' || this.#state === 'lingering' || this.#state === 'answered') return
-    this.#state = 'answered'
-    this.#settle()
+  responseStarted (): void {
+    if (this.#state === 'released' || this.#state === 'lingering' || this.#state === 'responding') return
+    this.#state = 'responding'
+    this.#stopWaiting()
     this.#early = []
-    this.#read()
+    this.#startReading()
     this.socket.resume()
     // The server waits for it no longer than for a closing handshake.
     if (this.#relay.closing) this.#relay.deadlines.schedule(this, this.#relay.options.closeTimeout)
   }
 
   /** The server closes: handlers are answered for, and all other answers have `closeTimeout`. */
-  close (): void {
+  serverCloses (): void {
     if (this.#reply !== undefined && !this.#reply.sent) this.refuse(new errorCodes.FST_WS_RELAY_CLOSING())
-    else if (this.#state === 'answered' || this.#isQueued) this.#relay.deadlines.schedule(this, this.#relay.options.closeTimeout)
+    else if (this.#state === 'responding' || this.#isQueued) this.#relay.deadlines.schedule(this, this.#relay.options.closeTimeout)
     else if (this.#state !== 'lingering') this.#schedule()
   }
 
   /** Answers for a handler that has not. */
   refuse (error: FastifyError): void {
     const reply = this.#reply!
-    const question = this.#question
+    const question = this.#query
     this.#refusal = error
-    this.#settle()
+    this.#stopWaiting()
     // Its hooks would run twice at once.
     if (this.#isSending && question === undefined) {
-      this.#replaceAnswer()
+      this.#writeRefusal()
       return
     }
     // An error handler or a hook may never end, either: then the refusal is written without them.
@@ -279,68 +279,68 @@ export class Handshake implements Deadline, SocketOwner {
     reply.code(error.statusCode!).header('retry-after', retryAfter)
     this.runInContext(() => {
       if (question === undefined) reply.send(error)
-      else question.refused(error)
+      else question.onRefused(error)
     })
   }
 
   due (late: number): void {
     if (this.#state === 'lingering') this.socket.destroy()
-    else if (late > usuallyLate && !this.#excused) {
+    else if (late > usuallyLate && !this.#wasExtended) {
       // The event loop has stalled: what the handler waits for may lie unread in the kernel.
-      this.#excused = true
+      this.#wasExtended = true
       this.#schedule()
-    } else if (this.#reply !== undefined) this.#handlerIsLate(this.#reply)
-    else this.#overdue()
+    } else if (this.#reply !== undefined) this.#handlerTimedOut(this.#reply)
+    else this.#answerTimedOut()
   }
 
-  #handlerIsLate (reply: FastifyReply): void {
-    if (reply.sent) return this.#hijacked(reply)
-    if (this.#question !== undefined) reply.log.warn('the target of an upgrade is on another node, which did not answer in time')
+  #handlerTimedOut (reply: FastifyReply): void {
+    if (reply.sent) return this.#hijackTimedOut(reply)
+    if (this.#query !== undefined) reply.log.warn('the target of an upgrade is on another node, which did not answer in time')
     else if (this.#isSending) reply.log.warn('the hooks of a reply to an upgrade took longer than upgradeTimeout')
     else reply.log.warn('the handler of an upgrade never replied: a synchronous one must call reply.send(), an asynchronous one must return, and not a reply that was not sent')
     this.refuse(new errorCodes.FST_WS_RELAY_UPGRADE_TIMEOUT())
   }
 
   /** No handler of the relay's has begun, or its refusal was not written. */
-  #overdue (): void {
-    if (this.#state === 'answered' || this.#isQueued) this.socket.destroy()
-    else if (this.#state === 'noted' && this.isTaken) this.#leaveToOwner()
-    else if (this.#response === undefined) this.#routeAtLast()
-    else if (this.#response.headersSent) this.answered()
-    else this.#replaceAnswer()
+  #answerTimedOut (): void {
+    if (this.#state === 'responding' || this.#isQueued) this.socket.destroy()
+    else if (this.#state === 'tracked' && this.isTaken) this.#waitForOwner()
+    else if (this.#response === undefined) this.#routeUnclaimed()
+    else if (this.#response.headersSent) this.responseStarted()
+    else this.#writeRefusal()
   }
 
   /** Another owner has written to the socket. Where it does not read, a client that leaves is still seen here. */
-  #leaveToOwner (): void {
-    if (this.#isRead) this.#leave()
+  #waitForOwner (): void {
+    if (this.#isRead) this.#releaseSocket()
     // Behind so many bytes that nobody reads, not even a FIN would be seen.
     else if (this.#relay.closing || this.socket.readableLength >= this.socket.readableHighWaterMark) this.socket.destroy()
     else this.#schedule()
   }
 
   /** Another listener could have taken the socket, and has not. */
-  #routeAtLast (): void {
+  #routeUnclaimed (): void {
     if (this.route === undefined || !this.isOpen) this.socket.destroy()
     else this.runInContext(this.route)
   }
 
   /** A handler that hijacks its reply answers for its socket; an upgrade that is forgotten is refused. */
-  #hijacked ({ raw, log }: FastifyReply): void {
+  #hijackTimedOut ({ raw, log }: FastifyReply): void {
     log.warn("the handler of an upgrade hijacked its reply, and never replied: `config: { wsRelay: false }` leaves a route's upgrades to its handler")
     const isForgotten = !raw.headersSent && !this.isTaken
-    if (isForgotten) this.#replaceAnswer()
-    else this.answered()
+    if (isForgotten) this.#writeRefusal()
+    else this.responseStarted()
   }
 
   /** Writes the refusal without Fastify. For the handler and its hooks, the client has gone. */
-  #replaceAnswer (): void {
+  #writeRefusal (): void {
     const error = this.#refusal ?? (this.#relay.closing ? new errorCodes.FST_WS_RELAY_CLOSING() : new errorCodes.FST_WS_RELAY_UPGRADE_TIMEOUT())
     const response = this.#response!
     this.#response = undefined
-    this.answered()
-    closeResponse(response, this.socket)
-    const answer = answerInstead(this.request, this.socket, error)
-    this.routed(answer)
+    this.responseStarted()
+    detachResponse(response, this.socket)
+    const answer = writeErrorResponse(this.request, this.socket, error)
+    this.setResponse(answer)
     // Hooks and metrics see the reply end once, with the status that the client sees.
     response.statusCode = answer.statusCode
     answer.once('finish', () => { this.runInContext(() => { response.emit('finish') }) })
@@ -349,20 +349,20 @@ export class Handshake implements Deadline, SocketOwner {
 
   /** The last bytes must not be reset away by bytes that nobody has read. */
   #linger (): void {
-    this.#settle()
+    this.#stopWaiting()
     this.#state = 'lingering'
     this.#early = []
-    this.#read()
-    this.#pend()
+    this.#startReading()
+    this.#addToPending()
     this.#relay.deadlines.schedule(this, lingerTime)
     this.socket.end()
     this.socket.resume()
     endOf(this.request)
   }
 
-  #leave (): void {
-    this.#state = 'over'
-    this.#settle()
+  #releaseSocket (): void {
+    this.#state = 'released'
+    this.#stopWaiting()
     this.#relay.pending.delete(this)
     this.socket.off('drain', resumeAnswer)
     if (this.#isReading) leaveSocket(this.socket)
@@ -370,15 +370,15 @@ export class Handshake implements Deadline, SocketOwner {
   }
 
   /** No handler is waited for any more. */
-  #settle (): void {
-    this.#reply = this.#question = undefined
+  #stopWaiting (): void {
+    this.#reply = this.#query = undefined
     this.#relay.handshakes.delete(this)
     this.#relay.deadlines.cancel(this)
   }
 
   /** Early bytes are kept until there is an answer. */
   receive (bytes: Buffer): void {
-    if (this.#state === 'answered' || this.#state === 'lingering') return
+    if (this.#state === 'responding' || this.#state === 'lingering') return
     this.#early.push(bytes)
     this.#earlyBytes += bytes.length
     if (this.#earlyBytes > mostEarlyBytes) this.socket.pause()
@@ -388,12 +388,12 @@ export class Handshake implements Deadline, SocketOwner {
    * Called a few times a second while the handshake is pending. A FIN behind bytes that nobody reads
    * has no event, and an answer of a route out of the plugin's scope has none, either.
    */
-  look (): void {
-    if (this.#state !== 'noted') return
-    if (this.#isRead) this.#leave()
+  checkSocket (): void {
+    if (this.#state !== 'tracked') return
+    if (this.#isRead) this.#releaseSocket()
     else if (hasEnded(this.socket)) this.lost()
     else if (this.socket.writableEnded) this.#linger()
-    else if (this.#response?.headersSent === true) this.answered()
+    else if (this.#response?.headersSent === true) this.responseStarted()
   }
 
   failed (): void {
@@ -402,7 +402,7 @@ export class Handshake implements Deadline, SocketOwner {
 
   /** The client has ended its side. */
   lost (): void {
-    if (this.#state === 'lingering' || this.#state === 'over' || (this.#state === 'noted' && this.#isRead)) return
+    if (this.#state === 'lingering' || this.#state === 'released' || (this.#state === 'tracked' && this.#isRead)) return
     // As Node does: the answers before it are given up, unless the server allows half-open sockets.
     if (this.#isQueued && allowsHalfOpen(this.socket)) this.#isHalfOpen = true
     else this.closed()
@@ -410,19 +410,19 @@ export class Handshake implements Deadline, SocketOwner {
 
   /** The client has gone: Node would tell the request only when it was no upgrade. */
   closed (): void {
-    const isWaiting = this.#state !== 'over' && this.#state !== 'lingering' && !(this.#state === 'noted' && this.isTaken)
-    const question = this.#question
+    const isWaiting = this.#state !== 'released' && this.#state !== 'lingering' && !(this.#state === 'tracked' && this.isTaken)
+    const question = this.#query
     const earlier = this.#isQueued ? responseOn(this.socket) : undefined
-    this.#leave()
+    this.#releaseSocket()
     this.socket.destroy()
     earlier?.req.destroy()
     if (isWaiting) this.request.destroy()
-    if (question !== undefined) this.runInContext(() => { question.gone() })
+    if (question !== undefined) this.runInContext(() => { question.onClientGone() })
   }
 }
 
-function waitOn (handshake: Handshake): void {
-  handshake.waitOn()
+function waitForHandler (handshake: Handshake): void {
+  handshake.waitForHandler()
 }
 
 const ofRequest = Symbol('fastify-ws-relay.handshake')
@@ -438,8 +438,8 @@ export function setHandshake (request: object, handshake: Handshake): void {
 }
 
 /** The `send` of a reply to an upgrade: its hooks may run for longer than `upgradeTimeout`. */
-function sendNoted (this: FastifyReply, payload?: unknown): FastifyReply {
-  handshakeOf(this.request.raw)!.sending()
+function trackedSend (this: FastifyReply, payload?: unknown): FastifyReply {
+  handshakeOf(this.request.raw)!.replyIsSending()
   return (Object.getPrototypeOf(this) as FastifyReply).send.call(this, payload)
 }
 

@@ -3,13 +3,13 @@ import { Binding } from '../connection/binding.js'
 import { parseConfig } from '../connection/config.js'
 import { negotiate } from '../websocket/deflate.js'
 import { handshakeOf } from './handshake.js'
-import { relayHeader, withhold } from './relay-header.js'
-import { disclaim } from './fastify-websocket.js'
-import { isProxied, watchProxy } from './proxied-replies.js'
+import { relayHeader, stripHeader } from './relay-header.js'
+import { unmark } from './fastify-websocket.js'
+import { isProxied, trackProxy } from './proxied-replies.js'
 import { Registration } from './registration.js'
 import { retryAfter } from './response.js'
 import { asTarget } from '../process/target.js'
-import { completeUpgrade, discard, switchingProtocols, withoutBody } from './switching-protocols.js'
+import { completeUpgrade, discardBody, switchingProtocolsHead, removeBodyHeaders } from './switching-protocols.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { RemoteProblem } from '../process/remote-nodes.js'
 import type { Target } from '../process/entity.js'
@@ -31,7 +31,7 @@ const failed = new WeakSet<FastifyReply>()
 export function addRelayHooks (fastify: FastifyInstance, registration: Registration): void {
   fastify.addHook('onRoute', function (routeOptions) {
     if (Registration.of(this) !== registration) return
-    const mode = registration.mark(routeOptions)
+    const mode = registration.markRoute(routeOptions)
     // A route's own hooks come last: cookies and security headers are on the reply by then.
     const own = routeOptions.onSend ?? []
     routeOptions.onSend = [...Array.isArray(own) ? own : [own], (request, reply, payload, done) => {
@@ -40,8 +40,8 @@ export function addRelayHooks (fastify: FastifyInstance, registration: Registrat
   })
   fastify.addHook('onRequest', (request, reply, done) => {
     // A request of `inject` comes by no server.
-    withhold(reply.raw)
-    watchProxy(reply)
+    stripHeader(reply.raw)
+    trackProxy(reply)
     if (Registration.of(request.server) === registration) beforeHandler(registration, request, reply, done)
     else done()
   })
@@ -59,7 +59,7 @@ export function addRelayHooks (fastify: FastifyInstance, registration: Registrat
 
 /** What was found before the handler, unless the handler called for the 404 instead. */
 function isMarked (request: FastifyRequest): boolean {
-  return (handshakeOf(request.raw)?.isMarked === true && !request.is404) || Registration.markOf(request) !== undefined
+  return (handshakeOf(request.raw)?.isRouteMarked === true && !request.is404) || Registration.modeMarked(request) !== undefined
 }
 
 /** docs/relay.md, before the handler: nothing is spawned for what is refused here. */
@@ -68,24 +68,24 @@ function beforeHandler (registration: Registration, request: FastifyRequest, rep
   if (handshake === undefined) return done()
   // Whatever the answer is, the socket ends with it: its HTTP parser is gone.
   reply.raw.shouldKeepAlive = false
-  const mark = Registration.markOf(request)
-  handshake.isMarked = mark !== undefined
+  const mark = Registration.modeMarked(request)
+  handshake.isRouteMarked = mark !== undefined
   const mode = request.is404 ? '404' : mark ?? registration.modeFor(request)
   if (mode === 'native' || (mark === undefined && registration.isNativeIn(request.server))) return done()
-  disclaim(request, handshake.socket)
+  unmark(request, handshake.socket)
   if (mode === 'off') return done()
   const settings = mode === '404' ? settingsOf404(registration, request) : mode
   if (settings === undefined || !handshake.isWebSocket) {
-    handshake.watch()
+    handshake.bufferEarlyBytes()
     return done()
   }
-  const refusal = refuse(registration.relay, settings, handshake, request, reply)
+  const refusal = findRefusal(registration.relay, settings, handshake, request, reply)
   if (refusal !== undefined) return done(withStatus(reply, refusal))
-  handshake.begin(reply)
+  handshake.handlerStarts(reply)
   request.wsUpgradable = true
   done()
   // Most handlers have answered by now: nothing has to wait for them.
-  handshake.wait()
+  handshake.handlerReturned()
 }
 
 /** Only Fastify's own 404 handler relays nothing: what it answers needs no check. */
@@ -93,47 +93,47 @@ function settingsOf404 ({ settings }: Registration, request: FastifyRequest): Ro
   return request.routeOptions.handler?.name === 'basic404' ? undefined : settings
 }
 
-function refuse (relay: UpgradeServer, settings: RouteSettings, handshake: Handshake, request: FastifyRequest, reply: FastifyReply): Refusal | undefined {
-  return badHandshake(handshake, request, reply) ?? badOrigin(relay, settings, request) ?? noRoom(relay, reply)
+function findRefusal (relay: UpgradeServer, settings: RouteSettings, handshake: Handshake, request: FastifyRequest, reply: FastifyReply): Refusal | undefined {
+  return checkHandshake(handshake, request, reply) ?? checkOrigin(relay, settings, request) ?? checkCapacity(relay, reply)
 }
 
 /** RFC 6455 section 4.2.1. */
-function badHandshake ({ isInjected }: Handshake, request: FastifyRequest, reply: FastifyReply): Refusal | undefined {
+function checkHandshake ({ isInjected }: Handshake, request: FastifyRequest, reply: FastifyReply): Refusal | undefined {
   const { method, headers, raw } = request
   const version: unknown = headers['sec-websocket-version']
   if (method !== 'GET') {
     reply.header('allow', 'GET')
-    return bad(405, `expected the method GET, got ${method}`)
+    return badHandshakeError(405, `expected the method GET, got ${method}`)
   }
-  if (!isInjected && (raw.httpVersion !== '1.1' || headers.host === undefined)) return bad(400, 'expected HTTP/1.1 with a Host header')
+  if (!isInjected && (raw.httpVersion !== '1.1' || headers.host === undefined)) return badHandshakeError(400, 'expected HTTP/1.1 with a Host header')
   // Node takes a body for what comes behind the upgrade: it would be read as frames.
-  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) return bad(400, 'expected a request without a body')
-  if (!key.test(headers['sec-websocket-key'] ?? '')) return bad(400, "expected a 'Sec-WebSocket-Key' of 16 bytes in base64")
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) return badHandshakeError(400, 'expected a request without a body')
+  if (!key.test(headers['sec-websocket-key'] ?? '')) return badHandshakeError(400, "expected a 'Sec-WebSocket-Key' of 16 bytes in base64")
   if (version !== '13' && !(isInjected && version === 13)) {
     reply.header('sec-websocket-version', '13')
-    return bad(426, "expected 'Sec-WebSocket-Version: 13'")
+    return badHandshakeError(426, "expected 'Sec-WebSocket-Version: 13'")
   }
   return undefined
 }
 
-function bad (statusCode: number, problem: string): Refusal {
+function badHandshakeError (statusCode: number, problem: string): Refusal {
   return Object.assign(new errorCodes.FST_WS_RELAY_BAD_HANDSHAKE(problem), { statusCode })
 }
 
-function badOrigin (relay: UpgradeServer, { originAllowed }: RouteSettings, request: FastifyRequest): Refusal | undefined {
+function checkOrigin (relay: UpgradeServer, { originAllowed }: RouteSettings, request: FastifyRequest): Refusal | undefined {
   if (originAllowed(request)) return undefined
-  relay.refusedOrigins.warn(request)
+  relay.refusedOrigins.logOnce(request)
   return new errorCodes.FST_WS_RELAY_ORIGIN_NOT_ALLOWED()
 }
 
-function noRoom (relay: UpgradeServer, reply: FastifyReply): Refusal | undefined {
+function checkCapacity (relay: UpgradeServer, reply: FastifyReply): Refusal | undefined {
   const { maxConnections, maxHandshakes } = relay.options
-  if (relay.closing) return later(reply, new errorCodes.FST_WS_RELAY_CLOSING())
+  if (relay.closing) return withRetryAfter(reply, new errorCodes.FST_WS_RELAY_CLOSING())
   if (relay.sockets.size < maxConnections && relay.handshakes.size < maxHandshakes) return undefined
-  return later(reply, new errorCodes.FST_WS_RELAY_OVERLOADED())
+  return withRetryAfter(reply, new errorCodes.FST_WS_RELAY_OVERLOADED())
 }
 
-function later (reply: FastifyReply, refusal: Refusal): Refusal {
+function withRetryAfter (reply: FastifyReply, refusal: Refusal): Refusal {
   reply.header('retry-after', retryAfter)
   return refusal
 }
@@ -146,28 +146,28 @@ function later (reply: FastifyReply, refusal: Refusal): Refusal {
 function afterHandler (registration: Registration, mode: RouteMode | undefined, request: FastifyRequest, reply: FastifyReply, sent: unknown, done: Next): void {
   const handshake = handshakeOf(request.raw)
   // An asynchronous handler called `send`, and returned before a node was asked: Fastify sends again.
-  if (handshake?.isAsking === true) return
-  const { value, payload } = takeHeader(reply, sent)
+  if (handshake?.isWaitingForRemote === true) return
+  const { value, payload } = extractHeader(reply, sent)
   const settings = value === undefined || !isSuccess(reply.statusCode) || failed.has(reply) ? 'off' : settingsFor(registration, mode, request, reply)
   // Also when the client has gone: there is nobody to answer.
   if (settings === 'off' || settings === 'native' || handshake?.isOpen === false) {
-    handshake?.answered()
+    handshake?.responseStarted()
     return done(null, payload)
   }
-  if (handshake?.isWebSocket !== true) return answer(notAnUpgrade(request, reply), reply, payload, done)
+  if (handshake?.isWebSocket !== true) return sendRefusal(notAnUpgrade(request, reply), reply, payload, done)
   const attempt = { relay: registration.relay, settings, handshake, request, reply }
   // The checks before the handler did not come first: an earlier hook replied, or no route matched.
-  const refusal = handshake.hasBegun ? undefined : refuse(registration.relay, settings, handshake, request, reply)
-  if (refusal !== undefined) return answer(refusal, reply, payload, done)
+  const refusal = handshake.hasPassedChecks ? undefined : findRefusal(registration.relay, settings, handshake, request, reply)
+  if (refusal !== undefined) return sendRefusal(refusal, reply, payload, done)
   const result = parseConfig(value, settings)
   if (!result.ok) {
     request.log.error(`invalid X-WS-Relay header: ${result.problem}`)
-    return answer(new errorCodes.FST_WS_RELAY_INVALID_CONFIG(), reply, payload, done)
+    return sendRefusal(new errorCodes.FST_WS_RELAY_INVALID_CONFIG(), reply, payload, done)
   }
   const { runtime } = registration.relay
   const { config } = result
   const bond = Binding.with(runtime, config.target)
-  if (bond === undefined) answer(upgrade(attempt, config, asTarget(runtime.find(config.target))), reply, payload, done)
+  if (bond === undefined) sendRefusal(upgrade(attempt, config, asTarget(runtime.find(config.target))), reply, payload, done)
   else upgradeWith(bond, attempt, config, payload, done)
 }
 
@@ -186,23 +186,23 @@ function upgradeWith (bond: Binding, attempt: Attempt, config: ResolvedConfig, p
   }
   const refused = (error: Error): void => {
     bond.release()
-    answer(error, reply, payload, done)
+    sendRefusal(error, reply, payload, done)
   }
-  handshake.ask(reply, { gone, refused })
+  handshake.waitForRemote(reply, { onClientGone: gone, onRefused: refused })
   bond.ask((target) => {
-    handshake.asked()
+    handshake.remoteAnswered()
     if (!handshake.isOpen) return gone()
     const refusal = upgrade(attempt, config, target, bond)
     if (refusal !== undefined) bond.release()
-    answer(refusal, reply, payload, done)
+    sendRefusal(refusal, reply, payload, done)
   })
 }
 
 /** Of an upgrade nothing more is sent; a refusal takes the place of the reply's own body. */
-function answer (refusal: Refusal | undefined, reply: FastifyReply, payload: unknown, done: Next): void {
-  discard(payload)
+function sendRefusal (refusal: Refusal | undefined, reply: FastifyReply, payload: unknown, done: Next): void {
+  discardBody(payload)
   if (refusal === undefined) return
-  withoutBody(reply)
+  removeBodyHeaders(reply)
   done(withStatus(reply, refusal))
 }
 
@@ -217,7 +217,7 @@ function isSuccess (statusCode: number): boolean {
 }
 
 /** The header as the handler set it, and the payload without it. */
-function takeHeader (reply: FastifyReply, payload: unknown): { value: unknown, payload: unknown } {
+function extractHeader (reply: FastifyReply, payload: unknown): { value: unknown, payload: unknown } {
   const value: unknown = reply.getHeader(relayHeader)
   if (value !== undefined) removeHeader(reply)
   if (!isResponse(payload) || (value === undefined && !payload.headers.has(relayHeader))) return { value, payload }
@@ -241,7 +241,7 @@ function isResponse (payload: unknown): payload is Response {
 }
 
 function notAnUpgrade (request: FastifyRequest, reply: FastifyReply): Refusal {
-  if (request.raw.httpVersionMajor >= 2) return bad(505, 'expected HTTP/1.1')
+  if (request.raw.httpVersionMajor >= 2) return badHandshakeError(505, 'expected HTTP/1.1')
   // With a header of its own Node would forget that the client wants the connection closed.
   reply.headers({ upgrade: 'websocket', connection: reply.raw.shouldKeepAlive ? 'upgrade' : 'upgrade, close' })
   return new errorCodes.FST_WS_RELAY_UPGRADE_REQUIRED()
@@ -259,18 +259,18 @@ interface Attempt {
 function upgrade (attempt: Attempt, config: ResolvedConfig, target: Target | RemoteProblem, bond?: Binding): Refusal | undefined {
   const { relay, settings, handshake, request, reply } = attempt
   if (typeof target === 'string') return noTarget(request, reply, config.target, target)
-  if (relay.sockets.size >= relay.options.maxConnections) return later(reply, new errorCodes.FST_WS_RELAY_OVERLOADED())
+  if (relay.sockets.size >= relay.options.maxConnections) return withRetryAfter(reply, new errorCodes.FST_WS_RELAY_OVERLOADED())
   const deflate = negotiate(request.headers['sec-websocket-extensions'], relay.options.perMessageDeflate, settings.maxPayload)
   let head: string
   try {
-    head = switchingProtocols(request, reply, deflate?.response)
+    head = switchingProtocolsHead(request, reply, deflate?.response)
   } catch (err) {
     // The error's own reply would fail on the same header.
     for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name)
     request.log.error({ err }, 'a reply header cannot be sent')
     return new errorCodes.FST_WS_RELAY_INVALID_CONFIG({ cause: err })
   }
-  if (!handshake.hasBegun) disclaim(request, handshake.socket)
+  if (!handshake.hasPassedChecks) unmark(request, handshake.socket)
   completeUpgrade(reply, head, handshake, { relay, settings, socket: handshake.socket, target, bond, config, deflate })
   return undefined
 }
@@ -283,5 +283,5 @@ function noTarget (request: FastifyRequest, reply: FastifyReply, target: string,
   }
   request.log.warn(text)
   const refusal = new errorCodes.FST_WS_RELAY_TARGET_NOT_ALIVE()
-  return problem === 'its node is closing' ? later(reply, refusal) : refusal
+  return problem === 'its node is closing' ? withRetryAfter(reply, refusal) : refusal
 }

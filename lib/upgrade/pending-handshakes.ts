@@ -7,8 +7,8 @@ const interval = 250
 /** A handshake, as far as the timer and the closing server deal with it. */
 export interface PendingHandshake {
   readonly socket: Duplex
-  look (): void
-  close (): void
+  checkSocket (): void
+  serverCloses (): void
 }
 
 /** The upgrades of a server that have no complete answer yet. Looks at them a few times a second. */
@@ -24,7 +24,7 @@ export class PendingHandshakes {
 
   add (handshake: PendingHandshake): void {
     this.#all.add(handshake)
-    this.#timer ??= this.#context.start(setInterval, () => { for (const one of this.#all) one.look() }, interval)
+    this.#timer ??= this.#context.start(setInterval, () => { for (const one of this.#all) one.checkSocket() }, interval)
   }
 
   delete (handshake: PendingHandshake): void {
@@ -36,6 +36,6 @@ export class PendingHandshakes {
 
   /** The server closes. */
   close (): void {
-    for (const handshake of [...this.#all]) handshake.close()
+    for (const handshake of [...this.#all]) handshake.serverCloses()
   }
 }

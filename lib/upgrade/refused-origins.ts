@@ -11,7 +11,7 @@ export class RefusedOrigins {
   /** When each was logged, the oldest first. */
   readonly #logged = new Map<string, number>()
 
-  warn ({ headers, host, log, protocol }: FastifyRequest): void {
+  logOnce ({ headers, host, log, protocol }: FastifyRequest): void {
     const origin = show(headers.origin)
     const now = performance.now()
     for (const [one, at] of this.#logged) {

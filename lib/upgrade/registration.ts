@@ -41,12 +41,12 @@ export class Registration {
   }
 
   /** The registration made on this very instance. */
-  static own (fastify: FastifyInstance): Registration | undefined {
+  static attachedTo (fastify: FastifyInstance): Registration | undefined {
     return Object.hasOwn(fastify, registrationOf) ? Registration.of(fastify) : undefined
   }
 
   /** Scopes below inherit it, as all that stands on a Fastify instance. */
-  holdFor (fastify: FastifyInstance): void {
+  attachTo (fastify: FastifyInstance): void {
     this.#scope = fastify
     Object.assign(fastify, { [registrationOf]: this })
   }
@@ -55,21 +55,21 @@ export class Registration {
    * Marks a route with what the relay is to do there, and returns it.
    * @throws `FST_WS_RELAY_INVALID_OPTIONS`
    */
-  mark (routeOptions: RouteOptions): RouteMode {
+  markRoute (routeOptions: RouteOptions): RouteMode {
     const mode = this.#modeOf(routeOptions.config, routeOptions.websocket === true || 'wsHandler' in routeOptions)
     routeOptions.config = { ...routeOptions.config, [markOf]: mode } as typeof routeOptions.config
     return mode
   }
 
   /** The mark of a request's route: all have one that were declared after the plugin. */
-  static markOf (request: FastifyRequest): RouteMode | undefined {
-    return markIn(request.routeOptions.config)
+  static modeMarked (request: FastifyRequest): RouteMode | undefined {
+    return markedMode(request.routeOptions.config)
   }
 
   /** @throws `FST_WS_RELAY_INVALID_OPTIONS` for a route declared before the plugin */
   modeFor (request: FastifyRequest): RouteMode {
     const { config } = request.routeOptions
-    return markIn(config) ?? this.#modeOf(config, false)
+    return markedMode(config) ?? this.#modeOf(config, false)
   }
 
   #modeOf (config: { wsRelay?: unknown } | undefined, native: boolean): RouteMode {
@@ -80,6 +80,6 @@ export class Registration {
   }
 }
 
-function markIn (config: object | undefined): RouteMode | undefined {
+function markedMode (config: object | undefined): RouteMode | undefined {
   return (config as { [markOf]?: RouteMode } | undefined)?.[markOf]
 }

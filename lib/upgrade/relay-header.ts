@@ -29,7 +29,7 @@ interface Patched {
  * most replies, but not those of an `onSend` hook that fails, which Fastify writes without asking
  * again, nor a hijacked one.
  */
-export function withhold (response: ServerResponse): void {
+export function stripHeader (response: ServerResponse): void {
   const patched = response as unknown as Patched
   if (patched[writeHead] !== undefined) return
   patched[writeHead] = patched.writeHead
@@ -59,7 +59,7 @@ function writeEarlyHintsWithout (this: object, hints: unknown, ...rest: unknown[
   const response = this as ServerResponse & Required<Patched>
   const result = response[writeEarlyHints](withoutIn(hints), ...rest)
   // They are no answer.
-  handshakeOf(response.req)?.touched()
+  handshakeOf(response.req)?.ignoreWrittenBytes()
   return result
 }
 

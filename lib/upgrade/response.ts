@@ -32,7 +32,7 @@ export function allowsHalfOpen (socket: Duplex): boolean {
 }
 
 /** Takes a response off its socket. What is written to it from now on goes nowhere, as if the client had gone. */
-export function closeResponse (response: ServerResponse, socket: Duplex): void {
+export function detachResponse (response: ServerResponse, socket: Duplex): void {
   response.on('error', () => {})
   response.detachSocket(socket as never)
   Object.assign(response, { destroyed: true, _closed: true })
@@ -40,7 +40,7 @@ export function closeResponse (response: ServerResponse, socket: Duplex): void {
 }
 
 /** Answers an upgrade with an error, without Fastify. @returns the response, which ends the socket */
-export function answerInstead (request: IncomingMessage, socket: Duplex, { statusCode = 503, code, message }: FastifyError): ServerResponse {
+export function writeErrorResponse (request: IncomingMessage, socket: Duplex, { statusCode = 503, code, message }: FastifyError): ServerResponse {
   const body = JSON.stringify({ statusCode, code, error: STATUS_CODES[statusCode], message })
   const response = new ServerResponse(request)
   response.assignSocket(socket as never)

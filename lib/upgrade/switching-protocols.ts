@@ -23,7 +23,7 @@ const dropped = new RegExp(`^(?:${ofBody}|connection|keep-alive|transfer-encodin
  * The lines of the 101 (RFC 6455 section 4.2.2), with the reply's own headers on it.
  * @throws Node's `ERR_INVALID_CHAR` or `ERR_INVALID_HTTP_TOKEN` for a header that no response may have
  */
-export function switchingProtocols (request: FastifyRequest, reply: FastifyReply, extensions?: string): string {
+export function switchingProtocolsHead (request: FastifyRequest, reply: FastifyReply, extensions?: string): string {
   const accept = hash('sha1', request.headers['sec-websocket-key'] + guid, 'base64')
   let head = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n`
   const headers = reply.getHeaders()
@@ -78,12 +78,12 @@ function hold (socket: Duplex): void {
 }
 
 /** Takes the headers off that speak of a body which is not sent. */
-export function withoutBody (reply: FastifyReply): void {
+export function removeBodyHeaders (reply: FastifyReply): void {
   for (const name of Object.keys(reply.getHeaders())) if (aboutBody.test(name)) reply.removeHeader(name)
 }
 
 /** A reply's body that nobody will read. */
-export function discard (payload: unknown): void {
+export function discardBody (payload: unknown): void {
   if (typeof payload !== 'object') return
   const stream = payload as { destroy?: () => void, cancel?: () => Promise<void>, on?: Duplex['on'] } | null | undefined
   if (typeof stream?.destroy === 'function') {

@@ -10,7 +10,7 @@ t.test('a refused origin is logged once a minute, and no more than so many are r
   t.intercept(performance, 'now', { value: () => now })
   const refuse = (origin: string, at: number) => {
     now = at
-    refused.warn({ headers: { origin }, host: 'relay.test', protocol: 'http', log: logger } as never)
+    refused.logOnce({ headers: { origin }, host: 'relay.test', protocol: 'http', log: logger } as never)
     return lines.splice(0).map(({ level, args }) => {
       const { origin, ownOrigin } = args[0] as { origin: string, ownOrigin: string }
       return `${level} ${origin} ${ownOrigin}`

@@ -7,7 +7,7 @@ import t from 'tap'
 import { answer, build, handshake, listen, open, raw, record, until } from '../helpers.js'
 import type { FastifyReply } from 'fastify'
 import type { Test } from 'tap'
-import { discard } from '../../lib/upgrade/switching-protocols.js'
+import { discardBody } from '../../lib/upgrade/switching-protocols.js'
 
 /** The 101 to an upgrade, or its refusal, where the handler has set some headers. */
 async function upgraded (t: Test, set: (reply: FastifyReply) => unknown, headers = {}): Promise<string> {
@@ -157,14 +157,14 @@ t.test('request and reply can be collected while their connection lives', async 
 
 t.test('a body that nobody reads', async (t) => {
   const stream = new Readable({ read () {}, destroy (_, done) { done(new Error('late')) } })
-  discard(stream)
+  discardBody(stream)
   await new Promise((resolve) => { stream.on('close', resolve) })
   t.ok(stream.destroyed)
   let destroyed = false
-  discard({ destroy () { destroyed = true } })
+  discardBody({ destroy () { destroyed = true } })
   t.ok(destroyed, 'a stream without events')
   const locked = new ReadableStream()
   locked.getReader()
-  discard(locked)
-  for (const payload of [undefined, null, 'text', Buffer.from('x'), new EventEmitter()]) t.doesNotThrow(() => { discard(payload) })
+  discardBody(locked)
+  for (const payload of [undefined, null, 'text', Buffer.from('x'), new EventEmitter()]) t.doesNotThrow(() => { discardBody(payload) })
 })
