@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import fp from 'fastify-plugin'
 import { errorCodes } from './errors.js'
 import { normalizeOptions, overrideSettings } from './upgrade/options.js'
-import { processesOf } from './process/processes.js'
+import { processesFacade } from './process/processes.js'
 import { Runtime } from './process/runtime.js'
 import { Dispatcher } from './upgrade/dispatch.js'
 import { relayHeader, stripHeader } from './upgrade/relay-header.js'
@@ -66,7 +66,7 @@ function startRelay (fastify: FastifyInstance, settings: ServerSettings): Server
   fastify.addHook('preClose', async () => { await relay.close() })
   // A preClose hook that fails keeps Fastify from calling those behind it.
   fastify.addHook('onClose', async () => { await relay.close() })
-  return { relay, processes: processesOf(runtime), native }
+  return { relay, processes: processesFacade(runtime), native }
 }
 
 /** Nothing of a cluster is loaded by those who have none. */

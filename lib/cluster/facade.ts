@@ -51,7 +51,7 @@ export async function startCluster (runtime: Runtime, engine: ClusterEngine, own
     }
   })
   runtime.announceClosing = () => { node.announceClosing() }
-  runtime.leave = () => node.close()
+  runtime.leaveCluster = () => node.close()
   // No timer of the node keeps a program running, and an engine that is away has no socket that does: this one, which does nothing.
   const awake = setInterval(clearInterval, startCheck, undefined)
   let raised: number
@@ -62,8 +62,8 @@ export async function startCluster (runtime: Runtime, engine: ClusterEngine, own
   }
   // Closed while it started.
   if (runtime.closing) throw new errorCodes.FST_PROCESS_CLOSING()
-  runtime.pids.raise(raised)
-  runtime.join(node.elsewhere, clusterOf(runtime, node))
+  runtime.pids.bumpIncarnation(raised)
+  runtime.joinCluster(node.elsewhere, clusterOf(runtime, node))
 }
 
 /** Two nodes with one name must not serve the same clients: the one that was started first makes room. */
@@ -75,7 +75,7 @@ function closeAll (runtime: Runtime, owner: ClusterOwner): void {
 function broadcast (runtime: Runtime, members: readonly Pid[], topic: string, payload: unknown, from: Pid | undefined): number {
   const batch: Batch = {}
   let accepted = 0
-  for (const member of members) if (runtime.living(member)?.deliver(topic, payload, from, undefined, batch) === true) accepted++
+  for (const member of members) if (runtime.getEntity(member)?.deliver(topic, payload, from, undefined, batch) === true) accepted++
   return accepted
 }
 
@@ -88,12 +88,12 @@ function clusterOf (runtime: Runtime, node: ClusterNode): Cluster {
     groups: node.groups,
     nodes: () => node.nodes(),
     watch (pid: string) {
-      const entity = runtime.find(runtime.addressed(pid))
+      const entity = runtime.findEntity(runtime.resolvePid(pid))
       if (entity === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(pid))
       watchers.add(entity.pid)
       return node.nodes()
     },
-    unwatch (pid: string) { watchers.delete(runtime.addressed(pid)) },
+    unwatch (pid: string) { watchers.delete(runtime.resolvePid(pid)) },
     stats: () => node.stats(),
     health: () => node.health()
   })

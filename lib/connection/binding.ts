@@ -1,7 +1,7 @@
 import { problemOf } from '../process/remote-nodes.js'
 import type { RemoteNodes, RemoteProblem } from '../process/remote-nodes.js'
 import type { Target } from '../process/entity.js'
-import type { TargetExit, Watcher } from '../process/exits/relations.js'
+import type { TargetExit, ExitListener } from '../process/exits/relations.js'
 import type { Runtime } from '../process/runtime.js'
 import type { Pid } from '../../types/pid.js'
 
@@ -9,11 +9,11 @@ import type { Pid } from '../../types/pid.js'
  * What binds a connection to a process of another node. That is asked before anything is done, so it
  * may end, or be given up, while there is no connection yet.
  */
-export class Binding implements Watcher {
+export class Binding implements ExitListener {
   readonly #runtime: Runtime
   readonly #elsewhere: RemoteNodes
   readonly #target: Pid
-  #connection: Watcher | undefined
+  #connection: ExitListener | undefined
   #exit: TargetExit | undefined
   #isReleased = false
 
@@ -26,7 +26,7 @@ export class Binding implements Watcher {
 
   /** A bond with a target of another node; undefined: it is none. */
   static with (runtime: Runtime, target: string): Binding | undefined {
-    const elsewhere = runtime.beyond(target)
+    const elsewhere = runtime.remoteNodesFor(target)
     return elsewhere && new Binding(runtime, elsewhere, target as Pid)
   }
 
@@ -38,13 +38,13 @@ export class Binding implements Watcher {
       } else if (this.#exit === undefined) answered(answer)
       else answered(problemOf(this.#exit))
     }, (err: unknown) => {
-      this.#runtime.report(this.#target, err, 'a process of another node could not be asked')
+      this.#runtime.logFailure(this.#target, err, 'a process of another node could not be asked')
       if (!this.#isReleased) answered('its node cannot be reached')
     })
   }
 
   /** From now on the connection is told. In the same turn as the answer: the end cannot be missed. */
-  handTo (connection: Watcher): void {
+  handTo (connection: ExitListener): void {
     this.#connection = connection
   }
 
@@ -61,6 +61,6 @@ export class Binding implements Watcher {
   }
 
   #unwatch (): void {
-    if (this.#exit === undefined) this.#elsewhere.unwatch(this.#target, this)
+    if (this.#exit === undefined) this.#elsewhere.demonitor(this.#target, this)
   }
 }

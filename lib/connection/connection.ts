@@ -17,7 +17,7 @@ import type { Duplex } from 'node:stream'
 import type { Answer } from '../process/calls.js'
 import type { Batch, Description, Entity, Target } from '../process/entity.js'
 import type { RemoteProblem } from '../process/remote-nodes.js'
-import type { TargetExit, Watcher } from '../process/exits/relations.js'
+import type { TargetExit, ExitListener } from '../process/exits/relations.js'
 import type { ControlChange, ResolvedConfig } from './config.js'
 import type { Control, Controlled } from './control-queue.js'
 import type { Deflate } from '../websocket/deflate.js'
@@ -51,7 +51,7 @@ const noPing = pingFrame()
  * A socket as a process. It has no mailbox: what is sent to it is a frame in its outbox at once,
  * and what its client sends is mail of its target at once.
  */
-export class Connection implements Entity, Listener, Reader, Watcher, Monitored, Controlled {
+export class Connection implements Entity, Listener, Reader, ExitListener, Monitored, Controlled {
   readonly pid: Pid
   readonly kind = 'ws'
   readonly trapLinks = false
@@ -87,7 +87,7 @@ export class Connection implements Entity, Listener, Reader, Watcher, Monitored,
     this.#bond = bond
     this.#topic = config.topic
     this.#metadata = config.metadata
-    this.pid = relay.runtime.pids.next()
+    this.pid = relay.runtime.pids.nextPid()
     const { maxPayload } = settings
     const maxFragments = relay.options.maxFragments ?? defaultFragments(maxPayload)
     this.#inbound = new Receiver(this, socket, maxPayload, maxFragments, deflate)
@@ -101,7 +101,7 @@ export class Connection implements Entity, Listener, Reader, Watcher, Monitored,
     const { runtime, sockets } = this.#relay
     sockets.add(this.#socket)
     bindSocket(this.#socket, this)
-    runtime.adopt(this)
+    runtime.addEntity(this)
     this.#bind()
     this.#target.accept('ws.join', { client_pid: this.pid, metadata: this.#metadata }, this.pid, 0)
     for (const bytes of early) this.receive(bytes)
@@ -126,7 +126,7 @@ export class Connection implements Entity, Listener, Reader, Watcher, Monitored,
       : { client_pid: this.pid, type: 'text', data: data.toString(), metadata: this.#metadata }
     this.#target.accept(this.#topic, payload, this.pid, data.length)
     if (!this.#target.congested) return true
-    this.#target.wait(this.#inbound)
+    this.#target.subscribeToDrain(this.#inbound)
     return false
   }
 
@@ -288,7 +288,7 @@ export class Connection implements Entity, Listener, Reader, Watcher, Monitored,
   control (control: Control): boolean {
     const { change, call } = control
     const isKept = change.target === undefined || change.target === this.#target.pid
-    const named = isKept ? this.#target : this.#relay.runtime.find(change.target!)
+    const named = isKept ? this.#target : this.#relay.runtime.findEntity(change.target!)
     const target = named === this.#target ? this.#target : asTarget(named)
     if (typeof target === 'string') {
       this.#relay.runtime.counters.refused++
@@ -332,20 +332,20 @@ export class Connection implements Entity, Listener, Reader, Watcher, Monitored,
     this.#change(change)
     target.accept('ws.join', { client_pid: this.pid, metadata: this.#metadata }, this.pid, 0)
     if (!this.#inbound.paused) return
-    if (target.congested) target.wait(this.#inbound)
+    if (target.congested) target.subscribeToDrain(this.#inbound)
     else this.#inbound.resume()
   }
 
   /** It is told of the end of its target. */
   #bind (): void {
-    if (this.#bond === undefined) this.#relay.runtime.watch(this.#target.pid, this)
+    if (this.#bond === undefined) this.#relay.runtime.monitor(this.#target.pid, this)
     else this.#bond.handTo(this)
   }
 
   /** Behind the leave: a bond that is released takes nothing more. */
   #unbind (target: Target, bond: Binding | undefined): void {
-    target.forget(this.#inbound)
-    if (bond === undefined) this.#relay.runtime.unwatch(target.pid, this)
+    target.unsubscribeFromDrain(this.#inbound)
+    if (bond === undefined) this.#relay.runtime.demonitor(target.pid, this)
     else bond.release()
   }
 
@@ -448,7 +448,7 @@ export class Connection implements Entity, Listener, Reader, Watcher, Monitored,
     this.#unbind(this.#target, this.#bond)
     this.#closeSocket(ending)
     const value: ConnectionExit = { code, reason, cause }
-    runtime.ended(this, { pid: this.pid, reason: exit, value })
+    runtime.entityEnded(this, { pid: this.pid, reason: exit, value })
   }
 
   #leave (target: Target, cause: LeaveCause, code: number | undefined, reason: string): void {

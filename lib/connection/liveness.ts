@@ -1,4 +1,4 @@
-import { usuallyLate } from '../shared/deadline-timer.js'
+import { normalLateness } from '../shared/deadline-timer.js'
 import type { Deadline, Slot, DeadlineTimer } from '../shared/deadline-timer.js'
 
 /** What liveness knows of a connection, and does to it. */
@@ -127,7 +127,7 @@ export class Liveness implements Deadline {
   }
 
   #overdue (late: number): void {
-    const stalled = late > usuallyLate && !this.#excused
+    const stalled = late > normalLateness && !this.#excused
     if (stalled) this.#excused = true
     if (stalled && this.#connection.isBeingRead) this.#await()
     else if (this.#mayBeSilent()) {

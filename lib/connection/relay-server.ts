@@ -20,7 +20,7 @@ export class RelayServer {
     this.runtime = runtime
     this.options = options
     this.deadlines = new DeadlineTimer(runtime.context)
-    this.flusher = new Flusher(() => runtime.scheduler.pending)
+    this.flusher = new Flusher(() => runtime.scheduler.hasPendingTurns)
   }
 
   /**

@@ -1,13 +1,13 @@
 import { errorCodes, show } from '../errors.js'
-import type { Pending, PendingOwner } from './exits/exit-wait.js'
-import type { Watcher } from './exits/relations.js'
+import type { PendingOperation, PendingOwner } from './exits/exit-wait.js'
+import type { ExitListener } from './exits/relations.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
 /** What a call needs of the system it was made in. */
 export interface CallHost {
-  watch (target: Pid, watcher: Watcher): void
-  unwatch (target: Pid, watcher: Watcher): void
+  monitor (target: Pid, watcher: ExitListener): void
+  demonitor (target: Pid, watcher: ExitListener): void
 }
 
 /** The way back to a caller, from wherever the call is answered. Only the first answer counts. */
@@ -44,7 +44,7 @@ interface Settle {
  * One request under way: settled once, by an answer, the callee's end, the clock, or the caller.
  * Whatever comes later finds nothing left.
  */
-export class Call implements Watcher, Answer, Pending {
+export class Call implements ExitListener, Answer, PendingOperation {
   readonly promise: Promise<unknown>
   readonly #host: CallHost
   readonly #terms: CallTerms
@@ -59,20 +59,20 @@ export class Call implements Watcher, Answer, Pending {
       this.reject(new errorCodes.FST_PROCESS_CALL_TIMEOUT(terms.topic, terms.to, terms.timeout))
     }, terms.timeout)
     terms.signal?.addEventListener('abort', this.#aborted, { once: true })
-    host.watch(terms.to, this)
+    host.monitor(terms.to, this)
   }
 
   reply (value: unknown): void {
-    this.#over()?.resolve(value)
+    this.#takeSettle()?.resolve(value)
   }
 
   /** The callee's refusal, wrapped: the caller sees where the error comes from. */
   fail (error: unknown): void {
-    this.#failed(error instanceof Error ? error.message : show(error), error)
+    this.#rejectFailed(error instanceof Error ? error.message : show(error), error)
   }
 
   reject (error: unknown): void {
-    this.#over()?.reject(error)
+    this.#takeSettle()?.reject(error)
   }
 
   /** The caller ended: its code may be gone, so that nobody might handle the rejection. */
@@ -82,10 +82,10 @@ export class Call implements Watcher, Answer, Pending {
   }
 
   targetEnded (exit: Exit): void {
-    this.#failed(`it ended with reason '${exit.reason}'`, exit.error)
+    this.#rejectFailed(`it ended with reason '${exit.reason}'`, exit.error)
   }
 
-  #failed (why: string, cause: unknown): void {
+  #rejectFailed (why: string, cause: unknown): void {
     const { topic, to } = this.#terms
     this.reject(new errorCodes.FST_PROCESS_CALL_FAILED(`'${topic}' to '${to}'`, why, { cause }))
   }
@@ -94,14 +94,14 @@ export class Call implements Watcher, Answer, Pending {
     this.reject(this.#terms.signal!.reason)
   }
 
-  #over (): Settle | undefined {
+  #takeSettle (): Settle | undefined {
     const settle = this.#settle
     if (settle === undefined) return undefined
     this.#settle = undefined
     clearTimeout(this.#timer)
     this.#terms.signal?.removeEventListener('abort', this.#aborted)
-    this.#host.unwatch(this.#terms.to, this)
-    this.#terms.owner?.forgetPending(this)
+    this.#host.demonitor(this.#terms.to, this)
+    this.#terms.owner?.removePending(this)
     return settle
   }
 }

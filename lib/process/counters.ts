@@ -10,7 +10,7 @@ export class Counters {
   refused = 0
   readonly #exited = new Map<string, number>()
 
-  ended (reason: string): void {
+  countExit (reason: string): void {
     const times = this.#exited.get(reason)
     if (times !== undefined || this.#exited.size < mostReasons) this.#exited.set(reason, (times ?? 0) + 1)
     else this.#exited.set('other', (this.#exited.get('other') ?? 0) + 1)

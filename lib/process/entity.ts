@@ -41,6 +41,6 @@ export interface Target extends Entity {
   /** Whether connections should wait. */
   readonly congested: boolean
   /** Has the feeder resumed when there is room again. */
-  wait (feeder: Producer): void
-  forget (feeder: Producer): void
+  subscribeToDrain (feeder: Producer): void
+  unsubscribeFromDrain (feeder: Producer): void
 }

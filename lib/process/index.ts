@@ -1,6 +1,6 @@
 import { checkProcessesOptions, processesDefaults } from './options.js'
-import { silent } from './logger.js'
-import { processesOf } from './processes.js'
+import { silentLogger } from './logger.js'
+import { processesFacade } from './processes.js'
 import { Runtime } from './runtime.js'
 import { toMilliseconds } from '../shared/duration.js'
 import type { ClusterEngine } from '../../types/cluster.js'
@@ -27,11 +27,11 @@ export function createProcesses (options: ProcessesOptions = {}): ProcessSystem 
     node: options.node ?? node,
     mailboxLimit: options.mailboxLimit ?? mailboxLimit,
     mailboxBytes: options.mailboxBytes ?? mailboxBytes,
-    logger: options.logger ?? silent
+    logger: options.logger ?? silentLogger
   })
   const close = (): Promise<void> => runtime.close(timeout)
   const ready = options.cluster === undefined ? Promise.resolve() : join(runtime, options.cluster, close)
-  return processesOf(runtime, { ready: () => ready, close })
+  return processesFacade(runtime, { ready: () => ready, close })
 }
 
 /** Nothing of a cluster is loaded by those who have none. */

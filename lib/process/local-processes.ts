@@ -1,12 +1,12 @@
 import { errorCodes, show } from '../errors.js'
-import { isReason, linkDown } from './exits/exit-signals.js'
+import { isExitReason, signalLinked } from './exits/exit-signals.js'
 import { isUserTopic } from './message.js'
 import { asTarget, isTarget } from './target.js'
 import type { Batch, Target } from './entity.js'
 import type { LocalNode, RemoteProblem } from './remote-nodes.js'
 import type { Answer } from './calls.js'
 import type { Producer } from './actor/mailbox.js'
-import type { Watcher } from './exits/relations.js'
+import type { ExitListener } from './exits/relations.js'
 import type { Runtime } from './runtime.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
@@ -24,7 +24,7 @@ export class LocalProcesses implements LocalNode {
 
   deliver (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Answer): boolean {
     const { counters } = this.#runtime
-    const entity = this.#runtime.living(to)
+    const entity = this.#runtime.getEntity(to)
     if (entity === undefined || !isUserTopic(topic)) {
       counters.deadLetters++
       call?.reject(new errorCodes.FST_PROCESS_NOT_ALIVE(show(to)))
@@ -39,7 +39,7 @@ export class LocalProcesses implements LocalNode {
     const { counters } = this.#runtime
     const batch: Batch = {}
     for (const pid of to) {
-      const entity = this.#runtime.living(pid)
+      const entity = this.#runtime.getEntity(pid)
       if (entity === undefined || !isUserTopic(topic)) counters.deadLetters++
       else if (entity.kind === 'ws') entity.deliver(topic, payload, from, undefined, batch)
       else entity.deliver(topic, again(), from)
@@ -47,7 +47,7 @@ export class LocalProcesses implements LocalNode {
   }
 
   missed (pid: Pid, count: number): void {
-    this.#runtime.living(pid)?.missed?.(count)
+    this.#runtime.getEntity(pid)?.missed?.(count)
   }
 
   missedByAll (): void {
@@ -64,59 +64,59 @@ export class LocalProcesses implements LocalNode {
     return target.congested
   }
 
-  wait (to: Pid, feeder: Producer): void {
+  subscribeToDrain (to: Pid, feeder: Producer): void {
     const target = this.#target(to)
-    if (target?.congested === true) target.wait(feeder)
+    if (target?.congested === true) target.subscribeToDrain(feeder)
     else feeder.resume()
   }
 
-  forget (to: Pid, feeder: Producer): void {
-    this.#target(to)?.forget(feeder)
+  unsubscribeFromDrain (to: Pid, feeder: Producer): void {
+    this.#target(to)?.unsubscribeFromDrain(feeder)
   }
 
   exit (to: Pid, reason: string): boolean {
-    const entity = this.#runtime.living(to)
-    if (entity === undefined || !isReason(reason)) return false
+    const entity = this.#runtime.getEntity(to)
+    if (entity === undefined || !isExitReason(reason)) return false
     entity.end(reason === 'kill' ? 'killed' : reason)
     return true
   }
 
   cancel (to: Pid, reason: string, from: Pid | undefined): boolean {
-    return isReason(reason) && this.#runtime.living(to)?.cancel(from, reason) === true
+    return isExitReason(reason) && this.#runtime.getEntity(to)?.cancel(from, reason) === true
   }
 
-  watch (target: Pid, watcher: Watcher): void {
-    if (this.#runtime.living(target) === undefined) watcher.targetEnded({ pid: target, reason: 'noproc' })
-    else this.#runtime.relations.watch(target, watcher)
+  monitor (target: Pid, watcher: ExitListener): void {
+    if (this.#runtime.getEntity(target) === undefined) watcher.targetEnded({ pid: target, reason: 'noproc' })
+    else this.#runtime.relations.addMonitor(target, watcher)
   }
 
-  unwatch (target: Pid, watcher: Watcher): void {
-    this.#runtime.relations.unwatch(target, watcher)
+  demonitor (target: Pid, watcher: ExitListener): void {
+    this.#runtime.relations.removeMonitor(target, watcher)
   }
 
-  linked (here: Pid, there: Pid): boolean {
-    if (this.#runtime.living(here) === undefined) return false
-    this.#runtime.relations.link(here, there)
+  addRemoteLink (here: Pid, there: Pid): boolean {
+    if (this.#runtime.getEntity(here) === undefined) return false
+    this.#runtime.relations.addLink(here, there)
     return true
   }
 
-  unlinked (here: Pid, there: Pid): void {
-    this.#runtime.relations.unlink(here, there)
+  removeRemoteLink (here: Pid, there: Pid): void {
+    this.#runtime.relations.removeLink(here, there)
   }
 
-  linkedEnded (here: Pid, exit: Exit): void {
-    const entity = this.#runtime.living(here)
-    if (entity !== undefined && this.#runtime.relations.unlink(here, exit.pid)) linkDown(entity, exit)
+  remoteLinkEnded (here: Pid, exit: Exit): void {
+    const entity = this.#runtime.getEntity(here)
+    if (entity !== undefined && this.#runtime.relations.removeLink(here, exit.pid)) signalLinked(entity, exit)
   }
 
   bindProblem (target: Pid): RemoteProblem | undefined {
     if (this.#runtime.refusesBinds) return 'its node is closing'
-    const found = asTarget(this.#runtime.living(target))
+    const found = asTarget(this.#runtime.getEntity(target))
     return typeof found === 'string' ? found : undefined
   }
 
   #target (to: Pid): Target | undefined {
-    const entity = this.#runtime.living(to)
+    const entity = this.#runtime.getEntity(to)
     return entity !== undefined && isTarget(entity) ? entity : undefined
   }
 }

@@ -1,6 +1,6 @@
 import type { Logger } from '../../types/processes.js'
 
-function say (): void {}
+function discard (): void {}
 
 /** The logger of a system that was given none. */
-export const silent: Logger = { trace: say, debug: say, info: say, warn: say, error: say, fatal: say, child: () => silent }
+export const silentLogger: Logger = { trace: discard, debug: discard, info: discard, warn: discard, error: discard, fatal: discard, child: () => silentLogger }

@@ -14,7 +14,7 @@ export class Mail {
   readonly reply: (value?: unknown) => void
   readonly fail: (error: unknown) => void
   readonly #bytes: number
-  #behind: Mail = this
+  #next: Mail = this
 
   constructor (topic: string, payload: unknown, from: Pid | undefined, call?: Answer, bytes = 0) {
     this.topic = topic
@@ -26,21 +26,21 @@ export class Mail {
   }
 
   /** The message behind it in its mailbox; itself where it is the only one, or in none. */
-  static behind (mail: Mail): Mail {
-    return mail.#behind
+  static next (mail: Mail): Mail {
+    return mail.#next
   }
 
   /** Lays a message of no mailbox behind another. */
-  static layBehind (before: Mail, mail: Mail): void {
-    mail.#behind = before.#behind
-    before.#behind = mail
+  static insertAfter (before: Mail, mail: Mail): void {
+    mail.#next = before.#next
+    before.#next = mail
   }
 
   /** Takes the message behind another out: it must not keep what lies behind it. */
-  static takeBehind (before: Mail): void {
-    const mail = before.#behind
-    before.#behind = mail.#behind
-    mail.#behind = mail
+  static removeAfter (before: Mail): void {
+    const mail = before.#next
+    before.#next = mail.#next
+    mail.#next = mail
   }
 
   /** Bytes of client data it holds in the mailbox. */

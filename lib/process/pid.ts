@@ -29,7 +29,7 @@ export class PidFactory {
 
   constructor (node: string) {
     this.node = node
-    this.#become(nextIncarnation(Date.now()))
+    this.#setIncarnation(nextIncarnation(Date.now()))
   }
 
   get incarnation (): number {
@@ -40,18 +40,18 @@ export class PidFactory {
    * Takes a higher incarnation: an earlier one of this node is known elsewhere, and the highest wins.
    * @throws when a PID was made: it would not be this node's any more
    */
-  raise (lowest: number): void {
+  bumpIncarnation (lowest: number): void {
     if (this.#serial > 0) throw new Error('a PID was made already')
-    if (lowest > this.#incarnation) this.#become(nextIncarnation(lowest))
+    if (lowest > this.#incarnation) this.#setIncarnation(nextIncarnation(lowest))
   }
 
-  #become (incarnation: number): void {
+  #setIncarnation (incarnation: number): void {
     this.#incarnation = incarnation
     this.#suffix = `@${this.node}.${incarnation.toString(36)}`
     this.#tails = Array.from({ length: 100 }, (_, digits) => [String(digits).padStart(2, '0'), this.#suffix].join(''))
   }
 
-  next (): Pid {
+  nextPid (): Pid {
     const serial = ++this.#serial
     if (serial < 100) return `${serial}${this.#suffix}` as Pid
     const digits = serial % 100
@@ -60,7 +60,7 @@ export class PidFactory {
   }
 
   /** Whether a PID names another node. This is the one place that decides "here or elsewhere". */
-  isElsewhere (pid: string): boolean {
+  isRemote (pid: string): boolean {
     if (pid.endsWith(this.#suffix)) return false
     const match = shape.exec(pid)
     return match !== null && match[1] !== this.node

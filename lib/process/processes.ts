@@ -2,7 +2,7 @@ import type { Runtime } from './runtime.js'
 import type { CallOptions, ProcessBody, Processes, ProcessStats, SpawnOptions, SupervisorSpec } from '../../types/processes.js'
 
 /** The public face of a runtime: `fastify.processes`. The typed surface, with the docs, is `Processes`. */
-export function processesOf<E extends object = object> (runtime: Runtime, more?: E): Processes & E {
+export function processesFacade<E extends object = object> (runtime: Runtime, more?: E): Processes & E {
   const facade = {
     get cluster () { return runtime.cluster },
     node: runtime.pids.node,
@@ -14,7 +14,7 @@ export function processesOf<E extends object = object> (runtime: Runtime, more?:
     exit: (to: string, reason?: string) => runtime.exit(to, reason),
     cancel: (to: string, reason?: string) => runtime.cancel(to, reason),
     supervise: (spec: SupervisorSpec) => runtime.supervise(spec),
-    alive: (to: string) => runtime.find(to) !== undefined,
+    alive: (to: string) => runtime.findEntity(to) !== undefined,
     info: (to: string) => runtime.info(to),
     list: () => runtime.list(),
     exited: (to: string, options?: { signal?: AbortSignal }) => runtime.exited(to, options?.signal ?? undefined),
@@ -25,7 +25,7 @@ export function processesOf<E extends object = object> (runtime: Runtime, more?:
   return Object.freeze(facade) as unknown as Processes & E
 }
 
-function statsOf ({ alive, counters, scheduler }: Runtime): ProcessStats {
+function statsOf ({ aliveCount: alive, counters, scheduler }: Runtime): ProcessStats {
   const { spawned, exited, sent, delivered, deadLetters, refused } = counters
   return { alive, spawned, exited, sent, delivered, deadLetters, refused, longestTurn: scheduler.longestTurn }
 }

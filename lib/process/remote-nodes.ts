@@ -1,7 +1,7 @@
 import type { Answer } from './calls.js'
 import type { Target } from './entity.js'
 import type { Producer } from './actor/mailbox.js'
-import type { TargetExit, Watcher } from './exits/relations.js'
+import type { TargetExit, ExitListener } from './exits/relations.js'
 import type { TargetProblem } from './target.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
@@ -26,25 +26,25 @@ export interface RemoteNodes {
    * settles its promise in every case: nothing is kept of it after that
    * @returns whether the channel took it
    */
-  send (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Answer & Watcher): boolean
+  send (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Answer & ExitListener): boolean
   exit (to: Pid, reason: string): boolean
   cancel (to: Pid, reason: string, from: Pid | undefined): boolean
   /** Tells the watcher once of the end of the target, or of its node (`noconnection`). */
-  watch (target: Pid, watcher: Watcher): void
-  unwatch (target: Pid, watcher: Watcher): void
+  monitor (target: Pid, watcher: ExitListener): void
+  demonitor (target: Pid, watcher: ExitListener): void
   /** Links a process of this node with one elsewhere. Idempotent. */
   link (here: Pid, there: Pid): void
   /** Holds at once. Idempotent. */
   unlink (here: Pid, there: Pid): void
   /** A process of this node that was linked with one elsewhere has ended. */
-  linkedEnded (exit: Exit, there: Pid): void
+  localLinkEnded (exit: Exit, there: Pid): void
   /**
    * Asks whether a connection can be bound to a process, and watches it in the same step. The
    * target takes `ws.*` messages in order, and is `congested` while its mailbox, or the channel to
    * it, is; when the answer is a problem the watcher is not told anything. The exit of a target that
    * had not taken the connection's `ws.join` carries that: see `recordUnreadJoins`.
    */
-  bind (target: Pid, watcher: Watcher): Promise<Target | RemoteProblem>
+  bind (target: Pid, watcher: ExitListener): Promise<Target | RemoteProblem>
 }
 
 /** What other nodes do to the processes of this one; they never throw for a PID that is dead. */
@@ -67,17 +67,17 @@ export interface LocalNode {
   /** A connection's message: never refused. @returns whether its sockets should wait */
   accept (to: Pid, topic: string, payload: unknown, from: Pid, bytes: number): boolean
   /** Has the feeder resumed when a mailbox has room again; at once when nobody is there. */
-  wait (to: Pid, feeder: Producer): void
-  forget (to: Pid, feeder: Producer): void
+  subscribeToDrain (to: Pid, feeder: Producer): void
+  unsubscribeFromDrain (to: Pid, feeder: Producer): void
   exit (to: Pid, reason: string): boolean
   cancel (to: Pid, reason: string, from: Pid | undefined): boolean
-  watch (target: Pid, watcher: Watcher): void
-  unwatch (target: Pid, watcher: Watcher): void
+  monitor (target: Pid, watcher: ExitListener): void
+  demonitor (target: Pid, watcher: ExitListener): void
   /** A process elsewhere links with one here. @returns false when that is dead */
-  linked (here: Pid, there: Pid): boolean
-  unlinked (here: Pid, there: Pid): void
+  addRemoteLink (here: Pid, there: Pid): boolean
+  removeRemoteLink (here: Pid, there: Pid): void
   /** A process elsewhere that is linked with one here has ended, or cannot be reached any more. */
-  linkedEnded (here: Pid, exit: Exit): void
+  remoteLinkEnded (here: Pid, exit: Exit): void
   /** Whether connections can be bound to it; undefined: they can. */
   bindProblem (target: Pid): RemoteProblem | undefined
 }

@@ -2,7 +2,7 @@ import { errorCodes, show } from '../errors.js'
 import { Actor } from './actor/actor.js'
 import { Call, checkSignal } from './calls.js'
 import { Context } from '../shared/context.js'
-import { ExitSignals, isReason, linkDown } from './exits/exit-signals.js'
+import { ExitSignals, isExitReason, signalLinked } from './exits/exit-signals.js'
 import { ExitWait } from './exits/exit-wait.js'
 import { GroupTable } from './registry/groups.js'
 import { checkTopic } from './message.js'
@@ -21,8 +21,8 @@ import type { CallHost } from './calls.js'
 import type { RemoteNodes } from './remote-nodes.js'
 import type { Batch, Entity } from './entity.js'
 import type { MailboxLimits } from './actor/mailbox.js'
-import type { Watcher } from './exits/relations.js'
-import type { Turns } from './scheduler.js'
+import type { ExitListener } from './exits/relations.js'
+import type { TurnSource } from './scheduler.js'
 import type { Cluster } from '../../types/cluster.js'
 import type { Exit } from '../../types/messages.js'
 import type { Monitor, Pid } from '../../types/pid.js'
@@ -38,7 +38,7 @@ export interface RuntimeOptions {
   readonly mailboxBytes: number
   readonly logger: Logger
   /** Where turns come from, for tests. */
-  readonly turns?: Turns
+  readonly turns?: TurnSource
 }
 
 export { isOrderly } from './exits/exit-signals.js'
@@ -74,12 +74,12 @@ export class Runtime {
   /** Tells the other nodes that this one is closing. Called before the first process is stopped. */
   announceClosing: (() => void) | undefined
   /** Leaves the other nodes, when all has ended here. */
-  leave: (() => Promise<void>) | undefined
+  leaveCluster: (() => Promise<void>) | undefined
   readonly #table = new Map<string, Entity>()
-  readonly #endings = new ExitSignals(this)
+  readonly #exitSignals = new ExitSignals(this)
   /** A callee elsewhere is watched behind the message: a refusal must come before the news that it is dead. */
-  readonly #callsBeyond: CallHost = { watch () {}, unwatch: (target, watcher) => { this.unwatch(target, watcher) } }
-  #elsewhere: RemoteNodes | undefined
+  readonly #remoteCallHost: CallHost = { monitor () {}, demonitor: (target, watcher) => { this.demonitor(target, watcher) } }
+  #remoteNodes: RemoteNodes | undefined
   #monitors = 0
   #closed: Promise<void> | undefined
 
@@ -93,7 +93,7 @@ export class Runtime {
   // Who is there
 
   /** What lives behind a PID or a name of this node. */
-  find (to: string): Entity | undefined {
+  findEntity (to: string): Entity | undefined {
     const entity = this.#table.get(to)
     if (entity !== undefined) return entity
     checkAddress(to)
@@ -101,7 +101,7 @@ export class Runtime {
     return pid === undefined ? undefined : this.#table.get(pid)
   }
 
-  living (pid: Pid): Entity | undefined {
+  getEntity (pid: Pid): Entity | undefined {
     return this.#table.get(pid)
   }
 
@@ -110,21 +110,21 @@ export class Runtime {
    * it is as dead as a PID can be.
    * @throws `FST_PROCESS_INVALID_PID` when it is neither
    */
-  addressed (to: string): Pid {
-    const entity = this.find(to)
+  resolvePid (to: string): Pid {
+    const entity = this.findEntity(to)
     if (entity !== undefined) return entity.pid
     if (!isPid(to) && !isName(to)) throw new errorCodes.FST_PROCESS_INVALID_PID(show(to))
     return to as Pid
   }
 
   /** The way to a PID of another node; undefined for all that is here, and for a system that is alone. */
-  beyond (pid: string): RemoteNodes | undefined {
-    return this.#elsewhere !== undefined && this.pids.isElsewhere(pid) ? this.#elsewhere : undefined
+  remoteNodesFor (pid: string): RemoteNodes | undefined {
+    return this.#remoteNodes !== undefined && this.pids.isRemote(pid) ? this.#remoteNodes : undefined
   }
 
   /** Joins other nodes. */
-  join (elsewhere: RemoteNodes, cluster?: Cluster): void {
-    this.#elsewhere = elsewhere
+  joinCluster (elsewhere: RemoteNodes, cluster?: Cluster): void {
+    this.#remoteNodes = elsewhere
     this.cluster = cluster
     this.awaitsCluster = false
   }
@@ -138,12 +138,12 @@ export class Runtime {
     return Array.from(this.#table.values(), ({ pid }) => pid)
   }
 
-  get alive (): number {
+  get aliveCount (): number {
     return this.#table.size
   }
 
   /** Puts an entity behind its PID. */
-  adopt (entity: Entity): void {
+  addEntity (entity: Entity): void {
     this.#table.set(entity.pid, entity)
     this.counters.spawned++
   }
@@ -159,10 +159,10 @@ export class Runtime {
   }
 
   info (to: string): ProcessInfo | undefined {
-    const entity = this.find(to)
+    const entity = this.findEntity(to)
     if (entity === undefined) return undefined
     const { pid } = entity
-    return { pid, ...entity.describe(), names: this.nameTable.of(pid), links: [...this.relations.linksOf(pid)], groups: this.groupTable.of(pid) }
+    return { pid, ...entity.describe(), names: this.nameTable.namesOf(pid), links: [...this.relations.linksOf(pid)], groups: this.groupTable.groupsOf(pid) }
   }
 
   // Starting
@@ -177,9 +177,9 @@ export class Runtime {
     this.checkOpen()
     const { name, link, monitor, args = [], mailboxLimit, trapLinks = false } = options
     if (name !== undefined) this.nameTable.checkFree(name)
-    const linked = link === undefined ? undefined : this.addressed(link)
-    const told = monitor === undefined ? undefined : this.#told(monitor)
-    const actor = new Actor(this, this.pids.next(), {
+    const linked = link === undefined ? undefined : this.resolvePid(link)
+    const told = monitor === undefined ? undefined : this.#localActor(monitor)
+    const actor = new Actor(this, this.pids.nextPid(), {
       kind,
       label,
       body: body as ActorOptions['body'],
@@ -187,11 +187,11 @@ export class Runtime {
       mailboxLimits: mailboxLimit === undefined ? this.mailboxLimits : { ...this.mailboxLimits, messages: mailboxLimit },
       trapLinks
     })
-    this.adopt(actor)
+    this.addEntity(actor)
     if (name !== undefined) this.nameTable.register(name, actor.pid)
     told?.addMonitor(actor.pid)
     if (linked !== undefined) this.link(actor, linked)
-    if (!actor.ended) this.scheduler.schedule(actor)
+    if (!actor.hasEnded) this.scheduler.schedule(actor)
     return actor
   }
 
@@ -200,9 +200,9 @@ export class Runtime {
   }
 
   /** Who is told of an end: nothing starts that nobody would hear of. */
-  #told (to: string): Actor {
-    const entity = this.find(this.addressed(to))
-    if (this.beyond(to) !== undefined) throw new errorCodes.FST_PROCESS_INVALID_SPEC(`expected a process of this node as 'monitor', got '${show(to)}'`)
+  #localActor (to: string): Actor {
+    const entity = this.findEntity(this.resolvePid(to))
+    if (this.remoteNodesFor(to) !== undefined) throw new errorCodes.FST_PROCESS_INVALID_SPEC(`expected a process of this node as 'monitor', got '${show(to)}'`)
     if (entity === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(to))
     if (!(entity instanceof Actor)) throw new errorCodes.FST_PROCESS_INVALID_SPEC(`expected a process as 'monitor', got '${show(to)}'`)
     return entity
@@ -213,16 +213,16 @@ export class Runtime {
   /** @param sender refused once it has ended; undefined for code outside a process */
   send (to: string, topic: string, payload: unknown, sender?: Actor, batch?: Batch): boolean {
     checkTopic(topic)
-    if (sender?.ended === true) return this.#refuse()
-    const entity = this.find(to)
+    if (sender?.hasEnded === true) return this.#refuse()
+    const entity = this.findEntity(to)
     if (entity !== undefined) return entity.deliver(topic, payload, sender?.pid, undefined, batch)
-    const elsewhere = this.beyond(to)
-    if (elsewhere !== undefined) return this.#sendBeyond(elsewhere, to as Pid, topic, payload, sender?.pid)
+    const elsewhere = this.remoteNodesFor(to)
+    if (elsewhere !== undefined) return this.#sendRemote(elsewhere, to as Pid, topic, payload, sender?.pid)
     this.counters.deadLetters++
     return false
   }
 
-  #sendBeyond (elsewhere: RemoteNodes, to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Call): boolean {
+  #sendRemote (elsewhere: RemoteNodes, to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Call): boolean {
     if (!elsewhere.send(to, topic, payload, from, call)) return this.#refuse()
     this.counters.sent++
     return true
@@ -242,21 +242,21 @@ export class Runtime {
     const signal = options.signal ?? undefined
     checkSignal(signal)
     signal?.throwIfAborted()
-    if (caller?.ended === true) throw caller.stopError
-    const entity = this.find(to)
-    const elsewhere = entity === undefined ? this.beyond(to) : undefined
+    if (caller?.hasEnded === true) throw caller.stopError
+    const entity = this.findEntity(to)
+    const elsewhere = entity === undefined ? this.remoteNodesFor(to) : undefined
     if (entity === undefined && elsewhere === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(to))
-    const call = new Call(elsewhere === undefined ? this : this.#callsBeyond, { to: entity?.pid ?? to as Pid, topic, timeout, signal, owner: caller })
-    caller?.keep(call)
-    if (elsewhere !== undefined) this.#callBeyond(elsewhere, call, to as Pid, topic, payload, caller?.pid)
+    const call = new Call(elsewhere === undefined ? this : this.#remoteCallHost, { to: entity?.pid ?? to as Pid, topic, timeout, signal, owner: caller })
+    caller?.addPending(call)
+    if (elsewhere !== undefined) this.#callRemote(elsewhere, call, to as Pid, topic, payload, caller?.pid)
     else if (!entity!.deliver(topic, payload, caller?.pid, call)) {
       call.reject(new errorCodes.FST_PROCESS_REFUSED(entity!.pid, topic, 'it is full or stopping'))
     }
     return call.promise
   }
 
-  #callBeyond (elsewhere: RemoteNodes, call: Call, to: Pid, topic: string, payload: unknown, from: Pid | undefined): void {
-    if (this.#sendBeyond(elsewhere, to, topic, payload, from, call)) elsewhere.watch(to, call)
+  #callRemote (elsewhere: RemoteNodes, call: Call, to: Pid, topic: string, payload: unknown, from: Pid | undefined): void {
+    if (this.#sendRemote(elsewhere, to, topic, payload, from, call)) elsewhere.monitor(to, call)
     else call.reject(new errorCodes.FST_PROCESS_REFUSED(to, topic, 'its node cannot be reached, or the payload cannot be sent'))
   }
 
@@ -279,54 +279,54 @@ export class Runtime {
 
   /** @throws `FST_PROCESS_INVALID_REASON` */
   checkReason (reason: unknown): string {
-    if (!isReason(reason)) throw new errorCodes.FST_PROCESS_INVALID_REASON(show(reason))
+    if (!isExitReason(reason)) throw new errorCodes.FST_PROCESS_INVALID_REASON(show(reason))
     return reason
   }
 
   exit (to: string, reason: string = 'shutdown'): boolean {
     this.checkReason(reason)
-    const entity = this.find(to)
-    if (entity === undefined) return this.beyond(to)?.exit(to as Pid, reason) ?? false
+    const entity = this.findEntity(to)
+    if (entity === undefined) return this.remoteNodesFor(to)?.exit(to as Pid, reason) ?? false
     entity.end(reason === 'kill' ? 'killed' : reason)
     return true
   }
 
   cancel (to: string, reason: string = 'shutdown', from?: Pid): boolean {
     this.checkReason(reason)
-    const entity = this.find(to)
-    return entity === undefined ? this.beyond(to)?.cancel(to as Pid, reason, from) ?? false : entity.cancel(from, reason)
+    const entity = this.findEntity(to)
+    return entity === undefined ? this.remoteNodesFor(to)?.cancel(to as Pid, reason, from) ?? false : entity.cancel(from, reason)
   }
 
-  nextMonitor (): Monitor {
+  nextMonitorId (): Monitor {
     return ++this.#monitors as Monitor
   }
 
   /** Tells a watcher of the end of a PID: at once when it has ended already. */
-  watch (target: Pid, watcher: Watcher): void {
-    if (this.#table.has(target)) this.relations.watch(target, watcher)
+  monitor (target: Pid, watcher: ExitListener): void {
+    if (this.#table.has(target)) this.relations.addMonitor(target, watcher)
     else {
-      const elsewhere = this.beyond(target)
-      if (elsewhere === undefined) watcher.targetEnded({ pid: target, reason: this.#absence(target) })
-      else elsewhere.watch(target, watcher)
+      const elsewhere = this.remoteNodesFor(target)
+      if (elsewhere === undefined) watcher.targetEnded({ pid: target, reason: this.#absenceReason(target) })
+      else elsewhere.monitor(target, watcher)
     }
   }
 
-  unwatch (target: Pid, watcher: Watcher): void {
-    if (!this.relations.unwatch(target, watcher)) this.beyond(target)?.unwatch(target, watcher)
+  demonitor (target: Pid, watcher: ExitListener): void {
+    if (!this.relations.removeMonitor(target, watcher)) this.remoteNodesFor(target)?.demonitor(target, watcher)
   }
 
   link (one: Entity, other: Pid): void {
     if (one.pid === other) return
-    const elsewhere = this.#table.has(other) ? undefined : this.beyond(other)
-    if (elsewhere === undefined && !this.#table.has(other)) linkDown(one, { pid: other, reason: this.#absence(other) })
+    const elsewhere = this.#table.has(other) ? undefined : this.remoteNodesFor(other)
+    if (elsewhere === undefined && !this.#table.has(other)) signalLinked(one, { pid: other, reason: this.#absenceReason(other) })
     else {
-      this.relations.link(one.pid, other)
+      this.relations.addLink(one.pid, other)
       elsewhere?.link(one.pid, other)
     }
   }
 
   unlink (one: Pid, other: Pid): void {
-    if (this.relations.unlink(one, other)) this.beyond(other)?.unlink(one, other)
+    if (this.relations.removeLink(one, other)) this.remoteNodesFor(other)?.unlink(one, other)
   }
 
   /** @param owner the process that waits; its own end rejects the promise */
@@ -335,7 +335,7 @@ export class Runtime {
       checkSignal(signal)
       signal?.throwIfAborted()
       owner?.checkAlive()
-      return new ExitWait(this, this.addressed(to), signal, owner).promise
+      return new ExitWait(this, this.resolvePid(to), signal, owner).promise
     } catch (err) {
       return Promise.reject(err)
     }
@@ -346,18 +346,18 @@ export class Runtime {
    * who watched it are told.
    * @param afterwards what runs code of users, when all is told
    */
-  ended (entity: Entity, exit: Exit, afterwards?: () => void): void {
+  entityEnded (entity: Entity, exit: Exit, afterwards?: () => void): void {
     const { pid } = entity
     this.#table.delete(pid)
     this.nameTable.release(pid)
     this.groupTable.release(pid)
-    this.counters.ended(exit.reason)
-    this.#endings.add(exit, afterwards)
+    this.counters.countExit(exit.reason)
+    this.#exitSignals.signalExit(exit, afterwards)
   }
 
   /** Why there is nobody behind a PID. */
-  #absence (pid: Pid): Exit['reason'] {
-    return this.pids.isElsewhere(pid) ? 'noconnection' : 'noproc'
+  #absenceReason (pid: Pid): Exit['reason'] {
+    return this.pids.isRemote(pid) ? 'noconnection' : 'noproc'
   }
 
   // The end of all
@@ -372,23 +372,23 @@ export class Runtime {
     this.refusesBinds = true
     this.announceClosing?.()
     await shutDown(this, timeout)
-    await this.leave?.()
+    await this.leaveCluster?.()
   }
 
   /** Resolves when a condition holds; it is looked at whenever something has ended. */
-  until (condition: () => boolean): Promise<void> {
-    return this.#endings.until(condition)
+  waitUntil (condition: () => boolean): Promise<void> {
+    return this.#exitSignals.waitUntil(condition)
   }
 
   /** What a line of the log says of a process: its label and names, too, as long as it is there. */
   #logFields (pid: Pid): object {
     const label = this.#table.get(pid)?.describe().label
-    const names = this.nameTable.of(pid)
+    const names = this.nameTable.namesOf(pid)
     return { relayPid: pid, ...label && { relayLabel: label }, ...names.length > 0 && { relayNames: names } }
   }
 
   /** Logs a failure. A logger that fails itself must not stop what goes on. */
-  report (pid: Pid, err: unknown, text: string): void {
+  logFailure (pid: Pid, err: unknown, text: string): void {
     try {
       this.logger.error({ ...this.#logFields(pid), err }, text)
     } catch {

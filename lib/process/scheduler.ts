@@ -13,11 +13,11 @@ export interface Runnable {
 }
 
 /** Where turns come from; tests put their own. */
-export interface Turns {
+export interface TurnSource {
   /** Runs a function when the code that runs now has returned. */
   soon (task: () => void): void
   /** As `soon`, but asked for by a task of these turns. */
-  again (task: () => void): void
+  soonFromTask (task: () => void): void
   /** Runs a function after the event loop has looked at sockets and timers. */
   later (task: () => void): void
   /** Milliseconds from any fixed point. */
@@ -37,7 +37,7 @@ function afterThis (task: () => void): unknown {
  * The event loop's turns. Each task runs in the context of the process system, whoever asks for it.
  * One that asks for its next turn is in that context already, and pays for no switch.
  */
-export class EventLoop implements Turns {
+export class EventLoop implements TurnSource {
   readonly #context: Context
 
   constructor (context: Context) {
@@ -48,7 +48,7 @@ export class EventLoop implements Turns {
     this.#context.start(afterThis, task)
   }
 
-  again (task: () => void): void {
+  soonFromTask (task: () => void): void {
     afterThis(task)
   }
 
@@ -62,14 +62,14 @@ export class EventLoop implements Turns {
 }
 
 /** Milliseconds of turns after which the event loop breathes, where it has nothing else to do: a breath costs a microsecond. */
-const leastBudget = 0.1
+const minBudget = 0.1
 /** And where it has much to do. */
-const mostBudget = 5
+const maxBudget = 5
 /** Turns after which the clock is looked at, where those before were short: together, in milliseconds, below the second. */
-const mostPerLook = 8
-const short = 0.01
+const maxTurnsPerClockRead = 8
+const shortTurn = 0.01
 /** Bodies that may go on at once before the clock is looked at again. */
-const bodiesAtOnce = 16
+const maxBodiesPerDrain = 16
 
 /**
  * Whose turn it is. A process with mail stands once in the queue; a turn is a slice of its mail.
@@ -84,44 +84,44 @@ export class Scheduler {
   /** The longest turn so far, in milliseconds. Short ones are measured together. */
   longestTurn = 0
   readonly #queue = new Ring<Runnable>()
-  readonly #turns: Turns
+  readonly #turns: TurnSource
   /** It drains the queue, or will when the code that runs now has returned. */
   #awake = false
   /** Since when, at the latest, code has run that is not measured yet; undefined: since the drain that comes. */
-  #before: number | undefined
+  #measuredUntil: number | undefined
   /** A body has taken mail by itself: it goes on after the drain that comes. */
-  #goesOn = false
-  #perLook = 1
+  #bodyContinues = false
+  #turnsPerClockRead = 1
   /** Since when it drains without a break. */
-  #since = 0
-  #budget = leastBudget
+  #drainingSince = 0
+  #budget = minBudget
   /** The budget is used up: turns go on after a breath. */
   #exhausted = false
   #exhaustedAt = 0
-  #lastBreath = 0
+  #lastYieldTime = 0
 
-  constructor (turns: Turns) {
+  constructor (turns: TurnSource) {
     this.#turns = turns
   }
 
   schedule (runnable: Runnable): void {
     if (runnable.queued) return
     runnable.queued = true
-    this.#queue.push(runnable)
+    this.#queue.enqueue(runnable)
     if (this.#awake || this.#exhausted) return
     this.#awake = true
     this.#turns.soon(this.#drain)
   }
 
   /** Whether somebody waits for a turn; between two of the event loop's, it comes after a breath. */
-  get pending (): boolean {
+  get hasPendingTurns (): boolean {
     return this.#queue.length > 0
   }
 
   /** Whether a body may take mail without asking for a turn. */
-  mayGoOn (): boolean {
+  mayContinue (): boolean {
     if (this.#exhausted) return false
-    this.#goesOn = true
+    this.#bodyContinues = true
     if (!this.#awake) {
       this.#awake = true
       this.#turns.soon(this.#drain)
@@ -130,54 +130,54 @@ export class Scheduler {
   }
 
   /** Runs a task once the event loop has looked at sockets and timers. */
-  afterBreath (task: () => void): void {
+  afterYield (task: () => void): void {
     this.#turns.later(task)
   }
 
   readonly #drain = (): void => {
-    if (this.#before === undefined) this.#since = this.#before = this.#turns.now()
-    else this.#turnOver(this.#before)
-    const goesOn = this.#goesOn
-    this.#goesOn = false
+    if (this.#measuredUntil === undefined) this.#drainingSince = this.#measuredUntil = this.#turns.now()
+    else this.#measureTurns(this.#measuredUntil)
+    const goesOn = this.#bodyContinues
+    this.#bodyContinues = false
     let bodies = 0
     let unmeasured = 0
-    while (!this.#exhausted && bodies < bodiesAtOnce) {
-      const runnable = this.#next()
+    while (!this.#exhausted && bodies < maxBodiesPerDrain) {
+      const runnable = this.#nextRunnable()
       if (runnable === undefined) break
       runnable.queued = false
       if (runnable.turn()) bodies++
-      if (++unmeasured < this.#perLook) continue
+      if (++unmeasured < this.#turnsPerClockRead) continue
       unmeasured = 0
-      this.#turnOver(this.#before)
+      this.#measureTurns(this.#measuredUntil)
     }
-    if (unmeasured > 0) this.#turnOver(this.#before)
-    if (bodies > 0 || goesOn || this.#goesOn) this.#turns.again(this.#drain)
+    if (unmeasured > 0) this.#measureTurns(this.#measuredUntil)
+    if (bodies > 0 || goesOn || this.#bodyContinues) this.#turns.soonFromTask(this.#drain)
     else {
       this.#awake = false
-      this.#before = undefined
+      this.#measuredUntil = undefined
     }
   }
 
-  #next (): Runnable | undefined {
+  #nextRunnable (): Runnable | undefined {
     const { length } = this.#queue
-    if (length < 2 || this.#turns.next === undefined) return this.#queue.shift()
+    if (length < 2 || this.#turns.next === undefined) return this.#queue.dequeue()
     return this.#queue.removeAt(this.#turns.next(length))
   }
 
-  #turnOver (before: number): void {
+  #measureTurns (before: number): void {
     const now = this.#turns.now()
     const took = now - before
     if (took > this.longestTurn) this.longestTurn = took
-    this.#perLook = took < short ? Math.min(this.#perLook * 2, mostPerLook) : 1
-    this.#before = now
-    if (this.#exhausted || now - this.#since < this.#budget) return
+    this.#turnsPerClockRead = took < shortTurn ? Math.min(this.#turnsPerClockRead * 2, maxTurnsPerClockRead) : 1
+    this.#measuredUntil = now
+    if (this.#exhausted || now - this.#drainingSince < this.#budget) return
     this.#exhausted = true
     this.#exhaustedAt = now
-    this.#turns.later(this.#breathe)
+    this.#turns.later(this.#resumeAfterYield)
   }
 
-  readonly #breathe = (): void => {
-    this.#measureBreath(this.#turns.now() - this.#exhaustedAt)
+  readonly #resumeAfterYield = (): void => {
+    this.#adaptBudget(this.#turns.now() - this.#exhaustedAt)
     this.#exhausted = false
     if (this.#queue.length === 0 || this.#awake) return
     this.#awake = true
@@ -185,8 +185,8 @@ export class Scheduler {
   }
 
   /** The shorter one of two: a pause of the garbage collector is no measure. */
-  #measureBreath (breath: number): void {
-    this.#budget = Math.min(Math.max(Math.min(breath, this.#lastBreath), leastBudget), mostBudget)
-    this.#lastBreath = breath
+  #adaptBudget (breath: number): void {
+    this.#budget = Math.min(Math.max(Math.min(breath, this.#lastYieldTime), minBudget), maxBudget)
+    this.#lastYieldTime = breath
   }
 }

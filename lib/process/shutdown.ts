@@ -9,10 +9,10 @@ export async function shutDown (runtime: Runtime, timeout: number): Promise<void
   const half = alarm(timeout / 2)
   const late = alarm(timeout)
   for (const pid of [...runtime.supervisors].reverse()) runtime.cancel(pid)
-  await Promise.race([runtime.until(() => runtime.supervisors.size === 0), half.rung])
+  await Promise.race([runtime.waitUntil(() => runtime.supervisors.size === 0), half.rung])
   half.stop()
   for (const entity of [...runtime.entities].reverse()) entity.cancel(undefined, 'shutdown')
-  await Promise.race([runtime.until(() => runtime.alive === 0), late.rung])
+  await Promise.race([runtime.waitUntil(() => runtime.aliveCount === 0), late.rung])
   late.stop()
   for (const entity of [...runtime.entities].reverse()) entity.end('shutdown')
 }

@@ -16,7 +16,7 @@ export interface Slot {
 }
 
 /** Milliseconds to which deadlines are rounded up, by how far away they are. */
-function grain (delay: number): number {
+function roundingStep (delay: number): number {
   return delay < 1000 ? 10 : delay < 10_000 ? 50 : 250
 }
 
@@ -26,12 +26,12 @@ function delayUntil (at: number, now: number): number {
 }
 
 /** Milliseconds by which an event loop that is merely busy is late; later, it has stalled. */
-export const usuallyLate = 50
+export const normalLateness = 50
 
 /** Milliseconds of due work after which the event loop breathes: the answers of those who were pinged come on top. */
-const budget = 0.5
+const timeBudget = 0.5
 /** Deadlines after which the clock is looked at. */
-const perLook = 16
+const deadlinesPerClockRead = 16
 
 /**
  * The pings, pong deadlines, heartbeats and closing handshakes of a whole server on a few shared
@@ -52,12 +52,12 @@ export class DeadlineTimer {
   /** Makes a deadline due after some milliseconds, never earlier; where it waited already it is moved. */
   schedule (deadline: Deadline, delay: number): void {
     this.cancel(deadline)
-    const step = grain(delay)
+    const step = roundingStep(delay)
     const now = performance.now()
     const at = Math.ceil((now + delay) / step) * step
     let slot = this.#slots.get(at)
     if (slot === undefined) {
-      slot = { at, waiting: new Set(), timer: this.#context.start(setTimeout, () => { this.#turn(at) }, delayUntil(at, now)) }
+      slot = { at, waiting: new Set(), timer: this.#context.start(setTimeout, () => { this.#slotDue(at) }, delayUntil(at, now)) }
       this.#slots.set(at, slot)
     }
     slot.waiting.add(deadline)
@@ -79,21 +79,21 @@ export class DeadlineTimer {
     return this.#slots.size
   }
 
-  #turn (at: number): void {
+  #slotDue (at: number): void {
     const slot = this.#slots.get(at)!
     this.#slots.delete(at)
-    if (this.#due.push(slot) === 1) this.#work()
+    if (this.#due.push(slot) === 1) this.#runDue()
   }
 
-  readonly #work = (): void => {
+  readonly #runDue = (): void => {
     try {
-      this.#workFor(budget)
+      this.#runDueFor(timeBudget)
     } finally {
-      if (this.#due.length > 0) setImmediate(this.#work)
+      if (this.#due.length > 0) setImmediate(this.#runDue)
     }
   }
 
-  #workFor (milliseconds: number): void {
+  #runDueFor (milliseconds: number): void {
     const started = performance.now()
     let done = 0
     for (let slot = this.#due.at(0); slot !== undefined; slot = this.#due.at(0)) {
@@ -101,7 +101,7 @@ export class DeadlineTimer {
         slot.waiting.delete(deadline)
         deadline.slot = undefined
         deadline.due(started - slot.at)
-        if (++done % perLook === 0 && performance.now() - started >= milliseconds) return
+        if (++done % deadlinesPerClockRead === 0 && performance.now() - started >= milliseconds) return
       }
       this.#due.shift()
     }

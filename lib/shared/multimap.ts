@@ -34,7 +34,7 @@ export class MultiMap<K, V> {
   }
 
   /** Takes all values of a key out. */
-  take (key: K): Iterable<V> {
+  takeAll (key: K): Iterable<V> {
     const values = this.#values.get(key)
     if (values === undefined) return none
     this.#values.delete(key)

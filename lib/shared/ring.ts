@@ -13,7 +13,7 @@ export class Ring<T> {
     return this.#length
   }
 
-  push (item: T): void {
+  enqueue (item: T): void {
     let items = this.#items
     if (items === undefined) items = this.#items = new Array<T | undefined>(initialCapacity)
     else if (this.#length === items.length) items = this.#resize(items.length * 2)
@@ -21,7 +21,7 @@ export class Ring<T> {
     this.#length++
   }
 
-  shift (): T | undefined {
+  dequeue (): T | undefined {
     if (this.#length === 0) return undefined
     const items = this.#items!
     const item = items[this.#head]
@@ -43,7 +43,7 @@ export class Ring<T> {
     const mask = items.length - 1
     const item = this.at(index)
     for (let i = index; i > 0; i--) items[(this.#head + i) & mask] = items[(this.#head + i - 1) & mask]
-    this.shift()
+    this.dequeue()
     return item
   }
 

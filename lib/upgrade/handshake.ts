@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import { errorCodes } from '../errors.js'
 import { allowsHalfOpen, writeErrorResponse, detachResponse, hasEnded, responseOn, retryAfter } from './response.js'
 import { leaveSocket, ownSocket, readSocket } from '../websocket/socket.js'
-import { usuallyLate } from '../shared/deadline-timer.js'
+import { normalLateness } from '../shared/deadline-timer.js'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -285,7 +285,7 @@ export class Handshake implements Deadline, SocketOwner {
 
   due (late: number): void {
     if (this.#state === 'lingering') this.socket.destroy()
-    else if (late > usuallyLate && !this.#wasExtended) {
+    else if (late > normalLateness && !this.#wasExtended) {
       // The event loop has stalled: what the handler waits for may lie unread in the kernel.
       this.#wasExtended = true
       this.#schedule()

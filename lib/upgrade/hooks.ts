@@ -167,7 +167,7 @@ function afterHandler (registration: Registration, mode: RouteMode | undefined, 
   const { runtime } = registration.relay
   const { config } = result
   const bond = Binding.with(runtime, config.target)
-  if (bond === undefined) sendRefusal(upgrade(attempt, config, asTarget(runtime.find(config.target))), reply, payload, done)
+  if (bond === undefined) sendRefusal(upgrade(attempt, config, asTarget(runtime.findEntity(config.target))), reply, payload, done)
   else upgradeWith(bond, attempt, config, payload, done)
 }
 

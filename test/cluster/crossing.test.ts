@@ -9,7 +9,7 @@ import { alike } from './fixtures/alike.js'
 import { TestCluster } from './nodes.js'
 import { until } from '../helpers.js'
 import type { Loose } from '../process/helpers.js'
-import { silent } from '../../lib/process/logger.js'
+import { silentLogger } from '../../lib/process/logger.js'
 import type { Test } from 'tap'
 import type { Pid } from '../../types/pid.js'
 import type { Logger, ProcessSystem } from '../../types/processes.js'
@@ -22,7 +22,7 @@ async function two (t: Test): Promise<Two> {
   const cluster = new TestCluster(t)
   const lines: Logged[] = []
   const warn = (about: Logged, text: string): void => { if (text === 'cluster: a value cannot be sent to another node') lines.push(about) }
-  const logger = { ...silent, warn, child: () => logger } as unknown as Logger
+  const logger = { ...silentLogger, warn, child: () => logger } as unknown as Logger
   const [a, b] = [await cluster.node('a', { logger }), await cluster.node('b', { logger })]
   return { a, b, lines }
 }

@@ -1,7 +1,7 @@
 import { recordUnreadJoins } from '../../lib/process/unread-joins.js'
 import type { Answer } from '../../lib/process/calls.js'
 import type { Producer } from '../../lib/process/actor/mailbox.js'
-import type { Watcher } from '../../lib/process/exits/relations.js'
+import type { ExitListener } from '../../lib/process/exits/relations.js'
 import type { RemoteNodes, LocalNode, RemoteProblem } from '../../lib/process/remote-nodes.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
@@ -19,7 +19,7 @@ export interface Ledger {
 }
 
 interface ModelProcess {
-  readonly watchers: Set<Watcher>
+  readonly watchers: Set<ExitListener>
   readonly links: Set<Pid>
 }
 
@@ -54,7 +54,7 @@ export class ModelHere implements LocalNode {
     this.processes.delete(pid)
     const exit: Exit = { pid, reason }
     recordUnreadJoins(exit, this.unread)
-    for (const there of process.links) this.elsewhere!.linkedEnded(exit, there)
+    for (const there of process.links) this.elsewhere!.localLinkEnded(exit, there)
     for (const watcher of process.watchers) watcher.targetEnded(exit)
   }
 
@@ -82,11 +82,11 @@ export class ModelHere implements LocalNode {
     return false
   }
 
-  wait (to: Pid, feeder: Producer): void {
+  subscribeToDrain (to: Pid, feeder: Producer): void {
     feeder.resume()
   }
 
-  forget (): void {}
+  unsubscribeFromDrain (): void {}
 
   exit (to: Pid, reason: string): boolean {
     this.end(to, reason)
@@ -98,17 +98,17 @@ export class ModelHere implements LocalNode {
     return true
   }
 
-  watch (target: Pid, watcher: Watcher): void {
+  monitor (target: Pid, watcher: ExitListener): void {
     const process = this.processes.get(target)
     if (process === undefined) watcher.targetEnded({ pid: target, reason: 'noproc' })
     else process.watchers.add(watcher)
   }
 
-  unwatch (target: Pid, watcher: Watcher): void {
+  demonitor (target: Pid, watcher: ExitListener): void {
     this.processes.get(target)?.watchers.delete(watcher)
   }
 
-  linked (here: Pid, there: Pid): boolean {
+  addRemoteLink (here: Pid, there: Pid): boolean {
     const process = this.processes.get(here)
     if (process === undefined) return false
     if (process.links.has(there)) this.#ledger.fault(`${here} was linked twice with ${there}`)
@@ -116,11 +116,11 @@ export class ModelHere implements LocalNode {
     return true
   }
 
-  unlinked (here: Pid, there: Pid): void {
+  removeRemoteLink (here: Pid, there: Pid): void {
     this.processes.get(here)?.links.delete(there)
   }
 
-  linkedEnded (here: Pid, exit: Exit): void {
+  remoteLinkEnded (here: Pid, exit: Exit): void {
     const process = this.processes.get(here)
     if (process !== undefined && !process.links.delete(exit.pid)) this.#ledger.fault(`${here} was told of the end of ${exit.pid}, which it is not linked with`)
   }

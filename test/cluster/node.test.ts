@@ -42,11 +42,11 @@ t.test('monitors: the dead at once, the living at their end, each once', async (
   const dead = b.here.spawn()
   b.here.end(dead, 'gone')
   const [one, two, three, four] = [watcher(), watcher(), watcher(), watcher()]
-  a.cluster.elsewhere.watch(living, one)
-  a.cluster.elsewhere.watch(living, one)
-  a.cluster.elsewhere.watch(dead, two)
-  a.cluster.elsewhere.watch('1@nobody.abc' as Pid, three)
-  a.cluster.elsewhere.watch(`1@b.${(1000).toString(36)}` as Pid, four)
+  a.cluster.elsewhere.monitor(living, one)
+  a.cluster.elsewhere.monitor(living, one)
+  a.cluster.elsewhere.monitor(dead, two)
+  a.cluster.elsewhere.monitor('1@nobody.abc' as Pid, three)
+  a.cluster.elsewhere.monitor(`1@b.${(1000).toString(36)}` as Pid, four)
   await cluster.run(100)
   t.strictSame([one, two, three, four].map(({ exits }) => exits.map(({ reason }) => reason)), [[], ['noproc'], ['noconnection'], ['noproc']])
   b.here.end(living, 'done')
@@ -67,7 +67,7 @@ t.test('calls: an answer, a refusal, an end, and a payload that cannot travel', 
       reject (error: unknown) { said.push(error) },
       targetEnded ({ reason }: { reason: string }) { said.push(reason) }
     }
-    a.cluster.elsewhere.watch(to, caller)
+    a.cluster.elsewhere.monitor(to, caller)
     return a.cluster.elsewhere.send(to, topic, payload, undefined, caller)
   }
   const { deliver } = b.here
@@ -107,7 +107,7 @@ t.test('a connection is bound to a process elsewhere: text, bytes, metadata, pre
   const target = await cluster.settle(a.cluster.elsewhere.bind(to, told)) as Target
   const metadata = Object.freeze({ user: 'ada', tags: ['x'] })
   const waits: (() => void)[] = []
-  b.here.wait = (pid, feeder) => { waits.push(() => { feeder.resume() }) }
+  b.here.subscribeToDrain = (pid, feeder) => { waits.push(() => { feeder.resume() }) }
   target.accept('ws.join', { client_pid: client, metadata }, client, 0)
   target.accept('ws.message', { client_pid: client, type: 'text', data: 'hé', metadata }, client, 3)
   target.accept('full', { client_pid: client, type: 'binary', data: Buffer.from([1, 2]), metadata }, client, 2)
@@ -126,8 +126,8 @@ t.test('a connection is bound to a process elsewhere: text, bytes, metadata, pre
   t.ok(Object.isFrozen(first))
   t.ok(target.congested)
   let resumed = 0
-  target.wait({ resume () { resumed++ } })
-  target.forget({ resume () {} })
+  target.subscribeToDrain({ resume () { resumed++ } })
+  target.unsubscribeFromDrain({ resume () {} })
   waits[0]()
   await cluster.run(100)
   t.equal(resumed, 1)
@@ -138,7 +138,7 @@ t.test('a connection is bound to a process elsewhere: text, bytes, metadata, pre
   t.ok(target.stopping)
   t.notOk(target.deliver('late', 1, client))
   target.accept('late', { client_pid: client, metadata }, client, 0)
-  target.wait({ resume () {} })
+  target.subscribeToDrain({ resume () {} })
   t.equal(a.cluster.size + b.cluster.size, 0)
 })
 
@@ -153,7 +153,7 @@ t.test('a full window refuses a send, and lets those who can wait, wait', async 
   t.equal(taken, 4096)
   t.ok(target.congested)
   let resumed = 0
-  target.wait({ resume () { resumed++ } })
+  target.subscribeToDrain({ resume () { resumed++ } })
   target.accept('ws.message', { client_pid: client, type: 'text', data: 'never refused', metadata: {} }, client, 13)
   await cluster.run(2000)
   t.equal(resumed, 1)
@@ -372,7 +372,7 @@ t.test('a node that must stop, or leaves, tells its own that the others are down
     await cluster.settle(b.cluster.groups.join('room', to))
     await cluster.settle(a.cluster.groups.watch('room', ({ left }) => { order.push({ left }) }))
     a.cluster.watchNodes((node, state) => { order.push([node, state, a.cluster.nodes()[0].state]) })
-    a.cluster.elsewhere.watch(to, { targetEnded ({ reason }) { order.push(reason) } })
+    a.cluster.elsewhere.monitor(to, { targetEnded ({ reason }) { order.push(reason) } })
     await cluster.run(100)
     await end(cluster, a)
     await cluster.run(3000)
@@ -397,7 +397,7 @@ t.test('a node that leaves is down at once, and its processes are out of reach',
   const order: unknown[] = []
   const end = a.cluster.watchNodes((node, state) => { order.push([node, state]) })
   const to = b.here.spawn()
-  a.cluster.elsewhere.watch(to, { targetEnded ({ reason }) { order.push(reason) } })
+  a.cluster.elsewhere.monitor(to, { targetEnded ({ reason }) { order.push(reason) } })
   await cluster.run(100)
   await cluster.settle(b.cluster.close())
   await cluster.run(100)
@@ -443,7 +443,7 @@ t.test('what a lost node watched here is let go', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const here = a.here.spawn()
-  b.cluster.elsewhere.watch(here, watcher())
+  b.cluster.elsewhere.monitor(here, watcher())
   await cluster.run(100)
   t.equal(a.here.processes.get(here)!.watchers.size, 1)
   await crash(b)
@@ -458,7 +458,7 @@ t.test('the end of an old link, on its way while it is unlinked and linked again
   const here = a.here.spawn()
   const there = b.here.spawn()
   const exits: unknown[] = []
-  a.here.linkedEnded = (pid, { reason }) => { exits.push(pid, reason) }
+  a.here.remoteLinkEnded = (pid, { reason }) => { exits.push(pid, reason) }
   a.cluster.elsewhere.link(here, there)
   await cluster.run(100)
   b.here.end(there, 'crashed')
@@ -476,7 +476,7 @@ t.test('a PID with a number that no process can have is of nobody', async (t) =>
   t.notOk(a.cluster.elsewhere.send(impossible, 'hello', 1, undefined))
   t.notOk(a.cluster.elsewhere.exit(impossible, 'x'))
   const told = watcher()
-  a.cluster.elsewhere.watch(impossible, told)
+  a.cluster.elsewhere.monitor(impossible, told)
   t.match(told.exits, [{ reason: 'noproc' }])
   t.equal(await a.cluster.elsewhere.bind(impossible, told), 'it is not alive')
 })

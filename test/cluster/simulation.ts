@@ -5,7 +5,7 @@ import { timings } from '../../lib/cluster/timing.js'
 import type { Names } from '../../lib/cluster/names/names.js'
 import type { Caller } from '../../lib/cluster/remote/remote-calls.js'
 import type { Ledger } from './model.js'
-import type { Watcher } from '../../lib/process/exits/relations.js'
+import type { ExitListener } from '../../lib/process/exits/relations.js'
 import type { Target } from '../../lib/process/entity.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
@@ -40,7 +40,7 @@ interface Monitored {
   readonly by: SimulatedNode
   readonly process: Pid
   readonly target: Pid
-  readonly watcher: Watcher
+  readonly watcher: ExitListener
   fired: number
   takenBack: boolean
 }
@@ -346,7 +346,7 @@ export class Simulation implements Ledger {
     const asked: Asked = { by: node, settled: 0 }
     const settle = (): void => {
       if (++asked.settled > 1) this.fault('a call was settled twice')
-      node.cluster.elsewhere.unwatch(to, caller)
+      node.cluster.elsewhere.demonitor(to, caller)
     }
     const caller: Caller = {
       reply: (value) => {
@@ -358,23 +358,23 @@ export class Simulation implements Ledger {
       targetEnded: settle
     }
     this.#calls.push(asked)
-    node.cluster.elsewhere.watch(to, caller)
+    node.cluster.elsewhere.monitor(to, caller)
     if (asked.settled > 0) return
     if (!node.cluster.elsewhere.send(to, this.world.random.chance(0.1) ? 'last' : 'question', { id }, from, caller)) settle()
   }
 
   #monitor (node: SimulatedNode, process: Pid, target: Pid): void {
-    const watcher: Watcher = { targetEnded: (exit) => { this.#exited(monitored, exit) } }
+    const watcher: ExitListener = { targetEnded: (exit) => { this.#exited(monitored, exit) } }
     const monitored: Monitored = { by: node, process, target, watcher, fired: 0, takenBack: false }
     this.#monitors.push(monitored)
-    node.cluster.elsewhere.watch(target, watcher)
+    node.cluster.elsewhere.monitor(target, watcher)
   }
 
   #demonitor (node: SimulatedNode): void {
     const monitored = this.#monitors.find(({ by, fired, takenBack }) => by === node && fired === 0 && !takenBack)
     if (monitored === undefined) return
     monitored.takenBack = true
-    node.cluster.elsewhere.unwatch(monitored.target, monitored.watcher)
+    node.cluster.elsewhere.demonitor(monitored.target, monitored.watcher)
   }
 
   #link (node: SimulatedNode, here: Pid, there: Pid): void {
@@ -411,7 +411,7 @@ export class Simulation implements Ledger {
 
   #bind (node: SimulatedNode, to: Pid): void {
     const client = node.here.spawn()
-    const watcher: Watcher = { targetEnded: () => { node.here.end(client, 'target') } }
+    const watcher: ExitListener = { targetEnded: () => { node.here.end(client, 'target') } }
     node.cluster.elsewhere.bind(to, watcher).then((target) => {
       if (typeof target === 'string') node.here.end(client, 'unbound')
       else this.#bound.push({ by: node, client, target })

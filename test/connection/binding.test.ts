@@ -15,7 +15,7 @@ function build () {
   const { runtime } = buildRuntime({ node: 'a', logger })
   let bind!: { resolve (answer: Target | RemoteProblem): void, reject (err: Error): void }
   const unwatched: Pid[] = []
-  runtime.join({
+  runtime.joinCluster({
     bind: () => new Promise((resolve, reject) => { bind = { resolve, reject } }),
     unwatch: (pid: Pid) => { unwatched.push(pid) }
   } as unknown as RemoteNodes)

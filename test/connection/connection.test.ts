@@ -34,7 +34,7 @@ function build (t: Test, options: WsRelayOptions = {}) {
   const pid = runtime.spawn(async (self) => {
     for await (const { topic, payload } of self.inbox as AsyncIterable<Mail>) mail.push({ topic, payload })
   })
-  const target = runtime.find(pid) as Target
+  const target = runtime.findEntity(pid) as Target
   const open = (early: Buffer[] = [], config: object = {}): { connection: Connection, socket: Pipe } => {
     const socket = new Pipe()
     const parsed = parseConfig({ target_pid: pid, ...config }, route)
@@ -61,7 +61,7 @@ t.test('it joins, is heard, is described, and leaves', async t => {
   socket.push(null)
   await until(() => relay.sockets.size === 0)
   t.equal(relay.deadlines.size, 0)
-  t.equal(runtime.find(connection.pid), undefined)
+  t.equal(runtime.findEntity(connection.pid), undefined)
 })
 
 t.test('what reaches it in the moment of its end is refused', async t => {
@@ -93,7 +93,7 @@ t.test('an exit of something that is not its target does not concern it', async 
   const { runtime, open } = build(t)
   const { connection } = open()
   connection.targetEnded({ pid: connection.pid, reason: 'boom' })
-  t.equal(runtime.find(connection.pid), connection)
+  t.equal(runtime.findEntity(connection.pid), connection)
 })
 
 t.test('what it accepts is counted', async t => {
@@ -110,12 +110,12 @@ t.test('no target knows a connection that has moved on or ended', async t => {
   const { runtime, relay, open } = build(t, { mailboxLimit: 4 })
   const { connection } = open(Array.from({ length: 20 }, (_, i) => textOf(`${i}`)))
   t.equal(connection.describe().paused, true)
-  const old = runtime.find(connection.describe().target as string) as Actor
-  const next = runtime.find(runtime.spawn(async (self) => { await self.receive({ topic: 'never' }) })) as Actor
+  const old = runtime.findEntity(connection.describe().target as string) as Actor
+  const next = runtime.findEntity(runtime.spawn(async (self) => { await self.receive({ topic: 'never' }) })) as Actor
   const forgotten: Actor[] = []
   for (const actor of [old, next]) {
-    const forget = actor.forget.bind(actor)
-    actor.forget = (feeder) => {
+    const forget = actor.unsubscribeFromDrain.bind(actor)
+    actor.unsubscribeFromDrain = (feeder) => {
       forgotten.push(actor)
       forget(feeder)
     }
@@ -127,5 +127,5 @@ t.test('no target knows a connection that has moved on or ended', async t => {
   connection.end('boom')
   t.strictSame(forgotten, [old, next])
   t.equal(runtime.relations.size, 0)
-  t.equal(relay.runtime.find(connection.pid), undefined)
+  t.equal(relay.runtime.findEntity(connection.pid), undefined)
 })

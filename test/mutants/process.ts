@@ -25,14 +25,14 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'watchers are told, and kept',
     file: 'process/exits/relations.ts',
-    search: 'return this.#watchers.take(target)',
-    replace: 'return this.#watchers.get(target)',
+    search: 'return this.#monitors.takeAll(target)',
+    replace: 'return this.#monitors.get(target)',
     suites: ['relations']
   },
   {
     name: 'a demonitor leaves the @exit that waits in the mailbox',
     file: 'process/actor/actor.ts',
-    search: "    this.mailbox.remove((mail) => mail.topic === '@exit' && (mail.payload as SystemTopics['@exit']).monitor === id)\n",
+    search: "    this.mailbox.removeMail((mail) => mail.topic === '@exit' && (mail.payload as SystemTopics['@exit']).monitor === id)\n",
     replace: '',
     suites: ['relations']
   },
@@ -81,14 +81,14 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'what is sent by an ended process is accepted',
     file: 'process/runtime.ts',
-    search: 'if (sender?.ended === true) return this.#refuse()\n',
+    search: 'if (sender?.hasEnded === true) return this.#refuse()\n',
     replace: '\n',
     suites: ['relations']
   },
   {
     name: 'linking with the dead does nothing',
     file: 'process/runtime.ts',
-    search: 'linkDown(one, { pid: other, reason: this.#absence(other) })\n',
+    search: 'signalLinked(one, { pid: other, reason: this.#absenceReason(other) })\n',
     replace: 'return\n',
     suites: ['relations']
   },
@@ -102,15 +102,15 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'a group forgets a member that joined twice when it leaves once',
     file: 'process/registry/groups.ts',
-    search: 'if (this.#again.size > 0 && this.#leaveOnce(group, pid)) return true\n',
+    search: 'if (this.#extraJoins.size > 0 && this.#dropExtraJoin(group, pid)) return true\n',
     replace: '',
     suites: ['relations']
   },
   {
     name: 'watchers are told of each time a member joins',
     file: 'process/registry/groups.ts',
-    search: '      this.#joinAgain(group, pid)\n      return\n',
-    replace: '      this.#joinAgain(group, pid)\n',
+    search: '      this.#countExtraJoin(group, pid)\n      return\n',
+    replace: '      this.#countExtraJoin(group, pid)\n',
     suites: ['relations']
   },
   {
@@ -123,7 +123,7 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'watching again leaves the old news in the mailbox',
     file: 'process/registry/facades.ts',
-    search: '      if (entity instanceof Actor) entity.dropGroupNews(group)\n      return runtime.groupTable.watch',
+    search: '      if (entity instanceof Actor) entity.dropGroupUpdates(group)\n      return runtime.groupTable.watch',
     replace: '      return runtime.groupTable.watch',
     suites: ['relations']
   },
@@ -137,7 +137,7 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'news is merged into a message that was taken already',
     file: 'process/registry/group-updates.ts',
-    search: 'if (this.#waiting.get(news.group) === news) this.#waiting.delete(news.group)',
+    search: 'if (this.#pending.get(news.group) === news) this.#pending.delete(news.group)',
     replace: '',
     suites: ['relations']
   },
@@ -158,29 +158,29 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'after a cancel mail is still accepted',
     file: 'process/actor/actor.ts',
-    search: 'return this.#told !== undefined\n',
-    replace: "return this.#told === 'stop' || this.ended\n",
+    search: 'return this.#exitState !== undefined\n',
+    replace: "return this.#exitState === 'stop' || this.hasEnded\n",
     suites: ['relations']
   },
   {
     name: 'a cancelled process gets no @cancel',
     file: 'process/actor/actor.ts',
-    search: "    this.#push(new Mail('@cancel', { from, reason }, from))\n",
+    search: "    this.#enqueueMail(new Mail('@cancel', { from, reason }, from))\n",
     replace: '',
     suites: ['relations', 'calls']
   },
   {
     name: 'a cancel ends the inbox before the mail that is there',
     file: 'process/actor/actor.ts',
-    search: "(this.#told === 'cancel' && this.mailbox.length === 0)) this.#settleService()",
-    replace: "this.#told === 'cancel') this.#settleService()",
+    search: "(this.#exitState === 'cancel' && this.mailbox.length === 0)) this.#settleService()",
+    replace: "this.#exitState === 'cancel') this.#settleService()",
     suites: ['relations']
   },
   {
     name: 'a handler gets mail after stop',
     file: 'process/actor/actor.ts',
-    search: "while (this.#slice > 0 && counters.sent < sendsUpTo && this.#service === service && this.#told !== 'stop') {",
-    replace: 'while (this.#slice > 0 && counters.sent < sendsUpTo && this.#service === service) {',
+    search: "while (this.#mailLeft > 0 && counters.sent < sendsUpTo && this.#service === service && this.#exitState !== 'stop') {",
+    replace: 'while (this.#mailLeft > 0 && counters.sent < sendsUpTo && this.#service === service) {',
     suites: ['relations']
   },
   {
@@ -214,7 +214,7 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'the callee of a call that is over is watched',
     file: 'process/calls.ts',
-    search: '    this.#host.unwatch(this.#terms.to, this)\n',
+    search: '    this.#host.demonitor(this.#terms.to, this)\n',
     replace: '',
     suites: ['calls']
   },
@@ -228,7 +228,7 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'a call waits for a callee that has ended',
     file: 'process/calls.ts',
-    search: '    host.watch(terms.to, this)\n',
+    search: '    host.monitor(terms.to, this)\n',
     replace: '',
     suites: ['calls']
   },
@@ -263,49 +263,49 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'a receive that got its message keeps its timer',
     file: 'process/actor/receive.ts',
-    search: 'settle (mail: Mail): void {\n    clearTimeout(this.#timer)\n',
-    replace: 'settle (mail: Mail): void {\n',
+    search: 'fulfill (mail: Mail): void {\n    clearTimeout(this.#timer)\n',
+    replace: 'fulfill (mail: Mail): void {\n',
     suites: ['calls']
   },
   {
     name: 'a receive that is over gives nothing although its message is there',
     file: 'process/actor/actor.ts',
-    search: '  expire (waiter: PendingReceive): boolean {\n    this.#attend()\n',
-    replace: '  expire (waiter: PendingReceive): boolean {\n',
+    search: '  expireReceive (waiter: PendingReceive): boolean {\n    this.#fulfillReceives()\n',
+    replace: '  expireReceive (waiter: PendingReceive): boolean {\n',
     suites: ['calls']
   },
   {
     name: 'a receive takes messages of any topic',
     file: 'process/actor/mailbox.ts',
-    search: 'if (wanted !== undefined) return this.remove((mail) => wanted(mail.topic))\n',
+    search: 'if (wanted !== undefined) return this.removeMail((mail) => wanted(mail.topic))\n',
     replace: '',
     suites: ['calls']
   },
   {
     name: 'a receive is woken by the first who waits only',
     file: 'process/actor/pending-receives.ts',
-    search: 'while (waiter?.wanted !== undefined && !waiter.wanted(topic)) waiter = waiter.behind\n',
-    replace: 'if (waiter?.wanted !== undefined && !waiter.wanted(topic)) waiter = undefined\n',
+    search: 'while (waiter?.filter !== undefined && !waiter.filter(topic)) waiter = waiter.nextPending\n',
+    replace: 'if (waiter?.filter !== undefined && !waiter.filter(topic)) waiter = undefined\n',
     suites: ['calls']
   },
   {
     name: 'an ended process leaves its receives waiting',
     file: 'process/actor/actor.ts',
-    search: '    this.#stopWaiting()\n    this.#settleService()\n    const controller',
+    search: '    this.#settleReceives()\n    this.#settleService()\n    const controller',
     replace: '    this.#settleService()\n    const controller',
     suites: ['calls']
   },
   {
     name: 'a cancelled process leaves its receives waiting',
     file: 'process/actor/actor.ts',
-    search: "(this.#told === 'cancel' && !this.mailbox.has(waiter.wanted))",
+    search: "(this.#exitState === 'cancel' && !this.mailbox.hasMail(waiter.filter))",
     replace: 'false',
     suites: ['calls']
   },
   {
     name: 'nobody who waits for room is told',
     file: 'process/actor/mailbox.ts',
-    search: '    if (this.#waiting !== undefined) this.#relieve(this.#waiting)\n',
+    search: '    if (this.#producers !== undefined) this.#resumeProducers(this.#producers)\n',
     replace: '',
     suites: ['connections']
   },
@@ -347,15 +347,15 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'a temporary child is restarted with its siblings',
     file: 'process/supervisor/supervisor.ts',
-    search: "const restarted = affected.filter((child) => !child.leaving && child.plan.restart !== 'temporary')",
-    replace: 'const restarted = affected.filter((child) => !child.leaving)',
+    search: "const restarted = affected.filter((child) => !child.removing && child.plan.restart !== 'temporary')",
+    replace: 'const restarted = affected.filter((child) => !child.removing)',
     suites: ['supervisors']
   },
   {
     name: 'children outlive a supervisor that was killed',
     file: 'process/supervisor/supervisor.ts',
-    search: 'if (pid !== undefined) this.#runtime.living(pid)?.end(',
-    replace: 'if (pid === undefined) this.#runtime.living(this.pid)?.end(',
+    search: 'if (pid !== undefined) this.#runtime.getEntity(pid)?.end(',
+    replace: 'if (pid === undefined) this.#runtime.getEntity(this.pid)?.end(',
     suites: ['supervisors']
   }
 ]

@@ -60,7 +60,7 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'a paused connection does not wait for its target',
     file: 'connection/connection.ts',
-    search: '    this.#target.wait(this.#inbound)\n    return false',
+    search: '    this.#target.subscribeToDrain(this.#inbound)\n    return false',
     replace: '    return false',
     suites: ['connections']
   },
@@ -88,8 +88,8 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'watchers are told before the target of the leave',
     file: 'connection/connection.ts',
-    search: "    if (cause !== 'target') this.#leave(this.#target, cause, code, reason)\n    this.#unbind(this.#target, this.#bond)\n    this.#closeSocket(ending)\n    const value: ConnectionExit = { code, reason, cause }\n    runtime.ended(this, { pid: this.pid, reason: exit, value })\n",
-    replace: "    const value: ConnectionExit = { code, reason, cause }\n    runtime.ended(this, { pid: this.pid, reason: exit, value })\n    if (cause !== 'target') this.#leave(this.#target, cause, code, reason)\n    this.#unbind(this.#target, this.#bond)\n    this.#closeSocket(ending)\n",
+    search: "    if (cause !== 'target') this.#leave(this.#target, cause, code, reason)\n    this.#unbind(this.#target, this.#bond)\n    this.#closeSocket(ending)\n    const value: ConnectionExit = { code, reason, cause }\n    runtime.entityEnded(this, { pid: this.pid, reason: exit, value })\n",
+    replace: "    const value: ConnectionExit = { code, reason, cause }\n    runtime.entityEnded(this, { pid: this.pid, reason: exit, value })\n    if (cause !== 'target') this.#leave(this.#target, cause, code, reason)\n    this.#unbind(this.#target, this.#bond)\n    this.#closeSocket(ending)\n",
     suites: ['connections']
   },
   {

@@ -3,10 +3,10 @@ import { Counters } from '../../lib/process/counters.js'
 
 t.test('ends are counted by reason, and by `other` after a hundred reasons', async (t) => {
   const counters = new Counters()
-  for (let i = 0; i < 100; i++) counters.ended(`reason ${i}`)
-  counters.ended('reason 7')
-  counters.ended('one too many')
-  counters.ended('and another')
+  for (let i = 0; i < 100; i++) counters.countExit(`reason ${i}`)
+  counters.countExit('reason 7')
+  counters.countExit('one too many')
+  counters.countExit('and another')
   t.equal(Object.keys(counters.exited).length, 101)
   t.equal(counters.exited['reason 7'], 2)
   t.equal(counters.exited.other, 2)
@@ -14,6 +14,6 @@ t.test('ends are counted by reason, and by `other` after a hundred reasons', asy
 
 t.test('a reason named __proto__ is a reason', async (t) => {
   const counters = new Counters()
-  counters.ended('__proto__')
+  counters.countExit('__proto__')
   t.strictSame(Object.entries(counters.exited), [['__proto__', 1]])
 })

@@ -1,8 +1,8 @@
 import { createProcesses } from '../../lib/process/index.js'
-import { processesOf } from '../../lib/process/processes.js'
+import { processesFacade } from '../../lib/process/processes.js'
 import { Runtime } from '../../lib/process/runtime.js'
-import { silent } from '../../lib/process/logger.js'
-import type { Turns } from '../../lib/process/scheduler.js'
+import { silentLogger } from '../../lib/process/logger.js'
+import type { TurnSource } from '../../lib/process/scheduler.js'
 import type { MessageOf } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 import type { Logger, Processes, ProcessesOptions, ProcessSystem, SpawnOptions } from '../../types/processes.js'
@@ -28,15 +28,15 @@ export function build (t: Teardown, options: ProcessesOptions = {}): ProcessSyst
 }
 
 /** A system whose inside is at hand. */
-export function buildRuntime (options: { node?: string, logger?: Logger, turns?: Turns, mailboxLimit?: number, mailboxBytes?: number } = {}): { runtime: Runtime, processes: Processes } {
-  const { node = 'local', logger = silent, turns, mailboxLimit = 10_000, mailboxBytes = 2 ** 24 } = options
+export function buildRuntime (options: { node?: string, logger?: Logger, turns?: TurnSource, mailboxLimit?: number, mailboxBytes?: number } = {}): { runtime: Runtime, processes: Processes } {
+  const { node = 'local', logger = silentLogger, turns, mailboxLimit = 10_000, mailboxBytes = 2 ** 24 } = options
   const runtime = new Runtime({ node, mailboxLimit, mailboxBytes, logger, turns })
-  return { runtime, processes: processesOf(runtime) }
+  return { runtime, processes: processesFacade(runtime) }
 }
 
 /** What a system holds by PID or name. All of it belongs to the living. */
 export function held (runtime: Runtime): { alive: number, relations: number, names: number, groups: number } {
-  return { alive: runtime.alive, relations: runtime.relations.size, names: runtime.nameTable.size, groups: runtime.groupTable.size }
+  return { alive: runtime.aliveCount, relations: runtime.relations.size, names: runtime.nameTable.size, groups: runtime.groupTable.size }
 }
 
 /** A process that notes what it receives. */
@@ -95,7 +95,7 @@ export function recordingLogger (): { logger: Logger, lines: Array<{ level: stri
 }
 
 /** Turns that a test gives: nothing runs by itself. */
-export class ManualTurns implements Turns {
+export class ManualTurns implements TurnSource {
   readonly tasks: Array<() => void> = []
   readonly laterTasks: Array<() => void> = []
   clock = 0
@@ -103,7 +103,7 @@ export class ManualTurns implements Turns {
   choice = 0
 
   soon = (task: () => void): void => { this.tasks.push(task) }
-  again = this.soon
+  soonFromTask = this.soon
   later = (task: () => void): void => { this.laterTasks.push(task) }
   now = (): number => this.clock
   next = (waiting: number): number => this.choice % waiting

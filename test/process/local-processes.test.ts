@@ -60,7 +60,7 @@ t.test('nobody elsewhere can send what only the system sends, or end anything wi
 
 t.test('it answers for this node alone: nothing goes on to a third', async (t) => {
   const { runtime, processes } = buildRuntime()
-  runtime.join(new Proxy({}, { get: () => t.fail('asked elsewhere') }) as never)
+  runtime.joinCluster(new Proxy({}, { get: () => t.fail('asked elsewhere') }) as never)
   const here = new LocalProcesses(runtime)
   const exits: Exit[] = []
   for (const pid of [there, dead]) {
@@ -68,12 +68,12 @@ t.test('it answers for this node alone: nothing goes on to a third', async (t) =
     t.notOk(here.accept(pid, 'x', 1, there, 0))
     t.notOk(here.exit(pid, 'boom'))
     t.notOk(here.cancel(pid, 'boom', undefined))
-    t.notOk(here.linked(pid, there))
+    t.notOk(here.addRemoteLink(pid, there))
     t.equal(here.bindProblem(pid), 'it is not alive')
-    here.watch(pid, { targetEnded: (exit) => { exits.push(exit) } })
-    here.unwatch(pid, { targetEnded () {} })
-    here.unlinked(pid, there)
-    here.linkedEnded(pid, { pid: there, reason: 'boom' })
+    here.monitor(pid, { targetEnded: (exit) => { exits.push(exit) } })
+    here.demonitor(pid, { targetEnded () {} })
+    here.removeRemoteLink(pid, there)
+    here.remoteLinkEnded(pid, { pid: there, reason: 'boom' })
   }
   t.strictSame(exits, [{ pid: there, reason: 'noproc' }, { pid: dead, reason: 'noproc' }])
   t.strictSame(held(runtime), { alive: 0, relations: 0, names: 0, groups: 0 })
@@ -86,17 +86,17 @@ t.test('a process is watched, cancelled and ended from elsewhere', async (t) => 
   const exits: Exit[] = []
   const watcher = { targetEnded: (exit: Exit) => { exits.push(exit) } }
   const polite = probe(processes)
-  here.watch(polite.pid, watcher)
+  here.monitor(polite.pid, watcher)
   await settle()
   t.ok(here.cancel(polite.pid, 'enough', there))
   await settle()
   t.match(polite.seen, [{ topic: '@cancel', payload: { from: there, reason: 'enough' } }])
   const killed = probe(processes).pid
-  here.watch(killed, watcher)
+  here.monitor(killed, watcher)
   t.ok(here.exit(killed, 'kill'))
   const other = probe(processes).pid
-  here.watch(other, watcher)
-  here.unwatch(other, watcher)
+  here.monitor(other, watcher)
+  here.demonitor(other, watcher)
   t.ok(here.exit(other, 'boom'))
   t.match(exits, [{ pid: polite.pid, reason: 'shutdown' }, { pid: killed, reason: 'killed' }])
   t.equal(exits.length, 2)
@@ -107,19 +107,19 @@ t.test('the end of a linked process elsewhere counts once, and not after an unli
   const { runtime, processes } = buildRuntime()
   const here = new LocalProcesses(runtime)
   const trapping = probe(processes, { trapLinks: true })
-  t.ok(here.linked(trapping.pid, there))
+  t.ok(here.addRemoteLink(trapping.pid, there))
   t.strictSame(processes.info(trapping.pid)?.links, [there])
-  for (let i = 0; i < 2; i++) here.linkedEnded(trapping.pid, { pid: there, reason: 'noconnection' })
-  t.ok(here.linked(trapping.pid, there))
-  here.unlinked(trapping.pid, there)
-  here.linkedEnded(trapping.pid, { pid: there, reason: 'boom' })
+  for (let i = 0; i < 2; i++) here.remoteLinkEnded(trapping.pid, { pid: there, reason: 'noconnection' })
+  t.ok(here.addRemoteLink(trapping.pid, there))
+  here.removeRemoteLink(trapping.pid, there)
+  here.remoteLinkEnded(trapping.pid, { pid: there, reason: 'boom' })
   await settle()
   t.match(trapping.seen, [{ topic: '@link_down', payload: { pid: there, reason: 'noconnection' } }])
   t.equal(trapping.seen.length, 1)
   const plain = probe(processes).pid
   const exited = processes.exited(plain)
-  t.ok(here.linked(plain, there))
-  here.linkedEnded(plain, { pid: there, reason: 'boom' })
+  t.ok(here.addRemoteLink(plain, there))
+  here.remoteLinkEnded(plain, { pid: there, reason: 'boom' })
   t.match(await exited, { reason: 'boom' })
   processes.exit(trapping.pid)
   t.equal(runtime.relations.size, 0)
@@ -133,16 +133,16 @@ t.test('feeders elsewhere wait while a mailbox has no room', async (t) => {
   const { pid, until } = probe(processes)
   const forgotten = feeder('forgotten')
   t.strictSame([1, 2, 3].map((n) => here.accept(pid, 'ws.message', n, there, 10)), [false, false, true])
-  here.wait(pid, feeder('waits'))
-  here.wait(pid, forgotten)
-  here.forget(pid, forgotten)
+  here.subscribeToDrain(pid, feeder('waits'))
+  here.subscribeToDrain(pid, forgotten)
+  here.unsubscribeFromDrain(pid, forgotten)
   t.strictSame(resumed, [])
   await until(3)
   t.strictSame(resumed, ['waits'])
-  here.wait(pid, feeder('room'))
+  here.subscribeToDrain(pid, feeder('room'))
   processes.exit(pid)
-  here.wait(pid, feeder('nobody'))
-  here.forget(pid, forgotten)
+  here.subscribeToDrain(pid, feeder('nobody'))
+  here.unsubscribeFromDrain(pid, forgotten)
   t.strictSame(resumed, ['waits', 'room', 'nobody'])
 })
 
@@ -174,8 +174,8 @@ t.test('gives a message for many to connections as it is, and to each process a 
     },
     missed (count: number) { seen.push(count) }
   })
-  const sockets = [runtime.pids.next(), runtime.pids.next()]
-  for (const pid of sockets) runtime.adopt(connection(pid) as never)
+  const sockets = [runtime.pids.nextPid(), runtime.pids.nextPid()]
+  for (const pid of sockets) runtime.addEntity(connection(pid) as never)
   const one = probe(processes)
   let copies = 0
   here.deliverToMany([...sockets, one.pid, dead], 'news', 'shared', () => ++copies, there)

@@ -1,11 +1,11 @@
 import t from 'tap'
 import { checkProcessesOptions } from '../../lib/process/options.js'
-import { silent } from '../../lib/process/logger.js'
+import { silentLogger } from '../../lib/process/logger.js'
 import type { ProcessesOptions } from '../../types/processes.js'
 
 t.test('good options pass', async (t) => {
   const good: ProcessesOptions[] = [
-    {}, { node: 'a-B_9' }, { mailboxLimit: 1, mailboxBytes: 1 }, { logger: silent }, { closeTimeout: '1s' }, { node: undefined, logger: undefined }
+    {}, { node: 'a-B_9' }, { mailboxLimit: 1, mailboxBytes: 1 }, { logger: silentLogger }, { closeTimeout: '1s' }, { node: undefined, logger: undefined }
   ]
   for (const options of good) t.doesNotThrow(() => { checkProcessesOptions(options) })
 })

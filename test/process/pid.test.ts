@@ -3,15 +3,15 @@ import { checkAddress, isPid, PidFactory } from '../../lib/process/pid.js'
 
 t.test('PIDs name their node, count up and are never given twice', async (t) => {
   const pids = new PidFactory('shop-1')
-  t.match(pids.next(), /^1@shop-1\.[a-z0-9]+$/)
-  const more = Array.from({ length: 12_000 }, () => pids.next())
+  t.match(pids.nextPid(), /^1@shop-1\.[a-z0-9]+$/)
+  const more = Array.from({ length: 12_000 }, () => pids.nextPid())
   t.strictSame(more.map((pid) => pid.split('@')[0]), more.map((_, i) => String(i + 2)))
   t.strictSame(new Set(more.map((pid) => pid.split('@')[1])).size, 1)
   t.ok(more.every(isPid))
 })
 
 t.test('incarnations of one operating-system process are ordered and unique', async (t) => {
-  const incarnations = Array.from({ length: 50 }, () => new PidFactory('local').next().split('.')[1])
+  const incarnations = Array.from({ length: 50 }, () => new PidFactory('local').nextPid().split('.')[1])
   t.equal(new Set(incarnations).size, incarnations.length)
   t.strictSame([...incarnations].sort((a, b) => parseInt(a, 36) - parseInt(b, 36)), incarnations)
 })
@@ -19,23 +19,23 @@ t.test('incarnations of one operating-system process are ordered and unique', as
 t.test('an incarnation can be raised until the first PID was made', async (t) => {
   const pids = new PidFactory('local')
   const { incarnation } = pids
-  pids.raise(incarnation - 1)
+  pids.bumpIncarnation(incarnation - 1)
   t.equal(pids.incarnation, incarnation, 'never lowered')
-  pids.raise(incarnation + 5000)
+  pids.bumpIncarnation(incarnation + 5000)
   t.equal(pids.incarnation, incarnation + 5000)
-  const pid = pids.next()
+  const pid = pids.nextPid()
   t.equal(pid, `1@local.${(incarnation + 5000).toString(36)}`)
-  t.notOk(pids.isElsewhere(pid))
+  t.notOk(pids.isRemote(pid))
   t.ok(new PidFactory('local').incarnation > pids.incarnation, 'later ones stay above it')
-  t.throws(() => { pids.raise(incarnation + 6000) }, { message: /made already/ })
+  t.throws(() => { pids.bumpIncarnation(incarnation + 6000) }, { message: /made already/ })
 })
 
 t.test('only a PID with another node name is elsewhere', async (t) => {
   const pids = new PidFactory('local')
-  t.notOk(pids.isElsewhere(pids.next()))
-  t.notOk(pids.isElsewhere('1@local.abc'), 'an earlier incarnation of this node')
-  t.ok(pids.isElsewhere('1@other.abc'))
-  t.notOk(pids.isElsewhere('a-name'))
+  t.notOk(pids.isRemote(pids.nextPid()))
+  t.notOk(pids.isRemote('1@local.abc'), 'an earlier incarnation of this node')
+  t.ok(pids.isRemote('1@other.abc'))
+  t.notOk(pids.isRemote('a-name'))
 })
 
 t.test('the shape of a PID', async (t) => {

@@ -96,7 +96,7 @@ t.test('a call is answered, refused, or fails with the callee', async (t) => {
   await t.rejects(a.processes.call(pid, 'double', 4), { code: 'FST_PROCESS_NOT_ALIVE' })
   await t.rejects(a.processes.call(unknown, 'x'), { code: 'FST_PROCESS_REFUSED' })
   await settle()
-  t.equal((wire.sideOf(a.runtime.pids.next()))?.size, 0, 'nothing is kept of a call that is over')
+  t.equal((wire.sideOf(a.runtime.pids.nextPid()))?.size, 0, 'nothing is kept of a call that is over')
   t.strictSame(held(b.runtime), idle)
 })
 

@@ -34,11 +34,11 @@ t.test('who is scheduled stands in the queue once, and has its turn later', asyn
 t.test('it is known whether somebody waits for a turn', async (t) => {
   const turns = new ManualTurns()
   const scheduler = new Scheduler(turns)
-  t.equal(scheduler.pending, false)
+  t.equal(scheduler.hasPendingTurns, false)
   scheduler.schedule(runnable(() => undefined))
-  t.equal(scheduler.pending, true)
+  t.equal(scheduler.hasPendingTurns, true)
   turns.run()
-  t.equal(scheduler.pending, false)
+  t.equal(scheduler.hasPendingTurns, false)
 })
 
 t.test('turns that are given by a test may choose who is next', async (t) => {
@@ -183,23 +183,23 @@ t.test('bodies go on between drains, a few at a time, and are measured', async (
 t.test('a body that takes mail by itself is measured, and stands back when the loop needs a breath', async (t) => {
   const turns = new ManualTurns()
   const scheduler = new Scheduler(turns)
-  t.ok(scheduler.mayGoOn())
-  t.ok(scheduler.mayGoOn())
+  t.ok(scheduler.mayContinue())
+  t.ok(scheduler.mayContinue())
   t.equal(turns.tasks.length, 1)
   turns.tasks.shift()!()
   turns.clock += 5
-  t.ok(scheduler.mayGoOn())
+  t.ok(scheduler.mayContinue())
   turns.tasks.shift()!()
   t.equal(scheduler.longestTurn, 5)
   for (let i = 0; i < 5; i++) {
     turns.clock += 3
-    scheduler.mayGoOn()
+    scheduler.mayContinue()
     turns.tasks.shift()?.()
   }
-  t.notOk(scheduler.mayGoOn())
+  t.notOk(scheduler.mayContinue())
   turns.run()
   turns.breathe()
-  t.ok(scheduler.mayGoOn())
+  t.ok(scheduler.mayContinue())
 })
 
 t.test('turns come from the event loop', async (t) => {
@@ -208,7 +208,7 @@ t.test('turns come from the event loop', async (t) => {
   await new Promise<void>((resolve) => {
     eventLoop.later(() => { order.push('later'); resolve() })
     eventLoop.soon(() => { order.push('soon') })
-    eventLoop.again(() => { order.push('again') })
+    eventLoop.soonFromTask(() => { order.push('again') })
     order.push('now')
   })
   t.strictSame(order, ['now', 'soon', 'again', 'later'])

@@ -33,7 +33,7 @@ t.test('a join counts as taken when a handler, a loop or a receive has it', asyn
     const pid = runtime.spawn(body as never)
     const exited = runtime.exited(pid, undefined)
     await settle()
-    const target = runtime.find(pid) as unknown as { accept (topic: string, payload: unknown, from: Pid, bytes: number): void }
+    const target = runtime.findEntity(pid) as unknown as { accept (topic: string, payload: unknown, from: Pid, bytes: number): void }
     if (name.startsWith('a handler of an earlier')) target.accept('ws.message', {}, ada, 0)
     target.accept('ws.join', {}, ada, 0)
     await settle()

@@ -6,7 +6,7 @@ import type { Answer, Call } from '../../lib/process/calls.js'
 import type { RemoteNodes, RemoteProblem } from '../../lib/process/remote-nodes.js'
 import type { Target } from '../../lib/process/entity.js'
 import type { Producer } from '../../lib/process/actor/mailbox.js'
-import type { Watcher } from '../../lib/process/exits/relations.js'
+import type { ExitListener } from '../../lib/process/exits/relations.js'
 import type { Runtime } from '../../lib/process/runtime.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
@@ -25,7 +25,7 @@ export class Wire {
   join (runtime: Runtime): void {
     const side = new Side(this, runtime)
     this.#sides.set(runtime.pids.node, side)
-    runtime.join(side)
+    runtime.joinCluster(side)
   }
 
   sideOf (pid: string): Side | undefined {
@@ -76,7 +76,7 @@ class Side implements RemoteNodes {
   alone = false
   readonly #wire: Wire
   readonly #runtime: Runtime
-  readonly #watchers = new Map<Pid, Map<Watcher, Watcher>>()
+  readonly #watchers = new Map<Pid, Map<ExitListener, ExitListener>>()
   readonly #calls = new Map<Call, Pid>()
 
   constructor (wire: Wire, runtime: Runtime) {
@@ -132,19 +132,19 @@ class Side implements RemoteNodes {
     return other !== undefined
   }
 
-  watch (target: Pid, watcher: Watcher): void {
+  monitor (target: Pid, watcher: ExitListener): void {
     const other = this.#to(target)
     if (other === undefined) watcher.targetEnded({ pid: target, reason: 'noconnection' })
     else {
       const proxy = this.#proxy(target, watcher)
-      this.#wire.later(() => { other.here.watch(target, proxy) })
+      this.#wire.later(() => { other.here.monitor(target, proxy) })
     }
   }
 
-  #proxy (target: Pid, watcher: Watcher, told = (exit: Exit) => exit): Watcher {
-    const proxies = this.#watchers.get(target) ?? new Map<Watcher, Watcher>()
+  #proxy (target: Pid, watcher: ExitListener, told = (exit: Exit) => exit): ExitListener {
+    const proxies = this.#watchers.get(target) ?? new Map<ExitListener, ExitListener>()
     this.#watchers.set(target, proxies)
-    const proxy: Watcher = {
+    const proxy: ExitListener = {
       targetEnded: (exit) => {
         const crossing = told(exit)
         this.#wire.later(() => { if (this.#forget(target, watcher) === proxy) watcher.targetEnded(crossing) })
@@ -154,7 +154,7 @@ class Side implements RemoteNodes {
     return proxy
   }
 
-  #forget (target: Pid, watcher: Watcher): Watcher | undefined {
+  #forget (target: Pid, watcher: ExitListener): ExitListener | undefined {
     const proxies = this.#watchers.get(target)
     const proxy = proxies?.get(watcher)
     proxies?.delete(watcher)
@@ -162,33 +162,33 @@ class Side implements RemoteNodes {
     return proxy
   }
 
-  unwatch (target: Pid, watcher: Watcher): void {
+  demonitor (target: Pid, watcher: ExitListener): void {
     const proxy = this.#forget(target, watcher)
     const other = this.#to(target)
-    if (proxy !== undefined && other !== undefined) this.#wire.later(() => { other.here.unwatch(target, proxy) })
+    if (proxy !== undefined && other !== undefined) this.#wire.later(() => { other.here.demonitor(target, proxy) })
   }
 
   link (here: Pid, there: Pid): void {
     const other = this.#to(there)
-    if (other === undefined) this.here.linkedEnded(here, { pid: there, reason: 'noconnection' })
+    if (other === undefined) this.here.remoteLinkEnded(here, { pid: there, reason: 'noconnection' })
     else {
       this.#wire.later(() => {
-        if (!other.here.linked(there, here)) this.#wire.later(() => { this.here.linkedEnded(here, { pid: there, reason: 'noproc' }) })
+        if (!other.here.addRemoteLink(there, here)) this.#wire.later(() => { this.here.remoteLinkEnded(here, { pid: there, reason: 'noproc' }) })
       })
     }
   }
 
   unlink (here: Pid, there: Pid): void {
     const other = this.#to(there)
-    if (other !== undefined) this.#wire.later(() => { other.here.unlinked(there, here) })
+    if (other !== undefined) this.#wire.later(() => { other.here.removeRemoteLink(there, here) })
   }
 
-  linkedEnded (exit: Exit, there: Pid): void {
+  localLinkEnded (exit: Exit, there: Pid): void {
     const other = this.#to(there)
-    if (other !== undefined) this.#wire.later(() => { other.here.linkedEnded(there, exit) })
+    if (other !== undefined) this.#wire.later(() => { other.here.remoteLinkEnded(there, exit) })
   }
 
-  bind (target: Pid, watcher: Watcher): Promise<Target | RemoteProblem> {
+  bind (target: Pid, watcher: ExitListener): Promise<Target | RemoteProblem> {
     const other = this.#to(target)
     if (other === undefined) return Promise.resolve('its node cannot be reached')
     return new Promise((resolve) => {
@@ -199,7 +199,7 @@ class Side implements RemoteNodes {
           return
         }
         const bound = new DirectTarget(this.#wire, other, target)
-        other.here.watch(target, this.#proxy(target, watcher, (exit) => bound.told(exit)))
+        other.here.monitor(target, this.#proxy(target, watcher, (exit) => bound.told(exit)))
         this.#wire.later(() => { resolve(bound) })
       })
     })
@@ -209,7 +209,7 @@ class Side implements RemoteNodes {
     for (const [call, to] of [...this.#calls]) if (nodeOf(to) === node) call.targetEnded({ pid: to, reason: 'noconnection' })
     for (const entity of [...this.#runtime.entities]) {
       for (const peer of [...this.#runtime.relations.linksOf(entity.pid)]) {
-        if (nodeOf(peer) === node) this.here.linkedEnded(entity.pid, { pid: peer, reason: 'noconnection' })
+        if (nodeOf(peer) === node) this.here.remoteLinkEnded(entity.pid, { pid: peer, reason: 'noconnection' })
       }
     }
     for (const [target, proxies] of [...this.#watchers]) {
@@ -257,7 +257,7 @@ class DirectTarget implements Target {
       if (topic === 'ws.join' && this.#other.here.bindProblem(this.pid) === undefined) this.#client = from
       if (!this.#other.here.accept(this.pid, topic, payload, from, bytes) || this.congested) return
       this.congested = true
-      this.#other.here.wait(this.pid, { resume: () => { this.#wire.later(() => { this.#resume() }) } })
+      this.#other.here.subscribeToDrain(this.pid, { resume: () => { this.#wire.later(() => { this.#resume() }) } })
     })
   }
 
@@ -270,11 +270,11 @@ class DirectTarget implements Target {
     }
   }
 
-  wait (feeder: Producer): void {
+  subscribeToDrain (feeder: Producer): void {
     this.#feeders.add(feeder)
   }
 
-  forget (feeder: Producer): void {
+  unsubscribeFromDrain (feeder: Producer): void {
     this.#feeders.delete(feeder)
   }
 

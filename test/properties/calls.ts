@@ -6,7 +6,7 @@ import { buildRuntime, ManualTurns } from '../process/helpers.js'
 import { ManualClock, ticks } from './clock.js'
 import { equal, suiteOf } from './suite.js'
 import type { AnyMessage } from '../process/helpers.js'
-import type { Watcher } from '../../lib/process/exits/relations.js'
+import type { ExitListener } from '../../lib/process/exits/relations.js'
 import type { Runtime } from '../../lib/process/runtime.js'
 import type { Process, Processes, Timer } from '../../types/processes.js'
 import type { Pid } from '../../types/pid.js'
@@ -60,7 +60,7 @@ interface Callee {
   readonly mail: AnyMessage[]
   /** What its timers have sent. */
   ticks: number
-  readonly watcher: Watcher
+  readonly watcher: ExitListener
 }
 
 class Bench {
@@ -111,7 +111,7 @@ class Bench {
       ticks: 0,
       watcher: { targetEnded: () => { this.#ended(one) } }
     }
-    this.runtime.watch(one.pid, one.watcher)
+    this.runtime.monitor(one.pid, one.watcher)
     return one
   }
 
@@ -323,9 +323,9 @@ class Bench {
     // All calls are over by now: nobody watches their callees any more.
     this.#pass(25)
     await this.rest()
-    for (const { pid, watcher } of this.callees) this.runtime.unwatch(pid, watcher)
+    for (const { pid, watcher } of this.callees) this.runtime.demonitor(pid, watcher)
     equal(this.runtime.relations.size, 0, 'calls that remain')
-    for (const one of this.callees) if (!one.ended) this.runtime.watch(one.pid, one.watcher)
+    for (const one of this.callees) if (!one.ended) this.runtime.monitor(one.pid, one.watcher)
     for (const one of this.callees) this.#end(one)
     this.processes.exit(this.receiverPid)
     await this.rest()

@@ -110,9 +110,9 @@ export class Watching {
 
   monitor (connection: Modelled): void {
     if (!this.alive) return
-    const before = this.#runtime.find(connection.pid)
+    const before = this.#runtime.findEntity(connection.pid)
     this.monitors.set(this.self.monitor(connection.pid), connection)
-    equal(this.#runtime.find(connection.pid), before)
+    equal(this.#runtime.findEntity(connection.pid), before)
   }
 
   /** One `@exit` for each monitor, saying what everybody else was told; one `@link_down` for each failure. */
@@ -164,14 +164,14 @@ export class ConnectionBench {
     if (!parsed.ok) throw new Error(parsed.problem)
     const client = new FakeClient()
     const connection = new Connection({
-      relay: this.relay, settings: this.#route, socket: client, target: this.runtime.find(target.pid) as Target, config: parsed.config, deflate: undefined
+      relay: this.relay, settings: this.#route, socket: client, target: this.runtime.findEntity(target.pid) as Target, config: parsed.config, deflate: undefined
     })
     connection.open([])
     const modelled: Modelled = {
       number: this.connections.length, pid: connection.pid, connection, client, target, joins: new Map([[target, 1]]), written: 0, writtenBeforeEnd: undefined, writtenAtEnd: 0, pinged: 0, wasReset: false, accepted: 0, wasEmpty: true, turnsLate: 0, unanswered: 0, underWay: new Set(), exits: []
     }
     this.connections.push(modelled)
-    this.runtime.watch(connection.pid, {
+    this.runtime.monitor(connection.pid, {
       targetEnded: (exit) => {
         this.#moved = true
         modelled.writtenAtEnd = modelled.written

@@ -7,7 +7,7 @@ import type { AnyMessage } from '../process/helpers.js'
 import type { Exit, SystemTopics } from '../../types/messages.js'
 import type { Monitor, Pid } from '../../types/pid.js'
 import type { Process, Processes } from '../../types/processes.js'
-import type { Watcher } from '../../lib/process/exits/relations.js'
+import type { ExitListener } from '../../lib/process/exits/relations.js'
 import type { Runtime } from '../../lib/process/runtime.js'
 
 const mostProcesses = 7
@@ -66,7 +66,7 @@ interface Modelled {
   readonly views: Map<string, Set<Pid>>
   readonly exits: Exit[]
   endedWith: string | undefined
-  readonly watcher: Watcher
+  readonly watcher: ExitListener
 }
 
 function isOrderly (reason: string): boolean {
@@ -185,7 +185,7 @@ class Twin {
     const linked = link ? this.at(one) : undefined
     const told = monitor && this.at(other)?.alive === true ? this.at(other) : undefined
     const limit = small ? smallMailbox : 10_000
-    const { alive } = this.runtime
+    const { aliveCount: alive } = this.runtime
     let pid: Pid
     try {
       pid = this.processes.spawn((self) => {
@@ -197,7 +197,7 @@ class Twin {
     } catch (err) {
       equal((err as { code: string }).code, 'FST_PROCESS_NAME_TAKEN')
       equal(named && this.names.has('name'), true)
-      equal(this.runtime.alive, alive)
+      equal(this.runtime.aliveCount, alive)
       return
     }
     const process: Modelled = {
@@ -211,7 +211,7 @@ class Twin {
     // The monitors of SpawnOptions have no number that is known here: it is in the message.
     if (told !== undefined) this.#monitor(told, process, spawnMonitor(process))
     if (linked !== undefined) this.#linked(process, linked)
-    this.runtime.watch(pid, process.watcher)
+    this.runtime.monitor(pid, process.watcher)
   }
 
   async #live (process: Modelled, self: Process): Promise<void> {
@@ -453,7 +453,7 @@ export const relations = suiteOf('relations', histories, async (steps) => {
   const last = twin.all.find(({ alive }) => alive)
   for (const pid of twin.processes.list()) if (pid !== last?.pid) twin.processes.exit(pid)
   await twin.finish()
-  if (last?.alive === true) twin.runtime.unwatch(last.pid, last.watcher)
+  if (last?.alive === true) twin.runtime.demonitor(last.pid, last.watcher)
   // But that it may watch itself.
   if (last?.alive !== true || last.monitors.size === 0) equal(twin.runtime.relations.size, 0, 'relations that remain')
   for (const pid of twin.processes.list()) twin.processes.exit(pid)

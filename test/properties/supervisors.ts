@@ -68,7 +68,7 @@ class Bench {
   #body (id: string) {
     return (self: Process) => {
       this.log.push(`+${id}`)
-      this.runtime.watch(self.pid, { targetEnded: () => { this.log.push(`-${id}`) } })
+      this.runtime.monitor(self.pid, { targetEnded: () => { this.log.push(`-${id}`) } })
       return self.serve({}, () => {})
     }
   }
@@ -192,7 +192,7 @@ export const supervisors = suiteOf('supervisors', history, async (history) => {
   try {
     bench.start()
     const exits: string[] = []
-    bench.runtime.watch(bench.supervisor.pid, { targetEnded: ({ reason }) => { exits.push(reason) } })
+    bench.runtime.monitor(bench.supervisor.pid, { targetEnded: ({ reason }) => { exits.push(reason) } })
     await bench.rest()
     bench.compare()
     for (const step of history.steps) {

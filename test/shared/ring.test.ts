@@ -14,10 +14,10 @@ t.test('a ring does what an array does', async (t) => {
     let model: number[] = []
     for (const { kind, value } of operations) {
       if (kind === 'push') {
-        ring.push(value)
+        ring.enqueue(value)
         model.push(value)
       } else if (kind === 'shift') {
-        if (ring.shift() !== model.shift()) return false
+        if (ring.dequeue() !== model.shift()) return false
       } else if (kind === 'clear') {
         ring.clear()
         model = []

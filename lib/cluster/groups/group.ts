@@ -1,6 +1,6 @@
 import { keyOf } from '../register.js'
 import type { Cancellable } from '../../shared/clock.js'
-import type { Watcher } from '../../process/exits/relations.js'
+import type { ExitListener } from '../../process/exits/relations.js'
 import type { ClusterGroupChange } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
 
@@ -10,7 +10,7 @@ export type GroupListener = (change: ClusterGroupChange) => void
 /** How often a process has joined, and what ends its membership with it. */
 export interface GroupMember {
   times: number
-  readonly watcher: Watcher
+  readonly watcher: ExitListener
 }
 
 /** One who listens. */

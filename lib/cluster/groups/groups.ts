@@ -16,7 +16,7 @@ import type { Frame, FrameFields } from '../link/codec.js'
 import type { GroupListener } from './group.js'
 import type { NodeContext, Peer } from '../membership/peer.js'
 import type { Timing } from '../timing.js'
-import type { Watcher } from '../../process/exits/relations.js'
+import type { ExitListener } from '../../process/exits/relations.js'
 import type { ClusterGroupChange, ClusterGroups, ClusterMembers, Transport } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
 
@@ -73,14 +73,14 @@ export class Groups implements ClusterGroups {
     const known = record.members.get(pid)
     if (known !== undefined) known.times++
     else {
-      const watcher: Watcher = {
+      const watcher: ExitListener = {
         targetEnded: () => {
           ended = true
           this.#gone(record, pid)
         }
       }
       record.members.set(pid, { times: 1, watcher })
-      this.#host.hub.here.watch(pid, watcher)
+      this.#host.hub.here.monitor(pid, watcher)
       if (ended) throw new errorCodes.FST_PROCESS_NOT_ALIVE(pid)
       this.#announce(record, types.joined, pid)
     }
@@ -102,7 +102,7 @@ export class Groups implements ClusterGroups {
     const member = group.members.get(pid)
     if (member === undefined) return false
     if (--member.times > 0) return true
-    this.#host.hub.here.unwatch(pid, member.watcher)
+    this.#host.hub.here.demonitor(pid, member.watcher)
     this.#gone(group, pid)
     return true
   }
@@ -349,7 +349,7 @@ export class Groups implements ClusterGroups {
     this.#closed = true
     for (const { linger, members } of this.#groups.values()) {
       linger?.cancel()
-      for (const [pid, { watcher }] of members) this.#host.hub.here.unwatch(pid, watcher)
+      for (const [pid, { watcher }] of members) this.#host.hub.here.demonitor(pid, watcher)
     }
     this.#groups.clear()
   }

@@ -144,7 +144,7 @@ export class ChannelSender {
   #keep (bytes: Buffer): void {
     this.#seq++
     if (this.#ring.length === 0) this.#progressAt = this.#host.clock.now()
-    this.#ring.push(bytes)
+    this.#ring.enqueue(bytes)
     this.window.add(bytes.length)
   }
 
@@ -211,7 +211,7 @@ export class ChannelSender {
     if (ack > this.#sent) return false
     if (ack <= this.#acked) return true
     while (this.#acked < ack) {
-      this.window.remove(this.#ring.shift()!.length)
+      this.window.remove(this.#ring.dequeue()!.length)
       this.#acked++
       if (this.#losses.size > 0) this.#losses.delete(this.#acked)
     }

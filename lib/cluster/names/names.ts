@@ -15,7 +15,7 @@ import type { Membership } from '../membership/membership.js'
 import type { NameRecord } from './name-record.js'
 import type { Entry } from '../register.js'
 import type { LocalNode } from '../../process/remote-nodes.js'
-import type { Watcher } from '../../process/exits/relations.js'
+import type { ExitListener } from '../../process/exits/relations.js'
 import type { ClusterName, ClusterNames, ClusterStats } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
 
@@ -23,7 +23,7 @@ interface Held {
   readonly record: NameRecord
   readonly fence: number
   revision: number
-  readonly watcher: Watcher
+  readonly watcher: ExitListener
 }
 
 /** One call of `register`. */
@@ -154,13 +154,13 @@ export class Names implements ClusterNames {
 
   async #claim (name: string, pid: Pid, claim: Claim): Promise<ClusterName> {
     let ended = false
-    const watcher: Watcher = {
+    const watcher: ExitListener = {
       targetEnded: () => {
         ended = true
         this.#release(name, watcher)
       }
     }
-    this.#host.here.watch(pid, watcher)
+    this.#host.here.monitor(pid, watcher)
     try {
       if (ended) throw new errorCodes.FST_PROCESS_NOT_ALIVE(pid)
       const held = await this.#ask(() => this.#take(name, pid, watcher, claim))
@@ -168,11 +168,11 @@ export class Names implements ClusterNames {
       this.#release(name, watcher)
       throw new errorCodes.FST_PROCESS_NOT_ALIVE(pid)
     } finally {
-      if (this.#held.get(name)?.watcher !== watcher) this.#host.here.unwatch(pid, watcher)
+      if (this.#held.get(name)?.watcher !== watcher) this.#host.here.demonitor(pid, watcher)
     }
   }
 
-  async #take (name: string, pid: Pid, watcher: Watcher, claim: Claim): Promise<ClusterName> {
+  async #take (name: string, pid: Pid, watcher: ExitListener, claim: Claim): Promise<ClusterName> {
     const { node, incarnation, register, random } = this.#host
     const id = Math.floor(random() * Number.MAX_SAFE_INTEGER).toString(36)
     const pause = async (ms: number): Promise<void> => {
@@ -246,12 +246,12 @@ export class Names implements ClusterNames {
     checkName(name)
     const held = this.#held.get(name)
     if (held === undefined) return false
-    this.#host.here.unwatch(held.record.pid, held.watcher)
+    this.#host.here.demonitor(held.record.pid, held.watcher)
     await this.#drop(name, held)
     return true
   }
 
-  #release (name: string, watcher: Watcher): void {
+  #release (name: string, watcher: ExitListener): void {
     const held = this.#held.get(name)
     if (held?.watcher === watcher) this.#drop(name, held).catch(() => {})
   }
@@ -273,7 +273,7 @@ export class Names implements ClusterNames {
     this.#host.leaseLost(lost.length)
     for (const [name, { record: { pid }, watcher }] of lost) {
       this.#orphans.add(name)
-      this.#host.here.unwatch(pid, watcher)
+      this.#host.here.demonitor(pid, watcher)
       this.#host.lost(name, pid)
     }
   }
@@ -297,7 +297,7 @@ export class Names implements ClusterNames {
     if (entry?.value.claim === record.claim) held.revision = entry.revision
     else {
       this.#held.delete(name)
-      this.#host.here.unwatch(record.pid, watcher)
+      this.#host.here.demonitor(record.pid, watcher)
       this.#host.lost(name, record.pid)
     }
   }
@@ -315,7 +315,7 @@ export class Names implements ClusterNames {
     this.#closed = true
     this.#pauses.close()
     await Promise.all([...this.#held].map(([name, held]) => {
-      this.#host.here.unwatch(held.record.pid, held.watcher)
+      this.#host.here.demonitor(held.record.pid, held.watcher)
       return this.#drop(name, held)
     }))
     await Promise.all(this.#claims.values())

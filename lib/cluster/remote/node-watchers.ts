@@ -1,5 +1,5 @@
 import type { ClusterNode } from '../node.js'
-import type { Watcher } from '../../process/exits/relations.js'
+import type { ExitListener } from '../../process/exits/relations.js'
 import type { Runtime } from '../../process/runtime.js'
 import type { Pid } from '../../../types/pid.js'
 
@@ -7,7 +7,7 @@ import type { Pid } from '../../../types/pid.js'
 export class NodeWatchers {
   readonly #runtime: Runtime
   readonly #node: ClusterNode
-  readonly #watchers = new Map<Pid, Watcher>()
+  readonly #watchers = new Map<Pid, ExitListener>()
   /** Ends the listening to the node: there while anybody watches. */
   #stop: (() => void) | undefined
 
@@ -19,18 +19,18 @@ export class NodeWatchers {
   /** Idempotent. */
   add (pid: Pid): void {
     if (this.#watchers.has(pid)) return
-    const watcher: Watcher = { targetEnded: () => { this.#forget(pid) } }
+    const watcher: ExitListener = { targetEnded: () => { this.#forget(pid) } }
     this.#watchers.set(pid, watcher)
-    this.#runtime.watch(pid, watcher)
+    this.#runtime.monitor(pid, watcher)
     this.#stop ??= this.#node.watchNodes((node, state) => {
-      for (const each of [...this.#watchers.keys()]) this.#runtime.living(each)?.notify('@node', { node, state })
+      for (const each of [...this.#watchers.keys()]) this.#runtime.getEntity(each)?.notify('@node', { node, state })
     })
   }
 
   delete (pid: Pid): void {
     const watcher = this.#watchers.get(pid)
     if (watcher === undefined) return
-    this.#runtime.unwatch(pid, watcher)
+    this.#runtime.demonitor(pid, watcher)
     this.#forget(pid)
   }
 

@@ -10,7 +10,7 @@ import type { NodeContext, Peer } from '../membership/peer.js'
 import type { RemoteNodes, RemoteProblem } from '../../process/remote-nodes.js'
 import type { Target } from '../../process/entity.js'
 import type { Producer } from '../../process/actor/mailbox.js'
-import type { TargetExit, Watcher } from '../../process/exits/relations.js'
+import type { TargetExit, ExitListener } from '../../process/exits/relations.js'
 import type { Exit, Metadata, WsLeave } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 
@@ -19,13 +19,13 @@ const nodeClosing = 'its node is closing'
 const problems: ReadonlySet<string> = new Set<RemoteProblem>(['it is not alive', 'it is stopping', 'it is a connection', unreachable, nodeClosing])
 
 /** A connection of this node and what it is bound to, or asks to be. */
-class Binding implements Watcher {
+class Binding implements ExitListener {
   readonly target: Pid
-  readonly watcher: Watcher
+  readonly watcher: ExitListener
   #answered: ((answer: Target | RemoteProblem) => void) | undefined
   bound: RemoteTarget | undefined
 
-  constructor (target: Pid, watcher: Watcher, answered: (answer: Target | RemoteProblem) => void) {
+  constructor (target: Pid, watcher: ExitListener, answered: (answer: Target | RemoteProblem) => void) {
     this.target = target
     this.watcher = watcher
     this.#answered = answered
@@ -90,7 +90,7 @@ export class RemoteBindings {
   readonly #hub: NodeContext
   readonly #elsewhere: RemoteNodes
   readonly #watches = new Watches()
-  readonly #ofWatcher = new Map<Pid, Map<Watcher, Binding>>()
+  readonly #ofWatcher = new Map<Pid, Map<ExitListener, Binding>>()
   readonly #served: IncomingMonitors
   readonly #servedBindings = new Map<Peer, Map<number, ServedBinding>>()
 
@@ -104,7 +104,7 @@ export class RemoteBindings {
     return this.#watches.size + this.#ofWatcher.size + this.#served.size + this.#servedBindings.size
   }
 
-  bind (target: Pid, watcher: Watcher): Promise<Target | RemoteProblem> {
+  bind (target: Pid, watcher: ExitListener): Promise<Target | RemoteProblem> {
     const peer = this.#hub.peerOf(target)
     if (peer === undefined) return Promise.resolve(this.#hub.absence(target) === 'noproc' ? 'it is not alive' : unreachable)
     if (peer.closing) return Promise.resolve(nodeClosing)
@@ -119,7 +119,7 @@ export class RemoteBindings {
   }
 
   /** @returns whether it was bound */
-  unwatch (target: Pid, watcher: Watcher): boolean {
+  unwatch (target: Pid, watcher: ExitListener): boolean {
     const binding = this.#ofWatcher.get(target)?.get(watcher)
     if (binding === undefined) return false
     const { peer, ref } = this.#watches.find(target, binding)!
@@ -214,7 +214,7 @@ export class RemoteBindings {
     }
     if (type === types.clientNews) here.deliver(binding.target, topic, message, client)
     else if (here.accept(binding.target, topic, message, client, type === types.clientMessage ? body.length : 0) && binding.congested()) {
-      here.wait(binding.target, binding)
+      here.subscribeToDrain(binding.target, binding)
     }
     return true
   }
@@ -223,7 +223,7 @@ export class RemoteBindings {
     const binding = this.#servedBindings.get(peer)!.get(ref)!
     drop(this.#servedBindings, peer, ref)
     this.#served.drop(peer, ref)
-    this.#hub.here.forget(binding.target, binding)
+    this.#hub.here.unsubscribeFromDrain(binding.target, binding)
     return true
   }
 

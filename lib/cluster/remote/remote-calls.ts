@@ -7,11 +7,11 @@ import type { Frame } from '../link/codec.js'
 import type { Encoded } from '../values/payload.js'
 import type { NodeContext, Peer } from '../membership/peer.js'
 import type { Answer } from '../../process/calls.js'
-import type { Watcher } from '../../process/exits/relations.js'
+import type { ExitListener } from '../../process/exits/relations.js'
 import type { Pid } from '../../../types/pid.js'
 
 /** Who waits for an answer: told of it, or of the end of the callee. */
-export type Caller = Answer & Watcher
+export type Caller = Answer & ExitListener
 
 interface Asked {
   readonly peer: Peer
@@ -21,7 +21,7 @@ interface Asked {
 }
 
 /** A call is its own monitor: the frame that asks asks for the end of the callee too. */
-export function isCaller (watcher: Watcher): watcher is Caller {
+export function isCaller (watcher: ExitListener): watcher is Caller {
   return 'reply' in watcher
 }
 
@@ -30,7 +30,7 @@ export class RemoteCalls {
   readonly #hub: NodeContext
   readonly #served: IncomingMonitors
   readonly #asked = new Map<Peer, Map<number, Asked>>()
-  readonly #ofCaller = new Map<Watcher, Asked>()
+  readonly #ofCaller = new Map<ExitListener, Asked>()
 
   constructor (hub: NodeContext) {
     this.#hub = hub
@@ -52,7 +52,7 @@ export class RemoteCalls {
   }
 
   /** The caller does not wait any more. */
-  forget (caller: Watcher): void {
+  forget (caller: ExitListener): void {
     const asked = this.#ofCaller.get(caller)
     if (asked === undefined) return
     this.#take(asked.peer, asked.ref)

@@ -30,7 +30,7 @@ export class RemoteLinks {
 
   link (here: Pid, there: Pid): void {
     const peer = this.#hub.peerOf(there)
-    if (peer === undefined) return this.#hub.here.linkedEnded(here, { pid: there, reason: this.#hub.absence(there) })
+    if (peer === undefined) return this.#hub.here.remoteLinkEnded(here, { pid: there, reason: this.#hub.absence(there) })
     const link = this.#record(peer, here, there)
     if (link.active) return
     link.active = true
@@ -87,7 +87,7 @@ export class RemoteLinks {
     const link = this.#find(peer, here, there)
     // It was sent before our unlink was seen there: that will undo it.
     if (link !== undefined && (link.active || link.unlinking !== 0)) return true
-    if (this.#hub.here.linked(here, there)) this.#record(peer, here, there).active = true
+    if (this.#hub.here.addRemoteLink(here, there)) this.#record(peer, here, there).active = true
     else peer.push({ type: types.linkDown, to: from, from: to, ...exitFields({ pid: here, reason: 'noproc' }, this.#hub) })
     return true
   }
@@ -97,7 +97,7 @@ export class RemoteLinks {
     if (link?.active === true) {
       link.active = false
       this.#clean(peer, link)
-      this.#hub.here.unlinked(here, there)
+      this.#hub.here.removeRemoteLink(here, there)
     }
     peer.push({ type: types.unlinked, to: from, from: to, ref })
     return true
@@ -122,7 +122,7 @@ export class RemoteLinks {
   #end (peer: Peer, link: Link, exit: Exit): void {
     link.active = false
     this.#clean(peer, link)
-    this.#hub.guard(() => { this.#hub.here.linkedEnded(link.here, exit) })
+    this.#hub.guard(() => { this.#hub.here.remoteLinkEnded(link.here, exit) })
   }
 
   torn (peer: Peer): void {

@@ -3,7 +3,7 @@ import { serialOf } from '../membership/peer.js'
 import { IncomingMonitors, Watches } from './watches.js'
 import type { Frame } from '../link/codec.js'
 import type { NodeContext, Peer } from '../membership/peer.js'
-import type { Watcher } from '../../process/exits/relations.js'
+import type { ExitListener } from '../../process/exits/relations.js'
 import type { Pid } from '../../../types/pid.js'
 
 /** Monitors across nodes, as OTP's: exactly one exit for each that is not taken back. */
@@ -21,7 +21,7 @@ export class RemoteMonitors {
     return this.#watches.size + this.#served.size
   }
 
-  watch (target: Pid, watcher: Watcher): void {
+  watch (target: Pid, watcher: ExitListener): void {
     if (this.#watches.find(target, watcher) !== undefined) return
     const peer = this.#hub.peerOf(target)
     if (peer === undefined) return watcher.targetEnded({ pid: target, reason: this.#hub.absence(target) })
@@ -31,7 +31,7 @@ export class RemoteMonitors {
     peer.push({ type: types.monitor, to: serialOf(target), ref })
   }
 
-  unwatch (target: Pid, watcher: Watcher): void {
+  unwatch (target: Pid, watcher: ExitListener): void {
     const watch = this.#watches.find(target, watcher)
     if (watch === undefined) return
     this.#watches.remove(watch)

@@ -7,7 +7,7 @@ import type { Answer } from '../../process/calls.js'
 import type { Description, Target } from '../../process/entity.js'
 import type { RemoteNodes } from '../../process/remote-nodes.js'
 import type { Producer } from '../../process/actor/mailbox.js'
-import type { Watcher } from '../../process/exits/relations.js'
+import type { ExitListener } from '../../process/exits/relations.js'
 import type { Pid } from '../../../types/pid.js'
 
 /** What the relay hands on for a client. */
@@ -29,7 +29,7 @@ export class RemoteTarget implements Target {
   readonly #elsewhere: RemoteNodes
   readonly #peer: Peer
   readonly #ref: number
-  readonly #watcher: Watcher
+  readonly #watcher: ExitListener
   readonly #startedAt = performance.now()
   /** The metadata the other side has. */
   #metadata: unknown
@@ -38,7 +38,7 @@ export class RemoteTarget implements Target {
   #stopping = false
   readonly #waiting = new Set<Producer>()
 
-  constructor (elsewhere: RemoteNodes, peer: Peer, pid: Pid, ref: number, watcher: Watcher) {
+  constructor (elsewhere: RemoteNodes, peer: Peer, pid: Pid, ref: number, watcher: ExitListener) {
     this.#elsewhere = elsewhere
     this.#peer = peer
     this.pid = pid
@@ -57,11 +57,11 @@ export class RemoteTarget implements Target {
     if (this.#stopping) return
     // Never refused, and it cannot travel: rather the end of the binding than a message lost in silence.
     this.released()
-    this.#elsewhere.unwatch(this.pid, this.#watcher)
+    this.#elsewhere.demonitor(this.pid, this.#watcher)
     this.#watcher.targetEnded({ pid: this.pid, reason: 'noconnection' })
   }
 
-  deliver (topic: string, payload: unknown, from: Pid | undefined, call?: Answer & Watcher): boolean {
+  deliver (topic: string, payload: unknown, from: Pid | undefined, call?: Answer & ExitListener): boolean {
     if (this.#stopping) return false
     if (call === undefined && from !== undefined && isOf(from, payload)) return this.#put(topic, payload, from, types.clientNews)
     return this.#elsewhere.send(this.pid, topic, payload, from, call)
@@ -87,13 +87,13 @@ export class RemoteTarget implements Target {
     return this.#paused || this.#peer.channel.window.congested
   }
 
-  wait (feeder: Producer): void {
+  subscribeToDrain (feeder: Producer): void {
     if (this.#stopping) return
     if (this.#paused) this.#waiting.add(feeder)
     else this.#peer.channel.window.wait(feeder)
   }
 
-  forget (feeder: Producer): void {
+  unsubscribeFromDrain (feeder: Producer): void {
     this.#waiting.delete(feeder)
     this.#peer.channel.window.forget(feeder)
   }

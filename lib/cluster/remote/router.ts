@@ -14,7 +14,7 @@ import type { NodeContext, Peer } from '../membership/peer.js'
 import type { Caller } from './remote-calls.js'
 import type { RemoteNodes, RemoteProblem } from '../../process/remote-nodes.js'
 import type { Target } from '../../process/entity.js'
-import type { Watcher } from '../../process/exits/relations.js'
+import type { ExitListener } from '../../process/exits/relations.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 
@@ -73,13 +73,13 @@ export class Router implements RemoteNodes {
     return this.#hub.peerOf(to)?.push({ ...fields, to: serialOf(to) }) ?? false
   }
 
-  watch (target: Pid, watcher: Watcher): void {
+  monitor (target: Pid, watcher: ExitListener): void {
     if (!isCaller(watcher)) return this.#monitors.watch(target, watcher)
     // A call is its own monitor.
     if (this.#hub.peerOf(target) === undefined) watcher.targetEnded({ pid: target, reason: this.#hub.absence(target) })
   }
 
-  unwatch (target: Pid, watcher: Watcher): void {
+  demonitor (target: Pid, watcher: ExitListener): void {
     if (isCaller(watcher)) this.#calls.forget(watcher)
     else if (!this.#bindings.unwatch(target, watcher)) this.#monitors.unwatch(target, watcher)
   }
@@ -92,7 +92,7 @@ export class Router implements RemoteNodes {
     this.#links.unlink(here, there)
   }
 
-  linkedEnded (exit: Exit, there: Pid): void {
+  localLinkEnded (exit: Exit, there: Pid): void {
     this.#links.ended(exit, there)
   }
 
@@ -101,7 +101,7 @@ export class Router implements RemoteNodes {
     this.#bindings.announceClosing(peers)
   }
 
-  bind (target: Pid, watcher: Watcher): Promise<Target | RemoteProblem> {
+  bind (target: Pid, watcher: ExitListener): Promise<Target | RemoteProblem> {
     return this.#bindings.bind(target, watcher)
   }
 

@@ -1,5 +1,5 @@
 import type { NodeContext, Peer } from '../membership/peer.js'
-import type { Watcher } from '../../process/exits/relations.js'
+import type { ExitListener } from '../../process/exits/relations.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 
@@ -8,7 +8,7 @@ export interface Watch {
   readonly peer: Peer
   readonly ref: number
   readonly target: Pid
-  readonly watcher: Watcher
+  readonly watcher: ExitListener
 }
 
 /**
@@ -17,13 +17,13 @@ export interface Watch {
  */
 export class Watches {
   readonly #ofPeer = new Map<Peer, Map<number, Watch>>()
-  readonly #ofTarget = new Map<Pid, Map<Watcher, Watch>>()
+  readonly #ofTarget = new Map<Pid, Map<ExitListener, Watch>>()
 
   get size (): number {
     return this.#ofPeer.size + this.#ofTarget.size
   }
 
-  find (target: Pid, watcher: Watcher): Watch | undefined {
+  find (target: Pid, watcher: ExitListener): Watch | undefined {
     return this.#ofTarget.get(target)?.get(watcher)
   }
 
@@ -56,7 +56,7 @@ export class Watches {
 /** What another node watches here, by its reference. */
 export class IncomingMonitors {
   readonly #hub: NodeContext
-  readonly #ofPeer = new Map<Peer, Map<number, { readonly target: Pid, readonly watcher: Watcher }>>()
+  readonly #ofPeer = new Map<Peer, Map<number, { readonly target: Pid, readonly watcher: ExitListener }>>()
 
   constructor (hub: NodeContext) {
     this.#hub = hub
@@ -69,14 +69,14 @@ export class IncomingMonitors {
   /** @param ended called once, unless it is dropped before */
   add (peer: Peer, ref: number, target: Pid, ended: (exit: Exit) => void): void {
     this.drop(peer, ref)
-    const watcher: Watcher = {
+    const watcher: ExitListener = {
       targetEnded: (exit) => {
         drop(this.#ofPeer, peer, ref)
         ended(exit)
       }
     }
     entry(this.#ofPeer, peer).set(ref, { target, watcher })
-    this.#hub.here.watch(target, watcher)
+    this.#hub.here.monitor(target, watcher)
   }
 
   has (peer: Peer, ref: number): boolean {
@@ -87,7 +87,7 @@ export class IncomingMonitors {
     const served = this.#ofPeer.get(peer)?.get(ref)
     if (served === undefined) return
     drop(this.#ofPeer, peer, ref)
-    this.#hub.here.unwatch(served.target, served.watcher)
+    this.#hub.here.demonitor(served.target, served.watcher)
   }
 
   dropAll (peer: Peer): void {

@@ -10,13 +10,13 @@ import { Self } from './self.js'
 import { Service, unhandled } from './service.js'
 import { StopReason } from './stop-reason.js'
 import { recordUnreadJoins } from '../unread-joins.js'
-import { dismissed, enlisted, isWaiting, waiterFor } from './pending-receives.js'
+import { removeReceive, appendReceive, includesReceive, findReceive } from './pending-receives.js'
 import type { Answer } from '../calls.js'
 import type { Description, Target } from '../entity.js'
-import type { Pending, PendingOwner } from '../exits/exit-wait.js'
+import type { PendingOperation, PendingOwner } from '../exits/exit-wait.js'
 import type { Producer, MailboxLimits } from './mailbox.js'
-import type { Handlers, Otherwise } from './service.js'
-import type { Wanted } from './receive.js'
+import type { Handlers, FallbackHandler } from './service.js'
+import type { TopicFilter } from './receive.js'
 import type { Runtime } from '../runtime.js'
 import type { Runnable } from '../scheduler.js'
 import type { PendingReceive } from './pending-receives.js'
@@ -26,9 +26,9 @@ import type { Monitor, Pid } from '../../../types/pid.js'
 import type { Groups, Logger, ProcessInfo } from '../../../types/processes.js'
 
 /** Messages a process may handle in one turn. The clock is looked at between turns only. */
-const slice = 16
+const mailPerTurn = 16
 /** Messages it may send in one turn, but for what one handler sends: a broadcast is work as well. */
-const mostSent = 256
+const sendsPerTurn = 256
 
 /** What to run, and how it was asked for. */
 export interface ActorOptions {
@@ -56,22 +56,22 @@ export class Actor implements Target, Runnable, PendingOwner {
   /** In whole milliseconds: a fraction takes memory of its own. */
   readonly #startedAt: number
   /** What it was started with; undefined once it runs. */
-  #start: ActorOptions | undefined
-  #slice = 0
+  #startOptions: ActorOptions | undefined
+  #mailLeft = 0
   /** The first who waits for mail. */
-  #waiter: PendingReceive | undefined
+  #firstReceive: PendingReceive | undefined
   #service: Service | undefined
   /** Told to stop by `cancel` (mail already there comes first), or from inside; or it has ended. */
-  #told: 'cancel' | 'stop' | 'end' | undefined
-  #stopping: StopReason | undefined
-  #extras: LazyState | undefined
+  #exitState: 'cancel' | 'stop' | 'end' | undefined
+  #stopReason: StopReason | undefined
+  #lazyState: LazyState | undefined
 
   constructor (runtime: Runtime, pid: Pid, options: ActorOptions) {
     this.runtime = runtime
     this.pid = pid
     this.kind = options.kind
     this.#label = options.label
-    this.#start = options
+    this.#startOptions = options
     this.trapLinks = options.trapLinks
     this.mailbox = new Mailbox(options.mailboxLimits)
     this.#startedAt = Math.floor(performance.now())
@@ -84,168 +84,168 @@ export class Actor implements Target, Runnable, PendingOwner {
       this.runtime.counters.refused++
       return false
     }
-    this.#push(new Mail(topic, payload, from, call))
+    this.#enqueueMail(new Mail(topic, payload, from, call))
     return true
   }
 
   accept (topic: string, payload: unknown, from: Pid, bytes: number): void {
     if (this.stopping) this.runtime.counters.refused++
-    else this.#push(new Mail(topic, payload, from, undefined, bytes))
+    else this.#enqueueMail(new Mail(topic, payload, from, undefined, bytes))
   }
 
   notify<K extends keyof SystemTopics> (topic: K, payload: SystemTopics[K]): void {
     if (this.stopping) return
     if (topic === '@group') {
       const news = payload as SystemTopics['@group']
-      const groupNews = this.#extra.groupNews ??= new GroupUpdates()
-      if (this.mailbox.full && groupNews.merge(news)) return
-      groupNews.waits(news)
+      const groupNews = this.#lazy.groupUpdates ??= new GroupUpdates()
+      if (this.mailbox.full && groupNews.mergeUpdate(news)) return
+      groupNews.addUpdate(news)
     }
-    this.#push(new Mail(topic, payload, undefined))
+    this.#enqueueMail(new Mail(topic, payload, undefined))
   }
 
   get congested (): boolean {
     return this.mailbox.congested
   }
 
-  wait (feeder: Producer): void {
-    this.mailbox.wait(feeder)
+  subscribeToDrain (feeder: Producer): void {
+    this.mailbox.subscribeToDrain(feeder)
   }
 
-  forget (feeder: Producer): void {
-    this.mailbox.forget(feeder)
+  unsubscribeFromDrain (feeder: Producer): void {
+    this.mailbox.unsubscribeFromDrain(feeder)
   }
 
-  #push (mail: Mail): void {
+  #enqueueMail (mail: Mail): void {
     this.runtime.counters.sent++
-    this.mailbox.push(mail)
+    this.mailbox.enqueueMail(mail)
     // A selective receive is not woken to look through its whole mailbox in vain.
-    if (this.#service?.busy === false || waiterFor(this.#waiter, mail.topic) !== undefined) this.runtime.scheduler.schedule(this)
+    if (this.#service?.busy === false || findReceive(this.#firstReceive, mail.topic) !== undefined) this.runtime.scheduler.schedule(this)
   }
 
   // Mail out
 
-  #take (wanted?: Wanted): Mail | undefined {
-    const mail = this.mailbox.take(wanted)
+  #dequeueMail (wanted?: TopicFilter): Mail | undefined {
+    const mail = this.mailbox.dequeueMail(wanted)
     if (mail === undefined) return undefined
-    this.#slice--
+    this.#mailLeft--
     this.runtime.counters.delivered++
-    if (mail.topic === '@group') this.#extra.groupNews!.taken(mail.payload as SystemTopics['@group'])
+    if (mail.topic === '@group') this.#lazy.groupUpdates!.removeUpdate(mail.payload as SystemTopics['@group'])
     return mail
   }
 
   /** A message for code that asks right now: none when its turn is over, or others wait before it. */
-  takeNow (wanted: Wanted): Mail | undefined {
-    if (this.mailbox.length === 0 || this.#slice <= 0 || this.#waiter !== undefined || this.#told === 'stop') return undefined
-    return this.runtime.scheduler.mayGoOn() ? this.#take(wanted) : undefined
+  takeMailNow (wanted: TopicFilter): Mail | undefined {
+    if (this.mailbox.length === 0 || this.#mailLeft <= 0 || this.#firstReceive !== undefined || this.#exitState === 'stop') return undefined
+    return this.runtime.scheduler.mayContinue() ? this.#dequeueMail(wanted) : undefined
   }
 
   /** A body waits for mail: it gets it at a later turn. */
-  enlist (waiter: PendingReceive): void {
-    if (this.#isOver(waiter)) {
-      this.#turnAway(waiter)
+  addReceive (waiter: PendingReceive): void {
+    if (this.#isReceiveOver(waiter)) {
+      this.#settleStoppedReceive(waiter)
       return
     }
-    this.#waiter = enlisted(this.#waiter, waiter)
-    this.#wake()
+    this.#firstReceive = appendReceive(this.#firstReceive, waiter)
+    this.#requestTurn()
   }
 
   /** Code that asks again and again in vain, in a loop that catches all, must let the event loop breathe. */
-  #turnAway (waiter: PendingReceive): void {
-    if (this.#extra.turnedAway) this.runtime.scheduler.afterBreath(() => { waiter.stop() })
-    else waiter.stop()
-    this.#extra.turnedAway = true
+  #settleStoppedReceive (waiter: PendingReceive): void {
+    if (this.#lazy.toldStopped) this.runtime.scheduler.afterYield(() => { waiter.settleStopped() })
+    else waiter.settleStopped()
+    this.#lazy.toldStopped = true
   }
 
   /** The time of a waiter is over: it gets what is there, and nothing otherwise. @returns whether it got nothing */
-  expire (waiter: PendingReceive): boolean {
-    this.#attend()
-    if (!isWaiting(this.#waiter, waiter)) return false
-    this.#waiter = dismissed(this.#waiter, waiter)
+  expireReceive (waiter: PendingReceive): boolean {
+    this.#fulfillReceives()
+    if (!includesReceive(this.#firstReceive, waiter)) return false
+    this.#firstReceive = removeReceive(this.#firstReceive, waiter)
     return true
   }
 
   /** Whether no message will ever come for this waiter. */
-  #isOver (waiter: PendingReceive): boolean {
-    return this.ended || this.#told === 'stop' || (this.#told === 'cancel' && !this.mailbox.has(waiter.wanted))
+  #isReceiveOver (waiter: PendingReceive): boolean {
+    return this.hasEnded || this.#exitState === 'stop' || (this.#exitState === 'cancel' && !this.mailbox.hasMail(waiter.filter))
   }
 
-  serve (handlers: Handlers, otherwise: Otherwise): Promise<void> {
+  serve (handlers: Handlers, otherwise: FallbackHandler): Promise<void> {
     if (this.#service !== undefined) throw new errorCodes.FST_PROCESS_ALREADY_SERVING(this.pid)
     const service = new Service(handlers, otherwise)
     this.#service = service
-    if (this.ended || this.#told === 'stop') this.#settleService()
-    else this.#wake()
-    return service.over
+    if (this.hasEnded || this.#exitState === 'stop') this.#settleService()
+    else this.#requestTurn()
+    return service.finished
   }
 
   // Turns
 
   /** Asks for a turn if somebody waits for one. */
-  #wake (): void {
-    if (this.#waiter === undefined && this.#service?.busy !== false) return
-    if (this.mailbox.length > 0 || this.#told !== undefined) this.runtime.scheduler.schedule(this)
+  #requestTurn (): void {
+    if (this.#firstReceive === undefined && this.#service?.busy !== false) return
+    if (this.mailbox.length > 0 || this.#exitState !== undefined) this.runtime.scheduler.schedule(this)
   }
 
   turn (): boolean {
-    if (this.ended) return false
-    this.#slice = slice
-    const start = this.#start
+    if (this.hasEnded) return false
+    this.#mailLeft = mailPerTurn
+    const start = this.#startOptions
     if (start !== undefined) {
-      this.#start = undefined
-      return this.#run(start)
+      this.#startOptions = undefined
+      return this.#startBody(start)
     }
-    const attended = this.#attend()
+    const attended = this.#fulfillReceives()
     const service = this.#service
-    return service?.busy === false ? this.#handleMail(service) || attended : attended
+    return service?.busy === false ? this.#serveMail(service) || attended : attended
   }
 
-  #run ({ body, args }: ActorOptions): boolean {
+  #startBody ({ body, args }: ActorOptions): boolean {
     try {
       const result = body(new Self(this.runtime, this), ...args)
       const promise = asPromise(result)
-      if (promise === undefined) this.#returned(result)
-      else if (promise === this.#service?.over) this.#service.isBody = true
-      else this.#follow(promise)
+      if (promise === undefined) this.#bodyReturned(result)
+      else if (promise === this.#service?.finished) this.#service.isWholeBody = true
+      else this.#endWith(promise)
       return promise !== undefined
     } catch (thrown) {
-      this.#failed(thrown)
+      this.#bodyFailed(thrown)
       return false
     }
   }
 
   /** Ends with a promise. Bound functions take less memory than closures, and wait as long as the process lives. */
-  #follow (promise: Promise<unknown>): void {
-    promise.then(this.#returned.bind(this), this.#failed.bind(this))
+  #endWith (promise: Promise<unknown>): void {
+    promise.then(this.#bodyReturned.bind(this), this.#bodyFailed.bind(this))
   }
 
   /** Gives those who wait what is there for them. @returns whether anybody goes on */
-  #attend (): boolean {
+  #fulfillReceives (): boolean {
     let goesOn = false
-    for (let waiter = this.#waiter; waiter !== undefined; waiter = waiter.behind) {
-      const mail = this.#take(waiter.wanted)
-      if (mail === undefined && !this.#isOver(waiter)) continue
-      this.#waiter = dismissed(this.#waiter, waiter)
-      if (mail === undefined) waiter.stop()
-      else waiter.settle(mail)
+    for (let waiter = this.#firstReceive; waiter !== undefined; waiter = waiter.nextPending) {
+      const mail = this.#dequeueMail(waiter.filter)
+      if (mail === undefined && !this.#isReceiveOver(waiter)) continue
+      this.#firstReceive = removeReceive(this.#firstReceive, waiter)
+      if (mail === undefined) waiter.settleStopped()
+      else waiter.fulfill(mail)
       goesOn = true
     }
     return goesOn
   }
 
-  #handleMail (service: Service): boolean {
+  #serveMail (service: Service): boolean {
     const { counters } = this.runtime
-    const sendsUpTo = counters.sent + mostSent
+    const sendsUpTo = counters.sent + sendsPerTurn
     let goesOn = false
     service.busy = true
-    while (this.#slice > 0 && counters.sent < sendsUpTo && this.#service === service && this.#told !== 'stop') {
-      const mail = this.#take()
+    while (this.#mailLeft > 0 && counters.sent < sendsUpTo && this.#service === service && this.#exitState !== 'stop') {
+      const mail = this.#dequeueMail()
       if (mail === undefined) break
       // A handler may have left a `receive` behind: it comes first for what it wants.
-      const waiter = waiterFor(this.#waiter, mail.topic)
+      const waiter = findReceive(this.#firstReceive, mail.topic)
       if (waiter !== undefined) {
-        this.#waiter = dismissed(this.#waiter, waiter)
-        waiter.settle(mail)
+        this.#firstReceive = removeReceive(this.#firstReceive, waiter)
+        waiter.fulfill(mail)
         goesOn = true
         continue
       }
@@ -260,7 +260,7 @@ export class Actor implements Target, Runnable, PendingOwner {
 
   #handle (service: Service, mail: Mail): Promise<unknown> | undefined {
     try {
-      const result = service.handle(mail)
+      const result = service.handleMail(mail)
       if (result !== unhandled) return asPromise(result)
     } catch (thrown) {
       this.#handlerThrew(service, thrown)
@@ -277,50 +277,50 @@ export class Actor implements Target, Runnable, PendingOwner {
   #handled (service: Service): void {
     service.busy = false
     if (this.#service !== service) return
-    if (this.#told === 'stop' || (this.#told === 'cancel' && this.mailbox.length === 0)) this.#settleService()
-    else this.#wake()
+    if (this.#exitState === 'stop' || (this.#exitState === 'cancel' && this.mailbox.length === 0)) this.#settleService()
+    else this.#requestTurn()
   }
 
   #handlerThrew (service: Service, thrown: unknown): void {
-    if (this.#stopping?.hasCaused(thrown, this.pid) === true) {
+    if (this.#stopReason?.hasCaused(thrown, this.pid) === true) {
       // It gave up because of a `cancel`: the mail that is already there still comes first.
       this.#handled(service)
       return
     }
     if (this.#service === service) {
       this.#service = undefined
-      if (service.isBody) this.#follow(service.over)
+      if (service.isWholeBody) this.#endWith(service.finished)
     }
     service.fail(thrown)
-    if (!this.stopping) this.#halt('error', toError(thrown))
+    if (!this.stopping) this.#stopFromInside('error', toError(thrown))
   }
 
   #settleService (): void {
     const service = this.#service
     if (service === undefined) return
     this.#service = undefined
-    if (service.isBody) this.#follow(service.over)
-    service.settle()
+    if (service.isWholeBody) this.#endWith(service.finished)
+    service.finish()
   }
 
   // The end
 
-  get ended (): boolean {
-    return this.#told === 'end'
+  get hasEnded (): boolean {
+    return this.#exitState === 'end'
   }
 
   /** Told to stop, or ended: nothing more is accepted. */
   get stopping (): boolean {
-    return this.#told !== undefined
+    return this.#exitState !== undefined
   }
 
   /** The reason of the signal, and what a `receive` rejects with. Of a process that is stopping only. */
   get stopError (): Error {
-    return this.#stopping!.errorFor(this.pid)
+    return this.#stopReason!.errorFor(this.pid)
   }
 
   get signal (): AbortSignal {
-    const extra = this.#extra
+    const extra = this.#lazy
     if (extra.controller === undefined) {
       extra.controller = new AbortController()
       // Node warns of a leak from the 11th listener on. These end with the process, however many calls and fetches it has.
@@ -331,61 +331,61 @@ export class Actor implements Target, Runnable, PendingOwner {
   }
 
   /** Its listeners are code of the process, whoever has stopped it. */
-  #abort (controller = this.#extras?.controller): void {
+  #abortSignal (controller = this.#lazyState?.controller): void {
     if (controller !== undefined) this.runtime.context.run(() => { controller.abort(this.stopError) })
   }
 
   cancel (from: Pid | undefined, reason: string): boolean {
     if (this.stopping) return true
     // After this nothing is accepted: it is the last message.
-    this.#push(new Mail('@cancel', { from, reason }, from))
-    this.#told = 'cancel'
-    this.#stopping = new StopReason(reason)
-    this.#wake()
-    this.#abort()
+    this.#enqueueMail(new Mail('@cancel', { from, reason }, from))
+    this.#exitState = 'cancel'
+    this.#stopReason = new StopReason(reason)
+    this.#requestTurn()
+    this.#abortSignal()
     return true
   }
 
   /** `self.stop`: throws in every case. */
   stop (reason: string | undefined): never {
-    if (!this.ended && this.#told !== 'stop') this.#halt(reason ?? (this.#told === 'cancel' ? 'shutdown' : 'normal'))
+    if (!this.hasEnded && this.#exitState !== 'stop') this.#stopFromInside(reason ?? (this.#exitState === 'cancel' ? 'shutdown' : 'normal'))
     throw this.stopError
   }
 
   /** Stops from inside: no more mail, whatever is there. */
-  #halt (reason: string, failure?: Error): void {
-    this.#told = 'stop'
-    this.#stopping = this.#stopping?.changed(reason, failure) ?? new StopReason(reason, failure)
-    this.#stopWaiting()
+  #stopFromInside (reason: string, failure?: Error): void {
+    this.#exitState = 'stop'
+    this.#stopReason = this.#stopReason?.withReason(reason, failure) ?? new StopReason(reason, failure)
+    this.#settleReceives()
     if (this.#service?.busy !== true) this.#settleService()
-    this.#abort()
+    this.#abortSignal()
   }
 
-  #stopWaiting (): void {
-    for (let waiter = this.#waiter; waiter !== undefined; waiter = waiter.behind) waiter.stop()
-    this.#waiter = undefined
+  #settleReceives (): void {
+    for (let waiter = this.#firstReceive; waiter !== undefined; waiter = waiter.nextPending) waiter.settleStopped()
+    this.#firstReceive = undefined
   }
 
-  #returned (value: unknown): void {
-    const stopping = this.#stopping
+  #bodyReturned (value: unknown): void {
+    const stopping = this.#stopReason
     if (stopping === undefined) this.end('normal', undefined, value)
-    else if (this.#told === 'cancel') this.end('shutdown', undefined, value)
+    else if (this.#exitState === 'cancel') this.end('shutdown', undefined, value)
     else if (stopping.failure === undefined) this.end(stopping.reason, undefined, value)
-    else this.#crashed(stopping.failure)
+    else this.#crash(stopping.failure)
   }
 
-  #failed (thrown: unknown): void {
-    if (this.#stopping?.hasCaused(thrown, this.pid) !== true) {
-      if (this.#told === 'cancel') {
+  #bodyFailed (thrown: unknown): void {
+    if (this.#stopReason?.hasCaused(thrown, this.pid) !== true) {
+      if (this.#exitState === 'cancel') {
         // It ends as it was asked to; what its clean-up threw is told beside that.
         this.end('shutdown', toError(thrown))
-      } else this.#crashed(toError(thrown))
-    } else this.#returned(undefined)
+      } else this.#crash(toError(thrown))
+    } else this.#bodyReturned(undefined)
   }
 
-  #crashed (error: Error): void {
-    if (this.ended) return
-    this.runtime.report(this.pid, error, 'a process has failed')
+  #crash (error: Error): void {
+    if (this.hasEnded) return
+    this.runtime.logFailure(this.pid, error, 'a process has failed')
     this.end('error', error)
   }
 
@@ -394,77 +394,77 @@ export class Actor implements Target, Runnable, PendingOwner {
   }
 
   end (reason: string, error?: Error, value?: unknown): void {
-    if (this.ended) return
+    if (this.hasEnded) return
     // What it was told before stays the reason of the signal.
-    this.#stopping ??= new StopReason(reason)
-    this.#told = 'end'
-    this.#start = undefined
+    this.#stopReason ??= new StopReason(reason)
+    this.#exitState = 'end'
+    this.#startOptions = undefined
     const unreadJoins = this.mailbox.sendersOf('ws.join')
     this.runtime.counters.deadLetters += this.mailbox.clear()
-    const extras = this.#extras
+    const extras = this.#lazyState
     extras?.release(this)
-    this.#stopWaiting()
+    this.#settleReceives()
     this.#settleService()
     const controller = extras?.controller
     const exit = { pid: this.pid, reason, ...error && { error }, ...value !== undefined && { value } }
     if (unreadJoins !== undefined) recordUnreadJoins(exit, unreadJoins)
-    this.runtime.ended(this, exit, controller && (() => { this.#abort(controller) }))
+    this.runtime.entityEnded(this, exit, controller && (() => { this.#abortSignal(controller) }))
   }
 
   // What it holds
 
-  get #extra (): LazyState {
-    return (this.#extras ??= new LazyState())
+  get #lazy (): LazyState {
+    return (this.#lazyState ??= new LazyState())
   }
 
   get log (): Logger {
-    return (this.#extra.log ??= this.runtime.logger.child({ relayPid: this.pid, ...this.#label !== '' && { relayLabel: this.#label } }))
+    return (this.#lazy.log ??= this.runtime.logger.child({ relayPid: this.pid, ...this.#label !== '' && { relayLabel: this.#label } }))
   }
 
   /** Its broadcasts are from itself. */
   get groups (): Groups {
-    return (this.#extra.groups ??= this.runtime.groupsFor(this))
+    return (this.#lazy.groups ??= this.runtime.groupsFor(this))
   }
 
   /** As `groups`; undefined without a cluster, and until the system has joined. */
   get cluster (): Cluster | undefined {
-    return (this.#extra.cluster ??= this.runtime.clusterFor(this))
+    return (this.#lazy.cluster ??= this.runtime.clusterFor(this))
   }
 
   /** @throws `FST_PROCESS_STOPPED` once it has ended */
   checkAlive (): void {
-    if (this.ended) throw this.stopError
+    if (this.hasEnded) throw this.stopError
   }
 
   get timers (): ProcessTimers {
-    return (this.#extra.timers ??= new ProcessTimers())
+    return (this.#lazy.timers ??= new ProcessTimers())
   }
 
   /** Remembers what it waits for until that is over: it ends with the process. */
-  keep (pending: Pending): void {
-    const all = this.#extra.pending ??= new Set()
+  addPending (pending: PendingOperation): void {
+    const all = this.#lazy.pending ??= new Set()
     all.add(pending)
   }
 
-  forgetPending (pending: Pending): void {
-    this.#extras?.pending?.delete(pending)
+  removePending (pending: PendingOperation): void {
+    this.#lazyState?.pending?.delete(pending)
   }
 
   addMonitor (target: Pid): Monitor {
-    const monitors = this.#extra.monitors ??= new Monitors(this.runtime, this)
-    return monitors.add(target)
+    const monitors = this.#lazy.monitors ??= new Monitors(this.runtime, this)
+    return monitors.addMonitor(target)
   }
 
   removeMonitor (id: Monitor): void {
-    if (this.#extras?.monitors?.remove(id) === true) return
-    this.mailbox.remove((mail) => mail.topic === '@exit' && (mail.payload as SystemTopics['@exit']).monitor === id)
+    if (this.#lazyState?.monitors?.removeMonitor(id) === true) return
+    this.mailbox.removeMail((mail) => mail.topic === '@exit' && (mail.payload as SystemTopics['@exit']).monitor === id)
   }
 
   /** Takes back the news of a group that wait: what it is told of next comes after a new snapshot. */
-  dropGroupNews (group: string): void {
+  dropGroupUpdates (group: string): void {
     const isNews = (mail: Mail): boolean => mail.topic === '@group' && (mail.payload as SystemTopics['@group']).group === group
-    for (let mail = this.mailbox.remove(isNews); mail !== undefined; mail = this.mailbox.remove(isNews)) {
-      this.#extra.groupNews!.taken(mail.payload as SystemTopics['@group'])
+    for (let mail = this.mailbox.removeMail(isNews); mail !== undefined; mail = this.mailbox.removeMail(isNews)) {
+      this.#lazy.groupUpdates!.removeUpdate(mail.payload as SystemTopics['@group'])
     }
   }
 
@@ -474,14 +474,14 @@ export class Actor implements Target, Runnable, PendingOwner {
       label: this.#label,
       status: this.#status(),
       mailbox: this.mailbox.length,
-      monitors: this.#extras?.monitors?.targets ?? [],
+      monitors: this.#lazyState?.monitors?.targets ?? [],
       uptime: performance.now() - this.#startedAt
     }
   }
 
   #status (): ProcessInfo['status'] {
-    if (this.#told !== undefined) return 'exiting'
-    return this.#waiter !== undefined || this.#service?.busy === false ? 'waiting' : 'running'
+    if (this.#exitState !== undefined) return 'exiting'
+    return this.#firstReceive !== undefined || this.#service?.busy === false ? 'waiting' : 'running'
   }
 }
 

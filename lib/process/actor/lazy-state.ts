@@ -1,4 +1,4 @@
-import type { Pending } from '../exits/exit-wait.js'
+import type { PendingOperation } from '../exits/exit-wait.js'
 import type { GroupUpdates } from '../registry/group-updates.js'
 import type { Monitors } from '../exits/monitors.js'
 import type { ProcessTimers } from './timers.js'
@@ -15,18 +15,18 @@ export class LazyState {
   log: Logger | undefined
   monitors: Monitors | undefined
   /** What it waits for: calls, and the ends of others. */
-  pending: Set<Pending> | undefined
-  groupNews: GroupUpdates | undefined
+  pending: Set<PendingOperation> | undefined
+  groupUpdates: GroupUpdates | undefined
   groups: Groups | undefined
   cluster: Cluster | undefined
   /** It has asked for mail in vain since it was told to stop. */
-  turnedAway = false
+  toldStopped = false
 
   /** At the end of their process: nothing of it goes on, and the signal may still be asked for. */
   release (owner: { readonly stopError: Error }): void {
     this.timers?.cancelAll()
     this.monitors?.releaseAll()
-    this.monitors = this.groupNews = undefined
+    this.monitors = this.groupUpdates = undefined
     const { pending } = this
     this.pending = undefined
     if (pending !== undefined) for (const each of pending) each.abandon(owner.stopError)

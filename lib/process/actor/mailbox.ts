@@ -1,5 +1,5 @@
 import { Mail } from '../message.js'
-import type { Wanted } from './receive.js'
+import type { TopicFilter } from './receive.js'
 import type { Pid } from '../../../types/pid.js'
 
 /** What waits for room in a mailbox: told once, when the mailbox has drained. */
@@ -26,7 +26,7 @@ export class Mailbox {
   #length = 0
   #bytes = 0
   readonly #limits: MailboxLimits
-  #waiting: Set<Producer> | undefined
+  #producers: Set<Producer> | undefined
 
   constructor (limits: MailboxLimits) {
     this.#limits = limits
@@ -46,49 +46,49 @@ export class Mailbox {
     return this.#length >= Math.max(1, this.#limits.messages * 0.75) || this.#bytes >= this.#limits.bytes * 0.75
   }
 
-  push (mail: Mail): void {
-    if (this.#last !== undefined) Mail.layBehind(this.#last, mail)
+  enqueueMail (mail: Mail): void {
+    if (this.#last !== undefined) Mail.insertAfter(this.#last, mail)
     this.#last = mail
     this.#length++
     this.#bytes += mail.bytes
   }
 
   /** The next message, or the next whose topic is wanted. */
-  take (wanted?: Wanted): Mail | undefined {
-    if (wanted !== undefined) return this.remove((mail) => wanted(mail.topic))
-    return this.#last === undefined ? undefined : this.#takeBehind(this.#last)
+  dequeueMail (wanted?: TopicFilter): Mail | undefined {
+    if (wanted !== undefined) return this.removeMail((mail) => wanted(mail.topic))
+    return this.#last === undefined ? undefined : this.#removeAfter(this.#last)
   }
 
   /** Whether a message of a wanted topic is here. */
-  has (wanted?: Wanted): boolean {
+  hasMail (wanted?: TopicFilter): boolean {
     if (wanted === undefined) return this.#length > 0
-    return this.#before((mail) => wanted(mail.topic)) !== undefined
+    return this.#findBefore((mail) => wanted(mail.topic)) !== undefined
   }
 
   /** Takes the first message that matches out; the others keep their order. */
-  remove (matches: (mail: Mail) => boolean): Mail | undefined {
-    const before = this.#before(matches)
-    return before === undefined ? undefined : this.#takeBehind(before)
+  removeMail (matches: (mail: Mail) => boolean): Mail | undefined {
+    const before = this.#findBefore(matches)
+    return before === undefined ? undefined : this.#removeAfter(before)
   }
 
   /** The message before the first that matches. */
-  #before (matches: (mail: Mail) => boolean): Mail | undefined {
+  #findBefore (matches: (mail: Mail) => boolean): Mail | undefined {
     let before = this.#last
-    for (let i = 0; i < this.#length; i++, before = Mail.behind(before!)) {
-      if (matches(Mail.behind(before!))) return before
+    for (let i = 0; i < this.#length; i++, before = Mail.next(before!)) {
+      if (matches(Mail.next(before!))) return before
     }
     return undefined
   }
 
   /** Has `feeder.resume()` called once the mailbox has drained. */
-  wait (feeder: Producer): void {
-    this.#waiting ??= new Set()
-    this.#waiting.add(feeder)
+  subscribeToDrain (feeder: Producer): void {
+    this.#producers ??= new Set()
+    this.#producers.add(feeder)
   }
 
-  /** Takes a {@link wait} back. */
-  forget (feeder: Producer): void {
-    if (this.#waiting?.delete(feeder) === true && this.#waiting.size === 0) this.#waiting = undefined
+  /** Takes a {@link subscribeToDrain} back. */
+  unsubscribeFromDrain (feeder: Producer): void {
+    if (this.#producers?.delete(feeder) === true && this.#producers.size === 0) this.#producers = undefined
   }
 
   /** The senders of the messages of a topic that nobody has taken; undefined if there are none. */
@@ -96,7 +96,7 @@ export class Mailbox {
     let senders: Set<Pid> | undefined
     let mail = this.#last
     for (let i = 0; i < this.#length; i++) {
-      mail = Mail.behind(mail!)
+      mail = Mail.next(mail!)
       if (mail.topic === topic && mail.from !== undefined) (senders ??= new Set()).add(mail.from)
     }
     return senders
@@ -108,28 +108,28 @@ export class Mailbox {
     this.#last = undefined
     this.#length = 0
     this.#bytes = 0
-    this.#waiting = undefined
+    this.#producers = undefined
     return lost
   }
 
-  #takeBehind (before: Mail): Mail {
-    const mail = Mail.behind(before)
+  #removeAfter (before: Mail): Mail {
+    const mail = Mail.next(before)
     if (mail === before) this.#last = undefined
     else {
-      Mail.takeBehind(before)
+      Mail.removeAfter(before)
       if (mail === this.#last) this.#last = before
     }
     this.#length--
     this.#bytes -= mail.bytes
-    if (this.#waiting !== undefined) this.#relieve(this.#waiting)
+    if (this.#producers !== undefined) this.#resumeProducers(this.#producers)
     return mail
   }
 
-  #relieve (waiting: Set<Producer>): void {
+  #resumeProducers (waiting: Set<Producer>): void {
     if (this.#length > this.#limits.messages * 0.25 || this.#bytes > this.#limits.bytes * 0.25) return
     // One that goes on may fill the mailbox again: those behind it keep their turn.
     for (const feeder of waiting) {
-      this.forget(feeder)
+      this.unsubscribeFromDrain(feeder)
       feeder.resume()
       if (this.congested) return
     }

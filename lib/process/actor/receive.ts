@@ -5,43 +5,43 @@ import type { Mail } from '../message.js'
 import type { PendingReceive } from './pending-receives.js'
 
 /** A test for the topics a `receive` asks for; undefined takes all. */
-export type Wanted = ((topic: string) => boolean) | undefined
+export type TopicFilter = ((topic: string) => boolean) | undefined
 
 /** @throws `FST_PROCESS_INVALID_TOPIC` for one that no message can have: it would be waited for in vain */
-export function wantedTopics (topic: unknown): Wanted {
+export function toTopicFilter (topic: unknown): TopicFilter {
   if (topic === undefined) return undefined
   if (Array.isArray(topic)) {
-    for (const one of topic) checkWanted(one)
+    for (const one of topic) checkReceivableTopic(one)
     const wanted = new Set<unknown>(topic)
     return (candidate) => wanted.has(candidate)
   }
-  checkWanted(topic)
+  checkReceivableTopic(topic)
   return (candidate) => candidate === topic
 }
 
-function checkWanted (topic: unknown): void {
+function checkReceivableTopic (topic: unknown): void {
   if (!isTopic(topic)) throw new errorCodes.FST_PROCESS_INVALID_TOPIC(show(topic))
 }
 
 /** A `receive` that waits. */
-class Receiving implements PendingReceive {
-  readonly wanted: Wanted
-  behind: PendingReceive | undefined
+class ReceiveRequest implements PendingReceive {
+  readonly filter: TopicFilter
+  nextPending: PendingReceive | undefined
   readonly received: Promise<Mail | undefined>
   readonly #actor: Actor
   #resolve!: (mail: Mail | undefined | Promise<never>) => void
 
-  constructor (actor: Actor, wanted: Wanted) {
+  constructor (actor: Actor, wanted: TopicFilter) {
     this.#actor = actor
-    this.wanted = wanted
+    this.filter = wanted
     this.received = new Promise((resolve) => { this.#resolve = resolve })
   }
 
-  settle (mail: Mail | undefined): void {
+  fulfill (mail: Mail | undefined): void {
     this.#resolve(mail)
   }
 
-  stop (): void {
+  settleStopped (): void {
     // A process that stops must not take the application down because nobody awaits this any more.
     this.received.catch(ignore)
     this.#resolve(Promise.reject(this.#actor.stopError))
@@ -49,34 +49,34 @@ class Receiving implements PendingReceive {
 }
 
 /** A `receive` that waits for some milliseconds. */
-class TimedReceiving extends Receiving {
+class TimedReceiveRequest extends ReceiveRequest {
   readonly #timer: NodeJS.Timeout
 
-  constructor (actor: Actor, wanted: Wanted, ms: number) {
+  constructor (actor: Actor, wanted: TopicFilter, ms: number) {
     super(actor, wanted)
     this.#timer = setTimeout(() => {
-      if (actor.expire(this)) super.settle(undefined)
+      if (actor.expireReceive(this)) super.fulfill(undefined)
     }, ms)
   }
 
-  override settle (mail: Mail): void {
+  override fulfill (mail: Mail): void {
     clearTimeout(this.#timer)
-    super.settle(mail)
+    super.fulfill(mail)
   }
 
-  override stop (): void {
+  override settleStopped (): void {
     clearTimeout(this.#timer)
-    super.stop()
+    super.settleStopped()
   }
 }
 
 function ignore (): void {}
 
-export function receive (actor: Actor, wanted: Wanted, ms: number | undefined): Promise<Mail | undefined> {
-  const mail = actor.takeNow(wanted)
+export function receive (actor: Actor, wanted: TopicFilter, ms: number | undefined): Promise<Mail | undefined> {
+  const mail = actor.takeMailNow(wanted)
   if (mail !== undefined) return Promise.resolve(mail)
-  const receiving = ms === undefined ? new Receiving(actor, wanted) : new TimedReceiving(actor, wanted, ms)
-  actor.enlist(receiving)
+  const receiving = ms === undefined ? new ReceiveRequest(actor, wanted) : new TimedReceiveRequest(actor, wanted, ms)
+  actor.addReceive(receiving)
   return receiving.received
 }
 
@@ -87,7 +87,7 @@ type Step = IteratorResult<Mail, undefined>
  * costs a third of a generator, and it is itself what waits for its next step.
  */
 export class Inbox implements AsyncIterableIterator<Mail, undefined>, PendingReceive {
-  behind: PendingReceive | undefined
+  nextPending: PendingReceive | undefined
   readonly #actor: Actor
   #resolve: ((step: Step) => void) | undefined
 
@@ -95,7 +95,7 @@ export class Inbox implements AsyncIterableIterator<Mail, undefined>, PendingRec
     this.#actor = actor
   }
 
-  get wanted (): undefined {
+  get filter (): undefined {
     return undefined
   }
 
@@ -104,13 +104,13 @@ export class Inbox implements AsyncIterableIterator<Mail, undefined>, PendingRec
   }
 
   next (): Promise<Step> {
-    const value = this.#actor.takeNow(undefined)
+    const value = this.#actor.takeMailNow(undefined)
     if (value !== undefined) return Promise.resolve({ done: false, value })
     // Of steps that are asked for at once each waits for itself.
     const waiter = this.#resolve === undefined ? this : new Inbox(this.#actor)
     return new Promise((resolve) => {
       waiter.#resolve = resolve
-      this.#actor.enlist(waiter)
+      this.#actor.addReceive(waiter)
     })
   }
 
@@ -118,13 +118,13 @@ export class Inbox implements AsyncIterableIterator<Mail, undefined>, PendingRec
     return Promise.resolve({ done: true, value: undefined })
   }
 
-  settle (value: Mail): void {
+  fulfill (value: Mail): void {
     const resolve = this.#resolve!
     this.#resolve = undefined
     resolve({ done: false, value })
   }
 
-  stop (): void {
+  settleStopped (): void {
     const resolve = this.#resolve!
     this.#resolve = undefined
     resolve({ done: true, value: undefined })

@@ -1,9 +1,9 @@
 import { checkTopic } from '../message.js'
-import { Inbox, receive, wantedTopics } from './receive.js'
+import { Inbox, receive, toTopicFilter } from './receive.js'
 import { checkAddress } from '../pid.js'
 import { longestDelay, toMilliseconds } from '../../shared/duration.js'
 import type { Actor } from './actor.js'
-import type { Handlers, Otherwise } from './service.js'
+import type { Handlers, FallbackHandler } from './service.js'
 import type { Mail } from '../message.js'
 import type { Runtime } from '../runtime.js'
 import type { Cluster } from '../../../types/cluster.js'
@@ -35,13 +35,13 @@ export class Self {
   receive (options?: ReceiveOptions): Promise<Mail | undefined> {
     try {
       const ms = options?.timeout === undefined ? undefined : toMilliseconds(options.timeout)
-      return receive(this.#actor, wantedTopics(options?.topic), ms)
+      return receive(this.#actor, toTopicFilter(options?.topic), ms)
     } catch (err) {
       return Promise.reject(err)
     }
   }
 
-  serve (handlers: Handlers, otherwise?: Otherwise): Promise<void> {
+  serve (handlers: Handlers, otherwise?: FallbackHandler): Promise<void> {
     return this.#actor.serve(handlers, otherwise)
   }
 
@@ -54,7 +54,7 @@ export class Self {
   }
 
   alive (to: string): boolean {
-    return this.#runtime.find(to) !== undefined
+    return this.#runtime.findEntity(to) !== undefined
   }
 
   info (to: string): ProcessInfo | undefined {
@@ -70,11 +70,11 @@ export class Self {
   }
 
   cancel (to: string, reason?: string): boolean {
-    return !this.#actor.ended && this.#runtime.cancel(to, reason, this.#actor.pid)
+    return !this.#actor.hasEnded && this.#runtime.cancel(to, reason, this.#actor.pid)
   }
 
   exit (to: string, reason?: string): boolean {
-    return !this.#actor.ended && this.#runtime.exit(to, reason)
+    return !this.#actor.hasEnded && this.#runtime.exit(to, reason)
   }
 
   stop (reason?: string): never {
@@ -104,7 +104,7 @@ export class Self {
 
   monitor (to: string): Monitor {
     this.#actor.checkAlive()
-    return this.#actor.addMonitor(this.#runtime.addressed(to))
+    return this.#actor.addMonitor(this.#runtime.resolvePid(to))
   }
 
   demonitor (monitor: Monitor): void {
@@ -113,11 +113,11 @@ export class Self {
 
   link (to: string): void {
     this.#actor.checkAlive()
-    this.#runtime.link(this.#actor, this.#runtime.addressed(to))
+    this.#runtime.link(this.#actor, this.#runtime.resolvePid(to))
   }
 
   unlink (to: string): void {
-    this.#runtime.unlink(this.#actor.pid, this.#runtime.addressed(to))
+    this.#runtime.unlink(this.#actor.pid, this.#runtime.resolvePid(to))
   }
 
   sendAfter (delay: Duration, to: string, topic: string, payload?: unknown): Timer {

@@ -4,7 +4,7 @@ import type { Mail } from '../message.js'
 /** A handler of `serve`, whatever its topic. */
 type Handler = (payload: unknown, message: Mail) => unknown
 export type Handlers = Readonly<Record<string, Handler | undefined>>
-export type Otherwise = ((message: Mail) => unknown) | undefined
+export type FallbackHandler = ((message: Mail) => unknown) | undefined
 
 /** What `handle` returns where nothing handles the topic. */
 export const unhandled = Symbol('unhandled')
@@ -15,17 +15,17 @@ export const unhandled = Symbol('unhandled')
  */
 export class Service {
   /** Settles when the service is over. */
-  readonly over: Promise<void>
+  readonly finished: Promise<void>
   /** A handler runs, or its promise is pending. */
   busy = false
   /** The body has returned `over`: when this is over, so is the process. */
-  isBody = false
+  isWholeBody = false
   readonly #handlers: Handlers
-  readonly #otherwise: Otherwise
+  readonly #otherwise: FallbackHandler
   #resolve!: (over?: Promise<void>) => void
 
   /** @throws `FST_PROCESS_INVALID_SPEC` */
-  constructor (handlers: Handlers, otherwise: Otherwise) {
+  constructor (handlers: Handlers, otherwise: FallbackHandler) {
     check(typeof handlers === 'object' && handlers !== null, 'an object of handlers', handlers)
     check(otherwise === undefined || typeof otherwise === 'function', 'a function as the second argument', otherwise)
     for (const [topic, handler] of Object.entries(handlers)) {
@@ -33,24 +33,24 @@ export class Service {
     }
     this.#handlers = handlers
     this.#otherwise = otherwise
-    this.over = new Promise((resolve) => { this.#resolve = resolve })
+    this.finished = new Promise((resolve) => { this.#resolve = resolve })
   }
 
   /** What the handler returns; what it throws is the caller's to judge. */
-  handle (mail: Mail): unknown {
+  handleMail (mail: Mail): unknown {
     const handler = this.#handlers[mail.topic]
     // Own properties only: a topic named `toString` must not find Object's.
     if (handler !== undefined && Object.hasOwn(this.#handlers, mail.topic)) return handler(mail.payload, mail)
     return this.#otherwise === undefined ? unhandled : this.#otherwise(mail)
   }
 
-  settle (): void {
+  finish (): void {
     this.#resolve()
   }
 
   fail (thrown: unknown): void {
     // A body that does not await it must not take the application down with it.
-    this.over.catch(ignore)
+    this.finished.catch(ignore)
     this.#resolve(Promise.reject(thrown))
   }
 }

@@ -16,7 +16,7 @@ export class StopReason {
   }
 
   /** Another reason, for code that may have been told already. */
-  changed (reason: string, failure?: Error): StopReason {
+  withReason (reason: string, failure?: Error): StopReason {
     return new StopReason(reason, failure, this.#error)
   }
 

@@ -9,11 +9,11 @@ export class ProcessTimers {
       this.#running.delete(timer)
       task()
     }, ms)
-    return this.#keep(timer)
+    return this.#track(timer)
   }
 
   every (ms: number, task: () => void): Timer {
-    return this.#keep(setInterval(task, ms))
+    return this.#track(setInterval(task, ms))
   }
 
   cancelAll (): void {
@@ -21,7 +21,7 @@ export class ProcessTimers {
     this.#running.clear()
   }
 
-  #keep (timer: NodeJS.Timeout): Timer {
+  #track (timer: NodeJS.Timeout): Timer {
     this.#running.add(timer)
     return {
       cancel: () => {

@@ -7,10 +7,10 @@ import type { Pid } from '../../../types/pid.js'
 /** What telling of an end needs of the system. */
 export interface ExitSignalsHost {
   readonly relations: Relations
-  living (pid: Pid): Entity | undefined
+  getEntity (pid: Pid): Entity | undefined
   /** The way to a PID of another node. */
-  beyond (pid: string): RemoteNodes | undefined
-  report (pid: Pid, err: unknown, text: string): void
+  remoteNodesFor (pid: string): RemoteNodes | undefined
+  logFailure (pid: Pid, err: unknown, text: string): void
 }
 
 /** Reasons that do not bring linked processes down. */
@@ -19,12 +19,12 @@ export function isOrderly (reason: string): boolean {
 }
 
 /** Whether somebody may give it as the reason of an end. */
-export function isReason (reason: unknown): reason is string {
+export function isExitReason (reason: unknown): reason is string {
   return typeof reason === 'string' && reason.length > 0 && reason.length <= 256
 }
 
 /** What the end of a linked process does. */
-export function linkDown (entity: Entity, { pid, reason, error }: Exit): void {
+export function signalLinked (entity: Entity, { pid, reason, error }: Exit): void {
   if (isOrderly(reason)) return
   if (entity.trapLinks) entity.notify('@link_down', { pid, reason, ...error && { error } })
   else entity.linkFailed(reason, error)
@@ -38,43 +38,43 @@ export class ExitSignals {
   readonly #host: ExitSignalsHost
   readonly #exits: Exit[] = []
   #afterwards: (() => void)[] = []
-  #lookers: (() => void)[] = []
-  #telling = false
+  #conditionChecks: (() => void)[] = []
+  #signalling = false
 
   constructor (host: ExitSignalsHost) {
     this.#host = host
   }
 
   /** @param afterwards code of users: it runs when everybody has been told */
-  add (exit: Exit, afterwards?: () => void): void {
+  signalExit (exit: Exit, afterwards?: () => void): void {
     if (afterwards !== undefined) this.#afterwards.push(afterwards)
-    if (this.#telling) {
+    if (this.#signalling) {
       this.#exits.push(exit)
       return
     }
-    this.#telling = true
-    this.#tell(exit)
-    for (let i = 0; i < this.#exits.length; i++) this.#tell(this.#exits[i])
+    this.#signalling = true
+    this.#signalPeers(exit)
+    for (let i = 0; i < this.#exits.length; i++) this.#signalPeers(this.#exits[i])
     // An array that is emptied starts again with 17 slots: most ends bring nothing else down.
     if (this.#exits.length > 0) this.#exits.length = 0
-    this.#telling = false
+    this.#signalling = false
     if (this.#afterwards.length > 0) this.#runAfterwards()
-    if (this.#lookers.length > 0) this.#look()
+    if (this.#conditionChecks.length > 0) this.#checkConditions()
   }
 
   /** Resolves when a condition holds; it is looked at whenever something has ended. */
-  async until (condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise<void>((resolve) => { this.#lookers.push(resolve) })
+  async waitUntil (condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise<void>((resolve) => { this.#conditionChecks.push(resolve) })
   }
 
-  #tell (exit: Exit): void {
+  #signalPeers (exit: Exit): void {
     const { relations } = this.#host
     for (const peer of relations.takeLinks(exit.pid)) {
-      const entity = this.#host.living(peer)
-      if (entity !== undefined) this.#guard(exit, () => { linkDown(entity, exit) })
-      else this.#guard(exit, () => { this.#host.beyond(peer)?.linkedEnded(exit, peer) })
+      const entity = this.#host.getEntity(peer)
+      if (entity !== undefined) this.#guard(exit, () => { signalLinked(entity, exit) })
+      else this.#guard(exit, () => { this.#host.remoteNodesFor(peer)?.localLinkEnded(exit, peer) })
     }
-    for (const watcher of relations.takeWatchers(exit.pid)) this.#guard(exit, () => { watcher.targetEnded(exit) })
+    for (const watcher of relations.takeMonitors(exit.pid)) this.#guard(exit, () => { watcher.targetEnded(exit) })
   }
 
   /** One that fails must not keep the others from being told. */
@@ -82,7 +82,7 @@ export class ExitSignals {
     try {
       task()
     } catch (err) {
-      this.#host.report(exit.pid, err, 'could not tell of the end of a process')
+      this.#host.logFailure(exit.pid, err, 'could not tell of the end of a process')
     }
   }
 
@@ -92,9 +92,9 @@ export class ExitSignals {
     for (const task of tasks) task()
   }
 
-  #look (): void {
-    const lookers = this.#lookers
-    this.#lookers = []
+  #checkConditions (): void {
+    const lookers = this.#conditionChecks
+    this.#conditionChecks = []
     for (const look of lookers) look()
   }
 }

@@ -1,22 +1,22 @@
 import type { CallHost } from '../calls.js'
-import type { Watcher } from './relations.js'
+import type { ExitListener } from './relations.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 
 /** Something that a process waits for: given up when the process ends. */
-export interface Pending {
+export interface PendingOperation {
   abandon (error: unknown): void
 }
 
 /** A process that remembers what it waits for. */
 export interface PendingOwner {
-  keep (pending: Pending): void
+  addPending (pending: PendingOperation): void
   /** Call when it is over. */
-  forgetPending (pending: Pending): void
+  removePending (pending: PendingOperation): void
 }
 
 /** One `exited`: settles once, with the end of the target, the abort of a signal, or the end of the process that waits. */
-export class ExitWait implements Watcher, Pending {
+export class ExitWait implements ExitListener, PendingOperation {
   readonly promise: Promise<Exit>
   readonly #host: CallHost
   readonly #target: Pid
@@ -34,13 +34,13 @@ export class ExitWait implements Watcher, Pending {
       this.#resolve = resolve
       this.#reject = reject
     })
-    owner?.keep(this)
+    owner?.addPending(this)
     signal?.addEventListener('abort', this.#aborted, { once: true })
-    host.watch(target, this)
+    host.monitor(target, this)
   }
 
   targetEnded (exit: Exit): void {
-    this.#over()
+    this.#release()
     this.#resolve(exit)
   }
 
@@ -55,13 +55,13 @@ export class ExitWait implements Watcher, Pending {
   }
 
   #giveUp (error: unknown): void {
-    this.#over()
-    this.#host.unwatch(this.#target, this)
+    this.#release()
+    this.#host.demonitor(this.#target, this)
     this.#reject(error)
   }
 
-  #over (): void {
+  #release (): void {
     this.#signal?.removeEventListener('abort', this.#aborted)
-    this.#owner?.forgetPending(this)
+    this.#owner?.removePending(this)
   }
 }

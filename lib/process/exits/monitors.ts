@@ -1,11 +1,11 @@
 import type { Actor } from '../actor/actor.js'
-import type { Watcher } from './relations.js'
+import type { ExitListener } from './relations.js'
 import type { Runtime } from '../runtime.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Monitor, Pid } from '../../../types/pid.js'
 
 /** One process monitors another. Told of its end, or released: never both. */
-class ActorMonitor implements Watcher {
+class ActorMonitor implements ExitListener {
   readonly id: Monitor
   readonly target: Pid
   readonly #monitors: Monitors
@@ -17,7 +17,7 @@ class ActorMonitor implements Watcher {
   }
 
   targetEnded (exit: Exit): void {
-    this.#monitors.fired(this.id, exit)
+    this.#monitors.monitorFired(this.id, exit)
   }
 }
 
@@ -33,29 +33,29 @@ export class Monitors {
   }
 
   /** At once told of the dead. */
-  add (target: Pid): Monitor {
-    const monitor = new ActorMonitor(this, this.#runtime.nextMonitor(), target)
+  addMonitor (target: Pid): Monitor {
+    const monitor = new ActorMonitor(this, this.#runtime.nextMonitorId(), target)
     this.#monitors.set(monitor.id, monitor)
-    this.#runtime.watch(target, monitor)
+    this.#runtime.monitor(target, monitor)
     return monitor.id
   }
 
   /** @returns whether it was there: it has not fired, and will not */
-  remove (id: Monitor): boolean {
+  removeMonitor (id: Monitor): boolean {
     const monitor = this.#monitors.get(id)
     if (monitor === undefined) return false
     this.#monitors.delete(id)
-    this.#runtime.unwatch(monitor.target, monitor)
+    this.#runtime.demonitor(monitor.target, monitor)
     return true
   }
 
-  fired (id: Monitor, exit: Exit): void {
+  monitorFired (id: Monitor, exit: Exit): void {
     this.#monitors.delete(id)
     this.#owner.notify('@exit', { ...exit, monitor: id })
   }
 
   releaseAll (): void {
-    for (const monitor of this.#monitors.values()) this.#runtime.unwatch(monitor.target, monitor)
+    for (const monitor of this.#monitors.values()) this.#runtime.demonitor(monitor.target, monitor)
     this.#monitors.clear()
   }
 

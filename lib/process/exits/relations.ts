@@ -9,7 +9,7 @@ export interface TargetExit extends Exit {
 }
 
 /** Told once of the end of what it watches. */
-export interface Watcher {
+export interface ExitListener {
   targetEnded (exit: TargetExit): void
 }
 
@@ -18,29 +18,29 @@ export interface Watcher {
  * it, which makes every exit arrive exactly once.
  */
 export class Relations {
-  readonly #watchers = new MultiMap<Pid, Watcher>()
+  readonly #monitors = new MultiMap<Pid, ExitListener>()
   readonly #links = new MultiMap<Pid, Pid>()
 
-  watch (target: Pid, watcher: Watcher): void {
-    this.#watchers.add(target, watcher)
+  addMonitor (target: Pid, watcher: ExitListener): void {
+    this.#monitors.add(target, watcher)
   }
 
   /** @returns whether it was there */
-  unwatch (target: Pid, watcher: Watcher): boolean {
-    return this.#watchers.delete(target, watcher)
+  removeMonitor (target: Pid, watcher: ExitListener): boolean {
+    return this.#monitors.delete(target, watcher)
   }
 
-  takeWatchers (target: Pid): Iterable<Watcher> {
-    return this.#watchers.take(target)
+  takeMonitors (target: Pid): Iterable<ExitListener> {
+    return this.#monitors.takeAll(target)
   }
 
-  link (one: Pid, other: Pid): void {
+  addLink (one: Pid, other: Pid): void {
     this.#links.add(one, other)
     this.#links.add(other, one)
   }
 
   /** @returns whether they were linked */
-  unlink (one: Pid, other: Pid): boolean {
+  removeLink (one: Pid, other: Pid): boolean {
     this.#links.delete(other, one)
     return this.#links.delete(one, other)
   }
@@ -50,13 +50,13 @@ export class Relations {
   }
 
   takeLinks (pid: Pid): Iterable<Pid> {
-    const peers = this.#links.take(pid)
+    const peers = this.#links.takeAll(pid)
     for (const peer of peers) this.#links.delete(peer, pid)
     return peers
   }
 
   /** Records held, for the tests that count what remains. */
   get size (): number {
-    return this.#watchers.size + this.#links.size
+    return this.#monitors.size + this.#links.size
   }
 }

@@ -12,7 +12,7 @@ export function namesFacade (runtime: Runtime): Names {
   return {
     register (name, pid) {
       checkName(name)
-      const entity = runtime.find(runtime.addressed(pid))
+      const entity = runtime.findEntity(runtime.resolvePid(pid))
       if (entity === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(pid))
       runtime.nameTable.register(name, entity.pid)
     },
@@ -26,21 +26,21 @@ export function groupsFacade (runtime: Runtime, sender: Actor | undefined): Grou
   return {
     join (group, pid) {
       checkGroupName(group)
-      const entity = runtime.find(runtime.addressed(pid))
+      const entity = runtime.findEntity(runtime.resolvePid(pid))
       if (entity === undefined) return false
       runtime.groupTable.join(group, entity.pid)
       return true
     },
     leave (group, pid) {
       checkGroupName(group)
-      return runtime.groupTable.leave(group, runtime.addressed(pid))
+      return runtime.groupTable.leave(group, runtime.resolvePid(pid))
     },
     members: (group) => [...runtime.groupTable.members(group)],
     list: () => runtime.groupTable.list(),
     broadcast (group, topic, payload, options) {
       checkTopic(topic)
       const members = runtime.groupTable.members(group)
-      const except = options?.except === undefined ? undefined : runtime.addressed(options.except)
+      const except = options?.except === undefined ? undefined : runtime.resolvePid(options.except)
       const batch: Batch = {}
       let accepted = 0
       for (const member of members) {
@@ -50,17 +50,17 @@ export function groupsFacade (runtime: Runtime, sender: Actor | undefined): Grou
     },
     watch (group, pid) {
       checkGroupName(group)
-      const entity = runtime.find(runtime.addressed(pid))
+      const entity = runtime.findEntity(runtime.resolvePid(pid))
       if (entity === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(pid))
-      if (entity instanceof Actor) entity.dropGroupNews(group)
+      if (entity instanceof Actor) entity.dropGroupUpdates(group)
       return runtime.groupTable.watch(group, entity.pid)
     },
     unwatch (group, pid) {
       checkGroupName(group)
-      const watcher = runtime.addressed(pid)
+      const watcher = runtime.resolvePid(pid)
       runtime.groupTable.unwatch(group, watcher)
-      const entity = runtime.find(watcher)
-      if (entity instanceof Actor) entity.dropGroupNews(group)
+      const entity = runtime.findEntity(watcher)
+      if (entity instanceof Actor) entity.dropGroupUpdates(group)
     }
   }
 }
@@ -74,7 +74,7 @@ export function clusterFacade (cluster: Cluster, sender: Actor): Cluster {
       join: (group, pid) => groups.join(group, pid),
       leave: (group, pid) => groups.leave(group, pid),
       members: (group) => groups.members(group),
-      broadcast: (group, topic, payload, options) => !sender.ended && groups.broadcast(group, topic, payload, { from: sender.pid, ...options }),
+      broadcast: (group, topic, payload, options) => !sender.hasEnded && groups.broadcast(group, topic, payload, { from: sender.pid, ...options }),
       watch: (group, listener) => groups.watch(group, listener),
       unwatch: (group, listener) => { groups.unwatch(group, listener) }
     } satisfies Cluster['groups'])

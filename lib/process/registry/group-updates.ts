@@ -1,31 +1,31 @@
 import type { SystemTopics } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 
-type News = SystemTopics['@group']
+type GroupUpdate = SystemTopics['@group']
 
 /**
  * The last `@group` message of each group that waits in a mailbox. Group changes are the one kind of
  * system message without a bound of its own: while the mailbox is full they merge into these.
  */
 export class GroupUpdates {
-  readonly #waiting = new Map<string, News>()
+  readonly #pending = new Map<string, GroupUpdate>()
 
   /** @returns whether a message waits that has taken it in */
-  merge (news: News): boolean {
-    const waiting = this.#waiting.get(news.group)
+  mergeUpdate (news: GroupUpdate): boolean {
+    const waiting = this.#pending.get(news.group)
     if (waiting === undefined) return false
     mergeInto(waiting.joined, waiting.left, news.joined)
     mergeInto(waiting.left, waiting.joined, news.left)
     return true
   }
 
-  waits (news: News): void {
-    this.#waiting.set(news.group, news)
+  addUpdate (news: GroupUpdate): void {
+    this.#pending.set(news.group, news)
   }
 
   /** It waits no longer; an older one of its group may have been taken before it. */
-  taken (news: News): void {
-    if (this.#waiting.get(news.group) === news) this.#waiting.delete(news.group)
+  removeUpdate (news: GroupUpdate): void {
+    if (this.#pending.get(news.group) === news) this.#pending.delete(news.group)
   }
 }
 

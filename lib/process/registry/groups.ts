@@ -3,36 +3,36 @@ import { checkGroupName } from './names.js'
 import type { Pid } from '../../../types/pid.js'
 
 /** Tells one watcher of a change. */
-export type Tell = (watcher: Pid, group: string, joined: Pid[], left: Pid[]) => void
+export type NotifyWatcher = (watcher: Pid, group: string, joined: Pid[], left: Pid[]) => void
 
 /** Process groups: members with how often each joined, and who watches. */
 export class GroupTable {
   readonly #members = new MultiMap<string, Pid>()
   /** How often members have joined a group again: few do. */
-  readonly #again = new Map<Pid, Map<string, number>>()
+  readonly #extraJoins = new Map<Pid, Map<string, number>>()
   readonly #groupsOf = new MultiMap<Pid, string>()
   readonly #watchers = new MultiMap<string, Pid>()
   readonly #watchedBy = new MultiMap<Pid, string>()
-  readonly #tell: Tell
+  readonly #notifyWatcher: NotifyWatcher
 
-  constructor (tell: Tell) {
-    this.#tell = tell
+  constructor (tell: NotifyWatcher) {
+    this.#notifyWatcher = tell
   }
 
   join (group: string, pid: Pid): void {
     if (!this.#members.add(group, pid)) {
-      this.#joinAgain(group, pid)
+      this.#countExtraJoin(group, pid)
       return
     }
     this.#groupsOf.add(pid, group)
-    this.#changed(group, [pid], [])
+    this.#notifyWatchers(group, [pid], [])
   }
 
   leave (group: string, pid: Pid): boolean {
-    if (this.#again.size > 0 && this.#leaveOnce(group, pid)) return true
+    if (this.#extraJoins.size > 0 && this.#dropExtraJoin(group, pid)) return true
     if (!this.#members.delete(group, pid)) return false
     this.#groupsOf.delete(pid, group)
-    this.#changed(group, [], [pid])
+    this.#notifyWatchers(group, [], [pid])
     return true
   }
 
@@ -45,7 +45,7 @@ export class GroupTable {
     return [...this.#members.keys()]
   }
 
-  of (pid: Pid): string[] {
+  groupsOf (pid: Pid): string[] {
     return [...this.#groupsOf.get(pid)]
   }
 
@@ -63,37 +63,37 @@ export class GroupTable {
 
   /** Forgets a PID that ended, as a member and as a watcher. */
   release (pid: Pid): void {
-    for (const group of this.#watchedBy.take(pid)) this.#watchers.delete(group, pid)
-    this.#again.delete(pid)
-    for (const group of this.#groupsOf.take(pid)) {
+    for (const group of this.#watchedBy.takeAll(pid)) this.#watchers.delete(group, pid)
+    this.#extraJoins.delete(pid)
+    for (const group of this.#groupsOf.takeAll(pid)) {
       this.#members.delete(group, pid)
-      this.#changed(group, [], [pid])
+      this.#notifyWatchers(group, [], [pid])
     }
   }
 
   /** Entries held, for the tests that count what remains. */
   get size (): number {
-    return this.#members.size + this.#again.size + this.#groupsOf.size + this.#watchers.size + this.#watchedBy.size
+    return this.#members.size + this.#extraJoins.size + this.#groupsOf.size + this.#watchers.size + this.#watchedBy.size
   }
 
-  #joinAgain (group: string, pid: Pid): void {
-    let times = this.#again.get(pid)
-    if (times === undefined) this.#again.set(pid, times = new Map())
+  #countExtraJoin (group: string, pid: Pid): void {
+    let times = this.#extraJoins.get(pid)
+    if (times === undefined) this.#extraJoins.set(pid, times = new Map())
     times.set(group, (times.get(group) ?? 0) + 1)
   }
 
   /** @returns false when it has joined once, or never: what is to be taken back is the membership */
-  #leaveOnce (group: string, pid: Pid): boolean {
-    const times = this.#again.get(pid)
+  #dropExtraJoin (group: string, pid: Pid): boolean {
+    const times = this.#extraJoins.get(pid)
     const again = times?.get(group)
     if (times === undefined || again === undefined) return false
     if (again > 1) times.set(group, again - 1)
     else if (times.size > 1) times.delete(group)
-    else this.#again.delete(pid)
+    else this.#extraJoins.delete(pid)
     return true
   }
 
-  #changed (group: string, joined: Pid[], left: Pid[]): void {
-    for (const watcher of this.#watchers.get(group)) this.#tell(watcher, group, joined, left)
+  #notifyWatchers (group: string, joined: Pid[], left: Pid[]): void {
+    for (const watcher of this.#watchers.get(group)) this.#notifyWatcher(watcher, group, joined, left)
   }
 }

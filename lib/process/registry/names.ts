@@ -3,7 +3,7 @@ import { MultiMap } from '../../shared/multimap.js'
 import type { Pid } from '../../../types/pid.js'
 
 /** Bytes of UTF-8. Encoded for a topic or a key of an engine, and with its prefix, it is below 512. */
-const longest = 256
+const maxNameBytes = 256
 /** Most names: nothing else of them has to be checked. */
 const plain = /^[A-Za-z0-9_.:-]{1,128}$/
 /** A lone surrogate has no UTF-8: two such names would be one to an engine. */
@@ -17,7 +17,7 @@ const expectedName = `${expectedGroup}, not beginning with '@' or '{', and not l
 /** Whether a group may be called so. A group is no address: it may look like one. */
 export function isGroupName (name: unknown): name is string {
   if (typeof name !== 'string') return false
-  return plain.test(name) || (name.length <= longest && wellFormed.test(name) && Buffer.byteLength(name) <= longest)
+  return plain.test(name) || (name.length <= maxNameBytes && wellFormed.test(name) && Buffer.byteLength(name) <= maxNameBytes)
 }
 
 /** Whether a process may be called so. */
@@ -63,13 +63,13 @@ export class NameTable {
     return this.#pids.get(name)
   }
 
-  of (pid: Pid): string[] {
+  namesOf (pid: Pid): string[] {
     return [...this.#names.get(pid)]
   }
 
   /** Frees every name of a PID that ended. */
   release (pid: Pid): void {
-    for (const name of this.#names.take(pid)) this.#pids.delete(name)
+    for (const name of this.#names.takeAll(pid)) this.#pids.delete(name)
   }
 
   /** Names held, for the tests that count what remains. */

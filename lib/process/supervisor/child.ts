@@ -1,31 +1,31 @@
 import { isOrderly } from '../exits/exit-signals.js'
 import { Backoff } from './backoff.js'
-import type { Child, SupervisorPlan } from './spec.js'
+import type { ChildPlan, SupervisorPlan } from './spec.js'
 import type { PendingRestart } from './pending-restart.js'
 import type { Actor } from '../actor/actor.js'
-import type { Watcher } from '../exits/relations.js'
+import type { ExitListener } from '../exits/relations.js'
 import type { Runtime } from '../runtime.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Monitor, Pid } from '../../../types/pid.js'
 
 /** One child of a supervisor, as it is now. */
-export class SupervisedChild implements Watcher {
-  readonly plan: Child
+export class SupervisedChild implements ExitListener {
+  readonly plan: ChildPlan
   readonly #supervisor: Actor
   readonly #backoff: Backoff
   pid: Pid | undefined
   restarts = 0
   /** The restart that it waits for. */
-  pending: PendingRestart | undefined
+  pendingRestart: PendingRestart | undefined
   /** It is being stopped for good. */
-  leaving = false
+  removing = false
   #monitor: Monitor | undefined
   #startedAt = 0
-  #stopping: Promise<void> | undefined
+  #stopped: Promise<void> | undefined
   /** How its last process ended. */
   #exit: Exit | undefined
 
-  constructor (plan: Child, supervisor: Actor, terms: Pick<SupervisorPlan, 'backoff' | 'period'>) {
+  constructor (plan: ChildPlan, supervisor: Actor, terms: Pick<SupervisorPlan, 'backoff' | 'period'>) {
     this.plan = plan
     this.#supervisor = supervisor
     this.#backoff = new Backoff(terms)
@@ -33,12 +33,12 @@ export class SupervisedChild implements Watcher {
 
   /** It has a process, or will have one; also while its supervisor has not yet dealt with its end. */
   get inUse (): boolean {
-    if (this.pending !== undefined) return true
-    return this.pid !== undefined && (this.#exit?.pid !== this.pid || this.returnsAfter(this.#exit.reason))
+    if (this.pendingRestart !== undefined) return true
+    return this.pid !== undefined && (this.#exit?.pid !== this.pid || this.restartsAfter(this.#exit.reason))
   }
 
   /** Whether it is restarted after an end with this reason. */
-  returnsAfter (reason: string): boolean {
+  restartsAfter (reason: string): boolean {
     return this.plan.restart === 'permanent' || (this.plan.restart === 'transient' && !isOrderly(reason))
   }
 
@@ -46,24 +46,24 @@ export class SupervisedChild implements Watcher {
     this.#exit = exit
   }
 
-  started (pid: Pid, runtime: Runtime): void {
+  processStarted (pid: Pid, runtime: Runtime): void {
     this.pid = pid
     this.#startedAt = performance.now()
-    runtime.watch(pid, this)
+    runtime.monitor(pid, this)
     this.#monitor = this.#supervisor.addMonitor(pid)
   }
 
   /** How long its restart waits, now that it has failed. */
-  delay (): number {
-    return this.#backoff.next(performance.now() - this.#startedAt)
+  restartDelay (): number {
+    return this.#backoff.nextDelay(performance.now() - this.#startedAt)
   }
 
   /** Cancels it, waits its `shutdown`, ends it. That is no failure. */
   stop (runtime: Runtime): Promise<void> {
-    this.pending?.leave(this)
+    this.pendingRestart?.removeChild(this)
     if (this.pid === undefined) return Promise.resolve()
-    this.#stopping ??= this.#stop(runtime, this.pid)
-    return this.#stopping
+    this.#stopped ??= this.#stop(runtime, this.pid)
+    return this.#stopped
   }
 
   async #stop (runtime: Runtime, pid: Pid): Promise<void> {
@@ -74,6 +74,6 @@ export class SupervisedChild implements Watcher {
     await ended
     clearTimeout(timer)
     this.pid = undefined
-    this.#stopping = undefined
+    this.#stopped = undefined
   }
 }

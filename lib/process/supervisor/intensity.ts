@@ -7,9 +7,9 @@ export class RestartIntensity {
   readonly #period: number
   readonly #now: () => number
   #restarts: number[] = []
-  #waiting = 0
-  #waitingSince = 0
-  #waited = 0
+  #pauses = 0
+  #pausedAt = 0
+  #pausedTime = 0
 
   constructor (maxRestarts: number, period: number, now: () => number = () => performance.now()) {
     this.#maxRestarts = maxRestarts
@@ -18,22 +18,22 @@ export class RestartIntensity {
   }
 
   /** Counts one more restart. @returns whether it is within the limit */
-  allows (): boolean {
+  recordRestart (): boolean {
     const now = this.#runningTime()
     this.#restarts = this.#restarts.filter((time) => now - time < this.#period)
     this.#restarts.push(now)
     return this.#restarts.length <= this.#maxRestarts
   }
 
-  waitBegins (): void {
-    if (this.#waiting++ === 0) this.#waitingSince = this.#now()
+  pauseClock (): void {
+    if (this.#pauses++ === 0) this.#pausedAt = this.#now()
   }
 
-  waitEnds (): void {
-    if (--this.#waiting === 0) this.#waited += this.#now() - this.#waitingSince
+  resumeClock (): void {
+    if (--this.#pauses === 0) this.#pausedTime += this.#now() - this.#pausedAt
   }
 
   #runningTime (): number {
-    return (this.#waiting > 0 ? this.#waitingSince : this.#now()) - this.#waited
+    return (this.#pauses > 0 ? this.#pausedAt : this.#now()) - this.#pausedTime
   }
 }

@@ -12,24 +12,24 @@ export class PendingRestart {
   constructor (children: readonly SupervisedChild[], intensity: RestartIntensity, timers: ProcessTimers, delay: number, over: () => void) {
     this.#children = new Set(children)
     this.#intensity = intensity
-    for (const child of children) child.pending = this
-    intensity.waitBegins()
+    for (const child of children) child.pendingRestart = this
+    intensity.pauseClock()
     this.#timer = timers.after(delay, over)
   }
 
   /** One of them is not to be started. The others still are. */
-  leave (child: SupervisedChild): void {
-    child.pending = undefined
+  removeChild (child: SupervisedChild): void {
+    child.pendingRestart = undefined
     this.#children.delete(child)
     if (this.#children.size > 0) return
     this.#timer.cancel()
-    this.#intensity.waitEnds()
+    this.#intensity.resumeClock()
   }
 
   /** The time is over. @returns those who are to be started, in order */
-  take (): SupervisedChild[] {
+  takeChildren (): SupervisedChild[] {
     const children = [...this.#children]
-    for (const child of children) this.leave(child)
+    for (const child of children) this.removeChild(child)
     return children
   }
 }

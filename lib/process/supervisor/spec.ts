@@ -7,7 +7,7 @@ import type { ChildSpec, ProcessBody, SupervisorSpec } from '../../../types/proc
 const { FST_PROCESS_INVALID_SPEC } = errorCodes
 
 /** A child's specification with every default in place. */
-export interface Child {
+export interface ChildPlan {
   readonly id: string
   readonly start: ProcessBody | SupervisorPlan
   readonly args: unknown[]
@@ -26,7 +26,7 @@ export interface SupervisorPlan {
   readonly maxRestarts: number
   readonly period: number
   readonly backoff: { readonly initial: number, readonly max: number, readonly factor: number, readonly jitter: number } | undefined
-  readonly children: readonly Child[]
+  readonly children: readonly ChildPlan[]
 }
 
 const supervisorFields = ['name', 'strategy', 'maxRestarts', 'period', 'backoff', 'children']
@@ -51,7 +51,7 @@ export function planSupervisor (spec: SupervisorSpec): SupervisorPlan {
 }
 
 /** @throws `FST_PROCESS_INVALID_SPEC`, `FST_PROCESS_INVALID_NAME` */
-export function planChild (spec: ChildSpec): Child {
+export function planChild (spec: ChildSpec): ChildPlan {
   checkFields('child', spec, childFields)
   const { id, start, args = [], name, restart = 'permanent', shutdown = '5s', mailboxLimit, trapLinks } = spec
   check(typeof id === 'string' && id.length > 0 && id.length <= 256, 'id', 'a string of 1 to 256 characters', id)

@@ -6,7 +6,7 @@ import { planChild, planSupervisor } from './spec.js'
 import { strategies } from './strategies.js'
 import type { Actor } from '../actor/actor.js'
 import type { Runtime } from '../runtime.js'
-import type { Child, SupervisorPlan } from './spec.js'
+import type { ChildPlan, SupervisorPlan } from './spec.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 import type { ChildInfo, ChildSpec, Process, Supervisor, SupervisorSpec } from '../../../types/processes.js'
@@ -38,7 +38,7 @@ class SupervisorProcess {
     this.#intensity = new RestartIntensity(plan.maxRestarts, plan.period)
     this.#actor = runtime.start((self) => this.#run(self), { name }, 'supervisor', name ?? 'supervisor')
     // Its own end by `exit` takes the children with it: nobody else would.
-    runtime.watch(this.#actor.pid, { targetEnded: (exit) => { this.#ended(exit) } })
+    runtime.monitor(this.#actor.pid, { targetEnded: (exit) => { this.#supervisorEnded(exit) } })
     try {
       for (const child of plan.children) this.#add(child)
     } catch (err) {
@@ -65,7 +65,7 @@ class SupervisorProcess {
   async stopChild (id: string): Promise<void> {
     const child = this.#find(id)
     if (child === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(id))
-    child.leaving = true
+    child.removing = true
     await child.stop(this.#runtime)
     this.#remove(child)
   }
@@ -75,12 +75,12 @@ class SupervisorProcess {
   }
 
   async #run (self: Process): Promise<void> {
-    await self.serve({ '@exit': (exit) => this.#serially(() => this.#childEnded(self, exit)) })
+    await self.serve({ '@exit': (exit) => this.#runInOrder(() => this.#childEnded(self, exit)) })
     await this.#stopAll(this.#children)
   }
 
   /** One thing at a time: a restart that waits for a slow child must not meet another. */
-  #serially (task: () => Promise<void>): Promise<void> {
+  #runInOrder (task: () => Promise<void>): Promise<void> {
     const run = async (): Promise<void> => { if (!this.#actor.stopping) await task() }
     this.#lastTask = this.#lastTask.then(run, run)
     return this.#lastTask
@@ -90,13 +90,13 @@ class SupervisorProcess {
     const child = this.#children.find((child) => child.pid === pid)
     if (child === undefined) return
     child.pid = undefined
-    if (child.returnsAfter(reason)) await this.#restart(self, child)
+    if (child.restartsAfter(reason)) await this.#restart(self, child)
     else if (child.plan.restart === 'temporary') this.#remove(child)
   }
 
   async #restart (self: Process, failed: SupervisedChild): Promise<void> {
     if (this.#runtime.closing) return
-    if (!this.#intensity.allows()) {
+    if (!this.#intensity.recordRestart()) {
       self.log.error({ child: failed.plan.id }, 'too many restarts: the supervisor gives up')
       self.stop('restart_intensity')
     }
@@ -104,35 +104,35 @@ class SupervisorProcess {
     await this.#stopAll(affected)
     // A temporary child is never restarted, not even with its siblings.
     for (const child of affected) if (child.plan.restart === 'temporary') this.#remove(child)
-    const restarted = affected.filter((child) => !child.leaving && child.plan.restart !== 'temporary')
-    const delay = failed.delay()
-    if (delay === 0) this.#startAgain(self, restarted)
-    else this.#wait(restarted, delay, (children) => { this.#startAgain(self, children) })
+    const restarted = affected.filter((child) => !child.removing && child.plan.restart !== 'temporary')
+    const delay = failed.restartDelay()
+    if (delay === 0) this.#restartNow(self, restarted)
+    else this.#restartLater(restarted, delay, (children) => { this.#restartNow(self, children) })
   }
 
-  #wait (children: readonly SupervisedChild[], delay: number, over: (children: SupervisedChild[]) => void | Promise<void>): void {
+  #restartLater (children: readonly SupervisedChild[], delay: number, over: (children: SupervisedChild[]) => void | Promise<void>): void {
     const pending = new PendingRestart(children, this.#intensity, this.#actor.timers, delay, () => {
       // What stops the supervisor in there ends it as well: nobody else is to know.
-      this.#serially(async () => { await over(pending.take()) }).catch(() => {})
+      this.#runInOrder(async () => { await over(pending.takeChildren()) }).catch(() => {})
     })
   }
 
-  #startAgain (self: Process, children: readonly SupervisedChild[]): void {
+  #restartNow (self: Process, children: readonly SupervisedChild[]): void {
     if (this.#actor.stopping) return
     for (const [i, child] of children.entries()) {
       child.restarts++
       try {
         this.#start(child)
       } catch (err) {
-        this.#runtime.report(this.pid, err, `the child '${child.plan.id}' could not be restarted`)
+        this.#runtime.logFailure(this.pid, err, `the child '${child.plan.id}' could not be restarted`)
         // As in OTP, it is tried again, which counts; those behind it keep their place.
-        this.#wait(children.slice(i), 1, async ([first]) => { if (first !== undefined) await this.#restart(self, first) })
+        this.#restartLater(children.slice(i), 1, async ([first]) => { if (first !== undefined) await this.#restart(self, first) })
         return
       }
     }
   }
 
-  #add (plan: Child): Pid {
+  #add (plan: ChildPlan): Pid {
     const child = new SupervisedChild(plan, this.#actor, this.#plan)
     const pid = this.#start(child)
     this.#children.push(child)
@@ -144,7 +144,7 @@ class SupervisorProcess {
     const pid = typeof start === 'function'
       ? this.#runtime.start(start, { name, args, mailboxLimit, trapLinks }, 'process', start.name).pid
       : new SupervisorProcess(this.#runtime, start, name ?? start.name).pid
-    child.started(pid, this.#runtime)
+    child.processStarted(pid, this.#runtime)
     return pid
   }
 
@@ -157,14 +157,14 @@ class SupervisorProcess {
   }
 
   async #stopAll (children: readonly SupervisedChild[]): Promise<void> {
-    for (const child of children) child.pending?.leave(child)
+    for (const child of children) child.pendingRestart?.removeChild(child)
     for (const child of [...children].reverse()) await child.stop(this.#runtime)
   }
 
-  #ended ({ reason }: Exit): void {
+  #supervisorEnded ({ reason }: Exit): void {
     this.#runtime.supervisors.delete(this.pid)
     for (const { pid } of [...this.#children].reverse()) {
-      if (pid !== undefined) this.#runtime.living(pid)?.end(reason === 'killed' ? 'killed' : 'shutdown')
+      if (pid !== undefined) this.#runtime.getEntity(pid)?.end(reason === 'killed' ? 'killed' : 'shutdown')
     }
     this.#children = []
   }

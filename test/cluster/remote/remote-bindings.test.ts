@@ -262,7 +262,7 @@ t.test('a mailbox that fills up has the sockets of a client wait, until there is
   t.strictSame(nodes.b.peer.sent.map(({ type }) => type), [types.pause], 'said once')
   nodes.cross()
   t.ok(at.congested)
-  at.wait({ resume () { resumed++ } })
+  at.subscribeToDrain({ resume () { resumed++ } })
   t.strictSame([...nodes.b.here.waiting.values()], [target])
   nodes.b.here.relieve()
   nodes.cross()
@@ -369,7 +369,7 @@ t.test('a connection that goes at the news of another is not told of the lost no
 t.test('a connection that fails when it is resumed stops nothing', async (t) => {
   const { nodes, at } = await connected()
   nodes.a.unit.receive(nodes.a.peer, frame({ type: types.pause, ref: 1 }))
-  at.wait({ resume () { throw new Error('no') } })
+  at.subscribeToDrain({ resume () { throw new Error('no') } })
   t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: types.resume, ref: 1 })), true)
   t.match(nodes.a.hub.failures, [{ message: 'no' }])
 })

@@ -219,8 +219,8 @@ t.test('one process that fails at the news keeps no other from being told', asyn
   link(nodes.a, other, two)
   nodes.cross()
   const thrown = new Error('no')
-  const { linkedEnded } = nodes.a.here
-  nodes.a.here.linkedEnded = (here, exit) => {
+  const { remoteLinkEnded: linkedEnded } = nodes.a.here
+  nodes.a.here.remoteLinkEnded = (here, exit) => {
     if (here === one) throw thrown
     linkedEnded.call(nodes.a.here, here, exit)
   }
@@ -234,8 +234,8 @@ t.test('a link that is taken back at the news of another is not told of the lost
   const other = nodes.a.here.spawn()
   link(nodes.a, other, two)
   nodes.cross()
-  const { linkedEnded } = nodes.a.here
-  nodes.a.here.linkedEnded = (here, exit) => {
+  const { remoteLinkEnded: linkedEnded } = nodes.a.here
+  nodes.a.here.remoteLinkEnded = (here, exit) => {
     linkedEnded.call(nodes.a.here, here, exit)
     if (here === one) unlink(nodes.a, other, two)
   }

@@ -127,13 +127,13 @@ t.test('bound no more, it takes nothing, and has nobody wait', async (t) => {
   const { target, sent, who } = make()
   const waiting = feeder()
   target.pause()
-  target.wait(waiting)
+  target.subscribeToDrain(waiting)
   t.notOk(target.stopping)
   target.released()
   t.ok(target.stopping)
   target.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: 1 }, client)
   t.notOk(target.deliver('topic', 1, undefined))
-  target.wait(waiting)
+  target.subscribeToDrain(waiting)
   target.resume()
   t.equal(waiting.resumed, 0)
   t.strictSame(sent(), [])
@@ -146,9 +146,9 @@ t.test('sockets wait for the mailbox of the other side', async (t) => {
   t.notOk(target.congested)
   target.pause()
   t.ok(target.congested)
-  target.wait(one)
-  target.wait(gone)
-  target.forget(gone)
+  target.subscribeToDrain(one)
+  target.subscribeToDrain(gone)
+  target.unsubscribeFromDrain(gone)
   target.resume()
   target.resume()
   t.notOk(target.congested)
@@ -162,9 +162,9 @@ t.test('sockets wait for the channel', async (t) => {
   const [one, gone] = [feeder(), feeder()]
   window.add(7 * 1024 * 1024)
   t.ok(target.congested)
-  target.wait(one)
-  target.wait(gone)
-  target.forget(gone)
+  target.subscribeToDrain(one)
+  target.subscribeToDrain(gone)
+  target.unsubscribeFromDrain(gone)
   window.remove(7 * 1024 * 1024)
   window.relieve()
   t.notOk(target.congested)
@@ -177,13 +177,13 @@ t.test('who waited for the mailbox waits for the channel next, if that is full',
   const { window } = peer.channel
   const [first, second] = [feeder(), feeder()]
   target.pause()
-  target.wait({
+  target.subscribeToDrain({
     resume () {
       first.resume()
       window.add(7 * 1024 * 1024)
     }
   })
-  target.wait(second)
+  target.subscribeToDrain(second)
   target.resume()
   t.equal(first.resumed, 1)
   t.equal(second.resumed, 0, 'the first has filled it')

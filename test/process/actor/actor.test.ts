@@ -223,9 +223,9 @@ t.test('a full mailbox refuses messages and never system messages', async (t) =>
 t.test('mail of a connection is past the limit, and refused when its target stops', async (t) => {
   const { runtime, processes } = buildRuntime()
   const pid = processes.spawn(async (self) => { await drain(self.inbox) }, { mailboxLimit: 1 })
-  const target = runtime.find(pid)!
+  const target = runtime.findEntity(pid)!
   if (!('accept' in target)) throw new Error('a process is a target')
-  const { accept, wait, forget } = target as never as import('../../../lib/process/entity.js').Target
+  const { accept, subscribeToDrain: wait, unsubscribeFromDrain: forget } = target as never as import('../../../lib/process/entity.js').Target
   const feeder = { resume () {} }
   for (let i = 0; i < 3; i++) accept.call(target, 'ws.message', i, pid, 10)
   t.ok((target as never as { congested: boolean }).congested)

@@ -4,7 +4,7 @@ import { LazyState } from '../../../lib/process/actor/lazy-state.js'
 import type { Process } from '../../../types/processes.js'
 
 t.test('nothing is made before it is asked for', async (t) => {
-  const { turnedAway, ...made } = new LazyState()
+  const { toldStopped: turnedAway, ...made } = new LazyState()
   t.notOk(turnedAway)
   t.ok(Object.values(made).every((one) => one === undefined))
 })

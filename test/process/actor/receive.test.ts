@@ -3,7 +3,7 @@ import { setImmediate as nextLap } from 'node:timers/promises'
 import t from 'tap'
 import { createProcesses } from '../../../lib/process/index.js'
 import { build, buildRuntime, deferred, drain, ManualTurns, settle } from '../helpers.js'
-import { wantedTopics } from '../../../lib/process/actor/receive.js'
+import { toTopicFilter } from '../../../lib/process/actor/receive.js'
 import type { AnyMessage, Loose } from '../helpers.js'
 import type { Process, ProcessSystem } from '../../../types/processes.js'
 
@@ -179,7 +179,7 @@ t.test('wrong options reject with a code', async (t) => {
 })
 
 t.test('an unset topic wants all', async (t) => {
-  t.equal(wantedTopics(undefined), undefined)
+  t.equal(toTopicFilter(undefined), undefined)
 })
 
 t.test('steps of one iterator that are asked for at once come in order, and it waits again afterwards', async (t) => {

@@ -15,10 +15,10 @@ t.test('with another reason it is still the error that code was told with', asyn
   const cancelled = new StopReason('shutdown')
   const error = cancelled.errorFor(pid)
   const failure = new Error('broken')
-  const failed = cancelled.changed('error', failure)
+  const failed = cancelled.withReason('error', failure)
   t.match(failed, { reason: 'error', failure })
   t.equal(failed.errorFor(pid), error)
-  t.match(new StopReason('shutdown').changed('done').errorFor(pid).message, /done/, 'nobody was told yet')
+  t.match(new StopReason('shutdown').withReason('done').errorFor(pid).message, /done/, 'nobody was told yet')
 })
 
 t.test('what it has caused: its error, what wraps it, what an abort throws; nothing else', async (t) => {

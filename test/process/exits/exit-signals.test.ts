@@ -97,7 +97,7 @@ t.test('chains and rings of a hundred thousand links end without a stack overflo
     const { runtime, processes } = buildRuntime()
     const pids: Pid[] = []
     for (let i = 0; i < 100_000; i++) pids.push(processes.spawn(() => {}, i > 0 ? { link: pids[i - 1] } : {}))
-    if (shape === 'ring') runtime.relations.link(pids[0], pids[99_999])
+    if (shape === 'ring') runtime.relations.addLink(pids[0], pids[99_999])
     const last = processes.exited(pids[99_999])
     processes.exit(pids[0], 'boom')
     t.match(await last, { reason: 'boom' })
@@ -120,7 +120,7 @@ t.test('a watcher that fails keeps no other from being told', async (t) => {
   const { runtime, processes } = buildRuntime({ logger })
   const failure = new Error('watcher')
   const one = await started(processes)
-  runtime.watch(one.pid, { targetEnded () { throw failure } })
+  runtime.monitor(one.pid, { targetEnded () { throw failure } })
   const exited = processes.exited(one.pid)
   processes.exit(one.pid)
   t.match(await exited, { reason: 'shutdown' })
@@ -131,13 +131,13 @@ t.test('a watcher that fails keeps no other from being told', async (t) => {
 t.test('until looks again at each end', async (t) => {
   const { runtime, processes } = buildRuntime()
   const [one, two] = [await started(processes), await started(processes)]
-  const gone = runtime.until(() => runtime.alive === 0)
+  const gone = runtime.waitUntil(() => runtime.aliveCount === 0)
   processes.exit(one.pid)
   await settle()
-  t.equal(runtime.alive, 1)
+  t.equal(runtime.aliveCount, 1)
   processes.exit(two.pid)
   await gone
-  await runtime.until(() => true)
+  await runtime.waitUntil(() => true)
 })
 
 t.test('code that runs after an end may end others', async (t) => {

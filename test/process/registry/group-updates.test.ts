@@ -7,23 +7,23 @@ const [a, b, c] = ['1@local.a', '2@local.a', '3@local.a'] as Pid[]
 t.test('changes merge into the last message of their group that waits', async (t) => {
   const news = new GroupUpdates()
   const waiting = { group: 'g', joined: [a], left: [b] }
-  news.waits(waiting)
-  t.ok(news.merge({ group: 'g', joined: [c], left: [] }))
-  t.ok(news.merge({ group: 'g', joined: [], left: [a] }), 'came and went: no change')
-  t.ok(news.merge({ group: 'g', joined: [b], left: [] }), 'went and came: no change')
+  news.addUpdate(waiting)
+  t.ok(news.mergeUpdate({ group: 'g', joined: [c], left: [] }))
+  t.ok(news.mergeUpdate({ group: 'g', joined: [], left: [a] }), 'came and went: no change')
+  t.ok(news.mergeUpdate({ group: 'g', joined: [b], left: [] }), 'went and came: no change')
   t.strictSame(waiting, { group: 'g', joined: [c], left: [] })
-  t.notOk(news.merge({ group: 'h', joined: [a], left: [] }))
+  t.notOk(news.mergeUpdate({ group: 'h', joined: [a], left: [] }))
 })
 
 t.test('what was taken is not merged into, and taking an older message changes nothing', async (t) => {
   const news = new GroupUpdates()
   const older = { group: 'g', joined: [a], left: [] }
   const newer = { group: 'g', joined: [b], left: [] }
-  news.waits(older)
-  news.waits(newer)
-  news.taken(older)
-  t.ok(news.merge({ group: 'g', joined: [c], left: [] }))
+  news.addUpdate(older)
+  news.addUpdate(newer)
+  news.removeUpdate(older)
+  t.ok(news.mergeUpdate({ group: 'g', joined: [c], left: [] }))
   t.strictSame(newer.joined, [b, c])
-  news.taken(newer)
-  t.notOk(news.merge({ group: 'g', joined: [c], left: [] }))
+  news.removeUpdate(newer)
+  t.notOk(news.mergeUpdate({ group: 'g', joined: [c], left: [] }))
 })

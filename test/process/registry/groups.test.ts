@@ -68,7 +68,7 @@ t.test('nothing remains of a PID that ended, as a member or a watcher', async (t
   groups.join('h', a)
   groups.watch('g', a)
   groups.watch('h', b)
-  t.strictSame(groups.of(a), ['g', 'h'])
+  t.strictSame(groups.groupsOf(a), ['g', 'h'])
   groups.release(a)
   t.strictSame(told, [[b, 'h', [], [a]]], 'itself is told nothing')
   groups.release(b)

@@ -17,7 +17,7 @@ const people = [
   '日本語', '😀', 'a b', ' ', '/', '[1]', '"quoted"', 'a\u2028b', 'a{', 'a@', '1@', '1@host', 'x1@local.abc', '1@mail.example.com', '1@local.', 'é'.repeat(128), '日'.repeat(85)
 ]
 /** What looks like an address of a process. */
-const addresses = ['@', '@room/1', '@cluster/leader', '{', '{"target_pid":"a"}', '1@local.mi3k9x2a', '007@a.b', `${'9'.repeat(30)}@local.x`, new PidFactory('node_1').next()]
+const addresses = ['@', '@room/1', '@cluster/leader', '{', '{"target_pid":"a"}', '1@local.mi3k9x2a', '007@a.b', `${'9'.repeat(30)}@local.x`, new PidFactory('node_1').nextPid()]
 const invalid = ['', 'x'.repeat(257), 'é'.repeat(129), '日'.repeat(86), 'a\n', '\0', 'a\u007fb', 'a\u0085b', '\ud800', 'a\udc00b', 5, null, undefined, {}, [], Symbol('a')]
 
 t.test('a name is any text of up to 256 bytes that looks like no address', async (t) => {
@@ -69,7 +69,7 @@ t.test('a PID may have several names, and all are free when it ends', async (t) 
   names.register('one', a)
   names.register('two', a)
   names.register('other', b)
-  t.strictSame(names.of(a), ['one', 'two'])
+  t.strictSame(names.namesOf(a), ['one', 'two'])
   names.release(a)
   t.equal(names.lookup('one'), undefined)
   t.equal(names.lookup('two'), undefined)

@@ -16,7 +16,7 @@ async function childOf (spec: Partial<ChildSpec> = {}, backoff?: { initial: numb
   const child = new SupervisedChild(planChild({ id: 'one', start: (self) => drain(self.inbox), ...spec }), supervisor, { backoff, period: 5000 })
   const start = () => {
     const { pid } = runtime.start(child.plan.start as (self: Process) => unknown, {}, 'process', 'one')
-    child.started(pid, runtime)
+    child.processStarted(pid, runtime)
     return pid
   }
   await settle()
@@ -29,7 +29,7 @@ t.test('which ends it comes back from', async (t) => {
     ['permanent', [true, true, true, true]], ['transient', [false, false, true, true]], ['temporary', [false, false, false, false]]
   ] as const) {
     const { child } = await childOf({ restart })
-    t.strictSame(reasons.map((reason) => child.returnsAfter(reason)), expected, restart)
+    t.strictSame(reasons.map((reason) => child.restartsAfter(reason)), expected, restart)
   }
 })
 
@@ -59,7 +59,7 @@ t.test('it is in use while it has a process or will have one', async (t) => {
   t.ok(child.inUse, 'it waits for its restart')
   await child.stop(runtime)
   t.notOk(child.inUse)
-  t.strictSame(pending.take(), [])
+  t.strictSame(pending.takeChildren(), [])
 })
 
 t.test('a stop is a cancel, asked for once, and no failure', async (t) => {
@@ -95,7 +95,7 @@ t.test('after its time a stop is an end', async (t) => {
 t.test('with a backoff it waits longer each time', async (t) => {
   const { child, start } = await childOf({}, { initial: 10, max: 1000, factor: 2, jitter: 0 })
   start()
-  t.strictSame([child.delay(), child.delay(), child.delay()], [10, 20, 40])
+  t.strictSame([child.restartDelay(), child.restartDelay(), child.restartDelay()], [10, 20, 40])
   const plain = await childOf()
-  t.equal(plain.child.delay(), 0)
+  t.equal(plain.child.restartDelay(), 0)
 })

@@ -8,7 +8,7 @@ import type { ProcessTimers } from '../../../lib/process/actor/timers.js'
 function waiting (count: number, maxRestarts = 1) {
   let now = 0
   const intensity = new RestartIntensity(maxRestarts, 100, () => now)
-  const children = Array.from({ length: count }, () => ({ pending: undefined }) as SupervisedChild)
+  const children = Array.from({ length: count }, () => ({ pendingRestart: undefined }) as SupervisedChild)
   const timer = { delay: 0, cancelled: 0, over: () => {} }
   const timers = {
     after (delay: number, over: () => void) {
@@ -17,41 +17,41 @@ function waiting (count: number, maxRestarts = 1) {
     }
   } as unknown as ProcessTimers
   let overs = 0
-  intensity.allows()
+  intensity.recordRestart()
   const pending = new PendingRestart(children, intensity, timers, 50, () => { overs++ })
   return { pending, children, timer, intensity, over: () => overs, pass: (ms: number) => { now += ms } }
 }
 
 t.test('they wait together, and are taken in order', async (t) => {
   const { pending, children, timer, over } = waiting(3)
-  t.ok(children.every((child) => child.pending === pending))
+  t.ok(children.every((child) => child.pendingRestart === pending))
   t.equal(timer.delay, 50)
   timer.over()
   t.equal(over(), 1)
-  const taken = pending.take()
+  const taken = pending.takeChildren()
   t.ok(taken.length === 3 && taken.every((child, i) => child === children[i]))
-  t.ok(children.every((child) => child.pending === undefined))
-  t.strictSame(pending.take(), [])
+  t.ok(children.every((child) => child.pendingRestart === undefined))
+  t.strictSame(pending.takeChildren(), [])
 })
 
 t.test('who leaves is not taken; the clock is stopped with the last', async (t) => {
   const { pending, children: [a, b], timer } = waiting(2)
-  pending.leave(a!)
-  t.equal(a!.pending, undefined)
+  pending.removeChild(a!)
+  t.equal(a!.pendingRestart, undefined)
   t.equal(timer.cancelled, 0)
-  t.equal(b!.pending, pending)
-  pending.leave(b!)
+  t.equal(b!.pendingRestart, pending)
+  pending.removeChild(b!)
   t.equal(timer.cancelled, 1)
 })
 
 t.test('the clock of the intensity stands still as long as one waits', async (t) => {
   const { pending, children, intensity, pass } = waiting(2)
   pass(1000)
-  pending.leave(children[0]!)
+  pending.removeChild(children[0]!)
   pass(1000)
-  pending.leave(children[1]!)
+  pending.removeChild(children[1]!)
   pass(99)
-  t.notOk(intensity.allows(), 'the first restart is 99 ms old, not 2 099')
+  t.notOk(intensity.recordRestart(), 'the first restart is 99 ms old, not 2 099')
   pass(100)
-  t.ok(intensity.allows())
+  t.ok(intensity.recordRestart())
 })

@@ -32,7 +32,7 @@ export function snapshot ({ runtime, deadlines, sockets, handshakes }: UpgradeSe
   const connections = [...runtime.entities].filter(({ kind }) => kind === 'ws').length
   return {
     connections,
-    processes: runtime.alive - connections,
+    processes: runtime.aliveCount - connections,
     relations: runtime.relations.size,
     names: runtime.nameTable.size,
     groups: runtime.groupTable.size,
