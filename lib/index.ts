@@ -75,7 +75,7 @@ async function joinCluster (fastify: FastifyInstance, { runtime, options: { clus
   const { startCluster } = await import('./cluster/facade.js')
   await startCluster(runtime, cluster, {
     // A route that waits for a name has time left to answer the upgrade.
-    longestClaim: upgradeTimeout * 0.8,
+    acquireTimeout: upgradeTimeout * 0.8,
     close: async () => { await fastify.close() }
   })
 }

@@ -12,7 +12,7 @@ import type { Pid } from '../../types/pid.js'
 /** Who has made the process system: a server, or a worker. */
 export interface ClusterOwner {
   /** Milliseconds after which a claim for a name is rejected. */
-  readonly longestClaim?: number
+  readonly acquireTimeout?: number
   /** Closes everything. Called when another node with the same name has started. */
   close (): Promise<unknown>
 }
@@ -39,8 +39,8 @@ export async function startCluster (runtime: Runtime, engine: ClusterEngine, own
     timing: engine.timing,
     startTimeout: toMilliseconds(engine.startTimeout),
     clock: clockIn(runtime.context),
-    ...owner.longestClaim !== undefined && { longestClaim: owner.longestClaim },
-    here: new LocalProcesses(runtime),
+    ...owner.acquireTimeout !== undefined && { acquireTimeout: owner.acquireTimeout },
+    local: new LocalProcesses(runtime),
     logger: runtime.logger,
     events: {
       // Another process may have the name soon: two must not act under it.
@@ -63,7 +63,7 @@ export async function startCluster (runtime: Runtime, engine: ClusterEngine, own
   // Closed while it started.
   if (runtime.closing) throw new errorCodes.FST_PROCESS_CLOSING()
   runtime.pids.bumpIncarnation(raised)
-  runtime.joinCluster(node.elsewhere, clusterOf(runtime, node))
+  runtime.joinCluster(node.remote, clusterOf(runtime, node))
 }
 
 /** Two nodes with one name must not serve the same clients: the one that was started first makes room. */

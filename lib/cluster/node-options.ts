@@ -25,8 +25,8 @@ export interface ClusterNodeOptions {
   /** Milliseconds. */
   readonly startTimeout: number
   /** Milliseconds after which a claim for a name that is not free yet is rejected. @defaultValue that of `timing` */
-  readonly longestClaim?: number
-  readonly here: LocalNode
+  readonly acquireTimeout?: number
+  readonly local: LocalNode
   readonly events: ClusterEvents
   readonly logger: Logger
   readonly clock: Clock

@@ -30,16 +30,16 @@ export type { NodeListener } from './membership/peers.js'
 
 /** One node of a cluster: its way to the processes of all others. */
 export class ClusterNode implements NodeContext {
-  readonly elsewhere: RemoteNodes
+  readonly remote: RemoteNodes
   readonly groups: ClusterGroups
-  readonly here: LocalNode
+  readonly local: LocalNode
   readonly node: string
   readonly #options: ClusterNodeOptions
   readonly #transport: Transport
   readonly #clock: Clock
   readonly #timing: Timing
   readonly #random: () => number
-  readonly #line: EngineLink
+  readonly #engineLink: EngineLink
   readonly #router: Router
   readonly #groups: Groups
   readonly #peers: Peers
@@ -49,11 +49,11 @@ export class ClusterNode implements NodeContext {
   #heartbeats: Heartbeats | undefined
   #incarnation: number
   /** The latest incarnation of this node that another node told of. */
-  #known = 0
+  #latestKnown = 0
   #suffix: string
   #refs = 0
   #state: 'new' | 'starting' | 'open' | 'closed' | 'name taken' = 'new'
-  #ticking: Cancellable | undefined
+  #tickTimer: Cancellable | undefined
   #closing: Promise<void> | undefined
   readonly #counters: ClusterStats = {
     framesIn: 0, framesOut: 0, batchesIn: 0, batchesOut: 0, resent: 0, torn: 0, garbage: 0, stalls: 0, fences: 0, up: 0, unacknowledged: 0, refused: {}
@@ -61,7 +61,7 @@ export class ClusterNode implements NodeContext {
 
   constructor (options: ClusterNodeOptions) {
     this.#options = options
-    this.here = options.here
+    this.local = options.local
     this.node = options.node
     this.#transport = options.transport
     this.#clock = options.clock
@@ -70,13 +70,13 @@ export class ClusterNode implements NodeContext {
     this.#incarnation = options.incarnation
     this.#suffix = suffixOf(options.node, options.incarnation)
     this.#register = new Register(options.transport, this.#clock, `${options.prefix}.`, this.#timing.request)
-    this.#line = this.#makeLine()
-    this.elsewhere = this.#router = new Router(this)
+    this.#engineLink = this.#makeEngineLink()
+    this.remote = this.#router = new Router(this)
     this.groups = this.#groups = this.#makeGroups()
     this.#peers = this.#makePeers()
   }
 
-  #makeLine (): EngineLink {
+  #makeEngineLink (): EngineLink {
     const node = this
     const { transport, prefix } = this.#options
     return new EngineLink({
@@ -85,7 +85,7 @@ export class ClusterNode implements NodeContext {
       node: this.node,
       get incarnation () { return node.#incarnation },
       counters: this.#counters,
-      changed: (up) => { this.#engine(up) },
+      changed: (up) => { this.#engineChanged(up) },
       guard: (task) => { this.guard(task) }
     })
   }
@@ -99,14 +99,14 @@ export class ClusterNode implements NodeContext {
       counters: this.#counters,
       logger,
       transport,
-      line: this.#line,
-      get leaving () { return node.#isOver },
+      line: this.#engineLink,
+      get leaving () { return node.#hasLeft },
       apply: (peer, frame) => this.#groups.receive(peer, frame) ?? this.#router.receive(peer, frame),
-      refresh: (peer) => { this.#groups.refresh(peer) },
+      refresh: (peer) => { this.#groups.refreshMembers(peer) },
       down: (peer) => { this.#groups.nodeDown(peer) },
       torn: (peer) => {
-        this.#groups.torn(peer)
-        this.#router.torn(peer)
+        this.#groups.channelReset(peer)
+        this.#router.channelReset(peer)
       },
       guard: (task) => { this.guard(task) }
     })
@@ -116,20 +116,20 @@ export class ClusterNode implements NodeContext {
     const node = this
     const { events, prefix } = this.#options
     return new Groups({
-      hub: this,
+      node: this,
       clock: this.#clock,
       timing: this.#timing,
       transport: this.#transport,
       prefix,
-      node: this.node,
+      nodeName: this.node,
       get incarnation () { return node.#incarnation },
-      get up () { return node.#line.up },
-      isHere: (pid) => this.#isHere(pid),
-      peersUp: () => this.#peers.up,
+      get engineUp () { return node.#engineLink.up },
+      isLocal: (pid) => this.#isLocal(pid),
+      upPeers: () => this.#peers.up,
       flush: () => { this.#peers.flush() },
       broadcast: (members, topic, payload, from) => { events.broadcast(members, topic, payload, from) },
-      source: (bytes) => this.#line.isOwn(bytes) ? undefined : this.#sourceOf(bytes, batchTypes.broadcast),
-      garbage: () => { this.#counters.garbage++ }
+      acceptBatch: (bytes) => this.#engineLink.isOwn(bytes) ? undefined : this.#acceptSource(bytes, batchTypes.broadcast),
+      countGarbage: () => { this.#counters.garbage++ }
     })
   }
 
@@ -160,19 +160,19 @@ export class ClusterNode implements NodeContext {
     }
     // Closed, the transport says why it was not there: a port that is shut, a certificate.
     await this.close()
-    throw new errorCodes.FST_CLUSTER_UNAVAILABLE(`the engine '${this.#transport.caps.name}' did not answer within ${this.#options.startTimeout} ms`, ...this.#line.failure === undefined ? [] : [{ cause: this.#line.failure }])
+    throw new errorCodes.FST_CLUSTER_UNAVAILABLE(`the engine '${this.#transport.caps.name}' did not answer within ${this.#options.startTimeout} ms`, ...this.#engineLink.failure === undefined ? [] : [{ cause: this.#engineLink.failure }])
   }
 
   async #start (): Promise<void> {
-    const line = this.#line
+    const line = this.#engineLink
     await line.open()
-    const heartbeats = this.#join()
-    await Promise.all([line.listen(line.heartbeats, heartbeats.heard), this.#appear(heartbeats)])
-    while (this.#state === 'starting' && this.#known > this.#incarnation) {
+    const heartbeats = this.#makeMembership()
+    await Promise.all([line.listen(line.heartbeats, heartbeats.heard), this.#announce(heartbeats)])
+    while (this.#state === 'starting' && this.#latestKnown > this.#incarnation) {
       // Other nodes know a later incarnation than the register, which lost its data: they would not listen to this one.
       const inbox = line.inboxOf(this.node, this.#incarnation)
-      this.#incarnation = this.#known + 1
-      await this.#appear(heartbeats)
+      this.#incarnation = this.#latestKnown + 1
+      await this.#announce(heartbeats)
       await this.#transport.unsubscribe(inbox)
     }
     if (this.#state !== 'starting') return
@@ -180,22 +180,22 @@ export class ClusterNode implements NodeContext {
     this.#names = this.#makeNames()
     heartbeats.start()
     this.#names.engineUp()
-    this.#ticking = this.#clock.after(this.#period, this.#tick)
+    this.#tickTimer = this.#clock.after(this.#tickInterval, this.#tick)
   }
 
   /** Claims an incarnation, subscribes to its inbox, and says hello. Resolves when the other nodes have had time to answer. */
-  async #appear (heartbeats: Heartbeats): Promise<void> {
-    const line = this.#line
+  async #announce (heartbeats: Heartbeats): Promise<void> {
+    const line = this.#engineLink
     if (this.#transport.caps.registry) this.#incarnation = await claimIncarnation(this.#register, this.node, this.#incarnation, () => this.#state === 'starting')
     if (this.#state !== 'starting') return
     this.#suffix = suffixOf(this.node, this.#incarnation)
-    await line.listen(line.inboxOf(this.node, this.#incarnation), this.#heardFrames)
+    await line.listen(line.inboxOf(this.node, this.#incarnation), this.#receiveBatch)
     if (this.#state !== 'starting') return
     heartbeats.hello()
     await new Promise<void>((resolve) => { this.#clock.after(this.#timing.hello, resolve) })
   }
 
-  #join (): Heartbeats {
+  #makeMembership (): Heartbeats {
     const node = this
     const { logger } = this.#options
     const shared = { clock: this.#clock, timing: this.#timing, counters: this.#counters }
@@ -203,22 +203,22 @@ export class ClusterNode implements NodeContext {
       ...shared,
       node: this.node,
       get incarnation () { return node.#incarnation },
-      probe: (node, incarnation) => this.#transport.caps.probe ? this.#transport.probe(this.#line.inboxOf(node, incarnation)) : Promise.resolve(undefined),
+      probe: (node, incarnation) => this.#transport.caps.probe ? this.#transport.probe(this.#engineLink.inboxOf(node, incarnation)) : Promise.resolve(undefined),
       up: (node, incarnation) => { this.#peers.add(node, incarnation) },
       down: (node, incarnation, why) => {
         this.#peers.down(node, incarnation, why)
-        if (!this.#isOver) this.#names.nodeDown(node)
+        if (!this.#hasLeft) this.#names.nodeDown(node)
       },
       forgotten: (node) => { this.#peers.forget(node) },
       stalled: (ms) => { logger.warn({ ms: Math.round(ms) }, 'cluster: the event loop stood still') },
-      nameTaken: (incarnation) => { this.#outdated(incarnation) }
+      nameTaken: (incarnation) => { this.#handleLaterIncarnation(incarnation) }
     })
-    this.#membership.connection(this.#line.up)
+    this.#membership.connection(this.#engineLink.up)
     const otherVersions = new OtherVersions(logger)
     this.#heartbeats = new Heartbeats({
       ...shared,
       random: this.#random,
-      line: this.#line,
+      line: this.#engineLink,
       membership: this.#membership,
       unreadable: (bytes) => { otherVersions.heard(bytes) },
       isBack: (name) => { this.#peers.isBack(name) }
@@ -235,15 +235,15 @@ export class ClusterNode implements NodeContext {
       counters: this.#counters,
       node: this.node,
       incarnation: this.#incarnation,
-      here: this.here,
+      local: this.local,
       random: this.#random,
       register: this.#register,
-      longestClaim: this.#options.longestClaim ?? this.#timing.claim,
+      acquireTimeout: this.#options.acquireTimeout ?? this.#timing.acquire,
       get durable () { return transport.caps.durable === true },
       membership: this.#membership!,
-      isHere: (pid) => this.#isHere(pid),
+      isLocal: (pid) => this.#isLocal(pid),
       leaseLost: (names) => { logger.warn({ names }, 'cluster: this node lost its lease') },
-      lost: (name, pid) => {
+      nameLost: (name, pid) => {
         logger.warn({ relayName: name, relayPid: pid }, 'cluster: a name is lost, and its process ends')
         this.guard(() => { events.nameLost(name, pid) })
       }
@@ -251,10 +251,10 @@ export class ClusterNode implements NodeContext {
   }
 
   /** A later incarnation of this node is known: it may live, or other nodes remember it. */
-  #outdated (known: number): void {
-    this.#known = Math.max(this.#known, known)
+  #handleLaterIncarnation (known: number): void {
+    this.#latestKnown = Math.max(this.#latestKnown, known)
     // A node that starts has made no PID yet: it starts above the other one.
-    if (this.#isOver || this.#state === 'starting' || this.#known <= this.#incarnation) return
+    if (this.#hasLeft || this.#state === 'starting' || this.#latestKnown <= this.#incarnation) return
     this.#state = 'name taken'
     const error = new errorCodes.FST_CLUSTER_NODE_NAME_TAKEN(this.node)
     this.#options.logger.fatal({ err: error }, 'cluster: stopping: another node with the same name has started')
@@ -264,7 +264,7 @@ export class ClusterNode implements NodeContext {
 
   // The engine
 
-  #engine (up: boolean): void {
+  #engineChanged (up: boolean): void {
     this.#membership?.connection(up)
     if (this.#state !== 'open') return
     const about = { engine: this.#transport.caps.name }
@@ -279,31 +279,31 @@ export class ClusterNode implements NodeContext {
   }
 
   /** How often the time is looked at. */
-  get #period (): number {
+  get #tickInterval (): number {
     return this.#timing.heartbeat / 4
   }
 
   readonly #tick = (): void => {
-    this.#ticking = this.#clock.after(this.#period, this.#tick)
-    this.#membership!.tick(this.#period)
+    this.#tickTimer = this.#clock.after(this.#tickInterval, this.#tick)
+    this.#membership!.tick(this.#tickInterval)
     this.#peers.tick(this.#clock.now())
   }
 
-  readonly #heardFrames = (bytes: Buffer): void => {
-    if (bytes[1] === batchTypes.outdated) return this.#heardOutdated(bytes)
-    const source = this.#sourceOf(bytes)
+  readonly #receiveBatch = (bytes: Buffer): void => {
+    if (bytes[1] === batchTypes.outdated) return this.#receiveOutdated(bytes)
+    const source = this.#acceptSource(bytes)
     if (source !== undefined && !source.peer.channel.receive(bytes[1], bytes, source.end)) this.#counters.garbage++
   }
 
-  #heardOutdated (bytes: Buffer): void {
+  #receiveOutdated (bytes: Buffer): void {
     const source = decodeSource(bytes)
     const known = source && decodeNumber(bytes, source.end)
     if (known === undefined) this.#counters.garbage++
-    else this.#outdated(known)
+    else this.#handleLaterIncarnation(known)
   }
 
   /** Who sent a batch, if it may be listened to. */
-  #sourceOf (bytes: Buffer, type?: number): { readonly peer: Peer, readonly end: number } | undefined {
+  #acceptSource (bytes: Buffer, type?: number): { readonly peer: Peer, readonly end: number } | undefined {
     const source = decodeSource(bytes)
     if (source === undefined || (type !== undefined && source.type !== type)) {
       this.#counters.garbage++
@@ -319,7 +319,7 @@ export class ClusterNode implements NodeContext {
     return `${serial}${this.#suffix}` as Pid
   }
 
-  #isHere (pid: Pid): boolean {
+  #isLocal (pid: Pid): boolean {
     return isPid(pid) && pid.endsWith(this.#suffix)
   }
 
@@ -327,12 +327,12 @@ export class ClusterNode implements NodeContext {
     return this.#peers.of(pid)
   }
 
-  unreachable (pid: Pid): void {
+  recordUnreachable (pid: Pid): void {
     this.#peers.unreachable(pid)
   }
 
   /** A later incarnation is there, or the node is and can have none of that number: it is dead for certain. Otherwise nobody knows. */
-  absence (pid: Pid): Exit['reason'] {
+  exitReasonFor (pid: Pid): Exit['reason'] {
     const [node, incarnation] = pid.slice(pid.indexOf('@') + 1).split('.')
     const member = this.#membership?.find(node)
     return member?.state === 'up' && member.incarnation >= parseInt(incarnation, 36) ? 'noproc' : 'noconnection'
@@ -375,7 +375,7 @@ export class ClusterNode implements NodeContext {
     if (this.#state === 'name taken') return { ready: false, problem: 'node name taken' }
     if (this.#state === 'closed') return { ready: false, problem: 'closed' }
     if (this.#state !== 'open') return { ready: false, problem: 'starting' }
-    return this.#line.up ? { ready: true } : { ready: false, problem: 'engine away' }
+    return this.#engineLink.up ? { ready: true } : { ready: false, problem: 'engine away' }
   }
 
   /** Records of what goes on with others, for the tests that count what remains. */
@@ -386,7 +386,7 @@ export class ClusterNode implements NodeContext {
   // The end
 
   /** Nothing is said any more, and nobody is listened to. */
-  get #isOver (): boolean {
+  get #hasLeft (): boolean {
     return this.#state === 'closed' || this.#state === 'name taken'
   }
 
@@ -410,20 +410,20 @@ export class ClusterNode implements NodeContext {
     if (this.#state === 'open') {
       await this.#names.close()
       this.#peers.flush()
-      await this.#line.handOver(this.#timing.request)
+      await this.#engineLink.handOver(this.#timing.request)
       this.#heartbeats!.bye()
-      await this.#line.handOver(this.#timing.request)
+      await this.#engineLink.handOver(this.#timing.request)
     } else if (this.#state === 'starting') {
       this.#state = 'closed'
       // It may have said hello.
       this.#heartbeats?.bye()
-      await this.#line.handOver(this.#timing.request)
+      await this.#engineLink.handOver(this.#timing.request)
     }
-    if (this.#isOver) this.#names.lose()
+    if (this.#hasLeft) this.#names.abandon()
     else this.#state = 'closed'
-    this.#line.silence()
+    this.#engineLink.silence()
     this.#heartbeats?.stop()
-    this.#ticking?.cancel()
+    this.#tickTimer?.cancel()
     this.#membership?.leave()
     this.#groups.close()
     this.#peers.clear()

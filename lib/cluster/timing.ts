@@ -25,9 +25,9 @@ export interface Timing {
   /** How long a lease is valid, from the start of its last renewal. */
   readonly lease: number
   /** Seen unchanged for so long, a lease may be broken by another node. */
-  readonly takeOver: number
+  readonly breakLease: number
   /** A claim for a name that is not free yet is given up after so long: before a client's upgrade times out. */
-  readonly claim: number
+  readonly acquire: number
   /** One request to the engine, or to another node. */
   readonly request: number
   /** A group without members stays subscribed for so long. */
@@ -46,7 +46,7 @@ type Chosen = Pick<Timing, 'heartbeat' | 'down' | 'gone' | 'hello' | 'renew' | '
 function derive (chosen: Chosen): Timing {
   const { down, renew, request } = chosen
   const lease = down + renew + request
-  return { ...chosen, lease, takeOver: lease + request, claim: 8000, stall: 1000, resend: 1000, ping: 5000, ack: 20, nack: 50, linger: 5000 }
+  return { ...chosen, lease, breakLease: lease + request, acquire: 8000, stall: 1000, resend: 1000, ping: 5000, ack: 20, nack: 50, linger: 5000 }
 }
 
 export const timings: Readonly<Record<ClusterTiming, Timing>> = {

@@ -15,12 +15,12 @@ t.test('nodes hear of each other, and a message crosses', async (t) => {
   t.strictSame(a.cluster.health(), { ready: true })
   const from = a.here.spawn()
   const to = b.here.spawn()
-  t.ok(a.cluster.elsewhere.send(to, 'hello', { when: new Date(5), bytes: Buffer.from('x') }, from))
+  t.ok(a.cluster.remote.send(to, 'hello', { when: new Date(5), bytes: Buffer.from('x') }, from))
   await cluster.run(100)
   t.strictSame(b.mail, [{ to, topic: 'hello', payload: { when: new Date(5), bytes: Buffer.from('x') }, from }])
-  t.notOk(a.cluster.elsewhere.send(to, 'hello', { at: [/x/] }, from))
+  t.notOk(a.cluster.remote.send(to, 'hello', { at: [/x/] }, from))
   t.match(a.logged.filter(({ level }) => level === 'warn'), [{ text: /cannot be sent to another node/, data: { topic: 'hello', to, type: 'RegExp', path: 'payload.at[0]' } }])
-  t.notOk(a.cluster.elsewhere.send('1@nobody.abc' as Pid, 'hello', {}, from), 'a node that was never heard of')
+  t.notOk(a.cluster.remote.send('1@nobody.abc' as Pid, 'hello', {}, from), 'a node that was never heard of')
   t.match(a.cluster.stats(), { up: 1, garbage: 0, torn: 0, unacknowledged: 0 })
 })
 
@@ -29,8 +29,8 @@ t.test('a message that is longer than the engine takes crosses in pieces', async
   const [a, b] = await cluster.start('a', 'b')
   const to = b.here.spawn()
   const long = Buffer.alloc(1_000_000, 7)
-  t.ok(a.cluster.elsewhere.send(to, 'long', long, undefined))
-  t.notOk(a.cluster.elsewhere.send(to, 'long', Buffer.alloc(40 * 1024 * 1024), undefined), 'longer than any frame')
+  t.ok(a.cluster.remote.send(to, 'long', long, undefined))
+  t.notOk(a.cluster.remote.send(to, 'long', Buffer.alloc(40 * 1024 * 1024), undefined), 'longer than any frame')
   await cluster.run(500)
   t.strictSame(b.mail.map(({ payload }) => payload), [long])
 })
@@ -42,11 +42,11 @@ t.test('monitors: the dead at once, the living at their end, each once', async (
   const dead = b.here.spawn()
   b.here.end(dead, 'gone')
   const [one, two, three, four] = [watcher(), watcher(), watcher(), watcher()]
-  a.cluster.elsewhere.monitor(living, one)
-  a.cluster.elsewhere.monitor(living, one)
-  a.cluster.elsewhere.monitor(dead, two)
-  a.cluster.elsewhere.monitor('1@nobody.abc' as Pid, three)
-  a.cluster.elsewhere.monitor(`1@b.${(1000).toString(36)}` as Pid, four)
+  a.cluster.remote.monitor(living, one)
+  a.cluster.remote.monitor(living, one)
+  a.cluster.remote.monitor(dead, two)
+  a.cluster.remote.monitor('1@nobody.abc' as Pid, three)
+  a.cluster.remote.monitor(`1@b.${(1000).toString(36)}` as Pid, four)
   await cluster.run(100)
   t.strictSame([one, two, three, four].map(({ exits }) => exits.map(({ reason }) => reason)), [[], ['noproc'], ['noconnection'], ['noproc']])
   b.here.end(living, 'done')
@@ -67,8 +67,8 @@ t.test('calls: an answer, a refusal, an end, and a payload that cannot travel', 
       reject (error: unknown) { said.push(error) },
       targetEnded ({ reason }: { reason: string }) { said.push(reason) }
     }
-    a.cluster.elsewhere.monitor(to, caller)
-    return a.cluster.elsewhere.send(to, topic, payload, undefined, caller)
+    a.cluster.remote.monitor(to, caller)
+    return a.cluster.remote.send(to, topic, payload, undefined, caller)
   }
   const { deliver } = b.here
   b.here.deliver = (to, topic, payload, from, answer) => {
@@ -102,9 +102,9 @@ t.test('a connection is bound to a process elsewhere: text, bytes, metadata, pre
   const client = a.here.spawn()
   const to = b.here.spawn()
   const told = watcher()
-  t.equal(await cluster.settle(a.cluster.elsewhere.bind('9@c.zzz' as Pid, told)), 'its node cannot be reached')
-  t.equal(await cluster.settle(a.cluster.elsewhere.bind(`99${b.here.suffix}` as Pid, told)), 'it is not alive')
-  const target = await cluster.settle(a.cluster.elsewhere.bind(to, told)) as Target
+  t.equal(await cluster.settle(a.cluster.remote.bind('9@c.zzz' as Pid, told)), 'its node cannot be reached')
+  t.equal(await cluster.settle(a.cluster.remote.bind(`99${b.here.suffix}` as Pid, told)), 'it is not alive')
+  const target = await cluster.settle(a.cluster.remote.bind(to, told)) as Target
   const metadata = Object.freeze({ user: 'ada', tags: ['x'] })
   const waits: (() => void)[] = []
   b.here.subscribeToDrain = (pid, feeder) => { waits.push(() => { feeder.resume() }) }
@@ -147,9 +147,9 @@ t.test('a full window refuses a send, and lets those who can wait, wait', async 
   const [a, b] = await cluster.start('a', 'b')
   const to = b.here.spawn()
   const client = a.here.spawn()
-  const target = await cluster.settle(a.cluster.elsewhere.bind(to, watcher())) as Target
+  const target = await cluster.settle(a.cluster.remote.bind(to, watcher())) as Target
   let taken = 0
-  while (a.cluster.elsewhere.send(to, 'flood', taken, undefined)) taken++
+  while (a.cluster.remote.send(to, 'flood', taken, undefined)) taken++
   t.equal(taken, 4096)
   t.ok(target.congested)
   let resumed = 0
@@ -168,7 +168,7 @@ t.test('a node whose connection is back gets at once what it was sent meanwhile'
   b.transport.partitioned = true
   b.transport.cut()
   await cluster.run(1000)
-  for (let n = 0; n < 10; n++) a.cluster.elsewhere.send(to, 'quiet', n, undefined)
+  for (let n = 0; n < 10; n++) a.cluster.remote.send(to, 'quiet', n, undefined)
   await cluster.run(1000)
   t.strictSame(b.mail, [])
   b.transport.partitioned = false
@@ -211,7 +211,7 @@ t.test('garbage is counted and dropped, and never thrown', async (t) => {
   t.strictSame(a.logged.filter(({ level }) => level === 'error'), [])
   await cluster.run(7000)
   const to = a.here.spawn()
-  t.ok(b.cluster.elsewhere.send(to, 'hello', 1, undefined))
+  t.ok(b.cluster.remote.send(to, 'hello', 1, undefined))
   await cluster.run(3000)
   t.strictSame(a.mail.at(-1)?.payload, 1, 'and all is well afterwards')
 })
@@ -372,7 +372,7 @@ t.test('a node that must stop, or leaves, tells its own that the others are down
     await cluster.settle(b.cluster.groups.join('room', to))
     await cluster.settle(a.cluster.groups.watch('room', ({ left }) => { order.push({ left }) }))
     a.cluster.watchNodes((node, state) => { order.push([node, state, a.cluster.nodes()[0].state]) })
-    a.cluster.elsewhere.monitor(to, { targetEnded ({ reason }) { order.push(reason) } })
+    a.cluster.remote.monitor(to, { targetEnded ({ reason }) { order.push(reason) } })
     await cluster.run(100)
     await end(cluster, a)
     await cluster.run(3000)
@@ -397,14 +397,14 @@ t.test('a node that leaves is down at once, and its processes are out of reach',
   const order: unknown[] = []
   const end = a.cluster.watchNodes((node, state) => { order.push([node, state]) })
   const to = b.here.spawn()
-  a.cluster.elsewhere.monitor(to, { targetEnded ({ reason }) { order.push(reason) } })
+  a.cluster.remote.monitor(to, { targetEnded ({ reason }) { order.push(reason) } })
   await cluster.run(100)
   await cluster.settle(b.cluster.close())
   await cluster.run(100)
   t.strictSame(order, [['b', 'down'], 'noconnection'], 'first the node, then those who lived there')
   end()
-  t.notOk(a.cluster.elsewhere.exit(to, 'x'))
-  t.notOk(a.cluster.elsewhere.cancel(to, 'x', undefined))
+  t.notOk(a.cluster.remote.exit(to, 'x'))
+  t.notOk(a.cluster.remote.cancel(to, 'x', undefined))
 })
 
 t.test('the log, the counters and the health tell what an operator has to know', async (t) => {
@@ -443,7 +443,7 @@ t.test('what a lost node watched here is let go', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const here = a.here.spawn()
-  b.cluster.elsewhere.monitor(here, watcher())
+  b.cluster.remote.monitor(here, watcher())
   await cluster.run(100)
   t.equal(a.here.processes.get(here)!.watchers.size, 1)
   await crash(b)
@@ -459,11 +459,11 @@ t.test('the end of an old link, on its way while it is unlinked and linked again
   const there = b.here.spawn()
   const exits: unknown[] = []
   a.here.remoteLinkEnded = (pid, { reason }) => { exits.push(pid, reason) }
-  a.cluster.elsewhere.link(here, there)
+  a.cluster.remote.link(here, there)
   await cluster.run(100)
   b.here.end(there, 'crashed')
-  a.cluster.elsewhere.unlink(here, there)
-  a.cluster.elsewhere.link(here, there)
+  a.cluster.remote.unlink(here, there)
+  a.cluster.remote.link(here, there)
   await cluster.run(500)
   t.strictSame(exits, [here, 'noproc'])
   t.equal(a.cluster.size + b.cluster.size, 0)
@@ -473,12 +473,12 @@ t.test('a PID with a number that no process can have is of nobody', async (t) =>
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const impossible = `${'9'.repeat(16)}${b.here.suffix}` as Pid
-  t.notOk(a.cluster.elsewhere.send(impossible, 'hello', 1, undefined))
-  t.notOk(a.cluster.elsewhere.exit(impossible, 'x'))
+  t.notOk(a.cluster.remote.send(impossible, 'hello', 1, undefined))
+  t.notOk(a.cluster.remote.exit(impossible, 'x'))
   const told = watcher()
-  a.cluster.elsewhere.monitor(impossible, told)
+  a.cluster.remote.monitor(impossible, told)
   t.match(told.exits, [{ reason: 'noproc' }])
-  t.equal(await a.cluster.elsewhere.bind(impossible, told), 'it is not alive')
+  t.equal(await a.cluster.remote.bind(impossible, told), 'it is not alive')
 })
 
 t.test('what the engine rejects with is what the start rejects with, and nothing goes on', async (t) => {
@@ -494,7 +494,7 @@ t.test('a node that has not started knows of nobody', async (t) => {
   const { cluster } = new TestCluster().make('a')
   t.strictSame(cluster.nodes(), [])
   t.equal(cluster.stats().up, 0)
-  t.equal(cluster.absence('1@b.1' as Pid), 'noconnection')
+  t.equal(cluster.exitReasonFor('1@b.1' as Pid), 'noconnection')
 })
 
 t.test('a start ends where it is when the node is closed meanwhile: it never says that it is there', async (t) => {

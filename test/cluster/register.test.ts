@@ -1,6 +1,6 @@
 import t from 'tap'
 import { TestRegister } from './fixtures/register.js'
-import { keyOf } from '../../lib/cluster/register.js'
+import { encodeKey } from '../../lib/cluster/register.js'
 
 t.test('a value is read as it was set, under the prefix of the cluster', async (t) => {
   const { register, store, clock } = new TestRegister()
@@ -47,7 +47,7 @@ t.test('an engine that does not answer is given up, and one that fails is told o
 t.test('who asks too often rests', async (t) => {
   const { register, clock } = new TestRegister()
   let rested = false
-  const rest = register.rest().then(() => { rested = true })
+  const rest = register.pauseBeforeRetry().then(() => { rested = true })
   await clock.pass(99)
   t.notOk(rested)
   await clock.pass(1)
@@ -57,7 +57,7 @@ t.test('who asks too often rests', async (t) => {
 
 t.test('any name is a key that all engines take, and no two are the same', async (t) => {
   const names = ['a', 'A', 'room/ü', 'room.1', 'room 1', '*', '>', '']
-  const keys = names.map(keyOf)
+  const keys = names.map(encodeKey)
   t.equal(new Set(keys).size, names.length)
   for (const key of keys) t.match(key, /^[-_a-zA-Z0-9]*$/)
 })

@@ -84,7 +84,7 @@ class SimulatedNode {
       transport: this.transport,
       timing: 'default',
       startTimeout: 10_000,
-      here: this.here,
+      local: this.here,
       events: {
         nameLost: (lost) => { simulation.nameLost(lost, this) },
         broadcast: (members, topic, payload) => this.here.broadcast(members, payload),
@@ -94,7 +94,7 @@ class SimulatedNode {
       clock: this.machine,
       random: world.random.next
     })
-    this.here.elsewhere = this.cluster.elsewhere
+    this.here.elsewhere = this.cluster.remote
   }
 
   #logger (simulation: Simulation): Logger {
@@ -145,7 +145,7 @@ class SimulatedNode {
 
 const timing = timings.default
 /** Until nothing that was written with an unknown outcome is looked after any more. */
-const cleanUp = timing.takeOver + 3 * timing.renew
+const cleanUp = timing.breakLease + 3 * timing.renew
 /** Names survive an engine that is away for the down time, just before a renewal that takes as long as it may. */
 const survives = timing.down + timing.renew + timing.request
 /** Until a node that was cut notices it and is connected again. */
@@ -198,7 +198,7 @@ export class Simulation implements Ledger {
   /** A name may only be lost when the engine was away, or the node stood still, for as long as channels survive. */
   nameLost (name: string, node: SimulatedNode): void {
     const { now } = this.world
-    if (this.#lostData !== undefined && now - this.#lostData < 3 * timing.takeOver) return
+    if (this.#lostData !== undefined && now - this.#lostData < 3 * timing.breakLease) return
     let covered = 0
     let end = now - survives
     for (const hardship of this.#hardships) {
@@ -313,7 +313,7 @@ export class Simulation implements Ledger {
     const others = this.#everyone.filter((pid) => homeOf(pid) !== node.home).slice(-12)
     if (from === undefined || others.length === 0) return
     const to = random.pick(others)
-    const { elsewhere } = node.cluster
+    const { remote: elsewhere } = node.cluster
     if (this.#contested && random.chance(0.4)) return this.#claim(node, from)
     const dice = random.upTo(100)
     if (dice < 35) for (let i = random.upTo(6); i >= 0; i--) this.#send(node, from, to)
@@ -337,7 +337,7 @@ export class Simulation implements Ledger {
     const payload = random.chance(0.01) ? { id, long: Buffer.alloc(150_000) } : { id }
     const pair = this.#pair(from, to)
     const epoch = this.#epoch(node, to)
-    if (node.cluster.elsewhere.send(to, 'message', payload, from)) pair.sent.push({ id, epoch })
+    if (node.cluster.remote.send(to, 'message', payload, from)) pair.sent.push({ id, epoch })
   }
 
   #call (node: SimulatedNode, from: Pid, to: Pid): void {
@@ -346,7 +346,7 @@ export class Simulation implements Ledger {
     const asked: Asked = { by: node, settled: 0 }
     const settle = (): void => {
       if (++asked.settled > 1) this.fault('a call was settled twice')
-      node.cluster.elsewhere.demonitor(to, caller)
+      node.cluster.remote.demonitor(to, caller)
     }
     const caller: Caller = {
       reply: (value) => {
@@ -358,30 +358,30 @@ export class Simulation implements Ledger {
       targetEnded: settle
     }
     this.#calls.push(asked)
-    node.cluster.elsewhere.monitor(to, caller)
+    node.cluster.remote.monitor(to, caller)
     if (asked.settled > 0) return
-    if (!node.cluster.elsewhere.send(to, this.world.random.chance(0.1) ? 'last' : 'question', { id }, from, caller)) settle()
+    if (!node.cluster.remote.send(to, this.world.random.chance(0.1) ? 'last' : 'question', { id }, from, caller)) settle()
   }
 
   #monitor (node: SimulatedNode, process: Pid, target: Pid): void {
     const watcher: ExitListener = { targetEnded: (exit) => { this.#exited(monitored, exit) } }
     const monitored: Monitored = { by: node, process, target, watcher, fired: 0, takenBack: false }
     this.#monitors.push(monitored)
-    node.cluster.elsewhere.monitor(target, watcher)
+    node.cluster.remote.monitor(target, watcher)
   }
 
   #demonitor (node: SimulatedNode): void {
     const monitored = this.#monitors.find(({ by, fired, takenBack }) => by === node && fired === 0 && !takenBack)
     if (monitored === undefined) return
     monitored.takenBack = true
-    node.cluster.elsewhere.demonitor(monitored.target, monitored.watcher)
+    node.cluster.remote.demonitor(monitored.target, monitored.watcher)
   }
 
   #link (node: SimulatedNode, here: Pid, there: Pid): void {
     const { links } = node.here.processes.get(here)!
     if (links.has(there)) return
     links.add(there)
-    node.cluster.elsewhere.link(here, there)
+    node.cluster.remote.link(here, there)
   }
 
   #unlink (node: SimulatedNode, here: Pid): void {
@@ -389,7 +389,7 @@ export class Simulation implements Ledger {
     const [there] = links
     if (there === undefined) return
     links.delete(there)
-    node.cluster.elsewhere.unlink(here, there)
+    node.cluster.remote.unlink(here, there)
     // Again at once: what is still under way belongs to the old one.
     if (this.world.random.chance(0.3)) this.#link(node, here, there)
   }
@@ -412,7 +412,7 @@ export class Simulation implements Ledger {
   #bind (node: SimulatedNode, to: Pid): void {
     const client = node.here.spawn()
     const watcher: ExitListener = { targetEnded: () => { node.here.end(client, 'target') } }
-    node.cluster.elsewhere.bind(to, watcher).then((target) => {
+    node.cluster.remote.bind(to, watcher).then((target) => {
       if (typeof target === 'string') node.here.end(client, 'unbound')
       else this.#bound.push({ by: node, client, target })
     }, () => { this.fault('a bind was rejected') })

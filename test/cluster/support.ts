@@ -48,9 +48,9 @@ export class TestCluster {
     const log = (level: string) => (data: unknown, text: string) => { logged.push({ level, text: `${text} ${String((data as { err?: Error }).err ?? '')}`, data }) }
     const logger = Object.fromEntries(['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map((level) => [level, log(level)])) as unknown as Logger
     const cluster = new ClusterNode({
-      node, incarnation, prefix: 'test', transport, timing: 'default', startTimeout: 10_000, here, events, logger, clock: machine, random: this.world.random.next
+      node, incarnation, prefix: 'test', transport, timing: 'default', startTimeout: 10_000, local: here, events, logger, clock: machine, random: this.world.random.next
     })
-    here.elsewhere = cluster.elsewhere
+    here.elsewhere = cluster.remote
     const { deliver, accept } = here
     here.deliver = (to, topic, payload, from, call) => {
       mail.push({ to, topic, payload, from })

@@ -11,7 +11,7 @@ export const clusterMutants: readonly Mutant[] = [
   {
     name: 'a lease that ends without a name counts as a fence',
     file: 'cluster/names/names.ts',
-    search: '    if (lost.length === 0) return\n',
+    search: '    if (lostNames.length === 0) return\n',
     replace: '',
     suites: ['names']
   },

@@ -6,7 +6,7 @@ import { encodeChannelHeader } from '../../lib/cluster/link/codec.js'
 import { Peer } from '../../lib/cluster/membership/peer.js'
 import { Router } from '../../lib/cluster/remote/router.js'
 import { timings } from '../../lib/cluster/timing.js'
-import { noCounts, TestHub } from '../cluster/fixtures/pair.js'
+import { noCounts, TestNode } from '../cluster/fixtures/pair.js'
 import { TestClock } from '../cluster/fixtures/time.js'
 import { equal, suiteOf } from './suite.js'
 import type { Channel } from '../../lib/cluster/link/channel.js'
@@ -84,7 +84,7 @@ interface Batch {
 
 class Node {
   readonly name: string
-  readonly hub: TestHub
+  readonly hub: TestNode
   readonly router: Router
   readonly peers = new Map<string, Peer>()
   readonly senders: Pid[]
@@ -97,11 +97,11 @@ class Node {
 
   constructor (name: string) {
     this.name = name
-    this.hub = new TestHub(name)
+    this.hub = new TestNode(name)
     this.router = new Router(this.hub)
     this.hub.peerOf = (pid) => this.#peerOf(pid, true) as never
-    this.hub.unreachable = (pid) => { this.#peerOf(pid, false)!.refused(Number(pid.slice(0, pid.indexOf('@')))) }
-    const { here } = this.hub
+    this.hub.recordUnreachable = (pid) => { this.#peerOf(pid, false)!.refused(Number(pid.slice(0, pid.indexOf('@')))) }
+    const { local: here } = this.hub
     this.senders = [here.spawn(), here.spawn()]
     this.receivers = Array.from({ length: receiversOfNode }, () => here.spawn())
     here.deliver = (to, topic, payload, from) => { this.#received(to, topic, payload, from!); return true }
@@ -124,7 +124,7 @@ class Node {
       },
       soon: (channel) => { if (peer.up) this.dirty.add(channel) },
       apply: (frame) => this.router.receive(peer, frame),
-      torn: () => { this.router.torn(peer) }
+      torn: () => { this.router.channelReset(peer) }
     })
     peer.up = true
     this.peers.set(name, peer)

@@ -99,12 +99,12 @@ class HealthyNode {
       incarnation: 5,
       durable: true,
       // On a slow register, claims that take turns take longer than a user waits: that is no fault here.
-      longestClaim: 3_600_000,
-      here: this.here,
+      acquireTimeout: 3_600_000,
+      local: this.here,
       membership: { find: () => ({ incarnation: 5, state: 'up', gone: false }) },
-      isHere: (pid) => pid.endsWith(this.here.suffix),
+      isLocal: (pid) => pid.endsWith(this.here.suffix),
       leaseLost: (names) => { this.losses.push(`the lease, with ${names} names`) },
-      lost: (name, pid) => { this.losses.push(`${name} of ${pid}`) }
+      nameLost: (name, pid) => { this.losses.push(`${name} of ${pid}`) }
     }
     this.names = new Names(host)
   }

@@ -1,4 +1,4 @@
-import { keyOf } from '../register.js'
+import { encodeKey } from '../register.js'
 import type { Cancellable } from '../../shared/clock.js'
 import type { ExitListener } from '../../process/exits/relations.js'
 import type { ClusterGroupChange } from '../../../types/cluster.js'
@@ -14,11 +14,11 @@ export interface GroupMember {
 }
 
 /** One who listens. */
-export interface Listening {
+export interface Subscription {
   /** Calls it in the `AsyncLocalStorage` context of its `watch`. */
-  readonly tell: GroupListener
+  readonly notify: GroupListener
   /** Not before it has got the members. */
-  isTold: boolean
+  isReady: boolean
 }
 
 /** One group, as far as this node has to do with it. */
@@ -26,31 +26,31 @@ export class Group {
   readonly name: string
   readonly topic: string
   /** Members of this node. */
-  readonly members = new Map<Pid, GroupMember>()
-  readonly listeners = new Map<GroupListener, Listening>()
+  readonly localMembers = new Map<Pid, GroupMember>()
+  readonly listeners = new Map<GroupListener, Subscription>()
   /** Members everywhere, while somebody listens. */
-  readonly known = new Set<Pid>()
-  readonly #questions = new Set<Map<Pid, boolean>>()
+  readonly allMembers = new Set<Pid>()
+  readonly #pendingUpdates = new Set<Map<Pid, boolean>>()
   subscribed: Promise<void> | undefined
   linger: Cancellable | undefined
 
   constructor (name: string, prefix: string) {
     this.name = name
-    this.topic = topicOf(name, prefix)
+    this.topic = groupTopic(name, prefix)
   }
 
   get isUsed (): boolean {
-    return this.members.size > 0 || this.listeners.size > 0
+    return this.localMembers.size > 0 || this.listeners.size > 0
   }
 
   /** Those that are known of one node. @param suffix the end of its PIDs */
-  knownOf (suffix: string): Pid[] {
-    return [...this.known].filter((pid) => pid.endsWith(suffix))
+  membersOf (suffix: string): Pid[] {
+    return [...this.allMembers].filter((pid) => pid.endsWith(suffix))
   }
 
   /** Who came or went, as it was announced. */
-  heard (pid: Pid, isMember: boolean): void {
-    for (const news of this.#questions) news.set(pid, isMember)
+  recordUpdate (pid: Pid, isMember: boolean): void {
+    for (const news of this.#pendingUpdates) news.set(pid, isMember)
   }
 
   /**
@@ -58,27 +58,27 @@ export class Group {
    * meanwhile is newer than the answer, or older than a change that is still to be heard.
    * @returns who came and went by it; undefined: there is no answer
    */
-  async asked (suffix: string, question: Promise<readonly Pid[] | undefined>): Promise<{ joined: Pid[], left: Pid[] } | undefined> {
+  async compareWithAnswer (suffix: string, question: Promise<readonly Pid[] | undefined>): Promise<{ joined: Pid[], left: Pid[] } | undefined> {
     const news = new Map<Pid, boolean>()
-    this.#questions.add(news)
+    this.#pendingUpdates.add(news)
     const members = await question
-    this.#questions.delete(news)
+    this.#pendingUpdates.delete(news)
     if (members === undefined) return undefined
     const answer = new Set(members)
     const isMember = (pid: Pid): boolean => news.get(pid) ?? answer.has(pid)
-    return { joined: members.filter(isMember), left: this.knownOf(suffix).filter((pid) => !isMember(pid)) }
+    return { joined: members.filter(isMember), left: this.membersOf(suffix).filter((pid) => !isMember(pid)) }
   }
 
   /** Takes changes in. @returns what the listeners are to be told; undefined: nothing is new */
-  change (joined: readonly Pid[], left: readonly Pid[]): ClusterGroupChange | undefined {
-    const come = joined.filter((pid) => !this.known.has(pid))
-    const gone = left.filter((pid) => this.known.delete(pid))
-    for (const pid of come) this.known.add(pid)
+  applyChange (joined: readonly Pid[], left: readonly Pid[]): ClusterGroupChange | undefined {
+    const come = joined.filter((pid) => !this.allMembers.has(pid))
+    const gone = left.filter((pid) => this.allMembers.delete(pid))
+    for (const pid of come) this.allMembers.add(pid)
     return come.length === 0 && gone.length === 0 ? undefined : { group: this.name, joined: come, left: gone }
   }
 }
 
 /** What the broadcasts of a group are published under. */
-export function topicOf (name: string, prefix: string): string {
-  return `${prefix}.g.${keyOf(name)}`
+export function groupTopic (name: string, prefix: string): string {
+  return `${prefix}.g.${encodeKey(name)}`
 }

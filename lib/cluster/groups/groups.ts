@@ -1,13 +1,13 @@
 import { AsyncResource } from 'node:async_hooks'
 import { errorCodes, show } from '../../errors.js'
 import { checkTopic } from '../../process/message.js'
-import { notHere } from '../not-here.js'
+import { notLocalError } from '../errors.js'
 import { checkGroupName } from '../../process/registry/names.js'
 import { isPid } from '../../process/pid.js'
 import { types } from '../link/frames.js'
 import { batchTypes, decodeFrames, encodeFrame, encodeSource, frameSize } from '../link/codec.js'
-import { Group, topicOf } from './group.js'
-import { GroupQuestions } from './group-queries.js'
+import { Group, groupTopic } from './group.js'
+import { GroupQueries } from './group-queries.js'
 import { decodePayload, encodePayload, whyUnsendable } from '../values/payload.js'
 import { longestFrame } from '../link/fragments.js'
 import { serialOf } from '../membership/peer.js'
@@ -22,70 +22,70 @@ import type { Pid } from '../../../types/pid.js'
 
 /** What groups need, and whom they tell. */
 export interface GroupsHost {
-  readonly hub: NodeContext
+  readonly node: NodeContext
   readonly clock: Clock
   readonly timing: Timing
   readonly transport: Transport
   readonly prefix: string
-  readonly node: string
+  readonly nodeName: string
   readonly incarnation: number
   /** The engine can be reached. */
-  readonly up: boolean
-  isHere (pid: Pid): boolean
-  peersUp (): Peer[]
+  readonly engineUp: boolean
+  isLocal (pid: Pid): boolean
+  upPeers (): Peer[]
   /** Sends what was taken for other nodes in this turn. */
   flush (): void
   /** Hands a broadcast to members of this node, in one loop. */
   broadcast (members: readonly Pid[], topic: string, payload: unknown, from: Pid | undefined): void
   /** A batch from a group's topic. @returns its sender, if it may be listened to, and where its frames begin */
-  source (bytes: Buffer): { readonly peer: Peer, readonly end: number } | undefined
-  garbage (): void
+  acceptBatch (bytes: Buffer): { readonly peer: Peer, readonly end: number } | undefined
+  countGarbage (): void
 }
 
 /** Groups across nodes: one subscription for each node and group, one publish for each broadcast. */
 export class Groups implements ClusterGroups {
   readonly #host: GroupsHost
   readonly #groups = new Map<string, Group>()
-  readonly #questions: GroupQuestions
+  readonly #queries: GroupQueries
   #closed = false
 
   constructor (host: GroupsHost) {
     this.#host = host
-    this.#questions = new GroupQuestions({
-      hub: host.hub,
+    this.#queries = new GroupQueries({
+      node: host.node,
       clock: host.clock,
       timing: host.timing,
-      membersHere: (group) => this.#groups.get(group)?.members.keys() ?? []
+      localMembers: (group) => this.#groups.get(group)?.localMembers.keys() ?? []
     })
   }
 
   /** Records, for the tests that count what remains. */
   get size (): number {
-    return this.#groups.size + this.#questions.size
+    return this.#groups.size + this.#queries.size
   }
 
   async join (group: string, pid: Pid): Promise<void> {
     checkGroupName(group)
-    if (!this.#host.isHere(pid)) throw notHere(pid)
+    if (!this.#host.isLocal(pid)) throw notLocalError(pid)
     this.#checkOpen()
-    const record = this.#use(group)
+    const record = this.#open(group)
     let ended = false
-    const known = record.members.get(pid)
+    const known = record.localMembers.get(pid)
     if (known !== undefined) known.times++
     else {
       const watcher: ExitListener = {
         targetEnded: () => {
           ended = true
-          this.#gone(record, pid)
+          this.#removeMember(record, pid)
         }
       }
-      record.members.set(pid, { times: 1, watcher })
-      this.#host.hub.here.monitor(pid, watcher)
+      record.localMembers.set(pid, { times: 1, watcher })
+      this.#host.node.local.monitor(pid, watcher)
       if (ended) throw new errorCodes.FST_PROCESS_NOT_ALIVE(pid)
       this.#announce(record, types.joined, pid)
     }
     try {
-      await this.#subscribed(record)
+      await this.#waitForSubscription(record)
     } catch (err) {
       this.#leave(record, pid)
       throw err
@@ -99,18 +99,18 @@ export class Groups implements ClusterGroups {
   }
 
   #leave (group: Group, pid: Pid): boolean {
-    const member = group.members.get(pid)
+    const member = group.localMembers.get(pid)
     if (member === undefined) return false
     if (--member.times > 0) return true
-    this.#host.hub.here.demonitor(pid, member.watcher)
-    this.#gone(group, pid)
+    this.#host.node.local.demonitor(pid, member.watcher)
+    this.#removeMember(group, pid)
     return true
   }
 
-  #gone (group: Group, pid: Pid): void {
-    group.members.delete(pid)
+  #removeMember (group: Group, pid: Pid): void {
+    group.localMembers.delete(pid)
     this.#announce(group, types.left, pid)
-    this.#unuse(group)
+    this.#closeIfUnused(group)
   }
 
   // Broadcasts
@@ -118,11 +118,11 @@ export class Groups implements ClusterGroups {
   broadcast (group: string, topic: string, payload?: unknown, { except, from }: { except?: Pid, from?: Pid } = {}): boolean {
     checkGroupName(group)
     checkTopic(topic)
-    if (from !== undefined && !this.#host.isHere(from)) throw new errorCodes.FST_PROCESS_INVALID_PID(show(from))
+    if (from !== undefined && !this.#host.isLocal(from)) throw new errorCodes.FST_PROCESS_INVALID_PID(show(from))
     if (except !== undefined && !isPid(except)) throw new errorCodes.FST_PROCESS_INVALID_PID(show(except))
     const encoded = encodePayload(payload)
     if (encoded === undefined) {
-      this.#host.hub.unsendable(whyUnsendable(payload), { topic, group })
+      this.#host.node.unsendable(whyUnsendable(payload), { topic, group })
       return false
     }
     const fields: FrameFields = { type: types.broadcast, from: serialOf(from), text: topic, ...encoded }
@@ -131,66 +131,66 @@ export class Groups implements ClusterGroups {
     const record = this.#groups.get(group)
     // What was sent before goes before.
     this.#host.flush()
-    const reached = this.#reach(group, except ?? '', fields, relayed)
-    if (record !== undefined) this.#deliver(record, topic, payload, from, except)
+    const reached = this.#sendToNodes(group, except ?? '', fields, relayed)
+    if (record !== undefined) this.#deliverLocally(record, topic, payload, from, except)
     return reached
   }
 
   /** Publishes a broadcast, or sends it to each node where that would leave a hole or overtake something. */
-  #reach (group: string, except: string, fields: FrameFields, relayed: FrameFields): boolean {
-    if (!this.#host.up) return false
-    const peers = this.#host.peersUp()
+  #sendToNodes (group: string, except: string, fields: FrameFields, relayed: FrameFields): boolean {
+    if (!this.#host.engineUp) return false
+    const peers = this.#host.upPeers()
     const frames = except === '' ? [fields] : [{ type: types.except, text: except }, fields]
-    if (peers.every(({ channel }) => channel.isFlushed) && this.#publish(topicOf(group, this.#host.prefix), frames)) return true
+    if (peers.every(({ channel }) => channel.isFlushed) && this.#publish(groupTopic(group, this.#host.prefix), frames)) return true
     const taken = peers.map((peer) => peer.relay(relayed, group, except))
     return !taken.includes(false)
   }
 
-  #deliver (group: Group, topic: string, payload: unknown, from: Pid | undefined, except: string | undefined): void {
-    const members = [...group.members.keys()].filter((pid) => pid !== except)
-    if (members.length > 0) this.#host.hub.guard(() => { this.#host.broadcast(members, topic, payload, from) })
+  #deliverLocally (group: Group, topic: string, payload: unknown, from: Pid | undefined, except: string | undefined): void {
+    const members = [...group.localMembers.keys()].filter((pid) => pid !== except)
+    if (members.length > 0) this.#host.node.guard(() => { this.#host.broadcast(members, topic, payload, from) })
   }
 
   #publish (topic: string, frames: readonly FrameFields[]): boolean {
-    const { node, incarnation, transport } = this.#host
+    const { nodeName: node, incarnation, transport } = this.#host
     const bytes = Buffer.concat([encodeSource({ type: batchTypes.broadcast, node, incarnation }), ...frames.map((frame) => encodeFrame(frame, 0))])
     return bytes.length <= transport.caps.maxFrame && transport.publish(topic, bytes)
   }
 
   #announce (group: Group, type: number, pid: Pid): void {
     const from = serialOf(pid)
-    if (!this.#publish(group.topic, [{ type, from }]) && this.#host.up) {
-      for (const peer of this.#host.peersUp()) peer.push({ type, from, text: group.name })
+    if (!this.#publish(group.topic, [{ type, from }]) && this.#host.engineUp) {
+      for (const peer of this.#host.upPeers()) peer.push({ type, from, text: group.name })
     }
-    this.#changed(group, type, pid)
+    this.#memberChanged(group, type, pid)
   }
 
   // From other nodes
 
-  #received (group: Group, bytes: Buffer): void {
-    const source = this.#host.source(bytes)
+  #receiveBatch (group: Group, bytes: Buffer): void {
+    const source = this.#host.acceptBatch(bytes)
     if (source === undefined) return
     const frames = decodeFrames(bytes, source.end)
-    if (frames === undefined) return this.#host.garbage()
+    if (frames === undefined) return this.#host.countGarbage()
     let except: string | undefined
     for (const frame of frames) {
       if (frame.type === types.except) except = frame.text
-      else if (!this.#apply(group, source.peer, frame, except)) return this.#host.garbage()
+      else if (!this.#applyFrame(group, source.peer, frame, except)) return this.#host.countGarbage()
     }
   }
 
-  #apply (group: Group, peer: Peer, { type, from, text, kind, body }: Frame, except: string | undefined): boolean {
+  #applyFrame (group: Group, peer: Peer, { type, from, text, kind, body }: Frame, except: string | undefined): boolean {
     if (type === types.joined || type === types.left) {
-      this.#changed(group, type, peer.pid(from))
+      this.#memberChanged(group, type, peer.pid(from))
       return true
     }
     if (type !== types.broadcast) return true
     const decoded = decodePayload(kind, body as Buffer)
     if (decoded === undefined) {
-      this.#missed(group.name, except ?? '', 1)
+      this.#recordMissed(group.name, except ?? '', 1)
       return false
     }
-    this.#deliver(group, text, decoded.payload, from === 0 ? undefined : peer.pid(from), except)
+    this.#deliverLocally(group, text, decoded.payload, from === 0 ? undefined : peer.pid(from), except)
     return true
   }
 
@@ -198,9 +198,9 @@ export class Groups implements ClusterGroups {
 
   async members (group: string): Promise<ClusterMembers> {
     checkGroupName(group)
-    const peers = this.#host.peersUp()
-    const answers = await Promise.all(peers.map((peer) => this.#questions.ask(group, peer)))
-    const members = [...this.#groups.get(group)?.members.keys() ?? []]
+    const peers = this.#host.upPeers()
+    const answers = await Promise.all(peers.map((peer) => this.#queries.query(group, peer)))
+    const members = [...this.#groups.get(group)?.localMembers.keys() ?? []]
     const missing: string[] = []
     for (const [i, answer] of answers.entries()) {
       if (answer === undefined) missing.push(peers[i].node)
@@ -215,32 +215,32 @@ export class Groups implements ClusterGroups {
     switch (type) {
       case types.joined: case types.left: {
         const group = this.#groups.get(text)
-        if (group !== undefined) this.#changed(group, type, peer.pid(from))
+        if (group !== undefined) this.#memberChanged(group, type, peer.pid(from))
         return true
       }
-      case types.relayedBroadcast: return this.#relayed(peer, frame)
+      case types.relayedBroadcast: return this.#receiveRelayed(peer, frame)
       case types.missedBroadcast:
-        this.#missed(text, body.toString(), ref)
+        this.#recordMissed(text, body.toString(), ref)
         return true
-      default: return this.#questions.receive(peer, frame)
+      default: return this.#queries.receive(peer, frame)
     }
   }
 
-  #relayed (peer: Peer, frame: Frame): boolean {
+  #receiveRelayed (peer: Peer, frame: Frame): boolean {
     const { ref, body } = frame
     const [except, name] = body.subarray(0, ref).toString().split('\n')
     const group = this.#groups.get(name)
-    return group === undefined || this.#apply(group, peer, { ...frame, type: types.broadcast, body: body.subarray(ref) }, except)
+    return group === undefined || this.#applyFrame(group, peer, { ...frame, type: types.broadcast, body: body.subarray(ref) }, except)
   }
 
-  #missed (name: string, except: string, count: number): void {
-    const { here } = this.#host.hub
-    for (const pid of [...this.#groups.get(name)?.members.keys() ?? []]) if (pid !== except) here.missed(pid, count)
+  #recordMissed (name: string, except: string, count: number): void {
+    const { local: here } = this.#host.node
+    for (const pid of [...this.#groups.get(name)?.localMembers.keys() ?? []]) if (pid !== except) here.missed(pid, count)
   }
 
   /** The node cannot be asked any more. */
-  torn (peer: Peer): void {
-    this.#questions.torn(peer)
+  channelReset (peer: Peer): void {
+    this.#queries.channelReset(peer)
   }
 
   // Watching
@@ -248,64 +248,64 @@ export class Groups implements ClusterGroups {
   async watch (group: string, listener: GroupListener): Promise<ClusterMembers> {
     checkGroupName(group)
     this.#checkOpen()
-    const record = this.#use(group)
-    if (!record.listeners.has(listener)) record.listeners.set(listener, { tell: AsyncResource.bind(listener), isTold: false })
+    const record = this.#open(group)
+    if (!record.listeners.has(listener)) record.listeners.set(listener, { notify: AsyncResource.bind(listener), isReady: false })
     try {
-      await this.#subscribed(record)
+      await this.#waitForSubscription(record)
     } catch (err) {
       this.unwatch(group, listener)
       throw err
     }
-    this.#change(record, [...record.members.keys()], [])
-    const peers = this.#host.peersUp()
-    const answered = await Promise.all(peers.map((peer) => this.#learn(record, peer)))
+    this.#notifyListeners(record, [...record.localMembers.keys()], [])
+    const peers = this.#host.upPeers()
+    const answered = await Promise.all(peers.map((peer) => this.#queryMembers(record, peer)))
     const listening = record.listeners.get(listener)
-    if (listening !== undefined) listening.isTold = true
-    return { members: [...record.known], missing: peers.filter((_, i) => !answered[i]).map(({ node }) => node) }
+    if (listening !== undefined) listening.isReady = true
+    return { members: [...record.allMembers], missing: peers.filter((_, i) => !answered[i]).map(({ node }) => node) }
   }
 
   unwatch (group: string, listener: GroupListener): void {
     const record = this.#groups.get(group)
     if (record?.listeners.delete(listener) !== true) return
-    if (record.listeners.size === 0) record.known.clear()
-    this.#unuse(record)
+    if (record.listeners.size === 0) record.allMembers.clear()
+    this.#closeIfUnused(record)
   }
 
   /** @returns false: the node does not answer */
-  async #learn (group: Group, peer: Peer): Promise<boolean> {
-    const found = await group.asked(peer.suffix, this.#questions.ask(group.name, peer))
-    if (found !== undefined) this.#change(group, found.joined, found.left)
+  async #queryMembers (group: Group, peer: Peer): Promise<boolean> {
+    const found = await group.compareWithAnswer(peer.suffix, this.#queries.query(group.name, peer))
+    if (found !== undefined) this.#notifyListeners(group, found.joined, found.left)
     return found !== undefined
   }
 
-  #changed (group: Group, type: number, pid: Pid): void {
-    group.heard(pid, type === types.joined)
-    if (type === types.joined) this.#change(group, [pid], [])
-    else this.#change(group, [], [pid])
+  #memberChanged (group: Group, type: number, pid: Pid): void {
+    group.recordUpdate(pid, type === types.joined)
+    if (type === types.joined) this.#notifyListeners(group, [pid], [])
+    else this.#notifyListeners(group, [], [pid])
   }
 
-  #change (group: Group, joined: readonly Pid[], left: readonly Pid[]): void {
-    const change: ClusterGroupChange | undefined = group.listeners.size === 0 ? undefined : group.change(joined, left)
+  #notifyListeners (group: Group, joined: readonly Pid[], left: readonly Pid[]): void {
+    const change: ClusterGroupChange | undefined = group.listeners.size === 0 ? undefined : group.applyChange(joined, left)
     if (change === undefined) return
-    for (const { tell, isTold } of [...group.listeners.values()]) if (isTold) this.#host.hub.guard(() => { tell(change) })
+    for (const { notify: tell, isReady: isTold } of [...group.listeners.values()]) if (isTold) this.#host.node.guard(() => { tell(change) })
   }
 
   /** The members of a node are out of reach. */
   nodeDown (peer: Peer): void {
-    for (const group of this.#groups.values()) this.#change(group, [], group.knownOf(peer.suffix))
+    for (const group of this.#groups.values()) this.#notifyListeners(group, [], group.membersOf(peer.suffix))
   }
 
   /** A node is there, or the engine is again: what was announced meanwhile was not heard. */
-  refresh (peer: Peer): void {
+  refreshMembers (peer: Peer): void {
     for (const group of this.#groups.values()) {
       // An answer that does not come is none: it never rejects.
-      if (group.listeners.size > 0) this.#learn(group, peer).catch(() => {})
+      if (group.listeners.size > 0) this.#queryMembers(group, peer).catch(() => {})
     }
   }
 
   // Subscriptions
 
-  #use (name: string): Group {
+  #open (name: string): Group {
     let group = this.#groups.get(name)
     if (group === undefined) this.#groups.set(name, group = new Group(name, this.#host.prefix))
     group.linger?.cancel()
@@ -314,9 +314,9 @@ export class Groups implements ClusterGroups {
   }
 
   /** Waits as long as an engine may be away unnoticed. */
-  #subscribed (group: Group): Promise<void> {
+  #waitForSubscription (group: Group): Promise<void> {
     group.subscribed ??= this.#host.transport.subscribe(group.topic, (bytes) => {
-      this.#received(group, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+      this.#receiveBatch(group, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
     }).catch((err: unknown) => {
       group.subscribed = undefined
       throw new errorCodes.FST_CLUSTER_UNAVAILABLE('the engine does not answer', { cause: err })
@@ -332,7 +332,7 @@ export class Groups implements ClusterGroups {
   }
 
   /** The last one of this node is gone: another often comes soon. */
-  #unuse (group: Group): void {
+  #closeIfUnused (group: Group): void {
     if (group.isUsed || group.linger !== undefined) return
     group.linger = this.#host.clock.after(this.#host.timing.linger, () => {
       this.#groups.delete(group.name)
@@ -347,9 +347,9 @@ export class Groups implements ClusterGroups {
   /** Nothing is listened to any more. */
   close (): void {
     this.#closed = true
-    for (const { linger, members } of this.#groups.values()) {
+    for (const { linger, localMembers: members } of this.#groups.values()) {
       linger?.cancel()
-      for (const [pid, { watcher }] of members) this.#host.hub.here.demonitor(pid, watcher)
+      for (const [pid, { watcher }] of members) this.#host.node.local.demonitor(pid, watcher)
     }
     this.#groups.clear()
   }

@@ -13,7 +13,7 @@ export async function claimIncarnation (register: Register, node: string, wished
     } catch {
       // Nobody knows whether it was set: the next is above it in any case.
       incarnation++
-      await register.rest()
+      await register.pauseBeforeRetry()
     }
   }
   return wished

@@ -81,13 +81,13 @@ export class Peer {
 
 /** What those who speak with other nodes need of theirs. */
 export interface NodeContext {
-  readonly here: LocalNode
+  readonly local: LocalNode
   /** The node of a PID, if frames are taken for it. */
   peerOf (pid: Pid): Peer | undefined
   /** A message that cannot be sent because the node of its receiver is down. */
-  unreachable (pid: Pid): void
+  recordUnreachable (pid: Pid): void
   /** Why there is nobody behind a PID whose node takes no frames. */
-  absence (pid: Pid): Exit['reason']
+  exitReasonFor (pid: Pid): Exit['reason']
   /** A PID of this node. */
   pid (serial: number): Pid
   nextRef (): number

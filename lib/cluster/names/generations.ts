@@ -22,7 +22,7 @@ export interface GenerationsHost {
 const generationKey = 'generation'
 
 /** Fences that are left out after a loss of data: other nodes may have been granted so many more than this one knows. */
-const unseenFences = 3_600_000
+const skippedFences = 3_600_000
 
 /**
  * The generations of the register. Their bases make sure that fences rise although the engine lost its data and its
@@ -32,7 +32,7 @@ export class Generations {
   readonly #host: GenerationsHost
   #last: Generation | undefined
   /** The highest fence that may have been granted in earlier generations. */
-  #highest = 0
+  #highestFence = 0
 
   constructor (host: GenerationsHost) {
     this.#host = host
@@ -43,11 +43,11 @@ export class Generations {
     const { register } = this.#host
     for (;;) {
       const entry = await register.get<Generation>(generationKey)
-      if (entry?.value.id !== this.#last?.id) this.#leaveLast()
+      if (entry?.value.id !== this.#last?.id) this.#keepHighestFence()
       if (entry === undefined) {
-        await register.cas(generationKey, this.#make(), 0)
-      } else if (!entry.value.settled && entry.value.base <= this.#highest) {
-        await register.cas(generationKey, { ...entry.value, base: this.#highest + unseenFences }, entry.revision)
+        await register.cas(generationKey, this.#makeGeneration(), 0)
+      } else if (!entry.value.settled && entry.value.base <= this.#highestFence) {
+        await register.cas(generationKey, { ...entry.value, base: this.#highestFence + skippedFences }, entry.revision)
       } else {
         this.#last = entry.value
         return entry.value
@@ -56,21 +56,21 @@ export class Generations {
   }
 
   /** Marks a generation as settled, for all nodes. */
-  async settle (id: string): Promise<void> {
+  async endGracePeriod (id: string): Promise<void> {
     const { register } = this.#host
     const entry = await register.get<Generation>(generationKey)
     if (entry?.value.id === id) await register.cas(generationKey, { ...entry.value, settled: true }, entry.revision)
   }
 
-  #leaveLast (): void {
-    if (this.#last !== undefined) this.#highest = Math.max(this.#highest, this.#last.base + this.#host.register.highest)
+  #keepHighestFence (): void {
+    if (this.#last !== undefined) this.#highestFence = Math.max(this.#highestFence, this.#last.base + this.#host.register.highestRevision)
     this.#last = undefined
   }
 
-  #make (): Generation {
+  #makeGeneration (): Generation {
     const { clock, random, durable } = this.#host
     const id = Math.floor(random() * Number.MAX_SAFE_INTEGER).toString(36)
     const now = Math.floor(clock.now())
-    return { id, settled: durable, base: this.#highest === 0 ? now : Math.max(now, this.#highest + unseenFences) }
+    return { id, settled: durable, base: this.#highestFence === 0 ? now : Math.max(now, this.#highestFence + skippedFences) }
   }
 }

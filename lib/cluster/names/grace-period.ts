@@ -1,4 +1,4 @@
-import { unavailable } from '../unavailable.js'
+import { unavailableError } from '../errors.js'
 import type { Cancellable, Clock } from '../../shared/clock.js'
 import type { Generation, Generations } from './generations.js'
 import type { Lease } from './lease.js'
@@ -8,7 +8,7 @@ import type { Timing } from '../timing.js'
 export interface GracePeriodHost {
   readonly clock: Clock
   readonly timing: Timing
-  readonly generations: Pick<Generations, 'read' | 'settle'>
+  readonly generations: Pick<Generations, 'read' | 'endGracePeriod'>
   readonly lease: Pick<Lease, 'acquire'>
 }
 
@@ -20,7 +20,7 @@ export interface GracePeriodHost {
 export class GracePeriod {
   readonly #host: GracePeriodHost
   /** The generation that is not settled, and when this node first read it. */
-  #unsettled: { readonly id: string, readonly since: number } | undefined
+  #running: { readonly id: string, readonly since: number } | undefined
   #timer: Cancellable | undefined
   #closed = false
 
@@ -29,19 +29,19 @@ export class GracePeriod {
   }
 
   /** Reads the generation now, and again when its grace period is over: it is settled though nobody claims a name. */
-  readonly watch = (): void => {
+  readonly follow = (): void => {
     this.#timer?.cancel()
     this.#timer = undefined
     this.#read().then(({ settled }) => {
-      if (!settled) this.#watchAfter(Math.max(0, this.#left) + 1)
+      if (!settled) this.#followAfter(Math.max(0, this.#remaining) + 1)
     }, () => {
       // The engine is away, or only its register is.
-      this.#watchAfter(this.#host.timing.renew)
+      this.#followAfter(this.#host.timing.renew)
     })
   }
 
-  #watchAfter (delay: number): void {
-    if (!this.#closed) this.#timer ??= this.#host.clock.after(delay, this.watch)
+  #followAfter (delay: number): void {
+    if (!this.#closed) this.#timer ??= this.#host.clock.after(delay, this.follow)
   }
 
   /**
@@ -49,13 +49,13 @@ export class GracePeriod {
    * @param pause waits for milliseconds; it rejects when the claim has ended
    * @throws `FST_CLUSTER_UNAVAILABLE` when the lease cannot be renewed meanwhile
    */
-  async settled (pause: (ms: number) => Promise<void>): Promise<Generation> {
+  async waitUntilOver (pause: (ms: number) => Promise<void>): Promise<Generation> {
     const { timing, lease } = this.#host
     for (;;) {
       const generation = await this.#read()
       if (generation.settled) return generation
-      await pause(Math.min(timing.renew / 4, Math.max(0, this.#left) + 1))
-      if (!await lease.acquire()) throw unavailable('this node could not renew its lease')
+      await pause(Math.min(timing.renew / 4, Math.max(0, this.#remaining) + 1))
+      if (!await lease.acquire()) throw unavailableError('this node could not renew its lease')
     }
   }
 
@@ -63,16 +63,16 @@ export class GracePeriod {
     const { clock, generations } = this.#host
     const generation = await generations.read()
     if (generation.settled) return generation
-    if (this.#unsettled?.id !== generation.id) this.#unsettled = { id: generation.id, since: clock.now() }
-    if (this.#left >= 0) return generation
-    await generations.settle(generation.id)
+    if (this.#running?.id !== generation.id) this.#running = { id: generation.id, since: clock.now() }
+    if (this.#remaining >= 0) return generation
+    await generations.endGracePeriod(generation.id)
     return await generations.read()
   }
 
   /** Milliseconds until the grace period of the unsettled generation is over. */
-  get #left (): number {
+  get #remaining (): number {
     const { clock, timing } = this.#host
-    return this.#unsettled!.since + timing.takeOver - clock.now()
+    return this.#running!.since + timing.breakLease - clock.now()
   }
 
   close (): void {

@@ -3,7 +3,7 @@ import type { Clock } from '../../shared/clock.js'
 import type { LeaseRecord } from './lease.js'
 import type { Membership } from '../membership/membership.js'
 import type { NameRecord } from './name-record.js'
-import type { Entry, Register } from '../register.js'
+import type { ParsedEntry, Register } from '../register.js'
 import type { Timing } from '../timing.js'
 
 /** What a take-over needs. */
@@ -17,7 +17,7 @@ export interface LeaseBreakerHost {
 }
 
 /** A lease as it was last seen, and since when. */
-interface Sight {
+interface ObservedLease {
   /** Each renewal has a beat of its own. A revision alone says nothing: a store that lost its data begins them anew. */
   readonly revision: number
   readonly incarnation: number
@@ -26,7 +26,7 @@ interface Sight {
 }
 
 /** How long what was seen is kept for a claim that may come. */
-const memory = 60 * 60 * 1000
+const observationLifetime = 60 * 60 * 1000
 
 /**
  * Breaks the leases of nodes that hold names and are no more. What was seen of a lease is kept between claims: whoever
@@ -34,7 +34,7 @@ const memory = 60 * 60 * 1000
  */
 export class LeaseBreaker {
   readonly #host: LeaseBreakerHost
-  readonly #sights = new Map<string, Sight>()
+  readonly #observedLeases = new Map<string, ObservedLease>()
 
   constructor (host: LeaseBreakerHost) {
     this.#host = host
@@ -48,8 +48,8 @@ export class LeaseBreaker {
   }
 
   /** Looks at the lease of a node that is down: from now on it counts how long the lease is not renewed. */
-  async look (node: string): Promise<void> {
-    this.#see(node, await this.#host.register.get<LeaseRecord>(leaseKey(node)))
+  async observe (node: string): Promise<void> {
+    this.#recordObservation(node, await this.#host.register.get<LeaseRecord>(leaseKey(node)))
   }
 
   /**
@@ -69,9 +69,9 @@ export class LeaseBreaker {
       const lease = await register.get<LeaseRecord>(leaseKey(node))
       // Of a later incarnation: the lease of this one can never be renewed again.
       if (lease !== undefined && lease.value.incarnation > incarnation) return true
-      const before = this.#sights.get(node)
-      const seen = this.#see(node, lease)
-      if (gone || lease === undefined || lease.value.broken || start - seen.since > timing.takeOver) {
+      const before = this.#observedLeases.get(node)
+      const seen = this.#recordObservation(node, lease)
+      if (gone || lease === undefined || lease.value.broken || start - seen.since > timing.breakLease) {
         const broken: LeaseRecord = { incarnation, beat: (lease?.value.beat ?? 0) + 1, broken: true }
         if (await register.cas(leaseKey(node), broken, seen.revision) !== 0) return true
         // Others break it as well, for other names of its node, or it was renewed: it is looked at again. Where nothing
@@ -83,18 +83,18 @@ export class LeaseBreaker {
       }
       if (membership.find(node)?.state === 'up' || (!isFirst && seen !== before)) return false
       isFirst = false
-      await pause(Math.min(timing.renew / 4, seen.since + timing.takeOver - start + 1))
+      await pause(Math.min(timing.renew / 4, seen.since + timing.breakLease - start + 1))
     }
   }
 
-  #see (node: string, lease: Entry<LeaseRecord> | undefined): Sight {
+  #recordObservation (node: string, lease: ParsedEntry<LeaseRecord> | undefined): ObservedLease {
     const now = this.#host.clock.now()
     const { revision = 0, value: { incarnation, beat } = { incarnation: 0, beat: 0 } } = lease ?? {}
-    const known = this.#sights.get(node)
+    const known = this.#observedLeases.get(node)
     if (known?.revision === revision && known.incarnation === incarnation && known.beat === beat) return known
-    if (known === undefined) for (const [other, { since }] of this.#sights) if (now - since > memory) this.#sights.delete(other)
+    if (known === undefined) for (const [other, { since }] of this.#observedLeases) if (now - since > observationLifetime) this.#observedLeases.delete(other)
     const sight = { revision, incarnation, beat, since: now }
-    this.#sights.set(node, sight)
+    this.#observedLeases.set(node, sight)
     return sight
   }
 }

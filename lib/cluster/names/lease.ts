@@ -20,11 +20,11 @@ export interface LeaseHost {
   readonly node: string
   readonly incarnation: number
   /** Says again what is held, in a store that is new. Rejects when nobody knows whether it worked. */
-  reassert (): Promise<void>
+  rewriteNames (): Promise<void>
   /** Called when the lease has expired or was broken: every name held under it is lost. */
-  fenced (): void
+  leaseEnded (): void
   /** Whether this node holds or claims a name: only then is the lease renewed. */
-  needed (): boolean
+  isNeeded (): boolean
 }
 
 export function leaseKey (node: string): string {
@@ -62,7 +62,7 @@ export class Lease {
    * Whether a name may be granted: at least a full renewal interval is left. A lease that was idle may be valid and
    * about to expire, too late for a renewal to be answered.
    */
-  get lasting (): boolean {
+  get hasTimeToRenew (): boolean {
     return this.#remaining >= this.#host.timing.renew
   }
 
@@ -90,7 +90,7 @@ export class Lease {
     this.#timer = undefined
     this.#renewing ??= this.#renew().catch(() => false).then((renewed) => {
       this.#renewing = undefined
-      const { timing, needed } = this.#host
+      const { timing, isNeeded: needed } = this.#host
       if (needed()) this.#schedule(renewed ? Math.max(0, this.#untilRenewal) : timing.renew / 4)
       return renewed && this.valid
     })
@@ -99,12 +99,12 @@ export class Lease {
 
   #schedule (delay: number): void {
     if (this.#stopped || this.#renewing !== undefined) return
-    this.#timer ??= this.#host.clock.after(delay, this.#again)
+    this.#timer ??= this.#host.clock.after(delay, this.#renewOnTimer)
   }
 
-  readonly #again = (): void => {
+  readonly #renewOnTimer = (): void => {
     this.#timer = undefined
-    if (this.#host.needed()) this.renew().catch(() => {})
+    if (this.#host.isNeeded()) this.renew().catch(() => {})
   }
 
   async #renew (): Promise<boolean> {
@@ -118,10 +118,10 @@ export class Lease {
       // A first lease, one that was broken, or a store that has lost it.
       const held = await register.get<LeaseRecord>(leaseKey(node))
       if (held !== undefined && held.value.incarnation > incarnation) return false
-      if (held !== undefined && wasHeld && held.value.broken) this.fence()
+      if (held !== undefined && wasHeld && held.value.broken) this.end()
       const { id } = await generations.read()
       // First what is held, then the right to it: while that is not renewed, it ends as if the store were away.
-      if (wasHeld && id !== this.generation) await this.#host.reassert()
+      if (wasHeld && id !== this.generation) await this.#host.rewriteNames()
       revision = await register.cas(leaseKey(node), record, held?.revision ?? 0)
       if (revision === 0 || (await generations.read()).id !== id) return false
       this.generation = id
@@ -140,15 +140,15 @@ export class Lease {
   }
 
   #checkExpiry (): void {
-    if (this.#validUntil !== -Infinity && !this.valid) this.fence()
+    if (this.#validUntil !== -Infinity && !this.valid) this.end()
   }
 
   /** Ends the lease: from now on another node may have what was held under it. */
-  fence (): void {
+  end (): void {
     this.#expiry?.cancel()
     this.#validUntil = -Infinity
     this.epoch++
-    this.#host.fenced()
+    this.#host.leaseEnded()
   }
 
   /** Nothing is held any more, and nothing will be. */

@@ -1,5 +1,5 @@
-import { keyOf } from '../register.js'
-import type { Entry } from '../register.js'
+import { encodeKey } from '../register.js'
+import type { ParsedEntry } from '../register.js'
 import type { Pid } from '../../../types/pid.js'
 
 /** What stands in the register for a name. */
@@ -16,13 +16,13 @@ export interface NameRecord {
 }
 
 export function nameKey (name: string): string {
-  return `name.${keyOf(name)}`
+  return `name.${encodeKey(name)}`
 }
 
 /**
  * The fence of a holder. Revisions come from the register's own counter, which rises with every write, so that a later
  * holder has a higher one, whatever the clocks of the nodes say.
  */
-export function fenceOf ({ value: { base, fence }, revision }: Entry<NameRecord>): number {
+export function fenceOf ({ value: { base, fence }, revision }: ParsedEntry<NameRecord>): number {
   return fence ?? base + revision
 }

@@ -1,5 +1,5 @@
 import { errorCodes } from '../../errors.js'
-import { notHere } from '../not-here.js'
+import { notLocalError, unavailableError } from '../errors.js'
 import { checkName } from '../../process/registry/names.js'
 import { Generations } from './generations.js'
 import { Lease } from './lease.js'
@@ -8,18 +8,17 @@ import { UnconfirmedNames } from './unconfirmed-names.js'
 import { Pauses } from './pauses.js'
 import { GracePeriod } from './grace-period.js'
 import { LeaseBreaker } from './lease-breaker.js'
-import { unavailable } from '../unavailable.js'
 import type { GenerationsHost } from './generations.js'
 import type { LeaseHost } from './lease.js'
 import type { Membership } from '../membership/membership.js'
 import type { NameRecord } from './name-record.js'
-import type { Entry } from '../register.js'
+import type { ParsedEntry } from '../register.js'
 import type { LocalNode } from '../../process/remote-nodes.js'
 import type { ExitListener } from '../../process/exits/relations.js'
 import type { ClusterName, ClusterNames, ClusterStats } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
 
-interface Held {
+interface HeldName {
   readonly record: NameRecord
   readonly fence: number
   revision: number
@@ -27,29 +26,29 @@ interface Held {
 }
 
 /** One call of `register`. */
-interface Claim {
+interface AcquireAttempt {
   /** It has taken too long and is rejected already: it must not get the name any more. */
-  isLate: boolean
+  hasTimedOut: boolean
 }
 
 /** What names need beside what their lease needs. */
-export interface NamesHost extends Omit<LeaseHost, 'generations' | 'reassert' | 'fenced' | 'needed'>, GenerationsHost {
+export interface NamesHost extends Omit<LeaseHost, 'generations' | 'rewriteNames' | 'leaseEnded' | 'isNeeded'>, GenerationsHost {
   /** Milliseconds after which a claim is rejected. */
-  readonly longestClaim: number
-  readonly here: LocalNode
+  readonly acquireTimeout: number
+  readonly local: LocalNode
   readonly membership: Pick<Membership, 'find'>
   readonly counters: ClusterStats
-  isHere (pid: Pid): boolean
+  isLocal (pid: Pid): boolean
   /** The lease is lost, and so many names with it: each is told of next. */
   leaseLost (names: number): void
-  lost (name: string, pid: Pid): void
+  nameLost (name: string, pid: Pid): void
 }
 
 /** Names that are said again at a time: the lease does not wait for one round trip each. */
-const mostAtOnce = 256
+const rewritesAtOnce = 256
 
 /** How often a claim begins anew because something changed under it. */
-const attempts = 20
+const maxTries = 20
 
 /**
  * Names that one process of the cluster has at a time: records in the engine's register, good only together with the
@@ -59,12 +58,12 @@ export class Names implements ClusterNames {
   readonly #host: NamesHost
   readonly #generations: Generations
   readonly #lease: Lease
-  readonly #held = new Map<string, Held>()
-  readonly #claims = new Map<string, Promise<unknown>>()
-  readonly #orphans: UnconfirmedNames
+  readonly #held = new Map<string, HeldName>()
+  readonly #acquiring = new Map<string, Promise<unknown>>()
+  readonly #unconfirmed: UnconfirmedNames
   readonly #pauses: Pauses
-  readonly #settling: GracePeriod
-  readonly #takeOver: LeaseBreaker
+  readonly #gracePeriod: GracePeriod
+  readonly #leaseBreaker: LeaseBreaker
   #closed = false
 
   constructor (host: NamesHost) {
@@ -73,24 +72,24 @@ export class Names implements ClusterNames {
     this.#lease = new Lease({
       ...host,
       generations,
-      reassert: () => this.#reassert(),
-      fenced: () => { this.#fenced() },
-      needed: () => this.#isNeeded
+      rewriteNames: () => this.#rewriteNames(),
+      leaseEnded: () => { this.#loseHeldNames() },
+      isNeeded: () => this.#isNeeded
     })
-    this.#orphans = new UnconfirmedNames({
+    this.#unconfirmed = new UnconfirmedNames({
       ...host,
-      isOurs: (record) => this.#isOurs(record),
+      isOwnRecord: (record) => this.#isOwnRecord(record),
       isHeld: (name) => this.#held.has(name),
-      isClaimed: (name) => this.#claims.has(name)
+      isBeingAcquired: (name) => this.#acquiring.has(name)
     })
     this.#pauses = new Pauses(host.clock)
-    this.#settling = new GracePeriod({ ...host, generations, lease: this.#lease })
-    this.#takeOver = new LeaseBreaker(host)
+    this.#gracePeriod = new GracePeriod({ ...host, generations, lease: this.#lease })
+    this.#leaseBreaker = new LeaseBreaker(host)
   }
 
   /** Records and timers, for the tests that count what remains. */
   get size (): number {
-    return this.#held.size + this.#claims.size + this.#orphans.size + this.#pauses.size
+    return this.#held.size + this.#acquiring.size + this.#unconfirmed.size + this.#pauses.size
   }
 
   /** What a process of this node may do under a name, now. */
@@ -101,88 +100,88 @@ export class Names implements ClusterNames {
 
   /** Call when the node has joined, and whenever the engine is back. */
   engineUp (): void {
-    this.#settling.watch()
+    this.#gracePeriod.follow()
     if (this.#isNeeded) this.#lease.renew().catch(() => {})
   }
 
   /** Call when another node is down: its names are free when its lease has not been renewed for long enough. */
   nodeDown (node: string): void {
-    this.#takeOver.look(node).catch(() => {
+    this.#leaseBreaker.observe(node).catch(() => {
       // The engine is away: the first claim looks.
     })
   }
 
   /** A name is held or claimed. */
   get #isNeeded (): boolean {
-    return this.#held.size > 0 || this.#claims.size > 0
+    return this.#held.size > 0 || this.#acquiring.size > 0
   }
 
   async lookup (name: string): Promise<ClusterName | undefined> {
     checkName(name)
-    const entry = await this.#ask(() => this.#read(name))
-    if (entry === undefined || this.#takeOver.isGone(entry.value) || this.#isOrphan(name, entry.value)) return undefined
+    const entry = await this.#codeErrors(() => this.#read(name))
+    if (entry === undefined || this.#leaseBreaker.isGone(entry.value) || this.#isUnconfirmed(name, entry.value)) return undefined
     return { pid: entry.value.pid, fence: fenceOf(entry) }
   }
 
   async register (name: string, pid: Pid): Promise<ClusterName> {
     checkName(name)
-    const { clock, longestClaim, isHere } = this.#host
-    if (!isHere(pid)) throw notHere(pid)
-    const claim: Claim = { isLate: false }
+    const { clock, acquireTimeout: longestClaim, isLocal: isHere } = this.#host
+    if (!isHere(pid)) throw notLocalError(pid)
+    const claim: AcquireAttempt = { hasTimedOut: false }
     return await new Promise((resolve, reject) => {
       const timer = clock.after(longestClaim, () => {
-        claim.isLate = true
-        reject(late(name))
+        claim.hasTimedOut = true
+        reject(timedOutError(name))
       })
-      this.#inTurn(name, pid, claim).then(resolve, reject).finally(() => { timer.cancel() })
+      this.#acquireInTurn(name, pid, claim).then(resolve, reject).finally(() => { timer.cancel() })
     })
   }
 
   /** Claims of one name by this node take turns. */
-  async #inTurn (name: string, pid: Pid, claim: Claim): Promise<ClusterName> {
-    while (this.#claims.has(name)) await this.#claims.get(name)
-    if (claim.isLate) throw late(name)
-    if (this.#closed) throw unavailable('this node has left it')
-    const claiming = this.#claim(name, pid, claim)
-    this.#claims.set(name, claiming.catch(() => {}))
+  async #acquireInTurn (name: string, pid: Pid, claim: AcquireAttempt): Promise<ClusterName> {
+    while (this.#acquiring.has(name)) await this.#acquiring.get(name)
+    if (claim.hasTimedOut) throw timedOutError(name)
+    if (this.#closed) throw unavailableError('this node has left it')
+    const claiming = this.#acquireWatched(name, pid, claim)
+    this.#acquiring.set(name, claiming.catch(() => {}))
     try {
       return await claiming
     } finally {
-      this.#claims.delete(name)
+      this.#acquiring.delete(name)
     }
   }
 
-  async #claim (name: string, pid: Pid, claim: Claim): Promise<ClusterName> {
+  async #acquireWatched (name: string, pid: Pid, claim: AcquireAttempt): Promise<ClusterName> {
     let ended = false
     const watcher: ExitListener = {
       targetEnded: () => {
         ended = true
-        this.#release(name, watcher)
+        this.#releaseEnded(name, watcher)
       }
     }
-    this.#host.here.monitor(pid, watcher)
+    this.#host.local.monitor(pid, watcher)
     try {
       if (ended) throw new errorCodes.FST_PROCESS_NOT_ALIVE(pid)
-      const held = await this.#ask(() => this.#take(name, pid, watcher, claim))
+      const held = await this.#codeErrors(() => this.#acquire(name, pid, watcher, claim))
       if (!ended) return held
-      this.#release(name, watcher)
+      this.#releaseEnded(name, watcher)
       throw new errorCodes.FST_PROCESS_NOT_ALIVE(pid)
     } finally {
-      if (this.#held.get(name)?.watcher !== watcher) this.#host.here.demonitor(pid, watcher)
+      if (this.#held.get(name)?.watcher !== watcher) this.#host.local.demonitor(pid, watcher)
     }
   }
 
-  async #take (name: string, pid: Pid, watcher: ExitListener, claim: Claim): Promise<ClusterName> {
+  async #acquire (name: string, pid: Pid, watcher: ExitListener, claim: AcquireAttempt): Promise<ClusterName> {
     const { node, incarnation, register, random } = this.#host
     const id = Math.floor(random() * Number.MAX_SAFE_INTEGER).toString(36)
     const pause = async (ms: number): Promise<void> => {
-      await this.#pauses.for(ms)
-      if (claim.isLate) throw late(name)
+      await this.#pauses.start(ms)
+      if (claim.hasTimedOut) throw timedOutError(name)
     }
-    for (let attempt = 0; attempt < attempts; attempt++) {
-      if (this.#closed || claim.isLate || !await this.#lease.acquire()) break
+    for (let attempt = 0; attempt < maxTries; attempt++) {
+      if (this.#closed || claim.hasTimedOut || !await this.#lease.acquire()) break
       const { epoch } = this.#lease
-      const generation = await this.#settling.settled(pause)
+      const generation = await this.#gracePeriod.waitUntilOver(pause)
       const entry = await this.#read(name)
       let revision = entry?.revision ?? 0
       let record = entry?.value
@@ -190,54 +189,54 @@ export class Names implements ClusterNames {
       if (record?.claim !== id || record.base !== generation.base) {
         const held = this.#held.get(name)
         if (held !== undefined) {
-          if (held.record.pid === pid) return this.holder(name) ?? lost(name)
+          if (held.record.pid === pid) return this.holder(name) ?? throwNotHeld(name)
           throw new errorCodes.FST_CLUSTER_NAME_TAKEN(name, held.record.pid)
         }
-        if (record !== undefined && !this.#isOurs(record) && !await this.#takeOver.breakLease(record, pause)) {
+        if (record !== undefined && !this.#isOwnRecord(record) && !await this.#leaseBreaker.breakLease(record, pause)) {
           throw new errorCodes.FST_CLUSTER_NAME_TAKEN(name, record.pid)
         }
         record = { pid, node, incarnation, base: generation.base, claim: id }
         // Until it is known to be ours and valid it is an orphan.
-        this.#orphans.add(name)
+        this.#unconfirmed.add(name)
         revision = await register.cas(nameKey(name), record, revision).catch(() => 0)
         if (revision === 0) continue
       }
       const now = await this.#generations.read()
       // An answer that arrives after a fence, or from another generation, is void. So is one that was so slow that the
       // lease is about to expire.
-      if (epoch !== this.#lease.epoch || !this.#lease.lasting || now.id !== generation.id || now.id !== this.#lease.generation) continue
+      if (epoch !== this.#lease.epoch || !this.#lease.hasTimeToRenew || now.id !== generation.id || now.id !== this.#lease.generation) continue
       // Nobody waits for it any more: it is left to the sweep of orphans.
-      if (claim.isLate) break
+      if (claim.hasTimedOut) break
       const fence = fenceOf({ value: record, revision })
-      this.#orphans.delete(name)
+      this.#unconfirmed.confirm(name)
       this.#held.set(name, { record, fence, revision, watcher })
       return { pid, fence }
     }
-    return lost(name)
+    return throwNotHeld(name)
   }
 
-  async #read (name: string): Promise<Entry<NameRecord> | undefined> {
+  async #read (name: string): Promise<ParsedEntry<NameRecord> | undefined> {
     return await this.#host.register.get<NameRecord>(nameKey(name))
   }
 
   /** What the engine fails at is one coded error. */
-  async #ask<T> (request: () => Promise<T>): Promise<T> {
-    if (this.#closed) throw unavailable('this node has left it')
+  async #codeErrors<T> (request: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw unavailableError('this node has left it')
     try {
       return await request()
     } catch (err) {
       if (err instanceof Error && 'code' in err && String(err.code).startsWith('FST_')) throw err
-      throw unavailable('the engine does not answer', { cause: err })
+      throw unavailableError('the engine does not answer', { cause: err })
     }
   }
 
-  #isOurs ({ node, incarnation }: NameRecord): boolean {
+  #isOwnRecord ({ node, incarnation }: NameRecord): boolean {
     return node === this.#host.node && incarnation === this.#host.incarnation
   }
 
   /** It stands there as ours, and is not. */
-  #isOrphan (name: string, record: NameRecord): boolean {
-    return this.#isOurs(record) && !this.#held.has(name)
+  #isUnconfirmed (name: string, record: NameRecord): boolean {
+    return this.#isOwnRecord(record) && !this.#held.has(name)
   }
 
   // Giving back
@@ -246,47 +245,47 @@ export class Names implements ClusterNames {
     checkName(name)
     const held = this.#held.get(name)
     if (held === undefined) return false
-    this.#host.here.demonitor(held.record.pid, held.watcher)
-    await this.#drop(name, held)
+    this.#host.local.demonitor(held.record.pid, held.watcher)
+    await this.#release(name, held)
     return true
   }
 
-  #release (name: string, watcher: ExitListener): void {
+  #releaseEnded (name: string, watcher: ExitListener): void {
     const held = this.#held.get(name)
-    if (held?.watcher === watcher) this.#drop(name, held).catch(() => {})
+    if (held?.watcher === watcher) this.#release(name, held).catch(() => {})
   }
 
   /** Not held from now on, whatever the engine says. */
-  async #drop (name: string, { revision }: Held): Promise<void> {
+  async #release (name: string, { revision }: HeldName): Promise<void> {
     this.#held.delete(name)
-    await this.#orphans.giveBack(name, revision)
+    await this.#unconfirmed.release(name, revision)
   }
 
   // Losing
 
-  #fenced (): void {
-    const lost = [...this.#held]
+  #loseHeldNames (): void {
+    const lostNames = [...this.#held]
     // The lease was idle, or held for a claim: nothing is lost with it.
-    if (lost.length === 0) return
+    if (lostNames.length === 0) return
     this.#host.counters.fences++
     this.#held.clear()
-    this.#host.leaseLost(lost.length)
-    for (const [name, { record: { pid }, watcher }] of lost) {
-      this.#orphans.add(name)
-      this.#host.here.demonitor(pid, watcher)
-      this.#host.lost(name, pid)
+    this.#host.leaseLost(lostNames.length)
+    for (const [name, { record: { pid }, watcher }] of lostNames) {
+      this.#unconfirmed.add(name)
+      this.#host.local.demonitor(pid, watcher)
+      this.#host.nameLost(name, pid)
     }
   }
 
   /** The store is new: what is held is said again, before the lease is. */
-  async #reassert (): Promise<void> {
+  async #rewriteNames (): Promise<void> {
     const all = [...this.#held]
-    for (let i = 0; i < all.length; i += mostAtOnce) {
-      await Promise.all(all.slice(i, i + mostAtOnce).map(([name, held]) => this.#sayAgain(name, held)))
+    for (let i = 0; i < all.length; i += rewritesAtOnce) {
+      await Promise.all(all.slice(i, i + rewritesAtOnce).map(([name, held]) => this.#rewriteName(name, held)))
     }
   }
 
-  async #sayAgain (name: string, held: Held): Promise<void> {
+  async #rewriteName (name: string, held: HeldName): Promise<void> {
     if (this.#held.get(name) !== held) return
     const { watcher, fence } = held
     const record: NameRecord = { ...held.record, fence }
@@ -297,17 +296,17 @@ export class Names implements ClusterNames {
     if (entry?.value.claim === record.claim) held.revision = entry.revision
     else {
       this.#held.delete(name)
-      this.#host.here.demonitor(record.pid, watcher)
-      this.#host.lost(name, record.pid)
+      this.#host.local.demonitor(record.pid, watcher)
+      this.#host.nameLost(name, record.pid)
     }
   }
 
   /** Another node has the name of this one, and with it all that was held: nothing is to be given back. */
-  lose (): void {
+  abandon (): void {
     this.#closed = true
     this.#pauses.close()
-    this.#lease.fence()
-    this.#end()
+    this.#lease.end()
+    this.#stop()
   }
 
   /** Gives everything back, as far as the engine answers. */
@@ -315,24 +314,24 @@ export class Names implements ClusterNames {
     this.#closed = true
     this.#pauses.close()
     await Promise.all([...this.#held].map(([name, held]) => {
-      this.#host.here.demonitor(held.record.pid, held.watcher)
-      return this.#drop(name, held)
+      this.#host.local.demonitor(held.record.pid, held.watcher)
+      return this.#release(name, held)
     }))
-    await Promise.all(this.#claims.values())
-    this.#end()
+    await Promise.all(this.#acquiring.values())
+    this.#stop()
   }
 
-  #end (): void {
+  #stop (): void {
     this.#lease.stop()
-    this.#settling.close()
-    this.#orphans.close()
+    this.#gracePeriod.close()
+    this.#unconfirmed.close()
   }
 }
 
-function lost (name: string): never {
-  throw unavailable(`this node could not hold the name '${name}'`)
+function throwNotHeld (name: string): never {
+  throw unavailableError(`this node could not hold the name '${name}'`)
 }
 
-function late (name: string): Error {
-  return unavailable(`the name '${name}' did not become free in time`)
+function timedOutError (name: string): Error {
+  return unavailableError(`the name '${name}' did not become free in time`)
 }

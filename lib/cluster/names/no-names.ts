@@ -33,7 +33,7 @@ export class NoNames implements ClusterNames {
 
   nodeDown (): void {}
 
-  lose (): void {}
+  abandon (): void {}
 
   async close (): Promise<void> {}
 }

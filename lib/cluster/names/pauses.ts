@@ -1,4 +1,4 @@
-import { unavailable } from '../unavailable.js'
+import { unavailableError } from '../errors.js'
 import type { Clock } from '../../shared/clock.js'
 
 /** Waits that end with the node. */
@@ -16,12 +16,12 @@ export class Pauses {
   }
 
   /** @throws `FST_CLUSTER_UNAVAILABLE` when the node leaves meanwhile */
-  for (ms: number): Promise<void> {
+  start (ms: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const end = (): void => {
         timer.cancel()
         this.#waiting.delete(end)
-        if (this.#closed) reject(unavailable('this node has left it'))
+        if (this.#closed) reject(unavailableError('this node has left it'))
         else resolve()
       }
       const timer = this.#clock.after(ms, end)

@@ -10,18 +10,18 @@ export interface UnconfirmedNamesHost {
   readonly timing: Timing
   readonly register: Register
   /** A record of this incarnation of this node. */
-  isOurs (record: NameRecord): boolean
+  isOwnRecord (record: NameRecord): boolean
   isHeld (name: string): boolean
   /** A claim of this node is under way, which needs what stands there. */
-  isClaimed (name: string): boolean
+  isBeingAcquired (name: string): boolean
 }
 
 /** Names that may stand in the register as ours and are not: looked after until that is certain. */
 export class UnconfirmedNames {
   readonly #host: UnconfirmedNamesHost
   /** Until when each is looked after. */
-  readonly #names = new Map<string, number>()
-  #sweeping: Cancellable | undefined
+  readonly #deadlines = new Map<string, number>()
+  #sweepTimer: Cancellable | undefined
   #closed = false
 
   constructor (host: UnconfirmedNamesHost) {
@@ -29,62 +29,62 @@ export class UnconfirmedNames {
   }
 
   get size (): number {
-    return this.#names.size
+    return this.#deadlines.size
   }
 
   add (name: string): void {
     const { clock, timing } = this.#host
-    this.#names.set(name, clock.now() + timing.takeOver)
-    if (!this.#closed) this.#sweeping ??= clock.after(timing.renew, this.#sweep)
+    this.#deadlines.set(name, clock.now() + timing.breakLease)
+    if (!this.#closed) this.#sweepTimer ??= clock.after(timing.renew, this.#sweep)
   }
 
   /** It is ours, and known to be. */
-  delete (name: string): void {
-    this.#names.delete(name)
+  confirm (name: string): void {
+    this.#deadlines.delete(name)
   }
 
   /** Takes out of the register what an unknown outcome, or a fence, left there as ours. */
   readonly #sweep = async (): Promise<void> => {
     const { clock, timing } = this.#host
-    await Promise.all([...this.#names.keys()].map((name) => this.#sweepOne(name)))
-    this.#sweeping = undefined
-    if (this.#names.size > 0 && !this.#closed) this.#sweeping = clock.after(timing.renew, this.#sweep)
+    await Promise.all([...this.#deadlines.keys()].map((name) => this.#sweepOne(name)))
+    this.#sweepTimer = undefined
+    if (this.#deadlines.size > 0 && !this.#closed) this.#sweepTimer = clock.after(timing.renew, this.#sweep)
   }
 
   async #sweepOne (name: string): Promise<void> {
     if (this.#isWanted(name)) return
     try {
-      await this.#lookAfter(name)
+      await this.#deleteUnwanted(name)
     } catch {
       // The engine is away: the next sweep finds it.
     }
   }
 
   /** Gives back what was held until now. What the engine does not answer to is left to the sweeps. */
-  async giveBack (name: string, revision: number): Promise<void> {
+  async release (name: string, revision: number): Promise<void> {
     this.add(name)
     try {
-      if (await this.#host.register.cas(nameKey(name), undefined, revision) === 0) await this.#lookAfter(name)
-      else if (!this.#host.isClaimed(name)) this.#names.delete(name)
+      if (await this.#host.register.cas(nameKey(name), undefined, revision) === 0) await this.#deleteUnwanted(name)
+      else if (!this.#host.isBeingAcquired(name)) this.#deadlines.delete(name)
     } catch {
       // The engine is away: the next sweep finds it.
     }
   }
 
   #isWanted (name: string): boolean {
-    return this.#host.isHeld(name) || this.#host.isClaimed(name)
+    return this.#host.isHeld(name) || this.#host.isBeingAcquired(name)
   }
 
-  async #lookAfter (name: string): Promise<void> {
-    const { register, clock, isOurs } = this.#host
+  async #deleteUnwanted (name: string): Promise<void> {
+    const { register, clock, isOwnRecord: isOurs } = this.#host
     const entry = await register.get<NameRecord>(nameKey(name))
     if (entry !== undefined && isOurs(entry.value) && !this.#isWanted(name)) await register.cas(nameKey(name), undefined, entry.revision)
-    else if (clock.now() > (this.#names.get(name) ?? Infinity)) this.#names.delete(name)
+    else if (clock.now() > (this.#deadlines.get(name) ?? Infinity)) this.#deadlines.delete(name)
   }
 
   close (): void {
     this.#closed = true
-    this.#sweeping?.cancel()
-    this.#names.clear()
+    this.#sweepTimer?.cancel()
+    this.#deadlines.clear()
   }
 }

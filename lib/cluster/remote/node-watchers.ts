@@ -9,7 +9,7 @@ export class NodeWatchers {
   readonly #node: ClusterNode
   readonly #watchers = new Map<Pid, ExitListener>()
   /** Ends the listening to the node: there while anybody watches. */
-  #stop: (() => void) | undefined
+  #unsubscribe: (() => void) | undefined
 
   constructor (runtime: Runtime, node: ClusterNode) {
     this.#runtime = runtime
@@ -19,10 +19,10 @@ export class NodeWatchers {
   /** Idempotent. */
   add (pid: Pid): void {
     if (this.#watchers.has(pid)) return
-    const watcher: ExitListener = { targetEnded: () => { this.#forget(pid) } }
+    const watcher: ExitListener = { targetEnded: () => { this.#delete(pid) } }
     this.#watchers.set(pid, watcher)
     this.#runtime.monitor(pid, watcher)
-    this.#stop ??= this.#node.watchNodes((node, state) => {
+    this.#unsubscribe ??= this.#node.watchNodes((node, state) => {
       for (const each of [...this.#watchers.keys()]) this.#runtime.getEntity(each)?.notify('@node', { node, state })
     })
   }
@@ -31,13 +31,13 @@ export class NodeWatchers {
     const watcher = this.#watchers.get(pid)
     if (watcher === undefined) return
     this.#runtime.demonitor(pid, watcher)
-    this.#forget(pid)
+    this.#delete(pid)
   }
 
-  #forget (pid: Pid): void {
+  #delete (pid: Pid): void {
     this.#watchers.delete(pid)
     if (this.#watchers.size > 0) return
-    this.#stop?.()
-    this.#stop = undefined
+    this.#unsubscribe?.()
+    this.#unsubscribe = undefined
   }
 }

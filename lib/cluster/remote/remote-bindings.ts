@@ -3,7 +3,8 @@ import { decodePayload, payloadKinds } from '../values/payload.js'
 import { serialOf } from '../membership/peer.js'
 import { problemOf } from '../../process/remote-nodes.js'
 import { RemoteTarget } from './remote-target.js'
-import { drop, entry, IncomingMonitors, Watches } from './watches.js'
+import { deleteInner, innerMap } from '../nested-maps.js'
+import { IncomingMonitors, OutgoingMonitors } from './monitor-tables.js'
 import { tookJoin } from '../../process/unread-joins.js'
 import type { Frame } from '../link/codec.js'
 import type { NodeContext, Peer } from '../membership/peer.js'
@@ -22,36 +23,36 @@ const problems: ReadonlySet<string> = new Set<RemoteProblem>(['it is not alive',
 class Binding implements ExitListener {
   readonly target: Pid
   readonly watcher: ExitListener
-  #answered: ((answer: Target | RemoteProblem) => void) | undefined
-  bound: RemoteTarget | undefined
+  #resolve: ((answer: Target | RemoteProblem) => void) | undefined
+  remoteTarget: RemoteTarget | undefined
 
   constructor (target: Pid, watcher: ExitListener, answered: (answer: Target | RemoteProblem) => void) {
     this.target = target
     this.watcher = watcher
-    this.#answered = answered
+    this.#resolve = answered
   }
 
-  answer (answer: RemoteTarget | RemoteProblem): void {
-    if (typeof answer !== 'string') this.bound = answer
-    this.#answered?.(answer)
-    this.#answered = undefined
+  settle (answer: RemoteTarget | RemoteProblem): void {
+    if (typeof answer !== 'string') this.remoteTarget = answer
+    this.#resolve?.(answer)
+    this.#resolve = undefined
   }
 
   /** Before the answer it is the answer; afterwards it is an end. */
   targetEnded (exit: TargetExit): void {
-    this.bound?.released()
-    if (this.#answered !== undefined) this.answer(problemOf(exit))
+    this.remoteTarget?.release()
+    if (this.#resolve !== undefined) this.settle(problemOf(exit))
     else this.watcher.targetEnded(exit)
   }
 
-  released (): void {
-    this.bound?.released()
-    this.answer('it is not alive')
+  release (): void {
+    this.remoteTarget?.release()
+    this.settle('it is not alive')
   }
 }
 
 /** The other end of a binding: hands on what a client says, and tells when its sockets should wait. */
-class ServedBinding implements Producer {
+class IncomingBinding implements Producer {
   readonly target: Pid
   readonly #peer: Peer
   readonly #ref: number
@@ -67,12 +68,12 @@ class ServedBinding implements Producer {
   }
 
   /** Whether the target took the join before it ended: one that is still on its way was not taken. */
-  wasJoined (exit: Exit): boolean {
+  tookJoin (exit: Exit): boolean {
     return this.client !== undefined && tookJoin(exit, this.client)
   }
 
   /** @returns whether it has to be told of room */
-  congested (): boolean {
+  pauseClient (): boolean {
     if (this.#paused) return false
     this.#paused = true
     this.#peer.push({ type: types.pause, ref: this.#ref })
@@ -87,111 +88,111 @@ class ServedBinding implements Producer {
 
 /** Connections bound to processes of other nodes. */
 export class RemoteBindings {
-  readonly #hub: NodeContext
-  readonly #elsewhere: RemoteNodes
-  readonly #watches = new Watches()
-  readonly #ofWatcher = new Map<Pid, Map<ExitListener, Binding>>()
-  readonly #served: IncomingMonitors
-  readonly #servedBindings = new Map<Peer, Map<number, ServedBinding>>()
+  readonly #node: NodeContext
+  readonly #remoteNodes: RemoteNodes
+  readonly #monitors = new OutgoingMonitors()
+  readonly #byWatcher = new Map<Pid, Map<ExitListener, Binding>>()
+  readonly #incomingMonitors: IncomingMonitors
+  readonly #incoming = new Map<Peer, Map<number, IncomingBinding>>()
 
   constructor (hub: NodeContext, elsewhere: RemoteNodes) {
-    this.#hub = hub
-    this.#elsewhere = elsewhere
-    this.#served = new IncomingMonitors(hub)
+    this.#node = hub
+    this.#remoteNodes = elsewhere
+    this.#incomingMonitors = new IncomingMonitors(hub)
   }
 
   get size (): number {
-    return this.#watches.size + this.#ofWatcher.size + this.#served.size + this.#servedBindings.size
+    return this.#monitors.size + this.#byWatcher.size + this.#incomingMonitors.size + this.#incoming.size
   }
 
   bind (target: Pid, watcher: ExitListener): Promise<Target | RemoteProblem> {
-    const peer = this.#hub.peerOf(target)
-    if (peer === undefined) return Promise.resolve(this.#hub.absence(target) === 'noproc' ? 'it is not alive' : unreachable)
+    const peer = this.#node.peerOf(target)
+    if (peer === undefined) return Promise.resolve(this.#node.exitReasonFor(target) === 'noproc' ? 'it is not alive' : unreachable)
     if (peer.closing) return Promise.resolve(nodeClosing)
-    this.unwatch(target, watcher)
+    this.unbind(target, watcher)
     return new Promise((resolve) => {
       const binding = new Binding(target, watcher, resolve)
-      const ref = this.#hub.nextRef()
-      this.#watches.add({ peer, ref, target, watcher: binding })
-      entry(this.#ofWatcher, target).set(watcher, binding)
+      const ref = this.#node.nextRef()
+      this.#monitors.add({ peer, ref, target, watcher: binding })
+      innerMap(this.#byWatcher, target).set(watcher, binding)
       peer.push({ type: types.bind, to: serialOf(target), ref })
     })
   }
 
   /** @returns whether it was bound */
-  unwatch (target: Pid, watcher: ExitListener): boolean {
-    const binding = this.#ofWatcher.get(target)?.get(watcher)
+  unbind (target: Pid, watcher: ExitListener): boolean {
+    const binding = this.#byWatcher.get(target)?.get(watcher)
     if (binding === undefined) return false
-    const { peer, ref } = this.#watches.find(target, binding)!
-    this.#take(peer, ref)
-    binding.released()
+    const { peer, ref } = this.#monitors.find(target, binding)!
+    this.#remove(peer, ref)
+    binding.release()
     peer.push({ type: types.demonitor, ref })
     return true
   }
 
-  #take (peer: Peer, ref: number): Binding | undefined {
-    const binding = this.#watches.take(peer, ref)?.watcher as Binding | undefined
-    if (binding !== undefined) drop(this.#ofWatcher, binding.target, binding.watcher)
+  #remove (peer: Peer, ref: number): Binding | undefined {
+    const binding = this.#monitors.removeByRef(peer, ref)?.watcher as Binding | undefined
+    if (binding !== undefined) deleteInner(this.#byWatcher, binding.target, binding.watcher)
     return binding
   }
 
-  #find (peer: Peer, ref: number): Binding | undefined {
-    return this.#watches.at(peer, ref)?.watcher as Binding | undefined
+  #findByRef (peer: Peer, ref: number): Binding | undefined {
+    return this.#monitors.findByRef(peer, ref)?.watcher as Binding | undefined
   }
 
   /** Frames of another node. @returns undefined for one that is not of this kind, false for garbage */
   receive (peer: Peer, frame: Frame): boolean | undefined {
     const { type, ref } = frame
     switch (type) {
-      case types.bind: return this.#asked(peer, frame)
-      case types.bound: return this.#answered(peer, frame)
-      case types.metadata: case types.clientMessage: case types.clientEvent: case types.clientNews: return this.#client(peer, frame)
+      case types.bind: return this.#receiveBind(peer, frame)
+      case types.bound: return this.#receiveBound(peer, frame)
+      case types.metadata: case types.clientMessage: case types.clientEvent: case types.clientNews: return this.#receiveClientFrame(peer, frame)
       case types.pause:
-        this.#find(peer, ref)?.bound?.pause()
+        this.#findByRef(peer, ref)?.remoteTarget?.pause()
         return true
       case types.resume:
-        this.#hub.guard(() => { this.#find(peer, ref)?.bound?.resume() })
+        this.#node.guard(() => { this.#findByRef(peer, ref)?.remoteTarget?.resume() })
         return true
-      case types.closing: return this.#closing(peer)
-      case types.down: return this.#watches.at(peer, ref) === undefined ? undefined : this.#down(peer, frame)
-      case types.demonitor: return this.#servedBindings.get(peer)?.has(ref) === true ? this.#release(peer, ref) : undefined
+      case types.closing: return this.#receiveClosing(peer)
+      case types.down: return this.#monitors.findByRef(peer, ref) === undefined ? undefined : this.#receiveDown(peer, frame)
+      case types.demonitor: return this.#incoming.get(peer)?.has(ref) === true ? this.#removeIncoming(peer, ref) : undefined
       default: return undefined
     }
   }
 
-  #asked (peer: Peer, { to, ref }: Frame): true {
-    const target = this.#hub.pid(to)
-    const problem = this.#hub.here.bindProblem(target)
+  #receiveBind (peer: Peer, { to, ref }: Frame): true {
+    const target = this.#node.pid(to)
+    const problem = this.#node.local.bindProblem(target)
     peer.push({ type: types.bound, ref, text: problem ?? '' })
     if (problem !== undefined) return true
-    const binding = new ServedBinding(peer, ref, target)
-    entry(this.#servedBindings, peer).set(ref, binding)
-    this.#served.add(peer, ref, target, (exit) => {
-      drop(this.#servedBindings, peer, ref)
-      peer.push({ type: types.down, ref, ...exitFields(exit, this.#hub, binding.wasJoined(exit)) })
+    const binding = new IncomingBinding(peer, ref, target)
+    innerMap(this.#incoming, peer).set(ref, binding)
+    this.#incomingMonitors.add(peer, ref, target, (exit) => {
+      deleteInner(this.#incoming, peer, ref)
+      peer.push({ type: types.down, ref, ...exitFields(exit, this.#node, binding.tookJoin(exit)) })
     })
     return true
   }
 
-  #answered (peer: Peer, { ref, text }: Frame): true {
-    const binding = this.#find(peer, ref)
+  #receiveBound (peer: Peer, { ref, text }: Frame): true {
+    const binding = this.#findByRef(peer, ref)
     if (binding === undefined) return true
-    if (text === '') binding.answer(new RemoteTarget(this.#elsewhere, peer, binding.target, ref, binding.watcher))
-    else this.#take(peer, ref)!.answer(problems.has(text) ? text as RemoteProblem : 'it is not alive')
+    if (text === '') binding.settle(new RemoteTarget(this.#remoteNodes, peer, binding.target, ref, binding.watcher))
+    else this.#remove(peer, ref)!.settle(problems.has(text) ? text as RemoteProblem : 'it is not alive')
     return true
   }
 
-  #down (peer: Peer, frame: Frame): boolean {
-    const binding = this.#take(peer, frame.ref)!
+  #receiveDown (peer: Peer, frame: Frame): boolean {
+    const binding = this.#remove(peer, frame.ref)!
     const lost: Exit = { pid: binding.target, reason: 'noconnection' }
     // The target's own node reports an end: 'noconnection' is a reason that somebody gave, not the loss of that node.
     const exit = exitOf(frame.text === lost.reason ? { ...frame, text: 'error' } : frame, binding.target)
-    this.#hub.guard(() => { binding.targetEnded(exit ?? lost) })
+    this.#node.guard(() => { binding.targetEnded(exit ?? lost) })
     return exit !== undefined
   }
 
-  #client (peer: Peer, { type, from, ref, text: topic, kind, body }: Frame): boolean {
-    const binding = this.#servedBindings.get(peer)?.get(ref)
+  #receiveClientFrame (peer: Peer, { type, from, ref, text: topic, kind, body }: Frame): boolean {
+    const binding = this.#incoming.get(peer)?.get(ref)
     // The target has ended meanwhile.
     if (binding === undefined) return true
     const decoded = decodePayload(kind, body as Buffer)
@@ -206,48 +207,48 @@ export class RemoteBindings {
     const client = peer.pid(from)
     // Whatever the content says, it is the client's own.
     const message = { ...content, client_pid: client, metadata: binding.metadata }
-    const { here } = this.#hub
+    const { local: here } = this.#node
     if (type === types.clientEvent) {
       // A process that is stopping refuses the join.
       const isJoin = topic === 'ws.join' && here.bindProblem(binding.target) === undefined
       binding.client = isJoin ? client : undefined
     }
     if (type === types.clientNews) here.deliver(binding.target, topic, message, client)
-    else if (here.accept(binding.target, topic, message, client, type === types.clientMessage ? body.length : 0) && binding.congested()) {
+    else if (here.accept(binding.target, topic, message, client, type === types.clientMessage ? body.length : 0) && binding.pauseClient()) {
       here.subscribeToDrain(binding.target, binding)
     }
     return true
   }
 
-  #release (peer: Peer, ref: number): true {
-    const binding = this.#servedBindings.get(peer)!.get(ref)!
-    drop(this.#servedBindings, peer, ref)
-    this.#served.drop(peer, ref)
-    this.#hub.here.unsubscribeFromDrain(binding.target, binding)
+  #removeIncoming (peer: Peer, ref: number): true {
+    const binding = this.#incoming.get(peer)!.get(ref)!
+    deleteInner(this.#incoming, peer, ref)
+    this.#incomingMonitors.remove(peer, ref)
+    this.#node.local.unsubscribeFromDrain(binding.target, binding)
     return true
   }
 
   /** One leave per join. The node of the client tells of it no more, or is no longer listened to. */
-  #leave ({ target, client, metadata }: ServedBinding, why: Pick<WsLeave, 'reason' | 'code' | 'cause'>): void {
+  #deliverLeave ({ target, client, metadata }: IncomingBinding, why: Pick<WsLeave, 'reason' | 'code' | 'cause'>): void {
     if (client === undefined) return
     const payload: WsLeave = { client_pid: client, ...why, metadata: metadata as Metadata }
-    this.#hub.guard(() => { this.#hub.here.accept(target, 'ws.leave', payload, client, 0) })
+    this.#node.guard(() => { this.#node.local.accept(target, 'ws.leave', payload, client, 0) })
   }
 
-  #releaseAll (peer: Peer, why: Pick<WsLeave, 'reason' | 'code' | 'cause'>): void {
-    for (const [ref, binding] of [...this.#servedBindings.get(peer) ?? []]) {
-      this.#release(peer, ref)
-      this.#leave(binding, why)
+  #endIncoming (peer: Peer, why: Pick<WsLeave, 'reason' | 'code' | 'cause'>): void {
+    for (const [ref, binding] of [...this.#incoming.get(peer) ?? []]) {
+      this.#removeIncoming(peer, ref)
+      this.#deliverLeave(binding, why)
     }
   }
 
   /** Ends all bindings of this node's connections to processes of another node. */
-  #endAll (peer: Peer, exit: Omit<TargetExit, 'pid'>): void {
-    for (const { ref, target } of this.#watches.of(peer)) {
-      const binding = this.#take(peer, ref)
+  #endOutgoing (peer: Peer, exit: Omit<TargetExit, 'pid'>): void {
+    for (const { ref, target } of this.#monitors.allOf(peer)) {
+      const binding = this.#remove(peer, ref)
       // One that is told may take back another.
       if (binding === undefined) continue
-      this.#hub.guard(() => { binding.targetEnded({ pid: target, ...exit }) })
+      this.#node.guard(() => { binding.targetEnded({ pid: target, ...exit }) })
     }
   }
 
@@ -258,20 +259,20 @@ export class RemoteBindings {
   announceClosing (peers: readonly Peer[]): void {
     for (const peer of peers) {
       peer.push({ type: types.closing })
-      this.#releaseAll(peer, { reason: 'node closing', code: 1012, cause: 'target' })
+      this.#endIncoming(peer, { reason: 'node closing', code: 1012, cause: 'target' })
     }
   }
 
   /** Another node is closing. */
-  #closing (peer: Peer): true {
+  #receiveClosing (peer: Peer): true {
     peer.closing = true
-    this.#endAll(peer, { reason: 'noconnection', nodeClosing: true })
+    this.#endOutgoing(peer, { reason: 'noconnection', nodeClosing: true })
     return true
   }
 
-  torn (peer: Peer): void {
-    this.#releaseAll(peer, { reason: 'node lost', code: undefined, cause: 'lost' })
-    this.#endAll(peer, { reason: 'noconnection' })
+  channelReset (peer: Peer): void {
+    this.#endIncoming(peer, { reason: 'node lost', code: undefined, cause: 'lost' })
+    this.#endOutgoing(peer, { reason: 'noconnection' })
   }
 }
 

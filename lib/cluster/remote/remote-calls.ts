@@ -2,7 +2,8 @@ import { errorCodes } from '../../errors.js'
 import { exitFields, exitOf, types } from '../link/frames.js'
 import { decodePayload, encodePayload, errorFromData, errorToData, whyUnsendable } from '../values/payload.js'
 import { serialOf } from '../membership/peer.js'
-import { drop, entry, IncomingMonitors } from './watches.js'
+import { deleteInner, innerMap } from '../nested-maps.js'
+import { IncomingMonitors } from './monitor-tables.js'
 import type { Frame } from '../link/codec.js'
 import type { Encoded } from '../values/payload.js'
 import type { NodeContext, Peer } from '../membership/peer.js'
@@ -13,7 +14,7 @@ import type { Pid } from '../../../types/pid.js'
 /** Who waits for an answer: told of it, or of the end of the callee. */
 export type Caller = Answer & ExitListener
 
-interface Asked {
+interface PendingCall {
   readonly peer: Peer
   readonly ref: number
   readonly to: Pid
@@ -27,92 +28,92 @@ export function isCaller (watcher: ExitListener): watcher is Caller {
 
 /** Calls across nodes: settled once, by an answer, the end of the callee or the loss of its node. */
 export class RemoteCalls {
-  readonly #hub: NodeContext
-  readonly #served: IncomingMonitors
-  readonly #asked = new Map<Peer, Map<number, Asked>>()
-  readonly #ofCaller = new Map<ExitListener, Asked>()
+  readonly #node: NodeContext
+  readonly #incoming: IncomingMonitors
+  readonly #pending = new Map<Peer, Map<number, PendingCall>>()
+  readonly #byCaller = new Map<ExitListener, PendingCall>()
 
   constructor (hub: NodeContext) {
-    this.#hub = hub
-    this.#served = new IncomingMonitors(hub)
+    this.#node = hub
+    this.#incoming = new IncomingMonitors(hub)
   }
 
   get size (): number {
-    return this.#asked.size + this.#ofCaller.size + this.#served.size
+    return this.#pending.size + this.#byCaller.size + this.#incoming.size
   }
 
   /** @returns whether the channel took it */
   call (peer: Peer, to: Pid, topic: string, payload: Encoded, from: Pid | undefined, caller: Caller): boolean {
-    const ref = this.#hub.nextRef()
+    const ref = this.#node.nextRef()
     if (!peer.call({ type: types.call, to: serialOf(to), from: serialOf(from), ref, text: topic, ...payload })) return false
     const asked = { peer, ref, to, caller }
-    entry(this.#asked, peer).set(ref, asked)
-    this.#ofCaller.set(caller, asked)
+    innerMap(this.#pending, peer).set(ref, asked)
+    this.#byCaller.set(caller, asked)
     return true
   }
 
   /** The caller does not wait any more. */
-  forget (caller: ExitListener): void {
-    const asked = this.#ofCaller.get(caller)
+  abandon (caller: ExitListener): void {
+    const asked = this.#byCaller.get(caller)
     if (asked === undefined) return
-    this.#take(asked.peer, asked.ref)
+    this.#removePending(asked.peer, asked.ref)
     asked.peer.push({ type: types.forget, ref: asked.ref })
   }
 
-  #take (peer: Peer, ref: number): Asked | undefined {
-    const asked = this.#asked.get(peer)?.get(ref)
+  #removePending (peer: Peer, ref: number): PendingCall | undefined {
+    const asked = this.#pending.get(peer)?.get(ref)
     if (asked === undefined) return undefined
-    drop(this.#asked, peer, ref)
-    this.#ofCaller.delete(asked.caller)
+    deleteInner(this.#pending, peer, ref)
+    this.#byCaller.delete(asked.caller)
     return asked
   }
 
   /** Frames of another node. @returns undefined for one that is not of this kind, false for garbage */
   receive (peer: Peer, frame: Frame): boolean | undefined {
     switch (frame.type) {
-      case types.call: return this.#called(peer, frame)
+      case types.call: return this.#receiveCall(peer, frame)
       case types.forget:
-        this.#served.drop(peer, frame.ref)
+        this.#incoming.remove(peer, frame.ref)
         return true
-      case types.reply: case types.fail: case types.reject: case types.callEnded: return this.#answered(peer, frame)
+      case types.reply: case types.fail: case types.reject: case types.callEnded: return this.#receiveAnswer(peer, frame)
       default: return undefined
     }
   }
 
-  #called (peer: Peer, { to, from, ref, text: topic, kind, body }: Frame): boolean {
-    const callee = this.#hub.pid(to)
+  #receiveCall (peer: Peer, { to, from, ref, text: topic, kind, body }: Frame): boolean {
+    const callee = this.#node.pid(to)
     const decoded = decodePayload(kind, body as Buffer)
     if (decoded === undefined) {
       peer.push({ type: types.reject, ref, ...encodePayload(errorToData(new errorCodes.FST_PROCESS_REFUSED(callee, topic, 'its payload cannot be read')))! })
       return false
     }
     let isThere = false
-    this.#served.add(peer, ref, callee, (exit) => {
-      if (isThere) peer.push({ type: types.callEnded, ref, ...exitFields(exit, this.#hub) })
+    this.#incoming.add(peer, ref, callee, (exit) => {
+      if (isThere) peer.push({ type: types.callEnded, ref, ...exitFields(exit, this.#node) })
       // Nothing was delivered: the caller is told the same as by its own node.
       else peer.push({ type: types.reject, ref, text: '', ...encodePayload(errorToData(new errorCodes.FST_PROCESS_NOT_ALIVE(callee)))! })
     })
     isThere = true
-    const answer = new ServedCall(this.#hub, this.#served, peer, ref, { topic, pid: callee })
-    if (!this.#served.has(peer, ref)) return true
-    const taken = this.#hub.here.deliver(callee, topic, decoded.payload, from === 0 ? undefined : peer.pid(from), answer)
+    const answer = new IncomingCall(this.#node, this.#incoming, peer, ref, { topic, pid: callee })
+    if (!this.#incoming.has(peer, ref)) return true
+    const taken = this.#node.local.deliver(callee, topic, decoded.payload, from === 0 ? undefined : peer.pid(from), answer)
     if (!taken) answer.reject(new errorCodes.FST_PROCESS_REFUSED(callee, topic, 'it is full or stopping'))
     return true
   }
 
-  #answered (peer: Peer, frame: Frame): boolean {
-    const asked = this.#take(peer, frame.ref)
+  #receiveAnswer (peer: Peer, frame: Frame): boolean {
+    const asked = this.#removePending(peer, frame.ref)
     // The caller has gone on.
     if (asked === undefined) return true
     const { caller, to } = asked
     const exit = frame.type === types.callEnded ? exitOf(frame, to) : undefined
     const decoded = decodePayload(frame.kind, frame.body as Buffer)
     if (decoded === undefined) {
-      this.#hub.guard(() => { caller.targetEnded({ pid: to, reason: 'noconnection' }) })
+      this.#node.guard(() => { caller.targetEnded({ pid: to, reason: 'noconnection' }) })
       return false
     }
     const { payload } = decoded
-    this.#hub.guard(() => {
+    this.#node.guard(() => {
       if (exit !== undefined) caller.targetEnded(exit)
       else if (frame.type === types.reply) caller.reply(payload)
       else if (frame.type === types.reject) caller.reject(errorFromData(payload))
@@ -121,55 +122,55 @@ export class RemoteCalls {
     return true
   }
 
-  torn (peer: Peer): void {
-    this.#served.dropAll(peer)
-    for (const { ref, to, caller } of [...this.#asked.get(peer)?.values() ?? []]) {
+  channelReset (peer: Peer): void {
+    this.#incoming.removeAll(peer)
+    for (const { ref, to, caller } of [...this.#pending.get(peer)?.values() ?? []]) {
       // One that is told may give up another.
-      if (this.#take(peer, ref) === undefined) continue
-      this.#hub.guard(() => { caller.targetEnded({ pid: to, reason: 'noconnection' }) })
+      if (this.#removePending(peer, ref) === undefined) continue
+      this.#node.guard(() => { caller.targetEnded({ pid: to, reason: 'noconnection' }) })
     }
   }
 }
 
 /** The way back to a caller elsewhere. Whatever comes after the first answer finds nothing left. */
-class ServedCall implements Answer {
-  readonly #hub: NodeContext
-  readonly #served: IncomingMonitors
+class IncomingCall implements Answer {
+  readonly #node: NodeContext
+  readonly #incoming: IncomingMonitors
   readonly #peer: Peer
   readonly #ref: number
-  readonly #about: { readonly topic: string, readonly pid: Pid }
+  readonly #description: { readonly topic: string, readonly pid: Pid }
 
   constructor (hub: NodeContext, served: IncomingMonitors, peer: Peer, ref: number, about: { readonly topic: string, readonly pid: Pid }) {
-    this.#hub = hub
-    this.#served = served
+    this.#node = hub
+    this.#incoming = served
     this.#peer = peer
     this.#ref = ref
-    this.#about = about
+    this.#description = about
   }
 
   reply (value: unknown): void {
-    this.#answerWith(types.reply, value)
+    this.#encodeAndSend(types.reply, value)
   }
 
   fail (error: unknown): void {
-    if (error instanceof Error) this.#answer(types.fail, 'error', encodePayload(errorToData(error))!)
-    else this.#answerWith(types.fail, error)
+    if (error instanceof Error) this.#sendAnswer(types.fail, 'error', encodePayload(errorToData(error))!)
+    else this.#encodeAndSend(types.fail, error)
   }
 
-  #answerWith (type: number, value: unknown): void {
+  #encodeAndSend (type: number, value: unknown): void {
     const encoded = encodePayload(value)
-    if (encoded !== undefined) this.#answer(type, '', encoded)
+    if (encoded !== undefined) this.#sendAnswer(type, '', encoded)
     // Nobody waits for it any more: nothing is wrong with it.
-    else if (this.#served.has(this.#peer, this.#ref)) this.fail(this.#hub.unsendable(whyUnsendable(value), { ...this.#about, what: 'answer' }))
+    else if (this.#incoming.has(this.#peer, this.#ref)) this.fail(this.#node.unsendable(whyUnsendable(value), { ...this.#description, what: 'answer' }))
   }
 
   reject (error: unknown): void {
-    this.#answer(types.reject, '', encodePayload(errorToData(error))!)
+    this.#sendAnswer(types.reject, '', encodePayload(errorToData(error))!)
   }
 
-  #answer (type: number, text: string, payload: Encoded): void {
-    if (!this.#served.has(this.#peer, this.#ref)) return
-    this.#served.drop(this.#peer, this.#ref)
+  #sendAnswer (type: number, text: string, payload: Encoded): void {
+    if (!this.#incoming.has(this.#peer, this.#ref)) return
+    this.#incoming.remove(this.#peer, this.#ref)
     const ref = this.#ref
     if (this.#peer.push({ type, ref, text, ...payload })) return
     const tooLong = encodePayload(errorToData(new RangeError('The answer is too large for another node')))!

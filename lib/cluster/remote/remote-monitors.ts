@@ -1,6 +1,6 @@
 import { exitFields, exitOf, types } from '../link/frames.js'
 import { serialOf } from '../membership/peer.js'
-import { IncomingMonitors, Watches } from './watches.js'
+import { IncomingMonitors, OutgoingMonitors } from './monitor-tables.js'
 import type { Frame } from '../link/codec.js'
 import type { NodeContext, Peer } from '../membership/peer.js'
 import type { ExitListener } from '../../process/exits/relations.js'
@@ -8,33 +8,33 @@ import type { Pid } from '../../../types/pid.js'
 
 /** Monitors across nodes, as OTP's: exactly one exit for each that is not taken back. */
 export class RemoteMonitors {
-  readonly #hub: NodeContext
-  readonly #watches = new Watches()
-  readonly #served: IncomingMonitors
+  readonly #node: NodeContext
+  readonly #outgoing = new OutgoingMonitors()
+  readonly #incoming: IncomingMonitors
 
   constructor (hub: NodeContext) {
-    this.#hub = hub
-    this.#served = new IncomingMonitors(hub)
+    this.#node = hub
+    this.#incoming = new IncomingMonitors(hub)
   }
 
   get size (): number {
-    return this.#watches.size + this.#served.size
+    return this.#outgoing.size + this.#incoming.size
   }
 
-  watch (target: Pid, watcher: ExitListener): void {
-    if (this.#watches.find(target, watcher) !== undefined) return
-    const peer = this.#hub.peerOf(target)
-    if (peer === undefined) return watcher.targetEnded({ pid: target, reason: this.#hub.absence(target) })
-    const ref = this.#hub.nextRef()
+  monitor (target: Pid, watcher: ExitListener): void {
+    if (this.#outgoing.find(target, watcher) !== undefined) return
+    const peer = this.#node.peerOf(target)
+    if (peer === undefined) return watcher.targetEnded({ pid: target, reason: this.#node.exitReasonFor(target) })
+    const ref = this.#node.nextRef()
     // First the record: a channel that breaks under this frame tells it.
-    this.#watches.add({ peer, ref, target, watcher })
+    this.#outgoing.add({ peer, ref, target, watcher })
     peer.push({ type: types.monitor, to: serialOf(target), ref })
   }
 
-  unwatch (target: Pid, watcher: ExitListener): void {
-    const watch = this.#watches.find(target, watcher)
+  demonitor (target: Pid, watcher: ExitListener): void {
+    const watch = this.#outgoing.find(target, watcher)
     if (watch === undefined) return
-    this.#watches.remove(watch)
+    this.#outgoing.remove(watch)
     watch.peer.push({ type: types.demonitor, ref: watch.ref })
   }
 
@@ -43,34 +43,34 @@ export class RemoteMonitors {
     const { type, to, ref } = frame
     switch (type) {
       case types.monitor:
-        this.#served.add(peer, ref, this.#hub.pid(to), (exit) => { peer.push({ type: types.down, ref, ...exitFields(exit, this.#hub) }) })
+        this.#incoming.add(peer, ref, this.#node.pid(to), (exit) => { peer.push({ type: types.down, ref, ...exitFields(exit, this.#node) }) })
         return true
       case types.demonitor:
-        this.#served.drop(peer, ref)
+        this.#incoming.remove(peer, ref)
         return true
       case types.down:
-        return this.#down(peer, frame)
+        return this.#receiveDown(peer, frame)
       default:
         return undefined
     }
   }
 
-  #down (peer: Peer, frame: Frame): boolean {
-    const watch = this.#watches.take(peer, frame.ref)
+  #receiveDown (peer: Peer, frame: Frame): boolean {
+    const watch = this.#outgoing.removeByRef(peer, frame.ref)
     // Taken back, while it was on its way.
     if (watch === undefined) return true
     const exit = exitOf(frame, watch.target)
-    this.#hub.guard(() => { watch.watcher.targetEnded(exit ?? { pid: watch.target, reason: 'noconnection' }) })
+    this.#node.guard(() => { watch.watcher.targetEnded(exit ?? { pid: watch.target, reason: 'noconnection' }) })
     return exit !== undefined
   }
 
   /** The channel is torn: nobody knows any more what goes on there. */
-  torn (peer: Peer): void {
-    this.#served.dropAll(peer)
-    for (const { ref, target, watcher } of this.#watches.of(peer)) {
+  channelReset (peer: Peer): void {
+    this.#incoming.removeAll(peer)
+    for (const { ref, target, watcher } of this.#outgoing.allOf(peer)) {
       // One that is told may take back another.
-      if (this.#watches.take(peer, ref) === undefined) continue
-      this.#hub.guard(() => { watcher.targetEnded({ pid: target, reason: 'noconnection' }) })
+      if (this.#outgoing.removeByRef(peer, ref) === undefined) continue
+      this.#node.guard(() => { watcher.targetEnded({ pid: target, reason: 'noconnection' }) })
     }
   }
 }

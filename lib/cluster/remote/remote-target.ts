@@ -26,7 +26,7 @@ export class RemoteTarget implements Target {
   readonly pid: Pid
   readonly kind = 'process'
   readonly trapLinks = false
-  readonly #elsewhere: RemoteNodes
+  readonly #remoteNodes: RemoteNodes
   readonly #peer: Peer
   readonly #ref: number
   readonly #watcher: ExitListener
@@ -36,10 +36,10 @@ export class RemoteTarget implements Target {
   /** The other side has said that its mailbox is filling up. */
   #paused = false
   #stopping = false
-  readonly #waiting = new Set<Producer>()
+  readonly #waitingProducers = new Set<Producer>()
 
   constructor (elsewhere: RemoteNodes, peer: Peer, pid: Pid, ref: number, watcher: ExitListener) {
-    this.#elsewhere = elsewhere
+    this.#remoteNodes = elsewhere
     this.#peer = peer
     this.pid = pid
     this.#ref = ref
@@ -53,33 +53,33 @@ export class RemoteTarget implements Target {
   // From the connection
 
   accept (topic: string, payload: unknown, from: Pid): void {
-    if (this.#stopping || this.#put(topic, payload as ClientPayload, from, types.clientEvent)) return
+    if (this.#stopping || this.#sendForClient(topic, payload as ClientPayload, from, types.clientEvent)) return
     if (this.#stopping) return
     // Never refused, and it cannot travel: rather the end of the binding than a message lost in silence.
-    this.released()
-    this.#elsewhere.demonitor(this.pid, this.#watcher)
+    this.release()
+    this.#remoteNodes.demonitor(this.pid, this.#watcher)
     this.#watcher.targetEnded({ pid: this.pid, reason: 'noconnection' })
   }
 
   deliver (topic: string, payload: unknown, from: Pid | undefined, call?: Answer & ExitListener): boolean {
     if (this.#stopping) return false
-    if (call === undefined && from !== undefined && isOf(from, payload)) return this.#put(topic, payload, from, types.clientNews)
-    return this.#elsewhere.send(this.pid, topic, payload, from, call)
+    if (call === undefined && from !== undefined && isClientPayload(from, payload)) return this.#sendForClient(topic, payload, from, types.clientNews)
+    return this.#remoteNodes.send(this.pid, topic, payload, from, call)
   }
 
-  #put (topic: string, payload: ClientPayload, from: Pid, type: number): boolean {
+  #sendForClient (topic: string, payload: ClientPayload, from: Pid, type: number): boolean {
     const { client_pid: client, metadata, type: kind, data, ...rest } = payload
     if (metadata !== this.#metadata) {
       const encoded = encodePayload(metadata)
-      if (encoded === undefined || !this.#push(types.metadata, '', from, encoded)) return false
+      if (encoded === undefined || !this.#pushFrame(types.metadata, '', from, encoded)) return false
       this.#metadata = metadata
     }
-    if (kind !== undefined && data !== undefined) return this.#push(types.clientMessage, topic, client, encodePayload(data)!)
+    if (kind !== undefined && data !== undefined) return this.#pushFrame(types.clientMessage, topic, client, encodePayload(data)!)
     const encoded = encodePayload(rest)
-    return encoded !== undefined && this.#push(type, topic, client, encoded)
+    return encoded !== undefined && this.#pushFrame(type, topic, client, encoded)
   }
 
-  #push (type: number, text: string, from: Pid, payload: Pick<FrameFields, 'kind' | 'body'>): boolean {
+  #pushFrame (type: number, text: string, from: Pid, payload: Pick<FrameFields, 'kind' | 'body'>): boolean {
     return this.#peer.push({ type, ref: this.#ref, from: serialOf(from), text, ...payload }, type === types.clientNews ? 'message' : 'system')
   }
 
@@ -89,12 +89,12 @@ export class RemoteTarget implements Target {
 
   subscribeToDrain (feeder: Producer): void {
     if (this.#stopping) return
-    if (this.#paused) this.#waiting.add(feeder)
+    if (this.#paused) this.#waitingProducers.add(feeder)
     else this.#peer.channel.window.wait(feeder)
   }
 
   unsubscribeFromDrain (feeder: Producer): void {
-    this.#waiting.delete(feeder)
+    this.#waitingProducers.delete(feeder)
     this.#peer.channel.window.forget(feeder)
   }
 
@@ -107,17 +107,17 @@ export class RemoteTarget implements Target {
   resume (): void {
     this.#paused = false
     const { window } = this.#peer.channel
-    for (const feeder of [...this.#waiting]) {
-      this.#waiting.delete(feeder)
+    for (const feeder of [...this.#waitingProducers]) {
+      this.#waitingProducers.delete(feeder)
       if (window.congested) window.wait(feeder)
       else feeder.resume()
     }
   }
 
   /** It is bound no more: by its end, that of its node, or by the connection. */
-  released (): void {
+  release (): void {
     this.#stopping = true
-    this.#waiting.clear()
+    this.#waitingProducers.clear()
   }
 
   // As any entity
@@ -126,15 +126,15 @@ export class RemoteTarget implements Target {
   notify (): void {}
 
   end (reason: string): void {
-    this.#elsewhere.exit(this.pid, reason)
+    this.#remoteNodes.exit(this.pid, reason)
   }
 
   linkFailed (reason: string): void {
-    this.#elsewhere.exit(this.pid, reason)
+    this.#remoteNodes.exit(this.pid, reason)
   }
 
   cancel (from: Pid | undefined, reason: string): boolean {
-    return this.#elsewhere.cancel(this.pid, reason, from)
+    return this.#remoteNodes.cancel(this.pid, reason, from)
   }
 
   describe (): Description {
@@ -143,6 +143,6 @@ export class RemoteTarget implements Target {
 }
 
 /** Whether a payload is one of a client, with its metadata in it. */
-function isOf (client: Pid, payload: unknown): payload is ClientPayload {
+function isClientPayload (client: Pid, payload: unknown): payload is ClientPayload {
   return typeof payload === 'object' && payload !== null && (payload as ClientPayload).client_pid === client && 'metadata' in payload
 }

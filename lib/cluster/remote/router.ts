@@ -20,14 +20,14 @@ import type { Pid } from '../../../types/pid.js'
 
 /** What this node's processes do to those of others, and the other way round. */
 export class Router implements RemoteNodes {
-  readonly #hub: NodeContext
+  readonly #node: NodeContext
   readonly #monitors: RemoteMonitors
   readonly #calls: RemoteCalls
   readonly #links: RemoteLinks
   readonly #bindings: RemoteBindings
 
   constructor (hub: NodeContext) {
-    this.#hub = hub
+    this.#node = hub
     this.#monitors = new RemoteMonitors(hub)
     this.#calls = new RemoteCalls(hub)
     this.#links = new RemoteLinks(hub)
@@ -42,9 +42,9 @@ export class Router implements RemoteNodes {
   // To other nodes
 
   send (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Caller): boolean {
-    const peer = this.#hub.peerOf(to)
+    const peer = this.#node.peerOf(to)
     if (peer === undefined) {
-      this.#hub.unreachable(to)
+      this.#node.recordUnreachable(to)
       return false
     }
     const receiver = serialOf(to)
@@ -52,7 +52,7 @@ export class Router implements RemoteNodes {
     if (topic === 'ws.send' && call === undefined && peer.join(receiver, sender, payload)) return true
     const encoded = encodePayload(payload)
     if (encoded === undefined) {
-      const error = this.#hub.unsendable(whyUnsendable(payload), { topic, to })
+      const error = this.#node.unsendable(whyUnsendable(payload), { topic, to })
       call?.reject(new errorCodes.FST_PROCESS_REFUSED(to, topic, error.message))
       return false
     }
@@ -70,18 +70,18 @@ export class Router implements RemoteNodes {
   }
 
   #signal (to: Pid, fields: FrameFields): boolean {
-    return this.#hub.peerOf(to)?.push({ ...fields, to: serialOf(to) }) ?? false
+    return this.#node.peerOf(to)?.push({ ...fields, to: serialOf(to) }) ?? false
   }
 
   monitor (target: Pid, watcher: ExitListener): void {
-    if (!isCaller(watcher)) return this.#monitors.watch(target, watcher)
+    if (!isCaller(watcher)) return this.#monitors.monitor(target, watcher)
     // A call is its own monitor.
-    if (this.#hub.peerOf(target) === undefined) watcher.targetEnded({ pid: target, reason: this.#hub.absence(target) })
+    if (this.#node.peerOf(target) === undefined) watcher.targetEnded({ pid: target, reason: this.#node.exitReasonFor(target) })
   }
 
   demonitor (target: Pid, watcher: ExitListener): void {
-    if (isCaller(watcher)) this.#calls.forget(watcher)
-    else if (!this.#bindings.unwatch(target, watcher)) this.#monitors.unwatch(target, watcher)
+    if (isCaller(watcher)) this.#calls.abandon(watcher)
+    else if (!this.#bindings.unbind(target, watcher)) this.#monitors.demonitor(target, watcher)
   }
 
   link (here: Pid, there: Pid): void {
@@ -93,7 +93,7 @@ export class Router implements RemoteNodes {
   }
 
   localLinkEnded (exit: Exit, there: Pid): void {
-    this.#links.ended(exit, there)
+    this.#links.localEnded(exit, there)
   }
 
   /** @param peers the other nodes that are up */
@@ -109,7 +109,7 @@ export class Router implements RemoteNodes {
 
   /** @returns false for garbage */
   receive (peer: Peer, frame: Frame): boolean {
-    return this.#receive(peer, frame) ??
+    return this.#receiveMessage(peer, frame) ??
       this.#calls.receive(peer, frame) ??
       this.#bindings.receive(peer, frame) ??
       this.#monitors.receive(peer, frame) ??
@@ -118,26 +118,26 @@ export class Router implements RemoteNodes {
       frame.type >= skippable
   }
 
-  #receive (peer: Peer, frame: Frame): boolean | undefined {
+  #receiveMessage (peer: Peer, frame: Frame): boolean | undefined {
     const { type, to, from, text, kind, body } = frame
-    const { here } = this.#hub
+    const { local: here } = this.#node
     switch (type) {
       case types.send: {
         const decoded = decodePayload(kind, body as Buffer)
         if (decoded === undefined) {
-          here.missed(this.#hub.pid(to), 1)
+          here.missed(this.#node.pid(to), 1)
           return false
         }
-        here.deliver(this.#hub.pid(to), text, decoded.payload, sender(peer, from))
+        here.deliver(this.#node.pid(to), text, decoded.payload, sender(peer, from))
         return true
       }
       case types.sendMany: return this.#receiveMany(peer, frame)
       case types.missed: return this.#receiveMissed(frame)
       case types.exit:
-        here.exit(this.#hub.pid(to), text)
+        here.exit(this.#node.pid(to), text)
         return true
       case types.cancel:
-        here.cancel(this.#hub.pid(to), text, sender(peer, from))
+        here.cancel(this.#node.pid(to), text, sender(peer, from))
         return true
       default:
         return undefined
@@ -145,35 +145,35 @@ export class Router implements RemoteNodes {
   }
 
   #receiveMany (peer: Peer, { ref, from, text, kind, body }: Frame): boolean {
-    if (ref > 0) peer.receivers = decodeNumberList(body.subarray(0, ref))?.map((serial) => this.#hub.pid(serial))
+    if (ref > 0) peer.receivers = decodeNumberList(body.subarray(0, ref))?.map((serial) => this.#node.pid(serial))
     const payload = body.subarray(ref) as Buffer
     const decoded = decodePayload(kind, payload)
     if (peer.receivers === undefined) return false
     if (decoded === undefined) {
-      for (const pid of peer.receivers) this.#hub.here.missed(pid, 1)
+      for (const pid of peer.receivers) this.#node.local.missed(pid, 1)
       return false
     }
     const again = (): unknown => decodePayload(kind, payload)!.payload
-    this.#hub.here.deliverToMany(peer.receivers, text, decoded.payload, again, sender(peer, from))
+    this.#node.local.deliverToMany(peer.receivers, text, decoded.payload, again, sender(peer, from))
     return true
   }
 
   #receiveMissed (frame: Frame): boolean {
-    const { here } = this.#hub
+    const { local: here } = this.#node
     const missed = receiversMissed(frame)
     if (missed === undefined) return false
     if (missed === 'everyone') here.missedByAll()
-    else for (const [receiver, count] of missed) here.missed(this.#hub.pid(receiver), count)
+    else for (const [receiver, count] of missed) here.missed(this.#node.pid(receiver), count)
     return true
   }
 
   /** Everything across a channel ends with it: what came before has been handed on. */
-  torn (peer: Peer): void {
+  channelReset (peer: Peer): void {
     peer.receivers = undefined
-    this.#calls.torn(peer)
-    this.#bindings.torn(peer)
-    this.#links.torn(peer)
-    this.#monitors.torn(peer)
+    this.#calls.channelReset(peer)
+    this.#bindings.channelReset(peer)
+    this.#links.channelReset(peer)
+    this.#monitors.channelReset(peer)
   }
 }
 

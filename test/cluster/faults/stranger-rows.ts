@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { forgedBy, garbageFor } from './forged.js'
 import { arrived, nodeLost, type Row } from './row.js'
-import { keyOf } from '../../../lib/cluster/register.js'
+import { encodeKey } from '../../../lib/cluster/register.js'
 
 export const strangerRows: Record<string, Row> = {
   async 'two nodes have one name' ({ scene, hosts }) {
@@ -56,7 +56,7 @@ export const strangerRows: Record<string, Row> = {
     const thrown = garbageFor('b', incarnation, stranger.maxFrame)
     for (const bytes of thrown.inbox) await stranger.publish(inbox, bytes)
     for (const bytes of thrown.heartbeats) await stranger.publish('hb', bytes)
-    for (const bytes of thrown.broadcasts) await stranger.publish(`g.${keyOf('news')}`, bytes)
+    for (const bytes of thrown.broadcasts) await stranger.publish(`g.${encodeKey('news')}`, bytes)
     const count = thrown.inbox.length + thrown.heartbeats.length + thrown.broadcasts.length
     await a.ask('counted', 'garbage', garbage += count)
     // The others seem to be its own, and a node listens to none of those.

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { types } from '../../../lib/cluster/link/frames.js'
-import { GroupQuestions } from '../../../lib/cluster/groups/group-queries.js'
+import { GroupQueries } from '../../../lib/cluster/groups/group-queries.js'
 import { encodePayload } from '../../../lib/cluster/values/payload.js'
 import { timings } from '../../../lib/cluster/timing.js'
 import { Calm, Machine, World } from '../simulator.js'
@@ -19,12 +19,12 @@ function frame (fields: FrameFields): Frame {
   return { kind: 0, seq: 1, to: 0, from: 0, ref: 0, text: '', body: Buffer.alloc(0), ...fields }
 }
 
-function setUp (): { readonly questions: GroupQuestions, readonly world: World, readonly machine: Machine } {
+function setUp (): { readonly questions: GroupQueries, readonly world: World, readonly machine: Machine } {
   const world = new World(new Calm(1))
   const machine = new Machine(world)
   let refs = 0
   const membersHere = (group: string): Pid[] => group === 'room' ? ['1@a.x', '7@a.x'] as Pid[] : []
-  return { world, machine, questions: new GroupQuestions({ hub: { nextRef: () => ++refs }, clock: machine, timing: timings.default, membersHere }) }
+  return { world, machine, questions: new GroupQueries({ node: { nextRef: () => ++refs }, clock: machine, timing: timings.default, localMembers: membersHere }) }
 }
 
 t.test('a question is answered with the serials of this node', async (t) => {
@@ -39,7 +39,7 @@ t.test('a question is answered with the serials of this node', async (t) => {
 t.test('an answer settles its question once; what comes late, or for nobody, is passed over', async (t) => {
   const { questions, machine } = setUp()
   const { peer, pushed } = fakePeer()
-  const answer = questions.ask('room', peer)
+  const answer = questions.query('room', peer)
   t.strictSame(pushed, [{ type: types.ask, ref: 1, text: 'room' }])
   t.equal(questions.size, 1)
   for (const serials of [[3, 4], [5]]) t.equal(questions.receive(peer, frame({ type: types.members, ref: 1, ...encodePayload(serials)! })), true)
@@ -52,21 +52,21 @@ t.test('an answer that is none is garbage, and is not waited for any longer', as
   const { peer } = fakePeer()
   const bodies = [undefined, 'x', { 0: 1 }, ['1'], [1.5], [2 ** 60]].map((payload) => encodePayload(payload)!)
   for (const [i, body] of [...bodies, { kind: 3, body: Buffer.from([0xc1]) }].entries()) {
-    const answer = questions.ask('room', peer)
+    const answer = questions.query('room', peer)
     t.equal(questions.receive(peer, frame({ type: types.members, ref: i + 1, ...body })), false)
     t.equal(await answer, undefined)
   }
   t.equal(questions.size, 0)
-  const lost = questions.ask('room', peer)
-  questions.torn(peer)
+  const lost = questions.query('room', peer)
+  questions.channelReset(peer)
   t.equal(await lost, undefined)
-  questions.torn(peer)
+  questions.channelReset(peer)
 })
 
 t.test('nobody is waited for longer than a request may take, nor one that takes no frames', async (t) => {
   const { questions, world, machine } = setUp()
-  t.equal(await questions.ask('room', fakePeer(false).peer), undefined)
-  const answer = questions.ask('room', fakePeer().peer)
+  t.equal(await questions.query('room', fakePeer(false).peer), undefined)
+  const answer = questions.query('room', fakePeer().peer)
   await world.runUntil(world.now + timings.default.request - 1, () => {})
   t.equal(questions.size, 1)
   await world.runUntil(world.now + 1, () => {})

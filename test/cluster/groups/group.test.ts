@@ -1,42 +1,42 @@
 import t from 'tap'
-import { Group, topicOf } from '../../../lib/cluster/groups/group.js'
+import { Group, groupTopic } from '../../../lib/cluster/groups/group.js'
 import type { Pid } from '../../../types/pid.js'
 
 const [one, two, three] = ['1@a.x', '2@a.x', '3@b.x'] as Pid[]
 
 t.test('only what is new in a change is to be told', async (t) => {
   const group = new Group('room', 'fwr')
-  t.strictSame(group.change([one, three], [two]), { group: 'room', joined: [one, three], left: [] })
-  t.strictSame(group.change([one, two], [three]), { group: 'room', joined: [two], left: [three] })
-  t.equal(group.change([one], [three]), undefined)
-  t.strictSame(group.knownOf('@a.x'), [one, two])
-  t.strictSame(group.knownOf('@b.x'), [])
+  t.strictSame(group.applyChange([one, three], [two]), { group: 'room', joined: [one, three], left: [] })
+  t.strictSame(group.applyChange([one, two], [three]), { group: 'room', joined: [two], left: [three] })
+  t.equal(group.applyChange([one], [three]), undefined)
+  t.strictSame(group.membersOf('@a.x'), [one, two])
+  t.strictSame(group.membersOf('@b.x'), [])
 })
 
 t.test('a group is of use while it has a member here or a listener', async (t) => {
   const group = new Group('a.b', 'fwr')
-  t.equal(group.topic, topicOf('a.b', 'fwr'))
+  t.equal(group.topic, groupTopic('a.b', 'fwr'))
   t.match(group.topic, /^fwr\.g\.[A-Za-z0-9_-]+$/)
   t.equal(group.isUsed, false)
-  group.listeners.set(() => {}, { tell: () => {}, isTold: false })
+  group.listeners.set(() => {}, { notify: () => {}, isReady: false })
   t.equal(group.isUsed, true)
   group.listeners.clear()
-  group.members.set(one, { times: 1, watcher: { targetEnded () {} } })
+  group.localMembers.set(one, { times: 1, watcher: { targetEnded () {} } })
   t.equal(group.isUsed, true)
 })
 
 t.test('what was heard while a node was asked is newer than its answer', async (t) => {
   const group = new Group('room', 'fwr')
   const [left, late, here] = ['4@a.x', '5@a.x', '6@a.x'] as Pid[]
-  group.change([one, two, three], [])
+  group.applyChange([one, two, three], [])
   let answer!: (members: Pid[] | undefined) => void
-  const asked = group.asked('@a.x', new Promise((resolve) => { answer = resolve }))
-  group.heard(left, false)
-  group.heard(late, true)
-  group.change([late], [])
-  for (const isMember of [true, false, true]) group.heard(one, isMember)
+  const asked = group.compareWithAnswer('@a.x', new Promise((resolve) => { answer = resolve }))
+  group.recordUpdate(left, false)
+  group.recordUpdate(late, true)
+  group.applyChange([late], [])
+  for (const isMember of [true, false, true]) group.recordUpdate(one, isMember)
   answer([left, here])
   t.strictSame(await asked, { joined: [here], left: [two] })
-  t.equal(await group.asked('@a.x', Promise.resolve(undefined)), undefined)
-  t.strictSame(await group.asked('@a.x', Promise.resolve([left])), { joined: [left], left: [one, two, late] }, 'what was heard before does not count')
+  t.equal(await group.compareWithAnswer('@a.x', Promise.resolve(undefined)), undefined)
+  t.strictSame(await group.compareWithAnswer('@a.x', Promise.resolve([left])), { joined: [left], left: [one, two, late] }, 'what was heard before does not count')
 })

@@ -78,7 +78,7 @@ t.test('members on a node miss a broadcast when neither the engine nor the chann
   const { publish } = a.transport
   a.transport.publish = () => false
   const full = { payload: Buffer.alloc(8 * 1024 * 1024) }
-  t.ok(a.cluster.elsewhere.send(one, 'fill', full, undefined))
+  t.ok(a.cluster.remote.send(one, 'fill', full, undefined))
   t.notOk(a.cluster.groups.broadcast('room', 'news', 1))
   t.notOk(a.cluster.groups.broadcast('room', 'news', 2))
   t.notOk(a.cluster.groups.broadcast('room', 'news', 3, { except: two }))
@@ -406,7 +406,7 @@ t.test('what was sent before a broadcast comes before it', async (t) => {
   const push = (one: unknown): number => order.push((one as { topic: string }).topic)
   Object.assign(b.mail, { push })
   Object.assign(b.told, { push })
-  a.cluster.elsewhere.send(receiver, 'first', 1, sender)
+  a.cluster.remote.send(receiver, 'first', 1, sender)
   a.cluster.groups.broadcast('room', 'second', 2, { from: sender })
   await cluster.run(100)
   t.strictSame(order, ['first', 'second'])

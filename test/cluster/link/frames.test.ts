@@ -1,5 +1,5 @@
 import t from 'tap'
-import { frame, TestHub } from '../fixtures/pair.js'
+import { frame, TestNode } from '../fixtures/pair.js'
 import { encodeFrame } from '../../../lib/cluster/link/codec.js'
 import { exitFields, exitOf, types } from '../../../lib/cluster/link/frames.js'
 import { payloadKinds } from '../../../lib/cluster/values/payload.js'
@@ -11,8 +11,8 @@ import type { Pid } from '../../../types/pid.js'
 
 const pid = '1@a.1' as Pid
 
-let hub = new TestHub('a')
-t.beforeEach(() => { hub = new TestHub('a') })
+let hub = new TestNode('a')
+t.beforeEach(() => { hub = new TestNode('a') })
 
 function cross (exit: Exit): Exit | undefined {
   return exitOf(frame({ type: types.down, ...exitFields(exit, hub) }), pid)

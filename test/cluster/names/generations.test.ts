@@ -48,12 +48,12 @@ t.test('asks whether the engine is durable when it has found the register empty'
 t.test('settles the generation that is named, and no other', async (t) => {
   const { generations, store } = prepare()
   const made = await generations.read()
-  await generations.settle('another')
+  await generations.endGracePeriod('another')
   t.match(store.read('generation'), { settled: false })
-  await generations.settle(made.id)
+  await generations.endGracePeriod(made.id)
   t.strictSame(store.read('generation'), { ...made, settled: true })
   store.clear()
-  await generations.settle(made.id)
+  await generations.endGracePeriod(made.id)
   t.equal(store.read('generation'), undefined)
 })
 

@@ -17,7 +17,7 @@ function prepare () {
   /** A claim that waits. */
   const ask = (): { id?: string, error?: unknown } => {
     const state: { id?: string, error?: unknown } = {}
-    settling.settled(pause).then(({ id }) => { state.id = id }, (error: unknown) => { state.error = error })
+    settling.waitUntilOver(pause).then(({ id }) => { state.id = id }, (error: unknown) => { state.error = error })
     return state
   }
   return { clock, store, scene, settling, write, ask }
@@ -36,7 +36,7 @@ t.test('waits for the time of a take-over since this node first read the generat
   const one = ask()
   await clock.pass(5000)
   const two = ask()
-  await clock.pass(timing.takeOver - 5000)
+  await clock.pass(timing.breakLease - 5000)
   t.strictSame([one.id, two.id], [undefined, undefined])
   t.match(store.read('generation'), { settled: false })
   await clock.pass(timing.renew / 4)
@@ -46,8 +46,8 @@ t.test('waits for the time of a take-over since this node first read the generat
 
 t.test('counts the time from when the node joined: a claim after that does not wait', async (t) => {
   const { ask, clock, store, settling } = prepare()
-  settling.watch()
-  await clock.pass(timing.takeOver + 1)
+  settling.follow()
+  await clock.pass(timing.breakLease + 1)
   t.match(store.read('generation'), { settled: true }, 'it is settled though nobody has claimed a name')
   const answer = ask()
   await clock.pass(0)
@@ -57,12 +57,12 @@ t.test('counts the time from when the node joined: a claim after that does not w
 
 t.test('begins anew with another generation, which it sees when the engine is back', async (t) => {
   const { ask, clock, settling, write } = prepare()
-  settling.watch()
-  await clock.pass(timing.takeOver - 1000)
+  settling.follow()
+  await clock.pass(timing.breakLease - 1000)
   write('y')
-  settling.watch()
+  settling.follow()
   const answer = ask()
-  await clock.pass(timing.takeOver)
+  await clock.pass(timing.breakLease)
   t.equal(answer.id, undefined)
   await clock.pass(timing.renew / 4)
   t.equal(answer.id, 'y')
@@ -70,22 +70,22 @@ t.test('begins anew with another generation, which it sees when the engine is ba
 
 t.test('goes on where another node settled a third generation meanwhile', async (t) => {
   const { ask, clock, store, settling, write } = prepare()
-  settling.watch()
-  await clock.pass(timing.takeOver)
+  settling.follow()
+  await clock.pass(timing.breakLease)
   // Read before it was replaced.
   store.before('get', () => {})
   store.before('get', () => { write('y') })
   await clock.pass(1)
   t.match(store.read('generation'), { id: 'y', settled: false })
   const answer = ask()
-  await clock.pass(timing.takeOver + timing.renew)
+  await clock.pass(timing.breakLease + timing.renew)
   t.equal(answer.id, 'y')
 })
 
 t.test('reads again later when the engine does not answer', async (t) => {
   const { clock, store, settling } = prepare()
   store.away = true
-  settling.watch()
+  settling.follow()
   await clock.pass(timing.renew - 1)
   store.away = false
   const { asked } = store
@@ -97,7 +97,7 @@ t.test('reads again later when the engine does not answer', async (t) => {
 
 t.test('reads nothing any more when it is closed', async (t) => {
   const { clock, settling } = prepare()
-  settling.watch()
+  settling.follow()
   settling.close()
   await clock.pass(0)
   t.equal(clock.pending, 0)

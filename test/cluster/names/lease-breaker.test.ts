@@ -25,11 +25,11 @@ function setUp () {
     }
   } as unknown as Transport
   const members = new Map<string, { incarnation: number, state: 'up' | 'down', gone: boolean }>()
-  const takeOver = new LeaseBreaker({
+  const breaker = new LeaseBreaker({
     clock: machine, timing: timings.default, register: new Register(transport, machine, 'fwr.', 2000), membership: { find: (node) => members.get(node) }, node: 'b', incarnation: 9
   })
   const pauses = new Pauses(machine)
-  const pause = (ms: number): Promise<void> => pauses.for(ms)
+  const pause = (ms: number): Promise<void> => pauses.start(ms)
   const run = async (ms: number): Promise<void> => {
     for (const end = world.now + ms; world.now < end;) {
       await new Promise(setImmediate)
@@ -41,7 +41,7 @@ function setUp () {
     world,
     store,
     members,
-    takeOver,
+    breaker,
     pause,
     run,
     /** The lease as its node has renewed it. */
@@ -53,7 +53,7 @@ function setUp () {
     async claim (): Promise<{ readonly broken: boolean, readonly after: number }> {
       const from = world.now
       const answer: { broken?: boolean } = {}
-      takeOver.breakLease(record, pause).then((broken) => { answer.broken = broken }, t.fail)
+      breaker.breakLease(record, pause).then((broken) => { answer.broken = broken }, t.fail)
       while (answer.broken === undefined) await run(20)
       return { broken: answer.broken, after: world.now - from }
     }
@@ -79,7 +79,7 @@ t.test('the seconds count from the first claim that saw it as it is', async (t) 
   await run(3000)
   members.set('a', { incarnation: 5, state: 'down', gone: false })
   const { broken, after } = await claim()
-  const left = timings.default.takeOver - 3000
+  const left = timings.default.breakLease - 3000
   t.equal(broken, true)
   t.ok(after > left - 100 && after < left + 100, `after ${after} ms`)
   t.strictSame(store.broken, { incarnation: 5, beat: 3, broken: true })
@@ -90,16 +90,16 @@ t.test('a node that is up and has not renewed for long holds nothing any more', 
   members.set('a', { incarnation: 5, state: 'up', gone: false })
   renew(1, 1)
   t.match(await claim(), { broken: false })
-  await run(timings.default.takeOver + 100)
+  await run(timings.default.breakLease + 100)
   t.match(await claim(), { broken: true, after: 20 })
 })
 
 t.test('who breaks a lease at the same time as others, for other names of its node, is not refused', async (t) => {
-  const { members, renew, takeOver, run, store, pause } = setUp()
+  const { members, renew, breaker, run, store, pause } = setUp()
   members.set('a', { incarnation: 5, state: 'down', gone: true })
   renew(1, 1)
   store.keeps = true
-  const answers = Promise.all([1, 2, 3, 4].map(() => takeOver.breakLease(record, pause)))
+  const answers = Promise.all([1, 2, 3, 4].map(() => breaker.breakLease(record, pause)))
   await run(100)
   t.strictSame(await answers, [true, true, true, true])
   t.match(store.broken, { beat: 5, broken: true })
@@ -119,20 +119,20 @@ t.test('a revision that a new store gave again is no sight of the old one', asyn
   members.set('a', { incarnation: 5, state: 'up', gone: false })
   renew(7, 3)
   await claim()
-  await run(timings.default.takeOver - 100)
+  await run(timings.default.breakLease - 100)
   renew(11, 3)
   await run(200)
   t.match(await claim(), { broken: false })
-  await run(timings.default.takeOver + 100)
+  await run(timings.default.breakLease + 100)
   renew(1, 3, { incarnation: 4 })
   t.match(await claim(), { broken: false }, 'nor is one of another incarnation')
   t.equal(store.broken, undefined)
 })
 
 t.test('one that is renewed while it is waited for is there', async (t) => {
-  const { renew, run, store, takeOver, pause } = setUp()
+  const { renew, run, store, breaker, pause } = setUp()
   renew(1, 1)
-  const claim = takeOver.breakLease(record, pause)
+  const claim = breaker.breakLease(record, pause)
   await run(3000)
   renew(2, 2)
   await run(1000)
@@ -166,27 +166,27 @@ t.test('nobody waits for a node that is gone, a lease that is broken or there is
 })
 
 t.test('a node is gone when it has left, or was started anew; this one when it is a later one', async (t) => {
-  const { members, takeOver } = setUp()
-  t.equal(takeOver.isGone(record), false)
+  const { members, breaker } = setUp()
+  t.equal(breaker.isGone(record), false)
   for (const [incarnation, gone, expected] of [[5, false, false], [5, true, true], [6, false, true], [4, true, false]] as const) {
     members.set('a', { incarnation, state: 'up', gone })
-    t.equal(takeOver.isGone(record), expected)
+    t.equal(breaker.isGone(record), expected)
   }
-  t.equal(takeOver.isGone({ ...record, node: 'b', incarnation: 8 }), true)
-  t.equal(takeOver.isGone({ ...record, node: 'b', incarnation: 9 }), false)
+  t.equal(breaker.isGone({ ...record, node: 'b', incarnation: 8 }), true)
+  t.equal(breaker.isGone({ ...record, node: 'b', incarnation: 9 }), false)
 })
 
 t.test('what was seen of a node an hour ago is forgotten when another is seen', async (t) => {
-  const { members, renew, claim, world, takeOver, run, pause } = setUp()
+  const { members, renew, claim, world, breaker, run, pause } = setUp()
   members.set('a', { incarnation: 5, state: 'up', gone: false }).set('c', { incarnation: 5, state: 'up', gone: false })
   renew(1, 1)
   await claim()
   await world.runUntil(world.now + 61 * 60 * 1000, () => {})
-  const other = takeOver.breakLease({ ...record, node: 'c' }, pause)
+  const other = breaker.breakLease({ ...record, node: 'c' }, pause)
   await run(20)
   t.equal(await other, false)
   t.match(await claim(), { broken: false }, 'it is seen for the first time')
-  const again = takeOver.breakLease({ ...record, node: 'c' }, pause)
+  const again = breaker.breakLease({ ...record, node: 'c' }, pause)
   await run(20)
   t.equal(await again, false)
 })

@@ -26,12 +26,12 @@ class Scene extends TestRegister {
       generations: this.generations,
       node: 'a',
       incarnation: 5,
-      reassert: async () => {
+      rewriteNames: async () => {
         this.told.push('reassert')
         await this.reassert()
       },
-      fenced: () => { this.told.push('fenced') },
-      needed: () => this.needed
+      leaseEnded: () => { this.told.push('fenced') },
+      isNeeded: () => this.needed
     })
   }
 
@@ -93,7 +93,7 @@ t.test('is renewed before it is acquired when it was idle for a renewal interval
     scene.needed = true
     t.ok(await lease.acquire())
     t.match(record(), { beat: 2 }, `idle for ${idle} ms`)
-    t.ok(lease.lasting)
+    t.ok(lease.hasTimeToRenew)
     await clock.pass(2 * timing.lease)
     t.ok(lease.valid)
     t.strictSame(told, [])
@@ -114,14 +114,14 @@ t.test('is renewed a renewal interval after its start when it is acquired again 
 
 t.test('is lasting while a full renewal interval is left', async (t) => {
   const { lease, clock, store } = prepare()
-  t.notOk(lease.lasting)
+  t.notOk(lease.hasTimeToRenew)
   await lease.acquire()
   store.silent = true
   await clock.pass(timing.lease - timing.renew)
-  t.ok(lease.lasting)
+  t.ok(lease.hasTimeToRenew)
   await clock.pass(1)
   t.ok(lease.valid)
-  t.notOk(lease.lasting)
+  t.notOk(lease.hasTimeToRenew)
 })
 
 t.test('is renewed at once when the last renewal was answered after a renewal interval', async (t) => {

@@ -22,8 +22,8 @@ t.test('takes a name over when the lease of a node that died was not renewed for
       })
     }
     const took = cluster.world.now - died
-    const { takeOver, renew } = timings.default
-    t.ok(took > takeOver - renew && took < takeOver + 500, `after ${took} ms`)
+    const { breakLease, renew } = timings.default
+    t.ok(took > breakLease - renew && took < breakLease + 500, `after ${took} ms`)
     t.ok(taken.fence > fence)
   }
 })
@@ -252,9 +252,9 @@ t.test('loses its names when it is cut off for the time of a lease, before anoth
   const took = cluster.world.now - since
   await cluster.settle(claiming)
   t.match(a.told, [{ lost: 'leader', pid }])
-  const { lease, takeOver } = timings.default
+  const { lease, breakLease } = timings.default
   t.ok(lostAt! - since <= lease + 200, `lost after ${lostAt! - since} ms`)
-  t.ok(took > lostAt! - since && took < takeOver + 800, `taken over after ${took} ms`)
+  t.ok(took > lostAt! - since && took < breakLease + 800, `taken over after ${took} ms`)
   t.ok(state.taken.fence > fence)
   a.transport.partitioned = false
   a.transport.reconnect()
@@ -274,7 +274,7 @@ t.test('a store that lost its data is told again what is held', async (t) => {
   const there = b.here.spawn()
   const claim = (): Promise<unknown> => cluster.settle(b.cluster.names.register('leader', there).catch((err: unknown) => err))
   t.match(await claim(), { code: 'FST_CLUSTER_UNAVAILABLE' }, 'nothing is granted for a time')
-  await cluster.run(timings.default.takeOver)
+  await cluster.run(timings.default.breakLease)
   t.match(await claim(), { code: 'FST_CLUSTER_NAME_TAKEN' })
   t.strictSame((a.cluster.names as Names).holder('leader'), held)
   t.strictSame(await cluster.settle(b.cluster.names.lookup('leader')), held)
@@ -321,7 +321,7 @@ t.test('all names of a node that died are taken over at the same time, by one no
   const names = ['w', 'x', 'y', 'z']
   const before = await cluster.settle(Promise.all(names.map((name) => a.cluster.names.register(name, a.here.spawn()))))
   await crash(a)
-  await cluster.run(timings.default.takeOver - 2000)
+  await cluster.run(timings.default.breakLease - 2000)
   const claims = names.map((name, i) => {
     const { here, cluster: { names } } = i < 2 ? b : c
     return names.register(name, here.spawn())
@@ -386,8 +386,8 @@ t.test('counts the time of a take-over from when the node was down, though nobod
   const [a, b] = await cluster.start('a', 'b')
   const { fence } = await cluster.settle(a.cluster.names.register('leader', a.here.spawn()))
   await crash(a)
-  const { down, takeOver } = timings.default
-  await cluster.run(down + takeOver + 500)
+  const { down, breakLease } = timings.default
+  await cluster.run(down + breakLease + 500)
   const start = cluster.world.now
   const taken = await cluster.settle(b.cluster.names.register('leader', b.here.spawn()))
   t.ok(cluster.world.now - start < 100, 'at once')
@@ -399,7 +399,7 @@ t.test('lets the first name of an empty register wait from when its node joined'
   const [a] = await cluster.start('a')
   const early = cluster.settle(a.cluster.names.register('leader', a.here.spawn()))
   await t.rejects(early, { code: 'FST_CLUSTER_UNAVAILABLE', headers: { 'retry-after': '5' } })
-  await cluster.run(timings.default.takeOver)
+  await cluster.run(timings.default.breakLease)
   const start = cluster.world.now
   const [b] = await cluster.start('b')
   t.ok(await cluster.settle(b.cluster.names.register('leader', b.here.spawn())), 'also of a node that has just joined')
@@ -416,7 +416,7 @@ t.test('rejects a claim for a name that does not become free in time, and does n
   const pids = [b.here.spawn(), b.here.spawn()]
   const claims = pids.map((pid) => b.cluster.names.register('leader', pid).catch((err: unknown) => err))
   for (const outcome of await cluster.settle(Promise.all(claims))) t.match(outcome, { code: 'FST_CLUSTER_UNAVAILABLE', message: /did not become free in time/ })
-  t.ok(cluster.world.now - start <= timings.default.claim + 100)
+  t.ok(cluster.world.now - start <= timings.default.acquire + 100)
   await cluster.run(30_000)
   t.equal(b.cluster.size, 0)
   t.equal((b.cluster.names as Names).holder('leader'), undefined)
@@ -442,7 +442,7 @@ t.test('does not grant a name whose claim was rejected while the last answer was
   a.transport.get = async (key) => key.startsWith('test.lease.') ? await get.call(a.transport, key) : await slowly(get.call(a.transport, key))
   const claim = a.cluster.names.register('leader', a.here.spawn()).catch((err: unknown) => err)
   t.match(await cluster.settle(claim), { code: 'FST_CLUSTER_UNAVAILABLE', message: /did not become free in time/ })
-  t.ok(cluster.world.now - start <= timings.default.claim + 100)
+  t.ok(cluster.world.now - start <= timings.default.acquire + 100)
   t.equal(written.length, 1, 'it was written before')
   Object.assign(a.transport, { cas, get })
   await cluster.run(30_000)
@@ -475,7 +475,7 @@ t.test('gives each holder a higher fence, though the clock of the next one is 10
     node.machine.now = () => cluster.world.now + ahead
     node.here.suffix = `@${node.cluster.node}.${(await cluster.settle(node.cluster.start())).toString(36)}`
   }
-  await cluster.run(timings.default.takeOver + 1000)
+  await cluster.run(timings.default.breakLease + 1000)
   let last = 0
   const grant = async ({ cluster: node, here }: typeof a, how: string): Promise<void> => {
     const pid = here.spawn()
@@ -498,7 +498,7 @@ t.test('gives each holder a higher fence, though the clock of the next one is 10
   cluster.engine.stop(true)
   await cluster.run(1000)
   cluster.engine.start()
-  await cluster.run(timings.default.takeOver + 2000)
+  await cluster.run(timings.default.breakLease + 2000)
   await grant(b, 'after a loss of data')
   await grant(a, 'and after that')
 })
@@ -510,7 +510,7 @@ t.test('keeps its fence in a register that lost its data, and the next holder ha
   const held = await cluster.settle(a.cluster.names.register('leader', pid))
   cluster.engine.stop(true)
   cluster.engine.start()
-  await cluster.run(timings.default.takeOver + 2000)
+  await cluster.run(timings.default.breakLease + 2000)
   t.strictSame(await cluster.settle(b.cluster.names.lookup('leader')), held)
   a.here.end(pid, 'done')
   await cluster.run(100)

@@ -13,7 +13,7 @@ t.test('before the start each use says that there was none', async (t) => {
 
 t.test('it holds nothing, and has nothing to give back', async (t) => {
   const names = new NoNames()
-  names.lose()
+  names.abandon()
   t.equal(names.size, 0)
   await names.close()
 })

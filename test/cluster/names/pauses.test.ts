@@ -10,7 +10,7 @@ function setUp () {
 
 t.test('a pause ends in its time', async (t) => {
   const { pauses, machine, run } = setUp()
-  const pause = pauses.for(500)
+  const pause = pauses.start(500)
   t.equal(pauses.size, 1)
   await run(499)
   t.equal(machine.timers, 1)
@@ -21,7 +21,7 @@ t.test('a pause ends in its time', async (t) => {
 
 t.test('whoever waits when the node leaves is told at once', async (t) => {
   const { pauses, machine } = setUp()
-  const waiting = [pauses.for(500), pauses.for(1000)].map((pause) => t.rejects(pause, { code: 'FST_CLUSTER_UNAVAILABLE' }))
+  const waiting = [pauses.start(500), pauses.start(1000)].map((pause) => t.rejects(pause, { code: 'FST_CLUSTER_UNAVAILABLE' }))
   pauses.close()
   await Promise.all(waiting)
   t.equal(pauses.size + machine.timers, 0)

@@ -33,9 +33,9 @@ function setUp () {
     clock: machine,
     timing: timings.default,
     register: new Register(transport, machine, 'fwr.', 2000),
-    isOurs: ({ node }) => node === 'a',
+    isOwnRecord: ({ node }) => node === 'a',
     isHeld: (name) => held.has(name),
-    isClaimed: (name) => claimed.has(name)
+    isBeingAcquired: (name) => claimed.has(name)
   })
   const stand = (name: string, node = 'a'): void => {
     const record: Partial<NameRecord> = { node }
@@ -63,7 +63,7 @@ t.test('what stands there as ours is taken out, and looked after until it is cer
   await run(2000)
   t.equal(store.size, 1, 'what a late answer brought is taken out too')
   t.equal(orphans.size, 2)
-  await run(timings.default.takeOver)
+  await run(timings.default.breakLease)
   t.equal(orphans.size + machine.timers, 0)
 })
 
@@ -82,7 +82,7 @@ t.test('what is held or claimed meanwhile is left alone', async (t) => {
   // They become ours between the question and its answer.
   engine.meanwhile = () => {
     held.add('one')
-    orphans.delete('one')
+    orphans.confirm('one')
     claimed.add('two')
   }
   await run(2000)
@@ -94,16 +94,16 @@ t.test('what is held or claimed meanwhile is left alone', async (t) => {
 t.test('what is given back is out at once; with a conflict, or without an engine, later', async (t) => {
   const { orphans, stand, store, engine, run } = setUp()
   stand('one')
-  await orphans.giveBack('one', 1)
+  await orphans.release('one', 1)
   t.equal(store.size + orphans.size, 0)
   stand('one')
   engine.conflicts = 1
-  await orphans.giveBack('one', 1)
+  await orphans.release('one', 1)
   t.equal(store.size, 0, 'it was read, and is ours')
   t.equal(orphans.size, 1)
   stand('two')
   engine.away = true
-  await orphans.giveBack('two', 1)
+  await orphans.release('two', 1)
   await run(3000)
   t.equal(store.size, 1)
   engine.away = false
@@ -116,9 +116,9 @@ t.test('a name that is claimed again while it is given back is looked after furt
   const { orphans, stand, claimed } = setUp()
   stand('one')
   claimed.add('one')
-  await orphans.giveBack('one', 1)
+  await orphans.release('one', 1)
   t.equal(orphans.size, 1)
-  orphans.delete('one')
+  orphans.confirm('one')
   t.equal(orphans.size, 0)
   orphans.close()
 })

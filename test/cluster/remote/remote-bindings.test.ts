@@ -20,16 +20,16 @@ interface Bound {
 
 function make (): Bound {
   const nodes = new Pair((hub) => {
-    const bindings: RemoteBindings = new RemoteBindings(hub, { unwatch: (target: Pid, who: never) => { bindings.unwatch(target, who) } } as unknown as RemoteNodes)
+    const bindings: RemoteBindings = new RemoteBindings(hub, { unwatch: (target: Pid, who: never) => { bindings.unbind(target, who) } } as unknown as RemoteNodes)
     return bindings
   })
-  return { nodes, target: nodes.b.here.spawn(), client: nodes.a.here.spawn() }
+  return { nodes, target: nodes.b.local.spawn(), client: nodes.a.local.spawn() }
 }
 
 /** Asks from `a`; everything that is under way is handed on before it is awaited. */
 async function bind ({ nodes }: Bound, target: Pid, who = watcher()): Promise<Target | RemoteProblem> {
   const answer = nodes.a.unit.bind(target, who)
-  nodes.cross()
+  nodes.deliverAll()
   return await answer
 }
 
@@ -56,15 +56,15 @@ t.test('a connection that is bound speaks to a process elsewhere, and is told on
   at.accept('ws.join', { client_pid: client, metadata }, client, 0)
   at.accept('ws.message', { client_pid: client, type: 'text', data: 'hé', metadata }, client, 3)
   at.accept('ws.message', { client_pid: client, type: 'binary', data: Buffer.from([1, 2]), metadata }, client, 2)
-  nodes.cross()
-  t.strictSame(nodes.b.here.mail, [
+  nodes.deliverAll()
+  t.strictSame(nodes.b.local.mail, [
     { to: target, topic: 'ws.join', payload: { client_pid: client, metadata }, from: client },
     { to: target, topic: 'ws.message', payload: { client_pid: client, type: 'text', data: 'hé', metadata, bytes: 3 }, from: client },
     { to: target, topic: 'ws.message', payload: { client_pid: client, type: 'binary', data: Buffer.from([1, 2]), metadata, bytes: 2 }, from: client }
   ])
-  nodes.b.here.end(target, 'done')
-  nodes.cross()
-  nodes.tear()
+  nodes.b.local.end(target, 'done')
+  nodes.deliverAll()
+  nodes.resetChannel()
   t.strictSame(who.exits, [{ pid: target, reason: 'done' }])
   t.ok(at.stopping)
   t.equal(nodes.size, 0)
@@ -74,33 +74,33 @@ t.test('a connection learns whether its target took the join before it ended', a
   const join = async (arrives: boolean): Promise<Connected> => {
     const one = await connected()
     one.at.accept('ws.join', { client_pid: one.client, metadata: 1 }, one.client, 0)
-    if (arrives) one.nodes.cross()
+    if (arrives) one.nodes.deliverAll()
     return one
   }
   const table: Record<string, [took: boolean, play: () => Promise<Connected & { reason?: string }>]> = {
     'the target has taken it': [true, async () => await join(true)],
     'it waits in the mailbox': [false, async () => {
       const one = await join(true)
-      one.nodes.b.here.unread.add(one.client)
+      one.nodes.b.local.unread.add(one.client)
       return one
     }],
     'it waits in the mailbox of one that ends with noconnection': [false, async () => {
       const one = await join(true)
-      one.nodes.b.here.unread.add(one.client)
+      one.nodes.b.local.unread.add(one.client)
       return { ...one, reason: 'noconnection' }
     }],
     'it is on its way': [false, async () => await join(false)],
     'the target is stopping when it arrives': [false, async () => {
       const one = await join(false)
-      one.nodes.b.here.problem = 'it is stopping'
-      one.nodes.cross()
+      one.nodes.b.local.problem = 'it is stopping'
+      one.nodes.deliverAll()
       return one
     }]
   }
   for (const [name, [took, play]] of Object.entries(table)) {
     const { nodes, target, client, who, reason = 'done' } = await play()
-    nodes.b.here.end(target, reason)
-    nodes.cross()
+    nodes.b.local.end(target, reason)
+    nodes.deliverAll()
     t.equal(who.exits.length, 1, name)
     t.equal(tookJoin(who.exits[0], client), took, name)
     t.equal(nodes.size, 0, name)
@@ -110,19 +110,19 @@ t.test('a connection learns whether its target took the join before it ended', a
 t.test('what cannot be bound is said, and nothing is kept', async (t) => {
   const bound = make()
   for (const problem of ['it is stopping', 'it is a connection', 'its node is closing'] as const) {
-    bound.nodes.b.here.problem = problem
+    bound.nodes.b.local.problem = problem
     t.equal(await bind(bound, bound.target), problem)
   }
-  bound.nodes.b.here.problem = undefined
-  t.equal(await bind(bound, bound.nodes.b.hub.pid(99)), 'it is not alive')
+  bound.nodes.b.local.problem = undefined
+  t.equal(await bind(bound, bound.nodes.b.node.pid(99)), 'it is not alive')
   const { a } = bound.nodes
   const answer = a.unit.bind(bound.target, watcher())
   a.unit.receive(a.peer, frame({ type: types.bound, ref: a.peer.sent[0].ref, text: 'a problem of a later version' }))
   t.equal(await answer, 'it is not alive')
   a.peer.sent.length = 0
-  bound.nodes.part()
+  bound.nodes.disconnect()
   t.equal(await bind(bound, bound.target), 'its node cannot be reached')
-  a.hub.why = 'noproc'
+  a.node.exitReason = 'noproc'
   t.equal(await bind(bound, bound.target), 'it is not alive', 'its node has been started anew')
   t.equal(bound.nodes.size, 0)
 })
@@ -131,7 +131,7 @@ t.test('the end of the target, or of its node, is the answer when it comes befor
   const { nodes, target } = make()
   const who = watcher()
   const lost = nodes.a.unit.bind(target, who)
-  nodes.tear()
+  nodes.resetChannel()
   t.equal(await lost, 'its node cannot be reached')
   const ended = nodes.a.unit.bind(target, who)
   const [{ ref }] = nodes.a.peer.sent.splice(0)
@@ -143,11 +143,11 @@ t.test('the end of the target, or of its node, is the answer when it comes befor
 
 t.test('a bound connection is told once that the node of its target is lost', async (t) => {
   const { nodes, target, at, who } = await connected()
-  nodes.tear()
-  nodes.tear()
+  nodes.resetChannel()
+  nodes.resetChannel()
   t.strictSame(who.exits, [{ pid: target, reason: 'noconnection' }])
   t.ok(at.stopping)
-  t.strictSame(nodes.b.here.watched, [])
+  t.strictSame(nodes.b.local.watched, [])
   t.equal(nodes.size, 0)
 })
 
@@ -155,61 +155,61 @@ t.test('a client whose node is lost leaves, if it has joined and not left', asyn
   const { nodes, target, client, at } = await connected()
   const metadata = { user: 'ada' }
   at.accept('ws.join', { client_pid: client, metadata }, client, 0)
-  nodes.cross()
-  nodes.tear()
+  nodes.deliverAll()
+  nodes.resetChannel()
   const leave = { client_pid: client, reason: 'node lost', code: undefined, cause: 'lost', metadata }
-  t.strictSame(nodes.b.here.mail.slice(1), [{ to: target, topic: 'ws.leave', payload: leave, from: client }])
+  t.strictSame(nodes.b.local.mail.slice(1), [{ to: target, topic: 'ws.leave', payload: leave, from: client }])
   const other = await connected()
   other.at.accept('ws.join', { client_pid: client, metadata }, client, 0)
   other.at.accept('ws.leave', { client_pid: client, metadata }, client, 0)
-  other.nodes.cross()
-  other.nodes.tear()
-  t.strictSame(other.nodes.b.here.mail.map(({ topic }) => topic), ['ws.join', 'ws.leave'])
+  other.nodes.deliverAll()
+  other.nodes.resetChannel()
+  t.strictSame(other.nodes.b.local.mail.map(({ topic }) => topic), ['ws.join', 'ws.leave'])
   const never = await connected()
-  never.nodes.tear()
-  t.strictSame(never.nodes.b.here.mail, [])
+  never.nodes.resetChannel()
+  t.strictSame(never.nodes.b.local.mail, [])
 })
 
 t.test('a closing node tells its targets and the other nodes before anything ends', async (t) => {
   const { nodes, target, client, at, who } = await connected()
   const metadata = { user: 'ada' }
   at.accept('ws.join', { client_pid: client, metadata }, client, 0)
-  nodes.cross()
-  const late = nodes.a.unit.bind(nodes.b.here.spawn(), watcher())
+  nodes.deliverAll()
+  const late = nodes.a.unit.bind(nodes.b.local.spawn(), watcher())
   nodes.b.unit.announceClosing([nodes.b.peer])
   const leave = { client_pid: client, reason: 'node closing', code: 1012, cause: 'target', metadata }
-  t.strictSame(nodes.b.here.mail.slice(1), [{ to: target, topic: 'ws.leave', payload: leave, from: client }])
-  t.strictSame(nodes.b.here.watched, [], 'the end of the target is not told as well')
+  t.strictSame(nodes.b.local.mail.slice(1), [{ to: target, topic: 'ws.leave', payload: leave, from: client }])
+  t.strictSame(nodes.b.local.watched, [], 'the end of the target is not told as well')
   at.accept('ws.message', { client_pid: client, type: 'text', data: 'late', metadata }, client, 4)
-  nodes.b.here.problem = 'its node is closing'
-  nodes.cross()
+  nodes.b.local.problem = 'its node is closing'
+  nodes.deliverAll()
   t.strictSame(who.exits, [{ pid: target, reason: 'noconnection', nodeClosing: true }])
   t.ok(at.stopping)
   t.equal(await late, 'its node is closing', 'who asks meanwhile')
   t.equal(await nodes.a.unit.bind(target, watcher()), 'its node is closing', 'who asks later: at once')
   t.equal(nodes.a.peer.sent.length, 0)
-  nodes.tear()
-  t.equal(nodes.b.here.mail.length, 2, 'one leave for each join, and nothing after it')
+  nodes.resetChannel()
+  t.equal(nodes.b.local.mail.length, 2, 'one leave for each join, and nothing after it')
   t.equal(who.exits.length, 1)
   t.equal(nodes.size, 0)
 })
 
 t.test('a connection that goes is told nothing more, and the other node forgets it', async (t) => {
   const { nodes, target, client, at, who } = await connected()
-  nodes.b.here.full = true
+  nodes.b.local.full = true
   at.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: 1 }, client, 1)
-  nodes.cross()
-  t.equal(nodes.b.here.waiting.size, 1)
-  t.ok(nodes.a.unit.unwatch(target, who))
-  t.notOk(nodes.a.unit.unwatch(target, who))
+  nodes.deliverAll()
+  t.equal(nodes.b.local.waiting.size, 1)
+  t.ok(nodes.a.unit.unbind(target, who))
+  t.notOk(nodes.a.unit.unbind(target, who))
   t.ok(at.stopping)
   at.accept('ws.message', { client_pid: client, type: 'text', data: 'late', metadata: 1 }, client, 4)
-  nodes.cross()
-  t.equal(nodes.b.here.mail.length, 1)
-  t.equal(nodes.b.here.waiting.size, 0, 'nor does its mailbox have to tell of room')
-  t.strictSame(nodes.b.here.watched, [])
-  nodes.b.here.end(target, 'done')
-  nodes.tear()
+  nodes.deliverAll()
+  t.equal(nodes.b.local.mail.length, 1)
+  t.equal(nodes.b.local.waiting.size, 0, 'nor does its mailbox have to tell of room')
+  t.strictSame(nodes.b.local.watched, [])
+  nodes.b.local.end(target, 'done')
+  nodes.resetChannel()
   t.strictSame(who.exits, [])
   t.equal(nodes.size, 0)
 })
@@ -218,11 +218,11 @@ t.test('a connection that goes while it asks has its answer, and is bound to not
   const { nodes, target } = make()
   const who = watcher()
   const answer = nodes.a.unit.bind(target, who)
-  t.ok(nodes.a.unit.unwatch(target, who))
+  t.ok(nodes.a.unit.unbind(target, who))
   t.equal(await answer, 'it is not alive')
-  nodes.cross()
+  nodes.deliverAll()
   t.equal(nodes.size, 0)
-  t.strictSame(nodes.b.here.watched, [])
+  t.strictSame(nodes.b.local.watched, [])
 })
 
 t.test('one that asks again is bound once', async (t) => {
@@ -232,9 +232,9 @@ t.test('one that asks again is bound once', async (t) => {
   const second = await bind(bound, bound.target, who)
   t.equal(await first, 'it is not alive')
   t.type(second, 'object')
-  t.strictSame(bound.nodes.b.here.watched, [bound.target])
-  bound.nodes.b.here.end(bound.target, 'done')
-  bound.nodes.cross()
+  t.strictSame(bound.nodes.b.local.watched, [bound.target])
+  bound.nodes.b.local.end(bound.target, 'done')
+  bound.nodes.deliverAll()
   t.equal(who.exits.length, 1)
 })
 
@@ -242,41 +242,41 @@ t.test('the metadata of a client is one object for all of its messages, and nobo
   const { nodes, client, at } = await connected()
   const metadata = { user: { name: 'ada' }, tags: ['x'], key: Buffer.from('k'), none: null }
   for (const data of ['one', 'two']) at.accept('ws.message', { client_pid: client, type: 'text', data, metadata }, client, 3)
-  nodes.cross()
-  const [first, second] = nodes.b.here.mail.map(({ payload }) => (payload as { metadata: typeof metadata }).metadata)
+  nodes.deliverAll()
+  const [first, second] = nodes.b.local.mail.map(({ payload }) => (payload as { metadata: typeof metadata }).metadata)
   t.strictSame(first, metadata)
   t.equal(first, second)
   t.ok(Object.isFrozen(first) && Object.isFrozen(first.user) && Object.isFrozen(first.tags))
   at.accept('ws.message', { client_pid: client, type: 'text', data: 'three', metadata: 'text' }, client, 5)
-  nodes.cross()
-  t.match(nodes.b.here.mail.at(-1), { payload: { metadata: 'text' } })
+  nodes.deliverAll()
+  t.match(nodes.b.local.mail.at(-1), { payload: { metadata: 'text' } })
 })
 
 t.test('a mailbox that fills up has the sockets of a client wait, until there is room', async (t) => {
   const { nodes, target, client, at } = await connected()
   let resumed = 0
-  nodes.b.here.full = true
+  nodes.b.local.full = true
   for (let i = 0; i < 3; i++) at.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: 1 }, client, 1)
   t.notOk(at.congested)
-  nodes.to(nodes.b)
+  nodes.deliverTo(nodes.b)
   t.strictSame(nodes.b.peer.sent.map(({ type }) => type), [types.pause], 'said once')
-  nodes.cross()
+  nodes.deliverAll()
   t.ok(at.congested)
   at.subscribeToDrain({ resume () { resumed++ } })
-  t.strictSame([...nodes.b.here.waiting.values()], [target])
-  nodes.b.here.relieve()
-  nodes.cross()
+  t.strictSame([...nodes.b.local.waiting.values()], [target])
+  nodes.b.local.relieve()
+  nodes.deliverAll()
   t.equal(resumed, 1)
   t.notOk(at.congested)
-  nodes.b.here.full = true
+  nodes.b.local.full = true
   at.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: 1 }, client, 1)
-  nodes.cross()
+  nodes.deliverAll()
   t.ok(at.congested, 'and again')
 })
 
 t.test('pressure of a connection that is gone is nobody\'s', async (t) => {
   const { nodes, target, who } = await connected()
-  nodes.a.unit.unwatch(target, who)
+  nodes.a.unit.unbind(target, who)
   for (const type of [types.pause, types.resume, types.bound]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type, ref: 1 })), true)
   const asked = make()
   asked.nodes.a.unit.bind(asked.target, watcher()).catch(t.threw)
@@ -287,28 +287,28 @@ t.test('news for a full mailbox are lost, and pause nobody', async (t) => {
   const { nodes, target, client, at } = await connected()
   const news = { client_pid: client, uptime: 1, metadata: 1 }
   t.ok(at.deliver('ws.heartbeat', news, client))
-  nodes.cross()
-  t.strictSame(nodes.b.here.mail, [{ to: target, topic: 'ws.heartbeat', payload: news, from: client }])
-  nodes.b.here.full = true
+  nodes.deliverAll()
+  t.strictSame(nodes.b.local.mail, [{ to: target, topic: 'ws.heartbeat', payload: news, from: client }])
+  nodes.b.local.full = true
   t.ok(at.deliver('ws.heartbeat', news, client))
-  nodes.cross()
-  t.equal(nodes.b.here.mail.length, 1)
+  nodes.deliverAll()
+  t.equal(nodes.b.local.mail.length, 1)
   t.notOk(at.congested)
 })
 
 t.test('what comes for a target that has ended is dropped', async (t) => {
   const { nodes, target, client, at } = await connected()
-  nodes.b.here.end(target, 'done')
+  nodes.b.local.end(target, 'done')
   at.accept('ws.message', { client_pid: client, type: 'text', data: 'late', metadata: 1 }, client, 4)
-  nodes.cross()
-  t.strictSame(nodes.b.here.mail, [])
+  nodes.deliverAll()
+  t.strictSame(nodes.b.local.mail, [])
 })
 
 t.test('a client cannot speak as another one', async (t) => {
   const { nodes, client } = await connected()
   const forged = from(1, {}, { client_pid: '1@b.1', metadata: 'forged', uptime: 1 })
   t.equal(nodes.b.unit.receive(nodes.b.peer, forged), true)
-  t.strictSame(nodes.b.here.mail.map(({ payload }) => payload), [{ client_pid: client, uptime: 1, metadata: undefined }])
+  t.strictSame(nodes.b.local.mail.map(({ payload }) => payload), [{ client_pid: client, uptime: 1, metadata: undefined }])
 })
 
 t.test('a message of a client is text or bytes, and what else it says is an object: all else is garbage', async (t) => {
@@ -321,7 +321,7 @@ t.test('a message of a client is text or bytes, and what else it says is an obje
     from(1, { type: types.metadata, kind: payloadKinds.structured, body: Buffer.from([0xc1]) }, undefined)
   ]
   for (const [i, one] of garbage.entries()) t.equal(nodes.b.unit.receive(nodes.b.peer, one), false, String(i))
-  t.strictSame(nodes.b.here.mail, [])
+  t.strictSame(nodes.b.local.mail, [])
 })
 
 t.test('an exit that is garbage is one for noconnection: the end itself was said', async (t) => {
@@ -345,24 +345,24 @@ t.test('one connection, or one target, that fails at the news keeps no other fro
   await bind(bound, bound.target, { exits: [], targetEnded () { throw thrown } })
   const at = await bind(bound, bound.target, last) as Target
   at.accept('ws.join', { client_pid: bound.client, metadata: 1 }, bound.client, 0)
-  bound.nodes.cross()
-  bound.nodes.b.here.accept = () => { throw thrown }
-  bound.nodes.tear()
+  bound.nodes.deliverAll()
+  bound.nodes.b.local.accept = () => { throw thrown }
+  bound.nodes.resetChannel()
   t.strictSame([bound.who, last].map(({ exits }) => exits.length), [1, 1])
-  t.strictSame(bound.nodes.a.hub.failures, [thrown])
-  t.strictSame(bound.nodes.b.hub.failures, [thrown])
+  t.strictSame(bound.nodes.a.node.failures, [thrown])
+  t.strictSame(bound.nodes.b.node.failures, [thrown])
 })
 
 t.test('a connection that goes at the news of another is not told of the lost node', async (t) => {
   const bound = make()
   const { nodes, target } = bound
   const second = watcher()
-  await bind(bound, target, { exits: [], targetEnded () { nodes.a.unit.unwatch(target, second) } })
+  await bind(bound, target, { exits: [], targetEnded () { nodes.a.unit.unbind(target, second) } })
   await bind(bound, target, second)
-  nodes.tear()
+  nodes.resetChannel()
   t.strictSame(second.exits, [])
-  t.strictSame(nodes.a.hub.failures, [])
-  nodes.tear()
+  t.strictSame(nodes.a.node.failures, [])
+  nodes.resetChannel()
   t.equal(nodes.size, 0)
 })
 
@@ -371,7 +371,7 @@ t.test('a connection that fails when it is resumed stops nothing', async (t) => 
   nodes.a.unit.receive(nodes.a.peer, frame({ type: types.pause, ref: 1 }))
   at.subscribeToDrain({ resume () { throw new Error('no') } })
   t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: types.resume, ref: 1 })), true)
-  t.match(nodes.a.hub.failures, [{ message: 'no' }])
+  t.match(nodes.a.node.failures, [{ message: 'no' }])
 })
 
 t.test('frames of other kinds, and those of the monitors of others, are for others', async (t) => {

@@ -32,8 +32,8 @@ interface Called {
 
 function make (): Called {
   const nodes = new Pair((hub) => new RemoteCalls(hub))
-  const callee = nodes.b.here.spawn()
-  const from = nodes.a.here.spawn()
+  const callee = nodes.b.local.spawn()
+  const from = nodes.a.local.spawn()
   const call = (payload: unknown = undefined, to = callee): TestCaller => {
     const one = caller()
     if (!nodes.a.unit.call(nodes.a.peer, to, 'topic', encodePayload(payload)!, from, one)) one.told.push(['not taken'])
@@ -44,18 +44,18 @@ function make (): Called {
 
 t.test('a call is answered with what its callee replies, once', async (t) => {
   const { nodes, callee, call } = make()
-  nodes.b.here.answers = (answer, payload) => {
+  nodes.b.local.answers = (answer, payload) => {
     answer.reply({ echo: payload })
     answer.reply('again')
     answer.fail(new Error('again'))
   }
   const one = call({ question: 1 })
-  nodes.cross()
+  nodes.deliverAll()
   t.strictSame(one.told, [['reply', { echo: { question: 1 } }]])
-  t.strictSame(nodes.b.here.mail, [{ to: callee, topic: 'topic', payload: { question: 1 }, from: '1@a.1' }])
-  nodes.b.here.end(callee, 'done')
-  nodes.cross()
-  nodes.tear()
+  t.strictSame(nodes.b.local.mail, [{ to: callee, topic: 'topic', payload: { question: 1 }, from: '1@a.1' }])
+  nodes.b.local.end(callee, 'done')
+  nodes.deliverAll()
+  nodes.resetChannel()
   t.equal(one.told.length, 1)
   t.equal(nodes.size, 0)
 })
@@ -63,18 +63,18 @@ t.test('a call is answered with what its callee replies, once', async (t) => {
 t.test('calls from outside of any process have no sender', async (t) => {
   const { nodes, callee } = make()
   nodes.a.unit.call(nodes.a.peer, callee, 'topic', encodePayload(1)!, undefined, caller())
-  nodes.cross()
-  t.match(nodes.b.here.mail, [{ payload: 1, from: undefined }])
+  nodes.deliverAll()
+  t.match(nodes.b.local.mail, [{ payload: 1, from: undefined }])
 })
 
 t.test('calls are answered in any order, each to its own caller', async (t) => {
   const { nodes, call } = make()
   const answers: (() => void)[] = []
-  nodes.b.here.answers = (answer, payload) => { answers.unshift(() => { answer.reply(payload) }) }
+  nodes.b.local.answers = (answer, payload) => { answers.unshift(() => { answer.reply(payload) }) }
   const calls = [1, 2, 3].map((payload) => call(payload))
-  nodes.cross()
+  nodes.deliverAll()
   for (const answer of answers) answer()
-  nodes.cross()
+  nodes.deliverAll()
   t.strictSame(calls.map(({ told }) => told), [[['reply', 1]], [['reply', 2]], [['reply', 3]]])
   t.equal(nodes.size, 0)
 })
@@ -82,9 +82,9 @@ t.test('calls are answered in any order, each to its own caller', async (t) => {
 t.test('a refusal of the callee arrives as it was: an error, a value, or that it cannot travel', async (t) => {
   const { nodes, call } = make()
   const refused = (error: unknown): unknown[] => {
-    nodes.b.here.answers = (answer) => { answer.fail(error) }
+    nodes.b.local.answers = (answer) => { answer.fail(error) }
     const one = call()
-    nodes.cross()
+    nodes.deliverAll()
     return one.told[0]
   }
   t.match(refused(Object.assign(new TypeError('no'), { code: 'E_NO' })), ['fail', { name: 'TypeError', message: 'no', code: 'E_NO' }])
@@ -96,32 +96,32 @@ t.test('a refusal of the callee arrives as it was: an error, a value, or that it
 
 t.test('an answer that cannot travel fails, and says so', async (t) => {
   const { nodes, call } = make()
-  nodes.b.here.answers = (answer) => { answer.reply(() => {}) }
+  nodes.b.local.answers = (answer) => { answer.reply(() => {}) }
   const one = call()
-  nodes.cross()
+  nodes.deliverAll()
   t.match(one.told, [['fail', { code: 'FST_CLUSTER_INVALID_PAYLOAD', message: /a function at 'payload'/ }]])
-  t.match(nodes.b.hub.logged, [{ what: 'answer', topic: 'topic', type: 'a function', path: 'payload' }])
-  nodes.b.here.answers = (answer) => {
+  t.match(nodes.b.node.logged, [{ what: 'answer', topic: 'topic', type: 'a function', path: 'payload' }])
+  nodes.b.local.answers = (answer) => {
     answer.reply(1)
     answer.reply(() => {})
   }
   call()
-  nodes.cross()
-  t.equal(nodes.b.hub.logged.length, 1, 'what comes after the answer is nobody\'s')
-  nodes.b.here.answers = (answer) => { answer.reply(() => {}) }
+  nodes.deliverAll()
+  t.equal(nodes.b.node.logged.length, 1, 'what comes after the answer is nobody\'s')
+  nodes.b.local.answers = (answer) => { answer.reply(() => {}) }
   nodes.b.peer.refuses = ({ type }) => type === types.reply
-  nodes.b.here.answers = (answer) => { answer.reply('too long') }
+  nodes.b.local.answers = (answer) => { answer.reply('too long') }
   const other = call()
-  nodes.cross()
+  nodes.deliverAll()
   t.match(other.told, [['fail', { name: 'RangeError', message: /too large/ }]])
   t.equal(nodes.size, 0)
 })
 
 t.test('a call that a full mailbox does not take is rejected', async (t) => {
   const { nodes, call } = make()
-  nodes.b.here.full = true
+  nodes.b.local.full = true
   const one = call()
-  nodes.cross()
+  nodes.deliverAll()
   t.match(one.told, [['reject', { code: 'FST_PROCESS_REFUSED' }]])
   t.ok(one.told[0][1] instanceof errorCodes.FST_PROCESS_REFUSED)
   t.equal(nodes.size, 0)
@@ -129,19 +129,19 @@ t.test('a call that a full mailbox does not take is rejected', async (t) => {
 
 t.test('a call of the dead is rejected as on its own node, and delivered to nobody', async (t) => {
   const { nodes, call } = make()
-  const one = call(1, nodes.b.hub.pid(99))
-  nodes.cross()
+  const one = call(1, nodes.b.node.pid(99))
+  nodes.deliverAll()
   t.match(one.told, [['reject', { code: 'FST_PROCESS_NOT_ALIVE' }]])
-  t.equal(nodes.b.here.mail.length, 0)
+  t.equal(nodes.b.local.mail.length, 0)
   t.equal(nodes.size, 0)
 })
 
 t.test('a callee that ends before it answers is told as its end', async (t) => {
   const { nodes, callee, call } = make()
   const one = call()
-  nodes.cross()
-  nodes.b.here.end(callee, 'boom')
-  nodes.cross()
+  nodes.deliverAll()
+  nodes.b.local.end(callee, 'boom')
+  nodes.deliverAll()
   t.strictSame(one.told, [['ended', { pid: callee, reason: 'boom' }]])
   t.equal(nodes.size, 0)
 })
@@ -156,12 +156,12 @@ t.test('a channel that takes no more refuses the call, and nothing is kept', asy
 t.test('calls across a lost channel end with noconnection, once, and are not answered any more', async (t) => {
   const { nodes, callee, call } = make()
   let answer = (): void => {}
-  nodes.b.here.answers = (waiting) => { answer = () => { waiting.reply('late') } }
+  nodes.b.local.answers = (waiting) => { answer = () => { waiting.reply('late') } }
   const calls = [call(), call()]
-  nodes.cross()
-  nodes.tear()
+  nodes.deliverAll()
+  nodes.resetChannel()
   for (const { told } of calls) t.strictSame(told, [['ended', { pid: callee, reason: 'noconnection' }]])
-  t.strictSame(nodes.b.here.watched, [])
+  t.strictSame(nodes.b.local.watched, [])
   answer()
   t.equal(nodes.b.peer.sent.length, 0)
   t.equal(nodes.size, 0)
@@ -170,22 +170,22 @@ t.test('calls across a lost channel end with noconnection, once, and are not ans
 t.test('who does not wait any more is told nothing, and the other node forgets it', async (t) => {
   const { nodes, callee, call } = make()
   let answer = (): void => {}
-  nodes.b.here.answers = (waiting) => { answer = () => { waiting.reply('late') } }
+  nodes.b.local.answers = (waiting) => { answer = () => { waiting.reply('late') } }
   const one = call()
-  nodes.cross()
-  t.strictSame(nodes.b.here.watched, [callee])
+  nodes.deliverAll()
+  t.strictSame(nodes.b.local.watched, [callee])
   answer()
-  nodes.a.unit.forget(one)
-  nodes.a.unit.forget(one)
+  nodes.a.unit.abandon(one)
+  nodes.a.unit.abandon(one)
   t.equal(nodes.a.peer.sent.length, 1, 'said once')
-  nodes.cross()
-  nodes.tear()
+  nodes.deliverAll()
+  nodes.resetChannel()
   t.strictSame(one.told, [])
   const other = call()
-  nodes.cross()
-  nodes.a.unit.forget(other)
-  nodes.cross()
-  t.strictSame(nodes.b.here.watched, [])
+  nodes.deliverAll()
+  nodes.a.unit.abandon(other)
+  nodes.deliverAll()
+  t.strictSame(nodes.b.local.watched, [])
   answer()
   t.equal(nodes.b.peer.sent.length, 0)
   t.equal(nodes.size, 0)
@@ -196,9 +196,9 @@ t.test('a call whose payload is garbage is rejected, and delivered to nobody', a
   const one = call()
   nodes.b.peer.sent.length = 0
   t.equal(nodes.b.unit.receive(nodes.b.peer, frame({ type: types.call, to: 1, from: 1, ref: 1, text: 'topic', kind: 9 })), false)
-  t.equal(nodes.b.here.mail.length, 0)
+  t.equal(nodes.b.local.mail.length, 0)
   nodes.a.peer.sent.length = 0
-  nodes.cross()
+  nodes.deliverAll()
   t.match(one.told, [['reject', { code: 'FST_PROCESS_REFUSED', message: /cannot be read/ }]])
   t.equal(nodes.size, 0)
 })
@@ -207,7 +207,7 @@ t.test('an answer that is garbage ends the call with noconnection', async (t) =>
   for (const type of [types.reply, types.fail, types.reject, types.callEnded]) {
     const { nodes, callee, call } = make()
     const one = call()
-    nodes.cross()
+    nodes.deliverAll()
     t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type, ref: 1, kind: 9 })), false)
     t.strictSame(one.told, [['ended', { pid: callee, reason: 'noconnection' }]])
     t.equal(nodes.a.unit.size, 0)
@@ -220,22 +220,22 @@ t.test('one caller that fails at the news keeps no other from being told', async
   const failing: Caller = { ...caller(), targetEnded () { throw thrown }, reply () { throw thrown } }
   for (let i = 0; i < 2; i++) nodes.a.unit.call(nodes.a.peer, callee, 'topic', encodePayload(1)!, undefined, failing)
   const last = call()
-  nodes.to(nodes.b)
+  nodes.deliverTo(nodes.b)
   nodes.a.unit.receive(nodes.a.peer, frame({ type: types.reply, ref: 1 }))
-  nodes.tear()
+  nodes.resetChannel()
   t.equal(last.told.length, 1)
-  t.strictSame(nodes.a.hub.failures, [thrown, thrown])
+  t.strictSame(nodes.a.node.failures, [thrown, thrown])
 })
 
 t.test('a call that is given up at the news of another is not told of the lost node', async (t) => {
   const { nodes, callee, call } = make()
-  const first: Caller = { ...caller(), targetEnded () { nodes.a.unit.forget(second) } }
+  const first: Caller = { ...caller(), targetEnded () { nodes.a.unit.abandon(second) } }
   nodes.a.unit.call(nodes.a.peer, callee, 'topic', encodePayload(1)!, undefined, first)
   const second = call()
-  nodes.cross()
-  nodes.tear()
+  nodes.deliverAll()
+  nodes.resetChannel()
   t.strictSame(second.told, [])
-  nodes.cross()
+  nodes.deliverAll()
   t.equal(nodes.size, 0)
 })
 

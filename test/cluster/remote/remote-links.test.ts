@@ -16,19 +16,19 @@ interface Linked {
 function make (): Linked {
   const nodes = new Pair((hub) => {
     const links = new RemoteLinks(hub)
-    hub.here.elsewhere = { linkedEnded: (exit: never, there: Pid) => { links.ended(exit, there) } } as never
+    hub.local.elsewhere = { linkedEnded: (exit: never, there: Pid) => { links.localEnded(exit, there) } } as never
     return links
   })
-  return { nodes, one: nodes.a.here.spawn(), two: nodes.b.here.spawn() }
+  return { nodes, one: nodes.a.local.spawn(), two: nodes.b.local.spawn() }
 }
 
 /** As the process system does it: its own record first. */
-function link ({ unit, here }: Side<RemoteLinks>, from: Pid, to: Pid): void {
+function link ({ unit, local: here }: Side<RemoteLinks>, from: Pid, to: Pid): void {
   here.processes.get(from)!.links.add(to)
   unit.link(from, to)
 }
 
-function unlink ({ unit, here }: Side<RemoteLinks>, from: Pid, to: Pid): void {
+function unlink ({ unit, local: here }: Side<RemoteLinks>, from: Pid, to: Pid): void {
   here.processes.get(from)?.links.delete(to)
   unit.unlink(from, to)
 }
@@ -36,11 +36,11 @@ function unlink ({ unit, here }: Side<RemoteLinks>, from: Pid, to: Pid): void {
 function linked (): Linked {
   const made = make()
   link(made.nodes.a, made.one, made.two)
-  made.nodes.cross()
+  made.nodes.deliverAll()
   return made
 }
 
-function isLinked ({ here }: Side<RemoteLinks>, one: Pid, other: Pid): boolean {
+function isLinked ({ local: here }: Side<RemoteLinks>, one: Pid, other: Pid): boolean {
   return here.processes.get(one)?.links.has(other) === true
 }
 
@@ -50,11 +50,11 @@ t.test('a link holds on both sides, and each is told once of the end of the othe
     t.ok(isLinked(nodes.a, one, two) && isLinked(nodes.b, two, one))
     const [ending, told] = side === 'a' ? [one, two] : [two, one]
     const [here, there] = side === 'a' ? [nodes.a, nodes.b] : [nodes.b, nodes.a]
-    here.here.end(ending, 'boom')
-    nodes.cross()
-    t.strictSame(there.here.ends, [{ pid: told, exit: { pid: ending, reason: 'boom' } }])
-    nodes.tear()
-    t.equal(there.here.ends.length, 1)
+    here.local.end(ending, 'boom')
+    nodes.deliverAll()
+    t.strictSame(there.local.ends, [{ pid: told, exit: { pid: ending, reason: 'boom' } }])
+    nodes.resetChannel()
+    t.equal(there.local.ends.length, 1)
     t.equal(nodes.size, 0)
   }
 })
@@ -71,52 +71,52 @@ t.test('two that link with each other at once are linked once', async (t) => {
   const { nodes, one, two } = make()
   link(nodes.a, one, two)
   link(nodes.b, two, one)
-  nodes.cross()
+  nodes.deliverAll()
   t.ok(isLinked(nodes.a, one, two) && isLinked(nodes.b, two, one))
-  nodes.a.here.end(one, 'boom')
-  nodes.cross()
-  t.equal(nodes.b.here.ends.length, 1)
+  nodes.a.local.end(one, 'boom')
+  nodes.deliverAll()
+  t.equal(nodes.b.local.ends.length, 1)
 })
 
 t.test('a link with the dead ends with noproc', async (t) => {
   const { nodes, one } = make()
-  const dead = nodes.b.hub.pid(99)
+  const dead = nodes.b.node.pid(99)
   link(nodes.a, one, dead)
-  nodes.cross()
-  t.strictSame(nodes.a.here.ends, [{ pid: one, exit: { pid: dead, reason: 'noproc' } }])
+  nodes.deliverAll()
+  t.strictSame(nodes.a.local.ends, [{ pid: one, exit: { pid: dead, reason: 'noproc' } }])
   t.equal(nodes.size, 0)
 })
 
 t.test('a link with a process on a node that is out of reach ends at once, with why', async (t) => {
   const { nodes, one, two } = make()
-  nodes.part()
+  nodes.disconnect()
   link(nodes.a, one, two)
-  t.strictSame(nodes.a.here.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
+  t.strictSame(nodes.a.local.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
   unlink(nodes.a, one, two)
-  nodes.a.here.end(one, 'done')
+  nodes.a.local.end(one, 'done')
   t.equal(nodes.size, 0)
 })
 
 t.test('a link with a process on a lost node ends on both sides with noconnection, once', async (t) => {
   const { nodes, one, two } = linked()
-  nodes.tear()
-  nodes.tear()
-  t.strictSame(nodes.a.here.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
-  t.strictSame(nodes.b.here.ends, [{ pid: two, exit: { pid: one, reason: 'noconnection' } }])
+  nodes.resetChannel()
+  nodes.resetChannel()
+  t.strictSame(nodes.a.local.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
+  t.strictSame(nodes.b.local.ends, [{ pid: two, exit: { pid: one, reason: 'noconnection' } }])
   t.equal(nodes.size, 0)
 })
 
 t.test('an unlink holds at once: an exit under way is not told, nor is the loss of the node', async (t) => {
   const { nodes, one, two } = linked()
-  nodes.b.here.end(two, 'boom')
+  nodes.b.local.end(two, 'boom')
   unlink(nodes.a, one, two)
-  nodes.cross()
-  t.strictSame(nodes.a.here.ends, [])
+  nodes.deliverAll()
+  t.strictSame(nodes.a.local.ends, [])
   t.equal(nodes.size, 0)
   const again = linked()
   unlink(again.nodes.a, again.one, again.two)
-  again.nodes.tear()
-  t.strictSame(again.nodes.a.here.ends, [])
+  again.nodes.resetChannel()
+  t.strictSame(again.nodes.a.local.ends, [])
   t.equal(again.nodes.size, 0)
 })
 
@@ -125,21 +125,21 @@ t.test('an unlink ends the link on the other side, and is confirmed once', async
   unlink(nodes.a, one, two)
   unlink(nodes.a, one, two)
   t.equal(nodes.a.peer.sent.length, 1)
-  nodes.to(nodes.b)
+  nodes.deliverTo(nodes.b)
   t.notOk(isLinked(nodes.b, two, one))
   t.equal(nodes.a.unit.size, 1, 'kept until it is confirmed')
-  nodes.cross()
+  nodes.deliverAll()
   t.equal(nodes.size, 0)
-  nodes.b.here.end(two, 'boom')
-  nodes.cross()
-  t.strictSame(nodes.a.here.ends, [])
+  nodes.b.local.end(two, 'boom')
+  nodes.deliverAll()
+  t.strictSame(nodes.a.local.ends, [])
 })
 
 t.test('both unlink at once', async (t) => {
   const { nodes, one, two } = linked()
   unlink(nodes.a, one, two)
   unlink(nodes.b, two, one)
-  nodes.cross()
+  nodes.deliverAll()
   t.equal(nodes.size, 0)
 })
 
@@ -148,7 +148,7 @@ t.test('a link that crosses an unlink is undone by it', async (t) => {
   link(nodes.a, one, two)
   link(nodes.b, two, one)
   unlink(nodes.a, one, two)
-  nodes.cross()
+  nodes.deliverAll()
   t.notOk(isLinked(nodes.a, one, two))
   t.notOk(isLinked(nodes.b, two, one))
   t.equal(nodes.size, 0)
@@ -160,12 +160,12 @@ t.test('the exit of an old link does not end a new one', async (t) => {
   unlink(nodes.a, one, two)
   link(nodes.a, one, two)
   t.equal(nodes.a.unit.receive(nodes.a.peer, old), true)
-  t.strictSame(nodes.a.here.ends, [])
-  nodes.cross()
+  t.strictSame(nodes.a.local.ends, [])
+  nodes.deliverAll()
   t.ok(isLinked(nodes.b, two, one))
-  nodes.b.here.end(two, 'new')
-  nodes.cross()
-  t.match(nodes.a.here.ends, [{ exit: { reason: 'new' } }])
+  nodes.b.local.end(two, 'new')
+  nodes.deliverAll()
+  t.match(nodes.a.local.ends, [{ exit: { reason: 'new' } }])
 })
 
 t.test('only the last unlink is confirmed', async (t) => {
@@ -173,7 +173,7 @@ t.test('only the last unlink is confirmed', async (t) => {
   unlink(nodes.a, one, two)
   link(nodes.a, one, two)
   unlink(nodes.a, one, two)
-  nodes.to(nodes.b)
+  nodes.deliverTo(nodes.b)
   const [first, second] = nodes.b.peer.sent.splice(0)
   nodes.a.unit.receive(nodes.a.peer, first)
   t.equal(nodes.a.unit.size, 1, 'the second is still under way')
@@ -185,64 +185,64 @@ t.test('only the last unlink is confirmed', async (t) => {
 t.test('a process that ends while it unlinks says nothing more, and its record goes with the confirmation', async (t) => {
   const { nodes, one, two } = linked()
   nodes.a.unit.unlink(one, two)
-  nodes.a.here.end(one, 'boom')
-  nodes.cross()
-  t.strictSame(nodes.b.here.ends, [])
+  nodes.a.local.end(one, 'boom')
+  nodes.deliverAll()
+  t.strictSame(nodes.b.local.ends, [])
   t.equal(nodes.size, 0)
   const again = linked()
   unlink(again.nodes.a, again.one, again.two)
   link(again.nodes.a, again.one, again.two)
-  again.nodes.a.here.end(again.one, 'boom')
+  again.nodes.a.local.end(again.one, 'boom')
   t.equal(again.nodes.a.unit.size, 1)
-  again.nodes.cross()
-  t.match(again.nodes.b.here.ends, [{ exit: { reason: 'boom' } }])
+  again.nodes.deliverAll()
+  t.match(again.nodes.b.local.ends, [{ exit: { reason: 'boom' } }])
   t.equal(again.nodes.size, 0)
 })
 
 t.test('an exit that is garbage is one for noconnection: the end itself was said', async (t) => {
   const { nodes, one, two } = linked()
   t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: types.linkDown, to: 1, from: 1, text: 'x', kind: 9 })), false)
-  t.strictSame(nodes.a.here.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
-  nodes.tear()
-  t.strictSame(nodes.a.here.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
+  t.strictSame(nodes.a.local.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
+  nodes.resetChannel()
+  t.strictSame(nodes.a.local.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
 })
 
 t.test('an exit of who is not linked ends nothing', async (t) => {
   const { nodes } = linked()
   t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: types.linkDown, to: 1, from: 99, text: 'x' })), true)
-  t.strictSame(nodes.a.here.ends, [])
+  t.strictSame(nodes.a.local.ends, [])
 })
 
 t.test('one process that fails at the news keeps no other from being told', async (t) => {
   const { nodes, one, two } = linked()
-  const other = nodes.a.here.spawn()
+  const other = nodes.a.local.spawn()
   link(nodes.a, other, two)
-  nodes.cross()
+  nodes.deliverAll()
   const thrown = new Error('no')
-  const { remoteLinkEnded: linkedEnded } = nodes.a.here
-  nodes.a.here.remoteLinkEnded = (here, exit) => {
+  const { remoteLinkEnded: linkedEnded } = nodes.a.local
+  nodes.a.local.remoteLinkEnded = (here, exit) => {
     if (here === one) throw thrown
-    linkedEnded.call(nodes.a.here, here, exit)
+    linkedEnded.call(nodes.a.local, here, exit)
   }
-  nodes.tear()
-  t.match(nodes.a.here.ends, [{ pid: other }])
-  t.strictSame(nodes.a.hub.failures, [thrown])
+  nodes.resetChannel()
+  t.match(nodes.a.local.ends, [{ pid: other }])
+  t.strictSame(nodes.a.node.failures, [thrown])
 })
 
 t.test('a link that is taken back at the news of another is not told of the lost node', async (t) => {
   const { nodes, one, two } = linked()
-  const other = nodes.a.here.spawn()
+  const other = nodes.a.local.spawn()
   link(nodes.a, other, two)
-  nodes.cross()
-  const { remoteLinkEnded: linkedEnded } = nodes.a.here
-  nodes.a.here.remoteLinkEnded = (here, exit) => {
-    linkedEnded.call(nodes.a.here, here, exit)
+  nodes.deliverAll()
+  const { remoteLinkEnded: linkedEnded } = nodes.a.local
+  nodes.a.local.remoteLinkEnded = (here, exit) => {
+    linkedEnded.call(nodes.a.local, here, exit)
     if (here === one) unlink(nodes.a, other, two)
   }
-  nodes.tear()
-  t.match(nodes.a.here.ends, [{ pid: one }])
-  t.strictSame(nodes.a.hub.failures, [])
-  nodes.cross()
+  nodes.resetChannel()
+  t.match(nodes.a.local.ends, [{ pid: one }])
+  t.strictSame(nodes.a.node.failures, [])
+  nodes.deliverAll()
   t.equal(nodes.size, 0)
 })
 
@@ -260,15 +260,15 @@ t.test('whatever both do, and in whichever order it arrives: both agree in the e
       'link b': () => { link(nodes.b, two, one) },
       'unlink a': () => { unlink(nodes.a, one, two) },
       'unlink b': () => { unlink(nodes.b, two, one) },
-      'to a': () => { nodes.to(nodes.a, 1) },
-      'to b': () => { nodes.to(nodes.b, 1) },
-      tear: () => { nodes.tear() }
+      'to a': () => { nodes.deliverTo(nodes.a, 1) },
+      'to b': () => { nodes.deliverTo(nodes.b, 1) },
+      tear: () => { nodes.resetChannel() }
     }
     for (const name of steps) does[name]()
-    nodes.cross()
+    nodes.deliverAll()
     const agree = isLinked(nodes.a, one, two) === isLinked(nodes.b, two, one)
     unlink(nodes.a, one, two)
-    nodes.cross()
+    nodes.deliverAll()
     return agree && !isLinked(nodes.b, two, one) && nodes.size === 0
   }), { numRuns: 1000 })
 })

@@ -8,19 +8,19 @@ import type { Pid } from '../../../types/pid.js'
 /** A process of `b` that is monitored from `a`. */
 function monitored (): { nodes: Pair<RemoteMonitors>, target: Pid, who: ReturnType<typeof watcher> } {
   const nodes = new Pair((hub) => new RemoteMonitors(hub))
-  const target = nodes.b.here.spawn()
+  const target = nodes.b.local.spawn()
   const who = watcher()
-  nodes.a.unit.watch(target, who)
-  nodes.cross()
+  nodes.a.unit.monitor(target, who)
+  nodes.deliverAll()
   return { nodes, target, who }
 }
 
 t.test('a monitor is told once of the end', async (t) => {
   const { nodes, target, who } = monitored()
-  nodes.b.here.end(target, 'done')
-  nodes.cross()
+  nodes.b.local.end(target, 'done')
+  nodes.deliverAll()
   t.strictSame(who.exits, [{ pid: target, reason: 'done' }])
-  nodes.tear()
+  nodes.resetChannel()
   t.equal(who.exits.length, 1)
   t.equal(nodes.size, 0)
 })
@@ -28,39 +28,39 @@ t.test('a monitor is told once of the end', async (t) => {
 t.test('a monitor of the dead is told noproc', async (t) => {
   const { nodes } = monitored()
   const who = watcher()
-  const dead = nodes.b.hub.pid(99)
-  nodes.a.unit.watch(dead, who)
+  const dead = nodes.b.node.pid(99)
+  nodes.a.unit.monitor(dead, who)
   t.strictSame(who.exits, [], 'not before its node has been asked')
-  nodes.cross()
+  nodes.deliverAll()
   t.strictSame(who.exits, [{ pid: dead, reason: 'noproc' }])
 })
 
 t.test('one who watches twice is told once', async (t) => {
   const { nodes, target, who } = monitored()
-  nodes.a.unit.watch(target, who)
+  nodes.a.unit.monitor(target, who)
   t.equal(nodes.a.peer.sent.length, 0)
-  nodes.b.here.end(target, 'done')
-  nodes.cross()
+  nodes.b.local.end(target, 'done')
+  nodes.deliverAll()
   t.equal(who.exits.length, 1)
 })
 
 t.test('each of several monitors of one process is told', async (t) => {
   const { nodes, target, who } = monitored()
   const other = watcher()
-  nodes.a.unit.watch(target, other)
-  nodes.cross()
-  nodes.b.here.end(target, 'done')
-  nodes.cross()
+  nodes.a.unit.monitor(target, other)
+  nodes.deliverAll()
+  nodes.b.local.end(target, 'done')
+  nodes.deliverAll()
   t.strictSame([who, other].map(({ exits }) => exits.length), [1, 1])
 })
 
 t.test('a monitor of a process on a node that is out of reach is told why, at once', async (t) => {
   const { nodes, target } = monitored()
-  nodes.part()
+  nodes.disconnect()
   for (const why of ['noconnection', 'noproc']) {
-    nodes.a.hub.why = why
+    nodes.a.node.exitReason = why
     const who = watcher()
-    nodes.a.unit.watch(target, who)
+    nodes.a.unit.monitor(target, who)
     t.strictSame(who.exits, [{ pid: target, reason: why }])
   }
   t.equal(nodes.size, 0)
@@ -68,45 +68,45 @@ t.test('a monitor of a process on a node that is out of reach is told why, at on
 
 t.test('a monitor of a process on a lost node is told noconnection once', async (t) => {
   const { nodes, target, who } = monitored()
-  nodes.tear()
+  nodes.resetChannel()
   t.strictSame(who.exits, [{ pid: target, reason: 'noconnection' }])
-  nodes.tear()
-  nodes.b.here.end(target, 'done')
-  nodes.cross()
+  nodes.resetChannel()
+  nodes.b.local.end(target, 'done')
+  nodes.deliverAll()
   t.equal(who.exits.length, 1)
   t.equal(nodes.size, 0)
-  t.strictSame(nodes.b.here.watched, [], 'and nobody watches there any more')
+  t.strictSame(nodes.b.local.watched, [], 'and nobody watches there any more')
 })
 
 t.test('a channel that breaks under the monitor itself is told to it', async (t) => {
   const { nodes, target } = monitored()
   nodes.a.peer.refuses = () => {
-    nodes.a.unit.torn(nodes.a.peer)
+    nodes.a.unit.channelReset(nodes.a.peer)
     return true
   }
   const who = watcher()
-  nodes.a.unit.watch(target, who)
+  nodes.a.unit.monitor(target, who)
   t.strictSame(who.exits, [{ pid: target, reason: 'noconnection' }])
 })
 
 t.test('a monitor that was taken back is told nothing, whatever is under way', async (t) => {
   const { nodes, target, who } = monitored()
-  nodes.b.here.end(target, 'done')
-  nodes.a.unit.unwatch(target, who)
-  nodes.a.unit.unwatch(target, who)
+  nodes.b.local.end(target, 'done')
+  nodes.a.unit.demonitor(target, who)
+  nodes.a.unit.demonitor(target, who)
   t.equal(nodes.a.peer.sent.length, 1, 'it is taken back once')
-  nodes.cross()
-  nodes.tear()
+  nodes.deliverAll()
+  nodes.resetChannel()
   t.strictSame(who.exits, [])
   t.equal(nodes.size, 0)
 })
 
 t.test('the other node does not watch for what was taken back', async (t) => {
   const { nodes, target, who } = monitored()
-  t.strictSame(nodes.b.here.watched, [target])
-  nodes.a.unit.unwatch(target, who)
-  nodes.cross()
-  t.strictSame(nodes.b.here.watched, [])
+  t.strictSame(nodes.b.local.watched, [target])
+  nodes.a.unit.demonitor(target, who)
+  nodes.deliverAll()
+  t.strictSame(nodes.b.local.watched, [])
 })
 
 t.test('an exit that is garbage is one for noconnection: the end itself was said', async (t) => {
@@ -121,27 +121,27 @@ t.test('one watcher that fails keeps no other from being told', async (t) => {
   const thrown = new Error('no')
   const failing = { targetEnded () { throw thrown } }
   const last = watcher()
-  nodes.a.unit.watch(target, failing)
-  nodes.a.unit.watch(target, last)
-  nodes.cross()
-  nodes.b.here.end(target, 'done')
-  nodes.cross()
+  nodes.a.unit.monitor(target, failing)
+  nodes.a.unit.monitor(target, last)
+  nodes.deliverAll()
+  nodes.b.local.end(target, 'done')
+  nodes.deliverAll()
   t.strictSame([who, last].map(({ exits }) => exits.length), [1, 1])
-  nodes.a.unit.watch(nodes.b.here.spawn(), failing)
-  nodes.cross()
-  nodes.tear()
-  t.strictSame(nodes.a.hub.failures, [thrown, thrown])
+  nodes.a.unit.monitor(nodes.b.local.spawn(), failing)
+  nodes.deliverAll()
+  nodes.resetChannel()
+  t.strictSame(nodes.a.node.failures, [thrown, thrown])
 })
 
 t.test('a monitor that is taken back at the news of another is not told of the lost node', async (t) => {
   const { nodes, target, who } = monitored()
-  nodes.a.unit.unwatch(target, who)
-  nodes.a.unit.watch(target, { targetEnded () { nodes.a.unit.unwatch(target, who) } })
-  nodes.a.unit.watch(target, who)
-  nodes.cross()
-  nodes.tear()
+  nodes.a.unit.demonitor(target, who)
+  nodes.a.unit.monitor(target, { targetEnded () { nodes.a.unit.demonitor(target, who) } })
+  nodes.a.unit.monitor(target, who)
+  nodes.deliverAll()
+  nodes.resetChannel()
   t.strictSame(who.exits, [])
-  nodes.cross()
+  nodes.deliverAll()
   t.equal(nodes.size, 0)
 })
 

@@ -115,7 +115,7 @@ t.test('a message of a client that cannot travel ends the binding: nothing is lo
 t.test('a binding that the channel itself has ended meanwhile is not ended twice', async (t) => {
   const { target, peer, who, asked } = make()
   peer.refuses = () => {
-    target.released()
+    target.release()
     return true
   }
   target.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: undefined }, client)
@@ -129,7 +129,7 @@ t.test('bound no more, it takes nothing, and has nobody wait', async (t) => {
   target.pause()
   target.subscribeToDrain(waiting)
   t.notOk(target.stopping)
-  target.released()
+  target.release()
   t.ok(target.stopping)
   target.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: 1 }, client)
   t.notOk(target.deliver('topic', 1, undefined))

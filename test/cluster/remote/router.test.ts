@@ -25,11 +25,11 @@ interface Scene {
 function make (): Scene {
   const nodes = new Pair((hub) => {
     const router = new Router(hub)
-    hub.here.elsewhere = router
+    hub.local.elsewhere = router
     return router
   })
   const { a, b } = nodes
-  return { nodes, a, b, one: a.here.spawn(), two: b.here.spawn() }
+  return { nodes, a, b, one: a.local.spawn(), two: b.local.spawn() }
 }
 
 function caller (): Caller & { told: unknown[][] } {
@@ -47,8 +47,8 @@ t.test('a message is sent with its sender, or without one', async (t) => {
   const { nodes, a, b, one, two } = make()
   t.ok(a.unit.send(two, 'topic', { n: 1 }, one))
   t.ok(a.unit.send(two, 'topic', undefined, undefined))
-  nodes.cross()
-  t.strictSame(b.here.mail, [{ to: two, topic: 'topic', payload: { n: 1 }, from: one }, { to: two, topic: 'topic', payload: undefined, from: undefined }])
+  nodes.deliverAll()
+  t.strictSame(b.local.mail, [{ to: two, topic: 'topic', payload: { n: 1 }, from: one }, { to: two, topic: 'topic', payload: undefined, from: undefined }])
 })
 
 t.test('what cannot cross is not sent, and a call with it is rejected', async (t) => {
@@ -57,7 +57,7 @@ t.test('what cannot cross is not sent, and a call with it is rejected', async (t
   t.notOk(a.unit.send(two, 'topic', () => {}, one))
   t.notOk(a.unit.send(two, 'topic', () => {}, one, call))
   t.match(call.told, [['reject', { code: 'FST_PROCESS_REFUSED', message: /a function at 'payload'/ }]])
-  t.strictSame(a.hub.logged, Array(2).fill({ topic: 'topic', to: two, type: 'a function', path: 'payload' }))
+  t.strictSame(a.node.logged, Array(2).fill({ topic: 'topic', to: two, type: 'a function', path: 'payload' }))
   t.equal(a.peer.sent.length, 0)
 })
 
@@ -80,11 +80,11 @@ t.test('refuses messages when the channel is full, and takes calls, ws.close, ws
 
 t.test('nothing is sent to a node that is out of reach, and who waits is told why', async (t) => {
   const { nodes, a, one, two } = make()
-  nodes.part()
+  nodes.disconnect()
   const [call, who] = [caller(), watcher()]
   t.notOk(a.unit.send(two, 'topic', 1, one))
   t.notOk(a.unit.send(two, 'topic', 1, one, call))
-  t.strictSame(a.hub.unreached, [two, two])
+  t.strictSame(a.node.unreached, [two, two])
   t.notOk(a.unit.exit(two, 'boom'))
   t.notOk(a.unit.cancel(two, 'please', one))
   a.unit.monitor(two, who)
@@ -98,12 +98,12 @@ t.test('nothing is sent to a node that is out of reach, and who waits is told wh
 t.test('exit and cancel reach the process they are for, with their reason', async (t) => {
   const { nodes, a, b, one, two } = make()
   const done: unknown[][] = []
-  b.here.exit = (...args) => { done.push(['exit', ...args]); return true }
-  b.here.cancel = (...args: unknown[]) => { done.push(['cancel', ...args]); return true }
+  b.local.exit = (...args) => { done.push(['exit', ...args]); return true }
+  b.local.cancel = (...args: unknown[]) => { done.push(['cancel', ...args]); return true }
   a.unit.exit(two, 'boom')
   a.unit.cancel(two, 'please', one)
   a.unit.cancel(two, 'nobody asks', undefined)
-  nodes.cross()
+  nodes.deliverAll()
   t.strictSame(done, [['exit', two, 'boom'], ['cancel', two, 'please', one], ['cancel', two, 'nobody asks', undefined]])
 })
 
@@ -113,11 +113,11 @@ t.test('a call is its own monitor: one frame asks, and one takes it back', async
   t.ok(a.unit.send(two, 'topic', 1, one, call))
   a.unit.monitor(two, call)
   t.equal(a.peer.sent.length, 1)
-  nodes.cross()
+  nodes.deliverAll()
   a.unit.demonitor(two, call)
-  nodes.cross()
+  nodes.deliverAll()
   t.strictSame(call.told, [])
-  t.strictSame(b.here.watched, [])
+  t.strictSame(b.local.watched, [])
   t.equal(nodes.size, 0)
 })
 
@@ -125,10 +125,10 @@ t.test('a call is its own monitor: one frame asks, and one takes it back', async
 async function related ({ nodes, a, one, two }: ReturnType<typeof make>) {
   const [who, bound] = [watcher(), watcher()]
   a.unit.monitor(two, who)
-  a.here.processes.get(one)!.links.add(two)
+  a.local.processes.get(one)!.links.add(two)
   a.unit.link(one, two)
   const answer = a.unit.bind(two, bound)
-  nodes.cross()
+  nodes.deliverAll()
   t.match(await answer, { pid: two })
   return { who, bound }
 }
@@ -138,13 +138,13 @@ t.test('a monitor, a link and a binding are each told once of the end of their p
   const { nodes, a, b, one, two } = pair
   const { who, bound } = await related(pair)
   t.equal(a.unit.size > 0 && b.unit.size > 0, true)
-  b.here.end(two, 'boom')
-  nodes.cross()
+  b.local.end(two, 'boom')
+  nodes.deliverAll()
   for (const { exits } of [who, bound]) t.match(exits, [{ pid: two, reason: 'boom' }])
-  t.match(a.here.ends, [{ pid: one, exit: { reason: 'boom' } }])
-  nodes.tear()
+  t.match(a.local.ends, [{ pid: one, exit: { reason: 'boom' } }])
+  nodes.resetChannel()
   t.strictSame([who, bound].map(({ exits }) => exits.length), [1, 1])
-  t.equal(a.here.ends.length, 1)
+  t.equal(a.local.ends.length, 1)
   t.equal(nodes.size, 0)
 })
 
@@ -154,11 +154,11 @@ t.test('a monitor, a link, a call and a binding across a lost channel all end wi
   const { who, bound } = await related(pair)
   const call = caller()
   a.unit.send(two, 'topic', 1, one, call)
-  nodes.cross()
-  nodes.tear()
+  nodes.deliverAll()
+  nodes.resetChannel()
   for (const { exits } of [who, bound]) t.match(exits, [{ reason: 'noconnection' }])
   t.strictSame(call.told, [['ended', 'noconnection']])
-  t.match(a.here.ends, [{ exit: { reason: 'noconnection' } }])
+  t.match(a.local.ends, [{ exit: { reason: 'noconnection' } }])
   t.equal(nodes.size, 0)
 })
 
@@ -168,31 +168,31 @@ t.test('a monitor, a link and a binding are taken back', async (t) => {
   const { who, bound } = await related(pair)
   a.unit.demonitor(two, who)
   a.unit.demonitor(two, bound)
-  a.here.processes.get(one)!.links.delete(two)
+  a.local.processes.get(one)!.links.delete(two)
   a.unit.unlink(one, two)
-  nodes.cross()
-  t.strictSame(b.here.watched, [])
-  b.here.end(two, 'boom')
-  nodes.cross()
+  nodes.deliverAll()
+  t.strictSame(b.local.watched, [])
+  b.local.end(two, 'boom')
+  nodes.deliverAll()
   for (const { exits } of [who, bound]) t.strictSame(exits, [])
-  t.strictSame(a.here.ends, [])
+  t.strictSame(a.local.ends, [])
   t.equal(nodes.size, 0)
 })
 
 t.test('a binding that cannot go on is taken back on the other side', async (t) => {
   const { nodes, a, b, one, two } = make()
   const answer = a.unit.bind(two, watcher())
-  nodes.cross()
+  nodes.deliverAll()
   const target = await answer as Target
   target.accept('ws.join', { client_pid: one, metadata: () => {} }, one, 0)
-  nodes.cross()
-  t.strictSame(b.here.watched, [])
+  nodes.deliverAll()
+  t.strictSame(b.local.watched, [])
   t.equal(nodes.size, 0)
 })
 
 t.test('hands a message to many to each of its receivers, and remembers who they are', async (t) => {
   const { a, b, one } = make()
-  const pids = [b.here.spawn(), b.here.spawn()]
+  const pids = [b.local.spawn(), b.local.spawn()]
   const list = new NumberList()
   for (const pid of pids) list.push(serialOf(pid))
   const payload = encodePayload({ n: 1 })!
@@ -201,14 +201,14 @@ t.test('hands a message to many to each of its receivers, and remembers who they
   t.equal(b.unit.receive(b.peer, frame({ ...fields, body: payload.body })), false, 'there was none before')
   t.ok(b.unit.receive(b.peer, frame({ ...fields, ref: list.length, body })))
   t.ok(b.unit.receive(b.peer, frame({ ...fields, body: payload.body })))
-  t.strictSame(b.here.mail, [...pids, ...pids].map((to) => ({ to, topic: 'topic', payload: { n: 1 }, from: one })))
+  t.strictSame(b.local.mail, [...pids, ...pids].map((to) => ({ to, topic: 'topic', payload: { n: 1 }, from: one })))
   const missed: unknown[] = []
-  b.here.missed = (...args) => { missed.push(args) }
+  b.local.missed = (...args) => { missed.push(args) }
   t.equal(b.unit.receive(b.peer, frame({ ...fields, kind: 9, body: payload.body })), false)
   t.strictSame(missed, pids.map((pid) => [pid, 1]), 'what cannot be decoded is missed')
   t.equal(b.unit.receive(b.peer, frame({ ...fields, ref: 1, body: Buffer.from([0x80]) })), false)
   t.ok(b.unit.receive(b.peer, frame({ ...fields, ref: list.length, body })))
-  b.unit.torn(b.peer)
+  b.unit.channelReset(b.peer)
   t.equal(b.unit.receive(b.peer, frame({ ...fields, body: payload.body })), false)
   t.equal(a.peer.sent.length, 0)
 })
@@ -216,8 +216,8 @@ t.test('hands a message to many to each of its receivers, and remembers who they
 t.test('tells each receiver how many messages it missed, or all of them', async (t) => {
   const { b, two } = make()
   const told: unknown[] = []
-  b.here.missed = (...args) => { told.push(args) }
-  b.here.missedByAll = () => { told.push('all') }
+  b.local.missed = (...args) => { told.push(args) }
+  b.local.missedByAll = () => { told.push('all') }
   const misses = new Misses()
   misses.add(serialOf(two), 3)
   for (const { fields } of misses.take()) t.ok(b.unit.receive(b.peer, frame(fields)))
@@ -242,8 +242,8 @@ t.test('a frame of a kind that is not known is garbage, unless it says that it m
   t.equal(b.unit.receive(b.peer, frame({ type: skippable - 1 })), false)
   t.equal(b.unit.receive(b.peer, frame({ type: skippable })), true)
   const missed: unknown[] = []
-  b.here.missed = (...args) => { missed.push(args) }
+  b.local.missed = (...args) => { missed.push(args) }
   t.equal(b.unit.receive(b.peer, frame({ type: types.send, to: 1, text: 'topic', kind: 9 })), false, 'as is a payload of one')
-  t.strictSame(missed, [[b.hub.pid(1), 1]], 'which its receiver misses')
-  t.strictSame(b.here.mail, [])
+  t.strictSame(missed, [[b.node.pid(1), 1]], 'which its receiver misses')
+  t.strictSame(b.local.mail, [])
 })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { checkGroupName, checkName, isGroupName, isName, NameTable } from '../../../lib/process/registry/names.js'
-import { topicOf } from '../../../lib/cluster/groups/group.js'
+import { groupTopic } from '../../../lib/cluster/groups/group.js'
 import { nameKey } from '../../../lib/cluster/names/name-record.js'
 import { PidFactory } from '../../../lib/process/pid.js'
 import type { Pid } from '../../../types/pid.js'
@@ -45,7 +45,7 @@ t.test('a group is called by any text of up to 256 bytes, addresses included', a
 t.test('an engine has a key and a topic of its own for each name, which it takes', async (t) => {
   const name = fc.string({ unit: 'binary', minLength: 1, maxLength: 300 }).filter(isGroupName)
   fc.assert(fc.property(name, name, (one, other) => {
-    for (const encoded of [nameKey, (name: string) => topicOf(name, 'p'.repeat(32))]) {
+    for (const encoded of [nameKey, (name: string) => groupTopic(name, 'p'.repeat(32))]) {
       if ((encoded(one) === encoded(other)) !== (one === other)) return false
       // What NATS, Redis and their clients take in a key and in a topic.
       if (!/^[A-Za-z0-9_.-]{1,511}$/.test(encoded(one)) || encoded(one).includes('..')) return false
