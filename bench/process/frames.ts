@@ -49,7 +49,7 @@ export async function frames (options: TimingOptions) {
       cases.push({ name: `${name}, ${size} B`, baseline: baseline && `${baseline}, ${size} B`, operations: runs * inOneRead, run: repeat(runs, () => { push(Buffer.from(chunk)) }) })
     }
     parse('parse: Receiver of ws', undefined, (bytes) => { receiver.write(bytes) })
-    parse('parse: ours', 'parse: Receiver of ws', (bytes) => { parser.push(bytes) })
+    parse('parse: ours', 'parse: Receiver of ws', (bytes) => { parser.parseChunk(bytes) })
   }
   return await time(cases, options)
 }

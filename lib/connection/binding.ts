@@ -11,7 +11,7 @@ import type { Pid } from '../../types/pid.js'
  */
 export class Binding implements ExitListener {
   readonly #runtime: Runtime
-  readonly #elsewhere: RemoteNodes
+  readonly #remoteNodes: RemoteNodes
   readonly #target: Pid
   #connection: ExitListener | undefined
   #exit: TargetExit | undefined
@@ -20,21 +20,21 @@ export class Binding implements ExitListener {
   /** @param elsewhere the way to the node of `target` */
   constructor (runtime: Runtime, elsewhere: RemoteNodes, target: Pid) {
     this.#runtime = runtime
-    this.#elsewhere = elsewhere
+    this.#remoteNodes = elsewhere
     this.#target = target
   }
 
   /** A bond with a target of another node; undefined: it is none. */
-  static with (runtime: Runtime, target: string): Binding | undefined {
+  static ifRemote (runtime: Runtime, target: string): Binding | undefined {
     const elsewhere = runtime.remoteNodesFor(target)
     return elsewhere && new Binding(runtime, elsewhere, target as Pid)
   }
 
   /** @param answered called once, unless the bond is released before: by then it holds, or there is a problem */
-  ask (answered: (answer: Target | RemoteProblem) => void): void {
-    this.#elsewhere.bind(this.#target, this).then((answer) => {
+  requestBinding (answered: (answer: Target | RemoteProblem) => void): void {
+    this.#remoteNodes.bind(this.#target, this).then((answer) => {
       if (this.#isReleased) {
-        if (typeof answer !== 'string') this.#unwatch()
+        if (typeof answer !== 'string') this.#unwatchTarget()
       } else if (this.#exit === undefined) answered(answer)
       else answered(problemOf(this.#exit))
     }, (err: unknown) => {
@@ -44,7 +44,7 @@ export class Binding implements ExitListener {
   }
 
   /** From now on the connection is told. In the same turn as the answer: the end cannot be missed. */
-  handTo (connection: ExitListener): void {
+  attachConnection (connection: ExitListener): void {
     this.#connection = connection
   }
 
@@ -57,10 +57,10 @@ export class Binding implements ExitListener {
   release (): void {
     this.#isReleased = true
     this.#connection = undefined
-    this.#unwatch()
+    this.#unwatchTarget()
   }
 
-  #unwatch (): void {
-    if (this.#exit === undefined) this.#elsewhere.demonitor(this.#target, this)
+  #unwatchTarget (): void {
+    if (this.#exit === undefined) this.#remoteNodes.demonitor(this.#target, this)
   }
 }

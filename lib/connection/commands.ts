@@ -25,7 +25,7 @@ export function frameOfSend (payload: unknown, cache: FrameCache): Buffer | stri
     if (type !== 'text') return binaryFrame(data)
     return textFrameFromBytes(data) ?? '`data` of a text frame must be UTF-8'
   } catch {
-    return unreadable
+    return unreadableProblem
   }
 }
 
@@ -38,10 +38,10 @@ export function frameOfTopic (topic: string, payload: unknown): Buffer | string 
     const data = isUint8Array(payload) ? Buffer.from(payload).toString('base64') : payload ?? null
     const json = JSON.stringify(data) as string | undefined
     // A function, a symbol: JSON would leave `data` out.
-    if (json === undefined) return notJson
+    if (json === undefined) return notJsonProblem
     return textFrame(`{"topic":${JSON.stringify(topic)},"data":${json}}`)
   } catch {
-    return notJson
+    return notJsonProblem
   }
 }
 
@@ -55,10 +55,10 @@ export function parseClose (payload: unknown): CloseRequest | string {
     if (typeof reason !== 'string') return '`reason` must be a string'
     return maySendCode(code) ? { code, reason } : { code: 1011, reason, refusedCode: code }
   } catch {
-    return unreadable
+    return unreadableProblem
   }
 }
 
-const notJson = 'it cannot be written as JSON'
+const notJsonProblem = 'it cannot be written as JSON'
 // Called on anything, `send` never throws.
-const unreadable = 'a getter throws, or the text is too long'
+const unreadableProblem = 'a getter throws, or the text is too long'

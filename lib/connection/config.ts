@@ -14,15 +14,15 @@ export const defaultTopic = 'ws.message'
 /** The metadata of every connection that was given none. */
 export const noMetadata: Metadata = Object.freeze({})
 
-const shortestHeartbeat = 100
-const longestHeartbeat = 24 * 60 * 60 * 1000
-const deepestMetadata = 8
+const minHeartbeat = 100
+const maxHeartbeat = 24 * 60 * 60 * 1000
+const maxMetadataDepth = 8
 
-const longestTarget = 256
+const maxTargetLength = 256
 /** As JSON, in bytes: one character is at most six of them. */
-const longestTargetAlone = '{"target_pid":""}'.length + 6 * longestTarget
+const maxBareTargetBytes = '{"target_pid":""}'.length + 6 * maxTargetLength
 
-const target = Type.String({ minLength: 1, maxLength: longestTarget })
+const target = Type.String({ minLength: 1, maxLength: maxTargetLength })
 const topic = Type.String({ minLength: 1, maxLength: 128, pattern: '^(?!@|ws\\.(?!message$))' })
 const heartbeat = Type.Union([Type.Number(), Type.String({ maxLength: 64 })])
 const metadata = Type.Record(Type.String(), Type.Unknown())
@@ -49,7 +49,7 @@ export const RelayControlSchema = Type.Object({
 const configCheck: TypeCheck<TSchema> = TypeCompiler.Compile(RelayConfigSchema)
 const controlCheck: TypeCheck<TSchema> = TypeCompiler.Compile(RelayControlSchema)
 
-const expected: Record<string, string> = {
+const expectations: Record<string, string> = {
   target_pid: 'a PID or a registered name of 1 to 256 characters',
   message_topic: "1 to 128 characters, not beginning with '@', and no 'ws.' topic other than 'ws.message'",
   heartbeat_interval: 'milliseconds, or a string of at most 64 characters',
@@ -82,7 +82,7 @@ export type ConfigResult = { readonly ok: true, readonly config: ResolvedConfig 
 export type ControlResult = { readonly ok: true, readonly change: ControlChange } | { readonly ok: false, readonly problem: string }
 
 /** Thrown and caught in this file only. */
-class Problem {
+class ConfigProblem {
   readonly #text: string
 
   constructor (text: string) {
@@ -105,19 +105,19 @@ function isPlain (value: unknown): value is Record<string, unknown> {
 }
 
 function toPlain (value: unknown, what: string): Record<string, unknown> {
-  if (!isPlain(value)) throw new Problem(`${what}: expected a plain object, got ${show(value)}`)
+  if (!isPlain(value)) throw new ConfigProblem(`${what}: expected a plain object, got ${show(value)}`)
   return value
 }
 
 function limitBytes (text: string, limit: number, what: string): void {
   const bytes = Buffer.byteLength(text)
-  if (bytes > limit) throw new Problem(`${what}: expected at most ${limit} bytes, got ${bytes}`)
+  if (bytes > limit) throw new ConfigProblem(`${what}: expected at most ${limit} bytes, got ${bytes}`)
 }
 
 /** Cleans and freezes, in place, what JSON.parse returned. */
-function harden (value: unknown, level: number): void {
+function cleanAndFreeze (value: unknown, level: number): void {
   if (typeof value !== 'object' || value === null) return
-  if (level > deepestMetadata) throw new Problem(`metadata: expected at most ${deepestMetadata} levels`)
+  if (level > maxMetadataDepth) throw new ConfigProblem(`metadata: expected at most ${maxMetadataDepth} levels`)
   const record = value as Record<string, unknown>
   for (const key of Object.keys(record)) {
     const item = record[key]
@@ -125,7 +125,7 @@ function harden (value: unknown, level: number): void {
       (key === 'constructor' && typeof item === 'object' && item !== null && Object.hasOwn(item, 'prototype'))
     // Harmless here; in an application that merges metadata into an object it would set a prototype.
     if (isPrototype) delete record[key]
-    else harden(item, level + 1)
+    else cleanAndFreeze(item, level + 1)
   }
   Object.freeze(record)
 }
@@ -135,15 +135,15 @@ function toMetadata (value: unknown, limit: number): Metadata {
   limitBytes(text, limit, 'metadata')
   // Once more: a toJSON method may return anything.
   const copy = toPlain(JSON.parse(text), 'metadata')
-  harden(copy, 1)
+  cleanAndFreeze(copy, 1)
   return Object.keys(copy).length === 0 ? noMetadata : copy
 }
 
 function toHeartbeat (value: string | number): number {
   try {
-    return Math.round(toMilliseconds(value, shortestHeartbeat, longestHeartbeat))
+    return Math.round(toMilliseconds(value, minHeartbeat, maxHeartbeat))
   } catch (err) {
-    throw new Problem(`heartbeat_interval: ${toError(err).message}`)
+    throw new ConfigProblem(`heartbeat_interval: ${toError(err).message}`)
   }
 }
 
@@ -151,13 +151,13 @@ function fromText (text: string, limits: ConfigLimits): unknown {
   limitBytes(text, limits.maxConfigSize, 'value')
   const trimmed = text.trim()
   if (!trimmed.startsWith('{')) {
-    if (!isPid(trimmed) && !isName(trimmed)) throw new Problem(`value: expected a JSON object, a PID or a registered name, got '${show(trimmed)}'`)
+    if (!isPid(trimmed) && !isName(trimmed)) throw new ConfigProblem(`value: expected a JSON object, a PID or a registered name, got '${show(trimmed)}'`)
     return { target_pid: trimmed }
   }
   try {
     return JSON.parse(trimmed)
   } catch (err) {
-    throw new Problem(`value: ${show(toError(err).message)}`)
+    throw new ConfigProblem(`value: ${show(toError(err).message)}`)
   }
 }
 
@@ -170,11 +170,11 @@ function fromObject (value: unknown, limits: ConfigLimits): unknown {
  * The target of an object that says nothing else, as most do: a valid one needs neither to be
  * written as JSON, to know its size, nor to be looked through. Undefined for any other value.
  */
-function targetAlone (value: unknown, limits: ConfigLimits): string | undefined {
-  if (!isPlain(value) || limits.maxConfigSize < longestTargetAlone) return undefined
+function bareTarget (value: unknown, limits: ConfigLimits): string | undefined {
+  if (!isPlain(value) || limits.maxConfigSize < maxBareTargetBytes) return undefined
   for (const name in value) if (name !== 'target_pid') return undefined
   const { target_pid: target } = value
-  return typeof target === 'string' && target.length >= 1 && target.length <= longestTarget ? target : undefined
+  return typeof target === 'string' && target.length >= 1 && target.length <= maxTargetLength ? target : undefined
 }
 
 /** The given fields, checked. Each is read once: a getter might answer differently the next time. */
@@ -185,7 +185,7 @@ function toChange (value: unknown, check: TypeCheck<TSchema>, limits: ConfigLimi
   if (!check.Check(fields)) {
     const [error] = check.Errors(fields)
     const field = error.path.slice(1)
-    throw new Problem(`${field}: expected ${expected[field]}, got ${show(error.value)}`)
+    throw new ConfigProblem(`${field}: expected ${expectations[field]}, got ${show(error.value)}`)
   }
   const given = fields as Static<typeof RelayControlSchema>
   const change: ControlChange = {}
@@ -208,13 +208,13 @@ function toChange (value: unknown, check: TypeCheck<TSchema>, limits: ConfigLimi
  */
 export function parseConfig (value: unknown, limits: ConfigLimits): ConfigResult {
   try {
-    const alone = targetAlone(value, limits)
+    const alone = bareTarget(value, limits)
     if (alone !== undefined) return { ok: true, config: { target: alone, topic: defaultTopic, heartbeat: 0, metadata: noMetadata } }
     const source = typeof value === 'string' ? fromText(value, limits) : fromObject(value, limits)
     const change = toChange(source, configCheck, limits)
     return { ok: true, config: { target: '', topic: defaultTopic, heartbeat: 0, metadata: noMetadata, ...change } }
   } catch (err) {
-    return { ok: false, problem: Problem.textOf(err) }
+    return { ok: false, problem: ConfigProblem.textOf(err) }
   }
 }
 
@@ -226,6 +226,6 @@ export function parseControl (value: unknown, limits: ConfigLimits): ControlResu
   try {
     return { ok: true, change: toChange(fromObject(value, limits), controlCheck, limits) }
   } catch (err) {
-    return { ok: false, problem: Problem.textOf(err) }
+    return { ok: false, problem: ConfigProblem.textOf(err) }
   }
 }

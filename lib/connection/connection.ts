@@ -10,7 +10,7 @@ import { Receiver } from '../websocket/receiver.js'
 import { Sender } from '../websocket/sender.js'
 import { Heartbeat, Liveness } from './liveness.js'
 import { defaultFragments } from './settings.js'
-import { bindSocket, bytesSent } from '../websocket/socket.js'
+import { attachConnection, bytesSent } from '../websocket/socket.js'
 import { asTarget } from '../process/target.js'
 import { tookJoin } from '../process/unread-joins.js'
 import type { Duplex } from 'node:stream'
@@ -19,14 +19,14 @@ import type { Batch, Description, Entity, Target } from '../process/entity.js'
 import type { RemoteProblem } from '../process/remote-nodes.js'
 import type { TargetExit, ExitListener } from '../process/exits/relations.js'
 import type { ControlChange, ResolvedConfig } from './config.js'
-import type { Control, Controlled } from './control-queue.js'
+import type { ControlRequest, ControlledConnection } from './control-queue.js'
 import type { Deflate } from '../websocket/deflate.js'
 import type { CloseReason } from './close-reasons.js'
-import type { Listener } from '../websocket/receiver.js'
+import type { ReceiverEvents } from '../websocket/receiver.js'
 import type { ViolationCode } from '../websocket/parser.js'
-import type { Monitored } from './liveness.js'
+import type { LivenessClient } from './liveness.js'
 import type { RelayServer } from './relay-server.js'
-import type { Reader } from '../websocket/socket.js'
+import type { SocketReader } from '../websocket/socket.js'
 import type { ConnectionSettings } from './settings.js'
 import type { ConnectionExit, LeaveCause, Metadata } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
@@ -39,59 +39,59 @@ export interface ConnectionOptions {
   readonly socket: Duplex
   readonly target: Target
   /** Of a target on another node. */
-  readonly bond?: Binding
+  readonly binding?: Binding
   readonly config: ResolvedConfig
   readonly deflate: Deflate | undefined
 }
 
 /** What a ping carries is known to nobody but us. */
-const noPing = pingFrame()
+const emptyPing = pingFrame()
 
 /**
  * A socket as a process. It has no mailbox: what is sent to it is a frame in its outbox at once,
  * and what its client sends is mail of its target at once.
  */
-export class Connection implements Entity, Listener, Reader, ExitListener, Monitored, Controlled {
+export class Connection implements Entity, ReceiverEvents, SocketReader, ExitListener, LivenessClient, ControlledConnection {
   readonly pid: Pid
   readonly kind = 'ws'
   readonly trapLinks = false
   readonly #relay: RelayServer
   readonly #settings: ConnectionSettings
   readonly #socket: Duplex
-  readonly #inbound: Receiver
-  readonly #outbox: Sender
+  readonly #receiver: Receiver
+  readonly #sender: Sender
   readonly #liveness: Liveness
   readonly #startedAt = performance.now()
   #heartbeat: Heartbeat | undefined
   #target: Target
   /** Of a target on another node. */
-  #bond: Binding | undefined
+  #binding: Binding | undefined
   /** There while one of them waits for a target on another node. */
-  #controls: ControlQueue | undefined
+  #controlQueue: ControlQueue | undefined
   #topic: string
   #metadata: Metadata
   #log: Logger | undefined
-  #messages = 0
-  #dropped = 0
+  #messageCount = 0
+  #droppedCount = 0
   /** How it ends: it takes nothing more, and what its client had sent is being handed on. */
-  #ending: CloseReason | undefined
+  #closeReason: CloseReason | undefined
   /** It has ended as a process; the socket may still be closing. */
-  #ended = false
-  #peerClosed = false
+  #hasEnded = false
+  #clientSideClosed = false
 
-  constructor ({ relay, settings, socket, target, bond, config, deflate }: ConnectionOptions) {
+  constructor ({ relay, settings, socket, target, binding, config, deflate }: ConnectionOptions) {
     this.#relay = relay
     this.#settings = settings
     this.#socket = socket
     this.#target = target
-    this.#bond = bond
+    this.#binding = binding
     this.#topic = config.topic
     this.#metadata = config.metadata
     this.pid = relay.runtime.pids.nextPid()
     const { maxPayload } = settings
     const maxFragments = relay.options.maxFragments ?? defaultFragments(maxPayload)
-    this.#inbound = new Receiver(this, socket, maxPayload, maxFragments, deflate)
-    this.#outbox = deflate === undefined ? new Sender(socket, relay.flusher) : new DeflatingSender(socket, relay.flusher, deflate)
+    this.#receiver = new Receiver(this, socket, maxPayload, maxFragments, deflate)
+    this.#sender = deflate === undefined ? new Sender(socket, relay.flusher) : new DeflatingSender(socket, relay.flusher, deflate)
     this.#liveness = new Liveness(this, relay.deadlines, relay.options)
     this.#setHeartbeat(config.heartbeat)
   }
@@ -100,106 +100,106 @@ export class Connection implements Entity, Listener, Reader, ExitListener, Monit
   open (early: readonly Buffer[]): void {
     const { runtime, sockets } = this.#relay
     sockets.add(this.#socket)
-    bindSocket(this.#socket, this)
+    attachConnection(this.#socket, this)
     runtime.addEntity(this)
-    this.#bind()
+    this.#watchTarget()
     this.#target.accept('ws.join', { client_pid: this.pid, metadata: this.#metadata }, this.pid, 0)
-    for (const bytes of early) this.receive(bytes)
+    for (const bytes of early) this.onSocketData(bytes)
   }
 
   // From the client
 
   /** Bytes from the socket. */
-  receive (bytes: Buffer): void {
-    this.#inbound.push(bytes)
+  onSocketData (bytes: Buffer): void {
+    this.#receiver.receiveChunk(bytes)
   }
 
   /** The first `length` bytes of a buffer that all sockets are read into. */
-  receiveLent (bytes: Buffer, length: number): void {
-    this.#inbound.pushLent(bytes, length)
+  onBorrowedData (bytes: Buffer, length: number): void {
+    this.#receiver.receiveBorrowed(bytes, length)
   }
 
   onMessage (data: Buffer, binary: boolean): boolean {
-    this.#messages++
+    this.#messageCount++
     const payload = binary
       ? { client_pid: this.pid, type: 'binary', data, metadata: this.#metadata }
       : { client_pid: this.pid, type: 'text', data: data.toString(), metadata: this.#metadata }
     this.#target.accept(this.#topic, payload, this.pid, data.length)
     if (!this.#target.congested) return true
-    this.#target.subscribeToDrain(this.#inbound)
+    this.#target.subscribeToDrain(this.#receiver)
     return false
   }
 
-  onResume (): void {
-    this.#liveness.resumed()
+  onReadingResumed (): void {
+    this.#liveness.readingResumed()
   }
 
   onPing (data: Buffer): void {
-    if (this.#ending !== undefined) return
+    if (this.#closeReason !== undefined) return
     // A client that pings and never reads gets no more pongs than its buffer holds, and then one for its last ping.
-    if (this.#outbox.waiting <= this.#settings.maxBufferedAmount) this.#outbox.push(pongFrame(data))
-    else this.#outbox.latePong = pongFrame(data)
+    if (this.#sender.bufferedBytes <= this.#settings.maxBufferedAmount) this.#sender.sendFrame(pongFrame(data))
+    else this.#sender.latePong = pongFrame(data)
   }
 
   onPong (): void {
-    this.#liveness.pong()
+    this.#liveness.pongReceived()
   }
 
   onCloseFrame (code: number, reason: string): void {
-    this.#peerEnds(closedByClient(code, reason))
+    this.#closedByPeer(closedByClient(code, reason))
   }
 
   onViolation (code: ViolationCode, reason: string): void {
-    this.#peerEnds(violated(code, reason))
+    this.#closedByPeer(violated(code, reason))
   }
 
   /** Nothing more is read of this client. */
-  #peerEnds (ending: CloseReason): void {
-    this.#peerClosed = true
-    if (this.#ended) this.#endSocket()
+  #closedByPeer (closeReason: CloseReason): void {
+    this.#clientSideClosed = true
+    if (this.#hasEnded) this.#endSocket()
     // It is what the client did before it went, and was waiting.
-    else if (this.#ending === lost) this.#ending = ending
-    else this.#finish(ending)
+    else if (this.#closeReason === lost) this.#closeReason = closeReason
+    else this.#close(closeReason)
   }
 
   /** The client's side of the socket has ended. */
-  lost (): void {
-    this.#peerClosed = true
-    if (this.#ended) this.#endSocket()
-    else this.#finish(lost)
+  onSocketEnd (): void {
+    this.#clientSideClosed = true
+    if (this.#hasEnded) this.#endSocket()
+    else this.#close(lost)
   }
 
-  drained (): void {
-    this.#outbox.drained()
+  onSocketDrain (): void {
+    this.#sender.socketDrained()
   }
 
   /** `closed` follows, and tells the target. */
-  failed (err: Error): void {
+  onSocketError (err: Error): void {
     this.log.debug({ err }, 'socket error')
   }
 
   // From processes
 
   deliver (topic: string, payload: unknown, from: Pid | undefined, call?: Answer, batch?: Batch): boolean {
-    if (this.#ending !== undefined) return this.#refuse(call, topic, 'the connection is closing')
+    if (this.#closeReason !== undefined) return this.#refuseMessage(call, topic, 'the connection is closing')
     switch (topic) {
-      case 'ws.send': return this.#push(topic, this.#encode(payload, batch), call)
-      case 'ws.close': return this.#closeAsked(payload, call)
-      case 'ws.control': return this.#control(payload, call)
+      case 'ws.send': return this.#sendFrame(topic, this.#encodeSend(payload, batch), call)
+      case 'ws.close': return this.#closeOnRequest(payload, call)
+      case 'ws.control': return this.#receiveControl(payload, call)
     }
     if (topic.startsWith('ws.')) {
       this.#relay.runtime.counters.deadLetters++
       call?.reject(new errorCodes.FST_PROCESS_REFUSED(this.pid, topic, 'a connection does not know this topic'))
       return false
     }
-    if (!this.#settings.forwardTopics) return this.#refuse(call, topic, 'forwardTopics is off')
-    return this.#push(topic, this.#encodeTopic(topic, payload, batch), call)
+    if (!this.#settings.forwardTopics) return this.#refuseMessage(call, topic, 'forwardTopics is off')
+    return this.#sendFrame(topic, this.#encodeTopic(topic, payload, batch), call)
   }
 
   /** System messages are never forwarded to a client. */
   notify (): void {}
 
-  #encode (payload: unknown, batch: Batch | undefined): Buffer | string {
+  #encodeSend (payload: unknown, batch: Batch | undefined): Buffer | string {
     if (batch === undefined) return frameOfSend(payload, this.#relay.flusher.frames)
     batch.encoded ??= frameOfSend(payload, this.#relay.flusher.frames)
     return batch.encoded as Buffer | string
@@ -211,145 +211,145 @@ export class Connection implements Entity, Listener, Reader, ExitListener, Monit
     return batch.encoded as Buffer | string
   }
 
-  #push (topic: string, frame: Buffer | string, call: Answer | undefined): boolean {
-    if (typeof frame === 'string') return this.#malformed(topic, frame, call)
+  #sendFrame (topic: string, frame: Buffer | string, call: Answer | undefined): boolean {
+    if (typeof frame === 'string') return this.#refuseMalformed(topic, frame, call)
     const { maxBufferedAmount } = this.#settings
-    if (this.#outbox.waiting > maxBufferedAmount && !this.#outbox.takesBurst(maxBufferedAmount)) return this.#overflow(topic, call)
-    this.#accepted()
-    this.#outbox.push(frame, call && (() => { call.reply(undefined) }))
+    if (this.#sender.bufferedBytes > maxBufferedAmount && !this.#sender.allowsBurst(maxBufferedAmount)) return this.#refuseOverflow(topic, call)
+    this.#countAccepted()
+    this.#sender.sendFrame(frame, call && (() => { call.reply(undefined) }))
     return true
   }
 
-  #overflow (topic: string, call: Answer | undefined): boolean {
-    const refused = this.#refuse(call, topic, 'the client reads too slowly')
+  #refuseOverflow (topic: string, call: Answer | undefined): boolean {
+    const refused = this.#refuseMessage(call, topic, 'the client reads too slowly')
     const { maxBufferedAmount, overflow } = this.#settings
     const isDropped = overflow === 'drop'
-    if (isDropped) this.#dropped++
+    if (isDropped) this.#droppedCount++
     const text = isDropped ? 'dropping frames for a client that reads too slowly' : 'closing the connection of a client that reads too slowly'
-    this.#relay.overflows.warn(this, { buffered: this.#outbox.waiting, maxBufferedAmount, dropped: this.#dropped }, text)
-    if (!isDropped) this.#finish(tooSlow)
+    this.#relay.overflows.warn(this, { buffered: this.#sender.bufferedBytes, maxBufferedAmount, dropped: this.#droppedCount }, text)
+    if (!isDropped) this.#close(tooSlow)
     return refused
   }
 
   missed (count: number): void {
-    if (this.#ending !== undefined) return
+    if (this.#closeReason !== undefined) return
     this.#relay.runtime.counters.refused += count
-    if (this.#settings.overflow === 'drop') this.#dropped += count
-    else this.#finish(missedMessages)
+    if (this.#settings.overflow === 'drop') this.#droppedCount += count
+    else this.#close(missedMessages)
   }
 
-  #accepted (): void {
+  #countAccepted (): void {
     const { counters } = this.#relay.runtime
     counters.sent++
     counters.delivered++
   }
 
-  #refuse (call: Answer | undefined, topic: string, why: string): false {
+  #refuseMessage (call: Answer | undefined, topic: string, why: string): false {
     this.#relay.runtime.counters.refused++
     call?.reject(new errorCodes.FST_PROCESS_REFUSED(this.pid, topic, why))
     return false
   }
 
-  #malformed (topic: string, problem: string, call: Answer | undefined): false {
+  #refuseMalformed (topic: string, problem: string, call: Answer | undefined): false {
     this.#relay.runtime.counters.refused++
     this.log.warn({ topic }, `malformed payload: ${problem}`)
     call?.reject(new errorCodes.FST_WS_RELAY_INVALID_PAYLOAD(topic, problem))
     return false
   }
 
-  #closeAsked (payload: unknown, call: Answer | undefined): boolean {
+  #closeOnRequest (payload: unknown, call: Answer | undefined): boolean {
     const close = parseClose(payload)
-    if (typeof close === 'string') return this.#malformed('ws.close', close, call)
+    if (typeof close === 'string') return this.#refuseMalformed('ws.close', close, call)
     if ('refusedCode' in close) this.log.warn(`close code ${show(close.refusedCode)} may not be sent: 1011 is sent instead`)
-    this.#accepted()
+    this.#countAccepted()
     call?.reply(undefined)
-    this.#finish(closedByProcess(close.code, cutReason(close.reason)))
+    this.#close(closedByProcess(close.code, cutReason(close.reason)))
     return true
   }
 
   // Transfer
 
-  #control (payload: unknown, call: Answer | undefined): boolean {
+  #receiveControl (payload: unknown, call: Answer | undefined): boolean {
     const result = parseControl(payload, this.#settings)
-    if (!result.ok) return this.#malformed('ws.control', result.problem, call)
+    if (!result.ok) return this.#refuseMalformed('ws.control', result.problem, call)
     const control = { change: result.change, call }
-    if (this.#controls === undefined && this.bondFor(control) === undefined) return this.control(control)
-    this.#controls ??= new ControlQueue(this)
-    if (!this.#controls.add(control)) return this.#refuse(call, 'ws.control', 'too many of them wait for targets on other nodes')
-    this.#accepted()
+    if (this.#controlQueue === undefined && this.bindingFor(control) === undefined) return this.applyControl(control)
+    this.#controlQueue ??= new ControlQueue(this)
+    if (!this.#controlQueue.enqueue(control)) return this.#refuseMessage(call, 'ws.control', 'too many of them wait for targets on other nodes')
+    this.#countAccepted()
     return true
   }
 
-  bondFor ({ change: { target } }: Control): Binding | undefined {
-    return target === undefined || target === this.#target.pid ? undefined : Binding.with(this.#relay.runtime, target)
+  bindingFor ({ change: { target } }: ControlRequest): Binding | undefined {
+    return target === undefined || target === this.#target.pid ? undefined : Binding.ifRemote(this.#relay.runtime, target)
   }
 
   /** @returns whether it was carried out */
-  control (control: Control): boolean {
+  applyControl (control: ControlRequest): boolean {
     const { change, call } = control
     const isKept = change.target === undefined || change.target === this.#target.pid
     const named = isKept ? this.#target : this.#relay.runtime.findEntity(change.target!)
     const target = named === this.#target ? this.#target : asTarget(named)
     if (typeof target === 'string') {
       this.#relay.runtime.counters.refused++
-      return this.#transferRefused(control, target)
+      return this.#rejectTransfer(control, target)
     }
-    this.#accepted()
-    if (target === this.#target) this.#change(change)
+    this.#countAccepted()
+    if (target === this.#target) this.#applyChange(change)
     else this.#transfer(target, change)
     call?.reply(undefined)
     return true
   }
 
-  targetAnswered (control: Control, bond: Binding, answer: Target | RemoteProblem): void {
-    if (typeof answer === 'string') this.#transferRefused(control, answer)
+  applyRemoteControl (control: ControlRequest, binding: Binding, answer: Target | RemoteProblem): void {
+    if (typeof answer === 'string') this.#rejectTransfer(control, answer)
     else {
-      this.#transfer(answer, control.change, bond)
+      this.#transfer(answer, control.change, binding)
       control.call?.reply(undefined)
     }
   }
 
-  controlsOver (): void {
-    this.#controls = undefined
+  controlQueueEmptied (): void {
+    this.#controlQueue = undefined
   }
 
-  #transferRefused ({ change, call }: Control, problem: string): false {
+  #rejectTransfer ({ change, call }: ControlRequest, problem: string): false {
     const error = new errorCodes.FST_WS_RELAY_TRANSFER_REFUSED(this.pid, show(change.target), problem)
     this.log.warn({ err: error }, 'transfer refused')
     call?.reject(error)
     return false
   }
 
-  #transfer (target: Target, change: ControlChange, bond?: Binding): void {
+  #transfer (target: Target, change: ControlChange, binding?: Binding): void {
     const old = this.#target
-    const oldBond = this.#bond
+    const oldBinding = this.#binding
     this.#target = target
-    this.#bond = bond
-    this.#bind()
+    this.#binding = binding
+    this.#watchTarget()
     // Whatever becomes of the old one in this moment is ignored already.
-    this.#leave(old, 'transfer', undefined, 'transferred')
-    this.#unbind(old, oldBond)
-    this.#change(change)
+    this.#sendLeave(old, 'transfer', undefined, 'transferred')
+    this.#releaseTarget(old, oldBinding)
+    this.#applyChange(change)
     target.accept('ws.join', { client_pid: this.pid, metadata: this.#metadata }, this.pid, 0)
-    if (!this.#inbound.paused) return
-    if (target.congested) target.subscribeToDrain(this.#inbound)
-    else this.#inbound.resume()
+    if (!this.#receiver.isPaused) return
+    if (target.congested) target.subscribeToDrain(this.#receiver)
+    else this.#receiver.resume()
   }
 
   /** It is told of the end of its target. */
-  #bind (): void {
-    if (this.#bond === undefined) this.#relay.runtime.monitor(this.#target.pid, this)
-    else this.#bond.handTo(this)
+  #watchTarget (): void {
+    if (this.#binding === undefined) this.#relay.runtime.monitor(this.#target.pid, this)
+    else this.#binding.attachConnection(this)
   }
 
-  /** Behind the leave: a bond that is released takes nothing more. */
-  #unbind (target: Target, bond: Binding | undefined): void {
-    target.unsubscribeFromDrain(this.#inbound)
-    if (bond === undefined) this.#relay.runtime.demonitor(target.pid, this)
-    else bond.release()
+  /** Behind the leave: a binding that is released takes nothing more. */
+  #releaseTarget (target: Target, binding: Binding | undefined): void {
+    target.unsubscribeFromDrain(this.#receiver)
+    if (binding === undefined) this.#relay.runtime.demonitor(target.pid, this)
+    else binding.release()
   }
 
-  #change ({ topic, heartbeat, metadata }: ControlChange): void {
+  #applyChange ({ topic, heartbeat, metadata }: ControlChange): void {
     if (topic !== undefined) this.#topic = topic
     if (metadata !== undefined) this.#metadata = metadata
     if (heartbeat !== undefined) this.#setHeartbeat(heartbeat)
@@ -360,17 +360,17 @@ export class Connection implements Entity, Listener, Reader, ExitListener, Monit
     this.#heartbeat = interval === 0 ? undefined : new Heartbeat(this, this.#relay.deadlines, interval)
   }
 
-  beat (): void {
-    const payload = { client_pid: this.pid, uptime: this.#uptime(), message_count: this.#messages, metadata: this.#metadata }
+  sendHeartbeat (): void {
+    const payload = { client_pid: this.pid, uptime: this.#uptime(), message_count: this.#messageCount, metadata: this.#metadata }
     this.#target.deliver('ws.heartbeat', payload, this.pid)
   }
 
   // Liveness
 
-  ping (): boolean {
-    const isFirst = this.#outbox.waiting === 0
-    this.#outbox.push(noPing, isFirst ? undefined : () => { this.#liveness.pingSent() })
-    this.#outbox.flush()
+  sendPing (): boolean {
+    const isFirst = this.#sender.bufferedBytes === 0
+    this.#sender.sendFrame(emptyPing, isFirst ? undefined : () => { this.#liveness.pingTakenByKernel() })
+    this.#sender.flush()
     return isFirst
   }
 
@@ -379,19 +379,19 @@ export class Connection implements Entity, Listener, Reader, ExitListener, Monit
   }
 
   get isBeingRead (): boolean {
-    return this.#inbound.isBeingRead
+    return this.#receiver.isBeingRead
   }
 
-  get bytesHeld (): number {
-    return this.#inbound.bytesHeld
+  get partialFrameBytes (): number {
+    return this.#receiver.partialFrameBytes
   }
 
-  silent (): void {
-    this.#finish(pingTimeout)
+  pongTimedOut (): void {
+    this.#close(pingTimeout)
   }
 
   /** The closing handshake took too long. */
-  cut (): void {
+  closeTimedOut (): void {
     this.#socket.destroy()
   }
 
@@ -400,17 +400,17 @@ export class Connection implements Entity, Listener, Reader, ExitListener, Monit
   targetEnded (exit: TargetExit): void {
     const { pid, reason, nodeClosing } = exit
     if (pid !== this.#target.pid) return
-    if (nodeClosing === true) this.#finish(targetNodeClosing)
-    else if (this.#bond !== undefined && reason === 'noconnection') this.#finish(targetNodeLost)
-    else this.#finish(targetExited(reason, tookJoin(exit, this.pid)))
+    if (nodeClosing === true) this.#close(targetNodeClosing)
+    else if (this.#binding !== undefined && reason === 'noconnection') this.#close(targetNodeLost)
+    else this.#close(targetExited(reason, tookJoin(exit, this.pid)))
   }
 
   linkFailed (reason: string): void {
-    this.#finish(linkFailed(reason))
+    this.#close(linkFailed(reason))
   }
 
   end (reason: string): void {
-    this.#finish(exited(reason))
+    this.#close(exited(reason))
   }
 
   cancel (): boolean {
@@ -418,67 +418,67 @@ export class Connection implements Entity, Listener, Reader, ExitListener, Monit
     return true
   }
 
-  /** It ends, after what its client had sent already. The first ending counts, but nothing survives a kill. */
-  #finish (ending: CloseReason): void {
-    if (this.#ended) return
-    const isFirst = this.#ending === undefined
-    if (isFirst || ending.cause === 'killed') this.#ending = ending
-    if (isFirst) this.#abandonControls()
+  /** It ends, after what its client had sent already. The first closeReason counts, but nothing survives a kill. */
+  #close (closeReason: CloseReason): void {
+    if (this.#hasEnded) return
+    const isFirst = this.#closeReason === undefined
+    if (isFirst || closeReason.cause === 'killed') this.#closeReason = closeReason
+    if (isFirst) this.#rejectWaitingControls()
     // There is nobody left to hand it to.
-    if (ending.cause === 'target') this.onDrained()
-    else if (isFirst) this.#inbound.drain()
-    if (ending.cause === 'killed') this.onDrained()
+    if (closeReason.cause === 'target') this.onHandedOver()
+    else if (isFirst) this.#receiver.handOver()
+    if (closeReason.cause === 'killed') this.onHandedOver()
   }
 
   /** The target that is asked keeps nothing, and who waits for an answer gets one. */
-  #abandonControls (): void {
-    for (const control of this.#controls?.abandon() ?? []) this.#transferRefused(control, 'the connection has ended')
-    this.#controls = undefined
+  #rejectWaitingControls (): void {
+    for (const control of this.#controlQueue?.cancelAll() ?? []) this.#rejectTransfer(control, 'the connection has ended')
+    this.#controlQueue = undefined
   }
 
   /** Ends the process; the socket closes behind it in its own time. */
-  onDrained (): void {
-    if (this.#ended) return
-    this.#ended = true
-    const ending = this.#ending!
-    const { cause, code, reason, exit } = ending
+  onHandedOver (): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    const closeReason = this.#closeReason!
+    const { cause, code, leaveReason: reason, exitReason: exit } = closeReason
     const { runtime } = this.#relay
     this.#setHeartbeat(0)
-    if (cause !== 'target') this.#leave(this.#target, cause, code, reason)
-    this.#unbind(this.#target, this.#bond)
-    this.#closeSocket(ending)
+    if (cause !== 'target') this.#sendLeave(this.#target, cause, code, reason)
+    this.#releaseTarget(this.#target, this.#binding)
+    this.#closeSocket(closeReason)
     const value: ConnectionExit = { code, reason, cause }
     runtime.entityEnded(this, { pid: this.pid, reason: exit, value })
   }
 
-  #leave (target: Target, cause: LeaveCause, code: number | undefined, reason: string): void {
+  #sendLeave (target: Target, cause: LeaveCause, code: number | undefined, reason: string): void {
     const payload = { client_pid: this.pid, reason, code, cause, metadata: this.#metadata }
     target.accept('ws.leave', payload, this.pid, 0)
   }
 
-  #closeSocket ({ code, told }: CloseReason): void {
-    if (this.#socket.closed) return this.#inbound.release()
+  #closeSocket ({ code, frameReason: told }: CloseReason): void {
+    if (this.#socket.closed) return this.#receiver.dispose()
     if (told === undefined) this.#socket.destroy()
     else {
-      this.#liveness.closing()
-      this.#outbox.latePong = undefined
-      this.#outbox.push(closeFrame(code ?? noCode, told))
-      this.#outbox.flush()
-      if (this.#peerClosed) this.#endSocket()
+      this.#liveness.startCloseTimeout()
+      this.#sender.latePong = undefined
+      this.#sender.sendFrame(closeFrame(code ?? noCode, told))
+      this.#sender.flush()
+      if (this.#clientSideClosed) this.#endSocket()
     }
-    this.#inbound.ignore()
+    this.#receiver.ignoreMessages()
   }
 
   #endSocket (): void {
-    if (!this.#socket.writableEnded) this.#outbox.afterAll(() => { this.#socket.end() })
+    if (!this.#socket.writableEnded) this.#sender.whenFlushed(() => { this.#socket.end() })
   }
 
   /** The socket is gone: nothing of the connection remains. */
-  closed (): void {
-    this.#finish(lost)
+  onSocketClose (): void {
+    this.#close(lost)
     this.#liveness.stop()
     this.#relay.sockets.delete(this.#socket)
-    if (this.#ended) this.#inbound.release()
+    if (this.#hasEnded) this.#receiver.dispose()
   }
 
   // What is known of it
@@ -501,10 +501,10 @@ export class Connection implements Entity, Listener, Reader, ExitListener, Monit
       monitors: [this.#target.pid],
       uptime: this.#uptime(),
       target: this.#target.pid,
-      buffered: this.#outbox.waiting,
-      dropped: this.#dropped,
-      messages: this.#messages,
-      paused: this.#inbound.paused
+      buffered: this.#sender.bufferedBytes,
+      dropped: this.#droppedCount,
+      messages: this.#messageCount,
+      paused: this.#receiver.isPaused
     }
   }
 }

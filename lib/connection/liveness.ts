@@ -2,19 +2,19 @@ import { normalLateness } from '../shared/deadline-timer.js'
 import type { Deadline, Slot, DeadlineTimer } from '../shared/deadline-timer.js'
 
 /** What liveness knows of a connection, and does to it. */
-export interface Monitored {
+export interface LivenessClient {
   readonly isBeingRead: boolean
   /** Bytes of a frame that is still coming in; 0 between frames. */
-  readonly bytesHeld: number
+  readonly partialFrameBytes: number
   /** Bytes that the kernel has taken from the socket since it was opened. */
   readonly bytesSent: number
-  /** @returns whether the kernel has taken the ping already; if not, {@link Liveness.pingSent} is called when it does */
-  ping (): boolean
+  /** @returns whether the kernel has taken the ping already; if not, {@link Liveness.pingTakenByKernel} is called when it does */
+  sendPing (): boolean
   /** No pong came. */
-  silent (): void
+  pongTimedOut (): void
   /** The closing handshake took too long. */
-  cut (): void
-  beat (): void
+  closeTimedOut (): void
+  sendHeartbeat (): void
 }
 
 /** All in milliseconds; a ping interval or pong timeout of 0: no pings. */
@@ -31,7 +31,7 @@ export interface LivenessOptions {
 const partPerStep = 1 / 16
 const stepBytes = 64 * 1024
 /** Send and receive buffers hold about this much under Linux's defaults. More is not waited for. */
-const mostInFlight = 8 * 1024 * 1024
+const maxInFlight = 8 * 1024 * 1024
 
 /**
  * Whether a client is still there (RFC 6455 section 5.5.2), and whether it closes in time.
@@ -47,152 +47,152 @@ const mostInFlight = 8 * 1024 * 1024
  */
 export class Liveness implements Deadline {
   slot: Slot | undefined
-  readonly #connection: Monitored
-  readonly #wheel: DeadlineTimer
+  readonly #connection: LivenessClient
+  readonly #deadlines: DeadlineTimer
   readonly #options: LivenessOptions
   #state: 'quiet' | 'awaiting' | 'checking' | 'closing' = 'quiet'
-  #held = 0
-  #excused = false
+  #partialBytesBefore = 0
+  #stallExcused = false
   /** Bytes that the kernel had taken at the last look. */
   #sentBefore = 0
   /** Bytes that the kernel had taken when it took the ping; undefined while the ping waits. */
-  #pingAt: number | undefined
+  #sentAtPing: number | undefined
   /** Bytes that the client has read for certain: those before the last ping it answered. */
-  #confirmed = 0
+  #confirmedBytes = 0
   /** The client was given time for what is in flight. */
-  #extended = false
+  #isExtended = false
 
-  constructor (connection: Monitored, wheel: DeadlineTimer, options: LivenessOptions) {
+  constructor (connection: LivenessClient, deadlines: DeadlineTimer, options: LivenessOptions) {
     this.#connection = connection
-    this.#wheel = wheel
+    this.#deadlines = deadlines
     this.#options = options
-    this.#rest()
+    this.#schedulePing()
   }
 
-  pong (): void {
+  pongReceived (): void {
     if (this.#state !== 'awaiting' && this.#state !== 'checking') return
-    this.#confirmed = this.#pingAt ?? this.#confirmed
-    this.#pingAt = undefined
-    this.#rest()
+    this.#confirmedBytes = this.#sentAtPing ?? this.#confirmedBytes
+    this.#sentAtPing = undefined
+    this.#schedulePing()
   }
 
   /** The kernel has taken a ping that waited behind other bytes: its time begins only now. */
-  pingSent (): void {
+  pingTakenByKernel (): void {
     if (this.#state !== 'awaiting' && this.#state !== 'checking') return
-    this.#pingAt ??= this.#connection.bytesSent
-    this.#await()
+    this.#sentAtPing ??= this.#connection.bytesSent
+    this.#awaitPong()
   }
 
   /** The socket is being read again: a pong may still be in there. */
-  resumed (): void {
-    if (this.#state === 'awaiting' || this.#state === 'checking') this.#await()
+  readingResumed (): void {
+    if (this.#state === 'awaiting' || this.#state === 'checking') this.#awaitPong()
   }
 
-  closing (): void {
+  startCloseTimeout (): void {
     this.#state = 'closing'
-    this.#wheel.schedule(this, this.#options.closeTimeout)
+    this.#deadlines.schedule(this, this.#options.closeTimeout)
   }
 
   stop (): void {
     this.#state = 'closing'
-    this.#wheel.cancel(this)
+    this.#deadlines.cancel(this)
   }
 
   due (late: number): void {
-    if (this.#state === 'closing') this.#connection.cut()
-    else if (this.#state === 'quiet') this.#ping()
-    else this.#overdue(late)
+    if (this.#state === 'closing') this.#connection.closeTimedOut()
+    else if (this.#state === 'quiet') this.#sendPing()
+    else this.#pongOverdue(late)
   }
 
-  #rest (): void {
+  #schedulePing (): void {
     this.#state = 'quiet'
     const { pingInterval, pongTimeout } = this.#options
-    if (pingInterval > 0 && pongTimeout > 0) this.#wheel.schedule(this, pingInterval)
-    else this.#wheel.cancel(this)
+    if (pingInterval > 0 && pongTimeout > 0) this.#deadlines.schedule(this, pingInterval)
+    else this.#deadlines.cancel(this)
   }
 
-  #ping (): void {
-    this.#excused = false
+  #sendPing (): void {
+    this.#stallExcused = false
     this.#state = 'awaiting'
-    if (this.#connection.ping()) this.#pingAt ??= this.#connection.bytesSent
-    this.#await()
+    if (this.#connection.sendPing()) this.#sentAtPing ??= this.#connection.bytesSent
+    this.#awaitPong()
   }
 
-  #await (): void {
+  #awaitPong (): void {
     this.#state = 'awaiting'
-    this.#extended = false
-    this.#held = this.#connection.bytesHeld
+    this.#isExtended = false
+    this.#partialBytesBefore = this.#connection.partialFrameBytes
     this.#sentBefore = this.#connection.bytesSent
-    this.#wheel.schedule(this, this.#options.pongTimeout)
+    this.#deadlines.schedule(this, this.#options.pongTimeout)
   }
 
-  #overdue (late: number): void {
-    const stalled = late > normalLateness && !this.#excused
-    if (stalled) this.#excused = true
-    if (stalled && this.#connection.isBeingRead) this.#await()
-    else if (this.#mayBeSilent()) {
+  #pongOverdue (late: number): void {
+    const stalled = late > normalLateness && !this.#stallExcused
+    if (stalled) this.#stallExcused = true
+    if (stalled && this.#connection.isBeingRead) this.#awaitPong()
+    else if (this.#hasTimedOut()) {
       // After a stall of the event loop the pong may lie unread in the kernel: sockets come first.
       this.#state = 'checking'
-      setImmediate(() => { if (this.#state === 'checking' && this.#mayBeSilent()) this.#connection.silent() })
+      setImmediate(() => { if (this.#state === 'checking' && this.#hasTimedOut()) this.#connection.pongTimedOut() })
     }
   }
 
   /** Whether a pong would have been read. If not, the time begins again. */
-  #mayBeSilent (): boolean {
+  #hasTimedOut (): boolean {
     if (!this.#connection.isBeingRead) {
       // No pong can come, but a write finds out when the peer is gone.
-      this.#ping()
+      this.#sendPing()
       return false
     }
-    if (this.#frameComesIn() || this.#bytesLeave()) {
-      this.#await()
+    if (this.#frameGrew() || this.#bytesLeftBeforePing()) {
+      this.#awaitPong()
       return false
     }
-    return this.#extended || !this.#extend()
+    return this.#isExtended || !this.#extendTimeout()
   }
 
   /** Whether some of what waits before the ping has left for the kernel since the last look. */
-  #bytesLeave (): boolean {
-    return this.#pingAt === undefined && this.#connection.bytesSent !== this.#sentBefore
+  #bytesLeftBeforePing (): boolean {
+    return this.#sentAtPing === undefined && this.#connection.bytesSent !== this.#sentBefore
   }
 
   /** Gives the client time for what it may not have read yet. @returns whether that is anything */
-  #extend (): boolean {
-    const unconfirmed = (this.#pingAt ?? this.#connection.bytesSent) - this.#confirmed
-    const steps = Math.floor(Math.min(unconfirmed, mostInFlight) / stepBytes)
+  #extendTimeout (): boolean {
+    const unconfirmed = (this.#sentAtPing ?? this.#connection.bytesSent) - this.#confirmedBytes
+    const steps = Math.floor(Math.min(unconfirmed, maxInFlight) / stepBytes)
     if (steps <= 0) return false
     this.#state = 'awaiting'
-    this.#extended = true
-    this.#wheel.schedule(this, this.#options.pongTimeout * steps * partPerStep)
+    this.#isExtended = true
+    this.#deadlines.schedule(this, this.#options.pongTimeout * steps * partPerStep)
     return true
   }
 
-  #frameComesIn (): boolean {
-    const { bytesHeld } = this.#connection
-    return bytesHeld > 0 && bytesHeld !== this.#held
+  #frameGrew (): boolean {
+    const { partialFrameBytes: bytesHeld } = this.#connection
+    return bytesHeld > 0 && bytesHeld !== this.#partialBytesBefore
   }
 }
 
 /** A heartbeat to the target, every so many milliseconds. */
 export class Heartbeat implements Deadline {
   slot: Slot | undefined
-  readonly #connection: Monitored
-  readonly #wheel: DeadlineTimer
+  readonly #connection: LivenessClient
+  readonly #deadlines: DeadlineTimer
   readonly #interval: number
 
-  constructor (connection: Monitored, wheel: DeadlineTimer, interval: number) {
+  constructor (connection: LivenessClient, deadlines: DeadlineTimer, interval: number) {
     this.#connection = connection
-    this.#wheel = wheel
+    this.#deadlines = deadlines
     this.#interval = interval
-    wheel.schedule(this, interval)
+    deadlines.schedule(this, interval)
   }
 
   due (): void {
-    this.#wheel.schedule(this, this.#interval)
-    this.#connection.beat()
+    this.#deadlines.schedule(this, this.#interval)
+    this.#connection.sendHeartbeat()
   }
 
   stop (): void {
-    this.#wheel.cancel(this)
+    this.#deadlines.cancel(this)
   }
 }

@@ -1,7 +1,7 @@
 import type { Logger } from '../../types/processes.js'
 
 /** Milliseconds from one line to the next. */
-const interval = 10_000
+const logInterval = 10_000
 
 /** The counts of one overflow. */
 export interface Overflow {
@@ -23,7 +23,7 @@ export class OverflowLog {
   /** @param of whose logger is made only if there is a line to log */
   warn (of: { readonly log: Logger }, overflow: Overflow, text: string): void {
     const now = performance.now()
-    if (now - this.#loggedAt < interval) {
+    if (now - this.#loggedAt < logInterval) {
       this.#unlogged++
       return
     }

@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { errorCodes } from '../errors.js'
 import { allowsHalfOpen, writeErrorResponse, detachResponse, hasEnded, responseOn, retryAfter } from './response.js'
-import { leaveSocket, ownSocket, readSocket } from '../websocket/socket.js'
+import { stopReadingSocket, ownSocket, readSocket } from '../websocket/socket.js'
 import { normalLateness } from '../shared/deadline-timer.js'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -365,7 +365,7 @@ export class Handshake implements Deadline, SocketOwner {
     this.#stopWaiting()
     this.#relay.pending.delete(this)
     this.socket.off('drain', resumeAnswer)
-    if (this.#isReading) leaveSocket(this.socket)
+    if (this.#isReading) stopReadingSocket(this.socket)
     this.#isReading = false
   }
 
@@ -377,7 +377,7 @@ export class Handshake implements Deadline, SocketOwner {
   }
 
   /** Early bytes are kept until there is an answer. */
-  receive (bytes: Buffer): void {
+  onSocketData (bytes: Buffer): void {
     if (this.#state === 'responding' || this.#state === 'lingering') return
     this.#early.push(bytes)
     this.#earlyBytes += bytes.length
@@ -391,25 +391,25 @@ export class Handshake implements Deadline, SocketOwner {
   checkSocket (): void {
     if (this.#state !== 'tracked') return
     if (this.#isRead) this.#releaseSocket()
-    else if (hasEnded(this.socket)) this.lost()
+    else if (hasEnded(this.socket)) this.onSocketEnd()
     else if (this.socket.writableEnded) this.#linger()
     else if (this.#response?.headersSent === true) this.responseStarted()
   }
 
-  failed (): void {
+  onSocketError (): void {
     this.socket.destroy()
   }
 
   /** The client has ended its side. */
-  lost (): void {
+  onSocketEnd (): void {
     if (this.#state === 'lingering' || this.#state === 'released' || (this.#state === 'tracked' && this.#isRead)) return
     // As Node does: the answers before it are given up, unless the server allows half-open sockets.
     if (this.#isQueued && allowsHalfOpen(this.socket)) this.#isHalfOpen = true
-    else this.closed()
+    else this.onSocketClose()
   }
 
   /** The client has gone: Node would tell the request only when it was no upgrade. */
-  closed (): void {
+  onSocketClose (): void {
     const isWaiting = this.#state !== 'released' && this.#state !== 'lingering' && !(this.#state === 'tracked' && this.isTaken)
     const question = this.#query
     const earlier = this.#isQueued ? responseOn(this.socket) : undefined

@@ -166,9 +166,9 @@ function afterHandler (registration: Registration, mode: RouteMode | undefined, 
   }
   const { runtime } = registration.relay
   const { config } = result
-  const bond = Binding.with(runtime, config.target)
-  if (bond === undefined) sendRefusal(upgrade(attempt, config, asTarget(runtime.findEntity(config.target))), reply, payload, done)
-  else upgradeWith(bond, attempt, config, payload, done)
+  const binding = Binding.ifRemote(runtime, config.target)
+  if (binding === undefined) sendRefusal(upgrade(attempt, config, asTarget(runtime.findEntity(config.target))), reply, payload, done)
+  else upgradeWith(binding, attempt, config, payload, done)
 }
 
 /** A header that comes from another server opens a socket only where the route says so. */
@@ -178,22 +178,22 @@ function settingsFor (registration: Registration, mode: RouteMode | undefined, r
 }
 
 /** Upgrades when the node of the target has answered. */
-function upgradeWith (bond: Binding, attempt: Attempt, config: ResolvedConfig, payload: unknown, done: Next): void {
+function upgradeWith (binding: Binding, attempt: Attempt, config: ResolvedConfig, payload: unknown, done: Next): void {
   const { handshake, reply } = attempt
   const gone = (): void => {
-    bond.release()
+    binding.release()
     done(null, payload)
   }
   const refused = (error: Error): void => {
-    bond.release()
+    binding.release()
     sendRefusal(error, reply, payload, done)
   }
   handshake.waitForRemote(reply, { onClientGone: gone, onRefused: refused })
-  bond.ask((target) => {
+  binding.requestBinding((target) => {
     handshake.remoteAnswered()
     if (!handshake.isOpen) return gone()
-    const refusal = upgrade(attempt, config, target, bond)
-    if (refusal !== undefined) bond.release()
+    const refusal = upgrade(attempt, config, target, binding)
+    if (refusal !== undefined) binding.release()
     sendRefusal(refusal, reply, payload, done)
   })
 }
@@ -256,7 +256,7 @@ interface Attempt {
   readonly reply: FastifyReply
 }
 
-function upgrade (attempt: Attempt, config: ResolvedConfig, target: Target | RemoteProblem, bond?: Binding): Refusal | undefined {
+function upgrade (attempt: Attempt, config: ResolvedConfig, target: Target | RemoteProblem, binding?: Binding): Refusal | undefined {
   const { relay, settings, handshake, request, reply } = attempt
   if (typeof target === 'string') return noTarget(request, reply, config.target, target)
   if (relay.sockets.size >= relay.options.maxConnections) return withRetryAfter(reply, new errorCodes.FST_WS_RELAY_OVERLOADED())
@@ -271,7 +271,7 @@ function upgrade (attempt: Attempt, config: ResolvedConfig, target: Target | Rem
     return new errorCodes.FST_WS_RELAY_INVALID_CONFIG({ cause: err })
   }
   if (!handshake.hasPassedChecks) unmark(request, handshake.socket)
-  completeUpgrade(reply, head, handshake, { relay, settings, socket: handshake.socket, target, bond, config, deflate })
+  completeUpgrade(reply, head, handshake, { relay, settings, socket: handshake.socket, target, binding, config, deflate })
   return undefined
 }
 

@@ -71,63 +71,63 @@ export class DeflatingSender extends Sender {
   readonly #deflate: Deflate
   #queue: { readonly frame: Buffer, readonly written: (() => void) | undefined }[] = []
   #queuedBytes = 0
-  #busy = false
-  #afterAll: (() => void) | undefined
+  #isCompressing = false
+  #onAllCompressed: (() => void) | undefined
 
   constructor (socket: Duplex, flusher: Flusher, deflate: Deflate) {
     super(socket, flusher)
     this.#deflate = deflate
   }
 
-  override get waiting (): number {
-    return super.waiting + this.#queuedBytes
+  override get bufferedBytes (): number {
+    return super.bufferedBytes + this.#queuedBytes
   }
 
-  protected override emptied (): void {
-    if (this.#queuedBytes === 0) super.emptied()
+  protected override bufferEmptied (): void {
+    if (this.#queuedBytes === 0) super.bufferEmptied()
   }
 
-  override push (frame: Buffer, written?: () => void): void {
+  override sendFrame (frame: Buffer, written?: () => void): void {
     this.#queue.push({ frame, written })
     this.#queuedBytes += frame.length
-    if (!this.#busy) this.#next()
+    if (!this.#isCompressing) this.#compressNext()
   }
 
-  override afterAll (last: () => void): void {
-    if (this.#queue.length === 0) super.afterAll(last)
-    else this.#afterAll = last
+  override whenFlushed (last: () => void): void {
+    if (this.#queue.length === 0) super.whenFlushed(last)
+    else this.#onAllCompressed = last
   }
 
-  #next (): void {
+  #compressNext (): void {
     for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
       const payload = payloadOf(first.frame)
-      if (payload === undefined || payload.length < this.#deflate.threshold) this.#passOn(first.frame)
+      if (payload === undefined || payload.length < this.#deflate.threshold) this.#sendProcessed(first.frame)
       else {
-        this.#busy = true
+        this.#isCompressing = true
         const opcode = first.frame[0] & 0x0f
         this.#deflate.codec.compress(payload, true, (err, data) => {
-          this.#busy = false
+          this.#isCompressing = false
           // The codec was closed with the connection.
           if (err) {
             this.#queue = []
             this.#queuedBytes = 0
           } else {
-            this.#passOn(frame(opcode, data, true))
-            this.#next()
+            this.#sendProcessed(frame(opcode, data, true))
+            this.#compressNext()
           }
         })
         return
       }
     }
-    const last = this.#afterAll
-    this.#afterAll = undefined
-    if (last !== undefined) super.afterAll(last)
+    const last = this.#onAllCompressed
+    this.#onAllCompressed = undefined
+    if (last !== undefined) super.whenFlushed(last)
   }
 
-  #passOn (bytes: Buffer): void {
+  #sendProcessed (bytes: Buffer): void {
     const { frame, written } = this.#queue.shift()!
     this.#queuedBytes -= frame.length
-    super.push(bytes, written)
+    super.sendFrame(bytes, written)
   }
 }
 

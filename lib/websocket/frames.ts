@@ -11,21 +11,21 @@ const fin = 0x80
 const rsv1Bit = 0x40
 
 // Up to here a loop over the characters beats one call into C++ to count and one to write.
-const loopLength = 40
+const maxLoopLength = 40
 
 // Node's pool has 8 KiB: it wastes much of them on frames above 2 KiB, and makes a buffer of its own
 // for those above 4, which costs more than to write them. A slab serves up to 32 of these; a frame
 // that has to wait keeps its slab, as it would a pool.
 const slabSize = 64 * 1024
-const leastOfSlab = 2 * 1024
-const mostOfSlab = 16 * 1024
+const minSlabFrame = 2 * 1024
+const maxSlabFrame = 16 * 1024
 
 const empty = Buffer.alloc(0)
 let slab = empty
 let slabUsed = 0
 
 function allocate (size: number): Buffer {
-  if (size < leastOfSlab || size > mostOfSlab) return Buffer.allocUnsafe(size)
+  if (size < minSlabFrame || size > maxSlabFrame) return Buffer.allocUnsafe(size)
   if (slabUsed + size > slab.length) {
     slab = Buffer.allocUnsafeSlow(slabSize)
     slabUsed = 0
@@ -128,7 +128,7 @@ export class FrameCache {
 }
 
 function stringFrame (opcode: number, text: string): Buffer {
-  return (text.length <= loopLength ? shortAscii(opcode, text) : undefined) ?? encoded(opcode, text)
+  return (text.length <= maxLoopLength ? shortAscii(opcode, text) : undefined) ?? encoded(opcode, text)
 }
 
 function shortAscii (opcode: number, text: string): Buffer | undefined {

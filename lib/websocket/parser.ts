@@ -37,9 +37,9 @@ export const violations = {
 } as const
 
 const empty = Buffer.alloc(0)
-const maxHeader = 14
+const maxHeaderSize = 14
 // The smallest buffer for the payload of a partial frame.
-const minHeld = 256
+const minPartialSize = 256
 
 /**
  * `held` with room for `needed` bytes, of which it has `used`: at least twice as long each time, so
@@ -48,7 +48,7 @@ const minHeld = 256
 function withRoom (held: Buffer, used: number, needed: number, limit: number): Buffer {
   if (needed <= held.length) return held
   // Not from the pool: a few bytes that wait for long would pin all of its 8 KiB.
-  const larger = Buffer.allocUnsafeSlow(Math.min(Math.max(needed, 2 * held.length, minHeld), limit))
+  const larger = Buffer.allocUnsafeSlow(Math.min(Math.max(needed, 2 * held.length, minPartialSize), limit))
   held.copy(larger, 0, 0, used)
   return larger
 }
@@ -73,21 +73,21 @@ export class FrameParser {
   #offset = 0
   #end = 0
   /** The chunk is the caller's again when `pushLent` returns. */
-  #lent = false
-  #stopped = false
-  #ended = false
+  #isBorrowed = false
+  #isStopped = false
+  #isEnded = false
 
   // A partial frame: `used` bytes of it in `held`, and more can be said when there are `wanted`.
-  #held: Buffer | undefined
-  #used = 0
-  #wanted = 0
+  #partial: Buffer | undefined
+  #partialLength = 0
+  #partialWanted = 0
 
   // A fragmented message: its first frame's opcode, 0 outside of one.
-  #opcode = 0
-  #compressed = false
-  #fragments = 0
-  #gathered: Buffer = empty
-  #length = 0
+  #messageOpcode = 0
+  #messageCompressed = false
+  #fragmentCount = 0
+  #fragmentBytes: Buffer = empty
+  #fragmentLength = 0
 
   /**
    * @param maxPayload largest message in bytes of payload (as sent, so before inflating)
@@ -102,81 +102,81 @@ export class FrameParser {
   }
 
   /** Whether an `onMessage` returned false and nothing went on since. */
-  get stopped (): boolean {
-    return this.#stopped
+  get isStopped (): boolean {
+    return this.#isStopped
   }
 
   /** Whether some bytes of an unfinished frame are held; not known of the bytes that wait while stopped. */
-  get midFrame (): boolean {
-    return this.#held !== undefined
+  get hasPartialFrame (): boolean {
+    return this.#partial !== undefined
   }
 
   /** Bytes that wait while stopped, or of a partial frame. */
-  get pending (): number {
-    return this.#used + (this.#chunk === undefined ? 0 : this.#end - this.#offset)
+  get bytesWaiting (): number {
+    return this.#partialLength + (this.#chunk === undefined ? 0 : this.#end - this.#offset)
   }
 
   /** Takes bytes from the socket, for good: they are unmasked in place. While stopped they are only kept. */
-  push (chunk: Buffer): void {
-    this.#start(chunk, chunk.length)
+  parseChunk (chunk: Buffer): void {
+    this.#acceptChunk(chunk, chunk.length)
   }
 
   /**
    * Takes the first `length` bytes of a buffer that the next read is written into: they are unmasked
    * in place, and what has to outlive this call is copied.
    */
-  pushLent (chunk: Buffer, length: number): void {
-    this.#lent = true
-    this.#start(chunk, length)
-    this.#lent = false
-    if (this.#chunk === chunk) this.#keep(chunk)
+  parseBorrowed (chunk: Buffer, length: number): void {
+    this.#isBorrowed = true
+    this.#acceptChunk(chunk, length)
+    this.#isBorrowed = false
+    if (this.#chunk === chunk) this.#copyBorrowedRest(chunk)
   }
 
-  #start (chunk: Buffer, length: number): void {
-    if (this.#ended || length === 0) return
+  #acceptChunk (chunk: Buffer, length: number): void {
+    if (this.#isEnded || length === 0) return
     if (this.#chunk !== undefined) {
-      this.#append(this.#chunk, chunk, length)
+      this.#appendToWaiting(this.#chunk, chunk, length)
       return
     }
     this.#chunk = chunk
     this.#offset = 0
     this.#end = length
-    this.#run()
+    this.#parse()
   }
 
   /** Goes on after a stop; the next message may stop it again. */
-  resume (): void {
-    if (!this.#stopped) return
-    this.#stopped = false
-    this.#run()
+  resumeParsing (): void {
+    if (!this.#isStopped) return
+    this.#isStopped = false
+    this.#parse()
   }
 
   /** Drops everything; nothing is parsed any more. */
-  end (): void {
-    this.#ended = true
-    this.#stopped = false
+  stopForever (): void {
+    this.#isEnded = true
+    this.#isStopped = false
     this.#chunk = undefined
-    this.#letGo()
-    this.#forget()
+    this.#clearPartial()
+    this.#clearFragments()
   }
 
-  #run (): void {
-    while (this.#chunk !== undefined && !this.#stopped) {
+  #parse (): void {
+    while (this.#chunk !== undefined && !this.#isStopped) {
       const chunk = this.#chunk
       const offset = this.#offset
       const available = this.#end - offset
       if (available === 0) {
         this.#chunk = undefined
-      } else if (this.#held !== undefined) {
-        this.#fill(this.#held, chunk, offset, available)
+      } else if (this.#partial !== undefined) {
+        this.#fillPartial(this.#partial, chunk, offset, available)
       } else {
-        const size = this.#measure(chunk, offset, available)
+        const size = this.#measureFrame(chunk, offset, available)
         if (size > available) {
-          this.#held = empty
-          this.#wanted = size
+          this.#partial = empty
+          this.#partialWanted = size
         } else if (size > 0) {
           this.#offset = offset + size
-          this.#take(chunk, offset, size)
+          this.#handleFrame(chunk, offset, size)
         }
       }
     }
@@ -184,21 +184,21 @@ export class FrameParser {
     if (this.#offset === this.#end) this.#chunk = undefined
   }
 
-  #fill (held: Buffer, chunk: Buffer, offset: number, available: number): void {
-    const taken = Math.min(this.#wanted - this.#used, available)
-    const used = this.#used + taken
-    const filled = withRoom(held, this.#used, used, Math.max(this.#wanted, maxHeader))
-    chunk.copy(filled, this.#used, offset, offset + taken)
+  #fillPartial (held: Buffer, chunk: Buffer, offset: number, available: number): void {
+    const taken = Math.min(this.#partialWanted - this.#partialLength, available)
+    const used = this.#partialLength + taken
+    const filled = withRoom(held, this.#partialLength, used, Math.max(this.#partialWanted, maxHeaderSize))
+    chunk.copy(filled, this.#partialLength, offset, offset + taken)
     this.#offset = offset + taken
-    this.#held = filled
-    this.#used = used
-    if (used < this.#wanted) return
-    const size = this.#measure(filled, 0, used)
+    this.#partial = filled
+    this.#partialLength = used
+    if (used < this.#partialWanted) return
+    const size = this.#measureFrame(filled, 0, used)
     if (size > used) {
-      this.#wanted = size
+      this.#partialWanted = size
     } else if (size > 0) {
-      this.#letGo()
-      this.#take(filled, 0, size)
+      this.#clearPartial()
+      this.#handleFrame(filled, 0, size)
     }
   }
 
@@ -206,7 +206,7 @@ export class FrameParser {
    * How many bytes the frame at `start` needs before more can be said of it: at last its whole
    * length. Each rule is checked as soon as its byte is there; 0 after a violation.
    */
-  #measure (bytes: Buffer, start: number, available: number): number {
+  #measureFrame (bytes: Buffer, start: number, available: number): number {
     const first = bytes[start]
     const opcode = first & 0x0f
     const control = opcode > 7
@@ -217,11 +217,11 @@ export class FrameParser {
       if (opcode > opcodes.pong) return this.#protocolError(`unknown opcode ${opcode}`)
       if (first < 0x80) return this.#protocolError('fragmented control frame')
     } else if (opcode === opcodes.continuation) {
-      if (this.#opcode === 0) return this.#protocolError('unexpected continuation')
-      if (this.#fragments >= this.#maxFragments) return this.#violation(1008, violations.tooManyFragments)
+      if (this.#messageOpcode === 0) return this.#protocolError('unexpected continuation')
+      if (this.#fragmentCount >= this.#maxFragments) return this.#violation(1008, violations.tooManyFragments)
     } else {
       if (opcode > opcodes.binary) return this.#protocolError(`unknown opcode ${opcode}`)
-      if (this.#opcode !== 0) return this.#protocolError('expected continuation')
+      if (this.#messageOpcode !== 0) return this.#protocolError('expected continuation')
     }
 
     if (available < 2) return 2
@@ -244,14 +244,14 @@ export class FrameParser {
       length = bytes.readUInt32BE(start + 2) * 0x100000000 + bytes.readUInt32BE(start + 6)
       header = 14
     }
-    if (length > this.#maxPayload - this.#length || length > Number.MAX_SAFE_INTEGER) {
+    if (length > this.#maxPayload - this.#fragmentLength || length > Number.MAX_SAFE_INTEGER) {
       return this.#violation(1009, violations.tooLarge)
     }
     return header + length
   }
 
   /** One whole frame that `measure` found to be in order. */
-  #take (bytes: Buffer, start: number, size: number): void {
+  #handleFrame (bytes: Buffer, start: number, size: number): void {
     const first = bytes[start]
     const short = bytes[start + 1] & 0x7f
     const header = short < 126 ? 6 : short === 126 ? 8 : 14
@@ -264,44 +264,44 @@ export class FrameParser {
     }
 
     const opcode = first & 0x0f
-    if (opcode > 7) this.#control(opcode, payload)
-    else if (opcode === opcodes.continuation || first < 0x80) this.#fragment(first, payload)
-    else this.#message(payload, opcode, (first & 0x40) !== 0, ascii, this.#lent && bytes === this.#chunk)
+    if (opcode > 7) this.#handleControlFrame(opcode, payload)
+    else if (opcode === opcodes.continuation || first < 0x80) this.#addFragment(first, payload)
+    else this.#emitMessage(payload, opcode, (first & 0x40) !== 0, ascii, this.#isBorrowed && bytes === this.#chunk)
   }
 
-  #message (payload: Buffer, opcode: number, compressed: boolean, ascii: boolean, lent: boolean): void {
+  #emitMessage (payload: Buffer, opcode: number, compressed: boolean, ascii: boolean, lent: boolean): void {
     const binary = opcode === opcodes.binary
     const data = lent && (binary || compressed) ? Buffer.from(payload) : payload
     if (!binary && !compressed && !ascii && !isUtf8(data)) {
       this.#violation(1007, violations.invalidUtf8)
     } else if (!this.#events.onMessage(data, binary, compressed) && this.#chunk !== undefined) {
       // Without a chunk the event itself ended the parser: there is nothing to hold back.
-      this.#stopped = true
+      this.#isStopped = true
     }
   }
 
-  #fragment (first: number, payload: Buffer): void {
-    if (this.#opcode === 0) {
-      this.#opcode = first & 0x0f
-      this.#compressed = (first & 0x40) !== 0
+  #addFragment (first: number, payload: Buffer): void {
+    if (this.#messageOpcode === 0) {
+      this.#messageOpcode = first & 0x0f
+      this.#messageCompressed = (first & 0x40) !== 0
     }
-    this.#fragments++
+    this.#fragmentCount++
     // Always copied: a list of them would pin a whole read, up to 64 KiB, for each little fragment.
-    const length = this.#length + payload.length
+    const length = this.#fragmentLength + payload.length
     const last = first >= 0x80
-    this.#gathered = withRoom(this.#gathered, this.#length, length, last ? length : this.#maxPayload)
-    payload.copy(this.#gathered, this.#length)
-    this.#length = length
+    this.#fragmentBytes = withRoom(this.#fragmentBytes, this.#fragmentLength, length, last ? length : this.#maxPayload)
+    payload.copy(this.#fragmentBytes, this.#fragmentLength)
+    this.#fragmentLength = length
     if (!last) return
 
-    const data = this.#gathered.subarray(0, length)
-    const opcode = this.#opcode
-    const compressed = this.#compressed
-    this.#forget()
-    this.#message(data, opcode, compressed, false, false)
+    const data = this.#fragmentBytes.subarray(0, length)
+    const opcode = this.#messageOpcode
+    const compressed = this.#messageCompressed
+    this.#clearFragments()
+    this.#emitMessage(data, opcode, compressed, false, false)
   }
 
-  #control (opcode: number, payload: Buffer): void {
+  #handleControlFrame (opcode: number, payload: Buffer): void {
     if (opcode === opcodes.ping) return this.#events.onPing(payload)
     if (opcode === opcodes.pong) return this.#events.onPong(payload)
     let code: number = noCode
@@ -319,7 +319,7 @@ export class FrameParser {
       }
       reason = text.toString()
     }
-    this.end()
+    this.stopForever()
     this.#events.onCloseFrame(code, reason)
   }
 
@@ -328,13 +328,13 @@ export class FrameParser {
   }
 
   #violation (code: ViolationCode, reason: string): 0 {
-    this.end()
+    this.stopForever()
     this.#events.onViolation(code, reason)
     return 0
   }
 
   /** Bytes that came although parsing is stopped (or from inside an event) go behind those that wait. */
-  #append (waiting: Buffer, chunk: Buffer, length: number): void {
+  #appendToWaiting (waiting: Buffer, chunk: Buffer, length: number): void {
     let target = waiting
     if (waiting.length - this.#end < length) {
       const rest = this.#end - this.#offset
@@ -349,7 +349,7 @@ export class FrameParser {
   }
 
   /** Copies the bytes that wait out of a chunk that was lent. */
-  #keep (chunk: Buffer): void {
+  #copyBorrowedRest (chunk: Buffer): void {
     const rest = this.#end - this.#offset
     const kept = Buffer.allocUnsafeSlow(rest)
     chunk.copy(kept, 0, this.#offset, this.#end)
@@ -358,15 +358,15 @@ export class FrameParser {
     this.#end = rest
   }
 
-  #letGo (): void {
-    this.#held = undefined
-    this.#used = 0
+  #clearPartial (): void {
+    this.#partial = undefined
+    this.#partialLength = 0
   }
 
-  #forget (): void {
-    this.#opcode = 0
-    this.#fragments = 0
-    this.#gathered = empty
-    this.#length = 0
+  #clearFragments (): void {
+    this.#messageOpcode = 0
+    this.#fragmentCount = 0
+    this.#fragmentBytes = empty
+    this.#fragmentLength = 0
   }
 }

@@ -49,7 +49,7 @@ const ofNode = findSlots(new Socket())
  * size, pushed through the stream and collected. Changes nothing for a stream that is not read from
  * the kernel; what such a one, or any before, has buffered is still told by `data`.
  */
-export function lendBuffer<S extends Duplex> (socket: S, onRead: OnRead<S>, buffer = shared, slots = ofNode): void {
+export function useSharedBuffer<S extends Duplex> (socket: S, onRead: OnRead<S>, buffer = shared, slots = ofNode): void {
   const { _handle: handle } = socket as { _handle?: Handle | null }
   const fields = socket as unknown as Record<symbol, unknown>
   if (buffer === null || slots === null || typeof handle?.useUserBuffer !== 'function' || fields[slots.buffer] !== null) return

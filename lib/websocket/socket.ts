@@ -1,4 +1,4 @@
-import { lendBuffer } from './read-buffer.js'
+import { useSharedBuffer } from './read-buffer.js'
 import type { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
 
@@ -7,19 +7,19 @@ const ownerOf = Symbol('fastify-ws-relay.owner')
 /** Whose a socket is: its handshake's at first, and then its connection's. */
 export interface SocketOwner {
   /** Bytes of the client. Untrusted. */
-  receive (bytes: Buffer): void
+  onSocketData (bytes: Buffer): void
   /** The client's side has ended. */
-  lost (): void
+  onSocketEnd (): void
   /** `closed` follows. */
-  failed (err: Error): void
-  closed (): void
+  onSocketError (err: Error): void
+  onSocketClose (): void
 }
 
 /** Who reads its socket, and writes to it. */
-export interface Reader extends SocketOwner {
+export interface SocketReader extends SocketOwner {
   /** The first `length` bytes of a buffer that is read into again when this returns. Untrusted. */
-  receiveLent (bytes: Buffer, length: number): void
-  drained (): void
+  onBorrowedData (bytes: Buffer, length: number): void
+  onSocketDrain (): void
 }
 
 /** The listeners are shared, and stay when the owner changes: no owner has closures of its own. */
@@ -70,12 +70,12 @@ export function readSocket (socket: Duplex): void {
 }
 
 /** Reads it no more. */
-export function leaveSocket (socket: Duplex): void {
+export function stopReadingSocket (socket: Duplex): void {
   socket.off('data', onData)
 }
 
 /** Hands a socket to its connection, which reads it from now on. */
-export function bindSocket (socket: Duplex, connection: Reader): void {
+export function attachConnection (socket: Duplex, connection: SocketReader): void {
   const bound = socket as OwnedSocket
   ownSocket(bound, connection)
   // None of a HTTP server's timeouts is meant for a connection that may be quiet for hours.
@@ -84,7 +84,7 @@ export function bindSocket (socket: Duplex, connection: Reader): void {
   setNoDelay?.call(socket, true)
   bound.on('drain', onDrain)
   readSocket(bound)
-  lendBuffer(bound, onRead)
+  useSharedBuffer(bound, onRead)
   // The handshake may have paused it.
   bound.resume()
 }
@@ -102,25 +102,25 @@ export function bufferedIn (socket: Duplex): Buffer[] {
 }
 
 function onData (this: OwnedSocket, bytes: Buffer): void {
-  this[ownerOf].receive(bytes)
+  this[ownerOf].onSocketData(bytes)
 }
 
 function onRead (this: OwnedSocket, length: number, buffer: Buffer): void {
-  (this[ownerOf] as Reader).receiveLent(buffer, length)
+  (this[ownerOf] as SocketReader).onBorrowedData(buffer, length)
 }
 
 function onDrain (this: OwnedSocket): void {
-  (this[ownerOf] as Reader).drained()
+  (this[ownerOf] as SocketReader).onSocketDrain()
 }
 
 function onEnd (this: OwnedSocket): void {
-  this[ownerOf].lost()
+  this[ownerOf].onSocketEnd()
 }
 
 function onError (this: OwnedSocket, err: Error): void {
-  this[ownerOf].failed(err)
+  this[ownerOf].onSocketError(err)
 }
 
 function onClose (this: OwnedSocket): void {
-  this[ownerOf].closed()
+  this[ownerOf].onSocketClose()
 }

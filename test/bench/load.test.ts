@@ -31,7 +31,7 @@ t.test('the generator sends frames that a server reads', async (t) => {
       onCloseFrame () {},
       onViolation () {}
     }, 1 << 20, 1, false)
-    parser.push(maskedFrame(text))
+    parser.parseChunk(maskedFrame(text))
     t.same(read, [text])
   }
 })

@@ -19,30 +19,30 @@ function build () {
     bind: () => new Promise((resolve, reject) => { bind = { resolve, reject } }),
     unwatch: (pid: Pid) => { unwatched.push(pid) }
   } as unknown as RemoteNodes)
-  const bond = Binding.with(runtime, there)!
+  const binding = Binding.ifRemote(runtime, there)!
   const answers: Array<Target | RemoteProblem> = []
-  bond.ask((answer) => { answers.push(answer) })
-  return { runtime, bond, answers, unwatched, lines, ...bind }
+  binding.requestBinding((answer) => { answers.push(answer) })
+  return { runtime, binding, answers, unwatched, lines, ...bind }
 }
 
 t.test('only a target of another node needs one', async t => {
   const { runtime } = build()
-  t.equal(Binding.with(runtime, '7@a.abc'), undefined)
-  t.equal(Binding.with(runtime, 'a-name'), undefined)
-  t.equal(Binding.with(buildRuntime().runtime, there), undefined, 'a system that is alone')
-  t.type(Binding.with(runtime, there), Binding)
+  t.equal(Binding.ifRemote(runtime, '7@a.abc'), undefined)
+  t.equal(Binding.ifRemote(runtime, 'a-name'), undefined)
+  t.equal(Binding.ifRemote(buildRuntime().runtime, there), undefined, 'a system that is alone')
+  t.type(Binding.ifRemote(runtime, there), Binding)
 })
 
-t.test('a bond holds from the answer on, until it is released', async t => {
-  const { bond, answers, unwatched, resolve } = build()
+t.test('a binding holds from the answer on, until it is released', async t => {
+  const { binding, answers, unwatched, resolve } = build()
   resolve(target)
   await settle()
   t.strictSame(answers, [target])
   const exits: Exit[] = []
-  bond.handTo({ targetEnded: (exit) => { exits.push(exit) } })
-  bond.release()
+  binding.attachConnection({ targetEnded: (exit) => { exits.push(exit) } })
+  binding.release()
   t.strictSame(unwatched, [there])
-  bond.targetEnded({ pid: there, reason: 'boom' })
+  binding.targetEnded({ pid: there, reason: 'boom' })
   t.strictSame(exits, [], 'who has released it is told nothing')
 })
 
@@ -54,13 +54,13 @@ t.test('a problem is an answer', async t => {
 })
 
 t.test('an end is told to the connection, and needs no release', async t => {
-  const { bond, unwatched, resolve } = build()
+  const { binding, unwatched, resolve } = build()
   resolve(target)
   await settle()
   const exits: Exit[] = []
-  bond.handTo({ targetEnded: (exit) => { exits.push(exit) } })
-  bond.targetEnded({ pid: there, reason: 'boom' })
-  bond.release()
+  binding.attachConnection({ targetEnded: (exit) => { exits.push(exit) } })
+  binding.targetEnded({ pid: there, reason: 'boom' })
+  binding.release()
   t.strictSame(exits, [{ pid: there, reason: 'boom' }])
   t.strictSame(unwatched, [])
 })
@@ -72,9 +72,9 @@ t.test('a target that ends with its answer was not alive, or out of reach', asyn
     [{ reason: 'noconnection', nodeClosing: true }, 'its node is closing']
   ] as const
   for (const [exit, problem] of table) {
-    const { bond, answers, resolve } = build()
+    const { binding, answers, resolve } = build()
     resolve(target)
-    bond.targetEnded({ pid: there, ...exit })
+    binding.targetEnded({ pid: there, ...exit })
     await settle()
     t.strictSame(answers, [problem])
   }
@@ -82,8 +82,8 @@ t.test('a target that ends with its answer was not alive, or out of reach', asyn
 
 t.test('released before the answer, nothing remains, and nobody is told', async t => {
   for (const answer of [target, 'it is not alive'] as const) {
-    const { bond, answers, unwatched, resolve } = build()
-    bond.release()
+    const { binding, answers, unwatched, resolve } = build()
+    binding.release()
     t.strictSame(unwatched, [there], 'at once')
     resolve(answer)
     await settle()
@@ -99,7 +99,7 @@ t.test('a way elsewhere that fails is a problem, and logged', async t => {
   t.strictSame(answers, ['its node cannot be reached'])
   t.match(lines, [{ level: 'error', args: [{ relayPid: there, err: { message: 'broken' } }] }])
   const released = build()
-  released.bond.release()
+  released.binding.release()
   released.reject(new Error('broken'))
   await settle()
   t.strictSame(released.answers, [])

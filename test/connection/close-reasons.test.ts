@@ -24,5 +24,7 @@ t.test('the table of endings', async t => {
     [exited('normal'), 'exit', 1000, 'closed by server', 'normal', 'normal'],
     [linkFailed('killed'), 'exit', 1011, 'closed by server', 'killed', 'killed']
   ]
-  for (const [ending, cause, code, told, reason, exit] of table) t.strictSame(ending, { cause, code, told, reason, exit }, cause)
+  for (const [closeReason, cause, code, frameReason, leaveReason, exitReason] of table) {
+    t.strictSame(closeReason, { cause, code, frameReason, leaveReason, exitReason }, cause)
+  }
 })

@@ -73,7 +73,7 @@ t.test('what reaches it in the moment of its end is refused', async t => {
   connection.missed(3)
   t.equal(runtime.counters.refused, refused + 1)
   connection.end('kill')
-  connection.ping()
+  connection.sendPing()
   connection.notify()
   t.equal(connection.cancel(), true)
 })

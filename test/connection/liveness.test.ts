@@ -28,17 +28,17 @@ function build (options: object = {}) {
   const did: string[] = []
   const connection = {
     isBeingRead: true,
-    bytesHeld: 0,
+    partialFrameBytes: 0,
     bytesSent: 0,
     /** The kernel takes a ping at once. */
     takes: true,
-    ping () {
+    sendPing () {
       did.push('ping')
       return this.takes
     },
-    silent () { did.push('silent') },
-    cut () { did.push('cut') },
-    beat () { did.push('beat') }
+    pongTimedOut () { did.push('pong timed out') },
+    closeTimedOut () { did.push('close timed out') },
+    sendHeartbeat () { did.push('heartbeat') }
   }
   const liveness = new Liveness(connection, hand as unknown as DeadlineTimer, { pingInterval: 30, pongTimeout: 20, closeTimeout: 5, ...options })
   return { hand, did, connection, liveness }
@@ -55,11 +55,11 @@ t.test('a ping every interval, and a pong ends the waiting', async t => {
     hand.turn()
     t.equal(did.length, i)
     t.equal(hand.delay, 20)
-    liveness.pong()
+    liveness.pongReceived()
   }
-  liveness.pong()
+  liveness.pongReceived()
   t.equal(hand.delay, 30)
-  liveness.resumed()
+  liveness.readingResumed()
   t.equal(hand.delay, 30, 'nothing is awaited')
 })
 
@@ -69,21 +69,21 @@ t.test('no pong in time: silent, after the sockets were looked at once more', as
   hand.turn()
   t.strictSame(did, ['ping'])
   await turn()
-  t.strictSame(did, ['ping', 'silent'])
+  t.strictSame(did, ['ping', 'pong timed out'])
   liveness.stop()
 })
 
 t.test('a pong behind what the sockets brought in the last moment is waited for', async t => {
-  for (const isIn of [{ isBeingRead: false }, { bytesHeld: 7 }]) {
+  for (const isIn of [{ isBeingRead: false }, { partialFrameBytes: 7 }]) {
     const { hand, did, connection, liveness } = build()
     hand.turn()
     hand.turn()
     // The last look at the sockets has brought more than the target takes, or half of a long frame.
     Object.assign(connection, isIn)
     await turn()
-    t.notOk(did.includes('silent'))
+    t.notOk(did.includes('pong timed out'))
     t.equal(hand.delay, 20)
-    liveness.pong()
+    liveness.pongReceived()
     t.equal(hand.delay, 30)
   }
 })
@@ -92,7 +92,7 @@ t.test('a pong that lay in the kernel counts', async t => {
   const { hand, did, liveness } = build()
   hand.turn()
   hand.turn()
-  liveness.pong()
+  liveness.pongReceived()
   await turn()
   t.strictSame(did, ['ping'])
   t.equal(hand.delay, 30)
@@ -109,10 +109,10 @@ t.test('the time begins again', async t => {
     t.strictSame(did, ['ping', 'ping', 'ping'])
     connection.isBeingRead = true
     hand.cancel()
-    liveness.resumed()
+    liveness.readingResumed()
     t.equal(hand.delay, 20)
     hand.turn()
-    liveness.resumed()
+    liveness.readingResumed()
     await turn()
     t.strictSame(did, ['ping', 'ping', 'ping'], 'also between the last look and the verdict')
   })
@@ -120,14 +120,14 @@ t.test('the time begins again', async t => {
     const { hand, did, connection } = build()
     hand.turn()
     for (const bytes of [10, 20, 5]) {
-      connection.bytesHeld = bytes
+      connection.partialFrameBytes = bytes
       hand.turn()
     }
     await turn()
     t.strictSame(did, ['ping'])
     hand.turn()
     await turn()
-    t.strictSame(did, ['ping', 'silent'], 'but not where it stays as it is')
+    t.strictSame(did, ['ping', 'pong timed out'], 'but not where it stays as it is')
   })
   await t.test('once after a stall', async t => {
     const { hand, did, liveness } = build()
@@ -135,12 +135,12 @@ t.test('the time begins again', async t => {
     hand.turn(60)
     await turn()
     t.strictSame(did, ['ping'])
-    liveness.pong()
+    liveness.pongReceived()
     hand.turn()
     hand.turn(60)
     hand.turn(60)
     await turn()
-    t.strictSame(did, ['ping', 'ping', 'silent'])
+    t.strictSame(did, ['ping', 'ping', 'pong timed out'])
   })
 })
 
@@ -152,13 +152,13 @@ t.test('either at 0 turns pings off', async t => {
 t.test('a closing handshake that takes too long is cut', async t => {
   const { hand, did, liveness } = build()
   hand.turn()
-  liveness.closing()
+  liveness.startCloseTimeout()
   t.equal(hand.delay, 5)
-  liveness.pong()
-  liveness.resumed()
+  liveness.pongReceived()
+  liveness.readingResumed()
   t.equal(hand.delay, 5)
   hand.turn()
-  t.strictSame(did, ['ping', 'cut'])
+  t.strictSame(did, ['ping', 'close timed out'])
 })
 
 t.test('what is stopped while it checks says nothing more', async t => {
@@ -176,7 +176,7 @@ t.test('a heartbeat beats until it is stopped', async t => {
   const heartbeat = new Heartbeat(connection, hand as unknown as DeadlineTimer, 100)
   hand.turn()
   hand.turn()
-  t.strictSame(did, ['beat', 'beat'])
+  t.strictSame(did, ['heartbeat', 'heartbeat'])
   t.equal(hand.delay, 100)
   heartbeat.stop()
   t.equal(hand.delay, undefined)
@@ -196,7 +196,7 @@ t.test('the time begins again while bytes before the ping leave, however long th
   t.equal(hand.delay, 20)
   hand.turn()
   await turn()
-  t.strictSame(did, ['ping', 'silent'], 'not when none have left')
+  t.strictSame(did, ['ping', 'pong timed out'], 'not when none have left')
   liveness.stop()
 })
 
@@ -206,31 +206,31 @@ t.test('the time of a ping begins when the kernel takes it', async t => {
   hand.turn()
   connection.bytesSent += 1000
   hand.delay = undefined
-  liveness.pingSent()
+  liveness.pingTakenByKernel()
   t.equal(hand.delay, 20)
   // What leaves now stands behind the ping: a client that reads it has read the ping, and answers it.
   connection.bytesSent += 1000
   hand.turn()
   await turn()
-  t.strictSame(did, ['ping', 'silent'])
+  t.strictSame(did, ['ping', 'pong timed out'])
   liveness.stop()
 })
 
 t.test('a ping that is taken while it is sent, or when nothing is awaited, does no harm', async t => {
   const { hand, did, connection, liveness } = build()
   connection.takes = false
-  const { ping } = connection
-  connection.ping = () => {
-    liveness.pingSent()
-    return ping.call(connection)
+  const { sendPing } = connection
+  connection.sendPing = () => {
+    liveness.pingTakenByKernel()
+    return sendPing.call(connection)
   }
   hand.turn()
   connection.bytesSent += 1000
   hand.turn()
   await turn()
-  t.strictSame(did, ['ping', 'silent'], 'the ping has left, and this stands behind it')
+  t.strictSame(did, ['ping', 'pong timed out'], 'the ping has left, and this stands behind it')
   liveness.stop()
-  liveness.pingSent()
+  liveness.pingTakenByKernel()
   t.equal(hand.delay, undefined)
 })
 
@@ -246,7 +246,7 @@ t.test('a client has a sixteenth of the timeout more for each 64 KiB that no pon
       hand.turn()
     }
     await turn()
-    t.strictSame(did, ['ping', 'silent'], `${sent} bytes`)
+    t.strictSame(did, ['ping', 'pong timed out'], `${sent} bytes`)
     liveness.stop()
   }
 })
@@ -257,30 +257,30 @@ t.test('what a pong has confirmed is not in flight any more', async t => {
   hand.turn()
   hand.turn()
   t.equal(hand.delay, 80)
-  liveness.pong()
+  liveness.pongReceived()
   t.equal(hand.delay, 30)
   connection.bytesSent += 2 * MiB
   hand.turn()
   connection.bytesSent += 50 * MiB
   hand.turn()
   t.equal(hand.delay, 32, 'what was sent after the ping does not count')
-  liveness.pong()
+  liveness.pongReceived()
   hand.turn()
-  liveness.pong()
+  liveness.pongReceived()
   hand.turn()
   hand.turn()
   await turn()
-  t.strictSame(did, ['ping', 'ping', 'ping', 'ping', 'silent'])
+  t.strictSame(did, ['ping', 'ping', 'ping', 'ping', 'pong timed out'])
   liveness.stop()
 })
 
 t.test('a pong that answers no ping of ours confirms nothing', async t => {
   const { hand, connection, liveness } = build({ pongTimeout: 16 })
   connection.bytesSent = 2 * MiB
-  liveness.pong()
+  liveness.pongReceived()
   connection.takes = false
   hand.turn()
-  liveness.pong()
+  liveness.pongReceived()
   connection.takes = true
   hand.turn()
   hand.turn()
@@ -302,6 +302,6 @@ t.test('bytes that leave while a client has its time for what is in flight begin
   t.equal(hand.delay, 80, 'and so does the time for what is in flight')
   hand.turn()
   await turn()
-  t.strictSame(did, ['ping', 'silent'])
+  t.strictSame(did, ['ping', 'pong timed out'])
   liveness.stop()
 })

@@ -87,7 +87,7 @@ const made = {
 /** Every way to end. */
 const ends: CloseReason[] = [...Object.values(endings).filter((ending) => typeof ending !== 'function'), ...Object.values(made).flat()]
 
-function isRowOf ({ cause, code, told, reason, exit }: CloseReason, [documented, , seen, left, exited]: string[]): boolean {
+function isRowOf ({ cause, code, frameReason: told, leaveReason: reason, exitReason: exit }: CloseReason, [documented, , seen, left, exited]: string[]): boolean {
   const sees = cause === 'client' || cause === 'process' || seen.includes(told === undefined ? '(1006)' : String(code))
   const hears = told === undefined || told === '' || told === 'its own' || seen.includes(`\`${told}\``)
   // A target that is gone hears nothing; one whose node is lost is told by its own node.
@@ -113,7 +113,7 @@ t.test('the table of close codes has each way to end, and no other', async (t) =
 
 t.test("the demo's page explains each code that a connection can be closed with", async (t) => {
   const { codes } = await import(pathToFileURL(join(root, 'examples/demo/public/codes.js')).href) as { codes: Map<number, unknown> }
-  for (const { code, told } of ends) {
+  for (const { code, frameReason: told } of ends) {
     if (told !== undefined && code !== undefined) t.ok(codes.has(code), String(code))
   }
 })

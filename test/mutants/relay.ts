@@ -18,35 +18,35 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'a new target joins before the old one is told of the leave',
     file: 'connection/connection.ts',
-    search: "    this.#leave(old, 'transfer', undefined, 'transferred')\n",
-    replace: "    this.#leave(this.#target, 'transfer', undefined, 'transferred')\n",
+    search: "    this.#sendLeave(old, 'transfer', undefined, 'transferred')\n",
+    replace: "    this.#sendLeave(this.#target, 'transfer', undefined, 'transferred')\n",
     suites: ['connections']
   },
   {
     name: 'the leave of a transfer has the new metadata',
     file: 'connection/connection.ts',
-    search: "    this.#leave(old, 'transfer', undefined, 'transferred')\n    this.#unbind(old, oldBond)\n    this.#change(change)\n",
-    replace: "    this.#change(change)\n    this.#leave(old, 'transfer', undefined, 'transferred')\n    this.#unbind(old, oldBond)\n",
+    search: "    this.#sendLeave(old, 'transfer', undefined, 'transferred')\n    this.#releaseTarget(old, oldBinding)\n    this.#applyChange(change)\n",
+    replace: "    this.#applyChange(change)\n    this.#sendLeave(old, 'transfer', undefined, 'transferred')\n    this.#releaseTarget(old, oldBinding)\n",
     suites: ['connections']
   },
   {
     name: 'the old target is watched after a transfer',
     file: 'connection/connection.ts',
-    search: '    this.#unbind(old, oldBond)\n',
-    replace: '    old.forget(this.#inbound)\n    oldBond?.release()\n',
+    search: '    this.#releaseTarget(old, oldBinding)\n',
+    replace: '    old.forget(this.#receiver)\n    oldBinding?.release()\n',
     suites: ['connections']
   },
   {
     name: 'the new target is not watched',
     file: 'connection/connection.ts',
-    search: '    this.#bond = bond\n    this.#bind()\n',
-    replace: '    this.#bond = bond\n    bond?.handTo(this)\n',
+    search: '    this.#binding = binding\n    this.#watchTarget()\n',
+    replace: '    this.#binding = binding\n    binding?.attachConnection(this)\n',
     suites: ['connections']
   },
   {
     name: 'a paused connection does not go on at its new target',
     file: 'connection/connection.ts',
-    search: '    else this.#inbound.resume()\n',
+    search: '    else this.#receiver.resume()\n',
     replace: '',
     suites: ['connections']
   },
@@ -60,36 +60,36 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'a paused connection does not wait for its target',
     file: 'connection/connection.ts',
-    search: '    this.#target.subscribeToDrain(this.#inbound)\n    return false',
+    search: '    this.#target.subscribeToDrain(this.#receiver)\n    return false',
     replace: '    return false',
     suites: ['connections']
   },
   {
     name: 'a connection that ends drops what its client had sent',
     file: 'connection/connection.ts',
-    search: 'else if (isFirst) this.#inbound.drain()',
+    search: 'else if (isFirst) this.#receiver.handOver()',
     replace: 'else if (isFirst) this.onDrained()',
     suites: ['connections']
   },
   {
     name: 'a later ending counts',
     file: 'connection/connection.ts',
-    search: "if (isFirst || ending.cause === 'killed') this.#ending = ending",
-    replace: 'this.#ending = ending',
+    search: "if (isFirst || closeReason.cause === 'killed') this.#closeReason = closeReason",
+    replace: 'this.#closeReason = closeReason',
     suites: ['connections']
   },
   {
     name: 'the target is told of no leave',
     file: 'connection/connection.ts',
-    search: "    if (cause !== 'target') this.#leave(this.#target, cause, code, reason)\n",
+    search: "    if (cause !== 'target') this.#sendLeave(this.#target, cause, code, reason)\n",
     replace: '',
     suites: ['connections']
   },
   {
     name: 'watchers are told before the target of the leave',
     file: 'connection/connection.ts',
-    search: "    if (cause !== 'target') this.#leave(this.#target, cause, code, reason)\n    this.#unbind(this.#target, this.#bond)\n    this.#closeSocket(ending)\n    const value: ConnectionExit = { code, reason, cause }\n    runtime.entityEnded(this, { pid: this.pid, reason: exit, value })\n",
-    replace: "    const value: ConnectionExit = { code, reason, cause }\n    runtime.entityEnded(this, { pid: this.pid, reason: exit, value })\n    if (cause !== 'target') this.#leave(this.#target, cause, code, reason)\n    this.#unbind(this.#target, this.#bond)\n    this.#closeSocket(ending)\n",
+    search: "    if (cause !== 'target') this.#sendLeave(this.#target, cause, code, reason)\n    this.#releaseTarget(this.#target, this.#binding)\n    this.#closeSocket(closeReason)\n    const value: ConnectionExit = { code, reason, cause }\n    runtime.entityEnded(this, { pid: this.pid, reason: exit, value })\n",
+    replace: "    const value: ConnectionExit = { code, reason, cause }\n    runtime.entityEnded(this, { pid: this.pid, reason: exit, value })\n    if (cause !== 'target') this.#sendLeave(this.#target, cause, code, reason)\n    this.#releaseTarget(this.#target, this.#binding)\n    this.#closeSocket(closeReason)\n",
     suites: ['connections']
   },
   {
@@ -102,35 +102,35 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'the target of an ended connection is watched',
     file: 'connection/connection.ts',
-    search: '    this.#unbind(this.#target, this.#bond)\n',
-    replace: '    this.#target.forget(this.#inbound)\n    this.#bond?.release()\n',
+    search: '    this.#releaseTarget(this.#target, this.#binding)\n',
+    replace: '    this.#target.forget(this.#receiver)\n    this.#binding?.release()\n',
     suites: ['connections']
   },
   {
     name: 'the close frame overtakes what waits',
     file: 'websocket/sender.ts',
-    search: '    if (this.#frames === undefined) this.#frames = [this.#only!, frame]\n    else this.#frames.push(frame)',
-    replace: '    this.#frames ??= [this.#only!]\n    if ((frame[0] & 15) === 8) this.#frames.unshift(frame)\n    else this.#frames.push(frame)',
+    search: '    if (this.#frames === undefined) this.#frames = [this.#singleFrame!, frame]\n    else this.#frames.push(frame)',
+    replace: '    this.#frames ??= [this.#singleFrame!]\n    if ((frame[0] & 15) === 8) this.#frames.unshift(frame)\n    else this.#frames.push(frame)',
     suites: ['connections']
   },
   {
     name: 'a frame that was refused is sent all the same',
     file: 'connection/connection.ts',
-    search: '!this.#outbox.takesBurst(maxBufferedAmount)) return this.#overflow(topic, call)\n',
-    replace: '!this.#outbox.takesBurst(maxBufferedAmount)) this.#overflow(topic, call)\n',
+    search: '!this.#sender.allowsBurst(maxBufferedAmount)) return this.#refuseOverflow(topic, call)\n',
+    replace: '!this.#sender.allowsBurst(maxBufferedAmount)) this.#refuseOverflow(topic, call)\n',
     suites: ['connections']
   },
   {
     name: 'a burst of one turn is too much',
     file: 'connection/connection.ts',
-    search: ' && !this.#outbox.takesBurst(maxBufferedAmount)',
+    search: ' && !this.#sender.allowsBurst(maxBufferedAmount)',
     replace: '',
     suites: ['connections']
   },
   {
     name: 'a client that does not read a burst is never judged',
     file: 'websocket/sender.ts',
-    search: "if (this.#backlog === burst && this.waiting > 0) this.#backlog = 'late'",
+    search: "if (this.#backlog === burst && this.bufferedBytes > 0) this.#backlog = 'late'",
     replace: '',
     suites: ['connections']
   },
@@ -144,28 +144,28 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'the reason of a close does not come back',
     file: 'connection/close-reasons.ts',
-    search: "exit: 'normal', told: reason }\n}\n\n/** The client broke",
-    replace: "exit: 'normal', told: '' }\n}\n\n/** The client broke",
+    search: "exitReason: 'normal', frameReason: reason }\n}\n\n/** The client broke",
+    replace: "exitReason: 'normal', frameReason: '' }\n}\n\n/** The client broke",
     suites: ['connections']
   },
   {
     name: 'a client gets no pong',
     file: 'connection/connection.ts',
-    search: 'if (this.#outbox.waiting <= this.#settings.maxBufferedAmount) this.#outbox.push(pongFrame(data))',
-    replace: 'if (data === undefined) this.#outbox.push(pongFrame(data))',
+    search: 'if (this.#sender.bufferedBytes <= this.#settings.maxBufferedAmount) this.#sender.sendFrame(pongFrame(data))',
+    replace: 'if (data === undefined) this.#sender.sendFrame(pongFrame(data))',
     suites: ['connections']
   },
   {
     name: 'a pong does not count',
     file: 'connection/connection.ts',
-    search: '    this.#liveness.pong()\n',
+    search: '    this.#liveness.pongReceived()\n',
     replace: '',
     suites: ['connections']
   },
   {
     name: 'a socket that never closes is not cut',
     file: 'connection/connection.ts',
-    search: '      this.#liveness.closing()\n',
+    search: '      this.#liveness.startCloseTimeout()\n',
     replace: '',
     suites: ['connections']
   },
@@ -186,22 +186,22 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'the outbox does not go on when its socket has drained',
     file: 'websocket/sender.ts',
-    search: '  drained (): void {\n    this.flush()',
-    replace: '  drained (): void {',
+    search: '  socketDrained (): void {\n    this.flush()',
+    replace: '  socketDrained (): void {',
     suites: ['connections']
   },
   {
     name: 'an outbox that has been flushed is never queued again',
     file: 'websocket/sender.ts',
-    search: '  flush (): void {\n    this.#queued = false\n',
+    search: '  flush (): void {\n    this.#isScheduled = false\n',
     replace: '  flush (): void {\n',
     suites: ['connections']
   },
   {
     name: 'a call is answered before its frame was handed over',
     file: 'connection/connection.ts',
-    search: 'this.#outbox.push(frame, call && (() => { call.reply(undefined) }))',
-    replace: 'call?.reply(undefined)\n    this.#outbox.push(frame)',
+    search: 'this.#sender.sendFrame(frame, call && (() => { call.reply(undefined) }))',
+    replace: 'call?.reply(undefined)\n    this.#sender.sendFrame(frame)',
     suites: ['connections']
   },
   {
@@ -221,29 +221,29 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'a frame as long as the limit is too long',
     file: 'websocket/parser.ts',
-    search: 'if (length > this.#maxPayload - this.#length ||',
-    replace: 'if (length >= this.#maxPayload - this.#length ||',
+    search: 'if (length > this.#maxPayload - this.#fragmentLength ||',
+    replace: 'if (length >= this.#maxPayload - this.#fragmentLength ||',
     suites: ['wire']
   },
   {
     name: 'the limit is that of a fragment',
     file: 'websocket/parser.ts',
-    search: 'if (length > this.#maxPayload - this.#length ||',
+    search: 'if (length > this.#maxPayload - this.#fragmentLength ||',
     replace: 'if (length > this.#maxPayload ||',
     suites: ['wire']
   },
   {
     name: 'one fragment more than the limit is taken',
     file: 'websocket/parser.ts',
-    search: 'if (this.#fragments >= this.#maxFragments)',
-    replace: 'if (this.#fragments > this.#maxFragments)',
+    search: 'if (this.#fragmentCount >= this.#maxFragments)',
+    replace: 'if (this.#fragmentCount > this.#maxFragments)',
     suites: ['wire']
   },
   {
     name: 'fragments are counted over messages',
     file: 'websocket/parser.ts',
-    search: '    this.#fragments = 0\n    this.#gathered = empty',
-    replace: '    this.#gathered = empty',
+    search: '    this.#fragmentCount = 0\n    this.#fragmentBytes = empty',
+    replace: '    this.#fragmentBytes = empty',
     suites: ['wire']
   },
   {
@@ -277,22 +277,22 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'what waits stays in memory that was lent',
     file: 'websocket/parser.ts',
-    search: '    if (this.#chunk === chunk) this.#keep(chunk)\n',
+    search: '    if (this.#chunk === chunk) this.#copyBorrowedRest(chunk)\n',
     replace: '',
     suites: ['wire']
   },
   {
     name: 'text in fragments is not checked',
     file: 'websocket/parser.ts',
-    search: 'this.#message(data, opcode, compressed, false, false)',
-    replace: 'this.#message(data, opcode, compressed, true, false)',
+    search: 'this.#emitMessage(data, opcode, compressed, false, false)',
+    replace: 'this.#emitMessage(data, opcode, compressed, true, false)',
     suites: ['wire']
   },
   {
     name: 'parsing goes on after the end',
     file: 'websocket/parser.ts',
-    search: '    this.#ended = true\n    this.#stopped = false',
-    replace: '    this.#stopped = false',
+    search: '    this.#isEnded = true\n    this.#isStopped = false',
+    replace: '    this.#isStopped = false',
     suites: ['wire']
   },
   {

@@ -7,7 +7,7 @@ import { Receiver } from '../../lib/websocket/receiver.js'
 import { closeOf, frameOf } from '../client-frames.js'
 import { FakeClient } from './fake-client.js'
 import { equal, suiteOf } from './suite.js'
-import type { Listener } from '../../lib/websocket/receiver.js'
+import type { ReceiverEvents } from '../../lib/websocket/receiver.js'
 
 const maxPayload = 70_000
 const maxFragments = 4
@@ -58,7 +58,7 @@ const endings: Record<string, readonly [frames: readonly Buffer[], told: string]
 }
 
 /** Notes what it is told; it may stop after a message. */
-class Note implements Listener {
+class Note implements ReceiverEvents {
   readonly told: string[] = []
   readonly data: Buffer[] = []
   stops = 0
@@ -81,8 +81,8 @@ class Note implements Listener {
   onPong (data: Buffer): void { this.#control('pong', data) }
   onCloseFrame (code: number, reason: string): void { this.told.push(`close ${code} ${reason}`) }
   onViolation (code: number): void { this.told.push(`violation ${code}`) }
-  onResume (): void {}
-  onDrained (): void {}
+  onReadingResumed (): void {}
+  onHandedOver (): void {}
 
   #control (what: string, data: Buffer): void {
     this.told.push(what)
@@ -138,30 +138,30 @@ export const wire = suiteOf('wire', history, async ({ items, ending, reads, stop
   const note = new Note(stopsAfter)
   const client = new FakeClient()
   const { route } = normalizeOptions({ maxPayload })
-  const inbound = new Receiver(note, client, route.maxPayload, maxFragments, undefined)
+  const receiver = new Receiver(note, client, route.maxPayload, maxFragments, undefined)
   const length = Math.max(1, input.length)
   // Octet by octet is for short ones: the long take too long.
   const steps = input.length > 5000 ? reads.filter((read) => read >= 100) : reads
   for (let at = 0, i = 0; at < input.length; i++) {
     const read = steps.length === 0 ? length : steps[i % steps.length]
     const before = note.told.length
-    const wasPaused = inbound.paused
+    const wasPaused = receiver.isPaused
     const bytes = Buffer.from(input.subarray(at, at + read))
-    if (i % 2 === 0) inbound.push(bytes)
+    if (i % 2 === 0) receiver.receiveChunk(bytes)
     else {
-      inbound.pushLent(bytes, bytes.length)
+      receiver.receiveBorrowed(bytes, bytes.length)
       bytes.fill(0xff)
     }
     if (wasPaused) equal(note.told.length, before, 'what was told while it is paused')
-    if (i % 3 === 2) inbound.resume()
+    if (i % 3 === 2) receiver.resume()
     at += read
   }
-  for (let i = 0; inbound.paused; i++) {
+  for (let i = 0; receiver.isPaused; i++) {
     equal(i <= note.told.length, true, 'stops')
-    inbound.resume()
+    receiver.resume()
   }
   equal(note.told.join(), script.told.join(), 'what the client said')
   for (const [i, data] of script.data.entries()) equal(note.data[i].equals(data), true, `the octets of ${note.told[i]} ${i}`)
-  if (end === '') equal(inbound.bytesHeld, 0, 'octets held between frames')
-  inbound.release()
+  if (end === '') equal(receiver.partialFrameBytes, 0, 'octets held between frames')
+  receiver.dispose()
 })

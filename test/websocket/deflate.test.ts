@@ -42,20 +42,20 @@ t.test('an offer is accepted, or declined where it cannot be', async t => {
 function build (threshold: number) {
   const deflate = negotiate(`${name}; server_no_context_takeover`, { threshold }, 1_000_000)!
   const socket = new PassThrough({ highWaterMark: 1e6 })
-  return { deflate, socket, outbox: new DeflatingSender(socket, new Flusher(), deflate) }
+  return { deflate, socket, sender: new DeflatingSender(socket, new Flusher(), deflate) }
 }
 
 t.test('frames leave in the order they came, whether they are deflated or not', async t => {
-  const { deflate, socket, outbox } = build(100)
+  const { deflate, socket, sender } = build(100)
   const texts = ['small', 'x'.repeat(100), 'y'.repeat(70_000), 'small, too']
   let told = 0
-  for (const text of texts) outbox.push(textFrame(text), () => { told++ })
-  outbox.push(binaryFrame(Buffer.alloc(500)))
-  outbox.push(pingFrame(Buffer.alloc(125)))
-  outbox.push(closeFrame(1000, 'x'.repeat(120)))
-  t.ok(outbox.waiting > 70_000, 'what is being deflated waits, too')
+  for (const text of texts) sender.sendFrame(textFrame(text), () => { told++ })
+  sender.sendFrame(binaryFrame(Buffer.alloc(500)))
+  sender.sendFrame(pingFrame(Buffer.alloc(125)))
+  sender.sendFrame(closeFrame(1000, 'x'.repeat(120)))
+  t.ok(sender.bufferedBytes > 70_000, 'what is being deflated waits, too')
   let over = false
-  outbox.afterAll(() => { over = true })
+  sender.whenFlushed(() => { over = true })
   t.equal(over, false)
   await until(() => over && told === 4)
   let bytes = socket.read() as Buffer
@@ -70,18 +70,18 @@ t.test('frames leave in the order they came, whether they are deflated or not', 
   }
   t.strictSame(frames.slice(0, 4), [[0x81, texts[0]], [0xc1, texts[1]], [0xc1, texts[2]], [0x81, texts[3]]])
   t.strictSame(frames.slice(4).map(([first]) => first), [0xc2, 0x89, 0x88])
-  t.equal(outbox.waiting, socket.writableLength)
+  t.equal(sender.bufferedBytes, socket.writableLength)
   deflate.codec.cleanup()
 })
 
 t.test('a codec that is closed in the middle leaves nothing waiting', async t => {
-  const { deflate, socket, outbox } = build(1)
-  for (let i = 0; i < 5; i++) outbox.push(textFrame('x'.repeat(100_000)), () => { t.fail('written') })
+  const { deflate, socket, sender } = build(1)
+  for (let i = 0; i < 5; i++) sender.sendFrame(textFrame('x'.repeat(100_000)), () => { t.fail('written') })
   deflate.codec.cleanup()
-  await until(() => outbox.waiting === 0)
+  await until(() => sender.bufferedBytes === 0)
   t.equal(socket.read(), null)
   let over = false
-  outbox.afterAll(() => { over = true })
+  sender.whenFlushed(() => { over = true })
   t.equal(over, true)
 })
 
@@ -89,18 +89,18 @@ t.test('bytes that are being deflated count as late, like bytes that the client 
   const socket = new PassThrough()
   let deflated: ((err: null, data: Buffer) => void) | undefined
   const codec = { compress (_data: Buffer, _fin: boolean, done: typeof deflated) { deflated = done } }
-  const outbox = new DeflatingSender(socket, new Flusher(), { response: '', codec: codec as never, threshold: 0 })
+  const sender = new DeflatingSender(socket, new Flusher(), { response: '', codec: codec as never, threshold: 0 })
   const large = binaryFrame(Buffer.alloc(3000))
-  outbox.push(large)
-  t.equal(outbox.waiting, large.length)
-  t.ok(outbox.takesBurst(1000))
+  sender.sendFrame(large)
+  t.equal(sender.bufferedBytes, large.length)
+  t.ok(sender.allowsBurst(1000))
   for (let i = 0; i < 2; i++) await new Promise(setImmediate)
-  t.notOk(outbox.takesBurst(1000))
+  t.notOk(sender.allowsBurst(1000))
   deflated!(null, Buffer.alloc(10))
   await new Promise(setImmediate)
   socket.resume()
   await new Promise(setImmediate)
-  t.equal(outbox.waiting, 0)
-  outbox.push(large)
-  t.ok(outbox.takesBurst(1000))
+  t.equal(sender.bufferedBytes, 0)
+  sender.sendFrame(large)
+  t.ok(sender.allowsBurst(1000))
 })

@@ -77,11 +77,11 @@ function octets (bytes: Buffer, to: (octet: Buffer) => void): void {
 /** All events of these bytes, parsed whole; also asserts that parsing them octet by octet is the same. */
 function eventsOf (t: Test, bytes: Buffer, options?: Options): Event[] {
   const dripped = build(options)
-  octets(bytes, octet => dripped.parser.push(octet))
+  octets(bytes, octet => dripped.parser.parseChunk(octet))
   const whole = build(options)
-  whole.parser.push(Buffer.from(bytes))
+  whole.parser.parseChunk(Buffer.from(bytes))
   t.strictSame(dripped.log.events, whole.log.events, 'whole and octet by octet')
-  t.equal(whole.parser.pending, dripped.parser.pending)
+  t.equal(whole.parser.bytesWaiting, dripped.parser.bytesWaiting)
   return whole.log.events
 }
 
@@ -103,10 +103,10 @@ t.test('a message of any size arrives, whole or octet by octet', async t => {
 t.test('several frames in one chunk arrive in order', async t => {
   const { log, parser } = build()
   const data = sizes.map(bytesOf)
-  parser.push(Buffer.concat(data.map(d => binary(d))))
+  parser.parseChunk(Buffer.concat(data.map(d => binary(d))))
   t.strictSame(log.data, data)
-  t.equal(parser.pending, 0)
-  t.equal(parser.midFrame, false)
+  t.equal(parser.bytesWaiting, 0)
+  t.equal(parser.hasPartialFrame, false)
 })
 
 t.test('a frame is parsed wherever it is cut in two', async t => {
@@ -116,23 +116,23 @@ t.test('a frame is parsed wherever it is cut in two', async t => {
     for (const cut of around) {
       const { log, parser } = build()
       const copy = Buffer.concat([bytes, bytes])
-      parser.push(copy.subarray(0, cut))
-      t.equal(parser.midFrame, true)
-      t.equal(parser.pending, cut)
-      parser.push(copy.subarray(cut))
+      parser.parseChunk(copy.subarray(0, cut))
+      t.equal(parser.hasPartialFrame, true)
+      t.equal(parser.bytesWaiting, cut)
+      parser.parseChunk(copy.subarray(cut))
       t.strictSame(log.data, [bytesOf(size), bytesOf(size)], `${size} bytes cut at ${cut}`)
-      t.equal(parser.midFrame, false)
+      t.equal(parser.hasPartialFrame, false)
     }
   }
 })
 
 t.test('an empty chunk says nothing', async t => {
   const { log, parser } = build()
-  parser.push(Buffer.alloc(0))
-  t.equal(parser.midFrame, false)
-  parser.push(text('a').subarray(0, 3))
-  parser.push(Buffer.alloc(0))
-  t.equal(parser.pending, 3)
+  parser.parseChunk(Buffer.alloc(0))
+  t.equal(parser.hasPartialFrame, false)
+  parser.parseChunk(text('a').subarray(0, 3))
+  parser.parseChunk(Buffer.alloc(0))
+  t.equal(parser.bytesWaiting, 3)
   t.strictSame(log.events, [])
 })
 
@@ -148,8 +148,8 @@ t.test('a mask of zeros and any other is taken off', async t => {
 
 t.test('a length may be written longer than it need be', async t => {
   const { log, parser } = build()
-  parser.push(Buffer.from([0x81, 0x80 | 126, 0, 1, 0, 0, 0, 0, 0x61]))
-  parser.push(Buffer.from([0x81, 0x80 | 127, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0x62]))
+  parser.parseChunk(Buffer.from([0x81, 0x80 | 126, 0, 1, 0, 0, 0, 0, 0x61]))
+  parser.parseChunk(Buffer.from([0x81, 0x80 | 127, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0x62]))
   t.strictSame(log.events, [['text', 'a'], ['text', 'b']])
 })
 
@@ -213,9 +213,9 @@ t.test('a rule is checked as soon as its byte is there', async t => {
   ] as Array<[number[], string]>) {
     for (const dripped of [false, true]) {
       const { log, parser } = build({ maxPayload: 200 })
-      const push = (part: number[]): void => parser.push(Buffer.from(part))
+      const push = (part: number[]): void => parser.parseChunk(Buffer.from(part))
       const early = bytes.slice(0, -1)
-      if (dripped) octets(Buffer.from(early), octet => parser.push(octet))
+      if (dripped) octets(Buffer.from(early), octet => parser.parseChunk(octet))
       else if (early.length > 0) push(early)
       t.strictSame(log.events, [], reason)
       push(bytes.slice(-1))
@@ -331,8 +331,8 @@ t.test('the flags of a message are its opcode and its RSV1 bit', async t => {
   const parser = new FrameParser(log, 100, 4, true)
   for (const opcode of [1, 2]) {
     for (const rsv of [0, 4]) {
-      parser.push(client(opcode, 'a', { rsv }))
-      parser.push(Buffer.concat([client(opcode, 'a', { rsv, fin: false }), more('b', true)]))
+      parser.parseChunk(client(opcode, 'a', { rsv }))
+      parser.parseChunk(Buffer.concat([client(opcode, 'a', { rsv, fin: false }), more('b', true)]))
     }
   }
   t.strictSame(seen, [false, false, false, true, false, false, true, true].map((_, i) => [i > 3, i % 4 > 1]))
@@ -342,41 +342,41 @@ t.test('parsing stops after a message that is answered with false', async t => {
   const { log, parser } = build()
   log.go = () => false
   const bytes = Buffer.concat([text('a'), client(9), text('b'), begin('c'), more('d', true), text('e')])
-  parser.push(bytes)
-  t.equal(parser.stopped, true)
+  parser.parseChunk(bytes)
+  t.equal(parser.isStopped, true)
   t.strictSame(log.events, [['text', 'a']])
-  t.equal(parser.pending, bytes.length - 7)
-  parser.resume()
+  t.equal(parser.bytesWaiting, bytes.length - 7)
+  parser.resumeParsing()
   t.strictSame(log.events, [['text', 'a'], ['ping', ''], ['text', 'b']])
   log.go = () => log.events.length < 4
-  parser.resume()
+  parser.resumeParsing()
   t.strictSame(log.events.slice(3), [['text', 'cd']])
-  t.equal(parser.stopped, true)
-  parser.resume()
+  t.equal(parser.isStopped, true)
+  parser.resumeParsing()
   t.strictSame(log.events.slice(4), [['text', 'e']])
-  t.equal(parser.pending, 0)
+  t.equal(parser.bytesWaiting, 0)
 })
 
 t.test('a stop at the end of a chunk holds nothing back', async t => {
   const { log, parser } = build()
   log.go = () => false
-  parser.push(text('a'))
-  t.equal(parser.stopped, true)
-  t.equal(parser.pending, 0)
-  parser.push(text('b'))
+  parser.parseChunk(text('a'))
+  t.equal(parser.isStopped, true)
+  t.equal(parser.bytesWaiting, 0)
+  parser.parseChunk(text('b'))
   t.equal(log.events.length, 1)
-  t.equal(parser.pending, 7)
-  parser.resume()
+  t.equal(parser.bytesWaiting, 7)
+  parser.resumeParsing()
   t.equal(log.events.length, 2)
 })
 
 t.test('a chunk that comes after a stop at the end of another is kept as it is', async t => {
   const { log, parser } = build()
   log.go = () => false
-  parser.push(binary('a'))
+  parser.parseChunk(binary('a'))
   const chunk = binary('b')
-  parser.push(chunk)
-  parser.resume()
+  parser.parseChunk(chunk)
+  parser.resumeParsing()
   t.equal(log.data[1].buffer, chunk.buffer)
 })
 
@@ -384,25 +384,25 @@ t.test('what is pushed while stopped waits in order, however small its pieces', 
   const { log, parser } = build()
   log.go = () => false
   const bytes = Buffer.concat([begin('a'), more('b', true), text('c'), text('d'), text('e'.repeat(300))])
-  octets(bytes, octet => parser.push(octet))
+  octets(bytes, octet => parser.parseChunk(octet))
   t.strictSame(log.events, [['text', 'ab']])
-  t.equal(parser.pending, 7 + 7 + 308)
-  parser.resume()
-  octets(text('f'), octet => parser.push(octet))
+  t.equal(parser.bytesWaiting, 7 + 7 + 308)
+  parser.resumeParsing()
+  octets(text('f'), octet => parser.parseChunk(octet))
   log.go = () => true
-  parser.resume()
+  parser.resumeParsing()
   t.strictSame(log.events.slice(1), [['text', 'c'], ['text', 'd'], ['text', 'e'.repeat(300)], ['text', 'f']])
 })
 
 t.test('small pieces that wait are copied a few times, not once per piece', async t => {
   const { log, parser } = build()
   log.go = () => false
-  parser.push(text('a'))
+  parser.parseChunk(text('a'))
   const bytes = binary(bytesOf(65536))
   const allocations = t.capture(Buffer, 'allocUnsafeSlow', Buffer.allocUnsafeSlow)
-  octets(bytes, octet => parser.push(octet))
+  octets(bytes, octet => parser.parseChunk(octet))
   t.ok(allocations().length <= 18)
-  parser.resume()
+  parser.resumeParsing()
   t.strictSame(log.data[1], bytesOf(65536))
 })
 
@@ -410,48 +410,48 @@ t.test('a message that came in pieces can stop parsing too', async t => {
   const { log, parser } = build()
   log.go = () => false
   const bytes = Buffer.concat([text('abc'), text('d')])
-  parser.push(bytes.subarray(0, 5))
-  parser.push(bytes.subarray(5))
+  parser.parseChunk(bytes.subarray(0, 5))
+  parser.parseChunk(bytes.subarray(5))
   t.strictSame(log.events, [['text', 'abc']])
-  t.equal(parser.pending, 7)
-  t.equal(parser.midFrame, false)
-  parser.resume()
+  t.equal(parser.bytesWaiting, 7)
+  t.equal(parser.hasPartialFrame, false)
+  parser.resumeParsing()
   t.strictSame(log.events, [['text', 'abc'], ['text', 'd']])
 })
 
 t.test('resuming what is not stopped does nothing', async t => {
   const { log, parser } = build()
-  parser.resume()
-  parser.push(text('a').subarray(0, 4))
-  t.equal(parser.pending, 4)
+  parser.resumeParsing()
+  parser.parseChunk(text('a').subarray(0, 4))
+  t.equal(parser.bytesWaiting, 4)
   t.strictSame(log.events, [])
 })
 
 t.test('a violation behind a stop is told on resume', async t => {
   const { log, parser } = build()
   log.go = () => false
-  parser.push(Buffer.concat([text('a'), client(3)]))
+  parser.parseChunk(Buffer.concat([text('a'), client(3)]))
   t.equal(log.events.length, 1)
-  parser.resume()
+  parser.resumeParsing()
   t.strictSame(log.events[1], ['violation', 1002, 'protocol error: unknown opcode 3'])
-  t.equal(parser.stopped, false)
+  t.equal(parser.isStopped, false)
 })
 
 t.test('a resume from inside a message has no effect on its answer', async t => {
   const { log, parser } = build()
-  log.then = () => parser.resume()
+  log.then = () => parser.resumeParsing()
   log.go = () => false
-  parser.push(Buffer.concat([text('a'), text('b')]))
+  parser.parseChunk(Buffer.concat([text('a'), text('b')]))
   t.strictSame(log.events, [['text', 'a']])
-  t.equal(parser.stopped, true)
+  t.equal(parser.isStopped, true)
 })
 
 t.test('bytes pushed from inside an event are parsed behind those that wait', async t => {
   const { log, parser } = build()
-  log.then = event => { if (event[1] === 'a') parser.push(text('pushed')) }
-  parser.push(Buffer.concat([text('a'), text('b')]))
+  log.then = event => { if (event[1] === 'a') parser.parseChunk(text('pushed')) }
+  parser.parseChunk(Buffer.concat([text('a'), text('b')]))
   t.strictSame(log.events, [['text', 'a'], ['text', 'b'], ['text', 'pushed']])
-  parser.push(text('a'))
+  parser.parseChunk(text('a'))
   t.strictSame(log.events.slice(3), [['text', 'a'], ['text', 'pushed']])
 })
 
@@ -462,16 +462,16 @@ t.test('the parser can be ended inside any event', async t => {
       for (const dripped of [false, true]) {
         const { log, parser } = build()
         log.go = () => answer
-        log.then = () => parser.end()
+        log.then = () => parser.stopForever()
         const bytes = Buffer.concat([first, text('b'), client(9), client(4)])
-        if (dripped) octets(bytes, octet => parser.push(octet))
-        else parser.push(bytes)
-        parser.resume()
-        parser.push(text('c'))
+        if (dripped) octets(bytes, octet => parser.parseChunk(octet))
+        else parser.parseChunk(bytes)
+        parser.resumeParsing()
+        parser.parseChunk(text('c'))
         t.equal(log.events.length, 1)
-        t.equal(parser.stopped, false)
-        t.equal(parser.pending, 0)
-        t.equal(parser.midFrame, false)
+        t.equal(parser.isStopped, false)
+        t.equal(parser.bytesWaiting, 0)
+        t.equal(parser.hasPartialFrame, false)
       }
     }
   }
@@ -481,15 +481,15 @@ t.test('an ended parser has dropped what waited', async t => {
   for (const bytes of [Buffer.concat([text('a'), text('b')]), Buffer.concat([begin('a'), more('bc').subarray(0, 7)])]) {
     const { log, parser } = build()
     log.go = () => false
-    parser.push(bytes)
-    t.ok(parser.pending > 0)
+    parser.parseChunk(bytes)
+    t.ok(parser.bytesWaiting > 0)
     const before = log.events.length
-    parser.end()
-    t.equal(parser.stopped, false)
-    t.equal(parser.midFrame, false)
-    t.equal(parser.pending, 0)
-    parser.push(Buffer.concat([more('bc', true), text('c')]))
-    parser.resume()
+    parser.stopForever()
+    t.equal(parser.isStopped, false)
+    t.equal(parser.hasPartialFrame, false)
+    t.equal(parser.bytesWaiting, 0)
+    parser.parseChunk(Buffer.concat([more('bc', true), text('c')]))
+    parser.resumeParsing()
     t.equal(log.events.length, before)
   }
 })
@@ -497,7 +497,7 @@ t.test('an ended parser has dropped what waited', async t => {
 t.test('a whole frame is handed on without a copy', async t => {
   const { log, parser } = build()
   const chunk = Buffer.concat([binary(bytesOf(500)), text('a')])
-  parser.push(chunk)
+  parser.parseChunk(chunk)
   t.equal(log.data[0].buffer, chunk.buffer)
   t.equal(log.data[1].buffer, chunk.buffer)
 })
@@ -517,10 +517,10 @@ t.test('nothing that outlives a lent buffer is in it', async t => {
       const lent = Buffer.alloc(stream.length + 10)
       for (const part of [stream.subarray(0, cut), stream.subarray(cut)]) {
         part.copy(lent)
-        parser.pushLent(lent, part.length)
+        parser.parseBorrowed(lent, part.length)
         lent.fill(0xff)
       }
-      while (parser.stopped) parser.resume()
+      while (parser.isStopped) parser.resumeParsing()
       const messages = log.data.filter((_, i) => log.events.filter(([name]) => name !== 'ping')[i][0] !== 'text')
       if (messages.some(({ buffer }) => buffer === lent.buffer)) t.fail(`cut at ${cut}: a message is in the lent buffer`)
       if (JSON.stringify(log.events) !== JSON.stringify(expected)) t.strictSame(log.events, expected, `cut at ${cut}, ${stops ? 'stopped' : 'not stopped'}`)
@@ -534,22 +534,22 @@ t.test('what was lent waits behind what waits already, and an ended parser keeps
   const lent = Buffer.alloc(100)
   for (const data of ['a', 'b', 'c']) {
     const length = text(data).copy(lent)
-    parser.pushLent(lent, length)
+    parser.parseBorrowed(lent, length)
     lent.fill(0xff)
-    parser.pushLent(lent, 0)
+    parser.parseBorrowed(lent, 0)
   }
-  t.equal(parser.pending, 2 * text('b').length)
-  while (parser.stopped) parser.resume()
+  t.equal(parser.bytesWaiting, 2 * text('b').length)
+  while (parser.isStopped) parser.resumeParsing()
   t.strictSame(log.events, [['text', 'a'], ['text', 'b'], ['text', 'c']])
-  parser.end()
-  parser.pushLent(lent, 9)
-  t.equal(parser.pending, 0)
+  parser.stopForever()
+  parser.parseBorrowed(lent, 9)
+  t.equal(parser.bytesWaiting, 0)
 })
 
 t.test('fragments do not pin the chunks they came in', async t => {
   const { log, parser } = build()
   const chunks = [begin('a', 2), more('b'), more('c', true)].map(bytes => Buffer.concat([bytes, client(9, 'x'.repeat(125))]))
-  for (const chunk of chunks) parser.push(chunk)
+  for (const chunk of chunks) parser.parseChunk(chunk)
   t.notOk(chunks.some(chunk => chunk.buffer === log.data[0].buffer))
   t.ok(log.data[0].buffer.byteLength <= 256)
 })
@@ -557,8 +557,8 @@ t.test('fragments do not pin the chunks they came in', async t => {
 t.test('a message is independent of the next one', async t => {
   const { log, parser } = build()
   for (const data of ['abc', 'xyz', '']) {
-    parser.push(Buffer.concat([begin(data), more(data, true)]))
-    octets(text(data), octet => parser.push(octet))
+    parser.parseChunk(Buffer.concat([begin(data), more(data, true)]))
+    octets(text(data), octet => parser.parseChunk(octet))
   }
   t.strictSame(log.data.map(String), ['abcabc', 'abc', 'xyzxyz', 'xyz', '', ''])
 })
@@ -572,36 +572,36 @@ t.test('a partial frame takes memory as it arrives, by doubling', async t => {
   let largest = 0
   let tooLarge = 0
   octets(bytes, octet => {
-    parser.push(octet)
+    parser.parseChunk(octet)
     for (const { args: [size] } of allocations()) {
       allocated++
       largest = size as number
     }
-    if (parser.midFrame && largest > Math.max(256, 2 * parser.pending)) tooLarge++
+    if (parser.hasPartialFrame && largest > Math.max(256, 2 * parser.bytesWaiting)) tooLarge++
   })
   t.equal(tooLarge, 0, 'never more than twice what has arrived')
   t.ok(allocated <= 20, `${allocated} allocations`)
   t.equal(largest, data.length + 14)
   t.strictSame(log.data, [data])
-  t.equal(parser.pending, 0)
-  t.equal(parser.midFrame, false)
+  t.equal(parser.bytesWaiting, 0)
+  t.equal(parser.hasPartialFrame, false)
 })
 
 t.test('an announced length costs nothing', async t => {
   const { parser } = build({ maxPayload: Number.MAX_SAFE_INTEGER })
   const allocations = t.capture(Buffer, 'allocUnsafeSlow', Buffer.allocUnsafeSlow)
-  parser.push(Buffer.concat([binary('', { length: 1n << 40n }), bytesOf(300)]))
-  parser.push(bytesOf(10))
+  parser.parseChunk(Buffer.concat([binary('', { length: 1n << 40n }), bytesOf(300)]))
+  parser.parseChunk(bytesOf(10))
   t.strictSame(allocations().map(({ args }) => args[0]), [314, 628])
-  t.equal(parser.pending, 324)
+  t.equal(parser.bytesWaiting, 324)
 })
 
 t.test('many small fragments are gathered by doubling', async t => {
   const { log, parser } = build({ maxFragments: 20000 })
   const allocations = t.capture(Buffer, 'allocUnsafeSlow', Buffer.allocUnsafeSlow)
-  parser.push(begin('x', 2))
-  for (let i = 0; i < 16384; i++) parser.push(more('y'))
-  parser.push(more('z', true))
+  parser.parseChunk(begin('x', 2))
+  for (let i = 0; i < 16384; i++) parser.parseChunk(more('y'))
+  parser.parseChunk(more('z', true))
   t.ok(allocations().length <= 8)
   t.equal(log.data[0].toString(), `x${'y'.repeat(16384)}z`)
 })
@@ -609,7 +609,7 @@ t.test('many small fragments are gathered by doubling', async t => {
 t.test('gathered fragments never take more than maxPayload', async t => {
   const { log, parser } = build({ maxPayload: 1000 })
   const allocations = t.capture(Buffer, 'allocUnsafeSlow', Buffer.allocUnsafeSlow)
-  parser.push(Buffer.concat([begin(bytesOf(600), 2), more(bytesOf(100)), more(bytesOf(300), true)]))
+  parser.parseChunk(Buffer.concat([begin(bytesOf(600), 2), more(bytesOf(100)), more(bytesOf(300), true)]))
   t.strictSame(allocations().map(({ args }) => args[0]), [600, 1000])
   t.equal(log.data[0].length, 1000)
 })
@@ -617,7 +617,7 @@ t.test('gathered fragments never take more than maxPayload', async t => {
 t.test('the last fragment takes no more memory than the message needs', async t => {
   const { log, parser } = build()
   const allocations = t.capture(Buffer, 'allocUnsafeSlow', Buffer.allocUnsafeSlow)
-  parser.push(Buffer.concat([begin(bytesOf(600), 2), more(bytesOf(100), true)]))
+  parser.parseChunk(Buffer.concat([begin(bytesOf(600), 2), more(bytesOf(100), true)]))
   t.strictSame(allocations().map(({ args }) => args[0]), [600, 700])
   t.equal(log.data[0].buffer.byteLength, 700)
 })
@@ -632,9 +632,9 @@ t.test('nothing is held after a whole message, a stop behind all there is, or th
     ['a whole message', [bytes], () => {}],
     ['a message in two chunks', [half, bytes.subarray(3000)], () => {}],
     ['a fragmented message', [fragments], () => {}],
-    ['a partial frame, ended', [half], parser => parser.end()],
-    ['a partial message, ended', [fragments.subarray(0, 6016)], parser => parser.end()],
-    ['bytes that wait, ended', [bytes, bytes], parser => parser.end()]
+    ['a partial frame, ended', [half], parser => parser.stopForever()],
+    ['a partial message, ended', [fragments.subarray(0, 6016)], parser => parser.stopForever()],
+    ['bytes that wait, ended', [bytes, bytes], parser => parser.stopForever()]
   ]
   const refs: Array<[string, WeakRef<object>]> = []
   // In a function of its own, so that no variable of this test holds what the parser let go.
@@ -649,7 +649,7 @@ t.test('nothing is held after a whole message, a stop behind all there is, or th
     for (const chunk of chunks) {
       const copy = Buffer.allocUnsafeSlow(chunk.length)
       chunk.copy(copy)
-      parser.push(copy)
+      parser.parseChunk(copy)
     }
     Buffer.allocUnsafeSlow = allocate
     then(parser)
@@ -659,7 +659,7 @@ t.test('nothing is held after a whole message, a stop behind all there is, or th
   await setImmediate()
   gc()
   t.strictSame(refs.filter(([, ref]) => ref.deref() !== undefined).map(([name]) => name), [])
-  t.notOk(parsers.some(parser => parser.pending > 0 || parser.midFrame))
+  t.notOk(parsers.some(parser => parser.bytesWaiting > 0 || parser.hasPartialFrame))
 })
 
 t.test('any messages arrive as they were sent, however framed, chopped, stopped and resumed', async () => {
@@ -695,12 +695,12 @@ t.test('any messages arrive as they were sent, however framed, chopped, stopped 
     const bytes = Buffer.concat(frames)
     for (let at = 0, i = 0; at < bytes.length; i++) {
       const size = chops[i % chops.length]
-      parser.push(Buffer.from(bytes.subarray(at, at + size)))
+      parser.parseChunk(Buffer.from(bytes.subarray(at, at + size)))
       at += size
-      if (parser.stopped && next() !== 0) parser.resume()
+      if (parser.isStopped && next() !== 0) parser.resumeParsing()
     }
-    while (parser.stopped) parser.resume()
-    t.equal(parser.pending, 0)
+    while (parser.isStopped) parser.resumeParsing()
+    t.equal(parser.bytesWaiting, 0)
     if (JSON.stringify(log.events) !== JSON.stringify(expected)) throw new Error(`got ${log.events.length} events`)
   }), { numRuns: 300 })
 })

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer, Socket, type AddressInfo } from 'node:net'
 import { Duplex } from 'node:stream'
 import t, { type Test } from 'tap'
-import { findSlots, lendBuffer, sharedBuffer } from '../../lib/websocket/read-buffer.js'
+import { findSlots, useSharedBuffer, sharedBuffer } from '../../lib/websocket/read-buffer.js'
 import { until } from '../helpers.js'
 
 /** Two ends of a connection; the server's is paused. */
@@ -24,7 +24,7 @@ t.test('a socket is read into the buffer that was lent to it, to its end, and ca
   const { client, socket } = await pair(t)
   const reads: string[] = []
   const buffers = new Set<Buffer>()
-  lendBuffer(socket, function (length, buffer) {
+  useSharedBuffer(socket, function (length, buffer) {
     t.equal(this, socket)
     buffers.add(buffer)
     reads.push(buffer.toString('latin1', 0, length))
@@ -49,7 +49,7 @@ t.test('two sockets share one buffer', async t => {
   const buffers = new Set<Buffer>()
   let reads = 0
   for (const { client, socket } of [await pair(t), await pair(t)]) {
-    lendBuffer(socket, (_length, buffer) => {
+    useSharedBuffer(socket, (_length, buffer) => {
       reads++
       buffers.add(buffer)
     })
@@ -63,15 +63,15 @@ t.test('two sockets share one buffer', async t => {
 t.test('where it cannot be lent, a socket is read as a stream', async t => {
   const never = (): void => { t.fail('read into the buffer') }
   const { client, socket } = await pair(t)
-  lendBuffer(socket, never, null)
-  lendBuffer(socket, never, Buffer.alloc(10), null)
-  lendBuffer(socket, never, Buffer.alloc(10), { buffer: Symbol('elsewhere'), callback: Symbol('elsewhere') })
+  useSharedBuffer(socket, never, null)
+  useSharedBuffer(socket, never, Buffer.alloc(10), null)
+  useSharedBuffer(socket, never, Buffer.alloc(10), { buffer: Symbol('elsewhere'), callback: Symbol('elsewhere') })
   socket.resume()
   client.write('as a stream')
   t.equal(String((await once(socket, 'data'))[0]), 'as a stream')
   const stream = new Duplex({ read () {}, write (_chunk, _encoding, done) { done() } })
-  lendBuffer(stream, never)
-  lendBuffer(new Socket(), never)
+  useSharedBuffer(stream, never)
+  useSharedBuffer(new Socket(), never)
   stream.push('a')
   t.equal(String((await once(stream, 'data'))[0]), 'a')
 })

@@ -3,7 +3,7 @@ import { deflateRawSync } from 'node:zlib'
 import t from 'tap'
 import { negotiate } from '../../lib/websocket/deflate.js'
 import { Receiver } from '../../lib/websocket/receiver.js'
-import { bindSocket } from '../../lib/websocket/socket.js'
+import { attachConnection } from '../../lib/websocket/socket.js'
 import { frameOf, closeOf } from '../integration/connection/support.js'
 import { until } from '../helpers.js'
 import type { Connection } from '../../lib/connection/connection.js'
@@ -25,89 +25,89 @@ function build ({ deflate = false, room = Infinity } = {}) {
     onPong () { events.push('pong') },
     onCloseFrame (code: number) { events.push(`close ${code}`) },
     onViolation (code: number) { events.push(`violation ${code}`) },
-    onResume () { events.push('resumed') },
-    onDrained () { events.push('drained') }
+    onReadingResumed () { events.push('resumed') },
+    onHandedOver () { events.push('handed over') }
   }
   const socket = new Pipe()
   const agreed = deflate ? negotiate('permessage-deflate; client_no_context_takeover', true, 10_000) : undefined
-  const inbound = new Receiver(listener, socket, 10_000, 16, agreed)
-  bindSocket(socket, { receive (bytes: Buffer) { inbound.push(bytes) } } as unknown as Connection)
-  return { events, state, socket, inbound }
+  const receiver = new Receiver(listener, socket, 10_000, 16, agreed)
+  attachConnection(socket, { onSocketData (bytes: Buffer) { receiver.receiveChunk(bytes) } } as unknown as Connection)
+  return { events, state, socket, receiver }
 }
 
 const text = (data: string): Buffer => frameOf(1, data)
 const packed = (data: string): Buffer => frameOf(1, deflateRawSync(data, { finishFlush: 2 }).subarray(0, -4), { rsv1: true })
 
 t.test('it stops when there is no room, and goes on when there is', async t => {
-  const { events, state, socket, inbound } = build({ room: 2 })
-  inbound.push(Buffer.concat(['a', 'b', 'c', 'd'].map(text)))
+  const { events, state, socket, receiver } = build({ room: 2 })
+  receiver.receiveChunk(Buffer.concat(['a', 'b', 'c', 'd'].map(text)))
   t.strictSame(events, ['a', 'b'])
-  t.equal(inbound.paused, true)
-  t.equal(inbound.isBeingRead, false)
+  t.equal(receiver.isPaused, true)
+  t.equal(receiver.isBeingRead, false)
   t.equal(socket.isPaused(), true)
   state.room = 1
-  inbound.resume()
+  receiver.resume()
   t.strictSame(events, ['a', 'b', 'c'], 'and stops again')
   state.room = 5
-  inbound.resume()
+  receiver.resume()
   t.strictSame(events, ['a', 'b', 'c', 'd', 'resumed'])
   t.equal(socket.isPaused(), false)
-  inbound.resume()
+  receiver.resume()
   t.equal(events.length, 5, 'it was not stopped')
 })
 
 t.test('the bytes of a partial frame are known', async t => {
-  const { inbound } = build()
-  inbound.push(text('hello').subarray(0, 9))
-  t.equal(inbound.bytesHeld, 9)
-  inbound.push(text('hello').subarray(9))
-  t.equal(inbound.bytesHeld, 0)
+  const { receiver } = build()
+  receiver.receiveChunk(text('hello').subarray(0, 9))
+  t.equal(receiver.partialFrameBytes, 9)
+  receiver.receiveChunk(text('hello').subarray(9))
+  t.equal(receiver.partialFrameBytes, 0)
 })
 
 t.test('drained, it hands on what waits in it and in its socket, whatever the room', async t => {
-  const { events, socket, inbound } = build({ room: 1 })
-  inbound.push(Buffer.concat([text('a'), text('b')]))
+  const { events, socket, receiver } = build({ room: 1 })
+  receiver.receiveChunk(Buffer.concat([text('a'), text('b')]))
   socket.push(Buffer.concat([text('c'), frameOf(9, 'p'), frameOf(10)]))
   socket.push(closeOf(1000))
-  inbound.drain()
-  t.strictSame(events, ['a', 'b', 'c', 'ping p', 'pong', 'close 1000', 'drained'])
+  receiver.handOver()
+  t.strictSame(events, ['a', 'b', 'c', 'ping p', 'pong', 'close 1000', 'handed over'])
 })
 
 t.test('what it ignores is parsed up to the close frame', async t => {
-  const { events, inbound } = build({ room: 1 })
-  inbound.push(Buffer.concat([text('a'), text('b')]))
-  inbound.ignore()
-  inbound.push(Buffer.concat([text('c'), closeOf(4000), text('d')]))
+  const { events, receiver } = build({ room: 1 })
+  receiver.receiveChunk(Buffer.concat([text('a'), text('b')]))
+  receiver.ignoreMessages()
+  receiver.receiveChunk(Buffer.concat([text('c'), closeOf(4000), text('d')]))
   t.strictSame(events, ['a', 'close 4000'])
-  inbound.release()
-  inbound.push(text('e'))
+  receiver.dispose()
+  receiver.receiveChunk(text('e'))
   t.equal(events.length, 2)
 })
 
 t.test('deflated messages come in order with others, one at a time', async t => {
-  const { events, state, inbound } = build({ deflate: true, room: 3 })
-  inbound.push(Buffer.concat([packed('a'), text('b'), packed('c'), packed('d'), text('e')]))
-  t.equal(inbound.isBeingRead, false)
-  inbound.resume()
+  const { events, state, receiver } = build({ deflate: true, room: 3 })
+  receiver.receiveChunk(Buffer.concat([packed('a'), text('b'), packed('c'), packed('d'), text('e')]))
+  t.equal(receiver.isBeingRead, false)
+  receiver.resume()
   t.strictSame(events, [], 'the first one is being inflated')
-  await until(() => inbound.paused)
+  await until(() => receiver.isPaused)
   t.strictSame(events, ['a', 'b', 'c'])
   state.room = Infinity
-  inbound.resume()
+  receiver.resume()
   t.notOk(events.includes('resumed'))
   await until(() => events.includes('e'))
   t.strictSame(events, ['a', 'b', 'c', 'd', 'e'])
 })
 
 t.test('drained in the middle of inflating, it goes on to the end first', async t => {
-  const { events, socket, inbound } = build({ deflate: true, room: 1 })
-  inbound.push(Buffer.concat([packed('a'), text('b')]))
+  const { events, socket, receiver } = build({ deflate: true, room: 1 })
+  receiver.receiveChunk(Buffer.concat([packed('a'), text('b')]))
   socket.push(Buffer.concat([packed('c'), text('d')]))
-  inbound.drain()
+  receiver.handOver()
   t.strictSame(events, [])
-  inbound.resume()
-  await until(() => events.includes('drained'))
-  t.strictSame(events, ['a', 'b', 'c', 'd', 'drained'])
+  receiver.resume()
+  await until(() => events.includes('handed over'))
+  t.strictSame(events, ['a', 'b', 'c', 'd', 'handed over'])
 })
 
 t.test('what cannot be inflated is a violation, also while it drains', async t => {
@@ -117,26 +117,26 @@ t.test('what cannot be inflated is a violation, also while it drains', async t =
     [frameOf(1, deflateRawSync(Buffer.from([0xff]), { finishFlush: 2 }).subarray(0, -4), { rsv1: true }), 1007]
   ] as const) {
     for (const drains of [false, true]) {
-      const { events, inbound } = build({ deflate: true })
-      inbound.push(Buffer.concat([bytes, text('b')]))
-      if (drains) inbound.drain()
+      const { events, receiver } = build({ deflate: true })
+      receiver.receiveChunk(Buffer.concat([bytes, text('b')]))
+      if (drains) receiver.handOver()
       await until(() => events.length > 0)
-      t.strictSame(events, drains ? [`violation ${code}`, 'drained'] : [`violation ${code}`])
+      t.strictSame(events, drains ? [`violation ${code}`, 'handed over'] : [`violation ${code}`])
     }
   }
 })
 
 t.test('released in the middle of inflating, it says nothing more', async t => {
-  const { events, inbound } = build({ deflate: true })
-  inbound.push(packed('a'))
-  inbound.release()
+  const { events, receiver } = build({ deflate: true })
+  receiver.receiveChunk(packed('a'))
+  receiver.dispose()
   const other = build({ deflate: true })
-  other.inbound.push(packed('b'))
+  other.receiver.receiveChunk(packed('b'))
   await until(() => other.events.length > 0)
   const ignoring = build({ deflate: true })
-  ignoring.inbound.push(packed('c'))
-  ignoring.inbound.ignore()
-  ignoring.inbound.push(closeOf(1000))
+  ignoring.receiver.receiveChunk(packed('c'))
+  ignoring.receiver.ignoreMessages()
+  ignoring.receiver.receiveChunk(closeOf(1000))
   await until(() => ignoring.events.length > 0)
   t.strictSame(events, [])
   t.strictSame(ignoring.events, ['close 1000'])

@@ -45,9 +45,9 @@ class Sink extends Duplex {
 function build (busy?: () => boolean) {
   const sink = new Sink()
   const flusher = new Flusher(busy)
-  const outbox = new Sender(sink, flusher)
-  sink.on('drain', () => { outbox.drained() })
-  return { sink, flusher, outbox }
+  const sender = new Sender(sink, flusher)
+  sink.on('drain', () => { sender.socketDrained() })
+  return { sink, flusher, sender }
 }
 
 function turn (): Promise<void> {
@@ -55,44 +55,44 @@ function turn (): Promise<void> {
 }
 
 t.test('frames of a turn are one write, and one alone is passed on as it is', async t => {
-  const { sink, flusher, outbox } = build()
+  const { sink, flusher, sender } = build()
   const one = Buffer.from('one')
-  outbox.push(one)
-  t.equal(outbox.waiting, 3)
+  sender.sendFrame(one)
+  t.equal(sender.bufferedBytes, 3)
   t.equal(sink.chunks.length, 0)
   await turn()
   t.equal(sink.chunks[0], one)
-  t.equal(outbox.waiting, 0)
-  for (const text of ['a', 'b', 'c']) outbox.push(Buffer.from(text))
+  t.equal(sender.bufferedBytes, 0)
+  for (const text of ['a', 'b', 'c']) sender.sendFrame(Buffer.from(text))
   await turn()
   t.strictSame(sink.chunks.map(String), ['one', 'abc'])
   t.equal(flusher.writes, 2)
 })
 
 t.test('larger frames are written as a vector', async t => {
-  const { sink, outbox } = build()
-  for (const text of ['a', 'b']) outbox.push(Buffer.alloc(5000, text))
+  const { sink, sender } = build()
+  for (const text of ['a', 'b']) sender.sendFrame(Buffer.alloc(5000, text))
   await turn()
   t.strictSame(sink.chunks.map((chunk) => [chunk.length, String(chunk[0])]), [[5000, '97'], [5000, '98']])
 })
 
 t.test('64 KiB, or 1024 frames, do not wait for the end of the turn', async t => {
-  const { sink, outbox } = build()
-  outbox.push(Buffer.alloc(64 * 1024))
+  const { sink, sender } = build()
+  sender.sendFrame(Buffer.alloc(64 * 1024))
   t.equal(sink.chunks.length, 1)
   const many = build()
-  for (let i = 0; i < 1024; i++) many.outbox.push(Buffer.from('x'))
+  for (let i = 0; i < 1024; i++) many.sender.sendFrame(Buffer.from('x'))
   t.equal(many.sink.bytes.length, 1024)
 })
 
-t.test('the outboxes of one turn are all written, an outbox once', async t => {
+t.test('the senders of one turn are all written, an sender once', async t => {
   const flusher = new Flusher()
   const sinks = Array.from({ length: 5 }, () => new Sink())
   for (const [i, sink] of sinks.entries()) {
-    const outbox = new Sender(sink, flusher)
-    outbox.push(Buffer.from(`${i}`))
-    outbox.flush()
-    outbox.push(Buffer.from('!'))
+    const sender = new Sender(sink, flusher)
+    sender.sendFrame(Buffer.from(`${i}`))
+    sender.flush()
+    sender.sendFrame(Buffer.from('!'))
   }
   flusher.frames.text('x')
   const { encoded } = flusher.frames
@@ -102,41 +102,41 @@ t.test('the outboxes of one turn are all written, an outbox once', async t => {
   t.equal(flusher.frames.encoded, encoded + 1, 'the last text is let go of')
 })
 
-t.test('outboxes with the same frames share one chunk, and others do not', async t => {
+t.test('senders with the same frames share one chunk, and others do not', async t => {
   const flusher = new Flusher()
   const [a, b, c] = ['a', 'b', 'c'].map((text) => Buffer.from(text))
   const rows = [[a, b], [a, b], [b, a], [a, b, c], [a, b, c], [a, b]]
   const sinks = rows.map((frames) => {
     const sink = new Sink()
-    const outbox = new Sender(sink, flusher)
-    for (const frame of frames) outbox.push(frame)
+    const sender = new Sender(sink, flusher)
+    for (const frame of frames) sender.sendFrame(frame)
     return sink
   })
   await turn()
   t.strictSame(sinks.map(({ bytes }) => bytes), ['ab', 'ab', 'ba', 'abc', 'abc', 'ab'])
   t.equal(flusher.joins, 4)
   t.equal(sinks[0].chunks[0], sinks[1].chunks[0])
-  const outbox = new Sender(sinks[0], flusher)
-  outbox.push(a)
-  outbox.push(b)
+  const sender = new Sender(sinks[0], flusher)
+  sender.sendFrame(a)
+  sender.sendFrame(b)
   await turn()
   t.equal(flusher.joins, 5, 'what was joined is let go of')
 })
 
 t.test('a flush waits for processes that have mail, and not for ever', async t => {
   let busy = true
-  const { sink, flusher, outbox } = build(() => busy)
-  outbox.push(Buffer.from('a'))
+  const { sink, flusher, sender } = build(() => busy)
+  sender.sendFrame(Buffer.from('a'))
   await turn()
   t.equal(sink.bytes, '')
-  outbox.push(Buffer.from('b'))
+  sender.sendFrame(Buffer.from('b'))
   busy = false
   await turn()
   t.equal(sink.bytes, 'ab')
   t.equal(flusher.writes, 1)
   for (const text of ['c', 'd']) {
     busy = true
-    outbox.push(Buffer.from(text))
+    sender.sendFrame(Buffer.from(text))
     let turns = 0
     while (!sink.bytes.endsWith(text) && turns < 100) {
       turns++
@@ -146,44 +146,44 @@ t.test('a flush waits for processes that have mail, and not for ever', async t =
   }
 })
 
-t.test('what is written past the outbox at first counts as waiting', async t => {
-  const { sink, outbox } = build()
+t.test('what is written past the sender at first counts as waiting', async t => {
+  const { sink, sender } = build()
   sink.open = false
   sink.write('head')
-  t.equal(outbox.waiting, 4)
+  t.equal(sender.bufferedBytes, 4)
   sink.open = true
   sink.go()
-  t.equal(outbox.waiting, 0)
+  t.equal(sender.bufferedBytes, 0)
 })
 
 t.test('a socket that has to drain is waited for', async t => {
-  const { sink, outbox } = build()
+  const { sink, sender } = build()
   sink.open = false
-  outbox.push(Buffer.alloc(2000, 'a'))
+  sender.sendFrame(Buffer.alloc(2000, 'a'))
   await turn()
-  outbox.push(Buffer.from('b'))
+  sender.sendFrame(Buffer.from('b'))
   await turn()
   t.equal(sink.chunks.length, 1)
-  t.equal(outbox.waiting, 2001)
+  t.equal(sender.bufferedBytes, 2001)
   sink.open = true
   sink.go()
   await turn()
   t.equal(sink.bytes, `${'a'.repeat(2000)}b`)
-  t.equal(outbox.waiting, 0)
+  t.equal(sender.bufferedBytes, 0)
 })
 
 t.test('small frames that have to wait are packed: thousands of them are not objects', async t => {
-  const { sink, outbox } = build()
+  const { sink, sender } = build()
   let expected = ''
   for (const [times, round] of ['a', 'b'].entries()) {
     sink.open = false
     const first = Buffer.alloc(70_000, round)
     expected += first.toString()
-    outbox.push(first)
+    sender.sendFrame(first)
     const frame = Buffer.from(`${round};`)
-    for (let i = 0; i < 40_000; i++) outbox.push(frame)
+    for (let i = 0; i < 40_000; i++) sender.sendFrame(frame)
     expected += `${round};`.repeat(40_000)
-    t.equal(outbox.waiting, 150_000)
+    t.equal(sender.bufferedBytes, 150_000)
     // What is packed has been copied.
     frame.fill('!')
     sink.open = true
@@ -196,40 +196,40 @@ t.test('small frames that have to wait are packed: thousands of them are not obj
 })
 
 t.test('written is told when the socket has handed it on, and not when the socket is gone', async t => {
-  const { sink, outbox } = build()
+  const { sink, sender } = build()
   const told: string[] = []
-  outbox.push(Buffer.from('a'), () => { told.push('a') })
-  outbox.push(Buffer.from('b'), () => { told.push('b') })
-  outbox.flush()
+  sender.sendFrame(Buffer.from('a'), () => { told.push('a') })
+  sender.sendFrame(Buffer.from('b'), () => { told.push('b') })
+  sender.flush()
   t.strictSame(told, ['a', 'b'], 'at once where the kernel has it')
   sink.open = false
-  outbox.push(Buffer.from('c'), () => { told.push('c') })
-  outbox.flush()
+  sender.sendFrame(Buffer.from('c'), () => { told.push('c') })
+  sender.flush()
   await turn()
   t.strictSame(told, ['a', 'b'])
   sink.go()
   await turn()
   t.strictSame(told, ['a', 'b', 'c'])
-  outbox.push(Buffer.from('d'), () => { told.push('d') })
-  outbox.flush()
+  sender.sendFrame(Buffer.from('d'), () => { told.push('d') })
+  sender.flush()
   sink.destroy()
   sink.go()
   await turn()
-  outbox.push(Buffer.from('e'), () => { told.push('e') })
+  sender.sendFrame(Buffer.from('e'), () => { told.push('e') })
   await turn()
   t.strictSame(told, ['a', 'b', 'c'])
 })
 
 t.test('afterAll comes after all, at once where nothing waits', async t => {
-  const { sink, outbox } = build()
+  const { sink, sender } = build()
   let calls = 0
-  outbox.afterAll(() => { calls++ })
+  sender.whenFlushed(() => { calls++ })
   t.equal(calls, 1)
   sink.open = false
-  outbox.push(Buffer.alloc(2000))
-  outbox.flush()
-  outbox.push(Buffer.from('b'))
-  outbox.afterAll(() => {
+  sender.sendFrame(Buffer.alloc(2000))
+  sender.flush()
+  sender.sendFrame(Buffer.from('b'))
+  sender.whenFlushed(() => {
     calls++
     t.equal(sink.writableLength > 0 || sink.bytes.endsWith('b'), true)
   })
@@ -239,7 +239,7 @@ t.test('afterAll comes after all, at once where nothing waits', async t => {
   sink.go()
   await turn()
   t.equal(calls, 2)
-  outbox.flush()
+  sender.flush()
   t.equal(calls, 2)
 })
 
@@ -249,7 +249,7 @@ t.test('whatever is pushed, flushed and drained, the bytes come out in order and
     fc.record({ do: fc.constantFrom('flush' as const, 'block' as const, 'go' as const, 'turn' as const) })
   )
   await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
-    const { sink, outbox } = build()
+    const { sink, sender } = build()
     const expected: Buffer[] = []
     let told = 0
     let asked = 0
@@ -261,18 +261,18 @@ t.test('whatever is pushed, flushed and drained, the bytes come out in order and
           expected.push(frame)
           if (next % 3 === 0) {
             asked++
-            outbox.push(frame, () => { told++ })
-          } else outbox.push(frame)
+            sender.sendFrame(frame, () => { told++ })
+          } else sender.sendFrame(frame)
         }
-      } else if (one.do === 'flush') outbox.flush()
+      } else if (one.do === 'flush') sender.flush()
       else if (one.do === 'block') sink.open = false
       else if (one.do === 'go') sink.go()
       else await turn()
       const waiting = expected.reduce((sum, { length }) => sum + length, 0) - sink.chunks.reduce((sum, { length }) => sum + length, 0)
-      if (outbox.waiting < waiting) throw new Error(`${outbox.waiting} instead of ${waiting} bytes wait`)
+      if (sender.bufferedBytes < waiting) throw new Error(`${sender.bufferedBytes} instead of ${waiting} bytes wait`)
     }
     let over = false
-    outbox.afterAll(() => { over = true })
+    sender.whenFlushed(() => { over = true })
     sink.open = true
     for (let i = 0; i < 3; i++) {
       sink.go()
@@ -284,111 +284,111 @@ t.test('whatever is pushed, flushed and drained, the bytes come out in order and
 })
 
 t.test('one turn may send 16 times the limit to a client whose buffer was empty', async t => {
-  const { outbox } = build()
+  const { sender } = build()
   let taken = 0
-  while (outbox.waiting <= 100 || outbox.takesBurst(100)) {
-    outbox.push(Buffer.alloc(10))
+  while (sender.bufferedBytes <= 100 || sender.allowsBurst(100)) {
+    sender.sendFrame(Buffer.alloc(10))
     taken++
   }
   t.equal(taken, 161)
   await turn()
-  t.equal(outbox.waiting, 0)
-  outbox.push(Buffer.alloc(101))
-  t.ok(outbox.takesBurst(100), 'each turn that finds it empty')
+  t.equal(sender.bufferedBytes, 0)
+  sender.sendFrame(Buffer.alloc(101))
+  t.ok(sender.allowsBurst(100), 'each turn that finds it empty')
 })
 
 t.test('a burst is judged when it was written and the socket had a turn to drain', async t => {
-  const { sink, outbox } = build()
+  const { sink, sender } = build()
   sink.open = false
-  outbox.push(Buffer.alloc(2000))
-  t.ok(outbox.takesBurst(1000))
-  t.ok(outbox.takesBurst(1000), 'as often as it is asked')
+  sender.sendFrame(Buffer.alloc(2000))
+  t.ok(sender.allowsBurst(1000))
+  t.ok(sender.allowsBurst(1000), 'as often as it is asked')
   await turn()
-  t.ok(outbox.takesBurst(1000), 'it was written just now')
+  t.ok(sender.allowsBurst(1000), 'it was written just now')
   await turn()
-  t.notOk(outbox.takesBurst(1000), 'the client did not read it')
+  t.notOk(sender.allowsBurst(1000), 'the client did not read it')
   sink.go()
   await turn()
-  t.equal(outbox.waiting, 0)
-  outbox.push(Buffer.alloc(2000))
-  t.ok(outbox.takesBurst(1000), 'it has read everything meanwhile')
+  t.equal(sender.bufferedBytes, 0)
+  sender.sendFrame(Buffer.alloc(2000))
+  t.ok(sender.allowsBurst(1000), 'it has read everything meanwhile')
 })
 
 t.test('a client that reads a burst in its turn may be sent the next one', async t => {
-  const { sink, outbox } = build()
+  const { sink, sender } = build()
   sink.open = false
-  outbox.push(Buffer.alloc(2000))
-  t.ok(outbox.takesBurst(1000))
+  sender.sendFrame(Buffer.alloc(2000))
+  t.ok(sender.allowsBurst(1000))
   await turn()
   sink.go()
   await turn()
-  outbox.push(Buffer.alloc(2000))
-  t.ok(outbox.takesBurst(1000))
+  sender.sendFrame(Buffer.alloc(2000))
+  t.ok(sender.allowsBurst(1000))
 })
 
 t.test('a client that holds bytes of an earlier turn is judged at once', async t => {
-  const { sink, outbox } = build()
+  const { sink, sender } = build()
   sink.open = false
-  outbox.push(Buffer.alloc(600))
+  sender.sendFrame(Buffer.alloc(600))
   await turn()
-  t.equal(outbox.waiting, 600)
-  outbox.push(Buffer.alloc(500))
-  t.notOk(outbox.takesBurst(1000))
+  t.equal(sender.bufferedBytes, 600)
+  sender.sendFrame(Buffer.alloc(500))
+  t.notOk(sender.allowsBurst(1000))
   await turn()
   sink.open = true
   sink.go()
   await turn()
-  t.equal(outbox.waiting, 0, 'less than a high-water mark drains without an event')
-  outbox.push(Buffer.alloc(2000))
-  t.ok(outbox.takesBurst(1000))
+  t.equal(sender.bufferedBytes, 0, 'less than a high-water mark drains without an event')
+  sender.sendFrame(Buffer.alloc(2000))
+  t.ok(sender.allowsBurst(1000))
 })
 
 t.test('a drain in the turn of a burst does not make it late', async t => {
-  const { sink, outbox } = build()
-  outbox.push(Buffer.alloc(64 * 1024))
+  const { sink, sender } = build()
+  sender.sendFrame(Buffer.alloc(64 * 1024))
   sink.open = false
-  outbox.push(Buffer.alloc(64 * 1024))
-  outbox.push(Buffer.alloc(64 * 1024))
+  sender.sendFrame(Buffer.alloc(64 * 1024))
+  sender.sendFrame(Buffer.alloc(64 * 1024))
   t.ok(sink.writableNeedDrain)
   sink.go()
   await new Promise((resolve) => { process.nextTick(resolve) })
-  t.equal(outbox.waiting, 64 * 1024, 'it has been drained, and holds what came behind')
-  t.ok(outbox.takesBurst(10_000))
+  t.equal(sender.bufferedBytes, 64 * 1024, 'it has been drained, and holds what came behind')
+  t.ok(sender.allowsBurst(10_000))
 })
 
 t.test('a burst waits for processes that are busy, and is judged behind its write', async t => {
   let busy = true
-  const { sink, outbox } = build(() => busy)
+  const { sink, sender } = build(() => busy)
   sink.open = false
-  outbox.push(Buffer.alloc(2000))
-  t.ok(outbox.takesBurst(1000))
+  sender.sendFrame(Buffer.alloc(2000))
+  t.ok(sender.allowsBurst(1000))
   await turn()
   await turn()
   t.equal(sink.chunks.length, 0)
-  t.ok(outbox.takesBurst(1000))
+  t.ok(sender.allowsBurst(1000))
   busy = false
   await turn()
   t.equal(sink.chunks.length, 1)
-  t.ok(outbox.takesBurst(1000))
+  t.ok(sender.allowsBurst(1000))
   await turn()
-  t.notOk(outbox.takesBurst(1000))
+  t.notOk(sender.allowsBurst(1000))
 })
 
 t.test('a second burst, after the first was taken, has a turn of its own', async t => {
   for (const isTakenAtOnce of [true, false]) {
-    const { sink, outbox } = build()
+    const { sink, sender } = build()
     sink.open = isTakenAtOnce
-    outbox.push(Buffer.alloc(2000))
-    t.ok(outbox.takesBurst(1000))
+    sender.sendFrame(Buffer.alloc(2000))
+    t.ok(sender.allowsBurst(1000))
     await turn()
     sink.go()
     await new Promise((resolve) => { process.nextTick(resolve) })
     sink.open = false
-    outbox.push(Buffer.alloc(2000))
-    t.ok(outbox.takesBurst(1000))
+    sender.sendFrame(Buffer.alloc(2000))
+    t.ok(sender.allowsBurst(1000))
     await turn()
-    t.ok(outbox.takesBurst(1000), 'only the first one had a turn to drain')
+    t.ok(sender.allowsBurst(1000), 'only the first one had a turn to drain')
     await turn()
-    t.notOk(outbox.takesBurst(1000))
+    t.notOk(sender.allowsBurst(1000))
   }
 })

@@ -3,11 +3,11 @@ import { connect, createServer } from 'node:net'
 import { Duplex } from 'node:stream'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import t from 'tap'
-import { bindSocket, bufferedIn, bytesSent } from '../../lib/websocket/socket.js'
+import { attachConnection, bufferedIn, bytesSent } from '../../lib/websocket/socket.js'
 import { certificate } from '../fixtures/certificate.js'
 import { until } from '../helpers.js'
 import type { AddressInfo, Socket } from 'node:net'
-import type { Reader } from '../../lib/websocket/socket.js'
+import type { SocketReader } from '../../lib/websocket/socket.js'
 
 class Pipe extends Duplex {
   override _read (): void {}
@@ -16,16 +16,16 @@ class Pipe extends Duplex {
 
 function build (extra: object = {}) {
   const events: string[] = []
-  const connection: Reader = {
-    receive (bytes: Buffer) { events.push(`bytes ${bytes.toString()}`) },
-    receiveLent (bytes, length) { events.push(`bytes ${bytes.toString('latin1', 0, length)}`) },
-    drained () { events.push('drained') },
-    lost () { events.push('lost') },
-    closed () { events.push('closed') },
-    failed (err: Error) { events.push(err.message) }
+  const connection: SocketReader = {
+    onSocketData (bytes: Buffer) { events.push(`bytes ${bytes.toString()}`) },
+    onBorrowedData (bytes, length) { events.push(`bytes ${bytes.toString('latin1', 0, length)}`) },
+    onSocketDrain () { events.push('drained') },
+    onSocketEnd () { events.push('lost') },
+    onSocketClose () { events.push('closed') },
+    onSocketError (err: Error) { events.push(err.message) }
   }
   const socket = Object.assign(new Pipe(), extra)
-  return { socket, events, bind: () => { bindSocket(socket, connection) } }
+  return { socket, events, bind: () => { attachConnection(socket, connection) } }
 }
 
 function turn (): Promise<void> {

@@ -26,7 +26,7 @@ export interface Snapshot {
 }
 
 /** Objects on the heap; undefined where `v8.queryObjects` is missing (before Node 20.13). */
-export type Instances = Record<'Connection' | 'Inbound' | 'Handshake' | 'Socket', number> | undefined
+export type Instances = Record<'Connection' | 'Receiver' | 'Handshake' | 'Socket', number> | undefined
 
 export function snapshot ({ runtime, deadlines, sockets, handshakes }: UpgradeServer): Snapshot {
   const connections = [...runtime.entities].filter(({ kind }) => kind === 'ws').length
@@ -49,7 +49,7 @@ export function instances (): Instances {
   const { queryObjects } = v8 as { queryObjects?: (constructor: unknown, options: { format: 'count' }) => number }
   if (queryObjects === undefined) return undefined
   const count = (constructor: unknown): number => queryObjects(constructor, { format: 'count' })
-  return { Connection: count(Connection), Inbound: count(Receiver), Handshake: count(Handshake), Socket: count(Socket) }
+  return { Connection: count(Connection), Receiver: count(Receiver), Handshake: count(Handshake), Socket: count(Socket) }
 }
 
 /** Bytes of live objects. */
