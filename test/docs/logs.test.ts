@@ -1,4 +1,4 @@
-// Each line that the code logs has its row in the docs, with its level, and each row is a line of the code.
+// The tables of log lines agree with the code: each line has a row with its level, and each row a line.
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
@@ -10,12 +10,12 @@ const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace']
 
 interface Line {
   readonly level: string
-  /** With `…` for what is put in. */
+  /** With `…` for each inserted value. */
   readonly text: string
   readonly at: string
 }
 
-/** The texts that an argument can be: a literal, a constant of the same file, or one of two. */
+/** All texts that an argument can have: a literal, a constant of the same file, or one of two. */
 function textsOf (node: ts.Expression | undefined, constants: Map<string, ts.Expression>): string[] {
   if (node === undefined) return []
   if (ts.isStringLiteralLike(node)) return [node.text]
@@ -24,7 +24,7 @@ function textsOf (node: ts.Expression | undefined, constants: Map<string, ts.Exp
   return ts.isIdentifier(node) ? textsOf(constants.get(node.text), constants) : []
 }
 
-/** Whether it is a parameter of the function it stands in: then the callers have the text. */
+/** Whether it is a parameter of its function: then the callers pass the text. */
 function isParameter (node: ts.Expression | undefined): boolean {
   if (node === undefined || !ts.isIdentifier(node)) return false
   let scope: ts.Node = node
@@ -32,7 +32,10 @@ function isParameter (node: ts.Expression | undefined): boolean {
   return scope.parameters.some(({ name }) => name.getText() === node.text)
 }
 
-/** The calls of a logger in a file, and of what hands a text on to one: `….log.warn(…)`, `….report(pid, err, text)`. */
+/**
+ * The calls in a file that log: of a logger (`….log.warn(…)`), and of the method that logs failures
+ * (`….logFailure(pid, err, text)`).
+ */
 async function linesIn (path: string): Promise<Line[]> {
   const file = ts.createSourceFile(path, await readFile(join(root, path), 'utf8'), ts.ScriptTarget.Latest, true)
   const constants = new Map<string, ts.Expression>()
@@ -43,11 +46,13 @@ async function linesIn (path: string): Promise<Line[]> {
     ts.forEachChild(node, visit)
   }
   const add = (call: ts.CallExpression, { expression, name }: ts.PropertyAccessExpression): void => {
-    const level = name.text === 'report' ? 'error' : name.text
+    const isFailure = name.text === 'logFailure'
+    const level = isFailure ? 'error' : name.text
     const isLogger = /(?:^|\.)(?:log|logger)$/.test(expression.getText())
     const last = call.arguments.at(-1)
     const texts = textsOf(last, constants)
-    if (!levels.includes(level) || isParameter(last) || (texts.length === 0 && !isLogger && name.text !== 'report')) return
+    if (!levels.includes(level) || isParameter(last)) return
+    if (texts.length === 0 && !isLogger && !isFailure) return
     const at = `${path}:${file.getLineAndCharacterOfPosition(call.getStart()).line + 1}`
     if (texts.length === 0) throw new Error(`${at} logs no text that this test can read`)
     for (const text of texts) lines.push({ level, text, at })
@@ -56,7 +61,7 @@ async function linesIn (path: string): Promise<Line[]> {
   return lines
 }
 
-/** The rows of both tables: a row may stand for more than one line. */
+/** The rows of both tables; one row may describe several lines. */
 async function documented (): Promise<{ level: string, pattern: RegExp, row: string }[]> {
   const found = []
   for (const page of ['docs/operations.md', 'docs/cluster.md']) {
