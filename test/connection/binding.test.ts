@@ -17,7 +17,7 @@ function build () {
   const unwatched: Pid[] = []
   runtime.joinCluster({
     bind: () => new Promise((resolve, reject) => { bind = { resolve, reject } }),
-    unwatch: (pid: Pid) => { unwatched.push(pid) }
+    demonitor: (pid: Pid) => { unwatched.push(pid) }
   } as unknown as RemoteNodes)
   const binding = Binding.ifRemote(runtime, there)!
   const answers: Array<Target | RemoteProblem> = []
