@@ -85,7 +85,7 @@ export class ClusterNode implements NodeContext {
       node: this.node,
       get incarnation () { return node.#incarnation },
       counters: this.#counters,
-      changed: (up) => { this.#engineChanged(up) },
+      stateChanged: (up) => { this.#engineChanged(up) },
       guard: (task) => { this.guard(task) }
     })
   }
@@ -99,12 +99,12 @@ export class ClusterNode implements NodeContext {
       counters: this.#counters,
       logger,
       transport,
-      line: this.#engineLink,
+      engineLink: this.#engineLink,
       get leaving () { return node.#hasLeft },
-      apply: (peer, frame) => this.#groups.receive(peer, frame) ?? this.#router.receive(peer, frame),
-      refresh: (peer) => { this.#groups.refreshMembers(peer) },
-      down: (peer) => { this.#groups.nodeDown(peer) },
-      torn: (peer) => {
+      handleFrame: (peer, frame) => this.#groups.receive(peer, frame) ?? this.#router.receive(peer, frame),
+      peerReady: (peer) => { this.#groups.refreshMembers(peer) },
+      peerDown: (peer) => { this.#groups.nodeDown(peer) },
+      channelReset: (peer) => {
         this.#groups.channelReset(peer)
         this.#router.channelReset(peer)
       },
@@ -125,7 +125,7 @@ export class ClusterNode implements NodeContext {
       get incarnation () { return node.#incarnation },
       get engineUp () { return node.#engineLink.up },
       isLocal: (pid) => this.#isLocal(pid),
-      upPeers: () => this.#peers.up,
+      upPeers: () => this.#peers.upPeers,
       flush: () => { this.#peers.flush() },
       broadcast: (members, topic, payload, from) => { events.broadcast(members, topic, payload, from) },
       acceptBatch: (bytes) => this.#engineLink.isOwn(bytes) ? undefined : this.#acceptSource(bytes, batchTypes.broadcast),
@@ -164,13 +164,13 @@ export class ClusterNode implements NodeContext {
   }
 
   async #start (): Promise<void> {
-    const line = this.#engineLink
-    await line.open()
+    const engineLink = this.#engineLink
+    await engineLink.open()
     const heartbeats = this.#makeMembership()
-    await Promise.all([line.listen(line.heartbeats, heartbeats.heard), this.#announce(heartbeats)])
+    await Promise.all([engineLink.subscribe(engineLink.heartbeatTopic, heartbeats.receiveHeartbeat), this.#announce(heartbeats)])
     while (this.#state === 'starting' && this.#latestKnown > this.#incarnation) {
       // Other nodes know a later incarnation than the register, which lost its data: they would not listen to this one.
-      const inbox = line.inboxOf(this.node, this.#incarnation)
+      const inbox = engineLink.inboxTopic(this.node, this.#incarnation)
       this.#incarnation = this.#latestKnown + 1
       await this.#announce(heartbeats)
       await this.#transport.unsubscribe(inbox)
@@ -185,13 +185,13 @@ export class ClusterNode implements NodeContext {
 
   /** Claims an incarnation, subscribes to its inbox, and says hello. Resolves when the other nodes have had time to answer. */
   async #announce (heartbeats: Heartbeats): Promise<void> {
-    const line = this.#engineLink
+    const engineLink = this.#engineLink
     if (this.#transport.caps.registry) this.#incarnation = await claimIncarnation(this.#register, this.node, this.#incarnation, () => this.#state === 'starting')
     if (this.#state !== 'starting') return
     this.#suffix = suffixOf(this.node, this.#incarnation)
-    await line.listen(line.inboxOf(this.node, this.#incarnation), this.#receiveBatch)
+    await engineLink.subscribe(engineLink.inboxTopic(this.node, this.#incarnation), this.#receiveBatch)
     if (this.#state !== 'starting') return
-    heartbeats.hello()
+    heartbeats.sendHello()
     await new Promise<void>((resolve) => { this.#clock.after(this.#timing.hello, resolve) })
   }
 
@@ -203,25 +203,25 @@ export class ClusterNode implements NodeContext {
       ...shared,
       node: this.node,
       get incarnation () { return node.#incarnation },
-      probe: (node, incarnation) => this.#transport.caps.probe ? this.#transport.probe(this.#engineLink.inboxOf(node, incarnation)) : Promise.resolve(undefined),
-      up: (node, incarnation) => { this.#peers.add(node, incarnation) },
-      down: (node, incarnation, why) => {
-        this.#peers.down(node, incarnation, why)
+      probe: (node, incarnation) => this.#transport.caps.probe ? this.#transport.probe(this.#engineLink.inboxTopic(node, incarnation)) : Promise.resolve(undefined),
+      nodeUp: (node, incarnation) => { this.#peers.nodeUp(node, incarnation) },
+      nodeDown: (node, incarnation, why) => {
+        this.#peers.nodeDown(node, incarnation, why)
         if (!this.#hasLeft) this.#names.nodeDown(node)
       },
-      forgotten: (node) => { this.#peers.forget(node) },
-      stalled: (ms) => { logger.warn({ ms: Math.round(ms) }, 'cluster: the event loop stood still') },
+      nodeForgotten: (node) => { this.#peers.forgetNode(node) },
+      loopStalled: (ms) => { logger.warn({ ms: Math.round(ms) }, 'cluster: the event loop stood still') },
       nameTaken: (incarnation) => { this.#handleLaterIncarnation(incarnation) }
     })
-    this.#membership.connection(this.#engineLink.up)
+    this.#membership.setConnected(this.#engineLink.up)
     const otherVersions = new OtherVersions(logger)
     this.#heartbeats = new Heartbeats({
       ...shared,
       random: this.#random,
-      line: this.#engineLink,
+      engineLink: this.#engineLink,
       membership: this.#membership,
-      unreadable: (bytes) => { otherVersions.heard(bytes) },
-      isBack: (name) => { this.#peers.isBack(name) }
+      unreadableBatch: (bytes) => { otherVersions.logSender(bytes) },
+      nodeReturned: (name) => { this.#peers.nodeReturned(name) }
     })
     return this.#heartbeats
   }
@@ -265,7 +265,7 @@ export class ClusterNode implements NodeContext {
   // The engine
 
   #engineChanged (up: boolean): void {
-    this.#membership?.connection(up)
+    this.#membership?.setConnected(up)
     if (this.#state !== 'open') return
     const about = { engine: this.#transport.caps.name }
     if (!up) {
@@ -273,8 +273,8 @@ export class ClusterNode implements NodeContext {
       return
     }
     this.#options.logger.info(about, 'cluster: the engine is back')
-    this.#heartbeats!.hello()
-    this.#peers.reconnected()
+    this.#heartbeats!.sendHello()
+    this.#peers.engineReconnected()
     this.#names.engineUp()
   }
 
@@ -292,7 +292,7 @@ export class ClusterNode implements NodeContext {
   readonly #receiveBatch = (bytes: Buffer): void => {
     if (bytes[1] === batchTypes.outdated) return this.#receiveOutdated(bytes)
     const source = this.#acceptSource(bytes)
-    if (source !== undefined && !source.peer.channel.receive(bytes[1], bytes, source.end)) this.#counters.garbage++
+    if (source !== undefined && !source.peer.channel.receiveBatch(bytes[1], bytes, source.end)) this.#counters.garbage++
   }
 
   #receiveOutdated (bytes: Buffer): void {
@@ -309,8 +309,8 @@ export class ClusterNode implements NodeContext {
       this.#counters.garbage++
       return undefined
     }
-    if (!this.#membership!.heard(source.node, source.incarnation)) return undefined
-    return { peer: this.#peers.named(source.node)!, end: source.end }
+    if (!this.#membership!.recordContact(source.node, source.incarnation)) return undefined
+    return { peer: this.#peers.ofNode(source.node)!, end: source.end }
   }
 
   // What others of this folder need
@@ -324,11 +324,11 @@ export class ClusterNode implements NodeContext {
   }
 
   peerOf (pid: Pid): Peer | undefined {
-    return this.#peers.of(pid)
+    return this.#peers.ofPid(pid)
   }
 
   recordUnreachable (pid: Pid): void {
-    this.#peers.unreachable(pid)
+    this.#peers.recordUnreachable(pid)
   }
 
   /** A later incarnation is there, or the node is and can have none of that number: it is dead for certain. Otherwise nobody knows. */
@@ -364,11 +364,11 @@ export class ClusterNode implements NodeContext {
 
   /** @returns what ends it */
   watchNodes (listener: NodeListener): () => void {
-    return this.#peers.watch(listener)
+    return this.#peers.addListener(listener)
   }
 
   stats (): ClusterStats {
-    return { ...this.#counters, up: this.#membership?.up ?? 0, unacknowledged: this.#peers.unacknowledged, refused: this.#peers.refused }
+    return { ...this.#counters, up: this.#membership?.upCount ?? 0, unacknowledged: this.#peers.unacknowledged, refused: this.#peers.refusedByNode }
   }
 
   health (): ClusterHealth {
@@ -396,7 +396,7 @@ export class ClusterNode implements NodeContext {
    */
   announceClosing (): void {
     if (this.#state !== 'open') return
-    this.#router.announceClosing(this.#peers.up)
+    this.#router.announceClosing(this.#peers.upPeers)
     this.#peers.flush()
   }
 
@@ -410,21 +410,21 @@ export class ClusterNode implements NodeContext {
     if (this.#state === 'open') {
       await this.#names.close()
       this.#peers.flush()
-      await this.#engineLink.handOver(this.#timing.request)
-      this.#heartbeats!.bye()
-      await this.#engineLink.handOver(this.#timing.request)
+      await this.#engineLink.flush(this.#timing.request)
+      this.#heartbeats!.sendBye()
+      await this.#engineLink.flush(this.#timing.request)
     } else if (this.#state === 'starting') {
       this.#state = 'closed'
       // It may have said hello.
-      this.#heartbeats?.bye()
-      await this.#engineLink.handOver(this.#timing.request)
+      this.#heartbeats?.sendBye()
+      await this.#engineLink.flush(this.#timing.request)
     }
     if (this.#hasLeft) this.#names.abandon()
     else this.#state = 'closed'
     this.#engineLink.silence()
     this.#heartbeats?.stop()
     this.#tickTimer?.cancel()
-    this.#membership?.leave()
+    this.#membership?.markAllDown()
     this.#groups.close()
     this.#peers.clear()
     await this.#transport.close()

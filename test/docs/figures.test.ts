@@ -141,14 +141,14 @@ t.test('the decision on channels states how much waits in a window', async (t) =
   const count = (bytes: number, isOver: (window: Window) => boolean): number => {
     const window = new Window()
     let frames = 0
-    for (; !isOver(window); frames++) window.add(bytes)
+    for (; !isOver(window); frames++) window.addFrame(bytes)
     return frames
   }
   const frames = count(0, (window) => window.full)
   const mebibytes = count(1024 ** 2, (window) => window.full)
   const decision = await prose('docs/decisions/0008-channels-above-an-engine.md')
   t.match(decision, `bounded window (${frames.toLocaleString('en').replace(',', ' ')} frames, ${mebibytes} MB)`)
-  const more = [count(0, (window) => window.burst) / frames, count(1024 ** 2, (window) => window.burst) / mebibytes]
+  const more = [count(0, (window) => window.exhausted) / frames, count(1024 ** 2, (window) => window.exhausted) / mebibytes]
   t.match(decision, `goes on up to ${more[0]} times as many frames and ${more[1]} times as many bytes`)
 })
 

@@ -100,7 +100,7 @@ class Node {
     this.hub = new TestNode(name)
     this.router = new Router(this.hub)
     this.hub.peerOf = (pid) => this.#peerOf(pid, true) as never
-    this.hub.recordUnreachable = (pid) => { this.#peerOf(pid, false)!.refused(Number(pid.slice(0, pid.indexOf('@')))) }
+    this.hub.recordUnreachable = (pid) => { this.#peerOf(pid, false)!.recordRefusal(Number(pid.slice(0, pid.indexOf('@')))) }
     const { local: here } = this.hub
     this.senders = [here.spawn(), here.spawn()]
     this.receivers = Array.from({ length: receiversOfNode }, () => here.spawn())
@@ -118,13 +118,13 @@ class Node {
       timing,
       counters: noCounts(),
       batchBytes,
-      publish: (type, header, parts) => {
+      publishBatch: (type, header, parts) => {
         this.out.get(name)!.push({ type, bytes: Buffer.concat([encodeChannelHeader(header), ...parts]) })
         return true
       },
-      soon: (channel) => { if (peer.up) this.dirty.add(channel) },
-      apply: (frame) => this.router.receive(peer, frame),
-      torn: () => { this.router.channelReset(peer) }
+      scheduleFlush: (channel) => { if (peer.up) this.dirty.add(channel) },
+      handleFrame: (frame) => this.router.receive(peer, frame),
+      channelReset: () => { this.router.channelReset(peer) }
     })
     peer.up = true
     this.peers.set(name, peer)
@@ -201,7 +201,7 @@ class Cluster {
 
   #reset (node: Node, other: Node, why: string): void {
     this.#wasReset = true
-    node.peers.get(other.name)!.channel.teardown(why)
+    node.peers.get(other.name)!.channel.reset(why)
   }
 
   async play (step: Step): Promise<void> {
@@ -251,7 +251,7 @@ class Cluster {
     const peer = to.peers.get(from.name)!
     for (const { type, bytes } of from.out.get(to.name)!.splice(0, most)) {
       if (!peer.up) this.#up(to, peer)
-      if (!peer.channel.receive(type, bytes, 0)) throw new Error('a batch of ours was taken for garbage')
+      if (!peer.channel.receiveBatch(type, bytes, 0)) throw new Error('a batch of ours was taken for garbage')
     }
   }
 
@@ -277,8 +277,8 @@ class Cluster {
   async heal (): Promise<void> {
     for (const node of this.nodes) for (const peer of node.peers.values()) if (!peer.up) this.#up(node, peer)
     this.#endTurn()
-    for (const node of this.nodes) for (const { channel } of node.peers.values()) channel.reconnected()
-    const isQuiet = (): boolean => this.nodes.every((node) => [...node.peers.values()].every(({ channel }) => channel.unacknowledged === 0 && !channel.misses.any))
+    for (const node of this.nodes) for (const { channel } of node.peers.values()) channel.resendAll()
+    const isQuiet = (): boolean => this.nodes.every((node) => [...node.peers.values()].every(({ channel }) => channel.unacknowledged === 0 && !channel.missedMessages.hasAny))
     for (let i = 0; i < 100 && (i < 8 || !isQuiet()); i++) {
       for (const node of this.nodes) for (const other of this.nodes) if (node !== other) this.#carry(node, other, Infinity)
       this.#endTurn()

@@ -101,7 +101,7 @@ class HealthyNode {
       // On a slow register, claims that take turns take longer than a user waits: that is no fault here.
       acquireTimeout: 3_600_000,
       local: this.here,
-      membership: { find: () => ({ incarnation: 5, state: 'up', gone: false }) },
+      membership: { find: () => ({ incarnation: 5, state: 'up', hasLeft: false }) },
       isLocal: (pid) => pid.endsWith(this.here.suffix),
       leaseLost: (names) => { this.losses.push(`the lease, with ${names} names`) },
       nameLost: (name, pid) => { this.losses.push(`${name} of ${pid}`) }

@@ -26,7 +26,7 @@ export class EngineState {
 
   /** Starts connecting. Settles with the first `set(true)`, `fail` or `close`. */
   async open (events: TransportEvents, connect: () => void): Promise<void> {
-    if (this.#events || this.#closed) throw this.unavailable('it can be opened only once')
+    if (this.#events || this.#closed) throw this.unavailableError('it can be opened only once')
     this.#events = events
     await new Promise<void>((resolve, reject) => {
       this.#opening = { resolve, reject }
@@ -35,7 +35,7 @@ export class EngineState {
   }
 
   /** Tells the owner of a change. */
-  set (up: boolean): void {
+  setUp (up: boolean): void {
     if (this.#closed || up === this.#up) return
     this.#up = up
     this.#events?.state(up)
@@ -43,7 +43,7 @@ export class EngineState {
   }
 
   /** The engine cannot be opened at all. */
-  fail (error: Error): void {
+  failOpening (error: Error): void {
     this.#opening?.reject(error)
   }
 
@@ -51,15 +51,15 @@ export class EngineState {
   close (failure?: unknown): void {
     this.#up = false
     this.#closed = true
-    this.#opening?.reject(this.unavailable('it was closed before it could be reached', failure))
+    this.#opening?.reject(this.unavailableError('it was closed before it could be reached', failure))
   }
 
   /** @throws `FST_CLUSTER_UNAVAILABLE` while the engine is out of reach */
-  check (): void {
-    if (!this.#up) throw this.unavailable('it is not connected')
+  assertUp (): void {
+    if (!this.#up) throw this.unavailableError('it is not connected')
   }
 
-  unavailable (why: string, cause?: unknown): Error {
+  unavailableError (why: string, cause?: unknown): Error {
     return new FST_CLUSTER_UNAVAILABLE(`the engine '${this.#name}': ${why}`, ...cause === undefined ? [] : [{ cause }])
   }
 }

@@ -1,11 +1,11 @@
-import { engineSettings } from './engine.js'
-import { MemoryHub, type HubMember } from './memory-broker.js'
+import { engineSettings } from './engine-settings.js'
+import { MemoryHub, type HubMember } from './memory-hub.js'
 import { EngineState } from './engine-state.js'
 import { Subscriptions, type Listener } from './subscriptions.js'
 import { errorCodes, show } from '../../errors.js'
 import type { ClusterEngine, ClusterEngineOptions, RegisterEntry, TransportCaps, TransportEvents } from '../../../types/cluster.js'
 
-export { MemoryHub } from './memory-broker.js'
+export { MemoryHub } from './memory-hub.js'
 export type { ClusterEngine, ClusterEngineOptions, ClusterTiming } from '../../../types/cluster.js'
 
 const { FST_CLUSTER_INVALID_OPTIONS } = errorCodes
@@ -48,67 +48,67 @@ class MemoryTransport implements HubMember {
   }
 
   async open (events: TransportEvents): Promise<void> {
-    await this.#state.open(events, () => { this.#hub.join(this) })
+    await this.#state.open(events, () => { this.#hub.addMember(this) })
   }
 
   async close (): Promise<void> {
     this.#state.close()
-    this.#hub.leave(this)
-    this.#subscriptions.clear(this.#state.unavailable('it was closed'))
+    this.#hub.removeMember(this)
+    this.#subscriptions.clear(this.#state.unavailableError('it was closed'))
   }
 
   publish (topic: string, frame: Uint8Array): boolean {
     if (!this.#state.up || frame.length > maxFrame) return false
     const copy = frame.slice()
-    return this.#hub.ask(this, copy.length, () => { this.#hub.deliver(topic, copy) }, () => {})
+    return this.#hub.enqueueTask(this, copy.length, () => { this.#hub.deliver(topic, copy) }, () => {})
   }
 
   /** The hub answers in its turn or says at once that it will not: a timeout would never fire. */
   async flush (): Promise<void> {
-    await this.#ask(() => {})
+    await this.#request(() => {})
   }
 
   async subscribe (topic: string, listener: Listener): Promise<void> {
     const confirmed = this.#subscriptions.add(topic, listener)
-    if (this.#state.up) this.#hub.ask(this, 0, () => { this.#subscriptions.confirm(topic) }, () => {})
+    if (this.#state.up) this.#hub.enqueueTask(this, 0, () => { this.#subscriptions.confirm(topic) }, () => {})
     await confirmed
   }
 
   async unsubscribe (topic: string): Promise<void> {
-    this.#subscriptions.remove(topic, this.#state.unavailable('it was unsubscribed'))
+    this.#subscriptions.remove(topic, this.#state.unavailableError('it was unsubscribed'))
   }
 
   async probe (topic: string): Promise<boolean | undefined> {
-    return await this.#ask(() => this.#hub.subscribed(topic))
+    return await this.#request(() => this.#hub.hasSubscriber(topic))
   }
 
   async get (key: string): Promise<RegisterEntry | undefined> {
-    return await this.#ask(() => this.#hub.get(key))
+    return await this.#request(() => this.#hub.get(key))
   }
 
   async cas (key: string, value: Uint8Array | undefined, revision: number): Promise<number> {
     const copy = value?.slice()
-    return await this.#ask(() => this.#hub.cas(key, copy, revision))
+    return await this.#request(() => this.#hub.cas(key, copy, revision))
   }
 
-  reachable (yes: boolean): void {
+  setReachable (yes: boolean): void {
     if (yes) for (const topic of this.#subscriptions.topics()) this.#subscriptions.confirm(topic)
-    else this.#subscriptions.lost()
-    this.#state.set(yes)
+    else this.#subscriptions.markUnconfirmed()
+    this.#state.setUp(yes)
   }
 
-  has (topic: string): boolean {
-    return this.#subscriptions.confirmed(topic)
+  isSubscribed (topic: string): boolean {
+    return this.#subscriptions.isConfirmed(topic)
   }
 
   deliver (topic: string, frame: Uint8Array): void {
     this.#subscriptions.deliver(topic, frame)
   }
 
-  async #ask<T> (question: () => T): Promise<T> {
-    this.#state.check()
+  async #request<T> (question: () => T): Promise<T> {
+    this.#state.assertUp()
     return await new Promise<T>((resolve, reject) => {
-      this.#hub.ask(this, 0, () => { resolve(question()) }, () => { reject(this.#state.unavailable('it went away before it answered')) })
+      this.#hub.enqueueTask(this, 0, () => { resolve(question()) }, () => { reject(this.#state.unavailableError('it went away before it answered')) })
     })
   }
 }

@@ -1,13 +1,13 @@
-import { accessError, codeOf } from './nats-errors.js'
+import { codedError, jetStreamCode } from './nats-client.js'
 import { engineTiming } from '../timing.js'
-import type { NatsClient } from './nats-session.js'
+import type { NatsClient } from './nats-client.js'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import type { KV, KvEntry } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { RegisterEntry } from '../../../types/cluster.js'
 
 /** Codes of the JetStream API for "it has another revision". */
-const conflicts: unknown[] = [10071, 10164]
+const conflictCodes: unknown[] = [10071, 10164]
 
 /** Milliseconds until the client gives up: later than who asks, so that a blocked event loop is judged there alone. */
 const timeout = 2 * engineTiming.answerTimeout
@@ -74,11 +74,11 @@ export class NatsRegister {
       const { seq } = await this.#jetstream.publish(`$KV.${this.#bucket}.${encode(key)}`, value, {
         headers, timeout, expect: { lastSubjectSequence: revision }
       })
-      if (value === undefined) this.#erase(seq)
+      if (value === undefined) this.#purgeMarker(seq)
       return seq
     } catch (error) {
-      if (conflicts.includes(codeOf(error))) return 0
-      throw accessError(error)
+      if (conflictCodes.includes(jetStreamCode(error))) return 0
+      throw codedError(error)
     }
   }
 
@@ -86,12 +86,12 @@ export class NatsRegister {
     try {
       return await (this.#kv as KV).get(encode(key))
     } catch (error) {
-      throw accessError(error)
+      throw codedError(error)
     }
   }
 
   /** Names come and go: their markers would fill the bucket. One that stays does no harm. */
-  #erase (seq: number): void {
+  #purgeMarker (seq: number): void {
     this.#manager?.streams.deleteMessage(`KV_${this.#bucket}`, seq, false).catch(() => {})
   }
 }

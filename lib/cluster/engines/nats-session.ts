@@ -1,23 +1,12 @@
-import { Answers } from './answers.js'
-import { natsError } from './nats-errors.js'
+import { PendingAnswers } from './pending-answers.js'
+import { codedStartError } from './nats-client.js'
 import { NatsRegister, type BucketAccess } from './nats-register.js'
 import { engineTiming } from '../timing.js'
-import { mostUnflushed, type Dial, type Session } from './session.js'
-import { Sockets } from './engine-sockets.js'
-import type { jetstream, jetstreamManager } from '@nats-io/jetstream'
-import type { Kvm } from '@nats-io/kv'
-import type { connect, createInbox, headers, NatsConnection, NodeConnectionOptions, Subscription } from '@nats-io/transport-node'
+import { maxUnflushed, type Dial, type Session } from './session.js'
+import { ConnectingSockets } from './connecting-sockets.js'
+import type { NatsClient } from './nats-client.js'
+import type { NatsConnection, NodeConnectionOptions, Subscription } from '@nats-io/transport-node'
 import type { RegisterEntry } from '../../../types/cluster.js'
-
-/** What is used of the client's three packages. */
-export interface NatsClient {
-  connect: typeof connect
-  createInbox: typeof createInbox
-  headers: typeof headers
-  jetstream: typeof jetstream
-  jetstreamManager: typeof jetstreamManager
-  Kvm: typeof Kvm
-}
 
 /** Published bytes that are worth a round trip to know that the server has them. */
 const worthMeasuring = 64 * 1024
@@ -29,7 +18,7 @@ const bucketPatience = 1000
 const bucketRetry = 250
 
 /** What the client says, first of all, of a connection that is no more. */
-const endings = ['staleConnection', 'disconnect', 'close']
+const closeStatuses = ['staleConnection', 'disconnect', 'close']
 
 /**
  * Dials NATS. The first connection waits until the register is open: what no retry can mend fails the start. Later ones
@@ -43,12 +32,12 @@ export function dialNats (options: NodeConnectionOptions, bucket: string, replic
   return async (deliver, signal) => {
     const client = await load()
     signal.throwIfAborted()
-    const sockets = new Sockets()
+    const sockets = new ConnectingSockets()
     const abandon = (): void => { sockets.destroy() }
     signal.addEventListener('abort', abandon)
     let session: NatsSession | undefined
     try {
-      const connection = await sockets.during(() => client.connect({
+      const connection = await sockets.trackDuring(() => client.connect({
         ...options, ...tlsFirst(options, sockets.signal), reconnect: false, waitOnFirstConnect: false, timeout: engineTiming.dialTimeout, pingInterval: engineTiming.pingInterval, maxPingOut: 2, noEcho: true, pedantic: false, verbose: false
       }))
       const inbox = (): string => client.createInbox(options.inboxPrefix)
@@ -59,7 +48,7 @@ export function dialNats (options: NodeConnectionOptions, bucket: string, replic
     } catch (error) {
       await session?.close()
       sockets.destroy()
-      throw natsError(error)
+      throw codedStartError(error)
     } finally {
       signal.removeEventListener('abort', abandon)
     }
@@ -70,29 +59,29 @@ export function dialNats (options: NodeConnectionOptions, bucket: string, replic
 class NatsSession implements Session {
   readonly lost: Promise<void>
   readonly #connection: NatsConnection
-  readonly #sockets: Sockets
+  readonly #sockets: ConnectingSockets
   readonly #prefix: string
   readonly #register: NatsRegister
   readonly #deliver: (topic: string, frame: Uint8Array) => void
-  readonly #inbox: () => string
-  readonly #answers = new Answers()
+  readonly #newInbox: () => string
+  readonly #answers = new PendingAnswers()
   readonly #subscriptions = new Map<string, Subscription>()
   /** What the server said about a topic that is subscribed to. */
-  readonly #refused = new Map<string, Error>()
+  readonly #refusals = new Map<string, Error>()
   #unflushed = 0
   #measuring = false
   #isLost = false
 
-  constructor (client: NatsClient, connection: NatsConnection, sockets: Sockets, prefix: string, inbox: () => string, deliver: (topic: string, frame: Uint8Array) => void) {
+  constructor (client: NatsClient, connection: NatsConnection, sockets: ConnectingSockets, prefix: string, inbox: () => string, deliver: (topic: string, frame: Uint8Array) => void) {
     this.#connection = connection
     this.#sockets = sockets
     this.#prefix = prefix
-    this.#inbox = inbox
+    this.#newInbox = inbox
     this.#deliver = deliver
     this.#register = new NatsRegister(client, connection, prefix)
-    this.lost = this.#watch().finally(() => {
+    this.lost = this.#readStatuses().finally(() => {
       this.#isLost = true
-      this.#answers.cutOff(new Error('the connection was lost'))
+      this.#answers.rejectAll(new Error('the connection was lost'))
     })
   }
 
@@ -106,7 +95,7 @@ class NatsSession implements Session {
     await this.subscribe(topic)
     this.#connection.publish(topic)
     await this.flush()
-    const refused = this.#refused.get(topic)
+    const refused = this.#refusals.get(topic)
     if (refused) throw refused
     await this.unsubscribe(topic)
   }
@@ -136,16 +125,16 @@ class NatsSession implements Session {
   }
 
   publish (topic: string, frame: Uint8Array): boolean {
-    if (this.#unflushed + frame.length > mostUnflushed) return false
+    if (this.#unflushed + frame.length > maxUnflushed) return false
     this.#connection.publish(topic, frame)
     this.#unflushed += frame.length
-    if (!this.#measuring && this.#unflushed >= worthMeasuring) this.#measure()
+    if (!this.#measuring && this.#unflushed >= worthMeasuring) this.#measureUnflushed()
     return true
   }
 
   /** The client forgets, when it is closed, that somebody waits for this. */
   async flush (): Promise<void> {
-    await this.#answers.within(engineTiming.answerTimeout, this.#connection.flush(), () => new Error('no answer to a ping'))
+    await this.#answers.waitFor(engineTiming.answerTimeout, this.#connection.flush(), () => new Error('no answer to a ping'))
   }
 
   async subscribe (topic: string): Promise<void> {
@@ -153,21 +142,21 @@ class NatsSession implements Session {
     if (!this.#subscriptions.has(topic)) this.#subscriptions.set(topic, this.#listen(topic))
     // The server has answered all that came before a ping: a refusal is there now.
     await this.flush()
-    const refused = this.#refused.get(topic)
+    const refused = this.#refusals.get(topic)
     if (refused === undefined) return
     await this.unsubscribe(topic)
-    throw natsError(refused)
+    throw codedStartError(refused)
   }
 
   async unsubscribe (topic: string): Promise<void> {
     this.#subscriptions.get(topic)?.unsubscribe()
     this.#subscriptions.delete(topic)
-    this.#refused.delete(topic)
+    this.#refusals.delete(topic)
   }
 
   /** Asks the topic something: where nobody is there the server says so, before it answers a ping. */
   async probe (topic: string): Promise<boolean> {
-    const reply = this.#inbox()
+    const reply = this.#newInbox()
     let nobody = false
     const answers = this.#connection.subscribe(reply, { callback: (error, message) => { nobody ||= error === null && message.headers?.code === 503 } })
     try {
@@ -197,31 +186,31 @@ class NatsSession implements Session {
   #listen (topic: string): Subscription {
     return this.#connection.subscribe(topic, {
       callback: (error, message) => {
-        if (error !== null) this.#refuse(topic, error)
+        if (error !== null) this.#recordRefusal(topic, error)
         // What wants an answer is a probe.
         else if (message.reply === undefined || message.reply === '') this.#deliver(topic, message.data)
       }
     })
   }
 
-  async #watch (): Promise<void> {
+  async #readStatuses (): Promise<void> {
     for await (const status of this.#connection.status()) {
-      if (status.type === 'error' && 'subject' in status.error) this.#refuse(String(status.error.subject), status.error)
-      if (endings.includes(status.type)) break
+      if (status.type === 'error' && 'subject' in status.error) this.#recordRefusal(String(status.error.subject), status.error)
+      if (closeStatuses.includes(status.type)) break
     }
   }
 
-  #refuse (topic: string, error: Error): void {
-    if (this.#subscriptions.has(topic)) this.#refused.set(topic, error)
+  #recordRefusal (topic: string, error: Error): void {
+    if (this.#subscriptions.has(topic)) this.#refusals.set(topic, error)
   }
 
-  #measure (): void {
+  #measureUnflushed (): void {
     const bytes = this.#unflushed
     this.#measuring = true
     this.flush().then(() => {
       this.#unflushed -= bytes
       this.#measuring = false
-      if (this.#unflushed >= worthMeasuring) this.#measure()
+      if (this.#unflushed >= worthMeasuring) this.#measureUnflushed()
     }, async () => { await this.close() })
   }
 }

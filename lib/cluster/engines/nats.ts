@@ -1,5 +1,5 @@
-import { loadClient } from './client.js'
-import { engineSettings } from './engine.js'
+import { loadClient } from './load-client.js'
+import { engineSettings } from './engine-settings.js'
 import { dialNats } from './nats-session.js'
 import { SessionTransport } from './session-transport.js'
 import { errorCodes, show } from '../../errors.js'
@@ -11,12 +11,12 @@ export type { ClusterEngine, ClusterEngineOptions, ClusterTiming } from '../../.
 const { FST_CLUSTER_INVALID_OPTIONS } = errorCodes
 
 /** What decides over reconnecting, which is done here and not by the client. */
-type Decided = 'reconnect' | 'maxReconnectAttempts' | 'reconnectTimeWait' | 'reconnectJitter' | 'reconnectJitterTLS' |
+type ReservedOption = 'reconnect' | 'maxReconnectAttempts' | 'reconnectTimeWait' | 'reconnectJitter' | 'reconnectJitterTLS' |
   'reconnectDelayHandler' | 'reconnectToServer' | 'waitOnFirstConnect' | 'ignoreAuthErrorAbort' | 'pingInterval' |
   'maxPingOut' | 'timeout' | 'noEcho' | 'verbose' | 'pedantic' | 'port'
 
 /** Options of {@link nats}: those of every engine, two of its own, and those of `connect` of `@nats-io/transport-node`. */
-export interface NatsOptions extends ClusterEngineOptions, Omit<NodeConnectionOptions, Decided> {
+export interface NatsOptions extends ClusterEngineOptions, Omit<NodeConnectionOptions, ReservedOption> {
   /** Host and port of all servers of the NATS cluster. @defaultValue '127.0.0.1:4222' */
   servers?: string | string[]
   /** Copies of the register in a NATS cluster, when it has yet to be made: 1, 3 or 5. @defaultValue 1 */

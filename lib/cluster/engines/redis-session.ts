@@ -1,6 +1,6 @@
 import { errorCodes, toError } from '../../errors.js'
 import { engineTiming } from '../timing.js'
-import { mostUnflushed, type Dial, type Session } from './session.js'
+import { maxUnflushed, type Dial, type Session } from './session.js'
 import type { Redis, RedisOptions } from 'ioredis'
 import type { RegisterEntry } from '../../../types/cluster.js'
 
@@ -56,13 +56,13 @@ export function dialRedis (url: string | undefined, options: RedisOptions, prefi
     }
     const connect = (): Redis => url === undefined ? new Redis(own) : new Redis(url, own)
     const session = new RedisSession(connect(), connect(), prefix, deliver)
-    const abandon = (): void => { session.end() }
+    const abandon = (): void => { session.disconnect() }
     signal.addEventListener('abort', abandon)
     try {
       await session.prepare()
     } catch (error) {
-      session.end()
-      throw redisError(session.failure ?? error)
+      session.disconnect()
+      throw codedRedisError(session.failure ?? error)
     } finally {
       signal.removeEventListener('abort', abandon)
     }
@@ -77,33 +77,33 @@ class RedisSession implements Session {
   failure: unknown
   readonly #commands: Redis
   /** A connection that subscribes can do nothing else in older protocols. */
-  readonly #news: Redis
+  readonly #subscriber: Redis
   readonly #prefix: string
-  readonly #pulse: NodeJS.Timeout
-  #ended = false
-  #unanswered = 0
+  readonly #pingTimer: NodeJS.Timeout
+  #disconnected = false
+  #unansweredPings = 0
   #unflushed = 0
 
   constructor (commands: Redis, news: Redis, prefix: string, deliver: (topic: string, frame: Uint8Array) => void) {
     this.#commands = commands
-    this.#news = news
+    this.#subscriber = news
     this.#prefix = prefix
     news.on('messageBuffer', (channel: Buffer, frame: Buffer) => { deliver(channel.toString(), frame) })
     this.lost = new Promise((resolve) => {
       for (const client of [commands, news]) {
         client.on('error', (error) => { this.failure ??= error })
         client.once('end', () => {
-          this.end()
+          this.disconnect()
           resolve()
         })
       }
     })
-    this.#pulse = setInterval(() => { this.#ping() }, engineTiming.pingInterval)
+    this.#pingTimer = setInterval(() => { this.#ping() }, engineTiming.pingInterval)
   }
 
   /** Connects, and tries what it may do: a replica, for one, takes no writes. */
   async prepare (): Promise<void> {
-    await Promise.all([this.#commands.connect(), this.#news.connect()])
+    await Promise.all([this.#commands.connect(), this.#subscriber.connect()])
     const topic = `${this.#prefix}.check`
     await this.subscribe(topic)
     await this.#commands.publish(topic, '')
@@ -116,11 +116,11 @@ class RedisSession implements Session {
   }
 
   publish (topic: string, frame: Uint8Array): boolean {
-    if (this.#unflushed + frame.length > mostUnflushed) return false
+    if (this.#unflushed + frame.length > maxUnflushed) return false
     this.#unflushed += frame.length
     this.#commands.publish(topic, asBuffer(frame)).then(() => { this.#unflushed -= frame.length }, (error: unknown) => {
       this.failure ??= error
-      this.end()
+      this.disconnect()
     })
     return true
   }
@@ -131,48 +131,48 @@ class RedisSession implements Session {
   }
 
   async subscribe (topic: string): Promise<void> {
-    await ours(this.#news.subscribe(topic))
+    await withRedisErrors(this.#subscriber.subscribe(topic))
   }
 
   async unsubscribe (topic: string): Promise<void> {
-    await ours(this.#news.unsubscribe(topic))
+    await withRedisErrors(this.#subscriber.unsubscribe(topic))
   }
 
   async probe (topic: string): Promise<boolean> {
-    const [, subscribers] = await ours(this.#commands.pubsub('NUMSUB', topic))
+    const [, subscribers] = await withRedisErrors(this.#commands.pubsub('NUMSUB', topic))
     return Number(subscribers) > 0
   }
 
   async get (key: string): Promise<RegisterEntry | undefined> {
-    const [value, revision] = await ours(this.#commands.hmgetBuffer(key, 'value', 'revision'))
+    const [value, revision] = await withRedisErrors(this.#commands.hmgetBuffer(key, 'value', 'revision'))
     return value && revision ? { value, revision: Number(revision) } : undefined
   }
 
   async cas (key: string, value: Uint8Array | undefined, revision: number): Promise<number> {
     const what = value === undefined ? ['delete'] : ['set', asBuffer(value)]
-    return Number(await ours(this.#commands.eval(compareAndSet, 2, key, `${this.#prefix}.revision`, String(revision), ...what)))
+    return Number(await withRedisErrors(this.#commands.eval(compareAndSet, 2, key, `${this.#prefix}.revision`, String(revision), ...what)))
   }
 
   async close (): Promise<void> {
-    this.end()
+    this.disconnect()
     await this.lost
   }
 
-  end (): void {
-    if (this.#ended) return
-    this.#ended = true
-    clearInterval(this.#pulse)
+  disconnect (): void {
+    if (this.#disconnected) return
+    this.#disconnected = true
+    clearInterval(this.#pingTimer)
     this.#commands.disconnect()
-    this.#news.disconnect()
+    this.#subscriber.disconnect()
   }
 
   #ping (): void {
-    if (this.#unanswered === 2) {
-      this.end()
+    if (this.#unansweredPings === 2) {
+      this.disconnect()
       return
     }
-    this.#unanswered++
-    Promise.all([this.#commands.ping(), this.#news.ping()]).then(() => { this.#unanswered = 0 }, () => { /* It is ending. */ })
+    this.#unansweredPings++
+    Promise.all([this.#commands.ping(), this.#subscriber.ping()]).then(() => { this.#unansweredPings = 0 }, () => { /* It is ending. */ })
   }
 }
 
@@ -184,15 +184,15 @@ function startingWith (n: number, sentinels: RedisOptions['sentinels']): Pick<Re
 }
 
 /** An answer of the engine, or an error of ours where no retry can mend it. */
-async function ours<T> (answer: Promise<T>): Promise<T> {
+async function withRedisErrors<T> (answer: Promise<T>): Promise<T> {
   try {
     return await answer
   } catch (error) {
-    throw redisError(error)
+    throw codedRedisError(error)
   }
 }
 
-function redisError (error: unknown): unknown {
+function codedRedisError (error: unknown): unknown {
   const { message } = toError(error)
   if (/\b(?:WRONGPASS|NOAUTH|NOPERM|invalid password|executing the script can't)\b/.test(message)) return new FST_CLUSTER_ACCESS_DENIED('redis', message, { cause: error })
   if (/^(?:MOVED|CROSSSLOT|CLUSTERDOWN|ERR unknown command)\b/.test(message)) return new FST_CLUSTER_UNSUPPORTED('redis', message, { cause: error })

@@ -1,5 +1,5 @@
-import { loadClient } from './client.js'
-import { engineSettings } from './engine.js'
+import { loadClient } from './load-client.js'
+import { engineSettings } from './engine-settings.js'
 import { dialRedis } from './redis-session.js'
 import { SessionTransport } from './session-transport.js'
 import { errorCodes, show } from '../../errors.js'
@@ -11,13 +11,13 @@ export type { ClusterEngine, ClusterEngineOptions, ClusterTiming } from '../../.
 const { FST_CLUSTER_INVALID_OPTIONS } = errorCodes
 
 /** What decides over reconnecting and queueing, and the shape of answers, which is done here and not by the client. */
-const decided = ['retryStrategy', 'reconnectOnError', 'autoResubscribe', 'autoResendUnfulfilledCommands', 'maxRetriesPerRequest',
+const reservedOptions = ['retryStrategy', 'reconnectOnError', 'autoResubscribe', 'autoResendUnfulfilledCommands', 'maxRetriesPerRequest',
   'enableOfflineQueue', 'enableReadyCheck', 'lazyConnect', 'connectTimeout', 'disconnectTimeout', 'commandTimeout',
   'socketTimeout', 'sentinelRetryStrategy', 'sentinelCommandTimeout', 'readOnly', 'stringNumbers', 'replyMapping', 'keyPrefix',
   'monitor', 'enableAutoPipelining', 'offlineQueue', 'commandQueue', 'disableClientInfo'] as const
 
 /** Options of {@link redis}: those of every engine, `url`, and those of `new Redis()` of `ioredis`. */
-export interface RedisOptions extends ClusterEngineOptions, Omit<ClientOptions, typeof decided[number]> {
+export interface RedisOptions extends ClusterEngineOptions, Omit<ClientOptions, typeof reservedOptions[number]> {
   /** `redis://` or `rediss://` (TLS), with user and password where it needs them. */
   url?: string
 }
@@ -32,9 +32,9 @@ export interface RedisOptions extends ClusterEngineOptions, Omit<ClientOptions, 
 export function redis (options: RedisOptions = {}): ClusterEngine {
   const { settings, own } = engineSettings(options)
   const { url, ...client } = own
-  refuseDecided(Object.keys(client))
+  refuseReserved(Object.keys(client))
   // In a URL the client takes them for stronger than those it is given.
-  if (url !== undefined) refuseDecided(parse(url).searchParams.keys())
+  if (url !== undefined) refuseReserved(parse(url).searchParams.keys())
   const dial = dialRedis(url, client, settings.prefix, async () => await loadClient('redis', 'ioredis', () => import('ioredis')))
   return { transport: new SessionTransport('redis', dial), ...settings }
 }
@@ -48,8 +48,8 @@ function parse (url: unknown): URL {
   return new URL(url)
 }
 
-function refuseDecided (names: Iterable<string>): void {
+function refuseReserved (names: Iterable<string>): void {
   for (const name of names) {
-    if ((decided as readonly string[]).includes(name)) throw new FST_CLUSTER_INVALID_OPTIONS(`'${name}' is not left to the client`)
+    if ((reservedOptions as readonly string[]).includes(name)) throw new FST_CLUSTER_INVALID_OPTIONS(`'${name}' is not left to the client`)
   }
 }

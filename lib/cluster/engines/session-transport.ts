@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { Answers } from './answers.js'
+import { PendingAnswers } from './pending-answers.js'
 import { engineTiming } from '../timing.js'
 import type { Dial, Session } from './session.js'
 import { EngineState } from './engine-state.js'
@@ -8,10 +8,10 @@ import { toError, type errorCodes } from '../../errors.js'
 import type { RegisterEntry, Transport, TransportCaps, TransportEvents } from '../../../types/cluster.js'
 
 /** Topics that are restored at a time: not one round trip for each. */
-const mostAtOnce = 64
+const restoreAtOnce = 64
 
 /** What no retry can mend. */
-const final: string[] = ['FST_CLUSTER_ACCESS_DENIED', 'FST_CLUSTER_CLIENT_MISSING', 'FST_CLUSTER_UNSUPPORTED'] satisfies Array<keyof typeof errorCodes>
+const finalCodes: string[] = ['FST_CLUSTER_ACCESS_DENIED', 'FST_CLUSTER_CLIENT_MISSING', 'FST_CLUSTER_UNSUPPORTED'] satisfies Array<keyof typeof errorCodes>
 
 /** The transport of an engine that is reached over a network: one session after another. */
 export class SessionTransport implements Transport {
@@ -19,13 +19,13 @@ export class SessionTransport implements Transport {
   readonly #dial: Dial
   readonly #state: EngineState
   readonly #subscriptions = new Subscriptions()
-  readonly #answers = new Answers()
+  readonly #answers = new PendingAnswers()
   readonly #closing = new AbortController()
   #session: Session | undefined
   #maxFrame = 1024 * 1024
   #dialling: AbortController | undefined
-  #visited = false
-  #visits: Promise<void> | undefined
+  #wasUp = false
+  #sessionLoop: Promise<void> | undefined
   #failure: unknown
 
   constructor (name: string, dial: Dial) {
@@ -40,17 +40,17 @@ export class SessionTransport implements Transport {
   }
 
   async open (events: TransportEvents): Promise<void> {
-    await this.#state.open(events, () => { this.#visits = this.#visitAlways() })
+    await this.#state.open(events, () => { this.#sessionLoop = this.#runSessions() })
   }
 
   async close (): Promise<void> {
     this.#state.close(this.#failure)
     this.#closing.abort()
     this.#dialling?.abort()
-    this.#end()
-    this.#subscriptions.clear(this.#state.unavailable('it was closed'))
+    this.#markDown()
+    this.#subscriptions.clear(this.#state.unavailableError('it was closed'))
     await this.#session?.close()
-    await this.#visits
+    await this.#sessionLoop
   }
 
   publish (topic: string, frame: Uint8Array): boolean {
@@ -59,7 +59,7 @@ export class SessionTransport implements Transport {
   }
 
   async flush (timeout: number): Promise<void> {
-    await this.#ask((session) => session.flush(), timeout)
+    await this.#request((session) => session.flush(), timeout)
   }
 
   async subscribe (topic: string, listener: Listener): Promise<void> {
@@ -71,44 +71,44 @@ export class SessionTransport implements Transport {
   }
 
   async unsubscribe (topic: string): Promise<void> {
-    const wanted = this.#subscriptions.remove(topic, this.#state.unavailable('it was unsubscribed'))
-    if (wanted && this.#state.up) await this.#ask((session) => session.unsubscribe(topic))
+    const wanted = this.#subscriptions.remove(topic, this.#state.unavailableError('it was unsubscribed'))
+    if (wanted && this.#state.up) await this.#request((session) => session.unsubscribe(topic))
   }
 
   async probe (topic: string): Promise<boolean | undefined> {
-    return await this.#ask((session) => session.probe(topic))
+    return await this.#request((session) => session.probe(topic))
   }
 
   async get (key: string): Promise<RegisterEntry | undefined> {
-    return await this.#ask((session) => session.get(key))
+    return await this.#request((session) => session.get(key))
   }
 
   async cas (key: string, value: Uint8Array | undefined, revision: number): Promise<number> {
-    return await this.#ask((session) => session.cas(key, value, revision))
+    return await this.#request((session) => session.cas(key, value, revision))
   }
 
-  async #ask<T> (question: (session: Session) => Promise<T>, timeout = engineTiming.answerTimeout): Promise<T> {
-    this.#state.check()
-    return await this.#within(timeout, question(this.#session as Session))
+  async #request<T> (question: (session: Session) => Promise<T>, timeout = engineTiming.answerTimeout): Promise<T> {
+    this.#state.assertUp()
+    return await this.#waitFor(timeout, question(this.#session as Session))
   }
 
-  async #within<T> (timeout: number, answer: Promise<T>): Promise<T> {
+  async #waitFor<T> (timeout: number, answer: Promise<T>): Promise<T> {
     try {
-      return await this.#answers.within(timeout, answer, () => this.#state.unavailable(`no answer within ${timeout} ms`))
+      return await this.#answers.waitFor(timeout, answer, () => this.#state.unavailableError(`no answer within ${timeout} ms`))
     } catch (error) {
       if (isCoded(error)) throw error
-      throw this.#state.unavailable('it could not answer', error)
+      throw this.#state.unavailableError('it could not answer', error)
     }
   }
 
-  async #visitAlways (): Promise<void> {
+  async #runSessions (): Promise<void> {
     while (!this.#state.closed) {
       try {
-        await this.#visit()
+        await this.#runSession()
       } catch (error) {
         this.#failure = error
-        if (!this.#visited && isCoded(error) && final.includes(error.code)) {
-          this.#state.fail(error)
+        if (!this.#wasUp && isCoded(error) && finalCodes.includes(error.code)) {
+          this.#state.failOpening(error)
           return
         }
       }
@@ -117,20 +117,20 @@ export class SessionTransport implements Transport {
     }
   }
 
-  async #visit (): Promise<void> {
+  async #runSession (): Promise<void> {
     const session = await this.#connect()
     try {
       this.#session = session
       this.#maxFrame = session.maxFrame
       // Topics that are wanted meanwhile, too.
-      for (let topics = this.#subscriptions.unconfirmed(mostAtOnce); topics.length > 0; topics = this.#subscriptions.unconfirmed(mostAtOnce)) {
+      for (let topics = this.#subscriptions.someUnconfirmed(restoreAtOnce); topics.length > 0; topics = this.#subscriptions.someUnconfirmed(restoreAtOnce)) {
         await Promise.all(topics.map((topic) => this.#confirm(session, topic)))
       }
-      this.#visited = true
-      this.#state.set(true)
+      this.#wasUp = true
+      this.#state.setUp(true)
       await session.lost
     } finally {
-      this.#end()
+      this.#markDown()
       this.#session = undefined
       await session.close()
     }
@@ -147,19 +147,19 @@ export class SessionTransport implements Transport {
     }
   }
 
-  #end (): void {
-    this.#subscriptions.lost()
-    this.#state.set(false)
-    this.#answers.cutOff(this.#state.unavailable('the connection was lost before the answer came'))
+  #markDown (): void {
+    this.#subscriptions.markUnconfirmed()
+    this.#state.setUp(false)
+    this.#answers.rejectAll(this.#state.unavailableError('the connection was lost before the answer came'))
   }
 
   async #confirm (session: Session, topic: string): Promise<void> {
     try {
-      await this.#within(engineTiming.answerTimeout, session.subscribe(topic))
+      await this.#waitFor(engineTiming.answerTimeout, session.subscribe(topic))
       if (this.#session === session) this.#subscriptions.confirm(topic)
     } catch (error) {
       // Who asked for it is told; what was confirmed once is tried again with the next session.
-      if (!isCoded(error) || !final.includes(error.code) || !this.#subscriptions.refuse(topic, toError(error))) throw error
+      if (!isCoded(error) || !finalCodes.includes(error.code) || !this.#subscriptions.refuse(topic, toError(error))) throw error
     }
   }
 }

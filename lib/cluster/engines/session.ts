@@ -28,4 +28,4 @@ export interface Session {
 export type Dial = (deliver: (topic: string, frame: Uint8Array) => void, signal: AbortSignal) => Promise<Session>
 
 /** Bytes that were published and not yet seen by the engine before it is sent no more. */
-export const mostUnflushed = 16 * 1024 * 1024
+export const maxUnflushed = 16 * 1024 * 1024

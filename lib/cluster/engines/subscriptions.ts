@@ -45,14 +45,14 @@ export class Subscriptions {
   }
 
   /** Some of the topics that are not confirmed; none: all are. */
-  unconfirmed (most: number): string[] {
+  someUnconfirmed (most: number): string[] {
     const topics: string[] = []
     for (const topic of this.#unconfirmed) if (topics.push(topic) === most) break
     return topics
   }
 
   /** The engine is gone, and its subscriptions with it. */
-  lost (): void {
+  markUnconfirmed (): void {
     for (const [topic, subscription] of this.#byTopic) {
       subscription.confirmed = false
       this.#unconfirmed.add(topic)
@@ -70,7 +70,7 @@ export class Subscriptions {
     for (const topic of this.topics()) this.remove(topic, why)
   }
 
-  confirmed (topic: string): boolean {
+  isConfirmed (topic: string): boolean {
     return this.#byTopic.get(topic)?.confirmed === true
   }
 

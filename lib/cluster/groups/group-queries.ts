@@ -1,4 +1,4 @@
-import { types } from '../link/frames.js'
+import { frameTypes } from '../link/frame-types.js'
 import { decodePayload, encodePayload } from '../values/payload.js'
 import { serialOf } from '../membership/peer.js'
 import { deleteInner, innerMap } from '../nested-maps.js'
@@ -45,18 +45,18 @@ export class GroupQueries {
       }
       const timer = clock.after(timing.request, () => { answered(undefined) })
       innerMap(this.#pending, peer).set(ref, answered)
-      if (!peer.push({ type: types.ask, ref, text: group })) answered(undefined)
+      if (!peer.sendFrame({ type: frameTypes.ask, ref, text: group })) answered(undefined)
     })
   }
 
   /** Frames of another node. @returns undefined for one that is not of this kind, false for garbage */
   receive (peer: Peer, { type, ref, text, kind, body }: Frame): boolean | undefined {
-    if (type === types.ask) {
+    if (type === frameTypes.ask) {
       const members = Array.from(this.#host.localMembers(text), serialOf)
-      peer.push({ type: types.members, ref, ...encodePayload(members)! })
+      peer.sendFrame({ type: frameTypes.members, ref, ...encodePayload(members)! })
       return true
     }
-    if (type !== types.members) return undefined
+    if (type !== frameTypes.members) return undefined
     const payload = decodePayload(kind, body as Buffer)?.payload
     const isList = Array.isArray(payload) && payload.every((serial) => Number.isSafeInteger(serial))
     this.#pending.get(peer)?.get(ref)?.(isList ? payload.map((serial: number) => peer.pid(serial)) : undefined)

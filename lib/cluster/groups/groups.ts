@@ -4,12 +4,12 @@ import { checkTopic } from '../../process/message.js'
 import { notLocalError } from '../errors.js'
 import { checkGroupName } from '../../process/registry/names.js'
 import { isPid } from '../../process/pid.js'
-import { types } from '../link/frames.js'
+import { frameTypes } from '../link/frame-types.js'
 import { batchTypes, decodeFrames, encodeFrame, encodeSource, frameSize } from '../link/codec.js'
 import { Group, groupTopic } from './group.js'
 import { GroupQueries } from './group-queries.js'
 import { decodePayload, encodePayload, whyUnsendable } from '../values/payload.js'
-import { longestFrame } from '../link/fragments.js'
+import { maxFrameBytes } from '../link/fragments.js'
 import { serialOf } from '../membership/peer.js'
 import type { Clock } from '../../shared/clock.js'
 import type { Frame, FrameFields } from '../link/codec.js'
@@ -82,7 +82,7 @@ export class Groups implements ClusterGroups {
       record.localMembers.set(pid, { times: 1, watcher })
       this.#host.node.local.monitor(pid, watcher)
       if (ended) throw new errorCodes.FST_PROCESS_NOT_ALIVE(pid)
-      this.#announce(record, types.joined, pid)
+      this.#announce(record, frameTypes.joined, pid)
     }
     try {
       await this.#waitForSubscription(record)
@@ -109,7 +109,7 @@ export class Groups implements ClusterGroups {
 
   #removeMember (group: Group, pid: Pid): void {
     group.localMembers.delete(pid)
-    this.#announce(group, types.left, pid)
+    this.#announce(group, frameTypes.left, pid)
     this.#closeIfUnused(group)
   }
 
@@ -125,9 +125,9 @@ export class Groups implements ClusterGroups {
       this.#host.node.unsendable(whyUnsendable(payload), { topic, group })
       return false
     }
-    const fields: FrameFields = { type: types.broadcast, from: serialOf(from), text: topic, ...encoded }
+    const fields: FrameFields = { type: frameTypes.broadcast, from: serialOf(from), text: topic, ...encoded }
     const relayed = relayedBroadcast(group, except ?? '', fields)
-    if (frameSize(relayed) > longestFrame) return false
+    if (frameSize(relayed) > maxFrameBytes) return false
     const record = this.#groups.get(group)
     // What was sent before goes before.
     this.#host.flush()
@@ -140,9 +140,9 @@ export class Groups implements ClusterGroups {
   #sendToNodes (group: string, except: string, fields: FrameFields, relayed: FrameFields): boolean {
     if (!this.#host.engineUp) return false
     const peers = this.#host.upPeers()
-    const frames = except === '' ? [fields] : [{ type: types.except, text: except }, fields]
+    const frames = except === '' ? [fields] : [{ type: frameTypes.except, text: except }, fields]
     if (peers.every(({ channel }) => channel.isFlushed) && this.#publish(groupTopic(group, this.#host.prefix), frames)) return true
-    const taken = peers.map((peer) => peer.relay(relayed, group, except))
+    const taken = peers.map((peer) => peer.sendBroadcast(relayed, group, except))
     return !taken.includes(false)
   }
 
@@ -160,7 +160,7 @@ export class Groups implements ClusterGroups {
   #announce (group: Group, type: number, pid: Pid): void {
     const from = serialOf(pid)
     if (!this.#publish(group.topic, [{ type, from }]) && this.#host.engineUp) {
-      for (const peer of this.#host.upPeers()) peer.push({ type, from, text: group.name })
+      for (const peer of this.#host.upPeers()) peer.sendFrame({ type, from, text: group.name })
     }
     this.#memberChanged(group, type, pid)
   }
@@ -174,17 +174,17 @@ export class Groups implements ClusterGroups {
     if (frames === undefined) return this.#host.countGarbage()
     let except: string | undefined
     for (const frame of frames) {
-      if (frame.type === types.except) except = frame.text
+      if (frame.type === frameTypes.except) except = frame.text
       else if (!this.#applyFrame(group, source.peer, frame, except)) return this.#host.countGarbage()
     }
   }
 
   #applyFrame (group: Group, peer: Peer, { type, from, text, kind, body }: Frame, except: string | undefined): boolean {
-    if (type === types.joined || type === types.left) {
+    if (type === frameTypes.joined || type === frameTypes.left) {
       this.#memberChanged(group, type, peer.pid(from))
       return true
     }
-    if (type !== types.broadcast) return true
+    if (type !== frameTypes.broadcast) return true
     const decoded = decodePayload(kind, body as Buffer)
     if (decoded === undefined) {
       this.#recordMissed(group.name, except ?? '', 1)
@@ -213,13 +213,13 @@ export class Groups implements ClusterGroups {
   receive (peer: Peer, frame: Frame): boolean | undefined {
     const { type, from, ref, text, body } = frame
     switch (type) {
-      case types.joined: case types.left: {
+      case frameTypes.joined: case frameTypes.left: {
         const group = this.#groups.get(text)
         if (group !== undefined) this.#memberChanged(group, type, peer.pid(from))
         return true
       }
-      case types.relayedBroadcast: return this.#receiveRelayed(peer, frame)
-      case types.missedBroadcast:
+      case frameTypes.relayedBroadcast: return this.#receiveRelayed(peer, frame)
+      case frameTypes.missedBroadcast:
         this.#recordMissed(text, body.toString(), ref)
         return true
       default: return this.#queries.receive(peer, frame)
@@ -230,7 +230,7 @@ export class Groups implements ClusterGroups {
     const { ref, body } = frame
     const [except, name] = body.subarray(0, ref).toString().split('\n')
     const group = this.#groups.get(name)
-    return group === undefined || this.#applyFrame(group, peer, { ...frame, type: types.broadcast, body: body.subarray(ref) }, except)
+    return group === undefined || this.#applyFrame(group, peer, { ...frame, type: frameTypes.broadcast, body: body.subarray(ref) }, except)
   }
 
   #recordMissed (name: string, except: string, count: number): void {
@@ -279,8 +279,8 @@ export class Groups implements ClusterGroups {
   }
 
   #memberChanged (group: Group, type: number, pid: Pid): void {
-    group.recordUpdate(pid, type === types.joined)
-    if (type === types.joined) this.#notifyListeners(group, [pid], [])
+    group.recordUpdate(pid, type === frameTypes.joined)
+    if (type === frameTypes.joined) this.#notifyListeners(group, [pid], [])
     else this.#notifyListeners(group, [], [pid])
   }
 
@@ -358,5 +358,5 @@ export class Groups implements ClusterGroups {
 /** The frame of a broadcast that goes to single nodes. No name of a group has a line break. */
 function relayedBroadcast (group: string, except: string, fields: FrameFields): FrameFields {
   const header = Buffer.from(`${except}\n${group}`)
-  return { ...fields, type: types.relayedBroadcast, ref: header.length, body: Buffer.concat([header, fields.body!]) }
+  return { ...fields, type: frameTypes.relayedBroadcast, ref: header.length, body: Buffer.concat([header, fields.body!]) }
 }

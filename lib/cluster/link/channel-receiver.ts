@@ -1,4 +1,4 @@
-import { types } from './frames.js'
+import { frameTypes } from './frame-types.js'
 import { Fragments } from './fragments.js'
 import type { Cancellable, Clock } from '../../shared/clock.js'
 import type { Frame } from './codec.js'
@@ -11,76 +11,76 @@ export interface ChannelReceiverHost {
   readonly timing: Timing
   readonly counters: ClusterStats
   /** A frame in its order. @returns false when it is garbage */
-  apply (frame: Frame): boolean
+  handleFrame (frame: Frame): boolean
   /** Publishes a batch without frames: its header confirms. */
-  confirm (): void
+  sendAcknowledgement (): void
   /** Tells the other end that something is missing. */
-  complain (): void
+  sendNack (): void
 }
 
 /** An acknowledgement does not wait any longer when so many frames are behind it. */
-const mostUnconfirmed = 512
+const maxUnacknowledged = 512
 
 /** Frames from the other node: handed on in order, each once, and confirmed. */
 export class ChannelReceiver {
   readonly #host: ChannelReceiverHost
-  readonly #pieces = new Fragments()
+  readonly #fragments = new Fragments()
   /** The next frame to come. */
-  #expected = 1
-  #unconfirmed = 0
+  #nextExpected = 1
+  #unacknowledged = 0
   #ackTimer: Cancellable | undefined
   #nackAt = -Infinity
-  /** One more with each {@link clear}. */
-  #life = 0
+  /** One more with each {@link reset}. */
+  #resetCount = 0
 
   constructor (host: ChannelReceiverHost) {
     this.#host = host
   }
 
   /** The last frame in order that came. */
-  get received (): number {
-    return this.#expected - 1
+  get lastReceived (): number {
+    return this.#nextExpected - 1
   }
 
   /** A frame that is garbage costs itself alone: it is counted. */
-  receive (frames: readonly Frame[]): void {
-    const life = this.#life
+  receiveFrames (frames: readonly Frame[]): void {
+    const life = this.#resetCount
     for (const frame of frames) {
-      if (frame.seq > this.#expected) {
+      if (frame.seq > this.#nextExpected) {
         this.#nack()
         break
       }
-      this.#unconfirmed++
+      this.#unacknowledged++
       // What comes twice was confirmed by something that was lost.
-      if (frame.seq < this.#expected) continue
-      this.#expected++
+      if (frame.seq < this.#nextExpected) continue
+      this.#nextExpected++
       this.#host.counters.framesIn++
-      if (!this.#apply(frame)) this.#host.counters.garbage++
+      if (!this.#handle(frame)) this.#host.counters.garbage++
       // What it did may have torn the channel down.
-      if (this.#life !== life) return
+      if (this.#resetCount !== life) return
     }
     this.#acknowledge()
   }
 
-  #apply (frame: Frame): boolean {
-    const whole = frame.type === types.piece ? this.#pieces.add(frame) : frame
-    return whole === undefined || (whole !== false && this.#host.apply(whole))
+  #handle (frame: Frame): boolean {
+    const whole = frame.type === frameTypes.fragment ? this.#fragments.addFragment(frame) : frame
+    return whole === undefined || (whole !== false && this.#host.handleFrame(whole))
   }
 
   #acknowledge (): void {
-    if (this.#unconfirmed === 0) return
-    if (this.#unconfirmed >= mostUnconfirmed) this.#host.confirm()
-    else this.#ackTimer ??= this.#host.clock.after(this.#host.timing.ack, this.#confirmNow)
+    if (this.#unacknowledged === 0) return
+    if (this.#unacknowledged >= maxUnacknowledged) this.#host.sendAcknowledgement()
+    else this.#ackTimer ??= this.#host.clock.after(this.#host.timing.ack, this.#acknowledgeNow)
   }
 
-  readonly #confirmNow = (): void => {
+  readonly #acknowledgeNow = (): void => {
     this.#ackTimer = undefined
-    this.#host.confirm()
+    this.#host.sendAcknowledgement()
   }
 
   /** Something was published: it confirmed all that came. */
-  confirmed (): void {
-    this.#unconfirmed = 0
+  acknowledgementSent (): void {
+    this.#unacknowledged = 0
     this.#ackTimer?.cancel()
     this.#ackTimer = undefined
   }
@@ -89,20 +89,20 @@ export class ChannelReceiver {
     const now = this.#host.clock.now()
     if (now - this.#nackAt < this.#host.timing.nack) return
     this.#nackAt = now
-    this.#host.complain()
+    this.#host.sendNack()
   }
 
   /** The other end says what it sent last. */
-  pinged (last: number): void {
-    if (last >= this.#expected) this.#nack()
-    else this.#host.confirm()
+  receivePing (last: number): void {
+    if (last >= this.#nextExpected) this.#nack()
+    else this.#host.sendAcknowledgement()
   }
 
   /** The next frame is the first. */
-  clear (): void {
-    this.#life++
-    this.#expected = 1
-    this.#pieces.clear()
-    this.confirmed()
+  reset (): void {
+    this.#resetCount++
+    this.#nextExpected = 1
+    this.#fragments.clear()
+    this.acknowledgementSent()
   }
 }

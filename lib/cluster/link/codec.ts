@@ -8,7 +8,7 @@ export const batchTypes = { frames: 1, heartbeat: 2, broadcast: 3, reset: 4, nac
 export const skippable = 0x80
 
 /** What comes first in every batch. */
-export interface Source {
+export interface BatchSource {
   readonly type: number
   readonly node: string
   readonly incarnation: number
@@ -50,7 +50,7 @@ const longestText = 0xffff
 const empty = Buffer.alloc(0)
 
 /** Bytes of the longest header of a batch: type, node, incarnation, numbers. */
-export const longestHeader = 1 + 1 + 1 + 64 + uint48 + 4 + 4 + 3 * uint48
+export const maxHeaderBytes = 1 + 1 + 1 + 64 + uint48 + 4 + 4 + 3 * uint48
 
 /** Bytes that a frame takes. */
 export function frameSize ({ text = '', body = empty }: FrameFields): number {
@@ -105,7 +105,7 @@ export function decodeFrames (bytes: Buffer, offset: number): Frame[] | undefine
 }
 
 /** Writes and reads what comes before the frames of a batch. */
-export function encodeSource ({ type, node, incarnation }: Source): Buffer {
+export function encodeSource ({ type, node, incarnation }: BatchSource): Buffer {
   const bytes = Buffer.allocUnsafe(3 + node.length + uint48)
   bytes[0] = version
   bytes[1] = type
@@ -118,17 +118,17 @@ export function encodeSource ({ type, node, incarnation }: Source): Buffer {
 const nodeShape = /^[A-Za-z0-9_-]{1,64}$/
 
 /** @returns undefined when it is nothing of ours, or of another version */
-export function decodeSource (bytes: Buffer): (Source & { readonly end: number }) | undefined {
+export function decodeSource (bytes: Buffer): (BatchSource & { readonly end: number }) | undefined {
   return bytes[0] === version ? readSource(bytes) : undefined
 }
 
 /** Who sent a batch of another version: its source begins alike in all of them. @returns undefined when it is none */
-export function decodeOtherVersion (bytes: Buffer): (Source & { readonly version: number }) | undefined {
+export function decodeOtherVersion (bytes: Buffer): (BatchSource & { readonly version: number }) | undefined {
   const source = bytes[0] === version || bytes[0] === 0 ? undefined : readSource(bytes)
   return source && { ...source, version: bytes[0] }
 }
 
-function readSource (bytes: Buffer): (Source & { readonly end: number }) | undefined {
+function readSource (bytes: Buffer): (BatchSource & { readonly end: number }) | undefined {
   if (bytes.length < 3) return undefined
   const end = 3 + bytes[2] + uint48
   if (bytes.length < end) return undefined

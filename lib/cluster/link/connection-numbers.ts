@@ -5,10 +5,10 @@ import type { ChannelHeader } from './codec.js'
  * `stale`: of one that was torn down, and to be answered with a reset. `foreign`: late, or too early; it is dropped.
  * `anew`: they tore theirs down, and this one is to be torn down before theirs is adopted.
  */
-export type Verdict = 'current' | 'stale' | 'foreign' | 'anew'
+export type Verdict = 'current' | 'stale' | 'unknown' | 'restarted'
 
 /** A connection number is a second of the start, and few teardowns: one so far ahead of the time is made up. */
-const farthest = 2 ** 24
+const maxAhead = 2 ** 24
 
 /**
  * Which connection of the one end is connected with which of the other. Both number theirs by themselves and upwards,
@@ -16,61 +16,61 @@ const farthest = 2 ** 24
  */
 export class ConnectionNumbers {
   /** Mine: one more at each teardown. It begins with the time, above all that an earlier end may have used. */
-  #mine: number
+  #local: number
   /** The one of theirs that mine is connected with; 0: none yet. */
-  #theirs = 0
+  #remote = 0
   /** The highest of theirs that was torn down. */
-  #buried = 0
+  #closed = 0
 
   /** @param now milliseconds */
   constructor (now: number) {
-    this.#mine = Math.floor(now / 1000)
+    this.#local = Math.floor(now / 1000)
   }
 
-  get mine (): number {
-    return this.#mine
+  get local (): number {
+    return this.#local
   }
 
-  get theirs (): number {
-    return this.#theirs
+  get remote (): number {
+    return this.#remote
   }
 
-  get buried (): number {
-    return this.#buried
+  get closed (): number {
+    return this.#closed
   }
 
   /** The order of these questions is the protocol. */
-  judge ({ src, dst }: ChannelHeader): Verdict {
-    if (dst !== 0 && dst < this.#mine) {
+  classify ({ src, dst }: ChannelHeader): Verdict {
+    if (dst !== 0 && dst < this.#local) {
       // They talk to one that I tore down. Theirs was bound to it for ever, and is dead with it.
-      this.#buried = Math.max(this.#buried, src)
+      this.#closed = Math.max(this.#closed, src)
       return 'stale'
     }
-    if (src <= this.#buried) return 'stale'
-    if (dst > this.#mine || src < this.#theirs) return 'foreign'
-    return src > this.#theirs && this.#theirs !== 0 ? 'anew' : 'current'
+    if (src <= this.#closed) return 'stale'
+    if (dst > this.#local || src < this.#remote) return 'unknown'
+    return src > this.#remote && this.#remote !== 0 ? 'restarted' : 'current'
   }
 
-  adopt (theirs: number): void {
-    this.#theirs = theirs
+  adoptRemote (theirs: number): void {
+    this.#remote = theirs
   }
 
   /** The other node says up to which number mine are buried there. */
-  raise (buried: number, now: number): void {
-    if (!isMadeUp(buried, now)) this.#mine = Math.max(this.#mine, buried)
+  bump (buried: number, now: number): void {
+    if (!isImplausible(buried, now)) this.#local = Math.max(this.#local, buried)
   }
 
   /** The next connection of mine, with none of theirs. @returns the one of theirs that is buried; 0: none */
-  next (): number {
-    const buried = this.#theirs
-    this.#buried = Math.max(this.#buried, buried)
-    this.#mine++
-    this.#theirs = 0
+  startNext (): number {
+    const buried = this.#remote
+    this.#closed = Math.max(this.#closed, buried)
+    this.#local++
+    this.#remote = 0
     return buried
   }
 }
 
 /** Whether a connection number cannot be one. @param now milliseconds */
-export function isMadeUp (number: number, now: number): boolean {
-  return number > now / 1000 + farthest
+export function isImplausible (number: number, now: number): boolean {
+  return number > now / 1000 + maxAhead
 }

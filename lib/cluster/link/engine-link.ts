@@ -1,5 +1,5 @@
 import { encodeSource } from './codec.js'
-import type { Source } from './codec.js'
+import type { BatchSource } from './codec.js'
 import type { ClusterStats, Transport } from '../../../types/cluster.js'
 
 /** What a line needs, and whom it tells. */
@@ -10,7 +10,7 @@ export interface EngineLinkHost {
   readonly incarnation: number
   readonly counters: ClusterStats
   /** The engine is in reach, or is no longer. */
-  changed (up: boolean): void
+  stateChanged (up: boolean): void
   /** Runs what must not throw at the engine's client. */
   guard (task: () => void): void
 }
@@ -19,8 +19,8 @@ export interface EngineLinkHost {
 export class EngineLink {
   readonly #host: EngineLinkHost
   #up = false
-  #silent = false
-  #waiting: (() => void)[] = []
+  #silenced = false
+  #pendingOpens: (() => void)[] = []
   #failure: unknown
   /** How a batch of this node begins, behind its version and its type; of an incarnation. */
   #source: { readonly incarnation: number, readonly bytes: Buffer } | undefined
@@ -39,46 +39,46 @@ export class EngineLink {
     return this.#failure
   }
 
-  get heartbeats (): string {
+  get heartbeatTopic (): string {
     return `${this.#host.prefix}.hb`
   }
 
-  inboxOf (node: string, incarnation: number): string {
+  inboxTopic (node: string, incarnation: number): string {
     return `${this.#host.prefix}.n.${node}.${incarnation.toString(36)}`
   }
 
   /** Resolves when the engine is in reach. */
   async open (): Promise<void> {
     try {
-      await this.#host.transport.open({ state: (up) => { this.#state(up) } })
+      await this.#host.transport.open({ state: (up) => { this.#setState(up) } })
     } catch (err) {
       this.#failure = err instanceof Error ? err.cause : err
       throw err
     }
-    if (!this.#up) await new Promise<void>((resolve) => { this.#waiting.push(resolve) })
+    if (!this.#up) await new Promise<void>((resolve) => { this.#pendingOpens.push(resolve) })
   }
 
-  #state (up: boolean): void {
+  #setState (up: boolean): void {
     if (this.#up === up) return
     this.#up = up
-    if (up) for (const resolve of this.#waiting.splice(0)) resolve()
-    this.#host.changed(up)
+    if (up) for (const resolve of this.#pendingOpens.splice(0)) resolve()
+    this.#host.stateChanged(up)
   }
 
   /** @returns false when the engine did not take it */
-  publish (topic: string, source: Omit<Source, 'node' | 'incarnation'>, parts: readonly Uint8Array[]): boolean {
+  publish (topic: string, source: Omit<BatchSource, 'node' | 'incarnation'>, parts: readonly Uint8Array[]): boolean {
     const { node, incarnation, transport, counters } = this.#host
-    if (this.#silent || !this.#up) return false
+    if (this.#silenced || !this.#up) return false
     if (!transport.publish(topic, Buffer.concat([encodeSource({ ...source, node, incarnation }), ...parts]))) return false
     counters.batchesOut++
     return true
   }
 
   /** What comes in never throws at the engine's client. */
-  async listen (topic: string, heard: (bytes: Buffer) => void): Promise<void> {
+  async subscribe (topic: string, heard: (bytes: Buffer) => void): Promise<void> {
     await this.#host.transport.subscribe(topic, (frame) => {
       const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)
-      if (this.#silent || this.isOwn(bytes)) return
+      if (this.#silenced || this.isOwn(bytes)) return
       this.#host.counters.batchesIn++
       this.#host.guard(() => { heard(bytes) })
     })
@@ -95,12 +95,12 @@ export class EngineLink {
   }
 
   /** Has the engine take what is on its way; without an engine nothing can be done for it. */
-  async handOver (timeout: number): Promise<void> {
+  async flush (timeout: number): Promise<void> {
     if (this.#up) await this.#host.transport.flush(timeout).catch(() => {})
   }
 
   /** Nothing is said any more, and nobody is listened to. */
   silence (): void {
-    this.#silent = true
+    this.#silenced = true
   }
 }

@@ -20,7 +20,7 @@ export class NumberList {
     return this.#length
   }
 
-  push (value: number): void {
+  append (value: number): void {
     if (this.#length + mostBytes > this.#bytes.length) {
       const larger = Buffer.allocUnsafe(this.#bytes.length * 2)
       this.#bytes.copy(larger)

@@ -1,7 +1,7 @@
-import { types } from './frames.js'
+import { frameTypes } from './frame-types.js'
 import { NumberList } from './number-list.js'
 import { frameSize } from './codec.js'
-import { longestFrame } from './fragments.js'
+import { maxFrameBytes } from './fragments.js'
 import type { FrameFields } from './codec.js'
 
 /** The topic of frames for clients. Only such sends may change places, and only those to different receivers. */
@@ -45,7 +45,7 @@ export class OpenSends {
   readonly #byContent = new Map<string, OpenSend[]>()
   /** The last open send for each receiver. */
   readonly #lastFor = new Map<number, number>()
-  #from = 0
+  #sender = 0
   /** The `type` in the payloads of {@link #byText}. */
   #textType: unknown
   #listBytes = 0
@@ -59,50 +59,50 @@ export class OpenSends {
    * @returns whether there is one
    */
   joinText (to: number, from: number, payload: unknown): boolean {
-    if (this.#byText.size === 0 || from !== this.#from) return false
+    if (this.#byText.size === 0 || from !== this.#sender) return false
     const text = this.#textOf(payload)
-    return text !== undefined && this.#join(to, this.#byText.get(text))
+    return text !== undefined && this.#addReceiver(to, this.#byText.get(text))
   }
 
   /** The same for a payload that was encoded, known by its bytes. */
-  join (fields: FrameFields): boolean {
+  joinContent (fields: FrameFields): boolean {
     const last = this.#sends.at(-1)
-    if (last === undefined || fields.from !== this.#from || fields.text !== last.fields.text) return false
+    if (last === undefined || fields.from !== this.#sender || fields.text !== last.fields.text) return false
     const key = contentKey(fields)
-    if (key !== undefined) return this.#join(fields.to!, this.#byContent.get(key))
+    if (key !== undefined) return this.#addReceiver(fields.to!, this.#byContent.get(key))
     const { kind, body } = last.fields
-    return fields.kind === kind && Buffer.compare(fields.body!, body!) === 0 && this.#join(fields.to!, [last])
+    return fields.kind === kind && Buffer.compare(fields.body!, body!) === 0 && this.#addReceiver(fields.to!, [last])
   }
 
-  #join (to: number, candidates: readonly OpenSend[] | undefined): boolean {
+  #addReceiver (to: number, candidates: readonly OpenSend[] | undefined): boolean {
     if (candidates === undefined) return false
     const send = firstFrom(candidates, this.#lastFor.get(to) ?? 0)
     if (send === undefined || this.#listBytes >= mostListBytes) return false
     const { size, fields } = send
     const before = send.receivers?.length ?? 0
-    if (size + before + 2 * longestNumber > longestFrame) return false
+    if (size + before + 2 * longestNumber > maxFrameBytes) return false
     if (send.receivers === undefined) {
       send.receivers = new NumberList()
-      send.receivers.push(fields.to!)
+      send.receivers.append(fields.to!)
     }
-    send.receivers.push(to)
+    send.receivers.append(to)
     this.#listBytes += send.receivers.length - before
     this.#lastFor.set(to, send.index)
     return true
   }
 
   /** Whether the open sends have to be closed before this one: it may not change places with them. */
-  isApart ({ from, text }: FrameFields): boolean {
+  mustCloseBefore ({ from, text }: FrameFields): boolean {
     const last = this.#sends.at(-1)
-    return last !== undefined && (text !== clientTopic || last.fields.text !== clientTopic || from !== this.#from || this.#listBytes >= mostListBytes)
+    return last !== undefined && (text !== clientTopic || last.fields.text !== clientTopic || from !== this.#sender || this.#listBytes >= mostListBytes)
   }
 
   /** @param payload of which the body was made */
-  open (fields: FrameFields, payload: unknown): void {
+  openSend (fields: FrameFields, payload: unknown): void {
     // The sender may write to its bytes again before the turn ends.
     const body = fields.body === payload ? Buffer.from(fields.body!) : fields.body!
     const send: OpenSend = { index: this.#sends.length, fields: { ...fields, body }, size: frameSize(fields), receivers: undefined }
-    this.#from = fields.from!
+    this.#sender = fields.from!
     this.#sends.push(send)
     this.#lastFor.set(fields.to!, send.index)
     if (fields.text !== clientTopic) return
@@ -128,9 +128,9 @@ export class OpenSends {
   }
 
   /** Closes all: what comes next is another frame. */
-  close (): ClosedSend[] {
+  closeAll (): ClosedSend[] {
     const closed = this.#sends.map(({ fields, size, receivers }) => ({
-      fields: receivers === undefined ? fields : { ...fields, type: types.sendMany, to: 0 },
+      fields: receivers === undefined ? fields : { ...fields, type: frameTypes.sendMany, to: 0 },
       size,
       receivers: receivers?.bytes
     }))

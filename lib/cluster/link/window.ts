@@ -26,7 +26,7 @@ export type Urgency = 'message' | 'call' | 'system'
 export class Window {
   #frames = 0
   #bytes = 0
-  readonly #waiting = new Set<Producer>()
+  readonly #producers = new Set<Producer>()
 
   get full (): boolean {
     return this.#frames >= frameLimit || this.#bytes >= byteLimit
@@ -39,7 +39,7 @@ export class Window {
   }
 
   /** Not even what cannot be refused has room. */
-  get burst (): boolean {
+  get exhausted (): boolean {
     return this.#frames >= burstFrames || this.#bytes >= burstBytes
   }
 
@@ -47,29 +47,29 @@ export class Window {
     return this.#frames >= frameLimit * 0.75 || this.#bytes >= byteLimit * 0.75
   }
 
-  add (bytes: number): void {
+  addFrame (bytes: number): void {
     this.#frames++
     this.#bytes += bytes
   }
 
-  remove (bytes: number): void {
+  removeFrame (bytes: number): void {
     this.#frames--
     this.#bytes -= bytes
   }
 
-  wait (feeder: Producer): void {
-    this.#waiting.add(feeder)
+  subscribeDrain (feeder: Producer): void {
+    this.#producers.add(feeder)
   }
 
-  forget (feeder: Producer): void {
-    this.#waiting.delete(feeder)
+  unsubscribeDrain (feeder: Producer): void {
+    this.#producers.delete(feeder)
   }
 
   /** Has those who wait go on, one after the other: one may fill it again. */
-  relieve (): void {
-    if (this.#waiting.size === 0 || this.#frames > frameLimit * 0.25 || this.#bytes > byteLimit * 0.25) return
-    for (const feeder of this.#waiting) {
-      this.#waiting.delete(feeder)
+  resumeProducers (): void {
+    if (this.#producers.size === 0 || this.#frames > frameLimit * 0.25 || this.#bytes > byteLimit * 0.25) return
+    for (const feeder of this.#producers) {
+      this.#producers.delete(feeder)
       feeder.resume()
       if (this.congested) return
     }
@@ -77,6 +77,6 @@ export class Window {
 
   clear (): void {
     this.#frames = this.#bytes = 0
-    this.#waiting.clear()
+    this.#producers.clear()
   }
 }

@@ -18,20 +18,20 @@ export interface HeartbeatsHost {
   /** From 0 to 1. */
   readonly random: () => number
   readonly counters: ClusterStats
-  readonly line: Pick<EngineLink, 'publish' | 'heartbeats' | 'inboxOf'>
-  readonly membership: Pick<Membership, 'bye' | 'find' | 'heard'>
+  readonly engineLink: Pick<EngineLink, 'publish' | 'heartbeatTopic' | 'inboxTopic'>
+  readonly membership: Pick<Membership, 'find' | 'nodeLeft' | 'recordContact'>
   /** What came is no heartbeat of this version. */
-  unreadable (bytes: Buffer): void
+  unreadableBatch (bytes: Buffer): void
   /** A node that was up all the time has said hello: it was cut off from the engine, and is back. */
-  isBack (node: string): void
+  nodeReturned (node: string): void
 }
 
 /** This node's own heartbeat, and what those of others say. */
 export class Heartbeats {
   readonly #host: HeartbeatsHost
   #timer: Cancellable | undefined
-  #answering: Cancellable | undefined
-  #isAsked = false
+  #answerTimer: Cancellable | undefined
+  #answerAgain = false
 
   constructor (host: HeartbeatsHost) {
     this.#host = host
@@ -41,66 +41,66 @@ export class Heartbeats {
   start (): void {
     const { clock, timing, random } = this.#host
     this.#timer = clock.after(timing.heartbeat * (1 - random() / 10), () => {
-      this.#beat(beats.beat)
+      this.#publishBeat(beats.beat)
       this.start()
     })
   }
 
   stop (): void {
     this.#timer?.cancel()
-    this.#answering?.cancel()
+    this.#answerTimer?.cancel()
   }
 
   /** Those who are there answer at once. */
-  hello (): void {
-    this.#beat(beats.hello)
+  sendHello (): void {
+    this.#publishBeat(beats.hello)
   }
 
   /** It will not be heard of again. */
-  bye (): void {
-    this.#beat(beats.bye)
+  sendBye (): void {
+    this.#publishBeat(beats.bye)
   }
 
-  #beat (what: number): void {
-    const { line } = this.#host
-    line.publish(line.heartbeats, { type: batchTypes.heartbeat }, [encodeNumber(what)])
+  #publishBeat (what: number): void {
+    const { engineLink } = this.#host
+    engineLink.publish(engineLink.heartbeatTopic, { type: batchTypes.heartbeat }, [encodeNumber(what)])
   }
 
   /** One of another node. */
-  readonly heard = (bytes: Buffer): void => {
+  readonly receiveHeartbeat = (bytes: Buffer): void => {
     const { membership, counters } = this.#host
     const source = decodeSource(bytes)
     const what = source?.type === batchTypes.heartbeat ? decodeNumber(bytes, source.end) : undefined
     if (source === undefined || what === undefined) {
       counters.garbage++
-      this.#host.unreadable(bytes)
+      this.#host.unreadableBatch(bytes)
       return
     }
     const { node, incarnation } = source
     const wasUp = membership.find(node)?.state === 'up'
-    if (what === beats.bye) membership.bye(node, incarnation)
-    else if (!membership.heard(node, incarnation)) this.#tellOutdated(node, incarnation)
+    if (what === beats.bye) membership.nodeLeft(node, incarnation)
+    else if (!membership.recordContact(node, incarnation)) this.#sendOutdated(node, incarnation)
     else if (what === beats.hello) {
       this.#answer()
-      if (wasUp) this.#host.isBack(node)
+      if (wasUp) this.#host.nodeReturned(node)
     }
   }
 
   /** Tells a node that nobody listens to it, because a later incarnation of it is known. */
-  #tellOutdated (node: string, incarnation: number): void {
-    const { membership, line } = this.#host
+  #sendOutdated (node: string, incarnation: number): void {
+    const { membership, engineLink } = this.#host
     const known = membership.find(node)
     if (known === undefined || known.incarnation <= incarnation) return
-    line.publish(line.inboxOf(node, incarnation), { type: batchTypes.outdated }, [encodeNumber(known.incarnation)])
+    engineLink.publish(engineLink.inboxTopic(node, incarnation), { type: batchTypes.outdated }, [encodeNumber(known.incarnation)])
   }
 
   #answer (): void {
-    this.#isAsked = this.#answering !== undefined
-    if (this.#isAsked) return
-    this.#beat(beats.beat)
-    this.#answering = this.#host.clock.after(answerEvery, () => {
-      this.#answering = undefined
-      if (this.#isAsked) this.#answer()
+    this.#answerAgain = this.#answerTimer !== undefined
+    if (this.#answerAgain) return
+    this.#publishBeat(beats.beat)
+    this.#answerTimer = this.#host.clock.after(answerEvery, () => {
+      this.#answerTimer = undefined
+      if (this.#answerAgain) this.#answer()
     })
   }
 }

@@ -11,12 +11,12 @@ export interface MembershipHost {
   readonly incarnation: number
   /** Whether that node has a subscriber; undefined: cannot tell. */
   probe (node: string, incarnation: number): Promise<boolean | undefined>
-  up (node: string, incarnation: number): void
-  down (node: string, incarnation: number, why: string): void
+  nodeUp (node: string, incarnation: number): void
+  nodeDown (node: string, incarnation: number, why: string): void
   /** It will not be heard of again: nothing of it needs to be kept. */
-  forgotten (node: string, incarnation: number): void
+  nodeForgotten (node: string, incarnation: number): void
   /** The event loop of this node stood still, for about so many milliseconds. */
-  stalled (ms: number): void
+  loopStalled (ms: number): void
   /** Another node has the name of this one, in a later incarnation. */
   nameTaken (incarnation: number): void
 }
@@ -25,14 +25,14 @@ interface Member {
   incarnation: number
   state: 'up' | 'down'
   /** It said goodbye: whatever comes of this incarnation is late. */
-  gone: boolean
+  hasLeft: boolean
   since: number
   heardAt: number
   probing: boolean
 }
 
 /** How long a node that is down is remembered. */
-const memory = 60 * 60 * 1000
+const rememberFor = 60 * 60 * 1000
 
 /** Who is there: by what is heard, never by what the engine says. The highest incarnation of a node wins for ever. */
 export class Membership {
@@ -54,36 +54,36 @@ export class Membership {
   }
 
   /** The incarnation of a node that is known, and whether it is up. */
-  find (node: string): Readonly<Pick<Member, 'incarnation' | 'state' | 'gone'>> | undefined {
+  find (node: string): Readonly<Pick<Member, 'incarnation' | 'state' | 'hasLeft'>> | undefined {
     return this.#members.get(node)
   }
 
-  get up (): number {
+  get upCount (): number {
     let up = 0
     for (const { state } of this.#members.values()) if (state === 'up') up++
     return up
   }
 
   /** Something came from a node. @returns whether it may be listened to */
-  heard (node: string, incarnation: number): boolean {
+  recordContact (node: string, incarnation: number): boolean {
     if (node === this.#host.node) return this.#heardOwnName(incarnation)
     const now = this.#host.clock.now()
     let member = this.#members.get(node)
-    if (member !== undefined && (incarnation < member.incarnation || (incarnation === member.incarnation && member.gone))) return false
+    if (member !== undefined && (incarnation < member.incarnation || (incarnation === member.incarnation && member.hasLeft))) return false
     if (member !== undefined && incarnation > member.incarnation) {
-      this.#down(node, member, 'it has been started anew')
-      this.#host.forgotten(node, member.incarnation)
+      this.#markDown(node, member, 'it has been started anew')
+      this.#host.nodeForgotten(node, member.incarnation)
       member = undefined
     }
     if (member === undefined) {
-      member = { incarnation, state: 'down', gone: false, since: now, heardAt: now, probing: false }
+      member = { incarnation, state: 'down', hasLeft: false, since: now, heardAt: now, probing: false }
       this.#members.set(node, member)
     }
     member.heardAt = now
     if (member.state === 'up') return true
     member.state = 'up'
     member.since = now
-    this.#host.up(node, incarnation)
+    this.#host.nodeUp(node, incarnation)
     return true
   }
 
@@ -93,27 +93,27 @@ export class Membership {
   }
 
   /** A node says that it goes. */
-  bye (node: string, incarnation: number): void {
+  nodeLeft (node: string, incarnation: number): void {
     const member = this.#members.get(node)
     if (member?.incarnation !== incarnation) return
-    member.gone = true
-    this.#down(node, member, 'it has left')
+    member.hasLeft = true
+    this.#markDown(node, member, 'it has left')
   }
 
   /** This node leaves: all others are out of its reach. */
-  leave (): void {
-    for (const [node, member] of this.#members) this.#down(node, member, 'this node leaves')
+  markAllDown (): void {
+    for (const [node, member] of this.#members) this.#markDown(node, member, 'this node leaves')
   }
 
-  #down (node: string, member: Member, why: string): void {
+  #markDown (node: string, member: Member, why: string): void {
     if (member.state === 'down') return
     member.state = 'down'
     member.since = this.#host.clock.now()
-    this.#host.down(node, member.incarnation, why)
+    this.#host.nodeDown(node, member.incarnation, why)
   }
 
   /** The engine has come, or gone. */
-  connection (up: boolean): void {
+  setConnected (up: boolean): void {
     this.#connectedAt = up ? this.#host.clock.now() : undefined
   }
 
@@ -124,22 +124,22 @@ export class Membership {
     const late = now - this.#tickedAt - period
     if (late > timing.stall) {
       counters.stalls++
-      this.#host.stalled(late)
+      this.#host.loopStalled(late)
       // What the others sent meanwhile is still to be read.
       this.#graceUntil = now + timing.stall
     }
     this.#tickedAt = now
     if (now < this.#graceUntil) return
-    for (const [node, member] of this.#members) this.#judge(node, member, now)
+    for (const [node, member] of this.#members) this.#checkMember(node, member, now)
   }
 
-  #judge (node: string, member: Member, now: number): void {
+  #checkMember (node: string, member: Member, now: number): void {
     const { timing } = this.#host
     const silence = now - member.heardAt
     if (member.state === 'down') {
-      if (now - member.since < memory) return
+      if (now - member.since < rememberFor) return
       this.#members.delete(node)
-      this.#host.forgotten(node, member.incarnation)
+      this.#host.nodeForgotten(node, member.incarnation)
       return
     }
     const connected = this.#connectedAt === undefined ? undefined : now - this.#connectedAt
@@ -148,7 +148,7 @@ export class Membership {
     // When the engine went away, the next heartbeat of the other node may have been due: an outage that is shorter than
     // the down time must not be noticed.
     const patience = connected === undefined ? timing.down + timing.heartbeat : timing.down
-    if (silence > patience) this.#down(node, member, 'it is silent')
+    if (silence > patience) this.#markDown(node, member, 'it is silent')
     else if (connected !== undefined && Math.min(silence, connected) > timing.gone) this.#probe(node, member)
   }
 
@@ -160,7 +160,7 @@ export class Membership {
     this.#host.probe(node, incarnation).then((subscribed) => {
       member.probing = false
       // What was heard meanwhile counts for more.
-      if (subscribed === false && member.heardAt === heardAt) this.#down(node, member, 'it has no connection to the engine')
+      if (subscribed === false && member.heardAt === heardAt) this.#markDown(node, member, 'it has no connection to the engine')
     }, () => {
       member.probing = false
     })

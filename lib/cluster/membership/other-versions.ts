@@ -15,7 +15,7 @@ export class OtherVersions {
   }
 
   /** A batch that could not be read. */
-  heard (bytes: Buffer): void {
+  logSender (bytes: Buffer): void {
     const other = decodeOtherVersion(bytes)
     if (other === undefined) return
     const { node, incarnation } = other

@@ -3,7 +3,7 @@ import type { ChannelHost } from '../link/channel.js'
 import type { FrameFields } from '../link/codec.js'
 import type { Unsendable } from '../values/unsendable.js'
 import type { LocalNode } from '../../process/remote-nodes.js'
-import type { Lost } from '../link/channel-sender.js'
+import type { RecordLoss } from '../link/channel-sender.js'
 import type { Urgency } from '../link/window.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
@@ -20,12 +20,12 @@ export class Peer {
   /** It has said that it is closing. */
   closing = false
   /** Messages that were refused, since the start. */
-  refusals = 0
+  refusedMessages = 0
   /** How many of them the log knows of, and since when. */
-  reported = 0
+  reportedRefusals = 0
   reportedAt = -Infinity
   /** The receivers of the last message to many. */
-  receivers: readonly Pid[] | undefined
+  lastReceivers: readonly Pid[] | undefined
 
   constructor (node: string, incarnation: number, host: ChannelHost) {
     this.node = node
@@ -39,42 +39,42 @@ export class Peer {
   }
 
   /** Takes a frame other than a message to a process or connection. */
-  push (fields: FrameFields, urgency: Urgency = 'system', lost?: Lost): boolean {
-    return this.up && this.channel.push(fields, urgency, lost)
+  sendFrame (fields: FrameFields, urgency: Urgency = 'system', lost?: RecordLoss): boolean {
+    return this.up && this.channel.sendFrame(fields, urgency, lost)
   }
 
   /**
    * Adds a receiver to a message of this turn, where that has the same text for a client.
    * @returns whether there is such a message
    */
-  join (to: number, from: number, payload: unknown): boolean {
+  joinMessage (to: number, from: number, payload: unknown): boolean {
     return this.channel.joinText(to, from, payload)
   }
 
   /** Takes a message. @param payload of which the body was made */
-  send (fields: FrameFields, payload: unknown): boolean {
-    return this.channel.send(fields, payload) || this.refused(fields.to!)
+  sendMessage (fields: FrameFields, payload: unknown): boolean {
+    return this.channel.sendMessage(fields, payload) || this.recordRefusal(fields.to!)
   }
 
   /** Takes a message that waits in the reserve of a full window: a call, or what changes or ends a connection. */
-  call (fields: FrameFields): boolean {
-    return this.channel.push(fields, 'call') || this.refused(fields.to!)
+  sendUrgent (fields: FrameFields): boolean {
+    return this.channel.sendFrame(fields, 'call') || this.recordRefusal(fields.to!)
   }
 
   /** A message is refused, or its node is down: a connection among its receivers misses it. */
-  refused (to: number): false {
-    return this.#refused((misses) => { misses.add(to) })
+  recordRefusal (to: number): false {
+    return this.#refused((misses) => { misses.addReceiver(to) })
   }
 
   /** Takes a broadcast that could not be published. @param except the member that is left out; empty: none */
-  relay (fields: FrameFields, group: string, except: string): boolean {
-    const lost: Lost = (misses) => { misses.addBroadcast(group, except) }
-    return this.push(fields, 'message', lost) || this.#refused(lost)
+  sendBroadcast (fields: FrameFields, group: string, except: string): boolean {
+    const lost: RecordLoss = (misses) => { misses.addBroadcast(group, except) }
+    return this.sendFrame(fields, 'message', lost) || this.#refused(lost)
   }
 
-  #refused (record: Lost): false {
-    this.refusals++
-    this.channel.missed(record)
+  #refused (record: RecordLoss): false {
+    this.refusedMessages++
+    this.channel.recordMissed(record)
     return false
   }
 }

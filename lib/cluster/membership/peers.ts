@@ -1,4 +1,4 @@
-import { encodeChannelHeader, longestHeader } from '../link/codec.js'
+import { encodeChannelHeader, maxHeaderBytes } from '../link/codec.js'
 import { Peer, serialOf } from './peer.js'
 import type { Channel } from '../link/channel.js'
 import type { Clock } from '../../shared/clock.js'
@@ -19,15 +19,15 @@ export interface PeersHost {
   readonly counters: ClusterStats
   readonly logger: Logger
   readonly transport: Transport
-  readonly line: EngineLink
+  readonly engineLink: EngineLink
   /** This node leaves: that the others are down for it is no news for the log. */
   readonly leaving: boolean
   /** A frame in its order. @returns false when it is garbage */
-  apply (peer: Peer, frame: Frame): boolean
+  handleFrame (peer: Peer, frame: Frame): boolean
   /** A node is there, or the engine is again. */
-  refresh (peer: Peer): void
-  down (peer: Peer): void
-  torn (peer: Peer): void
+  peerReady (peer: Peer): void
+  peerDown (peer: Peer): void
+  channelReset (peer: Peer): void
   guard (task: () => void): void
 }
 
@@ -58,7 +58,7 @@ export class Peers {
     return size
   }
 
-  get up (): Peer[] {
+  get upPeers (): Peer[] {
     return [...this.#peers.values()].filter(({ up }) => up)
   }
 
@@ -68,31 +68,31 @@ export class Peers {
     return frames
   }
 
-  named (node: string): Peer | undefined {
+  ofNode (node: string): Peer | undefined {
     return this.#peers.get(node)
   }
 
   /** The node of a PID, if frames are taken for it. */
-  of (pid: Pid): Peer | undefined {
+  ofPid (pid: Pid): Peer | undefined {
     const peer = this.#bySuffix.get(pid.slice(pid.indexOf('@')))
     return peer?.up === true && serialOf(pid) <= lastSerial ? peer : undefined
   }
 
   /** A message that cannot be sent because the node of its receiver is down. */
-  unreachable (pid: Pid): void {
+  recordUnreachable (pid: Pid): void {
     const peer = this.#bySuffix.get(pid.slice(pid.indexOf('@')))
     const serial = serialOf(pid)
-    if (peer !== undefined && serial <= lastSerial) peer.refused(serial)
+    if (peer !== undefined && serial <= lastSerial) peer.recordRefusal(serial)
   }
 
   /** Messages that were refused, by node. */
-  get refused (): Record<string, number> {
-    return Object.fromEntries(Array.from(this.#peers.values(), ({ node, refusals }) => [node, refusals]))
+  get refusedByNode (): Record<string, number> {
+    return Object.fromEntries(Array.from(this.#peers.values(), ({ node, refusedMessages: refusals }) => [node, refusals]))
   }
 
   // Coming and going
 
-  add (node: string, incarnation: number): void {
+  nodeUp (node: string, incarnation: number): void {
     const { logger } = this.#host
     let peer = this.#peers.get(node)
     if (peer === undefined) {
@@ -102,61 +102,61 @@ export class Peers {
     }
     peer.up = true
     logger.info({ relayNode: node, incarnation }, 'cluster: a node is up')
-    this.#tell(node, 'up')
-    this.#host.refresh(peer)
+    this.#notifyListeners(node, 'up')
+    this.#host.peerReady(peer)
     // What it missed meanwhile comes before anything else.
-    if (peer.channel.misses.any) this.#soon(peer.channel)
+    if (peer.channel.missedMessages.hasAny) this.#scheduleFlush(peer.channel)
   }
 
   #make (node: string, incarnation: number): Peer {
-    const { clock, timing, counters, transport, line } = this.#host
+    const { clock, timing, counters, transport, engineLink } = this.#host
     const peer: Peer = new Peer(node, incarnation, {
       clock,
       timing,
       counters,
-      batchBytes: transport.caps.maxFrame - longestHeader,
-      publish: (type, header, parts) => line.publish(line.inboxOf(node, incarnation), { type }, [encodeChannelHeader(header), ...parts]),
-      soon: (channel) => { if (peer.up) this.#soon(channel) },
-      apply: (frame) => this.#host.apply(peer, frame),
-      torn: (why) => {
+      batchBytes: transport.caps.maxFrame - maxHeaderBytes,
+      publishBatch: (type, header, parts) => engineLink.publish(engineLink.inboxTopic(node, incarnation), { type }, [encodeChannelHeader(header), ...parts]),
+      scheduleFlush: (channel) => { if (peer.up) this.#scheduleFlush(channel) },
+      handleFrame: (frame) => this.#host.handleFrame(peer, frame),
+      channelReset: (why) => {
         if (peer.up) this.#host.logger.warn({ relayNode: node, why }, 'cluster: a channel was torn down')
-        this.#host.torn(peer)
+        this.#host.channelReset(peer)
       }
     })
     return peer
   }
 
-  down (node: string, incarnation: number, why: string): void {
+  nodeDown (node: string, incarnation: number, why: string): void {
     const peer = this.#peers.get(node)!
     peer.up = false
     if (!this.#host.leaving) this.#host.logger.warn({ relayNode: node, incarnation, why }, 'cluster: a node is down')
     // First the node, then those who lived there.
-    this.#tell(node, 'down')
-    this.#host.down(peer)
-    peer.channel.teardown(why)
+    this.#notifyListeners(node, 'down')
+    this.#host.peerDown(peer)
+    peer.channel.reset(why)
     this.#dirty.delete(peer.channel)
   }
 
   /** It is down, and will not be heard of again. */
-  forget (node: string): void {
+  forgetNode (node: string): void {
     const peer = this.#peers.get(node)!
     this.#peers.delete(node)
     this.#bySuffix.delete(peer.suffix)
   }
 
   /** @returns what ends it */
-  watch (listener: NodeListener): () => void {
+  addListener (listener: NodeListener): () => void {
     this.#listeners.add(listener)
     return () => { this.#listeners.delete(listener) }
   }
 
-  #tell (node: string, state: 'up' | 'down'): void {
+  #notifyListeners (node: string, state: 'up' | 'down'): void {
     for (const listener of [...this.#listeners]) this.#host.guard(() => { listener(node, state) })
   }
 
   // Their channels
 
-  #soon (channel: Channel): void {
+  #scheduleFlush (channel: Channel): void {
     if (this.#dirty.size === 0) this.#host.clock.soon(this.flush)
     this.#dirty.add(channel)
   }
@@ -173,32 +173,32 @@ export class Peers {
     for (const peer of this.#peers.values()) {
       if (!peer.up) continue
       peer.channel.tick(now)
-      this.#report(peer, now)
+      this.#logRefusals(peer, now)
     }
   }
 
   /** Once a second at most. */
-  #report (peer: Peer, now: number): void {
-    const refused = peer.refusals - peer.reported
+  #logRefusals (peer: Peer, now: number): void {
+    const refused = peer.refusedMessages - peer.reportedRefusals
     if (refused === 0 || now - peer.reportedAt < reportEvery) return
-    peer.reported = peer.refusals
+    peer.reportedRefusals = peer.refusedMessages
     peer.reportedAt = now
     this.#host.logger.warn({ relayNode: peer.node, refused, unacknowledged: peer.channel.unacknowledged }, 'cluster: refused messages to a node that is too slow')
   }
 
   /** The engine is back: what it had not confirmed may be lost. */
-  reconnected (): void {
-    for (const peer of this.up) this.#resume(peer)
+  engineReconnected (): void {
+    for (const peer of this.upPeers) this.#resume(peer)
   }
 
   /** A node that was up all the time is back at the engine: what it was sent meanwhile may be lost. */
-  isBack (node: string): void {
+  nodeReturned (node: string): void {
     this.#resume(this.#peers.get(node)!)
   }
 
   #resume (peer: Peer): void {
-    peer.channel.reconnected()
-    this.#host.refresh(peer)
+    peer.channel.resendAll()
+    this.#host.peerReady(peer)
   }
 
   clear (): void {

@@ -44,7 +44,7 @@ export class LeaseBreaker {
   isGone ({ node, incarnation }: NameRecord): boolean {
     if (node === this.#host.node) return incarnation < this.#host.incarnation
     const member = this.#host.membership.find(node)
-    return member !== undefined && (member.incarnation > incarnation || (member.incarnation === incarnation && member.gone))
+    return member !== undefined && (member.incarnation > incarnation || (member.incarnation === incarnation && member.hasLeft))
   }
 
   /** Looks at the lease of a node that is down: from now on it counts how long the lease is not renewed. */

@@ -1,4 +1,5 @@
-import { exitFields, exitOf, types } from '../link/frames.js'
+import { frameTypes } from '../link/frame-types.js'
+import { exitFields, exitOf } from '../values/exit-payload.js'
 import { decodePayload, payloadKinds } from '../values/payload.js'
 import { serialOf } from '../membership/peer.js'
 import { problemOf } from '../../process/remote-nodes.js'
@@ -76,13 +77,13 @@ class IncomingBinding implements Producer {
   pauseClient (): boolean {
     if (this.#paused) return false
     this.#paused = true
-    this.#peer.push({ type: types.pause, ref: this.#ref })
+    this.#peer.sendFrame({ type: frameTypes.pause, ref: this.#ref })
     return true
   }
 
   resume (): void {
     this.#paused = false
-    this.#peer.push({ type: types.resume, ref: this.#ref })
+    this.#peer.sendFrame({ type: frameTypes.resume, ref: this.#ref })
   }
 }
 
@@ -115,7 +116,7 @@ export class RemoteBindings {
       const ref = this.#node.nextRef()
       this.#monitors.add({ peer, ref, target, watcher: binding })
       innerMap(this.#byWatcher, target).set(watcher, binding)
-      peer.push({ type: types.bind, to: serialOf(target), ref })
+      peer.sendFrame({ type: frameTypes.bind, to: serialOf(target), ref })
     })
   }
 
@@ -126,7 +127,7 @@ export class RemoteBindings {
     const { peer, ref } = this.#monitors.find(target, binding)!
     this.#remove(peer, ref)
     binding.release()
-    peer.push({ type: types.demonitor, ref })
+    peer.sendFrame({ type: frameTypes.demonitor, ref })
     return true
   }
 
@@ -144,18 +145,18 @@ export class RemoteBindings {
   receive (peer: Peer, frame: Frame): boolean | undefined {
     const { type, ref } = frame
     switch (type) {
-      case types.bind: return this.#receiveBind(peer, frame)
-      case types.bound: return this.#receiveBound(peer, frame)
-      case types.metadata: case types.clientMessage: case types.clientEvent: case types.clientNews: return this.#receiveClientFrame(peer, frame)
-      case types.pause:
+      case frameTypes.bind: return this.#receiveBind(peer, frame)
+      case frameTypes.bound: return this.#receiveBound(peer, frame)
+      case frameTypes.metadata: case frameTypes.clientMessage: case frameTypes.clientEvent: case frameTypes.clientNews: return this.#receiveClientFrame(peer, frame)
+      case frameTypes.pause:
         this.#findByRef(peer, ref)?.remoteTarget?.pause()
         return true
-      case types.resume:
+      case frameTypes.resume:
         this.#node.guard(() => { this.#findByRef(peer, ref)?.remoteTarget?.resume() })
         return true
-      case types.closing: return this.#receiveClosing(peer)
-      case types.down: return this.#monitors.findByRef(peer, ref) === undefined ? undefined : this.#receiveDown(peer, frame)
-      case types.demonitor: return this.#incoming.get(peer)?.has(ref) === true ? this.#removeIncoming(peer, ref) : undefined
+      case frameTypes.closing: return this.#receiveClosing(peer)
+      case frameTypes.down: return this.#monitors.findByRef(peer, ref) === undefined ? undefined : this.#receiveDown(peer, frame)
+      case frameTypes.demonitor: return this.#incoming.get(peer)?.has(ref) === true ? this.#removeIncoming(peer, ref) : undefined
       default: return undefined
     }
   }
@@ -163,13 +164,13 @@ export class RemoteBindings {
   #receiveBind (peer: Peer, { to, ref }: Frame): true {
     const target = this.#node.pid(to)
     const problem = this.#node.local.bindProblem(target)
-    peer.push({ type: types.bound, ref, text: problem ?? '' })
+    peer.sendFrame({ type: frameTypes.bound, ref, text: problem ?? '' })
     if (problem !== undefined) return true
     const binding = new IncomingBinding(peer, ref, target)
     innerMap(this.#incoming, peer).set(ref, binding)
     this.#incomingMonitors.add(peer, ref, target, (exit) => {
       deleteInner(this.#incoming, peer, ref)
-      peer.push({ type: types.down, ref, ...exitFields(exit, this.#node, binding.tookJoin(exit)) })
+      peer.sendFrame({ type: frameTypes.down, ref, ...exitFields(exit, this.#node, binding.tookJoin(exit)) })
     })
     return true
   }
@@ -196,25 +197,25 @@ export class RemoteBindings {
     // The target has ended meanwhile.
     if (binding === undefined) return true
     const decoded = decodePayload(kind, body as Buffer)
-    if (type === types.metadata) {
+    if (type === frameTypes.metadata) {
       // Rather none than those from before: they may say who the client was.
       binding.metadata = freeze(decoded === undefined ? {} : decoded.payload)
       return decoded !== undefined
     }
     const payload = decoded?.payload
-    const content = type === types.clientMessage ? messageOf(kind, payload) : contentOf(payload)
+    const content = type === frameTypes.clientMessage ? messageOf(kind, payload) : contentOf(payload)
     if (content === undefined) return false
     const client = peer.pid(from)
     // Whatever the content says, it is the client's own.
     const message = { ...content, client_pid: client, metadata: binding.metadata }
     const { local: here } = this.#node
-    if (type === types.clientEvent) {
+    if (type === frameTypes.clientEvent) {
       // A process that is stopping refuses the join.
       const isJoin = topic === 'ws.join' && here.bindProblem(binding.target) === undefined
       binding.client = isJoin ? client : undefined
     }
-    if (type === types.clientNews) here.deliver(binding.target, topic, message, client)
-    else if (here.accept(binding.target, topic, message, client, type === types.clientMessage ? body.length : 0) && binding.pauseClient()) {
+    if (type === frameTypes.clientNews) here.deliver(binding.target, topic, message, client)
+    else if (here.accept(binding.target, topic, message, client, type === frameTypes.clientMessage ? body.length : 0) && binding.pauseClient()) {
       here.subscribeToDrain(binding.target, binding)
     }
     return true
@@ -258,7 +259,7 @@ export class RemoteBindings {
    */
   announceClosing (peers: readonly Peer[]): void {
     for (const peer of peers) {
-      peer.push({ type: types.closing })
+      peer.sendFrame({ type: frameTypes.closing })
       this.#endIncoming(peer, { reason: 'node closing', code: 1012, cause: 'target' })
     }
   }

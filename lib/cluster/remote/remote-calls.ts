@@ -1,6 +1,7 @@
 import { errorCodes } from '../../errors.js'
-import { exitFields, exitOf, types } from '../link/frames.js'
-import { decodePayload, encodePayload, errorFromData, errorToData, whyUnsendable } from '../values/payload.js'
+import { frameTypes } from '../link/frame-types.js'
+import { exitFields, exitOf } from '../values/exit-payload.js'
+import { decodePayload, encodePayload, errorFromPlain, errorToPlain, whyUnsendable } from '../values/payload.js'
 import { serialOf } from '../membership/peer.js'
 import { deleteInner, innerMap } from '../nested-maps.js'
 import { IncomingMonitors } from './monitor-tables.js'
@@ -45,7 +46,7 @@ export class RemoteCalls {
   /** @returns whether the channel took it */
   call (peer: Peer, to: Pid, topic: string, payload: Encoded, from: Pid | undefined, caller: Caller): boolean {
     const ref = this.#node.nextRef()
-    if (!peer.call({ type: types.call, to: serialOf(to), from: serialOf(from), ref, text: topic, ...payload })) return false
+    if (!peer.sendUrgent({ type: frameTypes.call, to: serialOf(to), from: serialOf(from), ref, text: topic, ...payload })) return false
     const asked = { peer, ref, to, caller }
     innerMap(this.#pending, peer).set(ref, asked)
     this.#byCaller.set(caller, asked)
@@ -57,7 +58,7 @@ export class RemoteCalls {
     const asked = this.#byCaller.get(caller)
     if (asked === undefined) return
     this.#removePending(asked.peer, asked.ref)
-    asked.peer.push({ type: types.forget, ref: asked.ref })
+    asked.peer.sendFrame({ type: frameTypes.forget, ref: asked.ref })
   }
 
   #removePending (peer: Peer, ref: number): PendingCall | undefined {
@@ -71,11 +72,11 @@ export class RemoteCalls {
   /** Frames of another node. @returns undefined for one that is not of this kind, false for garbage */
   receive (peer: Peer, frame: Frame): boolean | undefined {
     switch (frame.type) {
-      case types.call: return this.#receiveCall(peer, frame)
-      case types.forget:
+      case frameTypes.call: return this.#receiveCall(peer, frame)
+      case frameTypes.forget:
         this.#incoming.remove(peer, frame.ref)
         return true
-      case types.reply: case types.fail: case types.reject: case types.callEnded: return this.#receiveAnswer(peer, frame)
+      case frameTypes.reply: case frameTypes.fail: case frameTypes.reject: case frameTypes.callEnded: return this.#receiveAnswer(peer, frame)
       default: return undefined
     }
   }
@@ -84,14 +85,14 @@ export class RemoteCalls {
     const callee = this.#node.pid(to)
     const decoded = decodePayload(kind, body as Buffer)
     if (decoded === undefined) {
-      peer.push({ type: types.reject, ref, ...encodePayload(errorToData(new errorCodes.FST_PROCESS_REFUSED(callee, topic, 'its payload cannot be read')))! })
+      peer.sendFrame({ type: frameTypes.reject, ref, ...encodePayload(errorToPlain(new errorCodes.FST_PROCESS_REFUSED(callee, topic, 'its payload cannot be read')))! })
       return false
     }
     let isThere = false
     this.#incoming.add(peer, ref, callee, (exit) => {
-      if (isThere) peer.push({ type: types.callEnded, ref, ...exitFields(exit, this.#node) })
+      if (isThere) peer.sendFrame({ type: frameTypes.callEnded, ref, ...exitFields(exit, this.#node) })
       // Nothing was delivered: the caller is told the same as by its own node.
-      else peer.push({ type: types.reject, ref, text: '', ...encodePayload(errorToData(new errorCodes.FST_PROCESS_NOT_ALIVE(callee)))! })
+      else peer.sendFrame({ type: frameTypes.reject, ref, text: '', ...encodePayload(errorToPlain(new errorCodes.FST_PROCESS_NOT_ALIVE(callee)))! })
     })
     isThere = true
     const answer = new IncomingCall(this.#node, this.#incoming, peer, ref, { topic, pid: callee })
@@ -106,7 +107,7 @@ export class RemoteCalls {
     // The caller has gone on.
     if (asked === undefined) return true
     const { caller, to } = asked
-    const exit = frame.type === types.callEnded ? exitOf(frame, to) : undefined
+    const exit = frame.type === frameTypes.callEnded ? exitOf(frame, to) : undefined
     const decoded = decodePayload(frame.kind, frame.body as Buffer)
     if (decoded === undefined) {
       this.#node.guard(() => { caller.targetEnded({ pid: to, reason: 'noconnection' }) })
@@ -115,9 +116,9 @@ export class RemoteCalls {
     const { payload } = decoded
     this.#node.guard(() => {
       if (exit !== undefined) caller.targetEnded(exit)
-      else if (frame.type === types.reply) caller.reply(payload)
-      else if (frame.type === types.reject) caller.reject(errorFromData(payload))
-      else caller.fail(frame.text === 'error' ? errorFromData(payload) : payload)
+      else if (frame.type === frameTypes.reply) caller.reply(payload)
+      else if (frame.type === frameTypes.reject) caller.reject(errorFromPlain(payload))
+      else caller.fail(frame.text === 'error' ? errorFromPlain(payload) : payload)
     })
     return true
   }
@@ -149,12 +150,12 @@ class IncomingCall implements Answer {
   }
 
   reply (value: unknown): void {
-    this.#encodeAndSend(types.reply, value)
+    this.#encodeAndSend(frameTypes.reply, value)
   }
 
   fail (error: unknown): void {
-    if (error instanceof Error) this.#sendAnswer(types.fail, 'error', encodePayload(errorToData(error))!)
-    else this.#encodeAndSend(types.fail, error)
+    if (error instanceof Error) this.#sendAnswer(frameTypes.fail, 'error', encodePayload(errorToPlain(error))!)
+    else this.#encodeAndSend(frameTypes.fail, error)
   }
 
   #encodeAndSend (type: number, value: unknown): void {
@@ -165,15 +166,15 @@ class IncomingCall implements Answer {
   }
 
   reject (error: unknown): void {
-    this.#sendAnswer(types.reject, '', encodePayload(errorToData(error))!)
+    this.#sendAnswer(frameTypes.reject, '', encodePayload(errorToPlain(error))!)
   }
 
   #sendAnswer (type: number, text: string, payload: Encoded): void {
     if (!this.#incoming.has(this.#peer, this.#ref)) return
     this.#incoming.remove(this.#peer, this.#ref)
     const ref = this.#ref
-    if (this.#peer.push({ type, ref, text, ...payload })) return
-    const tooLong = encodePayload(errorToData(new RangeError('The answer is too large for another node')))!
-    this.#peer.push({ type: types.fail, ref, text: 'error', ...tooLong })
+    if (this.#peer.sendFrame({ type, ref, text, ...payload })) return
+    const tooLong = encodePayload(errorToPlain(new RangeError('The answer is too large for another node')))!
+    this.#peer.sendFrame({ type: frameTypes.fail, ref, text: 'error', ...tooLong })
   }
 }

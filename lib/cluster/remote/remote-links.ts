@@ -1,4 +1,5 @@
-import { exitFields, exitOf, types } from '../link/frames.js'
+import { frameTypes } from '../link/frame-types.js'
+import { exitFields, exitOf } from '../values/exit-payload.js'
 import { serialOf } from '../membership/peer.js'
 import { deleteInner, innerMap } from '../nested-maps.js'
 import type { Frame } from '../link/codec.js'
@@ -34,7 +35,7 @@ export class RemoteLinks {
     const link = this.#findOrAdd(peer, here, there)
     if (link.active) return
     link.active = true
-    peer.push({ type: types.link, to: serialOf(there), from: serialOf(here) })
+    peer.sendFrame({ type: frameTypes.link, to: serialOf(there), from: serialOf(here) })
   }
 
   unlink (here: Pid, there: Pid): void {
@@ -43,7 +44,7 @@ export class RemoteLinks {
     if (link === undefined || !link.active) return
     link.active = false
     link.unlinking = this.#node.nextRef()
-    peer!.push({ type: types.unlink, to: serialOf(there), from: serialOf(here), ref: link.unlinking })
+    peer!.sendFrame({ type: frameTypes.unlink, to: serialOf(there), from: serialOf(here), ref: link.unlinking })
   }
 
   /** A process of this node has ended. */
@@ -53,7 +54,7 @@ export class RemoteLinks {
     if (link === undefined || !link.active) return
     link.active = false
     this.#deleteIfIdle(peer!, link)
-    peer!.push({ type: types.linkDown, to: serialOf(there), from: serialOf(exit.pid), ...exitFields(exit, this.#node) })
+    peer!.sendFrame({ type: frameTypes.linkDown, to: serialOf(there), from: serialOf(exit.pid), ...exitFields(exit, this.#node) })
   }
 
   #find (peer: Peer, here: Pid, there: Pid): Link | undefined {
@@ -75,10 +76,10 @@ export class RemoteLinks {
     const here = this.#node.pid(frame.to)
     const there = peer.pid(frame.from)
     switch (frame.type) {
-      case types.link: return this.#receiveLink(peer, here, there, frame)
-      case types.unlink: return this.#receiveUnlink(peer, here, there, frame)
-      case types.unlinked: return this.#receiveUnlinked(peer, here, there, frame)
-      case types.linkDown: return this.#receiveLinkDown(peer, here, there, frame)
+      case frameTypes.link: return this.#receiveLink(peer, here, there, frame)
+      case frameTypes.unlink: return this.#receiveUnlink(peer, here, there, frame)
+      case frameTypes.unlinked: return this.#receiveUnlinked(peer, here, there, frame)
+      case frameTypes.linkDown: return this.#receiveLinkDown(peer, here, there, frame)
       default: return undefined
     }
   }
@@ -88,7 +89,7 @@ export class RemoteLinks {
     // It was sent before our unlink was seen there: that will undo it.
     if (link !== undefined && (link.active || link.unlinking !== 0)) return true
     if (this.#node.local.addRemoteLink(here, there)) this.#findOrAdd(peer, here, there).active = true
-    else peer.push({ type: types.linkDown, to: from, from: to, ...exitFields({ pid: here, reason: 'noproc' }, this.#node) })
+    else peer.sendFrame({ type: frameTypes.linkDown, to: from, from: to, ...exitFields({ pid: here, reason: 'noproc' }, this.#node) })
     return true
   }
 
@@ -99,7 +100,7 @@ export class RemoteLinks {
       this.#deleteIfIdle(peer, link)
       this.#node.local.removeRemoteLink(here, there)
     }
-    peer.push({ type: types.unlinked, to: from, from: to, ref })
+    peer.sendFrame({ type: frameTypes.unlinked, to: from, from: to, ref })
     return true
   }
 

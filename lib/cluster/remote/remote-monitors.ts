@@ -1,4 +1,5 @@
-import { exitFields, exitOf, types } from '../link/frames.js'
+import { frameTypes } from '../link/frame-types.js'
+import { exitFields, exitOf } from '../values/exit-payload.js'
 import { serialOf } from '../membership/peer.js'
 import { IncomingMonitors, OutgoingMonitors } from './monitor-tables.js'
 import type { Frame } from '../link/codec.js'
@@ -28,27 +29,27 @@ export class RemoteMonitors {
     const ref = this.#node.nextRef()
     // First the record: a channel that breaks under this frame tells it.
     this.#outgoing.add({ peer, ref, target, watcher })
-    peer.push({ type: types.monitor, to: serialOf(target), ref })
+    peer.sendFrame({ type: frameTypes.monitor, to: serialOf(target), ref })
   }
 
   demonitor (target: Pid, watcher: ExitListener): void {
     const watch = this.#outgoing.find(target, watcher)
     if (watch === undefined) return
     this.#outgoing.remove(watch)
-    watch.peer.push({ type: types.demonitor, ref: watch.ref })
+    watch.peer.sendFrame({ type: frameTypes.demonitor, ref: watch.ref })
   }
 
   /** Frames of another node. @returns undefined for one that is not of this kind, false for garbage */
   receive (peer: Peer, frame: Frame): boolean | undefined {
     const { type, to, ref } = frame
     switch (type) {
-      case types.monitor:
-        this.#incoming.add(peer, ref, this.#node.pid(to), (exit) => { peer.push({ type: types.down, ref, ...exitFields(exit, this.#node) }) })
+      case frameTypes.monitor:
+        this.#incoming.add(peer, ref, this.#node.pid(to), (exit) => { peer.sendFrame({ type: frameTypes.down, ref, ...exitFields(exit, this.#node) }) })
         return true
-      case types.demonitor:
+      case frameTypes.demonitor:
         this.#incoming.remove(peer, ref)
         return true
-      case types.down:
+      case frameTypes.down:
         return this.#receiveDown(peer, frame)
       default:
         return undefined

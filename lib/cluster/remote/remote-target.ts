@@ -1,4 +1,4 @@
-import { types } from '../link/frames.js'
+import { frameTypes } from '../link/frame-types.js'
 import { encodePayload } from '../values/payload.js'
 import { serialOf } from '../membership/peer.js'
 import type { FrameFields } from '../link/codec.js'
@@ -53,7 +53,7 @@ export class RemoteTarget implements Target {
   // From the connection
 
   accept (topic: string, payload: unknown, from: Pid): void {
-    if (this.#stopping || this.#sendForClient(topic, payload as ClientPayload, from, types.clientEvent)) return
+    if (this.#stopping || this.#sendForClient(topic, payload as ClientPayload, from, frameTypes.clientEvent)) return
     if (this.#stopping) return
     // Never refused, and it cannot travel: rather the end of the binding than a message lost in silence.
     this.release()
@@ -63,7 +63,7 @@ export class RemoteTarget implements Target {
 
   deliver (topic: string, payload: unknown, from: Pid | undefined, call?: Answer & ExitListener): boolean {
     if (this.#stopping) return false
-    if (call === undefined && from !== undefined && isClientPayload(from, payload)) return this.#sendForClient(topic, payload, from, types.clientNews)
+    if (call === undefined && from !== undefined && isClientPayload(from, payload)) return this.#sendForClient(topic, payload, from, frameTypes.clientNews)
     return this.#remoteNodes.send(this.pid, topic, payload, from, call)
   }
 
@@ -71,16 +71,16 @@ export class RemoteTarget implements Target {
     const { client_pid: client, metadata, type: kind, data, ...rest } = payload
     if (metadata !== this.#metadata) {
       const encoded = encodePayload(metadata)
-      if (encoded === undefined || !this.#pushFrame(types.metadata, '', from, encoded)) return false
+      if (encoded === undefined || !this.#pushFrame(frameTypes.metadata, '', from, encoded)) return false
       this.#metadata = metadata
     }
-    if (kind !== undefined && data !== undefined) return this.#pushFrame(types.clientMessage, topic, client, encodePayload(data)!)
+    if (kind !== undefined && data !== undefined) return this.#pushFrame(frameTypes.clientMessage, topic, client, encodePayload(data)!)
     const encoded = encodePayload(rest)
     return encoded !== undefined && this.#pushFrame(type, topic, client, encoded)
   }
 
   #pushFrame (type: number, text: string, from: Pid, payload: Pick<FrameFields, 'kind' | 'body'>): boolean {
-    return this.#peer.push({ type, ref: this.#ref, from: serialOf(from), text, ...payload }, type === types.clientNews ? 'message' : 'system')
+    return this.#peer.sendFrame({ type, ref: this.#ref, from: serialOf(from), text, ...payload }, type === frameTypes.clientNews ? 'message' : 'system')
   }
 
   get congested (): boolean {
@@ -90,12 +90,12 @@ export class RemoteTarget implements Target {
   subscribeToDrain (feeder: Producer): void {
     if (this.#stopping) return
     if (this.#paused) this.#waitingProducers.add(feeder)
-    else this.#peer.channel.window.wait(feeder)
+    else this.#peer.channel.window.subscribeDrain(feeder)
   }
 
   unsubscribeFromDrain (feeder: Producer): void {
     this.#waitingProducers.delete(feeder)
-    this.#peer.channel.window.forget(feeder)
+    this.#peer.channel.window.unsubscribeDrain(feeder)
   }
 
   // From the other side
@@ -109,7 +109,7 @@ export class RemoteTarget implements Target {
     const { window } = this.#peer.channel
     for (const feeder of [...this.#waitingProducers]) {
       this.#waitingProducers.delete(feeder)
-      if (window.congested) window.wait(feeder)
+      if (window.congested) window.subscribeDrain(feeder)
       else feeder.resume()
     }
   }

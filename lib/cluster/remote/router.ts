@@ -1,7 +1,7 @@
 import { errorCodes } from '../../errors.js'
 import { skippable } from '../link/codec.js'
-import { types } from '../link/frames.js'
-import { receiversMissed } from '../link/misses.js'
+import { frameTypes } from '../link/frame-types.js'
+import { decodeMissed } from '../link/missed-messages.js'
 import { decodeNumberList } from '../link/number-list.js'
 import { decodePayload, encodePayload, whyUnsendable } from '../values/payload.js'
 import { serialOf } from '../membership/peer.js'
@@ -49,7 +49,7 @@ export class Router implements RemoteNodes {
     }
     const receiver = serialOf(to)
     const sender = serialOf(from)
-    if (topic === 'ws.send' && call === undefined && peer.join(receiver, sender, payload)) return true
+    if (topic === 'ws.send' && call === undefined && peer.joinMessage(receiver, sender, payload)) return true
     const encoded = encodePayload(payload)
     if (encoded === undefined) {
       const error = this.#node.unsendable(whyUnsendable(payload), { topic, to })
@@ -57,20 +57,20 @@ export class Router implements RemoteNodes {
       return false
     }
     if (call !== undefined) return this.#calls.call(peer, to, topic, encoded, from, call)
-    const fields = { type: types.send, to: receiver, from: sender, text: topic, ...encoded }
-    return isUrgent(topic) ? peer.call(fields) : peer.send(fields, payload)
+    const fields = { type: frameTypes.send, to: receiver, from: sender, text: topic, ...encoded }
+    return isUrgent(topic) ? peer.sendUrgent(fields) : peer.sendMessage(fields, payload)
   }
 
   exit (to: Pid, reason: string): boolean {
-    return this.#signal(to, { type: types.exit, text: reason })
+    return this.#signal(to, { type: frameTypes.exit, text: reason })
   }
 
   cancel (to: Pid, reason: string, from: Pid | undefined): boolean {
-    return this.#signal(to, { type: types.cancel, text: reason, from: serialOf(from) })
+    return this.#signal(to, { type: frameTypes.cancel, text: reason, from: serialOf(from) })
   }
 
   #signal (to: Pid, fields: FrameFields): boolean {
-    return this.#node.peerOf(to)?.push({ ...fields, to: serialOf(to) }) ?? false
+    return this.#node.peerOf(to)?.sendFrame({ ...fields, to: serialOf(to) }) ?? false
   }
 
   monitor (target: Pid, watcher: ExitListener): void {
@@ -122,7 +122,7 @@ export class Router implements RemoteNodes {
     const { type, to, from, text, kind, body } = frame
     const { local: here } = this.#node
     switch (type) {
-      case types.send: {
+      case frameTypes.send: {
         const decoded = decodePayload(kind, body as Buffer)
         if (decoded === undefined) {
           here.missed(this.#node.pid(to), 1)
@@ -131,12 +131,12 @@ export class Router implements RemoteNodes {
         here.deliver(this.#node.pid(to), text, decoded.payload, sender(peer, from))
         return true
       }
-      case types.sendMany: return this.#receiveMany(peer, frame)
-      case types.missed: return this.#receiveMissed(frame)
-      case types.exit:
+      case frameTypes.sendMany: return this.#receiveMany(peer, frame)
+      case frameTypes.missed: return this.#receiveMissed(frame)
+      case frameTypes.exit:
         here.exit(this.#node.pid(to), text)
         return true
-      case types.cancel:
+      case frameTypes.cancel:
         here.cancel(this.#node.pid(to), text, sender(peer, from))
         return true
       default:
@@ -145,22 +145,22 @@ export class Router implements RemoteNodes {
   }
 
   #receiveMany (peer: Peer, { ref, from, text, kind, body }: Frame): boolean {
-    if (ref > 0) peer.receivers = decodeNumberList(body.subarray(0, ref))?.map((serial) => this.#node.pid(serial))
+    if (ref > 0) peer.lastReceivers = decodeNumberList(body.subarray(0, ref))?.map((serial) => this.#node.pid(serial))
     const payload = body.subarray(ref) as Buffer
     const decoded = decodePayload(kind, payload)
-    if (peer.receivers === undefined) return false
+    if (peer.lastReceivers === undefined) return false
     if (decoded === undefined) {
-      for (const pid of peer.receivers) this.#node.local.missed(pid, 1)
+      for (const pid of peer.lastReceivers) this.#node.local.missed(pid, 1)
       return false
     }
     const again = (): unknown => decodePayload(kind, payload)!.payload
-    this.#node.local.deliverToMany(peer.receivers, text, decoded.payload, again, sender(peer, from))
+    this.#node.local.deliverToMany(peer.lastReceivers, text, decoded.payload, again, sender(peer, from))
     return true
   }
 
   #receiveMissed (frame: Frame): boolean {
     const { local: here } = this.#node
-    const missed = receiversMissed(frame)
+    const missed = decodeMissed(frame)
     if (missed === undefined) return false
     if (missed === 'everyone') here.missedByAll()
     else for (const [receiver, count] of missed) here.missed(this.#node.pid(receiver), count)
@@ -169,7 +169,7 @@ export class Router implements RemoteNodes {
 
   /** Everything across a channel ends with it: what came before has been handed on. */
   channelReset (peer: Peer): void {
-    peer.receivers = undefined
+    peer.lastReceivers = undefined
     this.#calls.channelReset(peer)
     this.#bindings.channelReset(peer)
     this.#links.channelReset(peer)

@@ -70,7 +70,7 @@ export function decodePayload (kind: number, body: Buffer): { readonly payload: 
 }
 
 /** An error as plain data. Nothing of it is trusted: a getter may throw. */
-export function errorToData (error: unknown, causes = mostCauses): ErrorData {
+export function errorToPlain (error: unknown, causes = mostCauses): ErrorData {
   try {
     const { name, message, code, cause } = error as { name?: unknown, message?: unknown, code?: unknown, cause?: unknown }
     return { name: String(name ?? 'Error'), message: String(message ?? error), ...typeof code === 'string' && { code }, ...causeToData(cause, causes) }
@@ -81,21 +81,21 @@ export function errorToData (error: unknown, causes = mostCauses): ErrorData {
 
 function causeToData (cause: unknown, causes: number): Pick<ErrorData, 'cause'> | undefined {
   if (cause === undefined || causes === 0) return undefined
-  if (cause instanceof Error) return { cause: { error: errorToData(cause, causes - 1) } }
+  if (cause instanceof Error) return { cause: { error: errorToPlain(cause, causes - 1) } }
   return encodePayload(cause) === undefined ? undefined : { cause: { value: cause } }
 }
 
 const natives: ReadonlyMap<unknown, ErrorConstructor> = new Map([EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map((native) => [native.name, native]))
 
 /** An error again: of the class of its code where the code is one of ours, or of JavaScript's own classes. */
-export function errorFromData (data: unknown): Error {
+export function errorFromPlain (data: unknown): Error {
   const { name, message, code, cause } = fieldsOf(data)
   const error = ofCode(code) ?? new (natives.get(name) ?? Error)()
   define(error, 'message', typeof message === 'string' ? message : '')
   if (error.name !== name && ofCode(code) === undefined) define(error, 'name', typeof name === 'string' ? name : 'Error')
   if (typeof code === 'string' && !('code' in error)) Object.assign(error, { code })
   const { error: inner, value } = fieldsOf(cause)
-  if (inner !== undefined || value !== undefined) define(error, 'cause', inner === undefined ? value : errorFromData(inner))
+  if (inner !== undefined || value !== undefined) define(error, 'cause', inner === undefined ? value : errorFromPlain(inner))
   // The stack would be that of this decoder.
   define(error, 'stack', `${error.name}: ${error.message}`)
   return error

@@ -1,4 +1,4 @@
-import { deepest, extra, tokens, views } from './plain.js'
+import { maxDepth, extraKinds, tokens, views } from './plain.js'
 
 /** Thrown inside of a reader: the bytes are no value. */
 const garbage = new Error('garbage')
@@ -15,7 +15,7 @@ const hexadecimal = /^-?[0-9a-f]+$/
 export function readPlain (bytes: Buffer): { readonly value: unknown } | undefined {
   try {
     const reader = new PlainReader(bytes)
-    const value = reader.value(deepest)
+    const value = reader.value(maxDepth)
     return reader.done ? { value } : undefined
   } catch {
     return undefined
@@ -46,26 +46,26 @@ class PlainReader {
       case tokens.null: return null
       case tokens.false: return false
       case tokens.true: return true
-      case tokens.float64: return this.#bytes.readDoubleBE(this.#take(8))
-      case tokens.uint16: return this.#bytes.readUInt16BE(this.#take(2))
-      case tokens.int32: return this.#bytes.readInt32BE(this.#take(4))
-      case tokens.text16: return this.#text(this.#bytes.readUInt16BE(this.#take(2)))
+      case tokens.float64: return this.#bytes.readDoubleBE(this.#advance(8))
+      case tokens.uint16: return this.#bytes.readUInt16BE(this.#advance(2))
+      case tokens.int32: return this.#bytes.readInt32BE(this.#advance(4))
+      case tokens.text16: return this.#text(this.#bytes.readUInt16BE(this.#advance(2)))
       case tokens.text32: return this.#text(this.#count())
       case tokens.map32: return this.#properties(this.#count(), depth, {})
       case tokens.array32: return this.#array(this.#count(), depth)
       case tokens.extra: return this.#extra(depth)
-      case tokens.int64: return this.#bytes.readBigInt64BE(this.#take(8))
+      case tokens.int64: return this.#bytes.readBigInt64BE(this.#advance(8))
       case tokens.bytes32: return Buffer.from(this.#slice(this.#count()))
       default: throw garbage
     }
   }
 
   #byte (): number {
-    return this.#bytes[this.#take(1)]
+    return this.#bytes[this.#advance(1)]
   }
 
   /** @returns where the next bytes begin, which are there */
-  #take (size: number): number {
+  #advance (size: number): number {
     const at = this.#at
     this.#at += size
     if (this.#at > this.#bytes.length) throw garbage
@@ -73,16 +73,16 @@ class PlainReader {
   }
 
   #count (): number {
-    return this.#bytes.readUInt32BE(this.#take(4))
+    return this.#bytes.readUInt32BE(this.#advance(4))
   }
 
   #slice (size: number): Buffer {
-    const at = this.#take(size)
+    const at = this.#advance(size)
     return this.#bytes.subarray(at, at + size)
   }
 
   #text (size: number): string {
-    const at = this.#take(size)
+    const at = this.#advance(size)
     return this.#bytes.toString('utf8', at, at + size)
   }
 
@@ -93,7 +93,7 @@ class PlainReader {
     if (size > 0 && size <= longestKnown && at + size <= this.#bytes.length) {
       const slot = (31 * size + 7 * this.#bytes[at] + this.#bytes[at + size - 1]) % knownKeys.length
       this.#at++
-      if (!this.#stands(knownKeys[slot], at, size)) return (knownKeys[slot] = this.#text(size))
+      if (!this.#matches(knownKeys[slot], at, size)) return (knownKeys[slot] = this.#text(size))
       this.#at += size
       return knownKeys[slot]
     }
@@ -103,7 +103,7 @@ class PlainReader {
   }
 
   /** Whether bytes are these characters. */
-  #stands (text: string, at: number, size: number): boolean {
+  #matches (text: string, at: number, size: number): boolean {
     if (text.length !== size) return false
     for (let i = 0; i < size; i++) if (text.charCodeAt(i) !== this.#bytes[at + i]) return false
     return true
@@ -111,14 +111,14 @@ class PlainReader {
 
   /** As long as each part takes a byte at least, a false count ends with the bytes. */
   #array (count: number, depth: number): unknown[] {
-    const inside = inner(depth)
+    const inside = oneLevelDeeper(depth)
     const array: unknown[] = []
     for (let i = 0; i < count; i++) array.push(this.value(inside))
     return array
   }
 
   #properties (count: number, depth: number, object: Record<string, unknown>): object {
-    const inside = inner(depth)
+    const inside = oneLevelDeeper(depth)
     for (let i = 0; i < count; i++) {
       const key = this.#key()
       const value = this.value(inside)
@@ -131,14 +131,14 @@ class PlainReader {
 
   #extra (depth: number): unknown {
     switch (this.#byte()) {
-      case extra.undefined: return undefined
-      case extra.date: return new Date(this.#bytes.readDoubleBE(this.#take(8)))
-      case extra.bigint: return this.#bigint(this.#slice(this.#count()).toString('latin1'))
-      case extra.utf16: return this.#slice(this.#count()).toString('utf16le')
-      case extra.view: return this.#view(this.#slice(this.#count()))
-      case extra.map: return this.#map(inner(depth))
-      case extra.set: return this.#set(inner(depth))
-      case extra.bare: return this.#bare(depth)
+      case extraKinds.undefined: return undefined
+      case extraKinds.date: return new Date(this.#bytes.readDoubleBE(this.#advance(8)))
+      case extraKinds.bigint: return this.#bigint(this.#slice(this.#count()).toString('latin1'))
+      case extraKinds.utf16: return this.#slice(this.#count()).toString('utf16le')
+      case extraKinds.view: return this.#view(this.#slice(this.#count()))
+      case extraKinds.map: return this.#map(oneLevelDeeper(depth))
+      case extraKinds.set: return this.#set(oneLevelDeeper(depth))
+      case extraKinds.nullPrototype: return this.#nullPrototype(depth)
       default: throw garbage
     }
   }
@@ -171,7 +171,7 @@ class PlainReader {
     return set
   }
 
-  #bare (depth: number): object {
+  #nullPrototype (depth: number): object {
     const token = this.#byte()
     const count = token === tokens.map32 ? this.#count() : token - tokens.fixMap
     if (count < 0 || (token !== tokens.map32 && count > 15)) throw garbage
@@ -179,7 +179,7 @@ class PlainReader {
   }
 }
 
-function inner (depth: number): number {
+function oneLevelDeeper (depth: number): number {
   if (depth === 0) throw garbage
   return depth - 1
 }

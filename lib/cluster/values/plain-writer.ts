@@ -1,4 +1,4 @@
-import { deepest, extra, longestValue, tokens, views } from './plain.js'
+import { maxDepth, extraKinds, maxValueBytes, tokens, views } from './plain.js'
 import { classOf, propertyStep, Unsendable } from './unsendable.js'
 
 /** A string of newer JavaScript than the compiler's library knows. */
@@ -23,23 +23,23 @@ export function isWellFormed (text: string): boolean {
 }
 
 /** The writer that nobody uses now. A getter that sends something itself needs another one. */
-let idle: PlainWriter | undefined
+let idleWriter: PlainWriter | undefined
 
 /**
  * A value as bytes, which are the caller's.
  * @throws `Unsendable` when a part of it would not arrive as what it is
  */
 export function writePlain (value: unknown): Buffer {
-  const writer = idle ?? new PlainWriter()
-  idle = undefined
+  const writer = idleWriter ?? new PlainWriter()
+  idleWriter = undefined
   let bytes: Buffer
   try {
     bytes = writer.write(value)
   } catch (thrown) {
-    idle = writer
+    idleWriter = writer
     throw Unsendable.of(thrown)
   }
-  idle = writer
+  idleWriter = writer
   return bytes
 }
 
@@ -49,7 +49,7 @@ class PlainWriter {
   #start = 0
   #at = 0
   /** The objects that the value is in, from the outside to the inside. */
-  readonly #around: object[] = []
+  readonly #ancestors: object[] = []
 
   write (value: unknown): Buffer {
     if (this.#bytes.length !== slabSize || this.#start > slabSize - leastRoom) {
@@ -57,7 +57,7 @@ class PlainWriter {
       this.#start = 0
     }
     this.#at = this.#start
-    this.#around.length = 0
+    this.#ancestors.length = 0
     this.#value(value)
     const bytes = this.#bytes.subarray(this.#start, this.#at)
     this.#start = this.#at
@@ -71,7 +71,7 @@ class PlainWriter {
       case 'boolean': return this.#token(value ? tokens.true : tokens.false)
       case 'object': return value === null ? this.#token(tokens.null) : this.#object(value)
       case 'undefined':
-        this.#extra(extra.undefined, 0)
+        this.#extra(extraKinds.undefined, 0)
         return
       case 'bigint': return this.#bigint(value)
       default: throw new Unsendable(`a ${typeof value}`)
@@ -81,7 +81,7 @@ class PlainWriter {
   // Room
 
   /** Makes room. @returns where it begins */
-  #room (size: number): number {
+  #reserve (size: number): number {
     const at = this.#at
     const end = at + size
     if (end > this.#bytes.length) return this.#grow(size)
@@ -91,7 +91,7 @@ class PlainWriter {
 
   #grow (size: number): number {
     const written = this.#at - this.#start
-    if (written + size > longestValue) throw new Unsendable(`more than ${longestValue} bytes`)
+    if (written + size > maxValueBytes) throw new Unsendable(`more than ${maxValueBytes} bytes`)
     const bytes = Buffer.allocUnsafeSlow(Math.max(slabSize, 2 * (written + size)))
     bytes.set(this.#bytes.subarray(this.#start, this.#at))
     this.#bytes = bytes
@@ -101,13 +101,13 @@ class PlainWriter {
   }
 
   #token (token: number): void {
-    const at = this.#room(1)
+    const at = this.#reserve(1)
     this.#bytes[at] = token
   }
 
   /** @returns where its `size` bytes begin */
   #extra (kind: number, size: number): number {
-    const at = this.#room(2 + size)
+    const at = this.#reserve(2 + size)
     this.#bytes[at] = tokens.extra
     this.#bytes[at + 1] = kind
     return at + 2
@@ -116,7 +116,7 @@ class PlainWriter {
   /** A count in the token itself, or in four bytes behind another one. */
   #count (fix: number, long: number, count: number): void {
     if (count < 16) return this.#token(fix | count)
-    const at = this.#room(5)
+    const at = this.#reserve(5)
     this.#bytes[at] = long
     this.#bytes.writeUInt32BE(count, at + 1)
   }
@@ -127,7 +127,7 @@ class PlainWriter {
   }
 
   /** An extra value with its length before it. @returns where it begins */
-  #long (kind: number, size: number): number {
+  #sizedExtra (kind: number, size: number): number {
     const at = this.#extra(kind, 4 + size)
     this.#bytes.writeUInt32BE(size, at)
     return at + 4
@@ -137,16 +137,16 @@ class PlainWriter {
 
   #number (value: number): void {
     if ((value | 0) !== value || Object.is(value, -0)) {
-      const at = this.#room(9)
+      const at = this.#reserve(9)
       this.#bytes[at] = tokens.float64
       this.#bytes.writeDoubleBE(value, at + 1)
     } else if (value >= -32 && value < 0x80) this.#token(value & 0xff)
     else if (value >= 0 && value < 0x1_0000) {
-      const at = this.#room(3)
+      const at = this.#reserve(3)
       this.#bytes[at] = tokens.uint16
       this.#bytes.writeUInt16BE(value, at + 1)
     } else {
-      const at = this.#room(5)
+      const at = this.#reserve(5)
       this.#bytes[at] = tokens.int32
       this.#bytes.writeInt32BE(value, at + 1)
     }
@@ -154,27 +154,27 @@ class PlainWriter {
 
   #bigint (value: bigint): void {
     if (value >= int64Min && value <= int64Max) {
-      const at = this.#room(9)
+      const at = this.#reserve(9)
       this.#bytes[at] = tokens.int64
       this.#bytes.writeBigInt64BE(value, at + 1)
       return
     }
     const digits = value.toString(16)
-    const at = this.#long(extra.bigint, digits.length)
+    const at = this.#sizedExtra(extraKinds.bigint, digits.length)
     this.#bytes.write(digits, at, 'latin1')
   }
 
   #text (text: string): void {
     if (text.length <= shortText && this.#ascii(text)) return
     if (isWellFormed(text)) return this.#utf8(text)
-    const at = this.#long(extra.utf16, 2 * text.length)
+    const at = this.#sizedExtra(extraKinds.utf16, 2 * text.length)
     this.#bytes.write(text, at, 'utf16le')
   }
 
   /** @returns false when it is not ASCII: nothing is written */
   #ascii (text: string): boolean {
     const { length } = text
-    const at = this.#room(1 + length)
+    const at = this.#reserve(1 + length)
     const bytes = this.#bytes
     bytes[at] = tokens.fixText | length
     for (let i = 0; i < length; i++) {
@@ -191,7 +191,7 @@ class PlainWriter {
   #utf8 (text: string): void {
     const most = 3 * text.length
     const header = most < 0x1_0000 ? 3 : 5
-    const at = this.#room(header + (header === 3 ? most : Buffer.byteLength(text)))
+    const at = this.#reserve(header + (header === 3 ? most : Buffer.byteLength(text)))
     const bytes = this.#bytes
     const written = bytes.write(text, at + header)
     bytes[at] = header === 3 ? tokens.text16 : tokens.text32
@@ -203,8 +203,8 @@ class PlainWriter {
   // Objects
 
   #object (value: object): void {
-    const around = this.#around
-    if (around.length === deepest) throw this.#tooDeep()
+    const around = this.#ancestors
+    if (around.length === maxDepth) throw this.#depthError()
     around.push(value)
     this.#objectOf(value, Object.getPrototypeOf(value) as object | null)
     around.pop()
@@ -219,17 +219,17 @@ class PlainWriter {
     else if (prototype === Set.prototype) this.#set(value as Set<unknown>)
     else if (prototype === Date.prototype) this.#date(value as Date)
     else if (viewKind !== undefined) this.#view(value as ArrayBufferView | ArrayBuffer, viewKind)
-    else if (isBare(prototype)) {
-      this.#extra(extra.bare, 0)
+    else if (inheritsNothing(prototype)) {
+      this.#extra(extraKinds.nullPrototype, 0)
       this.#properties(value)
     } else throw new Unsendable(classOf(value))
   }
 
   /** Only now is it looked at whether it goes on for ever. */
-  #tooDeep (): Unsendable {
-    const around = this.#around
+  #depthError (): Unsendable {
+    const around = this.#ancestors
     const again = around.findIndex((value, i) => around.indexOf(value) < i)
-    return again === -1 ? new Unsendable(`more than ${deepest} levels`) : new Unsendable('a cycle', again)
+    return again === -1 ? new Unsendable(`more than ${maxDepth} levels`) : new Unsendable('a cycle', again)
   }
 
   #properties (value: object): void {
@@ -264,7 +264,7 @@ class PlainWriter {
 
   #map (value: Map<unknown, unknown>): void {
     const pairs = [...entries.call(value)] as Array<[unknown, unknown]>
-    this.#size(extra.map, pairs.length)
+    this.#size(extraKinds.map, pairs.length)
     let i = 0
     let part = ''
     try {
@@ -281,7 +281,7 @@ class PlainWriter {
 
   #set (value: Set<unknown>): void {
     const parts = [...values.call(value)]
-    this.#size(extra.set, parts.length)
+    this.#size(extraKinds.set, parts.length)
     let i = 0
     try {
       for (; i < parts.length; i++) this.#value(parts[i])
@@ -291,13 +291,13 @@ class PlainWriter {
   }
 
   #date (value: Date): void {
-    const at = this.#extra(extra.date, 8)
+    const at = this.#extra(extraKinds.date, 8)
     this.#bytes.writeDoubleBE(value.getTime(), at)
   }
 
   #buffer (value: Buffer): void {
     const { length } = value
-    const at = this.#room(5 + length)
+    const at = this.#reserve(5 + length)
     this.#bytes[at] = tokens.bytes32
     this.#bytes.writeUInt32BE(length, at + 1)
     this.#bytes.set(value, at + 5)
@@ -306,13 +306,13 @@ class PlainWriter {
   #view (value: ArrayBufferView | ArrayBuffer, kind: number): void {
     const { byteLength } = value
     const bytes = 'buffer' in value ? new Uint8Array(value.buffer, value.byteOffset, byteLength) : new Uint8Array(value, 0, byteLength)
-    const at = this.#long(extra.view, 1 + bytes.length)
+    const at = this.#sizedExtra(extraKinds.view, 1 + bytes.length)
     this.#bytes[at] = kind
     this.#bytes.set(bytes, at + 1)
   }
 }
 
 /** The prototype of an object that inherits nothing: none, or an empty one, as that of the query of a request. */
-function isBare (prototype: object | null): boolean {
+function inheritsNothing (prototype: object | null): boolean {
   return prototype === null || (Object.getPrototypeOf(prototype) === null && Reflect.ownKeys(prototype).length === 0)
 }

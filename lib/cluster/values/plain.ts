@@ -1,14 +1,14 @@
 /**
- * Structured payloads between nodes: MessagePack, with {@link extra} values behind the one token that MessagePack never
+ * Structured payloads between nodes: MessagePack, with {@link extraKinds} values behind the one token that MessagePack never
  * uses. What is written is read again as the same value, or is not written at all.
  * @see https://github.com/msgpack/msgpack/blob/master/spec.md
  */
 
 /** Levels of arrays, objects, maps and sets: deeper ones are an attack on the stack. */
-export const deepest = 64
+export const maxDepth = 64
 
 /** Bytes of the longest value: a frame is not longer, so more than this is not worth writing. */
-export const longestValue = 32 * 1024 * 1024
+export const maxValueBytes = 32 * 1024 * 1024
 
 /** Tokens of MessagePack, as far as they are used. Numbers are the protocol. */
 export const tokens = {
@@ -34,7 +34,7 @@ export const tokens = {
 } as const
 
 /** What MessagePack has no word for. Numbers are the protocol. */
-export const extra = {
+export const extraKinds = {
   undefined: 0,
   /** Eight bytes: milliseconds as a float, NaN for an invalid date. */
   date: 1,
@@ -47,7 +47,7 @@ export const extra = {
   map: 5,
   set: 6,
   /** An object without a prototype. */
-  bare: 7
+  nullPrototype: 7
 } as const
 
 /** Classes of bytes beside Buffer. Their places are the protocol. Bytes are little-endian, as on all platforms of Node. */

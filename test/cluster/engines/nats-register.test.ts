@@ -1,7 +1,7 @@
 import { headers, type NatsConnection } from '@nats-io/transport-node'
 import t from 'tap'
 import { NatsRegister } from '../../../lib/cluster/engines/nats-register.js'
-import type { NatsClient } from '../../../lib/cluster/engines/nats-session.js'
+import type { NatsClient } from '../../../lib/cluster/engines/nats-client.js'
 import type { KvEntry } from '@nats-io/kv'
 
 /** A client that answers what a test says: what happens between two of the register's questions cannot be had of a server. */

@@ -6,7 +6,8 @@ import { fillsUp } from './flow.js'
 import { natsServer, type EngineServer } from '../fixtures/servers.js'
 import { missing } from '../../installed.js'
 import type { Session } from '../../../lib/cluster/engines/session.js'
-import { dialNats, type NatsClient } from '../../../lib/cluster/engines/nats-session.js'
+import { dialNats } from '../../../lib/cluster/engines/nats-session.js'
+import type { NatsClient } from '../../../lib/cluster/engines/nats-client.js'
 
 const skip = missing('nats-server')
 const load = async () => ({ connect, createInbox, headers, jetstream, jetstreamManager, Kvm })

@@ -1,6 +1,6 @@
 // What no node would publish to others.
 import { batchTypes, decodeChannelHeader, decodeFrames, decodeSource, encodeChannelHeader, encodeFrame, encodeSource, version, type ChannelHeader, type FrameFields } from '../../../lib/cluster/link/codec.js'
-import { types } from '../../../lib/cluster/link/frames.js'
+import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 
 const noise = Buffer.from(Array.from({ length: 200 }, (_, i) => i * 37 & 0xff))
 
@@ -14,7 +14,7 @@ export function garbageFor (node: string, incarnation: number, longest: number):
   later[0] = version + 1
   const nameless = source()
   nameless.fill('*', 3, 3 + node.length)
-  const broadcast = encodeFrame({ type: types.broadcast, text: 'news' }, 0)
+  const broadcast = encodeFrame({ type: frameTypes.broadcast, text: 'news' }, 0)
   return {
     inbox: [
       Buffer.alloc(0),
@@ -32,7 +32,7 @@ export function garbageFor (node: string, incarnation: number, longest: number):
       noise,
       Buffer.concat([source(), broadcast]),
       Buffer.concat([source(batchTypes.broadcast), broadcast.subarray(0, -1)]),
-      Buffer.concat([source(batchTypes.broadcast), encodeFrame({ type: types.broadcast, text: 'news', kind: 9 }, 0)])
+      Buffer.concat([source(batchTypes.broadcast), encodeFrame({ type: frameTypes.broadcast, text: 'news', kind: 9 }, 0)])
     ]
   }
 }
@@ -50,7 +50,7 @@ export function forgedBy (node: string, incarnation: number): Forger {
   let header: ChannelHeader = { src: 0, dst: 0, ack: 0 }
   let seq = 0
   const batch = (...parts: Buffer[]): Buffer => Buffer.concat([source(), encodeChannelHeader(header), ...parts])
-  const send = (): Buffer => encodeFrame({ type: types.send, to: 1, text: 'forged' }, seq + 1)
+  const send = (): Buffer => encodeFrame({ type: frameTypes.send, to: 1, text: 'forged' }, seq + 1)
   /** One of them is the next, should what was overheard last have been sent again. */
   const next = (fields: FrameFields): Buffer => batch(...Array.from({ length: 10 }, (_, i) => encodeFrame(fields, seq + 1 + i)))
   return {
@@ -74,8 +74,8 @@ export function forgedBy (node: string, incarnation: number): Forger {
         return batch(long)
       },
       () => next({ type: 127, text: 'of a later version' }),
-      () => next({ type: types.send, to: 1, kind: 9, text: 'forged' }),
-      () => next({ type: types.send, to: 1, kind: 3, text: 'forged', body: noise }),
+      () => next({ type: frameTypes.send, to: 1, kind: 9, text: 'forged' }),
+      () => next({ type: frameTypes.send, to: 1, kind: 3, text: 'forged', body: noise }),
       () => Buffer.concat([source(), encodeChannelHeader({ ...header, ack: 2 ** 40 })]),
       () => Buffer.concat([source(batchTypes.ping), encodeChannelHeader(header)]),
       () => Buffer.concat([source(99), encodeChannelHeader(header)]),

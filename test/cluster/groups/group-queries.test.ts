@@ -1,5 +1,5 @@
 import t from 'tap'
-import { types } from '../../../lib/cluster/link/frames.js'
+import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { GroupQueries } from '../../../lib/cluster/groups/group-queries.js'
 import { encodePayload } from '../../../lib/cluster/values/payload.js'
 import { timings } from '../../../lib/cluster/timing.js'
@@ -11,8 +11,8 @@ import type { Pid } from '../../../types/pid.js'
 /** Another node that keeps what it is told. */
 function fakePeer (takes = true): { readonly peer: Peer, readonly pushed: FrameFields[] } {
   const pushed: FrameFields[] = []
-  const push = (fields: FrameFields): boolean => takes && pushed.push(fields) > 0
-  return { peer: { push, pid: (serial: number) => `${serial}@b.x` } as unknown as Peer, pushed }
+  const sendFrame = (fields: FrameFields): boolean => takes && pushed.push(fields) > 0
+  return { peer: { sendFrame, pid: (serial: number) => `${serial}@b.x` } as unknown as Peer, pushed }
 }
 
 function frame (fields: FrameFields): Frame {
@@ -30,19 +30,19 @@ function setUp (): { readonly questions: GroupQueries, readonly world: World, re
 t.test('a question is answered with the serials of this node', async (t) => {
   const { questions } = setUp()
   const { peer, pushed } = fakePeer()
-  t.equal(questions.receive(peer, frame({ type: types.ask, ref: 5, text: 'room' })), true)
-  t.equal(questions.receive(peer, frame({ type: types.ask, ref: 6, text: 'other' })), true)
-  t.strictSame(pushed, [{ type: types.members, ref: 5, ...encodePayload([1, 7])! }, { type: types.members, ref: 6, ...encodePayload([])! }])
-  t.equal(questions.receive(peer, frame({ type: types.send })), undefined, 'of another kind')
+  t.equal(questions.receive(peer, frame({ type: frameTypes.ask, ref: 5, text: 'room' })), true)
+  t.equal(questions.receive(peer, frame({ type: frameTypes.ask, ref: 6, text: 'other' })), true)
+  t.strictSame(pushed, [{ type: frameTypes.members, ref: 5, ...encodePayload([1, 7])! }, { type: frameTypes.members, ref: 6, ...encodePayload([])! }])
+  t.equal(questions.receive(peer, frame({ type: frameTypes.send })), undefined, 'of another kind')
 })
 
 t.test('an answer settles its question once; what comes late, or for nobody, is passed over', async (t) => {
   const { questions, machine } = setUp()
   const { peer, pushed } = fakePeer()
   const answer = questions.query('room', peer)
-  t.strictSame(pushed, [{ type: types.ask, ref: 1, text: 'room' }])
+  t.strictSame(pushed, [{ type: frameTypes.ask, ref: 1, text: 'room' }])
   t.equal(questions.size, 1)
-  for (const serials of [[3, 4], [5]]) t.equal(questions.receive(peer, frame({ type: types.members, ref: 1, ...encodePayload(serials)! })), true)
+  for (const serials of [[3, 4], [5]]) t.equal(questions.receive(peer, frame({ type: frameTypes.members, ref: 1, ...encodePayload(serials)! })), true)
   t.strictSame(await answer, ['3@b.x', '4@b.x'])
   t.equal(questions.size + machine.timers, 0)
 })
@@ -53,7 +53,7 @@ t.test('an answer that is none is garbage, and is not waited for any longer', as
   const bodies = [undefined, 'x', { 0: 1 }, ['1'], [1.5], [2 ** 60]].map((payload) => encodePayload(payload)!)
   for (const [i, body] of [...bodies, { kind: 3, body: Buffer.from([0xc1]) }].entries()) {
     const answer = questions.query('room', peer)
-    t.equal(questions.receive(peer, frame({ type: types.members, ref: i + 1, ...body })), false)
+    t.equal(questions.receive(peer, frame({ type: frameTypes.members, ref: i + 1, ...body })), false)
     t.equal(await answer, undefined)
   }
   t.equal(questions.size, 0)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { TestCluster } from '../support.js'
 import { encodeFrame, encodeSource } from '../../../lib/cluster/link/codec.js'
-import { types } from '../../../lib/cluster/link/frames.js'
+import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import type { TestNode } from '../support.js'
 import type { ClusterGroupChange } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
@@ -458,13 +458,13 @@ t.test('garbage in a group is counted; what a later version says is passed over'
   t.equal(await receive(batch(b, Buffer.from('xx'))), 1)
   const missed: unknown[] = []
   a.here.missed = (...args) => { missed.push(args) }
-  t.equal(await receive(batch(b, encodeFrame({ type: types.broadcast, text: 'news', kind: 3, body: Buffer.from([0xc1]) }, 0))), 1)
+  t.equal(await receive(batch(b, encodeFrame({ type: frameTypes.broadcast, text: 'news', kind: 3, body: Buffer.from([0xc1]) }, 0))), 1)
   t.strictSame(missed.splice(0), [[pid, 1]], 'its members miss what cannot be decoded')
-  const garbled = encodeFrame({ type: types.broadcast, text: 'news', kind: 3, body: Buffer.from([0xc1]) }, 0)
-  t.equal(await receive(batch(b, encodeFrame({ type: types.except, text: pid }, 0), garbled)), 1)
+  const garbled = encodeFrame({ type: frameTypes.broadcast, text: 'news', kind: 3, body: Buffer.from([0xc1]) }, 0)
+  t.equal(await receive(batch(b, encodeFrame({ type: frameTypes.except, text: pid }, 0), garbled)), 1)
   t.strictSame(missed, [], 'the one that was left out does not')
   t.equal(await receive(Buffer.concat([encodeSource({ type: 3, node: 'b', incarnation: 1 })])), 0, 'of an incarnation that is gone')
-  t.equal(await receive(batch(b, encodeFrame({ type: 199 }, 0), encodeFrame({ type: types.broadcast, text: 'news', kind: 2, body: Buffer.from('hello') }, 0))), 0)
+  t.equal(await receive(batch(b, encodeFrame({ type: 199 }, 0), encodeFrame({ type: frameTypes.broadcast, text: 'news', kind: 2, body: Buffer.from('hello') }, 0))), 0)
   t.strictSame(news(a), ['hello'])
 })
 

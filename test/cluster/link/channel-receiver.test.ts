@@ -1,7 +1,7 @@
 import t from 'tap'
 import { decodeFrames, encodeFrame } from '../../../lib/cluster/link/codec.js'
 import { ChannelReceiver } from '../../../lib/cluster/link/channel-receiver.js'
-import { cut } from '../../../lib/cluster/link/fragments.js'
+import { splitFrame } from '../../../lib/cluster/link/fragments.js'
 import { timings } from '../../../lib/cluster/timing.js'
 import { Calm, Machine, World } from '../simulator.js'
 import { counters } from '../support.js'
@@ -17,15 +17,15 @@ function setUp (apply?: (frame: Frame, inbox: ChannelReceiver) => boolean) {
     clock: machine,
     timing: timings.default,
     counters: stats,
-    apply (frame) {
+    handleFrame (frame) {
       applied.push(frame.seq)
       return apply?.(frame, inbox) ?? true
     },
-    confirm () {
-      said.push(`confirm ${inbox.received}`)
-      inbox.confirmed()
+    sendAcknowledgement () {
+      said.push(`confirm ${inbox.lastReceived}`)
+      inbox.acknowledgementSent()
     },
-    complain () { said.push(`complain ${inbox.received}`) }
+    sendNack () { said.push(`complain ${inbox.lastReceived}`) }
   })
   return { machine, stats, applied, said, inbox, run: (ms: number) => world.runUntil(world.now + ms, () => {}) }
 }
@@ -36,78 +36,78 @@ function frames (...seqs: number[]): Frame[] {
 
 t.test('frames are handed on in order, each once, and confirmed together', async (t) => {
   const { inbox, applied, said, stats, machine, run } = setUp()
-  inbox.receive(frames(1, 2))
-  inbox.receive(frames(2, 3))
+  inbox.receiveFrames(frames(1, 2))
+  inbox.receiveFrames(frames(2, 3))
   t.strictSame(applied, [1, 2, 3])
   t.strictSame(said, [])
   await run(timings.default.ack)
   t.strictSame(said, ['confirm 3'])
   t.equal(stats.framesIn, 3)
   t.equal(machine.timers, 0)
-  inbox.receive(frames(1))
+  inbox.receiveFrames(frames(1))
   await run(timings.default.ack)
   t.strictSame(said, ['confirm 3', 'confirm 3'], 'what comes again is confirmed again')
-  inbox.receive([])
+  inbox.receiveFrames([])
   t.equal(machine.timers, 0)
 })
 
 t.test('many are confirmed at once; what was published meanwhile confirmed them too', async (t) => {
   const { inbox, said, machine } = setUp()
-  inbox.receive(frames(...Array.from({ length: 512 }, (_, i) => i + 1)))
+  inbox.receiveFrames(frames(...Array.from({ length: 512 }, (_, i) => i + 1)))
   t.strictSame(said, ['confirm 512'])
-  inbox.receive(frames(513))
+  inbox.receiveFrames(frames(513))
   t.equal(machine.timers, 1)
-  inbox.confirmed()
+  inbox.acknowledgementSent()
   t.equal(machine.timers, 0)
 })
 
 t.test('a gap is complained of, once in a while, and nothing behind it is handed on', async (t) => {
   const { inbox, applied, said, run } = setUp()
-  inbox.receive(frames(1, 3, 4))
-  inbox.receive(frames(4))
+  inbox.receiveFrames(frames(1, 3, 4))
+  inbox.receiveFrames(frames(4))
   t.strictSame(applied, [1])
   t.strictSame(said, ['complain 1'])
   await run(timings.default.nack)
   said.length = 0
-  inbox.receive(frames(4))
+  inbox.receiveFrames(frames(4))
   t.strictSame(said, ['complain 1'])
-  inbox.receive(frames(2, 3, 4))
+  inbox.receiveFrames(frames(2, 3, 4))
   t.strictSame(applied, [1, 2, 3, 4])
 })
 
 t.test('a ping is answered by a confirmation, or by a complaint where something is missing', async (t) => {
   const { inbox, said } = setUp()
-  inbox.receive(frames(1))
-  inbox.pinged(1)
-  inbox.pinged(2)
+  inbox.receiveFrames(frames(1))
+  inbox.receivePing(1)
+  inbox.receivePing(2)
   t.strictSame(said, ['confirm 1', 'complain 1'])
 })
 
 t.test('pieces are one frame when they are all there; what is none is garbage', async (t) => {
   const { inbox, applied, stats } = setUp()
-  const pieces = [...cut({ type: 10, body: Buffer.alloc(500) }, 300)].map((fields, i) => decodeFrames(encodeFrame(fields, i + 1), 0)![0])
-  inbox.receive(pieces.slice(0, 1))
+  const pieces = [...splitFrame({ type: 10, body: Buffer.alloc(500) }, 300)].map((fields, i) => decodeFrames(encodeFrame(fields, i + 1), 0)![0])
+  inbox.receiveFrames(pieces.slice(0, 1))
   t.strictSame(applied, [])
-  inbox.receive(pieces.slice(1))
+  inbox.receiveFrames(pieces.slice(1))
   t.equal(applied.length, 1)
-  inbox.clear()
-  inbox.receive(decodeFrames(encodeFrame({ type: 1, body: Buffer.from('x') }, 1), 0)!)
+  inbox.reset()
+  inbox.receiveFrames(decodeFrames(encodeFrame({ type: 1, body: Buffer.from('x') }, 1), 0)!)
   t.equal(stats.garbage, 1)
   t.equal(applied.length, 1)
 })
 
 t.test('a frame that is garbage is counted, and costs itself alone; the end of the channel stops the batch', async (t) => {
   const garbage = setUp(({ seq }) => seq !== 2)
-  garbage.inbox.receive(frames(1, 2, 3))
+  garbage.inbox.receiveFrames(frames(1, 2, 3))
   t.strictSame(garbage.applied, [1, 2, 3])
-  t.equal(garbage.inbox.received, 3)
+  t.equal(garbage.inbox.lastReceived, 3)
   t.equal(garbage.stats.garbage, 1)
   const torn = setUp(({ seq }, inbox) => {
-    if (seq === 2) inbox.clear()
+    if (seq === 2) inbox.reset()
     return true
   })
-  torn.inbox.receive(frames(1, 2, 3))
+  torn.inbox.receiveFrames(frames(1, 2, 3))
   t.strictSame(torn.applied, [1, 2])
-  t.equal(torn.inbox.received, 0)
+  t.equal(torn.inbox.lastReceived, 0)
   t.equal(torn.machine.timers, 0)
 })

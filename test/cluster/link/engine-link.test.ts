@@ -33,7 +33,7 @@ function setUp () {
     node: 'a',
     incarnation: 36,
     counters: stats,
-    changed (up) { changes.push(up) },
+    stateChanged (up) { changes.push(up) },
     guard (task) {
       try {
         task()
@@ -88,14 +88,14 @@ t.test('what is published says who says it; nothing is while the engine is away,
 
 t.test('topics have the prefix', async (t) => {
   const { line } = setUp()
-  t.equal(line.heartbeats, 'fwr.hb')
-  t.equal(line.inboxOf('b', 36), 'fwr.n.b.10')
+  t.equal(line.heartbeatTopic, 'fwr.hb')
+  t.equal(line.inboxTopic('b', 36), 'fwr.n.b.10')
 })
 
 t.test('what comes in is counted, and never throws at the client', async (t) => {
   const { line, listeners, stats, thrown } = setUp()
   const heard: string[] = []
-  await line.listen('fwr.x', (bytes) => {
+  await line.subscribe('fwr.x', (bytes) => {
     heard.push(bytes.toString())
     throw new Error('no')
   })
@@ -113,7 +113,7 @@ t.test('what this node published itself is not heard', async (t) => {
   await opening
   line.publish('fwr.x', { type: 1 }, [Buffer.from('own')])
   let heard = 0
-  await line.listen('fwr.x', () => { heard++ })
+  await line.subscribe('fwr.x', () => { heard++ })
   const [[, own]] = published
   listeners.get('fwr.x')!(own)
   t.equal(stats.batchesIn, 0)
@@ -129,7 +129,7 @@ t.test('a line that is silent says nothing and hears nobody', async (t) => {
   await new Promise(setImmediate)
   state(true)
   await opening
-  await line.listen('fwr.x', () => { t.fail('it was heard') })
+  await line.subscribe('fwr.x', () => { t.fail('it was heard') })
   line.silence()
   listeners.get('fwr.x')!(Buffer.from('x'))
   t.equal(line.publish('fwr.x', { type: 1 }, []), false)
@@ -139,14 +139,14 @@ t.test('a line that is silent says nothing and hears nobody', async (t) => {
 
 t.test('the engine takes what is on its way, where there is one', async (t) => {
   const { line, engine, state } = setUp()
-  await line.handOver(5)
+  await line.flush(5)
   t.equal(engine.flushed, 0)
   const opening = line.open()
   await new Promise(setImmediate)
   state(true)
   await opening
-  await line.handOver(5)
+  await line.flush(5)
   engine.fails = true
-  await line.handOver(5)
+  await line.flush(5)
   t.equal(engine.flushed, 2)
 })

@@ -4,7 +4,7 @@ import { decodeNumberList, NumberList } from '../../../lib/cluster/link/number-l
 
 function encoded (values: readonly number[]): Buffer {
   const list = new NumberList()
-  for (const value of values) list.push(value)
+  for (const value of values) list.append(value)
   return list.bytes
 }
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { types } from '../../../lib/cluster/link/frames.js'
+import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { decodeNumberList } from '../../../lib/cluster/link/number-list.js'
 import { OpenSends } from '../../../lib/cluster/link/open-sends.js'
 import { encodePayload } from '../../../lib/cluster/values/payload.js'
@@ -7,16 +7,16 @@ import { encodePayload } from '../../../lib/cluster/values/payload.js'
 /** Sends as a channel does. @returns whether the payload had to be encoded */
 function send (open: OpenSends, to: number, payload: unknown, { topic = 'ws.send', from = 1 } = {}): boolean {
   if (topic === 'ws.send' && open.joinText(to, from, payload)) return false
-  const fields = { type: types.send, to, from, text: topic, ...encodePayload(payload)! }
-  if (open.join(fields)) return true
-  t.notOk(open.isApart(fields))
-  open.open(fields, payload)
+  const fields = { type: frameTypes.send, to, from, text: topic, ...encodePayload(payload)! }
+  if (open.joinContent(fields)) return true
+  t.notOk(open.mustCloseBefore(fields))
+  open.openSend(fields, payload)
   return true
 }
 
 /** The receivers of each frame. */
 function closed (open: OpenSends): number[][] {
-  return open.close().map(({ fields, receivers }) => receivers === undefined ? [fields.to!] : decodeNumberList(receivers)!)
+  return open.closeAll().map(({ fields, receivers }) => receivers === undefined ? [fields.to!] : decodeNumberList(receivers)!)
 }
 
 t.test('makes one frame of a loop over receivers, and encodes the text once', async (t) => {
@@ -24,7 +24,7 @@ t.test('makes one frame of a loop over receivers, and encodes the text once', as
   const encoded = [1, 2, 3].map((to) => send(open, to, { type: 'text', data: 'news' }))
   t.strictSame(encoded, [true, false, false])
   t.equal(open.length, 1)
-  t.match(open.close(), [{ fields: { type: types.sendMany, to: 0, from: 1, text: 'ws.send' } }])
+  t.match(open.closeAll(), [{ fields: { type: frameTypes.sendMany, to: 0, from: 1, text: 'ws.send' } }])
   t.equal(open.length, 0)
 })
 
@@ -59,7 +59,7 @@ t.test('knows bytes and mixed payloads by their content, and copies bytes that t
   const bytes = Buffer.from([1])
   send(open, 1, bytes, { topic: 'news' })
   bytes[0] = 2
-  t.strictSame([...open.close()[0].fields.body!], [1])
+  t.strictSame([...open.closeAll()[0].fields.body!], [1])
 })
 
 t.test('looks only at plain objects, and survives one that throws', async (t) => {
@@ -73,7 +73,7 @@ t.test('looks only at plain objects, and survives one that throws', async (t) =>
 t.test('other topics make one frame of the same payload in a row, and stand apart from all else', async (t) => {
   const open = new OpenSends()
   for (const to of [1, 2]) send(open, to, { n: 1 }, { topic: 'note' })
-  const apart = (text: string, from: number): boolean => open.isApart({ type: types.send, to: 1, from, text, ...encodePayload(1)! })
+  const apart = (text: string, from: number): boolean => open.mustCloseBefore({ type: frameTypes.send, to: 1, from, text, ...encodePayload(1)! })
   t.ok(apart('note', 1))
   t.ok(apart('ws.send', 1))
   t.strictSame(closed(open), [[1, 2]])
@@ -82,8 +82,8 @@ t.test('other topics make one frame of the same payload in a row, and stand apar
   t.notOk(apart('ws.send', 1))
   t.ok(apart('ws.send', 2), 'another sender')
   t.ok(apart('note', 1))
-  const fields = { type: types.send, to: 2, from: 1, text: 'note', ...encodePayload({ data: 'x' })! }
-  t.notOk(open.join(fields))
+  const fields = { type: frameTypes.send, to: 2, from: 1, text: 'note', ...encodePayload({ data: 'x' })! }
+  t.notOk(open.joinContent(fields))
   t.notOk(open.joinText(2, 2, { data: 'x' }))
 })
 
@@ -98,5 +98,5 @@ t.test('takes no further receivers when a frame, or all lists together, would be
   send(open, 1, { data: 'x' })
   for (to = 1; open.joinText(to % 2 === 0 ? 1 : 2 ** 47, 1, { data: 'x' });) to++
   t.ok(to > mega / 8 && to < mega)
-  t.ok(open.isApart({ type: types.send, to: 1, from: 1, text: 'ws.send', ...encodePayload({ data: 'y' })! }))
+  t.ok(open.mustCloseBefore({ type: frameTypes.send, to: 1, from: 1, text: 'ws.send', ...encodePayload({ data: 'y' })! }))
 })

@@ -5,7 +5,7 @@ const mega = 1024 * 1024
 
 function filled (frames: number, bytes = 1): Window {
   const window = new Window()
-  for (let i = 0; i < frames; i++) window.add(bytes)
+  for (let i = 0; i < frames; i++) window.addFrame(bytes)
   return window
 }
 
@@ -24,28 +24,28 @@ t.test('those who can wait should from three quarters of either limit', async (t
 })
 
 t.test('what cannot be refused has room beyond: 64 times the frames, 16 times the bytes', async (t) => {
-  t.notOk(filled(262_143).burst)
-  t.ok(filled(262_144).burst)
-  t.notOk(filled(1, 128 * mega - 1).burst)
-  t.ok(filled(1, 128 * mega).burst)
+  t.notOk(filled(262_143).exhausted)
+  t.ok(filled(262_144).exhausted)
+  t.notOk(filled(1, 128 * mega - 1).exhausted)
+  t.ok(filled(1, 128 * mega).exhausted)
 })
 
 t.test('those who wait go on, each once, when a quarter of both limits is left', async (t) => {
   const window = filled(3072, 3000)
   let resumed = 0
-  window.wait({ resume () { resumed++ } })
-  window.relieve()
+  window.subscribeDrain({ resume () { resumed++ } })
+  window.resumeProducers()
   t.equal(resumed, 0)
-  for (let i = 0; i < 2048; i++) window.remove(3000)
-  window.relieve()
+  for (let i = 0; i < 2048; i++) window.removeFrame(3000)
+  window.resumeProducers()
   t.equal(resumed, 0, 'few enough frames, too many bytes')
-  for (let i = 0; i < 1024; i++) window.remove(3000)
-  for (let i = 0; i < 1025; i++) window.add(1)
-  window.relieve()
+  for (let i = 0; i < 1024; i++) window.removeFrame(3000)
+  for (let i = 0; i < 1025; i++) window.addFrame(1)
+  window.resumeProducers()
   t.equal(resumed, 0, 'few enough bytes, too many frames')
-  window.remove(1)
-  window.relieve()
-  window.relieve()
+  window.removeFrame(1)
+  window.resumeProducers()
+  window.resumeProducers()
   t.equal(resumed, 1)
 })
 
@@ -55,28 +55,28 @@ t.test('one that fills it again leaves the others waiting', async (t) => {
   const feeder = (name: string, bytes: number) => ({
     resume () {
       order.push(name)
-      window.add(bytes)
+      window.addFrame(bytes)
     }
   })
-  window.wait(feeder('small', 1))
-  window.wait(feeder('large', 7 * mega))
-  window.wait(feeder('last', 1))
-  window.relieve()
+  window.subscribeDrain(feeder('small', 1))
+  window.subscribeDrain(feeder('large', 7 * mega))
+  window.subscribeDrain(feeder('last', 1))
+  window.resumeProducers()
   t.strictSame(order, ['small', 'large'])
-  window.remove(7 * mega)
-  window.relieve()
+  window.removeFrame(7 * mega)
+  window.resumeProducers()
   t.strictSame(order, ['small', 'large', 'last'])
 })
 
 t.test('who is forgotten, or whose channel was torn, is not resumed', async (t) => {
   const window = filled(4096, 4096)
   const feeder = { resume () { t.fail('it was forgotten') } }
-  window.wait(feeder)
-  window.forget(feeder)
-  window.wait({ resume () { t.fail('its channel was torn') } })
+  window.subscribeDrain(feeder)
+  window.unsubscribeDrain(feeder)
+  window.subscribeDrain({ resume () { t.fail('its channel was torn') } })
   window.clear()
   t.notOk(window.congested)
-  window.relieve()
+  window.resumeProducers()
   t.pass()
 })
 

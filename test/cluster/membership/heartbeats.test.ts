@@ -19,9 +19,9 @@ function setUp (random = 0) {
     timing: timings.default,
     random: () => random,
     counters: stats,
-    line: {
-      heartbeats: 'fwr.hb',
-      inboxOf: (node, incarnation) => `fwr.n.${node}.${incarnation}`,
+    engineLink: {
+      heartbeatTopic: 'fwr.hb',
+      inboxTopic: (node, incarnation) => `fwr.n.${node}.${incarnation}`,
       publish (topic, source, parts) {
         const number = decodeNumber(Buffer.concat(parts), 0)
         if (source.type === batchTypes.outdated) outdated.push([topic, number])
@@ -33,17 +33,17 @@ function setUp (random = 0) {
       }
     },
     membership: {
-      find: () => known.state && { incarnation: known.incarnation, state: known.state, gone: false },
-      bye (node, incarnation) { told.push(['bye', node, incarnation]) },
-      heard (node, incarnation) {
+      find: () => known.state && { incarnation: known.incarnation, state: known.state, hasLeft: false },
+      nodeLeft (node, incarnation) { told.push(['bye', node, incarnation]) },
+      recordContact (node, incarnation) {
         told.push(['heard', node, incarnation])
         return known.heard
       }
     },
-    unreadable () {},
-    isBack: (node) => { back.push(node) }
+    unreadableBatch () {},
+    nodeReturned: (node) => { back.push(node) }
   })
-  const hear = (what: number, type = 2): void => { heartbeats.heard(Buffer.concat([encodeSource({ type, node: 'b', incarnation: 5 }), encodeNumber(what)])) }
+  const hear = (what: number, type = 2): void => { heartbeats.receiveHeartbeat(Buffer.concat([encodeSource({ type, node: 'b', incarnation: 5 }), encodeNumber(what)])) }
   return { machine, stats, said, told, known, back, outdated, heartbeats, hear, run: (ms: number) => world.runUntil(world.now + ms, () => {}) }
 }
 
@@ -101,8 +101,8 @@ t.test('many hellos at once are answered by two beats: a first, and one for all 
 
 t.test('a hello and a goodbye are said, and heard', async (t) => {
   const { heartbeats, said, told, hear } = setUp()
-  heartbeats.hello()
-  heartbeats.bye()
+  heartbeats.sendHello()
+  heartbeats.sendBye()
   t.strictSame(said, [1, 2])
   hear(2)
   t.strictSame(told, [['bye', 'b', 5]])
@@ -111,10 +111,10 @@ t.test('a hello and a goodbye are said, and heard', async (t) => {
 t.test('what is no heartbeat is counted as garbage', async (t) => {
   const { heartbeats, stats, told, hear } = setUp()
   hear(0, 1)
-  heartbeats.heard(Buffer.from('x'))
+  heartbeats.receiveHeartbeat(Buffer.from('x'))
   const cut = encodeSource({ type: 2, node: 'b', incarnation: 5 })
   t.ok(decodeSource(cut))
-  heartbeats.heard(cut)
+  heartbeats.receiveHeartbeat(cut)
   t.equal(stats.garbage, 3)
   t.strictSame(told, [])
 })

@@ -25,15 +25,15 @@ class Scene {
       this.probed++
       return this.answer()
     },
-    up: (node, incarnation) => { this.told.push(['up', node, incarnation]) },
-    down: (node, incarnation, why) => { this.told.push(['down', node, incarnation, why]) },
-    forgotten: (node, incarnation) => { this.told.push(['forgotten', node, incarnation]) },
-    stalled: (ms) => { this.told.push(['stalled', ms]) },
+    nodeUp: (node, incarnation) => { this.told.push(['up', node, incarnation]) },
+    nodeDown: (node, incarnation, why) => { this.told.push(['down', node, incarnation, why]) },
+    nodeForgotten: (node, incarnation) => { this.told.push(['forgotten', node, incarnation]) },
+    loopStalled: (ms) => { this.told.push(['stalled', ms]) },
     nameTaken: (incarnation) => { this.told.push(['name taken', incarnation]) }
   })
 
   constructor () {
-    this.membership.connection(true)
+    this.membership.setConnected(true)
     this.clock.jump(10_000)
     this.membership.tick(10_000)
   }
@@ -55,30 +55,30 @@ class Scene {
 t.test('a node that is heard is up, and told once', async (t) => {
   const { membership, told, clock } = new Scene()
   t.equal(membership.find('b'), undefined)
-  t.ok(membership.heard('b', 1))
-  t.ok(membership.heard('b', 1))
+  t.ok(membership.recordContact('b', 1))
+  t.ok(membership.recordContact('b', 1))
   t.strictSame(told, [['up', 'b', 1]])
   t.strictSame(membership.nodes(), [{ node: 'b', incarnation: 1, state: 'up', since: clock.now() }])
-  t.equal(membership.up, 1)
+  t.equal(membership.upCount, 1)
 })
 
 t.test('a node that is silent for 8 s is down, and up when it is heard again', async (t) => {
   const scene = new Scene()
-  scene.membership.heard('b', 1)
+  scene.membership.recordContact('b', 1)
   await scene.pass(timing.down)
   t.equal(scene.state('b'), 'up')
   await scene.pass(period)
   t.strictSame(scene.told.slice(1), [['down', 'b', 1, 'it is silent']])
-  t.equal(scene.membership.up, 0)
+  t.equal(scene.membership.upCount, 0)
   t.equal(scene.membership.nodes()[0].since, scene.clock.now())
-  t.ok(scene.membership.heard('b', 1))
+  t.ok(scene.membership.recordContact('b', 1))
   t.strictSame(scene.told.at(-1), ['up', 'b', 1])
 })
 
 t.test('one that is heard in time stays up', async (t) => {
   const scene = new Scene()
   for (let i = 0; i < 20; i++) {
-    scene.membership.heard('b', 1)
+    scene.membership.recordContact('b', 1)
     await scene.pass(timing.heartbeat)
   }
   t.strictSame(scene.told, [['up', 'b', 1]])
@@ -86,8 +86,8 @@ t.test('one that is heard in time stays up', async (t) => {
 
 t.test('a node is down after 8 s and one heartbeat of silence while the engine is away', async (t) => {
   const scene = new Scene()
-  scene.membership.heard('b', 1)
-  scene.membership.connection(false)
+  scene.membership.recordContact('b', 1)
+  scene.membership.setConnected(false)
   await scene.pass(timing.down + timing.heartbeat)
   t.equal(scene.state('b'), 'up', 'its next heartbeat may have been due when the engine went away')
   await scene.pass(period)
@@ -97,62 +97,62 @@ t.test('a node is down after 8 s and one heartbeat of silence while the engine i
 
 t.test('when the engine is just back nobody is judged: the others are heard in a moment', async (t) => {
   const scene = new Scene()
-  scene.membership.heard('b', 1)
-  scene.membership.connection(false)
+  scene.membership.recordContact('b', 1)
+  scene.membership.setConnected(false)
   await scene.pass(timing.down - period)
-  scene.membership.connection(true)
+  scene.membership.setConnected(true)
   await scene.pass(timing.stall - period)
   t.equal(scene.state('b'), 'up')
-  scene.membership.heard('b', 1)
+  scene.membership.recordContact('b', 1)
   await scene.pass(timing.gone)
   t.equal(scene.state('b'), 'up')
 })
 
 t.test('a later incarnation wins for ever: the one before is down and forgotten, and not listened to', async (t) => {
   const { membership, told } = new Scene()
-  membership.heard('b', 1)
-  t.ok(membership.heard('b', 2))
+  membership.recordContact('b', 1)
+  t.ok(membership.recordContact('b', 2))
   t.strictSame(told.slice(1), [['down', 'b', 1, 'it has been started anew'], ['forgotten', 'b', 1], ['up', 'b', 2]])
-  t.notOk(membership.heard('b', 1))
-  membership.bye('b', 1)
+  t.notOk(membership.recordContact('b', 1))
+  membership.nodeLeft('b', 1)
   t.match(membership.find('b'), { incarnation: 2, state: 'up' })
 })
 
 t.test('one that was down before it is started anew is not down twice', async (t) => {
   const scene = new Scene()
-  scene.membership.heard('b', 1)
+  scene.membership.recordContact('b', 1)
   await scene.pass(timing.down + period)
-  scene.membership.heard('b', 2)
+  scene.membership.recordContact('b', 2)
   t.strictSame(scene.told.map(([what]) => what), ['up', 'down', 'forgotten', 'up'])
 })
 
 t.test('a node that says goodbye is down at once, and whatever comes of it afterwards is late', async (t) => {
   const { membership, told } = new Scene()
-  membership.bye('b', 1)
+  membership.nodeLeft('b', 1)
   t.strictSame(told, [], 'of one that was never heard of')
-  membership.heard('b', 1)
-  membership.bye('b', 1)
+  membership.recordContact('b', 1)
+  membership.nodeLeft('b', 1)
   t.strictSame(told.slice(1), [['down', 'b', 1, 'it has left']])
-  t.notOk(membership.heard('b', 1))
-  t.match(membership.find('b'), { state: 'down', gone: true })
-  t.ok(membership.heard('b', 2), 'but not of its next')
+  t.notOk(membership.recordContact('b', 1))
+  t.match(membership.find('b'), { state: 'down', hasLeft: true })
+  t.ok(membership.recordContact('b', 2), 'but not of its next')
 })
 
 t.test('to a node that leaves all others are down, each once', async (t) => {
   const { membership, told } = new Scene()
-  membership.heard('b', 1)
-  membership.heard('c', 2)
-  membership.bye('c', 2)
-  membership.leave()
-  membership.leave()
+  membership.recordContact('b', 1)
+  membership.recordContact('c', 2)
+  membership.nodeLeft('c', 2)
+  membership.markAllDown()
+  membership.markAllDown()
   t.strictSame(told.slice(2), [['down', 'c', 2, 'it has left'], ['down', 'b', 1, 'this node leaves']])
-  t.equal(membership.up, 0)
+  t.equal(membership.upCount, 0)
 })
 
 t.test('a node that is down is remembered for an hour', async (t) => {
   const scene = new Scene()
-  scene.membership.heard('b', 1)
-  scene.membership.bye('b', 1)
+  scene.membership.recordContact('b', 1)
+  scene.membership.nodeLeft('b', 1)
   const hour = 60 * 60 * 1000
   scene.clock.jump(hour - 1)
   scene.membership.tick(hour)
@@ -165,17 +165,17 @@ t.test('a node that is down is remembered for an hour', async (t) => {
 
 t.test('its own name, of a later incarnation, is that of another node', async (t) => {
   const { membership, told } = new Scene()
-  t.notOk(membership.heard('a', 5))
-  t.notOk(membership.heard('a', 4))
+  t.notOk(membership.recordContact('a', 5))
+  t.notOk(membership.recordContact('a', 4))
   t.strictSame(told, [])
-  t.notOk(membership.heard('a', 6))
+  t.notOk(membership.recordContact('a', 6))
   t.strictSame(told, [['name taken', 6]])
   t.strictSame(membership.nodes(), [])
 })
 
 t.test('an event loop that stood still judges nobody before it has read what came meanwhile', async (t) => {
   const scene = new Scene()
-  scene.membership.heard('b', 1)
+  scene.membership.recordContact('b', 1)
   scene.clock.jump(timing.down * 2)
   scene.membership.tick(period)
   t.strictSame(scene.told.slice(1), [['stalled', timing.down * 2 - period]])
@@ -196,7 +196,7 @@ t.test('a tick that is a little late is no stall', async (t) => {
 t.test('a node without a subscriber is down after 3 s of silence', async (t) => {
   const scene = new Scene()
   scene.answer = async () => false
-  scene.membership.heard('b', 1)
+  scene.membership.recordContact('b', 1)
   await scene.pass(timing.gone)
   t.equal(scene.probed, 0)
   await scene.pass(period)
@@ -206,10 +206,10 @@ t.test('a node without a subscriber is down after 3 s of silence', async (t) => 
 t.test('3 s are counted from its own last reconnect, too', async (t) => {
   const scene = new Scene()
   scene.answer = async () => false
-  scene.membership.heard('b', 1)
-  scene.membership.connection(false)
+  scene.membership.recordContact('b', 1)
+  scene.membership.setConnected(false)
   await scene.pass(timing.gone)
-  scene.membership.connection(true)
+  scene.membership.setConnected(true)
   await scene.pass(timing.gone)
   t.equal(scene.state('b'), 'up')
   await scene.pass(period)
@@ -220,7 +220,7 @@ t.test('one with a subscriber, or of whom the engine cannot tell, or that fails 
   for (const answer of [async () => true, async () => undefined, async () => { throw new Error('no') }]) {
     const scene = new Scene()
     scene.answer = answer
-    scene.membership.heard('b', 1)
+    scene.membership.recordContact('b', 1)
     await scene.pass(timing.down)
     t.equal(scene.state('b'), 'up')
     t.ok(scene.probed > 1, 'and it is asked again')
@@ -233,10 +233,10 @@ t.test('the engine is asked one question at a time, and what is heard before the
   const scene = new Scene()
   let answer = (subscribed: boolean): void => { t.fail(`not asked: ${subscribed}`) }
   scene.answer = () => new Promise((resolve) => { answer = resolve })
-  scene.membership.heard('b', 1)
+  scene.membership.recordContact('b', 1)
   await scene.pass(timing.gone + 4 * period)
   t.equal(scene.probed, 1)
-  scene.membership.heard('b', 1)
+  scene.membership.recordContact('b', 1)
   answer(false)
   await scene.pass(period)
   t.equal(scene.state('b'), 'up')

@@ -31,10 +31,10 @@ t.test('a node of another version is refused, and logged once for each of its st
 t.test('what is no batch at all is no node; nobody can fill the memory or the log', async (t) => {
   let lines = 0
   const others = new OtherVersions({ warn () { lines++ } } as unknown as Logger)
-  for (const bytes of [Buffer.alloc(0), Buffer.from('GET / HTTP/1.1'), beat('a', 1, version), beat('a', 1).subarray(0, 5), beat('*', 1), beat('a', 1, 0)]) others.heard(bytes)
+  for (const bytes of [Buffer.alloc(0), Buffer.from('GET / HTTP/1.1'), beat('a', 1, version), beat('a', 1).subarray(0, 5), beat('*', 1), beat('a', 1, 0)]) others.logSender(bytes)
   t.equal(lines, 0)
-  for (let i = 0; i < 1000; i++) others.heard(beat(`node-${i}`, 1))
+  for (let i = 0; i < 1000; i++) others.logSender(beat(`node-${i}`, 1))
   t.equal(lines, 256)
-  others.heard(beat('node-1', 2))
+  others.logSender(beat('node-1', 2))
   t.equal(lines, 257, 'those who are known are told of again')
 })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { TestClock } from '../fixtures/time.js'
 import { noCounts } from '../fixtures/pair.js'
-import { types } from '../../../lib/cluster/link/frames.js'
+import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { Peers } from '../../../lib/cluster/membership/peers.js'
 import { timings } from '../../../lib/cluster/timing.js'
 import type { PeersHost } from '../../../lib/cluster/membership/peers.js'
@@ -17,18 +17,18 @@ function setUp () {
     counters: noCounts(),
     logger: { info: log('info'), warn: log('warn') },
     transport: { caps: { maxFrame: 1024 } },
-    line: {
-      inboxOf: (node: string) => `n.${node}`,
+    engineLink: {
+      inboxTopic: (node: string) => `n.${node}`,
       publish (topic: string) {
         order.push(topic)
         return true
       }
     },
     leaving: false,
-    apply: () => true,
-    refresh ({ node }: { node: string }) { order.push(`refresh ${node}`) },
-    down ({ node }: { node: string }) { order.push(`down ${node}`) },
-    torn ({ node }: { node: string }) { order.push(`torn ${node}`) },
+    handleFrame: () => true,
+    peerReady ({ node }: { node: string }) { order.push(`refresh ${node}`) },
+    peerDown ({ node }: { node: string }) { order.push(`down ${node}`) },
+    channelReset ({ node }: { node: string }) { order.push(`torn ${node}`) },
     guard (task: () => void) { task() }
   }
   const peers = new Peers(host as unknown as PeersHost)
@@ -38,42 +38,42 @@ function setUp () {
 t.test('a node that is up is told, and frames are taken for its PIDs, until it is down', async (t) => {
   const { peers, said } = setUp()
   const told: unknown[] = []
-  const end = peers.watch((node, state) => { told.push([node, state]) })
-  t.equal(peers.of('1@b.5' as Pid), undefined)
-  peers.add('b', 5)
-  const peer = peers.named('b')!
+  const end = peers.addListener((node, state) => { told.push([node, state]) })
+  t.equal(peers.ofPid('1@b.5' as Pid), undefined)
+  peers.nodeUp('b', 5)
+  const peer = peers.ofNode('b')!
   t.strictSame(said(), ['info: cluster: a node is up', 'refresh b'])
-  t.equal(peers.of('1@b.5' as Pid), peer)
-  t.equal(peers.of('1@b.6' as Pid), undefined, 'another incarnation')
-  t.equal(peers.of(`${2 ** 48}@b.5` as Pid), undefined, 'no process has that number')
-  peers.down('b', 5, 'it is silent')
-  t.equal(peers.of('1@b.5' as Pid), undefined)
-  t.strictSame(peers.up, [])
+  t.equal(peers.ofPid('1@b.5' as Pid), peer)
+  t.equal(peers.ofPid('1@b.6' as Pid), undefined, 'another incarnation')
+  t.equal(peers.ofPid(`${2 ** 48}@b.5` as Pid), undefined, 'no process has that number')
+  peers.nodeDown('b', 5, 'it is silent')
+  t.equal(peers.ofPid('1@b.5' as Pid), undefined)
+  t.strictSame(peers.upPeers, [])
   t.strictSame(said().slice(0, 2), ['warn: cluster: a node is down', 'down b'])
   t.strictSame(told, [['b', 'up'], ['b', 'down']])
   end()
-  peers.add('b', 5)
-  t.equal(peers.named('b'), peer, 'it is the same again')
+  peers.nodeUp('b', 5)
+  t.equal(peers.ofNode('b'), peer, 'it is the same again')
   t.equal(told.length, 2)
-  peers.forget('b')
-  t.equal(peers.named('b'), undefined)
+  peers.forgetNode('b')
+  t.equal(peers.ofNode('b'), undefined)
 })
 
 t.test('for one who leaves the others are down without a word in the log', async (t) => {
   const { peers, host, said } = setUp()
-  peers.add('b', 5)
+  peers.nodeUp('b', 5)
   said()
   host.leaving = true
-  peers.down('b', 5, 'this node leaves')
+  peers.nodeDown('b', 5, 'this node leaves')
   t.notOk(said().some((line) => String(line).startsWith('warn')))
 })
 
 t.test('what is pushed in one turn is sent at its end, to each at once', async (t) => {
   const { peers, soon, said } = setUp()
-  peers.add('b', 5)
-  peers.add('c', 5)
+  peers.nodeUp('b', 5)
+  peers.nodeUp('c', 5)
   said()
-  for (const node of ['b', 'c', 'b']) t.ok(peers.named(node)!.push({ type: types.send }))
+  for (const node of ['b', 'c', 'b']) t.ok(peers.ofNode(node)!.sendFrame({ type: frameTypes.send }))
   t.equal(soon.length, 1)
   t.equal(peers.size, 2)
   t.equal(peers.unacknowledged, 3)
@@ -87,11 +87,11 @@ t.test('what is pushed in one turn is sent at its end, to each at once', async (
 
 t.test('when the engine is back, those who are up are refreshed', async (t) => {
   const { peers, said } = setUp()
-  peers.add('b', 5)
-  peers.add('c', 5)
-  peers.down('c', 5, 'it is silent')
+  peers.nodeUp('b', 5)
+  peers.nodeUp('c', 5)
+  peers.nodeDown('c', 5, 'it is silent')
   said()
-  peers.reconnected()
+  peers.engineReconnected()
   const lines = said()
   t.ok(lines.includes('refresh b'))
   t.notOk(lines.includes('refresh c'))
@@ -99,21 +99,21 @@ t.test('when the engine is back, those who are up are refreshed', async (t) => {
 
 t.test('messages to a node that is down are counted, and told when it is up again', async (t) => {
   const { peers, soon } = setUp()
-  peers.add('b', 5)
-  const { channel } = peers.named('b')!
-  peers.named('b')!.push({ type: types.send })
-  peers.down('b', 5, 'it is silent')
+  peers.nodeUp('b', 5)
+  const { channel } = peers.ofNode('b')!
+  peers.ofNode('b')!.sendFrame({ type: frameTypes.send })
+  peers.nodeDown('b', 5, 'it is silent')
   t.equal(channel.size, 1, 'the frame that was under way')
-  peers.unreachable('2@b.5' as Pid)
-  peers.unreachable('2@b.6' as Pid)
-  peers.unreachable(`${2 ** 48}@b.5` as Pid)
-  t.strictSame(peers.refused, { b: 1 })
+  peers.recordUnreachable('2@b.5' as Pid)
+  peers.recordUnreachable('2@b.6' as Pid)
+  peers.recordUnreachable(`${2 ** 48}@b.5` as Pid)
+  t.strictSame(peers.refusedByNode, { b: 1 })
   for (const task of soon.splice(0)) task()
-  t.ok(channel.misses.any, 'there is nobody to tell')
+  t.ok(channel.missedMessages.hasAny, 'there is nobody to tell')
   t.equal(channel.unacknowledged, 0)
-  peers.add('b', 5)
+  peers.nodeUp('b', 5)
   for (const task of soon.splice(0)) task()
-  t.notOk(channel.misses.any)
+  t.notOk(channel.missedMessages.hasAny)
   t.equal(channel.unacknowledged, 1)
 })
 
@@ -121,16 +121,16 @@ t.test('warns of refused messages once a second and node, with their number', as
   const { peers, host } = setUp()
   const lines: unknown[] = []
   host.logger.warn = (data: unknown, text: string) => { lines.push([data, text]) }
-  peers.add('b', 5)
-  peers.add('c', 5)
+  peers.nodeUp('b', 5)
+  peers.nodeUp('c', 5)
   const now = host.clock.now()
   peers.tick(now)
-  for (let i = 0; i < 3; i++) peers.named('b')!.refused(1)
+  for (let i = 0; i < 3; i++) peers.ofNode('b')!.recordRefusal(1)
   peers.tick(now + 250)
-  peers.named('b')!.refused(1)
+  peers.ofNode('b')!.recordRefusal(1)
   peers.tick(now + 500)
   peers.tick(now + 1250)
   const line = (refused: number) => [{ relayNode: 'b', refused, unacknowledged: 0 }, 'cluster: refused messages to a node that is too slow']
   t.strictSame(lines, [line(3), line(1)])
-  t.strictSame(peers.refused, { b: 4, c: 0 })
+  t.strictSame(peers.refusedByNode, { b: 4, c: 0 })
 })

@@ -24,7 +24,7 @@ function setUp () {
       return revision + 1
     }
   } as unknown as Transport
-  const members = new Map<string, { incarnation: number, state: 'up' | 'down', gone: boolean }>()
+  const members = new Map<string, { incarnation: number, state: 'up' | 'down', hasLeft: boolean }>()
   const breaker = new LeaseBreaker({
     clock: machine, timing: timings.default, register: new Register(transport, machine, 'fwr.', 2000), membership: { find: (node) => members.get(node) }, node: 'b', incarnation: 9
   })
@@ -62,7 +62,7 @@ function setUp () {
 
 t.test('while its node is up, a lease is looked at, and left alone', async (t) => {
   const { members, renew, claim, store } = setUp()
-  members.set('a', { incarnation: 5, state: 'up', gone: false })
+  members.set('a', { incarnation: 5, state: 'up', hasLeft: false })
   renew(1, 1)
   t.match(await claim(), { broken: false, after: 20 })
   t.equal(store.broken, undefined)
@@ -70,14 +70,14 @@ t.test('while its node is up, a lease is looked at, and left alone', async (t) =
 
 t.test('the seconds count from the first claim that saw it as it is', async (t) => {
   const { members, renew, claim, run, store } = setUp()
-  members.set('a', { incarnation: 5, state: 'up', gone: false })
+  members.set('a', { incarnation: 5, state: 'up', hasLeft: false })
   renew(1, 1)
   await claim()
   await run(1000)
   renew(2, 2)
   await claim()
   await run(3000)
-  members.set('a', { incarnation: 5, state: 'down', gone: false })
+  members.set('a', { incarnation: 5, state: 'down', hasLeft: false })
   const { broken, after } = await claim()
   const left = timings.default.breakLease - 3000
   t.equal(broken, true)
@@ -87,7 +87,7 @@ t.test('the seconds count from the first claim that saw it as it is', async (t) 
 
 t.test('a node that is up and has not renewed for long holds nothing any more', async (t) => {
   const { members, renew, claim, run } = setUp()
-  members.set('a', { incarnation: 5, state: 'up', gone: false })
+  members.set('a', { incarnation: 5, state: 'up', hasLeft: false })
   renew(1, 1)
   t.match(await claim(), { broken: false })
   await run(timings.default.breakLease + 100)
@@ -96,7 +96,7 @@ t.test('a node that is up and has not renewed for long holds nothing any more', 
 
 t.test('who breaks a lease at the same time as others, for other names of its node, is not refused', async (t) => {
   const { members, renew, breaker, run, store, pause } = setUp()
-  members.set('a', { incarnation: 5, state: 'down', gone: true })
+  members.set('a', { incarnation: 5, state: 'down', hasLeft: true })
   renew(1, 1)
   store.keeps = true
   const answers = Promise.all([1, 2, 3, 4].map(() => breaker.breakLease(record, pause)))
@@ -107,7 +107,7 @@ t.test('who breaks a lease at the same time as others, for other names of its no
 
 t.test('a read of the past is not believed, however often', async (t) => {
   const { members, renew, claim, store } = setUp()
-  members.set('a', { incarnation: 5, state: 'down', gone: true })
+  members.set('a', { incarnation: 5, state: 'down', hasLeft: true })
   store.stale = renew(1, 1)
   renew(2, 2)
   t.match(await claim(), { broken: false })
@@ -116,7 +116,7 @@ t.test('a read of the past is not believed, however often', async (t) => {
 
 t.test('a revision that a new store gave again is no sight of the old one', async (t) => {
   const { renew, claim, run, store, members } = setUp()
-  members.set('a', { incarnation: 5, state: 'up', gone: false })
+  members.set('a', { incarnation: 5, state: 'up', hasLeft: false })
   renew(7, 3)
   await claim()
   await run(timings.default.breakLease - 100)
@@ -150,7 +150,7 @@ t.test('a lease that was renewed behind a read of the past is not broken', async
 
 t.test('nobody waits for a node that is gone, a lease that is broken or there is none of', async (t) => {
   const gone = setUp()
-  gone.members.set('a', { incarnation: 5, state: 'down', gone: true })
+  gone.members.set('a', { incarnation: 5, state: 'down', hasLeft: true })
   gone.renew(4, 4)
   t.match(await gone.claim(), { broken: true, after: 20 })
   const broken = setUp()
@@ -169,7 +169,7 @@ t.test('a node is gone when it has left, or was started anew; this one when it i
   const { members, breaker } = setUp()
   t.equal(breaker.isGone(record), false)
   for (const [incarnation, gone, expected] of [[5, false, false], [5, true, true], [6, false, true], [4, true, false]] as const) {
-    members.set('a', { incarnation, state: 'up', gone })
+    members.set('a', { incarnation, state: 'up', hasLeft: gone })
     t.equal(breaker.isGone(record), expected)
   }
   t.equal(breaker.isGone({ ...record, node: 'b', incarnation: 8 }), true)
@@ -178,7 +178,7 @@ t.test('a node is gone when it has left, or was started anew; this one when it i
 
 t.test('what was seen of a node an hour ago is forgotten when another is seen', async (t) => {
   const { members, renew, claim, world, breaker, run, pause } = setUp()
-  members.set('a', { incarnation: 5, state: 'up', gone: false }).set('c', { incarnation: 5, state: 'up', gone: false })
+  members.set('a', { incarnation: 5, state: 'up', hasLeft: false }).set('c', { incarnation: 5, state: 'up', hasLeft: false })
   renew(1, 1)
   await claim()
   await world.runUntil(world.now + 61 * 60 * 1000, () => {})

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { frame, Pair } from '../fixtures/pair.js'
 import { watcher } from '../support.js'
-import { types } from '../../../lib/cluster/link/frames.js'
+import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { encodePayload, payloadKinds } from '../../../lib/cluster/values/payload.js'
 import { RemoteBindings } from '../../../lib/cluster/remote/remote-bindings.js'
 import { tookJoin } from '../../../lib/process/unread-joins.js'
@@ -46,7 +46,7 @@ async function connected (): Promise<Connected> {
 
 /** The frame of a client, as the node of the client makes it. */
 function from (client: number, fields: Partial<FrameFields>, payload: unknown): ReturnType<typeof frame> {
-  return frame({ type: types.clientEvent, ref: 1, from: client, text: 'topic', ...encodePayload(payload), ...fields })
+  return frame({ type: frameTypes.clientEvent, ref: 1, from: client, text: 'topic', ...encodePayload(payload), ...fields })
 }
 
 t.test('a connection that is bound speaks to a process elsewhere, and is told once of its end', async (t) => {
@@ -117,7 +117,7 @@ t.test('what cannot be bound is said, and nothing is kept', async (t) => {
   t.equal(await bind(bound, bound.nodes.b.node.pid(99)), 'it is not alive')
   const { a } = bound.nodes
   const answer = a.unit.bind(bound.target, watcher())
-  a.unit.receive(a.peer, frame({ type: types.bound, ref: a.peer.sent[0].ref, text: 'a problem of a later version' }))
+  a.unit.receive(a.peer, frame({ type: frameTypes.bound, ref: a.peer.sent[0].ref, text: 'a problem of a later version' }))
   t.equal(await answer, 'it is not alive')
   a.peer.sent.length = 0
   bound.nodes.disconnect()
@@ -135,7 +135,7 @@ t.test('the end of the target, or of its node, is the answer when it comes befor
   t.equal(await lost, 'its node cannot be reached')
   const ended = nodes.a.unit.bind(target, who)
   const [{ ref }] = nodes.a.peer.sent.splice(0)
-  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: types.down, ref, text: 'done' })), true)
+  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.down, ref, text: 'done' })), true)
   t.equal(await ended, 'it is not alive')
   t.strictSame(who.exits, [], 'the watcher is not told as well')
   t.equal(nodes.size, 0)
@@ -259,7 +259,7 @@ t.test('a mailbox that fills up has the sockets of a client wait, until there is
   for (let i = 0; i < 3; i++) at.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: 1 }, client, 1)
   t.notOk(at.congested)
   nodes.deliverTo(nodes.b)
-  t.strictSame(nodes.b.peer.sent.map(({ type }) => type), [types.pause], 'said once')
+  t.strictSame(nodes.b.peer.sent.map(({ type }) => type), [frameTypes.pause], 'said once')
   nodes.deliverAll()
   t.ok(at.congested)
   at.subscribeToDrain({ resume () { resumed++ } })
@@ -277,10 +277,10 @@ t.test('a mailbox that fills up has the sockets of a client wait, until there is
 t.test('pressure of a connection that is gone is nobody\'s', async (t) => {
   const { nodes, target, who } = await connected()
   nodes.a.unit.unbind(target, who)
-  for (const type of [types.pause, types.resume, types.bound]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type, ref: 1 })), true)
+  for (const type of [frameTypes.pause, frameTypes.resume, frameTypes.bound]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type, ref: 1 })), true)
   const asked = make()
   asked.nodes.a.unit.bind(asked.target, watcher()).catch(t.threw)
-  for (const type of [types.pause, types.resume]) t.equal(asked.nodes.a.unit.receive(asked.nodes.a.peer, frame({ type, ref: 1 })), true, 'nor of one that has no answer yet')
+  for (const type of [frameTypes.pause, frameTypes.resume]) t.equal(asked.nodes.a.unit.receive(asked.nodes.a.peer, frame({ type, ref: 1 })), true, 'nor of one that has no answer yet')
 })
 
 t.test('news for a full mailbox are lost, and pause nobody', async (t) => {
@@ -316,9 +316,9 @@ t.test('a message of a client is text or bytes, and what else it says is an obje
   const garbage = [
     from(1, { kind: 9 }, undefined),
     from(1, {}, undefined), from(1, {}, 'text'), from(1, {}, 5), from(1, {}, null), from(1, {}, Buffer.from('bytes')), from(1, {}, [1]),
-    from(1, { type: types.clientNews }, 'text'),
-    from(1, { type: types.clientMessage }, { data: 'structured' }), from(1, { type: types.clientMessage }, undefined),
-    from(1, { type: types.metadata, kind: payloadKinds.structured, body: Buffer.from([0xc1]) }, undefined)
+    from(1, { type: frameTypes.clientNews }, 'text'),
+    from(1, { type: frameTypes.clientMessage }, { data: 'structured' }), from(1, { type: frameTypes.clientMessage }, undefined),
+    from(1, { type: frameTypes.metadata, kind: payloadKinds.structured, body: Buffer.from([0xc1]) }, undefined)
   ]
   for (const [i, one] of garbage.entries()) t.equal(nodes.b.unit.receive(nodes.b.peer, one), false, String(i))
   t.strictSame(nodes.b.local.mail, [])
@@ -326,14 +326,14 @@ t.test('a message of a client is text or bytes, and what else it says is an obje
 
 t.test('an exit that is garbage is one for noconnection: the end itself was said', async (t) => {
   const { nodes, target, who } = await connected()
-  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: types.down, ref: 1, text: 'done', kind: 9 })), false)
+  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.down, ref: 1, text: 'done', kind: 9 })), false)
   t.strictSame(who.exits, [{ pid: target, reason: 'noconnection' }])
   t.equal(nodes.a.unit.size, 0)
 })
 
 t.test('a target that ends as if its node were lost has ended: its node has told so', async (t) => {
   const { nodes, target, who } = await connected()
-  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: types.down, ref: 1, text: 'noconnection' })), true)
+  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.down, ref: 1, text: 'noconnection' })), true)
   t.match(who.exits, [{ pid: target, reason: 'error' }])
   t.equal(nodes.a.unit.size, 0)
 })
@@ -368,14 +368,14 @@ t.test('a connection that goes at the news of another is not told of the lost no
 
 t.test('a connection that fails when it is resumed stops nothing', async (t) => {
   const { nodes, at } = await connected()
-  nodes.a.unit.receive(nodes.a.peer, frame({ type: types.pause, ref: 1 }))
+  nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.pause, ref: 1 }))
   at.subscribeToDrain({ resume () { throw new Error('no') } })
-  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: types.resume, ref: 1 })), true)
+  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.resume, ref: 1 })), true)
   t.match(nodes.a.node.failures, [{ message: 'no' }])
 })
 
 t.test('frames of other kinds, and those of the monitors of others, are for others', async (t) => {
   const { nodes } = await connected()
-  for (const type of [types.send, types.call, 127]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
-  for (const type of [types.down, types.demonitor]) t.equal(nodes.b.unit.receive(nodes.b.peer, frame({ type, ref: 99 })), undefined)
+  for (const type of [frameTypes.send, frameTypes.call, 127]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
+  for (const type of [frameTypes.down, frameTypes.demonitor]) t.equal(nodes.b.unit.receive(nodes.b.peer, frame({ type, ref: 99 })), undefined)
 })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { frame, Pair } from '../fixtures/pair.js'
 import { errorCodes } from '../../../lib/errors.js'
-import { types } from '../../../lib/cluster/link/frames.js'
+import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { encodePayload } from '../../../lib/cluster/values/payload.js'
 import { isCaller, RemoteCalls } from '../../../lib/cluster/remote/remote-calls.js'
 import { watcher } from '../support.js'
@@ -109,7 +109,7 @@ t.test('an answer that cannot travel fails, and says so', async (t) => {
   nodes.deliverAll()
   t.equal(nodes.b.node.logged.length, 1, 'what comes after the answer is nobody\'s')
   nodes.b.local.answers = (answer) => { answer.reply(() => {}) }
-  nodes.b.peer.refuses = ({ type }) => type === types.reply
+  nodes.b.peer.refuses = ({ type }) => type === frameTypes.reply
   nodes.b.local.answers = (answer) => { answer.reply('too long') }
   const other = call()
   nodes.deliverAll()
@@ -195,7 +195,7 @@ t.test('a call whose payload is garbage is rejected, and delivered to nobody', a
   const { nodes, call } = make()
   const one = call()
   nodes.b.peer.sent.length = 0
-  t.equal(nodes.b.unit.receive(nodes.b.peer, frame({ type: types.call, to: 1, from: 1, ref: 1, text: 'topic', kind: 9 })), false)
+  t.equal(nodes.b.unit.receive(nodes.b.peer, frame({ type: frameTypes.call, to: 1, from: 1, ref: 1, text: 'topic', kind: 9 })), false)
   t.equal(nodes.b.local.mail.length, 0)
   nodes.a.peer.sent.length = 0
   nodes.deliverAll()
@@ -204,7 +204,7 @@ t.test('a call whose payload is garbage is rejected, and delivered to nobody', a
 })
 
 t.test('an answer that is garbage ends the call with noconnection', async (t) => {
-  for (const type of [types.reply, types.fail, types.reject, types.callEnded]) {
+  for (const type of [frameTypes.reply, frameTypes.fail, frameTypes.reject, frameTypes.callEnded]) {
     const { nodes, callee, call } = make()
     const one = call()
     nodes.deliverAll()
@@ -221,7 +221,7 @@ t.test('one caller that fails at the news keeps no other from being told', async
   for (let i = 0; i < 2; i++) nodes.a.unit.call(nodes.a.peer, callee, 'topic', encodePayload(1)!, undefined, failing)
   const last = call()
   nodes.deliverTo(nodes.b)
-  nodes.a.unit.receive(nodes.a.peer, frame({ type: types.reply, ref: 1 }))
+  nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.reply, ref: 1 }))
   nodes.resetChannel()
   t.equal(last.told.length, 1)
   t.strictSame(nodes.a.node.failures, [thrown, thrown])
@@ -246,5 +246,5 @@ t.test('who waits for an answer is told from who only watches', async (t) => {
 
 t.test('frames of other kinds are for others', async (t) => {
   const { nodes } = make()
-  for (const type of [types.send, types.down, 127]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
+  for (const type of [frameTypes.send, frameTypes.down, 127]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
 })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import fc from 'fast-check'
 import { frame, Pair } from '../fixtures/pair.js'
-import { types } from '../../../lib/cluster/link/frames.js'
+import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { RemoteLinks } from '../../../lib/cluster/remote/remote-links.js'
 import type { Side } from '../fixtures/pair.js'
 import type { Pid } from '../../../types/pid.js'
@@ -156,7 +156,7 @@ t.test('a link that crosses an unlink is undone by it', async (t) => {
 
 t.test('the exit of an old link does not end a new one', async (t) => {
   const { nodes, one, two } = linked()
-  const old = frame({ type: types.linkDown, to: 1, from: 1, text: 'old' })
+  const old = frame({ type: frameTypes.linkDown, to: 1, from: 1, text: 'old' })
   unlink(nodes.a, one, two)
   link(nodes.a, one, two)
   t.equal(nodes.a.unit.receive(nodes.a.peer, old), true)
@@ -201,7 +201,7 @@ t.test('a process that ends while it unlinks says nothing more, and its record g
 
 t.test('an exit that is garbage is one for noconnection: the end itself was said', async (t) => {
   const { nodes, one, two } = linked()
-  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: types.linkDown, to: 1, from: 1, text: 'x', kind: 9 })), false)
+  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.linkDown, to: 1, from: 1, text: 'x', kind: 9 })), false)
   t.strictSame(nodes.a.local.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
   nodes.resetChannel()
   t.strictSame(nodes.a.local.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
@@ -209,7 +209,7 @@ t.test('an exit that is garbage is one for noconnection: the end itself was said
 
 t.test('an exit of who is not linked ends nothing', async (t) => {
   const { nodes } = linked()
-  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: types.linkDown, to: 1, from: 99, text: 'x' })), true)
+  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.linkDown, to: 1, from: 99, text: 'x' })), true)
   t.strictSame(nodes.a.local.ends, [])
 })
 
@@ -248,7 +248,7 @@ t.test('a link that is taken back at the news of another is not told of the lost
 
 t.test('frames of other kinds are for others', async (t) => {
   const { nodes } = make()
-  for (const type of [types.send, types.down, 127]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
+  for (const type of [frameTypes.send, frameTypes.down, 127]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
 })
 
 t.test('whatever both do, and in whichever order it arrives: both agree in the end, and no record is left over', async (t) => {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { frame, Pair } from '../fixtures/pair.js'
 import { watcher } from '../support.js'
-import { types } from '../../../lib/cluster/link/frames.js'
+import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { RemoteMonitors } from '../../../lib/cluster/remote/remote-monitors.js'
 import type { Pid } from '../../../types/pid.js'
 
@@ -111,7 +111,7 @@ t.test('the other node does not watch for what was taken back', async (t) => {
 
 t.test('an exit that is garbage is one for noconnection: the end itself was said', async (t) => {
   const { nodes, target, who } = monitored()
-  const [watch] = [frame({ type: types.down, ref: 1, text: 'done', kind: 9 })]
+  const [watch] = [frame({ type: frameTypes.down, ref: 1, text: 'done', kind: 9 })]
   t.equal(nodes.a.unit.receive(nodes.a.peer, watch), false)
   t.strictSame(who.exits, [{ pid: target, reason: 'noconnection' }])
 })
@@ -147,5 +147,5 @@ t.test('a monitor that is taken back at the news of another is not told of the l
 
 t.test('frames of other kinds are for others', async (t) => {
   const { nodes } = monitored()
-  for (const type of [types.send, types.call, types.link, types.bind, 127]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
+  for (const type of [frameTypes.send, frameTypes.call, frameTypes.link, frameTypes.bind, 127]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
 })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { TestPeer } from '../fixtures/pair.js'
 import { watcher } from '../support.js'
-import { types } from '../../../lib/cluster/link/frames.js'
+import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { decodePayload } from '../../../lib/cluster/values/payload.js'
 import { RemoteTarget } from '../../../lib/cluster/remote/remote-target.js'
 import type { RemoteNodes } from '../../../lib/process/remote-nodes.js'
@@ -48,19 +48,19 @@ t.test('text and bytes of a client travel as they are, its metadata once', async
   const metadata = { user: 'ada' }
   const bytes = Buffer.from([1, 2])
   target.accept('ws.message', { client_pid: client, type: 'text', data: 'hé', metadata }, client)
-  t.match(peer.sent, [{ type: types.metadata, ref: 3, from: 7 }, { type: types.clientMessage, ref: 3, from: 7, text: 'ws.message' }])
-  t.strictSame(sent(), [[types.metadata, metadata], [types.clientMessage, 'hé']])
+  t.match(peer.sent, [{ type: frameTypes.metadata, ref: 3, from: 7 }, { type: frameTypes.clientMessage, ref: 3, from: 7, text: 'ws.message' }])
+  t.strictSame(sent(), [[frameTypes.metadata, metadata], [frameTypes.clientMessage, 'hé']])
   target.accept('ws.message', { client_pid: client, type: 'binary', data: bytes, metadata }, client)
-  t.strictSame(sent(), [[types.clientMessage, bytes]])
+  t.strictSame(sent(), [[frameTypes.clientMessage, bytes]])
   const other = { user: 'ada' }
   target.accept('ws.message', { client_pid: client, type: 'text', data: '', metadata: other }, client)
-  t.strictSame(sent(), [[types.metadata, other], [types.clientMessage, '']], 'metadata that is another object, and a text without a letter')
+  t.strictSame(sent(), [[frameTypes.metadata, other], [frameTypes.clientMessage, '']], 'metadata that is another object, and a text without a letter')
 })
 
 t.test('all else of a client travels without what the other side knows', async (t) => {
   const { target, sent } = make()
   target.accept('ws.leave', { client_pid: client, metadata: undefined, code: 1001 }, client)
-  t.strictSame(sent(), [[types.clientEvent, { code: 1001 }]])
+  t.strictSame(sent(), [[frameTypes.clientEvent, { code: 1001 }]])
 })
 
 t.test('what may be lost is refused by a full channel, what a client says is not', async (t) => {
@@ -71,10 +71,10 @@ t.test('what may be lost is refused by a full channel, what a client says is not
   peer.refuses = (fields, urgency) => urgency === 'message'
   t.notOk(target.deliver('ws.heartbeat', { client_pid: client, metadata, uptime: 1 }, client))
   target.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata }, client)
-  t.strictSame(sent(), [[types.clientMessage, 'x']])
+  t.strictSame(sent(), [[frameTypes.clientMessage, 'x']])
   peer.refuses = () => false
   t.ok(target.deliver('ws.heartbeat', { client_pid: client, metadata, uptime: 1 }, client))
-  t.strictSame(sent(), [[types.clientNews, { uptime: 1 }]])
+  t.strictSame(sent(), [[frameTypes.clientNews, { uptime: 1 }]])
 })
 
 t.test('what is no message of the client is sent as to any process', async (t) => {
@@ -94,7 +94,7 @@ t.test('a message of a client that cannot travel ends the binding: nothing is lo
     ['its metadata is no plain data', ({ target }) => { target.accept('ws.join', { client_pid: client, metadata: () => {} }, client) }],
     ['its content is no plain data', ({ target }) => { target.accept('ws.leave', { client_pid: client, metadata: undefined, why: () => {} }, client) }],
     ['the channel takes no metadata', ({ target, peer }) => {
-      peer.refuses = ({ type }) => type === types.metadata
+      peer.refuses = ({ type }) => type === frameTypes.metadata
       target.accept('ws.join', { client_pid: client, metadata: 1 }, client)
     }],
     ['the channel does not take it', ({ target, peer }) => {
@@ -160,13 +160,13 @@ t.test('sockets wait for the channel', async (t) => {
   const { target, peer } = make()
   const { window } = peer.channel
   const [one, gone] = [feeder(), feeder()]
-  window.add(7 * 1024 * 1024)
+  window.addFrame(7 * 1024 * 1024)
   t.ok(target.congested)
   target.subscribeToDrain(one)
   target.subscribeToDrain(gone)
   target.unsubscribeFromDrain(gone)
-  window.remove(7 * 1024 * 1024)
-  window.relieve()
+  window.removeFrame(7 * 1024 * 1024)
+  window.resumeProducers()
   t.notOk(target.congested)
   t.equal(one.resumed, 1)
   t.equal(gone.resumed, 0)
@@ -180,15 +180,15 @@ t.test('who waited for the mailbox waits for the channel next, if that is full',
   target.subscribeToDrain({
     resume () {
       first.resume()
-      window.add(7 * 1024 * 1024)
+      window.addFrame(7 * 1024 * 1024)
     }
   })
   target.subscribeToDrain(second)
   target.resume()
   t.equal(first.resumed, 1)
   t.equal(second.resumed, 0, 'the first has filled it')
-  window.remove(7 * 1024 * 1024)
-  window.relieve()
+  window.removeFrame(7 * 1024 * 1024)
+  window.resumeProducers()
   t.equal(second.resumed, 1)
 })
 

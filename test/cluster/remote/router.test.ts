@@ -1,9 +1,9 @@
 import t from 'tap'
 import { frame, Pair } from '../fixtures/pair.js'
 import { watcher } from '../support.js'
-import { types } from '../../../lib/cluster/link/frames.js'
+import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { skippable } from '../../../lib/cluster/link/codec.js'
-import { Misses } from '../../../lib/cluster/link/misses.js'
+import { MissedMessages } from '../../../lib/cluster/link/missed-messages.js'
 import { NumberList } from '../../../lib/cluster/link/number-list.js'
 import { encodePayload } from '../../../lib/cluster/values/payload.js'
 import { serialOf } from '../../../lib/cluster/membership/peer.js'
@@ -75,7 +75,7 @@ t.test('refuses messages when the channel is full, and takes calls, ws.close, ws
   t.ok(a.unit.cancel(two, 'please', one))
   a.unit.monitor(two, watcher())
   a.unit.link(one, two)
-  t.strictSame(a.peer.sent.map(({ type }) => type), [types.call, types.send, types.send, types.exit, types.cancel, types.monitor, types.link])
+  t.strictSame(a.peer.sent.map(({ type }) => type), [frameTypes.call, frameTypes.send, frameTypes.send, frameTypes.exit, frameTypes.cancel, frameTypes.monitor, frameTypes.link])
 })
 
 t.test('nothing is sent to a node that is out of reach, and who waits is told why', async (t) => {
@@ -194,9 +194,9 @@ t.test('hands a message to many to each of its receivers, and remembers who they
   const { a, b, one } = make()
   const pids = [b.local.spawn(), b.local.spawn()]
   const list = new NumberList()
-  for (const pid of pids) list.push(serialOf(pid))
+  for (const pid of pids) list.append(serialOf(pid))
   const payload = encodePayload({ n: 1 })!
-  const fields = { type: types.sendMany, from: serialOf(one), text: 'topic', kind: payload.kind }
+  const fields = { type: frameTypes.sendMany, from: serialOf(one), text: 'topic', kind: payload.kind }
   const body = Buffer.concat([list.bytes, payload.body])
   t.equal(b.unit.receive(b.peer, frame({ ...fields, body: payload.body })), false, 'there was none before')
   t.ok(b.unit.receive(b.peer, frame({ ...fields, ref: list.length, body })))
@@ -218,23 +218,23 @@ t.test('tells each receiver how many messages it missed, or all of them', async 
   const told: unknown[] = []
   b.local.missed = (...args) => { told.push(args) }
   b.local.missedByAll = () => { told.push('all') }
-  const misses = new Misses()
-  misses.add(serialOf(two), 3)
-  for (const { fields } of misses.take()) t.ok(b.unit.receive(b.peer, frame(fields)))
-  t.ok(b.unit.receive(b.peer, frame({ type: types.missed })))
+  const misses = new MissedMessages()
+  misses.addReceiver(serialOf(two), 3)
+  for (const { fields } of misses.takeNotices()) t.ok(b.unit.receive(b.peer, frame(fields)))
+  t.ok(b.unit.receive(b.peer, frame({ type: frameTypes.missed })))
   t.strictSame(told, [[two, 3], 'all'])
-  t.equal(b.unit.receive(b.peer, frame({ type: types.missed, ref: 1, body: Buffer.from([0]) })), false)
+  t.equal(b.unit.receive(b.peer, frame({ type: frameTypes.missed, ref: 1, body: Buffer.from([0]) })), false)
 })
 
 t.test('joins a text that the channel has already', async (t) => {
   const { a, one, two } = make()
   const joined: unknown[] = []
-  a.peer.join = (...args: unknown[]) => { joined.push(args); return true }
+  a.peer.joinMessage = (...args: unknown[]) => { joined.push(args); return true }
   t.ok(a.unit.send(two, 'ws.send', { data: 'news' }, one))
   t.ok(a.unit.send(two, 'ws.send', { data: 'news' }, one, caller()), 'a call has a frame of its own')
   t.ok(a.unit.send(two, 'topic', { data: 'news' }, one))
   t.strictSame(joined, [[serialOf(two), serialOf(one), { data: 'news' }]])
-  t.strictSame(a.peer.sent.map(({ type }) => type), [types.call, types.send])
+  t.strictSame(a.peer.sent.map(({ type }) => type), [frameTypes.call, frameTypes.send])
 })
 
 t.test('a frame of a kind that is not known is garbage, unless it says that it may be skipped', async (t) => {
@@ -243,7 +243,7 @@ t.test('a frame of a kind that is not known is garbage, unless it says that it m
   t.equal(b.unit.receive(b.peer, frame({ type: skippable })), true)
   const missed: unknown[] = []
   b.local.missed = (...args) => { missed.push(args) }
-  t.equal(b.unit.receive(b.peer, frame({ type: types.send, to: 1, text: 'topic', kind: 9 })), false, 'as is a payload of one')
+  t.equal(b.unit.receive(b.peer, frame({ type: frameTypes.send, to: 1, text: 'topic', kind: 9 })), false, 'as is a payload of one')
   t.strictSame(missed, [[b.node.pid(1), 1]], 'which its receiver misses')
   t.strictSame(b.local.mail, [])
 })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import fc from 'fast-check'
 import { errorCodes } from '../../../lib/errors.js'
-import { decodePayload, encodePayload, errorFromData, errorToData, payloadKinds, whyUnsendable } from '../../../lib/cluster/values/payload.js'
+import { decodePayload, encodePayload, errorFromPlain, errorToPlain, payloadKinds, whyUnsendable } from '../../../lib/cluster/values/payload.js'
 
 function cross (payload: unknown): unknown {
   const { kind, body } = encodePayload(payload)!
@@ -64,7 +64,7 @@ t.test('hostile bodies are refused, or are harmless', async (t) => {
 
 /** An error behind the channel. */
 function crossError (error: unknown): Error & { code?: string } {
-  return errorFromData(cross(errorToData(error)))
+  return errorFromPlain(cross(errorToPlain(error)))
 }
 
 t.test('an error crosses with its class, message and code', async (t) => {
@@ -77,10 +77,10 @@ t.test('an error crosses with its class, message and code', async (t) => {
   t.ok(own instanceof Error)
   t.match(own, { name: 'OwnError', message: 'mine', stack: 'OwnError: mine' })
   t.ok(crossError(new errorCodes.FST_PROCESS_REFUSED('1@a.1', 'x', 'full')) instanceof errorCodes.FST_PROCESS_REFUSED)
-  t.match(errorFromData({ message: { toString: 1 }, name: 1 }), { name: 'Error', message: '' })
-  t.match(errorFromData(undefined), { name: 'Error', message: '' })
-  t.match(errorToData({ get message () { throw new Error('no') } }), { message: 'an error that cannot be read' })
-  t.match(errorToData('thrown'), { name: 'Error', message: 'thrown' })
+  t.match(errorFromPlain({ message: { toString: 1 }, name: 1 }), { name: 'Error', message: '' })
+  t.match(errorFromPlain(undefined), { name: 'Error', message: '' })
+  t.match(errorToPlain({ get message () { throw new Error('no') } }), { message: 'an error that cannot be read' })
+  t.match(errorToPlain('thrown'), { name: 'Error', message: 'thrown' })
 })
 
 t.test('an error crosses with what caused it: errors, and values that can be sent', async (t) => {

@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import t from 'tap'
 import fc from 'fast-check'
 import { alike } from '../fixtures/alike.js'
-import { extra, longestValue, tokens, views } from '../../../lib/cluster/values/plain.js'
+import { extraKinds, maxValueBytes, tokens, views } from '../../../lib/cluster/values/plain.js'
 import { readPlain } from '../../../lib/cluster/values/plain-reader.js'
 import { writePlain } from '../../../lib/cluster/values/plain-writer.js'
 import { Unsendable } from '../../../lib/cluster/values/unsendable.js'
@@ -139,19 +139,19 @@ t.test('hostile bytes are garbage, and take no memory', async (t) => {
     'an object of four billion': [tokens.map32, ...many],
     'bytes of four billion': [tokens.bytes32, ...many],
     'text of four billion': [tokens.text32, ...many],
-    'a map of four billion': [tokens.extra, extra.map, ...many],
-    'a set of four billion': [tokens.extra, extra.set, ...many],
-    'a BigInt of four billion digits': [tokens.extra, extra.bigint, ...many],
-    'a BigInt without digits': [tokens.extra, extra.bigint, 0, 0, 0, 0],
-    'a BigInt with letters': [tokens.extra, extra.bigint, 0, 0, 0, 1, 0x67],
-    'floats of three bytes': [tokens.extra, extra.view, 0, 0, 0, 4, 7, 0, 0, 0],
-    'bytes of no class': [tokens.extra, extra.view, 0, 0, 0, 1, 99],
-    'bytes without a class': [tokens.extra, extra.view, 0, 0, 0, 0],
+    'a map of four billion': [tokens.extra, extraKinds.map, ...many],
+    'a set of four billion': [tokens.extra, extraKinds.set, ...many],
+    'a BigInt of four billion digits': [tokens.extra, extraKinds.bigint, ...many],
+    'a BigInt without digits': [tokens.extra, extraKinds.bigint, 0, 0, 0, 0],
+    'a BigInt with letters': [tokens.extra, extraKinds.bigint, 0, 0, 0, 1, 0x67],
+    'floats of three bytes': [tokens.extra, extraKinds.view, 0, 0, 0, 4, 7, 0, 0, 0],
+    'bytes of no class': [tokens.extra, extraKinds.view, 0, 0, 0, 1, 99],
+    'bytes without a class': [tokens.extra, extraKinds.view, 0, 0, 0, 0],
     'an extra of no kind': [tokens.extra, 99],
     'an object whose key is an object': [0x81, 0x80, 1],
     'an object whose key is a number': [0x81, 1, 1],
-    'an object without a prototype that is an array': [tokens.extra, extra.bare, 0x90],
-    'an object without a prototype that is a number': [tokens.extra, extra.bare, 1],
+    'an object without a prototype that is an array': [tokens.extra, extraKinds.nullPrototype, 0x90],
+    'an object without a prototype that is a number': [tokens.extra, extraKinds.nullPrototype, 1],
     'a float 32, which is never written': [0xca, 0, 0, 0, 0],
     '65 levels': [...Array<number>(64).fill(0x91), 0x90],
     'a million levels': Array<number>(1_000_000).fill(0x91)
@@ -181,8 +181,8 @@ t.test('64 levels cross, of each kind; more do not, nor does a cycle', async (t)
 t.test('a value longer than a frame is refused before all of it is written', async (t) => {
   let doubled: unknown = 'x'.repeat(100)
   for (let i = 0; i < 60; i++) doubled = [doubled, doubled]
-  t.match(refusal(doubled), new RegExp(`^more than ${longestValue} bytes at payload`))
-  t.equal(refusal(Buffer.alloc(longestValue)), `more than ${longestValue} bytes at payload`)
+  t.match(refusal(doubled), new RegExp(`^more than ${maxValueBytes} bytes at payload`))
+  t.equal(refusal(Buffer.alloc(maxValueBytes)), `more than ${maxValueBytes} bytes at payload`)
   const long = 'é'.repeat(100_000)
   t.equal(cross(long), long)
 })

@@ -2,11 +2,11 @@
  * Answers that are waited for: each comes, or is late, or is cut off with the connection. A client's
  * own promises may do none of these.
  */
-export class Answers {
+export class PendingAnswers {
   readonly #waiting = new Set<(error: Error) => void>()
 
   /** @param late the error when it took longer than `timeout` milliseconds */
-  async within<T> (timeout: number, answer: Promise<T>, late: () => Error): Promise<T> {
+  async waitFor<T> (timeout: number, answer: Promise<T>, late: () => Error): Promise<T> {
     return await new Promise<T>((resolve, reject) => {
       // An event loop that was blocked runs its timers before it reads what has come meanwhile.
       const timer = setTimeout(() => { setImmediate(() => { settle(() => { reject(late()) }) }) }, timeout)
@@ -22,7 +22,7 @@ export class Answers {
   }
 
   /** Nothing that is waited for will come. */
-  cutOff (error: Error): void {
+  rejectAll (error: Error): void {
     for (const cut of [...this.#waiting]) cut(error)
   }
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { Sockets } from '../../../lib/cluster/engines/engine-sockets.js'
+import { ConnectingSockets } from '../../../lib/cluster/engines/connecting-sockets.js'
 
 async function listening (t: Test): Promise<() => Socket> {
   const server = createServer().listen(0, '127.0.0.1')
@@ -12,9 +12,9 @@ async function listening (t: Test): Promise<() => Socket> {
 
 t.test('what is opened meanwhile by the work is destroyed, and nothing else', async (t) => {
   const open = await listening(t)
-  const sockets = new Sockets()
+  const sockets = new ConnectingSockets()
   const other = open()
-  const work = sockets.during(async () => {
+  const work = sockets.trackDuring(async () => {
     await null
     const socket = open()
     await once(socket, 'connect')
@@ -35,9 +35,9 @@ t.test('what is opened meanwhile by the work is destroyed, and nothing else', as
 
 t.test('what is opened after the end is destroyed, too', async (t) => {
   const open = await listening(t)
-  const sockets = new Sockets()
+  const sockets = new ConnectingSockets()
   sockets.destroy()
-  const socket = await sockets.during(async () => open())
+  const socket = await sockets.trackDuring(async () => open())
   await once(socket, 'close')
   t.equal(socket.destroyed, true)
 })

@@ -1,19 +1,19 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import t from 'tap'
-import { Answers } from '../../../lib/cluster/engines/answers.js'
+import { PendingAnswers } from '../../../lib/cluster/engines/pending-answers.js'
 
 const late = (): Error => new Error('late')
 
 t.test('an answer comes, or fails', async (t) => {
-  const answers = new Answers()
-  t.equal(await answers.within(60_000, Promise.resolve(5), late), 5)
-  await t.rejects(answers.within(60_000, Promise.reject(new Error('failed')), late), { message: 'failed' })
-  answers.cutOff(new Error('too late to matter'))
+  const answers = new PendingAnswers()
+  t.equal(await answers.waitFor(60_000, Promise.resolve(5), late), 5)
+  await t.rejects(answers.waitFor(60_000, Promise.reject(new Error('failed')), late), { message: 'failed' })
+  answers.rejectAll(new Error('too late to matter'))
 })
 
 t.test('an answer that does not come is late', async (t) => {
-  await t.rejects(new Answers().within(1, new Promise(() => {}), late), { message: 'late' })
+  await t.rejects(new PendingAnswers().waitFor(1, new Promise(() => {}), late), { message: 'late' })
 })
 
 t.test('an answer that came while the event loop was blocked is not late', async (t) => {
@@ -24,7 +24,7 @@ t.test('an answer that came while the event loop was blocked is not late', async
   const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
   t.teardown(() => { client.destroy() })
   const [engine] = await accepted as [Socket]
-  const answer = new Answers().within(1, once(client, 'data'), late)
+  const answer = new PendingAnswers().waitFor(1, once(client, 'data'), late)
   // It is in the client's socket when this returns, and is read when the timer has fired long since.
   engine.end('here')
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
@@ -32,8 +32,8 @@ t.test('an answer that came while the event loop was blocked is not late', async
 })
 
 t.test('what is waited for is cut off', async (t) => {
-  const answers = new Answers()
-  const cut = Promise.all([1, 2].map(() => t.rejects(answers.within(60_000, new Promise(() => {}), late), { message: 'gone' })))
-  answers.cutOff(new Error('gone'))
+  const answers = new PendingAnswers()
+  const cut = Promise.all([1, 2].map(() => t.rejects(answers.waitFor(60_000, new Promise(() => {}), late), { message: 'gone' })))
+  answers.rejectAll(new Error('gone'))
   await cut
 })

@@ -7,20 +7,20 @@ import type { Socket } from 'node:net'
  * accepted and never greeted, as by a frozen server: it would keep this process alive, and there
  * would be one more for each try.
  */
-export class Sockets {
+export class ConnectingSockets {
   readonly #open = new Set<Socket>()
-  readonly #end = new AbortController()
+  readonly #abort = new AbortController()
 
   /** For sockets that are TLS from their first byte, which Node does not tell of: an option of theirs. */
   get signal (): AbortSignal {
-    return this.#end.signal
+    return this.#abort.signal
   }
 
   /** Keeps what is opened by `connect`, and by what it starts, until it settles. */
-  async during<T> (connect: () => Promise<T>): Promise<T> {
-    const mine = new AsyncLocalStorage<Sockets>()
+  async trackDuring<T> (connect: () => Promise<T>): Promise<T> {
+    const mine = new AsyncLocalStorage<ConnectingSockets>()
     const keep = (message: unknown): void => {
-      if (mine.getStore() === this) this.#keep((message as { socket: Socket }).socket)
+      if (mine.getStore() === this) this.#track((message as { socket: Socket }).socket)
     }
     subscribe('net.client.socket', keep)
     try {
@@ -33,13 +33,13 @@ export class Sockets {
   }
 
   destroy (): void {
-    this.#end.abort()
+    this.#abort.abort()
     for (const socket of this.#open) socket.destroy()
   }
 
-  #keep (socket: Socket): void {
+  #track (socket: Socket): void {
     // It is told before it connects: one that is destroyed now would be opened again.
-    if (this.#end.signal.aborted) process.nextTick(() => { socket.destroy() })
+    if (this.#abort.signal.aborted) process.nextTick(() => { socket.destroy() })
     this.#open.add(socket)
     socket.once('close', () => { this.#open.delete(socket) })
   }

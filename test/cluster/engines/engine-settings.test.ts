@@ -1,5 +1,5 @@
 import t from 'tap'
-import { engineSettings } from '../../../lib/cluster/engines/engine.js'
+import { engineSettings } from '../../../lib/cluster/engines/engine-settings.js'
 
 t.test('what is not given has its default, and what is not of all engines is left', async (t) => {
   t.strictSame(engineSettings({}), { settings: { prefix: 'fwr', timing: 'default', startTimeout: '10s', whenNameTaken: 'close' }, own: {} })

@@ -6,19 +6,19 @@ const unavailable = { code: 'FST_CLUSTER_UNAVAILABLE' }
 t.test('it is open when the engine is up for the first time; only changes are told', async (t) => {
   const told: boolean[] = []
   const state = new EngineState('test')
-  t.throws(() => { state.check() }, unavailable)
+  t.throws(() => { state.assertUp() }, unavailable)
   const opened = state.open({ state: (up) => { told.push(up) } }, () => {})
-  for (const up of [false, true, true, false, false, true]) state.set(up)
+  for (const up of [false, true, true, false, false, true]) state.setUp(up)
   await opened
   t.strictSame(told, [true, false, true])
-  state.check()
+  state.assertUp()
   t.ok(state.up)
   await t.rejects(state.open({ state: () => {} }, () => {}), unavailable, 'and only once')
 })
 
 t.test('it fails with what no retry can mend', async (t) => {
   const state = new EngineState('test')
-  await t.rejects(state.open({ state: () => {} }, () => { state.fail(new Error('no')) }), { message: 'no' })
+  await t.rejects(state.open({ state: () => {} }, () => { state.failOpening(new Error('no')) }), { message: 'no' })
 })
 
 t.test('closed, it is down, says nothing more, and tells who opens it why', async (t) => {
@@ -27,7 +27,7 @@ t.test('closed, it is down, says nothing more, and tells who opens it why', asyn
   state.close(new Error('refused'))
   await opened
   t.ok(state.closed)
-  state.set(true)
+  state.setUp(true)
   t.notOk(state.up)
   await t.rejects(new EngineState('test').open({ state: () => {} }, () => { throw new Error('at once') }), { message: 'at once' })
 })

@@ -3,8 +3,8 @@ import type { RegisterEntry, Transport } from '../../../types/cluster.js'
 /** What a transport is for its hub. */
 export interface HubMember extends Transport {
   /** The hub can be reached now, or no longer. */
-  reachable (yes: boolean): void
-  has (topic: string): boolean
+  setReachable (yes: boolean): void
+  isSubscribed (topic: string): boolean
   deliver (topic: string, frame: Uint8Array): void
 }
 
@@ -39,13 +39,13 @@ export class MemoryHub {
   /** The engine goes away: what it was about to do is lost, the register stays. */
   stop (): void {
     this.#running = false
-    this.#look()
+    this.#updateMembers()
   }
 
   /** The engine is back. */
   start (): void {
     this.#running = true
-    this.#look()
+    this.#updateMembers()
   }
 
   /** Whether the register has all that it ever took. @internal */
@@ -63,28 +63,28 @@ export class MemoryHub {
   /** Cuts one node off, `engine.transport`: neither side hears of the other. */
   cut (transport: Transport): void {
     this.#cutOff.add(transport)
-    this.#look()
+    this.#updateMembers()
   }
 
   mend (transport: Transport): void {
     this.#cutOff.delete(transport)
-    this.#look()
+    this.#updateMembers()
   }
 
   /** @internal */
-  join (member: HubMember): void {
+  addMember (member: HubMember): void {
     this.#members.add(member)
-    member.reachable(this.#reaches(member))
+    member.setReachable(this.#reaches(member))
   }
 
   /** @internal */
-  leave (member: HubMember): void {
+  removeMember (member: HubMember): void {
     this.#members.delete(member)
-    this.#drop((task) => task.member === member)
+    this.#dropTasks((task) => task.member === member)
   }
 
   /** Does something in its turn. @returns false: there is too much to do already @internal */
-  ask (member: HubMember, bytes: number, run: () => void, lost: () => void): boolean {
+  enqueueTask (member: HubMember, bytes: number, run: () => void, lost: () => void): boolean {
     if (bytes > 0 && this.#bytes + bytes > mostBytes) return false
     this.#tasks.push({ member, bytes, run, lost })
     this.#bytes += bytes
@@ -95,12 +95,12 @@ export class MemoryHub {
   /** @internal */
   deliver (topic: string, frame: Uint8Array): void {
     // A copy each: no node sees what another one does to its bytes.
-    for (const member of this.#members) if (this.#reaches(member) && member.has(topic)) member.deliver(topic, frame.slice())
+    for (const member of this.#members) if (this.#reaches(member) && member.isSubscribed(topic)) member.deliver(topic, frame.slice())
   }
 
   /** @internal */
-  subscribed (topic: string): boolean {
-    return [...this.#members].some((member) => this.#reaches(member) && member.has(topic))
+  hasSubscriber (topic: string): boolean {
+    return [...this.#members].some((member) => this.#reaches(member) && member.isSubscribed(topic))
   }
 
   /** @internal */
@@ -122,12 +122,12 @@ export class MemoryHub {
     return this.#running && !this.#cutOff.has(member)
   }
 
-  #look (): void {
-    this.#drop((task) => !this.#reaches(task.member))
-    for (const member of [...this.#members]) member.reachable(this.#reaches(member))
+  #updateMembers (): void {
+    this.#dropTasks((task) => !this.#reaches(task.member))
+    for (const member of [...this.#members]) member.setReachable(this.#reaches(member))
   }
 
-  #drop (which: (task: Task) => boolean): void {
+  #dropTasks (which: (task: Task) => boolean): void {
     const lost = this.#tasks.filter(which)
     this.#tasks = this.#tasks.filter((task) => !which(task))
     for (const task of lost) {
@@ -141,11 +141,11 @@ export class MemoryHub {
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
-      this.#turn()
+      this.#runTasks()
     })
   }
 
-  #turn (): void {
+  #runTasks (): void {
     // What is asked for meanwhile waits for the next turn: a ring of answers must not starve the loop.
     for (let left = this.#tasks.length; left > 0 && this.#tasks.length > 0; left--) {
       const task = this.#tasks.shift() as Task

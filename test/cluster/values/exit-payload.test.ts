@@ -1,10 +1,11 @@
 import t from 'tap'
 import { frame, TestNode } from '../fixtures/pair.js'
 import { encodeFrame } from '../../../lib/cluster/link/codec.js'
-import { exitFields, exitOf, types } from '../../../lib/cluster/link/frames.js'
+import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
+import { exitFields, exitOf } from '../../../lib/cluster/values/exit-payload.js'
 import { payloadKinds } from '../../../lib/cluster/values/payload.js'
 import { toError } from '../../../lib/errors.js'
-import { longestFrame } from '../../../lib/cluster/link/fragments.js'
+import { maxFrameBytes } from '../../../lib/cluster/link/fragments.js'
 import { tookJoin } from '../../../lib/process/unread-joins.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
@@ -15,14 +16,8 @@ let hub = new TestNode('a')
 t.beforeEach(() => { hub = new TestNode('a') })
 
 function cross (exit: Exit): Exit | undefined {
-  return exitOf(frame({ type: types.down, ...exitFields(exit, hub) }), pid)
+  return exitOf(frame({ type: frameTypes.down, ...exitFields(exit, hub) }), pid)
 }
-
-t.test('no two kinds of frames have one number, and none is a number that may be skipped', async (t) => {
-  const numbers = Object.values(types)
-  t.equal(new Set(numbers).size, numbers.length)
-  t.ok(numbers.every((type) => type > 0 && type < 0x80))
-})
 
 t.test('an exit crosses with its reason alone, its value, its error, or both', async (t) => {
   t.strictSame(cross({ pid, reason: 'normal' }), { pid, reason: 'normal' })
@@ -42,7 +37,7 @@ t.test('whether a target took the join of a connection crosses with each kind of
   ]
   for (const exit of exits) {
     for (const took of [true, false]) {
-      const crossed = exitOf(frame({ type: types.down, ...exitFields(exit, hub, took) }), pid)!
+      const crossed = exitOf(frame({ type: frameTypes.down, ...exitFields(exit, hub, took) }), pid)!
       t.equal(tookJoin(crossed, pid), took)
       t.strictSame([crossed.reason, crossed.value], [exit.reason, exit.value])
       t.notOk('tookJoin' in crossed)
@@ -83,12 +78,12 @@ t.test('what is longer than a frame can be stays behind, and the end is told', a
   t.strictSame(cross({ pid, reason: 'error', error: new Error('x'.repeat(40 * mega)) }), { pid, reason: 'error' })
   const longest = exitFields({ pid, reason: 'x', value: Buffer.alloc(16 * mega - 100) }, hub)
   t.ok(longest.body.length > 15 * mega)
-  t.ok(encodeFrame({ type: types.down, ...longest }, 1).length <= longestFrame)
+  t.ok(encodeFrame({ type: frameTypes.down, ...longest }, 1).length <= maxFrameBytes)
 })
 
 t.test('an exit whose rest is garbage is none; what is plain but no rest is passed over', async (t) => {
-  t.equal(exitOf(frame({ type: types.down, text: 'x', kind: payloadKinds.structured, body: Buffer.from([0xc1]) }), pid), undefined)
+  t.equal(exitOf(frame({ type: frameTypes.down, text: 'x', kind: payloadKinds.structured, body: Buffer.from([0xc1]) }), pid), undefined)
   for (const body of [[0xc0], [5], [0x90]]) {
-    t.strictSame(exitOf(frame({ type: types.down, text: 'x', kind: payloadKinds.structured, body: Buffer.from(body) }), pid), { pid, reason: 'x' })
+    t.strictSame(exitOf(frame({ type: frameTypes.down, text: 'x', kind: payloadKinds.structured, body: Buffer.from(body) }), pid), { pid, reason: 'x' })
   }
 })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { loadClient } from '../../../lib/cluster/engines/client.js'
+import { loadClient } from '../../../lib/cluster/engines/load-client.js'
 
 t.test('a client that is not installed is named', async (t) => {
   const missing = 'no-such-client-of-an-engine'

@@ -1,4 +1,4 @@
-import { types } from './frames.js'
+import { frameTypes } from './frame-types.js'
 import { encodePayload } from '../values/payload.js'
 import { decodeNumberList, NumberList } from './number-list.js'
 import type { Frame, FrameFields } from './codec.js'
@@ -9,9 +9,9 @@ const mostReceivers = 256 * 1024
 const mostBroadcasts = 4096
 
 /** A frame that tells of misses, and what records them again when it is lost itself. */
-export interface Notice {
+export interface MissedNotice {
   readonly fields: FrameFields
-  readonly lost: (misses: Misses) => void
+  readonly recordLoss: (misses: MissedMessages) => void
 }
 
 interface MissedBroadcast {
@@ -24,13 +24,13 @@ interface MissedBroadcast {
  * Messages to a remote node that were refused, or lost with a channel, and that this node has not been told of yet.
  * A connection among their receivers would have a hole in its stream: its node ends it, or counts the frames.
  */
-export class Misses {
+export class MissedMessages {
   readonly #receivers = new Map<number, number>()
   readonly #broadcasts = new Map<string, MissedBroadcast>()
   #everyone = false
 
   /** There is something to tell. */
-  get any (): boolean {
+  get hasAny (): boolean {
     return this.#receivers.size > 0 || this.#broadcasts.size > 0 || this.#everyone
   }
 
@@ -39,11 +39,11 @@ export class Misses {
     return this.#receivers.size + this.#broadcasts.size
   }
 
-  has (receiver: number): boolean {
+  hasReceiver (receiver: number): boolean {
     return this.#everyone || this.#receivers.has(receiver)
   }
 
-  add (receiver: number, count = 1): void {
+  addReceiver (receiver: number, count = 1): void {
     if (this.#everyone) return
     this.#receivers.set(receiver, (this.#receivers.get(receiver) ?? 0) + count)
     if (this.#receivers.size > mostReceivers) this.addEveryone()
@@ -66,33 +66,33 @@ export class Misses {
   }
 
   /** What tells the other node, which knows it from then on. */
-  take (): Notice[] {
+  takeNotices (): MissedNotice[] {
     const notices = [...this.#notices()]
     this.clear()
     return notices
   }
 
-  * #notices (): Generator<Notice> {
-    if (this.#everyone) yield { fields: { type: types.missed }, lost: (misses) => { misses.addEveryone() } }
+  * #notices (): Generator<MissedNotice> {
+    if (this.#everyone) yield { fields: { type: frameTypes.missed }, recordLoss: (misses) => { misses.addEveryone() } }
     if (this.#receivers.size > 0) yield this.#receiversNotice(new Map(this.#receivers))
     for (const { group, except, count } of this.#broadcasts.values()) {
       yield {
-        fields: { type: types.missedBroadcast, text: group, ref: count, ...encodePayload(except)! },
-        lost: (misses) => { misses.addBroadcast(group, except, count) }
+        fields: { type: frameTypes.missedBroadcast, text: group, ref: count, ...encodePayload(except)! },
+        recordLoss: (misses) => { misses.addBroadcast(group, except, count) }
       }
     }
   }
 
-  #receiversNotice (missed: ReadonlyMap<number, number>): Notice {
+  #receiversNotice (missed: ReadonlyMap<number, number>): MissedNotice {
     const receivers = new NumberList()
     const counts = new NumberList()
     for (const [receiver, count] of missed) {
-      receivers.push(receiver)
-      counts.push(count)
+      receivers.append(receiver)
+      counts.append(count)
     }
     return {
-      fields: { type: types.missed, ref: receivers.length, body: Buffer.concat([receivers.bytes, counts.bytes]) },
-      lost: (misses) => { for (const [receiver, count] of missed) misses.add(receiver, count) }
+      fields: { type: frameTypes.missed, ref: receivers.length, body: Buffer.concat([receivers.bytes, counts.bytes]) },
+      recordLoss: (misses) => { for (const [receiver, count] of missed) misses.addReceiver(receiver, count) }
     }
   }
 
@@ -104,7 +104,7 @@ export class Misses {
 }
 
 /** What a notice says. @returns the frames that each receiver missed; 'everyone'; undefined when it is garbage */
-export function receiversMissed ({ ref, body }: Frame): Map<number, number> | 'everyone' | undefined {
+export function decodeMissed ({ ref, body }: Frame): Map<number, number> | 'everyone' | undefined {
   if (body.length === 0) return 'everyone'
   const receivers = decodeNumberList(body.subarray(0, ref))
   const counts = decodeNumberList(body.subarray(ref))

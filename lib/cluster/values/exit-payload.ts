@@ -1,0 +1,62 @@
+import { recordUnreadJoins } from '../../process/unread-joins.js'
+import { decodePayload, encodePayload, errorFromPlain, errorToPlain, whyUnsendable } from './payload.js'
+import { Unsendable } from './unsendable.js'
+import type { Frame } from '../link/codec.js'
+import type { Encoded } from './payload.js'
+import type { Exit } from '../../../types/messages.js'
+import type { Pid } from '../../../types/pid.js'
+
+/** The part of the node that reports a value which cannot be sent. */
+interface ExitContext {
+  unsendable (problem: Unsendable, about: Readonly<Record<string, unknown>>): Error
+}
+
+/** Bytes that an exit may carry beside its reason: half of the longest frame, so that the end itself is always taken. */
+const longestRest = 16 * 1024 * 1024
+
+/** Exits whose value was refused: each is logged once, however many watch it. */
+const refused = new WeakMap<Exit, Error>()
+
+/**
+ * An exit as fields of a frame. A value that cannot cross, or is too long, stays behind. It is logged, and the exit says
+ * so with `FST_CLUSTER_INVALID_PAYLOAD` as its error, unless it has another one. An error that is too long stays behind.
+ *
+ * @param tookJoin false if a target ended before it took the `ws.join` of the connection that is told
+ */
+export function exitFields (exit: Exit, context: ExitContext, tookJoin = true): Pick<Frame, 'text' | 'kind' | 'body'> {
+  const { reason, error, value } = exit
+  const always = tookJoin ? undefined : { tookJoin }
+  let known = error ? { ...always, error: errorToPlain(error) } : always
+  if (value !== undefined) {
+    const whole = fitting({ ...known, value })
+    if (whole !== undefined) return { text: reason, ...whole }
+    const refusal = refusalOf(exit, context)
+    if (error === undefined) known = { ...always, error: errorToPlain(refusal) }
+  }
+  return { text: reason, ...fitting(known) ?? encodePayload(always)! }
+}
+
+function refusalOf (exit: Exit, context: ExitContext): Error {
+  let error = refused.get(exit)
+  if (error !== undefined) return error
+  const { pid, value } = exit
+  const problem = encodePayload({ value }) === undefined ? whyUnsendable({ value }) : new Unsendable(`more than ${longestRest} bytes`).within('.value')
+  error = context.unsendable(problem, { relayPid: pid, what: 'exit' })
+  refused.set(exit, error)
+  return error
+}
+
+function fitting (rest: unknown): Encoded | undefined {
+  const encoded = encodePayload(rest)
+  return encoded !== undefined && encoded.body.length <= longestRest ? encoded : undefined
+}
+
+/** @returns undefined when it is garbage */
+export function exitOf ({ text, kind, body }: Frame, pid: Pid): Exit | undefined {
+  const decoded = decodePayload(kind, body as Buffer)
+  if (decoded === undefined) return undefined
+  const { error, value, tookJoin } = (decoded.payload ?? {}) as { error?: unknown, value?: unknown, tookJoin?: unknown }
+  const exit: Exit = { pid, reason: text, ...error !== undefined && { error: errorFromPlain(error) }, ...value !== undefined && { value } }
+  if (tookJoin === false) recordUnreadJoins(exit)
+  return exit
+}
