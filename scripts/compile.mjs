@@ -46,6 +46,8 @@ export async function compile () {
   })
   stop() // Its service would run as long as this process does.
   const wanted = new Map(outputFiles.map(({ path, contents }) => [path, Buffer.from(contents)]))
+  wanted.set(join(root, output, 'node_modules/tap/index.js'), readFileSync(new URL('tap-shim.mjs', import.meta.url)))
+  wanted.set(join(root, output, 'node_modules/tap/package.json'), Buffer.from('{ "type": "module", "exports": "./index.js" }\n'))
   for (const path of files) if (!isSource(path)) wanted.set(join(root, output, path), readFileSync(join(root, path)))
   for (const [path, contents] of wanted) write(path, contents)
   for (const folder of folders) {

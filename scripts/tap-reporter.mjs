@@ -8,7 +8,14 @@ import { readTotals } from './tap-totals.mjs'
 const file = '.tap/results.tap'
 /** As `missing` of `test/installed.ts` says it. */
 const notInstalled = / # SKIP (no .+: install it .*)$/
+const testFile = /^test\/\S+\.test\.ts\b/
+const groupPrefix = 'process of'
 const testPoint = /^( *)(not )?ok \d+(?: - (.*))?$/
+
+/** The name of a process that runs several test files: each of them is reported as a file. */
+export function groupName (files) {
+  return `${groupPrefix} ${files.length} files from ${files[0]}`
+}
 
 export default class TapReporter extends Transform {
   /** Test files that skip tests because a program is not installed, by the reason, which names it. */
@@ -56,13 +63,14 @@ export default class TapReporter extends Transform {
       return
     }
     const [, indent, notOk, name = ''] = testPoint.exec(line) ?? []
-    const isFile = indent === ''
+    const isGroup = indent === '' && name.startsWith(groupPrefix)
+    const isFile = !isGroup && (indent === '' || (indent === '    ' && testFile.test(name)))
     const isSkipped = / # (?:SKIP|TODO)\b/i.test(name)
     const isFailed = notOk !== undefined && !isSkipped
     const reason = notInstalled.exec(name)?.[1]
     if (reason !== undefined) this.#missing.add(reason)
     if (isFile) this.#endOfFile(name)
-    if (isFailed || isFile || isSkipped || /^ *Bail out!/.test(line)) this.#print(line)
+    if (isFailed || isFile || isSkipped || /^ *Bail out!/.test(line)) this.#print(isFile ? line.trimStart() : line)
     // What encloses a failed assertion has a duration and, but for the file, nothing to add.
     this.#failed = isFailed && (isFile || !/ # time=/.test(name))
   }

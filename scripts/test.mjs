@@ -4,13 +4,16 @@
 //   --quick     what takes little, without types and coverage: `npm run test:quick`
 //   --long      the long tests, with many more random histories: `npm run test:long`;
 //               `--long --smoke` with few of them
-//   test/upgrade  the tests of a folder, or of a file
+//   test/upgrade  the tests of a folder, or of a file, each file in a process of its own
 //
 //   --no-coverage, --jobs <processes at a time>, --timeout <seconds of a file>
+//   --shuffle <number>  the small files in another order, and so with other files in a process
 //
-// tap runs each file in a process of its own, as `tap run` does, but compiled before and with plain
-// Node: the loaders that `tap run` gives to each process cost more than most files take.
+// The files are compiled before and run by plain Node: the loaders that `tap run` gives to each
+// process cost more than most files take. Slow files have a process of their own; small files share
+// one (scripts/test-group.mjs), because its start takes longer than their tests.
 // `docs/decisions/0032-*` has the figures.
+import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { relative } from 'node:path'
@@ -21,7 +24,7 @@ import { parseArgs } from 'node:util'
 import { Report } from 'c8'
 import t from 'tap'
 import { compile, output } from './compile.mjs'
-import TapReporter from './tap-reporter.mjs'
+import TapReporter, { groupName } from './tap-reporter.mjs'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
@@ -33,6 +36,7 @@ const { values: options, positionals } = parseArgs({
     smoke: { type: 'boolean', default: false },
     'no-coverage': { type: 'boolean', default: false },
     jobs: { type: 'string' },
+    shuffle: { type: 'string' },
     timeout: { type: 'string' }
   }
 })
@@ -84,6 +88,24 @@ function rank (file) {
   return index === -1 ? Infinity : index
 }
 
+/** May share a process with others. A file that is named on the command line never does. */
+function isSmall (file) {
+  return !some && rank(file) === Infinity
+}
+
+/** The small files, by at most 15 of them: what one process runs. */
+function groups (files) {
+  const order = options.shuffle === undefined ? files : shuffled(files, Number(options.shuffle))
+  const count = Math.ceil(order.length / 15)
+  return Array.from({ length: count }, (_, n) => order.filter((_, index) => index % count === n))
+}
+
+/** The same order for the same number. */
+function shuffled (files, seed) {
+  const key = (file) => createHash('sha256').update(`${seed} ${file}`).digest('hex')
+  return files.toSorted((a, b) => key(a) < key(b) ? -1 : 1)
+}
+
 const files = wanted().sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
 const timeout = Number(options.timeout ?? (long ? smoke ? 600 : 3600 : 300))
 const nodeArgs = ['--enable-source-maps']
@@ -110,13 +132,17 @@ t.setTimeout(0)
 t.jobs = Number(options.jobs ?? availableParallelism() * (long ? 1 : 2))
 t.pipe(reporter).pipe(process.stdout)
 if (whole) t.test('types', { buffered: true, timeout: 0 }, types)
-for (const file of files) {
-  const compiled = `${output}/${file.replace(/\.ts$/, '.js')}`
-  // `env -u`: tap puts its loader into the NODE_OPTIONS of what it spawns.
-  t.spawn('env', ['-u', 'NODE_OPTIONS', process.execPath, ...nodeArgs, compiled], {
-    name: file, buffered: files.length > 1, env, timeout: timeout * 1000, at: null, stack: ''
+const compiled = (file) => `${output}/${file.replace(/\.ts$/, '.js')}`
+
+/** Runs a program as a test. `env -u`: tap puts its loader into the NODE_OPTIONS of its children. */
+function start (name, ...args) {
+  t.spawn('env', ['-u', 'NODE_OPTIONS', process.execPath, ...nodeArgs, ...args], {
+    name, buffered: files.length > 1, env, timeout: timeout * 1000, at: null, stack: ''
   })
 }
+
+for (const file of files.filter((file) => !isSmall(file))) start(file, compiled(file))
+for (const group of groups(files.filter(isSmall))) start(groupName(group), 'scripts/test-group.mjs', ...group.map(compiled))
 t.teardown(finish)
 t.end()
 

@@ -5,7 +5,6 @@ import { connect } from 'node:net'
 import Fastify from 'fastify'
 import WebSocket from 'ws'
 import { wsRelay } from '../lib/index.js'
-import { nextLap } from './laps.js'
 import type { Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -13,6 +12,8 @@ import type { FastifyInstance, FastifyHttpOptions } from 'fastify'
 import type { Test } from 'tap'
 import type { Pid } from '../types/pid.js'
 import type { WsRelayOptions } from '../types/relay.js'
+
+export { until } from './laps.js'
 
 /** An application that is closed with the test; the plugin is not registered yet. */
 export function bare (t: Test, fastify: FastifyHttpOptions<Server> = {}): FastifyInstance {
@@ -152,9 +153,4 @@ export async function raw (t: Test, port: number, allowHalfOpen = false): Promis
 /** Sends a request over a socket of its own, and returns all of the answer when the server has ended it. */
 export async function answer (t: Test, port: number, request: string | Buffer): Promise<string> {
   return await (await raw(t, port)).write(request).end()
-}
-
-/** Waits until a condition holds, looking once per turn of the event loop. */
-export async function until (condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await condition()) await nextLap()
 }

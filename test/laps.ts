@@ -1,5 +1,8 @@
 // Laps of the event loop, and how to know that it has nothing left to do.
 
+/** Node's own timers, before a test mocks them. */
+const sleep = setTimeout
+
 /** Immediates that only look whether something has happened. */
 let looks = 0
 
@@ -19,6 +22,22 @@ export async function nextLap (): Promise<void> {
 export async function settle (): Promise<void> {
   do await nextLap()
   while (process.getActiveResourcesInfo().filter((kind) => kind === 'Immediate').length > looks)
+}
+
+/** Resolves a little later. For loops that ask other programs again and again: these need the CPU. */
+export async function pause (): Promise<void> {
+  await new Promise<void>((resolve) => { sleep(resolve, 20) })
+}
+
+/**
+ * Waits until a condition holds. Checks it in each of the next laps of the event loop and then, because the condition
+ * depends on another program or a timer, every millisecond: a loop without a pause would take the CPU from both.
+ */
+export async function until (condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let checks = 0; !await condition(); checks++) {
+    if (checks < 100) await nextLap()
+    else await new Promise<void>((resolve) => { sleep(resolve, 1) })
+  }
 }
 
 /** Stops this thread as a long computation would, without the CPU that other processes need. */

@@ -12,7 +12,10 @@ export function modulePath (source: string): string {
   return isCompiled ? join(root, '.build', source.replace(/\.ts$/, '.js')) : join(root, source)
 }
 
-/** The arguments with which Node runs a source file: compiled if the test is, otherwise by tsx. */
+/** The arguments with which Node can import a source file: tsx, unless it is compiled. */
+export const loader = isCompiled ? [] : ['--import', 'tsx']
+
+/** The arguments with which Node runs a source file. */
 export function program (source: string): string[] {
-  return isCompiled ? [modulePath(source)] : ['--import', 'tsx', modulePath(source)]
+  return [...loader, modulePath(source)]
 }

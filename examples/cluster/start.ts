@@ -6,6 +6,8 @@ import { freePorts, startEngine } from './engine.js'
 import type { Command, Running } from './nodes.js'
 
 const names = ['a', 'b', 'c']
+/** `node.ts` beside this file; `node.js` where both were compiled. */
+const nodeProgram = import.meta.filename.replace(/start(?=\.[jt]s$)/, 'node')
 const comesBack = Number(process.env.COMES_BACK ?? 30_000) // milliseconds
 
 const children = new Map<string, ChildProcess>()
@@ -27,7 +29,7 @@ function obey (command: Command) {
 function start (node: string) {
   clearTimeout(waiting.get(node))
   waiting.delete(node)
-  const child = fork(new URL('./node.ts', import.meta.url), { env: { ...process.env, NODE: node, ADDRESSES: JSON.stringify(addresses), ENGINE: engine.url } })
+  const child = fork(nodeProgram, { env: { ...process.env, NODE: node, ADDRESSES: JSON.stringify(addresses), ENGINE: engine.url } })
   children.set(node, child)
   return new Promise<boolean>((resolve) => {
     child.on('message', (message: Command | 'listening') => {

@@ -8,7 +8,7 @@ import { wsRelay } from '../../lib/index.js'
 import { memory, MemoryHub } from '../../lib/cluster/engines/memory.js'
 import { createProcesses } from '../../lib/process/index.js'
 import { until } from '../helpers.js'
-import { modulePath, root } from '../program.js'
+import { loader, modulePath, root } from '../program.js'
 import { deferred, probe } from '../process/helpers.js'
 import type { Pid } from '../../types/pid.js'
 import type { Process, ProcessSystem } from '../../types/processes.js'
@@ -46,7 +46,7 @@ t.test('nothing of a cluster is loaded without the option', async (t) => {
     \`))
   `
   const { stdout } = await promisify(execFile)('env', [
-    '-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, '--import', 'tsx', '--import', `data:text/javascript,${encodeURIComponent(trace)}`, '--input-type=module', '-e', script
+    '-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, ...loader, '--import', `data:text/javascript,${encodeURIComponent(trace)}`, '--input-type=module', '-e', script
   ], { cwd: root, maxBuffer: 2 ** 24 })
   t.match(stdout, /lib\/process\/runtime\.[jt]s/, 'what is loaded is seen')
   t.notMatch(stdout, /lib\/cluster\//)

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { startEngine } from '../../examples/cluster/engine.js'
 import { missing } from '../installed.js'
+import { pause } from '../laps.js'
 import { startCluster } from './fixtures/cluster.js'
 import { Client } from './fixtures/client.js'
 import { run } from './fixtures/run.js'
@@ -23,6 +24,7 @@ async function connect (t: Test, port: number, path: string): Promise<Client> {
       return await Client.connect(t, port, path)
     } catch (err) {
       if (!(err as Error).message.endsWith('503')) throw err
+      await pause()
     }
   }
 }

@@ -1,8 +1,7 @@
 import t from 'tap'
-import { run } from './fixtures/run.js'
+import { run, runByTsx } from './fixtures/run.js'
 
 const examples: Array<[file: string, path: string, status: number]> = [
-  ['quickstart.ts', '/ws', 426],
   ['notify.ts', '/notifications?user=ada', 426],
   ['chat.ts', '/', 200],
   ['desk.ts', '/', 200]
@@ -15,3 +14,9 @@ for (const [file, path, status] of examples) {
     t.equal((await fetch(address + path)).status, status)
   })
 }
+
+t.test('the first example starts a server when tsx runs it', async (t) => {
+  const { line } = runByTsx(t, 'quickstart.ts', 0)
+  const [address] = await line(/http:\/\/127\.0\.0\.1:\d+/)
+  t.equal((await fetch(`${address}/ws`)).status, 426)
+})

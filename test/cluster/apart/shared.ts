@@ -1,4 +1,5 @@
 // What all nodes share: names and groups.
+import { pause } from '../../laps.js'
 import { probe } from '../../process/helpers.js'
 import type { Sentence } from './nodes.js'
 
@@ -53,7 +54,7 @@ export function shared (sentence: Sentence): void {
     t.notOk(groups.broadcast('news', 'bad', () => {}), 'what is no plain data')
     await there.exit()
     t.equal(await groups.leave('news', here.pid), true)
-    while ((await groups.members('news')).members.includes(there.pid));
+    while ((await groups.members('news')).members.includes(there.pid)) await pause()
     a.exit(here.pid)
     await third.exit()
   })
@@ -66,6 +67,7 @@ async function granted<T> (register: () => Promise<T>): Promise<T> {
       return await register()
     } catch (err) {
       if ((err as { code?: string }).code !== 'FST_CLUSTER_UNAVAILABLE') throw err
+      await pause()
     }
   }
 }
@@ -77,6 +79,7 @@ async function taken<T> (register: () => Promise<T>): Promise<T> {
       return await register()
     } catch (err) {
       if (tries === 1000 || (err as { code?: string }).code !== 'FST_CLUSTER_NAME_TAKEN') throw err
+      await pause()
     }
   }
 }

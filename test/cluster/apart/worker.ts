@@ -3,6 +3,7 @@
 import { nats } from '../../../lib/cluster/engines/nats.js'
 import { redis } from '../../../lib/cluster/engines/redis.js'
 import { createProcesses } from '../../../lib/process/index.js'
+import { until } from '../../laps.js'
 import { PipeTransport, type HubNews, type Question } from './pipe.js'
 import type { ClusterEngine } from '../../../types/cluster.js'
 import type { Exit } from '../../../types/messages.js'
@@ -184,7 +185,7 @@ export class WorkerNode {
 
   /** Resolves when a process has taken all its mail, and that is told; or when it has ended. */
   async idle (pid: Pid): Promise<void> {
-    while ((this.#system.info(pid)?.mailbox ?? 0) > 0) await new Promise(setImmediate)
+    await until(() => (this.#system.info(pid)?.mailbox ?? 0) === 0)
   }
 
   /** What a process does by itself. */
