@@ -6,6 +6,8 @@ import { root } from '../program.js'
 import { allPages, page, rows, spans, tables } from './tables.js'
 
 const width = 100
+/** Files that a command makes. */
+const made = ['test/soak/report.md']
 const pages = await allPages()
 
 /** A page without its code. */
@@ -27,6 +29,15 @@ t.test('links between pages lead to a file, and to a heading of it', async (t) =
       const target = file === '' ? path : join(dirname(path), file)
       await t.resolves(access(join(root, target)), `${path}: ${link}`)
       if (anchor !== undefined) t.ok((await anchors(target)).includes(anchor), `${path}: ${link}`)
+    }
+  }
+})
+
+t.test('files and folders of the repository that a page names exist', async (t) => {
+  for (const path of pages.filter((path) => path !== 'CHANGELOG.md')) {
+    for (const span of spans(await text(path))) {
+      const isPath = /^(?:lib|types|test|examples|bench|scripts|docs|\.ci)\/[\w./-]*$/.test(span)
+      if (isPath && !made.includes(span)) await t.resolves(access(join(root, span)), `${path}: ${span}`)
     }
   }
 })
