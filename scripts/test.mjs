@@ -47,17 +47,28 @@ const whole = !some && !quick && !long
 
 /** Left to `npm run test:long`. A file that is named runs always. */
 const longTests = [
-  'test/cluster/faults/nats', 'test/cluster/faults/redis', 'test/cluster/fan-out', 'test/package', 'test/mutants/mutants', 'test/cluster/mutants/mutants'
+  'test/cluster/faults/nats', 'test/cluster/faults/redis', 'test/cluster/fan-out', 'test/package',
+  'test/mutants/mutants', 'test/cluster/mutants/mutants'
 ]
 
-/** Suites of random histories: `npm run test:long` runs them with more. */
+/**
+ * Suites of random histories: `npm run test:long` runs them with more. They do not count for
+ * coverage, because each run reaches other lines, and because counting costs a quarter more CPU.
+ */
 const histories = ['test/properties', 'test/cluster/simulation']
 
-/** What takes long because it waits begins first: others run meanwhile. `npm run test:quick` leaves it out. */
+/**
+ * Slow files begin first, because most of them wait and others can run meanwhile.
+ * `npm run test:quick` leaves them out. Each has a process of its own.
+ */
 const slowTests = [
-  'test/examples', 'test/browser', 'test/cluster/apart', 'test/cluster/engines', 'test/cluster/faults', 'test/bench',
-  'test/integration/connection/churn', 'test/integration/connection/pressure', 'test/integration/connection/outbound',
-  'test/cluster/facade', 'test/cluster/relay', 'test/cluster/names/names', 'test/faults', 'test/abuse', 'test/cluster/simulation',
+  'test/examples/cluster', 'test/browser', 'test/cluster/apart', 'test/cluster/simulation',
+  'test/examples', 'test/cluster/engines/nats.test', 'test/cluster/engines/redis.test',
+  'test/cluster/engines/nats-cluster', 'test/cluster/engines/nats-session', 'test/cluster/engines/tls',
+  'test/cluster/engines/memory.test', 'test/cluster/engines/session-transport',
+  'test/cluster/faults', 'test/cluster/relay', 'test/cluster/facade', 'test/cluster/names/names',
+  'test/integration/connection/churn', 'test/integration/connection/pressure',
+  'test/integration/connection/outbound', 'test/bench', 'test/faults', 'test/abuse',
   'test/properties'
 ]
 
@@ -106,9 +117,12 @@ function shuffled (files, seed) {
   return files.toSorted((a, b) => key(a) < key(b) ? -1 : 1)
 }
 
+for (const beginning of [...longTests, ...slowTests, ...histories]) {
+  if (!testsIn('test').some((file) => file.startsWith(beginning))) throw new Error(`no test begins with ${beginning}`)
+}
+
 const files = wanted().sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
 const timeout = Number(options.timeout ?? (long ? smoke ? 600 : 3600 : 300))
-const nodeArgs = ['--enable-source-maps']
 const env = { ...process.env, TAP_TIMEOUT: String(timeout) }
 if (long) {
   env.FC_RUNS ??= smoke ? '3000' : '200000'
@@ -118,7 +132,6 @@ if (long) {
 const coverage = '.tap/coverage'
 const withCoverage = whole && !options['no-coverage']
 if (withCoverage) {
-  nodeArgs.push('--import', new URL('coverage.mjs', import.meta.url).href)
   env.COVERAGE_FOLDER = coverage
   rmSync(coverage, { recursive: true, force: true })
   mkdirSync(coverage, { recursive: true })
@@ -135,21 +148,28 @@ if (whole) t.test('types', { buffered: true, timeout: 0 }, types)
 const compiled = (file) => `${output}/${file.replace(/\.ts$/, '.js')}`
 
 /** Runs a program as a test. `env -u`: tap puts its loader into the NODE_OPTIONS of its children. */
-function start (name, ...args) {
+function start (name, args, isCovered) {
+  const counter = isCovered ? ['--import', new URL('coverage.mjs', import.meta.url).href] : []
+  const nodeArgs = ['--enable-source-maps', ...counter]
   t.spawn('env', ['-u', 'NODE_OPTIONS', process.execPath, ...nodeArgs, ...args], {
     name, buffered: files.length > 1, env, timeout: timeout * 1000, at: null, stack: ''
   })
 }
 
-for (const file of files.filter((file) => !isSmall(file))) start(file, compiled(file))
-for (const group of groups(files.filter(isSmall))) start(groupName(group), 'scripts/test-group.mjs', ...group.map(compiled))
+for (const file of files.filter((file) => !isSmall(file))) {
+  start(file, [compiled(file)], withCoverage && !isOf(histories)(file))
+}
+for (const group of groups(files.filter(isSmall))) {
+  start(groupName(group), ['scripts/test-group.mjs', ...group.map(compiled)], withCoverage)
+}
 t.teardown(finish)
 t.end()
 
 /** The compiler and the type tests: as far as nothing has changed, from the compiler's own cache. */
 async function types (t) {
+  const cache = 'node_modules/.cache/types.tsbuildinfo'
   for (const args of [
-    ['node_modules/typescript/bin/tsc', '--noEmit', '--incremental', '--tsBuildInfoFile', 'node_modules/.cache/types.tsbuildinfo'],
+    ['node_modules/typescript/bin/tsc', '--noEmit', '--incremental', '--tsBuildInfoFile', cache],
     ['node_modules/tstyche/build/bin.js']
   ]) {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })

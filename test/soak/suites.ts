@@ -34,16 +34,19 @@ export async function * suites (): AsyncGenerator<Section> {
   for (const { title, about, files, environment } of all) {
     const section = new Section(title, about)
     const settings = Object.entries(environment).map(([name, value]) => `${name}=${value} `).join('')
-    const args = ['tap', '--disable-coverage', '--jobs=1', '--timeout=0', ...files]
-    // What it prints, with the seed of a failure, goes to the terminal; the report has its figures.
-    const child = spawn('npx', args, { cwd: root, env: { ...process.env, ...environment }, stdio: ['ignore', 2, 2], timeout: patience })
+    const args = ['--jobs=1', '--timeout=0', ...files]
+    // The output, with the seed of a failure, goes to the terminal; the report has its figures.
+    const child = spawn(process.execPath, ['scripts/test.mjs', ...args], {
+      cwd: root, env: { ...process.env, ...environment }, stdio: ['ignore', 2, 2], timeout: patience
+    })
     const [code, signal] = await once(child, 'exit') as [number | null, string | null]
-    section.holds(`\`${settings}npx ${args.join(' ')}\` finds nothing`, code === 0, [`exit code ${code ?? signal}`, ...figures()].join('; '))
+    const command = `${settings}npm test -- ${args.join(' ')}`
+    section.holds(`\`${command}\` finds nothing`, code === 0, [`exit code ${code ?? signal}`, ...figures()].join('; '))
     yield section
   }
 }
 
-/** A folder's own name would have tap run its other modules, too. */
+/** The test files of a folder. */
 function testsIn (folder: string): string[] {
   return readdirSync(join(root, folder)).filter((file) => file.endsWith('.test.ts')).map((file) => `${folder}/${file}`)
 }
