@@ -1,25 +1,36 @@
 import { errorCodes, show } from '../errors.js'
-import type { PendingOperation, PendingOwner } from './exits/exit-wait.js'
 import type { ExitListener } from './exits/relations.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
-/** What a call needs of the system it was made in. */
+/** Monitors a process, here or on another node, for a call or an `exited`. */
 export interface CallHost {
-  monitor (target: Pid, watcher: ExitListener): void
-  demonitor (target: Pid, watcher: ExitListener): void
+  monitor (target: Pid, listener: ExitListener): void
+  demonitor (target: Pid, listener: ExitListener): void
 }
 
-/** The way back to a caller, from wherever the call is answered. Only the first answer counts. */
+/** An operation that a process waits for. It is abandoned when the process ends. */
+export interface PendingOperation {
+  abandon (error: unknown): void
+}
+
+/** A process that keeps track of its pending operations. */
+export interface PendingOwner {
+  addPending (operation: PendingOperation): void
+  /** Call it when the operation has settled. */
+  removePending (operation: PendingOperation): void
+}
+
+/** Answers a caller, of this node or another one. Only the first answer counts. */
 export interface Answer {
   reply (value: unknown): void
-  /** The callee's own refusal: the cause of the caller's `FST_PROCESS_CALL_FAILED`. */
+  /** The callee refuses: `error` becomes the cause of the caller's `FST_PROCESS_CALL_FAILED`. */
   fail (error: unknown): void
-  /** The call was not taken: the caller gets this very error. */
+  /** The call was not accepted: the caller gets `error` itself. */
   reject (error: unknown): void
 }
 
-/** What a call was made with. */
+/** The arguments of a call, checked. */
 export interface CallTerms {
   readonly to: Pid
   readonly topic: string
@@ -31,7 +42,8 @@ export interface CallTerms {
 /** @throws `FST_PROCESS_INVALID_OPTIONS` */
 export function checkSignal (signal: unknown): asserts signal is AbortSignal | undefined {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new errorCodes.FST_PROCESS_INVALID_OPTIONS(`'signal' must be an AbortSignal, got '${show(signal)}'`)
+    const problem = `'signal' must be an AbortSignal, got '${show(signal)}'`
+    throw new errorCodes.FST_PROCESS_INVALID_OPTIONS(problem)
   }
 }
 
@@ -41,8 +53,8 @@ interface Settle {
 }
 
 /**
- * One request under way: settled once, by an answer, the callee's end, the clock, or the caller.
- * Whatever comes later finds nothing left.
+ * One pending call. It settles once: by an answer, by the end of the callee, by its timeout, by
+ * its signal, or because the caller ended. Later answers are ignored.
  */
 export class Call implements ExitListener, Answer, PendingOperation {
   readonly promise: Promise<unknown>
@@ -66,7 +78,7 @@ export class Call implements ExitListener, Answer, PendingOperation {
     this.#takeSettle()?.resolve(value)
   }
 
-  /** The callee's refusal, wrapped: the caller sees where the error comes from. */
+  /** Wraps the callee's error, so that the caller sees which call it comes from. */
   fail (error: unknown): void {
     this.#rejectFailed(error instanceof Error ? error.message : show(error), error)
   }
@@ -75,7 +87,7 @@ export class Call implements ExitListener, Answer, PendingOperation {
     this.#takeSettle()?.reject(error)
   }
 
-  /** The caller ended: its code may be gone, so that nobody might handle the rejection. */
+  /** The caller has ended, and its code may be gone: the rejection counts as handled. */
   abandon (error: unknown): void {
     this.promise.catch(() => {})
     this.reject(error)
@@ -94,6 +106,7 @@ export class Call implements ExitListener, Answer, PendingOperation {
     this.reject(this.#terms.signal!.reason)
   }
 
+  /** @returns undefined when the call has settled already */
   #takeSettle (): Settle | undefined {
     const settle = this.#settle
     if (settle === undefined) return undefined
@@ -103,5 +116,61 @@ export class Call implements ExitListener, Answer, PendingOperation {
     this.#host.demonitor(this.#terms.to, this)
     this.#terms.owner?.removePending(this)
     return settle
+  }
+}
+
+/**
+ * One pending `exited`. It settles once: with the exit of the target, by the abort of a signal, or
+ * because the process that waits has ended.
+ */
+export class ExitWait implements ExitListener, PendingOperation {
+  readonly promise: Promise<Exit>
+  readonly #host: CallHost
+  readonly #target: Pid
+  readonly #signal: AbortSignal | undefined
+  readonly #owner: PendingOwner | undefined
+  #resolve!: (exit: Exit) => void
+  #reject!: (error: unknown) => void
+
+  constructor (
+    host: CallHost, target: Pid, signal: AbortSignal | undefined, owner: PendingOwner | undefined
+  ) {
+    this.#host = host
+    this.#target = target
+    this.#signal = signal
+    this.#owner = owner
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    owner?.addPending(this)
+    signal?.addEventListener('abort', this.#aborted, { once: true })
+    host.monitor(target, this)
+  }
+
+  targetEnded (exit: Exit): void {
+    this.#release()
+    this.#resolve(exit)
+  }
+
+  /** The waiting process has ended, and its code may be gone: the rejection counts as handled. */
+  abandon (error: unknown): void {
+    this.promise.catch(() => {})
+    this.#rejectWith(error)
+  }
+
+  readonly #aborted = (): void => {
+    this.#rejectWith(this.#signal!.reason)
+  }
+
+  #rejectWith (error: unknown): void {
+    this.#release()
+    this.#host.demonitor(this.#target, this)
+    this.#reject(error)
+  }
+
+  #release (): void {
+    this.#signal?.removeEventListener('abort', this.#aborted)
+    this.#owner?.removePending(this)
   }
 }

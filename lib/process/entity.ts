@@ -4,28 +4,30 @@ import type { SystemTopics } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 import type { ProcessInfo } from '../../types/processes.js'
 
-/** What one broadcast shares among its receivers: an encoding made once. */
+/** Shared by the receivers of one broadcast: the message is encoded once. */
 export interface Batch {
   encoded?: unknown
 }
 
-/** The part of an entity's `info` that it alone knows. */
+/** The fields of `info` that only the entity itself knows. */
 export type Description = Omit<ProcessInfo, 'pid' | 'names' | 'links' | 'groups'>
 
-/** What lives behind a PID: a process with a mailbox, or a connection with a socket. */
+/** The owner of a PID: a process with a mailbox, or a connection with a socket. */
 export interface Entity {
   readonly pid: Pid
   readonly kind: ProcessInfo['kind']
   readonly trapLinks: boolean
-  /** A message that may be refused. @returns whether it was accepted */
-  deliver (topic: string, payload: unknown, from: Pid | undefined, call?: Answer, batch?: Batch): boolean
-  /** A message of the system itself: never refused. */
+  /** Takes a message that may be refused. @returns whether it was accepted */
+  deliver (
+    topic: string, payload: unknown, from: Pid | undefined, call?: Answer, batch?: Batch
+  ): boolean
+  /** Takes a system message, which is never refused. */
   notify<K extends keyof SystemTopics> (topic: K, payload: SystemTopics[K]): void
-  /** For a connection: so many messages from another node did not reach it, and its client has to know. */
+  /** For connections: `count` messages of another node were lost, and the client must know. */
   missed? (count: number): void
   /** Ends it at once. */
   end (reason: string, error?: Error): void
-  /** A linked process failed, and `trapLinks` is off. */
+  /** Called when a linked process has failed and `trapLinks` is off. */
   linkFailed (reason: string, error?: Error): void
   /** Asks it to stop. */
   cancel (from: Pid | undefined, reason: string): boolean
@@ -34,13 +36,28 @@ export interface Entity {
 
 /** An entity that a connection can be bound to. */
 export interface Target extends Entity {
-  /** It takes no more mail. */
+  /** It accepts no more mail. */
   readonly stopping: boolean
-  /** A connection's message: never refused, for the connection waits by itself. */
+  /** Takes a message of a client. It is never refused, because its connection pauses by itself. */
   accept (topic: string, payload: unknown, from: Pid, bytes: number): void
-  /** Whether connections should wait. */
+  /** Connections should pause. */
   readonly congested: boolean
-  /** Has the feeder resumed when there is room again. */
-  subscribeToDrain (feeder: Producer): void
-  unsubscribeFromDrain (feeder: Producer): void
+  /** Calls `producer.resume()` once, when there is room again. */
+  subscribeToDrain (producer: Producer): void
+  unsubscribeFromDrain (producer: Producer): void
+}
+
+/** Why a connection cannot be bound to an entity of this node. */
+export type TargetProblem = 'it is not alive' | 'it is stopping' | 'it is a connection'
+
+/** A connection can be bound to a process that accepts mail. */
+export function asTarget (entity: Entity | undefined): Target | TargetProblem {
+  if (entity === undefined) return 'it is not alive'
+  if (!isTarget(entity)) return 'it is a connection'
+  // A stopping process would lose `ws.join` and all messages after it.
+  return entity.stopping ? 'it is stopping' : entity
+}
+
+export function isTarget (entity: Entity): entity is Target {
+  return 'accept' in entity
 }

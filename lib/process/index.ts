@@ -1,16 +1,28 @@
 import { checkProcessesOptions, processesDefaults } from './options.js'
-import { silentLogger } from './logger.js'
 import { processesFacade } from './processes.js'
 import { Runtime } from './runtime.js'
 import { toMilliseconds } from '../shared/duration.js'
 import type { ClusterEngine } from '../../types/cluster.js'
-import type { ProcessesOptions, ProcessSystem } from '../../types/processes.js'
+import type { Logger, ProcessesOptions, ProcessSystem } from '../../types/processes.js'
 
 export { errorCodes } from '../errors.js'
 export type * from '../../types/cluster.js'
 export type * from '../../types/messages.js'
 export type * from '../../types/pid.js'
 export type * from '../../types/processes.js'
+
+function discard (): void {}
+
+/** The default logger. */
+export const silentLogger: Logger = {
+  trace: discard,
+  debug: discard,
+  info: discard,
+  warn: discard,
+  error: discard,
+  fatal: discard,
+  child: () => silentLogger
+}
 
 /**
  * A process system without Fastify, for worker services and tests.
@@ -34,11 +46,11 @@ export function createProcesses (options: ProcessesOptions = {}): ProcessSystem 
   return processesFacade(runtime, { ready: () => ready, close })
 }
 
-/** Nothing of a cluster is loaded by those who have none. */
+/** The cluster is loaded only where it is used. */
 function join (runtime: Runtime, engine: ClusterEngine, close: () => Promise<void>): Promise<void> {
   runtime.awaitsCluster = true
   const joined = import('../cluster/facade.js').then(({ startCluster }) => startCluster(runtime, engine, { close }))
-  // Who never asks whether it is ready is told by each spawn.
+  // Without a call of `ready()` nobody handles this error. `spawn` throws until the node has joined.
   joined.catch(() => {})
   return joined
 }

@@ -1,19 +1,19 @@
 import { errorCodes, show } from '../errors.js'
+import { asTarget, isTarget } from './entity.js'
 import { isExitReason, signalLinked } from './exits/exit-signals.js'
 import { isUserTopic } from './message.js'
-import { asTarget, isTarget } from './target.js'
-import type { Batch, Target } from './entity.js'
-import type { LocalNode, RemoteProblem } from './remote-nodes.js'
-import type { Answer } from './calls.js'
 import type { Producer } from './actor/mailbox.js'
+import type { Answer } from './calls.js'
+import type { Batch, Target } from './entity.js'
 import type { ExitListener } from './exits/relations.js'
+import type { LocalNode, RemoteProblem } from './remote-nodes.js'
 import type { Runtime } from './runtime.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
 /**
- * A process system as other nodes see it. It answers for what lives here and passes nothing on to a
- * third node. What comes from outside is checked as a user's argument would be, but nothing throws.
+ * The process system of this node, as other nodes use it. It serves local PIDs only, and forwards
+ * nothing to a third node. Arguments are checked as those of a user, but nothing throws.
  */
 export class LocalProcesses implements LocalNode {
   readonly #runtime: Runtime
@@ -22,11 +22,12 @@ export class LocalProcesses implements LocalNode {
     this.#runtime = runtime
   }
 
-  deliver (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Answer): boolean {
-    const { counters } = this.#runtime
+  deliver (
+    to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Answer
+  ): boolean {
     const entity = this.#runtime.getEntity(to)
     if (entity === undefined || !isUserTopic(topic)) {
-      counters.deadLetters++
+      this.#runtime.counters.deadLetters++
       call?.reject(new errorCodes.FST_PROCESS_NOT_ALIVE(show(to)))
       return false
     }
@@ -35,14 +36,20 @@ export class LocalProcesses implements LocalNode {
     return false
   }
 
-  deliverToMany (to: readonly Pid[], topic: string, payload: unknown, again: () => unknown, from: Pid | undefined): void {
+  deliverToMany (
+    to: readonly Pid[],
+    topic: string,
+    payload: unknown,
+    decodeAgain: () => unknown,
+    from: Pid | undefined
+  ): void {
     const { counters } = this.#runtime
     const batch: Batch = {}
     for (const pid of to) {
       const entity = this.#runtime.getEntity(pid)
       if (entity === undefined || !isUserTopic(topic)) counters.deadLetters++
       else if (entity.kind === 'ws') entity.deliver(topic, payload, from, undefined, batch)
-      else entity.deliver(topic, again(), from)
+      else entity.deliver(topic, decodeAgain(), from)
     }
   }
 
@@ -64,14 +71,14 @@ export class LocalProcesses implements LocalNode {
     return target.congested
   }
 
-  subscribeToDrain (to: Pid, feeder: Producer): void {
+  subscribeToDrain (to: Pid, producer: Producer): void {
     const target = this.#target(to)
-    if (target?.congested === true) target.subscribeToDrain(feeder)
-    else feeder.resume()
+    if (target?.congested === true) target.subscribeToDrain(producer)
+    else producer.resume()
   }
 
-  unsubscribeFromDrain (to: Pid, feeder: Producer): void {
-    this.#target(to)?.unsubscribeFromDrain(feeder)
+  unsubscribeFromDrain (to: Pid, producer: Producer): void {
+    this.#target(to)?.unsubscribeFromDrain(producer)
   }
 
   exit (to: Pid, reason: string): boolean {
@@ -85,28 +92,30 @@ export class LocalProcesses implements LocalNode {
     return isExitReason(reason) && this.#runtime.getEntity(to)?.cancel(from, reason) === true
   }
 
-  monitor (target: Pid, watcher: ExitListener): void {
-    if (this.#runtime.getEntity(target) === undefined) watcher.targetEnded({ pid: target, reason: 'noproc' })
-    else this.#runtime.relations.addMonitor(target, watcher)
+  monitor (target: Pid, listener: ExitListener): void {
+    if (this.#runtime.getEntity(target) === undefined) {
+      listener.targetEnded({ pid: target, reason: 'noproc' })
+    } else this.#runtime.relations.addMonitor(target, listener)
   }
 
-  demonitor (target: Pid, watcher: ExitListener): void {
-    this.#runtime.relations.removeMonitor(target, watcher)
+  demonitor (target: Pid, listener: ExitListener): void {
+    this.#runtime.relations.removeMonitor(target, listener)
   }
 
-  addRemoteLink (here: Pid, there: Pid): boolean {
-    if (this.#runtime.getEntity(here) === undefined) return false
-    this.#runtime.relations.addLink(here, there)
+  addRemoteLink (local: Pid, remote: Pid): boolean {
+    if (this.#runtime.getEntity(local) === undefined) return false
+    this.#runtime.relations.addLink(local, remote)
     return true
   }
 
-  removeRemoteLink (here: Pid, there: Pid): void {
-    this.#runtime.relations.removeLink(here, there)
+  removeRemoteLink (local: Pid, remote: Pid): void {
+    this.#runtime.relations.removeLink(local, remote)
   }
 
-  remoteLinkEnded (here: Pid, exit: Exit): void {
-    const entity = this.#runtime.getEntity(here)
-    if (entity !== undefined && this.#runtime.relations.removeLink(here, exit.pid)) signalLinked(entity, exit)
+  remoteLinkEnded (local: Pid, exit: Exit): void {
+    const entity = this.#runtime.getEntity(local)
+    if (entity === undefined) return
+    if (this.#runtime.relations.removeLink(local, exit.pid)) signalLinked(entity, exit)
   }
 
   bindProblem (target: Pid): RemoteProblem | undefined {

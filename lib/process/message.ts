@@ -2,11 +2,14 @@ import { errorCodes, show } from '../errors.js'
 import type { Answer } from './calls.js'
 import type { Pid } from '../../types/pid.js'
 
-const longestTopic = 128
+const maxTopicLength = 128
 
-function answerNobody (): void {}
+/** Accepts the topics that a `receive` asked for. Undefined accepts all topics. */
+export type TopicFilter = ((topic: string) => boolean) | undefined
 
-/** What lies in a mailbox, and what a body gets. */
+function ignoreAnswer (): void {}
+
+/** A message as a mailbox holds it and a body gets it. */
 export class Mail {
   readonly topic: string
   readonly payload: unknown
@@ -14,62 +17,62 @@ export class Mail {
   readonly reply: (value?: unknown) => void
   readonly fail: (error: unknown) => void
   readonly #bytes: number
+  /** The next message in the circular list of a mailbox. */
   #next: Mail = this
 
   constructor (topic: string, payload: unknown, from: Pid | undefined, call?: Answer, bytes = 0) {
     this.topic = topic
     this.payload = payload
     this.from = from
-    this.reply = call === undefined ? answerNobody : (value) => { call.reply(value) }
-    this.fail = call === undefined ? answerNobody : (error) => { call.fail(error) }
+    this.reply = call === undefined ? ignoreAnswer : (value) => { call.reply(value) }
+    this.fail = call === undefined ? ignoreAnswer : (error) => { call.fail(error) }
     this.#bytes = bytes
   }
 
-  /** The message behind it in its mailbox; itself where it is the only one, or in none. */
+  /** The mail itself when it is alone in its mailbox, or in none. */
   static next (mail: Mail): Mail {
     return mail.#next
   }
 
-  /** Lays a message of no mailbox behind another. */
+  /** @param mail one that is in no mailbox */
   static insertAfter (before: Mail, mail: Mail): void {
     mail.#next = before.#next
     before.#next = mail
   }
 
-  /** Takes the message behind another out: it must not keep what lies behind it. */
+  /** Removes the mail after `before`. It must not keep the messages after it in memory. */
   static removeAfter (before: Mail): void {
     const mail = before.#next
     before.#next = mail.#next
     mail.#next = mail
   }
 
-  /** Bytes of client data it holds in the mailbox. */
+  /** Bytes of client data that count against the mailbox limit. */
   get bytes (): number {
     return this.#bytes
   }
 
-  /** Whether somebody waits for an answer. */
   get isCall (): boolean {
-    return this.reply !== answerNobody
+    return this.reply !== ignoreAnswer
   }
 }
 
-/** Whether a message can have this topic, one of the system's included. */
+/** Whether a message can have this topic, system topics included. */
 export function isTopic (topic: unknown): topic is string {
-  return typeof topic === 'string' && topic.length > 0 && topic.length <= longestTopic
+  return typeof topic === 'string' && topic.length > 0 && topic.length <= maxTopicLength
 }
 
-/** Only the system itself sends topics that begin with `@`. */
+/** Topics that begin with `@` are sent by the runtime only. */
 export function isSystemTopic (topic: string): boolean {
   return topic.charCodeAt(0) === 64
 }
 
-/** Whether a topic can be sent by others than the system. */
+/** Whether users may send this topic. */
 export function isUserTopic (topic: unknown): topic is string {
   return isTopic(topic) && !isSystemTopic(topic)
 }
 
-/** @throws `FST_PROCESS_INVALID_TOPIC` when nobody may send it */
+/** @throws `FST_PROCESS_INVALID_TOPIC` for a topic that users may not send */
 export function checkTopic (topic: unknown): asserts topic is string {
   if (!isUserTopic(topic)) throw new errorCodes.FST_PROCESS_INVALID_TOPIC(show(topic))
 }

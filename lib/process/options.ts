@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { errorCodes } from '../errors.js'
+import { errorCodes, show } from '../errors.js'
 import { defaultsOf, duration, integer, optionsCheck } from '../shared/options.js'
 import type { Option } from '../shared/options.js'
 import type { ProcessesOptions } from '../../types/processes.js'
@@ -47,4 +47,23 @@ const check = optionsCheck(processesOptions, (problem, cause) => cause ?? new FS
 export function checkProcessesOptions (options: ProcessesOptions): void {
   check(options)
   if (options.cluster !== undefined && options.node === undefined) throw new FST_PROCESS_INVALID_OPTIONS(namelessNode)
+}
+
+/** Names and PIDs are checked when they are resolved. @throws `FST_PROCESS_INVALID_SPEC` */
+export function checkSpawn (body: unknown, options: unknown): void {
+  checkSpawnOption(typeof body === 'function', 'a function as the body', body)
+  const isObject = typeof options === 'object' && options !== null
+  checkSpawnOption(isObject, 'an object of options', options)
+  const { args, mailboxLimit, trapLinks } = options as Record<string, unknown>
+  checkSpawnOption(args === undefined || Array.isArray(args), "an array as 'args'", args)
+  const isLimit = Number.isSafeInteger(mailboxLimit) && mailboxLimit as number > 0
+  const isValid = mailboxLimit === undefined || isLimit
+  checkSpawnOption(isValid, "a positive integer as 'mailboxLimit'", mailboxLimit)
+  const isFlag = trapLinks === undefined || typeof trapLinks === 'boolean'
+  checkSpawnOption(isFlag, "a boolean as 'trapLinks'", trapLinks)
+}
+
+function checkSpawnOption (valid: boolean, expected: string, value: unknown): void {
+  if (valid) return
+  throw new errorCodes.FST_PROCESS_INVALID_SPEC(`expected ${expected}, got '${show(value)}'`)
 }

@@ -1,23 +1,36 @@
-import type { Runtime } from './runtime.js'
+import type { Entity } from './entity.js'
+import type { ExitSignals } from './exits/exit-signals.js'
+import type { Pid } from '../../types/pid.js'
 
-/**
- * Ends everything: supervisors are cancelled first, and stop their children in reverse; when they
- * are gone, or after half of `timeout`, all others, the youngest first. Those left after `timeout`
- * milliseconds are ended.
- */
-export async function shutDown (runtime: Runtime, timeout: number): Promise<void> {
-  const half = alarm(timeout / 2)
-  const late = alarm(timeout)
-  for (const pid of [...runtime.supervisors].reverse()) runtime.cancel(pid)
-  await Promise.race([runtime.waitUntil(() => runtime.supervisors.size === 0), half.rung])
-  half.stop()
-  for (const entity of [...runtime.entities].reverse()) entity.cancel(undefined, 'shutdown')
-  await Promise.race([runtime.waitUntil(() => runtime.aliveCount === 0), late.rung])
-  late.stop()
-  for (const entity of [...runtime.entities].reverse()) entity.end('shutdown')
+/** The parts of the runtime that a shutdown uses. */
+export interface ShutdownHost {
+  readonly supervisors: Set<Pid>
+  readonly entities: Iterable<Entity>
+  readonly aliveCount: number
+  readonly exitSignals: ExitSignals
+  cancel (to: Pid): boolean
 }
 
-function alarm (ms: number): { rung: Promise<void>, stop (): void } {
+/**
+ * Ends all processes and connections, within `timeout` milliseconds:
+ *
+ * 1. Cancels the supervisors, which stop their children in reverse order.
+ * 2. Once they have ended, or after half of the time, cancels all others, the youngest first.
+ * 3. When the time is over, ends those that are still alive.
+ */
+export async function shutDown (host: ShutdownHost, timeout: number): Promise<void> {
+  const half = startAlarm(timeout / 2)
+  const whole = startAlarm(timeout)
+  for (const pid of [...host.supervisors].reverse()) host.cancel(pid)
+  await Promise.race([host.exitSignals.waitUntil(() => host.supervisors.size === 0), half.rung])
+  half.stop()
+  for (const entity of [...host.entities].reverse()) entity.cancel(undefined, 'shutdown')
+  await Promise.race([host.exitSignals.waitUntil(() => host.aliveCount === 0), whole.rung])
+  whole.stop()
+  for (const entity of [...host.entities].reverse()) entity.end('shutdown')
+}
+
+function startAlarm (ms: number): { rung: Promise<void>, stop (): void } {
   let timer: NodeJS.Timeout
   const rung = new Promise<void>((resolve) => { timer = setTimeout(resolve, ms) })
   return { rung, stop: () => { clearTimeout(timer) } }

@@ -1,7 +1,7 @@
 import { createProcesses } from '../../lib/process/index.js'
 import { processesFacade } from '../../lib/process/processes.js'
 import { Runtime } from '../../lib/process/runtime.js'
-import { silentLogger } from '../../lib/process/logger.js'
+import { silentLogger } from '../../lib/process/index.js'
 import type { TurnSource } from '../../lib/process/scheduler.js'
 import type { MessageOf } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createProcesses, errorCodes } from '../../lib/process/index.js'
+import { createProcesses, errorCodes, silentLogger } from '../../lib/process/index.js'
 import { recordingLogger } from './helpers.js'
 import type { ProcessesOptions } from '../../types/processes.js'
 
@@ -36,4 +36,9 @@ t.test('two systems know nothing of each other', async (t) => {
   t.notOk(two.alive(pid))
   t.notOk(two.send(pid, 'x'))
   await Promise.all([one.close(), two.close()])
+})
+
+t.test('the default logger and its children write nothing', async (t) => {
+  const logger = silentLogger.child({ pid: '1@local.a' })
+  for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const) t.equal(logger[level]('hello'), undefined)
 })

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { checkProcessesOptions } from '../../lib/process/options.js'
-import { silentLogger } from '../../lib/process/logger.js'
+import { checkProcessesOptions, checkSpawn } from '../../lib/process/options.js'
+import { silentLogger } from '../../lib/process/index.js'
 import type { ProcessesOptions } from '../../types/processes.js'
 
 t.test('good options pass', async (t) => {
@@ -21,4 +21,18 @@ t.test('anything else is refused with the option named', async (t) => {
   for (const [options, message] of wrong) {
     t.throws(() => { checkProcessesOptions(options as ProcessesOptions) }, { code: 'FST_PROCESS_INVALID_OPTIONS', message })
   }
+})
+
+const body = (): void => {}
+
+t.test('checkSpawn throws for a wrong body or option', async (t) => {
+  t.doesNotThrow(() => { checkSpawn(body, { args: [1], mailboxLimit: 1, trapLinks: true }) })
+  const wrong: Array<[unknown, unknown]> = [
+    [undefined, {}], [null, {}], ['body', {}], [{}, {}],
+    [body, null], [body, 5], [body, 'name'],
+    [body, { args: null }], [body, { args: 'abc' }], [body, { args: { length: 1 } }],
+    [body, { mailboxLimit: 0 }], [body, { mailboxLimit: '5' }], [body, { mailboxLimit: NaN }], [body, { mailboxLimit: null }],
+    [body, { trapLinks: 'yes' }], [body, { trapLinks: null }]
+  ]
+  for (const [given, options] of wrong) t.throws(() => { checkSpawn(given, options) }, { code: 'FST_PROCESS_INVALID_SPEC' })
 })

@@ -1,36 +1,37 @@
-import { setMaxListeners } from 'node:events'
 import { errorCodes, toError } from '../../errors.js'
-import { LazyState } from './lazy-state.js'
-import { GroupUpdates } from '../registry/group-updates.js'
 import { isSystemTopic, Mail } from '../message.js'
-import { Mailbox } from './mailbox.js'
-import { Monitors } from '../exits/monitors.js'
-import { ProcessTimers } from './timers.js'
-import { Self } from './self.js'
-import { Service, unhandled } from './service.js'
-import { StopReason } from './stop-reason.js'
-import { recordUnreadJoins } from '../unread-joins.js'
-import { removeReceive, appendReceive, includesReceive, findReceive } from './pending-receives.js'
+import { GroupUpdates } from '../registry/group-updates.js'
+import { Lifecycle } from './lifecycle.js'
+import { appendReceive, findReceive, includesReceive, removeReceive } from './pending-receives.js'
+import { asPromise, Service, unhandled } from './service.js'
 import type { Answer } from '../calls.js'
 import type { Description, Target } from '../entity.js'
-import type { PendingOperation, PendingOwner } from '../exits/exit-wait.js'
-import type { Producer, MailboxLimits } from './mailbox.js'
-import type { Handlers, FallbackHandler } from './service.js'
-import type { TopicFilter } from './receive.js'
-import type { Runtime } from '../runtime.js'
-import type { Runnable } from '../scheduler.js'
+import type { TopicFilter } from '../message.js'
+import type { Runnable, Scheduler } from '../scheduler.js'
+import type { LifecycleHost } from './lifecycle.js'
+import type { MailboxLimits, Producer } from './mailbox.js'
 import type { PendingReceive } from './pending-receives.js'
-import type { Cluster } from '../../../types/cluster.js'
+import type { FallbackHandler, Handlers } from './service.js'
 import type { SystemTopics } from '../../../types/messages.js'
-import type { Monitor, Pid } from '../../../types/pid.js'
-import type { Groups, Logger, ProcessInfo } from '../../../types/processes.js'
+import type { Pid } from '../../../types/pid.js'
+import type { ProcessInfo } from '../../../types/processes.js'
 
-/** Messages a process may handle in one turn. The clock is looked at between turns only. */
+/** Messages that a process may handle in one turn. The clock is read between turns only. */
 const mailPerTurn = 16
-/** Messages it may send in one turn, but for what one handler sends: a broadcast is work as well. */
+/**
+ * A turn ends after this many sends, because broadcasting is work, too. It is checked between
+ * handlers: a single handler may send more.
+ */
 const sendsPerTurn = 256
 
-/** What to run, and how it was asked for. */
+/** The parts of the runtime that a process uses. */
+export interface ActorHost extends LifecycleHost {
+  readonly scheduler: Scheduler
+  /** Creates the `self` that the body gets. */
+  createSelf (actor: Actor): unknown
+}
+
+/** The body of a process, and the options that it is started with. */
 export interface ActorOptions {
   readonly kind: 'process' | 'supervisor'
   readonly label: string
@@ -41,39 +42,31 @@ export interface ActorOptions {
 }
 
 /**
- * One process: its mailbox, who in there gets the mail (a waiting `receive`, or the handlers of
- * `serve`), and its end. What its body sees of it is `self.ts`. Each field costs every process 8
- * bytes: what only some need is in `extras.ts`, or in `Stopping`.
+ * One process: it hands the mail in its mailbox to the pending `receive` calls of its body, or to
+ * the handlers of `serve`. Its end is in `Lifecycle`; `Self` is the object that its body gets.
  */
-export class Actor implements Target, Runnable, PendingOwner {
-  readonly pid: Pid
+export class Actor extends Lifecycle implements Target, Runnable {
+  declare protected readonly host: ActorHost
   readonly kind: 'process' | 'supervisor'
-  readonly mailbox: Mailbox
+  readonly label: string
   trapLinks: boolean
   queued = false
-  readonly runtime: Runtime
-  readonly #label: string
-  /** In whole milliseconds: a fraction takes memory of its own. */
+  /** In whole milliseconds: a fraction would need a heap number. */
   readonly #startedAt: number
-  /** What it was started with; undefined once it runs. */
+  /** Undefined once the body has started. */
   #startOptions: ActorOptions | undefined
+  /** Messages that may still be handled in this turn. */
   #mailLeft = 0
-  /** The first who waits for mail. */
+  /** The head of the list of pending receives. */
   #firstReceive: PendingReceive | undefined
   #service: Service | undefined
-  /** Told to stop by `cancel` (mail already there comes first), or from inside; or it has ended. */
-  #exitState: 'cancel' | 'stop' | 'end' | undefined
-  #stopReason: StopReason | undefined
-  #lazyState: LazyState | undefined
 
-  constructor (runtime: Runtime, pid: Pid, options: ActorOptions) {
-    this.runtime = runtime
-    this.pid = pid
+  constructor (host: ActorHost, pid: Pid, options: ActorOptions) {
+    super(host, pid, options.mailboxLimits)
     this.kind = options.kind
-    this.#label = options.label
+    this.label = options.label
     this.#startOptions = options
     this.trapLinks = options.trapLinks
-    this.mailbox = new Mailbox(options.mailboxLimits)
     this.#startedAt = Math.floor(performance.now())
   }
 
@@ -81,110 +74,134 @@ export class Actor implements Target, Runnable, PendingOwner {
 
   deliver (topic: string, payload: unknown, from: Pid | undefined, call?: Answer): boolean {
     if (this.stopping || this.mailbox.full) {
-      this.runtime.counters.refused++
+      this.host.counters.refused++
       return false
     }
-    this.#enqueueMail(new Mail(topic, payload, from, call))
+    this.enqueueMail(new Mail(topic, payload, from, call))
     return true
   }
 
   accept (topic: string, payload: unknown, from: Pid, bytes: number): void {
-    if (this.stopping) this.runtime.counters.refused++
-    else this.#enqueueMail(new Mail(topic, payload, from, undefined, bytes))
+    if (this.stopping) this.host.counters.refused++
+    else this.enqueueMail(new Mail(topic, payload, from, undefined, bytes))
   }
 
   notify<K extends keyof SystemTopics> (topic: K, payload: SystemTopics[K]): void {
     if (this.stopping) return
     if (topic === '@group') {
-      const news = payload as SystemTopics['@group']
-      const groupNews = this.#lazy.groupUpdates ??= new GroupUpdates()
-      if (this.mailbox.full && groupNews.mergeUpdate(news)) return
-      groupNews.addUpdate(news)
+      const update = payload as SystemTopics['@group']
+      const groupUpdates = this.lazyState.groupUpdates ??= new GroupUpdates()
+      if (this.mailbox.full && groupUpdates.mergeUpdate(update)) return
+      groupUpdates.addUpdate(update)
     }
-    this.#enqueueMail(new Mail(topic, payload, undefined))
+    this.enqueueMail(new Mail(topic, payload, undefined))
   }
 
   get congested (): boolean {
     return this.mailbox.congested
   }
 
-  subscribeToDrain (feeder: Producer): void {
-    this.mailbox.subscribeToDrain(feeder)
+  subscribeToDrain (producer: Producer): void {
+    this.mailbox.subscribeToDrain(producer)
   }
 
-  unsubscribeFromDrain (feeder: Producer): void {
-    this.mailbox.unsubscribeFromDrain(feeder)
+  unsubscribeFromDrain (producer: Producer): void {
+    this.mailbox.unsubscribeFromDrain(producer)
   }
 
-  #enqueueMail (mail: Mail): void {
-    this.runtime.counters.sent++
+  /** Removes queued updates of a group: the next ones follow a new snapshot of its members. */
+  dropGroupUpdates (group: string): void {
+    const isUpdate = ({ topic, payload }: Mail): boolean => {
+      return topic === '@group' && (payload as SystemTopics['@group']).group === group
+    }
+    for (;;) {
+      const mail = this.mailbox.removeMail(isUpdate)
+      if (mail === undefined) return
+      this.lazyState.groupUpdates!.removeUpdate(mail.payload as SystemTopics['@group'])
+    }
+  }
+
+  protected override enqueueMail (mail: Mail): void {
+    this.host.counters.sent++
     this.mailbox.enqueueMail(mail)
-    // A selective receive is not woken to look through its whole mailbox in vain.
-    if (this.#service?.busy === false || findReceive(this.#firstReceive, mail.topic) !== undefined) this.runtime.scheduler.schedule(this)
+    // A receive of other topics is not woken: it would search the whole mailbox for nothing.
+    if (this.#service?.busy === false || findReceive(this.#firstReceive, mail.topic) !== undefined) {
+      this.host.scheduler.schedule(this)
+    }
   }
 
   // Mail out
 
-  #dequeueMail (wanted?: TopicFilter): Mail | undefined {
-    const mail = this.mailbox.dequeueMail(wanted)
+  #dequeueMail (filter?: TopicFilter): Mail | undefined {
+    const mail = this.mailbox.dequeueMail(filter)
     if (mail === undefined) return undefined
     this.#mailLeft--
-    this.runtime.counters.delivered++
-    if (mail.topic === '@group') this.#lazy.groupUpdates!.removeUpdate(mail.payload as SystemTopics['@group'])
+    this.host.counters.delivered++
+    if (mail.topic === '@group') {
+      this.lazyState.groupUpdates!.removeUpdate(mail.payload as SystemTopics['@group'])
+    }
     return mail
   }
 
-  /** A message for code that asks right now: none when its turn is over, or others wait before it. */
-  takeMailNow (wanted: TopicFilter): Mail | undefined {
-    if (this.mailbox.length === 0 || this.#mailLeft <= 0 || this.#firstReceive !== undefined || this.#exitState === 'stop') return undefined
-    return this.runtime.scheduler.mayContinue() ? this.#dequeueMail(wanted) : undefined
+  /**
+   * A message for running code that asks for one. Undefined when there is none, when the turn is
+   * over, or when other receives are pending.
+   */
+  takeMailNow (filter: TopicFilter): Mail | undefined {
+    if (this.mailbox.length === 0 || this.#mailLeft <= 0) return undefined
+    if (this.#firstReceive !== undefined || this.exitState === 'stop') return undefined
+    return this.host.scheduler.mayContinue() ? this.#dequeueMail(filter) : undefined
   }
 
-  /** A body waits for mail: it gets it at a later turn. */
-  addReceive (waiter: PendingReceive): void {
-    if (this.#isReceiveOver(waiter)) {
-      this.#settleStoppedReceive(waiter)
+  /** Adds a receive that gets its message in a later turn. */
+  addReceive (receive: PendingReceive): void {
+    if (this.#isReceiveOver(receive)) {
+      this.#settleStoppedReceive(receive)
       return
     }
-    this.#firstReceive = appendReceive(this.#firstReceive, waiter)
-    this.#requestTurn()
+    this.#firstReceive = appendReceive(this.#firstReceive, receive)
+    this.requestTurn()
   }
 
-  /** Code that asks again and again in vain, in a loop that catches all, must let the event loop breathe. */
-  #settleStoppedReceive (waiter: PendingReceive): void {
-    if (this.#lazy.toldStopped) this.runtime.scheduler.afterYield(() => { waiter.settleStopped() })
-    else waiter.settleStopped()
-    this.#lazy.toldStopped = true
+  /** The second time it yields first: a loop that catches the error must not block the event loop. */
+  #settleStoppedReceive (receive: PendingReceive): void {
+    const { lazyState } = this
+    if (lazyState.toldStopped) this.host.scheduler.afterYield(() => { receive.settleStopped() })
+    else receive.settleStopped()
+    lazyState.toldStopped = true
   }
 
-  /** The time of a waiter is over: it gets what is there, and nothing otherwise. @returns whether it got nothing */
-  expireReceive (waiter: PendingReceive): boolean {
+  /**
+   * A receive timed out. It still gets a matching message that is in the mailbox.
+   * @returns true when it got none
+   */
+  expireReceive (receive: PendingReceive): boolean {
     this.#fulfillReceives()
-    if (!includesReceive(this.#firstReceive, waiter)) return false
-    this.#firstReceive = removeReceive(this.#firstReceive, waiter)
+    if (!includesReceive(this.#firstReceive, receive)) return false
+    this.#firstReceive = removeReceive(this.#firstReceive, receive)
     return true
   }
 
-  /** Whether no message will ever come for this waiter. */
-  #isReceiveOver (waiter: PendingReceive): boolean {
-    return this.hasEnded || this.#exitState === 'stop' || (this.#exitState === 'cancel' && !this.mailbox.hasMail(waiter.filter))
+  /** Whether the exit state rules out a message for this receive. */
+  #isReceiveOver ({ filter }: PendingReceive): boolean {
+    return this.hasEnded || this.exitState === 'stop' ||
+      (this.exitState === 'cancel' && !this.mailbox.hasMail(filter))
   }
 
-  serve (handlers: Handlers, otherwise: FallbackHandler): Promise<void> {
+  serve (handlers: Handlers, fallback: FallbackHandler): Promise<void> {
     if (this.#service !== undefined) throw new errorCodes.FST_PROCESS_ALREADY_SERVING(this.pid)
-    const service = new Service(handlers, otherwise)
+    const service = new Service(handlers, fallback)
     this.#service = service
-    if (this.hasEnded || this.#exitState === 'stop') this.#settleService()
-    else this.#requestTurn()
+    if (this.hasEnded || this.exitState === 'stop') this.#settleService()
+    else this.requestTurn()
     return service.finished
   }
 
   // Turns
 
-  /** Asks for a turn if somebody waits for one. */
-  #requestTurn (): void {
+  protected override requestTurn (): void {
     if (this.#firstReceive === undefined && this.#service?.busy !== false) return
-    if (this.mailbox.length > 0 || this.#exitState !== undefined) this.runtime.scheduler.schedule(this)
+    if (this.mailbox.length > 0 || this.stopping) this.host.scheduler.schedule(this)
   }
 
   turn (): boolean {
@@ -195,70 +212,77 @@ export class Actor implements Target, Runnable, PendingOwner {
       this.#startOptions = undefined
       return this.#startBody(start)
     }
-    const attended = this.#fulfillReceives()
+    const fulfilled = this.#fulfillReceives()
     const service = this.#service
-    return service?.busy === false ? this.#serveMail(service) || attended : attended
+    return service?.busy === false ? this.#serveMail(service) || fulfilled : fulfilled
   }
 
   #startBody ({ body, args }: ActorOptions): boolean {
     try {
-      const result = body(new Self(this.runtime, this), ...args)
+      const result = body(this.host.createSelf(this), ...args)
       const promise = asPromise(result)
-      if (promise === undefined) this.#bodyReturned(result)
+      if (promise === undefined) this.bodyReturned(result)
       else if (promise === this.#service?.finished) this.#service.isWholeBody = true
       else this.#endWith(promise)
       return promise !== undefined
     } catch (thrown) {
-      this.#bodyFailed(thrown)
+      this.bodyFailed(thrown)
       return false
     }
   }
 
-  /** Ends with a promise. Bound functions take less memory than closures, and wait as long as the process lives. */
+  /** Bound functions take less memory than closures, and these live as long as the process. */
   #endWith (promise: Promise<unknown>): void {
-    promise.then(this.#bodyReturned.bind(this), this.#bodyFailed.bind(this))
+    promise.then(this.bodyReturned.bind(this), this.bodyFailed.bind(this))
   }
 
-  /** Gives those who wait what is there for them. @returns whether anybody goes on */
+  /** @returns whether code of the process continues in a microtask */
   #fulfillReceives (): boolean {
-    let goesOn = false
-    for (let waiter = this.#firstReceive; waiter !== undefined; waiter = waiter.nextPending) {
-      const mail = this.#dequeueMail(waiter.filter)
-      if (mail === undefined && !this.#isReceiveOver(waiter)) continue
-      this.#firstReceive = removeReceive(this.#firstReceive, waiter)
-      if (mail === undefined) waiter.settleStopped()
-      else waiter.fulfill(mail)
-      goesOn = true
+    let continues = false
+    for (let receive = this.#firstReceive; receive !== undefined; receive = receive.nextPending) {
+      const mail = this.#dequeueMail(receive.filter)
+      if (mail === undefined && !this.#isReceiveOver(receive)) continue
+      this.#firstReceive = removeReceive(this.#firstReceive, receive)
+      if (mail === undefined) receive.settleStopped()
+      else receive.fulfill(mail)
+      continues = true
     }
-    return goesOn
+    return continues
   }
 
+  /** @returns whether code of the process continues in a microtask */
   #serveMail (service: Service): boolean {
-    const { counters } = this.runtime
+    const { counters } = this.host
     const sendsUpTo = counters.sent + sendsPerTurn
-    let goesOn = false
+    let continues = false
     service.busy = true
-    while (this.#mailLeft > 0 && counters.sent < sendsUpTo && this.#service === service && this.#exitState !== 'stop') {
+    while (
+      this.#mailLeft > 0 && counters.sent < sendsUpTo &&
+      this.#service === service && this.exitState !== 'stop'
+    ) {
       const mail = this.#dequeueMail()
       if (mail === undefined) break
-      // A handler may have left a `receive` behind: it comes first for what it wants.
-      const waiter = findReceive(this.#firstReceive, mail.topic)
-      if (waiter !== undefined) {
-        this.#firstReceive = removeReceive(this.#firstReceive, waiter)
-        waiter.fulfill(mail)
-        goesOn = true
+      // A handler may have called `receive` without awaiting it: that one comes first.
+      const receive = findReceive(this.#firstReceive, mail.topic)
+      if (receive !== undefined) {
+        this.#firstReceive = removeReceive(this.#firstReceive, receive)
+        receive.fulfill(mail)
+        continues = true
         continue
       }
-      const pending = this.#handle(service, mail)
+      const pending = this.#handleMail(service, mail)
       if (pending === undefined) continue
-      pending.then(() => { this.#handled(service) }, (thrown) => { this.#handlerThrew(service, thrown) })
+      pending.then(
+        () => { this.#handlerReturned(service) },
+        (thrown) => { this.#handlerThrew(service, thrown) }
+      )
       return true
     }
-    this.#handled(service)
-    return goesOn
+    this.#handlerReturned(service)
+    return continues
   }
 
-  #handle (service: Service, mail: Mail): Promise<unknown> | undefined {
+  #handleMail (service: Service, mail: Mail): Promise<unknown> | undefined {
     try {
       const result = service.handleMail(mail)
       if (result !== unhandled) return asPromise(result)
@@ -267,24 +291,26 @@ export class Actor implements Target, Runnable, PendingOwner {
       return undefined
     }
     if (!isSystemTopic(mail.topic)) {
-      this.runtime.counters.deadLetters++
+      this.host.counters.deadLetters++
       if (mail.isCall) mail.fail(new Error('no handler for this topic'))
     }
     return undefined
   }
 
-  /** A handler is through: with a message, or with its turn. */
-  #handled (service: Service): void {
+  /** The service can take its next message. */
+  #handlerReturned (service: Service): void {
     service.busy = false
     if (this.#service !== service) return
-    if (this.#exitState === 'stop' || (this.#exitState === 'cancel' && this.mailbox.length === 0)) this.#settleService()
-    else this.#requestTurn()
+    const { exitState } = this
+    if (exitState === 'stop' || (exitState === 'cancel' && this.mailbox.length === 0)) {
+      this.#settleService()
+    } else this.requestTurn()
   }
 
   #handlerThrew (service: Service, thrown: unknown): void {
-    if (this.#stopReason?.hasCaused(thrown, this.pid) === true) {
-      // It gave up because of a `cancel`: the mail that is already there still comes first.
-      this.#handled(service)
+    if (this.stopReason?.hasCaused(thrown, this.pid) === true) {
+      // The handler gave up because of a cancel: mail that is already there is still handled.
+      this.#handlerReturned(service)
       return
     }
     if (this.#service === service) {
@@ -292,7 +318,27 @@ export class Actor implements Target, Runnable, PendingOwner {
       if (service.isWholeBody) this.#endWith(service.finished)
     }
     service.fail(thrown)
-    if (!this.stopping) this.#stopFromInside('error', toError(thrown))
+    if (!this.stopping) this.stopFromInside('error', toError(thrown))
+  }
+
+  // The end
+
+  protected override releaseWaiting (): void {
+    this.#settleReceives()
+    if (this.#service?.busy !== true) this.#settleService()
+  }
+
+  protected override releaseAll (): void {
+    this.#startOptions = undefined
+    this.#settleReceives()
+    this.#settleService()
+  }
+
+  #settleReceives (): void {
+    for (let receive = this.#firstReceive; receive !== undefined; receive = receive.nextPending) {
+      receive.settleStopped()
+    }
+    this.#firstReceive = undefined
   }
 
   #settleService (): void {
@@ -303,191 +349,21 @@ export class Actor implements Target, Runnable, PendingOwner {
     service.finish()
   }
 
-  // The end
-
-  get hasEnded (): boolean {
-    return this.#exitState === 'end'
-  }
-
-  /** Told to stop, or ended: nothing more is accepted. */
-  get stopping (): boolean {
-    return this.#exitState !== undefined
-  }
-
-  /** The reason of the signal, and what a `receive` rejects with. Of a process that is stopping only. */
-  get stopError (): Error {
-    return this.#stopReason!.errorFor(this.pid)
-  }
-
-  get signal (): AbortSignal {
-    const extra = this.#lazy
-    if (extra.controller === undefined) {
-      extra.controller = new AbortController()
-      // Node warns of a leak from the 11th listener on. These end with the process, however many calls and fetches it has.
-      setMaxListeners(0, extra.controller.signal)
-      if (this.stopping) extra.controller.abort(this.stopError)
-    }
-    return extra.controller.signal
-  }
-
-  /** Its listeners are code of the process, whoever has stopped it. */
-  #abortSignal (controller = this.#lazyState?.controller): void {
-    if (controller !== undefined) this.runtime.context.run(() => { controller.abort(this.stopError) })
-  }
-
-  cancel (from: Pid | undefined, reason: string): boolean {
-    if (this.stopping) return true
-    // After this nothing is accepted: it is the last message.
-    this.#enqueueMail(new Mail('@cancel', { from, reason }, from))
-    this.#exitState = 'cancel'
-    this.#stopReason = new StopReason(reason)
-    this.#requestTurn()
-    this.#abortSignal()
-    return true
-  }
-
-  /** `self.stop`: throws in every case. */
-  stop (reason: string | undefined): never {
-    if (!this.hasEnded && this.#exitState !== 'stop') this.#stopFromInside(reason ?? (this.#exitState === 'cancel' ? 'shutdown' : 'normal'))
-    throw this.stopError
-  }
-
-  /** Stops from inside: no more mail, whatever is there. */
-  #stopFromInside (reason: string, failure?: Error): void {
-    this.#exitState = 'stop'
-    this.#stopReason = this.#stopReason?.withReason(reason, failure) ?? new StopReason(reason, failure)
-    this.#settleReceives()
-    if (this.#service?.busy !== true) this.#settleService()
-    this.#abortSignal()
-  }
-
-  #settleReceives (): void {
-    for (let waiter = this.#firstReceive; waiter !== undefined; waiter = waiter.nextPending) waiter.settleStopped()
-    this.#firstReceive = undefined
-  }
-
-  #bodyReturned (value: unknown): void {
-    const stopping = this.#stopReason
-    if (stopping === undefined) this.end('normal', undefined, value)
-    else if (this.#exitState === 'cancel') this.end('shutdown', undefined, value)
-    else if (stopping.failure === undefined) this.end(stopping.reason, undefined, value)
-    else this.#crash(stopping.failure)
-  }
-
-  #bodyFailed (thrown: unknown): void {
-    if (this.#stopReason?.hasCaused(thrown, this.pid) !== true) {
-      if (this.#exitState === 'cancel') {
-        // It ends as it was asked to; what its clean-up threw is told beside that.
-        this.end('shutdown', toError(thrown))
-      } else this.#crash(toError(thrown))
-    } else this.#bodyReturned(undefined)
-  }
-
-  #crash (error: Error): void {
-    if (this.hasEnded) return
-    this.runtime.logFailure(this.pid, error, 'a process has failed')
-    this.end('error', error)
-  }
-
-  linkFailed (reason: string, error?: Error): void {
-    this.end(reason, error)
-  }
-
-  end (reason: string, error?: Error, value?: unknown): void {
-    if (this.hasEnded) return
-    // What it was told before stays the reason of the signal.
-    this.#stopReason ??= new StopReason(reason)
-    this.#exitState = 'end'
-    this.#startOptions = undefined
-    const unreadJoins = this.mailbox.sendersOf('ws.join')
-    this.runtime.counters.deadLetters += this.mailbox.clear()
-    const extras = this.#lazyState
-    extras?.release(this)
-    this.#settleReceives()
-    this.#settleService()
-    const controller = extras?.controller
-    const exit = { pid: this.pid, reason, ...error && { error }, ...value !== undefined && { value } }
-    if (unreadJoins !== undefined) recordUnreadJoins(exit, unreadJoins)
-    this.runtime.entityEnded(this, exit, controller && (() => { this.#abortSignal(controller) }))
-  }
-
-  // What it holds
-
-  get #lazy (): LazyState {
-    return (this.#lazyState ??= new LazyState())
-  }
-
-  get log (): Logger {
-    return (this.#lazy.log ??= this.runtime.logger.child({ relayPid: this.pid, ...this.#label !== '' && { relayLabel: this.#label } }))
-  }
-
-  /** Its broadcasts are from itself. */
-  get groups (): Groups {
-    return (this.#lazy.groups ??= this.runtime.groupsFor(this))
-  }
-
-  /** As `groups`; undefined without a cluster, and until the system has joined. */
-  get cluster (): Cluster | undefined {
-    return (this.#lazy.cluster ??= this.runtime.clusterFor(this))
-  }
-
-  /** @throws `FST_PROCESS_STOPPED` once it has ended */
-  checkAlive (): void {
-    if (this.hasEnded) throw this.stopError
-  }
-
-  get timers (): ProcessTimers {
-    return (this.#lazy.timers ??= new ProcessTimers())
-  }
-
-  /** Remembers what it waits for until that is over: it ends with the process. */
-  addPending (pending: PendingOperation): void {
-    const all = this.#lazy.pending ??= new Set()
-    all.add(pending)
-  }
-
-  removePending (pending: PendingOperation): void {
-    this.#lazyState?.pending?.delete(pending)
-  }
-
-  addMonitor (target: Pid): Monitor {
-    const monitors = this.#lazy.monitors ??= new Monitors(this.runtime, this)
-    return monitors.addMonitor(target)
-  }
-
-  removeMonitor (id: Monitor): void {
-    if (this.#lazyState?.monitors?.removeMonitor(id) === true) return
-    this.mailbox.removeMail((mail) => mail.topic === '@exit' && (mail.payload as SystemTopics['@exit']).monitor === id)
-  }
-
-  /** Takes back the news of a group that wait: what it is told of next comes after a new snapshot. */
-  dropGroupUpdates (group: string): void {
-    const isNews = (mail: Mail): boolean => mail.topic === '@group' && (mail.payload as SystemTopics['@group']).group === group
-    for (let mail = this.mailbox.removeMail(isNews); mail !== undefined; mail = this.mailbox.removeMail(isNews)) {
-      this.#lazy.groupUpdates!.removeUpdate(mail.payload as SystemTopics['@group'])
-    }
-  }
+  // Description
 
   describe (): Description {
     return {
       kind: this.kind,
-      label: this.#label,
+      label: this.label,
       status: this.#status(),
       mailbox: this.mailbox.length,
-      monitors: this.#lazyState?.monitors?.targets ?? [],
+      monitors: this.monitored,
       uptime: performance.now() - this.#startedAt
     }
   }
 
   #status (): ProcessInfo['status'] {
-    if (this.#exitState !== undefined) return 'exiting'
+    if (this.stopping) return 'exiting'
     return this.#firstReceive !== undefined || this.#service?.busy === false ? 'waiting' : 'running'
   }
-}
-
-/** What code returned, if it goes on; anything with a `then` is awaited, as by `await`. */
-function asPromise (result: unknown): Promise<unknown> | undefined {
-  if (typeof result !== 'object' || result === null) return undefined
-  if (result instanceof Promise) return result
-  return typeof (result as { then?: unknown }).then === 'function' ? Promise.resolve(result) : undefined
 }

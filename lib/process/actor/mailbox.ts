@@ -1,27 +1,28 @@
 import { Mail } from '../message.js'
-import type { TopicFilter } from './receive.js'
+import type { TopicFilter } from '../message.js'
 import type { Pid } from '../../../types/pid.js'
 
-/** What waits for room in a mailbox: told once, when the mailbox has drained. */
+/** A source of messages that pauses while a mailbox is congested. */
 export interface Producer {
+  /** Called once when the mailbox has drained. */
   resume (): void
 }
 
-/** How much a mailbox holds, of messages and of bytes of client data. */
+/** The limits of a mailbox, in messages and in bytes of client data. */
 export interface MailboxLimits {
   readonly messages: number
   readonly bytes: number
 }
 
 /**
- * The mail of one process, in order. It counts messages and bytes of client data: above 75 % of
- * either limit those who feed it from a socket wait, below 25 % of both they go on.
+ * The mail of one process, in order. It counts messages and bytes of client data. Producers should
+ * pause above 75 % of either limit, and are resumed below 25 % of both.
  *
- * Messages lie one behind the other without anything beside them: most mailboxes are empty, and an
- * empty one holds no memory for what it may hold some day.
+ * The messages are a circular linked list, without a container: most mailboxes are empty, and an
+ * empty one takes no memory for messages.
  */
 export class Mailbox {
-  /** Behind it lies the first again. */
+  /** Its `next` is the first message. */
   #last: Mail | undefined
   #length = 0
   #bytes = 0
@@ -36,14 +37,15 @@ export class Mailbox {
     return this.#length
   }
 
-  /** A send is refused. */
+  /** Messages that may be refused are refused. */
   get full (): boolean {
     return this.#length >= this.#limits.messages || this.#bytes >= this.#limits.bytes
   }
 
-  /** Those who can wait should. */
+  /** Producers should pause. */
   get congested (): boolean {
-    return this.#length >= Math.max(1, this.#limits.messages * 0.75) || this.#bytes >= this.#limits.bytes * 0.75
+    return this.#length >= Math.max(1, this.#limits.messages * 0.75) ||
+      this.#bytes >= this.#limits.bytes * 0.75
   }
 
   enqueueMail (mail: Mail): void {
@@ -53,25 +55,24 @@ export class Mailbox {
     this.#bytes += mail.bytes
   }
 
-  /** The next message, or the next whose topic is wanted. */
-  dequeueMail (wanted?: TopicFilter): Mail | undefined {
-    if (wanted !== undefined) return this.removeMail((mail) => wanted(mail.topic))
+  /** Removes the first message, or the first one that passes `filter`. */
+  dequeueMail (filter?: TopicFilter): Mail | undefined {
+    if (filter !== undefined) return this.removeMail((mail) => filter(mail.topic))
     return this.#last === undefined ? undefined : this.#removeAfter(this.#last)
   }
 
-  /** Whether a message of a wanted topic is here. */
-  hasMail (wanted?: TopicFilter): boolean {
-    if (wanted === undefined) return this.#length > 0
-    return this.#findBefore((mail) => wanted(mail.topic)) !== undefined
+  hasMail (filter?: TopicFilter): boolean {
+    if (filter === undefined) return this.#length > 0
+    return this.#findBefore((mail) => filter(mail.topic)) !== undefined
   }
 
-  /** Takes the first message that matches out; the others keep their order. */
+  /** Removes the first message that matches. The others keep their order. */
   removeMail (matches: (mail: Mail) => boolean): Mail | undefined {
     const before = this.#findBefore(matches)
     return before === undefined ? undefined : this.#removeAfter(before)
   }
 
-  /** The message before the first that matches. */
+  /** The predecessor of the first message that matches. */
   #findBefore (matches: (mail: Mail) => boolean): Mail | undefined {
     let before = this.#last
     for (let i = 0; i < this.#length; i++, before = Mail.next(before!)) {
@@ -80,18 +81,18 @@ export class Mailbox {
     return undefined
   }
 
-  /** Has `feeder.resume()` called once the mailbox has drained. */
-  subscribeToDrain (feeder: Producer): void {
+  /** Calls `producer.resume()` once, when the mailbox has drained. */
+  subscribeToDrain (producer: Producer): void {
     this.#producers ??= new Set()
-    this.#producers.add(feeder)
+    this.#producers.add(producer)
   }
 
-  /** Takes a {@link subscribeToDrain} back. */
-  unsubscribeFromDrain (feeder: Producer): void {
-    if (this.#producers?.delete(feeder) === true && this.#producers.size === 0) this.#producers = undefined
+  unsubscribeFromDrain (producer: Producer): void {
+    if (this.#producers?.delete(producer) !== true) return
+    if (this.#producers.size === 0) this.#producers = undefined
   }
 
-  /** The senders of the messages of a topic that nobody has taken; undefined if there are none. */
+  /** The senders of all messages of a topic; undefined if there are none. */
   sendersOf (topic: string): Set<Pid> | undefined {
     let senders: Set<Pid> | undefined
     let mail = this.#last
@@ -102,14 +103,14 @@ export class Mailbox {
     return senders
   }
 
-  /** Drops everything. @returns how many messages were lost */
+  /** Drops all messages and producers. @returns the number of dropped messages */
   clear (): number {
-    const lost = this.#length
+    const dropped = this.#length
     this.#last = undefined
     this.#length = 0
     this.#bytes = 0
     this.#producers = undefined
-    return lost
+    return dropped
   }
 
   #removeAfter (before: Mail): Mail {
@@ -125,12 +126,13 @@ export class Mailbox {
     return mail
   }
 
-  #resumeProducers (waiting: Set<Producer>): void {
-    if (this.#length > this.#limits.messages * 0.25 || this.#bytes > this.#limits.bytes * 0.25) return
-    // One that goes on may fill the mailbox again: those behind it keep their turn.
-    for (const feeder of waiting) {
-      this.unsubscribeFromDrain(feeder)
-      feeder.resume()
+  #resumeProducers (producers: Set<Producer>): void {
+    const { messages, bytes } = this.#limits
+    if (this.#length > messages * 0.25 || this.#bytes > bytes * 0.25) return
+    // A resumed producer may fill the mailbox again: the others then keep their place.
+    for (const producer of producers) {
+      this.unsubscribeFromDrain(producer)
+      producer.resume()
       if (this.congested) return
     }
   }

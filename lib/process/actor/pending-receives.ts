@@ -1,48 +1,56 @@
-import type { Mail } from '../message.js'
-import type { TopicFilter } from './receive.js'
+import type { Mail, TopicFilter } from '../message.js'
 
-/** A body that waits for mail. Those of one process are a list in the order they asked, each knows the next. */
+/** A receive that waits for mail. Those of one process are a linked list, oldest first. */
 export interface PendingReceive {
   readonly filter: TopicFilter
-  /** Who waits after it. */
   nextPending: PendingReceive | undefined
-  /** Hands it a message. */
   fulfill (mail: Mail): void
-  /** There will be no more mail. */
+  /** The process is stopping: no more mail comes. */
   settleStopped (): void
 }
 
-/** Puts a waiter last. @returns the first */
-export function appendReceive (first: PendingReceive | undefined, waiter: PendingReceive): PendingReceive {
-  waiter.nextPending = undefined
-  if (first === undefined) return waiter
-  let last = first
+/** Adds a receive at the end of the list. @returns the head of the list */
+export function appendReceive (
+  head: PendingReceive | undefined, receive: PendingReceive
+): PendingReceive {
+  receive.nextPending = undefined
+  if (head === undefined) return receive
+  let last = head
   while (last.nextPending !== undefined) last = last.nextPending
-  last.nextPending = waiter
-  return first
+  last.nextPending = receive
+  return head
 }
 
-/** Takes a waiter out; it still knows who waits after it. @returns the first of those that are left */
-export function removeReceive (first: PendingReceive | undefined, waiter: PendingReceive): PendingReceive | undefined {
-  if (first === waiter) return waiter.nextPending
-  for (let other = first; other !== undefined; other = other.nextPending) {
-    if (other.nextPending !== waiter) continue
-    other.nextPending = waiter.nextPending
+/**
+ * Removes a receive from the list. The removed one keeps its `nextPending`, so that a loop over
+ * the list can go on.
+ * @returns the head of the list
+ */
+export function removeReceive (
+  head: PendingReceive | undefined, receive: PendingReceive
+): PendingReceive | undefined {
+  if (head === receive) return receive.nextPending
+  for (let other = head; other !== undefined; other = other.nextPending) {
+    if (other.nextPending !== receive) continue
+    other.nextPending = receive.nextPending
     break
   }
-  return first
+  return head
 }
 
-/** The first that wants such a message. */
-export function findReceive (first: PendingReceive | undefined, topic: string): PendingReceive | undefined {
-  let waiter = first
-  while (waiter?.filter !== undefined && !waiter.filter(topic)) waiter = waiter.nextPending
-  return waiter
+/** The first receive that accepts this topic. */
+export function findReceive (
+  head: PendingReceive | undefined, topic: string
+): PendingReceive | undefined {
+  let receive = head
+  while (receive?.filter !== undefined && !receive.filter(topic)) receive = receive.nextPending
+  return receive
 }
 
-/** @returns whether it waits */
-export function includesReceive (first: PendingReceive | undefined, waiter: PendingReceive): boolean {
-  let other = first
-  while (other !== undefined && other !== waiter) other = other.nextPending
+export function includesReceive (
+  head: PendingReceive | undefined, receive: PendingReceive
+): boolean {
+  let other = head
+  while (other !== undefined && other !== receive) other = other.nextPending
   return other !== undefined
 }

@@ -1,19 +1,27 @@
 import { errorCodes, show } from '../../errors.js'
 import { isTopic } from '../message.js'
-import type { Actor } from './actor.js'
-import type { Mail } from '../message.js'
+import type { Mail, TopicFilter } from '../message.js'
 import type { PendingReceive } from './pending-receives.js'
 
-/** A test for the topics a `receive` asks for; undefined takes all. */
-export type TopicFilter = ((topic: string) => boolean) | undefined
+/** The parts of a process that a receive uses. */
+export interface ReceiveHost {
+  /** The error of a receive that can get no more mail. Read it only while stopping. */
+  readonly stopError: Error
+  takeMailNow (filter: TopicFilter): Mail | undefined
+  addReceive (receive: PendingReceive): void
+  expireReceive (receive: PendingReceive): boolean
+}
 
-/** @throws `FST_PROCESS_INVALID_TOPIC` for one that no message can have: it would be waited for in vain */
+/**
+ * @throws `FST_PROCESS_INVALID_TOPIC` for a topic that no message can have, because such a receive
+ * would never settle
+ */
 export function toTopicFilter (topic: unknown): TopicFilter {
   if (topic === undefined) return undefined
   if (Array.isArray(topic)) {
-    for (const one of topic) checkReceivableTopic(one)
-    const wanted = new Set<unknown>(topic)
-    return (candidate) => wanted.has(candidate)
+    for (const each of topic) checkReceivableTopic(each)
+    const topics = new Set<unknown>(topic)
+    return (candidate) => topics.has(candidate)
   }
   checkReceivableTopic(topic)
   return (candidate) => candidate === topic
@@ -23,17 +31,17 @@ function checkReceivableTopic (topic: unknown): void {
   if (!isTopic(topic)) throw new errorCodes.FST_PROCESS_INVALID_TOPIC(show(topic))
 }
 
-/** A `receive` that waits. */
+/** A pending `receive` without a timeout. */
 class ReceiveRequest implements PendingReceive {
   readonly filter: TopicFilter
   nextPending: PendingReceive | undefined
   readonly received: Promise<Mail | undefined>
-  readonly #actor: Actor
+  readonly #host: ReceiveHost
   #resolve!: (mail: Mail | undefined | Promise<never>) => void
 
-  constructor (actor: Actor, wanted: TopicFilter) {
-    this.#actor = actor
-    this.filter = wanted
+  constructor (host: ReceiveHost, filter: TopicFilter) {
+    this.#host = host
+    this.filter = filter
     this.received = new Promise((resolve) => { this.#resolve = resolve })
   }
 
@@ -42,20 +50,20 @@ class ReceiveRequest implements PendingReceive {
   }
 
   settleStopped (): void {
-    // A process that stops must not take the application down because nobody awaits this any more.
+    // The body may not await this promise any more: that must be no unhandled rejection.
     this.received.catch(ignore)
-    this.#resolve(Promise.reject(this.#actor.stopError))
+    this.#resolve(Promise.reject(this.#host.stopError))
   }
 }
 
-/** A `receive` that waits for some milliseconds. */
+/** A pending `receive` with a timeout. */
 class TimedReceiveRequest extends ReceiveRequest {
   readonly #timer: NodeJS.Timeout
 
-  constructor (actor: Actor, wanted: TopicFilter, ms: number) {
-    super(actor, wanted)
+  constructor (host: ReceiveHost, filter: TopicFilter, ms: number) {
+    super(host, filter)
     this.#timer = setTimeout(() => {
-      if (actor.expireReceive(this)) super.fulfill(undefined)
+      if (host.expireReceive(this)) super.fulfill(undefined)
     }, ms)
   }
 
@@ -72,27 +80,34 @@ class TimedReceiveRequest extends ReceiveRequest {
 
 function ignore (): void {}
 
-export function receive (actor: Actor, wanted: TopicFilter, ms: number | undefined): Promise<Mail | undefined> {
-  const mail = actor.takeMailNow(wanted)
+/** @param ms the timeout; undefined for none */
+export function receive (
+  host: ReceiveHost, filter: TopicFilter, ms: number | undefined
+): Promise<Mail | undefined> {
+  const mail = host.takeMailNow(filter)
   if (mail !== undefined) return Promise.resolve(mail)
-  const receiving = ms === undefined ? new ReceiveRequest(actor, wanted) : new TimedReceiveRequest(actor, wanted, ms)
-  actor.addReceive(receiving)
-  return receiving.received
+  const request = ms === undefined
+    ? new ReceiveRequest(host, filter)
+    : new TimedReceiveRequest(host, filter, ms)
+  host.addReceive(request)
+  return request.received
 }
 
 type Step = IteratorResult<Mail, undefined>
 
 /**
- * The mailbox as an async iterable; leaving it with `break` loses nothing. A hand-written iterator
- * costs a third of a generator, and it is itself what waits for its next step.
+ * The mailbox as an async iterable. Leaving the loop with `break` loses no message.
+ *
+ * A hand-written iterator costs a third of an async generator. It is also the pending receive of
+ * its own next step.
  */
 export class Inbox implements AsyncIterableIterator<Mail, undefined>, PendingReceive {
   nextPending: PendingReceive | undefined
-  readonly #actor: Actor
+  readonly #host: ReceiveHost
   #resolve: ((step: Step) => void) | undefined
 
-  constructor (actor: Actor) {
-    this.#actor = actor
+  constructor (host: ReceiveHost) {
+    this.#host = host
   }
 
   get filter (): undefined {
@@ -104,13 +119,13 @@ export class Inbox implements AsyncIterableIterator<Mail, undefined>, PendingRec
   }
 
   next (): Promise<Step> {
-    const value = this.#actor.takeMailNow(undefined)
+    const value = this.#host.takeMailNow(undefined)
     if (value !== undefined) return Promise.resolve({ done: false, value })
-    // Of steps that are asked for at once each waits for itself.
-    const waiter = this.#resolve === undefined ? this : new Inbox(this.#actor)
+    // `next` was called again before the step before it settled: each step is a receive of its own.
+    const pending = this.#resolve === undefined ? this : new Inbox(this.#host)
     return new Promise((resolve) => {
-      waiter.#resolve = resolve
-      this.#actor.addReceive(waiter)
+      pending.#resolve = resolve
+      this.#host.addReceive(pending)
     })
   }
 

@@ -1,36 +1,75 @@
 import { checkTopic } from '../message.js'
 import { Inbox, receive, toTopicFilter } from './receive.js'
 import { checkAddress } from '../pid.js'
+import { checkExitReason } from '../exits/exit-signals.js'
 import { longestDelay, toMilliseconds } from '../../shared/duration.js'
 import type { Actor } from './actor.js'
 import type { Handlers, FallbackHandler } from './service.js'
 import type { Mail } from '../message.js'
-import type { Runtime } from '../runtime.js'
+import type { Entity } from '../entity.js'
+import type { ExitSignals } from '../exits/exit-signals.js'
+import type { Messenger } from '../messenger.js'
 import type { Cluster } from '../../../types/cluster.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Duration, Monitor, Pid } from '../../../types/pid.js'
 import type { CallOptions, Groups, Logger, Names, ProcessBody, ProcessInfo, ReceiveOptions, SpawnOptions, Supervisor, SupervisorSpec, Timer } from '../../../types/processes.js'
 
+/** The parts of the runtime that `self` uses. */
+export interface SelfHost {
+  readonly names: Names
+  readonly pids: { readonly node: string }
+  readonly logger: Logger
+  readonly messenger: Messenger
+  readonly exitSignals: ExitSignals
+  findEntity (to: string): Entity | undefined
+  resolvePid (to: string): Pid
+  info (to: string): ProcessInfo | undefined
+  list (): Pid[]
+  exited (to: string, signal: AbortSignal | undefined, owner: Actor): Promise<Exit>
+  exit (to: string, reason?: string): boolean
+  cancel (to: string, reason: string | undefined, from: Pid): boolean
+  spawn (body: ProcessBody, options?: SpawnOptions): Pid
+  supervise (spec: SupervisorSpec): Supervisor
+  groupsFor (sender: Actor): Groups
+  clusterFor (sender: Actor): Cluster | undefined
+}
+
 /** `self`: a process as its own body sees it. The typed surface, with the docs, is `Process`. */
 export class Self {
-  readonly #runtime: Runtime
+  readonly #runtime: SelfHost
   readonly #actor: Actor
 
-  constructor (runtime: Runtime, actor: Actor) {
+  constructor (runtime: SelfHost, actor: Actor) {
     this.#runtime = runtime
     this.#actor = actor
   }
 
   get pid (): Pid { return this.#actor.pid }
   get signal (): AbortSignal { return this.#actor.signal }
-  get log (): Logger { return this.#actor.log }
   get trapLinks (): boolean { return this.#actor.trapLinks }
   set trapLinks (trap: boolean) { this.#actor.trapLinks = Boolean(trap) }
   get inbox (): AsyncIterable<Mail> { return new Inbox(this.#actor) }
   get names (): Names { return this.#runtime.names }
-  get groups (): Groups { return this.#actor.groups }
   get node (): string { return this.#runtime.pids.node }
-  get cluster (): Cluster | undefined { return this.#actor.cluster }
+
+  get log (): Logger {
+    const { lazyState, pid, label } = this.#actor
+    return (lazyState.log ??= this.#runtime.logger.child({
+      relayPid: pid, ...label !== '' && { relayLabel: label }
+    }))
+  }
+
+  /** The sender of its broadcasts is this process. */
+  get groups (): Groups {
+    const { lazyState } = this.#actor
+    return (lazyState.groups ??= this.#runtime.groupsFor(this.#actor))
+  }
+
+  /** Undefined without a cluster, and until the node has joined it. */
+  get cluster (): Cluster | undefined {
+    const { lazyState } = this.#actor
+    return (lazyState.cluster ??= this.#runtime.clusterFor(this.#actor))
+  }
 
   receive (options?: ReceiveOptions): Promise<Mail | undefined> {
     try {
@@ -46,11 +85,11 @@ export class Self {
   }
 
   send (to: string, topic: string, payload?: unknown): boolean {
-    return this.#runtime.send(to, topic, payload, this.#actor)
+    return this.#runtime.messenger.send(to, topic, payload, this.#actor)
   }
 
   call (to: string, topic: string, payload?: unknown, options?: CallOptions): Promise<unknown> {
-    return this.#runtime.call(to, topic, payload, options, this.#actor)
+    return this.#runtime.messenger.call(to, topic, payload, options, this.#actor)
   }
 
   alive (to: string): boolean {
@@ -78,7 +117,7 @@ export class Self {
   }
 
   stop (reason?: string): never {
-    return this.#actor.stop(reason === undefined ? undefined : this.#runtime.checkReason(reason))
+    return this.#actor.stop(reason === undefined ? undefined : checkExitReason(reason))
   }
 
   spawn (body: ProcessBody, options?: SpawnOptions): Pid {
@@ -88,7 +127,7 @@ export class Self {
 
   spawnLink (body: ProcessBody, options?: SpawnOptions): Pid {
     const pid = this.spawn(body, options)
-    this.#runtime.link(this.#actor, pid)
+    this.#runtime.exitSignals.link(this.#actor, pid)
     return pid
   }
 
@@ -113,11 +152,11 @@ export class Self {
 
   link (to: string): void {
     this.#actor.checkAlive()
-    this.#runtime.link(this.#actor, this.#runtime.resolvePid(to))
+    this.#runtime.exitSignals.link(this.#actor, this.#runtime.resolvePid(to))
   }
 
   unlink (to: string): void {
-    this.#runtime.unlink(this.#actor.pid, this.#runtime.resolvePid(to))
+    this.#runtime.exitSignals.unlink(this.#actor.pid, this.#runtime.resolvePid(to))
   }
 
   sendAfter (delay: Duration, to: string, topic: string, payload?: unknown): Timer {
@@ -129,9 +168,9 @@ export class Self {
   }
 }
 
-function sending (runtime: Runtime, actor: Actor, to: string, topic: string, payload: unknown): () => void {
+function sending (runtime: SelfHost, actor: Actor, to: string, topic: string, payload: unknown): () => void {
   actor.checkAlive()
   checkTopic(topic)
   checkAddress(to)
-  return () => { runtime.send(to, topic, payload, actor) }
+  return () => { runtime.messenger.send(to, topic, payload, actor) }
 }

@@ -1,47 +1,52 @@
 import { errorCodes, show } from '../../errors.js'
 import type { Mail } from '../message.js'
 
-/** A handler of `serve`, whatever its topic. */
+/** A handler of `serve`, for any topic. */
 type Handler = (payload: unknown, message: Mail) => unknown
 export type Handlers = Readonly<Record<string, Handler | undefined>>
+/** Handles the topics that have no handler. */
 export type FallbackHandler = ((message: Mail) => unknown) | undefined
 
-/** What `handle` returns where nothing handles the topic. */
+/** Returned by `handleMail` for a topic without a handler. */
 export const unhandled = Symbol('unhandled')
 
 /**
- * A running `serve`: the inbox as handlers. Most processes sleep in one, so it holds one way to
- * settle its promise, and what only a failure needs is made when it fails.
+ * A running `serve`. Most processes sleep in one: it keeps `resolve` only, and creates a rejected
+ * promise when a handler fails.
  */
 export class Service {
-  /** Settles when the service is over. */
+  /** The promise that `serve` returned. */
   readonly finished: Promise<void>
   /** A handler runs, or its promise is pending. */
   busy = false
-  /** The body has returned `over`: when this is over, so is the process. */
+  /** The body returned `finished`: the process ends with the service. */
   isWholeBody = false
   readonly #handlers: Handlers
-  readonly #otherwise: FallbackHandler
-  #resolve!: (over?: Promise<void>) => void
+  readonly #fallback: FallbackHandler
+  #resolve!: (finished?: Promise<void>) => void
 
   /** @throws `FST_PROCESS_INVALID_SPEC` */
-  constructor (handlers: Handlers, otherwise: FallbackHandler) {
-    check(typeof handlers === 'object' && handlers !== null, 'an object of handlers', handlers)
-    check(otherwise === undefined || typeof otherwise === 'function', 'a function as the second argument', otherwise)
+  constructor (handlers: Handlers, fallback: FallbackHandler) {
+    const isObject = typeof handlers === 'object' && handlers !== null
+    check(isObject, 'an object of handlers', handlers)
+    check(isFunctionOrAbsent(fallback), 'a function as the second argument', fallback)
     for (const [topic, handler] of Object.entries(handlers)) {
-      check(handler === undefined || typeof handler === 'function', `a function as the handler of '${show(topic)}'`, handler)
+      const valid = isFunctionOrAbsent(handler)
+      check(valid, `a function as the handler of '${show(topic)}'`, handler)
     }
     this.#handlers = handlers
-    this.#otherwise = otherwise
+    this.#fallback = fallback
     this.finished = new Promise((resolve) => { this.#resolve = resolve })
   }
 
-  /** What the handler returns; what it throws is the caller's to judge. */
+  /** Calls the handler. @returns its result. @throws the error of the handler */
   handleMail (mail: Mail): unknown {
     const handler = this.#handlers[mail.topic]
     // Own properties only: a topic named `toString` must not find Object's.
-    if (handler !== undefined && Object.hasOwn(this.#handlers, mail.topic)) return handler(mail.payload, mail)
-    return this.#otherwise === undefined ? unhandled : this.#otherwise(mail)
+    if (handler !== undefined && Object.hasOwn(this.#handlers, mail.topic)) {
+      return handler(mail.payload, mail)
+    }
+    return this.#fallback === undefined ? unhandled : this.#fallback(mail)
   }
 
   finish (): void {
@@ -49,7 +54,7 @@ export class Service {
   }
 
   fail (thrown: unknown): void {
-    // A body that does not await it must not take the application down with it.
+    // Without this, a body that does not await `serve` would cause an unhandled rejection.
     this.finished.catch(ignore)
     this.#resolve(Promise.reject(thrown))
   }
@@ -57,6 +62,19 @@ export class Service {
 
 function ignore (): void {}
 
+function isFunctionOrAbsent (value: unknown): boolean {
+  return value === undefined || typeof value === 'function'
+}
+
 function check (valid: boolean, expected: string, value: unknown): void {
-  if (!valid) throw new errorCodes.FST_PROCESS_INVALID_SPEC(`expected ${expected}, got '${show(value)}'`)
+  if (valid) return
+  throw new errorCodes.FST_PROCESS_INVALID_SPEC(`expected ${expected}, got '${show(value)}'`)
+}
+
+/** A result with a `then` method as a promise, as `await` would treat it. Undefined for others. */
+export function asPromise (result: unknown): Promise<unknown> | undefined {
+  if (typeof result !== 'object' || result === null) return undefined
+  if (result instanceof Promise) return result
+  const { then } = result as { then?: unknown }
+  return typeof then === 'function' ? Promise.resolve(result) : undefined
 }

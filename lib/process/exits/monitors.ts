@@ -1,10 +1,20 @@
-import type { Actor } from '../actor/actor.js'
+import type { CallHost } from '../calls.js'
 import type { ExitListener } from './relations.js'
-import type { Runtime } from '../runtime.js'
-import type { Exit } from '../../../types/messages.js'
+import type { Exit, SystemTopics } from '../../../types/messages.js'
 import type { Monitor, Pid } from '../../../types/pid.js'
 
-/** One process monitors another. Told of its end, or released: never both. */
+/** The parts of the runtime that the monitors of a process use. */
+export interface MonitorsHost {
+  readonly exitSignals: CallHost
+  nextMonitorId (): Monitor
+}
+
+/** The process that gets the `@exit` messages. */
+export interface MonitorsOwner {
+  notify (topic: '@exit', payload: SystemTopics['@exit']): void
+}
+
+/** One process monitors another one. It ends by an exit or by a release: never by both. */
 class ActorMonitor implements ExitListener {
   readonly id: Monitor
   readonly target: Pid
@@ -23,29 +33,29 @@ class ActorMonitor implements ExitListener {
 
 /** The monitors of one process. */
 export class Monitors {
-  readonly #runtime: Runtime
-  readonly #owner: Actor
+  readonly #host: MonitorsHost
+  readonly #owner: MonitorsOwner
   readonly #monitors = new Map<Monitor, ActorMonitor>()
 
-  constructor (runtime: Runtime, owner: Actor) {
-    this.#runtime = runtime
+  constructor (host: MonitorsHost, owner: MonitorsOwner) {
+    this.#host = host
     this.#owner = owner
   }
 
-  /** At once told of the dead. */
+  /** The `@exit` of a dead target is in the mailbox when this returns. */
   addMonitor (target: Pid): Monitor {
-    const monitor = new ActorMonitor(this, this.#runtime.nextMonitorId(), target)
+    const monitor = new ActorMonitor(this, this.#host.nextMonitorId(), target)
     this.#monitors.set(monitor.id, monitor)
-    this.#runtime.monitor(target, monitor)
+    this.#host.exitSignals.monitor(target, monitor)
     return monitor.id
   }
 
-  /** @returns whether it was there: it has not fired, and will not */
+  /** @returns false when it has fired already, or never existed */
   removeMonitor (id: Monitor): boolean {
     const monitor = this.#monitors.get(id)
     if (monitor === undefined) return false
     this.#monitors.delete(id)
-    this.#runtime.demonitor(monitor.target, monitor)
+    this.#host.exitSignals.demonitor(monitor.target, monitor)
     return true
   }
 
@@ -55,7 +65,9 @@ export class Monitors {
   }
 
   releaseAll (): void {
-    for (const monitor of this.#monitors.values()) this.#runtime.demonitor(monitor.target, monitor)
+    for (const monitor of this.#monitors.values()) {
+      this.#host.exitSignals.demonitor(monitor.target, monitor)
+    }
     this.#monitors.clear()
   }
 

@@ -2,32 +2,32 @@ import { MultiMap } from '../../shared/multimap.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 
-/** An exit, and what a connection has to know of the node of its target. */
+/** An exit, with one fact about the node of the target that only connections need. */
 export interface TargetExit extends Exit {
-  /** The target lives still: its node has said that it is closing. The reason is `noconnection`. */
+  /** Set when the target is still alive and its node is closing. The reason is `noconnection`. */
   readonly nodeClosing?: boolean
 }
 
-/** Told once of the end of what it watches. */
+/** Called once when the process that it monitors has ended. */
 export interface ExitListener {
   targetEnded (exit: TargetExit): void
 }
 
 /**
- * Who watches whom and who is linked with whom, by PID. Taking a record out IS the right to act on
- * it, which makes every exit arrive exactly once.
+ * The monitors and links of a node, by PID. Whoever takes a record out may act on it, and nobody
+ * else: so every exit signal arrives exactly once.
  */
 export class Relations {
   readonly #monitors = new MultiMap<Pid, ExitListener>()
   readonly #links = new MultiMap<Pid, Pid>()
 
-  addMonitor (target: Pid, watcher: ExitListener): void {
-    this.#monitors.add(target, watcher)
+  addMonitor (target: Pid, listener: ExitListener): void {
+    this.#monitors.add(target, listener)
   }
 
-  /** @returns whether it was there */
-  removeMonitor (target: Pid, watcher: ExitListener): boolean {
-    return this.#monitors.delete(target, watcher)
+  /** @returns false when there was no such monitor */
+  removeMonitor (target: Pid, listener: ExitListener): boolean {
+    return this.#monitors.delete(target, listener)
   }
 
   takeMonitors (target: Pid): Iterable<ExitListener> {
@@ -39,7 +39,7 @@ export class Relations {
     this.#links.add(other, one)
   }
 
-  /** @returns whether they were linked */
+  /** @returns false when they were not linked */
   removeLink (one: Pid, other: Pid): boolean {
     this.#links.delete(other, one)
     return this.#links.delete(one, other)
@@ -55,7 +55,7 @@ export class Relations {
     return peers
   }
 
-  /** Records held, for the tests that count what remains. */
+  /** The number of PIDs with records, for tests that look for leaks. */
   get size (): number {
     return this.#monitors.size + this.#links.size
   }

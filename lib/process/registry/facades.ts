@@ -2,13 +2,25 @@ import { errorCodes, show } from '../../errors.js'
 import { Actor } from '../actor/actor.js'
 import { checkGroupName, checkName } from './names.js'
 import { checkTopic } from '../message.js'
-import type { Batch } from '../entity.js'
-import type { Runtime } from '../runtime.js'
+import type { Batch, Entity } from '../entity.js'
+import type { Messenger } from '../messenger.js'
+import type { GroupTable } from './groups.js'
+import type { NameTable } from './names.js'
+import type { Pid } from '../../../types/pid.js'
 import type { Cluster } from '../../../types/cluster.js'
 import type { Groups, Names } from '../../../types/processes.js'
 
-/** The name table as users see it: only the living can be registered. */
-export function namesFacade (runtime: Runtime): Names {
+/** The parts of the runtime that the facades use. */
+export interface FacadesHost {
+  readonly nameTable: NameTable
+  readonly groupTable: GroupTable
+  readonly messenger: Messenger
+  findEntity (to: string): Entity | undefined
+  resolvePid (to: string): Pid
+}
+
+/** The public `names`: only live processes can be registered. */
+export function namesFacade (runtime: FacadesHost): Names {
   return {
     register (name, pid) {
       checkName(name)
@@ -21,8 +33,8 @@ export function namesFacade (runtime: Runtime): Names {
   }
 }
 
-/** The group table as users see it; what `sender` broadcasts is from it. */
-export function groupsFacade (runtime: Runtime, sender: Actor | undefined): Groups {
+/** The public `groups`. Broadcasts are sent by `sender`, and refused once it has ended. */
+export function groupsFacade (runtime: FacadesHost, sender: Actor | undefined): Groups {
   return {
     join (group, pid) {
       checkGroupName(group)
@@ -44,7 +56,7 @@ export function groupsFacade (runtime: Runtime, sender: Actor | undefined): Grou
       const batch: Batch = {}
       let accepted = 0
       for (const member of members) {
-        if (member !== except && runtime.send(member, topic, payload, sender, batch)) accepted++
+        if (member !== except && runtime.messenger.send(member, topic, payload, sender, batch)) accepted++
       }
       return accepted
     },
@@ -65,7 +77,10 @@ export function groupsFacade (runtime: Runtime, sender: Actor | undefined): Grou
   }
 }
 
-/** The cluster as one process sees it: what it broadcasts is from it, and refused once it has ended. */
+/**
+ * The cluster as one process sees it. Broadcasts are sent by `sender`, and refused once it has
+ * ended.
+ */
 export function clusterFacade (cluster: Cluster, sender: Actor): Cluster {
   const { groups } = cluster
   return Object.freeze({

@@ -1,76 +1,86 @@
 import { isOrderly } from '../exits/exit-signals.js'
-import { Backoff } from './backoff.js'
-import type { ChildPlan, SupervisorPlan } from './spec.js'
-import type { PendingRestart } from './pending-restart.js'
+import { Backoff } from './restarts.js'
 import type { Actor } from '../actor/actor.js'
 import type { ExitListener } from '../exits/relations.js'
-import type { Runtime } from '../runtime.js'
+import type { Restartable } from './restarts.js'
+import type { ChildPlan, SupervisorPlan } from './spec.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Monitor, Pid } from '../../../types/pid.js'
 
-/** One child of a supervisor, as it is now. */
-export class SupervisedChild implements ExitListener {
+/** The parts of the runtime that a child uses. */
+export interface ChildHost {
+  monitor (target: Pid, listener: ExitListener): void
+  exited (to: Pid, signal: undefined): Promise<Exit>
+  cancel (to: Pid): boolean
+  exit (to: Pid): boolean
+}
+
+/** A child of a supervisor, through all its restarts. */
+export class SupervisedChild implements ExitListener, Restartable {
   readonly plan: ChildPlan
   readonly #supervisor: Actor
   readonly #backoff: Backoff
   pid: Pid | undefined
   restarts = 0
-  /** The restart that it waits for. */
-  pendingRestart: PendingRestart | undefined
-  /** It is being stopped for good. */
+  /** The delayed restart that it waits for. */
+  pendingRestart: Restartable['pendingRestart']
+  /** `stopChild` was called: it is not restarted any more. */
   removing = false
   #monitor: Monitor | undefined
   #startedAt = 0
   #stopped: Promise<void> | undefined
-  /** How its last process ended. */
+  /** The exit of its last process. */
   #exit: Exit | undefined
 
-  constructor (plan: ChildPlan, supervisor: Actor, terms: Pick<SupervisorPlan, 'backoff' | 'period'>) {
+  constructor (
+    plan: ChildPlan, supervisor: Actor, settings: Pick<SupervisorPlan, 'backoff' | 'period'>
+  ) {
     this.plan = plan
     this.#supervisor = supervisor
-    this.#backoff = new Backoff(terms)
+    this.#backoff = new Backoff(settings)
   }
 
-  /** It has a process, or will have one; also while its supervisor has not yet dealt with its end. */
+  /** It has a process, or will be restarted. Correct before the supervisor has handled an exit. */
   get inUse (): boolean {
     if (this.pendingRestart !== undefined) return true
-    return this.pid !== undefined && (this.#exit?.pid !== this.pid || this.restartsAfter(this.#exit.reason))
+    if (this.pid === undefined) return false
+    return this.#exit?.pid !== this.pid || this.restartsAfter(this.#exit.reason)
   }
 
-  /** Whether it is restarted after an end with this reason. */
   restartsAfter (reason: string): boolean {
-    return this.plan.restart === 'permanent' || (this.plan.restart === 'transient' && !isOrderly(reason))
+    const { restart } = this.plan
+    return restart === 'permanent' || (restart === 'transient' && !isOrderly(reason))
   }
 
   targetEnded (exit: Exit): void {
     this.#exit = exit
   }
 
-  processStarted (pid: Pid, runtime: Runtime): void {
+  processStarted (pid: Pid, host: ChildHost): void {
     this.pid = pid
     this.#startedAt = performance.now()
-    runtime.monitor(pid, this)
+    host.monitor(pid, this)
     this.#monitor = this.#supervisor.addMonitor(pid)
   }
 
-  /** How long its restart waits, now that it has failed. */
+  /** Call it once per failure: each call makes the next delay longer. */
   restartDelay (): number {
     return this.#backoff.nextDelay(performance.now() - this.#startedAt)
   }
 
-  /** Cancels it, waits its `shutdown`, ends it. That is no failure. */
-  stop (runtime: Runtime): Promise<void> {
+  /** Cancels its process, waits for `shutdown` milliseconds, then ends it. */
+  stop (host: ChildHost): Promise<void> {
     this.pendingRestart?.removeChild(this)
     if (this.pid === undefined) return Promise.resolve()
-    this.#stopped ??= this.#stop(runtime, this.pid)
+    this.#stopped ??= this.#stop(host, this.pid)
     return this.#stopped
   }
 
-  async #stop (runtime: Runtime, pid: Pid): Promise<void> {
+  async #stop (host: ChildHost, pid: Pid): Promise<void> {
     this.#supervisor.removeMonitor(this.#monitor!)
-    const ended = runtime.exited(pid, undefined)
-    runtime.cancel(pid)
-    const timer = setTimeout(() => { runtime.exit(pid) }, this.plan.shutdown)
+    const ended = host.exited(pid, undefined)
+    host.cancel(pid)
+    const timer = setTimeout(() => { host.exit(pid) }, this.plan.shutdown)
     await ended
     clearTimeout(timer)
     this.pid = undefined

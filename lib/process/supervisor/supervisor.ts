@@ -1,18 +1,47 @@
 import { errorCodes, show } from '../../errors.js'
-import { PendingRestart } from './pending-restart.js'
-import { RestartIntensity } from './intensity.js'
 import { SupervisedChild } from './child.js'
+import { PendingRestart, RestartIntensity } from './restarts.js'
 import { planChild, planSupervisor } from './spec.js'
-import { strategies } from './strategies.js'
 import type { Actor } from '../actor/actor.js'
-import type { Runtime } from '../runtime.js'
+import type { Entity } from '../entity.js'
+import type { ChildHost } from './child.js'
 import type { ChildPlan, SupervisorPlan } from './spec.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
-import type { ChildInfo, ChildSpec, Process, Supervisor, SupervisorSpec } from '../../../types/processes.js'
+import type {
+  ChildInfo, ChildSpec, Process, SpawnOptions, Supervisor, SupervisorSpec
+} from '../../../types/processes.js'
 
-/** @throws `FST_PROCESS_INVALID_SPEC`, and what starting a child throws: then nothing is left running */
-export function startSupervisor (runtime: Runtime, spec: SupervisorSpec): Supervisor {
+/** The parts of the runtime that a supervisor uses. */
+export interface SupervisorHost extends ChildHost {
+  readonly closing: boolean
+  /** Supervisors that no other supervisor has started. */
+  readonly supervisors: Set<Pid>
+  start (
+    body: (self: Process, ...args: never[]) => unknown,
+    options: SpawnOptions,
+    kind: Actor['kind'],
+    label: string
+  ): Actor
+  getEntity (pid: Pid): Entity | undefined
+  logFailure (pid: Pid, err: unknown, text: string): void
+}
+
+/** The children to restart, in start order, when one of them has failed. */
+type Strategy = <C> (children: readonly C[], failed: C) => readonly C[]
+
+/** As in OTP's supervisor(3), "Supervision Principles". */
+export const strategies: Record<SupervisorPlan['strategy'], Strategy> = {
+  one_for_one: (_children, failed) => [failed],
+  one_for_all: (children) => [...children],
+  rest_for_one: (children, failed) => children.slice(children.indexOf(failed))
+}
+
+/**
+ * @throws `FST_PROCESS_INVALID_SPEC`, and the error of a child that could not be started: then
+ * nothing is left running
+ */
+export function startSupervisor (runtime: SupervisorHost, spec: SupervisorSpec): Supervisor {
   const supervisor = new SupervisorProcess(runtime, planSupervisor(spec))
   runtime.supervisors.add(supervisor.pid)
   return {
@@ -23,21 +52,22 @@ export function startSupervisor (runtime: Runtime, spec: SupervisorSpec): Superv
   }
 }
 
-/** A supervisor: an ordinary process that monitors its children. */
+/** A supervisor is an ordinary process that monitors its children. */
 class SupervisorProcess {
-  readonly #runtime: Runtime
+  readonly #runtime: SupervisorHost
   readonly #plan: SupervisorPlan
   readonly #intensity: RestartIntensity
   readonly #actor: Actor
   #children: SupervisedChild[] = []
   #lastTask: Promise<void> = Promise.resolve()
 
-  constructor (runtime: Runtime, plan: SupervisorPlan, name = plan.name) {
+  constructor (runtime: SupervisorHost, plan: SupervisorPlan, name = plan.name) {
     this.#runtime = runtime
     this.#plan = plan
     this.#intensity = new RestartIntensity(plan.maxRestarts, plan.period)
-    this.#actor = runtime.start((self) => this.#run(self), { name }, 'supervisor', name ?? 'supervisor')
-    // Its own end by `exit` takes the children with it: nobody else would.
+    const label = name ?? 'supervisor'
+    this.#actor = runtime.start((self) => this.#run(self), { name }, 'supervisor', label)
+    // The body cannot stop the children when the supervisor is ended by `exit`.
     runtime.monitor(this.#actor.pid, { targetEnded: (exit) => { this.#supervisorEnded(exit) } })
     try {
       for (const child of plan.children) this.#add(child)
@@ -56,7 +86,9 @@ class SupervisorProcess {
     const plan = planChild(spec)
     const known = this.#find(plan.id)
     if (known !== undefined) {
-      if (known.inUse) throw new errorCodes.FST_PROCESS_INVALID_SPEC(`child id '${show(plan.id)}' is in use`)
+      if (known.inUse) {
+        throw new errorCodes.FST_PROCESS_INVALID_SPEC(`child id '${show(plan.id)}' is in use`)
+      }
       this.#remove(known)
     }
     return this.#add(plan)
@@ -79,7 +111,7 @@ class SupervisorProcess {
     await this.#stopAll(this.#children)
   }
 
-  /** One thing at a time: a restart that waits for a slow child must not meet another. */
+  /** Runs tasks one by one: a restart may wait for a slow child, and must not overlap another one. */
   #runInOrder (task: () => Promise<void>): Promise<void> {
     const run = async (): Promise<void> => { if (!this.#actor.stopping) await task() }
     this.#lastTask = this.#lastTask.then(run, run)
@@ -104,16 +136,22 @@ class SupervisorProcess {
     await this.#stopAll(affected)
     // A temporary child is never restarted, not even with its siblings.
     for (const child of affected) if (child.plan.restart === 'temporary') this.#remove(child)
-    const restarted = affected.filter((child) => !child.removing && child.plan.restart !== 'temporary')
+    const restarted = affected.filter(({ removing, plan }) => {
+      return !removing && plan.restart !== 'temporary'
+    })
     const delay = failed.restartDelay()
     if (delay === 0) this.#restartNow(self, restarted)
     else this.#restartLater(restarted, delay, (children) => { this.#restartNow(self, children) })
   }
 
-  #restartLater (children: readonly SupervisedChild[], delay: number, over: (children: SupervisedChild[]) => void | Promise<void>): void {
+  #restartLater (
+    children: readonly SupervisedChild[],
+    delay: number,
+    restart: (children: SupervisedChild[]) => void | Promise<void>
+  ): void {
     const pending = new PendingRestart(children, this.#intensity, this.#actor.timers, delay, () => {
-      // What stops the supervisor in there ends it as well: nobody else is to know.
-      this.#runInOrder(async () => { await over(pending.takeChildren()) }).catch(() => {})
+      // `self.stop` rejects this promise, and ends the supervisor by itself.
+      this.#runInOrder(async () => { await restart(pending.takeChildren()) }).catch(() => {})
     })
   }
 
@@ -124,9 +162,12 @@ class SupervisorProcess {
       try {
         this.#start(child)
       } catch (err) {
-        this.#runtime.logFailure(this.pid, err, `the child '${child.plan.id}' could not be restarted`)
-        // As in OTP, it is tried again, which counts; those behind it keep their place.
-        this.#restartLater(children.slice(i), 1, async ([first]) => { if (first !== undefined) await this.#restart(self, first) })
+        const text = `the child '${child.plan.id}' could not be restarted`
+        this.#runtime.logFailure(this.pid, err, text)
+        // As in OTP, the restart is tried again and counted. Later children keep their place.
+        this.#restartLater(children.slice(i), 1, async ([first]) => {
+          if (first !== undefined) await this.#restart(self, first)
+        })
         return
       }
     }
@@ -141,8 +182,9 @@ class SupervisorProcess {
 
   #start (child: SupervisedChild): Pid {
     const { start, args, name, mailboxLimit, trapLinks } = child.plan
+    const options = { name, args, mailboxLimit, trapLinks }
     const pid = typeof start === 'function'
-      ? this.#runtime.start(start, { name, args, mailboxLimit, trapLinks }, 'process', start.name).pid
+      ? this.#runtime.start(start, options, 'process', start.name).pid
       : new SupervisorProcess(this.#runtime, start, name ?? start.name).pid
     child.processStarted(pid, this.#runtime)
     return pid
@@ -163,8 +205,9 @@ class SupervisorProcess {
 
   #supervisorEnded ({ reason }: Exit): void {
     this.#runtime.supervisors.delete(this.pid)
+    const childReason = reason === 'killed' ? 'killed' : 'shutdown'
     for (const { pid } of [...this.#children].reverse()) {
-      if (pid !== undefined) this.#runtime.getEntity(pid)?.end(reason === 'killed' ? 'killed' : 'shutdown')
+      if (pid !== undefined) this.#runtime.getEntity(pid)?.end(childReason)
     }
     this.#children = []
   }

@@ -378,7 +378,7 @@ t.test('when several ends come in the same tick the first one counts, and there 
     kill: [(pid) => rig.processes.exit(pid, 'kill'), 'killed'],
     link: [(pid) => {
       const linked = rig.processes.spawn(async (self) => { await self.receive() })
-      rig.relay.runtime.link(rig.relay.runtime.findEntity(linked)!, pid)
+      rig.relay.runtime.exitSignals.link(rig.relay.runtime.findEntity(linked)!, pid)
       rig.processes.exit(linked, 'boom')
     }, 'exit'],
     target: [(_pid, target) => rig.processes.exit(target.pid, 'boom'), 'target']

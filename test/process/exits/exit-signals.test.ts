@@ -124,20 +124,20 @@ t.test('a watcher that fails keeps no other from being told', async (t) => {
   const exited = processes.exited(one.pid)
   processes.exit(one.pid)
   t.match(await exited, { reason: 'shutdown' })
-  t.match(lines, [{ level: 'error', args: [{ relayPid: one.pid, err: failure }, 'could not tell of the end of a process'] }])
+  t.match(lines, [{ level: 'error', args: [{ relayPid: one.pid, err: failure }, 'could not deliver an exit signal'] }])
   t.match(await processes.exited(processes.spawn(() => {})), { reason: 'normal' }, 'ends are still told')
 })
 
 t.test('until looks again at each end', async (t) => {
   const { runtime, processes } = buildRuntime()
   const [one, two] = [await started(processes), await started(processes)]
-  const gone = runtime.waitUntil(() => runtime.aliveCount === 0)
+  const gone = runtime.exitSignals.waitUntil(() => runtime.aliveCount === 0)
   processes.exit(one.pid)
   await settle()
   t.equal(runtime.aliveCount, 1)
   processes.exit(two.pid)
   await gone
-  await runtime.waitUntil(() => true)
+  await runtime.exitSignals.waitUntil(() => true)
 })
 
 t.test('code that runs after an end may end others', async (t) => {

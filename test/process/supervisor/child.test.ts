@@ -1,8 +1,7 @@
 import t from 'tap'
 import { buildRuntime, deferred, drain, settle } from '../helpers.js'
 import { SupervisedChild } from '../../../lib/process/supervisor/child.js'
-import { PendingRestart } from '../../../lib/process/supervisor/pending-restart.js'
-import { RestartIntensity } from '../../../lib/process/supervisor/intensity.js'
+import { PendingRestart, RestartIntensity } from '../../../lib/process/supervisor/restarts.js'
 import { planChild } from '../../../lib/process/supervisor/spec.js'
 import type { ChildSpec, Process } from '../../../types/processes.js'
 

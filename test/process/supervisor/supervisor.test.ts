@@ -3,6 +3,7 @@ import { mock } from 'node:test'
 import { build, buildRuntime, deferred, drain, held, probe, recordingLogger, settle } from '../helpers.js'
 import { ManualClock, ticks } from '../../properties/clock.js'
 import { createProcesses } from '../../../lib/process/index.js'
+import { strategies } from '../../../lib/process/supervisor/supervisor.js'
 import type { Pid } from '../../../types/pid.js'
 import type { ChildSpec, Process, ProcessSystem, Supervisor, SupervisorSpec } from '../../../types/processes.js'
 
@@ -438,4 +439,11 @@ t.test('a process per room is a child added by name', async (t) => {
   const rooms = processes.supervise({ name: 'rooms' })
   for (const id of ['lobby', 'garden']) rooms.startChild(child(id, { name: `room:${id}`, restart: 'transient' }))
   t.equal(processes.names.lookup('room:garden'), pidOf(rooms, 'garden'))
+})
+
+t.test('each strategy selects the children to restart', async (t) => {
+  const children = ['a', 'b', 'c']
+  t.strictSame(strategies.one_for_one(children, 'b'), ['b'])
+  t.strictSame(strategies.one_for_all(children, 'b'), ['a', 'b', 'c'])
+  t.strictSame(strategies.rest_for_one(children, 'b'), ['b', 'c'])
 })

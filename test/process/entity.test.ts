@@ -1,5 +1,5 @@
 import t from 'tap'
-import { asTarget } from '../../lib/process/target.js'
+import { asTarget } from '../../lib/process/entity.js'
 import type { Entity } from '../../lib/process/entity.js'
 
 t.test('a connection is bound to processes that take mail, and to nothing else', async t => {

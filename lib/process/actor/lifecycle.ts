@@ -1,0 +1,211 @@
+import { setMaxListeners } from 'node:events'
+import { toError } from '../../errors.js'
+import { Mail } from '../message.js'
+import { Monitors } from '../exits/monitors.js'
+import { recordUnreadJoins } from '../unread-joins.js'
+import { LazyState } from './lazy-state.js'
+import { Mailbox } from './mailbox.js'
+import { StopReason } from './stop-reason.js'
+import { ProcessTimers } from './timers.js'
+import type { PendingOperation, PendingOwner } from '../calls.js'
+import type { Counters } from '../counters.js'
+import type { MonitorsHost, MonitorsOwner } from '../exits/monitors.js'
+import type { MailboxLimits } from './mailbox.js'
+import type { Exit, SystemTopics } from '../../../types/messages.js'
+import type { Monitor, Pid } from '../../../types/pid.js'
+
+/** The parts of the runtime that the end of a process uses. */
+export interface LifecycleHost extends MonitorsHost {
+  readonly context: { run (task: () => void): void }
+  readonly counters: Counters
+  logFailure (pid: Pid, err: unknown, text: string): void
+  entityEnded (entity: { readonly pid: Pid }, exit: Exit, afterwards?: () => void): void
+}
+
+/**
+ * The exit state of a process, and everything that must be released at its end.
+ *
+ * | state     | event                        | next state: action                                   |
+ * | --------- | ---------------------------- | ---------------------------------------------------- |
+ * | running   | `cancel`                     | cancel: `@cancel` is the last message, signal aborts |
+ * | running,  | `self.stop`,                 | stop: receives and `serve` settle, signal aborts;    |
+ * | cancel    | a handler throws             | the mail that is left is not handled                 |
+ * | not ended | the body returns or throws   | end: by the reason that it was stopped with          |
+ * | not ended | `end`: exit signal, shutdown | end: at once                                         |
+ *
+ * A field costs 8 bytes in every process. State that few processes need is in `LazyState` or
+ * `StopReason`.
+ */
+export abstract class Lifecycle implements PendingOwner, MonitorsOwner {
+  readonly pid: Pid
+  readonly mailbox: Mailbox
+  protected readonly host: LifecycleHost
+  /** Undefined while the process runs. */
+  protected exitState: 'cancel' | 'stop' | 'end' | undefined
+  protected stopReason: StopReason | undefined
+  #lazyState: LazyState | undefined
+
+  constructor (host: LifecycleHost, pid: Pid, mailboxLimits: MailboxLimits) {
+    this.host = host
+    this.pid = pid
+    this.mailbox = new Mailbox(mailboxLimits)
+  }
+
+  abstract notify<K extends keyof SystemTopics> (topic: K, payload: SystemTopics[K]): void
+  protected abstract enqueueMail (mail: Mail): void
+  /** Schedules a turn when the new exit state gives the process something to do. */
+  protected abstract requestTurn (): void
+  /** Settles all receives, and the running `serve` unless one of its handlers is busy. */
+  protected abstract releaseWaiting (): void
+  /** The process has ended: nothing of its body may start or go on waiting. */
+  protected abstract releaseAll (): void
+
+  // State
+
+  get hasEnded (): boolean {
+    return this.exitState === 'end'
+  }
+
+  /** Cancelled, stopped or ended: no more mail is accepted. */
+  get stopping (): boolean {
+    return this.exitState !== undefined
+  }
+
+  /** The reason of the signal and of rejected receives. Read it only while stopping. */
+  get stopError (): Error {
+    return this.stopReason!.errorFor(this.pid)
+  }
+
+  /** @throws `FST_PROCESS_STOPPED` once it has ended */
+  checkAlive (): void {
+    if (this.hasEnded) throw this.stopError
+  }
+
+  get signal (): AbortSignal {
+    const { lazyState } = this
+    if (lazyState.controller === undefined) {
+      lazyState.controller = new AbortController()
+      // Node warns of a leak from the 11th listener on. These listeners end with the process,
+      // which may have many calls and fetches at once.
+      setMaxListeners(0, lazyState.controller.signal)
+      if (this.stopping) lazyState.controller.abort(this.stopError)
+    }
+    return lazyState.controller.signal
+  }
+
+  /** Abort listeners are code of the process: they run in its async context, not in the caller's. */
+  #abortSignal (controller = this.#lazyState?.controller): void {
+    if (controller === undefined) return
+    this.host.context.run(() => { controller.abort(this.stopError) })
+  }
+
+  // Events
+
+  cancel (from: Pid | undefined, reason: string): boolean {
+    if (this.stopping) return true
+    // The last message: nothing is accepted after the state has changed.
+    this.enqueueMail(new Mail('@cancel', { from, reason }, from))
+    this.exitState = 'cancel'
+    this.stopReason = new StopReason(reason)
+    this.requestTurn()
+    this.#abortSignal()
+    return true
+  }
+
+  /** `self.stop`: throws in every case. */
+  stop (reason: string | undefined): never {
+    if (!this.hasEnded && this.exitState !== 'stop') {
+      this.stopFromInside(reason ?? (this.exitState === 'cancel' ? 'shutdown' : 'normal'))
+    }
+    throw this.stopError
+  }
+
+  /** Mail that is left in the mailbox is not handled any more. */
+  protected stopFromInside (reason: string, failure?: Error): void {
+    this.exitState = 'stop'
+    this.stopReason = this.stopReason?.withReason(reason, failure) ?? new StopReason(reason, failure)
+    this.releaseWaiting()
+    this.#abortSignal()
+  }
+
+  protected bodyReturned (value: unknown): void {
+    const { stopReason } = this
+    if (stopReason === undefined) this.end('normal', undefined, value)
+    else if (this.exitState === 'cancel') this.end('shutdown', undefined, value)
+    else if (stopReason.failure === undefined) this.end(stopReason.reason, undefined, value)
+    else this.#crash(stopReason.failure)
+  }
+
+  protected bodyFailed (thrown: unknown): void {
+    if (this.stopReason?.hasCaused(thrown, this.pid) === true) this.bodyReturned(undefined)
+    // The clean-up after a cancel failed: the reason stays `shutdown`, with the error beside it.
+    else if (this.exitState === 'cancel') this.end('shutdown', toError(thrown))
+    else this.#crash(toError(thrown))
+  }
+
+  #crash (error: Error): void {
+    if (this.hasEnded) return
+    this.host.logFailure(this.pid, error, 'a process has failed')
+    this.end('error', error)
+  }
+
+  linkFailed (reason: string, error?: Error): void {
+    this.end(reason, error)
+  }
+
+  end (reason: string, error?: Error, value?: unknown): void {
+    if (this.hasEnded) return
+    // An earlier reason stays the reason of the signal.
+    this.stopReason ??= new StopReason(reason)
+    this.exitState = 'end'
+    const unreadJoins = this.mailbox.sendersOf('ws.join')
+    this.host.counters.deadLetters += this.mailbox.clear()
+    const lazyState = this.#lazyState
+    lazyState?.release(this)
+    this.releaseAll()
+    const controller = lazyState?.controller
+    const exit = {
+      pid: this.pid, reason, ...error && { error }, ...value !== undefined && { value }
+    }
+    if (unreadJoins !== undefined) recordUnreadJoins(exit, unreadJoins)
+    this.host.entityEnded(this, exit, controller && (() => { this.#abortSignal(controller) }))
+  }
+
+  // Released at the end
+
+  /** Created when it is first needed. */
+  get lazyState (): LazyState {
+    return (this.#lazyState ??= new LazyState())
+  }
+
+  get timers (): ProcessTimers {
+    return (this.lazyState.timers ??= new ProcessTimers())
+  }
+
+  addPending (operation: PendingOperation): void {
+    const pending = this.lazyState.pending ??= new Set()
+    pending.add(operation)
+  }
+
+  removePending (operation: PendingOperation): void {
+    this.#lazyState?.pending?.delete(operation)
+  }
+
+  addMonitor (target: Pid): Monitor {
+    const monitors = this.lazyState.monitors ??= new Monitors(this.host, this)
+    return monitors.addMonitor(target)
+  }
+
+  /** Takes an `@exit` that is still in the mailbox back, too. */
+  removeMonitor (id: Monitor): void {
+    if (this.#lazyState?.monitors?.removeMonitor(id) === true) return
+    this.mailbox.removeMail(({ topic, payload }) => {
+      return topic === '@exit' && (payload as SystemTopics['@exit']).monitor === id
+    })
+  }
+
+  /** PIDs that it monitors. */
+  protected get monitored (): Pid[] {
+    return this.#lazyState?.monitors?.targets ?? []
+  }
+}

@@ -1,0 +1,120 @@
+import { errorCodes, show } from '../errors.js'
+import { toMilliseconds } from '../shared/duration.js'
+import { Call, checkSignal } from './calls.js'
+import { checkTopic } from './message.js'
+import type { CallHost, PendingOwner } from './calls.js'
+import type { Counters } from './counters.js'
+import type { Batch, Entity } from './entity.js'
+import type { RemoteNodes } from './remote-nodes.js'
+import type { Pid } from '../../types/pid.js'
+import type { CallOptions } from '../../types/processes.js'
+
+const defaultCallTimeout = 5000
+
+/** The parts of the runtime that messages use. */
+export interface MessengerHost {
+  readonly counters: Counters
+  readonly exitSignals: CallHost
+  findEntity (to: string): Entity | undefined
+  remoteNodesFor (pid: string): RemoteNodes | undefined
+}
+
+/** The process that sends or calls. */
+export interface Sender extends PendingOwner {
+  readonly pid: Pid
+  readonly hasEnded: boolean
+  /** Read only once it has ended. */
+  readonly stopError: Error
+}
+
+/** Sends messages and calls to the processes of this node and of other nodes. */
+export class Messenger {
+  readonly #host: MessengerHost
+  /**
+   * For a call to another node the monitor is sent after the call, so that a refusal arrives
+   * before `noproc`. The call itself must therefore not monitor its callee.
+   */
+  readonly #remoteCallHost: CallHost
+
+  constructor (host: MessengerHost) {
+    this.#host = host
+    this.#remoteCallHost = {
+      monitor () {},
+      demonitor: (target, listener) => { host.exitSignals.demonitor(target, listener) }
+    }
+  }
+
+  /**
+   * @param sender undefined for code outside a process; a process that has ended cannot send
+   * @returns whether the message was accepted
+   */
+  send (to: string, topic: string, payload: unknown, sender?: Sender, batch?: Batch): boolean {
+    checkTopic(topic)
+    if (sender?.hasEnded === true) return this.#refuse()
+    const entity = this.#host.findEntity(to)
+    if (entity !== undefined) return entity.deliver(topic, payload, sender?.pid, undefined, batch)
+    const remote = this.#host.remoteNodesFor(to)
+    if (remote !== undefined) return this.#sendRemote(remote, to as Pid, topic, payload, sender?.pid)
+    this.#host.counters.deadLetters++
+    return false
+  }
+
+  call (
+    to: string, topic: string, payload: unknown, options?: CallOptions, caller?: Sender
+  ): Promise<unknown> {
+    try {
+      return this.#call(to, topic, payload, options ?? {}, caller)
+    } catch (err) {
+      return Promise.reject(err)
+    }
+  }
+
+  #call (
+    to: string, topic: string, payload: unknown, options: CallOptions, caller: Sender | undefined
+  ): Promise<unknown> {
+    checkTopic(topic)
+    const timeout = toMilliseconds(options.timeout ?? defaultCallTimeout)
+    const signal = options.signal ?? undefined
+    checkSignal(signal)
+    signal?.throwIfAborted()
+    if (caller?.hasEnded === true) throw caller.stopError
+    const entity = this.#host.findEntity(to)
+    const remote = entity === undefined ? this.#host.remoteNodesFor(to) : undefined
+    if (entity === undefined && remote === undefined) {
+      throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(to))
+    }
+    const call = new Call(remote === undefined ? this.#host.exitSignals : this.#remoteCallHost, {
+      to: entity?.pid ?? to as Pid, topic, timeout, signal, owner: caller
+    })
+    caller?.addPending(call)
+    if (remote !== undefined) this.#callRemote(remote, call, to as Pid, topic, payload, caller?.pid)
+    else if (!entity!.deliver(topic, payload, caller?.pid, call)) {
+      call.reject(new errorCodes.FST_PROCESS_REFUSED(entity!.pid, topic, 'it is full or stopping'))
+    }
+    return call.promise
+  }
+
+  #callRemote (
+    remote: RemoteNodes, call: Call, to: Pid, topic: string, payload: unknown, from: Pid | undefined
+  ): void {
+    if (this.#sendRemote(remote, to, topic, payload, from, call)) {
+      remote.monitor(to, call)
+      return
+    }
+    const why = 'its node cannot be reached, or the payload cannot be sent'
+    call.reject(new errorCodes.FST_PROCESS_REFUSED(to, topic, why))
+  }
+
+  #sendRemote (
+    remote: RemoteNodes, to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Call
+  ): boolean {
+    if (!remote.send(to, topic, payload, from, call)) return this.#refuse()
+    this.#host.counters.sent++
+    return true
+  }
+
+  #refuse (): false {
+    this.#host.counters.refused++
+    return false
+  }
+}
