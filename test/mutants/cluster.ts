@@ -25,7 +25,7 @@ export const clusterMutants: readonly Mutant[] = [
   {
     name: 'nobody is told of what is lost with a channel',
     file: 'cluster/link/channel-sender.ts',
-    search: 'if (isMessage(type)) misses.addReceiver(to)',
+    search: 'if (isMessage(type)) missed.addReceiver(to)',
     replace: '',
     suites: ['fan-out']
   },

@@ -5,68 +5,74 @@ import type { Frame } from './codec.js'
 import type { Timing } from '../timing.js'
 import type { ClusterStats } from '../../../types/cluster.js'
 
-/** What the receiving half of a channel needs of it. */
+/** The parts of its channel that a receiver uses. */
 export interface ChannelReceiverHost {
   readonly clock: Clock
   readonly timing: Timing
   readonly counters: ClusterStats
-  /** A frame in its order. @returns false when it is garbage */
+  /** Called with each frame, in order. @returns false if the frame is garbage */
   handleFrame (frame: Frame): boolean
-  /** Publishes a batch without frames: its header confirms. */
+  /** Publishes a batch without frames: its header acknowledges. */
   sendAcknowledgement (): void
-  /** Tells the other end that something is missing. */
+  /** Asks the other node to resend all frames that are not acknowledged. */
   sendNack (): void
 }
 
-/** An acknowledgement does not wait any longer when so many frames are behind it. */
+/** After this many frames an acknowledgement is sent at once, without waiting for `timing.ack`. */
 const maxUnacknowledged = 512
 
-/** Frames from the other node: handed on in order, each once, and confirmed. */
+/**
+ * The receiving half of a channel. It handles frames in the order of their numbers, each once, and
+ * acknowledges them.
+ */
 export class ChannelReceiver {
   readonly #host: ChannelReceiverHost
   readonly #fragments = new Fragments()
-  /** The next frame to come. */
   #nextExpected = 1
+  /** Frames that came since an acknowledgement was last sent. */
   #unacknowledged = 0
   #ackTimer: Cancellable | undefined
   #nackAt = -Infinity
-  /** One more with each {@link reset}. */
+  /** Incremented by each {@link reset}. */
   #resetCount = 0
 
   constructor (host: ChannelReceiverHost) {
     this.#host = host
   }
 
-  /** The last frame in order that came. */
+  /** Number of the last frame that was received in order. */
   get lastReceived (): number {
     return this.#nextExpected - 1
   }
 
-  /** A frame that is garbage costs itself alone: it is counted. */
+  /** Handles the frames of a batch. A frame that is garbage is counted; the channel goes on. */
   receiveFrames (frames: readonly Frame[]): void {
-    const life = this.#resetCount
+    const resetCount = this.#resetCount
     for (const frame of frames) {
       if (frame.seq > this.#nextExpected) {
         this.#nack()
         break
       }
       this.#unacknowledged++
-      // What comes twice was confirmed by something that was lost.
+      // A frame comes twice if the batch that acknowledged it was lost: acknowledge it again.
       if (frame.seq < this.#nextExpected) continue
       this.#nextExpected++
       this.#host.counters.framesIn++
       if (!this.#handle(frame)) this.#host.counters.garbage++
-      // What it did may have torn the channel down.
-      if (this.#resetCount !== life) return
+      // The frame may have caused a reset of this channel.
+      if (this.#resetCount !== resetCount) return
     }
     this.#acknowledge()
   }
 
   #handle (frame: Frame): boolean {
-    const whole = frame.type === frameTypes.fragment ? this.#fragments.addFragment(frame) : frame
-    return whole === undefined || (whole !== false && this.#host.handleFrame(whole))
+    if (frame.type !== frameTypes.fragment) return this.#host.handleFrame(frame)
+    const added = this.#fragments.addFragment(frame)
+    if (!added.ok) return false
+    return added.value === undefined || this.#host.handleFrame(added.value)
   }
 
+  /** Waits a moment, because a frame that is sent meanwhile acknowledges in its header. */
   #acknowledge (): void {
     if (this.#unacknowledged === 0) return
     if (this.#unacknowledged >= maxUnacknowledged) this.#host.sendAcknowledgement()
@@ -78,7 +84,7 @@ export class ChannelReceiver {
     this.#host.sendAcknowledgement()
   }
 
-  /** Something was published: it confirmed all that came. */
+  /** Called after each published batch: its header acknowledged all frames. */
   acknowledgementSent (): void {
     this.#unacknowledged = 0
     this.#ackTimer?.cancel()
@@ -92,13 +98,13 @@ export class ChannelReceiver {
     this.#host.sendNack()
   }
 
-  /** The other end says what it sent last. */
+  /** @param last number of the last frame that the other node has sent */
   receivePing (last: number): void {
     if (last >= this.#nextExpected) this.#nack()
     else this.#host.sendAcknowledgement()
   }
 
-  /** The next frame is the first. */
+  /** Forgets everything: the next frame has the number 1 again. */
   reset (): void {
     this.#resetCount++
     this.#nextExpected = 1

@@ -11,42 +11,55 @@ import type { MissedMessages } from './missed-messages.js'
 import type { Timing } from '../timing.js'
 import type { ClusterStats } from '../../../types/cluster.js'
 
-/** What the sending half of a channel needs of it. */
+/** The parts of its channel that a sender uses. */
 export interface ChannelSenderHost {
   readonly clock: Clock
   readonly timing: Timing
   readonly counters: ClusterStats
-  /** Bytes that the frames of one batch may take together. */
+  /** The frames of one batch have at most this many bytes. */
   readonly batchBytes: number
-  /** Publishes frames. @returns false when the engine did not take them */
+  /** Publishes frames in one batch. @returns false if the engine did not accept them */
   publishFrames (frames: readonly Uint8Array[]): boolean
 }
 
-/** Bytes of a batch: more saves nothing, and makes the engine's other clients wait. */
-const preferredBatch = 60 * 1024
+/**
+ * Bytes of one batch, if the engine allows as many. Larger batches save nothing, and they delay the
+ * other clients of the engine.
+ */
+const preferredBatchBytes = 60 * 1024
 
-/** Records who misses a frame that is lost with the channel. */
-export type RecordLoss = (misses: MissedMessages) => void
+/** Records the receivers of a frame that was lost or refused. */
+export type RecordLoss = (missed: MissedMessages) => void
 
-/** Frames on their way to the other node: numbered, and kept until they are confirmed. */
+/**
+ * The sending half of a channel. It numbers frames, publishes them in batches, and stores each one
+ * until the other node has acknowledged it.
+ *
+ * Frames have consecutive numbers, from 1. These fields divide them: `#lastAcknowledged` <
+ * `#nextToSend` <= `#lastNumbered` + 1. The frames from `#lastAcknowledged` + 1 to `#lastNumbered`
+ * are stored. Those before `#nextToSend` were published and wait for their acknowledgement; {@link
+ * rewind} moves `#nextToSend` back, so that they are published again.
+ */
 export class ChannelSender {
   readonly #host: ChannelSenderHost
   readonly window = new Window()
+  /** Encoded frames that are not acknowledged; the first has the number `#lastAcknowledged` + 1. */
   readonly #frames = new Ring<Buffer>()
+  /** Messages of this turn. Further receivers may be added, so they have no number yet. */
   readonly #openSends = new OpenSends()
-  /** By the number of a frame, where the frame itself does not say who misses it. */
+  /** By frame number. Only for frames that do not name one receiver themselves. */
   readonly #lossRecords = new Map<number, RecordLoss>()
   /** The receivers of the last `sendMany`. */
   #lastReceiverList: Buffer | undefined
-  /** The last frame made, the next to be sent, and the last confirmed. */
   #lastNumbered = 0
   #nextToSend = 1
   #lastAcknowledged = 0
-  /** The highest that has been sent at all: what is sent again is counted. */
+  /** The highest number that was ever published. Frames up to it count as resent. */
   #lastSent = 0
   #retryTimer: Cancellable | undefined
+  /** When a frame was last acknowledged, or the oldest frame was last resent. */
   #progressAt = 0
-  /** The oldest frame, when it was sent again because nothing had been confirmed for long; 0: it was not. */
+  /** Number of the oldest frame, while it alone was resent; otherwise 0. */
   #probeSeq = 0
 
   constructor (host: ChannelSenderHost) {
@@ -57,40 +70,46 @@ export class ChannelSender {
     return this.#frames.length + this.#openSends.length
   }
 
-  /** The last frame made, since the last {@link reset}. */
+  /** How many frames were accepted since the last {@link reset}. */
   get lastTaken (): number {
     return this.#lastNumbered + this.#openSends.length
   }
 
-  /** The last frame that was sent. */
+  /** The highest number that was published since the last {@link reset}. */
   get lastSent (): number {
     return this.#lastSent
   }
 
-  /** Records beside the frames, for the tests that count what remains. */
+  /** Number of records besides the frames, for tests that look for leaks. */
   get size (): number {
     return this.#lossRecords.size
   }
 
-  /** Everything that was taken has been sent, at least once. */
+  /** True if every accepted frame was published at least once. */
   get isFlushed (): boolean {
     return this.#nextToSend > this.#lastNumbered && this.#openSends.length === 0
   }
 
-  /** Adds a receiver to a send of this turn that has the same text. @returns whether there is one */
+  /**
+   * Adds a receiver to a message of this turn that has the same text.
+   * @returns false if there is no such message
+   */
   joinText (to: number, from: number, payload: unknown): boolean {
     return this.#openSends.joinText(to, from, payload)
   }
 
-  /** Adds a receiver to a send of this turn that has the same payload. @returns whether there is one */
+  /**
+   * Adds a receiver to a message of this turn that has the same encoded payload.
+   * @returns false if there is no such message
+   */
   joinContent (fields: FrameFields): boolean {
     return this.#openSends.joinContent(fields)
   }
 
   /**
-   * Takes a send that others of this turn may join.
-   * @param payload of which the body was made
-   * @returns false when it is too long
+   * Accepts a message. Until the next frame or flush, further receivers may join it.
+   * @param payload the payload before it was encoded
+   * @returns false if the frame would be too long
    */
   enqueueMessage (fields: FrameFields, payload: unknown): boolean {
     const size = frameSize(fields)
@@ -102,18 +121,18 @@ export class ChannelSender {
   }
 
   /**
-   * Takes a frame.
-   * @param lost for a frame that does not say itself who misses it
-   * @returns false when it is too long
+   * Accepts a frame that no further receiver may join.
+   * @param recordLoss records who misses the frame, for types that do not name one receiver
+   * @returns false if the frame is too long
    */
-  enqueueFrame (fields: FrameFields, lost?: RecordLoss): boolean {
+  enqueueFrame (fields: FrameFields, recordLoss?: RecordLoss): boolean {
     if (frameSize(fields) > maxFrameBytes) return false
     this.#closeOpenSends()
-    this.#numberFrame(fields, lost)
+    this.#numberFrame(fields, recordLoss)
     return true
   }
 
-  /** The receivers of all open sends are complete. */
+  /** Numbers the open sends: no receiver can join them any more. */
   #closeOpenSends (): void {
     for (const { fields, size, receivers } of this.#openSends.closeAll()) {
       this.window.removeFrame(size)
@@ -124,21 +143,32 @@ export class ChannelSender {
 
   #numberSendMany (fields: FrameFields, receivers: Buffer): void {
     const isSame = this.#lastReceiverList !== undefined && receivers.equals(this.#lastReceiverList)
-    // A room sends to the same receivers again and again.
+    // A room sends to the same receivers again and again: the list is sent once, and kept once.
     const list = this.#lastReceiverList = isSame ? this.#lastReceiverList! : receivers
-    const lost: RecordLoss = (misses) => { for (const receiver of decodeNumberList(list)!) misses.addReceiver(receiver) }
-    if (isSame) this.#numberFrame(fields, lost)
-    else this.#numberFrame({ ...fields, ref: list.length, body: Buffer.concat([list, fields.body!]) }, lost)
+    const recordLoss: RecordLoss = (missed) => {
+      for (const receiver of decodeNumberList(list)!) missed.addReceiver(receiver)
+    }
+    if (isSame) this.#numberFrame(fields, recordLoss)
+    else {
+      const body = Buffer.concat([list, fields.body!])
+      this.#numberFrame({ ...fields, ref: list.length, body }, recordLoss)
+    }
   }
 
-  /** Numbers a frame, in pieces if need be, and keeps it. */
-  #numberFrame (fields: FrameFields, lost?: RecordLoss): void {
+  /** Numbers and stores a frame. One that is too long for a batch becomes several fragments. */
+  #numberFrame (fields: FrameFields, recordLoss?: RecordLoss): void {
     const { batchBytes } = this.#host
-    const isCut = frameSize(fields) > batchBytes
-    if (isCut) for (const piece of splitFrame(fields, batchBytes)) this.#store(encodeFrame(piece, this.#lastNumbered + 1))
-    else this.#store(encodeFrame(fields, this.#lastNumbered + 1))
-    if (lost !== undefined) this.#lossRecords.set(this.#lastNumbered, lost)
-    else if (isCut && isMessage(fields.type)) this.#lossRecords.set(this.#lastNumbered, (misses) => { misses.addReceiver(fields.to!) })
+    const isSplit = frameSize(fields) > batchBytes
+    if (isSplit) {
+      for (const fragment of splitFrame(fields, batchBytes)) {
+        this.#store(encodeFrame(fragment, this.#lastNumbered + 1))
+      }
+    } else this.#store(encodeFrame(fields, this.#lastNumbered + 1))
+    if (recordLoss !== undefined) this.#lossRecords.set(this.#lastNumbered, recordLoss)
+    else if (isSplit && isMessage(fields.type)) {
+      // A fragment does not name the receiver of the whole frame.
+      this.#lossRecords.set(this.#lastNumbered, (missed) => { missed.addReceiver(fields.to!) })
+    }
   }
 
   #store (bytes: Buffer): void {
@@ -148,7 +178,7 @@ export class ChannelSender {
     this.window.addFrame(bytes.length)
   }
 
-  /** Sends what has not been sent. What the engine does not take stays, and is tried again. */
+  /** Publishes the frames from `#nextToSend` on. What the engine does not accept is retried. */
   flush (): void {
     this.#closeOpenSends()
     while (this.#nextToSend <= this.#lastNumbered) {
@@ -162,8 +192,9 @@ export class ChannelSender {
     }
   }
 
+  /** The frames of the next batch: as many as fit, but at least one. */
   #nextBatch (): Buffer[] {
-    const limit = Math.min(preferredBatch, this.#host.batchBytes)
+    const limit = Math.min(preferredBatchBytes, this.#host.batchBytes)
     const frames: Buffer[] = []
     let bytes = 0
     for (let seq = this.#nextToSend; seq <= this.#lastNumbered; seq++) {
@@ -189,24 +220,28 @@ export class ChannelSender {
     counters.resent += again
   }
 
-  /** All that is not confirmed is to be sent again, by the next {@link flush}. */
+  /** The next {@link flush} publishes all unacknowledged frames again. */
   rewind (): void {
     this.#nextToSend = this.#lastAcknowledged + 1
   }
 
-  /** Looks at the time: what is not confirmed for long is sent again. */
+  /** Called periodically: resends the oldest frame if nothing was acknowledged for a while. */
   tick (now: number): void {
     const { timing, counters } = this.#host
     if (this.#frames.length === 0 || now - this.#progressAt < timing.resend) return
     this.#progressAt = now
-    // Only the oldest: when the other end stands still, all of it would be too much, each second.
-    if (this.#nextToSend > this.#lastAcknowledged + 1 && this.#host.publishFrames([this.#frames.at(0)])) {
+    // Only the oldest frame: if the other node is stalled, it would get all frames every second.
+    const wasSent = this.#nextToSend > this.#lastAcknowledged + 1
+    if (wasSent && this.#host.publishFrames([this.#frames.at(0)])) {
       counters.resent++
       this.#probeSeq = this.#lastAcknowledged + 1
     } else this.flush()
   }
 
-  /** Frees what has arrived. @returns false for what was never sent */
+  /**
+   * Frees the frames up to a number, because the other node has received them.
+   * @returns false if that frame was never sent: the header is garbage
+   */
   acknowledge (ack: number): boolean {
     if (ack > this.#lastSent) return false
     if (ack <= this.#lastAcknowledged) return true
@@ -222,19 +257,27 @@ export class ChannelSender {
     return true
   }
 
-  /** The other end is there again. If it has only what was sent again just now, it has missed all the rest. */
+  /**
+   * The other node answers again after the oldest frame was resent. If it acknowledges exactly this
+   * frame, it has lost all later ones.
+   */
   #probeAnswered (ack: number): void {
-    const probe = this.#probeSeq
+    const probeSeq = this.#probeSeq
     this.#probeSeq = 0
-    if (ack !== probe) return
+    if (ack !== probeSeq) return
     this.rewind()
     this.flush()
   }
 
-  /** Everything is lost; the next frame is the first. @param misses gets the receivers of what was not confirmed */
-  reset (misses: MissedMessages): void {
+  /**
+   * Drops all frames; the next one has the number 1 again.
+   * @param missed records the receivers of the frames that were not acknowledged
+   */
+  reset (missed: MissedMessages): void {
     this.#closeOpenSends()
-    for (let i = 0; i < this.#frames.length; i++) this.#recordLostFrame(this.#lastAcknowledged + 1 + i, this.#frames.at(i), misses)
+    for (let i = 0; i < this.#frames.length; i++) {
+      this.#recordLostFrame(this.#lastAcknowledged + 1 + i, this.#frames.at(i), missed)
+    }
     this.#lossRecords.clear()
     this.#lastReceiverList = undefined
     this.#lastNumbered = this.#lastAcknowledged = this.#lastSent = this.#probeSeq = 0
@@ -244,14 +287,14 @@ export class ChannelSender {
     this.stop()
   }
 
-  #recordLostFrame (seq: number, frame: Buffer, misses: MissedMessages): void {
-    const lost = this.#lossRecords.get(seq)
-    if (lost !== undefined) return lost(misses)
+  #recordLostFrame (seq: number, frame: Buffer, missed: MissedMessages): void {
+    const recordLoss = this.#lossRecords.get(seq)
+    if (recordLoss !== undefined) return recordLoss(missed)
     const { type, to } = envelopeOf(frame)
-    if (isMessage(type)) misses.addReceiver(to)
+    if (isMessage(type)) missed.addReceiver(to)
   }
 
-  /** Leaves no timer behind. */
+  /** Cancels the retry timer. */
   stop (): void {
     this.#retryTimer?.cancel()
     this.#retryTimer = undefined

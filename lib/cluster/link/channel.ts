@@ -1,4 +1,6 @@
-import { batchTypes, decodeChannelHeader, decodeFrames, decodeNumber, encodeNumber } from './codec.js'
+import {
+  batchTypes, decodeChannelHeader, decodeFrames, decodeNumber, encodeNumber
+} from './codec.js'
 import { ConnectionNumbers, isImplausible } from './connection-numbers.js'
 import { ChannelReceiver } from './channel-receiver.js'
 import { MissedMessages } from './missed-messages.js'
@@ -15,29 +17,50 @@ export interface ChannelHost {
   readonly clock: Clock
   readonly timing: Timing
   readonly counters: ClusterStats
-  /** Publishes to the inbox of the other node. @returns false when the engine did not take it */
+  /**
+   * Publishes a batch to the inbox topic of the other node.
+   * @returns false if the engine did not accept it
+   */
   publishBatch (type: number, header: ChannelHeader, parts: readonly Uint8Array[]): boolean
-  /** Bytes that the frames of one batch may take together. */
+  /** The frames of one batch have at most this many bytes. */
   readonly batchBytes: number
-  /** Has {@link Channel.flush} called when what runs now is done. */
+  /** Calls {@link Channel.flush} at the end of the current turn of the event loop. */
   scheduleFlush (channel: Channel): void
-  /** A frame in its order. @returns false when it is garbage */
+  /** Called with each received frame, in order. @returns false if the frame is garbage */
   handleFrame (frame: Frame): boolean
-  /** Everything that was under way is lost, on both sides. */
+  /** Called after a reset: every frame that was not delivered is lost, in both directions. */
   channelReset (why: string): void
 }
 
 /**
- * One end of the channel between two incarnations: numbered frames, sent again until they are confirmed, in order and
- * at most once. When that cannot be kept it is torn down, and the connection number says so to the other end, which
- * tears down its own. Neither end ever waits for the other to know.
+ * One end of the channel between an incarnation of this node and an incarnation of another node.
+ * It delivers frames in order and at most once.
+ *
+ * How a frame travels:
+ * 1. {@link sendMessage} and {@link sendFrame} accept it, or refuse it when the window is full.
+ *    The sender numbers it, stores it, and publishes it with the other frames of this turn.
+ * 2. The receiver of the other node handles frames in the order of their numbers. It ignores a
+ *    number that it had before. It answers a gap with a nack.
+ * 3. Every batch has a header with the number of the last frame that its sender received in order.
+ *    That acknowledges all frames up to this number, and the other sender frees them. A node with
+ *    nothing to send acknowledges with an empty batch.
+ * 4. After a nack, and when the engine is back, all unacknowledged frames are published again. If
+ *    nothing is acknowledged for a second, the oldest frame alone is published again.
+ * 5. A ping tells the number of the last published frame. Thus the other node also notices a gap
+ *    that no later frame follows.
+ *
+ * When order or delivery cannot be guaranteed (garbage came in, the window is exhausted, the other
+ * node is down), the channel is reset: all frames of both directions are dropped, and numbers begin
+ * at 1 again. Each end has a connection number that it increments with each reset. Every batch
+ * carries both numbers, so the other end notices the reset and resets too. Neither end waits for
+ * the other. See {@link ConnectionNumbers} for the rules.
  */
 export class Channel {
   readonly #host: ChannelHost
   readonly #numbers: ConnectionNumbers
   readonly #sender: ChannelSender
   readonly #receiver: ChannelReceiver
-  /** Missed messages that the other node does not know of yet. They outlive a teardown. */
+  /** Missed messages that the other node has not been told about yet. A reset keeps them. */
   readonly missedMessages = new MissedMessages()
   #pingAt: number
   #resetSentAt = -Infinity
@@ -47,7 +70,13 @@ export class Channel {
     const { clock, timing, counters, batchBytes } = host
     this.#host = host
     this.#numbers = new ConnectionNumbers(clock.now())
-    this.#sender = new ChannelSender({ clock, timing, counters, batchBytes, publishFrames: (frames) => this.#publish(batchTypes.frames, frames) })
+    this.#sender = new ChannelSender({
+      clock,
+      timing,
+      counters,
+      batchBytes,
+      publishFrames: (frames) => this.#publish(batchTypes.frames, frames)
+    })
     this.#receiver = new ChannelReceiver({
       clock,
       timing,
@@ -67,76 +96,88 @@ export class Channel {
     return this.#sender.unacknowledged
   }
 
-  /** Records beside the frames, for the tests that count what remains. */
+  /** Number of records besides the frames, for tests that look for leaks. */
   get size (): number {
     return this.missedMessages.size + this.#sender.size
   }
 
-  /** Everything that was taken has been sent, and the other node was told of what it missed. */
+  /** True if every accepted frame was published, and the other node knows all missed messages. */
   get isFlushed (): boolean {
     return this.#sender.isFlushed && !this.missedMessages.hasAny
   }
 
   // Sending
 
-  /** Adds a receiver to a send of this turn that has the same text. @returns whether there is one */
+  /**
+   * Adds a receiver to a message of this turn that has the same text.
+   * @returns false if there is no such message
+   */
   joinText (to: number, from: number, payload: unknown): boolean {
     return !this.missedMessages.hasReceiver(to) && this.#sender.joinText(to, from, payload)
   }
 
   /**
-   * Takes a send, to be sent with all others of this turn. Sends of one payload make one frame.
-   * @param payload of which the body was made
+   * Accepts a message to one receiver. Messages of this turn with equal payloads become one frame.
+   * @param payload the payload before it was encoded
+   * @returns false if the message is refused
    */
   sendMessage (fields: FrameFields, payload: unknown): boolean {
-    if (!this.missedMessages.hasReceiver(fields.to!) && this.#sender.joinContent(fields)) return true
-    return this.#hasRoom('message') && this.#scheduleIf(this.#sender.enqueueMessage(fields, payload))
+    const mayJoin = !this.missedMessages.hasReceiver(fields.to!)
+    if (mayJoin && this.#sender.joinContent(fields)) return true
+    return this.#hasRoom('message') &&
+      this.#scheduleIf(this.#sender.enqueueMessage(fields, payload))
   }
 
-  /** Takes any other frame. @param lost for a frame that does not say itself who misses it */
-  sendFrame (fields: FrameFields, urgency: Urgency, lost?: RecordLoss): boolean {
-    return this.#hasRoom(urgency) && this.#scheduleIf(this.#sender.enqueueFrame(fields, lost))
+  /**
+   * Accepts any other frame.
+   * @param recordLoss records who misses the frame, for types that do not name one receiver
+   * @returns false if the frame is refused
+   */
+  sendFrame (fields: FrameFields, urgency: Urgency, recordLoss?: RecordLoss): boolean {
+    return this.#hasRoom(urgency) && this.#scheduleIf(this.#sender.enqueueFrame(fields, recordLoss))
   }
 
   #hasRoom (urgency: Urgency): boolean {
     const { window } = this
     if (window.refuses(urgency)) return false
-    // A receiver gets nothing behind a hole that its node does not know of.
+    // The other node must know of a missed message before its receiver gets a later one.
     if (this.missedMessages.hasAny) this.#enqueueNotices()
     if (!window.exhausted) return true
     this.reset('the window is full')
     return false
   }
 
-  #scheduleIf (taken: boolean): boolean {
-    if (taken) this.#host.scheduleFlush(this)
-    return taken
+  #scheduleIf (accepted: boolean): boolean {
+    if (accepted) this.#host.scheduleFlush(this)
+    return accepted
   }
 
-  /** A message that was refused: the node of its receiver will be told. */
+  /** Records a refused message. The next flush tells the node of its receiver. */
   recordMissed (record: RecordLoss): void {
     record(this.missedMessages)
     this.#host.scheduleFlush(this)
   }
 
   #enqueueNotices (): void {
-    for (const { fields, recordLoss: lost } of this.missedMessages.takeNotices()) this.#sender.enqueueFrame(fields, lost)
+    for (const { fields, recordLoss } of this.missedMessages.takeNotices()) {
+      this.#sender.enqueueFrame(fields, recordLoss)
+    }
   }
 
-  /** Sends what has not been sent. */
+  /** Publishes every frame that has not been published. */
   flush (): void {
     if (this.missedMessages.hasAny && !this.window.full) this.#enqueueNotices()
     this.#sender.flush()
   }
 
-  /** The engine is back: what it had not confirmed may be lost. */
+  /** Called when the connection to the engine is back: unacknowledged frames may be lost. */
   resendAll (): void {
     this.#sender.rewind()
     this.#sender.flush()
     this.#sendPing()
   }
 
-  /** Looks at the time. */
+  /** Called periodically: resends and pings when it is time. */
   tick (now: number): void {
     this.#sender.tick(now)
     if (now - this.#pingAt >= this.#host.timing.ping) this.#sendPing()
@@ -149,22 +190,28 @@ export class Channel {
 
   #publish (type: number, parts: readonly Uint8Array[]): boolean {
     const { local, remote } = this.#numbers
-    if (!this.#host.publishBatch(type, { src: local, dst: remote, ack: this.#receiver.lastReceived }, parts)) return false
+    const header = { src: local, dst: remote, ack: this.#receiver.lastReceived }
+    if (!this.#host.publishBatch(type, header, parts)) return false
     this.#receiver.acknowledgementSent()
     return true
   }
 
   // Receiving
 
-  /** A batch from the inbox, from its channel header on. @returns false when it is garbage */
+  /**
+   * Handles a batch from the inbox of this node.
+   * @param offset of the channel header
+   * @returns false if the batch is garbage
+   */
   receiveBatch (type: number, bytes: Buffer, offset: number): boolean {
     const header = decodeChannelHeader(bytes, offset)
     const now = this.#host.clock.now()
     if (header === undefined || isImplausible(header.src, now)) return false
     if (type === batchTypes.reset) {
       if (header.dst !== this.#numbers.local) return true
+      // In a reset, `ack` is the highest number of ours that the other node has closed.
       this.#numbers.bump(header.ack, now)
-      this.reset('the other node has torn it down')
+      this.reset('the other node has reset the channel')
       return true
     }
     if (!this.#adoptConnection(header)) return true
@@ -191,27 +238,35 @@ export class Channel {
     }
   }
 
-  /** Whether a batch belongs to the connection that is, or begins one. */
+  /**
+   * Checks the connection numbers of a batch, and connects with a new connection of the other node.
+   * @returns whether the batch is to be handled
+   */
   #adoptConnection (header: ChannelHeader): boolean {
     const { src, dst } = header
     const verdict = this.#numbers.classify(header)
     if (verdict === 'unknown') return false
     if (verdict === 'stale') return this.#sendReset(src)
     if (verdict === 'restarted') {
-      this.reset('the other node has begun anew')
+      this.reset('the other node has begun a new connection')
       if (dst !== 0) return this.#sendReset(src)
     }
     this.#numbers.adoptRemote(src)
     return true
   }
 
-  /** Names exactly one channel, and not twice at once: a flood of what is stale is no reason for one of resets. */
+  /**
+   * Asks the other node to reset its connection `src`, and no other one. Repeated calls for one
+   * connection send one reset per `timing.nack`: many stale batches may arrive at once.
+   */
   #sendReset (src: number): false {
     const now = this.#host.clock.now()
-    if (src === this.#resetSentFor && now - this.#resetSentAt < this.#host.timing.nack) return false
+    const isRepeated = src === this.#resetSentFor
+    if (isRepeated && now - this.#resetSentAt < this.#host.timing.nack) return false
     this.#resetSentFor = src
     this.#resetSentAt = now
-    this.#host.publishBatch(batchTypes.reset, { src: this.#numbers.local, dst: src, ack: this.#numbers.closed }, [])
+    const header = { src: this.#numbers.local, dst: src, ack: this.#numbers.closed }
+    this.#host.publishBatch(batchTypes.reset, header, [])
     return false
   }
 
@@ -222,22 +277,22 @@ export class Channel {
 
   // The end
 
-  /** What was under way is lost; what comes next begins anew, with the next number. */
+  /** Drops all frames of both directions, and begins a new connection with the next number. */
   reset (why: string): void {
-    const used = this.#numbers.remote !== 0 || this.#sender.lastTaken > 0
-    const buried = this.#numbers.startNext()
+    const wasUsed = this.#numbers.remote !== 0 || this.#sender.lastTaken > 0
+    const closed = this.#numbers.startNext()
     this.#sender.reset(this.missedMessages)
     this.#receiver.reset()
-    if (used) {
+    if (wasUsed) {
       this.#host.counters.torn++
-      if (buried !== 0) this.#sendReset(buried)
+      if (closed !== 0) this.#sendReset(closed)
       else this.#sendPing()
     }
     this.#host.channelReset(why)
     if (this.missedMessages.hasAny) this.#host.scheduleFlush(this)
   }
 
-  /** Leaves no timer behind. */
+  /** Cancels all timers. */
   stop (): void {
     this.#sender.stop()
     this.#receiver.acknowledgementSent()

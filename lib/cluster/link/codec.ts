@@ -1,63 +1,102 @@
-/** A batch is what one engine message carries; this byte comes first. */
+/**
+ * The bytes between nodes. One message of the engine carries one batch:
+ *
+ *   version (1) | type (1) | node name (1 + n) | incarnation (6) | rest
+ *
+ * The rest of `frames`, `nack`, `ping` and `reset` begins with a channel header:
+ *
+ *   connection number of the sender (4) | of the receiver (4) | acknowledged frame (6)
+ *
+ * then `frames` has frames, and `ping` has one number. The rest of `heartbeat` and `outdated` is
+ * one number. The rest of `broadcast` is frames. A frame is:
+ *
+ *   length of what follows (4) | type (1) | kind (1) | seq (6) | to (6) | from (6) | ref (6) |
+ *   length of the text (2) | text | body
+ *
+ * All numbers are big-endian. A number of 6 bytes holds every safe serial, time and counter.
+ */
+
+/** The first byte of every batch. Nodes that speak another version refuse each other. */
 export const version = 2
 
-/** What a batch is. `outdated` tells a node which later incarnation of it the sender knows. */
-export const batchTypes = { frames: 1, heartbeat: 2, broadcast: 3, reset: 4, nack: 5, ping: 6, outdated: 8 } as const
+/** Types of batches. Numbers are the protocol: a number is never used again for another type. */
+export const batchTypes = {
+  /** Frames of a channel; without frames it only acknowledges. */
+  frames: 1,
+  heartbeat: 2,
+  broadcast: 3,
+  /** Asks the other node to reset one connection of the channel. */
+  reset: 4,
+  /** Asks the other node to resend all unacknowledged frames. */
+  nack: 5,
+  /** Tells the number of the last frame that was sent. */
+  ping: 6,
+  /** Tells a node that a later incarnation of it is known, and which. */
+  outdated: 8
+} as const
 
-/** Set in the type of a frame that an older node may skip. */
+/** This bit of a frame's type marks a frame that a node may skip if it does not know the type. */
 export const skippable = 0x80
 
-/** What comes first in every batch. */
+/** The beginning of every batch: its type, and the node that sent it. */
 export interface BatchSource {
   readonly type: number
   readonly node: string
   readonly incarnation: number
 }
 
-/** A batch of a channel, up to its frames. */
+/** The header of a batch that belongs to a channel. */
 export interface ChannelHeader {
   /** The connection number of the sender. */
   readonly src: number
-  /** That of the receiver, as the sender knows it; 0: not yet. */
+  /** The connection number of the receiver, as far as the sender knows it; 0 before. */
   readonly dst: number
-  /** The last frame in order that the sender has received. */
+  /**
+   * The last frame that the sender of the batch has received in order. In a `reset`: the highest
+   * connection number of the receiver that the sender has closed.
+   */
   readonly ack: number
 }
 
-/** One frame: who to whom, what about, and a payload. */
+/** One frame: sender, receiver, a text and a payload. The type decides which fields are used. */
 export interface Frame {
   readonly type: number
-  /** How the body is to be read. @see payloadKinds */
+  /** How the body is encoded. @see payloadKinds */
   readonly kind: number
-  /** Its place in the channel, from 1; 0 outside of one. */
+  /** Its number in the channel, from 1; 0 outside a channel. */
   readonly seq: number
-  /** Serial of a process of the receiving node; 0: none. */
+  /** Serial number of a process of the receiving node; 0: none. */
   readonly to: number
-  /** Serial of a process of the sending node; 0: none. Whole PIDs do not travel, so none can be forged. */
+  /**
+   * Serial number of a process of the sending node; 0: none. The node is not in the frame, so a
+   * node cannot forge the PID of another node.
+   */
   readonly from: number
+  /** A number whose meaning depends on the type, for example the number of a call. */
   readonly ref: number
-  /** A topic, a reason or a group. */
+  /** A topic, an exit reason or a group, depending on the type. */
   readonly text: string
   readonly body: Uint8Array
 }
 
-/** What is to be a frame; what is left out is 0 or empty. */
+/** The fields of a frame that is to be encoded. An absent field is 0 or empty. */
 export type FrameFields = { readonly type: number } & Partial<Omit<Frame, 'type' | 'seq'>>
 
 const uint48 = 6
+/** Bytes of a frame before its text. */
 const fixedFrame = 4 + 1 + 1 + 4 * uint48 + 2
 const longestText = 0xffff
 const empty = Buffer.alloc(0)
 
-/** Bytes of the longest header of a batch: type, node, incarnation, numbers. */
+/** Bytes of the longest header of a batch: version, type, node, incarnation, channel header. */
 export const maxHeaderBytes = 1 + 1 + 1 + 64 + uint48 + 4 + 4 + 3 * uint48
 
-/** Bytes that a frame takes. */
+/** The encoded length of a frame, in bytes. */
 export function frameSize ({ text = '', body = empty }: FrameFields): number {
   return fixedFrame + Buffer.byteLength(text) + body.length
 }
 
-/** A frame as bytes, with its length before it. */
+/** Encodes a frame. @throws RangeError if the text is longer than 65 535 bytes */
 export function encodeFrame (fields: FrameFields, seq: number): Buffer {
   const { type, kind = 0, to = 0, from = 0, ref = 0, text = '', body = empty } = fields
   const textLength = Buffer.byteLength(text)
@@ -76,12 +115,12 @@ export function encodeFrame (fields: FrameFields, seq: number): Buffer {
   return bytes
 }
 
-/** Type and receiver of a frame, as {@link encodeFrame} made it. */
+/** Reads type and receiver of a frame that {@link encodeFrame} made. */
 export function envelopeOf (frame: Buffer): { readonly type: number, readonly to: number } {
   return { type: frame[4], to: frame.readUIntBE(12, uint48) }
 }
 
-/** All frames from an offset on. @returns undefined when one of them is broken */
+/** Decodes all frames from an offset on. @returns undefined if one of them is malformed */
 export function decodeFrames (bytes: Buffer, offset: number): Frame[] | undefined {
   const frames: Frame[] = []
   for (let at = offset; at < bytes.length;) {
@@ -104,7 +143,7 @@ export function decodeFrames (bytes: Buffer, offset: number): Frame[] | undefine
   return frames
 }
 
-/** Writes and reads what comes before the frames of a batch. */
+/** Encodes the beginning of a batch. */
 export function encodeSource ({ type, node, incarnation }: BatchSource): Buffer {
   const bytes = Buffer.allocUnsafe(3 + node.length + uint48)
   bytes[0] = version
@@ -117,13 +156,23 @@ export function encodeSource ({ type, node, incarnation }: BatchSource): Buffer 
 
 const nodeShape = /^[A-Za-z0-9_-]{1,64}$/
 
-/** @returns undefined when it is nothing of ours, or of another version */
-export function decodeSource (bytes: Buffer): (BatchSource & { readonly end: number }) | undefined {
+/**
+ * Decodes the beginning of a batch. The caller only counts a failure, so it needs no reason.
+ * @returns undefined if it is malformed or of another version
+ */
+export function decodeSource (
+  bytes: Buffer
+): (BatchSource & { readonly end: number }) | undefined {
   return bytes[0] === version ? readSource(bytes) : undefined
 }
 
-/** Who sent a batch of another version: its source begins alike in all of them. @returns undefined when it is none */
-export function decodeOtherVersion (bytes: Buffer): (BatchSource & { readonly version: number }) | undefined {
+/**
+ * Decodes the beginning of a batch of another version: it is the same in all versions.
+ * @returns undefined if it is malformed or of this version
+ */
+export function decodeOtherVersion (
+  bytes: Buffer
+): (BatchSource & { readonly version: number }) | undefined {
   const source = bytes[0] === version || bytes[0] === 0 ? undefined : readSource(bytes)
   return source && { ...source, version: bytes[0] }
 }
@@ -147,22 +196,27 @@ export function encodeChannelHeader ({ src, dst, ack }: ChannelHeader): Buffer {
   return bytes
 }
 
-export function decodeChannelHeader (bytes: Buffer, at: number): (ChannelHeader & { readonly end: number }) | undefined {
+/** @returns undefined if the header is incomplete, or its connection number is 0 */
+export function decodeChannelHeader (
+  bytes: Buffer,
+  at: number
+): (ChannelHeader & { readonly end: number }) | undefined {
   const end = at + channelHeaderSize
   if (bytes.length < end) return undefined
   const src = bytes.readUInt32BE(at)
-  // Nobody's first connection is 0.
+  // 0 stands for an unknown number, so no connection has it.
   if (src === 0) return undefined
   return { src, dst: bytes.readUInt32BE(at + 4), ack: bytes.readUIntBE(at + 8, uint48), end }
 }
 
-/** One number of a ping or a heartbeat. */
+/** Encodes the number of a ping, a heartbeat or an `outdated`. */
 export function encodeNumber (value: number): Buffer {
   const bytes = Buffer.allocUnsafe(uint48)
   bytes.writeUIntBE(value, 0, uint48)
   return bytes
 }
 
+/** @returns undefined if the bytes end before */
 export function decodeNumber (bytes: Buffer, at: number): number | undefined {
   return bytes.length < at + uint48 ? undefined : bytes.readUIntBE(at, uint48)
 }

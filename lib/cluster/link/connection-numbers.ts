@@ -1,28 +1,40 @@
 import type { ChannelHeader } from './codec.js'
 
 /**
- * What a batch is to the connection that is.
- * `stale`: of one that was torn down, and to be answered with a reset. `foreign`: late, or too early; it is dropped.
- * `anew`: they tore theirs down, and this one is to be torn down before theirs is adopted.
+ * Whether a batch belongs to the current connection.
+ *
+ * | verdict     | the batch                                            | the channel            |
+ * | ----------- | ---------------------------------------------------- | ---------------------- |
+ * | `stale`     | is for a closed connection, or comes from one        | answers with a reset   |
+ * | `unknown`   | is for a later connection, or comes from an old one  | drops it               |
+ * | `restarted` | comes from a new connection of the other node        | resets, then adopts it |
+ * | `current`   | is none of these                                     | handles it             |
  */
 export type Verdict = 'current' | 'stale' | 'unknown' | 'restarted'
 
-/** A connection number is a second of the start, and few teardowns: one so far ahead of the time is made up. */
+/**
+ * A connection number is the second in which the node started, plus the number of resets. A number
+ * this far above the time is an attack.
+ */
 const maxAhead = 2 ** 24
 
 /**
- * Which connection of the one end is connected with which of the other. Both number theirs by themselves and upwards,
- * so neither waits for the other to know of a teardown.
+ * The connection numbers of a channel: which connection of this node is connected with which
+ * connection of the other node. Each node increments its own number with each reset. Thus a batch
+ * of an earlier connection is recognised, and neither node waits for the other to confirm a reset.
  */
 export class ConnectionNumbers {
-  /** Mine: one more at each teardown. It begins with the time, above all that an earlier end may have used. */
+  /**
+   * The number of this node. It starts with the time, so it is above all numbers that an earlier
+   * channel between the two nodes may have used.
+   */
   #local: number
-  /** The one of theirs that mine is connected with; 0: none yet. */
+  /** The number of the other node, or 0 as long as it is unknown. */
   #remote = 0
-  /** The highest of theirs that was torn down. */
+  /** The highest number of the other node that this node has closed. */
   #closed = 0
 
-  /** @param now milliseconds */
+  /** @param now milliseconds since 1970 */
   constructor (now: number) {
     this.#local = Math.floor(now / 1000)
   }
@@ -39,10 +51,11 @@ export class ConnectionNumbers {
     return this.#closed
   }
 
-  /** The order of these questions is the protocol. */
+  /** The order of these conditions is part of the protocol. */
   classify ({ src, dst }: ChannelHeader): Verdict {
     if (dst !== 0 && dst < this.#local) {
-      // They talk to one that I tore down. Theirs was bound to it for ever, and is dead with it.
+      // It was sent to a connection that this node has closed. Connections are paired for ever, so
+      // the connection that sent it is closed as well.
       this.#closed = Math.max(this.#closed, src)
       return 'stale'
     }
@@ -51,26 +64,32 @@ export class ConnectionNumbers {
     return src > this.#remote && this.#remote !== 0 ? 'restarted' : 'current'
   }
 
-  adoptRemote (theirs: number): void {
-    this.#remote = theirs
+  adoptRemote (remote: number): void {
+    this.#remote = remote
   }
 
-  /** The other node says up to which number mine are buried there. */
-  bump (buried: number, now: number): void {
-    if (!isImplausible(buried, now)) this.#local = Math.max(this.#local, buried)
+  /**
+   * Called before a reset that the other node asked for: the next number is above `closed`.
+   * @param closed the highest number of this node that the other node has closed
+   */
+  bump (closed: number, now: number): void {
+    if (!isImplausible(closed, now)) this.#local = Math.max(this.#local, closed)
   }
 
-  /** The next connection of mine, with none of theirs. @returns the one of theirs that is buried; 0: none */
+  /**
+   * Begins the next connection, which is not connected yet.
+   * @returns the number of the other node that is closed by this; 0: none
+   */
   startNext (): number {
-    const buried = this.#remote
-    this.#closed = Math.max(this.#closed, buried)
+    const closed = this.#remote
+    this.#closed = Math.max(this.#closed, closed)
     this.#local++
     this.#remote = 0
-    return buried
+    return closed
   }
 }
 
-/** Whether a connection number cannot be one. @param now milliseconds */
+/** Whether no node can have this connection number. @param now milliseconds since 1970 */
 export function isImplausible (number: number, now: number): boolean {
   return number > now / 1000 + maxAhead
 }

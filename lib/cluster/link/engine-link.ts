@@ -2,39 +2,39 @@ import { encodeSource } from './codec.js'
 import type { BatchSource } from './codec.js'
 import type { ClusterStats, Transport } from '../../../types/cluster.js'
 
-/** What a line needs, and whom it tells. */
+/** The parts of its node that an engine link uses. */
 export interface EngineLinkHost {
   readonly transport: Transport
   readonly prefix: string
   readonly node: string
   readonly incarnation: number
   readonly counters: ClusterStats
-  /** The engine is in reach, or is no longer. */
+  /** Called when the engine becomes reachable or unreachable. */
   stateChanged (up: boolean): void
-  /** Runs what must not throw at the engine's client. */
+  /** Runs a task, and logs what it throws. */
   guard (task: () => void): void
 }
 
-/** The way of this node to the engine, and the topics of its prefix. */
+/** Publishes and receives the batches of this node over the engine, and names its topics. */
 export class EngineLink {
   readonly #host: EngineLinkHost
   #up = false
   #silenced = false
   #pendingOpens: (() => void)[] = []
   #failure: unknown
-  /** How a batch of this node begins, behind its version and its type; of an incarnation. */
+  /** How each batch of this node begins, after version and type. Cached for one incarnation. */
   #source: { readonly incarnation: number, readonly bytes: Buffer } | undefined
 
   constructor (host: EngineLinkHost) {
     this.#host = host
   }
 
-  /** The engine can be reached. */
+  /** Whether the engine can be reached. */
   get up (): boolean {
     return this.#up
   }
 
-  /** Why it could not be opened, where the engine's client says so. */
+  /** The reason why the engine could not be opened, if its client gave one. */
   get failure (): unknown {
     return this.#failure
   }
@@ -47,7 +47,7 @@ export class EngineLink {
     return `${this.#host.prefix}.n.${node}.${incarnation.toString(36)}`
   }
 
-  /** Resolves when the engine is in reach. */
+  /** Resolves when the engine can be reached. */
   async open (): Promise<void> {
     try {
       await this.#host.transport.open({ state: (up) => { this.#setState(up) } })
@@ -65,41 +65,48 @@ export class EngineLink {
     this.#host.stateChanged(up)
   }
 
-  /** @returns false when the engine did not take it */
-  publish (topic: string, source: Omit<BatchSource, 'node' | 'incarnation'>, parts: readonly Uint8Array[]): boolean {
+  /** Publishes a batch. @returns false if the engine did not accept it */
+  publish (
+    topic: string,
+    source: Omit<BatchSource, 'node' | 'incarnation'>,
+    parts: readonly Uint8Array[]
+  ): boolean {
     const { node, incarnation, transport, counters } = this.#host
     if (this.#silenced || !this.#up) return false
-    if (!transport.publish(topic, Buffer.concat([encodeSource({ ...source, node, incarnation }), ...parts]))) return false
+    const bytes = Buffer.concat([encodeSource({ ...source, node, incarnation }), ...parts])
+    if (!transport.publish(topic, bytes)) return false
     counters.batchesOut++
     return true
   }
 
-  /** What comes in never throws at the engine's client. */
-  async subscribe (topic: string, heard: (bytes: Buffer) => void): Promise<void> {
+  /** Subscribes to a topic. What `listener` throws does not reach the client of the engine. */
+  async subscribe (topic: string, listener: (bytes: Buffer) => void): Promise<void> {
     await this.#host.transport.subscribe(topic, (frame) => {
       const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)
       if (this.#silenced || this.isOwn(bytes)) return
       this.#host.counters.batchesIn++
-      this.#host.guard(() => { heard(bytes) })
+      this.#host.guard(() => { listener(bytes) })
     })
   }
 
-  /** Whether this node has published a batch itself: Redis sends it back, and NATS does not. */
+  /** Whether this node has published the batch itself: Redis sends it back, NATS does not. */
   isOwn (bytes: Buffer): boolean {
     const { node, incarnation } = this.#host
     if (this.#source?.incarnation !== incarnation) {
-      this.#source = { incarnation, bytes: encodeSource({ type: 0, node, incarnation }).subarray(2) }
+      const bytes = encodeSource({ type: 0, node, incarnation }).subarray(2)
+      this.#source = { incarnation, bytes }
     }
     const own = this.#source.bytes
-    return bytes.length >= own.length + 2 && bytes.compare(own, 0, own.length, 2, own.length + 2) === 0
+    const end = own.length + 2
+    return bytes.length >= end && bytes.compare(own, 0, own.length, 2, end) === 0
   }
 
-  /** Has the engine take what is on its way; without an engine nothing can be done for it. */
+  /** Waits until the engine has everything that was published. Does nothing while it is down. */
   async flush (timeout: number): Promise<void> {
     if (this.#up) await this.#host.transport.flush(timeout).catch(() => {})
   }
 
-  /** Nothing is said any more, and nobody is listened to. */
+  /** From now on nothing is published, and received batches are ignored. */
   silence (): void {
     this.#silenced = true
   }

@@ -1,27 +1,30 @@
-/** What frames are. Numbers are the protocol: they are never used again for something else. */
+/** Types of frames. Numbers are the protocol: a number is never used again for another type. */
 export const frameTypes = {
-  /** A piece of a frame that is too long for the engine; `ref`: bytes still to come. */
+  /** A part of a frame that is too long for the engine. `ref`: bytes of the parts to come. */
   fragment: 1,
   send: 10,
   exit: 11,
   cancel: 12,
   /**
-   * A send to many receivers: the body begins with their list, of `ref` bytes, and then comes the payload. 0: the
-   * receivers are those of the last frame of this type.
+   * One message to many receivers. The body is the list of receivers (`ref` bytes), then the
+   * payload. If `ref` is 0, there is no list: the receivers are those of the last frame of this
+   * type.
    */
   sendMany: 14,
   /**
-   * Messages that were refused or lost on their way here. The body has a list of receivers, of `ref` bytes, and a list
-   * of how many each of them missed. Empty: any connection of the receiving node may have missed some.
+   * Messages to this node that were refused or lost. The body is a list of receivers (`ref` bytes),
+   * then a list of how many messages each of them missed. If it is empty, any connection of this
+   * node may have missed messages.
    */
   missed: 15,
+  /** `ref`: the number of the call; the answer has the same. */
   call: 20,
   reply: 21,
   fail: 22,
   reject: 23,
-  /** The callee ended. */
+  /** The callee ended without an answer. */
   callEnded: 24,
-  /** The caller does not wait any more. */
+  /** The caller does not wait for the answer any more. */
   forget: 25,
   monitor: 30,
   demonitor: 31,
@@ -31,15 +34,15 @@ export const frameTypes = {
   unlinked: 42,
   linkDown: 43,
   bind: 50,
-  /** The answer; `text`: the problem. */
+  /** Answers `bind`. `text`: why the binding was refused, or empty. */
   bound: 51,
-  /** The metadata of a client, for what follows. */
+  /** Metadata of a client. It applies to all later messages of this client. */
   metadata: 52,
-  /** A message of a client: its bytes or its text. */
+  /** A message of a client: bytes or text. */
   clientMessage: 53,
-  /** Any other topic of a client, that is never refused. */
+  /** Any other topic of a client. It is never refused. */
   clientEvent: 54,
-  /** The same, refused by a full mailbox. */
+  /** Any other topic of a client. A full mailbox refuses it. */
   clientNews: 55,
   pause: 56,
   resume: 57,
@@ -49,10 +52,16 @@ export const frameTypes = {
   except: 71,
   joined: 72,
   left: 73,
-  /** A broadcast that could not be published: the same frame, behind a header with the group and who is left out. */
+  /**
+   * A broadcast that could not be published. The body has a header (`ref` bytes) with the group and
+   * the excluded member, then the payload.
+   */
   relayedBroadcast: 74,
-  /** `ref` broadcasts to a group (`text`) were refused or lost on their way here; the body: who was left out. */
+  /**
+   * `ref` broadcasts to the group `text` did not reach this node. The body names the member that
+   * was excluded.
+   */
   missedBroadcast: 75,
-  /** This node is closing: connections are bound to its processes no more. */
+  /** The sender is closing: no connection can be bound to its processes any more. */
   closing: 80
 } as const

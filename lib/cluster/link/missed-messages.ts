@@ -3,15 +3,16 @@ import { encodePayload } from '../values/payload.js'
 import { decodeNumberList, NumberList } from './number-list.js'
 import type { Frame, FrameFields } from './codec.js'
 
-/** Receivers that are remembered one by one. With more of them, all connections of the node count as missing frames. */
+/** With more receivers than this, every connection of the node counts as having missed messages. */
 const mostReceivers = 256 * 1024
-/** Broadcasts that are remembered one by one. */
+/** With more broadcasts than this, the same. */
 const mostBroadcasts = 4096
 
-/** A frame that tells of misses, and what records them again when it is lost itself. */
+/** A frame that reports missed messages. */
 export interface MissedNotice {
   readonly fields: FrameFields
-  readonly recordLoss: (misses: MissedMessages) => void
+  /** Records the same messages again, if this frame is lost too. */
+  readonly recordLoss: (missed: MissedMessages) => void
 }
 
 interface MissedBroadcast {
@@ -21,20 +22,20 @@ interface MissedBroadcast {
 }
 
 /**
- * Messages to a remote node that were refused, or lost with a channel, and that this node has not been told of yet.
- * A connection among their receivers would have a hole in its stream: its node ends it, or counts the frames.
+ * Messages to a remote node that were refused, or lost with a reset of the channel, and that the
+ * remote node does not know of yet. If the receiver is a connection, there is a gap in its stream:
+ * its node closes it or counts the missing frames.
  */
 export class MissedMessages {
   readonly #receivers = new Map<number, number>()
   readonly #broadcasts = new Map<string, MissedBroadcast>()
   #everyone = false
 
-  /** There is something to tell. */
   get hasAny (): boolean {
     return this.#receivers.size > 0 || this.#broadcasts.size > 0 || this.#everyone
   }
 
-  /** Records, for the tests that count what remains. */
+  /** Number of records, for tests that look for leaks. */
   get size (): number {
     return this.#receivers.size + this.#broadcasts.size
   }
@@ -49,10 +50,10 @@ export class MissedMessages {
     if (this.#receivers.size > mostReceivers) this.addEveryone()
   }
 
-  /** @param except the member that was left out; empty: none */
+  /** @param except the excluded member, or empty */
   addBroadcast (group: string, except: string, count = 1): void {
     if (this.#everyone) return
-    // No name of a group has a control character.
+    // Names of groups have no control characters, so the key is unambiguous.
     const key = `${except}\n${group}`
     const missed = this.#broadcasts.get(key)
     if (missed !== undefined) missed.count += count
@@ -60,12 +61,13 @@ export class MissedMessages {
     if (this.#broadcasts.size > mostBroadcasts) this.addEveryone()
   }
 
+  /** Any receiver may have missed messages. */
   addEveryone (): void {
     this.clear()
     this.#everyone = true
   }
 
-  /** What tells the other node, which knows it from then on. */
+  /** Returns the frames that report all missed messages, and forgets these messages. */
   takeNotices (): MissedNotice[] {
     const notices = [...this.#notices()]
     this.clear()
@@ -73,26 +75,36 @@ export class MissedMessages {
   }
 
   * #notices (): Generator<MissedNotice> {
-    if (this.#everyone) yield { fields: { type: frameTypes.missed }, recordLoss: (misses) => { misses.addEveryone() } }
+    if (this.#everyone) {
+      yield {
+        fields: { type: frameTypes.missed },
+        recordLoss: (missed) => { missed.addEveryone() }
+      }
+    }
     if (this.#receivers.size > 0) yield this.#receiversNotice(new Map(this.#receivers))
     for (const { group, except, count } of this.#broadcasts.values()) {
       yield {
-        fields: { type: frameTypes.missedBroadcast, text: group, ref: count, ...encodePayload(except)! },
-        recordLoss: (misses) => { misses.addBroadcast(group, except, count) }
+        fields: {
+          type: frameTypes.missedBroadcast, text: group, ref: count, ...encodePayload(except)!
+        },
+        recordLoss: (missed) => { missed.addBroadcast(group, except, count) }
       }
     }
   }
 
-  #receiversNotice (missed: ReadonlyMap<number, number>): MissedNotice {
+  #receiversNotice (countByReceiver: ReadonlyMap<number, number>): MissedNotice {
     const receivers = new NumberList()
     const counts = new NumberList()
-    for (const [receiver, count] of missed) {
+    for (const [receiver, count] of countByReceiver) {
       receivers.append(receiver)
       counts.append(count)
     }
+    const body = Buffer.concat([receivers.bytes, counts.bytes])
     return {
-      fields: { type: frameTypes.missed, ref: receivers.length, body: Buffer.concat([receivers.bytes, counts.bytes]) },
-      recordLoss: (misses) => { for (const [receiver, count] of missed) misses.addReceiver(receiver, count) }
+      fields: { type: frameTypes.missed, ref: receivers.length, body },
+      recordLoss: (missed) => {
+        for (const [receiver, count] of countByReceiver) missed.addReceiver(receiver, count)
+      }
     }
   }
 
@@ -103,9 +115,16 @@ export class MissedMessages {
   }
 }
 
-/** What a notice says. @returns the frames that each receiver missed; 'everyone'; undefined when it is garbage */
-export function decodeMissed ({ ref, body }: Frame): Map<number, number> | 'everyone' | undefined {
-  if (body.length === 0) return 'everyone'
+/** Whether a `missed` frame says that any connection may have missed messages. */
+export function isMissedByAll ({ body }: Frame): boolean {
+  return body.length === 0
+}
+
+/**
+ * Decodes a `missed` frame that lists its receivers.
+ * @returns how many messages each receiver missed, or undefined if the frame is garbage
+ */
+export function decodeMissed ({ ref, body }: Frame): Map<number, number> | undefined {
   const receivers = decodeNumberList(body.subarray(0, ref))
   const counts = decodeNumberList(body.subarray(ref))
   if (receivers === undefined || counts?.length !== receivers.length) return undefined

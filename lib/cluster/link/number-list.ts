@@ -1,11 +1,12 @@
-/** Bits of a number that one byte holds. */
+/** Each byte holds seven bits of a number; the eighth bit says that more bytes follow. */
 const base = 0x80
 /** A difference of two 48-bit numbers takes 49 bits with its sign. */
 const mostBytes = 7
 
 /**
- * Serial numbers as bytes: the difference of each to the one before, with its sign in the lowest bit, 7 bits a byte.
- * The members of a room were mostly numbered one after the other, so that each takes one or two bytes.
+ * Encodes serial numbers. For each number it stores the difference to the number before, zigzag
+ * encoded (the sign is the lowest bit), as a varint (7 bits per byte). The members of a room mostly
+ * have neighbouring serials, so that each takes one or two bytes.
  */
 export class NumberList {
   #bytes = Buffer.allocUnsafe(16)
@@ -37,7 +38,10 @@ export class NumberList {
   }
 }
 
-/** The numbers of a {@link NumberList}. @returns undefined when the bytes are none: each number is from 1 to 2 ** 48 - 1 */
+/**
+ * Decodes a {@link NumberList}.
+ * @returns undefined if the bytes are malformed, or a number is not from 1 to 2 ** 48 - 1
+ */
 export function decodeNumberList (bytes: Uint8Array): number[] | undefined {
   const values: number[] = []
   let value = 0

@@ -4,49 +4,54 @@ import { frameSize } from './codec.js'
 import { maxFrameBytes } from './fragments.js'
 import type { FrameFields } from './codec.js'
 
-/** The topic of frames for clients. Only such sends may change places, and only those to different receivers. */
+/** The topic of messages to clients. Only these may be reordered, and only between receivers. */
 const clientTopic = 'ws.send'
-/** Contents up to this size are looked up among all open sends; a longer one is compared with the last. */
+/**
+ * Payloads up to this size are looked up among all open sends. A longer one is compared with the
+ * last open send alone.
+ */
 const longestKey = 16 * 1024
-/** Bytes of lists of receivers that are kept before the sends are closed. */
+/** With more bytes of receiver lists than this, the open sends are closed. */
 const mostListBytes = 1024 * 1024
-/** Bytes that one more receiver takes at most. */
+/** The most bytes that one receiver adds to a list. */
 const longestNumber = 7
 
-/** A send that was taken in this turn of the event loop, and has no place in the channel yet. */
+/** A message of this turn of the event loop. It has no number yet. */
 interface OpenSend {
-  /** Its place among the open ones. */
+  /** Its position among the open sends. */
   readonly index: number
   readonly fields: FrameFields
-  /** Bytes of the frame without the list of its receivers. */
+  /** Bytes of the frame, without its list of receivers. */
   readonly size: number
-  /** Present from the second receiver on. */
+  /** Absent while there is only one receiver. */
   receivers: NumberList | undefined
 }
 
-/** A send whose receivers are complete. */
+/** A message whose receivers are complete. */
 export interface ClosedSend {
-  /** A `send` to one receiver, or a `sendMany` without its list. */
+  /** A `send` to one receiver, or a `sendMany` whose list is in `receivers`. */
   readonly fields: FrameFields
   readonly size: number
   readonly receivers: Buffer | undefined
 }
 
 /**
- * The last sends of this turn, to which further receivers can be added: a loop that sends one payload to many
- * connections of a node makes one frame of it.
+ * The last messages of this turn. A loop that sends one payload to many connections of a node makes
+ * one frame of it, because further receivers can join an open send.
  *
- * Each receiver gets what it is sent in that order. A payload goes to an earlier frame only if no later one is for the
- * same receiver, and no frame other than a `ws.send` of the same sender stands between: nothing but sockets can tell.
+ * Each receiver still gets its messages in order. A receiver joins an earlier send only if no later
+ * one is for the same receiver. The open sends are `ws.send` messages of one sender, or one message
+ * of another topic; any other frame closes them first. So the order changes only between receivers,
+ * and only the clients at their sockets could observe that.
  */
 export class OpenSends {
   readonly #sends: OpenSend[] = []
   readonly #byText = new Map<string, OpenSend[]>()
   readonly #byContent = new Map<string, OpenSend[]>()
-  /** The last open send for each receiver. */
+  /** For each receiver, the index of the last open send to it. */
   readonly #lastFor = new Map<number, number>()
   #sender = 0
-  /** The `type` in the payloads of {@link #byText}. */
+  /** The property `type` of the payloads in `#byText`: the same for all of them. */
   #textType: unknown
   #listBytes = 0
 
@@ -55,8 +60,8 @@ export class OpenSends {
   }
 
   /**
-   * Adds a receiver to an open send of the same payload, before it is encoded: a client's text, known by its string.
-   * @returns whether there is one
+   * Adds a receiver to an open send of the same text. Called before the payload is encoded.
+   * @returns false if there is no such send
    */
   joinText (to: number, from: number, payload: unknown): boolean {
     if (this.#byText.size === 0 || from !== this.#sender) return false
@@ -64,14 +69,16 @@ export class OpenSends {
     return text !== undefined && this.#addReceiver(to, this.#byText.get(text))
   }
 
-  /** The same for a payload that was encoded, known by its bytes. */
+  /** Adds a receiver to an open send with the same encoded payload. */
   joinContent (fields: FrameFields): boolean {
     const last = this.#sends.at(-1)
-    if (last === undefined || fields.from !== this.#sender || fields.text !== last.fields.text) return false
+    if (last === undefined || fields.from !== this.#sender) return false
+    if (fields.text !== last.fields.text) return false
     const key = contentKey(fields)
     if (key !== undefined) return this.#addReceiver(fields.to!, this.#byContent.get(key))
     const { kind, body } = last.fields
-    return fields.kind === kind && Buffer.compare(fields.body!, body!) === 0 && this.#addReceiver(fields.to!, [last])
+    const isEqual = fields.kind === kind && Buffer.compare(fields.body!, body!) === 0
+    return isEqual && this.#addReceiver(fields.to!, [last])
   }
 
   #addReceiver (to: number, candidates: readonly OpenSend[] | undefined): boolean {
@@ -91,17 +98,25 @@ export class OpenSends {
     return true
   }
 
-  /** Whether the open sends have to be closed before this one: it may not change places with them. */
+  /** Whether the open sends must be closed first, because this message may not overtake them. */
   mustCloseBefore ({ from, text }: FrameFields): boolean {
     const last = this.#sends.at(-1)
-    return last !== undefined && (text !== clientTopic || last.fields.text !== clientTopic || from !== this.#sender || this.#listBytes >= mostListBytes)
+    return last !== undefined && (
+      text !== clientTopic || last.fields.text !== clientTopic || from !== this.#sender ||
+      this.#listBytes >= mostListBytes
+    )
   }
 
-  /** @param payload of which the body was made */
+  /** Adds a message. @param payload the payload before it was encoded */
   openSend (fields: FrameFields, payload: unknown): void {
-    // The sender may write to its bytes again before the turn ends.
+    // The application may write to its buffer again before the turn ends.
     const body = fields.body === payload ? Buffer.from(fields.body!) : fields.body!
-    const send: OpenSend = { index: this.#sends.length, fields: { ...fields, body }, size: frameSize(fields), receivers: undefined }
+    const send: OpenSend = {
+      index: this.#sends.length,
+      fields: { ...fields, body },
+      size: frameSize(fields),
+      receivers: undefined
+    }
     this.#sender = fields.from!
     this.#sends.push(send)
     this.#lastFor.set(fields.to!, send.index)
@@ -112,9 +127,13 @@ export class OpenSends {
     if (key !== undefined) add(this.#byContent, key, send)
   }
 
-  /** The text of a payload `{ type, data }` that encodes to the same bytes each time, of the type that is looked for. */
+  /**
+   * Returns the text of a payload `{ type, data }`. It identifies the encoded payload, because all
+   * payloads in `#byText` have the same `type`. Any other payload has no text.
+   */
   #textOf (payload: unknown): string | undefined {
-    if (typeof payload !== 'object' || payload === null || Object.getPrototypeOf(payload) !== Object.prototype) return undefined
+    if (typeof payload !== 'object' || payload === null) return undefined
+    if (Object.getPrototypeOf(payload) !== Object.prototype) return undefined
     try {
       for (const key in payload) if (key !== 'type' && key !== 'data') return undefined
       const { type, data } = payload as { type?: unknown, data?: unknown }
@@ -122,12 +141,12 @@ export class OpenSends {
       if (this.#byText.size === 0) this.#textType = type
       return type === this.#textType ? data : undefined
     } catch {
-      // A getter throws: the payload is encoded, or refused, as any other.
+      // A getter threw. The encoder handles such a payload.
       return undefined
     }
   }
 
-  /** Closes all: what comes next is another frame. */
+  /** Removes and returns all open sends: no receiver can join them any more. */
   closeAll (): ClosedSend[] {
     const closed = this.#sends.map(({ fields, size, receivers }) => ({
       fields: receivers === undefined ? fields : { ...fields, type: frameTypes.sendMany, to: 0 },
@@ -147,10 +166,11 @@ export class OpenSends {
   }
 }
 
-/** What a client's payload is known by once it is encoded; undefined: too long. */
+/** Identifies an encoded payload for a client. @returns undefined if it is too long to compare */
 function contentKey ({ text, kind, body }: FrameFields): string | undefined {
   if (text !== clientTopic || body!.length > longestKey) return undefined
-  return `${kind}${Buffer.from(body!.buffer, body!.byteOffset, body!.length).toString('latin1')}`
+  const bytes = Buffer.from(body!.buffer, body!.byteOffset, body!.length)
+  return `${kind}${bytes.toString('latin1')}`
 }
 
 function add (map: Map<string, OpenSend[]>, key: string, send: OpenSend): void {
@@ -159,7 +179,7 @@ function add (map: Map<string, OpenSend[]>, key: string, send: OpenSend): void {
   else sends.push(send)
 }
 
-/** The first of sends in their order that has at least this index. */
+/** Binary search for the first send with at least this index. */
 function firstFrom (sends: readonly OpenSend[], index: number): OpenSend | undefined {
   let low = 0
   let high = sends.length

@@ -1,27 +1,29 @@
 import type { Producer } from '../../process/actor/mailbox.js'
 
-/** Frames and bytes that may wait for an acknowledgement. */
+/** The window is full with this many unacknowledged frames or bytes. */
 const frameLimit = 4096
 const byteLimit = 8 * 1024 * 1024
-/** Calls, and what changes or ends a connection, wait in so much more room. */
+/** Calls, and messages that change or end a connection, have this much more room. */
 const reserveFrames = 4 * frameLimit
 const reserveBytes = 2 * byteLimit
 /**
- * What cannot be refused goes on so far above them: a turn may end 50 000 connections, with two frames each, and each
- * hands on a message more when it is told to wait.
+ * Hard limits for frames that must not be refused. Above them the channel is reset. They are this
+ * high because one turn may end 50 000 connections with two frames each, and each connection may
+ * hand on one more message after it was paused.
  */
 const burstFrames = 64 * frameLimit
 const burstBytes = 16 * byteLimit
 
 /**
- * What a frame is to a window that is full. `message`: it is refused. `call`: it waits in the window's reserve, and is
- * refused when that is full as well. `system`: it is never refused; without any room the channel is torn down.
+ * How a full window handles a frame. `message`: it is refused. `call`: it uses the reserve, and is
+ * refused when the reserve is full too. `system`: it is never refused; at the hard limit the
+ * channel is reset.
  */
 export type Urgency = 'message' | 'call' | 'system'
 
 /**
- * How much is under way on a channel. Above 75 % of either limit those who can wait should,
- * and go on below 25 % of both.
+ * Counts the unacknowledged frames and bytes of a channel. Producers should pause above 75 % of
+ * either limit (`congested`); they are resumed below 25 % of both.
  */
 export class Window {
   #frames = 0
@@ -38,7 +40,7 @@ export class Window {
     return urgency === 'call' && (this.#frames >= reserveFrames || this.#bytes >= reserveBytes)
   }
 
-  /** Not even what cannot be refused has room. */
+  /** Whether the hard limit is reached: the channel must be reset. */
   get exhausted (): boolean {
     return this.#frames >= burstFrames || this.#bytes >= burstBytes
   }
@@ -57,20 +59,22 @@ export class Window {
     this.#bytes -= bytes
   }
 
-  subscribeDrain (feeder: Producer): void {
-    this.#producers.add(feeder)
+  /** Resumes a producer once, when the window has room again. */
+  subscribeDrain (producer: Producer): void {
+    this.#producers.add(producer)
   }
 
-  unsubscribeDrain (feeder: Producer): void {
-    this.#producers.delete(feeder)
+  unsubscribeDrain (producer: Producer): void {
+    this.#producers.delete(producer)
   }
 
-  /** Has those who wait go on, one after the other: one may fill it again. */
+  /** Resumes paused producers one by one, until one of them fills the window again. */
   resumeProducers (): void {
-    if (this.#producers.size === 0 || this.#frames > frameLimit * 0.25 || this.#bytes > byteLimit * 0.25) return
-    for (const feeder of this.#producers) {
-      this.#producers.delete(feeder)
-      feeder.resume()
+    if (this.#producers.size === 0) return
+    if (this.#frames > frameLimit * 0.25 || this.#bytes > byteLimit * 0.25) return
+    for (const producer of this.#producers) {
+      this.#producers.delete(producer)
+      producer.resume()
       if (this.congested) return
     }
   }

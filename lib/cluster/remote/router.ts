@@ -1,7 +1,7 @@
 import { errorCodes } from '../../errors.js'
 import { skippable } from '../link/codec.js'
 import { frameTypes } from '../link/frame-types.js'
-import { decodeMissed } from '../link/missed-messages.js'
+import { decodeMissed, isMissedByAll } from '../link/missed-messages.js'
 import { decodeNumberList } from '../link/number-list.js'
 import { decodePayload, encodePayload, whyUnsendable } from '../values/payload.js'
 import { serialOf } from '../membership/peer.js'
@@ -159,11 +159,14 @@ export class Router implements RemoteNodes {
   }
 
   #receiveMissed (frame: Frame): boolean {
-    const { local: here } = this.#node
+    const { local } = this.#node
+    if (isMissedByAll(frame)) {
+      local.missedByAll()
+      return true
+    }
     const missed = decodeMissed(frame)
     if (missed === undefined) return false
-    if (missed === 'everyone') here.missedByAll()
-    else for (const [receiver, count] of missed) here.missed(this.#node.pid(receiver), count)
+    for (const [receiver, count] of missed) local.missed(this.#node.pid(receiver), count)
     return true
   }
 

@@ -7,107 +7,115 @@ import { Calm, Machine, World } from '../simulator.js'
 import { counters } from '../support.js'
 import type { Frame } from '../../../lib/cluster/link/codec.js'
 
-function setUp (apply?: (frame: Frame, inbox: ChannelReceiver) => boolean) {
+function setUp (handle?: (frame: Frame, receiver: ChannelReceiver) => boolean) {
   const world = new World(new Calm(1))
   const machine = new Machine(world)
   const stats = counters()
-  const applied: number[] = []
-  const said: string[] = []
-  const inbox: ChannelReceiver = new ChannelReceiver({
+  const handled: number[] = []
+  const sent: string[] = []
+  const receiver: ChannelReceiver = new ChannelReceiver({
     clock: machine,
     timing: timings.default,
     counters: stats,
     handleFrame (frame) {
-      applied.push(frame.seq)
-      return apply?.(frame, inbox) ?? true
+      handled.push(frame.seq)
+      return handle?.(frame, receiver) ?? true
     },
     sendAcknowledgement () {
-      said.push(`confirm ${inbox.lastReceived}`)
-      inbox.acknowledgementSent()
+      sent.push(`ack ${receiver.lastReceived}`)
+      receiver.acknowledgementSent()
     },
-    sendNack () { said.push(`complain ${inbox.lastReceived}`) }
+    sendNack () { sent.push(`nack ${receiver.lastReceived}`) }
   })
-  return { machine, stats, applied, said, inbox, run: (ms: number) => world.runUntil(world.now + ms, () => {}) }
+  return {
+    machine,
+    stats,
+    handled,
+    sent,
+    receiver,
+    run: (ms: number) => world.runUntil(world.now + ms, () => {})
+  }
 }
 
 function frames (...seqs: number[]): Frame[] {
   return seqs.flatMap((seq) => decodeFrames(encodeFrame({ type: 10 }, seq), 0)!)
 }
 
-t.test('frames are handed on in order, each once, and confirmed together', async (t) => {
-  const { inbox, applied, said, stats, machine, run } = setUp()
-  inbox.receiveFrames(frames(1, 2))
-  inbox.receiveFrames(frames(2, 3))
-  t.strictSame(applied, [1, 2, 3])
-  t.strictSame(said, [])
+t.test('handles frames in order, each once, and acknowledges them together', async (t) => {
+  const { receiver, handled, sent, stats, machine, run } = setUp()
+  receiver.receiveFrames(frames(1, 2))
+  receiver.receiveFrames(frames(2, 3))
+  t.strictSame(handled, [1, 2, 3])
+  t.strictSame(sent, [])
   await run(timings.default.ack)
-  t.strictSame(said, ['confirm 3'])
+  t.strictSame(sent, ['ack 3'])
   t.equal(stats.framesIn, 3)
   t.equal(machine.timers, 0)
-  inbox.receiveFrames(frames(1))
+  receiver.receiveFrames(frames(1))
   await run(timings.default.ack)
-  t.strictSame(said, ['confirm 3', 'confirm 3'], 'what comes again is confirmed again')
-  inbox.receiveFrames([])
+  t.strictSame(sent, ['ack 3', 'ack 3'], 'what comes again is confirmed again')
+  receiver.receiveFrames([])
   t.equal(machine.timers, 0)
 })
 
-t.test('many are confirmed at once; what was published meanwhile confirmed them too', async (t) => {
-  const { inbox, said, machine } = setUp()
-  inbox.receiveFrames(frames(...Array.from({ length: 512 }, (_, i) => i + 1)))
-  t.strictSame(said, ['confirm 512'])
-  inbox.receiveFrames(frames(513))
+t.test('acknowledges at once after many frames; a published batch acknowledges too', async (t) => {
+  const { receiver, sent, machine } = setUp()
+  receiver.receiveFrames(frames(...Array.from({ length: 512 }, (_, i) => i + 1)))
+  t.strictSame(sent, ['ack 512'])
+  receiver.receiveFrames(frames(513))
   t.equal(machine.timers, 1)
-  inbox.acknowledgementSent()
+  receiver.acknowledgementSent()
   t.equal(machine.timers, 0)
 })
 
-t.test('a gap is complained of, once in a while, and nothing behind it is handed on', async (t) => {
-  const { inbox, applied, said, run } = setUp()
-  inbox.receiveFrames(frames(1, 3, 4))
-  inbox.receiveFrames(frames(4))
-  t.strictSame(applied, [1])
-  t.strictSame(said, ['complain 1'])
+t.test('sends a nack at most once per period when a frame is missing, and handles no later frame', async (t) => {
+  const { receiver, handled, sent, run } = setUp()
+  receiver.receiveFrames(frames(1, 3, 4))
+  receiver.receiveFrames(frames(4))
+  t.strictSame(handled, [1])
+  t.strictSame(sent, ['nack 1'])
   await run(timings.default.nack)
-  said.length = 0
-  inbox.receiveFrames(frames(4))
-  t.strictSame(said, ['complain 1'])
-  inbox.receiveFrames(frames(2, 3, 4))
-  t.strictSame(applied, [1, 2, 3, 4])
+  sent.length = 0
+  receiver.receiveFrames(frames(4))
+  t.strictSame(sent, ['nack 1'])
+  receiver.receiveFrames(frames(2, 3, 4))
+  t.strictSame(handled, [1, 2, 3, 4])
 })
 
-t.test('a ping is answered by a confirmation, or by a complaint where something is missing', async (t) => {
-  const { inbox, said } = setUp()
-  inbox.receiveFrames(frames(1))
-  inbox.receivePing(1)
-  inbox.receivePing(2)
-  t.strictSame(said, ['confirm 1', 'complain 1'])
+t.test('answers a ping with an acknowledgement, or with a nack when a frame is missing', async (t) => {
+  const { receiver, sent } = setUp()
+  receiver.receiveFrames(frames(1))
+  receiver.receivePing(1)
+  receiver.receivePing(2)
+  t.strictSame(sent, ['ack 1', 'nack 1'])
 })
 
-t.test('pieces are one frame when they are all there; what is none is garbage', async (t) => {
-  const { inbox, applied, stats } = setUp()
-  const pieces = [...splitFrame({ type: 10, body: Buffer.alloc(500) }, 300)].map((fields, i) => decodeFrames(encodeFrame(fields, i + 1), 0)![0])
-  inbox.receiveFrames(pieces.slice(0, 1))
-  t.strictSame(applied, [])
-  inbox.receiveFrames(pieces.slice(1))
-  t.equal(applied.length, 1)
-  inbox.reset()
-  inbox.receiveFrames(decodeFrames(encodeFrame({ type: 1, body: Buffer.from('x') }, 1), 0)!)
+t.test('handles one frame when all its fragments came; counts malformed fragments as garbage', async (t) => {
+  const { receiver, handled, stats } = setUp()
+  const split = [...splitFrame({ type: 10, body: Buffer.alloc(500) }, 300)]
+  const fragments = split.map((fields, i) => decodeFrames(encodeFrame(fields, i + 1), 0)![0])
+  receiver.receiveFrames(fragments.slice(0, 1))
+  t.strictSame(handled, [])
+  receiver.receiveFrames(fragments.slice(1))
+  t.equal(handled.length, 1)
+  receiver.reset()
+  receiver.receiveFrames(decodeFrames(encodeFrame({ type: 1, body: Buffer.from('x') }, 1), 0)!)
   t.equal(stats.garbage, 1)
-  t.equal(applied.length, 1)
+  t.equal(handled.length, 1)
 })
 
-t.test('a frame that is garbage is counted, and costs itself alone; the end of the channel stops the batch', async (t) => {
+t.test('counts a garbage frame and goes on; a reset of the channel ends the batch', async (t) => {
   const garbage = setUp(({ seq }) => seq !== 2)
-  garbage.inbox.receiveFrames(frames(1, 2, 3))
-  t.strictSame(garbage.applied, [1, 2, 3])
-  t.equal(garbage.inbox.lastReceived, 3)
+  garbage.receiver.receiveFrames(frames(1, 2, 3))
+  t.strictSame(garbage.handled, [1, 2, 3])
+  t.equal(garbage.receiver.lastReceived, 3)
   t.equal(garbage.stats.garbage, 1)
-  const torn = setUp(({ seq }, inbox) => {
-    if (seq === 2) inbox.reset()
+  const afterReset = setUp(({ seq }, receiver) => {
+    if (seq === 2) receiver.reset()
     return true
   })
-  torn.inbox.receiveFrames(frames(1, 2, 3))
-  t.strictSame(torn.applied, [1, 2])
-  t.equal(torn.inbox.lastReceived, 0)
-  t.equal(torn.machine.timers, 0)
+  afterReset.receiver.receiveFrames(frames(1, 2, 3))
+  t.strictSame(afterReset.handled, [1, 2])
+  t.equal(afterReset.receiver.lastReceived, 0)
+  t.equal(afterReset.machine.timers, 0)
 })

@@ -14,149 +14,158 @@ function setUp (batchBytes = 1000) {
   const stats = counters()
   const batches: number[][] = []
   const frames: Frame[] = []
-  const engine = { takes: true }
-  const outbox = new ChannelSender({
+  const engine = { accepts: true }
+  const sender = new ChannelSender({
     clock: machine,
     timing: timings.default,
     counters: stats,
     batchBytes,
     publishFrames (batch) {
       const decoded = decodeFrames(Buffer.concat(batch), 0)!
-      if (engine.takes) batches.push(decoded.map(({ seq }) => seq))
+      if (engine.accepts) batches.push(decoded.map(({ seq }) => seq))
       frames.push(...decoded)
-      return engine.takes
+      return engine.accepts
     }
   })
-  return { world, machine, stats, batches, frames, engine, outbox, run: (ms: number) => world.runUntil(world.now + ms, () => {}) }
+  return {
+    world,
+    machine,
+    stats,
+    batches,
+    frames,
+    engine,
+    sender,
+    run: (ms: number) => world.runUntil(world.now + ms, () => {})
+  }
 }
 
 const frame = { type: 10, body: Buffer.alloc(100) }
 
-t.test('frames are numbered, sent in batches that the engine takes, and freed when they are confirmed', async (t) => {
-  const { outbox, batches, stats } = setUp(300)
-  for (let i = 0; i < 5; i++) t.ok(outbox.enqueueFrame(frame))
-  outbox.flush()
+t.test('numbers frames, sends them in batches that fit the engine, and frees them when they are acknowledged', async (t) => {
+  const { sender, batches, stats } = setUp(300)
+  for (let i = 0; i < 5; i++) t.ok(sender.enqueueFrame(frame))
+  sender.flush()
   t.strictSame(batches, [[1, 2], [3, 4], [5]])
-  t.match(outbox, { unacknowledged: 5, lastTaken: 5, lastSent: 5 })
-  t.equal(outbox.acknowledge(3), true)
-  t.equal(outbox.acknowledge(2), true, 'late')
-  t.equal(outbox.unacknowledged, 2)
-  t.equal(outbox.acknowledge(6), false, 'never sent')
+  t.match(sender, { unacknowledged: 5, lastTaken: 5, lastSent: 5 })
+  t.equal(sender.acknowledge(3), true)
+  t.equal(sender.acknowledge(2), true, 'late')
+  t.equal(sender.unacknowledged, 2)
+  t.equal(sender.acknowledge(6), false, 'never sent')
   t.match(stats, { framesOut: 5, resent: 0 })
 })
 
-t.test('a long frame travels in pieces; one that is too long does not', async (t) => {
-  const { outbox, batches } = setUp(300)
-  t.ok(outbox.enqueueFrame({ type: 10, body: Buffer.alloc(500) }))
-  t.equal(outbox.lastTaken, 3)
-  t.notOk(outbox.enqueueFrame({ type: 10, body: Buffer.alloc(33 * 1024 * 1024) }))
-  t.equal(outbox.lastTaken, 3)
-  outbox.flush()
+t.test('splits a long frame into fragments, and refuses one that is too long', async (t) => {
+  const { sender, batches } = setUp(300)
+  t.ok(sender.enqueueFrame({ type: 10, body: Buffer.alloc(500) }))
+  t.equal(sender.lastTaken, 3)
+  t.notOk(sender.enqueueFrame({ type: 10, body: Buffer.alloc(33 * 1024 * 1024) }))
+  t.equal(sender.lastTaken, 3)
+  sender.flush()
   t.strictSame(batches.flat(), [1, 2, 3])
 })
 
-t.test('what the engine does not take is tried again, by one timer', async (t) => {
-  const { outbox, batches, engine, machine, run } = setUp()
-  engine.takes = false
-  outbox.enqueueFrame(frame)
-  outbox.flush()
-  outbox.flush()
+t.test('retries with one timer when the engine does not accept a batch', async (t) => {
+  const { sender, batches, engine, machine, run } = setUp()
+  engine.accepts = false
+  sender.enqueueFrame(frame)
+  sender.flush()
+  sender.flush()
   t.equal(machine.timers, 1)
   await run(timings.default.nack)
   t.equal(machine.timers, 1)
-  engine.takes = true
+  engine.accepts = true
   await run(timings.default.nack)
   t.strictSame(batches, [[1]])
   t.equal(machine.timers, 0)
-  engine.takes = false
-  outbox.enqueueFrame(frame)
-  outbox.flush()
-  outbox.stop()
+  engine.accepts = false
+  sender.enqueueFrame(frame)
+  sender.flush()
+  sender.stop()
   t.equal(machine.timers, 0)
 })
 
-t.test('after a complaint everything that is not confirmed is sent again, and counted as that', async (t) => {
-  const { outbox, batches, stats } = setUp()
-  for (let i = 0; i < 3; i++) outbox.enqueueFrame(frame)
-  outbox.flush()
-  outbox.acknowledge(1)
-  outbox.enqueueFrame(frame)
-  outbox.rewind()
-  outbox.flush()
+t.test('resends and counts all unacknowledged frames after a rewind', async (t) => {
+  const { sender, batches, stats } = setUp()
+  for (let i = 0; i < 3; i++) sender.enqueueFrame(frame)
+  sender.flush()
+  sender.acknowledge(1)
+  sender.enqueueFrame(frame)
+  sender.rewind()
+  sender.flush()
   t.strictSame(batches, [[1, 2, 3], [2, 3, 4]])
   t.match(stats, { framesOut: 4, resent: 2 })
-  outbox.rewind()
-  outbox.acknowledge(3)
-  outbox.flush()
+  sender.rewind()
+  sender.acknowledge(3)
+  sender.flush()
   t.strictSame(batches.at(-1), [4], 'what is confirmed meanwhile is not')
 })
 
-t.test('without a confirmation the oldest alone is sent again, each second', async (t) => {
-  const { outbox, batches, engine, machine, stats, run } = setUp()
-  outbox.tick(machine.now() + 10_000)
-  for (let i = 0; i < 3; i++) outbox.enqueueFrame(frame)
-  outbox.flush()
+t.test('resends only the oldest frame, once a second, while nothing is acknowledged', async (t) => {
+  const { sender, batches, engine, machine, stats, run } = setUp()
+  sender.tick(machine.now() + 10_000)
+  for (let i = 0; i < 3; i++) sender.enqueueFrame(frame)
+  sender.flush()
   await run(timings.default.resend - 1)
-  outbox.tick(machine.now())
+  sender.tick(machine.now())
   t.equal(batches.length, 1)
   await run(1)
-  outbox.tick(machine.now())
-  outbox.tick(machine.now())
+  sender.tick(machine.now())
+  sender.tick(machine.now())
   t.strictSame(batches, [[1, 2, 3], [1]])
   t.equal(stats.resent, 1)
   await run(timings.default.resend)
-  engine.takes = false
-  outbox.tick(machine.now())
+  engine.accepts = false
+  sender.tick(machine.now())
   t.equal(stats.resent, 1, 'the engine did not take it')
-  outbox.reset(new MissedMessages())
-  engine.takes = true
-  outbox.enqueueFrame(frame)
+  sender.reset(new MissedMessages())
+  engine.accepts = true
+  sender.enqueueFrame(frame)
   await run(timings.default.resend)
-  outbox.tick(machine.now())
+  sender.tick(machine.now())
   t.strictSame(batches.at(-1), [1], 'what was not sent at all is')
   t.equal(stats.resent, 1)
 })
 
-t.test('what was lost behind the oldest is sent again as soon as that has arrived', async (t) => {
-  const { outbox, batches, machine, run } = setUp()
-  for (let i = 0; i < 5; i++) outbox.enqueueFrame(frame)
-  outbox.flush()
+t.test('resends the frames after the oldest as soon as the oldest alone is acknowledged', async (t) => {
+  const { sender, batches, machine, run } = setUp()
+  for (let i = 0; i < 5; i++) sender.enqueueFrame(frame)
+  sender.flush()
   await run(timings.default.resend)
-  outbox.tick(machine.now())
-  outbox.acknowledge(1)
+  sender.tick(machine.now())
+  sender.acknowledge(1)
   t.strictSame(batches, [[1, 2, 3, 4, 5], [1], [2, 3, 4, 5]])
   await run(timings.default.resend)
-  outbox.tick(machine.now())
-  outbox.acknowledge(4)
+  sender.tick(machine.now())
+  sender.acknowledge(4)
   t.equal(batches.length, 4, 'the others had arrived')
   await run(timings.default.resend)
-  outbox.tick(machine.now())
-  outbox.acknowledge(5)
+  sender.tick(machine.now())
+  sender.acknowledge(5)
   t.strictSame(batches.slice(3), [[2], [5]])
-  outbox.enqueueFrame(frame)
-  outbox.flush()
-  outbox.enqueueFrame(frame)
-  outbox.flush()
-  outbox.acknowledge(6)
+  sender.enqueueFrame(frame)
+  sender.flush()
+  sender.enqueueFrame(frame)
+  sender.flush()
+  sender.acknowledge(6)
   t.strictSame(batches.slice(5), [[6], [7]], 'nothing was sent again before')
 })
 
-t.test('a confirmation makes room for those who wait; the end of the channel for nobody', async (t) => {
-  const { outbox } = setUp(8 * 1024 * 1024)
-  outbox.enqueueFrame({ type: 10, body: Buffer.alloc(7 * 1024 * 1024) })
-  t.ok(outbox.window.congested)
+t.test('resumes producers after an acknowledgement, and not after a reset', async (t) => {
+  const { sender } = setUp(8 * 1024 * 1024)
+  sender.enqueueFrame({ type: 10, body: Buffer.alloc(7 * 1024 * 1024) })
+  t.ok(sender.window.congested)
   let resumed = 0
   const feeder = { resume () { resumed++ } }
-  outbox.window.subscribeDrain(feeder)
-  outbox.flush()
-  outbox.acknowledge(1)
+  sender.window.subscribeDrain(feeder)
+  sender.flush()
+  sender.acknowledge(1)
   t.equal(resumed, 1)
-  outbox.enqueueFrame(frame)
-  outbox.window.subscribeDrain(feeder)
-  outbox.reset(new MissedMessages())
-  t.match(outbox, { unacknowledged: 0, lastTaken: 0, lastSent: 0 })
+  sender.enqueueFrame(frame)
+  sender.window.subscribeDrain(feeder)
+  sender.reset(new MissedMessages())
+  t.match(sender, { unacknowledged: 0, lastTaken: 0, lastSent: 0 })
   t.equal(resumed, 1)
-  t.equal(outbox.acknowledge(1), false)
+  t.equal(sender.acknowledge(1), false)
 })
 
 /** A message of a process to a client. */
@@ -165,65 +174,65 @@ function toClient (to: number, body: Buffer, type: number = frameTypes.send) {
 }
 
 t.test('names the receivers of a message to many once, as long as they stay the same', async (t) => {
-  const { outbox, frames } = setUp()
+  const { sender, frames } = setUp()
   const send = (receivers: number[], body: string): void => {
     for (const to of receivers) {
       const fields = toClient(to, Buffer.from(body))
-      if (!outbox.joinContent(fields)) outbox.enqueueMessage(fields, undefined)
+      if (!sender.joinContent(fields)) sender.enqueueMessage(fields, undefined)
     }
   }
   send([1, 2], 'a')
   send([1, 2], 'b')
   send([2, 1], 'c')
-  t.equal(outbox.unacknowledged, 3)
-  t.equal(outbox.lastTaken, 3)
-  t.notOk(outbox.isFlushed)
-  outbox.flush()
-  t.ok(outbox.isFlushed)
-  outbox.reset(new MissedMessages())
+  t.equal(sender.unacknowledged, 3)
+  t.equal(sender.lastTaken, 3)
+  t.notOk(sender.isFlushed)
+  sender.flush()
+  t.ok(sender.isFlushed)
+  sender.reset(new MissedMessages())
   send([2, 1], 'd')
-  outbox.flush()
+  sender.flush()
   t.match(frames, [2, 0, 2, 2].map((ref) => ({ type: frameTypes.sendMany, to: 0, from: 1, ref })))
   t.strictSame(frames.map(({ ref, body }) => Buffer.from(body.subarray(ref)).toString()), ['a', 'b', 'c', 'd'])
 })
 
-t.test('records who misses what is lost: of messages, calls, those to many, in pieces or not, and of notices', async (t) => {
-  const { outbox } = setUp(200)
-  const misses = new MissedMessages()
-  outbox.enqueueMessage(toClient(1, Buffer.from('arrives')), undefined)
-  outbox.enqueueFrame(toClient(2, Buffer.alloc(0), frameTypes.call))
-  outbox.enqueueFrame(toClient(3, Buffer.alloc(500), frameTypes.call))
-  outbox.enqueueFrame({ type: frameTypes.exit, to: 9 })
-  outbox.enqueueFrame({ type: frameTypes.exit, to: 9, body: Buffer.alloc(500) })
-  outbox.enqueueFrame({ type: frameTypes.missed }, (misses) => { misses.addReceiver(4, 10) })
+t.test('records the receivers of lost messages, calls, messages to many, and notices, whether split or not', async (t) => {
+  const { sender } = setUp(200)
+  const missed = new MissedMessages()
+  sender.enqueueMessage(toClient(1, Buffer.from('arrives')), undefined)
+  sender.enqueueFrame(toClient(2, Buffer.alloc(0), frameTypes.call))
+  sender.enqueueFrame(toClient(3, Buffer.alloc(500), frameTypes.call))
+  sender.enqueueFrame({ type: frameTypes.exit, to: 9 })
+  sender.enqueueFrame({ type: frameTypes.exit, to: 9, body: Buffer.alloc(500) })
+  sender.enqueueFrame({ type: frameTypes.missed }, (missed) => { missed.addReceiver(4, 10) })
   for (const to of [5, 6]) {
     const fields = toClient(to, Buffer.alloc(1000))
-    if (!outbox.joinContent(fields)) outbox.enqueueMessage(fields, undefined)
+    if (!sender.joinContent(fields)) sender.enqueueMessage(fields, undefined)
   }
-  outbox.flush()
-  t.equal(outbox.size, 3)
-  outbox.acknowledge(1)
-  outbox.enqueueMessage(toClient(7, Buffer.from('not sent yet')), undefined)
-  outbox.reset(misses)
-  t.equal(outbox.size, 0)
-  t.equal(outbox.window.full, false)
-  for (const receiver of [2, 3, 4, 5, 6, 7]) t.ok(misses.hasReceiver(receiver), String(receiver))
-  t.equal(misses.size, 6)
+  sender.flush()
+  t.equal(sender.size, 3)
+  sender.acknowledge(1)
+  sender.enqueueMessage(toClient(7, Buffer.from('not sent yet')), undefined)
+  sender.reset(missed)
+  t.equal(sender.size, 0)
+  t.equal(sender.window.full, false)
+  for (const receiver of [2, 3, 4, 5, 6, 7]) t.ok(missed.hasReceiver(receiver), String(receiver))
+  t.equal(missed.size, 6)
 })
 
-t.test('forgets who would miss a frame when it has arrived', async (t) => {
-  const { outbox } = setUp()
-  outbox.enqueueFrame({ type: frameTypes.missed }, () => { t.fail('it arrived') })
-  outbox.flush()
-  outbox.acknowledge(1)
-  t.equal(outbox.size, 0)
-  outbox.reset(new MissedMessages())
-  outbox.enqueueFrame(frame)
-  outbox.reset(new MissedMessages())
+t.test('forgets the receivers of a frame when it is acknowledged', async (t) => {
+  const { sender } = setUp()
+  sender.enqueueFrame({ type: frameTypes.missed }, () => { t.fail('it arrived') })
+  sender.flush()
+  sender.acknowledge(1)
+  t.equal(sender.size, 0)
+  sender.reset(new MissedMessages())
+  sender.enqueueFrame(frame)
+  sender.reset(new MissedMessages())
 })
 
-t.test('takes no message that is too long', async (t) => {
-  const { outbox } = setUp()
-  t.notOk(outbox.enqueueMessage(toClient(1, Buffer.alloc(33 * 1024 * 1024)), undefined))
-  t.equal(outbox.unacknowledged, 0)
+t.test('refuses a message that is too long', async (t) => {
+  const { sender } = setUp()
+  t.notOk(sender.enqueueMessage(toClient(1, Buffer.alloc(33 * 1024 * 1024)), undefined))
+  t.equal(sender.unacknowledged, 0)
 })

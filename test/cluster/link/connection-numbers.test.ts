@@ -4,13 +4,13 @@ import { ConnectionNumbers, isImplausible } from '../../../lib/cluster/link/conn
 const now = 1_700_000_000_000
 const first = 1_700_000_000
 
-function numbers (theirs: number): ConnectionNumbers {
+function numbers (remote: number): ConnectionNumbers {
   const made = new ConnectionNumbers(now + 999)
-  if (theirs !== 0) made.adoptRemote(theirs)
+  if (remote !== 0) made.adoptRemote(remote)
   return made
 }
 
-t.test('a connection begins with the time, and each teardown is one more', async (t) => {
+t.test('begins with the current second, and adds one with each reset', async (t) => {
   const one = numbers(7)
   t.match(one, { local: first, remote: 7, closed: 0 })
   t.equal(one.startNext(), 7)
@@ -19,24 +19,24 @@ t.test('a connection begins with the time, and each teardown is one more', async
   t.match(one, { local: first + 2, remote: 0, closed: 7 })
 })
 
-t.test('what is for the connection that is, or begins one, is current', async (t) => {
+t.test('classifies as current when a batch is for this connection, or begins one', async (t) => {
   t.equal(numbers(0).classify({ src: 7, dst: 0, ack: 0 }), 'current')
   t.equal(numbers(0).classify({ src: 7, dst: first, ack: 0 }), 'current')
   t.equal(numbers(7).classify({ src: 7, dst: first, ack: 0 }), 'current')
   t.equal(numbers(7).classify({ src: 7, dst: 0, ack: 0 }), 'current')
 })
 
-t.test('what is for a connection that was torn down is stale, and buries what it came from', async (t) => {
+t.test('classifies as stale when a batch is for a closed connection, and closes the connection that sent it', async (t) => {
   const one = numbers(0)
   one.startNext()
-  t.equal(one.classify({ src: 7, dst: first, ack: 0 }), 'stale', 'theirs was never known here')
+  t.equal(one.classify({ src: 7, dst: first, ack: 0 }), 'stale', 'the remote number was not known yet')
   t.equal(one.closed, 7)
   t.equal(one.classify({ src: 7, dst: 0, ack: 0 }), 'stale')
   t.equal(one.classify({ src: 6, dst: first, ack: 0 }), 'stale')
-  t.equal(one.closed, 7, 'it never goes back')
+  t.equal(one.closed, 7, 'it never decreases')
 })
 
-t.test('what comes of a connection that was buried is stale', async (t) => {
+t.test('classifies as stale when a batch comes from a closed connection', async (t) => {
   const one = numbers(7)
   one.startNext()
   t.equal(one.classify({ src: 7, dst: 0, ack: 0 }), 'stale')
@@ -44,14 +44,14 @@ t.test('what comes of a connection that was buried is stale', async (t) => {
   t.equal(one.classify({ src: 8, dst: 0, ack: 0 }), 'current')
 })
 
-t.test('what is late, or ahead, is foreign; a later one of theirs begins anew', async (t) => {
+t.test('classifies late and early batches as unknown, and a later remote connection as restarted', async (t) => {
   t.equal(numbers(7).classify({ src: 6, dst: 0, ack: 0 }), 'unknown')
   t.equal(numbers(7).classify({ src: 7, dst: first + 1, ack: 0 }), 'unknown')
   t.equal(numbers(7).classify({ src: 8, dst: 0, ack: 0 }), 'restarted')
   t.equal(numbers(7).classify({ src: 8, dst: first, ack: 0 }), 'restarted')
 })
 
-t.test('a number that was used before is passed over; one that is made up is not believed', async (t) => {
+t.test('skips numbers that were used before, and ignores implausible ones', async (t) => {
   const one = numbers(0)
   one.bump(first + 5, now)
   t.equal(one.local, first + 5)

@@ -24,10 +24,12 @@ function setUp () {
       engine.flushed++
       if (engine.fails) throw new Error('it is away')
     },
-    async subscribe (topic: string, listener: (frame: Uint8Array) => void) { listeners.set(topic, listener) }
+    async subscribe (topic: string, listener: (frame: Uint8Array) => void) {
+      listeners.set(topic, listener)
+    }
   } as unknown as Transport
   const thrown: unknown[] = []
-  const line = new EngineLink({
+  const link = new EngineLink({
     transport,
     prefix: 'fwr',
     node: 'a',
@@ -42,36 +44,45 @@ function setUp () {
       }
     }
   })
-  return { stats, changes, published, engine, listeners, thrown, line, state: (up: boolean) => { events!.state(up) } }
+  return {
+    stats,
+    changes,
+    published,
+    engine,
+    listeners,
+    thrown,
+    link,
+    state: (up: boolean) => { events!.state(up) }
+  }
 }
 
-t.test('it is open when the engine is in reach; each change is told once', async (t) => {
-  const { line, changes, state } = setUp()
-  const opening = line.open()
+t.test('opens when the engine is reachable, and reports each change once', async (t) => {
+  const { link, changes, state } = setUp()
+  const opening = link.open()
   await new Promise(setImmediate)
-  t.equal(line.up, false)
+  t.equal(link.up, false)
   state(true)
   await opening
   for (const up of [true, false, false, true]) state(up)
   t.strictSame(changes, [true, false, true])
-  t.equal(line.up, true)
+  t.equal(link.up, true)
 })
 
-t.test('why it could not be opened is kept: what caused the error, or what was thrown in place of one', async (t) => {
+t.test('keeps the reason when opening fails: the cause of the error, or the thrown value', async (t) => {
   const cause = new Error('the port is shut')
   for (const [refusal, failure] of [[new Error('no', { cause }), cause], ['no', 'no'], [new Error('no'), undefined]]) {
-    const { line, engine } = setUp()
-    t.equal(line.failure, undefined)
+    const { link, engine } = setUp()
+    t.equal(link.failure, undefined)
     engine.refusal = refusal
-    t.equal(await line.open().catch((thrown: unknown) => thrown), refusal)
-    t.equal(line.failure, failure)
+    t.equal(await link.open().catch((thrown: unknown) => thrown), refusal)
+    t.equal(link.failure, failure)
   }
 })
 
-t.test('what is published says who says it; nothing is while the engine is away, or does not take it', async (t) => {
-  const { line, published, engine, stats, state } = setUp()
-  const publish = (): boolean => line.publish('fwr.x', { type: 1 }, [Buffer.from('ab'), Buffer.from('c')])
-  const opening = line.open()
+t.test('puts its source before each batch, and returns false when the engine is down or refuses it', async (t) => {
+  const { link, published, engine, stats, state } = setUp()
+  const publish = (): boolean => link.publish('fwr.x', { type: 1 }, [Buffer.from('ab'), Buffer.from('c')])
+  const opening = link.open()
   t.equal(publish(), false)
   await new Promise(setImmediate)
   state(true)
@@ -86,16 +97,16 @@ t.test('what is published says who says it; nothing is while the engine is away,
   t.equal(bytes.toString('utf8', source.end), 'abc')
 })
 
-t.test('topics have the prefix', async (t) => {
-  const { line } = setUp()
-  t.equal(line.heartbeatTopic, 'fwr.hb')
-  t.equal(line.inboxTopic('b', 36), 'fwr.n.b.10')
+t.test('begins topics with the prefix', async (t) => {
+  const { link } = setUp()
+  t.equal(link.heartbeatTopic, 'fwr.hb')
+  t.equal(link.inboxTopic('b', 36), 'fwr.n.b.10')
 })
 
-t.test('what comes in is counted, and never throws at the client', async (t) => {
-  const { line, listeners, stats, thrown } = setUp()
+t.test('counts received batches, and never throws into the client of the engine', async (t) => {
+  const { link, listeners, stats, thrown } = setUp()
   const heard: string[] = []
-  await line.subscribe('fwr.x', (bytes) => {
+  await link.subscribe('fwr.x', (bytes) => {
     heard.push(bytes.toString())
     throw new Error('no')
   })
@@ -105,15 +116,15 @@ t.test('what comes in is counted, and never throws at the client', async (t) => 
   t.match(thrown, [{ message: 'no' }])
 })
 
-t.test('what this node published itself is not heard', async (t) => {
-  const { line, listeners, stats, published, state } = setUp()
-  const opening = line.open()
+t.test('ignores batches that this node published itself', async (t) => {
+  const { link, listeners, stats, published, state } = setUp()
+  const opening = link.open()
   await new Promise(setImmediate)
   state(true)
   await opening
-  line.publish('fwr.x', { type: 1 }, [Buffer.from('own')])
+  link.publish('fwr.x', { type: 1 }, [Buffer.from('own')])
   let heard = 0
-  await line.subscribe('fwr.x', () => { heard++ })
+  await link.subscribe('fwr.x', () => { heard++ })
   const [[, own]] = published
   listeners.get('fwr.x')!(own)
   t.equal(stats.batchesIn, 0)
@@ -123,30 +134,30 @@ t.test('what this node published itself is not heard', async (t) => {
   t.equal(heard, 3)
 })
 
-t.test('a line that is silent says nothing and hears nobody', async (t) => {
-  const { line, listeners, published, stats, state } = setUp()
-  const opening = line.open()
+t.test('publishes and receives nothing after silence', async (t) => {
+  const { link, listeners, published, stats, state } = setUp()
+  const opening = link.open()
   await new Promise(setImmediate)
   state(true)
   await opening
-  await line.subscribe('fwr.x', () => { t.fail('it was heard') })
-  line.silence()
+  await link.subscribe('fwr.x', () => { t.fail('it was heard') })
+  link.silence()
   listeners.get('fwr.x')!(Buffer.from('x'))
-  t.equal(line.publish('fwr.x', { type: 1 }, []), false)
+  t.equal(link.publish('fwr.x', { type: 1 }, []), false)
   t.strictSame(published, [])
   t.equal(stats.batchesIn, 0)
 })
 
-t.test('the engine takes what is on its way, where there is one', async (t) => {
-  const { line, engine, state } = setUp()
-  await line.flush(5)
+t.test('flushes the engine only while it is reachable', async (t) => {
+  const { link, engine, state } = setUp()
+  await link.flush(5)
   t.equal(engine.flushed, 0)
-  const opening = line.open()
+  const opening = link.open()
   await new Promise(setImmediate)
   state(true)
   await opening
-  await line.flush(5)
+  await link.flush(5)
   engine.fails = true
-  await line.flush(5)
+  await link.flush(5)
   t.equal(engine.flushed, 2)
 })

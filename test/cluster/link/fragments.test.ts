@@ -4,66 +4,79 @@ import { frame } from '../fixtures/pair.js'
 import { encodeFrame } from '../../../lib/cluster/link/codec.js'
 import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { splitFrame, maxFrameBytes, Fragments } from '../../../lib/cluster/link/fragments.js'
-import type { FrameFields } from '../../../lib/cluster/link/codec.js'
+import type { Result } from '../../../lib/shared/result.js'
+import type { Frame, FrameFields } from '../../../lib/cluster/link/codec.js'
 
-t.test('a frame that was cut is whole again, and each piece as short as was asked', async (t) => {
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 3000 }), fc.integer({ min: 100, max: 500 }), (body, size) => {
+function valueOf<T> (result: Result<T>): T {
+  if (!result.ok) throw new Error(result.problem)
+  return result.value
+}
+
+const incomplete = { ok: true, value: undefined }
+
+t.test('puts a split frame together again; no fragment is longer than asked for', async (t) => {
+  const bodies = fc.uint8Array({ maxLength: 3000 })
+  const sizes = fc.integer({ min: 100, max: 500 })
+  fc.assert(fc.property(bodies, sizes, (body, size) => {
     const fields: FrameFields = { type: frameTypes.send, kind: 1, to: 3, from: 4, ref: 5, text: 'topic', body }
-    const pieces = new Fragments()
+    const fragments = new Fragments()
     const parts = [...splitFrame(fields, size)]
     const added = parts.map((part) => {
       if (encodeFrame(part, 1).length > size) throw new Error('too long')
-      return pieces.addFragment(frame(part))
+      return fragments.addFragment(frame(part))
     })
-    const whole = added.pop()
-    t.ok(added.every((one) => one === undefined))
+    const whole = valueOf(added.pop()!)!
+    t.ok(added.every((one) => valueOf(one) === undefined))
     t.match(whole, { type: frameTypes.send, kind: 1, to: 3, from: 4, ref: 5, text: 'topic' })
-    return Buffer.compare(Buffer.from((whole as { body: Uint8Array }).body), body) === 0
+    return Buffer.compare(Buffer.from(whole.body), body) === 0
   }), { numRuns: 50 })
 })
 
-t.test('one is over before the next begins', async (t) => {
-  const pieces = new Fragments()
+t.test('returns two split frames one after the other', async (t) => {
+  const fragments = new Fragments()
   for (const text of ['first', 'second']) {
-    const added = [...splitFrame({ type: frameTypes.send, text, body: new Uint8Array(200) }, 100)].map((part) => pieces.addFragment(frame(part)))
-    t.match(added.at(-1), { text })
+    const parts = [...splitFrame({ type: frameTypes.send, text, body: new Uint8Array(200) }, 100)]
+    const added = parts.map((part) => fragments.addFragment(frame(part)))
+    t.match(added.at(-1), { value: { text } })
   }
 })
 
-t.test('what was torn in the middle does not get into the next', async (t) => {
-  const pieces = new Fragments()
+t.test('does not mix an incomplete frame into the next one after clear', async (t) => {
+  const fragments = new Fragments()
   const [first] = splitFrame({ type: frameTypes.send, text: 'torn', body: new Uint8Array(200) }, 100)
-  t.equal(pieces.addFragment(frame(first)), undefined)
-  pieces.clear()
-  const added = [...splitFrame({ type: frameTypes.send, text: 'whole', body: new Uint8Array(200) }, 100)].map((part) => pieces.addFragment(frame(part)))
-  t.match(added.at(-1), { text: 'whole' })
+  t.strictSame(fragments.addFragment(frame(first)), incomplete)
+  fragments.clear()
+  const added = [...splitFrame({ type: frameTypes.send, text: 'whole', body: new Uint8Array(200) }, 100)].map((part) => fragments.addFragment(frame(part)))
+  t.match(added.at(-1), { value: { text: 'whole' } })
 })
 
-t.test('the batch that a piece came in may be written over', async (t) => {
-  const pieces = new Fragments()
+t.test('keeps no reference to the batch of a fragment', async (t) => {
+  const fragments = new Fragments()
   const [first, ...rest] = splitFrame({ type: frameTypes.send, text: 'kept', body: new Uint8Array(60) }, 100)
   const body = Buffer.from(first.body!)
-  pieces.addFragment({ ...frame(first), body })
+  fragments.addFragment({ ...frame(first), body })
   body.fill(0xff)
-  t.match(rest.map((part) => pieces.addFragment(frame(part))).at(-1), { text: 'kept' })
+  t.match(rest.map((part) => fragments.addFragment(frame(part))).at(-1), { value: { text: 'kept' } })
 })
 
-t.test('pieces that are longer than any frame are garbage before they are kept', async (t) => {
-  const piece = (ref: number, body: Uint8Array = new Uint8Array(1)): ReturnType<typeof frame> => frame({ type: frameTypes.fragment, ref, body })
-  t.equal(new Fragments().addFragment(piece(maxFrameBytes)), false)
-  t.equal(new Fragments().addFragment(piece(maxFrameBytes - 1)), undefined)
-  const pieces = new Fragments()
-  t.equal(pieces.addFragment(piece(maxFrameBytes - 1)), undefined)
-  t.equal(pieces.addFragment(piece(maxFrameBytes - 1)), false, 'all of them together')
-  t.match(pieces.addFragment(piece(0, encodeFrame({ type: frameTypes.send }, 0))), { type: frameTypes.send }, 'and what comes next is not lost with them')
+t.test('fails when the announced length exceeds the longest frame', async (t) => {
+  const fragment = (ref: number, body: Uint8Array = new Uint8Array(1)): Frame =>
+    frame({ type: frameTypes.fragment, ref, body })
+  t.equal(new Fragments().addFragment(fragment(maxFrameBytes)).ok, false)
+  t.strictSame(new Fragments().addFragment(fragment(maxFrameBytes - 1)), incomplete)
+  const fragments = new Fragments()
+  t.strictSame(fragments.addFragment(fragment(maxFrameBytes - 1)), incomplete)
+  t.equal(fragments.addFragment(fragment(maxFrameBytes - 1)).ok, false, 'both together')
+  t.match(fragments.addFragment(fragment(0, encodeFrame({ type: frameTypes.send }, 0))), { value: { type: frameTypes.send } }, 'the next frame is complete')
 })
 
-t.test('pieces that make no frame, two, or a piece again, are garbage', async (t) => {
+t.test('fails when the fragments do not make exactly one frame, or make another fragment', async (t) => {
   const one = encodeFrame({ type: frameTypes.send }, 0)
-  const whole = (body: Uint8Array) => new Fragments().addFragment(frame({ type: frameTypes.fragment, body }))
-  t.match(whole(one), { type: frameTypes.send })
-  t.equal(whole(Buffer.from('garbage')), false)
-  t.equal(whole(Buffer.alloc(0)), false)
-  t.equal(whole(Buffer.concat([one, one])), false)
-  t.equal(whole(encodeFrame({ type: frameTypes.fragment, body: one }, 0)), false)
+  const whole = (body: Uint8Array) =>
+    new Fragments().addFragment(frame({ type: frameTypes.fragment, body }))
+  t.match(whole(one), { value: { type: frameTypes.send } })
+  t.equal(whole(Buffer.from('garbage')).ok, false)
+  t.equal(whole(Buffer.alloc(0)).ok, false)
+  t.equal(whole(Buffer.concat([one, one])).ok, false)
+  t.equal(whole(encodeFrame({ type: frameTypes.fragment, body: one }, 0)).ok, false)
 })

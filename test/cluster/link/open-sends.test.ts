@@ -16,7 +16,8 @@ function send (open: OpenSends, to: number, payload: unknown, { topic = 'ws.send
 
 /** The receivers of each frame. */
 function closed (open: OpenSends): number[][] {
-  return open.closeAll().map(({ fields, receivers }) => receivers === undefined ? [fields.to!] : decodeNumberList(receivers)!)
+  return open.closeAll().map(({ fields, receivers }) =>
+    receivers === undefined ? [fields.to!] : decodeNumberList(receivers)!)
 }
 
 t.test('makes one frame of a loop over receivers, and encodes the text once', async (t) => {
@@ -37,13 +38,13 @@ t.test('makes one frame of each payload, whichever of two loops is inside', asyn
   t.strictSame(closed(open), [[1, 2, 3], [1, 2, 3], [1, 2, 3]])
 })
 
-t.test('keeps what one receiver gets in its order', async (t) => {
+t.test('keeps the order of the messages to each receiver', async (t) => {
   const open = new OpenSends()
   for (const [to, data] of [[1, 'a'], [1, 'b'], [2, 'b'], [2, 'a'], [1, 'a'], [1, 'a']] as const) send(open, to, { data })
   t.strictSame(closed(open), [[1], [1, 2], [2, 1, 1]])
 })
 
-t.test('knows bytes and mixed payloads by their content, and copies bytes that their sender may change', async (t) => {
+t.test('compares bytes and mixed payloads by content, and copies bytes that the sender may change', async (t) => {
   const open = new OpenSends()
   for (const to of [1, 2]) {
     send(open, to, { type: 'binary', data: Buffer.from('x') })
@@ -62,7 +63,7 @@ t.test('knows bytes and mixed payloads by their content, and copies bytes that t
   t.strictSame([...open.closeAll()[0].fields.body!], [1])
 })
 
-t.test('looks only at plain objects, and survives one that throws', async (t) => {
+t.test('takes text only from plain objects, also when a getter throws', async (t) => {
   const open = new OpenSends()
   let reads = 0
   const trap = { get data () { if (reads++ === 1) throw new Error('boom'); return 'news' } }
@@ -70,10 +71,11 @@ t.test('looks only at plain objects, and survives one that throws', async (t) =>
   t.strictSame(closed(open).flat(), [1, 1, 1, 1, 1, 1, 1])
 })
 
-t.test('other topics make one frame of the same payload in a row, and stand apart from all else', async (t) => {
+t.test('joins consecutive equal payloads of another topic, and closes them before any other frame', async (t) => {
   const open = new OpenSends()
   for (const to of [1, 2]) send(open, to, { n: 1 }, { topic: 'note' })
-  const apart = (text: string, from: number): boolean => open.mustCloseBefore({ type: frameTypes.send, to: 1, from, text, ...encodePayload(1)! })
+  const apart = (text: string, from: number): boolean =>
+    open.mustCloseBefore({ type: frameTypes.send, to: 1, from, text, ...encodePayload(1)! })
   t.ok(apart('note', 1))
   t.ok(apart('ws.send', 1))
   t.strictSame(closed(open), [[1, 2]])
@@ -87,7 +89,7 @@ t.test('other topics make one frame of the same payload in a row, and stand apar
   t.notOk(open.joinText(2, 2, { data: 'x' }))
 })
 
-t.test('takes no further receivers when a frame, or all lists together, would be too long', async (t) => {
+t.test('refuses further receivers when the frame, or all lists together, would be too long', async (t) => {
   const open = new OpenSends()
   const mega = 1024 * 1024
   const long = { data: 'x'.repeat(32 * mega - 100) }

@@ -9,28 +9,28 @@ function filled (frames: number, bytes = 1): Window {
   return window
 }
 
-t.test('it is full with 4 096 frames, or with 8 MB', async (t) => {
+t.test('is full with 4 096 frames, or with 8 MB', async (t) => {
   t.notOk(filled(4095).full)
   t.ok(filled(4096).full)
   t.notOk(filled(1, 8 * mega - 1).full)
   t.ok(filled(1, 8 * mega).full)
 })
 
-t.test('those who can wait should from three quarters of either limit', async (t) => {
+t.test('is congested from three quarters of either limit', async (t) => {
   t.notOk(filled(3071).congested)
   t.ok(filled(3072).congested)
   t.notOk(filled(1, 6 * mega - 1).congested)
   t.ok(filled(1, 6 * mega).congested)
 })
 
-t.test('what cannot be refused has room beyond: 64 times the frames, 16 times the bytes', async (t) => {
+t.test('is exhausted at 64 times the frames, or 16 times the bytes', async (t) => {
   t.notOk(filled(262_143).exhausted)
   t.ok(filled(262_144).exhausted)
   t.notOk(filled(1, 128 * mega - 1).exhausted)
   t.ok(filled(1, 128 * mega).exhausted)
 })
 
-t.test('those who wait go on, each once, when a quarter of both limits is left', async (t) => {
+t.test('resumes each producer once, when both counts are below a quarter of their limits', async (t) => {
   const window = filled(3072, 3000)
   let resumed = 0
   window.subscribeDrain({ resume () { resumed++ } })
@@ -49,7 +49,7 @@ t.test('those who wait go on, each once, when a quarter of both limits is left',
   t.equal(resumed, 1)
 })
 
-t.test('one that fills it again leaves the others waiting', async (t) => {
+t.test('stops resuming when one producer fills the window again', async (t) => {
   const window = new Window()
   const order: string[] = []
   const feeder = (name: string, bytes: number) => ({
@@ -68,7 +68,7 @@ t.test('one that fills it again leaves the others waiting', async (t) => {
   t.strictSame(order, ['small', 'large', 'last'])
 })
 
-t.test('who is forgotten, or whose channel was torn, is not resumed', async (t) => {
+t.test('does not resume a producer that unsubscribed, nor any after clear', async (t) => {
   const window = filled(4096, 4096)
   const feeder = { resume () { t.fail('it was forgotten') } }
   window.subscribeDrain(feeder)
@@ -80,7 +80,7 @@ t.test('who is forgotten, or whose channel was torn, is not resumed', async (t) 
   t.pass()
 })
 
-t.test('refuses messages when it is full, calls when its reserve is, and the system never', async (t) => {
+t.test('refuses messages when it is full, calls when the reserve is full, and system frames never', async (t) => {
   const refusals = (window: Window): boolean[] => (['message', 'call', 'system'] as const).map((urgency) => window.refuses(urgency))
   t.strictSame(refusals(filled(4095)), [false, false, false])
   t.strictSame(refusals(filled(4096)), [true, false, false])
