@@ -153,40 +153,48 @@ const method = `# Benches
 | command | what it does |
 | --- | --- |
 | \`npm run bench\` | everything, about 12 minutes; prints the tables |
-| \`npm run bench -- --quick\` | one short round of everything, 2 minutes: a look, and no figures to quote |
-| \`npm run bench -- --write\` | and writes this page and \`growth.svg\` |
+| \`npm run bench -- --quick\` | one short round of everything, 2 minutes: a first look, not for quoting |
+| \`npm run bench -- --write\` | writes this page and \`growth.svg\` too |
 | \`npm run bench -- --only compare --scenarios echo,storm --rounds 3\` | a part: \`compare\`, \`process\`, \`events\` or \`growth\` |
-| \`npm run bench:process\` | what needs no sockets |
-| \`npm run bench -- --from bench/dist/results.json --write\` | writes the page of the last run anew |
+| \`npm run bench:process\` | the benches without sockets |
+| \`npm run bench -- --from bench/dist/results.json --write\` | writes the page of the last run again |
 
-Figures of a machine that does something else at the same time are worth nothing: close what can be closed.
+Figures are worth nothing if the machine does something else at the same time: close all you
+can.
 
 ## How it is measured
 
-- The servers are in \`peers/\` (installed on demand from their own lock file) and \`servers/\`. All have one
-  contract: \`/echo\` returns a message to its sender, \`/room/:id\` sends it to everyone in the room, the sender too.
-  Ours takes its mail with \`serve\`, with \`for await\`, or with \`serve\` and \`groups.broadcast\`.
-  \`${floor}\` is no WebSocket server: it counts the bytes of its clients' frames, and answers each with a frame that
-  was made before, one write for what is due to a socket in a turn. So much the sockets cost any server in Node.
-  All of them have \`bufferutil\`; \`WS_NO_BUFFER_UTIL=1 npm run bench\` takes it from all.
-- The generator (\`load/\`) is one thread of JavaScript on \`node:net\`. It masks each client's frames once, no
-  two of them with the same text, and writes them again and again; of what comes back it reads headers and
-  counts. Any message of another length, any lost connection, fails the measurement. Its share of a core is in the tables: † marks where it was the limit.
-- Server and generator have a core each, where there is \`taskset\`.
-- What is compared is the **server's CPU time for a unit** (user and system, all threads; from \`/proc\`): on a
-  shared machine it moves far less than messages a second. 10⁶ divided by it is the capacity of a core.
-- Servers are measured in turn, A B C, A B C, …; the first round of a server that stays is its warm-up, and is
-  not counted. Storm and idle start a server for each measurement. Ratios are taken round by round. A figure is
-  the median of the rounds, with the lowest and the highest; \`${reference} again\` is the same server once more, so
-  its ratio is the noise.
-- What needs no sockets is timed by tinybench, each bench in a process of its own, and its cases in turn, too.
-- What must never grow is not timed but counted, by \`test/bench/\`: writes and frames of a broadcast, timers and
-  listeners of a connection, promises of a message.
+- The servers are in \`peers/\` (installed on demand from their own lock file) and \`servers/\`.
+  All have the same contract: \`/echo\` returns a message to its sender, \`/room/:id\` sends it
+  to everyone in the room, including the sender. Ours receives with \`serve\`, with
+  \`for await\`, or with \`serve\` and \`groups.broadcast\`. \`${floor}\` is not a WebSocket server.
+  It counts the bytes of its clients' frames, and answers each frame with one made before,
+  with one write for all output of a socket in a turn. It shows the cost of the sockets in
+  any server on Node. All servers have \`bufferutil\`; \`WS_NO_BUFFER_UTIL=1 npm run bench\`
+  removes it from all.
+- The generator (\`load/\`) is one thread of JavaScript on \`node:net\`. It masks each client's
+  frames once, no two of them with the same text, and writes them again and again. Of the
+  answers it reads headers and counts. A message of another length, or a lost connection,
+  fails the measurement. Its share of a core is in the tables: † marks where it was the
+  limit.
+- Server and generator have one core each, if \`taskset\` is installed.
+- The **server's CPU time per unit** is compared (user and system, all threads; from
+  \`/proc\`), because on a shared machine it varies far less than messages a second. 10⁶
+  divided by it is the capacity of a core.
+- Servers are measured in turn, A B C, A B C, and so on. The first round of a server that
+  stays is its warm-up, and is not counted. Storm and idle start a server for each
+  measurement. Ratios are taken round by round. A figure is the median of the rounds, with
+  the lowest and the highest. \`${reference} again\` is the same server once more, so its
+  ratio is the noise.
+- Benches without sockets are timed by tinybench, each in its own process, and their cases
+  in turn too.
+- Costs that must never grow are counted, not timed, by \`test/bench/\`: writes and frames of
+  a broadcast, timers and listeners of a connection, promises of a message.
 
 ## Results
 `
 
-/** This folder's README: how it is measured, what a run has measured, and `notes.md`: why. */
+/** This folder's README: how it is measured, the results of a run, and the explanations of `notes.md`. */
 export function page (results: Results | undefined): string {
   const sections = results === undefined ? ['No run has been written yet: `npm run bench -- --write`.'] : resultSections(results)
   const drawn = sections.map((section) => section.startsWith('### Growth') ? `${section}\n\n![CPU for one message at 10 to 10 000](growth.svg)` : section)
