@@ -1,3 +1,4 @@
+import type { PayloadAndOptions, TopicFor } from './messages.js'
 import type { Duration, Pid } from './pid.js'
 
 /** What a transport can do, and what it is called in logs. */
@@ -149,6 +150,14 @@ export interface ClusterGroupChange {
   readonly left: readonly Pid[]
 }
 
+/** Options of `cluster.groups.broadcast`. */
+export interface ClusterBroadcastOptions {
+  /** A member that is left out. */
+  except?: Pid
+  /** The sender, a process of this node. */
+  from?: Pid
+}
+
 /** Groups across nodes. */
 export interface ClusterGroups {
   /**
@@ -162,11 +171,12 @@ export interface ClusterGroups {
   members (group: string): Promise<ClusterMembers>
   /**
    * Sends to each member on every node, at most once.
-   * @param options `except`: a member that is left out; `from`: the sender, a process of this node
    * @returns false when only the members of this node could be reached, or the payload cannot cross
    * @throws `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_TOPIC`, `FST_PROCESS_INVALID_PID`
    */
-  broadcast (group: string, topic: string, payload?: unknown, options?: { except?: Pid, from?: Pid }): boolean
+  broadcast<K extends string> (
+    group: string, topic: TopicFor<{}, K>, ...args: PayloadAndOptions<{}, K, ClusterBroadcastOptions>
+  ): boolean
   /**
    * Tells of each later change, until {@link unwatch}. Resolves with the members before the first one.
    * @throws `FST_CLUSTER_UNAVAILABLE` (nothing will be told), `FST_PROCESS_INVALID_NAME`

@@ -1,14 +1,23 @@
-import type { ApplicationTopics, Monitor, Pid, Topics } from './pid.js'
+import type { ApplicationTopics, Call, Monitor, Pid, Topics } from './pid.js'
+
+/** Exit reasons that the package itself gives. */
+export type SystemExitReason =
+  // Processes: the body returned, was cancelled, was ended with `kill`, or threw.
+  | 'normal' | 'shutdown' | 'killed' | 'error'
+  // Nobody has the PID or the name; its node cannot be reached.
+  | 'noproc' | 'noconnection'
+  // A supervisor gave up; the node of a cluster-wide name lost its lease.
+  | 'restart_intensity' | 'name_lost'
+  // Connections: `docs/relay.md`, "Close codes", says when.
+  | 'connection_lost' | 'ping_timeout' | 'target_down' | 'protocol_error' | 'slow_client'
 
 /**
- * Why a process ended: one of these, or the string given to `exit` or `stop`.
+ * Why a process ended: a reason of the package's own, or the string given to `exit` or `stop`.
  *
  * `normal` (the body returned) and `shutdown` (it was cancelled) do not bring linked processes
  * down; every other reason does. Erlang/OTP differs: there only `normal` does not.
  */
-export type ExitReason =
-  | 'normal' | 'shutdown' | 'killed' | 'error' | 'noproc' | 'noconnection' | 'restart_intensity'
-  | (string & {})
+export type ExitReason = SystemExitReason | (string & {})
 
 /** How a process ended, as a watcher outside the process system sees it. */
 export interface Exit {
@@ -110,39 +119,75 @@ export interface ConnectionTopics {
   'ws.control': WsControl
 }
 
-type Declared<T extends Topics> = SystemTopics & RelayTopics & ApplicationTopics & T
+/** What `self.inbox` of a process with the topics `T` can bring. */
+type Received<T extends Topics> = SystemTopics & RelayTopics & ApplicationTopics & T
 
-/** A message under one topic. */
-export interface MessageOf<K extends string, P> {
+/** What `send`, `call` and their like take for a PID with the topics `T`; for one without, or a name, any more. */
+type Accepted<T extends Topics> = [keyof T] extends [never]
+  ? ConnectionTopics & RelayTopics & ApplicationTopics
+  : RelayTopics & ApplicationTopics & T
+
+type IsAny<D> = 0 extends 1 & D ? true : false
+type PayloadOf<D> = IsAny<D> extends true ? D : [D] extends [Call<infer P, unknown>] ? P : D
+type ReplyOf<D> = IsAny<D> extends true ? D : [D] extends [Call<unknown, infer R>] ? R : unknown
+/** The arguments that a value of type `V` needs: it may be left out where it may be undefined. */
+type Optionally<V> = undefined extends V ? [value?: V] : [value: V]
+
+/** A message under one topic, with its payload and the reply that a `call` expects. */
+export interface MessageOf<K extends string, P, R = unknown> {
   readonly topic: K
   readonly payload: P
   /** The sender; undefined for code outside a process. */
   readonly from: Pid | undefined
-  /** Resolves the `call` this message came from. Without one, or after the first answer: nothing. */
-  reply (value?: unknown): void
-  /** Rejects the `call` this message came from with `FST_PROCESS_CALL_FAILED`, `error` as its cause. */
+  /** Answers the `call` that sent this message. Does nothing for a `send`, and after the first answer. */
+  reply (...value: Optionally<R>): void
+  /** Rejects the `call` that sent this message with `FST_PROCESS_CALL_FAILED`, whose cause is `error`. */
   fail (error: unknown): void
 }
 
-/** What a process of topics `T` can receive: a closed union, discriminated by `topic`. */
-export type Message<T extends Topics = {}> = {
-  [K in keyof Declared<T> & string]: MessageOf<K, Declared<T>[K]>
-}[keyof Declared<T> & string]
+type Declared<K extends string, D> = MessageOf<K, PayloadOf<D>, ReplyOf<D>>
 
-/** A message under some of the topics: with the payload that was declared, or unknown. */
+/** What a process with the topics `T` can receive: a closed union, discriminated by `topic`. */
+export type Message<T extends Topics = {}> = {
+  [K in keyof Received<T> & string]: Declared<K, Received<T>[K]>
+}[keyof Received<T> & string]
+
+/** A message under some of the topics. The payload of a topic that nobody declared is unknown. */
 export type MessageUnder<T extends Topics, K extends string> = {
-  [E in K]: MessageOf<E, E extends keyof Declared<T> ? Declared<T>[E] : unknown>
+  [E in K]: Declared<E, E extends keyof Received<T> ? Received<T>[E] : unknown>
 }[K]
 
 /** Handlers for `serve`: called with the payload and the message, one at a time, in order. */
 export type Handlers<T extends Topics = {}> = {
-  readonly [K in keyof Declared<T> & string]?: (payload: Declared<T>[K], message: MessageOf<K, Declared<T>[K]>) => unknown
+  readonly [K in keyof Received<T> & string]?: (
+    payload: PayloadOf<Received<T>[K]>, message: Declared<K, Received<T>[K]>
+  ) => unknown
 }
 
-type Known<T extends Topics> = T & ApplicationTopics & ConnectionTopics
+/** As `keyof A`, in full in the messages of the compiler. */
+type Names<A> = keyof { [N in keyof A & string]: N }
 
-/** The payload argument of `send` and `call`: typed where the topic is declared. */
+/**
+ * The topic `K`, if it may be sent to a `Pid<T>`. To a process that declared its topics: one of these,
+ * a topic of the application, or one of the relay's. To any other PID and to a name: any topic but a
+ * misspelt `ws.*`, and none that begins with `@`.
+ */
+export type TopicFor<T extends Topics, K extends string> =
+  K extends keyof Accepted<T> ? K
+    : [keyof T] extends [never] ? K extends `@${string}` ? never : K extends `ws.${string}` ? Names<ConnectionTopics & RelayTopics> : K
+        : Names<Accepted<NoInfer<T>>>
+
+type PayloadFor<T extends Topics, K extends string> = K extends keyof Accepted<T> ? PayloadOf<Accepted<T>[K]> : unknown
+
+/** The arguments of `send` after the topic: the payload, typed where the topic is declared. */
 export type PayloadArgs<T extends Topics, K extends string> =
-  K extends keyof Known<T>
-    ? undefined extends Known<T>[K] ? [payload?: Known<T>[K]] : [payload: Known<T>[K]]
-    : [payload?: unknown]
+  undefined extends PayloadFor<T, K> ? [payload?: PayloadFor<T, K>] : [payload: PayloadFor<T, K>]
+
+/** The arguments of `call` and `broadcast` after the topic: the payload, and options. */
+export type PayloadAndOptions<T extends Topics, K extends string, O> =
+  undefined extends PayloadFor<T, K>
+    ? [payload?: PayloadFor<T, K>, options?: O]
+    : [payload: PayloadFor<T, K>, options?: O]
+
+/** What `call` resolves with: the reply that the callee's topics declare with {@link Call}, or unknown. */
+export type ReplyFor<T extends Topics, K extends string> = K extends keyof Accepted<T> ? ReplyOf<Accepted<T>[K]> : unknown

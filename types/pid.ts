@@ -1,6 +1,6 @@
 declare const topicsOf: unique symbol
 
-/** A map of topic names to payload types, as in `{ notice: { text: string } }`. */
+/** A map of topic names to payload types, as in `{ notice: { text: string } }`. See also {@link Call}. */
 export type Topics = object
 
 /**
@@ -14,19 +14,34 @@ export type Topics = object
  */
 export interface ApplicationTopics {}
 
+declare const callOf: unique symbol
+
+/**
+ * Declares a topic that is answered, in a map of topics: `call` returns the reply's type, and
+ * `message.reply` takes it.
+ *
+ * ```ts
+ * interface CounterTopics { add: number, total: Call<void, number> }
+ * ```
+ */
+export interface Call<Payload = void, Reply = unknown> {
+  readonly [callOf]: { readonly payload: Payload, readonly reply: Reply }
+}
+
 /**
  * The address of a process or of a connection: `42@local.mi3k9x2a` (serial, node, incarnation).
  *
- * A plain string at run time, safe in JSON, headers, maps and logs. It is never reused. It is an
+ * A plain string at run time, safe in JSON, headers, maps and logs. A PID is never reused. It is an
  * address and not a secret: never take one from a client.
  *
- * `T` are the topics the process declared; it types `send` and `call`.
+ * `T` are the topics that the process declared: `send` and `call` to it take these topics, with their
+ * payloads. A PID without them takes any topic.
  */
 export type Pid<T extends Topics = {}> = string & { readonly [topicsOf]: T }
 
 declare const monitorBrand: unique symbol
 
-/** What `monitor` returns: it is in the `@exit` message and undoes the monitor. Unique per node. */
+/** `monitor` returns it, its `@exit` message has it, and `demonitor` takes it. Unique on its node. */
 export type Monitor = number & { readonly [monitorBrand]: true }
 
 /**

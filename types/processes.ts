@@ -1,4 +1,6 @@
-import type { Exit, ExitReason, Handlers, Message, MessageUnder, PayloadArgs } from './messages.js'
+import type {
+  Exit, ExitReason, Handlers, Message, MessageUnder, PayloadAndOptions, PayloadArgs, ReplyFor, TopicFor
+} from './messages.js'
 import type { Cluster, ClusterEngine } from './cluster.js'
 import type { Duration, Monitor, Pid, Topics } from './pid.js'
 
@@ -42,6 +44,10 @@ export interface SpawnOptions<A extends unknown[] = unknown[]> {
   trapLinks?: boolean
 }
 
+/** The options of `spawn`: a body that takes arguments needs them in `args`. */
+export type SpawnArgs<A extends unknown[]> =
+  [] extends A ? [options?: SpawnOptions<A>] : [options: SpawnOptions<A> & { args: A }]
+
 /** Options of `call`. */
 export interface CallOptions {
   /** @defaultValue '5s' */
@@ -58,9 +64,10 @@ export interface ReceiveOptions<K extends string = string> {
   topic?: K | readonly K[]
 }
 
+/** What `receive` resolves with: a message of the topics asked for, or undefined where it may time out. */
 type Received<T extends Topics, O> =
   | (O extends { topic: infer K } ? MessageUnder<T, (K extends readonly (infer E)[] ? E : K) & string> : Message<T>)
-  | (O extends { timeout: Duration } ? undefined : never)
+  | (O extends { timeout?: infer D } ? unknown extends D ? never : D extends undefined ? never : undefined : never)
 
 /** A pending `sendAfter` or `sendEvery`. */
 export interface Timer {
@@ -84,6 +91,12 @@ export interface Names {
   lookup (name: string): Pid | undefined
 }
 
+/** Options of `groups.broadcast`. */
+export interface BroadcastOptions {
+  /** A member that is left out, by PID or name. */
+  except?: Pid | string
+}
+
 /** Process groups, as OTP's `pg`: a member that joined twice leaves twice. */
 export interface Groups {
   /**
@@ -99,11 +112,12 @@ export interface Groups {
   list (): string[]
   /**
    * Sends to each member once; a payload for several connections is framed once.
-   * @param options `except`: a member that is left out, by PID or name
    * @returns how many accepted it
    * @throws `FST_PROCESS_INVALID_TOPIC`, `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_PID` (of `except`)
    */
-  broadcast (group: string, topic: string, payload?: unknown, options?: { except?: Pid | string }): number
+  broadcast<K extends string> (
+    group: string, topic: TopicFor<{}, K>, ...args: PayloadAndOptions<{}, K, BroadcastOptions>
+  ): number
   /**
    * Tells `pid` of each later change by `@group`. While its mailbox is full, changes that wait there
    * are merged into one message.
@@ -115,33 +129,50 @@ export interface Groups {
   unwatch (group: string, pid: string): void
 }
 
-/** `status`: `running` its code, `waiting` for mail, or `exiting` (told to stop, cleaning up). */
-export interface ProcessInfo {
+/** What `info` tells of processes and connections alike. */
+interface CommonInfo {
   readonly pid: Pid
-  readonly kind: 'process' | 'supervisor' | 'ws'
-  /** The name of the body's function; for a connection `ws`. */
-  readonly label: string
   readonly names: string[]
-  readonly status: 'running' | 'waiting' | 'exiting'
-  /** Messages waiting; for a connection the bytes waiting for the client are in `buffered`. */
-  readonly mailbox: number
   readonly links: Pid[]
-  /** The processes it monitors. */
+  /** The PIDs that it monitors. */
   readonly monitors: Pid[]
   readonly groups: string[]
   /** Milliseconds since it started. */
   readonly uptime: number
-  /** Connections only: where its messages go. */
-  readonly target?: Pid
-  /** Connections only: bytes waiting for the client. */
-  readonly buffered?: number
-  /** Connections only: frames dropped by `overflow: 'drop'`. */
-  readonly dropped?: number
-  /** Connections only: messages from the client. */
-  readonly messages?: number
-  /** Connections only: whether reading is paused because the target's mailbox is full. */
-  readonly paused?: boolean
+  /** Messages that wait in its mailbox. A connection has none: see `buffered`. */
+  readonly mailbox: number
+  /** `running` its code, `waiting` for mail, or `exiting` (told to stop, cleaning up). */
+  readonly status: 'running' | 'waiting' | 'exiting'
 }
+
+/** `info` of a process with a body, or of a supervisor. It has none of a connection's own fields. */
+export interface BodyInfo extends CommonInfo, OnlyConnections {
+  readonly kind: 'process' | 'supervisor'
+  /** The name of the body's function; for a supervisor its name, or `supervisor`. */
+  readonly label: string
+}
+
+/** `info` of a connection. */
+export interface ConnectionInfo extends CommonInfo {
+  readonly kind: 'ws'
+  readonly label: 'ws'
+  /** The process that gets its client's messages. */
+  readonly target: Pid
+  /** Bytes that wait for the client. */
+  readonly buffered: number
+  /** Frames that were dropped by `overflow: 'drop'`. */
+  readonly dropped: number
+  /** Messages that came from the client. */
+  readonly messages: number
+  /** Whether the socket is not being read because the target's mailbox is full. */
+  readonly paused: boolean
+}
+
+/** The fields that only connections have: absent, so that they can be read before `kind` is. */
+type OnlyConnections = { readonly [K in 'target' | 'buffered' | 'dropped' | 'messages' | 'paused']?: undefined }
+
+/** What `info` returns; `kind` tells which. */
+export type ProcessInfo = BodyInfo | ConnectionInfo
 
 /** Counters since the start, for dashboards and tests. */
 export interface ProcessStats {
@@ -190,25 +221,51 @@ export interface SupervisorSpec {
   children?: readonly ChildSpec[]
 }
 
-/** One child of a supervisor. */
-export interface ChildSpec {
+/** What every child has. */
+interface ChildCommon {
   /** Unique among the children. */
   id: string
-  /**
-   * A body, or the specification of a supervisor below this one. With the latter `args`,
-   * `mailboxLimit` and `trapLinks` are refused, and `name` comes before the specification's own.
-   */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a list of children mixes bodies of any topics and arguments; each was checked where it was written
-  start: ProcessBody<any, any> | SupervisorSpec
-  args?: readonly unknown[]
   name?: string
   /** `transient`: only after an abnormal end; `temporary`: never. @defaultValue 'permanent' */
   restart?: 'permanent' | 'transient' | 'temporary'
   /** How long a cancelled child may clean up before it is ended. @defaultValue '5s' */
   shutdown?: Duration
+}
+
+/** A child that is a process. */
+interface BodyChild extends ChildCommon {
+  /** Messages its mailbox may hold. @defaultValue the system's `mailboxLimit` */
   mailboxLimit?: number
+  /** As in {@link SpawnOptions}. @defaultValue false */
   trapLinks?: boolean
 }
+
+/** A child whose body takes nothing but `self`. */
+export interface PlainChild extends BodyChild {
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a list of children mixes bodies of any topics; each was checked where it was written
+  start: ProcessBody<any, []>
+  args?: undefined
+}
+
+/** A child whose body takes arguments. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a list of children mixes bodies of any arguments
+export interface ChildWithArgs<A extends unknown[] = any> extends BodyChild {
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as above
+  start: ProcessBody<any, A>
+  /** Handed to the body after `self`, at each start. */
+  args: readonly [...A]
+}
+
+/** A supervisor below this one. The child's `name` comes before the `name` of `start`. */
+export interface SupervisorChild extends ChildCommon {
+  start: SupervisorSpec
+  args?: undefined
+  mailboxLimit?: undefined
+  trapLinks?: undefined
+}
+
+/** One child of a supervisor. */
+export type ChildSpec = SupervisorChild | PlainChild | ChildWithArgs
 
 /** The state of one child. `pid` is undefined while it waits for a restart or has ended for good. */
 export interface ChildInfo {
@@ -217,6 +274,11 @@ export interface ChildInfo {
   readonly restarts: number
 }
 
+/** A child with the arguments that its body takes. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a child's body may have any topics
+export type ChildOf<A extends unknown[]> = BodyChild & { start: ProcessBody<any, A> } &
+  ([] extends A ? { args?: readonly [...A] } : { args: readonly [...A] })
+
 /** A running supervisor. */
 export interface Supervisor {
   readonly pid: Pid
@@ -224,7 +286,7 @@ export interface Supervisor {
    * Starts one more child, after the others. The id of a child that has ended for good may be used again.
    * @throws `FST_PROCESS_INVALID_SPEC` (also an id in use), `FST_PROCESS_NAME_TAKEN`, `FST_PROCESS_NOT_ALIVE`
    */
-  startChild (child: ChildSpec): Pid
+  startChild<A extends unknown[] = []> (child: ChildOf<A> | SupervisorChild): Pid
   /**
    * Cancels a child, waits its `shutdown`, ends it, and forgets it.
    * Rejects with `FST_PROCESS_NOT_ALIVE` where there is no such child.
@@ -244,7 +306,9 @@ export interface Sending {
    * @returns true: accepted. false: nobody there, mailbox full, dropped, or a payload that cannot be sent
    * @throws `FST_PROCESS_INVALID_TOPIC`: not 1 to 128 characters, or it begins with `@`
    */
-  send<T extends Topics = {}, K extends string = string> (to: Pid<T> | string, topic: K, ...payload: PayloadArgs<T, K>): boolean
+  send<T extends Topics = {}, K extends string = string> (
+    to: Pid<T> | string, topic: TopicFor<T, K>, ...payload: PayloadArgs<T, K>
+  ): boolean
   /**
    * Sends and waits for `reply` or `fail`. Rejects with
    * - `FST_PROCESS_NOT_ALIVE`: nobody there, nothing was delivered;
@@ -255,7 +319,9 @@ export interface Sending {
    * - the reason of `options.signal`.
    * @throws `FST_PROCESS_INVALID_TOPIC`, `FST_PROCESS_INVALID_DURATION` (as rejections)
    */
-  call<T extends Topics = {}, K extends string = string> (to: Pid<T> | string, topic: K, payload?: PayloadArgs<T, K>[0], options?: CallOptions): Promise<unknown>
+  call<T extends Topics = {}, K extends string = string> (
+    to: Pid<T> | string, topic: TopicFor<T, K>, ...args: PayloadAndOptions<T, K, CallOptions>
+  ): Promise<ReplyFor<T, K>>
   /**
    * Ends a process at once, whatever its code is doing; it cannot be trapped. `kill` becomes the
    * reason `killed`. What the code does afterwards is refused. Unlike in OTP, `normal` ends it, too.
@@ -292,7 +358,7 @@ export interface Processes extends Sending {
    * @throws `FST_PROCESS_NAME_TAKEN`, `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_PID`,
    * `FST_PROCESS_INVALID_SPEC`, `FST_PROCESS_NOT_ALIVE` (for `monitor`), `FST_PROCESS_CLOSING`
    */
-  spawn<T extends Topics = {}, A extends unknown[] = []> (body: ProcessBody<T, A>, options?: SpawnOptions<A>): Pid<T>
+  spawn<T extends Topics = {}, A extends unknown[] = []> (body: ProcessBody<T, A>, ...options: SpawnArgs<A>): Pid<T>
   stats (): ProcessStats
 }
 
@@ -359,11 +425,11 @@ export interface Process<T extends Topics = {}> extends Sending {
    */
   serve (handlers: Handlers<T>, otherwise?: (message: Message<T>) => unknown): Promise<void>
   /** As {@link Processes.spawn}. @throws also `FST_PROCESS_STOPPED` when this process has ended */
-  spawn<U extends Topics = {}, A extends unknown[] = []> (body: ProcessBody<U, A>, options?: SpawnOptions<A>): Pid<U>
+  spawn<U extends Topics = {}, A extends unknown[] = []> (body: ProcessBody<U, A>, ...options: SpawnArgs<A>): Pid<U>
   /** Spawns and links, in one step (as OTP's `spawn_link`). */
-  spawnLink<U extends Topics = {}, A extends unknown[] = []> (body: ProcessBody<U, A>, options?: SpawnOptions<A>): Pid<U>
+  spawnLink<U extends Topics = {}, A extends unknown[] = []> (body: ProcessBody<U, A>, ...options: SpawnArgs<A>): Pid<U>
   /** Spawns and monitors, in one step (as OTP's `spawn_monitor`). */
-  spawnMonitor<U extends Topics = {}, A extends unknown[] = []> (body: ProcessBody<U, A>, options?: SpawnOptions<A>): { pid: Pid<U>, monitor: Monitor }
+  spawnMonitor<U extends Topics = {}, A extends unknown[] = []> (body: ProcessBody<U, A>, ...options: SpawnArgs<A>): { pid: Pid<U>, monitor: Monitor }
   /** Exactly one `@exit` when `pid` ends; at once with `noproc` for the dead, also a name nobody has. @throws `FST_PROCESS_INVALID_PID` */
   monitor (pid: string): Monitor
   /** Undoes a monitor of this process, and takes back an `@exit` of it that waits in the mailbox. */
@@ -373,9 +439,13 @@ export interface Process<T extends Topics = {}> extends Sending {
   /** Holds at once; idempotent. */
   unlink (pid: string): void
   /** Sends once, after `delay` (at most 24 days). Ends with the process. @throws `FST_PROCESS_INVALID_DURATION`, `FST_PROCESS_INVALID_TOPIC` */
-  sendAfter<U extends Topics = {}, K extends string = string> (delay: Duration, to: Pid<U> | string, topic: K, ...payload: PayloadArgs<U, K>): Timer
+  sendAfter<U extends Topics = {}, K extends string = string> (
+    delay: Duration, to: Pid<U> | string, topic: TopicFor<U, K>, ...payload: PayloadArgs<U, K>
+  ): Timer
   /** Sends every `interval` (1 ms to 24 days). Ends with the process. @throws as `sendAfter` */
-  sendEvery<U extends Topics = {}, K extends string = string> (interval: Duration, to: Pid<U> | string, topic: K, ...payload: PayloadArgs<U, K>): Timer
+  sendEvery<U extends Topics = {}, K extends string = string> (
+    interval: Duration, to: Pid<U> | string, topic: TopicFor<U, K>, ...payload: PayloadArgs<U, K>
+  ): Timer
   /**
    * Ends this process from inside by throwing: a plain body goes on in `finally` only; inside a
    * `serve` handler the throw is recognised and `serve` settles. Call it from the body or a handler

@@ -2,7 +2,7 @@ import type { Answer } from './calls.js'
 import type { Producer } from './actor/mailbox.js'
 import type { SystemTopics } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
-import type { ProcessInfo } from '../../types/processes.js'
+import type { BodyInfo, ConnectionInfo, ProcessInfo } from '../../types/processes.js'
 
 /** Shared by the receivers of one broadcast: the message is encoded once. */
 export interface Batch {
@@ -10,7 +10,9 @@ export interface Batch {
 }
 
 /** The fields of `info` that only the entity itself knows. */
-export type Description = Omit<ProcessInfo, 'pid' | 'names' | 'links' | 'groups'>
+export type Description = Described<BodyInfo> | Described<ConnectionInfo>
+
+type Described<I> = Omit<I, 'pid' | 'names' | 'links' | 'groups'>
 
 /** The owner of a PID: a process with a mailbox, or a connection with a socket. */
 export interface Entity {

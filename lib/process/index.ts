@@ -1,5 +1,5 @@
 import { checkProcessesOptions, processesDefaults } from './options.js'
-import { processesFacade } from './processes.js'
+import { processSystemFacade } from './processes.js'
 import { Runtime } from './runtime.js'
 import { toMilliseconds } from '../shared/duration.js'
 import type { ClusterEngine } from '../../types/cluster.js'
@@ -43,7 +43,7 @@ export function createProcesses (options: ProcessesOptions = {}): ProcessSystem 
   })
   const close = (): Promise<void> => runtime.close(timeout)
   const ready = options.cluster === undefined ? Promise.resolve() : join(runtime, options.cluster, close)
-  return processesFacade(runtime, { ready: () => ready, close })
+  return processSystemFacade(runtime, { ready: () => ready, close })
 }
 
 /** The cluster is loaded only where it is used. */

@@ -1,28 +1,36 @@
+import { published } from '../shared/contract.js'
+import type { Plain } from '../shared/contract.js'
 import type { Runtime } from './runtime.js'
-import type { CallOptions, ProcessBody, Processes, ProcessStats, SpawnOptions, SupervisorSpec } from '../../types/processes.js'
+import type { Processes, ProcessStats, ProcessSystem } from '../../types/processes.js'
 
 /** The public face of a runtime: `fastify.processes`. The typed surface, with the docs, is `Processes`. */
-export function processesFacade<E extends object = object> (runtime: Runtime, more?: E): Processes & E {
-  const facade = {
+export function processesFacade (runtime: Runtime): Processes {
+  return published<Processes>(Object.freeze(membersOf(runtime)))
+}
+
+/** As {@link processesFacade}, for `createProcesses`. */
+export function processSystemFacade (runtime: Runtime, own: Pick<ProcessSystem, 'ready' | 'close'>): ProcessSystem {
+  return published<ProcessSystem>(Object.freeze(Object.assign(membersOf(runtime), own)))
+}
+
+function membersOf (runtime: Runtime): Plain<Processes> {
+  return {
     get cluster () { return runtime.cluster },
     node: runtime.pids.node,
     names: runtime.names,
     groups: runtime.groups,
-    spawn: (body: ProcessBody, options?: SpawnOptions) => runtime.spawn(body, options),
-    send: (to: string, topic: string, payload?: unknown) => runtime.messenger.send(to, topic, payload),
-    call: (to: string, topic: string, payload?: unknown, options?: CallOptions) => runtime.messenger.call(to, topic, payload, options),
-    exit: (to: string, reason?: string) => runtime.exit(to, reason),
-    cancel: (to: string, reason?: string) => runtime.cancel(to, reason),
-    supervise: (spec: SupervisorSpec) => runtime.supervise(spec),
-    alive: (to: string) => runtime.findEntity(to) !== undefined,
-    info: (to: string) => runtime.info(to),
+    spawn: (body, options) => runtime.spawn(body, options),
+    send: (to, topic, payload) => runtime.messenger.send(to, topic, payload),
+    call: (to, topic, payload, options) => runtime.messenger.call(to, topic, payload, options),
+    exit: (to, reason) => runtime.exit(to, reason),
+    cancel: (to, reason) => runtime.cancel(to, reason),
+    supervise: (spec) => runtime.supervise(spec),
+    alive: (to) => runtime.findEntity(to) !== undefined,
+    info: (to) => runtime.info(to),
     list: () => runtime.list(),
-    exited: (to: string, options?: { signal?: AbortSignal }) => runtime.exited(to, options?.signal ?? undefined),
-    stats: () => statsOf(runtime),
-    ...more
-  } satisfies Record<keyof Processes, unknown>
-  // What a PID's topics are is known to its type alone.
-  return Object.freeze(facade) as unknown as Processes & E
+    exited: (to, options) => runtime.exited(to, options?.signal ?? undefined),
+    stats: () => statsOf(runtime)
+  }
 }
 
 function statsOf ({ aliveCount: alive, counters, scheduler }: Runtime): ProcessStats {

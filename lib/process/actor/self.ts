@@ -4,15 +4,23 @@ import { checkAddress } from '../pid.js'
 import { checkExitReason } from '../exits/exit-signals.js'
 import { longestDelay, toMilliseconds } from '../../shared/duration.js'
 import type { Actor } from './actor.js'
-import type { Handlers, FallbackHandler } from './service.js'
 import type { Mail } from '../message.js'
 import type { Entity } from '../entity.js'
 import type { ExitSignals } from '../exits/exit-signals.js'
 import type { Messenger } from '../messenger.js'
+import type { Mismatch, Plain, Verified } from '../../shared/contract.js'
 import type { Cluster } from '../../../types/cluster.js'
-import type { Exit } from '../../../types/messages.js'
+import type { Exit, Handlers, Message } from '../../../types/messages.js'
 import type { Duration, Monitor, Pid } from '../../../types/pid.js'
-import type { CallOptions, Groups, Logger, Names, ProcessBody, ProcessInfo, ReceiveOptions, SpawnOptions, Supervisor, SupervisorSpec, Timer } from '../../../types/processes.js'
+import type { CallOptions, Groups, Logger, Names, Process, ProcessBody, ProcessInfo, ReceiveOptions, SpawnOptions, Supervisor, SupervisorSpec, Timer } from '../../../types/processes.js'
+
+/** A process of any topics, each with a payload of its own: what an implementation can know. */
+type Topics = Record<string, unknown>
+type AnyMessage = Message<Topics>
+type Untyped = Process<Topics>
+
+/** Fails to compile where `Self` and the public `Process` differ. */
+export type SelfIsProcess = Verified<Mismatch<Untyped, Self>>
 
 /** The parts of the runtime that `self` uses. */
 export interface SelfHost {
@@ -35,7 +43,7 @@ export interface SelfHost {
 }
 
 /** `self`: a process as its own body sees it. The typed surface, with the docs, is `Process`. */
-export class Self {
+export class Self implements Plain<Untyped> {
   readonly #runtime: SelfHost
   readonly #actor: Actor
 
@@ -80,7 +88,7 @@ export class Self {
     }
   }
 
-  serve (handlers: Handlers, otherwise?: FallbackHandler): Promise<void> {
+  serve (handlers: Handlers<Topics>, otherwise?: (message: AnyMessage) => unknown): Promise<void> {
     return this.#actor.serve(handlers, otherwise)
   }
 

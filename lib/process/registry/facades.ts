@@ -2,12 +2,14 @@ import { errorCodes, show } from '../../errors.js'
 import { Actor } from '../actor/actor.js'
 import { checkGroupName, checkName } from './names.js'
 import { checkTopic } from '../message.js'
+import { published } from '../../shared/contract.js'
 import type { Batch, Entity } from '../entity.js'
 import type { Messenger } from '../messenger.js'
 import type { GroupTable } from './groups.js'
 import type { NameTable } from './names.js'
 import type { Pid } from '../../../types/pid.js'
-import type { Cluster } from '../../../types/cluster.js'
+import type { Plain } from '../../shared/contract.js'
+import type { Cluster, ClusterGroups } from '../../../types/cluster.js'
 import type { Groups, Names } from '../../../types/processes.js'
 
 /** The parts of the runtime that the facades use. */
@@ -21,7 +23,7 @@ export interface FacadesHost {
 
 /** The public `names`: only live processes can be registered. */
 export function namesFacade (runtime: FacadesHost): Names {
-  return {
+  return published<Names>({
     register (name, pid) {
       checkName(name)
       const entity = runtime.findEntity(runtime.resolvePid(pid))
@@ -30,12 +32,12 @@ export function namesFacade (runtime: FacadesHost): Names {
     },
     unregister: (name) => runtime.nameTable.unregister(name),
     lookup: (name) => runtime.nameTable.lookup(name)
-  }
+  })
 }
 
 /** The public `groups`. Broadcasts are sent by `sender`, and refused once it has ended. */
 export function groupsFacade (runtime: FacadesHost, sender: Actor | undefined): Groups {
-  return {
+  return published<Groups>({
     join (group, pid) {
       checkGroupName(group)
       const entity = runtime.findEntity(runtime.resolvePid(pid))
@@ -74,7 +76,7 @@ export function groupsFacade (runtime: FacadesHost, sender: Actor | undefined): 
       const entity = runtime.findEntity(watcher)
       if (entity instanceof Actor) entity.dropGroupUpdates(group)
     }
-  }
+  })
 }
 
 /**
@@ -83,15 +85,15 @@ export function groupsFacade (runtime: FacadesHost, sender: Actor | undefined): 
  */
 export function clusterFacade (cluster: Cluster, sender: Actor): Cluster {
   const { groups } = cluster
-  return Object.freeze({
-    ...cluster,
-    groups: Object.freeze({
-      join: (group, pid) => groups.join(group, pid),
-      leave: (group, pid) => groups.leave(group, pid),
-      members: (group) => groups.members(group),
-      broadcast: (group, topic, payload, options) => !sender.hasEnded && groups.broadcast(group, topic, payload, { from: sender.pid, ...options }),
-      watch: (group, listener) => groups.watch(group, listener),
-      unwatch: (group, listener) => { groups.unwatch(group, listener) }
-    } satisfies Cluster['groups'])
-  } satisfies Cluster)
+  const own = published<ClusterGroups>(Object.freeze({
+    join: (group, pid) => groups.join(group, pid),
+    leave: (group, pid) => groups.leave(group, pid),
+    members: (group) => groups.members(group),
+    broadcast: (group, topic, payload, options) => {
+      return !sender.hasEnded && groups.broadcast(group, topic, payload, { from: sender.pid, ...options })
+    },
+    watch: (group, listener) => groups.watch(group, listener),
+    unwatch: (group, listener) => { groups.unwatch(group, listener) }
+  } satisfies Plain<ClusterGroups>))
+  return Object.freeze({ ...cluster, groups: own })
 }

@@ -1,10 +1,16 @@
+import { Type } from '@sinclair/typebox'
 import { errorCodes, show } from '../../errors.js'
-import { durationRange, toMilliseconds } from '../../shared/duration.js'
+import { toMilliseconds } from '../../shared/duration.js'
+import { choice, decimal, duration, flag, integer, optionsCheck } from '../../shared/options.js'
 import { checkName } from '../registry/names.js'
-import type { Duration } from '../../../types/pid.js'
-import type { ChildSpec, ProcessBody, SupervisorSpec } from '../../../types/processes.js'
+import type { Fail, Option } from '../../shared/options.js'
+import type { Backoff, ChildOf, ChildSpec, ProcessBody, SupervisorChild, SupervisorSpec } from '../../../types/processes.js'
 
 const { FST_PROCESS_INVALID_SPEC } = errorCodes
+
+/** A child's specification as it was given: its arguments were checked against its body by its type. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a body may take any arguments
+export type GivenChild = ChildOf<any> | SupervisorChild
 
 /** A child's specification with every default in place. */
 export interface ChildPlan {
@@ -29,83 +35,105 @@ export interface SupervisorPlan {
   readonly children: readonly ChildPlan[]
 }
 
-const supervisorFields = ['name', 'strategy', 'maxRestarts', 'period', 'backoff', 'children']
-const childFields = ['id', 'start', 'args', 'name', 'restart', 'shutdown', 'mailboxLimit', 'trapLinks']
-const backoffFields = ['initial', 'max', 'factor', 'jitter']
+/** A name is checked by `checkName`, which has a code of its own. */
+const name: Option<undefined> = { schema: Type.Unknown(), default: undefined, expected: 'a name' }
+
+/** The fields of a supervisor's specification. */
+export const supervisorFields = {
+  name,
+  strategy: choice(['one_for_one', 'one_for_all', 'rest_for_one'], 'one_for_one'),
+  maxRestarts: integer(3, 'restarts', 0),
+  period: duration('5s', 1),
+  backoff: { schema: Type.Unknown(), default: undefined, expected: 'an object' },
+  children: { schema: Type.Array(Type.Unknown()), default: undefined, expected: 'an array' }
+} satisfies Record<keyof SupervisorSpec, Option>
+
+/** The fields of a child's specification. */
+export const childFields = {
+  id: {
+    schema: Type.String({ minLength: 1, maxLength: 256 }),
+    default: undefined,
+    expected: 'a string of 1 to 256 characters',
+    required: true
+  },
+  start: {
+    schema: Type.Union([Type.Function([], Type.Unknown()), Type.Object({})]),
+    default: undefined,
+    expected: 'a function or a supervisor specification',
+    required: true
+  },
+  args: { schema: Type.Array(Type.Unknown()), default: undefined, expected: 'an array' },
+  name,
+  restart: choice(['permanent', 'transient', 'temporary'], 'permanent'),
+  shutdown: duration('5s'),
+  mailboxLimit: integer(undefined, 'messages'),
+  trapLinks: flag(undefined)
+} satisfies Record<keyof ChildSpec, Option>
+
+/** The fields of `backoff`. */
+export const backoffFields = {
+  initial: duration(undefined, 1, true),
+  max: duration(undefined, 1, true),
+  factor: decimal(2, 1),
+  jitter: decimal(0.1, 0, 1)
+} satisfies Record<keyof Backoff, Option>
+
+const invalid: Fail = (problem, cause) => new FST_PROCESS_INVALID_SPEC(problem, { cause })
+const checkSupervisor = optionsCheck(supervisorFields, invalid, { owner: 'a supervisor' })
+const checkChild = optionsCheck(childFields, invalid, { owner: 'a child' })
+const checkBackoff = optionsCheck(backoffFields, invalid, { owner: 'a backoff', prefix: 'backoff.' })
 
 /** @throws `FST_PROCESS_INVALID_SPEC` (a misspelt field, too), `FST_PROCESS_INVALID_NAME` */
 export function planSupervisor (spec: SupervisorSpec): SupervisorPlan {
-  checkFields('supervisor', spec, supervisorFields)
-  const { name, strategy = 'one_for_one', maxRestarts = 3, period = '5s', children = [] } = spec
-  if (name !== undefined) checkName(name)
-  check(['one_for_one', 'one_for_all', 'rest_for_one'].includes(strategy), 'strategy', "'one_for_one', 'one_for_all' or 'rest_for_one'", strategy)
-  check(Number.isInteger(maxRestarts) && maxRestarts >= 0, 'maxRestarts', 'an integer from 0', maxRestarts)
-  check(Array.isArray(children), 'children', 'an array', children)
-  const planned = children.map(planChild)
+  checkSupervisor(spec)
+  const { strategy, maxRestarts, period } = supervisorFields
+  if (spec.name !== undefined) checkName(spec.name)
+  const children = (spec.children ?? []).map(planChild)
   const ids = new Set<string>()
-  for (const { id } of planned) {
-    if (ids.has(id)) throw new FST_PROCESS_INVALID_SPEC(`child id '${show(id)}' is there twice`)
+  for (const { id } of children) {
+    if (ids.has(id)) throw new FST_PROCESS_INVALID_SPEC(`two children have the id '${show(id)}'`)
     ids.add(id)
   }
-  return { name, strategy, maxRestarts, period: duration('period', period, 1), backoff: planBackoff(spec.backoff), children: planned }
+  return {
+    name: spec.name,
+    strategy: spec.strategy ?? strategy.default,
+    maxRestarts: spec.maxRestarts ?? maxRestarts.default,
+    period: toMilliseconds(spec.period ?? period.default),
+    backoff: planBackoff(spec.backoff),
+    children
+  }
 }
 
 /** @throws `FST_PROCESS_INVALID_SPEC`, `FST_PROCESS_INVALID_NAME` */
-export function planChild (spec: ChildSpec): ChildPlan {
-  checkFields('child', spec, childFields)
-  const { id, start, args = [], name, restart = 'permanent', shutdown = '5s', mailboxLimit, trapLinks } = spec
-  check(typeof id === 'string' && id.length > 0 && id.length <= 256, 'id', 'a string of 1 to 256 characters', id)
-  check(typeof start === 'function' || (typeof start === 'object' && start !== null), 'start', 'a function or a supervisor specification', start)
-  check(Array.isArray(args), 'args', 'an array', args)
+export function planChild (spec: GivenChild): ChildPlan {
+  checkChild(spec)
+  const { id, start, args = [], name, restart, shutdown, mailboxLimit, trapLinks } = spec
   if (name !== undefined) checkName(name)
-  check(['permanent', 'transient', 'temporary'].includes(restart), 'restart', "'permanent', 'transient' or 'temporary'", restart)
-  check(mailboxLimit === undefined || (Number.isInteger(mailboxLimit) && mailboxLimit > 0), 'mailboxLimit', 'a positive integer', mailboxLimit)
-  check(trapLinks === undefined || typeof trapLinks === 'boolean', 'trapLinks', 'a boolean', trapLinks)
   if (typeof start === 'object') {
-    // What would silently come to nothing.
-    check(args.length === 0, 'args', 'none for a supervisor', args)
-    check(mailboxLimit === undefined, 'mailboxLimit', 'none for a supervisor', mailboxLimit)
-    check(trapLinks === undefined, 'trapLinks', 'none for a supervisor', trapLinks)
+    const field = args.length > 0 ? 'args' : mailboxLimit !== undefined ? 'mailboxLimit' : trapLinks !== undefined ? 'trapLinks' : undefined
+    // It would have no effect.
+    if (field !== undefined) throw new FST_PROCESS_INVALID_SPEC(`'${field}' is not for a child that is a supervisor, got '${show(spec[field])}'`)
   }
   return {
     id,
     start: typeof start === 'function' ? start : planSupervisor(start),
     args: [...args],
     name,
-    restart,
-    shutdown: duration('shutdown', shutdown, 0),
+    restart: restart ?? childFields.restart.default,
+    shutdown: toMilliseconds(shutdown ?? childFields.shutdown.default),
     mailboxLimit,
     trapLinks
   }
 }
 
-function planBackoff (backoff: SupervisorSpec['backoff']): SupervisorPlan['backoff'] {
+function planBackoff (backoff: Backoff | undefined): SupervisorPlan['backoff'] {
   if (backoff === undefined) return undefined
-  checkFields('backoff', backoff, backoffFields)
-  const { factor = 2, jitter = 0.1 } = backoff
-  const initial = duration('backoff.initial', backoff.initial, 1)
-  const max = duration('backoff.max', backoff.max, 1)
-  check(max >= initial, 'backoff.max', "at least 'backoff.initial'", backoff.max)
-  check(Number.isFinite(factor) && factor >= 1, 'backoff.factor', 'a number from 1', factor)
-  check(typeof jitter === 'number' && jitter >= 0 && jitter <= 1, 'backoff.jitter', 'a number from 0 to 1', jitter)
+  checkBackoff(backoff)
+  const initial = toMilliseconds(backoff.initial)
+  const max = toMilliseconds(backoff.max)
+  if (max < initial) {
+    throw new FST_PROCESS_INVALID_SPEC(`'backoff.max' must be at least 'backoff.initial', got '${show(backoff.max)}'`)
+  }
+  const { factor = backoffFields.factor.default, jitter = backoffFields.jitter.default } = backoff
   return { initial, max, factor, jitter }
-}
-
-function checkFields (what: string, value: unknown, allowed: string[]): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new FST_PROCESS_INVALID_SPEC(`expected an object for the ${what}, got '${show(value)}'`)
-  for (const field of Object.keys(value)) {
-    if (!allowed.includes(field)) throw new FST_PROCESS_INVALID_SPEC(`a ${what} has no field '${show(field)}', only ${allowed.join(', ')}`)
-  }
-}
-
-function check (valid: boolean, field: string, expected: string, value: unknown): void {
-  if (!valid) throw new FST_PROCESS_INVALID_SPEC(`expected ${expected} as '${field}', got '${show(value)}'`)
-}
-
-function duration (field: string, value: Duration, min: number): number {
-  try {
-    return toMilliseconds(value, min)
-  } catch (err) {
-    throw new FST_PROCESS_INVALID_SPEC(`'${field}' must be a duration of ${durationRange(min)}, got '${show(value)}'`, { cause: err })
-  }
 }

@@ -2,14 +2,15 @@ import { errorCodes, show } from '../../errors.js'
 import { SupervisedChild } from './child.js'
 import { PendingRestart, RestartIntensity } from './restarts.js'
 import { planChild, planSupervisor } from './spec.js'
+import { published } from '../../shared/contract.js'
 import type { Actor } from '../actor/actor.js'
 import type { Entity } from '../entity.js'
 import type { ChildHost } from './child.js'
-import type { ChildPlan, SupervisorPlan } from './spec.js'
+import type { ChildPlan, GivenChild, SupervisorPlan } from './spec.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 import type {
-  ChildInfo, ChildSpec, Process, SpawnOptions, Supervisor, SupervisorSpec
+  ChildInfo, Process, SpawnOptions, Supervisor, SupervisorSpec
 } from '../../../types/processes.js'
 
 /** The parts of the runtime that a supervisor uses. */
@@ -44,12 +45,12 @@ export const strategies: Record<SupervisorPlan['strategy'], Strategy> = {
 export function startSupervisor (runtime: SupervisorHost, spec: SupervisorSpec): Supervisor {
   const supervisor = new SupervisorProcess(runtime, planSupervisor(spec))
   runtime.supervisors.add(supervisor.pid)
-  return {
+  return published<Supervisor>({
     pid: supervisor.pid,
     startChild: (child) => supervisor.startChild(child),
     stopChild: (id) => supervisor.stopChild(id),
     children: () => supervisor.children()
-  }
+  })
 }
 
 /** A supervisor is an ordinary process that monitors its children. */
@@ -81,7 +82,7 @@ class SupervisorProcess {
     return this.#actor.pid
   }
 
-  startChild (spec: ChildSpec): Pid {
+  startChild (spec: GivenChild): Pid {
     if (this.#actor.stopping) throw new errorCodes.FST_PROCESS_NOT_ALIVE(this.pid)
     const plan = planChild(spec)
     const known = this.#find(plan.id)

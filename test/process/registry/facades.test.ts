@@ -160,7 +160,7 @@ t.test('while the mailbox of a watcher is full, changes merge into the last mess
 t.test('a connection watches in vain, without harm', async (t) => {
   const { runtime, processes } = buildRuntime()
   const pid = runtime.pids.nextPid()
-  runtime.addEntity({ pid, kind: 'ws', trapLinks: false, deliver: () => true, notify: () => {}, end: () => {}, linkFailed: () => {}, cancel: () => true, describe: () => ({ kind: 'ws', label: 'ws', status: 'waiting', mailbox: 0, monitors: [], uptime: 0 }) })
+  runtime.addEntity({ pid, kind: 'ws', trapLinks: false, deliver: () => true, notify: () => {}, end: () => {}, linkFailed: () => {}, cancel: () => true, describe: () => ({ kind: 'supervisor', label: '', status: 'waiting', mailbox: 0, monitors: [], uptime: 0 }) })
   t.strictSame(processes.groups.watch('g', pid), [])
   processes.groups.unwatch('g', pid)
   t.equal(runtime.groupTable.size, 0)

@@ -3,10 +3,10 @@ import { buildRuntime, deferred, drain, settle } from '../helpers.js'
 import { SupervisedChild } from '../../../lib/process/supervisor/child.js'
 import { PendingRestart, RestartIntensity } from '../../../lib/process/supervisor/restarts.js'
 import { planChild } from '../../../lib/process/supervisor/spec.js'
-import type { ChildSpec, Process } from '../../../types/processes.js'
+import type { PlainChild, Process } from '../../../types/processes.js'
 
 /** A child; in its supervisor's place is a process that only notes how its children end. */
-async function childOf (spec: Partial<ChildSpec> = {}, backoff?: { initial: number, max: number, factor: number, jitter: number }) {
+async function childOf (spec: Partial<PlainChild> = {}, backoff?: { initial: number, max: number, factor: number, jitter: number }) {
   const { runtime, processes } = buildRuntime()
   const told: string[] = []
   const supervisor = runtime.start(async (self: Process) => {

@@ -14,7 +14,7 @@ function family (): { log: string[], child (id: string, options?: Partial<ChildS
     log.push(`+${id}`)
     for await (const { topic } of self.inbox) if (topic === '@cancel') log.push(`-${id}`)
   }
-  return { log, child: (id, options) => ({ id, start: body, args: [id], ...options }) }
+  return { log, child: (id, options) => ({ id, start: body, args: [id], ...options } as ChildSpec) }
 }
 
 const pidOf = (supervisor: Supervisor, id: string): Pid => supervisor.children().find((child) => child.id === id)?.pid ?? '0' as Pid
