@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import fp from 'fastify-plugin'
 import { errorCodes } from './errors.js'
-import { normalizeOptions, overrideSettings } from './upgrade/options.js'
+import { normalizeOptions } from './upgrade/options.js'
 import { processesFacade } from './process/processes.js'
 import { Runtime } from './process/runtime.js'
 import { Dispatcher } from './upgrade/dispatch.js'
@@ -26,7 +26,7 @@ export type * from '../types/pid.js'
 export type * from '../types/processes.js'
 export type * from '../types/relay.js'
 
-/** What one HTTP server has once, however often the plugin is registered on it. */
+/** The state of one HTTP server, shared by all registrations of the plugin on it. */
 interface ServerState {
   readonly relay: UpgradeServer
   readonly processes: Processes
@@ -45,7 +45,8 @@ async function fastifyWsRelay (fastify: FastifyInstance, input: unknown): Promis
     checkServerOptions(state.relay.options, options.given)
   }
   const { relay, processes, native } = state
-  const registration = new Registration(relay, options.route, FastifyWebsocketLayer.serverIn(fastify), overrideSettings)
+  const ownWebsocket = FastifyWebsocketLayer.serverIn(fastify)
+  const registration = new Registration(relay, options.route, ownWebsocket)
   if (!claimScope(fastify, registration)) return
   decorate(fastify, processes)
   native.install(fastify)
@@ -64,35 +65,39 @@ function startRelay (fastify: FastifyInstance, settings: ServerSettings): Server
     dispatcher.addFinalListener(native.route)
   })
   fastify.addHook('preClose', async () => { await relay.close() })
-  // A preClose hook that fails keeps Fastify from calling those behind it.
+  // Fastify does not call this preClose hook when an earlier one fails.
   fastify.addHook('onClose', async () => { await relay.close() })
   return { relay, processes: processesFacade(runtime), native }
 }
 
-/** Nothing of a cluster is loaded by those who have none. */
-async function joinCluster (fastify: FastifyInstance, { runtime, options: { cluster, upgradeTimeout } }: UpgradeServer): Promise<void> {
+/** Loads the code of the cluster only where the option `cluster` is set. */
+async function joinCluster (fastify: FastifyInstance, relay: UpgradeServer): Promise<void> {
+  const { runtime, options: { cluster, upgradeTimeout } } = relay
   if (cluster === undefined) return
   const { startCluster } = await import('./cluster/facade.js')
   await startCluster(runtime, cluster, {
-    // A route that waits for a name has time left to answer the upgrade.
+    // A route that waits for a name must have time left to answer the upgrade.
     acquireTimeout: upgradeTimeout * 0.8,
     close: async () => { await fastify.close() }
   })
 }
 
-/** @throws `FST_WS_RELAY_INVALID_OPTIONS`: a server has each of its options once */
+/** @throws `FST_WS_RELAY_INVALID_OPTIONS` if a server option differs from the first registration */
 function checkServerOptions (settings: ServerSettings, given: Partial<ServerSettings>): void {
   for (const [name, value] of Object.entries(given)) {
     const first: unknown = settings[name as keyof ServerSettings]
     if (!isDeepStrictEqual(value, first)) {
-      throw new errorCodes.FST_WS_RELAY_INVALID_OPTIONS(`'${name}' belongs to the whole server and was set by its first registration; leave it out here, or give the same value`)
+      throw new errorCodes.FST_WS_RELAY_INVALID_OPTIONS(
+        `'${name}' belongs to the whole server and was set by its first registration; ` +
+        'leave it out here, or give the same value'
+      )
     }
   }
 }
 
 /**
- * @returns false when this very scope has the same registration already
- * @throws `FST_WS_RELAY_INVALID_OPTIONS` when it has another one
+ * @returns false when this scope has the same registration already
+ * @throws `FST_WS_RELAY_INVALID_OPTIONS` when it has one with other options
  */
 function claimScope (fastify: FastifyInstance, registration: Registration): boolean {
   const known = Registration.attachedTo(fastify)
@@ -101,23 +106,31 @@ function claimScope (fastify: FastifyInstance, registration: Registration): bool
     return true
   }
   if (isDeepStrictEqual(comparable(known), comparable(registration))) return false
-  throw new errorCodes.FST_WS_RELAY_INVALID_OPTIONS('this scope is registered already, with other options; use a scope of its own: app.register(async (scope) => { await scope.register(wsRelay, …) })')
+  throw new errorCodes.FST_WS_RELAY_INVALID_OPTIONS(
+    'this scope is registered already, with other options; use a scope of its own: ' +
+    'app.register(async (scope) => { await scope.register(wsRelay, …) })'
+  )
 }
 
-/** The check is compiled anew for each registration. */
+/** Each registration compiles its own origin check, so the checks are never equal. */
 function comparable ({ settings }: Registration): object {
   return { ...settings, originAllowed: undefined }
 }
 
 /** @throws Fastify's `FST_ERR_DEC_ALREADY_PRESENT` when the application uses one of the names */
 function decorate (fastify: FastifyInstance, processes: Processes): void {
-  // An enclosing scope has them.
+  // An outer scope has them already.
   if (fastify.hasDecorator('processes') && fastify.processes === processes) return
   fastify.decorate('processes', processes)
   fastify.decorateRequest('wsUpgradable', false)
-  fastify.decorateReply('relay', function (this: FastifyReply, target: string, config?: Omit<RelayConfig, 'target_pid'>) {
-    return this.header(relayHeader, { ...config, target_pid: target })
-  })
+  fastify.decorateReply('relay', relayTo)
+}
+
+/** `reply.relay` */
+function relayTo (
+  this: FastifyReply, target: string, config?: Omit<RelayConfig, 'target_pid'>
+): FastifyReply {
+  return this.header(relayHeader, { ...config, target_pid: target })
 }
 
 type Registered = (string | readonly string[] | WsRelayOptions) & Record<never, never>
@@ -131,7 +144,8 @@ type Registered = (string | readonly string[] | WsRelayOptions) & Record<never, 
  *
  * With the option `cluster` it waits until this server is a node of the cluster.
  *
- * @throws `FST_WS_RELAY_INVALID_OPTIONS`; with `cluster`: `FST_CLUSTER_UNAVAILABLE`, and what the engine rejects with
+ * @throws `FST_WS_RELAY_INVALID_OPTIONS`; with `cluster` also `FST_CLUSTER_UNAVAILABLE`, and the
+ * errors of the engine
  */
 export const wsRelay = fp(fastifyWsRelay as FastifyPluginAsync, {
   fastify: '5.x',
@@ -140,6 +154,8 @@ export const wsRelay = fp(fastifyWsRelay as FastifyPluginAsync, {
 
 export default wsRelay
 
-// What `require()` returns: the plugin, with everything else as its properties.
-Object.assign(wsRelay, { default: wsRelay, wsRelay, errorCodes, RelayConfigSchema, RelayControlSchema })
+// `require()` returns the plugin, with the other exports as its properties.
+Object.assign(wsRelay, {
+  default: wsRelay, wsRelay, errorCodes, RelayConfigSchema, RelayControlSchema
+})
 export { wsRelay as 'module.exports' }

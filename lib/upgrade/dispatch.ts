@@ -1,6 +1,6 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { errorCodes } from '../errors.js'
-import { Handshake, setHandshake } from './handshake.js'
+import { Handshake } from './handshake.js'
 import { stripHeader } from './relay-header.js'
 import { routeIfKnown } from './route-probe.js'
 import { writeErrorResponse, responseOn, setResponseOn } from './response.js'
@@ -12,23 +12,22 @@ import type { FastifyInstance } from 'fastify'
 import type { Routing } from './route-probe.js'
 import type { UpgradeServer } from './upgrade-server.js'
 
-/** Marks a request as an upgrade of `@fastify/websocket`'s, and routes it. */
+/** Marks a request as an upgrade of `@fastify/websocket`, and routes it. */
 export type RouteUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
-/** The two here: one notes, the other dispatches. */
+/** The listeners of a `Dispatcher`: the first one tracks an upgrade, the last one dispatches it. */
 const ownListeners = 2
 
-/** One upgrade while the listeners of the server's `'upgrade'` run, and until it is routed. */
+/** One upgrade, while the listeners of the server's `'upgrade'` run, and until it is routed. */
 interface Arrival {
   readonly handshake: Handshake
   readonly head: Buffer
-  /** The answer to an earlier request of this socket, while it is hidden from the other listeners. */
+  /** The response to an earlier request on this socket, while it is hidden from other listeners. */
   earlier: ServerResponse | undefined
-  /** Listeners that route through Fastify: those of `@fastify/websocket` and `@fastify/http-proxy`. */
+  /** How many listeners route through Fastify: `@fastify/websocket`, `@fastify/http-proxy`. */
   routingListeners: number
-  /** `fastify.routing`, as the listener that came first has it. */
+  /** `fastify.routing` of the first listener that called it. */
   routing: Routing | undefined
-  /** All listeners have run. */
   areListenersDone: boolean
 }
 
@@ -39,8 +38,8 @@ function arrivalOf (request: object): Arrival | undefined {
 }
 
 /**
- * Decides who gets an upgrade of one HTTP server. A request is routed once at the most, whoever wants
- * to route it, and after the requests that came earlier on its socket are answered.
+ * Decides which listener gets an upgrade of one HTTP server. A request is routed at most once, even
+ * if several listeners route it, and only after earlier requests on its socket are answered.
  */
 export class Dispatcher {
   readonly #server: Server
@@ -48,32 +47,34 @@ export class Dispatcher {
   readonly #routing: Routing
   #route: RouteUpgrade | undefined
 
-  /** Notes every upgrade before any other listener sees it. */
+  /** Tracks every upgrade before any other listener sees it. */
   constructor (fastify: FastifyInstance, relay: UpgradeServer) {
     this.#server = fastify.server as Server
     this.#relay = relay
     this.#routing = this.#wrapRouting(fastify)
-    this.#server.prependListener('upgrade', (request, socket, head) => { this.#trackUpgrade(request, socket, head) })
+    this.#server.prependListener('upgrade', (request, socket, head) => {
+      this.#trackUpgrade(request, socket, head)
+    })
   }
 
   /**
-   * Called when everything is registered. The listener that routes what no other has routed comes
-   * last: `@fastify/websocket` may be there, and others.
+   * Called when all plugins are registered. The added listener comes after those of
+   * `@fastify/websocket` and others, and routes the upgrades that none of them has routed.
    */
   addFinalListener (route: RouteUpgrade): void {
     this.#route = route
     this.#server.on('upgrade', (request) => { this.#dispatch(arrivalOf(request)!) })
   }
 
-  /** Routes for the plugin's own layer of `@fastify/websocket`, which has put `response` on the socket. */
+  /** `fastify.routing` for the plugin's own `@fastify/websocket`: `response` is on the socket. */
   readonly routeOwn = (request: IncomingMessage, response: ServerResponse): void => {
     this.#routeThrough(arrivalOf(request)!, response, this.#routing)
   }
 
-  /** Every plugin that routes an upgrade through Fastify calls `fastify.routing`. */
+  /** Every plugin that routes an upgrade through Fastify calls `fastify.routing`, wrapped here. */
   #wrapRouting (fastify: FastifyInstance): Routing {
     let root = fastify as unknown as { routing: Routing }
-    while (!Object.hasOwn(root, 'routing')) root = Object.getPrototypeOf(root) as { routing: Routing }
+    while (!Object.hasOwn(root, 'routing')) root = Object.getPrototypeOf(root) as typeof root
     const { routing } = root
     root.routing = (request, response) => {
       const arrival = arrivalOf(request)
@@ -90,33 +91,37 @@ export class Dispatcher {
       closeWhenEnded(socket)
     }
     const handshake = new Handshake(this.#relay, request, socket, head, isInjected)
-    setHandshake(request, handshake)
     const earlier = responseOn(socket)
-    // Other listeners put a response of theirs on the socket: Node throws where there is one already.
+    // Other listeners assign their own response to the socket. Node throws if there is one already.
     if (earlier !== undefined) setResponseOn(socket, undefined)
-    const arrival: Arrival = { handshake, head, earlier, routingListeners: 0, routing: undefined, areListenersDone: false }
-    ;(request as { [ofRequest]?: Arrival })[ofRequest] = arrival
+    const arrival: Arrival = {
+      handshake, head, earlier, routingListeners: 0, routing: undefined, areListenersDone: false
+    }
+    Object.assign(request, { [ofRequest]: arrival })
   }
 
-  /** A listener routes the request. Its response is replaced, so that it can wait for its turn. */
+  /** A listener routes the request. The dispatcher makes another response when it really routes. */
   #routingRequested (arrival: Arrival, response: ServerResponse, routing: Routing): void {
     const { handshake } = arrival
     if (responseOn(handshake.socket) === response) response.detachSocket(handshake.socket as never)
     arrival.routingListeners++
     arrival.routing ??= routing
-    if (arrival.areListenersDone && handshake.route !== undefined) this.#routeOrAnswer(arrival, true)
+    // A listener may call routing late, while the request is left to the other listeners.
+    if (arrival.areListenersDone && handshake.route !== undefined) {
+      this.#routeOrAnswer(arrival, true)
+    }
   }
 
   #dispatch (arrival: Arrival): void {
     const { earlier, handshake: { socket } } = arrival
     arrival.earlier = undefined
     if (earlier !== undefined && responseOn(socket) === undefined) setResponseOn(socket, earlier)
-    // Listeners that were added behind this one have their chance first.
+    // Listeners that were added after this one run first.
     if (this.#otherListeners(arrival) > 0) process.nextTick(listenersDone, this, arrival)
     else this.listenersDone(arrival)
   }
 
-  /** Listeners that may take the socket and do not route it through Fastify: Socket.IO, `ws`. */
+  /** How many listeners may take the socket without Fastify's routing, as Socket.IO and `ws` do. */
   #otherListeners ({ routingListeners: claims }: Arrival): number {
     return this.#server.listenerCount('upgrade') - ownListeners - claims
   }
@@ -127,7 +132,7 @@ export class Dispatcher {
     const response = responseOn(handshake.socket)
     if (response === undefined) this.#routeOrAnswer(arrival, false)
     else if (response.req === handshake.request) {
-      // Another listener answers with a response of its own.
+      // Another listener answers with its own response.
       handshake.setResponse(response)
       handshake.startTimeout()
     } else {
@@ -136,26 +141,28 @@ export class Dispatcher {
     }
   }
 
-  /** The requests that came before on this socket have their answers first. */
+  /** Earlier requests on this socket are answered first. */
   #waitForEarlier (earlier: ServerResponse, arrival: Arrival): void {
     earlier.once('finish', () => {
       const next = responseOn(arrival.handshake.socket)
       if (next !== undefined) this.#waitForEarlier(next, arrival)
       else {
         arrival.handshake.earlierAnswered()
-        // Its hooks run in a context of their own, and not in that of the request before.
+        // The hooks of the upgrade must not run in the context of the earlier request.
         arrival.handshake.runInContext(() => { this.#routeOrAnswer(arrival, false) })
       }
     })
   }
 
-  /** @param isLast whether other listeners have had `upgradeTimeout` to take the socket */
-  #routeOrAnswer (arrival: Arrival, isLast: boolean): void {
+  /** @param isUnclaimed whether no other listener has taken the socket within `upgradeTimeout` */
+  #routeOrAnswer (arrival: Arrival, isUnclaimed: boolean): void {
     const { handshake, handshake: { request, socket }, head, routing } = arrival
-    if (isLast) arrival.routingListeners = Infinity
+    // No other listener is waited for any more.
+    if (isUnclaimed) arrival.routingListeners = Infinity
     if (!handshake.isOpen || handshake.isTaken) handshake.startTimeout()
     else if (this.#relay.closing) {
-      handshake.setResponse(writeErrorResponse(request, socket, new errorCodes.FST_WS_RELAY_CLOSING()))
+      const error = new errorCodes.FST_WS_RELAY_CLOSING()
+      handshake.setResponse(writeErrorResponse(request, socket, error))
     } else if (routing === undefined) this.#route!(request, socket, head)
     else {
       const response = new ServerResponse(request)
@@ -169,7 +176,9 @@ export class Dispatcher {
     stripHeader(response)
     handshake.setResponse(response)
     if (this.#otherListeners(arrival) <= 0) routing(request, response)
-    else if (!routeIfKnown(routing, request, response, socket)) handshake.leaveToOthers(() => { this.#routeOrAnswer(arrival, true) })
+    else if (!routeIfKnown(routing, request, response, socket)) {
+      handshake.leaveToOthers(() => { this.#routeOrAnswer(arrival, true) })
+    }
     handshake.startTimeout()
   }
 }
@@ -179,8 +188,8 @@ function listenersDone (dispatcher: Dispatcher, arrival: Arrival): void {
 }
 
 /**
- * `injectWS` makes a plain object. Fastify asks more of a request: it would not take the reply of an
- * asynchronous handler that returns nothing, and `request.signal` would throw.
+ * Makes the plain object of `injectWS` a complete request. Without this, Fastify would not take the
+ * reply of an async handler that returns nothing, and `request.signal` would throw.
  */
 function completeInjected (request: IncomingMessage, socket: Duplex): void {
   const whole = new IncomingMessage(socket as Socket)

@@ -7,21 +7,23 @@ import type { RouteUpgrade } from './dispatch.js'
 import type { Routing } from './route-probe.js'
 
 type Done = (err?: Error) => void
-type RequestHook = (this: FastifyInstance, request: FastifyRequest, reply: FastifyReply, done: Done) => void
+type RequestHook = (
+  this: FastifyInstance, request: FastifyRequest, reply: FastifyReply, done: Done
+) => void
 type RouteHook = (this: FastifyInstance, routeOptions: RouteOptions) => void
 type CloseHook = (this: FastifyInstance, done: Done) => unknown
 
-/** Those of layers that this plugin has made. */
+/** The `websocketServer` of every layer that this plugin has made. */
 const ownServers = new WeakSet()
 
 /**
- * `@fastify/websocket` on this server, so that `websocket: true` routes and `injectWS` work. The
- * application's own registration is used where there is one, also one that comes later; two of them
- * in one scope would fight. So ours is applied to a stand-in, which keeps its decorators, hooks and
- * listener back until it is known where nobody else brings them.
+ * `@fastify/websocket` on this server, so that `websocket: true` routes and `injectWS` work. If the
+ * application registers it too, even later, its registration is used: two in one scope throw. So
+ * ours is applied to a proxy instance that records its decorators, hooks and listener. They are
+ * installed only in scopes where the application has not registered it.
  */
 export class FastifyWebsocketLayer {
-  /** Routes an upgrade through Fastify. */
+  /** The recorded `'upgrade'` listener, which routes an upgrade through Fastify. */
   readonly route: RouteUpgrade
   readonly #decorators: Record<string, unknown> = {}
   readonly #hooks: Array<readonly [name: string, hook: RequestHook | RouteHook]> = []
@@ -29,7 +31,7 @@ export class FastifyWebsocketLayer {
 
   /**
    * @param routing called with a request that is marked as an upgrade, and with its response
-   * @throws what `@fastify/websocket` says of its options
+   * @throws the error of `@fastify/websocket` when its options are not valid
    */
   constructor (fastify: FastifyInstance, options: Record<string, unknown>, routing: Routing) {
     let route: RouteUpgrade | undefined
@@ -38,11 +40,11 @@ export class FastifyWebsocketLayer {
       emit: (...args: unknown[]) => fastify.server.emit(...args as ['upgrade']),
       removeListener () {}
     }
-    const standIn = Object.create(fastify, {
+    const proxy = Object.create(fastify, {
       server: { value: server },
       routing: { value: routing },
       decorate: { value: (name: string, value: unknown) => { this.#decorators[name] = value } },
-      // Its hooks set `request.ws` anyway, and an application's own registration declares it.
+      // The hooks set `request.ws` without it, and the application's registration may declare it.
       decorateRequest: { value: () => {} },
       addHook: {
         value: (name: string, hook: RequestHook | RouteHook | CloseHook) => {
@@ -51,24 +53,25 @@ export class FastifyWebsocketLayer {
         }
       }
     }) as FastifyInstance
-    fastifyWebsocket(standIn as never, options as never, (err?: Error) => { if (err) throw err })
+    fastifyWebsocket(proxy as never, options as never, (err?: Error) => { if (err) throw err })
     ownServers.add(this.#decorators.websocketServer as object)
-    // Without one, it was told to listen on another server.
+    // With the option `server` it has added its listener to another server.
     this.route = route ?? ((request, socket) => { routePlain(routing, request, socket) })
   }
 
-  /** Whether a scope has the application's own `@fastify/websocket`. Called before everything is registered. */
+  /** Whether a scope has the application's own. Called before `installDecorators`. */
   static isIn (scope: FastifyInstance): boolean {
     return scope.hasDecorator('websocketServer')
   }
 
-  /** The server of the application's own `@fastify/websocket` in a scope. Called at any time. */
+  /** The `websocketServer` of the application's own in a scope. May be called at any time. */
   static serverIn (scope: FastifyInstance): object | undefined {
     const { websocketServer } = scope as { websocketServer?: object }
-    return websocketServer === undefined || ownServers.has(websocketServer) ? undefined : websocketServer
+    if (websocketServer === undefined || ownServers.has(websocketServer)) return undefined
+    return websocketServer
   }
 
-  /** Provides for a scope and those below, where nobody else does. */
+  /** Adds the recorded hooks to a scope, so that they run in it and in its inner scopes. */
   install (scope: FastifyInstance): void {
     if (this.#scopes.some((above) => isWithin(scope, above))) return
     this.#scopes.push(scope)
@@ -81,14 +84,17 @@ export class FastifyWebsocketLayer {
     }
   }
 
-  /** Everything is registered: hands out the decorators where nobody else has. */
+  /** Called when all plugins are registered. */
   installDecorators (): void {
     for (const scope of this.#scopes) {
       if (!FastifyWebsocketLayer.isIn(scope)) Object.assign(scope, this.#decorators)
     }
   }
 
-  /** It calls back twice, and needs its server on the instance, also when that was never ready. */
+  /**
+   * Adds the recorded `preClose` hook. It calls back twice, and it needs its server on the
+   * instance, even if the application was never ready.
+   */
   #addCloseHook (fastify: FastifyInstance, hook: CloseHook): void {
     fastify.addHook('preClose', async () => {
       const instance = Object.assign(Object.create(fastify), this.#decorators) as FastifyInstance
@@ -110,23 +116,25 @@ function isWithin (scope: FastifyInstance, above: FastifyInstance): boolean {
   return scope === above || Object.prototype.isPrototypeOf.call(above, scope)
 }
 
-/** What `@fastify/websocket` calls its mark; `@fastify/http-proxy` has one, too. */
+/** The description of the symbol of `@fastify/websocket`. `@fastify/http-proxy` uses the same. */
 const nativeMark = 'ws-socket'
 
-/** The mark that was found last: there is hardly ever another. */
+/** The symbol that was found last. An application rarely has more than one. */
 let cachedMark = Symbol(nativeMark)
 
 /**
- * Takes the claim of `@fastify/websocket` on a request away: it would accept the socket itself and
- * close it at once. Its mark is the property of the raw request, under a symbol of its own, that is
- * the socket.
+ * Removes the mark of `@fastify/websocket` from a request. Otherwise that plugin would accept the
+ * socket itself and close it at once. The mark is the socket, stored in the raw request under a
+ * symbol that is private to that plugin.
  */
 export function unmark (request: FastifyRequest, socket: Duplex): void {
   const raw = request.raw as unknown as Record<symbol, unknown>
-  // One request has one such mark: whoever sets it routes the request, which can be done once.
+  // A request has one such mark: the plugin that sets it also routes the request.
   if (raw[cachedMark] === socket) raw[cachedMark] = undefined
   else {
-    const mark = Object.getOwnPropertySymbols(raw).find((symbol) => raw[symbol] === socket && symbol.description === nativeMark)
+    const mark = Object.getOwnPropertySymbols(raw).find(
+      (symbol) => raw[symbol] === socket && symbol.description === nativeMark
+    )
     if (mark !== undefined) {
       cachedMark = mark
       raw[mark] = undefined

@@ -1,67 +1,72 @@
 import { domainToASCII, domainToUnicode } from 'node:url'
 import { errorCodes, show } from '../errors.js'
+import type { FastifyRequest } from 'fastify'
 
 const { FST_WS_RELAY_INVALID_OPTIONS } = errorCodes
 
-/** What an origin check reads of a request; a `FastifyRequest` is one. */
+/** The part of a `FastifyRequest` that an origin check reads. */
 export interface OriginRequest {
-  /** `origin` is absent where the client is not a browser. Untrusted. */
+  /** Untrusted. `origin` is absent when the client is not a browser. */
   readonly headers: { readonly origin?: string | undefined }
-  /** Fastify's, so that `trustProxy` decides whether a forwarded host counts. */
+  /** From Fastify, so that `trustProxy` decides whether a forwarded host counts. */
   readonly host: string
-  /** Fastify's, for the same reason. */
+  /** From Fastify, for the same reason. */
   readonly protocol: string
 }
 
-/** Whether a request may become a WebSocket, as far as its origin is concerned. */
+/** Whether the origin of a request allows it to become a WebSocket. */
 export type OriginCheck = (request: OriginRequest) => boolean
 
 interface Origin {
   readonly scheme: string
   /** In lower case; international names in punycode, IPv6 compressed and in brackets. */
   readonly host: string
-  /** The port in effect: the scheme's default where none was given. */
+  /** The default port of the scheme when no port was given. */
   readonly port: string
   readonly onDefaultPort: boolean
 }
 
-const expected = "expected one such as 'https://app.example.com', 'app.example.com:8080', '*.example.com', 'https://*.example.com', " +
-  "'http://localhost:*', 'capacitor://localhost' or '*'"
+const expected = "expected one such as 'https://app.example.com', 'app.example.com:8080', " +
+  "'*.example.com', 'https://*.example.com', 'http://localhost:*', 'capacitor://localhost' or '*'"
 const defaultPorts = new Map([['http', '80'], ['https', '443']])
-// Some proxies announce the forwarded scheme of an upgrade as `wss`, and people write it in patterns.
+// Some proxies forward the scheme of an upgrade as `wss`, and people write it in patterns.
 const schemes = new Map([['ws', 'http'], ['wss', 'https']])
-/** Schemes whose pages have no origin to compare, or are no pages. The first is a typing error. */
+/** Schemes whose pages have no origin, or no pages. The first one is a misspelt `http`. */
 const pointless = /^(?:ht[a-z]*|about|blob|data|file|ftps?|javascript)$/
-/** The only hosts with any port: whatever listens there is on the user's own machine. */
+/** Only these hosts may have `:*`: their servers run on the user's own machine. */
 const loopback = new Set(['localhost', '127.0.0.1', '[::1]'])
-// A name in the DNS has 253 characters and perhaps a dot at its end.
+// A DNS name has at most 253 characters, and an optional dot at its end.
 const longestHost = 254
 
-// Neither has room for a path, a query, userinfo, white space, control characters or a second origin.
+// Both exclude a path, a query, userinfo, white space, control characters and a second origin.
 const scheme = '([a-z][a-z\\d+.-]*)://'
 const host = '(\\[[\\da-f:.]+\\]|[\\w.\\-\\u0080-\\uffff]+)'
 const port = '[1-9]\\d{0,4}'
 const originShape = new RegExp(`^${scheme}${host}(?::(${port}))?$`, 'i')
 const patternShape = new RegExp(`^(?:${scheme})?(\\*\\.)?${host}(?::(${port}|\\*))?$`, 'i')
 
-/** The form in which hosts are compared; empty when it is not a host. */
+/** The form in which hosts are compared; empty when the text is not a host. */
 function toHost (text: string): string {
-  // An empty label, or punycode of nothing, which not every Node refuses.
+  // An empty label, or empty punycode, which some Node releases accept.
   if (text.length > longestHost || /^\.|\.\.|(?:^|\.)xn--(?:\.|$)/i.test(text)) return ''
   const host = domainToASCII(text)
   const written = text.toLowerCase().normalize()
-  // A browser sends the canonical form. Spellings that a URL parser merely maps to another host
-  // ("127.1", full-width letters, invisible characters) are how a filter gets fooled.
-  return host === written || text.startsWith('[') || domainToUnicode(host) === written ? host : ''
+  // A browser sends the canonical form. A URL parser maps other spellings to the same host
+  // ("127.1", full-width letters, invisible characters), which attackers use to pass a filter.
+  const isCanonical = host === written || domainToUnicode(host) === written
+  return isCanonical || text.startsWith('[') ? host : ''
 }
 
-function toOrigin (schemeText: string, hostText: string, portText: string | undefined): Origin | undefined {
+function toOrigin (
+  schemeText: string, hostText: string, portText: string | undefined
+): Origin | undefined {
   const lowerCase = schemeText.toLowerCase()
   const scheme = schemes.get(lowerCase) ?? lowerCase
   const defaultPort = defaultPorts.get(scheme) ?? ''
   const port = portText ?? defaultPort
   const host = toHost(hostText)
-  return host === '' || Number(port) > 65535 ? undefined : { scheme, host, port, onDefaultPort: port === defaultPort }
+  if (host === '' || Number(port) > 65535) return undefined
+  return { scheme, host, port, onDefaultPort: port === defaultPort }
 }
 
 function parseOrigin (text: string): Origin | undefined {
@@ -73,26 +78,29 @@ function listOf (allowed: unknown): string[] {
   const items: unknown[] = Array.isArray(allowed) ? Array.from(allowed) : [allowed ?? '']
   return items.flatMap((item) => {
     if (allowed === null || typeof item !== 'string') {
-      throw new FST_WS_RELAY_INVALID_OPTIONS(`allowedOrigins: expected a comma-separated string or an array of strings, got ${show(allowed === null ? null : item)}`)
+      const got = show(allowed === null ? null : item)
+      throw new FST_WS_RELAY_INVALID_OPTIONS(
+        `allowedOrigins: expected a comma-separated string or an array of strings, got ${got}`
+      )
     }
     return item.split(',').map((pattern) => pattern.trim()).filter((pattern) => pattern !== '')
   })
 }
 
 /**
- * The key under which a pattern is found: `https://host:443`, `//host:8080` for any scheme, `//host`
- * for any scheme on its default port; with `*.` before the host for its subdomains, and `:*` behind it
- * for any port.
+ * The key of a pattern in the set of allowed origins: `https://host:443`; `//host:8080` for any
+ * scheme; `//host` for any scheme on its default port. A `*.` before the host stands for its
+ * subdomains, a `:*` after it for any port.
  */
 function keyOf (pattern: string): string {
   if (pattern === '*') return pattern
   // A URL copied from the address bar ends with one slash.
   const parts = patternShape.exec(pattern.includes('://') ? pattern.replace(/\/$/, '') : pattern)
-  const isAnyPort = parts?.[4] === '*'
-  const origin = parts === null ? undefined : toOrigin(parts[1] ?? 'http', parts[3], isAnyPort ? undefined : parts[4])
-  if (parts === null || origin === undefined || !isPattern(origin, parts[2] !== undefined, isAnyPort)) {
-    // What stands before an @ may be a password.
-    throw new FST_WS_RELAY_INVALID_OPTIONS(`allowedOrigins: '${show(pattern).replace(/[^/]*@/, '…@')}' is not an origin, ${expected}`)
+  if (parts === null) throw notAnOrigin(pattern)
+  const isAnyPort = parts[4] === '*'
+  const origin = toOrigin(parts[1] ?? 'http', parts[3], isAnyPort ? undefined : parts[4])
+  if (origin === undefined || !isPattern(origin, parts[2] !== undefined, isAnyPort)) {
+    throw notAnOrigin(pattern)
   }
   const host = (parts[2] ?? '') + origin.host
   const port = isAnyPort ? '*' : origin.port
@@ -100,10 +108,16 @@ function keyOf (pattern: string): string {
   return parts[4] === undefined ? `//${host}` : `//${host}:${port}`
 }
 
-/** Origins of web views and extensions, of other schemes than the web's, have no wildcards. */
+function notAnOrigin (pattern: string): Error {
+  // The text before an @ may be a password.
+  const text = show(pattern).replace(/[^/]*@/, '…@')
+  return new FST_WS_RELAY_INVALID_OPTIONS(`allowedOrigins: '${text}' is not an origin, ${expected}`)
+}
+
+/** Origins of web views and extensions, which have schemes of their own, take no wildcards. */
 function isPattern ({ scheme, host }: Origin, hasSubdomains: boolean, isAnyPort: boolean): boolean {
   const isWeb = defaultPorts.has(scheme)
-  // `null` is what a browser sends for an opaque origin: taken as a host name it would mislead.
+  // A browser sends `null` for an opaque origin. A host of that name would be confused with it.
   if (host === 'null' || host.endsWith('.') || (!isWeb && pointless.test(scheme))) return false
   if (hasSubdomains && (!isWeb || isAnyPort || /^\[|\.\d+$/.test(host))) return false
   return !isAnyPort || (isWeb && loopback.has(host))
@@ -112,22 +126,22 @@ function isPattern ({ scheme, host }: Origin, hasSubdomains: boolean, isAnyPort:
 /**
  * Compiles an allow-list of origins into one check (RFC 6454 section 7; RFC 6455 section 10.2).
  *
- * A request without `Origin` is accepted: it does not come from a browser. So is the request's own
- * origin: same scheme, host and port, as Fastify's `request.protocol` and `request.host` tell them.
- * `Origin: null`, and whatever is not exactly one origin, is accepted by `*` alone.
+ * A request without `Origin` is accepted, because it does not come from a browser. The request's
+ * own origin is accepted too: the same scheme, host and port as in Fastify's `request.protocol` and
+ * `request.host`. Only `*` accepts `Origin: null`, or a value that is not exactly one origin.
  *
  * | pattern | accepts |
  * |---|---|
  * | `*` | everything |
- * | `https://app.example.com` | this origin; `wss` means `https`, `ws` means `http`; one slash may follow |
+ * | `https://app.example.com` | this origin; `wss` means `https`, `ws` `http`; a slash may follow |
  * | `app.example.com` | every scheme on its default port |
  * | `app.example.com:8080` | every scheme on that port |
- * | `*.example.com`, `https://*.example.com` | subdomains of any depth, not `example.com` itself; ports as above |
- * | `http://localhost:*`, `127.0.0.1:*`, `[::1]:*` | any port of this very host, and of no other |
- * | `capacitor://localhost`, `chrome-extension://<id>` | exactly this origin of a web view or an extension |
+ * | `*.example.com`, `https://*.example.com` | subdomains of any depth, but not `example.com` |
+ * | `http://localhost:*`, `127.0.0.1:*`, `[::1]:*` | any port of this host, and of no other |
+ * | `capacitor://localhost`, `chrome-extension://<id>` | this web view or extension |
  *
  * @param allowed patterns, comma-separated or as an array; blanks are trimmed, empty items ignored.
- * None: same-origin only
+ * Without patterns only the request's own origin is accepted
  * @throws `FST_WS_RELAY_INVALID_OPTIONS` for a malformed pattern
  */
 export function compileOrigins (allowed: string | readonly string[] | undefined): OriginCheck {
@@ -138,7 +152,9 @@ export function compileOrigins (allowed: string | readonly string[] | undefined)
 
   function isListed ({ scheme, host, port, onDefaultPort }: Origin): boolean {
     const has = (name: string): boolean =>
-      keys.has(`${scheme}://${name}:${port}`) || keys.has(`//${name}:${port}`) || (onDefaultPort && keys.has(`//${name}`))
+      keys.has(`${scheme}://${name}:${port}`) ||
+      keys.has(`//${name}:${port}`) ||
+      (onDefaultPort && keys.has(`//${name}`))
     if (has(host)) return true
     if (hasAnyPort && (keys.has(`${scheme}://${host}:*`) || keys.has(`//${host}:*`))) return true
     if (!hasSubdomains) return false
@@ -160,3 +176,29 @@ export function compileOrigins (allowed: string | readonly string[] | undefined)
     return origin !== undefined && (isListed(origin) || isOwn(origin, request))
   }
 }
+
+/** Milliseconds between two log lines about the same origin. */
+const logInterval = 60_000
+/** Remembered origins. A client can send any number of them. */
+const maxLogged = 100
+
+/** Logs the origins that a server refuses: each once a minute, and at most 100 a minute. */
+export class RefusedOrigins {
+  /** The time at which each origin was logged, the oldest first. */
+  readonly #logged = new Map<string, number>()
+
+  logOnce ({ headers, host, log, protocol }: FastifyRequest): void {
+    const origin = show(headers.origin)
+    const now = performance.now()
+    for (const [logged, at] of this.#logged) {
+      if (now - at < logInterval) break
+      this.#logged.delete(logged)
+    }
+    if (this.#logged.has(origin) || this.#logged.size >= maxLogged) return
+    this.#logged.set(origin, now)
+    log.warn({ origin, ownOrigin: show(`${protocol}://${host}`) }, refusedOrigin)
+  }
+}
+
+const refusedOrigin = 'refused the origin of an upgrade: list it in allowedOrigins. ' +
+  'If it is the own origin of the server behind a proxy, turn trustProxy on'

@@ -1,4 +1,5 @@
 import { FastifyWebsocketLayer } from './fastify-websocket.js'
+import { overrideSettings } from './options.js'
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
 import type { UpgradeServer } from './upgrade-server.js'
 import type { RouteSettings } from './options.js'
@@ -6,38 +7,38 @@ import type { RouteSettings } from './options.js'
 const registrationOf = Symbol('fastify-ws-relay.registration')
 const markOf = Symbol('fastify-ws-relay.route')
 
-/** What a route's own configuration makes of the relay. */
+/** What the relay does on a route: upgrade with these settings, or leave it to others. */
 export type RouteMode = RouteSettings | 'off' | 'native'
 
-/** One `register(wsRelay, …)`: it holds for its scope and those below, but where an inner one does. */
+/** One `register(wsRelay, …)`. It applies to its scope and to inner ones without their own. */
 export class Registration {
   readonly relay: UpgradeServer
   readonly settings: RouteSettings
   #scope: FastifyInstance | undefined
-  readonly #override: (scope: RouteSettings, override: unknown) => RouteSettings
   /** The scope's own `@fastify/websocket` when the plugin was registered. */
   readonly #native: object | undefined
 
-  constructor (relay: UpgradeServer, settings: RouteSettings, native: object | undefined, override: (scope: RouteSettings, override: unknown) => RouteSettings) {
+  constructor (relay: UpgradeServer, settings: RouteSettings, native: object | undefined) {
     this.relay = relay
     this.settings = settings
     this.#native = native
-    this.#override = override
   }
 
-  /** The registration that holds for an instance, or for the scope of a request's route. */
+  /** The registration that applies to an instance, such as the scope of a request's route. */
   static of (fastify: FastifyInstance): Registration | undefined {
     return (fastify as { [registrationOf]?: Registration })[registrationOf]
   }
 
   /**
    * Whether a route that was declared before the plugin is left to the application's own
-   * `@fastify/websocket`: it may be one of its routes, which cannot be told. Where that was registered
-   * after the plugin, in the plugin's own scope, the route is older than both, and none of its.
+   * `@fastify/websocket`, because it may be one of that plugin's routes. It is not
+   * if `@fastify/websocket` was registered after this plugin in the same scope: then the route is
+   * older than both.
    */
   isNativeIn (scope: FastifyInstance): boolean {
     const native = FastifyWebsocketLayer.serverIn(scope)
-    return native !== undefined && (native === this.#native || native !== FastifyWebsocketLayer.serverIn(this.#scope!))
+    if (native === undefined) return false
+    return native === this.#native || native !== FastifyWebsocketLayer.serverIn(this.#scope!)
   }
 
   /** The registration made on this very instance. */
@@ -45,23 +46,24 @@ export class Registration {
     return Object.hasOwn(fastify, registrationOf) ? Registration.of(fastify) : undefined
   }
 
-  /** Scopes below inherit it, as all that stands on a Fastify instance. */
+  /** Inner scopes inherit it, as any property of a Fastify instance. */
   attachTo (fastify: FastifyInstance): void {
     this.#scope = fastify
     Object.assign(fastify, { [registrationOf]: this })
   }
 
   /**
-   * Marks a route with what the relay is to do there, and returns it.
+   * Marks a route with its mode. @returns the mode
    * @throws `FST_WS_RELAY_INVALID_OPTIONS`
    */
   markRoute (routeOptions: RouteOptions): RouteMode {
-    const mode = this.#modeOf(routeOptions.config, routeOptions.websocket === true || 'wsHandler' in routeOptions)
+    const isNative = routeOptions.websocket === true || 'wsHandler' in routeOptions
+    const mode = this.#modeOf(routeOptions.config, isNative)
     routeOptions.config = { ...routeOptions.config, [markOf]: mode } as typeof routeOptions.config
     return mode
   }
 
-  /** The mark of a request's route: all have one that were declared after the plugin. */
+  /** The mark of a request's route. Routes that were declared before the plugin have none. */
   static modeMarked (request: FastifyRequest): RouteMode | undefined {
     return markedMode(request.routeOptions.config)
   }
@@ -76,7 +78,7 @@ export class Registration {
     if (native) return 'native'
     const override = config?.wsRelay
     if (override === undefined) return this.settings
-    return override === false ? 'off' : this.#override(this.settings, override)
+    return override === false ? 'off' : overrideSettings(this.settings, override)
   }
 }
 

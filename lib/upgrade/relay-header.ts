@@ -1,7 +1,8 @@
 import { handshakeOf } from './handshake.js'
 import type { ServerResponse } from 'node:http'
+import type { FastifyReply } from 'fastify'
 
-/** The reply header that asks for the upgrade. It is between the handler and the relay. */
+/** The reply header by which a handler asks for the upgrade. Clients never see it. */
 export const relayHeader = 'x-ws-relay'
 
 type Method = (this: object, ...args: unknown[]) => unknown
@@ -11,7 +12,7 @@ const writeEarlyHints = Symbol('fastify-ws-relay.writeEarlyHints')
 const addTrailers = Symbol('fastify-ws-relay.addTrailers')
 const setTrailer = Symbol('fastify-ws-relay.setTrailer')
 
-/** A response with its own methods under symbols. Those of HTTP/1.1 and HTTP/2 differ. */
+/** A response whose original methods are under symbols. HTTP/1.1 and HTTP/2 have different ones. */
 interface Patched {
   [writeHead]?: Method
   [writeEarlyHints]?: Method
@@ -25,9 +26,9 @@ interface Patched {
 }
 
 /**
- * Keeps the header off a response, whoever writes it, and off its early hints and trailers. Hooks see
- * most replies, but not those of an `onSend` hook that fails, which Fastify writes without asking
- * again, nor a hijacked one.
+ * Patches a response so that neither its headers nor its early hints or trailers have the header.
+ * The `onSend` hook alone is not enough: it does not run for a hijacked reply, nor for the error
+ * reply of another `onSend` hook that fails.
  */
 export function stripHeader (response: ServerResponse): void {
   const patched = response as unknown as Patched
@@ -38,7 +39,7 @@ export function stripHeader (response: ServerResponse): void {
   patched.writeEarlyHints = writeEarlyHintsWithout
   patched[addTrailers] = patched.addTrailers
   patched.addTrailers = addTrailersWithout
-  // Another name of `writeHead` in HTTP/1.1.
+  // In HTTP/1.1 `writeHeader` is another name of `writeHead`.
   if (patched.writeHeader !== undefined) {
     patched.writeHeader = writeHeadWithout
   } else if (patched.setTrailer !== undefined) {
@@ -58,7 +59,7 @@ function writeHeadWithout (this: object, ...args: unknown[]): unknown {
 function writeEarlyHintsWithout (this: object, hints: unknown, ...rest: unknown[]): unknown {
   const response = this as ServerResponse & Required<Patched>
   const result = response[writeEarlyHints](withoutIn(hints), ...rest)
-  // They are no answer.
+  // Early hints are not an answer to the upgrade.
   handshakeOf(response.req)?.ignoreWrittenBytes()
   return result
 }
@@ -75,7 +76,7 @@ function withoutIn (headers: unknown): unknown {
   return typeof headers === 'object' && headers !== null ? without(headers) : headers
 }
 
-/** Headers in any form that Node takes: an object, a list of pairs, a flat list. */
+/** Removes the header from any form that Node takes: an object, a list of pairs, a flat list. */
 function without (headers: object): object {
   if (!Array.isArray(headers)) {
     const names = Object.keys(headers)
@@ -88,4 +89,37 @@ function without (headers: object): object {
 
 function isRelayHeader (name: unknown): boolean {
   return String(name).toLowerCase() === relayHeader
+}
+
+/**
+ * Takes the header off a reply.
+ * @returns the value that the handler set, and the payload to send. A web `Response` as payload is
+ * opened here: its status and headers go to the reply, and its body is the payload
+ */
+export function extractHeader (
+  reply: FastifyReply, payload: unknown
+): { value: unknown, payload: unknown } {
+  const value = removeHeader(reply)
+  if (!isResponse(payload)) return { value, payload }
+  if (value === undefined && !payload.headers.has(relayHeader)) return { value, payload }
+  // Fastify does the same after the onSend hooks. Here the status and the header are needed now.
+  reply.code(payload.status)
+  for (const [name, text] of payload.headers) reply.header(name, text)
+  const ofResponse = removeHeader(reply)
+  return { value: value ?? ofResponse, payload: payload.body }
+}
+
+/** @returns the value of the header, undefined if there is none */
+function removeHeader (reply: FastifyReply): unknown {
+  const value: unknown = reply.getHeader(relayHeader)
+  if (value === undefined) return undefined
+  reply.removeHeader(relayHeader)
+  // The first releases of Fastify 5 do not remove it from the raw response.
+  reply.raw.removeHeader(relayHeader)
+  return value
+}
+
+/** Fastify's own test, which also accepts the `Response` of another library. */
+function isResponse (payload: unknown): payload is Response {
+  return Object.prototype.toString.call(payload) === '[object Response]'
 }

@@ -4,46 +4,51 @@ import type { Duplex } from 'node:stream'
 /** `fastify.routing` */
 export type Routing = (request: IncomingMessage, response: ServerResponse) => void
 
-/** Thrown through Fastify's router, and caught here. */
+/** Thrown inside Fastify's router to stop it, and caught in this file. */
 const noRoute = new Error('no route has this path')
 
 /**
- * Routes a request, unless no route has its path: then neither a hook nor the 404 handler runs.
- * Fastify has no question for that. But its router looks at the method once for a route, and once
- * more for a 404 handler, and the first thing that it reads for a route is the header `connection`.
- * Where that is ever different, the request is routed as any other, to the 404 handler too.
+ * Routes a request unless no route has its path. In that case no hook runs, nor does the 404
+ * handler. Fastify has no function for this, so the probe relies on the order in which its router
+ * reads the request: the method once to find a route, then the header `connection` for that route;
+ * or the method a second time to find a 404 handler. If a future router reads in another order, the
+ * request is routed as usual, perhaps to the 404 handler.
  *
  * @returns whether the request was routed. If so, `response` is on the socket
  */
-export function routeIfKnown (routing: Routing, request: IncomingMessage, response: ServerResponse, socket: Duplex): boolean {
+export function routeIfKnown (
+  routing: Routing, request: IncomingMessage, response: ServerResponse, socket: Duplex
+): boolean {
   const { headers, headers: { connection }, method } = request
-  let looks = 0
+  let methodReads = 0
   let isKnown: boolean | undefined
-  const settle = (known: boolean): void => {
+  const recordResult = (known: boolean): void => {
     isKnown = known
-    Object.defineProperty(request, 'method', { value: method, writable: true, enumerable: true, configurable: true })
-    Object.defineProperty(headers, 'connection', { value: connection, writable: true, enumerable: true, configurable: true })
+    const plain = { writable: true, enumerable: true, configurable: true }
+    Object.defineProperty(request, 'method', { value: method, ...plain })
+    Object.defineProperty(headers, 'connection', { value: connection, ...plain })
     if (known) response.assignSocket(socket as never)
   }
   const onMethod = (): string | undefined => {
-    if (++looks === 1) return method
-    settle(false)
+    if (++methodReads === 1) return method
+    recordResult(false)
     throw noRoute
   }
   const onConnection = (): string | undefined => {
-    settle(true)
+    recordResult(true)
     return connection
   }
   response.detachSocket(socket as never)
-  Object.defineProperty(request, 'method', { get: onMethod, enumerable: true, configurable: true })
-  Object.defineProperty(headers, 'connection', { get: onConnection, enumerable: true, configurable: true })
+  const observed = { enumerable: true, configurable: true }
+  Object.defineProperty(request, 'method', { get: onMethod, ...observed })
+  Object.defineProperty(headers, 'connection', { get: onConnection, ...observed })
   try {
     routing(request, response)
   } catch (err) {
     if (err !== noRoute) throw err
   } finally {
-    // Constraints that are derived asynchronously, or an error before the look-up: it is as routed.
-    if (isKnown === undefined) settle(true)
+    // With asynchronous constraints, or an error before the lookup, the request counts as routed.
+    if (isKnown === undefined) recordResult(true)
   }
   return isKnown!
 }

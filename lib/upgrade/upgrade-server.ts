@@ -1,16 +1,25 @@
 import { RelayServer } from '../connection/relay-server.js'
-import { PendingHandshakes } from './pending-handshakes.js'
-import { RefusedOrigins } from './refused-origins.js'
+import { RefusedOrigins } from './origin.js'
+import type { Duplex } from 'node:stream'
 import type { Runtime } from '../process/runtime.js'
 import type { ServerSettings } from '../connection/settings.js'
-import type { PendingHandshake } from './pending-handshakes.js'
+import type { Context } from '../shared/context.js'
+
+/** Milliseconds between two checks of each pending handshake, so that a FIN is noticed in time. */
+const checkInterval = 250
+
+/** A handshake, as far as the timer and the closing server deal with it. */
+export interface PendingHandshake {
+  readonly socket: Duplex
+  checkSocket (): void
+  serverCloses (): void
+}
 
 /** The state that all registrations on one HTTP server share: its connections and its upgrades. */
 export class UpgradeServer extends RelayServer {
   readonly refusedOrigins = new RefusedOrigins()
   /** Upgrades whose handler is running: they count for `maxHandshakes`. */
   readonly handshakes = new Set<PendingHandshake>()
-  /** All upgrades that have no complete answer. */
   readonly pending: PendingHandshakes
   #closing = false
 
@@ -32,5 +41,35 @@ export class UpgradeServer extends RelayServer {
       this.pending.close()
     }
     return super.close()
+  }
+}
+
+/** All upgrades of a server that have no complete response. Checks their sockets periodically. */
+export class PendingHandshakes {
+  readonly #all = new Set<PendingHandshake>()
+  /** Many requests share the timer, so it must not run in the context of one of them. */
+  readonly #context: Context
+  #timer: NodeJS.Timeout | undefined
+
+  constructor (context: Context) {
+    this.#context = context
+  }
+
+  add (handshake: PendingHandshake): void {
+    this.#all.add(handshake)
+    this.#timer ??= this.#context.start(setInterval, () => {
+      for (const each of this.#all) each.checkSocket()
+    }, checkInterval)
+  }
+
+  delete (handshake: PendingHandshake): void {
+    this.#all.delete(handshake)
+    if (this.#all.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  close (): void {
+    for (const handshake of [...this.#all]) handshake.serverCloses()
   }
 }

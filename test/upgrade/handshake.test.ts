@@ -214,7 +214,7 @@ t.test('a handler that never replies is answered for, and the log says why', asy
     t.match(text, /^HTTP\/1\.1 503 /)
     t.match(text, /FST_WS_RELAY_UPGRADE_TIMEOUT/)
   }
-  t.equal(lines.filter(({ msg }) => /the handler of an upgrade never replied: a synchronous one must call reply\.send\(\)/.test(msg)).length, 2)
+  t.equal(lines.filter(({ msg }) => /its handler did not reply\. A synchronous handler must call reply\.send\(\)/.test(msg)).length, 2)
   t.doesNotThrow(() => { late() }, 'a late reply is nothing')
 })
 
@@ -243,7 +243,7 @@ t.test('an asynchronous handler that returns an unsent reply is one that never r
   const target = app.processes.spawn(async (self) => { await self.serve({}) })
   app.get('/', async (_, reply) => reply.relay(target))
   t.match(await answer(t, await listen(app), handshake()), /^HTTP\/1\.1 503 /)
-  t.match(lines.find(({ msg }) => /never replied/.test(msg))?.msg, /must return, and not a reply that was not sent/)
+  t.match(lines.find(({ msg }) => /did not reply/.test(msg))?.msg, /so must an async one that returns the reply/)
 })
 
 t.test('an answer in place of the handler keeps its status where an error handler sets none', async (t) => {
@@ -333,7 +333,7 @@ t.test('a reply whose slow hooks end after its 503 is nothing', async (t) => {
       for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
       t.strictSame(statuses, [503])
       t.equal(app.processes.stats().alive, 1, 'nothing is bound')
-      t.equal(lines[0].msg, 'the hooks of a reply to an upgrade took longer than upgradeTimeout')
+      t.equal(lines[0].msg, 'upgrade timed out: the hooks of its reply did not finish')
     })
   }
 })
@@ -343,7 +343,7 @@ t.test('a reply that was hijacked and forgotten is refused', async (t) => {
   const app = await build(t, { upgradeTimeout: 20 }, { logger })
   app.get('/', (_, reply) => { reply.hijack() })
   t.match(await answer(t, await listen(app), handshake()), /^HTTP\/1\.1 503 /)
-  t.ok(lines.some(({ msg }) => /hijacked its reply/.test(msg)))
+  t.ok(lines.some(({ msg }) => /hijacked the reply/.test(msg)))
 })
 
 t.test('a reply that was hijacked and is being written is left alone, until its client goes', async (t) => {
@@ -356,7 +356,7 @@ t.test('a reply that was hijacked and is being written is left alone, until its 
   })
   const client = await raw(t, await listen(app))
   await client.write(handshake()).until(/one/)
-  await until(() => lines.some(({ msg }) => /hijacked its reply/.test(msg)))
+  await until(() => lines.some(({ msg }) => /hijacked the reply/.test(msg)))
   written!.write('two')
   await client.until(/two/)
   client.write('whatever')

@@ -1,7 +1,9 @@
 import t from 'tap'
 import fc from 'fast-check'
 import Fastify from 'fastify'
-import { compileOrigins } from '../../lib/upgrade/origin.js'
+import { compileOrigins, RefusedOrigins } from '../../lib/upgrade/origin.js'
+import { answer, build, handshake, listen, logs } from '../helpers.js'
+import { recordingLogger } from '../process/helpers.js'
 
 type Allowed = string | string[] | undefined
 
@@ -305,4 +307,39 @@ t.test('any port is for loopback hosts, each for itself', (t) => {
   t.equal(ask('http://localhost:*, *.example.com', 'http://a.example.com'), true)
   t.equal(ask('http://localhost:*, *.example.com', 'http://a.example.com:1'), false)
   t.end()
+})
+
+t.test('logs a refused origin once a minute, and at most 100 origins a minute', async (t) => {
+  const { logger, lines } = recordingLogger()
+  const refused = new RefusedOrigins()
+  let now = 0
+  t.intercept(performance, 'now', { value: () => now })
+  const refuse = (origin: string, at: number) => {
+    now = at
+    refused.logOnce({ headers: { origin }, host: 'relay.test', protocol: 'http', log: logger } as never)
+    return lines.splice(0).map(({ level, args }) => {
+      const { origin, ownOrigin } = args[0] as { origin: string, ownOrigin: string }
+      return `${level} ${origin} ${ownOrigin}`
+    })
+  }
+  t.strictSame(refuse('https://a.test', 0), ['warn https://a.test http://relay.test'])
+  t.strictSame(refuse('https://a.test', 59_999), [])
+  t.strictSame(refuse('https://b.test', 59_999), ['warn https://b.test http://relay.test'])
+  t.strictSame(refuse('https://a.test', 60_000), ['warn https://a.test http://relay.test'])
+  let count = 0
+  for (let i = 0; i < 1000; i++) count += refuse(`https://${i}.test`, 60_000).length
+  t.equal(count, 98, '100 with the two that are remembered')
+  t.equal(refuse('https://late.test', 119_999).length, 1, 'the oldest origins are forgotten first')
+  t.equal(refuse('https://later.test', 119_999).length, 0)
+  t.ok(refuse('x'.repeat(10_000), 200_000)[0].length < 200)
+})
+
+t.test("logs the origin of a refused upgrade, the server's own origin, and how to allow it", async (t) => {
+  const { logger, lines } = logs('warn')
+  const app = await build(t, {}, { logger })
+  app.get('/', async () => t.fail('the upgrade must be refused'))
+  const port = await listen(app)
+  for (let i = 0; i < 3; i++) t.match(await answer(t, port, handshake('/', { origin: 'https://relay.test' })), /^HTTP\/1\.1 403 /)
+  t.equal(lines.length, 1)
+  t.match(lines[0], { level: 40, origin: 'https://relay.test', ownOrigin: 'http://relay.test', msg: /allowedOrigins.*trustProxy/ })
 })

@@ -1,0 +1,141 @@
+import { errorCodes } from '../errors.js'
+import { Binding } from '../connection/binding.js'
+import { parseConfig } from '../connection/config.js'
+import { negotiate } from '../websocket/deflate.js'
+import { asTarget } from '../process/entity.js'
+import { unmark } from './fastify-websocket.js'
+import { handshakeOf } from './handshake.js'
+import {
+  asksForWebSocket, badTarget, checkUpgrade, notAnUpgrade, overloaded, withStatus
+} from './refusals.js'
+import { extractHeader } from './relay-header.js'
+import { isFailed, isProxied } from './reply.js'
+import {
+  completeUpgrade, discardBody, removeBodyHeaders, switchingProtocolsHead
+} from './switching-protocols.js'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { RemoteProblem } from '../process/remote-nodes.js'
+import type { Target } from '../process/entity.js'
+import type { ResolvedConfig } from '../connection/config.js'
+import type { Attempt, Refusal } from './refusals.js'
+import type { Registration, RouteMode } from './registration.js'
+
+type Next = (err?: Refusal | null, payload?: unknown) => void
+
+/**
+ * The `onSend` hook: the table "After the handler" in docs/relay.md. Takes the relay's header off
+ * the reply, and upgrades the request if it may.
+ *
+ * @param mode the mode of the route; undefined when it was declared before the plugin
+ */
+export function afterHandler (
+  registration: Registration,
+  mode: RouteMode | undefined,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  sent: unknown,
+  done: Next
+): void {
+  const handshake = handshakeOf(request.raw)
+  // An async handler called reply.send() and then returned while the remote node was still being
+  // asked, so Fastify runs onSend a second time.
+  if (handshake?.isWaitingForRemote === true) return
+  const { value, payload } = extractHeader(reply, sent)
+  const mayUpgrade = value !== undefined && isSuccess(reply.statusCode) && !isFailed(reply)
+  const settings = mayUpgrade ? settingsFor(registration, mode, request, reply) : 'off'
+  // When the client has gone, the reply goes its ordinary way: nobody will receive it.
+  if (settings === 'off' || settings === 'native' || handshake?.isOpen === false) {
+    handshake?.responseStarted()
+    return done(null, payload)
+  }
+  const refuse = (refusal: Refusal): void => { sendRefusal(refusal, reply, payload, done) }
+  if (handshake === undefined || !asksForWebSocket(request)) {
+    return refuse(notAnUpgrade(request, reply))
+  }
+  const { relay } = registration
+  const attempt = { relay, settings, handshake, request, reply }
+  // The checks have not run yet if an earlier hook replied, or if no route matched.
+  const refusal = handshake.hasPassedChecks ? undefined : checkUpgrade(attempt)
+  if (refusal !== undefined) return refuse(refusal)
+  const result = parseConfig(value, settings)
+  if (!result.ok) {
+    request.log.error(`invalid X-WS-Relay header: ${result.problem}`)
+    return refuse(new errorCodes.FST_WS_RELAY_INVALID_CONFIG())
+  }
+  const { config } = result
+  const binding = Binding.ifRemote(relay.runtime, config.target)
+  if (binding !== undefined) return upgradeWhenBound(binding, attempt, config, payload, done)
+  const failure = upgrade(attempt, config, asTarget(relay.runtime.findEntity(config.target)))
+  if (failure === undefined) discardBody(payload)
+  else refuse(failure)
+}
+
+function isSuccess (statusCode: number): boolean {
+  return statusCode === 101 || (statusCode >= 200 && statusCode <= 299)
+}
+
+/** A header that comes from another server opens a socket only where the route allows it. */
+function settingsFor (
+  registration: Registration,
+  mode: RouteMode | undefined,
+  request: FastifyRequest,
+  reply: FastifyReply
+): RouteMode {
+  const settings = mode ?? registration.modeFor(request)
+  return typeof settings === 'object' && !settings.proxied && isProxied(reply) ? 'off' : settings
+}
+
+/** Fastify sends the error, and discards the body of the reply. */
+function sendRefusal (refusal: Refusal, reply: FastifyReply, payload: unknown, done: Next): void {
+  discardBody(payload)
+  removeBodyHeaders(reply)
+  done(withStatus(reply, refusal))
+}
+
+/** Asks the remote node of the target, and upgrades when it has answered. */
+function upgradeWhenBound (
+  binding: Binding, attempt: Attempt, config: ResolvedConfig, payload: unknown, done: Next
+): void {
+  const { handshake, reply } = attempt
+  const onClientGone = (): void => {
+    binding.release()
+    done(null, payload)
+  }
+  const onRefused = (error: Error): void => {
+    binding.release()
+    sendRefusal(error, reply, payload, done)
+  }
+  handshake.waitForRemote(reply, { onClientGone, onRefused })
+  binding.requestBinding((target) => {
+    handshake.remoteAnswered()
+    if (!handshake.isOpen) return onClientGone()
+    const failure = upgrade(attempt, config, target, binding)
+    if (failure === undefined) discardBody(payload)
+    else onRefused(failure)
+  })
+}
+
+/** Makes the request a connection that is bound to its target. @returns the refusal if it cannot */
+function upgrade (
+  attempt: Attempt, config: ResolvedConfig, target: Target | RemoteProblem, binding?: Binding
+): Refusal | undefined {
+  const { relay, settings, handshake, request, reply } = attempt
+  if (typeof target === 'string') return badTarget(attempt, config.target, target)
+  if (relay.sockets.size >= relay.options.maxConnections) return overloaded(reply)
+  const offered = request.headers['sec-websocket-extensions']
+  const deflate = negotiate(offered, relay.options.perMessageDeflate, settings.maxPayload)
+  let head: string
+  try {
+    head = switchingProtocolsHead(request, reply, deflate?.response)
+  } catch (err) {
+    // With these headers the reply of the error would fail as well.
+    for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name)
+    request.log.error({ err }, 'a reply header cannot be sent')
+    return new errorCodes.FST_WS_RELAY_INVALID_CONFIG({ cause: err })
+  }
+  const { socket } = handshake
+  if (!handshake.hasPassedChecks) unmark(request, socket)
+  const options = { relay, settings, socket, target, binding, config, deflate }
+  completeUpgrade(reply, head, handshake, options)
+  return undefined
+}

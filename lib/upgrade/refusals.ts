@@ -1,0 +1,116 @@
+import { errorCodes, show } from '../errors.js'
+import { retryAfter } from './response.js'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Handshake } from './handshake.js'
+import type { RouteSettings } from './options.js'
+import type { UpgradeServer } from './upgrade-server.js'
+import type { RemoteProblem } from '../process/remote-nodes.js'
+
+/** An error that Fastify sends in place of the upgrade. */
+export type Refusal = Error & { statusCode?: number }
+
+/** A request that may become a connection. */
+export interface Attempt {
+  readonly relay: UpgradeServer
+  readonly settings: RouteSettings
+  readonly handshake: Handshake
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+}
+
+const key = /^[+/0-9A-Za-z]{22}==$/
+
+/** The checks before the handler. @returns undefined when all of them pass */
+export function checkUpgrade (attempt: Attempt): Refusal | undefined {
+  return checkHandshake(attempt) ?? checkOrigin(attempt) ?? checkCapacity(attempt)
+}
+
+/** Whether a request asks for a WebSocket, perhaps among other protocols such as `h2c`. */
+export function asksForWebSocket ({ headers: { upgrade } }: FastifyRequest): boolean {
+  if (upgrade === 'websocket') return true
+  return String(upgrade).toLowerCase().split(',').some((token) => token.trim() === 'websocket')
+}
+
+/** RFC 6455 section 4.2.1. */
+function checkHandshake ({ handshake, request, reply }: Attempt): Refusal | undefined {
+  const { isInjected } = handshake
+  const { method, headers, raw } = request
+  const version: unknown = headers['sec-websocket-version']
+  if (method !== 'GET') {
+    reply.header('allow', 'GET')
+    return badHandshake(405, `expected the method GET, got ${method}`)
+  }
+  if (!isInjected && (raw.httpVersion !== '1.1' || headers.host === undefined)) {
+    return badHandshake(400, 'expected HTTP/1.1 with a Host header')
+  }
+  // Node treats all bytes after the upgrade as frames, also the bytes of a body.
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) {
+    return badHandshake(400, 'expected a request without a body')
+  }
+  if (!key.test(headers['sec-websocket-key'] ?? '')) {
+    return badHandshake(400, "expected a 'Sec-WebSocket-Key' of 16 bytes in base64")
+  }
+  if (version !== '13' && !(isInjected && version === 13)) {
+    reply.header('sec-websocket-version', '13')
+    return badHandshake(426, "expected 'Sec-WebSocket-Version: 13'")
+  }
+  return undefined
+}
+
+function badHandshake (statusCode: number, problem: string): Refusal {
+  return Object.assign(new errorCodes.FST_WS_RELAY_BAD_HANDSHAKE(problem), { statusCode })
+}
+
+function checkOrigin ({ relay, settings, request }: Attempt): Refusal | undefined {
+  if (settings.originAllowed(request)) return undefined
+  relay.refusedOrigins.logOnce(request)
+  return new errorCodes.FST_WS_RELAY_ORIGIN_NOT_ALLOWED()
+}
+
+function checkCapacity ({ relay, reply }: Attempt): Refusal | undefined {
+  const { maxConnections, maxHandshakes } = relay.options
+  if (relay.closing) return withRetryAfter(reply, new errorCodes.FST_WS_RELAY_CLOSING())
+  if (relay.sockets.size < maxConnections && relay.handshakes.size < maxHandshakes) return undefined
+  return overloaded(reply)
+}
+
+export function overloaded (reply: FastifyReply): Refusal {
+  return withRetryAfter(reply, new errorCodes.FST_WS_RELAY_OVERLOADED())
+}
+
+/** The handler replied with the relay's header to a request that is not an upgrade. */
+export function notAnUpgrade (request: FastifyRequest, reply: FastifyReply): Refusal {
+  if (request.raw.httpVersionMajor >= 2) return badHandshake(505, 'expected HTTP/1.1')
+  // Node drops its own 'close' when the reply has a header `connection`.
+  const connection = reply.raw.shouldKeepAlive ? 'upgrade' : 'upgrade, close'
+  reply.headers({ upgrade: 'websocket', connection })
+  return new errorCodes.FST_WS_RELAY_UPGRADE_REQUIRED()
+}
+
+/** Logs why the target cannot have connections. */
+export function badTarget (
+  { request, reply }: Attempt, target: string, problem: RemoteProblem
+): Refusal {
+  const text = `no connection can be bound to '${show(target)}': ${problem}`
+  if (problem === 'it is a connection') {
+    request.log.error(text)
+    return new errorCodes.FST_WS_RELAY_INVALID_CONFIG()
+  }
+  request.log.warn(text)
+  const refusal = new errorCodes.FST_WS_RELAY_TARGET_NOT_ALIVE()
+  return problem === 'its node is closing' ? withRetryAfter(reply, refusal) : refusal
+}
+
+function withRetryAfter (reply: FastifyReply, refusal: Refusal): Refusal {
+  reply.header('retry-after', retryAfter)
+  return refusal
+}
+
+/**
+ * Sets the status of a refusal on the reply. Otherwise an error handler that sets no status would
+ * send the status of the handler, which may even be 101.
+ */
+export function withStatus (reply: FastifyReply, refusal: Refusal): Refusal {
+  reply.code(refusal.statusCode!)
+  return refusal
+}

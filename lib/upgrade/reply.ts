@@ -1,0 +1,100 @@
+import { retryAfter } from './response.js'
+import type { FastifyError, FastifyReply } from 'fastify'
+
+const sendWasCalled = Symbol('fastify-ws-relay.sendWasCalled')
+const isTracked = Symbol('fastify-ws-relay.isTracked')
+
+/** A pending question to another node. At most one of the two is called, once. */
+export interface RemoteQuery {
+  /** The upgrade is refused instead: it took too long, or the server closes. */
+  onRefused (error: Error): void
+  onClientGone (): void
+}
+
+/** Records when the handler calls `reply.send`, or Fastify does with the returned value. */
+export function trackSend (reply: FastifyReply): void {
+  Object.assign(reply, { send: trackedSend })
+}
+
+function trackedSend (this: FastifyReply, payload?: unknown): FastifyReply {
+  Object.assign(this, { [sendWasCalled]: true })
+  return (Object.getPrototypeOf(this) as FastifyReply).send.call(this, payload)
+}
+
+/** Whether `send` was called on a tracked reply. Its `onSend` hooks may still be running. */
+export function isSending (reply: FastifyReply): boolean {
+  return (reply as { [sendWasCalled]?: true })[sendWasCalled] === true
+}
+
+/** Logs the cause when an upgrade has no response within `upgradeTimeout`. */
+export function logTimeout (reply: FastifyReply, query: RemoteQuery | undefined): void {
+  if (reply.sent) reply.log.warn(hijackTimeout)
+  else if (query !== undefined) {
+    reply.log.warn('upgrade timed out: the remote node of the target did not answer')
+  } else if (isSending(reply)) {
+    reply.log.warn('upgrade timed out: the hooks of its reply did not finish')
+  } else reply.log.warn(handlerTimeout)
+}
+
+const handlerTimeout = 'upgrade timed out: its handler did not reply. ' +
+  'A synchronous handler must call reply.send(), and so must an async one that returns the reply'
+const hijackTimeout = 'upgrade timed out: its handler hijacked the reply and sent no response. ' +
+  'To let a handler answer upgrades itself, set config: { wsRelay: false } on its route'
+
+/** Replies with an error in place of a handler that has not replied. */
+export function sendError (
+  reply: FastifyReply, query: RemoteQuery | undefined, error: FastifyError
+): void {
+  // The status holds unless an error handler sets another one.
+  reply.code(error.statusCode!).header('retry-after', retryAfter)
+  if (query === undefined) reply.send(error)
+  else query.onRefused(error)
+}
+
+/** `reply.from` of `@fastify/reply-from`, which `@fastify/http-proxy` uses as well. */
+type From = ((this: FastifyReply, ...args: unknown[]) => unknown) & { [isTracked]?: true }
+
+interface Proxying {
+  from?: From
+}
+
+/** Replies that come from another server, headers included. */
+const proxied = new WeakSet<FastifyReply>()
+
+/** Called before the handler, to find out whether the reply will go through `reply.from`. */
+export function trackProxy (reply: FastifyReply): void {
+  const { from } = reply as Proxying
+  if (from !== undefined && from[isTracked] === undefined) wrapFrom(reply, from)
+}
+
+/** A decorator stands on the prototype of all replies of its scope: it is replaced there, once. */
+function wrapFrom (reply: object, from: From): void {
+  let owner = reply
+  while (!Object.hasOwn(owner, 'from')) owner = Object.getPrototypeOf(owner) as object
+  const trackedFrom: From = function (...args) {
+    proxied.add(this)
+    return from.apply(this, args)
+  }
+  trackedFrom[isTracked] = true
+  ;(owner as Proxying).from = trackedFrom
+}
+
+/**
+ * Whether the headers of a reply come from another server. The answer is yes when it is unknown,
+ * because an earlier hook replied before `reply.from` was tracked.
+ */
+export function isProxied (reply: FastifyReply): boolean {
+  const { from } = reply as Proxying
+  return proxied.has(reply) || (from !== undefined && from[isTracked] === undefined)
+}
+
+/** Replies that answer an error. Whatever their status, none of them opens a socket. */
+const failed = new WeakSet<FastifyReply>()
+
+export function markFailed (reply: FastifyReply): void {
+  failed.add(reply)
+}
+
+export function isFailed (reply: FastifyReply): boolean {
+  return failed.has(reply)
+}
