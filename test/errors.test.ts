@@ -1,7 +1,7 @@
 import t from 'tap'
 import { errorCodes, show, toError } from '../lib/errors.js'
 
-t.test('each error has the code that it is exported under, and a status', async (t) => {
+t.test('gives each error the code that it is exported under, and a status', async (t) => {
   for (const [code, make] of Object.entries(errorCodes)) {
     const error = make('a', 'b', 'c')
     t.equal(error.code, code)
@@ -11,7 +11,7 @@ t.test('each error has the code that it is exported under, and a status', async 
   }
 })
 
-t.test('the codes and statuses of the contract', async (t) => {
+t.test('has the codes and statuses of the contract', async (t) => {
   const statuses: Record<string, number> = {
     FST_WS_RELAY_INVALID_CONFIG: 500, FST_WS_RELAY_TARGET_NOT_ALIVE: 503, FST_WS_RELAY_ORIGIN_NOT_ALLOWED: 403, FST_WS_RELAY_UPGRADE_REQUIRED: 426, FST_WS_RELAY_BAD_HANDSHAKE: 400, FST_WS_RELAY_UPGRADE_TIMEOUT: 503, FST_WS_RELAY_OVERLOADED: 503, FST_WS_RELAY_CLOSING: 503
   }
@@ -19,11 +19,11 @@ t.test('the codes and statuses of the contract', async (t) => {
   for (const name of ['WS_RELAY_INVALID_OPTIONS', 'WS_RELAY_INVALID_PAYLOAD', 'WS_RELAY_TRANSFER_REFUSED', 'PROCESS_NOT_ALIVE', 'PROCESS_CALL_TIMEOUT', 'PROCESS_CALL_FAILED', 'PROCESS_REFUSED', 'PROCESS_NAME_TAKEN', 'PROCESS_INVALID_NAME', 'PROCESS_INVALID_TOPIC', 'PROCESS_INVALID_PID', 'PROCESS_INVALID_DURATION', 'PROCESS_INVALID_SPEC', 'PROCESS_STOPPED']) t.ok(`FST_${name}` in errorCodes, name)
 })
 
-t.test('wrong use is a TypeError', async (t) => {
+t.test('makes wrong use a TypeError', async (t) => {
   for (const code of ['FST_WS_RELAY_INVALID_OPTIONS', 'FST_PROCESS_INVALID_NAME', 'FST_PROCESS_INVALID_PID', 'FST_PROCESS_INVALID_SPEC'] as const) t.ok(new errorCodes[code]('x') instanceof TypeError)
 })
 
-t.test('a value is shown short, on one line, and runs no code of its own', async (t) => {
+t.test('shows a value cut, on one line, and without running its code', async (t) => {
   const fail = (): never => { throw new Error('ran') }
   const hostile = (value: object): object => Object.defineProperties(value, { toString: { value: fail }, [Symbol.toStringTag]: { get: fail } })
   const cases: Array<[unknown, string]> = [
@@ -34,8 +34,8 @@ t.test('a value is shown short, on one line, and runs no code of its own', async
   for (const [value, expected] of cases) t.equal(show(value), expected)
 })
 
-t.test('whatever was thrown becomes an Error', async (t) => {
-  const error = new TypeError('as it is')
+t.test('turns any thrown value into an Error', async (t) => {
+  const error = new TypeError('unchanged')
   t.equal(toError(error), error)
   t.match(toError('text'), { message: 'text', cause: 'text' })
   t.match(toError(undefined), { message: 'undefined', cause: undefined })

@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify'
 
 const { default: plugin, wsRelay, errorCodes, RelayConfigSchema, RelayControlSchema } = everything
 
-t.test('the plugin is the default export, a named one, and what require() returns', async (t) => {
+t.test('exports the plugin as default, by name, and for require()', async (t) => {
   t.equal(plugin, wsRelay)
   t.equal((everything as Record<string, unknown>)['module.exports'], wsRelay)
   const properties = wsRelay as unknown as Record<string, unknown>
@@ -17,7 +17,7 @@ t.test('the plugin is the default export, a named one, and what require() return
   t.equal(new errorCodes.FST_WS_RELAY_ORIGIN_NOT_ALLOWED().statusCode, 403)
 })
 
-t.test('it decorates the instance, the request and the reply, there and below', async (t) => {
+t.test('decorates the instance, the request and the reply, in its scope and inner ones', async (t) => {
   const app = await build(t)
   t.ok(app.hasPlugin('fastify-ws-relay'))
   t.equal(app.processes.node, 'local')
@@ -28,7 +28,7 @@ t.test('it decorates the instance, the request and the reply, there and below', 
   t.strictSame((await app.inject('/')).json(), { upgradable: false, relay: 'function' })
 })
 
-t.test('a decorator of the application with such a name is an error, and not taken for ours', async (t) => {
+t.test('throws when the application has a decorator of the same name', async (t) => {
   const arrangements: Array<(app: FastifyInstance) => void> = [
     (app) => { app.decorate('processes', {} as never) },
     (app) => { app.decorateRequest('wsUpgradable', true) },
@@ -41,7 +41,7 @@ t.test('a decorator of the application with such a name is an error, and not tak
   }
 })
 
-t.test('options come in every form that register() takes', async (t) => {
+t.test('takes options in every form that register() accepts', async (t) => {
   const named: unknown[] = ['https://a.test', ['https://a.test'], { allowedOrigins: 'https://a.test' }, () => 'https://a.test', () => ({ allowedOrigins: ['https://a.test'] })]
   const ownOnly: unknown[] = ['', null, undefined, () => '', () => null]
   for (const [forms, allowed, refused] of [[named, 'https://a.test', 'https://b.test'], [ownOnly, 'http://relay.test', 'https://a.test']] as const) {
@@ -58,7 +58,7 @@ t.test('options come in every form that register() takes', async (t) => {
   }
 })
 
-t.test('a wrong option fails register with a coded error', async (t) => {
+t.test('rejects a wrong option with a coded error', async (t) => {
   for (const options of [{ bogus: 1 }, { prefix: '/ws' }, { maxPayload: NaN }, 'ftp://x', [1], 42, new Set()]) {
     await t.rejects(async () => { await bare(t).register(wsRelay, options as never) }, { code: 'FST_WS_RELAY_INVALID_OPTIONS' })
   }

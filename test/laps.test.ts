@@ -14,12 +14,12 @@ t.test('settle waits for a chain of immediates, ticks and promises of any length
   t.equal(left, 0)
 })
 
-t.test('settle does not wait for loops that wait, nor for another settle', async (t) => {
+t.test('settle does not wait for waiting loops or for another settle', async (t) => {
   const state = { waits: true }
   const waiting = (async () => { while (state.waits) await nextLap() })()
   await Promise.all([settle(), settle()])
   state.waits = false
   await waiting
   await settle()
-  t.pass('both have ended')
+  t.pass('both calls have ended')
 })

@@ -1,5 +1,5 @@
-// What a handler may have put into its X-WS-Relay from what a client said: over a real socket, what
-// is not valid is the server's 500, and leaves no connection and no timer.
+// Values of X-WS-Relay that a handler may have built from a client's input. Over a real socket, a
+// value that is not valid gets a 500, and leaves no connection and no timer.
 import t from 'tap'
 import { Keeper, connectTo, start } from '../integration/connection/support.js'
 import { answer, handshake, logs, until } from '../helpers.js'
@@ -8,7 +8,7 @@ import type { RelayConfig } from '../../types/relay.js'
 
 const deep = (levels: number): object => levels === 1 ? { end: true } : { more: deep(levels - 1) }
 
-/** Fields beside `target_pid`, or the whole value. */
+/** Fields besides `target_pid`, or the whole value. */
 const refused: Array<[what: string, config: unknown]> = [
   ...[
     0, -0, -1, 1, 99, 99.9, 86_400_001, 2 ** 31, 2 ** 53, 1e308, '', ' ', '0', '0s', '0ms', '99ms', '-1s', '-0.5h', '+1s', '30', '1000', '25h', '24h1ms', '1d', '1w', '1y',
@@ -35,7 +35,7 @@ const refused: Array<[what: string, config: unknown]> = [
   ['a target of 257 characters', { target_pid: 'x'.repeat(257) }]
 ]
 
-t.test('what is not valid opens nothing', async (t) => {
+t.test('opens no socket for an invalid header', async (t) => {
   const { logger, lines } = logs('error')
   const rig = await start(t, {}, { logger }, (app) => {
     refused.forEach(([, config], i) => {
@@ -51,35 +51,35 @@ t.test('what is not valid opens nothing', async (t) => {
       const logged = lines.length
       const text = await answer(t, rig.port, handshake(`/${form}/${i}`))
       t.match(text, /^HTTP\/1\.1 500 [^]*FST_WS_RELAY_INVALID_CONFIG/, `${what}, as ${form}`)
-      t.ok(text.length < 500, 'the answer says nothing of it')
+      t.ok(text.length < 500, 'the response does not describe the problem')
       const problem = lines.slice(logged).map(({ msg }) => String(msg)).find((msg) => msg.startsWith('invalid X-WS-Relay header: '))
       if (problem === undefined || problem.length > 300) t.fail(`${what}: the log says ${String(problem).slice(0, 400)}`)
     }
   }
-  t.equal(rig.processes.stats().spawned, 1, 'no connection was made of any')
+  t.equal(rig.processes.stats().spawned, 1, 'no connection was made')
   await letsGo(rig, before)
   t.comment(`${2 * refused.length} cases`)
 })
 
-t.test('nor does it change a connection', async (t) => {
+t.test('does not change a connection by an invalid ws.control', async (t) => {
   const rig = await start(t, {}, { logger: logs('fatal').logger })
   const target = new Keeper(rig)
   const peer = await connectTo(t, rig, { target_pid: target.pid, message_topic: 'mine', metadata: { a: 1 } })
   const [{ client_pid: pid }] = await target.until('ws.join')
   const before = held(rig)
   for (const [what, config] of refused) {
-    // A field that is null is reset, and one that nobody knows is ignored where it is small.
+    // A null field is reset, and a small unknown field is ignored.
     if (Object.values(config as object).includes(null)) continue
     await t.rejects(rig.processes.call(pid, 'ws.control', config as never), { code: 'FST_WS_RELAY_INVALID_PAYLOAD' }, what)
     t.equal(rig.processes.send(pid, 'ws.control', { ...config as object, metadata: 'x' } as never), false)
   }
-  t.strictSame(held(rig), before, 'no timer, no process, nothing')
+  t.strictSame(held(rig), before, 'no timer and no process was added')
   peer.text('hello')
   await until(() => target.mail.length === 2)
   t.match(target.mail[1], { topic: 'mine', payload: { data: 'hello', metadata: { a: 1 } } })
 })
 
-t.test('keys that would pollute reach nobody', async (t) => {
+t.test('removes metadata keys that could pollute a prototype', async (t) => {
   const hostile = '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"kept":{"__proto__":{"polluted":1},"toString":"mine","hasOwnProperty":1}}'
   const rig = await start(t)
   const target = new Keeper(rig)
@@ -93,7 +93,7 @@ t.test('keys that would pollute reach nobody', async (t) => {
     await target.until('ws.leave')
     for (const { payload } of target.mail.slice(0, 3)) {
       t.equal(JSON.stringify(payload.metadata), '{"kept":{"toString":"mine","hasOwnProperty":1}}')
-      // What an application does with it: merged, it sets no prototype.
+      // An application may merge it into an object: that sets no prototype.
       const merged = Object.assign({}, payload.metadata, payload.metadata.kept)
       t.equal(Object.getPrototypeOf(merged), Object.prototype)
       t.equal(merged.polluted, undefined)
@@ -103,7 +103,7 @@ t.test('keys that would pollute reach nobody', async (t) => {
   for (const fresh of [{}, [], () => {}, new (class {})()]) t.equal((fresh as { polluted?: unknown }).polluted, undefined)
 })
 
-t.test('what is just valid is a connection', async (t) => {
+t.test('accepts values at the limits', async (t) => {
   const rig = await start(t)
   const target = new Keeper(rig)
   const before = held(rig)

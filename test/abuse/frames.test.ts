@@ -1,4 +1,4 @@
-// Frames that mean no good, and what they make the server hold.
+// Malicious frames, and the memory that they cost the server.
 import { deflateRawSync } from 'node:zlib'
 import t from 'tap'
 import { closing, frame, opcodes } from '../conformance/fixtures/raw-client.js'
@@ -41,7 +41,7 @@ const rows: Row[] = [
   { what: 'a megabyte of ones', frames: [Buffer.alloc(1_000_000, 0xff)], sees: violates('reserved bits set') }
 ]
 
-t.test('what breaks a rule ends its own connection, and nothing is left of it', async (t) => {
+t.test('ends only the connection that breaks a rule, and leaves nothing behind', async (t) => {
   const rig = await start(t)
   const { peer: calm, target: neighbour } = await joined(t, rig)
   const before = held(rig)
@@ -51,8 +51,8 @@ t.test('what breaks a rule ends its own connection, and nothing is left of it', 
     peer.write(...frames)
     t.strictSame(await peer.end(), sees, what)
     const [leave] = await target.until('ws.leave')
-    t.match(leave, sees.code === 1000 ? { cause: 'client', code: 1000 } : { cause: 'protocol', ...sees }, `${what}: what the target is told`)
-    t.ok(target.of('ws.message').length <= 1, `${what}: nothing behind it is a message`)
+    t.match(leave, sees.code === 1000 ? { cause: 'client', code: 1000 } : { cause: 'protocol', ...sees }, `${what}: the ws.leave of the target`)
+    t.ok(target.of('ws.message').length <= 1, `${what}: later frames are not delivered`)
     rig.processes.exit(target.pid)
     calm.text(what)
     await until(() => neighbour.texts.at(-1) === what)
@@ -61,7 +61,7 @@ t.test('what breaks a rule ends its own connection, and nothing is left of it', 
   t.comment(`${rows.length} cases`)
 })
 
-/** What so many clients make the server hold, in megabytes, once it has read all that they wrote. */
+/** Megabytes that clients cost the server after it has read everything they wrote. */
 async function costs (t: Parameters<typeof joined>[0], count: number, bytes: Buffer, options: WsRelayOptions): Promise<{ megabytes: number, rig: Rig, peers: Peer[] }> {
   const rig = await start(t, options)
   const target = new Keeper(rig, { monitors: false, keep: false })
@@ -75,7 +75,7 @@ async function costs (t: Parameters<typeof joined>[0], count: number, bytes: Buf
   return { megabytes: await used() - before, rig, peers }
 }
 
-t.test('a header that announces much makes room for nothing', async (t) => {
+t.test('allocates nothing for a header that announces a large payload', async (t) => {
   const gigabytes = 500 * 1024 * 1024
   const { megabytes, rig, peers } = await costs(t, 200, frame(opcodes.binary, 'x'.repeat(100), { length: gigabytes }), { maxPayload: gigabytes })
   t.ok(megabytes < 2, `200 clients announce 500 MiB each, and cost ${megabytes.toFixed(2)} MB`)
@@ -83,7 +83,7 @@ t.test('a header that announces much makes room for nothing', async (t) => {
   await until(() => rig.relay.sockets.size === 0)
 })
 
-t.test('fragments cost what is in them', async (t) => {
+t.test('spends no more memory on fragments than their content', async (t) => {
   for (const [what, bytes, most] of [
     ['1000 empty ones', Buffer.concat([part('', opcodes.text), many(1000, part())]), 1],
     ['1000 of one octet', Buffer.concat([part('x', opcodes.text), many(1000, part('x'))]), 1],
@@ -96,7 +96,7 @@ t.test('fragments cost what is in them', async (t) => {
   }
 })
 
-t.test('a message that is small when it is deflated is stopped at the limit', async (t) => {
+t.test('stops inflating a message at the limit', async (t) => {
   const rig = await start(t, { perMessageDeflate: true })
   const bomb = frame(opcodes.binary, deflateRawSync(Buffer.alloc(50_000_000)), { rsv: 4 })
   const target = new Keeper(rig, { monitors: false })

@@ -1,5 +1,5 @@
-// What comes before a socket is a connection, and means no good. Each row is what a
-// client writes, and what it gets; afterwards the server holds what it held before.
+// Malicious handshakes. Each row has the bytes that a client writes and the response that it gets.
+// Afterwards the server holds no more than before.
 import t from 'tap'
 import { Keeper, start } from '../integration/connection/support.js'
 import { frame, handshake, logs, raw } from '../helpers.js'
@@ -12,12 +12,12 @@ import type { WsRelayOptions } from '../../types/relay.js'
 
 type Headers = Parameters<typeof handshake>[1]
 
-/** What is written, the status of the answer, and what the answer says; 0: no answer at all. */
+/** The bytes written, the status of the response (0: no response), and a pattern of its text. */
 type Row = [what: string, writes: string | Buffer, status: number, says?: RegExp]
 
 interface Desk extends Rig { target: Keeper, ran: string[] }
 
-/** A server whose route `/` relays, `/plain` does not, and `/set` sets the header that it is asked to. */
+/** A server: `/` relays, `/plain` does not, and `/set` sets the header named in the query. */
 async function open (t: Test, options: WsRelayOptions = {}, fastify: FastifyHttpOptions<Server> = {}): Promise<Desk> {
   const ran: string[] = []
   const desk: { target?: Keeper } = {}
@@ -31,7 +31,7 @@ async function open (t: Test, options: WsRelayOptions = {}, fastify: FastifyHttp
   return Object.assign(rig, { target: desk.target, ran })
 }
 
-/** Plays a table. A client that gets a 101 is a connection, everyone else is nothing. */
+/** Runs a table. Only a client that gets a 101 becomes a connection. */
 async function play (t: Test, desk: Desk, rows: Row[]): Promise<void> {
   const before = held(desk)
   for (const [what, writes, status, says = /(?:)/] of rows) {
@@ -39,12 +39,12 @@ async function play (t: Test, desk: Desk, rows: Row[]): Promise<void> {
     const client = (await raw(t, desk.port)).write(writes)
     const text = status === 101 ? await client.until(/\r\n\r\n/) : await client.end()
     t.equal(Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1] ?? 0), status, what)
-    t.match(text, says, `${what}: what it says`)
-    t.notMatch(text, /x-ws-relay|x-smuggled/im, `${what}: what it must not say`)
-    t.equal((text.match(/^HTTP\/1\.1 /gm) ?? []).length, status === 0 ? 0 : 1, `${what}: one answer`)
+    t.match(text, says, `${what}: text of the response`)
+    t.notMatch(text, /x-ws-relay|x-smuggled/im, `${what}: headers that must not appear`)
+    t.equal((text.match(/^HTTP\/1\.1 /gm) ?? []).length, status === 0 ? 0 : 1, `${what}: number of responses`)
     client.socket.destroy()
     await letsGo(desk, before)
-    t.equal(desk.target.of('ws.join').length - joins, status === 101 ? 1 : 0, `${what}: connections`)
+    t.equal(desk.target.of('ws.join').length - joins, status === 101 ? 1 : 0, `${what}: number of connections`)
   }
   t.comment(`${rows.length} cases`)
 }
@@ -52,7 +52,7 @@ async function play (t: Test, desk: Desk, rows: Row[]): Promise<void> {
 const relay = (headers: Headers = {}, line?: string): string => handshake('/relay', headers, line)
 const notAllowed = /FST_WS_RELAY_ORIGIN_NOT_ALLOWED/
 
-t.test('an Origin that only looks like one that is allowed', async (t) => {
+t.test('refuses an Origin that only looks like an allowed one', async (t) => {
   const desk = await open(t, { allowedOrigins: 'https://app.example.com, *.example.org' })
   const origin = (value: string | string[], more: Headers = {}): string => relay({ origin: value, ...more })
   const allowed: Row[] = [
@@ -123,10 +123,10 @@ t.test('an Origin that only looks like one that is allowed', async (t) => {
     ['a blank before the colon', relay().replace('upgrade:', 'origin : https://app.example.com\r\nupgrade:'), 400],
     ['folded over two lines', relay().replace('upgrade:', 'origin: https://evil.test\r\n .example.org\r\nupgrade:'), 400]
   ])
-  t.equal(desk.ran.length, allowed.length, 'no handler runs in vain')
+  t.equal(desk.ran.length, allowed.length, 'no handler ran for a refused request')
 })
 
-t.test('what a proxy would say, from somebody who is none', async (t) => {
+t.test('ignores forwarded headers of a client that is not a trusted proxy', async (t) => {
   const https = { host: 'inner:3000', 'x-forwarded-host': 'app.example.com', 'x-forwarded-proto': 'https' }
   const page = 'https://app.example.com'
   const forwarded = { host: 'inner:3000', origin: page, forwarded: 'host=app.example.com;proto=https' }
@@ -160,7 +160,7 @@ t.test('what a proxy would say, from somebody who is none', async (t) => {
   }
 })
 
-t.test('requests that would be two, or another one', async (t) => {
+t.test('refuses smuggled and ambiguous requests', async (t) => {
   const desk = await open(t)
   const plain = 'GET /plain HTTP/1.1\r\nhost: relay.test\r\n\r\n'
   await play(t, desk, [
@@ -214,7 +214,7 @@ t.test('requests that would be two, or another one', async (t) => {
   ])
 })
 
-t.test('what is pipelined behind a refused upgrade is never answered', async (t) => {
+t.test('never answers a request that is pipelined after a refused upgrade', async (t) => {
   const desk = await open(t)
   const plain = 'GET /plain HTTP/1.1\r\nhost: relay.test\r\n\r\n'
   await play(t, desk, [
@@ -226,5 +226,5 @@ t.test('what is pipelined behind a refused upgrade is never answered', async (t)
   ])
   const many = (await raw(t, desk.port)).write(plain.repeat(100) + relay() + plain)
   const text = await many.until(/101 Switching/)
-  t.equal(text.match(/HTTP\/1\.1 200 /g)?.length, 100, 'what stands before it is, in order')
+  t.equal(text.match(/HTTP\/1\.1 200 /g)?.length, 100, 'the earlier requests are answered, in order')
 })

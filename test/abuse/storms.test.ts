@@ -1,5 +1,5 @@
-// Clients by the hundred that begin and do not go on. Each test says what the server answers, and
-// that it holds nothing of them afterwards.
+// Hundreds of clients that start and do not continue. Each test checks the responses of the server,
+// and that it keeps nothing of the clients afterwards.
 import t from 'tap'
 import { Keeper, connectTo, joined, start, textOf } from '../integration/connection/support.js'
 import { answer, handshake, raw, until } from '../helpers.js'
@@ -13,15 +13,15 @@ const ends: Array<(socket: Socket) => unknown> = [
   (socket) => socket.destroy()
 ]
 
-/** A test whose clients end by themselves. */
+/** A test whose clients close by themselves. */
 const quiet = { teardown () {} } as never
 
-t.test("300 clients that never finish their request are ended by HTTP's own clock, and others join", async (t) => {
+t.test("ends 300 clients that never finish their request by HTTP's own timeout", async (t) => {
   const rig = await start(t, {}, { http: { headersTimeout: 2000, requestTimeout: 2000, connectionsCheckingInterval: 100 } })
   const { peer, pid, target } = await joined(t, rig)
   const before = held(rig)
   const request = handshake()
-  // Everywhere between the first byte and the last but one; and nothing at all.
+  // From the first byte to the last but one; and no byte at all.
   const clients = await Promise.all(Array.from({ length: 300 }, async (_, i) => (await raw(quiet, rig.port)).write(request.slice(0, i % request.length))))
   peer.text('meanwhile')
   await target.until('ws.message')
@@ -29,10 +29,10 @@ t.test("300 clients that never finish their request are ended by HTTP's own cloc
   t.equal(answers.filter((text) => text.startsWith('HTTP/1.1 408 ')).length, answers.length)
   for (const { socket } of clients) socket.destroy()
   await letsGo(rig, before)
-  t.ok(rig.processes.alive(pid), 'a connection is no request, and has no such clock')
+  t.ok(rig.processes.alive(pid), 'the timeout does not apply to a connection')
 })
 
-t.test('300 upgrades whose handlers hang: 100 wait, the others are turned away, and none that leaves is kept', async (t) => {
+t.test('lets 100 of 300 hanging upgrades wait, refuses the others, and keeps none that leaves', async (t) => {
   const waiting: Array<() => void> = []
   let aborted = 0
   const rig = await start(t, { maxHandshakes: 100, upgradeTimeout: '1h' }, {}, (app) => {
@@ -50,17 +50,17 @@ t.test('300 upgrades whose handlers hang: 100 wait, the others are turned away, 
   await until(() => waiting.length + turnedAway() === clients.length)
   t.equal(waiting.length, 100)
   t.equal(rig.relay.handshakes.size, 100)
-  t.match(await answer(t, rig.port, 'GET /up HTTP/1.1\r\nhost: relay.test\r\nconnection: close\r\n\r\n'), /^HTTP\/1\.1 200 /, 'what is no upgrade is answered')
+  t.match(await answer(t, rig.port, 'GET /up HTTP/1.1\r\nhost: relay.test\r\nconnection: close\r\n\r\n'), /^HTTP\/1\.1 200 /, 'an ordinary request is answered')
   clients.forEach(({ socket }, i) => ends[i % ends.length](socket))
   await until(() => aborted === 100)
-  t.equal(rig.relay.handshakes.size, 0, 'there is room again at once')
+  t.equal(rig.relay.handshakes.size, 0, 'no handshake is counted any more')
   for (const go of waiting) go()
   await connectTo(t, rig, { target_pid: target.pid }).then((peer) => peer.close().end())
   await letsGo(rig, before)
-  t.equal(target.of('ws.join').length, 1, 'and nobody has joined who was gone')
+  t.equal(target.of('ws.join').length, 1, 'no client that had left has joined')
 })
 
-t.test('2 000 clients that reset their connection at any moment', async (t) => {
+t.test('cleans up after 2 000 clients that reset their connection at any moment', async (t) => {
   const batch = 200
   const rig = await start(t)
   let joins = 0
@@ -87,12 +87,12 @@ t.test('2 000 clients that reset their connection at any moment', async (t) => {
   }
   await letsGo(rig, before)
   await until(() => rig.processes.info(target.pid)!.mailbox === 0)
-  t.ok(joins >= 800, `${joins} were connections`)
+  t.ok(joins >= 800, `${joins} clients became connections`)
   t.strictSame(leaves, { lost: joins }, 'one leave per join')
   t.equal(rig.processes.stats().spawned, joins + 1)
 })
 
-t.test('half-open clients, that end their side and go on reading', async (t) => {
+t.test('closes half-open clients that end their side and continue to read', async (t) => {
   const rig = await start(t)
   const target = new Keeper(rig)
   const before = held(rig)
@@ -108,7 +108,7 @@ t.test('half-open clients, that end their side and go on reading', async (t) => 
   t.equal(target.of('ws.join').length, target.of('ws.leave').length)
 })
 
-t.test('500 clients that close, and stay', async (t) => {
+t.test('destroys the sockets of 500 clients that close and then stay', async (t) => {
   const rig = await start(t, { closeTimeout: 500 })
   const target = new Keeper(rig, { monitors: false })
   const before = held(rig)
@@ -117,7 +117,7 @@ t.test('500 clients that close, and stay', async (t) => {
   for (const peer of peers) peer.answersClose = false
   await target.until('ws.join', 500)
   for (const { client_pid: pid } of target.of('ws.join')) rig.processes.send(pid, 'ws.close', { code: 4000 })
-  t.equal(rig.processes.list().length, 1, 'none of them is a process any more')
+  t.equal(rig.processes.list().length, 1, 'their connections have ended')
   await Promise.all(peers.map((peer) => peer.end()))
   t.ok(peers.every(({ seen }) => seen?.code === 4000))
   await letsGo(rig, before)

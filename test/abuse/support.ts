@@ -1,4 +1,4 @@
-// What the tests of abuse and of faults share: what a server holds, and that it lets go of it.
+// Shared by the tests of abuse and faults: the resources that a server holds, and their release.
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -14,10 +14,10 @@ import type { Rig } from '../integration/connection/support.js'
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
-/** Milliseconds after which what should have been let go of never will be. */
+/** Milliseconds after which a resource that is still held counts as leaked. */
 const patience = 30_000
 
-/** All that a client could make a server keep. Clients of the same process count, too. */
+/** All resources that clients can make a server hold. Clients in this process count too. */
 export function held (rig: Rig): Record<string, number> {
   const { app, processes, relay } = rig
   return {
@@ -31,12 +31,12 @@ export function held (rig: Rig): Record<string, number> {
   }
 }
 
-/** Open file descriptors; 0 where the system does not tell. */
+/** The number of open file descriptors; 0 where the system has no such count. */
 function descriptors (): number {
   return existsSync('/proc/self/fd') ? readdirSync('/proc/self/fd').length : 0
 }
 
-/** Resolves when the server holds no more than it did before. @throws Error that says what it still holds */
+/** Resolves when the server holds no more than before. @throws an error that lists the rest */
 export async function letsGo (rig: Rig, before: Record<string, number>): Promise<void> {
   const begun = performance.now()
   const more = (): string[] => Object.entries(held(rig)).filter(([what, count]) => count > before[what]).map(([what, count]) => `${what} ${before[what]} -> ${count}`)
@@ -45,7 +45,7 @@ export async function letsGo (rig: Rig, before: Record<string, number>): Promise
   if (left.length > 0) throw new Error(`still there: ${left.join(', ')}`)
 }
 
-/** Megabytes in use, when garbage is collected. The memory of buffers is freed in a later turn. */
+/** Megabytes in use after garbage collection. Buffers are freed in a later turn. */
 export async function used (): Promise<number> {
   collect()
   await new Promise(setImmediate)
@@ -56,9 +56,9 @@ export async function used (): Promise<number> {
 
 const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
 
-/** Clients in a process of their own: `ws`, which answers pings and echoes what it is sent. */
+/** Clients in a separate process: `ws` clients that answer pings and echo messages. */
 export async function clientsOf (t: Test, url: string, count: number): Promise<{ child: ChildProcess, line (pattern: RegExp): Promise<string> }> {
-  // tap gives its loaders to every child, whatever `env` says.
+  // tap adds its loaders to every child, even with another `env`.
   const child = spawn('env', ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, fixture('clients.js'), url, String(count)], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => { child.kill('SIGKILL') })
   const lines = createInterface(child.stdout!)[Symbol.asyncIterator]()

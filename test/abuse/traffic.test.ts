@@ -1,4 +1,4 @@
-// Clients that cost others: who never read, who are dead, and who are tied to many.
+// Clients that could harm others: they never read, are dead, or have many links and monitors.
 import t from 'tap'
 import { Keeper, allGone, connectTo, joined, start } from '../integration/connection/support.js'
 import { until } from '../helpers.js'
@@ -6,7 +6,7 @@ import { clientsOf, held, letsGo, used } from './support.js'
 import type { Kept, Peer, Rig } from '../integration/connection/support.js'
 import type { Pid } from '../../types/pid.js'
 
-t.test('a client that never reads in a busy room', async (t) => {
+t.test('limits the cost of a client that never reads in a busy room', async (t) => {
   const clients = 5
   for (const overflow of ['close', 'drop'] as const) {
     await t.test(`overflow: ${overflow}`, async (t) => {
@@ -35,7 +35,7 @@ t.test('a client that never reads in a busy room', async (t) => {
       let most = 0
       const padding = 'x'.repeat(60_000)
       const dropped = (): number => rig.processes.info(deafPid)?.dropped as number | undefined ?? 0
-      // The kernel keeps some megabytes for a client that does not read: until then, and ten rounds more.
+      // The kernel buffers some megabytes for a client that does not read. Ten more rounds after that.
       const isFull = (): boolean => leaves.length > 0 || dropped() > 0
       let round = 0
       for (let more = 10; more > 0 && round < 500; round++) {
@@ -47,7 +47,7 @@ t.test('a client that never reads in a busy room', async (t) => {
         if (heard.some((words) => words.join() !== heard[0].join())) t.fail(`round ${round}: not all have heard the same`)
         if (new Set(heard[0]).size !== clients) t.fail(`round ${round}: something is missing or doubled`)
       }
-      t.ok(most <= maxBufferedAmount + 60_100, `at the most ${most} bytes waited`)
+      t.ok(most <= maxBufferedAmount + 60_100, `at most ${most} bytes were buffered`)
       t.comment(`${round} rounds`)
       const grown = await used() - memory
       t.ok(grown < 20, `${grown.toFixed(1)} MB more`)
@@ -67,7 +67,7 @@ t.test('a client that never reads in a busy room', async (t) => {
   }
 })
 
-t.test('50 clients whose process was stopped', async (t) => {
+t.test('ends 50 clients whose process was stopped', async (t) => {
   const rig = await start(t, { pingInterval: 100, pongTimeout: 2000 })
   const target = new Keeper(rig, { monitors: false })
   const { peer, target: neighbour } = await joined(t, rig)
@@ -75,20 +75,20 @@ t.test('50 clients whose process was stopped', async (t) => {
   const { child } = await clientsOf(t, `ws://127.0.0.1:${rig.port}/?relay=${target.pid}`, 50)
   await target.until('ws.join', 50)
   child.kill('SIGSTOP')
-  // The kernel goes on to take what is sent to them: only their pongs are missing.
+  // Their kernel still accepts bytes: only their pongs are missing.
   for (const { client_pid: pid } of target.of('ws.join')) rig.processes.send(pid, 'ws.send', { data: 'x' })
   await target.until('ws.leave', 50)
   t.ok(target.of('ws.leave').every(({ cause, code }) => cause === 'ping_timeout' && code === undefined))
   peer.text('alive')
   await neighbour.until('ws.message')
   t.strictSame(neighbour.of('ws.leave'), [])
-  // The server has let go of them before they are gone.
+  // The server has released them before they have gone.
   await until(() => rig.relay.sockets.size === 1)
   child.kill('SIGKILL')
   await letsGo(rig, { ...before, descriptors: before.descriptors + 2, activeTimers: Infinity })
 })
 
-t.test('1 000 watchers of one client', async (t) => {
+t.test('notifies 1 000 watchers of one client once', async (t) => {
   const count = 1000
   const rig = await start(t)
   for (const [end, reason] of [
@@ -109,17 +109,17 @@ t.test('1 000 watchers of one client', async (t) => {
       await self.receive({ topic: 'end' })
     }))
     await until(() => watching === count)
-    // And as many from outside of any process, half of which give up.
+    // And as many outside of any process; half of them stop watching.
     const gaveUp = new AbortController()
     const outside = Array.from({ length: count }, (_, i) => rig.processes.exited(pid, { signal: i % 2 === 0 ? gaveUp.signal : undefined }).then((exit) => exit.reason, () => 'gave up'))
     gaveUp.abort()
-    t.equal(rig.processes.info(pid)!.monitors.length, 1, 'it monitors its target, and nobody else')
+    t.equal(rig.processes.info(pid)!.monitors.length, 1, 'it monitors only its target')
     end(peer, pid)
     await until(() => told.length === count)
     for (const watcher of watchers) rig.processes.send(watcher, 'end')
     await Promise.all(watchers.map((watcher) => rig.processes.exited(watcher)))
     t.strictSame([...new Set(told)], [reason])
-    t.equal(more, 0, 'each was told once')
+    t.equal(more, 0, 'each watcher was notified once')
     const outcomes = await Promise.all(outside)
     t.equal(outcomes.filter((outcome) => outcome === reason).length, count / 2)
     t.equal(outcomes.filter((outcome) => outcome === 'gave up').length, count / 2)
@@ -129,7 +129,7 @@ t.test('1 000 watchers of one client', async (t) => {
   }
 })
 
-t.test('a ring of 100 clients and 100 processes, each linked to the next', async (t) => {
+t.test('ends or keeps a ring of 100 linked clients and 100 processes', async (t) => {
   const count = 100
   const rig = await start(t)
   const target = new Keeper(rig, { monitors: false })
@@ -156,22 +156,22 @@ t.test('a ring of 100 clients and 100 processes, each linked to the next', async
     end(peers[7], processes[7])
     if (survive) {
       await target.until('ws.leave')
-      t.equal(rig.processes.list().length, 2 * count, `${name}: nobody else ends`)
+      t.equal(rig.processes.list().length, 2 * count, `${name}: no other process ends`)
       for (const pid of pids) rig.processes.cancel(pid)
     }
     await target.until('ws.leave', count)
     const causes = target.of('ws.leave').map(({ cause }) => cause)
-    if (!survive) t.equal(causes.filter((cause) => cause === 'exit').length >= count - 1, true, `${name}: all end, once each`)
+    if (!survive) t.equal(causes.filter((cause) => cause === 'exit').length >= count - 1, true, `${name}: each ends once`)
     t.equal(target.of('ws.leave').length, count)
     for (const pid of processes) rig.processes.exit(pid, 'normal')
     const ends = await Promise.all(peers.map((peer) => peer.end()))
-    if (!survive) t.ok(ends.filter(({ code, reason }) => code === 1011 && reason === 'closed by server').length >= count - 1, `${name}: and no client is told why`)
+    if (!survive) t.ok(ends.filter(({ code, reason }) => code === 1011 && reason === 'closed by server').length >= count - 1, `${name}: clients do not see the exit reason`)
     for (const { socket } of peers) socket.destroy()
     await letsGo(rig, before)
   }
 })
 
-/** What a client does in the turn in which something else ends its connection, too. */
+/** Actions of a client in the turn in which the server ends its connection too. */
 const clientEnds: Record<string, (peer: Peer) => unknown> = {
   closes: (peer) => peer.close(4000),
   'sends, and closes': (peer) => peer.text('last').close(4000),
@@ -191,7 +191,7 @@ const serverEnds: Record<string, (rig: Rig, pid: Pid, target: Keeper) => unknown
   'exit of the target': ({ processes }, _pid, target) => processes.exit(target.pid, 'boom')
 }
 
-t.test('both sides end a connection in one turn of the event loop', async (t) => {
+t.test('ends a connection once when both sides end it in one turn of the event loop', async (t) => {
   const rig = await start(t, { closeTimeout: 1000 })
   const before = held(rig)
   for (const [clientDoes, ofClient] of Object.entries(clientEnds)) {
@@ -205,7 +205,7 @@ t.test('both sides end a connection in one turn of the event loop', async (t) =>
           return self.serve({ '@exit': ({ reason }) => { exits.push(reason) } })
         })
         const ended = rig.processes.exited(pid)
-        // The watcher watches before anything ends.
+        // The watcher has its monitor before anything ends.
         await until(() => rig.processes.info(watcher)!.monitors.length === 1)
         const all = rig.processes.list()
         if (clientFirst) ofClient(peer)

@@ -15,12 +15,16 @@ interface Line {
   readonly at: string
 }
 
-/** All texts that an argument can have: a literal, a constant of the same file, or one of two. */
+/** All texts that an argument can have: a literal, a constant of the same file, one of two, or a sum. */
 function textsOf (node: ts.Expression | undefined, constants: Map<string, ts.Expression>): string[] {
   if (node === undefined) return []
   if (ts.isStringLiteralLike(node)) return [node.text]
   if (ts.isTemplateExpression(node)) return [node.templateSpans.reduce((text, { literal }) => `${text}…${literal.text}`, node.head.text)]
   if (ts.isConditionalExpression(node)) return [...textsOf(node.whenTrue, constants), ...textsOf(node.whenFalse, constants)]
+  if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.PlusToken) {
+    const ends = textsOf(node.right, constants)
+    return textsOf(node.left, constants).flatMap((start) => ends.map((end) => start + end))
+  }
   return ts.isIdentifier(node) ? textsOf(constants.get(node.text), constants) : []
 }
 

@@ -1,5 +1,5 @@
-// A body that throws, wherever: it ends its own process, its clients are told no more than that, and
-// nobody else notices.
+// A body that throws at any point. It ends its own process. Its clients see only the close code, and
+// other processes are not affected.
 import t from 'tap'
 import { Keeper, allGone, connectTo, joined, start } from '../integration/connection/support.js'
 import { logs, until } from '../helpers.js'
@@ -11,7 +11,7 @@ import type { Process } from '../../types/processes.js'
 type Body = (self: Process) => unknown
 interface Mail { topic: string, payload: any }
 
-/** Ways to take mail, each of which hands it to `each`. */
+/** Ways to receive messages; each of them calls `each` with every message. */
 const loops: Record<string, (self: Process, each: (mail: Mail) => unknown) => Promise<unknown>> = {
   serve: async (self, each) => {
     const topics = ['ws.join', 'ws.message', 'ws.heartbeat', 'ws.leave', '@exit', '@group', '@link_down', '@cancel', 'notice', 'late', 'tick']
@@ -34,7 +34,7 @@ const loops: Record<string, (self: Process, each: (mail: Mail) => unknown) => Pr
   }
 }
 
-/** What makes a message of each topic come. The target has joined a client, and has a friend. */
+/** Causes a message of each topic. The target has a client and a friend process. */
 const triggers: Record<string, (rig: Rig, target: Pid, client: { pid: Pid, peer: { close (): unknown, text (data: string): unknown } }, friend: Pid) => unknown> = {
   'ws.join': () => {},
   'ws.message': (_rig, _target, { peer }) => peer.text('hello'),
@@ -50,7 +50,7 @@ const triggers: Record<string, (rig: Rig, target: Pid, client: { pid: Pid, peer:
 }
 
 for (const [way, loop] of Object.entries(loops)) {
-  t.test(`a body that throws on any topic, in ${way}`, async (t) => {
+  t.test(`ends only its own process when a body throws on any topic, in ${way}`, async (t) => {
     const rig = await start(t, {}, { logger: logs('fatal').logger })
     const { peer: calm, target: neighbour } = await joined(t, rig)
     const before = held(rig)
@@ -77,12 +77,12 @@ for (const [way, loop] of Object.entries(loops)) {
       if (topic !== 'ws.join') await until(() => client !== undefined)
       trigger(rig, target, { pid: client!, peer }, friend)
       const { reason, error } = await exited
-      // Who was told to stop stops in order, even if its clean-up fails.
+      // A process that was asked to stop ends in order, even if its clean-up throws.
       t.strictSame({ reason, message: error?.message }, { reason: topic === '@cancel' ? 'shutdown' : 'error', message: 'secret' }, topic)
-      t.equal(seen.at(-1), topic, `${topic}: nothing comes after it`)
+      t.equal(seen.at(-1), topic, `${topic}: no message comes after it`)
       const end = await peer.end()
       if (topic === 'ws.leave') t.equal(end.code, undefined, 'the client had closed')
-      else t.strictSame(end, { code: topic === '@cancel' ? 1000 : 1011, reason: 'target process exited' }, `${topic}: what the client sees`)
+      else t.strictSame(end, { code: topic === '@cancel' ? 1000 : 1011, reason: 'target process exited' }, `${topic}: the close that the client sees`)
       rig.processes.exit(friend)
       calm.text(topic)
       await until(() => neighbour.texts.at(-1) === topic)
@@ -93,7 +93,7 @@ for (const [way, loop] of Object.entries(loops)) {
 
 const later = async (): Promise<void> => { await new Promise((resolve) => { setImmediate(resolve) }) }
 
-t.test('a body that throws before its loop, after it, or in between', async (t) => {
+t.test('ends only its own process when a body throws before, in or after its loop', async (t) => {
   const boom = new Error('secret')
   const bodies: Array<[when: string, body: Body, asked?: boolean]> = [
     ['at once', () => { throw boom }],
@@ -122,7 +122,7 @@ t.test('a body that throws before its loop, after it, or in between', async (t) 
   const ended: Array<Promise<{ reason: string }>> = []
   const rig = await start(t, {}, { logger: logs('trace').logger }, (app) => {
     bodies.forEach(([, body], i) => {
-      // In one turn with the spawn: the client has joined when the body begins.
+      // In the same turn as the spawn: the client has joined when the body starts.
       app.get(`/${i}`, (_, reply) => {
         const pid = app.processes.spawn(body, { name: `body-${i}` })
         ended[i] = app.processes.exited(pid)
@@ -133,12 +133,12 @@ t.test('a body that throws before its loop, after it, or in between', async (t) 
   const { peer: calm, target: neighbour } = await joined(t, rig)
   const before = held(rig)
   for (const [i, [when, body, asked]] of bodies.entries()) {
-    // A body that uses nothing of `self` did not take the join.
+    // A body that does not use `self` has not received the join.
     const code = asked === true ? 1000 : body.toString().includes('self.') ? 1011 : 1013
     const peer = await connectTo(t, rig, `/${i}`)
     if (asked === true) rig.processes.cancel(`body-${i}`)
     t.equal((await ended[i]).reason, asked === true ? 'shutdown' : 'error', when)
-    t.strictSame(await peer.end(), { code, reason: 'target process exited' }, `${when}: what the client sees`)
+    t.strictSame(await peer.end(), { code, reason: 'target process exited' }, `${when}: the close that the client sees`)
     calm.text(when)
     await until(() => neighbour.texts.at(-1) === when)
     await letsGo(rig, before)
@@ -146,7 +146,7 @@ t.test('a body that throws before its loop, after it, or in between', async (t) 
   t.equal(rig.processes.stats().exited.error, bodies.filter(([, , asked]) => asked !== true).length)
 })
 
-t.test('100 bodies that throw in one turn, each with ten clients', async (t) => {
+t.test('closes ten clients of each of 100 bodies that throw in one turn', async (t) => {
   const rig = await start(t, {}, { logger: logs('fatal').logger })
   const before = held(rig)
   const targets = Array.from({ length: 100 }, () => rig.processes.spawn((self) => self.serve({ notice: () => { throw new Error('secret') } } as object)))

@@ -1,5 +1,5 @@
-// A server that runs out of file descriptors, in a process of its own: it turns clients away, keeps
-// those that it has, and is as before when there are descriptors again.
+// A server in a separate process that runs out of file descriptors. It refuses clients, keeps its
+// connections, and works as before when descriptors are free again.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
@@ -10,13 +10,13 @@ import { program } from '../program.js'
 import type { Socket } from 'node:net'
 
 const limit = 256
-/** Milliseconds after which what should have been let go of never will be. */
+/** Milliseconds after which a resource that is still held counts as leaked. */
 const patience = 30_000
 
-/** `/proc` tells what the server holds. */
+/** The test reads the server's descriptors in `/proc`. */
 const skip = process.platform !== 'linux' && 'counts descriptors as Linux does'
 
-t.test(`300 clients of a server with ${limit} descriptors`, { skip }, async (t) => {
+t.test(`refuses some of 300 clients and keeps the others with ${limit} descriptors`, { skip }, async (t) => {
   const command = `ulimit -n ${limit}; exec env -u NODE_OPTIONS -u NODE_V8_COVERAGE "$0" "$@"`
   const child = spawn('bash', ['-c', command, process.execPath, ...program('test/faults/fixtures/server.ts')], { stdio: ['pipe', 'pipe', 'inherit'] })
   t.teardown(() => { child.kill('SIGKILL') })
@@ -29,7 +29,7 @@ t.test(`300 clients of a server with ${limit} descriptors`, { skip }, async (t) 
     const socket = connect({ port, host: '127.0.0.1' })
     t.teardown(() => { socket.destroy() })
     const client = new Raw(socket)
-    // Where there is no descriptor the kernel has taken the connection already, or has not.
+    // Without a descriptor, the kernel may have accepted the connection already, or not.
     await Promise.race([once(socket, 'connect'), once(socket, 'close')]).catch(() => {})
     return client as Raw & { socket: Socket }
   }
@@ -47,12 +47,12 @@ t.test(`300 clients of a server with ${limit} descriptors`, { skip }, async (t) 
   for (let round = 1; round <= 2; round++) {
     const clients = await Promise.all(Array.from({ length: 300 }, join))
     const [up, away] = [clients.filter(isUp), clients.filter((client) => !isUp(client))]
-    t.ok(up.length > 100 && up.length < limit, `${up.length} are connections`)
-    t.ok(away.length >= 300 - limit, `${away.length} were turned away`)
-    t.ok(away.every(({ text }) => text === ''), 'before they were answered')
-    t.equal(exit, undefined, 'the server lives')
+    t.ok(up.length > 100 && up.length < limit, `${up.length} clients are connected`)
+    t.ok(away.length >= 300 - limit, `${away.length} clients were refused`)
+    t.ok(away.every(({ text }) => text === ''), 'without a response')
+    t.equal(exit, undefined, 'the server is running')
 
-    // Those that are there are served while it is full.
+    // Connected clients are served while no descriptor is free.
     await Promise.all(up.map(async (client, i) => {
       client.write(frame(`${round}-${i}`))
       await client.until(new RegExp(`${round}-${i}$`))
@@ -61,16 +61,16 @@ t.test(`300 clients of a server with ${limit} descriptors`, { skip }, async (t) 
     first.socket.destroy()
     await once(first.socket, 'close')
 
-    // One descriptor is free: it is one client's.
+    // One free descriptor lets one client connect.
     let next = await join()
     while (!isUp(next)) next = await join()
     t.pass('one that leaves makes room for one')
     for (const client of [...up, next]) client.socket.destroy()
     let held = { processes: Infinity, descriptors: Infinity }
     const begun = performance.now()
-    // Node's own may be fewer by then.
+    // Node itself may use fewer descriptors by then.
     const isLeft = (): boolean => held.processes > before.processes || held.descriptors > before.descriptors
     while (isLeft() && performance.now() - begun < patience) held = await heldNow().catch(() => held)
-    t.notOk(isLeft(), `nothing is left of them: ${JSON.stringify({ before, held })}`)
+    t.notOk(isLeft(), `all descriptors are released: ${JSON.stringify({ before, held })}`)
   }
 })

@@ -1,5 +1,5 @@
-// Handlers that do not keep to the rules: they throw, hang, or reply twice. What stands behind a 101
-// is frames, whatever they do.
+// Handlers that break the rules: they throw, hang, or reply twice. After a 101 the client receives
+// only frames.
 import t from 'tap'
 import { Keeper, Peer, start, textOf } from '../integration/connection/support.js'
 import { answer, handshake, logs, raw, until } from '../helpers.js'
@@ -8,7 +8,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 
 type Handler = (reply: FastifyReply, request: FastifyRequest) => unknown
 
-/** After the reply that has become a socket, in the same turn or in a later one. */
+/** Actions after the reply that was upgraded, in the same turn or in a later one. */
 const more: Record<string, Handler> = {
   'replies again': (reply) => reply.send('again'),
   'replies again with another status': (reply) => reply.code(500).send('again'),
@@ -29,7 +29,7 @@ const more: Record<string, Handler> = {
   'emits what it should not': (reply) => reply.raw.emit('finish')
 }
 
-t.test('a handler that goes on after its reply', async (t) => {
+t.test('sends only frames when a handler continues after its reply', async (t) => {
   for (const [when, wait] of Object.entries({
     'in the same turn': undefined,
     'in a later turn': () => new Promise<void>((resolve) => setImmediate(resolve)),
@@ -82,7 +82,7 @@ t.test('a handler that goes on after its reply', async (t) => {
 
 const boom = (): Error => new Error('boom')
 
-t.test('a handler that fails', async (t) => {
+t.test('answers for a handler that fails', async (t) => {
   const rows: Array<[what: string, handler: Handler, status: number]> = [
     ['throws', () => { throw boom() }, 500],
     ['throws a string', () => { throw 'boom' as unknown as Error }, 500], // eslint-disable-line no-throw-literal
@@ -108,11 +108,11 @@ t.test('a handler that fails', async (t) => {
   const target = new Keeper(rig)
   rig.processes.names.register('target', target.pid)
   const before = held(rig)
-  // All of them at once: those that never reply wait together.
+  // All of them at once, because those that never reply wait for the same timeout.
   await Promise.all(rows.map(async ([what, , status], i) => {
     const text = await answer(t, rig.port, handshake(`/${i}`))
     t.match(text, new RegExp(`^HTTP/1\\.1 ${status} `), what)
-    t.notMatch(text, /x-ws-relay/i, `${what}: the header`)
+    t.notMatch(text, /x-ws-relay/i, `${what}: no relay header`)
   }))
   t.equal(rig.processes.stats().spawned, 1, 'no connection')
   await letsGo(rig, before)

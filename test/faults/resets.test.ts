@@ -1,4 +1,4 @@
-// A client that is gone after any byte of its handshake, or of its first frames.
+// A client that disconnects after any byte of its handshake or of its first frames.
 import { once } from 'node:events'
 import t from 'tap'
 import { Keeper, closeOf, frameOf, start, textOf } from '../integration/connection/support.js'
@@ -7,12 +7,12 @@ import { handshake, raw, until } from '../helpers.js'
 import { held, letsGo } from '../abuse/support.js'
 import type { Socket } from 'node:net'
 
-/** A test whose clients end by themselves. */
+/** A test whose clients close by themselves. */
 const quiet = { teardown () {} } as never
 
 const frames = [textOf('hello'), frameOf(opcodes.ping, 'p'), frameOf(opcodes.text, 'one ', { fin: false, mask: 7 }), frameOf(opcodes.continuation, 'two'), closeOf(4000, 'bye')]
 
-/** After so many bytes behind the handshake the target has been told this. */
+/** The messages that the target has received after this many bytes of the frames. */
 const told: Array<[bytes: number, message: string]> = [
   [frames[0].length, 'hello'],
   [Buffer.concat(frames.slice(0, 4)).length, 'one two']
@@ -23,7 +23,7 @@ for (const [how, leave] of Object.entries({
   ended: (socket: Socket) => { socket.end() }
 })) {
   for (const atWork of [false, true]) {
-    t.test(`${how} after any byte${atWork ? ', while the handler is at work' : ''}`, async (t) => {
+    t.test(`cleans up when a client has ${how} at any byte${atWork ? ', while the handler is running' : ''}`, async (t) => {
       const aborted: string[] = []
       const answered: string[] = []
       const rig = await start(t, {}, {}, (app) => {
@@ -49,7 +49,7 @@ for (const [how, leave] of Object.entries({
         await until(() => sockets.has(socket.localPort))
         const server = sockets.get(socket.localPort)!
         socket.write(bytes.subarray(0, count))
-        // The server has read all of it, and has not looked at it yet, or has.
+        // The server has read all bytes; it may not have parsed them yet.
         await until(() => server.bytesRead === count)
         leave(socket)
         if (how === 'ended') socket.resume()
@@ -73,7 +73,7 @@ for (const [how, leave] of Object.entries({
       }
       await letsGo(rig, before)
       t.equal(joined, atWork ? 0 : bytes.length - request.length + 1)
-      // The handler is told, each time.
+      // Each time the request of the handler is aborted.
       await until(() => aborted.length >= (atWork ? bytes.length - request.length + 1 : 0))
       t.equal(new Set([...aborted, ...answered]).size, aborted.length + answered.length, 'no request was both answered and aborted')
       t.comment(`${bytes.length + 1} connections, of which ${joined} joined; ${aborted.length} requests aborted`)

@@ -1,5 +1,5 @@
-// app.close() at every point of a connection's life. It resolves, whatever the client is doing; what
-// the client gets says that the server is going away, and nothing is left.
+// app.close() at every point of a connection's life. It always resolves. The client is told that the
+// server is going away, and no resource is left.
 import { once } from 'node:events'
 import t from 'tap'
 import { Keeper, closeOf, connectTo, frameOf, start, textOf } from '../integration/connection/support.js'
@@ -13,7 +13,7 @@ import type { WsRelayOptions } from '../../types/relay.js'
 
 interface Scene extends Rig {
   target: Keeper
-  /** The server's end of each socket. */
+  /** The server's side of each socket. */
   servers: Socket[]
   client (): Promise<Raw & { socket: Socket }>
   join (): Promise<Peer>
@@ -21,10 +21,10 @@ interface Scene extends Rig {
 
 interface Point {
   name: string
-  /** Brings a client to this point. @returns what it gets, when its socket has ended */
+  /** Brings a client to this point. @returns the bytes it received, when its socket has ended */
   reach (scene: Scene): Promise<() => Promise<string>>
   gets: RegExp
-  /** What the target is told of the end. */
+  /** The expected `ws.leave` of the target. */
   leaves?: object[]
   options?: WsRelayOptions
 }
@@ -34,16 +34,16 @@ const closing = /^HTTP\/1\.1 503 [^]*retry-after: 5[^]*FST_WS_RELAY_CLOSING/
 const goingAway = /^1001 server shutting down$/
 const shutdown = [{ cause: 'shutdown', code: 1001, reason: 'server shutting down' }]
 
-/** What a peer saw of the end, in one line. */
+/** The close that a peer saw, in one line. */
 const seen = (peer: Peer) => async (): Promise<string> => {
   const { code, reason } = await peer.end()
   return `${code} ${reason}`.trim()
 }
 
-/** The answer to a raw client. */
+/** The response to a raw client. */
 const text = (client: Raw) => async (): Promise<string> => await client.end()
 
-/** A raw client that has written a part of its handshake. It is HTTP's still, which waits for it: it leaves. */
+/** A raw client that has written part of its handshake. HTTP waits for the rest, so it leaves. */
 async function written (scene: Scene, bytes: string): Promise<() => Promise<string>> {
   const client = await scene.client()
   client.write(bytes)
@@ -54,7 +54,7 @@ async function written (scene: Scene, bytes: string): Promise<() => Promise<stri
   }
 }
 
-/** A client in a hook or a handler that waits until the server closes. */
+/** A client whose hook or handler waits until the server closes. */
 async function inside (scene: Scene, path: string): Promise<() => Promise<string>> {
   const client = await scene.client()
   const begun = once(scene.app.server, 'reached')
@@ -63,7 +63,7 @@ async function inside (scene: Scene, path: string): Promise<() => Promise<string
   return text(client)
 }
 
-/** A joined client that has done something more. */
+/** A joined client that has taken one more step. */
 const joinedAnd = (more: (peer: Peer, scene: Scene) => unknown) => async (scene: Scene): Promise<() => Promise<string>> => {
   const peer = await scene.join()
   await more(peer, scene)
@@ -187,7 +187,7 @@ const points: Point[] = [
   { name: 'whose target does not end', reach: joinedAnd(async (_peer, { target }) => { target.hold() }), gets: goingAway, options: { closeTimeout: 200 } }
 ]
 
-/** Waits in one place until the server closes, or for ever; then it goes on. */
+/** Waits at one point until the server closes, or for ever. */
 function routes (target: () => Keeper) {
   return (app: Rig['app']): void => {
     let closes = (): void => {}
@@ -216,7 +216,7 @@ function routes (target: () => Keeper) {
 }
 
 for (const { name, reach, gets, leaves, options } of points) {
-  t.test(`a client ${name}`, async (t) => {
+  t.test(`closes with a client ${name}`, async (t) => {
     const servers: Socket[] = []
     const cast: { target?: Keeper } = {}
     const rig = await start(t, { closeTimeout: '20s', ...options }, { forceCloseConnections: 'idle' }, routes(() => cast.target!))

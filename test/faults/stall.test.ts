@@ -1,4 +1,4 @@
-// An event loop that stalls for two seconds: what came in meanwhile came in time.
+// An event loop that stalls for two seconds. Input that arrived meanwhile counts as in time.
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { Keeper, joined, start } from '../integration/connection/support.js'
@@ -6,27 +6,27 @@ import { answer, handshake, logs, raw, until } from '../helpers.js'
 import { stall } from '../laps.js'
 import { clientsOf, held, letsGo } from '../abuse/support.js'
 
-t.test('clients of another process, which answered their pings, stay', async (t) => {
+t.test('keeps clients of another process that answered their pings', async (t) => {
   const count = 50
   const rig = await start(t, { pingInterval: 100, pongTimeout: 1000 })
   const target = new Keeper(rig, { monitors: false })
   const { child } = await clientsOf(t, `ws://127.0.0.1:${rig.port}/?relay=${target.pid}`, count)
   await target.until('ws.join', count)
   const pids = target.of('ws.join').map(({ client_pid: pid }) => pid)
-  // Right behind pings, whose answers come in meanwhile.
+  // Right after pings, whose pongs arrive during the stall.
   const { writes } = rig.relay.flusher
   await until(() => rig.relay.flusher.writes > writes)
   stall(2000)
-  // All of them are asked, and answer, after the stall: nobody is given up meanwhile.
+  // After the stall all clients are pinged again and answer: none was ended meanwhile.
   for (const pid of pids) rig.processes.send(pid, 'ws.send', { data: 'still there?' })
   await target.until('ws.message', count)
   t.strictSame(target.of('ws.leave'), [])
   child.kill('SIGKILL')
   await target.until('ws.leave', count)
-  t.ok(target.of('ws.leave').every(({ cause }) => cause === 'lost'), 'but one that is gone is')
+  t.ok(target.of('ws.leave').every(({ cause }) => cause === 'lost'), 'a client that has gone is ended')
 })
 
-t.test('a handler whose answer came during the stall is not taken for one that hangs', async (t) => {
+t.test('does not time out a handler whose result arrived during the stall', async (t) => {
   const { logger, lines } = logs('warn')
   const rig = await start(t, { upgradeTimeout: 500 }, { logger }, (app) => {
     app.get('/reads', async (_, reply) => {
@@ -51,7 +51,7 @@ t.test('a handler whose answer came during the stall is not taken for one that h
   await letsGo(rig, before)
 })
 
-t.test('heartbeats are not made up for', async (t) => {
+t.test('does not send the heartbeats that were missed during a stall', async (t) => {
   const rig = await start(t)
   const target = new Keeper(rig)
   await joined(t, rig, { heartbeat_interval: '100ms' }, target)
@@ -60,7 +60,7 @@ t.test('heartbeats are not made up for', async (t) => {
   stall(2000)
   const over = performance.now()
   await until(() => target.of('ws.heartbeat').length > before)
-  // One that was due, and those of the time since: none is early.
+  // One that was due, and those since then: none is early.
   const most = 1 + Math.ceil((performance.now() - over) / 100)
-  t.ok(target.of('ws.heartbeat').length <= before + most, 'and not those of the two seconds')
+  t.ok(target.of('ws.heartbeat').length <= before + most, 'without those of the two seconds')
 })

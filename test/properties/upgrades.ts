@@ -20,7 +20,7 @@ const plainRequests = {
   last: 'GET /last HTTP/1.1\r\nhost: relay.test\r\nconnection: close\r\n\r\n'
 } as const
 
-/** Where an upgrade goes, and whether its answer may stay open for as long as its client stays. */
+/** The target of an upgrade, and whether its response may stay open as long as its client stays. */
 const targets = {
   '/in/relay': true,
   '/in/relay-late': true,
@@ -48,21 +48,21 @@ const targets = {
 
 type End = 'FIN' | 'RST' | 'silence'
 
-/** What one client does. */
+/** The script of one client. */
 export interface Script {
   readonly before: ReadonlyArray<keyof typeof plainRequests>
   readonly upgrade: { readonly target: keyof typeof targets, readonly token: string, readonly tail: number } | undefined
-  /** Where its bytes are cut into two writes, and where it ends: from 0 to 1. */
+  /** Where the bytes are split into two writes, and where they end: from 0 to 1. */
   readonly cut: number
   readonly at: number
   readonly end: End
-  /** Whether slow handlers go on before it ends. */
+  /** Whether slow handlers continue before the client ends. */
   readonly released: boolean
 }
 
 export interface History {
   readonly scripts: readonly Script[]
-  /** Whether the server is closed while clients are still there. */
+  /** Whether the server is closed while clients are still connected. */
   readonly closes: boolean
 }
 
@@ -84,13 +84,13 @@ const histories: fc.Arbitrary<History> = fc.record({
   closes: fc.boolean()
 })
 
-/** What all handlers of one server that wait are waiting for. */
+/** The promise that all slow handlers of one server wait for. */
 class Gate {
   open!: () => void
   readonly opened = new Promise<void>((resolve) => { this.open = resolve })
 }
 
-/** A server of the same routes, with the plugin in a scope or without it. */
+/** A server with the same routes, with or without the plugin in a scope. */
 class Server {
   readonly app: FastifyInstance = Fastify({ forceCloseConnections: false })
   readonly gates = new Map<string, Gate>()
@@ -117,7 +117,7 @@ class Server {
   async #upgrades (): Promise<void> {
     const { app } = this
     const wait = async ({ raw: { socket } }: { raw: { socket: Socket } }) => { await this.gate(String(socket.remotePort)).opened }
-    // Another listener of the server, which does not read its sockets.
+    // Another listener of the server. It does not read its sockets.
     app.server.on('upgrade', (request, socket) => {
       const { url } = request
       socket.on('error', () => {})
@@ -159,7 +159,7 @@ class Server {
   }
 }
 
-/** One client that plays its script. */
+/** A client that runs its script. */
 class Client {
   readonly script: Script
   readonly #server: Server
@@ -200,12 +200,12 @@ class Client {
     this.#server.gate(String(this.#port)).open()
   }
 
-  /** Whether the server has given up the socket. */
+  /** Whether the server has closed the socket. */
   get isGone (): boolean {
     return this.#server.sockets.get(this.#port)!.destroyed
   }
 
-  /** Whether the upgrade arrived, to its last byte. */
+  /** Whether all bytes of the upgrade arrived. */
   get hasUpgrade (): boolean {
     const { before, upgrade } = this.script
     return upgrade !== undefined && this.#sent >= before.map((name) => plainRequests[name]).join('').length + upgradeOf(upgrade).length
@@ -215,18 +215,18 @@ class Client {
     return Math.ceil(bytesOf(this.script).length * this.script.at)
   }
 
-  /** Whether its socket may stay: Node's own rules hold, or its answer is an open stream or a 101. */
+  /** Whether the socket may stay: Node's rules apply, or the response is an open stream or a 101. */
   get mayStay (): boolean {
     const { upgrade, end } = this.script
     return !this.hasUpgrade || (end === 'silence' && targets[upgrade!.target])
   }
 
-  /** Whether its socket belongs to `@fastify/websocket`. */
+  /** Whether the socket belongs to `@fastify/websocket`. */
   get isNative (): boolean {
     return this.script.upgrade?.target.startsWith('/in/native') === true
   }
 
-  /** Whether an answer comes only when slow handlers go on. */
+  /** Whether the response comes only when slow handlers continue. */
   get isWaiting (): boolean {
     const { before, released } = this.script
     return !released && before.includes('slow')
@@ -244,7 +244,7 @@ function upgradeOf ({ target, token }: NonNullable<Script['upgrade']>): string {
 function bytesOf ({ before, upgrade }: Script): Buffer {
   const requests = before.map((name) => plainRequests[name]).join('')
   if (upgrade === undefined) return Buffer.from(requests)
-  // A long frame that never becomes whole.
+  // A long frame that is never complete.
   return Buffer.concat([Buffer.from(requests + upgradeOf(upgrade)), Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]).subarray(0, upgrade.tail === 0 ? 0 : 14), Buffer.alloc(upgrade.tail)])
 }
 
@@ -252,7 +252,7 @@ async function turns (count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => { setImmediate(resolve) })
 }
 
-/** Far more than any deadline of these servers: who is above it waits for ever. */
+/** Far more than any deadline of these servers: longer waiting counts as endless. */
 const patience = 6000
 
 async function until (condition: () => boolean, what: string | (() => string)): Promise<void> {
@@ -263,21 +263,21 @@ async function until (condition: () => boolean, what: string | (() => string)): 
   }
 }
 
-/** The answers to requests that came before the upgrade, without their dates. */
+/** The responses to requests before the upgrade, without their dates. */
 function answersIn (text: string, { before, upgrade }: Script): string {
   const answers = text.replace(/^date: .*\r\n/gim, '').split(/(?=HTTP\/1\.1 )/)
   return (upgrade === undefined ? answers : answers.slice(0, before.length)).join('')
 }
 
 /**
- * On plain Fastify an upgrade is a request as any other, and frames are a parse error. The other listener
+ * On plain Fastify an upgrade is an ordinary request, and frames are a parse error. The other listener
  * does not wait until the requests before it are answered.
  */
 function isComparable ({ upgrade, end }: Script): boolean {
   return upgrade === undefined || (end === 'silence' && upgrade.tail === 0 && !upgrade.target.startsWith('/other'))
 }
 
-/** Whether two clients that play one script are told the same. A client that leaves may miss an answer. */
+/** Whether two clients with one script got the same. A client that leaves may miss a response. */
 function tellsTheSame (client: Client, twin: Client): boolean {
   const { script } = client
   if (script.end !== 'silence') return client.isGone === twin.isGone
@@ -310,7 +310,7 @@ async function play ({ scripts, closes }: History): Promise<void> {
       for (const client of clients) client.leave('FIN')
       await allAre((client) => client.isGone, 'gone after FIN')
     }
-    // Fastify's own close waits for clients without an upgrade, and that of ws for half a minute.
+    // Fastify's close waits for clients without an upgrade, and ws's close for half a minute.
     for (const client of clients) if (!client.hasUpgrade || client.isNative) client.cleanUp()
     let isClosed = false
     relayed.app.close().then(() => { isClosed = true }, () => {})
@@ -323,7 +323,7 @@ async function play ({ scripts, closes }: History): Promise<void> {
   await until(() => handlesHeld() === handles, () => `no handle is left: ${handlesHeld()} instead of ${handles}`)
 }
 
-/** Sockets, servers and timers of this thread. */
+/** The sockets, servers and timers of this thread. */
 function handlesHeld (): string {
   return process.getActiveResourcesInfo().filter((name) => /TCP|Timeout/.test(name)).sort().join()
 }

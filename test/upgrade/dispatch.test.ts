@@ -1,4 +1,4 @@
-// Who routes an upgrade: somebody else on the same server, or we.
+// The dispatcher decides whether the plugin or another listener of the server routes an upgrade.
 import { once } from 'node:events'
 import { request as get, Agent, createServer, ServerResponse } from 'node:http'
 import t from 'tap'
@@ -14,7 +14,7 @@ import type { Test } from 'tap'
 
 const plain = 'GET /plain HTTP/1.1\r\nhost: relay.test\r\n\r\n'
 
-/** Routes `/` to a recorder, and `/plain` to an answer that may have to wait. */
+/** Relays `/` to a recorder; `/plain` answers when `gate` resolves. */
 function routes (app: FastifyInstance, gate: Promise<void> | undefined = undefined) {
   const target = record(app)
   app.get('/', async (_, reply) => { reply.relay(target.pid) })
@@ -29,7 +29,7 @@ function routes (app: FastifyInstance, gate: Promise<void> | undefined = undefin
 for (const native of [false, true]) {
   const beside = native ? ', beside @fastify/websocket' : ''
 
-  t.test(`an upgrade behind other requests on the same socket${beside}`, async (t) => {
+  t.test(`answers an upgrade after earlier requests on the same socket${beside}`, async (t) => {
     const app = bare(t)
     if (native) await app.register(fastifyWebsocket)
     await app.register(wsRelay)
@@ -50,7 +50,7 @@ for (const native of [false, true]) {
     t.pass('on a socket that was kept alive')
   })
 
-  t.test(`an upgrade behind an answer that closes the connection gets no answer${beside}`, async (t) => {
+  t.test(`does not answer an upgrade after a response that closes the connection${beside}`, async (t) => {
     const app = bare(t)
     if (native) await app.register(fastifyWebsocket)
     await app.register(wsRelay)
@@ -60,7 +60,7 @@ for (const native of [false, true]) {
     t.notMatch(text, /101/)
   })
 
-  t.test(`a hook before ours answers 401, and the socket ends${beside}`, async (t) => {
+  t.test(`ends the socket when an earlier hook answers 401${beside}`, async (t) => {
     const app = bare(t)
     app.addHook('onRequest', async (_, reply) => reply.code(401).send('who?'))
     if (native) await app.register(fastifyWebsocket)
@@ -69,7 +69,7 @@ for (const native of [false, true]) {
     t.match(await answer(t, await listen(app), handshake()), /^HTTP\/1\.1 401 [^]*who\?$/)
   })
 
-  t.test(`what is out of the plugin's scope, and what is nowhere, ends its socket${beside}`, async (t) => {
+  t.test(`ends the socket of a path outside the plugin's scope, and of an unknown path${beside}`, async (t) => {
     const app = bare(t)
     await app.register(async (scope) => {
       if (native) await scope.register(fastifyWebsocket)
@@ -91,7 +91,7 @@ for (const native of [false, true]) {
   })
 }
 
-t.test('an agent that keeps its sockets may upgrade one of them', async (t) => {
+t.test('upgrades a socket that an agent has kept alive', async (t) => {
   const app = await build(t)
   routes(app)
   const port = await listen(app)
@@ -107,7 +107,7 @@ t.test('an agent that keeps its sockets may upgrade one of them', async (t) => {
   t.equal(String((await once(client, 'message'))[0]), 'hello')
 })
 
-t.test('another upgrade listener on the same server keeps its sockets', async (t) => {
+t.test('leaves the sockets of another upgrade listener alone', async (t) => {
   for (const when of ['before', 'after', 'at the end'] as const) {
     await t.test(when, async (t) => {
       const app = bare(t)
@@ -131,7 +131,7 @@ t.test('another upgrade listener on the same server keeps its sockets', async (t
       const other = await open(t, `ws://127.0.0.1:${port}/other`)
       other.send('hello')
       t.equal(String((await once(other, 'message'))[0]), 'other hello')
-      t.equal(seen, 0, 'Fastify knows nothing of it')
+      t.equal(seen, 0, 'Fastify did not see the request')
       const ours = await open(t, `ws://127.0.0.1:${port}/`)
       ours.send('hello')
       t.equal(String((await once(ours, 'message'))[0]), 'hello')
@@ -142,7 +142,7 @@ t.test('another upgrade listener on the same server keeps its sockets', async (t
   }
 })
 
-t.test('a socket that another listener destroys is not routed', async (t) => {
+t.test('does not route a socket that another listener has destroyed', async (t) => {
   const app = await build(t)
   app.addHook('onRequest', async () => t.fail('it is gone'))
   routes(app)
@@ -150,7 +150,7 @@ t.test('a socket that another listener destroys is not routed', async (t) => {
   t.equal(await answer(t, await listen(app), handshake()), '')
 })
 
-t.test('a client that leaves before its turn is not routed', async (t) => {
+t.test('does not route an upgrade whose client leaves while earlier requests are answered', async (t) => {
   const app = await build(t)
   let release: () => void
   let upgrades = 0
@@ -168,12 +168,12 @@ t.test('a client that leaves before its turn is not routed', async (t) => {
   t.equal(upgrades, 0)
 })
 
-/** Sockets that the server has. */
+/** How many open sockets the server has. */
 function connections (app: FastifyInstance): number {
   return (app.server as unknown as { _connections: number })._connections
 }
 
-/** What `ws` gives to its clients, behind a session look-up that takes a while. */
+/** A `ws` server whose listener looks up a session before it takes the socket. */
 function legacy (t: Test, app: FastifyInstance, wait: () => Promise<unknown>): void {
   const server = new WebSocketServer({ noServer: true })
   t.teardown(() => { for (const client of server.clients) client.terminate() })
@@ -183,7 +183,7 @@ function legacy (t: Test, app: FastifyInstance, wait: () => Promise<unknown>): v
   })
 }
 
-t.test('leaves a path that no route has to an asynchronous listener of the server', async (t) => {
+t.test('leaves a path without a route to an async listener of the server', async (t) => {
   const arrangements: Record<string, (t: Test, wait: () => Promise<unknown>) => Promise<FastifyInstance>> = {
     'before the plugin': async (t, wait) => {
       const app = bare(t)
@@ -245,7 +245,7 @@ t.test('leaves a path that no route has to an asynchronous listener of the serve
       const client = new WebSocket(`ws://127.0.0.1:${port}/legacy`)
       t.teardown(() => { client.terminate() })
       t.equal(String((await once(client, 'message'))[0]), 'legacy')
-      t.strictSame([asked, requests], [1, []], 'Fastify knows nothing of it')
+      t.strictSame([asked, requests], [1, []], 'Fastify did not see the request')
       t.match(await (await raw(t, port)).write(handshake(isInner ? '/scope/' : '/')).until(/\r\n\r\n/), /101 /)
       t.match(await answer(t, port, handshake('/refused')), /403 /)
       client.close()
@@ -254,7 +254,7 @@ t.test('leaves a path that no route has to an asynchronous listener of the serve
   }
 })
 
-t.test('answers for a path that no route has when no other listener has taken it in time', async (t) => {
+t.test('answers 404 when no other listener takes a path without a route in time', async (t) => {
   const app = await build(t, { upgradeTimeout: 20, closeTimeout: 20 })
   let seen = 0
   app.addHook('onRequest', async () => { seen++ })
@@ -267,10 +267,10 @@ t.test('answers for a path that no route has when no other listener has taken it
   await until(() => connections(app) === 1)
   gone.socket.end()
   await until(() => connections(app) === 0)
-  t.equal(seen, 1, 'a client that leaves before is not answered')
+  t.equal(seen, 1, 'the client that left is not answered')
 })
 
-t.test('a server that closes answers what no other listener has taken', async (t) => {
+t.test('answers unclaimed upgrades when the server closes', async (t) => {
   const app = await build(t, { upgradeTimeout: '1h', closeTimeout: 20 })
   app.server.on('upgrade', () => {})
   const client = (await raw(t, await listen(app))).write(handshake('/nowhere'))
@@ -280,7 +280,7 @@ t.test('a server that closes answers what no other listener has taken', async (t
   await closed
 })
 
-t.test('routes to a route behind constraints that are derived asynchronously', async (t) => {
+t.test('finds a route with asynchronous constraints', async (t) => {
   const app = bare(t)
   app.addConstraintStrategy({
     name: 'late',
@@ -300,7 +300,7 @@ t.test('routes to a route behind constraints that are derived asynchronously', a
   t.match(await answer(t, port, handshake('/nowhere')), /^HTTP\/1\.1 404 /)
 })
 
-t.test('another listener may answer with a response of its own', async (t) => {
+t.test('lets another listener answer with its own response', async (t) => {
   const app = await build(t)
   app.server.on('upgrade', (request, socket) => {
     const response = new ServerResponse(request)
@@ -313,7 +313,7 @@ t.test('another listener may answer with a response of its own', async (t) => {
   for (const path of ['/', '/late']) t.match(await answer(t, port, handshake(path)), /^HTTP\/1\.1 200 [^]*other$/)
 })
 
-t.test('another listener may route the request later', async (t) => {
+t.test('lets another listener route the request later', async (t) => {
   const app = await build(t)
   let claims = 0
   app.server.on('upgrade', (request, socket) => {
@@ -330,9 +330,9 @@ t.test('another listener may route the request later', async (t) => {
   t.equal(claims, 2)
 })
 
-t.test('a client that leaves while earlier requests are being answered', async (t) => {
+t.test('handles a client that leaves while earlier requests are being answered', async (t) => {
   for (const allowed of [false, true]) {
-    await t.test(allowed ? 'has their answers where the server allows half-open sockets' : 'is given up, as Node does', async (t) => {
+    await t.test(allowed ? 'completes the earlier responses when the server allows half-open sockets' : 'gives the requests up, as Node does', async (t) => {
       const app = await build(t)
       Object.assign(app.server, { httpAllowHalfOpen: allowed })
       let release: () => void
@@ -349,7 +349,7 @@ t.test('a client that leaves while earlier requests are being answered', async (
       const sockets: Socket[] = []
       app.server.on('connection', (socket) => { sockets.push(socket) })
       const client = (await raw(t, await listen(app), true)).write(plain + plain + handshake())
-      // A FIN behind bytes that nobody reads has no event.
+      // A FIN after unread bytes has no event.
       if (!allowed) client.write(frame('early'))
       client.socket.end()
       await asked
@@ -369,7 +369,7 @@ t.test('a client that leaves while earlier requests are being answered', async (
   }
 })
 
-t.test('a server that closes does not wait for earlier requests of an upgrade', async (t) => {
+t.test('does not wait for the requests before an upgrade when the server closes', async (t) => {
   const app = await build(t, { closeTimeout: 20 })
   const begun = new Promise<void>((resolve) => { app.server.on('upgrade', () => { resolve() }) })
   app.get('/plain', () => {})
@@ -379,14 +379,14 @@ t.test('a server that closes does not wait for earlier requests of an upgrade', 
   t.equal(await client.end(), '')
 })
 
-t.test('a socket that another listener ends without an answer is cut', async (t) => {
+t.test('destroys a socket that another listener ends without a response', async (t) => {
   const app = await build(t, { upgradeTimeout: 20 })
   app.server.on('upgrade', (_, socket) => { socket.end() })
   t.equal(await (await raw(t, await listen(app), true)).write(handshake()).end(), '')
   await until(() => connections(app) === 0)
 })
 
-t.test('a socket that another listener writes to and does not read', async (t) => {
+t.test('closes a socket that another listener writes to but does not read', async (t) => {
   const app = await build(t, { upgradeTimeout: 20, closeTimeout: 20 })
   app.server.on('upgrade', ({ url }, socket) => {
     socket.write('mine')
@@ -396,19 +396,19 @@ t.test('a socket that another listener writes to and does not read', async (t) =
   const stays = (await raw(t, port, true)).write(handshake('/stays'))
   const ended = (await raw(t, port, true)).write(handshake('/ended') + 'early')
   const leaves = (await raw(t, port, true)).write(handshake('/leaves') + 'early')
-  // Node reads so much and no more: it never sees the FIN.
+  // Node stops reading at its high-water mark, so it never sees the FIN.
   const floods = (await raw(t, port, true)).write(handshake('/floods') + 'x'.repeat(200_000))
   for (const client of [stays, ended, leaves, floods]) await client.until(/^mine$/)
   leaves.socket.end()
   floods.socket.end()
-  // Without their listener they would stay for ever.
+  // Without their listener these sockets would stay open for ever.
   await until(() => connections(app) === 1)
   t.notOk(stays.socket.readableEnded)
   await app.close()
   t.equal(await stays.end(), 'mine')
 })
 
-t.test('a socket that a native route takes late stays', async (t) => {
+t.test('keeps a socket that a native route takes late', async (t) => {
   for (const upgradeTimeout of [20, '10s']) {
     const app = await build(t, { upgradeTimeout })
     let sweeps = 0
@@ -416,7 +416,7 @@ t.test('a socket that a native route takes late stays', async (t) => {
       socket.on('message', (data) => { socket.send(data) })
     }) as never)
     const client = await open(t, `ws://127.0.0.1:${await listen(app)}/native`)
-    // Every deadline and every look at it is over.
+    // By now every deadline and every check of the socket has passed.
     const timer = setInterval(() => { sweeps++ }, 100)
     await until(() => sweeps === 4)
     clearInterval(timer)
@@ -427,7 +427,7 @@ t.test('a socket that a native route takes late stays', async (t) => {
   }
 })
 
-t.test('fastify.routing of a request without an upgrade is as ever', async (t) => {
+t.test('does not change fastify.routing of a request without an upgrade', async (t) => {
   const app = await build(t)
   app.get('/', async () => 'plain')
   await app.ready()

@@ -1,4 +1,4 @@
-// @fastify/websocket: the application's own, ours where there is none, and injectWS.
+// @fastify/websocket: the application's registration, the plugin's own, and injectWS.
 import { once } from 'node:events'
 import { createServer, ServerResponse } from 'node:http'
 import t from 'tap'
@@ -16,7 +16,7 @@ type InjectWS = (path?: string, context?: object) => Promise<WebSocket>
 
 const injectWS = (app: FastifyInstance): InjectWS => (app as unknown as { injectWS: InjectWS }).injectWS
 
-/** What a client hears first after it has said hello. */
+/** Sends `hello`. @returns the first message that comes back */
 async function greet (t: Test, url: string): Promise<string> {
   const client = await open(t, url)
   client.send('hello')
@@ -26,7 +26,7 @@ async function greet (t: Test, url: string): Promise<string> {
   return String(data)
 }
 
-/** A relayed route, one of @fastify/websocket's, and one that is both. */
+/** A relayed route, a route of @fastify/websocket, and one that is both. */
 function routes (app: FastifyInstance, prefix = ''): void {
   const target = record(app)
   app.get(`${prefix}/relayed`, async (_, reply) => { reply.relay(target.pid) })
@@ -83,7 +83,7 @@ const arrangements: Record<string, (app: FastifyInstance) => Promise<void>> = {
 }
 
 for (const [where, arrange] of Object.entries(arrangements)) {
-  t.test(`@fastify/websocket ${where}: relayed and native routes work side by side`, async (t) => {
+  t.test(`@fastify/websocket ${where}: serves relayed and native routes side by side`, async (t) => {
     const { logger, lines } = logs('error')
     const app = bare(t, { logger })
     await arrange(app)
@@ -104,13 +104,13 @@ for (const [where, arrange] of Object.entries(arrangements)) {
     injected.terminate()
     await until(() => app.websocketServer.clients.size === 0)
     const native = await open(t, `ws://127.0.0.1:${port}/native`)
-    t.ok(app.websocketServer.clients.size > 0, 'the instance has the server that is used')
+    t.ok(app.websocketServer.clients.size > 0, 'the decorator is the server in use')
     native.terminate()
     t.strictSame(lines, [])
   })
 }
 
-t.test('sibling scopes have native routes, too', async (t) => {
+t.test('serves native routes in sibling scopes', async (t) => {
   const app = bare(t)
   for (const prefix of ['/a', '/b']) {
     app.register(async (scope) => {
@@ -135,7 +135,7 @@ t.test('sibling scopes have native routes, too', async (t) => {
   for (const prefix of ['/a', '/a/inner', '/b', '/b/inner', '/c', '/c/inner']) await check(t, port, prefix)
 })
 
-t.test('runs a handler once beside any number of scopes with @fastify/websocket', async (t) => {
+t.test('runs a handler once when several scopes register @fastify/websocket', async (t) => {
   const { logger, lines } = logs('warn')
   const app = bare(t, { logger })
   await app.register(wsRelay)
@@ -165,7 +165,7 @@ t.test('runs a handler once beside any number of scopes with @fastify/websocket'
   t.strictSame(lines, [])
 })
 
-t.test('routes declared before everything relay, whoever registered @fastify/websocket', async (t) => {
+t.test('relays routes that were declared before all plugins', async (t) => {
   for (const plugins of [[wsRelay], [fastifyWebsocket, wsRelay], [wsRelay, fastifyWebsocket]]) {
     const app = bare(t)
     let pid = ''
@@ -186,22 +186,22 @@ t.test('routes declared before everything relay, whoever registered @fastify/web
   }
 })
 
-/** Registers something at so many scopes below an instance. */
+/** Registers a plugin in a scope that is `depth` levels below an instance. */
 async function below (app: FastifyInstance, depth: number, plugin: (scope: FastifyInstance) => Promise<void>): Promise<void> {
   if (depth === 0) await plugin(app)
   else await app.register(async (scope) => { await below(scope, depth - 1, plugin) })
 }
 
-t.test('native routes work in every order and depth', async (t) => {
+t.test('serves native routes in every order and depth of registration', async (t) => {
   const hello = (socket: WebSocket): void => { socket.on('message', (data) => { socket.send(`native ${String(data)}`) }) }
-  /** As servers of GraphQL do it: in a scope of their own. */
+  /** In its own scope, as GraphQL servers do it. */
   const graphql = async (app: FastifyInstance): Promise<void> => {
     await app.register(async (scope) => {
       await scope.register(fastifyWebsocket)
       scope.route({ method: 'GET', url: '/graphql', handler: async () => 'plain', wsHandler: hello } as never)
     })
   }
-  /** Natives, as deep as they are, beside a relay that is registered at `relayed` scopes below the root. */
+  /** Native routes at their depth, and a relay that is registered `relayed` scopes below the root. */
   const kinds: Record<string, (scope: FastifyInstance) => Promise<string>> = {
     'websocket: true': async (scope) => {
       await scope.register(fastifyWebsocket)
@@ -238,7 +238,7 @@ t.test('native routes work in every order and depth', async (t) => {
           await below(app, relayed, async (scope) => {
             await scope.register(wsRelay)
             const target = record(scope)
-            // In the same scope a wrapper is there already, and no upgrade is an ordinary request.
+            // In the same scope the wrapper exists already, so ordinary requests are not upgrades.
             scope.get('/relayed', async (_, reply) => { reply.relay(target.pid) })
           })
           if (order === 'after') await natives()
@@ -252,7 +252,7 @@ t.test('native routes work in every order and depth', async (t) => {
   }
 })
 
-t.test('a native route declared between the two is left alone', async (t) => {
+t.test('leaves a native route alone that was declared between the two plugins', async (t) => {
   const app = bare(t)
   await app.register(fastifyWebsocket)
   app.get('/native', { websocket: true } as object, ((socket: WebSocket) => {
@@ -262,7 +262,7 @@ t.test('a native route declared between the two is left alone', async (t) => {
   t.equal(await greet(t, `ws://127.0.0.1:${await listen(app)}/native`), 'native hello')
 })
 
-t.test("a native connection's end does not abort its request", async (t) => {
+t.test('does not abort the request when a native connection ends', async (t) => {
   const app = await build(t)
   app.addHook('onRequestAbort', async (_request) => t.fail('it was answered'))
   routes(app)
@@ -270,7 +270,7 @@ t.test("a native connection's end does not abort its request", async (t) => {
   await until(() => (app.server as unknown as { _connections: number })._connections === 0)
 })
 
-t.test('its options are handed on', async (t) => {
+t.test('passes its options on to @fastify/websocket', async (t) => {
   let asked = 0
   const app = await build(t, { websocket: { options: { verifyClient: () => { asked++; return true } } } })
   routes(app)
@@ -278,20 +278,20 @@ t.test('its options are handed on', async (t) => {
   t.equal(await greet(t, `ws://127.0.0.1:${port}/native`), 'native hello')
   t.equal(asked, 1)
   t.equal(await greet(t, `ws://127.0.0.1:${port}/relayed`), 'hello')
-  t.equal(asked, 1, 'relayed sockets are none of its business')
+  t.equal(asked, 1, 'verifyClient is not called for relayed sockets')
 })
 
-t.test('it may listen on another server', async (t) => {
+t.test('accepts another server in its options', async (t) => {
   const app = await build(t, { websocket: { options: { server: createServer() } } })
   routes(app)
   t.equal(await greet(t, `ws://127.0.0.1:${await listen(app)}/relayed`), 'hello')
 })
 
-t.test('its options are checked', async (t) => {
+t.test('rejects invalid options of @fastify/websocket', async (t) => {
   await t.rejects(async () => { await build(t, { websocket: { errorHandler: 1 } }) }, { message: 'invalid errorHandler function' })
 })
 
-t.test('its preClose is called once, with an instance that has its server', async (t) => {
+t.test('calls its preClose once, on an instance that has websocketServer', async (t) => {
   for (const preClose of [
     function (this: FastifyInstance, done: () => void) { seen.push(typeof this.websocketServer); done(); done() },
     async function (this: FastifyInstance) { seen.push(typeof this.websocketServer) }
@@ -311,7 +311,7 @@ t.test('its preClose is called once, with an instance that has its server', asyn
 
 const seen: string[] = []
 
-t.test('injectWS: a refused request rejects, and origins are checked', async (t) => {
+t.test('injectWS: rejects when the request is refused, and checks origins', async (t) => {
   const app = await build(t, { allowedOrigins: 'https://app.test' })
   const target = record(app)
   app.get('/', async (request, reply) => {
@@ -333,7 +333,7 @@ t.test('injectWS: a refused request rejects, and origins are checked', async (t)
   own.terminate()
 })
 
-t.test('injectWS: a listener that is added right away sees what is sent on join, however much', async (t) => {
+t.test('injectWS: delivers everything sent on join to a listener that is added right away', async (t) => {
   const app = await build(t)
   const data = 'x'.repeat(100_000)
   const target = app.processes.spawn(async (self) => {
@@ -358,8 +358,8 @@ t.test('injectWS: a listener that is added right away sees what is sent on join,
   }
 })
 
-t.test('injectWS: its sockets close as real ones do', async (t) => {
-  // An hour of it: app.close() waits for no deadline.
+t.test('injectWS: closes its sockets as real ones close', async (t) => {
+  // One hour, so that app.close() cannot wait for a deadline.
   for (const how of ['left open', 'closed by the client', 'closed by the server', 'terminated']) {
     await t.test(how, async (t) => {
       const app = await build(t, { closeTimeout: '1h' })
@@ -381,8 +381,8 @@ t.test('injectWS: its sockets close as real ones do', async (t) => {
   }
 })
 
-t.test("where the relay is off, another plugin's claim on an upgrade holds", async (t) => {
-  // As @fastify/http-proxy does it.
+t.test("leaves an upgrade to another plugin when the relay is off", async (t) => {
+  // @fastify/http-proxy does the same.
   const claim = Symbol('ws')
   const app = await build(t)
   const server = new WebSocketServer({ noServer: true })
@@ -401,7 +401,7 @@ t.test("where the relay is off, another plugin's claim on an upgrade holds", asy
   t.equal(await greet(t, `ws://127.0.0.1:${await listen(app)}/`), 'other hello')
 })
 
-t.test('where the relay is off, @fastify @fastify/websocket does not answer in its place', async (t) => {
+t.test('does not let @fastify/websocket answer when the relay is off', async (t) => {
   for (const plugins of [[wsRelay], [fastifyWebsocket, wsRelay]]) {
     const app = bare(t)
     for (const plugin of plugins) await app.register(plugin as typeof wsRelay)

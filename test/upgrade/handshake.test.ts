@@ -1,4 +1,4 @@
-// A client between its upgrade request and the answer: it sends, leaves, or waits too long.
+// A client between its upgrade request and the response: it sends, leaves, or waits too long.
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import t from 'tap'
@@ -17,17 +17,17 @@ interface Slow {
   app: FastifyInstance
   target: Recorder
   port: number
-  /** Resolves when the handler has begun, with its reply: that is a thenable itself. */
+  /** Resolves when the handler has started. The reply is wrapped because it is a thenable. */
   begun: Promise<{ reply: FastifyReply }>
-  /** Lets the handler finish: it relays. */
+  /** Lets the handler relay and finish. */
   finish: () => void
-  /** Resolves when the reply is done with, whatever became of it. */
+  /** Resolves with the status in the onResponse hook. */
   responded: Promise<number>
   responses: number[]
   aborted: string[]
 }
 
-/** An application whose one handler waits until it is told to relay. */
+/** An application whose handler waits for `finish` and then relays. */
 async function slow (t: Test, options: WsRelayOptions = {}): Promise<Slow> {
   const app = await build(t, options)
   const target = record(app)
@@ -53,7 +53,7 @@ async function slow (t: Test, options: WsRelayOptions = {}): Promise<Slow> {
   return { app, target, port: await listen(app), begun, finish: finish!, responded, responses, aborted }
 }
 
-t.test('a client that leaves while a handler is at work leaves nothing behind', async (t) => {
+t.test('cleans up when a client leaves during its handler', async (t) => {
   for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const) {
     await t.test(leave, async (t) => {
       const { app, port, begun, finish, aborted, responses } = await slow(t)
@@ -65,7 +65,7 @@ t.test('a client that leaves while a handler is at work leaves nothing behind', 
       client.socket[leave]()
       await closed
       t.ok(socket!.destroyed)
-      t.strictSame(aborted.sort(), ['hook', 'signal'], 'the handler is told')
+      t.strictSame(aborted.sort(), ['hook', 'signal'], 'the hook and the signal both fire')
       finish()
       await until(() => reply.sent)
       await new Promise(setImmediate)
@@ -79,7 +79,7 @@ t.test('a client that leaves while a handler is at work leaves nothing behind', 
   }
 })
 
-t.test('a client that leaves is told to the handler once, and one that stays never', async (t) => {
+t.test('does not abort the request when its client leaves after the upgrade', async (t) => {
   const { target, port, finish, begun, aborted } = await slow(t)
   const client = (await raw(t, port)).write(handshake())
   await begun
@@ -90,7 +90,7 @@ t.test('a client that leaves is told to the handler once, and one that stays nev
   t.strictSame(aborted, [])
 })
 
-t.test('a refused client that reads its answer was not aborted', async (t) => {
+t.test('does not abort the request of a refused client that reads its response', async (t) => {
   const app = await build(t)
   const aborted: unknown[] = []
   let closed = false
@@ -106,10 +106,10 @@ t.test('a refused client that reads its answer was not aborted', async (t) => {
   client.socket.destroy()
   await until(() => (app.server as unknown as { _connections: number })._connections === 0)
   t.strictSame(aborted, [])
-  t.ok(closed, 'its request closes, as any that was answered')
+  t.ok(closed, 'the request closes, as any answered request')
 })
 
-t.test('frames right behind the handshake arrive, in order', async (t) => {
+t.test('delivers frames sent right after the handshake, in order', async (t) => {
   const { target, port, finish, begun } = await slow(t)
   const client = await raw(t, port)
   client.socket.setNoDelay(true)
@@ -122,7 +122,7 @@ t.test('frames right behind the handshake arrive, in order', async (t) => {
   t.strictSame(target.received.map(({ topic }) => topic), ['ws.join', 'ws.message', 'ws.message', 'ws.message'])
 })
 
-t.test('a handshake and frames that come byte by byte arrive', async (t) => {
+t.test('accepts a handshake and frames that arrive byte by byte', async (t) => {
   const { target, port, finish } = await slow(t)
   const client = await raw(t, port)
   client.socket.setNoDelay(true)
@@ -135,7 +135,7 @@ t.test('a handshake and frames that come byte by byte arrive', async (t) => {
   t.equal((await target.next('ws.message')).data, 'two')
 })
 
-t.test('a client that sends a lot before its answer is held back, and loses nothing', async (t) => {
+t.test('pauses a client that sends a lot before its response, and loses nothing', async (t) => {
   const { target, port, finish, begun } = await slow(t)
   const client = await raw(t, port)
   client.write(handshake())
@@ -154,7 +154,7 @@ t.test('a client that sends a lot before its answer is held back, and loses noth
   t.equal((await target.next('ws.message')).data, 'after')
 })
 
-t.test('early bytes of a client that is refused are no reason to reset the answer away', async (t) => {
+t.test('does not reset the connection of a refused client because of its early bytes', async (t) => {
   const app = await build(t)
   app.get('/', async (_, reply) => reply.code(403).send('x'.repeat(100_000)))
   const port = await listen(app)
@@ -166,7 +166,7 @@ t.test('early bytes of a client that is refused are no reason to reset the answe
   t.match(await client.end(), /x{100000}$/)
 })
 
-t.test('early bytes of clients with an ordinary answer are not kept while the answer is sent', async (t) => {
+t.test('frees early bytes while an ordinary response is written', async (t) => {
   const clients = 100
   const app = await build(t)
   const sockets: Socket[] = []
@@ -194,7 +194,7 @@ t.test('early bytes of clients with an ordinary answer are not kept while the an
   for (const client of all) client.socket.destroy()
 })
 
-t.test('a client that never ends its side is cut after its answer', async (t) => {
+t.test('destroys the socket of a client that does not end its side after its response', async (t) => {
   const app = await build(t)
   app.get('/', async (_, reply) => reply.code(403).send('no'))
   const client = await raw(t, await listen(app), true)
@@ -203,7 +203,7 @@ t.test('a client that never ends its side is cut after its answer', async (t) =>
   t.pass()
 })
 
-t.test('a handler that never replies is answered for, and the log says why', async (t) => {
+t.test('answers 503 and logs the cause when a handler never replies', async (t) => {
   const { logger, lines } = logs()
   const app = await build(t, { upgradeTimeout: 20, maxHandshakes: 1 }, { logger })
   let late: () => void
@@ -218,17 +218,17 @@ t.test('a handler that never replies is answered for, and the log says why', asy
   t.doesNotThrow(() => { late() }, 'a late reply is nothing')
 })
 
-t.test('a stall of the event loop is not held against a handler, but once', async (t) => {
+t.test('extends the deadline of a handler once after a stall of the event loop', async (t) => {
   const clock = new TestClock(t)
   for (const [stalls, status] of [[1, '101'], [2, '503']] as const) {
     const { app, port, begun, finish } = await slow(t, { upgradeTimeout: 200 })
     const { deadlines } = Registration.of(app)!.relay
     const client = (await raw(t, port)).write(handshake())
     await begun
-    // By now it is waited for.
+    // By now its deadline is running.
     for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate)
     for (let stall = 0; stall < stalls; stall++) {
-      // What is due next is late by that, and due before another deadline that is further away.
+      // The next deadline is late by the stall, and still earlier than all others.
       clock.pass(300)
       await new Promise<void>((resolve) => { deadlines.schedule({ slot: undefined, due: () => { resolve() } }, 250) })
     }
@@ -237,7 +237,7 @@ t.test('a stall of the event loop is not held against a handler, but once', asyn
   }
 })
 
-t.test('an asynchronous handler that returns an unsent reply is one that never replies', async (t) => {
+t.test('answers 503 when an async handler returns a reply that it has not sent', async (t) => {
   const { logger, lines } = logs()
   const app = await build(t, { upgradeTimeout: 20 }, { logger })
   const target = app.processes.spawn(async (self) => { await self.serve({}) })
@@ -246,7 +246,7 @@ t.test('an asynchronous handler that returns an unsent reply is one that never r
   t.match(lines.find(({ msg }) => /did not reply/.test(msg))?.msg, /so must an async one that returns the reply/)
 })
 
-t.test('an answer in place of the handler keeps its status where an error handler sets none', async (t) => {
+t.test('keeps the status of the 503 when an error handler sets none', async (t) => {
   const app = await build(t, { upgradeTimeout: 20 })
   const told: unknown[] = []
   app.setErrorHandler((err: { code: string }, request, reply) => {
@@ -256,10 +256,10 @@ t.test('an answer in place of the handler keeps its status where an error handle
   app.get('/', (_, reply) => { reply.code(201) })
   const text = await answer(t, await listen(app), handshake())
   t.match(text, /^HTTP\/1\.1 503 [^]*\{"mine":"FST_WS_RELAY_UPGRADE_TIMEOUT"\}$/)
-  t.strictSame(told, [false], 'no upgrade is possible any more')
+  t.strictSame(told, [false], 'request.wsUpgradable is false')
 })
 
-t.test('answers 503 without Fastify when neither the handler nor a hook or an error handler comes to an end', async (t) => {
+t.test('answers 503 without Fastify when the handler and the error handler or a hook never end', async (t) => {
   const never = async (): Promise<void> => { await new Promise(() => {}) }
   const cases: Record<string, (app: FastifyInstance, pid: string) => void> = {
     'an error handler': (app) => {
@@ -311,7 +311,7 @@ t.test('answers 503 without Fastify when neither the handler nor a hook or an er
   }
 })
 
-t.test('a reply whose slow hooks end after its 503 is nothing', async (t) => {
+t.test('ignores a reply whose slow hooks end after the 503', async (t) => {
   for (const payload of [undefined, 'text', 'a stream', 'relayed'] as const) {
     await t.test(String(payload), async (t) => {
       const { logger, lines } = logs('warn')
@@ -332,13 +332,13 @@ t.test('a reply whose slow hooks end after its 503 is nothing', async (t) => {
       if (payload === 'a stream') await once(body, 'close')
       for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
       t.strictSame(statuses, [503])
-      t.equal(app.processes.stats().alive, 1, 'nothing is bound')
+      t.equal(app.processes.stats().alive, 1, 'no connection was made')
       t.equal(lines[0].msg, 'upgrade timed out: the hooks of its reply did not finish')
     })
   }
 })
 
-t.test('a reply that was hijacked and forgotten is refused', async (t) => {
+t.test('answers 503 when a reply was hijacked and then forgotten', async (t) => {
   const { logger, lines } = logs()
   const app = await build(t, { upgradeTimeout: 20 }, { logger })
   app.get('/', (_, reply) => { reply.hijack() })
@@ -346,7 +346,7 @@ t.test('a reply that was hijacked and forgotten is refused', async (t) => {
   t.ok(lines.some(({ msg }) => /hijacked the reply/.test(msg)))
 })
 
-t.test('a reply that was hijacked and is being written is left alone, until its client goes', async (t) => {
+t.test('leaves a hijacked reply alone while it is written, until its client leaves', async (t) => {
   const { logger, lines } = logs()
   const app = await build(t, { upgradeTimeout: 20 }, { logger })
   let written: FastifyReply['raw']
@@ -366,7 +366,7 @@ t.test('a reply that was hijacked and is being written is left alone, until its 
   t.pass()
 })
 
-t.test('an answer that takes longer than the timeout is not cut short', async (t) => {
+t.test('does not cut a response that takes longer than the timeout', async (t) => {
   const app = await build(t, { upgradeTimeout: 20 })
   const body = new Readable({ read () {} })
   app.get('/', async (_, reply) => reply.code(403).send(body))
@@ -381,7 +381,7 @@ t.test('an answer that takes longer than the timeout is not cut short', async (t
   t.match(await client.end(), /last/)
 })
 
-t.test('a handshake that is answered makes room for the next', async (t) => {
+t.test('no longer counts a handshake for maxHandshakes once it is answered', async (t) => {
   const app = await build(t, { maxHandshakes: 1 })
   const body = new Readable({ read () {} })
   app.get('/', async (_, reply) => reply.code(403).send(body))
@@ -395,7 +395,7 @@ t.test('a handshake that is answered makes room for the next', async (t) => {
   await client.end()
 })
 
-t.test('a client that leaves in the middle of an ordinary answer ends it', async (t) => {
+t.test('ends an ordinary response when its client leaves', async (t) => {
   for (const upgrade of ['websocket', 'h2c']) {
     const app = await build(t)
     const body = new Readable({ read () {} })
@@ -412,7 +412,7 @@ t.test('a client that leaves in the middle of an ordinary answer ends it', async
   }
 })
 
-t.test('an upgrade through the whole of it leaves nothing waiting', async (t) => {
+t.test('leaves no pending handshake after a complete upgrade', async (t) => {
   const app = await build(t)
   const target = record(app)
   app.get('/', async (_, reply) => { reply.relay(target.pid) })
@@ -425,14 +425,14 @@ t.test('an upgrade through the whole of it leaves nothing waiting', async (t) =>
   t.equal(app.processes.stats().alive, 1)
 })
 
-t.test('a handler that closes the server and never replies is answered for at once', async (t) => {
+t.test('answers at once when a handler closes the server and never replies', async (t) => {
   const app = await build(t, { upgradeTimeout: '1h' })
   app.get('/', () => { app.close().catch(() => {}) })
   const text = await answer(t, await listen(app), handshake())
   t.match(text, /^HTTP\/1\.1 503 [^]*FST_WS_RELAY_CLOSING/)
 })
 
-t.test('a handler that answers at once relays what came right behind its handshake', async (t) => {
+t.test('relays early frames when the handler replies at once', async (t) => {
   const app = await build(t, { maxHandshakes: 1 })
   const target = record(app)
   app.get('/', (_, reply) => { reply.relay(target.pid).send() })

@@ -10,19 +10,19 @@ import type { WsRelayOptions } from '../../types/relay.js'
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown
 
-/** The status line's code of an answer. */
+/** The status code of a response. */
 function statusOf (text: string): number {
   return Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1])
 }
 
-/** The code in the body of an error. */
+/** The error code in the body of a response. */
 function codeOf (text: string): string | undefined {
   return /"code":"(\w+)"/.exec(text)?.[1]
 }
 
 const dead = '999@local.zzz'
 
-/** A process that was told to stop, and has not ended yet. */
+/** A process that is stopping and has not ended yet. */
 function stopping ({ processes }: FastifyInstance): Pid {
   const pid = processes.spawn((self) => self.serve({}))
   processes.cancel(pid)
@@ -31,7 +31,7 @@ function stopping ({ processes }: FastifyInstance): Pid {
 
 interface Before {
   what: string
-  /** Of the upgrade; a header that is undefined is left out. */
+  /** The headers of the upgrade; a header that is undefined is left out. */
   headers?: Record<string, string | string[] | undefined>
   line?: string
   options?: WsRelayOptions
@@ -40,7 +40,7 @@ interface Before {
   has?: RegExp
 }
 
-t.test('what is refused before the handler', async (t) => {
+t.test('refuses invalid upgrades before the handler', async (t) => {
   const cases: Before[] = [
     { what: 'another method', line: 'POST / HTTP/1.1', status: 405, code: 'FST_WS_RELAY_BAD_HANDSHAKE', has: /^allow: GET\r$/m },
     { what: 'another method with a body', line: 'PUT / HTTP/1.1', headers: { 'content-length': '3' }, status: 405, code: 'FST_WS_RELAY_BAD_HANDSHAKE' },
@@ -70,20 +70,20 @@ t.test('what is refused before the handler', async (t) => {
       if (code !== undefined) t.equal(codeOf(text), code)
       t.match(text, has)
       t.match(text, /^connection: close\r$/im)
-      t.notOk(ran, 'no handler runs in vain')
+      t.notOk(ran, 'no handler ran for a refused request')
       t.equal(app.processes.stats().spawned, 0)
     })
   }
 
-  await t.test('no Host', async (t) => {
+  await t.test('without a Host header', async (t) => {
     const app = await build(t, {}, { http: { requireHostHeader: false } })
-    app.get('/', async () => t.fail('no handler runs in vain'))
+    app.get('/', async () => t.fail('no handler ran for a refused request'))
     const text = await answer(t, await listen(app), handshake('/', { host: undefined }))
     t.equal(statusOf(text), 400)
     t.equal(codeOf(text), 'FST_WS_RELAY_BAD_HANDSHAKE')
   })
 
-  await t.test('over maxConnections', async (t) => {
+  await t.test('at maxConnections', async (t) => {
     const app = await build(t, { maxConnections: 1 })
     const target = record(app)
     let runs = 0
@@ -97,7 +97,7 @@ t.test('what is refused before the handler', async (t) => {
     t.equal(runs, 1)
   })
 
-  await t.test('over maxConnections when the handler has finished', async (t) => {
+  await t.test('at maxConnections when the handler has finished', async (t) => {
     const app = await build(t, { maxConnections: 1 })
     const target = record(app)
     const go: Array<() => void> = []
@@ -118,7 +118,7 @@ t.test('what is refused before the handler', async (t) => {
     t.equal(app.processes.stats().alive, 2)
   })
 
-  await t.test('over maxHandshakes', async (t) => {
+  await t.test('at maxHandshakes', async (t) => {
     const app = await build(t, { maxHandshakes: 1 })
     const target = record(app)
     const go = resolvers()
@@ -150,14 +150,14 @@ function resolvers (): { promise: Promise<void>, resolve: () => void } {
 interface After {
   what: string
   handler: (target: string) => Handler
-  /** Of the answer to an upgrade, and to an ordinary request. */
+  /** The status for an upgrade, and for an ordinary request. */
   upgrade: number
   plain: number
   code?: string
   has?: RegExp
 }
 
-t.test('what the handler did', async (t) => {
+t.test('answers as the table says after the handler', async (t) => {
   const cases: After[] = [
     { what: 'no header', handler: () => async () => 'hello', upgrade: 200, plain: 200, has: /\r\nhello$/ },
     { what: 'no header, 101', handler: () => (_, reply) => { reply.raw.statusCode = 204; reply.send() }, upgrade: 204, plain: 204 },
@@ -234,7 +234,7 @@ t.test('what the handler did', async (t) => {
         t.notOk('content-encoding' in request.headers)
       }
       const head = await app.inject({ method: 'HEAD', url: '/' })
-      // Fastify's own HEAD routes know no web Response.
+      // Fastify's own HEAD routes do not support a web Response.
       if (!what.includes('web Response')) t.equal(head.statusCode, plain)
       t.notOk('x-ws-relay' in head.headers)
       t.equal(app.processes.stats().alive, upgrade === 101 ? 2 : 1)
@@ -249,7 +249,7 @@ async function withRoute (t: Test, handler: (target: string) => Handler): Promis
   return { app, pid, port: await listen(app) }
 }
 
-t.test('a stream that is not sent is destroyed, whatever the answer is', async (t) => {
+t.test('destroys a stream that is not sent', async (t) => {
   for (const value of ['lobby', '{', dead]) {
     const stream = new Readable({ read () {} })
     const { port } = await withRoute(t, () => (_, reply) => { reply.header('x-ws-relay', value).send(stream) })
@@ -258,7 +258,7 @@ t.test('a stream that is not sent is destroyed, whatever the answer is', async (
   }
 })
 
-t.test('the body of a web Response that is not sent is cancelled', async (t) => {
+t.test('cancels the body of a web Response that is not sent', async (t) => {
   let cancelled = false
   const body = new ReadableStream({ cancel () { cancelled = true } })
   const { port } = await withRoute(t, () => async () => new Response(body, { headers: { 'x-ws-relay': 'lobby', 'set-cookie': 'a=1' } }))
@@ -267,7 +267,7 @@ t.test('the body of a web Response that is not sent is cancelled', async (t) => 
   t.ok(cancelled)
 })
 
-t.test('a connection cannot be a target', async (t) => {
+t.test('refuses a connection as the target', async (t) => {
   const app = await build(t)
   const target = record(app)
   let pid: string = target.pid
@@ -278,7 +278,7 @@ t.test('a connection cannot be a target', async (t) => {
   t.equal(codeOf(await answer(t, port, handshake())), 'FST_WS_RELAY_INVALID_CONFIG')
 })
 
-t.test('what is wrong with a header is for the log only', async (t) => {
+t.test('reports the problem of a header only in the log', async (t) => {
   const { logger, lines } = logs()
   const app = await build(t, {}, { logger })
   app.get('/', async (_, reply) => { reply.header('x-ws-relay', { target_pid: 'secret name!', message_topic: '@x' }) })
@@ -290,7 +290,7 @@ t.test('what is wrong with a header is for the log only', async (t) => {
   t.ok(lines.some(({ msg }) => /'hidden'/.test(msg)))
 })
 
-t.test("an application's error handler sees every refusal", async (t) => {
+t.test("passes every refusal to the application's error handler", async (t) => {
   const app = await build(t, { maxMetadataSize: 10 })
   const target = record(app)
   const seen: string[] = []
@@ -318,7 +318,7 @@ t.test("an application's error handler sees every refusal", async (t) => {
   t.strictSame(seen, refusals.map(([,, code]) => code))
 })
 
-t.test('a refusal keeps its status where an error handler sets none', async (t) => {
+t.test('keeps the status of a refusal when the error handler sets none', async (t) => {
   const app = await build(t)
   app.setErrorHandler((err: { code: string }, _, reply) => { reply.send({ mine: err.code }) })
   app.get('/', async (_, reply) => { reply.code(101).relay(dead) })
@@ -328,7 +328,7 @@ t.test('a refusal keeps its status where an error handler sets none', async (t) 
   t.equal((await app.inject('/')).statusCode, 426)
 })
 
-t.test('an error handler that answers with the header opens nothing and leaks nothing', async (t) => {
+t.test('opens no socket when an error handler sets the header', async (t) => {
   const app = await build(t)
   const target = record(app)
   app.setErrorHandler((_, __, reply) => { reply.code(500).relay(target.pid).send('sorry') })
@@ -338,7 +338,7 @@ t.test('an error handler that answers with the header opens nothing and leaks no
   t.notMatch(text, /x-ws-relay/i)
 })
 
-t.test('a handler that throws opens nothing, whatever the error handler makes of it', async (t) => {
+t.test('opens no socket when the handler throws', async (t) => {
   const errorHandlers: Array<(target: string) => (error: unknown, request: FastifyRequest, reply: FastifyReply) => void> = [
     () => (_, __, reply) => { reply.send('sorry') },
     () => (_, __, reply) => { reply.code(200).send('sorry') },
@@ -366,7 +366,7 @@ t.test('a handler that throws opens nothing, whatever the error handler makes of
   }
 })
 
-t.test('request.wsUpgradable tells a handler that a socket is possible', async (t) => {
+t.test('sets request.wsUpgradable when the request can be upgraded', async (t) => {
   const app = await build(t)
   const told: unknown[] = []
   app.get('/', async (request, reply) => { told.push(request.wsUpgradable); return reply.code(404).send() })
@@ -378,13 +378,13 @@ t.test('request.wsUpgradable tells a handler that a socket is possible', async (
   t.strictSame(told, [true, false, false, false])
 })
 
-t.test('a request header of that name means nothing', async (t) => {
+t.test('ignores the header in a request', async (t) => {
   const { app, pid, port } = await withRoute(t, () => async () => 'hello')
   t.match(await answer(t, port, handshake('/', { 'x-ws-relay': pid })), /\r\nhello$/)
   t.equal((await app.inject({ url: '/', headers: { 'x-ws-relay': pid } })).body, 'hello')
 })
 
-t.test('hooks guard a socket as they guard any request', async (t) => {
+t.test('runs hooks before an upgrade as for any request', async (t) => {
   for (const hook of ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as const) {
     const app = await build(t)
     const target = record(app)
@@ -397,7 +397,7 @@ t.test('hooks guard a socket as they guard any request', async (t) => {
   }
 })
 
-t.test('an earlier hook that replies with the header evades no check', async (t) => {
+t.test('checks an upgrade when an earlier hook replies with the header', async (t) => {
   const app = bare(t)
   app.addHook('onRequest', async (_, reply) => { reply.header('x-ws-relay', pid); return reply.send() })
   await app.register(wsRelay)
@@ -408,7 +408,7 @@ t.test('an earlier hook that replies with the header evades no check', async (t)
   t.equal(statusOf(await (await raw(t, port)).write(handshake()).until(/\r\n\r\n/)), 101)
 })
 
-t.test('what matches no route stays 404, and its handler evades no check', async (t) => {
+t.test('answers 404 for a path without a route, and checks upgrades in its handler', async (t) => {
   const app = await build(t)
   t.equal(statusOf(await answer(t, await listen(app), handshake('/nowhere', { origin: 'https://evil.test' }))), 404)
 
@@ -427,7 +427,7 @@ t.test('what matches no route stays 404, and its handler evades no check', async
     t.equal(codeOf(text), 'FST_WS_RELAY_ORIGIN_NOT_ALLOWED')
   }
   t.equal(statusOf(await answer(t, customPort, handshake('/ok', { 'sec-websocket-key': '' }))), 400)
-  t.strictSame(upgradable, [], 'no handler runs in vain')
+  t.strictSame(upgradable, [], 'no handler ran for a refused request')
   const text = await answer(t, customPort, handshake('/nowhere'))
   t.equal(statusOf(text), 404)
   t.match(text, /nothing here$/)
@@ -437,7 +437,7 @@ t.test('what matches no route stays 404, and its handler evades no check', async
   t.strictSame(upgradable, [true, true, false])
 })
 
-t.test('another upgrade token is plain HTTP, and its socket ends', async (t) => {
+t.test('answers another upgrade token as plain HTTP, and ends the socket', async (t) => {
   const { app, port } = await withRoute(t, () => async (request, reply) => {
     if (request.url === '/?relay') reply.relay('lobby')
     return 'hello'
@@ -452,7 +452,7 @@ t.test('another upgrade token is plain HTTP, and its socket ends', async (t) => 
   t.equal(app.processes.stats().alive, 1)
 })
 
-t.test('tokens and header names are compared as HTTP does', async (t) => {
+t.test('compares tokens and header names without regard to case', async (t) => {
   const { port } = await withRoute(t, () => async (_, reply) => { reply.relay('lobby') })
   for (const headers of [{ upgrade: 'WebSocket' }, { upgrade: 'WEBSOCKET' }, { upgrade: 'websocket, h2c' }, { upgrade: 'h2c ,WebSocket' }, { upgrade: ['h2c', 'websocket'] }, { connection: 'keep-alive, Upgrade' }, { connection: 'UPGRADE' }]) {
     const text = await (await raw(t, port)).write(handshake('/', headers)).until(/\r\n\r\n/)
@@ -461,14 +461,14 @@ t.test('tokens and header names are compared as HTTP does', async (t) => {
   }
 })
 
-t.test('without Connection: upgrade it is no upgrade', async (t) => {
+t.test('treats a request without Connection: upgrade as an ordinary one', async (t) => {
   const { port } = await withRoute(t, () => async (_, reply) => { reply.relay('lobby') })
   const text = await answer(t, port, handshake('/', { connection: 'close' }))
   t.equal(statusOf(text), 426)
   t.match(text, /^connection: upgrade, close\r$/m)
 })
 
-t.test('the hooks after the reply and the log see one request with status 101', async (t) => {
+t.test('shows one request with status 101 to onResponse hooks and the log', async (t) => {
   const { logger, lines } = logs()
   const app = await build(t, {}, { logger })
   const target = record(app)

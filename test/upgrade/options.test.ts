@@ -26,12 +26,12 @@ const defaults = {
   }
 }
 
-/** Whether a page at an origin is let in. */
+/** Whether the options allow an origin. */
 function lets (input: unknown, origin: string): boolean {
   return normalizeOptions(input).route.originAllowed({ headers: { origin }, host: 'own.test', protocol: 'https' })
 }
 
-t.test('every option has its documented default', async (t) => {
+t.test('gives every option its documented default', async (t) => {
   for (const input of [undefined, null, {}, '', [], { allowedOrigins: undefined, node: undefined }]) {
     const { route, server } = normalizeOptions(input)
     const { originAllowed, ...rest } = route
@@ -42,7 +42,7 @@ t.test('every option has its documented default', async (t) => {
   t.strictSame(normalizeOptions({}).given, {})
 })
 
-t.test('origins may be given in every form', async (t) => {
+t.test('takes origins in every form', async (t) => {
   for (const input of ['https://a.test, b.test', ['https://a.test', 'b.test'], { allowedOrigins: 'https://a.test,b.test' }, { allowedOrigins: [' https://a.test ', 'b.test'] }]) {
     t.ok(lets(input, 'https://a.test'))
     t.ok(lets(input, 'http://b.test'))
@@ -51,7 +51,7 @@ t.test('origins may be given in every form', async (t) => {
   }
 })
 
-t.test('nothing, however it is written, means same-origin only', async (t) => {
+t.test('allows only the own origin when no origins are given, in every form', async (t) => {
   for (const input of ['', ' ', ',', ' , ', [], [''], null, undefined, {}, { allowedOrigins: '' }, { allowedOrigins: [] }, { allowedOrigins: undefined }]) {
     t.ok(lets(input, 'https://own.test'), JSON.stringify(input))
     t.notOk(lets(input, 'https://a.test'))
@@ -59,17 +59,17 @@ t.test('nothing, however it is written, means same-origin only', async (t) => {
   }
 })
 
-t.test('durations are numbers or strings', async (t) => {
+t.test('takes durations as numbers or strings', async (t) => {
   t.match(normalizeOptions({ upgradeTimeout: 1, pingInterval: 0, pongTimeout: '1m30s', closeTimeout: '1.5h' }).server, {
     upgradeTimeout: 1, pingInterval: 0, pongTimeout: 90_000, closeTimeout: 5_400_000
   })
 })
 
-t.test("options of Fastify's own register are none of ours", async (t) => {
+t.test("ignores the options of Fastify's own register", async (t) => {
   t.strictSame(normalizeOptions({ logLevel: 'warn', logSerializers: {}, prefix: '' }).given, {})
 })
 
-t.test('what is wrong is said with its name, its value and what was expected', async (t) => {
+t.test('names a wrong option, its value and the expected one', async (t) => {
   const cases: Array<[input: unknown, message: RegExp]> = [
     [42, /expected allowed origins or an object, got '42'/],
     [true, /expected allowed origins or an object/],
@@ -122,7 +122,7 @@ t.test('what is wrong is said with its name, its value and what was expected', a
   }
 })
 
-t.test('a route overrides what may differ', async (t) => {
+t.test('lets a route override its own options', async (t) => {
   const { route } = normalizeOptions({ allowedOrigins: 'https://a.test', maxPayload: 10 })
   const origin = (settings: typeof route, from: string) => settings.originAllowed({ headers: { origin: from }, host: 'own.test', protocol: 'https' })
   t.strictSame(overrideSettings(route, {}), route)
@@ -134,7 +134,7 @@ t.test('a route overrides what may differ', async (t) => {
   t.ok(origin(own, 'https://own.test'))
 })
 
-t.test('what is not an override is said', async (t) => {
+t.test('rejects an override that is not an object', async (t) => {
   const { route } = normalizeOptions({})
   for (const [override, message] of [
     [true, /'config\.wsRelay' must be false or an object, got 'true'/],

@@ -7,13 +7,13 @@ import { recordingLogger } from '../process/helpers.js'
 
 type Allowed = string | string[] | undefined
 
-/** Asks as a browser would whose page is at `origin`, for `ws://relay.test/` if not told otherwise. */
+/** The check for a browser page at `origin` and a server at `own`. */
 function asks (allowed: Allowed, origin: string | undefined, own = 'http://relay.test'): boolean {
   const [protocol, host] = own.split('://')
   return compileOrigins(allowed)({ headers: { origin }, host, protocol })
 }
 
-t.test('without a list the request\'s own origin is the only one', async (t) => {
+t.test("accepts only the request's own origin without a list", async (t) => {
   const cases: Array<[own: string, origin: string | undefined, accepted: boolean]> = [
     ['http://relay.test', 'http://relay.test', true],
     ['http://relay.test', 'HTTP://Relay.TEST', true],
@@ -54,7 +54,7 @@ t.test('without a list the request\'s own origin is the only one', async (t) => 
   }
 })
 
-t.test('a listed origin is accepted, and what only looks like it is not', async (t) => {
+t.test('accepts a listed origin, and not one that only looks like it', async (t) => {
   const cases: Array<[allowed: Allowed, origin: string | undefined, accepted: boolean]> = [
     ['https://app.example.com', 'https://app.example.com', true],
     ['https://app.example.com', 'https://app.example.com:443', true],
@@ -102,7 +102,7 @@ t.test('a listed origin is accepted, and what only looks like it is not', async 
     ['https://app.example.com', '//app.example.com', false],
     ['https://app.example.com', 'null', false],
     ['https://app.example.com', '', false],
-    // Without a scheme: any, on its own default port.
+    // Without a scheme: any scheme, on its default port.
     ['app.example.com', 'https://app.example.com', true],
     ['app.example.com', 'http://app.example.com', true],
     ['app.example.com', 'http://app.example.com:80', true],
@@ -184,7 +184,7 @@ t.test('a listed origin is accepted, and what only looks like it is not', async 
   }
 })
 
-t.test('a malformed pattern is an error that names it', async (t) => {
+t.test('names a malformed pattern in the error', async (t) => {
   const patterns = [
     'https://app.example.com/path', 'https://app.example.com//', 'https://app.example.com?x=1', 'https://app.example.com#x',
     'app.example.com/', 'https://', 'https:///', '://app.example.com', '//app.example.com', 'https:app.example.com',
@@ -209,13 +209,13 @@ t.test('a malformed pattern is an error that names it', async (t) => {
   }
 })
 
-t.test('the error does not repeat a password', async (t) => {
+t.test('does not repeat a password in the error', async (t) => {
   for (const pattern of ['https://user:secret@app.example.com', 'user:secret@app.example.com']) {
     t.throws(() => compileOrigins(pattern), { code: 'FST_WS_RELAY_INVALID_OPTIONS', message: /'(?:https:\/\/)?…@app\.example\.com'/ })
   }
 })
 
-t.test('a list of the wrong type is an error', async (t) => {
+t.test('throws for a list of the wrong type', async (t) => {
   for (const [allowed, got] of [[42, '42'], [true, 'true'], [null, 'null'], [{}, '[object]'], [/x/, '[object]'],
     [[42], '42'], [[undefined], 'undefined'], [['*', null], 'null'], [[['*']], '[array]'], [new Set(['*']), '[object]']] as const) {
     t.throws(() => compileOrigins(allowed as never), {
@@ -225,7 +225,7 @@ t.test('a list of the wrong type is an error', async (t) => {
   }
 })
 
-t.test('the list may change afterwards, the check does not', async (t) => {
+t.test('does not change when the list is modified afterwards', async (t) => {
   const allowed = ['https://a.example']
   const check = compileOrigins(allowed)
   allowed[0] = 'https://b.example'
@@ -233,7 +233,7 @@ t.test('the list may change afterwards, the check does not', async (t) => {
   t.equal(check({ headers: { origin: 'https://b.example' }, host: 'relay.test', protocol: 'http' }), false)
 })
 
-t.test('a forwarded host and scheme count where Fastify trusts the proxy', async (t) => {
+t.test('uses the forwarded host and scheme when Fastify trusts the proxy', async (t) => {
   for (const trustProxy of [true, false]) {
     const app = Fastify({ trustProxy })
     t.teardown(() => app.close())
@@ -249,7 +249,7 @@ t.test('a forwarded host and scheme count where Fastify trusts the proxy', async
   }
 })
 
-t.test('an origin outside the allowed names is never accepted', async (t) => {
+t.test('never accepts an origin outside the allowed names', async (t) => {
   const check = compileOrigins('https://app.example.com, b.example.org:8080, *.example.net')
   const names = ['app.example.com', 'b.example.org', '.example.net']
   const host = fc.oneof(
@@ -268,7 +268,7 @@ t.test('an origin outside the allowed names is never accepted', async (t) => {
   )
   fc.assert(fc.property(origin, (origin) => {
     const accepted = check({ headers: { origin }, host: 'relay.test', protocol: 'http' })
-    // Read without a URL parser: what stands between "://" and a port, and nothing else may stand there.
+    // Parsed without a URL parser: only a host may stand between "://" and the port.
     const [, seen = ''] = /^[a-z]+:\/\/([^/\\@#?%:\s\0,]*)(?::\d+)?$/i.exec(origin) ?? []
     const name = seen.toLowerCase()
     const mayPass = name === 'app.example.com' || name === 'b.example.org' || (name.endsWith('.example.net') && !name.startsWith('.'))
@@ -276,7 +276,7 @@ t.test('an origin outside the allowed names is never accepted', async (t) => {
   }), { numRuns: 2000 })
 })
 
-t.test('origins of web views and extensions are exact patterns, and nothing wider', (t) => {
+t.test('matches origins of web views and extensions exactly', (t) => {
   const origins = ['capacitor://localhost', 'ionic://localhost', 'tauri://localhost', 'app://obsidian.md', 'vscode-webview://1abc',
     'chrome-extension://abcdefghijklmnopabcdefghijklmnop', 'moz-extension://6c0e4d6a-5f5b-4f0e-9d6e-2b1e6a1f7c11', 'custom://host:8080']
   const ask = (allowed: string, origin: string) => compileOrigins(allowed)({ headers: { origin }, host: 'relay.test', protocol: 'http' })
@@ -290,7 +290,7 @@ t.test('origins of web views and extensions are exact patterns, and nothing wide
   t.end()
 })
 
-t.test('any port is for loopback hosts, each for itself', (t) => {
+t.test('allows any port only for loopback hosts, each for itself', (t) => {
   const ask = (allowed: string, origin: string) => compileOrigins(allowed)({ headers: { origin }, host: 'relay.test', protocol: 'http' })
   const hosts = ['localhost', '127.0.0.1', '[::1]']
   for (const allowed of hosts) {

@@ -1,4 +1,4 @@
-// Which registration holds where, and what a route makes of it.
+// The registration that applies in each scope, and the overrides of a route.
 import { createServer } from 'node:http'
 import t from 'tap'
 import { errorCodes, wsRelay } from '../../lib/index.js'
@@ -7,9 +7,9 @@ import { answer, bare, build, handshake, listen, raw, record } from '../helpers.
 const from = (origin: string) => ({ origin: `https://${origin}` })
 const refused = /^HTTP\/1\.1 403 /
 
-t.test('scopes have origins of their own, the inner one wins, and all share one process system', async (t) => {
+t.test('uses the origins of the innermost scope, and one process system for all scopes', async (t) => {
   const app = bare(t)
-  // One at a time: each upgrade is counted once, however many registrations are above it.
+  // One at a time: each upgrade is counted once, even below several registrations.
   await app.register(wsRelay, { allowedOrigins: 'https://outer.test', maxHandshakes: 1 })
   const target = record(app, 'lobby')
   app.get('/outer', async (_, reply) => { reply.relay(target.pid) })
@@ -18,7 +18,7 @@ t.test('scopes have origins of their own, the inner one wins, and all share one 
     t.equal(scope.processes, app.processes)
     scope.get('/', async (_, reply) => { reply.relay('lobby') })
     scope.addHook('onRoute', ({ method, onSend }) => {
-      if (method === 'GET') t.equal([onSend].flat().length, 1, 'nor is a hook added twice')
+      if (method === 'GET') t.equal([onSend].flat().length, 1, 'the hook is added once')
     })
     scope.register(async (below) => {
       below.get('/below', async (_, reply) => { reply.relay('lobby') })
@@ -38,7 +38,7 @@ t.test('scopes have origins of their own, the inner one wins, and all share one 
   t.equal(app.processes.stats().alive, 5)
 })
 
-t.test('sibling scopes share one process system, and elsewhere there is none', async (t) => {
+t.test('shares one process system between sibling scopes, and decorates no other scope', async (t) => {
   const app = bare(t)
   const seen: unknown[] = []
   for (const prefix of ['/a', '/b']) {
@@ -57,7 +57,7 @@ t.test('sibling scopes share one process system, and elsewhere there is none', a
   t.match(await answer(t, port, handshake('/b', from('b.test'))), /TARGET_NOT_ALIVE/)
 })
 
-t.test('the same registration twice in one scope is one', async (t) => {
+t.test('accepts the same registration twice in one scope', async (t) => {
   for (const options of ['https://a.test', ['https://a.test'], { maxPayload: 10, websocket: {} }, {}]) {
     const app = bare(t)
     await app.register(wsRelay, options)
@@ -71,13 +71,13 @@ t.test('the same registration twice in one scope is one', async (t) => {
   }
 })
 
-t.test('another registration in the same scope is an error', async (t) => {
+t.test('throws for a registration with other options in the same scope', async (t) => {
   const app = bare(t)
   await app.register(wsRelay, 'https://a.test')
   await t.rejects(async () => { await app.register(wsRelay, 'https://b.test') }, { code: 'FST_WS_RELAY_INVALID_OPTIONS', message: /this scope is registered already/ })
 })
 
-t.test('a server option is set by the first registration', async (t) => {
+t.test('takes server options from the first registration', async (t) => {
   const register = async (first: object, second: object) => {
     const app = bare(t)
     await app.register(wsRelay, first)
@@ -107,7 +107,7 @@ t.test('a server option is set by the first registration', async (t) => {
   }
 })
 
-t.test('a route overrides what may differ, and keeps the rest', async (t) => {
+t.test('lets a route override its own options, and keeps the rest', async (t) => {
   const app = await build(t, { allowedOrigins: 'https://scope.test', maxMetadataSize: 10 })
   const target = record(app)
   app.get('/origins', { config: { wsRelay: { allowedOrigins: 'https://route.test' } } }, async (_, reply) => { reply.relay(target.pid) })
@@ -121,7 +121,7 @@ t.test('a route overrides what may differ, and keeps the rest', async (t) => {
   t.match(await answer(t, port, handshake('/both')), /INVALID_CONFIG/)
 })
 
-t.test('a route with the relay off is a plain route, without the header', async (t) => {
+t.test('serves a plain response without the header when the relay is off', async (t) => {
   const app = await build(t)
   const target = record(app)
   app.get('/', { config: { wsRelay: false } }, async (request, reply) => reply.relay(target.pid).send({ upgradable: request.wsUpgradable }))
@@ -134,7 +134,7 @@ t.test('a route with the relay off is a plain route, without the header', async 
   t.equal((await app.inject('/')).statusCode, 200)
 })
 
-t.test('an invalid override is an error where the route is declared', async (t) => {
+t.test('throws for an invalid override when the route is declared', async (t) => {
   const app = await build(t)
   const wrong: unknown[] = [true, null, 1, 'off', [], { bogus: 1 }, { maxPayload: 0 }, { maxPayload: '1' }, { allowedOrigins: 'ftp://x' }, { node: 'x' }, { overflow: 'wait' }]
   for (const [i, override] of wrong.entries()) {
@@ -142,7 +142,7 @@ t.test('an invalid override is an error where the route is declared', async (t) 
   }
 })
 
-t.test('an invalid override of a route declared before the plugin fails its upgrades, and nothing else', async (t) => {
+t.test('fails only upgrades when a route before the plugin has an invalid override', async (t) => {
   const app = bare(t)
   app.get('/wrong', { config: { wsRelay: { bogus: 1 } as never } }, async () => 'plain')
   app.get('/off', { config: { wsRelay: false } }, async () => 'plain')

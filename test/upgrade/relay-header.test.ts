@@ -1,4 +1,4 @@
-// The header that a handler sets for the relay never reaches a client, whoever writes the reply.
+// The header that a handler sets for the relay never reaches a client.
 import { connect } from 'node:http2'
 import t from 'tap'
 import Fastify from 'fastify'
@@ -11,7 +11,7 @@ import type { Test } from 'tap'
 
 const plain = 'GET / HTTP/1.1\r\nhost: relay.test\r\nconnection: close\r\n\r\n'
 
-/** No way to ask for `/` shows the header, and each has the status. */
+/** Requests `/` in every way: no response has the header, and each has the status. */
 async function nothingShows (t: Test, app: FastifyInstance, status: number): Promise<void> {
   const { headers, statusCode } = await app.inject('/')
   t.notOk('x-ws-relay' in headers, 'inject')
@@ -24,7 +24,7 @@ async function nothingShows (t: Test, app: FastifyInstance, status: number): Pro
   }
 }
 
-t.test('an onSend hook that fails has its error written without it', async (t) => {
+t.test('strips the header from the error of an onSend hook that fails', async (t) => {
   for (const sets of ['the handler', 'the hook'] as const) {
     await t.test(`${sets} sets it`, async (t) => {
       const app = await build(t)
@@ -40,7 +40,7 @@ t.test('an onSend hook that fails has its error written without it', async (t) =
   }
 })
 
-t.test('a hijacked reply is written without it, in each form that Node takes', async (t) => {
+t.test('strips the header from a hijacked reply, in each form that Node takes', async (t) => {
   const forms: Array<(raw: FastifyReply['raw']) => void> = [
     (raw) => { raw.setHeader('X-WS-Relay', 'lobby'); raw.setHeader('x-other', 'kept') },
     (raw) => { raw.setHeader('X-WS-Relay', 'lobby').setHeader('x-other', 'kept').writeHead(200, null as never) },
@@ -62,7 +62,7 @@ t.test('a hijacked reply is written without it, in each form that Node takes', a
   }
 })
 
-t.test('what a caller gave to writeHead is left as it was', async (t) => {
+t.test('does not modify the headers object given to writeHead', async (t) => {
   const app = await build(t)
   const given = { 'x-ws-relay': 'lobby' }
   app.get('/', (_, reply) => {
@@ -73,10 +73,10 @@ t.test('what a caller gave to writeHead is left as it was', async (t) => {
   app.get('/other', async (_, reply) => reply.header('x-other', 'kept').send())
   await app.inject('/')
   t.strictSame(given, { 'x-ws-relay': 'lobby' })
-  t.match((await app.inject('/other')).headers, { 'x-other': 'kept' }, 'a reply without the header is as ever')
+  t.match((await app.inject('/other')).headers, { 'x-other': 'kept' }, 'a reply without the header is unchanged')
 })
 
-t.test('a scope without the plugin, and a hook that replies before it, show nothing either', async (t) => {
+t.test('strips the header in a scope without the plugin, and when an earlier hook replies', async (t) => {
   const app = bare(t)
   app.addHook('onRequest', async (request, reply) => {
     if (request.url === '/early') return reply.header('X-WS-Relay', 'lobby').code(403).send()
@@ -93,7 +93,7 @@ t.test('a scope without the plugin, and a hook that replies before it, show noth
   t.notMatch(upgrade, /x-ws-relay/i)
 })
 
-t.test('HTTP/2 shows nothing either', async (t) => {
+t.test('strips the header from HTTP/2 responses', async (t) => {
   const app = Fastify({ http2: true }) as unknown as FastifyInstance
   t.teardown(() => app.close())
   await app.register(wsRelay)
@@ -107,7 +107,7 @@ t.test('HTTP/2 shows nothing either', async (t) => {
   t.notOk('x-ws-relay' in headers)
 })
 
-t.test('early hints and trailers show nothing either', async (t) => {
+t.test('strips the header from early hints and trailers', async (t) => {
   const app = await build(t)
   app.get('/', (_, reply) => {
     reply.hijack()
@@ -142,7 +142,7 @@ t.test('early hints and trailers show nothing either', async (t) => {
   await app.inject('/wrong')
 })
 
-t.test('trailers of HTTP/2 show nothing either', async (t) => {
+t.test('strips the header from HTTP/2 trailers', async (t) => {
   const app = Fastify({ http2: true }) as unknown as FastifyInstance
   t.teardown(() => app.close())
   await app.register(wsRelay)

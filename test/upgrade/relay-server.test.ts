@@ -1,4 +1,4 @@
-// app.close(), at every point of an upgrade.
+// app.close() at every point of an upgrade.
 import { once } from 'node:events'
 import t from 'tap'
 import fastifyWebsocket from '@fastify/websocket'
@@ -11,7 +11,7 @@ function codeIn (bytes: string): number | undefined {
   return at === -1 ? undefined : bytes.charCodeAt(at + 2) * 256 + bytes.charCodeAt(at + 3)
 }
 
-t.test('every client is told 1001, and every target its leave', async (t) => {
+t.test('closes every client with 1001, and sends every target ws.leave', async (t) => {
   const app = await build(t)
   const target = record(app)
   app.get('/', async (_, reply) => { reply.relay(target.pid) })
@@ -29,7 +29,7 @@ t.test('every client is told 1001, and every target its leave', async (t) => {
   await app.close()
 })
 
-t.test('twice at once, before ready, and with nothing registered', async (t) => {
+t.test('closes twice at once, before ready, and without routes', async (t) => {
   const app = await build(t)
   await Promise.all([app.close(), app.close()])
   const early = bare(t)
@@ -41,7 +41,7 @@ t.test('twice at once, before ready, and with nothing registered', async (t) => 
   t.equal(never.processes.stats().alive, 0)
 })
 
-t.test('a client that never answers the close frame is cut', async (t) => {
+t.test('destroys the socket of a client that never answers the close frame', async (t) => {
   const app = await build(t, { closeTimeout: 30 })
   const target = record(app)
   app.get('/', async (_, reply) => { reply.relay(target.pid) })
@@ -52,7 +52,7 @@ t.test('a client that never answers the close frame is cut', async (t) => {
   t.equal(codeIn(client.text.split('\r\n\r\n')[1]), 1001)
 })
 
-t.test('before the handler: a hook is still at work', async (t) => {
+t.test('refuses an upgrade whose hook is still running', async (t) => {
   const app = await build(t)
   const target = record(app)
   let go: () => void
@@ -74,7 +74,7 @@ t.test('before the handler: a hook is still at work', async (t) => {
   t.equal(app.processes.stats().alive, 0)
 })
 
-t.test('a hook that ends while the server closes: the handler is not called', async (t) => {
+t.test('does not call the handler when a hook ends while the server closes', async (t) => {
   const app = bare(t)
   let go: () => void
   const begun = new Promise<void>((resolve) => {
@@ -83,7 +83,7 @@ t.test('a hook that ends while the server closes: the handler is not called', as
       await new Promise<void>((resolve) => { go = resolve })
     })
   })
-  // It runs before that of the plugin, which follows within this turn of the event loop.
+  // It runs before the plugin's hook, which follows in this turn of the event loop.
   app.addHook('preClose', async () => { setImmediate(() => { go() }) })
   await app.register(wsRelay)
   app.get('/', () => { t.fail('the handler is called') })
@@ -96,7 +96,7 @@ t.test('a hook that ends while the server closes: the handler is not called', as
   await closed
 })
 
-t.test('during the handler: it is answered for, and its own reply opens nothing', async (t) => {
+t.test('answers for a running handler, whose own reply then opens no socket', async (t) => {
   const app = await build(t)
   const target = record(app)
   let go: () => void
@@ -116,7 +116,7 @@ t.test('during the handler: it is answered for, and its own reply opens nothing'
   t.equal(app.processes.stats().alive, 0)
 })
 
-t.test('during a handler that has hijacked its reply: it is waited for', async (t) => {
+t.test('waits for a handler that has hijacked its reply', async (t) => {
   const app = await build(t, { upgradeTimeout: 50 })
   let hijacked: () => void
   const begun = new Promise<void>((resolve) => { hijacked = resolve })
@@ -131,7 +131,7 @@ t.test('during a handler that has hijacked its reply: it is waited for', async (
   await closed
 })
 
-t.test('from the handler itself', async (t) => {
+t.test('closes when the handler itself calls app.close()', async (t) => {
   const app = await build(t)
   const target = record(app)
   let closed: Promise<unknown> | undefined
@@ -145,7 +145,7 @@ t.test('from the handler itself', async (t) => {
   await closed
 })
 
-t.test('right after the 101', async (t) => {
+t.test('closes a connection right after its 101', async (t) => {
   const app = await build(t)
   const target = record(app)
   let closed: Promise<unknown> | undefined
@@ -160,10 +160,10 @@ t.test('right after the 101', async (t) => {
   t.strictSame(target.received.map(({ topic }) => topic), ['ws.join', 'ws.message', 'ws.leave', '@cancel'])
 })
 
-t.test('upgrades that come while it closes are refused, with when to come back', async (t) => {
+t.test('refuses upgrades with Retry-After while it closes', async (t) => {
   for (const native of ['ours', 'of the application', 'registered later']) {
     for (const return503OnClosing of [true, false]) {
-      // Its listener is there until its own turn to close comes, and a closing Fastify answers it.
+      // Its listener stays until its own preClose, and a closing Fastify answers the request.
       if (native === 'registered later' && return503OnClosing) continue
       const app = bare(t, { return503OnClosing })
       if (native === 'of the application') await app.register(fastifyWebsocket)
@@ -187,7 +187,7 @@ t.test('upgrades that come while it closes are refused, with when to come back',
   }
 })
 
-t.test('with a preClose hook that calls back twice, all are gone when it is closed', async (t) => {
+t.test('ends all connections when a preClose hook calls back twice', async (t) => {
   for (const plugins of [[fastifyWebsocket, wsRelay], [wsRelay, fastifyWebsocket]]) {
     const { logger } = logs()
     const app = bare(t, { logger })
@@ -200,7 +200,7 @@ t.test('with a preClose hook that calls back twice, all are gone when it is clos
     const native = await open(t, `ws://127.0.0.1:${port}/native`)
     app.processes.spawn(async (self) => {
       await self.serve({})
-      // It is busy with its end for longer than any socket.
+      // It needs more time to end than any socket.
       await new Promise((resolve) => { setTimeout(resolve, 100) })
     })
     const ended = Promise.all([once(client, 'close'), once(native, 'close')])
@@ -212,7 +212,7 @@ t.test('with a preClose hook that calls back twice, all are gone when it is clos
   }
 })
 
-t.test('behind a preClose hook that fails, the processes end', async (t) => {
+t.test('ends the processes when an earlier preClose hook fails', async (t) => {
   const app = bare(t)
   app.addHook('preClose', async () => { throw new Error('no') })
   await app.register(wsRelay)
@@ -221,7 +221,7 @@ t.test('behind a preClose hook that fails, the processes end', async (t) => {
   t.notOk(app.processes.alive(target.pid))
 })
 
-t.test('a process that ignores its end holds it up for no longer than closeTimeout', async (t) => {
+t.test('waits at most closeTimeout for a process that ignores its stop', async (t) => {
   const app = await build(t, { closeTimeout: 30 })
   app.processes.spawn(async () => await new Promise(() => {}))
   await app.close()

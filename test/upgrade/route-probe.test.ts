@@ -4,7 +4,7 @@ import t from 'tap'
 import { routeIfKnown } from '../../lib/upgrade/route-probe.js'
 import type { Routing } from '../../lib/upgrade/route-probe.js'
 
-/** What a routing function does to a request, and what becomes of it. */
+/** Makes a request on a socket; `run` probes it, `isWhole` tells if the probe left no trace. */
 function probe (routing: Routing) {
   const socket = new PassThrough()
   const request = Object.assign(new IncomingMessage(socket as never), { method: 'GET', url: '/' })
@@ -17,7 +17,7 @@ function probe (routing: Routing) {
   return { run, isWhole, response }
 }
 
-t.test('a request whose header is read after one look at its method has a route', async (t) => {
+t.test('finds a route when the header is read after the method was read once', async (t) => {
   const seen: unknown[] = []
   const { run, isWhole, response } = probe((request, response) => {
     seen.push(request.method, response.socket, request.headers.connection, response.socket !== null, request.method)
@@ -28,24 +28,24 @@ t.test('a request whose header is read after one look at its method has a route'
   t.ok(response.socket)
 })
 
-t.test('a request whose method is looked at twice has none, and is routed no further', async (t) => {
+t.test('finds no route when the method is read twice, and stops the routing', async (t) => {
   const { run, isWhole, response } = probe((request) => {
     t.equal(request.method, 'GET')
-    t.notOk(request.method, 'not reached')
+    t.notOk(request.method, 'the router must stop at the second read')
   })
   t.equal(run(), false)
   t.ok(isWhole())
   t.equal(response.socket, null)
 })
 
-t.test('a request that is routed later is as any other', async (t) => {
+t.test('counts a request as routed when the router reads it later', async (t) => {
   const { run, isWhole, response } = probe(() => {})
   t.equal(run(), true)
   t.ok(isWhole())
   t.ok(response.socket)
 })
 
-t.test('an error of the router goes on', async (t) => {
+t.test('rethrows an error of the router', async (t) => {
   const { run, isWhole } = probe(() => { throw new Error('boom') })
   t.throws(run, { message: 'boom' })
   t.ok(isWhole())

@@ -1,4 +1,4 @@
-// The 101: its headers, its subprotocol, and what is left of the request behind it.
+// The 101: its headers, its subprotocol, and the release of the request after it.
 import { EventEmitter, once } from 'node:events'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -9,7 +9,7 @@ import type { FastifyReply } from 'fastify'
 import type { Test } from 'tap'
 import { discardBody } from '../../lib/upgrade/switching-protocols.js'
 
-/** The 101 to an upgrade, or its refusal, where the handler has set some headers. */
+/** The 101 or the refusal of an upgrade whose handler sets some headers. */
 async function upgraded (t: Test, set: (reply: FastifyReply) => unknown, headers = {}): Promise<string> {
   const app = await build(t)
   const target = record(app)
@@ -21,12 +21,12 @@ async function upgraded (t: Test, set: (reply: FastifyReply) => unknown, headers
   return await client.until(/\r\n\r\n/)
 }
 
-t.test('a 101 is as RFC 6455 has it', async (t) => {
+t.test('writes the 101 of RFC 6455', async (t) => {
   const text = await upgraded(t, () => {})
   t.equal(text, 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n')
 })
 
-t.test("the reply's other headers are on it, but not those of a body or of the connection", async (t) => {
+t.test("includes the reply's headers, except those of a body or of the connection", async (t) => {
   const text = await upgraded(t, (reply) => {
     reply.headers({
       'set-cookie': ['a=1', 'b=2; Path=/'],
@@ -64,7 +64,7 @@ t.test("the reply's other headers are on it, but not those of a body or of the c
   ].sort())
 })
 
-t.test('a header that no response may have is refused, and smuggles nothing', async (t) => {
+t.test('refuses a reply header that is not valid HTTP', async (t) => {
   for (const [name, value] of [
     ['x-split', 'a\r\nx-smuggled: 1'],
     ['x-split', 'a\nb'],
@@ -81,7 +81,7 @@ t.test('a header that no response may have is refused, and smuggles nothing', as
   }
 })
 
-t.test('a subprotocol is one that the handler chose and the client offered', async (t) => {
+t.test('includes a subprotocol that the handler chose and the client offered', async (t) => {
   for (const [offered, chosen, agreed] of [
     ['chat, superchat', 'superchat', 'superchat'],
     ['chat', 'Chat', undefined],
@@ -100,7 +100,7 @@ t.test('a subprotocol is one that the handler chose and the client offered', asy
   t.match(await upgraded(t, (reply) => { reply.header('sec-websocket-protocol', ['chat']) }, { 'sec-websocket-protocol': 'chat' }), /101 [^]*/)
 })
 
-t.test('a ws client has its subprotocol', async (t) => {
+t.test('agrees on a subprotocol with a ws client', async (t) => {
   const app = await build(t)
   const target = record(app)
   app.get('/', async (_, reply) => { reply.header('sec-websocket-protocol', 'chat').relay(target.pid) })
@@ -108,7 +108,7 @@ t.test('a ws client has its subprotocol', async (t) => {
   t.equal(client.protocol, 'chat')
 })
 
-t.test('an extension is on it where one was agreed on', async (t) => {
+t.test('includes an extension that was agreed on', async (t) => {
   const app = await build(t, { perMessageDeflate: true })
   const target = record(app)
   app.get('/', async (_, reply) => { reply.relay(target.pid) })
@@ -119,7 +119,7 @@ t.test('an extension is on it where one was agreed on', async (t) => {
   t.notMatch(await ask('other'), /extensions/i)
 })
 
-t.test('a refusal carries no header of the body it replaces', async (t) => {
+t.test('removes the headers of the replaced body from a refusal', async (t) => {
   const app = await build(t)
   app.get('/', async (_, reply) => {
     reply.headers({ 'content-encoding': 'gzip', etag: '"x"', 'content-disposition': 'attachment', 'x-kept': '1', 'x-ws-relay': '{' })
@@ -131,7 +131,7 @@ t.test('a refusal carries no header of the body it replaces', async (t) => {
   t.notMatch(text, /^(content-encoding|etag|content-disposition)/im)
 })
 
-t.test('request and reply can be collected while their connection lives', async (t) => {
+t.test('lets request and reply be collected while their connection is open', async (t) => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   const app = await build(t)
@@ -155,14 +155,14 @@ t.test('request and reply can be collected while their connection lives', async 
   t.equal(String((await once(clients[0], 'message'))[0]), 'hello')
 })
 
-t.test('a body that nobody reads', async (t) => {
+t.test('discards a body that nobody reads', async (t) => {
   const stream = new Readable({ read () {}, destroy (_, done) { done(new Error('late')) } })
   discardBody(stream)
   await new Promise((resolve) => { stream.on('close', resolve) })
   t.ok(stream.destroyed)
   let destroyed = false
   discardBody({ destroy () { destroyed = true } })
-  t.ok(destroyed, 'a stream without events')
+  t.ok(destroyed, 'a stream without events is destroyed')
   const locked = new ReadableStream()
   locked.getReader()
   discardBody(locked)

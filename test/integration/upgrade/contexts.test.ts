@@ -1,5 +1,5 @@
-// In which AsyncLocalStorage context code runs: that of a process in none, whatever request or socket
-// has woken it, and that of a request in its own. With the plugins that people use for it.
+// The AsyncLocalStorage context of code. A process runs in no request's context, even when a request
+// or a socket wakes it. A request runs in its own. Tested with the plugins that people use for it.
 import t from 'tap'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { fastifyRequestContext, requestContext } from '@fastify/request-context'
@@ -20,7 +20,7 @@ declare module '@fastify/request-context' {
   interface RequestContextData { user: string }
 }
 
-/** How applications put a request's user into its context, and how code there finds it. */
+/** Ways to put a request's user into its context, and to read it there. */
 interface Tool {
   register (app: FastifyInstance): Promise<void>
   user (): string | undefined
@@ -55,7 +55,7 @@ const tools: Record<string, Tool> = {
   }
 }
 
-/** An application whose requests have a context, as its hooks see it. */
+/** An application whose requests have a context. */
 async function build (t: Test, tool: Tool, options: WsRelayOptions = {}): Promise<FastifyInstance> {
   const app = bare(t)
   await tool.register(app)
@@ -64,7 +64,7 @@ async function build (t: Test, tool: Tool, options: WsRelayOptions = {}): Promis
 }
 
 for (const [name, tool] of Object.entries(tools)) {
-  t.test(`messages of many requests are handled in no request's context: ${name}`, async (t) => {
+  t.test(`handles messages of many requests in no request's context: ${name}`, async (t) => {
     const app = await build(t, tool)
     const seen: Array<[of: string, user: string | undefined]> = []
     app.processes.spawn<{ job: string }>(async (self) => {
@@ -86,14 +86,14 @@ for (const [name, tool] of Object.entries(tools)) {
     const port = await listen(app)
     await Promise.all(['ada', 'bob', 'eve'].map((user) => fetch(`http://127.0.0.1:${port}/job`, { method: 'POST', headers: { 'x-user': user } })))
     t.strictSame(seen.map(([, user]) => user), Array.from({ length: 6 }, () => undefined))
-    t.strictSame(own.sort(), [['ada', 'ada'], ['bob', 'bob'], ['eve', 'eve']], 'a request goes on in its own')
+    t.strictSame(own.sort(), [['ada', 'ada'], ['bob', 'bob'], ['eve', 'eve']], 'each request continues in its own context')
   })
 
-  t.test(`the messages of a connection are handled in no request's context: ${name}`, async (t) => {
+  t.test(`handles the messages of a connection in no request's context: ${name}`, async (t) => {
     for (const kind of ['served', 'looped', 'injected'] as const) {
       const app = await build(t, tool, { closeTimeout: 50 })
       const seen: Array<[topic: string, user: string | undefined]> = []
-      // One process for each client, spawned by its upgrade: what most applications do.
+      // One process for each client, spawned by its upgrade, as in most applications.
       app.get('/', (request, reply) => {
         const pid = app.processes.spawn(async (self) => {
           seen.push(['start', tool.user()])
@@ -123,7 +123,7 @@ for (const [name, tool] of Object.entries(tools)) {
     }
   })
 
-  t.test(`an upgrade that is refused later has its own context: ${name}`, async (t) => {
+  t.test(`refuses a late upgrade in its own context: ${name}`, async (t) => {
     const app = await build(t, tool, { upgradeTimeout: 50 })
     const seen: Array<[of: string, where: string, user: string | undefined]> = []
     const see = (where: string) => async (request: FastifyRequest): Promise<void> => { seen.push([userOf(request), where, tool.user()]) }
@@ -137,7 +137,7 @@ for (const [name, tool] of Object.entries(tools)) {
     t.strictSame(seen.sort(), users.flatMap((user) => [[user, 'onError', user], [user, 'onSend', user]]))
   })
 
-  t.test(`an upgrade that ends with its application has its own context: ${name}`, async (t) => {
+  t.test(`refuses an upgrade in its own context when the application closes: ${name}`, async (t) => {
     const app = await build(t, tool)
     const seen: Array<string | undefined> = []
     app.addHook('onSend', async () => { seen.push(tool.user()) })
@@ -150,7 +150,7 @@ for (const [name, tool] of Object.entries(tools)) {
     t.strictSame(seen, ['ada', 'bob'])
   })
 
-  t.test(`an upgrade behind another request on its socket is not routed in the context of that: ${name}`, async (t) => {
+  t.test(`does not route a pipelined upgrade in the context of the earlier request: ${name}`, async (t) => {
     const app = bare(t)
     const before: Array<string | undefined> = []
     app.addHook('onRequest', async () => { before.push(tool.user()) })
@@ -168,11 +168,11 @@ for (const [name, tool] of Object.entries(tools)) {
     t.strictSame(before, [undefined, undefined])
   })
 
-  t.test(`an upgrade to a target on another node has its own context: ${name}`, async (t) => {
+  t.test(`upgrades to a remote target in the request's own context: ${name}`, async (t) => {
     const app = bare(t)
     await tool.register(app)
     const seen: Array<[of: string, status: number, user: string | undefined]> = []
-    // Declared before the plugin, so that the hooks behind it run after the question.
+    // Declared before the plugin, so that later hooks run after the remote node has answered.
     app.get<{ Querystring: { target: string } }>('/', (request, reply) => { reply.header('x-ws-relay', request.query.target).send() })
     await app.register(wsRelay, { node: 'a', upgradeTimeout: 200 })
     app.addHook('onSend', async (request, reply) => { seen.push([userOf(request), reply.statusCode, tool.user()]) })
@@ -195,7 +195,7 @@ for (const [name, tool] of Object.entries(tools)) {
   })
 }
 
-t.test('the deadlines of connections hold no request', async (t) => {
+t.test('does not keep a request alive in the deadlines of connections', async (t) => {
   const app = await build(t, tools.AsyncLocalStorage, { pingInterval: 20 })
   const users: Array<string | undefined> = []
   const target = app.processes.spawn((self) => self.serve({}))

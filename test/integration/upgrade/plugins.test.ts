@@ -1,4 +1,4 @@
-// Beside the plugins that most applications have.
+// The plugin together with plugins that most applications use.
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -35,7 +35,7 @@ function routes (app: FastifyInstance): void {
   })
 }
 
-t.test('cookies of @fastify/cookie are on the 101, registered before or after', async (t) => {
+t.test('puts cookies of @fastify/cookie on the 101, in both orders of registration', async (t) => {
   for (const plugins of [[cookie, wsRelay], [wsRelay, cookie]]) {
     const app = bare(t)
     for (const plugin of plugins) await app.register(plugin as typeof wsRelay)
@@ -46,7 +46,7 @@ t.test('cookies of @fastify/cookie are on the 101, registered before or after', 
   }
 })
 
-t.test('helmet, compress and etag together', async (t) => {
+t.test('upgrades beside helmet, compress and etag', async (t) => {
   for (const plugins of [[helmet, compress, etag, wsRelay], [wsRelay, helmet, compress, etag]]) {
     const app = bare(t)
     for (const plugin of plugins) await app.register(plugin as typeof wsRelay)
@@ -72,7 +72,7 @@ t.test('helmet, compress and etag together', async (t) => {
   }
 })
 
-t.test('@fastify/autoload registers it from a file, with an object', async (t) => {
+t.test('takes an options object from @fastify/autoload', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'ws-relay-autoload-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const entry = pathToFileURL(modulePath('lib/index.ts'))
@@ -102,14 +102,14 @@ t.test('@fastify/autoload registers it from a file, with an object', async (t) =
   }
 })
 
-/** Another server, whose every reply asks for a socket with `victim`. */
+/** A server whose replies all have the header, with `victim` as target. */
 async function hostile (t: Test, victim: string): Promise<string> {
   const upstream = bare(t)
-  upstream.get('/*', async (_, reply) => reply.headers({ 'X-WS-Relay': victim, 'x-other': 'kept' }).send('from there'))
+  upstream.get('/*', async (_, reply) => reply.headers({ 'X-WS-Relay': victim, 'x-other': 'kept' }).send('from upstream'))
   return `http://127.0.0.1:${await listen(upstream)}`
 }
 
-t.test('opens no socket for a header of an upstream server, unless the route says so', async (t) => {
+t.test('opens no socket for the header of an upstream server, unless the route allows it', async (t) => {
   const plugins: Record<string, (app: FastifyInstance, upstream: string) => Promise<void>> = {
     'reply.from, registered before': async (app, base) => {
       await app.register(replyFrom, { base })
@@ -152,10 +152,10 @@ t.test('opens no socket for a header of an upstream server, unless the route say
       for (const path of ['/hook', '/child', '/', '/untrusted', '/proxy/x', '/']) {
         if (path.length > 2 && !/\/(proxy|untrusted)/.test(path) && !what.includes(path.slice(1))) continue
         const text = await answer(t, port, handshake(path))
-        t.match(text, /^HTTP\/1\.1 200 [^]*x-other: kept[^]*from there/, path)
+        t.match(text, /^HTTP\/1\.1 200 [^]*x-other: kept[^]*from upstream/, path)
         t.notMatch(text, /x-ws-relay/i)
         const plain = await app.inject(path)
-        t.equal(plain.body, 'from there')
+        t.equal(plain.body, 'from upstream')
         t.notOk('x-ws-relay' in plain.headers)
       }
       t.equal(app.processes.stats().spawned, 1, 'no connection')

@@ -1,4 +1,4 @@
-// Servers of every kind that Fastify has, and sockets that are none.
+// All kinds of servers that Fastify supports, and streams in place of sockets.
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { connect as connectHttp2 } from 'node:http2'
@@ -20,7 +20,7 @@ function route (app: FastifyInstance): Recorder {
   return target
 }
 
-/** Asks for the path over an HTTP/2 session that is closed after it. */
+/** Requests a path over an HTTP/2 session, and closes the session. */
 async function ask (url: string): Promise<Record<string, unknown>> {
   const session = connectHttp2(url, { rejectUnauthorized: false })
   const stream = session.request({ ':path': '/' })
@@ -32,7 +32,7 @@ async function ask (url: string): Promise<Record<string, unknown>> {
   return headers
 }
 
-t.test('HTTP/2 gets 505, without connection headers', async (t) => {
+t.test('answers 505 over HTTP/2, without connection headers', async (t) => {
   const app = Fastify({ http2: true })
   t.teardown(() => app.close())
   await app.register(wsRelay)
@@ -43,7 +43,7 @@ t.test('HTTP/2 gets 505, without connection headers', async (t) => {
   for (const name of ['connection', 'upgrade', 'x-ws-relay']) t.notOk(name in headers)
 })
 
-t.test('HTTP/2 with allowHTTP1 has sockets for HTTP/1.1', async (t) => {
+t.test('upgrades HTTP/1.1 clients of an HTTP/2 server with allowHTTP1', async (t) => {
   const app = Fastify({ http2: true, https: { ...certificate, allowHTTP1: true } })
   t.teardown(() => app.close())
   await app.register(wsRelay)
@@ -59,7 +59,7 @@ t.test('HTTP/2 with allowHTTP1 has sockets for HTTP/1.1', async (t) => {
   await target.next('ws.leave')
 })
 
-t.test('TLS: same-origin means https', async (t) => {
+t.test('compares the own origin with https over TLS', async (t) => {
   const app = Fastify({ https: certificate })
   t.teardown(() => app.close())
   await app.register(wsRelay)
@@ -76,7 +76,7 @@ t.test('TLS: same-origin means https', async (t) => {
   t.match(await ask('http://relay.test'), /^HTTP\/1\.1 403 /)
 })
 
-t.test('a forwarded scheme and host count with trustProxy alone', async (t) => {
+t.test('uses a forwarded scheme and host only with trustProxy', async (t) => {
   const forwarded = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'public.test' }
   for (const [trustProxy, origin, status] of [
     [true, 'https://public.test', 101],
@@ -91,7 +91,7 @@ t.test('a forwarded scheme and host count with trustProxy alone', async (t) => {
   }
 })
 
-t.test("'localhost' has a socket on each of its addresses", async (t) => {
+t.test("upgrades on each address of 'localhost'", async (t) => {
   const app = await build(t)
   route(app)
   await app.listen({ port: 0, host: 'localhost' })
@@ -103,7 +103,7 @@ t.test("'localhost' has a socket on each of its addresses", async (t) => {
   }
 })
 
-t.test('a server of the application, from serverFactory', async (t) => {
+t.test('upgrades on a server of the application, made by serverFactory', async (t) => {
   const server = createServer()
   const app = bare(t, { serverFactory: (handler) => server.on('request', handler) })
   await app.register(wsRelay)
@@ -114,7 +114,7 @@ t.test('a server of the application, from serverFactory', async (t) => {
   t.equal(String((await once(client, 'message'))[0]), 'hello')
 })
 
-/** Two ends of a connection that is no socket. */
+/** Two connected streams that are not sockets. */
 function pair (): [Duplex, Duplex] {
   const make = (other: () => Duplex): Duplex => new Duplex({
     allowHalfOpen: false,
@@ -133,7 +133,7 @@ function pair (): [Duplex, Duplex] {
   return [near, far]
 }
 
-t.test('a test needs no port: any duplex is a connection', async (t) => {
+t.test('accepts any duplex stream as a socket, so a test needs no port', async (t) => {
   const app = await build(t)
   const target = route(app)
   app.get('/no', async (_, reply) => reply.code(403).send('no'))
@@ -153,7 +153,7 @@ t.test('a test needs no port: any duplex is a connection', async (t) => {
   t.match(await new Raw(refusedNear).write(handshake('/no')).end(), /^HTTP\/1\.1 403 [^]*no$/)
 })
 
-t.test("none of the server's timeouts ends a quiet socket", async (t) => {
+t.test("does not end a quiet connection by the server's timeouts", async (t) => {
   const app = await build(t, {}, {
     connectionTimeout: 500, keepAliveTimeout: 500, requestTimeout: 500, http: { headersTimeout: 500, connectionsCheckingInterval: 50 }
   })
@@ -165,7 +165,7 @@ t.test("none of the server's timeouts ends a quiet socket", async (t) => {
   const port = await listen(app)
   const client = await open(t, `ws://127.0.0.1:${port}/`)
   const slow = raw(t, port).then(async (client) => await client.write(handshake('/slow')).end())
-  // A plain connection that is as quiet is what they end: then they have all run out.
+  // The timeouts end an equally quiet plain connection: after that, all of them have passed.
   const quiet = connectNet({ port, host: '127.0.0.1' })
   t.teardown(() => { quiet.destroy() })
   quiet.write('GET / HT')
@@ -177,7 +177,7 @@ t.test("none of the server's timeouts ends a quiet socket", async (t) => {
   t.equal(String((await once(client, 'message'))[0]), 'hello')
 })
 
-t.test('POST with a body and another token has an answer, and its socket ends', async (t) => {
+t.test('answers a POST with a body and another upgrade token, and ends the socket', async (t) => {
   const app = await build(t)
   app.post('/', async () => 'posted')
   const port = await listen(app)
