@@ -181,6 +181,8 @@ export function compileOrigins (allowed: string | readonly string[] | undefined)
 const logInterval = 60_000
 /** Remembered origins. A client can send any number of them. */
 const maxLogged = 100
+const refusedOrigin = 'refused the origin of an upgrade: list it in allowedOrigins. ' +
+  'If it is the own origin of the server behind a proxy, turn trustProxy on'
 
 /** Logs the origins that a server refuses: each once a minute, and at most 100 a minute. */
 export class RefusedOrigins {
@@ -199,6 +201,3 @@ export class RefusedOrigins {
     log.warn({ origin, ownOrigin: show(`${protocol}://${host}`) }, refusedOrigin)
   }
 }
-
-const refusedOrigin = 'refused the origin of an upgrade: list it in allowedOrigins. ' +
-  'If it is the own origin of the server behind a proxy, turn trustProxy on'

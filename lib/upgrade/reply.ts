@@ -26,6 +26,11 @@ export function isSending (reply: FastifyReply): boolean {
   return (reply as { [sendWasCalled]?: true })[sendWasCalled] === true
 }
 
+const handlerTimeout = 'upgrade timed out: its handler did not reply. ' +
+  'A synchronous handler must call reply.send(), and so must an async one that returns the reply'
+const hijackTimeout = 'upgrade timed out: its handler hijacked the reply and sent no response. ' +
+  'To let a handler answer upgrades itself, set config: { wsRelay: false } on its route'
+
 /** Logs the cause when an upgrade has no response within `upgradeTimeout`. */
 export function logTimeout (reply: FastifyReply, query: RemoteQuery | undefined): void {
   if (reply.sent) reply.log.warn(hijackTimeout)
@@ -35,11 +40,6 @@ export function logTimeout (reply: FastifyReply, query: RemoteQuery | undefined)
     reply.log.warn('upgrade timed out: the hooks of its reply did not finish')
   } else reply.log.warn(handlerTimeout)
 }
-
-const handlerTimeout = 'upgrade timed out: its handler did not reply. ' +
-  'A synchronous handler must call reply.send(), and so must an async one that returns the reply'
-const hijackTimeout = 'upgrade timed out: its handler hijacked the reply and sent no response. ' +
-  'To let a handler answer upgrades itself, set config: { wsRelay: false } on its route'
 
 /** Replies with an error in place of a handler that has not replied. */
 export function sendError (
