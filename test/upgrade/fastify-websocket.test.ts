@@ -381,7 +381,7 @@ t.test('injectWS: closes its sockets as real ones close', async (t) => {
   }
 })
 
-t.test("leaves an upgrade to another plugin when the relay is off", async (t) => {
+t.test('leaves an upgrade to another plugin when the relay is off', async (t) => {
   // @fastify/http-proxy does the same.
   const claim = Symbol('ws')
   const app = await build(t)
