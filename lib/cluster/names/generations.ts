@@ -1,32 +1,29 @@
+import { generationKey } from './records.js'
+import type { Generation } from './records.js'
 import type { Clock } from '../../shared/clock.js'
 import type { Register } from '../register.js'
 
-/** The register's entry about itself. A register without one is new, or has lost its data. */
-export interface Generation {
-  readonly id: string
-  /** Every lease from before this generation has expired: names may be granted. */
-  readonly settled: boolean
-  /** A fence is this number plus a revision. It is above all fences of earlier generations that a node knows. */
-  readonly base: number
-}
-
-/** What a node needs to read and make generations. */
 export interface GenerationsHost {
   readonly clock: Clock
   readonly random: () => number
   readonly register: Register
-  /** Whether the engine keeps its register for as long as it lives: then a register without a generation is new. */
+  /**
+   * The engine keeps the register for as long as it runs. A register without a generation is then
+   * new, and has never held a name.
+   */
   readonly durable: boolean
 }
 
-const generationKey = 'generation'
-
-/** Fences that are left out after a loss of data: other nodes may have been granted so many more than this one knows. */
+/**
+ * Fences that a new generation skips above the highest one that this node knows. Other nodes may
+ * have been granted up to this many more before the register lost its data.
+ */
 const skippedFences = 3_600_000
 
 /**
- * The generations of the register. Their bases make sure that fences rise although the engine lost its data and its
- * counter began anew: a node that knows of higher fences raises the base before any name is granted.
+ * Reads and creates the generations of the register. When the engine loses its data, its revisions
+ * begin again at 1. Fences must still rise, so a node that knows of higher fences raises the base
+ * of the new generation during its grace period, before any name is granted.
  */
 export class Generations {
   readonly #host: GenerationsHost
@@ -38,7 +35,7 @@ export class Generations {
     this.#host = host
   }
 
-  /** Reads the generation of the register, and makes one where there is none. */
+  /** Reads the generation of the register. Creates one if there is none. */
   async read (): Promise<Generation> {
     const { register } = this.#host
     for (;;) {
@@ -47,7 +44,8 @@ export class Generations {
       if (entry === undefined) {
         await register.cas(generationKey, this.#makeGeneration(), 0)
       } else if (!entry.value.settled && entry.value.base <= this.#highestFence) {
-        await register.cas(generationKey, { ...entry.value, base: this.#highestFence + skippedFences }, entry.revision)
+        const base = this.#highestFence + skippedFences
+        await register.cas(generationKey, { ...entry.value, base }, entry.revision)
       } else {
         this.#last = entry.value
         return entry.value
@@ -55,15 +53,19 @@ export class Generations {
     }
   }
 
-  /** Marks a generation as settled, for all nodes. */
+  /** Records for all nodes that the grace period of a generation is over. */
   async endGracePeriod (id: string): Promise<void> {
     const { register } = this.#host
     const entry = await register.get<Generation>(generationKey)
-    if (entry?.value.id === id) await register.cas(generationKey, { ...entry.value, settled: true }, entry.revision)
+    if (entry?.value.id !== id) return
+    await register.cas(generationKey, { ...entry.value, settled: true }, entry.revision)
   }
 
+  /** Called when the register has another generation, or none, than the one last read. */
   #keepHighestFence (): void {
-    if (this.#last !== undefined) this.#highestFence = Math.max(this.#highestFence, this.#last.base + this.#host.register.highestRevision)
+    if (this.#last === undefined) return
+    const lastFence = this.#last.base + this.#host.register.highestRevision
+    this.#highestFence = Math.max(this.#highestFence, lastFence)
     this.#last = undefined
   }
 
@@ -71,6 +73,8 @@ export class Generations {
     const { clock, random, durable } = this.#host
     const id = Math.floor(random() * Number.MAX_SAFE_INTEGER).toString(36)
     const now = Math.floor(clock.now())
-    return { id, settled: durable, base: this.#highestFence === 0 ? now : Math.max(now, this.#highestFence + skippedFences) }
+    const isFirst = this.#highestFence === 0
+    const base = isFirst ? now : Math.max(now, this.#highestFence + skippedFences)
+    return { id, settled: durable, base }
   }
 }

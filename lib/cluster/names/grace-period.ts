@@ -1,10 +1,10 @@
 import { unavailableError } from '../errors.js'
 import type { Cancellable, Clock } from '../../shared/clock.js'
-import type { Generation, Generations } from './generations.js'
+import type { Generations } from './generations.js'
 import type { Lease } from './lease.js'
+import type { Generation } from './records.js'
 import type { Timing } from '../timing.js'
 
-/** What it takes to know how old a generation is. */
 export interface GracePeriodHost {
   readonly clock: Clock
   readonly timing: Timing
@@ -13,13 +13,13 @@ export interface GracePeriodHost {
 }
 
 /**
- * The grace period of a new generation. After the register lost its data, no name is granted until every lease from
- * before the loss has expired. The period begins when this node first reads the generation: when it joins, or when the
- * engine is back.
+ * The grace period of a new generation. After the register lost its data, no name is granted until
+ * every lease from before the loss has expired. The period begins when this node first reads the
+ * generation: when it joins the cluster, or when the engine is back.
  */
 export class GracePeriod {
   readonly #host: GracePeriodHost
-  /** The generation that is not settled, and when this node first read it. */
+  /** The generation whose grace period is running, and when this node first read it. */
   #running: { readonly id: string, readonly since: number } | undefined
   #timer: Cancellable | undefined
   #closed = false
@@ -28,14 +28,17 @@ export class GracePeriod {
     this.#host = host
   }
 
-  /** Reads the generation now, and again when its grace period is over: it is settled though nobody claims a name. */
+  /**
+   * Reads the generation now, and again when its grace period is over. So the period ends although
+   * no process asks for a name meanwhile. Call it when the engine is up.
+   */
   readonly follow = (): void => {
     this.#timer?.cancel()
     this.#timer = undefined
     this.#read().then(({ settled }) => {
       if (!settled) this.#followAfter(Math.max(0, this.#remaining) + 1)
     }, () => {
-      // The engine is away, or only its register is.
+      // The engine, or only its register, cannot be reached.
       this.#followAfter(this.#host.timing.renew)
     })
   }
@@ -45,8 +48,10 @@ export class GracePeriod {
   }
 
   /**
-   * Waits until the generation is settled.
-   * @param pause waits for milliseconds; it rejects when the claim has ended
+   * Waits until the grace period is over, and keeps the lease of this node meanwhile.
+   *
+   * @param pause waits for milliseconds; rejects when the caller's call of `register` has timed out
+   * @returns the generation in which names may be granted
    * @throws `FST_CLUSTER_UNAVAILABLE` when the lease cannot be renewed meanwhile
    */
   async waitUntilOver (pause: (ms: number) => Promise<void>): Promise<Generation> {
@@ -59,17 +64,19 @@ export class GracePeriod {
     }
   }
 
+  /** Reads the generation, and ends its grace period if the time is over. */
   async #read (): Promise<Generation> {
     const { clock, generations } = this.#host
     const generation = await generations.read()
     if (generation.settled) return generation
-    if (this.#running?.id !== generation.id) this.#running = { id: generation.id, since: clock.now() }
+    const { id } = generation
+    if (this.#running?.id !== id) this.#running = { id, since: clock.now() }
     if (this.#remaining >= 0) return generation
-    await generations.endGracePeriod(generation.id)
+    await generations.endGracePeriod(id)
     return await generations.read()
   }
 
-  /** Milliseconds until the grace period of the unsettled generation is over. */
+  /** Milliseconds until the running grace period is over. */
   get #remaining (): number {
     const { clock, timing } = this.#host
     return this.#running!.since + timing.breakLease - clock.now()

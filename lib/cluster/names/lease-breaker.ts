@@ -1,12 +1,10 @@
-import { leaseKey } from './lease.js'
+import { leaseKey } from './records.js'
 import type { Clock } from '../../shared/clock.js'
-import type { LeaseRecord } from './lease.js'
+import type { LeaseRecord, NameRecord } from './records.js'
 import type { Membership } from '../membership/membership.js'
-import type { NameRecord } from './name-record.js'
 import type { ParsedEntry, Register } from '../register.js'
 import type { Timing } from '../timing.js'
 
-/** What a take-over needs. */
 export interface LeaseBreakerHost {
   readonly clock: Clock
   readonly timing: Timing
@@ -16,21 +14,26 @@ export interface LeaseBreakerHost {
   readonly incarnation: number
 }
 
-/** A lease as it was last seen, and since when. */
+/** The lease of a node as this node last read it, and since when it has not changed. */
 interface ObservedLease {
-  /** Each renewal has a beat of its own. A revision alone says nothing: a store that lost its data begins them anew. */
   readonly revision: number
   readonly incarnation: number
+  /**
+   * Compared beside the revision: after a loss of data the revisions begin again, and a renewed
+   * lease may get the revision that it had before.
+   */
   readonly beat: number
   readonly since: number
 }
 
-/** How long what was seen is kept for a claim that may come. */
+/** Milliseconds for which an unchanged observation is kept. */
 const observationLifetime = 60 * 60 * 1000
 
 /**
- * Breaks the leases of nodes that hold names and are no more. What was seen of a lease is kept between claims: whoever
- * asks again and again for a name gets it as soon as its holder has not renewed for long enough, and no later.
+ * Breaks the leases of dead nodes, so that their names can be registered again. A node is dead for
+ * names when this node has seen its lease unchanged for longer than `timing.breakLease`. The
+ * observations are kept between calls of `register`: the wait begins with the first one, or when
+ * the node goes down, and not again with each call.
  */
 export class LeaseBreaker {
   readonly #host: LeaseBreakerHost
@@ -40,23 +43,27 @@ export class LeaseBreaker {
     this.#host = host
   }
 
-  /** Whether the node of a record is known never to come back. */
+  /** Whether the incarnation in a record has ended for certain: it left, or a later one started. */
   isGone ({ node, incarnation }: NameRecord): boolean {
     if (node === this.#host.node) return incarnation < this.#host.incarnation
     const member = this.#host.membership.find(node)
-    return member !== undefined && (member.incarnation > incarnation || (member.incarnation === incarnation && member.hasLeft))
+    if (member === undefined) return false
+    return member.incarnation > incarnation || (member.incarnation === incarnation && member.hasLeft)
   }
 
-  /** Looks at the lease of a node that is down: from now on it counts how long the lease is not renewed. */
+  /** Call when a node goes down: the time during which its lease does not change begins now. */
   async observe (node: string): Promise<void> {
     this.#recordObservation(node, await this.#host.register.get<LeaseRecord>(leaseKey(node)))
   }
 
   /**
-   * Breaks the lease of a holder that is gone, or that has not renewed it for longer than it is valid, seen by this
-   * node twice. Each step is a compare-and-set, because a read alone may be of the past.
-   * @param pause waits for milliseconds; it rejects when the claim has ended
-   * @returns false when the holder is alive
+   * Breaks the lease under which a name is held, if the holder's node is gone or has not renewed
+   * the lease for longer than it is valid. Only a compare-and-set decides: a value that was read
+   * may be stale.
+   *
+   * @param record the name's record
+   * @param pause waits for milliseconds; rejects when the caller's call of `register` has timed out
+   * @returns true: the name is free; false: its holder is alive
    */
   async breakLease (record: NameRecord, pause: (ms: number) => Promise<void>): Promise<boolean> {
     const { register, membership, clock, timing } = this.#host
@@ -67,15 +74,17 @@ export class LeaseBreaker {
       const gone = this.isGone(record)
       const start = clock.now()
       const lease = await register.get<LeaseRecord>(leaseKey(node))
-      // Of a later incarnation: the lease of this one can never be renewed again.
+      // The node has started again: the lease of this incarnation can never be renewed.
       if (lease !== undefined && lease.value.incarnation > incarnation) return true
       const before = this.#observedLeases.get(node)
       const seen = this.#recordObservation(node, lease)
-      if (gone || lease === undefined || lease.value.broken || start - seen.since > timing.breakLease) {
-        const broken: LeaseRecord = { incarnation, beat: (lease?.value.beat ?? 0) + 1, broken: true }
+      const hasExpired = start - seen.since > timing.breakLease
+      if (gone || lease === undefined || lease.value.broken || hasExpired) {
+        const beat = (lease?.value.beat ?? 0) + 1
+        const broken: LeaseRecord = { incarnation, beat, broken: true }
         if (await register.cas(leaseKey(node), broken, seen.revision) !== 0) return true
-        // Others break it as well, for other names of its node, or it was renewed: it is looked at again. Where nothing
-        // new is to be seen, what is read is of the past.
+        // Another call or node has broken the lease, or it was renewed: read it again. If the same
+        // revision was refused before, reads are stale, and the lease cannot be judged.
         if (seen.revision === refused) return false
         refused = seen.revision
         isFirst = false
@@ -87,14 +96,23 @@ export class LeaseBreaker {
     }
   }
 
+  /** @returns the earlier observation if the lease has not changed since, or a new one */
   #recordObservation (node: string, lease: ParsedEntry<LeaseRecord> | undefined): ObservedLease {
     const now = this.#host.clock.now()
     const { revision = 0, value: { incarnation, beat } = { incarnation: 0, beat: 0 } } = lease ?? {}
     const known = this.#observedLeases.get(node)
-    if (known?.revision === revision && known.incarnation === incarnation && known.beat === beat) return known
-    if (known === undefined) for (const [other, { since }] of this.#observedLeases) if (now - since > observationLifetime) this.#observedLeases.delete(other)
-    const sight = { revision, incarnation, beat, since: now }
-    this.#observedLeases.set(node, sight)
-    return sight
+    const isSame = known?.revision === revision && known.incarnation === incarnation &&
+      known.beat === beat
+    if (isSame) return known
+    if (known === undefined) this.#deleteOld(now)
+    const observed = { revision, incarnation, beat, since: now }
+    this.#observedLeases.set(node, observed)
+    return observed
+  }
+
+  #deleteOld (now: number): void {
+    for (const [node, { since }] of this.#observedLeases) {
+      if (now - since > observationLifetime) this.#observedLeases.delete(node)
+    }
   }
 }

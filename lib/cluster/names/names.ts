@@ -2,63 +2,78 @@ import { errorCodes } from '../../errors.js'
 import { notLocalError, unavailableError } from '../errors.js'
 import { checkName } from '../../process/registry/names.js'
 import { Generations } from './generations.js'
-import { Lease } from './lease.js'
-import { fenceOf, nameKey } from './name-record.js'
-import { UnconfirmedNames } from './unconfirmed-names.js'
-import { Pauses } from './pauses.js'
 import { GracePeriod } from './grace-period.js'
+import { Lease } from './lease.js'
 import { LeaseBreaker } from './lease-breaker.js'
+import { Pauses } from './pauses.js'
+import { fenceOf, nameKey } from './records.js'
+import { UnconfirmedNames } from './unconfirmed-names.js'
 import type { GenerationsHost } from './generations.js'
 import type { LeaseHost } from './lease.js'
 import type { Membership } from '../membership/membership.js'
-import type { NameRecord } from './name-record.js'
+import type { NameRecord } from './records.js'
 import type { ParsedEntry } from '../register.js'
 import type { LocalNode } from '../../process/remote-nodes.js'
 import type { ExitListener } from '../../process/exits/relations.js'
 import type { ClusterName, ClusterNames, ClusterStats } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
 
+/** A name that a process of this node has. */
 interface HeldName {
   readonly record: NameRecord
   readonly fence: number
   revision: number
-  readonly watcher: ExitListener
+  readonly listener: ExitListener
 }
 
 /** One call of `register`. */
 interface AcquireAttempt {
-  /** It has taken too long and is rejected already: it must not get the name any more. */
+  /** The caller's promise is rejected already: this attempt must not get the name any more. */
   hasTimedOut: boolean
 }
 
-/** What names need beside what their lease needs. */
-export interface NamesHost extends Omit<LeaseHost, 'generations' | 'rewriteNames' | 'leaseEnded' | 'isNeeded'>, GenerationsHost {
-  /** Milliseconds after which a claim is rejected. */
+type OwnLeaseHost = 'generations' | 'rewriteNames' | 'leaseEnded' | 'isNeeded'
+
+export interface NamesHost extends Omit<LeaseHost, OwnLeaseHost>, GenerationsHost {
+  /** Milliseconds after which a call of `register` is rejected. */
   readonly acquireTimeout: number
   readonly local: LocalNode
   readonly membership: Pick<Membership, 'find'>
   readonly counters: ClusterStats
   isLocal (pid: Pid): boolean
-  /** The lease is lost, and so many names with it: each is told of next. */
+  /** The lease has ended, with this many names held under it. `nameLost` follows for each. */
   leaseLost (names: number): void
   nameLost (name: string, pid: Pid): void
 }
 
-/** Names that are said again at a time: the lease does not wait for one round trip each. */
+/** Records that are written at the same time after a loss of data: one by one would be too slow. */
 const rewritesAtOnce = 256
 
-/** How often a claim begins anew because something changed under it. */
+/** How often one call of `register` starts again because the lease or the record has changed. */
 const maxTries = 20
 
 /**
- * Names that one process of the cluster has at a time: records in the engine's register, good only together with the
- * lease of their node. Whoever takes one over breaks that lease first.
+ * Names that one process of the whole cluster has at a time. A name is a record in the engine's
+ * register, and it is held only while the lease of its node is valid.
+ *
+ * When is a name free again?
+ *
+ * | event | the name is free | code |
+ * | --- | --- | --- |
+ * | its process ends, or `unregister` | when the record is deleted, at once | `#release` |
+ * | its node closes | when the record is deleted, at once | `close` |
+ * | the engine did not answer the deletion | after a later sweep | `UnconfirmedNames` |
+ * | its node crashes or is cut off | when another node breaks the lease | `LeaseBreaker` |
+ * | its node has started again | at once: nobody waits for the old lease | `LeaseBreaker` |
+ * | the lease of this node has ended | the process ends; a sweep deletes it | `#loseHeldNames` |
+ * | the register has lost its data | after the grace period | `GracePeriod` |
  */
 export class Names implements ClusterNames {
   readonly #host: NamesHost
   readonly #generations: Generations
   readonly #lease: Lease
   readonly #held = new Map<string, HeldName>()
+  /** Names that a process of this node is acquiring. Each promise resolves when that is done. */
   readonly #acquiring = new Map<string, Promise<unknown>>()
   readonly #unconfirmed: UnconfirmedNames
   readonly #pauses: Pauses
@@ -74,7 +89,7 @@ export class Names implements ClusterNames {
       generations,
       rewriteNames: () => this.#rewriteNames(),
       leaseEnded: () => { this.#loseHeldNames() },
-      isNeeded: () => this.#isNeeded
+      isNeeded: () => this.#isLeaseNeeded
     })
     this.#unconfirmed = new UnconfirmedNames({
       ...host,
@@ -87,129 +102,141 @@ export class Names implements ClusterNames {
     this.#leaseBreaker = new LeaseBreaker(host)
   }
 
-  /** Records and timers, for the tests that count what remains. */
+  /** Records and timers, for the tests that check that nothing is left over. */
   get size (): number {
     return this.#held.size + this.#acquiring.size + this.#unconfirmed.size + this.#pauses.size
   }
 
-  /** What a process of this node may do under a name, now. */
+  /** @returns the process of this node that has the name; undefined when the lease is not valid */
   holder (name: string): ClusterName | undefined {
     const held = this.#held.get(name)
-    return held === undefined || !this.#lease.valid ? undefined : { pid: held.record.pid, fence: held.fence }
+    if (held === undefined || !this.#lease.valid) return undefined
+    return { pid: held.record.pid, fence: held.fence }
   }
 
   /** Call when the node has joined, and whenever the engine is back. */
   engineUp (): void {
     this.#gracePeriod.follow()
-    if (this.#isNeeded) this.#lease.renew().catch(() => {})
+    if (this.#isLeaseNeeded) this.#lease.renew().catch(() => {})
   }
 
-  /** Call when another node is down: its names are free when its lease has not been renewed for long enough. */
+  /** Call when a node goes down: the time after which its lease can be broken begins now. */
   nodeDown (node: string): void {
     this.#leaseBreaker.observe(node).catch(() => {
-      // The engine is away: the first claim looks.
+      // The engine cannot be reached: the time counts from the first call of `register`.
     })
   }
 
-  /** A name is held or claimed. */
-  get #isNeeded (): boolean {
+  get #isLeaseNeeded (): boolean {
     return this.#held.size > 0 || this.#acquiring.size > 0
   }
 
   async lookup (name: string): Promise<ClusterName | undefined> {
     checkName(name)
-    const entry = await this.#codeErrors(() => this.#read(name))
-    if (entry === undefined || this.#leaseBreaker.isGone(entry.value) || this.#isUnconfirmed(name, entry.value)) return undefined
-    return { pid: entry.value.pid, fence: fenceOf(entry) }
+    const entry = await this.#withCodedErrors(() => this.#read(name))
+    if (entry === undefined) return undefined
+    const { value: record } = entry
+    if (this.#leaseBreaker.isGone(record) || this.#isUnconfirmed(name, record)) return undefined
+    return { pid: record.pid, fence: fenceOf(entry) }
   }
+
+  // Acquiring a name
 
   async register (name: string, pid: Pid): Promise<ClusterName> {
     checkName(name)
-    const { clock, acquireTimeout: longestClaim, isLocal: isHere } = this.#host
-    if (!isHere(pid)) throw notLocalError(pid)
-    const claim: AcquireAttempt = { hasTimedOut: false }
+    const { clock, acquireTimeout, isLocal } = this.#host
+    if (!isLocal(pid)) throw notLocalError(pid)
+    const attempt: AcquireAttempt = { hasTimedOut: false }
     return await new Promise((resolve, reject) => {
-      const timer = clock.after(longestClaim, () => {
-        claim.hasTimedOut = true
+      const timer = clock.after(acquireTimeout, () => {
+        attempt.hasTimedOut = true
         reject(timedOutError(name))
       })
-      this.#acquireInTurn(name, pid, claim).then(resolve, reject).finally(() => { timer.cancel() })
+      const acquiring = this.#acquireInTurn(name, pid, attempt)
+      acquiring.then(resolve, reject).finally(() => { timer.cancel() })
     })
   }
 
-  /** Claims of one name by this node take turns. */
-  async #acquireInTurn (name: string, pid: Pid, claim: AcquireAttempt): Promise<ClusterName> {
+  /** Waits for earlier attempts of this node to acquire the same name. */
+  async #acquireInTurn (name: string, pid: Pid, attempt: AcquireAttempt): Promise<ClusterName> {
     while (this.#acquiring.has(name)) await this.#acquiring.get(name)
-    if (claim.hasTimedOut) throw timedOutError(name)
+    if (attempt.hasTimedOut) throw timedOutError(name)
     if (this.#closed) throw unavailableError('this node has left it')
-    const claiming = this.#acquireWatched(name, pid, claim)
-    this.#acquiring.set(name, claiming.catch(() => {}))
+    const acquiring = this.#acquireMonitored(name, pid, attempt)
+    this.#acquiring.set(name, acquiring.catch(() => {}))
     try {
-      return await claiming
+      return await acquiring
     } finally {
       this.#acquiring.delete(name)
     }
   }
 
-  async #acquireWatched (name: string, pid: Pid, claim: AcquireAttempt): Promise<ClusterName> {
+  /** Monitors the process, so that the name is free when it ends, during the attempt too. */
+  async #acquireMonitored (name: string, pid: Pid, attempt: AcquireAttempt): Promise<ClusterName> {
     let ended = false
-    const watcher: ExitListener = {
+    const listener: ExitListener = {
       targetEnded: () => {
         ended = true
-        this.#releaseEnded(name, watcher)
+        this.#releaseOfEnded(name, listener)
       }
     }
-    this.#host.local.monitor(pid, watcher)
+    this.#host.local.monitor(pid, listener)
     try {
       if (ended) throw new errorCodes.FST_PROCESS_NOT_ALIVE(pid)
-      const held = await this.#codeErrors(() => this.#acquire(name, pid, watcher, claim))
-      if (!ended) return held
-      this.#releaseEnded(name, watcher)
+      const acquired = await this.#withCodedErrors(() => {
+        return this.#acquire(name, pid, listener, attempt)
+      })
+      if (!ended) return acquired
+      this.#releaseOfEnded(name, listener)
       throw new errorCodes.FST_PROCESS_NOT_ALIVE(pid)
     } finally {
-      if (this.#held.get(name)?.watcher !== watcher) this.#host.local.demonitor(pid, watcher)
+      if (this.#held.get(name)?.listener !== listener) this.#host.local.demonitor(pid, listener)
     }
   }
 
-  async #acquire (name: string, pid: Pid, watcher: ExitListener, claim: AcquireAttempt): Promise<ClusterName> {
+  async #acquire (
+    name: string, pid: Pid, listener: ExitListener, attempt: AcquireAttempt
+  ): Promise<ClusterName> {
     const { node, incarnation, register, random } = this.#host
     const id = Math.floor(random() * Number.MAX_SAFE_INTEGER).toString(36)
     const pause = async (ms: number): Promise<void> => {
       await this.#pauses.start(ms)
-      if (claim.hasTimedOut) throw timedOutError(name)
+      if (attempt.hasTimedOut) throw timedOutError(name)
     }
-    for (let attempt = 0; attempt < maxTries; attempt++) {
-      if (this.#closed || claim.hasTimedOut || !await this.#lease.acquire()) break
+    for (let tries = 0; tries < maxTries; tries++) {
+      if (this.#closed || attempt.hasTimedOut || !await this.#lease.acquire()) break
       const { epoch } = this.#lease
       const generation = await this.#gracePeriod.waitUntilOver(pause)
       const entry = await this.#read(name)
       let revision = entry?.revision ?? 0
       let record = entry?.value
-      // What this claim wrote in another generation has no valid fence.
+      // A record that this attempt wrote in an earlier generation has no valid fence.
       if (record?.claim !== id || record.base !== generation.base) {
         const held = this.#held.get(name)
         if (held !== undefined) {
           if (held.record.pid === pid) return this.holder(name) ?? throwNotHeld(name)
           throw new errorCodes.FST_CLUSTER_NAME_TAKEN(name, held.record.pid)
         }
-        if (record !== undefined && !this.#isOwnRecord(record) && !await this.#leaseBreaker.breakLease(record, pause)) {
-          throw new errorCodes.FST_CLUSTER_NAME_TAKEN(name, record.pid)
+        const isOfOtherNode = record !== undefined && !this.#isOwnRecord(record)
+        if (isOfOtherNode && !await this.#leaseBreaker.breakLease(record!, pause)) {
+          throw new errorCodes.FST_CLUSTER_NAME_TAKEN(name, record!.pid)
         }
         record = { pid, node, incarnation, base: generation.base, claim: id }
-        // Until it is known to be ours and valid it is an orphan.
+        // Until the write is confirmed, the register may have a record that must be deleted.
         this.#unconfirmed.add(name)
         revision = await register.cas(nameKey(name), record, revision).catch(() => 0)
         if (revision === 0) continue
       }
       const now = await this.#generations.read()
-      // An answer that arrives after a fence, or from another generation, is void. So is one that was so slow that the
-      // lease is about to expire.
-      if (epoch !== this.#lease.epoch || !this.#lease.hasTimeToRenew || now.id !== generation.id || now.id !== this.#lease.generation) continue
-      // Nobody waits for it any more: it is left to the sweep of orphans.
-      if (claim.hasTimedOut) break
+      // The record is void if the lease has ended meanwhile, or if it is of another generation. It
+      // is also void if the answer came so late that the lease is about to expire.
+      if (epoch !== this.#lease.epoch || !this.#lease.hasTimeToRenew) continue
+      if (now.id !== generation.id || now.id !== this.#lease.generation) continue
+      // The caller is gone: the sweep of unconfirmed names deletes the record.
+      if (attempt.hasTimedOut) break
       const fence = fenceOf({ value: record, revision })
       this.#unconfirmed.confirm(name)
-      this.#held.set(name, { record, fence, revision, watcher })
+      this.#held.set(name, { record, fence, revision, listener })
       return { pid, fence }
     }
     return throwNotHeld(name)
@@ -219,8 +246,8 @@ export class Names implements ClusterNames {
     return await this.#host.register.get<NameRecord>(nameKey(name))
   }
 
-  /** What the engine fails at is one coded error. */
-  async #codeErrors<T> (request: () => Promise<T>): Promise<T> {
+  /** Turns every failure of the engine into `FST_CLUSTER_UNAVAILABLE`. */
+  async #withCodedErrors<T> (request: () => Promise<T>): Promise<T> {
     if (this.#closed) throw unavailableError('this node has left it')
     try {
       return await request()
@@ -234,74 +261,79 @@ export class Names implements ClusterNames {
     return node === this.#host.node && incarnation === this.#host.incarnation
   }
 
-  /** It stands there as ours, and is not. */
+  /** Whether a record was written by this node although the node does not hold the name. */
   #isUnconfirmed (name: string, record: NameRecord): boolean {
     return this.#isOwnRecord(record) && !this.#held.has(name)
   }
 
-  // Giving back
+  // Releasing a name
 
   async unregister (name: string): Promise<boolean> {
     checkName(name)
     const held = this.#held.get(name)
     if (held === undefined) return false
-    this.#host.local.demonitor(held.record.pid, held.watcher)
+    this.#host.local.demonitor(held.record.pid, held.listener)
     await this.#release(name, held)
     return true
   }
 
-  #releaseEnded (name: string, watcher: ExitListener): void {
+  /** Releases the name of a process that has ended. @param listener of the process */
+  #releaseOfEnded (name: string, listener: ExitListener): void {
     const held = this.#held.get(name)
-    if (held?.watcher === watcher) this.#release(name, held).catch(() => {})
+    if (held?.listener === listener) this.#release(name, held).catch(() => {})
   }
 
-  /** Not held from now on, whatever the engine says. */
+  /** From now on the name is not held, whatever the engine answers. */
   async #release (name: string, { revision }: HeldName): Promise<void> {
     this.#held.delete(name)
     await this.#unconfirmed.release(name, revision)
   }
 
-  // Losing
+  // Losing the lease, or the register its data
 
+  /** Called when the lease has ended: another node may acquire the names from now on. */
   #loseHeldNames (): void {
     const lostNames = [...this.#held]
-    // The lease was idle, or held for a claim: nothing is lost with it.
+    // The lease was only kept for an attempt, or not needed: no name is lost with it.
     if (lostNames.length === 0) return
     this.#host.counters.fences++
     this.#held.clear()
     this.#host.leaseLost(lostNames.length)
-    for (const [name, { record: { pid }, watcher }] of lostNames) {
+    for (const [name, { record: { pid }, listener }] of lostNames) {
       this.#unconfirmed.add(name)
-      this.#host.local.demonitor(pid, watcher)
+      this.#host.local.demonitor(pid, listener)
       this.#host.nameLost(name, pid)
     }
   }
 
-  /** The store is new: what is held is said again, before the lease is. */
+  /** Called when the register has lost its data, before the lease is written again. */
   async #rewriteNames (): Promise<void> {
     const all = [...this.#held]
     for (let i = 0; i < all.length; i += rewritesAtOnce) {
-      await Promise.all(all.slice(i, i + rewritesAtOnce).map(([name, held]) => this.#rewriteName(name, held)))
+      const some = all.slice(i, i + rewritesAtOnce)
+      await Promise.all(some.map(([name, held]) => this.#rewriteName(name, held)))
     }
   }
 
   async #rewriteName (name: string, held: HeldName): Promise<void> {
     if (this.#held.get(name) !== held) return
-    const { watcher, fence } = held
+    const { listener, fence } = held
     const record: NameRecord = { ...held.record, fence }
     const revision = await this.#host.register.cas(nameKey(name), record, 0)
     const entry = revision === 0 ? await this.#read(name) : { value: record, revision }
-    // Given back meanwhile: it is looked after as an orphan.
+    // The name was released meanwhile: the sweep of unconfirmed names deletes the record.
     if (this.#held.get(name) !== held) return
     if (entry?.value.claim === record.claim) held.revision = entry.revision
     else {
       this.#held.delete(name)
-      this.#host.local.demonitor(record.pid, watcher)
+      this.#host.local.demonitor(record.pid, listener)
       this.#host.nameLost(name, record.pid)
     }
   }
 
-  /** Another node has the name of this one, and with it all that was held: nothing is to be given back. */
+  // Leaving the cluster
+
+  /** Call when another node with the same name has started: all names are lost with the lease. */
   abandon (): void {
     this.#closed = true
     this.#pauses.close()
@@ -309,12 +341,12 @@ export class Names implements ClusterNames {
     this.#stop()
   }
 
-  /** Gives everything back, as far as the engine answers. */
+  /** Releases all names. Resolves when the engine has answered, or failed. */
   async close (): Promise<void> {
     this.#closed = true
     this.#pauses.close()
     await Promise.all([...this.#held].map(([name, held]) => {
-      this.#host.local.demonitor(held.record.pid, held.watcher)
+      this.#host.local.demonitor(held.record.pid, held.listener)
       return this.#release(name, held)
     }))
     await Promise.all(this.#acquiring.values())

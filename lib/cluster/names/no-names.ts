@@ -1,12 +1,12 @@
 import { errorCodes } from '../../errors.js'
 import type { ClusterNames } from '../../../types/cluster.js'
 
-/** Names where there is no register to keep them: each use says so. */
+/** `cluster.names` of an engine without a register, and of every node before it has started. */
 export class NoNames implements ClusterNames {
   readonly size = 0
   readonly #engine: string | undefined
 
-  /** @param engine what it is called; undefined: the node has not started */
+  /** @param engine its name, for the error; undefined: the node has not started */
   constructor (engine?: string) {
     this.#engine = engine
   }

@@ -1,10 +1,10 @@
 import { unavailableError } from '../errors.js'
 import type { Clock } from '../../shared/clock.js'
 
-/** Waits that end with the node. */
+/** The waits inside calls of `register`. They all end when the node leaves the cluster. */
 export class Pauses {
   readonly #clock: Clock
-  readonly #waiting = new Set<() => void>()
+  readonly #endings = new Set<() => void>()
   #closed = false
 
   constructor (clock: Clock) {
@@ -12,26 +12,26 @@ export class Pauses {
   }
 
   get size (): number {
-    return this.#waiting.size
+    return this.#endings.size
   }
 
-  /** @throws `FST_CLUSTER_UNAVAILABLE` when the node leaves meanwhile */
+  /** @throws `FST_CLUSTER_UNAVAILABLE` when the node leaves the cluster meanwhile */
   start (ms: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const end = (): void => {
         timer.cancel()
-        this.#waiting.delete(end)
+        this.#endings.delete(end)
         if (this.#closed) reject(unavailableError('this node has left it'))
         else resolve()
       }
       const timer = this.#clock.after(ms, end)
-      this.#waiting.add(end)
+      this.#endings.add(end)
     })
   }
 
-  /** Whoever waits is told at once. */
+  /** Rejects every pause that is running. */
   close (): void {
     this.#closed = true
-    for (const end of this.#waiting) end()
+    for (const end of this.#endings) end()
   }
 }

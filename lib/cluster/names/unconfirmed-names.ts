@@ -1,25 +1,28 @@
-import { nameKey } from './name-record.js'
+import { nameKey } from './records.js'
 import type { Cancellable, Clock } from '../../shared/clock.js'
-import type { NameRecord } from './name-record.js'
+import type { NameRecord } from './records.js'
 import type { Register } from '../register.js'
 import type { Timing } from '../timing.js'
 
-/** What is asked before anything is taken out of the register. */
 export interface UnconfirmedNamesHost {
   readonly clock: Clock
   readonly timing: Timing
   readonly register: Register
-  /** A record of this incarnation of this node. */
+  /** Whether a record was written by this incarnation of this node. */
   isOwnRecord (record: NameRecord): boolean
   isHeld (name: string): boolean
-  /** A claim of this node is under way, which needs what stands there. */
+  /** Whether a call of `register` on this node is running, which needs the record. */
   isBeingAcquired (name: string): boolean
 }
 
-/** Names that may stand in the register as ours and are not: looked after until that is certain. */
+/**
+ * Names for which this node may have a record in the register although it does not hold them: a
+ * write or a deletion had no answer, or the lease ended. A periodic sweep deletes these records
+ * until no late write of this node can appear any more. Then the names are free.
+ */
 export class UnconfirmedNames {
   readonly #host: UnconfirmedNamesHost
-  /** Until when each is looked after. */
+  /** Until when each name is swept: milliseconds of the clock. */
   readonly #deadlines = new Map<string, number>()
   #sweepTimer: Cancellable | undefined
   #closed = false
@@ -38,17 +41,17 @@ export class UnconfirmedNames {
     if (!this.#closed) this.#sweepTimer ??= clock.after(timing.renew, this.#sweep)
   }
 
-  /** It is ours, and known to be. */
+  /** The record is confirmed: this node holds the name. */
   confirm (name: string): void {
     this.#deadlines.delete(name)
   }
 
-  /** Takes out of the register what an unknown outcome, or a fence, left there as ours. */
   readonly #sweep = async (): Promise<void> => {
     const { clock, timing } = this.#host
     await Promise.all([...this.#deadlines.keys()].map((name) => this.#sweepOne(name)))
     this.#sweepTimer = undefined
-    if (this.#deadlines.size > 0 && !this.#closed) this.#sweepTimer = clock.after(timing.renew, this.#sweep)
+    if (this.#deadlines.size === 0 || this.#closed) return
+    this.#sweepTimer = clock.after(timing.renew, this.#sweep)
   }
 
   async #sweepOne (name: string): Promise<void> {
@@ -56,18 +59,22 @@ export class UnconfirmedNames {
     try {
       await this.#deleteUnwanted(name)
     } catch {
-      // The engine is away: the next sweep finds it.
+      // The engine cannot be reached: the next sweep tries again.
     }
   }
 
-  /** Gives back what was held until now. What the engine does not answer to is left to the sweeps. */
+  /**
+   * Deletes the record of a name that this node held until now. If the engine does not answer, the
+   * sweeps delete it.
+   */
   async release (name: string, revision: number): Promise<void> {
     this.add(name)
     try {
-      if (await this.#host.register.cas(nameKey(name), undefined, revision) === 0) await this.#deleteUnwanted(name)
+      const deleted = await this.#host.register.cas(nameKey(name), undefined, revision)
+      if (deleted === 0) await this.#deleteUnwanted(name)
       else if (!this.#host.isBeingAcquired(name)) this.#deadlines.delete(name)
     } catch {
-      // The engine is away: the next sweep finds it.
+      // The engine cannot be reached: the next sweep tries again.
     }
   }
 
@@ -75,11 +82,15 @@ export class UnconfirmedNames {
     return this.#host.isHeld(name) || this.#host.isBeingAcquired(name)
   }
 
+  /** Deletes the record of this node, if there is one. If not, ends the sweeps when it is time. */
   async #deleteUnwanted (name: string): Promise<void> {
-    const { register, clock, isOwnRecord: isOurs } = this.#host
+    const { register, clock, isOwnRecord } = this.#host
     const entry = await register.get<NameRecord>(nameKey(name))
-    if (entry !== undefined && isOurs(entry.value) && !this.#isWanted(name)) await register.cas(nameKey(name), undefined, entry.revision)
-    else if (clock.now() > (this.#deadlines.get(name) ?? Infinity)) this.#deadlines.delete(name)
+    if (entry !== undefined && isOwnRecord(entry.value) && !this.#isWanted(name)) {
+      await register.cas(nameKey(name), undefined, entry.revision)
+    } else if (clock.now() > (this.#deadlines.get(name) ?? Infinity)) {
+      this.#deadlines.delete(name)
+    }
   }
 
   close (): void {

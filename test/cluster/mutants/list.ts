@@ -29,7 +29,7 @@ export const mutants: readonly Mutant[] = [
   { name: 'a lease is taken over as soon as it is seen', file: 'names/lease-breaker.ts', search: 'start - seen.since > timing.breakLease', replacement: 'start >= seen.since' },
   { name: 'names of a new store are free at once', file: 'names/grace-period.ts', search: 'if (generation.settled) return generation\n      await pause', replacement: 'return generation\n      await pause', from: 130 },
   { name: 'a node is not told of a later incarnation', file: 'membership/heartbeats.ts', search: 'this.#sendOutdated(node, incarnation)', replacement: 'return', from: 130 },
-  { name: 'fences repeat', file: 'names/name-record.ts', search: 'return fence ?? base + revision', replacement: 'return fence ?? base + revision % 40' },
-  { name: 'a new store begins its fences by a clock', file: 'names/generations.ts', search: 'this.#highestFence = Math.max(this.#highestFence, this.#last.base + this.#host.register.highestRevision)', replacement: 'this.#highestFence = 0' },
+  { name: 'fences repeat', file: 'names/records.ts', search: 'return fence ?? base + revision', replacement: 'return fence ?? base + revision % 40' },
+  { name: 'a new store begins its fences by a clock', file: 'names/generations.ts', search: 'this.#highestFence = Math.max(this.#highestFence, lastFence)', replacement: 'this.#highestFence = 0' },
   { name: 'a new store is not told of what is held', file: 'names/lease.ts', search: 'await this.#host.rewriteNames()', replacement: 'await Promise.resolve()', from: 170 }
 ]

@@ -1,10 +1,10 @@
 import t from 'tap'
-import { nameKey } from '../../../lib/cluster/names/name-record.js'
+import { nameKey } from '../../../lib/cluster/names/records.js'
 import { UnconfirmedNames } from '../../../lib/cluster/names/unconfirmed-names.js'
 import { Register } from '../../../lib/cluster/register.js'
 import { timings } from '../../../lib/cluster/timing.js'
 import { Calm, Machine, World } from '../simulator.js'
-import type { NameRecord } from '../../../lib/cluster/names/name-record.js'
+import type { NameRecord } from '../../../lib/cluster/names/records.js'
 import type { RegisterEntry, Transport } from '../../../types/cluster.js'
 
 function setUp () {

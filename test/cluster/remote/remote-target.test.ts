@@ -29,7 +29,7 @@ function make (): Scene {
     asked.push([what, ...args])
     return true
   }
-  const elsewhere = { send: ask('send'), exit: ask('exit'), cancel: ask('cancel'), unwatch: ask('unwatch') } as unknown as RemoteNodes
+  const elsewhere = { send: ask('send'), exit: ask('exit'), cancel: ask('cancel'), demonitor: ask('demonitor') } as unknown as RemoteNodes
   return {
     peer,
     who,
@@ -106,7 +106,7 @@ t.test('a message of a client that cannot travel ends the binding: nothing is lo
     const scene = make()
     act(scene)
     t.strictSame(scene.who.exits, [{ pid, reason: 'noconnection' }], name)
-    t.strictSame(scene.asked, [['unwatch', pid, scene.who]])
+    t.strictSame(scene.asked, [['demonitor', pid, scene.who]])
     t.ok(scene.target.stopping)
     t.strictSame(scene.sent(), [])
   }

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { checkGroupName, checkName, isGroupName, isName, NameTable } from '../../../lib/process/registry/names.js'
 import { groupTopic } from '../../../lib/cluster/groups/group.js'
-import { nameKey } from '../../../lib/cluster/names/name-record.js'
+import { nameKey } from '../../../lib/cluster/names/records.js'
 import { PidFactory } from '../../../lib/process/pid.js'
 import type { Pid } from '../../../types/pid.js'
 

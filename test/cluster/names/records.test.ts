@@ -1,5 +1,5 @@
 import t from 'tap'
-import { nameKey } from '../../../lib/cluster/names/name-record.js'
+import { nameKey } from '../../../lib/cluster/names/records.js'
 
 t.test('names that are different have different keys, of letters that any engine takes', async (t) => {
   const names = ['leader', 'Leader', 'a.b', 'a:b', 'a-b', 'a_b', 'name.a', '0']
