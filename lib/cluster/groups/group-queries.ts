@@ -8,19 +8,21 @@ import type { NodeContext, Peer } from '../membership/peer.js'
 import type { Timing } from '../timing.js'
 import type { Pid } from '../../../types/pid.js'
 
-/** What it takes to ask other nodes, and to answer them. */
 export interface GroupQueriesHost {
   readonly node: Pick<NodeContext, 'nextRef'>
   readonly clock: Clock
   readonly timing: Timing
-  /** Members of this node. */
+  /** The members of a group that live on this node. */
   localMembers (group: string): Iterable<Pid>
 }
 
-/** What waits for the members on one node. */
+/** Settles a query. @param members undefined: there is no answer */
 type PendingQuery = (members: Pid[] | undefined) => void
 
-/** Who is in a group on another node: asked there, and never waited for longer than a request may take. */
+/**
+ * Asks other nodes for their members of a group, and answers the same question. A query waits no
+ * longer than `timing.request`.
+ */
 export class GroupQueries {
   readonly #host: GroupQueriesHost
   readonly #pending = new Map<Peer, Map<number, PendingQuery>>()
@@ -33,23 +35,23 @@ export class GroupQueries {
     return this.#pending.size
   }
 
-  /** @returns undefined when the node does not answer */
+  /** @returns the members on that node; undefined: it does not answer */
   query (group: string, peer: Peer): Promise<Pid[] | undefined> {
-    const { node: hub, clock, timing } = this.#host
+    const { node, clock, timing } = this.#host
     return new Promise((resolve) => {
-      const ref = hub.nextRef()
-      const answered: PendingQuery = (members) => {
+      const ref = node.nextRef()
+      const settle: PendingQuery = (members) => {
         timer.cancel()
         deleteInner(this.#pending, peer, ref)
         resolve(members)
       }
-      const timer = clock.after(timing.request, () => { answered(undefined) })
-      innerMap(this.#pending, peer).set(ref, answered)
-      if (!peer.sendFrame({ type: frameTypes.ask, ref, text: group })) answered(undefined)
+      const timer = clock.after(timing.request, () => { settle(undefined) })
+      innerMap(this.#pending, peer).set(ref, settle)
+      if (!peer.sendFrame({ type: frameTypes.ask, ref, text: group })) settle(undefined)
     })
   }
 
-  /** Frames of another node. @returns undefined for one that is not of this kind, false for garbage */
+  /** @returns undefined when a frame is not about queries, false when it is garbage */
   receive (peer: Peer, { type, ref, text, kind, body }: Frame): boolean | undefined {
     if (type === frameTypes.ask) {
       const members = Array.from(this.#host.localMembers(text), serialOf)
@@ -59,12 +61,13 @@ export class GroupQueries {
     if (type !== frameTypes.members) return undefined
     const payload = decodePayload(kind, body as Buffer)?.payload
     const isList = Array.isArray(payload) && payload.every((serial) => Number.isSafeInteger(serial))
-    this.#pending.get(peer)?.get(ref)?.(isList ? payload.map((serial: number) => peer.pid(serial)) : undefined)
+    const members = isList ? payload.map((serial: number) => peer.pid(serial)) : undefined
+    this.#pending.get(peer)?.get(ref)?.(members)
     return isList
   }
 
-  /** The node cannot be asked any more. */
+  /** Call when the channel to a node was reset: its answers will never arrive. */
   channelReset (peer: Peer): void {
-    for (const answered of [...this.#pending.get(peer)?.values() ?? []]) answered(undefined)
+    for (const settle of [...this.#pending.get(peer)?.values() ?? []]) settle(undefined)
   }
 }

@@ -5,8 +5,9 @@ import { notLocalError } from '../errors.js'
 import { checkGroupName } from '../../process/registry/names.js'
 import { isPid } from '../../process/pid.js'
 import { frameTypes } from '../link/frame-types.js'
-import { batchTypes, decodeFrames, encodeFrame, encodeSource, frameSize } from '../link/codec.js'
-import { Group, groupTopic } from './group.js'
+import { decodeFrames, frameSize } from '../link/codec.js'
+import { Group } from './group.js'
+import { GroupPublisher, relayedBroadcast, splitRelayedHeader } from './group-publisher.js'
 import { GroupQueries } from './group-queries.js'
 import { decodePayload, encodePayload, whyUnsendable } from '../values/payload.js'
 import { maxFrameBytes } from '../link/fragments.js'
@@ -14,43 +15,46 @@ import { serialOf } from '../membership/peer.js'
 import type { Clock } from '../../shared/clock.js'
 import type { Frame, FrameFields } from '../link/codec.js'
 import type { GroupListener } from './group.js'
+import type { GroupPublisherHost } from './group-publisher.js'
 import type { NodeContext, Peer } from '../membership/peer.js'
 import type { Timing } from '../timing.js'
 import type { ExitListener } from '../../process/exits/relations.js'
-import type { ClusterGroupChange, ClusterGroups, ClusterMembers, Transport } from '../../../types/cluster.js'
+import type { ClusterGroupChange, ClusterGroups, ClusterMembers } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
 
-/** What groups need, and whom they tell. */
-export interface GroupsHost {
+export interface GroupsHost extends GroupPublisherHost {
   readonly node: NodeContext
   readonly clock: Clock
   readonly timing: Timing
-  readonly transport: Transport
-  readonly prefix: string
-  readonly nodeName: string
-  readonly incarnation: number
-  /** The engine can be reached. */
-  readonly engineUp: boolean
   isLocal (pid: Pid): boolean
-  upPeers (): Peer[]
-  /** Sends what was taken for other nodes in this turn. */
+  /** Sends the frames that wait in the channels to other nodes. */
   flush (): void
-  /** Hands a broadcast to members of this node, in one loop. */
-  broadcast (members: readonly Pid[], topic: string, payload: unknown, from: Pid | undefined): void
-  /** A batch from a group's topic. @returns its sender, if it may be listened to, and where its frames begin */
+  /** Delivers a broadcast to members of this node, in one loop. */
+  broadcast (
+    members: readonly Pid[], topic: string, payload: unknown, from: Pid | undefined
+  ): void
+  /**
+   * Checks the sender of a batch that arrives on a group's topic.
+   * @returns the sender and the offset of the first frame; undefined: the batch is dropped
+   */
   acceptBatch (bytes: Buffer): { readonly peer: Peer, readonly end: number } | undefined
   countGarbage (): void
 }
 
-/** Groups across nodes: one subscription for each node and group, one publish for each broadcast. */
+/**
+ * Groups across nodes. A node subscribes once to the topic of each group that it uses. A broadcast
+ * is published once, whatever the number of nodes and members.
+ */
 export class Groups implements ClusterGroups {
   readonly #host: GroupsHost
   readonly #groups = new Map<string, Group>()
   readonly #queries: GroupQueries
+  readonly #publisher: GroupPublisher
   #closed = false
 
   constructor (host: GroupsHost) {
     this.#host = host
+    this.#publisher = new GroupPublisher(host)
     this.#queries = new GroupQueries({
       node: host.node,
       clock: host.clock,
@@ -59,7 +63,7 @@ export class Groups implements ClusterGroups {
     })
   }
 
-  /** Records, for the tests that count what remains. */
+  /** Records, for the tests that check that nothing is left over. */
   get size (): number {
     return this.#groups.size + this.#queries.size
   }
@@ -73,14 +77,14 @@ export class Groups implements ClusterGroups {
     const known = record.localMembers.get(pid)
     if (known !== undefined) known.times++
     else {
-      const watcher: ExitListener = {
+      const exitListener: ExitListener = {
         targetEnded: () => {
           ended = true
           this.#removeMember(record, pid)
         }
       }
-      record.localMembers.set(pid, { times: 1, watcher })
-      this.#host.node.local.monitor(pid, watcher)
+      record.localMembers.set(pid, { times: 1, exitListener })
+      this.#host.node.local.monitor(pid, exitListener)
       if (ended) throw new errorCodes.FST_PROCESS_NOT_ALIVE(pid)
       this.#announce(record, frameTypes.joined, pid)
     }
@@ -102,7 +106,7 @@ export class Groups implements ClusterGroups {
     const member = group.localMembers.get(pid)
     if (member === undefined) return false
     if (--member.times > 0) return true
-    this.#host.node.local.demonitor(pid, member.watcher)
+    this.#host.node.local.demonitor(pid, member.exitListener)
     this.#removeMember(group, pid)
     return true
   }
@@ -115,53 +119,46 @@ export class Groups implements ClusterGroups {
 
   // Broadcasts
 
-  broadcast (group: string, topic: string, payload?: unknown, { except, from }: { except?: Pid, from?: Pid } = {}): boolean {
+  broadcast (
+    group: string, topic: string, payload?: unknown,
+    { except, from }: { except?: Pid, from?: Pid } = {}
+  ): boolean {
     checkGroupName(group)
     checkTopic(topic)
-    if (from !== undefined && !this.#host.isLocal(from)) throw new errorCodes.FST_PROCESS_INVALID_PID(show(from))
-    if (except !== undefined && !isPid(except)) throw new errorCodes.FST_PROCESS_INVALID_PID(show(except))
+    if (from !== undefined && !this.#host.isLocal(from)) {
+      throw new errorCodes.FST_PROCESS_INVALID_PID(show(from))
+    }
+    if (except !== undefined && !isPid(except)) {
+      throw new errorCodes.FST_PROCESS_INVALID_PID(show(except))
+    }
     const encoded = encodePayload(payload)
     if (encoded === undefined) {
       this.#host.node.unsendable(whyUnsendable(payload), { topic, group })
       return false
     }
-    const fields: FrameFields = { type: frameTypes.broadcast, from: serialOf(from), text: topic, ...encoded }
+    const fields: FrameFields = {
+      type: frameTypes.broadcast, from: serialOf(from), text: topic, ...encoded
+    }
     const relayed = relayedBroadcast(group, except ?? '', fields)
     if (frameSize(relayed) > maxFrameBytes) return false
     const record = this.#groups.get(group)
-    // What was sent before goes before.
+    // Messages that were sent before the broadcast must arrive before it.
     this.#host.flush()
-    const reached = this.#sendToNodes(group, except ?? '', fields, relayed)
+    const reached = this.#publisher.broadcast(group, except ?? '', fields, relayed)
     if (record !== undefined) this.#deliverLocally(record, topic, payload, from, except)
     return reached
   }
 
-  /** Publishes a broadcast, or sends it to each node where that would leave a hole or overtake something. */
-  #sendToNodes (group: string, except: string, fields: FrameFields, relayed: FrameFields): boolean {
-    if (!this.#host.engineUp) return false
-    const peers = this.#host.upPeers()
-    const frames = except === '' ? [fields] : [{ type: frameTypes.except, text: except }, fields]
-    if (peers.every(({ channel }) => channel.isFlushed) && this.#publish(groupTopic(group, this.#host.prefix), frames)) return true
-    const taken = peers.map((peer) => peer.sendBroadcast(relayed, group, except))
-    return !taken.includes(false)
-  }
-
-  #deliverLocally (group: Group, topic: string, payload: unknown, from: Pid | undefined, except: string | undefined): void {
+  #deliverLocally (
+    group: Group, topic: string, payload: unknown, from: Pid | undefined, except: string | undefined
+  ): void {
     const members = [...group.localMembers.keys()].filter((pid) => pid !== except)
-    if (members.length > 0) this.#host.node.guard(() => { this.#host.broadcast(members, topic, payload, from) })
-  }
-
-  #publish (topic: string, frames: readonly FrameFields[]): boolean {
-    const { nodeName: node, incarnation, transport } = this.#host
-    const bytes = Buffer.concat([encodeSource({ type: batchTypes.broadcast, node, incarnation }), ...frames.map((frame) => encodeFrame(frame, 0))])
-    return bytes.length <= transport.caps.maxFrame && transport.publish(topic, bytes)
+    if (members.length === 0) return
+    this.#host.node.guard(() => { this.#host.broadcast(members, topic, payload, from) })
   }
 
   #announce (group: Group, type: number, pid: Pid): void {
-    const from = serialOf(pid)
-    if (!this.#publish(group.topic, [{ type, from }]) && this.#host.engineUp) {
-      for (const peer of this.#host.upPeers()) peer.sendFrame({ type, from, text: group.name })
-    }
+    this.#publisher.announce(group, type, pid)
     this.#memberChanged(group, type, pid)
   }
 
@@ -175,11 +172,16 @@ export class Groups implements ClusterGroups {
     let except: string | undefined
     for (const frame of frames) {
       if (frame.type === frameTypes.except) except = frame.text
-      else if (!this.#applyFrame(group, source.peer, frame, except)) return this.#host.countGarbage()
+      else if (!this.#applyFrame(group, source.peer, frame, except)) {
+        return this.#host.countGarbage()
+      }
     }
   }
 
-  #applyFrame (group: Group, peer: Peer, { type, from, text, kind, body }: Frame, except: string | undefined): boolean {
+  /** @returns false when the payload cannot be read */
+  #applyFrame (
+    group: Group, peer: Peer, { type, from, text, kind, body }: Frame, except: string | undefined
+  ): boolean {
     if (type === frameTypes.joined || type === frameTypes.left) {
       this.#memberChanged(group, type, peer.pid(from))
       return true
@@ -190,11 +192,12 @@ export class Groups implements ClusterGroups {
       this.#recordMissed(group.name, except ?? '', 1)
       return false
     }
-    this.#deliverLocally(group, text, decoded.payload, from === 0 ? undefined : peer.pid(from), except)
+    const sender = from === 0 ? undefined : peer.pid(from)
+    this.#deliverLocally(group, text, decoded.payload, sender, except)
     return true
   }
 
-  // Members everywhere
+  // The members on all nodes
 
   async members (group: string): Promise<ClusterMembers> {
     checkGroupName(group)
@@ -209,7 +212,7 @@ export class Groups implements ClusterGroups {
     return { members, missing }
   }
 
-  /** Frames of another node. @returns undefined for one that is not of this kind, false for garbage */
+  /** @returns undefined when a frame is not about groups, false when it is garbage */
   receive (peer: Peer, frame: Frame): boolean | undefined {
     const { type, from, ref, text, body } = frame
     switch (type) {
@@ -228,17 +231,22 @@ export class Groups implements ClusterGroups {
 
   #receiveRelayed (peer: Peer, frame: Frame): boolean {
     const { ref, body } = frame
-    const [except, name] = body.subarray(0, ref).toString().split('\n')
+    const [except, name] = splitRelayedHeader(body.subarray(0, ref))
     const group = this.#groups.get(name)
-    return group === undefined || this.#applyFrame(group, peer, { ...frame, type: frameTypes.broadcast, body: body.subarray(ref) }, except)
+    if (group === undefined) return true
+    const broadcast = { ...frame, type: frameTypes.broadcast, body: body.subarray(ref) }
+    return this.#applyFrame(group, peer, broadcast, except)
   }
 
+  /** Tells the local members of a group that they missed broadcasts. */
   #recordMissed (name: string, except: string, count: number): void {
-    const { local: here } = this.#host.node
-    for (const pid of [...this.#groups.get(name)?.localMembers.keys() ?? []]) if (pid !== except) here.missed(pid, count)
+    const { local } = this.#host.node
+    for (const pid of [...this.#groups.get(name)?.localMembers.keys() ?? []]) {
+      if (pid !== except) local.missed(pid, count)
+    }
   }
 
-  /** The node cannot be asked any more. */
+  /** Call when the channel to a node was reset. */
   channelReset (peer: Peer): void {
     this.#queries.channelReset(peer)
   }
@@ -249,7 +257,9 @@ export class Groups implements ClusterGroups {
     checkGroupName(group)
     this.#checkOpen()
     const record = this.#open(group)
-    if (!record.listeners.has(listener)) record.listeners.set(listener, { notify: AsyncResource.bind(listener), isReady: false })
+    if (!record.listeners.has(listener)) {
+      record.listeners.set(listener, { notify: AsyncResource.bind(listener), isReady: false })
+    }
     try {
       await this.#waitForSubscription(record)
     } catch (err) {
@@ -259,9 +269,10 @@ export class Groups implements ClusterGroups {
     this.#notifyListeners(record, [...record.localMembers.keys()], [])
     const peers = this.#host.upPeers()
     const answered = await Promise.all(peers.map((peer) => this.#queryMembers(record, peer)))
-    const listening = record.listeners.get(listener)
-    if (listening !== undefined) listening.isReady = true
-    return { members: [...record.allMembers], missing: peers.filter((_, i) => !answered[i]).map(({ node }) => node) }
+    const subscription = record.listeners.get(listener)
+    if (subscription !== undefined) subscription.isReady = true
+    const missing = peers.filter((_, i) => !answered[i]).map(({ node }) => node)
+    return { members: [...record.allMembers], missing }
   }
 
   unwatch (group: string, listener: GroupListener): void {
@@ -271,11 +282,12 @@ export class Groups implements ClusterGroups {
     this.#closeIfUnused(record)
   }
 
-  /** @returns false: the node does not answer */
+  /** Asks a node for its members, and reports the difference. @returns whether it answered */
   async #queryMembers (group: Group, peer: Peer): Promise<boolean> {
-    const found = await group.compareWithAnswer(peer.suffix, this.#queries.query(group.name, peer))
-    if (found !== undefined) this.#notifyListeners(group, found.joined, found.left)
-    return found !== undefined
+    const query = this.#queries.query(group.name, peer)
+    const change = await group.compareWithAnswer(peer.suffix, query)
+    if (change !== undefined) this.#notifyListeners(group, change.joined, change.left)
+    return change !== undefined
   }
 
   #memberChanged (group: Group, type: number, pid: Pid): void {
@@ -285,26 +297,32 @@ export class Groups implements ClusterGroups {
   }
 
   #notifyListeners (group: Group, joined: readonly Pid[], left: readonly Pid[]): void {
-    const change: ClusterGroupChange | undefined = group.listeners.size === 0 ? undefined : group.applyChange(joined, left)
+    if (group.listeners.size === 0) return
+    const change: ClusterGroupChange | undefined = group.applyChange(joined, left)
     if (change === undefined) return
-    for (const { notify: tell, isReady: isTold } of [...group.listeners.values()]) if (isTold) this.#host.node.guard(() => { tell(change) })
+    for (const { notify, isReady } of [...group.listeners.values()]) {
+      if (isReady) this.#host.node.guard(() => { notify(change) })
+    }
   }
 
-  /** The members of a node are out of reach. */
+  /** Call when a node is down: its members are reported as left. */
   nodeDown (peer: Peer): void {
-    for (const group of this.#groups.values()) this.#notifyListeners(group, [], group.membersOf(peer.suffix))
+    for (const group of this.#groups.values()) {
+      this.#notifyListeners(group, [], group.membersOf(peer.suffix))
+    }
   }
 
-  /** A node is there, or the engine is again: what was announced meanwhile was not heard. */
+  /** Call when a node is up, or the engine is back: announcements may have been lost meanwhile. */
   refreshMembers (peer: Peer): void {
     for (const group of this.#groups.values()) {
-      // An answer that does not come is none: it never rejects.
+      // It never rejects: a missing answer is `undefined`.
       if (group.listeners.size > 0) this.#queryMembers(group, peer).catch(() => {})
     }
   }
 
   // Subscriptions
 
+  /** Finds or creates a group, and cancels the end of its subscription. */
   #open (name: string): Group {
     let group = this.#groups.get(name)
     if (group === undefined) this.#groups.set(name, group = new Group(name, this.#host.prefix))
@@ -313,7 +331,12 @@ export class Groups implements ClusterGroups {
     return group
   }
 
-  /** Waits as long as an engine may be away unnoticed. */
+  /**
+   * Subscribes to the topic of a group, if that is not done. Waits for as long as an outage of the
+   * engine may last before other nodes are down.
+   *
+   * @throws `FST_CLUSTER_UNAVAILABLE` when the engine does not confirm the subscription
+   */
   #waitForSubscription (group: Group): Promise<void> {
     group.subscribed ??= this.#host.transport.subscribe(group.topic, (bytes) => {
       this.#receiveBatch(group, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
@@ -325,18 +348,20 @@ export class Groups implements ClusterGroups {
     return new Promise((resolve, reject) => {
       const { clock, timing } = this.#host
       const timer = clock.after(timing.down, () => {
-        reject(new errorCodes.FST_CLUSTER_UNAVAILABLE(`the engine did not confirm the group within ${timing.down} ms`))
+        const why = `the engine did not confirm the group within ${timing.down} ms`
+        reject(new errorCodes.FST_CLUSTER_UNAVAILABLE(why))
       })
       subscribed.then(resolve, reject).finally(() => { timer.cancel() })
     })
   }
 
-  /** The last one of this node is gone: another often comes soon. */
+  /** Ends the subscription after a delay, because a new member often joins soon. */
   #closeIfUnused (group: Group): void {
     if (group.isUsed || group.linger !== undefined) return
     group.linger = this.#host.clock.after(this.#host.timing.linger, () => {
       this.#groups.delete(group.name)
-      if (group.subscribed !== undefined) this.#host.transport.unsubscribe(group.topic).catch(() => {})
+      if (group.subscribed === undefined) return
+      this.#host.transport.unsubscribe(group.topic).catch(() => {})
     })
   }
 
@@ -344,19 +369,15 @@ export class Groups implements ClusterGroups {
     if (this.#closed) throw new errorCodes.FST_CLUSTER_UNAVAILABLE('this node has left it')
   }
 
-  /** Nothing is listened to any more. */
+  /** Call when the node leaves the cluster. */
   close (): void {
     this.#closed = true
-    for (const { linger, localMembers: members } of this.#groups.values()) {
+    for (const { linger, localMembers } of this.#groups.values()) {
       linger?.cancel()
-      for (const [pid, { watcher }] of members) this.#host.node.local.demonitor(pid, watcher)
+      for (const [pid, { exitListener }] of localMembers) {
+        this.#host.node.local.demonitor(pid, exitListener)
+      }
     }
     this.#groups.clear()
   }
-}
-
-/** The frame of a broadcast that goes to single nodes. No name of a group has a line break. */
-function relayedBroadcast (group: string, except: string, fields: FrameFields): FrameFields {
-  const header = Buffer.from(`${except}\n${group}`)
-  return { ...fields, type: frameTypes.relayedBroadcast, ref: header.length, body: Buffer.concat([header, fields.body!]) }
 }

@@ -4,17 +4,17 @@ import type { ExitListener } from '../../process/exits/relations.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 
-/** One watcher of this node and what it watches. */
+/** A listener of this node that monitors a remote process. */
 export interface OutgoingMonitor {
   readonly peer: Peer
   readonly ref: number
   readonly target: Pid
-  readonly watcher: ExitListener
+  readonly listener: ExitListener
 }
 
 /**
- * What this node watches elsewhere. Taking a record out IS the right to tell its watcher: each is told once, by the
- * other node or by the loss of it, whichever is first.
+ * The remote processes that this node monitors. Whoever removes a record, and only that code, calls
+ * its listener. So each is called once: by the exit or by the channel reset, whichever is first.
  */
 export class OutgoingMonitors {
   readonly #byPeer = new Map<Peer, Map<number, OutgoingMonitor>>()
@@ -24,60 +24,60 @@ export class OutgoingMonitors {
     return this.#byPeer.size + this.#byTarget.size
   }
 
-  find (target: Pid, watcher: ExitListener): OutgoingMonitor | undefined {
-    return this.#byTarget.get(target)?.get(watcher)
+  find (target: Pid, listener: ExitListener): OutgoingMonitor | undefined {
+    return this.#byTarget.get(target)?.get(listener)
   }
 
   findByRef (peer: Peer, ref: number): OutgoingMonitor | undefined {
     return this.#byPeer.get(peer)?.get(ref)
   }
 
-  /** All that are watched there now: what is told of one may take out others. */
+  /** A copy: the listener of one may remove others. */
   allOf (peer: Peer): OutgoingMonitor[] {
     return [...this.#byPeer.get(peer)?.values() ?? []]
   }
 
-  add (watch: OutgoingMonitor): void {
-    innerMap(this.#byPeer, watch.peer).set(watch.ref, watch)
-    innerMap(this.#byTarget, watch.target).set(watch.watcher, watch)
+  add (monitor: OutgoingMonitor): void {
+    innerMap(this.#byPeer, monitor.peer).set(monitor.ref, monitor)
+    innerMap(this.#byTarget, monitor.target).set(monitor.listener, monitor)
   }
 
   removeByRef (peer: Peer, ref: number): OutgoingMonitor | undefined {
-    const watch = this.findByRef(peer, ref)
-    if (watch !== undefined) this.remove(watch)
-    return watch
+    const monitor = this.findByRef(peer, ref)
+    if (monitor !== undefined) this.remove(monitor)
+    return monitor
   }
 
-  remove ({ peer, ref, target, watcher }: OutgoingMonitor): void {
+  remove ({ peer, ref, target, listener }: OutgoingMonitor): void {
     deleteInner(this.#byPeer, peer, ref)
-    deleteInner(this.#byTarget, target, watcher)
+    deleteInner(this.#byTarget, target, listener)
   }
 }
 
-/** What another node watches here, by its reference. */
+/** The processes of this node that other nodes monitor, by the reference of the other node. */
 export class IncomingMonitors {
   readonly #node: NodeContext
-  readonly #byPeer = new Map<Peer, Map<number, { readonly target: Pid, readonly watcher: ExitListener }>>()
+  readonly #byPeer = new Map<Peer, Map<number, Pick<OutgoingMonitor, 'target' | 'listener'>>>()
 
-  constructor (hub: NodeContext) {
-    this.#node = hub
+  constructor (node: NodeContext) {
+    this.#node = node
   }
 
   get size (): number {
     return this.#byPeer.size
   }
 
-  /** @param ended called once, unless it is dropped before */
-  add (peer: Peer, ref: number, target: Pid, ended: (exit: Exit) => void): void {
+  /** @param onExit called once, unless the monitor is removed before */
+  add (peer: Peer, ref: number, target: Pid, onExit: (exit: Exit) => void): void {
     this.remove(peer, ref)
-    const watcher: ExitListener = {
+    const listener: ExitListener = {
       targetEnded: (exit) => {
         deleteInner(this.#byPeer, peer, ref)
-        ended(exit)
+        onExit(exit)
       }
     }
-    innerMap(this.#byPeer, peer).set(ref, { target, watcher })
-    this.#node.local.monitor(target, watcher)
+    innerMap(this.#byPeer, peer).set(ref, { target, listener })
+    this.#node.local.monitor(target, listener)
   }
 
   has (peer: Peer, ref: number): boolean {
@@ -85,10 +85,10 @@ export class IncomingMonitors {
   }
 
   remove (peer: Peer, ref: number): void {
-    const served = this.#byPeer.get(peer)?.get(ref)
-    if (served === undefined) return
+    const monitor = this.#byPeer.get(peer)?.get(ref)
+    if (monitor === undefined) return
     deleteInner(this.#byPeer, peer, ref)
-    this.#node.local.demonitor(served.target, served.watcher)
+    this.#node.local.demonitor(monitor.target, monitor.listener)
   }
 
   removeAll (peer: Peer): void {

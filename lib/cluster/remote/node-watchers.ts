@@ -3,12 +3,12 @@ import type { ExitListener } from '../../process/exits/relations.js'
 import type { Runtime } from '../../process/runtime.js'
 import type { Pid } from '../../../types/pid.js'
 
-/** Processes that are told, by `@node`, of nodes that come and go. It ends with each of them. */
+/** Processes that called `cluster.watch`: each gets `@node` when a node comes up or goes down. */
 export class NodeWatchers {
   readonly #runtime: Runtime
   readonly #node: ClusterNode
   readonly #watchers = new Map<Pid, ExitListener>()
-  /** Ends the listening to the node: there while anybody watches. */
+  /** Set while there is at least one such process. */
   #unsubscribe: (() => void) | undefined
 
   constructor (runtime: Runtime, node: ClusterNode) {
@@ -23,7 +23,9 @@ export class NodeWatchers {
     this.#watchers.set(pid, watcher)
     this.#runtime.monitor(pid, watcher)
     this.#unsubscribe ??= this.#node.watchNodes((node, state) => {
-      for (const each of [...this.#watchers.keys()]) this.#runtime.getEntity(each)?.notify('@node', { node, state })
+      for (const each of [...this.#watchers.keys()]) {
+        this.#runtime.getEntity(each)?.notify('@node', { node, state })
+      }
     })
   }
 

@@ -18,19 +18,27 @@ import type { Pid } from '../../../types/pid.js'
 
 const unreachable = 'its node cannot be reached'
 const nodeClosing = 'its node is closing'
-const problems: ReadonlySet<string> = new Set<RemoteProblem>(['it is not alive', 'it is stopping', 'it is a connection', unreachable, nodeClosing])
+const problems: ReadonlySet<string> = new Set<RemoteProblem>([
+  'it is not alive', 'it is stopping', 'it is a connection', unreachable, nodeClosing
+])
 
-/** A connection of this node and what it is bound to, or asks to be. */
+/** The fields of `ws.leave` that say why a client left. */
+type LeaveReason = Pick<WsLeave, 'reason' | 'code' | 'cause'>
+
+/** The binding of a connection of this node to a remote process, or the request for one. */
 class Binding implements ExitListener {
   readonly target: Pid
-  readonly watcher: ExitListener
+  readonly listener: ExitListener
+  /** Resolves the promise of `bind`; undefined after that. */
   #resolve: ((answer: Target | RemoteProblem) => void) | undefined
   remoteTarget: RemoteTarget | undefined
 
-  constructor (target: Pid, watcher: ExitListener, answered: (answer: Target | RemoteProblem) => void) {
+  constructor (
+    target: Pid, listener: ExitListener, resolve: (answer: Target | RemoteProblem) => void
+  ) {
     this.target = target
-    this.watcher = watcher
-    this.#resolve = answered
+    this.listener = listener
+    this.#resolve = resolve
   }
 
   settle (answer: RemoteTarget | RemoteProblem): void {
@@ -39,11 +47,11 @@ class Binding implements ExitListener {
     this.#resolve = undefined
   }
 
-  /** Before the answer it is the answer; afterwards it is an end. */
+  /** If the other node has not answered yet, the exit of the target is the answer. */
   targetEnded (exit: TargetExit): void {
     this.remoteTarget?.release()
     if (this.#resolve !== undefined) this.settle(problemOf(exit))
-    else this.watcher.targetEnded(exit)
+    else this.listener.targetEnded(exit)
   }
 
   release (): void {
@@ -52,13 +60,16 @@ class Binding implements ExitListener {
   }
 }
 
-/** The other end of a binding: hands on what a client says, and tells when its sockets should wait. */
+/**
+ * The binding of a remote connection to a process of this node. Tells the other node to stop
+ * reading from the client while the mailbox of the process is full.
+ */
 class IncomingBinding implements Producer {
   readonly target: Pid
   readonly #peer: Peer
   readonly #ref: number
   metadata: unknown
-  /** Set between the join, if the target accepted that, and the leave. */
+  /** Set from the join, if the target accepted it, until the leave. */
   client: Pid | undefined
   #paused = false
 
@@ -68,12 +79,12 @@ class IncomingBinding implements Producer {
     this.target = target
   }
 
-  /** Whether the target took the join before it ended: one that is still on its way was not taken. */
+  /** Whether the target received the join before it ended. */
   tookJoin (exit: Exit): boolean {
     return this.client !== undefined && tookJoin(exit, this.client)
   }
 
-  /** @returns whether it has to be told of room */
+  /** @returns whether it was not paused: `resume` must be called when the mailbox has room */
   pauseClient (): boolean {
     if (this.#paused) return false
     this.#paused = true
@@ -87,7 +98,7 @@ class IncomingBinding implements Producer {
   }
 }
 
-/** Connections bound to processes of other nodes. */
+/** Bindings of connections to processes of another node, seen from both nodes. */
 export class RemoteBindings {
   readonly #node: NodeContext
   readonly #remoteNodes: RemoteNodes
@@ -96,33 +107,37 @@ export class RemoteBindings {
   readonly #incomingMonitors: IncomingMonitors
   readonly #incoming = new Map<Peer, Map<number, IncomingBinding>>()
 
-  constructor (hub: NodeContext, elsewhere: RemoteNodes) {
-    this.#node = hub
-    this.#remoteNodes = elsewhere
-    this.#incomingMonitors = new IncomingMonitors(hub)
+  constructor (node: NodeContext, remoteNodes: RemoteNodes) {
+    this.#node = node
+    this.#remoteNodes = remoteNodes
+    this.#incomingMonitors = new IncomingMonitors(node)
   }
 
   get size (): number {
-    return this.#monitors.size + this.#byWatcher.size + this.#incomingMonitors.size + this.#incoming.size
+    const outgoing = this.#monitors.size + this.#byWatcher.size
+    return outgoing + this.#incomingMonitors.size + this.#incoming.size
   }
 
-  bind (target: Pid, watcher: ExitListener): Promise<Target | RemoteProblem> {
+  bind (target: Pid, listener: ExitListener): Promise<Target | RemoteProblem> {
     const peer = this.#node.peerOf(target)
-    if (peer === undefined) return Promise.resolve(this.#node.exitReasonFor(target) === 'noproc' ? 'it is not alive' : unreachable)
+    if (peer === undefined) {
+      const isDead = this.#node.exitReasonFor(target) === 'noproc'
+      return Promise.resolve(isDead ? 'it is not alive' : unreachable)
+    }
     if (peer.closing) return Promise.resolve(nodeClosing)
-    this.unbind(target, watcher)
+    this.unbind(target, listener)
     return new Promise((resolve) => {
-      const binding = new Binding(target, watcher, resolve)
+      const binding = new Binding(target, listener, resolve)
       const ref = this.#node.nextRef()
-      this.#monitors.add({ peer, ref, target, watcher: binding })
-      innerMap(this.#byWatcher, target).set(watcher, binding)
+      this.#monitors.add({ peer, ref, target, listener: binding })
+      innerMap(this.#byWatcher, target).set(listener, binding)
       peer.sendFrame({ type: frameTypes.bind, to: serialOf(target), ref })
     })
   }
 
   /** @returns whether it was bound */
-  unbind (target: Pid, watcher: ExitListener): boolean {
-    const binding = this.#byWatcher.get(target)?.get(watcher)
+  unbind (target: Pid, listener: ExitListener): boolean {
+    const binding = this.#byWatcher.get(target)?.get(listener)
     if (binding === undefined) return false
     const { peer, ref } = this.#monitors.find(target, binding)!
     this.#remove(peer, ref)
@@ -132,22 +147,24 @@ export class RemoteBindings {
   }
 
   #remove (peer: Peer, ref: number): Binding | undefined {
-    const binding = this.#monitors.removeByRef(peer, ref)?.watcher as Binding | undefined
-    if (binding !== undefined) deleteInner(this.#byWatcher, binding.target, binding.watcher)
+    const binding = this.#monitors.removeByRef(peer, ref)?.listener as Binding | undefined
+    if (binding !== undefined) deleteInner(this.#byWatcher, binding.target, binding.listener)
     return binding
   }
 
   #findByRef (peer: Peer, ref: number): Binding | undefined {
-    return this.#monitors.findByRef(peer, ref)?.watcher as Binding | undefined
+    return this.#monitors.findByRef(peer, ref)?.listener as Binding | undefined
   }
 
-  /** Frames of another node. @returns undefined for one that is not of this kind, false for garbage */
+  /** @returns undefined when a frame is not about bindings, false when it is garbage */
   receive (peer: Peer, frame: Frame): boolean | undefined {
     const { type, ref } = frame
     switch (type) {
       case frameTypes.bind: return this.#receiveBind(peer, frame)
       case frameTypes.bound: return this.#receiveBound(peer, frame)
-      case frameTypes.metadata: case frameTypes.clientMessage: case frameTypes.clientEvent: case frameTypes.clientNews: return this.#receiveClientFrame(peer, frame)
+      case frameTypes.metadata: case frameTypes.clientMessage:
+      case frameTypes.clientEvent: case frameTypes.clientNews:
+        return this.#receiveClientFrame(peer, frame)
       case frameTypes.pause:
         this.#findByRef(peer, ref)?.remoteTarget?.pause()
         return true
@@ -155,8 +172,13 @@ export class RemoteBindings {
         this.#node.guard(() => { this.#findByRef(peer, ref)?.remoteTarget?.resume() })
         return true
       case frameTypes.closing: return this.#receiveClosing(peer)
-      case frameTypes.down: return this.#monitors.findByRef(peer, ref) === undefined ? undefined : this.#receiveDown(peer, frame)
-      case frameTypes.demonitor: return this.#incoming.get(peer)?.has(ref) === true ? this.#removeIncoming(peer, ref) : undefined
+      // Plain monitors use the next two types as well, with references of their own.
+      case frameTypes.down:
+        if (this.#monitors.findByRef(peer, ref) === undefined) return undefined
+        return this.#receiveDown(peer, frame)
+      case frameTypes.demonitor:
+        if (this.#incoming.get(peer)?.has(ref) !== true) return undefined
+        return this.#removeIncoming(peer, ref)
       default: return undefined
     }
   }
@@ -170,7 +192,8 @@ export class RemoteBindings {
     innerMap(this.#incoming, peer).set(ref, binding)
     this.#incomingMonitors.add(peer, ref, target, (exit) => {
       deleteInner(this.#incoming, peer, ref)
-      peer.sendFrame({ type: frameTypes.down, ref, ...exitFields(exit, this.#node, binding.tookJoin(exit)) })
+      const fields = exitFields(exit, this.#node, binding.tookJoin(exit))
+      peer.sendFrame({ type: frameTypes.down, ref, ...fields })
     })
     return true
   }
@@ -178,46 +201,58 @@ export class RemoteBindings {
   #receiveBound (peer: Peer, { ref, text }: Frame): true {
     const binding = this.#findByRef(peer, ref)
     if (binding === undefined) return true
-    if (text === '') binding.settle(new RemoteTarget(this.#remoteNodes, peer, binding.target, ref, binding.watcher))
-    else this.#remove(peer, ref)!.settle(problems.has(text) ? text as RemoteProblem : 'it is not alive')
+    if (text === '') {
+      const { target, listener } = binding
+      binding.settle(new RemoteTarget(this.#remoteNodes, peer, target, ref, listener))
+    } else {
+      const problem = problems.has(text) ? text as RemoteProblem : 'it is not alive'
+      this.#remove(peer, ref)!.settle(problem)
+    }
     return true
   }
 
   #receiveDown (peer: Peer, frame: Frame): boolean {
     const binding = this.#remove(peer, frame.ref)!
     const lost: Exit = { pid: binding.target, reason: 'noconnection' }
-    // The target's own node reports an end: 'noconnection' is a reason that somebody gave, not the loss of that node.
-    const exit = exitOf(frame.text === lost.reason ? { ...frame, text: 'error' } : frame, binding.target)
+    // The node of the target sent this frame, so that node is not lost. A reason 'noconnection' in
+    // it was given by a user's code: it counts as 'error'.
+    const isMisleading = frame.text === lost.reason
+    const exit = exitOf(isMisleading ? { ...frame, text: 'error' } : frame, binding.target)
     this.#node.guard(() => { binding.targetEnded(exit ?? lost) })
     return exit !== undefined
   }
 
-  #receiveClientFrame (peer: Peer, { type, from, ref, text: topic, kind, body }: Frame): boolean {
+  #receiveClientFrame (peer: Peer, frame: Frame): boolean {
+    const { type, from, ref, text: topic, kind, body } = frame
     const binding = this.#incoming.get(peer)?.get(ref)
-    // The target has ended meanwhile.
+    // The target has ended, and the other node does not know it yet.
     if (binding === undefined) return true
     const decoded = decodePayload(kind, body as Buffer)
     if (type === frameTypes.metadata) {
-      // Rather none than those from before: they may say who the client was.
+      // If it cannot be read, the earlier metadata is dropped: it may name another user.
       binding.metadata = freeze(decoded === undefined ? {} : decoded.payload)
       return decoded !== undefined
     }
     const payload = decoded?.payload
-    const content = type === frameTypes.clientMessage ? messageOf(kind, payload) : contentOf(payload)
+    const isMessage = type === frameTypes.clientMessage
+    const content = isMessage ? messageOf(kind, payload) : contentOf(payload)
     if (content === undefined) return false
     const client = peer.pid(from)
-    // Whatever the content says, it is the client's own.
+    // These two fields cannot be set by the content.
     const message = { ...content, client_pid: client, metadata: binding.metadata }
-    const { local: here } = this.#node
+    const { local } = this.#node
     if (type === frameTypes.clientEvent) {
-      // A process that is stopping refuses the join.
-      const isJoin = topic === 'ws.join' && here.bindProblem(binding.target) === undefined
+      // A process that is stopping refuses the join: no leave may follow.
+      const isJoin = topic === 'ws.join' && local.bindProblem(binding.target) === undefined
       binding.client = isJoin ? client : undefined
     }
-    if (type === frameTypes.clientNews) here.deliver(binding.target, topic, message, client)
-    else if (here.accept(binding.target, topic, message, client, type === frameTypes.clientMessage ? body.length : 0) && binding.pauseClient()) {
-      here.subscribeToDrain(binding.target, binding)
+    if (type === frameTypes.clientNews) {
+      local.deliver(binding.target, topic, message, client)
+      return true
     }
+    const bytes = isMessage ? body.length : 0
+    const isFull = local.accept(binding.target, topic, message, client, bytes)
+    if (isFull && binding.pauseClient()) local.subscribeToDrain(binding.target, binding)
     return true
   }
 
@@ -229,14 +264,15 @@ export class RemoteBindings {
     return true
   }
 
-  /** One leave per join. The node of the client tells of it no more, or is no longer listened to. */
-  #deliverLeave ({ target, client, metadata }: IncomingBinding, why: Pick<WsLeave, 'reason' | 'code' | 'cause'>): void {
+  /** Delivers the leave for a join, when the node of the client will not or cannot send it. */
+  #deliverLeave ({ target, client, metadata }: IncomingBinding, why: LeaveReason): void {
     if (client === undefined) return
     const payload: WsLeave = { client_pid: client, ...why, metadata: metadata as Metadata }
     this.#node.guard(() => { this.#node.local.accept(target, 'ws.leave', payload, client, 0) })
   }
 
-  #endIncoming (peer: Peer, why: Pick<WsLeave, 'reason' | 'code' | 'cause'>): void {
+  /** Ends all bindings of another node's connections to processes of this node. */
+  #endIncoming (peer: Peer, why: LeaveReason): void {
     for (const [ref, binding] of [...this.#incoming.get(peer) ?? []]) {
       this.#removeIncoming(peer, ref)
       this.#deliverLeave(binding, why)
@@ -247,15 +283,15 @@ export class RemoteBindings {
   #endOutgoing (peer: Peer, exit: Omit<TargetExit, 'pid'>): void {
     for (const { ref, target } of this.#monitors.allOf(peer)) {
       const binding = this.#remove(peer, ref)
-      // One that is told may take back another.
+      // A listener that was called before may have ended this binding.
       if (binding === undefined) continue
       this.#node.guard(() => { binding.targetEnded({ pid: target, ...exit }) })
     }
   }
 
   /**
-   * This node is closing. Its targets get the leaves of all clients of other nodes, whose connections end when the
-   * other nodes read the notice: it is sent before anything that the end of a process says.
+   * Call when this node begins to close, before its processes are stopped. The other nodes close
+   * the connections that are bound to its processes. The processes get a leave for each of them.
    */
   announceClosing (peers: readonly Peer[]): void {
     for (const peer of peers) {
@@ -264,7 +300,7 @@ export class RemoteBindings {
     }
   }
 
-  /** Another node is closing. */
+  /** Another node has begun to close. */
   #receiveClosing (peer: Peer): true {
     peer.closing = true
     this.#endOutgoing(peer, { reason: 'noconnection', nodeClosing: true })
@@ -277,18 +313,19 @@ export class RemoteBindings {
   }
 }
 
-/** @returns undefined when it is neither text nor bytes */
+/** @returns undefined when a client's message is neither text nor bytes */
 function messageOf (kind: number, data: unknown): object | undefined {
   if (kind === payloadKinds.text) return { type: 'text', data }
   return kind === payloadKinds.bytes ? { type: 'binary', data } : undefined
 }
 
-/** @returns undefined when it is no object with keys */
+/** @returns undefined when the payload is not an object with keys */
 function contentOf (payload: unknown): object | undefined {
-  return typeof payload === 'object' && payload !== null && !Array.isArray(payload) && !ArrayBuffer.isView(payload) ? payload : undefined
+  if (typeof payload !== 'object' || payload === null) return undefined
+  return Array.isArray(payload) || ArrayBuffer.isView(payload) ? undefined : payload
 }
 
-/** One object for all messages of a client, as on its own node: nobody may change it under the others. */
+/** Freezes metadata deeply: all messages of a client share one object, as they do on its node. */
 function freeze (value: unknown): unknown {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
   for (const part of Object.values(value)) freeze(part)

@@ -1,7 +1,9 @@
 import { errorCodes } from '../../errors.js'
 import { frameTypes } from '../link/frame-types.js'
 import { exitFields, exitOf } from '../values/exit-payload.js'
-import { decodePayload, encodePayload, errorFromPlain, errorToPlain, whyUnsendable } from '../values/payload.js'
+import {
+  decodePayload, encodePayload, errorFromPlain, errorToPlain, whyUnsendable
+} from '../values/payload.js'
 import { serialOf } from '../membership/peer.js'
 import { deleteInner, innerMap } from '../nested-maps.js'
 import { IncomingMonitors } from './monitor-tables.js'
@@ -12,7 +14,7 @@ import type { Answer } from '../../process/calls.js'
 import type { ExitListener } from '../../process/exits/relations.js'
 import type { Pid } from '../../../types/pid.js'
 
-/** Who waits for an answer: told of it, or of the end of the callee. */
+/** Waits for the answer to a call, or for the exit of the callee. */
 export type Caller = Answer & ExitListener
 
 interface PendingCall {
@@ -22,61 +24,66 @@ interface PendingCall {
   readonly caller: Caller
 }
 
-/** A call is its own monitor: the frame that asks asks for the end of the callee too. */
-export function isCaller (watcher: ExitListener): watcher is Caller {
-  return 'reply' in watcher
+/** Whether a monitor belongs to a call. The call frame monitors the callee by itself. */
+export function isCaller (listener: ExitListener): listener is Caller {
+  return 'reply' in listener
 }
 
-/** Calls across nodes: settled once, by an answer, the end of the callee or the loss of its node. */
+/** Calls across nodes. Each is settled once: by an answer, the callee's exit or a channel reset. */
 export class RemoteCalls {
   readonly #node: NodeContext
   readonly #incoming: IncomingMonitors
   readonly #pending = new Map<Peer, Map<number, PendingCall>>()
   readonly #byCaller = new Map<ExitListener, PendingCall>()
 
-  constructor (hub: NodeContext) {
-    this.#node = hub
-    this.#incoming = new IncomingMonitors(hub)
+  constructor (node: NodeContext) {
+    this.#node = node
+    this.#incoming = new IncomingMonitors(node)
   }
 
   get size (): number {
     return this.#pending.size + this.#byCaller.size + this.#incoming.size
   }
 
-  /** @returns whether the channel took it */
-  call (peer: Peer, to: Pid, topic: string, payload: Encoded, from: Pid | undefined, caller: Caller): boolean {
+  /** @returns whether the channel accepted the call */
+  call (
+    peer: Peer, to: Pid, topic: string, payload: Encoded, from: Pid | undefined, caller: Caller
+  ): boolean {
     const ref = this.#node.nextRef()
-    if (!peer.sendUrgent({ type: frameTypes.call, to: serialOf(to), from: serialOf(from), ref, text: topic, ...payload })) return false
-    const asked = { peer, ref, to, caller }
-    innerMap(this.#pending, peer).set(ref, asked)
-    this.#byCaller.set(caller, asked)
+    const fields = { type: frameTypes.call, to: serialOf(to), from: serialOf(from), ref }
+    if (!peer.sendUrgent({ ...fields, text: topic, ...payload })) return false
+    const pending = { peer, ref, to, caller }
+    innerMap(this.#pending, peer).set(ref, pending)
+    this.#byCaller.set(caller, pending)
     return true
   }
 
-  /** The caller does not wait any more. */
+  /** Call when the caller does not wait any more. */
   abandon (caller: ExitListener): void {
-    const asked = this.#byCaller.get(caller)
-    if (asked === undefined) return
-    this.#removePending(asked.peer, asked.ref)
-    asked.peer.sendFrame({ type: frameTypes.forget, ref: asked.ref })
+    const pending = this.#byCaller.get(caller)
+    if (pending === undefined) return
+    this.#removePending(pending.peer, pending.ref)
+    pending.peer.sendFrame({ type: frameTypes.forget, ref: pending.ref })
   }
 
   #removePending (peer: Peer, ref: number): PendingCall | undefined {
-    const asked = this.#pending.get(peer)?.get(ref)
-    if (asked === undefined) return undefined
+    const pending = this.#pending.get(peer)?.get(ref)
+    if (pending === undefined) return undefined
     deleteInner(this.#pending, peer, ref)
-    this.#byCaller.delete(asked.caller)
-    return asked
+    this.#byCaller.delete(pending.caller)
+    return pending
   }
 
-  /** Frames of another node. @returns undefined for one that is not of this kind, false for garbage */
+  /** @returns undefined when a frame is not about calls, false when it is garbage */
   receive (peer: Peer, frame: Frame): boolean | undefined {
     switch (frame.type) {
       case frameTypes.call: return this.#receiveCall(peer, frame)
       case frameTypes.forget:
         this.#incoming.remove(peer, frame.ref)
         return true
-      case frameTypes.reply: case frameTypes.fail: case frameTypes.reject: case frameTypes.callEnded: return this.#receiveAnswer(peer, frame)
+      case frameTypes.reply: case frameTypes.fail:
+      case frameTypes.reject: case frameTypes.callEnded:
+        return this.#receiveAnswer(peer, frame)
       default: return undefined
     }
   }
@@ -85,28 +92,36 @@ export class RemoteCalls {
     const callee = this.#node.pid(to)
     const decoded = decodePayload(kind, body as Buffer)
     if (decoded === undefined) {
-      peer.sendFrame({ type: frameTypes.reject, ref, ...encodePayload(errorToPlain(new errorCodes.FST_PROCESS_REFUSED(callee, topic, 'its payload cannot be read')))! })
+      const why = 'its payload cannot be read'
+      const error = new errorCodes.FST_PROCESS_REFUSED(callee, topic, why)
+      peer.sendFrame({ type: frameTypes.reject, ref, ...encodeError(error) })
       return false
     }
-    let isThere = false
+    let isAlive = false
     this.#incoming.add(peer, ref, callee, (exit) => {
-      if (isThere) peer.sendFrame({ type: frameTypes.callEnded, ref, ...exitFields(exit, this.#node) })
-      // Nothing was delivered: the caller is told the same as by its own node.
-      else peer.sendFrame({ type: frameTypes.reject, ref, text: '', ...encodePayload(errorToPlain(new errorCodes.FST_PROCESS_NOT_ALIVE(callee)))! })
+      if (isAlive) {
+        peer.sendFrame({ type: frameTypes.callEnded, ref, ...exitFields(exit, this.#node) })
+        return
+      }
+      // The callee was dead already: the caller gets the error of a local call.
+      const error = new errorCodes.FST_PROCESS_NOT_ALIVE(callee)
+      peer.sendFrame({ type: frameTypes.reject, ref, text: '', ...encodeError(error) })
     })
-    isThere = true
+    isAlive = true
     const answer = new IncomingCall(this.#node, this.#incoming, peer, ref, { topic, pid: callee })
     if (!this.#incoming.has(peer, ref)) return true
-    const taken = this.#node.local.deliver(callee, topic, decoded.payload, from === 0 ? undefined : peer.pid(from), answer)
-    if (!taken) answer.reject(new errorCodes.FST_PROCESS_REFUSED(callee, topic, 'it is full or stopping'))
+    const sender = from === 0 ? undefined : peer.pid(from)
+    const accepted = this.#node.local.deliver(callee, topic, decoded.payload, sender, answer)
+    if (accepted) return true
+    answer.reject(new errorCodes.FST_PROCESS_REFUSED(callee, topic, 'it is full or stopping'))
     return true
   }
 
   #receiveAnswer (peer: Peer, frame: Frame): boolean {
-    const asked = this.#removePending(peer, frame.ref)
-    // The caller has gone on.
-    if (asked === undefined) return true
-    const { caller, to } = asked
+    const pending = this.#removePending(peer, frame.ref)
+    // The caller does not wait any more.
+    if (pending === undefined) return true
+    const { caller, to } = pending
     const exit = frame.type === frameTypes.callEnded ? exitOf(frame, to) : undefined
     const decoded = decodePayload(frame.kind, frame.body as Buffer)
     if (decoded === undefined) {
@@ -126,14 +141,14 @@ export class RemoteCalls {
   channelReset (peer: Peer): void {
     this.#incoming.removeAll(peer)
     for (const { ref, to, caller } of [...this.#pending.get(peer)?.values() ?? []]) {
-      // One that is told may give up another.
+      // A caller that was called before may have abandoned this call.
       if (this.#removePending(peer, ref) === undefined) continue
       this.#node.guard(() => { caller.targetEnded({ pid: to, reason: 'noconnection' }) })
     }
   }
 }
 
-/** The way back to a caller elsewhere. Whatever comes after the first answer finds nothing left. */
+/** A call from another node. Only its first answer is sent. */
 class IncomingCall implements Answer {
   readonly #node: NodeContext
   readonly #incoming: IncomingMonitors
@@ -141,12 +156,15 @@ class IncomingCall implements Answer {
   readonly #ref: number
   readonly #description: { readonly topic: string, readonly pid: Pid }
 
-  constructor (hub: NodeContext, served: IncomingMonitors, peer: Peer, ref: number, about: { readonly topic: string, readonly pid: Pid }) {
-    this.#node = hub
-    this.#incoming = served
+  constructor (
+    node: NodeContext, incoming: IncomingMonitors, peer: Peer, ref: number,
+    description: { readonly topic: string, readonly pid: Pid }
+  ) {
+    this.#node = node
+    this.#incoming = incoming
     this.#peer = peer
     this.#ref = ref
-    this.#description = about
+    this.#description = description
   }
 
   reply (value: unknown): void {
@@ -154,19 +172,21 @@ class IncomingCall implements Answer {
   }
 
   fail (error: unknown): void {
-    if (error instanceof Error) this.#sendAnswer(frameTypes.fail, 'error', encodePayload(errorToPlain(error))!)
+    if (error instanceof Error) this.#sendAnswer(frameTypes.fail, 'error', encodeError(error))
     else this.#encodeAndSend(frameTypes.fail, error)
   }
 
   #encodeAndSend (type: number, value: unknown): void {
     const encoded = encodePayload(value)
-    if (encoded !== undefined) this.#sendAnswer(type, '', encoded)
-    // Nobody waits for it any more: nothing is wrong with it.
-    else if (this.#incoming.has(this.#peer, this.#ref)) this.fail(this.#node.unsendable(whyUnsendable(value), { ...this.#description, what: 'answer' }))
+    if (encoded !== undefined) return this.#sendAnswer(type, '', encoded)
+    // Do not log a value that cannot be sent if nobody waits for it.
+    if (!this.#incoming.has(this.#peer, this.#ref)) return
+    const about = { ...this.#description, what: 'answer' }
+    this.fail(this.#node.unsendable(whyUnsendable(value), about))
   }
 
   reject (error: unknown): void {
-    this.#sendAnswer(frameTypes.reject, '', encodePayload(errorToPlain(error))!)
+    this.#sendAnswer(frameTypes.reject, '', encodeError(error))
   }
 
   #sendAnswer (type: number, text: string, payload: Encoded): void {
@@ -174,7 +194,11 @@ class IncomingCall implements Answer {
     this.#incoming.remove(this.#peer, this.#ref)
     const ref = this.#ref
     if (this.#peer.sendFrame({ type, ref, text, ...payload })) return
-    const tooLong = encodePayload(errorToPlain(new RangeError('The answer is too large for another node')))!
+    const tooLong = encodeError(new RangeError('The answer is too large for another node'))
     this.#peer.sendFrame({ type: frameTypes.fail, ref, text: 'error', ...tooLong })
   }
+}
+
+function encodeError (error: unknown): Encoded {
+  return encodePayload(errorToPlain(error))!
 }

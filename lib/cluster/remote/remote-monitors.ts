@@ -7,44 +7,49 @@ import type { NodeContext, Peer } from '../membership/peer.js'
 import type { ExitListener } from '../../process/exits/relations.js'
 import type { Pid } from '../../../types/pid.js'
 
-/** Monitors across nodes, as OTP's: exactly one exit for each that is not taken back. */
+/** Monitors across nodes, as OTP's: each gets exactly one exit, unless it is removed before. */
 export class RemoteMonitors {
   readonly #node: NodeContext
   readonly #outgoing = new OutgoingMonitors()
   readonly #incoming: IncomingMonitors
 
-  constructor (hub: NodeContext) {
-    this.#node = hub
-    this.#incoming = new IncomingMonitors(hub)
+  constructor (node: NodeContext) {
+    this.#node = node
+    this.#incoming = new IncomingMonitors(node)
   }
 
   get size (): number {
     return this.#outgoing.size + this.#incoming.size
   }
 
-  monitor (target: Pid, watcher: ExitListener): void {
-    if (this.#outgoing.find(target, watcher) !== undefined) return
+  monitor (target: Pid, listener: ExitListener): void {
+    if (this.#outgoing.find(target, listener) !== undefined) return
     const peer = this.#node.peerOf(target)
-    if (peer === undefined) return watcher.targetEnded({ pid: target, reason: this.#node.exitReasonFor(target) })
+    if (peer === undefined) {
+      const reason = this.#node.exitReasonFor(target)
+      return listener.targetEnded({ pid: target, reason })
+    }
     const ref = this.#node.nextRef()
-    // First the record: a channel that breaks under this frame tells it.
-    this.#outgoing.add({ peer, ref, target, watcher })
+    // Add it first: if sending this frame resets the channel, the listener must be called.
+    this.#outgoing.add({ peer, ref, target, listener })
     peer.sendFrame({ type: frameTypes.monitor, to: serialOf(target), ref })
   }
 
-  demonitor (target: Pid, watcher: ExitListener): void {
-    const watch = this.#outgoing.find(target, watcher)
-    if (watch === undefined) return
-    this.#outgoing.remove(watch)
-    watch.peer.sendFrame({ type: frameTypes.demonitor, ref: watch.ref })
+  demonitor (target: Pid, listener: ExitListener): void {
+    const monitor = this.#outgoing.find(target, listener)
+    if (monitor === undefined) return
+    this.#outgoing.remove(monitor)
+    monitor.peer.sendFrame({ type: frameTypes.demonitor, ref: monitor.ref })
   }
 
-  /** Frames of another node. @returns undefined for one that is not of this kind, false for garbage */
+  /** @returns undefined when a frame is not about monitors, false when it is garbage */
   receive (peer: Peer, frame: Frame): boolean | undefined {
     const { type, to, ref } = frame
     switch (type) {
       case frameTypes.monitor:
-        this.#incoming.add(peer, ref, this.#node.pid(to), (exit) => { peer.sendFrame({ type: frameTypes.down, ref, ...exitFields(exit, this.#node) }) })
+        this.#incoming.add(peer, ref, this.#node.pid(to), (exit) => {
+          peer.sendFrame({ type: frameTypes.down, ref, ...exitFields(exit, this.#node) })
+        })
         return true
       case frameTypes.demonitor:
         this.#incoming.remove(peer, ref)
@@ -57,21 +62,24 @@ export class RemoteMonitors {
   }
 
   #receiveDown (peer: Peer, frame: Frame): boolean {
-    const watch = this.#outgoing.removeByRef(peer, frame.ref)
-    // Taken back, while it was on its way.
-    if (watch === undefined) return true
-    const exit = exitOf(frame, watch.target)
-    this.#node.guard(() => { watch.watcher.targetEnded(exit ?? { pid: watch.target, reason: 'noconnection' }) })
+    const monitor = this.#outgoing.removeByRef(peer, frame.ref)
+    // It was removed while this frame was under way.
+    if (monitor === undefined) return true
+    const exit = exitOf(frame, monitor.target)
+    const { listener, target } = monitor
+    this.#node.guard(() => {
+      listener.targetEnded(exit ?? { pid: target, reason: 'noconnection' })
+    })
     return exit !== undefined
   }
 
-  /** The channel is torn: nobody knows any more what goes on there. */
+  /** Call when the channel to a node was reset: its frames may be lost, so its exits too. */
   channelReset (peer: Peer): void {
     this.#incoming.removeAll(peer)
-    for (const { ref, target, watcher } of this.#outgoing.allOf(peer)) {
-      // One that is told may take back another.
+    for (const { ref, target, listener } of this.#outgoing.allOf(peer)) {
+      // A listener that was called before may have removed this monitor.
       if (this.#outgoing.removeByRef(peer, ref) === undefined) continue
-      this.#node.guard(() => { watcher.targetEnded({ pid: target, reason: 'noconnection' }) })
+      this.#node.guard(() => { listener.targetEnded({ pid: target, reason: 'noconnection' }) })
     }
   }
 }

@@ -10,7 +10,7 @@ import type { Producer } from '../../process/actor/mailbox.js'
 import type { ExitListener } from '../../process/exits/relations.js'
 import type { Pid } from '../../../types/pid.js'
 
-/** What the relay hands on for a client. */
+/** The payload of a message that the relay sends for a client. */
 interface ClientPayload {
   readonly client_pid: Pid
   readonly metadata: unknown
@@ -19,8 +19,9 @@ interface ClientPayload {
 }
 
 /**
- * A process elsewhere that one connection is bound to. Text and bytes of the client travel as they are, its metadata
- * once. What can wait does so here: for the channel, and for the mailbox on the other side.
+ * A remote process that one connection of this node is bound to. Text and bytes of the client are
+ * sent as they are, and the metadata once. Producers wait here for room in the channel and in the
+ * mailbox of the process.
  */
 export class RemoteTarget implements Target {
   readonly pid: Pid
@@ -29,21 +30,23 @@ export class RemoteTarget implements Target {
   readonly #remoteNodes: RemoteNodes
   readonly #peer: Peer
   readonly #ref: number
-  readonly #watcher: ExitListener
+  readonly #listener: ExitListener
   readonly #startedAt = performance.now()
-  /** The metadata the other side has. */
+  /** The metadata that was sent last. */
   #metadata: unknown
-  /** The other side has said that its mailbox is filling up. */
+  /** The other node has said that the mailbox of the process is full. */
   #paused = false
   #stopping = false
   readonly #waitingProducers = new Set<Producer>()
 
-  constructor (elsewhere: RemoteNodes, peer: Peer, pid: Pid, ref: number, watcher: ExitListener) {
-    this.#remoteNodes = elsewhere
+  constructor (
+    remoteNodes: RemoteNodes, peer: Peer, pid: Pid, ref: number, listener: ExitListener
+  ) {
+    this.#remoteNodes = remoteNodes
     this.#peer = peer
     this.pid = pid
     this.#ref = ref
-    this.#watcher = watcher
+    this.#listener = listener
   }
 
   get stopping (): boolean {
@@ -53,17 +56,25 @@ export class RemoteTarget implements Target {
   // From the connection
 
   accept (topic: string, payload: unknown, from: Pid): void {
-    if (this.#stopping || this.#sendForClient(topic, payload as ClientPayload, from, frameTypes.clientEvent)) return
+    const clientPayload = payload as ClientPayload
     if (this.#stopping) return
-    // Never refused, and it cannot travel: rather the end of the binding than a message lost in silence.
+    if (this.#sendForClient(topic, clientPayload, from, frameTypes.clientEvent)) return
+    // Sending may have ended the binding.
+    if (this.#stopping) return
+    // It must not be refused, but it cannot be sent. End the binding: a message must not be lost
+    // without notice.
     this.release()
-    this.#remoteNodes.demonitor(this.pid, this.#watcher)
-    this.#watcher.targetEnded({ pid: this.pid, reason: 'noconnection' })
+    this.#remoteNodes.demonitor(this.pid, this.#listener)
+    this.#listener.targetEnded({ pid: this.pid, reason: 'noconnection' })
   }
 
-  deliver (topic: string, payload: unknown, from: Pid | undefined, call?: Answer & ExitListener): boolean {
+  deliver (
+    topic: string, payload: unknown, from: Pid | undefined, call?: Answer & ExitListener
+  ): boolean {
     if (this.#stopping) return false
-    if (call === undefined && from !== undefined && isClientPayload(from, payload)) return this.#sendForClient(topic, payload, from, frameTypes.clientNews)
+    if (call === undefined && from !== undefined && isClientPayload(from, payload)) {
+      return this.#sendForClient(topic, payload, from, frameTypes.clientNews)
+    }
     return this.#remoteNodes.send(this.pid, topic, payload, from, call)
   }
 
@@ -71,34 +82,41 @@ export class RemoteTarget implements Target {
     const { client_pid: client, metadata, type: kind, data, ...rest } = payload
     if (metadata !== this.#metadata) {
       const encoded = encodePayload(metadata)
-      if (encoded === undefined || !this.#pushFrame(frameTypes.metadata, '', from, encoded)) return false
+      if (encoded === undefined) return false
+      if (!this.#pushFrame(frameTypes.metadata, '', from, encoded)) return false
       this.#metadata = metadata
     }
-    if (kind !== undefined && data !== undefined) return this.#pushFrame(frameTypes.clientMessage, topic, client, encodePayload(data)!)
+    if (kind !== undefined && data !== undefined) {
+      return this.#pushFrame(frameTypes.clientMessage, topic, client, encodePayload(data)!)
+    }
     const encoded = encodePayload(rest)
     return encoded !== undefined && this.#pushFrame(type, topic, client, encoded)
   }
 
-  #pushFrame (type: number, text: string, from: Pid, payload: Pick<FrameFields, 'kind' | 'body'>): boolean {
-    return this.#peer.sendFrame({ type, ref: this.#ref, from: serialOf(from), text, ...payload }, type === frameTypes.clientNews ? 'message' : 'system')
+  #pushFrame (
+    type: number, text: string, from: Pid, payload: Pick<FrameFields, 'kind' | 'body'>
+  ): boolean {
+    const urgency = type === frameTypes.clientNews ? 'message' : 'system'
+    const fields = { type, ref: this.#ref, from: serialOf(from), text, ...payload }
+    return this.#peer.sendFrame(fields, urgency)
   }
 
   get congested (): boolean {
     return this.#paused || this.#peer.channel.window.congested
   }
 
-  subscribeToDrain (feeder: Producer): void {
+  subscribeToDrain (producer: Producer): void {
     if (this.#stopping) return
-    if (this.#paused) this.#waitingProducers.add(feeder)
-    else this.#peer.channel.window.subscribeDrain(feeder)
+    if (this.#paused) this.#waitingProducers.add(producer)
+    else this.#peer.channel.window.subscribeDrain(producer)
   }
 
-  unsubscribeFromDrain (feeder: Producer): void {
-    this.#waitingProducers.delete(feeder)
-    this.#peer.channel.window.unsubscribeDrain(feeder)
+  unsubscribeFromDrain (producer: Producer): void {
+    this.#waitingProducers.delete(producer)
+    this.#peer.channel.window.unsubscribeDrain(producer)
   }
 
-  // From the other side
+  // From the other node
 
   pause (): void {
     this.#paused = true
@@ -107,14 +125,14 @@ export class RemoteTarget implements Target {
   resume (): void {
     this.#paused = false
     const { window } = this.#peer.channel
-    for (const feeder of [...this.#waitingProducers]) {
-      this.#waitingProducers.delete(feeder)
-      if (window.congested) window.subscribeDrain(feeder)
-      else feeder.resume()
+    for (const producer of [...this.#waitingProducers]) {
+      this.#waitingProducers.delete(producer)
+      if (window.congested) window.subscribeDrain(producer)
+      else producer.resume()
     }
   }
 
-  /** It is bound no more: by its end, that of its node, or by the connection. */
+  /** Call when the binding has ended. */
   release (): void {
     this.#stopping = true
     this.#waitingProducers.clear()
@@ -122,7 +140,7 @@ export class RemoteTarget implements Target {
 
   // As any entity
 
-  /** The system tells nothing to a process through a connection's binding. */
+  /** Not used: the runtime sends no notifications through a binding. */
   notify (): void {}
 
   end (reason: string): void {
@@ -138,11 +156,13 @@ export class RemoteTarget implements Target {
   }
 
   describe (): Description {
-    return { kind: this.kind, label: '', status: 'running', mailbox: 0, monitors: [], uptime: performance.now() - this.#startedAt }
+    const uptime = performance.now() - this.#startedAt
+    return { kind: this.kind, label: '', status: 'running', mailbox: 0, monitors: [], uptime }
   }
 }
 
-/** Whether a payload is one of a client, with its metadata in it. */
+/** Whether the relay made the payload for a client, with the client's metadata in it. */
 function isClientPayload (client: Pid, payload: unknown): payload is ClientPayload {
-  return typeof payload === 'object' && payload !== null && (payload as ClientPayload).client_pid === client && 'metadata' in payload
+  if (typeof payload !== 'object' || payload === null) return false
+  return (payload as ClientPayload).client_pid === client && 'metadata' in payload
 }

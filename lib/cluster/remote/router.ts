@@ -18,7 +18,7 @@ import type { ExitListener } from '../../process/exits/relations.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 
-/** What this node's processes do to those of others, and the other way round. */
+/** Sends the operations of local processes on remote ones, and applies those of other nodes. */
 export class Router implements RemoteNodes {
   readonly #node: NodeContext
   readonly #monitors: RemoteMonitors
@@ -26,15 +26,15 @@ export class Router implements RemoteNodes {
   readonly #links: RemoteLinks
   readonly #bindings: RemoteBindings
 
-  constructor (hub: NodeContext) {
-    this.#node = hub
-    this.#monitors = new RemoteMonitors(hub)
-    this.#calls = new RemoteCalls(hub)
-    this.#links = new RemoteLinks(hub)
-    this.#bindings = new RemoteBindings(hub, this)
+  constructor (node: NodeContext) {
+    this.#node = node
+    this.#monitors = new RemoteMonitors(node)
+    this.#calls = new RemoteCalls(node)
+    this.#links = new RemoteLinks(node)
+    this.#bindings = new RemoteBindings(node, this)
   }
 
-  /** Records, for the tests that count what remains. */
+  /** Records, for the tests that check that nothing is left over. */
   get size (): number {
     return this.#monitors.size + this.#calls.size + this.#links.size + this.#bindings.size
   }
@@ -49,7 +49,8 @@ export class Router implements RemoteNodes {
     }
     const receiver = serialOf(to)
     const sender = serialOf(from)
-    if (topic === 'ws.send' && call === undefined && peer.joinMessage(receiver, sender, payload)) return true
+    const canJoin = topic === 'ws.send' && call === undefined
+    if (canJoin && peer.joinMessage(receiver, sender, payload)) return true
     const encoded = encodePayload(payload)
     if (encoded === undefined) {
       const error = this.#node.unsendable(whyUnsendable(payload), { topic, to })
@@ -73,27 +74,28 @@ export class Router implements RemoteNodes {
     return this.#node.peerOf(to)?.sendFrame({ ...fields, to: serialOf(to) }) ?? false
   }
 
-  monitor (target: Pid, watcher: ExitListener): void {
-    if (!isCaller(watcher)) return this.#monitors.monitor(target, watcher)
-    // A call is its own monitor.
-    if (this.#node.peerOf(target) === undefined) watcher.targetEnded({ pid: target, reason: this.#node.exitReasonFor(target) })
+  monitor (target: Pid, listener: ExitListener): void {
+    if (!isCaller(listener)) return this.#monitors.monitor(target, listener)
+    // The call frame monitors the callee. If it could not be sent, the callee is reported as dead.
+    if (this.#node.peerOf(target) !== undefined) return
+    listener.targetEnded({ pid: target, reason: this.#node.exitReasonFor(target) })
   }
 
-  demonitor (target: Pid, watcher: ExitListener): void {
-    if (isCaller(watcher)) this.#calls.abandon(watcher)
-    else if (!this.#bindings.unbind(target, watcher)) this.#monitors.demonitor(target, watcher)
+  demonitor (target: Pid, listener: ExitListener): void {
+    if (isCaller(listener)) this.#calls.abandon(listener)
+    else if (!this.#bindings.unbind(target, listener)) this.#monitors.demonitor(target, listener)
   }
 
-  link (here: Pid, there: Pid): void {
-    this.#links.link(here, there)
+  link (local: Pid, remote: Pid): void {
+    this.#links.link(local, remote)
   }
 
-  unlink (here: Pid, there: Pid): void {
-    this.#links.unlink(here, there)
+  unlink (local: Pid, remote: Pid): void {
+    this.#links.unlink(local, remote)
   }
 
-  localLinkEnded (exit: Exit, there: Pid): void {
-    this.#links.localEnded(exit, there)
+  localLinkEnded (exit: Exit, remote: Pid): void {
+    this.#links.localEnded(exit, remote)
   }
 
   /** @param peers the other nodes that are up */
@@ -101,43 +103,43 @@ export class Router implements RemoteNodes {
     this.#bindings.announceClosing(peers)
   }
 
-  bind (target: Pid, watcher: ExitListener): Promise<Target | RemoteProblem> {
-    return this.#bindings.bind(target, watcher)
+  bind (target: Pid, listener: ExitListener): Promise<Target | RemoteProblem> {
+    return this.#bindings.bind(target, listener)
   }
 
   // From other nodes
 
-  /** @returns false for garbage */
+  /** @returns false when a frame is garbage */
   receive (peer: Peer, frame: Frame): boolean {
     return this.#receiveMessage(peer, frame) ??
       this.#calls.receive(peer, frame) ??
       this.#bindings.receive(peer, frame) ??
       this.#monitors.receive(peer, frame) ??
       this.#links.receive(peer, frame) ??
-      // Of a later version, that says we may do without it.
+      // A type of a later version: this node may ignore it.
       frame.type >= skippable
   }
 
   #receiveMessage (peer: Peer, frame: Frame): boolean | undefined {
     const { type, to, from, text, kind, body } = frame
-    const { local: here } = this.#node
+    const { local } = this.#node
     switch (type) {
       case frameTypes.send: {
         const decoded = decodePayload(kind, body as Buffer)
         if (decoded === undefined) {
-          here.missed(this.#node.pid(to), 1)
+          local.missed(this.#node.pid(to), 1)
           return false
         }
-        here.deliver(this.#node.pid(to), text, decoded.payload, sender(peer, from))
+        local.deliver(this.#node.pid(to), text, decoded.payload, sender(peer, from))
         return true
       }
       case frameTypes.sendMany: return this.#receiveMany(peer, frame)
       case frameTypes.missed: return this.#receiveMissed(frame)
       case frameTypes.exit:
-        here.exit(this.#node.pid(to), text)
+        local.exit(this.#node.pid(to), text)
         return true
       case frameTypes.cancel:
-        here.cancel(this.#node.pid(to), text, sender(peer, from))
+        local.cancel(this.#node.pid(to), text, sender(peer, from))
         return true
       default:
         return undefined
@@ -145,7 +147,10 @@ export class Router implements RemoteNodes {
   }
 
   #receiveMany (peer: Peer, { ref, from, text, kind, body }: Frame): boolean {
-    if (ref > 0) peer.lastReceivers = decodeNumberList(body.subarray(0, ref))?.map((serial) => this.#node.pid(serial))
+    if (ref > 0) {
+      const serials = decodeNumberList(body.subarray(0, ref))
+      peer.lastReceivers = serials?.map((serial) => this.#node.pid(serial))
+    }
     const payload = body.subarray(ref) as Buffer
     const decoded = decodePayload(kind, payload)
     if (peer.lastReceivers === undefined) return false
@@ -154,7 +159,9 @@ export class Router implements RemoteNodes {
       return false
     }
     const again = (): unknown => decodePayload(kind, payload)!.payload
-    this.#node.local.deliverToMany(peer.lastReceivers, text, decoded.payload, again, sender(peer, from))
+    const { lastReceivers } = peer
+    const { local } = this.#node
+    local.deliverToMany(lastReceivers, text, decoded.payload, again, sender(peer, from))
     return true
   }
 
@@ -170,7 +177,7 @@ export class Router implements RemoteNodes {
     return true
   }
 
-  /** Everything across a channel ends with it: what came before has been handed on. */
+  /** Call when a channel was reset, after all frames that arrived on it were applied. */
   channelReset (peer: Peer): void {
     peer.lastReceivers = undefined
     this.#calls.channelReset(peer)
@@ -180,7 +187,10 @@ export class Router implements RemoteNodes {
   }
 }
 
-/** Whether a message changes or ends a connection: it is not lost only because the window is full of frames for it. */
+/**
+ * Whether a message changes or ends a connection. It must not be refused only because the window is
+ * full of other frames for that connection.
+ */
 function isUrgent (topic: string): boolean {
   return topic === 'ws.close' || topic === 'ws.control'
 }

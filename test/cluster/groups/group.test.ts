@@ -21,7 +21,7 @@ t.test('a group is of use while it has a member here or a listener', async (t) =
   group.listeners.set(() => {}, { notify: () => {}, isReady: false })
   t.equal(group.isUsed, true)
   group.listeners.clear()
-  group.localMembers.set(one, { times: 1, watcher: { targetEnded () {} } })
+  group.localMembers.set(one, { times: 1, exitListener: { targetEnded () {} } })
   t.equal(group.isUsed, true)
 })
 

@@ -11,7 +11,7 @@ t.test('a watch is found by its target and watcher, and by its node and number',
   const watches = new OutgoingMonitors()
   const [b, c] = [new TestPeer('b'), new TestPeer('c')]
   const who = watcher()
-  const watch = { peer: b, ref: 1, target: one, watcher: who }
+  const watch = { peer: b, ref: 1, target: one, listener: who }
   watches.add(watch)
   t.equal(watches.find(one, who), watch)
   t.equal(watches.findByRef(b, 1), watch)
@@ -26,7 +26,7 @@ t.test('a watch is found by its target and watcher, and by its node and number',
 t.test('a watch is taken once', async (t) => {
   const watches = new OutgoingMonitors()
   const peer = new TestPeer('b')
-  const watch = { peer, ref: 1, target: one, watcher: watcher() }
+  const watch = { peer, ref: 1, target: one, listener: watcher() }
   watches.add(watch)
   t.equal(watches.removeByRef(peer, 1), watch)
   t.equal(watches.removeByRef(peer, 1), undefined)
@@ -38,10 +38,10 @@ t.test('those of a node are listed as they are now, and those of others are not 
   const watches = new OutgoingMonitors()
   const [b, c] = [new TestPeer('b'), new TestPeer('c')]
   const who = watcher()
-  watches.add({ peer: b, ref: 1, target: one, watcher: who })
-  watches.add({ peer: b, ref: 2, target: one, watcher: watcher() })
-  watches.add({ peer: b, ref: 3, target: two, watcher: who })
-  watches.add({ peer: c, ref: 1, target: '1@c.1' as Pid, watcher: who })
+  watches.add({ peer: b, ref: 1, target: one, listener: who })
+  watches.add({ peer: b, ref: 2, target: one, listener: watcher() })
+  watches.add({ peer: b, ref: 3, target: two, listener: who })
+  watches.add({ peer: c, ref: 1, target: '1@c.1' as Pid, listener: who })
   const listed = watches.allOf(b)
   for (const { peer, ref } of listed) watches.removeByRef(peer, ref)
   t.strictSame(listed.map(({ ref }) => ref), [1, 2, 3])

@@ -16,7 +16,7 @@ interface Linked {
 function make (): Linked {
   const nodes = new Pair((hub) => {
     const links = new RemoteLinks(hub)
-    hub.local.elsewhere = { linkedEnded: (exit: never, there: Pid) => { links.localEnded(exit, there) } } as never
+    hub.local.elsewhere = { localLinkEnded: (exit: never, there: Pid) => { links.localEnded(exit, there) } } as never
     return links
   })
   return { nodes, one: nodes.a.local.spawn(), two: nodes.b.local.spawn() }
