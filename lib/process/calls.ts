@@ -3,7 +3,7 @@ import type { ExitListener } from './exits/relations.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
-/** Monitors a process, here or on another node, for a call or an `exited`. */
+/** Monitors a local or remote process, for a call or an `exited`. */
 export interface CallHost {
   monitor (target: Pid, listener: ExitListener): void
   demonitor (target: Pid, listener: ExitListener): void

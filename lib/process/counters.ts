@@ -1,7 +1,7 @@
-/** Different exit reasons that are counted by name: a reason may be any string. */
-const mostReasons = 100
+/** A reason may be any string. Above this many different ones, they are counted as `other`. */
+const maxReasons = 100
 
-/** What `stats()` reports of the past. */
+/** The counters in `stats()`, since the start. */
 export class Counters {
   spawned = 0
   sent = 0
@@ -12,8 +12,9 @@ export class Counters {
 
   countExit (reason: string): void {
     const times = this.#exited.get(reason)
-    if (times !== undefined || this.#exited.size < mostReasons) this.#exited.set(reason, (times ?? 0) + 1)
-    else this.#exited.set('other', (this.#exited.get('other') ?? 0) + 1)
+    if (times !== undefined || this.#exited.size < maxReasons) {
+      this.#exited.set(reason, (times ?? 0) + 1)
+    } else this.#exited.set('other', (this.#exited.get('other') ?? 0) + 1)
   }
 
   get exited (): Record<string, number> {

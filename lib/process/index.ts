@@ -42,15 +42,18 @@ export function createProcesses (options: ProcessesOptions = {}): ProcessSystem 
     logger: options.logger ?? silentLogger
   })
   const close = (): Promise<void> => runtime.close(timeout)
-  const ready = options.cluster === undefined ? Promise.resolve() : join(runtime, options.cluster, close)
+  const { cluster } = options
+  const ready = cluster === undefined ? Promise.resolve() : join(runtime, cluster, close)
   return processSystemFacade(runtime, { ready: () => ready, close })
 }
 
 /** The cluster is loaded only where it is used. */
 function join (runtime: Runtime, engine: ClusterEngine, close: () => Promise<void>): Promise<void> {
   runtime.awaitsCluster = true
-  const joined = import('../cluster/facade.js').then(({ startCluster }) => startCluster(runtime, engine, { close }))
-  // Without a call of `ready()` nobody handles this error. `spawn` throws until the node has joined.
+  const joined = import('../cluster/facade.js').then(({ startCluster }) => {
+    return startCluster(runtime, engine, { close })
+  })
+  // Nobody handles this error without a call of `ready()`. Until the node has joined, `spawn` throws.
   joined.catch(() => {})
   return joined
 }

@@ -51,10 +51,11 @@ export class Messenger {
   send (to: string, topic: string, payload: unknown, sender?: Sender, batch?: Batch): boolean {
     checkTopic(topic)
     if (sender?.hasEnded === true) return this.#refuse()
+    const from = sender?.pid
     const entity = this.#host.findEntity(to)
-    if (entity !== undefined) return entity.deliver(topic, payload, sender?.pid, undefined, batch)
+    if (entity !== undefined) return entity.deliver(topic, payload, from, undefined, batch)
     const remote = this.#host.remoteNodesFor(to)
-    if (remote !== undefined) return this.#sendRemote(remote, to as Pid, topic, payload, sender?.pid)
+    if (remote !== undefined) return this.#sendRemote(remote, to as Pid, topic, payload, from)
     this.#host.counters.deadLetters++
     return false
   }
@@ -95,7 +96,12 @@ export class Messenger {
   }
 
   #callRemote (
-    remote: RemoteNodes, call: Call, to: Pid, topic: string, payload: unknown, from: Pid | undefined
+    remote: RemoteNodes,
+    call: Call,
+    to: Pid,
+    topic: string,
+    payload: unknown,
+    from: Pid | undefined
   ): void {
     if (this.#sendRemote(remote, to, topic, payload, from, call)) {
       remote.monitor(to, call)
@@ -106,7 +112,12 @@ export class Messenger {
   }
 
   #sendRemote (
-    remote: RemoteNodes, to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Call
+    remote: RemoteNodes,
+    to: Pid,
+    topic: string,
+    payload: unknown,
+    from: Pid | undefined,
+    call?: Call
   ): boolean {
     if (!remote.send(to, topic, payload, from, call)) return this.#refuse()
     this.#host.counters.sent++

@@ -6,9 +6,8 @@ const lastIncarnation = Symbol.for('fastify-ws-relay.incarnation')
 const shared = globalThis as { [lastIncarnation]?: number }
 
 /**
- * The next incarnation: the start time, raised above the last one given, so that two
- * systems of one operating-system process never make the same PID (also when the package is
- * loaded twice).
+ * A new incarnation, higher than all others of this operating-system process. Two process systems
+ * therefore never make the same PID, even when the package is loaded twice.
  */
 function nextIncarnation (lowest: number): number {
   const incarnation = Math.max(lowest, (shared[lastIncarnation] ?? 0) + 1)
@@ -16,15 +15,16 @@ function nextIncarnation (lowest: number): number {
   return incarnation
 }
 
-/** Makes the PIDs of one node, and tells them from others. */
+/** Makes the PIDs of one node, and recognizes those of other nodes. */
 export class PidFactory {
   readonly node: string
-  /** The start time in milliseconds, or the next one that was free. In a PID it is in base 36. */
+  /** The start time in milliseconds, or higher. In a PID it is written in base 36. */
   #incarnation!: number
   #suffix!: string
   #serial = 0
-  /** The serial without its last two digits, and what can come behind it: most of a PID is shared. */
+  /** The serial without its last two digits. */
   #head = ''
+  /** All two-digit endings with the suffix. PIDs share these strings, which saves memory. */
   #tails!: readonly string[]
 
   constructor (node: string) {
@@ -37,8 +37,9 @@ export class PidFactory {
   }
 
   /**
-   * Takes a higher incarnation: an earlier one of this node is known elsewhere, and the highest wins.
-   * @throws when a PID was made: it would not be this node's any more
+   * Takes a higher incarnation, because other nodes know an earlier one of this node, and the
+   * highest one wins.
+   * @throws when a PID was made already: it would not be a PID of this node any more
    */
   bumpIncarnation (lowest: number): void {
     if (this.#serial > 0) throw new Error('a PID was made already')
@@ -48,7 +49,9 @@ export class PidFactory {
   #setIncarnation (incarnation: number): void {
     this.#incarnation = incarnation
     this.#suffix = `@${this.node}.${incarnation.toString(36)}`
-    this.#tails = Array.from({ length: 100 }, (_, digits) => [String(digits).padStart(2, '0'), this.#suffix].join(''))
+    this.#tails = Array.from({ length: 100 }, (_, digits) => {
+      return [String(digits).padStart(2, '0'), this.#suffix].join('')
+    })
   }
 
   nextPid (): Pid {
@@ -59,7 +62,7 @@ export class PidFactory {
     return this.#head + this.#tails[digits] as Pid
   }
 
-  /** Whether a PID names another node. This is the one place that decides "here or elsewhere". */
+  /** Whether a PID belongs to another node. This is the only place that decides it. */
   isRemote (pid: string): boolean {
     if (pid.endsWith(this.#suffix)) return false
     const match = shape.exec(pid)
@@ -67,7 +70,7 @@ export class PidFactory {
   }
 }
 
-/** @throws `FST_PROCESS_INVALID_PID` when it can be neither a PID nor a name */
+/** @throws `FST_PROCESS_INVALID_PID` for anything but a string */
 export function checkAddress (to: unknown): asserts to is string {
   if (typeof to !== 'string') throw new errorCodes.FST_PROCESS_INVALID_PID(show(to))
 }

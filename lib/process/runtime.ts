@@ -116,7 +116,8 @@ export class Runtime {
 
   /** The other nodes, for a PID of one of them. Undefined for local PIDs, and without a cluster. */
   remoteNodesFor (pid: string): RemoteNodes | undefined {
-    return this.#remoteNodes !== undefined && this.pids.isRemote(pid) ? this.#remoteNodes : undefined
+    const remoteNodes = this.#remoteNodes
+    return remoteNodes !== undefined && this.pids.isRemote(pid) ? remoteNodes : undefined
   }
 
   joinCluster (remoteNodes: RemoteNodes, cluster?: Cluster): void {
@@ -290,7 +291,7 @@ export class Runtime {
   }
 
   close (timeout: number): Promise<void> {
-    // `closing` must be true before any process is told to stop: its listeners may try to spawn.
+    // `closing` must be true before the first process stops: its abort listeners may call `spawn`.
     this.#closed ??= Promise.resolve().then(() => this.#close(timeout))
     return this.#closed
   }

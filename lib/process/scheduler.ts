@@ -1,41 +1,44 @@
 import { Ring } from '../shared/ring.js'
 import type { Context } from '../shared/context.js'
 
-/** What the scheduler gives turns to. It must not throw. */
+/** A process or another task that the scheduler gives turns to. It must not throw. */
 export interface Runnable {
-  /** Set by the scheduler: it stands in the run queue, once. */
+  /** Set by the scheduler while it is in the run queue. */
   queued: boolean
   /**
-   * One turn: start, or handle some messages.
-   * @returns whether code of it goes on when the code that runs now has returned
+   * Runs one turn: starts the body, or handles some messages.
+   * @returns whether code of it continues in a microtask
    */
   turn (): boolean
 }
 
-/** Where turns come from; tests put their own. */
+/** Runs the tasks of the scheduler. Tests pass their own. */
 export interface TurnSource {
-  /** Runs a function when the code that runs now has returned. */
+  /** Runs a task in a microtask. */
   soon (task: () => void): void
-  /** As `soon`, but asked for by a task of these turns. */
+  /** As `soon`, for a caller that is such a task itself. */
   soonFromTask (task: () => void): void
-  /** Runs a function after the event loop has looked at sockets and timers. */
+  /** Runs a task after the event loop has polled sockets and timers. */
   later (task: () => void): void
-  /** Milliseconds from any fixed point. */
+  /** Milliseconds since any fixed point. */
   now (): number
-  /** Which of so many that wait has the next turn; absent: the first. All promises but fairness hold in any order. */
+  /**
+   * Test hook: the index of the next runnable. The default is the first one. Every guarantee except
+   * fairness must hold for any order.
+   */
   next? (waiting: number): number
 }
 
 const resolved = Promise.resolve()
 
-/** A resolved promise wakes the queue cheaper than `queueMicrotask`. */
+/** A reaction of a resolved promise is cheaper than `queueMicrotask`. */
 function afterThis (task: () => void): unknown {
   return resolved.then(task)
 }
 
 /**
- * The event loop's turns. Each task runs in the context of the process system, whoever asks for it.
- * One that asks for its next turn is in that context already, and pays for no switch.
+ * Runs tasks on the event loop, in the async context of the process system. `soonFromTask` does not
+ * switch the context, because its caller is in that context already.
  */
 export class EventLoop implements TurnSource {
   readonly #context: Context
@@ -61,41 +64,46 @@ export class EventLoop implements TurnSource {
   }
 }
 
-/** Milliseconds of turns after which the event loop breathes, where it has nothing else to do: a breath costs a microsecond. */
+/** Milliseconds of turns before a yield when the event loop is idle. A yield costs 1 µs. */
 const minBudget = 0.1
-/** And where it has much to do. */
+/** Milliseconds of turns before a yield when the event loop is busy. */
 const maxBudget = 5
-/** Turns after which the clock is looked at, where those before were short: together, in milliseconds, below the second. */
+/**
+ * At most this many turns share one clock read, provided the previous batch took less than
+ * `shortTurn` milliseconds.
+ */
 const maxTurnsPerClockRead = 8
 const shortTurn = 0.01
-/** Bodies that may go on at once before the clock is looked at again. */
+/** Bodies that may continue in one microtask run before the clock is read. */
 const maxBodiesPerDrain = 16
 
 /**
- * Whose turn it is. A process with mail stands once in the queue; a turn is a slice of its mail.
- * After a budget of time the event loop breathes, so that HTTP is served under any flood. The budget
- * is as long as the breaths are: then half of the time is for processes, however much comes in, and
- * the writes of a turn of the event loop carry the more the longer they take.
+ * Gives turns to processes that have mail. Each of them is in the run queue once, and a turn
+ * handles a limited number of messages.
  *
- * A body that loops over its inbox goes on in a microtask, when its turn is over. Those few stand
- * before the next drain, which therefore measures them: together, as one turn.
+ * After a time budget the scheduler yields to the event loop, so that HTTP is served under any
+ * load. The budget equals the measured time of a yield. Processes therefore get half of the time,
+ * and the longer a loop iteration takes, the more output each write batches.
+ *
+ * A body that loops over its inbox continues in a microtask after its turn. Those microtasks run
+ * before the next drain, which measures them together, as one turn.
  */
 export class Scheduler {
-  /** The longest turn so far, in milliseconds. Short ones are measured together. */
+  /** The longest turn so far, in milliseconds. Short turns are measured together. */
   longestTurn = 0
   readonly #queue = new Ring<Runnable>()
   readonly #turns: TurnSource
-  /** It drains the queue, or will when the code that runs now has returned. */
+  /** The queue is being drained, or a drain is scheduled. */
   #awake = false
-  /** Since when, at the latest, code has run that is not measured yet; undefined: since the drain that comes. */
+  /** The end of the last measurement. Undefined when no drain is running or scheduled. */
   #measuredUntil: number | undefined
-  /** A body has taken mail by itself: it goes on after the drain that comes. */
+  /** A body took mail outside its turn: the next drain must measure it. */
   #bodyContinues = false
   #turnsPerClockRead = 1
-  /** Since when it drains without a break. */
+  /** The time of the first drain since the last yield. */
   #drainingSince = 0
   #budget = minBudget
-  /** The budget is used up: turns go on after a breath. */
+  /** The budget is used up: turns continue after a yield. */
   #exhausted = false
   #exhaustedAt = 0
   #lastYieldTime = 0
@@ -113,12 +121,12 @@ export class Scheduler {
     this.#turns.soon(this.#drain)
   }
 
-  /** Whether somebody waits for a turn; between two of the event loop's, it comes after a breath. */
+  /** Whether a runnable waits for a turn. */
   get hasPendingTurns (): boolean {
     return this.#queue.length > 0
   }
 
-  /** Whether a body may take mail without asking for a turn. */
+  /** Whether a body may take mail outside its turn. */
   mayContinue (): boolean {
     if (this.#exhausted) return false
     this.#bodyContinues = true
@@ -129,15 +137,16 @@ export class Scheduler {
     return true
   }
 
-  /** Runs a task once the event loop has looked at sockets and timers. */
+  /** Runs a task after the event loop has polled sockets and timers. */
   afterYield (task: () => void): void {
     this.#turns.later(task)
   }
 
   readonly #drain = (): void => {
-    if (this.#measuredUntil === undefined) this.#drainingSince = this.#measuredUntil = this.#turns.now()
-    else this.#measureTurns(this.#measuredUntil)
-    const goesOn = this.#bodyContinues
+    if (this.#measuredUntil === undefined) {
+      this.#drainingSince = this.#measuredUntil = this.#turns.now()
+    } else this.#measureTurns(this.#measuredUntil)
+    const continues = this.#bodyContinues
     this.#bodyContinues = false
     let bodies = 0
     let unmeasured = 0
@@ -151,7 +160,7 @@ export class Scheduler {
       this.#measureTurns(this.#measuredUntil)
     }
     if (unmeasured > 0) this.#measureTurns(this.#measuredUntil)
-    if (bodies > 0 || goesOn || this.#bodyContinues) this.#turns.soonFromTask(this.#drain)
+    if (bodies > 0 || continues || this.#bodyContinues) this.#turns.soonFromTask(this.#drain)
     else {
       this.#awake = false
       this.#measuredUntil = undefined
@@ -168,7 +177,9 @@ export class Scheduler {
     const now = this.#turns.now()
     const took = now - before
     if (took > this.longestTurn) this.longestTurn = took
-    this.#turnsPerClockRead = took < shortTurn ? Math.min(this.#turnsPerClockRead * 2, maxTurnsPerClockRead) : 1
+    this.#turnsPerClockRead = took < shortTurn
+      ? Math.min(this.#turnsPerClockRead * 2, maxTurnsPerClockRead)
+      : 1
     this.#measuredUntil = now
     if (this.#exhausted || now - this.#drainingSince < this.#budget) return
     this.#exhausted = true
@@ -184,9 +195,10 @@ export class Scheduler {
     this.#drain()
   }
 
-  /** The shorter one of two: a pause of the garbage collector is no measure. */
-  #adaptBudget (breath: number): void {
-    this.#budget = Math.min(Math.max(Math.min(breath, this.#lastYieldTime), minBudget), maxBudget)
-    this.#lastYieldTime = breath
+  /** Uses the shorter of two yields, because a garbage collection may lengthen one. */
+  #adaptBudget (yieldTime: number): void {
+    const shorter = Math.min(yieldTime, this.#lastYieldTime)
+    this.#budget = Math.min(Math.max(shorter, minBudget), maxBudget)
+    this.#lastYieldTime = yieldTime
   }
 }

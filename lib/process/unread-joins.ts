@@ -1,23 +1,23 @@
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
-/** Anything that knows whether a client is in it. */
+/** A set of clients. */
 interface Clients {
   has (client: Pid): boolean
 }
 
-/** Not a property of the exit, because users see exits. */
+/** A WeakMap and not a property of the exit, because users see exits. */
 const unread = new WeakMap<Exit, Clients>()
 const everyClient: Clients = { has: () => true }
 
-/** Records whose `ws.join` the process had not taken out of its mailbox when it ended. */
+/** Records the clients whose `ws.join` was still in the mailbox when the process ended. */
 export function recordUnreadJoins (exit: Exit, clients: Clients = everyClient): void {
   unread.set(exit, clients)
 }
 
 /**
- * Whether the process took the `ws.join` of this client before it ended. Ask only for a client
- * whose target it was: the record has the joins that were not taken.
+ * Whether the process took the `ws.join` of this client before it ended. Only for clients that
+ * were bound to the process: only the joins that it did not take are recorded.
  */
 export function tookJoin (exit: Exit, client: Pid): boolean {
   return unread.get(exit)?.has(client) !== true

@@ -1,20 +1,20 @@
 import type { Context } from './context.js'
 
-/** Time, as the cluster core sees it: a simulation hands in its own. */
+/** The clock of the cluster core. A simulation passes its own. */
 export interface Clock {
-  /** Milliseconds since 1970 by a clock that never goes back. */
+  /** Milliseconds since 1970. The clock never goes back. */
   now (): number
   after (ms: number, task: () => void): Cancellable
-  /** Runs a task when what runs now is done: what it leaves is sent in one batch. */
+  /** Runs a task after the current code, so that its output is sent in one batch. */
   soon (task: () => void): void
 }
 
-/** A task that has not run yet. */
+/** A scheduled task. */
 export interface Cancellable {
   cancel (): void
 }
 
-/** The clock of the machine. Its timers do not keep a program running. */
+/** The clock of the machine. Its timers do not keep the program running. */
 export const systemClock: Clock = {
   // Not Date.now: a lease must not live longer because somebody set the clock back.
   now: () => performance.timeOrigin + performance.now(),
@@ -26,8 +26,9 @@ export const systemClock: Clock = {
 }
 
 /**
- * The clock of the machine, with its tasks in the context of a process system: what many requests
- * have sent is published together, and in none of their `AsyncLocalStorage` contexts.
+ * The clock of the machine, whose tasks run in the context of a process system. One task may
+ * publish the messages of many requests, so it must not run in the `AsyncLocalStorage` context of
+ * one of them.
  */
 export function clockIn (context: Context): Clock {
   return {

@@ -1,55 +1,54 @@
 import { Context } from './context.js'
 import { longestDelay } from './duration.js'
 
-/** Something that is due once; the wheel keeps its own note in it. */
+/** A task with a deadline. `slot` belongs to the timer that it is scheduled on. */
 export interface Deadline {
   slot: Slot | undefined
-  /** @param late milliseconds that it is overdue: the event loop was busy */
+  /** @param late milliseconds by which it is overdue because the event loop was busy */
   due (late: number): void
 }
 
-/** All deadlines of one instant share a timer. */
+/** All deadlines at one rounded instant. They share a timer. */
 export interface Slot {
   readonly at: number
   readonly waiting: Set<Deadline>
   readonly timer: NodeJS.Timeout
 }
 
-/** Milliseconds to which deadlines are rounded up, by how far away they are. */
+/** Deadlines are rounded up to a multiple of these milliseconds. */
 function roundingStep (delay: number): number {
   return delay < 1000 ? 10 : delay < 10_000 ? 50 : 250
 }
 
-/** Node counts whole milliseconds, from one that has begun: a timer may be early by one. */
+/** A timer of Node may be early by 1 ms, because Node rounds the current time down. */
 function delayUntil (at: number, now: number): number {
   return Math.min(Math.ceil(at - now) + 1, longestDelay)
 }
 
-/** Milliseconds by which an event loop that is merely busy is late; later, it has stalled. */
+/** Milliseconds by which a busy event loop is late. A longer lateness means that it stalled. */
 export const normalLateness = 50
 
-/** Milliseconds of due work after which the event loop breathes: the answers of those who were pinged come on top. */
+/** Time budget per loop iteration for due deadlines. The pongs that they cause come on top. */
 const timeBudget = 0.5
-/** Deadlines after which the clock is looked at. */
 const deadlinesPerClockRead = 16
 
 /**
- * The pings, pong deadlines, heartbeats and closing handshakes of a whole server on a few shared
- * timers. Thousands that are due at once are spread over turns of the event loop: a timer each
- * stalled it for most of a second.
+ * Runs the pings, pong deadlines, heartbeats and closing handshakes of a whole server on a few
+ * shared timers. Thousands of deadlines that are due at once are spread over several iterations of
+ * the event loop: with a timer for each of them, it stalled for most of a second.
  */
 export class DeadlineTimer {
   readonly #slots = new Map<number, Slot>()
-  /** Those whose time has come. After a stall it is that of many at once, and they share the budget. */
+  /** Slots that are due. After a stall there may be many, and they share the time budget. */
   readonly #due: Slot[] = []
-  /** Deadlines of many requests share a timer: none of them is due in the context of one. */
+  /** A timer serves many requests, so it must not run in the async context of one of them. */
   readonly #context: Context
 
   constructor (context = new Context()) {
     this.#context = context
   }
 
-  /** Makes a deadline due after some milliseconds, never earlier; where it waited already it is moved. */
+  /** Schedules a deadline, or moves it. It is never due before `delay` milliseconds have passed. */
   schedule (deadline: Deadline, delay: number): void {
     this.cancel(deadline)
     const step = roundingStep(delay)
@@ -57,7 +56,9 @@ export class DeadlineTimer {
     const at = Math.ceil((now + delay) / step) * step
     let slot = this.#slots.get(at)
     if (slot === undefined) {
-      slot = { at, waiting: new Set(), timer: this.#context.start(setTimeout, () => { this.#slotDue(at) }, delayUntil(at, now)) }
+      const onDue = (): void => { this.#slotDue(at) }
+      const timer = this.#context.start(setTimeout, onDue, delayUntil(at, now))
+      slot = { at, waiting: new Set(), timer }
       this.#slots.set(at, slot)
     }
     slot.waiting.add(deadline)
@@ -74,7 +75,7 @@ export class DeadlineTimer {
     if (this.#slots.get(slot.at) === slot) this.#slots.delete(slot.at)
   }
 
-  /** Timers running, for the tests that count what remains. */
+  /** The number of running timers, for tests that look for leaks. */
   get size (): number {
     return this.#slots.size
   }
@@ -101,7 +102,8 @@ export class DeadlineTimer {
         slot.waiting.delete(deadline)
         deadline.slot = undefined
         deadline.due(started - slot.at)
-        if (++done % deadlinesPerClockRead === 0 && performance.now() - started >= milliseconds) return
+        if (++done % deadlinesPerClockRead > 0) continue
+        if (performance.now() - started >= milliseconds) return
       }
       this.#due.shift()
     }

@@ -1,8 +1,9 @@
 const none: readonly never[] = Object.freeze([])
 
 /**
- * Sets of values by key. A key without values takes no memory, and one with a single value no set:
- * most have one, and a set costs 200 bytes and twenty times a lookup. Values are never sets.
+ * Sets of values by key. A key without values takes no memory. A single value is stored without a
+ * set: most keys have one value, and a set costs 200 bytes and makes a lookup twenty times slower.
+ * A value must not be a set itself.
  */
 export class MultiMap<K, V> {
   readonly #values = new Map<K, V | Set<V>>()
@@ -15,7 +16,7 @@ export class MultiMap<K, V> {
     return this.#values.keys()
   }
 
-  /** @returns whether it was not there */
+  /** @returns false when the value was there already */
   add (key: K, value: V): boolean {
     const values = this.#values.get(key)
     if (values instanceof Set) {
@@ -33,7 +34,7 @@ export class MultiMap<K, V> {
     return values instanceof Set ? values : [values]
   }
 
-  /** Takes all values of a key out. */
+  /** Removes the key and returns its values. */
   takeAll (key: K): Iterable<V> {
     const values = this.#values.get(key)
     if (values === undefined) return none
@@ -41,7 +42,7 @@ export class MultiMap<K, V> {
     return values instanceof Set ? values : [values]
   }
 
-  /** @returns whether it was there */
+  /** @returns false when there was no such value */
   delete (key: K, value: V): boolean {
     const values = this.#values.get(key)
     if (values instanceof Set) {

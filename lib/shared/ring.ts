@@ -1,8 +1,8 @@
 const initialCapacity = 8
 
 /**
- * A first-in first-out queue in a circular array. It grows by doubling, gives its memory back when
- * it is emptied, and holds nothing while it was never used: most mailboxes are empty.
+ * A first-in first-out queue in a circular array. It grows by doubling, releases a grown array when
+ * it becomes empty, and allocates nothing before its first use.
  */
 export class Ring<T> {
   #items: (T | undefined)[] | undefined
@@ -31,18 +31,20 @@ export class Ring<T> {
     return item
   }
 
-  /** The item at a position; 0 is the next to be shifted. */
+  /** The item at a position; 0 is the next one to be dequeued. */
   at (index: number): T {
     const items = this.#items!
     return items[(this.#head + index) & (items.length - 1)] as T
   }
 
-  /** Takes one item out of the middle; the others keep their order. */
+  /** Removes one item. The others keep their order. */
   removeAt (index: number): T {
     const items = this.#items!
     const mask = items.length - 1
     const item = this.at(index)
-    for (let i = index; i > 0; i--) items[(this.#head + i) & mask] = items[(this.#head + i - 1) & mask]
+    for (let i = index; i > 0; i--) {
+      items[(this.#head + i) & mask] = items[(this.#head + i - 1) & mask]
+    }
     this.dequeue()
     return item
   }

@@ -137,7 +137,7 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'an update is merged into a message that was received already',
     file: 'process/registry/group-updates.ts',
-    search: 'if (this.#pending.get(news.group) === news) this.#pending.delete(news.group)',
+    search: 'if (this.#pending.get(update.group) === update) this.#pending.delete(update.group)',
     replace: '',
     suites: ['relations']
   },

@@ -125,9 +125,9 @@ export class Actor extends Lifecycle implements Target, Runnable {
     this.host.counters.sent++
     this.mailbox.enqueueMail(mail)
     // A receive of other topics is not woken: it would search the whole mailbox for nothing.
-    if (this.#service?.busy === false || findReceive(this.#firstReceive, mail.topic) !== undefined) {
-      this.host.scheduler.schedule(this)
-    }
+    const isWanted = this.#service?.busy === false ||
+      findReceive(this.#firstReceive, mail.topic) !== undefined
+    if (isWanted) this.host.scheduler.schedule(this)
   }
 
   // Mail out
@@ -163,7 +163,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
     this.requestTurn()
   }
 
-  /** The second time it yields first: a loop that catches the error must not block the event loop. */
+  /** Yields first from the second time on: a loop that catches the error must not block others. */
   #settleStoppedReceive (receive: PendingReceive): void {
     const { lazyState } = this
     if (lazyState.toldStopped) this.host.scheduler.afterYield(() => { receive.settleStopped() })

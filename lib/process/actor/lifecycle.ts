@@ -25,13 +25,13 @@ export interface LifecycleHost extends MonitorsHost {
 /**
  * The exit state of a process, and everything that must be released at its end.
  *
- * | state     | event                        | next state: action                                   |
- * | --------- | ---------------------------- | ---------------------------------------------------- |
- * | running   | `cancel`                     | cancel: `@cancel` is the last message, signal aborts |
- * | running,  | `self.stop`,                 | stop: receives and `serve` settle, signal aborts;    |
- * | cancel    | a handler throws             | the mail that is left is not handled                 |
- * | not ended | the body returns or throws   | end: by the reason that it was stopped with          |
- * | not ended | `end`: exit signal, shutdown | end: at once                                         |
+ * | state     | event                      | next state, action                                |
+ * | --------- | -------------------------- | ------------------------------------------------- |
+ * | running   | `cancel`                   | cancel: `@cancel` is the last mail, signal aborts |
+ * | running,  | `self.stop`,               | stop: receives and `serve` settle, signal aborts, |
+ * | cancel    | a handler throws           | mail that is left is not handled                  |
+ * | not ended | the body returns or throws | end: with the stop reason, if there is one        |
+ * | not ended | `end` (for example `exit`) | end: at once                                      |
  *
  * A field costs 8 bytes in every process. State that few processes need is in `LazyState` or
  * `StopReason`.
@@ -93,7 +93,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner {
     return lazyState.controller.signal
   }
 
-  /** Abort listeners are code of the process: they run in its async context, not in the caller's. */
+  /** Abort listeners are code of the process: they run in its async context. */
   #abortSignal (controller = this.#lazyState?.controller): void {
     if (controller === undefined) return
     this.host.context.run(() => { controller.abort(this.stopError) })
@@ -123,7 +123,8 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner {
   /** Mail that is left in the mailbox is not handled any more. */
   protected stopFromInside (reason: string, failure?: Error): void {
     this.exitState = 'stop'
-    this.stopReason = this.stopReason?.withReason(reason, failure) ?? new StopReason(reason, failure)
+    this.stopReason = this.stopReason?.withReason(reason, failure) ??
+      new StopReason(reason, failure)
     this.releaseWaiting()
     this.#abortSignal()
   }

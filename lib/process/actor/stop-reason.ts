@@ -1,12 +1,12 @@
 import { errorCodes, toError } from '../../errors.js'
 import type { Pid } from '../../../types/pid.js'
 
-/** Why a process stops: the reason of its signal, and what its code is told with. */
+/** Why a process stops, and the error with which its signal aborts and its receives reject. */
 export class StopReason {
   readonly reason: string
-  /** What a handler threw: it ends the process, whatever the body makes of it. */
+  /** The error of a handler. The process ends with it, even when the body returns. */
   readonly failure: Error | undefined
-  /** Made when it is asked for. */
+  /** Created when it is first needed. */
   #error: Error | undefined
 
   constructor (reason: string, failure?: Error, error?: Error) {
@@ -15,17 +15,20 @@ export class StopReason {
     this.#error = error
   }
 
-  /** Another reason, for code that may have been told already. */
+  /** A new reason with the same error, because code may have that error already. */
   withReason (reason: string, failure?: Error): StopReason {
     return new StopReason(reason, failure, this.#error)
   }
 
-  /** What a `receive` rejects with, and the reason of the signal. */
+  /** The abort reason of the signal, and the error of rejected receives. */
   errorFor (pid: Pid): Error {
     return (this.#error ??= new errorCodes.FST_PROCESS_STOPPED(pid, this.reason))
   }
 
-  /** Whether what code threw is how it was told to stop: by `stop` or `receive`, or by what was given the signal. */
+  /**
+   * Whether a thrown value comes from the stop: our stop error, an error with it as its cause, or
+   * an AbortError, as thrown by an API that was given the signal.
+   */
   hasCaused (thrown: unknown, pid: Pid): boolean {
     const stopError = this.errorFor(pid)
     if (thrown === stopError) return true
@@ -33,7 +36,7 @@ export class StopReason {
       const { name, cause } = toError(thrown)
       return name === 'AbortError' || cause === stopError
     } catch {
-      // A getter of its own has thrown.
+      // A getter of the thrown object has thrown.
       return false
     }
   }

@@ -1,6 +1,6 @@
 import type { Timer } from '../../../types/processes.js'
 
-/** The timers of one process: they end with it. */
+/** The timers of one process. They are cancelled when it ends. */
 export class ProcessTimers {
   readonly #running = new Set<NodeJS.Timeout>()
 

@@ -4,32 +4,33 @@ import type { Pid } from '../../../types/pid.js'
 type GroupUpdate = SystemTopics['@group']
 
 /**
- * The last `@group` message of each group that waits in a mailbox. Group changes are the one kind of
- * system message without a bound of its own: while the mailbox is full they merge into these.
+ * The last queued `@group` message of each group in one mailbox. Only group updates could fill a
+ * mailbox without a bound, because system messages are never refused. While the mailbox is full,
+ * new updates are therefore merged into these messages.
  */
 export class GroupUpdates {
   readonly #pending = new Map<string, GroupUpdate>()
 
-  /** @returns whether a message waits that has taken it in */
-  mergeUpdate (news: GroupUpdate): boolean {
-    const waiting = this.#pending.get(news.group)
-    if (waiting === undefined) return false
-    mergeInto(waiting.joined, waiting.left, news.joined)
-    mergeInto(waiting.left, waiting.joined, news.left)
+  /** @returns false when the mailbox has no message of this group */
+  mergeUpdate (update: GroupUpdate): boolean {
+    const queued = this.#pending.get(update.group)
+    if (queued === undefined) return false
+    mergeInto(queued.joined, queued.left, update.joined)
+    mergeInto(queued.left, queued.joined, update.left)
     return true
   }
 
-  addUpdate (news: GroupUpdate): void {
-    this.#pending.set(news.group, news)
+  addUpdate (update: GroupUpdate): void {
+    this.#pending.set(update.group, update)
   }
 
-  /** It waits no longer; an older one of its group may have been taken before it. */
-  removeUpdate (news: GroupUpdate): void {
-    if (this.#pending.get(news.group) === news) this.#pending.delete(news.group)
+  /** The message has left the mailbox. A newer one of its group may still be queued. */
+  removeUpdate (update: GroupUpdate): void {
+    if (this.#pending.get(update.group) === update) this.#pending.delete(update.group)
   }
 }
 
-/** Adds changes to one side of a message, unless they undo the other side. */
+/** Adds PIDs to one side of a message. A PID on the other side is removed there instead. */
 function mergeInto (side: Pid[], otherSide: Pid[], pids: Pid[]): void {
   for (const pid of pids) {
     const undone = otherSide.indexOf(pid)

@@ -2,13 +2,12 @@ import { MultiMap } from '../../shared/multimap.js'
 import { checkGroupName } from './names.js'
 import type { Pid } from '../../../types/pid.js'
 
-/** Tells one watcher of a change. */
 export type NotifyWatcher = (watcher: Pid, group: string, joined: Pid[], left: Pid[]) => void
 
-/** Process groups: members with how often each joined, and who watches. */
+/** Process groups, their members and their watchers. A PID may join a group more than once. */
 export class GroupTable {
   readonly #members = new MultiMap<string, Pid>()
-  /** How often members have joined a group again: few do. */
+  /** Joins after the first one, by member and group. They are rare. */
   readonly #extraJoins = new Map<Pid, Map<string, number>>()
   readonly #groupsOf = new MultiMap<Pid, string>()
   readonly #watchers = new MultiMap<string, Pid>()
@@ -49,7 +48,7 @@ export class GroupTable {
     return [...this.#groupsOf.get(pid)]
   }
 
-  /** Snapshot and subscription in one step: no change falls between them. */
+  /** Subscribes, and returns the members. Both happen in one step, so that no change is missed. */
   watch (group: string, pid: Pid): Pid[] {
     this.#watchers.add(group, pid)
     this.#watchedBy.add(pid, group)
@@ -61,7 +60,7 @@ export class GroupTable {
     this.#watchedBy.delete(pid, group)
   }
 
-  /** Forgets a PID that ended, as a member and as a watcher. */
+  /** Removes a PID that ended, as a member and as a watcher. */
   release (pid: Pid): void {
     for (const group of this.#watchedBy.takeAll(pid)) this.#watchers.delete(group, pid)
     this.#extraJoins.delete(pid)
@@ -71,9 +70,10 @@ export class GroupTable {
     }
   }
 
-  /** Entries held, for the tests that count what remains. */
+  /** The number of entries, for tests that look for leaks. */
   get size (): number {
-    return this.#members.size + this.#extraJoins.size + this.#groupsOf.size + this.#watchers.size + this.#watchedBy.size
+    return this.#members.size + this.#extraJoins.size + this.#groupsOf.size +
+      this.#watchers.size + this.#watchedBy.size
   }
 
   #countExtraJoin (group: string, pid: Pid): void {
@@ -82,7 +82,7 @@ export class GroupTable {
     times.set(group, (times.get(group) ?? 0) + 1)
   }
 
-  /** @returns false when it has joined once, or never: what is to be taken back is the membership */
+  /** @returns false when it joined once or never: then the membership itself must be removed */
   #dropExtraJoin (group: string, pid: Pid): boolean {
     const times = this.#extraJoins.get(pid)
     const again = times?.get(group)
@@ -94,6 +94,8 @@ export class GroupTable {
   }
 
   #notifyWatchers (group: string, joined: Pid[], left: Pid[]): void {
-    for (const watcher of this.#watchers.get(group)) this.#notifyWatcher(watcher, group, joined, left)
+    for (const watcher of this.#watchers.get(group)) {
+      this.#notifyWatcher(watcher, group, joined, left)
+    }
   }
 }

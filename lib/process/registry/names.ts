@@ -2,25 +2,26 @@ import { errorCodes, show } from '../../errors.js'
 import { MultiMap } from '../../shared/multimap.js'
 import type { Pid } from '../../../types/pid.js'
 
-/** Bytes of UTF-8. Encoded for a topic or a key of an engine, and with its prefix, it is below 512. */
+/** In UTF-8. Encoded as a topic or key of an engine, with its prefix, a name is then below 512. */
 const maxNameBytes = 256
-/** Most names: nothing else of them has to be checked. */
+/** Fast path: a name of this form needs no other check. */
 const plain = /^[A-Za-z0-9_.:-]{1,128}$/
-/** A lone surrogate has no UTF-8: two such names would be one to an engine. */
+/** A lone surrogate has no UTF-8 form: an engine could not tell two such names apart. */
 const wellFormed = /^[^\p{Cc}\p{Cs}]+$/u
-/** What stands, or will stand, for an address: a PID, `@kind/key`, an object as JSON. */
+/** Forms of addresses, now or in future versions: a PID, `@kind/key`, an object as JSON. */
 const address = /^[@{]|^\d+@[A-Za-z0-9_-]+\.[a-z0-9]+$/
 
 const expectedGroup = '1 to 256 bytes of UTF-8 without control characters'
 const expectedName = `${expectedGroup}, not beginning with '@' or '{', and not like a PID`
 
-/** Whether a group may be called so. A group is no address: it may look like one. */
+/** A group name may look like an address, because groups are never used as one. */
 export function isGroupName (name: unknown): name is string {
   if (typeof name !== 'string') return false
-  return plain.test(name) || (name.length <= maxNameBytes && wellFormed.test(name) && Buffer.byteLength(name) <= maxNameBytes)
+  if (plain.test(name)) return true
+  const fits = name.length <= maxNameBytes && Buffer.byteLength(name) <= maxNameBytes
+  return fits && wellFormed.test(name)
 }
 
-/** Whether a process may be called so. */
 export function isName (name: unknown): name is string {
   return isGroupName(name) && !address.test(name)
 }
@@ -32,10 +33,11 @@ export function checkName (name: unknown): asserts name is string {
 
 /** @throws `FST_PROCESS_INVALID_NAME` */
 export function checkGroupName (name: unknown): asserts name is string {
-  if (!isGroupName(name)) throw new errorCodes.FST_PROCESS_INVALID_NAME(show(name), expectedGroup)
+  if (isGroupName(name)) return
+  throw new errorCodes.FST_PROCESS_INVALID_NAME(show(name), expectedGroup)
 }
 
-/** Which PID has which name. A name is held by one, and free again when that one ends. */
+/** The registered names. A name belongs to one PID, and is free again when that PID ends. */
 export class NameTable {
   readonly #pids = new Map<string, Pid>()
   readonly #names = new MultiMap<Pid, string>()
@@ -72,7 +74,7 @@ export class NameTable {
     for (const name of this.#names.takeAll(pid)) this.#pids.delete(name)
   }
 
-  /** Names held, for the tests that count what remains. */
+  /** The number of entries, for tests that look for leaks. */
   get size (): number {
     return this.#pids.size + this.#names.size
   }

@@ -112,7 +112,7 @@ class SupervisorProcess {
     await this.#stopAll(this.#children)
   }
 
-  /** Runs tasks one by one: a restart may wait for a slow child, and must not overlap another one. */
+  /** Runs tasks one by one: a restart waits for its slow children, and must not overlap another. */
   #runInOrder (task: () => Promise<void>): Promise<void> {
     const run = async (): Promise<void> => { if (!this.#actor.stopping) await task() }
     this.#lastTask = this.#lastTask.then(run, run)
