@@ -28,7 +28,9 @@ import type { LivenessClient } from './liveness.js'
 import type { RelayServer } from './relay-server.js'
 import type { SocketReader } from '../websocket/socket.js'
 import type { ConnectionSettings } from './settings.js'
-import type { ConnectionExit, LeaveCause, Metadata } from '../../types/messages.js'
+import type {
+  ConnectionExit, LeaveCause, Metadata, WsHeartbeat, WsJoin, WsLeave, WsMessage
+} from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 import type { Logger } from '../../types/processes.js'
 
@@ -103,7 +105,7 @@ export class Connection implements Entity, ReceiverEvents, SocketReader, ExitLis
     attachConnection(this.#socket, this)
     runtime.addEntity(this)
     this.#watchTarget()
-    this.#target.accept('ws.join', { client_pid: this.pid, metadata: this.#metadata }, this.pid, 0)
+    this.#target.accept('ws.join', { client_pid: this.pid, metadata: this.#metadata } satisfies WsJoin, this.pid, 0)
     for (const bytes of early) this.onSocketData(bytes)
   }
 
@@ -121,7 +123,7 @@ export class Connection implements Entity, ReceiverEvents, SocketReader, ExitLis
 
   onMessage (data: Buffer, binary: boolean): boolean {
     this.#messageCount++
-    const payload = binary
+    const payload: WsMessage = binary
       ? { client_pid: this.pid, type: 'binary', data, metadata: this.#metadata }
       : { client_pid: this.pid, type: 'text', data: data.toString(), metadata: this.#metadata }
     this.#target.accept(this.#topic, payload, this.pid, data.length)
@@ -330,7 +332,7 @@ export class Connection implements Entity, ReceiverEvents, SocketReader, ExitLis
     this.#sendLeave(old, 'transfer', undefined, 'transferred')
     this.#releaseTarget(old, oldBinding)
     this.#applyChange(change)
-    target.accept('ws.join', { client_pid: this.pid, metadata: this.#metadata }, this.pid, 0)
+    target.accept('ws.join', { client_pid: this.pid, metadata: this.#metadata } satisfies WsJoin, this.pid, 0)
     if (!this.#receiver.isPaused) return
     if (target.congested) target.subscribeToDrain(this.#receiver)
     else this.#receiver.resume()
@@ -361,7 +363,7 @@ export class Connection implements Entity, ReceiverEvents, SocketReader, ExitLis
   }
 
   sendHeartbeat (): void {
-    const payload = { client_pid: this.pid, uptime: this.#uptime(), message_count: this.#messageCount, metadata: this.#metadata }
+    const payload: WsHeartbeat = { client_pid: this.pid, uptime: this.#uptime(), message_count: this.#messageCount, metadata: this.#metadata }
     this.#target.deliver('ws.heartbeat', payload, this.pid)
   }
 
@@ -452,7 +454,7 @@ export class Connection implements Entity, ReceiverEvents, SocketReader, ExitLis
   }
 
   #sendLeave (target: Target, cause: LeaveCause, code: number | undefined, reason: string): void {
-    const payload = { client_pid: this.pid, reason, code, cause, metadata: this.#metadata }
+    const payload: WsLeave = { client_pid: this.pid, reason, code, cause, metadata: this.#metadata }
     target.accept('ws.leave', payload, this.pid, 0)
   }
 

@@ -79,7 +79,7 @@ export function defaultsOf<O extends Options> (options: O): Defaults<O> {
 export interface CheckTerms {
   /** What has the options, such as `a child`; absent: "there is no option … here". */
   readonly owner?: string
-  /** Stands before each name, such as `backoff.`. */
+  /** Stands before the name of an option whose value is wrong, such as `backoff.`. */
   readonly prefix?: string
   /** What to do about an unknown option. */
   readonly hint?: string
@@ -98,8 +98,8 @@ export function optionsCheck (options: Options, fail: Fail, terms: CheckTerms = 
   const compiled = TypeCompiler.Compile(Type.Object(Object.fromEntries(schemas), { additionalProperties: false }))
   const durations = Object.entries(options).filter(([, { unit }]) => unit === 'ms')
   const unknown = (name: string): string => owner === undefined
-    ? `there is no option '${prefix}${show(name)}' here, only ${Object.keys(options).join(', ')}${hint}`
-    : `${owner} has no field '${prefix}${show(name)}', only ${Object.keys(options).join(', ')}${hint}`
+    ? `there is no option '${show(name)}' here, only ${Object.keys(options).join(', ')}${hint}`
+    : `${owner} has no field '${show(name)}', only ${Object.keys(options).join(', ')}${hint}`
   const wrong = (name: string, value: unknown): string => {
     return `'${prefix}${name}' must be ${options[name].expected}, got '${show(value)}'`
   }

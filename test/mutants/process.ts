@@ -165,7 +165,7 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'a cancelled process gets no @cancel',
     file: 'process/actor/lifecycle.ts',
-    search: "    this.enqueueMail(new Mail('@cancel', { from, reason }, from))\n",
+    search: "    this.enqueueMail(new Mail('@cancel', { from, reason } satisfies SystemTopics['@cancel'], from))\n",
     replace: '',
     suites: ['relations', 'calls']
   },

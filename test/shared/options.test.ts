@@ -55,7 +55,7 @@ t.test('hands the error of a malformed duration to the caller', async (t) => {
 t.test('names the owner, the prefix and the hint where they are given', async (t) => {
   const check = checkOf({ id: { ...integer(undefined), required: true } }, { owner: 'a child', prefix: 'child.', hint: '. See the guide' })
   t.throws(() => { check({}) }, { message: "'child.id' must be an integer from 1, got 'undefined'" })
-  t.throws(() => { check({ id: 1, other: 1 }) }, { message: "a child has no field 'child.other', only id. See the guide" })
+  t.throws(() => { check({ id: 1, other: 1 }) }, { message: "a child has no field 'other', only id. See the guide" })
   t.throws(() => { check(5) }, { message: "expected an object for a child, got '5'" })
 })
 

@@ -104,7 +104,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner {
   cancel (from: Pid | undefined, reason: string): boolean {
     if (this.stopping) return true
     // The last message: nothing is accepted after the state has changed.
-    this.enqueueMail(new Mail('@cancel', { from, reason }, from))
+    this.enqueueMail(new Mail('@cancel', { from, reason } satisfies SystemTopics['@cancel'], from))
     this.exitState = 'cancel'
     this.stopReason = new StopReason(reason)
     this.requestTurn()

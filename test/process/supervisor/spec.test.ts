@@ -16,7 +16,7 @@ t.test('a wrong supervisor is refused, with the field named', async (t) => {
     [undefined, /object/], [null, /object/], [5, /object/], [[], /object/], [{ strat: 1 }, /'strat'/],
     [{ strategy: 'one' }, /'strategy'/], [{ strategy: null }, /'strategy'/], [{ maxRestarts: -1 }, /'maxRestarts'/], [{ maxRestarts: 1.5 }, /'maxRestarts'/], [{ maxRestarts: '3' }, /'maxRestarts'/],
     [{ period: 0 }, /'period'/], [{ period: 'soon' }, /'period'/], [{ period: null }, /'period'/],
-    [{ children: {} }, /'children'/], [{ children: [null] }, /child/], [{ children: [{ id: 'a', start }, { id: 'a', start }] }, /twice/],
+    [{ children: {} }, /'children'/], [{ children: [null] }, /child/], [{ children: [{ id: 'a', start }, { id: 'a', start }] }, /two children have the id 'a'/],
     [{ backoff: null }, /backoff/], [{ backoff: { initial: 1 } }, /'backoff.max'/], [{ backoff: { max: 1 } }, /'backoff.initial'/], [{ backoff: { initial: 0, max: 1 } }, /'backoff.initial'/],
     [{ backoff: { initial: 2, max: 1 } }, /'backoff.max'/], [{ backoff: { initial: 1, max: 1, factor: 0.5 } }, /'backoff.factor'/], [{ backoff: { initial: 1, max: 1, factor: '2' } }, /'backoff.factor'/],
     [{ backoff: { initial: 1, max: 1, jitter: 2 } }, /'backoff.jitter'/], [{ backoff: { initial: 1, max: 1, jitter: '0' } }, /'backoff.jitter'/], [{ backoff: { initial: 1, max: 1, jitter: NaN } }, /'backoff.jitter'/],
