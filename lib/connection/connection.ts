@@ -4,7 +4,8 @@ import { frameOfSend, frameOfTopic, parseClose } from './commands.js'
 import { parseControl } from './config.js'
 import { ControlQueue } from './control-queue.js'
 import { DeflatingSender } from '../websocket/deflate.js'
-import { closedByClient, closedByProcess, exited, linkFailed, lost, missedMessages, pingTimeout, targetExited, targetNodeClosing, targetNodeLost, tooSlow, violated } from './close-reasons.js'
+import { closeCodes, transferred } from './close-codes.js'
+import { closedByClient, closedByProcess, exited, linkFailed, targetExited, violated } from './close-reasons.js'
 import { closeFrame, cutReason, noCode, pingFrame, pongFrame } from '../websocket/frames.js'
 import { Receiver } from '../websocket/receiver.js'
 import { Sender } from '../websocket/sender.js'
@@ -21,9 +22,8 @@ import type { TargetExit, ExitListener } from '../process/exits/relations.js'
 import type { ControlChange, ResolvedConfig } from './config.js'
 import type { ControlRequest, ControlledConnection } from './control-queue.js'
 import type { Deflate } from '../websocket/deflate.js'
-import type { CloseReason } from './close-reasons.js'
+import type { CloseReason, ViolationCode } from './close-codes.js'
 import type { ReceiverEvents } from '../websocket/receiver.js'
-import type { ViolationCode } from '../websocket/parser.js'
 import type { LivenessClient } from './liveness.js'
 import type { RelayServer } from './relay-server.js'
 import type { SocketReader } from '../websocket/socket.js'
@@ -160,7 +160,7 @@ export class Connection implements Entity, ReceiverEvents, SocketReader, ExitLis
     this.#clientSideClosed = true
     if (this.#hasEnded) this.#endSocket()
     // It is what the client did before it went, and was waiting.
-    else if (this.#closeReason === lost) this.#closeReason = closeReason
+    else if (this.#closeReason === closeCodes.lost) this.#closeReason = closeReason
     else this.#close(closeReason)
   }
 
@@ -168,7 +168,7 @@ export class Connection implements Entity, ReceiverEvents, SocketReader, ExitLis
   onSocketEnd (): void {
     this.#clientSideClosed = true
     if (this.#hasEnded) this.#endSocket()
-    else this.#close(lost)
+    else this.#close(closeCodes.lost)
   }
 
   onSocketDrain (): void {
@@ -229,7 +229,7 @@ export class Connection implements Entity, ReceiverEvents, SocketReader, ExitLis
     if (isDropped) this.#droppedCount++
     const text = isDropped ? 'dropping frames for a client that reads too slowly' : 'closing the connection of a client that reads too slowly'
     this.#relay.overflows.warn(this, { buffered: this.#sender.bufferedBytes, maxBufferedAmount, dropped: this.#droppedCount }, text)
-    if (!isDropped) this.#close(tooSlow)
+    if (!isDropped) this.#close(closeCodes.clientTooSlow)
     return refused
   }
 
@@ -237,7 +237,7 @@ export class Connection implements Entity, ReceiverEvents, SocketReader, ExitLis
     if (this.#closeReason !== undefined) return
     this.#relay.runtime.counters.refused += count
     if (this.#settings.overflow === 'drop') this.#droppedCount += count
-    else this.#close(missedMessages)
+    else this.#close(closeCodes.messagesMissed)
   }
 
   #countAccepted (): void {
@@ -329,7 +329,7 @@ export class Connection implements Entity, ReceiverEvents, SocketReader, ExitLis
     this.#binding = binding
     this.#watchTarget()
     // Whatever becomes of the old one in this moment is ignored already.
-    this.#sendLeave(old, 'transfer', undefined, 'transferred')
+    this.#sendLeave(old, transferred.cause, undefined, transferred.leaveReason)
     this.#releaseTarget(old, oldBinding)
     this.#applyChange(change)
     target.accept('ws.join', { client_pid: this.pid, metadata: this.#metadata } satisfies WsJoin, this.pid, 0)
@@ -389,7 +389,7 @@ export class Connection implements Entity, ReceiverEvents, SocketReader, ExitLis
   }
 
   pongTimedOut (): void {
-    this.#close(pingTimeout)
+    this.#close(closeCodes.pingTimeout)
   }
 
   /** The closing handshake took too long. */
@@ -402,8 +402,8 @@ export class Connection implements Entity, ReceiverEvents, SocketReader, ExitLis
   targetEnded (exit: TargetExit): void {
     const { pid, reason, nodeClosing } = exit
     if (pid !== this.#target.pid) return
-    if (nodeClosing === true) this.#close(targetNodeClosing)
-    else if (this.#binding !== undefined && reason === 'noconnection') this.#close(targetNodeLost)
+    if (nodeClosing === true) this.#close(closeCodes.targetNodeClosing)
+    else if (this.#binding !== undefined && reason === 'noconnection') this.#close(closeCodes.targetNodeLost)
     else this.#close(targetExited(reason, tookJoin(exit, this.pid)))
   }
 
@@ -477,7 +477,7 @@ export class Connection implements Entity, ReceiverEvents, SocketReader, ExitLis
 
   /** The socket is gone: nothing of the connection remains. */
   onSocketClose (): void {
-    this.#close(lost)
+    this.#close(closeCodes.lost)
     this.#liveness.stop()
     this.#relay.sockets.delete(this.#socket)
     if (this.#hasEnded) this.#receiver.dispose()

@@ -1,9 +1,8 @@
 import { isUtf8 } from 'node:buffer'
+import { violations } from '../connection/close-codes.js'
 import { maySendCode, noCode, opcodes } from './frames.js'
 import { unmask } from './unmask.js'
-
-/** The close code of a violation: protocol error, bad UTF-8, too many fragments, too large. */
-export type ViolationCode = 1002 | 1007 | 1008 | 1009
+import type { ViolationCode } from '../connection/close-codes.js'
 
 /**
  * What a {@link FrameParser} tells its connection. Any of these may call any method of the parser;
@@ -27,14 +26,6 @@ export interface ParserEvents {
   /** The client broke the protocol or a limit. Nothing is parsed after it. */
   onViolation (code: ViolationCode, reason: string): void
 }
-
-/** The reasons of {@link ParserEvents.onViolation} that are not `protocol error: …`. */
-export const violations = {
-  tooLarge: 'message too large',
-  invalidUtf8: 'invalid UTF-8',
-  invalidDeflate: 'invalid deflate data',
-  tooManyFragments: 'too many fragments'
-} as const
 
 const empty = Buffer.alloc(0)
 const maxHeaderSize = 14
@@ -218,7 +209,7 @@ export class FrameParser {
       if (first < 0x80) return this.#protocolError('fragmented control frame')
     } else if (opcode === opcodes.continuation) {
       if (this.#messageOpcode === 0) return this.#protocolError('unexpected continuation')
-      if (this.#fragmentCount >= this.#maxFragments) return this.#violation(1008, violations.tooManyFragments)
+      if (this.#fragmentCount >= this.#maxFragments) return this.#reject(violations.tooManyFragments)
     } else {
       if (opcode > opcodes.binary) return this.#protocolError(`unknown opcode ${opcode}`)
       if (this.#messageOpcode !== 0) return this.#protocolError('expected continuation')
@@ -245,7 +236,7 @@ export class FrameParser {
       header = 14
     }
     if (length > this.#maxPayload - this.#fragmentLength || length > Number.MAX_SAFE_INTEGER) {
-      return this.#violation(1009, violations.tooLarge)
+      return this.#reject(violations.tooLarge)
     }
     return header + length
   }
@@ -273,7 +264,7 @@ export class FrameParser {
     const binary = opcode === opcodes.binary
     const data = lent && (binary || compressed) ? Buffer.from(payload) : payload
     if (!binary && !compressed && !ascii && !isUtf8(data)) {
-      this.#violation(1007, violations.invalidUtf8)
+      this.#reject(violations.invalidUtf8)
     } else if (!this.#events.onMessage(data, binary, compressed) && this.#chunk !== undefined) {
       // Without a chunk the event itself ended the parser: there is nothing to hold back.
       this.#isStopped = true
@@ -314,7 +305,7 @@ export class FrameParser {
         return
       }
       if (!isUtf8(text)) {
-        this.#violation(1007, violations.invalidUtf8)
+        this.#reject(violations.invalidUtf8)
         return
       }
       reason = text.toString()
@@ -324,10 +315,11 @@ export class FrameParser {
   }
 
   #protocolError (detail: string): 0 {
-    return this.#violation(1002, `protocol error: ${detail}`)
+    const { code, reason } = violations.protocolError
+    return this.#reject({ code, reason: `${reason}: ${detail}` })
   }
 
-  #violation (code: ViolationCode, reason: string): 0 {
+  #reject ({ code, reason }: { readonly code: ViolationCode, readonly reason: string }): 0 {
     this.stopForever()
     this.#events.onViolation(code, reason)
     return 0

@@ -1,10 +1,12 @@
 import { isUtf8 } from 'node:buffer'
-import { FrameParser, violations } from './parser.js'
+import { violations } from '../connection/close-codes.js'
+import { FrameParser } from './parser.js'
 import { bufferedIn } from './socket.js'
 import type { Duplex } from 'node:stream'
 import type { Producer } from '../process/actor/mailbox.js'
 import type { Deflate } from './deflate.js'
-import type { ParserEvents, ViolationCode } from './parser.js'
+import type { Violation, ViolationCode } from '../connection/close-codes.js'
+import type { ParserEvents } from './parser.js'
 
 /** What a client says, told to its connection. */
 export interface ReceiverEvents extends Omit<ParserEvents, 'onMessage'> {
@@ -134,14 +136,14 @@ export class Receiver implements ParserEvents, Producer {
     this.#isInflating = false
     if (this.#isDisposed) this.#deflate!.codec.cleanup()
     if (this.#ignoresMessages) return
-    if (err?.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') this.#reportViolation(1009, violations.tooLarge)
-    else if (err) this.#reportViolation(1007, violations.invalidDeflate)
-    else if (!binary && !isUtf8(data)) this.#reportViolation(1007, violations.invalidUtf8)
+    if (err?.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') this.#reportViolation(violations.tooLarge)
+    else if (err) this.#reportViolation(violations.invalidDeflate)
+    else if (!binary && !isUtf8(data)) this.#reportViolation(violations.invalidUtf8)
     else if (!this.#deliverMessage(data, binary)) return
     this.#resumeParsing()
   }
 
-  #reportViolation (code: ViolationCode, reason: string): void {
+  #reportViolation ({ code, reason }: Violation): void {
     this.#parser.stopForever()
     this.#events.onViolation(code, reason)
   }

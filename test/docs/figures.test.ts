@@ -1,6 +1,4 @@
 // Tables and figures of the docs agree with the code.
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { timings } from '../../lib/cluster/timing.js'
 import { Window } from '../../lib/cluster/link/window.js'
@@ -9,12 +7,8 @@ import { normalizeOptions, overrideSettings } from '../../lib/upgrade/options.js
 import { toMilliseconds } from '../../lib/shared/duration.js'
 import { processesDefaults } from '../../lib/process/options.js'
 import { planChild, planSupervisor } from '../../lib/process/supervisor/spec.js'
-import * as endings from '../../lib/connection/close-reasons.js'
 import { defaultFragments } from '../../lib/connection/settings.js'
-import { root } from '../program.js'
 import { prose, rows, spans } from './tables.js'
-import type { CloseReason } from '../../lib/connection/close-reasons.js'
-import type { ViolationCode } from '../../lib/websocket/parser.js'
 
 /** The names that an error message lists behind `only`. */
 function names (refuse: () => unknown): string[] {
@@ -69,52 +63,6 @@ t.test('the table of errors has each code, with its status and the figures of it
     const { statusCode, message } = new CodedError('a', 'b', 'c')
     t.ok(status.split(', ').includes(String(statusCode)), `${code}: ${statusCode}`)
     for (const [figure] of message.matchAll(/\d+ to \d+/g)) t.match(text.join(' '), figure, code)
-  }
-})
-
-const violations: Record<ViolationCode, true> = { 1002: true, 1007: true, 1008: true, 1009: true }
-
-/** What the functions return; `its own` stands for what somebody else chooses. */
-const made = {
-  closedByClient: [endings.closedByClient(1005, '')],
-  closedByProcess: [endings.closedByProcess(1000, 'its own')],
-  targetExited: ['normal', 'shutdown', 'error'].flatMap((reason) => [endings.targetExited(reason, true), endings.targetExited(reason, false)]),
-  linkFailed: [endings.linkFailed('its own')],
-  exited: ['its own', 'normal', 'shutdown', 'killed'].map(endings.exited),
-  violated: Object.keys(violations).map((code) => endings.violated(Number(code) as ViolationCode, 'its own'))
-}
-
-/** Every way to end. */
-const ends: CloseReason[] = [...Object.values(endings).filter((ending) => typeof ending !== 'function'), ...Object.values(made).flat()]
-
-function isRowOf ({ cause, code, frameReason: told, leaveReason: reason, exitReason: exit }: CloseReason, [documented, , seen, left, exited]: string[]): boolean {
-  const sees = cause === 'client' || cause === 'process' || seen.includes(told === undefined ? '(1006)' : String(code))
-  const hears = told === undefined || told === '' || told === 'its own' || seen.includes(`\`${told}\``)
-  // A target that is gone hears nothing; one whose node is lost is told by its own node.
-  const leaves = ['its own', 'normal', told].includes(reason) || spans(left).includes(reason)
-  const ends = exit === 'its own' || spans(exited).includes(exit) || exited === 'the reason'
-  return spans(documented)[0] === cause && sees && hears && leaves && ends
-}
-
-t.test('the table of close codes has each way to end, and no other', async (t) => {
-  const head = ['`cause`', 'when', 'the client sees', '`reason` in `ws.leave`', 'exit reason of the PID']
-  const table = await rows('docs/close-codes.md', ...head)
-  const functions = Object.entries(endings).filter(([, value]) => typeof value === 'function')
-  t.strictSame(Object.keys(made).sort(), functions.map(([name]) => name).sort(), 'all functions are looked at')
-  for (const ending of ends) {
-    t.equal(table.filter((row) => isRowOf(ending, row)).length, 1, JSON.stringify(ending))
-  }
-  const without = table.filter((row) => !ends.some((ending) => isRowOf(ending, row)))
-  t.strictSame(without.map(([cause]) => cause), ['`transfer`'])
-  for (const [, , seen] of table) {
-    for (const [code] of seen.matchAll(/\b1\d\d\d\b/g)) t.ok(code === '1006' || ends.some((ending) => String(ending.code) === code), code)
-  }
-})
-
-t.test("the demo's page explains each code that a connection can be closed with", async (t) => {
-  const { codes } = await import(pathToFileURL(join(root, 'examples/demo/public/codes.js')).href) as { codes: Map<number, unknown> }
-  for (const { code, frameReason: told } of ends) {
-    if (told !== undefined && code !== undefined) t.ok(codes.has(code), String(code))
   }
 })
 

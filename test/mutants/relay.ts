@@ -18,15 +18,15 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'a new target joins before the old one is told of the leave',
     file: 'connection/connection.ts',
-    search: "    this.#sendLeave(old, 'transfer', undefined, 'transferred')\n",
-    replace: "    this.#sendLeave(this.#target, 'transfer', undefined, 'transferred')\n",
+    search: "    this.#sendLeave(old, transferred.cause, undefined, transferred.leaveReason)\n",
+    replace: "    this.#sendLeave(this.#target, transferred.cause, undefined, transferred.leaveReason)\n",
     suites: ['connections']
   },
   {
     name: 'the leave of a transfer has the new metadata',
     file: 'connection/connection.ts',
-    search: "    this.#sendLeave(old, 'transfer', undefined, 'transferred')\n    this.#releaseTarget(old, oldBinding)\n    this.#applyChange(change)\n",
-    replace: "    this.#applyChange(change)\n    this.#sendLeave(old, 'transfer', undefined, 'transferred')\n    this.#releaseTarget(old, oldBinding)\n",
+    search: "    this.#sendLeave(old, transferred.cause, undefined, transferred.leaveReason)\n    this.#releaseTarget(old, oldBinding)\n    this.#applyChange(change)\n",
+    replace: "    this.#applyChange(change)\n    this.#sendLeave(old, transferred.cause, undefined, transferred.leaveReason)\n    this.#releaseTarget(old, oldBinding)\n",
     suites: ['connections']
   },
   {
@@ -144,8 +144,8 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'the reason of a close does not come back',
     file: 'connection/close-reasons.ts',
-    search: "exitReason: 'normal', frameReason: reason }\n}\n\n/** The client broke",
-    replace: "exitReason: 'normal', frameReason: '' }\n}\n\n/** The client broke",
+    search: "    frameReason: reason,\n    leaveReason: reason === ''",
+    replace: "    frameReason: '',\n    leaveReason: reason === ''",
     suites: ['connections']
   },
   {

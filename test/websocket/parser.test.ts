@@ -4,7 +4,10 @@ import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { maySendCode } from '../../lib/websocket/frames.js'
-import { FrameParser, violations, type ParserEvents, type ViolationCode } from '../../lib/websocket/parser.js'
+import { violations } from '../../lib/connection/close-codes.js'
+import { FrameParser } from '../../lib/websocket/parser.js'
+import type { ViolationCode } from '../../lib/connection/close-codes.js'
+import type { ParserEvents } from '../../lib/websocket/parser.js'
 
 type Event =
   | [name: 'text', data: string]
@@ -290,7 +293,7 @@ t.test('a close code is one that may be sent', async t => {
 })
 
 t.test('a message may have exactly maxPayload bytes', async t => {
-  const tooLarge: Event[] = [['violation', 1009, violations.tooLarge]]
+  const tooLarge: Event[] = [['violation', violations.tooLarge.code, violations.tooLarge.reason]]
   for (const maxPayload of [0, 1, 125, 126, 65535, 65536]) {
     const fits = bytesOf(maxPayload)
     const over = bytesOf(maxPayload + 1)
