@@ -6,35 +6,38 @@ import type { Runtime } from '../process/runtime.js'
 import type { Pid } from '../../types/pid.js'
 
 /**
- * What binds a connection to a process of another node. That is asked before anything is done, so it
- * may end, or be given up, while there is no connection yet.
+ * Binds a connection to a process of another node. That node is asked first. Until it has answered,
+ * there is no connection yet, and the target may end or the binding may be released.
  */
 export class Binding implements ExitListener {
   readonly #runtime: Runtime
   readonly #remoteNodes: RemoteNodes
   readonly #target: Pid
   #connection: ExitListener | undefined
+  /** Set when the target has ended. */
   #exit: TargetExit | undefined
   #isReleased = false
 
-  /** @param elsewhere the way to the node of `target` */
-  constructor (runtime: Runtime, elsewhere: RemoteNodes, target: Pid) {
+  constructor (runtime: Runtime, remoteNodes: RemoteNodes, target: Pid) {
     this.#runtime = runtime
-    this.#remoteNodes = elsewhere
+    this.#remoteNodes = remoteNodes
     this.#target = target
   }
 
-  /** A bond with a target of another node; undefined: it is none. */
+  /** @returns undefined if the target is a process of this node */
   static ifRemote (runtime: Runtime, target: string): Binding | undefined {
-    const elsewhere = runtime.remoteNodesFor(target)
-    return elsewhere && new Binding(runtime, elsewhere, target as Pid)
+    const remoteNodes = runtime.remoteNodesFor(target)
+    return remoteNodes && new Binding(runtime, remoteNodes, target as Pid)
   }
 
-  /** @param answered called once, unless the bond is released before: by then it holds, or there is a problem */
+  /**
+   * Asks the other node whether the target can be bound, and monitors the target.
+   * @param answered called once, unless the binding is released before
+   */
   requestBinding (answered: (answer: Target | RemoteProblem) => void): void {
     this.#remoteNodes.bind(this.#target, this).then((answer) => {
       if (this.#isReleased) {
-        if (typeof answer !== 'string') this.#unwatchTarget()
+        if (typeof answer !== 'string') this.#demonitorTarget()
       } else if (this.#exit === undefined) answered(answer)
       else answered(problemOf(this.#exit))
     }, (err: unknown) => {
@@ -43,7 +46,10 @@ export class Binding implements ExitListener {
     })
   }
 
-  /** From now on the connection is told. In the same turn as the answer: the end cannot be missed. */
+  /**
+   * From now on the connection receives the exit of the target. Call it synchronously in
+   * `answered`, so that no exit is missed.
+   */
   attachConnection (connection: ExitListener): void {
     this.#connection = connection
   }
@@ -53,14 +59,14 @@ export class Binding implements ExitListener {
     this.#connection?.targetEnded(exit)
   }
 
-  /** Nothing remains of it on either side. */
+  /** Ends the binding on both nodes. */
   release (): void {
     this.#isReleased = true
     this.#connection = undefined
-    this.#unwatchTarget()
+    this.#demonitorTarget()
   }
 
-  #unwatchTarget (): void {
+  #demonitorTarget (): void {
     if (this.#exit === undefined) this.#remoteNodes.demonitor(this.#target, this)
   }
 }

@@ -5,7 +5,9 @@ export interface CloseReason {
   readonly cause: LeaveCause
   /** The close code that the client sees or sent. Undefined where no close frame had a code. */
   readonly code: number | undefined
-  /** The reason in the server's close frame. Undefined: no frame is sent, the socket is destroyed. */
+  /**
+   * The reason in the server's close frame. Undefined: no frame is sent, the socket is destroyed.
+   */
   readonly frameReason: string | undefined
   /** `reason` in the `ws.leave` for the target. */
   readonly leaveReason: string
@@ -161,7 +163,9 @@ export const closeCodes = {
   }
 } as const satisfies Record<string, CloseRow>
 
-/** The `ws.leave` for the old target of a transfer. The connection goes on, so it has no row above. */
+/**
+ * The `ws.leave` for the old target of a transfer. The connection goes on, so it has no row above.
+ */
 export const transferred = { cause: 'transfer', leaveReason: 'transferred' } as const
 
 /** The ways in which a client can break the protocol or a limit: codes of `closeCodes.violated`. */

@@ -1,26 +1,33 @@
+// Reads the payloads of messages to a connection.
 import { isUint8Array } from 'node:util/types'
+import { failure, success } from '../shared/result.js'
 import { binaryFrame, maySendCode, textFrame, textFrameFromBytes } from '../websocket/frames.js'
+import type { Result } from '../shared/result.js'
 import type { FrameCache } from '../websocket/frames.js'
 
-/** What `ws.close` asks for. */
+/** The payload of `ws.close`, read. */
 export interface CloseRequest {
   readonly code: number
   readonly reason: string
-  /** The code that may not be sent and became 1011. */
+  /** Present if the given code must not be sent, so that 1011 is sent instead. */
   readonly refusedCode?: unknown
 }
 
 /**
- * The frame of a `ws.send` payload, with exactly the bytes of this moment.
- * @returns what is wrong with the payload, where it is malformed
+ * Makes the frame of a `ws.send` payload. Later changes of the payload's bytes do not reach it.
+ *
+ * It returns no `Result`: that would be one more object for each message.
+ * @returns a string that says why the payload is malformed, otherwise the frame
  */
 export function frameOfSend (payload: unknown, cache: FrameCache): Buffer | string {
   if (typeof payload !== 'object' || payload === null) return 'expected an object with `data`'
   try {
     const { type, data } = payload as { type?: unknown, data?: unknown }
-    if (type !== undefined && type !== 'text' && type !== 'binary') return "`type` must be 'text' or 'binary'"
+    if (type !== undefined && type !== 'text' && type !== 'binary') {
+      return "`type` must be 'text' or 'binary'"
+    }
     if (typeof data === 'string') return type === 'binary' ? binaryFrame(data) : cache.text(data)
-    // Not `instanceof`: bytes may come from another realm, as they do under some test runners.
+    // Not `instanceof`, because some test runners pass bytes of another realm.
     if (!isUint8Array(data)) return '`data` must be a string, a Buffer or a Uint8Array'
     if (type !== 'text') return binaryFrame(data)
     return textFrameFromBytes(data) ?? '`data` of a text frame must be UTF-8'
@@ -30,14 +37,14 @@ export function frameOfSend (payload: unknown, cache: FrameCache): Buffer | stri
 }
 
 /**
- * The frame of any other topic: `{"topic": …, "data": …}`, a Buffer as base64.
- * @returns what is wrong with the payload, where it is not JSON
+ * Makes the frame of a topic that is forwarded: `{"topic": …, "data": …}`, with bytes as base64.
+ * @returns as {@link frameOfSend}
  */
 export function frameOfTopic (topic: string, payload: unknown): Buffer | string {
   try {
     const data = isUint8Array(payload) ? Buffer.from(payload).toString('base64') : payload ?? null
     const json = JSON.stringify(data) as string | undefined
-    // A function, a symbol: JSON would leave `data` out.
+    // `data` is a function or a symbol, which JSON leaves out.
     if (json === undefined) return notJsonProblem
     return textFrame(`{"topic":${JSON.stringify(topic)},"data":${json}}`)
   } catch {
@@ -45,20 +52,22 @@ export function frameOfTopic (topic: string, payload: unknown): Buffer | string 
   }
 }
 
-/** @returns what is wrong with the payload, where it is malformed */
-export function parseClose (payload: unknown): CloseRequest | string {
-  if (payload === undefined || payload === null) return { code: 1000, reason: '' }
-  if (typeof payload === 'string') return { code: 1000, reason: payload }
-  if (typeof payload !== 'object' || Array.isArray(payload) || isUint8Array(payload)) return 'expected an object, a reason or nothing'
+export function parseClose (payload: unknown): Result<CloseRequest> {
+  if (payload === undefined || payload === null) return success({ code: 1000, reason: '' })
+  if (typeof payload === 'string') return success({ code: 1000, reason: payload })
+  if (typeof payload !== 'object' || Array.isArray(payload) || isUint8Array(payload)) {
+    return failure('expected an object, a reason or nothing')
+  }
   try {
     const { code = 1000, reason = '' } = payload as { code?: unknown, reason?: unknown }
-    if (typeof reason !== 'string') return '`reason` must be a string'
-    return maySendCode(code) ? { code, reason } : { code: 1011, reason, refusedCode: code }
+    if (typeof reason !== 'string') return failure('`reason` must be a string')
+    if (maySendCode(code)) return success({ code, reason })
+    return success({ code: 1011, reason, refusedCode: code })
   } catch {
-    return unreadableProblem
+    return failure(unreadableProblem)
   }
 }
 
 const notJsonProblem = 'it cannot be written as JSON'
-// Called on anything, `send` never throws.
+// A payload can be anything, but `send` never throws.
 const unreadableProblem = 'a getter throws, or the text is too long'

@@ -4,14 +4,16 @@ import { TypeCompiler } from '@sinclair/typebox/compiler'
 import type { TypeCheck } from '@sinclair/typebox/compiler'
 import { show, toError } from '../errors.js'
 import { toMilliseconds } from '../shared/duration.js'
+import { failure, success } from '../shared/result.js'
 import { isName } from '../process/registry/names.js'
 import { isPid } from '../process/pid.js'
+import type { Result } from '../shared/result.js'
 import type { Metadata } from '../../types/messages.js'
 
-/** The topic of a client's messages where `message_topic` is not given. */
+/** The topic of a client's messages if `message_topic` is not given. */
 export const defaultTopic = 'ws.message'
 
-/** The metadata of every connection that was given none. */
+/** The metadata of connections without `metadata`. All share this object. */
 export const noMetadata: Metadata = Object.freeze({})
 
 const minHeartbeat = 100
@@ -19,7 +21,9 @@ const maxHeartbeat = 24 * 60 * 60 * 1000
 const maxMetadataDepth = 8
 
 const maxTargetLength = 256
-/** As JSON, in bytes: one character is at most six of them. */
+/**
+ * Bytes of an object with `target_pid` alone as JSON, where a character takes at most six bytes.
+ */
 const maxBareTargetBytes = '{"target_pid":""}'.length + 6 * maxTargetLength
 
 const target = Type.String({ minLength: 1, maxLength: maxTargetLength })
@@ -28,8 +32,9 @@ const heartbeat = Type.Union([Type.Number(), Type.String({ maxLength: 64 })])
 const metadata = Type.Record(Type.String(), Type.Unknown())
 
 /**
- * The value of `X-WS-Relay` as an object. Unknown fields are ignored. Two rules are not in it: a
- * heartbeat is from 100 ms to 24 h, and `metadata` is limited in bytes and to 8 levels.
+ * The schema of `X-WS-Relay`, if its value is an object. Unknown fields are ignored. Two rules are
+ * not part of it: a heartbeat is from 100 ms to 24 h, and `metadata` is limited to a number of
+ * bytes and to 8 levels.
  */
 export const RelayConfigSchema = Type.Object({
   target_pid: target,
@@ -38,7 +43,10 @@ export const RelayConfigSchema = Type.Object({
   metadata: Type.Optional(metadata)
 })
 
-/** The payload of `ws.control`: as {@link RelayConfigSchema}, all optional; `null` resets a field. */
+/**
+ * The schema of `ws.control`: the fields of {@link RelayConfigSchema}, all optional. `null` resets
+ * a field.
+ */
 export const RelayControlSchema = Type.Object({
   target_pid: Type.Optional(target),
   message_topic: Type.Optional(Type.Union([topic, Type.Null()])),
@@ -51,37 +59,40 @@ const controlCheck: TypeCheck<TSchema> = TypeCompiler.Compile(RelayControlSchema
 
 const expectations: Record<string, string> = {
   target_pid: 'a PID or a registered name of 1 to 256 characters',
-  message_topic: "1 to 128 characters, not beginning with '@', and no 'ws.' topic other than 'ws.message'",
+  message_topic: "1 to 128 characters, not beginning with '@', " +
+    "and no 'ws.' topic other than 'ws.message'",
   heartbeat_interval: 'milliseconds, or a string of at most 64 characters',
   metadata: 'a plain object'
 }
 
-/** A valid `X-WS-Relay`, with all defaults filled in. */
+/** A valid value of `X-WS-Relay`, with all defaults filled in. */
 export interface ResolvedConfig {
   readonly target: string
   readonly topic: string
   /** Milliseconds; 0: no heartbeat. */
   readonly heartbeat: number
-  /** A copy, deeply frozen. */
+  /** A deeply frozen copy. */
   readonly metadata: Metadata
 }
 
-/** The fields of a valid `ws.control` that were given; what `null` reset has its default. */
+/** A value of which only the target is missing. */
+const defaults: ResolvedConfig = {
+  target: '',
+  topic: defaultTopic,
+  heartbeat: 0,
+  metadata: noMetadata
+}
+
+/** The given fields of a valid `ws.control`. A field that `null` reset has its default. */
 export type ControlChange = { -readonly [K in keyof ResolvedConfig]?: ResolvedConfig[K] }
 
-/** Both in bytes of UTF-8, as JSON; a value that is larger is not valid. */
+/** Bytes of the value as JSON in UTF-8. A larger value is invalid. */
 export interface ConfigLimits {
   readonly maxConfigSize: number
   readonly maxMetadataSize: number
 }
 
-/** `problem` says what is not valid. For the log only: it may quote the value. */
-export type ConfigResult = { readonly ok: true, readonly config: ResolvedConfig } | { readonly ok: false, readonly problem: string }
-
-/** As {@link ConfigResult}, of a `ws.control`. */
-export type ControlResult = { readonly ok: true, readonly change: ControlChange } | { readonly ok: false, readonly problem: string }
-
-/** Thrown and caught in this file only. */
+/** An invalid value. It is thrown and caught in this file only. */
 class ConfigProblem {
   readonly #text: string
 
@@ -89,7 +100,7 @@ class ConfigProblem {
     this.#text = text
   }
 
-  /** Not `instanceof`: a getter may throw a proxy, which throws again when it is looked at. */
+  /** Not `instanceof`: a getter may throw a proxy, and `instanceof` would run the code of that. */
   static textOf (thrown: unknown): string {
     return typeof thrown === 'object' && thrown !== null && #text in thrown
       ? thrown.#text
@@ -97,7 +108,7 @@ class ConfigProblem {
   }
 }
 
-/** Made by `{}`, `Object.create(null)` or their like in another realm, and not by a class. */
+/** Whether a value is an object that no class made, in this realm or in another one. */
 function isPlain (value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
@@ -105,35 +116,44 @@ function isPlain (value: unknown): value is Record<string, unknown> {
 }
 
 function toPlain (value: unknown, what: string): Record<string, unknown> {
-  if (!isPlain(value)) throw new ConfigProblem(`${what}: expected a plain object, got ${show(value)}`)
-  return value
+  if (isPlain(value)) return value
+  throw new ConfigProblem(`${what}: expected a plain object, got ${show(value)}`)
 }
 
 function limitBytes (text: string, limit: number, what: string): void {
   const bytes = Buffer.byteLength(text)
-  if (bytes > limit) throw new ConfigProblem(`${what}: expected at most ${limit} bytes, got ${bytes}`)
+  if (bytes <= limit) return
+  throw new ConfigProblem(`${what}: expected at most ${limit} bytes, got ${bytes}`)
 }
 
-/** Cleans and freezes, in place, what JSON.parse returned. */
+/**
+ * Freezes the result of JSON.parse. It also removes the keys that would set a prototype when an
+ * application merges metadata into another object.
+ */
 function cleanAndFreeze (value: unknown, level: number): void {
   if (typeof value !== 'object' || value === null) return
-  if (level > maxMetadataDepth) throw new ConfigProblem(`metadata: expected at most ${maxMetadataDepth} levels`)
+  if (level > maxMetadataDepth) {
+    throw new ConfigProblem(`metadata: expected at most ${maxMetadataDepth} levels`)
+  }
   const record = value as Record<string, unknown>
   for (const key of Object.keys(record)) {
     const item = record[key]
-    const isPrototype = key === '__proto__' ||
-      (key === 'constructor' && typeof item === 'object' && item !== null && Object.hasOwn(item, 'prototype'))
-    // Harmless here; in an application that merges metadata into an object it would set a prototype.
-    if (isPrototype) delete record[key]
+    if (setsPrototype(key, item)) delete record[key]
     else cleanAndFreeze(item, level + 1)
   }
   Object.freeze(record)
 }
 
+function setsPrototype (key: string, item: unknown): boolean {
+  if (key === '__proto__') return true
+  if (key !== 'constructor' || typeof item !== 'object' || item === null) return false
+  return Object.hasOwn(item, 'prototype')
+}
+
 function toMetadata (value: unknown, limit: number): Metadata {
   const text = JSON.stringify(toPlain(value, 'metadata'))
   limitBytes(text, limit, 'metadata')
-  // Once more: a toJSON method may return anything.
+  // Checked again, because a toJSON method may return anything.
   const copy = toPlain(JSON.parse(text), 'metadata')
   cleanAndFreeze(copy, 1)
   return Object.keys(copy).length === 0 ? noMetadata : copy
@@ -151,8 +171,10 @@ function fromText (text: string, limits: ConfigLimits): unknown {
   limitBytes(text, limits.maxConfigSize, 'value')
   const trimmed = text.trim()
   if (!trimmed.startsWith('{')) {
-    if (!isPid(trimmed) && !isName(trimmed)) throw new ConfigProblem(`value: expected a JSON object, a PID or a registered name, got '${show(trimmed)}'`)
-    return { target_pid: trimmed }
+    if (isPid(trimmed) || isName(trimmed)) return { target_pid: trimmed }
+    const got = show(trimmed)
+    throw new ConfigProblem(
+      `value: expected a JSON object, a PID or a registered name, got '${got}'`)
   }
   try {
     return JSON.parse(trimmed)
@@ -167,20 +189,28 @@ function fromObject (value: unknown, limits: ConfigLimits): unknown {
 }
 
 /**
- * The target of an object that says nothing else, as most do: a valid one needs neither to be
- * written as JSON, to know its size, nor to be looked through. Undefined for any other value.
+ * Fast path for an object that has only `target_pid`, as most do: its size is known without JSON,
+ * and no schema is needed.
+ * @returns the target; undefined if the value is anything else
  */
 function bareTarget (value: unknown, limits: ConfigLimits): string | undefined {
   if (!isPlain(value) || limits.maxConfigSize < maxBareTargetBytes) return undefined
   for (const name in value) if (name !== 'target_pid') return undefined
   const { target_pid: target } = value
-  return typeof target === 'string' && target.length >= 1 && target.length <= maxTargetLength ? target : undefined
+  if (typeof target !== 'string') return undefined
+  return target.length >= 1 && target.length <= maxTargetLength ? target : undefined
 }
 
-/** The given fields, checked. Each is read once: a getter might answer differently the next time. */
-function toChange (value: unknown, check: TypeCheck<TSchema>, limits: ConfigLimits): ControlChange {
-  const { target_pid, message_topic, heartbeat_interval, metadata } = value as Record<string, unknown>
-  // As they are and not as JSON, in which NaN is null, and null resets a field.
+/**
+ * Checks the given fields. Each field is read once, because a getter may return another value the
+ * next time.
+ */
+function toChange (
+  value: unknown, check: TypeCheck<TSchema>, limits: ConfigLimits
+): ControlChange {
+  const { target_pid, message_topic, heartbeat_interval, metadata } =
+    value as Record<string, unknown>
+  // Not checked as JSON: NaN would become null there, and null resets a field.
   const fields: unknown = { target_pid, message_topic, heartbeat_interval, metadata }
   if (!check.Check(fields)) {
     const [error] = check.Errors(fields)
@@ -195,37 +225,40 @@ function toChange (value: unknown, check: TypeCheck<TSchema>, limits: ConfigLimi
     change.heartbeat = given.heartbeat_interval === null ? 0 : toHeartbeat(given.heartbeat_interval)
   }
   if (given.metadata !== undefined) {
-    change.metadata = given.metadata === null ? noMetadata : toMetadata(given.metadata, limits.maxMetadataSize)
+    change.metadata = given.metadata === null
+      ? noMetadata
+      : toMetadata(given.metadata, limits.maxMetadataSize)
   }
   return change
 }
 
 /**
- * Reads the value of `X-WS-Relay`: an object, the same as a JSON string, or a bare PID or name. What
- * an object holds counts as in JSON: an undefined field is absent. Never throws, whatever it is given.
+ * Reads the value of `X-WS-Relay`: an object, the same as a JSON string, or a bare PID or name. As
+ * in JSON, an undefined field is absent. It never throws.
  *
- * @param value what the handler set; it is not changed and may be changed afterwards
+ * @param value as the handler set it. It is not changed here, and may be changed afterwards
+ * @returns the problem is for the log only, because it may quote the value
  */
-export function parseConfig (value: unknown, limits: ConfigLimits): ConfigResult {
+export function parseConfig (value: unknown, limits: ConfigLimits): Result<ResolvedConfig> {
   try {
-    const alone = bareTarget(value, limits)
-    if (alone !== undefined) return { ok: true, config: { target: alone, topic: defaultTopic, heartbeat: 0, metadata: noMetadata } }
+    const target = bareTarget(value, limits)
+    if (target !== undefined) return success({ ...defaults, target })
     const source = typeof value === 'string' ? fromText(value, limits) : fromObject(value, limits)
     const change = toChange(source, configCheck, limits)
-    return { ok: true, config: { target: '', topic: defaultTopic, heartbeat: 0, metadata: noMetadata, ...change } }
+    return success({ ...defaults, ...change })
   } catch (err) {
-    return { ok: false, problem: ConfigProblem.textOf(err) }
+    return failure(ConfigProblem.textOf(err))
   }
 }
 
 /**
- * Reads the payload of `ws.control`: an object, with the rules of {@link parseConfig} for its fields.
- * Never throws, whatever it is given.
+ * Reads the payload of `ws.control`: an object, with the rules of {@link parseConfig} for its
+ * fields. It never throws.
  */
-export function parseControl (value: unknown, limits: ConfigLimits): ControlResult {
+export function parseControl (value: unknown, limits: ConfigLimits): Result<ControlChange> {
   try {
-    return { ok: true, change: toChange(fromObject(value, limits), controlCheck, limits) }
+    return success(toChange(fromObject(value, limits), controlCheck, limits))
   } catch (err) {
-    return { ok: false, problem: ConfigProblem.textOf(err) }
+    return failure(ConfigProblem.textOf(err))
   }
 }

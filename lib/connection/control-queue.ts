@@ -4,30 +4,33 @@ import type { Target } from '../process/entity.js'
 import type { Binding } from './binding.js'
 import type { ControlChange } from './config.js'
 
-/** A valid `ws.control`, and who waits for its outcome. */
+/** A valid `ws.control`, with its call if it is one. */
 export interface ControlRequest {
   readonly change: ControlChange
   readonly call: Answer | undefined
 }
 
-/** The connection that is controlled. */
+/** The connection that a queue belongs to. */
 export interface ControlledConnection {
-  /** The target that has to be asked first; undefined: there is none. */
-  bindingFor (control: ControlRequest): Binding | undefined
-  /** Does it, or refuses it. */
-  applyControl (control: ControlRequest): void
-  /** The target of another node has answered. */
-  applyRemoteControl (control: ControlRequest, binding: Binding, answer: Target | RemoteProblem): void
-  /** None waits any more. */
+  /** @returns undefined if the new target is local, or there is no new target */
+  bindingFor (request: ControlRequest): Binding | undefined
+  /** Carries out a request without a remote target, or rejects it. */
+  applyControl (request: ControlRequest): void
+  /** Called with the answer of a remote target. */
+  applyRemoteControl (
+    request: ControlRequest, binding: Binding, answer: Target | RemoteProblem
+  ): void
+  /** Called when no request waits any more. */
   controlQueueEmptied (): void
 }
 
-/** A process that controls one connection faster than other nodes answer is refused. */
+/** Requests of one connection that may wait for other nodes. Further ones are refused. */
 const maxWaiting = 64
 
 /**
- * The `ws.control` messages of one connection from the moment that one of them names a target on
- * another node, which is asked first. They take effect in the order sent: those behind it wait.
+ * The `ws.control` messages of one connection, from the first that names a target on another node.
+ * That node is asked whether the target can be bound. Later messages wait, because they take effect
+ * in the order in which they were sent.
  */
 export class ControlQueue {
   readonly #connection: ControlledConnection
@@ -38,15 +41,15 @@ export class ControlQueue {
     this.#connection = connection
   }
 
-  /** @returns false when too many wait already */
-  enqueue (control: ControlRequest): boolean {
+  /** @returns false if too many wait already */
+  enqueue (request: ControlRequest): boolean {
     if (this.#waiting.length >= maxWaiting) return false
-    this.#waiting.push(control)
+    this.#waiting.push(request)
     if (this.#waiting.length === 1) this.#processNext()
     return true
   }
 
-  /** The connection ends: nothing is carried out any more. @returns those that waited */
+  /** Called when the connection ends. @returns the requests that were waiting */
   cancelAll (): ControlRequest[] {
     this.#pendingBinding?.release()
     this.#pendingBinding = undefined
@@ -57,24 +60,24 @@ export class ControlQueue {
 
   #processNext (): void {
     while (this.#waiting.length > 0) {
-      const control = this.#waiting[0]
-      const binding = this.#connection.bindingFor(control)
+      const request = this.#waiting[0]
+      const binding = this.#connection.bindingFor(request)
       if (binding !== undefined) {
-        this.#requestBinding(control, binding)
+        this.#requestBinding(request, binding)
         return
       }
       this.#waiting.shift()
-      this.#connection.applyControl(control)
+      this.#connection.applyControl(request)
     }
     this.#connection.controlQueueEmptied()
   }
 
-  #requestBinding (control: ControlRequest, binding: Binding): void {
+  #requestBinding (request: ControlRequest, binding: Binding): void {
     this.#pendingBinding = binding
     binding.requestBinding((answer) => {
       this.#pendingBinding = undefined
       this.#waiting.shift()
-      this.#connection.applyRemoteControl(control, binding, answer)
+      this.#connection.applyRemoteControl(request, binding, answer)
       this.#processNext()
     })
   }

@@ -1,23 +1,30 @@
 import { normalLateness } from '../shared/deadline-timer.js'
 import type { Deadline, Slot, DeadlineTimer } from '../shared/deadline-timer.js'
 
-/** What liveness knows of a connection, and does to it. */
+/** The connection, as far as its liveness deals with it. */
 export interface LivenessClient {
   readonly isBeingRead: boolean
-  /** Bytes of a frame that is still coming in; 0 between frames. */
+  /** Bytes of the frame that is being received; 0 between frames. */
   readonly partialFrameBytes: number
   /** Bytes that the kernel has taken from the socket since it was opened. */
   readonly bytesSent: number
-  /** @returns whether the kernel has taken the ping already; if not, {@link Liveness.pingTakenByKernel} is called when it does */
+  /**
+   * Sends a ping. If the kernel has not taken it when this returns, the connection calls
+   * {@link Liveness.pingTakenByKernel} later.
+   * @returns whether the kernel has taken the ping already
+   */
   sendPing (): boolean
-  /** No pong came. */
+  /** Called when the client did not answer a ping in time. */
   pongTimedOut (): void
-  /** The closing handshake took too long. */
+  /** Called when the closing handshake has taken too long. */
   closeTimedOut (): void
+}
+
+export interface HeartbeatClient {
   sendHeartbeat (): void
 }
 
-/** All in milliseconds; a ping interval or pong timeout of 0: no pings. */
+/** Milliseconds. If `pingInterval` or `pongTimeout` is 0, no pings are sent. */
 export interface LivenessOptions {
   readonly pingInterval: number
   readonly pongTimeout: number
@@ -25,25 +32,29 @@ export interface LivenessOptions {
 }
 
 /**
- * The part of a pong timeout that a client has for each {@link stepBytes} between the server's kernel
- * and itself: 1 MiB in a pong timeout.
+ * The part of a pong timeout that a client gets for each {@link stepBytes} that may be on their way
+ * to it. So 1 MiB has one whole pong timeout.
  */
 const partPerStep = 1 / 16
 const stepBytes = 64 * 1024
-/** Send and receive buffers hold about this much under Linux's defaults. More is not waited for. */
+/**
+ * About the size of the send and receive buffers under Linux's defaults. No more can be in flight.
+ */
 const maxInFlight = 8 * 1024 * 1024
 
 /**
- * Whether a client is still there (RFC 6455 section 5.5.2), and whether it closes in time.
+ * Pings a client to find out whether it is still there (RFC 6455 section 5.5.2), and limits the
+ * time of its closing handshake.
  *
  * A ping must be answered within the pong timeout. The timeout starts again:
  * - while the socket is not being read, because no pong can arrive;
- * - while a long frame comes in, because a client cannot answer in the middle of it;
- * - while bytes before the ping leave for the kernel, because the client takes what is before them;
+ * - while a long frame is being received, because a client cannot send a pong in the middle of it;
+ * - while the kernel takes bytes that stand before the ping, because the client is reading then;
  * - once after the event loop has stalled, because a client in the same thread could not answer.
  *
- * The kernel does not say what it still has to send. So the client has more time, once, for the bytes
- * that the kernel took and no pong has confirmed: see docs/decisions/0023.
+ * The kernel does not report how many bytes it still has to send. Therefore the timeout is extended
+ * once, by the number of bytes that the kernel took and no pong has confirmed:
+ * see docs/decisions/0023.
  */
 export class Liveness implements Deadline {
   slot: Slot | undefined
@@ -53,13 +64,12 @@ export class Liveness implements Deadline {
   #state: 'quiet' | 'awaiting' | 'checking' | 'closing' = 'quiet'
   #partialBytesBefore = 0
   #stallExcused = false
-  /** Bytes that the kernel had taken at the last look. */
+  /** Bytes that the kernel had taken when the pong timeout started. */
   #sentBefore = 0
-  /** Bytes that the kernel had taken when it took the ping; undefined while the ping waits. */
+  /** Bytes that the kernel had taken when it took the ping; undefined while the ping is queued. */
   #sentAtPing: number | undefined
-  /** Bytes that the client has read for certain: those before the last ping it answered. */
+  /** Bytes before the last ping that was answered: the client has certainly read them. */
   #confirmedBytes = 0
-  /** The client was given time for what is in flight. */
   #isExtended = false
 
   constructor (connection: LivenessClient, deadlines: DeadlineTimer, options: LivenessOptions) {
@@ -76,18 +86,19 @@ export class Liveness implements Deadline {
     this.#schedulePing()
   }
 
-  /** The kernel has taken a ping that waited behind other bytes: its time begins only now. */
+  /** Called when the kernel takes a ping that was queued after other bytes: its timeout starts. */
   pingTakenByKernel (): void {
     if (this.#state !== 'awaiting' && this.#state !== 'checking') return
     this.#sentAtPing ??= this.#connection.bytesSent
     this.#awaitPong()
   }
 
-  /** The socket is being read again: a pong may still be in there. */
+  /** Called when the socket is read again: it may contain a pong that has not been read. */
   readingResumed (): void {
     if (this.#state === 'awaiting' || this.#state === 'checking') this.#awaitPong()
   }
 
+  /** Called when the server's close frame is sent. */
   startCloseTimeout (): void {
     this.#state = 'closing'
     this.#deadlines.schedule(this, this.#options.closeTimeout)
@@ -131,16 +142,19 @@ export class Liveness implements Deadline {
     if (stalled) this.#stallExcused = true
     if (stalled && this.#connection.isBeingRead) this.#awaitPong()
     else if (this.#hasTimedOut()) {
-      // After a stall of the event loop the pong may lie unread in the kernel: sockets come first.
+      // After a stall of the event loop, the kernel may hold a pong: sockets are read before this
+      // runs.
       this.#state = 'checking'
-      setImmediate(() => { if (this.#state === 'checking' && this.#hasTimedOut()) this.#connection.pongTimedOut() })
+      setImmediate(() => {
+        if (this.#state === 'checking' && this.#hasTimedOut()) this.#connection.pongTimedOut()
+      })
     }
   }
 
-  /** Whether a pong would have been read. If not, the time begins again. */
+  /** @returns false if the client may still answer: then the pong timeout starts again */
   #hasTimedOut (): boolean {
     if (!this.#connection.isBeingRead) {
-      // No pong can come, but a write finds out when the peer is gone.
+      // No pong can be read, but the write of another ping fails if the peer is gone.
       this.#sendPing()
       return false
     }
@@ -151,12 +165,15 @@ export class Liveness implements Deadline {
     return this.#isExtended || !this.#extendTimeout()
   }
 
-  /** Whether some of what waits before the ping has left for the kernel since the last look. */
+  /** Whether the kernel took bytes that stand before the ping since the timeout started. */
   #bytesLeftBeforePing (): boolean {
     return this.#sentAtPing === undefined && this.#connection.bytesSent !== this.#sentBefore
   }
 
-  /** Gives the client time for what it may not have read yet. @returns whether that is anything */
+  /**
+   * Gives the client time to read the bytes that no pong has confirmed.
+   * @returns false if there are too few of them
+   */
   #extendTimeout (): boolean {
     const unconfirmed = (this.#sentAtPing ?? this.#connection.bytesSent) - this.#confirmedBytes
     const steps = Math.floor(Math.min(unconfirmed, maxInFlight) / stepBytes)
@@ -167,20 +184,21 @@ export class Liveness implements Deadline {
     return true
   }
 
+  /** Whether more bytes of a frame were received since the timeout started. */
   #frameGrew (): boolean {
-    const { partialFrameBytes: bytesHeld } = this.#connection
-    return bytesHeld > 0 && bytesHeld !== this.#partialBytesBefore
+    const { partialFrameBytes } = this.#connection
+    return partialFrameBytes > 0 && partialFrameBytes !== this.#partialBytesBefore
   }
 }
 
-/** A heartbeat to the target, every so many milliseconds. */
+/** Sends a heartbeat to the target at an interval in milliseconds. */
 export class Heartbeat implements Deadline {
   slot: Slot | undefined
-  readonly #connection: LivenessClient
+  readonly #connection: HeartbeatClient
   readonly #deadlines: DeadlineTimer
   readonly #interval: number
 
-  constructor (connection: LivenessClient, deadlines: DeadlineTimer, interval: number) {
+  constructor (connection: HeartbeatClient, deadlines: DeadlineTimer, interval: number) {
     this.#connection = connection
     this.#deadlines = deadlines
     this.#interval = interval

@@ -1,27 +1,28 @@
 import type { Logger } from '../../types/processes.js'
 
-/** Milliseconds from one line to the next. */
+/** Least milliseconds between two lines. */
 const logInterval = 10_000
 
 /** The counts of one overflow. */
 export interface Overflow {
-  /** Bytes that wait for the client. */
+  /** Bytes that wait for the client, in the sender and in the socket. */
   readonly buffered: number
   readonly maxBufferedAmount: number
-  /** Frames this connection has dropped so far; 0 if it is closed instead. */
+  /** Frames that this connection has dropped so far; 0 if it is closed instead. */
   readonly dropped: number
 }
 
 /**
- * Warns of clients that read too slowly, at most once in ten seconds for a whole server: when a
- * network fails, thousands of clients are slow at once. The next line has the number of those between.
+ * Logs clients that read too slowly, with at most one line in ten seconds for a whole server: when
+ * a network fails, thousands of clients are slow at once. `unlogged` in a line is the number of
+ * overflows since the line before.
  */
 export class OverflowLog {
   #loggedAt = -Infinity
   #unlogged = 0
 
-  /** @param of whose logger is made only if there is a line to log */
-  warn (of: { readonly log: Logger }, overflow: Overflow, text: string): void {
+  /** @param connection its logger is made only if a line is logged */
+  warn (connection: { readonly log: Logger }, overflow: Overflow, text: string): void {
     const now = performance.now()
     if (now - this.#loggedAt < logInterval) {
       this.#unlogged++
@@ -30,6 +31,6 @@ export class OverflowLog {
     this.#loggedAt = now
     const unlogged = this.#unlogged
     this.#unlogged = 0
-    of.log.warn({ ...overflow, unlogged }, text)
+    connection.log.warn({ ...overflow, unlogged }, text)
   }
 }

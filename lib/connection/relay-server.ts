@@ -34,7 +34,9 @@ export class RelayServer {
 
   async #close (): Promise<void> {
     this.runtime.refusesBinds = true
-    for (const entity of [...this.runtime.entities]) if (entity.kind === 'ws') entity.end('shutdown')
+    for (const entity of [...this.runtime.entities]) {
+      if (entity.kind === 'ws') entity.end('shutdown')
+    }
     await Promise.all(Array.from(this.sockets, closed))
     await this.runtime.close(this.options.closeTimeout)
   }

@@ -4,15 +4,20 @@ import type { RelayRouteOptions, WsRelayOptions } from '../../types/relay.js'
 export type ConnectionSettings = Readonly<Required<Omit<RelayRouteOptions, 'allowedOrigins'>>>
 
 /**
- * The fragments that a message may have where `maxFragments` is not given: one for each KiB of the
- * largest message, and at least 1024. So a larger `maxPayload` can be used in fragments, too.
+ * The default of `maxFragments`: one fragment for each KiB of the largest message, and at least
+ * 1024. So a larger `maxPayload` needs no other option for messages in fragments.
  */
 export function defaultFragments (maxPayload: number): number {
   return Math.max(1024, Math.ceil(maxPayload / 1024))
 }
 
+type WithoutDefault = 'cluster' | 'maxFragments'
 type Durations = 'upgradeTimeout' | 'pingInterval' | 'pongTimeout' | 'closeTimeout'
 
-/** What holds for a whole server; durations in milliseconds. */
+/** The settings of a whole server. Durations are in milliseconds. */
 export type ServerSettings =
-  Readonly<Required<Omit<WsRelayOptions, keyof RelayRouteOptions | Durations | 'cluster' | 'maxFragments'>> & Pick<WsRelayOptions, 'cluster' | 'maxFragments'> & Record<Durations, number>>
+  Readonly<
+    Required<Omit<WsRelayOptions, keyof RelayRouteOptions | Durations | WithoutDefault>> &
+    Pick<WsRelayOptions, WithoutDefault> &
+    Record<Durations, number>
+  >

@@ -62,7 +62,7 @@ export function afterHandler (
     request.log.error(`invalid X-WS-Relay header: ${result.problem}`)
     return refuse(new errorCodes.FST_WS_RELAY_INVALID_CONFIG())
   }
-  const { config } = result
+  const config = result.value
   const binding = Binding.ifRemote(relay.runtime, config.target)
   if (binding !== undefined) return upgradeWhenBound(binding, attempt, config, payload, done)
   const failure = upgrade(attempt, config, asTarget(relay.runtime.findEntity(config.target)))

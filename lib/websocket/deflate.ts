@@ -6,8 +6,9 @@ import type { Flusher } from './sender.js'
 import type { DeflateOptions } from '../../types/relay.js'
 
 type Done = (err: (Error & { code?: string }) | null, data: Buffer) => void
+type Parameters = Record<string, unknown[]>
 
-/** What is used here of ws's implementation of RFC 7692. */
+/** The part of ws's implementation of RFC 7692 that is used here. */
 interface PerMessageDeflate {
   accept (offers: unknown[]): object
   compress (data: Buffer, fin: boolean, done: Done): void
@@ -15,28 +16,35 @@ interface PerMessageDeflate {
   cleanup (): void
 }
 
-// Exported since ws 8.19; its types do not know them yet.
+// ws exports them since 8.19, but @types/ws does not have them.
 const ws = wsExports as unknown as {
-  extension: { parse (header: string): Record<string, Record<string, unknown[]>[] | undefined>, format (extensions: object): string }
+  extension: {
+    parse (header: string): Record<string, Parameters[] | undefined>
+    format (extensions: object): string
+  }
   PerMessageDeflate: { new (options: object): PerMessageDeflate }
 }
-/** Not `PerMessageDeflate.extensionName`: Bun's own `ws` lacks it, and this module must load there. */
+/**
+ * Not `PerMessageDeflate.extensionName`, which Bun's own `ws` lacks: this module must load there.
+ */
 const name = 'permessage-deflate'
 
-/** permessage-deflate as it was agreed on with one client. */
+/** permessage-deflate as negotiated with one client. */
 export interface Deflate {
   /** The value of `Sec-WebSocket-Extensions` in the 101. */
   readonly response: string
   readonly codec: PerMessageDeflate
-  /** Messages below this many bytes are sent as they are. */
+  /** Messages below this many bytes are not compressed. */
   readonly threshold: number
 }
 
 /**
  * @param offer the request's `Sec-WebSocket-Extensions`
- * @returns undefined where the client offers nothing, or nothing that can be accepted
+ * @returns undefined if the client offers nothing, or nothing that can be accepted
  */
-export function negotiate (offer: string | undefined, options: boolean | DeflateOptions, maxPayload: number): Deflate | undefined {
+export function negotiate (
+  offer: string | undefined, options: boolean | DeflateOptions, maxPayload: number
+): Deflate | undefined {
   if (options === false || offer === undefined) return undefined
   const given = options === true ? {} : options
   for (const parameters of offersIn(offer)) {
@@ -45,14 +53,14 @@ export function negotiate (offer: string | undefined, options: boolean | Deflate
       const response = ws.extension.format({ [name]: [codec.accept([parameters])] })
       return { response, codec, threshold: given.threshold ?? 1024 }
     } catch {
-      // RFC 7692 section 5.1: an offer that cannot be accepted is declined, and the next one is looked at.
+      // RFC 7692 section 5.1: an offer that cannot be accepted is declined. The next one is tried.
     }
   }
   return undefined
 }
 
-/** The offers of permessage-deflate, in the client's order of preference. A malformed header has none. */
-function offersIn (header: string): Record<string, unknown[]>[] {
+/** Returns the offers of permessage-deflate in the client's order. A malformed header has none. */
+function offersIn (header: string): Parameters[] {
   try {
     return ws.extension.parse(header)[name]?.filter(hasValidWindows) ?? []
   } catch {
@@ -60,17 +68,20 @@ function offersIn (header: string): Record<string, unknown[]>[] {
   }
 }
 
-/** RFC 7692 section 7.1.2: 8 to 15, in decimal without leading zeroes. ws takes `08` and `1e1`, too. */
-function hasValidWindows (offer: Record<string, unknown[]>): boolean {
+/**
+ * Whether the windows are 8 to 15, in decimal without leading zeroes (RFC 7692 section 7.1.2). ws
+ * would accept `08` and `1e1`, too.
+ */
+function hasValidWindows (offer: Parameters): boolean {
   return ['server_max_window_bits', 'client_max_window_bits'].every((name) =>
     (offer[name] ?? []).every((bits) => bits === true || /^(?:[89]|1[0-5])$/.test(String(bits))))
 }
 
-/** An outbox whose larger messages are deflated on their way: in order, one at a time. */
+/** A sender that compresses the larger messages, one at a time and in order. */
 export class DeflatingSender extends Sender {
   readonly #deflate: Deflate
-  #queue: { readonly frame: Buffer, readonly written: (() => void) | undefined }[] = []
-  #queuedBytes = 0
+  #uncompressed: { readonly frame: Buffer, readonly written: (() => void) | undefined }[] = []
+  #uncompressedBytes = 0
   #isCompressing = false
   #onAllCompressed: (() => void) | undefined
 
@@ -80,37 +91,38 @@ export class DeflatingSender extends Sender {
   }
 
   override get bufferedBytes (): number {
-    return super.bufferedBytes + this.#queuedBytes
+    return super.bufferedBytes + this.#uncompressedBytes
   }
 
   protected override bufferEmptied (): void {
-    if (this.#queuedBytes === 0) super.bufferEmptied()
+    if (this.#uncompressedBytes === 0) super.bufferEmptied()
   }
 
   override sendFrame (frame: Buffer, written?: () => void): void {
-    this.#queue.push({ frame, written })
-    this.#queuedBytes += frame.length
+    this.#uncompressed.push({ frame, written })
+    this.#uncompressedBytes += frame.length
     if (!this.#isCompressing) this.#compressNext()
   }
 
-  override whenFlushed (last: () => void): void {
-    if (this.#queue.length === 0) super.whenFlushed(last)
-    else this.#onAllCompressed = last
+  override whenFlushed (flushed: () => void): void {
+    if (this.#uncompressed.length === 0) super.whenFlushed(flushed)
+    else this.#onAllCompressed = flushed
   }
 
   #compressNext (): void {
-    for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
+    for (let first = this.#uncompressed[0]; first !== undefined; first = this.#uncompressed[0]) {
       const payload = payloadOf(first.frame)
-      if (payload === undefined || payload.length < this.#deflate.threshold) this.#sendProcessed(first.frame)
-      else {
+      if (payload === undefined || payload.length < this.#deflate.threshold) {
+        this.#sendProcessed(first.frame)
+      } else {
         this.#isCompressing = true
         const opcode = first.frame[0] & 0x0f
         this.#deflate.codec.compress(payload, true, (err, data) => {
           this.#isCompressing = false
-          // The codec was closed with the connection.
+          // The codec was closed together with the connection.
           if (err) {
-            this.#queue = []
-            this.#queuedBytes = 0
+            this.#uncompressed = []
+            this.#uncompressedBytes = 0
           } else {
             this.#sendProcessed(frame(opcode, data, true))
             this.#compressNext()
@@ -119,19 +131,21 @@ export class DeflatingSender extends Sender {
         return
       }
     }
-    const last = this.#onAllCompressed
+    const flushed = this.#onAllCompressed
     this.#onAllCompressed = undefined
-    if (last !== undefined) super.whenFlushed(last)
+    if (flushed !== undefined) super.whenFlushed(flushed)
   }
 
   #sendProcessed (bytes: Buffer): void {
-    const { frame, written } = this.#queue.shift()!
-    this.#queuedBytes -= frame.length
+    const { frame, written } = this.#uncompressed.shift()!
+    this.#uncompressedBytes -= frame.length
     super.sendFrame(bytes, written)
   }
 }
 
-/** The payload of one of our own frames; undefined for a control frame, which is never deflated. */
+/**
+ * Returns the payload of a frame of this server; undefined for a control frame, never compressed.
+ */
 function payloadOf (bytes: Buffer): Buffer | undefined {
   if ((bytes[0] & 0x0f) > opcodes.binary) return undefined
   const short = bytes[1]

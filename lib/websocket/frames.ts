@@ -3,19 +3,20 @@ import { isUtf8 } from 'node:buffer'
 /** The opcodes of RFC 6455 section 5.2. */
 export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
 
-/** Close code meaning "the close frame carried none"; never on the wire. */
+/** Stands for a close frame without a code. It is never sent (RFC 6455 section 7.4.1). */
 export const noCode = 1005
 
 const maxReasonBytes = 123
 const fin = 0x80
 const rsv1Bit = 0x40
 
-// Up to here a loop over the characters beats one call into C++ to count and one to write.
+// Up to this length, a loop over the characters is faster than the two calls into C++ that count
+// and write the bytes.
 const maxLoopLength = 40
 
-// Node's pool has 8 KiB: it wastes much of them on frames above 2 KiB, and makes a buffer of its own
-// for those above 4, which costs more than to write them. A slab serves up to 32 of these; a frame
-// that has to wait keeps its slab, as it would a pool.
+// Node's pool has 8 KiB. Frames above 2 KiB waste much of it, and frames above 4 KiB get a buffer
+// of their own, which costs more than writing them. So these are cut from a slab, up to 32 from
+// each. A queued frame keeps its slab in memory, as it would keep a pool.
 const slabSize = 64 * 1024
 const minSlabFrame = 2 * 1024
 const maxSlabFrame = 16 * 1024
@@ -31,51 +32,51 @@ function allocate (size: number): Buffer {
     slabUsed = 0
   }
   const piece = slab.subarray(slabUsed, slabUsed + size)
-  // The next one begins at a word again.
+  // The next frame starts at a word boundary.
   slabUsed += size + 7 & ~7
   return piece
 }
 
-/** One final, unmasked frame: the payload is copied, so the caller may write to its bytes afterwards. */
+/** Makes a final, unmasked frame. The payload is copied, so the caller may change it afterwards. */
 export function frame (opcode: number, payload: Uint8Array, rsv1 = false): Buffer {
   const { length } = payload
   const target = allocate(headerSize(length) + length)
   const start = writeHeader(target, rsv1 ? opcode | rsv1Bit : opcode, length)
-  // A detached buffer has no bytes, but `set` throws on it.
+  // A detached buffer has the length 0, and `set` throws for it.
   if (length > 0) target.set(payload, start)
   return target
 }
 
-/** A text frame. A lone surrogate becomes U+FFFD, so that what is sent is always UTF-8. */
+/** Makes a text frame. A lone surrogate becomes U+FFFD, so that the text is valid UTF-8. */
 export function textFrame (text: string): Buffer {
   return stringFrame(opcodes.text, text)
 }
 
-/** A text frame of bytes that are text already; undefined when they are not UTF-8. */
+/** Makes a text frame of bytes. @returns undefined if they are not UTF-8 */
 export function textFrameFromBytes (data: Uint8Array): Buffer | undefined {
   const whole = frame(opcodes.text, data)
-  // The copy is checked: shared memory may change in between.
+  // The copy is checked, because shared memory may change in between.
   return isUtf8(whole.subarray(whole.length - data.length)) ? whole : undefined
 }
 
-/** A binary frame; a string is sent as its UTF-8 bytes. */
+/** Makes a binary frame. A string is sent as its UTF-8 bytes. */
 export function binaryFrame (data: Uint8Array | string): Buffer {
   return typeof data === 'string' ? stringFrame(opcodes.binary, data) : frame(opcodes.binary, data)
 }
 
 const emptyPing = frame(opcodes.ping, empty)
 
-/** A ping of at most 125 bytes. */
+/** @param data at most 125 bytes */
 export function pingFrame (data?: Uint8Array): Buffer {
   return data === undefined ? emptyPing : frame(opcodes.ping, data)
 }
 
-/** A pong of at most 125 bytes. */
+/** @param data at most 125 bytes */
 export function pongFrame (data: Uint8Array): Buffer {
   return frame(opcodes.pong, data)
 }
 
-/** A close frame; with {@link noCode} it is empty. A reason that is too long is cut. */
+/** Makes a close frame. With {@link noCode} it is empty. A reason that is too long is cut. */
 export function closeFrame (code: number, reason: string): Buffer {
   if (code === noCode) return frame(opcodes.close, empty)
   const text = Buffer.from(cutReason(reason))
@@ -85,9 +86,9 @@ export function closeFrame (code: number, reason: string): Buffer {
   return frame(opcodes.close, payload)
 }
 
-/** As much of a close reason as a close frame holds: 123 bytes of UTF-8, cut between two characters. */
+/** Cuts a close reason to the 123 bytes of UTF-8 that fit in a close frame, between characters. */
 export function cutReason (reason: string): string {
-  // No UTF-16 unit takes less than a byte, so what stands behind is not encoded at all.
+  // A UTF-16 unit takes at least one byte, so no more units need to be encoded.
   const bytes = Buffer.from(reason.slice(0, maxReasonBytes + 1))
   if (bytes.length <= maxReasonBytes) return reason
   let end = maxReasonBytes
@@ -97,16 +98,17 @@ export function cutReason (reason: string): string {
 
 /** Whether a close frame may carry this code (RFC 6455 section 7.4). */
 export function maySendCode (code: unknown): code is number {
-  return typeof code === 'number' && Number.isInteger(code) &&
-    ((code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999))
+  if (typeof code !== 'number' || !Number.isInteger(code)) return false
+  return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
+    (code >= 3000 && code <= 4999)
 }
 
 /**
- * The frame of the last text, so that a loop of sends of one string frames it once. Strings cannot
- * change; bytes can, so nothing here ever remembers a Buffer.
+ * Keeps the frame of the last text, so that sending one string to many clients frames it once.
+ * Bytes are not kept, because they can change. A string cannot.
  */
 export class FrameCache {
-  /** How many texts were encoded. @internal */
+  /** Number of texts that were encoded. @internal */
   encoded = 0
   #text: string | undefined
   #frame: Buffer = empty
@@ -120,7 +122,7 @@ export class FrameCache {
     return this.#frame
   }
 
-  /** Lets go of the last text and its frame. */
+  /** Releases the last text and its frame. */
   clear (): void {
     this.#text = undefined
     this.#frame = empty
@@ -128,9 +130,11 @@ export class FrameCache {
 }
 
 function stringFrame (opcode: number, text: string): Buffer {
-  return (text.length <= maxLoopLength ? shortAscii(opcode, text) : undefined) ?? encoded(opcode, text)
+  const short = text.length <= maxLoopLength ? shortAscii(opcode, text) : undefined
+  return short ?? encodeText(opcode, text)
 }
 
+/** @returns undefined if a character is not ASCII */
 function shortAscii (opcode: number, text: string): Buffer | undefined {
   const { length } = text
   const target = Buffer.allocUnsafe(2 + length)
@@ -144,11 +148,12 @@ function shortAscii (opcode: number, text: string): Buffer | undefined {
   return target
 }
 
-function encoded (opcode: number, text: string): Buffer {
+function encodeText (opcode: number, text: string): Buffer {
   const length = Buffer.byteLength(text)
   const target = allocate(headerSize(length) + length)
-  // As many bytes as UTF-16 units: it is ASCII, and one byte per unit is written up to twice as fast.
-  target.write(text, writeHeader(target, opcode, length), length, length === text.length ? 'latin1' : 'utf8')
+  // A text with as many bytes as UTF-16 units is ASCII, and latin1 is written up to twice as fast.
+  const encoding = length === text.length ? 'latin1' : 'utf8'
+  target.write(text, writeHeader(target, opcode, length), length, encoding)
   return target
 }
 

@@ -5,25 +5,27 @@ import { unmask } from './unmask.js'
 import type { ViolationCode } from '../connection/close-codes.js'
 
 /**
- * What a {@link FrameParser} tells its connection. Any of these may call any method of the parser;
- * none may throw.
+ * The events of a {@link FrameParser}. Each handler may call any method of the parser, and must not
+ * throw.
  */
 export interface ParserEvents {
   /**
-   * A whole data message, unmasked in place. Binary `data` belongs to the receiver and may share
-   * memory with what else was read from the socket; that of a text is good until this returns.
-   * `compressed`: it is still deflated, belongs to the receiver, and its text is not checked.
-   * Untrusted.
-   * @returns false to stop parsing after it; a `resume` before this returns has no effect
+   * Called with a whole data message. Untrusted.
+   *
+   * @param data of a text: valid until this returns. Binary or compressed data may be kept; it may
+   * share memory with other bytes of the same read
+   * @param compressed whether `data` is still deflated. Then a text is not checked for UTF-8
+   * @returns false to stop parsing after this message. A call of `resumeParsing` before this
+   * returns has no effect
    */
   onMessage (data: Buffer, binary: boolean, compressed: boolean): boolean
   /** At most 125 bytes. Untrusted. */
   onPing (data: Buffer): void
   /** At most 125 bytes. Untrusted. */
   onPong (data: Buffer): void
-  /** The client's close frame, 1005 where it carried no code. Nothing is parsed after it. Untrusted. */
+  /** Called with the close frame, after which nothing is parsed. 1005: no code. Untrusted. */
   onCloseFrame (code: number, reason: string): void
-  /** The client broke the protocol or a limit. Nothing is parsed after it. */
+  /** Called when the client broke the protocol or a limit. Nothing is parsed after it. */
   onViolation (code: ViolationCode, reason: string): void
 }
 
@@ -33,24 +35,26 @@ const maxHeaderSize = 14
 const minPartialSize = 256
 
 /**
- * `held` with room for `needed` bytes, of which it has `used`: at least twice as long each time, so
- * that bytes that drip in are copied twice at the most, and never longer than `limit`.
+ * Returns a buffer with the `used` bytes of another one and room for `needed`. Each buffer is at
+ * least twice as long as the one before, so that few bytes are copied again, however slowly they
+ * arrive. It is never longer than `limit`.
  */
-function withRoom (held: Buffer, used: number, needed: number, limit: number): Buffer {
-  if (needed <= held.length) return held
-  // Not from the pool: a few bytes that wait for long would pin all of its 8 KiB.
-  const larger = Buffer.allocUnsafeSlow(Math.min(Math.max(needed, 2 * held.length, minPartialSize), limit))
-  held.copy(larger, 0, 0, used)
+function withRoom (buffer: Buffer, used: number, needed: number, limit: number): Buffer {
+  if (needed <= buffer.length) return buffer
+  const size = Math.min(Math.max(needed, 2 * buffer.length, minPartialSize), limit)
+  // Not from Node's pool: a few bytes that wait for long would keep all of its 8 KiB in memory.
+  const larger = Buffer.allocUnsafeSlow(size)
+  buffer.copy(larger, 0, 0, used)
   return larger
 }
 
 /**
- * The server's side of RFC 6455 section 5: bytes in, messages out. It can stop after any message
- * and then keeps the rest as it came; between frames it holds nothing.
+ * Parses the frames of a client into messages (RFC 6455 section 5). It can stop after any message,
+ * and then keeps the remaining bytes unparsed. Between frames it holds no memory.
  *
- * A frame that lies whole in a chunk is handed on without a copy, unless the chunk is lent. Bytes of a partial frame, and of
- * the fragments of a message, gather in one buffer each that grows as they arrive, never by what a
- * header announces.
+ * A frame that is complete in one chunk is passed on without a copy, unless the chunk is borrowed.
+ * A partial frame has one buffer, and the fragments of a message have another. These grow with the
+ * bytes that arrive, and never by the length that a header announces.
  */
 export class FrameParser {
   readonly #events: ParserEvents
@@ -58,22 +62,22 @@ export class FrameParser {
   readonly #maxFragments: number
   readonly #deflate: boolean
 
-  // The bytes being parsed, or waiting while stopped. The place is written back before each event,
-  // so that an event may end or push.
+  // The bytes being parsed, or waiting while stopped. The offset is stored before each event, so
+  // that an event handler may call any method.
   #chunk: Buffer | undefined
   #offset = 0
   #end = 0
-  /** The chunk is the caller's again when `pushLent` returns. */
+  /** The chunk must not be used after `parseBorrowed` returns. */
   #isBorrowed = false
   #isStopped = false
   #isEnded = false
 
-  // A partial frame: `used` bytes of it in `held`, and more can be said when there are `wanted`.
+  // A partial frame: its first `#partialLength` bytes. It is measured again at `#partialWanted`.
   #partial: Buffer | undefined
   #partialLength = 0
   #partialWanted = 0
 
-  // A fragmented message: its first frame's opcode, 0 outside of one.
+  // A fragmented message: the opcode of its first frame, or 0 if there is none.
   #messageOpcode = 0
   #messageCompressed = false
   #fragmentCount = 0
@@ -81,7 +85,7 @@ export class FrameParser {
   #fragmentLength = 0
 
   /**
-   * @param maxPayload largest message in bytes of payload (as sent, so before inflating)
+   * @param maxPayload largest message in bytes, before it is inflated
    * @param maxFragments most frames of one message
    * @param deflate whether permessage-deflate was negotiated
    */
@@ -92,29 +96,32 @@ export class FrameParser {
     this.#deflate = deflate
   }
 
-  /** Whether an `onMessage` returned false and nothing went on since. */
+  /** Whether `onMessage` returned false and parsing has not resumed since. */
   get isStopped (): boolean {
     return this.#isStopped
   }
 
-  /** Whether some bytes of an unfinished frame are held; not known of the bytes that wait while stopped. */
+  /** Whether the parser has a part of a frame. Bytes that wait while stopped do not count. */
   get hasPartialFrame (): boolean {
     return this.#partial !== undefined
   }
 
-  /** Bytes that wait while stopped, or of a partial frame. */
+  /** Bytes that wait while stopped, and bytes of a partial frame. */
   get bytesWaiting (): number {
     return this.#partialLength + (this.#chunk === undefined ? 0 : this.#end - this.#offset)
   }
 
-  /** Takes bytes from the socket, for good: they are unmasked in place. While stopped they are only kept. */
+  /**
+   * Parses bytes from the socket, or keeps them while stopped.
+   * @param chunk unmasked in place. The caller must not use it any more
+   */
   parseChunk (chunk: Buffer): void {
     this.#acceptChunk(chunk, chunk.length)
   }
 
   /**
-   * Takes the first `length` bytes of a buffer that the next read is written into: they are unmasked
-   * in place, and what has to outlive this call is copied.
+   * Parses the first `length` bytes of a buffer that the next read overwrites. They are unmasked in
+   * place. Bytes that are needed after this returns are copied.
    */
   parseBorrowed (chunk: Buffer, length: number): void {
     this.#isBorrowed = true
@@ -135,14 +142,14 @@ export class FrameParser {
     this.#parse()
   }
 
-  /** Goes on after a stop; the next message may stop it again. */
+  /** Continues after a stop. The next message may stop it again. */
   resumeParsing (): void {
     if (!this.#isStopped) return
     this.#isStopped = false
     this.#parse()
   }
 
-  /** Drops everything; nothing is parsed any more. */
+  /** Drops all bytes. Nothing is parsed any more. */
   stopForever (): void {
     this.#isEnded = true
     this.#isStopped = false
@@ -171,14 +178,15 @@ export class FrameParser {
         }
       }
     }
-    // All was parsed by the message that stopped it: the bytes are its receiver's alone.
+    // The message that stopped it was the last in the chunk, so its receiver may keep the bytes.
     if (this.#offset === this.#end) this.#chunk = undefined
   }
 
-  #fillPartial (held: Buffer, chunk: Buffer, offset: number, available: number): void {
+  #fillPartial (partial: Buffer, chunk: Buffer, offset: number, available: number): void {
     const taken = Math.min(this.#partialWanted - this.#partialLength, available)
     const used = this.#partialLength + taken
-    const filled = withRoom(held, this.#partialLength, used, Math.max(this.#partialWanted, maxHeaderSize))
+    const limit = Math.max(this.#partialWanted, maxHeaderSize)
+    const filled = withRoom(partial, this.#partialLength, used, limit)
     chunk.copy(filled, this.#partialLength, offset, offset + taken)
     this.#offset = offset + taken
     this.#partial = filled
@@ -194,14 +202,15 @@ export class FrameParser {
   }
 
   /**
-   * How many bytes the frame at `start` needs before more can be said of it: at last its whole
-   * length. Each rule is checked as soon as its byte is there; 0 after a violation.
+   * Checks each rule of the frame at `start` as soon as its byte is available.
+   * @returns the length of the frame; while it is unknown, the number of bytes with which to call
+   * this again; 0 after a violation
    */
   #measureFrame (bytes: Buffer, start: number, available: number): number {
     const first = bytes[start]
     const opcode = first & 0x0f
     const control = opcode > 7
-    if ((first & 0x70) !== 0 && ((first & 0x30) !== 0 || !this.#deflate || (opcode !== opcodes.text && opcode !== opcodes.binary))) {
+    if ((first & 0x70) !== 0 && !this.#isCompressedStart(first, opcode)) {
       return this.#protocolError('reserved bits set')
     }
     if (control) {
@@ -209,7 +218,9 @@ export class FrameParser {
       if (first < 0x80) return this.#protocolError('fragmented control frame')
     } else if (opcode === opcodes.continuation) {
       if (this.#messageOpcode === 0) return this.#protocolError('unexpected continuation')
-      if (this.#fragmentCount >= this.#maxFragments) return this.#reject(violations.tooManyFragments)
+      if (this.#fragmentCount >= this.#maxFragments) {
+        return this.#reject(violations.tooManyFragments)
+      }
     } else {
       if (opcode > opcodes.binary) return this.#protocolError(`unknown opcode ${opcode}`)
       if (this.#messageOpcode !== 0) return this.#protocolError('expected continuation')
@@ -221,7 +232,9 @@ export class FrameParser {
     let length = second & 0x7f
     if (control) {
       if (length > 125) return this.#protocolError('control frame too long')
-      if (opcode === opcodes.close && length === 1) return this.#protocolError('invalid close payload')
+      if (opcode === opcodes.close && length === 1) {
+        return this.#protocolError('invalid close payload')
+      }
       return 6 + length
     }
 
@@ -241,7 +254,13 @@ export class FrameParser {
     return header + length
   }
 
-  /** One whole frame that `measure` found to be in order. */
+  /** Whether the reserved bits are those of the first frame of a compressed message. */
+  #isCompressedStart (first: number, opcode: number): boolean {
+    if (!this.#deflate || (first & 0x30) !== 0) return false
+    return opcode === opcodes.text || opcode === opcodes.binary
+  }
+
+  /** Called with a whole frame that `#measureFrame` found to be valid. */
   #handleFrame (bytes: Buffer, start: number, size: number): void {
     const first = bytes[start]
     const short = bytes[start + 1] & 0x7f
@@ -251,22 +270,28 @@ export class FrameParser {
     if (size > header) {
       const at = start + header
       payload = bytes.subarray(at, start + size)
-      ascii = unmask(payload, bytes[at - 4] | bytes[at - 3] << 8 | bytes[at - 2] << 16 | bytes[at - 1] << 24)
+      const mask = bytes[at - 4] | bytes[at - 3] << 8 | bytes[at - 2] << 16 | bytes[at - 1] << 24
+      ascii = unmask(payload, mask)
     }
 
     const opcode = first & 0x0f
     if (opcode > 7) this.#handleControlFrame(opcode, payload)
     else if (opcode === opcodes.continuation || first < 0x80) this.#addFragment(first, payload)
-    else this.#emitMessage(payload, opcode, (first & 0x40) !== 0, ascii, this.#isBorrowed && bytes === this.#chunk)
+    else {
+      const isBorrowed = this.#isBorrowed && bytes === this.#chunk
+      this.#emitMessage(payload, opcode, (first & 0x40) !== 0, ascii, isBorrowed)
+    }
   }
 
-  #emitMessage (payload: Buffer, opcode: number, compressed: boolean, ascii: boolean, lent: boolean): void {
+  #emitMessage (
+    payload: Buffer, opcode: number, compressed: boolean, ascii: boolean, isBorrowed: boolean
+  ): void {
     const binary = opcode === opcodes.binary
-    const data = lent && (binary || compressed) ? Buffer.from(payload) : payload
+    const data = isBorrowed && (binary || compressed) ? Buffer.from(payload) : payload
     if (!binary && !compressed && !ascii && !isUtf8(data)) {
       this.#reject(violations.invalidUtf8)
     } else if (!this.#events.onMessage(data, binary, compressed) && this.#chunk !== undefined) {
-      // Without a chunk the event itself ended the parser: there is nothing to hold back.
+      // Without a chunk, the event handler has stopped the parser for ever.
       this.#isStopped = true
     }
   }
@@ -277,10 +302,11 @@ export class FrameParser {
       this.#messageCompressed = (first & 0x40) !== 0
     }
     this.#fragmentCount++
-    // Always copied: a list of them would pin a whole read, up to 64 KiB, for each little fragment.
+    // Copied, because a reference would keep the whole read, up to 64 KiB, for each small fragment.
     const length = this.#fragmentLength + payload.length
     const last = first >= 0x80
-    this.#fragmentBytes = withRoom(this.#fragmentBytes, this.#fragmentLength, length, last ? length : this.#maxPayload)
+    const limit = last ? length : this.#maxPayload
+    this.#fragmentBytes = withRoom(this.#fragmentBytes, this.#fragmentLength, length, limit)
     payload.copy(this.#fragmentBytes, this.#fragmentLength)
     this.#fragmentLength = length
     if (!last) return
@@ -325,7 +351,7 @@ export class FrameParser {
     return 0
   }
 
-  /** Bytes that came although parsing is stopped (or from inside an event) go behind those that wait. */
+  /** Called with bytes that arrive while parsing is stopped, or during an event. */
   #appendToWaiting (waiting: Buffer, chunk: Buffer, length: number): void {
     let target = waiting
     if (waiting.length - this.#end < length) {
@@ -340,7 +366,7 @@ export class FrameParser {
     this.#end += length
   }
 
-  /** Copies the bytes that wait out of a chunk that was lent. */
+  /** Copies the unparsed bytes out of a borrowed chunk. */
   #copyBorrowedRest (chunk: Buffer): void {
     const rest = this.#end - this.#offset
     const kept = Buffer.allocUnsafeSlow(rest)

@@ -1,40 +1,48 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
-/** Told of a read; `this` is the socket, and the buffer is good until it returns. */
+/** Called after each read with the socket as `this`. The buffer is reused after it returns. */
 export type OnRead<S extends Duplex = Duplex> = (this: S, length: number, buffer: Buffer) => void
 
-/** What libuv would have allocated for each read. */
+/** The size of the buffer that libuv allocates for each read. */
 const readSize = 64 * 1024
 
-/** A stream that the kernel is read through. */
+/** The part of libuv's stream handle that is used here. */
 interface Handle {
   useUserBuffer? (buffer: Buffer): void
 }
 
-/** @internal */
-export interface Slots {
+/**
+ * The symbols under which `net.Socket` stores its option `onread`.
+ * @internal
+ */
+export interface OnReadFields {
   readonly buffer: symbol
   readonly callback: symbol
 }
 
 /**
- * Where `net.Socket` keeps its option `onread`, "incoming data is stored in a single buffer and
- * passed to the supplied callback": its constructor alone takes it, and a server's sockets are made
- * by Node. Where there is no such place, sockets are read as streams.
+ * Finds the symbols under which `net.Socket` stores its option `onread` ("incoming data is stored
+ * in a single buffer and passed to the supplied callback"). Only the constructor takes that option,
+ * and Node itself makes the sockets of a server.
  *
+ * @returns null if this version of Node has no such symbols: then sockets are read as streams
  * @internal
  */
-export function findSlots (socket: object): Slots | null {
+export function findOnReadFields (socket: object): OnReadFields | null {
   const symbols = Object.getOwnPropertySymbols(socket)
-  const [buffer, callback] = ['kBuffer', 'kBufferCb'].map((name) => symbols.find(({ description }) => description === name))
+  const find = (name: string): symbol | undefined =>
+    symbols.find(({ description }) => description === name)
+  const buffer = find('kBuffer')
+  const callback = find('kBufferCb')
   return buffer === undefined || callback === undefined ? null : { buffer, callback }
 }
 
 /**
- * One buffer serves all sockets: what was read is parsed before the next read. Not so on Windows,
- * where a read begins before there are bytes.
+ * Makes the buffer that all sockets are read into. The bytes of a read are parsed before the next
+ * read starts.
  *
+ * @returns null on Windows, where a read claims its buffer before there are bytes
  * @internal
  */
 export function sharedBuffer (platform: NodeJS.Platform): Buffer | null {
@@ -42,18 +50,24 @@ export function sharedBuffer (platform: NodeJS.Platform): Buffer | null {
 }
 
 const shared = sharedBuffer(process.platform)
-const ofNode = findSlots(new Socket())
+const nodeFields = findOnReadFields(new Socket())
 
 /**
- * Has a socket read into a buffer that all share, instead of one of 64 KiB for each read, cut to
- * size, pushed through the stream and collected. Changes nothing for a stream that is not read from
- * the kernel; what such a one, or any before, has buffered is still told by `data`.
+ * Makes a socket read into the shared buffer. Otherwise each read allocates 64 KiB, cuts them to
+ * size, and passes them through the stream.
+ *
+ * It changes nothing for a stream that is not read from the kernel. Bytes that a stream has already
+ * buffered are still emitted as `data`.
  */
-export function useSharedBuffer<S extends Duplex> (socket: S, onRead: OnRead<S>, buffer = shared, slots = ofNode): void {
+export function useSharedBuffer<S extends Duplex> (
+  socket: S, onRead: OnRead<S>, buffer = shared, fields = nodeFields
+): void {
   const { _handle: handle } = socket as { _handle?: Handle | null }
-  const fields = socket as unknown as Record<symbol, unknown>
-  if (buffer === null || slots === null || typeof handle?.useUserBuffer !== 'function' || fields[slots.buffer] !== null) return
+  const owner = socket as unknown as Record<symbol, unknown>
+  if (buffer === null || fields === null || typeof handle?.useUserBuffer !== 'function') return
+  // The socket already has a buffer of its own.
+  if (owner[fields.buffer] !== null) return
   handle.useUserBuffer(buffer)
-  fields[slots.buffer] = buffer
-  fields[slots.callback] = onRead
+  owner[fields.buffer] = buffer
+  owner[fields.callback] = onRead
 }

@@ -1,44 +1,47 @@
 import { isUtf8 } from 'node:buffer'
 import { violations } from '../connection/close-codes.js'
 import { FrameParser } from './parser.js'
-import { bufferedIn } from './socket.js'
+import { takeBufferedChunks } from './socket.js'
 import type { Duplex } from 'node:stream'
 import type { Producer } from '../process/actor/mailbox.js'
 import type { Deflate } from './deflate.js'
 import type { Violation, ViolationCode } from '../connection/close-codes.js'
 import type { ParserEvents } from './parser.js'
 
-/** What a client says, told to its connection. */
+/** The events of a {@link Receiver}: those of its parser, with messages inflated. */
 export interface ReceiverEvents extends Omit<ParserEvents, 'onMessage'> {
-  /** @returns false to stop reading until `resume`; not heeded after `drain` */
+  /** @returns false to stop reading until `resume`. It has no effect after `handOver` */
   onMessage (data: Buffer, binary: boolean): boolean
-  /** Reading goes on after a stop. */
+  /** Called when reading continues after a stop. */
   onReadingResumed (): void
-  /** All that was read before `drain` has been handed on. */
+  /** Called when all messages that were read before `handOver` have been delivered. */
   onHandedOver (): void
 }
 
 /**
- * One client's bytes on their way to messages. It stops after any message, in the middle of a chunk
- * if need be: the rest waits as bytes, and TCP pushes back to the client.
+ * Reads the messages of one client. It can stop after any message, in the middle of a chunk if
+ * necessary. Then the remaining bytes wait, and the socket is paused, so that TCP slows the client.
  */
 export class Receiver implements ParserEvents, Producer {
   readonly #events: ReceiverEvents
   readonly #socket: Duplex
   readonly #parser: FrameParser
   readonly #deflate: Deflate | undefined
-  /** The listener has stopped it. */
+  /** `onMessage` returned false, and `resume` has not been called since. */
   #isPaused = false
-  /** A message is being inflated: the next one waits for it. */
+  /** A message is being inflated. The next one waits, because messages are delivered in order. */
   #isInflating = false
-  /** The connection is ending: what was read is handed on, whether there is room or not. */
+  /** The connection is closing: messages that were read are delivered, even without room. */
   #isHandingOver = false
-  /** The connection has ended: only the client's close frame is waited for. */
+  /** The connection has ended: only the client's close frame is of interest. */
   #ignoresMessages = false
   #isDisposed = false
 
-  constructor (listener: ReceiverEvents, socket: Duplex, maxPayload: number, maxFragments: number, deflate: Deflate | undefined) {
-    this.#events = listener
+  constructor (
+    events: ReceiverEvents, socket: Duplex, maxPayload: number, maxFragments: number,
+    deflate: Deflate | undefined
+  ) {
+    this.#events = events
     this.#socket = socket
     this.#parser = new FrameParser(this, maxPayload, maxFragments, deflate !== undefined)
     this.#deflate = deflate
@@ -52,7 +55,7 @@ export class Receiver implements ParserEvents, Producer {
     return !this.#isPaused && !this.#isInflating
   }
 
-  /** Bytes of a frame that is still coming in; 0 between frames. */
+  /** Bytes of the frame that is being received; 0 between frames. */
   get partialFrameBytes (): number {
     return this.#parser.hasPartialFrame ? this.#parser.bytesWaiting : 0
   }
@@ -61,12 +64,12 @@ export class Receiver implements ParserEvents, Producer {
     this.#parser.parseChunk(bytes)
   }
 
-  /** The first `length` bytes of a buffer that is the caller's again when this returns. */
+  /** @param bytes its first `length` bytes are read. The caller may reuse it when this returns */
   receiveBorrowed (bytes: Buffer, length: number): void {
     this.#parser.parseBorrowed(bytes, length)
   }
 
-  /** There is room for more messages. */
+  /** Called when there is room for more messages. */
   resume (): void {
     if (!this.#isPaused) return
     this.#isPaused = false
@@ -75,28 +78,30 @@ export class Receiver implements ParserEvents, Producer {
   }
 
   /**
-   * Hands on all that was read already, although there may be no room for it: the connection ends.
-   * `onDrained` is called before this returns, unless something has to be inflated first.
+   * Delivers all messages that were already read, even without room, because the connection closes.
+   * `onHandedOver` is called before this returns, unless a message has to be inflated first.
    */
   handOver (): void {
     this.#isHandingOver = true
     this.#isPaused = false
-    if (this.#socket.readableLength > 0) for (const bytes of bufferedIn(this.#socket)) this.#parser.parseChunk(bytes)
+    if (this.#socket.readableLength > 0) {
+      for (const bytes of takeBufferedChunks(this.#socket)) this.#parser.parseChunk(bytes)
+    }
     this.#resumeParsing()
   }
 
-  /** Drops all messages from now on. The close frame stands behind what was sent: that must be read. */
+  /** Drops all messages from now on. They are still read, because the close frame follows them. */
   ignoreMessages (): void {
     this.#ignoresMessages = true
     this.#parser.resumeParsing()
     this.#socket.resume()
   }
 
-  /** Nothing will be parsed any more. */
+  /** Releases the parser and the codec. Nothing is read any more. */
   dispose (): void {
     this.#isDisposed = this.#ignoresMessages = true
     this.#parser.stopForever()
-    // Closed in the middle of a message, ws's codec would never give its turn to others.
+    // ws limits how many codecs inflate at once. Closed meanwhile, a codec would keep its place.
     if (!this.#isInflating) this.#deflate?.codec.cleanup()
   }
 
@@ -105,7 +110,9 @@ export class Receiver implements ParserEvents, Producer {
     if (!compressed) return this.#deliverMessage(data, binary)
     this.#isInflating = true
     this.#socket.pause()
-    this.#deflate!.codec.decompress(data, true, (err, inflated) => { this.#handleInflated(err, inflated, binary) })
+    this.#deflate!.codec.decompress(data, true, (err, inflated) => {
+      this.#handleInflated(err, inflated, binary)
+    })
     return false
   }
 
@@ -132,11 +139,14 @@ export class Receiver implements ParserEvents, Producer {
     return false
   }
 
-  #handleInflated (err: (Error & { code?: string }) | null, data: Buffer, binary: boolean): void {
+  #handleInflated (
+    err: (Error & { code?: string }) | null, data: Buffer, binary: boolean
+  ): void {
     this.#isInflating = false
     if (this.#isDisposed) this.#deflate!.codec.cleanup()
     if (this.#ignoresMessages) return
-    if (err?.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') this.#reportViolation(violations.tooLarge)
+    const isTooLarge = err?.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'
+    if (isTooLarge) this.#reportViolation(violations.tooLarge)
     else if (err) this.#reportViolation(violations.invalidDeflate)
     else if (!binary && !isUtf8(data)) this.#reportViolation(violations.invalidUtf8)
     else if (!this.#deliverMessage(data, binary)) return

@@ -1,64 +1,69 @@
 import { FrameCache } from './frames.js'
 import type { Duplex } from 'node:stream'
 
-/** Bytes after which a turn's frames are written without waiting for its end. */
+/** With this many bytes, frames are written before the end of the loop iteration. */
 const flushAt = 64 * 1024
-/** Frames after which they are written, or packed while they cannot be: each is an object of some 100 bytes. */
+/**
+ * With this many frames, they are written. While the socket cannot take them, they are joined,
+ * because each frame is an object of some 100 bytes.
+ */
 const maxFrames = 1024
-/** Frames are joined by copying up to this average size; larger ones go as a vector. */
+/** Frames up to this average size are joined by copying. Larger ones are written as a vector. */
 const maxCopySize = 2048
 
 /**
- * Breaths of the event loop that a flush waits for processes that have mail: what they send is in the
- * same write. Between two breaths lies the scheduler's budget: under a flood that never ends, so many
- * budgets are what a frame waits longer.
+ * Loop iterations by which a flush is deferred while processes have mail, so that the frames they
+ * send join the write. In each iteration, processes run for the budget of the scheduler. So under a
+ * constant flood, a frame waits this many budgets longer.
  */
 const maxYields = 4
 
-/** How many times the limit one turn of the event loop may send to a client whose buffer was empty. */
+/** Multiple of the limit that one loop iteration may send to a client whose buffer was empty. */
 const burstFactor = 16
 
 const none: readonly Buffer[] = []
 const empty = Buffer.alloc(0)
 
-/** Frames of one turn of the event loop that exceed the limit of a client whose buffer was empty. */
+/** The frames of one loop iteration exceed the limit of a client whose buffer was empty. */
 interface Burst {
   readonly sender: Sender
 }
 
-/** Writes the outboxes that have something, once in a turn of the event loop: one write each. */
+/** Flushes all senders that have frames, once in a loop iteration, with one write for each. */
 export class Flusher {
-  /** The frame of the last string of this turn. */
+  /** The frame of the last text of this loop iteration. */
   readonly frames = new FrameCache()
   readonly #isBusy: () => boolean
   #dirty: Sender[] = []
   #bursts: Burst[] = []
   #yields = 0
-  /** What was joined last. */
+  /** The frames that were joined last, and the result. */
   #parts = none
   #joined: Buffer = empty
 
-  /** Writes, and chunks that were joined, since the start, for the tests that count them. */
+  /** Number of writes and of joined chunks, for tests. */
   writes = 0
   joins = 0
 
-  /** @param busy whether processes have mail that they will handle after a breath */
-  constructor (busy: () => boolean = () => false) {
-    this.#isBusy = busy
+  /** @param isBusy whether processes have mail that they will handle in the next loop iteration */
+  constructor (isBusy: () => boolean = () => false) {
+    this.#isBusy = isBusy
   }
 
   schedule (sender: Sender): void {
     if (this.#dirty.push(sender) === 1) setImmediate(this.#flushAll)
   }
 
-  /** Has the burst judged when the frames of this turn were written and the socket had a turn to drain. */
+  /** Has a burst judged after its frames were written and the socket had an iteration to drain. */
   scheduleBurst (burst: Burst): void {
     this.#bursts.push(burst)
     this.schedule(burst.sender)
   }
 
-  /** Frames as one chunk. The members of a room have the same ones, and share the chunk. */
-  join (frames: readonly Buffer[], bytes: number): Buffer {
+  /**
+   * Joins frames into one chunk. The members of a room have the same frames and share the chunk.
+   */
+  joinFrames (frames: readonly Buffer[], bytes: number): Buffer {
     const parts = this.#parts
     if (frames.length !== parts.length || frames.some((frame, i) => frame !== parts[i])) {
       this.joins++
@@ -91,28 +96,32 @@ export class Flusher {
   }
 }
 
-/** What waits for one client: frames in order, joined into one write per turn. */
+/** Queues the frames for one client, and joins them into one write in a loop iteration. */
 export class Sender {
   readonly #socket: Duplex
   readonly #flusher: Flusher
-  /** The frame that waits alone: mostly there is no other. */
+  /** The queued frame, if it is the only one. Mostly there is no other. */
   #singleFrame: Buffer | undefined
-  /** The frames that wait, when there are more. */
+  /** The queued frames, if there are several. */
   #frames: Buffer[] | undefined
-  /** How many of the frames are packed ones already. */
+  /** Number of the queued frames that are already joined ones. They come first. */
   #packedCount = 0
   #queuedBytes = 0
   #isScheduled = false
   /** The socket may hold bytes that the kernel has not taken. */
   #socketMayHoldBytes = true
   /**
-   * `empty`: the buffer was empty at some time in this turn of the event loop. A burst: it was, and
-   * is over the limit since. `late`: it has held bytes since an earlier turn.
+   * - `empty`: the buffer was empty at some time in this loop iteration
+   * - a burst: as `empty`, and the buffer has exceeded the limit since
+   * - `late`: the buffer contains bytes of an earlier iteration
    */
   #backlog: 'empty' | Burst | 'late' = 'empty'
+  /** Callbacks for the queued frames. */
   #onWritten: (() => void)[] | undefined
   #onFlushed: (() => void) | undefined
-  /** The answer to a ping that there was no room for. It is pushed when the socket has taken everything before it. */
+  /**
+   * The pong for a ping that came when the buffer was full. It is sent when the queue is written.
+   */
   latePong: Buffer | undefined
 
   constructor (socket: Duplex, flusher: Flusher) {
@@ -120,10 +129,10 @@ export class Sender {
     this.#flusher = flusher
   }
 
-  /** Bytes that wait, here or in the socket. */
+  /** Bytes that the kernel has not taken, in the queue and in the socket. */
   get bufferedBytes (): number {
-    // Each send asks. A socket that has given everything to the kernel is not looked at: with
-    // thousands of them it is not in any cache.
+    // Called for each message. The socket is not read if the kernel has taken all of its bytes:
+    // with thousands of sockets, it is in no CPU cache.
     if (!this.#socketMayHoldBytes) return this.#queuedBytes
     const { writableLength } = this.#socket
     this.#socketMayHoldBytes = writableLength > 0
@@ -131,16 +140,17 @@ export class Sender {
     return this.#queuedBytes + writableLength
   }
 
-  /** Everything was handed to the kernel. */
+  /** Called when the kernel has taken all bytes. */
   protected bufferEmptied (): void {
     this.#backlog = 'empty'
   }
 
   /**
-   * Called when more than `limit` bytes wait.
-   * @returns whether they are a burst: sent in one turn of the event loop to a client whose buffer was
-   * empty. The client had no chance to read yet, so the limit holds only when the socket had a turn to
-   * drain. Sixteen times the limit holds at once.
+   * Called when more than `limit` bytes are buffered.
+   * @returns whether another frame is allowed because the bytes are a burst: they were sent in one
+   * loop iteration, to a client whose buffer was empty. Such a client had no time to read them. The
+   * limit applies when the socket has had an iteration to drain. Sixteen times the limit applies at
+   * once.
    */
   allowsBurst (limit: number): boolean {
     if (this.#backlog === 'late' || this.bufferedBytes > burstFactor * limit) return false
@@ -151,25 +161,25 @@ export class Sender {
     return true
   }
 
-  /** The socket had a turn to drain since the burst. */
+  /** Called when the socket has had a loop iteration to drain since the burst. */
   judgeBurst (burst: Burst): void {
     if (this.#backlog === burst && this.bufferedBytes > 0) this.#backlog = 'late'
   }
 
-  /** Called at the end of a turn of the event loop in which something was pushed. */
+  /** Called at the end of a loop iteration in which a frame was sent. */
   endTurn (): void {
     this.flush()
     if (this.bufferedBytes === 0) this.#backlog = 'empty'
     else if (this.#backlog === 'empty') this.#backlog = 'late'
   }
 
-  /** The socket has room again. */
+  /** Called when the socket has room again. */
   socketDrained (): void {
     this.flush()
     if (this.bufferedBytes === 0) this.bufferEmptied()
   }
 
-  /** @param written called when the frame was handed to the kernel */
+  /** @param written called when the kernel has taken the frame */
   sendFrame (frame: Buffer, written?: () => void): void {
     if (this.#queuedBytes === 0) this.#singleFrame = frame
     else this.#queueFrame(frame)
@@ -188,12 +198,12 @@ export class Sender {
     this.#singleFrame = undefined
   }
 
-  /** Frames that are not packed, where there is more than one. */
+  /** Number of queued frames that are not joined; 0 if there is only one. */
   get #unpackedCount (): number {
     return this.#frames === undefined ? 0 : this.#frames.length - this.#packedCount
   }
 
-  /** Writes what waits, unless the socket has to drain first: then `drained` goes on. */
+  /** Writes the queued frames. If the socket has to drain first, `socketDrained` does it later. */
   flush (): void {
     this.#isScheduled = false
     const socket = this.#socket
@@ -204,10 +214,10 @@ export class Sender {
     }
     if (this.#queuedBytes > 0) this.#writeQueued(socket)
     if (this.latePong !== undefined) this.#sendLatePong(this.latePong)
-    const last = this.#onFlushed
-    if (last !== undefined && this.#queuedBytes === 0) {
+    const flushed = this.#onFlushed
+    if (flushed !== undefined && this.#queuedBytes === 0) {
       this.#onFlushed = undefined
-      last()
+      flushed()
     }
   }
 
@@ -216,14 +226,14 @@ export class Sender {
     this.sendFrame(pong)
   }
 
-  /** Calls back once everything pushed so far was given to the socket. */
-  whenFlushed (last: () => void): void {
-    this.#onFlushed = last
+  /** Calls back once when all frames so far were written to the socket. */
+  whenFlushed (flushed: () => void): void {
+    this.#onFlushed = flushed
     this.flush()
   }
 
   #writeQueued (socket: Duplex): void {
-    const only = this.#singleFrame
+    const single = this.#singleFrame
     const frames = this.#frames
     const bytes = this.#queuedBytes
     const written = this.#onWritten
@@ -231,13 +241,15 @@ export class Sender {
     this.#packedCount = 0
     this.#queuedBytes = 0
     const done = written && (() => {
-      // A write that is given up with its socket is called back without an error.
-      if (!socket.destroyed && socket.errored === null) for (const tell of written.splice(0)) tell()
+      // Node calls back without an error for a write that was dropped with its socket.
+      if (socket.destroyed || socket.errored !== null) return
+      for (const callback of written.splice(0)) callback()
     })
     this.#flusher.writes++
-    if (frames === undefined) socket.write(only, done)
-    else if (bytes <= frames.length * maxCopySize) socket.write(this.#flusher.join(frames, bytes), done)
-    else {
+    if (frames === undefined) socket.write(single, done)
+    else if (bytes <= frames.length * maxCopySize) {
+      socket.write(this.#flusher.joinFrames(frames, bytes), done)
+    } else {
       socket.cork()
       const tail = frames.pop()!
       for (const frame of frames) socket.write(frame)
@@ -245,12 +257,12 @@ export class Sender {
       socket.uncork()
     }
     this.#socketMayHoldBytes = socket.writableLength > 0
-    // The kernel has it already, and the connection may end before Node calls back.
+    // The kernel has taken the bytes already, and the connection may end before Node calls back.
     if (done !== undefined && !this.#socketMayHoldBytes) done()
   }
 
   #packFrames (frames: Buffer[]): void {
-    const loose = frames.splice(this.#packedCount)
-    this.#packedCount = frames.push(Buffer.concat(loose))
+    const unpacked = frames.splice(this.#packedCount)
+    this.#packedCount = frames.push(Buffer.concat(unpacked))
   }
 }

@@ -4,48 +4,53 @@ import type { Socket } from 'node:net'
 
 const ownerOf = Symbol('fastify-ws-relay.owner')
 
-/** Whose a socket is: its handshake's at first, and then its connection's. */
+/** The owner of a socket: at first its handshake, and then its connection. */
 export interface SocketOwner {
-  /** Bytes of the client. Untrusted. */
+  /** Called with bytes of the client. Untrusted. */
   onSocketData (bytes: Buffer): void
-  /** The client's side has ended. */
+  /** Called when the client has ended its side. */
   onSocketEnd (): void
-  /** `closed` follows. */
+  /** Called before `onSocketClose`. */
   onSocketError (err: Error): void
   onSocketClose (): void
 }
 
-/** Who reads its socket, and writes to it. */
+/** A connection: it reads its socket and writes to it. */
 export interface SocketReader extends SocketOwner {
-  /** The first `length` bytes of a buffer that is read into again when this returns. Untrusted. */
+  /**
+   * Called with a read, in the first `length` bytes of the buffer. The next read overwrites them
+   * when this returns. Untrusted.
+   */
   onBorrowedData (bytes: Buffer, length: number): void
   onSocketDrain (): void
 }
 
-/** The listeners are shared, and stay when the owner changes: no owner has closures of its own. */
+/** All sockets share the same listeners, which find the owner here. So no owner has closures. */
 interface OwnedSocket extends Duplex {
   [ownerOf]: SocketOwner
 }
 
-/** What Node writes a socket's bytes to. */
+/** The part of libuv's stream handle that is used here. */
 interface WriteHandle {
   readonly bytesWritten?: number
-  /** Bytes that it has not handed to the kernel. */
+  /** Bytes that the kernel has not taken. */
   readonly writeQueueSize?: number
 }
 
 /**
- * Bytes that the kernel has taken from a socket since it was opened. `writableLength` keeps the whole
- * of a large write until its last byte has left; the handle counts while it leaves. A stream without
- * a handle has no kernel behind it: there it grows as the stream drains.
+ * Counts the bytes that the kernel has taken from a socket since it was opened. `writableLength` is
+ * no help: it contains the whole of a large write until the kernel has taken its last byte. For a
+ * stream without a handle, the result only grows while the stream drains.
  */
 export function bytesSent (socket: Duplex): number {
   const { _handle: handle } = socket as { _handle?: WriteHandle | null }
-  if (handle?.bytesWritten === undefined || handle.writeQueueSize === undefined) return -socket.writableLength
+  if (handle?.bytesWritten === undefined || handle.writeQueueSize === undefined) {
+    return -socket.writableLength
+  }
   return handle.bytesWritten - handle.writeQueueSize
 }
 
-/** Gives a socket to an owner, who is told when the client ends its side, and when it fails or closes. */
+/** Sets the owner of a socket, which is called when the socket ends, fails or closes. */
 export function ownSocket (socket: Duplex, owner: SocketOwner): void {
   const owned = socket as OwnedSocket
   const isNew = (owned as Partial<OwnedSocket>)[ownerOf] === undefined
@@ -56,7 +61,9 @@ export function ownSocket (socket: Duplex, owner: SocketOwner): void {
   owned.on('close', onClose)
 }
 
-/** Closes a stream in place of a socket when both of its sides have ended: `injectWS` makes one that does not. */
+/**
+ * Destroys the stream of an `injectWS` when both of its sides have ended, as a socket does itself.
+ */
 export function closeWhenEnded (socket: Duplex): void {
   let openSides = 2
   const ended = (): void => { if (--openSides === 0) socket.destroy() }
@@ -64,39 +71,39 @@ export function closeWhenEnded (socket: Duplex): void {
   socket.once('finish', ended)
 }
 
-/** Reads a socket for its owner. */
+/** Passes the bytes of a socket to its owner. */
 export function readSocket (socket: Duplex): void {
   socket.on('data', onData)
 }
 
-/** Reads it no more. */
 export function stopReadingSocket (socket: Duplex): void {
   socket.off('data', onData)
 }
 
-/** Hands a socket to its connection, which reads it from now on. */
+/** Makes a connection the owner of a socket, and reads the socket. */
 export function attachConnection (socket: Duplex, connection: SocketReader): void {
   const bound = socket as OwnedSocket
   ownSocket(bound, connection)
-  // None of a HTTP server's timeouts is meant for a connection that may be quiet for hours.
+  // The timeouts of the HTTP server are not for connections, which may be idle for hours.
   const { setTimeout, setNoDelay } = socket as Partial<Socket>
   setTimeout?.call(socket, 0)
   setNoDelay?.call(socket, true)
   bound.on('drain', onDrain)
   readSocket(bound)
   useSharedBuffer(bound, onRead)
-  // The handshake may have paused it.
+  // The handshake may have paused the socket.
   bound.resume()
 }
 
 /**
- * What a paused stream has read and not handed out yet, taken out of it: when the socket is gone
- * the stream itself would drop it.
+ * Takes the bytes out of a paused stream that it has read and not emitted. When the socket is
+ * closed the stream itself would drop them.
  */
-export function bufferedIn (socket: Duplex): Buffer[] {
+export function takeBufferedChunks (socket: Duplex): Buffer[] {
   const chunks: Buffer[] = []
+  const read = (): Buffer | null => socket.read() as Buffer | null
   socket.off('data', onData)
-  for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null) chunks.push(chunk)
+  for (let chunk = read(); chunk !== null; chunk = read()) chunks.push(chunk)
   socket.on('data', onData)
   return chunks
 }

@@ -1,14 +1,20 @@
 type Unmask = (payload: Buffer, mask: Buffer) => void
 
-// A variable, so that no bundler resolves it: a bundle finds bufferutil beside itself, or does without.
+interface BufferUtil {
+  readonly default: { readonly unmask: Unmask }
+}
+
+// A variable, so that no bundler resolves it. A bundle works with or without bufferutil.
 const bufferutil = 'bufferutil'
 
 /**
- * The `unmask` of `bufferutil`, if it is installed and, as for `ws`, not turned off. Its JavaScript
- * fallback, for platforms without a binary, is slower than the loop of this module and is not used.
+ * Loads the `unmask` of `bufferutil`, if it is installed and, as for `ws`, not turned off. Its
+ * JavaScript fallback for platforms without a binary is not used: it is slower than the loop below.
  * @internal
  */
-export async function loadUnmask (env: NodeJS.ProcessEnv, load: (id: string) => Promise<{ default: { unmask: Unmask } }>): Promise<Unmask | null> {
+export async function loadUnmask (
+  env: NodeJS.ProcessEnv, load: (id: string) => Promise<BufferUtil>
+): Promise<Unmask | null> {
   if (env.WS_NO_BUFFER_UTIL) return null
   try {
     const { unmask } = (await load(bufferutil)).default
@@ -21,27 +27,32 @@ export async function loadUnmask (env: NodeJS.ProcessEnv, load: (id: string) => 
 let nativeUnmask: Unmask | null = null
 
 /**
- * Settles when `bufferutil` is loaded, or known to be missing. Until then the loop serves. This must
- * neither be `createRequire(import.meta.url)`, which a CommonJS bundle does not have, nor a top-level
- * `await`, which `require()` does not take.
+ * Resolves when `bufferutil` is loaded, or known to be missing. Until then, the loop below is used.
+ * `createRequire(import.meta.url)` is no alternative, because a CommonJS bundle does not have it. A
+ * top-level `await` is none, because `require()` fails for it.
  * @internal
  */
-export const unmaskLoaded: Promise<void> = loadUnmask(process.env, (id) => import(/* webpackIgnore: true */ /* @vite-ignore */ id))
-  .then((loaded) => { nativeUnmask = loaded })
+export const unmaskLoaded: Promise<void> =
+  loadUnmask(process.env, (id) => import(/* webpackIgnore: true */ /* @vite-ignore */ id))
+    .then((loaded) => { nativeUnmask = loaded })
 
-// Measured: below, the call into C++ costs more than the loop; for words, the view over the bytes.
+// Measured. Below `nativeLength`, the call into C++ costs more than the loop over the bytes. Below
+// `wordsLength`, the view of the bytes as words does.
 const nativeLength = 64
 const wordsLength = 192
 
-// bufferutil takes the mask as a Buffer. One serves all: nothing runs between writing and reading it.
+// bufferutil takes the mask as a Buffer. One is enough, because it is read as soon as it is
+// written.
 const nativeMask = Buffer.alloc(4)
 
 /**
  * Unmasks a payload in place. The mask's first byte is the lowest of `mask`.
- * @returns true when the payload was seen to be ASCII on the way, false when nothing is known
+ * @returns true if the payload was found to be ASCII, false if that is unknown
  * @internal
  */
-export function unmask (payload: Buffer, mask: number, native: Unmask | null = nativeUnmask): boolean {
+export function unmask (
+  payload: Buffer, mask: number, native: Unmask | null = nativeUnmask
+): boolean {
   const { length } = payload
   if (mask === 0) return false
   if (length < nativeLength) return unmaskBytes(payload, mask, 0, length)
@@ -64,7 +75,8 @@ function unmaskBytes (payload: Buffer, mask: number, start: number, end: number)
   let seen = 0
   let i = start
   for (; i + 3 < end; i += 4) {
-    seen |= (payload[i] ^= m0) | (payload[i + 1] ^= m1) | (payload[i + 2] ^= m2) | (payload[i + 3] ^= m3)
+    seen |= (payload[i] ^= m0) | (payload[i + 1] ^= m1) |
+      (payload[i + 2] ^= m2) | (payload[i + 3] ^= m3)
   }
   for (let shift = 0; i < end; i++, shift += 8) seen |= payload[i] ^= mask >>> shift & 0xff
   return seen < 0x80
@@ -76,11 +88,11 @@ function unmaskWords (payload: Buffer, mask: number): boolean {
   const count = length - before >> 2
   const after = before + count * 4
   const words = new Int32Array(payload.buffer, payload.byteOffset + before, count)
-  // The first aligned word begins in the middle of the mask.
-  const turned = mask >>> 8 * before | mask << 32 - 8 * before
+  // The first aligned word starts at any byte of the mask, so the mask is rotated.
+  const rotated = mask >>> 8 * before | mask << 32 - 8 * before
   let seen = 0
-  for (let i = 0; i < count; i++) seen |= words[i] ^= turned
+  for (let i = 0; i < count; i++) seen |= words[i] ^= rotated
   const head = unmaskBytes(payload, mask, 0, before)
-  const tail = unmaskBytes(payload, turned, after, length)
+  const tail = unmaskBytes(payload, rotated, after, length)
   return head && tail && (seen & 0x80808080) === 0
 }

@@ -1,6 +1,7 @@
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { frameOfSend, frameOfTopic, parseClose } from '../../lib/connection/commands.js'
+import { failure, success } from '../../lib/shared/result.js'
 import { binaryFrame, FrameCache, textFrame } from '../../lib/websocket/frames.js'
 
 const throwing = new Proxy({}, { get () { throw new Error('no') } })
@@ -59,8 +60,10 @@ t.test('ws.close takes an object, a reason or nothing', async t => {
     [{ code: 4000, reason: 'x' }, { code: 4000, reason: 'x' }],
     [{ code: 1005 }, { code: 1011, reason: '', refusedCode: 1005 }],
     [{ code: '1000' }, { code: 1011, reason: '', refusedCode: '1000' }]
-  ]) t.strictSame(parseClose(payload), request)
-  for (const payload of [5, [], ['bye'], Buffer.from('bye')]) t.match(parseClose(payload), /expected an object/)
-  t.match(parseClose({ reason: 5 }), /`reason`/)
-  t.match(parseClose(throwing), /getter/)
+  ]) t.strictSame(parseClose(payload), success(request))
+  for (const payload of [5, [], ['bye'], Buffer.from('bye')]) {
+    t.match(parseClose(payload), failure(/expected an object/))
+  }
+  t.match(parseClose({ reason: 5 }), failure(/`reason`/))
+  t.match(parseClose(throwing), failure(/getter/))
 })

@@ -1,6 +1,7 @@
 import t from 'tap'
 import fc from 'fast-check'
 import { createContext, runInContext } from 'node:vm'
+import { success } from '../../lib/shared/result.js'
 import type { Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { defaultTopic, noMetadata, parseConfig, parseControl, RelayConfigSchema, RelayControlSchema } from '../../lib/connection/config.js'
@@ -15,17 +16,17 @@ const day = 24 * 60 * 60 * 1000
 function accepted (value: unknown, using = limits): ResolvedConfig {
   const result = parseConfig(value, using)
   if (!result.ok) throw new Error(`refused: ${result.problem}`)
-  return result.config
+  return result.value
 }
 
 function problem (value: unknown, using = limits): string {
   const result = parseConfig(value, using)
-  return result.ok ? `accepted as ${JSON.stringify(result.config)}` : result.problem
+  return result.ok ? `accepted as ${JSON.stringify(result.value)}` : result.problem
 }
 
 function controlProblem (value: unknown, using = limits): string {
   const result = parseControl(value, using)
-  return result.ok ? `accepted as ${JSON.stringify(result.change)}` : result.problem
+  return result.ok ? `accepted as ${JSON.stringify(result.value)}` : result.problem
 }
 
 /** An object of so many levels, the innermost included. */
@@ -70,7 +71,7 @@ t.test('the value is an object, its JSON, a bare PID or a bare name', async (t) 
     [{ target_pid: 'x'.repeat(256) }, { ...defaults, target: 'x'.repeat(256) }],
     ['{"target_pid":"old","target_pid":"new"}', { ...defaults, target: 'new' }]
   ]
-  for (const [value, config] of cases) t.same(parseConfig(value, limits), { ok: true, config })
+  for (const [value, config] of cases) t.same(parseConfig(value, limits), success(config))
 })
 
 t.test('anything else is refused, and the problem says why', async (t) => {
@@ -136,7 +137,7 @@ t.test('a problem quotes no more than a short line', async (t) => {
 t.test('message_topic is of 1 to 128 characters and nothing the system uses', async (t) => {
   for (const topic of ['a', 'chat', 'ws.message', 'ws', 'wsx', 'ws:join', 'WS.join', 'a@b', 'x.ws.join', 'é'.repeat(128), 'a\nb']) {
     t.equal(accepted({ target_pid: pid, message_topic: topic }).topic, topic)
-    t.same(parseControl({ message_topic: topic }, limits), { ok: true, change: { topic } })
+    t.same(parseControl({ message_topic: topic }, limits), success({ topic }))
   }
   const refused = [
     '', 'x'.repeat(129), '@', '@exit', '@anything', 'ws.', 'ws.join', 'ws.leave', 'ws.heartbeat', 'ws.send', 'ws.close', 'ws.control',
@@ -158,7 +159,7 @@ t.test('heartbeat_interval is from 100 ms to 24 h', async (t) => {
   for (const [value, ms] of durations) {
     t.equal(accepted({ target_pid: pid, heartbeat_interval: value }).heartbeat, ms)
     t.equal(accepted(JSON.stringify({ target_pid: pid, heartbeat_interval: value })).heartbeat, ms)
-    t.same(parseControl({ heartbeat_interval: value }, limits), { ok: true, change: { heartbeat: ms } })
+    t.same(parseControl({ heartbeat_interval: value }, limits), success({ heartbeat: ms }))
   }
   const refused = [
     0, -0, 1, 99, 99.9, -1, -30_000, day + 1, 2 ** 31, Number.MAX_VALUE, NaN, Infinity, -Infinity, '', ' ', '0', '0s', '0ms', '1ms', '99ms', '-1s', '+1s',
@@ -229,7 +230,7 @@ t.test('keys that pollute a prototype are taken out at every level', async (t) =
     t.equal(Object.getPrototypeOf(metadata.kept), Object.prototype)
   }
   const change = parseControl({ metadata: JSON.parse(hostile) }, limits)
-  t.equal(JSON.stringify(change), JSON.stringify({ ok: true, change: { metadata: clean } }))
+  t.equal(JSON.stringify(change), JSON.stringify(success({ metadata: clean })))
   t.equal(({} as { polluted?: number }).polluted, undefined)
 })
 
@@ -238,7 +239,7 @@ t.test('metadata has at most 8 levels, arrays included', async (t) => {
     const eight = nested(8, inner)
     const nine = nested(9, inner)
     t.strictSame(accepted({ target_pid: pid, metadata: eight }).metadata, eight)
-    t.strictSame(parseControl({ metadata: eight }, limits), { ok: true, change: { metadata: eight } })
+    t.strictSame(parseControl({ metadata: eight }, limits), success({ metadata: eight }))
     t.equal(problem({ target_pid: pid, metadata: nine }), 'metadata: expected at most 8 levels')
     t.equal(problem(JSON.stringify({ target_pid: pid, metadata: nine })), 'metadata: expected at most 8 levels')
     t.equal(controlProblem({ metadata: nine }), 'metadata: expected at most 8 levels')
@@ -298,9 +299,9 @@ t.test('a control changes only what it was given, and null resets a field', asyn
     [{ metadata: { a: 1 } }, { metadata: { a: 1 } }],
     [{ target_pid: 'other', message_topic: null, heartbeat_interval: 100, metadata: null }, { target: 'other', topic: 'ws.message', heartbeat: 100, metadata: {} }]
   ]
-  for (const [value, change] of cases) t.strictSame(parseControl(value, limits), { ok: true, change })
+  for (const [value, change] of cases) t.strictSame(parseControl(value, limits), success(change))
   const reset = parseControl({ metadata: null }, limits)
-  t.equal(reset.ok && reset.change.metadata, noMetadata)
+  t.equal(reset.ok && reset.value.metadata, noMetadata)
 })
 
 t.test('a control that is not valid is refused, and nothing of it is kept', async (t) => {
@@ -330,7 +331,7 @@ t.test('a getter that changes its answer gets nothing past the checks', async (t
     let reads = 0
     const value = { target_pid: pid, get message_topic () { return ++reads > honest ? 'ws.join' : 'chat' } }
     const result = parseConfig(value, limits)
-    t.ok(!result.ok || result.config.topic === 'chat', `after ${honest} reads`)
+    t.ok(!result.ok || result.value.topic === 'chat', `after ${honest} reads`)
   }
 })
 
@@ -361,7 +362,7 @@ t.test('whatever it is given, it never throws and accepts only what is valid', a
     const result = parseConfig(value, limits)
     const change = parseControl(value, limits)
     if (!result.ok) return typeof result.problem === 'string'
-    return isValid(result.config) && (typeof value === 'string' || (change.ok && isValid({ ...result.config, ...change.change })))
+    return isValid(result.value) && (typeof value === 'string' || (change.ok && isValid({ ...result.value, ...change.value })))
   }), { numRuns: 2000 })
 
   function isSerializable (value: unknown): boolean {

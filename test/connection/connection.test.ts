@@ -39,7 +39,7 @@ function build (t: Test, options: WsRelayOptions = {}) {
     const socket = new Pipe()
     const parsed = parseConfig({ target_pid: pid, ...config }, route)
     if (!parsed.ok) throw new Error(parsed.problem)
-    const connection = new Connection({ relay, settings: route, socket, target, config: parsed.config, deflate: undefined })
+    const connection = new Connection({ relay, settings: route, socket, target, config: parsed.value, deflate: undefined })
     connection.open(early)
     t.teardown(() => { socket.destroy() })
     return { connection, socket }

@@ -3,7 +3,7 @@ import type { Mutant } from './mutant.js'
 export const relayMutants: readonly Mutant[] = [
   {
     name: 'a target that ends is believed to have taken every join',
-    file: 'connection/connection.ts',
+    file: 'connection/bound-client.ts',
     search: 'tookJoin(exit, this.pid)',
     replace: 'exit.pid !== this.pid',
     suites: ['connections']
@@ -17,57 +17,57 @@ export const relayMutants: readonly Mutant[] = [
   },
   {
     name: 'a new target joins before the old one is told of the leave',
-    file: 'connection/connection.ts',
-    search: "    this.#sendLeave(old, transferred.cause, undefined, transferred.leaveReason)\n",
-    replace: "    this.#sendLeave(this.#target, transferred.cause, undefined, transferred.leaveReason)\n",
+    file: 'connection/bound-client.ts',
+    search: '    this.#sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)\n',
+    replace: '    this.#sendLeave(this.#target, transferred.cause, undefined, transferred.leaveReason)\n',
     suites: ['connections']
   },
   {
     name: 'the leave of a transfer has the new metadata',
-    file: 'connection/connection.ts',
-    search: "    this.#sendLeave(old, transferred.cause, undefined, transferred.leaveReason)\n    this.#releaseTarget(old, oldBinding)\n    this.#applyChange(change)\n",
-    replace: "    this.#applyChange(change)\n    this.#sendLeave(old, transferred.cause, undefined, transferred.leaveReason)\n    this.#releaseTarget(old, oldBinding)\n",
+    file: 'connection/bound-client.ts',
+    search: '    this.#sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)\n    this.#releaseTarget(oldTarget, oldBinding)\n    this.#applyChange(change)\n',
+    replace: '    this.#applyChange(change)\n    this.#sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)\n    this.#releaseTarget(oldTarget, oldBinding)\n',
     suites: ['connections']
   },
   {
     name: 'the old target is watched after a transfer',
-    file: 'connection/connection.ts',
-    search: '    this.#releaseTarget(old, oldBinding)\n',
-    replace: '    old.forget(this.#receiver)\n    oldBinding?.release()\n',
+    file: 'connection/bound-client.ts',
+    search: '    this.#releaseTarget(oldTarget, oldBinding)\n',
+    replace: '    old.forget(this.receiver)\n    oldBinding?.release()\n',
     suites: ['connections']
   },
   {
     name: 'the new target is not watched',
-    file: 'connection/connection.ts',
+    file: 'connection/bound-client.ts',
     search: '    this.#binding = binding\n    this.#watchTarget()\n',
     replace: '    this.#binding = binding\n    binding?.attachConnection(this)\n',
     suites: ['connections']
   },
   {
     name: 'a paused connection does not go on at its new target',
-    file: 'connection/connection.ts',
-    search: '    else this.#receiver.resume()\n',
+    file: 'connection/bound-client.ts',
+    search: '    else this.receiver.resume()\n',
     replace: '',
     suites: ['connections']
   },
   {
     name: 'a connection is not paused by a full mailbox',
-    file: 'connection/connection.ts',
+    file: 'connection/bound-client.ts',
     search: 'if (!this.#target.congested) return true',
     replace: 'if (this !== undefined) return true',
     suites: ['connections']
   },
   {
     name: 'a paused connection does not wait for its target',
-    file: 'connection/connection.ts',
-    search: '    this.#target.subscribeToDrain(this.#receiver)\n    return false',
+    file: 'connection/bound-client.ts',
+    search: '    this.#target.subscribeToDrain(this.receiver)\n    return false',
     replace: '    return false',
     suites: ['connections']
   },
   {
     name: 'a connection that ends drops what its client had sent',
     file: 'connection/connection.ts',
-    search: 'else if (isFirst) this.#receiver.handOver()',
+    search: 'else if (isFirst) this.receiver.handOver()',
     replace: 'else if (isFirst) this.onDrained()',
     suites: ['connections']
   },
@@ -80,30 +80,30 @@ export const relayMutants: readonly Mutant[] = [
   },
   {
     name: 'the target is told of no leave',
-    file: 'connection/connection.ts',
-    search: "    if (cause !== 'target') this.#sendLeave(this.#target, cause, code, reason)\n",
+    file: 'connection/bound-client.ts',
+    search: "    if (cause !== 'target') this.#sendLeave(this.#target, cause, code, leaveReason)\n",
     replace: '',
     suites: ['connections']
   },
   {
     name: 'watchers are told before the target of the leave',
     file: 'connection/connection.ts',
-    search: "    if (cause !== 'target') this.#sendLeave(this.#target, cause, code, reason)\n    this.#releaseTarget(this.#target, this.#binding)\n    this.#closeSocket(closeReason)\n    const value: ConnectionExit = { code, reason, cause }\n    runtime.entityEnded(this, { pid: this.pid, reason: exit, value })\n",
-    replace: "    const value: ConnectionExit = { code, reason, cause }\n    runtime.entityEnded(this, { pid: this.pid, reason: exit, value })\n    if (cause !== 'target') this.#sendLeave(this.#target, cause, code, reason)\n    this.#releaseTarget(this.#target, this.#binding)\n    this.#closeSocket(closeReason)\n",
+    search: '    this.leaveTarget(closeReason)\n    this.#closeSocket(closeReason)\n    const { code, leaveReason: reason, cause, exitReason } = closeReason\n    const value: ConnectionExit = { code, reason, cause }\n    this.relay.runtime.entityEnded(this, { pid: this.pid, reason: exitReason, value })\n',
+    replace: '    const { code, leaveReason: reason, cause, exitReason } = closeReason\n    const value: ConnectionExit = { code, reason, cause }\n    this.relay.runtime.entityEnded(this, { pid: this.pid, reason: exitReason, value })\n    this.leaveTarget(closeReason)\n    this.#closeSocket(closeReason)\n',
     suites: ['connections']
   },
   {
     name: 'the heart of an ended connection goes on beating',
-    file: 'connection/connection.ts',
+    file: 'connection/bound-client.ts',
     search: '    this.#setHeartbeat(0)\n',
     replace: '',
     suites: ['connections']
   },
   {
     name: 'the target of an ended connection is watched',
-    file: 'connection/connection.ts',
+    file: 'connection/bound-client.ts',
     search: '    this.#releaseTarget(this.#target, this.#binding)\n',
-    replace: '    this.#target.forget(this.#receiver)\n    this.#binding?.release()\n',
+    replace: '    this.#target.forget(this.receiver)\n    this.#binding?.release()\n',
     suites: ['connections']
   },
   {
@@ -116,8 +116,8 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'a frame that was refused is sent all the same',
     file: 'connection/connection.ts',
-    search: '!this.#sender.allowsBurst(maxBufferedAmount)) return this.#refuseOverflow(topic, call)\n',
-    replace: '!this.#sender.allowsBurst(maxBufferedAmount)) this.#refuseOverflow(topic, call)\n',
+    search: '      return this.#refuseOverflow(topic, call)\n',
+    replace: '      this.#refuseOverflow(topic, call)\n',
     suites: ['connections']
   },
   {
@@ -151,8 +151,8 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'a client gets no pong',
     file: 'connection/connection.ts',
-    search: 'if (this.#sender.bufferedBytes <= this.#settings.maxBufferedAmount) this.#sender.sendFrame(pongFrame(data))',
-    replace: 'if (data === undefined) this.#sender.sendFrame(pongFrame(data))',
+    search: '    if (hasRoom) this.#sender.sendFrame(pongFrame(data))\n',
+    replace: '    if (data === undefined) this.#sender.sendFrame(pongFrame(data))\n',
     suites: ['connections']
   },
   {
@@ -179,7 +179,7 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'a socket that is gone stays on the list',
     file: 'connection/connection.ts',
-    search: '    this.#relay.sockets.delete(this.#socket)\n',
+    search: '    this.relay.sockets.delete(this.#socket)\n',
     replace: '',
     suites: ['connections']
   },
@@ -270,7 +270,7 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'a message stays in memory that was lent',
     file: 'websocket/parser.ts',
-    search: 'const data = lent && (binary || compressed) ? Buffer.from(payload) : payload',
+    search: 'const data = isBorrowed && (binary || compressed) ? Buffer.from(payload) : payload',
     replace: 'const data = payload',
     suites: ['wire']
   },

@@ -164,7 +164,7 @@ export class ConnectionBench {
     if (!parsed.ok) throw new Error(parsed.problem)
     const client = new FakeClient()
     const connection = new Connection({
-      relay: this.relay, settings: this.#route, socket: client, target: this.runtime.findEntity(target.pid) as Target, config: parsed.config, deflate: undefined
+      relay: this.relay, settings: this.#route, socket: client, target: this.runtime.findEntity(target.pid) as Target, config: parsed.value, deflate: undefined
     })
     connection.open([])
     const modelled: Modelled = {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer, Socket, type AddressInfo } from 'node:net'
 import { Duplex } from 'node:stream'
 import t, { type Test } from 'tap'
-import { findSlots, useSharedBuffer, sharedBuffer } from '../../lib/websocket/read-buffer.js'
+import { findOnReadFields, useSharedBuffer, sharedBuffer } from '../../lib/websocket/read-buffer.js'
 import { until } from '../helpers.js'
 
 /** Two ends of a connection; the server's is paused. */
@@ -82,9 +82,9 @@ t.test('no buffer is shared where a read begins before there are bytes', async t
 })
 
 t.test('the places are found in a socket of Node, and nowhere else', async t => {
-  const slots = findSlots(new Socket())
+  const slots = findOnReadFields(new Socket())
   t.equal(slots?.buffer.description, 'kBuffer')
   t.equal(slots?.callback.description, 'kBufferCb')
-  t.equal(findSlots({}), null)
-  t.equal(findSlots({ [Symbol('kBuffer')]: null }), null)
+  t.equal(findOnReadFields({}), null)
+  t.equal(findOnReadFields({ [Symbol('kBuffer')]: null }), null)
 })

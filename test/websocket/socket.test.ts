@@ -3,7 +3,7 @@ import { connect, createServer } from 'node:net'
 import { Duplex } from 'node:stream'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import t from 'tap'
-import { attachConnection, bufferedIn, bytesSent } from '../../lib/websocket/socket.js'
+import { attachConnection, takeBufferedChunks, bytesSent } from '../../lib/websocket/socket.js'
 import { certificate } from '../fixtures/certificate.js'
 import { until } from '../helpers.js'
 import type { AddressInfo, Socket } from 'node:net'
@@ -75,8 +75,8 @@ t.test('what a paused socket holds is taken out of it, once, also when it is des
     socket.push('a')
     socket.push('b')
     if (destroyed) socket.destroy()
-    t.equal(Buffer.concat(bufferedIn(socket)).toString(), 'ab')
-    t.strictSame(bufferedIn(socket), [])
+    t.equal(Buffer.concat(takeBufferedChunks(socket)).toString(), 'ab')
+    t.strictSame(takeBufferedChunks(socket), [])
     socket.resume()
     await turn()
     t.strictSame(events.filter((event) => event.startsWith('bytes')), [])

@@ -1,0 +1,286 @@
+import { errorCodes, show } from '../errors.js'
+import { Binding } from './binding.js'
+import { closeCodes, transferred } from './close-codes.js'
+import { targetExited } from './close-reasons.js'
+import { parseControl } from './config.js'
+import { ControlQueue } from './control-queue.js'
+import { Heartbeat } from './liveness.js'
+import { asTarget } from '../process/entity.js'
+import { tookJoin } from '../process/unread-joins.js'
+import type { Answer } from '../process/calls.js'
+import type { Target } from '../process/entity.js'
+import type { ExitListener, TargetExit } from '../process/exits/relations.js'
+import type { RemoteProblem } from '../process/remote-nodes.js'
+import type { CloseReason } from './close-codes.js'
+import type { ControlChange, ResolvedConfig } from './config.js'
+import type { ControlRequest, ControlledConnection } from './control-queue.js'
+import type { HeartbeatClient } from './liveness.js'
+import type { RelayServer } from './relay-server.js'
+import type { ConnectionSettings } from './settings.js'
+import type { Producer } from '../process/actor/mailbox.js'
+import type {
+  LeaveCause, Metadata, WsHeartbeat, WsJoin, WsLeave, WsMessage
+} from '../../types/messages.js'
+import type { Pid } from '../../types/pid.js'
+import type { Logger } from '../../types/processes.js'
+
+export interface BoundClientOptions {
+  readonly relay: RelayServer
+  readonly settings: ConnectionSettings
+  readonly target: Target
+  /** Present if the target is a process of another node. */
+  readonly binding?: Binding
+  readonly config: ResolvedConfig
+}
+
+/** The reader of the client's messages. It stops while the target is congested. */
+interface MessageReader extends Producer {
+  readonly isPaused: boolean
+}
+
+/**
+ * The half of a connection that faces its target: `ws.join`, the client's messages, heartbeats,
+ * `ws.control` and `ws.leave`.
+ *
+ * It is a base class and no object of its own: that would cost memory for each idle connection, and
+ * a call for each message.
+ */
+export abstract class BoundClient implements ExitListener, ControlledConnection, HeartbeatClient {
+  readonly pid: Pid
+  protected readonly relay: RelayServer
+  protected readonly settings: ConnectionSettings
+  protected abstract readonly receiver: MessageReader
+  readonly #startedAt = performance.now()
+  #target: Target
+  /** Present while the target is a process of another node. */
+  #binding: Binding | undefined
+  #topic: string
+  #metadata: Metadata
+  #heartbeat: Heartbeat | undefined
+  /** Present while a `ws.control` waits for the answer of another node. */
+  #controlQueue: ControlQueue | undefined
+  #messageCount = 0
+  #log: Logger | undefined
+
+  constructor ({ relay, settings, target, binding, config }: BoundClientOptions) {
+    this.pid = relay.runtime.pids.nextPid()
+    this.relay = relay
+    this.settings = settings
+    this.#target = target
+    this.#binding = binding
+    this.#topic = config.topic
+    this.#metadata = config.metadata
+    this.#setHeartbeat(config.heartbeat)
+  }
+
+  protected get target (): Target {
+    return this.#target
+  }
+
+  /** Messages of the client so far. */
+  protected get messageCount (): number {
+    return this.#messageCount
+  }
+
+  /** Milliseconds since the upgrade. */
+  protected get uptime (): number {
+    return performance.now() - this.#startedAt
+  }
+
+  get log (): Logger {
+    this.#log ??= this.relay.runtime.logger.child({ relayPid: this.pid })
+    return this.#log
+  }
+
+  protected abstract close (closeReason: CloseReason): void
+
+  // Messages to the target
+
+  protected joinTarget (): void {
+    this.#watchTarget()
+    this.#sendJoin()
+  }
+
+  /** @returns false when the client must not be read until the target has room again */
+  onMessage (data: Buffer, binary: boolean): boolean {
+    this.#messageCount++
+    const payload: WsMessage = binary
+      ? { client_pid: this.pid, type: 'binary', data, metadata: this.#metadata }
+      : { client_pid: this.pid, type: 'text', data: data.toString(), metadata: this.#metadata }
+    this.#target.accept(this.#topic, payload, this.pid, data.length)
+    if (!this.#target.congested) return true
+    this.#target.subscribeToDrain(this.receiver)
+    return false
+  }
+
+  sendHeartbeat (): void {
+    const payload: WsHeartbeat = {
+      client_pid: this.pid,
+      uptime: this.uptime,
+      message_count: this.#messageCount,
+      metadata: this.#metadata
+    }
+    this.#target.deliver('ws.heartbeat', payload, this.pid)
+  }
+
+  #sendJoin (): void {
+    const payload: WsJoin = { client_pid: this.pid, metadata: this.#metadata }
+    this.#target.accept('ws.join', payload, this.pid, 0)
+  }
+
+  #sendLeave (target: Target, cause: LeaveCause, code: number | undefined, reason: string): void {
+    const payload: WsLeave = { client_pid: this.pid, reason, code, cause, metadata: this.#metadata }
+    target.accept('ws.leave', payload, this.pid, 0)
+  }
+
+  /** Called once, when the connection has ended and all messages of the client are delivered. */
+  protected leaveTarget ({ cause, code, leaveReason }: CloseReason): void {
+    this.#setHeartbeat(0)
+    if (cause !== 'target') this.#sendLeave(this.#target, cause, code, leaveReason)
+    this.#releaseTarget(this.#target, this.#binding)
+  }
+
+  #setHeartbeat (interval: number): void {
+    this.#heartbeat?.stop()
+    this.#heartbeat = interval === 0
+      ? undefined
+      : new Heartbeat(this, this.relay.deadlines, interval)
+  }
+
+  // The end of the target
+
+  #watchTarget (): void {
+    if (this.#binding === undefined) this.relay.runtime.monitor(this.#target.pid, this)
+    else this.#binding.attachConnection(this)
+  }
+
+  /** Call it after the leave was sent: a released binding drops everything. */
+  #releaseTarget (target: Target, binding: Binding | undefined): void {
+    target.unsubscribeFromDrain(this.receiver)
+    if (binding === undefined) this.relay.runtime.demonitor(target.pid, this)
+    else binding.release()
+  }
+
+  targetEnded (exit: TargetExit): void {
+    const { pid, reason, nodeClosing } = exit
+    if (pid !== this.#target.pid) return
+    const isNodeLost = this.#binding !== undefined && reason === 'noconnection'
+    if (nodeClosing === true) this.close(closeCodes.targetNodeClosing)
+    else if (isNodeLost) this.close(closeCodes.targetNodeLost)
+    else this.close(targetExited(reason, tookJoin(exit, this.pid)))
+  }
+
+  // Transfer
+
+  /** @returns whether a `ws.control` was accepted */
+  protected receiveControl (payload: unknown, call: Answer | undefined): boolean {
+    const parsed = parseControl(payload, this.settings)
+    if (!parsed.ok) return this.refuseMalformed('ws.control', parsed.problem, call)
+    const request = { change: parsed.value, call }
+    if (this.#controlQueue === undefined && this.bindingFor(request) === undefined) {
+      return this.applyControl(request)
+    }
+    this.#controlQueue ??= new ControlQueue(this)
+    if (!this.#controlQueue.enqueue(request)) {
+      const problem = 'too many of them wait for targets on other nodes'
+      return this.refuseMessage(call, 'ws.control', problem)
+    }
+    this.countAccepted()
+    return true
+  }
+
+  bindingFor ({ change: { target } }: ControlRequest): Binding | undefined {
+    if (target === undefined || target === this.#target.pid) return undefined
+    return Binding.ifRemote(this.relay.runtime, target)
+  }
+
+  applyControl (request: ControlRequest): boolean {
+    const { change, call } = request
+    const isKept = change.target === undefined || change.target === this.#target.pid
+    const named = isKept ? this.#target : this.relay.runtime.findEntity(change.target!)
+    const target = named === this.#target ? this.#target : asTarget(named)
+    if (typeof target === 'string') {
+      this.relay.runtime.counters.refused++
+      return this.#rejectTransfer(request, target)
+    }
+    this.countAccepted()
+    if (target === this.#target) this.#applyChange(change)
+    else this.#transfer(target, change)
+    call?.reply(undefined)
+    return true
+  }
+
+  applyRemoteControl (
+    request: ControlRequest, binding: Binding, answer: Target | RemoteProblem
+  ): void {
+    if (typeof answer === 'string') this.#rejectTransfer(request, answer)
+    else {
+      this.#transfer(answer, request.change, binding)
+      request.call?.reply(undefined)
+    }
+  }
+
+  controlQueueEmptied (): void {
+    this.#controlQueue = undefined
+  }
+
+  /** Called when the connection closes: no `ws.control` is carried out any more. */
+  protected rejectQueuedControls (): void {
+    if (this.#controlQueue === undefined) return
+    for (const request of this.#controlQueue.cancelAll()) {
+      this.#rejectTransfer(request, 'the connection has ended')
+    }
+    this.#controlQueue = undefined
+  }
+
+  #rejectTransfer ({ change, call }: ControlRequest, problem: string): false {
+    const target = show(change.target)
+    const error = new errorCodes.FST_WS_RELAY_TRANSFER_REFUSED(this.pid, target, problem)
+    this.log.warn({ err: error }, 'transfer refused')
+    call?.reject(error)
+    return false
+  }
+
+  #transfer (target: Target, change: ControlChange, binding?: Binding): void {
+    const oldTarget = this.#target
+    const oldBinding = this.#binding
+    this.#target = target
+    this.#binding = binding
+    this.#watchTarget()
+    // From here on, the exit of the old target is ignored.
+    this.#sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)
+    this.#releaseTarget(oldTarget, oldBinding)
+    this.#applyChange(change)
+    this.#sendJoin()
+    if (!this.receiver.isPaused) return
+    if (target.congested) target.subscribeToDrain(this.receiver)
+    else this.receiver.resume()
+  }
+
+  #applyChange ({ topic, heartbeat, metadata }: ControlChange): void {
+    if (topic !== undefined) this.#topic = topic
+    if (metadata !== undefined) this.#metadata = metadata
+    if (heartbeat !== undefined) this.#setHeartbeat(heartbeat)
+  }
+
+  // The outcome of a message to the connection: counted, logged, and answered if it is a call
+
+  protected countAccepted (): void {
+    const { counters } = this.relay.runtime
+    counters.sent++
+    counters.delivered++
+  }
+
+  protected refuseMessage (call: Answer | undefined, topic: string, problem: string): false {
+    this.relay.runtime.counters.refused++
+    call?.reject(new errorCodes.FST_PROCESS_REFUSED(this.pid, topic, problem))
+    return false
+  }
+
+  protected refuseMalformed (topic: string, problem: string, call: Answer | undefined): false {
+    this.relay.runtime.counters.refused++
+    this.log.warn({ topic }, `malformed payload: ${problem}`)
+    call?.reject(new errorCodes.FST_WS_RELAY_INVALID_PAYLOAD(topic, problem))
+    return false
+  }
+}
