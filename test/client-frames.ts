@@ -1,4 +1,4 @@
-// What a client puts on the wire, right or wrong.
+// Frames of a client, valid or not.
 import { opcodes } from '../lib/websocket/frames.js'
 
 /** A frame of a client. */
@@ -19,7 +19,7 @@ export function textOf (data: string): Buffer {
   return frameOf(opcodes.text, data, { mask: 0x12fe3489 })
 }
 
-/** A close frame of a client; without a code it is empty. */
+/** A close frame of a client. It is empty without a code. */
 export function closeOf (code?: number, reason = ''): Buffer {
   if (code === undefined) return frameOf(opcodes.close)
   return frameOf(opcodes.close, Buffer.concat([Buffer.from([code >> 8, code & 0xff]), Buffer.from(reason)]))

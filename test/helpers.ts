@@ -1,5 +1,5 @@
-// What the tests that need an application share. Real sockets on 127.0.0.1, a free port each; all
-// of it is torn down with the test.
+// Helpers for tests with an application: real sockets on 127.0.0.1, each on a free port. Everything is
+// closed at the end of the test.
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import Fastify from 'fastify'
@@ -41,18 +41,18 @@ export function logs (level = 'info'): { logger: { level: string, stream: { writ
   return { lines, logger: { level, stream: { write: (line) => { lines.push(JSON.parse(line)) } } } }
 }
 
-/** A message as a recorder keeps it. */
+/** A message that a recorder has received. */
 export interface Received { topic: string, payload: any }
 
 /** A process that keeps every message. */
 export interface Recorder {
   pid: Pid
   received: Received[]
-  /** The payload of the first message of a topic that was not asked for yet, come or to come. */
+  /** The payload of the next message of a topic. Waits for it if it has not arrived yet. */
   next (topic: string): Promise<any>
 }
 
-/** Spawns a process that keeps what it is sent, and echoes `ws.message` to its client. */
+/** Spawns a process that keeps its messages, and echoes `ws.message` to the client. */
 export function record (app: FastifyInstance, name?: string): Recorder {
   const received: Received[] = []
   const unread: Received[] = []
@@ -77,7 +77,7 @@ export function record (app: FastifyInstance, name?: string): Recorder {
   }
 }
 
-/** A `ws` client whose handshake is done; terminated with the test. */
+/** Opens a `ws` client; terminated with the test. */
 export async function open (t: Test, url: string, options?: WebSocket.ClientOptions, protocols: string[] = []): Promise<WebSocket> {
   const client = new WebSocket(url, protocols, options)
   t.teardown(() => { client.terminate() })
@@ -87,20 +87,20 @@ export async function open (t: Test, url: string, options?: WebSocket.ClientOpti
 
 export const key = 'dGhlIHNhbXBsZSBub25jZQ=='
 
-/** The text of an upgrade request. A header that is `undefined` is left out, one in a list is repeated. */
+/** The text of an upgrade request. An `undefined` header is left out, a list is repeated. */
 export function handshake (path = '/', headers: Record<string, string | string[] | undefined> = {}, line = `GET ${path} HTTP/1.1`): string {
   const all = { host: 'relay.test', connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': key, ...headers }
   const lines = Object.entries(all).flatMap(([name, value]) => value === undefined ? [] : [value].flat().map((one) => `${name}: ${one}\r\n`))
   return `${line}\r\n${lines.join('')}\r\n`
 }
 
-/** A client's masked frame; a text frame if not told otherwise. Short: up to 125 bytes. */
+/** A masked frame of up to 125 bytes. */
 export function frame (data: string | Buffer, opcode = 1): Buffer {
   const bytes = Buffer.from(data)
   return Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | bytes.length, 0, 0, 0, 0]), bytes])
 }
 
-/** A raw socket that keeps all it is sent, as latin1. */
+/** A raw socket that collects everything it receives, as latin1. */
 export class Raw {
   readonly socket: Duplex
   text = ''
@@ -119,22 +119,22 @@ export class Raw {
     return this
   }
 
-  /** Waits for something to arrive; throws when the server ends the socket before. */
+  /** Waits until the text matches; throws when the server ends the socket before. */
   async until (pattern: RegExp): Promise<string> {
     while (!pattern.test(this.text)) {
       if (this.#ended) throw new Error(`the socket ended before ${pattern}, after ${JSON.stringify(this.text)}`)
       await new Promise<void>((resolve) => {
-        const look = () => {
-          for (const event of ['data', 'end', 'close']) this.socket.off(event, look)
+        const onEvent = () => {
+          for (const event of ['data', 'end', 'close']) this.socket.off(event, onEvent)
           resolve()
         }
-        for (const event of ['data', 'end', 'close']) this.socket.on(event, look)
+        for (const event of ['data', 'end', 'close']) this.socket.on(event, onEvent)
       })
     }
     return this.text
   }
 
-  /** All the server has sent, when it has ended the socket. */
+  /** Everything that the server has sent, once it has ended the socket. */
   async end (): Promise<string> {
     if (!this.#ended) await Promise.race([once(this.socket, 'end'), once(this.socket, 'close')])
     return this.text
@@ -150,7 +150,7 @@ export async function raw (t: Test, port: number, allowHalfOpen = false): Promis
   return client as Raw & { socket: Socket }
 }
 
-/** Sends a request over a socket of its own, and returns all of the answer when the server has ended it. */
+/** Sends a request over a new socket. @returns the response, when the server has ended the socket */
 export async function answer (t: Test, port: number, request: string | Buffer): Promise<string> {
   return await (await raw(t, port)).write(request).end()
 }

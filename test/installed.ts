@@ -1,4 +1,4 @@
-// The programs that some tests need, and what to do without them.
+// External programs that some tests need. Without them, the tests are skipped.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 
@@ -10,7 +10,7 @@ const packages = {
   Chromium: 'chromium'
 } as const
 
-/** Chromium, or a browser that behaves like it. */
+/** Chromium, or a compatible browser. */
 export const browserPath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium'
 
 function isInstalled (program: keyof typeof packages): boolean {
@@ -18,8 +18,8 @@ function isInstalled (program: keyof typeof packages): boolean {
 }
 
 /**
- * The reason to skip a test that needs a program, or `false` if it is there. Where `CI` is set it must be there.
- * `scripts/tap-reporter.mjs` reads the reason.
+ * The reason to skip a test that needs a program, or `false` if it is installed. With `CI` set, a
+ * missing program is an error. `scripts/tap-reporter.mjs` reads the reason.
  */
 export function missing (program: keyof typeof packages): string | false {
   if (isInstalled(program)) return false

@@ -1,27 +1,27 @@
-// Laps of the event loop, and how to know that it has nothing left to do.
+// Turns (laps) of the event loop, and a way to wait until no work is left in it.
 
 /** Node's own timers, before a test mocks them. */
 const sleep = setTimeout
 
-/** Immediates that only look whether something has happened. */
-let looks = 0
+/** The number of pending immediates of `nextLap`. They are not work. */
+let polls = 0
 
-/** Resolves in the next lap of the event loop. For loops that wait: `settle` does not wait for them. */
+/** Resolves in the next lap of the event loop. `settle` does not wait for loops that use it. */
 export async function nextLap (): Promise<void> {
-  looks++
+  polls++
   await new Promise<void>((resolve) => { setImmediate(resolve) })
-  looks--
+  polls--
 }
 
 /**
- * Resolves when no code can run any more until a timer fires or a socket has news: what has not happened by then
- * does not happen by itself. Correct by how Node works, not by how long it waits: Node empties its queues of ticks and
- * of microtasks before each callback, so that when the callback of an immediate begins, only other immediates can be
- * left; and those it counts. All turns of processes, and all that crosses between nodes in memory, come from these queues.
+ * Resolves when no code can run until a timer fires or a socket has an event. The result does not
+ * depend on how long it waits. Node empties its queues of ticks and microtasks before each callback,
+ * so when an immediate starts, only other immediates can be left, and `settle` counts those. Turns of
+ * processes and messages between nodes in memory use only these queues.
  */
 export async function settle (): Promise<void> {
   do await nextLap()
-  while (process.getActiveResourcesInfo().filter((kind) => kind === 'Immediate').length > looks)
+  while (process.getActiveResourcesInfo().filter((kind) => kind === 'Immediate').length > polls)
 }
 
 /** Resolves a little later. For loops that ask other programs again and again: these need the CPU. */
@@ -40,18 +40,18 @@ export async function until (condition: () => boolean | Promise<boolean>): Promi
   }
 }
 
-/** Stops this thread as a long computation would, without the CPU that other processes need. */
+/** Blocks this thread like a long computation, but without using the CPU. */
 export function stall (milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
 }
 
-/** The clock of `performance.now`, which goes on by itself or, once it has been stopped, only as a test says. */
+/** Replaces `performance.now`. After `stop`, the clock moves only when a test calls `pass`. */
 export class TestClock {
   readonly #now = performance.now.bind(performance)
   #stopped: number | undefined
   #passed = 0
 
-  /** @param t the clock is as before after this test */
+  /** @param t the original clock is restored after this test */
   constructor (t: { teardown (task: () => void): void }) {
     Object.defineProperty(performance, 'now', { value: () => (this.#stopped ?? this.#now()) + this.#passed, configurable: true })
     t.teardown(() => { delete (performance as { now?: unknown }).now })

@@ -1,5 +1,5 @@
-// `npm test` runs the tests compiled, from `.build/`; `npx tsx` and `npx tap` run them as they are.
-// Tests that start a program, or read a file that is not beside them, find it in both cases here.
+// `npm test` runs the compiled tests in `.build/`; `npx tsx` and `npx tap` run the sources. These
+// functions find programs and files of the repository in both cases.
 import { join } from 'node:path'
 
 const isCompiled = import.meta.filename.endsWith('.js')
@@ -7,7 +7,7 @@ const isCompiled = import.meta.filename.endsWith('.js')
 /** The folder of the repository, not of the compiled copy. */
 export const root = join(import.meta.dirname, isCompiled ? '../..' : '..')
 
-/** The path of a source file, such as `lib/index.ts`, or of what it was compiled to. */
+/** The path of a source file such as `lib/index.ts`, or of its compiled file. */
 export function modulePath (source: string): string {
   return isCompiled ? join(root, '.build', source.replace(/\.ts$/, '.js')) : join(root, source)
 }

@@ -5,16 +5,16 @@ import { desktop, enter, phone, picture, say, see, skip, windows } from './fixtu
 
 t.setTimeout(300_000)
 
-/** What a browser writes for a server that is not there. */
+/** The console message of a browser when it cannot reach a server. */
 const refused = /^WebSocket connection to .* failed/
 
-t.test('the node of a room is killed: its people come back, and so does the room', { skip: skip || missing('nats-server') }, async (t) => {
+t.test('starts a room again and reconnects its clients when its node is killed', { skip: skip || missing('nats-server') }, async (t) => {
   const { addresses } = await startCluster(t)
   const { open, mistakes } = windows(t, addresses)
   const ada = await open(addresses[0])
   const grace = await open(addresses[1], { viewport: phone, colorScheme: 'dark' })
   for (const page of [ada, grace]) page.setDefaultTimeout(60_000)
-  t.same(await ada.getByRole('navigation').getByRole('link').allInnerTexts(), ['Chat'], 'what it has not got is not there')
+  t.same(await ada.getByRole('navigation').getByRole('link').allInnerTexts(), ['Chat'], 'the page shows only the parts that the server has')
   await see(ada, '#nodes-sub', 'Connected to node a')
   await enter(ada, 'Ada')
   await enter(grace, 'Grace')

@@ -7,7 +7,7 @@ import { build } from '../../examples/demo/server.js'
 import wsRelay from '../../lib/index.js'
 import { enter, phone, picture, say, see, skip, windows } from './fixtures/pages.js'
 
-/** The demo. `open` gives a window of its own; `mistakes` is what went wrong in any of them. */
+/** The demo. `open` opens a new window; `mistakes` has the errors of all windows. */
 async function start (t: Test, make: () => Promise<FastifyInstance> = build) {
   const app = await make()
   app.log.level = 'silent'
@@ -17,7 +17,7 @@ async function start (t: Test, make: () => Promise<FastifyInstance> = build) {
   return { app, open: (view: string, options?: BrowserContextOptions) => open(`${address}/#${view}`, options), mistakes }
 }
 
-/** The window's clock stands still, so that a state which lasts a second can be looked at. */
+/** Stops the clock of the window, so that a test can look at a state that lasts one second. */
 async function stopTime (page: Page) {
   await page.clock.pauseAt(await page.evaluate(() => Date.now()) + 1000)
 }
@@ -27,7 +27,7 @@ async function begin (page: Page, name: string, button: string) {
   await page.getByRole('button', { name: button }).click()
 }
 
-t.test('two people chat, and see each other come and go', { skip }, async (t) => {
+t.test('shows messages, arrivals and departures to two people in a chat', { skip }, async (t) => {
   const { open, mistakes } = await start(t)
   const ada = await open('chat')
   const grace = await open('chat', { viewport: phone, colorScheme: 'dark' })
@@ -38,7 +38,7 @@ t.test('two people chat, and see each other come and go', { skip }, async (t) =>
   await see(grace, '#chat-people', 'Ada')
   await say(ada, 'Good <b>morning</b>')
   await see(grace, '#chat-log .bubble', 'Good <b>morning</b>')
-  t.equal(await grace.locator('#chat-log b').count(), 0, 'what others write is text')
+  t.equal(await grace.locator('#chat-log b').count(), 0, 'a message of another person is shown as text')
   await say(grace, 'And to you')
   await see(ada, '#chat-log .line:not(.own)', 'And to you')
   await picture(t, ada, 'desktop-light')
@@ -49,7 +49,7 @@ t.test('two people chat, and see each other come and go', { skip }, async (t) =>
   t.same(mistakes, [])
 })
 
-/** Whether all of the element is inside of the log that it is in. */
+/** Whether the element is completely visible in its log. */
 async function isInSight (page: Page, selector: string) {
   return await page.locator(selector).last().evaluate((element) => {
     const { top, bottom } = element.getBoundingClientRect()
@@ -58,7 +58,7 @@ async function isInSight (page: Page, selector: string) {
   })
 }
 
-t.test('who returns to a conversation sees its newest line, and which ones are unread', { skip }, async (t) => {
+t.test('shows the newest line and marks unread ones when a reader returns to a conversation', { skip }, async (t) => {
   const { open, mistakes } = await start(t)
   const ada = await open('chat')
   const grace = await open('chat')
@@ -88,7 +88,7 @@ t.test('who returns to a conversation sees its newest line, and which ones are u
   await say(grace, 'and another')
   const jump = ada.getByRole('button', { name: '1 new message' })
   await jump.waitFor()
-  t.notOk(await isInSight(ada, '#chat-log .line'), 'the reader is left where she is')
+  t.notOk(await isInSight(ada, '#chat-log .line'), 'the log does not scroll while she reads')
   await picture(t, ada, 'unread-below')
   await jump.click()
   await jump.waitFor({ state: 'hidden' })
@@ -100,7 +100,7 @@ t.test('who returns to a conversation sees its newest line, and which ones are u
   t.same(mistakes, [])
 })
 
-t.test('an operator sees which visitor has written, and how many lines nobody has read', { skip }, async (t) => {
+t.test('shows an operator which visitor has written, and the number of unread lines', { skip }, async (t) => {
   const { open, mistakes } = await start(t)
   const operator = await open('operator')
   await begin(operator, 'Olga', 'Go on duty')
@@ -124,7 +124,7 @@ t.test('an operator sees which visitor has written, and how many lines nobody ha
   t.same(mistakes, [])
 })
 
-t.test('a room crashes: its clients say what 1011 means, come back by themselves and go on', { skip }, async (t) => {
+t.test('explains 1011 and reconnects when a room crashes', { skip }, async (t) => {
   const { open, mistakes } = await start(t)
   const ada = await open('chat')
   const grace = await open('chat')
@@ -144,11 +144,11 @@ t.test('a room crashes: its clients say what 1011 means, come back by themselves
   await see(grace, '#chat-people', 'Ada')
   await say(grace, 'That was quick')
   await see(ada, '#chat-log .bubble', 'That was quick')
-  t.equal(await other.locator('#chat-log').getByText('Closed').count(), 0, 'the other room went on')
+  t.equal(await other.locator('#chat-log').getByText('Closed').count(), 0, 'the other room was not affected')
   t.same(mistakes, [])
 })
 
-t.test('it waits longer each time, and no longer when asked', { skip }, async (t) => {
+t.test('waits longer after each failed reconnect, and reconnects at once on a click', { skip }, async (t) => {
   const { open } = await start(t)
   const ada = await open('chat')
   await enter(ada, 'Ada')
@@ -157,14 +157,14 @@ t.test('it waits longer each time, and no longer when asked', { skip }, async (t
     await ada.getByRole('button', { name: 'Crash this room' }).click()
     await see(ada, '#chat-state .pill', 'Reconnecting')
     const seconds = Number(/in (\d+) s/.exec(await ada.locator('#chat-state .pill').innerText())?.[1])
-    t.ok(seconds >= atLeast && seconds <= atLeast * 1.2 + 1, `${seconds} s, of ${atLeast} and some`)
+    t.ok(seconds >= atLeast && seconds <= atLeast * 1.2 + 1, `${seconds} s, expected at least ${atLeast}`)
     if (atLeast < 8) await ada.clock.runFor(seconds * 1000)
     else await ada.locator('#chat-state').getByRole('button', { name: 'Now' }).click()
     await see(ada, '#chat-state .pill', 'Connected')
   }
 })
 
-t.test('a visitor is handed over from the bot to a human and back, without losing a word', { skip }, async (t) => {
+t.test('hands a visitor over from the bot to a human and back without losing a message', { skip }, async (t) => {
   const { open, mistakes } = await start(t)
   const visitor = await open('desk')
   const operator = await open('operator', { viewport: phone })
@@ -197,7 +197,7 @@ t.test('a visitor is handed over from the bot to a human and back, without losin
   t.same(mistakes, [])
 })
 
-t.test('an operator who closes the window leaves the visitor to the bot', { skip }, async (t) => {
+t.test('hands a visitor back to the bot when the operator closes the window', { skip }, async (t) => {
   const { open, mistakes } = await start(t)
   const visitor = await open('desk')
   const operator = await open('operator')
@@ -212,7 +212,7 @@ t.test('an operator who closes the window leaves the visitor to the bot', { skip
   t.same(mistakes, [])
 })
 
-t.test('the list of processes shows rooms and sockets come and go', { skip }, async (t) => {
+t.test('updates the list of processes when rooms and sockets start and end', { skip }, async (t) => {
   const { app, open, mistakes } = await start(t)
   const page = await open('chat')
   await see(page, '#processes-rows tr', 'bot')
@@ -221,7 +221,7 @@ t.test('the list of processes shows rooms and sockets come and go', { skip }, as
   await see(page, '#processes-rows tr[data-kind=ws]', 'to room:library')
   const pids = await page.locator('#processes-rows .pid').allInnerTexts()
   const started = pids.map((pid) => parseInt(pid))
-  t.same(started, [...started].sort((a, b) => b - a), 'the newest come first')
+  t.same(started, [...started].sort((a, b) => b - a), 'the newest processes come first')
   const heads = await page.locator('#processes thead th').allInnerTexts()
   const explained = await page.locator('#processes caption').innerText()
   for (const head of heads.slice(1)) t.match(explained, `${head}:`)
@@ -237,7 +237,7 @@ t.test('the list of processes shows rooms and sockets come and go', { skip }, as
   t.same(mistakes, [])
 })
 
-t.test('the page says that the server has gone, and waits for it', { skip }, async (t) => {
+t.test('says that the server is shutting down, and waits for it', { skip }, async (t) => {
   const { app, open } = await start(t)
   const page = await open('chat')
   await enter(page, 'Ada')
@@ -246,7 +246,7 @@ t.test('the page says that the server has gone, and waits for it', { skip }, asy
   await see(page, '#chat-state .pill', 'Reconnecting')
 })
 
-t.test('the keyboard is enough, and nothing is wider than a phone', { skip }, async (t) => {
+t.test('works with the keyboard alone, and fits on a phone', { skip }, async (t) => {
   const { open } = await start(t)
   const page = await open('', { viewport: phone })
   await page.keyboard.press('Tab')
@@ -267,7 +267,7 @@ t.test('the keyboard is enough, and nothing is wider than a phone', { skip }, as
   }
 })
 
-t.test('what the server has not got is not on the page', { skip }, async (t) => {
+t.test('leaves out parts that the server does not have', { skip }, async (t) => {
   const { open } = await start(t, async () => {
     const app = Fastify()
     await app.register(wsRelay)

@@ -14,7 +14,7 @@ async function enter (t: Test, app: FastifyInstance, room: string, name: string)
   return Object.assign(client, { you })
 }
 
-t.test('two people in a room read each other, and nobody else does', async (t) => {
+t.test('delivers lines to all people in a room, and to no other room', async (t) => {
   const app = await serve(t, chat)
   const ada = await enter(t, app, 'lobby', 'Ada')
   const grace = await enter(t, app, 'lobby', 'Grace')
@@ -28,7 +28,7 @@ t.test('two people in a room read each other, and nobody else does', async (t) =
   t.match(await other.next<Line>('line', ({ id }) => id !== undefined), { text: 'Hush' }, 'the first thing said there')
 })
 
-t.test('everybody sees who is there, who comes and who goes', async (t) => {
+t.test('shows who is in a room, who enters and who leaves', async (t) => {
   const app = await serve(t, chat)
   const ada = await enter(t, app, 'lobby', 'Ada')
   const grace = await enter(t, app, 'lobby', 'Grace')
@@ -41,7 +41,7 @@ t.test('everybody sees who is there, who comes and who goes', async (t) => {
   t.ok(await ada.next('people', named('Ada')))
 })
 
-t.test('who comes later reads what was said', async (t) => {
+t.test('sends earlier lines to a client that enters later', async (t) => {
   const app = await serve(t, chat)
   const ada = await enter(t, app, 'lobby', 'Ada')
   for (let n = 1; n <= 40; n++) ada.send({ say: `line ${n}` })
@@ -51,7 +51,7 @@ t.test('who comes later reads what was said', async (t) => {
   t.same(lines.map(({ text }) => text), Array.from({ length: 30 }, (_, n) => `line ${n + 11}`))
 })
 
-t.test('a room that crashes closes its clients with 1011, no others, and is there again for who returns', async (t) => {
+t.test('closes only the clients of a room that crashes with 1011, and starts it again on return', async (t) => {
   const app = await serve(t, chat)
   const ada = await enter(t, app, 'lobby', 'Ada')
   const grace = await enter(t, app, 'lobby', 'Grace')
@@ -68,7 +68,7 @@ t.test('a room that crashes closes its clients with 1011, no others, and is ther
   t.ok(await other.next('line', ({ text }: Line) => text === 'undisturbed'))
 })
 
-t.test('however often rooms crash, others go on', async (t) => {
+t.test('keeps other rooms when rooms crash many times', async (t) => {
   const app = await serve(t, chat)
   const other = await enter(t, app, 'library', 'Edsger')
   for (let n = 0; n < 10; n++) {
@@ -80,7 +80,7 @@ t.test('however often rooms crash, others go on', async (t) => {
   t.ok(await other.next('line', ({ text }: Line) => text === 'still here'))
 })
 
-t.test('what a client may not send is refused, and the room lives on', async (t) => {
+t.test('refuses invalid messages of a client, and keeps the room', async (t) => {
   const app = await serve(t, chat)
   const ada = await enter(t, app, 'lobby', 'Ada')
   for (const frame of ['', '{', 'null', '[]', { say: 1 }, { say: '' }, { say: 'x'.repeat(501) }, { crash: 'yes' }]) {
@@ -91,7 +91,7 @@ t.test('what a client may not send is refused, and the room lives on', async (t)
   t.equal((await ada.closed).code, 1009)
 })
 
-t.test('a name that is none reaches no process', async (t) => {
+t.test('refuses an invalid room name', async (t) => {
   const app = await serve(t, chat)
   for (const path of ['/rooms/Lobby?name=Ada', '/rooms/a%40b?name=Ada', `/rooms/${'x'.repeat(33)}?name=Ada`, '/rooms/lobby', '/rooms/lobby?name=%0A', '/rooms/lobby?name=']) {
     t.equal(await refusal(app, path), 400, path)
@@ -99,16 +99,16 @@ t.test('a name that is none reaches no process', async (t) => {
   t.same((await app.inject('/rooms')).json(), [])
 })
 
-t.test('a plain GET is told to upgrade, and starts no room', async (t) => {
+t.test('answers 426 to a plain GET, and starts no room', async (t) => {
   const app = await serve(t, chat)
   t.equal((await app.inject('/rooms/lobby?name=Ada')).statusCode, 426)
   t.same((await app.inject('/rooms')).json(), [])
 })
 
-t.test('there are only so many rooms', async (t) => {
+t.test('limits the number of rooms', async (t) => {
   const app = await serve(t, chat)
   const enterAll = Array.from({ length: 100 }, (_, n) => enter(t, app, `room-${n}`, 'Ada'))
   await Promise.all(enterAll)
   t.equal(await refusal(app, '/rooms/one-more?name=Ada'), 503)
-  t.ok(await enter(t, app, 'room-7', 'Grace'), 'into one that is there')
+  t.ok(await enter(t, app, 'room-7', 'Grace'), 'an existing room can be entered')
 })

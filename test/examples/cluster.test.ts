@@ -7,7 +7,7 @@ import { startCluster } from './fixtures/cluster.js'
 import { Client } from './fixtures/client.js'
 import { run } from './fixtures/run.js'
 
-// A lease runs out, and operating-system processes start.
+// A lease expires, and operating-system processes start.
 t.setTimeout(300_000)
 
 interface Row { node: string, state: string, runs: boolean, rooms: Array<{ name: string, people: number }> }
@@ -17,7 +17,7 @@ type People = Array<{ name: string }>
 const row = ({ nodes }: Nodes, name: string) => nodes.find(({ node }) => node === name)!
 const named = (...names: string[]) => (people: People) => people.map(({ name }) => name).join() === names.join()
 
-/** The name of a lost room is free when a lease has expired. Until then a client is asked to come again. */
+/** The name of a lost room is free after its lease has expired. Until then clients get a 503. */
 async function connect (t: Test, port: number, path: string): Promise<Client> {
   for (;;) {
     try {
@@ -37,13 +37,13 @@ async function enter (t: Test, port: number, name: string) {
 
 for (const engine of ['nats', 'redis'] as const) {
   const skip = missing(`${engine}-server`)
-  t.test(`a room is lost with its node and starts anew on another one, with ${engine}`, { skip }, async (t) => {
+  t.test(`starts a room again on another node when its node is lost, with ${engine}`, { skip }, async (t) => {
     const { ports: [a, b, c], line, stop } = await startCluster(t, ...engine === 'redis' ? ['--redis'] : [])
     const nodes = await Client.connect(t, b, '/nodes')
     await nodes.next<Nodes>('nodes', (news) => news.nodes.every(({ state, runs }) => state === 'up' && runs))
     const ada = await enter(t, a, 'Ada')
     const grace = await enter(t, b, 'Grace')
-    t.same([ada.node, grace.node], ['a', 'a'], 'it is where the first of them is')
+    t.same([ada.node, grace.node], ['a', 'a'], 'the room is on the node of the first client')
     await grace.next('people', named('Ada', 'Grace'))
     ada.send({ say: 'Good morning' })
     t.match(await grace.next('line', ({ id }) => id !== undefined), { name: 'Ada', text: 'Good morning' })
@@ -56,7 +56,7 @@ for (const engine of ['nats', 'redis'] as const) {
     const news = await nodes.next<Nodes>('nodes', (news) => row(news, 'a').state === 'down')
     t.match([row(news, 'b').state, row(news, 'c').state], ['up', 'up'])
 
-    // Both at once, and each on a node that has it not yet: one of them starts it.
+    // Both at once, each on a node without the room: one of them starts it.
     const again = await Promise.all([enter(t, b, 'Grace'), enter(t, c, 'Ada')])
     t.equal(again[0].node, again[1].node)
     t.not(again[0].node, 'a')
@@ -76,7 +76,7 @@ for (const engine of ['nats', 'redis'] as const) {
   })
 }
 
-t.test('who leaves with a lost node leaves the room', { skip: missing('nats-server') }, async (t) => {
+t.test('removes a client from its room when the node of the client is lost', { skip: missing('nats-server') }, async (t) => {
   const { ports: [a, b] } = await startCluster(t)
   const ada = await enter(t, a, 'Ada')
   const grace = await enter(t, b, 'Grace')
@@ -89,7 +89,7 @@ t.test('who leaves with a lost node leaves the room', { skip: missing('nats-serv
   t.ok(await ada.next('people', named('Ada')))
 })
 
-t.test('without an engine it says how to get one', async (t) => {
+t.test('explains how to install an engine when there is none', async (t) => {
   const { child } = run(t, 'cluster/start.ts', 0, { PATH: '/nowhere' })
   t.same(await once(child, 'exit'), [1, null])
   const { PATH } = process.env

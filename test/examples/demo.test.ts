@@ -8,7 +8,7 @@ import { run } from './fixtures/run.js'
 interface Snapshot { rows: Array<{ pid: string, kind: string, names: string[], target?: string }>, more: number, stats: { alive: number } }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  t.test(`the demo prints its address, and ${signal} closes what is open`, { skip: process.platform === 'win32' }, async (t) => {
+  t.test(`prints its address, and closes all connections on ${signal}`, { skip: process.platform === 'win32' }, async (t) => {
     const { child: demo, line } = run(t, 'demo/server.ts', 0)
     const exit = once(demo, 'exit')
     const [address, port] = await line(/http:\/\/127\.0\.0\.1:(\d+)/)
@@ -24,7 +24,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
-t.test('where the port is taken the demo says so and takes a free one', async (t) => {
+t.test('takes a free port and says so when its port is in use', async (t) => {
   const other = createServer().listen(0, '127.0.0.1')
   t.teardown(() => other.close())
   await once(other, 'listening')
@@ -36,25 +36,25 @@ t.test('where the port is taken the demo says so and takes a free one', async (t
   t.equal((await fetch(address)).status, 200)
 })
 
-t.test('the page is served under a policy that lets nothing in from elsewhere', async (t) => {
+t.test('serves the page with a policy that allows no other origin', async (t) => {
   const app = await build()
   t.teardown(() => app.close())
   for (const url of ['/', '/app.js', '/style.css', '/icon.svg']) {
     const response = await app.inject(url)
     t.equal(response.statusCode, 200, url)
     t.match(response.headers['content-security-policy'], /^default-src 'none'/)
-    t.notMatch(response.payload, /(?:src|href|url)[=(]["']?(?:https?:)?\/\//, 'no resource of another site')
+    t.notMatch(response.payload, /(?:src|href|url)[=(]["']?(?:https?:)?\/\//, 'no resource of another origin')
   }
 })
 
-t.test('the list of processes is a document for a GET and news for a socket', async (t) => {
+t.test('sends the list of processes as JSON for a GET, and as updates over a socket', async (t) => {
   const app = await listen(t, await build())
   const document: Snapshot = (await app.inject('/processes')).json()
   t.ok(document.rows.some(({ names }) => names.includes('bot')))
 
   const page = await Client.connect(t, app, '/processes')
   const first = await page.next<Snapshot>('processes')
-  t.equal(first.stats.alive, document.stats.alive + 1, 'the page itself')
+  t.equal(first.stats.alive, document.stats.alive + 1, 'the page has a connection too')
   await Client.connect(t, app, '/rooms/lobby?name=Ada')
   const { rows } = await page.next<Snapshot>('processes')
   const room = rows.find(({ names }) => names.includes('room:lobby'))
@@ -62,7 +62,7 @@ t.test('the list of processes is a document for a GET and news for a socket', as
   t.ok(rows.some(({ kind, target }) => kind === 'ws' && target === room?.pid))
 })
 
-t.test('the list of processes is short, however many there are', async (t) => {
+t.test('limits the length of the list of processes', async (t) => {
   const app = await build()
   t.teardown(() => app.close())
   for (let n = 0; n < 80; n++) app.processes.spawn((self) => self.receive().catch(() => {}))

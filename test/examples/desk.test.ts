@@ -23,7 +23,7 @@ async function work (t: Test, app: FastifyInstance, name = 'Olga') {
 
 const some = (waiting: number) => waiting > 0
 
-/** A visitor whom an operator has taken. */
+/** A visitor who is connected to an operator. */
 async function handedOver (t: Test, app: FastifyInstance) {
   const operator = await work(t, app)
   const visitor = await visit(t, app)
@@ -43,7 +43,7 @@ t.test('the bot answers and confirms each message', async (t) => {
   t.match(await visitor.next('line'), { from: 'Bot', text: /9 to 17/ })
 })
 
-t.test('who asks for a human waits in line, and the operator sees the line', async (t) => {
+t.test('queues a visitor who asks for a human, and shows the queue to operators', async (t) => {
   const app = await serve(t, desk)
   const operator = await work(t, app)
   const ada = await visit(t, app, 'Ada')
@@ -58,7 +58,7 @@ t.test('who asks for a human waits in line, and the operator sees the line', asy
   t.match(await grace.next('with', ({ who }) => who === 'queue'), { position: 1 }, 'one in front has gone')
 })
 
-t.test('an operator takes the visitor over, with what was said before, and they talk', async (t) => {
+t.test('hands a visitor over to an operator, with the earlier conversation', async (t) => {
   const app = await serve(t, desk)
   const operator = await work(t, app)
   const visitor = await visit(t, app)
@@ -78,7 +78,7 @@ t.test('an operator takes the visitor over, with what was said before, and they 
   t.same(await visitor.next('line', from('Olga')), { from: 'Olga', text: 'As real as it gets' })
 })
 
-t.test('of a thousand messages during hand-overs each is read once, by one of them, in order', async (t) => {
+t.test('delivers each of a thousand messages once and in order during hand-overs', async (t) => {
   const app = await serve(t, desk)
   const operator = await work(t, app)
   const visitor = await visit(t, app)
@@ -88,7 +88,7 @@ t.test('of a thousand messages during hand-overs each is read once, by one of th
   await operator.next('waiting', some)
   operator.send({ take: true })
 
-  // Message by message as they are confirmed, never fewer than ten on their way, and back and forth.
+  // Sends the next message after each confirmation, with at least ten in flight, during hand-overs.
   for (let n = 2; n <= 11; n++) visitor.say(`message ${n}`)
   let sent = 11
   let visits = 0
@@ -112,13 +112,13 @@ t.test('of a thousand messages during hand-overs each is read once, by one of th
 
   const all = [...readBy.values()].flat()
   t.equal(all.length, count)
-  t.same(all.sort((a, b) => a - b), Array.from({ length: count }, (_, n) => n + 1), 'none lost, none twice')
+  t.same(all.sort((a, b) => a - b), Array.from({ length: count }, (_, n) => n + 1), 'none is lost or doubled')
   for (const [by, numbers] of readBy) t.same(numbers, [...numbers].sort((a, b) => a - b), `in order, by ${by}`)
   t.ok(visits > 5, `handed over ${visits} times`)
   t.same([...readBy.keys()].sort(), ['Bot', 'Olga'])
 })
 
-t.test('an operator hands a visitor back, and the bot knows what was said', async (t) => {
+t.test('hands a visitor back to the bot, with the conversation', async (t) => {
   const app = await serve(t, desk)
   const { operator, visitor, id } = await handedOver(t, app)
   visitor.say('It is blue')
@@ -136,7 +136,7 @@ t.test('an operator hands a visitor back, and the bot knows what was said', asyn
   t.same(lines.filter(from('Ada')).map(({ text }) => text), ['human please', 'It is blue', 'hours?', 'human please'])
 })
 
-t.test('an operator who goes leaves their visitors to the bot, and no process behind', async (t) => {
+t.test('hands visitors back to the bot when an operator leaves, and ends the operator\'s process', async (t) => {
   const app = await serve(t, desk)
   const { operator, visitor } = await handedOver(t, app)
   const [session] = app.processes.groups.members('operators')
@@ -150,20 +150,20 @@ t.test('an operator who goes leaves their visitors to the bot, and no process be
   t.match((await app.inject('/desk/status')).json(), { operators: 0 })
 })
 
-t.test('a visitor who goes is taken from the operator\'s list', async (t) => {
+t.test('removes a visitor who leaves from the operator\'s list', async (t) => {
   const app = await serve(t, desk)
   const { operator, visitor, id } = await handedOver(t, app)
   visitor.close()
   t.same(await operator.next('gone'), { visitor: id, why: 'left' })
 })
 
-t.test('who asks again in the moment of the hand-over does not stay in the line', async (t) => {
+t.test('removes a visitor from the queue who asks again during the hand-over', async (t) => {
   const app = await serve(t, desk)
   const visitor = await visit(t, app)
   visitor.say('human please')
   await visitor.next('with', ({ who }) => who === 'queue')
   const pid = app.processes.list().find((pid) => app.processes.info(pid)?.kind === 'ws')!
-  // An operator whose take is in the bot's mailbox right before the visitor's next words.
+  // The operator's `take` is in the bot's mailbox right before the visitor's next message.
   const operator = app.processes.spawn(async (self) => {
     self.send('bot', 'take')
     self.send('bot', 'ws.message', { client_pid: pid, type: 'text', data: '{"n":2,"say":"human!"}', metadata: {} })
@@ -174,7 +174,7 @@ t.test('who asks again in the moment of the hand-over does not stay in the line'
   t.match((await app.inject('/desk/status')).json(), { waiting: 0 })
 })
 
-t.test('take with nobody waiting changes nothing', async (t) => {
+t.test('ignores take when no visitor is waiting', async (t) => {
   const app = await serve(t, desk)
   const operator = await work(t, app)
   operator.send({ take: true })
@@ -184,7 +184,7 @@ t.test('take with nobody waiting changes nothing', async (t) => {
   t.equal(await operator.next('waiting'), 1)
 })
 
-t.test('what a client may not send is refused', async (t) => {
+t.test('refuses invalid messages of a client', async (t) => {
   const app = await serve(t, desk)
   const { operator, visitor } = await handedOver(t, app)
   for (const frame of ['', '{', 'null', { say: 'no number' }, { n: 1.5, say: 'x' }, { n: 1, say: 'x'.repeat(501) }, { take: true }]) {
@@ -199,7 +199,7 @@ t.test('what a client may not send is refused', async (t) => {
   t.equal(await refusal(app, '/desk/operator'), 400)
 })
 
-t.test('a plain GET is told to upgrade, and starts no process', async (t) => {
+t.test('answers 426 to a plain GET, and starts no process', async (t) => {
   const app = await serve(t, desk)
   const before = app.processes.list().length
   t.equal((await app.inject('/desk?name=Ada')).statusCode, 426)

@@ -11,7 +11,7 @@ t.test('what one client says reaches everyone, its own socket included', async (
   t.equal(await grace.text(), 'hello')
 })
 
-t.test('an HTTP route speaks into the lobby', async (t) => {
+t.test('sends a notice from an HTTP route to the lobby', async (t) => {
   const app = await listen(t, await build())
   const ada = await Client.connect(t, app, '/ws')
   const response = await app.inject({ method: 'POST', url: '/notify', payload: { text: 'tea is ready' } })
@@ -19,7 +19,7 @@ t.test('an HTTP route speaks into the lobby', async (t) => {
   t.equal(await ada.text(), 'tea is ready')
 })
 
-t.test('a malformed notice is a 400 and the lobby lives on', async (t) => {
+t.test('answers 400 to a malformed notice, and keeps the lobby', async (t) => {
   const app = await listen(t, await build())
   const ada = await Client.connect(t, app, '/ws')
   const response = await app.inject({ method: 'POST', url: '/notify', payload: { text: { not: 'text' } } })
@@ -28,7 +28,7 @@ t.test('a malformed notice is a 400 and the lobby lives on', async (t) => {
   t.equal(await ada.text(), 'still here')
 })
 
-t.test('a plain GET is told to upgrade', async (t) => {
+t.test('answers 426 to a plain GET', async (t) => {
   const app = await listen(t, await build())
   const response = await app.inject('/ws')
   t.equal(response.statusCode, 426)

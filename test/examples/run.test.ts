@@ -8,14 +8,14 @@ const examples: Array<[file: string, path: string, status: number]> = [
 ]
 
 for (const [file, path, status] of examples) {
-  t.test(`${file} starts a server when it is run`, async (t) => {
+  t.test(`starts a server when ${file} is run`, async (t) => {
     const { line } = run(t, file, 0)
     const [address] = await line(/http:\/\/127\.0\.0\.1:\d+/)
     t.equal((await fetch(address + path)).status, status)
   })
 }
 
-t.test('the first example starts a server when tsx runs it', async (t) => {
+t.test('starts a server when tsx runs the first example', async (t) => {
   const { line } = runByTsx(t, 'quickstart.ts', 0)
   const [address] = await line(/http:\/\/127\.0\.0\.1:\d+/)
   t.equal((await fetch(`${address}/ws`)).status, 426)
