@@ -3,31 +3,32 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Socket } from 'node:net'
 
 /**
- * The sockets that a client opens while it connects. The client of NATS forgets one that was
- * accepted and never greeted, as by a frozen server: it would keep this process alive, and there
- * would be one more for each try.
+ * Tracks the sockets that a client opens while it connects, and can destroy them. The NATS client
+ * forgets a socket if the server accepts it and then does not greet, for example because it is
+ * frozen. Such a socket keeps the OS process alive, and each attempt would leave one more.
  */
 export class ConnectingSockets {
   readonly #open = new Set<Socket>()
   readonly #abort = new AbortController()
 
-  /** For sockets that are TLS from their first byte, which Node does not tell of: an option of theirs. */
+  /** An option for sockets that begin with TLS: Node publishes no diagnostics event for these. */
   get signal (): AbortSignal {
     return this.#abort.signal
   }
 
-  /** Keeps what is opened by `connect`, and by what it starts, until it settles. */
+  /** Tracks the sockets that are opened while `connect` runs, by it or in its async context. */
   async trackDuring<T> (connect: () => Promise<T>): Promise<T> {
     const mine = new AsyncLocalStorage<ConnectingSockets>()
     const keep = (message: unknown): void => {
-      if (mine.getStore() === this) this.#track((message as { socket: Socket }).socket)
+      const { socket } = message as { socket: Socket }
+      if (mine.getStore() === this) this.#track(socket)
     }
     subscribe('net.client.socket', keep)
     try {
       return await mine.run(this, connect)
     } finally {
       unsubscribe('net.client.socket', keep)
-      // It costs every promise of the process something for as long as it is in use.
+      // An enabled store makes every promise of the OS process slower.
       mine.disable()
     }
   }
@@ -38,7 +39,7 @@ export class ConnectingSockets {
   }
 
   #track (socket: Socket): void {
-    // It is told before it connects: one that is destroyed now would be opened again.
+    // The event comes before the socket connects: a socket destroyed now would be opened again.
     if (this.#abort.signal.aborted) process.nextTick(() => { socket.destroy() })
     this.#open.add(socket)
     socket.once('close', () => { this.#open.delete(socket) })

@@ -3,7 +3,7 @@ import type { TransportEvents } from '../../../types/cluster.js'
 
 const { FST_CLUSTER_UNAVAILABLE } = errorCodes
 
-/** Whether an engine can be reached: what all transports say and refuse alike. */
+/** Whether an engine can be reached, and the errors if it cannot: shared by all transports. */
 export class EngineState {
   readonly #name: string
   #events: TransportEvents | undefined
@@ -11,7 +11,7 @@ export class EngineState {
   #up = false
   #opening: { resolve: () => void, reject: (error: Error) => void } | undefined
 
-  /** @param name the engine's, for errors */
+  /** @param name the name of the engine, for errors */
   constructor (name: string) {
     this.#name = name
   }
@@ -24,7 +24,7 @@ export class EngineState {
     return this.#closed
   }
 
-  /** Starts connecting. Settles with the first `set(true)`, `fail` or `close`. */
+  /** Starts connecting. Settles with the first `setUp(true)`, `failOpening` or `close`. */
   async open (events: TransportEvents, connect: () => void): Promise<void> {
     if (this.#events || this.#closed) throw this.unavailableError('it can be opened only once')
     this.#events = events
@@ -34,7 +34,7 @@ export class EngineState {
     })
   }
 
-  /** Tells the owner of a change. */
+  /** Reports a change to the owner of the transport. */
   setUp (up: boolean): void {
     if (this.#closed || up === this.#up) return
     this.#up = up
@@ -42,24 +42,26 @@ export class EngineState {
     if (up) this.#opening?.resolve()
   }
 
-  /** The engine cannot be opened at all. */
+  /** Called when no retry can open the engine. */
   failOpening (error: Error): void {
     this.#opening?.reject(error)
   }
 
-  /** @param failure why it could not be reached until now */
+  /** @param failure why the engine could not be reached, if the transport never opened */
   close (failure?: unknown): void {
     this.#up = false
     this.#closed = true
-    this.#opening?.reject(this.unavailableError('it was closed before it could be reached', failure))
+    const error = this.unavailableError('it was closed before it could be reached', failure)
+    this.#opening?.reject(error)
   }
 
-  /** @throws `FST_CLUSTER_UNAVAILABLE` while the engine is out of reach */
+  /** @throws `FST_CLUSTER_UNAVAILABLE` while the engine cannot be reached */
   assertUp (): void {
     if (!this.#up) throw this.unavailableError('it is not connected')
   }
 
   unavailableError (why: string, cause?: unknown): Error {
-    return new FST_CLUSTER_UNAVAILABLE(`the engine '${this.#name}': ${why}`, ...cause === undefined ? [] : [{ cause }])
+    const options = cause === undefined ? [] : [{ cause }]
+    return new FST_CLUSTER_UNAVAILABLE(`the engine '${this.#name}': ${why}`, ...options)
   }
 }

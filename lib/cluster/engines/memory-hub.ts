@@ -1,29 +1,29 @@
 import type { RegisterEntry, Transport } from '../../../types/cluster.js'
 
-/** What a transport is for its hub. */
+/** A transport, as its hub sees it. */
 export interface HubMember extends Transport {
-  /** The hub can be reached now, or no longer. */
+  /** Called when the hub becomes reachable or unreachable. */
   setReachable (yes: boolean): void
   isSubscribed (topic: string): boolean
   deliver (topic: string, frame: Uint8Array): void
 }
 
-/** Something that the hub does for a member, in its turn. */
+/** Work that the hub does for a member, in the order of requests. */
 interface Task {
   readonly member: HubMember
   readonly bytes: number
   readonly run: () => void
-  /** It did not run, and never will. */
+  /** Called instead of `run` if the task is dropped. */
   readonly lost: () => void
 }
 
-/** Bytes that wait to be delivered before the hub takes no more. */
+/** The hub accepts no more frames while this many bytes wait for delivery. */
 const mostBytes = 16 * 1024 * 1024
 
 /**
- * The engine in the memory of this OS process: what `nats-server` is for `nats(…)`. It does one thing
- * after another, in the order asked for, each in a later turn of the event loop. `stop`, `start`,
- * `clear`, `cut` and `mend` do to it what happens to real engines, for tests.
+ * An engine in the memory of this OS process, as `nats-server` is the engine of `nats(…)`. It
+ * executes requests in order, each in a later turn of the event loop. In tests, `stop`, `start`,
+ * `clear`, `cut` and `mend` simulate the failures of a real engine.
  */
 export class MemoryHub {
   readonly #members = new Set<HubMember>()
@@ -36,36 +36,37 @@ export class MemoryHub {
   #durable = true
   #scheduled = false
 
-  /** The engine goes away: what it was about to do is lost, the register stays. */
+  /** Makes the engine unreachable. Pending requests are lost; the register stays. */
   stop (): void {
     this.#running = false
     this.#updateMembers()
   }
 
-  /** The engine is back. */
+  /** Makes the engine reachable again. */
   start (): void {
     this.#running = true
     this.#updateMembers()
   }
 
-  /** Whether the register has all that it ever took. @internal */
+  /** Whether the register has never lost data. @internal */
   get durable (): boolean {
     return this.#durable
   }
 
-  /** The engine loses its register. Revisions begin at 1 again, as those of a new engine do. */
+  /** Deletes the register. Revisions begin at 1 again, as in a new engine. */
   clear (): void {
     this.#register.clear()
     this.#durable = false
     this.#revision = 0
   }
 
-  /** Cuts one node off, `engine.transport`: neither side hears of the other. */
+  /** Disconnects one node, given by its `engine.transport`. */
   cut (transport: Transport): void {
     this.#cutOff.add(transport)
     this.#updateMembers()
   }
 
+  /** Connects a node again after {@link cut}. */
   mend (transport: Transport): void {
     this.#cutOff.delete(transport)
     this.#updateMembers()
@@ -83,7 +84,7 @@ export class MemoryHub {
     this.#dropTasks((task) => task.member === member)
   }
 
-  /** Does something in its turn. @returns false: there is too much to do already @internal */
+  /** Queues a request. @returns false if too many bytes wait already @internal */
   enqueueTask (member: HubMember, bytes: number, run: () => void, lost: () => void): boolean {
     if (bytes > 0 && this.#bytes + bytes > mostBytes) return false
     this.#tasks.push({ member, bytes, run, lost })
@@ -94,13 +95,16 @@ export class MemoryHub {
 
   /** @internal */
   deliver (topic: string, frame: Uint8Array): void {
-    // A copy each: no node sees what another one does to its bytes.
-    for (const member of this.#members) if (this.#reaches(member) && member.isSubscribed(topic)) member.deliver(topic, frame.slice())
+    // Each member gets a copy, because it may change the bytes.
+    for (const member of this.#members) {
+      if (this.#reaches(member) && member.isSubscribed(topic)) member.deliver(topic, frame.slice())
+    }
   }
 
   /** @internal */
   hasSubscriber (topic: string): boolean {
-    return [...this.#members].some((member) => this.#reaches(member) && member.isSubscribed(topic))
+    const members = [...this.#members]
+    return members.some((member) => this.#reaches(member) && member.isSubscribed(topic))
   }
 
   /** @internal */
@@ -146,7 +150,8 @@ export class MemoryHub {
   }
 
   #runTasks (): void {
-    // What is asked for meanwhile waits for the next turn: a ring of answers must not starve the loop.
+    // Requests made meanwhile wait for the next turn: nodes that answer each other in a circle must
+    // not block the event loop.
     for (let left = this.#tasks.length; left > 0 && this.#tasks.length > 0; left--) {
       const task = this.#tasks.shift() as Task
       this.#bytes -= task.bytes

@@ -3,7 +3,9 @@ import { MemoryHub, type HubMember } from './memory-hub.js'
 import { EngineState } from './engine-state.js'
 import { Subscriptions, type Listener } from './subscriptions.js'
 import { errorCodes, show } from '../../errors.js'
-import type { ClusterEngine, ClusterEngineOptions, RegisterEntry, TransportCaps, TransportEvents } from '../../../types/cluster.js'
+import type {
+  ClusterEngine, ClusterEngineOptions, RegisterEntry, TransportCaps, TransportEvents
+} from '../../../types/cluster.js'
 
 export { MemoryHub } from './memory-hub.js'
 export type { ClusterEngine, ClusterEngineOptions, ClusterTiming } from '../../../types/cluster.js'
@@ -12,7 +14,7 @@ const { FST_CLUSTER_INVALID_OPTIONS } = errorCodes
 
 /** Options of {@link memory}. */
 export interface MemoryOptions extends ClusterEngineOptions {
-  /** Engines of one hub are connected. @defaultValue one for the whole OS process */
+  /** Nodes with the same hub are connected. @defaultValue one hub for the whole OS process */
   hub?: MemoryHub
 }
 
@@ -20,16 +22,20 @@ const processHub = new MemoryHub()
 const maxFrame = 1024 * 1024
 
 /**
- * An engine inside of this OS process: several process systems in it are nodes of one cluster when
- * they have the same hub and the same prefix. For tests.
+ * An engine inside this OS process, for tests. Process systems with the same hub and the same
+ * prefix are nodes of one cluster.
  *
  * @throws `FST_CLUSTER_INVALID_OPTIONS`, `FST_PROCESS_INVALID_DURATION`
  */
 export function memory (options: MemoryOptions = {}): ClusterEngine {
   const { settings, own: { hub = processHub, ...others } } = engineSettings(options)
   const [unknown] = Object.keys(others)
-  if (unknown !== undefined) throw new FST_CLUSTER_INVALID_OPTIONS(`there is no option '${show(unknown)}'`)
-  if (!(hub instanceof MemoryHub)) throw new FST_CLUSTER_INVALID_OPTIONS(`'hub' must be a MemoryHub, got '${show(hub)}'`)
+  if (unknown !== undefined) {
+    throw new FST_CLUSTER_INVALID_OPTIONS(`there is no option '${show(unknown)}'`)
+  }
+  if (!(hub instanceof MemoryHub)) {
+    throw new FST_CLUSTER_INVALID_OPTIONS(`'hub' must be a MemoryHub, got '${show(hub)}'`)
+  }
   return { transport: new MemoryTransport(hub), ...settings }
 }
 
@@ -42,7 +48,7 @@ class MemoryTransport implements HubMember {
     this.#hub = hub
   }
 
-  /** `durable` until the hub is cleared: a register that was never lost has no holders that nobody knows of. */
+  /** `durable` until the hub is cleared: a register that never lost data has no unknown holders. */
   get caps (): TransportCaps {
     return { name: 'memory', maxFrame, registry: true, probe: true, durable: this.#hub.durable }
   }
@@ -60,17 +66,19 @@ class MemoryTransport implements HubMember {
   publish (topic: string, frame: Uint8Array): boolean {
     if (!this.#state.up || frame.length > maxFrame) return false
     const copy = frame.slice()
-    return this.#hub.enqueueTask(this, copy.length, () => { this.#hub.deliver(topic, copy) }, () => {})
+    const deliver = (): void => { this.#hub.deliver(topic, copy) }
+    return this.#hub.enqueueTask(this, copy.length, deliver, () => {})
   }
 
-  /** The hub answers in its turn or says at once that it will not: a timeout would never fire. */
+  /** Needs no timeout: the hub answers, or rejects at once. */
   async flush (): Promise<void> {
     await this.#request(() => {})
   }
 
   async subscribe (topic: string, listener: Listener): Promise<void> {
     const confirmed = this.#subscriptions.add(topic, listener)
-    if (this.#state.up) this.#hub.enqueueTask(this, 0, () => { this.#subscriptions.confirm(topic) }, () => {})
+    const confirm = (): void => { this.#subscriptions.confirm(topic) }
+    if (this.#state.up) this.#hub.enqueueTask(this, 0, confirm, () => {})
     await confirmed
   }
 
@@ -108,7 +116,9 @@ class MemoryTransport implements HubMember {
   async #request<T> (question: () => T): Promise<T> {
     this.#state.assertUp()
     return await new Promise<T>((resolve, reject) => {
-      this.#hub.enqueueTask(this, 0, () => { resolve(question()) }, () => { reject(this.#state.unavailableError('it went away before it answered')) })
+      this.#hub.enqueueTask(this, 0, () => { resolve(question()) }, () => {
+        reject(this.#state.unavailableError('it went away before it answered'))
+      })
     })
   }
 }

@@ -6,19 +6,27 @@ import type { KV, KvEntry } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { RegisterEntry } from '../../../types/cluster.js'
 
-/** Codes of the JetStream API for "it has another revision". */
+/** Codes of the JetStream API for "wrong last sequence": the key has another revision. */
 const conflictCodes: unknown[] = [10071, 10164]
 
-/** Milliseconds until the client gives up: later than who asks, so that a blocked event loop is judged there alone. */
+/**
+ * Milliseconds until the client gives up. It is longer than the timeout of the caller, so that only
+ * the caller decides, which tolerates a blocked event loop.
+ */
 const timeout = 2 * engineTiming.answerTimeout
 
-/** How a bucket that is there is used. */
+const options = { timeout, checkAPI: false }
+
+/** Options to open an existing bucket. */
 export interface BucketAccess {
   readonly bindOnly: boolean
   readonly allow_direct: boolean
 }
 
-/** The compare-and-set register in a JetStream key-value bucket. A revision is the stream's sequence. */
+/**
+ * The compare-and-set register in a JetStream key-value bucket. A revision is the stream's
+ * sequence.
+ */
 export class NatsRegister {
   readonly #client: NatsClient
   readonly #connection: NatsConnection
@@ -31,26 +39,29 @@ export class NatsRegister {
     this.#client = client
     this.#connection = connection
     this.#bucket = bucket
-    // The account's information is not asked for: who has little permission need not have that one.
-    this.#jetstream = client.jetstream(connection, { timeout, checkAPI: false })
+    // Without a check of the API: it would need a permission that a restricted user may lack.
+    this.#jetstream = client.jetstream(connection, options)
   }
 
   /**
-   * Opens the bucket, and makes it where it is not there. It takes JetStream, which may have to elect a leader first.
+   * Opens the bucket, and creates it if it does not exist. JetStream may have to elect a leader
+   * first.
    * @returns how to {@link bind} it on later connections
    */
   async open (replicas: number): Promise<BucketAccess> {
-    const kv = await new this.#client.Kvm(this.#jetstream).create(this.#bucket, { replicas, history: 1, timeout })
+    const manager = new this.#client.Kvm(this.#jetstream)
+    const kv = await manager.create(this.#bucket, { replicas, history: 1, timeout })
     const access = { bindOnly: true, allow_direct: (kv as { direct?: boolean }).direct === true }
-    this.#manager = await this.#client.jetstreamManager(this.#connection, { timeout, checkAPI: false })
+    this.#manager = await this.#client.jetstreamManager(this.#connection, options)
     this.#kv = kv
     return access
   }
 
-  /** Uses a bucket that an earlier connection has opened. Nothing is asked of JetStream. */
+  /** Uses a bucket that an earlier connection has opened, without a request to JetStream. */
   async bind (access: BucketAccess): Promise<void> {
-    this.#manager = await this.#client.jetstreamManager(this.#connection, { timeout, checkAPI: false })
-    this.#kv = await new this.#client.Kvm(this.#jetstream).open(this.#bucket, { ...access, timeout })
+    this.#manager = await this.#client.jetstreamManager(this.#connection, options)
+    const manager = new this.#client.Kvm(this.#jetstream)
+    this.#kv = await manager.open(this.#bucket, { ...access, timeout })
   }
 
   async get (key: string): Promise<RegisterEntry | undefined> {
@@ -61,12 +72,15 @@ export class NatsRegister {
   async cas (key: string, value: Uint8Array | undefined, revision: number): Promise<number> {
     const written = await this.#write(key, value, revision)
     if (written !== 0 || revision !== 0) return written
-    // A marker may be left of one that was deleted.
+    // The marker of a deleted key may still be there: then its revision is the expected one.
     const entry = await this.#read(key)
-    return entry === null || entry.operation === 'PUT' ? 0 : await this.#write(key, value, entry.revision)
+    if (entry === null || entry.operation === 'PUT') return 0
+    return await this.#write(key, value, entry.revision)
   }
 
-  /** Writes it with what the client's bucket does not give: the revision of a deletion. */
+  /**
+   * Writes without the client's bucket API, because that does not return the revision of a delete.
+   */
   async #write (key: string, value: Uint8Array | undefined, revision: number): Promise<number> {
     const headers = this.#client.headers()
     if (value === undefined) headers.set('KV-Operation', 'DEL')
@@ -90,13 +104,13 @@ export class NatsRegister {
     }
   }
 
-  /** Names come and go: their markers would fill the bucket. One that stays does no harm. */
+  /** Deletes the marker of a deleted key, so that markers do not fill the bucket. May fail. */
   #purgeMarker (seq: number): void {
     this.#manager?.streams.deleteMessage(`KV_${this.#bucket}`, seq, false).catch(() => {})
   }
 }
 
-/** A key may have only some characters: base64url has no others, and no dots, which part subjects. */
+/** base64url has only characters that are valid in a key, and no dots, which separate subjects. */
 function encode (key: string): string {
   return Buffer.from(key).toString('base64url')
 }

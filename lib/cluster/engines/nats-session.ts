@@ -8,26 +8,32 @@ import type { NatsClient } from './nats-client.js'
 import type { NatsConnection, NodeConnectionOptions, Subscription } from '@nats-io/transport-node'
 import type { RegisterEntry } from '../../../types/cluster.js'
 
-/** Published bytes that are worth a round trip to know that the server has them. */
+/** After this many published bytes, a round trip measures how many have reached the server. */
 const worthMeasuring = 64 * 1024
 
-/** Milliseconds that a connection waits for the bucket, which most often is there at once. */
+/** Milliseconds that a later connection waits for the bucket. */
 const bucketPatience = 1000
 
-/** Milliseconds between two tries to make the bucket. */
+/** Milliseconds between two attempts to create the bucket. */
 const bucketRetry = 250
 
-/** What the client says, first of all, of a connection that is no more. */
+/** The first status that the client reports when a connection is lost is one of these. */
 const closeStatuses = ['staleConnection', 'disconnect', 'close']
 
 /**
- * Dials NATS. The first connection waits until the register is open: what no retry can mend fails the start. Later ones
- * are there as soon as they can publish and subscribe. JetStream may be without a leader for some seconds when one of
- * its servers has died, and only names have to wait for that.
+ * Dials NATS. The first connection waits until the register is open, so that a permanent error
+ * fails the start. A later connection is ready as soon as it can publish and subscribe: after the
+ * death of a server JetStream may have no leader for some seconds, and only names have to wait for
+ * that.
  *
- * @param bucket of the register, and first part of every topic
+ * @param bucket the bucket of the register, and the first part of every topic
  */
-export function dialNats (options: NodeConnectionOptions, bucket: string, replicas: number, load: () => Promise<NatsClient>): Dial {
+export function dialNats (
+  options: NodeConnectionOptions,
+  bucket: string,
+  replicas: number,
+  load: () => Promise<NatsClient>
+): Dial {
   let access: BucketAccess | undefined
   return async (deliver, signal) => {
     const client = await load()
@@ -38,7 +44,16 @@ export function dialNats (options: NodeConnectionOptions, bucket: string, replic
     let session: NatsSession | undefined
     try {
       const connection = await sockets.trackDuring(() => client.connect({
-        ...options, ...tlsFirst(options, sockets.signal), reconnect: false, waitOnFirstConnect: false, timeout: engineTiming.dialTimeout, pingInterval: engineTiming.pingInterval, maxPingOut: 2, noEcho: true, pedantic: false, verbose: false
+        ...options,
+        ...tlsFirst(options, sockets.signal),
+        reconnect: false,
+        waitOnFirstConnect: false,
+        timeout: engineTiming.dialTimeout,
+        pingInterval: engineTiming.pingInterval,
+        maxPingOut: 2,
+        noEcho: true,
+        pedantic: false,
+        verbose: false
       }))
       const inbox = (): string => client.createInbox(options.inboxPrefix)
       session = new NatsSession(client, connection, sockets, bucket, inbox, deliver)
@@ -66,13 +81,20 @@ class NatsSession implements Session {
   readonly #newInbox: () => string
   readonly #answers = new PendingAnswers()
   readonly #subscriptions = new Map<string, Subscription>()
-  /** What the server said about a topic that is subscribed to. */
+  /** Errors of the server about subscribed topics. */
   readonly #refusals = new Map<string, Error>()
   #unflushed = 0
   #measuring = false
   #isLost = false
 
-  constructor (client: NatsClient, connection: NatsConnection, sockets: ConnectingSockets, prefix: string, inbox: () => string, deliver: (topic: string, frame: Uint8Array) => void) {
+  constructor (
+    client: NatsClient,
+    connection: NatsConnection,
+    sockets: ConnectingSockets,
+    prefix: string,
+    inbox: () => string,
+    deliver: (topic: string, frame: Uint8Array) => void
+  ) {
     this.#connection = connection
     this.#sockets = sockets
     this.#prefix = prefix
@@ -89,7 +111,7 @@ class NatsSession implements Session {
     return this.#connection.info?.max_payload ?? 1024 * 1024
   }
 
-  /** Tries what it may do. */
+  /** Checks its permissions: subscribes and publishes. */
   async prepare (): Promise<void> {
     const topic = `${this.#prefix}.check`
     await this.subscribe(topic)
@@ -104,7 +126,7 @@ class NatsSession implements Session {
     return await this.#register.open(replicas)
   }
 
-  /** Waits for the register, but only for a moment: see {@link dialNats}. */
+  /** Waits for the register, for one second at most: see {@link dialNats}. */
   async bindRegister (access: BucketAccess, replicas: number): Promise<void> {
     await this.#register.bind(access)
     await new Promise<void>((resolve) => {
@@ -116,7 +138,10 @@ class NatsSession implements Session {
     })
   }
 
-  /** A server may be back with an empty store. Who asks the register before the bucket is there is told what fails. */
+  /**
+   * Creates the bucket if a server came back with an empty store. Until then, requests to the
+   * register fail.
+   */
   #makeBucket (replicas: number, made: () => void): void {
     this.#register.open(replicas).then(made, () => {
       if (this.#isLost) return
@@ -132,15 +157,16 @@ class NatsSession implements Session {
     return true
   }
 
-  /** The client forgets, when it is closed, that somebody waits for this. */
+  /** The promise of the client may never settle after the client is closed. */
   async flush (): Promise<void> {
-    await this.#answers.waitFor(engineTiming.answerTimeout, this.#connection.flush(), () => new Error('no answer to a ping'))
+    const late = (): Error => new Error('no answer to a ping')
+    await this.#answers.waitFor(engineTiming.answerTimeout, this.#connection.flush(), late)
   }
 
   async subscribe (topic: string): Promise<void> {
-    // A second subscription would deliver all a second time.
+    // A second subscription would deliver every frame twice.
     if (!this.#subscriptions.has(topic)) this.#subscriptions.set(topic, this.#listen(topic))
-    // The server has answered all that came before a ping: a refusal is there now.
+    // The server answers in order: a refusal comes before the answer to a ping.
     await this.flush()
     const refused = this.#refusals.get(topic)
     if (refused === undefined) return
@@ -154,11 +180,17 @@ class NatsSession implements Session {
     this.#refusals.delete(topic)
   }
 
-  /** Asks the topic something: where nobody is there the server says so, before it answers a ping. */
+  /**
+   * Sends a request to the topic. Without a subscriber the server says so before it answers a ping.
+   */
   async probe (topic: string): Promise<boolean> {
     const reply = this.#newInbox()
     let nobody = false
-    const answers = this.#connection.subscribe(reply, { callback: (error, message) => { nobody ||= error === null && message.headers?.code === 503 } })
+    const answers = this.#connection.subscribe(reply, {
+      callback: (error, message) => {
+        nobody ||= error === null && message.headers?.code === 503
+      }
+    })
     try {
       this.#connection.publish(topic, undefined, { reply })
       await this.flush()
@@ -178,7 +210,7 @@ class NatsSession implements Session {
 
   async close (): Promise<void> {
     const closed = this.#connection.close()
-    // It may wait for a server that is frozen to take what is left.
+    // Without this, closing may wait for a frozen server to read the rest.
     this.#sockets.destroy()
     await closed
   }
@@ -187,15 +219,19 @@ class NatsSession implements Session {
     return this.#connection.subscribe(topic, {
       callback: (error, message) => {
         if (error !== null) this.#recordRefusal(topic, error)
-        // What wants an answer is a probe.
-        else if (message.reply === undefined || message.reply === '') this.#deliver(topic, message.data)
+        // A message with a reply topic is a probe.
+        else if (message.reply === undefined || message.reply === '') {
+          this.#deliver(topic, message.data)
+        }
       }
     })
   }
 
   async #readStatuses (): Promise<void> {
     for await (const status of this.#connection.status()) {
-      if (status.type === 'error' && 'subject' in status.error) this.#recordRefusal(String(status.error.subject), status.error)
+      if (status.type === 'error' && 'subject' in status.error) {
+        this.#recordRefusal(String(status.error.subject), status.error)
+      }
       if (closeStatuses.includes(status.type)) break
     }
   }
@@ -215,7 +251,11 @@ class NatsSession implements Session {
   }
 }
 
-/** The client hands its options for TLS to the socket. */
-function tlsFirst ({ tls }: NodeConnectionOptions, signal: AbortSignal): Pick<NodeConnectionOptions, 'tls'> {
-  return tls?.handshakeFirst === true ? { tls: { ...tls, signal } as typeof tls } : {}
+/** Adds the signal to the TLS options: the client hands them to the socket. */
+function tlsFirst (
+  { tls }: NodeConnectionOptions,
+  signal: AbortSignal
+): Pick<NodeConnectionOptions, 'tls'> {
+  if (tls?.handshakeFirst !== true) return {}
+  return { tls: { ...tls, signal } as typeof tls }
 }

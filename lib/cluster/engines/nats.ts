@@ -10,34 +10,47 @@ export type { ClusterEngine, ClusterEngineOptions, ClusterTiming } from '../../.
 
 const { FST_CLUSTER_INVALID_OPTIONS } = errorCodes
 
-/** What decides over reconnecting, which is done here and not by the client. */
-type ReservedOption = 'reconnect' | 'maxReconnectAttempts' | 'reconnectTimeWait' | 'reconnectJitter' | 'reconnectJitterTLS' |
-  'reconnectDelayHandler' | 'reconnectToServer' | 'waitOnFirstConnect' | 'ignoreAuthErrorAbort' | 'pingInterval' |
-  'maxPingOut' | 'timeout' | 'noEcho' | 'verbose' | 'pedantic' | 'port'
+/** Options about reconnecting: this package reconnects, not the client. */
+type ReservedOption =
+  'reconnect' | 'maxReconnectAttempts' | 'reconnectTimeWait' | 'reconnectJitter' |
+  'reconnectJitterTLS' | 'reconnectDelayHandler' | 'reconnectToServer' | 'waitOnFirstConnect' |
+  'ignoreAuthErrorAbort' | 'pingInterval' | 'maxPingOut' | 'timeout' | 'noEcho' | 'verbose' |
+  'pedantic' | 'port'
 
-/** Options of {@link nats}: those of every engine, two of its own, and those of `connect` of `@nats-io/transport-node`. */
-export interface NatsOptions extends ClusterEngineOptions, Omit<NodeConnectionOptions, ReservedOption> {
+/**
+ * Options of {@link nats}: those of every engine, and those of `connect()` in
+ * `@nats-io/transport-node`.
+ */
+export interface NatsOptions
+  extends ClusterEngineOptions, Omit<NodeConnectionOptions, ReservedOption> {
   /** Host and port of all servers of the NATS cluster. @defaultValue '127.0.0.1:4222' */
   servers?: string | string[]
-  /** Copies of the register in a NATS cluster, when it has yet to be made: 1, 3 or 5. @defaultValue 1 */
+  /**
+   * Replicas of the register in a NATS cluster, used when it is created: 1, 3 or 5.
+   * @defaultValue 1
+   */
   replicas?: 1 | 3 | 5
   /** @defaultValue '_INBOX_' and the prefix */
   inboxPrefix?: string
 }
 
 /**
- * NATS as the engine of a cluster: nats-server 2.9 or later with JetStream, whose key-value bucket of
- * the name of `prefix` is made when it is not there. Needs `@nats-io/transport-node`,
+ * NATS as the engine of a cluster: nats-server 2.9 or later with JetStream. The key-value bucket
+ * named `prefix` is created if it does not exist. Needs `@nats-io/transport-node`,
  * `@nats-io/jetstream` and `@nats-io/kv` to be installed. Opening it fails with
- * `FST_CLUSTER_CLIENT_MISSING`, `FST_CLUSTER_ACCESS_DENIED` or `FST_CLUSTER_UNSUPPORTED` (no JetStream).
+ * `FST_CLUSTER_CLIENT_MISSING`, `FST_CLUSTER_ACCESS_DENIED` or `FST_CLUSTER_UNSUPPORTED` (no
+ * JetStream).
  *
  * @throws `FST_CLUSTER_INVALID_OPTIONS`, `FST_PROCESS_INVALID_DURATION`
  */
 export function nats (options: NatsOptions = {}): ClusterEngine {
   const { settings, own } = engineSettings(options)
   const { replicas = 1, ...client } = own
-  if (![1, 3, 5].includes(replicas)) throw new FST_CLUSTER_INVALID_OPTIONS(`'replicas' must be 1, 3 or 5, got '${show(replicas)}'`)
-  const dial = dialNats({ inboxPrefix: `_INBOX_${settings.prefix}`, ...client }, settings.prefix, replicas, async () => ({
+  if (![1, 3, 5].includes(replicas)) {
+    throw new FST_CLUSTER_INVALID_OPTIONS(`'replicas' must be 1, 3 or 5, got '${show(replicas)}'`)
+  }
+  const connectOptions = { inboxPrefix: `_INBOX_${settings.prefix}`, ...client }
+  const dial = dialNats(connectOptions, settings.prefix, replicas, async () => ({
     ...await loadClient('nats', '@nats-io/transport-node', () => import('@nats-io/transport-node')),
     ...await loadClient('nats', '@nats-io/jetstream', () => import('@nats-io/jetstream')),
     ...await loadClient('nats', '@nats-io/kv', () => import('@nats-io/kv'))

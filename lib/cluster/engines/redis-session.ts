@@ -6,14 +6,14 @@ import type { RegisterEntry } from '../../../types/cluster.js'
 
 const { FST_CLUSTER_ACCESS_DENIED, FST_CLUSTER_UNSUPPORTED } = errorCodes
 
-/** What is used of the client. */
+/** The parts of the client that are used. */
 export interface RedisClient {
   Redis: typeof Redis
 }
 
 /**
- * One script, for nothing comes between its commands. The revision is one counter for all keys: a
- * key that was deleted and made again has another one.
+ * A script, because Redis executes it atomically. All keys share one revision counter, so that a
+ * key gets a new revision when it is deleted and created again.
  */
 const compareAndSet = `
 if (redis.call('HGET', KEYS[1], 'revision') or '0') ~= ARGV[1] then return 0 end
@@ -25,11 +25,16 @@ else
 end
 return revision`
 
-/** When to try again. */
+/** A retry strategy that gives up. */
 const never = (): null => null
 
-/** Dials Redis. @param prefix first part of every topic and key */
-export function dialRedis (url: string | undefined, options: RedisOptions, prefix: string, load: () => Promise<RedisClient>): Dial {
+/** Dials Redis. @param prefix the first part of every topic and key */
+export function dialRedis (
+  url: string | undefined,
+  options: RedisOptions,
+  prefix: string,
+  load: () => Promise<RedisClient>
+): Dial {
   let dials = 0
   return async (deliver, signal) => {
     const { Redis } = await load()
@@ -48,9 +53,9 @@ export function dialRedis (url: string | undefined, options: RedisOptions, prefi
       disableClientInfo: true,
       replyMapping: 'legacy',
       connectTimeout: engineTiming.dialTimeout,
-      // How long it waits for the server to close as well, which a frozen one never does.
+      // Milliseconds to wait until the server closes too: a frozen server never does.
       disconnectTimeout: 100,
-      // One round of all: the next one is another dial.
+      // Ask each Sentinel once. The next round is another dial.
       sentinelRetryStrategy: never,
       sentinelCommandTimeout: engineTiming.dialTimeout
     }
@@ -73,10 +78,10 @@ export function dialRedis (url: string | undefined, options: RedisOptions, prefi
 class RedisSession implements Session {
   readonly maxFrame = 1024 * 1024
   readonly lost: Promise<void>
-  /** The first error that the client spoke of: its promises say only that it is closed. */
+  /** The first error event of the client: its promises only say that it is closed. */
   failure: unknown
   readonly #commands: Redis
-  /** A connection that subscribes can do nothing else in older protocols. */
+  /** A second connection: in older protocols a subscribed connection accepts no other commands. */
   readonly #subscriber: Redis
   readonly #prefix: string
   readonly #pingTimer: NodeJS.Timeout
@@ -84,13 +89,20 @@ class RedisSession implements Session {
   #unansweredPings = 0
   #unflushed = 0
 
-  constructor (commands: Redis, news: Redis, prefix: string, deliver: (topic: string, frame: Uint8Array) => void) {
+  constructor (
+    commands: Redis,
+    subscriber: Redis,
+    prefix: string,
+    deliver: (topic: string, frame: Uint8Array) => void
+  ) {
     this.#commands = commands
-    this.#subscriber = news
+    this.#subscriber = subscriber
     this.#prefix = prefix
-    news.on('messageBuffer', (channel: Buffer, frame: Buffer) => { deliver(channel.toString(), frame) })
+    subscriber.on('messageBuffer', (channel: Buffer, frame: Buffer) => {
+      deliver(channel.toString(), frame)
+    })
     this.lost = new Promise((resolve) => {
-      for (const client of [commands, news]) {
+      for (const client of [commands, subscriber]) {
         client.on('error', (error) => { this.failure ??= error })
         client.once('end', () => {
           this.disconnect()
@@ -101,14 +113,14 @@ class RedisSession implements Session {
     this.#pingTimer = setInterval(() => { this.#ping() }, engineTiming.pingInterval)
   }
 
-  /** Connects, and tries what it may do: a replica, for one, takes no writes. */
+  /** Connects, and checks its permissions. A replica, for example, refuses writes. */
   async prepare (): Promise<void> {
     await Promise.all([this.#commands.connect(), this.#subscriber.connect()])
     const topic = `${this.#prefix}.check`
     await this.subscribe(topic)
     await this.#commands.publish(topic, '')
     await this.unsubscribe(topic)
-    // Writes, and takes away, what no node has the name of.
+    // Writes and deletes a key that no node uses.
     const revision = await this.cas(topic, new Uint8Array(), 0)
     if (revision !== 0) await this.cas(topic, undefined, revision)
     await this.get(topic)
@@ -118,14 +130,16 @@ class RedisSession implements Session {
   publish (topic: string, frame: Uint8Array): boolean {
     if (this.#unflushed + frame.length > maxUnflushed) return false
     this.#unflushed += frame.length
-    this.#commands.publish(topic, asBuffer(frame)).then(() => { this.#unflushed -= frame.length }, (error: unknown) => {
+    this.#commands.publish(topic, asBuffer(frame)).then(() => {
+      this.#unflushed -= frame.length
+    }, (error: unknown) => {
       this.failure ??= error
       this.disconnect()
     })
     return true
   }
 
-  /** Redis does one thing after another: what was sent before the ping is done when it is answered. */
+  /** Redis executes commands in order: the answer to a ping comes after all earlier commands. */
   async flush (): Promise<void> {
     await this.#commands.ping()
   }
@@ -144,13 +158,16 @@ class RedisSession implements Session {
   }
 
   async get (key: string): Promise<RegisterEntry | undefined> {
-    const [value, revision] = await withRedisErrors(this.#commands.hmgetBuffer(key, 'value', 'revision'))
+    const answer = this.#commands.hmgetBuffer(key, 'value', 'revision')
+    const [value, revision] = await withRedisErrors(answer)
     return value && revision ? { value, revision: Number(revision) } : undefined
   }
 
   async cas (key: string, value: Uint8Array | undefined, revision: number): Promise<number> {
     const what = value === undefined ? ['delete'] : ['set', asBuffer(value)]
-    return Number(await withRedisErrors(this.#commands.eval(compareAndSet, 2, key, `${this.#prefix}.revision`, String(revision), ...what)))
+    const keys = [key, `${this.#prefix}.revision`]
+    const answer = this.#commands.eval(compareAndSet, 2, ...keys, String(revision), ...what)
+    return Number(await withRedisErrors(answer))
   }
 
   async close (): Promise<void> {
@@ -172,18 +189,23 @@ class RedisSession implements Session {
       return
     }
     this.#unansweredPings++
-    Promise.all([this.#commands.ping(), this.#subscriber.ping()]).then(() => { this.#unansweredPings = 0 }, () => { /* It is ending. */ })
+    Promise.all([this.#commands.ping(), this.#subscriber.ping()]).then(() => {
+      this.#unansweredPings = 0
+    }, () => { /* The connection is being closed. */ })
   }
 }
 
-/** Sentinels that do not answer use up the time of a dial: each dial asks another one first. */
-function startingWith (n: number, sentinels: RedisOptions['sentinels']): Pick<RedisOptions, 'sentinels'> {
+/** Each dial asks another Sentinel first, because one that does not answer uses up its time. */
+function startingWith (
+  n: number,
+  sentinels: RedisOptions['sentinels']
+): Pick<RedisOptions, 'sentinels'> {
   if (sentinels === undefined) return {}
   const first = n % sentinels.length
   return { sentinels: [...sentinels.slice(first), ...sentinels.slice(0, first)] }
 }
 
-/** An answer of the engine, or an error of ours where no retry can mend it. */
+/** Waits for an answer, and converts its error to a coded one if no retry can help. */
 async function withRedisErrors<T> (answer: Promise<T>): Promise<T> {
   try {
     return await answer
@@ -192,10 +214,16 @@ async function withRedisErrors<T> (answer: Promise<T>): Promise<T> {
   }
 }
 
+/** Messages of the server for missing permissions, and for a Redis Cluster or an old server. */
+const denied = /\b(?:WRONGPASS|NOAUTH|NOPERM|invalid password|executing the script can't)\b/
+const unsupported = /^(?:MOVED|CROSSSLOT|CLUSTERDOWN|ERR unknown command)\b/
+
 function codedRedisError (error: unknown): unknown {
   const { message } = toError(error)
-  if (/\b(?:WRONGPASS|NOAUTH|NOPERM|invalid password|executing the script can't)\b/.test(message)) return new FST_CLUSTER_ACCESS_DENIED('redis', message, { cause: error })
-  if (/^(?:MOVED|CROSSSLOT|CLUSTERDOWN|ERR unknown command)\b/.test(message)) return new FST_CLUSTER_UNSUPPORTED('redis', message, { cause: error })
+  if (denied.test(message)) return new FST_CLUSTER_ACCESS_DENIED('redis', message, { cause: error })
+  if (unsupported.test(message)) {
+    return new FST_CLUSTER_UNSUPPORTED('redis', message, { cause: error })
+  }
   return error
 }
 

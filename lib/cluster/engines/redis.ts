@@ -10,22 +10,30 @@ export type { ClusterEngine, ClusterEngineOptions, ClusterTiming } from '../../.
 
 const { FST_CLUSTER_INVALID_OPTIONS } = errorCodes
 
-/** What decides over reconnecting and queueing, and the shape of answers, which is done here and not by the client. */
-const reservedOptions = ['retryStrategy', 'reconnectOnError', 'autoResubscribe', 'autoResendUnfulfilledCommands', 'maxRetriesPerRequest',
-  'enableOfflineQueue', 'enableReadyCheck', 'lazyConnect', 'connectTimeout', 'disconnectTimeout', 'commandTimeout',
-  'socketTimeout', 'sentinelRetryStrategy', 'sentinelCommandTimeout', 'readOnly', 'stringNumbers', 'replyMapping', 'keyPrefix',
-  'monitor', 'enableAutoPipelining', 'offlineQueue', 'commandQueue', 'disableClientInfo'] as const
+/** Options about reconnecting, queueing and the shape of answers: this package sets them. */
+const reservedOptions = [
+  'retryStrategy', 'reconnectOnError', 'autoResubscribe', 'autoResendUnfulfilledCommands',
+  'maxRetriesPerRequest', 'enableOfflineQueue', 'enableReadyCheck', 'lazyConnect',
+  'connectTimeout', 'disconnectTimeout', 'commandTimeout', 'socketTimeout',
+  'sentinelRetryStrategy', 'sentinelCommandTimeout', 'readOnly', 'stringNumbers',
+  'replyMapping', 'keyPrefix', 'monitor', 'enableAutoPipelining', 'offlineQueue',
+  'commandQueue', 'disableClientInfo'
+] as const
 
-/** Options of {@link redis}: those of every engine, `url`, and those of `new Redis()` of `ioredis`. */
-export interface RedisOptions extends ClusterEngineOptions, Omit<ClientOptions, typeof reservedOptions[number]> {
-  /** `redis://` or `rediss://` (TLS), with user and password where it needs them. */
+/**
+ * Options of {@link redis}: those of every engine, `url`, and those of `new Redis()` in `ioredis`.
+ */
+export interface RedisOptions
+  extends ClusterEngineOptions, Omit<ClientOptions, typeof reservedOptions[number]> {
+  /** `redis://` or `rediss://` (TLS), with user and password if they are needed. */
   url?: string
 }
 
 /**
  * Redis or Valkey as the engine of a cluster: one server, or a master with its Sentinels (then with
  * `timing: 'patient'`). Needs `ioredis` 6 to be installed. Opening it fails with
- * `FST_CLUSTER_CLIENT_MISSING`, `FST_CLUSTER_ACCESS_DENIED` or `FST_CLUSTER_UNSUPPORTED` (Redis Cluster).
+ * `FST_CLUSTER_CLIENT_MISSING`, `FST_CLUSTER_ACCESS_DENIED` or `FST_CLUSTER_UNSUPPORTED` (Redis
+ * Cluster).
  *
  * @throws `FST_CLUSTER_INVALID_OPTIONS`, `FST_PROCESS_INVALID_DURATION`
  */
@@ -33,16 +41,20 @@ export function redis (options: RedisOptions = {}): ClusterEngine {
   const { settings, own } = engineSettings(options)
   const { url, ...client } = own
   refuseReserved(Object.keys(client))
-  // In a URL the client takes them for stronger than those it is given.
+  // The client prefers options in the query of the URL to its arguments.
   if (url !== undefined) refuseReserved(parse(url).searchParams.keys())
-  const dial = dialRedis(url, client, settings.prefix, async () => await loadClient('redis', 'ioredis', () => import('ioredis')))
+  const dial = dialRedis(url, client, settings.prefix, async () =>
+    await loadClient('redis', 'ioredis', () => import('ioredis')))
   return { transport: new SessionTransport('redis', dial), ...settings }
 }
 
-/** What is shown of a URL is none of its text: it may hold a password. */
+/** Errors do not show the URL, because it may contain a password. */
 function parse (url: unknown): URL {
   if (typeof url !== 'string' || !/^rediss?:\/\//.test(url)) {
-    throw new FST_CLUSTER_INVALID_OPTIONS(`'url' must begin with redis:// or rediss://, got ${typeof url === 'string' ? 'another' : show(typeof url)}`)
+    const actual = typeof url === 'string' ? 'another' : show(typeof url)
+    throw new FST_CLUSTER_INVALID_OPTIONS(
+      `'url' must begin with redis:// or rediss://, got ${actual}`
+    )
   }
   if (!URL.canParse(url)) throw new FST_CLUSTER_INVALID_OPTIONS("'url' is no URL")
   return new URL(url)
@@ -50,6 +62,8 @@ function parse (url: unknown): URL {
 
 function refuseReserved (names: Iterable<string>): void {
   for (const name of names) {
-    if ((reservedOptions as readonly string[]).includes(name)) throw new FST_CLUSTER_INVALID_OPTIONS(`'${name}' is not left to the client`)
+    if ((reservedOptions as readonly string[]).includes(name)) {
+      throw new FST_CLUSTER_INVALID_OPTIONS(`'${name}' is not left to the client`)
+    }
   }
 }

@@ -5,15 +5,19 @@ import type { Dial, Session } from './session.js'
 import { EngineState } from './engine-state.js'
 import { Subscriptions, type Listener } from './subscriptions.js'
 import { toError, type errorCodes } from '../../errors.js'
-import type { RegisterEntry, Transport, TransportCaps, TransportEvents } from '../../../types/cluster.js'
+import type {
+  RegisterEntry, Transport, TransportCaps, TransportEvents
+} from '../../../types/cluster.js'
 
-/** Topics that are restored at a time: not one round trip for each. */
+/** Topics that are restored at once, to save round trips. */
 const restoreAtOnce = 64
 
-/** What no retry can mend. */
-const finalCodes: string[] = ['FST_CLUSTER_ACCESS_DENIED', 'FST_CLUSTER_CLIENT_MISSING', 'FST_CLUSTER_UNSUPPORTED'] satisfies Array<keyof typeof errorCodes>
+/** Codes of errors that no retry can help. */
+const finalCodes: string[] = [
+  'FST_CLUSTER_ACCESS_DENIED', 'FST_CLUSTER_CLIENT_MISSING', 'FST_CLUSTER_UNSUPPORTED'
+] satisfies Array<keyof typeof errorCodes>
 
-/** The transport of an engine that is reached over a network: one session after another. */
+/** The transport of an engine behind a network: it opens one session after another. */
 export class SessionTransport implements Transport {
   readonly #name: string
   readonly #dial: Dial
@@ -34,7 +38,7 @@ export class SessionTransport implements Transport {
     this.#state = new EngineState(name)
   }
 
-  /** `maxFrame` is the engine's own once it was reached. */
+  /** `maxFrame` is a default until the engine was reached once. */
   get caps (): TransportCaps {
     return { name: this.#name, maxFrame: this.#maxFrame, registry: true, probe: true }
   }
@@ -54,7 +58,8 @@ export class SessionTransport implements Transport {
   }
 
   publish (topic: string, frame: Uint8Array): boolean {
-    if (!this.#state.up || this.#session === undefined || frame.length > this.#session.maxFrame) return false
+    if (!this.#state.up || this.#session === undefined) return false
+    if (frame.length > this.#session.maxFrame) return false
     return this.#session.publish(topic, frame)
   }
 
@@ -65,14 +70,18 @@ export class SessionTransport implements Transport {
   async subscribe (topic: string, listener: Listener): Promise<void> {
     const confirmed = this.#subscriptions.add(topic, listener)
     const session = this.#session
-    // While it is down, or still connecting, this is one of the topics that are restored before up.
-    if (session !== undefined && this.#state.up) this.#confirm(session, topic).catch(() => session.close())
+    // While the engine is down, the next session subscribes to the topic before it is up.
+    if (session !== undefined && this.#state.up) {
+      this.#confirm(session, topic).catch(() => session.close())
+    }
     await confirmed
   }
 
   async unsubscribe (topic: string): Promise<void> {
-    const wanted = this.#subscriptions.remove(topic, this.#state.unavailableError('it was unsubscribed'))
-    if (wanted && this.#state.up) await this.#request((session) => session.unsubscribe(topic))
+    const error = this.#state.unavailableError('it was unsubscribed')
+    const wasSubscribed = this.#subscriptions.remove(topic, error)
+    if (!wasSubscribed || !this.#state.up) return
+    await this.#request((session) => session.unsubscribe(topic))
   }
 
   async probe (topic: string): Promise<boolean | undefined> {
@@ -87,14 +96,18 @@ export class SessionTransport implements Transport {
     return await this.#request((session) => session.cas(key, value, revision))
   }
 
-  async #request<T> (question: (session: Session) => Promise<T>, timeout = engineTiming.answerTimeout): Promise<T> {
+  async #request<T> (
+    ask: (session: Session) => Promise<T>,
+    timeout = engineTiming.answerTimeout
+  ): Promise<T> {
     this.#state.assertUp()
-    return await this.#waitFor(timeout, question(this.#session as Session))
+    return await this.#waitFor(timeout, ask(this.#session as Session))
   }
 
   async #waitFor<T> (timeout: number, answer: Promise<T>): Promise<T> {
     try {
-      return await this.#answers.waitFor(timeout, answer, () => this.#state.unavailableError(`no answer within ${timeout} ms`))
+      const late = (): Error => this.#state.unavailableError(`no answer within ${timeout} ms`)
+      return await this.#answers.waitFor(timeout, answer, late)
     } catch (error) {
       if (isCoded(error)) throw error
       throw this.#state.unavailableError('it could not answer', error)
@@ -112,8 +125,9 @@ export class SessionTransport implements Transport {
           return
         }
       }
-      // Not all nodes at the same time: an engine that is back is not to be run over.
-      await pause(100 + Math.random() * 100, undefined, { signal: this.#closing.signal }).catch(() => {})
+      // A random pause: all nodes reconnect when an engine is back, but not all at the same moment.
+      const { signal } = this.#closing
+      await pause(100 + Math.random() * 100, undefined, { signal }).catch(() => {})
     }
   }
 
@@ -122,8 +136,10 @@ export class SessionTransport implements Transport {
     try {
       this.#session = session
       this.#maxFrame = session.maxFrame
-      // Topics that are wanted meanwhile, too.
-      for (let topics = this.#subscriptions.someUnconfirmed(restoreAtOnce); topics.length > 0; topics = this.#subscriptions.someUnconfirmed(restoreAtOnce)) {
+      // Further topics may be added meanwhile.
+      for (;;) {
+        const topics = this.#subscriptions.someUnconfirmed(restoreAtOnce)
+        if (topics.length === 0) break
         await Promise.all(topics.map((topic) => this.#confirm(session, topic)))
       }
       this.#wasUp = true
@@ -138,10 +154,14 @@ export class SessionTransport implements Transport {
 
   async #connect (): Promise<Session> {
     const dialling = this.#dialling = new AbortController()
-    // Connecting, and then as long again for what the engine has to answer.
-    const timer = setTimeout(() => { dialling.abort() }, engineTiming.dialTimeout + engineTiming.answerTimeout)
+    // The time to connect, and the time for the answers to the first requests.
+    const timeout = engineTiming.dialTimeout + engineTiming.answerTimeout
+    const timer = setTimeout(() => { dialling.abort() }, timeout)
     try {
-      return await this.#dial((topic, frame) => { this.#subscriptions.deliver(topic, frame) }, dialling.signal)
+      const deliver = (topic: string, frame: Uint8Array): void => {
+        this.#subscriptions.deliver(topic, frame)
+      }
+      return await this.#dial(deliver, dialling.signal)
     } finally {
       clearTimeout(timer)
     }
@@ -150,7 +170,8 @@ export class SessionTransport implements Transport {
   #markDown (): void {
     this.#subscriptions.markUnconfirmed()
     this.#state.setUp(false)
-    this.#answers.rejectAll(this.#state.unavailableError('the connection was lost before the answer came'))
+    const error = this.#state.unavailableError('the connection was lost before the answer came')
+    this.#answers.rejectAll(error)
   }
 
   async #confirm (session: Session, topic: string): Promise<void> {
@@ -158,12 +179,15 @@ export class SessionTransport implements Transport {
       await this.#waitFor(engineTiming.answerTimeout, session.subscribe(topic))
       if (this.#session === session) this.#subscriptions.confirm(topic)
     } catch (error) {
-      // Who asked for it is told; what was confirmed once is tried again with the next session.
-      if (!isCoded(error) || !finalCodes.includes(error.code) || !this.#subscriptions.refuse(topic, toError(error))) throw error
+      // A final error rejects a new subscription. Any other error, and one of a subscription that
+      // was confirmed before, ends this session: the next session tries again.
+      const isFinal = isCoded(error) && finalCodes.includes(error.code)
+      if (!isFinal || !this.#subscriptions.refuse(topic, toError(error))) throw error
     }
   }
 }
 
 function isCoded (error: unknown): error is Error & { code: string } {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('FST_CLUSTER_')
+  return error instanceof Error && 'code' in error &&
+    typeof error.code === 'string' && error.code.startsWith('FST_CLUSTER_')
 }

@@ -1,15 +1,15 @@
 import type { RegisterEntry } from '../../../types/cluster.js'
 
 /**
- * One connection to an engine, from dialled to lost. It never reconnects: what a client queues,
- * resends or subscribes again by itself would come late, double, or not at all.
+ * One connection to an engine, until it is lost. It never reconnects: if a client queues, resends
+ * or resubscribes by itself, frames come late, twice or not at all.
  */
 export interface Session {
-  /** Bytes of the largest frame that the engine takes. */
+  /** Bytes of the largest frame that the engine accepts. */
   readonly maxFrame: number
   /** Resolves when the connection is lost or closed. */
   readonly lost: Promise<void>
-  /** @returns false: too much is unflushed */
+  /** @returns false if too many bytes are unflushed */
   publish (topic: string, frame: Uint8Array): boolean
   flush (): Promise<void>
   /** Resolves when the engine has confirmed it. */
@@ -22,10 +22,13 @@ export interface Session {
 }
 
 /**
- * Connects and makes sure of all that a node needs of the engine. Rejects with a coded error for
- * what no retry can mend; gives up, and leaves no socket, when the signal fires.
+ * Connects to the engine, and checks everything that a node needs there. Rejects with a coded error
+ * if no retry can help. When the signal fires it gives up and leaves no socket.
  */
-export type Dial = (deliver: (topic: string, frame: Uint8Array) => void, signal: AbortSignal) => Promise<Session>
+export type Dial = (
+  deliver: (topic: string, frame: Uint8Array) => void,
+  signal: AbortSignal
+) => Promise<Session>
 
-/** Bytes that were published and not yet seen by the engine before it is sent no more. */
+/** `publish` refuses frames while this many published bytes have not reached the engine. */
 export const maxUnflushed = 16 * 1024 * 1024

@@ -1,24 +1,25 @@
-/** What takes the frames of a topic. */
+/** Receives the frames of a topic. */
 export type Listener = (frame: Uint8Array) => void
 
 interface Subscription {
   readonly listener: Listener
   confirmed: boolean
-  /** It was confirmed before, or refused: nobody waits for it. */
+  /** Its promise was settled: it was confirmed once, or refused. */
   settled: boolean
   readonly resolve: () => void
   readonly reject: (error: Error) => void
 }
 
 /**
- * The topics that one node wants, whether the engine is there or not: all of them are confirmed
- * before it is called up. Nothing is delivered from a topic that is not confirmed.
+ * The topics that a node subscribes to, whether the engine can be reached or not. A transport
+ * reports that it is up only after the engine has confirmed all of them. Frames of an unconfirmed
+ * topic are not delivered.
  */
 export class Subscriptions {
   readonly #byTopic = new Map<string, Subscription>()
   readonly #unconfirmed = new Set<string>()
 
-  /** Wants a topic. A second listener takes the place of the first. @returns when it is confirmed */
+  /** Adds a topic. Resolves when it is confirmed. A second listener replaces the first. */
   async add (topic: string, listener: Listener): Promise<void> {
     this.remove(topic, new Error('another listener took its place'))
     await new Promise<void>((resolve, reject) => {
@@ -27,7 +28,7 @@ export class Subscriptions {
     })
   }
 
-  /** The engine has confirmed a topic. */
+  /** Called when the engine has confirmed a topic. */
   confirm (topic: string): void {
     const subscription = this.#byTopic.get(topic)
     if (subscription === undefined) return
@@ -37,21 +38,21 @@ export class Subscriptions {
     subscription.resolve()
   }
 
-  /** The engine refuses a topic. @returns false: it was confirmed before, and stays wanted */
+  /** Called when the engine refuses a topic. @returns false if it was confirmed once: it stays */
   refuse (topic: string, why: Error): boolean {
     if (this.#byTopic.get(topic)?.settled === true) return false
     this.remove(topic, why)
     return true
   }
 
-  /** Some of the topics that are not confirmed; none: all are. */
+  /** Returns up to `most` topics that are not confirmed. */
   someUnconfirmed (most: number): string[] {
     const topics: string[] = []
     for (const topic of this.#unconfirmed) if (topics.push(topic) === most) break
     return topics
   }
 
-  /** The engine is gone, and its subscriptions with it. */
+  /** Called when the connection is lost: the engine forgets its subscriptions. */
   markUnconfirmed (): void {
     for (const [topic, subscription] of this.#byTopic) {
       subscription.confirmed = false
@@ -59,7 +60,7 @@ export class Subscriptions {
     }
   }
 
-  /** Wants a topic no longer; what waits for its confirmation is told why. @returns whether it was wanted */
+  /** Removes a topic, and rejects its pending confirmation. @returns false if it was not there */
   remove (topic: string, why: Error): boolean {
     this.#byTopic.get(topic)?.reject(why)
     this.#unconfirmed.delete(topic)
@@ -79,8 +80,8 @@ export class Subscriptions {
   }
 
   /**
-   * A listener that throws is an uncaught error of its own: thrown into a client it would end, in
-   * silence, the loop that reads the connection.
+   * Delivers a frame. What a listener throws becomes an uncaught exception: thrown into the
+   * engine's client it would silently end the loop that reads from the connection.
    */
   deliver (topic: string, frame: Uint8Array): void {
     const subscription = this.#byTopic.get(topic)

@@ -5,28 +5,28 @@ import type { Membership } from './membership.js'
 import type { Timing } from '../timing.js'
 import type { ClusterStats } from '../../../types/cluster.js'
 
-/** What a heartbeat says beside being one. */
+/** The number in a heartbeat. `hello` asks for an answer; `bye` says that the node leaves. */
 const beats = { beat: 0, hello: 1, bye: 2 } as const
 
-/** Milliseconds between answers: a beat goes to all, so one serves all who have said hello meanwhile. */
+/** Milliseconds between two answers: one beat reaches all nodes that said hello meanwhile. */
 const answerEvery = 100
 
-/** What heartbeats need, and whom they tell. */
+/** The parts of the node that heartbeats use. */
 export interface HeartbeatsHost {
   readonly clock: Clock
   readonly timing: Timing
-  /** From 0 to 1. */
+  /** Returns a number from 0 to 1. */
   readonly random: () => number
   readonly counters: ClusterStats
   readonly engineLink: Pick<EngineLink, 'publish' | 'heartbeatTopic' | 'inboxTopic'>
   readonly membership: Pick<Membership, 'find' | 'nodeLeft' | 'recordContact'>
-  /** What came is no heartbeat of this version. */
+  /** Called with a batch that is no heartbeat of this version. */
   unreadableBatch (bytes: Buffer): void
-  /** A node that was up all the time has said hello: it was cut off from the engine, and is back. */
+  /** Called when a node that is up says hello: it had lost the engine, and is connected again. */
   nodeReturned (node: string): void
 }
 
-/** This node's own heartbeat, and what those of others say. */
+/** Sends the heartbeats of this node, and reads those of other nodes. */
 export class Heartbeats {
   readonly #host: HeartbeatsHost
   #timer: Cancellable | undefined
@@ -37,7 +37,7 @@ export class Heartbeats {
     this.#host = host
   }
 
-  /** One after the other, not all nodes at the same time. */
+  /** Sends a heartbeat per period. The random part keeps the nodes from sending all at once. */
   start (): void {
     const { clock, timing, random } = this.#host
     this.#timer = clock.after(timing.heartbeat * (1 - random() / 10), () => {
@@ -51,22 +51,23 @@ export class Heartbeats {
     this.#answerTimer?.cancel()
   }
 
-  /** Those who are there answer at once. */
+  /** Announces this node. The other nodes answer at once. */
   sendHello (): void {
     this.#publishBeat(beats.hello)
   }
 
-  /** It will not be heard of again. */
+  /** Announces that this node leaves. */
   sendBye (): void {
     this.#publishBeat(beats.bye)
   }
 
   #publishBeat (what: number): void {
     const { engineLink } = this.#host
-    engineLink.publish(engineLink.heartbeatTopic, { type: batchTypes.heartbeat }, [encodeNumber(what)])
+    const source = { type: batchTypes.heartbeat }
+    engineLink.publish(engineLink.heartbeatTopic, source, [encodeNumber(what)])
   }
 
-  /** One of another node. */
+  /** Called with each batch on the heartbeat topic. */
   readonly receiveHeartbeat = (bytes: Buffer): void => {
     const { membership, counters } = this.#host
     const source = decodeSource(bytes)
@@ -86,12 +87,13 @@ export class Heartbeats {
     }
   }
 
-  /** Tells a node that nobody listens to it, because a later incarnation of it is known. */
+  /** Tells a node that it is ignored, because a later incarnation of it is known. */
   #sendOutdated (node: string, incarnation: number): void {
     const { membership, engineLink } = this.#host
     const known = membership.find(node)
     if (known === undefined || known.incarnation <= incarnation) return
-    engineLink.publish(engineLink.inboxTopic(node, incarnation), { type: batchTypes.outdated }, [encodeNumber(known.incarnation)])
+    const topic = engineLink.inboxTopic(node, incarnation)
+    engineLink.publish(topic, { type: batchTypes.outdated }, [encodeNumber(known.incarnation)])
   }
 
   #answer (): void {

@@ -2,46 +2,59 @@ import type { Clock } from '../../shared/clock.js'
 import type { Timing } from '../timing.js'
 import type { ClusterNodeInfo, ClusterStats } from '../../../types/cluster.js'
 
-/** What membership needs, and whom it tells. */
+/** The parts of the node that the membership uses. */
 export interface MembershipHost {
   readonly clock: Clock
   readonly timing: Timing
   readonly counters: ClusterStats
   readonly node: string
   readonly incarnation: number
-  /** Whether that node has a subscriber; undefined: cannot tell. */
+  /** Whether somebody subscribes to the inbox of a node; undefined if the engine cannot tell. */
   probe (node: string, incarnation: number): Promise<boolean | undefined>
   nodeUp (node: string, incarnation: number): void
   nodeDown (node: string, incarnation: number, why: string): void
-  /** It will not be heard of again: nothing of it needs to be kept. */
+  /** Called when a node cannot come back in this incarnation: its records can be dropped. */
   nodeForgotten (node: string, incarnation: number): void
-  /** The event loop of this node stood still, for about so many milliseconds. */
+  /** Called when the event loop of this node was blocked, with the milliseconds. */
   loopStalled (ms: number): void
-  /** Another node has the name of this one, in a later incarnation. */
+  /** Called when another node has the name of this one, in a later incarnation. */
   nameTaken (incarnation: number): void
 }
 
 interface Member {
   incarnation: number
   state: 'up' | 'down'
-  /** It said goodbye: whatever comes of this incarnation is late. */
+  /** It has said bye: any later batch of this incarnation is ignored. */
   hasLeft: boolean
   since: number
   heardAt: number
   probing: boolean
 }
 
-/** How long a node that is down is remembered. */
+/** Milliseconds until a node that is down is forgotten. */
 const rememberFor = 60 * 60 * 1000
 
-/** Who is there: by what is heard, never by what the engine says. The highest incarnation of a node wins for ever. */
+/**
+ * Tracks which other nodes are up. A node is up because a batch of it arrived, never because the
+ * engine says so. The highest incarnation of a node wins for ever.
+ *
+ * | state   | event                                         | then    | calls             |
+ * | ------- | --------------------------------------------- | ------- | ----------------- |
+ * | unknown | a batch arrives                               | up      | `nodeUp`          |
+ * | up      | silence, no subscriber, bye, this node leaves | down    | `nodeDown`        |
+ * | down    | a batch arrives, and it has not said bye      | up      | `nodeUp`          |
+ * | down    | an hour has passed                            | unknown | `nodeForgotten`   |
+ *
+ * A batch of a later incarnation marks the old one as down, forgets it, and then counts as the
+ * first batch of an unknown node. A batch of an earlier incarnation is ignored.
+ */
 export class Membership {
   readonly #host: MembershipHost
   readonly #members = new Map<string, Member>()
   #tickedAt: number
-  /** Nobody is judged before. */
+  /** No node is taken for down before this time. */
   #graceUntil = 0
-  /** The engine is in reach, since when. */
+  /** Since when the engine can be reached; undefined while it cannot. */
   #connectedAt: number | undefined
 
   constructor (host: MembershipHost) {
@@ -50,10 +63,12 @@ export class Membership {
   }
 
   nodes (): ClusterNodeInfo[] {
-    return Array.from(this.#members, ([node, { incarnation, state, since }]) => ({ node, incarnation, state, since }))
+    return Array.from(this.#members, ([node, { incarnation, state, since }]) => {
+      return { node, incarnation, state, since }
+    })
   }
 
-  /** The incarnation of a node that is known, and whether it is up. */
+  /** The last known incarnation of a node, and its state. */
   find (node: string): Readonly<Pick<Member, 'incarnation' | 'state' | 'hasLeft'>> | undefined {
     return this.#members.get(node)
   }
@@ -64,19 +79,24 @@ export class Membership {
     return up
   }
 
-  /** Something came from a node. @returns whether it may be listened to */
+  /** Records that a batch of a node arrived. @returns whether the batch is to be handled */
   recordContact (node: string, incarnation: number): boolean {
     if (node === this.#host.node) return this.#heardOwnName(incarnation)
     const now = this.#host.clock.now()
     let member = this.#members.get(node)
-    if (member !== undefined && (incarnation < member.incarnation || (incarnation === member.incarnation && member.hasLeft))) return false
+    if (member !== undefined) {
+      if (incarnation < member.incarnation) return false
+      if (incarnation === member.incarnation && member.hasLeft) return false
+    }
     if (member !== undefined && incarnation > member.incarnation) {
       this.#markDown(node, member, 'it has been started anew')
       this.#host.nodeForgotten(node, member.incarnation)
       member = undefined
     }
     if (member === undefined) {
-      member = { incarnation, state: 'down', hasLeft: false, since: now, heardAt: now, probing: false }
+      member = {
+        incarnation, state: 'down', hasLeft: false, since: now, heardAt: now, probing: false
+      }
       this.#members.set(node, member)
     }
     member.heardAt = now
@@ -92,7 +112,7 @@ export class Membership {
     return false
   }
 
-  /** A node says that it goes. */
+  /** Called when a node says bye. */
   nodeLeft (node: string, incarnation: number): void {
     const member = this.#members.get(node)
     if (member?.incarnation !== incarnation) return
@@ -100,7 +120,7 @@ export class Membership {
     this.#markDown(node, member, 'it has left')
   }
 
-  /** This node leaves: all others are out of its reach. */
+  /** Called when this node leaves: it cannot reach the others any more. */
   markAllDown (): void {
     for (const [node, member] of this.#members) this.#markDown(node, member, 'this node leaves')
   }
@@ -112,12 +132,12 @@ export class Membership {
     this.#host.nodeDown(node, member.incarnation, why)
   }
 
-  /** The engine has come, or gone. */
+  /** Called when the engine becomes reachable or unreachable. */
   setConnected (up: boolean): void {
     this.#connectedAt = up ? this.#host.clock.now() : undefined
   }
 
-  /** Looks at the time; called every `period` milliseconds. */
+  /** Called every `period` milliseconds: marks silent nodes as down. */
   tick (period: number): void {
     const { timing, counters } = this.#host
     const now = this.#host.clock.now()
@@ -125,7 +145,7 @@ export class Membership {
     if (late > timing.stall) {
       counters.stalls++
       this.#host.loopStalled(late)
-      // What the others sent meanwhile is still to be read.
+      // Batches that came meanwhile have not been read yet, so silence proves nothing.
       this.#graceUntil = now + timing.stall
     }
     this.#tickedAt = now
@@ -143,24 +163,28 @@ export class Membership {
       return
     }
     const connected = this.#connectedAt === undefined ? undefined : now - this.#connectedAt
-    // Just back, the others are heard in a moment.
+    // The engine has just come back: heartbeats of the others are still to come.
     if (connected !== undefined && connected < timing.stall) return
-    // When the engine went away, the next heartbeat of the other node may have been due: an outage that is shorter than
-    // the down time must not be noticed.
+    // One heartbeat more while the engine is away: the next one may have been due at that moment,
+    // and an outage shorter than the down time must not mark a node as down.
     const patience = connected === undefined ? timing.down + timing.heartbeat : timing.down
     if (silence > patience) this.#markDown(node, member, 'it is silent')
-    else if (connected !== undefined && Math.min(silence, connected) > timing.gone) this.#probe(node, member)
+    else if (connected !== undefined && Math.min(silence, connected) > timing.gone) {
+      this.#probe(node, member)
+    }
   }
 
-  /** Silent, and the engine may know that it is not there. */
+  /** Asks the engine whether a silent node still subscribes to its inbox. */
   #probe (node: string, member: Member): void {
     if (member.probing) return
     member.probing = true
     const { heardAt, incarnation } = member
     this.#host.probe(node, incarnation).then((subscribed) => {
       member.probing = false
-      // What was heard meanwhile counts for more.
-      if (subscribed === false && member.heardAt === heardAt) this.#markDown(node, member, 'it has no connection to the engine')
+      // A batch that came meanwhile proves that the node is up.
+      if (subscribed === false && member.heardAt === heardAt) {
+        this.#markDown(node, member, 'it has no connection to the engine')
+      }
     }, () => {
       member.probing = false
     })

@@ -12,19 +12,19 @@ import type { Pid } from '../../../types/pid.js'
 export class Peer {
   readonly node: string
   readonly incarnation: number
-  /** The end of its PIDs. */
+  /** The part of its PIDs after the serial number. */
   readonly suffix: string
   readonly channel: Channel
-  /** Frames are taken for it. */
+  /** Whether frames can be sent to it. */
   up = false
-  /** It has said that it is closing. */
+  /** Whether it has announced that it is closing. */
   closing = false
-  /** Messages that were refused, since the start. */
+  /** Messages to it that were refused, since it was first seen. */
   refusedMessages = 0
-  /** How many of them the log knows of, and since when. */
+  /** How many of them were logged, and when that was. */
   reportedRefusals = 0
   reportedAt = -Infinity
-  /** The receivers of the last message to many. */
+  /** The receivers of the last `sendMany` frame that came from it. */
   lastReceivers: readonly Pid[] | undefined
 
   constructor (node: string, incarnation: number, host: ChannelHost) {
@@ -38,38 +38,50 @@ export class Peer {
     return `${serial}${this.suffix}` as Pid
   }
 
-  /** Takes a frame other than a message to a process or connection. */
-  sendFrame (fields: FrameFields, urgency: Urgency = 'system', lost?: RecordLoss): boolean {
-    return this.up && this.channel.sendFrame(fields, urgency, lost)
+  /** Sends a frame that is no message. @returns false if it is refused, or the node is down */
+  sendFrame (fields: FrameFields, urgency: Urgency = 'system', recordLoss?: RecordLoss): boolean {
+    return this.up && this.channel.sendFrame(fields, urgency, recordLoss)
   }
 
   /**
-   * Adds a receiver to a message of this turn, where that has the same text for a client.
-   * @returns whether there is such a message
+   * Adds a receiver to a message of this turn that has the same text for a client.
+   * @returns false if there is no such message
    */
   joinMessage (to: number, from: number, payload: unknown): boolean {
     return this.channel.joinText(to, from, payload)
   }
 
-  /** Takes a message. @param payload of which the body was made */
+  /**
+   * Sends a message to a process or connection.
+   * @param payload the payload before it was encoded
+   * @returns false if it is refused
+   */
   sendMessage (fields: FrameFields, payload: unknown): boolean {
     return this.channel.sendMessage(fields, payload) || this.recordRefusal(fields.to!)
   }
 
-  /** Takes a message that waits in the reserve of a full window: a call, or what changes or ends a connection. */
+  /**
+   * Sends a call, or a message that changes or ends a connection. It may use the reserve of a full
+   * window.
+   * @returns false if it is refused
+   */
   sendUrgent (fields: FrameFields): boolean {
     return this.channel.sendFrame(fields, 'call') || this.recordRefusal(fields.to!)
   }
 
-  /** A message is refused, or its node is down: a connection among its receivers misses it. */
+  /** Counts a message that is not sent, and records that its receiver misses it. */
   recordRefusal (to: number): false {
-    return this.#refused((misses) => { misses.addReceiver(to) })
+    return this.#refused((missed) => { missed.addReceiver(to) })
   }
 
-  /** Takes a broadcast that could not be published. @param except the member that is left out; empty: none */
+  /**
+   * Sends a broadcast that could not be published.
+   * @param except the excluded member, or empty
+   * @returns false if it is refused
+   */
   sendBroadcast (fields: FrameFields, group: string, except: string): boolean {
-    const lost: RecordLoss = (misses) => { misses.addBroadcast(group, except) }
-    return this.sendFrame(fields, 'message', lost) || this.#refused(lost)
+    const recordLoss: RecordLoss = (missed) => { missed.addBroadcast(group, except) }
+    return this.sendFrame(fields, 'message', recordLoss) || this.#refused(recordLoss)
   }
 
   #refused (record: RecordLoss): false {
@@ -79,30 +91,34 @@ export class Peer {
   }
 }
 
-/** What those who speak with other nodes need of theirs. */
+/** The parts of this node that the code for remote processes and groups uses. */
 export interface NodeContext {
   readonly local: LocalNode
-  /** The node of a PID, if frames are taken for it. */
+  /** The node of a PID, if it is up. */
   peerOf (pid: Pid): Peer | undefined
-  /** A message that cannot be sent because the node of its receiver is down. */
+  /** Records a message that cannot be sent because the node of its receiver is down. */
   recordUnreachable (pid: Pid): void
-  /** Why there is nobody behind a PID whose node takes no frames. */
+  /** The exit reason of a PID whose node is not up: `noproc` or `noconnection`. */
   exitReasonFor (pid: Pid): Exit['reason']
-  /** A PID of this node. */
+  /** Makes a PID of this node. */
   pid (serial: number): Pid
   nextRef (): number
-  /** Logs why a value does not cross. @param about what it was, and whose @returns the error for who waits for it */
+  /**
+   * Logs why a value does not cross.
+   * @param about what it was, and whose
+   * @returns the error for who waits for it
+   */
   unsendable (problem: Unsendable, about: Readonly<Record<string, unknown>>): Error
-  /** Runs what belongs to others: its failure is logged, and stops nothing here. */
+  /** Runs a callback, and logs what it throws. */
   guard (task: () => void): void
 }
 
-/** The part of a PID behind its serial number. */
+/** The part of a PID after its serial number. */
 export function suffixOf (node: string, incarnation: number): string {
   return `@${node}.${incarnation.toString(36)}`
 }
 
-/** The number before the node. */
+/** The serial number of a PID; 0 without one. */
 export function serialOf (pid: Pid | undefined): number {
   return pid === undefined ? 0 : Number(pid.slice(0, pid.indexOf('@')))
 }

@@ -9,10 +9,10 @@ import type { ClusterStats, Transport } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
 import type { Logger } from '../../../types/processes.js'
 
-/** Told when a node comes or goes. */
+/** Called when a node comes up or goes down. */
 export type NodeListener = (node: string, state: 'up' | 'down') => void
 
-/** What has to do with single nodes. */
+/** The parts of the node that its peers use. */
 export interface PeersHost {
   readonly clock: Clock
   readonly timing: Timing
@@ -20,38 +20,38 @@ export interface PeersHost {
   readonly logger: Logger
   readonly transport: Transport
   readonly engineLink: EngineLink
-  /** This node leaves: that the others are down for it is no news for the log. */
+  /** True while this node leaves: then it does not log that the other nodes are down. */
   readonly leaving: boolean
-  /** A frame in its order. @returns false when it is garbage */
+  /** Called with each received frame, in order. @returns false if the frame is garbage */
   handleFrame (peer: Peer, frame: Frame): boolean
-  /** A node is there, or the engine is again. */
+  /** Called when a node comes up, and when the connection to it is back. */
   peerReady (peer: Peer): void
   peerDown (peer: Peer): void
   channelReset (peer: Peer): void
   guard (task: () => void): void
 }
 
-/** Milliseconds between two lines in the log about one node that refuses messages. */
+/** Milliseconds between two log lines about refused messages to one node. */
 const reportEvery = 1000
 
-/** No process has a serial that a frame cannot hold. */
+/** The highest serial number that a frame can hold. No process has a higher one. */
 const lastSerial = 2 ** 48 - 1
 
-/** The other nodes, the last incarnation of each, with the channels to them. */
+/** The other nodes: the last incarnation of each, and the channel to it. */
 export class Peers {
   readonly #host: PeersHost
   readonly #peers = new Map<string, Peer>()
-  /** By the end of their PIDs. */
+  /** By the part of their PIDs after the serial number. */
   readonly #bySuffix = new Map<string, Peer>()
   readonly #listeners = new Set<NodeListener>()
-  /** What is to be sent when this turn is done. */
+  /** Channels that are flushed at the end of this turn. */
   readonly #dirty = new Set<Channel>()
 
   constructor (host: PeersHost) {
     this.#host = host
   }
 
-  /** Channels with something to send, and what they keep beside their frames. */
+  /** Number of records of all channels, for tests that look for leaks. */
   get size (): number {
     let size = this.#dirty.size
     for (const { channel } of this.#peers.values()) size += channel.size
@@ -72,22 +72,23 @@ export class Peers {
     return this.#peers.get(node)
   }
 
-  /** The node of a PID, if frames are taken for it. */
+  /** The node of a PID, if it is up. */
   ofPid (pid: Pid): Peer | undefined {
     const peer = this.#bySuffix.get(pid.slice(pid.indexOf('@')))
     return peer?.up === true && serialOf(pid) <= lastSerial ? peer : undefined
   }
 
-  /** A message that cannot be sent because the node of its receiver is down. */
+  /** Records a message that cannot be sent because the node of its receiver is down. */
   recordUnreachable (pid: Pid): void {
     const peer = this.#bySuffix.get(pid.slice(pid.indexOf('@')))
     const serial = serialOf(pid)
     if (peer !== undefined && serial <= lastSerial) peer.recordRefusal(serial)
   }
 
-  /** Messages that were refused, by node. */
+  /** The number of refused messages, by node. */
   get refusedByNode (): Record<string, number> {
-    return Object.fromEntries(Array.from(this.#peers.values(), ({ node, refusedMessages: refusals }) => [node, refusals]))
+    const peers = this.#peers.values()
+    return Object.fromEntries(Array.from(peers, (peer) => [peer.node, peer.refusedMessages]))
   }
 
   // Coming and going
@@ -104,7 +105,7 @@ export class Peers {
     logger.info({ relayNode: node, incarnation }, 'cluster: a node is up')
     this.#notifyListeners(node, 'up')
     this.#host.peerReady(peer)
-    // What it missed meanwhile comes before anything else.
+    // Messages that it missed while it was down are reported before any other frame.
     if (peer.channel.missedMessages.hasAny) this.#scheduleFlush(peer.channel)
   }
 
@@ -115,11 +116,16 @@ export class Peers {
       timing,
       counters,
       batchBytes: transport.caps.maxFrame - maxHeaderBytes,
-      publishBatch: (type, header, parts) => engineLink.publish(engineLink.inboxTopic(node, incarnation), { type }, [encodeChannelHeader(header), ...parts]),
+      publishBatch: (type, header, parts) => {
+        const topic = engineLink.inboxTopic(node, incarnation)
+        return engineLink.publish(topic, { type }, [encodeChannelHeader(header), ...parts])
+      },
       scheduleFlush: (channel) => { if (peer.up) this.#scheduleFlush(channel) },
       handleFrame: (frame) => this.#host.handleFrame(peer, frame),
       channelReset: (why) => {
-        if (peer.up) this.#host.logger.warn({ relayNode: node, why }, 'cluster: a channel was torn down')
+        if (peer.up) {
+          this.#host.logger.warn({ relayNode: node, why }, 'cluster: a channel was torn down')
+        }
         this.#host.channelReset(peer)
       }
     })
@@ -129,22 +135,23 @@ export class Peers {
   nodeDown (node: string, incarnation: number, why: string): void {
     const peer = this.#peers.get(node)!
     peer.up = false
-    if (!this.#host.leaving) this.#host.logger.warn({ relayNode: node, incarnation, why }, 'cluster: a node is down')
-    // First the node, then those who lived there.
+    const { logger, leaving } = this.#host
+    if (!leaving) logger.warn({ relayNode: node, incarnation, why }, 'cluster: a node is down')
+    // First the node is reported as down, then the end of its processes.
     this.#notifyListeners(node, 'down')
     this.#host.peerDown(peer)
     peer.channel.reset(why)
     this.#dirty.delete(peer.channel)
   }
 
-  /** It is down, and will not be heard of again. */
+  /** Called when a node that is down cannot come back in this incarnation. */
   forgetNode (node: string): void {
     const peer = this.#peers.get(node)!
     this.#peers.delete(node)
     this.#bySuffix.delete(peer.suffix)
   }
 
-  /** @returns what ends it */
+  /** @returns a function that removes the listener */
   addListener (listener: NodeListener): () => void {
     this.#listeners.add(listener)
     return () => { this.#listeners.delete(listener) }
@@ -161,14 +168,14 @@ export class Peers {
     this.#dirty.add(channel)
   }
 
-  /** Sends what was taken in this turn. */
+  /** Publishes the frames that were accepted in this turn. */
   readonly flush = (): void => {
     const channels = [...this.#dirty]
     this.#dirty.clear()
     for (const channel of channels) channel.flush()
   }
 
-  /** Looks at the time. */
+  /** Called periodically: has the channels resend and ping, and logs refused messages. */
   tick (now: number): void {
     for (const peer of this.#peers.values()) {
       if (!peer.up) continue
@@ -177,21 +184,25 @@ export class Peers {
     }
   }
 
-  /** Once a second at most. */
+  /** Logs the refused messages of a node, once a second at most. */
   #logRefusals (peer: Peer, now: number): void {
     const refused = peer.refusedMessages - peer.reportedRefusals
     if (refused === 0 || now - peer.reportedAt < reportEvery) return
     peer.reportedRefusals = peer.refusedMessages
     peer.reportedAt = now
-    this.#host.logger.warn({ relayNode: peer.node, refused, unacknowledged: peer.channel.unacknowledged }, 'cluster: refused messages to a node that is too slow')
+    const { unacknowledged } = peer.channel
+    this.#host.logger.warn(
+      { relayNode: peer.node, refused, unacknowledged },
+      'cluster: refused messages to a node that is too slow'
+    )
   }
 
-  /** The engine is back: what it had not confirmed may be lost. */
+  /** Called when this node is connected to the engine again: published frames may be lost. */
   engineReconnected (): void {
     for (const peer of this.upPeers) this.#resume(peer)
   }
 
-  /** A node that was up all the time is back at the engine: what it was sent meanwhile may be lost. */
+  /** Called when a node that stayed up is connected to the engine again: frames may be lost. */
   nodeReturned (node: string): void {
     this.#resume(this.#peers.get(node)!)
   }
