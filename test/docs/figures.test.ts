@@ -10,7 +10,7 @@ import { planChild, planSupervisor } from '../../lib/process/supervisor/spec.js'
 import { defaultFragments } from '../../lib/connection/settings.js'
 import { prose, rows, spans } from './tables.js'
 
-/** The names that an error message lists behind `only`. */
+/** The names that an error message lists after `only`. */
 function names (refuse: () => unknown): string[] {
   try {
     refuse()
@@ -29,34 +29,39 @@ function value (text: string): unknown {
   }
   const [, figure, unit] = /^([\d ]+?)(?: (KiB|MiB))?$/.exec(text) ?? []
   if (figure === undefined) return text
-  return Number(figure.replaceAll(' ', '')) * { KiB: 1024, MiB: 1024 ** 2 }[unit ?? '']! || Number(figure.replaceAll(' ', ''))
+  const factors: Record<string, number> = { KiB: 1024, MiB: 1024 ** 2 }
+  return Number(figure.replaceAll(' ', '')) * (factors[unit] ?? 1)
 }
 
-t.test('the table of options has each option, with its default and its scope', async (t) => {
+t.test('docs/options.md lists each option, with its default and its scope', async (t) => {
   const table = await rows('docs/options.md', 'option', 'default', 'scope')
   const all = names(() => normalizeOptions({ noSuchOption: 1 }))
   const ofRoute = names(() => overrideSettings(normalizeOptions({}).route, { noSuchOption: 1 }))
-  t.strictSame(table.map(([option]) => spans(option)[0]).sort(), [...new Set([...all, ...ofRoute])].sort())
+  const documented = table.map(([option]) => spans(option)[0])
+  t.strictSame(documented.sort(), [...new Set([...all, ...ofRoute])].sort())
 
   const { route, server } = normalizeOptions({})
-  const defaults: Record<string, unknown> = { ...route, ...server, maxFragments: defaultFragments(route.maxPayload) }
-  // What stands in words.
+  const maxFragments = defaultFragments(route.maxPayload)
+  const defaults: Record<string, unknown> = { ...route, ...server, maxFragments }
+  // Defaults that are documented in words.
   const words: Record<string, unknown> = { 'same-origin only': undefined, none: undefined }
-  for (const [cell, documented, scope] of table) {
+  for (const [cell, byDefault, scope] of table) {
     const option = spans(cell)[0]
     const owner = ofRoute.includes(option) ? 'registration' : 'server'
     t.equal(scope, all.includes(option) ? owner : 'route', `${option}: scope`)
-    const shown = value(documented)
+    const shown = value(byDefault)
     let expected = defaults[option]
     if (expected === Infinity) expected = undefined
     if (typeof shown === 'string' && shown in words) t.equal(words[shown], expected, option)
-    else if (typeof shown === 'string' && typeof expected === 'number') t.equal(toMilliseconds(shown as '1s'), expected, option)
-    else t.strictSame(shown, expected, option)
+    else if (typeof shown === 'string' && typeof expected === 'number') {
+      t.equal(toMilliseconds(shown as '1s'), expected, option)
+    } else t.strictSame(shown, expected, option)
   }
 })
 
-t.test('the table of errors has each code, with its status and the figures of its message', async (t) => {
-  const table = new Map((await rows('docs/errors.md', 'code', 'status', 'cause', 'fix')).map((row) => [spans(row[0])[0], row]))
+t.test('docs/errors.md lists each code, with its status and the figures of its message', async (t) => {
+  const all = await rows('docs/errors.md', 'code', 'status', 'cause', 'fix')
+  const table = new Map(all.map((row) => [spans(row[0])[0], row]))
   t.strictSame([...table.keys()].sort(), Object.keys(errorCodes).sort())
   for (const [code, CodedError] of Object.entries(errorCodes)) {
     const [, status, ...text] = table.get(code)!
@@ -66,7 +71,7 @@ t.test('the table of errors has each code, with its status and the figures of it
   }
 })
 
-t.test('the guides state the defaults of processes and supervisors', async (t) => {
+t.test('docs/processes.md states the defaults of processes and supervisors', async (t) => {
   const { maxRestarts, period, backoff } = planSupervisor({ backoff: { initial: 1, max: 2 } })
   const { shutdown } = planChild({ id: 'x', start: async () => {} })
   const guide = await prose('docs/processes.md')
@@ -77,15 +82,16 @@ t.test('the guides state the defaults of processes and supervisors', async (t) =
   t.match(guide, `\`closeTimeout\` (\`'${processesDefaults.closeTimeout}'\`)`)
 })
 
-t.test('the guides state the timings of a cluster', async (t) => {
+t.test('docs/cluster.md states the timings of a cluster', async (t) => {
   const guide = await prose('docs/cluster.md')
   const { default: usual, patient } = timings
   t.match(guide, `by a lease that is renewed every ${usual.renew / 1000} seconds`)
-  t.match(guide, `A node that cannot renew its lease for ${usual.lease / 1000} seconds (${patient.lease / 1000} with \`patient\`) loses its names`)
-  t.match(guide, `when it was silent for ${usual.down / 1000}. With \`timing: 'patient'\` these are ${patient.gone / 1000} and ${patient.down / 1000} seconds`)
+  const seconds = (duration: number): number => duration / 1000
+  t.match(guide, `cannot renew its lease for ${seconds(usual.lease)} seconds (${seconds(patient.lease)} with \`patient\`)`)
+  t.match(guide, `when it was silent for ${seconds(usual.down)}. With \`timing: 'patient'\` these are ${seconds(patient.gone)} and ${seconds(patient.down)} seconds`)
 })
 
-t.test('the decision on channels states how much waits in a window', async (t) => {
+t.test('decision 8 states the limits of a window', async (t) => {
   const count = (bytes: number, isOver: (window: Window) => boolean): number => {
     const window = new Window()
     let frames = 0
@@ -96,15 +102,16 @@ t.test('the decision on channels states how much waits in a window', async (t) =
   const mebibytes = count(1024 ** 2, (window) => window.full)
   const decision = await prose('docs/decisions/0008-channels-above-an-engine.md')
   t.match(decision, `bounded window (${frames.toLocaleString('en').replace(',', ' ')} frames, ${mebibytes} MB)`)
-  const more = [count(0, (window) => window.exhausted) / frames, count(1024 ** 2, (window) => window.exhausted) / mebibytes]
-  t.match(decision, `goes on up to ${more[0]} times as many frames and ${more[1]} times as many bytes`)
+  const moreFrames = count(0, (window) => window.exhausted) / frames
+  const moreBytes = count(1024 ** 2, (window) => window.exhausted) / mebibytes
+  t.match(decision, `queued up to ${moreFrames} times as many frames and ${moreBytes} times as many bytes`)
 })
 
-t.test('the guide to operations states how long a close takes, and grants it', async (t) => {
+t.test('docs/operations.md gives process managers more time than a close takes', async (t) => {
   const guide = await prose('docs/operations.md')
   const longest = 2 * toMilliseconds(processesDefaults.closeTimeout)
   t.match(guide, `at most twice \`closeTimeout\` (${longest / 1000} s by default)`)
-  // More than that, for both of those who kill sooner by default.
+  // pm2 and fastify-cli kill sooner by default.
   t.ok(Number(/kill_timeout: ([\d_]+)/.exec(guide)![1].replace('_', '')) > longest)
   t.ok(Number(/--close-grace-delay (\d+)/.exec(guide)![1]) > longest)
 })

@@ -1,4 +1,4 @@
-// The tables of log lines agree with the code: each line has a row with its level, and each row a line.
+// The tables of log lines agree with the code: each line has a row with its level, each row a line.
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
@@ -8,6 +8,8 @@ import { rows, spans } from './tables.js'
 
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace']
 
+type Constants = Map<string, ts.Expression>
+
 interface Line {
   readonly level: string
   /** With `…` for each inserted value. */
@@ -15,12 +17,18 @@ interface Line {
   readonly at: string
 }
 
-/** All texts that an argument can have: a literal, a constant of the same file, one of two, or a sum. */
-function textsOf (node: ts.Expression | undefined, constants: Map<string, ts.Expression>): string[] {
+/**
+ * All texts that an argument can have: a literal, a constant of the same file, one of two, or a sum.
+ */
+function textsOf (node: ts.Expression | undefined, constants: Constants): string[] {
   if (node === undefined) return []
   if (ts.isStringLiteralLike(node)) return [node.text]
-  if (ts.isTemplateExpression(node)) return [node.templateSpans.reduce((text, { literal }) => `${text}…${literal.text}`, node.head.text)]
-  if (ts.isConditionalExpression(node)) return [...textsOf(node.whenTrue, constants), ...textsOf(node.whenFalse, constants)]
+  if (ts.isTemplateExpression(node)) {
+    return [node.templateSpans.reduce((text, { literal }) => `${text}…${literal.text}`, node.head.text)]
+  }
+  if (ts.isConditionalExpression(node)) {
+    return [...textsOf(node.whenTrue, constants), ...textsOf(node.whenFalse, constants)]
+  }
   if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.PlusToken) {
     const ends = textsOf(node.right, constants)
     return textsOf(node.left, constants).flatMap((start) => ends.map((end) => start + end))
@@ -37,19 +45,25 @@ function isParameter (node: ts.Expression | undefined): boolean {
 }
 
 /**
- * The calls in a file that log: of a logger (`….log.warn(…)`), and of the method that logs failures
- * (`….logFailure(pid, err, text)`).
+ * The calls in a file that log: of a logger (`….log.warn(…)`), and of the method that logs
+ * failures (`….logFailure(pid, err, text)`).
  */
 async function linesIn (path: string): Promise<Line[]> {
-  const file = ts.createSourceFile(path, await readFile(join(root, path), 'utf8'), ts.ScriptTarget.Latest, true)
-  const constants = new Map<string, ts.Expression>()
+  const text = await readFile(join(root, path), 'utf8')
+  const file = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true)
+  const constants: Constants = new Map()
   const lines: Line[] = []
   const visit = (node: ts.Node): void => {
-    if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.initializer) constants.set(node.name.text, node.initializer)
-    if (ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression)) add(node, node.expression)
+    if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.initializer) {
+      constants.set(node.name.text, node.initializer)
+    }
+    if (ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression)) {
+      add(node, node.expression)
+    }
     ts.forEachChild(node, visit)
   }
-  const add = (call: ts.CallExpression, { expression, name }: ts.PropertyAccessExpression): void => {
+  const add = (call: ts.CallExpression, callee: ts.PropertyAccessExpression): void => {
+    const { expression, name } = callee
     const isFailure = name.text === 'logFailure'
     const level = isFailure ? 'error' : name.text
     const isLogger = /(?:^|\.)(?:log|logger)$/.test(expression.getText())
@@ -65,14 +79,23 @@ async function linesIn (path: string): Promise<Line[]> {
   return lines
 }
 
+interface Row {
+  readonly level: string
+  readonly pattern: RegExp
+  readonly row: string
+}
+
 /** The rows of both tables; one row may describe several lines. */
-async function documented (): Promise<{ level: string, pattern: RegExp, row: string }[]> {
-  const found = []
+async function documented (): Promise<Row[]> {
+  const found: Row[] = []
   for (const page of ['docs/operations.md', 'docs/cluster.md']) {
     for (const [level, lines] of await rows(page, 'level', 'line', 'meaning, and what to do')) {
       for (const line of spans(lines)) {
-        const pattern = line.split('…').map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.+')
-        for (const each of level.split(' or ')) found.push({ level: each, pattern: new RegExp(`^${pattern}$`), row: `${each} | ${line}` })
+        const parts = line.split('…').map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+        const pattern = new RegExp(`^${parts.join('.+')}$`)
+        for (const each of level.split(' or ')) {
+          found.push({ level: each, pattern, row: `${each} | ${line}` })
+        }
       }
     }
   }
@@ -80,11 +103,15 @@ async function documented (): Promise<{ level: string, pattern: RegExp, row: str
 }
 
 t.test('each line of the log has its row, and each row its line', async (t) => {
-  const files = (await readdir(join(root, 'lib'), { recursive: true })).filter((name) => name.endsWith('.ts'))
-  const lines = (await Promise.all(files.map((name) => linesIn(`lib/${name}`)))).flat()
+  const files = await readdir(join(root, 'lib'), { recursive: true })
+  const sources = files.filter((name) => name.endsWith('.ts'))
+  const lines = (await Promise.all(sources.map((name) => linesIn(`lib/${name}`)))).flat()
   t.ok(lines.length > 20)
   const table = await documented()
-  const isOf = (line: Line) => (row: { level: string, pattern: RegExp }) => row.level === line.level && row.pattern.test(line.text)
-  t.strictSame(lines.filter((line) => !table.some(isOf(line))), [], 'lines without a row')
-  t.strictSame(table.filter((row) => !lines.some((line) => isOf(line)(row))).map(({ row }) => row), [], 'rows without a line')
+  const describes = ({ level, pattern }: Row, line: Line): boolean =>
+    level === line.level && pattern.test(line.text)
+  const undocumented = lines.filter((line) => !table.some((row) => describes(row, line)))
+  t.strictSame(undocumented, [], 'lines without a row')
+  const unused = table.filter((row) => !lines.some((line) => describes(row, line)))
+  t.strictSame(unused.map(({ row }) => row), [], 'rows without a line')
 })

@@ -12,7 +12,9 @@ const types = 'types/messages.ts'
 const text = await readFile(join(root, types), 'utf8')
 const declarations = new Map<string, ts.InterfaceDeclaration | ts.TypeAliasDeclaration>()
 for (const each of ts.createSourceFile(types, text, ts.ScriptTarget.Latest, true).statements) {
-  if (ts.isInterfaceDeclaration(each) || ts.isTypeAliasDeclaration(each)) declarations.set(each.name.text, each)
+  if (ts.isInterfaceDeclaration(each) || ts.isTypeAliasDeclaration(each)) {
+    declarations.set(each.name.text, each)
+  }
 }
 
 function nameOf (member: ts.TypeElement): string {
@@ -26,13 +28,16 @@ function fields (type: ts.Node): string[] {
   if (ts.isTypeAliasDeclaration(type)) return fields(type.type)
   if (ts.isUnionTypeNode(type)) return fields(type.types[0])
   if (!ts.isTypeLiteralNode(type) && !ts.isInterfaceDeclaration(type)) return []
-  return type.members.map((member) => nameOf(member) + (member.questionToken === undefined ? '' : '?'))
+  const optional = (member: ts.TypeElement): string => member.questionToken === undefined ? '' : '?'
+  return type.members.map((member) => nameOf(member) + optional(member))
 }
 
 /** The topics of an interface, each with the fields of its payload. */
 function topics (name: string): Record<string, string[]> {
   const { members } = declarations.get(name) as ts.InterfaceDeclaration
-  return Object.fromEntries(members.map((member) => [nameOf(member), fields((member as ts.PropertySignature).type!)]))
+  return Object.fromEntries(members.map((member) => {
+    return [nameOf(member), fields((member as ts.PropertySignature).type!)]
+  }))
 }
 
 /** The same of a section of the page: its tables have the topic first and one payload `{ … }`. */
@@ -59,7 +64,7 @@ for (const [heading, declared] of [
 }
 
 function sorted (table: Record<string, string[]>): Array<[string, string[]]> {
-  return Object.entries(table).map(([topic, names]): [string, string[]] => [topic, [...names].sort()]).sort(([a], [b]) => a < b ? -1 : 1)
+  return Object.keys(table).sort().map((topic) => [topic, [...table[topic]].sort()])
 }
 
 t.test('lists each field of the header X-WS-Relay, and ws.control has the same fields', async (t) => {

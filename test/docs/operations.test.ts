@@ -14,7 +14,7 @@ interface Client {
 
 type Connect = (url: string, onMessage: (event: { data: string }) => void) => Client
 
-/** Timers that a test lets expire. */
+/** Timers that expire only when a test says so. */
 class Timers {
   readonly waiting = new Map<number, { task: () => void, delay: number }>()
   #last = 0
@@ -25,10 +25,10 @@ class Timers {
 
   readonly clear = (id: number | undefined): void => { this.waiting.delete(id!) }
 
-  /** Runs the only timer that waits. @returns its delay */
+  /** Runs the only pending timer. @returns its delay */
   expire (): number {
     const [[id, { task, delay }], ...others] = this.waiting
-    if (others.length > 0) throw new Error('more than one timer waits')
+    if (others.length > 0) throw new Error('more than one timer is pending')
     this.waiting.delete(id)
     task()
     return delay
@@ -50,7 +50,8 @@ t.test('clients that reconnect', async (t) => {
   const timers = new Timers()
   const messages: ((text: string) => void)[] = []
   const code = `${await snippet('docs/operations.md', 'Clients that reconnect', 'js')}\nexport { connect }`
-  const { connect } = await run<{ connect: Connect }>(t, code, { WebSocket, setTimeout: timers.set, clearTimeout: timers.clear })
+  const globals = { WebSocket, setTimeout: timers.set, clearTimeout: timers.clear }
+  const { connect } = await run<{ connect: Connect }>(t, code, globals)
   const start = (): Client => {
     const client = connect(url, ({ data }) => { messages.shift()!(data) })
     t.teardown(() => { client.socket.terminate() })
@@ -68,7 +69,7 @@ t.test('clients that reconnect', async (t) => {
     await closed
   }
 
-  await t.test('it comes back after a room has ended, later each time, and soon again once it was stable', async (t) => {
+  await t.test('reconnects when a room has ended: later each time, and soon again when it was stable', async (t) => {
     const client = start()
     t.equal(client.send('too early'), false)
     let pid = await connected(client)
@@ -92,7 +93,7 @@ t.test('clients that reconnect', async (t) => {
     t.equal(timers.waiting.size, 0, 'a code of the application ends it')
   })
 
-  await t.test('it stays away when it was closed, connected or not', async (t) => {
+  await t.test('does not reconnect when it was closed, whether connected or not', async (t) => {
     const client = start()
     const pid = await connected(client)
     await close(client, pid, 1012)

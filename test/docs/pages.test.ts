@@ -37,7 +37,8 @@ t.test('files and folders of the repository that a page names exist', async (t) 
   for (const path of pages.filter((path) => path !== 'CHANGELOG.md')) {
     for (const span of spans(await text(path))) {
       const isPath = /^(?:lib|types|test|examples|bench|scripts|docs|\.ci)\/[\w./-]*$/.test(span)
-      if (isPath && !made.includes(span)) await t.resolves(access(join(root, span)), `${path}: ${span}`)
+      if (!isPath || made.includes(span)) continue
+      await t.resolves(access(join(root, span)), `${path}: ${span}`)
     }
   }
 })
@@ -63,7 +64,8 @@ t.test(`lines end at column ${width}, except in tables and in code`, async (t) =
 })
 
 t.test('the README gives a reason for each dependency', async (t) => {
-  const { dependencies, peerDependencies, optionalDependencies } = JSON.parse(await page('package.json')) as Record<string, object>
+  const manifest = JSON.parse(await page('package.json')) as Record<string, object>
+  const { dependencies, peerDependencies, optionalDependencies } = manifest
   const all = Object.keys({ ...dependencies, ...peerDependencies, ...optionalDependencies }).sort()
   const table = await rows('README.md', 'package', 'reason')
   t.strictSame(table.flatMap(([packages]) => spans(packages)).sort(), all)

@@ -47,7 +47,8 @@ class Client {
 t.test('first example: runs as it stands, and is the same as examples/quickstart.ts', async (t) => {
   const code = await snippet(readme, 'First example')
   const plain = (text: string): string => text.replace(/\s+/g, ' ')
-  const middle = (text: string): string => plain(text).split('await app.register(')[1].split(/ (?:return app|await app\.listen) ?/)[0]
+  const middle = (text: string): string =>
+    plain(text).split('await app.register(')[1].split(/ (?:return app|await app\.listen) ?/)[0]
   t.equal(middle(code), middle(await page('examples/quickstart.ts')))
 
   const quiet = code.replace('logger: true', '').replace('port: 3000', 'port: 0')
@@ -62,11 +63,13 @@ t.test('first example: runs as it stands, and is the same as examples/quickstart
   t.strictSame([await ada.text(), await grace.text()], ['tea is ready', 'tea is ready'])
 })
 
-t.test('rooms: visitors of one room read each other, and the name is free when the last one leaves', async (t) => {
+t.test('rooms: visitors of one room read each other; its name is free when the last one leaves', async (t) => {
   const app = await build(t)
   await run(t, await snippet(readme, 'Rooms'), { app })
   const url = `ws://127.0.0.1:${await listen(app)}/rooms`
-  const [ada, grace, other] = [await Client.connect(t, `${url}/tea`), await Client.connect(t, `${url}/tea`), await Client.connect(t, `${url}/coffee`)]
+  const ada = await Client.connect(t, `${url}/tea`)
+  const grace = await Client.connect(t, `${url}/tea`)
+  const other = await Client.connect(t, `${url}/coffee`)
   ada.send('hello')
   t.strictSame([await ada.text(), await grace.text()], ['hello', 'hello'])
   other.send('alone')

@@ -20,7 +20,7 @@ function connect (t: Test, url: string, headers: Record<string, string> = {}): W
   return client
 }
 
-t.test('authentication: people have any ids', async (t) => {
+t.test('authentication: accepts any user id, and signs out one user only', async (t) => {
   const ids = ['ada', 'auth0|5f7c', 'ada@example.com', 'José', '日本語', 'a b/c']
   const code = (await snippet('docs/relay.md', 'Authentication'))
     .replace("[['sid=1', 'ada']]", JSON.stringify(ids.map((id, i) => [`sid=${i}`, id])))
@@ -39,12 +39,13 @@ t.test('authentication: people have any ids', async (t) => {
     const closed = once(client, 'close')
     await fetch(`http://${url}/sign-out`, { method: 'POST', headers: { cookie: `sid=${i}` } })
     t.equal((await closed)[0], 4001)
-    t.equal(clients.slice(i + 1).every(({ readyState }) => readyState === WebSocket.OPEN), true, 'the others stay')
+    const others = clients.slice(i + 1)
+    t.ok(others.every(({ readyState }) => readyState === WebSocket.OPEN), 'the others stay')
   }
   await t.rejects(once(connect(t, `ws://${url}/ws`), 'open'), /401/)
 })
 
-t.test('one target for many clients: a bad message closes its sender only', async (t) => {
+t.test('one target for many clients: closes only the sender of a bad message', async (t) => {
   const app = await build(t)
   await run(t, await snippet('docs/relay.md', 'One target for many clients'), { app })
   const url = `ws://127.0.0.1:${await listen(app)}/board`
@@ -57,14 +58,14 @@ t.test('one target for many clients: a bad message closes its sender only', asyn
     bad.send(text)
     t.strictSame((await closed).map(String), ['4400', 'bad message'])
   }
-  const told = message(good)
+  const echo = message(good)
   good.send('{"text":"tea"}')
-  t.equal(await told, '{"text":"tea"}')
+  t.equal(await echo, '{"text":"tea"}')
   app.processes.cancel('board')
   t.match(await app.processes.exited('board'), { reason: 'shutdown' })
 })
 
-t.test('pressure: nothing is sent twice to a client that reads slowly, or not at all', async (t) => {
+t.test('pressure: sends nothing twice when a client reads slowly, or not at all', async (t) => {
   const chapters = ['a', 'b', 'c'].map((letter) => letter.repeat(10_000_000))
   const code = (await snippet('docs/relay.md', 'Pressure')).replace(/^const chapters = .*$/m, '')
   for (const reads of [true, false]) {

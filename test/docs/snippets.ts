@@ -17,10 +17,12 @@ export async function snippet (page: string, heading: string, language = 'ts'): 
 
 /**
  * Runs code of the docs as a module, on the sources of this package.
- * @param values what the code finds as globals, beside the types that a page takes for granted
- * @returns what the code exports
+ * @param values globals of the code, in addition to the types that the page has introduced
+ * @returns the exports of the code
  */
-export async function run<T> (t: Test, code: string, values: Record<string, unknown> = {}): Promise<T> {
+export async function run<T> (
+  t: Test, code: string, values: Record<string, unknown> = {}
+): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'snippet-'))
   t.teardown(() => rm(folder, { recursive: true }))
   const source = code

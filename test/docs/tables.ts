@@ -14,7 +14,7 @@ export async function allPages (): Promise<string[]> {
   return ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...docs]
 }
 
-/** A page with each run of white space as one blank, so that a sentence is found wherever it wraps. */
+/** A page with each run of white space as one blank: a sentence is found wherever it wraps. */
 export async function prose (path: string): Promise<string> {
   return (await page(path)).replace(/\s+/g, ' ')
 }
@@ -46,13 +46,15 @@ export async function rows (path: string, ...head: string[]): Promise<string[][]
 }
 
 /** The rows of all tables with such a head in one section of a page. */
-export async function rowsOfSection (path: string, heading: string, ...head: string[]): Promise<string[][]> {
+export async function rowsOfSection (
+  path: string, heading: string, ...head: string[]
+): Promise<string[][]> {
   return rowsOf(await section(path, heading), `${path}, '${heading}'`, head)
 }
 
 function rowsOf (text: string, place: string, head: string[]): string[][] {
   const wanted = tables(text).filter(([first]) => head.every((name, i) => first[i] === name))
-  if (wanted.length === 0) throw new Error(`${place} has no table with the head ${head.join(' | ')}`)
+  if (wanted.length === 0) throw new Error(`${place} has no table ${head.join(' | ')}`)
   return wanted.flatMap((table) => table.slice(1))
 }
 
