@@ -1,5 +1,5 @@
 // Checks the imports of `lib/` and `types/`, those of types included: each room imports only the
-// rooms and packages of its row. Part of `npm run lint`.
+// rooms and packages of its row, and no files import each other. Part of `npm run lint`.
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, posix, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -22,7 +22,11 @@ const rooms = {
   },
   'lib/process': { rooms: base, packages: ['@sinclair/typebox'] },
   'lib/process/index.ts': { rooms: [...base, 'lib/process', 'lib/cluster/facade.ts'] },
-  'lib/websocket': { rooms: [...base, 'lib/process/actor/mailbox.ts'], packages: ['ws'] },
+  // Two files only: the interface of a producer, and the table of close codes.
+  'lib/websocket': {
+    rooms: [...base, 'lib/process/actor/mailbox.ts', 'lib/connection/close-codes.ts'],
+    packages: ['ws']
+  },
   'lib/connection': {
     rooms: [...base, 'lib/process', 'lib/websocket'],
     packages: ['@sinclair/typebox']
@@ -65,13 +69,41 @@ function isAllowed (room, imported) {
   return imported.startsWith('node:') || isInOne(packages)
 }
 
+/** Groups of files that import each other: the strongly connected components (Tarjan). */
+function cyclesOf (graph) {
+  const indexes = new Map()
+  const lowest = new Map()
+  const stack = []
+  const cycles = []
+  const visit = (file) => {
+    indexes.set(file, indexes.size)
+    lowest.set(file, indexes.get(file))
+    stack.push(file)
+    for (const next of graph.get(file)) {
+      if (!graph.has(next)) continue
+      if (!indexes.has(next)) visit(next)
+      if (stack.includes(next)) lowest.set(file, Math.min(lowest.get(file), lowest.get(next)))
+    }
+    if (lowest.get(file) !== indexes.get(file)) return
+    const component = stack.splice(stack.indexOf(file))
+    if (component.length > 1 || graph.get(file).includes(file)) cycles.push(component.sort())
+  }
+  for (const file of graph.keys()) if (!indexes.has(file)) visit(file)
+  return cycles
+}
+
+const files = ['lib', 'types'].flatMap(filesIn)
+const graph = new Map(files.map((file) => [file, importsOf(file)]))
 const problems = []
-for (const file of ['lib', 'types'].flatMap(filesIn)) {
+for (const [file, imports] of graph) {
   const room = roomOf(file)
-  for (const imported of new Set(importsOf(file))) {
+  for (const imported of new Set(imports)) {
     if (room !== undefined && isAllowed(room, imported)) continue
     problems.push(`${file} may not import ${imported}`)
   }
+}
+for (const cycle of cyclesOf(graph)) {
+  problems.push(`files that import each other: ${cycle.join(', ')}`)
 }
 for (const text of problems) console.error(text)
 if (problems.length > 0) {
