@@ -10,7 +10,7 @@ import type { Process } from '../../types/processes.js'
 
 const store = new AsyncLocalStorage<string>()
 
-t.test('what comes from another node is handled in the context of the system', async (t) => {
+t.test('handles messages of another node in the context of the system', async (t) => {
   const cluster = new TestCluster(t)
   const [a, b] = [await cluster.node('a'), await cluster.node('b')]
   const seen: Array<[what: string, store: string | undefined]> = []
@@ -41,7 +41,7 @@ t.test('what comes from another node is handled in the context of the system', a
   t.strictSame(seen.filter(([, store]) => store !== undefined), [])
 })
 
-t.test('who watches a group is told in the context of its watch', async (t) => {
+t.test('calls a group watcher in the context of its watch call', async (t) => {
   const cluster = new TestCluster(t)
   const [a, b] = [await cluster.node('a'), await cluster.node('b')]
   const seen: Array<[who: string, store: string | undefined]> = []
@@ -61,7 +61,7 @@ t.test('who watches a group is told in the context of its watch', async (t) => {
   t.strictSame(seen.map((one) => one.join()).sort(), ['process,', 'process,', 'request,watcher', 'request,watcher'])
 })
 
-t.test('what a process broadcasts in the cluster is from itself', async (t) => {
+t.test('sets the broadcasting process as the sender', async (t) => {
   const cluster = new TestCluster(t)
   const [a, b] = [await cluster.node('a'), await cluster.node('b')]
   const member = probe(b)
@@ -90,7 +90,7 @@ t.test('what a process broadcasts in the cluster is from itself', async (t) => {
   t.match(told.length, 1)
 })
 
-t.test('what requests send to another node is published in the context of none', async (t) => {
+t.test('publishes messages of requests outside the context of any request', async (t) => {
   const cluster = new TestCluster(t)
   const published: Array<string | undefined> = []
   const engine = cluster.engine()

@@ -35,7 +35,7 @@ async function table (): Promise<Array<{ example: string, arrives: boolean }>> {
   return rows.flatMap(([, examples, outcome]) => Array.from(examples.matchAll(/`([^`]+)`/g), ([, example]) => ({ example, arrives: outcome === 'the same' })))
 }
 
-t.test('each example of the documented table does what it says', async t => {
+t.test('sends or refuses each example of the documented table as documented', async t => {
   const { a, b, lines } = await two(t)
   const echo = b.spawn<Loose>(async (self) => { await self.serve({ echo: (payload, { reply }) => { reply(payload) } }) })
   const examples = await table()
@@ -58,7 +58,7 @@ t.test('each example of the documented table does what it says', async t => {
   }
 })
 
-t.test('a value that cannot cross costs nobody else anything', async t => {
+t.test('fails only the operation whose value cannot be sent', async t => {
   const { a, b, lines } = await two(t)
   const mail: unknown[] = []
   const there = b.spawn<Loose>(async (self) => {
@@ -85,7 +85,7 @@ t.test('a value that cannot cross costs nobody else anything', async t => {
   t.match([a, b].map(({ cluster }) => cluster!.stats()), [{ torn: 0, garbage: 0 }, { torn: 0, garbage: 0 }])
 })
 
-t.test('an exit carries its value, its error and what caused that to another node', async t => {
+t.test('sends value, error and causes of an exit to another node', async t => {
   const { a, b, lines } = await two(t)
   const run = async (body: () => unknown): ReturnType<ProcessSystem['exited']> => {
     let start!: () => void

@@ -1,5 +1,7 @@
 import { recordUnreadJoins } from '../../process/unread-joins.js'
-import { decodePayload, encodePayload, errorFromPlain, errorToPlain, whyUnsendable } from './payload.js'
+import {
+  decodePayload, encodePayload, errorFromPlain, errorToPlain, whyUnsendable
+} from './payload.js'
 import { Unsendable } from './unsendable.js'
 import type { Frame } from '../link/codec.js'
 import type { Encoded } from './payload.js'
@@ -11,19 +13,34 @@ interface ExitContext {
   unsendable (problem: Unsendable, about: Readonly<Record<string, unknown>>): Error
 }
 
-/** Bytes that an exit may carry beside its reason: half of the longest frame, so that the end itself is always taken. */
+/** What an exit carries besides its reason. It comes from another node and is not validated yet. */
+interface ExitRest {
+  readonly error?: unknown
+  readonly value?: unknown
+  readonly tookJoin?: unknown
+}
+
+/**
+ * Bytes of error and value in an exit: half of the longest frame, so that the exit itself always
+ * fits.
+ */
 const longestRest = 16 * 1024 * 1024
 
-/** Exits whose value was refused: each is logged once, however many watch it. */
+/** Exits whose value was refused: each is logged once, whatever the number of its monitors. */
 const refused = new WeakMap<Exit, Error>()
 
 /**
- * An exit as fields of a frame. A value that cannot cross, or is too long, stays behind. It is logged, and the exit says
- * so with `FST_CLUSTER_INVALID_PAYLOAD` as its error, unless it has another one. An error that is too long stays behind.
+ * Encodes an exit as fields of a frame. A value that cannot be sent or is too long is dropped and
+ * logged. The exit then has `FST_CLUSTER_INVALID_PAYLOAD` as its error, unless it has another one.
+ * An error that is too long is dropped.
  *
- * @param tookJoin false if a target ended before it took the `ws.join` of the connection that is told
+ * @param tookJoin false if the target ended before it took the `ws.join` of the connection
  */
-export function exitFields (exit: Exit, context: ExitContext, tookJoin = true): Pick<Frame, 'text' | 'kind' | 'body'> {
+export function exitFields (
+  exit: Exit,
+  context: ExitContext,
+  tookJoin = true
+): Pick<Frame, 'text' | 'kind' | 'body'> {
   const { reason, error, value } = exit
   const always = tookJoin ? undefined : { tookJoin }
   let known = error ? { ...always, error: errorToPlain(error) } : always
@@ -40,7 +57,9 @@ function refusalOf (exit: Exit, context: ExitContext): Error {
   let error = refused.get(exit)
   if (error !== undefined) return error
   const { pid, value } = exit
-  const problem = encodePayload({ value }) === undefined ? whyUnsendable({ value }) : new Unsendable(`more than ${longestRest} bytes`).within('.value')
+  const problem = encodePayload({ value }) === undefined
+    ? whyUnsendable({ value })
+    : new Unsendable(`more than ${longestRest} bytes`).within('.value')
   error = context.unsendable(problem, { relayPid: pid, what: 'exit' })
   refused.set(exit, error)
   return error
@@ -51,12 +70,17 @@ function fitting (rest: unknown): Encoded | undefined {
   return encoded !== undefined && encoded.body.length <= longestRest ? encoded : undefined
 }
 
-/** @returns undefined when it is garbage */
+/** Decodes an exit. @returns undefined if the frame is garbage */
 export function exitOf ({ text, kind, body }: Frame, pid: Pid): Exit | undefined {
   const decoded = decodePayload(kind, body as Buffer)
   if (decoded === undefined) return undefined
-  const { error, value, tookJoin } = (decoded.payload ?? {}) as { error?: unknown, value?: unknown, tookJoin?: unknown }
-  const exit: Exit = { pid, reason: text, ...error !== undefined && { error: errorFromPlain(error) }, ...value !== undefined && { value } }
+  const { error, value, tookJoin } = (decoded.payload ?? {}) as ExitRest
+  const exit: Exit = {
+    pid,
+    reason: text,
+    ...error !== undefined && { error: errorFromPlain(error) },
+    ...value !== undefined && { value }
+  }
   if (tookJoin === false) recordUnreadJoins(exit)
   return exit
 }

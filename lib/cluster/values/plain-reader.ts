@@ -1,16 +1,17 @@
 import { maxDepth, extraKinds, tokens, views } from './plain.js'
 
-/** Thrown inside of a reader: the bytes are no value. */
+/** Thrown inside a reader when the bytes are malformed. */
 const garbage = new Error('garbage')
-/** Keys of objects, as they were read last: each has the place that its length and bytes say. */
+/** Keys up to this length are cached. */
 const longestKnown = 24
+/** A cache of object keys. The slot of a key depends on its length, first and last byte. */
 const knownKeys = Array<string>(256).fill('')
 const hexadecimal = /^-?[0-9a-f]+$/
 
 /**
- * What `writePlain` made bytes of. Nothing of it is shared with the bytes, and no length that they announce makes it take
- * memory before it is there.
- * @returns a box, because the value may be undefined; undefined when it is garbage
+ * Decodes the bytes of `writePlain`. The value shares no memory with the bytes. Memory is allocated
+ * only for data that is there, whatever length the bytes announce.
+ * @returns undefined if the bytes are garbage; a wrapper object, because the value may be undefined
  */
 export function readPlain (bytes: Buffer): { readonly value: unknown } | undefined {
   try {
@@ -20,6 +21,15 @@ export function readPlain (bytes: Buffer): { readonly value: unknown } | undefin
   } catch {
     return undefined
   }
+}
+
+type ViewConstructor = new (buffer: ArrayBuffer) => ArrayBufferView
+
+/** Defines a property named `__proto__`: an assignment would set the prototype. */
+function defineProto (object: object, value: unknown): void {
+  Object.defineProperty(object, '__proto__', {
+    value, configurable: true, enumerable: true, writable: true
+  })
 }
 
 class PlainReader {
@@ -34,7 +44,7 @@ class PlainReader {
     return this.#at === this.#bytes.length
   }
 
-  /** @param depth levels that may still come */
+  /** Reads one value. @param depth how many levels may still follow */
   value (depth: number): unknown {
     const token = this.#byte()
     if (token < 0x80) return token
@@ -64,7 +74,7 @@ class PlainReader {
     return this.#bytes[this.#advance(1)]
   }
 
-  /** @returns where the next bytes begin, which are there */
+  /** Skips bytes, and throws if there are too few. @returns the offset of the first one */
   #advance (size: number): number {
     const at = this.#at
     this.#at += size
@@ -86,7 +96,7 @@ class PlainReader {
     return this.#bytes.toString('utf8', at, at + size)
   }
 
-  /** Most objects have keys that others had before: the same string is found sooner than made. */
+  /** Reads a key. A cached string is faster than a new one, and most keys repeat. */
   #key (): string {
     const at = this.#at + 1
     const size = this.#bytes[this.#at] - tokens.fixText
@@ -102,14 +112,14 @@ class PlainReader {
     return key
   }
 
-  /** Whether bytes are these characters. */
+  /** Whether the bytes at an offset are this ASCII text. */
   #matches (text: string, at: number, size: number): boolean {
     if (text.length !== size) return false
     for (let i = 0; i < size; i++) if (text.charCodeAt(i) !== this.#bytes[at + i]) return false
     return true
   }
 
-  /** As long as each part takes a byte at least, a false count ends with the bytes. */
+  /** Each element takes at least one byte, so a false count fails at the end of the bytes. */
   #array (count: number, depth: number): unknown[] {
     const inside = oneLevelDeeper(depth)
     const array: unknown[] = []
@@ -122,8 +132,7 @@ class PlainReader {
     for (let i = 0; i < count; i++) {
       const key = this.#key()
       const value = this.value(inside)
-      // Assigned, it would be the prototype.
-      if (key === '__proto__') Object.defineProperty(object, key, { value, configurable: true, enumerable: true, writable: true })
+      if (key === '__proto__') defineProto(object, value)
       else object[key] = value
     }
     return object
@@ -149,11 +158,11 @@ class PlainReader {
   }
 
   #view (bytes: Buffer): ArrayBufferView | ArrayBuffer {
-    const View = views[bytes[0]] as (new (buffer: ArrayBuffer) => ArrayBufferView) | ArrayBufferConstructor | undefined
+    const View = views[bytes[0]] as ViewConstructor | ArrayBufferConstructor | undefined
     if (View === undefined) throw garbage
-    // Copied, because elements may not begin anywhere.
+    // A copy, because the elements of a typed array must be aligned.
     const { buffer } = new Uint8Array(bytes.subarray(1))
-    return View === ArrayBuffer ? buffer : new (View as new (buffer: ArrayBuffer) => ArrayBufferView)(buffer)
+    return View === ArrayBuffer ? buffer : new (View as ViewConstructor)(buffer)
   }
 
   #map (inside: number): Map<unknown, unknown> {

@@ -1,33 +1,35 @@
 import { maxDepth, extraKinds, maxValueBytes, tokens, views } from './plain.js'
 import { classOf, propertyStep, Unsendable } from './unsendable.js'
 
-/** A string of newer JavaScript than the compiler's library knows. */
+/** A method of strings that the compiler's library does not declare yet. */
 interface WellFormed { isWellFormed (): boolean }
 
-/** Bytes that are allocated at a time: many short values share them. */
+/** Bytes of one slab. Many short values share one. */
 const slabSize = 16 * 1024
-/** With less than this left of them, the next value begins new ones. */
+/** With fewer bytes left than this, the next value begins a new slab. */
 const leastRoom = 512
-/** Strings up to this length are written in JavaScript: a call into the runtime costs more. */
+/** Strings up to this length are written in JavaScript, which is faster than a call into Node. */
 const shortText = 24
 const int64Min = -(2n ** 63n)
 const int64Max = 2n ** 63n - 1n
 
-const viewKinds = new Map<object | null, number>(views.map(({ prototype }, kind) => [prototype, kind]))
+const viewKinds = new Map<object | null, number>(
+  views.map(({ prototype }, kind) => [prototype, kind])
+)
 const { entries } = Map.prototype
 const { values } = Set.prototype
 
-/** Whether a string arrives as it is in UTF-8. */
+/** Whether UTF-8 can represent a string: it has no lone surrogates. */
 export function isWellFormed (text: string): boolean {
   return (text as unknown as WellFormed).isWellFormed()
 }
 
-/** The writer that nobody uses now. A getter that sends something itself needs another one. */
+/** A writer that is not in use. If a getter sends something itself, it needs a second writer. */
 let idleWriter: PlainWriter | undefined
 
 /**
- * A value as bytes, which are the caller's.
- * @throws `Unsendable` when a part of it would not arrive as what it is
+ * Encodes a value. The returned bytes are never written again.
+ * @throws `Unsendable` if a part of it cannot be decoded to the same value
  */
 export function writePlain (value: unknown): Buffer {
   const writer = idleWriter ?? new PlainWriter()
@@ -45,10 +47,10 @@ export function writePlain (value: unknown): Buffer {
 
 class PlainWriter {
   #bytes = Buffer.allocUnsafeSlow(slabSize)
-  /** Where the value begins, and where it goes on. What is before is of others. */
+  /** Start of the current value in the slab, and the next free byte. */
   #start = 0
   #at = 0
-  /** The objects that the value is in, from the outside to the inside. */
+  /** The objects around the current value, from the outside to the inside. */
   readonly #ancestors: object[] = []
 
   write (value: unknown): Buffer {
@@ -80,7 +82,7 @@ class PlainWriter {
 
   // Room
 
-  /** Makes room. @returns where it begins */
+  /** Reserves bytes. @returns the offset of the first one */
   #reserve (size: number): number {
     const at = this.#at
     const end = at + size
@@ -105,7 +107,7 @@ class PlainWriter {
     this.#bytes[at] = token
   }
 
-  /** @returns where its `size` bytes begin */
+  /** Writes the head of an extra value. @returns the offset of its `size` bytes */
   #extra (kind: number, size: number): number {
     const at = this.#reserve(2 + size)
     this.#bytes[at] = tokens.extra
@@ -113,7 +115,7 @@ class PlainWriter {
     return at + 2
   }
 
-  /** A count in the token itself, or in four bytes behind another one. */
+  /** Writes a count: in the token itself, or in four bytes after another token. */
   #count (fix: number, long: number, count: number): void {
     if (count < 16) return this.#token(fix | count)
     const at = this.#reserve(5)
@@ -126,7 +128,7 @@ class PlainWriter {
     this.#bytes.writeUInt32BE(parts, at)
   }
 
-  /** An extra value with its length before it. @returns where it begins */
+  /** Writes the head and length of an extra value. @returns the offset of its `size` bytes */
   #sizedExtra (kind: number, size: number): number {
     const at = this.#extra(kind, 4 + size)
     this.#bytes.writeUInt32BE(size, at)
@@ -171,7 +173,7 @@ class PlainWriter {
     this.#bytes.write(text, at, 'utf16le')
   }
 
-  /** @returns false when it is not ASCII: nothing is written */
+  /** Writes an ASCII string. @returns false if it is not ASCII; then nothing is written */
   #ascii (text: string): boolean {
     const { length } = text
     const at = this.#reserve(1 + length)
@@ -225,15 +227,18 @@ class PlainWriter {
     } else throw new Unsendable(classOf(value))
   }
 
-  /** Only now is it looked at whether it goes on for ever. */
+  /** Called at the maximum depth: only then a cycle is worth looking for. */
   #depthError (): Unsendable {
     const around = this.#ancestors
     const again = around.findIndex((value, i) => around.indexOf(value) < i)
-    return again === -1 ? new Unsendable(`more than ${maxDepth} levels`) : new Unsendable('a cycle', again)
+    if (again === -1) return new Unsendable(`more than ${maxDepth} levels`)
+    return new Unsendable('a cycle', again)
   }
 
   #properties (value: object): void {
-    if (Object.getOwnPropertySymbols(value).length > 0) throw new Unsendable('an object with symbols as keys')
+    if (Object.getOwnPropertySymbols(value).length > 0) {
+      throw new Unsendable('an object with symbols as keys')
+    }
     const keys = Object.keys(value)
     this.#count(tokens.fixMap, tokens.map32, keys.length)
     let key = ''
@@ -305,14 +310,20 @@ class PlainWriter {
 
   #view (value: ArrayBufferView | ArrayBuffer, kind: number): void {
     const { byteLength } = value
-    const bytes = 'buffer' in value ? new Uint8Array(value.buffer, value.byteOffset, byteLength) : new Uint8Array(value, 0, byteLength)
+    const bytes = 'buffer' in value
+      ? new Uint8Array(value.buffer, value.byteOffset, byteLength)
+      : new Uint8Array(value, 0, byteLength)
     const at = this.#sizedExtra(extraKinds.view, 1 + bytes.length)
     this.#bytes[at] = kind
     this.#bytes.set(bytes, at + 1)
   }
 }
 
-/** The prototype of an object that inherits nothing: none, or an empty one, as that of the query of a request. */
+/**
+ * Whether objects with this prototype inherit nothing: it is null, or an empty object without a
+ * prototype, as for the query of a request.
+ */
 function inheritsNothing (prototype: object | null): boolean {
-  return prototype === null || (Object.getPrototypeOf(prototype) === null && Reflect.ownKeys(prototype).length === 0)
+  if (prototype === null) return true
+  return Object.getPrototypeOf(prototype) === null && Reflect.ownKeys(prototype).length === 0
 }

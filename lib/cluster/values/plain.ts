@@ -1,18 +1,18 @@
 /**
- * Structured payloads between nodes: MessagePack, with {@link extraKinds} values behind the one token that MessagePack never
- * uses. What is written is read again as the same value, or is not written at all.
+ * The encoding of structured payloads between nodes. It is MessagePack, plus {@link extraKinds} after
+ * the one token that MessagePack never uses. A value decodes to the same value, or is refused.
  * @see https://github.com/msgpack/msgpack/blob/master/spec.md
  */
 
-/** Levels of arrays, objects, maps and sets: deeper ones are an attack on the stack. */
+/** The most levels of arrays, objects, maps and sets. Deeper values could overflow the stack. */
 export const maxDepth = 64
 
-/** Bytes of the longest value: a frame is not longer, so more than this is not worth writing. */
+/** Bytes of the longest value: the longest frame has as many. */
 export const maxValueBytes = 32 * 1024 * 1024
 
-/** Tokens of MessagePack, as far as they are used. Numbers are the protocol. */
+/** The tokens of MessagePack that are used. Numbers are the protocol. */
 export const tokens = {
-  /** The lowest of sixteen or 32: the count, length or value is in the token. */
+  /** The lowest of 16 or 32 tokens that contain a count, length or value. */
   fixMap: 0x80,
   fixArray: 0x90,
   fixText: 0xa0,
@@ -33,7 +33,7 @@ export const tokens = {
   map32: 0xdf
 } as const
 
-/** What MessagePack has no word for. Numbers are the protocol. */
+/** Kinds of values that MessagePack does not have. Numbers are the protocol. */
 export const extraKinds = {
   undefined: 0,
   /** Eight bytes: milliseconds as a float, NaN for an invalid date. */
@@ -42,7 +42,7 @@ export const extraKinds = {
   bigint: 2,
   /** A string with lone surrogates: UTF-16 in bytes. */
   utf16: 3,
-  /** The number of its class in {@link views}, and its bytes. */
+  /** The index of its class in {@link views}, then its bytes. */
   view: 4,
   map: 5,
   set: 6,
@@ -50,8 +50,11 @@ export const extraKinds = {
   nullPrototype: 7
 } as const
 
-/** Classes of bytes beside Buffer. Their places are the protocol. Bytes are little-endian, as on all platforms of Node. */
+/**
+ * Classes of binary data besides Buffer. Their indices are the protocol. Elements are
+ * little-endian, as on all platforms of Node.
+ */
 export const views = [
-  Uint8Array, Uint8ClampedArray, Int8Array, Uint16Array, Int16Array, Uint32Array, Int32Array, Float32Array, Float64Array,
-  BigUint64Array, BigInt64Array, DataView, ArrayBuffer
+  Uint8Array, Uint8ClampedArray, Int8Array, Uint16Array, Int16Array, Uint32Array, Int32Array,
+  Float32Array, Float64Array, BigUint64Array, BigInt64Array, DataView, ArrayBuffer
 ] as const

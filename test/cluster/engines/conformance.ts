@@ -74,7 +74,7 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     return { engine, a: await node(t, engine.connect()), b: await node(t, engine.connect()) }
   }
 
-  t.test('frames come in the order they were published, to all others that subscribed', async (t) => {
+  t.test('delivers frames in the order of publishing, to all other subscribers', async (t) => {
     const { engine, a, b } = await two(t)
     const others = [await b.hear('fwr.x'), await (await node(t, engine.connect())).hear('fwr.x')]
     const frames = Array.from({ length: 2000 }, (_, n) => `${n} ${'.'.repeat(n % 500)}`)
@@ -85,14 +85,14 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     }
   })
 
-  t.test('a frame is the bytes that were published', async (t) => {
+  t.test('delivers the bytes that were published', async (t) => {
     const { a, b } = await two(t)
     const bytes = Uint8Array.from({ length: 512 }, (_, n) => n % 256)
     const frame = new Promise<Uint8Array>((resolve) => { b.transport.subscribe('fwr.x', resolve).then(() => a.transport.publish('fwr.x', bytes), t.error) })
     t.strictSame([...await frame], [...bytes])
   })
 
-  t.test('nothing comes that was published before the subscription, or after its end, or to another topic', async (t) => {
+  t.test('delivers nothing from before the subscription, after its end, or of another topic', async (t) => {
     const { a, b } = await two(t)
     publish(t, a, 'fwr.x', 'early')
     await a.transport.flush(10_000)
@@ -110,7 +110,7 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     t.strictSame(x.frames, ['in time'])
   })
 
-  t.test('a second listener of a topic takes the place of the first, and hears each frame once', async (t) => {
+  t.test('replaces the first listener of a topic by the second, which gets each frame once', async (t) => {
     const { a, b } = await two(t)
     const first = await b.hear('fwr.x')
     publish(t, a, 'fwr.x', 'one')
@@ -126,7 +126,7 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     t.equal(await a.transport.probe('fwr.x'), false)
   })
 
-  t.test('a topic that is wanted before the engine was opened is confirmed before it is up', async (t) => {
+  t.test('confirms a topic before it is up when the topic was added before opening', async (t) => {
     const engine = await start(t)
     const { transport } = engine.connect()
     t.teardown(() => transport.close())
@@ -142,7 +142,7 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     await heard.reaches(1)
   })
 
-  t.test('a probe tells whether a topic has a subscriber', async (t) => {
+  t.test('probes whether a topic has a subscriber', async (t) => {
     const { a, b } = await two(t)
     t.equal(await a.transport.probe('fwr.x'), false)
     const heard = await b.hear('fwr.x')
@@ -155,7 +155,7 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     t.equal(await a.transport.probe('fwr.x'), false)
   })
 
-  t.test('the register sets a key only if it still has the revision', async (t) => {
+  t.test('sets a key only if it still has the given revision', async (t) => {
     const { a, b } = await two(t)
     const key = 'fwr.name.a:b/ü€.*>'
     const bytes = Uint8Array.from({ length: 256 }, (_, n) => n)
@@ -179,7 +179,7 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     t.equal(await transport.cas(key, undefined, second), 0)
   })
 
-  t.test('revisions come from one counter for all keys, which rises with every write', async (t) => {
+  t.test('takes revisions from one counter for all keys, which rises with every write', async (t) => {
     const { a, b } = await two(t)
     let last = 0
     for (const [i, { transport }] of [a, b, a, b].entries()) {
@@ -192,7 +192,7 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     }
   })
 
-  t.test('of several writers of one revision, one wins', async (t) => {
+  t.test('lets one writer win when several write at the same revision', async (t) => {
     const { a, b } = await two(t)
     let revision = 0
     for (let round = 0; round < 20; round++) {
@@ -205,7 +205,7 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     }
   })
 
-  t.test('an engine that goes away and comes back: nothing is queued, subscriptions are there before it is up', async (t) => {
+  t.test('queues nothing while the engine is down, and restores subscriptions before it is up', async (t) => {
     const { engine, a, b } = await two(t)
     const heard = await b.hear('fwr.x')
     const own = await a.hear('fwr.own')
@@ -228,7 +228,7 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     t.strictSame(a.states, [true, false, true])
   })
 
-  t.test('an engine that dies in the middle of a change leaves its outcome unknown, and no more than that', async (t) => {
+  t.test('rejects a change when the engine dies meanwhile, and works after a restart', async (t) => {
     const { engine, a } = await two(t)
     let acknowledged = 0
     let revision = 0
@@ -248,7 +248,7 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     t.ok(value === acknowledged || value === acknowledged + 1, `${value} of ${acknowledged}`)
   })
 
-  t.test('an engine that comes back empty takes new keys', async (t) => {
+  t.test('accepts new keys when the engine comes back empty', async (t) => {
     const { engine, a } = await two(t)
     t.ok(await a.transport.cas('fwr.k', Buffer.from('v'), 0) > 0)
     await Promise.all([engine.kill(), a.becomes(false)])
@@ -258,7 +258,7 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     t.ok(await a.transport.cas('fwr.k', Buffer.from('w'), 0) > 0)
   })
 
-  t.test('a frame may be as large as the engine says, and no larger', async (t) => {
+  t.test('accepts frames up to the limit of the engine, and refuses larger ones', async (t) => {
     const { a, b } = await two(t)
     const heard = await b.hear('fwr.x')
     const { maxFrame } = a.transport.caps
@@ -270,7 +270,7 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     t.strictSame(heard.frames.map(({ length }) => length), [maxFrame, 1])
   })
 
-  t.test('close refuses what comes after it, ends what waits, and leaves no socket', async (t) => {
+  t.test('rejects pending and later requests after close, and leaves no socket', async (t) => {
     const engine = await start(t)
     const { transport } = engine.connect()
     const states: boolean[] = []
@@ -287,7 +287,7 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     t.strictSame(states, [true])
   })
 
-  t.test('an engine that is away at the start is waited for, until close', async (t) => {
+  t.test('waits for an engine that is down at the start, until close', async (t) => {
     const engine = await start(t)
     await engine.kill()
     const { transport } = engine.connect()
@@ -304,7 +304,7 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     await opened
   })
 
-  t.test('a frozen engine is out of reach after some seconds; little is taken until then', async (t) => {
+  t.test('reports a frozen engine as down after some seconds, and accepts at most 16 MiB before', async (t) => {
     const { engine, a, b } = await two(t)
     if (!engine.freeze || !engine.thaw) return
     const frame = new Uint8Array(64 * 1024)

@@ -10,7 +10,7 @@ async function listening (t: Test): Promise<() => Socket> {
   return () => connect((server.address() as AddressInfo).port, '127.0.0.1')
 }
 
-t.test('what is opened meanwhile by the work is destroyed, and nothing else', async (t) => {
+t.test('destroys the sockets that the task opened, and no others', async (t) => {
   const open = await listening(t)
   const sockets = new ConnectingSockets()
   const other = open()
@@ -33,7 +33,7 @@ t.test('what is opened meanwhile by the work is destroyed, and nothing else', as
   }
 })
 
-t.test('what is opened after the end is destroyed, too', async (t) => {
+t.test('destroys a socket that is opened after the end', async (t) => {
   const open = await listening(t)
   const sockets = new ConnectingSockets()
   sockets.destroy()

@@ -1,14 +1,14 @@
 import t from 'tap'
 import { engineSettings } from '../../../lib/cluster/engines/engine-settings.js'
 
-t.test('what is not given has its default, and what is not of all engines is left', async (t) => {
+t.test('applies defaults, and returns the options of the client', async (t) => {
   t.strictSame(engineSettings({}), { settings: { prefix: 'fwr', timing: 'default', startTimeout: '10s', whenNameTaken: 'close' }, own: {} })
   t.strictSame(engineSettings({ prefix: 'a_B-9', timing: 'patient', startTimeout: 500, whenNameTaken: 'stay', servers: 'x' } as object), {
     settings: { prefix: 'a_B-9', timing: 'patient', startTimeout: 500, whenNameTaken: 'stay' }, own: { servers: 'x' }
   })
 })
 
-t.test('wrong options are refused', async (t) => {
+t.test('throws when an option is invalid', async (t) => {
   const refused = { code: 'FST_CLUSTER_INVALID_OPTIONS' }
   for (const prefix of ['', 'a.b', 'x'.repeat(33), 'a*', 5, null]) t.throws(() => engineSettings({ prefix: prefix as string }), refused)
   t.throws(() => engineSettings({ timing: 'slow' as 'patient' }), refused)

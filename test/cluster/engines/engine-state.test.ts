@@ -3,7 +3,7 @@ import { EngineState } from '../../../lib/cluster/engines/engine-state.js'
 
 const unavailable = { code: 'FST_CLUSTER_UNAVAILABLE' }
 
-t.test('it is open when the engine is up for the first time; only changes are told', async (t) => {
+t.test('opens when the engine is up for the first time, and reports only changes', async (t) => {
   const told: boolean[] = []
   const state = new EngineState('test')
   t.throws(() => { state.assertUp() }, unavailable)
@@ -16,12 +16,12 @@ t.test('it is open when the engine is up for the first time; only changes are to
   await t.rejects(state.open({ state: () => {} }, () => {}), unavailable, 'and only once')
 })
 
-t.test('it fails with what no retry can mend', async (t) => {
+t.test('fails to open with a permanent error', async (t) => {
   const state = new EngineState('test')
   await t.rejects(state.open({ state: () => {} }, () => { state.failOpening(new Error('no')) }), { message: 'no' })
 })
 
-t.test('closed, it is down, says nothing more, and tells who opens it why', async (t) => {
+t.test('is down after close, reports nothing more, and rejects a pending open with the reason', async (t) => {
   const state = new EngineState('test')
   const opened = t.rejects(state.open({ state: () => { t.fail('it is closed') } }, () => {}), { ...unavailable, cause: { message: 'refused' } })
   state.close(new Error('refused'))

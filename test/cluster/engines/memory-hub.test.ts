@@ -11,7 +11,7 @@ async function open (t: Test, hub: MemoryHub, states: boolean[] = []): Promise<T
   return transport
 }
 
-t.test('a node that is cut off hears nothing and is not heard; the others are as before', async (t) => {
+t.test('disconnects a node with cut, and leaves the others connected', async (t) => {
   const hub = new MemoryHub()
   const states: boolean[] = []
   const [a, b, c] = [await open(t, hub), await open(t, hub), await open(t, hub, states)]
@@ -31,7 +31,7 @@ t.test('a node that is cut off hears nothing and is not heard; the others are as
   t.strictSame(states, [true, false, true])
 })
 
-t.test('what a stopped hub was about to do is lost, and what it stored is not', async (t) => {
+t.test('loses pending requests on stop, and keeps the register', async (t) => {
   const hub = new MemoryHub()
   const a = await open(t, hub)
   const revision = await a.cas('k', Uint8Array.of(7), 0)
@@ -44,7 +44,7 @@ t.test('what a stopped hub was about to do is lost, and what it stored is not', 
   t.equal(await a.get('k'), undefined)
 })
 
-t.test('a frame is a copy for each who hears it', async (t) => {
+t.test('gives each subscriber its own copy of a frame', async (t) => {
   const hub = new MemoryHub()
   const [a, b] = [await open(t, hub), await open(t, hub)]
   const heard: number[] = []

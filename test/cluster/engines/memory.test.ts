@@ -14,13 +14,13 @@ conform(t, async () => {
   }
 })
 
-t.test('wrong options are refused', async (t) => {
+t.test('throws when an option is invalid', async (t) => {
   const refused = { code: 'FST_CLUSTER_INVALID_OPTIONS' }
   t.throws(() => memory({ servers: 'x' } as object), refused)
   t.throws(() => memory({ hub: {} as MemoryHub }), refused)
 })
 
-t.test('engines without a hub are connected with each other', async (t) => {
+t.test('connects engines without a hub with each other', async (t) => {
   const [a, b] = [memory().transport, memory().transport]
   t.teardown(() => Promise.all([a.close(), b.close()]))
   await Promise.all([a.open({ state: () => {} }), b.open({ state: () => {} })])
@@ -28,7 +28,7 @@ t.test('engines without a hub are connected with each other', async (t) => {
   t.equal(await a.probe('memory.test'), true)
 })
 
-t.test('more than 16 MiB that were not delivered are not taken', async (t) => {
+t.test('refuses frames when 16 MiB wait for delivery', async (t) => {
   const { transport } = memory({ hub: new MemoryHub() })
   t.teardown(() => transport.close())
   await transport.open({ state: () => {} })
@@ -40,7 +40,7 @@ t.test('more than 16 MiB that were not delivered are not taken', async (t) => {
   t.equal(transport.publish('x', frame), true)
 })
 
-t.test('the register is durable, until somebody clears it', async (t) => {
+t.test('has a durable register until it is cleared', async (t) => {
   const hub = new MemoryHub()
   const { transport } = memory({ hub })
   t.equal(transport.caps.durable, true)

@@ -3,7 +3,7 @@ import { codedError, jetStreamCode, codedStartError } from '../../../lib/cluster
 
 const named = (name: string, cause?: Error): Error => Object.assign(new Error(name, { cause }), { name })
 
-t.test('what no retry can mend has a code of ours, wherever it stands in the chain of causes', async (t) => {
+t.test('converts a permanent error at any place in the chain of causes', async (t) => {
   for (const name of ['AuthorizationError', 'UserAuthenticationExpiredError', 'PermissionViolationError']) {
     const error = named('RequestError', named(name))
     t.match(codedStartError(error), { code: 'FST_CLUSTER_ACCESS_DENIED', cause: error })
@@ -12,13 +12,13 @@ t.test('what no retry can mend has a code of ours, wherever it stands in the cha
   t.match(codedStartError(Object.assign(named('JetStreamApiError'), { code: 10039 })), { code: 'FST_CLUSTER_UNSUPPORTED' })
 })
 
-t.test('in use, a bucket without a leader is no missing JetStream', async (t) => {
+t.test('does not take a bucket without a leader for missing JetStream on later connections', async (t) => {
   const error = named('JetStreamNotEnabled')
   t.equal(codedError(error), error)
   t.match(codedError(named('RequestError', named('PermissionViolationError'))), { code: 'FST_CLUSTER_ACCESS_DENIED' })
 })
 
-t.test('all else is left as it is', async (t) => {
+t.test('returns any other error unchanged', async (t) => {
   for (const error of [named('TimeoutError', named('Error')), 'text', undefined]) t.equal(codedStartError(error), error)
   t.equal(jetStreamCode('text'), undefined)
   t.equal(jetStreamCode(named('Error')), undefined)

@@ -17,7 +17,7 @@ async function attached (t: Test, servers: string[]): Promise<{ transport: Trans
   return { transport, states }
 }
 
-t.test('what is published arrives while the register has no leader; the register comes back with one', { skip }, async (t) => {
+t.test('delivers frames while the register has no leader; the register works again with a leader', { skip }, async (t) => {
   const { servers, addresses: [one, two, three] } = await natsCluster(t)
   const nodes = await Promise.all([attached(t, [one, two, three]), attached(t, [two, three, one]), attached(t, [three, one, two])])
   const [, { transport: second }, { transport: third, states: untouched }] = nodes

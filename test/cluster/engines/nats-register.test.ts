@@ -19,14 +19,14 @@ async function register (answers: { publish: () => Promise<{ seq: number }>, get
 
 const conflict = Object.assign(new Error('wrong last sequence'), { code: 10071 })
 
-t.test('a key that was there, and is not any more when it is looked at, is a conflict', async (t) => {
+t.test('reports a conflict when a key disappears during the write', async (t) => {
   let writes = 0
   const made = await register({ publish: async () => { writes++; throw conflict }, get: async () => null })
   t.equal(await made.cas('k', new Uint8Array(1), 0), 0)
   t.equal(writes, 1)
 })
 
-t.test('the marker of a deletion is written over, if nobody else was faster', async (t) => {
+t.test('overwrites the marker of a deleted key, unless another writer was faster', async (t) => {
   const outcomes = [Promise.reject(conflict), Promise.resolve({ seq: 8 })]
   const made = await register({ publish: () => outcomes.shift() as Promise<{ seq: number }>, get: async () => ({ operation: 'DEL', revision: 7 }) })
   t.equal(await made.cas('k', new Uint8Array(1), 0), 8)
@@ -34,7 +34,7 @@ t.test('the marker of a deletion is written over, if nobody else was faster', as
   t.equal(await late.cas('k', new Uint8Array(1), 0), 0)
 })
 
-t.test('a marker that cannot be erased does no harm; a question that fails does', async (t) => {
+t.test('ignores a failure to delete a marker, and rejects when a read fails', async (t) => {
   let erased = 0
   const made = await register({
     publish: async () => ({ seq: 9 }),

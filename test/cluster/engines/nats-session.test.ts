@@ -18,11 +18,11 @@ async function dial (t: Test, server: EngineServer, deliver = (): void => {}): P
   return session
 }
 
-t.test('no more than 16 MiB are under way; what the server has seen makes room', { skip }, async (t) => {
+t.test('accepts at most 16 MiB until the server has read them', { skip }, async (t) => {
   await fillsUp(t, await dial(t, await natsServer(t)))
 })
 
-t.test('it is lost with its server; what waits is told, and nothing is thrown', { skip }, async (t) => {
+t.test('is lost when its server dies, and rejects pending requests', { skip }, async (t) => {
   const server = await natsServer(t)
   const session = await dial(t, server)
   const answer = t.rejects(session.flush().then(() => session.flush()).then(() => { throw new Error('the server is gone') }))
@@ -33,7 +33,7 @@ t.test('it is lost with its server; what waits is told, and nothing is thrown', 
   t.equal(session.maxFrame, 1024 * 1024)
 })
 
-t.test('a dial that was given up opens nothing', { skip }, async (t) => {
+t.test('opens no socket when the dial was aborted', { skip }, async (t) => {
   const server = await natsServer(t)
   await t.rejects(dialNats({ servers: `127.0.0.1:${server.port}` }, 'fwr', 1, load)(() => {}, AbortSignal.abort()))
 })
@@ -82,7 +82,7 @@ function electing () {
   }
 }
 
-t.test('the first connection waits for the register', async (t) => {
+t.test('waits for the register on the first connection', async (t) => {
   const engine = electing()
   const dialled = engine.dial()
   const first = await engine.next()
@@ -94,7 +94,7 @@ t.test('the first connection waits for the register', async (t) => {
   await (await again).close()
 })
 
-t.test('a later connection waits for the register only for a moment, and goes on trying until it is lost', async (t) => {
+t.test('waits one second for the register on a later connection, and retries until the connection is lost', async (t) => {
   // A timer of a session keeps no program running.
   const awake = setInterval(() => {}, 60_000)
   t.teardown(() => { clearInterval(awake) })

@@ -21,7 +21,7 @@ async function configured (t: Test, config: string): Promise<EngineServer> {
   return await natsServer(t, ['-js', '-c', join(directory, 'nats.conf')])
 }
 
-t.test('an engine as all are, with the least permissions that are documented', { skip }, async (t) => {
+t.test('passes the conformance suite with the documented minimal permissions', { skip }, async (t) => {
   const permissions = await documented('authorization {')
   conform(t, async (t) => {
     const server = await configured(t, permissions)
@@ -35,7 +35,7 @@ async function refused (t: Test, server: EngineServer, options: NatsOptions, cod
   await t.rejects(transport.open(silent), { code })
 }
 
-t.test('wrong credentials are refused, and too little permission', { skip }, async (t) => {
+t.test('rejects with a coded error when credentials or permissions are wrong', { skip }, async (t) => {
   const permissions = await documented('authorization {')
   const server = await configured(t, permissions)
   await refused(t, server, {}, 'FST_CLUSTER_ACCESS_DENIED')
@@ -46,7 +46,7 @@ t.test('wrong credentials are refused, and too little permission', { skip }, asy
   }
 })
 
-t.test('a topic that may not be subscribed to is refused', { skip }, async (t) => {
+t.test('rejects a subscription without permission', { skip }, async (t) => {
   const server = await configured(t, await documented('authorization {'))
   const { transport } = nats({ servers: `127.0.0.1:${server.port}`, user: 'fwr', pass: 'secret' })
   t.teardown(() => transport.close())
@@ -54,12 +54,12 @@ t.test('a topic that may not be subscribed to is refused', { skip }, async (t) =
   await t.rejects(transport.subscribe('other.x', () => {}), { code: 'FST_CLUSTER_ACCESS_DENIED' })
 })
 
-t.test('a server without JetStream is not enough', { skip }, async (t) => {
+t.test('rejects a server without JetStream', { skip }, async (t) => {
   await refused(t, await natsServer(t, []), {}, 'FST_CLUSTER_UNSUPPORTED')
 })
 
-t.test('what takes seconds to be found out', { skip, jobs: 2 }, async (t) => {
-  t.test('a server that accepts and says nothing keeps no socket of a try that failed, or of the last one after the close', { buffered: true }, async (t) => {
+t.test('detects failures that take seconds', { skip, jobs: 2 }, async (t) => {
+  t.test('leaves no socket after a failed attempt, and after close, when the server never greets', { buffered: true }, async (t) => {
     const one = async (options: NatsOptions): Promise<void> => {
       const server = await silentServer(t)
       const { transport } = nats({ servers: `127.0.0.1:${server.port}`, ...options })
@@ -75,7 +75,7 @@ t.test('what takes seconds to be found out', { skip, jobs: 2 }, async (t) => {
     await Promise.all([one({}), one({ tls: { handshakeFirst: true } })])
   })
 
-  t.test('a connection that is reset is made again; one that carries nothing is given up', { buffered: true }, async (t) => {
+  t.test('reconnects after a reset, and gives up a silent connection', { buffered: true }, async (t) => {
     const server = await natsServer(t)
     const between = await proxy(t, server.port)
     const { transport } = nats({ servers: `127.0.0.1:${between.port}` })
@@ -98,7 +98,7 @@ t.test('what takes seconds to be found out', { skip, jobs: 2 }, async (t) => {
   })
 })
 
-t.test('wrong options are refused', async (t) => {
+t.test('throws when an option is invalid', async (t) => {
   t.throws(() => nats({ replicas: 2 as 1 }), { code: 'FST_CLUSTER_INVALID_OPTIONS' })
   t.equal(nats().prefix, 'fwr')
 })

@@ -5,18 +5,18 @@ import { PendingAnswers } from '../../../lib/cluster/engines/pending-answers.js'
 
 const late = (): Error => new Error('late')
 
-t.test('an answer comes, or fails', async (t) => {
+t.test('settles with the answer or its error', async (t) => {
   const answers = new PendingAnswers()
   t.equal(await answers.waitFor(60_000, Promise.resolve(5), late), 5)
   await t.rejects(answers.waitFor(60_000, Promise.reject(new Error('failed')), late), { message: 'failed' })
   answers.rejectAll(new Error('too late to matter'))
 })
 
-t.test('an answer that does not come is late', async (t) => {
+t.test('rejects when the answer is late', async (t) => {
   await t.rejects(new PendingAnswers().waitFor(1, new Promise(() => {}), late), { message: 'late' })
 })
 
-t.test('an answer that came while the event loop was blocked is not late', async (t) => {
+t.test('accepts an answer that arrived while the event loop was blocked', async (t) => {
   const server = createServer().listen(0, '127.0.0.1')
   t.teardown(() => { server.close() })
   await once(server, 'listening')
@@ -31,7 +31,7 @@ t.test('an answer that came while the event loop was blocked is not late', async
   t.equal(String(await answer), 'here')
 })
 
-t.test('what is waited for is cut off', async (t) => {
+t.test('rejects all pending answers when the connection is lost', async (t) => {
   const answers = new PendingAnswers()
   const cut = Promise.all([1, 2].map(() => t.rejects(answers.waitFor(60_000, new Promise(() => {}), late), { message: 'gone' })))
   answers.rejectAll(new Error('gone'))

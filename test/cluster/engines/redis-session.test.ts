@@ -15,11 +15,11 @@ async function dial (t: Test, server: EngineServer): Promise<Session> {
   return session
 }
 
-t.test('no more than 16 MiB are under way; what the server has seen makes room', { skip }, async (t) => {
+t.test('accepts at most 16 MiB until the server has read them', { skip }, async (t) => {
   await fillsUp(t, await dial(t, await redisServer(t)))
 })
 
-t.test('it is lost with its server, and what waits is told', { skip }, async (t) => {
+t.test('is lost when its server dies, and rejects pending requests', { skip }, async (t) => {
   const server = await redisServer(t)
   const session = await dial(t, server)
   await Promise.all([server.kill(), session.lost])
@@ -27,12 +27,12 @@ t.test('it is lost with its server, and what waits is told', { skip }, async (t)
   await t.rejects(session.get('k'))
 })
 
-t.test('a dial that was given up opens nothing', async (t) => {
+t.test('opens no socket when the dial was aborted', async (t) => {
   const none = { Redis: class { constructor () { t.fail('it was opened') } } } as unknown as RedisClient
   await t.rejects(dialRedis(undefined, {}, 'fwr', async () => none)(() => {}, AbortSignal.abort()), { name: 'AbortError' })
 })
 
-t.test('each dial asks another Sentinel first, and none is tried twice', async (t) => {
+t.test('asks another Sentinel first with each dial, and each one once', async (t) => {
   const asked: unknown[] = []
   class Client extends EventEmitter {
     constructor (options: RedisOptions) {

@@ -16,7 +16,7 @@ async function restricted (t: Test, change = (rule: string): string => rule): Pr
   return await redisServer(t, ['--user', ...rule, '--user', 'default', 'off', '~*', '&*', '+@all'])
 }
 
-t.test('an engine as all are, with the least permissions that are documented', { skip }, async (t) => {
+t.test('passes the conformance suite with the documented minimal permissions', { skip }, async (t) => {
   conform(t, async (t) => {
     const server = await restricted(t)
     return { ...server, connect: () => redis({ url: `redis://fwr:secret@127.0.0.1:${server.port}` }) }
@@ -29,7 +29,7 @@ async function refused (t: Test, server: EngineServer, options: RedisOptions, co
   await t.rejects(transport.open(silent), { code })
 }
 
-t.test('wrong credentials are refused, and too little permission', { skip }, async (t) => {
+t.test('rejects with a coded error when credentials or permissions are wrong', { skip }, async (t) => {
   const server = await restricted(t)
   await refused(t, server, {}, 'FST_CLUSTER_ACCESS_DENIED')
   await refused(t, server, { username: 'fwr', password: 'wrong' }, 'FST_CLUSTER_ACCESS_DENIED')
@@ -40,7 +40,7 @@ t.test('wrong credentials are refused, and too little permission', { skip }, asy
   }
 })
 
-t.test('a topic that may not be subscribed to is refused', { skip }, async (t) => {
+t.test('rejects a subscription without permission', { skip }, async (t) => {
   const server = await restricted(t)
   const { transport } = redis({ url: `redis://fwr:secret@127.0.0.1:${server.port}` })
   t.teardown(() => transport.close())
@@ -48,7 +48,7 @@ t.test('a topic that may not be subscribed to is refused', { skip }, async (t) =
   await t.rejects(transport.subscribe('other.x', () => {}), { code: 'FST_CLUSTER_ACCESS_DENIED' })
 })
 
-t.test('a Redis Cluster is not supported', { skip }, async (t) => {
+t.test('rejects a Redis Cluster', { skip }, async (t) => {
   await refused(t, await redisServer(t, ['--appendonly', 'no', '--cluster-enabled', 'yes']), {}, 'FST_CLUSTER_UNSUPPORTED')
 })
 
@@ -60,8 +60,8 @@ async function copied ({ port }: EngineServer): Promise<void> {
   client.disconnect()
 }
 
-t.test('what takes seconds to be found out', { skip, jobs: 3 }, async (t) => {
-  t.test('a server, or a Sentinel, that accepts and says nothing keeps no socket after the close', { buffered: true }, async (t) => {
+t.test('detects failures that take seconds', { skip, jobs: 3 }, async (t) => {
+  t.test('leaves no socket after close when a server or a Sentinel never answers', { buffered: true }, async (t) => {
     const one = async (options: (port: number) => RedisOptions): Promise<void> => {
       const server = await silentServer(t)
       const { transport } = redis(options(server.port))
@@ -78,7 +78,7 @@ t.test('what takes seconds to be found out', { skip, jobs: 3 }, async (t) => {
     ])
   })
 
-  t.test('a Sentinel that is away is passed over', { buffered: true }, async (t) => {
+  t.test('skips a Sentinel that is down', { buffered: true }, async (t) => {
     const server = await redisServer(t)
     const sentinel = await redisSentinel(t, server.port)
     const away = await silentServer(t)
@@ -88,7 +88,7 @@ t.test('what takes seconds to be found out', { skip, jobs: 3 }, async (t) => {
     t.ok(await transport.cas('fwr.k', new Uint8Array(1), 0) > 0)
   })
 
-  t.test('when the master dies, its copy is found, with what was written', { buffered: true }, async (t) => {
+  t.test('finds the replica and its data when the master dies', { buffered: true }, async (t) => {
     const master = await redisServer(t)
     await redisReplica(t, master.port)
     const sentinel = await redisSentinel(t, master.port)
@@ -106,7 +106,7 @@ t.test('what takes seconds to be found out', { skip, jobs: 3 }, async (t) => {
   })
 })
 
-t.test('wrong options are refused, and no password is shown', async (t) => {
+t.test('throws when an option is invalid, without showing a password', async (t) => {
   t.throws(() => redis({ url: 5 as unknown as string }), { code: 'FST_CLUSTER_INVALID_OPTIONS' })
   try {
     redis({ url: 'http://fwr:secret@x' })
@@ -119,7 +119,7 @@ t.test('wrong options are refused, and no password is shown', async (t) => {
   t.equal(redis().prefix, 'fwr')
 })
 
-t.test('what the client may not decide is refused, in a URL as well', async (t) => {
+t.test('throws for reserved options of the client, also in a URL', async (t) => {
   const refused = { code: 'FST_CLUSTER_INVALID_OPTIONS', message: /'enableOfflineQueue' is not left to the client/ }
   t.throws(() => redis({ enableOfflineQueue: true } as object), refused)
   t.throws(() => redis({ url: 'redis://fwr:secret@x/1?family=6&enableOfflineQueue=true' }), refused)

@@ -54,7 +54,7 @@ function engine (t: Test, ...outcomes: Array<Session | Error>): Engine {
   }
 }
 
-t.test('a dial that fails is tried again; a session that is lost is closed and replaced', async (t) => {
+t.test('retries a failed dial, and replaces a lost session', async (t) => {
   const sessions = [new TestSession(), new TestSession()]
   const { transport, open, up, states } = engine(t, new Error('refused'), ...sessions)
   await open()
@@ -66,7 +66,7 @@ t.test('a dial that fails is tried again; a session that is lost is closed and r
   t.strictSame(sessions.map(({ closed, subscribed }) => [closed, subscribed]), [[1, ['x']], [0, ['x']]])
 })
 
-t.test('what no retry can mend fails the first dial, and is tried again later', async (t) => {
+t.test('fails to open on a permanent error, but retries it after the first session', async (t) => {
   await t.rejects(engine(t, denied()).open(), { code: 'FST_CLUSTER_ACCESS_DENIED' })
   const first = new TestSession()
   const { open, up } = engine(t, first, denied(), new TestSession())
@@ -76,7 +76,7 @@ t.test('what no retry can mend fails the first dial, and is tried again later', 
   await again
 })
 
-t.test('what a session throws is an error of ours, with its cause; what is one already stays', async (t) => {
+t.test('wraps errors of a session in coded ones, and keeps coded errors', async (t) => {
   const session = new TestSession()
   const { transport, open } = engine(t, session)
   await open()
@@ -90,7 +90,7 @@ t.test('what a session throws is an error of ours, with its cause; what is one a
   await cut
 })
 
-t.test('a frame that is too large is not taken, nor what the session refuses', async (t) => {
+t.test('refuses a frame that is too large, or that the session refuses', async (t) => {
   const session = new TestSession()
   const { transport, open } = engine(t, session)
   t.equal(transport.publish('x', new Uint8Array(1)), false)
@@ -102,7 +102,7 @@ t.test('a frame that is too large is not taken, nor what the session refuses', a
   t.equal(transport.publish('x', new Uint8Array(1)), false)
 })
 
-t.test('a new topic that is refused is told so; the session stays', async (t) => {
+t.test('rejects a new subscription that is refused, and keeps the session', async (t) => {
   const session = new TestSession()
   const { transport, open } = engine(t, session)
   await open()
@@ -111,7 +111,7 @@ t.test('a new topic that is refused is told so; the session stays', async (t) =>
   t.equal(session.closed, 0)
 })
 
-t.test('a topic that cannot be confirmed is worth another session, one that was confirmed before as well', async (t) => {
+t.test('opens another session when a topic cannot be confirmed', async (t) => {
   const sessions = [new TestSession(), new TestSession(), new TestSession(), new TestSession()]
   const { transport, open, up, states } = engine(t, ...sessions)
   await open()
@@ -127,7 +127,7 @@ t.test('a topic that cannot be confirmed is worth another session, one that was 
   t.strictSame(states, [true, false, true, false, true])
 })
 
-t.test('a confirmation of a session that is lost in the same moment does not count for the next one', async (t) => {
+t.test('ignores a confirmation of a session that was lost meanwhile', async (t) => {
   const inTheMoment = async (turns: number): Promise<string[]> => {
     const sessions = [new TestSession(), new TestSession()]
     const { transport, open, up } = engine(t, ...sessions)
@@ -147,7 +147,7 @@ t.test('a confirmation of a session that is lost in the same moment does not cou
   t.strictSame(await Promise.all(moments.map(inTheMoment)), moments.map(() => ['x']))
 })
 
-t.test('the end of a topic that is not wanted is no question', async (t) => {
+t.test('asks nothing when an unknown topic is unsubscribed', async (t) => {
   const session = new TestSession()
   const { transport, open } = engine(t, session)
   let asked = 0
@@ -158,7 +158,7 @@ t.test('the end of a topic that is not wanted is no question', async (t) => {
   t.equal(asked, 1)
 })
 
-t.test('a dial that takes too long is given up; so is one that is under way at the close', async (t) => {
+t.test('aborts a dial that takes too long, and a dial during close', async (t) => {
   const signals: AbortSignal[] = []
   const news = new EventEmitter()
   const transport = new SessionTransport('test', async (_, signal) => {

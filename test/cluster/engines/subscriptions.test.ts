@@ -4,7 +4,7 @@ import { Subscriptions } from '../../../lib/cluster/engines/subscriptions.js'
 
 const bytes = Buffer.from('x')
 
-t.test('a topic takes nothing before it is confirmed, and nothing while the engine is gone', async (t) => {
+t.test('delivers nothing before a topic is confirmed, and nothing while the engine is down', async (t) => {
   const subscriptions = new Subscriptions()
   let heard = 0
   const confirmed = subscriptions.add('x', () => { heard++ })
@@ -21,7 +21,7 @@ t.test('a topic takes nothing before it is confirmed, and nothing while the engi
   t.strictSame(subscriptions.someUnconfirmed(9), ['x'])
 })
 
-t.test('of many that are not confirmed some are named, the oldest first', async (t) => {
+t.test('returns some of the unconfirmed topics, the oldest first', async (t) => {
   const subscriptions = new Subscriptions()
   const confirmed = ['x', 'y', 'z'].map((topic) => subscriptions.add(topic, () => {}))
   t.strictSame(subscriptions.someUnconfirmed(2), ['x', 'y'])
@@ -31,7 +31,7 @@ t.test('of many that are not confirmed some are named, the oldest first', async 
   await Promise.all(confirmed)
 })
 
-t.test('a topic that is refused is told so once, and stays wanted when it was confirmed before', async (t) => {
+t.test('rejects a refused topic once, and keeps one that was confirmed before', async (t) => {
   const subscriptions = new Subscriptions()
   const refused = t.rejects(subscriptions.add('x', () => {}), { message: 'no' })
   t.equal(subscriptions.refuse('x', new Error('no')), true)
@@ -44,7 +44,7 @@ t.test('a topic that is refused is told so once, and stays wanted when it was co
   t.strictSame(subscriptions.topics(), ['y'])
 })
 
-t.test('a second listener takes the place of the first', async (t) => {
+t.test('replaces the first listener by the second', async (t) => {
   const subscriptions = new Subscriptions()
   const replaced = t.rejects(subscriptions.add('x', () => { t.fail('the first') }), { message: /another listener/ })
   let heard = 0
@@ -56,7 +56,7 @@ t.test('a second listener takes the place of the first', async (t) => {
   t.equal(heard, 1)
 })
 
-t.test('what a listener throws does not reach who delivers', async (t) => {
+t.test('does not throw to the caller when a listener throws', async (t) => {
   const subscriptions = new Subscriptions()
   const confirmed = subscriptions.add('x', () => { throw new Error('of the listener') })
   subscriptions.confirm('x')

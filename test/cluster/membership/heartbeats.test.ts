@@ -47,7 +47,7 @@ function setUp (random = 0) {
   return { machine, stats, said, told, known, back, outdated, heartbeats, hear, run: (ms: number) => world.runUntil(world.now + ms, () => {}) }
 }
 
-t.test('it beats every second, up to a tenth sooner, until it is stopped', async (t) => {
+t.test('sends a heartbeat every second, up to a tenth earlier, until it is stopped', async (t) => {
   const { heartbeats, said, machine, run } = setUp(0.5)
   heartbeats.stop()
   heartbeats.start()
@@ -61,7 +61,7 @@ t.test('it beats every second, up to a tenth sooner, until it is stopped', async
   t.equal(machine.timers, 0)
 })
 
-t.test('a hello is answered by a beat, if its node may be listened to', async (t) => {
+t.test('answers a hello with a beat, unless the node is outdated', async (t) => {
   const { said, told, known, back, hear, run, heartbeats, machine } = setUp()
   hear(1)
   t.strictSame(said, [0])
@@ -82,7 +82,7 @@ t.test('a hello is answered by a beat, if its node may be listened to', async (t
   t.equal(machine.timers, 0)
 })
 
-t.test('many hellos at once are answered by two beats: a first, and one for all that came behind it', async (t) => {
+t.test('answers many hellos at once with two beats: one for the first, and one for the rest', async (t) => {
   const { said, hear, run, heartbeats, machine } = setUp()
   for (let i = 0; i < 50; i++) hear(1)
   t.strictSame(said, [0])
@@ -99,7 +99,7 @@ t.test('many hellos at once are answered by two beats: a first, and one for all 
   t.equal(machine.timers, 0)
 })
 
-t.test('a hello and a goodbye are said, and heard', async (t) => {
+t.test('sends and receives hello and bye', async (t) => {
   const { heartbeats, said, told, hear } = setUp()
   heartbeats.sendHello()
   heartbeats.sendBye()
@@ -108,7 +108,7 @@ t.test('a hello and a goodbye are said, and heard', async (t) => {
   t.strictSame(told, [['bye', 'b', 5]])
 })
 
-t.test('what is no heartbeat is counted as garbage', async (t) => {
+t.test('counts any other batch as garbage', async (t) => {
   const { heartbeats, stats, told, hear } = setUp()
   hear(0, 1)
   heartbeats.receiveHeartbeat(Buffer.from('x'))
@@ -119,7 +119,7 @@ t.test('what is no heartbeat is counted as garbage', async (t) => {
   t.strictSame(told, [])
 })
 
-t.test('tells a node that is not listened to which later incarnation of it is known', async (t) => {
+t.test('tells an outdated node which later incarnation is known', async (t) => {
   const { hear, known, outdated, said } = setUp()
   known.heard = false
   known.incarnation = 7

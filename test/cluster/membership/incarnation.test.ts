@@ -4,7 +4,7 @@ import { TestRegister } from '../fixtures/register.js'
 import { claimIncarnation } from '../../../lib/cluster/membership/incarnation.js'
 import { Register } from '../../../lib/cluster/register.js'
 
-t.test('the first incarnation is the one that is wished for; the next is above the last, whatever is wished for', async (t) => {
+t.test('claims the wished incarnation at first, and later one above the last', async (t) => {
   const { register, store } = new TestRegister()
   t.equal(await claimIncarnation(register, 'a', 1000, () => true), 1000)
   t.equal(await claimIncarnation(register, 'a', 900, () => true), 1001, 'a clock that was set back')
@@ -13,13 +13,13 @@ t.test('the first incarnation is the one that is wished for; the next is above t
   t.strictSame(store.read('incarnation.a'), { incarnation: 5000 })
 })
 
-t.test('two that claim at once get two incarnations', async (t) => {
+t.test('gives two concurrent claims different incarnations', async (t) => {
   const { register } = new TestRegister()
   const claimed = await Promise.all([1, 2, 3].map(() => claimIncarnation(register, 'a', 1000, () => true)))
   t.strictSame(claimed.sort(), [1000, 1001, 1002])
 })
 
-t.test('a claim of unknown outcome is not used: the next is above it', async (t) => {
+t.test('does not use an incarnation whose write has an unknown outcome', async (t) => {
   const { register, store, clock } = new TestRegister()
   store.failsAfter('cas')
   const claim = claimIncarnation(register, 'a', 1000, () => true)
@@ -27,7 +27,7 @@ t.test('a claim of unknown outcome is not used: the next is above it', async (t)
   t.equal(await claim, 1001)
 })
 
-t.test('an engine that fails at once is asked again after a while, and lets everything else run', async (t) => {
+t.test('pauses before it asks a failing engine again', async (t) => {
   const clock = new TestClock()
   let asked = 0
   const away = async (): Promise<never> => { throw new Error(`away ${++asked}`) }
@@ -42,7 +42,7 @@ t.test('an engine that fails at once is asked again after a while, and lets ever
   t.equal(clock.pending, 0)
 })
 
-t.test('it ends when it is not wanted any more', async (t) => {
+t.test('stops when the incarnation is not wanted any more', async (t) => {
   const { register, store } = new TestRegister()
   t.equal(await claimIncarnation(register, 'a', 1000, () => false), 1000)
   t.equal(store.read('incarnation.a'), undefined, 'and claims nothing')

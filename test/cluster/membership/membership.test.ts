@@ -52,7 +52,7 @@ class Scene {
   }
 }
 
-t.test('a node that is heard is up, and told once', async (t) => {
+t.test('marks a node as up when a batch arrives, and reports it once', async (t) => {
   const { membership, told, clock } = new Scene()
   t.equal(membership.find('b'), undefined)
   t.ok(membership.recordContact('b', 1))
@@ -62,7 +62,7 @@ t.test('a node that is heard is up, and told once', async (t) => {
   t.equal(membership.upCount, 1)
 })
 
-t.test('a node that is silent for 8 s is down, and up when it is heard again', async (t) => {
+t.test('marks a node as down after 8 s of silence, and as up with the next batch', async (t) => {
   const scene = new Scene()
   scene.membership.recordContact('b', 1)
   await scene.pass(timing.down)
@@ -75,7 +75,7 @@ t.test('a node that is silent for 8 s is down, and up when it is heard again', a
   t.strictSame(scene.told.at(-1), ['up', 'b', 1])
 })
 
-t.test('one that is heard in time stays up', async (t) => {
+t.test('keeps a node up when a batch arrives in time', async (t) => {
   const scene = new Scene()
   for (let i = 0; i < 20; i++) {
     scene.membership.recordContact('b', 1)
@@ -84,7 +84,7 @@ t.test('one that is heard in time stays up', async (t) => {
   t.strictSame(scene.told, [['up', 'b', 1]])
 })
 
-t.test('a node is down after 8 s and one heartbeat of silence while the engine is away', async (t) => {
+t.test('waits one heartbeat more while the engine is down', async (t) => {
   const scene = new Scene()
   scene.membership.recordContact('b', 1)
   scene.membership.setConnected(false)
@@ -95,7 +95,7 @@ t.test('a node is down after 8 s and one heartbeat of silence while the engine i
   t.equal(scene.probed, 0, 'and the engine is not asked')
 })
 
-t.test('when the engine is just back nobody is judged: the others are heard in a moment', async (t) => {
+t.test('marks no node as down just after the engine is back', async (t) => {
   const scene = new Scene()
   scene.membership.recordContact('b', 1)
   scene.membership.setConnected(false)
@@ -108,7 +108,7 @@ t.test('when the engine is just back nobody is judged: the others are heard in a
   t.equal(scene.state('b'), 'up')
 })
 
-t.test('a later incarnation wins for ever: the one before is down and forgotten, and not listened to', async (t) => {
+t.test('forgets and ignores an incarnation when a later one appears', async (t) => {
   const { membership, told } = new Scene()
   membership.recordContact('b', 1)
   t.ok(membership.recordContact('b', 2))
@@ -118,7 +118,7 @@ t.test('a later incarnation wins for ever: the one before is down and forgotten,
   t.match(membership.find('b'), { incarnation: 2, state: 'up' })
 })
 
-t.test('one that was down before it is started anew is not down twice', async (t) => {
+t.test('does not report a node as down twice when it restarts', async (t) => {
   const scene = new Scene()
   scene.membership.recordContact('b', 1)
   await scene.pass(timing.down + period)
@@ -126,7 +126,7 @@ t.test('one that was down before it is started anew is not down twice', async (t
   t.strictSame(scene.told.map(([what]) => what), ['up', 'down', 'forgotten', 'up'])
 })
 
-t.test('a node that says goodbye is down at once, and whatever comes of it afterwards is late', async (t) => {
+t.test('marks a node as down at its bye, and ignores later batches of it', async (t) => {
   const { membership, told } = new Scene()
   membership.nodeLeft('b', 1)
   t.strictSame(told, [], 'of one that was never heard of')
@@ -138,7 +138,7 @@ t.test('a node that says goodbye is down at once, and whatever comes of it after
   t.ok(membership.recordContact('b', 2), 'but not of its next')
 })
 
-t.test('to a node that leaves all others are down, each once', async (t) => {
+t.test('marks all others as down once when this node leaves', async (t) => {
   const { membership, told } = new Scene()
   membership.recordContact('b', 1)
   membership.recordContact('c', 2)
@@ -149,7 +149,7 @@ t.test('to a node that leaves all others are down, each once', async (t) => {
   t.equal(membership.upCount, 0)
 })
 
-t.test('a node that is down is remembered for an hour', async (t) => {
+t.test('forgets a node one hour after it went down', async (t) => {
   const scene = new Scene()
   scene.membership.recordContact('b', 1)
   scene.membership.nodeLeft('b', 1)
@@ -163,7 +163,7 @@ t.test('a node that is down is remembered for an hour', async (t) => {
   t.strictSame(scene.told.at(-1), ['forgotten', 'b', 1])
 })
 
-t.test('its own name, of a later incarnation, is that of another node', async (t) => {
+t.test('reports a later incarnation with its own name', async (t) => {
   const { membership, told } = new Scene()
   t.notOk(membership.recordContact('a', 5))
   t.notOk(membership.recordContact('a', 4))
@@ -173,7 +173,7 @@ t.test('its own name, of a later incarnation, is that of another node', async (t
   t.strictSame(membership.nodes(), [])
 })
 
-t.test('an event loop that stood still judges nobody before it has read what came meanwhile', async (t) => {
+t.test('marks no node as down after a stall before it has read the waiting batches', async (t) => {
   const scene = new Scene()
   scene.membership.recordContact('b', 1)
   scene.clock.jump(timing.down * 2)
@@ -186,14 +186,14 @@ t.test('an event loop that stood still judges nobody before it has read what cam
   t.equal(scene.state('b'), 'down', 'and then as always')
 })
 
-t.test('a tick that is a little late is no stall', async (t) => {
+t.test('does not take a slightly late tick for a stall', async (t) => {
   const scene = new Scene()
   scene.clock.jump(period + timing.stall)
   scene.membership.tick(period)
   t.equal(scene.counters.stalls, 0)
 })
 
-t.test('a node without a subscriber is down after 3 s of silence', async (t) => {
+t.test('marks a node without a subscriber as down after 3 s of silence', async (t) => {
   const scene = new Scene()
   scene.answer = async () => false
   scene.membership.recordContact('b', 1)
@@ -203,7 +203,7 @@ t.test('a node without a subscriber is down after 3 s of silence', async (t) => 
   t.strictSame(scene.told.slice(1), [['down', 'b', 1, 'it has no connection to the engine']])
 })
 
-t.test('3 s are counted from its own last reconnect, too', async (t) => {
+t.test('counts the 3 s from its own reconnect', async (t) => {
   const scene = new Scene()
   scene.answer = async () => false
   scene.membership.recordContact('b', 1)
@@ -216,7 +216,7 @@ t.test('3 s are counted from its own last reconnect, too', async (t) => {
   t.equal(scene.state('b'), 'down')
 })
 
-t.test('one with a subscriber, or of whom the engine cannot tell, or that fails to, is up until 8 s', async (t) => {
+t.test('waits 8 s when the probe finds a subscriber, cannot tell or fails', async (t) => {
   for (const answer of [async () => true, async () => undefined, async () => { throw new Error('no') }]) {
     const scene = new Scene()
     scene.answer = answer
@@ -229,7 +229,7 @@ t.test('one with a subscriber, or of whom the engine cannot tell, or that fails 
   }
 })
 
-t.test('the engine is asked one question at a time, and what is heard before the answer counts for more', async (t) => {
+t.test('probes once at a time, and ignores the answer when a batch arrives meanwhile', async (t) => {
   const scene = new Scene()
   let answer = (subscribed: boolean): void => { t.fail(`not asked: ${subscribed}`) }
   scene.answer = () => new Promise((resolve) => { answer = resolve })

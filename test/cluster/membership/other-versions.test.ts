@@ -11,7 +11,7 @@ function beat (node: string, incarnation: number, other = version + 1): Buffer {
   return bytes
 }
 
-t.test('a node of another version is refused, and logged once for each of its starts', async (t) => {
+t.test('logs a node of another version once for each incarnation', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const lines = () => a.logged.filter(({ text }) => text.includes('another version')).map(({ level, data }) => [level, data])
@@ -28,7 +28,7 @@ t.test('a node of another version is refused, and logged once for each of its st
   t.strictSame(b.logged.filter(({ level }) => level === 'warn'), [])
 })
 
-t.test('what is no batch at all is no node; nobody can fill the memory or the log', async (t) => {
+t.test('ignores garbage, and limits the number of remembered nodes', async (t) => {
   let lines = 0
   const others = new OtherVersions({ warn () { lines++ } } as unknown as Logger)
   for (const bytes of [Buffer.alloc(0), Buffer.from('GET / HTTP/1.1'), beat('a', 1, version), beat('a', 1).subarray(0, 5), beat('*', 1), beat('a', 1, 0)]) others.logSender(bytes)

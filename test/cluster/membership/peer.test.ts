@@ -12,7 +12,7 @@ function make (): Peer {
   })
 }
 
-t.test('a PID is a serial number, and the node and its incarnation behind it', async (t) => {
+t.test('makes a PID of serial number, node and incarnation', async (t) => {
   const suffix = suffixOf('web-1', 1_700_000_000_000)
   t.equal(suffix, '@web-1.loyw3v28')
   t.equal(make().pid(17), `17${suffix}`)
@@ -22,7 +22,7 @@ t.test('a PID is a serial number, and the node and its incarnation behind it', a
   t.equal(serialOf(undefined), 0, 'nobody')
 })
 
-t.test('nothing is taken for a node that is not up', async (t) => {
+t.test('refuses frames while the node is not up', async (t) => {
   const peer = make()
   t.notOk(peer.sendFrame({ type: frameTypes.send }))
   t.equal(peer.channel.unacknowledged, 0)
@@ -31,7 +31,7 @@ t.test('nothing is taken for a node that is not up', async (t) => {
   t.equal(peer.channel.unacknowledged, 1)
 })
 
-t.test('when the window is full what may be refused is, and what the system has to say is not', async (t) => {
+t.test('refuses messages but no system frames when the window is full', async (t) => {
   const peer = make()
   peer.up = true
   while (!peer.channel.window.full) peer.sendFrame({ type: frameTypes.send })
@@ -39,7 +39,7 @@ t.test('when the window is full what may be refused is, and what the system has 
   t.ok(peer.sendFrame({ type: frameTypes.down }))
 })
 
-t.test('counts messages that are refused, and remembers who misses them', async (t) => {
+t.test('counts refused messages, and records their receivers', async (t) => {
   const peer = make()
   peer.up = true
   const payload = { data: 'news' }

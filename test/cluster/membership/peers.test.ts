@@ -35,7 +35,7 @@ function setUp () {
   return { peers, host, soon, said: () => order.splice(0) }
 }
 
-t.test('a node that is up is told, and frames are taken for its PIDs, until it is down', async (t) => {
+t.test('reports a node as up, and accepts frames for its PIDs until it is down', async (t) => {
   const { peers, said } = setUp()
   const told: unknown[] = []
   const end = peers.addListener((node, state) => { told.push([node, state]) })
@@ -59,7 +59,7 @@ t.test('a node that is up is told, and frames are taken for its PIDs, until it i
   t.equal(peers.ofNode('b'), undefined)
 })
 
-t.test('for one who leaves the others are down without a word in the log', async (t) => {
+t.test('does not log that other nodes are down while this node leaves', async (t) => {
   const { peers, host, said } = setUp()
   peers.nodeUp('b', 5)
   said()
@@ -68,7 +68,7 @@ t.test('for one who leaves the others are down without a word in the log', async
   t.notOk(said().some((line) => String(line).startsWith('warn')))
 })
 
-t.test('what is pushed in one turn is sent at its end, to each at once', async (t) => {
+t.test('sends the frames of one turn at its end, in one batch for each node', async (t) => {
   const { peers, soon, said } = setUp()
   peers.nodeUp('b', 5)
   peers.nodeUp('c', 5)
@@ -85,7 +85,7 @@ t.test('what is pushed in one turn is sent at its end, to each at once', async (
   t.equal(peers.unacknowledged, 0)
 })
 
-t.test('when the engine is back, those who are up are refreshed', async (t) => {
+t.test('refreshes the nodes that are up when the engine is back', async (t) => {
   const { peers, said } = setUp()
   peers.nodeUp('b', 5)
   peers.nodeUp('c', 5)
@@ -97,7 +97,7 @@ t.test('when the engine is back, those who are up are refreshed', async (t) => {
   t.notOk(lines.includes('refresh c'))
 })
 
-t.test('messages to a node that is down are counted, and told when it is up again', async (t) => {
+t.test('counts messages to a node that is down, and reports them when it is up again', async (t) => {
   const { peers, soon } = setUp()
   peers.nodeUp('b', 5)
   const { channel } = peers.ofNode('b')!
@@ -117,7 +117,7 @@ t.test('messages to a node that is down are counted, and told when it is up agai
   t.equal(channel.unacknowledged, 1)
 })
 
-t.test('warns of refused messages once a second and node, with their number', async (t) => {
+t.test('logs the number of refused messages once a second for each node', async (t) => {
   const { peers, host } = setUp()
   const lines: unknown[] = []
   host.logger.warn = (data: unknown, text: string) => { lines.push([data, text]) }

@@ -19,7 +19,7 @@ function cross (exit: Exit): Exit | undefined {
   return exitOf(frame({ type: frameTypes.down, ...exitFields(exit, hub) }), pid)
 }
 
-t.test('an exit crosses with its reason alone, its value, its error, or both', async (t) => {
+t.test('sends an exit with its reason, and with value and error if there are any', async (t) => {
   t.strictSame(cross({ pid, reason: 'normal' }), { pid, reason: 'normal' })
   t.equal(exitFields({ pid, reason: 'normal' }, hub).body?.length, 0, 'and costs no bytes when there is nothing more')
   t.strictSame(cross({ pid, reason: 'normal', value: { rows: [1, 2] } }), { pid, reason: 'normal', value: { rows: [1, 2] } })
@@ -30,7 +30,7 @@ t.test('an exit crosses with its reason alone, its value, its error, or both', a
   t.match(cross({ pid, reason: 'shutdown', value: 7, error: new Error('no') }), { value: 7, error: { message: 'no' } })
 })
 
-t.test('whether a target took the join of a connection crosses with each kind of exit', async (t) => {
+t.test('sends with each kind of exit whether the target took the join', async (t) => {
   const exits: Exit[] = [
     { pid, reason: 'normal' }, { pid, reason: 'normal', value: 1 }, { pid, reason: 'error', error: new Error('why') },
     { pid, reason: 'error', value: 1, error: new Error('why') }, { pid, reason: 'error', error: new Error('x'.repeat(40 * 1024 * 1024)) }
@@ -45,7 +45,7 @@ t.test('whether a target took the join of a connection crosses with each kind of
   }
 })
 
-t.test('a value that cannot cross stays behind: the exit says so, unless it has an error already', async (t) => {
+t.test('drops a value that cannot be sent, and adds an error unless there is one', async (t) => {
   const exit: Exit = { pid, reason: 'normal', value: { rows: [/x/] } }
   for (let i = 0; i < 2; i++) t.match(cross(exit), { reason: 'normal', value: undefined, error: { code: 'FST_CLUSTER_INVALID_PAYLOAD', message: /RegExp at 'payload.value.rows\[0\]'/ } })
   t.match(cross({ pid, reason: 'error', value: () => {}, error: new Error('why') }), { reason: 'error', error: { message: 'why', code: undefined } })
@@ -55,13 +55,13 @@ t.test('a value that cannot cross stays behind: the exit says so, unless it has 
   ], 'once for each exit')
 })
 
-t.test('a value that is as deep as a payload may be does not cross, because an exit is around it', async (t) => {
+t.test('refuses a value of maximum depth, because the exit adds a level', async (t) => {
   let value: unknown = 1
   for (let i = 0; i < 64; i++) value = [value]
   t.match(cross({ pid, reason: 'normal', value }), { reason: 'normal', error: { message: /more than 64 levels/ } })
 })
 
-t.test('an exit carries what was thrown, and what caused it', async (t) => {
+t.test('sends the thrown error and its causes', async (t) => {
   const caused = cross({ pid, reason: 'error', error: new Error('outer', { cause: new RangeError('inner') }) })!
   t.match(caused.error, { message: 'outer', cause: { message: 'inner' } })
   t.ok(caused.error!.cause instanceof RangeError)
@@ -70,7 +70,7 @@ t.test('an exit carries what was thrown, and what caused it', async (t) => {
   t.notOk('cause' in cross({ pid, reason: 'error', error: toError(() => {}) })!.error!)
 })
 
-t.test('what is longer than a frame can be stays behind, and the end is told', async (t) => {
+t.test('drops a value or error that is too long, and still sends the exit', async (t) => {
   const mega = 1024 * 1024
   const value = Buffer.alloc(20 * mega)
   t.match(cross({ pid, reason: 'normal', value }), { reason: 'normal', value: undefined, error: { message: /more than 16777216 bytes at 'payload.value'/ } })
@@ -81,7 +81,7 @@ t.test('what is longer than a frame can be stays behind, and the end is told', a
   t.ok(encodeFrame({ type: frameTypes.down, ...longest }, 1).length <= maxFrameBytes)
 })
 
-t.test('an exit whose rest is garbage is none; what is plain but no rest is passed over', async (t) => {
+t.test('returns undefined for garbage, and ignores plain data of another shape', async (t) => {
   t.equal(exitOf(frame({ type: frameTypes.down, text: 'x', kind: payloadKinds.structured, body: Buffer.from([0xc1]) }), pid), undefined)
   for (const body of [[0xc0], [5], [0x90]]) {
     t.strictSame(exitOf(frame({ type: frameTypes.down, text: 'x', kind: payloadKinds.structured, body: Buffer.from(body) }), pid), { pid, reason: 'x' })

@@ -8,7 +8,7 @@ function cross (payload: unknown): unknown {
   return decodePayload(kind, Buffer.from(body))!.payload
 }
 
-t.test('text, Buffers and nothing travel as they are, all else as a structure', async (t) => {
+t.test('encodes text, Buffers and undefined directly, and everything else as structured', async (t) => {
   for (const [payload, kind] of [[undefined, 'none'], ['text ü', 'text'], [Buffer.from('bytes'), 'bytes'], [{ inner: Buffer.from('bytes') }, 'structured'], ['\ud800', 'structured'], [new Uint8Array([1]), 'structured']] as const) {
     t.equal(encodePayload(payload)!.kind, payloadKinds[kind])
     const arrived = cross(payload)
@@ -17,7 +17,7 @@ t.test('text, Buffers and nothing travel as they are, all else as a structure', 
   }
 })
 
-t.test('what does not cross is refused, and it is told why', async (t) => {
+t.test('refuses a payload that cannot be sent, and gives the reason', async (t) => {
   t.equal(encodePayload({ f () {} }), undefined)
   t.match(whyUnsendable({ f () {} }), { type: 'a function', path: 'payload.f' })
   let isFirst = true
@@ -32,7 +32,7 @@ t.test('what does not cross is refused, and it is told why', async (t) => {
   t.match(whyUnsendable(changing), { type: 'a value that changes while it is read', path: 'payload' })
 })
 
-t.test('a refusal leaves no trace in what is packed before and after it', async (t) => {
+t.test('encodes correctly before and after a refusal', async (t) => {
   const before = encodePayload({ before: [1, 2, 3] })!
   t.equal(encodePayload({ long: 'x'.repeat(1000), then: () => {} }), undefined)
   const after = encodePayload({ after: 'it' })!
@@ -40,7 +40,7 @@ t.test('a refusal leaves no trace in what is packed before and after it', async 
   t.strictSame(decodePayload(after.kind, Buffer.from(after.body)), { payload: { after: 'it' } })
 })
 
-t.test('bytes and structures that arrived do not change with the batch they came in', async (t) => {
+t.test('decodes values that share no memory with the batch', async (t) => {
   for (const payload of [Buffer.from('bytes'), { inner: Buffer.from('bytes'), text: 'long enough to be a slice of it' }]) {
     const { kind, body } = encodePayload(payload)!
     const batch = Buffer.from(body)
@@ -50,7 +50,7 @@ t.test('bytes and structures that arrived do not change with the batch they came
   }
 })
 
-t.test('hostile bodies are refused, or are harmless', async (t) => {
+t.test('refuses hostile bodies, or decodes them harmlessly', async (t) => {
   t.equal(decodePayload(payloadKinds.structured, Buffer.from([0xc1])), undefined)
   t.equal(decodePayload(payloadKinds.none, Buffer.from('x')), undefined)
   t.equal(decodePayload(9, Buffer.alloc(0)), undefined)
@@ -67,7 +67,7 @@ function crossError (error: unknown): Error & { code?: string } {
   return errorFromPlain(cross(errorToPlain(error)))
 }
 
-t.test('an error crosses with its class, message and code', async (t) => {
+t.test('sends an error with class, message and code', async (t) => {
   const error = crossError(Object.assign(new TypeError('no'), { code: 'E_NO', secret: 1 }))
   t.match(error, { name: 'TypeError', message: 'no', code: 'E_NO' })
   t.ok(error instanceof TypeError)
@@ -83,7 +83,7 @@ t.test('an error crosses with its class, message and code', async (t) => {
   t.match(errorToPlain('thrown'), { name: 'Error', message: 'thrown' })
 })
 
-t.test('an error crosses with what caused it: errors, and values that can be sent', async (t) => {
+t.test('sends the cause of an error if it is an error or can be sent', async (t) => {
   const error = crossError(new Error('outer', { cause: new RangeError('inner', { cause: { at: [3] } }) }))
   t.ok(error.cause instanceof RangeError)
   t.match(error.cause, { message: 'inner', cause: { at: [3] } })

@@ -86,11 +86,11 @@ const stubborn: Readonly<Record<string, unknown>> = {
   'a value that throws when it is read': { get x () { throw new Error('secret') } }
 }
 
-t.test('a random value arrives as it is', async () => {
+t.test('decodes random values to equal values', async () => {
   fc.assert(fc.property(sendable, (value) => { same(cross(value), value) }), { numRuns: runs })
 })
 
-t.test('a random value with one part that does not cross is refused, with its path', async (t) => {
+t.test('refuses random values with one unsendable part, and names its path', async (t) => {
   const place = fc.tuple(fc.constantFrom(...Object.entries(stubborn)), fc.array(fc.constantFrom('array', 'object', 'key', 'map', 'set', 'quoted'), { maxLength: 8 }), sendable)
   fc.assert(fc.property(place, ([[name, value], steps, beside]) => {
     let [payload, path] = [value, '']
@@ -109,7 +109,7 @@ t.test('a random value with one part that does not cross is refused, with its pa
   t.notMatch(refusal(stubborn['a value that throws when it is read']), /secret/, 'nothing of a value is told')
 })
 
-t.test('random bytes, and values with bytes that were changed, are read without harm or refused', async () => {
+t.test('decodes or refuses random and corrupted bytes without harm', async () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
     readPlain(Buffer.from(bytes))
   }), { numRuns: 10 * runs })
@@ -122,7 +122,7 @@ t.test('random bytes, and values with bytes that were changed, are read without 
   }), { numRuns: runs })
 })
 
-t.test('a value that was cut anywhere, or has something behind it, is garbage', async () => {
+t.test('refuses truncated values and trailing bytes', async () => {
   fc.assert(fc.property(sendable, (value) => {
     const bytes = writePlain(value)
     for (let length = 0; length < bytes.length; length++) assert.equal(readPlain(bytes.subarray(0, length)), undefined, `the first ${length} bytes`)
@@ -130,7 +130,7 @@ t.test('a value that was cut anywhere, or has something behind it, is garbage', 
   }), { numRuns: 50 })
 })
 
-t.test('hostile bytes are garbage, and take no memory', async (t) => {
+t.test('refuses hostile bytes without allocating memory', async (t) => {
   const { rss } = process.memoryUsage()
   const many = [0xff, 0xff, 0xff, 0xff]
   const hostile: Readonly<Record<string, readonly number[]>> = {
@@ -160,7 +160,7 @@ t.test('hostile bytes are garbage, and take no memory', async (t) => {
   t.ok(process.memoryUsage().rss - rss < 256 * 1024 * 1024)
 })
 
-t.test('64 levels cross, of each kind; more do not, nor does a cycle', async (t) => {
+t.test('accepts 64 levels of each kind, and refuses more, and cycles', async (t) => {
   for (const wrap of [(x: unknown) => [x], (x: unknown) => ({ x }), (x: unknown) => new Map([[x, 1]]), (x: unknown) => new Set([x]), (x: unknown) => Object.assign(Object.create(null), { x })]) {
     let deep: unknown = 1
     for (let i = 0; i < 64; i++) deep = wrap(deep)
@@ -178,7 +178,7 @@ t.test('64 levels cross, of each kind; more do not, nor does a cycle', async (t)
   same(cross([shared, shared]), [shared, shared])
 })
 
-t.test('a value longer than a frame is refused before all of it is written', async (t) => {
+t.test('refuses a value longer than a frame before it is completely written', async (t) => {
   let doubled: unknown = 'x'.repeat(100)
   for (let i = 0; i < 60; i++) doubled = [doubled, doubled]
   t.match(refusal(doubled), new RegExp(`^more than ${maxValueBytes} bytes at payload`))
@@ -187,7 +187,7 @@ t.test('a value longer than a frame is refused before all of it is written', asy
   t.equal(cross(long), long)
 })
 
-t.test('an object that inherits nothing arrives without a prototype, as the query of a request', async () => {
+t.test('decodes an object that inherits nothing without a prototype', async () => {
   const Query = function () {} as unknown as new () => Record<string, unknown>
   Query.prototype = Object.create(null)
   same(cross(Object.assign(new Query(), { user: 'ada' })), Object.assign(Object.create(null), { user: 'ada' }))
@@ -195,7 +195,7 @@ t.test('an object that inherits nothing arrives without a prototype, as the quer
   same(cross(Object.assign(new Query(), many)), Object.assign(Object.create(null), many))
 })
 
-t.test('what looks like a class of ours and is none is refused; names are shown short', async (t) => {
+t.test('refuses objects that imitate a known class, and shortens names', async (t) => {
   for (const { prototype } of [Map, Set, Date, Buffer, Uint8Array, ArrayBuffer, DataView]) {
     t.equal(refusal(Object.create(prototype as object)), 'a value that throws when it is read at payload')
   }
@@ -208,13 +208,13 @@ t.test('what looks like a class of ours and is none is refused; names are shown 
   t.equal(refusal([new Proxy({}, { getPrototypeOf () { throw new Error('secret') } })]), 'a value that throws when it is read at payload[0]')
 })
 
-t.test('a getter may send something itself', async () => {
+t.test('encodes correctly when a getter sends something itself', async () => {
   const inner = { deep: [1, 2, 3] }
   const outer = { before: 'x', get now () { return cross(inner) }, after: 'y' }
   same(cross(outer), { before: 'x', now: inner, after: 'y' })
 })
 
-t.test('bytes that were written stay as they are, and what was read has none of them', async () => {
+t.test('never overwrites returned bytes, and shares none with decoded values', async () => {
   const values = Array.from({ length: 2000 }, (_, i) => ({ i, text: 'some text', bytes: Buffer.from([i]), view: new Uint16Array([i]) }))
   const written = values.map(writePlain)
   const read = written.map((bytes) => readPlain(bytes)!.value)
