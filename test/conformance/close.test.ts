@@ -31,7 +31,7 @@ t.test('a close frame with a code that may not be sent is an error', async (t) =
   }))))
 })
 
-t.test('its payload is a code and at most 123 octets of text', async (t) => {
+t.test('a close frame has a code and at most 123 octets of text', async (t) => {
   const reasons = ['?', 'bye', 'Größe', '€'.repeat(41), '😀'.repeat(30), 'r'.repeat(122), 'r'.repeat(123)]
   const cases: Case[] = [
     ...reasons.map((reason) => ({ name: `'${reason}'`, sends: [close(1000, reason)], ends: closed(1000, reason) })),
@@ -74,7 +74,7 @@ t.test('nothing after a close frame is read', async (t) => {
   await suite.run(t, chopped(1, cases.filter(({ name }) => /text|ping|second/.test(name))))
 })
 
-t.test('what stands before a close frame is not lost', async (t) => {
+t.test('messages before a close frame are not lost', async (t) => {
   const cases: Case[] = [
     { name: 'a ping', sends: [frame(opcodes.ping, 'ping'), close(1001)], gets: [pong('ping')], ends: closed(1001) },
     { name: 'a text and its echo', sends: [good, 1, close(1001)], gets: [text('good')], ends: closed(1001) },
@@ -87,7 +87,7 @@ t.test('what stands before a close frame is not lost', async (t) => {
   await suite.run(t, cases.map((one) => ({ ...one, name: `${one.name}, then its end`, sends: [...one.sends, frame(opcodes.continuation, 'ended')] })))
 })
 
-t.test('a close frame waits for a large echo that is on its way', async (t) => {
+t.test('a close frame waits for a large echo', async (t) => {
   const size = 16 * 1024 * 1024
   const large = await Suite.start(t, { maxPayload: size, maxBufferedAmount: 4 * size, mailboxBytes: 4 * size })
   const data = Buffer.alloc(size, 'a large echo ')
@@ -107,7 +107,7 @@ t.test('a close frame waits for a large echo that is on its way', async (t) => {
   await large.finish(t)
 })
 
-t.test('the target closes, and the client has the last word', async (t) => {
+t.test('the target closes, and the client answers', async (t) => {
   const ask = (code: number): Step[] => [frame(opcodes.text, `please close ${code}`), 1]
   const told = [text('please close 4001')]
   const ends = asked(4001)
@@ -137,4 +137,4 @@ t.test('a connection that is lost has no code', async (t) => {
   ]))
 })
 
-t.test('afterwards', (t) => suite.finish(t))
+t.test('no connection is left afterwards', (t) => suite.finish(t))

@@ -75,7 +75,7 @@ t.test('messages are inflated, and their echoes deflated', async (t) => {
   await suite.run(t, [...cases, ...chopped(1, cases.filter(({ name }) => !/octet|large|hundred/.test(name)))])
 })
 
-t.test('what is wrong ends the connection', async (t) => {
+t.test('a violation ends the connection', async (t) => {
   const part = frame(opcodes.text, deflate(long), { rsv: 4, fin: false })
   await suite.run(t, agreed([
     { name: 'RSV1 in a continuation', sends: [part, frame(opcodes.continuation, 'more', rsv1)], ends: reserved },
@@ -98,7 +98,7 @@ t.test('what is wrong ends the connection', async (t) => {
   ]))
 })
 
-t.test('it ends in order', (t) => suite.run(t, agreed([
+t.test('the connection ends in order', (t) => suite.run(t, agreed([
   { name: 'a message right before the close frame', sends: [Buffer.concat([small('last'), frame(opcodes.close, closing(4000))])], told: [text('last')], ends: closed(4000) },
   { name: 'a message and a ping right before the close frame', sends: [Buffer.concat([small('last'), frame(opcodes.ping), frame(opcodes.close, closing(4000))])], gets: [pong()], told: [text('last')], ends: closed(4000) },
   { name: 'a message right behind it', sends: [Buffer.concat([frame(opcodes.close, closing(4000)), small('late')])], ends: closed(4000) },
@@ -177,4 +177,4 @@ t.test('short messages are sent as they are, unless told otherwise', async (t) =
   await usual.finish(t)
 })
 
-t.test('afterwards', (t) => suite.finish(t))
+t.test('no connection is left afterwards', (t) => suite.finish(t))

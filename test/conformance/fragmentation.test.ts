@@ -111,4 +111,4 @@ t.test('a message has at most 1024 fragments', async (t) => {
   ])
 })
 
-t.test('afterwards', (t) => suite.finish(t))
+t.test('no connection is left afterwards', (t) => suite.finish(t))

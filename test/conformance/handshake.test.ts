@@ -72,7 +72,7 @@ t.test('requests that are upgrades', async (t) => {
   }])
 })
 
-t.test('requests that are not', async (t) => {
+t.test('requests that are no upgrades', async (t) => {
   const version = (value: string | string[] | undefined): Headers => ({ 'sec-websocket-version': value })
   const ofKey = (value: string | string[] | undefined): Headers => ({ 'sec-websocket-key': value })
   const rows: Array<[name: string, status: number, headers: Headers, says?: RegExp, line?: string]> = [
@@ -131,4 +131,4 @@ t.test('it does not matter how TCP cuts it', async (t) => {
   }))
 })
 
-t.test('afterwards', (t) => suite.finish(t))
+t.test('no connection is left afterwards', (t) => suite.finish(t))

@@ -34,7 +34,7 @@ const keys = [
 ]
 const nameOf = (key: readonly number[]): string => Buffer.from(key).toString('hex')
 
-t.test('any key is taken off, whatever the length of what it masks', async (t) => {
+t.test('any key unmasks a payload of any length', async (t) => {
   // Around each power of two: payloads are unmasked by octets, by words or by a native addon.
   const lengths = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 66, 67, 127, 128, 129, 191, 192, 193, 194, 195, 255, 256, 257, 1023, 1024, 1025]
   const octets = (length: number): Buffer => Buffer.from(Uint8Array.from({ length }, (_, i) => (i * 7 + length) % 256))
@@ -61,4 +61,4 @@ t.test('each frame has a key of its own', async (t) => {
   await suite.run(t, [...cases, ...[1, 2, 3, 5].flatMap((chop) => chopped(chop, cases))])
 })
 
-t.test('afterwards', (t) => suite.finish(t))
+t.test('no connection is left afterwards', (t) => suite.finish(t))

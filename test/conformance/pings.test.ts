@@ -15,12 +15,12 @@ const payloads: Array<[name: string, payload: string | Buffer]> = [
 ]
 const tooLong = protocolError('control frame too long')
 
-t.test('a ping is answered with what it carries', async (t) => {
+t.test('a ping is answered with its data', async (t) => {
   const cases: Case[] = payloads.map(([name, payload]) => ({ name: `a ping with ${name}`, sends: [frame(opcodes.ping, payload)], gets: [pong(payload)] }))
   await suite.run(t, [...cases, ...chopped(1, cases), ...chopped(3, cases)])
 })
 
-t.test('a pong is taken and not answered', async (t) => {
+t.test('a pong is accepted and not answered', async (t) => {
   const cases: Case[] = payloads.map(([name, payload]) => ({ name: `a pong with ${name}`, sends: [frame(opcodes.pong, payload)], gets: [] }))
   await suite.run(t, [...cases, ...chopped(1, cases), {
     name: 'a pong, then a ping',
@@ -78,4 +78,4 @@ t.test('a ping between fragments is answered before the message is whole', async
   }])
 })
 
-t.test('afterwards', (t) => suite.finish(t))
+t.test('no connection is left afterwards', (t) => suite.finish(t))

@@ -59,7 +59,7 @@ t.test('a reserved opcode is an error', async (t) => {
   await suite.run(t, chopped(1, cases.filter(({ name }) => !name.includes('message'))))
 })
 
-t.test('an error is found in the first octet, and what follows it is not read', (t) => suite.run(t, [
+t.test('an error in the first octet is found before the next octets are read', (t) => suite.run(t, [
   { name: 'a reserved bit', sends: [Buffer.from([0xc1])], ends: reserved },
   { name: 'a reserved opcode', sends: [Buffer.from([0x83])], ends: protocolError('unknown opcode 3') },
   { name: 'a message behind it', sends: [Buffer.concat([frame(3), good, frame(opcodes.ping), frame(opcodes.close)])], ends: protocolError('unknown opcode 3') },
@@ -73,4 +73,4 @@ t.test('an error is found in the first octet, and what follows it is not read', 
   }
 ]))
 
-t.test('afterwards', (t) => suite.finish(t))
+t.test('no connection is left afterwards', (t) => suite.finish(t))

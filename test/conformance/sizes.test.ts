@@ -63,4 +63,4 @@ t.test('a message over the limit ends the connection with 1009', async (t) => {
   await suite.run(t, chopped(60000, cases.slice(0, 2)))
 })
 
-t.test('afterwards', (t) => suite.finish(t))
+t.test('no connection is left afterwards', (t) => suite.finish(t))

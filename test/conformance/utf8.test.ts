@@ -74,7 +74,7 @@ t.test('text may be cut inside a character', async (t) => {
   ])
 })
 
-t.test('anything else ends the connection with 1007', async (t) => {
+t.test('invalid text ends the connection with 1007', async (t) => {
   for (const [why, all] of Object.entries(invalid)) {
     for (const hex of all) {
       const data = Buffer.concat([Buffer.from('é<'), Buffer.from(hex, 'hex'), Buffer.from(/missing/.test(why) ? '' : '>')])
@@ -83,7 +83,7 @@ t.test('anything else ends the connection with 1007', async (t) => {
   }
 })
 
-t.test('it ends the connection wherever it stands', async (t) => {
+t.test('invalid text ends the connection at any place', async (t) => {
   const places = [0, 1, 2, 3, 4, 61, 63, 64, 65, 125, 126, 191, 192, 193, 200, 1000, 65535]
   await suite.run(t, places.flatMap((place) => [[1, 2, 3, 4], [0, 0, 0, 0]].flatMap((mask) => [0, 1, 300].map((after) => {
     const data = Buffer.alloc(place + 1 + after, 'a')
@@ -108,4 +108,4 @@ t.test('binary messages carry any octets', async (t) => {
   ])
 })
 
-t.test('afterwards', (t) => suite.finish(t))
+t.test('no connection is left afterwards', (t) => suite.finish(t))

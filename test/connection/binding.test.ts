@@ -25,7 +25,7 @@ function build () {
   return { runtime, binding, answers, unwatched, lines, ...bind }
 }
 
-t.test('only a target of another node needs one', async t => {
+t.test('returns a binding only when the target is on another node', async t => {
   const { runtime } = build()
   t.equal(Binding.ifRemote(runtime, '7@a.abc'), undefined)
   t.equal(Binding.ifRemote(runtime, 'a-name'), undefined)
@@ -33,7 +33,7 @@ t.test('only a target of another node needs one', async t => {
   t.type(Binding.ifRemote(runtime, there), Binding)
 })
 
-t.test('a binding holds from the answer on, until it is released', async t => {
+t.test('holds from the answer until it is released', async t => {
   const { binding, answers, unwatched, resolve } = build()
   resolve(target)
   await settle()
@@ -46,14 +46,14 @@ t.test('a binding holds from the answer on, until it is released', async t => {
   t.strictSame(exits, [], 'who has released it is told nothing')
 })
 
-t.test('a problem is an answer', async t => {
+t.test('answers with the problem when the target cannot be bound', async t => {
   const { answers, resolve } = build()
   resolve('it is stopping')
   await settle()
   t.strictSame(answers, ['it is stopping'])
 })
 
-t.test('an end is told to the connection, and needs no release', async t => {
+t.test('passes the exit of the target to the connection, and needs no release after it', async t => {
   const { binding, unwatched, resolve } = build()
   resolve(target)
   await settle()
@@ -65,7 +65,7 @@ t.test('an end is told to the connection, and needs no release', async t => {
   t.strictSame(unwatched, [])
 })
 
-t.test('a target that ends with its answer was not alive, or out of reach', async t => {
+t.test('answers with a problem when the target ends together with the answer', async t => {
   const table = [
     [{ reason: 'boom' }, 'it is not alive'],
     [{ reason: 'noconnection' }, 'its node cannot be reached'],
@@ -80,7 +80,7 @@ t.test('a target that ends with its answer was not alive, or out of reach', asyn
   }
 })
 
-t.test('released before the answer, nothing remains, and nobody is told', async t => {
+t.test('leaves nothing behind when it is released before the answer', async t => {
   for (const answer of [target, 'it is not alive'] as const) {
     const { binding, answers, unwatched, resolve } = build()
     binding.release()
@@ -92,7 +92,7 @@ t.test('released before the answer, nothing remains, and nobody is told', async 
   }
 })
 
-t.test('a way elsewhere that fails is a problem, and logged', async t => {
+t.test('logs an error and answers with a problem when the cluster fails', async t => {
   const { answers, lines, reject } = build()
   reject(new Error('broken'))
   await settle()

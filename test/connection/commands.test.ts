@@ -6,7 +6,7 @@ import { binaryFrame, FrameCache, textFrame } from '../../lib/websocket/frames.j
 
 const throwing = new Proxy({}, { get () { throw new Error('no') } })
 
-t.test('a ws.send payload is a frame', async t => {
+t.test('makes a frame of a ws.send payload', async t => {
   const cache = new FrameCache()
   const foreign = runInNewContext('new Uint8Array([1, 2])') as Uint8Array
   for (const [payload, frame] of [
@@ -22,7 +22,7 @@ t.test('a ws.send payload is a frame', async t => {
   t.equal(cache.encoded, 1, 'only texts are remembered')
 })
 
-t.test('a malformed ws.send is told what is wrong', async t => {
+t.test('says what is wrong when a ws.send is malformed', async t => {
   const cache = new FrameCache()
   for (const [payload, problem] of [
     [undefined, /object/],
@@ -37,7 +37,7 @@ t.test('a malformed ws.send is told what is wrong', async t => {
   ] as Array<[unknown, RegExp]>) t.match(frameOfSend(payload, cache), problem)
 })
 
-t.test('any other topic is JSON', async t => {
+t.test('makes a JSON frame of any other topic', async t => {
   for (const [payload, json] of [
     [undefined, 'null'],
     [null, 'null'],

@@ -46,7 +46,7 @@ const circle: Record<string, unknown> = { target_pid: pid }
 circle.circle = circle
 class Config { target_pid = pid }
 
-t.test('the value is an object, its JSON, a bare PID or a bare name', async (t) => {
+t.test('accepts an object, its JSON, a bare PID and a bare name', async (t) => {
   const defaults = { target: pid, topic: 'ws.message', heartbeat: 0, metadata: {} }
   const full = { target_pid: pid, message_topic: 'chat', heartbeat_interval: '1m30s', metadata: { user: 7, list: [1, { a: null }] } }
   const resolved = { target: pid, topic: 'chat', heartbeat: 90_000, metadata: { user: 7, list: [1, { a: null }] } }
@@ -74,7 +74,7 @@ t.test('the value is an object, its JSON, a bare PID or a bare name', async (t) 
   for (const [value, config] of cases) t.same(parseConfig(value, limits), success(config))
 })
 
-t.test('anything else is refused, and the problem says why', async (t) => {
+t.test('refuses any other value with a problem', async (t) => {
   const unreadable = /^it cannot be read as JSON/
   const cases: Array<[value: unknown, problem: RegExp]> = [
     [undefined, /^value: expected a plain object, got undefined$/],
@@ -129,12 +129,12 @@ t.test('anything else is refused, and the problem says why', async (t) => {
   for (const [value, expected] of cases) t.match(problem(value), expected)
 })
 
-t.test('a problem quotes no more than a short line', async (t) => {
+t.test('quotes only a short line of the value in a problem', async (t) => {
   t.equal(problem(`a\nb\0${'c'.repeat(200)}`), `value: expected a JSON object, a PID or a registered name, got 'a b ${'c'.repeat(76)}…'`)
   t.ok(problem(`{${'"\n'.repeat(200)}`).length < 100)
 })
 
-t.test('message_topic is of 1 to 128 characters and nothing the system uses', async (t) => {
+t.test('accepts a message_topic of 1 to 128 characters that is not reserved', async (t) => {
   for (const topic of ['a', 'chat', 'ws.message', 'ws', 'wsx', 'ws:join', 'WS.join', 'a@b', 'x.ws.join', 'é'.repeat(128), 'a\nb']) {
     t.equal(accepted({ target_pid: pid, message_topic: topic }).topic, topic)
     t.same(parseControl({ message_topic: topic }, limits), success({ topic }))
@@ -151,7 +151,7 @@ t.test('message_topic is of 1 to 128 characters and nothing the system uses', as
   t.match(problem({ target_pid: pid, message_topic: null }), expected)
 })
 
-t.test('heartbeat_interval is from 100 ms to 24 h', async (t) => {
+t.test('accepts a heartbeat_interval from 100 ms to 24 h', async (t) => {
   const durations: Array<[value: number | string, ms: number]> = [
     [100, 100], [30_000, 30_000], [day, day], [1500.4, 1500], ['100ms', 100], ['500ms', 500], ['30s', 30_000], ['1m30s', 90_000],
     ['1.5h', 5_400_000], ['0.1s', 100], ['24h', day], ['1440m', day], ['1.1s', 1100]
@@ -175,7 +175,7 @@ t.test('heartbeat_interval is from 100 ms to 24 h', async (t) => {
   t.equal(problem({ target_pid: pid, heartbeat_interval: '99ms' }), "heartbeat_interval: Invalid duration '99ms': expected 100 to 86400000 ms")
 })
 
-t.test('metadata is a plain object', async (t) => {
+t.test('accepts only a plain object as metadata', async (t) => {
   class User { id = 7 }
   for (const metadata of ['x', 7, NaN, true, [], [{}], new Date(), new Map(), new User(), Buffer.from('x'), Promise.resolve({}), Symbol('x'), () => ({})]) {
     t.match(problem({ target_pid: pid, metadata }), /^metadata: expected a plain object, got /)
@@ -188,7 +188,7 @@ t.test('metadata is a plain object', async (t) => {
   t.same(accepted({ target_pid: pid, metadata: { toJSON: () => ({ a: 1 }) } }).metadata, { a: 1 })
 })
 
-t.test('metadata is copied as JSON and deeply frozen, and the handler keeps its own object', async (t) => {
+t.test('copies metadata as JSON and freezes the copy', async (t) => {
   const date = new Date(0)
   const mine = { date, gone: undefined, method () {}, nan: NaN, list: [1, undefined, { deep: 'x' }], 'a\nb': 1, toString: 'x' }
   const { metadata } = accepted({ target_pid: pid, metadata: mine })
@@ -202,7 +202,7 @@ t.test('metadata is copied as JSON and deeply frozen, and the handler keeps its 
   t.ok(Object.isFrozen((accepted('{"target_pid":"a","metadata":{"b":{"c":[{}]}}}').metadata.b as { c: object[] }).c[0]))
 })
 
-t.test('connections without metadata share one frozen object', async (t) => {
+t.test('shares one frozen object between connections without metadata', async (t) => {
   t.ok(Object.isFrozen(noMetadata))
   t.strictSame(noMetadata, {})
   for (const value of [pid, { target_pid: pid }, { target_pid: pid, metadata: {} }, '{"target_pid":"a","metadata":{"__proto__":{"x":1}}}']) {
@@ -210,7 +210,7 @@ t.test('connections without metadata share one frozen object', async (t) => {
   }
 })
 
-t.test('keys that pollute a prototype are taken out at every level', async (t) => {
+t.test('removes keys that pollute a prototype at every level', async (t) => {
   const hostile = `{
     "__proto__": { "polluted": 1 },
     "constructor": { "prototype": { "polluted": 1 } },
@@ -234,7 +234,7 @@ t.test('keys that pollute a prototype are taken out at every level', async (t) =
   t.equal(({} as { polluted?: number }).polluted, undefined)
 })
 
-t.test('metadata has at most 8 levels, arrays included', async (t) => {
+t.test('limits metadata to 8 levels, arrays included', async (t) => {
   for (const inner of [{}, []]) {
     const eight = nested(8, inner)
     const nine = nested(9, inner)
@@ -248,7 +248,7 @@ t.test('metadata has at most 8 levels, arrays included', async (t) => {
   t.match(problem(deep, { maxConfigSize: 1e7, maxMetadataSize: 1e7 }), /levels|cannot be read/)
 })
 
-t.test('an object with nothing but a target is limited as any other, to the last byte', async (t) => {
+t.test('limits the size of an object that has only a target', async (t) => {
   for (const target of ['x', pid, 'é'.repeat(256), '"'.repeat(256), '\u0001'.repeat(256)]) {
     const bytes = Buffer.byteLength(JSON.stringify({ target_pid: target }))
     t.equal(parseConfig({ target_pid: target }, { ...limits, maxConfigSize: bytes }).ok, true, `${bytes} bytes`)
@@ -256,7 +256,7 @@ t.test('an object with nothing but a target is limited as any other, to the last
   }
 })
 
-t.test('the value is limited in bytes, to the last one', async (t) => {
+t.test('limits the bytes of the value', async (t) => {
   // "é" has two bytes; the rest of the object counts too, whatever it is.
   const value = { target_pid: pid, unknown: 'é'.repeat(50) }
   const text = JSON.stringify(value)
@@ -270,7 +270,7 @@ t.test('the value is limited in bytes, to the last one', async (t) => {
   t.equal(problem(pid, { ...limits, maxConfigSize: pid.length - 1 }), `value: expected at most ${pid.length - 1} bytes, got ${pid.length}`)
 })
 
-t.test('metadata is limited in bytes, to the last one', async (t) => {
+t.test('limits the bytes of metadata', async (t) => {
   const metadata = { text: 'é'.repeat(50) }
   const bytes = Buffer.byteLength(JSON.stringify(metadata))
   const value = { target_pid: pid, metadata }
@@ -286,7 +286,7 @@ t.test('metadata is limited in bytes, to the last one', async (t) => {
   t.equal(parseConfig(large, { maxConfigSize: 1e6, maxMetadataSize: 1e6 }).ok, true)
 })
 
-t.test('a control changes only what it was given, and null resets a field', async (t) => {
+t.test('changes only the given fields of a ws.control, and null resets a field', async (t) => {
   const cases: Array<[value: unknown, change: unknown]> = [
     [{}, {}],
     [{ unknown: 1 }, {}],
@@ -304,7 +304,7 @@ t.test('a control changes only what it was given, and null resets a field', asyn
   t.equal(reset.ok && reset.value.metadata, noMetadata)
 })
 
-t.test('a control that is not valid is refused, and nothing of it is kept', async (t) => {
+t.test('refuses an invalid ws.control as a whole', async (t) => {
   const cases: Array<[value: unknown, problem: RegExp]> = [
     [undefined, /^value: expected a plain object, got undefined$/],
     [null, /got null$/],
@@ -326,7 +326,7 @@ t.test('a control that is not valid is refused, and nothing of it is kept', asyn
   for (const [value, expected] of cases) t.match(controlProblem(value), expected)
 })
 
-t.test('a getter that changes its answer gets nothing past the checks', async (t) => {
+t.test('reads each field once, so that a changing getter passes no check', async (t) => {
   for (let honest = 0; honest < 20; honest++) {
     let reads = 0
     const value = { target_pid: pid, get message_topic () { return ++reads > honest ? 'ws.join' : 'chat' } }
@@ -335,7 +335,7 @@ t.test('a getter that changes its answer gets nothing past the checks', async (t
   }
 })
 
-t.test('the exported schemas are the types that the handler sees', async (t) => {
+t.test('exports schemas that match the public types', async (t) => {
   const config: RelayConfig = {} as Static<typeof RelayConfigSchema>
   const control: WsControl = {} as Static<typeof RelayControlSchema>
   t.notOk(Value.Check(RelayConfigSchema, config))
@@ -347,7 +347,7 @@ t.test('the exported schemas are the types that the handler sees', async (t) => 
   t.notOk(Value.Check(RelayControlSchema, { message_topic: 'ws.join' }))
 })
 
-t.test('whatever it is given, it never throws and accepts only what is valid', async (t) => {
+t.test('never throws and accepts only valid values, for random values', async (t) => {
   const some = (arbitrary: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> => fc.oneof(arbitrary, anything)
   const anything = fc.anything({ withBigInt: true, withDate: true, withMap: true, withSet: true, withNullPrototype: true, withTypedArray: true, withSparseArray: true, withObjectString: true, withBoxedValues: true })
   const object = fc.record({

@@ -47,7 +47,7 @@ function build (t: Test, options: WsRelayOptions = {}) {
   return { runtime, relay, mail, pid, open }
 }
 
-t.test('it joins, is heard, is described, and leaves', async t => {
+t.test('joins its target, delivers messages, describes itself and leaves', async t => {
   const { runtime, relay, mail, pid, open } = build(t)
   const { connection, socket } = open([textOf('early'), textOf('bird')], { metadata: { a: 1 } })
   t.match(connection.describe(), { kind: 'ws', label: 'ws', status: 'waiting', monitors: [pid], target: pid, messages: 2, paused: false })
@@ -64,7 +64,7 @@ t.test('it joins, is heard, is described, and leaves', async t => {
   t.equal(runtime.findEntity(connection.pid), undefined)
 })
 
-t.test('what reaches it in the moment of its end is refused', async t => {
+t.test('refuses messages while it ends', async t => {
   const { runtime, open } = build(t)
   const { connection } = open()
   const { refused } = runtime.counters
@@ -78,7 +78,7 @@ t.test('what reaches it in the moment of its end is refused', async t => {
   t.equal(connection.cancel(), true)
 })
 
-t.test('a socket that has gone already is let go of at once', async t => {
+t.test('releases a socket that is already closed at once', async t => {
   const { relay, mail, open } = build(t)
   const { connection, socket } = open()
   socket.destroy()
@@ -89,14 +89,14 @@ t.test('a socket that has gone already is let go of at once', async t => {
   t.equal(relay.deadlines.size, 0)
 })
 
-t.test('an exit of something that is not its target does not concern it', async t => {
+t.test('ignores an exit of a process that is not its target', async t => {
   const { runtime, open } = build(t)
   const { connection } = open()
   connection.targetEnded({ pid: connection.pid, reason: 'boom' })
   t.equal(runtime.findEntity(connection.pid), connection)
 })
 
-t.test('what it accepts is counted', async t => {
+t.test('counts accepted and refused messages', async t => {
   const { runtime, open } = build(t)
   const { connection } = open()
   const { sent, delivered, refused, deadLetters } = runtime.counters
@@ -106,7 +106,7 @@ t.test('what it accepts is counted', async t => {
   t.strictSame([runtime.counters.sent - sent, runtime.counters.delivered - delivered, runtime.counters.refused - refused, runtime.counters.deadLetters - deadLetters], [5, 4, 1, 1])
 })
 
-t.test('no target knows a connection that has moved on or ended', async t => {
+t.test('leaves no trace in a target after a transfer or its end', async t => {
   const { runtime, relay, open } = build(t, { mailboxLimit: 4 })
   const { connection } = open(Array.from({ length: 20 }, (_, i) => textOf(`${i}`)))
   t.equal(connection.describe().paused, true)

@@ -38,7 +38,7 @@ function build () {
   return { log, bindings, controls: new ControlQueue(connection) }
 }
 
-t.test('one after the other, in the order sent', async t => {
+t.test('carries out requests one after the other, in the order sent', async t => {
   const { log, bindings, controls } = build()
   for (const to of ['there 1', undefined, 'here', 'there 2', 'there 3', 'here again']) t.ok(controls.enqueue(control(to)))
   t.strictSame(log, [])
@@ -50,14 +50,14 @@ t.test('one after the other, in the order sent', async t => {
   t.ok(controls.enqueue(control('there 4')), 'and again')
 })
 
-t.test('not endlessly many wait', async t => {
+t.test('refuses requests when too many wait', async t => {
   const { bindings, controls } = build()
   t.strictSame(Array.from({ length: 65 }, () => controls.enqueue(control('there'))).indexOf(false), 64)
   bindings[0].answer(target)
   t.ok(controls.enqueue(control()))
 })
 
-t.test('a connection that ends carries out none of those that wait', async t => {
+t.test('carries out no waiting request when the connection ends', async t => {
   const { log, bindings, controls } = build()
   const waiting = [control('there'), control(), control('here')]
   for (const each of waiting) controls.enqueue(each)

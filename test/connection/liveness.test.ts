@@ -48,7 +48,7 @@ function turn (): Promise<void> {
   return new Promise((resolve) => { setImmediate(resolve) })
 }
 
-t.test('a ping every interval, and a pong ends the waiting', async t => {
+t.test('pings at each interval, and stops waiting when a pong arrives', async t => {
   const { hand, did, liveness } = build()
   for (let i = 1; i <= 3; i++) {
     t.equal(hand.delay, 30)
@@ -63,7 +63,7 @@ t.test('a ping every interval, and a pong ends the waiting', async t => {
   t.equal(hand.delay, 30, 'nothing is awaited')
 })
 
-t.test('no pong in time: silent, after the sockets were looked at once more', async t => {
+t.test('reports a timeout when no pong arrived, after sockets were read once more', async t => {
   const { hand, did, liveness } = build()
   hand.turn()
   hand.turn()
@@ -73,7 +73,7 @@ t.test('no pong in time: silent, after the sockets were looked at once more', as
   liveness.stop()
 })
 
-t.test('a pong behind what the sockets brought in the last moment is waited for', async t => {
+t.test('waits for a pong that follows bytes read in the last moment', async t => {
   for (const isIn of [{ isBeingRead: false }, { partialFrameBytes: 7 }]) {
     const { hand, did, connection, liveness } = build()
     hand.turn()
@@ -88,7 +88,7 @@ t.test('a pong behind what the sockets brought in the last moment is waited for'
   }
 })
 
-t.test('a pong that lay in the kernel counts', async t => {
+t.test('counts a pong that was still in the kernel', async t => {
   const { hand, did, liveness } = build()
   hand.turn()
   hand.turn()
@@ -98,8 +98,8 @@ t.test('a pong that lay in the kernel counts', async t => {
   t.equal(hand.delay, 30)
 })
 
-t.test('the time begins again', async t => {
-  await t.test('while it is not being read, with another ping', async t => {
+t.test('starts the pong timeout again', async t => {
+  await t.test('while the socket is not being read, with another ping', async t => {
     const { hand, did, connection, liveness } = build()
     hand.turn()
     connection.isBeingRead = false
@@ -116,7 +116,7 @@ t.test('the time begins again', async t => {
     await turn()
     t.strictSame(did, ['ping', 'ping', 'ping'], 'also between the last look and the verdict')
   })
-  await t.test('while a frame comes in, or the next one does', async t => {
+  await t.test('while a frame is being received, or the next one is', async t => {
     const { hand, did, connection } = build()
     hand.turn()
     for (const bytes of [10, 20, 5]) {
@@ -129,7 +129,7 @@ t.test('the time begins again', async t => {
     await turn()
     t.strictSame(did, ['ping', 'pong timed out'], 'but not where it stays as it is')
   })
-  await t.test('once after a stall', async t => {
+  await t.test('once after a stall of the event loop', async t => {
     const { hand, did, liveness } = build()
     hand.turn()
     hand.turn(60)
@@ -144,12 +144,12 @@ t.test('the time begins again', async t => {
   })
 })
 
-t.test('either at 0 turns pings off', async t => {
+t.test('sends no pings when the interval or the timeout is 0', async t => {
   t.equal(build({ pingInterval: 0 }).hand.delay, undefined)
   t.equal(build({ pongTimeout: 0 }).hand.delay, undefined)
 })
 
-t.test('a closing handshake that takes too long is cut', async t => {
+t.test('ends a closing handshake that takes too long', async t => {
   const { hand, did, liveness } = build()
   hand.turn()
   liveness.startCloseTimeout()
@@ -161,7 +161,7 @@ t.test('a closing handshake that takes too long is cut', async t => {
   t.strictSame(did, ['ping', 'close timed out'])
 })
 
-t.test('what is stopped while it checks says nothing more', async t => {
+t.test('reports nothing when it is stopped during the last check', async t => {
   const { hand, did, liveness } = build()
   hand.turn()
   hand.turn()
@@ -171,7 +171,7 @@ t.test('what is stopped while it checks says nothing more', async t => {
   t.equal(hand.delay, undefined)
 })
 
-t.test('a heartbeat beats until it is stopped', async t => {
+t.test('sends heartbeats until it is stopped', async t => {
   const { hand, did, connection } = build()
   const heartbeat = new Heartbeat(connection, hand as unknown as DeadlineTimer, 100)
   hand.turn()
@@ -184,7 +184,7 @@ t.test('a heartbeat beats until it is stopped', async t => {
 
 const MiB = 1024 * 1024
 
-t.test('the time begins again while bytes before the ping leave, however long that takes', async t => {
+t.test('starts the timeout again while the kernel takes bytes before the ping', async t => {
   const { hand, did, connection, liveness } = build()
   connection.takes = false
   hand.turn()
@@ -200,7 +200,7 @@ t.test('the time begins again while bytes before the ping leave, however long th
   liveness.stop()
 })
 
-t.test('the time of a ping begins when the kernel takes it', async t => {
+t.test('starts the timeout of a ping when the kernel takes it', async t => {
   const { hand, did, connection, liveness } = build()
   connection.takes = false
   hand.turn()
@@ -216,7 +216,7 @@ t.test('the time of a ping begins when the kernel takes it', async t => {
   liveness.stop()
 })
 
-t.test('a ping that is taken while it is sent, or when nothing is awaited, does no harm', async t => {
+t.test('accepts a ping that is taken while it is sent, or when no pong is awaited', async t => {
   const { hand, did, connection, liveness } = build()
   connection.takes = false
   const { sendPing } = connection
@@ -234,7 +234,7 @@ t.test('a ping that is taken while it is sent, or when nothing is awaited, does 
   t.equal(hand.delay, undefined)
 })
 
-t.test('a client has a sixteenth of the timeout more for each 64 KiB that no pong has confirmed, once', async t => {
+t.test('extends the timeout once, by a sixteenth for each unconfirmed 64 KiB', async t => {
   for (const [sent, more] of [[65_535, undefined], [65_536, 1], [MiB, 16], [3.9 * MiB, 62], [8 * MiB, 128], [500 * MiB, 128]] as const) {
     const { hand, did, connection, liveness } = build({ pongTimeout: 16 })
     connection.bytesSent = sent
@@ -251,7 +251,7 @@ t.test('a client has a sixteenth of the timeout more for each 64 KiB that no pon
   }
 })
 
-t.test('what a pong has confirmed is not in flight any more', async t => {
+t.test('extends the timeout by no bytes that a pong has confirmed', async t => {
   const { hand, did, connection, liveness } = build({ pongTimeout: 16 })
   connection.bytesSent = 5 * MiB
   hand.turn()
@@ -274,7 +274,7 @@ t.test('what a pong has confirmed is not in flight any more', async t => {
   liveness.stop()
 })
 
-t.test('a pong that answers no ping of ours confirms nothing', async t => {
+t.test('confirms nothing when a pong answers no ping of the server', async t => {
   const { hand, connection, liveness } = build({ pongTimeout: 16 })
   connection.bytesSent = 2 * MiB
   liveness.pongReceived()
@@ -288,7 +288,7 @@ t.test('a pong that answers no ping of ours confirms nothing', async t => {
   liveness.stop()
 })
 
-t.test('bytes that leave while a client has its time for what is in flight begin the time again', async t => {
+t.test('starts the timeout again when the kernel takes bytes during the extension', async t => {
   const { hand, did, connection, liveness } = build({ pongTimeout: 16 })
   connection.takes = false
   connection.bytesSent = 4 * MiB

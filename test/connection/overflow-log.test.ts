@@ -2,7 +2,7 @@ import t from 'tap'
 import { OverflowLog } from '../../lib/connection/overflow-log.js'
 import { recordingLogger } from '../process/helpers.js'
 
-t.test('one line in ten seconds, and the next one counts those between', async t => {
+t.test('logs one line in ten seconds, and the next one counts those between', async t => {
   const { logger, lines } = recordingLogger()
   const log = new OverflowLog()
   let made = 0

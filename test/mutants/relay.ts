@@ -2,21 +2,21 @@ import type { Mutant } from './mutant.js'
 
 export const relayMutants: readonly Mutant[] = [
   {
-    name: 'a target that ends is believed to have taken every join',
+    name: 'a target that ends counts as having taken every join',
     file: 'connection/bound-client.ts',
     search: 'tookJoin(exit, this.pid)',
     replace: 'exit.pid !== this.pid',
     suites: ['connections']
   },
   {
-    name: 'a target that ends with any join in its mailbox has taken none',
+    name: 'a target that ends with any join in its mailbox counts as having taken none',
     file: 'process/unread-joins.ts',
     search: 'unread.get(exit)?.has(client) !== true',
     replace: '!unread.has(exit) || client === undefined',
     suites: ['connections']
   },
   {
-    name: 'a new target joins before the old one is told of the leave',
+    name: 'the old target gets no leave before the new target gets the join',
     file: 'connection/bound-client.ts',
     search: '    this.#sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)\n',
     replace: '    this.#sendLeave(this.#target, transferred.cause, undefined, transferred.leaveReason)\n',
@@ -30,21 +30,21 @@ export const relayMutants: readonly Mutant[] = [
     suites: ['connections']
   },
   {
-    name: 'the old target is watched after a transfer',
+    name: 'the old target is still monitored after a transfer',
     file: 'connection/bound-client.ts',
     search: '    this.#releaseTarget(oldTarget, oldBinding)\n',
     replace: '    old.forget(this.receiver)\n    oldBinding?.release()\n',
     suites: ['connections']
   },
   {
-    name: 'the new target is not watched',
+    name: 'the new target is not monitored',
     file: 'connection/bound-client.ts',
     search: '    this.#binding = binding\n    this.#watchTarget()\n',
     replace: '    this.#binding = binding\n    binding?.attachConnection(this)\n',
     suites: ['connections']
   },
   {
-    name: 'a paused connection does not go on at its new target',
+    name: 'a paused connection is not resumed at its new target',
     file: 'connection/bound-client.ts',
     search: '    else this.receiver.resume()\n',
     replace: '',
@@ -72,35 +72,35 @@ export const relayMutants: readonly Mutant[] = [
     suites: ['connections']
   },
   {
-    name: 'a later ending counts',
+    name: 'a later close reason replaces the first',
     file: 'connection/connection.ts',
     search: "if (isFirst || closeReason.cause === 'killed') this.#closeReason = closeReason",
     replace: 'this.#closeReason = closeReason',
     suites: ['connections']
   },
   {
-    name: 'the target is told of no leave',
+    name: 'the target gets no leave',
     file: 'connection/bound-client.ts',
     search: "    if (cause !== 'target') this.#sendLeave(this.#target, cause, code, leaveReason)\n",
     replace: '',
     suites: ['connections']
   },
   {
-    name: 'watchers are told before the target of the leave',
+    name: 'watchers get the exit before the target gets the leave',
     file: 'connection/connection.ts',
     search: '    this.leaveTarget(closeReason)\n    this.#closeSocket(closeReason)\n    const { code, leaveReason: reason, cause, exitReason } = closeReason\n    const value: ConnectionExit = { code, reason, cause }\n    this.relay.runtime.entityEnded(this, { pid: this.pid, reason: exitReason, value })\n',
     replace: '    const { code, leaveReason: reason, cause, exitReason } = closeReason\n    const value: ConnectionExit = { code, reason, cause }\n    this.relay.runtime.entityEnded(this, { pid: this.pid, reason: exitReason, value })\n    this.leaveTarget(closeReason)\n    this.#closeSocket(closeReason)\n',
     suites: ['connections']
   },
   {
-    name: 'the heart of an ended connection goes on beating',
+    name: 'heartbeats go on after the end of a connection',
     file: 'connection/bound-client.ts',
     search: '    this.#setHeartbeat(0)\n',
     replace: '',
     suites: ['connections']
   },
   {
-    name: 'the target of an ended connection is watched',
+    name: 'the target of an ended connection is still monitored',
     file: 'connection/bound-client.ts',
     search: '    this.#releaseTarget(this.#target, this.#binding)\n',
     replace: '    this.#target.forget(this.receiver)\n    this.#binding?.release()\n',
@@ -114,14 +114,14 @@ export const relayMutants: readonly Mutant[] = [
     suites: ['connections']
   },
   {
-    name: 'a frame that was refused is sent all the same',
+    name: 'a refused frame is sent',
     file: 'connection/connection.ts',
     search: '      return this.#refuseOverflow(topic, call)\n',
     replace: '      this.#refuseOverflow(topic, call)\n',
     suites: ['connections']
   },
   {
-    name: 'a burst of one turn is too much',
+    name: 'a burst of one loop iteration is refused',
     file: 'connection/connection.ts',
     search: ' && !this.#sender.allowsBurst(maxBufferedAmount)',
     replace: '',
@@ -135,14 +135,14 @@ export const relayMutants: readonly Mutant[] = [
     suites: ['connections']
   },
   {
-    name: 'what a client has not read since an earlier turn counts as a burst',
+    name: 'bytes that a client has not read since an earlier iteration count as a burst',
     file: 'websocket/sender.ts',
     search: "else if (this.#backlog === 'empty') this.#backlog = 'late'",
     replace: '',
     suites: ['connections']
   },
   {
-    name: 'the reason of a close does not come back',
+    name: 'the close frame of the server does not have the reason of the client',
     file: 'connection/close-reasons.ts',
     search: "    frameReason: reason,\n    leaveReason: reason === ''",
     replace: "    frameReason: '',\n    leaveReason: reason === ''",
@@ -163,42 +163,42 @@ export const relayMutants: readonly Mutant[] = [
     suites: ['connections']
   },
   {
-    name: 'a socket that never closes is not cut',
+    name: 'a socket that never closes is not destroyed',
     file: 'connection/connection.ts',
     search: '      this.#liveness.startCloseTimeout()\n',
     replace: '',
     suites: ['connections']
   },
   {
-    name: 'the deadlines of a socket that is gone are kept',
+    name: 'the deadlines of a closed socket are kept',
     file: 'connection/connection.ts',
     search: '    this.#liveness.stop()\n',
     replace: '',
     suites: ['connections']
   },
   {
-    name: 'a socket that is gone stays on the list',
+    name: 'a closed socket stays in the set of sockets',
     file: 'connection/connection.ts',
     search: '    this.relay.sockets.delete(this.#socket)\n',
     replace: '',
     suites: ['connections']
   },
   {
-    name: 'the outbox does not go on when its socket has drained',
+    name: 'the sender does not continue when its socket has drained',
     file: 'websocket/sender.ts',
     search: '  socketDrained (): void {\n    this.flush()',
     replace: '  socketDrained (): void {',
     suites: ['connections']
   },
   {
-    name: 'an outbox that has been flushed is never queued again',
+    name: 'a sender that was flushed is never scheduled again',
     file: 'websocket/sender.ts',
     search: '  flush (): void {\n    this.#isScheduled = false\n',
     replace: '  flush (): void {\n',
     suites: ['connections']
   },
   {
-    name: 'a call is answered before its frame was handed over',
+    name: 'a call is answered before the kernel has taken its frame',
     file: 'connection/connection.ts',
     search: 'this.#sender.sendFrame(frame, call && (() => { call.reply(undefined) }))',
     replace: 'call?.reply(undefined)\n    this.#sender.sendFrame(frame)',
@@ -212,7 +212,7 @@ export const relayMutants: readonly Mutant[] = [
     suites: ['connections']
   },
   {
-    name: 'what stands behind the message that stopped it is forgotten',
+    name: 'bytes after the message that stopped the parser are dropped',
     file: 'websocket/parser.ts',
     search: '    if (this.#offset === this.#end) this.#chunk = undefined\n',
     replace: '    this.#chunk = undefined\n',
@@ -226,14 +226,14 @@ export const relayMutants: readonly Mutant[] = [
     suites: ['wire']
   },
   {
-    name: 'the limit is that of a fragment',
+    name: 'the limit applies to each fragment',
     file: 'websocket/parser.ts',
     search: 'if (length > this.#maxPayload - this.#fragmentLength ||',
     replace: 'if (length > this.#maxPayload ||',
     suites: ['wire']
   },
   {
-    name: 'one fragment more than the limit is taken',
+    name: 'one fragment more than the limit is accepted',
     file: 'websocket/parser.ts',
     search: 'if (this.#fragmentCount >= this.#maxFragments)',
     replace: 'if (this.#fragmentCount > this.#maxFragments)',
@@ -247,7 +247,7 @@ export const relayMutants: readonly Mutant[] = [
     suites: ['wire']
   },
   {
-    name: 'a client need not mask',
+    name: 'a client does not have to mask',
     file: 'websocket/parser.ts',
     search: "    if (second < 0x80) return this.#protocolError('frame not masked')\n",
     replace: '',
@@ -268,14 +268,14 @@ export const relayMutants: readonly Mutant[] = [
     suites: ['wire']
   },
   {
-    name: 'a message stays in memory that was lent',
+    name: 'a message keeps bytes of a borrowed buffer',
     file: 'websocket/parser.ts',
     search: 'const data = isBorrowed && (binary || compressed) ? Buffer.from(payload) : payload',
     replace: 'const data = payload',
     suites: ['wire']
   },
   {
-    name: 'what waits stays in memory that was lent',
+    name: 'waiting bytes stay in a borrowed buffer',
     file: 'websocket/parser.ts',
     search: '    if (this.#chunk === chunk) this.#copyBorrowedRest(chunk)\n',
     replace: '',
@@ -289,14 +289,14 @@ export const relayMutants: readonly Mutant[] = [
     suites: ['wire']
   },
   {
-    name: 'parsing goes on after the end',
+    name: 'parsing continues after the end',
     file: 'websocket/parser.ts',
     search: '    this.#isEnded = true\n    this.#isStopped = false',
     replace: '    this.#isStopped = false',
     suites: ['wire']
   },
   {
-    name: 'a close code that is reserved is taken',
+    name: 'a reserved close code is accepted',
     file: 'websocket/frames.ts',
     search: '(code >= 1007 && code <= 1014)',
     replace: '(code >= 1004 && code <= 1015)',

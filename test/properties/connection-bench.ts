@@ -189,9 +189,11 @@ export class ConnectionBench {
     if (wasAlive) equal(connection.exits[0].value.cause, cause, 'the cause of an end')
   }
 
-  /** Bytes that wait for a client. An empty buffer is noted. */
+  /** Returns the bytes that wait for a client, and records an empty buffer and one over the limit. */
   buffered (modelled: Modelled): number {
     const { buffered } = modelled.connection.describe()
+    // Only the last ping gets a pong while the buffer is over the limit.
+    if (buffered! > maxBufferedAmount) modelled.pinged = undefined
     if (buffered === 0) {
       modelled.wasEmpty = true
       modelled.turnsLate = 0

@@ -77,6 +77,7 @@ class Bench extends ConnectionBench {
         connection!.underWay.add('ping_timeout')
         return
       case 'ping':
+        this.buffered(connection!)
         if (connection!.pinged !== undefined && !connection!.client.silent) connection!.pinged++
         connection!.client.sends(frameOf(opcodes.ping, 'p'))
         return
@@ -165,6 +166,7 @@ class Bench extends ConnectionBench {
       if (accepted) connection.accepted++
       equal(accepted, expected ?? accepted, 'a frame of a burst')
     }
+    this.buffered(connection)
   }
 
   #transfer (connection: Modelled, target: Story): void {

@@ -9,7 +9,7 @@ import type { DeflateOptions } from '../../types/relay.js'
 
 const name = 'permessage-deflate'
 
-t.test('an offer is accepted, or declined where it cannot be', async t => {
+t.test('accepts an offer, or declines it when it cannot be accepted', async t => {
   for (const [offer, options, response] of [
     [undefined, true, undefined],
     [name, false, undefined],
@@ -45,7 +45,7 @@ function build (threshold: number) {
   return { deflate, socket, sender: new DeflatingSender(socket, new Flusher(), deflate) }
 }
 
-t.test('frames leave in the order they came, whether they are deflated or not', async t => {
+t.test('sends frames in order, whether they are compressed or not', async t => {
   const { deflate, socket, sender } = build(100)
   const texts = ['small', 'x'.repeat(100), 'y'.repeat(70_000), 'small, too']
   let told = 0
@@ -74,7 +74,7 @@ t.test('frames leave in the order they came, whether they are deflated or not', 
   deflate.codec.cleanup()
 })
 
-t.test('a codec that is closed in the middle leaves nothing waiting', async t => {
+t.test('leaves nothing queued when the codec is closed during compression', async t => {
   const { deflate, socket, sender } = build(1)
   for (let i = 0; i < 5; i++) sender.sendFrame(textFrame('x'.repeat(100_000)), () => { t.fail('written') })
   deflate.codec.cleanup()
@@ -85,7 +85,7 @@ t.test('a codec that is closed in the middle leaves nothing waiting', async t =>
   t.equal(over, true)
 })
 
-t.test('bytes that are being deflated count as late, like bytes that the client has not read', async t => {
+t.test('counts bytes that are being compressed as unread', async t => {
   const socket = new PassThrough()
   let deflated: ((err: null, data: Buffer) => void) | undefined
   const codec = { compress (_data: Buffer, _fin: boolean, done: typeof deflated) { deflated = done } }

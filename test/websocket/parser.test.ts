@@ -129,7 +129,7 @@ t.test('a frame is parsed wherever it is cut in two', async t => {
   }
 })
 
-t.test('an empty chunk says nothing', async t => {
+t.test('emits nothing for an empty chunk', async t => {
   const { log, parser } = build()
   parser.parseChunk(Buffer.alloc(0))
   t.equal(parser.hasPartialFrame, false)
@@ -139,7 +139,7 @@ t.test('an empty chunk says nothing', async t => {
   t.strictSame(log.events, [])
 })
 
-t.test('a mask of zeros and any other is taken off', async t => {
+t.test('unmasks with any mask, also with zeros', async t => {
   for (const mask of [[0, 0, 0, 0], [255, 255, 255, 255], [0, 0, 0, 1], [128, 0, 0, 0], [0x80, 0x7f, 1, 0xfe]]) {
     for (const size of [1, 5, 63, 64, 300]) {
       t.strictSame(eventsOf(t, binary(bytesOf(size), { mask })), [['binary', bytesOf(size).toString('hex')]])
@@ -149,14 +149,14 @@ t.test('a mask of zeros and any other is taken off', async t => {
   }
 })
 
-t.test('a length may be written longer than it need be', async t => {
+t.test('accepts a length that is encoded longer than necessary', async t => {
   const { log, parser } = build()
   parser.parseChunk(Buffer.from([0x81, 0x80 | 126, 0, 1, 0, 0, 0, 0, 0x61]))
   parser.parseChunk(Buffer.from([0x81, 0x80 | 127, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0x62]))
   t.strictSame(log.events, [['text', 'a'], ['text', 'b']])
 })
 
-t.test('what breaks the protocol is told with its code and cause, and nothing after it is parsed', async t => {
+t.test('reports a violation with code and reason, and parses nothing after it', async t => {
   const protocol = (detail: string): Event => ['violation', 1002, `protocol error: ${detail}`]
   const rows: Array<[name: string, bytes: Buffer, expected: Event, options?: Options]> = [
     ['RSV1 without deflate', text('a', { rsv: 4 }), protocol('reserved bits set')],
@@ -195,13 +195,13 @@ t.test('what breaks the protocol is told with its code and cause, and nothing af
   }
 })
 
-t.test('what came before a violation is delivered', async t => {
+t.test('delivers messages before a violation', async t => {
   t.strictSame(eventsOf(t, Buffer.concat([text('a'), client(9, 'p'), client(3)])), [
     ['text', 'a'], ['ping', 'p'], ['violation', 1002, 'protocol error: unknown opcode 3']
   ])
 })
 
-t.test('a rule is checked as soon as its byte is there', async t => {
+t.test('checks a rule as soon as its byte is available', async t => {
   for (const [bytes, reason] of [
     [[0xb1], 'protocol error: reserved bits set'],
     [[0x83], 'protocol error: unknown opcode 3'],
@@ -227,7 +227,7 @@ t.test('a rule is checked as soon as its byte is there', async t => {
   }
 })
 
-t.test('control frames between fragments are told at once', async t => {
+t.test('emits control frames between fragments at once', async t => {
   t.strictSame(eventsOf(t, Buffer.concat([begin('a'), client(9, '1'), more('b'), client(10, '2'), client(9), more('c', true), text('d')])), [
     ['ping', '1'], ['pong', '2'], ['ping', ''], ['text', 'abc'], ['text', 'd']
   ])
@@ -241,7 +241,7 @@ t.test('control frames of 0 and 125 bytes arrive', async t => {
   ])
 })
 
-t.test('fragments of any sizes make one message, empty ones too', async t => {
+t.test('joins fragments of any sizes into one message, empty ones too', async t => {
   for (const parts of [[0, 0], [0, 1, 0], [1, 0, 0], [1, 1, 1], [300, 2, 70000, 0, 5], [70000, 70000]]) {
     const all = parts.map(bytesOf)
     const frames = all.map((part, i) => client(i === 0 ? 2 : 0, part, { fin: i === parts.length - 1 }))
@@ -273,7 +273,7 @@ t.test('text must be UTF-8', async t => {
   }
 })
 
-t.test('a close frame is told with its code and reason', async t => {
+t.test('emits a close frame with its code and reason', async t => {
   for (const [bytes, code, reason] of [
     [close(), 1005, ''],
     [closing(1000), 1000, ''],
@@ -284,7 +284,7 @@ t.test('a close frame is told with its code and reason', async t => {
   }
 })
 
-t.test('a close code is one that may be sent', async t => {
+t.test('accepts only close codes that may be sent', async t => {
   for (const code of [0, 1, 999, 1000, 1003, 1004, 1005, 1006, 1007, 1014, 1015, 1016, 1100, 2000, 2999, 3000, 3999, 4999, 5000, 65535]) {
     t.strictSame(eventsOf(t, closing(code, 'x')), [
       maySendCode(code) ? ['close', code, 'x'] : ['violation', 1002, `protocol error: invalid close code ${code}`]
@@ -305,7 +305,7 @@ t.test('a message may have exactly maxPayload bytes', async t => {
   }
 })
 
-t.test('messages count for maxPayload one by one', async t => {
+t.test('applies maxPayload to each message', async t => {
   const maxPayload = 4
   const bytes = Buffer.concat([text('abcd'), begin('ab'), more('cd', true), begin('abc'), more('d', true), text('abcd')])
   t.strictSame(eventsOf(t, bytes, { maxPayload }), Array(4).fill(['text', 'abcd']))
@@ -317,7 +317,7 @@ t.test('a message may have exactly maxFragments frames, empty ones included', as
   t.strictSame(eventsOf(t, bytes(6), { maxFragments: 5 }).filter(([name]) => name !== 'ping'), [['violation', 1008, 'too many fragments']])
 })
 
-t.test('a compressed message is handed on as it is, marked', async t => {
+t.test('passes a compressed message on without inflating it', async t => {
   const options = { deflate: true }
   const odd = Buffer.from([0xff, 0xfe])
   t.strictSame(eventsOf(t, client(1, odd, { rsv: 4 }), options), [['compressed', 'fffe']], 'its text is not checked here')
@@ -360,7 +360,7 @@ t.test('parsing stops after a message that is answered with false', async t => {
   t.equal(parser.bytesWaiting, 0)
 })
 
-t.test('a stop at the end of a chunk holds nothing back', async t => {
+t.test('keeps no bytes when it stops at the end of a chunk', async t => {
   const { log, parser } = build()
   log.go = () => false
   parser.parseChunk(text('a'))
@@ -373,7 +373,7 @@ t.test('a stop at the end of a chunk holds nothing back', async t => {
   t.equal(log.events.length, 2)
 })
 
-t.test('a chunk that comes after a stop at the end of another is kept as it is', async t => {
+t.test('keeps a chunk unchanged that arrives after a stop', async t => {
   const { log, parser } = build()
   log.go = () => false
   parser.parseChunk(binary('a'))
@@ -383,7 +383,7 @@ t.test('a chunk that comes after a stop at the end of another is kept as it is',
   t.equal(log.data[1].buffer, chunk.buffer)
 })
 
-t.test('what is pushed while stopped waits in order, however small its pieces', async t => {
+t.test('keeps bytes in order that arrive while stopped', async t => {
   const { log, parser } = build()
   log.go = () => false
   const bytes = Buffer.concat([begin('a'), more('b', true), text('c'), text('d'), text('e'.repeat(300))])
@@ -397,7 +397,7 @@ t.test('what is pushed while stopped waits in order, however small its pieces', 
   t.strictSame(log.events.slice(1), [['text', 'c'], ['text', 'd'], ['text', 'e'.repeat(300)], ['text', 'f']])
 })
 
-t.test('small pieces that wait are copied a few times, not once per piece', async t => {
+t.test('copies small waiting chunks a few times, not once for each chunk', async t => {
   const { log, parser } = build()
   log.go = () => false
   parser.parseChunk(text('a'))
@@ -409,7 +409,7 @@ t.test('small pieces that wait are copied a few times, not once per piece', asyn
   t.strictSame(log.data[1], bytesOf(65536))
 })
 
-t.test('a message that came in pieces can stop parsing too', async t => {
+t.test('stops after a fragmented message, too', async t => {
   const { log, parser } = build()
   log.go = () => false
   const bytes = Buffer.concat([text('abc'), text('d')])
@@ -422,7 +422,7 @@ t.test('a message that came in pieces can stop parsing too', async t => {
   t.strictSame(log.events, [['text', 'abc'], ['text', 'd']])
 })
 
-t.test('resuming what is not stopped does nothing', async t => {
+t.test('does nothing when it is resumed without a stop', async t => {
   const { log, parser } = build()
   parser.resumeParsing()
   parser.parseChunk(text('a').subarray(0, 4))
@@ -430,7 +430,7 @@ t.test('resuming what is not stopped does nothing', async t => {
   t.strictSame(log.events, [])
 })
 
-t.test('a violation behind a stop is told on resume', async t => {
+t.test('reports a violation after a stop when it is resumed', async t => {
   const { log, parser } = build()
   log.go = () => false
   parser.parseChunk(Buffer.concat([text('a'), client(3)]))
@@ -440,7 +440,7 @@ t.test('a violation behind a stop is told on resume', async t => {
   t.equal(parser.isStopped, false)
 })
 
-t.test('a resume from inside a message has no effect on its answer', async t => {
+t.test('stops even if a handler calls resumeParsing before it returns false', async t => {
   const { log, parser } = build()
   log.then = () => parser.resumeParsing()
   log.go = () => false
@@ -449,7 +449,7 @@ t.test('a resume from inside a message has no effect on its answer', async t => 
   t.equal(parser.isStopped, true)
 })
 
-t.test('bytes pushed from inside an event are parsed behind those that wait', async t => {
+t.test('parses bytes that arrive during an event after the waiting ones', async t => {
   const { log, parser } = build()
   log.then = event => { if (event[1] === 'a') parser.parseChunk(text('pushed')) }
   parser.parseChunk(Buffer.concat([text('a'), text('b')]))
@@ -458,7 +458,7 @@ t.test('bytes pushed from inside an event are parsed behind those that wait', as
   t.strictSame(log.events.slice(3), [['text', 'a'], ['text', 'pushed']])
 })
 
-t.test('the parser can be ended inside any event', async t => {
+t.test('can be ended inside any event', async t => {
   const message = Buffer.concat([begin('x'), more('y', true)])
   for (const first of [text('a'), binary('a'), message, client(9), client(10), closing(1000), client(3)]) {
     for (const answer of [true, false]) {
@@ -480,7 +480,7 @@ t.test('the parser can be ended inside any event', async t => {
   }
 })
 
-t.test('an ended parser has dropped what waited', async t => {
+t.test('drops waiting bytes when it is ended', async t => {
   for (const bytes of [Buffer.concat([text('a'), text('b')]), Buffer.concat([begin('a'), more('bc').subarray(0, 7)])]) {
     const { log, parser } = build()
     log.go = () => false
@@ -497,7 +497,7 @@ t.test('an ended parser has dropped what waited', async t => {
   }
 })
 
-t.test('a whole frame is handed on without a copy', async t => {
+t.test('passes a whole frame on without a copy', async t => {
   const { log, parser } = build()
   const chunk = Buffer.concat([binary(bytesOf(500)), text('a')])
   parser.parseChunk(chunk)
@@ -505,7 +505,7 @@ t.test('a whole frame is handed on without a copy', async t => {
   t.equal(log.data[1].buffer, chunk.buffer)
 })
 
-t.test('nothing that outlives a lent buffer is in it', async t => {
+t.test('copies bytes of a borrowed buffer that are needed later', async t => {
   const stream = Buffer.concat([
     binary('ab'), text('é'), client(1, 'packed', { rsv: 4 }), client(9, 'ping'), begin('c', 2), more('d', true), binary(bytesOf(200)), text('end')
   ])
@@ -531,7 +531,7 @@ t.test('nothing that outlives a lent buffer is in it', async t => {
   }
 })
 
-t.test('what was lent waits behind what waits already, and an ended parser keeps nothing', async t => {
+t.test('appends borrowed bytes to waiting ones, and keeps none when ended', async t => {
   const { log, parser } = build()
   log.go = () => false
   const lent = Buffer.alloc(100)
@@ -549,7 +549,7 @@ t.test('what was lent waits behind what waits already, and an ended parser keeps
   t.equal(parser.bytesWaiting, 0)
 })
 
-t.test('fragments do not pin the chunks they came in', async t => {
+t.test('keeps no chunk in memory for its fragments', async t => {
   const { log, parser } = build()
   const chunks = [begin('a', 2), more('b'), more('c', true)].map(bytes => Buffer.concat([bytes, client(9, 'x'.repeat(125))]))
   for (const chunk of chunks) parser.parseChunk(chunk)
@@ -566,7 +566,7 @@ t.test('a message is independent of the next one', async t => {
   t.strictSame(log.data.map(String), ['abcabc', 'abc', 'xyzxyz', 'xyz', '', ''])
 })
 
-t.test('a partial frame takes memory as it arrives, by doubling', async t => {
+t.test('doubles the memory of a partial frame as its bytes arrive', async t => {
   const { log, parser } = build()
   const data = bytesOf(256 * 1024)
   const bytes = binary(data)
@@ -590,7 +590,7 @@ t.test('a partial frame takes memory as it arrives, by doubling', async t => {
   t.equal(parser.hasPartialFrame, false)
 })
 
-t.test('an announced length costs nothing', async t => {
+t.test('allocates no memory for an announced length', async t => {
   const { parser } = build({ maxPayload: Number.MAX_SAFE_INTEGER })
   const allocations = t.capture(Buffer, 'allocUnsafeSlow', Buffer.allocUnsafeSlow)
   parser.parseChunk(Buffer.concat([binary('', { length: 1n << 40n }), bytesOf(300)]))
@@ -599,7 +599,7 @@ t.test('an announced length costs nothing', async t => {
   t.equal(parser.bytesWaiting, 324)
 })
 
-t.test('many small fragments are gathered by doubling', async t => {
+t.test('doubles the memory of many small fragments', async t => {
   const { log, parser } = build({ maxFragments: 20000 })
   const allocations = t.capture(Buffer, 'allocUnsafeSlow', Buffer.allocUnsafeSlow)
   parser.parseChunk(begin('x', 2))
@@ -609,7 +609,7 @@ t.test('many small fragments are gathered by doubling', async t => {
   t.equal(log.data[0].toString(), `x${'y'.repeat(16384)}z`)
 })
 
-t.test('gathered fragments never take more than maxPayload', async t => {
+t.test('never takes more memory than maxPayload for fragments', async t => {
   const { log, parser } = build({ maxPayload: 1000 })
   const allocations = t.capture(Buffer, 'allocUnsafeSlow', Buffer.allocUnsafeSlow)
   parser.parseChunk(Buffer.concat([begin(bytesOf(600), 2), more(bytesOf(100)), more(bytesOf(300), true)]))
@@ -617,7 +617,7 @@ t.test('gathered fragments never take more than maxPayload', async t => {
   t.equal(log.data[0].length, 1000)
 })
 
-t.test('the last fragment takes no more memory than the message needs', async t => {
+t.test('takes no more memory than the message needs for the last fragment', async t => {
   const { log, parser } = build()
   const allocations = t.capture(Buffer, 'allocUnsafeSlow', Buffer.allocUnsafeSlow)
   parser.parseChunk(Buffer.concat([begin(bytesOf(600), 2), more(bytesOf(100), true)]))
@@ -625,7 +625,7 @@ t.test('the last fragment takes no more memory than the message needs', async t 
   t.equal(log.data[0].buffer.byteLength, 700)
 })
 
-t.test('nothing is held after a whole message, a stop behind all there is, or the end', async t => {
+t.test('holds no memory after a whole message, a stop at the end, or the end', async t => {
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as () => void
   const bytes = binary(bytesOf(5000))

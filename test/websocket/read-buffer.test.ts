@@ -20,7 +20,7 @@ async function pair (t: Test): Promise<{ client: Socket, socket: Socket }> {
   return { client, socket }
 }
 
-t.test('a socket is read into the buffer that was lent to it, to its end, and can be paused', async t => {
+t.test('reads a socket into the shared buffer until its end, with pauses', async t => {
   const { client, socket } = await pair(t)
   const reads: string[] = []
   const buffers = new Set<Buffer>()
@@ -45,7 +45,7 @@ t.test('a socket is read into the buffer that was lent to it, to its end, and ca
   t.strictSame(reads, ['a', 'b', 'c'])
 })
 
-t.test('two sockets share one buffer', async t => {
+t.test('shares one buffer between two sockets', async t => {
   const buffers = new Set<Buffer>()
   let reads = 0
   for (const { client, socket } of [await pair(t), await pair(t)]) {
@@ -60,7 +60,7 @@ t.test('two sockets share one buffer', async t => {
   t.equal(buffers.size, 1)
 })
 
-t.test('where it cannot be lent, a socket is read as a stream', async t => {
+t.test('reads a socket as a stream when it cannot use the shared buffer', async t => {
   const never = (): void => { t.fail('read into the buffer') }
   const { client, socket } = await pair(t)
   useSharedBuffer(socket, never, null)
@@ -76,12 +76,12 @@ t.test('where it cannot be lent, a socket is read as a stream', async t => {
   t.equal(String((await once(stream, 'data'))[0]), 'a')
 })
 
-t.test('no buffer is shared where a read begins before there are bytes', async t => {
+t.test('shares no buffer on Windows', async t => {
   t.equal(sharedBuffer('win32'), null)
   t.equal(sharedBuffer('linux')?.length, 65536)
 })
 
-t.test('the places are found in a socket of Node, and nowhere else', async t => {
+t.test('finds the symbols of onread in a socket of Node, and in no other object', async t => {
   const slots = findOnReadFields(new Socket())
   t.equal(slots?.buffer.description, 'kBuffer')
   t.equal(slots?.callback.description, 'kBufferCb')

@@ -38,7 +38,7 @@ function build ({ deflate = false, room = Infinity } = {}) {
 const text = (data: string): Buffer => frameOf(1, data)
 const packed = (data: string): Buffer => frameOf(1, deflateRawSync(data, { finishFlush: 2 }).subarray(0, -4), { rsv1: true })
 
-t.test('it stops when there is no room, and goes on when there is', async t => {
+t.test('stops when there is no room, and continues when there is', async t => {
   const { events, state, socket, receiver } = build({ room: 2 })
   receiver.receiveChunk(Buffer.concat(['a', 'b', 'c', 'd'].map(text)))
   t.strictSame(events, ['a', 'b'])
@@ -56,7 +56,7 @@ t.test('it stops when there is no room, and goes on when there is', async t => {
   t.equal(events.length, 5, 'it was not stopped')
 })
 
-t.test('the bytes of a partial frame are known', async t => {
+t.test('counts the bytes of a partial frame', async t => {
   const { receiver } = build()
   receiver.receiveChunk(text('hello').subarray(0, 9))
   t.equal(receiver.partialFrameBytes, 9)
@@ -64,7 +64,7 @@ t.test('the bytes of a partial frame are known', async t => {
   t.equal(receiver.partialFrameBytes, 0)
 })
 
-t.test('drained, it hands on what waits in it and in its socket, whatever the room', async t => {
+t.test('delivers waiting messages on handOver, even without room', async t => {
   const { events, socket, receiver } = build({ room: 1 })
   receiver.receiveChunk(Buffer.concat([text('a'), text('b')]))
   socket.push(Buffer.concat([text('c'), frameOf(9, 'p'), frameOf(10)]))
@@ -73,7 +73,7 @@ t.test('drained, it hands on what waits in it and in its socket, whatever the ro
   t.strictSame(events, ['a', 'b', 'c', 'ping p', 'pong', 'close 1000', 'handed over'])
 })
 
-t.test('what it ignores is parsed up to the close frame', async t => {
+t.test('parses ignored messages up to the close frame', async t => {
   const { events, receiver } = build({ room: 1 })
   receiver.receiveChunk(Buffer.concat([text('a'), text('b')]))
   receiver.ignoreMessages()
@@ -84,7 +84,7 @@ t.test('what it ignores is parsed up to the close frame', async t => {
   t.equal(events.length, 2)
 })
 
-t.test('deflated messages come in order with others, one at a time', async t => {
+t.test('inflates messages one at a time, in order with others', async t => {
   const { events, state, receiver } = build({ deflate: true, room: 3 })
   receiver.receiveChunk(Buffer.concat([packed('a'), text('b'), packed('c'), packed('d'), text('e')]))
   t.equal(receiver.isBeingRead, false)
@@ -99,7 +99,7 @@ t.test('deflated messages come in order with others, one at a time', async t => 
   t.strictSame(events, ['a', 'b', 'c', 'd', 'e'])
 })
 
-t.test('drained in the middle of inflating, it goes on to the end first', async t => {
+t.test('inflates all messages on handOver before it reports the end', async t => {
   const { events, socket, receiver } = build({ deflate: true, room: 1 })
   receiver.receiveChunk(Buffer.concat([packed('a'), text('b')]))
   socket.push(Buffer.concat([packed('c'), text('d')]))
@@ -110,7 +110,7 @@ t.test('drained in the middle of inflating, it goes on to the end first', async 
   t.strictSame(events, ['a', 'b', 'c', 'd', 'handed over'])
 })
 
-t.test('what cannot be inflated is a violation, also while it drains', async t => {
+t.test('reports a violation when a message cannot be inflated, also on handOver', async t => {
   for (const [bytes, code] of [
     [frameOf(1, 'not deflated', { rsv1: true }), 1007],
     [packed('x'.repeat(10_001)), 1009],
@@ -126,7 +126,7 @@ t.test('what cannot be inflated is a violation, also while it drains', async t =
   }
 })
 
-t.test('released in the middle of inflating, it says nothing more', async t => {
+t.test('emits nothing when it is disposed while it inflates', async t => {
   const { events, receiver } = build({ deflate: true })
   receiver.receiveChunk(packed('a'))
   receiver.dispose()

@@ -344,7 +344,7 @@ t.test('ws.close takes an object, a reason or nothing', async t => {
   }
 })
 
-t.test('a malformed ws.close changes nothing', async t => {
+t.test('changes nothing when a ws.close is malformed', async t => {
   const rig = await start(t)
   const { peer, pid, target } = await joined(t, rig)
   const getter = { get code () { throw new Error('no') } }
@@ -369,7 +369,7 @@ t.test('the close frame comes after everything that was sent', async t => {
   t.strictSame(peer.texts, sent)
 })
 
-t.test('when several ends come in the same tick the first one counts, and there is one leave', async t => {
+t.test('sends one leave with the first reason when several ends come in one tick', async t => {
   const rig = await start(t)
   const ways: Record<string, [does: (pid: Pid, target: Keeper) => unknown, cause: string]> = {
     close: [(pid) => rig.processes.send(pid, 'ws.close', { code: 4000, reason: 'c' }), 'process'],
@@ -415,7 +415,7 @@ t.test('both sides may close at once', async t => {
   t.equal(target.of('ws.leave').length, 1)
 })
 
-t.test('a client that never answers the close is cut, and nobody waits for it', async t => {
+t.test('destroys the socket of a client that never answers the close', async t => {
   const rig = await start(t, { closeTimeout: 1000 })
   const { peer, pid, target } = await joined(t, rig)
   peer.answersClose = false
@@ -431,7 +431,7 @@ t.test('a client that never answers the close is cut, and nobody waits for it', 
   await allGone(rig)
 })
 
-t.test('a client that never reads is cut, too', async t => {
+t.test('destroys the socket of a client that never reads, too', async t => {
   const rig = await start(t, { closeTimeout: 100 })
   const { peer, pid, target } = await joined(t, rig)
   peer.socket.pause()
@@ -446,7 +446,7 @@ t.test('a client that never reads is cut, too', async t => {
   t.strictSame(remains(rig), nothing, 'nothing waits for it any more')
 })
 
-t.test('what a client sends after the end reaches nobody', async t => {
+t.test('drops messages that a client sends after the end', async t => {
   const rig = await start(t)
   const { peer, pid, target } = await joined(t, rig)
   peer.answersClose = false
@@ -460,7 +460,7 @@ t.test('what a client sends after the end reaches nobody', async t => {
   t.equal(peer.count(opcodes.pong), 0)
 })
 
-t.test('a client that breaks the protocol after the end is let go', async t => {
+t.test('closes the socket of a client that breaks the protocol after the end', async t => {
   const rig = await start(t)
   const { peer, pid } = await joined(t, rig)
   peer.answersClose = false
@@ -480,7 +480,7 @@ t.test('a message in the same write as the close frame comes before the leave', 
   t.strictSame(target.texts, ['a', 'b'])
 })
 
-t.test('a client that closes in the handshake itself joins, is heard and leaves', async t => {
+t.test('joins and leaves for a client that closes in its handshake', async t => {
   const rig = await start(t)
   const target = new Keeper(rig)
   const peer = await connectTo(t, rig, { target_pid: target.pid }, { early: Buffer.concat([textOf('a'), closeOf(4000)]) })

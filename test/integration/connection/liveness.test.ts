@@ -7,7 +7,7 @@ import { stall } from '../../laps.js'
 
 const pings = { pingInterval: 50, pongTimeout: 50 }
 
-t.test('a client that answers pings stays, and its own pings are answered', async t => {
+t.test('keeps a client that answers pings, and answers its pings', async t => {
   const rig = await start(t, { pingInterval: 20, pongTimeout: 2000 })
   const { peer, pid } = await joined(t, rig)
   peer.write(frameOf(opcodes.ping, 'mine'), frameOf(opcodes.ping))
@@ -16,7 +16,7 @@ t.test('a client that answers pings stays, and its own pings are answered', asyn
   t.strictSame(peer.frames.filter(({ opcode }) => opcode === opcodes.pong).map(({ payload }) => payload.toString()), ['mine', ''])
 })
 
-t.test('a client that sends messages and no pong is dropped', async t => {
+t.test('closes a client that sends messages and no pong', async t => {
   const rig = await start(t, pings)
   const { peer, target } = await joined(t, rig)
   peer.answersPings = false
@@ -36,7 +36,7 @@ t.test('without a ping interval or a pong timeout there are no pings', async t =
   }
 })
 
-t.test('a paused client is not dropped, and may answer after it is read again', async t => {
+t.test('keeps a paused client, which may answer after it is read again', async t => {
   const rig = await start(t, { ...pings, pongTimeout: 1000, mailboxLimit: 10 })
   const { peer, pid, target } = await joined(t, rig)
   await fill(rig, peer, pid, target, Array.from({ length: 200 }, (_, i) => textOf(`${i}`)))
@@ -49,7 +49,7 @@ t.test('a paused client is not dropped, and may answer after it is read again', 
   t.equal(rig.processes.alive(pid), true)
 })
 
-t.test('a long frame that comes in slowly is not dropped: no pong fits into it', async t => {
+t.test('keeps a client that sends a long frame slowly', async t => {
   const rig = await start(t, { ...pings, pongTimeout: 600 })
   const { peer, target } = await joined(t, rig)
   peer.answersPings = false
@@ -65,7 +65,7 @@ t.test('a long frame that comes in slowly is not dropped: no pong fits into it',
   t.match(target.of('ws.leave'), [{ cause: 'ping_timeout' }], 'but then it is')
 })
 
-t.test('a client that reads a large message slowly is not dropped', async t => {
+t.test('keeps a client that reads a large message slowly', async t => {
   const rig = await start(t, { ...pings, pongTimeout: 500 })
   const { peer, pid, target } = await joined(t, rig)
   const { socket } = peer
@@ -88,7 +88,7 @@ t.test('a client that reads a large message slowly is not dropped', async t => {
   t.equal(rig.processes.alive(pid), true, 'and it goes on to answer pings')
 })
 
-t.test('an event loop that stalls for two seconds drops nobody', async t => {
+t.test('keeps all clients when the event loop stalls for two seconds', async t => {
   const rig = await start(t, { ...pings, pongTimeout: 1000 })
   const clients = await Promise.all(Array.from({ length: 5 }, () => joined(t, rig, {}, new Keeper(rig))))
   await until(() => clients.every(({ peer }) => peer.count(opcodes.ping) > 0))

@@ -40,7 +40,7 @@ t.test('a frame arrives under the message topic of its connection and no other',
   t.strictSame(new Set(target.topics), new Set(['ws.join', 'chat']))
 })
 
-t.test('what a client sends right behind its handshake comes after the join, in order', async t => {
+t.test('delivers messages sent with the handshake after the join, in order', async t => {
   const rig = await start(t)
   const target = new Keeper(rig)
   const count = 3000
@@ -53,7 +53,7 @@ t.test('what a client sends right behind its handshake comes after the join, in 
   t.strictSame(target.texts.map((text) => Number(text.split(' ')[0])), Array.from({ length: count + 1 }, (_, i) => i))
 })
 
-t.test('a heartbeat counts the messages, as often as it was asked for', async t => {
+t.test('sends heartbeats at the interval with the number of messages', async t => {
   const rig = await start(t)
   const { peer, pid, target } = await joined(t, rig, { heartbeat_interval: '100ms', metadata: { a: 1 } })
   const [first] = await target.until('ws.heartbeat')
@@ -87,7 +87,7 @@ t.test('a heartbeat interval is changed and turned off by ws.control, and ends w
   t.equal(target.of('ws.heartbeat').length, beats)
 })
 
-t.test('heartbeats that a full mailbox refuses do no harm', async t => {
+t.test('goes on when a full mailbox refuses heartbeats', async t => {
   const rig = await start(t, { mailboxLimit: 4 })
   const { peer, target } = await joined(t, rig, { heartbeat_interval: 100 }, new Keeper(rig).hold())
   peer.write(...Array.from({ length: 10 }, (_, i) => textOf(`${i}`)))

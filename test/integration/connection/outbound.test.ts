@@ -20,7 +20,7 @@ async function used (): Promise<number> {
 
 const big = Buffer.alloc(20_000_000)
 
-t.test('one frame is always accepted, and nothing more while it waits', async t => {
+t.test('accepts one frame of any size, and no other while it is buffered', async t => {
   const rig = await start(t, { maxBufferedAmount: 1000, overflow: 'drop' })
   const { peer, pid } = await joined(t, rig)
   peer.socket.pause()
@@ -53,7 +53,7 @@ t.test('a call of ws.send that is not answered in time says that the frame may s
   t.strictSame(peer.texts, ['late'])
 })
 
-t.test('one turn of the event loop may send 16 times the limit to a client that is not behind', async t => {
+t.test('accepts 16 times the limit in one loop iteration when the buffer was empty', async t => {
   const rig = await start(t, { maxBufferedAmount: 1000, overflow: 'drop' })
   const { peer, pid } = await joined(t, rig)
   for (let i = 1; i <= 3; i++) {
@@ -66,7 +66,7 @@ t.test('one turn of the event loop may send 16 times the limit to a client that 
   }
 })
 
-t.test('a client that does not read a burst has the limit from the next turn on', async t => {
+t.test('applies the limit from the next iteration when a burst was not read', async t => {
   for (const overflow of ['close', 'drop'] as const) {
     const rig = await start(t, { maxBufferedAmount: 2_000_000, overflow, closeTimeout: '1m' })
     const { peer, pid } = await joined(t, rig)
@@ -85,7 +85,7 @@ t.test('a client that does not read a burst has the limit from the next turn on'
   }
 })
 
-t.test('a burst that a client reads as fast as it can does not close it', async t => {
+t.test('closes no client that reads a burst as fast as it can', async t => {
   const rig = await start(t)
   const target = rig.processes.spawn((self) => self.serve({
     'ws.join': ({ client_pid }) => { for (let i = 0; i < 8000; i++) self.send(client_pid, 'ws.send', { data: 'x'.repeat(1000) }) }
@@ -117,7 +117,7 @@ t.test('overflow is logged with its counts, once for many clients that are slow 
   }
 })
 
-t.test('a client with no room for a pong gets one for its last ping when it has read', async t => {
+t.test('sends a pong for the last ping when a full buffer was read', async t => {
   const rig = await start(t, { maxBufferedAmount: 1000 })
   const { peer, pid, target } = await joined(t, rig)
   peer.socket.pause()
@@ -130,7 +130,7 @@ t.test('a client with no room for a pong gets one for its last ping when it has 
   t.strictSame(peer.frames.filter(({ opcode }) => opcode === opcodes.pong).map(({ payload }) => payload.toString()), ['3'])
 })
 
-t.test('a pong that there was no room for does not come behind the close frame', async t => {
+t.test('sends no late pong after the close frame', async t => {
   const rig = await start(t, { maxBufferedAmount: 1000, closeTimeout: '1m' })
   const { peer, pid, target } = await joined(t, rig)
   peer.socket.pause()
@@ -144,7 +144,7 @@ t.test('a pong that there was no room for does not come behind the close frame',
   t.equal(peer.count(opcodes.pong), 0)
 })
 
-t.test('one slow client delays no other', async t => {
+t.test('delays no other client when one is slow', async t => {
   const rig = await start(t)
   const target = new Keeper(rig)
   const peers = await Promise.all(Array.from({ length: 10 }, () => connectTo(t, rig, { target_pid: target.pid })))
@@ -209,7 +209,7 @@ t.test('many small frames that wait for a slow client arrive in order', async t 
   t.strictSame(peer.texts, [...Array.from({ length: 10_000 }, (_, i) => `${i}`), 'last'])
 })
 
-t.test('a slow client that is gone leaves nothing', async t => {
+t.test('leaves nothing of a slow client that is gone', async t => {
   const rig = await start(t, { pingInterval: 100 })
   const { peer, pid, target } = await joined(t, rig)
   peer.socket.pause()

@@ -170,7 +170,7 @@ t.test('a slow target flooded by 100 clients gets all of it, each in order; othe
   t.comment(`memory +${most.toFixed(1)} MB`)
 })
 
-t.test('resumed clients take turns', async t => {
+t.test('resumes waiting clients in turns', async t => {
   const rig = await start(t, { mailboxLimit: 40 })
   if (rig.neighbours !== undefined) {
     t.pass('', { skip: 'elsewhere all of it is on its way before the mailbox there says that it is full' })
@@ -249,7 +249,7 @@ t.test('when a paused connection ends what waited is delivered past the limit, t
   }
 })
 
-t.test('a close frame that waits behind messages does not change another end', async t => {
+t.test('keeps the first reason when a close frame waits after messages', async t => {
   const rig = await start(t, { mailboxLimit: 10 })
   const { peer, pid, target } = await joined(t, rig)
   peer.answersClose = false
@@ -264,7 +264,7 @@ t.test('a close frame that waits behind messages does not change another end', a
   await allGone(rig)
 })
 
-t.test('a client that said why it went is believed, although it is gone', async t => {
+t.test('uses the close frame of a client whose socket is lost', async t => {
   for (const [bytes, leave] of [
     [closeOf(4001, 'mine'), { cause: 'client', code: 4001, reason: 'mine' }],
     [Buffer.from([0x81, 0]), { cause: 'protocol', code: 1002 }]
@@ -284,7 +284,7 @@ t.test('a client that said why it went is believed, although it is gone', async 
   }
 })
 
-t.test('a paused client whose target exits is let go', async t => {
+t.test('closes a paused client whose target exits', async t => {
   const rig = await start(t, { mailboxLimit: 10 })
   const { peer, pid, target } = await joined(t, rig)
   await fill(rig, peer, pid, target, numbers(200).map(textOf))

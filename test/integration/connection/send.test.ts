@@ -5,7 +5,7 @@ import { Keeper, connectTo, joined, start } from './support.js'
 import { opcodes } from '../../../lib/websocket/frames.js'
 import { until } from '../../helpers.js'
 
-t.test('ws.send is one frame', async t => {
+t.test('sends one frame for a ws.send', async t => {
   const rig = await start(t)
   const { peer, pid } = await joined(t, rig)
   const part = new Uint8Array([0, 1, 2, 3]).subarray(1, 3)
@@ -29,7 +29,7 @@ t.test('ws.send is one frame', async t => {
   t.strictSame(peer.frames, table.map(([, opcode, sent]) => ({ opcode, payload: Buffer.from(sent), rsv1: false })))
 })
 
-t.test('the bytes are those of the moment: a Buffer may be written anew', async t => {
+t.test('sends the bytes of the moment of the call', async t => {
   const rig = await start(t)
   const { peer, pid } = await joined(t, rig)
   const data = Buffer.alloc(100)
@@ -186,7 +186,7 @@ t.test('a broadcast is framed once, by the group and by a plain loop', async t =
   }
 })
 
-t.test('all frames of a turn of the event loop are one write', async t => {
+t.test('writes all frames of a loop iteration at once', async t => {
   const rig = await start(t)
   const { peer, pid } = await joined(t, rig)
   const { writes } = rig.relay.flusher

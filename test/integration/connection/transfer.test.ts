@@ -51,7 +51,7 @@ t.test('a field that is not given is kept, and null resets it', async t => {
   t.strictSame(target.topics.filter((one) => one === 'ws.join' || one === 'ws.leave'), ['ws.join'], 'nothing was left or joined')
 })
 
-t.test('a transfer that is refused changes nothing', async t => {
+t.test('changes nothing when a transfer is refused', async t => {
   const lines: any[] = []
   const rig = await start(t, {}, { logger: { level: 'warn', stream: { write: (line) => { lines.push(JSON.parse(line)) } } } })
   const { peer, pid, target } = await joined(t, rig, { metadata: { a: 1 } })
@@ -100,7 +100,7 @@ t.test('a transfer that is refused changes nothing', async t => {
   rig.processes.exit(stopping, 'kill')
 })
 
-t.test('a target may be named', async t => {
+t.test('accepts the name of a target', async t => {
   const rig = await start(t)
   const { pid } = await joined(t, rig)
   const next = new Keeper(rig)
@@ -194,7 +194,7 @@ t.test('the waiting frames of a paused client go to the new target, after its jo
   t.equal(old.topics.at(-1), 'ws.leave')
 })
 
-t.test('a paused client that moves to a target without room waits there', async t => {
+t.test('keeps a client paused that moves to a target without room', async t => {
   const rig = await start(t, { mailboxLimit: 20 })
   if (rig.neighbours !== undefined) {
     t.pass('', { skip: 'it counts what lies in a mailbox of this node' })
