@@ -9,26 +9,28 @@ import type { Runtime } from '../process/runtime.js'
 import type { Cluster, ClusterEngine } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
 
-/** Who has made the process system: a server, or a worker. */
+/** The creator of the runtime: a server, or a worker. */
 export interface ClusterOwner {
-  /** Milliseconds after which a claim for a name is rejected. */
+  /** Milliseconds after which `names.register` is rejected. */
   readonly acquireTimeout?: number
   /** Closes everything. Called when another node with the same name has started. */
   close (): Promise<unknown>
 }
 
-/** Milliseconds. */
-const startCheck = 60_000
+/** Milliseconds of a timer that does nothing. */
+const keepAliveInterval = 60_000
 
 /**
- * Makes a process system a node of a cluster. No PID may have been made before: the incarnation in
- * it is only known when the engine has answered.
+ * Makes a runtime a node of a cluster. No PID may exist before, because the incarnation in it is
+ * only known when the engine has answered.
  *
- * @throws `FST_CLUSTER_UNAVAILABLE` when the engine is not there in time, `FST_PROCESS_CLOSING` when the system was closed
- * before, and what the engine itself says
+ * @throws `FST_CLUSTER_UNAVAILABLE` when the engine does not answer in time, `FST_PROCESS_CLOSING`
+ * when the runtime was closed before, and the errors of the engine's `open`
  */
-export async function startCluster (runtime: Runtime, engine: ClusterEngine, owner: ClusterOwner): Promise<void> {
-  // Closed while this was loaded: nothing would ever end what starts now.
+export async function startCluster (
+  runtime: Runtime, engine: ClusterEngine, owner: ClusterOwner
+): Promise<void> {
+  // Closed while this module was loaded: nobody would close the node.
   if (runtime.closing) throw new errorCodes.FST_PROCESS_CLOSING()
   const { node: name, incarnation } = runtime.pids
   const node = new ClusterNode({
@@ -43,39 +45,52 @@ export async function startCluster (runtime: Runtime, engine: ClusterEngine, own
     local: new LocalProcesses(runtime),
     logger: runtime.logger,
     events: {
-      // Another process may have the name soon: two must not act under it.
+      // Another process may have the name soon, and two must not act under it.
       nameLost: (_name, pid) => { runtime.exit(pid, 'name_lost') },
-      broadcast: (members, topic, payload, from) => broadcast(runtime, members, topic, payload, from),
+      broadcast: (members, topic, payload, from) => {
+        return broadcast(runtime, members, topic, payload, from)
+      },
       // The node has left the cluster already, and has logged why.
       fatal () { if (engine.whenNameTaken !== 'stay') closeAll(runtime, owner) }
     }
   })
   runtime.announceClosing = () => { node.announceClosing() }
   runtime.leaveCluster = () => node.close()
-  // No timer of the node keeps a program running, and an engine that is away has no socket that does: this one, which does nothing.
-  const awake = setInterval(clearInterval, startCheck, undefined)
+  // Keeps the event loop alive during the start: the timers of the node are unref'ed, and a client
+  // that is not connected has no socket.
+  const keepAlive = setInterval(clearInterval, keepAliveInterval, undefined)
   let raised: number
   try {
     raised = await node.start()
   } finally {
-    clearInterval(awake)
+    clearInterval(keepAlive)
   }
-  // Closed while it started.
+  // Closed during the start.
   if (runtime.closing) throw new errorCodes.FST_PROCESS_CLOSING()
   runtime.pids.bumpIncarnation(raised)
   runtime.joinCluster(node.remote, clusterOf(runtime, node))
 }
 
-/** Two nodes with one name must not serve the same clients: the one that was started first makes room. */
+/** Two nodes with one name must not serve the same clients: the one that started first closes. */
 function closeAll (runtime: Runtime, owner: ClusterOwner): void {
-  owner.close().catch((err: unknown) => { runtime.logger.error({ err }, 'cluster: closing failed') })
+  owner.close().catch((err: unknown) => {
+    runtime.logger.error({ err }, 'cluster: closing failed')
+  })
 }
 
-/** A broadcast that arrives for members of this node; a payload for connections is framed once. */
-function broadcast (runtime: Runtime, members: readonly Pid[], topic: string, payload: unknown, from: Pid | undefined): number {
+/**
+ * Delivers a broadcast to members of this node. Its payload is encoded once for all connections.
+ * @returns how many members accepted it
+ */
+function broadcast (
+  runtime: Runtime, members: readonly Pid[], topic: string, payload: unknown, from: Pid | undefined
+): number {
   const batch: Batch = {}
   let accepted = 0
-  for (const member of members) if (runtime.getEntity(member)?.deliver(topic, payload, from, undefined, batch) === true) accepted++
+  for (const member of members) {
+    const entity = runtime.getEntity(member)
+    if (entity?.deliver(topic, payload, from, undefined, batch) === true) accepted++
+  }
   return accepted
 }
 

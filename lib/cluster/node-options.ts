@@ -4,27 +4,29 @@ import type { ClusterTiming, Transport } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
 import type { Logger } from '../../types/processes.js'
 
-/** What the owner of a cluster node is told. */
+/** Callbacks of a cluster node. */
 export interface ClusterEvents {
-  /** A process lost its cluster-wide name, for this node lost its lease: another may have it soon. */
+  /** A process lost its cluster-wide name with the lease of this node: another may have it soon. */
   nameLost (name: string, pid: Pid): void
-  /** Hands a broadcast to members on this node, in one loop: it is framed once. @returns how many took it */
-  broadcast (members: readonly Pid[], topic: string, payload: unknown, from: Pid | undefined): number
-  /** This node must not go on: `FST_CLUSTER_NODE_NAME_TAKEN`. */
+  /** Delivers a broadcast to members of this node. @returns how many members accepted it */
+  broadcast (
+    members: readonly Pid[], topic: string, payload: unknown, from: Pid | undefined
+  ): number
+  /** This node has left the cluster: `FST_CLUSTER_NODE_NAME_TAKEN`. */
   fatal (error: Error): void
 }
 
-/** What a cluster node is made with; every value is checked already. */
+/** The values are validated already. */
 export interface ClusterNodeOptions {
   readonly node: string
-  /** The incarnation in the PIDs of this node; the start may ask for a higher one. */
+  /** The incarnation that is wished for. The start may choose a higher one. */
   readonly incarnation: number
   readonly prefix: string
   readonly transport: Transport
   readonly timing: ClusterTiming
   /** Milliseconds. */
   readonly startTimeout: number
-  /** Milliseconds after which a claim for a name that is not free yet is rejected. @defaultValue that of `timing` */
+  /** Milliseconds after which `names.register` is rejected. @defaultValue `acquire` of `timing` */
   readonly acquireTimeout?: number
   readonly local: LocalNode
   readonly events: ClusterEvents

@@ -1,14 +1,11 @@
 import { errorCodes, toError } from '../errors.js'
-import { batchTypes, decodeNumber, decodeSource } from './link/codec.js'
+import { batchTypes } from './link/codec.js'
 import { Groups } from './groups/groups.js'
-import { Heartbeats } from './membership/heartbeats.js'
 import { claimIncarnation } from './membership/incarnation.js'
 import { EngineLink } from './link/engine-link.js'
-import { Membership } from './membership/membership.js'
-import { Names } from './names/names.js'
 import { NoNames } from './names/no-names.js'
+import { makeMembershipParts, makeNames, newCounters } from './node-parts.js'
 import { suffixOf } from './membership/peer.js'
-import { OtherVersions } from './membership/other-versions.js'
 import { Peers } from './membership/peers.js'
 import { Register } from './register.js'
 import { Router } from './remote/router.js'
@@ -16,19 +13,28 @@ import { timings } from './timing.js'
 import { isPid } from '../process/pid.js'
 import type { Cancellable, Clock } from '../shared/clock.js'
 import type { ClusterNodeOptions } from './node-options.js'
+import type { Heartbeats } from './membership/heartbeats.js'
+import type { Inbox } from './inbox.js'
+import type { Membership } from './membership/membership.js'
+import type { Names } from './names/names.js'
 import type { NodeContext, Peer } from './membership/peer.js'
 import type { NodeListener } from './membership/peers.js'
 import type { Timing } from './timing.js'
 import type { Unsendable } from './values/unsendable.js'
 import type { RemoteNodes, LocalNode } from '../process/remote-nodes.js'
-import type { ClusterGroups, ClusterHealth, ClusterNames, ClusterNodeInfo, ClusterStats, Transport } from '../../types/cluster.js'
+import type {
+  ClusterGroups, ClusterHealth, ClusterNames, ClusterNodeInfo, ClusterStats, Transport
+} from '../../types/cluster.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
 export type { ClusterEvents, ClusterNodeOptions } from './node-options.js'
 export type { NodeListener } from './membership/peers.js'
 
-/** One node of a cluster: its way to the processes of all others. */
+/**
+ * One node of a cluster. Creates the parts, connects them, and starts and closes them in order.
+ * Its states: new -> starting -> open -> closed, or name taken when another node has its name.
+ */
 export class ClusterNode implements NodeContext {
   readonly remote: RemoteNodes
   readonly groups: ClusterGroups
@@ -47,17 +53,16 @@ export class ClusterNode implements NodeContext {
   #names: Names | NoNames = new NoNames()
   #membership: Membership | undefined
   #heartbeats: Heartbeats | undefined
+  #inbox: Inbox | undefined
   #incarnation: number
-  /** The latest incarnation of this node that another node told of. */
+  /** The latest incarnation of this node that other nodes have heard of; 0: unknown. */
   #latestKnown = 0
   #suffix: string
   #refs = 0
   #state: 'new' | 'starting' | 'open' | 'closed' | 'name taken' = 'new'
   #tickTimer: Cancellable | undefined
   #closing: Promise<void> | undefined
-  readonly #counters: ClusterStats = {
-    framesIn: 0, framesOut: 0, batchesIn: 0, batchesOut: 0, resent: 0, torn: 0, garbage: 0, stalls: 0, fences: 0, up: 0, unacknowledged: 0, refused: {}
-  }
+  readonly #counters = newCounters()
 
   constructor (options: ClusterNodeOptions) {
     this.#options = options
@@ -69,7 +74,8 @@ export class ClusterNode implements NodeContext {
     this.#timing = timings[options.timing]
     this.#incarnation = options.incarnation
     this.#suffix = suffixOf(options.node, options.incarnation)
-    this.#register = new Register(options.transport, this.#clock, `${options.prefix}.`, this.#timing.request)
+    const { transport, prefix } = options
+    this.#register = new Register(transport, this.#clock, `${prefix}.`, this.#timing.request)
     this.#engineLink = this.#makeEngineLink()
     this.remote = this.#router = new Router(this)
     this.groups = this.#groups = this.#makeGroups()
@@ -101,7 +107,9 @@ export class ClusterNode implements NodeContext {
       transport,
       engineLink: this.#engineLink,
       get leaving () { return node.#hasLeft },
-      handleFrame: (peer, frame) => this.#groups.receive(peer, frame) ?? this.#router.receive(peer, frame),
+      handleFrame: (peer, frame) => {
+        return this.#groups.receive(peer, frame) ?? this.#router.receive(peer, frame)
+      },
       peerReady: (peer) => { this.#groups.refreshMembers(peer) },
       peerDown: (peer) => { this.#groups.nodeDown(peer) },
       channelReset: (peer) => {
@@ -127,8 +135,13 @@ export class ClusterNode implements NodeContext {
       isLocal: (pid) => this.#isLocal(pid),
       upPeers: () => this.#peers.upPeers,
       flush: () => { this.#peers.flush() },
-      broadcast: (members, topic, payload, from) => { events.broadcast(members, topic, payload, from) },
-      acceptBatch: (bytes) => this.#engineLink.isOwn(bytes) ? undefined : this.#acceptSource(bytes, batchTypes.broadcast),
+      broadcast: (members, topic, payload, from) => {
+        events.broadcast(members, topic, payload, from)
+      },
+      acceptBatch: (bytes) => {
+        if (this.#engineLink.isOwn(bytes)) return undefined
+        return this.#inbox!.acceptSource(bytes, batchTypes.broadcast)
+      },
       countGarbage: () => { this.#counters.garbage++ }
     })
   }
@@ -140,15 +153,18 @@ export class ClusterNode implements NodeContext {
   // Starting
 
   /**
-   * Claims an incarnation, subscribes, and hears who is there.
-   * @returns the incarnation to use in PIDs, at least the one asked for: no PID may have been made before
-   * @throws `FST_CLUSTER_UNAVAILABLE` when the engine is not there in time, and what the engine rejects with
+   * Connects to the engine, registers an incarnation, and waits for the heartbeats of other nodes.
+   *
+   * @returns the incarnation for PIDs, at least that of the options. No PID may exist before
+   * @throws `FST_CLUSTER_UNAVAILABLE` when the engine does not answer in time, and the errors of
+   * the engine's `open`
    */
   async start (): Promise<number> {
     this.#state = 'starting'
     let timer: Cancellable | undefined
+    const { startTimeout } = this.#options
     const late = new Promise<'late'>((resolve) => {
-      timer = this.#clock.after(this.#options.startTimeout, () => { resolve('late') })
+      timer = this.#clock.after(startTimeout, () => { resolve('late') })
     })
     try {
       if (await Promise.race([this.#start(), late]) !== 'late') return this.#incarnation
@@ -158,18 +174,27 @@ export class ClusterNode implements NodeContext {
     } finally {
       timer?.cancel()
     }
-    // Closed, the transport says why it was not there: a port that is shut, a certificate.
+    // Only after the close is it known why the transport could not connect.
     await this.close()
-    throw new errorCodes.FST_CLUSTER_UNAVAILABLE(`the engine '${this.#transport.caps.name}' did not answer within ${this.#options.startTimeout} ms`, ...this.#engineLink.failure === undefined ? [] : [{ cause: this.#engineLink.failure }])
+    const { name } = this.#transport.caps
+    const why = `the engine '${name}' did not answer within ${startTimeout} ms`
+    const { failure } = this.#engineLink
+    throw failure === undefined
+      ? new errorCodes.FST_CLUSTER_UNAVAILABLE(why)
+      : new errorCodes.FST_CLUSTER_UNAVAILABLE(why, { cause: failure })
   }
 
   async #start (): Promise<void> {
     const engineLink = this.#engineLink
     await engineLink.open()
     const heartbeats = this.#makeMembership()
-    await Promise.all([engineLink.subscribe(engineLink.heartbeatTopic, heartbeats.receiveHeartbeat), this.#announce(heartbeats)])
+    await Promise.all([
+      engineLink.subscribe(engineLink.heartbeatTopic, heartbeats.receiveHeartbeat),
+      this.#announce(heartbeats)
+    ])
     while (this.#state === 'starting' && this.#latestKnown > this.#incarnation) {
-      // Other nodes know a later incarnation than the register, which lost its data: they would not listen to this one.
+      // The register has lost its data, but other nodes remember a later incarnation. They ignore
+      // this one, so announce one above that.
       const inbox = engineLink.inboxTopic(this.node, this.#incarnation)
       this.#incarnation = this.#latestKnown + 1
       await this.#announce(heartbeats)
@@ -183,83 +208,80 @@ export class ClusterNode implements NodeContext {
     this.#tickTimer = this.#clock.after(this.#tickInterval, this.#tick)
   }
 
-  /** Claims an incarnation, subscribes to its inbox, and says hello. Resolves when the other nodes have had time to answer. */
+  /**
+   * Registers an incarnation, subscribes to its topic, and sends a hello. Resolves when the other
+   * nodes have had time to answer.
+   */
   async #announce (heartbeats: Heartbeats): Promise<void> {
     const engineLink = this.#engineLink
-    if (this.#transport.caps.registry) this.#incarnation = await claimIncarnation(this.#register, this.node, this.#incarnation, () => this.#state === 'starting')
-    if (this.#state !== 'starting') return
+    const isWanted = (): boolean => this.#state === 'starting'
+    if (this.#transport.caps.registry) {
+      const wished = this.#incarnation
+      this.#incarnation = await claimIncarnation(this.#register, this.node, wished, isWanted)
+    }
+    if (!isWanted()) return
     this.#suffix = suffixOf(this.node, this.#incarnation)
-    await engineLink.subscribe(engineLink.inboxTopic(this.node, this.#incarnation), this.#receiveBatch)
-    if (this.#state !== 'starting') return
+    const inboxTopic = engineLink.inboxTopic(this.node, this.#incarnation)
+    await engineLink.subscribe(inboxTopic, this.#inbox!.receiveBatch)
+    if (!isWanted()) return
     heartbeats.sendHello()
     await new Promise<void>((resolve) => { this.#clock.after(this.#timing.hello, resolve) })
   }
 
   #makeMembership (): Heartbeats {
     const node = this
-    const { logger } = this.#options
-    const shared = { clock: this.#clock, timing: this.#timing, counters: this.#counters }
-    this.#membership = new Membership({
-      ...shared,
-      node: this.node,
-      get incarnation () { return node.#incarnation },
-      probe: (node, incarnation) => this.#transport.caps.probe ? this.#transport.probe(this.#engineLink.inboxTopic(node, incarnation)) : Promise.resolve(undefined),
-      nodeUp: (node, incarnation) => { this.#peers.nodeUp(node, incarnation) },
-      nodeDown: (node, incarnation, why) => {
-        this.#peers.nodeDown(node, incarnation, why)
-        if (!this.#hasLeft) this.#names.nodeDown(node)
-      },
-      nodeForgotten: (node) => { this.#peers.forgetNode(node) },
-      loopStalled: (ms) => { logger.warn({ ms: Math.round(ms) }, 'cluster: the event loop stood still') },
-      nameTaken: (incarnation) => { this.#handleLaterIncarnation(incarnation) }
-    })
-    this.#membership.setConnected(this.#engineLink.up)
-    const otherVersions = new OtherVersions(logger)
-    this.#heartbeats = new Heartbeats({
-      ...shared,
+    const { transport, logger } = this.#options
+    const { membership, heartbeats, inbox } = makeMembershipParts({
+      clock: this.#clock,
+      timing: this.#timing,
+      counters: this.#counters,
       random: this.#random,
       engineLink: this.#engineLink,
-      membership: this.#membership,
-      unreadableBatch: (bytes) => { otherVersions.logSender(bytes) },
-      nodeReturned: (name) => { this.#peers.nodeReturned(name) }
+      node: this.node,
+      get incarnation () { return node.#incarnation },
+      transport,
+      peers: this.#peers,
+      logger,
+      nodeDown: (name) => { if (!this.#hasLeft) this.#names.nodeDown(name) },
+      laterIncarnation: (incarnation) => { this.#handleLaterIncarnation(incarnation) }
     })
-    return this.#heartbeats
+    this.#membership = membership
+    this.#inbox = inbox
+    this.#heartbeats = heartbeats
+    membership.setConnected(this.#engineLink.up)
+    return heartbeats
   }
 
   #makeNames (): Names | NoNames {
-    const { events, logger, transport } = this.#options
-    if (!transport.caps.registry) return new NoNames(transport.caps.name)
-    return new Names({
+    return makeNames(this.#options, {
       clock: this.#clock,
       timing: this.#timing,
       counters: this.#counters,
       node: this.node,
       incarnation: this.#incarnation,
-      local: this.local,
       random: this.#random,
       register: this.#register,
-      acquireTimeout: this.#options.acquireTimeout ?? this.#timing.acquire,
-      get durable () { return transport.caps.durable === true },
       membership: this.#membership!,
       isLocal: (pid) => this.#isLocal(pid),
-      leaseLost: (names) => { logger.warn({ names }, 'cluster: this node lost its lease') },
-      nameLost: (name, pid) => {
-        logger.warn({ relayName: name, relayPid: pid }, 'cluster: a name is lost, and its process ends')
-        this.guard(() => { events.nameLost(name, pid) })
-      }
+      guard: (task) => { this.guard(task) }
     })
   }
 
-  /** A later incarnation of this node is known: it may live, or other nodes remember it. */
+  /**
+   * Called when another node has heard of a later incarnation of this node. That incarnation is
+   * running, or it ran before and other nodes remember it.
+   */
   #handleLaterIncarnation (known: number): void {
     this.#latestKnown = Math.max(this.#latestKnown, known)
-    // A node that starts has made no PID yet: it starts above the other one.
-    if (this.#hasLeft || this.#state === 'starting' || this.#latestKnown <= this.#incarnation) return
+    // During the start there are no PIDs yet: the start announces an incarnation above it.
+    if (this.#hasLeft || this.#state === 'starting') return
+    if (this.#latestKnown <= this.#incarnation) return
     this.#state = 'name taken'
     const error = new errorCodes.FST_CLUSTER_NODE_NAME_TAKEN(this.node)
-    this.#options.logger.fatal({ err: error }, 'cluster: stopping: another node with the same name has started')
+    const { logger, events } = this.#options
+    logger.fatal({ err: error }, 'cluster: stopping: another node with the same name has started')
     this.close().catch(() => {})
-    this.guard(() => { this.#options.events.fatal(error) })
+    this.guard(() => { events.fatal(error) })
   }
 
   // The engine
@@ -278,7 +300,7 @@ export class ClusterNode implements NodeContext {
     this.#names.engineUp()
   }
 
-  /** How often the time is looked at. */
+  /** Milliseconds between two checks of membership and channels. */
   get #tickInterval (): number {
     return this.#timing.heartbeat / 4
   }
@@ -289,31 +311,7 @@ export class ClusterNode implements NodeContext {
     this.#peers.tick(this.#clock.now())
   }
 
-  readonly #receiveBatch = (bytes: Buffer): void => {
-    if (bytes[1] === batchTypes.outdated) return this.#receiveOutdated(bytes)
-    const source = this.#acceptSource(bytes)
-    if (source !== undefined && !source.peer.channel.receiveBatch(bytes[1], bytes, source.end)) this.#counters.garbage++
-  }
-
-  #receiveOutdated (bytes: Buffer): void {
-    const source = decodeSource(bytes)
-    const known = source && decodeNumber(bytes, source.end)
-    if (known === undefined) this.#counters.garbage++
-    else this.#handleLaterIncarnation(known)
-  }
-
-  /** Who sent a batch, if it may be listened to. */
-  #acceptSource (bytes: Buffer, type?: number): { readonly peer: Peer, readonly end: number } | undefined {
-    const source = decodeSource(bytes)
-    if (source === undefined || (type !== undefined && source.type !== type)) {
-      this.#counters.garbage++
-      return undefined
-    }
-    if (!this.#membership!.recordContact(source.node, source.incarnation)) return undefined
-    return { peer: this.#peers.ofNode(source.node)!, end: source.end }
-  }
-
-  // What others of this folder need
+  // The context for the parts of the node
 
   pid (serial: number): Pid {
     return `${serial}${this.#suffix}` as Pid
@@ -331,11 +329,12 @@ export class ClusterNode implements NodeContext {
     this.#peers.recordUnreachable(pid)
   }
 
-  /** A later incarnation is there, or the node is and can have none of that number: it is dead for certain. Otherwise nobody knows. */
+  /** `noproc` if the node is up with this or a later incarnation, else `noconnection`. */
   exitReasonFor (pid: Pid): Exit['reason'] {
     const [node, incarnation] = pid.slice(pid.indexOf('@') + 1).split('.')
     const member = this.#membership?.find(node)
-    return member?.state === 'up' && member.incarnation >= parseInt(incarnation, 36) ? 'noproc' : 'noconnection'
+    const isUp = member?.state === 'up' && member.incarnation >= parseInt(incarnation, 36)
+    return isUp ? 'noproc' : 'noconnection'
   }
 
   nextRef (): number {
@@ -343,7 +342,8 @@ export class ClusterNode implements NodeContext {
   }
 
   unsendable ({ type, path }: Unsendable, about: Readonly<Record<string, unknown>>): Error {
-    this.#options.logger.warn({ ...about, type, path }, 'cluster: a value cannot be sent to another node')
+    const { logger } = this.#options
+    logger.warn({ ...about, type, path }, 'cluster: a value cannot be sent to another node')
     return new errorCodes.FST_CLUSTER_INVALID_PAYLOAD(type, path)
   }
 
@@ -351,24 +351,27 @@ export class ClusterNode implements NodeContext {
     try {
       task()
     } catch (thrown) {
-      this.#options.logger.error({ err: toError(thrown) }, 'cluster: what was told of another node failed')
+      const err = toError(thrown)
+      this.#options.logger.error({ err }, 'cluster: handling an event of another node failed')
     }
   }
 
-  // What is known of it
+  // State for the public API
 
-  /** The other nodes, down ones included until they are forgotten. */
+  /** The other nodes. Nodes that are down are included until they are forgotten. */
   nodes (): ClusterNodeInfo[] {
     return this.#membership?.nodes() ?? []
   }
 
-  /** @returns what ends it */
+  /** @returns a function that removes the listener */
   watchNodes (listener: NodeListener): () => void {
     return this.#peers.addListener(listener)
   }
 
   stats (): ClusterStats {
-    return { ...this.#counters, up: this.#membership?.upCount ?? 0, unacknowledged: this.#peers.unacknowledged, refused: this.#peers.refusedByNode }
+    const up = this.#membership?.upCount ?? 0
+    const { unacknowledged, refusedByNode: refused } = this.#peers
+    return { ...this.#counters, up, unacknowledged, refused }
   }
 
   health (): ClusterHealth {
@@ -378,21 +381,21 @@ export class ClusterNode implements NodeContext {
     return this.#engineLink.up ? { ready: true } : { ready: false, problem: 'engine away' }
   }
 
-  /** Records of what goes on with others, for the tests that count what remains. */
+  /** Records about other nodes, for the tests that check that nothing is left over. */
   get size (): number {
     return this.#router.size + this.#groups.size + this.#names.size + this.#peers.size
   }
 
-  // The end
+  // Closing
 
-  /** Nothing is said any more, and nobody is listened to. */
+  /** From then on this node sends nothing, and ignores every frame. */
   get #hasLeft (): boolean {
     return this.#state === 'closed' || this.#state === 'name taken'
   }
 
   /**
-   * Tells the other nodes that this one is closing, before its processes are stopped: their clients are closed with
-   * 1012, and its targets get their leaves.
+   * Tells the other nodes that this one is closing. Call it before the processes are stopped. The
+   * other nodes close the clients of these processes with 1012, and the processes get the leaves.
    */
   announceClosing (): void {
     if (this.#state !== 'open') return
@@ -400,7 +403,7 @@ export class ClusterNode implements NodeContext {
     this.#peers.flush()
   }
 
-  /** Says goodbye, when everything that was sent is on its way. Idempotent. */
+  /** Leaves the cluster after the engine has accepted every frame that was sent. Idempotent. */
   close (): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -415,7 +418,7 @@ export class ClusterNode implements NodeContext {
       await this.#engineLink.flush(this.#timing.request)
     } else if (this.#state === 'starting') {
       this.#state = 'closed'
-      // It may have said hello.
+      // It may have sent a hello.
       this.#heartbeats?.sendBye()
       await this.#engineLink.flush(this.#timing.request)
     }

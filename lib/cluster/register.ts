@@ -1,13 +1,13 @@
 import type { Clock } from '../shared/clock.js'
 import type { RegisterEntry, Transport } from '../../types/cluster.js'
 
-/** A value of the register, as data. */
+/** A value of the register, parsed. */
 export interface ParsedEntry<T> {
   readonly value: T
   readonly revision: number
 }
 
-/** The engine's register with values as data, keys of ours, and an end to every wait. */
+/** The engine's register, with JSON values, prefixed keys and a timeout for every request. */
 export class Register {
   readonly #transport: Transport
   readonly #clock: Clock
@@ -22,41 +22,48 @@ export class Register {
     this.#requestTimeout = patience
   }
 
-  /** The highest revision that any answer had. */
+  /** The highest revision in any answer. */
   get highestRevision (): number {
     return this.#highestRevision
   }
 
-  /** What is there, or was a moment ago. Rejects when the engine does not answer. */
+  /** @returns a value that may be stale. Rejects when the engine does not answer */
   async get<T> (key: string): Promise<ParsedEntry<T> | undefined> {
-    const entry: RegisterEntry | undefined = await this.#withTimeout(this.#transport.get(this.#prefix + key))
+    const request = this.#transport.get(this.#prefix + key)
+    const entry: RegisterEntry | undefined = await this.#withTimeout(request)
     if (entry === undefined) return undefined
     this.#highestRevision = Math.max(this.#highestRevision, entry.revision)
     return { value: parse(entry.value) as T, revision: entry.revision }
   }
 
-  /** @returns the new revision; 0: another was first. Rejects when nobody knows whether it was set */
+  /**
+   * Compare-and-set.
+   * @returns the new revision; 0: the revision has changed. Rejects when the outcome is unknown
+   */
   async cas (key: string, value: unknown, revision: number): Promise<number> {
     const bytes = value === undefined ? undefined : Buffer.from(JSON.stringify(value))
-    const written = await this.#withTimeout(this.#transport.cas(this.#prefix + key, bytes, revision))
+    const request = this.#transport.cas(this.#prefix + key, bytes, revision)
+    const written = await this.#withTimeout(request)
     this.#highestRevision = Math.max(this.#highestRevision, written)
     return written
   }
 
-  /** A while, before an engine that failed is asked again: one that fails at once would be asked for ever in one turn. */
+  /** Resolves after a short time: retries without it would never leave the current turn. */
   pauseBeforeRetry (): Promise<void> {
     return new Promise((resolve) => { this.#clock.after(this.#requestTimeout / 20, resolve) })
   }
 
   #withTimeout<T> (request: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const timer = this.#clock.after(this.#requestTimeout, () => { reject(new Error('The engine does not answer')) })
+      const timer = this.#clock.after(this.#requestTimeout, () => {
+        reject(new Error('The engine does not answer'))
+      })
       request.then(resolve, reject).finally(() => { timer.cancel() })
     })
   }
 }
 
-/** What is no JSON of ours counts as an empty record. */
+/** A value that is not a JSON object counts as an empty record. */
 function parse (bytes: Uint8Array): unknown {
   try {
     const value: unknown = JSON.parse(Buffer.from(bytes).toString())
@@ -66,7 +73,7 @@ function parse (bytes: Uint8Array): unknown {
   }
 }
 
-/** A name in a key: engines allow few characters. */
+/** Encodes a name for a key or topic, because engines allow few characters there. */
 export function encodeKey (name: string): string {
   return Buffer.from(name).toString('base64url')
 }

@@ -8,50 +8,75 @@ export interface Timing {
   readonly down: number
   /** Silence after which a node without a subscriber is down. */
   readonly gone: number
-  /** An event loop that stood still for longer judges nobody for as long again. */
+  /** After a longer stall of the event loop, failure detection pauses for the same time. */
   readonly stall: number
   /** How long the first exchange of heartbeats may take at start. */
   readonly hello: number
-  /** Without an acknowledgement for so long, the oldest frame is sent once more. */
+  /** Time without an acknowledgement after which the oldest frame is sent again. */
   readonly resend: number
   /** Between two pings of a channel. */
   readonly ping: number
-  /** An acknowledgement waits so long for a frame to travel with. */
+  /** How long an acknowledgement waits for a frame that can carry it. */
   readonly ack: number
-  /** Between two complaints about a gap, or two resets, on one channel. */
+  /** Between two nacks, or two resets, on one channel. */
   readonly nack: number
   /** Between two renewals of a lease. */
   readonly renew: number
   /** How long a lease is valid, from the start of its last renewal. */
   readonly lease: number
-  /** Seen unchanged for so long, a lease may be broken by another node. */
+  /** Another node may break a lease that it has seen unchanged for so long. */
   readonly breakLease: number
-  /** A claim for a name that is not free yet is given up after so long: before a client's upgrade times out. */
+  /** `names.register` is rejected after so long: before the upgrade that waits for it times out. */
   readonly acquire: number
-  /** One request to the engine, or to another node. */
+  /** How long a request to the engine, or to another node, may take. */
   readonly request: number
   /** A group without members stays subscribed for so long. */
   readonly linger: number
 }
 
-/** The durations that are chosen. All others follow from them. */
+/** The durations that are chosen. The others are fixed, or derived from them. */
 type Chosen = Pick<Timing, 'heartbeat' | 'down' | 'gone' | 'hello' | 'renew' | 'request'>
 
 /**
  * @param chosen one row of the table
- * @returns all durations. A name survives every outage that channels survive: the lease outlasts the silence after
- * which a node is down, by the time since its last renewal and that of the next one. Another node takes a name over when
- * the lease has expired for certain.
+ * @returns all durations. A name survives every outage that channels survive. So a lease is longer
+ * than the silence after which a node is down: by the time since the last renewal, and by that of
+ * the next one. Another node breaks a lease only when it has certainly expired.
  */
 function derive (chosen: Chosen): Timing {
   const { down, renew, request } = chosen
   const lease = down + renew + request
-  return { ...chosen, lease, breakLease: lease + request, acquire: 8000, stall: 1000, resend: 1000, ping: 5000, ack: 20, nack: 50, linger: 5000 }
+  return {
+    ...chosen,
+    lease,
+    breakLease: lease + request,
+    acquire: 8000,
+    stall: 1000,
+    resend: 1000,
+    ping: 5000,
+    ack: 20,
+    nack: 50,
+    linger: 5000
+  }
 }
 
 export const timings: Readonly<Record<ClusterTiming, Timing>> = {
-  default: derive({ heartbeat: 1000, down: 8000, gone: 3000, hello: 250, renew: 2000, request: 2000 }),
-  patient: derive({ heartbeat: 3000, down: 45_000, gone: 15_000, hello: 500, renew: 6000, request: 5000 })
+  default: derive({
+    heartbeat: 1000,
+    down: 8000,
+    gone: 3000,
+    hello: 250,
+    renew: 2000,
+    request: 2000
+  }),
+  patient: derive({
+    heartbeat: 3000,
+    down: 45_000,
+    gone: 15_000,
+    hello: 500,
+    renew: 6000,
+    request: 5000
+  })
 }
 
 /** Durations of a connection to the engine, in milliseconds: the same for all nodes. */
@@ -64,4 +89,8 @@ export interface EngineTiming {
   readonly pingInterval: number
 }
 
-export const engineTiming: EngineTiming = { dialTimeout: 2000, answerTimeout: 3000, pingInterval: 2000 }
+export const engineTiming: EngineTiming = {
+  dialTimeout: 2000,
+  answerTimeout: 3000,
+  pingInterval: 2000
+}
