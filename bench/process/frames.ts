@@ -4,7 +4,7 @@ import { FrameCache, textFrame } from '../../lib/websocket/frames.js'
 import { FrameParser } from '../../lib/websocket/parser.js'
 import { repeat, time, type Case, type TimingOptions } from './timing.js'
 
-// Exported by `ws`, and unknown to its types.
+// `ws` exports these, but its types do not declare them.
 const { Receiver, Sender } = wsExports as unknown as {
   Receiver: new (options: object) => NodeJS.WritableStream & { on (event: 'message', listener: (data: Buffer) => void): void }
   Sender: { frame (data: Buffer, options: object): Buffer[] }
@@ -14,7 +14,7 @@ const runs = 100
 const inOneRead = 16
 const maxPayload = 1 << 20
 
-/** Frames out and in, beside those of `ws`. What is parsed is copied first, for both. */
+/** Writes and parses frames, compared with `ws`. Both parse a copy of the input. */
 export async function frames (options: TimingOptions) {
   const cases: Case[] = []
   for (const size of [200, 4096]) {

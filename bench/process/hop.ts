@@ -5,7 +5,7 @@ import type { Process } from '../../lib/process/index.js'
 
 const messages = 1000
 
-/** A message from `send` to the handler, 1000 sent at once; and one that is answered each time. */
+/** 1000 messages from `send` to the handler at once, and one call after the other. */
 export async function hop (options: TimingOptions) {
   const tally = new Tally()
   const payload = { text: 'hello' }

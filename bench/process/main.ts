@@ -1,4 +1,4 @@
-// One bench of this folder in a process of its own, so that none is compiled for what another did:
+// Runs one bench of this folder in its own process, so that no other one affects its compiled code:
 //   node bench/dist/bench/process/main.js hop '{"rounds":3,"milliseconds":150}'
 import { frames } from './frames.js'
 import { hop } from './hop.js'

@@ -4,7 +4,7 @@ import { repeat, time, type TimingOptions } from './timing.js'
 const runs = 1000
 const members = 1000
 
-/** Names beside a Map. */
+/** Names, compared with a Map. */
 export async function names (options: TimingOptions) {
   const { pid } = await sleeper()
   const map = new Map<string, string>([['lobby', pid]])
@@ -36,8 +36,8 @@ export async function names (options: TimingOptions) {
 }
 
 /**
- * Groups beside a Set, and a broadcast beside a loop of sends. Each time another joins: a Map walks
- * over what was deleted, so that the same key again and again would measure that alone.
+ * Groups compared with a Set, and a broadcast compared with a loop of sends. Each join uses a new
+ * PID, because a Map iterates over deleted entries: the same key would measure only that.
  */
 export async function groups (options: TimingOptions) {
   const { groups } = processes

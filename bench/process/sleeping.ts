@@ -1,7 +1,7 @@
 import { processes, turn } from './system.js'
 import type { Process, ProcessInfo } from '../../lib/process/index.js'
 
-/** What waits for mail, by the code that waits. */
+/** Bodies that wait for mail. */
 const bodies: Record<string, (self: Process) => unknown> = {
   serve: (self) => self.serve({}),
   'await serve': async (self) => { await self.serve({}) },
@@ -9,7 +9,7 @@ const bodies: Record<string, (self: Process) => unknown> = {
   receive: async (self) => { while ((await self.receive()).topic !== '@cancel'); }
 }
 
-/** What resolves each promise of the engine's own rows; nobody calls them. */
+/** The functions that would resolve the promises of `engine`. They are never called. */
 let resolvers: unknown[] = []
 let waiting = 0
 
@@ -20,7 +20,7 @@ function wait (): Promise<IteratorResult<string, undefined>> {
 const steps = { [Symbol.asyncIterator] () { return this }, next: wait }
 const told = { returned () {}, failed () {} }
 
-/** The same with nothing of ours: what the engine holds for code that waits, for who wakes it, and for who is told of its end. */
+/** The JavaScript engine alone: code that waits, its resolver, and a listener of its end. */
 const engine: Record<string, () => unknown> = {
   'a promise': wait,
   'await of a promise': () => { tell(async () => { await wait() }) },
@@ -60,11 +60,11 @@ export interface SleepingOptions {
   count: number
   /** A name of {@link bodies} or {@link engine}. */
   what: string
-  /** Each has had a message. */
+  /** Each process has handled a message. */
   woken?: boolean
 }
 
-/** KiB of a process that waits for mail, or of what the engine holds for one. */
+/** KiB of a process that waits for mail, or of the engine's part of one. */
 export async function sleeping ({ count, what, woken = false }: SleepingOptions): Promise<{ heap: number, rss: number }> {
   resolvers = what in engine ? Array.from({ length: count + 1000 }, () => undefined) : []
   await start(what, 1000, woken) // code, and what is made once

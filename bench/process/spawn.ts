@@ -3,7 +3,7 @@ import { time, type TimingOptions } from './timing.js'
 
 const runs = 1000
 
-/** A process from its start to its end, beside the async function that it runs. */
+/** The life of a process, compared with a call of its async function. */
 export async function spawn (options: TimingOptions) {
   const tally = new Tally()
   async function body (): Promise<void> {

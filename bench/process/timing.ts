@@ -1,9 +1,9 @@
 import { Bench } from 'tinybench'
 
-/** Something to be timed. */
+/** One case to time. */
 export interface Case {
   name: string
-  /** The name of the case it is held against. */
+  /** The name of the case to compare it with. */
   baseline?: string
   /** Operations in one run. */
   operations: number
@@ -15,12 +15,12 @@ export interface Timed { name: string, baseline?: string, nanoseconds: number[] 
 
 export interface TimingOptions { rounds: number, milliseconds: number }
 
-/** The same so many times. */
+/** Runs a task `count` times. */
 export function repeat (times: number, run: (i: number) => void): () => void {
   return () => { for (let i = 0; i < times; i++) run(i) }
 }
 
-/** Times cases in turn, A B C, A B C, …; a first round that does not count compiles them. */
+/** Times the cases in turn (A B C, A B C, …), after an uncounted round that compiles them. */
 export async function time (cases: readonly Case[], { rounds, milliseconds }: TimingOptions): Promise<Timed[]> {
   const timed: Timed[] = cases.map(({ name, baseline }) => ({ name, baseline, nanoseconds: [] }))
   for (let round = 0; round <= rounds; round++) {

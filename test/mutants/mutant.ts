@@ -1,22 +1,22 @@
-/** One small fault, put into one file of `lib/` while it is loaded. */
+/** One small fault, put into one file of `lib/` when it is loaded. */
 export interface Mutant {
-  /** What is wrong with it, in a line. */
+  /** The fault, in one line. */
   readonly name: string
-  /** Below `lib/`. */
+  /** The path below `lib/`. */
   readonly file: string
-  /** Stands in the file exactly once. */
+  /** Occurs in the file exactly once. */
   readonly search: string
   readonly replace: string
-  /** The property suites that must catch it; the first that does is enough. */
+  /** At least one of these property suites must catch it. */
   readonly suites: readonly string[]
 }
 
-/** What became of a mutant. Without a mutant: a suite that must hold. */
+/** The result of a mutant, or of a suite without one, which must pass. */
 export interface Outcome {
   readonly mutant: string | undefined
   readonly suite: string
   readonly caught: boolean
-  /** Histories until it was caught, or all. */
+  /** The number of histories until it was caught, or of all. */
   readonly runs: number
   /** Milliseconds. */
   readonly took: number
@@ -24,7 +24,7 @@ export interface Outcome {
   readonly how: string
 }
 
-/** The query that gives a module, and all it imports of this repository, the fault of a mutant. */
+/** The import query that loads a module, and its imports of this repository, with a mutant. */
 export function queryOf (mutant: Mutant | undefined): string {
   const { file, search, replace } = mutant ?? {}
   return `?${new URLSearchParams({ mutant: JSON.stringify({ file, search, replace }) }).toString()}`

@@ -1,5 +1,5 @@
-// Tests of the tests: each fault of `all.ts` is put into `lib/`, as it is loaded, and has to be
-// caught by a property suite. What survives is a hole in a suite.
+// Tests of the tests: each mutant of `all.ts` is put into `lib/` when it is loaded, and must be
+// caught by a property suite. A mutant that survives shows a gap in the suites.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -13,14 +13,14 @@ import type { Outcome } from './mutant.js'
 
 const here = (name: string): string => join(root, 'test/mutants', name)
 
-/** Processes among which the mutants are divided. `npm run test:long` keeps the other cores busy. */
+/** The number of parallel processes. `npm run test:long` uses the other cores. */
 const children = 1
 
 type Line = Outcome | { begins: string } | { failed: string, why: string }
 
 /**
- * Some of the mutants, in one process. tap gives its loaders and its coverage to every child, which
- * `env -u` takes away: what a mutant runs is not to be counted.
+ * Runs some of the mutants in one process. `env -u` removes the loaders and the coverage that tap
+ * passes to every child process: mutated code must not count as covered.
  */
 async function run (t: Test, shard: number): Promise<Line[]> {
   const child = spawn('env', ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, '--import', here('loader.mjs'), here('run.ts'), String(shard), String(children)], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -37,7 +37,7 @@ async function run (t: Test, shard: number): Promise<Line[]> {
   return lines
 }
 
-t.test('each mutant is caught by a suite that holds without it', async t => {
+t.test('is caught by a suite that passes without the mutant', async t => {
   const lines = (await Promise.all(Array.from({ length: children }, (_, shard) => run(t, shard)))).flat()
   const survivors: string[] = []
   let caught = 0

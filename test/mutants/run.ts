@@ -1,14 +1,14 @@
-// Runs every so-manieth mutant and prints what became of it, a line of JSON each.
+// Runs every n-th mutant and prints each result as a line of JSON.
 //   node --import ./test/mutants/loader.mjs test/mutants/run.ts 0 1 [name]
 import { mutants } from './all.js'
 import { queryOf } from './mutant.js'
 import type { Mutant, Outcome } from './mutant.js'
 
-/** The same histories each time: what is caught once is caught always. */
+/** The same histories in each run, so that the results are the same. */
 const seed = 20261125
-/** Histories that a mutant may survive. */
+/** The number of histories in which a mutant must be caught. */
 const mostRuns = 4000
-/** Histories that must hold without one: `test/properties` runs more of them. */
+/** The number of histories that must pass without a mutant. `test/properties` runs more. */
 const controlRuns = 400
 
 /** The modules of one mutant. */
@@ -42,7 +42,7 @@ function print (value: object): void {
 const [shard, of] = process.argv.slice(2, 4).map(Number)
 const wanted = process.argv[4]
 const { suites } = await import('../properties/all.js')
-// Without a mutant every suite must hold, or being caught would mean nothing.
+// Every suite must pass without a mutant: otherwise a caught mutant proves nothing.
 const controls = wanted === undefined ? suites.map(({ name }) => [undefined, [name]] as const) : []
 const work = [...controls, ...mutants.map((mutant) => [mutant, mutant.suites] as const)]
 for (const [i, [mutant, names]] of work.entries()) {

@@ -9,7 +9,7 @@ import type { Process, Processes } from '../../types/processes.js'
 const ignore = (self: Process): Promise<void> => self.serve({}, () => {})
 const server = (processes: Pick<Processes, 'spawn'>, handler: (message: Message<Loose>) => unknown) => processes.spawn<Loose>((self) => self.serve({ '@exit': undefined }, handler))
 
-t.test('reply resolves a call, fail rejects it; the first answer counts', async (t) => {
+t.test('resolves a call by reply, rejects it by fail, and ignores later answers', async (t) => {
   const processes = build(t)
   const cause = new Error('no such order')
   const pid = server(processes, ({ payload, reply, fail }) => {
@@ -23,14 +23,14 @@ t.test('reply resolves a call, fail rejects it; the first answer counts', async 
   t.equal(await processes.call(server(processes, ({ reply }) => { reply() }), 'x'), undefined)
 })
 
-t.test('what a callee fails with may be anything', async (t) => {
+t.test('accepts any value as the error of a callee', async (t) => {
   const processes = build(t)
   for (const error of [undefined, null, 'text', 5, Symbol('s'), {}]) {
     await t.rejects(processes.call(server(processes, ({ fail }) => { fail(error) }), 'x'), { code: 'FST_PROCESS_CALL_FAILED' })
   }
 })
 
-t.test('a call carries its caller, and undefined from outside', async (t) => {
+t.test('passes the PID of the caller, and undefined for code outside', async (t) => {
   const processes = build(t)
   const pid = server(processes, ({ from, reply }) => { reply(from) })
   t.equal(await processes.call(pid, 'x'), undefined)
@@ -38,7 +38,7 @@ t.test('a call carries its caller, and undefined from outside', async (t) => {
   t.equal((await processes.exited(caller)).value, caller)
 })
 
-t.test('a call to nobody, to the full and to the stopping is rejected at once', async (t) => {
+t.test('rejects a call to a dead, full or stopping process at once', async (t) => {
   const processes = build(t)
   const dead = processes.spawn(() => {})
   await processes.exited(dead)
@@ -53,7 +53,7 @@ t.test('a call to nobody, to the full and to the stopping is rejected at once', 
   await t.rejects(processes.call(stopping, 'x'), { code: 'FST_PROCESS_REFUSED' })
 })
 
-t.test('a call is rejected when its callee ends: before it starts, with the call queued, or handling it', async (t) => {
+t.test('rejects a call when its callee ends in any state', async (t) => {
   const processes = build(t)
   const gate = deferred()
   const error = new Error('broken')
@@ -69,7 +69,7 @@ t.test('a call is rejected when its callee ends: before it starts, with the call
   await t.rejects(processes.call(pid, 'x'), { code: 'FST_PROCESS_CALL_FAILED', cause: error })
 })
 
-t.test('a call is rejected when it takes too long, and a late answer vanishes', async (t) => {
+t.test('rejects a call after its timeout, and ignores a late answer', async (t) => {
   const { runtime, processes } = buildRuntime()
   const late = deferred<Message<Loose>>()
   const pid = server(processes, (message) => { late.resolve(message) })
@@ -81,7 +81,7 @@ t.test('a call is rejected when it takes too long, and a late answer vanishes', 
   processes.exit(pid)
 })
 
-t.test('a call waits 5 seconds, if not told otherwise', async (t) => {
+t.test('rejects a call after 5 seconds by default', async (t) => {
   const processes = build(t)
   const pid = processes.spawn(ignore)
   await settle()
@@ -96,7 +96,7 @@ t.test('a call waits 5 seconds, if not told otherwise', async (t) => {
   t.match(await called, { code: 'FST_PROCESS_CALL_TIMEOUT', message: /5000 ms/ })
 })
 
-t.test('who is asked may answer while it cleans up, and let another answer in its place', async (t) => {
+t.test('lets a callee answer during its clean-up, and pass a call on', async (t) => {
   const processes = build(t)
   const other = processes.spawn<Loose>((self) => self.serve({ answer: ({ reply }) => { reply('from the other') } }))
   const pid = processes.spawn<Loose>(async (self) => {
@@ -111,7 +111,7 @@ t.test('who is asked may answer while it cleans up, and let another answer in it
   t.equal(await held, 'at last')
 })
 
-t.test('a call is rejected with the reason of its signal', async (t) => {
+t.test('rejects a call with the reason of its signal', async (t) => {
   const { runtime, processes } = buildRuntime()
   const pid = processes.spawn(ignore)
   const controller = new AbortController()
@@ -126,7 +126,7 @@ t.test('a call is rejected with the reason of its signal', async (t) => {
   processes.exit(pid)
 })
 
-t.test('nothing of a call remains when it is over', async (t) => {
+t.test('keeps nothing of a settled call', async (t) => {
   const { runtime, processes } = buildRuntime()
   const controller = new AbortController()
   const options = { signal: controller.signal }
@@ -142,7 +142,7 @@ t.test('nothing of a call remains when it is over', async (t) => {
   t.strictSame(held(runtime), { alive: 0, relations: 0, names: 0, groups: 0 })
 })
 
-t.test('the calls of a process end with it, and reject into no void', async (t) => {
+t.test('rejects the calls of an ended process, without an unhandled rejection', async (t) => {
   const { runtime, processes } = buildRuntime()
   const pid = processes.spawn(ignore)
   const called = deferred<Promise<unknown>>()
@@ -156,7 +156,7 @@ t.test('the calls of a process end with it, and reject into no void', async (t) 
   processes.exit(pid)
 })
 
-t.test('wrong arguments reject with a code', async (t) => {
+t.test('rejects with a code for wrong arguments', async (t) => {
   const processes = build(t)
   const pid = processes.spawn(ignore)
   const cases: Array<[unknown[], string]> = [

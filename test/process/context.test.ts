@@ -10,15 +10,15 @@ import type { AddressInfo } from 'node:net'
 import type { Message } from '../../types/messages.js'
 import type { Process, Processes, ProcessSystem } from '../../types/processes.js'
 
-/** The context under test: the store that code sees, `undefined` for none. */
+/** The async context under test. Code without a context sees `undefined`. */
 const store = new AsyncLocalStorage<string>()
 type Seen = Array<string | undefined>
 
-/** The sides of a test: what the process side runs, and what wakes it. */
+/** One test case: the code of a process, and the request that wakes it. */
 interface Kind {
-  /** Sets a process up. @returns what a request does to it */
+  /** Starts the process. @returns the action of the request */
   (processes: ProcessSystem, see: () => void): Promise<(processes: Processes) => unknown> | ((processes: Processes) => unknown)
-  /** How often its code looks at the store. */
+  /** How often the process reads the store. */
   times?: number
 }
 
@@ -140,7 +140,7 @@ const kinds: Record<string, Kind> = {
   }, { times: 2 })
 }
 
-/** Runs something as a request does: in its own context, at once or later. */
+/** Runs a task in the context of a request, now or later. */
 const ways: Record<string, (act: () => unknown) => Promise<unknown>> = {
   'at once': async (act) => { await store.run('request', act) },
   'from a microtask': async (act) => { await store.run('request', async () => { await new Promise<void>((resolve) => { queueMicrotask(() => { act(); resolve() }) }) }) },
@@ -169,12 +169,12 @@ const ways: Record<string, (act: () => unknown) => Promise<unknown>> = {
   }
 }
 
-/** Sets a process up in a request, has another wake it, and waits for what its code saw. */
+/** Starts a process in one request and wakes it in another. @returns the stores that it saw */
 async function play (kind: Kind, way: (act: () => unknown) => Promise<unknown>, processes: ProcessSystem): Promise<Seen> {
   const seen: Seen = []
   const times = kind.times ?? 1
   const { promise, resolve } = deferred()
-  // Set up by one request, and woken by another.
+  // One request starts the process, and another one wakes it.
   const act = await store.run('first request', () => kind(processes, () => { if (seen.push(store.getStore()) === times) resolve() }))
   await way(() => act(processes))
   await promise
@@ -195,7 +195,7 @@ for (const home of [undefined, 'home']) {
   })
 }
 
-t.test('code outside goes on in its own context', async (t) => {
+t.test('leaves the context of code outside unchanged', async (t) => {
   const processes = store.run('home', () => build(t))
   const callee = await waiting(processes, (self) => self.serve({ ask: (_, { reply }: Message<Loose>) => { store.run('callee', reply) } }))
   await store.run('request', async () => {
@@ -208,7 +208,7 @@ t.test('code outside goes on in its own context', async (t) => {
   })
 })
 
-t.test('what a process enters is left with its turn', async (t) => {
+t.test('leaves a store that a process enters at the end of its turn', async (t) => {
   const processes = build(t)
   const seen: Seen = []
   const pid = await waiting(processes, (self) => self.serve({
@@ -230,7 +230,7 @@ t.test('what a process enters is left with its turn', async (t) => {
   t.strictSame(seen, [undefined, undefined, undefined])
 })
 
-t.test('a context runs what was started in it, wherever that was', async (t) => {
+t.test('runs callbacks in the context in which they were started', async (t) => {
   const context = store.run('home', () => new Context())
   const seen: Seen = []
   await store.run('request', async () => {

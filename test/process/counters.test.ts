@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Counters } from '../../lib/process/counters.js'
 
-t.test('ends are counted by reason, and by `other` after a hundred reasons', async (t) => {
+t.test('counts exits by reason, and as `other` after a hundred reasons', async (t) => {
   const counters = new Counters()
   for (let i = 0; i < 100; i++) counters.countExit(`reason ${i}`)
   counters.countExit('reason 7')
@@ -12,7 +12,7 @@ t.test('ends are counted by reason, and by `other` after a hundred reasons', asy
   t.equal(counters.exited.other, 2)
 })
 
-t.test('a reason named __proto__ is a reason', async (t) => {
+t.test('counts a reason named __proto__', async (t) => {
   const counters = new Counters()
   counters.countExit('__proto__')
   t.strictSame(Object.entries(counters.exited), [['__proto__', 1]])

@@ -2,7 +2,7 @@ import t from 'tap'
 import { asTarget } from '../../lib/process/entity.js'
 import type { Entity } from '../../lib/process/entity.js'
 
-t.test('a connection is bound to processes that take mail, and to nothing else', async t => {
+t.test('binds connections only to processes that accept mail', async t => {
   const process = (stopping: boolean): Entity => ({ accept () {}, stopping }) as unknown as Entity
   const connection = {} as unknown as Entity
   const running = process(false)

@@ -1,4 +1,4 @@
-// What the README guarantees, one test each: each of them fails when the code breaks the promise.
+// One test for each guarantee of the README. It fails when the code breaks the guarantee.
 import { mock } from 'node:test'
 import t from 'tap'
 import { createServer, get } from 'node:http'
@@ -9,7 +9,7 @@ import type { AddressInfo } from 'node:net'
 import type { Loose } from './helpers.js'
 import type { Process } from '../../types/processes.js'
 
-t.test('messages and exits from one sender to one receiver arrive in the order sent', async (t) => {
+t.test('delivers messages and exits from one sender to one receiver in order', async (t) => {
   const processes = build(t)
   const receiver = probe(processes)
   const sender = processes.spawn(async (self) => {
@@ -24,11 +24,11 @@ t.test('messages and exits from one sender to one receiver arrive in the order s
   t.match(seen[500], { topic: '@exit', payload: { pid: sender, reason: 'error' } })
 })
 
-t.test('a message is delivered at most once, and not at all when it was refused', async (t) => {
+t.test('delivers a message at most once, and never a refused one', async (t) => {
   const processes = build(t)
   const seen: unknown[] = []
   const pid = processes.spawn(async (self) => {
-    // A selective receive, a loop that is left, another loop and handlers take from one mailbox.
+    // A selective receive, two loops and handlers read from one mailbox.
     seen.push((await self.receive({ topic: '@cancel', timeout: 0 }))?.payload)
     const racing = self.receive().then(({ payload }) => { seen.push(payload) })
     let count = 0
@@ -48,7 +48,7 @@ t.test('a message is delivered at most once, and not at all when it was refused'
   t.strictSame(seen.sort(order), accepted.sort(order))
 })
 
-t.test('a link, monitor or name given to spawn is in place before the body runs', async (t) => {
+t.test('applies link, monitor and name before the body runs', async (t) => {
   const processes = build(t)
   const watcher = probe(processes, { trapLinks: true })
   const pid = processes.spawn(() => {
@@ -58,7 +58,7 @@ t.test('a link, monitor or name given to spawn is in place before the body runs'
   t.match((await watcher.until(2)).map(({ topic, payload }) => [topic, payload]), [['@link_down', { pid, reason: 'error' }], ['@exit', { pid, reason: 'error' }]])
 })
 
-t.test('a name that is taken makes spawn throw, and nothing starts', async (t) => {
+t.test('spawn throws and starts nothing when the name is taken', async (t) => {
   const { runtime, processes } = buildRuntime()
   const holder = processes.spawn((self) => self.receive(), { name: 'taken' })
   const before = held(runtime)
@@ -69,7 +69,7 @@ t.test('a name that is taken makes spawn throw, and nothing starts', async (t) =
   processes.exit(holder)
 })
 
-t.test('a body that throws, rejects or has endless mail ends or slows only itself', async (t) => {
+t.test('affects no other process when a body throws, rejects or has endless mail', async (t) => {
   const processes = build(t)
   const server = createServer((_request, response) => { response.end('served') }).listen(0, '127.0.0.1')
   t.teardown(() => server.close())
@@ -96,7 +96,7 @@ t.test('a body that throws, rejects or has endless mail ends or slows only itsel
   t.equal(processes.stats().exited.error, 60)
 })
 
-t.test('after a process has ended nothing of it remains', async (t) => {
+t.test('keeps nothing of an ended process', async (t) => {
   const { runtime, processes } = buildRuntime()
   const other = processes.spawn((self) => self.serve({ '@exit': () => {} }, () => {}))
   const signal = deferred<AbortSignal>()
@@ -126,7 +126,7 @@ t.test('after a process has ended nothing of it remains', async (t) => {
   processes.exit(other)
 })
 
-t.test('close: spawns throw, supervisors go first and children in reverse, and it waits for no code that ignores its end', async (t) => {
+t.test('close stops supervisors first, and does not wait for code that ignores its end', async (t) => {
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => { mock.timers.reset() })
   const processes = createProcesses({ closeTimeout: 20 })

@@ -12,10 +12,10 @@ export { settle } from '../laps.js'
 /** A message of any topic. */
 export type AnyMessage = MessageOf<string, unknown>
 
-/** Topics without a declaration: a body that takes what comes. */
+/** Undeclared topics, for a body that takes any message. */
 export interface Loose { [topic: string]: any }
 
-/** What a test file gives; tap's own `t` fits. */
+/** The part of tap's `t` that the helpers need. */
 interface Teardown {
   teardown (task: () => unknown): void
 }
@@ -27,19 +27,19 @@ export function build (t: Teardown, options: ProcessesOptions = {}): ProcessSyst
   return processes
 }
 
-/** A system whose inside is at hand. */
+/** A process system together with its runtime. */
 export function buildRuntime (options: { node?: string, logger?: Logger, turns?: TurnSource, mailboxLimit?: number, mailboxBytes?: number } = {}): { runtime: Runtime, processes: Processes } {
   const { node = 'local', logger = silentLogger, turns, mailboxLimit = 10_000, mailboxBytes = 2 ** 24 } = options
   const runtime = new Runtime({ node, mailboxLimit, mailboxBytes, logger, turns })
   return { runtime, processes: processesFacade(runtime) }
 }
 
-/** What a system holds by PID or name. All of it belongs to the living. */
+/** The sizes of all tables of a system. Only live processes may have entries. */
 export function held (runtime: Runtime): { alive: number, relations: number, names: number, groups: number } {
   return { alive: runtime.aliveCount, relations: runtime.relations.size, names: runtime.nameTable.size, groups: runtime.groupTable.size }
 }
 
-/** A process that notes what it receives. */
+/** A process that records its messages. */
 export interface Probe {
   readonly pid: Pid
   readonly seen: AnyMessage[]
@@ -66,13 +66,13 @@ export function probe (processes: Pick<Processes, 'spawn'>, options?: SpawnOptio
   }
 }
 
-/** Takes what comes until the process is told to stop. */
+/** Receives messages until the process stops. */
 export async function drain (inbox: AsyncIterable<unknown>): Promise<void> {
   const iterator = inbox[Symbol.asyncIterator]()
   while ((await iterator.next()).done !== true);
 }
 
-/** A promise and its handles. */
+/** A promise with its `resolve` and `reject`. */
 export function deferred<T = void> (): { promise: Promise<T>, resolve: (value: T) => void, reject: (error: unknown) => void } {
   let resolve!: (value: T) => void
   let reject!: (error: unknown) => void
@@ -80,7 +80,7 @@ export function deferred<T = void> (): { promise: Promise<T>, resolve: (value: T
   return { promise, resolve, reject }
 }
 
-/** A logger that keeps what it is told. */
+/** A logger that records its lines. */
 export function recordingLogger (): { logger: Logger, lines: Array<{ level: string, args: unknown[] }>, firstLine: Promise<void> } {
   const lines: Array<{ level: string, args: unknown[] }> = []
   const { promise: firstLine, resolve } = deferred()
@@ -94,12 +94,12 @@ export function recordingLogger (): { logger: Logger, lines: Array<{ level: stri
   return { logger, lines, firstLine }
 }
 
-/** Turns that a test gives: nothing runs by itself. */
+/** Tasks that run only when the test says so. */
 export class ManualTurns implements TurnSource {
   readonly tasks: Array<() => void> = []
   readonly laterTasks: Array<() => void> = []
   clock = 0
-  /** Who has the next turn, counted from the one that has waited longest. */
+  /** The index of the next runnable; 0 is the one that has waited longest. */
   choice = 0
 
   soon = (task: () => void): void => { this.tasks.push(task) }
@@ -108,12 +108,12 @@ export class ManualTurns implements TurnSource {
   now = (): number => this.clock
   next = (waiting: number): number => this.choice % waiting
 
-  /** Runs what is there, and what comes of it. */
+  /** Runs all tasks, and those that they schedule. */
   run (): void {
     for (let task = this.tasks.shift(); task !== undefined; task = this.tasks.shift()) task()
   }
 
-  breathe (): void {
+  yieldOnce (): void {
     for (const task of this.laterTasks.splice(0)) task()
   }
 }

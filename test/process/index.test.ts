@@ -3,7 +3,7 @@ import { createProcesses, errorCodes, silentLogger } from '../../lib/process/ind
 import { recordingLogger } from './helpers.js'
 import type { ProcessesOptions } from '../../types/processes.js'
 
-t.test('a system needs no options', async (t) => {
+t.test('needs no options', async (t) => {
   for (const options of [undefined, {}, { node: undefined, mailboxLimit: undefined, mailboxBytes: undefined, closeTimeout: undefined, logger: undefined }]) {
     const processes = createProcesses(options)
     t.equal(processes.node, 'local')
@@ -12,7 +12,7 @@ t.test('a system needs no options', async (t) => {
   }
 })
 
-t.test('options are taken', async (t) => {
+t.test('applies its options', async (t) => {
   const { logger, lines } = recordingLogger()
   const processes = createProcesses({ node: 'worker-1', mailboxLimit: 1, mailboxBytes: 10, closeTimeout: '1s', logger })
   const pid = processes.spawn(async (self) => { self.log.info('hello'); await self.receive({ topic: '@cancel' }) })
@@ -23,14 +23,14 @@ t.test('options are taken', async (t) => {
   t.match(lines, [{ level: 'info', args: ['hello'] }])
 })
 
-t.test('wrong options are refused', async (t) => {
+t.test('throws for wrong options', async (t) => {
   for (const options of [null, 5, { nodes: 'a' }, { node: 'a b' }]) {
     t.throws(() => createProcesses(options as ProcessesOptions), errorCodes.FST_PROCESS_INVALID_OPTIONS)
   }
   t.throws(() => createProcesses({ closeTimeout: 'soon' }), { code: 'FST_PROCESS_INVALID_DURATION' })
 })
 
-t.test('two systems know nothing of each other', async (t) => {
+t.test('keeps two systems apart', async (t) => {
   const [one, two] = [createProcesses(), createProcesses()]
   const pid = one.spawn((self) => self.receive())
   t.notOk(two.alive(pid))

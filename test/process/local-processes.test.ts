@@ -8,13 +8,13 @@ import type { Pid } from '../../types/pid.js'
 const there = '7@b.abc' as Pid
 const dead = '7@local.abc' as Pid
 
-/** A way back that keeps what comes. */
+/** A caller that records the answers. */
 function answer (): Answer & { got: unknown[] } {
   const got: unknown[] = []
   return { got, reply: (value) => { got.push(value) }, fail: (error) => { got.push(error) }, reject: (error) => { got.push(error) } }
 }
 
-t.test('a message from elsewhere arrives as any other, and a call is answered', async (t) => {
+t.test('delivers a remote message like a local one, and answers a remote call', async (t) => {
   const { runtime, processes } = buildRuntime()
   const here = new LocalProcesses(runtime)
   const pid = processes.spawn(async (self) => { await self.serve({ double: (n: number, { from, reply }: any) => { reply([n * 2, from]) } } as never) })
@@ -25,7 +25,7 @@ t.test('a message from elsewhere arrives as any other, and a call is answered', 
   processes.exit(pid)
 })
 
-t.test('a call that is refused is rejected with what a caller of this node would get', async (t) => {
+t.test('rejects a refused remote call with the error of a local call', async (t) => {
   const { runtime, processes } = buildRuntime()
   const here = new LocalProcesses(runtime)
   const full = processes.spawn((self) => self.receive({ topic: '@exit' }), { mailboxLimit: 1 })
@@ -40,7 +40,7 @@ t.test('a call that is refused is rejected with what a caller of this node would
   processes.exit(full)
 })
 
-t.test('nobody elsewhere can send what only the system sends, or end anything without a reason', async (t) => {
+t.test('refuses system topics and wrong exit reasons of other nodes', async (t) => {
   const { runtime, processes } = buildRuntime()
   const here = new LocalProcesses(runtime)
   const { pid, seen } = probe(processes)
@@ -58,7 +58,7 @@ t.test('nobody elsewhere can send what only the system sends, or end anything wi
   processes.exit(pid)
 })
 
-t.test('it answers for this node alone: nothing goes on to a third', async (t) => {
+t.test('serves local PIDs only, and forwards nothing to a third node', async (t) => {
   const { runtime, processes } = buildRuntime()
   runtime.joinCluster(new Proxy({}, { get: () => t.fail('asked elsewhere') }) as never)
   const here = new LocalProcesses(runtime)
@@ -80,7 +80,7 @@ t.test('it answers for this node alone: nothing goes on to a third', async (t) =
   t.equal(processes.stats().alive, 0)
 })
 
-t.test('a process is watched, cancelled and ended from elsewhere', async (t) => {
+t.test('lets another node monitor, cancel and end a process', async (t) => {
   const { runtime, processes } = buildRuntime()
   const here = new LocalProcesses(runtime)
   const exits: Exit[] = []
@@ -103,7 +103,7 @@ t.test('a process is watched, cancelled and ended from elsewhere', async (t) => 
   t.equal(runtime.relations.size, 0)
 })
 
-t.test('the end of a linked process elsewhere counts once, and not after an unlink', async (t) => {
+t.test('applies the exit of a linked remote process once, and not after an unlink', async (t) => {
   const { runtime, processes } = buildRuntime()
   const here = new LocalProcesses(runtime)
   const trapping = probe(processes, { trapLinks: true })
@@ -125,7 +125,7 @@ t.test('the end of a linked process elsewhere counts once, and not after an unli
   t.equal(runtime.relations.size, 0)
 })
 
-t.test('feeders elsewhere wait while a mailbox has no room', async (t) => {
+t.test('resumes remote producers when a mailbox has room again', async (t) => {
   const { runtime, processes } = buildRuntime({ mailboxLimit: 4 })
   const here = new LocalProcesses(runtime)
   const resumed: string[] = []
@@ -146,7 +146,7 @@ t.test('feeders elsewhere wait while a mailbox has no room', async (t) => {
   t.strictSame(resumed, ['waits', 'room', 'nobody'])
 })
 
-t.test('connections can be bound to a process that takes mail', async (t) => {
+t.test('allows a connection to be bound to a process that accepts mail', async (t) => {
   const { runtime, processes } = buildRuntime()
   const here = new LocalProcesses(runtime)
   const pid = processes.spawn(async (self) => { await self.receive({ topic: '@exit' }).catch(() => new Promise(() => {})) })
@@ -159,7 +159,7 @@ t.test('connections can be bound to a process that takes mail', async (t) => {
   processes.exit(pid)
 })
 
-t.test('gives a message for many to connections as it is, and to each process a payload of its own', async (t) => {
+t.test('shares the payload among connections, and decodes it again for each process', async (t) => {
   const { runtime, processes } = buildRuntime()
   const here = new LocalProcesses(runtime)
   const seen: unknown[] = []

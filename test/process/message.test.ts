@@ -10,14 +10,14 @@ t.test('topics are 1 to 128 characters and do not begin with @', async (t) => {
   t.notOk(isSystemTopic('cancel'))
 })
 
-t.test('a message shows what the contract names, and nothing of the system', async (t) => {
+t.test('shows the public fields of a message only', async (t) => {
   const mail = new Mail('x', 1, undefined, undefined, 7)
   t.strictSame(Object.keys(mail), ['topic', 'payload', 'from', 'reply', 'fail'])
   t.strictSame(JSON.parse(JSON.stringify(mail)), { topic: 'x', payload: 1 })
   t.equal(mail.bytes, 7)
 })
 
-t.test('a message that is no call can be answered, into the void', async (t) => {
+t.test('ignores a reply to a message that is no call', async (t) => {
   const { reply, fail, payload, bytes } = new Mail('x', 1, undefined)
   t.equal(reply(5), undefined)
   t.equal(fail(new Error('no')), undefined)

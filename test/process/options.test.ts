@@ -3,14 +3,14 @@ import { checkProcessesOptions, checkSpawn } from '../../lib/process/options.js'
 import { silentLogger } from '../../lib/process/index.js'
 import type { ProcessesOptions } from '../../types/processes.js'
 
-t.test('good options pass', async (t) => {
+t.test('accepts valid options', async (t) => {
   const good: ProcessesOptions[] = [
     {}, { node: 'a-B_9' }, { mailboxLimit: 1, mailboxBytes: 1 }, { logger: silentLogger }, { closeTimeout: '1s' }, { node: undefined, logger: undefined }
   ]
   for (const options of good) t.doesNotThrow(() => { checkProcessesOptions(options) })
 })
 
-t.test('anything else is refused with the option named', async (t) => {
+t.test('names the option when it is wrong', async (t) => {
   const wrong: Array<[unknown, RegExp]> = [
     [null, /an object/], [5, /an object/], [{ nodes: 'a' }, /'nodes'/], [{ toString: 1 }, /'toString'/],
     [{ node: '' }, /'node'/], [{ node: 'a.b' }, /'node'/], [{ node: 'x'.repeat(65) }, /'node'/], [{ node: 5 }, /'node'/], [{ node: null }, /'node'/],

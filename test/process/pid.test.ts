@@ -1,7 +1,7 @@
 import t from 'tap'
 import { checkAddress, isPid, PidFactory } from '../../lib/process/pid.js'
 
-t.test('PIDs name their node, count up and are never given twice', async (t) => {
+t.test('makes unique PIDs that name their node and count up', async (t) => {
   const pids = new PidFactory('shop-1')
   t.match(pids.nextPid(), /^1@shop-1\.[a-z0-9]+$/)
   const more = Array.from({ length: 12_000 }, () => pids.nextPid())
@@ -16,7 +16,7 @@ t.test('incarnations of one operating-system process are ordered and unique', as
   t.strictSame([...incarnations].sort((a, b) => parseInt(a, 36) - parseInt(b, 36)), incarnations)
 })
 
-t.test('an incarnation can be raised until the first PID was made', async (t) => {
+t.test('bumps the incarnation until the first PID was made', async (t) => {
   const pids = new PidFactory('local')
   const { incarnation } = pids
   pids.bumpIncarnation(incarnation - 1)
@@ -30,7 +30,7 @@ t.test('an incarnation can be raised until the first PID was made', async (t) =>
   t.throws(() => { pids.bumpIncarnation(incarnation + 6000) }, { message: /made already/ })
 })
 
-t.test('only a PID with another node name is elsewhere', async (t) => {
+t.test('treats a PID with another node name as remote', async (t) => {
   const pids = new PidFactory('local')
   t.notOk(pids.isRemote(pids.nextPid()))
   t.notOk(pids.isRemote('1@local.abc'), 'an earlier incarnation of this node')
@@ -38,13 +38,13 @@ t.test('only a PID with another node name is elsewhere', async (t) => {
   t.notOk(pids.isRemote('a-name'))
 })
 
-t.test('the shape of a PID', async (t) => {
+t.test('recognizes the form of a PID', async (t) => {
   for (const pid of ['1@local.mi3k9x2a', '42@a_b-C9.0', `9@${'n'.repeat(64)}.z`]) t.ok(isPid(pid), pid)
   const wrong = ['', '0@local.a', '1@local', '@local.a', '1@.a', '1@lo cal.a', '1@local.A', 'lobby', `1@${'n'.repeat(65)}.z`, `${'1'.repeat(200)}@a.b`, 5, null, undefined, {}]
   for (const value of wrong) t.notOk(isPid(value), String(value))
 })
 
-t.test('an address is a string', async (t) => {
+t.test('accepts only strings as addresses', async (t) => {
   checkAddress('anything')
   for (const value of [undefined, null, 5, {}, Symbol('pid')]) t.throws(() => { checkAddress(value) }, { code: 'FST_PROCESS_INVALID_PID' })
 })

@@ -2,7 +2,7 @@ import t from 'tap'
 import { build, settle } from './helpers.js'
 import type { Process } from '../../types/processes.js'
 
-t.test('the facade lists the living, oldest first', async (t) => {
+t.test('lists live processes, oldest first', async (t) => {
   const processes = build(t)
   const body = (self: Process): Promise<unknown> => self.receive()
   const pids = [processes.spawn(body), processes.spawn(body), processes.spawn(body)]
@@ -11,7 +11,7 @@ t.test('the facade lists the living, oldest first', async (t) => {
   t.equal(processes.node, 'local')
 })
 
-t.test('its functions need no `this`, and cannot be replaced', async (t) => {
+t.test('has frozen functions that need no `this`', async (t) => {
   const processes = build(t)
   const { spawn, send, alive } = processes
   const pid = spawn((self) => self.receive())
@@ -20,7 +20,7 @@ t.test('its functions need no `this`, and cannot be replaced', async (t) => {
   t.throws(() => { (processes as { send: unknown }).send = () => true })
 })
 
-t.test('stats count what happened', async (t) => {
+t.test('counts spawns, exits, messages and dead letters in stats', async (t) => {
   const processes = build(t)
   const pid = processes.spawn((self) => self.serve({}, () => {}), { mailboxLimit: 2 })
   processes.spawn(() => { throw new Error('broken') })

@@ -1,5 +1,5 @@
-// What a user of one node may do with the processes of another, over a wire without a cluster. The
-// same over real channels: test/cluster.
+// All operations on the processes of another node, over a wire without a cluster. The same tests
+// over real channels are in test/cluster.
 import t from 'tap'
 import { buildRuntime, held, probe, settle, deferred } from './helpers.js'
 import { Wire } from './wire.js'
@@ -29,7 +29,7 @@ async function started ({ processes }: Node, options = {}): Promise<Process> {
 const idle = { alive: 0, relations: 0, names: 0, groups: 0 }
 const unknown = '1@nowhere.abc' as Pid
 
-t.test('a send says whether it was taken, and arrives in order', async (t) => {
+t.test('send returns whether the channel accepted it, and keeps the order', async (t) => {
   const { nodes: [a, b] } = join('a', 'b')
   const there = probe(b.processes)
   for (let i = 0; i < 5; i++) t.ok(a.processes.send(there.pid, 'x', i))
@@ -44,7 +44,7 @@ t.test('a send says whether it was taken, and arrives in order', async (t) => {
   t.notOk(sender.send(there.pid, 'x'), 'the dead send nothing')
 })
 
-t.test('synchronous calls answer for their own node', async (t) => {
+t.test('answers synchronous calls for the own node only', async (t) => {
   const { nodes: [a, b] } = join('a', 'b')
   const { pid } = probe(b.processes)
   t.notOk(a.processes.alive(pid))
@@ -57,14 +57,14 @@ t.test('synchronous calls answer for their own node', async (t) => {
   b.processes.exit(pid)
 })
 
-t.test('an earlier incarnation of a node is that node, and dead', async (t) => {
+t.test('treats a PID of an earlier incarnation of this node as dead', async (t) => {
   const { nodes: [a] } = join('a', 'b')
   const before = '1@a.abc' as Pid
   t.match(await a.processes.exited(before), { reason: 'noproc' })
   await t.rejects(a.processes.call(before, 'x'), { code: 'FST_PROCESS_NOT_ALIVE' })
 })
 
-t.test('exit and cancel reach a process elsewhere', async (t) => {
+t.test('exits and cancels a remote process', async (t) => {
   const { nodes: [a, b] } = join('a', 'b')
   const one = probe(b.processes)
   const two = probe(b.processes)
@@ -80,7 +80,7 @@ t.test('exit and cancel reach a process elsewhere', async (t) => {
   a.processes.exit(self.pid)
 })
 
-t.test('a call is answered, refused, or fails with the callee', async (t) => {
+t.test('answers or refuses a remote call, or fails it with the callee', async (t) => {
   const { wire, nodes: [a, b] } = join('a', 'b')
   const pid = b.processes.spawn(async (self) => {
     await self.serve({ double: (n: number, { reply }: any) => { reply(n * 2) }, no: (_: unknown, { fail }: any) => { fail(new Error('no')) }, end: () => { self.stop('gone') }, never: () => {} } as never)
@@ -100,7 +100,7 @@ t.test('a call is answered, refused, or fails with the callee', async (t) => {
   t.strictSame(held(b.runtime), idle)
 })
 
-t.test('a monitor tells once, also of the dead and of what is out of reach, and can be undone', async (t) => {
+t.test('fires a remote monitor once, also for a dead process and a lost node', async (t) => {
   const { wire, nodes: [a, b] } = join('a', 'b')
   const target = await started(b)
   const watcher = probe(a.processes)
@@ -125,7 +125,7 @@ t.test('a monitor tells once, also of the dead and of what is out of reach, and 
   t.strictSame([held(a.runtime), held(b.runtime)], [idle, idle])
 })
 
-t.test('what a process watches elsewhere ends with it', async (t) => {
+t.test('removes remote monitors at the end of their process', async (t) => {
   const { wire, nodes: [a, b] } = join('a', 'b')
   const target = await started(b)
   const self = await started(a)
@@ -139,7 +139,7 @@ t.test('what a process watches elsewhere ends with it', async (t) => {
   b.processes.exit(target.pid)
 })
 
-t.test('links hold across nodes, in both directions, until they are undone', async (t) => {
+t.test('links processes across nodes in both directions', async (t) => {
   const { nodes: [a, b] } = join('a', 'b')
   for (const [first, second] of [[a, b], [b, a]]) {
     const one = await started(first)
@@ -163,7 +163,7 @@ t.test('links hold across nodes, in both directions, until they are undone', asy
   t.strictSame([held(a.runtime), held(b.runtime)], [idle, idle])
 })
 
-t.test('an orderly end elsewhere brings nobody down', async (t) => {
+t.test('ends no process after an orderly exit of a remote one', async (t) => {
   const { nodes: [a, b] } = join('a', 'b')
   const one = await started(a)
   const two = await started(b)
@@ -175,7 +175,7 @@ t.test('an orderly end elsewhere brings nobody down', async (t) => {
   a.processes.exit(one.pid)
 })
 
-t.test('linking the dead acts as their end: noproc, or noconnection where nobody can be asked', async (t) => {
+t.test('treats a link with a dead remote process as its exit', async (t) => {
   const { nodes: [a] } = join('a', 'b')
   for (const [pid, reason] of [['9@b.abc', 'noproc'], [unknown, 'noconnection']] as const) {
     const one = await started(a)
@@ -187,7 +187,7 @@ t.test('linking the dead acts as their end: noproc, or noconnection where nobody
   t.match(await a.processes.exited(pid), { reason: 'noproc' })
 })
 
-t.test('a spawn may link with a process elsewhere', async (t) => {
+t.test('spawns a process that is linked with a remote one', async (t) => {
   const { nodes: [a, b] } = join('a', 'b')
   const peer = await started(b)
   const one = await started(a, { link: peer.pid })
@@ -198,7 +198,7 @@ t.test('a spawn may link with a process elsewhere', async (t) => {
   t.match(await exited, { reason: 'boom' })
 })
 
-t.test('the loss of a node ends what crosses to it, with noconnection', async (t) => {
+t.test('ends links, monitors and calls with noconnection when a node is lost', async (t) => {
   const { wire, nodes: [a, b] } = join('a', 'b')
   const target = await started(b)
   const linked = await started(a)
@@ -215,7 +215,7 @@ t.test('the loss of a node ends what crosses to it, with noconnection', async (t
   t.strictSame([held(a.runtime), held(b.runtime)], [idle, idle])
 })
 
-t.test('a process elsewhere is a member of no group here, and timers send to it', async (t) => {
+t.test('adds no remote process to a local group, and sends timer messages to it', async (t) => {
   const { nodes: [a, b] } = join('a', 'b')
   const there = probe(b.processes)
   const self = await started(a)

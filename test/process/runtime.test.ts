@@ -5,7 +5,7 @@ import type { Process, SpawnOptions } from '../../types/processes.js'
 
 const wait = (self: Process): Promise<unknown> => self.receive({ topic: '@exit' })
 
-t.test('what spawn is given is in place before the body runs', async (t) => {
+t.test('applies the spawn options before the body runs', async (t) => {
   const processes = build(t)
   const watcher = probe(processes, { trapLinks: true })
   const seen = deferred<unknown>()
@@ -14,7 +14,7 @@ t.test('what spawn is given is in place before the body runs', async (t) => {
   t.strictSame(await seen.promise, [pid, [watcher.pid], [pid]])
 })
 
-t.test('nothing starts when spawn throws', async (t) => {
+t.test('starts nothing when spawn throws', async (t) => {
   const { runtime, processes } = buildRuntime()
   const pid = processes.spawn(wait, { name: 'taken' })
   const before = held(runtime)
@@ -31,14 +31,14 @@ t.test('nothing starts when spawn throws', async (t) => {
   processes.exit(pid)
 })
 
-t.test('spawning with a link to the dead ends the process before it starts', async (t) => {
+t.test('ends a process before it starts when it is linked with a dead one', async (t) => {
   const processes = build(t)
   const watcher = probe(processes)
   const pid = processes.spawn(() => t.fail('started'), { link: '7@local.abc' as Pid, monitor: watcher.pid })
   t.match(await watcher.until(1), [{ topic: '@exit', payload: { pid, reason: 'noproc' } }])
 })
 
-t.test('send says whether it was accepted, and never throws for a string', async (t) => {
+t.test('send returns whether the message was accepted, and never throws for a string', async (t) => {
   const processes = build(t)
   const pid = processes.spawn(wait, { mailboxLimit: 1 })
   t.ok(processes.send(pid, 'x'))
@@ -47,7 +47,7 @@ t.test('send says whether it was accepted, and never throws for a string', async
   t.match(processes.stats(), { refused: 1, deadLetters: 12 })
 })
 
-t.test('wrong arguments throw with a code', async (t) => {
+t.test('throws with a code for wrong arguments', async (t) => {
   const processes = build(t)
   const pid = processes.spawn(wait)
   for (const wrong of [undefined, null, 5, 5n, true, {}, [], () => {}, Symbol('pid'), Object(pid)] as unknown[] as never[]) {
@@ -65,7 +65,7 @@ t.test('wrong arguments throw with a code', async (t) => {
   t.ok(processes.alive(pid))
 })
 
-t.test('exited resolves once with how a process ended, and at once for the dead', async (t) => {
+t.test('exited resolves with the exit of a process, at once for a dead one', async (t) => {
   const { runtime, processes } = buildRuntime()
   const pid = processes.spawn(() => 5)
   t.strictSame(await processes.exited(pid), { pid, reason: 'normal', value: 5 })
@@ -76,7 +76,7 @@ t.test('exited resolves once with how a process ended, and at once for the dead'
   t.equal(runtime.relations.size, 0)
 })
 
-t.test('waiting for an end can be given up', async (t) => {
+t.test('exited rejects when its signal aborts', async (t) => {
   const { runtime, processes } = buildRuntime()
   const pid = processes.spawn(wait)
   const controller = new AbortController()
@@ -94,7 +94,7 @@ t.test('waiting for an end can be given up', async (t) => {
   other.abort()
 })
 
-t.test('info tells what a process has', async (t) => {
+t.test('info lists names, links, groups and monitors', async (t) => {
   const processes = build(t)
   const peer = processes.spawn(wait)
   const pid = processes.spawn(async function worker (self) { self.monitor(peer); await wait(self) }, { name: 'worker', link: peer })

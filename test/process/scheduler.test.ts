@@ -10,12 +10,12 @@ import type { Runnable } from '../../lib/process/scheduler.js'
 import type { Loose } from './helpers.js'
 import type { Process } from '../../types/processes.js'
 
-/** Something that wants turns, and takes a while. */
+/** A runnable whose turns take some time. */
 function runnable (turn: () => unknown): Runnable {
   return { queued: false, turn: () => turn() === true }
 }
 
-t.test('who is scheduled stands in the queue once, and has its turn later', async (t) => {
+t.test('queues a runnable once, and runs it later', async (t) => {
   const turns = new ManualTurns()
   const scheduler = new Scheduler(turns)
   const order: string[] = []
@@ -31,7 +31,7 @@ t.test('who is scheduled stands in the queue once, and has its turn later', asyn
   t.notOk(one.queued)
 })
 
-t.test('it is known whether somebody waits for a turn', async (t) => {
+t.test('reports whether a turn is pending', async (t) => {
   const turns = new ManualTurns()
   const scheduler = new Scheduler(turns)
   t.equal(scheduler.hasPendingTurns, false)
@@ -41,7 +41,7 @@ t.test('it is known whether somebody waits for a turn', async (t) => {
   t.equal(scheduler.hasPendingTurns, false)
 })
 
-t.test('turns that are given by a test may choose who is next', async (t) => {
+t.test('lets a test choose the next runnable', async (t) => {
   const turns = new ManualTurns()
   const scheduler = new Scheduler(turns)
   const order: string[] = []
@@ -51,7 +51,7 @@ t.test('turns that are given by a test may choose who is next', async (t) => {
   t.strictSame(order, ['two', 'three', 'one'])
 })
 
-/** A scheduler with endless mail, whose turns take so long. */
+/** A scheduler with endless mail. Each turn takes the given time. */
 function flooded (ms: number) {
   const turns = new ManualTurns()
   const scheduler = new Scheduler(turns)
@@ -66,49 +66,49 @@ function flooded (ms: number) {
   return {
     turns,
     scheduler,
-    /** Turns up to the next breath. */
+    /** The number of turns until the next yield. */
     run () {
       const before = taken
       turns.run()
       return taken - before
     },
-    /** A breath of so many milliseconds, and the turns after it. */
-    breathe (breath: number) {
+    /** Yields for some milliseconds. @returns the number of turns after it */
+    yieldFor (ms: number) {
       const before = taken
-      turns.clock += breath
-      turns.breathe()
+      turns.clock += ms
+      turns.yieldOnce()
       return taken - before
     }
   }
 }
 
-t.test('after a budget of time the event loop breathes before the queue goes on', async (t) => {
+t.test('yields to the event loop after a time budget', async (t) => {
   for (const [ms, most] of [[0.01, 11], [0.06, 3], [1, 1], [10, 1]]) {
-    const { turns, scheduler, run, breathe } = flooded(ms)
+    const { turns, scheduler, run, yieldFor } = flooded(ms)
     let taken = run()
-    for (let breath = 0; breath < 5; breath++) {
+    for (let i = 0; i < 5; i++) {
       t.ok(taken > 0 && taken <= most, `${taken} turns of ${ms} ms`)
-      t.equal(turns.laterTasks.length, 1, 'a breath was asked for')
+      t.equal(turns.laterTasks.length, 1, 'a yield was scheduled')
       scheduler.schedule(runnable(() => {}))
       t.equal(turns.tasks.length, 0, 'nothing goes on before it')
-      taken = breathe(0)
+      taken = yieldFor(0)
     }
   }
 })
 
-t.test('half of the time is for turns, however long the breaths are', async (t) => {
-  const { run, breathe } = flooded(0.25)
+t.test('uses half of the time for turns, for any length of a yield', async (t) => {
+  const { run, yieldFor } = flooded(0.25)
   t.equal(run(), 1)
-  t.equal(breathe(2), 1, 'a single long breath is no measure')
-  t.equal(breathe(1), 4)
-  t.equal(breathe(3), 4)
-  t.equal(breathe(3), 12)
-  t.equal(breathe(0), 1)
-  t.equal(breathe(1000), 1)
-  t.equal(breathe(1000), 20, 'within bounds')
+  t.equal(yieldFor(2), 1, 'a single long yield does not change the budget')
+  t.equal(yieldFor(1), 4)
+  t.equal(yieldFor(3), 4)
+  t.equal(yieldFor(3), 12)
+  t.equal(yieldFor(0), 1)
+  t.equal(yieldFor(1000), 1)
+  t.equal(yieldFor(1000), 20, 'within bounds')
 })
 
-t.test('turns that are short share a look at the clock, and a long one ends that', async (t) => {
+t.test('shares one clock read among short turns, until a turn is long', async (t) => {
   const turns = new ManualTurns()
   const scheduler = new Scheduler(turns)
   let looks = 0
@@ -133,7 +133,7 @@ t.test('turns that are short share a look at the clock, and a long one ends that
   t.ok(looks > 6, `${looks} looks at 20 turns that are not short together`)
 })
 
-t.test('a queue that was empty begins with a whole budget', async (t) => {
+t.test('starts with a whole budget after the queue was empty', async (t) => {
   const turns = new ManualTurns()
   const scheduler = new Scheduler(turns)
   for (let i = 0; i < 100; i++) {
@@ -144,13 +144,13 @@ t.test('a queue that was empty begins with a whole budget', async (t) => {
   t.equal(turns.laterTasks.length, 0)
 })
 
-t.test('a breath with nothing to do does nothing', async (t) => {
+t.test('does nothing after a yield when the queue is empty', async (t) => {
   const turns = new ManualTurns()
   const scheduler = new Scheduler(turns)
   scheduler.schedule(runnable(() => { turns.clock += 1 }))
   turns.run()
   t.equal(turns.laterTasks.length, 1)
-  turns.breathe()
+  turns.yieldOnce()
   t.equal(turns.tasks.length, 0)
   let ran = 0
   scheduler.schedule(runnable(() => { ran++ }))
@@ -159,7 +159,7 @@ t.test('a breath with nothing to do does nothing', async (t) => {
   t.equal(ran, 1)
 })
 
-t.test('bodies go on between drains, a few at a time, and are measured', async (t) => {
+t.test('lets a few bodies continue between drains, and measures them', async (t) => {
   const turns = new ManualTurns()
   const scheduler = new Scheduler(turns)
   let handed = 0
@@ -180,7 +180,7 @@ t.test('bodies go on between drains, a few at a time, and are measured', async (
   t.equal(scheduler.longestTurn, 0.0625, 'idle time is nobody\'s turn')
 })
 
-t.test('a body that takes mail by itself is measured, and stands back when the loop needs a breath', async (t) => {
+t.test('measures a body that takes mail outside its turn, and makes it yield', async (t) => {
   const turns = new ManualTurns()
   const scheduler = new Scheduler(turns)
   t.ok(scheduler.mayContinue())
@@ -198,11 +198,11 @@ t.test('a body that takes mail by itself is measured, and stands back when the l
   }
   t.notOk(scheduler.mayContinue())
   turns.run()
-  turns.breathe()
+  turns.yieldOnce()
   t.ok(scheduler.mayContinue())
 })
 
-t.test('turns come from the event loop', async (t) => {
+t.test('runs turns on the event loop', async (t) => {
   const eventLoop = new EventLoop(new Context())
   const order: string[] = []
   await new Promise<void>((resolve) => {
@@ -222,7 +222,7 @@ const bodies: Record<string, (self: Process<Loose>, work: () => void) => Promise
   poll: async (self, work) => { for (;;) { await self.receive({ timeout: 0 }); work(); self.send(self.pid, 'more') } }
 }
 
-t.test('endless mail in many processes keeps neither HTTP nor the others from their turn', async (t) => {
+t.test('serves HTTP and other processes under endless mail', async (t) => {
   const server = createServer((_request, response) => { response.end('served') }).listen(0, '127.0.0.1')
   t.teardown(() => server.close())
   await once(server, 'listening')
@@ -249,7 +249,7 @@ t.test('endless mail in many processes keeps neither HTTP nor the others from th
   }
 })
 
-t.test('the longest turn is that of the code that blocks, however it takes its mail', async (t) => {
+t.test('reports the blocking code as the longest turn', async (t) => {
   const clock = new TestClock(t)
   for (const [name, body] of Object.entries(bodies)) {
     for (const position of [0, 5]) {

@@ -4,7 +4,7 @@ import { createProcesses } from '../../lib/process/index.js'
 import { drain, settle } from './helpers.js'
 import type { Process } from '../../types/processes.js'
 
-t.test('close cancels supervisors first, their children in reverse, and then the others, the youngest first', async (t) => {
+t.test('close cancels supervisors and their children in reverse order, then the others', async (t) => {
   const processes = createProcesses()
   const order: string[] = []
   const body = async (self: Process, name: string): Promise<void> => { await drain(self.inbox); order.push(name) }
@@ -30,7 +30,7 @@ t.test('close cancels the youngest supervisor first', async (t) => {
   t.strictSame(order, ['third', 'second', 'first'])
 })
 
-t.test('nothing starts once close was called, also by what listens to it', async (t) => {
+t.test('starts nothing after close was called, not even from abort listeners', async (t) => {
   const processes = createProcesses()
   const codes: string[] = []
   const attempt = (task: () => unknown): void => {
@@ -59,7 +59,7 @@ t.test('nothing starts once close was called, also by what listens to it', async
   t.equal(processes.close(), closed, 'once')
 })
 
-t.test('close lets processes clean up, and ends those that ignore it', async (t) => {
+t.test('close lets processes clean up, and ends them after the timeout', async (t) => {
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => { mock.timers.reset() })
   const processes = createProcesses({ closeTimeout: 20 })
@@ -79,7 +79,7 @@ t.test('close lets processes clean up, and ends those that ignore it', async (t)
   t.equal(processes.stats().alive, 0)
 })
 
-t.test('a child that fails while all is closed is not restarted', async (t) => {
+t.test('restarts no child during close', async (t) => {
   const processes = createProcesses()
   let starts = 0
   processes.supervise({

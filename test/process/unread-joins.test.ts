@@ -7,7 +7,7 @@ import type { Process } from '../../types/processes.js'
 
 const [ada, grace] = ['7@a.1', '8@a.1'] as Pid[]
 
-t.test('an exit knows whose joins were not taken, and shows nothing of it', async (t) => {
+t.test('records unread joins without a visible property on the exit', async (t) => {
   const exit: Exit = { pid: '1@a.1' as Pid, reason: 'normal' }
   t.ok(tookJoin(exit, ada))
   recordUnreadJoins(exit, new Set([ada]))
@@ -18,7 +18,7 @@ t.test('an exit knows whose joins were not taken, and shows nothing of it', asyn
   t.strictSame(Reflect.ownKeys(exit), ['pid', 'reason'])
 })
 
-t.test('a join counts as taken when a handler, a loop or a receive has it', async (t) => {
+t.test('counts a join as taken when a handler, a loop or a receive has it', async (t) => {
   const bodies: Record<string, [body: (self: Process) => unknown, taken: boolean]> = {
     serve: [(self) => self.serve({}, () => {}), true],
     'a handler that never returns': [(self) => self.serve({ 'ws.join': () => new Promise(() => {}) }), true],

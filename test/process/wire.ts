@@ -1,5 +1,5 @@
-// Process systems of one operating-system process, joined without a cluster: each calls the other
-// in a later turn, in order. What the seam promises can be tested without channels and engines.
+// Process systems of one operating-system process, joined without a cluster. Each calls the others
+// asynchronously, in order. So the seam can be tested without channels and engines.
 import { LocalProcesses } from '../../lib/process/local-processes.js'
 import { recordUnreadJoins, tookJoin } from '../../lib/process/unread-joins.js'
 import type { Answer, Call } from '../../lib/process/calls.js'
@@ -15,7 +15,7 @@ function nodeOf (pid: string): string {
   return pid.slice(pid.indexOf('@') + 1, pid.lastIndexOf('.'))
 }
 
-/** What carries everything from node to node. */
+/** Carries all calls from node to node. */
 export class Wire {
   readonly #sides = new Map<string, Side>()
   readonly #tasks: Array<() => void> = []
@@ -32,7 +32,7 @@ export class Wire {
     return this.#sides.get(nodeOf(pid))
   }
 
-  /** Nothing arrives until `release`. */
+  /** Holds everything back until `release`. */
   hold (): void {
     this.#held = true
   }
@@ -42,7 +42,7 @@ export class Wire {
     this.#schedule()
   }
 
-  /** A node is lost to all others, and they to it. */
+  /** Separates a node from all others. */
   lose (node: string): void {
     const lost = this.#sides.get(node)!
     this.#sides.delete(node)
@@ -69,7 +69,7 @@ export class Wire {
   }
 }
 
-/** One node's way to the others. */
+/** The other nodes, for one node. */
 class Side implements RemoteNodes {
   readonly here: LocalProcesses
   readonly node: string
@@ -86,7 +86,7 @@ class Side implements RemoteNodes {
     this.here = new LocalProcesses(runtime)
   }
 
-  /** Records of what was asked for and has not come yet. */
+  /** The number of open monitors and calls. */
   get size (): number {
     return this.#watchers.size + this.#calls.size
   }
@@ -220,7 +220,7 @@ class Side implements RemoteNodes {
   }
 }
 
-/** A process elsewhere that a connection is bound to. */
+/** A remote process that a connection is bound to. */
 class DirectTarget implements Target {
   readonly pid: Pid
   readonly kind = 'process'
@@ -230,7 +230,7 @@ class DirectTarget implements Target {
   readonly #wire: Wire
   readonly #other: Side
   readonly #feeders = new Set<Producer>()
-  /** Whose join has arrived. */
+  /** The clients whose join has arrived. */
   #client: Pid | undefined
 
   constructor (wire: Wire, other: Side, pid: Pid) {
@@ -244,7 +244,7 @@ class DirectTarget implements Target {
     return true
   }
 
-  /** The exit as it crosses to the node of the connection. */
+  /** The exit as the node of the connection gets it. */
   told (exit: Exit): Exit {
     if (this.#client !== undefined && tookJoin(exit, this.#client)) return exit
     const crossing = { ...exit }

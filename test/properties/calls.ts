@@ -1,5 +1,5 @@
-// Calls, receives and timers on a clock that the history gives: each call is settled once, by what
-// comes first; a receive gets what it asks for in order; and no timer or listener outlives its use.
+// Calls, receives and timers on a manual clock. Each call settles once, by the first event.
+// Receives get their topics in order. No timer or listener outlives its use.
 import { getEventListeners } from 'node:events'
 import fc from 'fast-check'
 import { buildRuntime, ManualTurns } from '../process/helpers.js'
@@ -33,7 +33,7 @@ const step = fc.oneof(
 )
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
 
-/** How a call is settled: by the first of these. */
+/** Events that settle a call. The first one counts. */
 interface CallModel {
   readonly from: number | undefined
   readonly to: number
@@ -47,18 +47,18 @@ interface CallModel {
 interface ReceiveModel {
   readonly topic: string | undefined
   readonly timed: boolean
-  /** What it got: a message's number, nothing, or the end. */
+  /** Its result: the number of a message, nothing, or the end. */
   outcome: number | 'nothing' | 'stopped' | undefined
 }
 
-/** A process that keeps the calls it gets, for the history to answer. */
+/** A process that keeps its calls, so that the history answers them. */
 interface Callee {
   readonly pid: Pid
   self: Process | undefined
   ended: boolean
   stopping: boolean
   readonly mail: AnyMessage[]
-  /** What its timers have sent. */
+  /** The messages of its timers. */
   ticks: number
   readonly watcher: ExitListener
 }
@@ -73,7 +73,7 @@ class Bench {
   readonly controllers: AbortController[] = []
   readonly timers: Array<{ owner: Callee, timer: Timer, dueAt: number, every: number | undefined, cleared: boolean }> = []
   readonly receives: ReceiveModel[] = []
-  /** What was sent to the receiver, in order. */
+  /** The messages sent to the receiver, in order. */
   readonly sent: Array<{ topic: string, number: number }> = []
   readonly got: number[] = []
   receiver!: Process
@@ -89,7 +89,7 @@ class Bench {
     for (let i = 0; i < callees; i++) this.callees.push(this.#callee())
     this.receiverPid = processes.spawn((self) => {
       this.receiver = self
-      // It goes on for as long as its receives do: it is over when it is ended.
+      // The body runs until the process is ended.
       return new Promise(() => {})
     })
     this.turns.run()
@@ -223,7 +223,7 @@ class Bench {
     this.timers.push({ owner, timer, dueAt: this.clock.now + ms, every: how === 'every' ? ms : undefined, cleared: false })
   }
 
-  /** A millisecond at a time: what is due in one happens in it. */
+  /** Advances the clock by single milliseconds, so that each timer fires at its own time. */
   #pass (ms: number): void {
     for (let i = 0; i < ms; i++) {
       this.clock.advance(1)
@@ -247,7 +247,7 @@ class Bench {
     one.ended = true
     const index = this.callees.indexOf(one)
     for (const call of this.calls) {
-      // Its own calls first: nobody tells a process that has ended.
+      // Its own calls settle first: an ended process gets no messages.
       if (call.from === index) call.expected ??= 'FST_PROCESS_STOPPED'
       else if (call.to === index) call.expected ??= 'FST_PROCESS_CALL_FAILED'
     }
@@ -256,7 +256,7 @@ class Bench {
   async rest (): Promise<void> {
     for (let i = 0; i < 4; i++) {
       this.turns.run()
-      this.turns.breathe()
+      this.turns.yieldOnce()
       await ticks()
     }
   }
@@ -283,7 +283,7 @@ class Bench {
 
   #compareMail (): void {
     equal(new Set(this.got).size, this.got.length, 'a message received twice')
-    // Of one topic in the order sent, by whatever receive.
+    // The messages of one topic arrive in the order sent, by any receive.
     for (const topic of topics) {
       const numbers = this.got.filter((number) => this.sent[number].topic === topic)
       equal(numbers.every((number, i) => i === 0 || number > numbers[i - 1]), true, 'the order of a topic')
@@ -302,7 +302,7 @@ class Bench {
     equal(this.processes.info(this.receiverPid)!.mailbox, left.length + (this.receiverStopping && !cancelTaken ? 1 : 0), 'mail that waits')
   }
 
-  /** Takes all that is left, in order and complete. */
+  /** Receives all messages that are left: complete and in order. */
   async drain (): Promise<void> {
     if (this.receiverEnded) return
     const before = this.got.length
@@ -320,7 +320,7 @@ class Bench {
   }
 
   async end (): Promise<void> {
-    // All calls are over by now: nobody watches their callees any more.
+    // All calls have settled: their callees have no monitors any more.
     this.#pass(25)
     await this.rest()
     for (const { pid, watcher } of this.callees) this.runtime.demonitor(pid, watcher)

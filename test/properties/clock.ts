@@ -73,7 +73,7 @@ export class ManualClock {
   }
 
   /** Runs the immediates that wait now. */
-  breathe (): void {
+  yieldOnce (): void {
     const immediates = this.#immediates
     this.#immediates = []
     for (const { task } of immediates) task()

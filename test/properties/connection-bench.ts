@@ -202,9 +202,9 @@ export class ConnectionBench {
   }
 
   /** One turn of the event loop. */
-  breathe (): void {
+  yieldOnce (): void {
     for (const one of this.connections) this.buffered(one)
-    this.clock.breathe()
+    this.clock.yieldOnce()
     for (const one of this.connections) {
       one.turnsLate++
       one.wasEmpty = false
@@ -267,8 +267,8 @@ export class ConnectionBench {
       await ticks()
       this.turns.choice = 0
       this.turns.run()
-      this.turns.breathe()
-      this.breathe()
+      this.turns.yieldOnce()
+      this.yieldOnce()
     }
     await ticks()
   }

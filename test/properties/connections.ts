@@ -63,12 +63,12 @@ class Bench extends ConnectionBench {
         this.turns.choice = step.choice
         this.turns.tasks.shift()?.()
         return
-      case 'breathe': return this.breathe()
+      case 'breathe': return this.yieldOnce()
       case 'time': return this.clock.advance(step.ms)
       case 'fall behind':
         this.#stall(connection!)
         this.#burst(connection!, step.count)
-        for (let i = 0; i < 8; i++) this.breathe()
+        for (let i = 0; i < 8; i++) this.yieldOnce()
         return this.#burst(connection!, 2)
       case 'stall': return this.#stall(connection!)
       case 'read': return connection!.client.reads()

@@ -1,5 +1,5 @@
-// Whatever processes do to each other, in whatever order, beside a model of it: relations, names,
-// groups, ends, and the order of mail.
+// Random operations of processes, compared with a model: relations, names, groups, exits, and the
+// order of mail.
 import fc from 'fast-check'
 import { buildRuntime, held, ManualTurns } from '../process/helpers.js'
 import { equal, sameSet, suiteOf } from './suite.js'
@@ -11,7 +11,7 @@ import type { ExitListener } from '../../lib/process/exits/relations.js'
 import type { Runtime } from '../../lib/process/runtime.js'
 
 const mostProcesses = 7
-/** With one message it is full: news of groups merge. */
+/** One message fills the mailbox, so that group updates merge. */
 const smallMailbox = 1
 const groups = ['g', 'h'] as const
 const shapes = ['serve', 'serve slowly', 'loop', 'loop again'] as const
@@ -32,13 +32,13 @@ const operation = fc.oneof(
 )
 type Operation = typeof operation extends fc.Arbitrary<infer O> ? O : never
 
-/** Who does it, and when: from outside, or in a handler at its turn; in between, turns are given. */
+/** The place of an operation: code outside, or a handler in its turn. Turns run in between. */
 const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: operation, inside: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ turn: fc.constantFrom('soon' as const, 'later' as const, 'microtasks' as const), ms: fc.nat(4), choice: fc.nat(5) }) }
 )
 
-/** One process as the model knows it. */
+/** The model of one process. */
 interface Modelled {
   readonly pid: Pid
   readonly shape: typeof shapes[number]
@@ -46,23 +46,23 @@ interface Modelled {
   trap: boolean
   self: Process | undefined
   alive: boolean
-  /** Told to stop: when it ends, it ends with this. */
+  /** The reason it ends with, once it is stopping. */
   told: string | undefined
   cancelled: boolean
-  /** It ended when it was through, as it was told to. */
+  /** It ended by itself after a stop. */
   finished: boolean
-  /** How much it had seen when it stopped from inside: it sees no more. */
+  /** The number of messages it had seen when it stopped from inside: it sees no more. */
   stoppedAt: number | undefined
-  /** How much it had seen when it ended. */
+  /** The number of messages it had seen when it ended. */
   endedAt: number
-  /** What it was sent, in the order in which it was accepted. */
+  /** The accepted messages, in order. */
   readonly accepted: AnyMessage[]
   readonly seen: AnyMessage[]
   readonly links: Set<Modelled>
   readonly expectedExits: Map<Monitor, Modelled>
   readonly monitors: Map<Monitor, Modelled>
   linkDowns: number
-  /** The members of the groups it watches, as it knows them. */
+  /** The members of the groups it watches, by the updates it has seen. */
   readonly views: Map<string, Set<Pid>>
   readonly exits: Exit[]
   endedWith: string | undefined
@@ -73,7 +73,7 @@ function isOrderly (reason: string): boolean {
   return reason === 'normal' || reason === 'shutdown'
 }
 
-/** The real system beside a model of it. Each operation happens to both, and must do the same. */
+/** The real system and its model. An operation must have the same result in both. */
 class Twin {
   readonly turns = new ManualTurns()
   readonly runtime: Runtime
@@ -82,7 +82,7 @@ class Twin {
   readonly names = new Map<string, Modelled>()
   readonly members: Record<string, Map<Modelled, number>> = { g: new Map(), h: new Map() }
   #sent = 0
-  /** An exit is under way: nobody ends by himself. */
+  /** An exit is being applied: an end is no normal end of a body. */
   #exits = false
 
   constructor () {
@@ -91,12 +91,12 @@ class Twin {
     this.processes = processes
   }
 
-  /** Each number stands for somebody. */
+  /** Maps each number to a process. */
   at (number: number): Modelled | undefined {
     return this.all[number % this.all.length]
   }
 
-  /** @param inside in a handler of the process that does it */
+  /** @param inside whether a handler of the acting process does it */
   do (operation: Operation, inside: boolean): void {
     if (operation.kind === 'spawn') {
       if (this.all.length < mostProcesses) this.#spawn(operation)
@@ -118,7 +118,7 @@ class Twin {
         break
       case 'monitor': this.#monitor(one, other, self.monitor(other.pid)); break
       case 'demonitor':
-        // As with 'watch': an @exit may be on its way into a loop, which has received it.
+        // As with 'watch': the loop may have received an @exit that it has not seen yet.
         if (!inside && !one.shape.startsWith('serve')) return
         this.#demonitor(one, self)
         break
@@ -145,7 +145,7 @@ class Twin {
         break
       }
       case 'watch': {
-        // Somebody else's news may be on its way into a loop: it is for the loop itself to begin anew.
+        // Another loop may have received an update that it has not seen yet. It must watch again itself.
         if (!inside && !one.shape.startsWith('serve')) return
         const snapshot = self.groups.watch(operation.group, one.pid)
         sameSet(snapshot, this.#membersOf(operation.group))
@@ -208,7 +208,7 @@ class Twin {
       this.names.set('name', process)
     }
     this.all.push(process)
-    // The monitors of SpawnOptions have no number that is known here: it is in the message.
+    // The number of a monitor of SpawnOptions is known from its message only.
     if (told !== undefined) this.#monitor(told, process, spawnMonitor(process))
     if (linked !== undefined) this.#linked(process, linked)
     this.runtime.monitor(pid, process.watcher)
@@ -240,7 +240,7 @@ class Twin {
     else if (topic === '@group' && process.alive) this.#heard(process, payload as SystemTopics['@group'])
   }
 
-  /** News of a group is about what the watcher knows. */
+  /** An update must fit the members that the watcher knows. */
   #heard ({ views }: Modelled, { group, joined, left }: SystemTopics['@group']): void {
     const view = views.get(group)
     if (view === undefined) throw new Error('news of a group that is not watched')
@@ -315,7 +315,7 @@ class Twin {
     }
   }
 
-  /** What an end does, as the model sees it: at once, and along the links. */
+  /** Applies an exit to the model, at once and along the links. */
   #end (process: Modelled, reason: string): void {
     if (!process.alive) return
     process.alive = false
@@ -340,7 +340,7 @@ class Twin {
     }
   }
 
-  /** What the system says of an end: the model knew it, or it was told to stop before. */
+  /** Checks an exit of the system: the model knew it, or the process was stopping. */
   #ended (process: Modelled, exit: Exit): void {
     process.exits.push(exit)
     if (process.told === undefined || !process.alive || exit.reason !== process.told) return
@@ -352,7 +352,7 @@ class Twin {
     this.turns.clock += ms
     this.turns.choice = choice
     if (turn === 'soon') this.turns.tasks.shift()?.()
-    else if (turn === 'later') this.turns.breathe()
+    else if (turn === 'later') this.turns.yieldOnce()
     else for (let i = 0; i < 5; i++) await null
   }
 
@@ -362,12 +362,12 @@ class Twin {
       equal(laps < 1000, true, 'it comes to rest')
       idle = this.turns.tasks.length + this.turns.laterTasks.length === 0 ? idle + 1 : 0
       this.turns.run()
-      this.turns.breathe()
+      this.turns.yieldOnce()
       await this.give({ turn: 'microtasks', ms: 0, choice: 0 })
     }
   }
 
-  /** What must agree after every step. */
+  /** Compares system and model after every step. */
   compare (): void {
     for (const process of this.all) this.#compareOne(process)
     equal(this.processes.names.lookup('name'), this.names.get('name')?.pid)
@@ -387,19 +387,19 @@ class Twin {
     sameSet(info.names, this.names.get('name') === process ? ['name'] : [])
   }
 
-  /** What must hold of a finished history. */
+  /** Checks a finished history. */
   judge (): void {
     for (const process of this.all) {
       equal(process.exits.length, process.alive ? 0 : 1)
       equal(process.exits[0]?.reason, process.endedWith)
       equal(process.exits[0]?.error, undefined)
       const mail = process.seen.filter(({ topic }) => !topic.startsWith('@'))
-      // In order and at most once: what was seen is how what was accepted begins.
+      // In order and at most once: the messages seen are a prefix of the accepted ones.
       for (const [i, { payload, from }] of mail.entries()) equal(payload === process.accepted[i]?.payload && from === process.accepted[i]?.from, true)
       const isThrough = process.finished && process.cancelled && process.told === 'shutdown'
       if (process.alive || isThrough) equal(mail.length, process.accepted.length, 'mail that was seen')
       if (isThrough) equal(process.seen.at(-1)?.topic, '@cancel')
-      // What a loop has been given just before, it still sees.
+      // A loop still sees the message that it received just before.
       const onItsWay = process.shape.startsWith('serve') ? 0 : 1
       equal(process.seen.length <= Math.min(process.stoppedAt ?? Infinity, process.endedAt) + onItsWay, true, 'mail after the end')
       const cancelAt = process.seen.findIndex(({ topic }) => topic === '@cancel')
@@ -427,7 +427,7 @@ class Twin {
   }
 }
 
-/** A number for the monitor that SpawnOptions made. */
+/** The number of a monitor that SpawnOptions created. */
 function spawnMonitor ({ pid }: Modelled): Monitor {
   return -parseInt(pid) as Monitor
 }
@@ -449,12 +449,12 @@ export const relations = suiteOf('relations', histories, async (steps) => {
   await twin.finish()
   twin.compare()
   twin.judge()
-  // The ended keep nothing of the living.
+  // Ended processes keep no entries of live ones.
   const last = twin.all.find(({ alive }) => alive)
   for (const pid of twin.processes.list()) if (pid !== last?.pid) twin.processes.exit(pid)
   await twin.finish()
   if (last?.alive === true) twin.runtime.demonitor(last.pid, last.watcher)
-  // But that it may watch itself.
+  // Except that a process may watch itself.
   if (last?.alive !== true || last.monitors.size === 0) equal(twin.runtime.relations.size, 0, 'relations that remain')
   for (const pid of twin.processes.list()) twin.processes.exit(pid)
   await twin.finish()

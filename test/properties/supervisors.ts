@@ -1,5 +1,5 @@
-// Supervisors whose children fail, start and stop, on a clock that the history gives: who is
-// restarted, in which order, and when a supervisor gives up.
+// Supervisors whose children fail, start and stop, on a manual clock: which children are restarted,
+// in which order, and when a supervisor gives up.
 import fc from 'fast-check'
 import { buildRuntime, held, ManualTurns } from '../process/helpers.js'
 import { ManualClock, ticks } from './clock.js'
@@ -40,13 +40,13 @@ class Bench {
   readonly processes: Processes
   readonly #history: History
   supervisor!: Supervisor
-  /** What children did, in order: `+a` begins, `-a` ends. */
+  /** The events of children, in order: `+a` starts, `-a` ends. */
   readonly log: string[] = []
-  /** As the model has it. */
+  /** The children in the model. */
   readonly expected: string[] = []
   children: Child[] = []
   #restarts: number[] = []
-  /** How the supervisor ended. */
+  /** The exit reason of the supervisor. */
   over: string | undefined
 
   constructor (history: History) {
@@ -173,7 +173,7 @@ class Bench {
       await ticks()
       idle = this.turns.tasks.length + this.turns.laterTasks.length === 0 ? idle + 1 : 0
       this.turns.run()
-      this.turns.breathe()
+      this.turns.yieldOnce()
     }
   }
 

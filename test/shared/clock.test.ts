@@ -2,7 +2,7 @@ import { mock } from 'node:test'
 import t from 'tap'
 import { systemClock } from '../../lib/shared/clock.js'
 
-t.test('a task runs once, after its time; one that is cancelled does not', async (t) => {
+t.test('runs a task once after its delay, unless it is cancelled', async (t) => {
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => { mock.timers.reset() })
   const ran: string[] = []
@@ -15,7 +15,7 @@ t.test('a task runs once, after its time; one that is cancelled does not', async
   t.strictSame(ran, ['sooner', 'later'])
 })
 
-t.test('what is to run soon runs when what runs now is done, promises included', async (t) => {
+t.test('runs a `soon` task after the current code and its promises', async (t) => {
   const order: string[] = []
   await new Promise<void>((resolve) => {
     systemClock.soon(() => {
@@ -28,7 +28,7 @@ t.test('what is to run soon runs when what runs now is done, promises included',
   t.strictSame(order, ['now', 'promise', 'soon'])
 })
 
-t.test('it counts from 1970, and does not go back when somebody sets the clock of the machine', async (t) => {
+t.test('counts from 1970, and never goes back when the system clock is set', async (t) => {
   const before = systemClock.now()
   t.ok(before > Date.UTC(2024))
   mock.timers.enable({ apis: ['Date'], now: 0 })
@@ -37,7 +37,7 @@ t.test('it counts from 1970, and does not go back when somebody sets the clock o
   t.ok(systemClock.now() >= before)
 })
 
-t.test('its timers do not keep a program running', async (t) => {
+t.test('does not keep the program running', async (t) => {
   const keeping = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
   const before = keeping()
   const task = systemClock.after(60_000, () => {})

@@ -21,7 +21,7 @@ class Once implements Deadline {
   }
 }
 
-/** A test on a clock of its own, without a turn of the real event loop in it. */
+/** A test with a manual clock, which does not use the real event loop. */
 function test (name: string, body: (t: Test, clock: ManualClock, wheel: DeadlineTimer) => void): void {
   t.test(name, async (t) => {
     const clock = new ManualClock().install()
@@ -33,17 +33,17 @@ function test (name: string, body: (t: Test, clock: ManualClock, wheel: Deadline
   })
 }
 
-/** Lets work go on in later turns of the event loop, until none waits. @returns how much each turn has done */
+/** Runs loop iterations until nothing is due. @returns the number of deadlines in each of them */
 function breaths (clock: ManualClock, done: () => number): number[] {
   const turns: number[] = []
   for (let before = done(); clock.pending > 0; before = done()) {
-    clock.breathe()
+    clock.yieldOnce()
     turns.push(done() - before)
   }
   return turns
 }
 
-test('a deadline is due once, and never early', (t, clock, wheel) => {
+test('calls a deadline once, and never early', (t, clock, wheel) => {
   for (const delay of [0, 1, 7, 20, 33.3, 999, 1001, 70_000]) {
     const begun = clock.now
     let times = 0
@@ -59,7 +59,7 @@ test('a deadline is due once, and never early', (t, clock, wheel) => {
   }
 })
 
-test('deadlines of one instant share a timer', (t, _, wheel) => {
+test('uses one timer for deadlines at one instant', (t, _, wheel) => {
   const deadlines = Array.from({ length: 1000 }, () => new Once())
   for (const deadline of deadlines) wheel.schedule(deadline, 60_000)
   t.equal(wheel.size, 1)
@@ -67,7 +67,7 @@ test('deadlines of one instant share a timer', (t, _, wheel) => {
   t.equal(wheel.size, 0)
 })
 
-test('a deadline that waits is moved by another schedule, and a cancelled one is not due', (t, clock, wheel) => {
+test('moves a deadline that is scheduled again, and drops a cancelled one', (t, clock, wheel) => {
   const moved = new Once()
   const cancelled = new Once()
   wheel.schedule(moved, 5)
@@ -84,7 +84,7 @@ test('a deadline that waits is moved by another schedule, and a cancelled one is
   t.equal(clock.pending, 0)
 })
 
-test('thousands that are due at once are spread over turns of the event loop', (t, clock, wheel) => {
+test('spreads thousands of due deadlines over iterations of the event loop', (t, clock, wheel) => {
   let due = 0
   const deadlines = Array.from({ length: 2000 }, () => new Once(() => {
     due++
@@ -95,12 +95,12 @@ test('thousands that are due at once are spread over turns of the event loop', (
   clock.advance(20)
   const turns = [due, ...breaths(clock, () => due)]
   t.equal(due, 1999)
-  // Half a millisecond of 50 us each, and the clock is looked at after every 16.
+  // The budget is 0.5 ms, a deadline takes 50 us, and the clock is read after every 16.
   t.equal(Math.max(...turns), 16)
   t.equal(wheel.size, 0)
 })
 
-test('also those of many instants that a stall has made due at once, in their order', (t, clock, wheel) => {
+test('spreads deadlines of many instants in order after a stall', (t, clock, wheel) => {
   const order: number[] = []
   const instants = 20
   for (let instant = 1; instant <= instants; instant++) {
@@ -120,7 +120,7 @@ test('also those of many instants that a stall has made due at once, in their or
   t.equal(wheel.size, 0)
 })
 
-test('one that is due may cancel the others, and schedule itself again', (t, clock, wheel) => {
+test('lets a due deadline cancel the others and schedule itself again', (t, clock, wheel) => {
   const others = Array.from({ length: 3 }, () => new Once())
   let times = 0
   const first = new Once((self) => {
@@ -138,16 +138,16 @@ test('one that is due may cancel the others, and schedule itself again', (t, clo
   t.equal(wheel.size, 0)
 })
 
-test('it tells how late it is, after a stall of the event loop', (t, clock, wheel) => {
+test('passes the lateness of a deadline after a stall', (t, clock, wheel) => {
   const deadline = new Once()
   wheel.schedule(deadline, 10)
   clock.now += 150
   clock.advance(0)
-  // The clock began at a full grain: it was due 10 ms after that.
+  // The clock began at a multiple of 10 ms: the deadline was due 10 ms later.
   t.equal(deadline.late, 140)
 })
 
-test('the longest delay is not too long for a timer', (t, clock, wheel) => {
+test('accepts the longest delay of a timer', (t, clock, wheel) => {
   const deadline = new Once()
   wheel.schedule(deadline, 2 ** 31 - 1)
   clock.advance(2 ** 31 - 2)

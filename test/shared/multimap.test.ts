@@ -2,14 +2,14 @@ import t from 'tap'
 import fc from 'fast-check'
 import { MultiMap } from '../../lib/shared/multimap.js'
 
-t.test('values of a key are kept once and in order', async (t) => {
+t.test('keeps each value of a key once, in order', async (t) => {
   const map = new MultiMap<string, number>()
   for (const value of [2, 1, 2]) map.add('a', value)
   t.strictSame([...map.get('a')], [2, 1])
   t.strictSame([...map.get('b')], [])
 })
 
-t.test('a key without values takes no memory', async (t) => {
+t.test('keeps no key without values', async (t) => {
   const map = new MultiMap<string, number>()
   map.add('a', 1)
   map.add('a', 2)
@@ -21,7 +21,7 @@ t.test('a key without values takes no memory', async (t) => {
   t.equal(map.size, 0)
 })
 
-t.test('it does what sets by key do', async (t) => {
+t.test('behaves like a map of sets', async (t) => {
   const operation = fc.record({ kind: fc.constantFrom('add', 'add', 'delete', 'take'), key: fc.nat(2), value: fc.nat(3) })
   fc.assert(fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
     const map = new MultiMap<number, number>()
@@ -44,7 +44,7 @@ t.test('it does what sets by key do', async (t) => {
   t.pass()
 })
 
-t.test('what was taken is gone', async (t) => {
+t.test('removes the values that takeAll returns', async (t) => {
   const map = new MultiMap<string, number>()
   map.add('a', 1)
   t.strictSame([...map.takeAll('a')], [1])

@@ -2,7 +2,7 @@ import t from 'tap'
 import fc from 'fast-check'
 import { Ring } from '../../lib/shared/ring.js'
 
-t.test('a ring does what an array does', async (t) => {
+t.test('behaves like an array', async (t) => {
   const operation = fc.oneof(
     { weight: 3, arbitrary: fc.record({ kind: fc.constant('push' as const), value: fc.nat() }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('shift' as const), value: fc.nat() }) },

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { build, buildRuntime, deferred, drain, probe, recordingLogger, settle } from '../helpers.js'
 import type { Process } from '../../../types/processes.js'
 
-t.test('how a body ends is how its process ends', async (t) => {
+t.test('ends with a reason that depends on how the body ends', async (t) => {
   const processes = build(t)
   const error = new Error('broken')
   const object = {}
@@ -41,7 +41,7 @@ t.test('a body starts in a later turn, with its arguments', async (t) => {
   t.strictSame(await args.promise, [1, payload])
 })
 
-t.test('a process that ends before its turn never starts', async (t) => {
+t.test('never starts a body when the process ends before its first turn', async (t) => {
   const processes = build(t)
   const pid = processes.spawn(() => t.fail('started'))
   t.ok(processes.exit(pid, 'changed my mind'))
@@ -49,7 +49,7 @@ t.test('a process that ends before its turn never starts', async (t) => {
   await settle()
 })
 
-t.test('cancel: the signal fires, mail comes first, @cancel is the last, then the inbox ends', async (t) => {
+t.test('cancel aborts the signal, delivers queued mail, then @cancel, and ends the inbox', async (t) => {
   const processes = build(t)
   const log: string[] = []
   const go = deferred()
@@ -78,7 +78,7 @@ t.test('cancel: the signal fires, mail comes first, @cancel is the last, then th
   t.match(await watcher.until(1), [{ topic: 'bye', from: pid }])
 })
 
-t.test('a cancel that comes before the body is there when it starts', async (t) => {
+t.test('delivers a cancel that came before the body started', async (t) => {
   const processes = build(t)
   const topics: string[] = []
   const pid = processes.spawn(async (self) => {
@@ -91,7 +91,7 @@ t.test('a cancel that comes before the body is there when it starts', async (t) 
   t.strictSame(topics, ['mail', '@cancel'])
 })
 
-t.test('what a clean-up throws is told beside the reason; giving up is no failure', async (t) => {
+t.test('adds an error of the clean-up to the exit, but no abort error', async (t) => {
   const processes = build(t)
   const error = new Error('broken')
   const hostile = Object.defineProperty(new Error('broken'), 'name', { get () { throw error } })
@@ -114,14 +114,14 @@ t.test('what a clean-up throws is told beside the reason; giving up is no failur
   }
 })
 
-t.test('stop after a cancel may give its own reason', async (t) => {
+t.test('uses the reason of a stop after a cancel', async (t) => {
   const processes = build(t)
   const pid = processes.spawn(async (self) => { await drain(self.inbox); self.stop('flushed') })
   processes.cancel(pid)
   t.match(await processes.exited(pid), { reason: 'flushed' })
 })
 
-t.test('exit: at once, whatever the code does', async (t) => {
+t.test('exit ends a process at once', async (t) => {
   const processes = build(t)
   const go = deferred()
   const over = deferred<unknown[]>()
@@ -158,7 +158,7 @@ t.test('exit: at once, whatever the code does', async (t) => {
   t.equal(watcher.seen.length, 1)
 })
 
-t.test('the default reason of exit is shutdown, and kill becomes killed', async (t) => {
+t.test('exits with shutdown by default, and with killed for kill', async (t) => {
   const processes = build(t)
   for (const [reason, expected] of [[undefined, 'shutdown'], ['kill', 'killed'], ['normal', 'normal'], ['boom', 'boom']] as const) {
     const pid = processes.spawn((self) => self.receive())
@@ -168,7 +168,7 @@ t.test('the default reason of exit is shutdown, and kill becomes killed', async 
   }
 })
 
-t.test('the signal of a process that ended is aborted, asked for late or not', async (t) => {
+t.test('has an aborted signal after the end', async (t) => {
   const processes = build(t)
   let late!: Process
   const early = deferred<AbortSignal>()
@@ -182,7 +182,7 @@ t.test('the signal of a process that ended is aborted, asked for late or not', a
   t.equal(late.signal, late.signal)
 })
 
-t.test('status and mailbox are what info says', async (t) => {
+t.test('shows status and mailbox length in info', async (t) => {
   const processes = build(t)
   const step = deferred()
   const pid = processes.spawn(async function worker (self) {
@@ -200,7 +200,7 @@ t.test('status and mailbox are what info says', async (t) => {
   t.match(processes.info(pid), { status: 'running', mailbox: 1 })
 })
 
-t.test('a full mailbox refuses messages and never system messages', async (t) => {
+t.test('refuses messages but no system messages when the mailbox is full', async (t) => {
   const processes = build(t)
   const go = deferred()
   const pid = processes.spawn(async (self) => {
@@ -220,7 +220,7 @@ t.test('a full mailbox refuses messages and never system messages', async (t) =>
   t.strictSame((await processes.exited(pid)).value, ['@exit', 'a', '@cancel'])
 })
 
-t.test('mail of a connection is past the limit, and refused when its target stops', async (t) => {
+t.test('accepts messages of clients above the limit, until the target stops', async (t) => {
   const { runtime, processes } = buildRuntime()
   const pid = processes.spawn(async (self) => { await drain(self.inbox) }, { mailboxLimit: 1 })
   const target = runtime.findEntity(pid)!
@@ -238,7 +238,7 @@ t.test('mail of a connection is past the limit, and refused when its target stop
   t.match(await processes.exited(pid), { reason: 'shutdown' })
 })
 
-t.test('what is left in the mailbox is dead', async (t) => {
+t.test('counts mail that is left at the end as dead letters', async (t) => {
   const processes = build(t)
   const pid = processes.spawn(() => {})
   processes.send(pid, 'a')
@@ -247,7 +247,7 @@ t.test('what is left in the mailbox is dead', async (t) => {
   t.match(processes.stats(), { sent: 2, delivered: 0, deadLetters: 2 })
 })
 
-t.test('a failure is logged once, where it happened', async (t) => {
+t.test('logs a failure once, for the process that failed', async (t) => {
   const { logger, lines } = recordingLogger()
   const processes = build(t, { logger })
   const error = new Error('broken')
@@ -260,7 +260,7 @@ t.test('a failure is logged once, where it happened', async (t) => {
   t.strictSame(lines[1].args[0], { relayPid: nameless, err: error })
 })
 
-t.test('a logger that throws changes nothing', async (t) => {
+t.test('survives a logger that throws', async (t) => {
   const { logger } = recordingLogger()
   const processes = build(t, { logger: { ...logger, error () { throw new Error('disk full') } } })
   const pid = processes.spawn(() => { throw new Error('broken') })
@@ -268,7 +268,7 @@ t.test('a logger that throws changes nothing', async (t) => {
   t.match(await processes.exited(processes.spawn(() => 1)), { value: 1 }, 'the others go on')
 })
 
-t.test('code that a stop runs finds everything consistent', async (t) => {
+t.test('has a consistent state while abort listeners run', async (t) => {
   const processes = build(t)
   const heirs: string[] = []
   const pid = processes.spawn((self) => {
@@ -289,7 +289,7 @@ function codeOf (task: () => unknown): string | undefined {
   }
 }
 
-t.test('a turn is over after some messages, handled or sent, and then others have theirs', async (t) => {
+t.test('ends a turn after 16 messages or 256 sends', async (t) => {
   const { runtime, processes } = buildRuntime({ mailboxLimit: 1_000_000 })
   const sink = processes.spawn<{ drop: number }>((self) => self.serve({ drop: () => {} }))
   for (const [sends, inOneTurn] of [[0, 16], [10, 16], [100, 3], [1000, 1]]) {

@@ -3,13 +3,13 @@ import { build, settle } from '../helpers.js'
 import { LazyState } from '../../../lib/process/actor/lazy-state.js'
 import type { Process } from '../../../types/processes.js'
 
-t.test('nothing is made before it is asked for', async (t) => {
+t.test('creates nothing before its first use', async (t) => {
   const { toldStopped: turnedAway, ...made } = new LazyState()
   t.notOk(turnedAway)
   t.ok(Object.values(made).every((one) => one === undefined))
 })
 
-t.test('what was asked for stays the same, and ends with the process', async (t) => {
+t.test('creates each object once, and releases it at the end of the process', async (t) => {
   const processes = build(t)
   let self!: Process
   const pid = processes.spawn((process) => {

@@ -6,7 +6,7 @@ import type { Pid } from '../../../types/pid.js'
 const mail = (topic: string, bytes = 0): Mail => new Mail(topic, undefined, undefined, undefined, bytes)
 const only = (wanted: string) => (topic: string) => topic === wanted
 
-t.test('a mailbox is a queue, out of which one topic can be taken first', async (t) => {
+t.test('dequeues in order, or one topic first', async (t) => {
   const mailbox = new Mailbox({ messages: 10, bytes: 10 })
   for (const topic of ['a', 'b', 'a', 'c']) mailbox.enqueueMail(mail(topic))
   t.ok(mailbox.hasMail())
@@ -19,7 +19,7 @@ t.test('a mailbox is a queue, out of which one topic can be taken first', async 
   t.notOk(mailbox.hasMail())
 })
 
-t.test('it is full at either limit, and congested at three quarters of one', async (t) => {
+t.test('is full at either limit, and congested at three quarters of one', async (t) => {
   const byCount = new Mailbox({ messages: 4, bytes: 100 })
   for (let i = 0; i < 3; i++) byCount.enqueueMail(mail('x'))
   t.ok(byCount.congested)
@@ -37,7 +37,7 @@ t.test('it is full at either limit, and congested at three quarters of one', asy
   t.notOk(byBytes.congested)
 })
 
-t.test('names the senders of a topic that wait, each once and none without a PID', async (t) => {
+t.test('returns each sender of a topic once, without those that have no PID', async (t) => {
   const mailbox = new Mailbox({ messages: 10, bytes: 10 })
   t.equal(mailbox.sendersOf('a'), undefined)
   const from = (topic: string, sender?: string): Mail => new Mail(topic, undefined, sender as Pid | undefined)
@@ -47,14 +47,14 @@ t.test('names the senders of a topic that wait, each once and none without a PID
   t.equal(mailbox.length, 5, 'and takes none of them')
 })
 
-t.test('the smallest mailbox is congested when it holds something, not before', async (t) => {
+t.test('is congested with one message when the limit is one', async (t) => {
   const mailbox = new Mailbox({ messages: 1, bytes: 100 })
   t.notOk(mailbox.congested)
   mailbox.enqueueMail(mail('x'))
   t.ok(mailbox.congested)
 })
 
-t.test('feeders resume at a quarter, in order, until it is congested again', async (t) => {
+t.test('resumes producers in order below a quarter, until it is congested again', async (t) => {
   const mailbox = new Mailbox({ messages: 4, bytes: 100 })
   const resumed: string[] = []
   for (let i = 0; i < 4; i++) mailbox.enqueueMail(mail('x'))
@@ -71,7 +71,7 @@ t.test('feeders resume at a quarter, in order, until it is congested again', asy
   t.strictSame(resumed, ['first', 'second', 'third'])
 })
 
-t.test('taking a message back makes room, too', async (t) => {
+t.test('resumes producers when messages are removed', async (t) => {
   const mailbox = new Mailbox({ messages: 1, bytes: 100 })
   let resumed = 0
   mailbox.enqueueMail(mail('@exit'))
@@ -81,7 +81,7 @@ t.test('taking a message back makes room, too', async (t) => {
   t.equal(resumed, 1)
 })
 
-t.test('a feeder that is gone is not resumed', async (t) => {
+t.test('does not resume an unsubscribed producer', async (t) => {
   const mailbox = new Mailbox({ messages: 4, bytes: 100 })
   const gone = { resume: () => t.fail('resumed') }
   const stays = { resume: () => t.pass() }
@@ -97,7 +97,7 @@ t.test('a feeder that is gone is not resumed', async (t) => {
   mailbox.dequeueMail()
 })
 
-t.test('clear says how many were lost', async (t) => {
+t.test('clear returns the number of dropped messages', async (t) => {
   const mailbox = new Mailbox({ messages: 4, bytes: 100 })
   mailbox.enqueueMail(mail('x', 90))
   mailbox.enqueueMail(mail('x', 10))

@@ -20,14 +20,14 @@ function all (first: PendingReceive | undefined): PendingReceive[] {
   return waiters
 }
 
-t.test('who asks is last, even where it waited before', async (t) => {
+t.test('appends a receive at the end, even when it was in the list before', async (t) => {
   const [a, b, c] = [waiter(), waiter(), waiter()]
   t.strictSame(all(line(a, b, c)), [a, b, c])
   const rest = removeReceive(line(a, b, c), a)
   t.strictSame(all(appendReceive(rest, a)), [b, c, a])
 })
 
-t.test('each may leave, from wherever it stands, and still knows who was behind it', async (t) => {
+t.test('removes a receive at any position, and keeps its next one', async (t) => {
   for (const leaves of [0, 1, 2]) {
     const waiters = [waiter(), waiter(), waiter()]
     const gone = waiters[leaves]!
@@ -38,7 +38,7 @@ t.test('each may leave, from wherever it stands, and still knows who was behind 
   t.equal(removeReceive(line(alone), alone), undefined)
 })
 
-t.test('who does not wait is not found, and its leaving changes nothing', async (t) => {
+t.test('ignores the removal of a receive that is not in the list', async (t) => {
   const [a, b, stranger] = [waiter(), waiter(), waiter()]
   const first = line(a, b)
   t.strictSame([a, b, stranger].map((one) => includesReceive(first, one)), [true, true, false])
@@ -46,7 +46,7 @@ t.test('who does not wait is not found, and its leaving changes nothing', async 
   t.strictSame(all(removeReceive(first, stranger)), [a, b])
 })
 
-t.test('the first that wants a topic gets it', async (t) => {
+t.test('finds the first receive for a topic', async (t) => {
   const [a, b, any] = [waiter('a'), waiter('b'), waiter()]
   const first = line(a, b, any)
   t.strictSame(['a', 'b', 'c'].map((topic) => findReceive(first, topic)), [a, b, any])

@@ -7,7 +7,7 @@ import { toTopicFilter } from '../../../lib/process/actor/receive.js'
 import type { AnyMessage, Loose } from '../helpers.js'
 import type { Process, ProcessSystem } from '../../../types/processes.js'
 
-/** What a body makes of these messages, which are there when it starts. */
+/** The result of a body that has these messages in its mailbox when it starts. */
 async function given (processes: ProcessSystem, topics: string[], body: (self: Process<Loose>) => unknown): Promise<unknown> {
   const pid = processes.spawn<Loose>(body)
   for (const topic of topics) processes.send(pid, topic, topic)
@@ -18,7 +18,7 @@ async function given (processes: ProcessSystem, topics: string[], body: (self: P
 
 const topicsOf = async (messages: Array<Promise<{ topic: string } | undefined>>): Promise<unknown[]> => (await Promise.all(messages)).map((message) => message?.topic)
 
-t.test('a loop may be left and taken up again, and nothing is lost', async (t) => {
+t.test('loses no message when a loop over the inbox is left and started again', async (t) => {
   const processes = build(t)
   const seen = await given(processes, ['a', 'b', 'c'], async (self) => {
     const seen: string[] = []
@@ -31,7 +31,7 @@ t.test('a loop may be left and taken up again, and nothing is lost', async (t) =
   t.strictSame(seen, ['a', 'b', 'c'])
 })
 
-t.test('receive takes the next message, or the next of some topics', async (t) => {
+t.test('receives the next message, or the next one of some topics', async (t) => {
   const processes = build(t)
   const seen = await given(processes, ['a', 'b', 'c', 'd'], (self) => topicsOf([
     self.receive({ topic: 'c' }), self.receive({ topic: ['x', 'b'] }), self.receive(), self.receive({}), self.receive(null as never)
@@ -39,7 +39,7 @@ t.test('receive takes the next message, or the next of some topics', async (t) =
   t.strictSame(seen, ['c', 'b', 'a', 'd'])
 })
 
-t.test('several receives at once are served in order, each with what it wants', async (t) => {
+t.test('fulfills several pending receives in order', async (t) => {
   const processes = build(t)
   const started = deferred()
   const pid = processes.spawn<Loose>(async (self) => {
@@ -52,13 +52,13 @@ t.test('several receives at once are served in order, each with what it wants', 
   t.strictSame((await processes.exited(pid)).value, ['b', 'a', 'a', undefined, 'c'])
 })
 
-t.test('more receives than a turn has messages', async (t) => {
+t.test('fulfills more receives than a turn has messages', async (t) => {
   const processes = build(t)
   const topics = Array.from({ length: 100 }, (_, i) => `t${i}`)
   t.strictSame(await given(processes, topics, (self) => topicsOf(topics.map(() => self.receive()))), topics)
 })
 
-t.test('a receive waits as long as it is told', async (t) => {
+t.test('resolves with undefined after the timeout', async (t) => {
   const processes = build(t)
   t.equal(await given(processes, [], (self) => self.receive({ timeout: 0 })), undefined)
   t.equal(await given(processes, ['a'], (self) => self.receive({ timeout: '1ms', topic: 'b' })), undefined)
@@ -69,7 +69,7 @@ t.test('a receive waits as long as it is told', async (t) => {
   t.match((await processes.exited(late)).value, { topic: 'in time' })
 })
 
-t.test('a receive with timeout 0 finds whatever is there, also at the end of a turn', async (t) => {
+t.test('finds a queued message with timeout 0, also at the end of a turn', async (t) => {
   const processes = build(t)
   const topics = Array.from({ length: 200 }, () => 'x')
   const found = await given(processes, topics, async (self) => {
@@ -80,7 +80,7 @@ t.test('a receive with timeout 0 finds whatever is there, also at the end of a t
   t.equal(found, 200)
 })
 
-t.test('a message that waits for its turn when the time is over is not missed', async (t) => {
+t.test('receives a message that is queued when the timeout fires', async (t) => {
   const turns = new ManualTurns()
   const { processes } = buildRuntime({ turns })
   const received: Array<Promise<unknown>> = []
@@ -90,11 +90,11 @@ t.test('a message that waits for its turn when the time is over is not missed', 
   })
   turns.run()
   processes.send(pid, 'x')
-  // No turn is given any more: only the timers run.
+  // From here on only timers run, and no turns.
   t.match(await Promise.all(received), [{ topic: 'x' }, undefined])
 })
 
-t.test('a selective receive looks through a big mailbox', async (t) => {
+t.test('finds a topic in a big mailbox', async (t) => {
   const processes = build(t)
   const topics = Array.from({ length: 9000 }, (_, i) => i === 8000 ? 'needle' : `hay${i % 7}`)
   const [first, ...rest] = await given(processes, topics, async (self) => {
@@ -106,7 +106,7 @@ t.test('a selective receive looks through a big mailbox', async (t) => {
   t.strictSame(rest, topics.filter((topic) => topic !== 'needle'))
 })
 
-t.test('a stop rejects receives with the reason of the signal, when nothing is left for them', async (t) => {
+t.test('rejects receives with the reason of the signal after a stop', async (t) => {
   const processes = build(t)
   const pid = processes.spawn<Loose>(async (self) => {
     const results = await Promise.allSettled([self.receive({ topic: 'never' }), self.receive(), self.receive(), self.receive({ timeout: '1s' })])
@@ -119,7 +119,7 @@ t.test('a stop rejects receives with the reason of the signal, when nothing is l
   t.match(await processes.exited(pid), { reason: 'shutdown', error: undefined })
 })
 
-t.test('a receive that nobody awaits does not reject into the void', async (t) => {
+t.test('causes no unhandled rejection when a receive is not awaited', async (t) => {
   const processes = build(t)
   const unhandled: unknown[] = []
   const note = (reason: unknown): void => { unhandled.push(reason) }
@@ -135,7 +135,7 @@ t.test('a receive that nobody awaits does not reject into the void', async (t) =
   t.strictSame(unhandled, [])
 })
 
-t.test('after a stop from inside nothing is delivered', async (t) => {
+t.test('delivers nothing after a stop from inside', async (t) => {
   const processes = build(t)
   const value = await given(processes, ['a'], async (self) => {
     try { self.stop() } catch {}
@@ -145,7 +145,7 @@ t.test('after a stop from inside nothing is delivered', async (t) => {
   t.equal(value, 'FST_PROCESS_STOPPED')
 })
 
-t.test('code that asks for mail for ever, although it was told to stop, lets the event loop breathe', async (t) => {
+t.test('yields to the event loop when a stopped body calls receive in a loop', async (t) => {
   const processes = createProcesses({ closeTimeout: 0 })
   let asked = 0
   processes.spawn(async (self) => {
@@ -163,12 +163,12 @@ t.test('code that asks for mail for ever, although it was told to stop, lets the
   asked = 100_000
 })
 
-t.test('a receive of no topic at all only waits', async (t) => {
+t.test('only times out when the list of topics is empty', async (t) => {
   const processes = build(t)
   t.equal(await given(processes, ['a'], (self) => self.receive({ topic: [], timeout: 1 })), undefined)
 })
 
-t.test('wrong options reject with a code', async (t) => {
+t.test('rejects with a code for wrong options', async (t) => {
   const processes = build(t)
   for (const [options, code] of [
     [{ timeout: 'soon' }, 'FST_PROCESS_INVALID_DURATION'], [{ timeout: null }, 'FST_PROCESS_INVALID_DURATION'], [{ timeout: Infinity }, 'FST_PROCESS_INVALID_DURATION'],
@@ -178,11 +178,11 @@ t.test('wrong options reject with a code', async (t) => {
   }
 })
 
-t.test('an unset topic wants all', async (t) => {
+t.test('accepts all topics when the topic is undefined', async (t) => {
   t.equal(toTopicFilter(undefined), undefined)
 })
 
-t.test('steps of one iterator that are asked for at once come in order, and it waits again afterwards', async (t) => {
+t.test('settles concurrent steps of one iterator in order', async (t) => {
   const processes = build(t)
   const pid = processes.spawn<Loose>(async (self) => {
     const inbox = self.inbox[Symbol.asyncIterator]()

@@ -8,7 +8,7 @@ async function started (processes: ReturnType<typeof buildRuntime>['processes'])
   return await self.promise
 }
 
-t.test('what a process sends is from itself, by reference', async (t) => {
+t.test('sends messages from its own PID, with the payload by reference', async (t) => {
   const processes = build(t)
   const receiver = probe(processes)
   const payload = { a: 1 }
@@ -22,7 +22,7 @@ t.test('what a process sends is from itself, by reference', async (t) => {
   t.match(second, { topic: '@cancel', from: pid, payload: { from: pid, reason: 'please' } })
 })
 
-t.test('spawnLink links, spawnMonitor monitors, before the body runs', async (t) => {
+t.test('spawnLink and spawnMonitor link and monitor before the body runs', async (t) => {
   const { processes } = buildRuntime()
   const self = await started(processes)
   const linked = self.spawnLink((child) => child.receive())
@@ -49,7 +49,7 @@ t.test('spawnLink and spawnMonitor keep the link and the monitor of their option
   for (const { pid } of [self, other]) processes.exit(pid)
 })
 
-t.test('timers send, and end with the process', async (t) => {
+t.test('timers send messages until the process ends', async (t) => {
   const { runtime, processes } = buildRuntime()
   const self = await started(processes)
   const receiver = probe(processes, { name: 'receiver' })
@@ -68,7 +68,7 @@ t.test('timers send, and end with the process', async (t) => {
   t.strictSame(held(runtime), { alive: 0, relations: 0, names: 0, groups: 0 })
 })
 
-t.test('a timer looks a name up when it is due', async (t) => {
+t.test('resolves the name when a timer is due', async (t) => {
   const processes = build(t)
   const self = await started(processes)
   self.sendAfter(0, 'later', 'x', 5)
@@ -76,7 +76,7 @@ t.test('a timer looks a name up when it is due', async (t) => {
   t.match(await receiver.until(1), [{ topic: 'x', payload: 5, from: self.pid }])
 })
 
-t.test('timers check what they are given when they are made', async (t) => {
+t.test('throws for wrong timer arguments when the timer is created', async (t) => {
   const { processes } = buildRuntime()
   const self = await started(processes)
   for (const start of [self.sendAfter, self.sendEvery]) {
@@ -93,7 +93,7 @@ t.test('timers check what they are given when they are made', async (t) => {
   processes.exit(self.pid)
 })
 
-t.test('a process looks up what code outside looks up', async (t) => {
+t.test('finds the same processes as code outside', async (t) => {
   const { processes } = buildRuntime({ node: 'here' })
   const self = await started(processes)
   const other = processes.spawn(function other (child) { return child.receive() }, { name: 'other' })
@@ -112,14 +112,14 @@ t.test('a process looks up what code outside looks up', async (t) => {
   processes.exit(self.pid)
 })
 
-t.test('what a process waits for of others ends with it', async (t) => {
+t.test('rejects pending calls and waits when the process ends', async (t) => {
   const { runtime, processes } = buildRuntime()
   const self = await started(processes)
   const other = await started(processes)
   const before = held(runtime)
   const exit = self.exited(other.pid)
   t.equal(held(runtime).relations, before.relations + 1)
-  // Nobody looks at this one: Node must not end because of it.
+  // This promise is not awaited: it must cause no unhandled rejection.
   const forgotten = self.exited(other.pid)
   t.ok(forgotten instanceof Promise)
   processes.exit(self.pid, 'done')
@@ -134,7 +134,7 @@ t.test('what a process waits for of others ends with it', async (t) => {
   processes.exit(other.pid)
 })
 
-t.test('a signal may have any number of listeners, without a warning of a leak', async (t) => {
+t.test('emits no leak warning for many listeners of the signal', async (t) => {
   const warnings: Error[] = []
   const warned = (warning: Error): void => { warnings.push(warning) }
   process.on('warning', warned)
@@ -151,7 +151,7 @@ t.test('a signal may have any number of listeners, without a warning of a leak',
   t.strictSame(warnings.filter(({ name }) => name === 'MaxListenersExceededWarning'), [])
 })
 
-t.test('the log is a child of the system\'s, made once', async (t) => {
+t.test('creates one child of the system\'s logger', async (t) => {
   const { logger } = recordingLogger()
   const bindings: unknown[] = []
   const { processes } = buildRuntime({ logger: { ...logger, child (given) { bindings.push(given); return logger } } })
@@ -177,7 +177,7 @@ t.test('a process supervises, exits others, and sees the same names and groups',
   processes.exit(self.pid)
 })
 
-t.test('self takes no garbage', async (t) => {
+t.test('throws for wrong arguments', async (t) => {
   const { processes } = buildRuntime()
   const self = await started(processes)
   for (const wrong of [undefined, null, 5, {}, [], Symbol('x')] as never[]) {

@@ -22,19 +22,19 @@ t.test('handlers get the payload and the message, one at a time and in order', a
   t.strictSame(log, ['slow begins', 'slow ends', ['fast', 1, undefined]])
 })
 
-t.test('other topics go to otherwise; without one they are dead letters, and their calls fail', async (t) => {
+t.test('passes other topics to the fallback; without one they are dead letters, and calls fail', async (t) => {
   const processes = build(t)
   const all = probe(processes)
   processes.send(all.pid, 'anything', 1)
   t.match(await all.until(1), [{ topic: 'anything', payload: 1 }])
   const none = processes.spawn((self) => self.serve({}))
   processes.send(none, 'anything')
-  // What every object has is no handler.
+  // Members of Object.prototype are no handlers.
   await t.rejects(processes.call(none, 'toString'), { code: 'FST_PROCESS_CALL_FAILED' })
   t.equal(processes.stats().deadLetters, 2)
 })
 
-t.test('only own handlers count: topics named like what every object has go to otherwise', async (t) => {
+t.test('passes topics named like members of Object.prototype to the fallback', async (t) => {
   const processes = build(t)
   const seen: unknown[] = []
   const pid = processes.spawn<Loose>((self) => self.serve({ constructor: (payload: unknown) => { seen.push(payload) } }, ({ topic }) => { seen.push(topic) }))
@@ -44,7 +44,7 @@ t.test('only own handlers count: topics named like what every object has go to o
   t.strictSame(seen, ['handled', '__proto__', 'toString', 'hasOwnProperty', 'valueOf', '@cancel'])
 })
 
-t.test('a system topic that nobody handles is no dead letter', async (t) => {
+t.test('counts no dead letter for a system topic without a handler', async (t) => {
   const processes = build(t)
   const pid = processes.spawn(async (self) => { self.monitor(processes.spawn(() => {})); await self.serve({}) })
   await settle()
@@ -73,7 +73,7 @@ t.test('stop inside a handler settles serve, and the body cleans up', async (t) 
   }
 })
 
-t.test('a handler that throws ends the process, whatever the body makes of it', async (t) => {
+t.test('ends the process when a handler throws, even when the body catches the error', async (t) => {
   const processes = build(t)
   const error = new Error('broken')
   const bodies: Record<string, (served: Promise<void>, self: Process) => unknown> = {
@@ -94,7 +94,7 @@ t.test('a handler that throws ends the process, whatever the body makes of it', 
   t.equal(processes.stats().delivered, 8)
 })
 
-t.test('a handler that fails after a stop or a cancel fails the clean-up', async (t) => {
+t.test('adds the error of a handler that fails after a stop or a cancel to the exit', async (t) => {
   const processes = build(t)
   const error = new Error('broken')
   const stopped = processes.spawn<Loose>((self) => self.serve({ go () { try { self.stop() } catch { throw error } } }))
@@ -105,7 +105,7 @@ t.test('a handler that fails after a stop or a cancel fails the clean-up', async
   t.match(await processes.exited(cancelled), { reason: 'shutdown', error })
 })
 
-t.test('a handler with a broken `then` is a handler that throws', async (t) => {
+t.test('treats a handler result with a throwing `then` as a handler that throws', async (t) => {
   const processes = build(t)
   const error = new Error('broken')
   const pid = processes.spawn<Loose>((self) => self.serve({ go: () => ({ get then () { throw error } }) }))
@@ -113,7 +113,7 @@ t.test('a handler with a broken `then` is a handler that throws', async (t) => {
   t.match(await processes.exited(pid), { reason: 'error', error })
 })
 
-t.test('a cancel lets handlers finish and handles the mail that is there', async (t) => {
+t.test('lets handlers finish, and handles queued mail, after a cancel', async (t) => {
   const processes = build(t)
   const gate = deferred()
   const log: string[] = []
@@ -129,7 +129,7 @@ t.test('a cancel lets handlers finish and handles the mail that is there', async
   t.strictSame(log, ['a', 'b', '@cancel', 'clean-up'])
 })
 
-t.test('a cancel in the middle of a handler\'s receive: what came before is still handled', async (t) => {
+t.test('still handles earlier mail when a cancel rejects a receive of a handler', async (t) => {
   const processes = build(t)
   const log: string[] = []
   const pid = processes.spawn<Loose>(async (self) => {
@@ -142,7 +142,7 @@ t.test('a cancel in the middle of a handler\'s receive: what came before is stil
   t.strictSame(log, ['a', 'b', '@cancel'])
 })
 
-t.test('an exit settles serve although a handler is still at it', async (t) => {
+t.test('settles serve at an exit while a handler is running', async (t) => {
   const processes = build(t)
   const settled = deferred()
   const gate = deferred()
@@ -158,7 +158,7 @@ t.test('an exit settles serve although a handler is still at it', async (t) => {
   await settle()
 })
 
-t.test('a handler that ends its own process handles nothing more', async (t) => {
+t.test('handles no more mail after a handler ended its own process', async (t) => {
   const processes = build(t)
   let handled = 0
   const pid = processes.spawn<Loose>((self) => self.serve({ go () { handled++; self.exit(self.pid) } }))
@@ -168,7 +168,7 @@ t.test('a handler that ends its own process handles nothing more', async (t) => 
   t.equal(handled, 1)
 })
 
-t.test('serve is over when it begins after the stop', async (t) => {
+t.test('settles serve at once when it is called after the stop', async (t) => {
   const processes = build(t)
   const cancelled = processes.spawn(async (self) => { await drain(self.inbox); await self.serve({}); return 'over' })
   processes.cancel(cancelled)
@@ -177,7 +177,7 @@ t.test('serve is over when it begins after the stop', async (t) => {
   t.match(await processes.exited(stopped), { value: 'over' })
 })
 
-t.test('serve may be called again when it is over, not before', async (t) => {
+t.test('allows another serve only after the first one has settled', async (t) => {
   const processes = build(t)
   const pid = processes.spawn(async (self) => {
     const first = self.serve({})
@@ -190,7 +190,7 @@ t.test('serve may be called again when it is over, not before', async (t) => {
   t.match(await processes.exited(pid), { reason: 'shutdown' })
 })
 
-t.test('handlers are checked', async (t) => {
+t.test('throws for wrong handlers', async (t) => {
   const processes = build(t)
   for (const args of [[], [null], [5], ['x'], [{ x: 5 }], [{ x: null }], [{}, 5], [{}, null]]) {
     const pid = processes.spawn((self) => self.serve(...args as [never]))
@@ -201,7 +201,7 @@ t.test('handlers are checked', async (t) => {
   t.match(await processes.exited(pid), { reason: 'shutdown' })
 })
 
-t.test('a receive in a handler gets what it asks for', async (t) => {
+t.test('fulfills a receive in a handler', async (t) => {
   const processes = build(t)
   const log: unknown[] = []
   const pid = processes.spawn<Loose>((self) => self.serve({
@@ -213,7 +213,7 @@ t.test('a receive in a handler gets what it asks for', async (t) => {
   t.strictSame(log, [['asked', 'answer'], 'other'])
 })
 
-t.test('a receive that a handler leaves behind takes its topic and blocks no other', async (t) => {
+t.test('fulfills a receive that a handler did not await, and serves other topics', async (t) => {
   const processes = build(t)
   const log: unknown[] = []
   const pid = processes.spawn<Loose>((self) => self.serve({
@@ -228,7 +228,7 @@ t.test('a receive that a handler leaves behind takes its topic and blocks no oth
   t.ok(log.includes('other'))
 })
 
-t.test('what a handler sends itself goes to the receive that it has left behind', async (t) => {
+t.test('fulfills a receive that was not awaited with a message of the handler to itself', async (t) => {
   const processes = build(t)
   const log: unknown[] = []
   const pid = processes.spawn<Loose>((self) => self.serve({

@@ -4,14 +4,14 @@ import type { Pid } from '../../../types/pid.js'
 
 const pid = 'a:1' as Pid
 
-t.test('all of its code is told with one error, that has the reason', async (t) => {
+t.test('creates one error with the reason', async (t) => {
   const stopping = new StopReason('maintenance')
   const error = stopping.errorFor(pid)
   t.match(error, { code: 'FST_PROCESS_STOPPED', message: /maintenance/ })
   t.equal(stopping.errorFor(pid), error)
 })
 
-t.test('with another reason it is still the error that code was told with', async (t) => {
+t.test('keeps the error when the reason changes', async (t) => {
   const cancelled = new StopReason('shutdown')
   const error = cancelled.errorFor(pid)
   const failure = new Error('broken')
@@ -21,7 +21,7 @@ t.test('with another reason it is still the error that code was told with', asyn
   t.match(new StopReason('shutdown').withReason('done').errorFor(pid).message, /done/, 'nobody was told yet')
 })
 
-t.test('what it has caused: its error, what wraps it, what an abort throws; nothing else', async (t) => {
+t.test('recognizes its error, errors caused by it, and abort errors only', async (t) => {
   const stopping = new StopReason('shutdown')
   const error = stopping.errorFor(pid)
   t.ok(stopping.hasCaused(error, pid))

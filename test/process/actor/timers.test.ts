@@ -5,7 +5,7 @@ import { ProcessTimers } from '../../../lib/process/actor/timers.js'
 t.beforeEach(() => { mock.timers.enable({ apis: ['setTimeout', 'setInterval'] }) })
 t.afterEach(() => { mock.timers.reset() })
 
-t.test('after runs once, every again and again', async (t) => {
+t.test('runs `after` once and `every` repeatedly', async (t) => {
   const timers = new ProcessTimers()
   const ran: string[] = []
   timers.after(10, () => { ran.push('after') })
@@ -15,7 +15,7 @@ t.test('after runs once, every again and again', async (t) => {
   timers.cancelAll()
 })
 
-t.test('a timer can be cancelled, twice', async (t) => {
+t.test('allows a timer to be cancelled twice', async (t) => {
   const timers = new ProcessTimers()
   const timer = timers.after(10, () => t.fail('ran'))
   const other = timers.every(10, () => t.fail('ran'))
@@ -26,7 +26,7 @@ t.test('a timer can be cancelled, twice', async (t) => {
   mock.timers.tick(20)
 })
 
-t.test('cancelAll ends all of them', async (t) => {
+t.test('cancelAll cancels all timers', async (t) => {
   const timers = new ProcessTimers()
   timers.after(10, () => t.fail('ran'))
   timers.every(10, () => t.fail('ran'))

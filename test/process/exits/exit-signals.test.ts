@@ -11,13 +11,13 @@ async function started (processes: Pick<Processes, 'spawn'>, options?: SpawnOpti
   return await self.promise
 }
 
-t.test('normal and shutdown are orderly, nothing else is', async (t) => {
+t.test('treats only normal and shutdown as orderly', async (t) => {
   for (const [reason, orderly] of [['normal', true], ['shutdown', true], ['killed', false], ['error', false], ['noproc', false], ['Normal', false]] as const) {
     t.equal(isOrderly(reason), orderly)
   }
 })
 
-t.test('a linked process dies with its peer\'s reason, and error, in both directions', async (t) => {
+t.test('ends a linked process with the reason and error of its peer, in both directions', async (t) => {
   const processes = build(t)
   const error = new Error('broken')
   const one = await started(processes)
@@ -31,7 +31,7 @@ t.test('a linked process dies with its peer\'s reason, and error, in both direct
   t.match(await exited, { reason: 'killed' })
 })
 
-t.test('orderly ends and ended links bring nobody down', async (t) => {
+t.test('ends no process after an orderly exit or an unlink', async (t) => {
   const { runtime, processes } = buildRuntime()
   const one = await started(processes)
   for (const reason of ['normal', 'shutdown']) {
@@ -53,14 +53,14 @@ t.test('orderly ends and ended links bring nobody down', async (t) => {
   t.strictSame(held(runtime), { alive: 0, relations: 0, names: 0, groups: 0 })
 })
 
-t.test('linking oneself is nothing', async (t) => {
+t.test('ignores a link of a process with itself', async (t) => {
   const processes = build(t)
   const one = await started(processes)
   one.link(one.pid)
   t.strictSame(processes.info(one.pid)?.links, [])
 })
 
-t.test('linking the dead acts as their end', async (t) => {
+t.test('treats a link with a dead process as its exit', async (t) => {
   const processes = build(t)
   for (const [to, reason] of [['7@local.abc', 'noproc'], ['nobody', 'noproc'], ['1@elsewhere.abc', 'noconnection']]) {
     const one = await started(processes)
@@ -71,7 +71,7 @@ t.test('linking the dead acts as their end', async (t) => {
   }
 })
 
-t.test('trapLinks turns a peer\'s failure into a message, and exit is never trapped', async (t) => {
+t.test('trapLinks turns the failure of a peer into a message, but does not trap exit', async (t) => {
   const processes = build(t)
   const error = new Error('broken')
   const trapping = probe(processes, { trapLinks: true })
@@ -86,7 +86,7 @@ t.test('trapLinks turns a peer\'s failure into a message, and exit is never trap
   t.notOk(processes.alive(trapping.pid))
 })
 
-t.test('a process that traps links to the dead is told', async (t) => {
+t.test('delivers @link_down when a trapping process links with a dead one', async (t) => {
   const processes = build(t)
   const trapping = probe(processes, { trapLinks: true, link: '1@local.abc' as Pid })
   t.match(await trapping.until(1), [{ topic: '@link_down', payload: { pid: '1@local.abc', reason: 'noproc' } }])
@@ -105,7 +105,7 @@ t.test('chains and rings of a hundred thousand links end without a stack overflo
   }
 })
 
-t.test('watchers are told after everything the dead had sent, and when it is gone', async (t) => {
+t.test('sends exit signals after all messages of the process, when it is no longer alive', async (t) => {
   const processes = build(t)
   const watcher = probe(processes)
   processes.spawn((self) => {
@@ -115,7 +115,7 @@ t.test('watchers are told after everything the dead had sent, and when it is gon
   t.strictSame((await watcher.until(4)).map(({ topic }) => topic), ['mail', 'mail', 'mail', '@exit'])
 })
 
-t.test('a watcher that fails keeps no other from being told', async (t) => {
+t.test('signals the other listeners when one throws', async (t) => {
   const { logger, lines } = recordingLogger()
   const { runtime, processes } = buildRuntime({ logger })
   const failure = new Error('watcher')
@@ -128,7 +128,7 @@ t.test('a watcher that fails keeps no other from being told', async (t) => {
   t.match(await processes.exited(processes.spawn(() => {})), { reason: 'normal' }, 'ends are still told')
 })
 
-t.test('until looks again at each end', async (t) => {
+t.test('checks the condition of waitUntil after each exit', async (t) => {
   const { runtime, processes } = buildRuntime()
   const [one, two] = [await started(processes), await started(processes)]
   const gone = runtime.exitSignals.waitUntil(() => runtime.aliveCount === 0)
@@ -140,7 +140,7 @@ t.test('until looks again at each end', async (t) => {
   await runtime.exitSignals.waitUntil(() => true)
 })
 
-t.test('code that runs after an end may end others', async (t) => {
+t.test('lets code that runs after an exit end other processes', async (t) => {
   const processes = build(t)
   const order: string[] = []
   const body = (name: string, next: () => unknown) => (self: Process): unknown => {

@@ -4,7 +4,7 @@ import type { AnyMessage } from '../helpers.js'
 import type { Pid } from '../../../types/pid.js'
 import type { Process } from '../../../types/processes.js'
 
-/** A process that monitors others as it is told, and what it has received. */
+/** A process whose `self` the test uses, and the messages it has received. */
 function watcher (processes: ReturnType<typeof buildRuntime>['processes']): Promise<{ self: Process, seen: AnyMessage[] }> {
   const started = deferred<{ self: Process, seen: AnyMessage[] }>()
   const seen: AnyMessage[] = []
@@ -42,7 +42,7 @@ t.test('an @exit carries the value of the body', async (t) => {
   processes.exit(self.pid)
 })
 
-t.test('monitoring the dead gives noproc at once, and another node noconnection', async (t) => {
+t.test('delivers noproc for a dead process at once, and noconnection for another node', async (t) => {
   const { processes } = buildRuntime()
   const { self, seen } = await watcher(processes)
   const dead = processes.spawn(() => {})
@@ -57,7 +57,7 @@ t.test('monitoring the dead gives noproc at once, and another node noconnection'
   processes.exit(self.pid)
 })
 
-t.test('a name can be monitored', async (t) => {
+t.test('monitors a process by its name', async (t) => {
   const { processes } = buildRuntime()
   const { self, seen } = await watcher(processes)
   const pid = processes.spawn((self) => self.receive(), { name: 'worker' })
@@ -68,7 +68,7 @@ t.test('a name can be monitored', async (t) => {
   processes.exit(self.pid)
 })
 
-t.test('demonitor undoes a monitor, and takes back an @exit that waits', async (t) => {
+t.test('demonitor removes a monitor, and a queued @exit', async (t) => {
   const { runtime, processes } = buildRuntime()
   const { self, seen } = await watcher(processes)
   const pid = processes.spawn((self) => self.receive())
@@ -86,7 +86,7 @@ t.test('demonitor undoes a monitor, and takes back an @exit that waits', async (
   processes.exit(self.pid)
 })
 
-t.test('a process may monitor itself, in vain', async (t) => {
+t.test('gets no @exit when it monitors itself', async (t) => {
   const { runtime, processes } = buildRuntime()
   const { self, seen } = await watcher(processes)
   self.monitor(self.pid)
@@ -96,7 +96,7 @@ t.test('a process may monitor itself, in vain', async (t) => {
   t.equal(runtime.relations.size, 0)
 })
 
-t.test('the monitors of a process end with it', async (t) => {
+t.test('removes the monitors of a process at its end', async (t) => {
   const { runtime, processes } = buildRuntime()
   const { self } = await watcher(processes)
   const { pid } = probe(processes)
@@ -106,7 +106,7 @@ t.test('the monitors of a process end with it', async (t) => {
   processes.exit(pid)
 })
 
-t.test('only a PID or a name can be monitored', async (t) => {
+t.test('throws for anything but a PID or a name', async (t) => {
   const { processes } = buildRuntime()
   const { self } = await watcher(processes)
   for (const wrong of [undefined, null, 5, {}, '', 'no\nname', '@1', Symbol('pid'), 'x'.repeat(257)]) {

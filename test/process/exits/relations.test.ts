@@ -5,7 +5,7 @@ import type { Pid } from '../../../types/pid.js'
 const [a, b, c] = ['1@local.a', '2@local.a', '3@local.a'] as Pid[]
 const watcher = { targetEnded (): void {} }
 
-t.test('who takes a watcher out may tell it, nobody else', async (t) => {
+t.test('returns each monitor to one taker only', async (t) => {
   const relations = new Relations()
   relations.addMonitor(a, watcher)
   t.strictSame([...relations.takeMonitors(a)], [watcher])
@@ -15,7 +15,7 @@ t.test('who takes a watcher out may tell it, nobody else', async (t) => {
   t.equal(relations.size, 0)
 })
 
-t.test('a link is one thing with two ends', async (t) => {
+t.test('records a link for both processes', async (t) => {
   const relations = new Relations()
   relations.addLink(a, b)
   relations.addLink(b, a)

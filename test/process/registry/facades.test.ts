@@ -6,7 +6,7 @@ import type { Process } from '../../../types/processes.js'
 const wait = (self: Process): Promise<unknown> => self.receive({ topic: '@exit' })
 const garbage = [undefined, null, 5, {}, '', 'no\nname', Symbol('x'), 'x'.repeat(257)]
 
-t.test('a name stands for its process wherever a PID does', async (t) => {
+t.test('accepts a name wherever a PID is accepted', async (t) => {
   const processes = build(t)
   const pid = processes.spawn((self) => self.serve({}, ({ reply }) => { reply('hello') }), { name: 'greeter' })
   t.equal(processes.names.lookup('greeter'), pid)
@@ -32,7 +32,7 @@ t.test('a name stands for its process wherever a PID does', async (t) => {
   }
 })
 
-t.test('only the living get a name, and each name is held once', async (t) => {
+t.test('registers live processes only, and each name once', async (t) => {
   const processes = build(t)
   const pid = processes.spawn(wait)
   processes.names.register('one', pid)
@@ -49,7 +49,7 @@ t.test('only the living get a name, and each name is held once', async (t) => {
   }
 })
 
-t.test('groups take the living, by PID or name', async (t) => {
+t.test('adds live processes to groups, by PID or name', async (t) => {
   const processes = build(t)
   const pid = processes.spawn(wait)
   t.ok(processes.groups.join('g', pid))
@@ -68,7 +68,7 @@ t.test('groups take the living, by PID or name', async (t) => {
   }
 })
 
-t.test('a broadcast reaches each member once, except one, and counts who accepted', async (t) => {
+t.test('broadcasts to each member once, without the excepted one, and counts the accepted ones', async (t) => {
   const processes = build(t)
   const [one, two] = [probe(processes), probe(processes)]
   const full = processes.spawn(wait, { mailboxLimit: 1 })
@@ -89,7 +89,7 @@ t.test('a broadcast reaches each member once, except one, and counts who accepte
   t.equal(one.seen[0].from, undefined)
 })
 
-t.test('a broadcast leaves out a member by its name as well, and reaches nobody when that is neither', async (t) => {
+t.test('broadcasts without a member that is excepted by its name, and throws for a wrong address', async (t) => {
   const processes = build(t)
   const [one, two] = [probe(processes, { name: 'one' }), probe(processes)]
   for (const { pid } of [one, two]) processes.groups.join('g', pid)
@@ -102,7 +102,7 @@ t.test('a broadcast leaves out a member by its name as well, and reaches nobody 
   t.strictSame(two.seen.map(({ topic }) => topic), ['named', 'unset', 'ended'])
 })
 
-t.test('a watcher gets the members, and then each change', async (t) => {
+t.test('returns the members to a watcher, and sends it each change', async (t) => {
   const { runtime, processes } = buildRuntime()
   const member = processes.spawn(wait)
   const watcher = probe(processes)
@@ -123,7 +123,7 @@ t.test('a watcher gets the members, and then each change', async (t) => {
   t.strictSame(held(runtime), { alive: 0, relations: 0, names: 0, groups: 0 })
 })
 
-t.test('unwatch takes back what waits, so that a new snapshot is not followed by old news', async (t) => {
+t.test('removes queued updates by unwatch and by a new watch', async (t) => {
   const processes = build(t)
   const watcher = probe(processes)
   const [one, two] = [processes.spawn(wait), processes.spawn(wait)]
@@ -143,7 +143,7 @@ t.test('unwatch takes back what waits, so that a new snapshot is not followed by
   t.match(watcher.seen.map(({ payload }) => payload), [{ group: 'h', joined: [one] }, { group: 'g', joined: [], left: [two] }])
 })
 
-t.test('while the mailbox of a watcher is full, changes merge into the last message', async (t) => {
+t.test('merges changes into the last message while the mailbox of a watcher is full', async (t) => {
   const processes = build(t)
   const watcher = probe(processes, { mailboxLimit: 2 })
   const pids: Pid[] = Array.from({ length: 20 }, () => processes.spawn(wait))
@@ -157,7 +157,7 @@ t.test('while the mailbox of a watcher is full, changes merge into the last mess
   t.match((await watcher.until(3))[2], { payload: { joined: [], left: [pids[0]] } })
 })
 
-t.test('a connection watches in vain, without harm', async (t) => {
+t.test('lets a connection watch a group', async (t) => {
   const { runtime, processes } = buildRuntime()
   const pid = runtime.pids.nextPid()
   runtime.addEntity({ pid, kind: 'ws', trapLinks: false, deliver: () => true, notify: () => {}, end: () => {}, linkFailed: () => {}, cancel: () => true, describe: () => ({ kind: 'supervisor', label: '', status: 'waiting', mailbox: 0, monitors: [], uptime: 0 }) })

@@ -4,7 +4,7 @@ import type { Pid } from '../../../types/pid.js'
 
 const [a, b, c] = ['1@local.a', '2@local.a', '3@local.a'] as Pid[]
 
-t.test('changes merge into the last message of their group that waits', async (t) => {
+t.test('merges changes into the last queued message of their group', async (t) => {
   const news = new GroupUpdates()
   const waiting = { group: 'g', joined: [a], left: [b] }
   news.addUpdate(waiting)
@@ -15,7 +15,7 @@ t.test('changes merge into the last message of their group that waits', async (t
   t.notOk(news.mergeUpdate({ group: 'h', joined: [a], left: [] }))
 })
 
-t.test('what was taken is not merged into, and taking an older message changes nothing', async (t) => {
+t.test('does not merge into a message that has left the mailbox', async (t) => {
   const news = new GroupUpdates()
   const older = { group: 'g', joined: [a], left: [] }
   const newer = { group: 'g', joined: [b], left: [] }

@@ -9,7 +9,7 @@ function build (): { groups: GroupTable, told: unknown[] } {
   return { groups: new GroupTable((watcher, group, joined, left) => { told.push([watcher, group, joined, left]) }), told }
 }
 
-t.test('a group is joined as often as it is left', async (t) => {
+t.test('needs as many leaves as joins', async (t) => {
   const { groups } = build()
   groups.join('g', a)
   groups.join('g', a)
@@ -22,7 +22,7 @@ t.test('a group is joined as often as it is left', async (t) => {
   t.equal(groups.size, 0)
 })
 
-t.test('each group is left as often as it was joined, whatever was joined beside it', async (t) => {
+t.test('counts the joins of each group separately', async (t) => {
   const { groups } = build()
   for (const group of ['g', 'g', 'g', 'h', 'h']) groups.join(group, a)
   groups.join('g', b)
@@ -38,7 +38,7 @@ t.test('each group is left as often as it was joined, whatever was joined beside
   t.equal(groups.size, 0)
 })
 
-t.test('members come in the order they joined', async (t) => {
+t.test('returns members in the order in which they joined', async (t) => {
   const { groups } = build()
   for (const pid of [c, a, b, a]) groups.join('g', pid)
   t.strictSame([...groups.members('g')], [c, a, b])
@@ -46,7 +46,7 @@ t.test('members come in the order they joined', async (t) => {
   t.strictSame(groups.list(), ['g'])
 })
 
-t.test('a watcher is told of each change after its snapshot', async (t) => {
+t.test('notifies a watcher of each change after its snapshot', async (t) => {
   const { groups, told } = build()
   groups.join('g', a)
   t.strictSame(groups.watch('g', c), [a])
@@ -61,7 +61,7 @@ t.test('a watcher is told of each change after its snapshot', async (t) => {
   t.equal(groups.size, 0)
 })
 
-t.test('nothing remains of a PID that ended, as a member or a watcher', async (t) => {
+t.test('releases a PID as a member and as a watcher', async (t) => {
   const { groups, told } = build()
   groups.join('g', a)
   groups.join('g', a)
@@ -75,6 +75,6 @@ t.test('nothing remains of a PID that ended, as a member or a watcher', async (t
   t.equal(groups.size, 0)
 })
 
-t.test('group names are checked', async (t) => {
+t.test('throws for a wrong group name', async (t) => {
   t.throws(() => build().groups.members('no\ngroup'), { code: 'FST_PROCESS_INVALID_NAME' })
 })

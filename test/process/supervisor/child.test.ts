@@ -5,7 +5,7 @@ import { PendingRestart, RestartIntensity } from '../../../lib/process/superviso
 import { planChild } from '../../../lib/process/supervisor/spec.js'
 import type { PlainChild, Process } from '../../../types/processes.js'
 
-/** A child; in its supervisor's place is a process that only notes how its children end. */
+/** A child, with a fake supervisor that only records the exit reasons of its children. */
 async function childOf (spec: Partial<PlainChild> = {}, backoff?: { initial: number, max: number, factor: number, jitter: number }) {
   const { runtime, processes } = buildRuntime()
   const told: string[] = []
@@ -22,7 +22,7 @@ async function childOf (spec: Partial<PlainChild> = {}, backoff?: { initial: num
   return { runtime, processes, supervisor, child, start, told }
 }
 
-t.test('which ends it comes back from', async (t) => {
+t.test('restarts a child depending on its restart type and the exit reason', async (t) => {
   const reasons = ['normal', 'shutdown', 'error', 'killed']
   for (const [restart, expected] of [
     ['permanent', [true, true, true, true]], ['transient', [false, false, true, true]], ['temporary', [false, false, false, false]]
@@ -32,7 +32,7 @@ t.test('which ends it comes back from', async (t) => {
   }
 })
 
-t.test('its supervisor is told of its end, once', async (t) => {
+t.test('notifies its supervisor of its exit once', async (t) => {
   const { processes, child, start, told } = await childOf()
   const pid = start()
   t.equal(child.pid, pid)
@@ -41,7 +41,7 @@ t.test('its supervisor is told of its end, once', async (t) => {
   t.strictSame(told, ['boom'])
 })
 
-t.test('it is in use while it has a process or will have one', async (t) => {
+t.test('is in use while it has a process or will be restarted', async (t) => {
   const { processes, child, start, supervisor, runtime } = await childOf({ restart: 'transient' })
   t.notOk(child.inUse, 'not started')
   let pid = start()
@@ -61,7 +61,7 @@ t.test('it is in use while it has a process or will have one', async (t) => {
   t.strictSame(pending.takeChildren(), [])
 })
 
-t.test('a stop is a cancel, asked for once, and no failure', async (t) => {
+t.test('stop cancels the process once, and is no failure', async (t) => {
   const stopping = deferred()
   const asked: unknown[] = []
   const { runtime, processes, child, start, told } = await childOf({
@@ -83,7 +83,7 @@ t.test('a stop is a cancel, asked for once, and no failure', async (t) => {
   await child.stop(runtime)
 })
 
-t.test('after its time a stop is an end', async (t) => {
+t.test('stop ends the process after `shutdown` milliseconds', async (t) => {
   const { runtime, processes, child, start } = await childOf({ shutdown: 1, start: () => new Promise(() => {}) })
   const pid = start()
   await settle()
@@ -91,7 +91,7 @@ t.test('after its time a stop is an end', async (t) => {
   t.notOk(processes.alive(pid))
 })
 
-t.test('with a backoff it waits longer each time', async (t) => {
+t.test('delays each restart longer when it has a backoff', async (t) => {
   const { child, start } = await childOf({}, { initial: 10, max: 1000, factor: 2, jitter: 0 })
   start()
   t.strictSame([child.restartDelay(), child.restartDelay(), child.restartDelay()], [10, 20, 40])

@@ -9,7 +9,7 @@ function build (maxRestarts: number, period: number): { intensity: RestartIntens
   return { intensity: new RestartIntensity(maxRestarts, period, () => clock), pass: (ms) => { clock += ms } }
 }
 
-t.test('so many restarts within a period, and no more', async (t) => {
+t.test('allows maxRestarts restarts within a period', async (t) => {
   const { intensity, pass } = build(2, 100)
   t.ok(intensity.recordRestart())
   pass(60)
@@ -26,11 +26,11 @@ t.test('restarts older than a period are forgotten', async (t) => {
   }
 })
 
-t.test('zero allows none', async (t) => {
+t.test('allows no restart when maxRestarts is 0', async (t) => {
   t.notOk(build(0, 100).intensity.recordRestart())
 })
 
-t.test('the clock stands still while a restart waits, also while several do', async (t) => {
+t.test('pauses the clock while one or more restarts are delayed', async (t) => {
   const { intensity, pass } = build(1, 100)
   t.ok(intensity.recordRestart())
   intensity.pauseClock()
@@ -51,17 +51,17 @@ t.test('the clock stands still while a restart waits, also while several do', as
   t.notOk(intensity.recordRestart(), 'while one waits, too')
 })
 
-t.test('the real clock is the default', async (t) => {
+t.test('uses the real clock by default', async (t) => {
   t.ok(new RestartIntensity(1, 1).recordRestart())
 })
 
 const terms = { initial: 10, max: 100, factor: 2, jitter: 0.1 }
 
-t.test('without terms there is no delay', async (t) => {
+t.test('returns no delay without settings', async (t) => {
   t.equal(new Backoff({ backoff: undefined, period: 5 }).nextDelay(0), 0)
 })
 
-t.test('each failure in a row waits longer, up to the maximum', async (t) => {
+t.test('doubles the delay with each failure in a row, up to the maximum', async (t) => {
   const backoff = new Backoff({ backoff: terms, period: 50 }, () => 0.5)
   t.strictSame([0, 0, 49, 0, 0, 0].map((ran) => backoff.nextDelay(ran)), [10, 20, 40, 80, 100, 100])
   t.equal(backoff.nextDelay(50), 10, 'a child that ran for a whole period starts a new row')
@@ -74,12 +74,12 @@ t.test('the jitter is a share of the delay, both ways', async (t) => {
   t.ok(delay >= 9 && delay <= 11)
 })
 
-t.test('no delay is longer than a timer can be', async (t) => {
+t.test('never returns a delay that is too long for a timer', async (t) => {
   const endless = new Backoff({ backoff: { ...terms, initial: longestDelay, max: longestDelay, factor: 1000 }, period: 50 }, () => 1)
   t.equal(endless.nextDelay(0), longestDelay)
 })
 
-/** Some children that wait for the same restart, with a clock that the test sets. */
+/** Children that wait for the same restart, with a clock that the test sets. */
 function waiting (count: number, maxRestarts = 1) {
   let now = 0
   const intensity = new RestartIntensity(maxRestarts, 100, () => now)
@@ -97,7 +97,7 @@ function waiting (count: number, maxRestarts = 1) {
   return { pending, children, timer, intensity, over: () => overs, pass: (ms: number) => { now += ms } }
 }
 
-t.test('they wait together, and are taken in order', async (t) => {
+t.test('returns the waiting children in order', async (t) => {
   const { pending, children, timer, over } = waiting(3)
   t.ok(children.every((child) => child.pendingRestart === pending))
   t.equal(timer.delay, 50)
@@ -109,7 +109,7 @@ t.test('they wait together, and are taken in order', async (t) => {
   t.strictSame(pending.takeChildren(), [])
 })
 
-t.test('who leaves is not taken; the clock is stopped with the last', async (t) => {
+t.test('leaves removed children out, and cancels the timer with the last one', async (t) => {
   const { pending, children: [a, b], timer } = waiting(2)
   pending.removeChild(a!)
   t.equal(a!.pendingRestart, undefined)
@@ -119,7 +119,7 @@ t.test('who leaves is not taken; the clock is stopped with the last', async (t) 
   t.equal(timer.cancelled, 1)
 })
 
-t.test('the clock of the intensity stands still as long as one waits', async (t) => {
+t.test('pauses the clock of the intensity while a child waits', async (t) => {
   const { pending, children, intensity, pass } = waiting(2)
   pass(1000)
   pending.removeChild(children[0]!)

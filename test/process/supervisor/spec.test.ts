@@ -4,14 +4,14 @@ import type { ChildSpec, SupervisorSpec } from '../../../types/processes.js'
 
 const start = (): void => {}
 
-t.test('defaults are filled in, durations are milliseconds', async (t) => {
+t.test('fills in defaults, and converts durations to milliseconds', async (t) => {
   t.strictSame(planSupervisor({}), { name: undefined, strategy: 'one_for_one', maxRestarts: 3, period: 5000, backoff: undefined, children: [] })
   t.match(planSupervisor({ backoff: { initial: '1s', max: '1m' } }).backoff, { initial: 1000, max: 60_000, factor: 2, jitter: 0.1 })
   t.strictSame(planChild({ id: 'a', start }), { id: 'a', start, args: [], name: undefined, restart: 'permanent', shutdown: 5000, mailboxLimit: undefined, trapLinks: undefined })
   t.match(planChild({ id: 'a', start: { name: 'inner', children: [{ id: 'b', start }] }, shutdown: 0 }), { shutdown: 0, start: { name: 'inner', children: [{ id: 'b' }] } })
 })
 
-t.test('a wrong supervisor is refused, with the field named', async (t) => {
+t.test('names the field when a supervisor specification is wrong', async (t) => {
   const wrong: Array<[unknown, RegExp]> = [
     [undefined, /object/], [null, /object/], [5, /object/], [[], /object/], [{ strat: 1 }, /'strat'/],
     [{ strategy: 'one' }, /'strategy'/], [{ strategy: null }, /'strategy'/], [{ maxRestarts: -1 }, /'maxRestarts'/], [{ maxRestarts: 1.5 }, /'maxRestarts'/], [{ maxRestarts: '3' }, /'maxRestarts'/],
@@ -26,7 +26,7 @@ t.test('a wrong supervisor is refused, with the field named', async (t) => {
   t.throws(() => planSupervisor({ name: '@no name' }), { code: 'FST_PROCESS_INVALID_NAME' })
 })
 
-t.test('a wrong child is refused, with the field named', async (t) => {
+t.test('names the field when a child specification is wrong', async (t) => {
   const wrong: Array<[object, RegExp]> = [
     [{ id: undefined }, /'id'/], [{ id: '' }, /'id'/], [{ id: 5 }, /'id'/], [{ id: 'x'.repeat(257) }, /'id'/],
     [{ start: undefined }, /'start'/], [{ start: null }, /'start'/], [{ start: 'body' }, /'start'/], [{ start: { strategy: 'none' } }, /'strategy'/], [{ start: {}, args: [1] }, /'args'/], [{ start: {}, mailboxLimit: 5 }, /'mailboxLimit'/], [{ start: {}, trapLinks: true }, /'trapLinks'/],

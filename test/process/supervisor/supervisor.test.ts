@@ -7,7 +7,7 @@ import { strategies } from '../../../lib/process/supervisor/supervisor.js'
 import type { Pid } from '../../../types/pid.js'
 import type { ChildSpec, Process, ProcessSystem, Supervisor, SupervisorSpec } from '../../../types/processes.js'
 
-/** Children that note when they start, and when they were asked to stop and have cleaned up. */
+/** Children that log their start (`+id`) and their `@cancel` (`-id`). */
 function family (): { log: string[], child (id: string, options?: Partial<ChildSpec>): ChildSpec } {
   const log: string[] = []
   const body = async (self: Process, id: string): Promise<void> => {
@@ -19,7 +19,7 @@ function family (): { log: string[], child (id: string, options?: Partial<ChildS
 
 const pidOf = (supervisor: Supervisor, id: string): Pid => supervisor.children().find((child) => child.id === id)?.pid ?? '0' as Pid
 
-/** Waits until a child has another process than before. */
+/** Waits until a child has been restarted. */
 async function restarted (supervisor: Supervisor, id: string, before: Pid): Promise<Pid> {
   for (let lap = 0; lap < 10_000; lap++) {
     if (![before, '0'].includes(pidOf(supervisor, id))) return pidOf(supervisor, id)
@@ -34,13 +34,13 @@ async function supervise (processes: ProcessSystem, spec: SupervisorSpec): Promi
   return supervisor
 }
 
-/** Backoffs wait until the test ticks. */
+/** Mocks the timers: a backoff is over when the test ticks. */
 function stopClock (t: { teardown (task: () => void): void }): void {
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => { mock.timers.reset() })
 }
 
-t.test('children start in order and stop in reverse', async (t) => {
+t.test('starts children in order and stops them in reverse', async (t) => {
   const processes = build(t)
   const { log, child } = family()
   const supervisor = await supervise(processes, { name: 'family', children: [child('a', { name: 'first' }), child('b'), child('c')] })
@@ -53,7 +53,7 @@ t.test('children start in order and stop in reverse', async (t) => {
   t.strictSame(supervisor.children(), [])
 })
 
-t.test('which children are restarted, by strategy', async (t) => {
+t.test('restarts the children that the strategy selects', async (t) => {
   const expected = {
     one_for_one: ['+b'],
     one_for_all: ['-c', '-a', '+a', '+b', '+c'],
@@ -92,7 +92,7 @@ t.test('permanent children are restarted after every end, transient ones after a
   t.equal(supervisor.children().length, 2, 'a temporary child is forgotten')
 })
 
-t.test('as in OTP, a temporary child is not restarted with its siblings, and a transient one that had ended is', async (t) => {
+t.test('restarts an ended transient child with its siblings, but no temporary one, as OTP does', async (t) => {
   const processes = build(t)
   const { log, child } = family()
   const supervisor = await supervise(processes, { strategy: 'one_for_all', children: [child('t', { restart: 'transient' }), child('n', { restart: 'temporary' }), child('p')] })
@@ -107,7 +107,7 @@ t.test('as in OTP, a temporary child is not restarted with its siblings, and a t
   t.strictSame(supervisor.children().map(({ id }) => id), ['t', 'p'])
 })
 
-t.test('too many restarts end the children and the supervisor, with restart_intensity', async (t) => {
+t.test('ends the children and the supervisor with restart_intensity after too many restarts', async (t) => {
   const { logger, lines } = recordingLogger()
   const processes = build(t, { logger })
   const { log, child } = family()
@@ -123,7 +123,7 @@ t.test('too many restarts end the children and the supervisor, with restart_inte
   t.strictSame(processes.list(), [watcher.pid])
 })
 
-t.test('a supervisor below another is restarted as any child', async (t) => {
+t.test('restarts a nested supervisor like any other child', async (t) => {
   const processes = build(t)
   const { log, child } = family()
   const supervisor = await supervise(processes, {
@@ -154,7 +154,7 @@ t.test('a backoff delays restarts, longer each time, and does not count as runni
   const exited = processes.exited(supervisor.pid)
   for (let ms = 0; ms < 1000; ms++) {
     await ticks()
-    clock.breathe()
+    clock.yieldOnce()
     clock.advance(1)
   }
   t.match(await exited, { reason: 'restart_intensity' }, 'although the delays add up to more than the period')
@@ -162,7 +162,7 @@ t.test('a backoff delays restarts, longer each time, and does not count as runni
   await processes.close()
 })
 
-t.test('while it waits for a restart a child has no PID, and its id is in use', async (t) => {
+t.test('keeps the id of a child in use, without a PID, while its restart is delayed', async (t) => {
   const processes = build(t)
   const { child } = family()
   const supervisor = await supervise(processes, { backoff: { initial: '1h', max: '1h' }, children: [child('a'), child('b')] })
@@ -174,7 +174,7 @@ t.test('while it waits for a restart a child has no PID, and its id is in use', 
   t.ok(processes.alive(supervisor.startChild(child('a'))))
 })
 
-t.test('stopping one of several that wait does not keep the others from their restart', async (t) => {
+t.test('restarts the other children when one that waits for a restart is stopped', async (t) => {
   stopClock(t)
   const processes = build(t)
   const { log, child } = family()
@@ -191,7 +191,7 @@ t.test('stopping one of several that wait does not keep the others from their re
   t.strictSame(supervisor.children().map(({ id }) => id), ['a', 'c'])
 })
 
-t.test('a failure while others wait takes them into its own restart', async (t) => {
+t.test('restarts waiting children together with a sibling that fails', async (t) => {
   stopClock(t)
   const processes = build(t)
   const { log, child } = family()
@@ -209,7 +209,7 @@ t.test('a failure while others wait takes them into its own restart', async (t) 
   t.strictSame(log, ['+a', '+b'])
 })
 
-t.test('a cancel while a restart waits ends it', async (t) => {
+t.test('cancels a delayed restart when the supervisor is cancelled', async (t) => {
   const { runtime, processes } = buildRuntime()
   const { child } = family()
   const supervisor = processes.supervise({ backoff: { initial: '1h', max: '1h' }, children: [child('a')] })
@@ -222,7 +222,7 @@ t.test('a cancel while a restart waits ends it', async (t) => {
   t.strictSame(held(runtime), { alive: 0, relations: 0, names: 0, groups: 0 })
 })
 
-t.test('startChild adds a child behind the others, whose id must be free', async (t) => {
+t.test('startChild adds a child after the others, and throws when its id is in use', async (t) => {
   const processes = build(t)
   const { log, child } = family()
   const supervisor = await supervise(processes, { strategy: 'rest_for_one', children: [child('a')] })
@@ -257,7 +257,7 @@ t.test('the id of a child that has just ended is free at once, unless it will be
   }
 })
 
-t.test('stopChild waits for the clean-up, ends it after `shutdown`, and forgets the child', async (t) => {
+t.test('stopChild waits for the clean-up, ends the child after `shutdown`, and removes it', async (t) => {
   const processes = build(t)
   const { log, child } = family()
   const supervisor = await supervise(processes, { children: [child('a', { name: 'a' }), { id: 'stubborn', start: () => new Promise(() => {}), shutdown: 1 }] })
@@ -271,7 +271,7 @@ t.test('stopChild waits for the clean-up, ends it after `shutdown`, and forgets 
   t.ok(supervisor.startChild(child('a')))
 })
 
-t.test('a child that is being stopped keeps its id, and its siblings restart without it', async (t) => {
+t.test('keeps the id of a child that is being stopped, and restarts its siblings without it', async (t) => {
   const processes = build(t)
   const { log, child } = family()
   const gate = deferred()
@@ -290,7 +290,7 @@ t.test('a child that is being stopped keeps its id, and its siblings restart wit
   t.strictSame(log, ['+a', '+a'])
 })
 
-t.test('a start that throws in the middle leaves nothing running', async (t) => {
+t.test('leaves nothing running when a child cannot be started', async (t) => {
   const { runtime, processes } = buildRuntime()
   const { child } = family()
   const taken = processes.spawn((self) => self.receive(), { name: 'taken' })
@@ -303,7 +303,7 @@ t.test('a start that throws in the middle leaves nothing running', async (t) => 
   processes.exit(taken)
 })
 
-t.test('a restart that fails is tried again, counts, and keeps the order of those behind it', async (t) => {
+t.test('tries a failed restart again, counts it, and keeps the order of later children', async (t) => {
   for (const strategy of ['one_for_one', 'one_for_all', 'rest_for_one'] as const) {
     const { logger, lines } = recordingLogger()
     const processes = build(t, { logger })
@@ -322,7 +322,7 @@ t.test('a restart that fails is tried again, counts, and keeps the order of thos
   }
 })
 
-t.test('a name that stays taken ends the supervisor', async (t) => {
+t.test('ends the supervisor when the name of a child stays taken', async (t) => {
   const processes = build(t)
   const { child } = family()
   const supervisor = await supervise(processes, { children: [child('a'), child('b', { name: 'b' })] })
@@ -333,7 +333,7 @@ t.test('a name that stays taken ends the supervisor', async (t) => {
   t.strictSame(processes.list(), [thief])
 })
 
-t.test('a child that waits for another try can be stopped', async (t) => {
+t.test('stops a child whose restart is tried again', async (t) => {
   const { logger, firstLine } = recordingLogger()
   const processes = build(t, { logger })
   const { child } = family()
@@ -347,7 +347,7 @@ t.test('a child that waits for another try can be stopped', async (t) => {
   t.strictSame(supervisor.children().map(({ id }) => id), ['b'])
 })
 
-t.test('exit of a supervisor takes its children with it, at once, also those that are stopping', async (t) => {
+t.test('ends all children at once when the supervisor is ended by exit', async (t) => {
   for (const [reason, expected] of [['kill', 'killed'], ['boom', 'shutdown']] as const) {
     const { runtime, processes } = buildRuntime()
     const { child } = family()
@@ -366,7 +366,7 @@ t.test('exit of a supervisor takes its children with it, at once, also those tha
   }
 })
 
-t.test('a cancel in the middle of a restart starts nothing any more', async (t) => {
+t.test('starts no child after a cancel during a restart', async (t) => {
   const processes = build(t)
   const { log, child } = family()
   const gate = deferred()
@@ -380,7 +380,7 @@ t.test('a cancel in the middle of a restart starts nothing any more', async (t) 
   t.strictSame(log, ['+a'])
 })
 
-t.test('two failures while a slow child is stopped restart each child once', async (t) => {
+t.test('restarts each child once after two failures while a slow child is stopped', async (t) => {
   const processes = build(t)
   const { log, child } = family()
   const gate = deferred()
@@ -402,7 +402,7 @@ t.test('two failures while a slow child is stopped restart each child once', asy
   t.equal(processes.stats().alive, 4)
 })
 
-t.test('an end that waits behind a restart which has dealt with it already is no second failure', async (t) => {
+t.test('ignores a queued exit that an earlier restart has already handled', async (t) => {
   const { logger, firstLine } = recordingLogger()
   const processes = build(t, { logger })
   const { log, child } = family()
@@ -412,7 +412,7 @@ t.test('an end that waits behind a restart which has dealt with it already is no
   const thief = processes.spawn((self) => self.receive(), { name: 'b' })
   await firstLine
   supervisor.startChild({ id: 'slow', start: async (self) => { await drain(self.inbox); stopping.resolve(); await gate.promise } })
-  // The next try has begun, and waits for the slow child.
+  // The next attempt has begun, and waits for the slow child.
   await stopping.promise
   log.length = 0
   processes.exit(pidOf(supervisor, 'a'), 'boom')
@@ -424,7 +424,7 @@ t.test('an end that waits behind a restart which has dealt with it already is no
   t.match(supervisor.children(), [{ id: 'a' }, { id: 'b' }, { id: 'slow', restarts: 1 }])
 })
 
-t.test('what others send to a supervisor is dead, and harms nothing', async (t) => {
+t.test('drops messages of other processes to a supervisor', async (t) => {
   const processes = build(t)
   const supervisor = await supervise(processes, {})
   processes.send(supervisor.pid, 'hello')
