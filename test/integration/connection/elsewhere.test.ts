@@ -186,7 +186,7 @@ t.test('a target that does not answer within upgradeTimeout is a 503', async t =
   wire.hold()
   const text = await answer(t, rig.port, handshake(query(target.pid)))
   t.match(text, /^HTTP\/1\.1 503.*retry-after: 5.*FST_WS_RELAY_UPGRADE_TIMEOUT/si)
-  t.ok(lines.some(({ msg }) => /on another node, which did not answer/.test(msg)))
+  t.ok(lines.some(({ msg }) => /remote node of the target did not answer/.test(msg)))
   wire.release()
   await until(() => wire.sideOf('1@a.x')?.size === 0)
   await allGone(rig)
