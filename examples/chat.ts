@@ -1,4 +1,4 @@
-// A process per room, under a supervisor: a room that crashes takes nobody else's room with it.
+// A process per room, under a supervisor: a room that crashes does not affect other rooms.
 //   npx tsx examples/chat.ts      and open http://127.0.0.1:3000 in two windows
 import Fastify from 'fastify'
 import fastifyStatic from '@fastify/static'
@@ -7,9 +7,9 @@ import { Value } from '@sinclair/typebox/value'
 import wsRelay, { type Pid, type Process, type Processes } from '../lib/index.js' // in your project: 'fastify-ws-relay'
 
 export const maxRooms = 100
-const kept = 30 // lines that a newcomer sees
+const kept = 30 // lines that a new client gets
 
-// What a client may send. It is untrusted: checked here, and limited in size by the route below.
+// Valid messages of a client. They are untrusted: checked here, and limited in size by the route.
 const Frame = Type.Union([
   Type.Object({ say: Type.String({ minLength: 1, maxLength: 500 }) }),
   Type.Object({ crash: Type.Literal(true) }) // so that the demo can show what a crash looks like
@@ -24,7 +24,7 @@ function parse (data: unknown) {
   }
 }
 
-/** The body of a room. Its state is its closure, and gone when it ends. Its people's sockets may be on any node. */
+/** The body of a room. Its state ends with it. The sockets of its clients may be on any node. */
 export async function room (self: Process<{ about: undefined, 'is it empty': undefined }>, name: string, node: string) {
   const people = new Map<Pid, { id: number, name: string }>() // clients see ids, never PIDs
   const lines: object[] = []
@@ -64,7 +64,7 @@ export async function room (self: Process<{ about: undefined, 'is it empty': und
     about: (_, { reply }) => { reply({ name, node, people: people.size }) },
     'is it empty': () => {
       if (people.size > 0) return
-      self.names.unregister(`room:${name}`) // whoever comes now gets a new room, while this one ends
+      self.names.unregister(`room:${name}`) // new clients get a new room while this one ends
       self.stop()
     }
   })
@@ -72,7 +72,7 @@ export async function room (self: Process<{ about: undefined, 'is it empty': und
 
 export interface About { name: string, node: string, people: number }
 
-/** What rooms say of themselves: those that answer soon. */
+/** The state of all rooms that answer in time. */
 export async function describe (processes: Processes, rooms: Pid[]): Promise<About[]> {
   const answers = await Promise.allSettled(rooms.map((pid) => processes.call(pid, 'about', undefined, { timeout: '1s' })))
   return answers.flatMap((answer) => answer.status === 'fulfilled' ? [answer.value as About] : [])
@@ -81,7 +81,7 @@ export async function describe (processes: Processes, rooms: Pid[]): Promise<Abo
 /** The route into a room. */
 export const entrance = {
   schema: {
-    // It becomes the name of a process: what a client sends is never one unchecked.
+    // The parameter becomes the name of a process, so it must be checked.
     params: Type.Object({ room: Type.String({ pattern: '^[a-z0-9-]{1,32}$' }) }),
     querystring: Type.Object({ name: Type.String({ pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{N} ._-]{0,23}$' }) })
   },
@@ -93,12 +93,12 @@ const chat: FastifyPluginAsyncTypebox = async (app) => {
   const rooms = processes.supervise({ name: 'rooms' })
   let started = 0
 
-  /** Starts a room where there is none of this name. */
+  /** Starts a room unless one of this name exists. */
   function open (name: string) {
     if (processes.names.lookup(`room:${name}`) !== undefined) return true
     if (rooms.children().length >= maxRooms) return false
-    // Temporary: started again by whoever enters next, so that no client can wear the supervisor
-    // out by crashing rooms (`maxRestarts`), and an empty room is forgotten.
+    // Temporary: the next client that enters starts it again. Clients cannot exhaust the
+    // supervisor's `maxRestarts` by crashing rooms, and an empty room is removed.
     // A new id each time, because the last room of this name may still be ending.
     rooms.startChild({ id: `${name} ${++started}`, name: `room:${name}`, start: room, args: [name, processes.node], restart: 'temporary' })
     return true
@@ -107,7 +107,7 @@ const chat: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/rooms', async () => await describe(processes, rooms.children().flatMap(({ pid }) => pid ?? [])))
 
   app.get('/rooms/:room', entrance, (request, reply) => {
-    // Not for a plain GET: the relay answers it 426.
+    // Not for a plain GET, which the relay answers with 426.
     if (request.wsUpgradable && !open(request.params.room)) return reply.code(503).send({ message: 'Too many rooms' })
     return reply.relay(`room:${request.params.room}`, { heartbeat_interval: '30s', metadata: { name: request.query.name } }).send()
   })

@@ -1,5 +1,5 @@
 // A help desk: a bot answers, and hands a visitor over to a human and back. Each hand-over is one
-// `ws.control`: the socket stays open, and no word of the visitor is lost, doubled or reordered.
+// `ws.control`: the socket stays open, and no message of the visitor is lost, doubled or reordered.
 //   npx tsx examples/desk.ts      and open http://127.0.0.1:3000 in two windows
 import Fastify from 'fastify'
 import fastifyStatic from '@fastify/static'
@@ -8,12 +8,12 @@ import { Value } from '@sinclair/typebox/value'
 import wsRelay, { type Pid, type Process } from '../lib/index.js' // in your project: 'fastify-ws-relay'
 
 interface Line { from: string, text: string }
-/** What was said so far. It follows the visitor, from whoever had them to whoever has them now. */
+/** The conversation so far. At a hand-over it goes to the new process. */
 interface CaseFile { visitor: Pid, lines: Line[] }
-/** A visitor as an operator has them. Clients see the id, never a PID. */
+/** A visitor of an operator. Clients see the id, never a PID. */
 interface Visitor { id: number, name: string, lines: Line[] }
 
-// What clients may send. It is untrusted: checked here, and limited in size by the routes below.
+// Valid messages of clients. They are untrusted: checked here, and limited in size by the routes.
 const Text = Type.String({ minLength: 1, maxLength: 500 })
 const VisitorFrame = Type.Object({ n: Type.Integer({ minimum: 1 }), say: Text })
 const OperatorFrame = Type.Union([
@@ -31,7 +31,7 @@ function parse<T extends TSchema> (schema: T, data: unknown): Static<T> | undefi
   }
 }
 
-/** A case file is not endless, however long somebody talks. */
+/** Limits the length of a conversation. */
 function keep (lines: Line[] = [], line: Line) {
   lines.push(line)
   if (lines.length > 200) lines.shift()
@@ -45,7 +45,7 @@ const answers: Array<[RegExp, string]> = [
   [/./, 'I am only a bot: I know our hours and prices. For the rest say “human please”.']
 ]
 
-/** Talks to every visitor whom no operator has, and keeps the queue of those who want one. */
+/** Talks to every visitor without an operator, and keeps the queue of those who want one. */
 async function bot (self: Process<{ file: CaseFile, take: undefined, 'how many': undefined }>) {
   const visitors = new Map<Pid, { name: string, lines: Line[], operator?: Pid }>()
   let queue: Pid[] = []
@@ -95,11 +95,11 @@ async function bot (self: Process<{ file: CaseFile, take: undefined, 'how many':
         await self.call(pid, 'ws.control', { target_pid: operator, metadata: { name: visitor.name } })
         changeQueue(queue.filter((other) => other !== pid))
       } catch {
-        // All or nothing: the operator has gone, and the visitor is still the bot's and in the queue.
+        // All or nothing: the operator has left, so the visitor stays with the bot.
       }
     },
     'ws.leave': ({ client_pid: pid, cause }) => {
-      // The last message from this visitor: their file is complete now, and follows them.
+      // The last message from this visitor: the conversation is complete, and can be passed on.
       const { lines = [], operator } = visitors.get(pid) ?? {}
       visitors.delete(pid)
       if (cause === 'transfer' && operator !== undefined) self.send(operator, 'file', { visitor: pid, lines })
@@ -110,10 +110,10 @@ async function bot (self: Process<{ file: CaseFile, take: undefined, 'how many':
   })
 }
 
-/** One operator on duty: the target of their socket, and of each visitor they have taken. */
+/** An operator on duty: the target of the operator's socket and of all their visitors. */
 async function operator (self: Process<{ file: CaseFile, waiting: number }>, name: string) {
   const joined = await self.receive({ topic: 'ws.join', timeout: '30s' })
-  if (joined === undefined) return // the upgrade came to nothing
+  if (joined === undefined) return // the upgrade has failed
 
   const me = joined.payload.client_pid
   const visitors = new Map<Pid, Visitor>()
@@ -156,7 +156,7 @@ async function operator (self: Process<{ file: CaseFile, waiting: number }>, nam
     }
   }
 
-  self.groups.join('operators', self.pid) // left by itself, when this process ends
+  self.groups.join('operators', self.pid) // the process leaves the group when it ends
   self.send(me, 'waiting', (await self.call('bot', 'how many') as { waiting: number }).waiting)
 
   await self.serve({
@@ -166,7 +166,7 @@ async function operator (self: Process<{ file: CaseFile, waiting: number }>, nam
         self.send(client_pid, 'with', { who: 'human', name })
         self.send(me, 'visitor', { visitor: lastId, name: metadata.name })
       } else {
-        await giveBack(client_pid) // it was on its way while the operator left
+        await giveBack(client_pid) // the hand-over was in flight while the operator left
       }
     },
     'ws.message': ({ client_pid, data }) => {
@@ -184,7 +184,7 @@ async function operator (self: Process<{ file: CaseFile, waiting: number }>, nam
         if (cause === 'transfer') self.send('bot', 'file', { visitor: pid, lines })
         self.send(me, 'gone', { visitor: id, why: cause === 'transfer' ? 'is with the bot again' : 'left' })
       }
-      // Not before the last visitor's last word has arrived.
+      // Ends only after the last message of the last visitor.
       if (!onDuty && visitors.size === 0) self.stop()
     },
     file: ({ visitor: pid, lines }) => {
@@ -206,9 +206,9 @@ const desk: FastifyPluginAsyncTypebox = async (app) => {
     reply.relay('bot', { heartbeat_interval: '30s', metadata: { name: request.query.name } }).send()
   })
 
-  // In production an `onRequest` hook guards this route: it runs before the upgrade, as for any request.
+  // In production an `onRequest` hook guards this route. It runs before the upgrade.
   app.get('/desk/operator', { schema, config }, (request, reply) => {
-    // No process for a plain GET: the relay answers it 426, whatever the target.
+    // No process for a plain GET: the relay answers 426 with any target.
     const target = request.wsUpgradable ? app.processes.spawn(operator, { args: [request.query.name] }) : 'bot'
     reply.relay(target, { heartbeat_interval: '30s' }).send()
   })

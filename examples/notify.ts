@@ -1,4 +1,4 @@
-// An HTTP route that sends to whoever is connected: to one user, on all their devices, or to everyone.
+// An HTTP route that sends to connected clients: to all devices of one user, or to everyone.
 //   npx tsx examples/notify.ts
 //   npx wscat -c 'ws://127.0.0.1:3000/notifications?user=ada'
 //   curl -H 'content-type: application/json' -d '{"user":"ada","text":"tea is ready"}' http://127.0.0.1:3000/notify
@@ -6,20 +6,21 @@ import Fastify from 'fastify'
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import wsRelay from '../lib/index.js' // in your project: 'fastify-ws-relay'
 
-// It becomes the name of a group: what a client sends is never one unchecked.
+// The user becomes part of a group's name, so it must be checked.
 const User = Type.String({ pattern: '^[a-z0-9-]{1,32}$' })
 
 const notify: FastifyPluginAsyncTypebox = async (app) => {
   const { groups } = app.processes
 
-  // The target of every connection: puts it in its groups. It leaves them by itself, when it ends.
+  // The target of every connection. It puts the connection into its groups, which a connection
+  // leaves when it ends.
   const registrar = app.processes.spawn(async function registrar (self) {
     await self.serve({
       'ws.join': ({ client_pid, metadata }) => {
         self.groups.join('users', client_pid)
         self.groups.join(`user:${String(metadata.user)}`, client_pid)
       }
-    }, () => {}) // nothing a client sends matters here
+    }, () => {}) // messages of clients are ignored
   })
 
   // In production the user comes from a session that an `onRequest` hook has checked.
@@ -30,7 +31,7 @@ const notify: FastifyPluginAsyncTypebox = async (app) => {
   const body = Type.Object({ user: Type.Optional(User), text: Type.String({ minLength: 1, maxLength: 1000 }) })
   app.post('/notify', { schema: { body } }, (request, reply) => {
     const { user, text } = request.body
-    // A topic of our own: the client reads {"topic":"notice","data":{"text":"tea is ready"}}.
+    // A topic of this application: the client reads {"topic":"notice","data":{"text":"tea is ready"}}.
     reply.send({ reached: groups.broadcast(user === undefined ? 'users' : `user:${user}`, 'notice', { text }) })
   })
 }

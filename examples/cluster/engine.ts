@@ -32,7 +32,7 @@ One that runs already:  ENGINE=redis://127.0.0.1:6379 npm run demo:cluster`
   }
 }
 
-/** As many ports that nobody has, `first` and those behind it where they are free. */
+/** Free ports, starting at `first` where possible. */
 export async function freePorts (count: number, first = 0): Promise<number[]> {
   const servers: Server[] = []
   for (let n = 0; n < count; n++) {
@@ -49,12 +49,12 @@ export async function freePorts (count: number, first = 0): Promise<number[]> {
   return ports
 }
 
-/** Resolves when it takes connections. @throws with a text for people, when it is not installed */
+/** Resolves when it accepts connections. @throws with instructions when it is not installed */
 export async function startEngine (kind: keyof typeof engines) {
   const { program, args, ready, help } = engines[kind]
   const [port] = await freePorts(1)
   const store = mkdtempSync(join(tmpdir(), `${program}-`))
-  // In a group of its own: Ctrl+C is for the nodes, which say goodbye over it.
+  // In its own process group: Ctrl+C must stop the nodes first, which still need the engine.
   const child = spawn(program, args(port, store), { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   const stop = () => {
     process.off('exit', stop)
@@ -67,7 +67,7 @@ export async function startEngine (kind: keyof typeof engines) {
   throw new Error(problem === 'ENOENT' ? help : `${program} does not start: ${problem}`)
 }
 
-/** Resolves with what went wrong, or undefined. */
+/** Resolves with the problem, or undefined. */
 function started (child: ChildProcess, ready: RegExp) {
   return new Promise<string | undefined>((resolve) => {
     child.once('error', (err: NodeJS.ErrnoException) => { resolve(err.code ?? err.message) })

@@ -1,4 +1,4 @@
-// One node: the chat, on any of them. The launcher starts three; by hand, with an engine on its usual port:
+// One node with the chat. The launcher starts three. By hand, with an engine on its default port:
 //   NODE=a ADDRESSES='{"a":"http://127.0.0.1:3001","b":"http://127.0.0.1:3002"}' npx tsx examples/cluster/node.ts
 import Fastify from 'fastify'
 import wsRelay, { type ClusterEngine } from '../../lib/index.js' // in your project: 'fastify-ws-relay'
@@ -9,11 +9,11 @@ import chat from './chat.js'
 import { nodes, type Command, type Running } from './nodes.js'
 
 export async function build (node: string, addresses: Record<string, string>, cluster: ClusterEngine) {
-  // A browser keeps a connection in reserve, on which nothing was asked yet: the end would wait for it.
+  // A browser keeps a spare connection without a request, for which close() would wait.
   const app = Fastify({ forceCloseConnections: true, logger: { level: process.env.LOG_LEVEL ?? 'warn', base: { node } } })
   const servers = Object.values(addresses)
-  // The page of one node moves to another node when its own is lost. A client that enters a room of a lost node waits for
-  // the name of the room: 14 s and more.
+  // The page moves to another node when its own is lost. A client that enters a room of a lost node
+  // waits until the name of the room is free: 14 s or more.
   await app.register(wsRelay, { node, cluster, allowedOrigins: servers, upgradeTimeout: '30s' })
   await app.register(chat)
   await servePage(app, servers)
@@ -44,7 +44,7 @@ if (process.argv[1] === import.meta.filename) {
 
   process.on('message', (running: Running) => { app.processes.send('nodes', 'running', running) })
   process.send?.('listening')
-  // Without its launcher it goes, too.
+  // Ends together with its launcher.
   for (const event of ['SIGINT', 'SIGTERM', 'disconnect'] as const) {
     process.once(event, async () => {
       await app.close()

@@ -1,11 +1,11 @@
-// What the page shows of the cluster, and the launcher's remote control.
+// The state of the cluster for the page, and messages from and to the launcher.
 import { Type } from '@fastify/type-provider-typebox'
 import { Value } from '@sinclair/typebox/value'
 import { allRooms } from './chat.js'
 import type { About } from '../chat.js'
 import type { Process, Processes } from '../../lib/index.js' // in your project: 'fastify-ws-relay'
 
-/** From the launcher to every node: who runs as which operating-system process. */
+/** From the launcher to every node: the operating-system process of each running node. */
 export type Running = Record<string, number>
 /** From a node to the launcher. */
 export type Command = { kill: string } | { start: string }
@@ -23,7 +23,7 @@ function parse (data: unknown): Command | undefined {
   }
 }
 
-/** One on each node, for the pages that are connected there. */
+/** One process on each node, for the pages that are connected to it. */
 export async function nodes (self: Process<Topics>, processes: Processes, addresses: Record<string, string>, command: (command: Command) => void) {
   const cluster = processes.cluster!
   let rooms: About[] = []
@@ -45,7 +45,7 @@ export async function nodes (self: Process<Topics>, processes: Processes, addres
   }
   const show = () => { self.groups.broadcast('pages', 'nodes', snapshot()) }
 
-  /** Not awaited: a node that was just killed answers nobody, and the pages should see that at once. */
+  /** Not awaited: a killed node does not answer, and the pages should show its state at once. */
   const askRooms = () => {
     if (asking) return
     asking = true
@@ -54,7 +54,7 @@ export async function nodes (self: Process<Topics>, processes: Processes, addres
       .finally(() => { asking = false })
   }
 
-  cluster.watch(self.pid) // from now on `@node` says who came and who went
+  cluster.watch(self.pid) // from now on `@node` reports nodes that join and leave
   self.sendEvery('1s', self.pid, 'tick')
   await self.serve({
     'ws.join': ({ client_pid }) => {

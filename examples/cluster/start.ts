@@ -1,12 +1,12 @@
-// `npm run demo:cluster`: three nodes, each an operating-system process, and the engine between them.
-// A page kills nodes with `kill -9`; they are started again after a while, or by a click.
+// `npm run demo:cluster`: three nodes, each an operating-system process, and their engine.
+// A page can kill nodes with `kill -9`. They are started again after a delay, or by a click.
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { freePorts, startEngine } from './engine.js'
 import type { Command, Running } from './nodes.js'
 
 const names = ['a', 'b', 'c']
-/** `node.ts` beside this file; `node.js` where both were compiled. */
+/** `node.ts` beside this file; `node.js` when both were compiled. */
 const nodeProgram = import.meta.filename.replace(/start(?=\.[jt]s$)/, 'node')
 const comesBack = Number(process.env.COMES_BACK ?? 30_000) // milliseconds
 
@@ -14,10 +14,13 @@ const children = new Map<string, ChildProcess>()
 const waiting = new Map<string, NodeJS.Timeout>()
 let closing = false
 
-/** Tells every node who runs. */
+/** Tells every node which nodes are running. */
 function tell () {
   const running: Running = Object.fromEntries([...children].map(([node, { pid }]) => [node, pid!]))
-  for (const child of children.values()) if (child.connected) child.send(running, () => {}) // one that ends hears no more
+  for (const child of children.values()) {
+    // A node that ends cannot receive it.
+    if (child.connected) child.send(running, () => {})
+  }
 }
 
 function obey (command: Command) {
@@ -25,7 +28,7 @@ function obey (command: Command) {
   else if (waiting.has(command.start)) start(command.start)
 }
 
-/** @returns when it takes connections, or has ended without */
+/** Resolves when the node accepts connections, or has ended before that. */
 function start (node: string) {
   clearTimeout(waiting.get(node))
   waiting.delete(node)

@@ -1,8 +1,8 @@
-// The page of the demos, under a policy that lets nothing in from elsewhere.
+// The page of the demos, with a policy that allows no other origin.
 import fastifyStatic from '@fastify/static'
 import type { FastifyInstance } from 'fastify'
 
-/** Serves the page. `servers` are others that it may talk to, as `http://host:port`. */
+/** Serves the page. `servers` are other servers that it may connect to, as `http://host:port`. */
 export async function servePage (app: FastifyInstance, servers: string[] = []) {
   const sockets = servers.map((address) => address.replace(/^http/, 'ws'))
   const policy = [
@@ -16,7 +16,7 @@ export async function servePage (app: FastifyInstance, servers: string[] = []) {
   await app.register(fastifyStatic, { root: new URL('./public', import.meta.url) })
 }
 
-/** What the page asks for and this server has not got: so it leaves that part out. */
+/** Answers for a part that this server does not have, so that the page leaves it out. */
 export function leaveOut (app: FastifyInstance, ...paths: string[]) {
   for (const path of paths) app.get(path, (_request, reply) => { reply.code(204).send() })
 }

@@ -1,4 +1,4 @@
-// `npm run demo`: the chat and the help desk on one port, with a page that shows the live processes.
+// `npm run demo`: the chat and the help desk on one port, with a page that shows the processes.
 import Fastify from 'fastify'
 import wsRelay, { type Process, type Processes } from '../../lib/index.js'
 import chat from '../chat.js'
@@ -8,8 +8,8 @@ import { leaveOut, servePage } from './page.js'
 const maxRows = 50
 
 /**
- * What the page's list shows, the newest first. A real page would show no PIDs: they are addresses, for the server's
- * own eyes. And no server should ever take one from a client.
+ * The list of processes for the page, the newest first. A real page would not show PIDs: they are
+ * addresses inside the server. No server should ever accept one from a client.
  */
 function snapshot (processes: Processes) {
   const pids = processes.list()
@@ -23,7 +23,7 @@ function snapshot (processes: Processes) {
   return { rows, more: pids.length - rows.length, stats: { alive, delivered, longestTurn } }
 }
 
-/** Sends the list to every page that is open, each second. */
+/** Sends the list to every open page once a second. */
 async function census (self: Process<{ tick: undefined }>, processes: Processes) {
   self.sendEvery('1s', self.pid, 'tick')
   await self.serve({
@@ -34,11 +34,11 @@ async function census (self: Process<{ tick: undefined }>, processes: Processes)
     tick: () => {
       if (self.groups.members('pages').length > 0) self.groups.broadcast('pages', 'processes', snapshot(processes))
     }
-  }, () => {}) // what the pages send means nothing
+  }, () => {}) // messages of the pages are ignored
 }
 
 export async function build () {
-  // A browser keeps a connection in reserve, on which nothing was asked yet: the end would wait for it.
+  // A browser keeps a spare connection without a request, for which close() would wait.
   const app = Fastify({ forceCloseConnections: true, logger: { level: process.env.LOG_LEVEL ?? 'warn' } })
   await app.register(wsRelay)
   await app.register(chat)
@@ -48,7 +48,7 @@ export async function build () {
 
   const { processes } = app
   processes.supervise({ name: 'demo', children: [{ id: 'census', name: 'census', start: census, args: [processes] }] })
-  // One route: a socket for an upgrade, JSON for everybody else.
+  // One route: a socket for an upgrade, JSON for other requests.
   app.get('/processes', (request, reply) => {
     if (request.wsUpgradable) reply.relay('census', { heartbeat_interval: '30s' }).send()
     else reply.send(snapshot(processes))
@@ -56,7 +56,7 @@ export async function build () {
   return app
 }
 
-/** Listens on `port`, or on a free one where it is taken. Resolves with the address. */
+/** Listens on `port`, or on a free port when it is in use. Resolves with the address. */
 export async function start (port: number) {
   const host = '127.0.0.1'
   const app = await build()

@@ -1,4 +1,4 @@
-// Which view is shown: the address behind the #. Each view keeps its connection while another is shown.
+// Shows the view that the fragment of the URL names. Hidden views keep their connections.
 import * as chat from './chat.js'
 import * as desk from './desk.js'
 import * as nodes from './nodes.js'
@@ -8,7 +8,7 @@ import { $, markTitle } from './ui.js'
 
 const views = { chat, desk, operator, processes, nodes }
 
-/** The chat or the desk may be served alone: what the server has not got is not on the page. */
+/** The server may have only the chat or only the desk. The page leaves out the other parts. */
 async function isServed (path) {
   const { status } = await fetch(path, { method: 'HEAD' }).catch(() => ({ status: 404 }))
   return status !== 404 && status !== 204
@@ -21,7 +21,7 @@ function show (focus) {
   const name = $(asked)?.classList.contains('view') ? asked : document.querySelector('.view').id
   if ($(name).parentElement.localName === 'main') beside = name
   for (const view of document.querySelectorAll('.view')) {
-    // Where there is room, an aside is beside the others: that is the style sheet's business.
+    // On a wide screen the style sheet shows an aside beside the others.
     view.hidden = view.id !== beside && view.localName !== 'aside'
     view.classList.toggle('shown', view.id === name)
   }

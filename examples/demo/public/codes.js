@@ -1,4 +1,4 @@
-// What a close code says (RFC 6455 section 7.4), and whether it is worth trying again.
+// The meaning of each close code (RFC 6455 section 7.4), and whether a client should reconnect.
 export const codes = new Map([
   [1000, { text: 'it was closed on purpose' }],
   [1001, { text: 'the server is shutting down', again: true }],
@@ -12,7 +12,7 @@ export const codes = new Map([
   [1013, { text: 'too slow, or nobody there had time for it yet: try again', again: true }]
 ])
 
-/** @param {string} [who] what is at the other end, as in `the room` */
+/** @param {string} [who] the other end, for example `the room` */
 export function explain (code, who) {
   if (code === 1011 && who) return `${who} ended with an error`
   if (code === 1012 && who) return `the node that had ${who} was lost`
@@ -21,5 +21,5 @@ export function explain (code, who) {
 
 export const isWorthAnotherTry = (code) => codes.get(code)?.again === true
 
-/** The server itself, and not only what was on it. */
+/** Whether the server itself is gone, and not only a process on it. */
 export const isServerLost = (code) => code === 1001 || code === 1006

@@ -1,8 +1,8 @@
-// A bare WebSocket that comes back: after 1 s, 2 s, 4 s … 15 s, and at once when the network does.
-// Where there are several servers, it comes back to another one when its own is lost.
+// A WebSocket that reconnects: after 1 s, 2 s, 4 s … 15 s, and at once when the network is back.
+// With several servers, it connects to another one when its own is lost.
 import { isServerLost, isWorthAnotherTry } from './codes.js'
 
-/** The servers to choose from, and the one that all connections use. The page is from the first. */
+/** The available servers, and the one that all connections use. The first one serves the page. */
 export const servers = { all: [window.location.href], current: window.location.href }
 
 export const sameServer = (a, b) => new URL(a).origin === new URL(b).origin
@@ -13,14 +13,14 @@ function giveUp (server) {
 }
 
 const longestDelay = 15_000
-const stable = 10_000 // after so long in one piece the delay starts again from the bottom
+const stable = 10_000 // after this long without a loss the delay starts at 1 s again
 
 /**
  * Events: `state` ({ state: 'connecting' | 'connected' | 'waiting' | 'closed', code, reason, seconds }),
  * and one event for each topic, with the `data` of `{"topic": …, "data": …}` as its detail.
  */
 export class Connection extends EventTarget {
-  /** Where it goes, or went last. */
+  /** The URL of the current or last connection. */
   server
   #path
   #socket
@@ -35,14 +35,14 @@ export class Connection extends EventTarget {
     this.#open()
   }
 
-  /** @returns whether it was handed to the socket */
+  /** @returns whether the socket has accepted it */
   send (message) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return false
     this.#socket.send(JSON.stringify(message))
     return true
   }
 
-  /** Does not wait any longer. */
+  /** Reconnects now instead of waiting. */
   retry = () => {
     if (this.#timer === undefined) return
     clearInterval(this.#timer)
@@ -50,7 +50,7 @@ export class Connection extends EventTarget {
     this.#open()
   }
 
-  /** For good. */
+  /** Closes without reconnecting. */
   close () {
     this.#wanted = false
     clearInterval(this.#timer)
@@ -84,7 +84,7 @@ export class Connection extends EventTarget {
   }
 
   #wait (code, reason) {
-    // A little randomness, so that a thousand clients do not come back in the same instant.
+    // Random jitter, so that a thousand clients do not reconnect at the same moment.
     const delay = Math.min(longestDelay, 1000 * 2 ** this.#failures++) * (1 + Math.random() * 0.2)
     const until = performance.now() + delay
     const tick = () => {

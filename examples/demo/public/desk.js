@@ -5,7 +5,7 @@ const many = 20
 const log = new Log($('desk-log'), (count) => showUnread('desk', count))
 let connection
 let lastNumber = 0
-let run // the numbered messages under way
+let run // the numbered messages in flight
 const marks = new Map() // number -> the mark beside the message
 
 export function start () {
@@ -54,7 +54,7 @@ function leave () {
   $('desk-name').focus()
 }
 
-/** Every message has a number, and whoever gets it confirms the number. */
+/** Every message has a number, which its receiver confirms. */
 function say (text) {
   const n = ++lastNumber
   if (!connection.send({ n, say: text })) return false

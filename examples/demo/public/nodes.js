@@ -1,4 +1,4 @@
-// The nodes of the cluster, as the one that this page is connected to sees them.
+// The nodes of the cluster, as seen by the node of this page.
 import { Connection, sameServer, servers } from './connection.js'
 import { $, el, showState } from './ui.js'
 
@@ -40,7 +40,7 @@ function create ({ node }) {
 }
 
 function update ({ row, name, facts, rooms, button }, { node, address, state, runs, process, rooms: there }) {
-  // Killed, and the others have yet to notice.
+  // Killed, and the other nodes have not noticed yet.
   row.dataset.state = state === 'up' && runs === false ? 'lost' : state
   const said = { up: 'up', lost: 'killed, and not yet missed', down: 'down', unknown: 'not seen yet' }[row.dataset.state]
   name.textContent = `Node ${node}: ${said}`

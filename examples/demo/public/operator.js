@@ -63,7 +63,7 @@ function add (id, name) {
     countUnread()
   })
   const visitor = { name, list, log, chip, here: true, unread: 0 }
-  // The session's numbers begin again after a reconnect; what is over makes room.
+  // The numbers start again after a reconnect, so conversations that have ended are removed.
   visitors.get(id)?.log.remove()
   visitors.get(id)?.chip.remove()
   visitors.set(id, visitor)

@@ -22,7 +22,7 @@ function show ({ rows: processes, more, stats }) {
     if (!rows.has(process.pid)) rows.set(process.pid, create(process))
     update(rows.get(process.pid), process)
   }
-  // The newest come first, in the list and on the page.
+  // The newest processes come first, in the list and on the page.
   $('processes-rows').prepend(...processes.map(({ pid }) => rows.get(pid).row).filter((row) => !row.isConnected))
   set($('processes-alive'), String(stats.alive))
   set($('processes-delivered'), String(stats.delivered))
@@ -56,7 +56,7 @@ function update ({ row, name, more, mail, up }, { pid, label, names, status, mai
   row.dataset.status = status
 }
 
-/** Leaves the page alone where nothing has changed. */
+/** Writes the text only if it has changed. */
 function set (element, text) {
   if (element.textContent !== text) element.textContent = text
 }

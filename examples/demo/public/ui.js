@@ -1,4 +1,4 @@
-// What the views share. Text of others only ever becomes text: `textContent`, never HTML.
+// Shared by the views. Text of other people is shown with `textContent`, never as HTML.
 import { explain } from './codes.js'
 
 export const $ = (id) => document.getElementById(id)
@@ -13,7 +13,7 @@ export function el (name, attributes = {}, ...children) {
   return element
 }
 
-/** One of eight tints, always the same for a name. */
+/** One of eight colours, always the same for a name. */
 export function tint (name) {
   let sum = 0
   for (const letter of name) sum = (sum * 31 + letter.codePointAt(0)) % 997
@@ -22,9 +22,9 @@ export function tint (name) {
 
 export const avatar = (name) => el('span', { class: `avatar ${tint(name)}`, 'aria-hidden': 'true' }, [...name][0].toUpperCase())
 
-const longest = 300 // lines; older ones go
+const longest = 300 // lines; older ones are removed
 
-const unread = new Map() // view -> lines that nobody has seen yet
+const unread = new Map() // view -> number of unread lines
 
 /** Puts the number of unread lines beside the link to a view, and into the title of the page. */
 export function showUnread (view, count) {
@@ -35,7 +35,7 @@ export function showUnread (view, count) {
   markTitle()
 }
 
-/** `(3) Chat`: call it when the title has changed. */
+/** Sets a title such as `(3) Chat`. Called when the title has changed. */
 export function markTitle () {
   let total = 0
   for (const count of unread.values()) total += count
@@ -43,8 +43,8 @@ export function markTitle () {
 }
 
 /**
- * A conversation. It shows its newest line, unless the reader has scrolled up. Lines that come while
- * the newest one is out of sight are unread: a rule stands above the first of them.
+ * A conversation. It shows its newest line, unless the reader has scrolled up. Lines that arrive
+ * while the newest one is not visible are unread: a mark is shown above the first of them.
  */
 export class Log {
   #list
@@ -67,7 +67,7 @@ export class Log {
       this.#isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80
       this.#look()
     })
-    // A list that is hidden forgets how far it was scrolled.
+    // A hidden list loses its scroll position.
     new window.ResizeObserver(() => {
       const wasHidden = this.#height === 0
       this.#height = list.clientHeight
@@ -94,7 +94,7 @@ export class Log {
     this.#add(el('div', { class: `note ${tone ?? ''}` }, text))
   }
 
-  /** Lines from before, above all others. */
+  /** Adds earlier lines above all others. */
   before (lines) {
     const items = lines.map(({ from, text }) => el('div', { class: 'line earlier' },
       avatar(from), el('span', { class: 'who' }, from), el('span', { class: 'bubble' }, text)))
@@ -109,7 +109,7 @@ export class Log {
     if (this.#unread > 0) this.#tell(0)
   }
 
-  /** Takes it off the page. */
+  /** Removes the conversation from the page. */
   remove () {
     this.clear()
     this.#list.remove()
@@ -123,7 +123,7 @@ export class Log {
     if (this.#isAtEnd) list.scrollTop = list.scrollHeight
   }
 
-  /** Counts a line of somebody else, and puts the rule above the first that is unread. */
+  /** Counts a line of another person, and puts the mark above the first unread one. */
   #count () {
     if (this.#isSeen()) return
     if (this.#unread === 0) {
@@ -156,8 +156,8 @@ export class Log {
 }
 
 /**
- * Shows a connection's state in the corner of a view. The countdown is for the eyes: a screen
- * reader hears each state once.
+ * Shows a connection's state in the corner of a view. The countdown is only visible: a screen
+ * reader announces each state once.
  */
 export function showState (place, connection, who) {
   const text = el('span')
@@ -186,10 +186,10 @@ export function showState (place, connection, who) {
   }
 }
 
-/** The line in a log that remembers how a connection ended. */
+/** The line of a log that says how a connection ended. */
 export const ending = ({ code, reason }, who) => `Closed with ${code}${reason ? ` “${reason}”` : ''}: ${explain(code, who)}`
 
-/** A composer that is only there while it can send; what was typed stays. */
+/** Sends the text of a form. The text stays in the input when it could not be sent. */
 export function composer (form, send) {
   const input = form.querySelector('input')
   form.onsubmit = (event) => {
@@ -200,7 +200,7 @@ export function composer (form, send) {
   }
 }
 
-/** Puts the cursor there, unless the reader is busy elsewhere or it would open a phone's keyboard. */
+/** Focuses an input, unless another one has the focus or a phone would open its keyboard. */
 export function beginTyping (input) {
   const isIdle = document.activeElement === document.body || document.activeElement?.disabled
   if (isIdle && window.matchMedia('(pointer: fine)').matches) input.focus()
@@ -212,7 +212,7 @@ export function enable (elements, on) {
 
 const names = ['Ada', 'Grace', 'Edsger', 'Barbara', 'Joe', 'Robert', 'Hedy', 'Alan', 'Radia', 'Niklaus']
 
-/** The name this window used last, or one to begin with. */
+/** The last name of this window, or a default one. */
 export function rememberName (input, key) {
   input.value = sessionStorage.getItem(key) ?? names[Math.floor(Math.random() * names.length)]
   input.addEventListener('change', () => sessionStorage.setItem(key, input.value))
