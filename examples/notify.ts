@@ -28,10 +28,13 @@ const notify: FastifyPluginAsyncTypebox = async (app) => {
     reply.relay(registrar, { metadata: { user: request.query.user } }).send()
   })
 
-  const body = Type.Object({ user: Type.Optional(User), text: Type.String({ minLength: 1, maxLength: 1000 }) })
+  const body = Type.Object(
+    { user: Type.Optional(User), text: Type.String({ minLength: 1, maxLength: 1000 }) }
+  )
   app.post('/notify', { schema: { body } }, (request, reply) => {
     const { user, text } = request.body
-    // A topic of this application: the client reads {"topic":"notice","data":{"text":"tea is ready"}}.
+    // A topic of this application. The client reads
+    // {"topic":"notice","data":{"text":"tea is ready"}}.
     reply.send({ reached: groups.broadcast(user === undefined ? 'users' : `user:${user}`, 'notice', { text }) })
   })
 }

@@ -6,9 +6,11 @@ export function frameOf (opcode: number, data: string | Buffer = '', { fin = tru
   const payload = Buffer.from(data)
   const { length } = payload
   const first = (fin ? 0x80 : 0) | (rsv1 ? 0x40 : 0) | opcode
-  const header = length < 126
-    ? Buffer.from([first, 0x80 | length])
-    : length < 65536 ? Buffer.from([first, 0xfe, length >> 8, length & 0xff]) : Buffer.from([first, 0xff, 0, 0, 0, 0, length >>> 24, length >>> 16 & 0xff, length >>> 8 & 0xff, length & 0xff])
+  const header = Buffer.alloc(length < 126 ? 2 : length < 65536 ? 4 : 10)
+  header[0] = first
+  header[1] = 0x80 | (length < 126 ? length : length < 65536 ? 126 : 127)
+  if (header.length === 4) header.writeUInt16BE(length, 2)
+  if (header.length === 10) header.writeUInt32BE(length, 6)
   const masking = Buffer.alloc(4)
   masking.writeInt32BE(mask)
   if (mask !== 0) payload.forEach((byte, i) => { payload[i] = byte ^ masking[i & 3] })
@@ -22,5 +24,6 @@ export function textOf (data: string): Buffer {
 /** A close frame of a client. It is empty without a code. */
 export function closeOf (code?: number, reason = ''): Buffer {
   if (code === undefined) return frameOf(opcodes.close)
-  return frameOf(opcodes.close, Buffer.concat([Buffer.from([code >> 8, code & 0xff]), Buffer.from(reason)]))
+  const payload = Buffer.concat([Buffer.from([code >> 8, code & 0xff]), Buffer.from(reason)])
+  return frameOf(opcodes.close, payload)
 }

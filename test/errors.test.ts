@@ -13,7 +13,14 @@ t.test('gives each error the code that it is exported under, and a status', asyn
 
 t.test('has the codes and statuses of the contract', async (t) => {
   const statuses: Record<string, number> = {
-    FST_WS_RELAY_INVALID_CONFIG: 500, FST_WS_RELAY_TARGET_NOT_ALIVE: 503, FST_WS_RELAY_ORIGIN_NOT_ALLOWED: 403, FST_WS_RELAY_UPGRADE_REQUIRED: 426, FST_WS_RELAY_BAD_HANDSHAKE: 400, FST_WS_RELAY_UPGRADE_TIMEOUT: 503, FST_WS_RELAY_OVERLOADED: 503, FST_WS_RELAY_CLOSING: 503
+    FST_WS_RELAY_INVALID_CONFIG: 500,
+    FST_WS_RELAY_TARGET_NOT_ALIVE: 503,
+    FST_WS_RELAY_ORIGIN_NOT_ALLOWED: 403,
+    FST_WS_RELAY_UPGRADE_REQUIRED: 426,
+    FST_WS_RELAY_BAD_HANDSHAKE: 400,
+    FST_WS_RELAY_UPGRADE_TIMEOUT: 503,
+    FST_WS_RELAY_OVERLOADED: 503,
+    FST_WS_RELAY_CLOSING: 503
   }
   for (const [code, status] of Object.entries(statuses)) t.equal(new errorCodes[code as 'FST_WS_RELAY_CLOSING']().statusCode, status, code)
   for (const name of ['WS_RELAY_INVALID_OPTIONS', 'WS_RELAY_INVALID_PAYLOAD', 'WS_RELAY_TRANSFER_REFUSED', 'PROCESS_NOT_ALIVE', 'PROCESS_CALL_TIMEOUT', 'PROCESS_CALL_FAILED', 'PROCESS_REFUSED', 'PROCESS_NAME_TAKEN', 'PROCESS_INVALID_NAME', 'PROCESS_INVALID_TOPIC', 'PROCESS_INVALID_PID', 'PROCESS_INVALID_DURATION', 'PROCESS_INVALID_SPEC', 'PROCESS_STOPPED']) t.ok(`FST_${name}` in errorCodes, name)
@@ -25,7 +32,9 @@ t.test('makes wrong use a TypeError', async (t) => {
 
 t.test('shows a value cut, on one line, and without running its code', async (t) => {
   const fail = (): never => { throw new Error('ran') }
-  const hostile = (value: object): object => Object.defineProperties(value, { toString: { value: fail }, [Symbol.toStringTag]: { get: fail } })
+  const hostile = (value: object): object => Object.defineProperties(
+    value, { toString: { value: fail }, [Symbol.toStringTag]: { get: fail } }
+  )
   const cases: Array<[unknown, string]> = [
     ['text', 'text'], ['a\r\nb\0', 'a  b '], ['x'.repeat(81), `${'x'.repeat(80)}…`], ['x'.repeat(80), 'x'.repeat(80)],
     [undefined, 'undefined'], [null, 'null'], [5, '5'], [5n, '5'], [true, 'true'], [Symbol('s'), 'Symbol(s)'],

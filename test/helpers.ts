@@ -1,5 +1,5 @@
-// Helpers for tests with an application: real sockets on 127.0.0.1, each on a free port. Everything is
-// closed at the end of the test.
+// Helpers for tests with an application: real sockets on 127.0.0.1, each on a free port. Everything
+// is closed at the end of the test.
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import Fastify from 'fastify'
@@ -23,7 +23,9 @@ export function bare (t: Test, fastify: FastifyHttpOptions<Server> = {}): Fastif
 }
 
 /** An application with the plugin registered, closed with the test. */
-export async function build (t: Test, options: WsRelayOptions = {}, fastify: FastifyHttpOptions<Server> = {}): Promise<FastifyInstance> {
+export async function build (
+  t: Test, options: WsRelayOptions = {}, fastify: FastifyHttpOptions<Server> = {}
+): Promise<FastifyInstance> {
   const app = bare(t, fastify)
   await app.register(wsRelay, options)
   return app
@@ -78,7 +80,9 @@ export function record (app: FastifyInstance, name?: string): Recorder {
 }
 
 /** Opens a `ws` client; terminated with the test. */
-export async function open (t: Test, url: string, options?: WebSocket.ClientOptions, protocols: string[] = []): Promise<WebSocket> {
+export async function open (
+  t: Test, url: string, options?: WebSocket.ClientOptions, protocols: string[] = []
+): Promise<WebSocket> {
   const client = new WebSocket(url, protocols, options)
   t.teardown(() => { client.terminate() })
   await once(client, 'open')
@@ -142,7 +146,9 @@ export class Raw {
 }
 
 /** Connects a raw socket; destroyed with the test. */
-export async function raw (t: Test, port: number, allowHalfOpen = false): Promise<Raw & { socket: Socket }> {
+export async function raw (
+  t: Test, port: number, allowHalfOpen = false
+): Promise<Raw & { socket: Socket }> {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen })
   t.teardown(() => { socket.destroy() })
   const client = new Raw(socket)
@@ -150,7 +156,7 @@ export async function raw (t: Test, port: number, allowHalfOpen = false): Promis
   return client as Raw & { socket: Socket }
 }
 
-/** Sends a request over a new socket. @returns the response, when the server has ended the socket */
+/** Sends a request over a new socket. @returns the response, once the server has ended it */
 export async function answer (t: Test, port: number, request: string | Buffer): Promise<string> {
   return await (await raw(t, port)).write(request).end()
 }

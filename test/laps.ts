@@ -15,23 +15,24 @@ export async function nextLap (): Promise<void> {
 
 /**
  * Resolves when no code can run until a timer fires or a socket has an event. The result does not
- * depend on how long it waits. Node empties its queues of ticks and microtasks before each callback,
- * so when an immediate starts, only other immediates can be left, and `settle` counts those. Turns of
- * processes and messages between nodes in memory use only these queues.
+ * depend on how long it waits. Node empties its queues of ticks and microtasks before each
+ * callback, so when an immediate starts, only other immediates can be left, and `settle` counts
+ * those. Turns of processes and messages between nodes in memory use only these queues.
  */
 export async function settle (): Promise<void> {
   do await nextLap()
   while (process.getActiveResourcesInfo().filter((kind) => kind === 'Immediate').length > polls)
 }
 
-/** Resolves a little later. For loops that ask other programs again and again: these need the CPU. */
+/** Resolves a little later. For loops that poll other programs, which need the CPU meanwhile. */
 export async function pause (): Promise<void> {
   await new Promise<void>((resolve) => { sleep(resolve, 20) })
 }
 
 /**
- * Waits until a condition holds. Checks it in each of the next laps of the event loop and then, because the condition
- * depends on another program or a timer, every millisecond: a loop without a pause would take the CPU from both.
+ * Waits until a condition holds. Checks it in each of the next laps of the event loop and then,
+ * because the condition depends on another program or a timer, every millisecond: a loop without a
+ * pause would take the CPU from both.
  */
 export async function until (condition: () => boolean | Promise<boolean>): Promise<void> {
   for (let checks = 0; !await condition(); checks++) {

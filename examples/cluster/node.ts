@@ -8,7 +8,9 @@ import { leaveOut, servePage } from '../demo/page.js'
 import chat from './chat.js'
 import { nodes, type Command, type Running } from './nodes.js'
 
-export async function build (node: string, addresses: Record<string, string>, cluster: ClusterEngine) {
+export async function build (
+  node: string, addresses: Record<string, string>, cluster: ClusterEngine
+) {
   // A browser keeps a spare connection without a request, for which close() would wait.
   const app = Fastify({ forceCloseConnections: true, logger: { level: process.env.LOG_LEVEL ?? 'warn', base: { node } } })
   const servers = Object.values(addresses)

@@ -10,7 +10,10 @@ export type Running = Record<string, number>
 /** From a node to the launcher. */
 export type Command = { kill: string } | { start: string }
 
-const Frame = Type.Union([Type.Object({ kill: Type.String() }), Type.Object({ start: Type.String() })])
+const Frame = Type.Union([
+  Type.Object({ kill: Type.String() }),
+  Type.Object({ start: Type.String() })
+])
 
 interface Topics { tick: undefined, rooms: About[], running: Running }
 
@@ -24,7 +27,12 @@ function parse (data: unknown): Command | undefined {
 }
 
 /** One process on each node, for the pages that are connected to it. */
-export async function nodes (self: Process<Topics>, processes: Processes, addresses: Record<string, string>, command: (command: Command) => void) {
+export async function nodes (
+  self: Process<Topics>,
+  processes: Processes,
+  addresses: Record<string, string>,
+  command: (command: Command) => void
+) {
   const cluster = processes.cluster!
   let rooms: About[] = []
   let running: Running | undefined // unknown without a launcher

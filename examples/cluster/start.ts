@@ -32,7 +32,9 @@ function obey (command: Command) {
 function start (node: string) {
   clearTimeout(waiting.get(node))
   waiting.delete(node)
-  const child = fork(nodeProgram, { env: { ...process.env, NODE: node, ADDRESSES: JSON.stringify(addresses), ENGINE: engine.url } })
+  const child = fork(nodeProgram, {
+    env: { ...process.env, NODE: node, ADDRESSES: JSON.stringify(addresses), ENGINE: engine.url }
+  })
   children.set(node, child)
   return new Promise<boolean>((resolve) => {
     child.on('message', (message: Command | 'listening') => {

@@ -100,7 +100,9 @@ t.test('removes metadata keys that could pollute a prototype', async (t) => {
     }
     await peer.end()
   }
-  for (const fresh of [{}, [], () => {}, new (class {})()]) t.equal((fresh as { polluted?: unknown }).polluted, undefined)
+  for (const fresh of [{}, [], () => {}, new (class {})()]) {
+    t.equal((fresh as { polluted?: unknown }).polluted, undefined)
+  }
 })
 
 t.test('accepts values at the limits', async (t) => {

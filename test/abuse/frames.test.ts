@@ -16,7 +16,9 @@ interface Row {
 }
 
 const part = (data: string | Buffer = '', opcode: number = opcodes.continuation): Buffer => frame(opcode, data, { fin: false })
-const many = (count: number, one: Buffer): Buffer => Buffer.concat(Array.from({ length: count }, () => one))
+const many = (count: number, one: Buffer): Buffer => Buffer.concat(
+  Array.from({ length: count }, () => one)
+)
 const violates = (what: string): Row['sees'] => ({ code: 1002, reason: `protocol error: ${what}` })
 const tooLarge = { code: 1009, reason: 'message too large' }
 
@@ -62,10 +64,14 @@ t.test('ends only the connection that breaks a rule, and leaves nothing behind',
 })
 
 /** Megabytes that clients cost the server after it has read everything they wrote. */
-async function costs (t: Parameters<typeof joined>[0], count: number, bytes: Buffer, options: WsRelayOptions): Promise<{ megabytes: number, rig: Rig, peers: Peer[] }> {
+async function costs (
+  t: Parameters<typeof joined>[0], count: number, bytes: Buffer, options: WsRelayOptions
+): Promise<{ megabytes: number, rig: Rig, peers: Peer[] }> {
   const rig = await start(t, options)
   const target = new Keeper(rig, { monitors: false, keep: false })
-  const peers = await Promise.all(Array.from({ length: count }, () => connectTo(t, rig, { target_pid: target.pid })))
+  const peers = await Promise.all(
+    Array.from({ length: count }, () => connectTo(t, rig, { target_pid: target.pid }))
+  )
   const sockets = [...rig.relay.sockets] as unknown as Array<{ bytesRead: number }>
   const read = (): number => sockets.reduce((sum, { bytesRead }) => sum + bytesRead, 0)
   const empty = read()
@@ -102,7 +108,9 @@ t.test('stops inflating a message at the limit', async (t) => {
   const target = new Keeper(rig, { monitors: false })
   const before = held(rig)
   const offers = { 'sec-websocket-extensions': 'permessage-deflate' }
-  const peers = await Promise.all(Array.from({ length: 20 }, () => connectTo(t, rig, { target_pid: target.pid }, { headers: offers })))
+  const peers = await Promise.all(Array.from(
+    { length: 20 }, () => connectTo(t, rig, { target_pid: target.pid }, { headers: offers })
+  ))
   const memory = await used()
   let most = 0
   for (const peer of peers) peer.write(bomb)

@@ -18,7 +18,9 @@ type Row = [what: string, writes: string | Buffer, status: number, says?: RegExp
 interface Desk extends Rig { target: Keeper, ran: string[] }
 
 /** A server: `/` relays, `/plain` does not, and `/set` sets the header named in the query. */
-async function open (t: Test, options: WsRelayOptions = {}, fastify: FastifyHttpOptions<Server> = {}): Promise<Desk> {
+async function open (
+  t: Test, options: WsRelayOptions = {}, fastify: FastifyHttpOptions<Server> = {}
+): Promise<Desk> {
   const ran: string[] = []
   const desk: { target?: Keeper } = {}
   const rig = await start(t, options, { logger: logs('fatal').logger, ...fastify }, (app: FastifyInstance) => {
@@ -54,7 +56,9 @@ const notAllowed = /FST_WS_RELAY_ORIGIN_NOT_ALLOWED/
 
 t.test('refuses an Origin that only looks like an allowed one', async (t) => {
   const desk = await open(t, { allowedOrigins: 'https://app.example.com, *.example.org' })
-  const origin = (value: string | string[], more: Headers = {}): string => relay({ origin: value, ...more })
+  const origin = (value: string | string[], more: Headers = {}): string => {
+    return relay({ origin: value, ...more })
+  }
   const allowed: Row[] = [
     ['the one that is listed', origin('https://app.example.com'), 101],
     ['a subdomain', origin('https://a.b.example.org'), 101],

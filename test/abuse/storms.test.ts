@@ -17,12 +17,17 @@ const ends: Array<(socket: Socket) => unknown> = [
 const quiet = { teardown () {} } as never
 
 t.test("ends 300 clients that never finish their request by HTTP's own timeout", async (t) => {
-  const rig = await start(t, {}, { http: { headersTimeout: 2000, requestTimeout: 2000, connectionsCheckingInterval: 100 } })
+  const rig = await start(t, {}, {
+    http: { headersTimeout: 2000, requestTimeout: 2000, connectionsCheckingInterval: 100 }
+  })
   const { peer, pid, target } = await joined(t, rig)
   const before = held(rig)
   const request = handshake()
   // From the first byte to the last but one; and no byte at all.
-  const clients = await Promise.all(Array.from({ length: 300 }, async (_, i) => (await raw(quiet, rig.port)).write(request.slice(0, i % request.length))))
+  const clients = await Promise.all(Array.from({ length: 300 }, async (_, i) => {
+    const client = await raw(quiet, rig.port)
+    return client.write(request.slice(0, i % request.length))
+  }))
   peer.text('meanwhile')
   await target.until('ws.message')
   const answers = await Promise.all(clients.map((client) => client.end()))
@@ -83,7 +88,9 @@ t.test('cleans up after 2 000 clients that reset their connection at any moment'
   ]
   const before = held(rig)
   for (let i = 0; i < 2000; i += batch) {
-    await Promise.all(Array.from({ length: batch }, async (_, j) => (await moments[j % moments.length]()).resetAndDestroy()))
+    await Promise.all(Array.from(
+      { length: batch }, async (_, j) => (await moments[j % moments.length]()).resetAndDestroy()
+    ))
   }
   await letsGo(rig, before)
   await until(() => rig.processes.info(target.pid)!.mailbox === 0)
@@ -113,7 +120,11 @@ t.test('destroys the sockets of 500 clients that close and then stay', async (t)
   const target = new Keeper(rig, { monitors: false })
   const before = held(rig)
   const peers: Peer[] = []
-  for (let i = 0; i < 5; i++) peers.push(...await Promise.all(Array.from({ length: 100 }, () => connectTo(t, rig, { target_pid: target.pid }))))
+  for (let i = 0; i < 5; i++) {
+    peers.push(...await Promise.all(
+      Array.from({ length: 100 }, () => connectTo(t, rig, { target_pid: target.pid }))
+    ))
+  }
   for (const peer of peers) peer.answersClose = false
   await target.until('ws.join', 500)
   for (const { client_pid: pid } of target.of('ws.join')) rig.processes.send(pid, 'ws.close', { code: 4000 })

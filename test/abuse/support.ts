@@ -57,7 +57,9 @@ export async function used (): Promise<number> {
 const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
 
 /** Clients in a separate process: `ws` clients that answer pings and echo messages. */
-export async function clientsOf (t: Test, url: string, count: number): Promise<{ child: ChildProcess, line (pattern: RegExp): Promise<string> }> {
+export async function clientsOf (
+  t: Test, url: string, count: number
+): Promise<{ child: ChildProcess, line (pattern: RegExp): Promise<string> }> {
   // tap adds its loaders to every child, even with another `env`.
   const child = spawn('env', ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, fixture('clients.js'), url, String(count)], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => { child.kill('SIGKILL') })

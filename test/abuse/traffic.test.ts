@@ -29,13 +29,16 @@ t.test('limits the cost of a client that never reads in a busy room', async (t) 
       const deaf = await connectTo(t, rig, { target_pid: room.pid }, { reads: false })
       await until(() => joins.length === 1)
       const [deafPid] = joins
-      const peers = await Promise.all(Array.from({ length: clients }, () => connectTo(t, rig, { target_pid: room.pid })))
+      const peers = await Promise.all(
+        Array.from({ length: clients }, () => connectTo(t, rig, { target_pid: room.pid }))
+      )
       await until(() => joins.length === clients + 1)
       const memory = await used()
       let most = 0
       const padding = 'x'.repeat(60_000)
       const dropped = (): number => rig.processes.info(deafPid)?.dropped as number | undefined ?? 0
-      // The kernel buffers some megabytes for a client that does not read. Ten more rounds after that.
+      // The kernel buffers some megabytes for a client that does not read. Ten more rounds after
+      // that.
       const isFull = (): boolean => leaves.length > 0 || dropped() > 0
       let round = 0
       for (let more = 10; more > 0 && round < 500; round++) {
@@ -142,7 +145,11 @@ t.test('ends or keeps a ring of 100 linked clients and 100 processes', async (t)
   ] as Array<[string, (peer: Peer, process: Pid) => unknown, boolean]>) {
     target.mail.length = 0
     const peers: Peer[] = []
-    for (let i = 0; i < 2; i++) peers.push(...await Promise.all(Array.from({ length: count / 2 }, () => connectTo(t, rig, { target_pid: target.pid }))))
+    for (let i = 0; i < 2; i++) {
+      peers.push(...await Promise.all(
+        Array.from({ length: count / 2 }, () => connectTo(t, rig, { target_pid: target.pid }))
+      ))
+    }
     const pids = (await target.until('ws.join', count)).map(({ client_pid }) => client_pid as Pid)
     let linked = 0
     const processes = pids.map((pid, i) => rig.processes.spawn(async (self) => {

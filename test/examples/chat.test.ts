@@ -6,7 +6,9 @@ import { Client, refusal, serve } from './fixtures/client.js'
 interface Line { id?: number, name?: string, text: string }
 type People = Array<{ id: number, name: string }>
 
-const named = (...names: string[]) => (people: People) => people.map(({ name }) => name).join() === names.join()
+const named = (...names: string[]) => (people: People) => {
+  return people.map(({ name }) => name).join() === names.join()
+}
 
 async function enter (t: Test, app: FastifyInstance, room: string, name: string) {
   const client = await Client.connect(t, app, `/rooms/${room}?name=${encodeURIComponent(name)}`)

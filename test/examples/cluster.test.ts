@@ -10,12 +10,16 @@ import { run } from './fixtures/run.js'
 // A lease expires, and operating-system processes start.
 t.setTimeout(300_000)
 
-interface Row { node: string, state: string, runs: boolean, rooms: Array<{ name: string, people: number }> }
+interface Row {
+  node: string, state: string, runs: boolean, rooms: Array<{ name: string, people: number }>
+}
 interface Nodes { here: string, nodes: Row[] }
 type People = Array<{ name: string }>
 
 const row = ({ nodes }: Nodes, name: string) => nodes.find(({ node }) => node === name)!
-const named = (...names: string[]) => (people: People) => people.map(({ name }) => name).join() === names.join()
+const named = (...names: string[]) => (people: People) => {
+  return people.map(({ name }) => name).join() === names.join()
+}
 
 /** The name of a lost room is free after its lease has expired. Until then clients get a 503. */
 async function connect (t: Test, port: number, path: string): Promise<Client> {

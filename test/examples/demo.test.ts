@@ -5,7 +5,11 @@ import { build } from '../../examples/demo/server.js'
 import { Client, listen } from './fixtures/client.js'
 import { run } from './fixtures/run.js'
 
-interface Snapshot { rows: Array<{ pid: string, kind: string, names: string[], target?: string }>, more: number, stats: { alive: number } }
+interface Snapshot {
+  rows: Array<{ pid: string, kind: string, names: string[], target?: string }>,
+  more: number,
+  stats: { alive: number }
+}
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   t.test(`prints its address, and closes all connections on ${signal}`, { skip: process.platform === 'win32' }, async (t) => {

@@ -1,5 +1,5 @@
-// A body that throws at any point. It ends its own process. Its clients see only the close code, and
-// other processes are not affected.
+// A body that throws at any point. It ends its own process. Its clients see only the close code,
+// and other processes are not affected.
 import t from 'tap'
 import { Keeper, allGone, connectTo, joined, start } from '../integration/connection/support.js'
 import { logs, until } from '../helpers.js'
@@ -15,7 +15,9 @@ interface Mail { topic: string, payload: any }
 const loops: Record<string, (self: Process, each: (mail: Mail) => unknown) => Promise<unknown>> = {
   serve: async (self, each) => {
     const topics = ['ws.join', 'ws.message', 'ws.heartbeat', 'ws.leave', '@exit', '@group', '@link_down', '@cancel', 'notice', 'late', 'tick']
-    await self.serve(Object.fromEntries(topics.map((topic) => [topic, (payload: unknown) => each({ topic, payload })])))
+    await self.serve(Object.fromEntries(
+      topics.map((topic) => [topic, (payload: unknown) => each({ topic, payload })])
+    ))
   },
   'serve, asynchronously': async (self, each) => {
     await self.serve({}, async ({ topic, payload }) => {
@@ -35,7 +37,13 @@ const loops: Record<string, (self: Process, each: (mail: Mail) => unknown) => Pr
 }
 
 /** Causes a message of each topic. The target has a client and a friend process. */
-const triggers: Record<string, (rig: Rig, target: Pid, client: { pid: Pid, peer: { close (): unknown, text (data: string): unknown } }, friend: Pid) => unknown> = {
+interface TriggerClient {
+  pid: Pid
+  peer: { close (): unknown, text (data: string): unknown }
+}
+type Trigger = (rig: Rig, target: Pid, client: TriggerClient, friend: Pid) => unknown
+
+const triggers: Record<string, Trigger> = {
   'ws.join': () => {},
   'ws.message': (_rig, _target, { peer }) => peer.text('hello'),
   'ws.heartbeat': () => {},
@@ -91,7 +99,9 @@ for (const [way, loop] of Object.entries(loops)) {
   })
 }
 
-const later = async (): Promise<void> => { await new Promise((resolve) => { setImmediate(resolve) }) }
+const later = async (): Promise<void> => {
+  await new Promise((resolve) => { setImmediate(resolve) })
+}
 
 t.test('ends only its own process when a body throws before, in or after its loop', async (t) => {
   const boom = new Error('secret')
@@ -151,7 +161,11 @@ t.test('closes ten clients of each of 100 bodies that throw in one turn', async 
   const before = held(rig)
   const targets = Array.from({ length: 100 }, () => rig.processes.spawn((self) => self.serve({ notice: () => { throw new Error('secret') } } as object)))
   const peers = []
-  for (const pid of targets) peers.push(...await Promise.all(Array.from({ length: 10 }, () => connectTo(t, rig, { target_pid: pid }))))
+  for (const pid of targets) {
+    peers.push(
+      ...await Promise.all(Array.from({ length: 10 }, () => connectTo(t, rig, { target_pid: pid })))
+    )
+  }
   for (const pid of targets) rig.processes.send(pid, 'notice')
   const ends = await Promise.all(peers.map((peer) => peer.end()))
   t.ok(ends.every(({ code, reason }) => code === 1011 && reason === 'target process exited'))

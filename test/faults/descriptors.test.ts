@@ -69,8 +69,12 @@ t.test(`refuses some of 300 clients and keeps the others with ${limit} descripto
     let held = { processes: Infinity, descriptors: Infinity }
     const begun = performance.now()
     // Node itself may use fewer descriptors by then.
-    const isLeft = (): boolean => held.processes > before.processes || held.descriptors > before.descriptors
-    while (isLeft() && performance.now() - begun < patience) held = await heldNow().catch(() => held)
+    const isLeft = (): boolean => {
+      return held.processes > before.processes || held.descriptors > before.descriptors
+    }
+    while (isLeft() && performance.now() - begun < patience) {
+      held = await heldNow().catch(() => held)
+    }
     t.notOk(isLeft(), `all descriptors are released: ${JSON.stringify({ before, held })}`)
   }
 })

@@ -54,7 +54,9 @@ for (const [how, leave] of Object.entries({
         leave(socket)
         if (how === 'ended') socket.resume()
         await until(() => server.closed)
-        await until(() => rig.relay.sockets.size === 0 && rig.processes.info(target.pid)!.mailbox === 0)
+        await until(
+          () => rig.relay.sockets.size === 0 && rig.processes.info(target.pid)!.mailbox === 0
+        )
         sockets.clear()
 
         const topics = mail.map(({ topic }) => topic)

@@ -1,5 +1,5 @@
-// app.close() at every point of a connection's life. It always resolves. The client is told that the
-// server is going away, and no resource is left.
+// app.close() at every point of a connection's life. It always resolves. The client is told that
+// the server is going away, and no resource is left.
 import { once } from 'node:events'
 import t from 'tap'
 import { Keeper, closeOf, connectTo, frameOf, start, textOf } from '../integration/connection/support.js'
@@ -64,7 +64,9 @@ async function inside (scene: Scene, path: string): Promise<() => Promise<string
 }
 
 /** A joined client that has taken one more step. */
-const joinedAnd = (more: (peer: Peer, scene: Scene) => unknown) => async (scene: Scene): Promise<() => Promise<string>> => {
+const joinedAnd = (
+  more: (peer: Peer, scene: Scene) => unknown
+) => async (scene: Scene): Promise<() => Promise<string>> => {
   const peer = await scene.join()
   await more(peer, scene)
   return seen(peer)
@@ -197,7 +199,9 @@ function routes (target: () => Keeper) {
       app.server.emit('reached')
       await closed
     }
-    const relay = async (_: unknown, reply: { relay: (pid: string) => { send: () => unknown } }): Promise<unknown> => reply.relay(target().pid).send()
+    const relay = async (
+      _: unknown, reply: { relay: (pid: string) => { send: () => unknown } }
+    ): Promise<unknown> => reply.relay(target().pid).send()
     app.get('/relay', relay as never)
     for (const hook of ['onRequest', 'preHandler', 'onSend'] as const) app.get(`/${hook}`, { [hook]: wait }, relay as never)
     app.get('/handler', async (_, reply) => {

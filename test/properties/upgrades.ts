@@ -1,5 +1,6 @@
-// Random histories of sockets: requests, upgrades, FIN, RST and silence, at any byte. Every socket on
-// which an upgrade arrived must be gone in time; a socket without one must behave as on plain Fastify.
+// Random histories of sockets: requests, upgrades, FIN, RST and silence, at any byte. Every socket
+// on which an upgrade arrived must be gone in time; a socket without one must behave as on plain
+// Fastify.
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { Readable } from 'node:stream'
@@ -51,7 +52,9 @@ type End = 'FIN' | 'RST' | 'silence'
 /** The script of one client. */
 export interface Script {
   readonly before: ReadonlyArray<keyof typeof plainRequests>
-  readonly upgrade: { readonly target: keyof typeof targets, readonly token: string, readonly tail: number } | undefined
+  readonly upgrade: {
+    readonly target: keyof typeof targets, readonly token: string, readonly tail: number
+  } | undefined
   /** Where the bytes are split into two writes, and where they end: from 0 to 1. */
   readonly cut: number
   readonly at: number
@@ -67,7 +70,9 @@ export interface History {
 }
 
 const script: fc.Arbitrary<Script> = fc.record({
-  before: fc.array(fc.constantFrom(...Object.keys(plainRequests) as Array<keyof typeof plainRequests>), { maxLength: 3 }),
+  before: fc.array(fc.constantFrom(
+    ...Object.keys(plainRequests) as Array<keyof typeof plainRequests>
+  ), { maxLength: 3 }),
   upgrade: fc.option(fc.record({
     target: fc.constantFrom(...Object.keys(targets) as Array<keyof typeof targets>),
     token: fc.constantFrom('websocket', 'x', 'h2c, websocket'),
@@ -116,7 +121,9 @@ class Server {
 
   async #upgrades (): Promise<void> {
     const { app } = this
-    const wait = async ({ raw: { socket } }: { raw: { socket: Socket } }) => { await this.gate(String(socket.remotePort)).opened }
+    const wait = async ({ raw: { socket } }: { raw: { socket: Socket } }) => {
+      await this.gate(String(socket.remotePort)).opened
+    }
     // Another listener of the server. It does not read its sockets.
     app.server.on('upgrade', (request, socket) => {
       const { url } = request
@@ -215,7 +222,7 @@ class Client {
     return Math.ceil(bytesOf(this.script).length * this.script.at)
   }
 
-  /** Whether the socket may stay: Node's rules apply, or the response is an open stream or a 101. */
+  /** Whether the socket may stay: Node's rules, an open stream as response, or a 101. */
   get mayStay (): boolean {
     const { upgrade, end } = this.script
     return !this.hasUpgrade || (end === 'silence' && targets[upgrade!.target])
@@ -245,7 +252,12 @@ function bytesOf ({ before, upgrade }: Script): Buffer {
   const requests = before.map((name) => plainRequests[name]).join('')
   if (upgrade === undefined) return Buffer.from(requests)
   // A long frame that is never complete.
-  return Buffer.concat([Buffer.from(requests + upgradeOf(upgrade)), Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]).subarray(0, upgrade.tail === 0 ? 0 : 14), Buffer.alloc(upgrade.tail)])
+  const header = Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0])
+  return Buffer.concat([
+    Buffer.from(requests + upgradeOf(upgrade)),
+    header.subarray(0, upgrade.tail === 0 ? 0 : header.length),
+    Buffer.alloc(upgrade.tail)
+  ])
 }
 
 async function turns (count: number): Promise<void> {
@@ -270,8 +282,8 @@ function answersIn (text: string, { before, upgrade }: Script): string {
 }
 
 /**
- * On plain Fastify an upgrade is an ordinary request, and frames are a parse error. The other listener
- * does not wait until the requests before it are answered.
+ * On plain Fastify an upgrade is an ordinary request, and frames are a parse error. The other
+ * listener does not wait until the requests before it are answered.
  */
 function isComparable ({ upgrade, end }: Script): boolean {
   return upgrade === undefined || (end === 'silence' && upgrade.tail === 0 && !upgrade.target.startsWith('/other'))
@@ -291,7 +303,9 @@ async function play ({ scripts, closes }: History): Promise<void> {
   const relayed = await new Server().start(true)
   const plain = await new Server().start(false)
   const clients = scripts.map((script) => new Client(relayed, script))
-  const twins = scripts.map((script) => isComparable(script) ? new Client(plain, script) : undefined)
+  const twins = scripts.map(
+    (script) => isComparable(script) ? new Client(plain, script) : undefined
+  )
   const all = [...clients, ...twins.filter((twin) => twin !== undefined)]
   const allAre = async (condition: (client: Client) => boolean, what: string): Promise<void> => {
     const others = (): Client[] => clients.filter((client) => !condition(client))
@@ -317,7 +331,9 @@ async function play ({ scripts, closes }: History): Promise<void> {
     await until(() => isClosed, () => `app.close() resolves: open are ${listed(clients.filter(({ isGone }) => !isGone))}`)
   } finally {
     for (const client of all) client.cleanUp()
-    for (const server of [relayed, plain]) for (const socket of server.sockets.values()) socket.destroy()
+    for (const server of [relayed, plain]) {
+      for (const socket of server.sockets.values()) socket.destroy()
+    }
     await Promise.all([relayed.app.close(), plain.app.close()])
   }
   await until(() => handlesHeld() === handles, () => `no handle is left: ${handlesHeld()} instead of ${handles}`)

@@ -184,7 +184,9 @@ function legacy (t: Test, app: FastifyInstance, wait: () => Promise<unknown>): v
 }
 
 t.test('leaves a path without a route to an async listener of the server', async (t) => {
-  const arrangements: Record<string, (t: Test, wait: () => Promise<unknown>) => Promise<FastifyInstance>> = {
+  const arrangements: Record<string, (
+    t: Test, wait: () => Promise<unknown>
+  ) => Promise<FastifyInstance>> = {
     'before the plugin': async (t, wait) => {
       const app = bare(t)
       legacy(t, app, wait)
@@ -286,7 +288,12 @@ t.test('finds a route with asynchronous constraints', async (t) => {
     name: 'late',
     storage: () => {
       const handlers = new Map<unknown, never>()
-      return { get: (key) => handlers.get(key) ?? null, set: (key, handler) => { handlers.set(key, handler as never) } }
+      return {
+        get: (key) => handlers.get(key) ?? null,
+        set: (key, handler) => {
+          handlers.set(key, handler as never)
+        }
+      }
     },
     validate: () => true,
     deriveConstraint: ((_: unknown, __: unknown, done: (err: null, value: string) => void) => { setImmediate(done, null, 'yes') }) as never

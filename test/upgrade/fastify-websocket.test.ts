@@ -14,7 +14,9 @@ import type { Test } from 'tap'
 
 type InjectWS = (path?: string, context?: object) => Promise<WebSocket>
 
-const injectWS = (app: FastifyInstance): InjectWS => (app as unknown as { injectWS: InjectWS }).injectWS
+function injectWS (app: FastifyInstance): InjectWS {
+  return (app as unknown as { injectWS: InjectWS }).injectWS
+}
 
 /** Sends `hello`. @returns the first message that comes back */
 async function greet (t: Test, url: string): Promise<string> {
@@ -187,7 +189,9 @@ t.test('relays routes that were declared before all plugins', async (t) => {
 })
 
 /** Registers a plugin in a scope that is `depth` levels below an instance. */
-async function below (app: FastifyInstance, depth: number, plugin: (scope: FastifyInstance) => Promise<void>): Promise<void> {
+async function below (
+  app: FastifyInstance, depth: number, plugin: (scope: FastifyInstance) => Promise<void>
+): Promise<void> {
   if (depth === 0) await plugin(app)
   else await app.register(async (scope) => { await below(scope, depth - 1, plugin) })
 }
@@ -201,7 +205,7 @@ t.test('serves native routes in every order and depth of registration', async (t
       scope.route({ method: 'GET', url: '/graphql', handler: async () => 'plain', wsHandler: hello } as never)
     })
   }
-  /** Native routes at their depth, and a relay that is registered `relayed` scopes below the root. */
+  /** Kinds of native routes, beside a relay that is registered `relayed` scopes below the root. */
   const kinds: Record<string, (scope: FastifyInstance) => Promise<string>> = {
     'websocket: true': async (scope) => {
       await scope.register(fastifyWebsocket)
@@ -233,7 +237,9 @@ t.test('serves native routes in every order and depth of registration', async (t
         for (const order of ['before', 'after'] as const) {
           const app = bare(t)
           let path = ''
-          const natives = async (): Promise<void> => { await below(app, depth, async (scope) => { path = await register(scope) }) }
+          const natives = async (): Promise<void> => {
+            await below(app, depth, async (scope) => { path = await register(scope) })
+          }
           if (order === 'before') await natives()
           await below(app, relayed, async (scope) => {
             await scope.register(wsRelay)
@@ -272,7 +278,9 @@ t.test('does not abort the request when a native connection ends', async (t) => 
 
 t.test('passes its options on to @fastify/websocket', async (t) => {
   let asked = 0
-  const app = await build(t, { websocket: { options: { verifyClient: () => { asked++; return true } } } })
+  const app = await build(
+    t, { websocket: { options: { verifyClient: () => { asked++; return true } } } }
+  )
   routes(app)
   const port = await listen(app)
   t.equal(await greet(t, `ws://127.0.0.1:${port}/native`), 'native hello')
@@ -293,7 +301,11 @@ t.test('rejects invalid options of @fastify/websocket', async (t) => {
 
 t.test('calls its preClose once, on an instance that has websocketServer', async (t) => {
   for (const preClose of [
-    function (this: FastifyInstance, done: () => void) { seen.push(typeof this.websocketServer); done(); done() },
+    function (this: FastifyInstance, done: () => void) {
+      seen.push(typeof this.websocketServer)
+      done()
+      done()
+    },
     async function (this: FastifyInstance) { seen.push(typeof this.websocketServer) }
   ]) {
     const app = await build(t, { websocket: { preClose } })

@@ -50,7 +50,9 @@ async function slow (t: Test, options: WsRelayOptions = {}): Promise<Slow> {
     await finished
     return reply.relay(target.pid).send()
   })
-  return { app, target, port: await listen(app), begun, finish: finish!, responded, responses, aborted }
+  return {
+    app, target, port: await listen(app), begun, finish: finish!, responded, responses, aborted
+  }
 }
 
 t.test('cleans up when a client leaves during its handler', async (t) => {
@@ -230,7 +232,9 @@ t.test('extends the deadline of a handler once after a stall of the event loop',
     for (let stall = 0; stall < stalls; stall++) {
       // The next deadline is late by the stall, and still earlier than all others.
       clock.pass(300)
-      await new Promise<void>((resolve) => { deadlines.schedule({ slot: undefined, due: () => { resolve() } }, 250) })
+      await new Promise<void>(
+        (resolve) => { deadlines.schedule({ slot: undefined, due: () => { resolve() } }, 250) }
+      )
     }
     finish()
     t.match(await client.until(/\r\n\r\n/), new RegExp(`^HTTP/1\\.1 ${status} `), `${stalls}`)

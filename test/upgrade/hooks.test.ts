@@ -242,7 +242,9 @@ t.test('answers as the table says after the handler', async (t) => {
   }
 })
 
-async function withRoute (t: Test, handler: (target: string) => Handler): Promise<{ app: FastifyInstance, pid: string, port: number }> {
+async function withRoute (
+  t: Test, handler: (target: string) => Handler
+): Promise<{ app: FastifyInstance, pid: string, port: number }> {
   const app = await build(t)
   const { pid } = record(app, 'lobby')
   app.get('/', handler(pid) as never)
@@ -339,7 +341,9 @@ t.test('opens no socket when an error handler sets the header', async (t) => {
 })
 
 t.test('opens no socket when the handler throws', async (t) => {
-  const errorHandlers: Array<(target: string) => (error: unknown, request: FastifyRequest, reply: FastifyReply) => void> = [
+  const errorHandlers: Array<(target: string) => (
+    error: unknown, request: FastifyRequest, reply: FastifyReply
+  ) => void> = [
     () => (_, __, reply) => { reply.send('sorry') },
     () => (_, __, reply) => { reply.code(200).send('sorry') },
     () => async () => 'sorry',

@@ -124,7 +124,9 @@ t.test('strips the header from early hints and trailers', async (t) => {
   })
   app.get('/old', (_, reply) => {
     reply.hijack()
-    const raw = reply.raw as unknown as { writeHeader (status: number, headers: object): void, end (): void }
+    const raw = reply.raw as unknown as {
+      writeHeader (status: number, headers: object): void, end (): void
+    }
     raw.writeHeader(200, { 'X-WS-Relay': 'lobby', 'x-trailer': 'kept' })
     raw.end()
   })
@@ -147,7 +149,9 @@ t.test('strips the header from HTTP/2 trailers', async (t) => {
   t.teardown(() => app.close())
   await app.register(wsRelay)
   app.get('/', (_, reply) => {
-    const raw = reply.hijack().raw as unknown as Http2ServerResponse & { setTrailer (name: string, value: string): void }
+    const raw = reply.hijack().raw as unknown as Http2ServerResponse & {
+      setTrailer (name: string, value: string): void
+    }
     raw.writeHead(200)
     raw.setTrailer('X-WS-Relay', 'lobby')
     raw.setTrailer('x-trailer', 'kept')

@@ -20,7 +20,8 @@ function probe (routing: Routing) {
 t.test('finds a route when the header is read after the method was read once', async (t) => {
   const seen: unknown[] = []
   const { run, isWhole, response } = probe((request, response) => {
-    seen.push(request.method, response.socket, request.headers.connection, response.socket !== null, request.method)
+    seen.push(request.method, response.socket, request.headers.connection)
+    seen.push(response.socket !== null, request.method)
   })
   t.equal(run(), true)
   t.strictSame(seen, ['GET', null, 'Upgrade', true, 'GET'])

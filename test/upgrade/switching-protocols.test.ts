@@ -10,7 +10,9 @@ import type { Test } from 'tap'
 import { discardBody } from '../../lib/upgrade/switching-protocols.js'
 
 /** The 101 or the refusal of an upgrade whose handler sets some headers. */
-async function upgraded (t: Test, set: (reply: FastifyReply) => unknown, headers = {}): Promise<string> {
+async function upgraded (
+  t: Test, set: (reply: FastifyReply) => unknown, headers = {}
+): Promise<string> {
   const app = await build(t)
   const target = record(app)
   app.get('/', async (_, reply) => {
@@ -141,7 +143,9 @@ t.test('lets request and reply be collected while their connection is open', asy
   app.addHook('onRequestAbort', async (_request) => {})
   app.get('/', async (request, reply) => {
     request.signal.addEventListener('abort', () => request.id)
-    held.push(new WeakRef(request), new WeakRef(reply), new WeakRef(request.raw), new WeakRef(reply.raw))
+    held.push(
+      new WeakRef(request), new WeakRef(reply), new WeakRef(request.raw), new WeakRef(reply.raw)
+    )
     reply.relay(target.pid)
   })
   const port = await listen(app)

@@ -9,15 +9,19 @@ export const sameServer = (a, b) => new URL(a).origin === new URL(b).origin
 
 function giveUp (server) {
   const { all, current } = servers
-  if (sameServer(current, server)) servers.current = all[(all.findIndex((one) => sameServer(one, server)) + 1) % all.length]
+  if (sameServer(current, server)) {
+    const index = all.findIndex((one) => sameServer(one, server))
+    servers.current = all[(index + 1) % all.length]
+  }
 }
 
 const longestDelay = 15_000
 const stable = 10_000 // after this long without a loss the delay starts at 1 s again
 
 /**
- * Events: `state` ({ state: 'connecting' | 'connected' | 'waiting' | 'closed', code, reason, seconds }),
- * and one event for each topic, with the `data` of `{"topic": …, "data": …}` as its detail.
+ * Events: `state` ({ state: 'connecting' | 'connected' | 'waiting' | 'closed', code, reason,
+ * seconds }), and one event for each topic, with the `data` of `{"topic": …, "data": …}` as its
+ * detail.
  */
 export class Connection extends EventTarget {
   /** The URL of the current or last connection. */

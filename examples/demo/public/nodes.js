@@ -39,7 +39,9 @@ function create ({ node }) {
   return { row, name, facts, rooms, button }
 }
 
-function update ({ row, name, facts, rooms, button }, { node, address, state, runs, process, rooms: there }) {
+function update (
+  { row, name, facts, rooms, button }, { node, address, state, runs, process, rooms: there }
+) {
   // Killed, and the other nodes have not noticed yet.
   row.dataset.state = state === 'up' && runs === false ? 'lost' : state
   const said = { up: 'up', lost: 'killed, and not yet missed', down: 'down', unknown: 'not seen yet' }[row.dataset.state]

@@ -44,7 +44,9 @@ function create ({ pid, kind, label }) {
   return { row, name, more, mail, up }
 }
 
-function update ({ row, name, more, mail, up }, { pid, label, names, status, mailbox, groups, target, uptime }) {
+function update (
+  { row, name, more, mail, up }, { pid, label, names, status, mailbox, groups, target, uptime }
+) {
   set(name, names[0] ?? (label === 'ws' ? `socket ${pid.split('@')[0]}` : label))
   const facts = []
   if (target !== undefined) facts.push(`to ${rows.get(target)?.name.textContent ?? target.split('@')[0]}`)

@@ -1,5 +1,6 @@
-// The AsyncLocalStorage context of code. A process runs in no request's context, even when a request
-// or a socket wakes it. A request runs in its own. Tested with the plugins that people use for it.
+// The AsyncLocalStorage context of code. A process runs in no request's context, even when a
+// request or a socket wakes it. A request runs in its own. Tested with the plugins that people use
+// for it.
 import t from 'tap'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { fastifyRequestContext, requestContext } from '@fastify/request-context'
@@ -43,7 +44,9 @@ const tools: Record<string, Tool> = {
   },
   '@fastify/request-context': {
     async register (app) {
-      await app.register(fastifyRequestContext, { defaultStoreValues: (request) => ({ user: userOf(request) }) })
+      await app.register(
+        fastifyRequestContext, { defaultStoreValues: (request) => ({ user: userOf(request) }) }
+      )
     },
     user: () => requestContext.get('user')
   },
@@ -126,7 +129,9 @@ for (const [name, tool] of Object.entries(tools)) {
   t.test(`refuses a late upgrade in its own context: ${name}`, async (t) => {
     const app = await build(t, tool, { upgradeTimeout: 50 })
     const seen: Array<[of: string, where: string, user: string | undefined]> = []
-    const see = (where: string) => async (request: FastifyRequest): Promise<void> => { seen.push([userOf(request), where, tool.user()]) }
+    const see = (where: string) => async (request: FastifyRequest): Promise<void> => {
+      seen.push([userOf(request), where, tool.user()])
+    }
     app.addHook('onError', see('onError'))
     app.addHook('onSend', see('onSend'))
     app.get('/', () => new Promise(() => {}))

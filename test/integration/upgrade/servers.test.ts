@@ -155,7 +155,10 @@ t.test('accepts any duplex stream as a socket, so a test needs no port', async (
 
 t.test("does not end a quiet connection by the server's timeouts", async (t) => {
   const app = await build(t, {}, {
-    connectionTimeout: 500, keepAliveTimeout: 500, requestTimeout: 500, http: { headersTimeout: 500, connectionsCheckingInterval: 50 }
+    connectionTimeout: 500,
+    keepAliveTimeout: 500,
+    requestTimeout: 500,
+    http: { headersTimeout: 500, connectionsCheckingInterval: 50 }
   })
   route(app)
   app.get('/slow', async (_, reply) => {
