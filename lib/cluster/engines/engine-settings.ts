@@ -1,11 +1,27 @@
+import { Type } from '@sinclair/typebox'
 import { errorCodes, show } from '../../errors.js'
-import { toMilliseconds } from '../../shared/duration.js'
-import type { ClusterEngine, ClusterEngineOptions, ClusterTiming } from '../../../types/cluster.js'
+import { choice, defaultsOf, duration, optionsCheck } from '../../shared/options.js'
+import type { Option } from '../../shared/options.js'
+import type { ClusterEngine, ClusterEngineOptions } from '../../../types/cluster.js'
 
 const { FST_CLUSTER_INVALID_OPTIONS } = errorCodes
 
-const timings: readonly ClusterTiming[] = ['default', 'patient']
-const reactions: ReadonlyArray<ClusterEngine['whenNameTaken']> = ['close', 'stay']
+/** The options that all engines share. */
+export const engineOptions = {
+  prefix: {
+    schema: Type.String({ pattern: '^[A-Za-z0-9_-]{1,32}$' }),
+    default: 'fwr',
+    expected: '1 to 32 characters of A-Z, a-z, 0-9, _ and -'
+  },
+  timing: choice(['default', 'patient'], 'default'),
+  startTimeout: duration('10s', 1),
+  whenNameTaken: choice(['close', 'stay'], 'close')
+} satisfies Record<keyof ClusterEngineOptions, Option>
+
+const defaults = defaultsOf(engineOptions)
+const check = optionsCheck(
+  engineOptions, (problem, cause) => cause ?? new FST_CLUSTER_INVALID_OPTIONS(problem)
+)
 
 /** The options of every engine, validated and with defaults. */
 export type EngineSettings = Omit<ClusterEngine, 'transport'>
@@ -22,23 +38,13 @@ export function engineSettings<O extends ClusterEngineOptions> (
     throw new FST_CLUSTER_INVALID_OPTIONS(`expected an object, got '${show(options)}'`)
   }
   const {
-    prefix = 'fwr', timing = 'default', startTimeout = '10s', whenNameTaken = 'close', ...own
+    prefix = defaults.prefix,
+    timing = defaults.timing,
+    startTimeout = defaults.startTimeout,
+    whenNameTaken = defaults.whenNameTaken,
+    ...own
   } = options
-  if (typeof prefix !== 'string' || !/^[A-Za-z0-9_-]{1,32}$/.test(prefix)) {
-    throw new FST_CLUSTER_INVALID_OPTIONS(
-      `'prefix' must be 1 to 32 characters of A-Z, a-z, 0-9, _ and -, got '${show(prefix)}'`
-    )
-  }
-  if (!timings.includes(timing)) {
-    throw new FST_CLUSTER_INVALID_OPTIONS(
-      `'timing' must be one of ${timings.join(', ')}, got '${show(timing)}'`
-    )
-  }
-  if (!reactions.includes(whenNameTaken)) {
-    throw new FST_CLUSTER_INVALID_OPTIONS(
-      `'whenNameTaken' must be one of ${reactions.join(', ')}, got '${show(whenNameTaken)}'`
-    )
-  }
-  toMilliseconds(startTimeout, 1)
-  return { settings: { prefix, timing, startTimeout, whenNameTaken }, own }
+  const settings = { prefix, timing, startTimeout, whenNameTaken }
+  check(settings)
+  return { settings, own }
 }

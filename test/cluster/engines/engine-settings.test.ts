@@ -13,6 +13,6 @@ t.test('throws when an option is invalid', async (t) => {
   for (const prefix of ['', 'a.b', 'x'.repeat(33), 'a*', 5, null]) t.throws(() => engineSettings({ prefix: prefix as string }), refused)
   t.throws(() => engineSettings({ timing: 'slow' as 'patient' }), refused)
   for (const options of [null, 'nats://x', undefined]) t.throws(() => engineSettings(options as unknown as object), refused)
-  for (const whenNameTaken of ['leave', true]) t.throws(() => engineSettings({ whenNameTaken } as never), { code: 'FST_CLUSTER_INVALID_OPTIONS', message: /'whenNameTaken' must be one of close, stay/ })
+  for (const whenNameTaken of ['leave', true]) t.throws(() => engineSettings({ whenNameTaken } as never), { code: 'FST_CLUSTER_INVALID_OPTIONS', message: /'whenNameTaken' must be 'close' or 'stay'/ })
   for (const startTimeout of ['soon', 0, -1]) t.throws(() => engineSettings({ startTimeout }), { code: 'FST_PROCESS_INVALID_DURATION' })
 })
