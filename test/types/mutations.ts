@@ -126,7 +126,11 @@ export const mutations: readonly Mutation[] = [
     search: '({ id: plan.id, pid, restarts })',
     replace: '({ id: plan.id, pid })'
   }),
-  ...inFile('lib/connection/connection.ts', {
+  ...inFile('lib/connection/bound-client.ts', {
+    name: 'relay: ws.join lacks a field',
+    search: '{ client_pid: this.pid, metadata: this.#metadata }\n',
+    replace: '{ client_pid: this.pid }\n'
+  }, {
     name: 'relay: ws.leave lacks a field',
     search: 'client_pid: this.pid, reason, code, cause, metadata: this.#metadata }',
     replace: 'client_pid: this.pid, reason, code, metadata: this.#metadata }'
@@ -138,9 +142,10 @@ export const mutations: readonly Mutation[] = [
     name: 'relay: ws.message of another type',
     search: "type: 'text', data: data.toString()",
     replace: "type: 'text', data"
-  }, {
+  }),
+  ...inFile('lib/connection/connection.ts', {
     name: 'relay: the description of a connection lacks a field',
-    search: '      target: this.#target.pid,\n',
+    search: '      target: this.target.pid,\n',
     replace: ''
   })
 ]
