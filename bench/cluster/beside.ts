@@ -1,6 +1,6 @@
-// Nodes beside Socket.IO with its Redis adapter: what one node sends another, and a room of 10 000
-// sockets on three nodes. The nodes are operating-system processes on one core; engine and generator
-// have the other.
+// Compares nodes with Socket.IO and its Redis adapter: messages from one node to another, and a
+// room of 10 000 sockets on three nodes. The nodes are OS processes on one core; the engine and the
+// load generator use the other core.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startEngine } from '../../examples/cluster/engine.js'
 import { get, Window } from '../load/usage.js'
@@ -9,7 +9,7 @@ import { table } from '../rig/markdown.js'
 import { ServerUnderTest, type ServerKind } from '../rig/server.js'
 import { ratios, show, showSpread, spread } from '../rig/statistics.js'
 
-/** Microseconds of CPU for one unit, of all nodes and of the engine. */
+/** Microseconds of CPU time per unit, of all nodes and of the engine. */
 interface Cost { nodes: number, engine: number, perSecond: number, p50?: number, p99?: number }
 
 interface Kind { name: string, engine: 'nats' | 'redis', server: (url: string, node: string) => ServerKind }
@@ -26,7 +26,7 @@ const kinds: readonly Kind[] = [
 
 type Engine = Awaited<ReturnType<typeof startEngine>>
 
-/** An engine of its own, and nodes that all see each other. */
+/** An engine, and nodes that are all connected with each other. */
 class Cluster {
   readonly engine: Engine
   readonly nodes: readonly ServerUnderTest[]
@@ -45,7 +45,7 @@ class Cluster {
     return new Cluster(engine, nodes)
   }
 
-  /** Everything whose CPU time counts, the engine last. */
+  /** The OS processes whose CPU time counts, the engine last. */
   get pids (): number[] {
     return [...this.nodes.map(({ pid }) => pid), this.engine.pid!]
   }
@@ -56,12 +56,15 @@ class Cluster {
   }
 }
 
-function costOf ({ units, each, perSecond }: { units: number, each: number[], perSecond: number }): Cost {
+interface Measurement { units: number, each: number[], perSecond: number }
+
+function costOf ({ units, each, perSecond }: Measurement): Cost {
   const engine = each.at(-1)!
-  return { nodes: (each.reduce((sum, cpu) => sum + cpu) - engine) / units, engine: engine / units, perSecond }
+  const nodes = each.reduce((sum, cpu) => sum + cpu) - engine
+  return { nodes: nodes / units, engine: engine / units, perSecond }
 }
 
-/** 200 bytes from one node to another, as fast as they are taken. */
+/** Sends messages of 200 bytes from one node to another, as fast as they are accepted. */
 async function send ({ nodes: [a, b], pids }: Cluster): Promise<Cost> {
   const count = 50_000
   const { pid = '' } = await get<{ pid?: string }>(b.port, '/counter')
@@ -73,7 +76,7 @@ async function send ({ nodes: [a, b], pids }: Cluster): Promise<Cost> {
 
 function broadcast (depth: number) {
   return async ({ nodes, pids }: Cluster): Promise<Cost> => {
-    const measured = await nodes[0].measure<{ units: number, each: number[], perSecond: number, p50: number, p99: number }>({
+    const measured = await nodes[0].measure<Measurement & { p50: number, p99: number }>({
       kind: 'rooms', ports: nodes.map(({ port }) => port), pids, connections: 9999, rooms: 1, oneSpeaker: true, size: 200, depth, warmup: 2, seconds: 4, settle: 1000
     })
     return { ...costOf(measured), p50: measured.p50, p99: measured.p99 }
@@ -92,7 +95,7 @@ export async function compareClusters (rounds: number): Promise<void> {
     const costs: Cost[][] = kinds.map(() => [])
     const clusters: Cluster[] = []
     for (const kind of kinds) clusters.push(await Cluster.start(kind, nodes))
-    // The first round warms up, and is not counted.
+    // The first round is a warm-up.
     for (let round = 0; round <= rounds; round++) {
       for (const [n, cluster] of clusters.entries()) {
         const cost = await run(cluster)

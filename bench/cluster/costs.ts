@@ -1,6 +1,6 @@
-// What nodes cost each other and their engine. CPU time and not messages a second, which a busy
-// machine would spoil. All nodes are in this OS process, each with a connection of its own; the
-// engine is another process.
+// Measures the CPU time that nodes and their engine need per unit of work. Messages per second
+// would depend on the load of the machine. All nodes are in this OS process, each with its own
+// connection; the engine is another OS process.
 import { once, EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startEngine } from '../../examples/cluster/engine.js'
@@ -13,12 +13,12 @@ import { showSpread, spread } from '../rig/statistics.js'
 
 const text = 'x'.repeat(200)
 
-/** Microseconds of CPU for one unit. */
+/** Microseconds of CPU time per unit. */
 interface Cost { nodes: number, engine: number }
 
 const closeAll = (systems: ProcessSystem[]) => Promise.all(systems.map((system) => system.close()))
 
-/** A process that counts, and says when it has so many. */
+/** Starts a process that counts messages and emits an event after `limit` of them. */
 function counter (processes: ProcessSystem, limit: number) {
   const news = new EventEmitter()
   let count = 0
@@ -40,7 +40,7 @@ export async function measureCosts (kind: 'nats' | 'redis', rounds: number): Pro
   const rows: string[][] = []
   let clusters = 0
 
-  /** Nodes that all see each other. */
+  /** Starts nodes that are all connected with each other. */
   async function startNodes (count: number): Promise<ProcessSystem[]> {
     const prefix = `bench${++clusters}`
     const systems = Array.from({ length: count }, (_, n) => createProcesses({
@@ -51,7 +51,7 @@ export async function measureCosts (kind: 'nats' | 'redis', rounds: number): Pro
     return systems
   }
 
-  /** The CPU time of a task, which says how many units of work it did. */
+  /** Measures the CPU time of a task that returns the number of its units of work. */
   async function cost (task: () => Promise<number>): Promise<Cost> {
     const window = new Window([process.pid, engine.pid!], 0)
     await window.begin()
@@ -60,7 +60,7 @@ export async function measureCosts (kind: 'nats' | 'redis', rounds: number): Pro
     return { nodes: nodes / units, engine: ofEngine / units }
   }
 
-  /** Some rounds, after one that does not count. */
+  /** Runs a task in several rounds, after one warm-up round. */
   async function measure (what: string, task: () => Promise<number>): Promise<void> {
     await task()
     const costs: Cost[] = []
@@ -86,7 +86,7 @@ export async function measureCosts (kind: 'nats' | 'redis', rounds: number): Pro
     await measure('a message of 200 bytes to another node, of many', async () => {
       const done = full()
       for (let sent = 0; sent < total; await new Promise(setImmediate)) {
-        // What the window does not take now it takes in a moment.
+        // A full window accepts more in the next turn.
         for (let n = 0; n < 1000 && sent < total && a.send(pid, 'x', text); n++) sent++
       }
       await done

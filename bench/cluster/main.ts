@@ -1,5 +1,5 @@
-// `npm run bench:cluster`: what nodes cost (`-- --only costs`), and Socket.IO with its Redis adapter
-// beside them (`-- --only beside`). Linux alone: CPU time of others is read from /proc.
+// `npm run bench:cluster` measures the costs of nodes (`-- --only costs`), and compares them with
+// Socket.IO and its Redis adapter (`-- --only beside`). Linux only: CPU times are read from /proc.
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { installPeers } from '../rig/peers.js'

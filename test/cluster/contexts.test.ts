@@ -1,4 +1,4 @@
-// In which AsyncLocalStorage context code runs when the message, the call or the end is of another node.
+// Checks in which AsyncLocalStorage context code runs for messages, calls and exits of other nodes.
 import t from 'tap'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { TestCluster } from './nodes.js'

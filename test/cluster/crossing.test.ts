@@ -1,4 +1,4 @@
-// docs/cluster.md, "What crosses", over real nodes.
+// Checks the table "What crosses" of docs/cluster.md with real nodes.
 import { join } from 'node:path'
 import t from 'tap'
 import { root } from '../program.js'
@@ -27,7 +27,7 @@ async function two (t: Test): Promise<Two> {
   return { a, b, lines }
 }
 
-/** The examples of a row, and what becomes of them. */
+/** The examples of the documented table, and whether each arrives. */
 async function table (): Promise<Array<{ example: string, arrives: boolean }>> {
   const page = await readFile(join(root, 'docs/cluster.md'), 'utf8')
   const section = page.slice(page.indexOf('\n## What crosses'), page.indexOf('\n## `processes.cluster`'))

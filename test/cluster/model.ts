@@ -6,12 +6,12 @@ import type { RemoteNodes, LocalNode, RemoteProblem } from '../../lib/process/re
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
-/** Which node, and which incarnation of it, a PID is of. */
+/** The node and incarnation of a PID. */
 export function homeOf (pid: Pid): string {
   return pid.slice(pid.indexOf('@') + 1)
 }
 
-/** What is told of each message that is taken or handed on. */
+/** Records what was delivered. */
 export interface Ledger {
   delivered (from: Pid, to: Pid, id: number): void
   broadcast (to: Pid, id: number): void
@@ -23,12 +23,12 @@ interface ModelProcess {
   readonly links: Set<Pid>
 }
 
-/** The processes of one node, as simple as they can be. */
+/** A minimal model of the processes of one node. */
 export class ModelHere implements LocalNode {
   readonly processes = new Map<Pid, ModelProcess>()
-  /** Clients whose joins wait in a mailbox. */
+  /** Clients whose `ws.join` waits in a mailbox. */
   readonly unread = new Set<Pid>()
-  /** The end of its PIDs: known when the node has started. */
+  /** The part of its PIDs after the serial number. Known when the node has started. */
   suffix = ''
   readonly #ledger: Ledger
   elsewhere: RemoteNodes | undefined

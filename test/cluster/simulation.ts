@@ -11,7 +11,7 @@ import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 import type { Logger } from '../../types/processes.js'
 
-/** What one run has seen. */
+/** Counts of one run. */
 export interface Report {
   messages: number
   torn: number
@@ -21,18 +21,18 @@ export interface Report {
   takeOvers: number
 }
 
-/** A promise of the cluster was broken. */
+/** Thrown when a guarantee of the cluster was broken. */
 export class Violation extends Error {}
 
 interface Sent {
   readonly id: number
-  /** How often the sender's channel had been torn when it was taken. */
+  /** How often the sender's channel had been reset when it accepted the message. */
   readonly epoch: number
 }
 
 interface Pair {
   readonly sent: Sent[]
-  /** How many of them have been handed on, or passed over. */
+  /** How many of them were delivered or skipped. */
   next: number
 }
 
@@ -56,7 +56,7 @@ interface Bound {
   readonly target: Target
 }
 
-/** One incarnation of a node, and what it runs on. */
+/** One incarnation of a node, with its machine, transport and processes. */
 class SimulatedNode {
   readonly name: string
   readonly machine: Machine
@@ -66,7 +66,7 @@ class SimulatedNode {
   open = false
   leaving = false
   home = ''
-  /** How often its channel to a node was torn. */
+  /** How often its channel to a node was reset. */
   readonly epochs = new Map<string, number>()
 
   constructor (simulation: Simulation, name: string, isFirst: boolean) {
@@ -78,7 +78,7 @@ class SimulatedNode {
     this.here = new ModelHere(simulation)
     this.cluster = new ClusterNode({
       node: name,
-      // A wish that the register raises, where it knows of a later one.
+      // The register raises this number if it knows a later incarnation.
       incarnation: isFirst && world.random.chance(0.2) ? 1_600_000_000_000 : Math.floor(this.machine.now()),
       prefix: 'sim',
       transport: this.transport,
@@ -122,7 +122,7 @@ class SimulatedNode {
     }, () => { this.machine.dead = true })
   }
 
-  /** Says goodbye. */
+  /** Leaves the cluster regularly. */
   async leave (): Promise<void> {
     this.open = false
     this.leaving = true
@@ -131,7 +131,7 @@ class SimulatedNode {
     this.machine.dead = true
   }
 
-  /** Gone from one moment to the next. */
+  /** Stops at once, without a bye. */
   crash (): void {
     this.open = false
     this.machine.dead = true
@@ -144,16 +144,19 @@ class SimulatedNode {
 }
 
 const timing = timings.default
-/** Until nothing that was written with an unknown outcome is looked after any more. */
+/** Milliseconds until all writes with an unknown outcome are resolved. */
 const cleanUp = timing.breakLease + 3 * timing.renew
-/** Names survive an engine that is away for the down time, just before a renewal that takes as long as it may. */
+/**
+ * Names survive an engine that is down for this long. The outage may begin just before a renewal, and
+ * the renewal may take its whole timeout.
+ */
 const survives = timing.down + timing.renew + timing.request
-/** Until a node that was cut notices it and is connected again. */
+/** Milliseconds until a disconnected node notices that and is connected again. */
 const reconnects = 2000
 const nameCount = 3
 const groupCount = 2
 
-/** Nodes, an engine, faults, and everything that was promised, looked at all the time. */
+/** Runs nodes, an engine and faults, and checks all guarantees after each step. */
 export class Simulation implements Ledger {
   readonly world: World
   readonly engine: Engine
@@ -167,7 +170,7 @@ export class Simulation implements Ledger {
   readonly #bound: Bound[] = []
   readonly #broadcasts = new Set<string>()
   readonly #fences = new Map<string, { readonly node: SimulatedNode, readonly fence: number }>()
-  /** One run in four is about one name, and long faults. */
+  /** One run in four has many claims for one name, and long faults. */
   readonly #contested: boolean
   readonly #skewed: boolean
   readonly #hardships: { readonly from: number, readonly to: number, readonly node: SimulatedNode | undefined }[] = []
@@ -183,19 +186,19 @@ export class Simulation implements Ledger {
     this.engine = new Engine(this.world)
   }
 
-  // What is looked at
+  // Checks
 
-  /** Clocks are up to 10 minutes apart, in every other run. */
+  /** In every other run clocks differ by up to 10 minutes. */
   skew (): number {
     return this.#skewed ? this.world.random.upTo(1_200_000) - 600_000 : 0
   }
 
-  /** For so long a node, or each of them, may not be able to renew its lease. */
+  /** Records that one node, or all of them, may be unable to renew their lease for `ms`. */
   hardship (ms: number, node?: SimulatedNode): void {
     this.#hardships.push({ from: this.world.now, to: this.world.now + ms, node })
   }
 
-  /** A name may only be lost when the engine was away, or the node stood still, for as long as channels survive. */
+  /** A name may be lost only after an outage or stall that also takes channels down. */
   nameLost (name: string, node: SimulatedNode): void {
     const { now } = this.world
     if (this.#lostData !== undefined && now - this.#lostData < 3 * timing.breakLease) return
@@ -210,7 +213,7 @@ export class Simulation implements Ledger {
     if (covered < timing.down) this.fault(`${node.home} lost ${name} after ${covered} ms of hardship`)
   }
 
-  /** Another node has its name: one that started below an incarnation that the register had lost. */
+  /** A node stops because of its name only if the register lost a later incarnation of it. */
   stopped (node: SimulatedNode, err: Error): void {
     if (this.#lostData === undefined) return this.fault(`${node.name} ended: ${err.message}`)
     node.crash()
@@ -226,7 +229,7 @@ export class Simulation implements Ledger {
     for (let i = 0; i < nameCount; i++) this.#checkName(`name${i}`)
   }
 
-  /** At most one holder at any time, and each new one has a higher fencing number. */
+  /** A name has at most one holder, and each new holder has a higher fence. */
   #checkName (name: string): void {
     let holder: SimulatedNode | undefined
     for (const node of this.#nodes) {
@@ -238,10 +241,14 @@ export class Simulation implements Ledger {
       const last = this.#fences.get(name)
       if (last !== undefined && held.fence < last.fence) throw new Violation(`${name}: the fence ${held.fence} is below ${last.fence}`)
       if (last !== undefined && last.node !== node) {
-        if (held.fence === last.fence) throw new Violation(`${name}: two holders had the fence ${held.fence}`)
+        if (held.fence === last.fence) {
+          throw new Violation(`${name}: two holders had the fence ${held.fence}`)
+        }
         this.report.takeOvers++
       }
-      if (last?.node !== node || last.fence !== held.fence) this.#fences.set(name, { node, fence: held.fence })
+      if (last?.node !== node || last.fence !== held.fence) {
+        this.#fences.set(name, { node, fence: held.fence })
+      }
     }
   }
 
@@ -256,14 +263,14 @@ export class Simulation implements Ledger {
     return pair
   }
 
-  /** In order, at most once, and nothing left out within one life of a channel. */
+  /** Messages arrive in order and at most once, without gaps between two resets of a channel. */
   delivered (from: Pid, to: Pid, id: number): void {
     this.report.messages++
     const pair = this.#pair(from, to)
     const index = pair.sent.findIndex((sent) => sent.id === id)
     if (index === -1) return this.fault(`message ${id} from ${from} to ${to} was never sent`)
     if (index < pair.next) return this.fault(`message ${id} from ${from} to ${to} came again, or after a later one`)
-    // A node that leaves releases its clients first: their frames that are under way are dropped, and what else they sent is not.
+    // A node that leaves releases its clients first: their pending frames are dropped, others not.
     const isLeaving = this.#nodes.some(({ home, leaving }) => leaving && home === homeOf(to))
     for (let i = pair.next; i < index; i++) {
       if (!isLeaving && pair.sent[i].epoch === pair.sent[index].epoch) return this.fault(`message ${pair.sent[i].id} from ${from} to ${to} was left out`)
@@ -299,11 +306,12 @@ export class Simulation implements Ledger {
     return dead
   }
 
-  // What happens
+  // Steps
 
   #step (): void {
     const { random } = this.world
-    const open = this.#nodes.filter((node) => node.open && node.machine.frozenUntil <= this.world.now)
+    const { now } = this.world
+    const open = this.#nodes.filter((node) => node.open && node.machine.frozenUntil <= now)
     if (open.length === 0) return
     const node = random.pick(open)
     const mine = node.here.alive()
@@ -333,7 +341,7 @@ export class Simulation implements Ledger {
   #send (node: SimulatedNode, from: Pid, to: Pid): void {
     const { random } = this.world
     const id = ++this.#ids
-    // Some are too long for one frame of the engine.
+    // Some messages are longer than a frame of the engine.
     const payload = random.chance(0.01) ? { id, long: Buffer.alloc(150_000) } : { id }
     const pair = this.#pair(from, to)
     const epoch = this.#epoch(node, to)
@@ -371,7 +379,8 @@ export class Simulation implements Ledger {
   }
 
   #demonitor (node: SimulatedNode): void {
-    const monitored = this.#monitors.find(({ by, fired, takenBack }) => by === node && fired === 0 && !takenBack)
+    const monitored = this.#monitors.find(({ by, fired, takenBack }) =>
+      by === node && fired === 0 && !takenBack)
     if (monitored === undefined) return
     monitored.takenBack = true
     node.cluster.remote.demonitor(monitored.target, monitored.watcher)
@@ -390,7 +399,7 @@ export class Simulation implements Ledger {
     if (there === undefined) return
     links.delete(there)
     node.cluster.remote.unlink(here, there)
-    // Again at once: what is still under way belongs to the old one.
+    // Bind again at once: pending frames still belong to the old binding.
     if (this.world.random.chance(0.3)) this.#link(node, here, there)
   }
 
@@ -527,7 +536,9 @@ export class Simulation implements Ledger {
     for (const node of this.#nodes) {
       const up = node.cluster.nodes().filter(({ state }) => state === 'up').length
       if (!node.open || up !== this.#nodes.length - 1) throw new Violation(`${node.name} sees ${up} nodes, of ${this.#nodes.length - 1}`)
-      for (const [pid, { links }] of node.here.processes) for (const there of links) this.#checkLink(pid, there)
+      for (const [pid, { links }] of node.here.processes) {
+        for (const there of links) this.#checkLink(pid, there)
+      }
     }
     for (const [key, { sent, next }] of this.#pairs) {
       const [from, to] = key.split('>') as [Pid, Pid]
@@ -547,7 +558,7 @@ export class Simulation implements Ledger {
     if (node?.here.processes.get(there)?.links.has(pid) !== true) throw new Violation(`${pid} is linked with ${there}, which is not with it`)
   }
 
-  /** Each node finds all members, and misses nobody. */
+  /** Each node finds all members of a group. */
   async #checkGroups (): Promise<void> {
     const { world } = this
     for (const node of this.#nodes) {
@@ -566,7 +577,7 @@ export class Simulation implements Ledger {
     for (const members of found) if (members() !== this.#nodes.length) throw new Violation(`${members()} members were found, of ${this.#nodes.length}`)
   }
 
-  /** Everything ends; nothing remains. */
+  /** Ends all processes, and checks that no records and timers remain. */
   async #endAll (): Promise<void> {
     const { world } = this
     for (const node of this.#nodes) for (const pid of node.here.alive()) node.here.end(pid, 'ended')

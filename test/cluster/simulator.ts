@@ -30,7 +30,7 @@ export class Random {
   }
 }
 
-/** Where nothing happens by chance: no loss, no delay that is out of the ordinary, and no read of the past. */
+/** A run without random faults: no losses, no long delays and no stale reads. */
 export class Calm extends Random {
   override chance (): boolean {
     return false
@@ -40,18 +40,18 @@ export class Calm extends Random {
 interface Task {
   at: number
   order: number
-  /** Whose event loop runs it; undefined: the world's. */
+  /** The machine whose event loop runs it; undefined for the world itself. */
   readonly machine: Machine | undefined
   run: (() => void) | undefined
 }
 
-/** Time, and everything that happens in it, one after the other. */
+/** Simulated time, and the queue of tasks that run in it. */
 export class World {
   readonly random: Random
   now = 1_700_000_000_000
   #order = 0
   readonly #heap: Task[] = []
-  /** Promises were settled: what waits for them runs before the next task. */
+  /** Set when promises were settled: their handlers run before the next task. */
   settled = false
 
   constructor (random: Random) {
@@ -64,7 +64,7 @@ export class World {
     return task
   }
 
-  /** Runs everything up to a time. */
+  /** Runs all tasks up to a time, and the check after each of them. */
   async runUntil (time: number, check: () => void): Promise<void> {
     for (let task = this.#heap[0]; task !== undefined && task.at <= time; task = this.#heap[0]) {
       this.#pop()
@@ -121,7 +121,7 @@ export class World {
   }
 }
 
-/** What a node runs on: an event loop that may stand still, or be gone. */
+/** The machine of a node: its event loop may be blocked or dead, and its clock may be ahead. */
 export class Machine implements Clock {
   readonly world: World
   dead = false
@@ -168,14 +168,17 @@ interface Version {
   readonly entry: RegisterEntry | undefined
 }
 
-/** An engine of three servers that forwards and stores. It may be away, come back with nothing, or lose one server. */
+/**
+ * An engine of three servers, with pub/sub and a register. It may be down, come back empty, or lose
+ * one server.
+ */
 export class Engine {
   readonly world: World
   up = true
-  /** The register elects a leader, and answers nobody before. */
+  /** Until then the register elects a leader and does not answer. */
   electsUntil = 0
   readonly clients = new Set<SimulatedTransport>()
-  /** Every value each key had, for reads of the past. */
+  /** All versions of each key, for stale reads. */
   #store = new Map<string, Version[]>()
   /** One counter for all keys. */
   #revision = 0
@@ -192,7 +195,7 @@ export class Engine {
     this.#revision = 0
   }
 
-  /** One server dies: the others go on, and the nodes that were connected to it connect to them. */
+  /** One server dies: its nodes connect to the other servers. */
   loseServer (electionTime: number): void {
     const server = this.world.random.upTo(serverCount)
     this.electsUntil = this.world.now + electionTime
@@ -231,7 +234,7 @@ export class Engine {
   }
 }
 
-/** The way of one node to the engine: it delays, loses silently when it breaks, and keeps the order. */
+/** The connection of one node to the engine. It keeps the order, delays, and loses data when cut. */
 export class SimulatedTransport implements Transport {
   readonly caps = { name: 'simulation', maxFrame: 64 * 1024, registry: true, probe: true }
   readonly #engine: Engine
@@ -239,16 +242,16 @@ export class SimulatedTransport implements Transport {
   readonly #subscriptions = new Map<string, (frame: Uint8Array) => void>()
   #events: TransportEvents | undefined
   #closed = false
-  /** Cut off from the engine, though it is up. */
+  /** Disconnected from the engine although the engine is up. */
   partitioned = false
   /** The server of the engine that it is connected to. */
   server = 0
-  /** Called when the register does not answer, or too late for a node to wait for it. */
+  /** Called when the register does not answer, or answers too late. */
   disturbed = (): void => {}
-  /** What is under way belongs to one connection, and is lost with it. */
+  /** Number of the connection: pending data belongs to one connection and is lost with it. */
   #connection = 0
   #connected = false
-  /** What the client believes: it learns of a cut later. */
+  /** The state that the node was told: it learns of a cut later. */
   #believes = false
   #lastOut = 0
   #lastIn = 0
@@ -275,7 +278,7 @@ export class SimulatedTransport implements Transport {
     this.#connection++
   }
 
-  /** The connection breaks. Whoever is at the other end hears of it later. */
+  /** Breaks the connection. The node learns of it later. */
   cut (): void {
     if (!this.#connected) return
     this.#connected = false
@@ -288,7 +291,8 @@ export class SimulatedTransport implements Transport {
   reconnect (): void {
     const { random } = this.#world
     this.#world.schedule(20 + random.upTo(400), () => {
-      if (this.#closed || this.#connected || this.partitioned || !this.#engine.up || this.#machine.dead) return
+      if (this.#closed || this.#connected || this.#machine.dead) return
+      if (this.partitioned || !this.#engine.up) return
       this.#say(false)
       this.#connection++
       this.#connected = true
@@ -349,7 +353,7 @@ export class SimulatedTransport implements Transport {
     })
   }
 
-  /** A question to the engine. It may be slow, and its answer, or itself, may be lost. */
+  /** Sends a request to the engine. It may be slow; the request or its answer may be lost. */
   #ask<T> (answer: () => T): Promise<T> {
     const { random } = this.#world
     return new Promise((resolve, reject) => {
@@ -366,7 +370,7 @@ export class SimulatedTransport implements Transport {
         return
       }
       const connection = this.#connection
-      // A late one is applied when nobody waits for it any more.
+      // A slow request is executed when nobody waits for its answer any more.
       const slow = random.chance(0.03) ? random.upTo(5000) : random.upTo(10)
       if (slow > 10) this.disturbed()
       this.#world.schedule(slow, () => {

@@ -12,10 +12,10 @@ export interface Mutant {
 
 /** What the simulation has to notice: each is a rule that was left out. */
 export const mutants: readonly Mutant[] = [
-  { name: 'a frame that comes twice is handed on twice', file: 'link/channel-receiver.ts', search: 'if (frame.seq < this.#nextExpected) continue', replacement: '' },
-  { name: 'a gap is passed over', file: 'link/channel-receiver.ts', search: 'if (frame.seq > this.#nextExpected) {', replacement: 'if (frame.seq > this.#nextExpected) this.#nextExpected = frame.seq\n      if (frame.seq < 0) {' },
-  { name: 'a teardown keeps its connection number', file: 'link/connection-numbers.ts', search: 'this.#local++', replacement: '' },
-  { name: 'what is confirmed is not freed', file: 'link/channel-sender.ts', search: 'if (ack <= this.#lastAcknowledged) return true', replacement: 'return true' },
+  { name: 'a repeated frame is handled twice', file: 'link/channel-receiver.ts', search: 'if (frame.seq < this.#nextExpected) continue', replacement: '' },
+  { name: 'a gap is skipped', file: 'link/channel-receiver.ts', search: 'if (frame.seq > this.#nextExpected) {', replacement: 'if (frame.seq > this.#nextExpected) this.#nextExpected = frame.seq\n      if (frame.seq < 0) {' },
+  { name: 'a reset keeps the connection number', file: 'link/connection-numbers.ts', search: 'this.#local++', replacement: '' },
+  { name: 'acknowledged frames are not freed', file: 'link/channel-sender.ts', search: 'if (ack <= this.#lastAcknowledged) return true', replacement: 'return true' },
   { name: 'a node that is down keeps its channel', file: 'membership/peers.ts', search: 'peer.channel.reset(why)', replacement: '' },
   { name: 'a torn channel tells no monitor', file: 'remote/remote-monitors.ts', search: 'of this.#outgoing.allOf(peer)', replacement: 'of [] as ReturnType<OutgoingMonitors["allOf"]>' },
   { name: 'a monitor that has told stays', file: 'remote/monitor-tables.ts', search: 'if (monitor !== undefined) this.remove(monitor)', replacement: '' },
@@ -28,7 +28,7 @@ export const mutants: readonly Mutant[] = [
   { name: 'a lease is shorter than an outage that channels survive', file: 'timing.ts', search: 'const lease = down + renew + request', replacement: 'const lease = 3 * renew' },
   { name: 'a lease is taken over as soon as it is seen', file: 'names/lease-breaker.ts', search: 'start - seen.since > timing.breakLease', replacement: 'start >= seen.since' },
   { name: 'names of a new store are free at once', file: 'names/grace-period.ts', search: 'if (generation.settled) return generation\n      await pause', replacement: 'return generation\n      await pause', from: 130 },
-  { name: 'a node is not told of a later incarnation', file: 'membership/heartbeats.ts', search: 'this.#sendOutdated(node, incarnation)', replacement: 'return', from: 130 },
+  { name: 'an outdated node is not told the later incarnation', file: 'membership/heartbeats.ts', search: 'this.#sendOutdated(node, incarnation)', replacement: 'return', from: 130 },
   { name: 'fences repeat', file: 'names/records.ts', search: 'return fence ?? base + revision', replacement: 'return fence ?? base + revision % 40' },
   { name: 'a new store begins its fences by a clock', file: 'names/generations.ts', search: 'this.#highestFence = Math.max(this.#highestFence, lastFence)', replacement: 'this.#highestFence = 0' },
   { name: 'a new store is not told of what is held', file: 'names/lease.ts', search: 'await this.#host.rewriteNames()', replacement: 'await Promise.resolve()', from: 170 }
