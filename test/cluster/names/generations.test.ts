@@ -22,7 +22,7 @@ function prepare (durable = false) {
 
 let keys = 0
 
-t.test('makes a generation in a register that has none, settled when the engine is durable', async (t) => {
+t.test('creates a generation when there is none, without a grace period when the engine is durable', async (t) => {
   for (const durable of [true, false]) {
     const { generations, store, clock } = prepare(durable)
     const made = await generations.read()
@@ -32,7 +32,7 @@ t.test('makes a generation in a register that has none, settled when the engine 
   }
 })
 
-t.test('takes the generation that another node makes at the same time', async (t) => {
+t.test('uses the generation that another node creates at the same time', async (t) => {
   const { generations, store } = prepare()
   const theirs = { id: 'theirs', settled: false, base: 5 }
   store.before('cas', () => { store.write('generation', theirs) })
@@ -45,7 +45,7 @@ t.test('asks whether the engine is durable when it has found the register empty'
   t.match(await generations.read(), { settled: false })
 })
 
-t.test('settles the generation that is named, and no other', async (t) => {
+t.test('ends the grace period of the given generation only', async (t) => {
   const { generations, store } = prepare()
   const made = await generations.read()
   await generations.endGracePeriod('another')
@@ -57,7 +57,7 @@ t.test('settles the generation that is named, and no other', async (t) => {
   t.equal(store.read('generation'), undefined)
 })
 
-t.test('begins a new generation above every fence that its maker knows, though its clock is 10 minutes behind', async (t) => {
+t.test('starts a new generation above every known fence when the clock is 10 minutes behind', async (t) => {
   const { store, node } = prepare()
   const [ahead, behind] = [node(600_000), node(0)]
   const first = await ahead.read()
@@ -69,7 +69,7 @@ t.test('begins a new generation above every fence that its maker knows, though i
   t.ok(second.base > fence, `${second.base} is above ${fence}`)
 })
 
-t.test('raises the base of an unsettled generation that a node made which knows less', async (t) => {
+t.test('raises the base in the grace period when the creator knew only lower fences', async (t) => {
   const { store, node } = prepare()
   const ahead = node(600_000)
   const first = await ahead.read()
@@ -86,7 +86,7 @@ t.test('raises the base of an unsettled generation that a node made which knows 
   t.strictSame(await ahead.read(), raised, 'once')
 })
 
-t.test('leaves a settled generation as it is: fences were granted in it', async (t) => {
+t.test('does not change a generation after its grace period', async (t) => {
   const { store, node } = prepare()
   const ahead = node(600_000)
   await ahead.read()

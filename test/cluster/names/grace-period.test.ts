@@ -10,20 +10,20 @@ function prepare () {
   const { clock, store, register } = new TestRegister()
   const generations = new Generations({ clock, register, random: () => 0.5, durable: false })
   const scene = { acquires: true }
-  const settling = new GracePeriod({ clock, timing, generations, lease: { acquire: async () => scene.acquires } })
+  const gracePeriod = new GracePeriod({ clock, timing, generations, lease: { acquire: async () => scene.acquires } })
   const write = (id: string, settled = false): void => { store.write('generation', { id, settled, base: 1e15 }) }
   write('x')
   const pause = (ms: number): Promise<void> => new Promise((resolve) => { clock.after(ms, resolve) })
-  /** A claim that waits. */
+  /** An attempt that waits. */
   const ask = (): { id?: string, error?: unknown } => {
     const state: { id?: string, error?: unknown } = {}
-    settling.waitUntilOver(pause).then(({ id }) => { state.id = id }, (error: unknown) => { state.error = error })
+    gracePeriod.waitUntilOver(pause).then(({ id }) => { state.id = id }, (error: unknown) => { state.error = error })
     return state
   }
-  return { clock, store, scene, settling, write, ask }
+  return { clock, store, scene, gracePeriod, write, ask }
 }
 
-t.test('does not wait in a generation that is settled', async (t) => {
+t.test('does not wait when the grace period is over', async (t) => {
   const { ask, clock, write } = prepare()
   write('x', true)
   const answer = ask()
@@ -31,7 +31,7 @@ t.test('does not wait in a generation that is settled', async (t) => {
   t.equal(answer.id, 'x')
 })
 
-t.test('waits for the time of a take-over since this node first read the generation, and settles it for all', async (t) => {
+t.test('waits from the first read of the generation, then ends the grace period for all nodes', async (t) => {
   const { ask, clock, store } = prepare()
   const one = ask()
   await clock.pass(5000)
@@ -44,23 +44,23 @@ t.test('waits for the time of a take-over since this node first read the generat
   t.match(store.read('generation'), { id: 'x', settled: true })
 })
 
-t.test('counts the time from when the node joined: a claim after that does not wait', async (t) => {
-  const { ask, clock, store, settling } = prepare()
-  settling.follow()
+t.test('counts the time from when the node joined, so that a later attempt does not wait', async (t) => {
+  const { ask, clock, store, gracePeriod } = prepare()
+  gracePeriod.follow()
   await clock.pass(timing.breakLease + 1)
-  t.match(store.read('generation'), { settled: true }, 'it is settled though nobody has claimed a name')
+  t.match(store.read('generation'), { settled: true }, 'it is over although no name was acquired')
   const answer = ask()
   await clock.pass(0)
   t.equal(answer.id, 'x')
   t.equal(clock.pending, 0)
 })
 
-t.test('begins anew with another generation, which it sees when the engine is back', async (t) => {
-  const { ask, clock, settling, write } = prepare()
-  settling.follow()
+t.test('starts again when the engine is back with another generation', async (t) => {
+  const { ask, clock, gracePeriod, write } = prepare()
+  gracePeriod.follow()
   await clock.pass(timing.breakLease - 1000)
   write('y')
-  settling.follow()
+  gracePeriod.follow()
   const answer = ask()
   await clock.pass(timing.breakLease)
   t.equal(answer.id, undefined)
@@ -68,9 +68,9 @@ t.test('begins anew with another generation, which it sees when the engine is ba
   t.equal(answer.id, 'y')
 })
 
-t.test('goes on where another node settled a third generation meanwhile', async (t) => {
-  const { ask, clock, store, settling, write } = prepare()
-  settling.follow()
+t.test('continues when the register has another generation at the end of the period', async (t) => {
+  const { ask, clock, store, gracePeriod, write } = prepare()
+  gracePeriod.follow()
   await clock.pass(timing.breakLease)
   // Read before it was replaced.
   store.before('get', () => {})
@@ -83,27 +83,27 @@ t.test('goes on where another node settled a third generation meanwhile', async 
 })
 
 t.test('reads again later when the engine does not answer', async (t) => {
-  const { clock, store, settling } = prepare()
+  const { clock, store, gracePeriod } = prepare()
   store.away = true
-  settling.follow()
+  gracePeriod.follow()
   await clock.pass(timing.renew - 1)
   store.away = false
   const { asked } = store
   await clock.pass(1)
   t.ok(store.asked > asked)
-  settling.close()
+  gracePeriod.close()
   t.equal(clock.pending, 0)
 })
 
-t.test('reads nothing any more when it is closed', async (t) => {
-  const { clock, settling } = prepare()
-  settling.follow()
-  settling.close()
+t.test('reads nothing after the close', async (t) => {
+  const { clock, gracePeriod } = prepare()
+  gracePeriod.follow()
+  gracePeriod.close()
   await clock.pass(0)
   t.equal(clock.pending, 0)
 })
 
-t.test('rejects a claim whose node cannot renew its lease meanwhile', async (t) => {
+t.test('rejects an attempt when the lease cannot be renewed meanwhile', async (t) => {
   const { ask, clock, scene } = prepare()
   scene.acquires = false
   const answer = ask()

@@ -48,8 +48,8 @@ function setUp () {
       store.lease = { value: Buffer.from(JSON.stringify({ incarnation: 5, beat, broken: false, ...more })), revision }
       return store.lease
     },
-    /** A claim, and how long it took. */
-    async claim (): Promise<{ readonly broken: boolean, readonly after: number }> {
+    /** An attempt, and how long it took. */
+    async attempt (): Promise<{ readonly broken: boolean, readonly after: number }> {
       const from = world.now
       const answer: { broken?: boolean } = {}
       breaker.breakLease(record, pause).then((broken) => { answer.broken = broken }, t.fail)
@@ -59,41 +59,41 @@ function setUp () {
   }
 }
 
-t.test('while its node is up, a lease is looked at, and left alone', async (t) => {
-  const { members, renew, claim, store } = setUp()
+t.test('does not break the lease of a node that is up', async (t) => {
+  const { members, renew, attempt, store } = setUp()
   members.set('a', { incarnation: 5, state: 'up', hasLeft: false })
   renew(1, 1)
-  t.match(await claim(), { broken: false, after: 20 })
+  t.match(await attempt(), { broken: false, after: 20 })
   t.equal(store.broken, undefined)
 })
 
-t.test('the seconds count from the first claim that saw it as it is', async (t) => {
-  const { members, renew, claim, run, store } = setUp()
+t.test('counts the time from the first attempt that saw the lease unchanged', async (t) => {
+  const { members, renew, attempt, run, store } = setUp()
   members.set('a', { incarnation: 5, state: 'up', hasLeft: false })
   renew(1, 1)
-  await claim()
+  await attempt()
   await run(1000)
   renew(2, 2)
-  await claim()
+  await attempt()
   await run(3000)
   members.set('a', { incarnation: 5, state: 'down', hasLeft: false })
-  const { broken, after } = await claim()
+  const { broken, after } = await attempt()
   const left = timings.default.breakLease - 3000
   t.equal(broken, true)
   t.ok(after > left - 100 && after < left + 100, `after ${after} ms`)
   t.strictSame(store.broken, { incarnation: 5, beat: 3, broken: true })
 })
 
-t.test('a node that is up and has not renewed for long holds nothing any more', async (t) => {
-  const { members, renew, claim, run } = setUp()
+t.test('breaks a lease that was not renewed for too long, although its node is up', async (t) => {
+  const { members, renew, attempt, run } = setUp()
   members.set('a', { incarnation: 5, state: 'up', hasLeft: false })
   renew(1, 1)
-  t.match(await claim(), { broken: false })
+  t.match(await attempt(), { broken: false })
   await run(timings.default.breakLease + 100)
-  t.match(await claim(), { broken: true, after: 20 })
+  t.match(await attempt(), { broken: true, after: 20 })
 })
 
-t.test('who breaks a lease at the same time as others, for other names of its node, is not refused', async (t) => {
+t.test('frees all names when several attempts break one lease at the same time', async (t) => {
   const { members, renew, breaker, run, store, pause } = setUp()
   members.set('a', { incarnation: 5, state: 'down', hasLeft: true })
   renew(1, 1)
@@ -104,67 +104,67 @@ t.test('who breaks a lease at the same time as others, for other names of its no
   t.match(store.broken, { beat: 5, broken: true })
 })
 
-t.test('a read of the past is not believed, however often', async (t) => {
-  const { members, renew, claim, store } = setUp()
+t.test('does not break a lease when reads are stale', async (t) => {
+  const { members, renew, attempt, store } = setUp()
   members.set('a', { incarnation: 5, state: 'down', hasLeft: true })
   store.stale = renew(1, 1)
   renew(2, 2)
-  t.match(await claim(), { broken: false })
+  t.match(await attempt(), { broken: false })
   t.equal(store.broken, undefined)
 })
 
-t.test('a revision that a new store gave again is no sight of the old one', async (t) => {
-  const { renew, claim, run, store, members } = setUp()
+t.test('starts the time again when a lost register reuses a revision', async (t) => {
+  const { renew, attempt, run, store, members } = setUp()
   members.set('a', { incarnation: 5, state: 'up', hasLeft: false })
   renew(7, 3)
-  await claim()
+  await attempt()
   await run(timings.default.breakLease - 100)
   renew(11, 3)
   await run(200)
-  t.match(await claim(), { broken: false })
+  t.match(await attempt(), { broken: false })
   await run(timings.default.breakLease + 100)
   renew(1, 3, { incarnation: 4 })
-  t.match(await claim(), { broken: false }, 'nor is one of another incarnation')
+  t.match(await attempt(), { broken: false }, 'another incarnation starts the time again too')
   t.equal(store.broken, undefined)
 })
 
-t.test('one that is renewed while it is waited for is there', async (t) => {
+t.test('keeps a lease that is renewed during the wait', async (t) => {
   const { renew, run, store, breaker, pause } = setUp()
   renew(1, 1)
-  const claim = breaker.breakLease(record, pause)
+  const attempt = breaker.breakLease(record, pause)
   await run(3000)
   renew(2, 2)
   await run(1000)
-  t.equal(await claim, false)
+  t.equal(await attempt, false)
   t.equal(store.broken, undefined)
 })
 
-t.test('a lease that was renewed behind a read of the past is not broken', async (t) => {
-  const { renew, claim, store } = setUp()
+t.test('does not break a lease that was renewed after a stale read', async (t) => {
+  const { renew, attempt, store } = setUp()
   store.stale = renew(1, 1)
   renew(2, 2)
-  t.match(await claim(), { broken: false })
+  t.match(await attempt(), { broken: false })
   t.equal(store.broken, undefined)
 })
 
-t.test('nobody waits for a node that is gone, a lease that is broken or there is none of', async (t) => {
+t.test('does not wait when the node is gone or the lease is broken, missing or of a later incarnation', async (t) => {
   const gone = setUp()
   gone.members.set('a', { incarnation: 5, state: 'down', hasLeft: true })
   gone.renew(4, 4)
-  t.match(await gone.claim(), { broken: true, after: 20 })
+  t.match(await gone.attempt(), { broken: true, after: 20 })
   const broken = setUp()
   broken.renew(4, 4, { broken: true })
-  t.match(await broken.claim(), { broken: true, after: 20 })
+  t.match(await broken.attempt(), { broken: true, after: 20 })
   const none = setUp()
-  t.match(await none.claim(), { broken: true, after: 20 })
+  t.match(await none.attempt(), { broken: true, after: 20 })
   t.strictSame(none.store.broken, { incarnation: 5, beat: 1, broken: true })
   const later = setUp()
   later.renew(1, 1, { incarnation: 6 })
-  t.match(await later.claim(), { broken: true, after: 20 })
-  t.equal(later.store.broken, undefined, 'that of this incarnation can never be renewed')
+  t.match(await later.attempt(), { broken: true, after: 20 })
+  t.equal(later.store.broken, undefined, 'the lease of this incarnation can never be renewed')
 })
 
-t.test('a node is gone when it has left, or was started anew; this one when it is a later one', async (t) => {
+t.test('says that a node is gone when it has left or a later incarnation has started', async (t) => {
   const { members, breaker } = setUp()
   t.equal(breaker.isGone(record), false)
   for (const [incarnation, gone, expected] of [[5, false, false], [5, true, true], [6, false, true], [4, true, false]] as const) {
@@ -175,16 +175,16 @@ t.test('a node is gone when it has left, or was started anew; this one when it i
   t.equal(breaker.isGone({ ...record, node: 'b', incarnation: 9 }), false)
 })
 
-t.test('what was seen of a node an hour ago is forgotten when another is seen', async (t) => {
-  const { members, renew, claim, world, breaker, run, pause } = setUp()
+t.test('deletes observations of an hour ago when another node is observed', async (t) => {
+  const { members, renew, attempt, world, breaker, run, pause } = setUp()
   members.set('a', { incarnation: 5, state: 'up', hasLeft: false }).set('c', { incarnation: 5, state: 'up', hasLeft: false })
   renew(1, 1)
-  await claim()
+  await attempt()
   await world.runUntil(world.now + 61 * 60 * 1000, () => {})
   const other = breaker.breakLease({ ...record, node: 'c' }, pause)
   await run(20)
   t.equal(await other, false)
-  t.match(await claim(), { broken: false }, 'it is seen for the first time')
+  t.match(await attempt(), { broken: false }, 'it is observed for the first time')
   const again = breaker.breakLease({ ...record, node: 'c' }, pause)
   await run(20)
   t.equal(await again, false)

@@ -45,7 +45,7 @@ function prepare (): { scene: Scene, lease: Lease, clock: Scene['clock'], store:
   return { scene, lease: scene.lease, clock: scene.clock, store: scene.store, told: scene.told, record: () => scene.record }
 }
 
-t.test('a lease is a record in the register, renewed every 2 s for as long as it is needed', async (t) => {
+t.test('renews the record in the register every 2 s while it is needed', async (t) => {
   const { lease, clock, told, record } = prepare()
   t.notOk(lease.valid)
   t.ok(await lease.acquire())
@@ -132,7 +132,7 @@ t.test('is renewed at once when the last renewal was answered after a renewal in
   t.match(record(), { beat: 2 })
 })
 
-t.test('it is valid for 12 s from the START of the last renewal that worked; then everything is dropped', async (t) => {
+t.test('expires 12 s after the START of the last successful renewal', async (t) => {
   const { lease, clock, store, told } = prepare()
   store.before('cas', () => { clock.jump(500) })
   await lease.acquire()
@@ -147,7 +147,7 @@ t.test('it is valid for 12 s from the START of the last renewal that worked; the
   t.ok(lease.epoch > epoch)
 })
 
-t.test('a loop that stood still for longer drops everything before it renews', async (t) => {
+t.test('ends before it renews when the event loop stalled for longer than the lease', async (t) => {
   const { lease, clock, told } = prepare()
   await lease.acquire()
   clock.jump(timing.lease)
@@ -158,7 +158,7 @@ t.test('a loop that stood still for longer drops everything before it renews', a
   t.strictSame(told, ['fenced'], 'once')
 })
 
-t.test('a renewal that fails is tried again soon', async (t) => {
+t.test('tries a failed renewal again soon', async (t) => {
   const { lease, clock, store, told, record } = prepare()
   await lease.acquire()
   store.away = true
@@ -169,7 +169,7 @@ t.test('a renewal that fails is tried again soon', async (t) => {
   t.strictSame(told, [])
 })
 
-t.test('a renewal whose answer was lost is found to be ours', async (t) => {
+t.test('stays valid when the answer to a renewal is lost', async (t) => {
   const { lease, clock, store, told, record } = prepare()
   await lease.acquire()
   store.failsAfter('cas')
@@ -179,21 +179,21 @@ t.test('a renewal whose answer was lost is found to be ours', async (t) => {
   t.strictSame(told, [])
 })
 
-t.test('an engine that is away gives no lease', async (t) => {
+t.test('is not valid when the engine cannot be reached', async (t) => {
   const { lease, store, scene, clock } = prepare()
   store.away = true
   scene.needed = false
   t.notOk(await lease.acquire())
-  t.equal(clock.pending, 0, 'and who does not need it does not ask again')
+  t.equal(clock.pending, 0, 'no retry when it is not needed')
 })
 
-t.test('there is one renewal at a time', async (t) => {
+t.test('runs one renewal at a time', async (t) => {
   const { lease, record } = prepare()
   t.strictSame(await Promise.all([lease.renew(), lease.acquire(), lease.renew()]), [true, true, true])
   t.match(record(), { beat: 1 })
 })
 
-t.test('one that is asked for while it is renewed is renewed once more, after its time', async (t) => {
+t.test('renews at the next interval when it is acquired during a renewal', async (t) => {
   const { lease, clock, record } = prepare()
   await lease.acquire()
   const renewed = lease.renew()
@@ -204,7 +204,7 @@ t.test('one that is asked for while it is renewed is renewed once more, after it
   t.match(record(), { beat: 3 })
 })
 
-t.test('one that another node has broken is lost with all that it held, and a new one is held', async (t) => {
+t.test('ends and starts again when another node has broken it', async (t) => {
   const { lease, clock, store, told, record } = prepare()
   await lease.acquire()
   store.write('lease.a', { incarnation: 5, beat: 2, broken: true })
@@ -214,14 +214,14 @@ t.test('one that another node has broken is lost with all that it held, and a ne
   t.ok(lease.valid)
 })
 
-t.test('a first one, where that of an earlier incarnation was broken, has nothing to lose', async (t) => {
+t.test('loses nothing when the lease of an earlier incarnation was broken', async (t) => {
   const { lease, store, told } = prepare()
   store.write('lease.a', { incarnation: 4, beat: 2, broken: true })
   t.ok(await lease.acquire())
   t.strictSame(told, [])
 })
 
-t.test('that of a later incarnation is never taken', async (t) => {
+t.test('never replaces the lease of a later incarnation', async (t) => {
   const { lease, store, record, scene } = prepare()
   scene.needed = false
   const later = { incarnation: 6, beat: 1, broken: false }
@@ -230,7 +230,7 @@ t.test('that of a later incarnation is never taken', async (t) => {
   t.strictSame(record(), later)
 })
 
-t.test('one that is set by another between the read and the write is not held', async (t) => {
+t.test('is not valid when another node writes it between the read and the write', async (t) => {
   const { lease, store, scene } = prepare()
   scene.needed = false
   await scene.generations.read()
@@ -239,7 +239,7 @@ t.test('one that is set by another between the read and the write is not held', 
   t.notOk(lease.valid)
 })
 
-t.test('in a store that is new, what is held is said again before the lease is', async (t) => {
+t.test('writes the names before the lease when the register has lost its data', async (t) => {
   const { lease, clock, store, told, scene, record } = prepare()
   await lease.acquire()
   const { generation } = lease
@@ -256,7 +256,7 @@ t.test('in a store that is new, what is held is said again before the lease is',
   t.ok(lease.valid)
 })
 
-t.test('a store that is new, and has a record of the old revision, is new all the same', async (t) => {
+t.test('notices a loss of data when the lost register reuses the revision', async (t) => {
   const { lease, clock, store, told } = prepare()
   await lease.acquire()
   store.write('generation', { id: 'new', settled: false, base: 1e15 })
@@ -265,7 +265,7 @@ t.test('a store that is new, and has a record of the old revision, is new all th
   t.equal(lease.generation, 'new')
 })
 
-t.test('as long as nobody knows whether it was said, the lease is not renewed, and ends', async (t) => {
+t.test('expires when the names cannot be written again', async (t) => {
   const { lease, clock, store, told, scene } = prepare()
   await lease.acquire()
   store.clear()
@@ -278,7 +278,7 @@ t.test('as long as nobody knows whether it was said, the lease is not renewed, a
   t.ok(lease.valid)
 })
 
-t.test('a store that is lost while the lease is taken gives none', async (t) => {
+t.test('is not valid when the register loses its data during the renewal', async (t) => {
   const { lease, store, scene } = prepare()
   scene.needed = false
   await scene.generations.read()
@@ -287,7 +287,7 @@ t.test('a store that is lost while the lease is taken gives none', async (t) => 
   t.notOk(lease.valid)
 })
 
-t.test('stopped, it is held no more, and renewed no more', async (t) => {
+t.test('is neither valid nor renewed after the stop', async (t) => {
   const { lease, clock, told } = prepare()
   await lease.acquire()
   const { epoch } = lease
@@ -298,7 +298,7 @@ t.test('stopped, it is held no more, and renewed no more', async (t) => {
   t.strictSame(told, [])
 })
 
-t.test('a renewal that is under way when it is stopped does not bring it back', async (t) => {
+t.test('stays invalid when a renewal ends after the stop', async (t) => {
   const { lease, clock, told } = prepare()
   await lease.acquire()
   const renewed = lease.renew()

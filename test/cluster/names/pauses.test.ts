@@ -8,7 +8,7 @@ function setUp () {
   return { machine, pauses: new Pauses(machine), run: (ms: number) => world.runUntil(world.now + ms, () => {}) }
 }
 
-t.test('a pause ends in its time', async (t) => {
+t.test('ends a pause after its time', async (t) => {
   const { pauses, machine, run } = setUp()
   const pause = pauses.start(500)
   t.equal(pauses.size, 1)
@@ -19,7 +19,7 @@ t.test('a pause ends in its time', async (t) => {
   t.equal(pauses.size + machine.timers, 0)
 })
 
-t.test('whoever waits when the node leaves is told at once', async (t) => {
+t.test('rejects all pauses at once when the node leaves', async (t) => {
   const { pauses, machine } = setUp()
   const waiting = [pauses.start(500), pauses.start(1000)].map((pause) => t.rejects(pause, { code: 'FST_CLUSTER_UNAVAILABLE' }))
   pauses.close()

@@ -28,14 +28,14 @@ function setUp () {
     }
   } as unknown as Transport
   const held = new Set<string>()
-  const claimed = new Set<string>()
-  const orphans = new UnconfirmedNames({
+  const acquiring = new Set<string>()
+  const unconfirmed = new UnconfirmedNames({
     clock: machine,
     timing: timings.default,
     register: new Register(transport, machine, 'fwr.', 2000),
     isOwnRecord: ({ node }) => node === 'a',
     isHeld: (name) => held.has(name),
-    isBeingAcquired: (name) => claimed.has(name)
+    isBeingAcquired: (name) => acquiring.has(name)
   })
   const stand = (name: string, node = 'a'): void => {
     const record: Partial<NameRecord> = { node }
@@ -48,90 +48,90 @@ function setUp () {
     }
     await new Promise(setImmediate)
   }
-  return { machine, store, engine, held, claimed, orphans, stand, run }
+  return { machine, store, engine, held, acquiring, unconfirmed, stand, run }
 }
 
-t.test('what stands there as ours is taken out, and looked after until it is certain', async (t) => {
-  const { orphans, stand, store, run, machine } = setUp()
+t.test('deletes own records from the register, and late ones too, until the time is over', async (t) => {
+  const { unconfirmed, stand, store, run, machine } = setUp()
   stand('one')
   stand('two', 'b')
-  orphans.add('one')
-  orphans.add('two')
+  unconfirmed.add('one')
+  unconfirmed.add('two')
   await run(2000)
-  t.strictSame([...store.keys()], [`fwr.${nameKey('two')}`], 'that of another stays')
+  t.strictSame([...store.keys()], [`fwr.${nameKey('two')}`], 'the record of another node stays')
   stand('one')
   await run(2000)
-  t.equal(store.size, 1, 'what a late answer brought is taken out too')
-  t.equal(orphans.size, 2)
+  t.equal(store.size, 1, 'a late record is deleted too')
+  t.equal(unconfirmed.size, 2)
   await run(timings.default.breakLease)
-  t.equal(orphans.size + machine.timers, 0)
+  t.equal(unconfirmed.size + machine.timers, 0)
 })
 
-t.test('what is held or claimed meanwhile is left alone', async (t) => {
-  const { orphans, stand, store, held, claimed, engine, run } = setUp()
+t.test('leaves names alone that are held or being acquired', async (t) => {
+  const { unconfirmed, stand, store, held, acquiring, engine, run } = setUp()
   stand('one')
   stand('two')
   held.add('one')
-  claimed.add('two')
-  for (const name of ['one', 'two']) orphans.add(name)
+  acquiring.add('two')
+  for (const name of ['one', 'two']) unconfirmed.add(name)
   await run(6000)
   t.equal(store.size, 2)
   t.equal(engine.reads, 0)
   held.clear()
-  claimed.clear()
-  // They become ours between the question and its answer.
+  acquiring.clear()
+  // This node acquires them between the read and its answer.
   engine.meanwhile = () => {
     held.add('one')
-    orphans.confirm('one')
-    claimed.add('two')
+    unconfirmed.confirm('one')
+    acquiring.add('two')
   }
   await run(2000)
   t.equal(store.size, 2)
-  t.equal(orphans.size, 1)
-  orphans.close()
+  t.equal(unconfirmed.size, 1)
+  unconfirmed.close()
 })
 
-t.test('what is given back is out at once; with a conflict, or without an engine, later', async (t) => {
-  const { orphans, stand, store, engine, run } = setUp()
+t.test('deletes a released record at once, or later after a conflict or without an engine', async (t) => {
+  const { unconfirmed, stand, store, engine, run } = setUp()
   stand('one')
-  await orphans.release('one', 1)
-  t.equal(store.size + orphans.size, 0)
+  await unconfirmed.release('one', 1)
+  t.equal(store.size + unconfirmed.size, 0)
   stand('one')
   engine.conflicts = 1
-  await orphans.release('one', 1)
-  t.equal(store.size, 0, 'it was read, and is ours')
-  t.equal(orphans.size, 1)
+  await unconfirmed.release('one', 1)
+  t.equal(store.size, 0, 'it was read, and is an own record')
+  t.equal(unconfirmed.size, 1)
   stand('two')
   engine.away = true
-  await orphans.release('two', 1)
+  await unconfirmed.release('two', 1)
   await run(3000)
   t.equal(store.size, 1)
   engine.away = false
   await run(2000)
   t.equal(store.size, 0)
-  orphans.close()
+  unconfirmed.close()
 })
 
-t.test('a name that is claimed again while it is given back is looked after further', async (t) => {
-  const { orphans, stand, claimed } = setUp()
+t.test('keeps a released name that is being acquired again', async (t) => {
+  const { unconfirmed, stand, acquiring } = setUp()
   stand('one')
-  claimed.add('one')
-  await orphans.release('one', 1)
-  t.equal(orphans.size, 1)
-  orphans.confirm('one')
-  t.equal(orphans.size, 0)
-  orphans.close()
+  acquiring.add('one')
+  await unconfirmed.release('one', 1)
+  t.equal(unconfirmed.size, 1)
+  unconfirmed.confirm('one')
+  t.equal(unconfirmed.size, 0)
+  unconfirmed.close()
 })
 
-t.test('after the close nothing is swept', async (t) => {
-  const { orphans, stand, engine, machine, run } = setUp()
+t.test('sweeps nothing after the close', async (t) => {
+  const { unconfirmed, stand, engine, machine, run } = setUp()
   stand('one')
-  orphans.add('one')
-  engine.meanwhile = () => { orphans.close() }
+  unconfirmed.add('one')
+  engine.meanwhile = () => { unconfirmed.close() }
   await run(2000)
-  orphans.add('two')
+  unconfirmed.add('two')
   await run(10)
   t.equal(machine.timers, 0)
-  orphans.close()
-  t.equal(orphans.size, 0)
+  unconfirmed.close()
+  t.equal(unconfirmed.size, 0)
 })

@@ -7,7 +7,7 @@ import type { Pid } from '../../../types/pid.js'
 
 const [one, two] = ['1@b.1', '2@b.1'] as Pid[]
 
-t.test('a watch is found by its target and watcher, and by its node and number', async (t) => {
+t.test('finds a monitor by its target and listener, and by its node and reference', async (t) => {
   const watches = new OutgoingMonitors()
   const [b, c] = [new TestPeer('b'), new TestPeer('c')]
   const who = watcher()
