@@ -39,7 +39,6 @@ const emptyPing = pingFrame()
 export class Connection extends BoundClient
   implements Entity, ReceiverEvents, SocketReader, LivenessClient {
   readonly kind = 'ws'
-  readonly trapLinks = false
   protected readonly receiver: Receiver
   readonly #socket: Duplex
   readonly #sender: Sender
@@ -63,6 +62,11 @@ export class Connection extends BoundClient
       ? new Sender(socket, flusher)
       : new DeflatingSender(socket, flusher, deflate)
     this.#liveness = new Liveness(this, relay.deadlines, relay.options)
+  }
+
+  /** A getter, because a field costs memory in each connection. */
+  get trapLinks (): boolean {
+    return false
   }
 
   /**
