@@ -1,7 +1,7 @@
 import type { PayloadAndOptions, TopicFor } from './messages.js'
 import type { Duration, Pid } from './pid.js'
 
-/** What a transport can do, and what it is called in logs. */
+/** The capabilities of a transport, and its name in logs. */
 export interface TransportCaps {
   readonly name: string
   /** Bytes of the largest frame that `publish` takes. */
@@ -11,13 +11,13 @@ export interface TransportCaps {
   /** Whether `probe` can tell anything. */
   readonly probe: boolean
   /**
-   * The register never loses what it took, as long as a node knows of it: in a new one, names are free at once.
-   * Without it a register that is found empty may have held names, and they are free after the time of a lease.
+   * The register is durable: an empty one is known never to have held names, so that names are free at
+   * once. Without it, an empty register may have lost names: they are free after the time of a lease.
    */
   readonly durable?: boolean
 }
 
-/** What a transport tells its owner. */
+/** The events of a transport. */
 export interface TransportEvents {
   /** Up only when every subscription is confirmed again; down as soon as the engine is out of reach. */
   state (up: boolean): void
@@ -132,7 +132,7 @@ export interface ClusterNames {
   register (name: string, pid: Pid): Promise<ClusterName>
   /** Frees a name of this node. @returns false when it was not held here */
   unregister (name: string): Promise<boolean>
-  /** Who has a name; may be behind by what is under way. */
+  /** The holder of a name. Changes that are under way may be missing. */
   lookup (name: string): Promise<ClusterName | undefined>
 }
 

@@ -41,7 +41,7 @@ export type Pid<T extends Topics = {}> = string & { readonly [topicsOf]: T }
 
 declare const monitorBrand: unique symbol
 
-/** `monitor` returns it, its `@exit` message has it, and `demonitor` takes it. Unique on its node. */
+/** The result of `monitor`, for `demonitor`. The `@exit` message has it too. Unique on its node. */
 export type Monitor = number & { readonly [monitorBrand]: true }
 
 /**
