@@ -40,15 +40,21 @@ function compileRevision (): string {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   execFileSync('tar', ['-x', '-C', folder], { input: git('archive', commit) })
-  execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'bench/tsconfig.json'],
-    { cwd: folder, stdio: 'inherit' })
-  console.log(`Now beside ${commit}: ${git('log', '-1', '--format=%s (%ad)', '--date=short', commit).toString().trim()}`)
+  execFileSync(
+    process.execPath,
+    [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'bench/tsconfig.json'],
+    { cwd: folder, stdio: 'inherit' }
+  )
+  console.log(
+    `Now beside ${commit}: ${git('log', '-1', '--format=%s (%ad)', '--date=short', commit).toString().trim()}`
+  )
   return join(folder, 'bench/dist/bench')
 }
 
 function row (name: string, ratio: Interval | undefined): string[] {
   if (ratio === undefined) return [name, 'failed', '', '']
-  const verdict = ratio.low <= 1 && ratio.high >= 1 ? '1.00 is inside' : ratio.median < 1 ? 'better' : 'worse'
+  const verdict =
+    ratio.low <= 1 && ratio.high >= 1 ? '1.00 is inside' : ratio.median < 1 ? 'better' : 'worse'
   return [name, showInterval(ratio), String(ratio.pairs), verdict]
 }
 
@@ -59,22 +65,51 @@ async function compareServers (before: string): Promise<void> {
     const scenario = scenarios.find((one) => one.name === name)
     if (scenario === undefined) throw new Error(`No scenario has the name '${name}'`)
     const kinds = modes.flatMap((mode): ServerKind[] => [
-      { name: `before, ${mode}`, file: join(before, 'servers/ours.js'), argument: mode, protocol: 'ws' },
-      { name: `now, ${mode}`, file: join(compiledFolder, 'servers/ours.js'), argument: mode, protocol: 'ws' }
+      {
+        name: `before, ${mode}`,
+        file: join(before, 'servers/ours.js'),
+        argument: mode,
+        protocol: 'ws'
+      },
+      {
+        name: `now, ${mode}`,
+        file: join(compiledFolder, 'servers/ours.js'),
+        argument: mode,
+        protocol: 'ws'
+      }
     ])
-    const names = { serve: 'ours, serve', loop: 'ours, for await', broadcast: 'ours, broadcast' } as Record<string, string>
+    const names = {
+      serve: 'ours, serve',
+      loop: 'ours, for await',
+      broadcast: 'ours, broadcast'
+    } as Record<string, string>
     const left = modes.filter((mode) => scenario.without?.includes(names[mode]) !== true)
     const wanted = kinds.filter(({ argument }) => left.includes(argument!))
     const comparison = await compare({ ...scenario, without: [], rounds }, wanted, rounds)
     const measured: Array<keyof Measurement> = name === 'idle' ? ['rss', 'heap'] : ['cpuPerUnit']
-    console.log(table(['now / before', 'ratio', 'pairs', ''], left.flatMap((mode) => measured.map((figure) =>
-      row(`${name}, ${mode}, ${figure}`, ratioOf(comparison, mode, figure))))))
+    console.log(
+      table(
+        ['now / before', 'ratio', 'pairs', ''],
+        left.flatMap((mode) =>
+          measured.map((figure) =>
+            row(`${name}, ${mode}, ${figure}`, ratioOf(comparison, mode, figure))
+          )
+        )
+      )
+    )
     for (const problem of comparison.problems) console.log(`A measurement failed: ${problem}`)
   }
 }
 
-function ratioOf (comparison: Comparison, mode: string, figure: keyof Measurement): Interval | undefined {
-  return pairedRatio(figures(comparison, `now, ${mode}`, figure), figures(comparison, `before, ${mode}`, figure))
+function ratioOf (
+  comparison: Comparison,
+  mode: string,
+  figure: keyof Measurement
+): Interval | undefined {
+  return pairedRatio(
+    figures(comparison, `now, ${mode}`, figure),
+    figures(comparison, `before, ${mode}`, figure)
+  )
 }
 
 /** Each pair is two processes, the first of them in turn. */
@@ -85,19 +120,34 @@ async function compareBenches (before: string): Promise<void> {
       const order = round % 2 === 0 ? ['before', 'now'] as const : ['now', 'before'] as const
       for (const which of order) {
         const folder = which === 'now' ? compiledFolder : before
-        results[which].push(await runInProcess<Timed[]>(bench, { rounds: 1, milliseconds: 50 }, folder))
+        results[which].push(
+          await runInProcess<Timed[]>(bench, { rounds: 1, milliseconds: 50 }, folder)
+        )
       }
     }
     const names = results.now[0].map(({ name }) => name)
     const nanoseconds = (which: 'now' | 'before', name: string) =>
       results[which].map((timed) => timed.find((one) => one.name === name)?.nanoseconds[0])
-    console.log(table(['now / before', 'ratio', 'pairs', ''], names.map((name) =>
-      row(`${bench}: ${name}`, pairedRatio(nanoseconds('now', name), nanoseconds('before', name))))))
+    console.log(
+      table(
+        ['now / before', 'ratio', 'pairs', ''],
+        names.map((name) =>
+          row(
+            `${bench}: ${name}`,
+            pairedRatio(nanoseconds('now', name), nanoseconds('before', name))
+          )
+        )
+      )
+    )
   }
 }
 
 const before = compileRevision()
-console.log(`${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, Node ${process.version}, load ${loadavg()[0].toFixed(2)} when it began`)
-console.log('Ratios of server CPU, nanoseconds or bytes; below 1 is better. The median of the pairs, with its interval of at least 95 %.')
+console.log(
+  `${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, Node ${process.version}, load ${loadavg()[0].toFixed(2)} when it began`
+)
+console.log(
+  'Ratios of server CPU, nanoseconds or bytes; below 1 is better. The median of the pairs, with its interval of at least 95 %.'
+)
 await compareServers(before)
 await compareBenches(before)

@@ -27,10 +27,19 @@ export interface Comparison {
  *
  * @param warmUps rounds that warm up a server which stays, and do not count
  */
-export async function compare (scenario: Scenario, kinds: readonly ServerKind[], rounds: number, warmUps = 1): Promise<Comparison> {
+export async function compare (
+  scenario: Scenario,
+  kinds: readonly ServerKind[],
+  rounds: number,
+  warmUps = 1
+): Promise<Comparison> {
   const fresh = scenario.fresh === true
   const compared = kinds.filter(({ name }) => scenario.without?.includes(name) !== true)
-  const comparison: Comparison = { scenario: scenario.name, rounds: Object.fromEntries(compared.map(({ name }) => [name, []])), problems: [] }
+  const comparison: Comparison = {
+    scenario: scenario.name,
+    rounds: Object.fromEntries(compared.map(({ name }) => [name, []])),
+    problems: []
+  }
 
   const attempt = async (server: ServerUnderTest): Promise<Measurement | undefined> => {
     try {
@@ -52,7 +61,7 @@ export async function compare (scenario: Scenario, kinds: readonly ServerKind[],
     const uncounted = fresh ? 0 : warmUps
     for (let round = 0; round < uncounted + Math.min(rounds, scenario.rounds ?? rounds); round++) {
       for (const kind of compared) {
-        const server = running.get(kind.name) ?? await ServerUnderTest.start(kind)
+        const server = running.get(kind.name) ?? (await ServerUnderTest.start(kind))
         running.set(kind.name, server)
         const measured = await attempt(server)
         if (round >= uncounted) comparison.rounds[kind.name].push(measured)
@@ -66,6 +75,10 @@ export async function compare (scenario: Scenario, kinds: readonly ServerKind[],
 }
 
 /** One figure of a server, round by round. */
-export function figures (comparison: Comparison, server: string, figure: keyof Measurement): Array<number | undefined> {
+export function figures (
+  comparison: Comparison,
+  server: string,
+  figure: keyof Measurement
+): Array<number | undefined> {
   return (comparison.rounds[server] ?? []).map((measured) => measured?.[figure])
 }

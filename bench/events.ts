@@ -12,7 +12,11 @@ interface Latency { p50: number, p99: number }
 export interface Flood { messages: number, milliseconds: number, idle: Latency, flooded: Latency }
 
 const heartbeats: ServerKind = { name: 'ours', file: 'heartbeats.js', protocol: 'ws' }
-const intervals: ServerKind = { name: 'one setInterval per connection', file: 'intervals.mjs', protocol: 'ws' }
+const intervals: ServerKind = {
+  name: 'one setInterval per connection',
+  file: 'intervals.mjs',
+  protocol: 'ws'
+}
 const flood: ServerKind = { name: 'ours', file: 'flood.js', protocol: 'ws' }
 
 export async function measureStalls (connections: number, rounds: number): Promise<Stalls> {
@@ -29,7 +33,14 @@ export async function measureStalls (connections: number, rounds: number): Promi
 export async function measureFloods (rounds: number): Promise<Flood[]> {
   const floods: Flood[] = []
   for (let round = 0; round < rounds; round++) {
-    floods.push(await measureFresh<Flood>(flood, { kind: 'flood', messages: 1_000_000, clients: 10, seconds: 1 }))
+    floods.push(
+      await measureFresh<Flood>(flood, {
+        kind: 'flood',
+        messages: 1_000_000,
+        clients: 10,
+        seconds: 1
+      })
+    )
   }
   return floods
 }

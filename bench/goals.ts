@@ -14,23 +14,36 @@ export interface Goal {
 }
 
 /** The server's CPU for a unit, ours to another's. */
-function toReference (results: Results, scenario: string, other: string = reference, ours = 'ours, serve'): Spread | undefined {
+function toReference (
+  results: Results,
+  scenario: string,
+  other: string = reference,
+  ours = 'ours, serve'
+): Spread | undefined {
   const comparison = results.comparisons?.find((one) => one.scenario === scenario)
-  return comparison && ratios(figures(comparison, ours, 'cpuPerUnit'), figures(comparison, other, 'cpuPerUnit'))
+  return (
+    comparison &&
+    ratios(figures(comparison, ours, 'cpuPerUnit'), figures(comparison, other, 'cpuPerUnit'))
+  )
 }
 
 /** Microseconds of CPU that an echo costs more than that of raw ws; less than none where it is negative. */
 function added (results: Results): Spread | undefined {
   const comparison = results.comparisons?.find(({ scenario }) => scenario === 'echo')
   if (comparison === undefined) return undefined
-  const [ours, raw] = ['ours, serve', reference].map((server) => figures(comparison, server, 'cpuPerUnit'))
-  const differences = ours.flatMap((figure, round) => figure === undefined || raw[round] === undefined ? [] : [figure - raw[round]])
+  const [ours, raw] = ['ours, serve', reference].map((server) =>
+    figures(comparison, server, 'cpuPerUnit')
+  )
+  const differences = ours.flatMap((figure, round) =>
+    figure === undefined || raw[round] === undefined ? [] : [figure - raw[round]]
+  )
   return differences.length === 0 ? undefined : spread(differences)
 }
 
 function idle (results: Results, figure: keyof Measurement): Spread | undefined {
   const comparison = results.comparisons?.find((one) => one.scenario === 'idle')
-  const measured = comparison && figures(comparison, 'ours, serve', figure).filter((one) => one !== undefined)
+  const measured =
+    comparison && figures(comparison, 'ours, serve', figure).filter((one) => one !== undefined)
   return measured?.length ? spread(measured) : undefined
 }
 
@@ -47,7 +60,11 @@ function once (figure: number | undefined): Spread | undefined {
 export function goals (results: Results): Goal[] {
   const { stalls, floods, sleeping } = results
   const ofRaw = (what: string, atMost: number, scenario: string): Goal => ({
-    what, atMost, unit: `of ${reference}`, measured: toReference(results, scenario), floor: toReference(results, scenario, reference, floor)
+    what,
+    atMost,
+    unit: `of ${reference}`,
+    measured: toReference(results, scenario),
+    floor: toReference(results, scenario, reference, floor)
   })
   /** The worst of all counts. */
   const asleep = (what: string): number | undefined =>
@@ -71,20 +88,60 @@ export function goals (results: Results): Goal[] {
       unit: 'of ours, serve',
       measured: toReference(results, scenario, 'ours, serve', 'ours, for await')
     })),
-    { what: 'echo: a message from a socket to a process and back', atMost: 0.6, unit: 'µs more than raw ws', measured: added(results) },
-    { what: 'connect storm, server CPU', atMost: 1, unit: 'of @fastify/websocket', measured: toReference(results, 'storm', '@fastify/websocket') },
+    {
+      what: 'echo: a message from a socket to a process and back',
+      atMost: 0.6,
+      unit: 'µs more than raw ws',
+      measured: added(results)
+    },
+    {
+      what: 'connect storm, server CPU',
+      atMost: 1,
+      unit: 'of @fastify/websocket',
+      measured: toReference(results, 'storm', '@fastify/websocket')
+    },
     { what: 'idle connection, RSS', atMost: 6, unit: 'KiB', measured: idle(results, 'rss') },
     { what: 'idle connection, heap', atMost: 3, unit: 'KiB', measured: idle(results, 'heap') },
-    { what: 'a message to a handler of `serve`', atMost: 140, unit: 'ns', measured: hop(results, 'serve') },
-    { what: 'a message to a `for await` loop', atMost: 270, unit: 'ns', measured: hop(results, 'for await') },
-    { what: 'a message to a `receive` loop', atMost: 270, unit: 'ns', measured: hop(results, 'receive') },
-    { what: 'a sleeping process with `serve`, heap', atMost: 0.6, unit: 'KiB', measured: once(asleep('serve')) },
-    { what: 'a sleeping process with `for await`, heap', atMost: 0.6, unit: 'KiB', measured: once(asleep('for await')) },
+    {
+      what: 'a message to a handler of `serve`',
+      atMost: 140,
+      unit: 'ns',
+      measured: hop(results, 'serve')
+    },
+    {
+      what: 'a message to a `for await` loop',
+      atMost: 270,
+      unit: 'ns',
+      measured: hop(results, 'for await')
+    },
+    {
+      what: 'a message to a `receive` loop',
+      atMost: 270,
+      unit: 'ns',
+      measured: hop(results, 'receive')
+    },
+    {
+      what: 'a sleeping process with `serve`, heap',
+      atMost: 0.6,
+      unit: 'KiB',
+      measured: once(asleep('serve'))
+    },
+    {
+      what: 'a sleeping process with `for await`, heap',
+      atMost: 0.6,
+      unit: 'KiB',
+      measured: once(asleep('for await'))
+    },
     {
       what: 'longest stall by pings and heartbeats',
       atMost: 0.1,
       unit: 'of one setInterval per connection',
-      measured: stalls && ratios(stalls.ours.map(({ stall }) => stall), stalls.intervals.map(({ stall }) => stall))
+      measured:
+        stalls &&
+        ratios(
+          stalls.ours.map(({ stall }) => stall),
+          stalls.intervals.map(({ stall }) => stall)
+        )
     },
     {
       what: 'HTTP p99 beside a flood of 1 000 000 messages',

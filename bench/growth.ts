@@ -21,8 +21,20 @@ async function measureServer (name: string, rounds: number, seconds: number): Pr
   try {
     for (let round = 0; round < rounds; round++) {
       for (const [i, connections] of places.entries()) {
-        echoes[i].push((await server.measure<Measurement>({ ...times, seconds, connections })).cpuPerUnit!)
-        deliveries[i].push((await server.measure<Measurement>({ ...times, seconds, connections, rooms: 1, oneSpeaker: true })).cpuPerUnit!)
+        echoes[i].push(
+          (await server.measure<Measurement>({ ...times, seconds, connections })).cpuPerUnit!
+        )
+        deliveries[i].push(
+          (
+            await server.measure<Measurement>({
+              ...times,
+              seconds,
+              connections,
+              rooms: 1,
+              oneSpeaker: true
+            })
+          ).cpuPerUnit!
+        )
       }
     }
   } finally {
@@ -38,7 +50,13 @@ async function measureServer (name: string, rounds: number, seconds: number): Pr
 export async function measureGrowth (rounds: number, seconds: number): Promise<Growth[]> {
   const grown: Growth[] = []
   for (const name of growing) grown.push(...await measureServer(name, rounds, seconds))
-  const timed = await runInProcess<Timed[]>('scheduler', { rounds, milliseconds: 100, counts: places })
-  const microseconds = timed.filter(({ baseline }) => baseline !== undefined).map(({ nanoseconds }) => spread(nanoseconds).median / 1000)
+  const timed = await runInProcess<Timed[]>('scheduler', {
+    rounds,
+    milliseconds: 100,
+    counts: places
+  })
+  const microseconds = timed
+    .filter(({ baseline }) => baseline !== undefined)
+    .map(({ nanoseconds }) => spread(nanoseconds).median / 1000)
   return [...grown, { name: 'ours: a message, by runnable processes', microseconds }]
 }

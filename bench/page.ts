@@ -46,24 +46,53 @@ function ratio (comparison: Comparison, server: string, figure: keyof Measuremen
 
 /** Whether the generator was the limit, and not the server. */
 function isLimited (comparison: Comparison, server: string): boolean {
-  return comparison.rounds[server].some((measured) => (measured?.generatorCpu ?? 0) >= busy && (measured?.serverCpu ?? 1) < busy)
+  return comparison.rounds[server].some(
+    (measured) => (measured?.generatorCpu ?? 0) >= busy && (measured?.serverCpu ?? 1) < busy
+  )
 }
 
 export function comparisonSection (comparison: Comparison): string {
   const { title, unit } = scenarioOf(comparison.scenario)
   const names = Object.keys(comparison.rounds)
   const limited = names.some((name) => isLimited(comparison, name))
-  const rows = comparison.scenario === 'idle'
-    ? table(['server', 'RSS, KiB', 'heap, KiB', `RSS to ${reference}`],
-      names.map((name) => [name, range(comparison, name, 'rss'), range(comparison, name, 'heap'), ratio(comparison, name, 'rss')]))
-    : table(['server', `server CPU, µs a ${unit}`, `to ${reference}`, `${unit === 'delivery' ? 'deliveries' : `${unit}s`}/s`, 'p50, µs', 'p99, µs', 'server core', 'generator core'],
-      names.map((name) => [
-        name, range(comparison, name, 'cpuPerUnit'), ratio(comparison, name, 'cpuPerUnit'),
-        ...(['perSecond', 'p50', 'p99', 'serverCpu'] as const).map((figure) => median(comparison, name, figure)),
-        median(comparison, name, 'generatorCpu') + (isLimited(comparison, name) ? ' †' : '')
-      ]))
+  const rows =
+    comparison.scenario === 'idle'
+      ? table(
+        ['server', 'RSS, KiB', 'heap, KiB', `RSS to ${reference}`],
+        names.map((name) => [
+          name,
+          range(comparison, name, 'rss'),
+          range(comparison, name, 'heap'),
+          ratio(comparison, name, 'rss')
+        ])
+      )
+      : table(
+        [
+          'server',
+            `server CPU, µs a ${unit}`,
+            `to ${reference}`,
+            `${unit === 'delivery' ? 'deliveries' : `${unit}s`}/s`,
+            'p50, µs',
+            'p99, µs',
+            'server core',
+            'generator core'
+        ],
+        names.map((name) => [
+          name,
+          range(comparison, name, 'cpuPerUnit'),
+          ratio(comparison, name, 'cpuPerUnit'),
+          ...(['perSecond', 'p50', 'p99', 'serverCpu'] as const).map((figure) =>
+            median(comparison, name, figure)
+          ),
+          median(comparison, name, 'generatorCpu') + (isLimited(comparison, name) ? ' †' : '')
+        ])
+      )
   const notes = [
-    ...limited ? ['† The generator was the limit in a round: per second and latency are its own; the server CPU for a unit is not.'] : [],
+    ...(limited
+      ? [
+          '† The generator was the limit in a round: per second and latency are its own; the server CPU for a unit is not.'
+        ]
+      : []),
     ...comparison.problems.map((problem) => `A measurement failed: ${problem}`)
   ]
   return [`### ${title}`, rows, ...notes].join('\n\n')
@@ -73,67 +102,128 @@ export function timingSection (name: string, timed: readonly Timed[]): string {
   const rows = timed.map((one) => {
     const baseline = timed.find((other) => other.name === one.baseline)
     const ratio = baseline && ratios(one.nanoseconds, baseline.nanoseconds)
-    return [one.name, showSpread(spread(one.nanoseconds)), ratio === undefined ? '' : `${showSpread(ratio)} of "${one.baseline}"`]
+    return [
+      one.name,
+      showSpread(spread(one.nanoseconds)),
+      ratio === undefined ? '' : `${showSpread(ratio)} of "${one.baseline}"`
+    ]
   })
   return `### ${timingTitles[name]}\n\n${table(['', 'ns', 'beside'], rows)}`
 }
 
 export function sleepingSection (sleeping: readonly Sleeping[]): string {
-  const rows = sleeping.map(({ count, what, engine, heap, rss }) =>
-    [`${count.toLocaleString('en')}, ${engine ? `the engine alone: ${what}` : `\`${what}\``}`, show(heap), show(rss)])
-  return `### A process that waits for mail\n\n${table(['processes', 'heap, KiB', 'RSS, KiB'], rows)}\n\n` +
+  const rows = sleeping.map(({ count, what, engine, heap, rss }) => [
+    `${count.toLocaleString('en')}, ${engine ? `the engine alone: ${what}` : `\`${what}\``}`,
+    show(heap),
+    show(rss)
+  ])
+  return (
+    `### A process that waits for mail\n\n${table(['processes', 'heap, KiB', 'RSS, KiB'], rows)}\n\n` +
     'The engine alone: code that waits in the same way, what wakes it, and, where it is an async function, two bound functions that are told of its end.'
+  )
 }
 
 export function stallSection ({ connections, seconds, ours, intervals }: Stalls): string {
-  const row = (name: string, rounds: Stalls['ours']): string[] =>
-    [name, ...(['stall', 'pings', 'heartbeats'] as const).map((figure) => showSpread(spread(rounds.map((round) => round[figure]))))]
+  const row = (name: string, rounds: Stalls['ours']): string[] => [
+    name,
+    ...(['stall', 'pings', 'heartbeats'] as const).map((figure) =>
+      showSpread(spread(rounds.map((round) => round[figure])))
+    )
+  ]
   const [stalls, references] = [ours, intervals].map((rounds) => rounds.map(({ stall }) => stall))
-  return `### The longest stall of the event loop\n\n${connections.toLocaleString('en')} connections, each with a ping to its client and a heartbeat to the application ` +
+  return (
+    `### The longest stall of the event loop\n\n${connections.toLocaleString('en')} connections, each with a ping to its client and a heartbeat to the application ` +
     `every second, for ${seconds} s a round, after a turn of 1.5 s that made all of them due.\n\n` +
-    table(['', 'longest stall, ms', 'pings', 'heartbeats'], [row('one setInterval per connection', intervals), row('ours', ours)]) +
+    table(
+      ['', 'longest stall, ms', 'pings', 'heartbeats'],
+      [row('one setInterval per connection', intervals), row('ours', ours)]
+    ) +
     `\n\nRatio: ${showSpread(ratios(stalls, references)!)}.`
+  )
 }
 
 export function floodSection (floods: readonly Flood[]): string {
-  const across = (figure: (flood: Flood) => number): string => showSpread(spread(floods.map(figure)))
-  return '### HTTP beside a flood\n\n1 000 000 messages from one process to another as fast as they go, and 10 keep-alive clients that ask ' +
-    `the same server for a small JSON object, one request each at a time; after a flood of the same size that does not count. ${show(spread(floods.map(({ messages, milliseconds }) => messages / milliseconds * 1000)).median)} messages a second.\n\n` +
-    table(['', 'p50, µs', 'p99, µs'], [
-      ['idle', across(({ idle }) => idle.p50), across(({ idle }) => idle.p99)],
-      ['flooded', across(({ flooded }) => flooded.p50), across(({ flooded }) => flooded.p99)],
-      ['ratio', across(({ idle, flooded }) => flooded.p50 / idle.p50), across(({ idle, flooded }) => flooded.p99 / idle.p99)]
-    ])
+  const across = (figure: (flood: Flood) => number): string =>
+    showSpread(spread(floods.map(figure)))
+  return (
+    '### HTTP beside a flood\n\n1 000 000 messages from one process to another as fast as they go, and 10 keep-alive clients that ask ' +
+    `the same server for a small JSON object, one request each at a time; after a flood of the same size that does not count. ${show(spread(floods.map(({ messages, milliseconds }) => (messages / milliseconds) * 1000)).median)} messages a second.\n\n` +
+    table(
+      ['', 'p50, µs', 'p99, µs'],
+      [
+        ['idle', across(({ idle }) => idle.p50), across(({ idle }) => idle.p99)],
+        ['flooded', across(({ flooded }) => flooded.p50), across(({ flooded }) => flooded.p99)],
+        [
+          'ratio',
+          across(({ idle, flooded }) => flooded.p50 / idle.p50),
+          across(({ idle, flooded }) => flooded.p99 / idle.p99)
+        ]
+      ]
+    )
+  )
 }
 
 export function growthSection (growth: readonly Growth[]): string {
-  const rows = growth.map(({ name, microseconds }) => [name, ...microseconds.map(show), show(microseconds[microseconds.length - 1] / microseconds[0])])
+  const rows = growth.map(({ name, microseconds }) => [
+    name,
+    ...microseconds.map(show),
+    show(microseconds[microseconds.length - 1] / microseconds[0])
+  ])
   return `### Growth\n\nServer CPU for one message in µs; in flight is one message on each connection, or one publication.\n\n${table(['', ...places.map((place) => place.toLocaleString('en')), 'last to first'], rows)}`
 }
 
 export function growthPlot (growth: readonly Growth[]): string {
-  return plot('CPU for one message, by how many there are', 'µs', places, growth.map(({ name, microseconds }) => ({ name: name.replace(/, by.*/, ''), values: microseconds })))
+  return plot(
+    'CPU for one message, by how many there are',
+    'µs',
+    places,
+    growth.map(({ name, microseconds }) => ({
+      name: name.replace(/, by.*/, ''),
+      values: microseconds
+    }))
+  )
 }
 
 export function goalSection (results: Results): string {
   const rows = goals(results).map(({ what, atMost, unit, measured, floor: least }) => {
-    const verdict = measured === undefined ? 'not measured' : measured.median <= atMost ? 'met' : '**missed**'
-    return [what, `≤ ${atMost} ${unit}`, measured === undefined ? '' : showSpread(measured), verdict, least === undefined ? '' : showSpread(least)]
+    const verdict =
+      measured === undefined ? 'not measured' : measured.median <= atMost ? 'met' : '**missed**'
+    return [
+      what,
+      `≤ ${atMost} ${unit}`,
+      measured === undefined ? '' : showSpread(measured),
+      verdict,
+      least === undefined ? '' : showSpread(least)
+    ]
   })
   return `### Goals\n\nOurs with \`serve\`.\n\n${table(['', 'goal', 'measured', '', floor], rows)}`
 }
 
-function machineSection ({ date, cpu, cores, memory, system, node, pinned, load, versions }: Machine, rounds: number): string {
+function machineSection (
+  { date, cpu, cores, memory, system, node, pinned, load, versions }: Machine,
+  rounds: number
+): string {
   return [
     `Run on ${date}: ${cpu}, ${cores} cores, ${memory}, ${system}, Node ${node}.`,
     `${rounds} rounds${pinned ? ', server on core 0 and generator on core 1' : ', not pinned to cores'}; load when it began: ${load.toFixed(2)}.`,
-    `${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')}.`
+    `${Object.entries(versions)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(', ')}.`
   ].join('\n')
 }
 
 /** All that was measured, as Markdown. */
 export function resultSections (results: Results): string[] {
-  const { machine, rounds, comparisons = [], timings = {}, sleeping, stalls, floods, growth } = results
+  const {
+    machine,
+    rounds,
+    comparisons = [],
+    timings = {},
+    sleeping,
+    stalls,
+    floods,
+    growth
+  } = results
   return [
     machineSection(machine, rounds),
     goalSection(results),
@@ -196,8 +286,15 @@ can.
 
 /** This folder's README: how it is measured, the results of a run, and the explanations of `notes.md`. */
 export function page (results: Results | undefined): string {
-  const sections = results === undefined ? ['No run has been written yet: `npm run bench -- --write`.'] : resultSections(results)
-  const drawn = sections.map((section) => section.startsWith('### Growth') ? `${section}\n\n![CPU for one message at 10 to 10 000](growth.svg)` : section)
+  const sections =
+    results === undefined
+      ? ['No run has been written yet: `npm run bench -- --write`.']
+      : resultSections(results)
+  const drawn = sections.map((section) =>
+    section.startsWith('### Growth')
+      ? `${section}\n\n![CPU for one message at 10 to 10 000](growth.svg)`
+      : section
+  )
   const notes = readFileSync(join(benchFolder, 'notes.md'), 'utf8')
   return `${method}\n${drawn.join('\n\n')}\n\n${notes}`
 }

@@ -5,7 +5,13 @@ import type { Timed } from './process/timing.js'
 import type { Machine } from './rig/machine.js'
 
 /** KiB of a process that waits for mail, or of what the engine alone holds for code that waits. */
-export interface Sleeping { count: number, what: string, engine: boolean, heap: number, rss: number }
+export interface Sleeping {
+  count: number
+  what: string
+  engine: boolean
+  heap: number
+  rss: number
+}
 
 /** Everything a run has measured; what was not asked for is not there. */
 export interface Results {

@@ -5,7 +5,17 @@ import { parseArgs } from 'node:util'
 import { compare } from './compare.js'
 import { measureFloods, measureStalls } from './events.js'
 import { measureGrowth } from './growth.js'
-import { comparisonSection, floodSection, goalSection, growthPlot, growthSection, page, sleepingSection, stallSection, timingSection } from './page.js'
+import {
+  comparisonSection,
+  floodSection,
+  goalSection,
+  growthPlot,
+  growthSection,
+  page,
+  sleepingSection,
+  stallSection,
+  timingSection
+} from './page.js'
 import { runInProcess } from './rig/generator.js'
 import { benchFolder, describeMachine } from './rig/machine.js'
 import { installPeers } from './rig/peers.js'
@@ -35,18 +45,30 @@ const { values } = parseArgs({
 })
 
 function chosen<T> (all: readonly T[], names: string[], nameOf: (one: T) => string): T[] {
-  for (const name of names) if (!all.some((one) => nameOf(one) === name)) throw new Error(`Not one of ${all.map(nameOf).join(', ')}: '${name}'`)
+  for (const name of names) {
+    if (!all.some((one) => nameOf(one) === name)) {
+      throw new Error(`Not one of ${all.map(nameOf).join(', ')}: '${name}'`)
+    }
+  }
   return all.filter((one) => names.includes(nameOf(one)))
 }
 
 const { quick } = values
-if (quick && values.write) throw new Error('--quick is a look: it measures other things than the page says')
+if (quick && values.write) {
+  throw new Error('--quick is a look: it measures other things than the page says')
+}
 const rounds = quick ? 1 : Number(values.rounds)
 
 /** A look at it: one round, in which the servers warm up. */
 function shortened (scenario: Scenario): Scenario {
   const { spec } = scenario
-  return { ...scenario, spec: spec.kind === 'rooms' ? { ...spec, warmup: 0.4, seconds: 0.3 } : { ...spec, connections: spec.kind === 'idle' ? 5000 : 2000 } }
+  return {
+    ...scenario,
+    spec:
+      spec.kind === 'rooms'
+        ? { ...spec, warmup: 0.4, seconds: 0.3 }
+        : { ...spec, connections: spec.kind === 'idle' ? 5000 : 2000 }
+  }
 }
 
 function print (section: string): void {
@@ -63,7 +85,9 @@ async function run (): Promise<Results> {
   if (wanted.includes('compare')) {
     results.comparisons = []
     for (const scenario of compared) {
-      const comparison = quick ? await compare(shortened(scenario), kinds, 1, 0) : await compare(scenario, kinds, rounds)
+      const comparison = quick
+        ? await compare(shortened(scenario), kinds, 1, 0)
+        : await compare(scenario, kinds, rounds)
       results.comparisons.push(comparison)
       print(comparisonSection(comparison))
     }
@@ -81,13 +105,19 @@ async function run (): Promise<Results> {
   if (wanted.includes('process')) {
     results.timings = {}
     for (const name of timed) {
-      results.timings[name] = await runInProcess<Timed[]>(name, { rounds, milliseconds: quick ? 30 : 100 })
+      results.timings[name] = await runInProcess<Timed[]>(name, {
+        rounds,
+        milliseconds: quick ? 30 : 100
+      })
       print(timingSection(name, results.timings[name]))
     }
     results.sleeping = []
     for (const count of quick ? [100_000] : [100_000, 1_000_000]) {
       for (const [what, engine] of asleep) {
-        const { heap, rss } = await runInProcess<Pick<Sleeping, 'heap' | 'rss'>>('sleeping', { count, what })
+        const { heap, rss } = await runInProcess<Pick<Sleeping, 'heap' | 'rss'>>('sleeping', {
+          count,
+          what
+        })
         results.sleeping.push({ count, what, engine, heap, rss })
       }
     }
@@ -96,7 +126,10 @@ async function run (): Promise<Results> {
   return results
 }
 
-const results = values.from === undefined ? await run() : JSON.parse(readFileSync(values.from, 'utf8')) as Results
+const results =
+  values.from === undefined
+    ? await run()
+    : (JSON.parse(readFileSync(values.from, 'utf8')) as Results)
 if (values.from === undefined) {
   const file = join(benchFolder, 'dist/results.json')
   mkdirSync(dirname(file), { recursive: true })
@@ -105,5 +138,7 @@ if (values.from === undefined) {
 print(goalSection(results))
 if (values.write) {
   writeFileSync(join(benchFolder, 'README.md'), page(results))
-  if (results.growth !== undefined) writeFileSync(join(benchFolder, 'growth.svg'), growthPlot(results.growth))
+  if (results.growth !== undefined) {
+    writeFileSync(join(benchFolder, 'growth.svg'), growthPlot(results.growth))
+  }
 }

@@ -62,7 +62,15 @@ export const scenarios: readonly Scenario[] = [
     name: 'fan-out',
     title: 'Fan-out: one publishes to 1000, itself among them, 200 B',
     unit: 'delivery',
-    spec: { kind: 'rooms', connections: 1000, rooms: 1, oneSpeaker: true, size: 200, depth: 1, ...times }
+    spec: {
+      kind: 'rooms',
+      connections: 1000,
+      rooms: 1,
+      oneSpeaker: true,
+      size: 200,
+      depth: 1,
+      ...times
+    }
   },
   {
     name: 'rooms',

@@ -25,7 +25,11 @@ function parse (data: unknown) {
 }
 
 /** The body of a room. Its state ends with it. The sockets of its clients may be on any node. */
-export async function room (self: Process<{ about: undefined, 'is it empty': undefined }>, name: string, node: string) {
+export async function room (
+  self: Process<{ about: undefined, 'is it empty': undefined }>,
+  name: string,
+  node: string
+) {
   const people = new Map<Pid, { id: number, name: string }>() // clients see ids, never PIDs
   const lines: object[] = []
   let lastId = 0
@@ -51,8 +55,9 @@ export async function room (self: Process<{ about: undefined, 'is it empty': und
     },
     'ws.message': ({ client_pid, data }) => {
       const frame = parse(data)
-      if (frame === undefined) self.send(client_pid, 'refused', { why: 'expected {"say": "1 to 500 characters"}' })
-      else if ('crash' in frame) throw new Error('a client asked this room to crash')
+      if (frame === undefined) {
+        self.send(client_pid, 'refused', { why: 'expected {"say": "1 to 500 characters"}' })
+      } else if ('crash' in frame) throw new Error('a client asked this room to crash')
       else say({ ...people.get(client_pid), text: frame.say })
     },
     'ws.leave': ({ client_pid }) => {
@@ -61,7 +66,9 @@ export async function room (self: Process<{ about: undefined, 'is it empty': und
       say({ text: `${person?.name} left` })
       tell('people', [...people.values()])
     },
-    about: (_, { reply }) => { reply({ name, node, people: people.size }) },
+    about: (_, { reply }) => {
+      reply({ name, node, people: people.size })
+    },
     'is it empty': () => {
       if (people.size > 0) return
       self.names.unregister(`room:${name}`) // new clients get a new room while this one ends
@@ -74,7 +81,9 @@ export interface About { name: string, node: string, people: number }
 
 /** The state of all rooms that answer in time. */
 export async function describe (processes: Processes, rooms: Pid[]): Promise<About[]> {
-  const answers = await Promise.allSettled(rooms.map((pid) => processes.call(pid, 'about', undefined, { timeout: '1s' })))
+  const answers = await Promise.allSettled(
+    rooms.map((pid) => processes.call(pid, 'about', undefined, { timeout: '1s' }))
+  )
   return answers.flatMap((answer) => answer.status === 'fulfilled' ? [answer.value as About] : [])
 }
 
@@ -83,7 +92,9 @@ export const entrance = {
   schema: {
     // The parameter becomes the name of a process, so it must be checked.
     params: Type.Object({ room: Type.String({ pattern: '^[a-z0-9-]{1,32}$' }) }),
-    querystring: Type.Object({ name: Type.String({ pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{N} ._-]{0,23}$' }) })
+    querystring: Type.Object({
+      name: Type.String({ pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{N} ._-]{0,23}$' })
+    })
   },
   config: { wsRelay: { maxPayload: 4096 } } // a larger message closes with 1009
 }
@@ -100,16 +111,36 @@ const chat: FastifyPluginAsyncTypebox = async (app) => {
     // Temporary: the next client that enters starts it again. Clients cannot exhaust the
     // supervisor's `maxRestarts` by crashing rooms, and an empty room is removed.
     // A new id each time, because the last room of this name may still be ending.
-    rooms.startChild({ id: `${name} ${++started}`, name: `room:${name}`, start: room, args: [name, processes.node], restart: 'temporary' })
+    rooms.startChild({
+      id: `${name} ${++started}`,
+      name: `room:${name}`,
+      start: room,
+      args: [name, processes.node],
+      restart: 'temporary'
+    })
     return true
   }
 
-  app.get('/rooms', async () => await describe(processes, rooms.children().flatMap(({ pid }) => pid ?? [])))
+  app.get(
+    '/rooms',
+    async () =>
+      await describe(
+        processes,
+        rooms.children().flatMap(({ pid }) => pid ?? [])
+      )
+  )
 
   app.get('/rooms/:room', entrance, (request, reply) => {
     // Not for a plain GET, which the relay answers with 426.
-    if (request.wsUpgradable && !open(request.params.room)) return reply.code(503).send({ message: 'Too many rooms' })
-    return reply.relay(`room:${request.params.room}`, { heartbeat_interval: '30s', metadata: { name: request.query.name } }).send()
+    if (request.wsUpgradable && !open(request.params.room)) {
+      return reply.code(503).send({ message: 'Too many rooms' })
+    }
+    return reply
+      .relay(`room:${request.params.room}`, {
+        heartbeat_interval: '30s',
+        metadata: { name: request.query.name }
+      })
+      .send()
   })
 }
 

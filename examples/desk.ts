@@ -3,7 +3,12 @@
 //   npx tsx examples/desk.ts      and open http://127.0.0.1:3000 in two windows
 import Fastify from 'fastify'
 import fastifyStatic from '@fastify/static'
-import { Type, type FastifyPluginAsyncTypebox, type Static, type TSchema } from '@fastify/type-provider-typebox'
+import {
+  Type,
+  type FastifyPluginAsyncTypebox,
+  type Static,
+  type TSchema
+} from '@fastify/type-provider-typebox'
 import { Value } from '@sinclair/typebox/value'
 import wsRelay, { type Pid, type Process } from '../lib/index.js' // in your project: 'fastify-ws-relay'
 
@@ -64,9 +69,12 @@ async function bot (self: Process<{ file: CaseFile, take: undefined, 'how many':
     'ws.join': ({ client_pid, metadata }) => {
       visitors.set(client_pid, { name: String(metadata.name), lines: [] })
       self.send(client_pid, 'with', { who: 'bot', name: 'Bot' })
-      say(client_pid, metadata.back === true
-        ? 'It is me again, the bot. Anything else?'
-        : `Hello ${String(metadata.name)}! Ask me about hours or prices, or say “human please”.`)
+      say(
+        client_pid,
+        metadata.back === true
+          ? 'It is me again, the bot. Anything else?'
+          : `Hello ${String(metadata.name)}! Ask me about hours or prices, or say “human please”.`
+      )
     },
     'ws.message': ({ client_pid, data }) => {
       const frame = parse(VisitorFrame, data)
@@ -82,7 +90,12 @@ async function bot (self: Process<{ file: CaseFile, take: undefined, 'how many':
         if (answer) say(client_pid, answer)
       } else if (!queue.includes(client_pid)) {
         const here = self.groups.members('operators').length > 0
-        say(client_pid, here ? 'Somebody will be with you in a moment.' : 'Nobody is at the desk right now: I keep your place.')
+        say(
+          client_pid,
+          here
+            ? 'Somebody will be with you in a moment.'
+            : 'Nobody is at the desk right now: I keep your place.'
+        )
         changeQueue([...queue, client_pid])
       }
     },
@@ -92,7 +105,10 @@ async function bot (self: Process<{ file: CaseFile, take: undefined, 'how many':
       if (visitor === undefined || operator === undefined) return
       visitor.operator = operator
       try {
-        await self.call(pid, 'ws.control', { target_pid: operator, metadata: { name: visitor.name } })
+        await self.call(pid, 'ws.control', {
+          target_pid: operator,
+          metadata: { name: visitor.name }
+        })
         changeQueue(queue.filter((other) => other !== pid))
       } catch {
         // All or nothing: the operator has left, so the visitor stays with the bot.
@@ -102,11 +118,17 @@ async function bot (self: Process<{ file: CaseFile, take: undefined, 'how many':
       // The last message from this visitor: the conversation is complete, and can be passed on.
       const { lines = [], operator } = visitors.get(pid) ?? {}
       visitors.delete(pid)
-      if (cause === 'transfer' && operator !== undefined) self.send(operator, 'file', { visitor: pid, lines })
+      if (cause === 'transfer' && operator !== undefined) {
+        self.send(operator, 'file', { visitor: pid, lines })
+      }
       if (queue.includes(pid)) changeQueue(queue.filter((other) => other !== pid))
     },
-    file: ({ visitor, lines }) => { visitors.get(visitor)?.lines.unshift(...lines) },
-    'how many': (_, { reply }) => { reply({ waiting: queue.length, operators: self.groups.members('operators').length }) }
+    file: ({ visitor, lines }) => {
+      visitors.get(visitor)?.lines.unshift(...lines)
+    },
+    'how many': (_, { reply }) => {
+      reply({ waiting: queue.length, operators: self.groups.members('operators').length })
+    }
   })
 }
 
@@ -122,7 +144,10 @@ async function operator (self: Process<{ file: CaseFile, waiting: number }>, nam
 
   const giveBack = async (pid: Pid) => {
     try {
-      await self.call(pid, 'ws.control', { target_pid: 'bot', metadata: { name: visitors.get(pid)?.name, back: true } })
+      await self.call(pid, 'ws.control', {
+        target_pid: 'bot',
+        metadata: { name: visitors.get(pid)?.name, back: true }
+      })
     } catch {
       self.send(pid, 'ws.close', { code: 1013, reason: 'nobody can talk to you now' })
     }
@@ -139,7 +164,9 @@ async function operator (self: Process<{ file: CaseFile, waiting: number }>, nam
   }
   const obey = async (frame?: Static<typeof OperatorFrame>) => {
     if (frame === undefined) {
-      self.send(me, 'refused', { why: 'expected {"take": true}, or a "visitor" with "say" or "back"' })
+      self.send(me, 'refused', {
+        why: 'expected {"take": true}, or a "visitor" with "say" or "back"'
+      })
       return
     }
     if ('take' in frame) {
@@ -182,7 +209,10 @@ async function operator (self: Process<{ file: CaseFile, waiting: number }>, nam
         const { id, lines = [] } = visitors.get(pid) ?? {}
         visitors.delete(pid)
         if (cause === 'transfer') self.send('bot', 'file', { visitor: pid, lines })
-        self.send(me, 'gone', { visitor: id, why: cause === 'transfer' ? 'is with the bot again' : 'left' })
+        self.send(me, 'gone', {
+          visitor: id,
+          why: cause === 'transfer' ? 'is with the bot again' : 'left'
+        })
       }
       // Ends only after the last message of the last visitor.
       if (!onDuty && visitors.size === 0) self.stop()
@@ -199,7 +229,11 @@ async function operator (self: Process<{ file: CaseFile, waiting: number }>, nam
 const desk: FastifyPluginAsyncTypebox = async (app) => {
   app.processes.supervise({ name: 'desk', children: [{ id: 'bot', name: 'bot', start: bot }] })
 
-  const schema = { querystring: Type.Object({ name: Type.String({ pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{N} ._-]{0,23}$' }) }) }
+  const schema = {
+    querystring: Type.Object({
+      name: Type.String({ pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{N} ._-]{0,23}$' })
+    })
+  }
   const config = { wsRelay: { maxPayload: 4096 } } // a larger message closes with 1009
 
   app.get('/desk', { schema, config }, (request, reply) => {
@@ -209,7 +243,9 @@ const desk: FastifyPluginAsyncTypebox = async (app) => {
   // In production an `onRequest` hook guards this route. It runs before the upgrade.
   app.get('/desk/operator', { schema, config }, (request, reply) => {
     // No process for a plain GET: the relay answers 426 with any target.
-    const target = request.wsUpgradable ? app.processes.spawn(operator, { args: [request.query.name] }) : 'bot'
+    const target = request.wsUpgradable
+      ? app.processes.spawn(operator, { args: [request.query.name] })
+      : 'bot'
     reply.relay(target, { heartbeat_interval: '30s' }).send()
   })
 

@@ -24,9 +24,13 @@ const notify: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   // In production the user comes from a session that an `onRequest` hook has checked.
-  app.get('/notifications', { schema: { querystring: Type.Object({ user: User }) } }, (request, reply) => {
-    reply.relay(registrar, { metadata: { user: request.query.user } }).send()
-  })
+  app.get(
+    '/notifications',
+    { schema: { querystring: Type.Object({ user: User }) } },
+    (request, reply) => {
+      reply.relay(registrar, { metadata: { user: request.query.user } }).send()
+    }
+  )
 
   const body = Type.Object(
     { user: Type.Optional(User), text: Type.String({ minLength: 1, maxLength: 1000 }) }
@@ -35,7 +39,9 @@ const notify: FastifyPluginAsyncTypebox = async (app) => {
     const { user, text } = request.body
     // A topic of this application. The client reads
     // {"topic":"notice","data":{"text":"tea is ready"}}.
-    reply.send({ reached: groups.broadcast(user === undefined ? 'users' : `user:${user}`, 'notice', { text }) })
+    reply.send({
+      reached: groups.broadcast(user === undefined ? 'users' : `user:${user}`, 'notice', { text })
+    })
   })
 }
 

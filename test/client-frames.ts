@@ -2,7 +2,11 @@
 import { opcodes } from '../lib/websocket/frames.js'
 
 /** A frame of a client. */
-export function frameOf (opcode: number, data: string | Buffer = '', { fin = true, rsv1 = false, mask = 0 } = {}): Buffer {
+export function frameOf (
+  opcode: number,
+  data: string | Buffer = '',
+  { fin = true, rsv1 = false, mask = 0 } = {}
+): Buffer {
   const payload = Buffer.from(data)
   const { length } = payload
   const first = (fin ? 0x80 : 0) | (rsv1 ? 0x40 : 0) | opcode
@@ -13,7 +17,11 @@ export function frameOf (opcode: number, data: string | Buffer = '', { fin = tru
   if (header.length === 10) header.writeUInt32BE(length, 6)
   const masking = Buffer.alloc(4)
   masking.writeInt32BE(mask)
-  if (mask !== 0) payload.forEach((byte, i) => { payload[i] = byte ^ masking[i & 3] })
+  if (mask !== 0) {
+    payload.forEach((byte, i) => {
+      payload[i] = byte ^ masking[i & 3]
+    })
+  }
   return Buffer.concat([header, masking, payload])
 }
 

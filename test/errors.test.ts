@@ -22,12 +22,34 @@ t.test('has the codes and statuses of the contract', async (t) => {
     FST_WS_RELAY_OVERLOADED: 503,
     FST_WS_RELAY_CLOSING: 503
   }
-  for (const [code, status] of Object.entries(statuses)) t.equal(new errorCodes[code as 'FST_WS_RELAY_CLOSING']().statusCode, status, code)
-  for (const name of ['WS_RELAY_INVALID_OPTIONS', 'WS_RELAY_INVALID_PAYLOAD', 'WS_RELAY_TRANSFER_REFUSED', 'PROCESS_NOT_ALIVE', 'PROCESS_CALL_TIMEOUT', 'PROCESS_CALL_FAILED', 'PROCESS_REFUSED', 'PROCESS_NAME_TAKEN', 'PROCESS_INVALID_NAME', 'PROCESS_INVALID_TOPIC', 'PROCESS_INVALID_PID', 'PROCESS_INVALID_DURATION', 'PROCESS_INVALID_SPEC', 'PROCESS_STOPPED']) t.ok(`FST_${name}` in errorCodes, name)
+  for (const [code, status] of Object.entries(statuses)) {
+    t.equal(new errorCodes[code as 'FST_WS_RELAY_CLOSING']().statusCode, status, code)
+  }
+  for (const name of [
+    'WS_RELAY_INVALID_OPTIONS',
+    'WS_RELAY_INVALID_PAYLOAD',
+    'WS_RELAY_TRANSFER_REFUSED',
+    'PROCESS_NOT_ALIVE',
+    'PROCESS_CALL_TIMEOUT',
+    'PROCESS_CALL_FAILED',
+    'PROCESS_REFUSED',
+    'PROCESS_NAME_TAKEN',
+    'PROCESS_INVALID_NAME',
+    'PROCESS_INVALID_TOPIC',
+    'PROCESS_INVALID_PID',
+    'PROCESS_INVALID_DURATION',
+    'PROCESS_INVALID_SPEC',
+    'PROCESS_STOPPED'
+  ]) { t.ok(`FST_${name}` in errorCodes, name) }
 })
 
 t.test('makes wrong use a TypeError', async (t) => {
-  for (const code of ['FST_WS_RELAY_INVALID_OPTIONS', 'FST_PROCESS_INVALID_NAME', 'FST_PROCESS_INVALID_PID', 'FST_PROCESS_INVALID_SPEC'] as const) t.ok(new errorCodes[code]('x') instanceof TypeError)
+  for (const code of [
+    'FST_WS_RELAY_INVALID_OPTIONS',
+    'FST_PROCESS_INVALID_NAME',
+    'FST_PROCESS_INVALID_PID',
+    'FST_PROCESS_INVALID_SPEC'
+  ] as const) { t.ok(new errorCodes[code]('x') instanceof TypeError) }
 })
 
 t.test('shows a value cut, on one line, and without running its code', async (t) => {
@@ -36,9 +58,21 @@ t.test('shows a value cut, on one line, and without running its code', async (t)
     value, { toString: { value: fail }, [Symbol.toStringTag]: { get: fail } }
   )
   const cases: Array<[unknown, string]> = [
-    ['text', 'text'], ['a\r\nb\0', 'a  b '], ['x'.repeat(81), `${'x'.repeat(80)}…`], ['x'.repeat(80), 'x'.repeat(80)],
-    [undefined, 'undefined'], [null, 'null'], [5, '5'], [5n, '5'], [true, 'true'], [Symbol('s'), 'Symbol(s)'],
-    [{}, '[object]'], [[], '[array]'], [() => {}, '[function]'], [hostile({}), '[object]'], [hostile(() => {}), '[function]']
+    ['text', 'text'],
+    ['a\r\nb\0', 'a  b '],
+    ['x'.repeat(81), `${'x'.repeat(80)}…`],
+    ['x'.repeat(80), 'x'.repeat(80)],
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [5, '5'],
+    [5n, '5'],
+    [true, 'true'],
+    [Symbol('s'), 'Symbol(s)'],
+    [{}, '[object]'],
+    [[], '[array]'],
+    [() => {}, '[function]'],
+    [hostile({}), '[object]'],
+    [hostile(() => {}), '[function]']
   ]
   for (const [value, expected] of cases) t.equal(show(value), expected)
 })

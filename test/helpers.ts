@@ -38,9 +38,22 @@ export async function listen (app: FastifyInstance): Promise<number> {
 }
 
 /** A logger for `Fastify({ logger })`, and the lines that it has written. */
-export function logs (level = 'info'): { logger: { level: string, stream: { write (line: string): void } }, lines: Array<Record<string, any>> } {
+export function logs (level = 'info'): {
+  logger: { level: string, stream: { write(line: string): void } }
+  lines: Array<Record<string, any>>
+} {
   const lines: Array<Record<string, any>> = []
-  return { lines, logger: { level, stream: { write: (line) => { lines.push(JSON.parse(line)) } } } }
+  return {
+    lines,
+    logger: {
+      level,
+      stream: {
+        write: (line) => {
+          lines.push(JSON.parse(line))
+        }
+      }
+    }
+  }
 }
 
 /** A message that a recorder has received. */
@@ -65,7 +78,9 @@ export function record (app: FastifyInstance, name?: string): Recorder {
       const asked = waiting.findIndex((one) => one.topic === topic)
       if (asked === -1) unread.push({ topic, payload })
       else waiting.splice(asked, 1)[0].resolve(payload)
-      if (topic === 'ws.message') self.send(payload.client_pid, 'ws.send', { type: payload.type, data: payload.data })
+      if (topic === 'ws.message') {
+        self.send(payload.client_pid, 'ws.send', { type: payload.type, data: payload.data })
+      }
     }
   }, { name })
   return {
@@ -92,9 +107,22 @@ export async function open (
 export const key = 'dGhlIHNhbXBsZSBub25jZQ=='
 
 /** The text of an upgrade request. An `undefined` header is left out, a list is repeated. */
-export function handshake (path = '/', headers: Record<string, string | string[] | undefined> = {}, line = `GET ${path} HTTP/1.1`): string {
-  const all = { host: 'relay.test', connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': key, ...headers }
-  const lines = Object.entries(all).flatMap(([name, value]) => value === undefined ? [] : [value].flat().map((one) => `${name}: ${one}\r\n`))
+export function handshake (
+  path = '/',
+  headers: Record<string, string | string[] | undefined> = {},
+  line = `GET ${path} HTTP/1.1`
+): string {
+  const all = {
+    host: 'relay.test',
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': key,
+    ...headers
+  }
+  const lines = Object.entries(all).flatMap(([name, value]) =>
+    value === undefined ? [] : [value].flat().map((one) => `${name}: ${one}\r\n`)
+  )
   return `${line}\r\n${lines.join('')}\r\n`
 }
 
@@ -126,7 +154,9 @@ export class Raw {
   /** Waits until the text matches; throws when the server ends the socket before. */
   async until (pattern: RegExp): Promise<string> {
     while (!pattern.test(this.text)) {
-      if (this.#ended) throw new Error(`the socket ended before ${pattern}, after ${JSON.stringify(this.text)}`)
+      if (this.#ended) {
+        throw new Error(`the socket ended before ${pattern}, after ${JSON.stringify(this.text)}`)
+      }
       await new Promise<void>((resolve) => {
         const onEvent = () => {
           for (const event of ['data', 'end', 'close']) this.socket.off(event, onEvent)

@@ -14,7 +14,9 @@ const packages = {
 export const browserPath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium'
 
 function isInstalled (program: keyof typeof packages): boolean {
-  return program === 'Chromium' ? existsSync(browserPath) : spawnSync(program, ['--version']).status === 0
+  return program === 'Chromium'
+    ? existsSync(browserPath)
+    : spawnSync(program, ['--version']).status === 0
 }
 
 /**

@@ -54,7 +54,10 @@ export class TestClock {
 
   /** @param t the original clock is restored after this test */
   constructor (t: { teardown (task: () => void): void }) {
-    Object.defineProperty(performance, 'now', { value: () => (this.#stopped ?? this.#now()) + this.#passed, configurable: true })
+    Object.defineProperty(performance, 'now', {
+      value: () => (this.#stopped ?? this.#now()) + this.#passed,
+      configurable: true
+    })
     t.teardown(() => { delete (performance as { now?: unknown }).now })
   }
 

@@ -12,15 +12,33 @@ import { ratios, show, showSpread, spread } from '../rig/statistics.js'
 /** Microseconds of CPU time per unit, of all nodes and of the engine. */
 interface Cost { nodes: number, engine: number, perSecond: number, p50?: number, p99?: number }
 
-interface Kind { name: string, engine: 'nats' | 'redis', server: (url: string, node: string) => ServerKind }
+interface Kind {
+  name: string
+  engine: 'nats' | 'redis'
+  server: (url: string, node: string) => ServerKind
+}
 
 const reference = 'Socket.IO, Redis adapter'
 const kinds: readonly Kind[] = [
-  { name: reference, engine: 'redis', server: (url) => ({ name: reference, file: 'socket.io-redis.mjs', argument: url, protocol: 'socket.io' }) },
+  {
+    name: reference,
+    engine: 'redis',
+    server: (url) => ({
+      name: reference,
+      file: 'socket.io-redis.mjs',
+      argument: url,
+      protocol: 'socket.io'
+    })
+  },
   ...(['redis', 'nats'] as const).map((engine): Kind => ({
     name: `ours, ${engine === 'nats' ? 'NATS' : 'Redis'}`,
     engine,
-    server: (url, node) => ({ name: `ours, ${node}`, file: 'node.js', argument: `${engine} ${url} ${node}`, protocol: 'ws' })
+    server: (url, node) => ({
+      name: `ours, ${node}`,
+      file: 'node.js',
+      argument: `${engine} ${url} ${node}`,
+      protocol: 'ws'
+    })
   }))
 ]
 
@@ -39,8 +57,13 @@ class Cluster {
   static async start (kind: Kind, count: number): Promise<Cluster> {
     const engine = await startEngine(kind.engine)
     moveToCore(1, engine.pid!)
-    const nodes = await Promise.all(Array.from({ length: count }, (_, n) => ServerUnderTest.start(kind.server(engine.url, `n${n}`))))
-    const isComplete = async ({ port }: ServerUnderTest): Promise<boolean> => (await get<{ nodes: number }>(port, '/nodes')).nodes === count - 1
+    const nodes = await Promise.all(
+      Array.from({ length: count }, (_, n) =>
+        ServerUnderTest.start(kind.server(engine.url, `n${n}`))
+      )
+    )
+    const isComplete = async ({ port }: ServerUnderTest): Promise<boolean> =>
+      (await get<{ nodes: number }>(port, '/nodes')).nodes === count - 1
     while (!(await Promise.all(nodes.map(isComplete))).every(Boolean)) await sleep(50)
     return new Cluster(engine, nodes)
   }
@@ -77,7 +100,17 @@ async function send ({ nodes: [a, b], pids }: Cluster): Promise<Cost> {
 function broadcast (depth: number) {
   return async ({ nodes, pids }: Cluster): Promise<Cost> => {
     const measured = await nodes[0].measure<Measurement & { p50: number, p99: number }>({
-      kind: 'rooms', ports: nodes.map(({ port }) => port), pids, connections: 9999, rooms: 1, oneSpeaker: true, size: 200, depth, warmup: 2, seconds: 4, settle: 1000
+      kind: 'rooms',
+      ports: nodes.map(({ port }) => port),
+      pids,
+      connections: 9999,
+      rooms: 1,
+      oneSpeaker: true,
+      size: 200,
+      depth,
+      warmup: 2,
+      seconds: 4,
+      settle: 1000
     })
     return { ...costOf(measured), p50: measured.p50, p99: measured.p99 }
   }
@@ -85,8 +118,18 @@ function broadcast (depth: number) {
 
 const scenarios = [
   { title: 'From one node to another: messages of 200 B', unit: 'message', nodes: 2, run: send },
-  { title: 'A room of 9 999 sockets on three nodes, 200 B, one message in flight', unit: 'delivery', nodes: 3, run: broadcast(1) },
-  { title: 'A room of 9 999 sockets on three nodes, 200 B, 16 messages in flight', unit: 'delivery', nodes: 3, run: broadcast(16) }
+  {
+    title: 'A room of 9 999 sockets on three nodes, 200 B, one message in flight',
+    unit: 'delivery',
+    nodes: 3,
+    run: broadcast(1)
+  },
+  {
+    title: 'A room of 9 999 sockets on three nodes, 200 B, 16 messages in flight',
+    unit: 'delivery',
+    nodes: 3,
+    run: broadcast(16)
+  }
 ]
 
 /** Prints a table for each scenario. */
@@ -105,20 +148,31 @@ export async function compareClusters (rounds: number): Promise<void> {
     await Promise.all(clusters.map((cluster) => cluster.stop()))
 
     const perCpuSecond = costs.map((of) => of.map(({ nodes, engine }) => 1e6 / (nodes + engine)))
-    const milliseconds = (figures: Array<number | undefined>): string => figures[0] === undefined ? '' : show(spread(figures as number[]).median / 1000)
+    const milliseconds = (figures: Array<number | undefined>): string =>
+      figures[0] === undefined ? '' : show(spread(figures as number[]).median / 1000)
     console.log(`### ${title}\n`)
-    console.log(table(
-      ['', `nodes' CPU, µs a ${unit}`, `engine's CPU, µs a ${unit}`, `${unit === 'delivery' ? 'deliveries' : 'messages'} per CPU second, of nodes and engine`, 'to Socket.IO', 'p50, ms', 'p99, ms'],
-      kinds.map(({ name }, n) => [
-        name,
-        showSpread(spread(costs[n].map(({ nodes }) => nodes))),
-        show(spread(costs[n].map(({ engine }) => engine)).median),
-        show(spread(perCpuSecond[n]).median),
-        showSpread(ratios(perCpuSecond[n], perCpuSecond[0])!),
-        milliseconds(costs[n].map(({ p50 }) => p50)),
-        milliseconds(costs[n].map(({ p99 }) => p99))
-      ])
-    ))
+    console.log(
+      table(
+        [
+          '',
+          `nodes' CPU, µs a ${unit}`,
+          `engine's CPU, µs a ${unit}`,
+          `${unit === 'delivery' ? 'deliveries' : 'messages'} per CPU second, of nodes and engine`,
+          'to Socket.IO',
+          'p50, ms',
+          'p99, ms'
+        ],
+        kinds.map(({ name }, n) => [
+          name,
+          showSpread(spread(costs[n].map(({ nodes }) => nodes))),
+          show(spread(costs[n].map(({ engine }) => engine)).median),
+          show(spread(perCpuSecond[n]).median),
+          showSpread(ratios(perCpuSecond[n], perCpuSecond[0])!),
+          milliseconds(costs[n].map(({ p50 }) => p50)),
+          milliseconds(costs[n].map(({ p99 }) => p99))
+        ])
+      )
+    )
     console.log()
   }
 }

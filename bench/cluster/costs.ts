@@ -43,9 +43,15 @@ export async function measureCosts (kind: 'nats' | 'redis', rounds: number): Pro
   /** Starts nodes that are all connected with each other. */
   async function startNodes (count: number): Promise<ProcessSystem[]> {
     const prefix = `bench${++clusters}`
-    const systems = Array.from({ length: count }, (_, n) => createProcesses({
-      node: `n${n}`, cluster: kind === 'nats' ? nats({ servers: engine.url, prefix }) : redis({ url: engine.url, prefix })
-    }))
+    const systems = Array.from({ length: count }, (_, n) =>
+      createProcesses({
+        node: `n${n}`,
+        cluster:
+          kind === 'nats'
+            ? nats({ servers: engine.url, prefix })
+            : redis({ url: engine.url, prefix })
+      })
+    )
     await Promise.all(systems.map((system) => system.ready()))
     while (systems.some(({ cluster }) => cluster!.stats().up < count - 1)) await sleep(50)
     return systems
@@ -65,7 +71,12 @@ export async function measureCosts (kind: 'nats' | 'redis', rounds: number): Pro
     await task()
     const costs: Cost[] = []
     for (let n = 0; n < rounds; n++) costs.push(await cost(task))
-    rows.push([what, ...(['nodes', 'engine'] as const).map((of) => showSpread(spread(costs.map((cost) => cost[of]))))])
+    rows.push([
+      what,
+      ...(['nodes', 'engine'] as const).map((of) =>
+        showSpread(spread(costs.map((cost) => cost[of])))
+      )
+    ])
   }
 
   for (const count of [20, 60]) {
@@ -99,7 +110,9 @@ export async function measureCosts (kind: 'nats' | 'redis', rounds: number): Pro
     const systems = await startNodes(count)
     const total = 20_000
     const counters = systems.map((system) => counter(system, total))
-    await Promise.all(systems.map((system, n) => system.cluster!.groups.join('room', counters[n].pid as never)))
+    await Promise.all(
+      systems.map((system, n) => system.cluster!.groups.join('room', counters[n].pid as never))
+    )
     await measure(`a broadcast of 200 bytes, members on ${count} nodes`, async () => {
       const done = Promise.all(counters.map(({ full }) => full()))
       const groups = systems[0].cluster!.groups

@@ -6,11 +6,18 @@ import { installPeers } from '../rig/peers.js'
 import { compareClusters } from './beside.js'
 import { measureCosts } from './costs.js'
 
-const { values: { only, rounds } } = parseArgs({
-  options: { only: { type: 'string', default: 'costs,beside' }, rounds: { type: 'string', default: '3' } }
+const {
+  values: { only, rounds }
+} = parseArgs({
+  options: {
+    only: { type: 'string', default: 'costs,beside' },
+    rounds: { type: 'string', default: '3' }
+  }
 })
 
-console.log(`Node ${process.version}, ${cpus()[0].model}, ${cpus().length} cores; median of ${rounds} rounds [lowest–highest]\n`)
+console.log(
+  `Node ${process.version}, ${cpus()[0].model}, ${cpus().length} cores; median of ${rounds} rounds [lowest–highest]\n`
+)
 if (only.includes('costs')) {
   await measureCosts('nats', Number(rounds))
   await measureCosts('redis', Number(rounds))

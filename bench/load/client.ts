@@ -13,13 +13,14 @@ export interface Protocol {
 
 export const protocols: Record<'ws' | 'socket.io', Protocol> = {
   ws: {
-    path: (room) => room === undefined ? '/echo' : `/room/${room}`,
+    path: (room) => (room === undefined ? '/echo' : `/room/${room}`),
     text: (payload) => payload,
     opening: []
   },
   // Engine.IO 4: the server opens, the client asks for the namespace, the server agrees.
   'socket.io': {
-    path: (room) => `/socket.io/?EIO=4&transport=websocket${room === undefined ? '' : `&room=${room}`}`,
+    path: (room) =>
+      `/socket.io/?EIO=4&transport=websocket${room === undefined ? '' : `&room=${room}`}`,
     text: (payload) => `42["say","${payload}"]`,
     opening: [maskedFrame('40'), undefined]
   }
@@ -53,21 +54,41 @@ export class Client {
   #state: 'upgrading' | 'opening' | 'open' | 'over' = 'upgrading'
 
   /** @param expected bytes of each message */
-  constructor (port: number, path: string, room: number, protocol: Protocol, expected: number, listener: Listener) {
+  constructor (
+    port: number,
+    path: string,
+    room: number,
+    protocol: Protocol,
+    expected: number,
+    listener: Listener
+  ) {
     this.room = room
     this.#protocol = protocol
     this.#expected = expected
     this.#listener = listener
-    this.#counter = new FrameCounter((opcode) => { this.#control(opcode) })
+    this.#counter = new FrameCounter((opcode) => {
+      this.#control(opcode)
+    })
     const callback = (length: number, bytes: Uint8Array): boolean => {
       this.#read(bytes, length)
       return true
     }
-    this.socket = connect({ port, host: '127.0.0.1', noDelay: true, onread: { buffer: shared ?? Buffer.alloc(64 * 1024), callback } })
-    this.socket.on('error', (error) => { this.#fail(error.message) })
-    this.socket.on('end', () => { this.#fail('the server has closed the connection') })
-    this.socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n')
+    this.socket = connect({
+      port,
+      host: '127.0.0.1',
+      noDelay: true,
+      onread: { buffer: shared ?? Buffer.alloc(64 * 1024), callback }
+    })
+    this.socket.on('error', (error) => {
+      this.#fail(error.message)
+    })
+    this.socket.on('end', () => {
+      this.#fail('the server has closed the connection')
+    })
+    this.socket.write(
+      `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n'
+    )
   }
 
   /** Messages of another kind or length than they should have. */
@@ -119,7 +140,9 @@ export class Client {
   #open (count: number): number {
     const { opening } = this.#protocol
     const all = this.#counter.messages
-    for (const frame of opening.slice(all - count, all)) if (frame !== undefined) this.socket.write(frame)
+    for (const frame of opening.slice(all - count, all)) {
+      if (frame !== undefined) this.socket.write(frame)
+    }
     if (all < opening.length) return 0
     this.#state = 'open'
     this.#counter.expected = this.#expected

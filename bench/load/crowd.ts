@@ -32,23 +32,41 @@ export class Crowd {
   #fail!: (error: Error) => void
 
   /** @param answered so many messages came to a client; @param opened a client may speak */
-  constructor (spec: CrowdSpec, answered: Listener['answered'], opened: Listener['opened'], pinged?: () => void) {
+  constructor (
+    spec: CrowdSpec,
+    answered: Listener['answered'],
+    opened: Listener['opened'],
+    pinged?: () => void
+  ) {
     this.#spec = spec
     this.#protocol = protocols[spec.protocol]
-    this.#letters = Array.from({ length: spec.size }, (_, i) => String.fromCharCode(97 + i * 7 % 26)).join('')
+    this.#letters = Array.from({ length: spec.size }, (_, i) =>
+      String.fromCharCode(97 + ((i * 7) % 26))
+    ).join('')
     this.#expected = this.#protocol.text(this.#letters).length
-    this.failure = new Promise((_resolve, reject) => { this.#fail = reject })
+    this.failure = new Promise((_resolve, reject) => {
+      this.#fail = reject
+    })
     this.failure.catch(() => {})
-    this.#listener = { answered, opened, pinged, failed: (_client, problem) => { this.#fail(new Error(problem)) } }
+    this.#listener = {
+      answered,
+      opened,
+      pinged,
+      failed: (_client, problem) => {
+        this.#fail(new Error(problem))
+      }
+    }
   }
 
   /** So many frames, one behind the other: no two messages are the same, or a server need encode it once only. */
   burst (count: number): Buffer {
     const { size } = this.#spec
-    return Buffer.concat(Array.from({ length: count }, () => {
-      const number = `${this.#messages++} `.slice(0, size)
-      return maskedFrame(this.#protocol.text(number + this.#letters.slice(number.length)))
-    }))
+    return Buffer.concat(
+      Array.from({ length: count }, () => {
+        const number = `${this.#messages++} `.slice(0, size)
+        return maskedFrame(this.#protocol.text(number + this.#letters.slice(number.length)))
+      })
+    )
   }
 
   /** Starts one more. */
@@ -56,12 +74,23 @@ export class Crowd {
     const { port, ports = [port], rooms } = this.#spec
     const room = this.clients.length % (rooms ?? Infinity)
     const path = this.#protocol.path(rooms === undefined ? undefined : room)
-    this.clients.push(new Client(ports[this.clients.length % ports.length], path, room, this.#protocol, this.#expected, this.#listener))
+    this.clients.push(
+      new Client(
+        ports[this.clients.length % ports.length],
+        path,
+        room,
+        this.#protocol,
+        this.#expected,
+        this.#listener
+      )
+    )
   }
 
   /** Resolves with what is awaited, or fails with the first problem, or when it took too long. */
-  async until<T> (awaited: Promise<T>, milliseconds: number, what: string): Promise<T> {
-    const timer = setTimeout(() => { this.#fail(new Error(`${what} took more than ${milliseconds} ms`)) }, milliseconds)
+  async until<T>(awaited: Promise<T>, milliseconds: number, what: string): Promise<T> {
+    const timer = setTimeout(() => {
+      this.#fail(new Error(`${what} took more than ${milliseconds} ms`))
+    }, milliseconds)
     try {
       return await Promise.race([awaited, this.failure])
     } finally {
@@ -77,11 +106,18 @@ export class Crowd {
 
   async close (): Promise<void> {
     this.check()
-    const closed = this.clients.map((client) => new Promise<void>((resolve) => {
-      client.socket.once('close', () => { resolve() })
-      client.close()
-    }))
-    const cut = setTimeout(() => { for (const client of this.clients) client.socket.destroy() }, closeTimeout)
+    const closed = this.clients.map(
+      (client) =>
+        new Promise<void>((resolve) => {
+          client.socket.once('close', () => {
+            resolve()
+          })
+          client.close()
+        })
+    )
+    const cut = setTimeout(() => {
+      for (const client of this.clients) client.socket.destroy()
+    }, closeTimeout)
     await Promise.all(closed)
     clearTimeout(cut)
   }
@@ -92,14 +128,26 @@ export class Crowd {
  *
  * @param answered called for what they are sent, once all are open
  */
-export async function gather (spec: CrowdSpec, count: number, answered: Listener['answered'], pinged?: () => void): Promise<Crowd> {
+export async function gather (
+  spec: CrowdSpec,
+  count: number,
+  answered: Listener['answered'],
+  pinged?: () => void
+): Promise<Crowd> {
   let open = 0
   let done!: () => void
-  const all = new Promise<void>((resolve) => { done = resolve })
-  const crowd = new Crowd(spec, answered, () => {
-    if (++open === count) done()
-    else if (crowd.clients.length < count) crowd.add()
-  }, pinged)
+  const all = new Promise<void>((resolve) => {
+    done = resolve
+  })
+  const crowd = new Crowd(
+    spec,
+    answered,
+    () => {
+      if (++open === count) done()
+      else if (crowd.clients.length < count) crowd.add()
+    },
+    pinged
+  )
   while (crowd.clients.length < Math.min(count, mostUnfinished)) crowd.add()
   await crowd.until(all, openTimeout, 'connecting')
   return crowd

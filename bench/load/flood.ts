@@ -3,7 +3,13 @@ import { once } from 'node:events'
 import { Histogram } from './histogram.js'
 import { get } from './usage.js'
 
-export interface FloodSpec { kind: 'flood', port: number, messages: number, clients: number, seconds: number }
+export interface FloodSpec {
+  kind: 'flood'
+  port: number
+  messages: number
+  clients: number
+  seconds: number
+}
 
 const request = 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'
 

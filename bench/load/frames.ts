@@ -7,7 +7,10 @@ const mask = [0x37, 0xfa, 0x21, 0x3d]
 export function maskedFrame (payload: string, opcode: number = opcodes.text): Buffer {
   const bytes = Buffer.from(payload)
   const { length } = bytes
-  const header = length < 126 ? [0x80 | opcode, 0x80 | length] : [0x80 | opcode, 0x80 | 126, length >> 8, length & 0xff]
+  const header =
+    length < 126
+      ? [0x80 | opcode, 0x80 | length]
+      : [0x80 | opcode, 0x80 | 126, length >> 8, length & 0xff]
   return Buffer.from([...header, ...mask, ...bytes.map((byte, i) => byte ^ mask[i & 3])])
 }
 

@@ -36,7 +36,13 @@ interface Room {
 export async function measureRooms (spec: RoomsSpec) {
   const { connections, depth, oneSpeaker = false } = spec
   const count = spec.rooms ?? connections
-  const rooms: Room[] = Array.from({ length: count }, () => ({ members: [], turn: 0, got: 0, sent: new Array(depth).fill(0), oldest: 0 }))
+  const rooms: Room[] = Array.from({ length: count }, () => ({
+    members: [],
+    turn: 0,
+    got: 0,
+    sent: new Array(depth).fill(0),
+    oldest: 0
+  }))
   const latencies = new Histogram()
   let deliveries = 0
 

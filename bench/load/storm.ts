@@ -63,6 +63,7 @@ export async function measureIdle (spec: IdleSpec) {
   await sleep(1000)
   const after = await get<Usage>(port, '/usage?gc')
   await crowd.close()
-  const perConnection = (bytes: keyof Usage): number => (after[bytes] - before[bytes]) / connections / 1024
+  const perConnection = (bytes: keyof Usage): number =>
+    (after[bytes] - before[bytes]) / connections / 1024
   return { rss: perConnection('rss'), heap: perConnection('heapUsed') }
 }

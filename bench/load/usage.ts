@@ -6,7 +6,9 @@ const ticksPerSecond = 100
 
 /** What a GET of the server answers; JSON. */
 export async function get<T> (port: number, path: string): Promise<T> {
-  const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } })
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+    headers: { connection: 'close' }
+  })
   if (!response.ok) throw new Error(`GET ${path}: ${response.status}`)
   return await response.json() as T
 }
@@ -45,7 +47,16 @@ export class Window {
   }
 
   /** @param count how many units there were, asked at the end */
-  async end (count: () => number): Promise<{ units: number, perSecond: number, cpuPerUnit: number, serverCpu: number, generatorCpu: number, each: number[] }> {
+  async end (
+    count: () => number
+  ): Promise<{
+    units: number
+    perSecond: number
+    cpuPerUnit: number
+    serverCpu: number
+    generatorCpu: number
+    each: number[]
+  }> {
     const each = (await this.#used()).map((cpu, n) => cpu - this.#servers[n])
     const server = each.reduce((sum, cpu) => sum + cpu)
     const own = ownCpu() - this.#own
@@ -53,7 +64,7 @@ export class Window {
     const units = count()
     return {
       units,
-      perSecond: units / microseconds * 1e6,
+      perSecond: (units / microseconds) * 1e6,
       cpuPerUnit: server / units,
       serverCpu: server / microseconds,
       generatorCpu: own / microseconds,

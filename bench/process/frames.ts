@@ -6,8 +6,10 @@ import { repeat, time, type Case, type TimingOptions } from './timing.js'
 
 // `ws` exports these, but its types do not declare them.
 const { Receiver, Sender } = wsExports as unknown as {
-  Receiver: new (options: object) => NodeJS.WritableStream & { on (event: 'message', listener: (data: Buffer) => void): void }
-  Sender: { frame (data: Buffer, options: object): Buffer[] }
+  Receiver: new (
+    options: object
+  ) => NodeJS.WritableStream & { on(event: 'message', listener: (data: Buffer) => void): void }
+  Sender: { frame(data: Buffer, options: object): Buffer[] }
 }
 
 const runs = 100
@@ -22,14 +24,31 @@ export async function frames (options: TimingOptions) {
     const cache = new FrameCache()
     const seen = { bytes: 0, characters: 0 }
     const encode = (name: string, baseline: string | undefined, make: () => number): void => {
-      cases.push({ name: `${name}, ${size} B`, baseline: baseline && `${baseline}, ${size} B`, operations: runs, run: repeat(runs, () => { seen.bytes += make() }) })
+      cases.push({
+        name: `${name}, ${size} B`,
+        baseline: baseline && `${baseline}, ${size} B`,
+        operations: runs,
+        run: repeat(runs, () => {
+          seen.bytes += make()
+        })
+      })
     }
     encode('encode: Sender of ws', undefined, () => {
-      const [header, payload] = Sender.frame(Buffer.from(text), { fin: true, rsv1: false, opcode: 1, mask: false, readOnly: false })
+      const [header, payload] = Sender.frame(Buffer.from(text), {
+        fin: true,
+        rsv1: false,
+        opcode: 1,
+        mask: false,
+        readOnly: false
+      })
       return header.length + (payload?.length ?? 0)
     })
     encode('encode: ours', 'encode: Sender of ws', () => textFrame(text).length)
-    encode('encode: ours, the same string again', 'encode: Sender of ws', () => cache.text(text).length)
+    encode(
+      'encode: ours, the same string again',
+      'encode: Sender of ws',
+      () => cache.text(text).length
+    )
 
     const chunk = Buffer.concat(new Array<Buffer>(inOneRead).fill(maskedFrame(text)))
     const receiver = new Receiver({ isServer: true, maxPayload, allowSynchronousEvents: true })
@@ -45,8 +64,19 @@ export async function frames (options: TimingOptions) {
       onCloseFrame: none,
       onViolation: none
     }, maxPayload, 1024, false)
-    const parse = (name: string, baseline: string | undefined, push: (chunk: Buffer) => void): void => {
-      cases.push({ name: `${name}, ${size} B`, baseline: baseline && `${baseline}, ${size} B`, operations: runs * inOneRead, run: repeat(runs, () => { push(Buffer.from(chunk)) }) })
+    const parse = (
+      name: string,
+      baseline: string | undefined,
+      push: (chunk: Buffer) => void
+    ): void => {
+      cases.push({
+        name: `${name}, ${size} B`,
+        baseline: baseline && `${baseline}, ${size} B`,
+        operations: runs * inOneRead,
+        run: repeat(runs, () => {
+          push(Buffer.from(chunk))
+        })
+      })
     }
     parse('parse: Receiver of ws', undefined, (bytes) => { receiver.write(bytes) })
     parse('parse: ours', 'parse: Receiver of ws', (bytes) => { parser.parseChunk(bytes) })

@@ -15,7 +15,9 @@ export async function hop (options: TimingOptions) {
 
   const serving = await sleeper((self) => self.serve({ tick: () => { tally.one() } } as object))
   const looping = await sleeper(async (self) => {
-    for await (const message of self.inbox as AsyncIterable<{ topic: string }>) if (message.topic === 'tick') tally.one()
+    for await (const message of self.inbox as AsyncIterable<{ topic: string }>) {
+      if (message.topic === 'tick') tally.one()
+    }
   })
   const receiving = await sleeper(async (self) => {
     for (;;) if ((await self.receive() as { topic: string }).topic === 'tick') tally.one()
@@ -32,34 +34,58 @@ export async function hop (options: TimingOptions) {
     for (let i = 0; i < messages; i++) processes.send(pid, 'tick', payload)
     return done
   }
-  return await time([
-    {
-      name: 'a handler looked up in a Map and called',
-      operations: messages,
-      run: () => { for (let i = 0; i < messages; i++) handlers.get('tick')!(payload) }
-    },
-    {
-      name: 'EventEmitter, emit',
-      operations: messages,
-      run: () => { for (let i = 0; i < messages; i++) emitter.emit('tick', payload) }
-    },
-    {
-      name: 'await of a resolved promise',
-      operations: messages,
-      run: async () => { for (let i = 0; i < messages; i++) await Promise.resolve(payload) }
-    },
-    { name: 'serve', baseline: 'EventEmitter, emit', operations: messages, run: flood(serving.pid) },
-    { name: 'for await', baseline: 'await of a resolved promise', operations: messages, run: flood(looping.pid) },
-    { name: 'receive', baseline: 'await of a resolved promise', operations: messages, run: flood(receiving.pid) },
-    {
-      name: 'two processes that answer each other, serve',
-      baseline: 'await of a resolved promise',
-      operations: messages,
-      run: () => {
-        const done = tally.after(messages)
-        processes.send(one.pid, 'ball', other.pid)
-        return done
+  return await time(
+    [
+      {
+        name: 'a handler looked up in a Map and called',
+        operations: messages,
+        run: () => {
+          for (let i = 0; i < messages; i++) handlers.get('tick')!(payload)
+        }
+      },
+      {
+        name: 'EventEmitter, emit',
+        operations: messages,
+        run: () => {
+          for (let i = 0; i < messages; i++) emitter.emit('tick', payload)
+        }
+      },
+      {
+        name: 'await of a resolved promise',
+        operations: messages,
+        run: async () => {
+          for (let i = 0; i < messages; i++) await Promise.resolve(payload)
+        }
+      },
+      {
+        name: 'serve',
+        baseline: 'EventEmitter, emit',
+        operations: messages,
+        run: flood(serving.pid)
+      },
+      {
+        name: 'for await',
+        baseline: 'await of a resolved promise',
+        operations: messages,
+        run: flood(looping.pid)
+      },
+      {
+        name: 'receive',
+        baseline: 'await of a resolved promise',
+        operations: messages,
+        run: flood(receiving.pid)
+      },
+      {
+        name: 'two processes that answer each other, serve',
+        baseline: 'await of a resolved promise',
+        operations: messages,
+        run: () => {
+          const done = tally.after(messages)
+          processes.send(one.pid, 'ball', other.pid)
+          return done
+        }
       }
-    }
-  ], options)
+    ],
+    options
+  )
 }

@@ -12,27 +12,43 @@ export async function names (options: TimingOptions) {
   const other = Array.from({ length: runs }, (_, i) => `room:${i}`)
   names.register('lobby', pid)
   const seen = { found: 0 }
-  return await time([
-    { name: 'Map: get', operations: runs, run: repeat(runs, () => { if (map.get('lobby') === pid) seen.found++ }) },
-    { name: 'lookup', baseline: 'Map: get', operations: runs, run: repeat(runs, () => { if (names.lookup('lobby') === pid) seen.found++ }) },
-    {
-      name: 'Map: set, delete',
-      operations: runs,
-      run: repeat(runs, (i) => {
-        map.set(other[i], pid)
-        map.delete(other[i])
-      })
-    },
-    {
-      name: 'register, unregister',
-      baseline: 'Map: set, delete',
-      operations: runs,
-      run: repeat(runs, (i) => {
-        names.register(other[i], pid)
-        names.unregister(other[i])
-      })
-    }
-  ], options)
+  return await time(
+    [
+      {
+        name: 'Map: get',
+        operations: runs,
+        run: repeat(runs, () => {
+          if (map.get('lobby') === pid) seen.found++
+        })
+      },
+      {
+        name: 'lookup',
+        baseline: 'Map: get',
+        operations: runs,
+        run: repeat(runs, () => {
+          if (names.lookup('lobby') === pid) seen.found++
+        })
+      },
+      {
+        name: 'Map: set, delete',
+        operations: runs,
+        run: repeat(runs, (i) => {
+          map.set(other[i], pid)
+          map.delete(other[i])
+        })
+      },
+      {
+        name: 'register, unregister',
+        baseline: 'Map: set, delete',
+        operations: runs,
+        run: repeat(runs, (i) => {
+          names.register(other[i], pid)
+          names.unregister(other[i])
+        })
+      }
+    ],
+    options
+  )
 }
 
 /**

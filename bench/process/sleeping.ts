@@ -4,9 +4,15 @@ import type { Process, ProcessInfo } from '../../lib/process/index.js'
 /** Bodies that wait for mail. */
 const bodies: Record<string, (self: Process) => unknown> = {
   serve: (self) => self.serve({}),
-  'await serve': async (self) => { await self.serve({}) },
-  'for await': async (self) => { for await (const { topic } of self.inbox) if (topic === '@cancel') break },
-  receive: async (self) => { while ((await self.receive()).topic !== '@cancel'); }
+  'await serve': async (self) => {
+    await self.serve({})
+  },
+  'for await': async (self) => {
+    for await (const { topic } of self.inbox) if (topic === '@cancel') break
+  },
+  receive: async (self) => {
+    while ((await self.receive()).topic !== '@cancel');
+  }
 }
 
 /** The functions that would resolve the promises of `engine`. They are never called. */
@@ -23,8 +29,16 @@ const told = { returned () {}, failed () {} }
 /** The JavaScript engine alone: code that waits, its resolver, and a listener of its end. */
 const engine: Record<string, () => unknown> = {
   'a promise': wait,
-  'await of a promise': () => { tell(async () => { await wait() }) },
-  'for await of promises': () => { tell(async () => { for await (const topic of steps) if (topic === '@cancel') break }) }
+  'await of a promise': () => {
+    tell(async () => {
+      await wait()
+    })
+  },
+  'for await of promises': () => {
+    tell(async () => {
+      for await (const topic of steps) if (topic === '@cancel') break
+    })
+  }
 }
 
 function tell (body: () => Promise<void>): void {
@@ -65,11 +79,18 @@ export interface SleepingOptions {
 }
 
 /** KiB of a process that waits for mail, or of the engine's part of one. */
-export async function sleeping ({ count, what, woken = false }: SleepingOptions): Promise<{ heap: number, rss: number }> {
+export async function sleeping ({
+  count,
+  what,
+  woken = false
+}: SleepingOptions): Promise<{ heap: number, rss: number }> {
   resolvers = what in engine ? Array.from({ length: count + 1000 }, () => undefined) : []
   await start(what, 1000, woken) // code, and what is made once
   const before = await memory()
   await start(what, count, woken)
   const after = await memory()
-  return { heap: (after.heapUsed - before.heapUsed) / count / 1024, rss: (after.rss - before.rss) / count / 1024 }
+  return {
+    heap: (after.heapUsed - before.heapUsed) / count / 1024,
+    rss: (after.rss - before.rss) / count / 1024
+  }
 }

@@ -27,7 +27,9 @@ export class Tally {
 }
 
 /** A process that only waits, and its `self`. */
-export async function sleeper (body: (self: Process) => unknown = (self) => self.serve({})): Promise<{ self: Process, pid: Pid }> {
+export async function sleeper (
+  body: (self: Process) => unknown = (self) => self.serve({})
+): Promise<{ self: Process, pid: Pid }> {
   const self = await new Promise<Process>((resolve) => {
     processes.spawn((self) => {
       resolve(self)

@@ -45,12 +45,17 @@ export function moveToCore (core: 0 | 1, pid: number): void {
 }
 
 function versionOf (folder: string): string {
-  return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version
+  return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string })
+    .version
 }
 
 export function describeMachine (): Machine {
-  const versions = Object.fromEntries(['ws', '@fastify/websocket', 'socket.io', 'fastify', 'bufferutil'].map((name) =>
-    [name, versionOf(join(peersFolder, 'node_modules', name))]))
+  const versions = Object.fromEntries(
+    ['ws', '@fastify/websocket', 'socket.io', 'fastify', 'bufferutil'].map((name) => [
+      name,
+      versionOf(join(peersFolder, 'node_modules', name))
+    ])
+  )
   return {
     date: new Date().toISOString().slice(0, 10),
     cpu: cpus()[0]?.model.trim() ?? arch(),

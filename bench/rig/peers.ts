@@ -17,6 +17,10 @@ export function installPeers (): void {
   console.error('Installing what the bench compares with, into bench/peers/node_modules')
   const npm = process.env.npm_execpath
   const [command, ...args] = npm === undefined ? ['npm', 'ci'] : [process.execPath, npm, 'ci']
-  const { status } = spawnSync(command, [...args, '--loglevel=error'], { cwd: peersFolder, stdio: 'inherit', shell: process.platform === 'win32' && npm === undefined })
+  const { status } = spawnSync(command, [...args, '--loglevel=error'], {
+    cwd: peersFolder,
+    stdio: 'inherit',
+    shell: process.platform === 'win32' && npm === undefined
+  })
   if (status !== 0) throw new Error('npm ci failed in bench/peers')
 }

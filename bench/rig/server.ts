@@ -33,14 +33,26 @@ export class ServerUnderTest {
   }
 
   static async start (kind: ServerKind): Promise<ServerUnderTest> {
-    const path = kind.file.endsWith('.mjs') ? join(peersFolder, kind.file) : resolve(compiledFolder, 'servers', kind.file)
-    const [command, ...args] = onCore(0, [process.execPath, '--expose-gc', path, kind.argument ?? ''])
+    const path = kind.file.endsWith('.mjs')
+      ? join(peersFolder, kind.file)
+      : resolve(compiledFolder, 'servers', kind.file)
+    const [command, ...args] = onCore(0, [
+      process.execPath,
+      '--expose-gc',
+      path,
+      kind.argument ?? ''
+    ])
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     alive.add(child)
     child.once('exit', () => { alive.delete(child) })
     const tooLate = setTimeout(() => child.kill('SIGKILL'), startTimeout)
     const lines = createInterface({ input: child.stdout })
-    const [line] = await Promise.race([once(lines, 'line'), once(child, 'exit').then(() => { throw new Error(`${kind.name} did not start`) })]) as [string]
+    const [line] = (await Promise.race([
+      once(lines, 'line'),
+      once(child, 'exit').then(() => {
+        throw new Error(`${kind.name} did not start`)
+      })
+    ])) as [string]
     clearTimeout(tooLate)
     return new ServerUnderTest(kind, child, (JSON.parse(line) as { port: number }).port)
   }

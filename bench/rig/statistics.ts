@@ -4,7 +4,9 @@ export interface Spread { median: number, min: number, max: number }
 export function spread (figures: readonly number[]): Spread {
   const sorted = [...figures].sort((a, b) => a - b)
   const middle = sorted.length / 2
-  const median = Number.isInteger(middle) ? (sorted[middle - 1] + sorted[middle]) / 2 : sorted[Math.floor(middle)]
+  const median = Number.isInteger(middle)
+    ? (sorted[middle - 1] + sorted[middle]) / 2
+    : sorted[Math.floor(middle)]
   return { median, min: sorted[0], max: sorted[sorted.length - 1] }
 }
 
@@ -12,7 +14,10 @@ export function spread (figures: readonly number[]): Spread {
  * Ratios taken round by round: what disturbed a round disturbed both of its figures. Rounds in which
  * one of them is missing are left out.
  */
-export function ratios (figures: ReadonlyArray<number | undefined>, references: ReadonlyArray<number | undefined>): Spread | undefined {
+export function ratios (
+  figures: ReadonlyArray<number | undefined>,
+  references: ReadonlyArray<number | undefined>
+): Spread | undefined {
   const pairs = figures.flatMap((figure, round) => {
     const reference = references[round]
     return figure === undefined || reference === undefined ? [] : [figure / reference]
@@ -38,14 +43,24 @@ export interface Interval { median: number, low: number, high: number, pairs: nu
  * needs no assumption about how they are spread: it holds the true median with at least 95 %.
  * With fewer than 6 pairs no such interval exists, and it is the whole range.
  */
-export function pairedRatio (figures: ReadonlyArray<number | undefined>, references: ReadonlyArray<number | undefined>): Interval | undefined {
-  const pairs = figures.flatMap((figure, round) => {
-    const reference = references[round]
-    return figure === undefined || reference === undefined ? [] : [figure / reference]
-  }).sort((a, b) => a - b)
+export function pairedRatio (
+  figures: ReadonlyArray<number | undefined>,
+  references: ReadonlyArray<number | undefined>
+): Interval | undefined {
+  const pairs = figures
+    .flatMap((figure, round) => {
+      const reference = references[round]
+      return figure === undefined || reference === undefined ? [] : [figure / reference]
+    })
+    .sort((a, b) => a - b)
   if (pairs.length === 0) return undefined
   const rank = signTestRank(pairs.length)
-  return { median: spread(pairs).median, low: pairs[rank], high: pairs[pairs.length - 1 - rank], pairs: pairs.length }
+  return {
+    median: spread(pairs).median,
+    low: pairs[rank],
+    high: pairs[pairs.length - 1 - rank],
+    pairs: pairs.length
+  }
 }
 
 /** How many of the smallest and of the largest figures may be left out. */

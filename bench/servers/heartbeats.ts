@@ -12,14 +12,22 @@ let heartbeats = 0
 const app = Fastify()
 await app.register(wsRelay, { pingInterval: interval, mailboxLimit: 100_000 })
 
-const lobby = app.processes.spawn((self) => self.serve({
-  'ws.heartbeat': () => { heartbeats++ },
-  'ws.message': ({ client_pid, type, data }) => { self.send(client_pid, 'ws.send', { type, data }) },
-  'ws.join': () => {},
-  'ws.leave': () => {}
-}))
+const lobby = app.processes.spawn((self) =>
+  self.serve({
+    'ws.heartbeat': () => {
+      heartbeats++
+    },
+    'ws.message': ({ client_pid, type, data }) => {
+      self.send(client_pid, 'ws.send', { type, data })
+    },
+    'ws.join': () => {},
+    'ws.leave': () => {}
+  })
+)
 
-app.get('/echo', (_request, reply) => { reply.relay(lobby, { heartbeat_interval: interval }).send() })
+app.get('/echo', (_request, reply) => {
+  reply.relay(lobby, { heartbeat_interval: interval }).send()
+})
 
 const report = () => ({ stall: delay.max / 1e6, heartbeats })
 

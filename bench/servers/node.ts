@@ -8,7 +8,11 @@ import { listen } from './usage.js'
 
 const [kind, url, node] = process.argv[2].split(' ')
 const app = Fastify()
-await app.register(wsRelay, { node, cluster: kind === 'nats' ? nats({ servers: url }) : redis({ url }), mailboxLimit: 1_000_000 })
+await app.register(wsRelay, {
+  node,
+  cluster: kind === 'nats' ? nats({ servers: url }) : redis({ url }),
+  mailboxLimit: 1_000_000
+})
 const { processes } = app
 const { groups, nodes } = processes.cluster!
 

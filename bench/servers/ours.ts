@@ -8,13 +8,17 @@ const mode = process.argv[2]
 
 function echo (self: Process) {
   return self.serve({
-    'ws.message': ({ client_pid, type, data }) => { self.send(client_pid, 'ws.send', { type, data }) }
+    'ws.message': ({ client_pid, type, data }) => {
+      self.send(client_pid, 'ws.send', { type, data })
+    }
   })
 }
 
 async function echoLoop (self: Process) {
   for await (const { topic, payload } of self.inbox) {
-    if (topic === 'ws.message') self.send(payload.client_pid, 'ws.send', { type: payload.type, data: payload.data })
+    if (topic === 'ws.message') {
+      self.send(payload.client_pid, 'ws.send', { type: payload.type, data: payload.data })
+    }
   }
 }
 

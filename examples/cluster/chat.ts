@@ -17,7 +17,8 @@ const chat: FastifyPluginAsyncTypebox = async (app) => {
   const opening = new Map<string, Promise<Pid | undefined>>()
   let started = 0
 
-  const isDown = (pid: Pid) => nodes().some(({ node, state }) => state === 'down' && pid.includes(`@${node}.`))
+  const isDown = (pid: Pid) =>
+    nodes().some(({ node, state }) => state === 'down' && pid.includes(`@${node}.`))
 
   /** The room of a name, on any node. */
   async function find (name: string) {
@@ -29,7 +30,12 @@ const chat: FastifyPluginAsyncTypebox = async (app) => {
   async function open (name: string, tries = 3): Promise<Pid | undefined> {
     const pid = await find(name)
     if (pid !== undefined || supervisor.children().length >= maxRooms) return pid
-    const mine = supervisor.startChild({ id: `${name} ${++started}`, start: room, args: [name, processes.node], restart: 'temporary' })
+    const mine = supervisor.startChild({
+      id: `${name} ${++started}`,
+      start: room,
+      args: [name, processes.node],
+      restart: 'temporary'
+    })
     try {
       // The name of a lost node's room is free after 14 seconds. This call waits for 8 of them and
       // then rejects: the client gets a 503 with Retry-After, and tries again.
@@ -39,7 +45,9 @@ const chat: FastifyPluginAsyncTypebox = async (app) => {
     } catch (err) {
       processes.exit(mine)
       // Another node was faster. A lookup may return nothing for a moment.
-      if ((err as { code?: string }).code === 'FST_CLUSTER_NAME_TAKEN' && tries > 1) return await open(name, tries - 1)
+      if ((err as { code?: string }).code === 'FST_CLUSTER_NAME_TAKEN' && tries > 1) {
+        return await open(name, tries - 1)
+      }
       throw err
     }
   }
@@ -58,8 +66,12 @@ const chat: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/rooms/:room', entrance, async (request, reply) => {
     const name = request.params.room
     const target = request.wsUpgradable ? await enter(name) : `room:${name}` // a plain GET is answered 426
-    if (target === undefined) return await reply.code(503).send({ message: 'No such room, and too many others' })
-    return reply.relay(target, { heartbeat_interval: '30s', metadata: { name: request.query.name } }).send()
+    if (target === undefined) {
+      return await reply.code(503).send({ message: 'No such room, and too many others' })
+    }
+    return reply
+      .relay(target, { heartbeat_interval: '30s', metadata: { name: request.query.name } })
+      .send()
   })
 }
 

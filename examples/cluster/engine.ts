@@ -23,7 +23,18 @@ Redis instead, with redis-server:       npm run demo:cluster -- --redis`
   },
   redis: {
     program: 'redis-server',
-    args: (port: number, store: string) => ['--bind', host, '--port', String(port), '--dir', store, '--save', '', '--appendonly', 'no'],
+    args: (port: number, store: string) => [
+      '--bind',
+      host,
+      '--port',
+      String(port),
+      '--dir',
+      store,
+      '--save',
+      '',
+      '--appendonly',
+      'no'
+    ],
     ready: /Ready to accept connections/,
     help: `There is no redis-server on the PATH.
   Debian, Ubuntu  apt-get install redis-server
@@ -55,7 +66,10 @@ export async function startEngine (kind: keyof typeof engines) {
   const [port] = await freePorts(1)
   const store = mkdtempSync(join(tmpdir(), `${program}-`))
   // In its own process group: Ctrl+C must stop the nodes first, which still need the engine.
-  const child = spawn(program, args(port, store), { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  const child = spawn(program, args(port, store), {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true
+  })
   const stop = () => {
     process.off('exit', stop)
     child.kill('SIGKILL')
@@ -63,7 +77,9 @@ export async function startEngine (kind: keyof typeof engines) {
   }
   process.once('exit', stop)
   const problem = await started(child, ready)
-  if (problem === undefined) return { url: `${kind}://${host}:${port}`, program, pid: child.pid, stop }
+  if (problem === undefined) {
+    return { url: `${kind}://${host}:${port}`, program, pid: child.pid, stop }
+  }
   throw new Error(problem === 'ENOENT' ? help : `${program} does not start: ${problem}`)
 }
 
@@ -73,7 +89,11 @@ function started (child: ChildProcess, ready: RegExp) {
     child.once('error', (err: NodeJS.ErrnoException) => { resolve(err.code ?? err.message) })
     child.once('exit', (code) => { resolve(`it ended with ${code}`) })
     for (const stream of [child.stdout, child.stderr]) {
-      if (stream !== null) createInterface(stream).on('line', (line) => { if (ready.test(line)) resolve(undefined) })
+      if (stream !== null) {
+        createInterface(stream).on('line', (line) => {
+          if (ready.test(line)) resolve(undefined)
+        })
+      }
     }
   })
 }

@@ -12,7 +12,10 @@ export async function build (
   node: string, addresses: Record<string, string>, cluster: ClusterEngine
 ) {
   // A browser keeps a spare connection without a request, for which close() would wait.
-  const app = Fastify({ forceCloseConnections: true, logger: { level: process.env.LOG_LEVEL ?? 'warn', base: { node } } })
+  const app = Fastify({
+    forceCloseConnections: true,
+    logger: { level: process.env.LOG_LEVEL ?? 'warn', base: { node } }
+  })
   const servers = Object.values(addresses)
   // The page moves to another node when its own is lost. A client that enters a room of a lost node
   // waits until the name of the room is free: 14 s or more.
@@ -23,7 +26,10 @@ export async function build (
 
   const { processes } = app
   const command = (command: Command) => { process.send?.(command) }
-  processes.supervise({ name: 'page', children: [{ id: 'nodes', name: 'nodes', start: nodes, args: [processes, addresses, command] }] })
+  processes.supervise({
+    name: 'page',
+    children: [{ id: 'nodes', name: 'nodes', start: nodes, args: [processes, addresses, command] }]
+  })
   app.get('/nodes', (request, reply) => {
     if (request.wsUpgradable) reply.relay('nodes').send()
     else reply.send(processes.cluster!.nodes())
@@ -37,7 +43,11 @@ export async function build (
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const { NODE = 'a', ADDRESSES = '{"a":"http://127.0.0.1:3001"}', ENGINE = 'nats://127.0.0.1:4222' } = process.env
+  const {
+    NODE = 'a',
+    ADDRESSES = '{"a":"http://127.0.0.1:3001"}',
+    ENGINE = 'nats://127.0.0.1:4222'
+  } = process.env
   const addresses = JSON.parse(ADDRESSES) as Record<string, string>
   const engine = ENGINE.startsWith('redis') ? redis({ url: ENGINE }) : nats({ servers: ENGINE })
   const app = await build(NODE, addresses, engine)

@@ -46,7 +46,9 @@ function start (node: string) {
       resolve(false)
       children.delete(node)
       if (closing) return
-      console.log(`node ${node} has ended (${signal ?? code}), and starts again in ${comesBack / 1000} s`)
+      console.log(
+        `node ${node} has ended (${signal ?? code}), and starts again in ${comesBack / 1000} s`
+      )
       waiting.set(node, setTimeout(start, comesBack, node))
       tell()
     })
@@ -84,5 +86,7 @@ if (up.includes(false)) {
   await stop()
 } else if (!closing) {
   for (const [node, address] of Object.entries(addresses)) console.log(`  node ${node}  ${address}`)
-  console.log('Open two of them, enter the same room, and kill a node on the page. Ctrl+C stops it all.')
+  console.log(
+    'Open two of them, enter the same room, and kill a node on the page. Ctrl+C stops it all.'
+  )
 }

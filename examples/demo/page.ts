@@ -6,11 +6,21 @@ import type { FastifyInstance } from 'fastify'
 export async function servePage (app: FastifyInstance, servers: string[] = []) {
   const sockets = servers.map((address) => address.replace(/^http/, 'ws'))
   const policy = [
-    "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", ["connect-src 'self'", ...sockets].join(' '),
-    "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    ["connect-src 'self'", ...sockets].join(' '),
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'"
   ].join('; ')
   app.addHook('onRequest', (_request, reply, done) => {
-    reply.headers({ 'content-security-policy': policy, 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' })
+    reply.headers({
+      'content-security-policy': policy,
+      'x-content-type-options': 'nosniff',
+      'referrer-policy': 'no-referrer'
+    })
     done()
   })
   await app.register(fastifyStatic, { root: new URL('./public', import.meta.url) })

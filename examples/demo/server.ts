@@ -32,14 +32,19 @@ async function census (self: Process<{ tick: undefined }>, processes: Processes)
       self.send(client_pid, 'processes', snapshot(processes))
     },
     tick: () => {
-      if (self.groups.members('pages').length > 0) self.groups.broadcast('pages', 'processes', snapshot(processes))
+      if (self.groups.members('pages').length > 0) {
+        self.groups.broadcast('pages', 'processes', snapshot(processes))
+      }
     }
   }, () => {}) // messages of the pages are ignored
 }
 
 export async function build () {
   // A browser keeps a spare connection without a request, for which close() would wait.
-  const app = Fastify({ forceCloseConnections: true, logger: { level: process.env.LOG_LEVEL ?? 'warn' } })
+  const app = Fastify({
+    forceCloseConnections: true,
+    logger: { level: process.env.LOG_LEVEL ?? 'warn' }
+  })
   await app.register(wsRelay)
   await app.register(chat)
   await app.register(desk)
@@ -47,7 +52,10 @@ export async function build () {
   leaveOut(app, '/nodes') // examples/cluster has several
 
   const { processes } = app
-  processes.supervise({ name: 'demo', children: [{ id: 'census', name: 'census', start: census, args: [processes] }] })
+  processes.supervise({
+    name: 'demo',
+    children: [{ id: 'census', name: 'census', start: census, args: [processes] }]
+  })
   // One route: a socket for an upgrade, JSON for other requests.
   app.get('/processes', (request, reply) => {
     if (request.wsUpgradable) reply.relay('census', { heartbeat_interval: '30s' }).send()

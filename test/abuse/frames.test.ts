@@ -15,7 +15,8 @@ interface Row {
   headers?: Record<string, string>
 }
 
-const part = (data: string | Buffer = '', opcode: number = opcodes.continuation): Buffer => frame(opcode, data, { fin: false })
+const part = (data: string | Buffer = '', opcode: number = opcodes.continuation): Buffer =>
+  frame(opcode, data, { fin: false })
 const many = (count: number, one: Buffer): Buffer => Buffer.concat(
   Array.from({ length: count }, () => one)
 )
@@ -23,24 +24,91 @@ const violates = (what: string): Row['sees'] => ({ code: 1002, reason: `protocol
 const tooLarge = { code: 1009, reason: 'message too large' }
 
 const rows: Row[] = [
-  { what: 'a frame without a mask', frames: [frame(opcodes.text, 'hello', { mask: null })], sees: violates('frame not masked') },
-  { what: 'a frame without a mask between good ones', frames: [frame(opcodes.text, 'a'), frame(opcodes.text, 'b', { mask: null }), frame(opcodes.text, 'c')], sees: violates('frame not masked') },
+  {
+    what: 'a frame without a mask',
+    frames: [frame(opcodes.text, 'hello', { mask: null })],
+    sees: violates('frame not masked')
+  },
+  {
+    what: 'a frame without a mask between good ones',
+    frames: [
+      frame(opcodes.text, 'a'),
+      frame(opcodes.text, 'b', { mask: null }),
+      frame(opcodes.text, 'c')
+    ],
+    sees: violates('frame not masked')
+  },
   ...[2n ** 31n, 2n ** 32n, 2n ** 40n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n].map((length) => ({
-    what: `a size of ${length}`, frames: [frame(opcodes.binary, 'only this', { length })], sees: tooLarge
+    what: `a size of ${length}`,
+    frames: [frame(opcodes.binary, 'only this', { length })],
+    sees: tooLarge
   })),
-  { what: 'a size of 2^40 in the second fragment', frames: [part('a', opcodes.binary), frame(opcodes.continuation, 'b', { length: 2n ** 40n })], sees: tooLarge },
-  { what: '20 000 empty fragments', frames: [part('', opcodes.text), many(20_000, part())], sees: { code: 1008, reason: 'too many fragments' } },
-  { what: '20 000 fragments of one octet', frames: [part('x', opcodes.text), many(20_000, part('x'))], sees: { code: 1008, reason: 'too many fragments' } },
-  { what: '20 000 empty fragments, a pong behind each', frames: [part('', opcodes.text), many(20_000, Buffer.concat([part(), frame(opcodes.pong)]))], sees: { code: 1008, reason: 'too many fragments' } },
-  { what: '20 000 starts of a message', frames: [many(20_000, part('x', opcodes.text))], sees: violates('expected continuation') },
-  { what: '20 000 ends of none', frames: [many(20_000, frame(opcodes.continuation, 'x'))], sees: violates('unexpected continuation') },
-  { what: '20 000 close frames', frames: [many(20_000, frame(opcodes.close, closing(1000)))], sees: { code: 1000, reason: '' } },
-  { what: 'deflated data where compression was offered, and is off', headers: { 'sec-websocket-extensions': 'permessage-deflate; client_max_window_bits' }, frames: [frame(opcodes.text, deflateRawSync('hello'), { rsv: 4 })], sees: violates('reserved bits set') },
-  { what: 'a ping of 126 octets', frames: [frame(opcodes.ping, Buffer.alloc(126))], sees: violates('control frame too long') },
-  { what: 'a ping that says 2^40', frames: [frame(opcodes.ping, '', { length: 2n ** 40n })], sees: violates('control frame too long') },
-  { what: 'another HTTP request', frames: [Buffer.from('GET / HTTP/1.1\r\nhost: relay.test\r\n\r\n')], sees: violates('reserved bits set') },
-  { what: 'a megabyte of zeros', frames: [Buffer.alloc(1_000_000)], sees: violates('unexpected continuation') },
-  { what: 'a megabyte of ones', frames: [Buffer.alloc(1_000_000, 0xff)], sees: violates('reserved bits set') }
+  {
+    what: 'a size of 2^40 in the second fragment',
+    frames: [part('a', opcodes.binary), frame(opcodes.continuation, 'b', { length: 2n ** 40n })],
+    sees: tooLarge
+  },
+  {
+    what: '20 000 empty fragments',
+    frames: [part('', opcodes.text), many(20_000, part())],
+    sees: { code: 1008, reason: 'too many fragments' }
+  },
+  {
+    what: '20 000 fragments of one octet',
+    frames: [part('x', opcodes.text), many(20_000, part('x'))],
+    sees: { code: 1008, reason: 'too many fragments' }
+  },
+  {
+    what: '20 000 empty fragments, a pong behind each',
+    frames: [part('', opcodes.text), many(20_000, Buffer.concat([part(), frame(opcodes.pong)]))],
+    sees: { code: 1008, reason: 'too many fragments' }
+  },
+  {
+    what: '20 000 starts of a message',
+    frames: [many(20_000, part('x', opcodes.text))],
+    sees: violates('expected continuation')
+  },
+  {
+    what: '20 000 ends of none',
+    frames: [many(20_000, frame(opcodes.continuation, 'x'))],
+    sees: violates('unexpected continuation')
+  },
+  {
+    what: '20 000 close frames',
+    frames: [many(20_000, frame(opcodes.close, closing(1000)))],
+    sees: { code: 1000, reason: '' }
+  },
+  {
+    what: 'deflated data where compression was offered, and is off',
+    headers: { 'sec-websocket-extensions': 'permessage-deflate; client_max_window_bits' },
+    frames: [frame(opcodes.text, deflateRawSync('hello'), { rsv: 4 })],
+    sees: violates('reserved bits set')
+  },
+  {
+    what: 'a ping of 126 octets',
+    frames: [frame(opcodes.ping, Buffer.alloc(126))],
+    sees: violates('control frame too long')
+  },
+  {
+    what: 'a ping that says 2^40',
+    frames: [frame(opcodes.ping, '', { length: 2n ** 40n })],
+    sees: violates('control frame too long')
+  },
+  {
+    what: 'another HTTP request',
+    frames: [Buffer.from('GET / HTTP/1.1\r\nhost: relay.test\r\n\r\n')],
+    sees: violates('reserved bits set')
+  },
+  {
+    what: 'a megabyte of zeros',
+    frames: [Buffer.alloc(1_000_000)],
+    sees: violates('unexpected continuation')
+  },
+  {
+    what: 'a megabyte of ones',
+    frames: [Buffer.alloc(1_000_000, 0xff)],
+    sees: violates('reserved bits set')
+  }
 ]
 
 t.test('ends only the connection that breaks a rule, and leaves nothing behind', async (t) => {
@@ -53,7 +121,11 @@ t.test('ends only the connection that breaks a rule, and leaves nothing behind',
     peer.write(...frames)
     t.strictSame(await peer.end(), sees, what)
     const [leave] = await target.until('ws.leave')
-    t.match(leave, sees.code === 1000 ? { cause: 'client', code: 1000 } : { cause: 'protocol', ...sees }, `${what}: the ws.leave of the target`)
+    t.match(
+      leave,
+      sees.code === 1000 ? { cause: 'client', code: 1000 } : { cause: 'protocol', ...sees },
+      `${what}: the ws.leave of the target`
+    )
     t.ok(target.of('ws.message').length <= 1, `${what}: later frames are not delivered`)
     rig.processes.exit(target.pid)
     calm.text(what)
@@ -83,7 +155,12 @@ async function costs (
 
 t.test('allocates nothing for a header that announces a large payload', async (t) => {
   const gigabytes = 500 * 1024 * 1024
-  const { megabytes, rig, peers } = await costs(t, 200, frame(opcodes.binary, 'x'.repeat(100), { length: gigabytes }), { maxPayload: gigabytes })
+  const { megabytes, rig, peers } = await costs(
+    t,
+    200,
+    frame(opcodes.binary, 'x'.repeat(100), { length: gigabytes }),
+    { maxPayload: gigabytes }
+  )
   t.ok(megabytes < 2, `200 clients announce 500 MiB each, and cost ${megabytes.toFixed(2)} MB`)
   for (const peer of peers) peer.rst()
   await until(() => rig.relay.sockets.size === 0)
@@ -121,6 +198,9 @@ t.test('stops inflating a message at the limit', async (t) => {
   t.strictSame(peers.map(({ seen }) => seen), peers.map(() => tooLarge))
   await target.until('ws.leave', 20)
   t.strictSame(target.of('ws.message'), [])
-  t.ok(most < memory + 50, `a gigabyte in ${(20 * bomb.length / 1e6).toFixed(1)} MB took ${(most - memory).toFixed(1)} MB`)
+  t.ok(
+    most < memory + 50,
+    `a gigabyte in ${((20 * bomb.length) / 1e6).toFixed(1)} MB took ${(most - memory).toFixed(1)} MB`
+  )
   await letsGo(rig, before)
 })

@@ -37,33 +37,55 @@ t.test("ends 300 clients that never finish their request by HTTP's own timeout",
   t.ok(rig.processes.alive(pid), 'the timeout does not apply to a connection')
 })
 
-t.test('lets 100 of 300 hanging upgrades wait, refuses the others, and keeps none that leaves', async (t) => {
-  const waiting: Array<() => void> = []
-  let aborted = 0
-  const rig = await start(t, { maxHandshakes: 100, upgradeTimeout: '1h' }, {}, (app) => {
-    app.get('/slow', async (request, reply) => {
-      request.signal.addEventListener('abort', () => { aborted++ })
-      await new Promise<void>((resolve) => { waiting.push(resolve) })
-      return reply.relay('target').send()
+t.test(
+  'lets 100 of 300 hanging upgrades wait, refuses the others, and keeps none that leaves',
+  async (t) => {
+    const waiting: Array<() => void> = []
+    let aborted = 0
+    const rig = await start(t, { maxHandshakes: 100, upgradeTimeout: '1h' }, {}, (app) => {
+      app.get('/slow', async (request, reply) => {
+        request.signal.addEventListener('abort', () => {
+          aborted++
+        })
+        await new Promise<void>((resolve) => {
+          waiting.push(resolve)
+        })
+        return reply.relay('target').send()
+      })
     })
-  })
-  const target = new Keeper(rig)
-  rig.processes.names.register('target', target.pid)
-  const before = held(rig)
-  const clients = await Promise.all(Array.from({ length: 300 }, async () => (await raw(quiet, rig.port)).write(handshake('/slow'))))
-  const turnedAway = (): number => clients.filter(({ text }) => /^HTTP\/1\.1 503 [^]*retry-after: 5[^]*FST_WS_RELAY_OVERLOADED/.test(text)).length
-  await until(() => waiting.length + turnedAway() === clients.length)
-  t.equal(waiting.length, 100)
-  t.equal(rig.relay.handshakes.size, 100)
-  t.match(await answer(t, rig.port, 'GET /up HTTP/1.1\r\nhost: relay.test\r\nconnection: close\r\n\r\n'), /^HTTP\/1\.1 200 /, 'an ordinary request is answered')
-  clients.forEach(({ socket }, i) => ends[i % ends.length](socket))
-  await until(() => aborted === 100)
-  t.equal(rig.relay.handshakes.size, 0, 'no handshake is counted any more')
-  for (const go of waiting) go()
-  await connectTo(t, rig, { target_pid: target.pid }).then((peer) => peer.close().end())
-  await letsGo(rig, before)
-  t.equal(target.of('ws.join').length, 1, 'no client that had left has joined')
-})
+    const target = new Keeper(rig)
+    rig.processes.names.register('target', target.pid)
+    const before = held(rig)
+    const clients = await Promise.all(
+      Array.from({ length: 300 }, async () =>
+        (await raw(quiet, rig.port)).write(handshake('/slow'))
+      )
+    )
+    const turnedAway = (): number =>
+      clients.filter(({ text }) =>
+        /^HTTP\/1\.1 503 [^]*retry-after: 5[^]*FST_WS_RELAY_OVERLOADED/.test(text)
+      ).length
+    await until(() => waiting.length + turnedAway() === clients.length)
+    t.equal(waiting.length, 100)
+    t.equal(rig.relay.handshakes.size, 100)
+    t.match(
+      await answer(
+        t,
+        rig.port,
+        'GET /up HTTP/1.1\r\nhost: relay.test\r\nconnection: close\r\n\r\n'
+      ),
+      /^HTTP\/1\.1 200 /,
+      'an ordinary request is answered'
+    )
+    clients.forEach(({ socket }, i) => ends[i % ends.length](socket))
+    await until(() => aborted === 100)
+    t.equal(rig.relay.handshakes.size, 0, 'no handshake is counted any more')
+    for (const go of waiting) go()
+    await connectTo(t, rig, { target_pid: target.pid }).then((peer) => peer.close().end())
+    await letsGo(rig, before)
+    t.equal(target.of('ws.join').length, 1, 'no client that had left has joined')
+  }
+)
 
 t.test('cleans up after 2 000 clients that reset their connection at any moment', async (t) => {
   const batch = 200
@@ -84,7 +106,11 @@ t.test('cleans up after 2 000 clients that reset their connection at any moment'
     async () => (await raw(quiet, rig.port)).write(request.slice(0, 40)).socket,
     async () => (await raw(quiet, rig.port)).write(request).socket,
     async () => (await connectTo(quiet, rig, { target_pid: target.pid })).socket,
-    async () => (await connectTo(quiet, rig, { target_pid: target.pid })).write(textOf('one'), textOf('two').subarray(0, 5)).socket
+    async () =>
+      (await connectTo(quiet, rig, { target_pid: target.pid })).write(
+        textOf('one'),
+        textOf('two').subarray(0, 5)
+      ).socket
   ]
   const before = held(rig)
   for (let i = 0; i < 2000; i += batch) {
@@ -127,7 +153,9 @@ t.test('destroys the sockets of 500 clients that close and then stay', async (t)
   }
   for (const peer of peers) peer.answersClose = false
   await target.until('ws.join', 500)
-  for (const { client_pid: pid } of target.of('ws.join')) rig.processes.send(pid, 'ws.close', { code: 4000 })
+  for (const { client_pid: pid } of target.of('ws.join')) {
+    rig.processes.send(pid, 'ws.close', { code: 4000 })
+  }
   t.equal(rig.processes.list().length, 1, 'their connections have ended')
   await Promise.all(peers.map((peer) => peer.end()))
   t.ok(peers.every(({ seen }) => seen?.code === 4000))

@@ -39,7 +39,10 @@ function descriptors (): number {
 /** Resolves when the server holds no more than before. @throws an error that lists the rest */
 export async function letsGo (rig: Rig, before: Record<string, number>): Promise<void> {
   const begun = performance.now()
-  const more = (): string[] => Object.entries(held(rig)).filter(([what, count]) => count > before[what]).map(([what, count]) => `${what} ${before[what]} -> ${count}`)
+  const more = (): string[] =>
+    Object.entries(held(rig))
+      .filter(([what, count]) => count > before[what])
+      .map(([what, count]) => `${what} ${before[what]} -> ${count}`)
   await until(() => more().length === 0 || performance.now() - begun > patience)
   const left = more()
   if (left.length > 0) throw new Error(`still there: ${left.join(', ')}`)
@@ -54,14 +57,28 @@ export async function used (): Promise<number> {
   return (heapUsed + external) / 1e6
 }
 
-const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
+const fixture = (name: string): string =>
+  fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
 
 /** Clients in a separate process: `ws` clients that answer pings and echo messages. */
 export async function clientsOf (
   t: Test, url: string, count: number
 ): Promise<{ child: ChildProcess, line (pattern: RegExp): Promise<string> }> {
   // tap adds its loaders to every child, even with another `env`.
-  const child = spawn('env', ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, fixture('clients.js'), url, String(count)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(
+    'env',
+    [
+      '-u',
+      'NODE_OPTIONS',
+      '-u',
+      'NODE_V8_COVERAGE',
+      process.execPath,
+      fixture('clients.js'),
+      url,
+      String(count)
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] }
+  )
   t.teardown(() => { child.kill('SIGKILL') })
   const lines = createInterface(child.stdout!)[Symbol.asyncIterator]()
   const line = async (pattern: RegExp): Promise<string> => {

@@ -46,16 +46,28 @@ t.test('limits the cost of a client that never reads in a busy room', async (t) 
         peers.forEach((peer, i) => { peer.text(`${i}:${round} ${padding}`) })
         await until(() => peers.every((peer) => peer.frames.length >= clients))
         most = Math.max(most, rig.processes.info(deafPid)?.buffered as number ?? 0)
-        const heard = peers.map((peer) => peer.frames.splice(0).map(({ payload }) => payload.toString('latin1', 0, 20).split(' ')[0]))
-        if (heard.some((words) => words.join() !== heard[0].join())) t.fail(`round ${round}: not all have heard the same`)
-        if (new Set(heard[0]).size !== clients) t.fail(`round ${round}: something is missing or doubled`)
+        const heard = peers.map((peer) =>
+          peer.frames
+            .splice(0)
+            .map(({ payload }) => payload.toString('latin1', 0, 20).split(' ')[0])
+        )
+        if (heard.some((words) => words.join() !== heard[0].join())) {
+          t.fail(`round ${round}: not all have heard the same`)
+        }
+        if (new Set(heard[0]).size !== clients) {
+          t.fail(`round ${round}: something is missing or doubled`)
+        }
       }
       t.ok(most <= maxBufferedAmount + 60_100, `at most ${most} bytes were buffered`)
       t.comment(`${round} rounds`)
       const grown = await used() - memory
       t.ok(grown < 20, `${grown.toFixed(1)} MB more`)
       if (overflow === 'close') {
-        t.match(leaves, [{ client_pid: deafPid, cause: 'slow', code: 1013 }], 'it was told, and nobody else')
+        t.match(
+          leaves,
+          [{ client_pid: deafPid, cause: 'slow', code: 1013 }],
+          'it was told, and nobody else'
+        )
       } else {
         t.strictSame(leaves, [])
         t.ok(rig.processes.alive(deafPid), 'the connection of the slow client is still open')
@@ -79,9 +91,13 @@ t.test('ends 50 clients whose process was stopped', async (t) => {
   await target.until('ws.join', 50)
   child.kill('SIGSTOP')
   // Their kernel still accepts bytes: only their pongs are missing.
-  for (const { client_pid: pid } of target.of('ws.join')) rig.processes.send(pid, 'ws.send', { data: 'x' })
+  for (const { client_pid: pid } of target.of('ws.join')) {
+    rig.processes.send(pid, 'ws.send', { data: 'x' })
+  }
   await target.until('ws.leave', 50)
-  t.ok(target.of('ws.leave').every(({ cause, code }) => cause === 'ping_timeout' && code === undefined))
+  t.ok(
+    target.of('ws.leave').every(({ cause, code }) => cause === 'ping_timeout' && code === undefined)
+  )
   peer.text('alive')
   await neighbour.until('ws.message')
   t.strictSame(neighbour.of('ws.leave'), [])
@@ -107,14 +123,21 @@ t.test('notifies 1 000 watchers of one client once', async (t) => {
     const watchers = Array.from({ length: count }, () => rig.processes.spawn(async (self) => {
       self.monitor(pid)
       watching++
-      told.push((await self.receive({ topic: '@exit' }) as { payload: { reason: string } }).payload.reason)
+      told.push(
+        ((await self.receive({ topic: '@exit' })) as { payload: { reason: string } }).payload.reason
+      )
       if (await self.receive({ topic: '@exit', timeout: 0 }) !== undefined) more++
       await self.receive({ topic: 'end' })
     }))
     await until(() => watching === count)
     // And as many outside of any process; half of them stop watching.
     const gaveUp = new AbortController()
-    const outside = Array.from({ length: count }, (_, i) => rig.processes.exited(pid, { signal: i % 2 === 0 ? gaveUp.signal : undefined }).then((exit) => exit.reason, () => 'gave up'))
+    const outside = Array.from({ length: count }, (_, i) =>
+      rig.processes.exited(pid, { signal: i % 2 === 0 ? gaveUp.signal : undefined }).then(
+        (exit) => exit.reason,
+        () => 'gave up'
+      )
+    )
     gaveUp.abort()
     t.equal(rig.processes.info(pid)!.monitors.length, 1, 'it monitors only its target')
     end(peer, pid)
@@ -138,27 +161,55 @@ t.test('ends or keeps a ring of 100 linked clients and 100 processes', async (t)
   const target = new Keeper(rig, { monitors: false })
   const before = held(rig)
   for (const [name, end, survive] of [
-    ['one client is lost', (peer: Peer) => { peer.rst() }, false],
-    ['one client breaks the protocol', (peer: Peer) => { peer.write(Buffer.from([0x81, 0])) }, false],
-    ['one process fails', (_peer: Peer, process: Pid) => { rig.processes.send(process, 'fail') }, false],
-    ['one client closes', (peer: Peer) => { peer.close(1000) }, true]
+    [
+      'one client is lost',
+      (peer: Peer) => {
+        peer.rst()
+      },
+      false
+    ],
+    [
+      'one client breaks the protocol',
+      (peer: Peer) => {
+        peer.write(Buffer.from([0x81, 0]))
+      },
+      false
+    ],
+    [
+      'one process fails',
+      (_peer: Peer, process: Pid) => {
+        rig.processes.send(process, 'fail')
+      },
+      false
+    ],
+    [
+      'one client closes',
+      (peer: Peer) => {
+        peer.close(1000)
+      },
+      true
+    ]
   ] as Array<[string, (peer: Peer, process: Pid) => unknown, boolean]>) {
     target.mail.length = 0
     const peers: Peer[] = []
     for (let i = 0; i < 2; i++) {
-      peers.push(...await Promise.all(
-        Array.from({ length: count / 2 }, () => connectTo(t, rig, { target_pid: target.pid }))
-      ))
+      peers.push(
+        ...(await Promise.all(
+          Array.from({ length: count / 2 }, () => connectTo(t, rig, { target_pid: target.pid }))
+        ))
+      )
     }
     const pids = (await target.until('ws.join', count)).map(({ client_pid }) => client_pid as Pid)
     let linked = 0
-    const processes = pids.map((pid, i) => rig.processes.spawn(async (self) => {
-      self.link(pid)
-      self.link(pids[(i + 1) % count])
-      linked++
-      await self.receive({ topic: 'fail' })
-      throw new Error('secret')
-    }))
+    const processes = pids.map((pid, i) =>
+      rig.processes.spawn(async (self) => {
+        self.link(pid)
+        self.link(pids[(i + 1) % count])
+        linked++
+        await self.receive({ topic: 'fail' })
+        throw new Error('secret')
+      })
+    )
     await until(() => linked === count)
     end(peers[7], processes[7])
     if (survive) {
@@ -168,11 +219,23 @@ t.test('ends or keeps a ring of 100 linked clients and 100 processes', async (t)
     }
     await target.until('ws.leave', count)
     const causes = target.of('ws.leave').map(({ cause }) => cause)
-    if (!survive) t.equal(causes.filter((cause) => cause === 'exit').length >= count - 1, true, `${name}: each ends once`)
+    if (!survive) {
+      t.equal(
+        causes.filter((cause) => cause === 'exit').length >= count - 1,
+        true,
+        `${name}: each ends once`
+      )
+    }
     t.equal(target.of('ws.leave').length, count)
     for (const pid of processes) rig.processes.exit(pid, 'normal')
     const ends = await Promise.all(peers.map((peer) => peer.end()))
-    if (!survive) t.ok(ends.filter(({ code, reason }) => code === 1011 && reason === 'closed by server').length >= count - 1, `${name}: clients do not see the exit reason`)
+    if (!survive) {
+      t.ok(
+        ends.filter(({ code, reason }) => code === 1011 && reason === 'closed by server').length >=
+          count - 1,
+        `${name}: clients do not see the exit reason`
+      )
+    }
     for (const { socket } of peers) socket.destroy()
     await letsGo(rig, before)
   }
@@ -192,9 +255,12 @@ const serverEnds: Record<string, (rig: Rig, pid: Pid, target: Keeper) => unknown
   exit: ({ processes }, pid) => processes.exit(pid, 'boom'),
   cancel: ({ processes }, pid) => processes.cancel(pid),
   kill: ({ processes }, pid) => processes.exit(pid, 'kill'),
-  'a frame, and ws.close': ({ processes }, pid) => processes.send(pid, 'ws.send', { data: 'x' }) && processes.send(pid, 'ws.close'),
-  'a transfer to its own target': ({ processes }, pid, target) => processes.send(pid, 'ws.control', { target_pid: target.pid, heartbeat_interval: 100 }),
-  'a transfer': (rig, pid) => rig.processes.send(pid, 'ws.control', { target_pid: new Keeper(rig).pid }),
+  'a frame, and ws.close': ({ processes }, pid) =>
+    processes.send(pid, 'ws.send', { data: 'x' }) && processes.send(pid, 'ws.close'),
+  'a transfer to its own target': ({ processes }, pid, target) =>
+    processes.send(pid, 'ws.control', { target_pid: target.pid, heartbeat_interval: 100 }),
+  'a transfer': (rig, pid) =>
+    rig.processes.send(pid, 'ws.control', { target_pid: new Keeper(rig).pid }),
   'exit of the target': ({ processes }, _pid, target) => processes.exit(target.pid, 'boom')
 }
 
@@ -204,7 +270,9 @@ t.test('ends a connection once when both sides end it in one turn of the event l
   for (const [clientDoes, ofClient] of Object.entries(clientEnds)) {
     for (const [serverDoes, ofServer] of Object.entries(serverEnds)) {
       for (const clientFirst of [true, false]) {
-        const what = clientFirst ? `the client ${clientDoes}, and ${serverDoes}` : `${serverDoes}, and the client ${clientDoes}`
+        const what = clientFirst
+          ? `the client ${clientDoes}, and ${serverDoes}`
+          : `${serverDoes}, and the client ${clientDoes}`
         const { peer, pid, target } = await joined(t, rig)
         const exits: string[] = []
         const watcher = rig.processes.spawn((self) => {

@@ -13,7 +13,9 @@ function count (bytes: Buffer, size: number, expected?: number) {
   const controls: number[] = []
   const counter = new FrameCounter((opcode) => { controls.push(opcode) })
   counter.expected = expected
-  for (let at = 0; at < bytes.length; at += size) counter.read(bytes, at, Math.min(at + size, bytes.length))
+  for (let at = 0; at < bytes.length; at += size) {
+    counter.read(bytes, at, Math.min(at + size, bytes.length))
+  }
   return { messages: counter.messages, wrong: counter.wrong, controls }
 }
 
@@ -40,7 +42,11 @@ t.test('the generator counts messages, however their bytes come', async (t) => {
   for (const length of [0, 5, 200, 70_000]) {
     const bytes = Buffer.concat(new Array<Buffer>(20).fill(textFrame('y'.repeat(length))))
     for (const size of [1, 7, 4096, bytes.length]) {
-      t.same(count(bytes, size, length), { messages: 20, wrong: 0, controls: [] }, `${length} bytes in pieces of ${size}`)
+      t.same(
+        count(bytes, size, length),
+        { messages: 20, wrong: 0, controls: [] },
+        `${length} bytes in pieces of ${size}`
+      )
     }
   }
 })
@@ -48,12 +54,20 @@ t.test('the generator counts messages, however their bytes come', async (t) => {
 t.test('a message in fragments is one message', async (t) => {
   const first = frame(opcodes.text, Buffer.from('frag'))
   first[0] &= 0x7f
-  t.same(count(Buffer.concat([first, frame(0, Buffer.from('ments'))]), 3, 9), { messages: 1, wrong: 0, controls: [] })
+  t.same(count(Buffer.concat([first, frame(0, Buffer.from('ments'))]), 3, 9), {
+    messages: 1,
+    wrong: 0,
+    controls: []
+  })
 })
 
 t.test('pings and closes are told of, pongs are not', async (t) => {
   const bytes = Buffer.concat([pingFrame(), pongFrame(Buffer.from('p')), closeFrame(1000, 'done')])
-  t.same(count(bytes, bytes.length), { messages: 0, wrong: 0, controls: [opcodes.ping, opcodes.close] })
+  t.same(count(bytes, bytes.length), {
+    messages: 0,
+    wrong: 0,
+    controls: [opcodes.ping, opcodes.close]
+  })
 })
 
 t.test('what a server must not send is noticed', async (t) => {
@@ -70,7 +84,9 @@ t.test('a histogram knows its percentiles within 3 %', async (t) => {
   const histogram = new Histogram()
   t.equal(histogram.percentile(0.5), 0)
   for (let i = 1; i <= 10_000; i++) histogram.add(i)
-  for (const share of [0.01, 0.5, 0.99, 1]) t.ok(Math.abs(histogram.percentile(share) / (share * 10_000) - 1) < 0.03)
+  for (const share of [0.01, 0.5, 0.99, 1]) {
+    t.ok(Math.abs(histogram.percentile(share) / (share * 10_000) - 1) < 0.03)
+  }
   histogram.clear()
   histogram.add(0)
   t.ok(histogram.percentile(1) <= 0.0011)
@@ -90,7 +106,15 @@ t.test('ratios are taken round by round, where both were measured', async (t) =>
 
 t.test('tables and plots say what they were given', async (t) => {
   t.equal(table(['', 'µs'], [['echo', '1.5']]), '|  | µs |\n| --- | ---: |\n| echo | 1.5 |')
-  const drawn = plot('Cost', 'µs', [10, 100], [{ name: 'a<b', values: [2, 3] }, { name: 'same', values: [1, 3] }])
+  const drawn = plot(
+    'Cost',
+    'µs',
+    [10, 100],
+    [
+      { name: 'a<b', values: [2, 3] },
+      { name: 'same', values: [1, 3] }
+    ]
+  )
   t.match(drawn, /^<svg [^]*a&lt;b[^]*<\/svg>\n$/)
   t.equal(drawn.match(/<polyline/g)?.length, 2)
   t.match(drawn, '>10 µs<')

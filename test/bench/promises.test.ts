@@ -17,14 +17,23 @@ async function promisesIn (work: () => Promise<void>): Promise<number> {
 }
 
 /** Promises for a message that a body handles, once it has handled some. */
-async function promisesPerMessage (t: Test, body: (self: Process, one: () => void) => unknown): Promise<number> {
+async function promisesPerMessage (
+  t: Test,
+  body: (self: Process, one: () => void) => unknown
+): Promise<number> {
   const processes = createProcesses()
   t.teardown(() => processes.close())
   let left = 0
   let done = (): void => {}
-  const pid = processes.spawn((self) => body(self, () => { if (--left === 0) done() }))
+  const pid = processes.spawn((self) =>
+    body(self, () => {
+      if (--left === 0) done()
+    })
+  )
   const round = async (): Promise<void> => {
-    const all = new Promise<void>((resolve) => { done = resolve })
+    const all = new Promise<void>((resolve) => {
+      done = resolve
+    })
     left = messages
     for (let i = 0; i < messages; i++) processes.send(pid, 'tick', i)
     await all
@@ -41,7 +50,9 @@ t.test('serve makes no promise for a message', async (t) => {
 
 /** A loop has to await each message, and the hook makes promises for that which are not there without it. */
 async function promisesOfAwait (): Promise<number> {
-  return await promisesIn(async () => { for (let i = 0; i < messages; i++) await Promise.resolve(i) })
+  return await promisesIn(async () => {
+    for (let i = 0; i < messages; i++) await Promise.resolve(i)
+  })
 }
 
 t.test('a loop over the inbox makes at most one more than its await', async (t) => {

@@ -27,12 +27,22 @@ async function crowd (t: Test, count: number, heartbeat?: number) {
   const app = await build(t)
   const observed = observe(app)
   const pids: Pid[] = []
-  const lobby = app.processes.spawn((self) => self.serve({
-    'ws.join': ({ client_pid }) => { pids.push(client_pid) },
-    'ws.message': ({ client_pid, data }) => { for (let i = 0; i < 16; i++) self.send(client_pid, 'ws.send', { data: `${String(data)} ${i}` }) },
-    'ws.leave': () => {}
-  }))
-  app.get('/', (_request, reply) => { reply.relay(lobby, { heartbeat_interval: heartbeat }).send() })
+  const lobby = app.processes.spawn((self) =>
+    self.serve({
+      'ws.join': ({ client_pid }) => {
+        pids.push(client_pid)
+      },
+      'ws.message': ({ client_pid, data }) => {
+        for (let i = 0; i < 16; i++) {
+          self.send(client_pid, 'ws.send', { data: `${String(data)} ${i}` })
+        }
+      },
+      'ws.leave': () => {}
+    })
+  )
+  app.get('/', (_request, reply) => {
+    reply.relay(lobby, { heartbeat_interval: heartbeat }).send()
+  })
   const port = await listen(app)
   const clients: WebSocket[] = []
   while (clients.length < count) clients.push(await open(t, `ws://127.0.0.1:${port}/`))
@@ -58,15 +68,18 @@ t.test('a loop of sends to 100 sockets in one turn makes 100 writes of one frame
 })
 
 for (const data of ['to all', Buffer.from('to all')]) {
-  t.test(`a broadcast of ${typeof data === 'string' ? 'text' : 'bytes'} to 100 sockets makes 100 writes of one frame`, async (t) => {
-    const { app, pids, clients, chunks } = await crowd(t, 100)
-    for (const pid of pids) app.processes.groups.join('all', pid)
-    const texts = answers(clients)
-    t.equal(app.processes.groups.broadcast('all', 'ws.send', { data }), 100)
-    t.same(new Set(await texts), new Set(['to all']))
-    t.equal(chunks.length, 100)
-    t.equal(new Set(chunks).size, 1)
-  })
+  t.test(
+    `a broadcast of ${typeof data === 'string' ? 'text' : 'bytes'} to 100 sockets makes 100 writes of one frame`,
+    async (t) => {
+      const { app, pids, clients, chunks } = await crowd(t, 100)
+      for (const pid of pids) app.processes.groups.join('all', pid)
+      const texts = answers(clients)
+      t.equal(app.processes.groups.broadcast('all', 'ws.send', { data }), 100)
+      t.same(new Set(await texts), new Set(['to all']))
+      t.equal(chunks.length, 100)
+      t.equal(new Set(chunks).size, 1)
+    }
+  )
 }
 
 t.test('16 messages to one socket in one turn make one write', async (t) => {
@@ -91,9 +104,17 @@ t.test('timers are shared: there are not more of them for more connections', asy
 
 t.test('every socket has the same few listeners', async (t) => {
   const { sockets } = await crowd(t, 3)
-  const listeners = (socket: Socket) => socket.eventNames().flatMap((name) => socket.listeners(name))
+  const listeners = (socket: Socket) =>
+    socket.eventNames().flatMap((name) => socket.listeners(name))
   const [first, ...others] = sockets.map((socket) => new Set(listeners(socket)))
   t.ok(first.size <= 8, `${first.size} listeners`)
-  const ours = ['data', 'drain', 'end', 'error', 'close'].map((name) => sockets[0].listeners(name).at(-1))
-  for (const other of others) t.ok(ours.every((listener) => other.has(listener!)), 'no connection has closures of its own')
+  const ours = ['data', 'drain', 'end', 'error', 'close'].map((name) =>
+    sockets[0].listeners(name).at(-1)
+  )
+  for (const other of others) {
+    t.ok(
+      ours.every((listener) => other.has(listener!)),
+      'no connection has closures of its own'
+    )
+  }
 })

@@ -14,7 +14,11 @@ async function start (t: Test, make: () => Promise<FastifyInstance> = build) {
   t.teardown(() => app.close())
   const address = await app.listen({ port: 0, host: '127.0.0.1' })
   const { open, mistakes } = windows(t, [address])
-  return { app, open: (view: string, options?: BrowserContextOptions) => open(`${address}/#${view}`, options), mistakes }
+  return {
+    app,
+    open: (view: string, options?: BrowserContextOptions) => open(`${address}/#${view}`, options),
+    mistakes
+  }
 }
 
 /** Stops the clock of the window, so that a test can look at a state that lasts one second. */
@@ -38,7 +42,11 @@ t.test('shows messages, arrivals and departures to two people in a chat', { skip
   await see(grace, '#chat-people', 'Ada')
   await say(ada, 'Good <b>morning</b>')
   await see(grace, '#chat-log .bubble', 'Good <b>morning</b>')
-  t.equal(await grace.locator('#chat-log b').count(), 0, 'a message of another person is shown as text')
+  t.equal(
+    await grace.locator('#chat-log b').count(),
+    0,
+    'a message of another person is shown as text'
+  )
   await say(grace, 'And to you')
   await see(ada, '#chat-log .line:not(.own)', 'And to you')
   await picture(t, ada, 'desktop-light')
@@ -58,71 +66,87 @@ async function isInSight (page: Page, selector: string) {
   })
 }
 
-t.test('shows the newest line and marks unread ones when a reader returns to a conversation', { skip }, async (t) => {
-  const { open, mistakes } = await start(t)
-  const ada = await open('chat')
-  const grace = await open('chat')
-  await enter(ada, 'Ada')
-  await enter(grace, 'Grace')
-  const link = ada.getByRole('navigation').getByRole('link').filter({ hasText: 'Chat' })
-  for (let n = 1; n <= 15; n++) await say(grace, `seen ${n}`)
-  await see(ada, '#chat-log .bubble', 'seen 15')
-  t.ok(await isInSight(ada, '#chat-log .line'))
-  t.equal(await ada.locator('.badge').count(), 0)
+t.test(
+  'shows the newest line and marks unread ones when a reader returns to a conversation',
+  { skip },
+  async (t) => {
+    const { open, mistakes } = await start(t)
+    const ada = await open('chat')
+    const grace = await open('chat')
+    await enter(ada, 'Ada')
+    await enter(grace, 'Grace')
+    const link = ada.getByRole('navigation').getByRole('link').filter({ hasText: 'Chat' })
+    for (let n = 1; n <= 15; n++) await say(grace, `seen ${n}`)
+    await see(ada, '#chat-log .bubble', 'seen 15')
+    t.ok(await isInSight(ada, '#chat-log .line'))
+    t.equal(await ada.locator('.badge').count(), 0)
 
-  await ada.getByRole('link', { name: 'Help desk' }).click()
-  for (let n = 1; n <= 5; n++) await say(grace, `missed ${n}`)
-  await see(ada, 'nav .badge', '5')
-  t.match(await link.innerText(), /^Chat\s*5\s*new$/)
-  t.equal(await ada.title(), '(5) Help desk · Relay demo')
-  await picture(t, ada, 'unread-elsewhere')
-  await link.click()
-  await ada.locator('nav .badge').waitFor({ state: 'detached' })
-  t.ok(await isInSight(ada, '#chat-log .line'), 'the newest line')
-  t.match(await ada.locator('#chat-log .rule + .line').innerText(), /missed 1/)
-  t.equal(await ada.title(), '#lobby · Relay demo')
-  await picture(t, ada, 'unread-returned')
+    await ada.getByRole('link', { name: 'Help desk' }).click()
+    for (let n = 1; n <= 5; n++) await say(grace, `missed ${n}`)
+    await see(ada, 'nav .badge', '5')
+    t.match(await link.innerText(), /^Chat\s*5\s*new$/)
+    t.equal(await ada.title(), '(5) Help desk · Relay demo')
+    await picture(t, ada, 'unread-elsewhere')
+    await link.click()
+    await ada.locator('nav .badge').waitFor({ state: 'detached' })
+    t.ok(await isInSight(ada, '#chat-log .line'), 'the newest line')
+    t.match(await ada.locator('#chat-log .rule + .line').innerText(), /missed 1/)
+    t.equal(await ada.title(), '#lobby · Relay demo')
+    await picture(t, ada, 'unread-returned')
 
-  await ada.locator('#chat-log').evaluate((log) => { log.scrollTop = 0 })
-  await ada.locator('#chat-log').evaluate(async () => { await new Promise((resolve) => { requestAnimationFrame(() => { requestAnimationFrame(resolve) }) }) })
-  await say(grace, 'and another')
-  const jump = ada.getByRole('button', { name: '1 new message' })
-  await jump.waitFor()
-  t.notOk(await isInSight(ada, '#chat-log .line'), 'the log does not scroll while she reads')
-  await picture(t, ada, 'unread-below')
-  await jump.click()
-  await jump.waitFor({ state: 'hidden' })
-  t.ok(await isInSight(ada, '#chat-log .line'))
-  t.match(await ada.locator('#chat-log .rule + .line').innerText(), /and another/)
-  await say(ada, 'I have read it all')
-  await see(ada, '#chat-log .own', 'I have read it all')
-  t.equal(await ada.locator('#chat-log .rule').count(), 0)
-  t.same(mistakes, [])
-})
-
-t.test('shows an operator which visitor has written, and the number of unread lines', { skip }, async (t) => {
-  const { open, mistakes } = await start(t)
-  const operator = await open('operator')
-  await begin(operator, 'Olga', 'Go on duty')
-  const visitors = []
-  for (const name of ['Ada', 'Grace']) {
-    const visitor = await open('desk')
-    await begin(visitor, name, 'Start a conversation')
-    await visitor.getByRole('button', { name: 'Talk to a human' }).click()
-    await see(operator, '#operator-queue', '1 waiting')
-    await operator.getByRole('button', { name: 'Take the next visitor' }).click()
-    await see(visitor, '#desk-with', 'You are talking to Olga')
-    visitors.push(visitor)
+    await ada.locator('#chat-log').evaluate((log) => {
+      log.scrollTop = 0
+    })
+    await ada.locator('#chat-log').evaluate(async () => {
+      await new Promise((resolve) => {
+        requestAnimationFrame(() => {
+          requestAnimationFrame(resolve)
+        })
+      })
+    })
+    await say(grace, 'and another')
+    const jump = ada.getByRole('button', { name: '1 new message' })
+    await jump.waitFor()
+    t.notOk(await isInSight(ada, '#chat-log .line'), 'the log does not scroll while she reads')
+    await picture(t, ada, 'unread-below')
+    await jump.click()
+    await jump.waitFor({ state: 'hidden' })
+    t.ok(await isInSight(ada, '#chat-log .line'))
+    t.match(await ada.locator('#chat-log .rule + .line').innerText(), /and another/)
+    await say(ada, 'I have read it all')
+    await see(ada, '#chat-log .own', 'I have read it all')
+    t.equal(await ada.locator('#chat-log .rule').count(), 0)
+    t.same(mistakes, [])
   }
-  await say(visitors[0], 'Are you there?')
-  await see(operator, '.chip.unread', 'Ada')
-  await see(operator, 'nav .badge', '1')
-  await operator.locator('.chip.unread').click()
-  await operator.locator('.badge, .chip.unread').first().waitFor({ state: 'detached' })
-  t.match(await operator.locator('#operator-logs .rule + .line').innerText(), /Are you there\?/)
-  await operator.getByRole('button', { name: 'Go off duty' }).click()
-  t.same(mistakes, [])
-})
+)
+
+t.test(
+  'shows an operator which visitor has written, and the number of unread lines',
+  { skip },
+  async (t) => {
+    const { open, mistakes } = await start(t)
+    const operator = await open('operator')
+    await begin(operator, 'Olga', 'Go on duty')
+    const visitors = []
+    for (const name of ['Ada', 'Grace']) {
+      const visitor = await open('desk')
+      await begin(visitor, name, 'Start a conversation')
+      await visitor.getByRole('button', { name: 'Talk to a human' }).click()
+      await see(operator, '#operator-queue', '1 waiting')
+      await operator.getByRole('button', { name: 'Take the next visitor' }).click()
+      await see(visitor, '#desk-with', 'You are talking to Olga')
+      visitors.push(visitor)
+    }
+    await say(visitors[0], 'Are you there?')
+    await see(operator, '.chip.unread', 'Ada')
+    await see(operator, 'nav .badge', '1')
+    await operator.locator('.chip.unread').click()
+    await operator.locator('.badge, .chip.unread').first().waitFor({ state: 'detached' })
+    t.match(await operator.locator('#operator-logs .rule + .line').innerText(), /Are you there\?/)
+    await operator.getByRole('button', { name: 'Go off duty' }).click()
+    t.same(mistakes, [])
+  }
+)
 
 t.test('explains 1011 and reconnects when a room crashes', { skip }, async (t) => {
   const { open, mistakes } = await start(t)
@@ -137,112 +161,155 @@ t.test('explains 1011 and reconnects when a room crashes', { skip }, async (t) =
   await ada.getByRole('button', { name: 'Crash this room' }).click()
   await see(ada, '#chat-state .why', '1011: the room ended with an error')
   await see(ada, '#chat-state .pill', /Reconnecting in \d+ s/)
-  for (const page of [ada, grace]) await see(page, '#chat-log', 'Closed with 1011 “target process exited”: the room ended with an error')
+  for (const page of [ada, grace]) {
+    await see(
+      page,
+      '#chat-log',
+      'Closed with 1011 “target process exited”: the room ended with an error'
+    )
+  }
   await ada.clock.resume()
   for (const page of [ada, grace]) await see(page, '#chat-state .pill', 'Connected')
   await see(ada, '#chat-people', 'Grace')
   await see(grace, '#chat-people', 'Ada')
   await say(grace, 'That was quick')
   await see(ada, '#chat-log .bubble', 'That was quick')
-  t.equal(await other.locator('#chat-log').getByText('Closed').count(), 0, 'the other room was not affected')
+  t.equal(
+    await other.locator('#chat-log').getByText('Closed').count(),
+    0,
+    'the other room was not affected'
+  )
   t.same(mistakes, [])
 })
 
-t.test('waits longer after each failed reconnect, and reconnects at once on a click', { skip }, async (t) => {
-  const { open } = await start(t)
-  const ada = await open('chat')
-  await enter(ada, 'Ada')
-  await stopTime(ada)
-  for (const atLeast of [1, 2, 4, 8]) {
-    await ada.getByRole('button', { name: 'Crash this room' }).click()
-    await see(ada, '#chat-state .pill', 'Reconnecting')
-    const seconds = Number(/in (\d+) s/.exec(await ada.locator('#chat-state .pill').innerText())?.[1])
-    t.ok(seconds >= atLeast && seconds <= atLeast * 1.2 + 1, `${seconds} s, expected at least ${atLeast}`)
-    if (atLeast < 8) await ada.clock.runFor(seconds * 1000)
-    else await ada.locator('#chat-state').getByRole('button', { name: 'Now' }).click()
-    await see(ada, '#chat-state .pill', 'Connected')
+t.test(
+  'waits longer after each failed reconnect, and reconnects at once on a click',
+  { skip },
+  async (t) => {
+    const { open } = await start(t)
+    const ada = await open('chat')
+    await enter(ada, 'Ada')
+    await stopTime(ada)
+    for (const atLeast of [1, 2, 4, 8]) {
+      await ada.getByRole('button', { name: 'Crash this room' }).click()
+      await see(ada, '#chat-state .pill', 'Reconnecting')
+      const seconds = Number(
+        /in (\d+) s/.exec(await ada.locator('#chat-state .pill').innerText())?.[1]
+      )
+      t.ok(
+        seconds >= atLeast && seconds <= atLeast * 1.2 + 1,
+        `${seconds} s, expected at least ${atLeast}`
+      )
+      if (atLeast < 8) await ada.clock.runFor(seconds * 1000)
+      else await ada.locator('#chat-state').getByRole('button', { name: 'Now' }).click()
+      await see(ada, '#chat-state .pill', 'Connected')
+    }
   }
-})
+)
 
-t.test('hands a visitor over from the bot to a human and back without losing a message', { skip }, async (t) => {
-  const { open, mistakes } = await start(t)
-  const visitor = await open('desk')
-  const operator = await open('operator', { viewport: phone })
-  await begin(operator, 'Olga', 'Go on duty')
-  await see(operator, '#operator-queue', 'Nobody is waiting')
-  await begin(visitor, 'Ada', 'Start a conversation')
-  await say(visitor, 'When are you open?')
-  await see(visitor, '#desk-log .line:not(.own)', '9 to 17')
+t.test(
+  'hands a visitor over from the bot to a human and back without losing a message',
+  { skip },
+  async (t) => {
+    const { open, mistakes } = await start(t)
+    const visitor = await open('desk')
+    const operator = await open('operator', { viewport: phone })
+    await begin(operator, 'Olga', 'Go on duty')
+    await see(operator, '#operator-queue', 'Nobody is waiting')
+    await begin(visitor, 'Ada', 'Start a conversation')
+    await say(visitor, 'When are you open?')
+    await see(visitor, '#desk-log .line:not(.own)', '9 to 17')
 
-  await visitor.getByRole('button', { name: 'Talk to a human' }).click()
-  await see(visitor, '#desk-with', 'number 1 in the queue')
-  await see(operator, '#operator-queue', '1 waiting')
-  await visitor.getByRole('button', { name: '20 numbered messages' }).click()
-  await see(visitor, '#desk-tally', 'by Bot')
-  await operator.getByRole('button', { name: 'Take the next visitor' }).click()
-  await see(visitor, '#desk-with', 'You are talking to Olga')
-  await see(operator, '#operator-logs', 'When are you open?')
-  await see(visitor, '#desk-tally', 'by Olga')
-  await operator.getByRole('textbox', { name: 'Message' }).fill('Hello, Olga here')
-  await operator.keyboard.press('Enter')
-  await see(visitor, '#desk-log .line:not(.own)', 'Hello, Olga here')
-  await operator.getByRole('button', { name: 'Hand back to the bot' }).click()
-  await see(visitor, '#desk-with', 'You are talking to the bot')
-  await see(visitor, '#desk-tally', /^20 of 20 sent.* 0 missing, 0 twice\.$/)
-  await see(operator, '#operator-logs', 'Ada is with the bot again')
-  await say(visitor, 'What is the price?')
-  await see(visitor, '#desk-log .line:not(.own)', 'The small one is 10')
-  await picture(t, visitor, 'visitor')
-  await picture(t, operator, 'operator')
-  t.same(mistakes, [])
-})
+    await visitor.getByRole('button', { name: 'Talk to a human' }).click()
+    await see(visitor, '#desk-with', 'number 1 in the queue')
+    await see(operator, '#operator-queue', '1 waiting')
+    await visitor.getByRole('button', { name: '20 numbered messages' }).click()
+    await see(visitor, '#desk-tally', 'by Bot')
+    await operator.getByRole('button', { name: 'Take the next visitor' }).click()
+    await see(visitor, '#desk-with', 'You are talking to Olga')
+    await see(operator, '#operator-logs', 'When are you open?')
+    await see(visitor, '#desk-tally', 'by Olga')
+    await operator.getByRole('textbox', { name: 'Message' }).fill('Hello, Olga here')
+    await operator.keyboard.press('Enter')
+    await see(visitor, '#desk-log .line:not(.own)', 'Hello, Olga here')
+    await operator.getByRole('button', { name: 'Hand back to the bot' }).click()
+    await see(visitor, '#desk-with', 'You are talking to the bot')
+    await see(visitor, '#desk-tally', /^20 of 20 sent.* 0 missing, 0 twice\.$/)
+    await see(operator, '#operator-logs', 'Ada is with the bot again')
+    await say(visitor, 'What is the price?')
+    await see(visitor, '#desk-log .line:not(.own)', 'The small one is 10')
+    await picture(t, visitor, 'visitor')
+    await picture(t, operator, 'operator')
+    t.same(mistakes, [])
+  }
+)
 
-t.test('hands a visitor back to the bot when the operator closes the window', { skip }, async (t) => {
-  const { open, mistakes } = await start(t)
-  const visitor = await open('desk')
-  const operator = await open('operator')
-  await begin(operator, 'Olga', 'Go on duty')
-  await begin(visitor, 'Ada', 'Start a conversation')
-  await visitor.getByRole('button', { name: 'Talk to a human' }).click()
-  await operator.getByRole('button', { name: 'Take the next visitor' }).click()
-  await see(visitor, '#desk-with', 'You are talking to Olga')
-  await operator.close()
-  await see(visitor, '#desk-with', 'You are talking to the bot')
-  await see(visitor, '#desk-state .pill', 'Connected')
-  t.same(mistakes, [])
-})
+t.test(
+  'hands a visitor back to the bot when the operator closes the window',
+  { skip },
+  async (t) => {
+    const { open, mistakes } = await start(t)
+    const visitor = await open('desk')
+    const operator = await open('operator')
+    await begin(operator, 'Olga', 'Go on duty')
+    await begin(visitor, 'Ada', 'Start a conversation')
+    await visitor.getByRole('button', { name: 'Talk to a human' }).click()
+    await operator.getByRole('button', { name: 'Take the next visitor' }).click()
+    await see(visitor, '#desk-with', 'You are talking to Olga')
+    await operator.close()
+    await see(visitor, '#desk-with', 'You are talking to the bot')
+    await see(visitor, '#desk-state .pill', 'Connected')
+    t.same(mistakes, [])
+  }
+)
 
-t.test('updates the list of processes when rooms and sockets start and end', { skip }, async (t) => {
-  const { app, open, mistakes } = await start(t)
-  const page = await open('chat')
-  await see(page, '#processes-rows tr', 'bot')
-  await enter(page, 'Ada', 'library')
-  await see(page, '#processes-rows tr[data-kind=process]', 'room:library')
-  await see(page, '#processes-rows tr[data-kind=ws]', 'to room:library')
-  const pids = await page.locator('#processes-rows .pid').allInnerTexts()
-  const started = pids.map((pid) => parseInt(pid))
-  t.same(started, [...started].sort((a, b) => b - a), 'the newest processes come first')
-  const heads = await page.locator('#processes thead th').allInnerTexts()
-  const explained = await page.locator('#processes caption').innerText()
-  for (const head of heads.slice(1)) t.match(explained, `${head}:`)
-  app.processes.exit('room:library')
-  await see(page, '#chat-log', 'Closed with 1000')
-  await page.locator('#processes-rows tr').filter({ hasText: 'room:library' }).first().waitFor({ state: 'detached' })
+t.test(
+  'updates the list of processes when rooms and sockets start and end',
+  { skip },
+  async (t) => {
+    const { app, open, mistakes } = await start(t)
+    const page = await open('chat')
+    await see(page, '#processes-rows tr', 'bot')
+    await enter(page, 'Ada', 'library')
+    await see(page, '#processes-rows tr[data-kind=process]', 'room:library')
+    await see(page, '#processes-rows tr[data-kind=ws]', 'to room:library')
+    const pids = await page.locator('#processes-rows .pid').allInnerTexts()
+    const started = pids.map((pid) => parseInt(pid))
+    t.same(
+      started,
+      [...started].sort((a, b) => b - a),
+      'the newest processes come first'
+    )
+    const heads = await page.locator('#processes thead th').allInnerTexts()
+    const explained = await page.locator('#processes caption').innerText()
+    for (const head of heads.slice(1)) t.match(explained, `${head}:`)
+    app.processes.exit('room:library')
+    await see(page, '#chat-log', 'Closed with 1000')
+    await page
+      .locator('#processes-rows tr')
+      .filter({ hasText: 'room:library' })
+      .first()
+      .waitFor({ state: 'detached' })
 
-  const small = await open('chat', { viewport: phone })
-  t.notOk(await small.getByRole('heading', { name: 'Live processes' }).isVisible())
-  await small.getByRole('link', { name: 'Processes' }).click()
-  await see(small, '#processes-rows tr', 'census')
-  await picture(t, small, 'processes')
-  t.same(mistakes, [])
-})
+    const small = await open('chat', { viewport: phone })
+    t.notOk(await small.getByRole('heading', { name: 'Live processes' }).isVisible())
+    await small.getByRole('link', { name: 'Processes' }).click()
+    await see(small, '#processes-rows tr', 'census')
+    await picture(t, small, 'processes')
+    t.same(mistakes, [])
+  }
+)
 
 t.test('says that the server is shutting down, and waits for it', { skip }, async (t) => {
   const { app, open } = await start(t)
   const page = await open('chat')
   await enter(page, 'Ada')
   await app.close()
-  await see(page, '#chat-log', 'Closed with 1001 “server shutting down”: the server is shutting down')
+  await see(
+    page,
+    '#chat-log',
+    'Closed with 1001 “server shutting down”: the server is shutting down'
+  )
   await see(page, '#chat-state .pill', 'Reconnecting')
 })
 
@@ -272,7 +339,9 @@ t.test('leaves out parts that the server does not have', { skip }, async (t) => 
     const app = Fastify()
     await app.register(wsRelay)
     await app.register(chat)
-    await app.register(fastifyStatic, { root: new URL('../../examples/demo/public', import.meta.url) })
+    await app.register(fastifyStatic, {
+      root: new URL('../../examples/demo/public', import.meta.url)
+    })
     return app
   })
   const page = await open('desk')

@@ -4,7 +4,20 @@ import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
 import t from 'tap'
 import { handshake } from '../helpers.js'
 import { closing, frame, opcodes } from './fixtures/raw-client.js'
-import { Suite, badText, binary, chopped, closed, lost, pong, protocolError, reserved, text, tooLarge, violation } from './fixtures/suite.js'
+import {
+  Suite,
+  badText,
+  binary,
+  chopped,
+  closed,
+  lost,
+  pong,
+  protocolError,
+  reserved,
+  text,
+  tooLarge,
+  violation
+} from './fixtures/suite.js'
 import type { Case, Request } from './fixtures/suite.js'
 
 const MiB = 1024 * 1024
@@ -23,19 +36,28 @@ function inflater (windowBits = 15, takeover = true): Case['inflate'] {
   return () => {
     let before = Buffer.alloc(0)
     return (payload) => {
-      const dictionary = takeover && before.length > 0 ? before.subarray(-(1 << windowBits)) : undefined
-      const data = inflateRawSync(Buffer.concat([payload, tail]), { finishFlush, windowBits, dictionary, chunkSize: 64 })
+      const dictionary =
+        takeover && before.length > 0 ? before.subarray(-(1 << windowBits)) : undefined
+      const data = inflateRawSync(Buffer.concat([payload, tail]), {
+        finishFlush,
+        windowBits,
+        dictionary,
+        chunkSize: 64
+      })
       before = Buffer.concat([before, data])
       return data
     }
   }
 }
 
-const offer = (extensions = 'permessage-deflate'): Request => (path) => [handshake(path, { 'sec-websocket-extensions': extensions })]
+const offer =
+  (extensions = 'permessage-deflate'): Request =>
+    (path) => [handshake(path, { 'sec-websocket-extensions': extensions })]
 const rsv1 = { rsv: 4 }
 const small = (data: string | Buffer): Buffer => frame(opcodes.text, deflate(data), rsv1)
 /** The same cases where permessage-deflate was agreed on. */
-const agreed = (cases: readonly Case[]): Case[] => cases.map((one) => ({ request: offer(), inflate: inflater(), ...one }))
+const agreed = (cases: readonly Case[]): Case[] =>
+  cases.map((one) => ({ request: offer(), inflate: inflater(), ...one }))
 const deflated = (line: string): string => `deflated ${line}`
 const long = 'so long that it is worth it; '.repeat(100)
 
@@ -45,14 +67,32 @@ const suite = await Suite.start(t, { perMessageDeflate: { threshold: 0 } })
 t.test('the examples of RFC 7692 section 7.2.3', (t) => {
   const hex = (data: string): Buffer => frame(opcodes.text, Buffer.from(data, 'hex'), rsv1)
   const hello = deflated(text('Hello'))
-  return suite.run(t, agreed([
-    { name: 'one block', sends: [hex('f248cdc9c90700')], gets: [hello] },
-    { name: 'two messages, the second by the window of the first', sends: [hex('f248cdc9c90700'), hex('f200110000')], gets: [hello, hello] },
-    { name: 'a block without compression', sends: [hex('000500faff48656c6c6f00')], gets: [hello] },
-    { name: 'a block with BFINAL', sends: [hex('f348cdc9c9070000')], gets: [hello] },
-    { name: 'two blocks', sends: [hex('f24805000000ffffcac9c90700')], gets: [hello] },
-    { name: 'two fragments', sends: [frame(opcodes.text, Buffer.from('f248cd', 'hex'), { rsv: 4, fin: false }), frame(opcodes.continuation, Buffer.from('c9c90700', 'hex'))], gets: [hello] }
-  ]))
+  return suite.run(
+    t,
+    agreed([
+      { name: 'one block', sends: [hex('f248cdc9c90700')], gets: [hello] },
+      {
+        name: 'two messages, the second by the window of the first',
+        sends: [hex('f248cdc9c90700'), hex('f200110000')],
+        gets: [hello, hello]
+      },
+      {
+        name: 'a block without compression',
+        sends: [hex('000500faff48656c6c6f00')],
+        gets: [hello]
+      },
+      { name: 'a block with BFINAL', sends: [hex('f348cdc9c9070000')], gets: [hello] },
+      { name: 'two blocks', sends: [hex('f24805000000ffffcac9c90700')], gets: [hello] },
+      {
+        name: 'two fragments',
+        sends: [
+          frame(opcodes.text, Buffer.from('f248cd', 'hex'), { rsv: 4, fin: false }),
+          frame(opcodes.continuation, Buffer.from('c9c90700', 'hex'))
+        ],
+        gets: [hello]
+      }
+    ])
+  )
 })
 
 t.test('messages are inflated, and their echoes deflated', async (t) => {
@@ -62,49 +102,229 @@ t.test('messages are inflated, and their echoes deflated', async (t) => {
     { name: 'an empty message', sends: [small('')], gets: [deflated(text(''))] },
     { name: 'text', sends: [small('text')], gets: [deflated(text('text'))] },
     { name: 'long text', sends: [small(long)], gets: [deflated(text(long))] },
-    { name: 'octets that cannot be deflated', sends: [frame(opcodes.binary, deflate(random), rsv1)], gets: [deflated(binary(random))] },
-    { name: 'a message as it is', sends: [frame(opcodes.text, 'plain')], gets: [deflated(text('plain'))] },
-    { name: 'fragments as they are', sends: [frame(opcodes.text, 'pl', { fin: false }), frame(opcodes.continuation, 'ain')], gets: [deflated(text('plain'))] },
-    { name: 'deflated, plain, deflated', sends: [Buffer.concat([small('a'), frame(opcodes.text, 'b'), frame(opcodes.text, deflate('a', Buffer.from('a')), rsv1)])], gets: ['a', 'b', 'a'].map((word) => deflated(text(word))) },
-    { name: 'each fragment an octet', sends: Array.from(cut, (_, i) => frame(i === 0 ? opcodes.text : opcodes.continuation, cut.subarray(i, i + 1), { rsv: i === 0 ? 4 : 0, fin: i === cut.length - 1 })), gets: [deflated(text(long))] },
-    { name: 'a ping between fragments', sends: [frame(opcodes.text, cut.subarray(0, 9), { rsv: 4, fin: false }), frame(opcodes.ping), 1, frame(opcodes.continuation, cut.subarray(9))], gets: [pong(), deflated(text(long))] },
-    { name: 'a ping behind it', sends: [small(long), 1, frame(opcodes.ping)], gets: [deflated(text(long)), pong()] },
-    { name: 'a hundred in one write', sends: [Buffer.concat(Array.from({ length: 100 }, (_, i) => frame(opcodes.text, deflate(`no. ${i}`), rsv1)))], gets: Array.from({ length: 100 }, (_, i) => deflated(text(`no. ${i}`))) },
-    { name: 'as large as can be', sends: [frame(opcodes.binary, deflate(Buffer.alloc(MiB)), rsv1)], gets: [deflated(binary(Buffer.alloc(MiB)))] }
+    {
+      name: 'octets that cannot be deflated',
+      sends: [frame(opcodes.binary, deflate(random), rsv1)],
+      gets: [deflated(binary(random))]
+    },
+    {
+      name: 'a message as it is',
+      sends: [frame(opcodes.text, 'plain')],
+      gets: [deflated(text('plain'))]
+    },
+    {
+      name: 'fragments as they are',
+      sends: [frame(opcodes.text, 'pl', { fin: false }), frame(opcodes.continuation, 'ain')],
+      gets: [deflated(text('plain'))]
+    },
+    {
+      name: 'deflated, plain, deflated',
+      sends: [
+        Buffer.concat([
+          small('a'),
+          frame(opcodes.text, 'b'),
+          frame(opcodes.text, deflate('a', Buffer.from('a')), rsv1)
+        ])
+      ],
+      gets: ['a', 'b', 'a'].map((word) => deflated(text(word)))
+    },
+    {
+      name: 'each fragment an octet',
+      sends: Array.from(cut, (_, i) =>
+        frame(i === 0 ? opcodes.text : opcodes.continuation, cut.subarray(i, i + 1), {
+          rsv: i === 0 ? 4 : 0,
+          fin: i === cut.length - 1
+        })
+      ),
+      gets: [deflated(text(long))]
+    },
+    {
+      name: 'a ping between fragments',
+      sends: [
+        frame(opcodes.text, cut.subarray(0, 9), { rsv: 4, fin: false }),
+        frame(opcodes.ping),
+        1,
+        frame(opcodes.continuation, cut.subarray(9))
+      ],
+      gets: [pong(), deflated(text(long))]
+    },
+    {
+      name: 'a ping behind it',
+      sends: [small(long), 1, frame(opcodes.ping)],
+      gets: [deflated(text(long)), pong()]
+    },
+    {
+      name: 'a hundred in one write',
+      sends: [
+        Buffer.concat(
+          Array.from({ length: 100 }, (_, i) => frame(opcodes.text, deflate(`no. ${i}`), rsv1))
+        )
+      ],
+      gets: Array.from({ length: 100 }, (_, i) => deflated(text(`no. ${i}`)))
+    },
+    {
+      name: 'as large as can be',
+      sends: [frame(opcodes.binary, deflate(Buffer.alloc(MiB)), rsv1)],
+      gets: [deflated(binary(Buffer.alloc(MiB)))]
+    }
   ])
-  await suite.run(t, [...cases, ...chopped(1, cases.filter(({ name }) => !/octet|large|hundred/.test(name)))])
+  await suite.run(t, [
+    ...cases,
+    ...chopped(
+      1,
+      cases.filter(({ name }) => !/octet|large|hundred/.test(name))
+    )
+  ])
 })
 
 t.test('a violation ends the connection', async (t) => {
   const part = frame(opcodes.text, deflate(long), { rsv: 4, fin: false })
-  await suite.run(t, agreed([
-    { name: 'RSV1 in a continuation', sends: [part, frame(opcodes.continuation, 'more', rsv1)], ends: reserved },
-    { name: 'RSV1 in a continuation of a plain message', sends: [frame(opcodes.text, 'plain', { fin: false }), frame(opcodes.continuation, deflate('more'), rsv1)], ends: reserved },
-    ...(['ping', 'pong', 'close'] as const).flatMap((kind) => [
-      { name: `RSV1 in a ${kind}`, sends: [frame(opcodes[kind], kind === 'close' ? closing(1000) : '', rsv1)], ends: reserved },
-      { name: `RSV1 in a ${kind} between fragments`, sends: [part, frame(opcodes[kind], '', rsv1)], ends: reserved }
-    ]),
-    ...[1, 2, 3, 5, 6, 7].map((rsv) => ({ name: `reserved bits ${rsv}`, sends: [frame(opcodes.text, deflate('bad'), { rsv })], ends: reserved })),
-    ...[3, 11].map((opcode) => ({ name: `RSV1 with opcode ${opcode}`, sends: [frame(opcode, '', rsv1)], ends: reserved })),
-    ...['ff', 'ffffffff', '000500fbff48656c6c6f00', 'f200110000', '07'].map((hex) => ({ name: `deflate data that is none: ${hex}`, sends: [frame(opcodes.text, Buffer.from(hex, 'hex'), rsv1)], ends: badDeflate })),
-    { name: 'bad data after a good message', sends: [small('good'), 1, frame(opcodes.text, Buffer.from('ff', 'hex'), rsv1)], gets: [deflated(text('good'))], ends: badDeflate },
-    { name: 'bad data, and more behind it', sends: [Buffer.concat([frame(opcodes.text, Buffer.from('ff', 'hex'), rsv1), small('good'), frame(opcodes.ping), frame(opcodes.close)])], ends: badDeflate },
-    ...['ff', 'c0af', 'eda080', 'f4908080', 'e282'].map((hex) => ({ name: `text that is not UTF-8: ${hex}`, sends: [small(Buffer.from(`6f6b${hex}`, 'hex'))], ends: badText })),
-    { name: 'a bomb', sends: [frame(opcodes.binary, deflate(Buffer.alloc(64 * MiB)), rsv1)], ends: tooLarge },
-    { name: 'a bomb in fragments', sends: [frame(opcodes.binary, deflate(Buffer.alloc(64 * MiB)), { rsv: 4, fin: false }), frame(opcodes.continuation)], ends: tooLarge },
-    { name: 'one octet too many', sends: [frame(opcodes.binary, deflate(Buffer.alloc(MiB + 1)), rsv1)], ends: tooLarge },
-    { name: 'too many octets in the frame', sends: [frame(opcodes.binary, '', { rsv: 4, length: MiB + 1 })], ends: tooLarge },
-    { name: 'a reserved opcode right behind a message', sends: [Buffer.concat([small('good'), frame(3)])], told: [text('good')], ends: protocolError('unknown opcode 3') }
-  ]))
+  await suite.run(
+    t,
+    agreed([
+      {
+        name: 'RSV1 in a continuation',
+        sends: [part, frame(opcodes.continuation, 'more', rsv1)],
+        ends: reserved
+      },
+      {
+        name: 'RSV1 in a continuation of a plain message',
+        sends: [
+          frame(opcodes.text, 'plain', { fin: false }),
+          frame(opcodes.continuation, deflate('more'), rsv1)
+        ],
+        ends: reserved
+      },
+      ...(['ping', 'pong', 'close'] as const).flatMap((kind) => [
+        {
+          name: `RSV1 in a ${kind}`,
+          sends: [frame(opcodes[kind], kind === 'close' ? closing(1000) : '', rsv1)],
+          ends: reserved
+        },
+        {
+          name: `RSV1 in a ${kind} between fragments`,
+          sends: [part, frame(opcodes[kind], '', rsv1)],
+          ends: reserved
+        }
+      ]),
+      ...[1, 2, 3, 5, 6, 7].map((rsv) => ({
+        name: `reserved bits ${rsv}`,
+        sends: [frame(opcodes.text, deflate('bad'), { rsv })],
+        ends: reserved
+      })),
+      ...[3, 11].map((opcode) => ({
+        name: `RSV1 with opcode ${opcode}`,
+        sends: [frame(opcode, '', rsv1)],
+        ends: reserved
+      })),
+      ...['ff', 'ffffffff', '000500fbff48656c6c6f00', 'f200110000', '07'].map((hex) => ({
+        name: `deflate data that is none: ${hex}`,
+        sends: [frame(opcodes.text, Buffer.from(hex, 'hex'), rsv1)],
+        ends: badDeflate
+      })),
+      {
+        name: 'bad data after a good message',
+        sends: [small('good'), 1, frame(opcodes.text, Buffer.from('ff', 'hex'), rsv1)],
+        gets: [deflated(text('good'))],
+        ends: badDeflate
+      },
+      {
+        name: 'bad data, and more behind it',
+        sends: [
+          Buffer.concat([
+            frame(opcodes.text, Buffer.from('ff', 'hex'), rsv1),
+            small('good'),
+            frame(opcodes.ping),
+            frame(opcodes.close)
+          ])
+        ],
+        ends: badDeflate
+      },
+      ...['ff', 'c0af', 'eda080', 'f4908080', 'e282'].map((hex) => ({
+        name: `text that is not UTF-8: ${hex}`,
+        sends: [small(Buffer.from(`6f6b${hex}`, 'hex'))],
+        ends: badText
+      })),
+      {
+        name: 'a bomb',
+        sends: [frame(opcodes.binary, deflate(Buffer.alloc(64 * MiB)), rsv1)],
+        ends: tooLarge
+      },
+      {
+        name: 'a bomb in fragments',
+        sends: [
+          frame(opcodes.binary, deflate(Buffer.alloc(64 * MiB)), { rsv: 4, fin: false }),
+          frame(opcodes.continuation)
+        ],
+        ends: tooLarge
+      },
+      {
+        name: 'one octet too many',
+        sends: [frame(opcodes.binary, deflate(Buffer.alloc(MiB + 1)), rsv1)],
+        ends: tooLarge
+      },
+      {
+        name: 'too many octets in the frame',
+        sends: [frame(opcodes.binary, '', { rsv: 4, length: MiB + 1 })],
+        ends: tooLarge
+      },
+      {
+        name: 'a reserved opcode right behind a message',
+        sends: [Buffer.concat([small('good'), frame(3)])],
+        told: [text('good')],
+        ends: protocolError('unknown opcode 3')
+      }
+    ])
+  )
 })
 
-t.test('the connection ends in order', (t) => suite.run(t, agreed([
-  { name: 'a message right before the close frame', sends: [Buffer.concat([small('last'), frame(opcodes.close, closing(4000))])], told: [text('last')], ends: closed(4000) },
-  { name: 'a message and a ping right before the close frame', sends: [Buffer.concat([small('last'), frame(opcodes.ping), frame(opcodes.close, closing(4000))])], gets: [pong()], told: [text('last')], ends: closed(4000) },
-  { name: 'a message right behind it', sends: [Buffer.concat([frame(opcodes.close, closing(4000)), small('late')])], ends: closed(4000) },
-  { name: 'fragments without the last', sends: [frame(opcodes.text, deflate(long), { rsv: 4, fin: false }), frame(opcodes.close, closing(4000))], ends: closed(4000) },
-  { name: 'lost after a message', sends: [small('good'), 1, ({ socket }) => { socket.end() }], gets: [deflated(text('good'))], ends: lost }
-])))
+t.test('the connection ends in order', (t) =>
+  suite.run(
+    t,
+    agreed([
+      {
+        name: 'a message right before the close frame',
+        sends: [Buffer.concat([small('last'), frame(opcodes.close, closing(4000))])],
+        told: [text('last')],
+        ends: closed(4000)
+      },
+      {
+        name: 'a message and a ping right before the close frame',
+        sends: [
+          Buffer.concat([small('last'), frame(opcodes.ping), frame(opcodes.close, closing(4000))])
+        ],
+        gets: [pong()],
+        told: [text('last')],
+        ends: closed(4000)
+      },
+      {
+        name: 'a message right behind it',
+        sends: [Buffer.concat([frame(opcodes.close, closing(4000)), small('late')])],
+        ends: closed(4000)
+      },
+      {
+        name: 'fragments without the last',
+        sends: [
+          frame(opcodes.text, deflate(long), { rsv: 4, fin: false }),
+          frame(opcodes.close, closing(4000))
+        ],
+        ends: closed(4000)
+      },
+      {
+        name: 'lost after a message',
+        sends: [
+          small('good'),
+          1,
+          ({ socket }) => {
+            socket.end()
+          }
+        ],
+        gets: [deflated(text('good'))],
+        ends: lost
+      }
+    ])
+  )
+)
 
 /** Each offer, what is agreed on, and what a client that asked for it does. */
 const accepted: Array<[offer: string, answer: string, windowBits?: number, takeover?: boolean]> = [
@@ -113,19 +333,38 @@ const accepted: Array<[offer: string, answer: string, windowBits?: number, takeo
   ['permessage-deflate; server_no_context_takeover', '; server_no_context_takeover', 15, false],
   ['permessage-deflate; client_no_context_takeover', '; client_no_context_takeover'],
   ...[8, 9, 10, 11, 12, 13, 14, 15].flatMap((bits): typeof accepted => [
-    [`permessage-deflate; server_max_window_bits=${bits}`, `; server_max_window_bits=${bits}`, bits],
+    [
+      `permessage-deflate; server_max_window_bits=${bits}`,
+      `; server_max_window_bits=${bits}`,
+      bits
+    ],
     [`permessage-deflate; client_max_window_bits=${bits}`, `; client_max_window_bits=${bits}`]
   ]),
   ['permessage-deflate; server_max_window_bits="10"', '; server_max_window_bits=10', 10],
-  ['permessage-deflate ;server_max_window_bits=9 ; server_no_context_takeover', '; server_max_window_bits=9; server_no_context_takeover', 9, false],
+  [
+    'permessage-deflate ;server_max_window_bits=9 ; server_no_context_takeover',
+    '; server_max_window_bits=9; server_no_context_takeover',
+    9,
+    false
+  ],
   ['x-unknown, permessage-deflate', ''],
-  ['x-unknown; permessage-deflate, permessage-deflate; server_max_window_bits=12', '; server_max_window_bits=12', 12],
+  [
+    'x-unknown; permessage-deflate, permessage-deflate; server_max_window_bits=12',
+    '; server_max_window_bits=12',
+    12
+  ],
   ['permessage-deflate; client_max_window_bits, permessage-deflate', '']
 ]
 
 const declined = [
-  ...['08', '1e1', '0x9', '9.0', '+9', '15.0', '"08"'].flatMap((bits) => [`permessage-deflate; server_max_window_bits=${bits}`, `permessage-deflate; client_max_window_bits=${bits}`]),
-  ...['7', '16', '-8', '9.5', 'x', '""', '15x'].flatMap((bits) => [`permessage-deflate; server_max_window_bits=${bits}`, `permessage-deflate; client_max_window_bits=${bits}`]),
+  ...['08', '1e1', '0x9', '9.0', '+9', '15.0', '"08"'].flatMap((bits) => [
+    `permessage-deflate; server_max_window_bits=${bits}`,
+    `permessage-deflate; client_max_window_bits=${bits}`
+  ]),
+  ...['7', '16', '-8', '9.5', 'x', '""', '15x'].flatMap((bits) => [
+    `permessage-deflate; server_max_window_bits=${bits}`,
+    `permessage-deflate; client_max_window_bits=${bits}`
+  ]),
   'permessage-deflate; server_max_window_bits',
   'permessage-deflate; server_max_window_bits=10; server_max_window_bits=10',
   'permessage-deflate; server_no_context_takeover=1',
@@ -143,37 +382,68 @@ const declined = [
 ]
 
 t.test('offers', async (t) => {
-  const answered = (head: string): string | undefined => /^sec-websocket-extensions: (.*)\r$/im.exec(head)?.[1]
+  const answered = (head: string): string | undefined =>
+    /^sec-websocket-extensions: (.*)\r$/im.exec(head)?.[1]
   // Repeats itself, but not within the smaller windows.
   const far = randomBytes(1500).toString('base64').repeat(20)
-  await suite.run(t, accepted.map(([extensions, parameters, windowBits, takeover]) => ({
-    name: extensions,
-    request: offer(extensions),
-    inflate: inflater(windowBits, takeover),
-    sends: [
-      ({ head }) => { t.equal(answered(head), `permessage-deflate${parameters}`, `${extensions}: the answer`) },
-      small('short'), frame(opcodes.text, deflate(far, undefined, 9), rsv1), 2, frame(opcodes.text, far)
-    ],
-    gets: [text('short'), text(far), text(far)].map(deflated)
-  })))
-  await suite.run(t, declined.map((extensions) => ({
-    name: extensions,
-    request: offer(extensions),
-    sends: [({ head }) => { t.equal(answered(head), undefined, `${extensions}: is declined`) }, frame(opcodes.text, long), 1, small('bad')],
-    gets: [text(long)],
-    ends: reserved
-  })))
+  await suite.run(
+    t,
+    accepted.map(([extensions, parameters, windowBits, takeover]) => ({
+      name: extensions,
+      request: offer(extensions),
+      inflate: inflater(windowBits, takeover),
+      sends: [
+        ({ head }) => {
+          t.equal(answered(head), `permessage-deflate${parameters}`, `${extensions}: the answer`)
+        },
+        small('short'),
+        frame(opcodes.text, deflate(far, undefined, 9), rsv1),
+        2,
+        frame(opcodes.text, far)
+      ],
+      gets: [text('short'), text(far), text(far)].map(deflated)
+    }))
+  )
+  await suite.run(
+    t,
+    declined.map((extensions) => ({
+      name: extensions,
+      request: offer(extensions),
+      sends: [
+        ({ head }) => {
+          t.equal(answered(head), undefined, `${extensions}: is declined`)
+        },
+        frame(opcodes.text, long),
+        1,
+        small('bad')
+      ],
+      gets: [text(long)],
+      ends: reserved
+    }))
+  )
 })
 
 t.test('short messages are sent as they are, unless told otherwise', async (t) => {
   const usual = await Suite.start(t, { perMessageDeflate: true })
   const echo = (length: number): string => text('x'.repeat(length))
-  await usual.run(t, agreed([
-    { name: '1023 octets', sends: [small('x'.repeat(1023))], gets: [echo(1023)] },
-    { name: '1024 octets', sends: [small('x'.repeat(1024))], gets: [deflated(echo(1024))] },
-    { name: 'long, short, long', sends: [2000, 1, 3000].map((length) => frame(opcodes.text, 'x'.repeat(length))), gets: [deflated(echo(2000)), echo(1), deflated(echo(3000))] },
-    { name: 'a client that offers nothing', request: (path) => [handshake(path)], sends: [frame(opcodes.text, long)], gets: [text(long)] }
-  ]))
+  await usual.run(
+    t,
+    agreed([
+      { name: '1023 octets', sends: [small('x'.repeat(1023))], gets: [echo(1023)] },
+      { name: '1024 octets', sends: [small('x'.repeat(1024))], gets: [deflated(echo(1024))] },
+      {
+        name: 'long, short, long',
+        sends: [2000, 1, 3000].map((length) => frame(opcodes.text, 'x'.repeat(length))),
+        gets: [deflated(echo(2000)), echo(1), deflated(echo(3000))]
+      },
+      {
+        name: 'a client that offers nothing',
+        request: (path) => [handshake(path)],
+        sends: [frame(opcodes.text, long)],
+        gets: [text(long)]
+      }
+    ])
+  )
   await usual.finish(t)
 })
 

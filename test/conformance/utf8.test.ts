@@ -8,7 +8,11 @@ const suite = await Suite.start(t)
 
 /** A text, each octet of which is a fragment. */
 function octets (data: Buffer): Buffer[] {
-  return Array.from(data, (_, i) => frame(i === 0 ? opcodes.text : opcodes.continuation, data.subarray(i, i + 1), { fin: i === data.length - 1 }))
+  return Array.from(data, (_, i) =>
+    frame(i === 0 ? opcodes.text : opcodes.continuation, data.subarray(i, i + 1), {
+      fin: i === data.length - 1
+    })
+  )
 }
 
 /** The same text whole, in fragments of one octet, and in writes of one octet. */
@@ -20,15 +24,45 @@ function everyWay (name: string, data: Buffer, rest: Partial<Case>): Case[] {
 
 /** Code points on both sides of every border. */
 const valid: number[] = [
-  0x00, 0x01, 0x7f, 0x80, 0x7ff, 0x800, 0xfff, 0x1000, 0xcfff, 0xd7ff, 0xe000, 0xfdd0, 0xfdef,
-  0xfeff, 0xfffd, 0x10000, 0x3ffff, 0x40000, 0xfffff, 0x100000, 0x10fffd,
+  0x00,
+  0x01,
+  0x7f,
+  0x80,
+  0x7ff,
+  0x800,
+  0xfff,
+  0x1000,
+  0xcfff,
+  0xd7ff,
+  0xe000,
+  0xfdd0,
+  0xfdef,
+  0xfeff,
+  0xfffd,
+  0x10000,
+  0x3ffff,
+  0x40000,
+  0xfffff,
+  0x100000,
+  0x10fffd,
   // The last two of every plane are noncharacters, and may be sent like any other.
-  ...Array.from({ length: 17 }, (_, plane) => [plane * 0x10000 + 0xfffe, plane * 0x10000 + 0xffff]).flat()
+  ...Array.from({ length: 17 }, (_, plane) => [
+    plane * 0x10000 + 0xfffe,
+    plane * 0x10000 + 0xffff
+  ]).flat()
 ]
 
 /** No UTF-8, by the reason why. */
 const invalid: Record<string, string[]> = {
-  'a continuation of nothing': ['80', 'bf', '8080', '80bf', '80bf80', '80bf80bfbf', Buffer.from(Uint8Array.from({ length: 64 }, (_, i) => 0x80 + i)).toString('hex')],
+  'a continuation of nothing': [
+    '80',
+    'bf',
+    '8080',
+    '80bf',
+    '80bf80',
+    '80bf80bfbf',
+    Buffer.from(Uint8Array.from({ length: 64 }, (_, i) => 0x80 + i)).toString('hex')
+  ],
   'a first octet alone': ['c220', 'df20', 'e020', 'ef20', 'f020', 'f420', 'c2c2', 'dfe0a080'],
   'a last octet missing': ['c2', 'df', 'e0a0', 'e180', 'efbf', 'f09080', 'f48fbf'],
   'two octets missing': ['e0', 'ef', 'f090', 'f48f'],
@@ -43,18 +77,31 @@ const invalid: Record<string, string[]> = {
   '5 octets': ['f8808080af', 'f887bfbfbf', 'f888808080', 'fbbfbfbfbf'],
   '6 octets': ['fc80808080af', 'fc83bfbfbfbf', 'fc8480808080', 'fdbfbfbfbfbf'],
   'one surrogate': ['eda080', 'edadbf', 'edae80', 'edafbf', 'edb080', 'edbe80', 'edbfbf'],
-  'a pair of surrogates': ['eda080edb080', 'eda080edbfbf', 'edafbfedb080', 'edafbfedbfbf', 'edadbfedbfbf'],
+  'a pair of surrogates': [
+    'eda080edb080',
+    'eda080edbfbf',
+    'edafbfedb080',
+    'edafbfedbfbf',
+    'edadbfedbfbf'
+  ],
   'over U+10FFFF': ['f4908080', 'f49fbfbf', 'f5808080', 'f7bfbfbf']
 }
 
 t.test('every code point is text', async (t) => {
   for (const code of valid) {
     const name = `U+${code.toString(16).toUpperCase().padStart(4, '0')}`
-    await suite.run(t, everyWay(name, Buffer.from(`<${String.fromCodePoint(code)}>`), { gets: [text(`<${String.fromCodePoint(code)}>`)] }))
+    await suite.run(
+      t,
+      everyWay(name, Buffer.from(`<${String.fromCodePoint(code)}>`), {
+        gets: [text(`<${String.fromCodePoint(code)}>`)]
+      })
+    )
   }
   await suite.run(t, Array.from({ length: 17 }, (_, plane) => {
     let all = ''
-    for (let code = plane * 0x10000; code < (plane + 1) * 0x10000; code++) if (code < 0xd800 || code > 0xdfff) all += String.fromCodePoint(code)
+    for (let code = plane * 0x10000; code < (plane + 1) * 0x10000; code++) {
+      if (code < 0xd800 || code > 0xdfff) all += String.fromCodePoint(code)
+    }
     return { name: `all of plane ${plane}`, sends: [frame(opcodes.text, all)], gets: [text(all)] }
   }))
 })
@@ -63,21 +110,36 @@ t.test('text may be cut inside a character', async (t) => {
   const data = Buffer.from('aé€😀z')
   const cuts: Case[] = Array.from({ length: data.length - 1 }, (_, i) => ({
     name: `cut before octet ${i + 1}`,
-    sends: [frame(opcodes.text, data.subarray(0, i + 1), { fin: false }), frame(opcodes.continuation, data.subarray(i + 1))],
+    sends: [
+      frame(opcodes.text, data.subarray(0, i + 1), { fin: false }),
+      frame(opcodes.continuation, data.subarray(i + 1))
+    ],
     gets: [text(data)]
   }))
   await suite.run(t, [
     ...cuts,
-    ...cuts.map((cut) => ({ ...cut, name: `${cut.name}, with an empty fragment`, sends: [cut.sends[0], frame(opcodes.continuation, '', { fin: false }), cut.sends[1]] })),
-    ...everyWay('a byte order mark is kept', Buffer.from('\ufefftext'), { gets: [text('\ufefftext')] }),
-    ...everyWay('a word', Buffer.from('Ελληνικά, 日本語, עברית'), { gets: [text('Ελληνικά, 日本語, עברית')] })
+    ...cuts.map((cut) => ({
+      ...cut,
+      name: `${cut.name}, with an empty fragment`,
+      sends: [cut.sends[0], frame(opcodes.continuation, '', { fin: false }), cut.sends[1]]
+    })),
+    ...everyWay('a byte order mark is kept', Buffer.from('\ufefftext'), {
+      gets: [text('\ufefftext')]
+    }),
+    ...everyWay('a word', Buffer.from('Ελληνικά, 日本語, עברית'), {
+      gets: [text('Ελληνικά, 日本語, עברית')]
+    })
   ])
 })
 
 t.test('invalid text ends the connection with 1007', async (t) => {
   for (const [why, all] of Object.entries(invalid)) {
     for (const hex of all) {
-      const data = Buffer.concat([Buffer.from('é<'), Buffer.from(hex, 'hex'), Buffer.from(/missing/.test(why) ? '' : '>')])
+      const data = Buffer.concat([
+        Buffer.from('é<'),
+        Buffer.from(hex, 'hex'),
+        Buffer.from(/missing/.test(why) ? '' : '>')
+      ])
       await suite.run(t, everyWay(`${why}: ${hex}`, data, { ends: badText }))
     }
   }
@@ -85,26 +147,78 @@ t.test('invalid text ends the connection with 1007', async (t) => {
 
 t.test('invalid text ends the connection at any place', async (t) => {
   const places = [0, 1, 2, 3, 4, 61, 63, 64, 65, 125, 126, 191, 192, 193, 200, 1000, 65535]
-  await suite.run(t, places.flatMap((place) => [[1, 2, 3, 4], [0, 0, 0, 0]].flatMap((mask) => [0, 1, 300].map((after) => {
-    const data = Buffer.alloc(place + 1 + after, 'a')
-    data[place] = 0xff
-    return { name: `octet ${place} of ${data.length}, mask ${mask}`, sends: [frame(opcodes.text, data, { mask })], ends: badText }
-  }))))
+  await suite.run(
+    t,
+    places.flatMap((place) =>
+      [
+        [1, 2, 3, 4],
+        [0, 0, 0, 0]
+      ].flatMap((mask) =>
+        [0, 1, 300].map((after) => {
+          const data = Buffer.alloc(place + 1 + after, 'a')
+          data[place] = 0xff
+          return {
+            name: `octet ${place} of ${data.length}, mask ${mask}`,
+            sends: [frame(opcodes.text, data, { mask })],
+            ends: badText
+          }
+        })
+      )
+    )
+  )
   const half = Buffer.from('ec9d', 'hex')
   await suite.run(t, [
-    { name: 'after a good message', sends: [frame(opcodes.text, 'good'), 1, frame(opcodes.text, half)], gets: [text('good')], ends: badText },
-    { name: 'half a character, and the other half in the next message', sends: [frame(opcodes.text, half), frame(opcodes.text, Buffer.from([0xb4]))], ends: badText },
-    { name: 'in the first of two fragments', sends: [frame(opcodes.text, Buffer.from([0xff]), { fin: false }), frame(opcodes.continuation, 'good')], ends: badText },
-    { name: 'in the last of two fragments', sends: [frame(opcodes.text, 'good', { fin: false }), frame(opcodes.continuation, half)], ends: badText },
-    { name: 'a ping cannot complete it', sends: [frame(opcodes.text, half, { fin: false }), frame(opcodes.pong, Buffer.from([0xb4])), frame(opcodes.continuation)], ends: badText }
+    {
+      name: 'after a good message',
+      sends: [frame(opcodes.text, 'good'), 1, frame(opcodes.text, half)],
+      gets: [text('good')],
+      ends: badText
+    },
+    {
+      name: 'half a character, and the other half in the next message',
+      sends: [frame(opcodes.text, half), frame(opcodes.text, Buffer.from([0xb4]))],
+      ends: badText
+    },
+    {
+      name: 'in the first of two fragments',
+      sends: [
+        frame(opcodes.text, Buffer.from([0xff]), { fin: false }),
+        frame(opcodes.continuation, 'good')
+      ],
+      ends: badText
+    },
+    {
+      name: 'in the last of two fragments',
+      sends: [frame(opcodes.text, 'good', { fin: false }), frame(opcodes.continuation, half)],
+      ends: badText
+    },
+    {
+      name: 'a ping cannot complete it',
+      sends: [
+        frame(opcodes.text, half, { fin: false }),
+        frame(opcodes.pong, Buffer.from([0xb4])),
+        frame(opcodes.continuation)
+      ],
+      ends: badText
+    }
   ])
 })
 
 t.test('binary messages carry any octets', async (t) => {
   const all = Object.values(invalid).flat().map((hex) => Buffer.from(hex, 'hex'))
   await suite.run(t, [
-    { name: 'one message each', sends: [Buffer.concat(all.map((data) => frame(opcodes.binary, data)))], gets: all.map(binary) },
-    { name: 'in fragments', sends: all.map((data, i) => frame(i === 0 ? opcodes.binary : opcodes.continuation, data, { fin: i === all.length - 1 })), gets: [binary(Buffer.concat(all))] }
+    {
+      name: 'one message each',
+      sends: [Buffer.concat(all.map((data) => frame(opcodes.binary, data)))],
+      gets: all.map(binary)
+    },
+    {
+      name: 'in fragments',
+      sends: all.map((data, i) =>
+        frame(i === 0 ? opcodes.binary : opcodes.continuation, data, { fin: i === all.length - 1 })
+      ),
+      gets: [binary(Buffer.concat(all))]
+    }
   ])
 })
 

@@ -53,17 +53,24 @@ t.test('answers with the problem when the target cannot be bound', async t => {
   t.strictSame(answers, ['it is stopping'])
 })
 
-t.test('passes the exit of the target to the connection, and needs no release after it', async t => {
-  const { binding, unwatched, resolve } = build()
-  resolve(target)
-  await settle()
-  const exits: Exit[] = []
-  binding.attachConnection({ targetEnded: (exit) => { exits.push(exit) } })
-  binding.targetEnded({ pid: there, reason: 'boom' })
-  binding.release()
-  t.strictSame(exits, [{ pid: there, reason: 'boom' }])
-  t.strictSame(unwatched, [])
-})
+t.test(
+  'passes the exit of the target to the connection, and needs no release after it',
+  async (t) => {
+    const { binding, unwatched, resolve } = build()
+    resolve(target)
+    await settle()
+    const exits: Exit[] = []
+    binding.attachConnection({
+      targetEnded: (exit) => {
+        exits.push(exit)
+      }
+    })
+    binding.targetEnded({ pid: there, reason: 'boom' })
+    binding.release()
+    t.strictSame(exits, [{ pid: there, reason: 'boom' }])
+    t.strictSame(unwatched, [])
+  }
+)
 
 t.test('answers with a problem when the target ends together with the answer', async t => {
   const table = [

@@ -1,6 +1,13 @@
 import t from 'tap'
 import { closeCodes } from '../../lib/connection/close-codes.js'
-import { closedByClient, closedByProcess, exited, linkFailed, targetExited, violated } from '../../lib/connection/close-reasons.js'
+import {
+  closedByClient,
+  closedByProcess,
+  exited,
+  linkFailed,
+  targetExited,
+  violated
+} from '../../lib/connection/close-reasons.js'
 import type { CloseReason } from '../../lib/connection/close-codes.js'
 
 t.test('chooses cause, code and reasons for each event that ends a connection', async t => {

@@ -48,7 +48,9 @@ t.test('makes a JSON frame of any other topic', async t => {
   ]) t.strictSame(frameOfTopic('a"b', payload), textFrame(`{"topic":"a\\"b","data":${json}}`))
   const circular: unknown[] = []
   circular.push(circular)
-  for (const payload of [1n, circular, () => {}, Symbol('s'), throwing]) t.equal(frameOfTopic('a', payload), 'it cannot be written as JSON')
+  for (const payload of [1n, circular, () => {}, Symbol('s'), throwing]) {
+    t.equal(frameOfTopic('a', payload), 'it cannot be written as JSON')
+  }
 })
 
 t.test('ws.close takes an object, a reason or nothing', async t => {

@@ -4,7 +4,14 @@ import { createContext, runInContext } from 'node:vm'
 import { success } from '../../lib/shared/result.js'
 import type { Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { defaultTopic, noMetadata, parseConfig, parseControl, RelayConfigSchema, RelayControlSchema } from '../../lib/connection/config.js'
+import {
+  defaultTopic,
+  noMetadata,
+  parseConfig,
+  parseControl,
+  RelayConfigSchema,
+  RelayControlSchema
+} from '../../lib/connection/config.js'
 import type { ResolvedConfig } from '../../lib/connection/config.js'
 import type { WsControl } from '../../types/messages.js'
 import type { RelayConfig } from '../../types/relay.js'
@@ -48,8 +55,18 @@ class Config { target_pid = pid }
 
 t.test('accepts an object, its JSON, a bare PID and a bare name', async (t) => {
   const defaults = { target: pid, topic: 'ws.message', heartbeat: 0, metadata: {} }
-  const full = { target_pid: pid, message_topic: 'chat', heartbeat_interval: '1m30s', metadata: { user: 7, list: [1, { a: null }] } }
-  const resolved = { target: pid, topic: 'chat', heartbeat: 90_000, metadata: { user: 7, list: [1, { a: null }] } }
+  const full = {
+    target_pid: pid,
+    message_topic: 'chat',
+    heartbeat_interval: '1m30s',
+    metadata: { user: 7, list: [1, { a: null }] }
+  }
+  const resolved = {
+    target: pid,
+    topic: 'chat',
+    heartbeat: 90_000,
+    metadata: { user: 7, list: [1, { a: null }] }
+  }
   const cases: Array<[value: unknown, config: unknown]> = [
     [pid, defaults],
     [` ${pid}\n`, defaults],
@@ -66,8 +83,18 @@ t.test('accepts an object, its JSON, a bare PID and a bare name', async (t) => {
     [runInContext(`(${JSON.stringify(full)})`, createContext()), resolved],
     [Object.freeze(full), resolved],
     [new Proxy(full, {}), resolved],
-    [{ target_pid: pid, message_topic: undefined, heartbeat_interval: undefined, metadata: undefined }, defaults],
-    ...['auth0|5f7c', 'ada@example.com', 'José', 'a b', '[1]', '日'.repeat(85)].map((target): [unknown, object] => [target, { ...defaults, target }]),
+    [
+      {
+        target_pid: pid,
+        message_topic: undefined,
+        heartbeat_interval: undefined,
+        metadata: undefined
+      },
+      defaults
+    ],
+    ...['auth0|5f7c', 'ada@example.com', 'José', 'a b', '[1]', '日'.repeat(85)].map(
+      (target): [unknown, object] => [target, { ...defaults, target }]
+    ),
     [{ target_pid: 'x'.repeat(256) }, { ...defaults, target: 'x'.repeat(256) }],
     ['{"target_pid":"old","target_pid":"new"}', { ...defaults, target: 'new' }]
   ]
@@ -119,31 +146,104 @@ t.test('refuses any other value with a problem', async (t) => {
     [throwing(undefined), unreadable],
     [throwing(revoked.proxy), unreadable],
     [revoked.proxy, unreadable],
-    [new Proxy({}, { getPrototypeOf () { throw new Error('no') } }), unreadable],
-    [new Proxy({}, { ownKeys () { throw new Error('no') } }), unreadable],
-    [{ target_pid: pid, toJSON () { throw new Error('no') } }, unreadable],
+    [
+      new Proxy(
+        {},
+        {
+          getPrototypeOf () {
+            throw new Error('no')
+          }
+        }
+      ),
+      unreadable
+    ],
+    [
+      new Proxy(
+        {},
+        {
+          ownKeys () {
+            throw new Error('no')
+          }
+        }
+      ),
+      unreadable
+    ],
+    [
+      {
+        target_pid: pid,
+        toJSON () {
+          throw new Error('no')
+        }
+      },
+      unreadable
+    ],
     [{ target_pid: pid, toJSON () {} }, unreadable],
     [{ target_pid: pid, unknown: nested(100_000) }, unreadable],
-    [Object.defineProperty([], Symbol.toStringTag, { get () { throw new Error('no') } }), /got \[array\]$/]
+    [
+      Object.defineProperty([], Symbol.toStringTag, {
+        get () {
+          throw new Error('no')
+        }
+      }),
+      /got \[array\]$/
+    ]
   ]
   for (const [value, expected] of cases) t.match(problem(value), expected)
 })
 
 t.test('quotes only a short line of the value in a problem', async (t) => {
-  t.equal(problem(`a\nb\0${'c'.repeat(200)}`), `value: expected a JSON object, a PID or a registered name, got 'a b ${'c'.repeat(76)}…'`)
+  t.equal(
+    problem(`a\nb\0${'c'.repeat(200)}`),
+    `value: expected a JSON object, a PID or a registered name, got 'a b ${'c'.repeat(76)}…'`
+  )
   t.ok(problem(`{${'"\n'.repeat(200)}`).length < 100)
 })
 
 t.test('accepts a message_topic of 1 to 128 characters that is not reserved', async (t) => {
-  for (const topic of ['a', 'chat', 'ws.message', 'ws', 'wsx', 'ws:join', 'WS.join', 'a@b', 'x.ws.join', 'é'.repeat(128), 'a\nb']) {
+  for (const topic of [
+    'a',
+    'chat',
+    'ws.message',
+    'ws',
+    'wsx',
+    'ws:join',
+    'WS.join',
+    'a@b',
+    'x.ws.join',
+    'é'.repeat(128),
+    'a\nb'
+  ]) {
     t.equal(accepted({ target_pid: pid, message_topic: topic }).topic, topic)
     t.same(parseControl({ message_topic: topic }, limits), success({ topic }))
   }
   const refused = [
-    '', 'x'.repeat(129), '@', '@exit', '@anything', 'ws.', 'ws.join', 'ws.leave', 'ws.heartbeat', 'ws.send', 'ws.close', 'ws.control',
-    'ws.other', 'ws.messages', 'ws.message.x', 'ws.message\n', 'ws.message ', 7, NaN, true, {}, ['chat'], Symbol('chat'), () => 'chat'
+    '',
+    'x'.repeat(129),
+    '@',
+    '@exit',
+    '@anything',
+    'ws.',
+    'ws.join',
+    'ws.leave',
+    'ws.heartbeat',
+    'ws.send',
+    'ws.close',
+    'ws.control',
+    'ws.other',
+    'ws.messages',
+    'ws.message.x',
+    'ws.message\n',
+    'ws.message ',
+    7,
+    NaN,
+    true,
+    {},
+    ['chat'],
+    Symbol('chat'),
+    () => 'chat'
   ]
-  const expected = /^message_topic: expected 1 to 128 characters, not beginning with '@', and no 'ws\.' topic other than 'ws\.message', got /
+  const expected =
+    /^message_topic: expected 1 to 128 characters, not beginning with '@', and no 'ws\.' topic other than 'ws\.message', got /
   for (const topic of refused) {
     t.match(problem({ target_pid: pid, message_topic: topic }), expected)
     t.match(controlProblem({ message_topic: topic }), expected)
@@ -153,8 +253,19 @@ t.test('accepts a message_topic of 1 to 128 characters that is not reserved', as
 
 t.test('accepts a heartbeat_interval from 100 ms to 24 h', async (t) => {
   const durations: Array<[value: number | string, ms: number]> = [
-    [100, 100], [30_000, 30_000], [day, day], [1500.4, 1500], ['100ms', 100], ['500ms', 500], ['30s', 30_000], ['1m30s', 90_000],
-    ['1.5h', 5_400_000], ['0.1s', 100], ['24h', day], ['1440m', day], ['1.1s', 1100]
+    [100, 100],
+    [30_000, 30_000],
+    [day, day],
+    [1500.4, 1500],
+    ['100ms', 100],
+    ['500ms', 500],
+    ['30s', 30_000],
+    ['1m30s', 90_000],
+    ['1.5h', 5_400_000],
+    ['0.1s', 100],
+    ['24h', day],
+    ['1440m', day],
+    ['1.1s', 1100]
   ]
   for (const [value, ms] of durations) {
     t.equal(accepted({ target_pid: pid, heartbeat_interval: value }).heartbeat, ms)
@@ -162,50 +273,150 @@ t.test('accepts a heartbeat_interval from 100 ms to 24 h', async (t) => {
     t.same(parseControl({ heartbeat_interval: value }, limits), success({ heartbeat: ms }))
   }
   const refused = [
-    0, -0, 1, 99, 99.9, -1, -30_000, day + 1, 2 ** 31, Number.MAX_VALUE, NaN, Infinity, -Infinity, '', ' ', '0', '0s', '0ms', '1ms', '99ms', '-1s', '+1s',
-    '24h1ms', '25h', '1440.1m', '1d', '1w', '30', '30000', '30 s', ' 30s', '30s ', '30S', '1e3ms', '.5s', '5.s', '1,5s', 's', 'soon', 'NaN', 'Infinity', 'null',
-    '1s'.repeat(33), '9'.repeat(400) + 's', true, false, [], ['30s'], [1000], {}, { s: 30 }, 30n, new Date(), Symbol('30s'), () => 1000
+    0,
+    -0,
+    1,
+    99,
+    99.9,
+    -1,
+    -30_000,
+    day + 1,
+    2 ** 31,
+    Number.MAX_VALUE,
+    NaN,
+    Infinity,
+    -Infinity,
+    '',
+    ' ',
+    '0',
+    '0s',
+    '0ms',
+    '1ms',
+    '99ms',
+    '-1s',
+    '+1s',
+    '24h1ms',
+    '25h',
+    '1440.1m',
+    '1d',
+    '1w',
+    '30',
+    '30000',
+    '30 s',
+    ' 30s',
+    '30s ',
+    '30S',
+    '1e3ms',
+    '.5s',
+    '5.s',
+    '1,5s',
+    's',
+    'soon',
+    'NaN',
+    'Infinity',
+    'null',
+    '1s'.repeat(33),
+    '9'.repeat(400) + 's',
+    true,
+    false,
+    [],
+    ['30s'],
+    [1000],
+    {},
+    { s: 30 },
+    30n,
+    new Date(),
+    Symbol('30s'),
+    () => 1000
   ]
   for (const value of refused) {
-    const expected = typeof value === 'bigint' ? /^it cannot be read as JSON/ : /^heartbeat_interval: /
+    const expected =
+      typeof value === 'bigint' ? /^it cannot be read as JSON/ : /^heartbeat_interval: /
     t.match(problem({ target_pid: pid, heartbeat_interval: value }), expected)
     t.match(controlProblem({ heartbeat_interval: value }), expected)
   }
-  t.match(problem({ target_pid: pid, heartbeat_interval: null }), /^heartbeat_interval: .*got null$/)
-  t.equal(problem({ target_pid: pid, heartbeat_interval: '99ms' }), "heartbeat_interval: Invalid duration '99ms': expected 100 to 86400000 ms")
+  t.match(
+    problem({ target_pid: pid, heartbeat_interval: null }),
+    /^heartbeat_interval: .*got null$/
+  )
+  t.equal(
+    problem({ target_pid: pid, heartbeat_interval: '99ms' }),
+    "heartbeat_interval: Invalid duration '99ms': expected 100 to 86400000 ms"
+  )
 })
 
 t.test('accepts only a plain object as metadata', async (t) => {
   class User { id = 7 }
-  for (const metadata of ['x', 7, NaN, true, [], [{}], new Date(), new Map(), new User(), Buffer.from('x'), Promise.resolve({}), Symbol('x'), () => ({})]) {
+  for (const metadata of [
+    'x',
+    7,
+    NaN,
+    true,
+    [],
+    [{}],
+    new Date(),
+    new Map(),
+    new User(),
+    Buffer.from('x'),
+    Promise.resolve({}),
+    Symbol('x'),
+    () => ({})
+  ]) {
     t.match(problem({ target_pid: pid, metadata }), /^metadata: expected a plain object, got /)
     t.match(controlProblem({ metadata }), /^metadata: expected a plain object, got /)
   }
   t.match(problem({ target_pid: pid, metadata: null }), /^metadata: .*got null$/)
   for (const json of [[], 'text', 7, null]) {
-    t.match(problem({ target_pid: pid, metadata: { toJSON: () => json } }), /^metadata: expected a plain object, got /)
+    t.match(
+      problem({ target_pid: pid, metadata: { toJSON: () => json } }),
+      /^metadata: expected a plain object, got /
+    )
   }
   t.same(accepted({ target_pid: pid, metadata: { toJSON: () => ({ a: 1 }) } }).metadata, { a: 1 })
 })
 
 t.test('copies metadata as JSON and freezes the copy', async (t) => {
   const date = new Date(0)
-  const mine = { date, gone: undefined, method () {}, nan: NaN, list: [1, undefined, { deep: 'x' }], 'a\nb': 1, toString: 'x' }
+  const mine = {
+    date,
+    gone: undefined,
+    method () {},
+    nan: NaN,
+    list: [1, undefined, { deep: 'x' }],
+    'a\nb': 1,
+    toString: 'x'
+  }
   const { metadata } = accepted({ target_pid: pid, metadata: mine })
-  t.strictSame(metadata, { date: '1970-01-01T00:00:00.000Z', nan: null, list: [1, null, { deep: 'x' }], 'a\nb': 1, toString: 'x' })
+  t.strictSame(metadata, {
+    date: '1970-01-01T00:00:00.000Z',
+    nan: null,
+    list: [1, null, { deep: 'x' }],
+    'a\nb': 1,
+    toString: 'x'
+  })
   const list = metadata.list as unknown[]
   for (const part of [metadata, list, list[2]]) t.ok(Object.isFrozen(part))
   t.notOk(Object.isFrozen(mine))
   t.notOk(Object.isFrozen(mine.list))
   mine.list[0] = 2
   t.equal(list[0], 1)
-  t.ok(Object.isFrozen((accepted('{"target_pid":"a","metadata":{"b":{"c":[{}]}}}').metadata.b as { c: object[] }).c[0]))
+  t.ok(
+    Object.isFrozen(
+      (accepted('{"target_pid":"a","metadata":{"b":{"c":[{}]}}}').metadata.b as { c: object[] })
+        .c[0]
+    )
+  )
 })
 
 t.test('shares one frozen object between connections without metadata', async (t) => {
   t.ok(Object.isFrozen(noMetadata))
   t.strictSame(noMetadata, {})
-  for (const value of [pid, { target_pid: pid }, { target_pid: pid, metadata: {} }, '{"target_pid":"a","metadata":{"__proto__":{"x":1}}}']) {
+  for (const value of [
+    pid,
+    { target_pid: pid },
+    { target_pid: pid, metadata: {} },
+    '{"target_pid":"a","metadata":{"__proto__":{"x":1}}}'
+  ]) {
     t.equal(accepted(value).metadata, noMetadata)
   }
 })
@@ -219,7 +430,11 @@ t.test('removes keys that pollute a prototype at every level', async (t) => {
   }`
   const clean = {
     kept: { prototype: { fine: 1 } },
-    list: [{ constructor: 'a plain string' }, { constructor: { name: 'fine' } }, { constructor: null }]
+    list: [
+      { constructor: 'a plain string' },
+      { constructor: { name: 'fine' } },
+      { constructor: null }
+    ]
   }
   const text = `{"target_pid":"a","__proto__":{"message_topic":"polluted"},"metadata":${hostile}}`
   for (const value of [text, JSON.parse(text)]) {
@@ -241,7 +456,10 @@ t.test('limits metadata to 8 levels, arrays included', async (t) => {
     t.strictSame(accepted({ target_pid: pid, metadata: eight }).metadata, eight)
     t.strictSame(parseControl({ metadata: eight }, limits), success({ metadata: eight }))
     t.equal(problem({ target_pid: pid, metadata: nine }), 'metadata: expected at most 8 levels')
-    t.equal(problem(JSON.stringify({ target_pid: pid, metadata: nine })), 'metadata: expected at most 8 levels')
+    t.equal(
+      problem(JSON.stringify({ target_pid: pid, metadata: nine })),
+      'metadata: expected at most 8 levels'
+    )
     t.equal(controlProblem({ metadata: nine }), 'metadata: expected at most 8 levels')
   }
   const deep = `{"target_pid":"a","metadata":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}}`
@@ -251,8 +469,15 @@ t.test('limits metadata to 8 levels, arrays included', async (t) => {
 t.test('limits the size of an object that has only a target', async (t) => {
   for (const target of ['x', pid, 'é'.repeat(256), '"'.repeat(256), '\u0001'.repeat(256)]) {
     const bytes = Buffer.byteLength(JSON.stringify({ target_pid: target }))
-    t.equal(parseConfig({ target_pid: target }, { ...limits, maxConfigSize: bytes }).ok, true, `${bytes} bytes`)
-    t.equal(problem({ target_pid: target }, { ...limits, maxConfigSize: bytes - 1 }), `value: expected at most ${bytes - 1} bytes, got ${bytes}`)
+    t.equal(
+      parseConfig({ target_pid: target }, { ...limits, maxConfigSize: bytes }).ok,
+      true,
+      `${bytes} bytes`
+    )
+    t.equal(
+      problem({ target_pid: target }, { ...limits, maxConfigSize: bytes - 1 }),
+      `value: expected at most ${bytes - 1} bytes, got ${bytes}`
+    )
   }
 })
 
@@ -263,11 +488,20 @@ t.test('limits the bytes of the value', async (t) => {
   const bytes = Buffer.byteLength(text)
   for (const given of [value, text]) {
     t.equal(parseConfig(given, { ...limits, maxConfigSize: bytes }).ok, true)
-    t.equal(problem(given, { ...limits, maxConfigSize: bytes - 1 }), `value: expected at most ${bytes - 1} bytes, got ${bytes}`)
+    t.equal(
+      problem(given, { ...limits, maxConfigSize: bytes - 1 }),
+      `value: expected at most ${bytes - 1} bytes, got ${bytes}`
+    )
   }
   t.equal(parseControl(value, { ...limits, maxConfigSize: bytes }).ok, true)
-  t.equal(controlProblem(value, { ...limits, maxConfigSize: bytes - 1 }), `value: expected at most ${bytes - 1} bytes, got ${bytes}`)
-  t.equal(problem(pid, { ...limits, maxConfigSize: pid.length - 1 }), `value: expected at most ${pid.length - 1} bytes, got ${pid.length}`)
+  t.equal(
+    controlProblem(value, { ...limits, maxConfigSize: bytes - 1 }),
+    `value: expected at most ${bytes - 1} bytes, got ${bytes}`
+  )
+  t.equal(
+    problem(pid, { ...limits, maxConfigSize: pid.length - 1 }),
+    `value: expected at most ${pid.length - 1} bytes, got ${pid.length}`
+  )
 })
 
 t.test('limits the bytes of metadata', async (t) => {
@@ -276,13 +510,22 @@ t.test('limits the bytes of metadata', async (t) => {
   const value = { target_pid: pid, metadata }
   for (const given of [value, JSON.stringify(value)]) {
     t.equal(parseConfig(given, { ...limits, maxMetadataSize: bytes }).ok, true)
-    t.equal(problem(given, { ...limits, maxMetadataSize: bytes - 1 }), `metadata: expected at most ${bytes - 1} bytes, got ${bytes}`)
+    t.equal(
+      problem(given, { ...limits, maxMetadataSize: bytes - 1 }),
+      `metadata: expected at most ${bytes - 1} bytes, got ${bytes}`
+    )
   }
   t.equal(parseControl({ metadata }, { ...limits, maxMetadataSize: bytes }).ok, true)
-  t.equal(controlProblem({ metadata }, { ...limits, maxMetadataSize: bytes - 1 }), `metadata: expected at most ${bytes - 1} bytes, got ${bytes}`)
+  t.equal(
+    controlProblem({ metadata }, { ...limits, maxMetadataSize: bytes - 1 }),
+    `metadata: expected at most ${bytes - 1} bytes, got ${bytes}`
+  )
   const large = { target_pid: pid, metadata: { text: 'x'.repeat(100 * 1024) } }
   t.match(problem(large), /^value: expected at most 8192 bytes, got 102\d{3}$/)
-  t.match(problem(large, { ...limits, maxConfigSize: 1e6 }), /^metadata: expected at most 4096 bytes, got 102\d{3}$/)
+  t.match(
+    problem(large, { ...limits, maxConfigSize: 1e6 }),
+    /^metadata: expected at most 4096 bytes, got 102\d{3}$/
+  )
   t.equal(parseConfig(large, { maxConfigSize: 1e6, maxMetadataSize: 1e6 }).ok, true)
 })
 
@@ -290,14 +533,25 @@ t.test('changes only the given fields of a ws.control, and null resets a field',
   const cases: Array<[value: unknown, change: unknown]> = [
     [{}, {}],
     [{ unknown: 1 }, {}],
-    [{ target_pid: undefined, message_topic: undefined, heartbeat_interval: undefined, metadata: undefined }, {}],
+    [
+      {
+        target_pid: undefined,
+        message_topic: undefined,
+        heartbeat_interval: undefined,
+        metadata: undefined
+      },
+      {}
+    ],
     [{ target_pid: 'other' }, { target: 'other' }],
     [{ message_topic: 'chat' }, { topic: 'chat' }],
     [{ message_topic: null }, { topic: 'ws.message' }],
     [{ heartbeat_interval: '30s' }, { heartbeat: 30_000 }],
     [{ heartbeat_interval: null }, { heartbeat: 0 }],
     [{ metadata: { a: 1 } }, { metadata: { a: 1 } }],
-    [{ target_pid: 'other', message_topic: null, heartbeat_interval: 100, metadata: null }, { target: 'other', topic: 'ws.message', heartbeat: 100, metadata: {} }]
+    [
+      { target_pid: 'other', message_topic: null, heartbeat_interval: 100, metadata: null },
+      { target: 'other', topic: 'ws.message', heartbeat: 100, metadata: {} }
+    ]
   ]
   for (const [value, change] of cases) t.strictSame(parseControl(value, limits), success(change))
   const reset = parseControl({ metadata: null }, limits)
@@ -329,7 +583,12 @@ t.test('refuses an invalid ws.control as a whole', async (t) => {
 t.test('reads each field once, so that a changing getter passes no check', async (t) => {
   for (let honest = 0; honest < 20; honest++) {
     let reads = 0
-    const value = { target_pid: pid, get message_topic () { return ++reads > honest ? 'ws.join' : 'chat' } }
+    const value = {
+      target_pid: pid,
+      get message_topic () {
+        return ++reads > honest ? 'ws.join' : 'chat'
+      }
+    }
     const result = parseConfig(value, limits)
     t.ok(!result.ok || result.value.topic === 'chat', `after ${honest} reads`)
   }
@@ -340,29 +599,73 @@ t.test('exports schemas that match the public types', async (t) => {
   const control: WsControl = {} as Static<typeof RelayControlSchema>
   t.notOk(Value.Check(RelayConfigSchema, config))
   t.ok(Value.Check(RelayControlSchema, control))
-  t.ok(Value.Check(RelayConfigSchema, { target_pid: pid, message_topic: 'a', heartbeat_interval: 100, metadata: { a: 1 }, unknown: 1 }))
+  t.ok(
+    Value.Check(RelayConfigSchema, {
+      target_pid: pid,
+      message_topic: 'a',
+      heartbeat_interval: 100,
+      metadata: { a: 1 },
+      unknown: 1
+    })
+  )
   t.notOk(Value.Check(RelayConfigSchema, { target_pid: pid, metadata: null }))
-  t.ok(Value.Check(RelayControlSchema, { message_topic: null, heartbeat_interval: null, metadata: null }))
+  t.ok(
+    Value.Check(RelayControlSchema, {
+      message_topic: null,
+      heartbeat_interval: null,
+      metadata: null
+    })
+  )
   t.notOk(Value.Check(RelayControlSchema, { target_pid: null }))
   t.notOk(Value.Check(RelayControlSchema, { message_topic: 'ws.join' }))
 })
 
 t.test('never throws and accepts only valid values, for random values', async (t) => {
-  const some = (arbitrary: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> => fc.oneof(arbitrary, anything)
-  const anything = fc.anything({ withBigInt: true, withDate: true, withMap: true, withSet: true, withNullPrototype: true, withTypedArray: true, withSparseArray: true, withObjectString: true, withBoxedValues: true })
-  const object = fc.record({
-    target_pid: some(fc.string({ minLength: 1 })),
-    message_topic: some(fc.oneof(fc.string(), fc.constantFrom('ws.message', 'ws.join', '@exit'))),
-    heartbeat_interval: some(fc.oneof(fc.integer(), fc.double(), fc.constantFrom('30s', '1m', '99ms', '25h'))),
-    metadata: some(fc.dictionary(fc.oneof(fc.string(), fc.constantFrom('__proto__', 'constructor', 'prototype')), fc.jsonValue({ maxDepth: 10 })))
-  }, { requiredKeys: [] })
-  const value = fc.oneof(anything, fc.json(), fc.string(), object, object.filter(isSerializable).map((value) => JSON.stringify(value)))
+  const some = (arbitrary: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> =>
+    fc.oneof(arbitrary, anything)
+  const anything = fc.anything({
+    withBigInt: true,
+    withDate: true,
+    withMap: true,
+    withSet: true,
+    withNullPrototype: true,
+    withTypedArray: true,
+    withSparseArray: true,
+    withObjectString: true,
+    withBoxedValues: true
+  })
+  const object = fc.record(
+    {
+      target_pid: some(fc.string({ minLength: 1 })),
+      message_topic: some(fc.oneof(fc.string(), fc.constantFrom('ws.message', 'ws.join', '@exit'))),
+      heartbeat_interval: some(
+        fc.oneof(fc.integer(), fc.double(), fc.constantFrom('30s', '1m', '99ms', '25h'))
+      ),
+      metadata: some(
+        fc.dictionary(
+          fc.oneof(fc.string(), fc.constantFrom('__proto__', 'constructor', 'prototype')),
+          fc.jsonValue({ maxDepth: 10 })
+        )
+      )
+    },
+    { requiredKeys: [] }
+  )
+  const value = fc.oneof(
+    anything,
+    fc.json(),
+    fc.string(),
+    object,
+    object.filter(isSerializable).map((value) => JSON.stringify(value))
+  )
 
   fc.assert(fc.property(value, (value) => {
     const result = parseConfig(value, limits)
     const change = parseControl(value, limits)
     if (!result.ok) return typeof result.problem === 'string'
-    return isValid(result.value) && (typeof value === 'string' || (change.ok && isValid({ ...result.value, ...change.value })))
+    return (
+      isValid(result.value) &&
+      (typeof value === 'string' || (change.ok && isValid({ ...result.value, ...change.value })))
+    )
   }), { numRuns: 2000 })
 
   function isSerializable (value: unknown): boolean {
@@ -374,10 +677,17 @@ t.test('never throws and accepts only valid values, for random values', async (t
   }
 
   function isValid ({ target, topic, heartbeat, metadata }: ResolvedConfig): boolean {
-    return target.length >= 1 && target.length <= 256 &&
-      topic.length >= 1 && topic.length <= 128 && topic[0] !== '@' && (topic === 'ws.message' || !topic.startsWith('ws.')) &&
+    return (
+      target.length >= 1 &&
+      target.length <= 256 &&
+      topic.length >= 1 &&
+      topic.length <= 128 &&
+      topic[0] !== '@' &&
+      (topic === 'ws.message' || !topic.startsWith('ws.')) &&
       (heartbeat === 0 || (heartbeat >= 100 && heartbeat <= day)) &&
-      isSafe(metadata, 1) && Buffer.byteLength(JSON.stringify(metadata)) <= limits.maxMetadataSize
+      isSafe(metadata, 1) &&
+      Buffer.byteLength(JSON.stringify(metadata)) <= limits.maxMetadataSize
+    )
   }
 
   function isSafe (value: unknown, level: number): boolean {

@@ -24,7 +24,18 @@ class Pipe extends Duplex {
 
 interface Mail { topic: string, payload: any }
 
-const silent = { child () { return silent }, error () {}, warn () {}, info () {}, debug () {}, trace () {}, fatal () {}, level: 'silent' }
+const silent = {
+  child () {
+    return silent
+  },
+  error () {},
+  warn () {},
+  info () {},
+  debug () {},
+  trace () {},
+  fatal () {},
+  level: 'silent'
+}
 
 function build (t: Test, options: WsRelayOptions = {}) {
   const { server, route } = normalizeOptions(options)
@@ -32,16 +43,30 @@ function build (t: Test, options: WsRelayOptions = {}) {
   const relay = new RelayServer(runtime, server)
   const mail: Mail[] = []
   const pid = runtime.spawn(async (self) => {
-    for await (const { topic, payload } of self.inbox as AsyncIterable<Mail>) mail.push({ topic, payload })
+    for await (const { topic, payload } of self.inbox as AsyncIterable<Mail>) {
+      mail.push({ topic, payload })
+    }
   })
   const target = runtime.findEntity(pid) as Target
-  const open = (early: Buffer[] = [], config: object = {}): { connection: Connection, socket: Pipe } => {
+  const open = (
+    early: Buffer[] = [],
+    config: object = {}
+  ): { connection: Connection, socket: Pipe } => {
     const socket = new Pipe()
     const parsed = parseConfig({ target_pid: pid, ...config }, route)
     if (!parsed.ok) throw new Error(parsed.problem)
-    const connection = new Connection({ relay, settings: route, socket, target, config: parsed.value, deflate: undefined })
+    const connection = new Connection({
+      relay,
+      settings: route,
+      socket,
+      target,
+      config: parsed.value,
+      deflate: undefined
+    })
     connection.open(early)
-    t.teardown(() => { socket.destroy() })
+    t.teardown(() => {
+      socket.destroy()
+    })
     return { connection, socket }
   }
   return { runtime, relay, mail, pid, open }
@@ -50,14 +75,36 @@ function build (t: Test, options: WsRelayOptions = {}) {
 t.test('joins its target, delivers messages, describes itself and leaves', async t => {
   const { runtime, relay, mail, pid, open } = build(t)
   const { connection, socket } = open([textOf('early'), textOf('bird')], { metadata: { a: 1 } })
-  t.match(connection.describe(), { kind: 'ws', label: 'ws', status: 'waiting', monitors: [pid], target: pid, messages: 2, paused: false })
+  t.match(connection.describe(), {
+    kind: 'ws',
+    label: 'ws',
+    status: 'waiting',
+    monitors: [pid],
+    target: pid,
+    messages: 2,
+    paused: false
+  })
   socket.push(textOf('later'))
   await until(() => mail.length === 4)
-  t.strictSame(mail.map(({ topic, payload }) => [topic, payload.data]), [['ws.join', undefined], ['ws.message', 'early'], ['ws.message', 'bird'], ['ws.message', 'later']])
+  t.strictSame(
+    mail.map(({ topic, payload }) => [topic, payload.data]),
+    [
+      ['ws.join', undefined],
+      ['ws.message', 'early'],
+      ['ws.message', 'bird'],
+      ['ws.message', 'later']
+    ]
+  )
   socket.push(closeOf(4000, 'bye'))
   await until(() => mail.length === 5)
-  t.match(mail[4], { topic: 'ws.leave', payload: { client_pid: connection.pid, cause: 'client', code: 4000, reason: 'bye' } })
-  t.strictSame(Buffer.concat(socket.sent), Buffer.from([0x88, 5, 4000 >> 8, 4000 & 0xff, ...Buffer.from('bye')]))
+  t.match(mail[4], {
+    topic: 'ws.leave',
+    payload: { client_pid: connection.pid, cause: 'client', code: 4000, reason: 'bye' }
+  })
+  t.strictSame(
+    Buffer.concat(socket.sent),
+    Buffer.from([0x88, 5, 4000 >> 8, 4000 & 0xff, ...Buffer.from('bye')])
+  )
   socket.push(null)
   await until(() => relay.sockets.size === 0)
   t.equal(relay.deadlines.size, 0)
@@ -100,10 +147,25 @@ t.test('counts accepted and refused messages', async t => {
   const { runtime, open } = build(t)
   const { connection } = open()
   const { sent, delivered, refused, deadLetters } = runtime.counters
-  for (const [topic, payload] of [['ws.send', { data: 'x' }], ['notice', 1], ['ws.control', {}], ['ws.send', 5], ['ws.unknown', 1], ['ws.close', undefined]] as const) {
+  for (const [topic, payload] of [
+    ['ws.send', { data: 'x' }],
+    ['notice', 1],
+    ['ws.control', {}],
+    ['ws.send', 5],
+    ['ws.unknown', 1],
+    ['ws.close', undefined]
+  ] as const) {
     connection.deliver(topic, payload, undefined)
   }
-  t.strictSame([runtime.counters.sent - sent, runtime.counters.delivered - delivered, runtime.counters.refused - refused, runtime.counters.deadLetters - deadLetters], [5, 4, 1, 1])
+  t.strictSame(
+    [
+      runtime.counters.sent - sent,
+      runtime.counters.delivered - delivered,
+      runtime.counters.refused - refused,
+      runtime.counters.deadLetters - deadLetters
+    ],
+    [5, 4, 1, 1]
+  )
 })
 
 t.test('leaves no trace in a target after a transfer or its end', async t => {
@@ -111,7 +173,11 @@ t.test('leaves no trace in a target after a transfer or its end', async t => {
   const { connection } = open(Array.from({ length: 20 }, (_, i) => textOf(`${i}`)))
   t.equal(connection.describe().paused, true)
   const old = runtime.findEntity(connection.describe().target as string) as Actor
-  const next = runtime.findEntity(runtime.spawn(async (self) => { await self.receive({ topic: 'never' }) })) as Actor
+  const next = runtime.findEntity(
+    runtime.spawn(async (self) => {
+      await self.receive({ topic: 'never' })
+    })
+  ) as Actor
   const forgotten: Actor[] = []
   for (const actor of [old, next]) {
     const forget = actor.unsubscribeFromDrain.bind(actor)

@@ -31,28 +31,44 @@ function build () {
       bindings.push(binding)
       return binding as unknown as Binding
     },
-    applyControl: ({ change }) => { log.push(`did ${change.target ?? 'a change'}`) },
-    applyRemoteControl: ({ change }, binding, answer) => { log.push(`${change.target}: ${typeof answer === 'string' ? answer : 'moved'}`) },
-    controlQueueEmptied: () => { log.push('over') }
+    applyControl: ({ change }) => {
+      log.push(`did ${change.target ?? 'a change'}`)
+    },
+    applyRemoteControl: ({ change }, binding, answer) => {
+      log.push(`${change.target}: ${typeof answer === 'string' ? answer : 'moved'}`)
+    },
+    controlQueueEmptied: () => {
+      log.push('over')
+    }
   }
   return { log, bindings, controls: new ControlQueue(connection) }
 }
 
 t.test('carries out requests one after the other, in the order sent', async t => {
   const { log, bindings, controls } = build()
-  for (const to of ['there 1', undefined, 'here', 'there 2', 'there 3', 'here again']) t.ok(controls.enqueue(control(to)))
+  for (const to of ['there 1', undefined, 'here', 'there 2', 'there 3', 'here again']) {
+    t.ok(controls.enqueue(control(to)))
+  }
   t.strictSame(log, [])
   bindings[0].answer(target)
   t.strictSame(log, ['there 1: moved', 'did a change', 'did here'])
   bindings[1].answer('it is not alive')
   bindings[2].answer(target)
-  t.strictSame(log.slice(3), ['there 2: it is not alive', 'there 3: moved', 'did here again', 'over'])
+  t.strictSame(log.slice(3), [
+    'there 2: it is not alive',
+    'there 3: moved',
+    'did here again',
+    'over'
+  ])
   t.ok(controls.enqueue(control('there 4')), 'and again')
 })
 
 t.test('refuses requests when too many wait', async t => {
   const { bindings, controls } = build()
-  t.strictSame(Array.from({ length: 65 }, () => controls.enqueue(control('there'))).indexOf(false), 64)
+  t.strictSame(
+    Array.from({ length: 65 }, () => controls.enqueue(control('there'))).indexOf(false),
+    64
+  )
   bindings[0].answer(target)
   t.ok(controls.enqueue(control()))
 })

@@ -40,7 +40,12 @@ function build (options: object = {}) {
     closeTimedOut () { did.push('close timed out') },
     sendHeartbeat () { did.push('heartbeat') }
   }
-  const liveness = new Liveness(connection, hand as unknown as DeadlineTimer, { pingInterval: 30, pongTimeout: 20, closeTimeout: 5, ...options })
+  const liveness = new Liveness(connection, hand as unknown as DeadlineTimer, {
+    pingInterval: 30,
+    pongTimeout: 20,
+    closeTimeout: 5,
+    ...options
+  })
   return { hand, did, connection, liveness }
 }
 
@@ -235,7 +240,14 @@ t.test('accepts a ping that is taken while it is sent, or when no pong is awaite
 })
 
 t.test('extends the timeout once, by a sixteenth for each unconfirmed 64 KiB', async t => {
-  for (const [sent, more] of [[65_535, undefined], [65_536, 1], [MiB, 16], [3.9 * MiB, 62], [8 * MiB, 128], [500 * MiB, 128]] as const) {
+  for (const [sent, more] of [
+    [65_535, undefined],
+    [65_536, 1],
+    [MiB, 16],
+    [3.9 * MiB, 62],
+    [8 * MiB, 128],
+    [500 * MiB, 128]
+  ] as const) {
     const { hand, did, connection, liveness } = build({ pongTimeout: 16 })
     connection.bytesSent = sent
     hand.turn()

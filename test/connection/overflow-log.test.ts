@@ -11,6 +11,9 @@ t.test('logs one line in ten seconds, and the next one counts those between', as
   let now = 1000
   t.intercept(performance, 'now', { value: () => now })
   for (now of [1000, 1001, 5000, 10_999, 11_000, 11_001, 21_000]) log.warn(of, counts, 'slow')
-  t.strictSame(lines, [0, 3, 1].map((unlogged) => ({ level: 'warn', args: [{ ...counts, unlogged }, 'slow'] })))
+  t.strictSame(
+    lines,
+    [0, 3, 1].map((unlogged) => ({ level: 'warn', args: [{ ...counts, unlogged }, 'slow'] }))
+  )
   t.equal(made, 3, 'a connection makes its logger only for a line')
 })

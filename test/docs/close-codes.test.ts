@@ -8,7 +8,13 @@ import { rows, spans } from './tables.js'
 import type { CloseRow } from '../../lib/connection/close-codes.js'
 
 const closeRows: readonly CloseRow[] = Object.values(closeCodes)
-const head = ['`cause`', 'when', 'the client sees', '`reason` in `ws.leave`', 'exit reason of the PID']
+const head = [
+  '`cause`',
+  'when',
+  'the client sees',
+  '`reason` in `ws.leave`',
+  'exit reason of the PID'
+]
 
 /** Whether the docs state a value. A value that is not fixed is described in words. */
 function states (cell: string, value: string | typeof given): boolean {
@@ -51,7 +57,10 @@ t.test('the row of violations names each code, in the order of its reasons', asy
   const fixed = Object.values(violations)
   t.strictSame([...codes].sort(), [...new Set(fixed.map(({ code }) => code))].sort())
   for (const [i, reason] of reasons.entries()) {
-    t.ok(fixed.some((violation) => violation.reason === reason && violation.code === codes[i]), reason)
+    t.ok(
+      fixed.some((violation) => violation.reason === reason && violation.code === codes[i]),
+      reason
+    )
   }
 })
 

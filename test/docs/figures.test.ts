@@ -59,23 +59,29 @@ t.test('docs/options.md lists each option, with its default and its scope', asyn
   }
 })
 
-t.test('docs/errors.md lists each code, with its status and the figures of its message', async (t) => {
-  const all = await rows('docs/errors.md', 'code', 'status', 'cause', 'fix')
-  const table = new Map(all.map((row) => [spans(row[0])[0], row]))
-  t.strictSame([...table.keys()].sort(), Object.keys(errorCodes).sort())
-  for (const [code, CodedError] of Object.entries(errorCodes)) {
-    const [, status, ...text] = table.get(code)!
-    const { statusCode, message } = new CodedError('a', 'b', 'c')
-    t.ok(status.split(', ').includes(String(statusCode)), `${code}: ${statusCode}`)
-    for (const [figure] of message.matchAll(/\d+ to \d+/g)) t.match(text.join(' '), figure, code)
+t.test(
+  'docs/errors.md lists each code, with its status and the figures of its message',
+  async (t) => {
+    const all = await rows('docs/errors.md', 'code', 'status', 'cause', 'fix')
+    const table = new Map(all.map((row) => [spans(row[0])[0], row]))
+    t.strictSame([...table.keys()].sort(), Object.keys(errorCodes).sort())
+    for (const [code, CodedError] of Object.entries(errorCodes)) {
+      const [, status, ...text] = table.get(code)!
+      const { statusCode, message } = new CodedError('a', 'b', 'c')
+      t.ok(status.split(', ').includes(String(statusCode)), `${code}: ${statusCode}`)
+      for (const [figure] of message.matchAll(/\d+ to \d+/g)) t.match(text.join(' '), figure, code)
+    }
   }
-})
+)
 
 t.test('docs/processes.md states the defaults of processes and supervisors', async (t) => {
   const { maxRestarts, period, backoff } = planSupervisor({ backoff: { initial: 1, max: 2 } })
   const { shutdown } = planChild({ id: 'x', start: async () => {} })
   const guide = await prose('docs/processes.md')
-  t.match(guide, `More than \`maxRestarts\` restarts (${maxRestarts}) within \`period\` (${period / 1000} s)`)
+  t.match(
+    guide,
+    `More than \`maxRestarts\` restarts (${maxRestarts}) within \`period\` (${period / 1000} s)`
+  )
   t.match(guide, `each further one in a row \`factor\` (${backoff!.factor}) times as long`)
   t.match(guide, `by \`jitter\` (${backoff!.jitter}) of the delay`)
   t.match(guide, `waits its \`shutdown\` (${shutdown / 1000} s by default)`)
@@ -87,8 +93,14 @@ t.test('docs/cluster.md states the timings of a cluster', async (t) => {
   const { default: usual, patient } = timings
   t.match(guide, `by a lease that is renewed every ${usual.renew / 1000} seconds`)
   const seconds = (duration: number): number => duration / 1000
-  t.match(guide, `cannot renew its lease for ${seconds(usual.lease)} seconds (${seconds(patient.lease)} with \`patient\`)`)
-  t.match(guide, `when it was silent for ${seconds(usual.down)}. With \`timing: 'patient'\` these are ${seconds(patient.gone)} and ${seconds(patient.down)} seconds`)
+  t.match(
+    guide,
+    `cannot renew its lease for ${seconds(usual.lease)} seconds (${seconds(patient.lease)} with \`patient\`)`
+  )
+  t.match(
+    guide,
+    `when it was silent for ${seconds(usual.down)}. With \`timing: 'patient'\` these are ${seconds(patient.gone)} and ${seconds(patient.down)} seconds`
+  )
 })
 
 t.test('decision 8 states the limits of a window', async (t) => {
@@ -101,10 +113,16 @@ t.test('decision 8 states the limits of a window', async (t) => {
   const frames = count(0, (window) => window.full)
   const mebibytes = count(1024 ** 2, (window) => window.full)
   const decision = await prose('docs/decisions/0008-channels-above-an-engine.md')
-  t.match(decision, `bounded window (${frames.toLocaleString('en').replace(',', ' ')} frames, ${mebibytes} MB)`)
+  t.match(
+    decision,
+    `bounded window (${frames.toLocaleString('en').replace(',', ' ')} frames, ${mebibytes} MB)`
+  )
   const moreFrames = count(0, (window) => window.exhausted) / frames
   const moreBytes = count(1024 ** 2, (window) => window.exhausted) / mebibytes
-  t.match(decision, `queued up to ${moreFrames} times as many frames and ${moreBytes} times as many bytes`)
+  t.match(
+    decision,
+    `queued up to ${moreFrames} times as many frames and ${moreBytes} times as many bytes`
+  )
 })
 
 t.test('docs/operations.md gives process managers more time than a close takes', async (t) => {

@@ -24,7 +24,9 @@ function textsOf (node: ts.Expression | undefined, constants: Constants): string
   if (node === undefined) return []
   if (ts.isStringLiteralLike(node)) return [node.text]
   if (ts.isTemplateExpression(node)) {
-    return [node.templateSpans.reduce((text, { literal }) => `${text}…${literal.text}`, node.head.text)]
+    return [
+      node.templateSpans.reduce((text, { literal }) => `${text}…${literal.text}`, node.head.text)
+    ]
   }
   if (ts.isConditionalExpression(node)) {
     return [...textsOf(node.whenTrue, constants), ...textsOf(node.whenFalse, constants)]

@@ -67,9 +67,12 @@ function sorted (table: Record<string, string[]>): Array<[string, string[]]> {
   return Object.keys(table).sort().map((topic) => [topic, [...table[topic]].sort()])
 }
 
-t.test('lists each field of the header X-WS-Relay, and ws.control has the same fields', async (t) => {
-  const table = await rows(page, 'field', 'type', 'default', 'meaning')
-  const names = table.map(([field]) => spans(field)[0]).sort()
-  t.strictSame(names, Object.keys(RelayConfigSchema.properties).sort())
-  t.strictSame(names, Object.keys(RelayControlSchema.properties).sort())
-})
+t.test(
+  'lists each field of the header X-WS-Relay, and ws.control has the same fields',
+  async (t) => {
+    const table = await rows(page, 'field', 'type', 'default', 'meaning')
+    const names = table.map(([field]) => spans(field)[0]).sort()
+    t.strictSame(names, Object.keys(RelayConfigSchema.properties).sort())
+    t.strictSame(names, Object.keys(RelayControlSchema.properties).sort())
+  }
+)

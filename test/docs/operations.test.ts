@@ -69,29 +69,34 @@ t.test('clients that reconnect', async (t) => {
     await closed
   }
 
-  await t.test('reconnects when a room has ended: later each time, and soon again when it was stable', async (t) => {
-    const client = start()
-    t.equal(client.send('too early'), false)
-    let pid = await connected(client)
-    for (const longest of [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]) {
-      const answer = new Promise<string>((resolve) => { messages.push(resolve) })
-      t.equal(client.send('hello'), true)
-      t.equal(String(await answer), 'hello')
-      const { socket } = client
-      await close(client, pid, 1000)
-      t.equal(client.send('nobody there'), false)
-      const delay = timers.expire()
-      t.ok(delay >= longest / 4 && delay <= longest, `${delay} ms of ${longest}`)
-      t.not(client.socket, socket)
+  await t.test(
+    'reconnects when a room has ended: later each time, and soon again when it was stable',
+    async (t) => {
+      const client = start()
+      t.equal(client.send('too early'), false)
+      let pid = await connected(client)
+      for (const longest of [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]) {
+        const answer = new Promise<string>((resolve) => {
+          messages.push(resolve)
+        })
+        t.equal(client.send('hello'), true)
+        t.equal(String(await answer), 'hello')
+        const { socket } = client
+        await close(client, pid, 1000)
+        t.equal(client.send('nobody there'), false)
+        const delay = timers.expire()
+        t.ok(delay >= longest / 4 && delay <= longest, `${delay} ms of ${longest}`)
+        t.not(client.socket, socket)
+        pid = await connected(client)
+      }
+      t.equal(timers.expire(), 10_000, 'it is stable')
+      await close(client, pid, 1011)
+      t.ok(timers.expire() <= 1000)
       pid = await connected(client)
+      await close(client, pid, 4001)
+      t.equal(timers.waiting.size, 0, 'a code of the application ends it')
     }
-    t.equal(timers.expire(), 10_000, 'it is stable')
-    await close(client, pid, 1011)
-    t.ok(timers.expire() <= 1000)
-    pid = await connected(client)
-    await close(client, pid, 4001)
-    t.equal(timers.waiting.size, 0, 'a code of the application ends it')
-  })
+  )
 
   await t.test('does not reconnect when it was closed, whether connected or not', async (t) => {
     const client = start()

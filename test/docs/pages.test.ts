@@ -76,11 +76,17 @@ t.test('the README has at most 280 lines', async (t) => {
   t.ok((await page('README.md')).split('\n').length <= 280)
 })
 
-t.test('each page of docs/ is in the index of the README, and each decision in theirs', async (t) => {
-  const index = { docs: await page('README.md'), decisions: await page('docs/decisions/README.md') }
-  for (const path of pages.filter((path) => path.startsWith('docs/'))) {
-    const isDecision = path.startsWith('docs/decisions/') && !path.endsWith('README.md')
-    if (isDecision) t.match(index.decisions, `(${path.slice('docs/decisions/'.length)})`)
-    else t.match(index.docs, `(${path})`)
+t.test(
+  'each page of docs/ is in the index of the README, and each decision in theirs',
+  async (t) => {
+    const index = {
+      docs: await page('README.md'),
+      decisions: await page('docs/decisions/README.md')
+    }
+    for (const path of pages.filter((path) => path.startsWith('docs/'))) {
+      const isDecision = path.startsWith('docs/decisions/') && !path.endsWith('README.md')
+      if (isDecision) t.match(index.decisions, `(${path.slice('docs/decisions/'.length)})`)
+      else t.match(index.docs, `(${path})`)
+    }
   }
-})
+)

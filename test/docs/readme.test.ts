@@ -63,24 +63,27 @@ t.test('first example: runs as it stands, and is the same as examples/quickstart
   t.strictSame([await ada.text(), await grace.text()], ['tea is ready', 'tea is ready'])
 })
 
-t.test('rooms: visitors of one room read each other; its name is free when the last one leaves', async (t) => {
-  const app = await build(t)
-  await run(t, await snippet(readme, 'Rooms'), { app })
-  const url = `ws://127.0.0.1:${await listen(app)}/rooms`
-  const ada = await Client.connect(t, `${url}/tea`)
-  const grace = await Client.connect(t, `${url}/tea`)
-  const other = await Client.connect(t, `${url}/coffee`)
-  ada.send('hello')
-  t.strictSame([await ada.text(), await grace.text()], ['hello', 'hello'])
-  other.send('alone')
-  t.equal(await other.text(), 'alone')
-  const exited = app.processes.exited('room:tea')
-  await ada.close()
-  await grace.close()
-  t.equal((await exited).reason, 'normal')
-  t.equal(app.processes.names.lookup('room:tea'), undefined)
-  t.equal((await app.inject('/rooms/NO')).statusCode, 400)
-})
+t.test(
+  'rooms: visitors of one room read each other; its name is free when the last one leaves',
+  async (t) => {
+    const app = await build(t)
+    await run(t, await snippet(readme, 'Rooms'), { app })
+    const url = `ws://127.0.0.1:${await listen(app)}/rooms`
+    const ada = await Client.connect(t, `${url}/tea`)
+    const grace = await Client.connect(t, `${url}/tea`)
+    const other = await Client.connect(t, `${url}/coffee`)
+    ada.send('hello')
+    t.strictSame([await ada.text(), await grace.text()], ['hello', 'hello'])
+    other.send('alone')
+    t.equal(await other.text(), 'alone')
+    const exited = app.processes.exited('room:tea')
+    await ada.close()
+    await grace.close()
+    t.equal((await exited).reason, 'normal')
+    t.equal(app.processes.names.lookup('room:tea'), undefined)
+    t.equal((await app.inject('/rooms/NO')).statusCode, 400)
+  }
+)
 
 t.test('hand-over: the bot passes its client on, and keeps it when there is nobody', async (t) => {
   const app = await build(t)

@@ -27,7 +27,11 @@ t.test('delivers lines to all people in a room, and to no other room', async (t)
     t.same(line, { id: ada.you, name: 'Ada', text: 'Good morning' })
   }
   other.send({ say: 'Hush' })
-  t.match(await other.next<Line>('line', ({ id }) => id !== undefined), { text: 'Hush' }, 'the first thing said there')
+  t.match(
+    await other.next<Line>('line', ({ id }) => id !== undefined),
+    { text: 'Hush' },
+    'the first thing said there'
+  )
 })
 
 t.test('shows who is in a room, who enters and who leaves', async (t) => {
@@ -53,22 +57,27 @@ t.test('sends earlier lines to a client that enters later', async (t) => {
   t.same(lines.map(({ text }) => text), Array.from({ length: 30 }, (_, n) => `line ${n + 11}`))
 })
 
-t.test('closes only the clients of a room that crashes with 1011, and starts it again on return', async (t) => {
-  const app = await serve(t, chat)
-  const ada = await enter(t, app, 'lobby', 'Ada')
-  const grace = await enter(t, app, 'lobby', 'Grace')
-  const other = await enter(t, app, 'library', 'Edsger')
-  const before = app.processes.names.lookup('room:lobby')
-  ada.send({ crash: true })
-  for (const client of [ada, grace]) t.same(await client.closed, { code: 1011, reason: 'target process exited' })
+t.test(
+  'closes only the clients of a room that crashes with 1011, and starts it again on return',
+  async (t) => {
+    const app = await serve(t, chat)
+    const ada = await enter(t, app, 'lobby', 'Ada')
+    const grace = await enter(t, app, 'lobby', 'Grace')
+    const other = await enter(t, app, 'library', 'Edsger')
+    const before = app.processes.names.lookup('room:lobby')
+    ada.send({ crash: true })
+    for (const client of [ada, grace]) {
+      t.same(await client.closed, { code: 1011, reason: 'target process exited' })
+    }
 
-  const again = await enter(t, app, 'lobby', 'Ada')
-  again.send({ say: 'back' })
-  t.match(await again.next('line', ({ id }: Line) => id !== undefined), { text: 'back' })
-  t.not(app.processes.names.lookup('room:lobby'), before)
-  other.send({ say: 'undisturbed' })
-  t.ok(await other.next('line', ({ text }: Line) => text === 'undisturbed'))
-})
+    const again = await enter(t, app, 'lobby', 'Ada')
+    again.send({ say: 'back' })
+    t.match(await again.next('line', ({ id }: Line) => id !== undefined), { text: 'back' })
+    t.not(app.processes.names.lookup('room:lobby'), before)
+    other.send({ say: 'undisturbed' })
+    t.ok(await other.next('line', ({ text }: Line) => text === 'undisturbed'))
+  }
+)
 
 t.test('keeps other rooms when rooms crash many times', async (t) => {
   const app = await serve(t, chat)
@@ -85,7 +94,16 @@ t.test('keeps other rooms when rooms crash many times', async (t) => {
 t.test('refuses invalid messages of a client, and keeps the room', async (t) => {
   const app = await serve(t, chat)
   const ada = await enter(t, app, 'lobby', 'Ada')
-  for (const frame of ['', '{', 'null', '[]', { say: 1 }, { say: '' }, { say: 'x'.repeat(501) }, { crash: 'yes' }]) {
+  for (const frame of [
+    '',
+    '{',
+    'null',
+    '[]',
+    { say: 1 },
+    { say: '' },
+    { say: 'x'.repeat(501) },
+    { crash: 'yes' }
+  ]) {
     ada.send(frame)
     t.match(await ada.next('refused'), { why: /1 to 500/ })
   }
@@ -95,7 +113,14 @@ t.test('refuses invalid messages of a client, and keeps the room', async (t) => 
 
 t.test('refuses an invalid room name', async (t) => {
   const app = await serve(t, chat)
-  for (const path of ['/rooms/Lobby?name=Ada', '/rooms/a%40b?name=Ada', `/rooms/${'x'.repeat(33)}?name=Ada`, '/rooms/lobby', '/rooms/lobby?name=%0A', '/rooms/lobby?name=']) {
+  for (const path of [
+    '/rooms/Lobby?name=Ada',
+    '/rooms/a%40b?name=Ada',
+    `/rooms/${'x'.repeat(33)}?name=Ada`,
+    '/rooms/lobby',
+    '/rooms/lobby?name=%0A',
+    '/rooms/lobby?name='
+  ]) {
     t.equal(await refusal(app, path), 400, path)
   }
   t.same((await app.inject('/rooms')).json(), [])

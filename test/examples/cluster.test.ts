@@ -41,57 +41,87 @@ async function enter (t: Test, port: number, name: string) {
 
 for (const engine of ['nats', 'redis'] as const) {
   const skip = missing(`${engine}-server`)
-  t.test(`starts a room again on another node when its node is lost, with ${engine}`, { skip }, async (t) => {
-    const { ports: [a, b, c], line, stop } = await startCluster(t, ...engine === 'redis' ? ['--redis'] : [])
-    const nodes = await Client.connect(t, b, '/nodes')
-    await nodes.next<Nodes>('nodes', (news) => news.nodes.every(({ state, runs }) => state === 'up' && runs))
-    const ada = await enter(t, a, 'Ada')
-    const grace = await enter(t, b, 'Grace')
-    t.same([ada.node, grace.node], ['a', 'a'], 'the room is on the node of the first client')
-    await grace.next('people', named('Ada', 'Grace'))
-    ada.send({ say: 'Good morning' })
-    t.match(await grace.next('line', ({ id }) => id !== undefined), { name: 'Ada', text: 'Good morning' })
-    await nodes.next<Nodes>('nodes', (news) => row(news, 'a').rooms[0]?.people === 2)
+  t.test(
+    `starts a room again on another node when its node is lost, with ${engine}`,
+    { skip },
+    async (t) => {
+      const {
+        ports: [a, b, c],
+        line,
+        stop
+      } = await startCluster(t, ...(engine === 'redis' ? ['--redis'] : []))
+      const nodes = await Client.connect(t, b, '/nodes')
+      await nodes.next<Nodes>('nodes', (news) =>
+        news.nodes.every(({ state, runs }) => state === 'up' && runs)
+      )
+      const ada = await enter(t, a, 'Ada')
+      const grace = await enter(t, b, 'Grace')
+      t.same([ada.node, grace.node], ['a', 'a'], 'the room is on the node of the first client')
+      await grace.next('people', named('Ada', 'Grace'))
+      ada.send({ say: 'Good morning' })
+      t.match(await grace.next('line', ({ id }) => id !== undefined), {
+        name: 'Ada',
+        text: 'Good morning'
+      })
+      await nodes.next<Nodes>('nodes', (news) => row(news, 'a').rooms[0]?.people === 2)
 
-    nodes.send({ kill: 'a' })
-    await line(/node a has ended \(SIGKILL\)/)
-    t.same(await ada.closed, { code: 1006, reason: '' })
-    t.same(await grace.closed, { code: 1012, reason: 'target node lost' })
-    const news = await nodes.next<Nodes>('nodes', (news) => row(news, 'a').state === 'down')
-    t.match([row(news, 'b').state, row(news, 'c').state], ['up', 'up'])
+      nodes.send({ kill: 'a' })
+      await line(/node a has ended \(SIGKILL\)/)
+      t.same(await ada.closed, { code: 1006, reason: '' })
+      t.same(await grace.closed, { code: 1012, reason: 'target node lost' })
+      const news = await nodes.next<Nodes>('nodes', (news) => row(news, 'a').state === 'down')
+      t.match([row(news, 'b').state, row(news, 'c').state], ['up', 'up'])
 
-    // Both at once, each on a node without the room: one of them starts it.
-    const again = await Promise.all([enter(t, b, 'Grace'), enter(t, c, 'Ada')])
-    t.equal(again[0].node, again[1].node)
-    t.not(again[0].node, 'a')
-    for (const client of again) await client.next('people', (people: People) => people.length === 2)
+      // Both at once, each on a node without the room: one of them starts it.
+      const again = await Promise.all([enter(t, b, 'Grace'), enter(t, c, 'Ada')])
+      t.equal(again[0].node, again[1].node)
+      t.not(again[0].node, 'a')
+      for (const client of again) {
+        await client.next('people', (people: People) => people.length === 2)
+      }
 
-    nodes.send({ start: 'a' })
-    await nodes.next<Nodes>('nodes', (news) => row(news, 'a').state === 'up' && row(news, 'a').runs)
-    const late = await enter(t, a, 'Edsger')
-    t.equal(late.node, again[0].node, 'the new node knows where the room is')
+      nodes.send({ start: 'a' })
+      await nodes.next<Nodes>(
+        'nodes',
+        (news) => row(news, 'a').state === 'up' && row(news, 'a').runs
+      )
+      const late = await enter(t, a, 'Edsger')
+      t.equal(late.node, again[0].node, 'the new node knows where the room is')
 
-    t.same(await (await fetch(`http://127.0.0.1:${a}/health`)).json(), { ready: true })
-    t.equal((await fetch(`http://127.0.0.1:${a}/rooms/lobby?name=Ada`)).status, 426)
-    t.match(await (await fetch(`http://127.0.0.1:${a}/rooms`)).json(), [{ name: 'lobby', people: 3 }])
+      t.same(await (await fetch(`http://127.0.0.1:${a}/health`)).json(), { ready: true })
+      t.equal((await fetch(`http://127.0.0.1:${a}/rooms/lobby?name=Ada`)).status, 426)
+      t.match(await (await fetch(`http://127.0.0.1:${a}/rooms`)).json(), [
+        { name: 'lobby', people: 3 }
+      ])
 
-    t.same(await stop(), [0, null])
-    for (const client of [...again, late, nodes]) t.same(await client.closed, { code: 1001, reason: 'server shutting down' })
-  })
+      t.same(await stop(), [0, null])
+      for (const client of [...again, late, nodes]) {
+        t.same(await client.closed, { code: 1001, reason: 'server shutting down' })
+      }
+    }
+  )
 }
 
-t.test('removes a client from its room when the node of the client is lost', { skip: missing('nats-server') }, async (t) => {
-  const { ports: [a, b] } = await startCluster(t)
-  const ada = await enter(t, a, 'Ada')
-  const grace = await enter(t, b, 'Grace')
-  t.equal(grace.node, 'a')
-  await ada.next('people', named('Ada', 'Grace'))
-  const nodes = await Client.connect(t, a, '/nodes')
-  for (const nonsense of ['', '{}', { kill: 'nobody' }, { kill: '__proto__' }, { kill: 1 }]) nodes.send(nonsense)
-  nodes.send({ kill: 'b' })
-  await ada.next('line', ({ text }) => text === 'Grace left')
-  t.ok(await ada.next('people', named('Ada')))
-})
+t.test(
+  'removes a client from its room when the node of the client is lost',
+  { skip: missing('nats-server') },
+  async (t) => {
+    const {
+      ports: [a, b]
+    } = await startCluster(t)
+    const ada = await enter(t, a, 'Ada')
+    const grace = await enter(t, b, 'Grace')
+    t.equal(grace.node, 'a')
+    await ada.next('people', named('Ada', 'Grace'))
+    const nodes = await Client.connect(t, a, '/nodes')
+    for (const nonsense of ['', '{}', { kill: 'nobody' }, { kill: '__proto__' }, { kill: 1 }]) {
+      nodes.send(nonsense)
+    }
+    nodes.send({ kill: 'b' })
+    await ada.next('line', ({ text }) => text === 'Grace left')
+    t.ok(await ada.next('people', named('Ada')))
+  }
+)
 
 t.test('explains how to install an engine when there is none', async (t) => {
   const { child } = run(t, 'cluster/start.ts', 0, { PATH: '/nowhere' })
@@ -99,5 +129,9 @@ t.test('explains how to install an engine when there is none', async (t) => {
   const { PATH } = process.env
   t.teardown(() => { process.env.PATH = PATH })
   process.env.PATH = '/nowhere'
-  for (const engine of ['nats', 'redis'] as const) await t.rejects(startEngine(engine), { message: new RegExp(`apt-get install ${engine}-server`) })
+  for (const engine of ['nats', 'redis'] as const) {
+    await t.rejects(startEngine(engine), {
+      message: new RegExp(`apt-get install ${engine}-server`)
+    })
+  }
 })

@@ -6,26 +6,30 @@ import { Client, listen } from './fixtures/client.js'
 import { run } from './fixtures/run.js'
 
 interface Snapshot {
-  rows: Array<{ pid: string, kind: string, names: string[], target?: string }>,
-  more: number,
+  rows: Array<{ pid: string, kind: string, names: string[], target?: string }>
+  more: number
   stats: { alive: number }
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  t.test(`prints its address, and closes all connections on ${signal}`, { skip: process.platform === 'win32' }, async (t) => {
-    const { child: demo, line } = run(t, 'demo/server.ts', 0)
-    const exit = once(demo, 'exit')
-    const [address, port] = await line(/http:\/\/127\.0\.0\.1:(\d+)/)
-    t.match(await (await fetch(address)).text(), /<title>/)
-    const client = await Client.connect(t, Number(port), '/rooms/lobby?name=Ada')
-    const reserve = connect(Number(port), '127.0.0.1').resume()
-    t.teardown(() => reserve.destroy())
-    await once(reserve, 'connect')
-    demo.kill(signal)
-    t.same(await client.closed, { code: 1001, reason: 'server shutting down' })
-    await line(/Stopped/)
-    t.same(await exit, [0, null])
-  })
+  t.test(
+    `prints its address, and closes all connections on ${signal}`,
+    { skip: process.platform === 'win32' },
+    async (t) => {
+      const { child: demo, line } = run(t, 'demo/server.ts', 0)
+      const exit = once(demo, 'exit')
+      const [address, port] = await line(/http:\/\/127\.0\.0\.1:(\d+)/)
+      t.match(await (await fetch(address)).text(), /<title>/)
+      const client = await Client.connect(t, Number(port), '/rooms/lobby?name=Ada')
+      const reserve = connect(Number(port), '127.0.0.1').resume()
+      t.teardown(() => reserve.destroy())
+      await once(reserve, 'connect')
+      demo.kill(signal)
+      t.same(await client.closed, { code: 1001, reason: 'server shutting down' })
+      await line(/Stopped/)
+      t.same(await exit, [0, null])
+    }
+  )
 }
 
 t.test('takes a free port and says so when its port is in use', async (t) => {
@@ -47,7 +51,11 @@ t.test('serves the page with a policy that allows no other origin', async (t) =>
     const response = await app.inject(url)
     t.equal(response.statusCode, 200, url)
     t.match(response.headers['content-security-policy'], /^default-src 'none'/)
-    t.notMatch(response.payload, /(?:src|href|url)[=(]["']?(?:https?:)?\/\//, 'no resource of another origin')
+    t.notMatch(
+      response.payload,
+      /(?:src|href|url)[=(]["']?(?:https?:)?\/\//,
+      'no resource of another origin'
+    )
   }
 })
 

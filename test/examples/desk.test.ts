@@ -55,7 +55,11 @@ t.test('queues a visitor who asks for a human, and shows the queue to operators'
   await operator.next('waiting', (waiting) => waiting === 2)
   t.same((await app.inject('/desk/status')).json(), { waiting: 2, operators: 1 })
   ada.close()
-  t.match(await grace.next('with', ({ who }) => who === 'queue'), { position: 1 }, 'one in front has gone')
+  t.match(
+    await grace.next('with', ({ who }) => who === 'queue'),
+    { position: 1 },
+    'one in front has gone'
+  )
 })
 
 t.test('hands a visitor over to an operator, with the earlier conversation', async (t) => {
@@ -66,7 +70,10 @@ t.test('hands a visitor over to an operator, with the earlier conversation', asy
   visitor.say('human please')
   await operator.next('waiting', some)
   operator.send({ take: true })
-  const { visitor: id } = await operator.next<{ visitor: number, name: string }>('visitor', ({ name }) => name === 'Ada')
+  const { visitor: id } = await operator.next<{ visitor: number, name: string }>(
+    'visitor',
+    ({ name }) => name === 'Ada'
+  )
   const { lines } = await operator.next<{ lines: Line[] }>('file')
   t.same(lines.filter(from('Ada')).map(({ text }) => text), ['What is the price?', 'human please'])
   t.match(await visitor.next('with', ({ who }) => who === 'human'), { name: 'Olga' })
@@ -112,8 +119,18 @@ t.test('delivers each of a thousand messages once and in order during hand-overs
 
   const all = [...readBy.values()].flat()
   t.equal(all.length, count)
-  t.same(all.sort((a, b) => a - b), Array.from({ length: count }, (_, n) => n + 1), 'none is lost or doubled')
-  for (const [by, numbers] of readBy) t.same(numbers, [...numbers].sort((a, b) => a - b), `in order, by ${by}`)
+  t.same(
+    all.sort((a, b) => a - b),
+    Array.from({ length: count }, (_, n) => n + 1),
+    'none is lost or doubled'
+  )
+  for (const [by, numbers] of readBy) {
+    t.same(
+      numbers,
+      [...numbers].sort((a, b) => a - b),
+      `in order, by ${by}`
+    )
+  }
   t.ok(visits > 5, `handed over ${visits} times`)
   t.same([...readBy.keys()].sort(), ['Bot', 'Olga'])
 })
@@ -133,22 +150,30 @@ t.test('hands a visitor back to the bot, with the conversation', async (t) => {
   await operator.next('waiting', some)
   operator.send({ take: true })
   const { lines } = await operator.next<{ lines: Line[] }>('file')
-  t.same(lines.filter(from('Ada')).map(({ text }) => text), ['human please', 'It is blue', 'hours?', 'human please'])
+  t.same(
+    lines.filter(from('Ada')).map(({ text }) => text),
+    ['human please', 'It is blue', 'hours?', 'human please']
+  )
 })
 
-t.test('hands visitors back to the bot when an operator leaves, and ends the operator\'s process', async (t) => {
-  const app = await serve(t, desk)
-  const { operator, visitor } = await handedOver(t, app)
-  const [session] = app.processes.groups.members('operators')
-  const ended = app.processes.exited(session)
-  operator.close()
-  visitor.say('Hello?')
-  t.ok(await visitor.next('with', ({ who }) => who === 'bot'))
-  t.match(await ended, { reason: 'normal' })
-  visitor.say('hours?')
-  t.match(await visitor.next('line', ({ text }: Line) => text.includes('9 to 17')), { from: 'Bot' })
-  t.match((await app.inject('/desk/status')).json(), { operators: 0 })
-})
+t.test(
+  "hands visitors back to the bot when an operator leaves, and ends the operator's process",
+  async (t) => {
+    const app = await serve(t, desk)
+    const { operator, visitor } = await handedOver(t, app)
+    const [session] = app.processes.groups.members('operators')
+    const ended = app.processes.exited(session)
+    operator.close()
+    visitor.say('Hello?')
+    t.ok(await visitor.next('with', ({ who }) => who === 'bot'))
+    t.match(await ended, { reason: 'normal' })
+    visitor.say('hours?')
+    t.match(await visitor.next('line', ({ text }: Line) => text.includes('9 to 17')), {
+      from: 'Bot'
+    })
+    t.match((await app.inject('/desk/status')).json(), { operators: 0 })
+  }
+)
 
 t.test('removes a visitor who leaves from the operator\'s list', async (t) => {
   const app = await serve(t, desk)
@@ -166,8 +191,17 @@ t.test('removes a visitor from the queue who asks again during the hand-over', a
   // The operator's `take` is in the bot's mailbox right before the visitor's next message.
   const operator = app.processes.spawn(async (self) => {
     self.send('bot', 'take')
-    self.send('bot', 'ws.message', { client_pid: pid, type: 'text', data: '{"n":2,"say":"human!"}', metadata: {} })
-    await self.serve({ 'ws.join': ({ client_pid }) => { self.send(client_pid, 'with', { who: 'human' }) } })
+    self.send('bot', 'ws.message', {
+      client_pid: pid,
+      type: 'text',
+      data: '{"n":2,"say":"human!"}',
+      metadata: {}
+    })
+    await self.serve({
+      'ws.join': ({ client_pid }) => {
+        self.send(client_pid, 'with', { who: 'human' })
+      }
+    })
   })
   await visitor.next('with', ({ who }) => who === 'human')
   t.equal(app.processes.info(pid)?.target, operator)
@@ -187,11 +221,25 @@ t.test('ignores take when no visitor is waiting', async (t) => {
 t.test('refuses invalid messages of a client', async (t) => {
   const app = await serve(t, desk)
   const { operator, visitor } = await handedOver(t, app)
-  for (const frame of ['', '{', 'null', { say: 'no number' }, { n: 1.5, say: 'x' }, { n: 1, say: 'x'.repeat(501) }, { take: true }]) {
+  for (const frame of [
+    '',
+    '{',
+    'null',
+    { say: 'no number' },
+    { n: 1.5, say: 'x' },
+    { n: 1, say: 'x'.repeat(501) },
+    { take: true }
+  ]) {
     visitor.send(frame)
     t.match(await visitor.next('refused'), { why: /1 to 500/ })
   }
-  for (const frame of ['', '{', { take: 'all' }, { visitor: '1', say: 'x' }, { n: 1, say: 'I am the visitor' }]) {
+  for (const frame of [
+    '',
+    '{',
+    { take: 'all' },
+    { visitor: '1', say: 'x' },
+    { n: 1, say: 'I am the visitor' }
+  ]) {
     operator.send(frame)
     t.match(await operator.next('refused'), { why: /take/ })
   }

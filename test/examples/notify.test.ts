@@ -21,7 +21,11 @@ async function connect (t: Test, app: FastifyInstance, user: string) {
 
 t.test('sends a notice to every socket, and counts them', async (t) => {
   const app = await serve(t, notify)
-  const clients = [await connect(t, app, 'ada'), await connect(t, app, 'ada'), await connect(t, app, 'grace')]
+  const clients = [
+    await connect(t, app, 'ada'),
+    await connect(t, app, 'ada'),
+    await connect(t, app, 'grace')
+  ]
   t.same(await post(app, { text: 'tea is ready' }), { status: 200, body: { reached: 3 } })
   for (const client of clients) t.same(await client.next('notice'), { text: 'tea is ready' })
 })

@@ -14,7 +14,11 @@ t.test('what one client says reaches everyone, its own socket included', async (
 t.test('sends a notice from an HTTP route to the lobby', async (t) => {
   const app = await listen(t, await build())
   const ada = await Client.connect(t, app, '/ws')
-  const response = await app.inject({ method: 'POST', url: '/notify', payload: { text: 'tea is ready' } })
+  const response = await app.inject({
+    method: 'POST',
+    url: '/notify',
+    payload: { text: 'tea is ready' }
+  })
   t.same(response.json(), { accepted: true })
   t.equal(await ada.text(), 'tea is ready')
 })
@@ -22,7 +26,11 @@ t.test('sends a notice from an HTTP route to the lobby', async (t) => {
 t.test('answers 400 to a malformed notice, and keeps the lobby', async (t) => {
   const app = await listen(t, await build())
   const ada = await Client.connect(t, app, '/ws')
-  const response = await app.inject({ method: 'POST', url: '/notify', payload: { text: { not: 'text' } } })
+  const response = await app.inject({
+    method: 'POST',
+    url: '/notify',
+    payload: { text: { not: 'text' } }
+  })
   t.equal(response.statusCode, 400)
   ada.send('still here')
   t.equal(await ada.text(), 'still here')

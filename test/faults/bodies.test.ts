@@ -14,7 +14,19 @@ interface Mail { topic: string, payload: any }
 /** Ways to receive messages; each of them calls `each` with every message. */
 const loops: Record<string, (self: Process, each: (mail: Mail) => unknown) => Promise<unknown>> = {
   serve: async (self, each) => {
-    const topics = ['ws.join', 'ws.message', 'ws.heartbeat', 'ws.leave', '@exit', '@group', '@link_down', '@cancel', 'notice', 'late', 'tick']
+    const topics = [
+      'ws.join',
+      'ws.message',
+      'ws.heartbeat',
+      'ws.leave',
+      '@exit',
+      '@group',
+      '@link_down',
+      '@cancel',
+      'notice',
+      'late',
+      'tick'
+    ]
     await self.serve(Object.fromEntries(
       topics.map((topic) => [topic, (payload: unknown) => each({ topic, payload })])
     ))
@@ -50,7 +62,9 @@ const triggers: Record<string, Trigger> = {
   'ws.leave': (_rig, _target, { peer }) => peer.close(),
   '@exit': ({ processes }, _target, _client, friend) => processes.exit(friend, 'normal'),
   '@link_down': ({ processes }, _target, _client, friend) => processes.exit(friend, 'kill'),
-  '@group': ({ processes }, _target, _client, friend) => { processes.groups.join('friends', friend) },
+  '@group': ({ processes }, _target, _client, friend) => {
+    processes.groups.join('friends', friend)
+  },
   '@cancel': ({ processes }, target) => processes.cancel(target),
   notice: ({ processes }, target) => processes.send(target, 'notice', { a: 1 }),
   late: () => {},
@@ -81,16 +95,29 @@ for (const [way, loop] of Object.entries(loops)) {
         })
       })
       const exited = rig.processes.exited(target)
-      const peer = await connectTo(t, rig, { target_pid: target, heartbeat_interval: topic === 'ws.heartbeat' ? 100 : undefined })
+      const peer = await connectTo(t, rig, {
+        target_pid: target,
+        heartbeat_interval: topic === 'ws.heartbeat' ? 100 : undefined
+      })
       if (topic !== 'ws.join') await until(() => client !== undefined)
       trigger(rig, target, { pid: client!, peer }, friend)
       const { reason, error } = await exited
       // A process that was asked to stop ends in order, even if its clean-up throws.
-      t.strictSame({ reason, message: error?.message }, { reason: topic === '@cancel' ? 'shutdown' : 'error', message: 'secret' }, topic)
+      t.strictSame(
+        { reason, message: error?.message },
+        { reason: topic === '@cancel' ? 'shutdown' : 'error', message: 'secret' },
+        topic
+      )
       t.equal(seen.at(-1), topic, `${topic}: no message comes after it`)
       const end = await peer.end()
       if (topic === 'ws.leave') t.equal(end.code, undefined, 'the client had closed')
-      else t.strictSame(end, { code: topic === '@cancel' ? 1000 : 1011, reason: 'target process exited' }, `${topic}: the close that the client sees`)
+      else {
+        t.strictSame(
+          end,
+          { code: topic === '@cancel' ? 1000 : 1011, reason: 'target process exited' },
+          `${topic}: the close that the client sees`
+        )
+      }
       rig.processes.exit(friend)
       calm.text(topic)
       await until(() => neighbour.texts.at(-1) === topic)
@@ -106,28 +133,173 @@ const later = async (): Promise<void> => {
 t.test('ends only its own process when a body throws before, in or after its loop', async (t) => {
   const boom = new Error('secret')
   const bodies: Array<[when: string, body: Body, asked?: boolean]> = [
-    ['at once', () => { throw boom }],
-    ['at once, asynchronously', async () => { throw boom }],
-    ['in a later turn', async () => { await later(); throw boom }],
-    ['in a promise that a timer rejects', async () => { await new Promise((_resolve, reject) => { setTimeout(reject, 1, boom) }) }],
-    ['beside its loop', async (self) => {
-      const taken = new Promise<void>((resolve) => { self.serve({ 'ws.join': () => { resolve() } }).catch(() => {}) })
-      await taken.then(later)
-      throw boom
-    }],
-    ['after its loop', async (self) => { for await (const { topic } of self.inbox) if (topic === 'ws.join') break; throw boom }],
-    ['after its service', async (self) => { await self.serve({ 'ws.join': () => self.stop() }).catch(() => {}); throw boom }],
-    ['in its clean-up', async (self) => { try { await self.receive(); await self.receive() } finally { throw boom } }, true], // eslint-disable-line no-unsafe-finally
-    ['what is no error: undefined', () => { throw undefined }], // eslint-disable-line no-throw-literal
-    ['what is no error: null', () => { throw null }], // eslint-disable-line no-throw-literal
-    ['what is no error: a string', () => { throw 'secret' }], // eslint-disable-line no-throw-literal
-    ['what is no error: a symbol', () => { throw Symbol('secret') }],
-    ['what cannot be looked at', () => { throw new Proxy({}, { get () { throw boom }, has () { throw boom }, getPrototypeOf () { throw boom } }) }],
-    ['what cannot be looked at, in its clean-up', async (self) => { await self.serve({}); throw new Proxy({}, { getPrototypeOf () { throw boom } }) }, true],
-    ['an error without a name, in its clean-up', async (self) => { await self.serve({}); throw Object.defineProperty(new Error('x'), 'name', { get () { throw boom } }) }, true],
-    ['an error that cannot be read', () => { throw Object.defineProperty(new Error('x'), 'message', { get () { throw boom } }) }],
-    ['an error that calls itself otherwise', () => { throw Object.assign(new Error('secret'), { reason: 'normal', code: 1000, name: 'normal' }) }],
-    ['an error that is the cause of itself', () => { const error = new Error('secret'); error.cause = error; throw error }]
+    [
+      'at once',
+      () => {
+        throw boom
+      }
+    ],
+    [
+      'at once, asynchronously',
+      async () => {
+        throw boom
+      }
+    ],
+    [
+      'in a later turn',
+      async () => {
+        await later()
+        throw boom
+      }
+    ],
+    [
+      'in a promise that a timer rejects',
+      async () => {
+        await new Promise((_resolve, reject) => {
+          setTimeout(reject, 1, boom)
+        })
+      }
+    ],
+    [
+      'beside its loop',
+      async (self) => {
+        const taken = new Promise<void>((resolve) => {
+          self
+            .serve({
+              'ws.join': () => {
+                resolve()
+              }
+            })
+            .catch(() => {})
+        })
+        await taken.then(later)
+        throw boom
+      }
+    ],
+    [
+      'after its loop',
+      async (self) => {
+        for await (const { topic } of self.inbox) if (topic === 'ws.join') break
+        throw boom
+      }
+    ],
+    [
+      'after its service',
+      async (self) => {
+        await self.serve({ 'ws.join': () => self.stop() }).catch(() => {})
+        throw boom
+      }
+    ],
+    [
+      'in its clean-up',
+      async (self) => {
+        try {
+          await self.receive()
+          await self.receive()
+        } finally {
+          // eslint-disable-next-line no-unsafe-finally
+          throw boom
+        }
+      },
+      true
+    ],
+    [
+      'what is no error: undefined',
+      () => {
+        // eslint-disable-next-line no-throw-literal
+        throw undefined
+      }
+    ],
+    [
+      'what is no error: null',
+      () => {
+        // eslint-disable-next-line no-throw-literal
+        throw null
+      }
+    ],
+    [
+      'what is no error: a string',
+      () => {
+        // eslint-disable-next-line no-throw-literal
+        throw 'secret'
+      }
+    ],
+    [
+      'what is no error: a symbol',
+      () => {
+        throw Symbol('secret')
+      }
+    ],
+    [
+      'what cannot be looked at',
+      () => {
+        throw new Proxy(
+          {},
+          {
+            get () {
+              throw boom
+            },
+            has () {
+              throw boom
+            },
+            getPrototypeOf () {
+              throw boom
+            }
+          }
+        )
+      }
+    ],
+    [
+      'what cannot be looked at, in its clean-up',
+      async (self) => {
+        await self.serve({})
+        throw new Proxy(
+          {},
+          {
+            getPrototypeOf () {
+              throw boom
+            }
+          }
+        )
+      },
+      true
+    ],
+    [
+      'an error without a name, in its clean-up',
+      async (self) => {
+        await self.serve({})
+        throw Object.defineProperty(new Error('x'), 'name', {
+          get () {
+            throw boom
+          }
+        })
+      },
+      true
+    ],
+    [
+      'an error that cannot be read',
+      () => {
+        throw Object.defineProperty(new Error('x'), 'message', {
+          get () {
+            throw boom
+          }
+        })
+      }
+    ],
+    [
+      'an error that calls itself otherwise',
+      () => {
+        throw Object.assign(new Error('secret'), { reason: 'normal', code: 1000, name: 'normal' })
+      }
+    ],
+    [
+      'an error that is the cause of itself',
+      () => {
+        const error = new Error('secret')
+        error.cause = error
+        throw error
+      }
+    ]
   ]
   const ended: Array<Promise<{ reason: string }>> = []
   const rig = await start(t, {}, { logger: logs('trace').logger }, (app) => {
@@ -148,7 +320,11 @@ t.test('ends only its own process when a body throws before, in or after its loo
     const peer = await connectTo(t, rig, `/${i}`)
     if (asked === true) rig.processes.cancel(`body-${i}`)
     t.equal((await ended[i]).reason, asked === true ? 'shutdown' : 'error', when)
-    t.strictSame(await peer.end(), { code, reason: 'target process exited' }, `${when}: the close that the client sees`)
+    t.strictSame(
+      await peer.end(),
+      { code, reason: 'target process exited' },
+      `${when}: the close that the client sees`
+    )
     calm.text(when)
     await until(() => neighbour.texts.at(-1) === when)
     await letsGo(rig, before)
@@ -159,7 +335,15 @@ t.test('ends only its own process when a body throws before, in or after its loo
 t.test('closes ten clients of each of 100 bodies that throw in one turn', async (t) => {
   const rig = await start(t, {}, { logger: logs('fatal').logger })
   const before = held(rig)
-  const targets = Array.from({ length: 100 }, () => rig.processes.spawn((self) => self.serve({ notice: () => { throw new Error('secret') } } as object)))
+  const targets = Array.from({ length: 100 }, () =>
+    rig.processes.spawn((self) =>
+      self.serve({
+        notice: () => {
+          throw new Error('secret')
+        }
+      } as object)
+    )
+  )
   const peers = []
   for (const pid of targets) {
     peers.push(

@@ -71,7 +71,10 @@ t.test('sends only frames when a handler continues after its reply', async (t) =
         await until(() => peer.frames.length > 0)
         peer.close(1000)
         t.match(await peer.end(), { code: 1000 })
-        t.strictSame(peer.frames.map(({ opcode, payload }) => `${opcode} ${payload.toString('latin1')}`), ['1 hello', '8 \x03\xe8'])
+        t.strictSame(
+          peer.frames.map(({ opcode, payload }) => `${opcode} ${payload.toString('latin1')}`),
+          ['1 hello', '8 \x03\xe8']
+        )
         t.match(await target.until('ws.leave'), [{ cause: 'client' }])
         await letsGo(rig, before)
         t.equal(rig.processes.stats().spawned, 3, 'one connection')
@@ -84,26 +87,106 @@ const boom = (): Error => new Error('boom')
 
 t.test('answers for a handler that fails', async (t) => {
   const rows: Array<[what: string, handler: Handler, status: number]> = [
-    ['throws', () => { throw boom() }, 500],
-    ['throws a string', () => { throw 'boom' as unknown as Error }, 500], // eslint-disable-line no-throw-literal
-    ['throws null', () => { throw null as unknown as Error }, 500], // eslint-disable-line no-throw-literal
-    ['throws a frozen error', () => { throw Object.freeze(boom()) }, 500],
-    ['throws an error with a status', () => { throw Object.assign(boom(), { statusCode: 418 }) }, 418],
-    ['throws an error with headers', () => { throw Object.assign(boom(), { headers: { 'x-ws-relay': 'target' } }) }, 500],
-    ['relays, then throws', (reply) => { reply.relay('target'); throw boom() }, 500],
-    ['rejects', async () => { throw boom() }, 500],
-    ['relays, then rejects', async (reply) => { reply.relay('target'); throw boom() }, 500],
-    ['rejects in a later turn', async () => { await new Promise(setImmediate); throw boom() }, 500],
+    [
+      'throws',
+      () => {
+        throw boom()
+      },
+      500
+    ],
+    [
+      'throws a string',
+      () => {
+        // eslint-disable-next-line no-throw-literal
+        throw 'boom' as unknown as Error
+      },
+      500
+    ],
+    [
+      'throws null',
+      () => {
+        // eslint-disable-next-line no-throw-literal
+        throw null as unknown as Error
+      },
+      500
+    ],
+    [
+      'throws a frozen error',
+      () => {
+        throw Object.freeze(boom())
+      },
+      500
+    ],
+    [
+      'throws an error with a status',
+      () => {
+        throw Object.assign(boom(), { statusCode: 418 })
+      },
+      418
+    ],
+    [
+      'throws an error with headers',
+      () => {
+        throw Object.assign(boom(), { headers: { 'x-ws-relay': 'target' } })
+      },
+      500
+    ],
+    [
+      'relays, then throws',
+      (reply) => {
+        reply.relay('target')
+        throw boom()
+      },
+      500
+    ],
+    [
+      'rejects',
+      async () => {
+        throw boom()
+      },
+      500
+    ],
+    [
+      'relays, then rejects',
+      async (reply) => {
+        reply.relay('target')
+        throw boom()
+      },
+      500
+    ],
+    [
+      'rejects in a later turn',
+      async () => {
+        await new Promise(setImmediate)
+        throw boom()
+      },
+      500
+    ],
     ['sends an error', (reply) => reply.relay('target').send(boom()), 500],
     ['relays to itself', (reply) => reply.relay('').send(), 500],
     ['relays to nobody', (reply) => reply.relay('nobody').send(), 503],
     ['never replies', () => {}, 503],
-    ['never settles', async () => { await new Promise(() => {}) }, 503],
-    ['relays, and never settles', async (reply) => { reply.relay('target'); await new Promise(() => {}) }, 503],
+    [
+      'never settles',
+      async () => {
+        await new Promise(() => {})
+      },
+      503
+    ],
+    [
+      'relays, and never settles',
+      async (reply) => {
+        reply.relay('target')
+        await new Promise(() => {})
+      },
+      503
+    ],
     ['returns what never settles', () => ({ then () {} }), 503]
   ]
   const rig = await start(t, { upgradeTimeout: 1000 }, { logger: logs('fatal').logger }, (app) => {
-    rows.forEach(([, handler], i) => { app.get(`/${i}`, (request, reply) => handler(reply, request) as never) })
+    rows.forEach(([, handler], i) => {
+      app.get(`/${i}`, (request, reply) => handler(reply, request) as never)
+    })
   })
   const target = new Keeper(rig)
   rig.processes.names.register('target', target.pid)

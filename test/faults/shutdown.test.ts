@@ -2,7 +2,14 @@
 // the server is going away, and no resource is left.
 import { once } from 'node:events'
 import t from 'tap'
-import { Keeper, closeOf, connectTo, frameOf, start, textOf } from '../integration/connection/support.js'
+import {
+  Keeper,
+  closeOf,
+  connectTo,
+  frameOf,
+  start,
+  textOf
+} from '../integration/connection/support.js'
 import { opcodes } from '../../lib/websocket/frames.js'
 import { handshake, raw, until } from '../helpers.js'
 import { held, letsGo } from '../abuse/support.js'
@@ -74,18 +81,48 @@ const joinedAnd = (
 
 const points: Point[] = [
   { name: 'connected, and silent', reach: async (scene) => await written(scene, ''), gets: /^$/ },
-  { name: 'in the middle of its request line', reach: async (scene) => await written(scene, 'GET /rel'), gets: /^$/ },
-  { name: 'in the middle of its headers', reach: async (scene) => await written(scene, request('/relay').slice(0, 60)), gets: /^$/ },
-  { name: 'in an onRequest hook', reach: async (scene) => await inside(scene, '/onRequest'), gets: closing },
-  { name: 'in a preHandler hook', reach: async (scene) => await inside(scene, '/preHandler'), gets: closing },
-  { name: 'in its handler', reach: async (scene) => await inside(scene, '/handler'), gets: closing },
-  { name: 'in an onSend hook', reach: async (scene) => await inside(scene, '/onSend'), gets: /^HTTP\/1\.1 503 [^]*retry-after: 5/ },
-  { name: 'in a handler that will never reply', reach: async (scene) => await inside(scene, '/never'), gets: closing },
+  {
+    name: 'in the middle of its request line',
+    reach: async (scene) => await written(scene, 'GET /rel'),
+    gets: /^$/
+  },
+  {
+    name: 'in the middle of its headers',
+    reach: async (scene) => await written(scene, request('/relay').slice(0, 60)),
+    gets: /^$/
+  },
+  {
+    name: 'in an onRequest hook',
+    reach: async (scene) => await inside(scene, '/onRequest'),
+    gets: closing
+  },
+  {
+    name: 'in a preHandler hook',
+    reach: async (scene) => await inside(scene, '/preHandler'),
+    gets: closing
+  },
+  {
+    name: 'in its handler',
+    reach: async (scene) => await inside(scene, '/handler'),
+    gets: closing
+  },
+  {
+    name: 'in an onSend hook',
+    reach: async (scene) => await inside(scene, '/onSend'),
+    gets: /^HTTP\/1\.1 503 [^]*retry-after: 5/
+  },
+  {
+    name: 'in a handler that will never reply',
+    reach: async (scene) => await inside(scene, '/never'),
+    gets: closing
+  },
   {
     name: 'in the turn of its handshake',
     reach: async (scene) => {
       const client = await scene.client()
-      scene.app.server.once('upgrade', () => { scene.app.close() })
+      scene.app.server.once('upgrade', () => {
+        scene.app.close()
+      })
       client.write(request('/relay'))
       await until(() => scene.relay.closing)
       client.write(closeOf(1001))
@@ -140,7 +177,9 @@ const points: Point[] = [
   {
     name: 'with frames that wait for it',
     reach: joinedAnd((_peer, { processes, target }) => {
-      for (let i = 0; i < 100; i++) processes.send(target.of('ws.join')[0].client_pid, 'ws.send', { data: `${i}` })
+      for (let i = 0; i < 100; i++) {
+        processes.send(target.of('ws.join')[0].client_pid, 'ws.send', { data: `${i}` })
+      }
     }),
     gets: goingAway,
     leaves: shutdown
@@ -149,14 +188,34 @@ const points: Point[] = [
     name: 'that never reads',
     reach: joinedAnd((peer, { processes, target }) => {
       peer.socket.pause()
-      processes.send(target.of('ws.join')[0].client_pid, 'ws.send', { data: Buffer.alloc(8_000_000) })
-      setImmediate(() => setImmediate(() => { peer.socket.destroy() }))
+      processes.send(target.of('ws.join')[0].client_pid, 'ws.send', {
+        data: Buffer.alloc(8_000_000)
+      })
+      setImmediate(() =>
+        setImmediate(() => {
+          peer.socket.destroy()
+        })
+      )
     }),
     gets: /^1006$/,
     leaves: shutdown
   },
-  { name: 'that never answers a close frame', reach: joinedAnd((peer) => { peer.answersClose = false }), gets: goingAway, leaves: shutdown, options: { closeTimeout: 200 } },
-  { name: 'closing, by the client', reach: joinedAnd((peer) => { peer.close(4000, 'bye') }), gets: /^(?:4000|1001 server shutting down)$/ },
+  {
+    name: 'that never answers a close frame',
+    reach: joinedAnd((peer) => {
+      peer.answersClose = false
+    }),
+    gets: goingAway,
+    leaves: shutdown,
+    options: { closeTimeout: 200 }
+  },
+  {
+    name: 'closing, by the client',
+    reach: joinedAnd((peer) => {
+      peer.close(4000, 'bye')
+    }),
+    gets: /^(?:4000|1001 server shutting down)$/
+  },
   {
     name: 'closing, by its target',
     reach: joinedAnd((peer, { processes, target }) => {
@@ -175,18 +234,40 @@ const points: Point[] = [
     gets: /^4000$/,
     leaves: [{ cause: 'process', code: 4000 }]
   },
-  { name: 'whose socket is reset in the same turn', reach: joinedAnd((peer) => { peer.rst() }), gets: /^1006$/ },
-  { name: 'whose target exits in the same turn', reach: joinedAnd((_peer, { processes, target }) => { processes.exit(target.pid, 'boom') }), gets: /^1011 target process exited$/, leaves: [] },
+  {
+    name: 'whose socket is reset in the same turn',
+    reach: joinedAnd((peer) => {
+      peer.rst()
+    }),
+    gets: /^1006$/
+  },
+  {
+    name: 'whose target exits in the same turn',
+    reach: joinedAnd((_peer, { processes, target }) => {
+      processes.exit(target.pid, 'boom')
+    }),
+    gets: /^1011 target process exited$/,
+    leaves: []
+  },
   {
     name: 'that has just been transferred',
     reach: joinedAnd((_peer, scene) => {
       const next = new Keeper(scene)
-      scene.processes.send(scene.target.of('ws.join')[0].client_pid, 'ws.control', { target_pid: next.pid })
+      scene.processes.send(scene.target.of('ws.join')[0].client_pid, 'ws.control', {
+        target_pid: next.pid
+      })
     }),
     gets: goingAway,
     leaves: [{ cause: 'transfer' }]
   },
-  { name: 'whose target does not end', reach: joinedAnd(async (_peer, { target }) => { target.hold() }), gets: goingAway, options: { closeTimeout: 200 } }
+  {
+    name: 'whose target does not end',
+    reach: joinedAnd(async (_peer, { target }) => {
+      target.hold()
+    }),
+    gets: goingAway,
+    options: { closeTimeout: 200 }
+  }
 ]
 
 /** Waits at one point until the server closes, or for ever. */
@@ -203,7 +284,9 @@ function routes (target: () => Keeper) {
       _: unknown, reply: { relay: (pid: string) => { send: () => unknown } }
     ): Promise<unknown> => reply.relay(target().pid).send()
     app.get('/relay', relay as never)
-    for (const hook of ['onRequest', 'preHandler', 'onSend'] as const) app.get(`/${hook}`, { [hook]: wait }, relay as never)
+    for (const hook of ['onRequest', 'preHandler', 'onSend'] as const) {
+      app.get(`/${hook}`, { [hook]: wait }, relay as never)
+    }
     app.get('/handler', async (_, reply) => {
       await wait()
       return reply.relay(target().pid).send()
@@ -223,7 +306,12 @@ for (const { name, reach, gets, leaves, options } of points) {
   t.test(`closes with a client ${name}`, async (t) => {
     const servers: Socket[] = []
     const cast: { target?: Keeper } = {}
-    const rig = await start(t, { closeTimeout: '20s', ...options }, { forceCloseConnections: 'idle' }, routes(() => cast.target!))
+    const rig = await start(
+      t,
+      { closeTimeout: '20s', ...options },
+      { forceCloseConnections: 'idle' },
+      routes(() => cast.target!)
+    )
     rig.app.server.on('connection', (socket) => { servers.push(socket) })
     const before = held(rig)
     const target = cast.target = new Keeper(rig, { monitors: false })
@@ -242,7 +330,11 @@ for (const { name, reach, gets, leaves, options } of points) {
     t.match(await end(), gets, 'the client')
     await closed
     if (leaves !== undefined) t.match(target.of('ws.leave'), leaves, 'the target')
-    t.equal(target.of('ws.leave').length <= target.of('ws.join').length, true, 'at most one leave per join')
+    t.equal(
+      target.of('ws.leave').length <= target.of('ws.join').length,
+      true,
+      'at most one leave per join'
+    )
     t.strictSame(rig.processes.list(), [], 'no process')
     await letsGo(rig, { ...before, listeners: Infinity })
     t.throws(() => rig.processes.spawn(() => {}), { code: 'FST_PROCESS_CLOSING' })

@@ -23,7 +23,10 @@ t.test('keeps clients of another process that answered their pings', async (t) =
   t.strictSame(target.of('ws.leave'), [])
   child.kill('SIGKILL')
   await target.until('ws.leave', count)
-  t.ok(target.of('ws.leave').every(({ cause }) => cause === 'lost'), 'a client that has gone is ended')
+  t.ok(
+    target.of('ws.leave').every(({ cause }) => cause === 'lost'),
+    'a client that has gone is ended'
+  )
 })
 
 t.test('does not time out a handler whose result arrived during the stall', async (t) => {
@@ -47,7 +50,11 @@ t.test('does not time out a handler whose result arrived during the stall', asyn
   t.match(await client.until(/\r\n\r\n/), /^HTTP\/1\.1 101 /)
   t.strictSame(lines, [])
   client.socket.destroy()
-  t.match(await answer(t, rig.port, handshake('/hangs')), /^HTTP\/1\.1 503 [^]*UPGRADE_TIMEOUT/, 'one that does hang is found out')
+  t.match(
+    await answer(t, rig.port, handshake('/hangs')),
+    /^HTTP\/1\.1 503 [^]*UPGRADE_TIMEOUT/,
+    'one that does hang is found out'
+  )
   await letsGo(rig, before)
 })
 

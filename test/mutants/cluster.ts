@@ -4,8 +4,10 @@ export const clusterMutants: readonly Mutant[] = [
   {
     name: 'a lease that was idle is acquired as it is',
     file: 'cluster/names/lease.ts',
-    search: 'if (this.#untilRenewal <= 0) return await this.renew()\n    this.#schedule(this.#untilRenewal)',
-    replace: 'if (!this.valid) return await this.renew()\n    this.#schedule(this.#host.timing.renew)',
+    search:
+      'if (this.#untilRenewal <= 0) return await this.renew()\n    this.#schedule(this.#untilRenewal)',
+    replace:
+      'if (!this.valid) return await this.renew()\n    this.#schedule(this.#host.timing.renew)',
     suites: ['names']
   },
   {

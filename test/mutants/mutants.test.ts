@@ -23,7 +23,22 @@ type Line = Outcome | { begins: string } | { failed: string, why: string }
  * passes to every child process: mutated code must not count as covered.
  */
 async function run (t: Test, shard: number): Promise<Line[]> {
-  const child = spawn('env', ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, '--import', here('loader.mjs'), here('run.ts'), String(shard), String(children)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(
+    'env',
+    [
+      '-u',
+      'NODE_OPTIONS',
+      '-u',
+      'NODE_V8_COVERAGE',
+      process.execPath,
+      '--import',
+      here('loader.mjs'),
+      here('run.ts'),
+      String(shard),
+      String(children)
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] }
+  )
   t.teardown(() => child.kill('SIGKILL'))
   const exit = once(child, 'exit')
   const lines: Line[] = []
@@ -38,7 +53,9 @@ async function run (t: Test, shard: number): Promise<Line[]> {
 }
 
 t.test('is caught by a suite that passes without the mutant', async t => {
-  const lines = (await Promise.all(Array.from({ length: children }, (_, shard) => run(t, shard)))).flat()
+  const lines = (
+    await Promise.all(Array.from({ length: children }, (_, shard) => run(t, shard)))
+  ).flat()
   const survivors: string[] = []
   let caught = 0
   let held = 0

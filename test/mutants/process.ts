@@ -123,7 +123,8 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'watching a group again leaves its old updates in the mailbox',
     file: 'process/registry/facades.ts',
-    search: '      if (entity instanceof Actor) entity.dropGroupUpdates(group)\n      return runtime.groupTable.watch',
+    search:
+      '      if (entity instanceof Actor) entity.dropGroupUpdates(group)\n      return runtime.groupTable.watch',
     replace: '      return runtime.groupTable.watch',
     suites: ['relations']
   },
@@ -165,7 +166,8 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'a cancelled process gets no @cancel',
     file: 'process/actor/lifecycle.ts',
-    search: "    this.enqueueMail(new Mail('@cancel', { from, reason } satisfies SystemTopics['@cancel'], from))\n",
+    search:
+      "    this.enqueueMail(new Mail('@cancel', { from, reason } satisfies SystemTopics['@cancel'], from))\n",
     replace: '',
     suites: ['relations', 'calls']
   },
@@ -235,14 +237,16 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'a refused call waits for its timeout',
     file: 'process/messenger.ts',
-    search: "      call.reject(new errorCodes.FST_PROCESS_REFUSED(entity!.pid, topic, 'it is full or stopping'))\n",
+    search:
+      "      call.reject(new errorCodes.FST_PROCESS_REFUSED(entity!.pid, topic, 'it is full or stopping'))\n",
     replace: '',
     suites: ['calls']
   },
   {
     name: 'the calls of an ended process stay pending',
     file: 'process/actor/lazy-state.ts',
-    search: '    if (pending !== undefined) for (const each of pending) each.abandon(owner.stopError)\n',
+    search:
+      '    if (pending !== undefined) for (const each of pending) each.abandon(owner.stopError)\n',
     replace: '',
     suites: ['calls']
   },
@@ -284,7 +288,8 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'only the first pending receive is woken',
     file: 'process/actor/pending-receives.ts',
-    search: 'while (receive?.filter !== undefined && !receive.filter(topic)) receive = receive.nextPending\n',
+    search:
+      'while (receive?.filter !== undefined && !receive.filter(topic)) receive = receive.nextPending\n',
     replace: 'if (receive?.filter !== undefined && !receive.filter(topic)) receive = undefined\n',
     suites: ['calls']
   },

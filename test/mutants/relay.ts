@@ -18,15 +18,19 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'the old target gets no leave before the new target gets the join',
     file: 'connection/bound-client.ts',
-    search: '    this.#sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)\n',
-    replace: '    this.#sendLeave(this.#target, transferred.cause, undefined, transferred.leaveReason)\n',
+    search:
+      '    this.#sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)\n',
+    replace:
+      '    this.#sendLeave(this.#target, transferred.cause, undefined, transferred.leaveReason)\n',
     suites: ['connections']
   },
   {
     name: 'the leave of a transfer has the new metadata',
     file: 'connection/bound-client.ts',
-    search: '    this.#sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)\n    this.#releaseTarget(oldTarget, oldBinding)\n    this.#applyChange(change)\n',
-    replace: '    this.#applyChange(change)\n    this.#sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)\n    this.#releaseTarget(oldTarget, oldBinding)\n',
+    search:
+      '    this.#sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)\n    this.#releaseTarget(oldTarget, oldBinding)\n    this.#applyChange(change)\n',
+    replace:
+      '    this.#applyChange(change)\n    this.#sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)\n    this.#releaseTarget(oldTarget, oldBinding)\n',
     suites: ['connections']
   },
   {
@@ -88,8 +92,10 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'watchers get the exit before the target gets the leave',
     file: 'connection/connection.ts',
-    search: '    this.leaveTarget(closeReason)\n    this.#closeSocket(closeReason)\n    const { code, leaveReason: reason, cause, exitReason } = closeReason\n    const value: ConnectionExit = { code, reason, cause }\n    this.relay.runtime.entityEnded(this, { pid: this.pid, reason: exitReason, value })\n',
-    replace: '    const { code, leaveReason: reason, cause, exitReason } = closeReason\n    const value: ConnectionExit = { code, reason, cause }\n    this.relay.runtime.entityEnded(this, { pid: this.pid, reason: exitReason, value })\n    this.leaveTarget(closeReason)\n    this.#closeSocket(closeReason)\n',
+    search:
+      '    this.leaveTarget(closeReason)\n    this.#closeSocket(closeReason)\n    const { code, leaveReason: reason, cause, exitReason } = closeReason\n    const value: ConnectionExit = { code, reason, cause }\n    this.relay.runtime.entityEnded(this, { pid: this.pid, reason: exitReason, value })\n',
+    replace:
+      '    const { code, leaveReason: reason, cause, exitReason } = closeReason\n    const value: ConnectionExit = { code, reason, cause }\n    this.relay.runtime.entityEnded(this, { pid: this.pid, reason: exitReason, value })\n    this.leaveTarget(closeReason)\n    this.#closeSocket(closeReason)\n',
     suites: ['connections']
   },
   {
@@ -109,8 +115,10 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'the close frame overtakes what waits',
     file: 'websocket/sender.ts',
-    search: '    if (this.#frames === undefined) this.#frames = [this.#singleFrame!, frame]\n    else this.#frames.push(frame)',
-    replace: '    this.#frames ??= [this.#singleFrame!]\n    if ((frame[0] & 15) === 8) this.#frames.unshift(frame)\n    else this.#frames.push(frame)',
+    search:
+      '    if (this.#frames === undefined) this.#frames = [this.#singleFrame!, frame]\n    else this.#frames.push(frame)',
+    replace:
+      '    this.#frames ??= [this.#singleFrame!]\n    if ((frame[0] & 15) === 8) this.#frames.unshift(frame)\n    else this.#frames.push(frame)',
     suites: ['connections']
   },
   {

@@ -27,9 +27,19 @@ async function outcomes (mutant: Mutant | undefined, names: readonly string[]): 
   for (const name of names) {
     const suite = suites.find((one) => one.name === name)
     if (suite === undefined) throw new Error(`there is no suite '${name}'`)
-    const { runs, took, failure } = await suite.check({ runs: mutant === undefined ? controlRuns : mostRuns, seed }, false)
+    const { runs, took, failure } = await suite.check(
+      { runs: mutant === undefined ? controlRuns : mostRuns, seed },
+      false
+    )
     const caught = failure !== undefined
-    all.push({ mutant: mutant?.name, suite: name, runs, took, caught, how: failure?.split('\n')[0] ?? '' })
+    all.push({
+      mutant: mutant?.name,
+      suite: name,
+      runs,
+      took,
+      caught,
+      how: failure?.split('\n')[0] ?? ''
+    })
     if (caught && mutant !== undefined) return all.slice(-1)
   }
   return mutant === undefined ? all : all.slice(-1)

@@ -14,7 +14,15 @@ const places = [
 
 t.test('replaces a text that occurs once in its file', async (t) => {
   for (const { name, file, search } of places) {
-    t.equal(readFileSync(join(root, file), 'utf8').split(search).length - 1, 1, `${name}, in ${file}`)
+    t.equal(
+      readFileSync(join(root, file), 'utf8').split(search).length - 1,
+      1,
+      `${name}, in ${file}`
+    )
   }
-  t.equal(new Set(mutants.map(({ name }) => name)).size, mutants.length, 'each has a name of its own')
+  t.equal(
+    new Set(mutants.map(({ name }) => name)).size,
+    mutants.length,
+    'each has a name of its own'
+  )
 })

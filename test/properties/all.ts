@@ -7,4 +7,12 @@ import { supervisors } from './supervisors.js'
 import { wire } from './wire.js'
 import type { Suite } from './suite.js'
 
-export const suites: readonly Suite[] = [relations, calls, supervisors, connections, wire, names, fanOut]
+export const suites: readonly Suite[] = [
+  relations,
+  calls,
+  supervisors,
+  connections,
+  wire,
+  names,
+  fanOut
+]

@@ -19,17 +19,62 @@ const topic = fc.constantFrom(...topics)
 const ms = fc.constantFrom(1, 5, 20)
 
 const step = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('call' as const), from: fc.option(callee, { nil: undefined }), to: callee, timeout: ms, signal: fc.boolean() }) },
-  { weight: 5, arbitrary: fc.record({ do: fc.constantFrom('reply' as const, 'fail' as const), to: callee, nth }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('call' as const),
+      from: fc.option(callee, { nil: undefined }),
+      to: callee,
+      timeout: ms,
+      signal: fc.boolean()
+    })
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constantFrom('reply' as const, 'fail' as const),
+      to: callee,
+      nth
+    })
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('abort' as const), nth }) },
-  { weight: 5, arbitrary: fc.record({ do: fc.constant('send' as const), topic, times: fc.integer({ min: 1, max: 20 }) }) },
-  { weight: 5, arbitrary: fc.record({ do: fc.constant('receive' as const), topic: fc.option(topic, { nil: undefined }), timeout: fc.option(ms, { nil: undefined }) }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('after' as const, 'every' as const), from: callee, ms }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('send' as const),
+      topic,
+      times: fc.integer({ min: 1, max: 20 })
+    })
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('receive' as const),
+      topic: fc.option(topic, { nil: undefined }),
+      timeout: fc.option(ms, { nil: undefined })
+    })
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constantFrom('after' as const, 'every' as const),
+      from: callee,
+      ms
+    })
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('clear' as const), nth }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('time' as const), ms: fc.nat(12) }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('turn' as const), choice: fc.nat(3) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('exit' as const, 'cancel' as const), to: callee }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('exit receiver' as const, 'cancel receiver' as const) }) }
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constantFrom('exit' as const, 'cancel' as const), to: callee })
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constantFrom('exit receiver' as const, 'cancel receiver' as const)
+    })
+  }
 )
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
 
@@ -71,7 +116,14 @@ class Bench {
   readonly callees: Callee[] = []
   readonly calls: CallModel[] = []
   readonly controllers: AbortController[] = []
-  readonly timers: Array<{ owner: Callee, timer: Timer, dueAt: number, every: number | undefined, cleared: boolean }> = []
+  readonly timers: Array<{
+    owner: Callee
+    timer: Timer
+    dueAt: number
+    every: number | undefined
+    cleared: boolean
+  }> = []
+
   readonly receives: ReceiveModel[] = []
   /** The messages sent to the receiver, in order. */
   readonly sent: Array<{ topic: string, number: number }> = []
@@ -100,8 +152,8 @@ class Bench {
       pid: this.processes.spawn((self) => {
         one.self = self
         return self.serve({}, (message) => {
-          if (message.topic as string === 'call') one.mail.push(message)
-          if (message.topic as string === 'tick') one.ticks++
+          if ((message.topic as string) === 'call') one.mail.push(message)
+          if ((message.topic as string) === 'tick') one.ticks++
         })
       }),
       self: undefined,
@@ -109,7 +161,11 @@ class Bench {
       stopping: false,
       mail: [],
       ticks: 0,
-      watcher: { targetEnded: () => { this.#ended(one) } }
+      watcher: {
+        targetEnded: () => {
+          this.#ended(one)
+        }
+      }
     }
     this.runtime.monitor(one.pid, one.watcher)
     return one
@@ -117,26 +173,34 @@ class Bench {
 
   do (step: Step): void {
     switch (step.do) {
-      case 'call': return this.#call(step)
+      case 'call':
+        return this.#call(step)
       case 'reply':
-      case 'fail': return this.#answer(step)
-      case 'abort': return this.#abort(step.nth)
-      case 'send': return this.#send(step.topic, step.times)
-      case 'receive': return this.#receive(step)
+      case 'fail':
+        return this.#answer(step)
+      case 'abort':
+        return this.#abort(step.nth)
+      case 'send':
+        return this.#send(step.topic, step.times)
+      case 'receive':
+        return this.#receive(step)
       case 'after':
-      case 'every': return this.#startTimer(step)
+      case 'every':
+        return this.#startTimer(step)
       case 'clear': {
         const timer = this.timers.at(-1 - step.nth)
         timer?.timer.cancel()
         if (timer !== undefined) timer.cleared = true
         return
       }
-      case 'time': return this.#pass(step.ms)
+      case 'time':
+        return this.#pass(step.ms)
       case 'turn':
         this.turns.choice = step.choice
         this.turns.tasks.shift()?.()
         return
-      case 'exit': return this.#end(this.callees[step.to])
+      case 'exit':
+        return this.#end(this.callees[step.to])
       case 'cancel':
         this.processes.cancel(this.callees[step.to].pid)
         this.callees[step.to].stopping = true
@@ -157,13 +221,31 @@ class Bench {
     if (signal) this.controllers.push(controller)
     const target = this.callees[to]
     const number = this.calls.length
-    const model: CallModel = { from, to, number, dueAt: this.clock.now + timeout, signal: signal ? controller.signal : undefined, expected: undefined, settled: [] }
+    const model: CallModel = {
+      from,
+      to,
+      number,
+      dueAt: this.clock.now + timeout,
+      signal: signal ? controller.signal : undefined,
+      expected: undefined,
+      settled: []
+    }
     if (caller?.ended === true) model.expected = 'FST_PROCESS_STOPPED'
     else if (target.ended) model.expected = 'FST_PROCESS_NOT_ALIVE'
     else if (target.stopping) model.expected = 'FST_PROCESS_REFUSED'
     this.calls.push(model)
-    const call = (caller?.self ?? this.processes).call(target.pid, 'call', number, { timeout, signal: model.signal })
-    call.then((value) => { model.settled.push(`value ${String(value)}`) }, (err: { code?: string, message: string }) => { model.settled.push(err.code ?? err.message) })
+    const call = (caller?.self ?? this.processes).call(target.pid, 'call', number, {
+      timeout,
+      signal: model.signal
+    })
+    call.then(
+      (value) => {
+        model.settled.push(`value ${String(value)}`)
+      },
+      (err: { code?: string, message: string }) => {
+        model.settled.push(err.code ?? err.message)
+      }
+    )
   }
 
   #answer ({ do: how, to, nth }: Extract<Step, { do: 'reply' | 'fail' }>): void {
@@ -182,7 +264,9 @@ class Bench {
   #abort (nth: number): void {
     const controller = this.controllers.at(-1 - nth)
     controller?.abort(new Error('aborted'))
-    const call = this.calls.find(({ signal }) => signal !== undefined && signal === controller?.signal)
+    const call = this.calls.find(
+      ({ signal }) => signal !== undefined && signal === controller?.signal
+    )
     if (call !== undefined) call.expected ??= 'aborted'
   }
 
@@ -198,36 +282,59 @@ class Bench {
   #receive ({ topic, timeout }: Extract<Step, { do: 'receive' }>): void {
     const model: ReceiveModel = { topic, timed: timeout !== undefined, outcome: undefined }
     this.receives.push(model)
-    this.receiver.receive({ ...topic !== undefined && { topic }, ...timeout !== undefined && { timeout } } as never).then((message: AnyMessage | undefined) => {
-      equal(model.outcome, undefined)
-      if (message === undefined) {
-        equal(this.#left().some((one) => topic === undefined || one.topic === topic), false, 'a receive that got nothing of what is there')
-        model.outcome = 'nothing'
-      } else if (message.topic === '@cancel') model.outcome = -1
-      else {
-        equal(topic === undefined || message.topic === topic, true, 'the topic of a receive')
-        model.outcome = message.payload as number
-        this.got.push(model.outcome)
-      }
-    }, (err: { code: string }) => {
-      equal(err.code, 'FST_PROCESS_STOPPED')
-      model.outcome = 'stopped'
-    })
+    this.receiver
+      .receive({
+        ...(topic !== undefined && { topic }),
+        ...(timeout !== undefined && { timeout })
+      } as never)
+      .then(
+        (message: AnyMessage | undefined) => {
+          equal(model.outcome, undefined)
+          if (message === undefined) {
+            equal(
+              this.#left().some((one) => topic === undefined || one.topic === topic),
+              false,
+              'a receive that got nothing of what is there'
+            )
+            model.outcome = 'nothing'
+          } else if (message.topic === '@cancel') model.outcome = -1
+          else {
+            equal(topic === undefined || message.topic === topic, true, 'the topic of a receive')
+            model.outcome = message.payload as number
+            this.got.push(model.outcome)
+          }
+        },
+        (err: { code: string }) => {
+          equal(err.code, 'FST_PROCESS_STOPPED')
+          model.outcome = 'stopped'
+        }
+      )
   }
 
   #startTimer ({ do: how, from, ms }: Extract<Step, { do: 'after' | 'every' }>): void {
     const owner = this.callees[from]
     const self = owner.self!
     if (owner.ended) return
-    const timer = how === 'after' ? self.sendAfter(ms, owner.pid, 'tick') : self.sendEvery(ms, owner.pid, 'tick')
-    this.timers.push({ owner, timer, dueAt: this.clock.now + ms, every: how === 'every' ? ms : undefined, cleared: false })
+    const timer =
+      how === 'after'
+        ? self.sendAfter(ms, owner.pid, 'tick')
+        : self.sendEvery(ms, owner.pid, 'tick')
+    this.timers.push({
+      owner,
+      timer,
+      dueAt: this.clock.now + ms,
+      every: how === 'every' ? ms : undefined,
+      cleared: false
+    })
   }
 
   /** Advances the clock by single milliseconds, so that each timer fires at its own time. */
   #pass (ms: number): void {
     for (let i = 0; i < ms; i++) {
       this.clock.advance(1)
-      for (const call of this.calls) if (call.dueAt <= this.clock.now) call.expected ??= 'FST_PROCESS_CALL_TIMEOUT'
+      for (const call of this.calls) {
+        if (call.dueAt <= this.clock.now) call.expected ??= 'FST_PROCESS_CALL_TIMEOUT'
+      }
       for (const one of this.timers) {
         if (one.cleared || one.owner.ended || one.dueAt !== this.clock.now) continue
         if (!one.owner.stopping) this.expectedTicks++
@@ -273,7 +380,9 @@ class Bench {
     this.#compareMail()
     const running = this.timers.filter(({ cleared, owner }) => !cleared && !owner.ended).length
     const callsOpen = this.calls.filter(({ expected }) => expected === undefined).length
-    const receivesOpen = this.receives.filter(({ outcome, timed }) => timed && outcome === undefined).length
+    const receivesOpen = this.receives.filter(
+      ({ outcome, timed }) => timed && outcome === undefined
+    ).length
     equal(this.clock.pending, running + callsOpen + receivesOpen, 'timers that run')
   }
 
@@ -286,20 +395,34 @@ class Bench {
     // The messages of one topic arrive in the order sent, by any receive.
     for (const topic of topics) {
       const numbers = this.got.filter((number) => this.sent[number].topic === topic)
-      equal(numbers.every((number, i) => i === 0 || number > numbers[i - 1]), true, 'the order of a topic')
+      equal(
+        numbers.every((number, i) => i === 0 || number > numbers[i - 1]),
+        true,
+        'the order of a topic'
+      )
     }
     if (this.receiverEnded) {
-      equal(this.receives.every(({ outcome }) => outcome !== undefined), true, 'a receive that waits for ever')
+      equal(
+        this.receives.every(({ outcome }) => outcome !== undefined),
+        true,
+        'a receive that waits for ever'
+      )
       return
     }
     const left = this.#left()
     for (const { topic, outcome } of this.receives) {
       const wanted = left.some((one) => topic === undefined || one.topic === topic)
       if (outcome === undefined) equal(wanted, false, 'a receive waits, and its mail as well')
-      if (outcome === undefined) equal(this.receiverStopping, false, 'a receive that nobody will settle')
+      if (outcome === undefined) {
+        equal(this.receiverStopping, false, 'a receive that nobody will settle')
+      }
     }
     const cancelTaken = this.receives.some(({ outcome }) => outcome === -1)
-    equal(this.processes.info(this.receiverPid)!.mailbox, left.length + (this.receiverStopping && !cancelTaken ? 1 : 0), 'mail that waits')
+    equal(
+      this.processes.info(this.receiverPid)!.mailbox,
+      left.length + (this.receiverStopping && !cancelTaken ? 1 : 0),
+      'mail that waits'
+    )
   }
 
   /** Receives all messages that are left: complete and in order. */
@@ -307,7 +430,9 @@ class Bench {
     if (this.receiverEnded) return
     const before = this.got.length
     const left = this.#left()
-    for (let i = 0; i <= left.length; i++) this.#receive({ do: 'receive', topic: undefined, timeout: 1 })
+    for (let i = 0; i <= left.length; i++) {
+      this.#receive({ do: 'receive', topic: undefined, timeout: 1 })
+    }
     await this.rest()
     this.#pass(1)
     await this.rest()
@@ -315,8 +440,18 @@ class Bench {
   }
 
   finish (): void {
-    equal(this.callees.reduce((sum, one) => sum + one.ticks, 0) <= this.expectedTicks, true, 'timers that fired')
-    if (this.callees.every((one) => !one.ended && !one.stopping)) equal(this.callees.reduce((sum, one) => sum + one.ticks, 0), this.expectedTicks, 'timers that fired')
+    equal(
+      this.callees.reduce((sum, one) => sum + one.ticks, 0) <= this.expectedTicks,
+      true,
+      'timers that fired'
+    )
+    if (this.callees.every((one) => !one.ended && !one.stopping)) {
+      equal(
+        this.callees.reduce((sum, one) => sum + one.ticks, 0),
+        this.expectedTicks,
+        'timers that fired'
+      )
+    }
   }
 
   async end (): Promise<void> {
@@ -329,27 +464,39 @@ class Bench {
     for (const one of this.callees) this.#end(one)
     this.processes.exit(this.receiverPid)
     await this.rest()
-    equal(this.calls.every(({ settled }) => settled.length === 1), true, 'a call that nobody settles')
+    equal(
+      this.calls.every(({ settled }) => settled.length === 1),
+      true,
+      'a call that nobody settles'
+    )
     equal(this.clock.pending, 0, 'timers that remain')
     equal(this.runtime.relations.size, 0, 'relations that remain')
-    for (const { signal } of this.calls) if (signal !== undefined) equal(getEventListeners(signal, 'abort').length, 0, 'abort listeners that remain')
+    for (const { signal } of this.calls) {
+      if (signal !== undefined) {
+        equal(getEventListeners(signal, 'abort').length, 0, 'abort listeners that remain')
+      }
+    }
   }
 }
 
-export const calls = suiteOf('calls', fc.array(step, { minLength: 5, maxLength: 50, size: 'max' }), async (steps) => {
-  const bench = new Bench()
-  bench.clock.install()
-  try {
-    for (const step of steps) {
-      bench.do(step)
-      if (step.do === 'turn' || step.do === 'time') await ticks()
+export const calls = suiteOf(
+  'calls',
+  fc.array(step, { minLength: 5, maxLength: 50, size: 'max' }),
+  async (steps) => {
+    const bench = new Bench()
+    bench.clock.install()
+    try {
+      for (const step of steps) {
+        bench.do(step)
+        if (step.do === 'turn' || step.do === 'time') await ticks()
+      }
+      await bench.rest()
+      bench.compare()
+      await bench.drain()
+      bench.finish()
+      await bench.end()
+    } finally {
+      bench.clock.restore()
     }
-    await bench.rest()
-    bench.compare()
-    await bench.drain()
-    bench.finish()
-    await bench.end()
-  } finally {
-    bench.clock.restore()
   }
-})
+)

@@ -15,7 +15,14 @@ class Handle {
   unref (): this { return this }
 }
 
-const replaced = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'clearImmediate'] as const
+const replaced = [
+  'setTimeout',
+  'clearTimeout',
+  'setInterval',
+  'clearInterval',
+  'setImmediate',
+  'clearImmediate'
+] as const
 
 /**
  * Time that a test gives. While it is installed all timers of this thread are its own, and what has
@@ -41,7 +48,8 @@ export class ManualClock {
     const clear = (handle: Handle): void => { this.#timers.delete(handle) }
     Object.assign(globalThis, {
       setTimeout: (task: () => void, delay?: number) => start(delay, task),
-      setInterval: (task: () => void, delay?: number) => start(delay, task, Math.max(1, delay ?? 1)),
+      setInterval: (task: () => void, delay?: number) =>
+        start(delay, task, Math.max(1, delay ?? 1)),
       setImmediate: (task: () => void) => {
         const handle = new Handle(this.now, task)
         this.#immediates.push(handle)
@@ -49,7 +57,9 @@ export class ManualClock {
       },
       clearTimeout: clear,
       clearInterval: clear,
-      clearImmediate: (handle: Handle) => { this.#immediates = this.#immediates.filter((other) => other !== handle) }
+      clearImmediate: (handle: Handle) => {
+        this.#immediates = this.#immediates.filter((other) => other !== handle)
+      }
     })
     Object.defineProperty(performance, 'now', { value: () => this.now, configurable: true })
     return this
@@ -81,7 +91,9 @@ export class ManualClock {
 
   #due (end: number): Handle | undefined {
     let first: Handle | undefined
-    for (const timer of this.#timers) if (timer.at <= end && (first === undefined || timer.at < first.at)) first = timer
+    for (const timer of this.#timers) {
+      if (timer.at <= end && (first === undefined || timer.at < first.at)) first = timer
+    }
     return first
   }
 }

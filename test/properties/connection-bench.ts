@@ -100,7 +100,9 @@ export class Watching {
     this.#runtime = runtime
     this.pid = processes.spawn((self) => {
       this.self = self
-      return self.serve({}, ({ topic, payload, from }: AnyMessage) => { this.mail.push({ topic, payload, from }) })
+      return self.serve({}, ({ topic, payload, from }: AnyMessage) => {
+        this.mail.push({ topic, payload, from })
+      })
     }, { trapLinks })
   }
 
@@ -118,7 +120,9 @@ export class Watching {
   /** One `@exit` for each monitor, saying what everybody else was told; one `@link_down` for each failure. */
   judge (): void {
     if (!this.alive) return
-    const exits = this.mail.filter(({ topic }) => topic === '@exit').map(({ payload }) => payload as Exit & { monitor: Monitor })
+    const exits = this.mail
+      .filter(({ topic }) => topic === '@exit')
+      .map(({ payload }) => payload as Exit & { monitor: Monitor })
     equal(exits.length, this.monitors.size, 'exits of monitors')
     for (const { monitor, pid, reason, value } of exits) {
       const connection = this.monitors.get(monitor)!
@@ -127,8 +131,14 @@ export class Watching {
       equal(reason, connection.exits[0].reason)
       equal((value as ConnectionExit).cause, connection.exits[0].value.cause)
     }
-    const failures = [...this.links].filter(({ exits }) => !['normal', 'shutdown'].includes(exits[0].reason))
-    equal(this.mail.filter(({ topic }) => topic === '@link_down').length, failures.length, 'failures of links')
+    const failures = [...this.links].filter(
+      ({ exits }) => !['normal', 'shutdown'].includes(exits[0].reason)
+    )
+    equal(
+      this.mail.filter(({ topic }) => topic === '@link_down').length,
+      failures.length,
+      'failures of links'
+    )
   }
 }
 
@@ -146,7 +156,13 @@ export class ConnectionBench {
   #moved = false
 
   constructor () {
-    const { server, route } = normalizeOptions({ mailboxLimit, maxBufferedAmount, pingInterval: 100, pongTimeout: 100, closeTimeout: 50 })
+    const { server, route } = normalizeOptions({
+      mailboxLimit,
+      maxBufferedAmount,
+      pingInterval: 100,
+      pongTimeout: 100,
+      closeTimeout: 50
+    })
     const { runtime, processes } = buildRuntime({ turns: this.turns, mailboxLimit })
     this.runtime = runtime
     this.processes = processes
@@ -160,15 +176,39 @@ export class ConnectionBench {
   connect (at: number, heartbeat: boolean): void {
     const target = this.targets[at]
     if (this.connections.length === mostConnections || !target.alive) return
-    const parsed = parseConfig({ target_pid: target.pid, ...heartbeat && { heartbeat_interval: 100 } }, this.#route)
+    const parsed = parseConfig(
+      { target_pid: target.pid, ...(heartbeat && { heartbeat_interval: 100 }) },
+      this.#route
+    )
     if (!parsed.ok) throw new Error(parsed.problem)
     const client = new FakeClient()
     const connection = new Connection({
-      relay: this.relay, settings: this.#route, socket: client, target: this.runtime.findEntity(target.pid) as Target, config: parsed.value, deflate: undefined
+      relay: this.relay,
+      settings: this.#route,
+      socket: client,
+      target: this.runtime.findEntity(target.pid) as Target,
+      config: parsed.value,
+      deflate: undefined
     })
     connection.open([])
     const modelled: Modelled = {
-      number: this.connections.length, pid: connection.pid, connection, client, target, joins: new Map([[target, 1]]), written: 0, writtenBeforeEnd: undefined, writtenAtEnd: 0, pinged: 0, wasReset: false, accepted: 0, wasEmpty: true, turnsLate: 0, unanswered: 0, underWay: new Set(), exits: []
+      number: this.connections.length,
+      pid: connection.pid,
+      connection,
+      client,
+      target,
+      joins: new Map([[target, 1]]),
+      written: 0,
+      writtenBeforeEnd: undefined,
+      writtenAtEnd: 0,
+      pinged: 0,
+      wasReset: false,
+      accepted: 0,
+      wasEmpty: true,
+      turnsLate: 0,
+      unanswered: 0,
+      underWay: new Set(),
+      exits: []
     }
     this.connections.push(modelled)
     this.runtime.monitor(connection.pid, {
@@ -235,14 +275,22 @@ export class ConnectionBench {
       equal(client.texts.includes(data), true, 'a frame that was handed over')
     }, (err: { code: string }) => {
       settled()
-      equal(['FST_PROCESS_REFUSED', 'FST_PROCESS_CALL_FAILED', 'FST_PROCESS_CALL_TIMEOUT'].includes(err.code), true, err.code)
+      equal(
+        ['FST_PROCESS_REFUSED', 'FST_PROCESS_CALL_FAILED', 'FST_PROCESS_CALL_TIMEOUT'].includes(
+          err.code
+        ),
+        true,
+        err.code
+      )
     })
   }
 
   broadcast (): void {
     const members = this.processes.groups.members('room')
     for (const one of this.connections) if (members.includes(one.pid)) one.underWay.add('slow')
-    const accepted = this.processes.groups.broadcast('room', 'ws.send', { data: `b${this.#broadcasts++}` })
+    const accepted = this.processes.groups.broadcast('room', 'ws.send', {
+      data: `b${this.#broadcasts++}`
+    })
     const refused = members.filter((pid) => !this.processes.alive(pid)).length
     equal(accepted, members.length - refused, 'receivers of a broadcast')
   }
@@ -256,7 +304,11 @@ export class ConnectionBench {
     if (this.#moved) return
     for (const { pid } of this.targets) {
       const mailbox = this.processes.info(pid)?.mailbox ?? 0
-      equal(mailbox <= mailboxLimit + 2 * mostConnections, true, `${mailbox} messages in a mailbox of ${mailboxLimit}`)
+      equal(
+        mailbox <= mailboxLimit + 2 * mostConnections,
+        true,
+        `${mailbox} messages in a mailbox of ${mailboxLimit}`
+      )
     }
   }
 
@@ -284,16 +336,28 @@ export class ConnectionBench {
       equal(messages, written, 'messages')
       if (pinged !== undefined) equal(client.pongs.length, pinged, 'pongs')
     }
-    for (const { alive, pid } of this.targets) if (alive) equal(this.processes.info(pid)!.mailbox, 0)
+    for (const { alive, pid } of this.targets) {
+      if (alive) equal(this.processes.info(pid)!.mailbox, 0)
+    }
   }
 
   async end (): Promise<void> {
-    for (const one of this.connections) if (this.processes.alive(one.pid)) this.ends(one, 'exit', () => this.processes.exit(one.pid, 'over'))
+    for (const one of this.connections) {
+      if (this.processes.alive(one.pid)) {
+        this.ends(one, 'exit', () => this.processes.exit(one.pid, 'over'))
+      }
+    }
     await this.rest()
     // The last never closes its side: its socket is cut.
-    for (const { client, number } of this.connections) if (number < mostConnections - 1) client.ends()
+    for (const { client, number } of this.connections) {
+      if (number < mostConnections - 1) client.ends()
+    }
     await this.rest()
-    equal(this.relay.deadlines.size <= this.relay.sockets.size, true, 'deadlines of sockets that are gone')
+    equal(
+      this.relay.deadlines.size <= this.relay.sockets.size,
+      true,
+      'deadlines of sockets that are gone'
+    )
     this.clock.advance(1000)
     await this.rest()
     for (const { unanswered } of this.connections) equal(unanswered, 0, 'calls that nobody settles')

@@ -12,29 +12,127 @@ import type { Modelled, Story, Watching } from './connection-bench.js'
 
 const one = fc.nat(2)
 const step = fc.oneof(
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('connect' as const), target: one, heartbeat: fc.boolean() }) },
-  { weight: 8, arbitrary: fc.record({ do: fc.constant('text' as const), of: one, count: fc.integer({ min: 1, max: 12 }), cut: fc.nat(300) }) },
-  { weight: 5, arbitrary: fc.record({ do: fc.constant('send' as const), of: one, count: fc.integer({ min: 1, max: 12 }), call: fc.boolean() }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('burst' as const, 'fall behind' as const), of: one, count: fc.integer({ min: 1, max: 30 }) }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('transfer' as const), of: one, target: one }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('hold' as const, 'release' as const), target: one }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('connect' as const),
+      target: one,
+      heartbeat: fc.boolean()
+    })
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant('text' as const),
+      of: one,
+      count: fc.integer({ min: 1, max: 12 }),
+      cut: fc.nat(300)
+    })
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('send' as const),
+      of: one,
+      count: fc.integer({ min: 1, max: 12 }),
+      call: fc.boolean()
+    })
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constantFrom('burst' as const, 'fall behind' as const),
+      of: one,
+      count: fc.integer({ min: 1, max: 30 })
+    })
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constant('transfer' as const), of: one, target: one })
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constantFrom('hold' as const, 'release' as const), target: one })
+  },
   { weight: 8, arbitrary: fc.record({ do: fc.constant('turn' as const), choice: fc.nat(3) }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('breathe' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('time' as const), ms: fc.nat(300) }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('stall' as const, 'read' as const, 'mute' as const, 'ping' as const), of: one }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('monitor' as const, 'link' as const, 'unlink' as const), of: one, by: fc.nat(1) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('name' as const, 'join' as const, 'broadcast' as const), of: one }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('client close' as const), of: one, code: fc.constantFrom(undefined, 1000, 4999) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('client reset' as const, 'client end' as const, 'client error' as const), of: one }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('exit' as const, 'kill' as const, 'cancel' as const), of: one }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('ws.close' as const), of: one, code: fc.constantFrom(1000, 4000, 1006) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('target exit' as const), target: one, reason: fc.constantFrom('normal', 'shutdown', 'boom', 'kill') }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('watcher exit' as const), by: fc.nat(1), reason: fc.constantFrom('normal', 'boom') }) }
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constantFrom('stall' as const, 'read' as const, 'mute' as const, 'ping' as const),
+      of: one
+    })
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constantFrom('monitor' as const, 'link' as const, 'unlink' as const),
+      of: one,
+      by: fc.nat(1)
+    })
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constantFrom('name' as const, 'join' as const, 'broadcast' as const),
+      of: one
+    })
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('client close' as const),
+      of: one,
+      code: fc.constantFrom(undefined, 1000, 4999)
+    })
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constantFrom('client reset' as const, 'client end' as const, 'client error' as const),
+      of: one
+    })
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constantFrom('exit' as const, 'kill' as const, 'cancel' as const),
+      of: one
+    })
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('ws.close' as const),
+      of: one,
+      code: fc.constantFrom(1000, 4000, 1006)
+    })
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('target exit' as const),
+      target: one,
+      reason: fc.constantFrom('normal', 'shutdown', 'boom', 'kill')
+    })
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('watcher exit' as const),
+      by: fc.nat(1),
+      reason: fc.constantFrom('normal', 'boom')
+    })
+  }
 )
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
 
 /** What may be said to have been seen by the client, by cause; and the exit reason. */
-const allowed: Record<Exclude<LeaveCause, 'transfer'>, { codes: ReadonlyArray<number | undefined>, exits: readonly string[] }> = {
+const allowed: Record<
+  Exclude<LeaveCause, 'transfer'>,
+  { codes: ReadonlyArray<number | undefined>, exits: readonly string[] }
+> = {
   client: { codes: [undefined, 1000, 4999], exits: ['normal'] },
   lost: { codes: [undefined], exits: ['connection_lost'] },
   ping_timeout: { codes: [undefined], exits: ['ping_timeout'] },
@@ -44,7 +142,19 @@ const allowed: Record<Exclude<LeaveCause, 'transfer'>, { codes: ReadonlyArray<nu
   slow: { codes: [1013], exits: ['slow_client'] },
   shutdown: { codes: [1001], exits: ['shutdown'] },
   killed: { codes: [undefined], exits: ['killed'] },
-  exit: { codes: [1011], exits: ['over', 'boom', 'connection_lost', 'ping_timeout', 'target_down', 'protocol_error', 'slow_client', 'killed'] }
+  exit: {
+    codes: [1011],
+    exits: [
+      'over',
+      'boom',
+      'connection_lost',
+      'ping_timeout',
+      'target_down',
+      'protocol_error',
+      'slow_client',
+      'killed'
+    ]
+  }
 }
 
 class Bench extends ConnectionBench {
@@ -52,26 +162,37 @@ class Bench extends ConnectionBench {
     const connection = 'of' in step ? this.connections[step.of] : undefined
     if ('of' in step && connection === undefined) return
     switch (step.do) {
-      case 'connect': return this.connect(step.target, step.heartbeat)
-      case 'text': return this.#text(connection!, step)
-      case 'send': return this.#send(connection!, step)
-      case 'burst': return this.#burst(connection!, step.count)
-      case 'transfer': return this.#transfer(connection!, this.targets[step.target])
-      case 'hold': return this.targets[step.target].hold()
-      case 'release': return this.targets[step.target].release()
+      case 'connect':
+        return this.connect(step.target, step.heartbeat)
+      case 'text':
+        return this.#text(connection!, step)
+      case 'send':
+        return this.#send(connection!, step)
+      case 'burst':
+        return this.#burst(connection!, step.count)
+      case 'transfer':
+        return this.#transfer(connection!, this.targets[step.target])
+      case 'hold':
+        return this.targets[step.target].hold()
+      case 'release':
+        return this.targets[step.target].release()
       case 'turn':
         this.turns.choice = step.choice
         this.turns.tasks.shift()?.()
         return
-      case 'breathe': return this.yieldOnce()
-      case 'time': return this.clock.advance(step.ms)
+      case 'breathe':
+        return this.yieldOnce()
+      case 'time':
+        return this.clock.advance(step.ms)
       case 'fall behind':
         this.#stall(connection!)
         this.#burst(connection!, step.count)
         for (let i = 0; i < 8; i++) this.yieldOnce()
         return this.#burst(connection!, 2)
-      case 'stall': return this.#stall(connection!)
-      case 'read': return connection!.client.reads()
+      case 'stall':
+        return this.#stall(connection!)
+      case 'read':
+        return connection!.client.reads()
       case 'mute':
         connection!.client.answers = false
         connection!.underWay.add('ping_timeout')
@@ -81,17 +202,27 @@ class Bench extends ConnectionBench {
         if (connection!.pinged !== undefined && !connection!.client.silent) connection!.pinged++
         connection!.client.sends(frameOf(opcodes.ping, 'p'))
         return
-      case 'monitor': return this.watchers[step.by].monitor(connection!)
-      case 'link': return this.#link(connection!, this.watchers[step.by])
+      case 'monitor':
+        return this.watchers[step.by].monitor(connection!)
+      case 'link':
+        return this.#link(connection!, this.watchers[step.by])
       case 'unlink':
         if (!this.watchers[step.by].alive) return
         this.watchers[step.by].self.unlink(connection!.pid)
         // A failure that was told is not taken back.
         if (this.processes.alive(connection!.pid)) this.watchers[step.by].links.delete(connection!)
         return
-      case 'name': return this.#name(connection!)
-      case 'join': equal(this.processes.groups.join('room', connection!.pid), this.processes.alive(connection!.pid)); return
-      case 'broadcast': this.broadcast(); return
+      case 'name':
+        return this.#name(connection!)
+      case 'join':
+        equal(
+          this.processes.groups.join('room', connection!.pid),
+          this.processes.alive(connection!.pid)
+        )
+        return
+      case 'broadcast':
+        this.broadcast()
+        return
       case 'client close':
         this.#lastWords(connection!, 'client')
         connection!.client.sends(closeOf(step.code, step.code === undefined ? '' : 'mine'))
@@ -109,12 +240,24 @@ class Bench extends ConnectionBench {
         this.#lastWords(connection!, 'protocol')
         connection!.client.sends(frameOf(opcodes.text, 'x', { rsv1: true }))
         return
-      case 'exit': this.ends(connection!, 'exit', () => this.processes.exit(connection!.pid, 'over')); return
-      case 'kill': this.ends(connection!, 'killed', () => this.processes.exit(connection!.pid, 'kill')); return
-      case 'cancel': this.ends(connection!, 'shutdown', () => this.processes.cancel(connection!.pid)); return
-      case 'ws.close': this.ends(connection!, 'process', () => this.processes.send(connection!.pid, 'ws.close', { code: step.code, reason: 'asked' })); return
-      case 'target exit': return this.#targetExits(this.targets[step.target], step.reason)
-      case 'watcher exit': return this.#watcherExits(this.watchers[step.by], step.reason)
+      case 'exit':
+        this.ends(connection!, 'exit', () => this.processes.exit(connection!.pid, 'over'))
+        return
+      case 'kill':
+        this.ends(connection!, 'killed', () => this.processes.exit(connection!.pid, 'kill'))
+        return
+      case 'cancel':
+        this.ends(connection!, 'shutdown', () => this.processes.cancel(connection!.pid))
+        return
+      case 'ws.close':
+        this.ends(connection!, 'process', () =>
+          this.processes.send(connection!.pid, 'ws.close', { code: step.code, reason: 'asked' })
+        )
+        return
+      case 'target exit':
+        return this.#targetExits(this.targets[step.target], step.reason)
+      case 'watcher exit':
+        return this.#watcherExits(this.watchers[step.by], step.reason)
     }
   }
 
@@ -129,7 +272,9 @@ class Bench extends ConnectionBench {
     if (connection.client.silent || connection.client.destroyed) return
     // What follows a close frame is no message.
     if (connection.writtenBeforeEnd !== undefined) return
-    const bytes = Buffer.concat(Array.from({ length: count }, () => textOf(`${connection.written++}`)))
+    const bytes = Buffer.concat(
+      Array.from({ length: count }, () => textOf(`${connection.written++}`))
+    )
     const at = Math.min(cut, bytes.length)
     connection.client.sends(bytes.subarray(0, at), bytes.subarray(at))
   }
@@ -162,7 +307,9 @@ class Bench extends ConnectionBench {
     for (let i = 0; i < count && this.processes.alive(connection.pid); i++) {
       const expected = this.mayBeSent(connection)
       if (expected !== true) connection.underWay.add('slow')
-      const accepted = this.processes.send(connection.pid, 'ws.send', { data: `s${connection.accepted}${'.'.repeat(1000)}` })
+      const accepted = this.processes.send(connection.pid, 'ws.send', {
+        data: `s${connection.accepted}${'.'.repeat(1000)}`
+      })
       if (accepted) connection.accepted++
       equal(accepted, expected ?? accepted, 'a frame of a burst')
     }
@@ -171,7 +318,10 @@ class Bench extends ConnectionBench {
 
   #transfer (connection: Modelled, target: Story): void {
     const isAlive = this.processes.alive(connection.pid)
-    const accepted = this.processes.send(connection.pid, 'ws.control', { target_pid: target.pid, metadata: { at: target.number } })
+    const accepted = this.processes.send(connection.pid, 'ws.control', {
+      target_pid: target.pid,
+      metadata: { at: target.number }
+    })
     equal(accepted, isAlive && target.alive, 'a transfer')
     if (!accepted || connection.target === target) return
     connection.target = target
@@ -194,26 +344,45 @@ class Bench extends ConnectionBench {
       this.processes.names.register(`name${connection.number}`, connection.pid)
       equal(isAlive, true)
     } catch (err) {
-      equal((err as { code: string }).code, isAlive ? 'FST_PROCESS_NAME_TAKEN' : 'FST_PROCESS_NOT_ALIVE')
+      equal(
+        (err as { code: string }).code,
+        isAlive ? 'FST_PROCESS_NAME_TAKEN' : 'FST_PROCESS_NOT_ALIVE'
+      )
     }
-    equal(this.processes.names.lookup(`name${connection.number}`), isAlive ? connection.pid : undefined)
+    equal(
+      this.processes.names.lookup(`name${connection.number}`),
+      isAlive ? connection.pid : undefined
+    )
   }
 
   #targetExits (target: Story, reason: string): void {
-    const bound = this.connections.filter((one) => this.processes.alive(one.pid) && one.target === target)
-    const others = this.connections.filter((one) => this.processes.alive(one.pid) && one.target !== target)
+    const bound = this.connections.filter(
+      (one) => this.processes.alive(one.pid) && one.target === target
+    )
+    const others = this.connections.filter(
+      (one) => this.processes.alive(one.pid) && one.target !== target
+    )
     for (const one of bound) one.underWay.add('target')
     this.processes.exit(target.pid, reason)
     for (const one of bound) {
       equal(this.processes.alive(one.pid), false, 'a connection without its target')
       equal(one.exits[0].value.cause, 'target')
-      const taken = target.mail.filter(({ topic, from }) => topic === 'ws.join' && from === one.pid).length
+      const taken = target.mail.filter(
+        ({ topic, from }) => topic === 'ws.join' && from === one.pid
+      ).length
       const isHeard = taken === one.joins.get(target)
-      equal(one.exits[0].value.code, !isHeard ? 1013 : reason === 'boom' || reason === 'kill' ? 1011 : 1000)
+      equal(
+        one.exits[0].value.code,
+        !isHeard ? 1013 : reason === 'boom' || reason === 'kill' ? 1011 : 1000
+      )
       equal(one.exits[0].reason, one.exits[0].value.code === 1000 ? 'normal' : 'target_down')
     }
     // The end of one may have gone on along a link.
-    for (const one of others) if (!this.watchers.some(({ links }) => links.has(one))) equal(this.processes.alive(one.pid), true, 'the exit of another target')
+    for (const one of others) {
+      if (!this.watchers.some(({ links }) => links.has(one))) {
+        equal(this.processes.alive(one.pid), true, 'the exit of another target')
+      }
+    }
   }
 
   #watcherExits (watcher: Watching, reason: string): void {
@@ -235,7 +404,13 @@ class Bench extends ConnectionBench {
       equal(rule.exits.includes(reason), true, `exit ${reason} for ${cause}`)
       equal(connection.underWay.has(cause), true, `an end by ${cause}`)
       this.#judgeClient(connection, code)
-      if (cause === 'client' && connection.client.seen !== undefined) equal(connection.client.seen.reason, code === undefined ? '' : 'mine', 'the reason that comes back')
+      if (cause === 'client' && connection.client.seen !== undefined) {
+        equal(
+          connection.client.seen.reason,
+          code === undefined ? '' : 'mine',
+          'the reason that comes back'
+        )
+      }
       this.#judgeTargets(connection, cause, code)
     }
     for (const watcher of this.watchers) watcher.judge()
@@ -246,8 +421,14 @@ class Bench extends ConnectionBench {
     if (client.seen !== undefined) equal(client.seen.code, code, 'the code that the client sees')
     const sends = client.texts.filter((text) => text.startsWith('s'))
     for (const [i, text] of sends.entries()) equal(parseInt(text.slice(1)), i, 'a frame')
-    const broadcasts = client.texts.filter((text) => text.startsWith('b')).map((text) => parseInt(text.slice(1)))
-    equal(broadcasts.every((number, i) => i === 0 || number > broadcasts[i - 1]), true, 'the order of broadcasts')
+    const broadcasts = client.texts
+      .filter((text) => text.startsWith('b'))
+      .map((text) => parseInt(text.slice(1)))
+    equal(
+      broadcasts.every((number, i) => i === 0 || number > broadcasts[i - 1]),
+      true,
+      'the order of broadcasts'
+    )
     if (client.seen !== undefined) equal(sends.length, accepted, 'frames before the close frame')
     equal(sends.length <= accepted, true, 'frames that were not accepted')
   }
@@ -259,7 +440,10 @@ class Bench extends ConnectionBench {
       let isIn = false
       let isGone = false
       let last = -1
-      for (const { topic, payload } of mail.filter(({ topic, payload, from }) => from === connection.pid || (topic === '@exit' && payload.pid === connection.pid))) {
+      for (const { topic, payload } of mail.filter(
+        ({ topic, payload, from }) =>
+          from === connection.pid || (topic === '@exit' && payload.pid === connection.pid)
+      )) {
         // One that joined twice monitors it twice.
         if (topic !== '@exit') equal(isGone, false, 'mail from a connection after its end')
         if (topic === '@exit') isGone = true
@@ -267,12 +451,15 @@ class Bench extends ConnectionBench {
         else if (topic === 'ws.join') {
           equal(isIn, false, 'a join while joined')
           isIn = true
-          if (joins++ > 0 && payload.metadata.at !== undefined) equal(payload.metadata.at, place, 'the metadata of a join')
+          if (joins++ > 0 && payload.metadata.at !== undefined) {
+            equal(payload.metadata.at, place, 'the metadata of a join')
+          }
         } else if (topic === 'ws.leave') {
           equal(isIn, true, 'a leave without a join')
           isIn = false
-          if (payload.cause === 'transfer') equal(payload.metadata.at ?? place, place, 'the old metadata')
-          else {
+          if (payload.cause === 'transfer') {
+            equal(payload.metadata.at ?? place, place, 'the old metadata')
+          } else {
             equal(payload.cause, cause, 'the cause of a leave')
             equal(payload.code, code, 'the code of a leave')
           }
@@ -292,31 +479,37 @@ class Bench extends ConnectionBench {
     equal(numbers.every((number, i) => number === i), true, 'a gap')
     // What was read is handed on, however it ends.
     const { writtenAtEnd, writtenBeforeEnd = Infinity, wasReset } = connection
-    if (!wasReset) equal(numbers.length, Math.min(writtenAtEnd, writtenBeforeEnd), 'messages before the end')
+    if (!wasReset) {
+      equal(numbers.length, Math.min(writtenAtEnd, writtenBeforeEnd), 'messages before the end')
+    }
   }
 }
 
-export const connections = suiteOf('connections', fc.array(step, { minLength: 10, maxLength: 50, size: 'max' }), async (steps) => {
-  const bench = new Bench()
-  bench.clock.install()
-  try {
-    bench.connect(0, false)
-    for (const step of steps) {
-      bench.do(step)
-      if (step.do !== 'turn') await ticks()
-      bench.bounds()
+export const connections = suiteOf(
+  'connections',
+  fc.array(step, { minLength: 10, maxLength: 50, size: 'max' }),
+  async (steps) => {
+    const bench = new Bench()
+    bench.clock.install()
+    try {
+      bench.connect(0, false)
+      for (const step of steps) {
+        bench.do(step)
+        if (step.do !== 'turn') await ticks()
+        bench.bounds()
+      }
+      await bench.rest()
+      bench.atRest()
+      await bench.end()
+      bench.judge()
+      const { alive, relations, names, groups } = held(bench.runtime)
+      equal(relations + names + groups, 0, 'what remains')
+      equal(alive, [...bench.targets, ...bench.watchers].filter((one) => one.alive).length)
+      equal(bench.relay.sockets.size, 0, 'sockets that remain')
+      equal(bench.relay.deadlines.size, 0, 'deadlines that remain')
+      equal(bench.clock.pending, 0, 'timers that remain')
+    } finally {
+      bench.clock.restore()
     }
-    await bench.rest()
-    bench.atRest()
-    await bench.end()
-    bench.judge()
-    const { alive, relations, names, groups } = held(bench.runtime)
-    equal(relations + names + groups, 0, 'what remains')
-    equal(alive, [...bench.targets, ...bench.watchers].filter((one) => one.alive).length)
-    equal(bench.relay.sockets.size, 0, 'sockets that remain')
-    equal(bench.relay.deadlines.size, 0, 'deadlines that remain')
-    equal(bench.clock.pending, 0, 'timers that remain')
-  } finally {
-    bench.clock.restore()
   }
-})
+)

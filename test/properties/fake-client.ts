@@ -36,7 +36,9 @@ export class FakeClient extends Duplex {
 
   /** What the client sends. */
   sends (...frames: Buffer[]): void {
-    if (!this.silent && !this.destroyed) for (const bytes of frames) if (bytes.length > 0) this.push(bytes)
+    if (!this.silent && !this.destroyed) {
+      for (const bytes of frames) if (bytes.length > 0) this.push(bytes)
+    }
   }
 
   /** The client ends its side. */
@@ -66,7 +68,8 @@ export class FakeClient extends Duplex {
       const short = rest[1]
       const header = short < 126 ? 2 : short === 126 ? 4 : 10
       if (rest.length < header) break
-      const length = short < 126 ? short : short === 126 ? rest.readUInt16BE(2) : Number(rest.readBigUInt64BE(2))
+      const length =
+        short < 126 ? short : short === 126 ? rest.readUInt16BE(2) : Number(rest.readBigUInt64BE(2))
       if (rest.length < header + length) break
       this.#frame(rest[0] & 0x0f, rest.subarray(header, header + length))
       rest = rest.subarray(header + length)
@@ -82,7 +85,10 @@ export class FakeClient extends Duplex {
       this.pings++
       if (this.answers) process.nextTick(() => { this.sends(frameOf(opcodes.pong, payload)) })
     } else if (opcode === opcodes.close) {
-      this.seen = payload.length === 0 ? { code: undefined, reason: '' } : { code: payload.readUInt16BE(), reason: payload.toString('utf8', 2) }
+      this.seen =
+        payload.length === 0
+          ? { code: undefined, reason: '' }
+          : { code: payload.readUInt16BE(), reason: payload.toString('utf8', 2) }
     }
   }
 }

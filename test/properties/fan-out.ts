@@ -21,8 +21,14 @@ const floodSize = 4200
 
 const nodeIndex = fc.nat(names.length - 1)
 const link = { node: nodeIndex, other: nodeIndex }
-const receivers = fc.uniqueArray(fc.nat(receiversOfNode - 1), { minLength: 1, maxLength: receiversOfNode })
-const payload = fc.record({ kind: fc.constantFrom('text', 'text', 'bare', 'binary', 'note', 'bytes', 'long'), n: fc.nat(3) })
+const receivers = fc.uniqueArray(fc.nat(receiversOfNode - 1), {
+  minLength: 1,
+  maxLength: receiversOfNode
+})
+const payload = fc.record({
+  kind: fc.constantFrom('text', 'text', 'bare', 'binary', 'note', 'bytes', 'long'),
+  n: fc.nat(3)
+})
 
 const step = fc.oneof(
   {
@@ -43,7 +49,10 @@ const step = fc.oneof(
   { weight: 3, arbitrary: fc.record({ action: fc.constant('exchange'), ...link }) },
   { weight: 8, arbitrary: fc.record({ action: fc.constant('carry'), ...link, most: fc.nat(4) }) },
   { weight: 2, arbitrary: fc.record({ action: fc.constant('lose'), ...link }) },
-  { weight: 2, arbitrary: fc.record({ action: fc.constant('wait'), ms: fc.constantFrom(20, 60, 1000, 5000) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ action: fc.constant('wait'), ms: fc.constantFrom(20, 60, 1000, 5000) })
+  },
   { weight: 1, arbitrary: fc.record({ action: fc.constant('reset'), ...link }) },
   { weight: 1, arbitrary: fc.record({ action: fc.constantFrom('down', 'up'), ...link }) }
 )
@@ -65,8 +74,13 @@ class Stream {
   }
 
   receive (content: string): void {
-    while (this.#next < this.sent.length && (!this.sent[this.#next].accepted || this.sent[this.#next].content !== content)) this.#next++
-    if (this.#next === this.sent.length) throw new Error(`${content.slice(0, 60)} came out of order, or was never taken`)
+    while (
+      this.#next < this.sent.length &&
+      (!this.sent[this.#next].accepted || this.sent[this.#next].content !== content)
+    ) { this.#next++ }
+    if (this.#next === this.sent.length) {
+      throw new Error(`${content.slice(0, 60)} came out of order, or was never taken`)
+    }
     this.#next++
     this.#received++
   }
@@ -100,12 +114,19 @@ class Node {
     this.hub = new TestNode(name)
     this.router = new Router(this.hub)
     this.hub.peerOf = (pid) => this.#peerOf(pid, true) as never
-    this.hub.recordUnreachable = (pid) => { this.#peerOf(pid, false)!.recordRefusal(Number(pid.slice(0, pid.indexOf('@')))) }
+    this.hub.recordUnreachable = (pid) => {
+      this.#peerOf(pid, false)!.recordRefusal(Number(pid.slice(0, pid.indexOf('@'))))
+    }
     const { local: here } = this.hub
     this.senders = [here.spawn(), here.spawn()]
     this.receivers = Array.from({ length: receiversOfNode }, () => here.spawn())
-    here.deliver = (to, topic, payload, from) => { this.#received(to, topic, payload, from!); return true }
-    here.deliverToMany = (to, topic, payload, _again, from) => { for (const pid of to) this.#received(pid, topic, payload, from!) }
+    here.deliver = (to, topic, payload, from) => {
+      this.#received(to, topic, payload, from!)
+      return true
+    }
+    here.deliverToMany = (to, topic, payload, _again, from) => {
+      for (const pid of to) this.#received(pid, topic, payload, from!)
+    }
     here.missed = (pid, count) => { this.told.set(pid, (this.told.get(pid) ?? 0) + count) }
     here.exit = () => true
   }
@@ -119,7 +140,9 @@ class Node {
       counters: noCounts(),
       batchBytes,
       publishBatch: (type, header, parts) => {
-        this.out.get(name)!.push({ type, bytes: Buffer.concat([encodeChannelHeader(header), ...parts]) })
+        this.out
+          .get(name)!
+          .push({ type, bytes: Buffer.concat([encodeChannelHeader(header), ...parts]) })
         return true
       },
       scheduleFlush: (channel) => { if (peer.up) this.dirty.add(channel) },
@@ -131,7 +154,9 @@ class Node {
   }
 
   #peerOf (pid: Pid, up: boolean): Peer | undefined {
-    for (const peer of this.peers.values()) if (pid.endsWith(peer.suffix)) return peer.up || !up ? peer : undefined
+    for (const peer of this.peers.values()) {
+      if (pid.endsWith(peer.suffix)) return peer.up || !up ? peer : undefined
+    }
     return undefined
   }
 
@@ -164,7 +189,13 @@ class Node {
 
 function contentOf (topic: string, payload: unknown, from: Pid): string {
   const { data } = payload as { data?: unknown }
-  return JSON.stringify([from, topic, data instanceof Uint8Array ? { ...payload as object, data: Buffer.from(data).toString('hex') } : payload])
+  return JSON.stringify([
+    from,
+    topic,
+    data instanceof Uint8Array
+      ? { ...(payload as object), data: Buffer.from(data).toString('hex') }
+      : payload
+  ])
 }
 
 /** A payload that is made anew for each send, as in a plain loop. */
@@ -186,10 +217,18 @@ class Cluster {
   #wasReset = false
 
   constructor () {
-    for (const node of this.nodes) for (const other of this.nodes) if (node !== other) node.connect(other, this.clock)
+    for (const node of this.nodes) {
+      for (const other of this.nodes) if (node !== other) node.connect(other, this.clock)
+    }
   }
 
-  #send (from: Node, to: Node, sender: number, receiver: number, [topic, payload]: [string, unknown]): void {
+  #send (
+    from: Node,
+    to: Node,
+    sender: number,
+    receiver: number,
+    [topic, payload]: [string, unknown]
+  ): void {
     const pid = to.receivers[receiver]
     const source = from.senders[sender]
     const content = contentOf(topic, payload, source)
@@ -212,28 +251,35 @@ class Cluster {
     const [from, to] = [this.nodes[i], this.nodes[j]]
     const peer = from.peers.get(to.name)!
     switch (step.action) {
-      case 'send': return this.#loop(from, to, step as never)
+      case 'send':
+        return this.#loop(from, to, step as never)
       case 'flood':
         for (let n = 0; n < floodSize; n++) {
-          for (const receiver of (step as { receivers: number[] }).receivers) this.#send(from, to, 0, receiver, ['ws.send', { type: 'text', data: `flood ${n}` }])
+          for (const receiver of (step as { receivers: number[] }).receivers) {
+            this.#send(from, to, 0, receiver, ['ws.send', { type: 'text', data: `flood ${n}` }])
+          }
         }
         return
       case 'exit':
         from.router.exit(to.receivers[0], 'boom')
         return
-      case 'exchange': return await this.#exchange(from, to)
-      case 'carry': return this.#carry(from, to, (step as { most: number }).most)
+      case 'exchange':
+        return await this.#exchange(from, to)
+      case 'carry':
+        return this.#carry(from, to, (step as { most: number }).most)
       case 'lose':
         from.out.get(to.name)!.length = 0
         return
-      case 'reset': return this.#reset(from, to, 'a test')
+      case 'reset':
+        return this.#reset(from, to, 'a test')
       case 'down':
         if (!peer.up) return
         peer.up = false
         this.#reset(from, to, 'it is silent')
         from.dirty.delete(peer.channel)
         return
-      case 'up': return this.#up(from, peer)
+      case 'up':
+        return this.#up(from, peer)
     }
   }
 
@@ -242,16 +288,39 @@ class Cluster {
     node.dirty.add(peer.channel)
   }
 
-  #loop (from: Node, to: Node, { sender, receivers, payloads, byReceiver }: { sender: number, receivers: number[], payloads: { kind: string, n: number }[], byReceiver: boolean }): void {
-    if (byReceiver) for (const receiver of receivers) for (const each of payloads) this.#send(from, to, sender, receiver, payloadOf(each))
-    else for (const each of payloads) for (const receiver of receivers) this.#send(from, to, sender, receiver, payloadOf(each))
+  #loop (
+    from: Node,
+    to: Node,
+    {
+      sender,
+      receivers,
+      payloads,
+      byReceiver
+    }: {
+      sender: number
+      receivers: number[]
+      payloads: { kind: string, n: number }[]
+      byReceiver: boolean
+    }
+  ): void {
+    if (byReceiver) {
+      for (const receiver of receivers) {
+        for (const each of payloads) this.#send(from, to, sender, receiver, payloadOf(each))
+      }
+    } else {
+      for (const each of payloads) {
+        for (const receiver of receivers) this.#send(from, to, sender, receiver, payloadOf(each))
+      }
+    }
   }
 
   #carry (from: Node, to: Node, most: number): void {
     const peer = to.peers.get(from.name)!
     for (const { type, bytes } of from.out.get(to.name)!.splice(0, most)) {
       if (!peer.up) this.#up(to, peer)
-      if (!peer.channel.receiveBatch(type, bytes, 0)) throw new Error('a batch of ours was taken for garbage')
+      if (!peer.channel.receiveBatch(type, bytes, 0)) {
+        throw new Error('a batch of ours was taken for garbage')
+      }
     }
   }
 
@@ -269,18 +338,31 @@ class Cluster {
 
   async #wait (ms: number): Promise<void> {
     await this.clock.pass(ms)
-    for (const node of this.nodes) for (const { up, channel } of node.peers.values()) if (up) channel.tick(this.clock.now())
+    for (const node of this.nodes) {
+      for (const { up, channel } of node.peers.values()) if (up) channel.tick(this.clock.now())
+    }
     this.#endTurn()
   }
 
   /** Everything works again, for long enough. */
   async heal (): Promise<void> {
-    for (const node of this.nodes) for (const peer of node.peers.values()) if (!peer.up) this.#up(node, peer)
+    for (const node of this.nodes) {
+      for (const peer of node.peers.values()) if (!peer.up) this.#up(node, peer)
+    }
     this.#endTurn()
-    for (const node of this.nodes) for (const { channel } of node.peers.values()) channel.resendAll()
-    const isQuiet = (): boolean => this.nodes.every((node) => [...node.peers.values()].every(({ channel }) => channel.unacknowledged === 0 && !channel.missedMessages.hasAny))
+    for (const node of this.nodes) {
+      for (const { channel } of node.peers.values()) channel.resendAll()
+    }
+    const isQuiet = (): boolean =>
+      this.nodes.every((node) =>
+        [...node.peers.values()].every(
+          ({ channel }) => channel.unacknowledged === 0 && !channel.missedMessages.hasAny
+        )
+      )
     for (let i = 0; i < 100 && (i < 8 || !isQuiet()); i++) {
-      for (const node of this.nodes) for (const other of this.nodes) if (node !== other) this.#carry(node, other, Infinity)
+      for (const node of this.nodes) {
+        for (const other of this.nodes) if (node !== other) this.#carry(node, other, Infinity)
+      }
       this.#endTurn()
       await this.#wait(100)
     }
@@ -293,10 +375,16 @@ class Cluster {
       for (const pid of node.receivers) {
         node.checkHoles(pid)
         if (this.#wasReset) continue
-        const refused = [...node.streams].filter(([key]) => key.endsWith(`>${pid}`)).flatMap(([, { sent }]) => sent.filter(({ accepted }) => !accepted)).length
+        const refused = [...node.streams]
+          .filter(([key]) => key.endsWith(`>${pid}`))
+          .flatMap(([, { sent }]) => sent.filter(({ accepted }) => !accepted)).length
         equal(node.told.get(pid) ?? 0, refused, `messages that ${pid} was told to miss`)
       }
-      equal([...node.peers.values()].reduce((size, { channel }) => size + channel.size, 0), 0, 'records that remain')
+      equal(
+        [...node.peers.values()].reduce((size, { channel }) => size + channel.size, 0),
+        0,
+        'records that remain'
+      )
     }
   }
 

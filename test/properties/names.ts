@@ -27,7 +27,9 @@ const slowest = Math.min(timing.request, (timing.lease - timing.renew) / 4) - 1
 const wait = fc.oneof(
   fc.nat(timing.renew),
   fc.nat(timing.lease + timing.renew),
-  fc.constantFrom(timing.renew, timing.lease - timing.renew, timing.lease).chain((at) => fc.integer({ min: Math.max(0, at - 300), max: at + 300 }))
+  fc
+    .constantFrom(timing.renew, timing.lease - timing.renew, timing.lease)
+    .chain((at) => fc.integer({ min: Math.max(0, at - 300), max: at + 300 }))
 )
 
 const step = fc.record({
@@ -40,7 +42,10 @@ const step = fc.record({
 const histories = fc.record({
   steps: fc.array(step, { minLength: 1, maxLength: 25 }),
   /** Milliseconds until the register does what it is asked, and until its answer arrives, in turns. */
-  delays: fc.array(fc.oneof({ weight: 3, arbitrary: fc.nat(5) }, fc.nat(slowest)), { minLength: 1, maxLength: 12 })
+  delays: fc.array(fc.oneof({ weight: 3, arbitrary: fc.nat(5) }, fc.nat(slowest)), {
+    minLength: 1,
+    maxLength: 12
+  })
 })
 
 type History = typeof histories extends fc.Arbitrary<infer H> ? H : never
@@ -70,14 +75,25 @@ class SlowStore {
     const before = this.#asked++ % 2 === 0 ? total : 0
     return new Promise((resolve, reject) => {
       this.#clock.after(before, () => {
-        ask().then((answer) => { this.#clock.after(total - before, () => { resolve(answer) }) }, reject)
+        ask().then((answer) => {
+          this.#clock.after(total - before, () => {
+            resolve(answer)
+          })
+        }, reject)
       })
     })
   }
 }
 
 class HealthyNode {
-  readonly here = new ModelHere({ delivered () {}, broadcast () {}, fault (text) { throw new Error(text) } })
+  readonly here = new ModelHere({
+    delivered () {},
+    broadcast () {},
+    fault (text) {
+      throw new Error(text)
+    }
+  })
+
   readonly counters = noCounts()
   readonly losses: string[] = []
   readonly names: Names
@@ -103,8 +119,12 @@ class HealthyNode {
       local: this.here,
       membership: { find: () => ({ incarnation: 5, state: 'up', hasLeft: false }) },
       isLocal: (pid) => pid.endsWith(this.here.suffix),
-      leaseLost: (names) => { this.losses.push(`the lease, with ${names} names`) },
-      nameLost: (name, pid) => { this.losses.push(`${name} of ${pid}`) }
+      leaseLost: (names) => {
+        this.losses.push(`the lease, with ${names} names`)
+      },
+      nameLost: (name, pid) => {
+        this.losses.push(`${name} of ${pid}`)
+      }
     }
     this.names = new Names(host)
   }
@@ -112,13 +132,25 @@ class HealthyNode {
   register (name: string): void {
     const pid = this.here.spawn()
     this.pending++
-    this.names.register(name, pid).then(() => { this.holders.set(name, pid) }, (err: { code?: string }) => {
-      this.refusals.push(err.code ?? String(err))
-    }).finally(() => { this.pending-- })
+    this.names
+      .register(name, pid)
+      .then(
+        () => {
+          this.holders.set(name, pid)
+        },
+        (err: { code?: string }) => {
+          this.refusals.push(err.code ?? String(err))
+        }
+      )
+      .finally(() => {
+        this.pending--
+      })
   }
 
   unregister (name: string): void {
-    this.names.unregister(name).catch((err: unknown) => { this.losses.push(`giving ${name} back: ${String(err)}`) })
+    this.names.unregister(name).catch((err: unknown) => {
+      this.losses.push(`giving ${name} back: ${String(err)}`)
+    })
   }
 
   exit (name: string): void {
@@ -146,7 +178,9 @@ async function run ({ steps, delays }: History): Promise<void> {
     check()
     all[node][action](`name${name}`)
   }
-  for (let i = 0; i < 100 && all.some(({ pending }) => pending > 0); i++) await clock.pass(timing.lease)
+  for (let i = 0; i < 100 && all.some(({ pending }) => pending > 0); i++) {
+    await clock.pass(timing.lease)
+  }
   await clock.pass(2 * timing.lease)
   check()
   for (const { pending } of all) equal(pending, 0, 'claims without an answer')

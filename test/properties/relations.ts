@@ -20,22 +20,93 @@ const reasons = ['normal', 'shutdown', 'kill', 'boom'] as const
 const who = fc.nat(mostProcesses - 1)
 const pair = { one: who, other: who }
 const operation = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('spawn' as const), ...pair, link: fc.boolean(), monitor: fc.boolean(), trap: fc.boolean(), named: fc.boolean(), small: fc.boolean(), shape: fc.constantFrom(...shapes) }) },
-  { weight: 8, arbitrary: fc.record({ kind: fc.constant('send' as const), ...pair, times: fc.integer({ min: 1, max: 5 }) }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('link' as const, 'unlink' as const), ...pair }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('monitor' as const, 'demonitor' as const), ...pair }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('name' as const, 'unname' as const, 'trap' as const), ...pair }) },
-  { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('join' as const, 'leave' as const), one: who, other: fc.nat(2), group: fc.constantFrom(...groups) }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('watch' as const, 'watch' as const, 'unwatch' as const, 'broadcast' as const), ...pair, group: fc.constantFrom(...groups) }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('exit' as const), ...pair, reason: fc.constantFrom(...reasons) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('cancel' as const, 'stop' as const), ...pair }) }
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('spawn' as const),
+      ...pair,
+      link: fc.boolean(),
+      monitor: fc.boolean(),
+      trap: fc.boolean(),
+      named: fc.boolean(),
+      small: fc.boolean(),
+      shape: fc.constantFrom(...shapes)
+    })
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constant('send' as const),
+      ...pair,
+      times: fc.integer({ min: 1, max: 5 })
+    })
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constantFrom('link' as const, 'unlink' as const), ...pair })
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('monitor' as const, 'demonitor' as const),
+      ...pair
+    })
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('name' as const, 'unname' as const, 'trap' as const),
+      ...pair
+    })
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('join' as const, 'leave' as const),
+      one: who,
+      other: fc.nat(2),
+      group: fc.constantFrom(...groups)
+    })
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constantFrom(
+        'watch' as const,
+        'watch' as const,
+        'unwatch' as const,
+        'broadcast' as const
+      ),
+      ...pair,
+      group: fc.constantFrom(...groups)
+    })
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('exit' as const),
+      ...pair,
+      reason: fc.constantFrom(...reasons)
+    })
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constantFrom('cancel' as const, 'stop' as const), ...pair })
+  }
 )
 type Operation = typeof operation extends fc.Arbitrary<infer O> ? O : never
 
 /** The place of an operation: code outside, or a handler in its turn. Turns run in between. */
 const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: operation, inside: fc.boolean() }) },
-  { weight: 2, arbitrary: fc.record({ turn: fc.constantFrom('soon' as const, 'later' as const, 'microtasks' as const), ms: fc.nat(4), choice: fc.nat(5) }) }
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      turn: fc.constantFrom('soon' as const, 'later' as const, 'microtasks' as const),
+      ms: fc.nat(4),
+      choice: fc.nat(5)
+    })
+  }
 )
 
 /** The model of one process. */
@@ -110,19 +181,25 @@ class Twin {
       case 'send':
         for (let i = 0; i < operation.times; i++) this.#send(one, other)
         break
-      case 'link': this.#link(one, other); break
+      case 'link':
+        this.#link(one, other)
+        break
       case 'unlink':
         self.unlink(other.pid)
         one.links.delete(other)
         other.links.delete(one)
         break
-      case 'monitor': this.#monitor(one, other, self.monitor(other.pid)); break
+      case 'monitor':
+        this.#monitor(one, other, self.monitor(other.pid))
+        break
       case 'demonitor':
         // As with 'watch': the loop may have received an @exit that it has not seen yet.
         if (!inside && !one.shape.startsWith('serve')) return
         this.#demonitor(one, self)
         break
-      case 'name': this.#name(other); break
+      case 'name':
+        this.#name(other)
+        break
       case 'unname':
         equal(this.processes.names.unregister('name'), this.names.delete('name'))
         break
@@ -157,7 +234,9 @@ class Twin {
         self.groups.unwatch(operation.group, one.pid)
         one.views.delete(operation.group)
         break
-      case 'broadcast': this.#broadcast(one, operation.group); break
+      case 'broadcast':
+        this.#broadcast(one, operation.group)
+        break
       case 'exit':
         this.#exits = true
         equal(other.alive, self.exit(other.pid, operation.reason))
@@ -181,19 +260,37 @@ class Twin {
     }
   }
 
-  #spawn ({ one, other, link, monitor, trap, named, small, shape }: Extract<Operation, { kind: 'spawn' }>): void {
+  #spawn ({
+    one,
+    other,
+    link,
+    monitor,
+    trap,
+    named,
+    small,
+    shape
+  }: Extract<Operation, { kind: 'spawn' }>): void {
     const linked = link ? this.at(one) : undefined
     const told = monitor && this.at(other)?.alive === true ? this.at(other) : undefined
     const limit = small ? smallMailbox : 10_000
     const { aliveCount: alive } = this.runtime
     let pid: Pid
     try {
-      pid = this.processes.spawn((self) => {
-        process.self = self
-        this.#compareOne(process)
-        equal(process.alive, true, 'a body that runs')
-        return this.#live(process, self)
-      }, { trapLinks: trap, mailboxLimit: limit, ...named && { name: 'name' }, ...linked && { link: linked.pid }, ...told && { monitor: told.pid } })
+      pid = this.processes.spawn(
+        (self) => {
+          process.self = self
+          this.#compareOne(process)
+          equal(process.alive, true, 'a body that runs')
+          return this.#live(process, self)
+        },
+        {
+          trapLinks: trap,
+          mailboxLimit: limit,
+          ...(named && { name: 'name' }),
+          ...(linked && { link: linked.pid }),
+          ...(told && { monitor: told.pid })
+        }
+      )
     } catch (err) {
       equal((err as { code: string }).code, 'FST_PROCESS_NAME_TAKEN')
       equal(named && this.names.has('name'), true)
@@ -201,7 +298,31 @@ class Twin {
       return
     }
     const process: Modelled = {
-      pid, shape, limit, trap, self: undefined, alive: true, told: undefined, cancelled: false, finished: false, stoppedAt: undefined, endedAt: Infinity, accepted: [], seen: [], links: new Set(), expectedExits: new Map(), monitors: new Map(), linkDowns: 0, views: new Map(), exits: [], endedWith: undefined, watcher: { targetEnded: (exit) => { this.#ended(process, exit) } }
+      pid,
+      shape,
+      limit,
+      trap,
+      self: undefined,
+      alive: true,
+      told: undefined,
+      cancelled: false,
+      finished: false,
+      stoppedAt: undefined,
+      endedAt: Infinity,
+      accepted: [],
+      seen: [],
+      links: new Set(),
+      expectedExits: new Map(),
+      monitors: new Map(),
+      linkDowns: 0,
+      views: new Map(),
+      exits: [],
+      endedWith: undefined,
+      watcher: {
+        targetEnded: (exit) => {
+          this.#ended(process, exit)
+        }
+      }
     }
     if (named) {
       equal(this.names.has('name'), false)
@@ -215,7 +336,11 @@ class Twin {
   }
 
   async #live (process: Modelled, self: Process): Promise<void> {
-    if (process.shape === 'serve') return await self.serve({}, (message) => { this.#see(process, message) })
+    if (process.shape === 'serve') {
+      return await self.serve({}, (message) => {
+        this.#see(process, message)
+      })
+    }
     if (process.shape === 'serve slowly') {
       return await self.serve({}, async (message) => {
         this.#see(process, message)
@@ -237,7 +362,9 @@ class Twin {
     process.seen.push(message)
     const { topic, payload } = message
     if (topic === 'do') this.do(payload as never, true)
-    else if (topic === '@group' && process.alive) this.#heard(process, payload as SystemTopics['@group'])
+    else if (topic === '@group' && process.alive) {
+      this.#heard(process, payload as SystemTopics['@group'])
+    }
   }
 
   /** An update must fit the members that the watcher knows. */
@@ -262,15 +389,25 @@ class Twin {
 
   #broadcast (from: Modelled, group: string): void {
     const payload = ++this.#sent
-    const receivers = [...this.members[group].keys()].filter((to) => to !== from && this.#takesMail(to))
-    equal(from.self!.groups.broadcast(group, 'mail', payload, { except: from.pid }), receivers.length)
-    for (const to of receivers) to.accepted.push({ topic: 'mail', payload, from: from.pid } as AnyMessage)
+    const receivers = [...this.members[group].keys()].filter(
+      (to) => to !== from && this.#takesMail(to)
+    )
+    equal(
+      from.self!.groups.broadcast(group, 'mail', payload, { except: from.pid }),
+      receivers.length
+    )
+    for (const to of receivers) {
+      to.accepted.push({ topic: 'mail', payload, from: from.pid } as AnyMessage)
+    }
   }
 
   #send (from: Modelled, to: Modelled): void {
     const payload = ++this.#sent
     const accepted = from.alive && this.#takesMail(to)
-    equal(from.self!.send(this.names.get('name') === to ? 'name' : to.pid, 'mail', payload), accepted)
+    equal(
+      from.self!.send(this.names.get('name') === to ? 'name' : to.pid, 'mail', payload),
+      accepted
+    )
     if (accepted) to.accepted.push({ topic: 'mail', payload, from: from.pid } as AnyMessage)
   }
 
@@ -300,7 +437,8 @@ class Twin {
     const id = ids[ids.length - 1]
     self.demonitor(id)
     one.monitors.delete(id)
-    const isIt = ({ topic, payload }: AnyMessage): boolean => topic === '@exit' && (payload as { monitor: Monitor }).monitor === id
+    const isIt = ({ topic, payload }: AnyMessage): boolean =>
+      topic === '@exit' && (payload as { monitor: Monitor }).monitor === id
     if (!one.seen.some(isIt)) one.expectedExits.delete(id)
   }
 
@@ -310,7 +448,10 @@ class Twin {
       equal(other.alive && !this.names.has('name'), true)
       this.names.set('name', other)
     } catch (err) {
-      equal((err as { code: string }).code, other.alive ? 'FST_PROCESS_NAME_TAKEN' : 'FST_PROCESS_NOT_ALIVE')
+      equal(
+        (err as { code: string }).code,
+        other.alive ? 'FST_PROCESS_NAME_TAKEN' : 'FST_PROCESS_NOT_ALIVE'
+      )
       equal(other.alive && !this.names.has('name'), false)
     }
   }
@@ -348,7 +489,15 @@ class Twin {
     this.#end(process, exit.reason)
   }
 
-  async give ({ turn, ms, choice }: { turn: 'soon' | 'later' | 'microtasks', ms: number, choice: number }): Promise<void> {
+  async give ({
+    turn,
+    ms,
+    choice
+  }: {
+    turn: 'soon' | 'later' | 'microtasks'
+    ms: number
+    choice: number
+  }): Promise<void> {
     this.turns.clock += ms
     this.turns.choice = choice
     if (turn === 'soon') this.turns.tasks.shift()?.()
@@ -371,8 +520,13 @@ class Twin {
   compare (): void {
     for (const process of this.all) this.#compareOne(process)
     equal(this.processes.names.lookup('name'), this.names.get('name')?.pid)
-    for (const group of groups) sameSet(this.processes.groups.members(group), this.#membersOf(group))
-    sameSet(this.processes.groups.list(), groups.filter((group) => this.members[group].size > 0))
+    for (const group of groups) {
+      sameSet(this.processes.groups.members(group), this.#membersOf(group))
+    }
+    sameSet(
+      this.processes.groups.list(),
+      groups.filter((group) => this.members[group].size > 0)
+    )
   }
 
   #compareOne (process: Modelled): void {
@@ -381,9 +535,18 @@ class Twin {
     const info = this.processes.info(pid)
     equal(info !== undefined, alive)
     if (info === undefined) return
-    sameSet(info.links, [...process.links].map(({ pid }) => pid))
-    sameSet(info.monitors, [...process.monitors.values()].map(({ pid }) => pid))
-    sameSet(info.groups, groups.filter((group) => this.members[group].has(process)))
+    sameSet(
+      info.links,
+      [...process.links].map(({ pid }) => pid)
+    )
+    sameSet(
+      info.monitors,
+      [...process.monitors.values()].map(({ pid }) => pid)
+    )
+    sameSet(
+      info.groups,
+      groups.filter((group) => this.members[group].has(process))
+    )
     sameSet(info.names, this.names.get('name') === process ? ['name'] : [])
   }
 
@@ -395,18 +558,32 @@ class Twin {
       equal(process.exits[0]?.error, undefined)
       const mail = process.seen.filter(({ topic }) => !topic.startsWith('@'))
       // In order and at most once: the messages seen are a prefix of the accepted ones.
-      for (const [i, { payload, from }] of mail.entries()) equal(payload === process.accepted[i]?.payload && from === process.accepted[i]?.from, true)
+      for (const [i, { payload, from }] of mail.entries()) {
+        equal(payload === process.accepted[i]?.payload && from === process.accepted[i]?.from, true)
+      }
       const isThrough = process.finished && process.cancelled && process.told === 'shutdown'
-      if (process.alive || isThrough) equal(mail.length, process.accepted.length, 'mail that was seen')
+      if (process.alive || isThrough) {
+        equal(mail.length, process.accepted.length, 'mail that was seen')
+      }
       if (isThrough) equal(process.seen.at(-1)?.topic, '@cancel')
       // A loop still sees the message that it received just before.
       const onItsWay = process.shape.startsWith('serve') ? 0 : 1
-      equal(process.seen.length <= Math.min(process.stoppedAt ?? Infinity, process.endedAt) + onItsWay, true, 'mail after the end')
+      equal(
+        process.seen.length <= Math.min(process.stoppedAt ?? Infinity, process.endedAt) + onItsWay,
+        true,
+        'mail after the end'
+      )
       const cancelAt = process.seen.findIndex(({ topic }) => topic === '@cancel')
       if (cancelAt >= 0) equal(cancelAt, process.seen.length - 1)
       this.#judgeExits(process)
-      if (process.alive && process.told === undefined) for (const [group, view] of process.views) sameSet([...view], this.#membersOf(group), 'what a watcher knows')
-      if (process.alive) equal(process.seen.filter(({ topic }) => topic === '@link_down').length, process.linkDowns)
+      if (process.alive && process.told === undefined) {
+        for (const [group, view] of process.views) {
+          sameSet([...view], this.#membersOf(group), 'what a watcher knows')
+        }
+      }
+      if (process.alive) {
+        equal(process.seen.filter(({ topic }) => topic === '@link_down').length, process.linkDowns)
+      }
     }
   }
 
@@ -421,7 +598,10 @@ class Twin {
       seen.add(id)
       equal(process.expectedExits.get(id), ended)
       equal(reason === ended.endedWith || reason === 'noproc', true)
-      equal(process.seen.slice(at).some(({ from }) => from === pid), false)
+      equal(
+        process.seen.slice(at).some(({ from }) => from === pid),
+        false
+      )
     }
     if (process.alive && process.told === undefined) equal(seen.size, process.expectedExits.size)
   }
@@ -432,8 +612,27 @@ function spawnMonitor ({ pid }: Modelled): Monitor {
   return -parseInt(pid) as Monitor
 }
 
-const first = (shape: typeof shapes[number], small: boolean) => fc.constant({ do: { kind: 'spawn', one: 0, other: 0, link: false, monitor: false, trap: false, named: false, small, shape }, inside: false } as const)
-const histories = fc.tuple(fc.tuple(first('serve', false), first('serve', true), first('serve slowly', false)), fc.array(step, { minLength: 10, maxLength: 60, size: 'max' })).map(([first, rest]) => [...first, ...rest])
+const first = (shape: (typeof shapes)[number], small: boolean) =>
+  fc.constant({
+    do: {
+      kind: 'spawn',
+      one: 0,
+      other: 0,
+      link: false,
+      monitor: false,
+      trap: false,
+      named: false,
+      small,
+      shape
+    },
+    inside: false
+  } as const)
+const histories = fc
+  .tuple(
+    fc.tuple(first('serve', false), first('serve', true), first('serve slowly', false)),
+    fc.array(step, { minLength: 10, maxLength: 60, size: 'max' })
+  )
+  .map(([first, rest]) => [...first, ...rest])
 
 export const relations = suiteOf('relations', histories, async (steps) => {
   const twin = new Twin()
@@ -442,7 +641,9 @@ export const relations = suiteOf('relations', histories, async (steps) => {
     else if (!step.inside) twin.do(step.do, false)
     else {
       const actor = twin.at(step.do.one)!
-      if (twin.processes.send(actor.pid, 'do', step.do)) actor.accepted.push({ topic: 'do', payload: step.do, from: undefined } as AnyMessage)
+      if (twin.processes.send(actor.pid, 'do', step.do)) {
+        actor.accepted.push({ topic: 'do', payload: step.do, from: undefined } as AnyMessage)
+      }
     }
     twin.compare()
   }
@@ -455,7 +656,9 @@ export const relations = suiteOf('relations', histories, async (steps) => {
   await twin.finish()
   if (last?.alive === true) twin.runtime.demonitor(last.pid, last.watcher)
   // Except that a process may watch itself.
-  if (last?.alive !== true || last.monitors.size === 0) equal(twin.runtime.relations.size, 0, 'relations that remain')
+  if (last?.alive !== true || last.monitors.size === 0) {
+    equal(twin.runtime.relations.size, 0, 'relations that remain')
+  }
   for (const pid of twin.processes.list()) twin.processes.exit(pid)
   await twin.finish()
   const { alive, relations, names, groups } = held(twin.runtime)

@@ -39,18 +39,29 @@ export const uncaught: unknown[] = []
 /**
  * @param run one history; it throws where a promise is broken, and leaves nothing behind
  */
-export function suiteOf<T> (name: string, histories: fc.Arbitrary<T>, run: (history: T) => Promise<void>): Suite {
+export function suiteOf<T> (
+  name: string,
+  histories: fc.Arbitrary<T>,
+  run: (history: T) => Promise<void>
+): Suite {
   const property = fc.asyncProperty(histories, async (history) => {
     await run(history)
     // Rejections that nobody handles come to light when the event loop goes on.
-    await new Promise((resolve) => { realImmediate(resolve) })
+    await new Promise((resolve) => {
+      realImmediate(resolve)
+    })
     if (uncaught.length > 0) throw uncaught.splice(0)[0]
   })
   return {
     name,
     async check ({ runs, seed, path }, shrink = true) {
       const started = realNow()
-      const details = await fc.check(property, { numRuns: runs, endOnFailure: !shrink, ...seed !== undefined && { seed }, ...path !== undefined && { path } })
+      const details = await fc.check(property, {
+        numRuns: runs,
+        endOnFailure: !shrink,
+        ...(seed !== undefined && { seed }),
+        ...(path !== undefined && { path })
+      })
       return {
         suite: name,
         runs: details.numRuns,
@@ -95,7 +106,11 @@ function numberFrom (name: string, env: NodeJS.ProcessEnv): number | undefined {
 
 /** Throws unless both are the same. */
 export function equal (actual: unknown, expected: unknown, what = ''): void {
-  if (!Object.is(actual, expected)) throw new Error(`${what === '' ? '' : `${what}: `}${String(actual)} instead of ${String(expected)}`)
+  if (!Object.is(actual, expected)) {
+    throw new Error(
+      `${what === '' ? '' : `${what}: `}${String(actual)} instead of ${String(expected)}`
+    )
+  }
 }
 
 export function sameSet (actual: readonly string[], expected: readonly string[], what = ''): void {

@@ -12,15 +12,27 @@ const period = 100
 const ids = ['a', 'b', 'c', 'd'] as const
 const id = fc.constantFrom(...ids)
 const restart = fc.constantFrom('permanent' as const, 'transient' as const, 'temporary' as const)
-const strategy = fc.constantFrom('one_for_one' as const, 'one_for_all' as const, 'rest_for_one' as const)
+const strategy = fc.constantFrom(
+  'one_for_one' as const,
+  'one_for_all' as const,
+  'rest_for_one' as const
+)
 const reason = fc.constantFrom('normal', 'shutdown', 'boom', 'kill')
 
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('fails' as const), id, reason }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('start' as const), id, restart }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('stop' as const), id }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('time' as const), ms: fc.integer({ min: 1, max: 80 }) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('cancel' as const, 'exit' as const, 'kill' as const) }) }
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant('time' as const), ms: fc.integer({ min: 1, max: 80 }) })
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constantFrom('cancel' as const, 'exit' as const, 'kill' as const)
+    })
+  }
 )
 const history = fc.record({
   strategy,
@@ -31,7 +43,12 @@ const history = fc.record({
 type History = typeof history extends fc.Arbitrary<infer H> ? H : never
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
 
-interface Child { id: string, restart: 'permanent' | 'transient' | 'temporary', alive: boolean, restarts: number }
+interface Child {
+  id: string
+  restart: 'permanent' | 'transient' | 'temporary'
+  alive: boolean
+  restarts: number
+}
 
 class Bench {
   readonly clock = new ManualClock()
@@ -58,9 +75,17 @@ class Bench {
 
   start (): void {
     const { strategy, maxRestarts, children } = this.#history
-    this.children = children.map((restart, i) => ({ id: ids[i], restart, alive: true, restarts: 0 }))
+    this.children = children.map((restart, i) => ({
+      id: ids[i],
+      restart,
+      alive: true,
+      restarts: 0
+    }))
     this.supervisor = this.processes.supervise({
-      strategy, maxRestarts, period, children: this.children.map(({ id, restart }) => ({ id, restart, start: this.#body(id) }))
+      strategy,
+      maxRestarts,
+      period,
+      children: this.children.map(({ id, restart }) => ({ id, restart, start: this.#body(id) }))
     })
     for (const { id } of this.children) this.expected.push(`+${id}`)
   }
@@ -107,10 +132,18 @@ class Bench {
 
   #restart (failed: Child): void {
     const { strategy, maxRestarts } = this.#history
-    this.#restarts = [...this.#restarts.filter((at) => this.clock.now - at < period), this.clock.now]
+    this.#restarts = [
+      ...this.#restarts.filter((at) => this.clock.now - at < period),
+      this.clock.now
+    ]
     if (this.#restarts.length > maxRestarts) return this.#ends('restart_intensity')
     const at = this.children.indexOf(failed)
-    const affected = strategy === 'one_for_one' ? [failed] : strategy === 'one_for_all' ? [...this.children] : this.children.slice(at)
+    const affected =
+      strategy === 'one_for_one'
+        ? [failed]
+        : strategy === 'one_for_all'
+          ? [...this.children]
+          : this.children.slice(at)
     for (const child of [...affected].reverse()) if (child.alive) this.#ended(child)
     for (const child of affected) {
       if (child.restart === 'temporary') {
@@ -145,8 +178,15 @@ class Bench {
     try {
       this.supervisor.startChild({ id, restart, start: this.#body(id) })
     } catch (err) {
-      equal((err as { code: string }).code, this.over === undefined ? 'FST_PROCESS_INVALID_SPEC' : 'FST_PROCESS_NOT_ALIVE')
-      equal(this.over !== undefined || known?.alive === true, true, 'a child that could not be started')
+      equal(
+        (err as { code: string }).code,
+        this.over === undefined ? 'FST_PROCESS_INVALID_SPEC' : 'FST_PROCESS_NOT_ALIVE'
+      )
+      equal(
+        this.over !== undefined || known?.alive === true,
+        true,
+        'a child that could not be started'
+      )
       return
     }
     equal(this.over, undefined)
@@ -158,10 +198,15 @@ class Bench {
 
   #stop (id: string): void {
     const known = this.children.find((child) => child.id === id)
-    this.supervisor.stopChild(id).then(() => { equal(known !== undefined, true) }, (err: { code: string }) => {
-      equal(err.code, 'FST_PROCESS_NOT_ALIVE')
-      equal(known, undefined, 'a child that could not be stopped')
-    })
+    this.supervisor.stopChild(id).then(
+      () => {
+        equal(known !== undefined, true)
+      },
+      (err: { code: string }) => {
+        equal(err.code, 'FST_PROCESS_NOT_ALIVE')
+        equal(known, undefined, 'a child that could not be stopped')
+      }
+    )
     if (known === undefined) return
     if (known.alive) this.#ended(known)
     this.#forget(known)
@@ -181,8 +226,14 @@ class Bench {
     equal(this.log.join(' '), this.expected.join(' '), 'beginnings and ends')
     equal(this.processes.alive(this.supervisor.pid), this.over === undefined, 'the supervisor')
     if (this.over !== undefined) return
-    const seen = this.supervisor.children().map(({ id, pid, restarts }) => `${id} ${pid !== undefined} ${restarts}`)
-    equal(seen.join(), this.children.map(({ id, alive, restarts }) => `${id} ${alive} ${restarts}`).join(), 'children')
+    const seen = this.supervisor
+      .children()
+      .map(({ id, pid, restarts }) => `${id} ${pid !== undefined} ${restarts}`)
+    equal(
+      seen.join(),
+      this.children.map(({ id, alive, restarts }) => `${id} ${alive} ${restarts}`).join(),
+      'children'
+    )
   }
 }
 
@@ -192,7 +243,11 @@ export const supervisors = suiteOf('supervisors', history, async (history) => {
   try {
     bench.start()
     const exits: string[] = []
-    bench.runtime.monitor(bench.supervisor.pid, { targetEnded: ({ reason }) => { exits.push(reason) } })
+    bench.runtime.monitor(bench.supervisor.pid, {
+      targetEnded: ({ reason }) => {
+        exits.push(reason)
+      }
+    })
     await bench.rest()
     bench.compare()
     for (const step of history.steps) {

@@ -111,7 +111,9 @@ class Server {
       await this.gate(String(socket.remotePort)).opened
       return 'slow'
     })
-    app.get('/large', async () => Readable.from(Array.from({ length: 20 }, () => Buffer.alloc(40_000, 'x'))))
+    app.get('/large', async () =>
+      Readable.from(Array.from({ length: 20 }, () => Buffer.alloc(40_000, 'x')))
+    )
     app.post('/post', async ({ body }) => String(body))
     if (relayed) await this.#upgrades()
     await app.listen({ port: 0, host: '127.0.0.1' })
@@ -129,10 +131,16 @@ class Server {
       const { url } = request
       socket.on('error', () => {})
       if (url === '/other-refuses') socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n')
-      else if (url === '/other-refuses-late') setTimeout(() => { socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n') }, 20)
-      else if (url === '/other-writes') socket.write('open')
+      else if (url === '/other-refuses-late') {
+        setTimeout(() => {
+          socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n')
+        }, 20)
+      } else if (url === '/other-writes') socket.write('open')
     })
-    const open = () => new Readable({ read () {} }).once('resume', function (this: Readable) { this.push('open') })
+    const open = () =>
+      new Readable({ read () {} }).once('resume', function (this: Readable) {
+        this.push('open')
+      })
     app.get('/out', async () => 'out')
     app.get('/out-never', () => {})
     app.get('/out-stream', async () => open())
@@ -155,7 +163,11 @@ class Server {
       const native = { websocket: true } as object
       scope.get('/native', native, () => {})
       scope.get('/native-late', { ...native, preHandler: wait as never }, () => {})
-      scope.get('/native-never', { ...native, preHandler: (async () => await new Promise(() => {})) as never }, () => {})
+      scope.get(
+        '/native-never',
+        { ...native, preHandler: (async () => await new Promise(() => {})) as never },
+        () => {}
+      )
     }, { prefix: '/in' })
   }
 
@@ -215,7 +227,11 @@ class Client {
   /** Whether all bytes of the upgrade arrived. */
   get hasUpgrade (): boolean {
     const { before, upgrade } = this.script
-    return upgrade !== undefined && this.#sent >= before.map((name) => plainRequests[name]).join('').length + upgradeOf(upgrade).length
+    return (
+      upgrade !== undefined &&
+      this.#sent >=
+        before.map((name) => plainRequests[name]).join('').length + upgradeOf(upgrade).length
+    )
   }
 
   get #sent (): number {
@@ -270,7 +286,9 @@ const patience = 6000
 async function until (condition: () => boolean, what: string | (() => string)): Promise<void> {
   const since = performance.now()
   while (!condition()) {
-    if (performance.now() - since > patience) throw new Error(`it never comes true: ${typeof what === 'string' ? what : what()}`)
+    if (performance.now() - since > patience) {
+      throw new Error(`it never comes true: ${typeof what === 'string' ? what : what()}`)
+    }
     await new Promise((resolve) => { setTimeout(resolve, 5) })
   }
 }
@@ -286,7 +304,10 @@ function answersIn (text: string, { before, upgrade }: Script): string {
  * listener does not wait until the requests before it are answered.
  */
 function isComparable ({ upgrade, end }: Script): boolean {
-  return upgrade === undefined || (end === 'silence' && upgrade.tail === 0 && !upgrade.target.startsWith('/other'))
+  return (
+    upgrade === undefined ||
+    (end === 'silence' && upgrade.tail === 0 && !upgrade.target.startsWith('/other'))
+  )
 }
 
 /** Whether two clients with one script got the same. A client that leaves may miss a response. */
@@ -313,7 +334,10 @@ async function play ({ scripts, closes }: History): Promise<void> {
   }
   try {
     await Promise.all(all.map(async (client) => { await client.play() }))
-    await allAre((client) => client.isGone || client.mayStay || client.isWaiting, 'gone without the release of slow handlers')
+    await allAre(
+      (client) => client.isGone || client.mayStay || client.isWaiting,
+      'gone without the release of slow handlers'
+    )
     for (const client of all) client.release()
     await allAre((client) => client.isGone || client.mayStay, 'gone')
     await allAre((client) => {
@@ -328,7 +352,10 @@ async function play ({ scripts, closes }: History): Promise<void> {
     for (const client of clients) if (!client.hasUpgrade || client.isNative) client.cleanUp()
     let isClosed = false
     relayed.app.close().then(() => { isClosed = true }, () => {})
-    await until(() => isClosed, () => `app.close() resolves: open are ${listed(clients.filter(({ isGone }) => !isGone))}`)
+    await until(
+      () => isClosed,
+      () => `app.close() resolves: open are ${listed(clients.filter(({ isGone }) => !isGone))}`
+    )
   } finally {
     for (const client of all) client.cleanUp()
     for (const server of [relayed, plain]) {
@@ -336,7 +363,10 @@ async function play ({ scripts, closes }: History): Promise<void> {
     }
     await Promise.all([relayed.app.close(), plain.app.close()])
   }
-  await until(() => handlesHeld() === handles, () => `no handle is left: ${handlesHeld()} instead of ${handles}`)
+  await until(
+    () => handlesHeld() === handles,
+    () => `no handle is left: ${handlesHeld()} instead of ${handles}`
+  )
 }
 
 /** The sockets, servers and timers of this thread. */

@@ -12,17 +12,33 @@ import type { ReceiverEvents } from '../../lib/websocket/receiver.js'
 const maxPayload = 70_000
 const maxFragments = 4
 
-const size = fc.oneof(fc.nat(20), fc.constantFrom(0, 1, 124, 125, 126, 127, 300, 65_535, 65_536, maxPayload - 1, maxPayload))
+const size = fc.oneof(
+  fc.nat(20),
+  fc.constantFrom(0, 1, 124, 125, 126, 127, 300, 65_535, 65_536, maxPayload - 1, maxPayload)
+)
 const mask = fc.constantFrom(0, 0x12fe3489, -1, 0x00ff00ff)
 const letters = ['a', 'é', '€', '😀']
-const message = fc.record({ is: fc.constant('message' as const), size, letter: fc.constantFrom(...letters), binary: fc.boolean(), mask, fragments: fc.array(fc.nat(1000), { maxLength: maxFragments - 1 }), pings: fc.boolean() })
-const control = fc.record({ is: fc.constantFrom('ping' as const, 'pong' as const), size: fc.constantFrom(0, 1, 124, 125), mask })
+const message = fc.record({
+  is: fc.constant('message' as const),
+  size,
+  letter: fc.constantFrom(...letters),
+  binary: fc.boolean(),
+  mask,
+  fragments: fc.array(fc.nat(1000), { maxLength: maxFragments - 1 }),
+  pings: fc.boolean()
+})
+const control = fc.record({
+  is: fc.constantFrom('ping' as const, 'pong' as const),
+  size: fc.constantFrom(0, 1, 124, 125),
+  mask
+})
 type Message = typeof message extends fc.Arbitrary<infer M> ? M : never
 type Control = typeof control extends fc.Arbitrary<infer C> ? C : never
 
 const bytes = (...values: number[]): Buffer => Buffer.from(values)
 const text = (data: string | Buffer, fin = true): Buffer => frameOf(opcodes.text, data, { fin })
-const more = (data: string | Buffer, fin = true): Buffer => frameOf(opcodes.continuation, data, { fin })
+const more = (data: string | Buffer, fin = true): Buffer =>
+  frameOf(opcodes.continuation, data, { fin })
 const code = (value: number): Buffer => bytes(value >> 8, value & 0xff)
 
 /** How a client ends it, and what is said of that. */
@@ -37,7 +53,10 @@ const endings: Record<string, readonly [frames: readonly Buffer[], told: string]
   'a close between the ranges': [[closeOf(2999)], 'violation 1002'],
   'a close above all codes': [[closeOf(5000)], 'violation 1002'],
   'half a code': [[frameOf(opcodes.close, bytes(3))], 'violation 1002'],
-  'a reason that is no text': [[frameOf(opcodes.close, Buffer.concat([code(1000), bytes(0xff)]))], 'violation 1007'],
+  'a reason that is no text': [
+    [frameOf(opcodes.close, Buffer.concat([code(1000), bytes(0xff)]))],
+    'violation 1007'
+  ],
   'a reserved bit': [[frameOf(opcodes.text, 'x', { rsv1: true })], 'violation 1002'],
   'another reserved bit': [[bytes(0xa1, 0x80, 0, 0, 0, 0)], 'violation 1002'],
   'a data opcode that is not one': [[frameOf(3)], 'violation 1002'],
@@ -50,11 +69,24 @@ const endings: Record<string, readonly [frames: readonly Buffer[], told: string]
   'bad text': [[text(bytes(0xc0, 0xaf))], 'violation 1007'],
   'a surrogate': [[text(bytes(0xed, 0xa0, 0x80))], 'violation 1007'],
   'bad text in pieces': [[text(bytes(0xe2), false), more(bytes(0x28, 0xa1))], 'violation 1007'],
-  'bad text of many': [[text(Buffer.concat([Buffer.alloc(200, 'a'), bytes(0xff)]))], 'violation 1007'],
+  'bad text of many': [
+    [text(Buffer.concat([Buffer.alloc(200, 'a'), bytes(0xff)]))],
+    'violation 1007'
+  ],
   'one octet too many': [[frameOf(opcodes.binary, Buffer.alloc(maxPayload + 1))], 'violation 1009'],
-  'one octet too many, in pieces': [[frameOf(opcodes.binary, Buffer.alloc(maxPayload), { fin: false }), more('x')], 'violation 1009'],
+  'one octet too many, in pieces': [
+    [frameOf(opcodes.binary, Buffer.alloc(maxPayload), { fin: false }), more('x')],
+    'violation 1009'
+  ],
   'an enormous length': [[bytes(0x82, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)], 'violation 1009'],
-  'one fragment too many': [[text('x', false), ...Array.from({ length: maxFragments - 1 }, () => more('', false)), more('')], 'violation 1008']
+  'one fragment too many': [
+    [
+      text('x', false),
+      ...Array.from({ length: maxFragments - 1 }, () => more('', false)),
+      more('')
+    ],
+    'violation 1008'
+  ]
 }
 
 /** Notes what it is told; it may stop after a message. */
@@ -94,7 +126,10 @@ class Note implements ReceiverEvents {
 function payloadOf ({ size, letter, binary }: Message): Buffer {
   if (binary) return Buffer.alloc(size, 0xfe)
   const one = Buffer.from(letter)
-  return Buffer.concat([Buffer.alloc(size % one.length, 'z'), Buffer.alloc(size - size % one.length, one)])
+  return Buffer.concat([
+    Buffer.alloc(size % one.length, 'z'),
+    Buffer.alloc(size - (size % one.length), one)
+  ])
 }
 
 interface Script { frames: Buffer[], told: string[], data: Buffer[] }
@@ -108,11 +143,18 @@ function write (script: Script, item: Message | Control): void {
     return
   }
   const payload = payloadOf(item)
-  const cuts = [...item.fragments.map((part) => Math.floor(payload.length * part / 1000)).sort((a, b) => a - b), payload.length]
+  const cuts = [
+    ...item.fragments
+      .map((part) => Math.floor((payload.length * part) / 1000))
+      .sort((a, b) => a - b),
+    payload.length
+  ]
   let start = 0
   for (const [i, end] of cuts.entries()) {
     const opcode = i > 0 ? opcodes.continuation : item.binary ? opcodes.binary : opcodes.text
-    script.frames.push(frameOf(opcode, payload.subarray(start, end), { fin: i === cuts.length - 1, mask: item.mask }))
+    script.frames.push(
+      frameOf(opcode, payload.subarray(start, end), { fin: i === cuts.length - 1, mask: item.mask })
+    )
     start = end
     if (item.pings && i < cuts.length - 1) write(script, { is: 'ping', size: 1, mask: item.mask })
   }
@@ -121,10 +163,14 @@ function write (script: Script, item: Message | Control): void {
 }
 
 const history = fc.record({
-  items: fc.array(fc.oneof({ weight: 3, arbitrary: message }, { weight: 1, arbitrary: control }), { maxLength: 6 }),
+  items: fc.array(fc.oneof({ weight: 3, arbitrary: message }, { weight: 1, arbitrary: control }), {
+    maxLength: 6
+  }),
   ending: fc.constantFrom(...Object.keys(endings)),
   /** Octets of each read, again and again; none: all in one. */
-  reads: fc.array(fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 100, max: 70_000 })), { maxLength: 4 }),
+  reads: fc.array(fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 100, max: 70_000 })), {
+    maxLength: 4
+  }),
   stopsAfter: fc.nat(3)
 })
 
@@ -134,7 +180,11 @@ export const wire = suiteOf('wire', history, async ({ items, ending, reads, stop
   const [last, end] = endings[ending]
   if (end !== '') script.told.push(end)
   // What follows the end is not looked at.
-  const input = Buffer.concat([...script.frames, ...last, ...end === '' ? [] : [frameOf(opcodes.text, 'too late')]])
+  const input = Buffer.concat([
+    ...script.frames,
+    ...last,
+    ...(end === '' ? [] : [frameOf(opcodes.text, 'too late')])
+  ])
   const note = new Note(stopsAfter)
   const client = new FakeClient()
   const { route } = normalizeOptions({ maxPayload })
@@ -161,7 +211,9 @@ export const wire = suiteOf('wire', history, async ({ items, ending, reads, stop
     receiver.resume()
   }
   equal(note.told.join(), script.told.join(), 'what the client said')
-  for (const [i, data] of script.data.entries()) equal(note.data[i].equals(data), true, `the octets of ${note.told[i]} ${i}`)
+  for (const [i, data] of script.data.entries()) {
+    equal(note.data[i].equals(data), true, `the octets of ${note.told[i]} ${i}`)
+  }
   if (end === '') equal(receiver.partialFrameBytes, 0, 'octets held between frames')
   receiver.dispose()
 })

@@ -23,7 +23,12 @@ export function dataOf (client: number, n: number): string | Buffer {
 }
 
 /** Whether these bytes or this text is that message, and under the right opcode. */
-export function isContent (data: string | Buffer, binary: boolean, client: number, n: number): boolean {
+export function isContent (
+  data: string | Buffer,
+  binary: boolean,
+  client: number,
+  n: number
+): boolean {
   return binary === isBinary(n) && data.toString() === contentOf(client, n)
 }
 

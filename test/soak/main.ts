@@ -48,7 +48,9 @@ async function soak ({ smoke, only, report = defaultReport, scale }: SoakOptions
   say(heading(smoke))
   const sections: Section[] = []
   const rig = await Rig.start(scale)
-  for (const name of Object.keys(phases)) if (only.length === 0 || only.includes(name)) sections.push(await runPhase(rig, name))
+  for (const name of Object.keys(phases)) {
+    if (only.length === 0 || only.includes(name)) sections.push(await runPhase(rig, name))
+  }
   await rig.stop()
   if (!smoke && only.length === 0) {
     for await (const section of suites()) {
@@ -66,7 +68,9 @@ let options: SoakOptions | undefined
 try {
   options = parseOptions(process.argv.slice(2))
   const unknown = options.only.find((name) => !(name in phases))
-  if (unknown !== undefined) throw new Error(`--only: expected one of ${Object.keys(phases).join(', ')}, got '${unknown}'`)
+  if (unknown !== undefined) {
+    throw new Error(`--only: expected one of ${Object.keys(phases).join(', ')}, got '${unknown}'`)
+  }
 } catch (err) {
   console.error(`${(err as Error).message}\n\n${usage}`)
   process.exit(2)

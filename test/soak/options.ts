@@ -60,7 +60,9 @@ export function parseOptions (args: string[]): SoakOptions {
   const scale = structuredClone(values.smoke ? smoke : full)
   if (values.connections !== undefined) {
     const connections = Number(values.connections)
-    if (!Number.isSafeInteger(connections) || connections < 1) throw new Error(`--connections: expected a number from 1 on, got '${values.connections}'`)
+    if (!Number.isSafeInteger(connections) || connections < 1) {
+      throw new Error(`--connections: expected a number from 1 on, got '${values.connections}'`)
+    }
     scale.idle.connections = connections
   }
   return { smoke: values.smoke, only: values.only, report: values.report, scale }

@@ -21,7 +21,9 @@ export class Section {
   }
 
   equal (statement: string, seen: unknown, expected: unknown): void {
-    const [is, should] = [seen, expected].map((value) => typeof value === 'string' ? value : JSON.stringify(value))
+    const [is, should] = [seen, expected].map((value) =>
+      typeof value === 'string' ? value : JSON.stringify(value)
+    )
     this.holds(statement, is === should, is === should ? is : `${is} instead of ${should}`)
   }
 
@@ -31,7 +33,10 @@ export class Section {
   }
 
   get text (): string {
-    const rows = this.findings.map(({ statement, seen, holds }) => `| ${statement} | ${cell(seen)} | ${holds ? 'yes' : '**no**'} |`)
+    const rows = this.findings.map(
+      ({ statement, seen, holds }) =>
+        `| ${statement} | ${cell(seen)} | ${holds ? 'yes' : '**no**'} |`
+    )
     const seconds = Math.round((performance.now() - this.#started) / 1000)
     return `## ${this.title}\n\n${this.#about} ${seconds} s.\n\n| what must hold | seen | holds |\n| --- | --- | --- |\n${rows.join('\n')}\n`
   }
@@ -49,8 +54,13 @@ export function heading (smoke: boolean): string {
 
 /** The last lines: whether all of it held. */
 export function verdict (sections: readonly Section[]): { ok: boolean, text: string } {
-  const all = sections.flatMap(({ title, findings }) => findings.map((finding) => ({ title, ...finding })))
+  const all = sections.flatMap(({ title, findings }) =>
+    findings.map((finding) => ({ title, ...finding }))
+  )
   const broken = all.filter(({ holds }) => !holds)
   if (broken.length === 0) return { ok: true, text: `All of it held: ${all.length} statements.\n` }
-  return { ok: false, text: `Did not hold, of ${all.length} statements:\n\n${broken.map(({ title, statement, seen }) => `- ${title}: ${statement} (seen: ${seen})`).join('\n')}\n` }
+  return {
+    ok: false,
+    text: `Did not hold, of ${all.length} statements:\n\n${broken.map(({ title, statement, seen }) => `- ${title}: ${statement} (seen: ${seen})`).join('\n')}\n`
+  }
 }

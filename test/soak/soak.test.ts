@@ -17,8 +17,15 @@ function judged (reading: Reading, numbers: readonly number[], sent = 4): Array<
 }
 
 t.test('an echo that is lost, doubled, out of order or another is noticed', async (t) => {
-  t.strictSame(judged(new Echoes(client), [0, 1, 2, 3]), [undefined, undefined, undefined, undefined])
-  for (const numbers of [[1], [0, 0], [0, 2, 1], [0, 1, 3]]) t.type(judged(new Echoes(client), numbers).at(-1), 'string', numbers.join())
+  t.strictSame(judged(new Echoes(client), [0, 1, 2, 3]), [
+    undefined,
+    undefined,
+    undefined,
+    undefined
+  ])
+  for (const numbers of [[1], [0, 0], [0, 2, 1], [0, 1, 3]]) {
+    t.type(judged(new Echoes(client), numbers).at(-1), 'string', numbers.join())
+  }
   const echoes = new Echoes(client)
   judged(echoes, [0, 1, 2])
   t.equal(echoes.unanswered, 1, 'one is still to come')
@@ -29,7 +36,11 @@ t.test('an echo that is lost, doubled, out of order or another is noticed', asyn
 t.test('a number that is acknowledged twice, or never, is noticed', async (t) => {
   const reading = new Acknowledgements()
   for (let n = 0; n < 3; n++) reading.sent(n)
-  t.strictSame([2, 0].map((n) => reading.take(Buffer.from(`${n}`))), [undefined, undefined], 'in any order')
+  t.strictSame(
+    [2, 0].map((n) => reading.take(Buffer.from(`${n}`))),
+    [undefined, undefined],
+    'in any order'
+  )
   t.equal(reading.unanswered, 1)
   t.type(reading.take(Buffer.from('0')), 'string')
 })
@@ -44,7 +55,14 @@ t.test('a gap is noticed where none may be, and a step back always', async (t) =
 
 t.test('the slope is that of the line, whatever it lies on', async (t) => {
   t.equal(slope([{ work: 0, bytes: 100 }, { work: 10, bytes: 100 }, { work: 30, bytes: 100 }]), 0)
-  t.equal(slope([{ work: 10, bytes: 1000 }, { work: 20, bytes: 1030 }, { work: 30, bytes: 1060 }]), 3)
+  t.equal(
+    slope([
+      { work: 10, bytes: 1000 },
+      { work: 20, bytes: 1030 },
+      { work: 30, bytes: 1060 }
+    ]),
+    3
+  )
 })
 
 t.test('one statement that does not hold decides', async (t) => {
@@ -69,5 +87,7 @@ t.test('problems are counted, and the first are kept', async (t) => {
 
 t.test('a command line that is not understood is an error', async (t) => {
   t.equal(parseOptions(['--smoke', '--connections', '5']).scale.idle.connections, 5)
-  for (const args of [['--connections', 'many'], ['--connections', '0'], ['--quick'], ['idle']]) t.throws(() => parseOptions(args), args.join(' '))
+  for (const args of [['--connections', 'many'], ['--connections', '0'], ['--quick'], ['idle']]) {
+    t.throws(() => parseOptions(args), args.join(' '))
+  }
 })

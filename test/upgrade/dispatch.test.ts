@@ -5,7 +5,18 @@ import t from 'tap'
 import fastifyWebsocket from '@fastify/websocket'
 import WebSocket, { WebSocketServer } from 'ws'
 import { wsRelay } from '../../lib/index.js'
-import { answer, bare, build, frame, handshake, listen, open, raw, record, until } from '../helpers.js'
+import {
+  answer,
+  bare,
+  build,
+  frame,
+  handshake,
+  listen,
+  open,
+  raw,
+  record,
+  until
+} from '../helpers.js'
 import type { FastifyInstance } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
@@ -41,7 +52,11 @@ for (const native of [false, true]) {
     pipelined.write(frame('early'))
     release!()
     const text = await pipelined.until(/101 Switching/)
-    t.match(text, /\r\n\r\nplainHTTP\/1\.1 200 OK[^]*\r\n\r\nplainHTTP\/1\.1 101 /, 'in the order of the requests')
+    t.match(
+      text,
+      /\r\n\r\nplainHTTP\/1\.1 200 OK[^]*\r\n\r\nplainHTTP\/1\.1 101 /,
+      'in the order of the requests'
+    )
     t.equal((await target.next('ws.message')).data, 'early')
 
     const kept = (await raw(t, port)).write(plain)
@@ -50,15 +65,18 @@ for (const native of [false, true]) {
     t.pass('on a socket that was kept alive')
   })
 
-  t.test(`does not answer an upgrade after a response that closes the connection${beside}`, async (t) => {
-    const app = bare(t)
-    if (native) await app.register(fastifyWebsocket)
-    await app.register(wsRelay)
-    routes(app)
-    const text = await answer(t, await listen(app), plain.replace('plain', 'last') + handshake())
-    t.match(text, /^HTTP\/1\.1 200 OK/)
-    t.notMatch(text, /101/)
-  })
+  t.test(
+    `does not answer an upgrade after a response that closes the connection${beside}`,
+    async (t) => {
+      const app = bare(t)
+      if (native) await app.register(fastifyWebsocket)
+      await app.register(wsRelay)
+      routes(app)
+      const text = await answer(t, await listen(app), plain.replace('plain', 'last') + handshake())
+      t.match(text, /^HTTP\/1\.1 200 OK/)
+      t.notMatch(text, /101/)
+    }
+  )
 
   t.test(`ends the socket when an earlier hook answers 401${beside}`, async (t) => {
     const app = bare(t)
@@ -69,26 +87,34 @@ for (const native of [false, true]) {
     t.match(await answer(t, await listen(app), handshake()), /^HTTP\/1\.1 401 [^]*who\?$/)
   })
 
-  t.test(`ends the socket of a path outside the plugin's scope, and of an unknown path${beside}`, async (t) => {
-    const app = bare(t)
-    await app.register(async (scope) => {
-      if (native) await scope.register(fastifyWebsocket)
-      await scope.register(wsRelay)
-      const target = record(scope)
-      scope.get('/in', async (_, reply) => { reply.relay(target.pid) })
-    })
-    app.get('/out', async () => 'out')
-    app.get('/slow', async () => {
-      await new Promise(setImmediate)
-      return 'slow'
-    })
-    const port = await listen(app)
-    t.match(await answer(t, port, handshake('/out')), /^HTTP\/1\.1 200 [^]*\r\n\r\nout$/)
-    t.match(await answer(t, port, handshake('/slow')), /^HTTP\/1\.1 200 [^]*\r\n\r\nslow$/)
-    t.match(await answer(t, port, handshake('/nowhere')), /^HTTP\/1\.1 404 /)
-    t.match(await answer(t, port, handshake('/in?', { 'sec-websocket-key': '' })), /^HTTP\/1\.1 400 /)
-    await (await raw(t, port)).write(handshake('/in')).until(/101 Switching/)
-  })
+  t.test(
+    `ends the socket of a path outside the plugin's scope, and of an unknown path${beside}`,
+    async (t) => {
+      const app = bare(t)
+      await app.register(async (scope) => {
+        if (native) await scope.register(fastifyWebsocket)
+        await scope.register(wsRelay)
+        const target = record(scope)
+        scope.get('/in', async (_, reply) => {
+          reply.relay(target.pid)
+        })
+      })
+      app.get('/out', async () => 'out')
+      app.get('/slow', async () => {
+        await new Promise(setImmediate)
+        return 'slow'
+      })
+      const port = await listen(app)
+      t.match(await answer(t, port, handshake('/out')), /^HTTP\/1\.1 200 [^]*\r\n\r\nout$/)
+      t.match(await answer(t, port, handshake('/slow')), /^HTTP\/1\.1 200 [^]*\r\n\r\nslow$/)
+      t.match(await answer(t, port, handshake('/nowhere')), /^HTTP\/1\.1 404 /)
+      t.match(
+        await answer(t, port, handshake('/in?', { 'sec-websocket-key': '' })),
+        /^HTTP\/1\.1 400 /
+      )
+      await (await raw(t, port)).write(handshake('/in')).until(/101 Switching/)
+    }
+  )
 }
 
 t.test('upgrades a socket that an agent has kept alive', async (t) => {
@@ -112,13 +138,21 @@ t.test('leaves the sockets of another upgrade listener alone', async (t) => {
     await t.test(when, async (t) => {
       const app = bare(t)
       const server = new WebSocketServer({ noServer: true })
-      server.on('connection', (socket) => { socket.on('message', (data) => { socket.send(`other ${data}`) }) })
+      server.on('connection', (socket) => {
+        socket.on('message', (data) => {
+          socket.send(`other ${data}`)
+        })
+      })
       t.teardown(() => {
         for (const client of server.clients) client.terminate()
         server.close()
       })
       const listener = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-        if (request.url === '/other') server.handleUpgrade(request, socket, head, (ws) => { server.emit('connection', ws, request) })
+        if (request.url === '/other') {
+          server.handleUpgrade(request, socket, head, (ws) => {
+            server.emit('connection', ws, request)
+          })
+        }
       }
       if (when === 'before') app.server.on('upgrade', listener)
       await app.register(wsRelay)
@@ -150,23 +184,42 @@ t.test('does not route a socket that another listener has destroyed', async (t) 
   t.equal(await answer(t, await listen(app), handshake()), '')
 })
 
-t.test('does not route an upgrade whose client leaves while earlier requests are answered', async (t) => {
-  const app = await build(t)
-  let release: () => void
-  let upgrades = 0
-  app.addHook('onRequest', async (request) => { if (request.url === '/') upgrades++ })
-  const asked = new Promise<void>((resolve) => { app.server.on('upgrade', () => { resolve() }) })
-  routes(app, new Promise((resolve) => { release = resolve }))
-  const client = await raw(t, await listen(app))
-  client.write(plain + handshake())
-  await asked
-  const closed = new Promise<void>((resolve) => { app.server.on('request', () => {}); client.socket.once('close', () => { resolve() }) })
-  client.socket.resetAndDestroy()
-  await closed
-  release!()
-  await new Promise(setImmediate)
-  t.equal(upgrades, 0)
-})
+t.test(
+  'does not route an upgrade whose client leaves while earlier requests are answered',
+  async (t) => {
+    const app = await build(t)
+    let release: () => void
+    let upgrades = 0
+    app.addHook('onRequest', async (request) => {
+      if (request.url === '/') upgrades++
+    })
+    const asked = new Promise<void>((resolve) => {
+      app.server.on('upgrade', () => {
+        resolve()
+      })
+    })
+    routes(
+      app,
+      new Promise((resolve) => {
+        release = resolve
+      })
+    )
+    const client = await raw(t, await listen(app))
+    client.write(plain + handshake())
+    await asked
+    const closed = new Promise<void>((resolve) => {
+      app.server.on('request', () => {})
+      client.socket.once('close', () => {
+        resolve()
+      })
+    })
+    client.socket.resetAndDestroy()
+    await closed
+    release!()
+    await new Promise(setImmediate)
+    t.equal(upgrades, 0)
+  }
+)
 
 /** How many open sockets the server has. */
 function connections (app: FastifyInstance): number {
@@ -179,7 +232,14 @@ function legacy (t: Test, app: FastifyInstance, wait: () => Promise<unknown>): v
   t.teardown(() => { for (const client of server.clients) client.terminate() })
   app.server.on('upgrade', (request, socket, head) => {
     if (request.url !== '/legacy') return
-    wait().then(() => { server.handleUpgrade(request, socket, head, (client) => { client.send('legacy') }) }, () => {})
+    wait().then(
+      () => {
+        server.handleUpgrade(request, socket, head, (client) => {
+          client.send('legacy')
+        })
+      },
+      () => {}
+    )
   })
 }
 
@@ -207,7 +267,9 @@ t.test('leaves a path without a route to an async listener of the server', async
     },
     'with a 404 handler and with hooks that refuse': async (t, wait) => {
       const app = bare(t)
-      app.addHook('onRequest', async (request, reply) => { if (request.url === '/legacy') return reply.code(401).send() })
+      app.addHook('onRequest', async (request, reply) => {
+        if (request.url === '/legacy') return reply.code(401).send()
+      })
       app.setNotFoundHandler(async (_, reply) => reply.code(410).send('gone'))
       await app.register(wsRelay, { upgradeTimeout: 500 })
       legacy(t, app, wait)
@@ -248,7 +310,10 @@ t.test('leaves a path without a route to an async listener of the server', async
       t.teardown(() => { client.terminate() })
       t.equal(String((await once(client, 'message'))[0]), 'legacy')
       t.strictSame([asked, requests], [1, []], 'Fastify did not see the request')
-      t.match(await (await raw(t, port)).write(handshake(isInner ? '/scope/' : '/')).until(/\r\n\r\n/), /101 /)
+      t.match(
+        await (await raw(t, port)).write(handshake(isInner ? '/scope/' : '/')).until(/\r\n\r\n/),
+        /101 /
+      )
       t.match(await answer(t, port, handshake('/refused')), /403 /)
       client.close()
       await once(client, 'close')
@@ -296,7 +361,9 @@ t.test('finds a route with asynchronous constraints', async (t) => {
       }
     },
     validate: () => true,
-    deriveConstraint: ((_: unknown, __: unknown, done: (err: null, value: string) => void) => { setImmediate(done, null, 'yes') }) as never
+    deriveConstraint: ((_: unknown, __: unknown, done: (err: null, value: string) => void) => {
+      setImmediate(done, null, 'yes')
+    }) as never
   })
   await app.register(wsRelay)
   app.server.on('upgrade', () => {})
@@ -317,7 +384,9 @@ t.test('lets another listener answer with its own response', async (t) => {
   })
   routes(app)
   const port = await listen(app)
-  for (const path of ['/', '/late']) t.match(await answer(t, port, handshake(path)), /^HTTP\/1\.1 200 [^]*other$/)
+  for (const path of ['/', '/late']) {
+    t.match(await answer(t, port, handshake(path)), /^HTTP\/1\.1 200 [^]*other$/)
+  }
 })
 
 t.test('lets another listener route the request later', async (t) => {
@@ -339,40 +408,55 @@ t.test('lets another listener route the request later', async (t) => {
 
 t.test('handles a client that leaves while earlier requests are being answered', async (t) => {
   for (const allowed of [false, true]) {
-    await t.test(allowed ? 'completes the earlier responses when the server allows half-open sockets' : 'gives the requests up, as Node does', async (t) => {
-      const app = await build(t)
-      Object.assign(app.server, { httpAllowHalfOpen: allowed })
-      let release: () => void
-      const gate = new Promise<void>((resolve) => { release = resolve })
-      let aborted = false
-      const target = record(app)
-      app.get('/', async (_, reply) => reply.relay(target.pid).send())
-      app.get('/plain', async ({ signal }) => {
-        signal.addEventListener('abort', () => { aborted = true })
-        await gate
-        return 'plain'
-      })
-      const asked = new Promise<void>((resolve) => { app.server.on('upgrade', () => { resolve() }) })
-      const sockets: Socket[] = []
-      app.server.on('connection', (socket) => { sockets.push(socket) })
-      const client = (await raw(t, await listen(app), true)).write(plain + plain + handshake())
-      // A FIN after unread bytes has no event.
-      if (!allowed) client.write(frame('early'))
-      client.socket.end()
-      await asked
-      if (allowed) {
-        const [socket] = sockets
-        await once(socket, 'end')
+    await t.test(
+      allowed
+        ? 'completes the earlier responses when the server allows half-open sockets'
+        : 'gives the requests up, as Node does',
+      async (t) => {
+        const app = await build(t)
+        Object.assign(app.server, { httpAllowHalfOpen: allowed })
+        let release: () => void
+        const gate = new Promise<void>((resolve) => {
+          release = resolve
+        })
+        let aborted = false
+        const target = record(app)
+        app.get('/', async (_, reply) => reply.relay(target.pid).send())
+        app.get('/plain', async ({ signal }) => {
+          signal.addEventListener('abort', () => {
+            aborted = true
+          })
+          await gate
+          return 'plain'
+        })
+        const asked = new Promise<void>((resolve) => {
+          app.server.on('upgrade', () => {
+            resolve()
+          })
+        })
+        const sockets: Socket[] = []
+        app.server.on('connection', (socket) => {
+          sockets.push(socket)
+        })
+        const client = (await raw(t, await listen(app), true)).write(plain + plain + handshake())
+        // A FIN after unread bytes has no event.
+        if (!allowed) client.write(frame('early'))
+        client.socket.end()
+        await asked
+        if (allowed) {
+          const [socket] = sockets
+          await once(socket, 'end')
+          release!()
+        }
+        const text = await client.end()
+        await until(() => connections(app) === 0)
+        t.equal(text.match(/\r\n\r\nplain/g)?.length ?? 0, allowed ? 2 : 0)
+        t.equal(aborted, !allowed)
+        t.notMatch(text, /101/)
+        t.equal(target.received.length, 0)
         release!()
       }
-      const text = await client.end()
-      await until(() => connections(app) === 0)
-      t.equal(text.match(/\r\n\r\nplain/g)?.length ?? 0, allowed ? 2 : 0)
-      t.equal(aborted, !allowed)
-      t.notMatch(text, /101/)
-      t.equal(target.received.length, 0)
-      release!()
-    })
+    )
   }
 })
 
@@ -419,9 +503,20 @@ t.test('keeps a socket that a native route takes late', async (t) => {
   for (const upgradeTimeout of [20, '10s']) {
     const app = await build(t, { upgradeTimeout })
     let sweeps = 0
-    app.get('/native', { websocket: true, preHandler: async () => { await new Promise(setImmediate) } } as object, ((socket: WebSocket) => {
-      socket.on('message', (data) => { socket.send(data) })
-    }) as never)
+    app.get(
+      '/native',
+      {
+        websocket: true,
+        preHandler: async () => {
+          await new Promise(setImmediate)
+        }
+      } as object,
+      ((socket: WebSocket) => {
+        socket.on('message', (data) => {
+          socket.send(data)
+        })
+      }) as never
+    )
     const client = await open(t, `ws://127.0.0.1:${await listen(app)}/native`)
     // By now every deadline and every check of the socket has passed.
     const timer = setInterval(() => { sweeps++ }, 100)
@@ -443,5 +538,8 @@ t.test('does not change fastify.routing of a request without an upgrade', async 
   other.listen(0, '127.0.0.1')
   await once(other, 'listening')
   const { port } = other.address() as AddressInfo
-  t.match(await answer(t, port, 'GET / HTTP/1.1\r\nhost: relay.test\r\nconnection: close\r\n\r\n'), /plain$/)
+  t.match(
+    await answer(t, port, 'GET / HTTP/1.1\r\nhost: relay.test\r\nconnection: close\r\n\r\n'),
+    /plain$/
+  )
 })

@@ -39,7 +39,11 @@ function routes (app: FastifyInstance, prefix = ''): void {
     method: 'GET',
     url: `${prefix}/both`,
     handler: async () => 'plain',
-    wsHandler: (socket: WebSocket) => { socket.on('message', (data) => { socket.send(`both ${String(data)}`) }) }
+    wsHandler: (socket: WebSocket) => {
+      socket.on('message', (data) => {
+        socket.send(`both ${String(data)}`)
+      })
+    }
   } as never)
 }
 
@@ -71,7 +75,13 @@ const arrangements: Record<string, (app: FastifyInstance) => Promise<void>> = {
   'in an earlier child scope': async (app) => {
     await app.register(async (scope) => {
       await scope.register(fastifyWebsocket)
-      scope.get('/child', { websocket: true } as object, ((socket: WebSocket) => { socket.send('child') }) as never)
+      scope.get(
+        '/child',
+        { websocket: true } as object,
+        ((socket: WebSocket) => {
+          socket.send('child')
+        }) as never
+      )
     })
     await app.register(wsRelay)
   },
@@ -85,31 +95,34 @@ const arrangements: Record<string, (app: FastifyInstance) => Promise<void>> = {
 }
 
 for (const [where, arrange] of Object.entries(arrangements)) {
-  t.test(`@fastify/websocket ${where}: serves relayed and native routes side by side`, async (t) => {
-    const { logger, lines } = logs('error')
-    const app = bare(t, { logger })
-    await arrange(app)
-    routes(app)
-    const port = await listen(app)
-    await check(t, port)
-    if (where === 'in a later child scope') await check(t, port, '/child')
-    t.equal((await app.inject('/both')).body, 'plain')
-    t.equal((await app.inject('/native')).statusCode, 404)
-    t.equal((await app.inject({ method: 'HEAD', url: '/native' })).statusCode, 404)
-    const client = await injectWS(app)('/relayed')
-    client.send('hello')
-    t.equal(String((await once(client, 'message'))[0]), 'hello')
-    client.terminate()
-    const injected = await injectWS(app)('/native')
-    injected.send('hello')
-    t.equal(String((await once(injected, 'message'))[0]), 'native hello')
-    injected.terminate()
-    await until(() => app.websocketServer.clients.size === 0)
-    const native = await open(t, `ws://127.0.0.1:${port}/native`)
-    t.ok(app.websocketServer.clients.size > 0, 'the decorator is the server in use')
-    native.terminate()
-    t.strictSame(lines, [])
-  })
+  t.test(
+    `@fastify/websocket ${where}: serves relayed and native routes side by side`,
+    async (t) => {
+      const { logger, lines } = logs('error')
+      const app = bare(t, { logger })
+      await arrange(app)
+      routes(app)
+      const port = await listen(app)
+      await check(t, port)
+      if (where === 'in a later child scope') await check(t, port, '/child')
+      t.equal((await app.inject('/both')).body, 'plain')
+      t.equal((await app.inject('/native')).statusCode, 404)
+      t.equal((await app.inject({ method: 'HEAD', url: '/native' })).statusCode, 404)
+      const client = await injectWS(app)('/relayed')
+      client.send('hello')
+      t.equal(String((await once(client, 'message'))[0]), 'hello')
+      client.terminate()
+      const injected = await injectWS(app)('/native')
+      injected.send('hello')
+      t.equal(String((await once(injected, 'message'))[0]), 'native hello')
+      injected.terminate()
+      await until(() => app.websocketServer.clients.size === 0)
+      const native = await open(t, `ws://127.0.0.1:${port}/native`)
+      t.ok(app.websocketServer.clients.size > 0, 'the decorator is the server in use')
+      native.terminate()
+      t.strictSame(lines, [])
+    }
+  )
 }
 
 t.test('serves native routes in sibling scopes', async (t) => {
@@ -134,7 +147,9 @@ t.test('serves native routes in sibling scopes', async (t) => {
     }, { prefix: '/inner' })
   }, { prefix: '/c' })
   const port = await listen(app)
-  for (const prefix of ['/a', '/a/inner', '/b', '/b/inner', '/c', '/c/inner']) await check(t, port, prefix)
+  for (const prefix of ['/a', '/a/inner', '/b', '/b/inner', '/c', '/c/inner']) {
+    await check(t, port, prefix)
+  }
 })
 
 t.test('runs a handler once when several scopes register @fastify/websocket', async (t) => {
@@ -157,12 +172,32 @@ t.test('runs a handler once when several scopes register @fastify/websocket', as
   })
   app.get('/refused', async (_, reply) => reply.code(403).send('no'))
   const port = await listen(app)
-  for (const path of ['/sync', '/async']) t.equal(await greet(t, `ws://127.0.0.1:${port}${path}`), 'hello')
+  for (const path of ['/sync', '/async']) {
+    t.equal(await greet(t, `ws://127.0.0.1:${port}${path}`), 'hello')
+  }
   t.match(await answer(t, port, handshake('/refused')), /^HTTP\/1\.1 403 [^]*no$/)
   t.match(await answer(t, port, handshake('/nowhere')), /^HTTP\/1\.1 404 /)
-  for (const prefix of ['/a', '/b', '/c']) for (const path of ['native', 'both']) t.equal(await greet(t, `ws://127.0.0.1:${port}${prefix}/${path}`), `${path} hello`)
-  t.strictSame(runs, ['/sync', '/async', '/refused', '/nowhere', '/a/native', '/a/both', '/b/native', '/b/both', '/c/native', '/c/both'])
-  t.strictSame(target.received.map(({ topic }) => topic).filter((topic) => topic !== 'ws.message'), ['ws.join', 'ws.leave', 'ws.join', 'ws.leave'])
+  for (const prefix of ['/a', '/b', '/c']) {
+    for (const path of ['native', 'both']) {
+      t.equal(await greet(t, `ws://127.0.0.1:${port}${prefix}/${path}`), `${path} hello`)
+    }
+  }
+  t.strictSame(runs, [
+    '/sync',
+    '/async',
+    '/refused',
+    '/nowhere',
+    '/a/native',
+    '/a/both',
+    '/b/native',
+    '/b/both',
+    '/c/native',
+    '/c/both'
+  ])
+  t.strictSame(
+    target.received.map(({ topic }) => topic).filter((topic) => topic !== 'ws.message'),
+    ['ws.join', 'ws.leave', 'ws.join', 'ws.leave']
+  )
   t.equal(app.processes.list().filter((pid) => app.processes.info(pid)?.kind === 'ws').length, 0)
   t.strictSame(lines, [])
 })
@@ -178,7 +213,10 @@ t.test('relays routes that were declared before all plugins', async (t) => {
     ;({ pid } = record(app))
     const port = await listen(app)
     t.equal(await greet(t, `ws://127.0.0.1:${port}/`), 'hello')
-    t.match(await answer(t, port, handshake('/', { origin: 'https://evil.test' })), /^HTTP\/1\.1 403 [^]*ORIGIN_NOT_ALLOWED/)
+    t.match(
+      await answer(t, port, handshake('/', { origin: 'https://evil.test' })),
+      /^HTTP\/1\.1 403 [^]*ORIGIN_NOT_ALLOWED/
+    )
     const refused = await answer(t, port, handshake('/refused'))
     t.match(refused, /^HTTP\/1\.1 403 /)
     t.notMatch(refused, /x-ws-relay/i)
@@ -197,12 +235,21 @@ async function below (
 }
 
 t.test('serves native routes in every order and depth of registration', async (t) => {
-  const hello = (socket: WebSocket): void => { socket.on('message', (data) => { socket.send(`native ${String(data)}`) }) }
+  const hello = (socket: WebSocket): void => {
+    socket.on('message', (data) => {
+      socket.send(`native ${String(data)}`)
+    })
+  }
   /** In its own scope, as GraphQL servers do it. */
   const graphql = async (app: FastifyInstance): Promise<void> => {
     await app.register(async (scope) => {
       await scope.register(fastifyWebsocket)
-      scope.route({ method: 'GET', url: '/graphql', handler: async () => 'plain', wsHandler: hello } as never)
+      scope.route({
+        method: 'GET',
+        url: '/graphql',
+        handler: async () => 'plain',
+        wsHandler: hello
+      } as never)
     })
   }
   /** Kinds of native routes, beside a relay that is registered `relayed` scopes below the root. */
@@ -214,12 +261,19 @@ t.test('serves native routes in every order and depth of registration', async (t
     },
     wsHandler: async (scope) => {
       await scope.register(fastifyWebsocket)
-      scope.route({ method: 'GET', url: '/native', handler: async () => 'plain', wsHandler: hello } as never)
+      scope.route({
+        method: 'GET',
+        url: '/native',
+        handler: async () => 'plain',
+        wsHandler: hello
+      } as never)
       return '/native'
     },
     'a scope below that of @fastify/websocket': async (scope) => {
       await scope.register(fastifyWebsocket)
-      await scope.register(async (inner) => { inner.get('/native', { websocket: true } as object, hello as never) })
+      await scope.register(async (inner) => {
+        inner.get('/native', { websocket: true } as object, hello as never)
+      })
       return '/native'
     },
     'a GraphQL plugin': async (scope) => {
@@ -249,7 +303,11 @@ t.test('serves native routes in every order and depth of registration', async (t
           })
           if (order === 'after') await natives()
           const url = `ws://127.0.0.1:${await listen(app)}`
-          t.equal(await greet(t, url + path), 'native hello', `${kind}, ${depth} deep, ${order} a relay ${relayed} deep`)
+          t.equal(
+            await greet(t, url + path),
+            'native hello',
+            `${kind}, ${depth} deep, ${order} a relay ${relayed} deep`
+          )
           t.equal(await greet(t, `${url}/relayed`), 'hello')
           await app.close()
         }
@@ -296,7 +354,12 @@ t.test('accepts another server in its options', async (t) => {
 })
 
 t.test('rejects invalid options of @fastify/websocket', async (t) => {
-  await t.rejects(async () => { await build(t, { websocket: { errorHandler: 1 } }) }, { message: 'invalid errorHandler function' })
+  await t.rejects(
+    async () => {
+      await build(t, { websocket: { errorHandler: 1 } })
+    },
+    { message: 'invalid errorHandler function' }
+  )
 })
 
 t.test('calls its preClose once, on an instance that has websocketServer', async (t) => {
@@ -341,34 +404,49 @@ t.test('injectWS: rejects when the request is refused, and checks origins', asyn
   t.strictSame((await target.next('ws.join')).metadata, { user: 'me' })
   client.close()
   t.match(await target.next('ws.leave'), { cause: 'client' })
-  const own = await inject('/', { headers: { origin: 'http://relay.test', host: 'relay.test' }, socket: { remoteAddress: '10.0.0.1' } })
+  const own = await inject('/', {
+    headers: { origin: 'http://relay.test', host: 'relay.test' },
+    socket: { remoteAddress: '10.0.0.1' }
+  })
   own.terminate()
 })
 
-t.test('injectWS: delivers everything sent on join to a listener that is added right away', async (t) => {
-  const app = await build(t)
-  const data = 'x'.repeat(100_000)
-  const target = app.processes.spawn(async (self) => {
-    await self.serve({ 'ws.join': ({ client_pid }) => { for (let i = 0; i < 3; i++) self.send(client_pid, 'ws.send', { data: `${i}${data}` }) } }, () => {})
-  })
-  app.get('/sync', (_, reply) => { reply.relay(target).send() })
-  app.get('/async', async (_, reply) => {
-    await new Promise(setImmediate)
-    return reply.relay(target).send()
-  })
-  await app.ready()
-  for (const path of ['/sync', '/async', '/sync', '/async']) {
-    const client = await injectWS(app)(path)
-    const received: string[] = []
-    const closed = once(client, 'close')
-    client.on('message', (message) => {
-      received.push(String(message).slice(0, 2))
-      if (received.length === 3) client.close()
+t.test(
+  'injectWS: delivers everything sent on join to a listener that is added right away',
+  async (t) => {
+    const app = await build(t)
+    const data = 'x'.repeat(100_000)
+    const target = app.processes.spawn(async (self) => {
+      await self.serve(
+        {
+          'ws.join': ({ client_pid }) => {
+            for (let i = 0; i < 3; i++) self.send(client_pid, 'ws.send', { data: `${i}${data}` })
+          }
+        },
+        () => {}
+      )
     })
-    await closed
-    t.strictSame(received, ['0x', '1x', '2x'], path)
+    app.get('/sync', (_, reply) => {
+      reply.relay(target).send()
+    })
+    app.get('/async', async (_, reply) => {
+      await new Promise(setImmediate)
+      return reply.relay(target).send()
+    })
+    await app.ready()
+    for (const path of ['/sync', '/async', '/sync', '/async']) {
+      const client = await injectWS(app)(path)
+      const received: string[] = []
+      const closed = once(client, 'close')
+      client.on('message', (message) => {
+        received.push(String(message).slice(0, 2))
+        if (received.length === 3) client.close()
+      })
+      await closed
+      t.strictSame(received, ['0x', '1x', '2x'], path)
+    }
   }
-})
+)
 
 t.test('injectWS: closes its sockets as real ones close', async (t) => {
   // One hour, so that app.close() cannot wait for a deadline.
@@ -408,7 +486,11 @@ t.test('leaves an upgrade to another plugin when the relay is off', async (t) =>
     const socket = (request.raw as unknown as Record<symbol, Duplex>)[claim]
     reply.hijack()
     reply.raw.detachSocket(socket as never)
-    server.handleUpgrade(request.raw, socket, Buffer.alloc(0), (client) => { client.on('message', (data) => { client.send(`other ${String(data)}`) }) })
+    server.handleUpgrade(request.raw, socket, Buffer.alloc(0), (client) => {
+      client.on('message', (data) => {
+        client.send(`other ${String(data)}`)
+      })
+    })
   })
   t.equal(await greet(t, `ws://127.0.0.1:${await listen(app)}/`), 'other hello')
 })
@@ -417,7 +499,9 @@ t.test('does not let @fastify/websocket answer when the relay is off', async (t)
   for (const plugins of [[wsRelay], [fastifyWebsocket, wsRelay]]) {
     const app = bare(t)
     for (const plugin of plugins) await app.register(plugin as typeof wsRelay)
-    app.get('/', { config: { wsRelay: false } }, async (_, reply) => reply.relay('lobby').send('plain'))
+    app.get('/', { config: { wsRelay: false } }, async (_, reply) =>
+      reply.relay('lobby').send('plain')
+    )
     const text = await answer(t, await listen(app), handshake())
     t.match(text, /^HTTP\/1\.1 200 [^]*plain$/)
     t.notMatch(text, /x-ws-relay/i)

@@ -5,7 +5,19 @@ import t from 'tap'
 import { wsRelay } from '../../lib/index.js'
 import { Registration } from '../../lib/upgrade/registration.js'
 import { used } from '../abuse/support.js'
-import { answer, bare, build, frame, handshake, listen, logs, open, raw, record, until } from '../helpers.js'
+import {
+  answer,
+  bare,
+  build,
+  frame,
+  handshake,
+  listen,
+  logs,
+  open,
+  raw,
+  record,
+  until
+} from '../helpers.js'
 import { TestClock } from '../laps.js'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply } from 'fastify'
@@ -121,7 +133,10 @@ t.test('delivers frames sent right after the handshake, in order', async (t) => 
   client.write(frame('3'))
   finish()
   for (const data of ['1', '2', '3']) t.equal((await target.next('ws.message')).data, data)
-  t.strictSame(target.received.map(({ topic }) => topic), ['ws.join', 'ws.message', 'ws.message', 'ws.message'])
+  t.strictSame(
+    target.received.map(({ topic }) => topic),
+    ['ws.join', 'ws.message', 'ws.message', 'ws.message']
+  )
 })
 
 t.test('accepts a handshake and frames that arrive byte by byte', async (t) => {
@@ -143,7 +158,9 @@ t.test('pauses a client that sends a lot before its response, and loses nothing'
   client.write(handshake())
   const { reply: { raw: { socket } } } = await begun
   const count = 4000
-  const lot = Buffer.concat(Array.from({ length: count }, (_, i) => frame(String(i).padStart(100, '.'))))
+  const lot = Buffer.concat(
+    Array.from({ length: count }, (_, i) => frame(String(i).padStart(100, '.')))
+  )
   client.write(lot)
   await until(() => socket!.isPaused())
   t.ok(socket!.bytesRead < 256 * 1024)
@@ -156,17 +173,20 @@ t.test('pauses a client that sends a lot before its response, and loses nothing'
   t.equal((await target.next('ws.message')).data, 'after')
 })
 
-t.test('does not reset the connection of a refused client because of its early bytes', async (t) => {
-  const app = await build(t)
-  app.get('/', async (_, reply) => reply.code(403).send('x'.repeat(100_000)))
-  const port = await listen(app)
-  const client = await raw(t, port)
-  client.socket.pause()
-  client.write(Buffer.concat([Buffer.from(handshake()), Buffer.alloc(300_000)]))
-  await new Promise(setImmediate)
-  client.socket.resume()
-  t.match(await client.end(), /x{100000}$/)
-})
+t.test(
+  'does not reset the connection of a refused client because of its early bytes',
+  async (t) => {
+    const app = await build(t)
+    app.get('/', async (_, reply) => reply.code(403).send('x'.repeat(100_000)))
+    const port = await listen(app)
+    const client = await raw(t, port)
+    client.socket.pause()
+    client.write(Buffer.concat([Buffer.from(handshake()), Buffer.alloc(300_000)]))
+    await new Promise(setImmediate)
+    client.socket.resume()
+    t.match(await client.end(), /x{100000}$/)
+  }
+)
 
 t.test('frees early bytes while an ordinary response is written', async (t) => {
   const clients = 100
@@ -196,14 +216,17 @@ t.test('frees early bytes while an ordinary response is written', async (t) => {
   for (const client of all) client.socket.destroy()
 })
 
-t.test('destroys the socket of a client that does not end its side after its response', async (t) => {
-  const app = await build(t)
-  app.get('/', async (_, reply) => reply.code(403).send('no'))
-  const client = await raw(t, await listen(app), true)
-  await client.write(handshake()).end()
-  await until(() => (app.server as unknown as { _connections: number })._connections === 0)
-  t.pass()
-})
+t.test(
+  'destroys the socket of a client that does not end its side after its response',
+  async (t) => {
+    const app = await build(t)
+    app.get('/', async (_, reply) => reply.code(403).send('no'))
+    const client = await raw(t, await listen(app), true)
+    await client.write(handshake()).end()
+    await until(() => (app.server as unknown as { _connections: number })._connections === 0)
+    t.pass()
+  }
+)
 
 t.test('answers 503 and logs the cause when a handler never replies', async (t) => {
   const { logger, lines } = logs()
@@ -216,7 +239,12 @@ t.test('answers 503 and logs the cause when a handler never replies', async (t) 
     t.match(text, /^HTTP\/1\.1 503 /)
     t.match(text, /FST_WS_RELAY_UPGRADE_TIMEOUT/)
   }
-  t.equal(lines.filter(({ msg }) => /its handler did not reply\. A synchronous handler must call reply\.send\(\)/.test(msg)).length, 2)
+  t.equal(
+    lines.filter(({ msg }) =>
+      /its handler did not reply\. A synchronous handler must call reply\.send\(\)/.test(msg)
+    ).length,
+    2
+  )
   t.doesNotThrow(() => { late() }, 'a late reply is nothing')
 })
 
@@ -247,7 +275,10 @@ t.test('answers 503 when an async handler returns a reply that it has not sent',
   const target = app.processes.spawn(async (self) => { await self.serve({}) })
   app.get('/', async (_, reply) => reply.relay(target))
   t.match(await answer(t, await listen(app), handshake()), /^HTTP\/1\.1 503 /)
-  t.match(lines.find(({ msg }) => /did not reply/.test(msg))?.msg, /so must an async one that returns the reply/)
+  t.match(
+    lines.find(({ msg }) => /did not reply/.test(msg))?.msg,
+    /so must an async one that returns the reply/
+  )
 })
 
 t.test('keeps the status of the 503 when an error handler sets none', async (t) => {
@@ -263,57 +294,73 @@ t.test('keeps the status of the 503 when an error handler sets none', async (t) 
   t.strictSame(told, [false], 'request.wsUpgradable is false')
 })
 
-t.test('answers 503 without Fastify when the handler and the error handler or a hook never end', async (t) => {
-  const never = async (): Promise<void> => { await new Promise(() => {}) }
-  const cases: Record<string, (app: FastifyInstance, pid: string) => void> = {
-    'an error handler': (app) => {
-      app.setErrorHandler(() => {})
-      app.get('/', () => {})
-    },
-    'an onError hook': (app) => {
-      app.addHook('onError', never)
-      app.get('/', async () => { throw new Error('boom') })
-    },
-    'an onError hook of the refusal': (app) => {
-      app.addHook('onError', never)
-      app.get('/', () => {})
-    },
-    'an onSend hook': (app, pid) => {
-      app.addHook('onSend', never)
-      app.get('/', async (_, reply) => reply.relay(pid).send())
-    },
-    'an onSend hook of an ordinary reply': (app) => {
-      app.addHook('onSend', never)
-      app.get('/', async () => 'hello')
-    },
-    'a preHandler hook': (app, pid) => {
-      app.addHook('preHandler', never)
-      app.get('/', async (_, reply) => reply.relay(pid).send())
-    },
-    'an onRequest hook before the plugin': (app, pid) => {
-      app.addHook('onRequest', never)
-      app.register(wsRelay, { upgradeTimeout: 20 })
-      app.get('/', async (_, reply) => reply.relay(pid).send())
-    },
-    'a hook of a native route': (app) => {
-      app.get('/', { websocket: true, preHandler: never } as object, () => {})
-    },
-    'a 404 handler': (app) => { app.setNotFoundHandler(() => {}) },
-    'a route without the relay': (app) => { app.get('/', { config: { wsRelay: false } }, () => {}) }
+t.test(
+  'answers 503 without Fastify when the handler and the error handler or a hook never end',
+  async (t) => {
+    const never = async (): Promise<void> => {
+      await new Promise(() => {})
+    }
+    const cases: Record<string, (app: FastifyInstance, pid: string) => void> = {
+      'an error handler': (app) => {
+        app.setErrorHandler(() => {})
+        app.get('/', () => {})
+      },
+      'an onError hook': (app) => {
+        app.addHook('onError', never)
+        app.get('/', async () => {
+          throw new Error('boom')
+        })
+      },
+      'an onError hook of the refusal': (app) => {
+        app.addHook('onError', never)
+        app.get('/', () => {})
+      },
+      'an onSend hook': (app, pid) => {
+        app.addHook('onSend', never)
+        app.get('/', async (_, reply) => reply.relay(pid).send())
+      },
+      'an onSend hook of an ordinary reply': (app) => {
+        app.addHook('onSend', never)
+        app.get('/', async () => 'hello')
+      },
+      'a preHandler hook': (app, pid) => {
+        app.addHook('preHandler', never)
+        app.get('/', async (_, reply) => reply.relay(pid).send())
+      },
+      'an onRequest hook before the plugin': (app, pid) => {
+        app.addHook('onRequest', never)
+        app.register(wsRelay, { upgradeTimeout: 20 })
+        app.get('/', async (_, reply) => reply.relay(pid).send())
+      },
+      'a hook of a native route': (app) => {
+        app.get('/', { websocket: true, preHandler: never } as object, () => {})
+      },
+      'a 404 handler': (app) => {
+        app.setNotFoundHandler(() => {})
+      },
+      'a route without the relay': (app) => {
+        app.get('/', { config: { wsRelay: false } }, () => {})
+      }
+    }
+    for (const [what, set] of Object.entries(cases)) {
+      await t.test(what, async (t) => {
+        const isFirst = what === 'an onRequest hook before the plugin'
+        const app = isFirst ? bare(t) : await build(t, { upgradeTimeout: 20 })
+        const statuses: number[] = []
+        app.addHook('onResponse', async (_, reply) => {
+          statuses.push(reply.statusCode)
+        })
+        set(app, 'nobody')
+        const text = await answer(t, await listen(app), handshake())
+        t.match(
+          text,
+          /^HTTP\/1\.1 503 [^]*\r\nretry-after: \d+\r[^]*"code":"FST_WS_RELAY_UPGRADE_TIMEOUT"/
+        )
+        t.strictSame(statuses, [503], 'onResponse hooks run once')
+      })
+    }
   }
-  for (const [what, set] of Object.entries(cases)) {
-    await t.test(what, async (t) => {
-      const isFirst = what === 'an onRequest hook before the plugin'
-      const app = isFirst ? bare(t) : await build(t, { upgradeTimeout: 20 })
-      const statuses: number[] = []
-      app.addHook('onResponse', async (_, reply) => { statuses.push(reply.statusCode) })
-      set(app, 'nobody')
-      const text = await answer(t, await listen(app), handshake())
-      t.match(text, /^HTTP\/1\.1 503 [^]*\r\nretry-after: \d+\r[^]*"code":"FST_WS_RELAY_UPGRADE_TIMEOUT"/)
-      t.strictSame(statuses, [503], 'onResponse hooks run once')
-    })
-  }
-})
+)
 
 t.test('ignores a reply whose slow hooks end after the 503', async (t) => {
   for (const payload of [undefined, 'text', 'a stream', 'relayed'] as const) {

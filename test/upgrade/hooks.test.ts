@@ -42,23 +42,108 @@ interface Before {
 
 t.test('refuses invalid upgrades before the handler', async (t) => {
   const cases: Before[] = [
-    { what: 'another method', line: 'POST / HTTP/1.1', status: 405, code: 'FST_WS_RELAY_BAD_HANDSHAKE', has: /^allow: GET\r$/m },
-    { what: 'another method with a body', line: 'PUT / HTTP/1.1', headers: { 'content-length': '3' }, status: 405, code: 'FST_WS_RELAY_BAD_HANDSHAKE' },
-    { what: 'no key', headers: { 'sec-websocket-key': undefined }, status: 400, code: 'FST_WS_RELAY_BAD_HANDSHAKE' },
-    { what: 'an empty key', headers: { 'sec-websocket-key': '' }, status: 400, code: 'FST_WS_RELAY_BAD_HANDSHAKE' },
-    { what: 'a key that is too short', headers: { 'sec-websocket-key': 'abc' }, status: 400, code: 'FST_WS_RELAY_BAD_HANDSHAKE' },
-    { what: 'a key that is too long', headers: { 'sec-websocket-key': `AAAA${key}` }, status: 400, code: 'FST_WS_RELAY_BAD_HANDSHAKE' },
-    { what: 'a key that is not base64', headers: { 'sec-websocket-key': `${key.slice(0, 20)}!_==` }, status: 400, code: 'FST_WS_RELAY_BAD_HANDSHAKE' },
-    { what: 'two keys', headers: { 'sec-websocket-key': [key, key] }, status: 400, code: 'FST_WS_RELAY_BAD_HANDSHAKE' },
-    { what: 'a body', headers: { 'content-length': '3' }, status: 400, code: 'FST_WS_RELAY_BAD_HANDSHAKE' },
-    { what: 'a body in chunks', headers: { 'transfer-encoding': 'chunked' }, status: 400, code: 'FST_WS_RELAY_BAD_HANDSHAKE' },
+    {
+      what: 'another method',
+      line: 'POST / HTTP/1.1',
+      status: 405,
+      code: 'FST_WS_RELAY_BAD_HANDSHAKE',
+      has: /^allow: GET\r$/m
+    },
+    {
+      what: 'another method with a body',
+      line: 'PUT / HTTP/1.1',
+      headers: { 'content-length': '3' },
+      status: 405,
+      code: 'FST_WS_RELAY_BAD_HANDSHAKE'
+    },
+    {
+      what: 'no key',
+      headers: { 'sec-websocket-key': undefined },
+      status: 400,
+      code: 'FST_WS_RELAY_BAD_HANDSHAKE'
+    },
+    {
+      what: 'an empty key',
+      headers: { 'sec-websocket-key': '' },
+      status: 400,
+      code: 'FST_WS_RELAY_BAD_HANDSHAKE'
+    },
+    {
+      what: 'a key that is too short',
+      headers: { 'sec-websocket-key': 'abc' },
+      status: 400,
+      code: 'FST_WS_RELAY_BAD_HANDSHAKE'
+    },
+    {
+      what: 'a key that is too long',
+      headers: { 'sec-websocket-key': `AAAA${key}` },
+      status: 400,
+      code: 'FST_WS_RELAY_BAD_HANDSHAKE'
+    },
+    {
+      what: 'a key that is not base64',
+      headers: { 'sec-websocket-key': `${key.slice(0, 20)}!_==` },
+      status: 400,
+      code: 'FST_WS_RELAY_BAD_HANDSHAKE'
+    },
+    {
+      what: 'two keys',
+      headers: { 'sec-websocket-key': [key, key] },
+      status: 400,
+      code: 'FST_WS_RELAY_BAD_HANDSHAKE'
+    },
+    {
+      what: 'a body',
+      headers: { 'content-length': '3' },
+      status: 400,
+      code: 'FST_WS_RELAY_BAD_HANDSHAKE'
+    },
+    {
+      what: 'a body in chunks',
+      headers: { 'transfer-encoding': 'chunked' },
+      status: 400,
+      code: 'FST_WS_RELAY_BAD_HANDSHAKE'
+    },
     { what: 'HTTP/1.0', line: 'GET / HTTP/1.0', status: 400, code: 'FST_WS_RELAY_BAD_HANDSHAKE' },
-    ...['8', '12', '14', '013', '13.0', '', 'latest'].map((version) => ({ what: `version '${version}'`, headers: { 'sec-websocket-version': version }, status: 426, code: 'FST_WS_RELAY_BAD_HANDSHAKE', has: /^sec-websocket-version: 13\r$/m })),
-    { what: 'two versions', headers: { 'sec-websocket-version': ['13', '13'] }, status: 426, has: /^sec-websocket-version: 13\r$/m },
-    { what: 'no version', headers: { 'sec-websocket-version': undefined }, status: 426, code: 'FST_WS_RELAY_BAD_HANDSHAKE', has: /^sec-websocket-version: 13\r$/m },
-    { what: 'another origin', headers: { origin: 'https://evil.test' }, status: 403, code: 'FST_WS_RELAY_ORIGIN_NOT_ALLOWED' },
-    { what: 'an opaque origin', headers: { origin: 'null' }, status: 403, code: 'FST_WS_RELAY_ORIGIN_NOT_ALLOWED' },
-    { what: 'an origin that is not listed', headers: { origin: 'https://evil.test' }, options: { allowedOrigins: 'https://app.test' }, status: 403, code: 'FST_WS_RELAY_ORIGIN_NOT_ALLOWED' }
+    ...['8', '12', '14', '013', '13.0', '', 'latest'].map((version) => ({
+      what: `version '${version}'`,
+      headers: { 'sec-websocket-version': version },
+      status: 426,
+      code: 'FST_WS_RELAY_BAD_HANDSHAKE',
+      has: /^sec-websocket-version: 13\r$/m
+    })),
+    {
+      what: 'two versions',
+      headers: { 'sec-websocket-version': ['13', '13'] },
+      status: 426,
+      has: /^sec-websocket-version: 13\r$/m
+    },
+    {
+      what: 'no version',
+      headers: { 'sec-websocket-version': undefined },
+      status: 426,
+      code: 'FST_WS_RELAY_BAD_HANDSHAKE',
+      has: /^sec-websocket-version: 13\r$/m
+    },
+    {
+      what: 'another origin',
+      headers: { origin: 'https://evil.test' },
+      status: 403,
+      code: 'FST_WS_RELAY_ORIGIN_NOT_ALLOWED'
+    },
+    {
+      what: 'an opaque origin',
+      headers: { origin: 'null' },
+      status: 403,
+      code: 'FST_WS_RELAY_ORIGIN_NOT_ALLOWED'
+    },
+    {
+      what: 'an origin that is not listed',
+      headers: { origin: 'https://evil.test' },
+      options: { allowedOrigins: 'https://app.test' },
+      status: 403,
+      code: 'FST_WS_RELAY_ORIGIN_NOT_ALLOWED'
+    }
   ]
   for (const { what, headers, line, options, status, code, has = /(?:)/ } of cases) {
     await t.test(what, async (t) => {
@@ -137,7 +222,11 @@ t.test('refuses invalid upgrades before the handler', async (t) => {
     t.match(text, /^retry-after: \d+\r$/m)
     go.resolve()
     await first.until(/^HTTP\/1\.1 101 /)
-    t.equal(statusOf(await (await raw(t, port)).write(handshake()).until(/\r\n\r\n/)), 101, 'there is room again')
+    t.equal(
+      statusOf(await (await raw(t, port)).write(handshake()).until(/\r\n\r\n/)),
+      101,
+      'there is room again'
+    )
   })
 })
 
@@ -159,57 +248,397 @@ interface After {
 
 t.test('answers as the table says after the handler', async (t) => {
   const cases: After[] = [
-    { what: 'no header', handler: () => async () => 'hello', upgrade: 200, plain: 200, has: /\r\nhello$/ },
-    { what: 'no header, 101', handler: () => (_, reply) => { reply.raw.statusCode = 204; reply.send() }, upgrade: 204, plain: 204 },
-    { what: 'no header, 401', handler: () => async (_, reply) => reply.code(401).send('who?'), upgrade: 401, plain: 401, has: /who\?$/ },
-    { what: 'no header, 403', handler: () => async (_, reply) => reply.code(403).send('no'), upgrade: 403, plain: 403, has: /\r\nno$/ },
-    { what: 'no header, 404', handler: () => async (_, reply) => reply.callNotFound(), upgrade: 404, plain: 404, has: /not found/ },
-    { what: 'no header, 429', handler: () => async (_, reply) => reply.code(429).header('retry-after', '9').send(), upgrade: 429, plain: 429, has: /^retry-after: 9\r$/m },
-    { what: 'no header, a redirect', handler: () => async (_, reply) => reply.redirect('/elsewhere'), upgrade: 302, plain: 302, has: /^location: \/elsewhere\r$/m },
-    { what: 'no header, a stream', handler: () => async () => Readable.from(['a', 'b']), upgrade: 200, plain: 200 },
+    {
+      what: 'no header',
+      handler: () => async () => 'hello',
+      upgrade: 200,
+      plain: 200,
+      has: /\r\nhello$/
+    },
+    {
+      what: 'no header, 101',
+      handler: () => (_, reply) => {
+        reply.raw.statusCode = 204
+        reply.send()
+      },
+      upgrade: 204,
+      plain: 204
+    },
+    {
+      what: 'no header, 401',
+      handler: () => async (_, reply) => reply.code(401).send('who?'),
+      upgrade: 401,
+      plain: 401,
+      has: /who\?$/
+    },
+    {
+      what: 'no header, 403',
+      handler: () => async (_, reply) => reply.code(403).send('no'),
+      upgrade: 403,
+      plain: 403,
+      has: /\r\nno$/
+    },
+    {
+      what: 'no header, 404',
+      handler: () => async (_, reply) => reply.callNotFound(),
+      upgrade: 404,
+      plain: 404,
+      has: /not found/
+    },
+    {
+      what: 'no header, 429',
+      handler: () => async (_, reply) => reply.code(429).header('retry-after', '9').send(),
+      upgrade: 429,
+      plain: 429,
+      has: /^retry-after: 9\r$/m
+    },
+    {
+      what: 'no header, a redirect',
+      handler: () => async (_, reply) => reply.redirect('/elsewhere'),
+      upgrade: 302,
+      plain: 302,
+      has: /^location: \/elsewhere\r$/m
+    },
+    {
+      what: 'no header, a stream',
+      handler: () => async () => Readable.from(['a', 'b']),
+      upgrade: 200,
+      plain: 200
+    },
 
-    { what: 'a JSON string', handler: (pid) => (_, reply) => { reply.header('X-WS-Relay', JSON.stringify({ target_pid: pid })).send() }, upgrade: 101, plain: 426 },
-    { what: 'an object', handler: (pid) => (_, reply) => { reply.header('x-ws-relay', { target_pid: pid }).send() }, upgrade: 101, plain: 426 },
-    { what: 'a bare PID', handler: (pid) => (_, reply) => { reply.header('X-WS-RELAY', pid).send() }, upgrade: 101, plain: 426 },
-    { what: 'a bare name', handler: () => (_, reply) => { reply.header('x-ws-relay', 'lobby').send() }, upgrade: 101, plain: 426 },
-    { what: 'reply.relay()', handler: (pid) => (_, reply) => { reply.relay(pid, { heartbeat_interval: '1h', metadata: { a: 1 } }).send() }, upgrade: 101, plain: 426 },
-    { what: 'reply.headers()', handler: (pid) => (_, reply) => { reply.headers({ 'x-ws-relay': pid }).send() }, upgrade: 101, plain: 426 },
-    { what: 'reply.raw.setHeader()', handler: (pid) => (_, reply) => { reply.raw.setHeader('X-WS-Relay', pid); reply.send() }, upgrade: 101, plain: 426 },
-    { what: 'the header twice', handler: (pid) => (_, reply) => { reply.raw.setHeader('X-WS-Relay', 'nobody'); reply.relay(pid).send() }, upgrade: 101, plain: 426 },
-    { what: 'a web Response', handler: (pid) => async () => new Response('body', { headers: { 'x-ws-relay': pid } }), upgrade: 101, plain: 426 },
-    { what: 'a web Response behind reply.relay()', handler: (pid) => async (_, reply) => { reply.relay(pid); return new Response(null) }, upgrade: 101, plain: 426 },
-    { what: 'async returning nothing', handler: (pid) => async (_, reply) => { reply.relay(pid) }, upgrade: 101, plain: 426 },
-    { what: 'async returning the reply', handler: (pid) => async (_, reply) => reply.relay(pid).send(), upgrade: 101, plain: 426 },
-    { what: 'async returning a value', handler: (pid) => async (_, reply) => { reply.relay(pid); return { a: 1 } }, upgrade: 101, plain: 426 },
-    { what: 'a stream', handler: (pid) => async (_, reply) => reply.relay(pid).send(Readable.from(['a'])), upgrade: 101, plain: 426 },
-    { what: '101', handler: (pid) => async (_, reply) => reply.code(101).relay(pid).send(), upgrade: 101, plain: 426 },
-    { what: '201', handler: (pid) => async (_, reply) => reply.code(201).relay(pid).send(), upgrade: 101, plain: 426 },
-    { what: '204', handler: (pid) => async (_, reply) => reply.code(204).relay(pid).send(), upgrade: 101, plain: 426 },
+    {
+      what: 'a JSON string',
+      handler: (pid) => (_, reply) => {
+        reply.header('X-WS-Relay', JSON.stringify({ target_pid: pid })).send()
+      },
+      upgrade: 101,
+      plain: 426
+    },
+    {
+      what: 'an object',
+      handler: (pid) => (_, reply) => {
+        reply.header('x-ws-relay', { target_pid: pid }).send()
+      },
+      upgrade: 101,
+      plain: 426
+    },
+    {
+      what: 'a bare PID',
+      handler: (pid) => (_, reply) => {
+        reply.header('X-WS-RELAY', pid).send()
+      },
+      upgrade: 101,
+      plain: 426
+    },
+    {
+      what: 'a bare name',
+      handler: () => (_, reply) => {
+        reply.header('x-ws-relay', 'lobby').send()
+      },
+      upgrade: 101,
+      plain: 426
+    },
+    {
+      what: 'reply.relay()',
+      handler: (pid) => (_, reply) => {
+        reply.relay(pid, { heartbeat_interval: '1h', metadata: { a: 1 } }).send()
+      },
+      upgrade: 101,
+      plain: 426
+    },
+    {
+      what: 'reply.headers()',
+      handler: (pid) => (_, reply) => {
+        reply.headers({ 'x-ws-relay': pid }).send()
+      },
+      upgrade: 101,
+      plain: 426
+    },
+    {
+      what: 'reply.raw.setHeader()',
+      handler: (pid) => (_, reply) => {
+        reply.raw.setHeader('X-WS-Relay', pid)
+        reply.send()
+      },
+      upgrade: 101,
+      plain: 426
+    },
+    {
+      what: 'the header twice',
+      handler: (pid) => (_, reply) => {
+        reply.raw.setHeader('X-WS-Relay', 'nobody')
+        reply.relay(pid).send()
+      },
+      upgrade: 101,
+      plain: 426
+    },
+    {
+      what: 'a web Response',
+      handler: (pid) => async () => new Response('body', { headers: { 'x-ws-relay': pid } }),
+      upgrade: 101,
+      plain: 426
+    },
+    {
+      what: 'a web Response behind reply.relay()',
+      handler: (pid) => async (_, reply) => {
+        reply.relay(pid)
+        return new Response(null)
+      },
+      upgrade: 101,
+      plain: 426
+    },
+    {
+      what: 'async returning nothing',
+      handler: (pid) => async (_, reply) => {
+        reply.relay(pid)
+      },
+      upgrade: 101,
+      plain: 426
+    },
+    {
+      what: 'async returning the reply',
+      handler: (pid) => async (_, reply) => reply.relay(pid).send(),
+      upgrade: 101,
+      plain: 426
+    },
+    {
+      what: 'async returning a value',
+      handler: (pid) => async (_, reply) => {
+        reply.relay(pid)
+        return { a: 1 }
+      },
+      upgrade: 101,
+      plain: 426
+    },
+    {
+      what: 'a stream',
+      handler: (pid) => async (_, reply) => reply.relay(pid).send(Readable.from(['a'])),
+      upgrade: 101,
+      plain: 426
+    },
+    {
+      what: '101',
+      handler: (pid) => async (_, reply) => reply.code(101).relay(pid).send(),
+      upgrade: 101,
+      plain: 426
+    },
+    {
+      what: '201',
+      handler: (pid) => async (_, reply) => reply.code(201).relay(pid).send(),
+      upgrade: 101,
+      plain: 426
+    },
+    {
+      what: '204',
+      handler: (pid) => async (_, reply) => reply.code(204).relay(pid).send(),
+      upgrade: 101,
+      plain: 426
+    },
 
-    { what: 'header, then a throw', handler: (pid) => (_, reply) => { reply.relay(pid); throw new Error('boom') }, upgrade: 500, plain: 500, has: /boom/ },
-    { what: 'header, then a rejection', handler: (pid) => async (_, reply) => { reply.relay(pid); throw Object.assign(new Error('boom'), { statusCode: 418 }) }, upgrade: 418, plain: 418 },
-    { what: 'header, 400', handler: (pid) => (_, reply) => { reply.code(400).relay(pid).send('bad') }, upgrade: 400, plain: 400, has: /\r\nbad$/ },
-    { what: 'header, 404', handler: (pid) => (_, reply) => { reply.relay(pid).callNotFound() }, upgrade: 404, plain: 404 },
-    { what: 'header, a redirect', handler: (pid) => (_, reply) => { reply.relay(pid).redirect('/elsewhere') }, upgrade: 302, plain: 302 },
-    { what: 'header, 304', handler: (pid) => (_, reply) => { reply.code(304).relay(pid).send() }, upgrade: 304, plain: 304 },
-    { what: 'header, a stream with 500', handler: (pid) => (_, reply) => { reply.code(500).relay(pid).send(Readable.from(['oops'])) }, upgrade: 500, plain: 500, has: /oops/ },
-    { what: 'header, a web Response with 403', handler: (pid) => async (_, reply) => { reply.relay(pid); return new Response('no', { status: 403 }) }, upgrade: 403, plain: 403 },
-    { what: 'a web Response with the header and 403', handler: (pid) => async () => new Response('no', { status: 403, headers: { 'x-ws-relay': pid } }), upgrade: 403, plain: 403 },
+    {
+      what: 'header, then a throw',
+      handler: (pid) => (_, reply) => {
+        reply.relay(pid)
+        throw new Error('boom')
+      },
+      upgrade: 500,
+      plain: 500,
+      has: /boom/
+    },
+    {
+      what: 'header, then a rejection',
+      handler: (pid) => async (_, reply) => {
+        reply.relay(pid)
+        throw Object.assign(new Error('boom'), { statusCode: 418 })
+      },
+      upgrade: 418,
+      plain: 418
+    },
+    {
+      what: 'header, 400',
+      handler: (pid) => (_, reply) => {
+        reply.code(400).relay(pid).send('bad')
+      },
+      upgrade: 400,
+      plain: 400,
+      has: /\r\nbad$/
+    },
+    {
+      what: 'header, 404',
+      handler: (pid) => (_, reply) => {
+        reply.relay(pid).callNotFound()
+      },
+      upgrade: 404,
+      plain: 404
+    },
+    {
+      what: 'header, a redirect',
+      handler: (pid) => (_, reply) => {
+        reply.relay(pid).redirect('/elsewhere')
+      },
+      upgrade: 302,
+      plain: 302
+    },
+    {
+      what: 'header, 304',
+      handler: (pid) => (_, reply) => {
+        reply.code(304).relay(pid).send()
+      },
+      upgrade: 304,
+      plain: 304
+    },
+    {
+      what: 'header, a stream with 500',
+      handler: (pid) => (_, reply) => {
+        reply
+          .code(500)
+          .relay(pid)
+          .send(Readable.from(['oops']))
+      },
+      upgrade: 500,
+      plain: 500,
+      has: /oops/
+    },
+    {
+      what: 'header, a web Response with 403',
+      handler: (pid) => async (_, reply) => {
+        reply.relay(pid)
+        return new Response('no', { status: 403 })
+      },
+      upgrade: 403,
+      plain: 403
+    },
+    {
+      what: 'a web Response with the header and 403',
+      handler: (pid) => async () =>
+        new Response('no', { status: 403, headers: { 'x-ws-relay': pid } }),
+      upgrade: 403,
+      plain: 403
+    },
 
-    { what: 'an empty value', handler: () => (_, reply) => { reply.header('x-ws-relay', '').send() }, upgrade: 500, plain: 426, code: 'FST_WS_RELAY_INVALID_CONFIG' },
-    { what: 'broken JSON', handler: () => (_, reply) => { reply.header('x-ws-relay', '{"target_pid":').send() }, upgrade: 500, plain: 426, code: 'FST_WS_RELAY_INVALID_CONFIG' },
-    { what: 'no target', handler: () => (_, reply) => { reply.header('x-ws-relay', { metadata: {} }).send() }, upgrade: 500, plain: 426, code: 'FST_WS_RELAY_INVALID_CONFIG' },
-    { what: 'a list', handler: (pid) => (_, reply) => { reply.header('x-ws-relay', [pid]).send() }, upgrade: 500, plain: 426, code: 'FST_WS_RELAY_INVALID_CONFIG' },
-    { what: 'a heartbeat that is too short', handler: (pid) => (_, reply) => { reply.relay(pid, { heartbeat_interval: '99ms' }).send() }, upgrade: 500, plain: 426, code: 'FST_WS_RELAY_INVALID_CONFIG' },
-    { what: 'a reserved topic', handler: (pid) => (_, reply) => { reply.relay(pid, { message_topic: 'ws.leave' }).send() }, upgrade: 500, plain: 426, code: 'FST_WS_RELAY_INVALID_CONFIG' },
-    { what: 'invalid, with a status of its own', handler: () => (_, reply) => { reply.code(201).header('x-ws-relay', '{').send() }, upgrade: 500, plain: 426, code: 'FST_WS_RELAY_INVALID_CONFIG' },
-    { what: 'invalid, 101', handler: () => (_, reply) => { reply.code(101).header('x-ws-relay', '{').send() }, upgrade: 500, plain: 426, code: 'FST_WS_RELAY_INVALID_CONFIG' },
-    { what: 'invalid, with a stream', handler: () => (_, reply) => { reply.header('x-ws-relay', '{').header('content-encoding', 'gzip').send(Readable.from(['a'])) }, upgrade: 500, plain: 426, code: 'FST_WS_RELAY_INVALID_CONFIG' },
+    {
+      what: 'an empty value',
+      handler: () => (_, reply) => {
+        reply.header('x-ws-relay', '').send()
+      },
+      upgrade: 500,
+      plain: 426,
+      code: 'FST_WS_RELAY_INVALID_CONFIG'
+    },
+    {
+      what: 'broken JSON',
+      handler: () => (_, reply) => {
+        reply.header('x-ws-relay', '{"target_pid":').send()
+      },
+      upgrade: 500,
+      plain: 426,
+      code: 'FST_WS_RELAY_INVALID_CONFIG'
+    },
+    {
+      what: 'no target',
+      handler: () => (_, reply) => {
+        reply.header('x-ws-relay', { metadata: {} }).send()
+      },
+      upgrade: 500,
+      plain: 426,
+      code: 'FST_WS_RELAY_INVALID_CONFIG'
+    },
+    {
+      what: 'a list',
+      handler: (pid) => (_, reply) => {
+        reply.header('x-ws-relay', [pid]).send()
+      },
+      upgrade: 500,
+      plain: 426,
+      code: 'FST_WS_RELAY_INVALID_CONFIG'
+    },
+    {
+      what: 'a heartbeat that is too short',
+      handler: (pid) => (_, reply) => {
+        reply.relay(pid, { heartbeat_interval: '99ms' }).send()
+      },
+      upgrade: 500,
+      plain: 426,
+      code: 'FST_WS_RELAY_INVALID_CONFIG'
+    },
+    {
+      what: 'a reserved topic',
+      handler: (pid) => (_, reply) => {
+        reply.relay(pid, { message_topic: 'ws.leave' }).send()
+      },
+      upgrade: 500,
+      plain: 426,
+      code: 'FST_WS_RELAY_INVALID_CONFIG'
+    },
+    {
+      what: 'invalid, with a status of its own',
+      handler: () => (_, reply) => {
+        reply.code(201).header('x-ws-relay', '{').send()
+      },
+      upgrade: 500,
+      plain: 426,
+      code: 'FST_WS_RELAY_INVALID_CONFIG'
+    },
+    {
+      what: 'invalid, 101',
+      handler: () => (_, reply) => {
+        reply.code(101).header('x-ws-relay', '{').send()
+      },
+      upgrade: 500,
+      plain: 426,
+      code: 'FST_WS_RELAY_INVALID_CONFIG'
+    },
+    {
+      what: 'invalid, with a stream',
+      handler: () => (_, reply) => {
+        reply
+          .header('x-ws-relay', '{')
+          .header('content-encoding', 'gzip')
+          .send(Readable.from(['a']))
+      },
+      upgrade: 500,
+      plain: 426,
+      code: 'FST_WS_RELAY_INVALID_CONFIG'
+    },
 
-    { what: 'a dead target', handler: () => (_, reply) => { reply.relay(dead).send() }, upgrade: 503, plain: 426, code: 'FST_WS_RELAY_TARGET_NOT_ALIVE' },
-    { what: 'a target that is stopping', handler: () => (request, reply) => { const pid = stopping(request.server); reply.relay(pid).send(); request.server.processes.exit(pid) }, upgrade: 503, plain: 426, code: 'FST_WS_RELAY_TARGET_NOT_ALIVE' },
-    { what: 'a name that nobody has', handler: () => (_, reply) => { reply.relay('nobody').send() }, upgrade: 503, plain: 426, code: 'FST_WS_RELAY_TARGET_NOT_ALIVE' },
-    { what: 'a dead target, 202', handler: () => (_, reply) => { reply.code(202).relay(dead).send() }, upgrade: 503, plain: 426, code: 'FST_WS_RELAY_TARGET_NOT_ALIVE' }
+    {
+      what: 'a dead target',
+      handler: () => (_, reply) => {
+        reply.relay(dead).send()
+      },
+      upgrade: 503,
+      plain: 426,
+      code: 'FST_WS_RELAY_TARGET_NOT_ALIVE'
+    },
+    {
+      what: 'a target that is stopping',
+      handler: () => (request, reply) => {
+        const pid = stopping(request.server)
+        reply.relay(pid).send()
+        request.server.processes.exit(pid)
+      },
+      upgrade: 503,
+      plain: 426,
+      code: 'FST_WS_RELAY_TARGET_NOT_ALIVE'
+    },
+    {
+      what: 'a name that nobody has',
+      handler: () => (_, reply) => {
+        reply.relay('nobody').send()
+      },
+      upgrade: 503,
+      plain: 426,
+      code: 'FST_WS_RELAY_TARGET_NOT_ALIVE'
+    },
+    {
+      what: 'a dead target, 202',
+      handler: () => (_, reply) => {
+        reply.code(202).relay(dead).send()
+      },
+      upgrade: 503,
+      plain: 426,
+      code: 'FST_WS_RELAY_TARGET_NOT_ALIVE'
+    }
   ]
 
   for (const { what, handler, upgrade, plain, code, has = /(?:)/ } of cases) {
@@ -254,7 +683,9 @@ async function withRoute (
 t.test('destroys a stream that is not sent', async (t) => {
   for (const value of ['lobby', '{', dead]) {
     const stream = new Readable({ read () {} })
-    const { port } = await withRoute(t, () => (_, reply) => { reply.header('x-ws-relay', value).send(stream) })
+    const { port } = await withRoute(t, () => (_, reply) => {
+      reply.header('x-ws-relay', value).send(stream)
+    })
     await (await raw(t, port)).write(handshake()).until(/\r\n\r\n/)
     t.ok(stream.destroyed, value)
   }
@@ -263,7 +694,11 @@ t.test('destroys a stream that is not sent', async (t) => {
 t.test('cancels the body of a web Response that is not sent', async (t) => {
   let cancelled = false
   const body = new ReadableStream({ cancel () { cancelled = true } })
-  const { port } = await withRoute(t, () => async () => new Response(body, { headers: { 'x-ws-relay': 'lobby', 'set-cookie': 'a=1' } }))
+  const { port } = await withRoute(
+    t,
+    () => async () =>
+      new Response(body, { headers: { 'x-ws-relay': 'lobby', 'set-cookie': 'a=1' } })
+  )
   const text = await (await raw(t, port)).write(handshake()).until(/\r\n\r\n/)
   t.match(text, /^set-cookie: a=1\r$/m)
   t.ok(cancelled)
@@ -283,7 +718,9 @@ t.test('refuses a connection as the target', async (t) => {
 t.test('reports the problem of a header only in the log', async (t) => {
   const { logger, lines } = logs()
   const app = await build(t, {}, { logger })
-  app.get('/', async (_, reply) => { reply.header('x-ws-relay', { target_pid: 'secret name!', message_topic: '@x' }) })
+  app.get('/', async (_, reply) => {
+    reply.header('x-ws-relay', { target_pid: 'secret name!', message_topic: '@x' })
+  })
   app.get('/dead', async (_, reply) => { reply.relay('hidden') })
   const port = await listen(app)
   t.notMatch(await answer(t, port, handshake()), /@x|secret|topic/)
@@ -300,7 +737,9 @@ t.test("passes every refusal to the application's error handler", async (t) => {
     seen.push(err.code)
     reply.code(err.statusCode).send({ mine: err.code })
   })
-  app.get('/invalid', async (_, reply) => { reply.relay(target.pid, { metadata: { long: 'enough' } }) })
+  app.get('/invalid', async (_, reply) => {
+    reply.relay(target.pid, { metadata: { long: 'enough' } })
+  })
   app.get('/dead', async (_, reply) => { reply.relay(dead) })
   app.get('/', async (_, reply) => { reply.relay(target.pid) })
   const port = await listen(app)
@@ -310,7 +749,11 @@ t.test("passes every refusal to the application's error handler", async (t) => {
     [handshake('/', { origin: 'https://evil.test' }), 403, 'FST_WS_RELAY_ORIGIN_NOT_ALLOWED'],
     [handshake('/invalid'), 500, 'FST_WS_RELAY_INVALID_CONFIG'],
     [handshake('/dead'), 503, 'FST_WS_RELAY_TARGET_NOT_ALIVE'],
-    ['GET / HTTP/1.1\r\nhost: relay.test\r\nconnection: close\r\n\r\n', 426, 'FST_WS_RELAY_UPGRADE_REQUIRED']
+    [
+      'GET / HTTP/1.1\r\nhost: relay.test\r\nconnection: close\r\n\r\n',
+      426,
+      'FST_WS_RELAY_UPGRADE_REQUIRED'
+    ]
   ] as const
   for (const [request, status, code] of refusals) {
     const text = await answer(t, port, request)
@@ -373,7 +816,10 @@ t.test('opens no socket when the handler throws', async (t) => {
 t.test('sets request.wsUpgradable when the request can be upgraded', async (t) => {
   const app = await build(t)
   const told: unknown[] = []
-  app.get('/', async (request, reply) => { told.push(request.wsUpgradable); return reply.code(404).send() })
+  app.get('/', async (request, reply) => {
+    told.push(request.wsUpgradable)
+    return reply.code(404).send()
+  })
   const port = await listen(app)
   await answer(t, port, handshake())
   await app.inject('/')
@@ -403,18 +849,29 @@ t.test('runs hooks before an upgrade as for any request', async (t) => {
 
 t.test('checks an upgrade when an earlier hook replies with the header', async (t) => {
   const app = bare(t)
-  app.addHook('onRequest', async (_, reply) => { reply.header('x-ws-relay', pid); return reply.send() })
+  app.addHook('onRequest', async (_, reply) => {
+    reply.header('x-ws-relay', pid)
+    return reply.send()
+  })
   await app.register(wsRelay)
   const { pid } = record(app)
   app.get('/', async () => t.fail('the hook replies'))
   const port = await listen(app)
-  t.equal(codeOf(await answer(t, port, handshake('/', { origin: 'https://evil.test' }))), 'FST_WS_RELAY_ORIGIN_NOT_ALLOWED')
+  t.equal(
+    codeOf(await answer(t, port, handshake('/', { origin: 'https://evil.test' }))),
+    'FST_WS_RELAY_ORIGIN_NOT_ALLOWED'
+  )
   t.equal(statusOf(await (await raw(t, port)).write(handshake()).until(/\r\n\r\n/)), 101)
 })
 
 t.test('answers 404 for a path without a route, and checks upgrades in its handler', async (t) => {
   const app = await build(t)
-  t.equal(statusOf(await answer(t, await listen(app), handshake('/nowhere', { origin: 'https://evil.test' }))), 404)
+  t.equal(
+    statusOf(
+      await answer(t, await listen(app), handshake('/nowhere', { origin: 'https://evil.test' }))
+    ),
+    404
+  )
 
   const custom = await build(t)
   const { pid } = record(custom)
@@ -447,7 +904,11 @@ t.test('answers another upgrade token as plain HTTP, and ends the socket', async
     return 'hello'
   })
   for (const upgrade of ['h2c', 'TLS/1.0', 'websocket/13', 'web socket', 'h2c, TLS/1.0']) {
-    const text = await answer(t, port, handshake('/', { upgrade, connection: 'Upgrade, HTTP2-Settings' }))
+    const text = await answer(
+      t,
+      port,
+      handshake('/', { upgrade, connection: 'Upgrade, HTTP2-Settings' })
+    )
     t.equal(statusOf(text), 200, upgrade)
     t.match(text, /hello$/)
     const refused = await answer(t, port, handshake('/?relay', { upgrade }))
@@ -458,7 +919,15 @@ t.test('answers another upgrade token as plain HTTP, and ends the socket', async
 
 t.test('compares tokens and header names without regard to case', async (t) => {
   const { port } = await withRoute(t, () => async (_, reply) => { reply.relay('lobby') })
-  for (const headers of [{ upgrade: 'WebSocket' }, { upgrade: 'WEBSOCKET' }, { upgrade: 'websocket, h2c' }, { upgrade: 'h2c ,WebSocket' }, { upgrade: ['h2c', 'websocket'] }, { connection: 'keep-alive, Upgrade' }, { connection: 'UPGRADE' }]) {
+  for (const headers of [
+    { upgrade: 'WebSocket' },
+    { upgrade: 'WEBSOCKET' },
+    { upgrade: 'websocket, h2c' },
+    { upgrade: 'h2c ,WebSocket' },
+    { upgrade: ['h2c', 'websocket'] },
+    { connection: 'keep-alive, Upgrade' },
+    { connection: 'UPGRADE' }
+  ]) {
     const text = await (await raw(t, port)).write(handshake('/', headers)).until(/\r\n\r\n/)
     t.equal(statusOf(text), 101)
     t.match(text, /^Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=\r$/m)

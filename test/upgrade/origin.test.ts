@@ -47,9 +47,20 @@ t.test("accepts only the request's own origin without a list", async (t) => {
     ['http://null', 'null', false],
     ['http://relay.test', '', false]
   ]
-  for (const allowed of [undefined, '', ' , ,', [], ['', ' '], ['other.example']] satisfies Allowed[]) {
+  for (const allowed of [
+    undefined,
+    '',
+    ' , ,',
+    [],
+    ['', ' '],
+    ['other.example']
+  ] satisfies Allowed[]) {
     for (const [own, origin, accepted] of cases) {
-      t.equal(asks(allowed, origin, own), accepted, `${JSON.stringify(allowed)}: ${origin} at ${own}`)
+      t.equal(
+        asks(allowed, origin, own),
+        accepted,
+        `${JSON.stringify(allowed)}: ${origin} at ${own}`
+      )
     }
   }
 })
@@ -180,48 +191,133 @@ t.test('accepts a listed origin, and not one that only looks like it', async (t)
     ['https://other.example', 'http://relay.test', true]
   ]
   for (const [allowed, origin, accepted] of cases) {
-    t.equal(asks(allowed, origin), accepted, `${JSON.stringify(allowed)}: ${JSON.stringify(origin)}`)
+    t.equal(
+      asks(allowed, origin),
+      accepted,
+      `${JSON.stringify(allowed)}: ${JSON.stringify(origin)}`
+    )
   }
 })
 
 t.test('names a malformed pattern in the error', async (t) => {
   const patterns = [
-    'https://app.example.com/path', 'https://app.example.com//', 'https://app.example.com?x=1', 'https://app.example.com#x',
-    'app.example.com/', 'https://', 'https:///', '://app.example.com', '//app.example.com', 'https:app.example.com',
-    'https://app.example.com:', 'https://app.example.com:0', 'https://app.example.com:65536', 'https://app.example.com:99999',
-    'https://app.example.com:x', 'app.example.com:080', ':8080', '.example.com', 'example..com', 'example.com.',
-    '**', '*:8080', 'https://*', '*.', '*example.com', '*.*.example.com', 'app.*.example.com', 'app.*', 'https://*.*', '*://app.example.com',
-    '*.127.0.0.1', '*.0.1', '*.[::1]', '127.1', '256.0.0.1', '2130706433', '[::1', '[::g]', '::1', 'https://xn--',
-    'ftp://app.example.com', 'file:///tmp', 'file://tmp', 'javascript://app.example.com', 'htps://app.example.com', 'data://x', 'blob://x', 'about://blank',
-    'capacitor://*.localhost', 'capacitor://localhost:*', 'chrome-extension://*', '*://localhost', 'chrome-extension://abc/popup.html',
-    'http://app.example.com:*', 'app.example.com:*', '*.localhost:*', 'http://*.localhost:*', 'http://127.0.0.2:*', '[::2]:*', 'localhost:**', 'localhost:*0',
-    'null', 'http://null', 'https://app.ex%61mple.com', 'app example.com', 'app.example.com;b.example.com', 'app.\uff45xample.com',
-    '/example/', '^https://', `${'a.'.repeat(130)}com`
+    'https://app.example.com/path',
+    'https://app.example.com//',
+    'https://app.example.com?x=1',
+    'https://app.example.com#x',
+    'app.example.com/',
+    'https://',
+    'https:///',
+    '://app.example.com',
+    '//app.example.com',
+    'https:app.example.com',
+    'https://app.example.com:',
+    'https://app.example.com:0',
+    'https://app.example.com:65536',
+    'https://app.example.com:99999',
+    'https://app.example.com:x',
+    'app.example.com:080',
+    ':8080',
+    '.example.com',
+    'example..com',
+    'example.com.',
+    '**',
+    '*:8080',
+    'https://*',
+    '*.',
+    '*example.com',
+    '*.*.example.com',
+    'app.*.example.com',
+    'app.*',
+    'https://*.*',
+    '*://app.example.com',
+    '*.127.0.0.1',
+    '*.0.1',
+    '*.[::1]',
+    '127.1',
+    '256.0.0.1',
+    '2130706433',
+    '[::1',
+    '[::g]',
+    '::1',
+    'https://xn--',
+    'ftp://app.example.com',
+    'file:///tmp',
+    'file://tmp',
+    'javascript://app.example.com',
+    'htps://app.example.com',
+    'data://x',
+    'blob://x',
+    'about://blank',
+    'capacitor://*.localhost',
+    'capacitor://localhost:*',
+    'chrome-extension://*',
+    '*://localhost',
+    'chrome-extension://abc/popup.html',
+    'http://app.example.com:*',
+    'app.example.com:*',
+    '*.localhost:*',
+    'http://*.localhost:*',
+    'http://127.0.0.2:*',
+    '[::2]:*',
+    'localhost:**',
+    'localhost:*0',
+    'null',
+    'http://null',
+    'https://app.ex%61mple.com',
+    'app example.com',
+    'app.example.com;b.example.com',
+    'app.\uff45xample.com',
+    '/example/',
+    '^https://',
+    `${'a.'.repeat(130)}com`
   ]
   for (const pattern of patterns) {
     for (const allowed of [pattern, ['*', pattern], `https://app.example.com, ${pattern}`]) {
-      t.throws(() => compileOrigins(allowed), {
-        code: 'FST_WS_RELAY_INVALID_OPTIONS',
-        message: `Invalid option: allowedOrigins: '${pattern.slice(0, 80)}${pattern.length > 80 ? '…' : ''}' is not an origin, ` +
-          "expected one such as 'https://app.example.com', 'app.example.com:8080', '*.example.com', 'https://*.example.com', 'http://localhost:*', 'capacitor://localhost' or '*'"
-      }, JSON.stringify(allowed))
+      t.throws(
+        () => compileOrigins(allowed),
+        {
+          code: 'FST_WS_RELAY_INVALID_OPTIONS',
+          message:
+            `Invalid option: allowedOrigins: '${pattern.slice(0, 80)}${pattern.length > 80 ? '…' : ''}' is not an origin, ` +
+            "expected one such as 'https://app.example.com', 'app.example.com:8080', '*.example.com', 'https://*.example.com', 'http://localhost:*', 'capacitor://localhost' or '*'"
+        },
+        JSON.stringify(allowed)
+      )
     }
   }
 })
 
 t.test('does not repeat a password in the error', async (t) => {
   for (const pattern of ['https://user:secret@app.example.com', 'user:secret@app.example.com']) {
-    t.throws(() => compileOrigins(pattern), { code: 'FST_WS_RELAY_INVALID_OPTIONS', message: /'(?:https:\/\/)?…@app\.example\.com'/ })
+    t.throws(() => compileOrigins(pattern), {
+      code: 'FST_WS_RELAY_INVALID_OPTIONS',
+      message: /'(?:https:\/\/)?…@app\.example\.com'/
+    })
   }
 })
 
 t.test('throws for a list of the wrong type', async (t) => {
-  for (const [allowed, got] of [[42, '42'], [true, 'true'], [null, 'null'], [{}, '[object]'], [/x/, '[object]'],
-    [[42], '42'], [[undefined], 'undefined'], [['*', null], 'null'], [[['*']], '[array]'], [new Set(['*']), '[object]']] as const) {
-    t.throws(() => compileOrigins(allowed as never), {
-      code: 'FST_WS_RELAY_INVALID_OPTIONS',
-      message: `Invalid option: allowedOrigins: expected a comma-separated string or an array of strings, got ${got}`
-    }, got)
+  for (const [allowed, got] of [
+    [42, '42'],
+    [true, 'true'],
+    [null, 'null'],
+    [{}, '[object]'],
+    [/x/, '[object]'],
+    [[42], '42'],
+    [[undefined], 'undefined'],
+    [['*', null], 'null'],
+    [[['*']], '[array]'],
+    [new Set(['*']), '[object]']
+  ] as const) {
+    t.throws(
+      () => compileOrigins(allowed as never),
+      {
+        code: 'FST_WS_RELAY_INVALID_OPTIONS',
+        message: `Invalid option: allowedOrigins: expected a comma-separated string or an array of strings, got ${got}`
+      },
+      got
+    )
   }
 })
 
@@ -229,8 +325,14 @@ t.test('does not change when the list is modified afterwards', async (t) => {
   const allowed = ['https://a.example']
   const check = compileOrigins(allowed)
   allowed[0] = 'https://b.example'
-  t.equal(check({ headers: { origin: 'https://a.example' }, host: 'relay.test', protocol: 'http' }), true)
-  t.equal(check({ headers: { origin: 'https://b.example' }, host: 'relay.test', protocol: 'http' }), false)
+  t.equal(
+    check({ headers: { origin: 'https://a.example' }, host: 'relay.test', protocol: 'http' }),
+    true
+  )
+  t.equal(
+    check({ headers: { origin: 'https://b.example' }, host: 'relay.test', protocol: 'http' }),
+    false
+  )
 })
 
 t.test('uses the forwarded host and scheme when Fastify trusts the proxy', async (t) => {
@@ -242,7 +344,10 @@ t.test('uses the forwarded host and scheme when Fastify trusts the proxy', async
     const response = await app.inject({
       url: '/',
       headers: {
-        host: 'inner:3000', origin: 'https://app.example.com', 'x-forwarded-host': 'app.example.com', 'x-forwarded-proto': 'https'
+        host: 'inner:3000',
+        origin: 'https://app.example.com',
+        'x-forwarded-host': 'app.example.com',
+        'x-forwarded-proto': 'https'
       }
     })
     t.same(response.json(), { accepted: trustProxy })
@@ -257,13 +362,24 @@ t.test('never accepts an origin outside the allowed names', async (t) => {
     fc.ipV4(),
     fc.ipV6().map((address) => `[${address}]`),
     fc.tuple(fc.constantFrom(...names), fc.string()).map(([name, end]) => name + end),
-    fc.tuple(fc.string({ unit: 'binary' }), fc.constantFrom(...names)).map(([start, name]) => start + name),
-    fc.array(fc.constantFrom(...names, 'evil', '.', '@', '/', '\\', '#', '?', ':', '\0', ' ', '%2e', '*')).map((parts) => parts.join(''))
+    fc
+      .tuple(fc.string({ unit: 'binary' }), fc.constantFrom(...names))
+      .map(([start, name]) => start + name),
+    fc
+      .array(
+        fc.constantFrom(...names, 'evil', '.', '@', '/', '\\', '#', '?', ':', '\0', ' ', '%2e', '*')
+      )
+      .map((parts) => parts.join(''))
   )
   const origin = fc.oneof(
     fc.string(),
     fc.webUrl(),
-    fc.tuple(fc.constantFrom('https', 'http', 'HTTPS', 'file', 'x'), host, fc.constantFrom('', ':443', ':8080', ':', '/', ','))
+    fc
+      .tuple(
+        fc.constantFrom('https', 'http', 'HTTPS', 'file', 'x'),
+        host,
+        fc.constantFrom('', ':443', ':8080', ':', '/', ',')
+      )
       .map(([scheme, host, end]) => `${scheme}://${host}${end}`)
   )
   fc.assert(fc.property(origin, (origin) => {
@@ -271,17 +387,37 @@ t.test('never accepts an origin outside the allowed names', async (t) => {
     // Parsed without a URL parser: only a host may stand between "://" and the port.
     const [, seen = ''] = /^[a-z]+:\/\/([^/\\@#?%:\s\0,]*)(?::\d+)?$/i.exec(origin) ?? []
     const name = seen.toLowerCase()
-    const mayPass = name === 'app.example.com' || name === 'b.example.org' || (name.endsWith('.example.net') && !name.startsWith('.'))
+    const mayPass =
+      name === 'app.example.com' ||
+      name === 'b.example.org' ||
+      (name.endsWith('.example.net') && !name.startsWith('.'))
     return mayPass || !accepted
   }), { numRuns: 2000 })
 })
 
 t.test('matches origins of web views and extensions exactly', (t) => {
-  const origins = ['capacitor://localhost', 'ionic://localhost', 'tauri://localhost', 'app://obsidian.md', 'vscode-webview://1abc',
-    'chrome-extension://abcdefghijklmnopabcdefghijklmnop', 'moz-extension://6c0e4d6a-5f5b-4f0e-9d6e-2b1e6a1f7c11', 'custom://host:8080']
-  const ask = (allowed: string, origin: string) => compileOrigins(allowed)({ headers: { origin }, host: 'relay.test', protocol: 'http' })
+  const origins = [
+    'capacitor://localhost',
+    'ionic://localhost',
+    'tauri://localhost',
+    'app://obsidian.md',
+    'vscode-webview://1abc',
+    'chrome-extension://abcdefghijklmnopabcdefghijklmnop',
+    'moz-extension://6c0e4d6a-5f5b-4f0e-9d6e-2b1e6a1f7c11',
+    'custom://host:8080'
+  ]
+  const ask = (allowed: string, origin: string) =>
+    compileOrigins(allowed)({ headers: { origin }, host: 'relay.test', protocol: 'http' })
   for (const allowed of origins) {
-    for (const origin of [...origins, 'http://localhost', 'https://localhost', 'capacitor://localhost:1', 'capacitor://evil.localhost', 'custom://host', 'null']) {
+    for (const origin of [
+      ...origins,
+      'http://localhost',
+      'https://localhost',
+      'capacitor://localhost:1',
+      'capacitor://evil.localhost',
+      'custom://host',
+      'null'
+    ]) {
       t.equal(ask(allowed, origin), origin === allowed, `${allowed} ${origin}`)
     }
     t.equal(ask(allowed.toUpperCase(), allowed), true, 'without regard to case')
@@ -291,7 +427,8 @@ t.test('matches origins of web views and extensions exactly', (t) => {
 })
 
 t.test('allows any port only for loopback hosts, each for itself', (t) => {
-  const ask = (allowed: string, origin: string) => compileOrigins(allowed)({ headers: { origin }, host: 'relay.test', protocol: 'http' })
+  const ask = (allowed: string, origin: string) =>
+    compileOrigins(allowed)({ headers: { origin }, host: 'relay.test', protocol: 'http' })
   const hosts = ['localhost', '127.0.0.1', '[::1]']
   for (const allowed of hosts) {
     for (const host of [...hosts, '127.0.0.2', 'evil.localhost', 'localhost.evil.test']) {
@@ -316,7 +453,12 @@ t.test('logs a refused origin once a minute, and at most 100 origins a minute', 
   t.intercept(performance, 'now', { value: () => now })
   const refuse = (origin: string, at: number) => {
     now = at
-    refused.logOnce({ headers: { origin }, host: 'relay.test', protocol: 'http', log: logger } as never)
+    refused.logOnce({
+      headers: { origin },
+      host: 'relay.test',
+      protocol: 'http',
+      log: logger
+    } as never)
     return lines.splice(0).map(({ level, args }) => {
       const { origin, ownOrigin } = args[0] as { origin: string, ownOrigin: string }
       return `${level} ${origin} ${ownOrigin}`
@@ -334,12 +476,25 @@ t.test('logs a refused origin once a minute, and at most 100 origins a minute', 
   t.ok(refuse('x'.repeat(10_000), 200_000)[0].length < 200)
 })
 
-t.test("logs the origin of a refused upgrade, the server's own origin, and how to allow it", async (t) => {
-  const { logger, lines } = logs('warn')
-  const app = await build(t, {}, { logger })
-  app.get('/', async () => t.fail('the upgrade must be refused'))
-  const port = await listen(app)
-  for (let i = 0; i < 3; i++) t.match(await answer(t, port, handshake('/', { origin: 'https://relay.test' })), /^HTTP\/1\.1 403 /)
-  t.equal(lines.length, 1)
-  t.match(lines[0], { level: 40, origin: 'https://relay.test', ownOrigin: 'http://relay.test', msg: /allowedOrigins.*trustProxy/ })
-})
+t.test(
+  "logs the origin of a refused upgrade, the server's own origin, and how to allow it",
+  async (t) => {
+    const { logger, lines } = logs('warn')
+    const app = await build(t, {}, { logger })
+    app.get('/', async () => t.fail('the upgrade must be refused'))
+    const port = await listen(app)
+    for (let i = 0; i < 3; i++) {
+      t.match(
+        await answer(t, port, handshake('/', { origin: 'https://relay.test' })),
+        /^HTTP\/1\.1 403 /
+      )
+    }
+    t.equal(lines.length, 1)
+    t.match(lines[0], {
+      level: 40,
+      origin: 'https://relay.test',
+      ownOrigin: 'http://relay.test',
+      msg: /allowedOrigins.*trustProxy/
+    })
+  }
+)

@@ -12,8 +12,11 @@ function probe (routing: Routing) {
   const response = new ServerResponse(request)
   response.assignSocket(socket as never)
   const run = () => routeIfKnown(routing, request, response, socket)
-  const isWhole = () => request.method === 'GET' && request.headers.connection === 'Upgrade' &&
-    'value' in Object.getOwnPropertyDescriptor(request, 'method')! && 'value' in Object.getOwnPropertyDescriptor(request.headers, 'connection')!
+  const isWhole = () =>
+    request.method === 'GET' &&
+    request.headers.connection === 'Upgrade' &&
+    'value' in Object.getOwnPropertyDescriptor(request, 'method')! &&
+    'value' in Object.getOwnPropertyDescriptor(request.headers, 'connection')!
   return { run, isWhole, response }
 }
 

@@ -25,7 +25,10 @@ async function upgraded (
 
 t.test('writes the 101 of RFC 6455', async (t) => {
   const text = await upgraded(t, () => {})
-  t.equal(text, 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n')
+  t.equal(
+    text,
+    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n'
+  )
 })
 
 t.test("includes the reply's headers, except those of a body or of the connection", async (t) => {
@@ -95,17 +98,38 @@ t.test('includes a subprotocol that the handler chose and the client offered', a
     ['chat,,', 'chat', undefined],
     [['chat', 'superchat'], 'superchat', 'superchat']
   ] as Array<[string | string[] | undefined, string | undefined, string | undefined]>) {
-    const text = await upgraded(t, (reply) => { if (chosen !== undefined) reply.header('Sec-WebSocket-Protocol', chosen) }, { 'sec-websocket-protocol': offered })
+    const text = await upgraded(
+      t,
+      (reply) => {
+        if (chosen !== undefined) reply.header('Sec-WebSocket-Protocol', chosen)
+      },
+      { 'sec-websocket-protocol': offered }
+    )
     t.match(text, /^HTTP\/1\.1 101 /)
-    t.equal(/^sec-websocket-protocol: (.*)\r$/im.exec(text)?.[1], agreed, `${offered} and ${chosen}`)
+    t.equal(
+      /^sec-websocket-protocol: (.*)\r$/im.exec(text)?.[1],
+      agreed,
+      `${offered} and ${chosen}`
+    )
   }
-  t.match(await upgraded(t, (reply) => { reply.header('sec-websocket-protocol', ['chat']) }, { 'sec-websocket-protocol': 'chat' }), /101 [^]*/)
+  t.match(
+    await upgraded(
+      t,
+      (reply) => {
+        reply.header('sec-websocket-protocol', ['chat'])
+      },
+      { 'sec-websocket-protocol': 'chat' }
+    ),
+    /101 [^]*/
+  )
 })
 
 t.test('agrees on a subprotocol with a ws client', async (t) => {
   const app = await build(t)
   const target = record(app)
-  app.get('/', async (_, reply) => { reply.header('sec-websocket-protocol', 'chat').relay(target.pid) })
+  app.get('/', async (_, reply) => {
+    reply.header('sec-websocket-protocol', 'chat').relay(target.pid)
+  })
   const client = await open(t, `ws://127.0.0.1:${await listen(app)}/`, {}, ['superchat', 'chat'])
   t.equal(client.protocol, 'chat')
 })
@@ -115,7 +139,12 @@ t.test('includes an extension that was agreed on', async (t) => {
   const target = record(app)
   app.get('/', async (_, reply) => { reply.relay(target.pid) })
   const port = await listen(app)
-  const ask = async (offer: string | undefined) => await (await raw(t, port)).write(handshake('/', { 'sec-websocket-extensions': offer })).until(/\r\n\r\n/)
+  const ask = async (offer: string | undefined) =>
+    await (
+      await raw(t, port)
+    )
+      .write(handshake('/', { 'sec-websocket-extensions': offer }))
+      .until(/\r\n\r\n/)
   t.match(await ask('permessage-deflate'), /^Sec-WebSocket-Extensions: permessage-deflate\r$/m)
   t.notMatch(await ask(undefined), /extensions/i)
   t.notMatch(await ask('other'), /extensions/i)
@@ -124,7 +153,13 @@ t.test('includes an extension that was agreed on', async (t) => {
 t.test('removes the headers of the replaced body from a refusal', async (t) => {
   const app = await build(t)
   app.get('/', async (_, reply) => {
-    reply.headers({ 'content-encoding': 'gzip', etag: '"x"', 'content-disposition': 'attachment', 'x-kept': '1', 'x-ws-relay': '{' })
+    reply.headers({
+      'content-encoding': 'gzip',
+      etag: '"x"',
+      'content-disposition': 'attachment',
+      'x-kept': '1',
+      'x-ws-relay': '{'
+    })
     return 'body'
   })
   const text = await answer(t, await listen(app), handshake())
@@ -149,7 +184,9 @@ t.test('lets request and reply be collected while their connection is open', asy
     reply.relay(target.pid)
   })
   const port = await listen(app)
-  const clients = await Promise.all(Array.from({ length: 5 }, async () => await open(t, `ws://127.0.0.1:${port}/`)))
+  const clients = await Promise.all(
+    Array.from({ length: 5 }, async () => await open(t, `ws://127.0.0.1:${port}/`))
+  )
   t.equal(held.length, 20)
   await until(() => {
     collect()
@@ -170,5 +207,9 @@ t.test('discards a body that nobody reads', async (t) => {
   const locked = new ReadableStream()
   locked.getReader()
   discardBody(locked)
-  for (const payload of [undefined, null, 'text', Buffer.from('x'), new EventEmitter()]) t.doesNotThrow(() => { discardBody(payload) })
+  for (const payload of [undefined, null, 'text', Buffer.from('x'), new EventEmitter()]) {
+    t.doesNotThrow(() => {
+      discardBody(payload)
+    })
+  }
 })

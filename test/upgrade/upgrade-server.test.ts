@@ -3,7 +3,18 @@ import { once } from 'node:events'
 import t from 'tap'
 import fastifyWebsocket from '@fastify/websocket'
 import { wsRelay } from '../../lib/index.js'
-import { bare, build, frame, handshake, listen, logs, open, raw, record, until } from '../helpers.js'
+import {
+  bare,
+  build,
+  frame,
+  handshake,
+  listen,
+  logs,
+  open,
+  raw,
+  record,
+  until
+} from '../helpers.js'
 
 /** The close code of a raw client's close frame. */
 function codeIn (bytes: string): number | undefined {
@@ -16,14 +27,21 @@ t.test('closes every client with 1001, and sends every target ws.leave', async (
   const target = record(app)
   app.get('/', async (_, reply) => { reply.relay(target.pid) })
   const port = await listen(app)
-  const clients = await Promise.all([1, 2, 3].map(async () => await open(t, `ws://127.0.0.1:${port}/`)))
+  const clients = await Promise.all(
+    [1, 2, 3].map(async () => await open(t, `ws://127.0.0.1:${port}/`))
+  )
   const ends = clients.map(async (client) => await once(client, 'close'))
   await app.close()
   for (const [code, reason] of await Promise.all(ends)) {
     t.equal(code, 1001)
     t.equal(String(reason), 'server shutting down')
   }
-  t.equal(target.received.filter(({ topic, payload }) => topic === 'ws.leave' && payload.cause === 'shutdown').length, 3)
+  t.equal(
+    target.received.filter(
+      ({ topic, payload }) => topic === 'ws.leave' && payload.cause === 'shutdown'
+    ).length,
+    3
+  )
   t.equal(app.processes.stats().alive, 0)
   t.throws(() => app.processes.spawn(() => {}))
   await app.close()
@@ -157,7 +175,10 @@ t.test('closes a connection right after its 101', async (t) => {
   client.write(frame(Buffer.from([0x03, 0xe9]), 8))
   await client.end()
   await closed
-  t.strictSame(target.received.map(({ topic }) => topic), ['ws.join', 'ws.message', 'ws.leave', '@cancel'])
+  t.strictSame(
+    target.received.map(({ topic }) => topic),
+    ['ws.join', 'ws.message', 'ws.leave', '@cancel']
+  )
 })
 
 t.test('refuses upgrades with Retry-After while it closes', async (t) => {

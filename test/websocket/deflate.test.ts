@@ -17,17 +17,29 @@ t.test('accepts an offer, or declines it when it cannot be accepted', async t =>
     ['x-other', true, undefined],
     [`x-other, ${name}; client_max_window_bits`, true, name],
     [`${name}; server_no_context_takeover`, true, `${name}; server_no_context_takeover`],
-    [`${name}; server_max_window_bits=10`, { serverMaxWindowBits: 10 }, `${name}; server_max_window_bits=10`],
+    [
+      `${name}; server_max_window_bits=10`,
+      { serverMaxWindowBits: 10 },
+      `${name}; server_max_window_bits=10`
+    ],
     [`${name}; server_max_window_bits=9`, { serverMaxWindowBits: 10 }, undefined],
     [`${name}; server_max_window_bits=7`, true, undefined],
     [`${name}; unknown=1`, true, undefined],
     [`${name}; =`, true, undefined],
     [`${name}; server_max_window_bits=7, ${name}`, true, name],
-    [`${name}; server_max_window_bits=08, ${name}; server_no_context_takeover`, true, `${name}; server_no_context_takeover`],
+    [
+      `${name}; server_max_window_bits=08, ${name}; server_no_context_takeover`,
+      true,
+      `${name}; server_no_context_takeover`
+    ],
     [`${name}; unknown=1, ${name}`, true, name],
     [`${name}; server_no_context_takeover=1, ${name}`, true, name],
     [`${name}; server_no_context_takeover; server_no_context_takeover, ${name}`, true, name],
-    [`${name}; server_max_window_bits=9, x-other, ${name}`, { serverMaxWindowBits: 10 }, `${name}; server_max_window_bits=10`],
+    [
+      `${name}; server_max_window_bits=9, x-other, ${name}`,
+      { serverMaxWindowBits: 10 },
+      `${name}; server_max_window_bits=10`
+    ],
     [`${name}, ${name}; unknown=1`, true, name],
     [`${name}; unknown=1, ${name}; unknown=2`, true, undefined],
     [`${name}; =, ${name}`, true, undefined]
@@ -64,11 +76,21 @@ t.test('sends frames in order, whether they are compressed or not', async t => {
     const length = bytes[1] < 126 ? bytes[1] : bytes.readUInt16BE(2)
     const at = bytes[1] < 126 ? 2 : 4
     const payload = bytes.subarray(at, at + length)
-    const plain = (bytes[0] & 0x40) === 0 ? payload : inflateRawSync(Buffer.concat([payload, Buffer.from([0, 0, 0xff, 0xff])]), { finishFlush: constants.Z_SYNC_FLUSH })
+    const plain =
+      (bytes[0] & 0x40) === 0
+        ? payload
+        : inflateRawSync(Buffer.concat([payload, Buffer.from([0, 0, 0xff, 0xff])]), {
+          finishFlush: constants.Z_SYNC_FLUSH
+        })
     frames.push([bytes[0], plain.toString()])
     bytes = bytes.subarray(at + length)
   }
-  t.strictSame(frames.slice(0, 4), [[0x81, texts[0]], [0xc1, texts[1]], [0xc1, texts[2]], [0x81, texts[3]]])
+  t.strictSame(frames.slice(0, 4), [
+    [0x81, texts[0]],
+    [0xc1, texts[1]],
+    [0xc1, texts[2]],
+    [0x81, texts[3]]
+  ])
   t.strictSame(frames.slice(4).map(([first]) => first), [0xc2, 0x89, 0x88])
   t.equal(sender.bufferedBytes, socket.writableLength)
   deflate.codec.cleanup()
@@ -76,7 +98,11 @@ t.test('sends frames in order, whether they are compressed or not', async t => {
 
 t.test('leaves nothing queued when the codec is closed during compression', async t => {
   const { deflate, socket, sender } = build(1)
-  for (let i = 0; i < 5; i++) sender.sendFrame(textFrame('x'.repeat(100_000)), () => { t.fail('written') })
+  for (let i = 0; i < 5; i++) {
+    sender.sendFrame(textFrame('x'.repeat(100_000)), () => {
+      t.fail('written')
+    })
+  }
   deflate.codec.cleanup()
   await until(() => sender.bufferedBytes === 0)
   t.equal(socket.read(), null)
@@ -88,8 +114,16 @@ t.test('leaves nothing queued when the codec is closed during compression', asyn
 t.test('counts bytes that are being compressed as unread', async t => {
   const socket = new PassThrough()
   let deflated: ((err: null, data: Buffer) => void) | undefined
-  const codec = { compress (_data: Buffer, _fin: boolean, done: typeof deflated) { deflated = done } }
-  const sender = new DeflatingSender(socket, new Flusher(), { response: '', codec: codec as never, threshold: 0 })
+  const codec = {
+    compress (_data: Buffer, _fin: boolean, done: typeof deflated) {
+      deflated = done
+    }
+  }
+  const sender = new DeflatingSender(socket, new Flusher(), {
+    response: '',
+    codec: codec as never,
+    threshold: 0
+  })
   const large = binaryFrame(Buffer.alloc(3000))
   sender.sendFrame(large)
   t.equal(sender.bufferedBytes, large.length)

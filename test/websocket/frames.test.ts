@@ -4,7 +4,18 @@ import fc from 'fast-check'
 import t from 'tap'
 import * as ws from 'ws'
 import {
-  binaryFrame, closeFrame, cutReason, frame, FrameCache, maySendCode, noCode, opcodes, pingFrame, pongFrame, textFrame, textFrameFromBytes
+  binaryFrame,
+  closeFrame,
+  cutReason,
+  frame,
+  FrameCache,
+  maySendCode,
+  noCode,
+  opcodes,
+  pingFrame,
+  pongFrame,
+  textFrame,
+  textFrameFromBytes
 } from '../../lib/websocket/frames.js'
 
 type Event = [name: string, ...values: unknown[]]
@@ -16,10 +27,14 @@ const { Receiver } = ws as unknown as { Receiver: new (options: { isServer: bool
 async function received (...frames: Buffer[]): Promise<Event[]> {
   const receiver = new Receiver({ isServer: false })
   const events: Event[] = []
-  receiver.on('message', (data: Buffer, binary: boolean) => events.push(['message', binary ? data : data.toString(), binary]))
+  receiver.on('message', (data: Buffer, binary: boolean) =>
+    events.push(['message', binary ? data : data.toString(), binary])
+  )
   receiver.on('ping', (data: Buffer) => events.push(['ping', data.toString()]))
   receiver.on('pong', (data: Buffer) => events.push(['pong', data.toString()]))
-  receiver.on('conclude', (code: number, reason: Buffer) => events.push(['close', code, reason.toString()]))
+  receiver.on('conclude', (code: number, reason: Buffer) =>
+    events.push(['close', code, reason.toString()])
+  )
   const bytes = new PassThrough()
   bytes.pipe(receiver)
   bytes.end(Buffer.concat(frames))
@@ -44,25 +59,48 @@ t.test('a text of any size is one frame with the shortest header, as ws reads it
 })
 
 t.test('frames share no byte with each other, whichever memory they are in', async t => {
-  const texts = Array.from({ length: 60 }, (_, i) => String.fromCharCode(97 + i % 26).repeat([100, 2043, 2044, 4096, 9001, 16_380, 16_381][i % 7]))
+  const texts = Array.from({ length: 60 }, (_, i) =>
+    String.fromCharCode(97 + (i % 26)).repeat([100, 2043, 2044, 4096, 9001, 16_380, 16_381][i % 7])
+  )
   const frames = texts.map((text) => textFrame(text))
   t.same(await received(...frames), texts.map((text) => ['message', text, false]))
-  const memory = new Set(frames.filter(({ length }) => length >= 2048 && length <= 16_384).map(({ buffer }) => buffer))
+  const memory = new Set(
+    frames.filter(({ length }) => length >= 2048 && length <= 16_384).map(({ buffer }) => buffer)
+  )
   t.ok(memory.size < 10, 'those of some KiB are in a few slabs')
   t.notOk(memory.has(frames[6].buffer), 'large ones are in none of them')
 })
 
 t.test('a text that is not ASCII is sent as its UTF-8 bytes', async t => {
-  for (const unit of ['é', 'ÿ', 'Ł', 'ก', '漢', '😀', 'a\u0000b', '\u0080', '\u07ff\u0800', '\uffff']) {
+  for (const unit of [
+    'é',
+    'ÿ',
+    'Ł',
+    'ก',
+    '漢',
+    '😀',
+    'a\u0000b',
+    '\u0080',
+    '\u07ff\u0800',
+    '\uffff'
+  ]) {
     for (const count of [1, 13, 20, 41, 200]) {
       const text = unit.repeat(count)
-      t.strictSame(await received(textFrame(text)), [['message', text, false]], `${count} times ${unit}`)
+      t.strictSame(
+        await received(textFrame(text)),
+        [['message', text, false]],
+        `${count} times ${unit}`
+      )
     }
   }
 })
 
 t.test('a lone surrogate is sent as U+FFFD', async t => {
-  for (const [text, sent] of [['\ud800', '\ufffd'], ['a\udc00b', 'a\ufffdb'], ['\ud83d'.repeat(60), '\ufffd'.repeat(60)]]) {
+  for (const [text, sent] of [
+    ['\ud800', '\ufffd'],
+    ['a\udc00b', 'a\ufffdb'],
+    ['\ud83d'.repeat(60), '\ufffd'.repeat(60)]
+  ]) {
     t.strictSame(await received(textFrame(text)), [['message', sent, false]])
   }
 })
@@ -106,13 +144,27 @@ t.test('shared and detached memory can be sent as text', async t => {
 t.test('pings and pongs carry their data', async t => {
   const longest = 'p'.repeat(125)
   t.strictSame(
-    await received(pingFrame(), pingFrame(Buffer.from('a')), pongFrame(Buffer.alloc(0)), pongFrame(Buffer.from(longest))),
-    [['ping', ''], ['ping', 'a'], ['pong', ''], ['pong', longest]]
+    await received(
+      pingFrame(),
+      pingFrame(Buffer.from('a')),
+      pongFrame(Buffer.alloc(0)),
+      pongFrame(Buffer.from(longest))
+    ),
+    [
+      ['ping', ''],
+      ['ping', 'a'],
+      ['pong', ''],
+      ['pong', longest]
+    ]
   )
 })
 
 t.test('a close frame carries its code and reason', async t => {
-  for (const [code, reason] of [[1000, ''], [1001, 'server shutting down'], [4999, 'ü'.repeat(61)]] as const) {
+  for (const [code, reason] of [
+    [1000, ''],
+    [1001, 'server shutting down'],
+    [4999, 'ü'.repeat(61)]
+  ] as const) {
     t.strictSame(await received(closeFrame(code, reason)), [['close', code, reason]])
   }
 })
@@ -149,16 +201,23 @@ t.test('any reason is cut to the longest beginning that fits', async () => {
   fc.assert(fc.property(fc.string({ unit: 'binary', minLength: 20, maxLength: 200 }), reason => {
     const cut = cutReason(reason)
     const next = [...reason.slice(cut.length)][0] ?? ''
-    return reason.startsWith(cut) && Buffer.byteLength(cut) <= 123 && (next === '' || Buffer.byteLength(cut + next) > 123)
+    return (
+      reason.startsWith(cut) &&
+      Buffer.byteLength(cut) <= 123 &&
+      (next === '' || Buffer.byteLength(cut + next) > 123)
+    )
   }))
 })
 
 t.test('the codes that may be sent are those of RFC 6455 section 7.4', async t => {
   const sendable = []
   for (let code = -1; code < 66000; code++) if (maySendCode(code)) sendable.push(code)
-  const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i)
+  const range = (from: number, to: number): number[] =>
+    Array.from({ length: to - from + 1 }, (_, i) => from + i)
   t.strictSame(sendable, [...range(1000, 1003), ...range(1007, 1014), ...range(3000, 4999)])
-  for (const code of [undefined, null, '1000', 1000.5, NaN, Infinity, {}, 1000n]) t.equal(maySendCode(code), false)
+  for (const code of [undefined, null, '1000', 1000.5, NaN, Infinity, {}, 1000n]) {
+    t.equal(maySendCode(code), false)
+  }
 })
 
 t.test('a frame for a compressed payload has RSV1 set', async t => {
@@ -190,15 +249,27 @@ t.test('a cleared cache frames anew, the empty string too', async t => {
 
 t.test('ws reads any list of frames as it was written', async () => {
   const item = fc.oneof(
-    fc.string({ unit: 'binary', maxLength: 300 }).map((text): [Buffer, Event] => [textFrame(text), ['message', text, false]]),
-    fc.uint8Array({ maxLength: 300 }).map((data): [Buffer, Event] => [binaryFrame(data), ['message', Buffer.from(data), true]]),
-    fc.string({ maxLength: 125 }).map((data): [Buffer, Event] => [pingFrame(Buffer.from(data)), ['ping', data]])
+    fc
+      .string({ unit: 'binary', maxLength: 300 })
+      .map((text): [Buffer, Event] => [textFrame(text), ['message', text, false]]),
+    fc
+      .uint8Array({ maxLength: 300 })
+      .map((data): [Buffer, Event] => [binaryFrame(data), ['message', Buffer.from(data), true]]),
+    fc
+      .string({ maxLength: 125 })
+      .map((data): [Buffer, Event] => [pingFrame(Buffer.from(data)), ['ping', data]])
   )
   await fc.assert(fc.asyncProperty(fc.array(item, { maxLength: 8 }), async items => {
     const events = await received(...items.map(([bytes]) => bytes))
-    if (events.length !== items.length) throw new Error(`${events.length} of ${items.length} events`)
+    if (events.length !== items.length) {
+      throw new Error(`${events.length} of ${items.length} events`)
+    }
     items.forEach(([, expected], i) => {
-      if (expected.some((value, k) => Buffer.isBuffer(value) ? !value.equals(events[i][k] as Buffer) : value !== events[i][k])) {
+      if (
+        expected.some((value, k) =>
+          Buffer.isBuffer(value) ? !value.equals(events[i][k] as Buffer) : value !== events[i][k]
+        )
+      ) {
         throw new Error(`event ${i} differs`)
       }
     })

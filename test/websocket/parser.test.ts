@@ -25,7 +25,11 @@ class Log implements ParserEvents {
 
   onMessage (data: Buffer, binary: boolean, compressed: boolean): boolean {
     this.data.push(data)
-    this.#add(binary || compressed ? [compressed ? 'compressed' : 'binary', data.toString('hex')] : ['text', data.toString()])
+    this.#add(
+      binary || compressed
+        ? [compressed ? 'compressed' : 'binary', data.toString('hex')]
+        : ['text', data.toString()]
+    )
     return this.go()
   }
 
@@ -42,7 +46,10 @@ class Log implements ParserEvents {
 
 interface Options { maxPayload?: number, maxFragments?: number, deflate?: boolean }
 
-function build ({ maxPayload = 1 << 20, maxFragments = 16, deflate = false }: Options = {}): { log: Log, parser: FrameParser } {
+function build ({ maxPayload = 1 << 20, maxFragments = 16, deflate = false }: Options = {}): {
+  log: Log
+  parser: FrameParser
+} {
   const log = new Log()
   return { log, parser: new FrameParser(log, maxPayload, maxFragments, deflate) }
 }
@@ -50,18 +57,27 @@ function build ({ maxPayload = 1 << 20, maxFragments = 16, deflate = false }: Op
 interface Bits { fin?: boolean, rsv?: number, mask?: readonly number[] | null, length?: bigint }
 
 /** A client's frame; everything in it can be made wrong. */
-function client (opcode: number, payload: Uint8Array | string = '', { fin = true, rsv = 0, mask = [0x12, 0x89, 0xff, 0x04], length }: Bits = {}): Buffer {
+function client (
+  opcode: number,
+  payload: Uint8Array | string = '',
+  { fin = true, rsv = 0, mask = [0x12, 0x89, 0xff, 0x04], length }: Bits = {}
+): Buffer {
   const data = Buffer.from(payload as string)
   const announced = length ?? BigInt(data.length)
-  const bytes = [(fin ? 0x80 : 0) | rsv << 4 | opcode]
+  const bytes = [(fin ? 0x80 : 0) | (rsv << 4) | opcode]
   const masked = mask === null ? 0 : 0x80
-  const extended = (count: number): number[] => Array.from({ length: count }, (_, i) => Number(announced >> BigInt(8 * (count - 1 - i)) & 0xffn))
+  const extended = (count: number): number[] =>
+    Array.from({ length: count }, (_, i) =>
+      Number((announced >> BigInt(8 * (count - 1 - i))) & 0xffn)
+    )
   if (announced < 126n) bytes.push(masked | Number(announced))
   else if (announced < 65536n) bytes.push(masked | 126, ...extended(2))
   else bytes.push(masked | 127, ...extended(8))
   if (mask !== null) {
     bytes.push(...mask)
-    data.forEach((byte, i) => { data[i] = byte ^ mask[i % 4] })
+    data.forEach((byte, i) => {
+      data[i] = byte ^ mask[i % 4]
+    })
   }
   return Buffer.concat([Buffer.from(bytes), data])
 }
@@ -69,9 +85,11 @@ function client (opcode: number, payload: Uint8Array | string = '', { fin = true
 const text = (data: string, bits?: Bits): Buffer => client(1, data, bits)
 const binary = (data: Uint8Array | string, bits?: Bits): Buffer => client(2, data, bits)
 const more = (data: Uint8Array | string, fin = false): Buffer => client(0, data, { fin })
-const begin = (data: Uint8Array | string, opcode = 1): Buffer => client(opcode, data, { fin: false })
+const begin = (data: Uint8Array | string, opcode = 1): Buffer =>
+  client(opcode, data, { fin: false })
 const close = (payload: Uint8Array | string = ''): Buffer => client(8, payload)
-const closing = (code: number, reason: Uint8Array | string = ''): Buffer => close(Buffer.concat([Buffer.from([code >> 8, code & 0xff]), Buffer.from(reason as string)]))
+const closing = (code: number, reason: Uint8Array | string = ''): Buffer =>
+  close(Buffer.concat([Buffer.from([code >> 8, code & 0xff]), Buffer.from(reason as string)]))
 
 function octets (bytes: Buffer, to: (octet: Buffer) => void): void {
   for (const byte of bytes) to(Buffer.from([byte]))
@@ -88,7 +106,9 @@ function eventsOf (t: Test, bytes: Buffer, options?: Options): Event[] {
   return whole.log.events
 }
 
-const sizes = [0, 1, 2, 3, 4, 5, 63, 64, 65, 125, 126, 127, 191, 192, 193, 1000, 65535, 65536, 70001]
+const sizes = [
+  0, 1, 2, 3, 4, 5, 63, 64, 65, 125, 126, 127, 191, 192, 193, 1000, 65535, 65536, 70001
+]
 
 function bytesOf (size: number): Buffer {
   return Buffer.from(Array.from({ length: size }, (_, i) => (i * 31 + (i >> 8)) & 0xff))
@@ -115,7 +135,12 @@ t.test('several frames in one chunk arrive in order', async t => {
 t.test('a frame is parsed wherever it is cut in two', async t => {
   for (const size of [1, 125, 200, 65536]) {
     const bytes = binary(bytesOf(size))
-    const around = [...Array(20).keys(), bytes.length >> 1, bytes.length - 2, bytes.length - 1].filter(cut => cut > 0 && cut < bytes.length)
+    const around = [
+      ...Array(20).keys(),
+      bytes.length >> 1,
+      bytes.length - 2,
+      bytes.length - 1
+    ].filter((cut) => cut > 0 && cut < bytes.length)
     for (const cut of around) {
       const { log, parser } = build()
       const copy = Buffer.concat([bytes, bytes])
@@ -140,11 +165,21 @@ t.test('emits nothing for an empty chunk', async t => {
 })
 
 t.test('unmasks with any mask, also with zeros', async t => {
-  for (const mask of [[0, 0, 0, 0], [255, 255, 255, 255], [0, 0, 0, 1], [128, 0, 0, 0], [0x80, 0x7f, 1, 0xfe]]) {
+  for (const mask of [
+    [0, 0, 0, 0],
+    [255, 255, 255, 255],
+    [0, 0, 0, 1],
+    [128, 0, 0, 0],
+    [0x80, 0x7f, 1, 0xfe]
+  ]) {
     for (const size of [1, 5, 63, 64, 300]) {
-      t.strictSame(eventsOf(t, binary(bytesOf(size), { mask })), [['binary', bytesOf(size).toString('hex')]])
+      t.strictSame(eventsOf(t, binary(bytesOf(size), { mask })), [
+        ['binary', bytesOf(size).toString('hex')]
+      ])
       t.strictSame(eventsOf(t, text('é'.repeat(size), { mask })), [['text', 'é'.repeat(size)]])
-      t.strictSame(eventsOf(t, text('a'.repeat(size) + '\xff', { mask })), [['text', 'a'.repeat(size) + '\xff']])
+      t.strictSame(eventsOf(t, text('a'.repeat(size) + '\xff', { mask })), [
+        ['text', 'a'.repeat(size) + '\xff']
+      ])
     }
   }
 })
@@ -163,29 +198,93 @@ t.test('reports a violation with code and reason, and parses nothing after it', 
     ['RSV2', text('a', { rsv: 2 }), protocol('reserved bits set')],
     ['RSV3', text('a', { rsv: 1 }), protocol('reserved bits set')],
     ['RSV2 with deflate', text('a', { rsv: 2 }), protocol('reserved bits set'), { deflate: true }],
-    ['RSV1 and RSV3 with deflate', text('a', { rsv: 5 }), protocol('reserved bits set'), { deflate: true }],
+    [
+      'RSV1 and RSV3 with deflate',
+      text('a', { rsv: 5 }),
+      protocol('reserved bits set'),
+      { deflate: true }
+    ],
     ['RSV1 on a ping', client(9, '', { rsv: 4 }), protocol('reserved bits set'), { deflate: true }],
-    ['RSV1 on a continuation', Buffer.concat([begin('a'), client(0, 'b', { rsv: 4 })]), protocol('reserved bits set'), { deflate: true }],
-    ...[3, 4, 5, 6, 7, 11, 12, 13, 14, 15].map((opcode): [string, Buffer, Event] =>
-      [`opcode ${opcode}`, client(opcode), protocol(`unknown opcode ${opcode}`)]),
+    [
+      'RSV1 on a continuation',
+      Buffer.concat([begin('a'), client(0, 'b', { rsv: 4 })]),
+      protocol('reserved bits set'),
+      { deflate: true }
+    ],
+    ...[3, 4, 5, 6, 7, 11, 12, 13, 14, 15].map((opcode): [string, Buffer, Event] => [
+      `opcode ${opcode}`,
+      client(opcode),
+      protocol(`unknown opcode ${opcode}`)
+    ]),
     ['no mask', text('a', { mask: null }), protocol('frame not masked')],
     ['a ping without a mask', client(9, '', { mask: null }), protocol('frame not masked')],
     ...[8, 9, 10].flatMap((opcode): Array<[string, Buffer, Event]> => [
-      [`a part of control frame ${opcode}`, client(opcode, '', { fin: false }), protocol('fragmented control frame')],
-      [`a long control frame ${opcode}`, client(opcode, 'x'.repeat(126)), protocol('control frame too long')],
-      [`a huge control frame ${opcode}`, client(opcode, '', { length: 1n << 40n }), protocol('control frame too long')]
+      [
+        `a part of control frame ${opcode}`,
+        client(opcode, '', { fin: false }),
+        protocol('fragmented control frame')
+      ],
+      [
+        `a long control frame ${opcode}`,
+        client(opcode, 'x'.repeat(126)),
+        protocol('control frame too long')
+      ],
+      [
+        `a huge control frame ${opcode}`,
+        client(opcode, '', { length: 1n << 40n }),
+        protocol('control frame too long')
+      ]
     ]),
     ['a continuation of nothing', more('a', true), protocol('unexpected continuation')],
-    ['a continuation of a whole message', Buffer.concat([begin('a'), more('b', true), more('c')]), protocol('unexpected continuation')],
-    ['a text inside a message', Buffer.concat([begin('a'), text('b')]), protocol('expected continuation')],
-    ['a binary inside a message', Buffer.concat([begin('a'), begin('b', 2)]), protocol('expected continuation')],
+    [
+      'a continuation of a whole message',
+      Buffer.concat([begin('a'), more('b', true), more('c')]),
+      protocol('unexpected continuation')
+    ],
+    [
+      'a text inside a message',
+      Buffer.concat([begin('a'), text('b')]),
+      protocol('expected continuation')
+    ],
+    [
+      'a binary inside a message',
+      Buffer.concat([begin('a'), begin('b', 2)]),
+      protocol('expected continuation')
+    ],
     ['a close payload of one byte', close('x'), protocol('invalid close payload')],
-    ['a close reason that is not UTF-8', closing(1000, Buffer.from([0xc3])), ['violation', 1007, 'invalid UTF-8']],
-    ['a text that is not UTF-8', text('', { length: 1n, mask: [0xff, 0, 0, 0] }), ['violation', 1007, 'invalid UTF-8']],
-    ['a length of 2^63', binary('', { length: 1n << 63n }), ['violation', 1009, 'message too large'], { maxPayload: Infinity }],
-    ['a length of 2^64 - 1', binary('', { length: (1n << 64n) - 1n }), ['violation', 1009, 'message too large'], { maxPayload: Infinity }],
-    ['a length of 2^53', binary('', { length: 1n << 53n }), ['violation', 1009, 'message too large'], { maxPayload: Infinity }],
-    ['a length of 2^32', binary('', { length: 1n << 32n }), ['violation', 1009, 'message too large']]
+    [
+      'a close reason that is not UTF-8',
+      closing(1000, Buffer.from([0xc3])),
+      ['violation', 1007, 'invalid UTF-8']
+    ],
+    [
+      'a text that is not UTF-8',
+      text('', { length: 1n, mask: [0xff, 0, 0, 0] }),
+      ['violation', 1007, 'invalid UTF-8']
+    ],
+    [
+      'a length of 2^63',
+      binary('', { length: 1n << 63n }),
+      ['violation', 1009, 'message too large'],
+      { maxPayload: Infinity }
+    ],
+    [
+      'a length of 2^64 - 1',
+      binary('', { length: (1n << 64n) - 1n }),
+      ['violation', 1009, 'message too large'],
+      { maxPayload: Infinity }
+    ],
+    [
+      'a length of 2^53',
+      binary('', { length: 1n << 53n }),
+      ['violation', 1009, 'message too large'],
+      { maxPayload: Infinity }
+    ],
+    [
+      'a length of 2^32',
+      binary('', { length: 1n << 32n }),
+      ['violation', 1009, 'message too large']
+    ]
   ]
   for (const [name, bytes, expected, options] of rows) {
     const after = Buffer.concat([bytes, Buffer.from([0]), text('unseen'), close()])
@@ -228,45 +327,120 @@ t.test('checks a rule as soon as its byte is available', async t => {
 })
 
 t.test('emits control frames between fragments at once', async t => {
-  t.strictSame(eventsOf(t, Buffer.concat([begin('a'), client(9, '1'), more('b'), client(10, '2'), client(9), more('c', true), text('d')])), [
-    ['ping', '1'], ['pong', '2'], ['ping', ''], ['text', 'abc'], ['text', 'd']
+  t.strictSame(
+    eventsOf(
+      t,
+      Buffer.concat([
+        begin('a'),
+        client(9, '1'),
+        more('b'),
+        client(10, '2'),
+        client(9),
+        more('c', true),
+        text('d')
+      ])
+    ),
+    [
+      ['ping', '1'],
+      ['pong', '2'],
+      ['ping', ''],
+      ['text', 'abc'],
+      ['text', 'd']
+    ]
+  )
+  t.strictSame(eventsOf(t, Buffer.concat([begin('a'), closing(1000), more('b', true)])), [
+    ['close', 1000, '']
   ])
-  t.strictSame(eventsOf(t, Buffer.concat([begin('a'), closing(1000), more('b', true)])), [['close', 1000, '']])
 })
 
 t.test('control frames of 0 and 125 bytes arrive', async t => {
   const longest = 'p'.repeat(125)
-  t.strictSame(eventsOf(t, Buffer.concat([client(9), client(9, longest), client(10), client(10, longest)])), [
-    ['ping', ''], ['ping', longest], ['pong', ''], ['pong', longest]
-  ])
+  t.strictSame(
+    eventsOf(t, Buffer.concat([client(9), client(9, longest), client(10), client(10, longest)])),
+    [
+      ['ping', ''],
+      ['ping', longest],
+      ['pong', ''],
+      ['pong', longest]
+    ]
+  )
 })
 
 t.test('joins fragments of any sizes into one message, empty ones too', async t => {
-  for (const parts of [[0, 0], [0, 1, 0], [1, 0, 0], [1, 1, 1], [300, 2, 70000, 0, 5], [70000, 70000]]) {
+  for (const parts of [
+    [0, 0],
+    [0, 1, 0],
+    [1, 0, 0],
+    [1, 1, 1],
+    [300, 2, 70000, 0, 5],
+    [70000, 70000]
+  ]) {
     const all = parts.map(bytesOf)
-    const frames = all.map((part, i) => client(i === 0 ? 2 : 0, part, { fin: i === parts.length - 1 }))
-    t.strictSame(eventsOf(t, Buffer.concat(frames)), [['binary', Buffer.concat(all).toString('hex')]], `${parts}`)
+    const frames = all.map((part, i) =>
+      client(i === 0 ? 2 : 0, part, { fin: i === parts.length - 1 })
+    )
+    t.strictSame(
+      eventsOf(t, Buffer.concat(frames)),
+      [['binary', Buffer.concat(all).toString('hex')]],
+      `${parts}`
+    )
   }
 })
 
 t.test('text must be UTF-8', async t => {
   const rows: Array<[hex: string, valid: boolean]> = [
-    ['00', true], ['7f', true], ['c280', true], ['dfbf', true], ['e0a080', true], ['ed9fbf', true], ['ee8080', true],
-    ['efbfbd', true], ['efbfbf', true], ['f0908080', true], ['f48fbfbf', true], ['cebae1bdb9cf83cebcceb5', true],
-    ['80', false], ['bf', false], ['c0', false], ['c1', false], ['f5', false], ['fe', false], ['ff', false],
-    ['c080', false], ['c1bf', false], ['e08080', false], ['e09fbf', false], ['f0808080', false], ['f08fbfbf', false],
-    ['eda080', false], ['edbfbf', false], ['eda081edb080', false], ['f4908080', false], ['f7bfbfbf', false],
-    ['f888808080', false], ['c3', false], ['e282', false], ['f09f98', false], ['c328', false], ['e228a1', false]
+    ['00', true],
+    ['7f', true],
+    ['c280', true],
+    ['dfbf', true],
+    ['e0a080', true],
+    ['ed9fbf', true],
+    ['ee8080', true],
+    ['efbfbd', true],
+    ['efbfbf', true],
+    ['f0908080', true],
+    ['f48fbfbf', true],
+    ['cebae1bdb9cf83cebcceb5', true],
+    ['80', false],
+    ['bf', false],
+    ['c0', false],
+    ['c1', false],
+    ['f5', false],
+    ['fe', false],
+    ['ff', false],
+    ['c080', false],
+    ['c1bf', false],
+    ['e08080', false],
+    ['e09fbf', false],
+    ['f0808080', false],
+    ['f08fbfbf', false],
+    ['eda080', false],
+    ['edbfbf', false],
+    ['eda081edb080', false],
+    ['f4908080', false],
+    ['f7bfbfbf', false],
+    ['f888808080', false],
+    ['c3', false],
+    ['e282', false],
+    ['f09f98', false],
+    ['c328', false],
+    ['e228a1', false]
   ]
   const padded = ['', '61'.repeat(70), '61'.repeat(300)]
   for (const [hex, valid] of rows) {
     for (const padding of padded) {
       const bytes = Buffer.from(padding + hex + padding, 'hex')
-      const expected: Event = valid ? ['text', bytes.toString()] : ['violation', 1007, 'invalid UTF-8']
+      const expected: Event = valid
+        ? ['text', bytes.toString()]
+        : ['violation', 1007, 'invalid UTF-8']
       t.strictSame(eventsOf(t, client(1, bytes)), [expected], `${hex} in ${bytes.length} bytes`)
       t.strictSame(eventsOf(t, client(2, bytes)), [['binary', bytes.toString('hex')]])
       for (let cut = padding.length / 2; cut <= bytes.length - padding.length / 2; cut++) {
-        const split = Buffer.concat([begin(bytes.subarray(0, cut)), client(9), more(bytes.subarray(cut), true)])
+        const split = Buffer.concat([
+          begin(bytes.subarray(0, cut)),
+          client(9),
+          more(bytes.subarray(cut), true)
+        ])
         t.strictSame(eventsOf(t, split), [['ping', ''], expected], `${hex} split at ${cut}`)
       }
     }
@@ -280,14 +454,21 @@ t.test('emits a close frame with its code and reason', async t => {
     [closing(1001, 'going'), 1001, 'going'],
     [closing(4999, 'ü'.repeat(61) + 'x'), 4999, 'ü'.repeat(61) + 'x']
   ] as const) {
-    t.strictSame(eventsOf(t, Buffer.concat([bytes, text('unseen'), client(3)])), [['close', code, reason]])
+    t.strictSame(eventsOf(t, Buffer.concat([bytes, text('unseen'), client(3)])), [
+      ['close', code, reason]
+    ])
   }
 })
 
 t.test('accepts only close codes that may be sent', async t => {
-  for (const code of [0, 1, 999, 1000, 1003, 1004, 1005, 1006, 1007, 1014, 1015, 1016, 1100, 2000, 2999, 3000, 3999, 4999, 5000, 65535]) {
+  for (const code of [
+    0, 1, 999, 1000, 1003, 1004, 1005, 1006, 1007, 1014, 1015, 1016, 1100, 2000, 2999, 3000, 3999,
+    4999, 5000, 65535
+  ]) {
     t.strictSame(eventsOf(t, closing(code, 'x')), [
-      maySendCode(code) ? ['close', code, 'x'] : ['violation', 1002, `protocol error: invalid close code ${code}`]
+      maySendCode(code)
+        ? ['close', code, 'x']
+        : ['violation', 1002, `protocol error: invalid close code ${code}`]
     ])
   }
 })
@@ -297,34 +478,99 @@ t.test('a message may have exactly maxPayload bytes', async t => {
   for (const maxPayload of [0, 1, 125, 126, 65535, 65536]) {
     const fits = bytesOf(maxPayload)
     const over = bytesOf(maxPayload + 1)
-    t.strictSame(eventsOf(t, binary(fits), { maxPayload }), [['binary', fits.toString('hex')]], `${maxPayload} bytes`)
+    t.strictSame(
+      eventsOf(t, binary(fits), { maxPayload }),
+      [['binary', fits.toString('hex')]],
+      `${maxPayload} bytes`
+    )
     t.strictSame(eventsOf(t, binary(over), { maxPayload }), tooLarge)
     const half = maxPayload >> 1
-    t.strictSame(eventsOf(t, Buffer.concat([begin(fits.subarray(0, half), 2), client(9, 'not counted'), more(fits.subarray(half), true)]), { maxPayload }).at(-1), ['binary', fits.toString('hex')])
-    t.strictSame(eventsOf(t, Buffer.concat([begin(over.subarray(0, half), 2), more(over.subarray(half), true)]), { maxPayload }), tooLarge)
+    t.strictSame(
+      eventsOf(
+        t,
+        Buffer.concat([
+          begin(fits.subarray(0, half), 2),
+          client(9, 'not counted'),
+          more(fits.subarray(half), true)
+        ]),
+        { maxPayload }
+      ).at(-1),
+      ['binary', fits.toString('hex')]
+    )
+    t.strictSame(
+      eventsOf(
+        t,
+        Buffer.concat([begin(over.subarray(0, half), 2), more(over.subarray(half), true)]),
+        { maxPayload }
+      ),
+      tooLarge
+    )
   }
 })
 
 t.test('applies maxPayload to each message', async t => {
   const maxPayload = 4
-  const bytes = Buffer.concat([text('abcd'), begin('ab'), more('cd', true), begin('abc'), more('d', true), text('abcd')])
+  const bytes = Buffer.concat([
+    text('abcd'),
+    begin('ab'),
+    more('cd', true),
+    begin('abc'),
+    more('d', true),
+    text('abcd')
+  ])
   t.strictSame(eventsOf(t, bytes, { maxPayload }), Array(4).fill(['text', 'abcd']))
 })
 
 t.test('a message may have exactly maxFragments frames, empty ones included', async t => {
-  const bytes = (count: number): Buffer => Buffer.concat([begin(''), ...Array.from({ length: count - 2 }, () => Buffer.concat([more(''), client(9)])), more('z', true)])
-  t.strictSame(eventsOf(t, Buffer.concat([bytes(5), bytes(5)]), { maxFragments: 5 }).filter(([name]) => name !== 'ping'), [['text', 'z'], ['text', 'z']])
-  t.strictSame(eventsOf(t, bytes(6), { maxFragments: 5 }).filter(([name]) => name !== 'ping'), [['violation', 1008, 'too many fragments']])
+  const bytes = (count: number): Buffer =>
+    Buffer.concat([
+      begin(''),
+      ...Array.from({ length: count - 2 }, () => Buffer.concat([more(''), client(9)])),
+      more('z', true)
+    ])
+  t.strictSame(
+    eventsOf(t, Buffer.concat([bytes(5), bytes(5)]), { maxFragments: 5 }).filter(
+      ([name]) => name !== 'ping'
+    ),
+    [
+      ['text', 'z'],
+      ['text', 'z']
+    ]
+  )
+  t.strictSame(
+    eventsOf(t, bytes(6), { maxFragments: 5 }).filter(([name]) => name !== 'ping'),
+    [['violation', 1008, 'too many fragments']]
+  )
 })
 
 t.test('passes a compressed message on without inflating it', async t => {
   const options = { deflate: true }
   const odd = Buffer.from([0xff, 0xfe])
-  t.strictSame(eventsOf(t, client(1, odd, { rsv: 4 }), options), [['compressed', 'fffe']], 'its text is not checked here')
-  t.strictSame(eventsOf(t, Buffer.concat([client(1, odd, { rsv: 4, fin: false }), client(9), more(odd, true), text('a')]), options), [
-    ['ping', ''], ['compressed', 'fffefffe'], ['text', 'a']
+  t.strictSame(
+    eventsOf(t, client(1, odd, { rsv: 4 }), options),
+    [['compressed', 'fffe']],
+    'its text is not checked here'
+  )
+  t.strictSame(
+    eventsOf(
+      t,
+      Buffer.concat([
+        client(1, odd, { rsv: 4, fin: false }),
+        client(9),
+        more(odd, true),
+        text('a')
+      ]),
+      options
+    ),
+    [
+      ['ping', ''],
+      ['compressed', 'fffefffe'],
+      ['text', 'a']
+    ]
+  )
+  t.strictSame(eventsOf(t, Buffer.concat([begin(odd), more('', true)]), options), [
+    ['violation', 1007, 'invalid UTF-8']
   ])
-  t.strictSame(eventsOf(t, Buffer.concat([begin(odd), more('', true)]), options), [['violation', 1007, 'invalid UTF-8']])
 })
 
 t.test('the flags of a message are its opcode and its RSV1 bit', async t => {
@@ -338,13 +584,23 @@ t.test('the flags of a message are its opcode and its RSV1 bit', async t => {
       parser.parseChunk(Buffer.concat([client(opcode, 'a', { rsv, fin: false }), more('b', true)]))
     }
   }
-  t.strictSame(seen, [false, false, false, true, false, false, true, true].map((_, i) => [i > 3, i % 4 > 1]))
+  t.strictSame(
+    seen,
+    [false, false, false, true, false, false, true, true].map((_, i) => [i > 3, i % 4 > 1])
+  )
 })
 
 t.test('parsing stops after a message that is answered with false', async t => {
   const { log, parser } = build()
   log.go = () => false
-  const bytes = Buffer.concat([text('a'), client(9), text('b'), begin('c'), more('d', true), text('e')])
+  const bytes = Buffer.concat([
+    text('a'),
+    client(9),
+    text('b'),
+    begin('c'),
+    more('d', true),
+    text('e')
+  ])
   parser.parseChunk(bytes)
   t.equal(parser.isStopped, true)
   t.strictSame(log.events, [['text', 'a']])
@@ -386,7 +642,13 @@ t.test('keeps a chunk unchanged that arrives after a stop', async t => {
 t.test('keeps bytes in order that arrive while stopped', async t => {
   const { log, parser } = build()
   log.go = () => false
-  const bytes = Buffer.concat([begin('a'), more('b', true), text('c'), text('d'), text('e'.repeat(300))])
+  const bytes = Buffer.concat([
+    begin('a'),
+    more('b', true),
+    text('c'),
+    text('d'),
+    text('e'.repeat(300))
+  ])
   octets(bytes, octet => parser.parseChunk(octet))
   t.strictSame(log.events, [['text', 'ab']])
   t.equal(parser.bytesWaiting, 7 + 7 + 308)
@@ -394,7 +656,12 @@ t.test('keeps bytes in order that arrive while stopped', async t => {
   octets(text('f'), octet => parser.parseChunk(octet))
   log.go = () => true
   parser.resumeParsing()
-  t.strictSame(log.events.slice(1), [['text', 'c'], ['text', 'd'], ['text', 'e'.repeat(300)], ['text', 'f']])
+  t.strictSame(log.events.slice(1), [
+    ['text', 'c'],
+    ['text', 'd'],
+    ['text', 'e'.repeat(300)],
+    ['text', 'f']
+  ])
 })
 
 t.test('copies small waiting chunks a few times, not once for each chunk', async t => {
@@ -460,14 +727,22 @@ t.test('parses bytes that arrive during an event after the waiting ones', async 
 
 t.test('can be ended inside any event', async t => {
   const message = Buffer.concat([begin('x'), more('y', true)])
-  for (const first of [text('a'), binary('a'), message, client(9), client(10), closing(1000), client(3)]) {
+  for (const first of [
+    text('a'),
+    binary('a'),
+    message,
+    client(9),
+    client(10),
+    closing(1000),
+    client(3)
+  ]) {
     for (const answer of [true, false]) {
       for (const dripped of [false, true]) {
         const { log, parser } = build()
         log.go = () => answer
         log.then = () => parser.stopForever()
         const bytes = Buffer.concat([first, text('b'), client(9), client(4)])
-        if (dripped) octets(bytes, octet => parser.parseChunk(octet))
+        if (dripped) octets(bytes, (octet) => parser.parseChunk(octet))
         else parser.parseChunk(bytes)
         parser.resumeParsing()
         parser.parseChunk(text('c'))
@@ -481,7 +756,10 @@ t.test('can be ended inside any event', async t => {
 })
 
 t.test('drops waiting bytes when it is ended', async t => {
-  for (const bytes of [Buffer.concat([text('a'), text('b')]), Buffer.concat([begin('a'), more('bc').subarray(0, 7)])]) {
+  for (const bytes of [
+    Buffer.concat([text('a'), text('b')]),
+    Buffer.concat([begin('a'), more('bc').subarray(0, 7)])
+  ]) {
     const { log, parser } = build()
     log.go = () => false
     parser.parseChunk(bytes)
@@ -507,11 +785,23 @@ t.test('passes a whole frame on without a copy', async t => {
 
 t.test('copies bytes of a borrowed buffer that are needed later', async t => {
   const stream = Buffer.concat([
-    binary('ab'), text('é'), client(1, 'packed', { rsv: 4 }), client(9, 'ping'), begin('c', 2), more('d', true), binary(bytesOf(200)), text('end')
+    binary('ab'),
+    text('é'),
+    client(1, 'packed', { rsv: 4 }),
+    client(9, 'ping'),
+    begin('c', 2),
+    more('d', true),
+    binary(bytesOf(200)),
+    text('end')
   ])
   const expected: Event[] = [
-    ['binary', '6162'], ['text', 'é'], ['compressed', Buffer.from('packed').toString('hex')], ['ping', 'ping'],
-    ['binary', '6364'], ['binary', bytesOf(200).toString('hex')], ['text', 'end']
+    ['binary', '6162'],
+    ['text', 'é'],
+    ['compressed', Buffer.from('packed').toString('hex')],
+    ['ping', 'ping'],
+    ['binary', '6364'],
+    ['binary', bytesOf(200).toString('hex')],
+    ['text', 'end']
   ]
   for (let cut = 0; cut <= stream.length; cut++) {
     for (const stops of [false, true]) {
@@ -524,9 +814,15 @@ t.test('copies bytes of a borrowed buffer that are needed later', async t => {
         lent.fill(0xff)
       }
       while (parser.isStopped) parser.resumeParsing()
-      const messages = log.data.filter((_, i) => log.events.filter(([name]) => name !== 'ping')[i][0] !== 'text')
-      if (messages.some(({ buffer }) => buffer === lent.buffer)) t.fail(`cut at ${cut}: a message is in the lent buffer`)
-      if (JSON.stringify(log.events) !== JSON.stringify(expected)) t.strictSame(log.events, expected, `cut at ${cut}, ${stops ? 'stopped' : 'not stopped'}`)
+      const messages = log.data.filter(
+        (_, i) => log.events.filter(([name]) => name !== 'ping')[i][0] !== 'text'
+      )
+      if (messages.some(({ buffer }) => buffer === lent.buffer)) {
+        t.fail(`cut at ${cut}: a message is in the lent buffer`)
+      }
+      if (JSON.stringify(log.events) !== JSON.stringify(expected)) {
+        t.strictSame(log.events, expected, `cut at ${cut}, ${stops ? 'stopped' : 'not stopped'}`)
+      }
     }
   }
 })
@@ -551,7 +847,9 @@ t.test('appends borrowed bytes to waiting ones, and keeps none when ended', asyn
 
 t.test('keeps no chunk in memory for its fragments', async t => {
   const { log, parser } = build()
-  const chunks = [begin('a', 2), more('b'), more('c', true)].map(bytes => Buffer.concat([bytes, client(9, 'x'.repeat(125))]))
+  const chunks = [begin('a', 2), more('b'), more('c', true)].map((bytes) =>
+    Buffer.concat([bytes, client(9, 'x'.repeat(125))])
+  )
   for (const chunk of chunks) parser.parseChunk(chunk)
   t.notOk(chunks.some(chunk => chunk.buffer === log.data[0].buffer))
   t.ok(log.data[0].buffer.byteLength <= 256)
@@ -612,7 +910,9 @@ t.test('doubles the memory of many small fragments', async t => {
 t.test('never takes more memory than maxPayload for fragments', async t => {
   const { log, parser } = build({ maxPayload: 1000 })
   const allocations = t.capture(Buffer, 'allocUnsafeSlow', Buffer.allocUnsafeSlow)
-  parser.parseChunk(Buffer.concat([begin(bytesOf(600), 2), more(bytesOf(100)), more(bytesOf(300), true)]))
+  parser.parseChunk(
+    Buffer.concat([begin(bytesOf(600), 2), more(bytesOf(100)), more(bytesOf(300), true)])
+  )
   t.strictSame(allocations().map(({ args }) => args[0]), [600, 1000])
   t.equal(log.data[0].length, 1000)
 })
@@ -642,7 +942,12 @@ t.test('holds no memory after a whole message, a stop at the end, or the end', a
   const refs: Array<[string, WeakRef<object>]> = []
   // In a function of its own, so that no variable of this test holds what the parser let go.
   const parsed = ([name, chunks, then]: typeof rows[number]): FrameParser => {
-    const parser = new FrameParser({ onMessage: () => false, onPing () {}, onPong () {}, onCloseFrame () {}, onViolation () {} }, 1 << 20, 16, false)
+    const parser = new FrameParser(
+      { onMessage: () => false, onPing () {}, onPong () {}, onCloseFrame () {}, onViolation () {} },
+      1 << 20,
+      16,
+      false
+    )
     const allocate = Buffer.allocUnsafeSlow
     Buffer.allocUnsafeSlow = size => {
       const buffer = allocate(size)
@@ -665,45 +970,84 @@ t.test('holds no memory after a whole message, a stop at the end, or the end', a
   t.notOk(parsers.some(parser => parser.bytesWaiting > 0 || parser.hasPartialFrame))
 })
 
-t.test('any messages arrive as they were sent, however framed, chopped, stopped and resumed', async () => {
-  const mask = fc.oneof(fc.constant([0, 0, 0, 0]), fc.array(fc.nat(255), { minLength: 4, maxLength: 4 }))
-  const payload = fc.oneof(
-    fc.string({ unit: 'binary', maxLength: 80 }).map(s => ({ opcode: 1, data: Buffer.from(s) })),
-    fc.uint8Array({ maxLength: 400 }).map(data => ({ opcode: 2, data: Buffer.from(data) })),
-    fc.nat(70000).map(size => ({ opcode: 2, data: bytesOf(size) }))
-  )
-  const message = fc.record({ payload, mask, cuts: fc.array(fc.nat(400), { maxLength: 5 }), pings: fc.array(fc.nat(5), { maxLength: 3 }) })
-  const chops = fc.array(fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 2000 })), { minLength: 1, maxLength: 50 })
-  fc.assert(fc.property(fc.array(message, { maxLength: 8 }), chops, fc.infiniteStream(fc.nat(2)), (messages, chops, dice) => {
-    const expected: Event[] = []
-    const frames: Buffer[] = []
-    for (const { payload: { opcode, data }, mask, cuts, pings } of messages) {
-      const places = [0, ...cuts.filter(cut => cut < data.length).sort((a, b) => a - b), data.length]
-      for (let i = 1; i < places.length; i++) {
-        const fin = i === places.length - 1
-        frames.push(client(i === 1 ? opcode : 0, data.subarray(places[i - 1], places[i]), { fin, mask }))
-        if (!fin && pings.includes(i)) {
-          frames.push(client(9, `${i}`, { mask }))
-          expected.push(['ping', `${i}`])
-        }
-      }
-      expected.push(opcode === 1 ? ['text', data.toString()] : ['binary', data.toString('hex')])
-    }
-    frames.push(closing(4000, 'end'))
-    expected.push(['close', 4000, 'end'])
+t.test(
+  'any messages arrive as they were sent, however framed, chopped, stopped and resumed',
+  async () => {
+    const mask = fc.oneof(
+      fc.constant([0, 0, 0, 0]),
+      fc.array(fc.nat(255), { minLength: 4, maxLength: 4 })
+    )
+    const payload = fc.oneof(
+      fc
+        .string({ unit: 'binary', maxLength: 80 })
+        .map((s) => ({ opcode: 1, data: Buffer.from(s) })),
+      fc.uint8Array({ maxLength: 400 }).map((data) => ({ opcode: 2, data: Buffer.from(data) })),
+      fc.nat(70000).map((size) => ({ opcode: 2, data: bytesOf(size) }))
+    )
+    const message = fc.record({
+      payload,
+      mask,
+      cuts: fc.array(fc.nat(400), { maxLength: 5 }),
+      pings: fc.array(fc.nat(5), { maxLength: 3 })
+    })
+    const chops = fc.array(
+      fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 2000 })),
+      { minLength: 1, maxLength: 50 }
+    )
+    fc.assert(
+      fc.property(
+        fc.array(message, { maxLength: 8 }),
+        chops,
+        fc.infiniteStream(fc.nat(2)),
+        (messages, chops, dice) => {
+          const expected: Event[] = []
+          const frames: Buffer[] = []
+          for (const {
+            payload: { opcode, data },
+            mask,
+            cuts,
+            pings
+          } of messages) {
+            const places = [
+              0,
+              ...cuts.filter((cut) => cut < data.length).sort((a, b) => a - b),
+              data.length
+            ]
+            for (let i = 1; i < places.length; i++) {
+              const fin = i === places.length - 1
+              frames.push(
+                client(i === 1 ? opcode : 0, data.subarray(places[i - 1], places[i]), { fin, mask })
+              )
+              if (!fin && pings.includes(i)) {
+                frames.push(client(9, `${i}`, { mask }))
+                expected.push(['ping', `${i}`])
+              }
+            }
+            expected.push(
+              opcode === 1 ? ['text', data.toString()] : ['binary', data.toString('hex')]
+            )
+          }
+          frames.push(closing(4000, 'end'))
+          expected.push(['close', 4000, 'end'])
 
-    const { log, parser } = build()
-    const next = (): number => dice.next().value
-    log.go = () => next() !== 0
-    const bytes = Buffer.concat(frames)
-    for (let at = 0, i = 0; at < bytes.length; i++) {
-      const size = chops[i % chops.length]
-      parser.parseChunk(Buffer.from(bytes.subarray(at, at + size)))
-      at += size
-      if (parser.isStopped && next() !== 0) parser.resumeParsing()
-    }
-    while (parser.isStopped) parser.resumeParsing()
-    t.equal(parser.bytesWaiting, 0)
-    if (JSON.stringify(log.events) !== JSON.stringify(expected)) throw new Error(`got ${log.events.length} events`)
-  }), { numRuns: 300 })
-})
+          const { log, parser } = build()
+          const next = (): number => dice.next().value
+          log.go = () => next() !== 0
+          const bytes = Buffer.concat(frames)
+          for (let at = 0, i = 0; at < bytes.length; i++) {
+            const size = chops[i % chops.length]
+            parser.parseChunk(Buffer.from(bytes.subarray(at, at + size)))
+            at += size
+            if (parser.isStopped && next() !== 0) parser.resumeParsing()
+          }
+          while (parser.isStopped) parser.resumeParsing()
+          t.equal(parser.bytesWaiting, 0)
+          if (JSON.stringify(log.events) !== JSON.stringify(expected)) {
+            throw new Error(`got ${log.events.length} events`)
+          }
+        }
+      ),
+      { numRuns: 300 }
+    )
+  }
+)

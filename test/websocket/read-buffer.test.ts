@@ -65,7 +65,10 @@ t.test('reads a socket as a stream when it cannot use the shared buffer', async 
   const { client, socket } = await pair(t)
   useSharedBuffer(socket, never, null)
   useSharedBuffer(socket, never, Buffer.alloc(10), null)
-  useSharedBuffer(socket, never, Buffer.alloc(10), { buffer: Symbol('elsewhere'), callback: Symbol('elsewhere') })
+  useSharedBuffer(socket, never, Buffer.alloc(10), {
+    buffer: Symbol('elsewhere'),
+    callback: Symbol('elsewhere')
+  })
   socket.resume()
   client.write('as a stream')
   t.equal(String((await once(socket, 'data'))[0]), 'as a stream')

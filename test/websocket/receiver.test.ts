@@ -29,14 +29,21 @@ function build ({ deflate = false, room = Infinity } = {}) {
     onHandedOver () { events.push('handed over') }
   }
   const socket = new Pipe()
-  const agreed = deflate ? negotiate('permessage-deflate; client_no_context_takeover', true, 10_000) : undefined
+  const agreed = deflate
+    ? negotiate('permessage-deflate; client_no_context_takeover', true, 10_000)
+    : undefined
   const receiver = new Receiver(listener, socket, 10_000, 16, agreed)
-  attachConnection(socket, { onSocketData (bytes: Buffer) { receiver.receiveChunk(bytes) } } as unknown as Connection)
+  attachConnection(socket, {
+    onSocketData (bytes: Buffer) {
+      receiver.receiveChunk(bytes)
+    }
+  } as unknown as Connection)
   return { events, state, socket, receiver }
 }
 
 const text = (data: string): Buffer => frameOf(1, data)
-const packed = (data: string): Buffer => frameOf(1, deflateRawSync(data, { finishFlush: 2 }).subarray(0, -4), { rsv1: true })
+const packed = (data: string): Buffer =>
+  frameOf(1, deflateRawSync(data, { finishFlush: 2 }).subarray(0, -4), { rsv1: true })
 
 t.test('stops when there is no room, and continues when there is', async t => {
   const { events, state, socket, receiver } = build({ room: 2 })
@@ -86,7 +93,9 @@ t.test('parses ignored messages up to the close frame', async t => {
 
 t.test('inflates messages one at a time, in order with others', async t => {
   const { events, state, receiver } = build({ deflate: true, room: 3 })
-  receiver.receiveChunk(Buffer.concat([packed('a'), text('b'), packed('c'), packed('d'), text('e')]))
+  receiver.receiveChunk(
+    Buffer.concat([packed('a'), text('b'), packed('c'), packed('d'), text('e')])
+  )
   t.equal(receiver.isBeingRead, false)
   receiver.resume()
   t.strictSame(events, [], 'the first one is being inflated')
@@ -114,7 +123,12 @@ t.test('reports a violation when a message cannot be inflated, also on handOver'
   for (const [bytes, code] of [
     [frameOf(1, 'not deflated', { rsv1: true }), 1007],
     [packed('x'.repeat(10_001)), 1009],
-    [frameOf(1, deflateRawSync(Buffer.from([0xff]), { finishFlush: 2 }).subarray(0, -4), { rsv1: true }), 1007]
+    [
+      frameOf(1, deflateRawSync(Buffer.from([0xff]), { finishFlush: 2 }).subarray(0, -4), {
+        rsv1: true
+      }),
+      1007
+    ]
   ] as const) {
     for (const drains of [false, true]) {
       const { events, receiver } = build({ deflate: true })

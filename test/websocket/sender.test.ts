@@ -73,7 +73,13 @@ t.test('larger frames are written as a vector', async t => {
   const { sink, sender } = build()
   for (const text of ['a', 'b']) sender.sendFrame(Buffer.alloc(5000, text))
   await turn()
-  t.strictSame(sink.chunks.map((chunk) => [chunk.length, String(chunk[0])]), [[5000, '97'], [5000, '98']])
+  t.strictSame(
+    sink.chunks.map((chunk) => [chunk.length, String(chunk[0])]),
+    [
+      [5000, '97'],
+      [5000, '98']
+    ]
+  )
 })
 
 t.test('64 KiB, or 1024 frames, do not wait for the end of the turn', async t => {
@@ -191,34 +197,51 @@ t.test('small frames that have to wait are packed: thousands of them are not obj
     await turn()
     await turn()
     t.equal(sink.bytes.length, expected.length)
-    t.equal(sink.bytes.split('!!').length - 1, (times + 1) * (40_000 % 1024), 'only the last ones were loose')
+    t.equal(
+      sink.bytes.split('!!').length - 1,
+      (times + 1) * (40_000 % 1024),
+      'only the last ones were loose'
+    )
   }
 })
 
-t.test('written is told when the socket has handed it on, and not when the socket is gone', async t => {
-  const { sink, sender } = build()
-  const told: string[] = []
-  sender.sendFrame(Buffer.from('a'), () => { told.push('a') })
-  sender.sendFrame(Buffer.from('b'), () => { told.push('b') })
-  sender.flush()
-  t.strictSame(told, ['a', 'b'], 'at once where the kernel has it')
-  sink.open = false
-  sender.sendFrame(Buffer.from('c'), () => { told.push('c') })
-  sender.flush()
-  await turn()
-  t.strictSame(told, ['a', 'b'])
-  sink.go()
-  await turn()
-  t.strictSame(told, ['a', 'b', 'c'])
-  sender.sendFrame(Buffer.from('d'), () => { told.push('d') })
-  sender.flush()
-  sink.destroy()
-  sink.go()
-  await turn()
-  sender.sendFrame(Buffer.from('e'), () => { told.push('e') })
-  await turn()
-  t.strictSame(told, ['a', 'b', 'c'])
-})
+t.test(
+  'written is told when the socket has handed it on, and not when the socket is gone',
+  async (t) => {
+    const { sink, sender } = build()
+    const told: string[] = []
+    sender.sendFrame(Buffer.from('a'), () => {
+      told.push('a')
+    })
+    sender.sendFrame(Buffer.from('b'), () => {
+      told.push('b')
+    })
+    sender.flush()
+    t.strictSame(told, ['a', 'b'], 'at once where the kernel has it')
+    sink.open = false
+    sender.sendFrame(Buffer.from('c'), () => {
+      told.push('c')
+    })
+    sender.flush()
+    await turn()
+    t.strictSame(told, ['a', 'b'])
+    sink.go()
+    await turn()
+    t.strictSame(told, ['a', 'b', 'c'])
+    sender.sendFrame(Buffer.from('d'), () => {
+      told.push('d')
+    })
+    sender.flush()
+    sink.destroy()
+    sink.go()
+    await turn()
+    sender.sendFrame(Buffer.from('e'), () => {
+      told.push('e')
+    })
+    await turn()
+    t.strictSame(told, ['a', 'b', 'c'])
+  }
+)
 
 t.test('afterAll comes after all, at once where nothing waits', async t => {
   const { sink, sender } = build()
@@ -243,45 +266,71 @@ t.test('afterAll comes after all, at once where nothing waits', async t => {
   t.equal(calls, 2)
 })
 
-t.test('whatever is pushed, flushed and drained, the bytes come out in order and once', async () => {
-  const step = fc.oneof(
-    fc.record({ do: fc.constant('push' as const), size: fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 9000 }), fc.constant(70_000)), times: fc.constantFrom(1, 1, 3, 1500) }),
-    fc.record({ do: fc.constantFrom('flush' as const, 'block' as const, 'go' as const, 'turn' as const) })
-  )
-  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
-    const { sink, sender } = build()
-    const expected: Buffer[] = []
-    let told = 0
-    let asked = 0
-    let next = 0
-    for (const one of steps) {
-      if (one.do === 'push') {
-        for (let i = 0; i < one.times && (one.times === 1 || one.size < 100); i++) {
-          const frame = Buffer.alloc(one.size, next++)
-          expected.push(frame)
-          if (next % 3 === 0) {
-            asked++
-            sender.sendFrame(frame, () => { told++ })
-          } else sender.sendFrame(frame)
+t.test(
+  'whatever is pushed, flushed and drained, the bytes come out in order and once',
+  async () => {
+    const step = fc.oneof(
+      fc.record({
+        do: fc.constant('push' as const),
+        size: fc.oneof(
+          fc.integer({ min: 1, max: 50 }),
+          fc.integer({ min: 1, max: 9000 }),
+          fc.constant(70_000)
+        ),
+        times: fc.constantFrom(1, 1, 3, 1500)
+      }),
+      fc.record({
+        do: fc.constantFrom('flush' as const, 'block' as const, 'go' as const, 'turn' as const)
+      })
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+        const { sink, sender } = build()
+        const expected: Buffer[] = []
+        let told = 0
+        let asked = 0
+        let next = 0
+        for (const one of steps) {
+          if (one.do === 'push') {
+            for (let i = 0; i < one.times && (one.times === 1 || one.size < 100); i++) {
+              const frame = Buffer.alloc(one.size, next++)
+              expected.push(frame)
+              if (next % 3 === 0) {
+                asked++
+                sender.sendFrame(frame, () => {
+                  told++
+                })
+              } else sender.sendFrame(frame)
+            }
+          } else if (one.do === 'flush') sender.flush()
+          else if (one.do === 'block') sink.open = false
+          else if (one.do === 'go') sink.go()
+          else await turn()
+          const waiting =
+            expected.reduce((sum, { length }) => sum + length, 0) -
+            sink.chunks.reduce((sum, { length }) => sum + length, 0)
+          if (sender.bufferedBytes < waiting) {
+            throw new Error(`${sender.bufferedBytes} instead of ${waiting} bytes wait`)
+          }
         }
-      } else if (one.do === 'flush') sender.flush()
-      else if (one.do === 'block') sink.open = false
-      else if (one.do === 'go') sink.go()
-      else await turn()
-      const waiting = expected.reduce((sum, { length }) => sum + length, 0) - sink.chunks.reduce((sum, { length }) => sum + length, 0)
-      if (sender.bufferedBytes < waiting) throw new Error(`${sender.bufferedBytes} instead of ${waiting} bytes wait`)
-    }
-    let over = false
-    sender.whenFlushed(() => { over = true })
-    sink.open = true
-    for (let i = 0; i < 3; i++) {
-      sink.go()
-      await turn()
-    }
-    if (!Buffer.concat(sink.chunks).equals(Buffer.concat(expected))) throw new Error('other bytes')
-    if (told !== asked || !over) throw new Error(`${told} of ${asked} told`)
-  }), { numRuns: 150 })
-})
+        let over = false
+        sender.whenFlushed(() => {
+          over = true
+        })
+        sink.open = true
+        for (let i = 0; i < 3; i++) {
+          sink.go()
+          await turn()
+        }
+        if (!Buffer.concat(sink.chunks).equals(Buffer.concat(expected))) {
+          throw new Error('other bytes')
+        }
+        if (told !== asked || !over) throw new Error(`${told} of ${asked} told`)
+      }),
+      { numRuns: 150 }
+    )
+  }
+)
 
 t.test('one turn may send 16 times the limit to a client whose buffer was empty', async t => {
   const { sender } = build()

@@ -55,7 +55,14 @@ t.test('a socket that was paused is read', async t => {
 
 t.test('the timeouts of a HTTP server are off, and so is delay', async t => {
   const calls: unknown[] = []
-  const { socket, bind } = build({ setTimeout (ms: number) { calls.push(this === socket, ms) }, setNoDelay (on: boolean) { calls.push(on) } })
+  const { socket, bind } = build({
+    setTimeout (ms: number) {
+      calls.push(this === socket, ms)
+    },
+    setNoDelay (on: boolean) {
+      calls.push(on)
+    }
+  })
   bind()
   t.strictSame(calls, [true, 0, true])
 })
@@ -64,25 +71,33 @@ t.test('connections share their listeners', async t => {
   const [a, b] = [build(), build()]
   a.bind()
   b.bind()
-  for (const event of ['data', 'drain', 'end', 'error', 'close']) t.equal(a.socket.listeners(event).at(-1), b.socket.listeners(event).at(-1))
-})
-
-t.test('what a paused socket holds is taken out of it, once, also when it is destroyed', async t => {
-  for (const destroyed of [false, true]) {
-    const { socket, events, bind } = build()
-    bind()
-    socket.pause()
-    socket.push('a')
-    socket.push('b')
-    if (destroyed) socket.destroy()
-    t.equal(Buffer.concat(takeBufferedChunks(socket)).toString(), 'ab')
-    t.strictSame(takeBufferedChunks(socket), [])
-    socket.resume()
-    await turn()
-    t.strictSame(events.filter((event) => event.startsWith('bytes')), [])
-    t.equal(socket.listenerCount('data'), 1)
+  for (const event of ['data', 'drain', 'end', 'error', 'close']) {
+    t.equal(a.socket.listeners(event).at(-1), b.socket.listeners(event).at(-1))
   }
 })
+
+t.test(
+  'what a paused socket holds is taken out of it, once, also when it is destroyed',
+  async (t) => {
+    for (const destroyed of [false, true]) {
+      const { socket, events, bind } = build()
+      bind()
+      socket.pause()
+      socket.push('a')
+      socket.push('b')
+      if (destroyed) socket.destroy()
+      t.equal(Buffer.concat(takeBufferedChunks(socket)).toString(), 'ab')
+      t.strictSame(takeBufferedChunks(socket), [])
+      socket.resume()
+      await turn()
+      t.strictSame(
+        events.filter((event) => event.startsWith('bytes')),
+        []
+      )
+      t.equal(socket.listenerCount('data'), 1)
+    }
+  }
+)
 
 t.test('what the kernel has taken of one large write is known while the rest waits', async t => {
   const size = 30_000_000
@@ -93,7 +108,9 @@ t.test('what the kernel has taken of one large write is known while the rest wai
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo
     const accepted = once(server, isTls ? 'secureConnection' : 'connection')
-    const client = isTls ? connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }) : connect({ port, host: '127.0.0.1' })
+    const client = isTls
+      ? connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
+      : connect({ port, host: '127.0.0.1' })
     t.teardown(() => { client.destroy() })
     const [socket] = await accepted as [Socket]
     t.teardown(() => { socket.destroy() })

@@ -3,30 +3,42 @@ import t from 'tap'
 import { loadUnmask, unmask, unmaskLoaded } from '../../lib/websocket/unmask.js'
 
 /** What `import()` of a CommonJS module resolves with. */
-const moduleOf = async (unmask: (payload: Buffer, mask: Buffer) => void) => ({ default: { unmask } })
+const moduleOf = async (unmask: (payload: Buffer, mask: Buffer) => void) => ({
+  default: { unmask }
+})
 
-t.test('unmasking is the same with bufferutil and without, at any length and alignment', async t => {
-  const native = (payload: Buffer, mask: Buffer): void => payload.forEach((byte, i) => { payload[i] = byte ^ mask[i & 3] })
-  for (const mask of [0x04030201, -1, 0x80, 0x7f000000, -0x80000000, 0]) {
-    for (const length of [0, 1, 2, 3, 4, 7, 63, 64, 65, 191, 192, 193, 194, 195, 196, 300]) {
-      for (const at of [0, 1, 2, 3]) {
-        for (const fill of [0x61, 0xe9]) {
-          const plain = Buffer.alloc(length, fill)
-          const masked = plain.map((byte, i) => byte ^ (mask >>> 8 * (i & 3))) as Buffer
-          for (const with_ of [undefined, null, native]) {
-            const room = Buffer.allocUnsafeSlow(at + length + 1)
-            room[at + length] = 0xff
-            const payload = room.subarray(at, at + length)
-            masked.copy(payload)
-            const ascii = unmask(payload, mask, with_)
-            if (!payload.equals(plain) || room[at + length] !== 0xff) t.fail(`mask ${mask}, ${length} bytes at ${at}`)
-            if (ascii && fill > 0x7f && length > 0) t.fail(`not ASCII: mask ${mask}, ${length} bytes at ${at}`)
+t.test(
+  'unmasking is the same with bufferutil and without, at any length and alignment',
+  async (t) => {
+    const native = (payload: Buffer, mask: Buffer): void =>
+      payload.forEach((byte, i) => {
+        payload[i] = byte ^ mask[i & 3]
+      })
+    for (const mask of [0x04030201, -1, 0x80, 0x7f000000, -0x80000000, 0]) {
+      for (const length of [0, 1, 2, 3, 4, 7, 63, 64, 65, 191, 192, 193, 194, 195, 196, 300]) {
+        for (const at of [0, 1, 2, 3]) {
+          for (const fill of [0x61, 0xe9]) {
+            const plain = Buffer.alloc(length, fill)
+            const masked = plain.map((byte, i) => byte ^ (mask >>> (8 * (i & 3)))) as Buffer
+            for (const with_ of [undefined, null, native]) {
+              const room = Buffer.allocUnsafeSlow(at + length + 1)
+              room[at + length] = 0xff
+              const payload = room.subarray(at, at + length)
+              masked.copy(payload)
+              const ascii = unmask(payload, mask, with_)
+              if (!payload.equals(plain) || room[at + length] !== 0xff) {
+                t.fail(`mask ${mask}, ${length} bytes at ${at}`)
+              }
+              if (ascii && fill > 0x7f && length > 0) {
+                t.fail(`not ASCII: mask ${mask}, ${length} bytes at ${at}`)
+              }
+            }
           }
         }
       }
     }
   }
-})
+)
 
 t.test('a single byte that is not ASCII is seen wherever it is', async t => {
   for (const length of [1, 5, 63, 192, 195]) {
@@ -42,13 +54,24 @@ t.test('a single byte that is not ASCII is seen wherever it is', async t => {
   }
 })
 
-t.test('bufferutil is left out where it is turned off, not installed, or has no binary', async t => {
-  const own = Function.prototype as () => void
-  t.equal(await loadUnmask({}, id => id === 'bufferutil' ? moduleOf(own) : t.fail(id) as never), own)
-  t.equal(await loadUnmask({ WS_NO_BUFFER_UTIL: '1' }, () => t.fail('loaded') as never), null)
-  t.equal(await loadUnmask({}, async () => { throw new Error('not found') }), null)
-  t.equal(await loadUnmask({}, () => moduleOf(() => {})), null, 'the fallback in JavaScript')
-})
+t.test(
+  'bufferutil is left out where it is turned off, not installed, or has no binary',
+  async (t) => {
+    const own = Function.prototype as () => void
+    t.equal(
+      await loadUnmask({}, (id) => (id === 'bufferutil' ? moduleOf(own) : (t.fail(id) as never))),
+      own
+    )
+    t.equal(await loadUnmask({ WS_NO_BUFFER_UTIL: '1' }, () => t.fail('loaded') as never), null)
+    t.equal(
+      await loadUnmask({}, async () => {
+        throw new Error('not found')
+      }),
+      null
+    )
+    t.equal(await loadUnmask({}, () => moduleOf(() => {})), null, 'the fallback in JavaScript')
+  }
+)
 
 t.test('bufferutil is used where it is installed', async t => {
   await unmaskLoaded

@@ -26,60 +26,77 @@ const ends: Array<(rig: Rig, peer: Peer, pid: Pid) => unknown> = [
   ({ processes }, _peer, pid) => processes.exit(pid, 'kill')
 ]
 
-t.test('10 000 connections opened and closed: no PID, timer, name, group entry, listener or file descriptor remains', async t => {
-  const total = 10_000
-  const batch = 500
-  const rig = await start(t, { maxHandshakes: batch })
-  const target = new Keeper(rig, { monitors: false, keep: false })
-  const pids: Pid[] = []
-  const other = new Keeper(rig, {
-    monitors: false,
-    keep: false,
-    each ({ topic, payload }) {
-      if (topic === 'ws.join') pids.push(payload.client_pid)
-    }
-  })
-  const { runtime } = rig.relay
-  const before = { relations: runtime.relations.size, descriptors: descriptors(), listeners: rig.app.server.listenerCount('upgrade') }
-  const quiet = { teardown () {} } as never
-  for (let opened = 0; opened < total; opened += batch) {
-    pids.length = 0
-    const config = { target_pid: other.pid, heartbeat_interval: '1h', metadata: { opened } }
-    const peers = await Promise.all(Array.from({ length: batch }, () => connectTo(quiet, rig, config)))
-    await until(() => pids.length === batch)
-    const linked = rig.processes.spawn(async (self) => {
-      self.trapLinks = true
-      for (const pid of pids) {
-        self.link(pid)
-        self.monitor(pid)
+t.test(
+  '10 000 connections opened and closed: no PID, timer, name, group entry, listener or file descriptor remains',
+  async (t) => {
+    const total = 10_000
+    const batch = 500
+    const rig = await start(t, { maxHandshakes: batch })
+    const target = new Keeper(rig, { monitors: false, keep: false })
+    const pids: Pid[] = []
+    const other = new Keeper(rig, {
+      monitors: false,
+      keep: false,
+      each ({ topic, payload }) {
+        if (topic === 'ws.join') pids.push(payload.client_pid)
       }
-      await self.receive({ topic: 'end' })
     })
-    pids.forEach((pid, i) => {
-      rig.processes.names.register(`client-${i}`, pid)
-      rig.processes.groups.join(`group-${i % 7}`, pid)
-      rig.processes.groups.watch('group-1', pid)
-      rig.processes.send(pid, 'ws.control', { target_pid: i % 2 === 0 ? target.pid : other.pid, heartbeat_interval: '2h' })
-      rig.processes.send(pid, 'ws.send', { data: `${i}` })
-    })
-    await until(() => peers.every(({ frames }) => frames.length === 1))
-    // Whose PID is whose does not matter: each connection ends in one way or in two.
-    peers.forEach((peer, i) => ends[i % ends.length](rig, peer, pids[i]))
-    for (const [i, peer] of peers.entries()) {
-      if (!peer.gone) ends[i % 4](rig, peer, pids[i])
+    const { runtime } = rig.relay
+    const before = {
+      relations: runtime.relations.size,
+      descriptors: descriptors(),
+      listeners: rig.app.server.listenerCount('upgrade')
     }
-    await until(() => peers.every(({ gone }) => gone))
-    await allGone(rig)
-    rig.processes.exit(linked)
+    const quiet = { teardown () {} } as never
+    for (let opened = 0; opened < total; opened += batch) {
+      pids.length = 0
+      const config = { target_pid: other.pid, heartbeat_interval: '1h', metadata: { opened } }
+      const peers = await Promise.all(
+        Array.from({ length: batch }, () => connectTo(quiet, rig, config))
+      )
+      await until(() => pids.length === batch)
+      const linked = rig.processes.spawn(async (self) => {
+        self.trapLinks = true
+        for (const pid of pids) {
+          self.link(pid)
+          self.monitor(pid)
+        }
+        await self.receive({ topic: 'end' })
+      })
+      pids.forEach((pid, i) => {
+        rig.processes.names.register(`client-${i}`, pid)
+        rig.processes.groups.join(`group-${i % 7}`, pid)
+        rig.processes.groups.watch('group-1', pid)
+        rig.processes.send(pid, 'ws.control', {
+          target_pid: i % 2 === 0 ? target.pid : other.pid,
+          heartbeat_interval: '2h'
+        })
+        rig.processes.send(pid, 'ws.send', { data: `${i}` })
+      })
+      await until(() => peers.every(({ frames }) => frames.length === 1))
+      // Whose PID is whose does not matter: each connection ends in one way or in two.
+      peers.forEach((peer, i) => ends[i % ends.length](rig, peer, pids[i]))
+      for (const [i, peer] of peers.entries()) {
+        if (!peer.gone) ends[i % 4](rig, peer, pids[i])
+      }
+      await until(() => peers.every(({ gone }) => gone))
+      await allGone(rig)
+      rig.processes.exit(linked)
+    }
+    t.strictSame(remains(rig), nothing)
+    t.strictSame(
+      rig.processes.list().sort(),
+      rig.neighbours === undefined ? [target.pid, other.pid].sort() : []
+    )
+    t.equal(runtime.relations.size, before.relations)
+    t.equal(rig.app.server.listenerCount('upgrade'), before.listeners)
+    await until(() => (descriptors() ?? 0) <= (before.descriptors ?? 0))
+    t.pass('no file descriptor more than before')
+    if (rig.neighbours === undefined) {
+      t.equal(rig.processes.stats().spawned, total + 2 + total / batch)
+    }
   }
-  t.strictSame(remains(rig), nothing)
-  t.strictSame(rig.processes.list().sort(), rig.neighbours === undefined ? [target.pid, other.pid].sort() : [])
-  t.equal(runtime.relations.size, before.relations)
-  t.equal(rig.app.server.listenerCount('upgrade'), before.listeners)
-  await until(() => (descriptors() ?? 0) <= (before.descriptors ?? 0))
-  t.pass('no file descriptor more than before')
-  if (rig.neighbours === undefined) t.equal(rig.processes.stats().spawned, total + 2 + total / batch)
-})
+)
 
 t.test('the objects of an ended connection can be collected', async t => {
   const { setFlagsFromString } = await import('node:v8')
@@ -90,8 +107,12 @@ t.test('the objects of an ended connection can be collected', async t => {
   const target = new Keeper(rig, { monitors: false, keep: false })
   const refs: Array<WeakRef<object>> = []
   const peers: Peer[] = []
-  for (let i = 0; i < 20; i++) peers.push(await connectTo(t, rig, { target_pid: target.pid, heartbeat_interval: 1000 }))
-  for (const entity of rig.relay.runtime.entities) if (entity.kind === 'ws') refs.push(new WeakRef(entity))
+  for (let i = 0; i < 20; i++) {
+    peers.push(await connectTo(t, rig, { target_pid: target.pid, heartbeat_interval: 1000 }))
+  }
+  for (const entity of rig.relay.runtime.entities) {
+    if (entity.kind === 'ws') refs.push(new WeakRef(entity))
+  }
   for (const socket of rig.relay.sockets) refs.push(new WeakRef(socket))
   t.equal(refs.length, 40)
   for (const peer of peers) peer.text('x').close()

@@ -19,7 +19,11 @@ function deflated (data: string | Buffer, opcode: number = opcodes.text): Buffer
   return frameOf(opcode, bytes.subarray(0, -4), { rsv1: true })
 }
 
-async function deflating (t: Test, options: WsRelayOptions = {}, target?: (rig: Rig) => Keeper): Promise<{ rig: Rig, peer: Peer, pid: Pid, target: Keeper }> {
+async function deflating (
+  t: Test,
+  options: WsRelayOptions = {},
+  target?: (rig: Rig) => Keeper
+): Promise<{ rig: Rig, peer: Peer, pid: Pid, target: Keeper }> {
   const rig = await start(t, { perMessageDeflate: true, ...options })
   const keeper = target?.(rig) ?? new Keeper(rig)
   const peer = await connectTo(t, rig, { target_pid: keeper.pid }, { headers })
@@ -28,17 +32,40 @@ async function deflating (t: Test, options: WsRelayOptions = {}, target?: (rig: 
 }
 
 t.test('a ws client gets back what it sent, small and large, in order', async t => {
-  for (const perMessageDeflate of [true, { threshold: 10, serverNoContextTakeover: true, clientNoContextTakeover: true, zlibDeflateOptions: { level: 1 } }]) {
+  for (const perMessageDeflate of [
+    true,
+    {
+      threshold: 10,
+      serverNoContextTakeover: true,
+      clientNoContextTakeover: true,
+      zlibDeflateOptions: { level: 1 }
+    }
+  ]) {
     const rig = await start(t, { perMessageDeflate })
     const target = new Keeper(rig, {
-      each: ({ topic, payload }: Kept) => { if (topic === 'ws.message') rig.processes.send(payload.client_pid, 'ws.send', { type: payload.type, data: payload.data }) }
+      each: ({ topic, payload }: Kept) => {
+        if (topic === 'ws.message') {
+          rig.processes.send(payload.client_pid, 'ws.send', {
+            type: payload.type,
+            data: payload.data
+          })
+        }
+      }
     })
-    const client = new WebSocket(`ws://127.0.0.1:${rig.port}/?relay=${encodeURIComponent(JSON.stringify({ target_pid: target.pid }))}`, { perMessageDeflate: { threshold: 20 } })
+    const client = new WebSocket(
+      `ws://127.0.0.1:${rig.port}/?relay=${encodeURIComponent(JSON.stringify({ target_pid: target.pid }))}`,
+      { perMessageDeflate: { threshold: 20 } }
+    )
     const got: string[] = []
-    client.on('message', (data) => { got.push(data.toString()) })
+    client.on('message', (data) => {
+      got.push(data.toString())
+    })
     await once(client, 'open')
     t.match(client.extensions, 'permessage-deflate')
-    const sent = Array.from({ length: 300 }, (_, i) => `${i} ${'ab'.repeat(i % 3 === 0 ? 5 : i * 20)}`)
+    const sent = Array.from(
+      { length: 300 },
+      (_, i) => `${i} ${'ab'.repeat(i % 3 === 0 ? 5 : i * 20)}`
+    )
     for (const [i, data] of sent.entries()) client.send(data, { binary: i % 2 === 0, fin: true })
     await until(() => got.length === sent.length)
     t.strictSame(got, sent)
@@ -50,17 +77,31 @@ t.test('a ws client gets back what it sent, small and large, in order', async t 
   }
 })
 
-t.test('messages at the threshold are deflated, smaller ones and control frames are not', async t => {
-  const { peer, pid, rig } = await deflating(t)
-  peer.write(frameOf(opcodes.ping, 'p'.repeat(125)))
-  for (const size of [10, 1023, 1024, 70_000]) rig.processes.send(pid, 'ws.send', { data: 'x'.repeat(size) })
-  rig.processes.send(pid, 'ws.send', { data: Buffer.alloc(5000) })
-  rig.processes.send(pid, 'ws.close', 'x'.repeat(100))
-  await peer.end()
-  const sent = peer.frames.filter(({ opcode }) => opcode !== opcodes.pong).map(({ opcode, rsv1 }) => [opcode, rsv1])
-  t.strictSame(sent, [[1, false], [1, false], [1, true], [1, true], [2, true], [8, false]])
-  t.ok(peer.frames.every(({ payload }) => payload.length < 2000))
-})
+t.test(
+  'messages at the threshold are deflated, smaller ones and control frames are not',
+  async (t) => {
+    const { peer, pid, rig } = await deflating(t)
+    peer.write(frameOf(opcodes.ping, 'p'.repeat(125)))
+    for (const size of [10, 1023, 1024, 70_000]) {
+      rig.processes.send(pid, 'ws.send', { data: 'x'.repeat(size) })
+    }
+    rig.processes.send(pid, 'ws.send', { data: Buffer.alloc(5000) })
+    rig.processes.send(pid, 'ws.close', 'x'.repeat(100))
+    await peer.end()
+    const sent = peer.frames
+      .filter(({ opcode }) => opcode !== opcodes.pong)
+      .map(({ opcode, rsv1 }) => [opcode, rsv1])
+    t.strictSame(sent, [
+      [1, false],
+      [1, false],
+      [1, true],
+      [1, true],
+      [2, true],
+      [8, false]
+    ])
+    t.ok(peer.frames.every(({ payload }) => payload.length < 2000))
+  }
+)
 
 t.test('the limits hold for what a message inflates to', async t => {
   const table: Array<[frames: Buffer[], code: number, reason: string]> = [
@@ -83,9 +124,20 @@ t.test('the limits hold for what a message inflates to', async t => {
 
 t.test('an offer that cannot be accepted is declined', async t => {
   const rig = await start(t, { perMessageDeflate: { serverMaxWindowBits: 9 } })
-  for (const offer of ['permessage-deflate; server_max_window_bits=7', 'permessage-deflate; =', 'x-webkit-deflate-frame', 'permessage-deflate; unknown', undefined]) {
+  for (const offer of [
+    'permessage-deflate; server_max_window_bits=7',
+    'permessage-deflate; =',
+    'x-webkit-deflate-frame',
+    'permessage-deflate; unknown',
+    undefined
+  ]) {
     const target = new Keeper(rig)
-    const peer = await connectTo(t, rig, { target_pid: target.pid }, { headers: { 'sec-websocket-extensions': offer } as never })
+    const peer = await connectTo(
+      t,
+      rig,
+      { target_pid: target.pid },
+      { headers: { 'sec-websocket-extensions': offer } as never }
+    )
     t.notMatch(peer.head, /^sec-websocket-extensions:/im, String(offer))
     peer.text('plain')
     t.match(await target.until('ws.message'), [{ data: 'plain' }])
@@ -96,66 +148,90 @@ t.test('an offer that cannot be accepted is declined', async t => {
 
 const ends: Record<string, [end: (rig: Rig, pid: Pid, peer: Peer) => unknown, leave: object]> = {
   'the client closes': [(_rig, _pid, peer) => peer.close(4001), { cause: 'client', code: 4001 }],
-  'the client ends its side': [(_rig, _pid, peer) => { peer.fin() }, { cause: 'lost' }],
-  'ws.close': [({ processes }, pid) => processes.send(pid, 'ws.close', { code: 4000 }), { cause: 'process', code: 4000 }],
+  'the client ends its side': [
+    (_rig, _pid, peer) => {
+      peer.fin()
+    },
+    { cause: 'lost' }
+  ],
+  'ws.close': [
+    ({ processes }, pid) => processes.send(pid, 'ws.close', { code: 4000 }),
+    { cause: 'process', code: 4000 }
+  ],
   exit: [({ processes }, pid) => processes.exit(pid, 'boom'), { cause: 'exit' }],
-  'app.close': [({ app }) => { app.close() }, { cause: 'shutdown' }]
+  'app.close': [
+    ({ app }) => {
+      app.close()
+    },
+    { cause: 'shutdown' }
+  ]
 }
 
-t.test('what was read is inflated and delivered before the leave, with and without room for it', async t => {
-  for (const mailboxLimit of [10_000, 10]) {
-    for (const [name, [end, leave]] of Object.entries(ends)) {
-      const { rig, peer, pid, target } = await deflating(t, { mailboxLimit, closeTimeout: '20s' })
-      target.hold()
-      const sent = Array.from({ length: 100 }, (_, i) => `${i} ${'x'.repeat(i % 2 * 3000)}`)
-      peer.write(...sent.map((data, i) => i % 3 === 0 ? textOf(data) : deflated(data)))
-      // The first ones are there: the others were read with them.
-      await until(async () => await target.mailbox() > 1)
-      const ended = rig.processes.exited(pid)
-      await end(rig, pid, peer)
-      if (name === 'exit' || name === 'ws.close') t.equal(rig.processes.send(pid, 'ws.send', { data: 'x' }), false, 'nothing more is taken')
-      if (!name.startsWith('the client')) await ended
-      target.release()
-      await target.until('ws.leave')
-      t.strictSame(target.texts, sent, name)
-      t.match(target.of('ws.leave'), [leave])
-      t.strictSame(target.topics.indexOf('ws.leave') > target.topics.lastIndexOf('ws.message'), true)
-      await allGone(rig)
+t.test(
+  'what was read is inflated and delivered before the leave, with and without room for it',
+  async (t) => {
+    for (const mailboxLimit of [10_000, 10]) {
+      for (const [name, [end, leave]] of Object.entries(ends)) {
+        const { rig, peer, pid, target } = await deflating(t, { mailboxLimit, closeTimeout: '20s' })
+        target.hold()
+        const sent = Array.from({ length: 100 }, (_, i) => `${i} ${'x'.repeat((i % 2) * 3000)}`)
+        peer.write(...sent.map((data, i) => (i % 3 === 0 ? textOf(data) : deflated(data))))
+        // The first ones are there: the others were read with them.
+        await until(async () => (await target.mailbox()) > 1)
+        const ended = rig.processes.exited(pid)
+        await end(rig, pid, peer)
+        if (name === 'exit' || name === 'ws.close') {
+          t.equal(rig.processes.send(pid, 'ws.send', { data: 'x' }), false, 'nothing more is taken')
+        }
+        if (!name.startsWith('the client')) await ended
+        target.release()
+        await target.until('ws.leave')
+        t.strictSame(target.texts, sent, name)
+        t.match(target.of('ws.leave'), [leave])
+        t.strictSame(
+          target.topics.indexOf('ws.leave') > target.topics.lastIndexOf('ws.message'),
+          true
+        )
+        await allGone(rig)
+      }
     }
   }
-})
+)
 
-t.test('a kill, a lost target and a lost client do not wait for what is being inflated', async t => {
-  // More of them than ws inflates at once: each must give its turn back.
-  for (let round = 0; round < 15; round++) {
-    const { rig, peer, pid, target } = await deflating(t)
-    peer.write(...Array.from({ length: 20 }, () => deflated('x'.repeat(100_000))))
+t.test(
+  'a kill, a lost target and a lost client do not wait for what is being inflated',
+  async (t) => {
+    // More of them than ws inflates at once: each must give its turn back.
+    for (let round = 0; round < 15; round++) {
+      const { rig, peer, pid, target } = await deflating(t)
+      peer.write(...Array.from({ length: 20 }, () => deflated('x'.repeat(100_000))))
+      await target.until('ws.message')
+      const ended = rig.processes.exited(pid)
+      if (round % 3 === 0) rig.processes.exit(pid, 'kill')
+      else if (round % 3 === 1) rig.processes.exit(target.pid, 'boom')
+      else {
+        rig.processes.send(pid, 'ws.close')
+        t.equal(rig.processes.alive(pid), true, 'it goes on until all is inflated')
+        rig.processes.exit(pid, 'kill')
+      }
+      if (round % 3 !== 1 || rig.neighbours === undefined) t.equal(rig.processes.alive(pid), false)
+      t.match(await ended, { value: { cause: round % 3 === 1 ? 'target' : 'killed' } })
+      const topics = [...target.topics]
+      await allGone(rig)
+      t.equal(topics.filter((topic) => topic === 'ws.leave').length <= 1, true)
+      if (round % 3 !== 1) {
+        await target.until('ws.leave')
+        t.equal(target.topics.filter((topic) => topic !== '@exit').at(-1), 'ws.leave')
+      }
+    }
+    const { rig, peer, target } = await deflating(t)
+    peer.write(deflated('still possible'))
     await target.until('ws.message')
-    const ended = rig.processes.exited(pid)
-    if (round % 3 === 0) rig.processes.exit(pid, 'kill')
-    else if (round % 3 === 1) rig.processes.exit(target.pid, 'boom')
-    else {
-      rig.processes.send(pid, 'ws.close')
-      t.equal(rig.processes.alive(pid), true, 'it goes on until all is inflated')
-      rig.processes.exit(pid, 'kill')
-    }
-    if (round % 3 !== 1 || rig.neighbours === undefined) t.equal(rig.processes.alive(pid), false)
-    t.match(await ended, { value: { cause: round % 3 === 1 ? 'target' : 'killed' } })
-    const topics = [...target.topics]
+    t.strictSame(target.texts, ['still possible'])
+    peer.close()
     await allGone(rig)
-    t.equal(topics.filter((topic) => topic === 'ws.leave').length <= 1, true)
-    if (round % 3 !== 1) {
-      await target.until('ws.leave')
-      t.equal(target.topics.filter((topic) => topic !== '@exit').at(-1), 'ws.leave')
-    }
   }
-  const { rig, peer, target } = await deflating(t)
-  peer.write(deflated('still possible'))
-  await target.until('ws.message')
-  t.strictSame(target.texts, ['still possible'])
-  peer.close()
-  await allGone(rig)
-})
+)
 
 t.test('a transfer in the middle of inflating keeps the order', async t => {
   const { rig, peer, pid, target } = await deflating(t, { mailboxLimit: 30 })

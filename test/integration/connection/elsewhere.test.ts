@@ -1,7 +1,18 @@
 // docs/relay.md, "Targets on other nodes": over a wire without a cluster, where a test decides what
 // arrives when. The same over real channels: test/cluster.
 import t from 'tap'
-import { Keeper, allGone, closeOf, connectTo, joined, mailOfTransfer, nothing, remains, start, textOf } from './support.js'
+import {
+  Keeper,
+  allGone,
+  closeOf,
+  connectTo,
+  joined,
+  mailOfTransfer,
+  nothing,
+  remains,
+  start,
+  textOf
+} from './support.js'
 import { wsRelay } from '../../../lib/index.js'
 import { Registration } from '../../../lib/upgrade/registration.js'
 import { answer, bare, handshake, listen, logs, raw, until } from '../../helpers.js'
@@ -18,7 +29,12 @@ import type { WsRelayOptions } from '../../../types/relay.js'
 interface Pair { wire: Wire, rig: Rig, other: { runtime: Runtime, processes: Processes } }
 
 /** Sockets on node `a`, another node `b`. */
-async function pair (t: Test, options: WsRelayOptions = {}, fastify: FastifyServerOptions = {}, mailboxLimit = 10_000): Promise<Pair> {
+async function pair (
+  t: Test,
+  options: WsRelayOptions = {},
+  fastify: FastifyServerOptions = {},
+  mailboxLimit = 10_000
+): Promise<Pair> {
   const wire = new Wire()
   const rig = await start(t, { node: 'a', ...options }, fastify)
   const other = buildRuntime({ node: 'b', mailboxLimit })
@@ -31,7 +47,12 @@ const query = (target: string): string => `/?relay=${encodeURIComponent(target)}
 
 t.test('a target elsewhere gets what a target here would get', async t => {
   const { rig, other } = await pair(t)
-  const { peer, pid, target } = await joined(t, rig, { metadata: { a: 1 }, heartbeat_interval: 100 }, new Keeper(other))
+  const { peer, pid, target } = await joined(
+    t,
+    rig,
+    { metadata: { a: 1 }, heartbeat_interval: 100 },
+    new Keeper(other)
+  )
   peer.text('hello').write(textOf('again'))
   await target.until('ws.message', 2)
   await target.until('ws.heartbeat')
@@ -44,8 +65,16 @@ t.test('a target elsewhere gets what a target here would get', async t => {
   const metadata = { a: 1 }
   t.strictSame(mail, [
     { topic: 'ws.join', payload: { client_pid: pid, metadata }, from: pid },
-    { topic: 'ws.message', payload: { client_pid: pid, type: 'text', data: 'hello', metadata }, from: pid },
-    { topic: 'ws.message', payload: { client_pid: pid, type: 'text', data: 'again', metadata }, from: pid },
+    {
+      topic: 'ws.message',
+      payload: { client_pid: pid, type: 'text', data: 'hello', metadata },
+      from: pid
+    },
+    {
+      topic: 'ws.message',
+      payload: { client_pid: pid, type: 'text', data: 'again', metadata },
+      from: pid
+    },
     { topic: 'ws.leave', payload: leave, from: pid }
   ])
   t.match(leave, { cause: 'client', code: 4001, reason: 'bye' })
@@ -72,7 +101,12 @@ t.test('what the client sends while the target is asked is not lost', async t =>
   const { wire, rig, other } = await pair(t)
   const target = new Keeper(other)
   wire.hold()
-  const opened = connectTo(t, rig, { target_pid: target.pid }, { early: Buffer.from(textOf('early')) })
+  const opened = connectTo(
+    t,
+    rig,
+    { target_pid: target.pid },
+    { early: Buffer.from(textOf('early')) }
+  )
   await until(() => rig.relay.handshakes.size === 1)
   wire.release()
   await opened
@@ -110,7 +144,10 @@ t.test('a connection elsewhere is the server\'s mistake', async t => {
   const third = await start(t, { node: 'c' })
   wire.join(third.relay.runtime)
   const { pid } = await joined(t, third)
-  t.match(await answer(t, rig.port, handshake(query(pid))), /^HTTP\/1\.1 500.*FST_WS_RELAY_INVALID_CONFIG/s)
+  t.match(
+    await answer(t, rig.port, handshake(query(pid))),
+    /^HTTP\/1\.1 500.*FST_WS_RELAY_INVALID_CONFIG/s
+  )
 })
 
 t.test('an asynchronous handler may return before the target has answered', async t => {
@@ -162,22 +199,25 @@ t.test('a client that leaves while the target is asked leaves nothing behind', a
   t.equal(other.runtime.relations.size, relations)
 })
 
-t.test('an answer for a client whose socket is gone, though nobody has been told, opens nothing', async t => {
-  const { wire, rig, other } = await pair(t)
-  const target = new Keeper(other)
-  const relations = other.runtime.relations.size
-  const side = wire.sideOf('1@a.x')!
-  const { bind } = side
-  side.bind = async (...question) => {
-    const bound = await bind.apply(side, question)
-    for (const { socket } of rig.relay.handshakes) socket.destroy()
-    return bound
+t.test(
+  'an answer for a client whose socket is gone, though nobody has been told, opens nothing',
+  async (t) => {
+    const { wire, rig, other } = await pair(t)
+    const target = new Keeper(other)
+    const relations = other.runtime.relations.size
+    const side = wire.sideOf('1@a.x')!
+    const { bind } = side
+    side.bind = async (...question) => {
+      const bound = await bind.apply(side, question)
+      for (const { socket } of rig.relay.handshakes) socket.destroy()
+      return bound
+    }
+    t.equal(await answer(t, rig.port, handshake(query(target.pid))), '')
+    await allGone(rig)
+    await until(() => side.size === 0 && other.runtime.relations.size === relations)
+    t.strictSame(target.topics, [])
   }
-  t.equal(await answer(t, rig.port, handshake(query(target.pid))), '')
-  await allGone(rig)
-  await until(() => side.size === 0 && other.runtime.relations.size === relations)
-  t.strictSame(target.topics, [])
-})
+)
 
 t.test('a target that does not answer within upgradeTimeout is a 503', async t => {
   const { logger, lines } = logs('warn')
@@ -211,7 +251,10 @@ t.test('a reply that no handler made is asked for, too', async t => {
   const { wire, rig, other } = await pair(t, {}, {})
   const target = new Keeper(other)
   const early = bare(t)
-  early.addHook('onRequest', async (request, reply) => await reply.header('x-ws-relay', target.pid).send())
+  early.addHook(
+    'onRequest',
+    async (request, reply) => await reply.header('x-ws-relay', target.pid).send()
+  )
   await early.register(wsRelay, { node: 'early' })
   early.get('/', async () => t.fail('handled'))
   wire.join(Registration.of(early)!.relay.runtime)
@@ -269,9 +312,16 @@ t.test('the loss of the target\'s node closes with 1012', async t => {
   const exited = rig.processes.exited(pid)
   wire.lose('b')
   t.strictSame(await peer.end(), { code: 1012, reason: 'target node lost' })
-  t.match(await exited, { reason: 'target_down', value: { cause: 'target', code: 1012, reason: 'target node lost' } })
+  t.match(await exited, {
+    reason: 'target_down',
+    value: { cause: 'target', code: 1012, reason: 'target node lost' }
+  })
   rig.processes.exit(here.target.pid, 'noconnection')
-  t.strictSame(await here.peer.end(), { code: 1011, reason: 'target process exited' }, 'a process here that ends with this reason is no lost node')
+  t.strictSame(
+    await here.peer.end(),
+    { code: 1011, reason: 'target process exited' },
+    'a process here that ends with this reason is no lost node'
+  )
   await allGone(rig)
 })
 
@@ -295,42 +345,55 @@ t.test('a target elsewhere without room pauses the socket, and nothing is lost',
   await until(() => rig.processes.info(pid)!.paused === false)
 })
 
-t.test('a transfer to another node asks first; frames go on to the old target meanwhile', async t => {
-  const { wire, rig, other } = await pair(t)
-  const { peer, pid, target: old } = await joined(t, rig, { metadata: { old: true } })
-  const next = new Keeper(other, { monitors: false })
-  wire.hold()
-  const moved = rig.processes.call(pid, 'ws.control', { target_pid: next.pid, message_topic: 'chat', metadata: { new: true } })
-  peer.text('1')
-  await old.until('ws.message')
-  t.equal(rig.processes.info(pid)!.target, old.pid)
-  wire.release()
-  t.equal(await moved, undefined)
-  peer.text('2')
-  await next.until('chat')
-  t.strictSame({ old: old.mail.slice(1), next: next.mail }, mailOfTransfer(pid))
-  rig.processes.exit(old.pid, 'boom')
-  await rig.processes.call(pid, 'ws.control', { target_pid: next.pid, metadata: null })
-  t.equal(next.of('ws.join').length, 1, 'naming the current target moves nothing')
-  const back = new Keeper(rig)
-  await rig.processes.call(pid, 'ws.control', { target_pid: back.pid })
-  t.match(await next.until('ws.leave'), [{ cause: 'transfer', metadata: {} }])
-  other.processes.exit(next.pid, 'boom')
-  await settle()
-  peer.text('3')
-  await back.until('chat')
-  peer.close()
-  await allGone(rig)
-  t.equal(wire.sideOf(pid)?.size, 0)
-})
+t.test(
+  'a transfer to another node asks first; frames go on to the old target meanwhile',
+  async (t) => {
+    const { wire, rig, other } = await pair(t)
+    const { peer, pid, target: old } = await joined(t, rig, { metadata: { old: true } })
+    const next = new Keeper(other, { monitors: false })
+    wire.hold()
+    const moved = rig.processes.call(pid, 'ws.control', {
+      target_pid: next.pid,
+      message_topic: 'chat',
+      metadata: { new: true }
+    })
+    peer.text('1')
+    await old.until('ws.message')
+    t.equal(rig.processes.info(pid)!.target, old.pid)
+    wire.release()
+    t.equal(await moved, undefined)
+    peer.text('2')
+    await next.until('chat')
+    t.strictSame({ old: old.mail.slice(1), next: next.mail }, mailOfTransfer(pid))
+    rig.processes.exit(old.pid, 'boom')
+    await rig.processes.call(pid, 'ws.control', { target_pid: next.pid, metadata: null })
+    t.equal(next.of('ws.join').length, 1, 'naming the current target moves nothing')
+    const back = new Keeper(rig)
+    await rig.processes.call(pid, 'ws.control', { target_pid: back.pid })
+    t.match(await next.until('ws.leave'), [{ cause: 'transfer', metadata: {} }])
+    other.processes.exit(next.pid, 'boom')
+    await settle()
+    peer.text('3')
+    await back.until('chat')
+    peer.close()
+    await allGone(rig)
+    t.equal(wire.sideOf(pid)?.size, 0)
+  }
+)
 
 t.test('a transfer to another node that is refused changes nothing', async t => {
   const { logger, lines } = logs('warn')
   const { wire, rig, other } = await pair(t, {}, { logger } as never)
   const { peer, pid, target } = await joined(t, rig, { metadata: { a: 1 } })
   const refused = { code: 'FST_WS_RELAY_TRANSFER_REFUSED' }
-  for (const [to, problem] of [['9@b.abc', /not alive/], ['9@nowhere.abc', /cannot be reached/]] as const) {
-    await t.rejects(rig.processes.call(pid, 'ws.control', { target_pid: to, metadata: { b: 2 } }), refused)
+  for (const [to, problem] of [
+    ['9@b.abc', /not alive/],
+    ['9@nowhere.abc', /cannot be reached/]
+  ] as const) {
+    await t.rejects(
+      rig.processes.call(pid, 'ws.control', { target_pid: to, metadata: { b: 2 } }),
+      refused
+    )
     t.ok(lines.some(({ err }) => problem.test(err?.message)))
   }
   const dying = new Keeper(other)
@@ -351,8 +414,22 @@ t.test('controls take effect in the order sent, those behind a question too', as
   const c = new Keeper(rig)
   wire.hold()
   const order: number[] = []
-  const controls = [{ target_pid: b.pid }, { message_topic: 'chat' }, { target_pid: '9@nowhere.abc' }, { target_pid: c.pid }, { target_pid: b.pid, message_topic: 'last' }]
-    .map((control, i) => rig.processes.call(pid, 'ws.control', control).then(() => { order.push(i) }, () => { order.push(-i) }))
+  const controls = [
+    { target_pid: b.pid },
+    { message_topic: 'chat' },
+    { target_pid: '9@nowhere.abc' },
+    { target_pid: c.pid },
+    { target_pid: b.pid, message_topic: 'last' }
+  ].map((control, i) =>
+    rig.processes.call(pid, 'ws.control', control).then(
+      () => {
+        order.push(i)
+      },
+      () => {
+        order.push(-i)
+      }
+    )
+  )
   await settle()
   t.strictSame(order, [])
   wire.release()
@@ -371,7 +448,9 @@ t.test('not endlessly many controls wait', async t => {
   const { pid } = await joined(t, rig)
   const next = new Keeper(other)
   wire.hold()
-  const taken = Array.from({ length: 65 }, () => rig.processes.send(pid, 'ws.control', { target_pid: next.pid }))
+  const taken = Array.from({ length: 65 }, () =>
+    rig.processes.send(pid, 'ws.control', { target_pid: next.pid })
+  )
   t.strictSame(taken.indexOf(false), 64)
   wire.release()
   await next.until('ws.join')
@@ -386,7 +465,9 @@ t.test('a connection that ends while its next target is asked', async t => {
   wire.hold()
   const moved = rig.processes.call(pid, 'ws.control', { target_pid: next.pid })
   const behind = rig.processes.call(pid, 'ws.control', { message_topic: 'chat' })
-  const refused = Promise.all([moved, behind].map((call) => t.rejects(call, { code: 'FST_WS_RELAY_TRANSFER_REFUSED' })))
+  const refused = Promise.all(
+    [moved, behind].map((call) => t.rejects(call, { code: 'FST_WS_RELAY_TRANSFER_REFUSED' }))
+  )
   peer.write(closeOf(1000))
   t.match(await target.until('ws.leave'), [{ cause: 'client' }])
   await refused
@@ -397,23 +478,29 @@ t.test('a connection that ends while its next target is asked', async t => {
   await allGone(rig)
 })
 
-t.test('the waiting frames of a paused client go to the new target elsewhere, after its join', async t => {
-  const { rig, other } = await pair(t, { mailboxLimit: 20 })
-  const old = new Keeper(rig)
-  const { peer, pid } = await joined(t, rig, {}, old)
-  old.hold()
-  const count = 3000
-  peer.write(...Array.from({ length: count }, (_, i) => textOf(`${i}`)))
-  await until(() => rig.processes.info(pid)!.paused as boolean)
-  const next = new Keeper(other)
-  await rig.processes.call(pid, 'ws.control', { target_pid: next.pid })
-  await next.until('ws.message')
-  t.equal(next.topics[0], 'ws.join')
-  old.release()
-  await old.until('ws.leave')
-  const later = await next.until('ws.message', count - old.texts.length)
-  t.strictSame([...old.texts, ...later.map(({ data }: Kept['payload']) => data)].map(Number), Array.from({ length: count }, (_, i) => i))
-})
+t.test(
+  'the waiting frames of a paused client go to the new target elsewhere, after its join',
+  async (t) => {
+    const { rig, other } = await pair(t, { mailboxLimit: 20 })
+    const old = new Keeper(rig)
+    const { peer, pid } = await joined(t, rig, {}, old)
+    old.hold()
+    const count = 3000
+    peer.write(...Array.from({ length: count }, (_, i) => textOf(`${i}`)))
+    await until(() => rig.processes.info(pid)!.paused as boolean)
+    const next = new Keeper(other)
+    await rig.processes.call(pid, 'ws.control', { target_pid: next.pid })
+    await next.until('ws.message')
+    t.equal(next.topics[0], 'ws.join')
+    old.release()
+    await old.until('ws.leave')
+    const later = await next.until('ws.message', count - old.texts.length)
+    t.strictSame(
+      [...old.texts, ...later.map(({ data }: Kept['payload']) => data)].map(Number),
+      Array.from({ length: count }, (_, i) => i)
+    )
+  }
+)
 
 t.test('nothing of either node remains', async t => {
   const { wire, rig, other } = await pair(t)

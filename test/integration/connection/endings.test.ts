@@ -1,6 +1,17 @@
 // docs/relay.md, "The end of a connection": how connections end, and who is told what.
 import t from 'tap'
-import { frameOf, Keeper, allGone, closeOf, connectTo, joined, nothing, remains, start, textOf } from './support.js'
+import {
+  frameOf,
+  Keeper,
+  allGone,
+  closeOf,
+  connectTo,
+  joined,
+  nothing,
+  remains,
+  start,
+  textOf
+} from './support.js'
 import { opcodes } from '../../../lib/websocket/frames.js'
 import { until } from '../../helpers.js'
 import type { Peer, Rig, Seen } from './support.js'
@@ -21,7 +32,11 @@ interface Case {
 
 const cut: Seen = { code: 1006, reason: '' }
 const saw = (code: number, reason = ''): Seen => ({ code, reason })
-const left = (cause: string, code: number | undefined, reason: string): Case['leave'] => ({ reason, code, cause })
+const left = (cause: string, code: number | undefined, reason: string): Case['leave'] => ({
+  reason,
+  code,
+  cause
+})
 
 const cases: Case[] = [
   {
@@ -47,21 +62,27 @@ const cases: Case[] = [
   },
   {
     name: 'the client resets the connection',
-    end: (peer) => { peer.rst() },
+    end: (peer) => {
+      peer.rst()
+    },
     sees: cut,
     leave: left('lost', undefined, 'connection lost'),
     exit: 'connection_lost'
   },
   {
     name: 'the client ends its side without a close frame',
-    end: (peer) => { peer.fin() },
+    end: (peer) => {
+      peer.fin()
+    },
     sees: cut,
     leave: left('lost', undefined, 'connection lost'),
     exit: 'connection_lost'
   },
   {
     name: 'the client ends its side in the middle of a frame',
-    end: (peer) => { peer.write(textOf('hello').subarray(0, 8)).fin() },
+    end: (peer) => {
+      peer.write(textOf('hello').subarray(0, 8)).fin()
+    },
     sees: cut,
     leave: left('lost', undefined, 'connection lost'),
     exit: 'connection_lost'
@@ -69,7 +90,9 @@ const cases: Case[] = [
   {
     name: 'the client answers no ping',
     options: { pingInterval: 20, pongTimeout: 20 },
-    prepare: (peer) => { peer.answersPings = false },
+    prepare: (peer) => {
+      peer.answersPings = false
+    },
     end: () => {},
     sees: cut,
     leave: left('ping_timeout', undefined, 'ping timeout'),
@@ -103,15 +126,58 @@ const cases: Case[] = [
     leave: undefined,
     exit: 'target_down'
   })),
-  ...([
-    ['a message that is too large', 1009, 'message too large', [frameOf(opcodes.text, 'x'.repeat(101))]],
-    ['fragments that are too large together', 1009, 'message too large', [frameOf(opcodes.text, 'x'.repeat(60), { fin: false }), frameOf(opcodes.continuation, 'x'.repeat(60))]],
-    ['text that is not UTF-8', 1007, 'invalid UTF-8', [frameOf(opcodes.text, Buffer.from([0xff]))]],
-    ['a frame that is not masked', 1002, 'protocol error: frame not masked', [Buffer.from([0x81, 0])]],
-    ['a reserved bit', 1002, 'protocol error: reserved bits set', [frameOf(opcodes.text, 'x', { rsv1: true })]],
-    ['a close code that may not be sent', 1002, 'protocol error: invalid close code 1005', [closeOf(1005)]],
-    ['too many fragments', 1008, 'too many fragments', [frameOf(opcodes.text, 'x', { fin: false }), ...Array.from({ length: 4 }, () => frameOf(opcodes.continuation, 'x', { fin: false }))]]
-  ] as const).map(([name, code, reason, frames]): Case => ({
+  ...(
+    [
+      [
+        'a message that is too large',
+        1009,
+        'message too large',
+        [frameOf(opcodes.text, 'x'.repeat(101))]
+      ],
+      [
+        'fragments that are too large together',
+        1009,
+        'message too large',
+        [
+          frameOf(opcodes.text, 'x'.repeat(60), { fin: false }),
+          frameOf(opcodes.continuation, 'x'.repeat(60))
+        ]
+      ],
+      [
+        'text that is not UTF-8',
+        1007,
+        'invalid UTF-8',
+        [frameOf(opcodes.text, Buffer.from([0xff]))]
+      ],
+      [
+        'a frame that is not masked',
+        1002,
+        'protocol error: frame not masked',
+        [Buffer.from([0x81, 0])]
+      ],
+      [
+        'a reserved bit',
+        1002,
+        'protocol error: reserved bits set',
+        [frameOf(opcodes.text, 'x', { rsv1: true })]
+      ],
+      [
+        'a close code that may not be sent',
+        1002,
+        'protocol error: invalid close code 1005',
+        [closeOf(1005)]
+      ],
+      [
+        'too many fragments',
+        1008,
+        'too many fragments',
+        [
+          frameOf(opcodes.text, 'x', { fin: false }),
+          ...Array.from({ length: 4 }, () => frameOf(opcodes.continuation, 'x', { fin: false }))
+        ]
+      ]
+    ] as const
+  ).map(([name, code, reason, frames]): Case => ({
     name: `the client sends ${name}`,
     options: { maxPayload: 100, maxFragments: 4 },
     end: (peer) => peer.write(...frames),
@@ -121,7 +187,9 @@ const cases: Case[] = [
   })),
   {
     name: 'the server is closing',
-    end: (_peer, _pid, { app }) => { app.close() },
+    end: (_peer, _pid, { app }) => {
+      app.close()
+    },
     sees: saw(1001, 'server shutting down'),
     leave: left('shutdown', 1001, 'server shutting down'),
     exit: 'shutdown'
@@ -177,34 +245,45 @@ const cases: Case[] = [
   }
 ]
 
-t.test('every end is told as its row of the table says, once, the leave last and before @exit', async t => {
-  for (const { name, options, prepare, end, sees, leave, exit } of cases) {
-    await t.test(name, async t => {
-      const rig = await start(t, options)
-      const target = new Keeper(rig)
-      const peer = await connectTo(t, rig, { target_pid: target.pid, metadata: { a: 1 } })
-      const [{ client_pid: pid }] = await target.until('ws.join')
-      const { exit: ended } = await rig.others.watch(pid)
-      prepare?.(peer)
-      await end(peer, pid, rig, target)
-      t.strictSame(await peer.end(), sees, 'the client')
-      const { reason, value, error } = await ended
-      t.equal(reason, exit)
-      t.equal(error, undefined)
-      if (leave === undefined) t.strictSame(value, { code: sees.code, reason: 'target process exited', cause: 'target' })
-      else {
-        await target.until('@exit')
-        t.strictSame(target.topics.filter((topic) => topic !== '@cancel'), ['ws.join', 'ws.leave', '@exit'])
-        t.strictSame(target.mail[1], { topic: 'ws.leave', payload: { client_pid: pid, ...leave, metadata: { a: 1 } }, from: pid })
-        t.strictSame(value, leave)
-        t.match(target.mail[2].payload, { pid, reason: exit, value: leave })
-      }
-      t.equal(rig.processes.alive(pid), false)
-      t.equal(rig.processes.info(pid), undefined)
-      await allGone(rig)
-    })
+t.test(
+  'every end is told as its row of the table says, once, the leave last and before @exit',
+  async (t) => {
+    for (const { name, options, prepare, end, sees, leave, exit } of cases) {
+      await t.test(name, async (t) => {
+        const rig = await start(t, options)
+        const target = new Keeper(rig)
+        const peer = await connectTo(t, rig, { target_pid: target.pid, metadata: { a: 1 } })
+        const [{ client_pid: pid }] = await target.until('ws.join')
+        const { exit: ended } = await rig.others.watch(pid)
+        prepare?.(peer)
+        await end(peer, pid, rig, target)
+        t.strictSame(await peer.end(), sees, 'the client')
+        const { reason, value, error } = await ended
+        t.equal(reason, exit)
+        t.equal(error, undefined)
+        if (leave === undefined) {
+          t.strictSame(value, { code: sees.code, reason: 'target process exited', cause: 'target' })
+        } else {
+          await target.until('@exit')
+          t.strictSame(
+            target.topics.filter((topic) => topic !== '@cancel'),
+            ['ws.join', 'ws.leave', '@exit']
+          )
+          t.strictSame(target.mail[1], {
+            topic: 'ws.leave',
+            payload: { client_pid: pid, ...leave, metadata: { a: 1 } },
+            from: pid
+          })
+          t.strictSame(value, leave)
+          t.match(target.mail[2].payload, { pid, reason: exit, value: leave })
+        }
+        t.equal(rig.processes.alive(pid), false)
+        t.equal(rig.processes.info(pid), undefined)
+        await allGone(rig)
+      })
+    }
   }
-})
+)
 
 t.test('a target that ends before it took the join closes with 1013, however it ends', async t => {
   const rig = await start(t)
@@ -230,25 +309,45 @@ t.test('a target that ends before it took the join closes with 1013, however it 
     end(target)
     leave()
     t.strictSame(await peer.end(), saw(1013, 'target process exited'), name)
-    t.match(await ended, { reason: 'target_down', value: { code: 1013, cause: 'target', reason: 'target process exited' } }, name)
+    t.match(
+      await ended,
+      {
+        reason: 'target_down',
+        value: { code: 1013, cause: 'target', reason: 'target process exited' }
+      },
+      name
+    )
   }
   await allGone(rig)
 })
 
-t.test('a client whose join was taken is told 1000, also inside the handler of its join', async t => {
-  const rig = await start(t)
-  const bodies: Record<string, (self: Process) => unknown> = {
-    'its handler stops': (self) => self.serve({ 'ws.join': () => self.stop() }),
-    'its handler waits, then stops': (self) => self.serve({ 'ws.join': async () => { await new Promise(setImmediate); self.stop() } }),
-    'a loop that is left': async (self) => { for await (const { topic } of self.inbox) if (topic === 'ws.join') break },
-    'one receive': async (self) => { await self.receive({ topic: 'ws.join' }) }
+t.test(
+  'a client whose join was taken is told 1000, also inside the handler of its join',
+  async (t) => {
+    const rig = await start(t)
+    const bodies: Record<string, (self: Process) => unknown> = {
+      'its handler stops': (self) => self.serve({ 'ws.join': () => self.stop() }),
+      'its handler waits, then stops': (self) =>
+        self.serve({
+          'ws.join': async () => {
+            await new Promise(setImmediate)
+            self.stop()
+          }
+        }),
+      'a loop that is left': async (self) => {
+        for await (const { topic } of self.inbox) if (topic === 'ws.join') break
+      },
+      'one receive': async (self) => {
+        await self.receive({ topic: 'ws.join' })
+      }
+    }
+    for (const [name, body] of Object.entries(bodies)) {
+      const peer = await connectTo(t, rig, { target_pid: rig.processes.spawn(body) })
+      t.strictSame(await peer.end(), saw(1000, 'target process exited'), name)
+    }
+    await allGone(rig)
   }
-  for (const [name, body] of Object.entries(bodies)) {
-    const peer = await connectTo(t, rig, { target_pid: rig.processes.spawn(body) })
-    t.strictSame(await peer.end(), saw(1000, 'target process exited'), name)
-  }
-  await allGone(rig)
-})
+)
 
 t.test('after a transfer it is the new target that has to take the join', async t => {
   const rig = await start(t)
@@ -260,11 +359,21 @@ t.test('after a transfer it is the new target that has to take the join', async 
   t.strictSame(await peer.end(), saw(1013, 'target process exited'))
 
   const other = await joined(t, rig)
-  const busy = rig.processes.spawn(async (self) => { await self.receive({ topic: 'ws.join' }); await self.receive({ topic: 'ws.join' }); await self.receive({ topic: 'never' }) })
-  for (const to of [busy, other.target.pid, busy, other.target.pid, busy]) rig.processes.send(other.pid, 'ws.control', { target_pid: to })
+  const busy = rig.processes.spawn(async (self) => {
+    await self.receive({ topic: 'ws.join' })
+    await self.receive({ topic: 'ws.join' })
+    await self.receive({ topic: 'never' })
+  })
+  for (const to of [busy, other.target.pid, busy, other.target.pid, busy]) {
+    rig.processes.send(other.pid, 'ws.control', { target_pid: to })
+  }
   await other.target.until('ws.leave', 3)
   rig.processes.exit(busy)
-  t.strictSame(await other.peer.end(), saw(1013, 'target process exited'), 'it took two of three joins of this client')
+  t.strictSame(
+    await other.peer.end(),
+    saw(1013, 'target process exited'),
+    'it took two of three joins of this client'
+  )
 })
 
 t.test('a slow client is told so, behind what it was sent', async t => {
@@ -274,7 +383,13 @@ t.test('a slow client is told so, behind what it was sent', async t => {
   peer.socket.pause()
   let sent = 0
   while (rig.processes.send(pid, 'ws.send', { data: 'x'.repeat(100_000) })) sent++
-  t.strictSame((await target.until('ws.leave'))[0], { client_pid: pid, reason: 'client too slow', code: 1013, cause: 'slow', metadata: {} })
+  t.strictSame((await target.until('ws.leave'))[0], {
+    client_pid: pid,
+    reason: 'client too slow',
+    code: 1013,
+    cause: 'slow',
+    metadata: {}
+  })
   t.equal((await ended).reason, 'slow_client')
   peer.socket.resume()
   t.strictSame(await peer.end(), saw(1013, 'client too slow'))
@@ -283,12 +398,20 @@ t.test('a slow client is told so, behind what it was sent', async t => {
 })
 
 t.test('an orderly end does not bring down linked processes, any other does', async t => {
-  const ends: Record<string, [end: (rig: Rig, peer: Peer, pid: Pid) => unknown, survives: boolean]> = {
+  const ends: Record<
+    string,
+    [end: (rig: Rig, peer: Peer, pid: Pid) => unknown, survives: boolean]
+  > = {
     'client closes': [(_rig, peer) => peer.close(1000), true],
     'ws.close': [({ others }, _peer, pid) => others.send(pid, 'ws.close'), true],
     cancel: [({ others }, _peer, pid) => others.cancel(pid), true],
     'exit normal': [({ others }, _peer, pid) => others.exit(pid, 'normal'), true],
-    lost: [(_rig, peer) => { peer.rst() }, false],
+    lost: [
+      (_rig, peer) => {
+        peer.rst()
+      },
+      false
+    ],
     protocol: [(_rig, peer) => peer.write(Buffer.from([0x81, 0])), false],
     exit: [({ others }, _peer, pid) => others.exit(pid, 'boom'), false],
     kill: [({ others }, _peer, pid) => others.exit(pid, 'kill'), false]
@@ -310,11 +433,43 @@ t.test('an orderly end does not bring down linked processes, any other does', as
 
 t.test('a close code that may not be sent becomes 1011, with a warning', async t => {
   const warnings: string[] = []
-  const rig = await start(t, {}, { logger: { level: 'warn', stream: { write: (line) => { warnings.push(JSON.parse(line).msg) } } } })
+  const rig = await start(
+    t,
+    {},
+    {
+      logger: {
+        level: 'warn',
+        stream: {
+          write: (line) => {
+            warnings.push(JSON.parse(line).msg)
+          }
+        }
+      }
+    }
+  )
   for (const [code, seen] of [
-    [1000, 1000], [1001, 1001], [1003, 1003], [1007, 1007], [1014, 1014], [3000, 3000], [4999, 4999],
-    [999, 1011], [1004, 1011], [1005, 1011], [1006, 1011], [1015, 1011], [1016, 1011], [2999, 1011], [5000, 1011],
-    [NaN, 1011], ['1000', 1011], [1000.5, 1011], [null, 1011], [Infinity, 1011], [-1, 1011], [{}, 1011]
+    [1000, 1000],
+    [1001, 1001],
+    [1003, 1003],
+    [1007, 1007],
+    [1014, 1014],
+    [3000, 3000],
+    [4999, 4999],
+    [999, 1011],
+    [1004, 1011],
+    [1005, 1011],
+    [1006, 1011],
+    [1015, 1011],
+    [1016, 1011],
+    [2999, 1011],
+    [5000, 1011],
+    [NaN, 1011],
+    ['1000', 1011],
+    [1000.5, 1011],
+    [null, 1011],
+    [Infinity, 1011],
+    [-1, 1011],
+    [{}, 1011]
   ] as Array<[unknown, number]>) {
     warnings.length = 0
     const { peer, pid, target } = await joined(t, rig)
@@ -340,7 +495,12 @@ t.test('ws.close takes an object, a reason or nothing', async t => {
     const { peer, pid, target } = await joined(t, rig)
     t.equal(await rig.processes.call(pid, 'ws.close', payload as never), undefined)
     t.strictSame(await peer.end(), sees)
-    t.strictSame((await target.until('ws.leave'))[0], { client_pid: pid, ...sees, cause: 'process', metadata: {} })
+    t.strictSame((await target.until('ws.leave'))[0], {
+      client_pid: pid,
+      ...sees,
+      cause: 'process',
+      metadata: {}
+    })
   }
 })
 
@@ -352,7 +512,9 @@ t.test('changes nothing when a ws.close is malformed', async t => {
     const { refused } = rig.processes.stats()
     t.equal(rig.processes.send(pid, 'ws.close', payload as never), false)
     t.equal(rig.processes.stats().refused, refused + 1)
-    await t.rejects(rig.processes.call(pid, 'ws.close', payload as never), { code: 'FST_WS_RELAY_INVALID_PAYLOAD' })
+    await t.rejects(rig.processes.call(pid, 'ws.close', payload as never), {
+      code: 'FST_WS_RELAY_INVALID_PAYLOAD'
+    })
   }
   peer.text('still here')
   t.strictSame(await target.until('ws.message').then(([{ data }]) => data), 'still here')
@@ -452,7 +614,12 @@ t.test('drops messages that a client sends after the end', async t => {
   peer.answersClose = false
   rig.processes.send(pid, 'ws.close')
   await until(() => peer.seen !== undefined)
-  peer.write(textOf('late'), frameOf(opcodes.ping, 'late'), frameOf(opcodes.pong), frameOf(opcodes.binary, 'late'))
+  peer.write(
+    textOf('late'),
+    frameOf(opcodes.ping, 'late'),
+    frameOf(opcodes.pong),
+    frameOf(opcodes.binary, 'late')
+  )
   peer.close()
   await peer.end()
   await target.until('@exit')
@@ -483,7 +650,12 @@ t.test('a message in the same write as the close frame comes before the leave', 
 t.test('joins and leaves for a client that closes in its handshake', async t => {
   const rig = await start(t)
   const target = new Keeper(rig)
-  const peer = await connectTo(t, rig, { target_pid: target.pid }, { early: Buffer.concat([textOf('a'), closeOf(4000)]) })
+  const peer = await connectTo(
+    t,
+    rig,
+    { target_pid: target.pid },
+    { early: Buffer.concat([textOf('a'), closeOf(4000)]) }
+  )
   await target.until('ws.leave')
   t.strictSame(target.topics.slice(0, 3), ['ws.join', 'ws.message', 'ws.leave'])
   t.strictSame(await peer.end(), saw(4000))

@@ -44,14 +44,21 @@ export interface Home {
 
 /** Who else uses connections. What has no order with the sockets' own node is waited for. */
 export interface Others {
-  send (to: Pid, topic: string, payload?: unknown): boolean | Promise<boolean>
-  call (to: Pid, topic: string, payload?: unknown): Promise<unknown>
-  exit (to: Pid, reason?: string): boolean | Promise<boolean>
-  cancel (to: Pid, reason?: string): boolean | Promise<boolean>
+  send(to: Pid, topic: string, payload?: unknown): boolean | Promise<boolean>
+  call(to: Pid, topic: string, payload?: unknown): Promise<unknown>
+  exit(to: Pid, reason?: string): boolean | Promise<boolean>
+  cancel(to: Pid, reason?: string): boolean | Promise<boolean>
   /** Tells of an end. Resolves when the monitor is in place. */
-  watch (pid: Pid): Promise<{ readonly exit: Promise<Exit> }>
+  watch(pid: Pid): Promise<{ readonly exit: Promise<Exit> }>
   /** A process that is linked with a connection, and what became of it. */
-  linked (to: Pid): Promise<{ readonly pid: Pid, readonly exited: Promise<Exit>, fail (): unknown, exit (reason: string): unknown }>
+  linked(
+    to: Pid
+  ): Promise<{
+    readonly pid: Pid
+    readonly exited: Promise<Exit>
+    fail(): unknown
+    exit(reason: string): unknown
+  }>
 }
 
 /** The nodes of a rig beside that of its sockets. */
@@ -77,19 +84,26 @@ export class NearHome implements Home {
   #held: Promise<void> | undefined
   #release = (): void => {}
 
-  constructor (processes: Processes, { monitors, mailboxLimit, take }: HomeOptions, barrier?: Barrier) {
+  constructor (
+    processes: Processes,
+    { monitors, mailboxLimit, take }: HomeOptions,
+    barrier?: Barrier
+  ) {
     const home = this
     this.#processes = processes
     this.#barrier = barrier
-    this.pid = processes.spawn(async function keeper_ (self) {
-      for await (const { topic, payload, from } of self.inbox as AsyncIterable<Kept>) {
-        if (topic === 'ws.join' && monitors) await home.#monitor(self, payload.client_pid)
-        // Only what is asynchronous is awaited: mail is taken as fast as it can be.
-        const result = take({ topic, payload, from })
-        if (result !== undefined) await result
-        if (home.#held !== undefined) await home.#held
-      }
-    }, { mailboxLimit })
+    this.pid = processes.spawn(
+      async function keeper_ (self) {
+        for await (const { topic, payload, from } of self.inbox as AsyncIterable<Kept>) {
+          if (topic === 'ws.join' && monitors) await home.#monitor(self, payload.client_pid)
+          // Only what is asynchronous is awaited: mail is taken as fast as it can be.
+          const result = take({ topic, payload, from })
+          if (result !== undefined) await result
+          if (home.#held !== undefined) await home.#held
+        }
+      },
+      { mailboxLimit }
+    )
     this.exited = processes.exited(this.pid)
   }
 
@@ -100,7 +114,9 @@ export class NearHome implements Home {
   }
 
   hold (): void {
-    this.#held ??= new Promise((resolve) => { this.#release = resolve })
+    this.#held ??= new Promise((resolve) => {
+      this.#release = resolve
+    })
   }
 
   release (): void {
@@ -149,7 +165,12 @@ export function nearOthers (processes: Processes, away = false): Others {
         throw new Error('secret')
       }, { link: to })
       if (away) await reaches(processes, to)
-      return { pid, exited: processes.exited(pid), fail: () => processes.send(pid as string, 'fail'), exit: (reason) => processes.exit(pid, reason) }
+      return {
+        pid,
+        exited: processes.exited(pid),
+        fail: () => processes.send(pid as string, 'fail'),
+        exit: (reason) => processes.exit(pid, reason)
+      }
     }
   }
 }
@@ -162,27 +183,47 @@ export const away = mode !== undefined
 /** Whether the targets live in another operating-system process. */
 export const apart = mode === 'memory' || mode === 'nats' || mode === 'redis'
 
-export async function neighbours (t: Test, options: WsRelayOptions): Promise<Neighbours | undefined> {
+export async function neighbours (
+  t: Test,
+  options: WsRelayOptions
+): Promise<Neighbours | undefined> {
   // Who says what its node is called, or what cluster it is in, has a reason.
-  if (mode === undefined || options.cluster !== undefined || options.node !== undefined) return undefined
+  if (mode === undefined || options.cluster !== undefined || options.node !== undefined) {
+    return undefined
+  }
   if (apart) return await inOthers(t, mode as EngineName, options)
   if (mode === 'elsewhere') return await inThisProcess(t, options)
   throw new Error(`TARGETS is none of elsewhere, memory, nats and redis, but '${mode}'`)
 }
 
-async function inThisProcess (t: Test, { mailboxLimit, mailboxBytes }: WsRelayOptions): Promise<Neighbours> {
+async function inThisProcess (
+  t: Test,
+  { mailboxLimit, mailboxBytes }: WsRelayOptions
+): Promise<Neighbours> {
   const cluster = new TestCluster(t)
   const targets = await cluster.node('targets', { mailboxLimit, mailboxBytes })
   const others = await cluster.node('others')
-  const last = targets.spawn<{ echo: undefined }, []>((self) => self.serve({ echo: (_, { reply }) => { reply() } }))
+  const last = targets.spawn<{ echo: undefined }, []>((self) =>
+    self.serve({
+      echo: (_, { reply }) => {
+        reply()
+      }
+    })
+  )
   let here: Processes
-  const barrier = async (): Promise<void> => { await here.call(last as string, 'echo') }
+  const barrier = async (): Promise<void> => {
+    await here.call(last as string, 'echo')
+  }
   return {
     engine: cluster.engine(),
     node: 'sockets',
     async meet (sockets) {
       here = sockets
-      await Promise.all([sees(sockets, ['targets', 'others']), sees(targets, ['sockets']), sees(others, ['sockets'])])
+      await Promise.all([
+        sees(sockets, ['targets', 'others']),
+        sees(targets, ['sockets']),
+        sees(others, ['sockets'])
+      ])
     },
     home: (options) => new NearHome(targets, options, barrier),
     others: nearOthers(others, true)
@@ -217,7 +258,14 @@ class Neighbourhood {
   /** Mailboxes have the limits of their node. */
   async targets (options: { mailboxLimit?: number, mailboxBytes?: number }): Promise<FarNode> {
     const key = JSON.stringify(options)
-    const node = this.#targets.get(key) ?? this.#stage.node(this.#stage.hosts[0], `targets-${this.#targets.size + 1}`, this.#prefix, options)
+    const node =
+      this.#targets.get(key) ??
+      this.#stage.node(
+        this.#stage.hosts[0],
+        `targets-${this.#targets.size + 1}`,
+        this.#prefix,
+        options
+      )
     this.#targets.set(key, node)
     return await node
   }
@@ -225,7 +273,11 @@ class Neighbourhood {
 
 let neighbourhood: Promise<Neighbourhood> | undefined
 
-async function inOthers (t: Test, engine: EngineName, { mailboxLimit, mailboxBytes }: WsRelayOptions): Promise<Neighbours> {
+async function inOthers (
+  t: Test,
+  engine: EngineName,
+  { mailboxLimit, mailboxBytes }: WsRelayOptions
+): Promise<Neighbours> {
   const around = await (neighbourhood ??= Neighbourhood.open(engine))
   const { others } = around
   const { engine: joining, node } = around.engine()
@@ -234,22 +286,35 @@ async function inOthers (t: Test, engine: EngineName, { mailboxLimit, mailboxByt
   const taken = new Set<FarProcess>(free)
   const last = free.pop()!
   let here: Processes
-  const barrier = async (): Promise<void> => { await here.call(last.pid as string, 'echo') }
-  t.teardown(async () => { await Promise.all([...taken].map((one) => one.exit('kill'))) })
+  const barrier = async (): Promise<void> => {
+    await here.call(last.pid as string, 'echo')
+  }
+  t.teardown(async () => {
+    await Promise.all([...taken].map((one) => one.exit('kill')))
+  })
   return {
     engine: joining,
     node,
     async meet (sockets) {
       here = sockets
-      await Promise.all([sees(sockets, [targets.name, others.name]), targets.ask('sees', [node]), others.ask('sees', [node])])
+      await Promise.all([
+        sees(sockets, [targets.name, others.name]),
+        targets.ask('sees', [node]),
+        others.ask('sees', [node])
+      ])
     },
     home (options) {
       const far = free.shift()
-      if (far === undefined) throw new Error('no target is left: they are taken faster than they are made')
-      targets.spawn().then((one) => {
-        taken.add(one)
-        free.push(one)
-      }, () => {})
+      if (far === undefined) {
+        throw new Error('no target is left: they are taken faster than they are made')
+      }
+      targets.spawn().then(
+        (one) => {
+          taken.add(one)
+          free.push(one)
+        },
+        () => {}
+      )
       return new FarHome(far, targets, options, barrier)
     },
     others: farOthers(others)
@@ -263,8 +328,15 @@ class FarHome implements Home {
   readonly #node: FarNode
   readonly #barrier: Barrier
 
-  constructor (far: FarProcess, node: FarNode, { monitors, mailboxLimit, take }: HomeOptions, barrier: Barrier) {
-    if (mailboxLimit !== undefined) throw new Error('the mailboxes of another process have the limits of their node')
+  constructor (
+    far: FarProcess,
+    node: FarNode,
+    { monitors, mailboxLimit, take }: HomeOptions,
+    barrier: Barrier
+  ) {
+    if (mailboxLimit !== undefined) {
+      throw new Error('the mailboxes of another process have the limits of their node')
+    }
     this.#far = far
     this.#node = node
     this.#barrier = barrier
@@ -315,7 +387,12 @@ function farOthers (node: FarNode): Others {
     async linked (to) {
       const one = await node.spawn({ link: to })
       await node.ask('reaches', to)
-      return { pid: one.pid, exited: one.exited, fail: () => node.ask('system', 'send', one.pid, 'throw'), exit: (reason) => one.exit(reason) }
+      return {
+        pid: one.pid,
+        exited: one.exited,
+        fail: () => node.ask('system', 'send', one.pid, 'throw'),
+        exit: (reason) => one.exit(reason)
+      }
     }
   }
 }

@@ -13,7 +13,12 @@ t.test('keeps a client that answers pings, and answers its pings', async t => {
   peer.write(frameOf(opcodes.ping, 'mine'), frameOf(opcodes.ping))
   await until(() => peer.count(opcodes.ping) === 5)
   t.equal(rig.processes.alive(pid), true)
-  t.strictSame(peer.frames.filter(({ opcode }) => opcode === opcodes.pong).map(({ payload }) => payload.toString()), ['mine', ''])
+  t.strictSame(
+    peer.frames
+      .filter(({ opcode }) => opcode === opcodes.pong)
+      .map(({ payload }) => payload.toString()),
+    ['mine', '']
+  )
 })
 
 t.test('closes a client that sends messages and no pong', async t => {
@@ -90,7 +95,9 @@ t.test('keeps a client that reads a large message slowly', async t => {
 
 t.test('keeps all clients when the event loop stalls for two seconds', async t => {
   const rig = await start(t, { ...pings, pongTimeout: 1000 })
-  const clients = await Promise.all(Array.from({ length: 5 }, () => joined(t, rig, {}, new Keeper(rig))))
+  const clients = await Promise.all(
+    Array.from({ length: 5 }, () => joined(t, rig, {}, new Keeper(rig)))
+  )
   await until(() => clients.every(({ peer }) => peer.count(opcodes.ping) > 0))
   // In the middle of an interval, and right behind a ping that is being written.
   for (const { peer } of clients) peer.answersPings = false

@@ -8,7 +8,11 @@ t.test('each frame of a client is a message of its target', async t => {
   const rig = await start(t)
   const metadata = { user: 'a', deep: { list: [1] } }
   const { peer, pid, target } = await joined(t, rig, { metadata })
-  const fragments = [frameOf(opcodes.text, 'on', { fin: false }), frameOf(opcodes.ping, 'in between'), frameOf(opcodes.continuation, 'e', { fin: true })]
+  const fragments = [
+    frameOf(opcodes.text, 'on', { fin: false }),
+    frameOf(opcodes.ping, 'in between'),
+    frameOf(opcodes.continuation, 'e', { fin: true })
+  ]
   const table: Array<[frames: Buffer[], type: string, data: string | Buffer]> = [
     [[textOf('hello')], 'text', 'hello'],
     [[textOf('')], 'text', ''],
@@ -17,16 +21,27 @@ t.test('each frame of a client is a message of its target', async t => {
     [[frameOf(opcodes.binary, Buffer.from([0, 255]))], 'binary', Buffer.from([0, 255])],
     [[frameOf(opcodes.binary)], 'binary', Buffer.alloc(0)],
     [fragments, 'text', 'one'],
-    [[textOf('{"topic":"ws.control","target_pid":"other"}')], 'text', '{"topic":"ws.control","target_pid":"other"}']
+    [
+      [textOf('{"topic":"ws.control","target_pid":"other"}')],
+      'text',
+      '{"topic":"ws.control","target_pid":"other"}'
+    ]
   ]
   for (const [frames] of table) peer.write(...frames)
   await target.until('ws.message', table.length)
   t.strictSame(target.mail, [
     { topic: 'ws.join', payload: { client_pid: pid, metadata }, from: pid },
-    ...table.map(([, type, data]) => ({ topic: 'ws.message', payload: { client_pid: pid, type, data, metadata }, from: pid }))
+    ...table.map(([, type, data]) => ({
+      topic: 'ws.message',
+      payload: { client_pid: pid, type, data, metadata },
+      from: pid
+    }))
   ])
   const [first] = target.mail
-  t.ok(target.mail.every(({ payload }) => payload.metadata === first.payload.metadata), 'the same object each time')
+  t.ok(
+    target.mail.every(({ payload }) => payload.metadata === first.payload.metadata),
+    'the same object each time'
+  )
   t.throws(() => { first.payload.metadata.deep.list.push(2) }, TypeError, 'deeply frozen')
   await until(() => peer.count(opcodes.pong) === 1)
   t.equal(rig.processes.info(pid)!.messages, table.length)
@@ -36,7 +51,10 @@ t.test('a frame arrives under the message topic of its connection and no other',
   const rig = await start(t)
   const { peer, target } = await joined(t, rig, { message_topic: 'chat' })
   peer.text('ws.control').text('@exit').text('hello')
-  t.strictSame((await target.until('chat', 3)).map(({ data }) => data), ['ws.control', '@exit', 'hello'])
+  t.strictSame(
+    (await target.until('chat', 3)).map(({ data }) => data),
+    ['ws.control', '@exit', 'hello']
+  )
   t.strictSame(new Set(target.topics), new Set(['ws.join', 'chat']))
 })
 
@@ -45,17 +63,25 @@ t.test('delivers messages sent with the handshake after the join, in order', asy
   const target = new Keeper(rig)
   const count = 3000
   // More than a handshake keeps: its socket is paused.
-  const early = Buffer.concat(Array.from({ length: count }, (_, i) => textOf(`${i} ${'x'.repeat(80)}`)))
+  const early = Buffer.concat(
+    Array.from({ length: count }, (_, i) => textOf(`${i} ${'x'.repeat(80)}`))
+  )
   const peer = await connectTo(t, rig, { target_pid: target.pid }, { early })
   peer.text(`${count} `)
   await target.until('ws.message', count + 1)
   t.equal(target.topics[0], 'ws.join')
-  t.strictSame(target.texts.map((text) => Number(text.split(' ')[0])), Array.from({ length: count + 1 }, (_, i) => i))
+  t.strictSame(
+    target.texts.map((text) => Number(text.split(' ')[0])),
+    Array.from({ length: count + 1 }, (_, i) => i)
+  )
 })
 
 t.test('sends heartbeats at the interval with the number of messages', async t => {
   const rig = await start(t)
-  const { peer, pid, target } = await joined(t, rig, { heartbeat_interval: '100ms', metadata: { a: 1 } })
+  const { peer, pid, target } = await joined(t, rig, {
+    heartbeat_interval: '100ms',
+    metadata: { a: 1 }
+  })
   const [first] = await target.until('ws.heartbeat')
   t.match(first, { client_pid: pid, message_count: 0, metadata: { a: 1 } })
   t.ok(first.uptime >= 99 && first.uptime < 1000, `after ${first.uptime} ms`)
@@ -67,25 +93,28 @@ t.test('sends heartbeats at the interval with the number of messages', async t =
   t.ok(later.uptime >= first.uptime + 99)
 })
 
-t.test('a heartbeat interval is changed and turned off by ws.control, and ends with the connection', async t => {
-  const rig = await start(t)
-  const { pid, target } = await joined(t, rig)
-  const timers = rig.relay.deadlines.size
-  await rig.processes.call(pid, 'ws.control', { heartbeat_interval: 100 })
-  t.equal(rig.relay.deadlines.size, timers + 1)
-  await target.until('ws.heartbeat', 2)
-  await rig.processes.call(pid, 'ws.control', { heartbeat_interval: '24h' })
-  t.equal(rig.relay.deadlines.size, timers + 1)
-  await rig.processes.call(pid, 'ws.control', { heartbeat_interval: null })
-  t.equal(rig.relay.deadlines.size, timers)
-  await rig.processes.call(pid, 'ws.control', { heartbeat_interval: 100 })
-  rig.processes.exit(pid, 'kill')
-  await target.idle()
-  const beats = target.of('ws.heartbeat').length
-  await until(() => rig.relay.deadlines.size === 0)
-  await target.idle()
-  t.equal(target.of('ws.heartbeat').length, beats)
-})
+t.test(
+  'a heartbeat interval is changed and turned off by ws.control, and ends with the connection',
+  async (t) => {
+    const rig = await start(t)
+    const { pid, target } = await joined(t, rig)
+    const timers = rig.relay.deadlines.size
+    await rig.processes.call(pid, 'ws.control', { heartbeat_interval: 100 })
+    t.equal(rig.relay.deadlines.size, timers + 1)
+    await target.until('ws.heartbeat', 2)
+    await rig.processes.call(pid, 'ws.control', { heartbeat_interval: '24h' })
+    t.equal(rig.relay.deadlines.size, timers + 1)
+    await rig.processes.call(pid, 'ws.control', { heartbeat_interval: null })
+    t.equal(rig.relay.deadlines.size, timers)
+    await rig.processes.call(pid, 'ws.control', { heartbeat_interval: 100 })
+    rig.processes.exit(pid, 'kill')
+    await target.idle()
+    const beats = target.of('ws.heartbeat').length
+    await until(() => rig.relay.deadlines.size === 0)
+    await target.idle()
+    t.equal(target.of('ws.heartbeat').length, beats)
+  }
+)
 
 t.test('goes on when a full mailbox refuses heartbeats', async t => {
   const rig = await start(t, { mailboxLimit: 4 })
@@ -136,19 +165,30 @@ t.test('a connection is a process', async t => {
   t.strictSame(processes.groups.members('clients'), [])
 })
 
-t.test('a raised maxPayload may be used in fragments, unless maxFragments says otherwise', async t => {
-  const inFragments = (count: number): Buffer => Buffer.concat([
-    frameOf(opcodes.text, 'x', { fin: false }),
-    ...Array.from({ length: count - 2 }, () => frameOf(opcodes.continuation, 'x', { fin: false })),
-    frameOf(opcodes.continuation, 'x')
-  ])
-  const MiB = 1024 * 1024
-  for (const [options, allowed] of [[{}, 1024], [{ maxPayload: 2 * MiB }, 2048], [{ maxPayload: 1024 }, 1024], [{ maxPayload: 2 * MiB, maxFragments: 5 }, 5]] as const) {
-    const rig = await start(t, options)
-    const { peer, target } = await joined(t, rig)
-    peer.write(inFragments(allowed))
-    t.equal((await target.until('ws.message'))[0].data.length, allowed)
-    peer.write(inFragments(allowed + 1))
-    t.strictSame(await peer.end(), { code: 1008, reason: 'too many fragments' })
+t.test(
+  'a raised maxPayload may be used in fragments, unless maxFragments says otherwise',
+  async (t) => {
+    const inFragments = (count: number): Buffer =>
+      Buffer.concat([
+        frameOf(opcodes.text, 'x', { fin: false }),
+        ...Array.from({ length: count - 2 }, () =>
+          frameOf(opcodes.continuation, 'x', { fin: false })
+        ),
+        frameOf(opcodes.continuation, 'x')
+      ])
+    const MiB = 1024 * 1024
+    for (const [options, allowed] of [
+      [{}, 1024],
+      [{ maxPayload: 2 * MiB }, 2048],
+      [{ maxPayload: 1024 }, 1024],
+      [{ maxPayload: 2 * MiB, maxFragments: 5 }, 5]
+    ] as const) {
+      const rig = await start(t, options)
+      const { peer, target } = await joined(t, rig)
+      peer.write(inFragments(allowed))
+      t.equal((await target.until('ws.message'))[0].data.length, allowed)
+      peer.write(inFragments(allowed + 1))
+      t.strictSame(await peer.end(), { code: 1008, reason: 'too many fragments' })
+    }
   }
-})
+)

@@ -31,7 +31,9 @@ t.test('accepts one frame of any size, and no other while it is buffered', async
     t.equal(rig.processes.send(pid, 'notice', 'x'), false)
     t.equal(rig.processes.info(pid)!.dropped, 2 * i)
   }
-  await t.rejects(rig.processes.call(pid, 'ws.send', { data: 'x' }), { code: 'FST_PROCESS_REFUSED' })
+  await t.rejects(rig.processes.call(pid, 'ws.send', { data: 'x' }), {
+    code: 'FST_PROCESS_REFUSED'
+  })
   t.equal(rig.processes.alive(pid), true)
   peer.socket.resume()
   await until(() => rig.processes.info(pid)!.buffered === 0)
@@ -40,18 +42,22 @@ t.test('accepts one frame of any size, and no other while it is buffered', async
   t.strictSame(peer.texts, ['later'], 'the newest frames were dropped')
 })
 
-t.test('a call of ws.send that is not answered in time says that the frame may still be delivered', async t => {
-  const rig = await start(t, { maxBufferedAmount: 2 * big.length })
-  const { peer, pid } = await joined(t, rig)
-  peer.socket.pause()
-  rig.processes.send(pid, 'ws.send', { data: big })
-  await t.rejects(rig.processes.call(pid, 'ws.send', { data: 'late' }, { timeout: 20 }), {
-    code: 'FST_PROCESS_CALL_TIMEOUT', message: `Call 'ws.send' to '${pid}' was not answered within 20 ms; the message may still be delivered`
-  })
-  peer.socket.resume()
-  await until(() => peer.frames.length === 2)
-  t.strictSame(peer.texts, ['late'])
-})
+t.test(
+  'a call of ws.send that is not answered in time says that the frame may still be delivered',
+  async (t) => {
+    const rig = await start(t, { maxBufferedAmount: 2 * big.length })
+    const { peer, pid } = await joined(t, rig)
+    peer.socket.pause()
+    rig.processes.send(pid, 'ws.send', { data: big })
+    await t.rejects(rig.processes.call(pid, 'ws.send', { data: 'late' }, { timeout: 20 }), {
+      code: 'FST_PROCESS_CALL_TIMEOUT',
+      message: `Call 'ws.send' to '${pid}' was not answered within 20 ms; the message may still be delivered`
+    })
+    peer.socket.resume()
+    await until(() => peer.frames.length === 2)
+    t.strictSame(peer.texts, ['late'])
+  }
+)
 
 t.test('accepts 16 times the limit in one loop iteration when the buffer was empty', async t => {
   const rig = await start(t, { maxBufferedAmount: 1000, overflow: 'drop' })
@@ -77,7 +83,10 @@ t.test('applies the limit from the next iteration when a burst was not read', as
     t.ok(rig.processes.info(pid)!.buffered as number > 2_000_000)
     // Its write, and a turn for the socket to drain.
     for (let i = 0; i < 6; i++) await new Promise(setImmediate)
-    t.ok(rig.processes.info(pid)!.buffered as number > 2_000_000, 'it was not judged for the burst alone')
+    t.ok(
+      (rig.processes.info(pid)!.buffered as number) > 2_000_000,
+      'it was not judged for the burst alone'
+    )
     t.equal(rig.processes.send(pid, 'ws.send', { data: 'x' }), false)
     peer.socket.resume()
     await until(() => peer.count(opcodes.binary) === accepted)
@@ -87,35 +96,46 @@ t.test('applies the limit from the next iteration when a burst was not read', as
 
 t.test('closes no client that reads a burst as fast as it can', async t => {
   const rig = await start(t)
-  const target = rig.processes.spawn((self) => self.serve({
-    'ws.join': ({ client_pid }) => { for (let i = 0; i < 8000; i++) self.send(client_pid, 'ws.send', { data: 'x'.repeat(1000) }) }
-  }))
+  const target = rig.processes.spawn((self) =>
+    self.serve({
+      'ws.join': ({ client_pid }) => {
+        for (let i = 0; i < 8000; i++) self.send(client_pid, 'ws.send', { data: 'x'.repeat(1000) })
+      }
+    })
+  )
   const peer = await connectTo(t, rig, { target_pid: target })
   await until(() => peer.frames.length === 8000)
   t.equal(peer.seen, undefined)
 })
 
-t.test('overflow is logged with its counts, once for many clients that are slow at the same time', async t => {
-  for (const overflow of ['close', 'drop'] as const) {
-    const { logger, lines } = logs('warn')
-    const rig = await start(t, { maxBufferedAmount: 1000, overflow }, { logger } as never)
-    for (let i = 0; i < 3; i++) {
-      const { pid } = await joined(t, rig)
-      rig.processes.send(pid, 'ws.send', { data: big })
-      t.equal(rig.processes.send(pid, 'ws.send', { data: 'x' }), false)
-      t.equal(rig.processes.send(pid, 'ws.send', { data: 'x' }), false)
+t.test(
+  'overflow is logged with its counts, once for many clients that are slow at the same time',
+  async (t) => {
+    for (const overflow of ['close', 'drop'] as const) {
+      const { logger, lines } = logs('warn')
+      const rig = await start(t, { maxBufferedAmount: 1000, overflow }, { logger } as never)
+      for (let i = 0; i < 3; i++) {
+        const { pid } = await joined(t, rig)
+        rig.processes.send(pid, 'ws.send', { data: big })
+        t.equal(rig.processes.send(pid, 'ws.send', { data: 'x' }), false)
+        t.equal(rig.processes.send(pid, 'ws.send', { data: 'x' }), false)
+      }
+      const closes = overflow === 'close'
+      t.match(lines, [
+        {
+          msg: closes
+            ? 'closing the connection of a client that reads too slowly'
+            : 'dropping frames for a client that reads too slowly',
+          maxBufferedAmount: 1000,
+          dropped: closes ? 0 : 1,
+          unlogged: 0
+        }
+      ])
+      t.equal(lines.length, 1)
+      t.ok(lines[0].buffered > 1000)
     }
-    const closes = overflow === 'close'
-    t.match(lines, [{
-      msg: closes ? 'closing the connection of a client that reads too slowly' : 'dropping frames for a client that reads too slowly',
-      maxBufferedAmount: 1000,
-      dropped: closes ? 0 : 1,
-      unlogged: 0
-    }])
-    t.equal(lines.length, 1)
-    t.ok(lines[0].buffered > 1000)
   }
-})
+)
 
 t.test('sends a pong for the last ping when a full buffer was read', async t => {
   const rig = await start(t, { maxBufferedAmount: 1000 })
@@ -127,7 +147,12 @@ t.test('sends a pong for the last ping when a full buffer was read', async t => 
   await target.until('ws.message')
   peer.socket.resume()
   await until(() => peer.count(opcodes.pong) > 0)
-  t.strictSame(peer.frames.filter(({ opcode }) => opcode === opcodes.pong).map(({ payload }) => payload.toString()), ['3'])
+  t.strictSame(
+    peer.frames
+      .filter(({ opcode }) => opcode === opcodes.pong)
+      .map(({ payload }) => payload.toString()),
+    ['3']
+  )
 })
 
 t.test('sends no late pong after the close frame', async t => {
@@ -147,7 +172,9 @@ t.test('sends no late pong after the close frame', async t => {
 t.test('delays no other client when one is slow', async t => {
   const rig = await start(t)
   const target = new Keeper(rig)
-  const peers = await Promise.all(Array.from({ length: 10 }, () => connectTo(t, rig, { target_pid: target.pid })))
+  const peers = await Promise.all(
+    Array.from({ length: 10 }, () => connectTo(t, rig, { target_pid: target.pid }))
+  )
   const pids = (await target.until('ws.join', 10)).map(({ client_pid }) => client_pid)
   for (const pid of pids) rig.processes.groups.join('all', pid)
   const [slow, ...others] = peers
@@ -161,37 +188,58 @@ t.test('delays no other client when one is slow', async t => {
   t.match(target.of('ws.leave').length <= 1, true)
   await target.until('ws.leave')
   t.match(target.of('ws.leave'), [{ cause: 'slow', code: 1013 }])
-  for (const peer of others) t.equal(peer.texts.every((text, i) => text.startsWith(`${i + 1} `)), true)
+  for (const peer of others) {
+    t.equal(
+      peer.texts.every((text, i) => text.startsWith(`${i + 1} `)),
+      true
+    )
+  }
 })
 
-t.test('200 000 pings of a client that never reads take bounded memory, and none of its messages is lost', async t => {
-  const rig = await start(t, { maxBufferedAmount: 200_000 })
-  const { peer, pid, target } = await joined(t, rig)
-  peer.socket.pause()
-  const before = await used()
-  const pings = Buffer.concat(Array.from({ length: 1000 }, () => frameOf(opcodes.ping, 'p'.repeat(125))))
-  for (let i = 0; i < 200; i++) {
-    if (!peer.socket.write(pings)) await new Promise((resolve) => { peer.socket.once('drain', resolve) })
+t.test(
+  '200 000 pings of a client that never reads take bounded memory, and none of its messages is lost',
+  async (t) => {
+    const rig = await start(t, { maxBufferedAmount: 200_000 })
+    const { peer, pid, target } = await joined(t, rig)
+    peer.socket.pause()
+    const before = await used()
+    const pings = Buffer.concat(
+      Array.from({ length: 1000 }, () => frameOf(opcodes.ping, 'p'.repeat(125)))
+    )
+    for (let i = 0; i < 200; i++) {
+      if (!peer.socket.write(pings)) {
+        await new Promise((resolve) => {
+          peer.socket.once('drain', resolve)
+        })
+      }
+    }
+    peer.text('done')
+    await target.until('ws.message')
+    const grown = ((await used()) - before) / 1e6
+    t.ok(grown < 20, `${grown.toFixed(1)} MB`)
+    t.comment(`memory +${grown.toFixed(1)} MB`)
+    t.ok((rig.processes.info(pid)!.buffered as number) >= 200_000, 'it is full')
+    t.ok((rig.processes.info(pid)!.buffered as number) <= 300_000)
+    t.equal(rig.processes.alive(pid), true)
+    t.equal(
+      rig.processes.send(pid, 'ws.send', { data: 'x' }),
+      false,
+      'what is sent to it now finds it too slow'
+    )
+    await target.until('ws.leave')
+    t.match(target.of('ws.leave'), [{ cause: 'slow' }])
   }
-  peer.text('done')
-  await target.until('ws.message')
-  const grown = (await used() - before) / 1e6
-  t.ok(grown < 20, `${grown.toFixed(1)} MB`)
-  t.comment(`memory +${grown.toFixed(1)} MB`)
-  t.ok(rig.processes.info(pid)!.buffered as number >= 200_000, 'it is full')
-  t.ok(rig.processes.info(pid)!.buffered as number <= 300_000)
-  t.equal(rig.processes.alive(pid), true)
-  t.equal(rig.processes.send(pid, 'ws.send', { data: 'x' }), false, 'what is sent to it now finds it too slow')
-  await target.until('ws.leave')
-  t.match(target.of('ws.leave'), [{ cause: 'slow' }])
-})
+)
 
 t.test('a client that reads gets a pong for each of its pings', async t => {
   const rig = await start(t)
   const { peer } = await joined(t, rig)
   for (let i = 0; i < 3000; i++) peer.write(frameOf(opcodes.ping, `${i}`))
   await until(() => peer.frames.length === 3000)
-  t.strictSame(peer.frames.map(({ payload }) => payload.toString()), Array.from({ length: 3000 }, (_, i) => `${i}`))
+  t.strictSame(
+    peer.frames.map(({ payload }) => payload.toString()),
+    Array.from({ length: 3000 }, (_, i) => `${i}`)
+  )
 })
 
 t.test('many small frames that wait for a slow client arrive in order', async t => {

@@ -2,7 +2,18 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
-import { Keeper, allGone, apart, away, closeOf, connectTo, fill, joined, start, textOf } from './support.js'
+import {
+  Keeper,
+  allGone,
+  apart,
+  away,
+  closeOf,
+  connectTo,
+  fill,
+  joined,
+  start,
+  textOf
+} from './support.js'
 import { until } from '../../helpers.js'
 import type { Kept, Peer, Rig } from './support.js'
 import type { Pid } from '../../../types/pid.js'
@@ -30,7 +41,15 @@ t.test('a client is paused at 75 % of its target\'s messages and resumed at 25 %
     return
   }
   let step = (): void => {}
-  const target = new Keeper(rig, { monitors: false, each: ({ topic }: Kept) => topic === 'ws.join' ? undefined : new Promise<void>((resolve) => { step = resolve }) })
+  const target = new Keeper(rig, {
+    monitors: false,
+    each: ({ topic }: Kept) =>
+      topic === 'ws.join'
+        ? undefined
+        : new Promise<void>((resolve) => {
+          step = resolve
+        })
+  })
   const { peer, pid } = await joined(t, rig, {}, target)
   peer.write(...numbers(300).map(textOf))
   await until(() => rig.processes.info(pid)!.paused as boolean)
@@ -44,7 +63,10 @@ t.test('a client is paused at 75 % of its target\'s messages and resumed at 25 %
   }
   t.equal(Math.max(...states.map(([mailbox]) => mailbox)), 75)
   const resumed = states.findIndex(([mailbox], i) => i > 0 && mailbox > states[i - 1][0])
-  t.ok(resumed > 0 && states[resumed - 1][0] <= 26 && states[resumed - 1][0] >= 25, `resumed at ${states[resumed - 1]?.[0]}`)
+  t.ok(
+    resumed > 0 && states[resumed - 1][0] <= 26 && states[resumed - 1][0] >= 25,
+    `resumed at ${states[resumed - 1]?.[0]}`
+  )
   while (target.texts.length < 300) {
     step()
     await new Promise(setImmediate)
@@ -70,120 +92,152 @@ t.test('a client is paused at 75 % of its target\'s bytes', async t => {
   await target.until('ws.message', 301)
 })
 
-t.test('a slow target flooded by one client gets all of it in order, in bounded memory', async t => {
-  if (apart) {
-    t.pass('', { skip: 'here nobody can hold up a target of another operating-system process' })
-    return
-  }
-  const rig = await start(t, { mailboxLimit: 1000, mailboxBytes: 1_000_000 })
-  const count = 100_000
-  let next = 0
-  let handled = 0
-  const faults: string[] = []
-  const target = new Keeper(rig, {
-    monitors: false,
-    keep: false,
-    each ({ topic, payload }: Kept): unknown {
-      if (topic !== 'ws.message') return undefined
-      if (Number(payload.data.slice(0, 8)) !== next++) faults.push(`${payload.data} instead of ${next - 1}`)
-      // Slow: now and then it waits for a turn of the event loop.
-      return ++handled % 500 === 0 ? new Promise(setImmediate) : undefined
+t.test(
+  'a slow target flooded by one client gets all of it in order, in bounded memory',
+  async (t) => {
+    if (apart) {
+      t.pass('', { skip: 'here nobody can hold up a target of another operating-system process' })
+      return
     }
-  })
-  const peer = await connectTo(t, rig, { target_pid: target.pid })
-  const before = used()
-  let most = 0
-  let largest = 0
-  let pauses = 0
-  // 25 MB in all. The client's own buffers are in this process, too: it writes when it can.
-  const padding = 'x'.repeat(240)
-  for (let i = 0; i < count;) {
-    const batch = Array.from({ length: 250 }, () => textOf(`${String(i++).padStart(8, '0')}${padding}`))
-    if (!peer.socket.write(Buffer.concat(batch))) await new Promise((resolve) => { peer.socket.once('drain', resolve) })
-    if (i % 10_000 === 0) most = Math.max(most, used() - before)
-    largest = Math.max(largest, await target.mailbox())
-    if ([...rig.relay.runtime.entities].some((entity) => entity.describe().paused === true)) pauses++
+    const rig = await start(t, { mailboxLimit: 1000, mailboxBytes: 1_000_000 })
+    const count = 100_000
+    let next = 0
+    let handled = 0
+    const faults: string[] = []
+    const target = new Keeper(rig, {
+      monitors: false,
+      keep: false,
+      each ({ topic, payload }: Kept): unknown {
+        if (topic !== 'ws.message') return undefined
+        if (Number(payload.data.slice(0, 8)) !== next++) {
+          faults.push(`${payload.data} instead of ${next - 1}`)
+        }
+        // Slow: now and then it waits for a turn of the event loop.
+        return ++handled % 500 === 0 ? new Promise(setImmediate) : undefined
+      }
+    })
+    const peer = await connectTo(t, rig, { target_pid: target.pid })
+    const before = used()
+    let most = 0
+    let largest = 0
+    let pauses = 0
+    // 25 MB in all. The client's own buffers are in this process, too: it writes when it can.
+    const padding = 'x'.repeat(240)
+    for (let i = 0; i < count;) {
+      const batch = Array.from({ length: 250 }, () =>
+        textOf(`${String(i++).padStart(8, '0')}${padding}`)
+      )
+      if (!peer.socket.write(Buffer.concat(batch))) {
+        await new Promise((resolve) => {
+          peer.socket.once('drain', resolve)
+        })
+      }
+      if (i % 10_000 === 0) most = Math.max(most, used() - before)
+      largest = Math.max(largest, await target.mailbox())
+      if ([...rig.relay.runtime.entities].some((entity) => entity.describe().paused === true)) {
+        pauses++
+      }
+    }
+    await until(() => handled === count)
+    t.strictSame(faults, [])
+    t.ok(largest <= 750 + underWay(rig), `${largest} messages at the most`)
+    t.ok(pauses > 10, `seen paused ${pauses} times`)
+    t.ok(most < 50, `${most.toFixed(1)} MB at the most`)
+    t.comment(`memory +${most.toFixed(1)} MB`)
   }
-  await until(() => handled === count)
-  t.strictSame(faults, [])
-  t.ok(largest <= 750 + underWay(rig), `${largest} messages at the most`)
-  t.ok(pauses > 10, `seen paused ${pauses} times`)
-  t.ok(most < 50, `${most.toFixed(1)} MB at the most`)
-  t.comment(`memory +${most.toFixed(1)} MB`)
-})
+)
 
-t.test('a slow target flooded by 100 clients gets all of it, each in order; others and HTTP go on', async t => {
-  if (apart) {
-    t.pass('', { skip: 'here nobody can hold up a target of another operating-system process' })
-    return
-  }
-  const rig = await start(t, { mailboxLimit: 1000 })
-  const clients = 100
-  const each = 1000
-  const next = new Map<Pid, number>()
-  const faults: string[] = []
-  let handled = 0
-  let firsts = 0
-  const slow = new Keeper(rig, {
-    monitors: false,
-    keep: false,
-    each ({ topic, payload }: Kept): unknown {
-      if (topic === 'ws.join') next.set(payload.client_pid, 0)
-      if (topic !== 'ws.message') return undefined
-      const expected = next.get(payload.client_pid)!
-      if (expected === 0) firsts++
-      if (payload.data !== `${expected}`) faults.push(`${payload.data} instead of ${expected}`)
-      next.set(payload.client_pid, expected + 1)
-      return ++handled % 200 === 0 ? new Promise(setImmediate) : undefined
+t.test(
+  'a slow target flooded by 100 clients gets all of it, each in order; others and HTTP go on',
+  async (t) => {
+    if (apart) {
+      t.pass('', { skip: 'here nobody can hold up a target of another operating-system process' })
+      return
     }
-  })
-  const other = new Keeper(rig)
-  const peers = await Promise.all(Array.from({ length: clients }, () => connectTo(t, rig, { target_pid: slow.pid })))
-  const { peer: calm } = await joined(t, rig, {}, other)
-  await until(() => next.size === clients)
-  const before = used()
-  let most = 0
-  slow.hold()
-  const frames = Buffer.concat(numbers(each).map(textOf))
-  for (const peer of peers) peer.write(frames)
-  await until(async () => await slow.mailbox() >= 750)
-  // While it is held the others go on.
-  for (let i = 0; i < 100; i++) calm.text(`${i}`)
-  await other.until('ws.message', 100)
-  t.strictSame(other.texts, numbers(100))
-  const response = await fetch(`http://127.0.0.1:${rig.port}/up`)
-  t.equal(await response.text(), 'up')
-  t.ok(await slow.mailbox() < 750 + clients + underWay(rig), 'each may bring one message more')
-  t.equal(rig.processes.send(slow.pid, 'notice'), true)
-  most = used() - before
-  slow.release()
-  let allHeardAt = 0
-  let turn = 0
-  await until(() => {
-    if (turn++ % 20 === 0) most = Math.max(most, used() - before)
-    if (firsts === clients && allHeardAt === 0) allHeardAt = handled
-    return handled === clients * each
-  })
-  t.strictSame(faults, [])
-  t.ok(most < 50, `${most.toFixed(1)} MB at the most`)
-  t.ok(allHeardAt < clients * each * 0.75, `every client was heard within ${allHeardAt} messages`)
-  t.comment(`memory +${most.toFixed(1)} MB`)
-})
+    const rig = await start(t, { mailboxLimit: 1000 })
+    const clients = 100
+    const each = 1000
+    const next = new Map<Pid, number>()
+    const faults: string[] = []
+    let handled = 0
+    let firsts = 0
+    const slow = new Keeper(rig, {
+      monitors: false,
+      keep: false,
+      each ({ topic, payload }: Kept): unknown {
+        if (topic === 'ws.join') next.set(payload.client_pid, 0)
+        if (topic !== 'ws.message') return undefined
+        const expected = next.get(payload.client_pid)!
+        if (expected === 0) firsts++
+        if (payload.data !== `${expected}`) faults.push(`${payload.data} instead of ${expected}`)
+        next.set(payload.client_pid, expected + 1)
+        return ++handled % 200 === 0 ? new Promise(setImmediate) : undefined
+      }
+    })
+    const other = new Keeper(rig)
+    const peers = await Promise.all(
+      Array.from({ length: clients }, () => connectTo(t, rig, { target_pid: slow.pid }))
+    )
+    const { peer: calm } = await joined(t, rig, {}, other)
+    await until(() => next.size === clients)
+    const before = used()
+    let most = 0
+    slow.hold()
+    const frames = Buffer.concat(numbers(each).map(textOf))
+    for (const peer of peers) peer.write(frames)
+    await until(async () => (await slow.mailbox()) >= 750)
+    // While it is held the others go on.
+    for (let i = 0; i < 100; i++) calm.text(`${i}`)
+    await other.until('ws.message', 100)
+    t.strictSame(other.texts, numbers(100))
+    const response = await fetch(`http://127.0.0.1:${rig.port}/up`)
+    t.equal(await response.text(), 'up')
+    t.ok((await slow.mailbox()) < 750 + clients + underWay(rig), 'each may bring one message more')
+    t.equal(rig.processes.send(slow.pid, 'notice'), true)
+    most = used() - before
+    slow.release()
+    let allHeardAt = 0
+    let turn = 0
+    await until(() => {
+      if (turn++ % 20 === 0) most = Math.max(most, used() - before)
+      if (firsts === clients && allHeardAt === 0) allHeardAt = handled
+      return handled === clients * each
+    })
+    t.strictSame(faults, [])
+    t.ok(most < 50, `${most.toFixed(1)} MB at the most`)
+    t.ok(allHeardAt < clients * each * 0.75, `every client was heard within ${allHeardAt} messages`)
+    t.comment(`memory +${most.toFixed(1)} MB`)
+  }
+)
 
 t.test('resumes waiting clients in turns', async t => {
   const rig = await start(t, { mailboxLimit: 40 })
   if (rig.neighbours !== undefined) {
-    t.pass('', { skip: 'elsewhere all of it is on its way before the mailbox there says that it is full' })
+    t.pass('', {
+      skip: 'elsewhere all of it is on its way before the mailbox there says that it is full'
+    })
     return
   }
   const order: Pid[] = []
-  const target = new Keeper(rig, { monitors: false, keep: true, each: ({ topic, from }: Kept) => { if (topic === 'ws.message') order.push(from!) } })
-  const peers = await Promise.all(Array.from({ length: 100 }, () => connectTo(t, rig, { target_pid: target.pid })))
+  const target = new Keeper(rig, {
+    monitors: false,
+    keep: true,
+    each: ({ topic, from }: Kept) => {
+      if (topic === 'ws.message') order.push(from!)
+    }
+  })
+  const peers = await Promise.all(
+    Array.from({ length: 100 }, () => connectTo(t, rig, { target_pid: target.pid }))
+  )
   await target.until('ws.join', 100)
   target.hold()
   const each = 200
   for (const peer of peers) peer.write(...numbers(each).map(textOf))
-  await until(() => [...rig.relay.runtime.entities].filter((entity) => entity.describe().paused === true).length === 100)
+  await until(
+    () =>
+      [...rig.relay.runtime.entities].filter((entity) => entity.describe().paused === true)
+        .length === 100
+  )
   target.release()
   await target.until('ws.message', 100 * each)
   // Whoever is served twice has let all others have their turn: rounds, in other words.
@@ -213,41 +267,73 @@ const soon = away ? 1000 : 20
 const ends: Record<string, End> = {
   'a client that closes': { end: (_rig, peer) => peer.close(4000), cause: 'client' },
   // While it is not being read, a ping finds that out.
-  'a client that is gone': { end: (_rig, peer) => { peer.rst() }, cause: 'lost', loses: true, options: { pingInterval: soon, pongTimeout: soon } },
-  'ws.close': { end: ({ processes }, _peer, pid) => processes.send(pid, 'ws.close'), cause: 'process', loses: true },
-  exit: { end: ({ processes }, _peer, pid) => processes.exit(pid, 'boom'), cause: 'exit', loses: true },
-  cancel: { end: ({ processes }, _peer, pid) => processes.cancel(pid), cause: 'shutdown', loses: true },
-  'a kill': { end: ({ processes }, _peer, pid) => processes.exit(pid, 'kill'), cause: 'killed', loses: true },
-  'app.close': { end: ({ app }) => { app.close() }, cause: 'shutdown', loses: true }
+  'a client that is gone': {
+    end: (_rig, peer) => {
+      peer.rst()
+    },
+    cause: 'lost',
+    loses: true,
+    options: { pingInterval: soon, pongTimeout: soon }
+  },
+  'ws.close': {
+    end: ({ processes }, _peer, pid) => processes.send(pid, 'ws.close'),
+    cause: 'process',
+    loses: true
+  },
+  exit: {
+    end: ({ processes }, _peer, pid) => processes.exit(pid, 'boom'),
+    cause: 'exit',
+    loses: true
+  },
+  cancel: {
+    end: ({ processes }, _peer, pid) => processes.cancel(pid),
+    cause: 'shutdown',
+    loses: true
+  },
+  'a kill': {
+    end: ({ processes }, _peer, pid) => processes.exit(pid, 'kill'),
+    cause: 'killed',
+    loses: true
+  },
+  'app.close': {
+    end: ({ app }) => {
+      app.close()
+    },
+    cause: 'shutdown',
+    loses: true
+  }
 }
 
-t.test('when a paused connection ends what waited is delivered past the limit, then its leave', async t => {
-  for (const [name, { end, cause, loses, options }] of Object.entries(ends)) {
-    // Each of them is told to this process, where its target is in another.
-    for (const count of [200, apart ? 2000 : 100_000]) {
-      await t.test(`${name}, of ${count} messages`, async t => {
-        const rig = await start(t, { mailboxLimit: 10, closeTimeout: '20s', ...options })
-        const { peer, pid, target } = await joined(t, rig)
-        await fill(rig, peer, pid, target, numbers(count).map(textOf))
-        const ended = rig.processes.exited(pid)
-        await end(rig, peer, pid)
-        if (loses === true) await ended
-        target.release()
-        await target.until('ws.leave')
-        const last = target.topics.filter((topic) => topic !== '@cancel').slice(-2)
-        t.ok(last.at(-1) === 'ws.leave' || last[0] === 'ws.leave')
-        t.match(target.of('ws.leave'), [{ cause }])
-        const { texts } = target
-        t.strictSame(texts, numbers(texts.length), 'in order, without a gap')
-        if (loses !== true || (count === 200 && cause !== 'lost')) t.equal(texts.length, count)
-        else t.ok(texts.length > 10)
-        const { topics } = target
-        t.equal(topics.lastIndexOf('ws.message') < topics.indexOf('ws.leave'), true)
-        await allGone(rig)
-      })
+t.test(
+  'when a paused connection ends what waited is delivered past the limit, then its leave',
+  async (t) => {
+    for (const [name, { end, cause, loses, options }] of Object.entries(ends)) {
+      // Each of them is told to this process, where its target is in another.
+      for (const count of [200, apart ? 2000 : 100_000]) {
+        await t.test(`${name}, of ${count} messages`, async (t) => {
+          const rig = await start(t, { mailboxLimit: 10, closeTimeout: '20s', ...options })
+          const { peer, pid, target } = await joined(t, rig)
+          await fill(rig, peer, pid, target, numbers(count).map(textOf))
+          const ended = rig.processes.exited(pid)
+          await end(rig, peer, pid)
+          if (loses === true) await ended
+          target.release()
+          await target.until('ws.leave')
+          const last = target.topics.filter((topic) => topic !== '@cancel').slice(-2)
+          t.ok(last.at(-1) === 'ws.leave' || last[0] === 'ws.leave')
+          t.match(target.of('ws.leave'), [{ cause }])
+          const { texts } = target
+          t.strictSame(texts, numbers(texts.length), 'in order, without a gap')
+          if (loses !== true || (count === 200 && cause !== 'lost')) t.equal(texts.length, count)
+          else t.ok(texts.length > 10)
+          const { topics } = target
+          t.equal(topics.lastIndexOf('ws.message') < topics.indexOf('ws.leave'), true)
+          await allGone(rig)
+        })
+      }
     }
   }
-})
+)
 
 t.test('keeps the first reason when a close frame waits after messages', async t => {
   const rig = await start(t, { mailboxLimit: 10 })

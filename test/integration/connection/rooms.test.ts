@@ -16,7 +16,11 @@ async function house (t: Test): Promise<House> {
   const rooms = processes.supervise({ name: 'rooms' })
   const waiting: Array<() => void> = []
   let started = 0
-  const pause = async (): Promise<void> => { await new Promise<void>((resolve) => { waiting.push(resolve) }) }
+  const pause = async (): Promise<void> => {
+    await new Promise<void>((resolve) => {
+      waiting.push(resolve)
+    })
+  }
 
   async function room (self: Process, title: string): Promise<void> {
     const clients = new Set<Pid>()
@@ -41,7 +45,13 @@ async function house (t: Test): Promise<House> {
     async enter () {
       const name = 'room:x'
       if (processes.names.lookup(name) === undefined) {
-        rooms.startChild({ id: `x ${++started}`, name, start: room, args: ['x'], restart: 'temporary' })
+        rooms.startChild({
+          id: `x ${++started}`,
+          name,
+          start: room,
+          args: ['x'],
+          restart: 'temporary'
+        })
       }
       return await connectTo(t, rig, { target_pid: name })
     },
@@ -66,20 +76,23 @@ t.test('a visitor who comes while a room cleans up gets a new one at once', asyn
   rooms.release()
 })
 
-t.test('a visitor whose join a room does not take any more comes back and is welcome', async (t) => {
-  const one = await house(t)
-  const first = await one.enter()
-  await welcomed(first)
-  first.text('store this')
-  await until(() => one.waiting === 1)
-  first.close(1000)
-  await first.end()
-  const second = await one.enter()
-  one.release()
-  await until(() => one.waiting === 1)
-  await welcomed(await one.enter())
-  one.release()
-  t.strictSame(await second.end(), { code: 1013, reason: 'target process exited' })
-  await welcomed(await one.enter())
-  one.release()
-})
+t.test(
+  'a visitor whose join a room does not take any more comes back and is welcome',
+  async (t) => {
+    const one = await house(t)
+    const first = await one.enter()
+    await welcomed(first)
+    first.text('store this')
+    await until(() => one.waiting === 1)
+    first.close(1000)
+    await first.end()
+    const second = await one.enter()
+    one.release()
+    await until(() => one.waiting === 1)
+    await welcomed(await one.enter())
+    one.release()
+    t.strictSame(await second.end(), { code: 1013, reason: 'target process exited' })
+    await welcomed(await one.enter())
+    one.release()
+  }
+)

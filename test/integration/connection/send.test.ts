@@ -26,7 +26,10 @@ t.test('sends one frame for a ws.send', async t => {
   ]
   for (const [payload] of table) t.equal(rig.processes.send(pid, 'ws.send', payload as never), true)
   await until(() => peer.frames.length === table.length)
-  t.strictSame(peer.frames, table.map(([, opcode, sent]) => ({ opcode, payload: Buffer.from(sent), rsv1: false })))
+  t.strictSame(
+    peer.frames,
+    table.map(([, opcode, sent]) => ({ opcode, payload: Buffer.from(sent), rsv1: false }))
+  )
 })
 
 t.test('sends the bytes of the moment of the call', async t => {
@@ -38,41 +41,90 @@ t.test('sends the bytes of the moment of the call', async t => {
     rig.processes.send(pid, 'ws.send', { data })
   }
   await until(() => peer.frames.length === 50)
-  t.strictSame(peer.frames.map(({ payload }) => payload[99]), Array.from({ length: 50 }, (_, i) => i))
+  t.strictSame(
+    peer.frames.map(({ payload }) => payload[99]),
+    Array.from({ length: 50 }, (_, i) => i)
+  )
 })
 
-t.test('a payload that cannot be sent is false, logged and counted, a call is rejected, and nothing changes', async t => {
-  const lines: any[] = []
-  const rig = await start(t, {}, { logger: { level: 'warn', stream: { write: (line) => { lines.push(JSON.parse(line)) } } } })
-  const { peer, pid, target } = await joined(t, rig)
-  const circular: any = {}
-  circular.self = circular
-  const table: Array<[topic: string, payload: unknown]> = [
-    ['ws.send', undefined], ['ws.send', null], ['ws.send', 'text'], ['ws.send', 5],
-    ['ws.send', {}], ['ws.send', { data: 5 }], ['ws.send', { data: null }], ['ws.send', { data: ['a'] }],
-    ['ws.send', { data: new ArrayBuffer(2) }], ['ws.send', { data: new Uint16Array(2) }],
-    ['ws.send', { type: 'json', data: 'x' }], ['ws.send', { type: null, data: 'x' }],
-    ['ws.send', { type: 'text', data: Buffer.from([0xff]) }],
-    ['ws.send', { get data () { throw new Error('no') } }],
-    ['notice', 1n], ['notice', circular], ['notice', () => {}], ['notice', Symbol('s')],
-    ['notice', { toJSON () { throw new Error('no') } }], ['notice', { toJSON () {} }],
-    ['ws.control', 5], ['ws.control', { heartbeat_interval: 1 }], ['ws.control', { metadata: [] }]
-  ]
-  for (const [topic, payload] of table) {
-    lines.length = 0
-    const { refused } = rig.processes.stats()
-    t.equal(rig.processes.send(pid, topic, payload), false)
-    t.equal(rig.processes.stats().refused, refused + 1)
-    t.match(lines, [{ relayPid: pid, topic, msg: /^malformed payload: / }])
-    await t.rejects(rig.processes.call(pid, topic, payload), { code: 'FST_WS_RELAY_INVALID_PAYLOAD' })
+t.test(
+  'a payload that cannot be sent is false, logged and counted, a call is rejected, and nothing changes',
+  async (t) => {
+    const lines: any[] = []
+    const rig = await start(
+      t,
+      {},
+      {
+        logger: {
+          level: 'warn',
+          stream: {
+            write: (line) => {
+              lines.push(JSON.parse(line))
+            }
+          }
+        }
+      }
+    )
+    const { peer, pid, target } = await joined(t, rig)
+    const circular: any = {}
+    circular.self = circular
+    const table: Array<[topic: string, payload: unknown]> = [
+      ['ws.send', undefined],
+      ['ws.send', null],
+      ['ws.send', 'text'],
+      ['ws.send', 5],
+      ['ws.send', {}],
+      ['ws.send', { data: 5 }],
+      ['ws.send', { data: null }],
+      ['ws.send', { data: ['a'] }],
+      ['ws.send', { data: new ArrayBuffer(2) }],
+      ['ws.send', { data: new Uint16Array(2) }],
+      ['ws.send', { type: 'json', data: 'x' }],
+      ['ws.send', { type: null, data: 'x' }],
+      ['ws.send', { type: 'text', data: Buffer.from([0xff]) }],
+      [
+        'ws.send',
+        {
+          get data () {
+            throw new Error('no')
+          }
+        }
+      ],
+      ['notice', 1n],
+      ['notice', circular],
+      ['notice', () => {}],
+      ['notice', Symbol('s')],
+      [
+        'notice',
+        {
+          toJSON () {
+            throw new Error('no')
+          }
+        }
+      ],
+      ['notice', { toJSON () {} }],
+      ['ws.control', 5],
+      ['ws.control', { heartbeat_interval: 1 }],
+      ['ws.control', { metadata: [] }]
+    ]
+    for (const [topic, payload] of table) {
+      lines.length = 0
+      const { refused } = rig.processes.stats()
+      t.equal(rig.processes.send(pid, topic, payload), false)
+      t.equal(rig.processes.stats().refused, refused + 1)
+      t.match(lines, [{ relayPid: pid, topic, msg: /^malformed payload: / }])
+      await t.rejects(rig.processes.call(pid, topic, payload), {
+        code: 'FST_WS_RELAY_INVALID_PAYLOAD'
+      })
+    }
+    t.equal(rig.processes.info(pid)!.buffered, 0)
+    peer.text('still here')
+    await target.until('ws.message')
+    rig.processes.send(pid, 'ws.send', { data: 'so am I' })
+    await until(() => peer.frames.length === 1)
+    t.strictSame(peer.texts, ['so am I'])
   }
-  t.equal(rig.processes.info(pid)!.buffered, 0)
-  peer.text('still here')
-  await target.until('ws.message')
-  rig.processes.send(pid, 'ws.send', { data: 'so am I' })
-  await until(() => peer.frames.length === 1)
-  t.strictSame(peer.texts, ['so am I'])
-})
+)
 
 t.test('any other topic reaches the client as JSON', async t => {
   const rig = await start(t)
@@ -91,7 +143,10 @@ t.test('any other topic reaches the client as JSON', async t => {
   ]
   for (const [topic, payload] of table) t.equal(rig.processes.send(pid, topic, payload), true)
   await until(() => peer.frames.length === table.length)
-  t.strictSame(peer.texts.map((text) => JSON.parse(text)), table.map(([topic,, data]) => ({ topic, data })))
+  t.strictSame(
+    peer.texts.map((text) => JSON.parse(text)),
+    table.map(([topic, , data]) => ({ topic, data }))
+  )
   t.equal(peer.texts[1], '{"topic":"notice","data":null}')
 })
 
@@ -114,7 +169,9 @@ t.test('system messages and unknown ws. topics are never forwarded', async t => 
     await t.rejects(rig.processes.call(pid, topic, {}), { code: 'FST_PROCESS_REFUSED' })
   }
   t.equal(rig.processes.stats().deadLetters, deadLetters + 12)
-  for (const topic of ['@exit', '@', '@mine']) t.throws(() => rig.processes.send(pid, topic, {}), { code: 'FST_PROCESS_INVALID_TOPIC' })
+  for (const topic of ['@exit', '@', '@mine']) {
+    t.throws(() => rig.processes.send(pid, topic, {}), { code: 'FST_PROCESS_INVALID_TOPIC' })
+  }
   rig.processes.groups.watch('group', pid)
   rig.processes.groups.join('group', pid)
   rig.processes.send(pid, 'ws.send', { data: 'last' })
@@ -129,7 +186,9 @@ t.test('a call resolves when its frame was handed to the kernel', async t => {
   peer.socket.pause()
   const data = Buffer.alloc(20_000_000)
   let over = false
-  const call = rig.processes.call(pid, 'ws.send', { data }, { timeout: '5m' }).then(() => { over = true })
+  const call = rig.processes.call(pid, 'ws.send', { data }, { timeout: '5m' }).then(() => {
+    over = true
+  })
   for (let i = 0; i < 20; i++) await new Promise(setImmediate)
   t.equal(over, false, 'not while it waits for the client')
   peer.socket.resume()
@@ -140,11 +199,18 @@ t.test('a call is rejected when the connection ends first', async t => {
   const rig = await start(t)
   const { peer, pid } = await joined(t, rig)
   peer.socket.pause()
-  const call = rig.processes.call(pid, 'ws.send', { data: Buffer.alloc(20_000_000) }, { timeout: '5m' })
+  const call = rig.processes.call(
+    pid,
+    'ws.send',
+    { data: Buffer.alloc(20_000_000) },
+    { timeout: '5m' }
+  )
   await new Promise(setImmediate)
   peer.rst()
   await t.rejects(call, { code: 'FST_PROCESS_CALL_FAILED' })
-  await t.rejects(rig.processes.call(pid, 'ws.send', { data: 'x' }), { code: 'FST_PROCESS_NOT_ALIVE' })
+  await t.rejects(rig.processes.call(pid, 'ws.send', { data: 'x' }), {
+    code: 'FST_PROCESS_NOT_ALIVE'
+  })
 })
 
 t.test('calls in the tick of a close are answered: the client has their frames', async t => {
@@ -160,7 +226,9 @@ t.test('calls in the tick of a close are answered: the client has their frames',
 t.test('a broadcast is framed once, by the group and by a plain loop', async t => {
   const rig = await start(t)
   const target = new Keeper(rig)
-  const peers = await Promise.all(Array.from({ length: 20 }, () => connectTo(t, rig, { target_pid: target.pid })))
+  const peers = await Promise.all(
+    Array.from({ length: 20 }, () => connectTo(t, rig, { target_pid: target.pid }))
+  )
   const pids = (await target.until('ws.join', 20)).map(({ client_pid }) => client_pid)
   for (const pid of pids) rig.processes.groups.join('all', pid)
   const { frames } = rig.relay.flusher
@@ -182,7 +250,10 @@ t.test('a broadcast is framed once, by the group and by a plain loop', async t =
 
   await until(() => peers.every(({ frames }) => frames.length === 4))
   for (const { frames: [a, b, c, d] } of peers) {
-    t.strictSame([a.payload.toString(), b.payload.toString(), c.payload, d.payload.toString()], [text, `${text}!`, Buffer.from([1]), '{"topic":"notice","data":1}'])
+    t.strictSame(
+      [a.payload.toString(), b.payload.toString(), c.payload, d.payload.toString()],
+      [text, `${text}!`, Buffer.from([1]), '{"topic":"notice","data":1}']
+    )
   }
 })
 
@@ -197,16 +268,37 @@ t.test('writes all frames of a loop iteration at once', async t => {
 
 t.test('a ws client understands all of it', async t => {
   const rig = await start(t)
-  const target = new Keeper(rig, { each: ({ topic, payload }) => { if (topic === 'ws.message') rig.processes.send(payload.client_pid, 'ws.send', { type: payload.type, data: payload.data }) } })
-  const client = new WebSocket(`ws://127.0.0.1:${rig.port}/?relay=${encodeURIComponent(JSON.stringify({ target_pid: target.pid }))}`)
+  const target = new Keeper(rig, {
+    each: ({ topic, payload }) => {
+      if (topic === 'ws.message') {
+        rig.processes.send(payload.client_pid, 'ws.send', {
+          type: payload.type,
+          data: payload.data
+        })
+      }
+    }
+  })
+  const client = new WebSocket(
+    `ws://127.0.0.1:${rig.port}/?relay=${encodeURIComponent(JSON.stringify({ target_pid: target.pid }))}`
+  )
   const got: Array<[string, boolean]> = []
   client.on('message', (data, binary) => { got.push([data.toString(), binary]) })
   await new Promise((resolve) => { client.once('open', resolve) })
-  const sent: Array<[string, boolean]> = ['', 'a', 'ü'.repeat(100), 'x'.repeat(100_000)].flatMap((text) => [[text, false], [text, true]] as Array<[string, boolean]>)
+  const sent: Array<[string, boolean]> = ['', 'a', 'ü'.repeat(100), 'x'.repeat(100_000)].flatMap(
+    (text) =>
+      [
+        [text, false],
+        [text, true]
+      ] as Array<[string, boolean]>
+  )
   for (const [text, binary] of sent) client.send(text, { binary })
   await until(() => got.length === sent.length)
   t.strictSame(got, sent)
-  const closed = new Promise((resolve) => { client.once('close', (code, reason) => { resolve([code, reason.toString()]) }) })
+  const closed = new Promise((resolve) => {
+    client.once('close', (code, reason) => {
+      resolve([code, reason.toString()])
+    })
+  })
   rig.processes.send(target.of('ws.join')[0].client_pid, 'ws.close', { code: 4000, reason: 'bye' })
   t.strictSame(await closed, [4000, 'bye'])
 })

@@ -33,9 +33,18 @@ export interface Rig {
  * An application that listens, its route `/`, and one that has nothing to do with WebSockets. TARGETS says where the
  * {@link Keeper}s live: see `homes.ts`.
  */
-export async function start (t: Test, options: WsRelayOptions = {}, fastify: FastifyHttpOptions<Server> = {}, routes = (_app: FastifyInstance): void => {}): Promise<Rig> {
+export async function start (
+  t: Test,
+  options: WsRelayOptions = {},
+  fastify: FastifyHttpOptions<Server> = {},
+  routes = (_app: FastifyInstance): void => {}
+): Promise<Rig> {
   const around = await neighbours(t, options)
-  const app = await build(t, around === undefined ? options : { ...options, node: around.node, cluster: around.engine }, fastify)
+  const app = await build(
+    t,
+    around === undefined ? options : { ...options, node: around.node, cluster: around.engine },
+    fastify
+  )
   routes(app)
   app.get<{ Querystring: { relay: string } }>('/', (request, reply) => {
     reply.header('x-ws-relay', request.query.relay).send()
@@ -43,7 +52,14 @@ export async function start (t: Test, options: WsRelayOptions = {}, fastify: Fas
   app.get('/up', async () => 'up')
   const port = await listen(app)
   await around?.meet(app.processes)
-  return { app, port, processes: app.processes, relay: Registration.of(app)!.relay, others: around?.others ?? nearOthers(app.processes), neighbours: around }
+  return {
+    app,
+    port,
+    processes: app.processes,
+    relay: Registration.of(app)!.relay,
+    others: around?.others ?? nearOthers(app.processes),
+    neighbours: around
+  }
 }
 
 export { closeOf, frameOf, textOf }
@@ -79,7 +95,9 @@ export class Peer {
   }
 
   get texts (): string[] {
-    return this.frames.filter(({ opcode }) => opcode === opcodes.text).map(({ payload }) => payload.toString())
+    return this.frames
+      .filter(({ opcode }) => opcode === opcodes.text)
+      .map(({ payload }) => payload.toString())
   }
 
   count (opcode: number): number {
@@ -155,7 +173,8 @@ export class Peer {
       if (short === -1) break
       this.#wanted = header
       if (rest.length < header) break
-      const length = short < 126 ? short : short === 126 ? rest.readUInt16BE(2) : Number(rest.readBigUInt64BE(2))
+      const length =
+        short < 126 ? short : short === 126 ? rest.readUInt16BE(2) : Number(rest.readBigUInt64BE(2))
       this.#wanted = header + length
       if (rest.length < this.#wanted) break
       this.#take(rest[0], rest.subarray(header, header + length))
@@ -170,19 +189,30 @@ export class Peer {
     this.frames.push({ opcode, payload, rsv1: (first & 0x40) !== 0 })
     if (opcode === opcodes.ping && this.answersPings) this.write(frameOf(opcodes.pong, payload))
     if (opcode !== opcodes.close) return
-    this.seen = payload.length === 0 ? { code: undefined, reason: '' } : { code: payload.readUInt16BE(), reason: payload.toString('utf8', 2) }
+    this.seen =
+      payload.length === 0
+        ? { code: undefined, reason: '' }
+        : { code: payload.readUInt16BE(), reason: payload.toString('utf8', 2) }
     if (this.answersClose && !this.#sentClose) this.close(this.seen.code)
   }
 }
 
 /** A client that has joined, or is about to: by a config, or at a path of the application's own. */
-export async function connectTo (t: Test, { port }: Rig, config: RelayConfig | string, { early = Buffer.alloc(0), headers = {}, reads = true } = {}): Promise<Peer> {
+export async function connectTo (
+  t: Test,
+  { port }: Rig,
+  config: RelayConfig | string,
+  { early = Buffer.alloc(0), headers = {}, reads = true } = {}
+): Promise<Peer> {
   const socket = connect({ port, host: '127.0.0.1' })
-  t.teardown(() => { socket.destroy() })
+  t.teardown(() => {
+    socket.destroy()
+  })
   await once(socket, 'connect')
   const peer = new Peer(socket)
   const opened = peer.open()
-  const path = typeof config === 'string' ? config : `/?relay=${encodeURIComponent(JSON.stringify(config))}`
+  const path =
+    typeof config === 'string' ? config : `/?relay=${encodeURIComponent(JSON.stringify(config))}`
   peer.write(Buffer.from(handshake(path, headers)), early)
   await opened
   if (!reads) socket.pause()
@@ -197,7 +227,15 @@ export class Keeper {
   readonly #home: Home
 
   /** @param each given each message; what is asynchronous holds a keeper up, where it lives in this process */
-  constructor (rig: { processes: Processes, neighbours?: Neighbours }, { monitors = true, mailboxLimit = undefined as number | undefined, keep = true, each = (_kept: Kept): unknown => undefined } = {}) {
+  constructor (
+    rig: { processes: Processes, neighbours?: Neighbours },
+    {
+      monitors = true,
+      mailboxLimit = undefined as number | undefined,
+      keep = true,
+      each = (_kept: Kept): unknown => undefined
+    } = {}
+  ) {
     const options: HomeOptions = {
       monitors,
       mailboxLimit,
@@ -261,7 +299,12 @@ export class Keeper {
 }
 
 /** A client of a new keeper, joined. */
-export async function joined (t: Test, rig: Rig, config: Partial<RelayConfig> = {}, target = new Keeper(rig)): Promise<{ peer: Peer, pid: Pid, target: Keeper }> {
+export async function joined (
+  t: Test,
+  rig: Rig,
+  config: Partial<RelayConfig> = {},
+  target = new Keeper(rig)
+): Promise<{ peer: Peer, pid: Pid, target: Keeper }> {
   const before = target.of('ws.join').length
   const peer = await connectTo(t, rig, { target_pid: target.pid, ...config })
   const joins = await target.until('ws.join', before + 1)
@@ -272,7 +315,13 @@ export async function joined (t: Test, rig: Rig, config: Partial<RelayConfig> = 
  * Has a client send more than its target, which is held, has room for: some of it waits in the connection, whose socket
  * is not read. A target elsewhere has to say first that its mailbox, of less than 100 messages, is full.
  */
-export async function fill (rig: Rig, peer: Peer, pid: Pid, target: Keeper, frames: Buffer[]): Promise<void> {
+export async function fill (
+  rig: Rig,
+  peer: Peer,
+  pid: Pid,
+  target: Keeper,
+  frames: Buffer[]
+): Promise<void> {
   target.hold()
   if (rig.neighbours === undefined) peer.write(...frames)
   else {
@@ -280,7 +329,7 @@ export async function fill (rig: Rig, peer: Peer, pid: Pid, target: Keeper, fram
     await target.alive()
     const first = frames.splice(0, 100)
     peer.write(...first)
-    await until(async () => await target.mailbox() >= first.length - 1)
+    await until(async () => (await target.mailbox()) >= first.length - 1)
     await target.reaches(pid)
     peer.write(...frames)
   }
@@ -291,26 +340,61 @@ export async function fill (rig: Rig, peer: Peer, pid: Pid, target: Keeper, fram
 export function mailOfTransfer (pid: Pid): { old: unknown[], next: unknown[] } {
   return {
     old: [
-      { topic: 'ws.message', payload: { client_pid: pid, type: 'text', data: '1', metadata: { old: true } }, from: pid },
-      { topic: 'ws.leave', payload: { client_pid: pid, reason: 'transferred', code: undefined, cause: 'transfer', metadata: { old: true } }, from: pid }
+      {
+        topic: 'ws.message',
+        payload: { client_pid: pid, type: 'text', data: '1', metadata: { old: true } },
+        from: pid
+      },
+      {
+        topic: 'ws.leave',
+        payload: {
+          client_pid: pid,
+          reason: 'transferred',
+          code: undefined,
+          cause: 'transfer',
+          metadata: { old: true }
+        },
+        from: pid
+      }
     ],
     next: [
       { topic: 'ws.join', payload: { client_pid: pid, metadata: { new: true } }, from: pid },
-      { topic: 'chat', payload: { client_pid: pid, type: 'text', data: '2', metadata: { new: true } }, from: pid }
+      {
+        topic: 'chat',
+        payload: { client_pid: pid, type: 'text', data: '2', metadata: { new: true } },
+        from: pid
+      }
     ]
   }
 }
 
 /** Resolves when a deadline of the server's own timer is due: after all others of it that come before. */
 export async function deadline ({ relay }: Rig, milliseconds: number): Promise<void> {
-  await new Promise<void>((resolve) => { relay.deadlines.schedule({ slot: undefined, due: () => { resolve() } }, milliseconds) })
+  await new Promise<void>((resolve) => {
+    relay.deadlines.schedule(
+      {
+        slot: undefined,
+        due: () => {
+          resolve()
+        }
+      },
+      milliseconds
+    )
+  })
 }
 
 /** All that connections leave in shared tables; all of it is 0 when the last one has gone. */
 export function remains ({ relay }: Rig): Record<string, number> {
   const { runtime, deadlines, sockets, handshakes } = relay
   const connections = [...runtime.entities].filter(({ kind }) => kind === 'ws').length
-  return { connections, timers: deadlines.size, sockets: sockets.size, handshakes: handshakes.size, groups: runtime.groupTable.size, names: runtime.nameTable.size }
+  return {
+    connections,
+    timers: deadlines.size,
+    sockets: sockets.size,
+    handshakes: handshakes.size,
+    groups: runtime.groupTable.size,
+    names: runtime.nameTable.size
+  }
 }
 
 export const nothing = { connections: 0, timers: 0, sockets: 0, handshakes: 0, groups: 0, names: 0 }

@@ -1,34 +1,57 @@
 // docs/relay.md, "Transfer": a connection moves from one target to another.
 import t from 'tap'
-import { frameOf, Keeper, allGone, connectTo, joined, mailOfTransfer, start, textOf } from './support.js'
+import {
+  frameOf,
+  Keeper,
+  allGone,
+  connectTo,
+  joined,
+  mailOfTransfer,
+  start,
+  textOf
+} from './support.js'
 import { opcodes } from '../../../lib/websocket/frames.js'
 import { until } from '../../helpers.js'
 import type { Kept } from './support.js'
 import type { Pid } from '../../../types/pid.js'
 
-t.test('a transfer leaves the old target and joins the new, and frames go there from then on', async t => {
-  const rig = await start(t)
-  const { peer, pid, target: old } = await joined(t, rig, { metadata: { old: true } })
-  const next = new Keeper(rig, { monitors: false })
-  peer.text('1')
-  await old.until('ws.message')
-  t.equal(await rig.others.call(pid, 'ws.control', { target_pid: next.pid, message_topic: 'chat', metadata: { new: true } }), undefined)
-  peer.text('2')
-  await next.until('chat')
-  t.strictSame({ old: old.mail.slice(1), next: next.mail }, mailOfTransfer(pid))
-  t.match(rig.processes.info(pid), { target: next.pid, monitors: [next.pid] })
-  rig.others.exit(old.pid, 'boom')
-  peer.text('3')
-  await next.until('chat', 2)
-  t.equal(peer.seen, undefined, 'the exit of the old target is ignored')
-  rig.others.exit(next.pid, 'boom')
-  t.strictSame(await peer.end(), { code: 1011, reason: 'target process exited' })
-  await allGone(rig)
-})
+t.test(
+  'a transfer leaves the old target and joins the new, and frames go there from then on',
+  async (t) => {
+    const rig = await start(t)
+    const { peer, pid, target: old } = await joined(t, rig, { metadata: { old: true } })
+    const next = new Keeper(rig, { monitors: false })
+    peer.text('1')
+    await old.until('ws.message')
+    t.equal(
+      await rig.others.call(pid, 'ws.control', {
+        target_pid: next.pid,
+        message_topic: 'chat',
+        metadata: { new: true }
+      }),
+      undefined
+    )
+    peer.text('2')
+    await next.until('chat')
+    t.strictSame({ old: old.mail.slice(1), next: next.mail }, mailOfTransfer(pid))
+    t.match(rig.processes.info(pid), { target: next.pid, monitors: [next.pid] })
+    rig.others.exit(old.pid, 'boom')
+    peer.text('3')
+    await next.until('chat', 2)
+    t.equal(peer.seen, undefined, 'the exit of the old target is ignored')
+    rig.others.exit(next.pid, 'boom')
+    t.strictSame(await peer.end(), { code: 1011, reason: 'target process exited' })
+    await allGone(rig)
+  }
+)
 
 t.test('a field that is not given is kept, and null resets it', async t => {
   const rig = await start(t)
-  const { peer, pid, target } = await joined(t, rig, { message_topic: 'chat', heartbeat_interval: '1h', metadata: { a: 1 } })
+  const { peer, pid, target } = await joined(t, rig, {
+    message_topic: 'chat',
+    heartbeat_interval: '1h',
+    metadata: { a: 1 }
+  })
   const beating = rig.relay.deadlines.size
   const table: Array<[control: object, topic: string, metadata: object, timers: number]> = [
     [{}, 'chat', { a: 1 }, beating],
@@ -48,12 +71,29 @@ t.test('a field that is not given is kept, and null resets it', async t => {
     t.match(target.mail[count], { topic, payload: { metadata } }, JSON.stringify(control))
     t.equal(rig.relay.deadlines.size, timers)
   }
-  t.strictSame(target.topics.filter((one) => one === 'ws.join' || one === 'ws.leave'), ['ws.join'], 'nothing was left or joined')
+  t.strictSame(
+    target.topics.filter((one) => one === 'ws.join' || one === 'ws.leave'),
+    ['ws.join'],
+    'nothing was left or joined'
+  )
 })
 
 t.test('changes nothing when a transfer is refused', async t => {
   const lines: any[] = []
-  const rig = await start(t, {}, { logger: { level: 'warn', stream: { write: (line) => { lines.push(JSON.parse(line)) } } } })
+  const rig = await start(
+    t,
+    {},
+    {
+      logger: {
+        level: 'warn',
+        stream: {
+          write: (line) => {
+            lines.push(JSON.parse(line))
+          }
+        }
+      }
+    }
+  )
   const { peer, pid, target } = await joined(t, rig, { metadata: { a: 1 } })
   const other = await joined(t, rig)
   const dead = rig.processes.spawn(() => {})
@@ -79,18 +119,38 @@ t.test('changes nothing when a transfer is refused', async t => {
     ['a topic of the system', { target_pid: other.target.pid, message_topic: '@exit' }, invalid],
     ['a topic of the relay', { target_pid: other.target.pid, message_topic: 'ws.join' }, invalid],
     ['an empty topic', { target_pid: other.target.pid, message_topic: '' }, invalid],
-    ['a heartbeat that is too short', { target_pid: other.target.pid, heartbeat_interval: 99 }, invalid],
-    ['a heartbeat that is too long', { target_pid: other.target.pid, heartbeat_interval: '24.1h' }, invalid],
+    [
+      'a heartbeat that is too short',
+      { target_pid: other.target.pid, heartbeat_interval: 99 },
+      invalid
+    ],
+    [
+      'a heartbeat that is too long',
+      { target_pid: other.target.pid, heartbeat_interval: '24.1h' },
+      invalid
+    ],
     ['metadata that is no object', { target_pid: other.target.pid, metadata: 'x' }, invalid],
-    ['metadata that is too large', { target_pid: other.target.pid, metadata: { x: 'x'.repeat(5000) } }, invalid]
+    [
+      'metadata that is too large',
+      { target_pid: other.target.pid, metadata: { x: 'x'.repeat(5000) } },
+      invalid
+    ]
   ]
   for (const [what, control, code] of table) {
     lines.length = 0
     // A node elsewhere has to be asked: the send is taken, and the log says what came of it.
     const isAsked = what === 'a process of another node' && rig.processes.cluster !== undefined
-    t.equal(rig.processes.send(pid, 'ws.control', { metadata: { b: 2 }, ...control } as never), isAsked, what)
+    t.equal(
+      rig.processes.send(pid, 'ws.control', { metadata: { b: 2 }, ...control } as never),
+      isAsked,
+      what
+    )
     await until(() => lines.length === 1)
-    await t.rejects(rig.processes.call(pid, 'ws.control', { metadata: { b: 2 }, ...control }), { code }, what)
+    await t.rejects(
+      rig.processes.call(pid, 'ws.control', { metadata: { b: 2 }, ...control }),
+      { code },
+      what
+    )
   }
   peer.text('still here')
   const [message] = await target.until('ws.message')
@@ -117,7 +177,9 @@ t.test('accepts the name of a target', async t => {
 t.test('sends and transfers of one tick take effect in their order', async t => {
   const rig = await start(t)
   if (rig.neighbours !== undefined) {
-    t.pass('', { skip: 'a close does not wait for the answer of another node: elsewhere.test.ts has the order there' })
+    t.pass('', {
+      skip: 'a close does not wait for the answer of another node: elsewhere.test.ts has the order there'
+    })
     return
   }
   const { peer, pid, target: a } = await joined(t, rig)
@@ -131,18 +193,36 @@ t.test('sends and transfers of one tick take effect in their order', async t => 
   t.strictSame(await peer.end(), { code: 1000, reason: '3' })
   t.strictSame(peer.texts, ['1', '2'])
   await b.until('ws.leave', 2)
-  t.strictSame(a.mail.map(({ topic, payload }) => [topic, payload.cause]).filter(([topic]) => topic !== '@exit'), [
-    ['ws.join', undefined], ['ws.leave', 'transfer'], ['ws.join', undefined], ['ws.leave', 'transfer']
-  ])
-  t.strictSame(b.mail.map(({ topic, payload }) => [topic, payload.cause]).filter(([topic]) => topic !== '@exit'), [
-    ['ws.join', undefined], ['ws.leave', 'transfer'], ['ws.join', undefined], ['ws.leave', 'process']
-  ])
+  t.strictSame(
+    a.mail
+      .map(({ topic, payload }) => [topic, payload.cause])
+      .filter(([topic]) => topic !== '@exit'),
+    [
+      ['ws.join', undefined],
+      ['ws.leave', 'transfer'],
+      ['ws.join', undefined],
+      ['ws.leave', 'transfer']
+    ]
+  )
+  t.strictSame(
+    b.mail
+      .map(({ topic, payload }) => [topic, payload.cause])
+      .filter(([topic]) => topic !== '@exit'),
+    [
+      ['ws.join', undefined],
+      ['ws.leave', 'transfer'],
+      ['ws.join', undefined],
+      ['ws.leave', 'process']
+    ]
+  )
 })
 
 t.test('a target that exits in the tick of the transfer', async t => {
   const rig = await start(t)
   if (rig.neighbours !== undefined) {
-    t.pass('', { skip: 'what happens elsewhere in one tick is told in one batch: elsewhere.test.ts again' })
+    t.pass('', {
+      skip: 'what happens elsewhere in one tick is told in one batch: elsewhere.test.ts again'
+    })
     return
   }
   {
@@ -158,13 +238,21 @@ t.test('a target that exits in the tick of the transfer', async t => {
     const next = new Keeper(rig)
     rig.processes.send(pid, 'ws.control', { target_pid: next.pid })
     rig.processes.exit(next.pid, 'boom')
-    t.strictSame(await peer.end(), { code: 1013, reason: 'target process exited' }, 'the new one, after it: it did not take the join')
+    t.strictSame(
+      await peer.end(),
+      { code: 1013, reason: 'target process exited' },
+      'the new one, after it: it did not take the join'
+    )
   }
   {
     const { peer, pid } = await joined(t, rig)
     const next = new Keeper(rig)
     rig.processes.exit(next.pid, 'boom')
-    t.equal(rig.processes.send(pid, 'ws.control', { target_pid: next.pid }), false, 'the new one, before it')
+    t.equal(
+      rig.processes.send(pid, 'ws.control', { target_pid: next.pid }),
+      false,
+      'the new one, before it'
+    )
     t.equal(rig.processes.send(pid, 'ws.close'), true)
     await peer.end()
   }
@@ -173,7 +261,9 @@ t.test('a target that exits in the tick of the transfer', async t => {
 t.test('the waiting frames of a paused client go to the new target, after its join', async t => {
   const rig = await start(t, { mailboxLimit: 20 })
   if (rig.neighbours !== undefined) {
-    t.pass('', { skip: 'elsewhere all of them are on their way before the mailbox there says that it is full' })
+    t.pass('', {
+      skip: 'elsewhere all of them are on their way before the mailbox there says that it is full'
+    })
     return
   }
   const old = new Keeper(rig)
@@ -220,65 +310,85 @@ t.test('keeps a client paused that moves to a target without room', async t => {
   t.strictSame([...old.texts, ...next.texts].map(Number), Array.from({ length: 1000 }, (_, i) => i))
 })
 
-t.test('10 000 numbered messages through 100 transfers: each arrives once, in order, none before a join or after a leave', async t => {
-  const count = 10_000
-  const moves = 100
-  // So small that the client is paused again and again.
-  const rig = await start(t, { mailboxLimit: 64 })
-  const faults: string[] = []
-  /** What came between a join and its leave: numbers without a gap. */
-  const stays: number[][] = []
-  let pid: Pid | undefined
-  let leaves = 0
-  let arrived = 0
-  const targets = Array.from({ length: 5 }, (_, index) => {
-    let stay: number[] | undefined
-    return new Keeper(rig, {
-      monitors: false,
-      keep: false,
-      each ({ topic, payload }: Kept): unknown {
-        if (topic === 'ws.join') {
-          if (stay !== undefined) faults.push(`joined ${index} twice`)
-          stays.push(stay = [])
-          pid = payload.client_pid
-        } else if (topic === 'ws.leave') {
-          if (stay === undefined) faults.push(`left ${index} without a join`)
-          stay = undefined
-          leaves++
-        } else if (stay === undefined) faults.push(`${index} got ${payload.data} while it was not joined`)
-        else {
-          const number = Number(payload.data)
-          if (stay.length > 0 && stay.at(-1) !== number - 1) faults.push(`${number} behind ${stay.at(-1)}`)
-          stay.push(number)
-          arrived++
+t.test(
+  '10 000 numbered messages through 100 transfers: each arrives once, in order, none before a join or after a leave',
+  async (t) => {
+    const count = 10_000
+    const moves = 100
+    // So small that the client is paused again and again.
+    const rig = await start(t, { mailboxLimit: 64 })
+    const faults: string[] = []
+    /** What came between a join and its leave: numbers without a gap. */
+    const stays: number[][] = []
+    let pid: Pid | undefined
+    let leaves = 0
+    let arrived = 0
+    const targets = Array.from({ length: 5 }, (_, index) => {
+      let stay: number[] | undefined
+      return new Keeper(rig, {
+        monitors: false,
+        keep: false,
+        each ({ topic, payload }: Kept): unknown {
+          if (topic === 'ws.join') {
+            if (stay !== undefined) faults.push(`joined ${index} twice`)
+            stays.push((stay = []))
+            pid = payload.client_pid
+          } else if (topic === 'ws.leave') {
+            if (stay === undefined) faults.push(`left ${index} without a join`)
+            stay = undefined
+            leaves++
+          } else if (stay === undefined) {
+            faults.push(`${index} got ${payload.data} while it was not joined`)
+          } else {
+            const number = Number(payload.data)
+            if (stay.length > 0 && stay.at(-1) !== number - 1) {
+              faults.push(`${number} behind ${stay.at(-1)}`)
+            }
+            stay.push(number)
+            arrived++
+          }
+          return undefined
         }
-        return undefined
-      }
+      })
     })
-  })
-  const peer = await connectTo(t, rig, { target_pid: targets[0].pid })
-  await until(() => pid !== undefined)
-  let moved = 0
-  for (let written = 0; written < count || moved < moves;) {
-    if (written < count && written < arrived + 400) peer.write(...Array.from({ length: 50 }, () => textOf(`${written++}`)))
-    // Half of them while frames wait, and some back to back.
-    for (let i = 0; i <= moved % 3 && moved < moves && arrived >= moved * 95; i++) {
-      if (!await rig.others.send(pid!, 'ws.control', { target_pid: targets[++moved % targets.length].pid })) faults.push('not moved')
+    const peer = await connectTo(t, rig, { target_pid: targets[0].pid })
+    await until(() => pid !== undefined)
+    let moved = 0
+    for (let written = 0; written < count || moved < moves;) {
+      if (written < count && written < arrived + 400) {
+        peer.write(...Array.from({ length: 50 }, () => textOf(`${written++}`)))
+      }
+      // Half of them while frames wait, and some back to back.
+      for (let i = 0; i <= moved % 3 && moved < moves && arrived >= moved * 95; i++) {
+        if (
+          !(await rig.others.send(pid!, 'ws.control', {
+            target_pid: targets[++moved % targets.length].pid
+          }))
+        ) {
+          faults.push('not moved')
+        }
+      }
+      await new Promise(setImmediate)
     }
-    await new Promise(setImmediate)
+    // The last ones may still be asking a node, and a connection that ends gives them up.
+    await until(() => arrived === count && stays.length === moves + 1)
+    peer.close(1000)
+    await peer.end()
+    await until(() => leaves === moves + 1)
+    t.strictSame(faults, [])
+    t.equal(stays.length, moves + 1)
+    const inOrder = stays
+      .filter((stay) => stay.length > 0)
+      .sort(([a], [b]) => a - b)
+      .flat()
+    t.strictSame(
+      inOrder,
+      Array.from({ length: count }, (_, i) => i)
+    )
+    t.ok(stays.filter((stay) => stay.length > 0).length > moves / 3)
+    await allGone(rig)
   }
-  // The last ones may still be asking a node, and a connection that ends gives them up.
-  await until(() => arrived === count && stays.length === moves + 1)
-  peer.close(1000)
-  await peer.end()
-  await until(() => leaves === moves + 1)
-  t.strictSame(faults, [])
-  t.equal(stays.length, moves + 1)
-  const inOrder = stays.filter((stay) => stay.length > 0).sort(([a], [b]) => a - b).flat()
-  t.strictSame(inOrder, Array.from({ length: count }, (_, i) => i))
-  t.ok(stays.filter((stay) => stay.length > 0).length > moves / 3)
-  await allGone(rig)
-})
+)
 
 t.test('control frames go on during transfers', async t => {
   const rig = await start(t)

@@ -52,7 +52,9 @@ const tools: Record<string, Tool> = {
   },
   OpenTelemetry: {
     async register (app) {
-      app.addHook('onRequest', (request, _, done) => { context.with(ROOT_CONTEXT.setValue(userKey, userOf(request)), done) })
+      app.addHook('onRequest', (request, _, done) => {
+        context.with(ROOT_CONTEXT.setValue(userKey, userOf(request)), done)
+      })
     },
     user: () => context.active().getValue(userKey) as string | undefined
   }
@@ -87,9 +89,21 @@ for (const [name, tool] of Object.entries(tools)) {
       return {}
     })
     const port = await listen(app)
-    await Promise.all(['ada', 'bob', 'eve'].map((user) => fetch(`http://127.0.0.1:${port}/job`, { method: 'POST', headers: { 'x-user': user } })))
+    await Promise.all(
+      ['ada', 'bob', 'eve'].map((user) =>
+        fetch(`http://127.0.0.1:${port}/job`, { method: 'POST', headers: { 'x-user': user } })
+      )
+    )
     t.strictSame(seen.map(([, user]) => user), Array.from({ length: 6 }, () => undefined))
-    t.strictSame(own.sort(), [['ada', 'ada'], ['bob', 'bob'], ['eve', 'eve']], 'each request continues in its own context')
+    t.strictSame(
+      own.sort(),
+      [
+        ['ada', 'ada'],
+        ['bob', 'bob'],
+        ['eve', 'eve']
+      ],
+      'each request continues in its own context'
+    )
   })
 
   t.test(`handles the messages of a connection in no request's context: ${name}`, async (t) => {
@@ -107,18 +121,37 @@ for (const [name, tool] of Object.entries(tools)) {
               see(message)
               if (message.topic === 'ws.leave') break
             }
-          } else await self.serve({ 'ws.leave': (_, message) => { see(message); self.stop() } }, see)
+          } else {
+            await self.serve(
+              {
+                'ws.leave': (_, message) => {
+                  see(message)
+                  self.stop()
+                }
+              },
+              see
+            )
+          }
           seen.push(['end', tool.user()])
         })
         reply.relay(pid, { heartbeat_interval: 100 }).send()
       })
       const port = await listen(app)
       const headers = { 'x-user': 'ada' }
-      const client = kind === 'injected'
-        ? await store.run('injector', () => (app as unknown as { injectWS (path: string, upgrade: object): Promise<WebSocket> }).injectWS('/', { headers }))
-        : await open(t, `ws://127.0.0.1:${port}/`, { headers })
+      const client =
+        kind === 'injected'
+          ? await store.run('injector', () =>
+            (
+              app as unknown as { injectWS(path: string, upgrade: object): Promise<WebSocket> }
+            ).injectWS('/', { headers })
+          )
+          : await open(t, `ws://127.0.0.1:${port}/`, { headers })
       client.send('hello')
-      await until(() => seen.some(([topic]) => topic === 'ws.heartbeat') && seen.some(([topic]) => topic === 'ws.message'))
+      await until(
+        () =>
+          seen.some(([topic]) => topic === 'ws.heartbeat') &&
+          seen.some(([topic]) => topic === 'ws.message')
+      )
       client.close()
       await until(() => seen.some(([topic]) => topic === 'end'))
       t.strictSame(seen.filter(([, user]) => user !== undefined), [], kind)
@@ -137,50 +170,80 @@ for (const [name, tool] of Object.entries(tools)) {
     app.get('/', () => new Promise(() => {}))
     const port = await listen(app)
     const users = ['ada', 'bob', 'eve']
-    const texts = await Promise.all(users.map((user) => answer(t, port, handshake('/', { 'x-user': user }))))
+    const texts = await Promise.all(
+      users.map((user) => answer(t, port, handshake('/', { 'x-user': user })))
+    )
     for (const text of texts) t.match(text, /^HTTP\/1\.1 503/)
-    t.strictSame(seen.sort(), users.flatMap((user) => [[user, 'onError', user], [user, 'onSend', user]]))
+    t.strictSame(
+      seen.sort(),
+      users.flatMap((user) => [
+        [user, 'onError', user],
+        [user, 'onSend', user]
+      ])
+    )
   })
 
-  t.test(`refuses an upgrade in its own context when the application closes: ${name}`, async (t) => {
-    const app = await build(t, tool)
-    const seen: Array<string | undefined> = []
-    app.addHook('onSend', async () => { seen.push(tool.user()) })
-    app.get('/', () => new Promise(() => {}))
-    const port = await listen(app)
-    const clients = ['ada', 'bob'].map((user) => answer(t, port, handshake('/', { 'x-user': user })))
-    await until(() => Registration.of(app)!.relay.handshakes.size === 2)
-    await app.close()
-    await Promise.all(clients)
-    t.strictSame(seen, ['ada', 'bob'])
-  })
+  t.test(
+    `refuses an upgrade in its own context when the application closes: ${name}`,
+    async (t) => {
+      const app = await build(t, tool)
+      const seen: Array<string | undefined> = []
+      app.addHook('onSend', async () => {
+        seen.push(tool.user())
+      })
+      app.get('/', () => new Promise(() => {}))
+      const port = await listen(app)
+      const clients = ['ada', 'bob'].map((user) =>
+        answer(t, port, handshake('/', { 'x-user': user }))
+      )
+      await until(() => Registration.of(app)!.relay.handshakes.size === 2)
+      await app.close()
+      await Promise.all(clients)
+      t.strictSame(seen, ['ada', 'bob'])
+    }
+  )
 
-  t.test(`does not route a pipelined upgrade in the context of the earlier request: ${name}`, async (t) => {
-    const app = bare(t)
-    const before: Array<string | undefined> = []
-    app.addHook('onRequest', async () => { before.push(tool.user()) })
-    await tool.register(app)
-    await app.register(wsRelay)
-    const target = app.processes.spawn((self) => self.serve({}))
-    app.get('/slow', async () => {
-      await new Promise((resolve) => { setImmediate(resolve) })
-      return 'slow'
-    })
-    app.get('/', (_, reply) => { reply.relay(target).send() })
-    const port = await listen(app)
-    const client = (await raw(t, port)).write(`GET /slow HTTP/1.1\r\nhost: x\r\nx-user: ada\r\n\r\n${handshake('/', { 'x-user': 'bob' })}`)
-    await client.until(/101 Switching/)
-    t.strictSame(before, [undefined, undefined])
-  })
+  t.test(
+    `does not route a pipelined upgrade in the context of the earlier request: ${name}`,
+    async (t) => {
+      const app = bare(t)
+      const before: Array<string | undefined> = []
+      app.addHook('onRequest', async () => {
+        before.push(tool.user())
+      })
+      await tool.register(app)
+      await app.register(wsRelay)
+      const target = app.processes.spawn((self) => self.serve({}))
+      app.get('/slow', async () => {
+        await new Promise((resolve) => {
+          setImmediate(resolve)
+        })
+        return 'slow'
+      })
+      app.get('/', (_, reply) => {
+        reply.relay(target).send()
+      })
+      const port = await listen(app)
+      const client = (await raw(t, port)).write(
+        `GET /slow HTTP/1.1\r\nhost: x\r\nx-user: ada\r\n\r\n${handshake('/', { 'x-user': 'bob' })}`
+      )
+      await client.until(/101 Switching/)
+      t.strictSame(before, [undefined, undefined])
+    }
+  )
 
   t.test(`upgrades to a remote target in the request's own context: ${name}`, async (t) => {
     const app = bare(t)
     await tool.register(app)
     const seen: Array<[of: string, status: number, user: string | undefined]> = []
     // Declared before the plugin, so that later hooks run after the remote node has answered.
-    app.get<{ Querystring: { target: string } }>('/', (request, reply) => { reply.header('x-ws-relay', request.query.target).send() })
+    app.get<{ Querystring: { target: string } }>('/', (request, reply) => {
+      reply.header('x-ws-relay', request.query.target).send()
+    })
     await app.register(wsRelay, { node: 'a', upgradeTimeout: 200 })
-    app.addHook('onSend', async (request, reply) => { seen.push([userOf(request), reply.statusCode, tool.user()]) })
+    app.addHook('onSend', async (request, reply) => {
+      seen.push([userOf(request), reply.statusCode, tool.user()])
+    })
     const { relay } = Registration.of(app)!
     const other = buildRuntime({ node: 'b' })
     const wire = new Wire()
@@ -210,7 +273,17 @@ t.test('does not keep a request alive in the deadlines of connections', async (t
   const { deadlines } = Registration.of(app)!.relay
   await once(client, 'ping')
   deadlines.schedule({ slot: undefined, due: () => { users.push(store.getStore()) } }, 1)
-  await store.run('bob', async () => { deadlines.schedule({ slot: undefined, due: () => { users.push(store.getStore()) } }, 1) })
+  await store.run('bob', async () => {
+    deadlines.schedule(
+      {
+        slot: undefined,
+        due: () => {
+          users.push(store.getStore())
+        }
+      },
+      1
+    )
+  })
   await until(() => users.length === 2)
   t.strictSame(users, [undefined, undefined])
 })

@@ -8,7 +8,18 @@ import { connect as connectTls } from 'node:tls'
 import t from 'tap'
 import Fastify from 'fastify'
 import { wsRelay } from '../../../lib/index.js'
-import { answer, bare, build, frame, handshake, listen, open, Raw, raw, record } from '../../helpers.js'
+import {
+  answer,
+  bare,
+  build,
+  frame,
+  handshake,
+  listen,
+  open,
+  Raw,
+  raw,
+  record
+} from '../../helpers.js'
 import { certificate } from '../../fixtures/certificate.js'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
@@ -52,7 +63,10 @@ t.test('upgrades HTTP/1.1 clients of an HTTP/2 server with allowHTTP1', async (t
   const { port } = app.server.address() as AddressInfo
   const headers = await ask(`https://127.0.0.1:${port}`)
   t.equal(headers[':status'], 505)
-  const client = await open(t, `wss://127.0.0.1:${port}/`, { rejectUnauthorized: false, origin: `https://127.0.0.1:${port}` })
+  const client = await open(t, `wss://127.0.0.1:${port}/`, {
+    rejectUnauthorized: false,
+    origin: `https://127.0.0.1:${port}`
+  })
   client.send('hello')
   t.equal(String((await once(client, 'message'))[0]), 'hello')
   client.close()
@@ -86,7 +100,11 @@ t.test('uses a forwarded scheme and host only with trustProxy', async (t) => {
   ] as Array<[boolean, string, number]>) {
     const app = await build(t, {}, { trustProxy })
     route(app)
-    const text = await (await raw(t, await listen(app))).write(handshake('/', { ...forwarded, origin })).until(/\r\n\r\n/)
+    const text = await (
+      await raw(t, await listen(app))
+    )
+      .write(handshake('/', { ...forwarded, origin }))
+      .until(/\r\n\r\n/)
     t.match(text, new RegExp(`^HTTP/1\\.1 ${status} `), `${trustProxy} ${origin}`)
   }
 })
@@ -185,5 +203,8 @@ t.test('answers a POST with a body and another upgrade token, and ends the socke
   app.post('/', async () => 'posted')
   const port = await listen(app)
   const headers = { upgrade: 'h2c', 'content-length': '2', 'content-type': 'text/plain' }
-  t.match(await answer(t, port, `${handshake('/', headers, 'POST / HTTP/1.1')}ok`), /^HTTP\/1\.1 \d+ /)
+  t.match(
+    await answer(t, port, `${handshake('/', headers, 'POST / HTTP/1.1')}ok`),
+    /^HTTP\/1\.1 \d+ /
+  )
 })

@@ -23,11 +23,17 @@ export class Client {
   #leaving = false
 
   /** @param onRead told of each message, when it was judged */
-  constructor (id: number, url: string, reading: keyof typeof readings, problems: Problems, onRead: (client: Client) => void) {
+  constructor (
+    id: number,
+    url: string,
+    reading: keyof typeof readings,
+    problems: Problems,
+    onRead: (client: Client) => void
+  ) {
     this.id = id
     this.reading = readings[reading](id)
     this.#problems = problems
-    const socket = this.#socket = new WebSocket(url, { perMessageDeflate: false })
+    const socket = (this.#socket = new WebSocket(url, { perMessageDeflate: false }))
     this.opened = new Promise((resolve, reject) => {
       socket.once('open', resolve)
       socket.once('error', reject)
@@ -38,9 +44,15 @@ export class Client {
         resolve(code)
       })
     })
-    socket.on('upgrade', (response) => { this.#tcp = response.socket })
-    socket.on('error', (err) => { if (!this.#leaving) problems.add(`client ${id}: ${err.message}`) })
-    socket.on('ping', () => { this.pings++ })
+    socket.on('upgrade', (response) => {
+      this.#tcp = response.socket
+    })
+    socket.on('error', (err) => {
+      if (!this.#leaving) problems.add(`client ${id}: ${err.message}`)
+    })
+    socket.on('ping', () => {
+      this.pings++
+    })
     socket.on('message', (data, binary) => {
       const problem = this.reading.take(data as Buffer, binary)
       if (problem !== undefined) problems.add(problem)
@@ -57,7 +69,9 @@ export class Client {
     const n = this.sent++
     this.reading.sent(n)
     this.#socket.send(dataOf(this.id, n), (err) => {
-      if (err != null && !this.#leaving) this.#problems.add(`client ${this.id}: message ${n} was not sent: ${err.message}`)
+      if (err != null && !this.#leaving) {
+        this.#problems.add(`client ${this.id}: message ${n} was not sent: ${err.message}`)
+      }
     })
   }
 

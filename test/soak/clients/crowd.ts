@@ -42,7 +42,13 @@ export class Crowd {
     const one = async (): Promise<void> => {
       while (next < count) {
         const id = first + next++
-        const client = new Client(id, `ws://127.0.0.1:${port}${path}?client=${id}`, reading, this.#problems, this.#onRead)
+        const client = new Client(
+          id,
+          `ws://127.0.0.1:${port}${path}?client=${id}`,
+          reading,
+          this.#problems,
+          this.#onRead
+        )
         this.clients.push(client)
         await client.opened
       }
@@ -81,8 +87,11 @@ export class Crowd {
 
   get totals (): CrowdTotals {
     const closed: Record<string, number> = {}
-    for (const { code } of this.clients) if (code !== undefined) closed[code] = (closed[code] ?? 0) + 1
-    const sum = (of: (client: Client) => number): number => this.clients.reduce((all, client) => all + of(client), 0)
+    for (const { code } of this.clients) {
+      if (code !== undefined) closed[code] = (closed[code] ?? 0) + 1
+    }
+    const sum = (of: (client: Client) => number): number =>
+      this.clients.reduce((all, client) => all + of(client), 0)
     return {
       open: sum(({ isOpen }) => isOpen ? 1 : 0),
       sent: sum(({ sent }) => sent),
@@ -99,7 +108,10 @@ export class Crowd {
   }
 
   async #answered (): Promise<void> {
-    const unanswered = (): number => this.clients.reduce((sum, { reading }) => sum + reading.unanswered, 0)
-    if (!await until(() => unanswered() === 0)) this.#problems.add(`${unanswered()} messages have no answer`)
+    const unanswered = (): number =>
+      this.clients.reduce((sum, { reading }) => sum + reading.unanswered, 0)
+    if (!(await until(() => unanswered() === 0))) {
+      this.#problems.add(`${unanswered()} messages have no answer`)
+    }
   }
 }

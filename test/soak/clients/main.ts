@@ -56,7 +56,11 @@ const methods = {
     return crowd.totals
   },
   /** Others come beside those who are there, exchange some messages, and leave. */
-  async visit (spec: CrowdSpec, messages: number, departures: readonly Departure[]): Promise<CrowdTotals> {
+  async visit (
+    spec: CrowdSpec,
+    messages: number,
+    departures: readonly Departure[]
+  ): Promise<CrowdTotals> {
     const visitors = new Crowd()
     await visitors.open(spec)
     await visitors.exchange(messages)

@@ -51,7 +51,9 @@ export class Acknowledgements implements Reading {
 
   take (data: Buffer): string | undefined {
     this.read++
-    return this.#waiting.delete(Number(data)) ? undefined : `'${data.toString('utf8', 0, 40)}' was acknowledged twice, or never sent`
+    return this.#waiting.delete(Number(data))
+      ? undefined
+      : `'${data.toString('utf8', 0, 40)}' was acknowledged twice, or never sent`
   }
 }
 
@@ -73,7 +75,9 @@ export class Numbers implements Reading {
     const expected = this.#next
     this.#next = n + 1
     this.read++
-    return n === expected || (this.#gaps && n > expected) ? undefined : `${n} was read where ${expected} had to come`
+    return n === expected || (this.#gaps && n > expected)
+      ? undefined
+      : `${n} was read where ${expected} had to come`
   }
 }
 

@@ -7,7 +7,8 @@ const messages = 3
 
 export const churn: Phase = {
   title: 'Churn',
-  about: 'Clients come all the time, exchange some messages and go: a third each by close frame, RST, and the end of their process. Each has a name, groups, a link and a heartbeat that is far away while it is there.',
+  about:
+    'Clients come all the time, exchange some messages and go: a third each by close frame, RST, and the end of their process. Each has a name, groups, a link and a heartbeat that is far away while it is there.',
   async run (rig, section) {
     const { perSecond, rounds, seconds } = rig.scale.churn
     await rig.server.ask('keep', 'churn', { related: true, relay: { heartbeat_interval: '1h' } })
@@ -16,17 +17,35 @@ export const churn: Phase = {
     const samples = []
     for (let round = 0; round <= rounds; round++) {
       await visitors.come(perSecond, seconds)
-      const { leaves } = await rig.server.ask('tallied', 'churn', { leaves: visitors.came, exits: visitors.came })
+      const { leaves } = await rig.server.ask('tallied', 'churn', {
+        leaves: visitors.came,
+        exits: visitors.came
+      })
       if (leaves !== visitors.came) break // It will not get better.
       samples.push(await rig.sample(visitors.came))
     }
     const { came, departed, totals } = visitors
     const tally = await rig.server.ask('tallied', 'churn', { leaves: came, exits: came })
-    section.equal('joins, leaves and exits are as many as clients came', [tally.joins, tally.leaves, tally.exits], [came, came, came])
-    section.equal('each left with its cause', tally.causes, { client: departed.close, lost: departed.reset + departed.killed })
+    section.equal(
+      'joins, leaves and exits are as many as clients came',
+      [tally.joins, tally.leaves, tally.exits],
+      [came, came, came]
+    )
+    section.equal('each left with its cause', tally.causes, {
+      client: departed.close,
+      lost: departed.reset + departed.killed
+    })
     section.equal('every message came to the target', tally.messages, came * messages)
-    section.equal('and back, as it was and in order', [totals.reduce((sum, { read }) => sum + read, 0), together([tally, ...totals])], [came * messages, 'none'])
-    section.equal('links told of those that were lost, and of no other', tally.linksDown, departed.reset + departed.killed)
+    section.equal(
+      'and back, as it was and in order',
+      [totals.reduce((sum, { read }) => sum + read, 0), together([tally, ...totals])],
+      [came * messages, 'none']
+    )
+    section.equal(
+      'links told of those that were lost, and of no other',
+      tally.linksDown,
+      departed.reset + departed.killed
+    )
     rig.growth(section, 'connections', samples)
   }
 }
@@ -65,7 +84,9 @@ class Visitors {
   }
 
   async #visit (count: number): Promise<void> {
-    this.totals.push(await this.#visits.ask('visit', this.#spec(count), messages, ['close', 'reset']))
+    this.totals.push(
+      await this.#visits.ask('visit', this.#spec(count), messages, ['close', 'reset'])
+    )
     this.departed.close += Math.ceil(count / 2)
     this.departed.reset += Math.floor(count / 2)
   }

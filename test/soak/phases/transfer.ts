@@ -4,12 +4,19 @@ import type { Phase } from '../rig/rig.js'
 
 export const transfer: Phase = {
   title: 'Transfers under traffic',
-  about: 'Targets hand their clients to each other in the midst of numbered messages; one in ten times to a target that is gone.',
+  about:
+    'Targets hand their clients to each other in the midst of numbered messages; one in ten times to a target that is gone.',
   async run (rig, section) {
     const { connections, depth, seconds } = rig.scale.transfer
     await rig.server.ask('move', 'transfer')
     const crowd = await rig.clients()
-    await crowd.ask('open', { port: rig.port, path: '/transfer', first: 0, count: connections, reading: 'acknowledgements' })
+    await crowd.ask('open', {
+      port: rig.port,
+      path: '/transfer',
+      first: 0,
+      count: connections,
+      reading: 'acknowledgements'
+    })
     await crowd.ask('talk', depth)
     await sleep(seconds * 1000)
     await crowd.ask('quiet')
@@ -20,11 +27,35 @@ export const transfer: Phase = {
     const { inSequence, refused } = await rig.server.ask('judge', 'transfer')
     tally = await rig.server.ask('tally', 'transfer')
     const transfers = tally.joins - connections
-    section.equal('every message came to a target, and was acknowledged once', [tally.messages, totals.read], [totals.sent, totals.sent])
-    section.equal('the stints of each client at its targets form one sequence without gap or double', inSequence, totals.sent)
-    section.equal('nothing before a join or after a leave, and never under the metadata of another target', together([tally, totals]), 'none')
-    section.equal('joins and leaves are as many, one more of each than transfers', [tally.leaves, tally.causes.transfer], [tally.joins, transfers])
-    section.holds('clients were transferred', transfers > connections, `${transfers} transfers of ${connections} clients, ${totals.sent} messages`)
-    section.holds('a transfer to a target that is gone is refused and changes nothing', refused > 0, `${refused} refused`)
+    section.equal(
+      'every message came to a target, and was acknowledged once',
+      [tally.messages, totals.read],
+      [totals.sent, totals.sent]
+    )
+    section.equal(
+      'the stints of each client at its targets form one sequence without gap or double',
+      inSequence,
+      totals.sent
+    )
+    section.equal(
+      'nothing before a join or after a leave, and never under the metadata of another target',
+      together([tally, totals]),
+      'none'
+    )
+    section.equal(
+      'joins and leaves are as many, one more of each than transfers',
+      [tally.leaves, tally.causes.transfer],
+      [tally.joins, transfers]
+    )
+    section.holds(
+      'clients were transferred',
+      transfers > connections,
+      `${transfers} transfers of ${connections} clients, ${totals.sent} messages`
+    )
+    section.holds(
+      'a transfer to a target that is gone is refused and changes nothing',
+      refused > 0,
+      `${refused} refused`
+    )
   }
 }

@@ -12,7 +12,14 @@ export class Problems {
 }
 
 /** Of several processes, as one. */
-export function together (all: ReadonlyArray<{ problems: Pick<Problems, 'count' | 'first'> }>): string {
+export function together (
+  all: ReadonlyArray<{ problems: Pick<Problems, 'count' | 'first'> }>
+): string {
   const count = all.reduce((sum, { problems }) => sum + problems.count, 0)
-  return count === 0 ? 'none' : `${count}: ${all.flatMap(({ problems }) => problems.first).slice(0, mostKept).join('; ')}`
+  return count === 0
+    ? 'none'
+    : `${count}: ${all
+        .flatMap(({ problems }) => problems.first)
+        .slice(0, mostKept)
+        .join('; ')}`
 }

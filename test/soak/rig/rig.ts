@@ -35,7 +35,13 @@ export class Rig {
   readonly #instancesBefore: Instances
   readonly #crowds = new Set<Clients>()
 
-  private constructor (server: Worker<ServerMethods>, port: number, scale: Scale, before: Snapshot, instancesBefore: Instances) {
+  private constructor (
+    server: Worker<ServerMethods>,
+    port: number,
+    scale: Scale,
+    before: Snapshot,
+    instancesBefore: Instances
+  ) {
     this.server = server
     this.port = port
     this.scale = scale
@@ -44,15 +50,33 @@ export class Rig {
   }
 
   static async start (scale: Scale): Promise<Rig> {
-    const server = await Worker.start<ServerMethods>('server/main.js', ['--expose-gc', '--disable-warning=ExperimentalWarning'])
+    const server = await Worker.start<ServerMethods>('server/main.js', [
+      '--expose-gc',
+      '--disable-warning=ExperimentalWarning'
+    ])
     const port = await server.ask('port')
     const clients = await Worker.start<ClientMethods>('clients/main.js')
     // What is made once is made before anything is counted.
     await server.ask('keep', 'warm', { related: true })
-    await clients.ask('visit', { port, path: '/warm', first: 0, count: 200, reading: 'echoes' }, 20, ['close', 'reset'])
+    await clients.ask(
+      'visit',
+      { port, path: '/warm', first: 0, count: 200, reading: 'echoes' },
+      20,
+      ['close', 'reset']
+    )
     await server.ask('tallied', 'warm', { leaves: 200 })
     await clients.kill()
-    const nothing: Snapshot = { connections: 0, processes: 0, relations: 0, names: 0, groups: 0, deadlines: 0, sockets: 0, handshakes: 0, timers: Infinity }
+    const nothing: Snapshot = {
+      connections: 0,
+      processes: 0,
+      relations: 0,
+      names: 0,
+      groups: 0,
+      deadlines: 0,
+      sockets: 0,
+      handshakes: 0,
+      timers: Infinity
+    }
     const before = await server.ask('settle', nothing)
     return new Rig(server, port, scale, before, await server.ask('instances'))
   }
@@ -70,33 +94,64 @@ export class Rig {
     this.#crowds.clear()
     const before = this.#before
     const after = await this.server.ask('settle', before)
-    const more = Object.entries(after).filter(([name, count]) => count > (before[name as keyof Snapshot] ?? Infinity))
-    section.holds('tables, timers, sockets and descriptors are back at what they were before', more.length === 0,
-      Object.entries(after).map(([name, count]) => `${name} ${count}${more.some(([other]) => other === name) ? ` (before: ${before[name as keyof Snapshot]})` : ''}`).join(', '))
+    const more = Object.entries(after).filter(
+      ([name, count]) => count > (before[name as keyof Snapshot] ?? Infinity)
+    )
+    section.holds(
+      'tables, timers, sockets and descriptors are back at what they were before',
+      more.length === 0,
+      Object.entries(after)
+        .map(
+          ([name, count]) =>
+            `${name} ${count}${more.some(([other]) => other === name) ? ` (before: ${before[name as keyof Snapshot]})` : ''}`
+        )
+        .join(', ')
+    )
     await this.#settleInstances(section)
     const { lines, problems } = await this.server.ask('complaints')
-    section.equal('nothing was uncaught', problems.count === 0 ? 'nothing' : problems.first.join('; '), 'nothing')
+    section.equal(
+      'nothing was uncaught',
+      problems.count === 0 ? 'nothing' : problems.first.join('; '),
+      'nothing'
+    )
     const unexpected = Object.entries(lines).filter(([line]) => !expectedLines.has(line))
-    section.equal('the log has no error, and no warning but of refused transfers and slow clients', Object.fromEntries(unexpected), {})
+    section.equal(
+      'the log has no error, and no warning but of refused transfers and slow clients',
+      Object.fromEntries(unexpected),
+      {}
+    )
   }
 
   async #settleInstances (section: Section): Promise<void> {
     const before = this.#instancesBefore
     const after = await this.server.ask('instances')
     if (before === undefined || after === undefined) {
-      section.note('live instances', `not counted: \`v8.queryObjects\` is missing in Node ${process.version} (it came with 20.13)`)
+      section.note(
+        'live instances',
+        `not counted: \`v8.queryObjects\` is missing in Node ${process.version} (it came with 20.13)`
+      )
       return
     }
     // Node's HTTP server may still know its last socket, and what hangs on that.
-    const left = Object.entries(after).map(([name, count]) => [name, count - before[name as keyof typeof after]] as const)
-    section.holds('live instances on the heap are back (the last socket may still be known to Node)', left.every(([, count]) => count <= 1),
-      left.map(([name, count]) => `${name} ${count >= 0 ? '+' : ''}${count}`).join(', '))
+    const left = Object.entries(after).map(
+      ([name, count]) => [name, count - before[name as keyof typeof after]] as const
+    )
+    section.holds(
+      'live instances on the heap are back (the last socket may still be known to Node)',
+      left.every(([, count]) => count <= 1),
+      left.map(([name, count]) => `${name} ${count >= 0 ? '+' : ''}${count}`).join(', ')
+    )
   }
 
   /** How the server ended, when it had nothing more to do; or undefined, when it did not end by itself. */
   async ended (): Promise<{ code: number | null, signal: string | null } | undefined> {
     let ended: Awaited<typeof this.server.exited> | undefined
-    this.server.exited.then((how) => { ended = how }, () => {})
+    this.server.exited.then(
+      (how) => {
+        ended = how
+      },
+      () => {}
+    )
     await until(() => ended !== undefined)
     return ended
   }
@@ -119,7 +174,10 @@ export class Rig {
     const perUnit = slope(samples)
     const work = samples.at(-1)!.work - samples[0].work
     const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(2)
-    section.holds(`live memory does not grow with ${unit}: less than ${noise / 2 ** 20} MiB in all, fitted to ${samples.length} samples after GC`, perUnit * work < noise,
-      `${perUnit.toFixed(2)} B each, ${mib(perUnit * work)} MiB after ${work} ${unit}; heap ${samples.map(({ bytes }) => mib(bytes)).join(', ')} MiB`)
+    section.holds(
+      `live memory does not grow with ${unit}: less than ${noise / 2 ** 20} MiB in all, fitted to ${samples.length} samples after GC`,
+      perUnit * work < noise,
+      `${perUnit.toFixed(2)} B each, ${mib(perUnit * work)} MiB after ${work} ${unit}; heap ${samples.map(({ bytes }) => mib(bytes)).join(', ')} MiB`
+    )
   }
 }

@@ -3,7 +3,8 @@ export interface Sample { work: number, bytes: number }
 
 /** Bytes per unit of work, by least squares: what stays of each. */
 export function slope (samples: readonly Sample[]): number {
-  const mean = (of: keyof Sample): number => samples.reduce((sum, sample) => sum + sample[of], 0) / samples.length
+  const mean = (of: keyof Sample): number =>
+    samples.reduce((sum, sample) => sum + sample[of], 0) / samples.length
   const work = mean('work')
   const bytes = mean('bytes')
   let above = 0

@@ -6,11 +6,16 @@ const patience = 60_000
  *
  * @returns whether it holds: false when it took longer than anything here may
  */
-export async function until (condition: () => boolean, milliseconds: number = patience): Promise<boolean> {
+export async function until (
+  condition: () => boolean,
+  milliseconds: number = patience
+): Promise<boolean> {
   const end = performance.now() + milliseconds
   while (!condition()) {
     if (performance.now() > end) return false
-    await new Promise((resolve) => { setTimeout(resolve, 10) })
+    await new Promise((resolve) => {
+      setTimeout(resolve, 10)
+    })
   }
   return true
 }

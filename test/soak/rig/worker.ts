@@ -24,10 +24,15 @@ export class Worker<M extends Methods<M>> {
   private constructor (file: string, execArgv: string[]) {
     this.name = file
     // From dist/test/soak/rig.
-    this.#child = fork(join(import.meta.dirname, '..', file), { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    this.#child = fork(join(import.meta.dirname, '..', file), {
+      execArgv,
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc']
+    })
     const child = this.#child
     alive.add(child)
-    child.on('message', (given: Answer) => { this.#answered(given) })
+    child.on('message', (given: Answer) => {
+      this.#answered(given)
+    })
     this.exited = once(child, 'exit').then(([code, signal]) => {
       alive.delete(child)
       for (const { reject, timer } of this.#asked.values()) {
@@ -40,18 +45,28 @@ export class Worker<M extends Methods<M>> {
   }
 
   /** Resolves when it can be asked. */
-  static async start<M extends Methods<M>> (file: string, execArgv: string[] = []): Promise<Worker<M>> {
+  static async start<M extends Methods<M>>(
+    file: string,
+    execArgv: string[] = []
+  ): Promise<Worker<M>> {
     const worker = new Worker<M>(file, execArgv)
     await worker.#await(ready, 'be ready', patience)
     return worker
   }
 
-  ask<K extends keyof M & string> (method: K, ...args: Parameters<M[K]>): Promise<Awaited<ReturnType<M[K]>>> {
+  ask<K extends keyof M & string>(
+    method: K,
+    ...args: Parameters<M[K]>
+  ): Promise<Awaited<ReturnType<M[K]>>> {
     return this.askFor(patience, method, ...args)
   }
 
   /** As {@link ask}, for what is known to take so many milliseconds by itself. */
-  async askFor<K extends keyof M & string> (milliseconds: number, method: K, ...args: Parameters<M[K]>): Promise<Awaited<ReturnType<M[K]>>> {
+  async askFor<K extends keyof M & string>(
+    milliseconds: number,
+    method: K,
+    ...args: Parameters<M[K]>
+  ): Promise<Awaited<ReturnType<M[K]>>> {
     const id = ++this.#questions
     const answered = this.#await<Awaited<ReturnType<M[K]>>>(id, method, milliseconds + patience)
     this.#child.send({ id, method, args } satisfies Question, (err) => {
@@ -74,7 +89,7 @@ export class Worker<M extends Methods<M>> {
     await this.exited
   }
 
-  #await<T> (id: number, what: string, milliseconds: number): Promise<T> {
+  #await<T>(id: number, what: string, milliseconds: number): Promise<T> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#asked.delete(id)

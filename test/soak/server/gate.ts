@@ -26,7 +26,8 @@ export class Gate implements Stage {
 
   /** Resolves when no client is read any more. */
   async full (): Promise<{ paused: number, mailbox: number }> {
-    const paused = (): number => [...this.#guests.keys()].filter((pid) => this.#processes.info(pid)!.paused).length
+    const paused = (): number =>
+      [...this.#guests.keys()].filter((pid) => this.#processes.info(pid)!.paused).length
     await until(() => paused() === this.#guests.size)
     return { paused: paused(), mailbox: this.#processes.info(this.#gate)!.mailbox }
   }
@@ -45,14 +46,21 @@ export class Gate implements Stage {
       },
       'ws.message': ({ client_pid, type, data }) => {
         const guest = this.#guests.get(client_pid)
-        if (guest === undefined) tally.problems.add(`a message of ${client_pid} before its join or after its leave`)
-        else if (!isContent(data, type === 'binary', guest.client, guest.next++)) tally.problems.add(`client ${guest.client}: '${data.toString('utf8', 0, 40)}' instead of its message ${guest.next - 1}`)
+        if (guest === undefined) {
+          tally.problems.add(`a message of ${client_pid} before its join or after its leave`)
+        } else if (!isContent(data, type === 'binary', guest.client, guest.next++)) {
+          tally.problems.add(
+            `client ${guest.client}: '${data.toString('utf8', 0, 40)}' instead of its message ${guest.next - 1}`
+          )
+        }
         tally.messages++
         return this.#held
       },
       'ws.leave': ({ client_pid, cause }) => {
         tally.left(cause)
-        if (!this.#guests.delete(client_pid)) tally.problems.add(`${client_pid} left without having joined`)
+        if (!this.#guests.delete(client_pid)) {
+          tally.problems.add(`${client_pid} left without having joined`)
+        }
       }
     })
   }

@@ -24,7 +24,9 @@ export class Keepers implements Stage {
 
   constructor (processes: Processes, { relay = {}, related = false }: KeepersOptions = {}) {
     this.relay = relay
-    this.#pids = Array.from({ length: targets }, () => processes.spawn((self) => this.#keep(self, related), { trapLinks: true }))
+    this.#pids = Array.from({ length: targets }, () =>
+      processes.spawn((self) => this.#keep(self, related), { trapLinks: true })
+    )
   }
 
   targetFor (client: number): Pid {
@@ -49,23 +51,35 @@ export class Keepers implements Stage {
       },
       'ws.message': ({ client_pid, type, data }) => {
         const guest = this.#guests.get(client_pid)
-        if (guest === undefined) tally.problems.add(`a message of ${client_pid} before its join or after its leave`)
-        else if (!isContent(data, type === 'binary', guest.client, guest.next++)) tally.problems.add(`client ${guest.client}: '${data.toString('utf8', 0, 40)}' instead of its message ${guest.next - 1}`)
+        if (guest === undefined) {
+          tally.problems.add(`a message of ${client_pid} before its join or after its leave`)
+        } else if (!isContent(data, type === 'binary', guest.client, guest.next++)) {
+          tally.problems.add(
+            `client ${guest.client}: '${data.toString('utf8', 0, 40)}' instead of its message ${guest.next - 1}`
+          )
+        }
         tally.messages++
         self.send(client_pid, 'ws.send', { type, data })
       },
       'ws.heartbeat': ({ client_pid, message_count }) => {
         const guest = this.#guests.get(client_pid)
-        if (guest === undefined) tally.problems.add(`a heartbeat of ${client_pid} before its join or after its leave`)
-        else {
+        if (guest === undefined) {
+          tally.problems.add(`a heartbeat of ${client_pid} before its join or after its leave`)
+        } else {
           guest.beats++
-          if (message_count !== guest.next) tally.problems.add(`client ${guest.client}: a heartbeat counts ${message_count} messages where ${guest.next} came`)
+          if (message_count !== guest.next) {
+            tally.problems.add(
+              `client ${guest.client}: a heartbeat counts ${message_count} messages where ${guest.next} came`
+            )
+          }
         }
         tally.beats++
       },
       'ws.leave': ({ client_pid, cause }) => {
         tally.left(cause)
-        if (!this.#guests.delete(client_pid)) tally.problems.add(`${client_pid} left without having joined`)
+        if (!this.#guests.delete(client_pid)) {
+          tally.problems.add(`${client_pid} left without having joined`)
+        }
       },
       '@exit': ({ pid }) => {
         tally.exits++

@@ -29,21 +29,36 @@ const stream = {
 }
 
 const app = Fastify({ logger: { level: 'warn', stream } })
-await app.register(wsRelay, { pingInterval: '5s', pongTimeout: '10s', closeTimeout: '2s', maxBufferedAmount: 2 ** 20 })
+await app.register(wsRelay, {
+  pingInterval: '5s',
+  pongTimeout: '10s',
+  closeTimeout: '2s',
+  maxBufferedAmount: 2 ** 20
+})
 const { relay } = Registration.of(app)!
 const { processes } = app
 const stages: Record<string, Stage> = {}
 
 interface Visit { Params: { stage: string }, Querystring: { client: string } }
 
-function enter ({ stage: name }: Visit['Params'], { client }: Visit['Querystring'], reply: FastifyReply): void {
+function enter (
+  { stage: name }: Visit['Params'],
+  { client }: Visit['Querystring'],
+  reply: FastifyReply
+): void {
   const stage = stages[name]
   const number = Number(client)
   reply.relay(stage.targetFor(number), { ...stage.relay, metadata: { client: number } }).send()
 }
 
 app.get<Visit>('/:stage', ({ params, query }, reply) => { enter(params, query, reply) })
-app.get<Visit>('/dropping/:stage', { config: { wsRelay: { overflow: 'drop' } } }, ({ params, query }, reply) => { enter(params, query, reply) })
+app.get<Visit>(
+  '/dropping/:stage',
+  { config: { wsRelay: { overflow: 'drop' } } },
+  ({ params, query }, reply) => {
+    enter(params, query, reply)
+  }
+)
 
 /** A stage's targets are all the processes there are: none lives longer than its phase. */
 async function endStage (): Promise<void> {
@@ -53,7 +68,8 @@ async function endStage (): Promise<void> {
   for (const name of Object.keys(stages)) Reflect.deleteProperty(stages, name)
 }
 
-const settled = (now: Snapshot, before: Snapshot): boolean => Object.entries(before).every(([name, count]) => now[name as keyof Snapshot]! <= count)
+const settled = (now: Snapshot, before: Snapshot): boolean =>
+  Object.entries(before).every(([name, count]) => now[name as keyof Snapshot]! <= count)
 
 const methods = {
   port (): number {
@@ -63,7 +79,7 @@ const methods = {
     stages[name] = new Keepers(processes, options)
   },
   async move (name: string): Promise<void> {
-    const movers = stages[name] = new Movers(processes)
+    const movers = (stages[name] = new Movers(processes))
     await until(() => movers.targetIsGone)
   },
   gather (name: string): void {
@@ -76,9 +92,14 @@ const methods = {
     return stages[name].tally
   },
   /** Resolves when as many have come and gone, or never will. */
-  async tallied (name: string, expected: Partial<Pick<Tally, 'joins' | 'leaves' | 'exits' | 'messages'>>): Promise<Tally> {
+  async tallied (
+    name: string,
+    expected: Partial<Pick<Tally, 'joins' | 'leaves' | 'exits' | 'messages'>>
+  ): Promise<Tally> {
     const { tally } = stages[name]
-    await until(() => Object.entries(expected).every(([what, count]) => tally[what as 'joins'] >= count))
+    await until(() =>
+      Object.entries(expected).every(([what, count]) => tally[what as 'joins'] >= count)
+    )
     return tally
   },
   /** Resolves when every client that is there has had so many heartbeats, or never will. */
@@ -101,7 +122,7 @@ const methods = {
     return await (stages[name] as Gate).full()
   },
   release (name: string): void {
-    (stages[name] as Gate).release()
+    ;(stages[name] as Gate).release()
   },
   snapshot (): Snapshot {
     return snapshot(relay)
@@ -131,7 +152,9 @@ const methods = {
   /** Nothing holds this process any more, if nothing was forgotten: it ends by itself. */
   leave (): void {
     process.off('disconnect', orphaned)
-    setImmediate(() => { process.disconnect() })
+    setImmediate(() => {
+      process.disconnect()
+    })
   }
 }
 

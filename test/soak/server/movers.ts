@@ -45,7 +45,9 @@ export class Movers implements Stage {
       stints.sort((one, other) => one.first - other.first)
       let next = 0
       for (const { first, count } of stints) {
-        if (first !== next) this.tally.problems.add(`client ${client}: message ${first} where ${next} had to come`)
+        if (first !== next) {
+          this.tally.problems.add(`client ${client}: message ${first} where ${next} had to come`)
+        }
         next = first + count
       }
       inSequence += next
@@ -58,8 +60,11 @@ export class Movers implements Stage {
     const here = new Map<Pid, Stint>()
     const known = (pid: Pid, metadata: Metadata): Stint | undefined => {
       const stint = here.get(pid)
-      if (stint === undefined) tally.problems.add(`something of ${pid} before its join or after its leave`)
-      else if (this.#intended(metadata) !== self.pid) tally.problems.add(`client ${stint.client}: the metadata of another target`)
+      if (stint === undefined) {
+        tally.problems.add(`something of ${pid} before its join or after its leave`)
+      } else if (this.#intended(metadata) !== self.pid) {
+        tally.problems.add(`client ${stint.client}: the metadata of another target`)
+      }
       return stint
     }
     return self.serve({
@@ -75,7 +80,11 @@ export class Movers implements Stage {
         if (stint === undefined) return
         const n = numberOf(data)
         if (stint.count++ === 0) stint.first = n
-        if (!isContent(data, type === 'binary', stint.client, stint.first + stint.count - 1)) tally.problems.add(`client ${stint.client}: '${data.toString('utf8', 0, 40)}' instead of its message ${stint.first + stint.count - 1}`)
+        if (!isContent(data, type === 'binary', stint.client, stint.first + stint.count - 1)) {
+          tally.problems.add(
+            `client ${stint.client}: '${data.toString('utf8', 0, 40)}' instead of its message ${stint.first + stint.count - 1}`
+          )
+        }
         self.send(client_pid, 'ws.send', { data: String(n) })
         if (Math.random() < 1 / messagesPerMove) this.#handOver(self, client_pid, stint.client)
       },
@@ -99,7 +108,9 @@ export class Movers implements Stage {
         () => { this.tally.problems.add(`client ${client} was moved to a target that is gone`) },
         (err: Error) => {
           this.refused++
-          if (!(err instanceof errorCodes.FST_WS_RELAY_TRANSFER_REFUSED)) this.tally.problems.add(`a transfer to nobody: ${err.message}`)
+          if (!(err instanceof errorCodes.FST_WS_RELAY_TRANSFER_REFUSED)) {
+            this.tally.problems.add(`a transfer to nobody: ${err.message}`)
+          }
         }
       )
       return

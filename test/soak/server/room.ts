@@ -42,7 +42,12 @@ export class Room implements Stage {
 
   /** Frames that were dropped, by client; of those who are there. */
   dropped (): Record<string, number> {
-    return Object.fromEntries(Array.from(this.#clients, ([pid, client]) => [client, this.#processes.info(pid)!.dropped as number]))
+    return Object.fromEntries(
+      Array.from(this.#clients, ([pid, client]) => [
+        client,
+        this.#processes.info(pid)!.dropped as number
+      ])
+    )
   }
 
   #serve (self: Process): Promise<void> {
@@ -56,8 +61,12 @@ export class Room implements Stage {
       'ws.message': () => { tally.problems.add('nobody speaks here') },
       'ws.leave': ({ client_pid, cause, metadata }) => {
         tally.left(cause)
-        if (!this.#clients.delete(client_pid)) tally.problems.add(`${client_pid} left without having joined`)
-        if (cause === 'slow' && metadata.client as number < firstSlow) tally.problems.add(`client ${String(metadata.client)} reads fast, and was called slow`)
+        if (!this.#clients.delete(client_pid)) {
+          tally.problems.add(`${client_pid} left without having joined`)
+        }
+        if (cause === 'slow' && (metadata.client as number) < firstSlow) {
+          tally.problems.add(`client ${String(metadata.client)} reads fast, and was called slow`)
+        }
       }
     })
   }

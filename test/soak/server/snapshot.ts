@@ -26,7 +26,8 @@ export interface Snapshot {
 }
 
 /** Objects on the heap; undefined where `v8.queryObjects` is missing (before Node 20.13). */
-export type Instances = Record<'Connection' | 'Receiver' | 'Handshake' | 'Socket', number> | undefined
+export type Instances =
+  Record<'Connection' | 'Receiver' | 'Handshake' | 'Socket', number> | undefined
 
 export function snapshot ({ runtime, deadlines, sockets, handshakes }: UpgradeServer): Snapshot {
   const connections = [...runtime.entities].filter(({ kind }) => kind === 'ws').length
@@ -46,10 +47,17 @@ export function snapshot ({ runtime, deadlines, sockets, handshakes }: UpgradeSe
 
 /** Collects garbage, and counts what is left. */
 export function instances (): Instances {
-  const { queryObjects } = v8 as { queryObjects?: (constructor: unknown, options: { format: 'count' }) => number }
+  const { queryObjects } = v8 as {
+    queryObjects?: (constructor: unknown, options: { format: 'count' }) => number
+  }
   if (queryObjects === undefined) return undefined
   const count = (constructor: unknown): number => queryObjects(constructor, { format: 'count' })
-  return { Connection: count(Connection), Receiver: count(Receiver), Handshake: count(Handshake), Socket: count(Socket) }
+  return {
+    Connection: count(Connection),
+    Receiver: count(Receiver),
+    Handshake: count(Handshake),
+    Socket: count(Socket)
+  }
 }
 
 /** Bytes of live objects. */
