@@ -165,24 +165,26 @@ export interface ClusterGroups {
    * @throws `FST_CLUSTER_UNAVAILABLE` (it has not joined), `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_PID`,
    * `FST_PROCESS_NOT_ALIVE`
    */
-  join (group: string, pid: Pid): Promise<void>
+  join(group: string, pid: Pid): Promise<void>
   /** @returns false when it was no member */
-  leave (group: string, pid: Pid): Promise<boolean>
-  members (group: string): Promise<ClusterMembers>
+  leave(group: string, pid: Pid): Promise<boolean>
+  members(group: string): Promise<ClusterMembers>
   /**
    * Sends to each member on every node, at most once.
    * @returns false when only the members of this node could be reached, or the payload cannot cross
    * @throws `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_TOPIC`, `FST_PROCESS_INVALID_PID`
    */
-  broadcast<K extends string> (
-    group: string, topic: TopicFor<{}, K>, ...args: PayloadAndOptions<{}, K, ClusterBroadcastOptions>
+  broadcast<K extends string>(
+    group: string,
+    topic: TopicFor<{}, K>,
+    ...args: PayloadAndOptions<{}, K, ClusterBroadcastOptions>
   ): boolean
   /**
    * Tells of each later change, until {@link unwatch}. Resolves with the members before the first one.
    * @throws `FST_CLUSTER_UNAVAILABLE` (nothing will be told), `FST_PROCESS_INVALID_NAME`
    */
-  watch (group: string, listener: (change: ClusterGroupChange) => void): Promise<ClusterMembers>
-  unwatch (group: string, listener: (change: ClusterGroupChange) => void): void
+  watch(group: string, listener: (change: ClusterGroupChange) => void): Promise<ClusterMembers>
+  unwatch(group: string, listener: (change: ClusterGroupChange) => void): void
 }
 
 /** Counters since the start of the node, and gauges of now. */

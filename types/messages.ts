@@ -55,8 +55,18 @@ export interface WsJoin {
 
 /** Payload of `ws.message` (or the connection's `message_topic`): one message of the client. Untrusted. */
 export type WsMessage =
-  | { readonly client_pid: Pid, readonly type: 'text', readonly data: string, readonly metadata: Metadata }
-  | { readonly client_pid: Pid, readonly type: 'binary', readonly data: Buffer, readonly metadata: Metadata }
+  | {
+    readonly client_pid: Pid
+    readonly type: 'text'
+    readonly data: string
+    readonly metadata: Metadata
+  }
+  | {
+    readonly client_pid: Pid
+    readonly type: 'binary'
+    readonly data: Buffer
+    readonly metadata: Metadata
+  }
 
 /** Payload of `ws.heartbeat`. */
 export interface WsHeartbeat {
@@ -97,7 +107,13 @@ export interface WsControl {
 
 /** The topics the system itself sends; nobody else can send a topic that begins with `@`. */
 export interface SystemTopics {
-  '@exit': { readonly pid: Pid, readonly monitor: Monitor, readonly reason: ExitReason, readonly error?: Error, readonly value?: unknown }
+  '@exit': {
+    readonly pid: Pid
+    readonly monitor: Monitor
+    readonly reason: ExitReason
+    readonly error?: Error
+    readonly value?: unknown
+  }
   '@link_down': { readonly pid: Pid, readonly reason: ExitReason, readonly error?: Error }
   '@cancel': { readonly from: Pid | undefined, readonly reason: string }
   '@node': { readonly node: string, readonly state: 'up' | 'down' }
@@ -172,12 +188,19 @@ type Names<A> = keyof { [N in keyof A & string]: N }
  * a topic of the application, or one of the relay's. To any other PID and to a name: any topic but a
  * misspelt `ws.*`, and none that begins with `@`.
  */
-export type TopicFor<T extends Topics, K extends string> =
-  K extends keyof Accepted<T> ? K
-    : [keyof T] extends [never] ? K extends `@${string}` ? never : K extends `ws.${string}` ? Names<ConnectionTopics & RelayTopics> : K
-        : Names<Accepted<NoInfer<T>>>
+export type TopicFor<T extends Topics, K extends string> = K extends keyof Accepted<T>
+  ? K
+  : [keyof T] extends [never]
+      ? K extends `@${string}`
+        ? never
+        : K extends `ws.${string}`
+          ? Names<ConnectionTopics & RelayTopics>
+          : K
+      : Names<Accepted<NoInfer<T>>>
 
-type PayloadFor<T extends Topics, K extends string> = K extends keyof Accepted<T> ? PayloadOf<Accepted<T>[K]> : unknown
+type PayloadFor<T extends Topics, K extends string> = K extends keyof Accepted<T>
+  ? PayloadOf<Accepted<T>[K]>
+  : unknown
 
 /** The arguments of `send` after the topic: the payload, typed where the topic is declared. */
 export type PayloadArgs<T extends Topics, K extends string> =
@@ -190,4 +213,6 @@ export type PayloadAndOptions<T extends Topics, K extends string, O> =
     : [payload: PayloadFor<T, K>, options?: O]
 
 /** What `call` resolves with: the reply that the callee's topics declare with {@link Call}, or unknown. */
-export type ReplyFor<T extends Topics, K extends string> = K extends keyof Accepted<T> ? ReplyOf<Accepted<T>[K]> : unknown
+export type ReplyFor<T extends Topics, K extends string> = K extends keyof Accepted<T>
+  ? ReplyOf<Accepted<T>[K]>
+  : unknown

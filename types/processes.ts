@@ -1,5 +1,13 @@
 import type {
-  Exit, ExitReason, Handlers, Message, MessageUnder, PayloadAndOptions, PayloadArgs, ReplyFor, TopicFor
+  Exit,
+  ExitReason,
+  Handlers,
+  Message,
+  MessageUnder,
+  PayloadAndOptions,
+  PayloadArgs,
+  ReplyFor,
+  TopicFor
 } from './messages.js'
 import type { Cluster, ClusterEngine } from './cluster.js'
 import type { Duration, Monitor, Pid, Topics } from './pid.js'
@@ -66,8 +74,16 @@ export interface ReceiveOptions<K extends string = string> {
 
 /** What `receive` resolves with: a message of the topics asked for, or undefined where it may time out. */
 type Received<T extends Topics, O> =
-  | (O extends { topic: infer K } ? MessageUnder<T, (K extends readonly (infer E)[] ? E : K) & string> : Message<T>)
-  | (O extends { timeout?: infer D } ? unknown extends D ? never : D extends undefined ? never : undefined : never)
+  | (O extends { topic: infer K }
+    ? MessageUnder<T, (K extends readonly (infer E)[] ? E : K) & string>
+    : Message<T>)
+  | (O extends { timeout?: infer D }
+    ? unknown extends D
+      ? never
+      : D extends undefined
+        ? never
+        : undefined
+    : never)
 
 /** A pending `sendAfter` or `sendEvery`. */
 export interface Timer {
@@ -169,7 +185,9 @@ export interface ConnectionInfo extends CommonInfo {
 }
 
 /** The fields that only connections have: absent, so that they can be read before `kind` is. */
-type OnlyConnections = { readonly [K in 'target' | 'buffered' | 'dropped' | 'messages' | 'paused']?: undefined }
+type OnlyConnections = {
+  readonly [K in 'target' | 'buffered' | 'dropped' | 'messages' | 'paused']?: undefined
+}
 
 /** What `info` returns; `kind` tells which. */
 export type ProcessInfo = BodyInfo | ConnectionInfo
@@ -358,8 +376,11 @@ export interface Processes extends Sending {
    * @throws `FST_PROCESS_NAME_TAKEN`, `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_PID`,
    * `FST_PROCESS_INVALID_SPEC`, `FST_PROCESS_NOT_ALIVE` (for `monitor`), `FST_PROCESS_CLOSING`
    */
-  spawn<T extends Topics = {}, A extends unknown[] = []> (body: ProcessBody<T, A>, ...options: SpawnArgs<A>): Pid<T>
-  stats (): ProcessStats
+  spawn<T extends Topics = {}, A extends unknown[] = []>(
+    body: ProcessBody<T, A>,
+    ...options: SpawnArgs<A>
+  ): Pid<T>
+  stats(): ProcessStats
 }
 
 /** A process system of its own, as `createProcesses` makes it. */
@@ -414,7 +435,9 @@ export interface Process<T extends Topics = {}> extends Sending {
    * for the topics that it wants.
    * @throws `FST_PROCESS_INVALID_DURATION`, `FST_PROCESS_INVALID_TOPIC` (as rejections)
    */
-  receive<const O extends ReceiveOptions<Message<T>['topic'] | (string & {})> = {}> (options?: O): Promise<Received<T, O>>
+  receive<const O extends ReceiveOptions<Message<T>['topic'] | (string & {})> = {}>(
+    options?: O
+  ): Promise<Received<T, O>>
   /**
    * Runs a handler per message, without a promise per message. A handler that returns a promise
    * keeps the process busy until it settles. Topics without a handler go to `otherwise`; without
@@ -423,28 +446,43 @@ export interface Process<T extends Topics = {}> extends Sending {
    * told to stop and ends with reason `error`.
    * @throws `FST_PROCESS_ALREADY_SERVING`, `FST_PROCESS_INVALID_SPEC` (at once)
    */
-  serve (handlers: Handlers<T>, otherwise?: (message: Message<T>) => unknown): Promise<void>
+  serve(handlers: Handlers<T>, otherwise?: (message: Message<T>) => unknown): Promise<void>
   /** As {@link Processes.spawn}. @throws also `FST_PROCESS_STOPPED` when this process has ended */
-  spawn<U extends Topics = {}, A extends unknown[] = []> (body: ProcessBody<U, A>, ...options: SpawnArgs<A>): Pid<U>
+  spawn<U extends Topics = {}, A extends unknown[] = []>(
+    body: ProcessBody<U, A>,
+    ...options: SpawnArgs<A>
+  ): Pid<U>
   /** Spawns and links, in one step (as OTP's `spawn_link`). */
-  spawnLink<U extends Topics = {}, A extends unknown[] = []> (body: ProcessBody<U, A>, ...options: SpawnArgs<A>): Pid<U>
+  spawnLink<U extends Topics = {}, A extends unknown[] = []>(
+    body: ProcessBody<U, A>,
+    ...options: SpawnArgs<A>
+  ): Pid<U>
   /** Spawns and monitors, in one step (as OTP's `spawn_monitor`). */
-  spawnMonitor<U extends Topics = {}, A extends unknown[] = []> (body: ProcessBody<U, A>, ...options: SpawnArgs<A>): { pid: Pid<U>, monitor: Monitor }
+  spawnMonitor<U extends Topics = {}, A extends unknown[] = []>(
+    body: ProcessBody<U, A>,
+    ...options: SpawnArgs<A>
+  ): { pid: Pid<U>, monitor: Monitor }
   /** Exactly one `@exit` when `pid` ends; at once with `noproc` for the dead, also a name nobody has. @throws `FST_PROCESS_INVALID_PID` */
-  monitor (pid: string): Monitor
+  monitor(pid: string): Monitor
   /** Undoes a monitor of this process, and takes back an `@exit` of it that waits in the mailbox. */
-  demonitor (monitor: Monitor): void
+  demonitor(monitor: Monitor): void
   /** Links both ways; idempotent. Linking the dead acts as their exit with `noproc`. @throws `FST_PROCESS_INVALID_PID` */
-  link (pid: string): void
+  link(pid: string): void
   /** Holds at once; idempotent. */
-  unlink (pid: string): void
+  unlink(pid: string): void
   /** Sends once, after `delay` (at most 24 days). Ends with the process. @throws `FST_PROCESS_INVALID_DURATION`, `FST_PROCESS_INVALID_TOPIC` */
-  sendAfter<U extends Topics = {}, K extends string = string> (
-    delay: Duration, to: Pid<U> | string, topic: TopicFor<U, K>, ...payload: PayloadArgs<U, K>
+  sendAfter<U extends Topics = {}, K extends string = string>(
+    delay: Duration,
+    to: Pid<U> | string,
+    topic: TopicFor<U, K>,
+    ...payload: PayloadArgs<U, K>
   ): Timer
   /** Sends every `interval` (1 ms to 24 days). Ends with the process. @throws as `sendAfter` */
-  sendEvery<U extends Topics = {}, K extends string = string> (
-    interval: Duration, to: Pid<U> | string, topic: TopicFor<U, K>, ...payload: PayloadArgs<U, K>
+  sendEvery<U extends Topics = {}, K extends string = string>(
+    interval: Duration,
+    to: Pid<U> | string,
+    topic: TopicFor<U, K>,
+    ...payload: PayloadArgs<U, K>
   ): Timer
   /**
    * Ends this process from inside by throwing: a plain body goes on in `finally` only; inside a
@@ -452,5 +490,5 @@ export interface Process<T extends Topics = {}> extends Sending {
    * (in a bare timer callback the throw would be uncaught).
    * @param reason @defaultValue 'normal'
    */
-  stop (reason?: ExitReason): never
+  stop(reason?: ExitReason): never
 }

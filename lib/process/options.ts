@@ -9,9 +9,18 @@ const { FST_PROCESS_INVALID_OPTIONS } = errorCodes
 
 const method = Type.Function([], Type.Unknown())
 const loggerSchema = Type.Object({
-  trace: method, debug: method, info: method, warn: method, error: method, fatal: method, child: method
+  trace: method,
+  debug: method,
+  info: method,
+  warn: method,
+  error: method,
+  fatal: method,
+  child: method
 })
-const engineSchema = Type.Object({ prefix: Type.String(), transport: Type.Object({ publish: method }) })
+const engineSchema = Type.Object({
+  prefix: Type.String(),
+  transport: Type.Object({ publish: method })
+})
 
 /** Options that `createProcesses` and the plugin share. */
 export const sharedOptions = {
@@ -39,14 +48,20 @@ export const processesOptions = {
 export const processesDefaults = defaultsOf(processesOptions)
 
 /** All nodes of a cluster would have the default name. */
-export const namelessNode = "'cluster' needs 'node', too: a name that no other node of the cluster has"
+export const namelessNode =
+  "'cluster' needs 'node', too: a name that no other node of the cluster has"
 
-const check = optionsCheck(processesOptions, (problem, cause) => cause ?? new FST_PROCESS_INVALID_OPTIONS(problem))
+const check = optionsCheck(
+  processesOptions,
+  (problem, cause) => cause ?? new FST_PROCESS_INVALID_OPTIONS(problem)
+)
 
 /** @throws `FST_PROCESS_INVALID_OPTIONS` (also for an unknown option), `FST_PROCESS_INVALID_DURATION` */
 export function checkProcessesOptions (options: ProcessesOptions): void {
   check(options)
-  if (options.cluster !== undefined && options.node === undefined) throw new FST_PROCESS_INVALID_OPTIONS(namelessNode)
+  if (options.cluster !== undefined && options.node === undefined) {
+    throw new FST_PROCESS_INVALID_OPTIONS(namelessNode)
+  }
 }
 
 /** Names and PIDs are checked when they are resolved. @throws `FST_PROCESS_INVALID_SPEC` */

@@ -9,7 +9,10 @@ export function processesFacade (runtime: Runtime): Processes {
 }
 
 /** As {@link processesFacade}, for `createProcesses`. */
-export function processSystemFacade (runtime: Runtime, own: Pick<ProcessSystem, 'ready' | 'close'>): ProcessSystem {
+export function processSystemFacade (
+  runtime: Runtime,
+  own: Pick<ProcessSystem, 'ready' | 'close'>
+): ProcessSystem {
   return published<ProcessSystem>(Object.freeze(Object.assign(membersOf(runtime), own)))
 }
 
@@ -35,5 +38,14 @@ function membersOf (runtime: Runtime): Plain<Processes> {
 
 function statsOf ({ aliveCount: alive, counters, scheduler }: Runtime): ProcessStats {
   const { spawned, exited, sent, delivered, deadLetters, refused } = counters
-  return { alive, spawned, exited, sent, delivered, deadLetters, refused, longestTurn: scheduler.longestTurn }
+  return {
+    alive,
+    spawned,
+    exited,
+    sent,
+    delivered,
+    deadLetters,
+    refused,
+    longestTurn: scheduler.longestTurn
+  }
 }

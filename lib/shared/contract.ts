@@ -13,10 +13,15 @@ export type Mismatch<I, Implementation> = {
     : M
 }[keyof I | keyof Implementation]
 
-type SameParameters<F, G> =
-  F extends (...args: infer A) => unknown
-    ? G extends (...args: infer B) => unknown ? [A] extends [B] ? [B] extends [A] ? true : false : false : false
-    : true
+type SameParameters<F, G> = F extends (...args: infer A) => unknown
+  ? G extends (...args: infer B) => unknown
+    ? [A] extends [B]
+        ? [B] extends [A]
+            ? true
+            : false
+        : false
+    : false
+  : true
 
 /** Compiles only where a {@link Mismatch} is none: the error names the member. */
 export type Verified<M extends never> = M

@@ -6,7 +6,8 @@ import type { TSchema } from '@sinclair/typebox'
 import type { Duration } from '../../types/pid.js'
 
 /** What the number of an option counts. */
-export type Unit = 'bytes' | 'connections' | 'fragments' | 'messages' | 'ms' | 'restarts' | 'upgrades'
+export type Unit =
+  'bytes' | 'connections' | 'fragments' | 'messages' | 'ms' | 'restarts' | 'upgrades'
 
 /** One option: how its value is checked, and the facts that the documentation states. */
 export interface Option<D = unknown> {
@@ -34,7 +35,14 @@ export type Defaults<O extends Options> = { -readonly [K in keyof O]: O[K]['defa
 export function integer<const D> (byDefault: D, unit?: Unit, min = 1, max?: number): Option<D> {
   const schema = Type.Integer({ minimum: min, maximum: max ?? Number.MAX_SAFE_INTEGER })
   const expected = `an integer from ${min}${max === undefined ? '' : ` to ${max}`}`
-  return { schema, default: byDefault, expected, min, ...unit && { unit }, ...max !== undefined && { max } }
+  return {
+    schema,
+    default: byDefault,
+    expected,
+    min,
+    ...(unit && { unit }),
+    ...(max !== undefined && { max })
+  }
 }
 
 /** A number that need not be an integer. */
@@ -60,9 +68,19 @@ export function duration<const D> (byDefault: D, min = 0, required?: true): Opti
 }
 
 /** One of some strings. */
-export function choice<const V extends readonly string[]> (values: V, byDefault: V[number]): Option<V[number]> {
-  const expected = values.map((value) => `'${value}'`).join(', ').replace(/, ('[^']*')$/, ' or $1')
-  return { schema: Type.Union(values.map((value) => Type.Literal(value))), default: byDefault, expected }
+export function choice<const V extends readonly string[]> (
+  values: V,
+  byDefault: V[number]
+): Option<V[number]> {
+  const expected = values
+    .map((value) => `'${value}'`)
+    .join(', ')
+    .replace(/, ('[^']*')$/, ' or $1')
+  return {
+    schema: Type.Union(values.map((value) => Type.Literal(value))),
+    default: byDefault,
+    expected
+  }
 }
 
 export function flag<const D> (byDefault: D): Option<D> {
@@ -92,14 +110,24 @@ export type Fail = (problem: string, cause?: Error) => Error
  * Compiles a table of options into a check. The check throws what `fail` makes of the first problem:
  * the name of the option, its value, and what was expected.
  */
-export function optionsCheck (options: Options, fail: Fail, terms: CheckTerms = {}): (value: unknown) => void {
+export function optionsCheck (
+  options: Options,
+  fail: Fail,
+  terms: CheckTerms = {}
+): (value: unknown) => void {
   const { owner, prefix = '', hint = '' } = terms
-  const schemas = Object.entries(options).map(([name, { schema, required }]) => [name, required ? schema : Type.Optional(schema)])
-  const compiled = TypeCompiler.Compile(Type.Object(Object.fromEntries(schemas), { additionalProperties: false }))
+  const schemas = Object.entries(options).map(([name, { schema, required }]) => [
+    name,
+    required ? schema : Type.Optional(schema)
+  ])
+  const compiled = TypeCompiler.Compile(
+    Type.Object(Object.fromEntries(schemas), { additionalProperties: false })
+  )
   const durations = Object.entries(options).filter(([, { unit }]) => unit === 'ms')
-  const unknown = (name: string): string => owner === undefined
-    ? `there is no option '${show(name)}' here, only ${Object.keys(options).join(', ')}${hint}`
-    : `${owner} has no field '${show(name)}', only ${Object.keys(options).join(', ')}${hint}`
+  const unknown = (name: string): string =>
+    owner === undefined
+      ? `there is no option '${show(name)}' here, only ${Object.keys(options).join(', ')}${hint}`
+      : `${owner} has no field '${show(name)}', only ${Object.keys(options).join(', ')}${hint}`
   const wrong = (name: string, value: unknown): string => {
     return `'${prefix}${name}' must be ${options[name].expected}, got '${show(value)}'`
   }
@@ -109,7 +137,11 @@ export function optionsCheck (options: Options, fail: Fail, terms: CheckTerms = 
       const { path } = compiled.Errors(value).First()!
       // A JSON pointer: `/name`, or `/name/0` for an item of a list.
       const name = path.split('/')[1]?.replaceAll('~1', '/').replaceAll('~0', '~')
-      if (name === undefined) throw fail(`expected an object${owner === undefined ? '' : ` for ${owner}`}, got '${show(value)}'`)
+      if (name === undefined) {
+        throw fail(
+          `expected an object${owner === undefined ? '' : ` for ${owner}`}, got '${show(value)}'`
+        )
+      }
       if (!Object.hasOwn(options, name)) throw fail(unknown(name))
       throw fail(wrong(name, (value as Record<string, unknown>)[name]))
     }
@@ -121,7 +153,11 @@ export function optionsCheck (options: Options, fail: Fail, terms: CheckTerms = 
   }
 }
 
-function durationProblem (value: Duration, min: number | undefined, max: number | undefined): Error | undefined {
+function durationProblem (
+  value: Duration,
+  min: number | undefined,
+  max: number | undefined
+): Error | undefined {
   try {
     toMilliseconds(value, min, max)
     return undefined

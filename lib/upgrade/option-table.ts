@@ -3,7 +3,12 @@ import { Type } from '@sinclair/typebox'
 import { sharedOptions } from '../process/options.js'
 import { choice, duration, flag, integer } from '../shared/options.js'
 import type { Option } from '../shared/options.js'
-import type { DeflateOptions, RelayRouteConfig, RelayRouteOptions, WsRelayOptions } from '../../types/relay.js'
+import type {
+  DeflateOptions,
+  RelayRouteConfig,
+  RelayRouteOptions,
+  WsRelayOptions
+} from '../../types/relay.js'
 
 const KiB = 1024
 const MiB = 1024 * KiB

@@ -13,7 +13,8 @@ import type { DeflateOptions, RelayRouteConfig, WsRelayOptions } from '../../typ
 const { FST_WS_RELAY_INVALID_OPTIONS } = errorCodes
 
 /** `fastify start --prefix` and `--options` reach each plugin that @fastify/autoload finds. */
-const ownOptions = 'If fastify-cli or @fastify/autoload passed it on, give this plugin options of its own: fastify.register(wsRelay, { … })'
+const ownOptions =
+  'If fastify-cli or @fastify/autoload passed it on, give this plugin options of its own: fastify.register(wsRelay, { … })'
 
 const invalid: Fail = (problem, cause) => new FST_WS_RELAY_INVALID_OPTIONS(problem, { cause })
 const checkOptions = optionsCheck(optionTable, invalid, { hint: `. ${ownOptions}` })
@@ -49,15 +50,34 @@ export interface NormalizedOptions {
 export function normalizeOptions (input: unknown): NormalizedOptions {
   const options = toObject(input)
   if ('prefix' in options) {
-    throw new FST_WS_RELAY_INVALID_OPTIONS(`'prefix' has no effect: this plugin adds no routes. Register it inside the scope that has the prefix: app.register(async (scope) => { await scope.register(wsRelay); scope.get(…) }, { prefix: '/ws' }). ${ownOptions}`)
+    throw new FST_WS_RELAY_INVALID_OPTIONS(
+      `'prefix' has no effect: this plugin adds no routes. Register it inside the scope that has the prefix: app.register(async (scope) => { await scope.register(wsRelay); scope.get(…) }, { prefix: '/ws' }). ${ownOptions}`
+    )
   }
   checkOptions(options)
   checkNode(options)
   checkDeflate((options as WsRelayOptions).perMessageDeflate)
-  const { allowedOrigins, maxPayload, maxBufferedAmount, overflow, forwardTopics, maxConfigSize, maxMetadataSize, ...rest } = options as WsRelayOptions
+  const {
+    allowedOrigins,
+    maxPayload,
+    maxBufferedAmount,
+    overflow,
+    forwardTopics,
+    maxConfigSize,
+    maxMetadataSize,
+    ...rest
+  } = options as WsRelayOptions
   const given = serverSettings(rest)
   return {
-    route: routeSettings({ allowedOrigins, maxPayload, maxBufferedAmount, overflow, forwardTopics, maxConfigSize, maxMetadataSize }),
+    route: routeSettings({
+      allowedOrigins,
+      maxPayload,
+      maxBufferedAmount,
+      overflow,
+      forwardTopics,
+      maxConfigSize,
+      maxMetadataSize
+    }),
     server: { ...serverDefaults, ...given } as ServerSettings,
     given
   }
@@ -70,7 +90,9 @@ export function normalizeOptions (input: unknown): NormalizedOptions {
  */
 export function overrideSettings (scope: RouteSettings, override: unknown): RouteSettings {
   if (typeof override !== 'object' || override === null || Array.isArray(override)) {
-    throw new FST_WS_RELAY_INVALID_OPTIONS(`a route's 'config.wsRelay' must be false or an object, got '${show(override)}'`)
+    throw new FST_WS_RELAY_INVALID_OPTIONS(
+      `a route's 'config.wsRelay' must be false or an object, got '${show(override)}'`
+    )
   }
   checkOverride(override)
   return routeSettings(override, scope)
@@ -80,8 +102,17 @@ function toObject (input: unknown): object {
   if (typeof input === 'string' || Array.isArray(input)) return { allowedOrigins: input }
   if (input === undefined || input === null) return {}
   // A Set of origins has no options, either, and would go unnoticed.
-  if (Object.prototype.toString.call(input) !== '[object Object]') throw new FST_WS_RELAY_INVALID_OPTIONS(`expected allowed origins or an object, got '${show(input)}'`)
-  return Object.fromEntries(Object.entries(input as object).filter(([name, value]) => value !== undefined && !fastifyOptions.includes(name) && !isNoPrefix(name, value)))
+  if (Object.prototype.toString.call(input) !== '[object Object]') {
+    throw new FST_WS_RELAY_INVALID_OPTIONS(
+      `expected allowed origins or an object, got '${show(input)}'`
+    )
+  }
+  return Object.fromEntries(
+    Object.entries(input as object).filter(
+      ([name, value]) =>
+        value !== undefined && !fastifyOptions.includes(name) && !isNoPrefix(name, value)
+    )
+  )
 }
 
 /** What `@fastify/autoload` makes of `prefixOverride = ''`: then a folder's name is no prefix. */
@@ -97,19 +128,29 @@ function checkDeflate (options: boolean | DeflateOptions | undefined): void {
     createDeflateRaw(options.zlibDeflateOptions).close()
     createInflateRaw(options.zlibInflateOptions).close()
   } catch (err) {
-    throw new FST_WS_RELAY_INVALID_OPTIONS(`'perMessageDeflate' has options that zlib does not take: ${show(toError(err).message)}`, { cause: err })
+    throw new FST_WS_RELAY_INVALID_OPTIONS(
+      `'perMessageDeflate' has options that zlib does not take: ${show(toError(err).message)}`,
+      { cause: err }
+    )
   }
 }
 
 /** A node of a cluster needs a name of its own. */
 function checkNode ({ cluster, node }: WsRelayOptions): void {
-  if (cluster !== undefined && node === undefined) throw new FST_WS_RELAY_INVALID_OPTIONS(namelessNode)
+  if (cluster !== undefined && node === undefined) {
+    throw new FST_WS_RELAY_INVALID_OPTIONS(namelessNode)
+  }
 }
 
 function routeSettings (options: RelayRouteConfig, scope?: RouteSettings): RouteSettings {
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as RelayRouteConfig
+  const given = Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined)
+  ) as RelayRouteConfig
   const { allowedOrigins, ...rest } = { ...routeDefaults, ...scope, ...given }
-  const originAllowed = scope !== undefined && given.allowedOrigins === undefined ? scope.originAllowed : compileOrigins(allowedOrigins)
+  const originAllowed =
+    scope !== undefined && given.allowedOrigins === undefined
+      ? scope.originAllowed
+      : compileOrigins(allowedOrigins)
   return { ...rest, allowedOrigins, originAllowed }
 }
 

@@ -18,7 +18,15 @@ t.test('handles messages of another node in the context of the system', async (t
   const done = deferred()
   const callee = await store.run('first request', async () => b.spawn<Loose>(async (self) => {
     self.signal.addEventListener('abort', () => { note('abort') })
-    await self.serve({ tell: () => { note('send') }, ask: (_, { reply }: Message<Loose>) => { note('call'); reply(1) } })
+    await self.serve({
+      tell: () => {
+        note('send')
+      },
+      ask: (_, { reply }: Message<Loose>) => {
+        note('call')
+        reply(1)
+      }
+    })
   }))
   const caller = await store.run('second request', async () => a.spawn<Loose>(async (self) => {
     self.monitor(callee)
@@ -37,7 +45,10 @@ t.test('handles messages of another node in the context of the system', async (t
     t.equal(store.getStore(), 'third request')
   })
   await done.promise
-  t.strictSame(new Set(seen.map(([what]) => what)), new Set(['send', 'call', 'answer', 'abort', '@exit']))
+  t.strictSame(
+    new Set(seen.map(([what]) => what)),
+    new Set(['send', 'call', 'answer', 'abort', '@exit'])
+  )
   t.strictSame(seen.filter(([, store]) => store !== undefined), [])
 })
 
@@ -52,13 +63,22 @@ t.test('calls a group watcher in the context of its watch call', async (t) => {
     await self.receive()
   })
   await watching.promise
-  await store.run('watcher', async () => { await a.cluster!.groups.watch('group', () => { seen.push(['request', store.getStore()]) }) })
+  await store.run('watcher', async () => {
+    await a.cluster!.groups.watch('group', () => {
+      seen.push(['request', store.getStore()])
+    })
+  })
   await store.run('joiner', async () => {
     await a.cluster!.groups.join('group', a.spawn((self) => self.receive()))
     await b.cluster!.groups.join('group', b.spawn((self) => self.receive()))
   })
   await until(() => seen.length === 4)
-  t.strictSame(seen.map((one) => one.join()).sort(), ['process,', 'process,', 'request,watcher', 'request,watcher'])
+  t.strictSame(seen.map((one) => one.join()).sort(), [
+    'process,',
+    'process,',
+    'request,watcher',
+    'request,watcher'
+  ])
 })
 
 t.test('sets the broadcasting process as the sender', async (t) => {
@@ -102,7 +122,13 @@ t.test('publishes messages of requests outside the context of any request', asyn
   }
   const a = await cluster.node('a', {}, engine)
   const b = await cluster.node('b')
-  const pid = b.spawn<Loose>((self) => self.serve({ ask: (_, { reply }: Message<Loose>) => { reply(1) } }))
+  const pid = b.spawn<Loose>((self) =>
+    self.serve({
+      ask: (_, { reply }: Message<Loose>) => {
+        reply(1)
+      }
+    })
+  )
   published.length = 0
   await Promise.all(['ada', 'bob'].map((user) => store.run(user, () => a.call(pid, 'ask'))))
   t.ok(published.length > 0)

@@ -15,7 +15,10 @@ import type { Process, ProcessSystem } from '../../types/processes.js'
 
 async function started (processes: ProcessSystem, options = {}): Promise<Process> {
   const self = deferred<Process>()
-  processes.spawn(async (given) => { self.resolve(given); await given.receive({ topic: '@exit' }) }, options)
+  processes.spawn(async (given) => {
+    self.resolve(given)
+    await given.receive({ topic: '@exit' })
+  }, options)
   return await self.promise
 }
 
@@ -45,9 +48,23 @@ t.test('nothing of a cluster is loaded without the option', async (t) => {
       export async function load (url, context, next) { writeSync(1, url + String.fromCharCode(10)); return await next(url, context) }
     \`))
   `
-  const { stdout } = await promisify(execFile)('env', [
-    '-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, ...loader, '--import', `data:text/javascript,${encodeURIComponent(trace)}`, '--input-type=module', '-e', script
-  ], { cwd: root, maxBuffer: 2 ** 24 })
+  const { stdout } = await promisify(execFile)(
+    'env',
+    [
+      '-u',
+      'NODE_OPTIONS',
+      '-u',
+      'NODE_V8_COVERAGE',
+      process.execPath,
+      ...loader,
+      '--import',
+      `data:text/javascript,${encodeURIComponent(trace)}`,
+      '--input-type=module',
+      '-e',
+      script
+    ],
+    { cwd: root, maxBuffer: 2 ** 24 }
+  )
   t.match(stdout, /lib\/process\/runtime\.[jt]s/, 'what is loaded is seen')
   t.notMatch(stdout, /lib\/cluster\//)
 })
@@ -85,7 +102,12 @@ t.test('an engine that is not there in time', async (t) => {
   await processes.close()
   const app = Fastify()
   t.teardown(() => app.close())
-  await t.rejects(async () => { await app.register(wsRelay, { node: 'b', cluster: { ...cluster.engine(), startTimeout: 20 } }) }, { code: 'FST_CLUSTER_UNAVAILABLE' })
+  await t.rejects(
+    async () => {
+      await app.register(wsRelay, { node: 'b', cluster: { ...cluster.engine(), startTimeout: 20 } })
+    },
+    { code: 'FST_CLUSTER_UNAVAILABLE' }
+  )
 })
 
 t.test('why an engine is not there is the cause of the error', async (t) => {
@@ -134,30 +156,46 @@ t.test('a node whose name is taken says so, and its cluster-wide names are lost'
   t.throws(() => first.spawn(() => {}), { code: 'FST_PROCESS_CLOSING' }, 'it has closed')
 })
 
-t.test('a server whose node name is taken closes, or stays without the cluster when it is told to', async (t) => {
-  for (const whenNameTaken of ['close', 'stay'] as const) {
-    const hub = new MemoryHub()
-    const app = Fastify()
-    t.teardown(() => app.close())
-    const closed = new Promise<void>((resolve) => { app.addHook('onClose', async () => { resolve() }) })
-    await app.register(wsRelay, { node: 'a', cluster: memory({ hub, whenNameTaken }) })
-    app.get('/', async () => 'here')
-    await app.listen({ host: '127.0.0.1', port: 0 })
-    const second = createProcesses({ node: 'a', cluster: memory({ hub }) })
-    t.teardown(() => second.close())
-    await second.ready()
-    await until(() => !app.processes.cluster!.health().ready)
-    t.match(app.processes.cluster!.health(), { problem: 'node name taken' })
-    if (whenNameTaken === 'close') await closed
-    t.equal(app.server.listening, whenNameTaken === 'stay', whenNameTaken)
-    if (whenNameTaken === 'stay') t.equal((await app.inject('/')).body, 'here')
+t.test(
+  'a server whose node name is taken closes, or stays without the cluster when it is told to',
+  async (t) => {
+    for (const whenNameTaken of ['close', 'stay'] as const) {
+      const hub = new MemoryHub()
+      const app = Fastify()
+      t.teardown(() => app.close())
+      const closed = new Promise<void>((resolve) => {
+        app.addHook('onClose', async () => {
+          resolve()
+        })
+      })
+      await app.register(wsRelay, { node: 'a', cluster: memory({ hub, whenNameTaken }) })
+      app.get('/', async () => 'here')
+      await app.listen({ host: '127.0.0.1', port: 0 })
+      const second = createProcesses({ node: 'a', cluster: memory({ hub }) })
+      t.teardown(() => second.close())
+      await second.ready()
+      await until(() => !app.processes.cluster!.health().ready)
+      t.match(app.processes.cluster!.health(), { problem: 'node name taken' })
+      if (whenNameTaken === 'close') await closed
+      t.equal(app.server.listening, whenNameTaken === 'stay', whenNameTaken)
+      if (whenNameTaken === 'stay') t.equal((await app.inject('/')).body, 'here')
+    }
   }
-})
+)
 
 t.test('logs that a server could not be closed after its node name was taken', async (t) => {
   const hub = new MemoryHub()
   const { promise: logged, resolve } = deferred<unknown>()
-  const app = Fastify({ logger: { level: 'error', stream: { write (line: string) { if (line.includes('closing failed')) resolve(JSON.parse(line)) } } } })
+  const app = Fastify({
+    logger: {
+      level: 'error',
+      stream: {
+        write (line: string) {
+          if (line.includes('closing failed')) resolve(JSON.parse(line))
+        }
+      }
+    }
+  })
   app.addHook('onClose', async () => { throw new Error('it will not') })
   t.teardown(() => app.close().catch(() => {}))
   await app.register(wsRelay, { node: 'a', cluster: memory({ hub }) })
@@ -169,12 +207,24 @@ t.test('logs that a server could not be closed after its node name was taken', a
 
 t.test('a node needs a name and an engine', async (t) => {
   const cluster = new TestCluster(t)
-  const wrong: Array<[object, RegExp]> = [[{ cluster: cluster.engine() }, /'cluster' needs 'node'/], [{ node: 'a', cluster: {} }, /must be an engine/], [{ node: 'a', cluster: 'nats' }, /must be an engine/]]
+  const wrong: Array<[object, RegExp]> = [
+    [{ cluster: cluster.engine() }, /'cluster' needs 'node'/],
+    [{ node: 'a', cluster: {} }, /must be an engine/],
+    [{ node: 'a', cluster: 'nats' }, /must be an engine/]
+  ]
   for (const [options, message] of wrong) {
-    t.throws(() => createProcesses(options as never), { code: 'FST_PROCESS_INVALID_OPTIONS', message })
+    t.throws(() => createProcesses(options as never), {
+      code: 'FST_PROCESS_INVALID_OPTIONS',
+      message
+    })
     const app = Fastify()
     t.teardown(() => app.close())
-    await t.rejects(async () => { await app.register(wsRelay, options as never) }, { code: 'FST_WS_RELAY_INVALID_OPTIONS', message })
+    await t.rejects(
+      async () => {
+        await app.register(wsRelay, options as never)
+      },
+      { code: 'FST_WS_RELAY_INVALID_OPTIONS', message }
+    )
   }
 })
 
@@ -198,13 +248,31 @@ t.test('messages, calls, ends, monitors and links work from node to node', async
   const b = await cluster.node('b')
   const there = probe(b, { trapLinks: true })
   for (let i = 0; i < 100; i++) t.ok(a.send(there.pid, 'x', i))
-  t.strictSame((await there.until(100)).map(({ payload }) => payload), Array.from({ length: 100 }, (_, i) => i))
+  t.strictSame(
+    (await there.until(100)).map(({ payload }) => payload),
+    Array.from({ length: 100 }, (_, i) => i)
+  )
   t.notOk(a.alive(there.pid))
   t.equal(a.info(there.pid), undefined)
 
-  const double = b.spawn(async (self) => { await self.serve({ double: (n: number, { reply }: any) => { reply(n * 2) }, no: (_: unknown, { fail }: any) => { fail(new Error('no')) }, end: () => { self.stop('gone') } } as never) }) as string
+  const double = b.spawn(async (self) => {
+    await self.serve({
+      double: (n: number, { reply }: any) => {
+        reply(n * 2)
+      },
+      no: (_: unknown, { fail }: any) => {
+        fail(new Error('no'))
+      },
+      end: () => {
+        self.stop('gone')
+      }
+    } as never)
+  }) as string
   t.equal(await a.call(double, 'double', 21), 42)
-  await t.rejects(a.call(double, 'no'), { code: 'FST_PROCESS_CALL_FAILED', cause: { message: 'no' } })
+  await t.rejects(a.call(double, 'no'), {
+    code: 'FST_PROCESS_CALL_FAILED',
+    cause: { message: 'no' }
+  })
   const exited = a.exited(double)
   await t.rejects(a.call(double, 'end'), { code: 'FST_PROCESS_CALL_FAILED' })
   t.match(await exited, { pid: double, reason: 'gone' })
@@ -215,7 +283,10 @@ t.test('messages, calls, ends, monitors and links work from node to node', async
   peer.link(there.pid)
   await until(() => b.info(there.pid)?.links.length === 1)
   a.exit(peer.pid, 'boom')
-  t.match((await there.until(101))[100], { topic: '@link_down', payload: { pid: peer.pid, reason: 'boom' } })
+  t.match((await there.until(101))[100], {
+    topic: '@link_down',
+    payload: { pid: peer.pid, reason: 'boom' }
+  })
   const cancelled = a.exited(there.pid)
   t.ok(a.cancel(there.pid))
   t.match(await cancelled, { reason: 'shutdown' })
@@ -229,7 +300,9 @@ t.test('names of the whole cluster', async (t) => {
   const held = await a.cluster!.names.register('leader', pid)
   t.match(await b.cluster!.names.lookup('leader'), { pid, fence: held.fence })
   const other = await started(b)
-  await t.rejects(b.cluster!.names.register('leader', other.pid), { code: 'FST_CLUSTER_NAME_TAKEN' })
+  await t.rejects(b.cluster!.names.register('leader', other.pid), {
+    code: 'FST_CLUSTER_NAME_TAKEN'
+  })
   t.equal(b.names.lookup('leader'), undefined, 'names of a node are its own')
 })
 
@@ -241,9 +314,14 @@ t.test('a broadcast to a group reaches every node', async (t) => {
   await a.cluster!.groups.join('room', members[0].pid)
   await b.cluster!.groups.join('room', members[1].pid)
   await b.cluster!.groups.join('room', members[2].pid)
-  t.strictSame(new Set((await a.cluster!.groups.members('room')).members), new Set(members.map(({ pid }) => pid)))
+  t.strictSame(
+    new Set((await a.cluster!.groups.members('room')).members),
+    new Set(members.map(({ pid }) => pid))
+  )
   t.ok(a.cluster!.groups.broadcast('room', 'news', { text: 'hello' }))
-  for (const member of members) t.match(await member.until(1), [{ topic: 'news', payload: { text: 'hello' } }])
+  for (const member of members) {
+    t.match(await member.until(1), [{ topic: 'news', payload: { text: 'hello' } }])
+  }
 })
 
 t.test('a process may watch nodes come and go', async (t) => {
@@ -257,9 +335,14 @@ t.test('a process may watch nodes come and go', async (t) => {
   a.cluster!.unwatch(both.pid)
   a.cluster!.unwatch(both.pid)
   const b = await cluster.node('b')
-  t.match(await watcher.until(1), [{ topic: '@node', payload: { node: 'b', state: 'up' }, from: undefined }])
+  t.match(await watcher.until(1), [
+    { topic: '@node', payload: { node: 'b', state: 'up' }, from: undefined }
+  ])
   const target = await started(b)
-  const monitor = a.spawn(async (self) => { self.monitor(target.pid); await self.receive({ topic: '@exit' }) })
+  const monitor = a.spawn(async (self) => {
+    self.monitor(target.pid)
+    await self.receive({ topic: '@exit' })
+  })
   const gone = a.exited(monitor)
   await b.close()
   t.match((await watcher.until(2))[1], { topic: '@node', payload: { node: 'b', state: 'down' } })
@@ -277,7 +360,11 @@ t.test('names and members of a node are its own processes', async (t) => {
   const a = await cluster.node('a')
   const b = await cluster.node('b')
   const { pid } = probe(b)
-  for (const [to, code] of [[pid, 'FST_PROCESS_NOT_ALIVE'], ['1@a.abc' as Pid, 'FST_PROCESS_NOT_ALIVE'], ['{no pid}' as Pid, 'FST_PROCESS_INVALID_PID']] as const) {
+  for (const [to, code] of [
+    [pid, 'FST_PROCESS_NOT_ALIVE'],
+    ['1@a.abc' as Pid, 'FST_PROCESS_NOT_ALIVE'],
+    ['{no pid}' as Pid, 'FST_PROCESS_INVALID_PID']
+  ] as const) {
     await t.rejects(a.cluster!.names.register('name', to), { code })
     await t.rejects(a.cluster!.groups.join('group', to), { code })
   }

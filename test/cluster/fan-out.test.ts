@@ -36,7 +36,11 @@ for (const engine of ['nats', 'redis'] as const) {
     const there = createProcesses({ node: 'b', cluster: join() })
     t.teardown(() => there.close())
     await there.ready()
-    await until(() => [app.processes, there].every(({ cluster }) => cluster!.nodes().some(({ state }) => state === 'up')))
+    await until(() =>
+      [app.processes, there].every(({ cluster }) =>
+        cluster!.nodes().some(({ state }) => state === 'up')
+      )
+    )
 
     let refused = 0
     const members = new Set<Pid>()
@@ -44,7 +48,11 @@ for (const engine of ['nats', 'redis'] as const) {
       await self.serve({
         'ws.join': ({ client_pid }) => { members.add(client_pid) },
         burst: () => {
-          for (let i = 0; i < messages; i++) for (const pid of members) if (!self.send(pid, 'ws.send', { data: String(i) })) refused++
+          for (let i = 0; i < messages; i++) {
+            for (const pid of members) {
+              if (!self.send(pid, 'ws.send', { data: String(i) })) refused++
+            }
+          }
         }
       })
     })
@@ -54,7 +62,10 @@ for (const engine of ['nats', 'redis'] as const) {
       const reader: Reader = { next: 0, isBroken: false, end: undefined }
       const socket = new WebSocket(`ws://127.0.0.1:${port}/`)
       t.teardown(() => { socket.terminate() })
-      socket.on('message', (data) => { if (Number(data) === reader.next) reader.next++; else reader.isBroken = true })
+      socket.on('message', (data) => {
+        if (Number(data) === reader.next) reader.next++
+        else reader.isBroken = true
+      })
       socket.on('close', (code, reason) => { reader.end = `${code} ${String(reason)}` })
       await once(socket, 'open')
       return reader
@@ -62,7 +73,9 @@ for (const engine of ['nats', 'redis'] as const) {
     await until(() => members.size === clients)
     const { framesOut } = there.cluster!.stats()
     there.send(room, 'burst')
-    await until(() => readers.every(({ next, isBroken, end }) => next === messages || isBroken || end !== undefined))
+    await until(() =>
+      readers.every(({ next, isBroken, end }) => next === messages || isBroken || end !== undefined)
+    )
     t.strictSame(readers.filter(({ next }) => next !== messages), [], 'no hole, and all stay')
     t.equal(refused, 0)
     t.strictSame(app.processes.stats().refused, 0)

@@ -67,7 +67,13 @@ export class ModelHere implements LocalNode {
     return true
   }
 
-  deliverToMany (to: readonly Pid[], topic: string, _payload: unknown, again: () => unknown, from: Pid | undefined): void {
+  deliverToMany (
+    to: readonly Pid[],
+    topic: string,
+    _payload: unknown,
+    again: () => unknown,
+    from: Pid | undefined
+  ): void {
     for (const pid of to) this.deliver(pid, topic, again(), from)
   }
 
@@ -77,7 +83,9 @@ export class ModelHere implements LocalNode {
 
   accept (to: Pid, topic: string, payload: unknown, from: Pid, bytes: number): boolean {
     const { data } = payload as { data: string }
-    if (bytes !== data.length) this.#ledger.fault(`a client sent ${data.length} bytes, not ${bytes}`)
+    if (bytes !== data.length) {
+      this.#ledger.fault(`a client sent ${data.length} bytes, not ${bytes}`)
+    }
     this.#ledger.delivered(from, to, Number(data))
     return false
   }
@@ -122,7 +130,9 @@ export class ModelHere implements LocalNode {
 
   remoteLinkEnded (here: Pid, exit: Exit): void {
     const process = this.processes.get(here)
-    if (process !== undefined && !process.links.delete(exit.pid)) this.#ledger.fault(`${here} was told of the end of ${exit.pid}, which it is not linked with`)
+    if (process !== undefined && !process.links.delete(exit.pid)) {
+      this.#ledger.fault(`${here} was told of the end of ${exit.pid}, which it is not linked with`)
+    }
   }
 
   bindProblem (target: Pid): RemoteProblem | undefined {

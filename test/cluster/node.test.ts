@@ -1,7 +1,13 @@
 import t from 'tap'
 import fc from 'fast-check'
 import { crash, TestCluster, watcher } from './support.js'
-import { batchTypes, encodeChannelHeader, encodeFrame, encodeNumber, encodeSource } from '../../lib/cluster/link/codec.js'
+import {
+  batchTypes,
+  encodeChannelHeader,
+  encodeFrame,
+  encodeNumber,
+  encodeSource
+} from '../../lib/cluster/link/codec.js'
 import { SimulatedTransport } from './simulator.js'
 import { errorCodes } from '../../lib/errors.js'
 import type { TestNode } from './support.js'
@@ -17,10 +23,23 @@ t.test('nodes hear of each other, and a message crosses', async (t) => {
   const to = b.here.spawn()
   t.ok(a.cluster.remote.send(to, 'hello', { when: new Date(5), bytes: Buffer.from('x') }, from))
   await cluster.run(100)
-  t.strictSame(b.mail, [{ to, topic: 'hello', payload: { when: new Date(5), bytes: Buffer.from('x') }, from }])
+  t.strictSame(b.mail, [
+    { to, topic: 'hello', payload: { when: new Date(5), bytes: Buffer.from('x') }, from }
+  ])
   t.notOk(a.cluster.remote.send(to, 'hello', { at: [/x/] }, from))
-  t.match(a.logged.filter(({ level }) => level === 'warn'), [{ text: /cannot be sent to another node/, data: { topic: 'hello', to, type: 'RegExp', path: 'payload.at[0]' } }])
-  t.notOk(a.cluster.remote.send('1@nobody.abc' as Pid, 'hello', {}, from), 'a node that was never heard of')
+  t.match(
+    a.logged.filter(({ level }) => level === 'warn'),
+    [
+      {
+        text: /cannot be sent to another node/,
+        data: { topic: 'hello', to, type: 'RegExp', path: 'payload.at[0]' }
+      }
+    ]
+  )
+  t.notOk(
+    a.cluster.remote.send('1@nobody.abc' as Pid, 'hello', {}, from),
+    'a node that was never heard of'
+  )
   t.match(a.cluster.stats(), { up: 1, garbage: 0, torn: 0, unacknowledged: 0 })
 })
 
@@ -30,7 +49,10 @@ t.test('a message that is longer than the engine takes crosses in pieces', async
   const to = b.here.spawn()
   const long = Buffer.alloc(1_000_000, 7)
   t.ok(a.cluster.remote.send(to, 'long', long, undefined))
-  t.notOk(a.cluster.remote.send(to, 'long', Buffer.alloc(40 * 1024 * 1024), undefined), 'longer than any frame')
+  t.notOk(
+    a.cluster.remote.send(to, 'long', Buffer.alloc(40 * 1024 * 1024), undefined),
+    'longer than any frame'
+  )
   await cluster.run(500)
   t.strictSame(b.mail.map(({ payload }) => payload), [long])
 })
@@ -48,7 +70,10 @@ t.test('monitors: the dead at once, the living at their end, each once', async (
   a.cluster.remote.monitor('1@nobody.abc' as Pid, three)
   a.cluster.remote.monitor(`1@b.${(1000).toString(36)}` as Pid, four)
   await cluster.run(100)
-  t.strictSame([one, two, three, four].map(({ exits }) => exits.map(({ reason }) => reason)), [[], ['noproc'], ['noconnection'], ['noproc']])
+  t.strictSame(
+    [one, two, three, four].map(({ exits }) => exits.map(({ reason }) => reason)),
+    [[], ['noproc'], ['noconnection'], ['noproc']]
+  )
   b.here.end(living, 'done')
   await cluster.run(100)
   t.match(one.exits, [{ pid: living, reason: 'done' }])
@@ -85,7 +110,12 @@ t.test('calls: an answer, a refusal, an end, and a payload that cannot travel', 
   t.notOk(call(() => {}, 'reply'))
   await cluster.run(100)
   t.match(said, [
-    { code: 'FST_PROCESS_REFUSED' }, { echo: 1 }, { code: 'FST_CLUSTER_INVALID_PAYLOAD' }, { name: 'TypeError', message: 'no' }, 'no', { code: 'FST_PROCESS_REFUSED' }
+    { code: 'FST_PROCESS_REFUSED' },
+    { echo: 1 },
+    { code: 'FST_CLUSTER_INVALID_PAYLOAD' },
+    { name: 'TypeError', message: 'no' },
+    'no',
+    { code: 'FST_PROCESS_REFUSED' }
   ])
   said.length = 0
   call(1, 'end')
@@ -96,51 +126,87 @@ t.test('calls: an answer, a refusal, an end, and a payload that cannot travel', 
   t.equal(a.cluster.size + b.cluster.size, 0)
 })
 
-t.test('a connection is bound to a process elsewhere: text, bytes, metadata, pressure, end', async (t) => {
-  const cluster = new TestCluster()
-  const [a, b] = await cluster.start('a', 'b')
-  const client = a.here.spawn()
-  const to = b.here.spawn()
-  const told = watcher()
-  t.equal(await cluster.settle(a.cluster.remote.bind('9@c.zzz' as Pid, told)), 'its node cannot be reached')
-  t.equal(await cluster.settle(a.cluster.remote.bind(`99${b.here.suffix}` as Pid, told)), 'it is not alive')
-  const target = await cluster.settle(a.cluster.remote.bind(to, told)) as Target
-  const metadata = Object.freeze({ user: 'ada', tags: ['x'] })
-  const waits: (() => void)[] = []
-  b.here.subscribeToDrain = (pid, feeder) => { waits.push(() => { feeder.resume() }) }
-  target.accept('ws.join', { client_pid: client, metadata }, client, 0)
-  target.accept('ws.message', { client_pid: client, type: 'text', data: 'hé', metadata }, client, 3)
-  target.accept('full', { client_pid: client, type: 'binary', data: Buffer.from([1, 2]), metadata }, client, 2)
-  t.ok(target.deliver('ws.heartbeat', { client_pid: client, uptime: 1, message_count: 2, metadata }, client))
-  t.ok(target.deliver('other', 1, undefined))
-  await cluster.run(100)
-  t.strictSame(b.mail.map(({ payload }) => payload), [
-    { client_pid: client, metadata },
-    { client_pid: client, type: 'text', data: 'hé', metadata },
-    { client_pid: client, type: 'binary', data: Buffer.from([1, 2]), metadata },
-    { client_pid: client, uptime: 1, message_count: 2, metadata },
-    1
-  ])
-  const [first, second] = b.mail.map(({ payload }) => (payload as { metadata: object }).metadata)
-  t.equal(first, second, 'one object for all')
-  t.ok(Object.isFrozen(first))
-  t.ok(target.congested)
-  let resumed = 0
-  target.subscribeToDrain({ resume () { resumed++ } })
-  target.unsubscribeFromDrain({ resume () {} })
-  waits[0]()
-  await cluster.run(100)
-  t.equal(resumed, 1)
-  t.notOk(target.congested)
-  b.here.end(to, 'done')
-  await cluster.run(100)
-  t.match(told.exits, [{ pid: to, reason: 'done' }])
-  t.ok(target.stopping)
-  t.notOk(target.deliver('late', 1, client))
-  target.accept('late', { client_pid: client, metadata }, client, 0)
-  target.subscribeToDrain({ resume () {} })
-  t.equal(a.cluster.size + b.cluster.size, 0)
-})
+t.test(
+  'a connection is bound to a process elsewhere: text, bytes, metadata, pressure, end',
+  async (t) => {
+    const cluster = new TestCluster()
+    const [a, b] = await cluster.start('a', 'b')
+    const client = a.here.spawn()
+    const to = b.here.spawn()
+    const told = watcher()
+    t.equal(
+      await cluster.settle(a.cluster.remote.bind('9@c.zzz' as Pid, told)),
+      'its node cannot be reached'
+    )
+    t.equal(
+      await cluster.settle(a.cluster.remote.bind(`99${b.here.suffix}` as Pid, told)),
+      'it is not alive'
+    )
+    const target = (await cluster.settle(a.cluster.remote.bind(to, told))) as Target
+    const metadata = Object.freeze({ user: 'ada', tags: ['x'] })
+    const waits: (() => void)[] = []
+    b.here.subscribeToDrain = (pid, feeder) => {
+      waits.push(() => {
+        feeder.resume()
+      })
+    }
+    target.accept('ws.join', { client_pid: client, metadata }, client, 0)
+    target.accept(
+      'ws.message',
+      { client_pid: client, type: 'text', data: 'hé', metadata },
+      client,
+      3
+    )
+    target.accept(
+      'full',
+      { client_pid: client, type: 'binary', data: Buffer.from([1, 2]), metadata },
+      client,
+      2
+    )
+    t.ok(
+      target.deliver(
+        'ws.heartbeat',
+        { client_pid: client, uptime: 1, message_count: 2, metadata },
+        client
+      )
+    )
+    t.ok(target.deliver('other', 1, undefined))
+    await cluster.run(100)
+    t.strictSame(
+      b.mail.map(({ payload }) => payload),
+      [
+        { client_pid: client, metadata },
+        { client_pid: client, type: 'text', data: 'hé', metadata },
+        { client_pid: client, type: 'binary', data: Buffer.from([1, 2]), metadata },
+        { client_pid: client, uptime: 1, message_count: 2, metadata },
+        1
+      ]
+    )
+    const [first, second] = b.mail.map(({ payload }) => (payload as { metadata: object }).metadata)
+    t.equal(first, second, 'one object for all')
+    t.ok(Object.isFrozen(first))
+    t.ok(target.congested)
+    let resumed = 0
+    target.subscribeToDrain({
+      resume () {
+        resumed++
+      }
+    })
+    target.unsubscribeFromDrain({ resume () {} })
+    waits[0]()
+    await cluster.run(100)
+    t.equal(resumed, 1)
+    t.notOk(target.congested)
+    b.here.end(to, 'done')
+    await cluster.run(100)
+    t.match(told.exits, [{ pid: to, reason: 'done' }])
+    t.ok(target.stopping)
+    t.notOk(target.deliver('late', 1, client))
+    target.accept('late', { client_pid: client, metadata }, client, 0)
+    target.subscribeToDrain({ resume () {} })
+    t.equal(a.cluster.size + b.cluster.size, 0)
+  }
+)
 
 t.test('a full window refuses a send, and lets those who can wait, wait', async (t) => {
   const cluster = new TestCluster()
@@ -154,7 +220,12 @@ t.test('a full window refuses a send, and lets those who can wait, wait', async 
   t.ok(target.congested)
   let resumed = 0
   target.subscribeToDrain({ resume () { resumed++ } })
-  target.accept('ws.message', { client_pid: client, type: 'text', data: 'never refused', metadata: {} }, client, 13)
+  target.accept(
+    'ws.message',
+    { client_pid: client, type: 'text', data: 'never refused', metadata: {} },
+    client,
+    13
+  )
   await cluster.run(2000)
   t.equal(resumed, 1)
   t.strictSame(b.mail.slice(0, taken).map(({ payload }) => payload), [...Array(taken).keys()])
@@ -186,10 +257,21 @@ t.test('garbage is counted and dropped, and never thrown', async (t) => {
   let src = Math.floor(cluster.world.now / 1000) + 1000
   const header = () => encodeChannelHeader({ src: ++src, dst: 0, ack: 0 })
   const hostile = [
-    Buffer.alloc(0), Buffer.concat([encodeSource(source), encodeChannelHeader({ src: 2 ** 32 - 1, dst: 0, ack: 0 })]), Buffer.from('GET / HTTP/1.1'), encodeSource(source), Buffer.concat([encodeSource({ ...source, type: 99 }), header()]),
+    Buffer.alloc(0),
+    Buffer.concat([
+      encodeSource(source),
+      encodeChannelHeader({ src: 2 ** 32 - 1, dst: 0, ack: 0 })
+    ]),
+    Buffer.from('GET / HTTP/1.1'),
+    encodeSource(source),
+    Buffer.concat([encodeSource({ ...source, type: 99 }), header()]),
     Buffer.concat([encodeSource(source), header(), Buffer.from('xx')]),
     Buffer.concat([encodeSource(source), header(), encodeFrame({ type: 99 }, 1)]),
-    Buffer.concat([encodeSource(source), header(), encodeFrame({ type: 10, kind: 3, body: Buffer.from([0xc1]) }, 1)])
+    Buffer.concat([
+      encodeSource(source),
+      header(),
+      encodeFrame({ type: 10, kind: 3, body: Buffer.from([0xc1]) }, 1)
+    ])
   ]
   let torn = 0
   for (const bytes of hostile) {
@@ -200,7 +282,13 @@ t.test('garbage is counted and dropped, and never thrown', async (t) => {
     torn = a.cluster.stats().torn
   }
   t.ok(torn > 0, 'the channel was reset')
-  t.equal(a.logged.filter(({ level, text }) => level === 'warn' && text.startsWith('cluster: a channel was torn down')).length, torn, 'and the log says so')
+  t.equal(
+    a.logged.filter(
+      ({ level, text }) => level === 'warn' && text.startsWith('cluster: a channel was torn down')
+    ).length,
+    torn,
+    'and the log says so'
+  )
   a.transport.receive(inbox, encodeSource({ ...source, node: 'a', incarnation: 1 }))
   await fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 120 }), async (bytes) => {
     a.transport.receive(inbox, bytes)
@@ -254,46 +342,63 @@ async function ahead (): Promise<{ cluster: TestCluster, b: TestNode, known: num
   return { cluster, b, known }
 }
 
-t.test('starts above the incarnation that others know, though its clock is behind and the register lost its data', async (t) => {
-  const { cluster, b, known } = await ahead()
-  const again = cluster.make('a')
-  const subscribed = new Set<string>()
-  const { subscribe, unsubscribe } = again.transport
-  again.transport.subscribe = async (topic, listener) => {
-    subscribed.add(topic)
-    await subscribe.call(again.transport, topic, listener)
+t.test(
+  'starts above the incarnation that others know, though its clock is behind and the register lost its data',
+  async (t) => {
+    const { cluster, b, known } = await ahead()
+    const again = cluster.make('a')
+    const subscribed = new Set<string>()
+    const { subscribe, unsubscribe } = again.transport
+    again.transport.subscribe = async (topic, listener) => {
+      subscribed.add(topic)
+      await subscribe.call(again.transport, topic, listener)
+    }
+    again.transport.unsubscribe = async (topic) => {
+      subscribed.delete(topic)
+      await unsubscribe.call(again.transport, topic)
+    }
+    const incarnation = await cluster.settle(again.cluster.start())
+    t.ok(incarnation > known)
+    again.here.suffix = `@a.${incarnation.toString(36)}`
+    await cluster.run(1000)
+    t.match(b.cluster.nodes(), [{ node: 'a', incarnation, state: 'up' }])
+    t.match(again.cluster.nodes(), [{ node: 'b', state: 'up' }])
+    t.strictSame(
+      [...subscribed].sort(),
+      ['test.hb', `test.n.a.${incarnation.toString(36)}`],
+      'it has one inbox'
+    )
+    const pid = again.here.spawn()
+    await cluster.run(10_000)
+    t.match(
+      await cluster.settle(again.cluster.names.register('leader', pid)),
+      { pid },
+      'and its names work'
+    )
+    t.strictSame(
+      again.logged.filter(({ level }) => level === 'fatal'),
+      []
+    )
   }
-  again.transport.unsubscribe = async (topic) => {
-    subscribed.delete(topic)
-    await unsubscribe.call(again.transport, topic)
-  }
-  const incarnation = await cluster.settle(again.cluster.start())
-  t.ok(incarnation > known)
-  again.here.suffix = `@a.${incarnation.toString(36)}`
-  await cluster.run(1000)
-  t.match(b.cluster.nodes(), [{ node: 'a', incarnation, state: 'up' }])
-  t.match(again.cluster.nodes(), [{ node: 'b', state: 'up' }])
-  t.strictSame([...subscribed].sort(), ['test.hb', `test.n.a.${incarnation.toString(36)}`], 'it has one inbox')
-  const pid = again.here.spawn()
-  await cluster.run(10_000)
-  t.match(await cluster.settle(again.cluster.names.register('leader', pid)), { pid }, 'and its names work')
-  t.strictSame(again.logged.filter(({ level }) => level === 'fatal'), [])
-})
+)
 
-t.test('stops when it hears after its start that others know a later incarnation: they would never listen', async (t) => {
-  const { cluster, b } = await ahead()
-  b.transport.partitioned = true
-  b.transport.cut()
-  await cluster.run(2000)
-  const again = cluster.make('a')
-  await cluster.settle(again.cluster.start())
-  t.strictSame(again.cluster.health(), { ready: true })
-  b.transport.partitioned = false
-  b.transport.reconnect()
-  await cluster.run(3000)
-  t.match(again.cluster.health(), { ready: false, problem: 'node name taken' })
-  t.match(again.told, [errorCodes.FST_CLUSTER_NODE_NAME_TAKEN])
-})
+t.test(
+  'stops when it hears after its start that others know a later incarnation: they would never listen',
+  async (t) => {
+    const { cluster, b } = await ahead()
+    b.transport.partitioned = true
+    b.transport.cut()
+    await cluster.run(2000)
+    const again = cluster.make('a')
+    await cluster.settle(again.cluster.start())
+    t.strictSame(again.cluster.health(), { ready: true })
+    b.transport.partitioned = false
+    b.transport.reconnect()
+    await cluster.run(3000)
+    t.match(again.cluster.health(), { ready: false, problem: 'node name taken' })
+    t.match(again.told, [errorCodes.FST_CLUSTER_NODE_NAME_TAKEN])
+  }
+)
 
 t.test('ends its start when it is closed while it is raised', async (t) => {
   const { cluster } = await ahead()
@@ -316,7 +421,10 @@ t.test('counts a word about incarnations that is none, and believes no lower one
   const [a, b] = await cluster.start('a', 'b')
   const [, incarnation] = a.here.suffix.split('.')
   const say = (rest: Buffer): void => {
-    b.transport.publish(`test.n.a.${incarnation}`, Buffer.concat([encodeSource({ type: batchTypes.outdated, node: 'b', incarnation: 1 }), rest]))
+    b.transport.publish(
+      `test.n.a.${incarnation}`,
+      Buffer.concat([encodeSource({ type: batchTypes.outdated, node: 'b', incarnation: 1 }), rest])
+    )
   }
   say(Buffer.alloc(3))
   await cluster.run(100)
@@ -347,40 +455,60 @@ t.test('a node that hears while it leaves that its name is taken says so once', 
   t.equal(a.machine.timers, 0)
 })
 
-t.test('a node whose name is taken loses its names at once, and asks the engine for nothing more', async (t) => {
-  const cluster = new TestCluster()
-  const [a] = await cluster.start('a')
-  const pid = a.here.spawn()
-  await cluster.settle(a.cluster.names.register('leader', pid))
-  await cluster.settle(cluster.make('a').cluster.start())
-  await cluster.run(3000)
-  t.match(a.told, [{ lost: 'leader', pid }, errorCodes.FST_CLUSTER_NODE_NAME_TAKEN])
-  t.equal(a.machine.timers, 0)
-  t.equal(a.cluster.size, 0)
-})
-
-t.test('a node that must stop, or leaves, tells its own that the others are down: first the node, then those who lived there', async (t) => {
-  const ways: ((cluster: TestCluster, a: TestNode) => Promise<unknown>)[] = [
-    async (cluster) => { await cluster.settle(cluster.make('a').cluster.start()) },
-    async (cluster, a) => { await cluster.settle(a.cluster.close()) }
-  ]
-  for (const end of ways) {
+t.test(
+  'a node whose name is taken loses its names at once, and asks the engine for nothing more',
+  async (t) => {
     const cluster = new TestCluster()
-    const [a, b] = await cluster.start('a', 'b')
-    const to = b.here.spawn()
-    const order: unknown[] = []
-    await cluster.settle(b.cluster.groups.join('room', to))
-    await cluster.settle(a.cluster.groups.watch('room', ({ left }) => { order.push({ left }) }))
-    a.cluster.watchNodes((node, state) => { order.push([node, state, a.cluster.nodes()[0].state]) })
-    a.cluster.remote.monitor(to, { targetEnded ({ reason }) { order.push(reason) } })
-    await cluster.run(100)
-    await end(cluster, a)
+    const [a] = await cluster.start('a')
+    const pid = a.here.spawn()
+    await cluster.settle(a.cluster.names.register('leader', pid))
+    await cluster.settle(cluster.make('a').cluster.start())
     await cluster.run(3000)
-    t.strictSame(order, [['b', 'down', 'down'], { left: [to] }, 'noconnection'])
-    t.equal(a.cluster.stats().up, 0)
+    t.match(a.told, [{ lost: 'leader', pid }, errorCodes.FST_CLUSTER_NODE_NAME_TAKEN])
     t.equal(a.machine.timers, 0)
+    t.equal(a.cluster.size, 0)
   }
-})
+)
+
+t.test(
+  'a node that must stop, or leaves, tells its own that the others are down: first the node, then those who lived there',
+  async (t) => {
+    const ways: ((cluster: TestCluster, a: TestNode) => Promise<unknown>)[] = [
+      async (cluster) => {
+        await cluster.settle(cluster.make('a').cluster.start())
+      },
+      async (cluster, a) => {
+        await cluster.settle(a.cluster.close())
+      }
+    ]
+    for (const end of ways) {
+      const cluster = new TestCluster()
+      const [a, b] = await cluster.start('a', 'b')
+      const to = b.here.spawn()
+      const order: unknown[] = []
+      await cluster.settle(b.cluster.groups.join('room', to))
+      await cluster.settle(
+        a.cluster.groups.watch('room', ({ left }) => {
+          order.push({ left })
+        })
+      )
+      a.cluster.watchNodes((node, state) => {
+        order.push([node, state, a.cluster.nodes()[0].state])
+      })
+      a.cluster.remote.monitor(to, {
+        targetEnded ({ reason }) {
+          order.push(reason)
+        }
+      })
+      await cluster.run(100)
+      await end(cluster, a)
+      await cluster.run(3000)
+      t.strictSame(order, [['b', 'down', 'down'], { left: [to] }, 'noconnection'])
+      t.equal(a.cluster.stats().up, 0)
+      t.equal(a.machine.timers, 0)
+    }
+  }
+)
 
 t.test('without an engine the start fails in time', async (t) => {
   const cluster = new TestCluster()
@@ -412,7 +540,8 @@ t.test('the log, the counters and the health tell what an operator has to know',
   const [a] = await cluster.start('a', 'b')
   const pid = a.here.spawn()
   await cluster.settle(a.cluster.names.register('leader', pid))
-  const lines = (text: string) => a.logged.filter((line) => line.text.startsWith(`cluster: ${text}`))
+  const lines = (text: string) =>
+    a.logged.filter((line) => line.text.startsWith(`cluster: ${text}`))
   t.match(lines('a node is up'), [{ level: 'info', data: { relayNode: 'b' } }])
 
   a.machine.frozenUntil = cluster.world.now + 3000
@@ -428,8 +557,12 @@ t.test('the log, the counters and the health tell what an operator has to know',
   t.match(lines('the engine is away'), [{ level: 'warn', data: { engine: 'simulation' } }])
   t.strictSame(a.cluster.health(), { ready: false, problem: 'engine away' })
   t.match(lines('this node lost its lease'), [{ level: 'warn', data: { names: 1 } }])
-  t.match(lines('a name is lost'), [{ level: 'warn', data: { relayName: 'leader', relayPid: pid } }])
-  t.match(lines('a node is down'), [{ level: 'warn', data: { relayNode: 'b', why: 'it is silent' } }])
+  t.match(lines('a name is lost'), [
+    { level: 'warn', data: { relayName: 'leader', relayPid: pid } }
+  ])
+  t.match(lines('a node is down'), [
+    { level: 'warn', data: { relayNode: 'b', why: 'it is silent' } }
+  ])
   t.match(a.cluster.stats(), { fences: 1, up: 0 })
 
   cluster.engine.start()
@@ -452,22 +585,27 @@ t.test('what a lost node watched here is let go', async (t) => {
   t.equal(a.cluster.size, 0)
 })
 
-t.test('the end of an old link, on its way while it is unlinked and linked again, ends nothing: the new one tells', async (t) => {
-  const cluster = new TestCluster()
-  const [a, b] = await cluster.start('a', 'b')
-  const here = a.here.spawn()
-  const there = b.here.spawn()
-  const exits: unknown[] = []
-  a.here.remoteLinkEnded = (pid, { reason }) => { exits.push(pid, reason) }
-  a.cluster.remote.link(here, there)
-  await cluster.run(100)
-  b.here.end(there, 'crashed')
-  a.cluster.remote.unlink(here, there)
-  a.cluster.remote.link(here, there)
-  await cluster.run(500)
-  t.strictSame(exits, [here, 'noproc'])
-  t.equal(a.cluster.size + b.cluster.size, 0)
-})
+t.test(
+  'the end of an old link, on its way while it is unlinked and linked again, ends nothing: the new one tells',
+  async (t) => {
+    const cluster = new TestCluster()
+    const [a, b] = await cluster.start('a', 'b')
+    const here = a.here.spawn()
+    const there = b.here.spawn()
+    const exits: unknown[] = []
+    a.here.remoteLinkEnded = (pid, { reason }) => {
+      exits.push(pid, reason)
+    }
+    a.cluster.remote.link(here, there)
+    await cluster.run(100)
+    b.here.end(there, 'crashed')
+    a.cluster.remote.unlink(here, there)
+    a.cluster.remote.link(here, there)
+    await cluster.run(500)
+    t.strictSame(exits, [here, 'noproc'])
+    t.equal(a.cluster.size + b.cluster.size, 0)
+  }
+)
 
 t.test('a PID with a number that no process can have is of nobody', async (t) => {
   const cluster = new TestCluster()
@@ -481,14 +619,17 @@ t.test('a PID with a number that no process can have is of nobody', async (t) =>
   t.equal(await a.cluster.remote.bind(impossible, told), 'it is not alive')
 })
 
-t.test('what the engine rejects with is what the start rejects with, and nothing goes on', async (t) => {
-  const cluster = new TestCluster()
-  const refusal = new Error('no such account')
-  const a = cluster.make('a', { open: () => Promise.reject(refusal) })
-  await t.rejects(cluster.settle(a.cluster.start()), refusal)
-  t.match(a.cluster.health(), { problem: 'closed' })
-  t.equal(a.machine.timers, 0)
-})
+t.test(
+  'what the engine rejects with is what the start rejects with, and nothing goes on',
+  async (t) => {
+    const cluster = new TestCluster()
+    const refusal = new Error('no such account')
+    const a = cluster.make('a', { open: () => Promise.reject(refusal) })
+    await t.rejects(cluster.settle(a.cluster.start()), refusal)
+    t.match(a.cluster.health(), { problem: 'closed' })
+    t.equal(a.machine.timers, 0)
+  }
+)
 
 t.test('a node that has not started knows of nobody', async (t) => {
   const { cluster } = new TestCluster().make('a')
@@ -497,67 +638,85 @@ t.test('a node that has not started knows of nobody', async (t) => {
   t.equal(cluster.exitReasonFor('1@b.1' as Pid), 'noconnection')
 })
 
-t.test('a start ends where it is when the node is closed meanwhile: it never says that it is there', async (t) => {
-  const steps: ((a: TestNode) => Partial<TestNode['transport']>)[] = [
-    // The incarnation is claimed.
-    ({ cluster, transport }) => ({
-      async cas (key, value, revision) {
-        await cluster.close()
-        return await SimulatedTransport.prototype.cas.call(transport, key, value, revision)
-      }
-    }),
-    // It subscribes, to the heartbeats and then to its inbox.
-    ({ cluster }) => ({ subscribe: () => cluster.close() }),
-    ({ cluster, transport }) => ({
-      subscribe: (topic, listener) => topic.includes('.n.')
-        ? cluster.close()
-        : SimulatedTransport.prototype.subscribe.call(transport, topic, listener)
-    }),
-    // It waits for those who are there.
-    ({ cluster, transport }) => ({
-      publish (topic, frame) {
-        cluster.close().catch(() => {})
-        return SimulatedTransport.prototype.publish.call(transport, topic, frame)
-      }
-    })
-  ]
-  for (const change of steps) {
-    const cluster = new TestCluster()
-    const [b] = await cluster.start('b')
-    const a = cluster.make('a')
-    Object.assign(a.transport, change(a))
-    await cluster.settle(a.cluster.start())
-    await cluster.run(2000)
-    t.match(a.cluster.health(), { problem: 'closed' })
-    t.equal(a.machine.timers, 0)
-    t.ok(b.cluster.nodes().every(({ state }) => state === 'down'))
+t.test(
+  'a start ends where it is when the node is closed meanwhile: it never says that it is there',
+  async (t) => {
+    const steps: ((a: TestNode) => Partial<TestNode['transport']>)[] = [
+      // The incarnation is claimed.
+      ({ cluster, transport }) => ({
+        async cas (key, value, revision) {
+          await cluster.close()
+          return await SimulatedTransport.prototype.cas.call(transport, key, value, revision)
+        }
+      }),
+      // It subscribes, to the heartbeats and then to its inbox.
+      ({ cluster }) => ({ subscribe: () => cluster.close() }),
+      ({ cluster, transport }) => ({
+        subscribe: (topic, listener) =>
+          topic.includes('.n.')
+            ? cluster.close()
+            : SimulatedTransport.prototype.subscribe.call(transport, topic, listener)
+      }),
+      // It waits for those who are there.
+      ({ cluster, transport }) => ({
+        publish (topic, frame) {
+          cluster.close().catch(() => {})
+          return SimulatedTransport.prototype.publish.call(transport, topic, frame)
+        }
+      })
+    ]
+    for (const change of steps) {
+      const cluster = new TestCluster()
+      const [b] = await cluster.start('b')
+      const a = cluster.make('a')
+      Object.assign(a.transport, change(a))
+      await cluster.settle(a.cluster.start())
+      await cluster.run(2000)
+      t.match(a.cluster.health(), { problem: 'closed' })
+      t.equal(a.machine.timers, 0)
+      t.ok(b.cluster.nodes().every(({ state }) => state === 'down'))
+    }
   }
-})
+)
 
-t.test('a node that is called off when it has said that it is there says that it goes', async (t) => {
-  const cluster = new TestCluster()
-  const [a] = await cluster.start('a')
-  const seen: unknown[] = []
-  a.cluster.watchNodes((node, state) => { seen.push([node, state]) })
-  const b = cluster.make('b')
-  const starting = b.cluster.start()
-  while (seen.length === 0) await cluster.run(10)
-  await cluster.settle(b.cluster.close())
-  await cluster.run(100)
-  t.strictSame(seen, [['b', 'up'], ['b', 'down']])
-  await cluster.settle(starting)
-})
+t.test(
+  'a node that is called off when it has said that it is there says that it goes',
+  async (t) => {
+    const cluster = new TestCluster()
+    const [a] = await cluster.start('a')
+    const seen: unknown[] = []
+    a.cluster.watchNodes((node, state) => {
+      seen.push([node, state])
+    })
+    const b = cluster.make('b')
+    const starting = b.cluster.start()
+    while (seen.length === 0) await cluster.run(10)
+    await cluster.settle(b.cluster.close())
+    await cluster.run(100)
+    t.strictSame(seen, [
+      ['b', 'up'],
+      ['b', 'down']
+    ])
+    await cluster.settle(starting)
+  }
+)
 
-t.test('with an engine that neither keeps nor asks, a node has the incarnation that it was given, and no names', async (t) => {
-  const cluster = new TestCluster()
-  const caps = { name: 'plain', maxFrame: 64 * 1024, registry: false, probe: false }
-  const nodes = ['a', 'b'].map((name) => cluster.make(name, { caps }, 1000))
-  const [a, b] = nodes
-  for (const { cluster: node } of nodes) t.equal(await cluster.settle(node.start()), 1000)
-  await cluster.run(2000)
-  t.match(a.cluster.nodes(), [{ node: 'b', state: 'up' }])
-  await t.rejects(a.cluster.names.lookup('leader'), { code: 'FST_CLUSTER_NO_REGISTRY', message: /'plain'/ })
-  await crash(b)
-  await cluster.run(10_000)
-  t.match(a.cluster.nodes(), [{ node: 'b', state: 'down' }], 'its silence is enough')
-})
+t.test(
+  'with an engine that neither keeps nor asks, a node has the incarnation that it was given, and no names',
+  async (t) => {
+    const cluster = new TestCluster()
+    const caps = { name: 'plain', maxFrame: 64 * 1024, registry: false, probe: false }
+    const nodes = ['a', 'b'].map((name) => cluster.make(name, { caps }, 1000))
+    const [a, b] = nodes
+    for (const { cluster: node } of nodes) t.equal(await cluster.settle(node.start()), 1000)
+    await cluster.run(2000)
+    t.match(a.cluster.nodes(), [{ node: 'b', state: 'up' }])
+    await t.rejects(a.cluster.names.lookup('leader'), {
+      code: 'FST_CLUSTER_NO_REGISTRY',
+      message: /'plain'/
+    })
+    await crash(b)
+    await cluster.run(10_000)
+    t.match(a.cluster.nodes(), [{ node: 'b', state: 'down' }], 'its silence is enough')
+  }
+)

@@ -16,7 +16,9 @@ export class TestCluster {
     this.#t = t
     // Nothing of a node in memory keeps a program running.
     const awake = setInterval(() => {}, 60_000)
-    t.teardown(() => { clearInterval(awake) })
+    t.teardown(() => {
+      clearInterval(awake)
+    })
   }
 
   engine (): ClusterEngine {
@@ -24,7 +26,11 @@ export class TestCluster {
   }
 
   /** A node that has joined, and knows the others of this test. */
-  async node (name: string, options: ProcessesOptions = {}, engine = this.engine()): Promise<ProcessSystem> {
+  async node (
+    name: string,
+    options: ProcessesOptions = {},
+    engine = this.engine()
+  ): Promise<ProcessSystem> {
     const system = createProcesses({ node: name, cluster: engine, closeTimeout: 20, ...options })
     this.#t.teardown(() => system.close())
     await system.ready()
@@ -35,6 +41,11 @@ export class TestCluster {
 
   /** Resolves when each node sees all others. */
   async allUp (): Promise<void> {
-    await until(() => this.#systems.every(({ cluster }) => cluster!.nodes().filter(({ state }) => state === 'up').length >= this.#systems.length - 1))
+    await until(() =>
+      this.#systems.every(
+        ({ cluster }) =>
+          cluster!.nodes().filter(({ state }) => state === 'up').length >= this.#systems.length - 1
+      )
+    )
   }
 }

@@ -31,18 +31,23 @@ t.test('what is no record of ours is an empty one', async (t) => {
   }
 })
 
-t.test('an engine that does not answer is given up, and one that fails is told of at once', async (t) => {
-  const { register, store, clock } = new TestRegister()
-  store.silent = true
-  const asked = [() => register.get('x'), () => register.cas('x', {}, 0)].map((request) => t.rejects(Promise.resolve<unknown>(request()), { message: 'The engine does not answer' }))
-  await clock.pass(1999)
-  t.equal(clock.pending, 2)
-  await clock.pass(1)
-  await Promise.all(asked)
-  store.away = true
-  await t.rejects(register.get('x'), { message: 'The connection broke' })
-  t.equal(clock.pending, 0)
-})
+t.test(
+  'an engine that does not answer is given up, and one that fails is told of at once',
+  async (t) => {
+    const { register, store, clock } = new TestRegister()
+    store.silent = true
+    const asked = [() => register.get('x'), () => register.cas('x', {}, 0)].map((request) =>
+      t.rejects(Promise.resolve<unknown>(request()), { message: 'The engine does not answer' })
+    )
+    await clock.pass(1999)
+    t.equal(clock.pending, 2)
+    await clock.pass(1)
+    await Promise.all(asked)
+    store.away = true
+    await t.rejects(register.get('x'), { message: 'The connection broke' })
+    t.equal(clock.pending, 0)
+  }
+)
 
 t.test('who asks too often rests', async (t) => {
   const { register, clock } = new TestRegister()

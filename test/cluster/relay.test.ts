@@ -1,7 +1,14 @@
 // docs/relay.md, "Targets on other nodes", over real nodes: sockets on `a`, targets on `b`, and `c`.
 import t from 'tap'
 import { TestCluster } from './nodes.js'
-import { allGone, connectTo, joined, Keeper, start, textOf } from '../integration/connection/support.js'
+import {
+  allGone,
+  connectTo,
+  joined,
+  Keeper,
+  start,
+  textOf
+} from '../integration/connection/support.js'
 import { answer, handshake, until } from '../helpers.js'
 import type { Test } from 'tap'
 import type { Pid } from '../../types/pid.js'
@@ -9,12 +16,21 @@ import type { Rig } from '../integration/connection/support.js'
 import type { ProcessSystem } from '../../types/processes.js'
 import type { WsRelayOptions } from '../../types/relay.js'
 
-async function three (t: Test, options: WsRelayOptions = {}, mailboxLimit = 10_000): Promise<{ cluster: TestCluster, rig: Rig, b: ProcessSystem, c: ProcessSystem }> {
+async function three (
+  t: Test,
+  options: WsRelayOptions = {},
+  mailboxLimit = 10_000
+): Promise<{ cluster: TestCluster, rig: Rig, b: ProcessSystem, c: ProcessSystem }> {
   const cluster = new TestCluster(t)
   const rig = await start(t, { node: 'a', cluster: cluster.engine(), ...options })
   const b = await cluster.node('b', { mailboxLimit })
   const c = await cluster.node('c')
-  await until(() => [b, c].every((system) => system.cluster!.nodes().some(({ node, state }) => node === 'a' && state === 'up')) && rig.processes.cluster!.nodes().length === 2)
+  await until(
+    () =>
+      [b, c].every((system) =>
+        system.cluster!.nodes().some(({ node, state }) => node === 'a' && state === 'up')
+      ) && rig.processes.cluster!.nodes().length === 2
+  )
   return { cluster, rig, b, c }
 }
 
@@ -35,9 +51,13 @@ t.test('a socket on one node, its target on another, controlled from a third', a
   const next = new Keeper({ processes: c })
   await c.call(pid, 'ws.control', { target_pid: next.pid, metadata: { moved: true } })
   peer.text('moved')
-  t.match(await next.until('ws.message'), [{ client_pid: pid, data: 'moved', metadata: { moved: true } }])
+  t.match(await next.until('ws.message'), [
+    { client_pid: pid, data: 'moved', metadata: { moved: true } }
+  ])
   t.match(await target.until('ws.leave'), [{ cause: 'transfer', reason: 'transferred', metadata }])
-  await t.rejects(c.call(pid, 'ws.control', { target_pid: '99@b.abc' }), { code: 'FST_WS_RELAY_TRANSFER_REFUSED' })
+  await t.rejects(c.call(pid, 'ws.control', { target_pid: '99@b.abc' }), {
+    code: 'FST_WS_RELAY_TRANSFER_REFUSED'
+  })
   c.send(pid as string, 'ws.close', { code: 4000, reason: 'enough' })
   t.strictSame(await peer.end(), { code: 4000, reason: 'enough' })
   t.match(await next.until('ws.leave'), [{ cause: 'process', code: 4000, reason: 'enough' }])
@@ -62,28 +82,42 @@ t.test('a slow target elsewhere pauses the socket, and loses nothing', async t =
   t.equal(rig.processes.info(pid)!.paused, false)
 })
 
-t.test('a node that closes: 1012 for the clients of other nodes, a leave for each of its targets', async t => {
-  const { rig, b, c } = await three(t)
-  const order: string[] = []
-  const target = b.spawn(async (self) => {
-    for await (const { topic, payload } of self.inbox) order.push(topic === 'ws.leave' ? `${payload.reason} ${payload.code} ${payload.cause} ${JSON.stringify(payload.metadata)}` : topic)
-    order.push('stopped')
-  })
-  const ended = rig.processes.exited(target)
-  const peer = await connectTo(t, rig, { target_pid: target, metadata: { a: 1 } })
-  const left = rig.processes.exited(rig.processes.list()[0])
-  const staying = await joined(t, rig, { metadata: { a: 1 } }, new Keeper({ processes: c }))
-  const closing = b.close()
-  t.strictSame(await peer.end(), { code: 1012, reason: 'target node closing' })
-  const [client, process] = await Promise.all([left, ended])
-  t.match(client, { reason: 'target_down', value: { cause: 'target', code: 1012, reason: 'target node closing' } })
-  t.match(process, { reason: 'shutdown' }, 'monitors are told how it ended')
-  t.strictSame(order, ['ws.join', 'node closing 1012 target {"a":1}', '@cancel', 'stopped'])
-  await closing
-  const closed = rig.app.close()
-  t.match(await staying.target.until('ws.leave'), [{ client_pid: staying.pid, cause: 'shutdown', code: 1001, metadata: { a: 1 } }])
-  await closed
-})
+t.test(
+  'a node that closes: 1012 for the clients of other nodes, a leave for each of its targets',
+  async (t) => {
+    const { rig, b, c } = await three(t)
+    const order: string[] = []
+    const target = b.spawn(async (self) => {
+      for await (const { topic, payload } of self.inbox) {
+        order.push(
+          topic === 'ws.leave'
+            ? `${payload.reason} ${payload.code} ${payload.cause} ${JSON.stringify(payload.metadata)}`
+            : topic
+        )
+      }
+      order.push('stopped')
+    })
+    const ended = rig.processes.exited(target)
+    const peer = await connectTo(t, rig, { target_pid: target, metadata: { a: 1 } })
+    const left = rig.processes.exited(rig.processes.list()[0])
+    const staying = await joined(t, rig, { metadata: { a: 1 } }, new Keeper({ processes: c }))
+    const closing = b.close()
+    t.strictSame(await peer.end(), { code: 1012, reason: 'target node closing' })
+    const [client, process] = await Promise.all([left, ended])
+    t.match(client, {
+      reason: 'target_down',
+      value: { cause: 'target', code: 1012, reason: 'target node closing' }
+    })
+    t.match(process, { reason: 'shutdown' }, 'monitors are told how it ended')
+    t.strictSame(order, ['ws.join', 'node closing 1012 target {"a":1}', '@cancel', 'stopped'])
+    await closing
+    const closed = rig.app.close()
+    t.match(await staying.target.until('ws.leave'), [
+      { client_pid: staying.pid, cause: 'shutdown', code: 1001, metadata: { a: 1 } }
+    ])
+    await closed
+  }
+)
 
 t.test('a node that closes binds no connection of another node, which may try again', async t => {
   const { cluster, rig, b, c } = await three(t)
@@ -98,42 +132,60 @@ t.test('a node that closes binds no connection of another node, which may try ag
   })
   const { pid } = await joined(t, rig, {}, new Keeper({ processes: c }))
   const closing = d.close()
-  const text = await answer(t, rig.port, handshake(`/?relay=${encodeURIComponent(JSON.stringify({ target_pid: target }))}`))
+  const text = await answer(
+    t,
+    rig.port,
+    handshake(`/?relay=${encodeURIComponent(JSON.stringify({ target_pid: target }))}`)
+  )
   t.match(text, /^HTTP\/1\.1 503 .*retry-after: \d+.*FST_WS_RELAY_TARGET_NOT_ALIVE/is)
-  await t.rejects(b.call(pid, 'ws.control', { target_pid: target }), { code: 'FST_WS_RELAY_TRANSFER_REFUSED', message: /its node is closing/ })
+  await t.rejects(b.call(pid, 'ws.control', { target_pid: target }), {
+    code: 'FST_WS_RELAY_TRANSFER_REFUSED',
+    message: /its node is closing/
+  })
   letGo()
   await closing
 })
 
-t.test('three nodes that are restarted one after the other: no client sees 1000 or 1011', async t => {
-  const cluster = new TestCluster(t)
-  const nodes = new Map<string, { rig: Rig, room: Pid }>()
-  const boot = async (node: string): Promise<void> => {
-    const rig = await start(t, { node, cluster: cluster.engine(), closeTimeout: '1s' })
-    const room = rig.processes.spawn(async (self) => { await self.serve({}) })
-    nodes.set(node, { rig, room })
-    const rigs = [...nodes.values()].map(({ rig }) => rig)
-    await until(() => rigs.every(({ processes }) => processes.cluster!.stats().up === rigs.length - 1))
-  }
-  for (const node of ['a', 'b', 'c']) await boot(node)
-  const seen: Record<string, number> = {}
-  for (const name of ['a', 'b', 'c']) {
-    const clients = await Promise.all([...nodes].flatMap(([at, { rig }]) => [...nodes].map(async ([room, { room: target }]) => {
-      return { at, room, peer: await connectTo(t, rig, { target_pid: target }) }
-    })))
-    await nodes.get(name)!.rig.app.close()
-    for (const { at, room, peer } of clients) {
-      if (at === name || room === name) {
-        const { code, reason } = await peer.end()
-        const what = `${code} ${reason}`
-        seen[what] = (seen[what] ?? 0) + 1
-      } else t.notOk(peer.gone, `a client of ${at} with its room on ${room} stays`)
+t.test(
+  'three nodes that are restarted one after the other: no client sees 1000 or 1011',
+  async (t) => {
+    const cluster = new TestCluster(t)
+    const nodes = new Map<string, { rig: Rig, room: Pid }>()
+    const boot = async (node: string): Promise<void> => {
+      const rig = await start(t, { node, cluster: cluster.engine(), closeTimeout: '1s' })
+      const room = rig.processes.spawn(async (self) => {
+        await self.serve({})
+      })
+      nodes.set(node, { rig, room })
+      const rigs = [...nodes.values()].map(({ rig }) => rig)
+      await until(() =>
+        rigs.every(({ processes }) => processes.cluster!.stats().up === rigs.length - 1)
+      )
     }
-    for (const { peer } of clients) peer.socket.destroy()
-    await boot(name)
+    for (const node of ['a', 'b', 'c']) await boot(node)
+    const seen: Record<string, number> = {}
+    for (const name of ['a', 'b', 'c']) {
+      const clients = await Promise.all(
+        [...nodes].flatMap(([at, { rig }]) =>
+          [...nodes].map(async ([room, { room: target }]) => {
+            return { at, room, peer: await connectTo(t, rig, { target_pid: target }) }
+          })
+        )
+      )
+      await nodes.get(name)!.rig.app.close()
+      for (const { at, room, peer } of clients) {
+        if (at === name || room === name) {
+          const { code, reason } = await peer.end()
+          const what = `${code} ${reason}`
+          seen[what] = (seen[what] ?? 0) + 1
+        } else t.notOk(peer.gone, `a client of ${at} with its room on ${room} stays`)
+      }
+      for (const { peer } of clients) peer.socket.destroy()
+      await boot(name)
+    }
+    t.strictSame(seen, { '1001 server shutting down': 9, '1012 target node closing': 6 })
   }
-  t.strictSame(seen, { '1001 server shutting down': 9, '1012 target node closing': 6 })
-})
+)
 
 t.test('a node that is cut off: 1012 on one side, `node lost` on the other', async t => {
   const cluster = new TestCluster(t)
@@ -141,10 +193,17 @@ t.test('a node that is cut off: 1012 on one side, `node lost` on the other', asy
   const rig = await start(t, { node: 'a', cluster: cluster.engine() })
   const b = await cluster.node('b', {}, engine)
   await until(() => b.cluster!.nodes().length === 1 && rig.processes.cluster!.nodes().length === 1)
-  const { peer, pid, target } = await joined(t, rig, { metadata: { a: 1 } }, new Keeper({ processes: b }))
+  const { peer, pid, target } = await joined(
+    t,
+    rig,
+    { metadata: { a: 1 } },
+    new Keeper({ processes: b })
+  )
   cluster.hub.cut(engine.transport)
   t.strictSame(await peer.end(), { code: 1012, reason: 'target node lost' })
-  t.match(await target.until('ws.leave'), [{ client_pid: pid, reason: 'node lost', code: undefined, cause: 'lost', metadata: { a: 1 } }])
+  t.match(await target.until('ws.leave'), [
+    { client_pid: pid, reason: 'node lost', code: undefined, cause: 'lost', metadata: { a: 1 } }
+  ])
   cluster.hub.mend(engine.transport)
   await allGone(rig)
 })
@@ -156,66 +215,92 @@ t.test('a target elsewhere that ends with the reason `noconnection` is no lost n
   t.strictSame(await peer.end(), { code: 1011, reason: 'target process exited' })
 })
 
-t.test('a route that waits for a name answers 503 with Retry-After before its upgrade times out', async t => {
-  const cluster = new TestCluster(t)
-  // Names of a register that lost its data are granted later.
-  cluster.hub.clear()
-  const waiting: { target?: Pid } = {}
-  const rig = await start(t, { node: 'a', cluster: cluster.engine(), upgradeTimeout: '1s' }, {}, (app) => {
-    app.get('/room', async (_request, reply) => {
-      await app.processes.cluster!.names.register('room', waiting.target!)
-      return reply.relay(waiting.target!)
-    })
-  })
-  waiting.target = new Keeper(rig).pid
-  const response = await answer(t, rig.port, handshake('/room'))
-  t.match(response, /^HTTP\/1\.1 503 .*\r\nretry-after: 5\r\n.*FST_CLUSTER_UNAVAILABLE.*did not become free in time/s)
-})
+t.test(
+  'a route that waits for a name answers 503 with Retry-After before its upgrade times out',
+  async (t) => {
+    const cluster = new TestCluster(t)
+    // Names of a register that lost its data are granted later.
+    cluster.hub.clear()
+    const waiting: { target?: Pid } = {}
+    const rig = await start(
+      t,
+      { node: 'a', cluster: cluster.engine(), upgradeTimeout: '1s' },
+      {},
+      (app) => {
+        app.get('/room', async (_request, reply) => {
+          await app.processes.cluster!.names.register('room', waiting.target!)
+          return reply.relay(waiting.target!)
+        })
+      }
+    )
+    waiting.target = new Keeper(rig).pid
+    const response = await answer(t, rig.port, handshake('/room'))
+    t.match(
+      response,
+      /^HTTP\/1\.1 503 .*\r\nretry-after: 5\r\n.*FST_CLUSTER_UNAVAILABLE.*did not become free in time/s
+    )
+  }
+)
 
 /** Sockets on a node, and their PIDs. */
-async function crowd (t: Test, rig: Rig, target: Keeper, size: number): Promise<{ peer: Awaited<ReturnType<typeof joined>>['peer'], pid: Pid }[]> {
+async function crowd (
+  t: Test,
+  rig: Rig,
+  target: Keeper,
+  size: number
+): Promise<{ peer: Awaited<ReturnType<typeof joined>>['peer'], pid: Pid }[]> {
   const clients = []
   for (let i = 0; i < size; i++) clients.push(await joined(t, rig, {}, target))
   return clients
 }
 
-t.test('a loop over sockets on another node sends each payload once, and frames it once', async t => {
-  const { rig, b } = await three(t)
-  const clients = await crowd(t, rig, new Keeper({ processes: b }), 10)
-  const frames = b.cluster!.stats().framesOut
-  const { encoded } = rig.relay.flusher.frames
-  const texts = Array.from({ length: 100 }, (_, n) => `message ${n}`)
-  for (const data of texts) for (const { pid } of clients) t.ok(b.send(pid as string, 'ws.send', { type: 'text', data }))
-  await until(() => clients.every(({ peer }) => peer.texts.length === texts.length))
-  for (const { peer } of clients) t.strictSame(peer.texts, texts)
-  t.ok(b.cluster!.stats().framesOut - frames <= texts.length + 5)
-  t.ok(rig.relay.flusher.frames.encoded - encoded <= texts.length)
-})
-
-t.test('a socket whose messages were refused on their way is closed with 1013, or counts them', async t => {
-  for (const overflow of ['close', 'drop'] as const) {
-    const { rig, b, c } = await three(t, { overflow })
-    const target = new Keeper({ processes: c })
-    const [slow, fine] = await crowd(t, rig, target, 2)
-    const exited = b.exited(slow.pid)
-    let sent = 0
-    while (b.send(slow.pid as string, 'ws.send', { data: `${sent}` })) sent++
-    t.ok(b.send(fine.pid as string, 'ws.send', { data: '0' }), 'an open frame has the same text')
-    t.notOk(b.send(slow.pid as string, 'news', 1))
-    const called = b.call(fine.pid, 'ws.send', { data: 'waits' })
-    t.match(b.cluster!.stats().refused, { a: 2 })
-    await called
-    t.strictSame(fine.peer.texts, ['0', 'waits'])
-    if (overflow === 'close') {
-      t.strictSame(await slow.peer.end(), { code: 1013, reason: 'messages missed' })
-      t.match(await target.until('ws.leave'), [{ client_pid: slow.pid, cause: 'slow', code: 1013, reason: 'messages missed' }])
-      t.match(await exited, { reason: 'slow_client', value: { cause: 'slow', code: 1013 } })
-    } else {
-      await until(() => rig.processes.info(slow.pid)!.dropped === 2)
-      t.ok(b.send(slow.pid as string, 'ws.send', { data: 'after' }))
-      await until(() => slow.peer.texts.at(-1) === 'after')
-      t.equal(slow.peer.texts.length, sent + 1)
+t.test(
+  'a loop over sockets on another node sends each payload once, and frames it once',
+  async (t) => {
+    const { rig, b } = await three(t)
+    const clients = await crowd(t, rig, new Keeper({ processes: b }), 10)
+    const frames = b.cluster!.stats().framesOut
+    const { encoded } = rig.relay.flusher.frames
+    const texts = Array.from({ length: 100 }, (_, n) => `message ${n}`)
+    for (const data of texts) {
+      for (const { pid } of clients) t.ok(b.send(pid as string, 'ws.send', { type: 'text', data }))
     }
-    await rig.app.close()
+    await until(() => clients.every(({ peer }) => peer.texts.length === texts.length))
+    for (const { peer } of clients) t.strictSame(peer.texts, texts)
+    t.ok(b.cluster!.stats().framesOut - frames <= texts.length + 5)
+    t.ok(rig.relay.flusher.frames.encoded - encoded <= texts.length)
   }
-})
+)
+
+t.test(
+  'a socket whose messages were refused on their way is closed with 1013, or counts them',
+  async (t) => {
+    for (const overflow of ['close', 'drop'] as const) {
+      const { rig, b, c } = await three(t, { overflow })
+      const target = new Keeper({ processes: c })
+      const [slow, fine] = await crowd(t, rig, target, 2)
+      const exited = b.exited(slow.pid)
+      let sent = 0
+      while (b.send(slow.pid as string, 'ws.send', { data: `${sent}` })) sent++
+      t.ok(b.send(fine.pid as string, 'ws.send', { data: '0' }), 'an open frame has the same text')
+      t.notOk(b.send(slow.pid as string, 'news', 1))
+      const called = b.call(fine.pid, 'ws.send', { data: 'waits' })
+      t.match(b.cluster!.stats().refused, { a: 2 })
+      await called
+      t.strictSame(fine.peer.texts, ['0', 'waits'])
+      if (overflow === 'close') {
+        t.strictSame(await slow.peer.end(), { code: 1013, reason: 'messages missed' })
+        t.match(await target.until('ws.leave'), [
+          { client_pid: slow.pid, cause: 'slow', code: 1013, reason: 'messages missed' }
+        ])
+        t.match(await exited, { reason: 'slow_client', value: { cause: 'slow', code: 1013 } })
+      } else {
+        await until(() => rig.processes.info(slow.pid)!.dropped === 2)
+        t.ok(b.send(slow.pid as string, 'ws.send', { data: 'after' }))
+        await until(() => slow.peer.texts.at(-1) === 'after')
+        t.equal(slow.peer.texts.length, sent + 1)
+      }
+      await rig.app.close()
+    }
+  }
+)

@@ -79,16 +79,21 @@ class SimulatedNode {
     this.cluster = new ClusterNode({
       node: name,
       // The register raises this number if it knows a later incarnation.
-      incarnation: isFirst && world.random.chance(0.2) ? 1_600_000_000_000 : Math.floor(this.machine.now()),
+      incarnation:
+        isFirst && world.random.chance(0.2) ? 1_600_000_000_000 : Math.floor(this.machine.now()),
       prefix: 'sim',
       transport: this.transport,
       timing: 'default',
       startTimeout: 10_000,
       local: this.here,
       events: {
-        nameLost: (lost) => { simulation.nameLost(lost, this) },
+        nameLost: (lost) => {
+          simulation.nameLost(lost, this)
+        },
         broadcast: (members, topic, payload) => this.here.broadcast(members, payload),
-        fatal: (err) => { simulation.stopped(this, err) }
+        fatal: (err) => {
+          simulation.stopped(this, err)
+        }
       },
       logger: this.#logger(simulation),
       clock: this.machine,
@@ -109,7 +114,15 @@ class SimulatedNode {
       const { err } = data as { err: Error }
       simulation.fault(`the core threw: ${err.stack ?? err.message}`)
     }
-    const logger: Logger = { trace: quiet, debug: quiet, info: quiet, warn, error, fatal: quiet, child: () => logger }
+    const logger: Logger = {
+      trace: quiet,
+      debug: quiet,
+      info: quiet,
+      warn,
+      error,
+      fatal: quiet,
+      child: () => logger
+    }
     return logger
   }
 
@@ -173,7 +186,12 @@ export class Simulation implements Ledger {
   /** One run in four has many claims for one name, and long faults. */
   readonly #contested: boolean
   readonly #skewed: boolean
-  readonly #hardships: { readonly from: number, readonly to: number, readonly node: SimulatedNode | undefined }[] = []
+  readonly #hardships: {
+    readonly from: number
+    readonly to: number
+    readonly node: SimulatedNode | undefined
+  }[] = []
+
   /** When the engine lost its data. */
   #lostData: number | undefined
   #ids = 0
@@ -210,14 +228,18 @@ export class Simulation implements Ledger {
       covered += Math.max(0, to - Math.max(hardship.from, end))
       end = Math.max(end, to)
     }
-    if (covered < timing.down) this.fault(`${node.home} lost ${name} after ${covered} ms of hardship`)
+    if (covered < timing.down) {
+      this.fault(`${node.home} lost ${name} after ${covered} ms of hardship`)
+    }
   }
 
   /** A node stops because of its name only if the register lost a later incarnation of it. */
   stopped (node: SimulatedNode, err: Error): void {
     if (this.#lostData === undefined) return this.fault(`${node.name} ended: ${err.message}`)
     node.crash()
-    this.world.schedule(500, () => { this.#restart(node) })
+    this.world.schedule(500, () => {
+      this.#restart(node)
+    })
   }
 
   fault (text: string): void {
@@ -236,10 +258,14 @@ export class Simulation implements Ledger {
       if (!node.open) continue
       const held = node.names.holder(name)
       if (held === undefined) continue
-      if (holder !== undefined) throw new Violation(`${name} is held by ${holder.home} and by ${node.home}`)
+      if (holder !== undefined) {
+        throw new Violation(`${name} is held by ${holder.home} and by ${node.home}`)
+      }
       holder = node
       const last = this.#fences.get(name)
-      if (last !== undefined && held.fence < last.fence) throw new Violation(`${name}: the fence ${held.fence} is below ${last.fence}`)
+      if (last !== undefined && held.fence < last.fence) {
+        throw new Violation(`${name}: the fence ${held.fence} is below ${last.fence}`)
+      }
       if (last !== undefined && last.node !== node) {
         if (held.fence === last.fence) {
           throw new Violation(`${name}: two holders had the fence ${held.fence}`)
@@ -259,7 +285,7 @@ export class Simulation implements Ledger {
   #pair (from: Pid, to: Pid): Pair {
     const key = `${from}>${to}`
     let pair = this.#pairs.get(key)
-    if (pair === undefined) this.#pairs.set(key, pair = { sent: [], next: 0 })
+    if (pair === undefined) this.#pairs.set(key, (pair = { sent: [], next: 0 }))
     return pair
   }
 
@@ -269,11 +295,15 @@ export class Simulation implements Ledger {
     const pair = this.#pair(from, to)
     const index = pair.sent.findIndex((sent) => sent.id === id)
     if (index === -1) return this.fault(`message ${id} from ${from} to ${to} was never sent`)
-    if (index < pair.next) return this.fault(`message ${id} from ${from} to ${to} came again, or after a later one`)
+    if (index < pair.next) {
+      return this.fault(`message ${id} from ${from} to ${to} came again, or after a later one`)
+    }
     // A node that leaves releases its clients first: their pending frames are dropped, others not.
     const isLeaving = this.#nodes.some(({ home, leaving }) => leaving && home === homeOf(to))
     for (let i = pair.next; i < index; i++) {
-      if (!isLeaving && pair.sent[i].epoch === pair.sent[index].epoch) return this.fault(`message ${pair.sent[i].id} from ${from} to ${to} was left out`)
+      if (!isLeaving && pair.sent[i].epoch === pair.sent[index].epoch) {
+        return this.fault(`message ${pair.sent[i].id} from ${from} to ${to} was left out`)
+      }
     }
     pair.next = index + 1
   }
@@ -295,7 +325,9 @@ export class Simulation implements Ledger {
     const pair = this.#pairs.get(`${pid}>${monitored.process}`)
     if (home === undefined || pair === undefined || this.#isDead(monitored.process)) return
     const epoch = this.#epoch(home, monitored.process)
-    if (pair.sent.slice(pair.next).some((sent) => sent.epoch === epoch)) this.fault(`the end of ${pid} (${reason}) overtook what it had sent to ${monitored.process}`)
+    if (pair.sent.slice(pair.next).some((sent) => sent.epoch === epoch)) {
+      this.fault(`the end of ${pid} (${reason}) overtook what it had sent to ${monitored.process}`)
+    }
   }
 
   #isDead (pid: Pid): boolean {
@@ -358,7 +390,9 @@ export class Simulation implements Ledger {
     }
     const caller: Caller = {
       reply: (value) => {
-        if ((value as { answer: number }).answer !== id) this.fault('a call got the answer of another')
+        if ((value as { answer: number }).answer !== id) {
+          this.fault('a call got the answer of another')
+        }
         settle()
       },
       fail: settle,
@@ -368,19 +402,32 @@ export class Simulation implements Ledger {
     this.#calls.push(asked)
     node.cluster.remote.monitor(to, caller)
     if (asked.settled > 0) return
-    if (!node.cluster.remote.send(to, this.world.random.chance(0.1) ? 'last' : 'question', { id }, from, caller)) settle()
+    if (
+      !node.cluster.remote.send(
+        to,
+        this.world.random.chance(0.1) ? 'last' : 'question',
+        { id },
+        from,
+        caller
+      )
+    ) { settle() }
   }
 
   #monitor (node: SimulatedNode, process: Pid, target: Pid): void {
-    const watcher: ExitListener = { targetEnded: (exit) => { this.#exited(monitored, exit) } }
+    const watcher: ExitListener = {
+      targetEnded: (exit) => {
+        this.#exited(monitored, exit)
+      }
+    }
     const monitored: Monitored = { by: node, process, target, watcher, fired: 0, takenBack: false }
     this.#monitors.push(monitored)
     node.cluster.remote.monitor(target, watcher)
   }
 
   #demonitor (node: SimulatedNode): void {
-    const monitored = this.#monitors.find(({ by, fired, takenBack }) =>
-      by === node && fired === 0 && !takenBack)
+    const monitored = this.#monitors.find(
+      ({ by, fired, takenBack }) => by === node && fired === 0 && !takenBack
+    )
     if (monitored === undefined) return
     monitored.takenBack = true
     node.cluster.remote.demonitor(monitored.target, monitored.watcher)
@@ -405,8 +452,16 @@ export class Simulation implements Ledger {
 
   #claim (node: SimulatedNode, pid: Pid): void {
     const name = `name${this.#contested ? 0 : this.world.random.upTo(nameCount)}`
-    if (this.world.random.chance(this.#contested ? 0.02 : 0.15)) node.names.unregister(name).catch(() => {})
-    else node.names.register(name, pid).then(() => { this.report.claims++ }, () => {})
+    if (this.world.random.chance(this.#contested ? 0.02 : 0.15)) {
+      node.names.unregister(name).catch(() => {})
+    } else {
+      node.names.register(name, pid).then(
+        () => {
+          this.report.claims++
+        },
+        () => {}
+      )
+    }
   }
 
   #group (node: SimulatedNode, pid: Pid): void {
@@ -420,22 +475,42 @@ export class Simulation implements Ledger {
 
   #bind (node: SimulatedNode, to: Pid): void {
     const client = node.here.spawn()
-    const watcher: ExitListener = { targetEnded: () => { node.here.end(client, 'target') } }
-    node.cluster.remote.bind(to, watcher).then((target) => {
-      if (typeof target === 'string') node.here.end(client, 'unbound')
-      else this.#bound.push({ by: node, client, target })
-    }, () => { this.fault('a bind was rejected') })
+    const watcher: ExitListener = {
+      targetEnded: () => {
+        node.here.end(client, 'target')
+      }
+    }
+    node.cluster.remote.bind(to, watcher).then(
+      (target) => {
+        if (typeof target === 'string') node.here.end(client, 'unbound')
+        else this.#bound.push({ by: node, client, target })
+      },
+      () => {
+        this.fault('a bind was rejected')
+      }
+    )
   }
 
   #client (): void {
-    const bound = this.#bound.filter(({ by, client, target }) => by.open && by.here.processes.has(client) && by.machine.frozenUntil <= this.world.now && !target.stopping)
+    const bound = this.#bound.filter(
+      ({ by, client, target }) =>
+        by.open &&
+        by.here.processes.has(client) &&
+        by.machine.frozenUntil <= this.world.now &&
+        !target.stopping
+    )
     if (bound.length === 0) return
     const { by, client, target } = this.world.random.pick(bound)
     const metadata = {}
     for (let i = 0; i < 5 && !target.stopping; i++) {
       const id = ++this.#ids
       this.#pair(client, target.pid).sent.push({ id, epoch: this.#epoch(by, target.pid) })
-      target.accept('ws.message', { client_pid: client, type: 'text', data: String(id), metadata }, client, 5)
+      target.accept(
+        'ws.message',
+        { client_pid: client, type: 'text', data: String(id), metadata },
+        client,
+        5
+      )
     }
   }
 
@@ -448,7 +523,9 @@ export class Simulation implements Ledger {
     const short = 200 + random.upTo(6000)
     const long = 1000 + random.upTo(this.#contested ? 40_000 : 20_000)
     switch (random.upTo(9)) {
-      case 0: case 1: return this.#outage(random.chance(0.7) ? short : long, random.chance(0.3))
+      case 0:
+      case 1:
+        return this.#outage(random.chance(0.7) ? short : long, random.chance(0.3))
       case 2: {
         const ms = random.chance(0.5) ? short : long
         this.hardship(ms + reconnects, node)
@@ -460,7 +537,8 @@ export class Simulation implements Ledger {
         })
         return
       }
-      case 3: case 4: {
+      case 3:
+      case 4: {
         const ms = random.chance(0.5) ? short : long
         this.hardship(ms, node)
         node.machine.frozenUntil = world.now + ms
@@ -478,12 +556,21 @@ export class Simulation implements Ledger {
         return engine.loseServer(random.upTo(3000))
       case 7:
         if (!node.open || node.machine.frozenUntil > world.now) return
-        node.leave().then(() => { this.#restart(node) }, (err: unknown) => { this.fault(`leaving failed: ${String(err)}`) })
+        node.leave().then(
+          () => {
+            this.#restart(node)
+          },
+          (err: unknown) => {
+            this.fault(`leaving failed: ${String(err)}`)
+          }
+        )
         return
       default:
         if (!node.open) return
         node.crash()
-        world.schedule(random.upTo(4000), () => { this.#restart(node) })
+        world.schedule(random.upTo(4000), () => {
+          this.#restart(node)
+        })
     }
   }
 
@@ -492,12 +579,14 @@ export class Simulation implements Ledger {
     this.hardship(ms + reconnects)
     if (loses) this.#lostData = this.world.now
     this.engine.stop(loses)
-    this.world.schedule(ms, () => { this.engine.start() })
+    this.world.schedule(ms, () => {
+      this.engine.start()
+    })
   }
 
   #restart (old: SimulatedNode): void {
     const node = new SimulatedNode(this, old.name, false)
-    this.#nodes = this.#nodes.map((one) => one === old ? node : one)
+    this.#nodes = this.#nodes.map((one) => (one === old ? node : one))
     node.start()
   }
 
@@ -514,8 +603,16 @@ export class Simulation implements Ledger {
     }
     await world.runUntil(world.now + 1500, this.#check)
     const end = world.now + (this.#contested ? 45_000 : 8000) + random.upTo(25_000)
-    for (let at = 0; at < end - world.now; at += random.upTo(this.#contested ? 400 : 160)) world.schedule(at, () => { this.#step() })
-    for (let at = random.upTo(6000); at < end - world.now; at += random.upTo(9000)) world.schedule(at, () => { this.#trouble() })
+    for (let at = 0; at < end - world.now; at += random.upTo(this.#contested ? 400 : 160)) {
+      world.schedule(at, () => {
+        this.#step()
+      })
+    }
+    for (let at = random.upTo(6000); at < end - world.now; at += random.upTo(9000)) {
+      world.schedule(at, () => {
+        this.#trouble()
+      })
+    }
     await world.runUntil(end, this.#check)
     await this.#heal()
     this.#checkQuiet()
@@ -535,7 +632,9 @@ export class Simulation implements Ledger {
   #checkQuiet (): void {
     for (const node of this.#nodes) {
       const up = node.cluster.nodes().filter(({ state }) => state === 'up').length
-      if (!node.open || up !== this.#nodes.length - 1) throw new Violation(`${node.name} sees ${up} nodes, of ${this.#nodes.length - 1}`)
+      if (!node.open || up !== this.#nodes.length - 1) {
+        throw new Violation(`${node.name} sees ${up} nodes, of ${this.#nodes.length - 1}`)
+      }
       for (const [pid, { links }] of node.here.processes) {
         for (const there of links) this.#checkLink(pid, there)
       }
@@ -546,16 +645,22 @@ export class Simulation implements Ledger {
       if (sender === undefined || this.#isDead(to)) continue
       const epoch = this.#epoch(sender, to)
       const lost = sent.slice(next).find((message) => message.epoch === epoch)
-      if (lost !== undefined) throw new Violation(`message ${lost.id} from ${from} to ${to} was lost`)
+      if (lost !== undefined) {
+        throw new Violation(`message ${lost.id} from ${from} to ${to} was lost`)
+      }
     }
     for (const { by, target, fired, takenBack } of this.#monitors) {
-      if (!by.machine.dead && !takenBack && fired === 0 && this.#isDead(target)) throw new Violation(`the monitor of ${target} was never told`)
+      if (!by.machine.dead && !takenBack && fired === 0 && this.#isDead(target)) {
+        throw new Violation(`the monitor of ${target} was never told`)
+      }
     }
   }
 
   #checkLink (pid: Pid, there: Pid): void {
     const node = this.#nodes.find(({ home }) => home === homeOf(there))
-    if (node?.here.processes.get(there)?.links.has(pid) !== true) throw new Violation(`${pid} is linked with ${there}, which is not with it`)
+    if (node?.here.processes.get(there)?.links.has(pid) !== true) {
+      throw new Violation(`${pid} is linked with ${there}, which is not with it`)
+    }
   }
 
   /** Each node finds all members of a group. */
@@ -568,13 +673,22 @@ export class Simulation implements Ledger {
     await world.runUntil(world.now + 1000, this.#check)
     const found = this.#nodes.map((node) => {
       let members = -1
-      node.cluster.groups.members('all').then((answer) => { members = answer.missing.length === 0 ? answer.members.length : -2 }, () => {})
+      node.cluster.groups.members('all').then(
+        (answer) => {
+          members = answer.missing.length === 0 ? answer.members.length : -2
+        },
+        () => {}
+      )
       return () => members
     })
     world.settled = true
     await world.runUntil(world.now + 1000, this.#check)
     await new Promise(setImmediate)
-    for (const members of found) if (members() !== this.#nodes.length) throw new Violation(`${members()} members were found, of ${this.#nodes.length}`)
+    for (const members of found) {
+      if (members() !== this.#nodes.length) {
+        throw new Violation(`${members()} members were found, of ${this.#nodes.length}`)
+      }
+    }
   }
 
   /** Ends all processes, and checks that no records and timers remain. */
@@ -583,16 +697,28 @@ export class Simulation implements Ledger {
     for (const node of this.#nodes) for (const pid of node.here.alive()) node.here.end(pid, 'ended')
     await world.runUntil(world.now + cleanUp, this.#check)
     for (const { by, target, fired, takenBack } of this.#monitors) {
-      if (!by.machine.dead && !takenBack && fired !== 1) throw new Violation(`the monitor of ${target} told ${fired} times`)
+      if (!by.machine.dead && !takenBack && fired !== 1) {
+        throw new Violation(`the monitor of ${target} told ${fired} times`)
+      }
     }
-    for (const { by, settled } of this.#calls) if (!by.machine.dead && settled !== 1) throw new Violation(`a call was settled ${settled} times`)
+    for (const { by, settled } of this.#calls) {
+      if (!by.machine.dead && settled !== 1) {
+        throw new Violation(`a call was settled ${settled} times`)
+      }
+    }
     for (const { name, cluster } of this.#nodes) {
       if (cluster.size !== 0) throw new Violation(`${name} retains ${cluster.size} records`)
-      if (cluster.stats().unacknowledged !== 0) throw new Violation(`${name} retains ${cluster.stats().unacknowledged} frames`)
-      cluster.close().catch((err: unknown) => { this.fault(`closing failed: ${String(err)}`) })
+      if (cluster.stats().unacknowledged !== 0) {
+        throw new Violation(`${name} retains ${cluster.stats().unacknowledged} frames`)
+      }
+      cluster.close().catch((err: unknown) => {
+        this.fault(`closing failed: ${String(err)}`)
+      })
     }
     await world.runUntil(world.now + 15_000, this.#check)
     await new Promise(setImmediate)
-    for (const { name, machine } of this.#nodes) if (machine.timers !== 0) throw new Violation(`${name} retains ${machine.timers} timers`)
+    for (const { name, machine } of this.#nodes) {
+      if (machine.timers !== 0) throw new Violation(`${name} retains ${machine.timers} timers`)
+    }
   }
 }

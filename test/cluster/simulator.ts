@@ -219,7 +219,9 @@ export class Engine {
     const versions = this.#store.get(key) ?? []
     const { random, now } = this.world
     const asOf = random.chance(0.15) ? now - random.upTo(1500) : now
-    for (let i = versions.length - 1; i >= 0; i--) if (versions[i].at <= asOf) return versions[i].entry
+    for (let i = versions.length - 1; i >= 0; i--) {
+      if (versions[i].at <= asOf) return versions[i].entry
+    }
     return undefined
   }
 
@@ -374,14 +376,21 @@ export class SimulatedTransport implements Transport {
       const slow = random.chance(0.03) ? random.upTo(5000) : random.upTo(10)
       if (slow > 10) this.disturbed()
       this.#world.schedule(slow, () => {
-        if (!this.#engine.up || this.#world.now < this.#engine.electsUntil || (connection !== this.#connection && random.chance(0.5))) {
+        if (
+          !this.#engine.up ||
+          this.#world.now < this.#engine.electsUntil ||
+          (connection !== this.#connection && random.chance(0.5))
+        ) {
           this.#world.schedule(random.upTo(500), lost, this.#machine)
           return
         }
         const value = answer()
         this.#world.schedule(random.upTo(10), () => {
-          if (connection === this.#connection && !random.chance(0.03)) settle(() => { resolve(value) })
-          else lost()
+          if (connection === this.#connection && !random.chance(0.03)) {
+            settle(() => {
+              resolve(value)
+            })
+          } else lost()
         }, this.#machine)
       })
     })

@@ -14,7 +14,12 @@ export interface TestNode {
   readonly machine: Machine
   readonly transport: SimulatedTransport
   /** What came in through `deliver` and `accept`. */
-  readonly mail: { readonly to: Pid, readonly topic: string, readonly payload: unknown, readonly from: Pid | undefined }[]
+  readonly mail: {
+    readonly to: Pid
+    readonly topic: string
+    readonly payload: unknown
+    readonly from: Pid | undefined
+  }[]
   readonly logged: { readonly level: string, readonly text: string, readonly data: unknown }[]
   readonly told: unknown[]
 }
@@ -26,39 +31,78 @@ export class TestCluster {
 
   /** @param settled whether the register is old enough for names to be granted at once */
   constructor (settled = true) {
-    if (settled) this.engine.cas('test.generation', Buffer.from(JSON.stringify({ id: 'first', settled: true, base: 1 })), 0)
+    if (settled) {
+      this.engine.cas(
+        'test.generation',
+        Buffer.from(JSON.stringify({ id: 'first', settled: true, base: 1 })),
+        0
+      )
+    }
   }
 
   /** @param changes other parts for this node's transport */
-  make (node: string, changes: Partial<Transport> = {}, incarnation = Math.floor(this.world.now)): TestNode {
+  make (
+    node: string,
+    changes: Partial<Transport> = {},
+    incarnation = Math.floor(this.world.now)
+  ): TestNode {
     const machine = new Machine(this.world)
     const transport = Object.assign(new SimulatedTransport(this.engine, machine), changes)
     const mail: TestNode['mail'] = []
     const logged: TestNode['logged'] = []
     const told: unknown[] = []
-    const here = new ModelHere({ delivered () {}, broadcast () {}, fault (text) { throw new Error(text) } })
+    const here = new ModelHere({
+      delivered () {},
+      broadcast () {},
+      fault (text) {
+        throw new Error(text)
+      }
+    })
     const events: ClusterEvents = {
-      nameLost: (name, pid) => { told.push({ lost: name, pid }) },
+      nameLost: (name, pid) => {
+        told.push({ lost: name, pid })
+      },
       broadcast: (members, topic, payload, from) => {
         told.push({ members, topic, payload, from })
         return members.length
       },
-      fatal: (err) => { told.push(err) }
+      fatal: (err) => {
+        told.push(err)
+      }
     }
-    const log = (level: string) => (data: unknown, text: string) => { logged.push({ level, text: `${text} ${String((data as { err?: Error }).err ?? '')}`, data }) }
-    const logger = Object.fromEntries(['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map((level) => [level, log(level)])) as unknown as Logger
+    const log = (level: string) => (data: unknown, text: string) => {
+      logged.push({ level, text: `${text} ${String((data as { err?: Error }).err ?? '')}`, data })
+    }
+    const logger = Object.fromEntries(
+      ['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map((level) => [level, log(level)])
+    ) as unknown as Logger
     const cluster = new ClusterNode({
-      node, incarnation, prefix: 'test', transport, timing: 'default', startTimeout: 10_000, local: here, events, logger, clock: machine, random: this.world.random.next
+      node,
+      incarnation,
+      prefix: 'test',
+      transport,
+      timing: 'default',
+      startTimeout: 10_000,
+      local: here,
+      events,
+      logger,
+      clock: machine,
+      random: this.world.random.next
     })
     here.elsewhere = cluster.remote
     const { deliver, accept } = here
     here.deliver = (to, topic, payload, from, call) => {
       mail.push({ to, topic, payload, from })
-      return topic.startsWith('model.') ? deliver.call(here, to, topic, payload, from, call) : here.processes.has(to)
+      return topic.startsWith('model.')
+        ? deliver.call(here, to, topic, payload, from, call)
+        : here.processes.has(to)
     }
     here.accept = (to, topic, payload, from, bytes) => {
       mail.push({ to, topic, payload, from })
-      return topic === 'full' || (topic === 'model' && accept.call(here, to, topic, payload, from, bytes))
+      return (
+        topic === 'full' ||
+        (topic === 'model' && accept.call(here, to, topic, payload, from, bytes))
+      )
     }
     return { cluster, here, machine, transport, mail, logged, told }
   }
@@ -66,9 +110,13 @@ export class TestCluster {
   /** Nodes that are up. */
   async start (...names: string[]): Promise<TestNode[]> {
     const nodes = names.map((name) => this.make(name))
-    await Promise.all(nodes.map((node) => this.settle(node.cluster.start()).then((incarnation) => {
-      node.here.suffix = `@${node.cluster.node}.${incarnation.toString(36)}`
-    })))
+    await Promise.all(
+      nodes.map((node) =>
+        this.settle(node.cluster.start()).then((incarnation) => {
+          node.here.suffix = `@${node.cluster.node}.${incarnation.toString(36)}`
+        })
+      )
+    )
     await this.run(2000)
     return nodes
   }
@@ -81,9 +129,11 @@ export class TestCluster {
   }
 
   /** Lets time pass until a promise has settled. */
-  async settle<T> (promise: Promise<T>): Promise<T> {
+  async settle<T>(promise: Promise<T>): Promise<T> {
     const state = { settled: false }
-    const settled = promise.finally(() => { state.settled = true })
+    const settled = promise.finally(() => {
+      state.settled = true
+    })
     settled.catch(() => {})
     for (let i = 0; !state.settled && i < 2000; i++) await this.run(20)
     return await settled
@@ -92,7 +142,20 @@ export class TestCluster {
 
 /** What is counted, at its beginning. */
 export function counters (): ClusterStats {
-  return { framesIn: 0, framesOut: 0, batchesIn: 0, batchesOut: 0, resent: 0, torn: 0, garbage: 0, stalls: 0, fences: 0, up: 0, unacknowledged: 0, refused: {} }
+  return {
+    framesIn: 0,
+    framesOut: 0,
+    batchesIn: 0,
+    batchesOut: 0,
+    resent: 0,
+    torn: 0,
+    garbage: 0,
+    stalls: 0,
+    fences: 0,
+    up: 0,
+    unacknowledged: 0,
+    refused: {}
+  }
 }
 
 /** Gone from one moment to the next. */

@@ -19,10 +19,32 @@ interface Bundled {
 }
 
 /** Bundles fixtures/server.mjs and runs the result in a folder of its own, without node_modules. */
-export async function bundle (t: Test, scratch: string, tool: string, format: string): Promise<Bundled> {
+export async function bundle (
+  t: Test,
+  scratch: string,
+  tool: string,
+  format: string
+): Promise<Bundled> {
   const folder = await mkdtemp(join(tmpdir(), 'fastify-ws-relay-bundle-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
-  const said = await exec(scratch, process.execPath, join(fixtures, 'build.mjs'), tool, format, join(scratch, 'server.mjs'), folder)
-  const output = await exec(folder, process.execPath, join(folder, `server.${format === 'cjs' ? 'cjs' : 'mjs'}`))
-  return { output, warnings: (JSON.parse(said) as string[]).filter((warning) => warning.includes('fastify-ws-relay/')) }
+  const said = await exec(
+    scratch,
+    process.execPath,
+    join(fixtures, 'build.mjs'),
+    tool,
+    format,
+    join(scratch, 'server.mjs'),
+    folder
+  )
+  const output = await exec(
+    folder,
+    process.execPath,
+    join(folder, `server.${format === 'cjs' ? 'cjs' : 'mjs'}`)
+  )
+  return {
+    output,
+    warnings: (JSON.parse(said) as string[]).filter((warning) =>
+      warning.includes('fastify-ws-relay/')
+    )
+  }
 }

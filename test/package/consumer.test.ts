@@ -15,7 +15,9 @@ const node = (...args: string[]) => exec(scratch, process.execPath, ...args)
 const tsc = (...args: string[]) => node(join('node_modules', 'typescript', 'bin', 'tsc'), ...args)
 
 t.test('every file that the manifest names is in the tarball', async (t) => {
-  const { exports, main, types } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'))
+  const { exports, main, types } = JSON.parse(
+    await readFile(join(installed, 'package.json'), 'utf8')
+  )
   const named = JSON.stringify([exports, main, types]).match(/"\.\/[^"]*\.[^"/]+"/g) ?? []
   const files = new Set(named.map((name): string => JSON.parse(name)))
   t.ok(files.has('./dist/lib/process/index.d.ts'))
@@ -24,10 +26,22 @@ t.test('every file that the manifest names is in the tarball', async (t) => {
 
 t.test('the tarball has only what a user needs', async (t) => {
   const folders = (await readdir(installed)).filter((name) => name !== 'node_modules').sort()
-  const allowed = ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'docs', 'lib', 'package.json', 'types']
+  const allowed = [
+    'CHANGELOG.md',
+    'LICENSE',
+    'README.md',
+    'dist',
+    'docs',
+    'lib',
+    'package.json',
+    'types'
+  ]
   t.strictSame(folders.filter((name) => !allowed.includes(name)), [])
   const files = await readdir(installed, { recursive: true })
-  t.strictSame(files.filter((name) => /\.(?:test|tst)\.|(?:^|[\\/])(?:test|examples|bench)[\\/]/.test(name)), [])
+  t.strictSame(
+    files.filter((name) => /\.(?:test|tst)\.|(?:^|[\\/])(?:test|examples|bench)[\\/]/.test(name)),
+    []
+  )
 })
 
 t.test('every source map leads to a source that is in the tarball', async (t) => {
@@ -60,11 +74,23 @@ t.test('TypeScript users get the types, augmented Fastify included', async (t) =
 })
 
 t.test('an engine whose client is not installed says which one', async (t) => {
-  t.match(await node('engines.mjs'), /^nats: FST_CLUSTER_CLIENT_MISSING @nats-io\/transport-node\nredis: FST_CLUSTER_CLIENT_MISSING ioredis$/m)
+  t.match(
+    await node('engines.mjs'),
+    /^nats: FST_CLUSTER_CLIENT_MISSING @nats-io\/transport-node\nredis: FST_CLUSTER_CLIENT_MISSING ioredis$/m
+  )
 })
 
 t.test('engines have the types of their clients', async (t) => {
-  await add(scratch, ...['@nats-io/transport-node', '@nats-io/jetstream', '@nats-io/kv', 'ioredis', '@types/node'].map(dependency))
+  await add(
+    scratch,
+    ...[
+      '@nats-io/transport-node',
+      '@nats-io/jetstream',
+      '@nats-io/kv',
+      'ioredis',
+      '@types/node'
+    ].map(dependency)
+  )
   t.equal(await tsc('-p', 'tsconfig.engines.json'), '')
 })
 

@@ -22,7 +22,11 @@ const env = Object.fromEntries(Object.entries(process.env)
  */
 export async function exec (cwd: string, file: string, ...args: string[]): Promise<string> {
   try {
-    const { stdout } = await run('env', ['-u', 'NODE_OPTIONS', file, ...args], { cwd, env, maxBuffer: 1e8 })
+    const { stdout } = await run('env', ['-u', 'NODE_OPTIONS', file, ...args], {
+      cwd,
+      env,
+      maxBuffer: 1e8
+    })
     return stdout
   } catch (error) {
     const { stdout, stderr } = error as { stdout: string, stderr: string }
@@ -38,7 +42,10 @@ export function dependency (name: string): string {
 }
 
 /** An empty project with the packed package, Fastify and the fixtures in it. @returns its folder */
-export async function install (t: Pick<Test, 'teardown'>, ...dependencies: string[]): Promise<string> {
+export async function install (
+  t: Pick<Test, 'teardown'>,
+  ...dependencies: string[]
+): Promise<string> {
   const scratch = await mkdtemp(join(tmpdir(), 'fastify-ws-relay-consumer-'))
   t.teardown(() => rm(scratch, { recursive: true, force: true }))
   await cp(fixtures, scratch, { recursive: true })
@@ -52,5 +59,14 @@ export async function install (t: Pick<Test, 'teardown'>, ...dependencies: strin
 
 /** Installs more packages. */
 export async function add (scratch: string, ...dependencies: string[]): Promise<void> {
-  await exec(scratch, 'npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', ...dependencies)
+  await exec(
+    scratch,
+    'npm',
+    'install',
+    '--prefer-offline',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+    ...dependencies
+  )
 }

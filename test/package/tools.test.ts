@@ -8,8 +8,17 @@ import { check, modes } from './modes.js'
 t.setTimeout(0)
 t.jobs = 2
 
-const compilers = { 'typescript-5.9': 'typescript-5.9@npm:typescript@~5.9.3', typescript: dependency('typescript') }
-const clients = ['@nats-io/transport-node', '@nats-io/jetstream', '@nats-io/kv', 'ioredis', '@types/node']
+const compilers = {
+  'typescript-5.9': 'typescript-5.9@npm:typescript@~5.9.3',
+  typescript: dependency('typescript')
+}
+const clients = [
+  '@nats-io/transport-node',
+  '@nats-io/jetstream',
+  '@nats-io/kv',
+  'ioredis',
+  '@types/node'
+]
 const scratch = await install(t, ...Object.values(compilers), ...clients.map(dependency))
 
 for (const compiler of Object.keys(compilers)) {

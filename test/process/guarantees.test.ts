@@ -20,7 +20,10 @@ t.test('delivers messages and exits from one sender to one receiver in order', a
     throw new Error('and then it ended')
   }, { monitor: receiver.pid })
   const seen = await receiver.until(501)
-  t.strictSame(seen.slice(0, 500).map(({ payload }) => payload), Array.from({ length: 500 }, (_, i) => i))
+  t.strictSame(
+    seen.slice(0, 500).map(({ payload }) => payload),
+    Array.from({ length: 500 }, (_, i) => i)
+  )
   t.match(seen[500], { topic: '@exit', payload: { pid: sender, reason: 'error' } })
 })
 
@@ -55,14 +58,24 @@ t.test('applies link, monitor and name before the body runs', async (t) => {
     t.equal(processes.names.lookup('early'), pid)
     throw new Error('in its first step')
   }, { name: 'early', link: watcher.pid, monitor: watcher.pid })
-  t.match((await watcher.until(2)).map(({ topic, payload }) => [topic, payload]), [['@link_down', { pid, reason: 'error' }], ['@exit', { pid, reason: 'error' }]])
+  t.match(
+    (await watcher.until(2)).map(({ topic, payload }) => [topic, payload]),
+    [
+      ['@link_down', { pid, reason: 'error' }],
+      ['@exit', { pid, reason: 'error' }]
+    ]
+  )
 })
 
 t.test('spawn throws and starts nothing when the name is taken', async (t) => {
   const { runtime, processes } = buildRuntime()
   const holder = processes.spawn((self) => self.receive(), { name: 'taken' })
   const before = held(runtime)
-  t.throws(() => processes.spawn(() => t.fail('started'), { name: 'taken', link: holder, monitor: holder }), { code: 'FST_PROCESS_NAME_TAKEN' })
+  t.throws(
+    () =>
+      processes.spawn(() => t.fail('started'), { name: 'taken', link: holder, monitor: holder }),
+    { code: 'FST_PROCESS_NAME_TAKEN' }
+  )
   t.strictSame(held(runtime), before)
   await settle()
   t.equal(processes.names.lookup('taken'), holder)
@@ -71,11 +84,19 @@ t.test('spawn throws and starts nothing when the name is taken', async (t) => {
 
 t.test('affects no other process when a body throws, rejects or has endless mail', async (t) => {
   const processes = build(t)
-  const server = createServer((_request, response) => { response.end('served') }).listen(0, '127.0.0.1')
+  const server = createServer((_request, response) => {
+    response.end('served')
+  }).listen(0, '127.0.0.1')
   t.teardown(() => server.close())
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  const other = processes.spawn<Loose>((self) => self.serve({ ping: (_payload, { reply }) => { reply('pong') } }))
+  const other = processes.spawn<Loose>((self) =>
+    self.serve({
+      ping: (_payload, { reply }) => {
+        reply('pong')
+      }
+    })
+  )
   const again = (self: Process<Loose>) => (): void => { self.send(self.pid, 'again') }
   const endless: Array<(self: Process<Loose>) => unknown> = [
     (self) => self.serve({ again: again(self) }),
@@ -86,7 +107,9 @@ t.test('affects no other process when a body throws, rejects or has endless mail
     async () => { throw new Error('rejected') },
     (self) => self.serve({ again () { throw new Error('handler') } })
   ]
-  for (const body of endless) for (let i = 0; i < 20; i++) processes.send(processes.spawn(body), 'again')
+  for (const body of endless) {
+    for (let i = 0; i < 20; i++) processes.send(processes.spawn(body), 'again')
+  }
   for (let i = 0; i < 5; i++) {
     const [response] = await once(get({ port, host: '127.0.0.1', agent: false }), 'response')
     t.equal(response.statusCode, 200)
@@ -126,24 +149,32 @@ t.test('keeps nothing of an ended process', async (t) => {
   processes.exit(other)
 })
 
-t.test('close stops supervisors first, and does not wait for code that ignores its end', async (t) => {
-  mock.timers.enable({ apis: ['setTimeout'] })
-  t.teardown(() => { mock.timers.reset() })
-  const processes = createProcesses({ closeTimeout: 20 })
-  const log: string[] = []
-  const body = async (self: Process, name: string): Promise<void> => { await drain(self.inbox); log.push(name) }
-  const last = processes.exited(processes.spawn(body, { args: ['old'] }))
-  processes.supervise({ children: ['a', 'b'].map((id) => ({ id, start: body, args: [id] })) })
-  processes.spawn(body, { args: ['young'] })
-  const ignoring = processes.spawn(() => new Promise(() => {}))
-  const exited = processes.exited(ignoring)
-  await settle()
-  const closed = processes.close()
-  t.throws(() => processes.spawn(() => {}), { code: 'FST_PROCESS_CLOSING' })
-  await last
-  t.strictSame(log, ['b', 'a', 'young', 'old'])
-  mock.timers.tick(20)
-  await closed
-  t.match(await exited, { reason: 'shutdown' })
-  t.strictSame(processes.list(), [])
-})
+t.test(
+  'close stops supervisors first, and does not wait for code that ignores its end',
+  async (t) => {
+    mock.timers.enable({ apis: ['setTimeout'] })
+    t.teardown(() => {
+      mock.timers.reset()
+    })
+    const processes = createProcesses({ closeTimeout: 20 })
+    const log: string[] = []
+    const body = async (self: Process, name: string): Promise<void> => {
+      await drain(self.inbox)
+      log.push(name)
+    }
+    const last = processes.exited(processes.spawn(body, { args: ['old'] }))
+    processes.supervise({ children: ['a', 'b'].map((id) => ({ id, start: body, args: [id] })) })
+    processes.spawn(body, { args: ['young'] })
+    const ignoring = processes.spawn(() => new Promise(() => {}))
+    const exited = processes.exited(ignoring)
+    await settle()
+    const closed = processes.close()
+    t.throws(() => processes.spawn(() => {}), { code: 'FST_PROCESS_CLOSING' })
+    await last
+    t.strictSame(log, ['b', 'a', 'young', 'old'])
+    mock.timers.tick(20)
+    await closed
+    t.match(await exited, { reason: 'shutdown' })
+    t.strictSame(processes.list(), [])
+  }
+)

@@ -5,7 +5,13 @@ import { silentLogger } from '../../lib/process/index.js'
 import type { TurnSource } from '../../lib/process/scheduler.js'
 import type { MessageOf } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
-import type { Logger, Processes, ProcessesOptions, ProcessSystem, SpawnOptions } from '../../types/processes.js'
+import type {
+  Logger,
+  Processes,
+  ProcessesOptions,
+  ProcessSystem,
+  SpawnOptions
+} from '../../types/processes.js'
 
 export { settle } from '../laps.js'
 
@@ -28,15 +34,39 @@ export function build (t: Teardown, options: ProcessesOptions = {}): ProcessSyst
 }
 
 /** A process system together with its runtime. */
-export function buildRuntime (options: { node?: string, logger?: Logger, turns?: TurnSource, mailboxLimit?: number, mailboxBytes?: number } = {}): { runtime: Runtime, processes: Processes } {
-  const { node = 'local', logger = silentLogger, turns, mailboxLimit = 10_000, mailboxBytes = 2 ** 24 } = options
+export function buildRuntime (
+  options: {
+    node?: string
+    logger?: Logger
+    turns?: TurnSource
+    mailboxLimit?: number
+    mailboxBytes?: number
+  } = {}
+): { runtime: Runtime, processes: Processes } {
+  const {
+    node = 'local',
+    logger = silentLogger,
+    turns,
+    mailboxLimit = 10_000,
+    mailboxBytes = 2 ** 24
+  } = options
   const runtime = new Runtime({ node, mailboxLimit, mailboxBytes, logger, turns })
   return { runtime, processes: processesFacade(runtime) }
 }
 
 /** The sizes of all tables of a system. Only live processes may have entries. */
-export function held (runtime: Runtime): { alive: number, relations: number, names: number, groups: number } {
-  return { alive: runtime.aliveCount, relations: runtime.relations.size, names: runtime.nameTable.size, groups: runtime.groupTable.size }
+export function held (runtime: Runtime): {
+  alive: number
+  relations: number
+  names: number
+  groups: number
+} {
+  return {
+    alive: runtime.aliveCount,
+    relations: runtime.relations.size,
+    names: runtime.nameTable.size,
+    groups: runtime.groupTable.size
+  }
 }
 
 /** A process that records its messages. */
@@ -73,23 +103,42 @@ export async function drain (inbox: AsyncIterable<unknown>): Promise<void> {
 }
 
 /** A promise with its `resolve` and `reject`. */
-export function deferred<T = void> (): { promise: Promise<T>, resolve: (value: T) => void, reject: (error: unknown) => void } {
+export function deferred<T = void> (): {
+  promise: Promise<T>
+  resolve: (value: T) => void
+  reject: (error: unknown) => void
+} {
   let resolve!: (value: T) => void
   let reject!: (error: unknown) => void
-  const promise = new Promise<T>((_resolve, _reject) => { resolve = _resolve; reject = _reject })
+  const promise = new Promise<T>((_resolve, _reject) => {
+    resolve = _resolve
+    reject = _reject
+  })
   return { promise, resolve, reject }
 }
 
 /** A logger that records its lines. */
-export function recordingLogger (): { logger: Logger, lines: Array<{ level: string, args: unknown[] }>, firstLine: Promise<void> } {
+export function recordingLogger (): {
+  logger: Logger
+  lines: Array<{ level: string, args: unknown[] }>
+  firstLine: Promise<void>
+} {
   const lines: Array<{ level: string, args: unknown[] }> = []
   const { promise: firstLine, resolve } = deferred()
-  const say = (level: string) => (...args: unknown[]) => {
-    lines.push({ level, args })
-    resolve()
-  }
+  const say =
+    (level: string) =>
+      (...args: unknown[]) => {
+        lines.push({ level, args })
+        resolve()
+      }
   const logger: Logger = {
-    trace: say('trace'), debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error'), fatal: say('fatal'), child: () => logger
+    trace: say('trace'),
+    debug: say('debug'),
+    info: say('info'),
+    warn: say('warn'),
+    error: say('error'),
+    fatal: say('fatal'),
+    child: () => logger
   }
   return { logger, lines, firstLine }
 }

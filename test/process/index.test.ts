@@ -4,18 +4,40 @@ import { recordingLogger } from './helpers.js'
 import type { ProcessesOptions } from '../../types/processes.js'
 
 t.test('needs no options', async (t) => {
-  for (const options of [undefined, {}, { node: undefined, mailboxLimit: undefined, mailboxBytes: undefined, closeTimeout: undefined, logger: undefined }]) {
+  for (const options of [
+    undefined,
+    {},
+    {
+      node: undefined,
+      mailboxLimit: undefined,
+      mailboxBytes: undefined,
+      closeTimeout: undefined,
+      logger: undefined
+    }
+  ]) {
     const processes = createProcesses(options)
     t.equal(processes.node, 'local')
-    t.match(processes.spawn(() => {}), /^1@local\.[a-z0-9]+$/)
+    t.match(
+      processes.spawn(() => {}),
+      /^1@local\.[a-z0-9]+$/
+    )
     await processes.close()
   }
 })
 
 t.test('applies its options', async (t) => {
   const { logger, lines } = recordingLogger()
-  const processes = createProcesses({ node: 'worker-1', mailboxLimit: 1, mailboxBytes: 10, closeTimeout: '1s', logger })
-  const pid = processes.spawn(async (self) => { self.log.info('hello'); await self.receive({ topic: '@cancel' }) })
+  const processes = createProcesses({
+    node: 'worker-1',
+    mailboxLimit: 1,
+    mailboxBytes: 10,
+    closeTimeout: '1s',
+    logger
+  })
+  const pid = processes.spawn(async (self) => {
+    self.log.info('hello')
+    await self.receive({ topic: '@cancel' })
+  })
   t.match(pid, /@worker-1\./)
   t.ok(processes.send(pid, 'x'))
   t.notOk(processes.send(pid, 'x'))
@@ -25,9 +47,14 @@ t.test('applies its options', async (t) => {
 
 t.test('throws for wrong options', async (t) => {
   for (const options of [null, 5, { nodes: 'a' }, { node: 'a b' }]) {
-    t.throws(() => createProcesses(options as ProcessesOptions), errorCodes.FST_PROCESS_INVALID_OPTIONS)
+    t.throws(
+      () => createProcesses(options as ProcessesOptions),
+      errorCodes.FST_PROCESS_INVALID_OPTIONS
+    )
   }
-  t.throws(() => createProcesses({ closeTimeout: 'soon' }), { code: 'FST_PROCESS_INVALID_DURATION' })
+  t.throws(() => createProcesses({ closeTimeout: 'soon' }), {
+    code: 'FST_PROCESS_INVALID_DURATION'
+  })
 })
 
 t.test('keeps two systems apart', async (t) => {
@@ -40,5 +67,7 @@ t.test('keeps two systems apart', async (t) => {
 
 t.test('the default logger and its children write nothing', async (t) => {
   const logger = silentLogger.child({ pid: '1@local.a' })
-  for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const) t.equal(logger[level]('hello'), undefined)
+  for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const) {
+    t.equal(logger[level]('hello'), undefined)
+  }
 })

@@ -11,13 +11,30 @@ const dead = '7@local.abc' as Pid
 /** A caller that records the answers. */
 function answer (): Answer & { got: unknown[] } {
   const got: unknown[] = []
-  return { got, reply: (value) => { got.push(value) }, fail: (error) => { got.push(error) }, reject: (error) => { got.push(error) } }
+  return {
+    got,
+    reply: (value) => {
+      got.push(value)
+    },
+    fail: (error) => {
+      got.push(error)
+    },
+    reject: (error) => {
+      got.push(error)
+    }
+  }
 }
 
 t.test('delivers a remote message like a local one, and answers a remote call', async (t) => {
   const { runtime, processes } = buildRuntime()
   const here = new LocalProcesses(runtime)
-  const pid = processes.spawn(async (self) => { await self.serve({ double: (n: number, { from, reply }: any) => { reply([n * 2, from]) } } as never) })
+  const pid = processes.spawn(async (self) => {
+    await self.serve({
+      double: (n: number, { from, reply }: any) => {
+        reply([n * 2, from])
+      }
+    } as never)
+  })
   const call = answer()
   t.ok(here.deliver(pid, 'double', 4, there, call))
   await settle()
@@ -109,7 +126,9 @@ t.test('applies the exit of a linked remote process once, and not after an unlin
   const trapping = probe(processes, { trapLinks: true })
   t.ok(here.addRemoteLink(trapping.pid, there))
   t.strictSame(processes.info(trapping.pid)?.links, [there])
-  for (let i = 0; i < 2; i++) here.remoteLinkEnded(trapping.pid, { pid: there, reason: 'noconnection' })
+  for (let i = 0; i < 2; i++) {
+    here.remoteLinkEnded(trapping.pid, { pid: there, reason: 'noconnection' })
+  }
   t.ok(here.addRemoteLink(trapping.pid, there))
   here.removeRemoteLink(trapping.pid, there)
   here.remoteLinkEnded(trapping.pid, { pid: there, reason: 'boom' })
@@ -132,7 +151,10 @@ t.test('resumes remote producers when a mailbox has room again', async (t) => {
   const feeder = (name: string) => ({ resume: () => { resumed.push(name) } })
   const { pid, until } = probe(processes)
   const forgotten = feeder('forgotten')
-  t.strictSame([1, 2, 3].map((n) => here.accept(pid, 'ws.message', n, there, 10)), [false, false, true])
+  t.strictSame(
+    [1, 2, 3].map((n) => here.accept(pid, 'ws.message', n, there, 10)),
+    [false, false, true]
+  )
   here.subscribeToDrain(pid, feeder('waits'))
   here.subscribeToDrain(pid, forgotten)
   here.unsubscribeFromDrain(pid, forgotten)
@@ -149,7 +171,9 @@ t.test('resumes remote producers when a mailbox has room again', async (t) => {
 t.test('allows a connection to be bound to a process that accepts mail', async (t) => {
   const { runtime, processes } = buildRuntime()
   const here = new LocalProcesses(runtime)
-  const pid = processes.spawn(async (self) => { await self.receive({ topic: '@exit' }).catch(() => new Promise(() => {})) })
+  const pid = processes.spawn(async (self) => {
+    await self.receive({ topic: '@exit' }).catch(() => new Promise(() => {}))
+  })
   t.equal(here.bindProblem(pid), undefined)
   await settle()
   processes.cancel(pid)

@@ -2,7 +2,9 @@ import t from 'tap'
 import { checkTopic, isSystemTopic, Mail } from '../../lib/process/message.js'
 
 t.test('topics are 1 to 128 characters and do not begin with @', async (t) => {
-  for (const topic of ['a', 'ws.send', 'é', ' ', 'a@b', 'x'.repeat(128), '__proto__']) checkTopic(topic)
+  for (const topic of ['a', 'ws.send', 'é', ' ', 'a@b', 'x'.repeat(128), '__proto__']) {
+    checkTopic(topic)
+  }
   for (const topic of ['', '@', '@exit', 'x'.repeat(129), 5, null, undefined, {}, Symbol('x')]) {
     t.throws(() => { checkTopic(topic) }, { code: 'FST_PROCESS_INVALID_TOPIC' })
   }

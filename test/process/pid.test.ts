@@ -11,7 +11,10 @@ t.test('makes unique PIDs that name their node and count up', async (t) => {
 })
 
 t.test('incarnations of one operating-system process are ordered and unique', async (t) => {
-  const incarnations = Array.from({ length: 50 }, () => new PidFactory('local').nextPid().split('.')[1])
+  const incarnations = Array.from(
+    { length: 50 },
+    () => new PidFactory('local').nextPid().split('.')[1]
+  )
   t.equal(new Set(incarnations).size, incarnations.length)
   t.strictSame([...incarnations].sort((a, b) => parseInt(a, 36) - parseInt(b, 36)), incarnations)
 })
@@ -39,12 +42,36 @@ t.test('treats a PID with another node name as remote', async (t) => {
 })
 
 t.test('recognizes the form of a PID', async (t) => {
-  for (const pid of ['1@local.mi3k9x2a', '42@a_b-C9.0', `9@${'n'.repeat(64)}.z`]) t.ok(isPid(pid), pid)
-  const wrong = ['', '0@local.a', '1@local', '@local.a', '1@.a', '1@lo cal.a', '1@local.A', 'lobby', `1@${'n'.repeat(65)}.z`, `${'1'.repeat(200)}@a.b`, 5, null, undefined, {}]
+  for (const pid of ['1@local.mi3k9x2a', '42@a_b-C9.0', `9@${'n'.repeat(64)}.z`]) {
+    t.ok(isPid(pid), pid)
+  }
+  const wrong = [
+    '',
+    '0@local.a',
+    '1@local',
+    '@local.a',
+    '1@.a',
+    '1@lo cal.a',
+    '1@local.A',
+    'lobby',
+    `1@${'n'.repeat(65)}.z`,
+    `${'1'.repeat(200)}@a.b`,
+    5,
+    null,
+    undefined,
+    {}
+  ]
   for (const value of wrong) t.notOk(isPid(value), String(value))
 })
 
 t.test('accepts only strings as addresses', async (t) => {
   checkAddress('anything')
-  for (const value of [undefined, null, 5, {}, Symbol('pid')]) t.throws(() => { checkAddress(value) }, { code: 'FST_PROCESS_INVALID_PID' })
+  for (const value of [undefined, null, 5, {}, Symbol('pid')]) {
+    t.throws(
+      () => {
+        checkAddress(value)
+      },
+      { code: 'FST_PROCESS_INVALID_PID' }
+    )
+  }
 })

@@ -30,6 +30,14 @@ t.test('counts spawns, exits, messages and dead letters in stats', async (t) => 
   processes.send(pid, 'x')
   processes.exit(pid, 'kill')
   const { longestTurn, ...counts } = processes.stats()
-  t.strictSame(counts, { alive: 0, spawned: 2, exited: { error: 1, killed: 1 }, sent: 3, delivered: 2, deadLetters: 2, refused: 1 })
+  t.strictSame(counts, {
+    alive: 0,
+    spawned: 2,
+    exited: { error: 1, killed: 1 },
+    sent: 3,
+    delivered: 2,
+    deadLetters: 2,
+    refused: 1
+  })
   t.ok(longestTurn > 0)
 })

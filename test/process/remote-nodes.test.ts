@@ -22,7 +22,10 @@ function join (...names: string[]): { wire: Wire, nodes: Node[] } {
 /** A process that waits, and its `self`. */
 async function started ({ processes }: Node, options = {}): Promise<Process> {
   const self = deferred<Process>()
-  processes.spawn(async (given) => { self.resolve(given); await given.receive({ topic: '@exit' }) }, options)
+  processes.spawn(async (given) => {
+    self.resolve(given)
+    await given.receive({ topic: '@exit' })
+  }, options)
   return await self.promise
 }
 
@@ -52,7 +55,9 @@ t.test('answers synchronous calls for the own node only', async (t) => {
   t.throws(() => { a.processes.names.register('name', pid) }, { code: 'FST_PROCESS_NOT_ALIVE' })
   t.notOk(a.processes.groups.join('group', pid))
   t.throws(() => a.processes.groups.watch('group', pid), { code: 'FST_PROCESS_NOT_ALIVE' })
-  t.throws(() => a.processes.spawn(() => t.fail('started'), { monitor: pid }), { code: 'FST_PROCESS_INVALID_SPEC' })
+  t.throws(() => a.processes.spawn(() => t.fail('started'), { monitor: pid }), {
+    code: 'FST_PROCESS_INVALID_SPEC'
+  })
   t.strictSame(held(a.runtime), idle)
   b.processes.exit(pid)
 })
@@ -83,20 +88,39 @@ t.test('exits and cancels a remote process', async (t) => {
 t.test('answers or refuses a remote call, or fails it with the callee', async (t) => {
   const { wire, nodes: [a, b] } = join('a', 'b')
   const pid = b.processes.spawn(async (self) => {
-    await self.serve({ double: (n: number, { reply }: any) => { reply(n * 2) }, no: (_: unknown, { fail }: any) => { fail(new Error('no')) }, end: () => { self.stop('gone') }, never: () => {} } as never)
+    await self.serve({
+      double: (n: number, { reply }: any) => {
+        reply(n * 2)
+      },
+      no: (_: unknown, { fail }: any) => {
+        fail(new Error('no'))
+      },
+      end: () => {
+        self.stop('gone')
+      },
+      never: () => {}
+    } as never)
   }) as string
   t.equal(await a.processes.call(pid, 'double', 4), 8)
-  await t.rejects(a.processes.call(pid, 'no'), { code: 'FST_PROCESS_CALL_FAILED', cause: { message: 'no' } })
-  await t.rejects(a.processes.call(pid, 'never', 0, { timeout: 1 }), { code: 'FST_PROCESS_CALL_TIMEOUT' })
+  await t.rejects(a.processes.call(pid, 'no'), {
+    code: 'FST_PROCESS_CALL_FAILED',
+    cause: { message: 'no' }
+  })
+  await t.rejects(a.processes.call(pid, 'never', 0, { timeout: 1 }), {
+    code: 'FST_PROCESS_CALL_TIMEOUT'
+  })
   const controller = new AbortController()
   const aborted = a.processes.call(pid, 'never', 0, { signal: controller.signal })
   controller.abort(new Error('enough'))
   await t.rejects(aborted, { message: 'enough' })
-  await t.rejects(a.processes.call(pid, 'end'), { code: 'FST_PROCESS_CALL_FAILED', message: /gone/ })
+  await t.rejects(a.processes.call(pid, 'end'), {
+    code: 'FST_PROCESS_CALL_FAILED',
+    message: /gone/
+  })
   await t.rejects(a.processes.call(pid, 'double', 4), { code: 'FST_PROCESS_NOT_ALIVE' })
   await t.rejects(a.processes.call(unknown, 'x'), { code: 'FST_PROCESS_REFUSED' })
   await settle()
-  t.equal((wire.sideOf(a.runtime.pids.nextPid()))?.size, 0, 'nothing is kept of a call that is over')
+  t.equal(wire.sideOf(a.runtime.pids.nextPid())?.size, 0, 'nothing is kept of a call that is over')
   t.strictSame(held(b.runtime), idle)
 })
 
@@ -147,7 +171,10 @@ t.test('links processes across nodes in both directions', async (t) => {
     one.link(two.pid)
     one.link(two.pid)
     await settle()
-    t.strictSame([first.processes.info(one.pid)?.links, second.processes.info(two.pid)?.links], [[two.pid], [one.pid]])
+    t.strictSame(
+      [first.processes.info(one.pid)?.links, second.processes.info(two.pid)?.links],
+      [[two.pid], [one.pid]]
+    )
     const exited = second.processes.exited(two.pid)
     first.processes.exit(one.pid, 'boom')
     t.match(await exited, { reason: 'boom' })

@@ -19,7 +19,10 @@ t.test('queues a runnable once, and runs it later', async (t) => {
   const turns = new ManualTurns()
   const scheduler = new Scheduler(turns)
   const order: string[] = []
-  const one = runnable(() => { order.push('one'); return order.length < 3 ? (scheduler.schedule(one), false) : false })
+  const one = runnable(() => {
+    order.push('one')
+    return order.length < 3 ? (scheduler.schedule(one), false) : false
+  })
   const two = runnable(() => order.push('two'))
   scheduler.schedule(one)
   scheduler.schedule(one)
@@ -216,14 +219,37 @@ t.test('runs turns on the event loop', async (t) => {
 })
 
 const bodies: Record<string, (self: Process<Loose>, work: () => void) => Promise<unknown>> = {
-  serve: (self, work) => self.serve({}, () => { work(); self.send(self.pid, 'more') }),
-  loop: async (self, work) => { for await (const { topic } of self.inbox) { work(); self.send(self.pid, topic) } },
-  receive: async (self, work) => { for (;;) { await self.receive(); work(); self.send(self.pid, 'more') } },
-  poll: async (self, work) => { for (;;) { await self.receive({ timeout: 0 }); work(); self.send(self.pid, 'more') } }
+  serve: (self, work) =>
+    self.serve({}, () => {
+      work()
+      self.send(self.pid, 'more')
+    }),
+  loop: async (self, work) => {
+    for await (const { topic } of self.inbox) {
+      work()
+      self.send(self.pid, topic)
+    }
+  },
+  receive: async (self, work) => {
+    for (;;) {
+      await self.receive()
+      work()
+      self.send(self.pid, 'more')
+    }
+  },
+  poll: async (self, work) => {
+    for (;;) {
+      await self.receive({ timeout: 0 })
+      work()
+      self.send(self.pid, 'more')
+    }
+  }
 }
 
 t.test('serves HTTP and other processes under endless mail', async (t) => {
-  const server = createServer((_request, response) => { response.end('served') }).listen(0, '127.0.0.1')
+  const server = createServer((_request, response) => {
+    response.end('served')
+  }).listen(0, '127.0.0.1')
   t.teardown(() => server.close())
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

@@ -21,11 +21,28 @@ t.test('records unread joins without a visible property on the exit', async (t) 
 t.test('counts a join as taken when a handler, a loop or a receive has it', async (t) => {
   const bodies: Record<string, [body: (self: Process) => unknown, taken: boolean]> = {
     serve: [(self) => self.serve({}, () => {}), true],
-    'a handler that never returns': [(self) => self.serve({ 'ws.join': () => new Promise(() => {}) }), true],
-    loop: [async (self) => { for await (const { topic } of self.inbox) await new Promise(() => topic) }, true],
-    receive: [async (self) => { await self.receive(); await new Promise(() => {}) }, true],
+    'a handler that never returns': [
+      (self) => self.serve({ 'ws.join': () => new Promise(() => {}) }),
+      true
+    ],
+    loop: [
+      async (self) => {
+        for await (const { topic } of self.inbox) await new Promise(() => topic)
+      },
+      true
+    ],
+    receive: [
+      async (self) => {
+        await self.receive()
+        await new Promise(() => {})
+      },
+      true
+    ],
     'a receive of something else': [(self) => self.receive({ topic: 'other' }), false],
-    'a handler of an earlier message that never returns': [(self) => self.serve({}, () => new Promise(() => {})), false],
+    'a handler of an earlier message that never returns': [
+      (self) => self.serve({}, () => new Promise(() => {})),
+      false
+    ],
     'a body that reads no mail': [() => new Promise(() => {}), false]
   }
   for (const [name, [body, taken]] of Object.entries(bodies)) {
@@ -33,7 +50,9 @@ t.test('counts a join as taken when a handler, a loop or a receive has it', asyn
     const pid = runtime.spawn(body as never)
     const exited = runtime.exited(pid, undefined)
     await settle()
-    const target = runtime.findEntity(pid) as unknown as { accept (topic: string, payload: unknown, from: Pid, bytes: number): void }
+    const target = runtime.findEntity(pid) as unknown as {
+      accept(topic: string, payload: unknown, from: Pid, bytes: number): void
+    }
     if (name.startsWith('a handler of an earlier')) target.accept('ws.message', {}, ada, 0)
     target.accept('ws.join', {}, ada, 0)
     await settle()

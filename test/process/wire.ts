@@ -103,7 +103,9 @@ class Side implements RemoteNodes {
     } catch {
       return false
     }
-    this.#wire.later(() => { other.here.deliver(to, topic, payload, from, call && this.#answer(call)) })
+    this.#wire.later(() => {
+      other.here.deliver(to, topic, payload, from, call && this.#answer(call))
+    })
     if (call === undefined) return true
     this.#calls.set(call, to)
     const over = (): void => { this.#calls.delete(call) }
@@ -147,7 +149,9 @@ class Side implements RemoteNodes {
     const proxy: ExitListener = {
       targetEnded: (exit) => {
         const crossing = told(exit)
-        this.#wire.later(() => { if (this.#forget(target, watcher) === proxy) watcher.targetEnded(crossing) })
+        this.#wire.later(() => {
+          if (this.#forget(target, watcher) === proxy) watcher.targetEnded(crossing)
+        })
       }
     }
     proxies.set(watcher, proxy)
@@ -165,7 +169,11 @@ class Side implements RemoteNodes {
   demonitor (target: Pid, watcher: ExitListener): void {
     const proxy = this.#forget(target, watcher)
     const other = this.#to(target)
-    if (proxy !== undefined && other !== undefined) this.#wire.later(() => { other.here.demonitor(target, proxy) })
+    if (proxy !== undefined && other !== undefined) {
+      this.#wire.later(() => {
+        other.here.demonitor(target, proxy)
+      })
+    }
   }
 
   link (here: Pid, there: Pid): void {
@@ -173,7 +181,11 @@ class Side implements RemoteNodes {
     if (other === undefined) this.here.remoteLinkEnded(here, { pid: there, reason: 'noconnection' })
     else {
       this.#wire.later(() => {
-        if (!other.here.addRemoteLink(there, here)) this.#wire.later(() => { this.here.remoteLinkEnded(here, { pid: there, reason: 'noproc' }) })
+        if (!other.here.addRemoteLink(there, here)) {
+          this.#wire.later(() => {
+            this.here.remoteLinkEnded(here, { pid: there, reason: 'noproc' })
+          })
+        }
       })
     }
   }
@@ -206,16 +218,22 @@ class Side implements RemoteNodes {
   }
 
   lost (node: string): void {
-    for (const [call, to] of [...this.#calls]) if (nodeOf(to) === node) call.targetEnded({ pid: to, reason: 'noconnection' })
+    for (const [call, to] of [...this.#calls]) {
+      if (nodeOf(to) === node) call.targetEnded({ pid: to, reason: 'noconnection' })
+    }
     for (const entity of [...this.#runtime.entities]) {
       for (const peer of [...this.#runtime.relations.linksOf(entity.pid)]) {
-        if (nodeOf(peer) === node) this.here.remoteLinkEnded(entity.pid, { pid: peer, reason: 'noconnection' })
+        if (nodeOf(peer) === node) {
+          this.here.remoteLinkEnded(entity.pid, { pid: peer, reason: 'noconnection' })
+        }
       }
     }
     for (const [target, proxies] of [...this.#watchers]) {
       if (nodeOf(target) !== node) continue
       this.#watchers.delete(target)
-      for (const watcher of proxies.keys()) watcher.targetEnded({ pid: target, reason: 'noconnection' })
+      for (const watcher of proxies.keys()) {
+        watcher.targetEnded({ pid: target, reason: 'noconnection' })
+      }
     }
   }
 }
@@ -254,10 +272,18 @@ class DirectTarget implements Target {
 
   accept (topic: string, payload: unknown, from: Pid, bytes: number): void {
     this.#wire.later(() => {
-      if (topic === 'ws.join' && this.#other.here.bindProblem(this.pid) === undefined) this.#client = from
+      if (topic === 'ws.join' && this.#other.here.bindProblem(this.pid) === undefined) {
+        this.#client = from
+      }
       if (!this.#other.here.accept(this.pid, topic, payload, from, bytes) || this.congested) return
       this.congested = true
-      this.#other.here.subscribeToDrain(this.pid, { resume: () => { this.#wire.later(() => { this.#resume() }) } })
+      this.#other.here.subscribeToDrain(this.pid, {
+        resume: () => {
+          this.#wire.later(() => {
+            this.#resume()
+          })
+        }
+      })
     })
   }
 

@@ -38,7 +38,8 @@ t.test('counts from 1970, and never goes back when the system clock is set', asy
 })
 
 t.test('does not keep the program running', async (t) => {
-  const keeping = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const keeping = (): number =>
+    process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
   const before = keeping()
   const task = systemClock.after(60_000, () => {})
   t.equal(keeping(), before)

@@ -22,7 +22,10 @@ class Once implements Deadline {
 }
 
 /** A test with a manual clock, which does not use the real event loop. */
-function test (name: string, body: (t: Test, clock: ManualClock, wheel: DeadlineTimer) => void): void {
+function test (
+  name: string,
+  body: (t: Test, clock: ManualClock, wheel: DeadlineTimer) => void
+): void {
   t.test(name, async (t) => {
     const clock = new ManualClock().install()
     try {

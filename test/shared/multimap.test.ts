@@ -22,7 +22,11 @@ t.test('keeps no key without values', async (t) => {
 })
 
 t.test('behaves like a map of sets', async (t) => {
-  const operation = fc.record({ kind: fc.constantFrom('add', 'add', 'delete', 'take'), key: fc.nat(2), value: fc.nat(3) })
+  const operation = fc.record({
+    kind: fc.constantFrom('add', 'add', 'delete', 'take'),
+    key: fc.nat(2),
+    value: fc.nat(3)
+  })
   fc.assert(fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
     const map = new MultiMap<number, number>()
     const model = new Map<number, Set<number>>()
@@ -31,8 +35,11 @@ t.test('behaves like a map of sets', async (t) => {
       if (kind === 'take') {
         if ([...map.takeAll(key)].join() !== [...values].join()) return false
         values.clear()
-      } else if (kind === 'add' ? map.add(key, value) === values.has(value) : map.delete(key, value) !== values.has(value)) return false
-      else if (kind === 'add') values.add(value)
+      } else if (
+        kind === 'add'
+          ? map.add(key, value) === values.has(value)
+          : map.delete(key, value) !== values.has(value)
+      ) { return false } else if (kind === 'add') values.add(value)
       else values.delete(value)
       if (values.size === 0) model.delete(key)
       else model.set(key, values)

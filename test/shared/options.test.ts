@@ -1,6 +1,14 @@
 import t from 'tap'
 import { Type } from '@sinclair/typebox'
-import { choice, decimal, defaultsOf, duration, flag, integer, optionsCheck } from '../../lib/shared/options.js'
+import {
+  choice,
+  decimal,
+  defaultsOf,
+  duration,
+  flag,
+  integer,
+  optionsCheck
+} from '../../lib/shared/options.js'
 import type { CheckTerms, Options } from '../../lib/shared/options.js'
 
 const table = {
@@ -20,8 +28,15 @@ function checkOf (options: Options, terms?: CheckTerms): (value: unknown) => voi
 
 t.test('accepts valid values, and options that are absent or undefined', async (t) => {
   const check = checkOf(table)
-  for (const value of [{}, { size: undefined }, { size: 1, level: 0, share: 1, factor: 1.5, wait: '1m', mode: 'slow', strict: true, names: [] }, { wait: 1 }]) {
-    t.doesNotThrow(() => { check(value) })
+  for (const value of [
+    {},
+    { size: undefined },
+    { size: 1, level: 0, share: 1, factor: 1.5, wait: '1m', mode: 'slow', strict: true, names: [] },
+    { wait: 1 }
+  ]) {
+    t.doesNotThrow(() => {
+      check(value)
+    })
   }
 })
 
@@ -38,12 +53,26 @@ t.test('names the option, its value and what was expected when a value is wrong'
     [{ mode: 'x' }, "'mode' must be 'fast', 'slow' or 'off', got 'x'"],
     [{ strict: 1 }, "'strict' must be a boolean, got '1'"],
     [{ names: ['a', 5] }, "'names' must be an array of strings, got '[array]'"],
-    [{ other: 1 }, "there is no option 'other' here, only size, level, share, factor, wait, mode, strict, names"],
-    [{ 'a/~b': 1 }, "there is no option 'a/~b' here, only size, level, share, factor, wait, mode, strict, names"],
+    [
+      { other: 1 },
+      "there is no option 'other' here, only size, level, share, factor, wait, mode, strict, names"
+    ],
+    [
+      { 'a/~b': 1 },
+      "there is no option 'a/~b' here, only size, level, share, factor, wait, mode, strict, names"
+    ],
     [null, "expected an object, got 'null'"],
     [[], "expected an object, got '[array]'"]
   ]
-  for (const [value, message] of cases) t.throws(() => { check(value) }, { name: 'RangeError', message }, message)
+  for (const [value, message] of cases) {
+    t.throws(
+      () => {
+        check(value)
+      },
+      { name: 'RangeError', message },
+      message
+    )
+  }
 })
 
 t.test('hands the error of a malformed duration to the caller', async (t) => {
@@ -53,14 +82,40 @@ t.test('hands the error of a malformed duration to the caller', async (t) => {
 })
 
 t.test('names the owner, the prefix and the hint where they are given', async (t) => {
-  const check = checkOf({ id: { ...integer(undefined), required: true } }, { owner: 'a child', prefix: 'child.', hint: '. See the guide' })
-  t.throws(() => { check({}) }, { message: "'child.id' must be an integer from 1, got 'undefined'" })
-  t.throws(() => { check({ id: 1, other: 1 }) }, { message: "a child has no field 'other', only id. See the guide" })
+  const check = checkOf(
+    { id: { ...integer(undefined), required: true } },
+    { owner: 'a child', prefix: 'child.', hint: '. See the guide' }
+  )
+  t.throws(
+    () => {
+      check({})
+    },
+    { message: "'child.id' must be an integer from 1, got 'undefined'" }
+  )
+  t.throws(
+    () => {
+      check({ id: 1, other: 1 })
+    },
+    { message: "a child has no field 'other', only id. See the guide" }
+  )
   t.throws(() => { check(5) }, { message: "expected an object for a child, got '5'" })
 })
 
 t.test('lists the limits and the defaults of a table', async (t) => {
-  t.strictSame(defaultsOf(table), { size: 5, share: 0.1, factor: 2, wait: '5s', mode: 'fast', strict: false })
+  t.strictSame(defaultsOf(table), {
+    size: 5,
+    share: 0.1,
+    factor: 2,
+    wait: '5s',
+    mode: 'fast',
+    strict: false
+  })
   const { size, wait } = table
-  t.match([size, wait], [{ unit: 'bytes', min: 1, max: undefined }, { unit: 'ms', min: 1, max: 2 ** 31 - 1 }])
+  t.match(
+    [size, wait],
+    [
+      { unit: 'bytes', min: 1, max: undefined },
+      { unit: 'ms', min: 1, max: 2 ** 31 - 1 }
+    ]
+  )
 })

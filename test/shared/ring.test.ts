@@ -7,7 +7,10 @@ t.test('behaves like an array', async (t) => {
     { weight: 3, arbitrary: fc.record({ kind: fc.constant('push' as const), value: fc.nat() }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('shift' as const), value: fc.nat() }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('remove' as const), value: fc.nat() }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant('clear' as const), value: fc.constant(0) }) }
+    {
+      weight: 1,
+      arbitrary: fc.record({ kind: fc.constant('clear' as const), value: fc.constant(0) })
+    }
   )
   fc.assert(fc.property(fc.array(operation, { maxLength: 200 }), (operations) => {
     const ring = new Ring<number>()
@@ -25,7 +28,9 @@ t.test('behaves like an array', async (t) => {
         const index = value % model.length
         if (ring.removeAt(index) !== model.splice(index, 1)[0]) return false
       }
-      if (ring.length !== model.length || !model.every((item, i) => ring.at(i) === item)) return false
+      if (ring.length !== model.length || !model.every((item, i) => ring.at(i) === item)) {
+        return false
+      }
     }
     return true
   }), { numRuns: 500 })

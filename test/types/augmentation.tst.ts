@@ -14,7 +14,9 @@ declare const processes: Processes
 declare const self: Process
 
 test('a topic of the application is known to every process', async () => {
-  for await (const { topic, payload } of self.inbox) if (topic === 'order.paid') expect(payload).type.toBe<{ id: string }>()
+  for await (const { topic, payload } of self.inbox) {
+    if (topic === 'order.paid') expect(payload).type.toBe<{ id: string }>()
+  }
   await self.serve({ 'order.paid': ({ id }) => { expect(id).type.toBe<string>() } })
   expect((await self.receive({ topic: 'order.paid' })).payload).type.toBe<{ id: string }>()
 })
@@ -28,7 +30,9 @@ test('and to every send and call', () => {
 })
 
 test('what a connection understands is typed, too', () => {
-  expect(processes.send).type.toBeCallableWith('client', 'ws.send', { data: 'hello' } satisfies WsSend)
+  expect(processes.send).type.toBeCallableWith('client', 'ws.send', {
+    data: 'hello'
+  } satisfies WsSend)
   expect(processes.send).type.not.toBeCallableWith('client', 'ws.send', { text: 'hello' })
   expect(processes.send).type.toBeCallableWith('client', 'ws.close')
   expect(processes.send).type.toBeCallableWith('client', 'ws.close', { code: 1000, reason: 'bye' })

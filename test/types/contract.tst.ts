@@ -3,7 +3,16 @@ import Fastify from 'fastify'
 import wsRelay, { type Pid } from '../../lib/index.js'
 import { createProcesses } from '../../lib/process/index.js'
 import type { Duration, Monitor } from '../../types/pid.js'
-import type { Cluster, Exit, ProcessInfo, ProcessStats, ProcessSystem, SpawnOptions, Supervisor, Timer } from '../../lib/process/index.js'
+import type {
+  Cluster,
+  Exit,
+  ProcessInfo,
+  ProcessStats,
+  ProcessSystem,
+  SpawnOptions,
+  Supervisor,
+  Timer
+} from '../../lib/process/index.js'
 import type { Process, Processes, Sending } from '../../types/processes.js'
 
 declare const processes: Processes
@@ -31,7 +40,9 @@ test('the lobby of the README compiles as it is written', async () => {
     reply.send()
   })
 
-  app.post<{ Body: { text: string } }>('/notify', (request) => ({ accepted: app.processes.send(lobby, 'notice', request.body) }))
+  app.post<{ Body: { text: string } }>('/notify', (request) => ({
+    accepted: app.processes.send(lobby, 'notice', request.body)
+  }))
 })
 
 test('the room of the README compiles as it is written', () => {
@@ -39,28 +50,45 @@ test('the room of the README compiles as it is written', () => {
   const room = app.processes.spawn(async function room (self, title: string) {
     const clients = new Set<Pid>()
     await self.serve({
-      'ws.join': ({ client_pid }) => { clients.add(client_pid) },
-      'ws.message': ({ data }) => { for (const pid of clients) self.send(pid, 'ws.send', { type: 'text', data }) },
-      'ws.leave': ({ client_pid }) => { clients.delete(client_pid); if (clients.size === 0) self.stop() }
+      'ws.join': ({ client_pid }) => {
+        clients.add(client_pid)
+      },
+      'ws.message': ({ data }) => {
+        for (const pid of clients) self.send(pid, 'ws.send', { type: 'text', data })
+      },
+      'ws.leave': ({ client_pid }) => {
+        clients.delete(client_pid)
+        if (clients.size === 0) self.stop()
+      }
     })
   }, { name: 'room:lobby', args: ['Lobby'] })
   expect(room).type.toBe<Pid>()
 })
 
 test('the arguments of a body are those that spawn is given', () => {
-  const body = (_self: Process, title: string, size: number): void => { expect([title, size]).type.toBeAssignableTo<unknown[]>() }
+  const body = (_self: Process, title: string, size: number): void => {
+    expect([title, size]).type.toBeAssignableTo<unknown[]>()
+  }
   expect(processes.spawn).type.toBeCallableWith(body, { args: ['Lobby', 5] })
   expect(processes.spawn).type.not.toBeCallableWith(body, { args: ['Lobby', 'five'] })
   expect(processes.spawn).type.not.toBeCallableWith(body, { args: ['Lobby'] })
   expect(processes.spawn).type.not.toBeCallableWith('body')
-  expect<SpawnOptions>().type.toBeAssignableFrom<{ name: string, link: Pid, monitor: Pid, mailboxLimit: number, trapLinks: boolean }>()
+  expect<SpawnOptions>().type.toBeAssignableFrom<{
+    name: string
+    link: Pid
+    monitor: Pid
+    mailboxLimit: number
+    trapLinks: boolean
+  }>()
 })
 
 test('what the functions of a system return', () => {
   expect(createProcesses()).type.toBe<ProcessSystem>()
   expect(createProcesses().close()).type.toBe<Promise<void>>()
   expect(processes.send('name', 'topic')).type.toBe<boolean>()
-  expect(processes.call('name', 'topic', 1, { timeout: '5s', signal: AbortSignal.abort() })).type.toBe<Promise<unknown>>()
+  expect(
+    processes.call('name', 'topic', 1, { timeout: '5s', signal: AbortSignal.abort() })
+  ).type.toBe<Promise<unknown>>()
   expect(processes.exit('name')).type.toBe<boolean>()
   expect(processes.cancel('name', 'reason')).type.toBe<boolean>()
   expect(processes.alive('name')).type.toBe<boolean>()
@@ -68,7 +96,11 @@ test('what the functions of a system return', () => {
   expect(processes.list()).type.toBe<Pid[]>()
   expect(processes.exited('name')).type.toBe<Promise<Exit>>()
   expect(processes.stats()).type.toBe<ProcessStats>()
-  expect(processes.supervise({ children: [{ id: 'a', start: async (_self: Process, _title: string) => {}, args: ['Lobby'] }] })).type.toBe<Supervisor>()
+  expect(
+    processes.supervise({
+      children: [{ id: 'a', start: async (_self: Process, _title: string) => {}, args: ['Lobby'] }]
+    })
+  ).type.toBe<Supervisor>()
 })
 
 test('what the functions of a process return', () => {

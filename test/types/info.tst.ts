@@ -1,5 +1,13 @@
 import { expect, test } from 'tstyche'
-import type { ConnectionExit, Exit, ExitReason, LeaveCause, Pid, Process, ProcessInfo } from '../../lib/process/index.js'
+import type {
+  ConnectionExit,
+  Exit,
+  ExitReason,
+  LeaveCause,
+  Pid,
+  Process,
+  ProcessInfo
+} from '../../lib/process/index.js'
 
 declare const self: Process
 declare const info: ProcessInfo
@@ -19,7 +27,14 @@ test('the kind tells what else is known', () => {
 })
 
 test('every reason that the package gives is a known one, and any string may be one', () => {
-  expect<ExitReason>().type.toBeAssignableFrom<'name_lost' | 'connection_lost' | 'ping_timeout' | 'target_down' | 'protocol_error' | 'slow_client'>()
+  expect<ExitReason>().type.toBeAssignableFrom<
+    | 'name_lost'
+    | 'connection_lost'
+    | 'ping_timeout'
+    | 'target_down'
+    | 'protocol_error'
+    | 'slow_client'
+  >()
   expect<ExitReason>().type.toBeAssignableFrom<string>()
   expect(self.stop).type.toBeCallableWith('a reason of its own')
   expect(self.stop).type.not.toBeCallableWith(5)
@@ -33,5 +48,7 @@ test('how a connection ended', () => {
 
 test('a receive may time out where its options say so, or may say so', async () => {
   const options: { timeout?: number } = {}
-  expect(await self.receive(options)).type.toBe<Awaited<ReturnType<typeof self.receive<{ timeout: number }>>>>()
+  expect(await self.receive(options)).type.toBe<
+    Awaited<ReturnType<typeof self.receive<{ timeout: number }>>>
+  >()
 })

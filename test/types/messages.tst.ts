@@ -1,5 +1,12 @@
 import { expect, test } from 'tstyche'
-import type { Message, MessageOf, SystemTopics, WsJoin, WsLeave, WsMessage } from '../../types/messages.js'
+import type {
+  Message,
+  MessageOf,
+  SystemTopics,
+  WsJoin,
+  WsLeave,
+  WsMessage
+} from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 import type { Process } from '../../types/processes.js'
 
@@ -35,9 +42,15 @@ test('a receive of some topics gives these, and undefined only with a timeout', 
   expect(await self.receive()).type.toBe<Message<Notices>>()
   expect(await self.receive({ timeout: '1s' })).type.toBe<Message<Notices> | undefined>()
   expect(await self.receive({ topic: 'notice' })).type.toBe<MessageOf<'notice', { text: string }>>()
-  expect(await self.receive({ topic: 'notice', timeout: 5 })).type.toBe<MessageOf<'notice', { text: string }> | undefined>()
-  expect(await self.receive({ topic: ['notice', 'ws.join'] })).type.toBe<MessageOf<'notice', { text: string }> | MessageOf<'ws.join', WsJoin>>()
-  expect(await self.receive({ topic: '@exit' })).type.toBe<MessageOf<'@exit', SystemTopics['@exit']>>()
+  expect(await self.receive({ topic: 'notice', timeout: 5 })).type.toBe<
+    MessageOf<'notice', { text: string }> | undefined
+  >()
+  expect(await self.receive({ topic: ['notice', 'ws.join'] })).type.toBe<
+    MessageOf<'notice', { text: string }> | MessageOf<'ws.join', WsJoin>
+  >()
+  expect(await self.receive({ topic: '@exit' })).type.toBe<
+    MessageOf<'@exit', SystemTopics['@exit']>
+  >()
 })
 
 test('a topic that was not declared can be received, with an unknown payload', async () => {

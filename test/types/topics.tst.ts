@@ -41,12 +41,17 @@ test('a process that declared topics takes no other topic', () => {
 })
 
 test('a process that declared topics takes the messages of the relay, as in a test of a room', () => {
-  expect(processes.send).type.toBeCallableWith(counter, 'ws.join', { client_pid: client, metadata: {} })
+  expect(processes.send).type.toBeCallableWith(counter, 'ws.join', {
+    client_pid: client,
+    metadata: {}
+  })
   expect(processes.send).type.not.toBeCallableWith(counter, 'ws.join', { client_pid: client })
 })
 
 test('a connection takes its own topics with their payloads, and any other', () => {
-  expect(processes.send).type.toBeCallableWith(client, 'ws.send', { data: 'hello' } satisfies WsSend)
+  expect(processes.send).type.toBeCallableWith(client, 'ws.send', {
+    data: 'hello'
+  } satisfies WsSend)
   expect(processes.send).type.toBeCallableWith(client, 'ws.close')
   expect(processes.send).type.toBeCallableWith(client, 'ws.close', 'bye')
   expect(processes.send).type.toBeCallableWith(client, 'ws.control', { metadata: null })
@@ -87,7 +92,9 @@ test('a PID with topics is a PID', () => {
 
 test('a call resolves with the reply that was declared, and with unknown otherwise', () => {
   expect(processes.call(counter, 'total')).type.toBe<Promise<number>>()
-  expect(processes.call(counter, 'total', undefined, { timeout: '1s' })).type.toBe<Promise<number>>()
+  expect(processes.call(counter, 'total', undefined, { timeout: '1s' })).type.toBe<
+    Promise<number>
+  >()
   expect(processes.call(counter, 'rename', { name: 'x' })).type.toBe<Promise<boolean>>()
   expect(processes.call(counter, 'add', 1)).type.toBe<Promise<unknown>>()
   expect(processes.call('counter', 'total')).type.toBe<Promise<unknown>>()
@@ -145,13 +152,25 @@ test('timers check their topic and their payload', () => {
 
 test('a broadcast checks its payload and its options', () => {
   expect(processes.groups.broadcast).type.toBeCallableWith('group', 'ws.send', { data: 'x' })
-  expect(processes.groups.broadcast).type.toBeCallableWith('group', 'ws.send', { data: 'x' }, { except: counter })
+  expect(processes.groups.broadcast).type.toBeCallableWith(
+    'group',
+    'ws.send',
+    { data: 'x' },
+    { except: counter }
+  )
   expect(processes.groups.broadcast).type.toBeCallableWith('group', 'news')
   expect(processes.groups.broadcast).type.not.toBeCallableWith('group', 'ws.send')
   expect(processes.groups.broadcast).type.not.toBeCallableWith('group', 'ws.send', { data: 5 })
-  expect(processes.groups.broadcast).type.not.toBeCallableWith('group', 'news', 1, { from: counter })
+  expect(processes.groups.broadcast).type.not.toBeCallableWith('group', 'news', 1, {
+    from: counter
+  })
   expect(processes.groups.broadcast('group', 'news')).type.toBe<number>()
-  expect(cluster.groups.broadcast).type.toBeCallableWith('group', 'ws.send', { data: 'x' }, { except: counter, from: client })
+  expect(cluster.groups.broadcast).type.toBeCallableWith(
+    'group',
+    'ws.send',
+    { data: 'x' },
+    { except: counter, from: client }
+  )
   expect(cluster.groups.broadcast).type.not.toBeCallableWith('group', 'ws.send', { data: 5 })
   expect(cluster.groups.broadcast('group', 'news')).type.toBe<boolean>()
 })

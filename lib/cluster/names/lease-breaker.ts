@@ -48,7 +48,9 @@ export class LeaseBreaker {
     if (node === this.#host.node) return incarnation < this.#host.incarnation
     const member = this.#host.membership.find(node)
     if (member === undefined) return false
-    return member.incarnation > incarnation || (member.incarnation === incarnation && member.hasLeft)
+    return (
+      member.incarnation > incarnation || (member.incarnation === incarnation && member.hasLeft)
+    )
   }
 
   /** Call when a node goes down: the time during which its lease does not change begins now. */

@@ -12,7 +12,20 @@ import type { Mismatch, Plain, Verified } from '../../shared/contract.js'
 import type { Cluster } from '../../../types/cluster.js'
 import type { Exit, Handlers, Message } from '../../../types/messages.js'
 import type { Duration, Monitor, Pid } from '../../../types/pid.js'
-import type { CallOptions, Groups, Logger, Names, Process, ProcessBody, ProcessInfo, ReceiveOptions, SpawnOptions, Supervisor, SupervisorSpec, Timer } from '../../../types/processes.js'
+import type {
+  CallOptions,
+  Groups,
+  Logger,
+  Names,
+  Process,
+  ProcessBody,
+  ProcessInfo,
+  ReceiveOptions,
+  SpawnOptions,
+  Supervisor,
+  SupervisorSpec,
+  Timer
+} from '../../../types/processes.js'
 
 /** A process of any topics, each with a payload of its own: what an implementation can know. */
 type Topics = Record<string, unknown>
@@ -168,17 +181,31 @@ export class Self implements Plain<Untyped> {
   }
 
   sendAfter (delay: Duration, to: string, topic: string, payload?: unknown): Timer {
-    return this.#actor.timers.after(toMilliseconds(delay, 0, longestDelay), sending(this.#runtime, this.#actor, to, topic, payload))
+    return this.#actor.timers.after(
+      toMilliseconds(delay, 0, longestDelay),
+      sending(this.#runtime, this.#actor, to, topic, payload)
+    )
   }
 
   sendEvery (interval: Duration, to: string, topic: string, payload?: unknown): Timer {
-    return this.#actor.timers.every(toMilliseconds(interval, 1, longestDelay), sending(this.#runtime, this.#actor, to, topic, payload))
+    return this.#actor.timers.every(
+      toMilliseconds(interval, 1, longestDelay),
+      sending(this.#runtime, this.#actor, to, topic, payload)
+    )
   }
 }
 
-function sending (runtime: SelfHost, actor: Actor, to: string, topic: string, payload: unknown): () => void {
+function sending (
+  runtime: SelfHost,
+  actor: Actor,
+  to: string,
+  topic: string,
+  payload: unknown
+): () => void {
   actor.checkAlive()
   checkTopic(topic)
   checkAddress(to)
-  return () => { runtime.messenger.send(to, topic, payload, actor) }
+  return () => {
+    runtime.messenger.send(to, topic, payload, actor)
+  }
 }

@@ -58,7 +58,9 @@ export function groupsFacade (runtime: FacadesHost, sender: Actor | undefined): 
       const batch: Batch = {}
       let accepted = 0
       for (const member of members) {
-        if (member !== except && runtime.messenger.send(member, topic, payload, sender, batch)) accepted++
+        if (member !== except && runtime.messenger.send(member, topic, payload, sender, batch)) {
+          accepted++
+        }
       }
       return accepted
     },
@@ -90,7 +92,10 @@ export function clusterFacade (cluster: Cluster, sender: Actor): Cluster {
     leave: (group, pid) => groups.leave(group, pid),
     members: (group) => groups.members(group),
     broadcast: (group, topic, payload, options) => {
-      return !sender.hasEnded && groups.broadcast(group, topic, payload, { from: sender.pid, ...options })
+      return (
+        !sender.hasEnded &&
+        groups.broadcast(group, topic, payload, { from: sender.pid, ...options })
+      )
     },
     watch: (group, listener) => groups.watch(group, listener),
     unwatch: (group, listener) => { groups.unwatch(group, listener) }

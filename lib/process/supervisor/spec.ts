@@ -4,7 +4,14 @@ import { toMilliseconds } from '../../shared/duration.js'
 import { choice, decimal, duration, flag, integer, optionsCheck } from '../../shared/options.js'
 import { checkName } from '../registry/names.js'
 import type { Fail, Option } from '../../shared/options.js'
-import type { Backoff, ChildOf, ChildSpec, ProcessBody, SupervisorChild, SupervisorSpec } from '../../../types/processes.js'
+import type {
+  Backoff,
+  ChildOf,
+  ChildSpec,
+  ProcessBody,
+  SupervisorChild,
+  SupervisorSpec
+} from '../../../types/processes.js'
 
 const { FST_PROCESS_INVALID_SPEC } = errorCodes
 
@@ -31,7 +38,14 @@ export interface SupervisorPlan {
   readonly strategy: 'one_for_one' | 'one_for_all' | 'rest_for_one'
   readonly maxRestarts: number
   readonly period: number
-  readonly backoff: { readonly initial: number, readonly max: number, readonly factor: number, readonly jitter: number } | undefined
+  readonly backoff:
+    | {
+      readonly initial: number
+      readonly max: number
+      readonly factor: number
+      readonly jitter: number
+    }
+    | undefined
   readonly children: readonly ChildPlan[]
 }
 
@@ -81,7 +95,10 @@ export const backoffFields = {
 const invalid: Fail = (problem, cause) => new FST_PROCESS_INVALID_SPEC(problem, { cause })
 const checkSupervisor = optionsCheck(supervisorFields, invalid, { owner: 'a supervisor' })
 const checkChild = optionsCheck(childFields, invalid, { owner: 'a child' })
-const checkBackoff = optionsCheck(backoffFields, invalid, { owner: 'a backoff', prefix: 'backoff.' })
+const checkBackoff = optionsCheck(backoffFields, invalid, {
+  owner: 'a backoff',
+  prefix: 'backoff.'
+})
 
 /** @throws `FST_PROCESS_INVALID_SPEC` (a misspelt field, too), `FST_PROCESS_INVALID_NAME` */
 export function planSupervisor (spec: SupervisorSpec): SupervisorPlan {
@@ -110,9 +127,20 @@ export function planChild (spec: GivenChild): ChildPlan {
   const { id, start, args = [], name, restart, shutdown, mailboxLimit, trapLinks } = spec
   if (name !== undefined) checkName(name)
   if (typeof start === 'object') {
-    const field = args.length > 0 ? 'args' : mailboxLimit !== undefined ? 'mailboxLimit' : trapLinks !== undefined ? 'trapLinks' : undefined
+    const field =
+      args.length > 0
+        ? 'args'
+        : mailboxLimit !== undefined
+          ? 'mailboxLimit'
+          : trapLinks !== undefined
+            ? 'trapLinks'
+            : undefined
     // It would have no effect.
-    if (field !== undefined) throw new FST_PROCESS_INVALID_SPEC(`'${field}' is not for a child that is a supervisor, got '${show(spec[field])}'`)
+    if (field !== undefined) {
+      throw new FST_PROCESS_INVALID_SPEC(
+        `'${field}' is not for a child that is a supervisor, got '${show(spec[field])}'`
+      )
+    }
   }
   return {
     id,
@@ -132,7 +160,9 @@ function planBackoff (backoff: Backoff | undefined): SupervisorPlan['backoff'] {
   const initial = toMilliseconds(backoff.initial)
   const max = toMilliseconds(backoff.max)
   if (max < initial) {
-    throw new FST_PROCESS_INVALID_SPEC(`'backoff.max' must be at least 'backoff.initial', got '${show(backoff.max)}'`)
+    throw new FST_PROCESS_INVALID_SPEC(
+      `'backoff.max' must be at least 'backoff.initial', got '${show(backoff.max)}'`
+    )
   }
   const { factor = backoffFields.factor.default, jitter = backoffFields.jitter.default } = backoff
   return { initial, max, factor, jitter }

@@ -3,7 +3,16 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { program } from '../../program.js'
 import { HubEnd } from './pipe.js'
-import type { Command, FarOptions, Joining, Mail, Report, Sameness, Told, WorkerNode } from './worker.js'
+import type {
+  Command,
+  FarOptions,
+  Joining,
+  Mail,
+  Report,
+  Sameness,
+  Told,
+  WorkerNode
+} from './worker.js'
 import type { MemoryHub } from '../../../lib/cluster/engines/memory.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
@@ -21,7 +30,11 @@ export interface Teardown {
 export class Host {
   readonly #child: ChildProcess
   readonly #hub: MemoryHub
-  readonly #answers = new Map<number, { resolve: (value: unknown) => void, reject: (error: Error) => void }>()
+  readonly #answers = new Map<
+    number,
+    { resolve: (value: unknown) => void, reject: (error: Error) => void }
+  >()
+
   readonly #processes = new Map<Pid, FarProcess>()
   /** What was told of processes that the test does not know yet. */
   readonly #early = new Map<Pid, Array<(one: FarProcess) => void>>()
@@ -31,18 +44,42 @@ export class Host {
   constructor (t: Teardown, hub: MemoryHub) {
     this.#hub = hub
     // Nothing of the test runner, which puts itself into every child's environment: what is killed has nothing to tell it.
-    this.#child = spawn('env', ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, ...program('test/cluster/apart/worker.ts')], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced'
+    this.#child = spawn(
+      'env',
+      [
+        '-u',
+        'NODE_OPTIONS',
+        '-u',
+        'NODE_V8_COVERAGE',
+        process.execPath,
+        ...program('test/cluster/apart/worker.ts')
+      ],
+      {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        serialization: 'advanced'
+      }
+    )
+    this.#child.on('message', (report: Report) => {
+      this.#hear(report)
     })
-    this.#child.on('message', (report: Report) => { this.#hear(report) })
-    this.#child.once('exit', () => { for (const { reject } of this.#answers.values()) reject(new Error('its process has ended')) })
+    this.#child.once('exit', () => {
+      for (const { reject } of this.#answers.values()) reject(new Error('its process has ended'))
+    })
     t.teardown(() => this.kill())
   }
 
   #hear (report: Report): void {
-    if ('mail' in report) for (const { pid, mail, metadata } of report.mail) this.#of(pid, (one) => { one.hear(mail, metadata) })
-    else if ('exit' in report) this.#of(report.pid, (one) => { one.hasEnded(report.exit) })
-    else if ('question' in report) this.#pipes.get(report.node)?.hear(report.question)
+    if ('mail' in report) {
+      for (const { pid, mail, metadata } of report.mail) {
+        this.#of(pid, (one) => {
+          one.hear(mail, metadata)
+        })
+      }
+    } else if ('exit' in report) {
+      this.#of(report.pid, (one) => {
+        one.hasEnded(report.exit)
+      })
+    } else if ('question' in report) this.#pipes.get(report.node)?.hear(report.question)
     else {
       const answer = this.#answers.get(report.id)
       this.#answers.delete(report.id)
@@ -54,7 +91,7 @@ export class Host {
   #of (pid: Pid, task: (one: FarProcess) => void): void {
     const one = this.#processes.get(pid)
     if (one !== undefined) task(one)
-    else this.#early.set(pid, [...this.#early.get(pid) ?? [], task])
+    else this.#early.set(pid, [...(this.#early.get(pid) ?? []), task])
   }
 
   /** What was told of it from the start on. */
@@ -75,7 +112,14 @@ export class Host {
   /** A node of it that has joined. */
   async join (joining: Joining): Promise<FarNode> {
     const { node } = joining
-    if (joining.engine === 'memory') this.#pipes.set(node, new HubEnd(this.#hub, (news) => { if (this.#child.connected) this.#child.send({ node, news } satisfies Command) }))
+    if (joining.engine === 'memory') {
+      this.#pipes.set(
+        node,
+        new HubEnd(this.#hub, (news) => {
+          if (this.#child.connected) this.#child.send({ node, news } satisfies Command)
+        })
+      )
+    }
     await this.ask(node, 'join', joining)
     return new FarNode(this, node)
   }
@@ -137,7 +181,9 @@ export class FarProcess {
   constructor (node: FarNode, pid: Pid) {
     this.#node = node
     this.pid = pid
-    this.exited = new Promise((resolve) => { this.#ended = resolve })
+    this.exited = new Promise((resolve) => {
+      this.#ended = resolve
+    })
   }
 
   hear (mail: Mail, metadata: Sameness | undefined): void {
@@ -160,7 +206,11 @@ export class FarProcess {
 
   /** The first messages, when there are so many. */
   async until (count: number): Promise<Mail[]> {
-    while (this.mail.length < count) await new Promise<void>((resolve) => { this.#look = resolve })
+    while (this.mail.length < count) {
+      await new Promise<void>((resolve) => {
+        this.#look = resolve
+      })
+    }
     return this.mail.slice(0, count)
   }
 
@@ -173,9 +223,16 @@ export class FarProcess {
     return await this.#node.ask('does', this.pid, method, ...args)
   }
 
-  async timer (method: 'sendAfter' | 'sendEvery', ...args: unknown[]): Promise<{ cancel (): Promise<void> }> {
+  async timer (
+    method: 'sendAfter' | 'sendEvery',
+    ...args: unknown[]
+  ): Promise<{ cancel(): Promise<void> }> {
     const timer = await this.#node.ask('timer', this.pid, method, ...args)
-    return { cancel: async () => { await this.#node.ask('cancelTimer', timer) } }
+    return {
+      cancel: async () => {
+        await this.#node.ask('cancelTimer', timer)
+      }
+    }
   }
 
   async configure (monitors: boolean): Promise<void> {

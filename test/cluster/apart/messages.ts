@@ -5,30 +5,45 @@ import type { Sentence } from './nodes.js'
 import type { Probe } from '../../process/helpers.js'
 
 export function order (sentence: Sentence): void {
-  sentence('messages and exits from one sender to one receiver arrive in the order sent, each once', async (t, nodes) => {
-    const { a, b } = nodes
-    const there = await b.spawn()
-    const sender = await started(nodes)
-    for (let i = 0; i < 500; i++) {
-      t.ok(sender.send(there.pid as string, i % 2 === 0 ? 'even' : 'odd', i))
-      if (i % 50 === 0) await new Promise(setImmediate)
-    }
-    t.notOk(sender.send(there.pid as string, 'x', () => {}), 'what is no plain data')
-    sender.send(there.pid as string, 'stop', 'enough')
-    t.match(await there.exited, { reason: 'enough' })
-    t.strictSame(there.mail.slice(0, -1).map(({ payload, from }) => [payload, from]), Array.from({ length: 500 }, (_, i) => [i, sender.pid]))
-    a.exit(sender.pid)
+  sentence(
+    'messages and exits from one sender to one receiver arrive in the order sent, each once',
+    async (t, nodes) => {
+      const { a, b } = nodes
+      const there = await b.spawn()
+      const sender = await started(nodes)
+      for (let i = 0; i < 500; i++) {
+        t.ok(sender.send(there.pid as string, i % 2 === 0 ? 'even' : 'odd', i))
+        if (i % 50 === 0) await new Promise(setImmediate)
+      }
+      t.notOk(
+        sender.send(there.pid as string, 'x', () => {}),
+        'what is no plain data'
+      )
+      sender.send(there.pid as string, 'stop', 'enough')
+      t.match(await there.exited, { reason: 'enough' })
+      t.strictSame(
+        there.mail.slice(0, -1).map(({ payload, from }) => [payload, from]),
+        Array.from({ length: 500 }, (_, i) => [i, sender.pid])
+      )
+      a.exit(sender.pid)
 
-    const here = probe(a)
-    const back = await b.spawn()
-    await back.does('send', here.pid, 'warm up')
-    await Promise.all([...Array.from({ length: 200 }, (_, i) => back.does('send', here.pid, 'x', i)), b.ask('system', 'send', back.pid, 'throw', 'E_LAST')])
-    const watcher = await started(nodes)
-    t.match(await a.exited(back.pid), { reason: /noproc|error/ })
-    const seen = await here.until(201)
-    t.strictSame(seen.slice(1).map(({ payload, from }) => [payload, from]), Array.from({ length: 200 }, (_, i) => [i, back.pid]))
-    for (const pid of [here.pid, watcher.pid]) a.exit(pid)
-  })
+      const here = probe(a)
+      const back = await b.spawn()
+      await back.does('send', here.pid, 'warm up')
+      await Promise.all([
+        ...Array.from({ length: 200 }, (_, i) => back.does('send', here.pid, 'x', i)),
+        b.ask('system', 'send', back.pid, 'throw', 'E_LAST')
+      ])
+      const watcher = await started(nodes)
+      t.match(await a.exited(back.pid), { reason: /noproc|error/ })
+      const seen = await here.until(201)
+      t.strictSame(
+        seen.slice(1).map(({ payload, from }) => [payload, from]),
+        Array.from({ length: 200 }, (_, i) => [i, back.pid])
+      )
+      for (const pid of [here.pid, watcher.pid]) a.exit(pid)
+    }
+  )
 
   sentence('an exit comes behind everything the dead had sent', async (t, nodes) => {
     const { a, b } = nodes
@@ -44,55 +59,79 @@ export function order (sentence: Sentence): void {
     for (const pid of [here.pid, watching.pid]) a.exit(pid)
   })
 
-  sentence('timers send to a process elsewhere, until they are cancelled or their process ends', async (t, nodes) => {
-    const { a, b } = nodes
-    const here = probe(a)
-    const there = await b.spawn()
-    const [after, every] = await Promise.all([there.timer('sendAfter', '1h', here.pid, 'late'), there.timer('sendEvery', 1, here.pid, 'often', 7)])
-    await there.timer('sendAfter', 0, here.pid, 'soon', 1)
-    await arrives(here, 'soon')
-    await arrives(here, 'often')
-    t.match(here.seen.filter(({ topic }) => topic === 'soon'), [{ payload: 1, from: there.pid }])
-    await Promise.all([after.cancel(), every.cancel()])
-    await there.does('send', here.pid, 'last')
-    await arrives(here, 'last')
-    t.equal(here.seen.at(-1)?.topic, 'last')
-    await there.timer('sendEvery', 1, here.pid, 'again')
-    await arrives(here, 'again')
-    await there.exit()
-    t.match(await a.exited(there.pid), { reason: 'noproc' })
-    // What it had sent is here by now.
-    const rest = here.seen.length
-    const other = await b.spawn()
-    await other.does('call', echo(nodes), 'echo')
-    t.equal(here.seen.length, rest, 'no more')
-    a.exit(here.pid)
-  })
+  sentence(
+    'timers send to a process elsewhere, until they are cancelled or their process ends',
+    async (t, nodes) => {
+      const { a, b } = nodes
+      const here = probe(a)
+      const there = await b.spawn()
+      const [after, every] = await Promise.all([
+        there.timer('sendAfter', '1h', here.pid, 'late'),
+        there.timer('sendEvery', 1, here.pid, 'often', 7)
+      ])
+      await there.timer('sendAfter', 0, here.pid, 'soon', 1)
+      await arrives(here, 'soon')
+      await arrives(here, 'often')
+      t.match(
+        here.seen.filter(({ topic }) => topic === 'soon'),
+        [{ payload: 1, from: there.pid }]
+      )
+      await Promise.all([after.cancel(), every.cancel()])
+      await there.does('send', here.pid, 'last')
+      await arrives(here, 'last')
+      t.equal(here.seen.at(-1)?.topic, 'last')
+      await there.timer('sendEvery', 1, here.pid, 'again')
+      await arrives(here, 'again')
+      await there.exit()
+      t.match(await a.exited(there.pid), { reason: 'noproc' })
+      // What it had sent is here by now.
+      const rest = here.seen.length
+      const other = await b.spawn()
+      await other.does('call', echo(nodes), 'echo')
+      t.equal(here.seen.length, rest, 'no more')
+      a.exit(here.pid)
+    }
+  )
 }
 
 /** Resolves when a message of a topic is there. */
 async function arrives (probe: Probe, topic: string): Promise<void> {
-  while (!probe.seen.some((message) => message.topic === topic)) await probe.until(probe.seen.length + 1)
+  while (!probe.seen.some((message) => message.topic === topic)) {
+    await probe.until(probe.seen.length + 1)
+  }
 }
 
 export function calls (sentence: Sentence): void {
-  sentence('a call is answered, refused by the callee, or fails with its end, in both directions', async (t, nodes) => {
-    const { a, b, c } = nodes
-    const there = await b.spawn()
-    t.strictSame(await a.call(there.pid as string, 'echo', { deep: [1] }), { deep: [1] })
-    t.strictSame(await c.ask('system', 'call', there.pid, 'echo', 'from c'), 'from c')
-    t.equal(await there.does('call', echo(nodes), 'echo', 5), 5)
-    const caller = await started(nodes)
-    await caller.call(there.pid as string, 'echo')
-    await there.idle()
-    t.equal(there.mail.at(-1)?.from, caller.pid)
-    await t.rejects(a.call(there.pid as string, 'fail', 'E_NO'), { code: 'FST_PROCESS_CALL_FAILED', cause: { message: 'it failed', code: 'E_NO' } })
-    await t.rejects(c.ask('system', 'call', there.pid, 'fail', 'E_NO'), { code: 'FST_PROCESS_CALL_FAILED', cause: { message: 'it failed', code: 'E_NO' } })
-    await t.rejects(a.call(there.pid as string, 'throw', 'E_END'), { code: 'FST_PROCESS_CALL_FAILED', message: /'error'/, cause: { message: 'it broke', code: 'E_END' } })
-    await t.rejects(a.call(there.pid as string, 'echo'), { code: 'FST_PROCESS_NOT_ALIVE' })
-    await t.rejects(a.call(nowhere as string, 'echo'), { code: 'FST_PROCESS_REFUSED' })
-    a.exit(caller.pid)
-  })
+  sentence(
+    'a call is answered, refused by the callee, or fails with its end, in both directions',
+    async (t, nodes) => {
+      const { a, b, c } = nodes
+      const there = await b.spawn()
+      t.strictSame(await a.call(there.pid as string, 'echo', { deep: [1] }), { deep: [1] })
+      t.strictSame(await c.ask('system', 'call', there.pid, 'echo', 'from c'), 'from c')
+      t.equal(await there.does('call', echo(nodes), 'echo', 5), 5)
+      const caller = await started(nodes)
+      await caller.call(there.pid as string, 'echo')
+      await there.idle()
+      t.equal(there.mail.at(-1)?.from, caller.pid)
+      await t.rejects(a.call(there.pid as string, 'fail', 'E_NO'), {
+        code: 'FST_PROCESS_CALL_FAILED',
+        cause: { message: 'it failed', code: 'E_NO' }
+      })
+      await t.rejects(c.ask('system', 'call', there.pid, 'fail', 'E_NO'), {
+        code: 'FST_PROCESS_CALL_FAILED',
+        cause: { message: 'it failed', code: 'E_NO' }
+      })
+      await t.rejects(a.call(there.pid as string, 'throw', 'E_END'), {
+        code: 'FST_PROCESS_CALL_FAILED',
+        message: /'error'/,
+        cause: { message: 'it broke', code: 'E_END' }
+      })
+      await t.rejects(a.call(there.pid as string, 'echo'), { code: 'FST_PROCESS_NOT_ALIVE' })
+      await t.rejects(a.call(nowhere as string, 'echo'), { code: 'FST_PROCESS_REFUSED' })
+      a.exit(caller.pid)
+    }
+  )
 
   sentence('a call to the full and to the stopping is refused', async (t, nodes) => {
     const { a, b } = nodes
@@ -114,24 +153,33 @@ export function calls (sentence: Sentence): void {
     await full.exit()
   })
 
-  sentence('a call that takes too long or is aborted is over, and its late answer vanishes', async (t, nodes) => {
-    const { a, b } = nodes
-    const there = await b.spawn()
-    await there.hold()
-    a.send(there.pid as string, 'x')
-    await there.until(1)
-    await t.rejects(a.call(there.pid as string, 'echo', 'late', { timeout: 1 }), { code: 'FST_PROCESS_CALL_TIMEOUT' })
-    const controller = new AbortController()
-    const aborted = a.call(there.pid as string, 'echo', 'aborted', { signal: controller.signal })
-    controller.abort(new Error('enough'))
-    await t.rejects(aborted, { message: 'enough' })
-    const next = a.call(there.pid as string, 'echo', 'mine')
-    await there.release()
-    t.equal(await next, 'mine')
-    await there.until(4)
-    t.strictSame(there.mail.map(({ payload }) => payload), [undefined, 'late', 'aborted', 'mine'], 'all of them were sent')
-    await there.exit()
-  })
+  sentence(
+    'a call that takes too long or is aborted is over, and its late answer vanishes',
+    async (t, nodes) => {
+      const { a, b } = nodes
+      const there = await b.spawn()
+      await there.hold()
+      a.send(there.pid as string, 'x')
+      await there.until(1)
+      await t.rejects(a.call(there.pid as string, 'echo', 'late', { timeout: 1 }), {
+        code: 'FST_PROCESS_CALL_TIMEOUT'
+      })
+      const controller = new AbortController()
+      const aborted = a.call(there.pid as string, 'echo', 'aborted', { signal: controller.signal })
+      controller.abort(new Error('enough'))
+      await t.rejects(aborted, { message: 'enough' })
+      const next = a.call(there.pid as string, 'echo', 'mine')
+      await there.release()
+      t.equal(await next, 'mine')
+      await there.until(4)
+      t.strictSame(
+        there.mail.map(({ payload }) => payload),
+        [undefined, 'late', 'aborted', 'mine'],
+        'all of them were sent'
+      )
+      await there.exit()
+    }
+  )
 
   sentence('the calls of a process end with it', async (t, nodes) => {
     const { a, b } = nodes
@@ -150,7 +198,10 @@ const kinds: Record<string, [sent: unknown, arrives: unknown]> = {
   null: [null, null],
   'an empty text': ['', ''],
   'any text': ['grüße 漢字 😀 \0', 'grüße 漢字 😀 \0'],
-  numbers: [[0, -0, -1, 2 ** 53, 1.5, NaN, Infinity], [0, -0, -1, 2 ** 53, 1.5, NaN, Infinity]],
+  numbers: [
+    [0, -0, -1, 2 ** 53, 1.5, NaN, Infinity],
+    [0, -0, -1, 2 ** 53, 1.5, NaN, Infinity]
+  ],
   bytes: [Buffer.from([0, 255]), Buffer.from([0, 255])],
   'bytes of another class': [new Uint16Array([0, 255]), new Uint16Array([0, 255])],
   'no bytes': [Buffer.alloc(0), Buffer.alloc(0)],
@@ -159,9 +210,21 @@ const kinds: Record<string, [sent: unknown, arrives: unknown]> = {
   'a large integer': [2n ** 62n, 2n ** 62n],
   'a small one': [5n, 5n],
   'a larger one': [2n ** 80n, 2n ** 80n],
-  'a map': [new Map<unknown, unknown>([['a', 1], [null, 2]]), new Map<unknown, unknown>([['a', 1], [null, 2]])],
+  'a map': [
+    new Map<unknown, unknown>([
+      ['a', 1],
+      [null, 2]
+    ]),
+    new Map<unknown, unknown>([
+      ['a', 1],
+      [null, 2]
+    ])
+  ],
   'a set': [new Set(['a', 1]), new Set(['a', 1])],
-  'undefined inside': [{ a: undefined, b: [undefined] }, { a: undefined, b: [undefined] }],
+  'undefined inside': [
+    { a: undefined, b: [undefined] },
+    { a: undefined, b: [undefined] }
+  ],
   'much of it': ['x'.repeat(3_000_000), 'x'.repeat(3_000_000)]
 }
 
@@ -177,19 +240,29 @@ export function payloads (sentence: Sentence): void {
     await there.exit()
   })
 
-  sentence('what would not arrive as it is is refused, and nothing of it arrives', async (t, nodes) => {
-    const { a, b } = nodes
-    const there = await b.spawn()
-    const circular: { self?: unknown } = {}
-    circular.self = circular
-    for (const payload of [() => {}, Symbol('s'), circular, { deep: () => {} }, new Map([[/x/, 1]]), new Error('x')]) {
-      t.equal(a.send(there.pid as string, 'x', payload), false)
-      await t.rejects(a.call(there.pid as string, 'x', payload), { code: 'FST_PROCESS_REFUSED' })
+  sentence(
+    'what would not arrive as it is is refused, and nothing of it arrives',
+    async (t, nodes) => {
+      const { a, b } = nodes
+      const there = await b.spawn()
+      const circular: { self?: unknown } = {}
+      circular.self = circular
+      for (const payload of [
+        () => {},
+        Symbol('s'),
+        circular,
+        { deep: () => {} },
+        new Map([[/x/, 1]]),
+        new Error('x')
+      ]) {
+        t.equal(a.send(there.pid as string, 'x', payload), false)
+        await t.rejects(a.call(there.pid as string, 'x', payload), { code: 'FST_PROCESS_REFUSED' })
+      }
+      t.equal(await a.call(there.pid as string, 'echo', 'last'), 'last')
+      // Its mail is told by another way than its answers.
+      await there.idle()
+      t.strictSame(there.topics, ['echo'])
+      await there.exit()
     }
-    t.equal(await a.call(there.pid as string, 'echo', 'last'), 'last')
-    // Its mail is told by another way than its answers.
-    await there.idle()
-    t.strictSame(there.topics, ['echo'])
-    await there.exit()
-  })
+  )
 }

@@ -24,13 +24,20 @@ async function join (engine: EngineName): Promise<Nodes> {
   const prefix = 'contract'
   const a = createProcesses({ node: 'a', cluster: stage.engine(prefix), closeTimeout: 20 })
   t.teardown(() => a.close())
-  const [b, c] = await Promise.all([stage.node(stage.hosts[0], 'b', prefix), stage.node(stage.hosts[1], 'c', prefix), a.ready()])
+  const [b, c] = await Promise.all([
+    stage.node(stage.hosts[0], 'b', prefix),
+    stage.node(stage.hosts[1], 'c', prefix),
+    a.ready()
+  ])
   await Promise.all([sees(a, ['b', 'c']), b.ask('sees', ['a', 'c']), c.ask('sees', ['a', 'b'])])
   return { a, b, c }
 }
 
 /** A process of `a` that waits, and its `self`. */
-export async function started ({ a }: Nodes, options: SpawnOptions<[]> = {}): Promise<Process<Loose>> {
+export async function started (
+  { a }: Nodes,
+  options: SpawnOptions<[]> = {}
+): Promise<Process<Loose>> {
   const self = deferred<Process<Loose>>()
   a.spawn<Loose, []>(async (given) => {
     self.resolve(given)

@@ -7,8 +7,18 @@ import type { RegisterEntry, Transport, TransportEvents } from '../../../types/c
 export type Question =
   | { readonly id: number, readonly method: 'open' | 'close' }
   | { readonly id: number, readonly method: 'flush', readonly timeout: number }
-  | { readonly id: number, readonly method: 'subscribe' | 'unsubscribe' | 'probe' | 'get', readonly key: string }
-  | { readonly id: number, readonly method: 'cas', readonly key: string, readonly value: Uint8Array | undefined, readonly revision: number }
+  | {
+    readonly id: number
+    readonly method: 'subscribe' | 'unsubscribe' | 'probe' | 'get'
+    readonly key: string
+  }
+  | {
+    readonly id: number
+    readonly method: 'cas'
+    readonly key: string
+    readonly value: Uint8Array | undefined
+    readonly revision: number
+  }
   | { readonly method: 'publish', readonly key: string, readonly frame: Uint8Array }
 
 /** From the hub to a node. */
@@ -21,10 +31,20 @@ type Asked<Q = Question> = Q extends { readonly id: number } ? Omit<Q, 'id'> : n
 
 /** A node's end. */
 export class PipeTransport implements Transport {
-  readonly caps = { name: 'memory, over a pipe', maxFrame: 1024 * 1024, registry: true, probe: true }
+  readonly caps = {
+    name: 'memory, over a pipe',
+    maxFrame: 1024 * 1024,
+    registry: true,
+    probe: true
+  }
+
   readonly #post: (question: Question) => void
   readonly #listeners = new Map<string, (frame: Uint8Array) => void>()
-  readonly #answers = new Map<number, { resolve: (value: unknown) => void, reject: (error: Error) => void }>()
+  readonly #answers = new Map<
+    number,
+    { resolve: (value: unknown) => void, reject: (error: Error) => void }
+  >()
+
   #events: TransportEvents | undefined
   #up = false
   #last = 0
@@ -78,15 +98,15 @@ export class PipeTransport implements Transport {
   }
 
   async probe (key: string): Promise<boolean | undefined> {
-    return await this.#ask({ method: 'probe', key }) as boolean | undefined
+    return (await this.#ask({ method: 'probe', key })) as boolean | undefined
   }
 
   async get (key: string): Promise<RegisterEntry | undefined> {
-    return await this.#ask({ method: 'get', key }) as RegisterEntry | undefined
+    return (await this.#ask({ method: 'get', key })) as RegisterEntry | undefined
   }
 
   async cas (key: string, value: Uint8Array | undefined, revision: number): Promise<number> {
-    return await this.#ask({ method: 'cas', key, value, revision }) as number
+    return (await this.#ask({ method: 'cas', key, value, revision })) as number
   }
 
   async #ask (question: Asked): Promise<unknown> {
@@ -115,7 +135,14 @@ export class HubEnd {
       return
     }
     const { id } = question
-    this.#does(question).then((value) => { this.#post({ id, value }) }, (error: unknown) => { this.#post({ id, error: String(error) }) })
+    this.#does(question).then(
+      (value) => {
+        this.#post({ id, value })
+      },
+      (error: unknown) => {
+        this.#post({ id, error: String(error) })
+      }
+    )
   }
 
   async close (): Promise<void> {
@@ -125,14 +152,28 @@ export class HubEnd {
   async #does (question: Exclude<Question, { method: 'publish' }>): Promise<unknown> {
     const transport = this.#transport
     switch (question.method) {
-      case 'open': return await transport.open({ state: (up) => { this.#post({ up }) } })
-      case 'close': return await transport.close()
-      case 'flush': return await transport.flush(question.timeout)
-      case 'subscribe': return await transport.subscribe(question.key, (frame) => { this.#post({ key: question.key, frame }) })
-      case 'unsubscribe': return await transport.unsubscribe(question.key)
-      case 'probe': return await transport.probe(question.key)
-      case 'get': return await transport.get(question.key)
-      case 'cas': return await transport.cas(question.key, question.value, question.revision)
+      case 'open':
+        return await transport.open({
+          state: (up) => {
+            this.#post({ up })
+          }
+        })
+      case 'close':
+        return await transport.close()
+      case 'flush':
+        return await transport.flush(question.timeout)
+      case 'subscribe':
+        return await transport.subscribe(question.key, (frame) => {
+          this.#post({ key: question.key, frame })
+        })
+      case 'unsubscribe':
+        return await transport.unsubscribe(question.key)
+      case 'probe':
+        return await transport.probe(question.key)
+      case 'get':
+        return await transport.get(question.key)
+      case 'cas':
+        return await transport.cas(question.key, question.value, question.revision)
     }
   }
 }

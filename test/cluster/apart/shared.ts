@@ -4,25 +4,41 @@ import { probe } from '../../process/helpers.js'
 import type { Sentence } from './nodes.js'
 
 export function shared (sentence: Sentence): void {
-  sentence('a name has one holder, known on every node, and is free when it ends', async (t, { a, b, c }) => {
-    const { names } = a.cluster!
-    const [one, two] = [await b.spawn(), await c.spawn()]
-    const first = await granted(async () => await b.ask('names', 'register', 'biller', one.pid))
-    t.match(await names.lookup('biller'), { pid: one.pid, fence: first.fence })
-    t.match(await c.ask('names', 'lookup', 'biller'), { pid: one.pid })
-    await t.rejects(c.ask('names', 'register', 'biller', two.pid), { code: 'FST_CLUSTER_NAME_TAKEN' })
-    await one.exit('boom')
-    const second = await taken(async () => await c.ask('names', 'register', 'biller', two.pid))
-    t.ok(second.fence > first.fence, `${second.fence} after ${first.fence}`)
-    t.match(await names.lookup('biller'), { pid: two.pid })
-    t.equal(await c.ask('names', 'unregister', 'biller'), true)
-    t.equal(await names.lookup('biller'), undefined)
-    await t.rejects(names.register('biller', two.pid), { code: 'FST_PROCESS_NOT_ALIVE' }, 'as in OTP, of its own processes')
-    await two.exit()
-  })
+  sentence(
+    'a name has one holder, known on every node, and is free when it ends',
+    async (t, { a, b, c }) => {
+      const { names } = a.cluster!
+      const [one, two] = [await b.spawn(), await c.spawn()]
+      const first = await granted(async () => await b.ask('names', 'register', 'biller', one.pid))
+      t.match(await names.lookup('biller'), { pid: one.pid, fence: first.fence })
+      t.match(await c.ask('names', 'lookup', 'biller'), { pid: one.pid })
+      await t.rejects(c.ask('names', 'register', 'biller', two.pid), {
+        code: 'FST_CLUSTER_NAME_TAKEN'
+      })
+      await one.exit('boom')
+      const second = await taken(async () => await c.ask('names', 'register', 'biller', two.pid))
+      t.ok(second.fence > first.fence, `${second.fence} after ${first.fence}`)
+      t.match(await names.lookup('biller'), { pid: two.pid })
+      t.equal(await c.ask('names', 'unregister', 'biller'), true)
+      t.equal(await names.lookup('biller'), undefined)
+      await t.rejects(
+        names.register('biller', two.pid),
+        { code: 'FST_PROCESS_NOT_ALIVE' },
+        'as in OTP, of its own processes'
+      )
+      await two.exit()
+    }
+  )
 
   sentence('names and groups may be called by ids that people have', async (t, { a, b, c }) => {
-    for (const id of ['auth0|5f7c', 'ada+1@mail.example.com', 'José', 'user 1/*.>', '日'.repeat(85), 'x'.repeat(256)]) {
+    for (const id of [
+      'auth0|5f7c',
+      'ada+1@mail.example.com',
+      'José',
+      'user 1/*.>',
+      '日'.repeat(85),
+      'x'.repeat(256)
+    ]) {
       const process = await b.spawn()
       await granted(async () => await b.ask('names', 'register', id, process.pid))
       t.match(await c.ask('names', 'lookup', id), { pid: process.pid }, id)
@@ -34,30 +50,47 @@ export function shared (sentence: Sentence): void {
     }
   })
 
-  sentence('a broadcast reaches each member on every node once, except one', async (t, { a, b, c }) => {
-    const { groups } = a.cluster!
-    const here = probe(a)
-    const there = await b.spawn()
-    const third = await c.spawn()
-    await Promise.all([groups.join('news', here.pid), groups.join('news', here.pid), b.ask('groups', 'join', 'news', there.pid), c.ask('groups', 'join', 'news', third.pid)])
-    t.strictSame((await groups.members('news')).members.sort(), [here.pid, there.pid, third.pid].sort())
-    t.ok(groups.broadcast('news', 'one', { n: 1 }))
-    t.ok(groups.broadcast('news', 'two', 2, { except: there.pid }))
-    t.ok(await b.ask('groups', 'broadcast', 'news', 'three', 3))
-    await Promise.all([third.until(3), here.until(3), there.until(2)])
-    t.strictSame(there.topics.sort(), ['one', 'three'])
-    // Those of `a` in their order; that of `b` has none with them.
-    for (const topics of [third.topics, here.seen.map(({ topic }) => topic as string)]) {
-      t.strictSame(topics.filter((topic) => topic !== 'three'), ['one', 'two'])
-      t.equal(topics.length, 3)
+  sentence(
+    'a broadcast reaches each member on every node once, except one',
+    async (t, { a, b, c }) => {
+      const { groups } = a.cluster!
+      const here = probe(a)
+      const there = await b.spawn()
+      const third = await c.spawn()
+      await Promise.all([
+        groups.join('news', here.pid),
+        groups.join('news', here.pid),
+        b.ask('groups', 'join', 'news', there.pid),
+        c.ask('groups', 'join', 'news', third.pid)
+      ])
+      t.strictSame(
+        (await groups.members('news')).members.sort(),
+        [here.pid, there.pid, third.pid].sort()
+      )
+      t.ok(groups.broadcast('news', 'one', { n: 1 }))
+      t.ok(groups.broadcast('news', 'two', 2, { except: there.pid }))
+      t.ok(await b.ask('groups', 'broadcast', 'news', 'three', 3))
+      await Promise.all([third.until(3), here.until(3), there.until(2)])
+      t.strictSame(there.topics.sort(), ['one', 'three'])
+      // Those of `a` in their order; that of `b` has none with them.
+      for (const topics of [third.topics, here.seen.map(({ topic }) => topic as string)]) {
+        t.strictSame(
+          topics.filter((topic) => topic !== 'three'),
+          ['one', 'two']
+        )
+        t.equal(topics.length, 3)
+      }
+      t.notOk(
+        groups.broadcast('news', 'bad', () => {}),
+        'what is no plain data'
+      )
+      await there.exit()
+      t.equal(await groups.leave('news', here.pid), true)
+      while ((await groups.members('news')).members.includes(there.pid)) await pause()
+      a.exit(here.pid)
+      await third.exit()
     }
-    t.notOk(groups.broadcast('news', 'bad', () => {}), 'what is no plain data')
-    await there.exit()
-    t.equal(await groups.leave('news', here.pid), true)
-    while ((await groups.members('news')).members.includes(there.pid)) await pause()
-    a.exit(here.pid)
-    await third.exit()
-  })
+  )
 }
 
 /** An engine that is new grants no name before every lease from before it must have expired: it is asked again. */

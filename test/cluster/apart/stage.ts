@@ -17,7 +17,12 @@ export class Stage {
   readonly #port: number
   readonly #hub: MemoryHub
 
-  private constructor (engine: EngineName, port: number, hub: MemoryHub, hosts: readonly [Host, Host]) {
+  private constructor (
+    engine: EngineName,
+    port: number,
+    hub: MemoryHub,
+    hosts: readonly [Host, Host]
+  ) {
     this.#engine = engine
     this.#port = port
     this.#hub = hub
@@ -27,10 +32,13 @@ export class Stage {
   /** @param t all of it ends with this test */
   static async open (t: Test, engine: EngineName): Promise<Stage> {
     const hub = new MemoryHub()
-    const port = engine === 'memory' ? 0 : (await (engine === 'nats' ? natsServer(t) : redisServer(t))).port
+    const port =
+      engine === 'memory' ? 0 : (await (engine === 'nats' ? natsServer(t) : redisServer(t))).port
     // Nothing of a node in memory keeps a program running.
     const awake = setInterval(() => {}, 60_000)
-    t.teardown(() => { clearInterval(awake) })
+    t.teardown(() => {
+      clearInterval(awake)
+    })
     return new Stage(engine, port, hub, [new Host(t, hub), new Host(t, hub)])
   }
 
@@ -38,14 +46,22 @@ export class Stage {
   engine (prefix: string): ClusterEngine {
     const startTimeout = '60s'
     switch (this.#engine) {
-      case 'memory': return memory({ hub: this.#hub, prefix, startTimeout })
-      case 'nats': return nats({ servers: `127.0.0.1:${this.#port}`, prefix, startTimeout })
-      case 'redis': return redis({ host: '127.0.0.1', port: this.#port, prefix, startTimeout })
+      case 'memory':
+        return memory({ hub: this.#hub, prefix, startTimeout })
+      case 'nats':
+        return nats({ servers: `127.0.0.1:${this.#port}`, prefix, startTimeout })
+      case 'redis':
+        return redis({ host: '127.0.0.1', port: this.#port, prefix, startTimeout })
     }
   }
 
   /** A node in one of the hosts. */
-  async node (host: Host, node: string, prefix: string, options: Joining['options'] = {}): Promise<FarNode> {
+  async node (
+    host: Host,
+    node: string,
+    prefix: string,
+    options: Joining['options'] = {}
+  ): Promise<FarNode> {
     return await host.join({ node, engine: this.#engine, port: this.#port, prefix, options })
   }
 }
@@ -60,7 +76,8 @@ export async function stageOf (engine: EngineName): Promise<Stage> {
 /** Resolves when a node of the test's own process sees others that are up. */
 export async function sees (processes: Processes, names: readonly string[]): Promise<void> {
   const cluster = processes.cluster as Cluster
-  const isUp = (name: string): boolean => cluster.nodes().some(({ node, state }) => node === name && state === 'up')
+  const isUp = (name: string): boolean =>
+    cluster.nodes().some(({ node, state }) => node === name && state === 'up')
   const watching = processes.spawn<{ '@node': unknown }, []>(async (self) => {
     cluster.watch(self.pid)
     while (!names.every(isUp)) await self.receive({ topic: '@node' })

@@ -8,7 +8,13 @@ import { PipeTransport, type HubNews, type Question } from './pipe.js'
 import type { ClusterEngine } from '../../../types/cluster.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
-import type { Process, Processes, ProcessesOptions, ProcessSystem, Timer } from '../../../types/processes.js'
+import type {
+  Process,
+  Processes,
+  ProcessesOptions,
+  ProcessSystem,
+  Timer
+} from '../../../types/processes.js'
 
 export type EngineName = 'memory' | 'nats' | 'redis'
 
@@ -39,20 +45,37 @@ export interface Mail {
 }
 
 /** An error, without its stack. */
-export interface Told { readonly name: string, readonly message: string, readonly code: string | undefined, readonly cause?: unknown }
+export interface Told {
+  readonly name: string
+  readonly message: string
+  readonly code: string | undefined
+  readonly cause?: unknown
+}
 
 /** Which object a client's metadata was in its process, and whether anybody could change it. */
 export interface Sameness { readonly object: number, readonly frozen: boolean }
 
 /** To the worker. */
 export type Command =
-  | { readonly id: number, readonly node: string, readonly method: string, readonly args: readonly unknown[] }
+  | {
+    readonly id: number
+    readonly node: string
+    readonly method: string
+    readonly args: readonly unknown[]
+  }
   | { readonly node: string, readonly news: HubNews }
 
 /** From the worker. */
 export type Report =
-  | { readonly id: number, readonly value: unknown } | { readonly id: number, readonly error: Told }
-  | { readonly mail: ReadonlyArray<{ readonly pid: Pid, readonly mail: Mail, readonly metadata?: Sameness }> }
+  | { readonly id: number, readonly value: unknown }
+  | { readonly id: number, readonly error: Told }
+  | {
+    readonly mail: ReadonlyArray<{
+      readonly pid: Pid
+      readonly mail: Mail
+      readonly metadata?: Sameness
+    }>
+  }
   | { readonly pid: Pid, readonly exit: Exit }
   | { readonly node: string, readonly question: Question }
 
@@ -78,7 +101,11 @@ function flush (): void {
 
 function tell (pid: Pid, mail: Mail): void {
   if (waiting.length === 0) setImmediate(flush)
-  waiting.push({ pid, mail: { ...mail, payload: portable(mail.payload) }, metadata: sameness(mail.payload?.metadata) })
+  waiting.push({
+    pid,
+    mail: { ...mail, payload: portable(mail.payload) },
+    metadata: sameness(mail.payload?.metadata)
+  })
 }
 
 const objects = new WeakMap<object, number>()
@@ -92,12 +119,21 @@ function sameness (metadata: unknown): Sameness | undefined {
 }
 
 function isFrozen (value: unknown): boolean {
-  return typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every(isFrozen))
+  return (
+    typeof value !== 'object' ||
+    value === null ||
+    (Object.isFrozen(value) && Object.values(value).every(isFrozen))
+  )
 }
 
 export function told (error: unknown): Told {
   const { name, message, code, cause } = error as Error & { code?: string }
-  return { name: String(name), message: String(message ?? error), code, ...cause !== undefined && { cause: cause instanceof Error ? told(cause) : cause } }
+  return {
+    name: String(name),
+    message: String(message ?? error),
+    code,
+    ...(cause !== undefined && { cause: cause instanceof Error ? told(cause) : cause })
+  }
 }
 
 /** The error of an exit as data: its code would not come across. */
@@ -124,7 +160,8 @@ export class WorkerNode {
   /** Resolves when the node sees others that are up. */
   async sees (names: readonly string[]): Promise<void> {
     const { cluster } = this.#system
-    const isUp = (name: string): boolean => cluster!.nodes().some(({ node, state }) => node === name && state === 'up')
+    const isUp = (name: string): boolean =>
+      cluster!.nodes().some(({ node, state }) => node === name && state === 'up')
     const watching = this.#system.spawn<Loose, []>(async (self) => {
       cluster!.watch(self.pid)
       while (!names.every(isUp)) await self.receive({ topic: '@node' })
@@ -142,24 +179,30 @@ export class WorkerNode {
       const far: FarProcess = { self, monitors, held: undefined, release () {} }
       this.#processes.set(self.pid, far)
       resolve(self.pid)
-      for await (const message of self.inbox as AsyncIterable<Mail & { reply (value: unknown): void, fail (error: unknown): void }>) {
+      for await (const message of self.inbox as AsyncIterable<
+        Mail & { reply(value: unknown): void, fail(error: unknown): void }
+      >) {
         const { topic, payload, from } = message
         if (topic === 'ws.join' && far.monitors) await watched(self, payload.client_pid)
         tell(self.pid, { topic, payload, from })
         if (topic === 'echo') message.reply(payload)
-        else if (topic === 'fail') message.fail(Object.assign(new Error('it failed'), { code: payload }))
-        else if (topic === 'stop') self.stop(payload)
+        else if (topic === 'fail') {
+          message.fail(Object.assign(new Error('it failed'), { code: payload }))
+        } else if (topic === 'stop') self.stop(payload)
         else if (topic === 'throw') throw Object.assign(new Error('it broke'), { code: payload })
         while (far.held !== undefined) await far.held
       }
     }, options)
-    this.#system.exited(pid).then((exit) => {
-      this.#processes.delete(pid)
-      flush()
-      post({ pid, exit: portable(exit) as Exit })
-      // It may have ended before it ran.
-      resolve(pid)
-    }, () => {})
+    this.#system.exited(pid).then(
+      (exit) => {
+        this.#processes.delete(pid)
+        flush()
+        post({ pid, exit: portable(exit) as Exit })
+        // It may have ended before it ran.
+        resolve(pid)
+      },
+      () => {}
+    )
     return await promise
   }
 
@@ -195,7 +238,11 @@ export class WorkerNode {
   }
 
   /** A timer of a process. @returns its number, for {@link cancelTimer} */
-  timer (pid: Pid, method: 'sendAfter' | 'sendEvery', ...args: [delay: number, to: Pid, topic: string, payload?: unknown]): number {
+  timer (
+    pid: Pid,
+    method: 'sendAfter' | 'sendEvery',
+    ...args: [delay: number, to: Pid, topic: string, payload?: unknown]
+  ): number {
     return this.#timers.push(this.#processes.get(pid)!.self[method](...args)) - 1
   }
 
@@ -204,7 +251,10 @@ export class WorkerNode {
   }
 
   /** What code outside of processes does. */
-  system (method: Exclude<keyof Processes, 'names' | 'groups' | 'cluster' | 'node'>, ...args: unknown[]): unknown {
+  system (
+    method: Exclude<keyof Processes, 'names' | 'groups' | 'cluster' | 'node'>,
+    ...args: unknown[]
+  ): unknown {
     return (this.#system[method] as (...args: unknown[]) => unknown)(...args)
   }
 
@@ -261,7 +311,9 @@ async function obey (node: string, method: string, args: readonly unknown[]): Pr
     nodes.set(node, await WorkerNode.join(joining, engineOf(joining)))
     return undefined
   }
-  return await (nodes.get(node)! as unknown as Record<string, (...args: readonly unknown[]) => unknown>)[method](...args)
+  return await (
+    nodes.get(node)! as unknown as Record<string, (...args: readonly unknown[]) => unknown>
+  )[method](...args)
 }
 
 process.on('message', (command: Command) => {

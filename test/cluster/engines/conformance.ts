@@ -88,43 +88,53 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
   t.test('delivers the bytes that were published', async (t) => {
     const { a, b } = await two(t)
     const bytes = Uint8Array.from({ length: 512 }, (_, n) => n % 256)
-    const frame = new Promise<Uint8Array>((resolve) => { b.transport.subscribe('fwr.x', resolve).then(() => a.transport.publish('fwr.x', bytes), t.error) })
+    const frame = new Promise<Uint8Array>((resolve) => {
+      b.transport
+        .subscribe('fwr.x', resolve)
+        .then(() => a.transport.publish('fwr.x', bytes), t.error)
+    })
     t.strictSame([...await frame], [...bytes])
   })
 
-  t.test('delivers nothing from before the subscription, after its end, or of another topic', async (t) => {
-    const { a, b } = await two(t)
-    publish(t, a, 'fwr.x', 'early')
-    await a.transport.flush(10_000)
-    const x = await b.hear('fwr.x')
-    const y = await b.hear('fwr.y')
-    publish(t, a, 'fwr.x', 'in time')
-    publish(t, a, 'fwr.y', 'else')
-    await y.reaches(1)
-    t.strictSame(x.frames, ['in time'])
-    await b.transport.unsubscribe('fwr.x')
-    await b.transport.flush(10_000)
-    publish(t, a, 'fwr.x', 'late')
-    publish(t, a, 'fwr.y', 'last')
-    await y.reaches(2)
-    t.strictSame(x.frames, ['in time'])
-  })
+  t.test(
+    'delivers nothing from before the subscription, after its end, or of another topic',
+    async (t) => {
+      const { a, b } = await two(t)
+      publish(t, a, 'fwr.x', 'early')
+      await a.transport.flush(10_000)
+      const x = await b.hear('fwr.x')
+      const y = await b.hear('fwr.y')
+      publish(t, a, 'fwr.x', 'in time')
+      publish(t, a, 'fwr.y', 'else')
+      await y.reaches(1)
+      t.strictSame(x.frames, ['in time'])
+      await b.transport.unsubscribe('fwr.x')
+      await b.transport.flush(10_000)
+      publish(t, a, 'fwr.x', 'late')
+      publish(t, a, 'fwr.y', 'last')
+      await y.reaches(2)
+      t.strictSame(x.frames, ['in time'])
+    }
+  )
 
-  t.test('replaces the first listener of a topic by the second, which gets each frame once', async (t) => {
-    const { a, b } = await two(t)
-    const first = await b.hear('fwr.x')
-    publish(t, a, 'fwr.x', 'one')
-    await first.reaches(1)
-    const second = await b.hear('fwr.x')
-    const last = await b.hear('fwr.y')
-    publish(t, a, 'fwr.x', 'two')
-    publish(t, a, 'fwr.y', 'end')
-    await last.reaches(1)
-    t.strictSame([first.frames, second.frames], [['one'], ['two']])
-    await b.transport.unsubscribe('fwr.x')
-    await b.transport.flush(10_000)
-    t.equal(await a.transport.probe('fwr.x'), false)
-  })
+  t.test(
+    'replaces the first listener of a topic by the second, which gets each frame once',
+    async (t) => {
+      const { a, b } = await two(t)
+      const first = await b.hear('fwr.x')
+      publish(t, a, 'fwr.x', 'one')
+      await first.reaches(1)
+      const second = await b.hear('fwr.x')
+      const last = await b.hear('fwr.y')
+      publish(t, a, 'fwr.x', 'two')
+      publish(t, a, 'fwr.y', 'end')
+      await last.reaches(1)
+      t.strictSame([first.frames, second.frames], [['one'], ['two']])
+      await b.transport.unsubscribe('fwr.x')
+      await b.transport.flush(10_000)
+      t.equal(await a.transport.probe('fwr.x'), false)
+    }
+  )
 
   t.test('confirms a topic before it is up when the topic was added before opening', async (t) => {
     const engine = await start(t)
@@ -135,7 +145,11 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     const heard = new Heard()
     const subscribed = transport.subscribe('fwr.x', heard.listener).then(() => { confirmed = true })
     const taken: boolean[] = []
-    await transport.open({ state: () => { taken.push(other.publish('fwr.x', Buffer.from('first'))) } })
+    await transport.open({
+      state: () => {
+        taken.push(other.publish('fwr.x', Buffer.from('first')))
+      }
+    })
     await subscribed
     t.ok(confirmed)
     t.strictSame(taken, [true])
@@ -179,74 +193,98 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     t.equal(await transport.cas(key, undefined, second), 0)
   })
 
-  t.test('takes revisions from one counter for all keys, which rises with every write', async (t) => {
-    const { a, b } = await two(t)
-    let last = 0
-    for (const [i, { transport }] of [a, b, a, b].entries()) {
-      for (const key of [`fwr.${i}`, 'fwr.other']) {
-        const made = await transport.cas(key, Buffer.from('x'), 0)
-        const deleted = await transport.cas(key, undefined, made)
-        t.ok(made > last && deleted > made, `${last} < ${made} < ${deleted}`)
-        last = deleted
+  t.test(
+    'takes revisions from one counter for all keys, which rises with every write',
+    async (t) => {
+      const { a, b } = await two(t)
+      let last = 0
+      for (const [i, { transport }] of [a, b, a, b].entries()) {
+        for (const key of [`fwr.${i}`, 'fwr.other']) {
+          const made = await transport.cas(key, Buffer.from('x'), 0)
+          const deleted = await transport.cas(key, undefined, made)
+          t.ok(made > last && deleted > made, `${last} < ${made} < ${deleted}`)
+          last = deleted
+        }
       }
     }
-  })
+  )
 
   t.test('lets one writer win when several write at the same revision', async (t) => {
     const { a, b } = await two(t)
     let revision = 0
     for (let round = 0; round < 20; round++) {
-      const results = await Promise.all([a, b, a, b].map(({ transport }, n) => transport.cas('fwr.k', Buffer.from(`${round} ${n}`), revision)))
+      const results = await Promise.all(
+        [a, b, a, b].map(({ transport }, n) =>
+          transport.cas('fwr.k', Buffer.from(`${round} ${n}`), revision)
+        )
+      )
       const won = results.findIndex((result) => result > 0)
       t.strictSame(results.filter((result) => result > 0).length, 1, `round ${round}`)
       revision = results[won]
       const entry = await b.transport.get('fwr.k')
-      t.strictSame([text(entry?.value ?? Buffer.from('')), entry?.revision], [`${round} ${won}`, revision])
+      t.strictSame(
+        [text(entry?.value ?? Buffer.from('')), entry?.revision],
+        [`${round} ${won}`, revision]
+      )
     }
   })
 
-  t.test('queues nothing while the engine is down, and restores subscriptions before it is up', async (t) => {
-    const { engine, a, b } = await two(t)
-    const heard = await b.hear('fwr.x')
-    const own = await a.hear('fwr.own')
-    await Promise.all([engine.kill(), a.becomes(false), b.becomes(false)])
+  t.test(
+    'queues nothing while the engine is down, and restores subscriptions before it is up',
+    async (t) => {
+      const { engine, a, b } = await two(t)
+      const heard = await b.hear('fwr.x')
+      const own = await a.hear('fwr.own')
+      await Promise.all([engine.kill(), a.becomes(false), b.becomes(false)])
 
-    t.equal(a.transport.publish('fwr.x', Buffer.from('while down')), false)
-    const outcomes: Array<Promise<unknown>> = [a.transport.flush(1000), a.transport.probe('fwr.x'), a.transport.get('fwr.k'), a.transport.cas('fwr.k', Buffer.from('v'), 0)]
-    for (const { status } of await Promise.allSettled(outcomes)) t.equal(status, 'rejected')
-    const late = b.hear('fwr.late')
+      t.equal(a.transport.publish('fwr.x', Buffer.from('while down')), false)
+      const outcomes: Array<Promise<unknown>> = [
+        a.transport.flush(1000),
+        a.transport.probe('fwr.x'),
+        a.transport.get('fwr.k'),
+        a.transport.cas('fwr.k', Buffer.from('v'), 0)
+      ]
+      for (const { status } of await Promise.allSettled(outcomes)) t.equal(status, 'rejected')
+      const late = b.hear('fwr.late')
 
-    await engine.restart()
-    await Promise.all([a.becomes(true), b.becomes(true)])
-    publish(t, b, 'fwr.own', 'at once')
-    await own.reaches(1)
-    publish(t, a, 'fwr.x', 'after')
-    publish(t, a, 'fwr.late', 'after')
-    const heardLate = await late
-    await Promise.all([heard.reaches(1), heardLate.reaches(1)])
-    t.strictSame([heard, heardLate, own].map(({ frames }) => frames), [['after'], ['after'], ['at once']])
-    t.strictSame(a.states, [true, false, true])
-  })
+      await engine.restart()
+      await Promise.all([a.becomes(true), b.becomes(true)])
+      publish(t, b, 'fwr.own', 'at once')
+      await own.reaches(1)
+      publish(t, a, 'fwr.x', 'after')
+      publish(t, a, 'fwr.late', 'after')
+      const heardLate = await late
+      await Promise.all([heard.reaches(1), heardLate.reaches(1)])
+      t.strictSame(
+        [heard, heardLate, own].map(({ frames }) => frames),
+        [['after'], ['after'], ['at once']]
+      )
+      t.strictSame(a.states, [true, false, true])
+    }
+  )
 
-  t.test('rejects a change when the engine dies meanwhile, and works after a restart', async (t) => {
-    const { engine, a } = await two(t)
-    let acknowledged = 0
-    let revision = 0
-    let dead: Promise<void> | undefined
-    await t.rejects(async () => {
-      for (;;) {
-        const change = a.transport.cas('fwr.k', Buffer.from(String(acknowledged + 1)), revision)
-        if (acknowledged === 20) dead = engine.kill()
-        revision = await change
-        acknowledged++
-      }
-    }, unavailable)
-    await dead
-    await engine.restart()
-    await a.becomes(true)
-    const value = Number(text((await a.transport.get('fwr.k'))?.value ?? Buffer.from('0')))
-    t.ok(value === acknowledged || value === acknowledged + 1, `${value} of ${acknowledged}`)
-  })
+  t.test(
+    'rejects a change when the engine dies meanwhile, and works after a restart',
+    async (t) => {
+      const { engine, a } = await two(t)
+      let acknowledged = 0
+      let revision = 0
+      let dead: Promise<void> | undefined
+      await t.rejects(async () => {
+        for (;;) {
+          const change = a.transport.cas('fwr.k', Buffer.from(String(acknowledged + 1)), revision)
+          if (acknowledged === 20) dead = engine.kill()
+          revision = await change
+          acknowledged++
+        }
+      }, unavailable)
+      await dead
+      await engine.restart()
+      await a.becomes(true)
+      const value = Number(text((await a.transport.get('fwr.k'))?.value ?? Buffer.from('0')))
+      t.ok(value === acknowledged || value === acknowledged + 1, `${value} of ${acknowledged}`)
+    }
+  )
 
   t.test('accepts new keys when the engine comes back empty', async (t) => {
     const { engine, a } = await two(t)
@@ -293,7 +331,10 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     const { transport } = engine.connect()
     const opening = transport.open({ state: () => { t.fail('it is not there') } })
     const subscribing = transport.subscribe('fwr.x', () => {})
-    const refused = Promise.all([t.rejects(opening, unavailable), t.rejects(subscribing, unavailable)])
+    const refused = Promise.all([
+      t.rejects(opening, unavailable),
+      t.rejects(subscribing, unavailable)
+    ])
     await transport.close()
     await refused
 
@@ -304,24 +345,27 @@ export function conform (t: Test, start: (t: Test) => Promise<EngineUnderTest>):
     await opened
   })
 
-  t.test('reports a frozen engine as down after some seconds, and accepts at most 16 MiB before', async (t) => {
-    const { engine, a, b } = await two(t)
-    if (!engine.freeze || !engine.thaw) return
-    const frame = new Uint8Array(64 * 1024)
-    engine.freeze()
-    let taken = 0
-    while (a.transport.publish('fwr.x', frame)) taken += frame.length
-    t.ok(taken > 0 && taken <= 16 * 1024 * 1024, `${taken} bytes`)
-    await Promise.all([a.becomes(false), b.becomes(false)])
+  t.test(
+    'reports a frozen engine as down after some seconds, and accepts at most 16 MiB before',
+    async (t) => {
+      const { engine, a, b } = await two(t)
+      if (!engine.freeze || !engine.thaw) return
+      const frame = new Uint8Array(64 * 1024)
+      engine.freeze()
+      let taken = 0
+      while (a.transport.publish('fwr.x', frame)) taken += frame.length
+      t.ok(taken > 0 && taken <= 16 * 1024 * 1024, `${taken} bytes`)
+      await Promise.all([a.becomes(false), b.becomes(false)])
 
-    const { transport } = engine.connect()
-    const opening = t.rejects(transport.open({ state: () => {} }), unavailable)
-    await transport.close()
-    await opening
-    await b.transport.close()
+      const { transport } = engine.connect()
+      const opening = t.rejects(transport.open({ state: () => {} }), unavailable)
+      await transport.close()
+      await opening
+      await b.transport.close()
 
-    engine.thaw()
-    await a.becomes(true)
-    t.ok(a.transport.publish('fwr.x', frame))
-  })
+      engine.thaw()
+      await a.becomes(true)
+      t.ok(a.transport.publish('fwr.x', frame))
+    }
+  )
 }

@@ -18,16 +18,39 @@ t.test('opens when the engine is up for the first time, and reports only changes
 
 t.test('fails to open with a permanent error', async (t) => {
   const state = new EngineState('test')
-  await t.rejects(state.open({ state: () => {} }, () => { state.failOpening(new Error('no')) }), { message: 'no' })
+  await t.rejects(
+    state.open({ state: () => {} }, () => {
+      state.failOpening(new Error('no'))
+    }),
+    { message: 'no' }
+  )
 })
 
-t.test('is down after close, reports nothing more, and rejects a pending open with the reason', async (t) => {
-  const state = new EngineState('test')
-  const opened = t.rejects(state.open({ state: () => { t.fail('it is closed') } }, () => {}), { ...unavailable, cause: { message: 'refused' } })
-  state.close(new Error('refused'))
-  await opened
-  t.ok(state.closed)
-  state.setUp(true)
-  t.notOk(state.up)
-  await t.rejects(new EngineState('test').open({ state: () => {} }, () => { throw new Error('at once') }), { message: 'at once' })
-})
+t.test(
+  'is down after close, reports nothing more, and rejects a pending open with the reason',
+  async (t) => {
+    const state = new EngineState('test')
+    const opened = t.rejects(
+      state.open(
+        {
+          state: () => {
+            t.fail('it is closed')
+          }
+        },
+        () => {}
+      ),
+      { ...unavailable, cause: { message: 'refused' } }
+    )
+    state.close(new Error('refused'))
+    await opened
+    t.ok(state.closed)
+    state.setUp(true)
+    t.notOk(state.up)
+    await t.rejects(
+      new EngineState('test').open({ state: () => {} }, () => {
+        throw new Error('at once')
+      }),
+      { message: 'at once' }
+    )
+  }
+)

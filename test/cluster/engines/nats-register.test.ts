@@ -5,12 +5,18 @@ import type { NatsClient } from '../../../lib/cluster/engines/nats-client.js'
 import type { KvEntry } from '@nats-io/kv'
 
 /** A client that answers what a test says: what happens between two of the register's questions cannot be had of a server. */
-async function register (answers: { publish: () => Promise<{ seq: number }>, get?: () => Promise<Partial<KvEntry> | null>, erase?: () => Promise<void> }): Promise<NatsRegister> {
+async function register (answers: {
+  publish: () => Promise<{ seq: number }>
+  get?: () => Promise<Partial<KvEntry> | null>
+  erase?: () => Promise<void>
+}): Promise<NatsRegister> {
   const client = {
     headers,
     jetstream: () => ({ publish: answers.publish }),
     jetstreamManager: async () => ({ streams: { deleteMessage: answers.erase } }),
-    Kvm: class { create = async () => ({ get: answers.get }) }
+    Kvm: class {
+      create = async () => ({ get: answers.get })
+    }
   }
   const made = new NatsRegister(client as unknown as NatsClient, {} as NatsConnection, 'fwr')
   await made.open(1)
@@ -21,16 +27,30 @@ const conflict = Object.assign(new Error('wrong last sequence'), { code: 10071 }
 
 t.test('reports a conflict when a key disappears during the write', async (t) => {
   let writes = 0
-  const made = await register({ publish: async () => { writes++; throw conflict }, get: async () => null })
+  const made = await register({
+    publish: async () => {
+      writes++
+      throw conflict
+    },
+    get: async () => null
+  })
   t.equal(await made.cas('k', new Uint8Array(1), 0), 0)
   t.equal(writes, 1)
 })
 
 t.test('overwrites the marker of a deleted key, unless another writer was faster', async (t) => {
   const outcomes = [Promise.reject(conflict), Promise.resolve({ seq: 8 })]
-  const made = await register({ publish: () => outcomes.shift() as Promise<{ seq: number }>, get: async () => ({ operation: 'DEL', revision: 7 }) })
+  const made = await register({
+    publish: () => outcomes.shift() as Promise<{ seq: number }>,
+    get: async () => ({ operation: 'DEL', revision: 7 })
+  })
   t.equal(await made.cas('k', new Uint8Array(1), 0), 8)
-  const late = await register({ publish: async () => { throw conflict }, get: async () => ({ operation: 'DEL', revision: 7 }) })
+  const late = await register({
+    publish: async () => {
+      throw conflict
+    },
+    get: async () => ({ operation: 'DEL', revision: 7 })
+  })
   t.equal(await late.cas('k', new Uint8Array(1), 0), 0)
 })
 

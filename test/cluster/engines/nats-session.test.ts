@@ -13,7 +13,12 @@ const skip = missing('nats-server')
 const load = async () => ({ connect, createInbox, headers, jetstream, jetstreamManager, Kvm })
 
 async function dial (t: Test, server: EngineServer, deliver = (): void => {}): Promise<Session> {
-  const session = await dialNats({ servers: `127.0.0.1:${server.port}` }, 'fwr', 1, load)(deliver, new AbortController().signal)
+  const session = await dialNats(
+    { servers: `127.0.0.1:${server.port}` },
+    'fwr',
+    1,
+    load
+  )(deliver, new AbortController().signal)
   t.teardown(() => session.close())
   return session
 }
@@ -25,7 +30,14 @@ t.test('accepts at most 16 MiB until the server has read them', { skip }, async 
 t.test('is lost when its server dies, and rejects pending requests', { skip }, async (t) => {
   const server = await natsServer(t)
   const session = await dial(t, server)
-  const answer = t.rejects(session.flush().then(() => session.flush()).then(() => { throw new Error('the server is gone') }))
+  const answer = t.rejects(
+    session
+      .flush()
+      .then(() => session.flush())
+      .then(() => {
+        throw new Error('the server is gone')
+      })
+  )
   await Promise.all([server.kill(), session.lost])
   await answer
   await t.rejects(session.cas('k', new Uint8Array(1), 0))
@@ -35,7 +47,9 @@ t.test('is lost when its server dies, and rejects pending requests', { skip }, a
 
 t.test('opens no socket when the dial was aborted', { skip }, async (t) => {
   const server = await natsServer(t)
-  await t.rejects(dialNats({ servers: `127.0.0.1:${server.port}` }, 'fwr', 1, load)(() => {}, AbortSignal.abort()))
+  await t.rejects(
+    dialNats({ servers: `127.0.0.1:${server.port}` }, 'fwr', 1, load)(() => {}, AbortSignal.abort())
+  )
 })
 
 /** A client of a server whose JetStream makes the bucket when a test says so. */
@@ -94,26 +108,31 @@ t.test('waits for the register on the first connection', async (t) => {
   await (await again).close()
 })
 
-t.test('waits one second for the register on a later connection, and retries until the connection is lost', async (t) => {
-  // A timer of a session keeps no program running.
-  const awake = setInterval(() => {}, 60_000)
-  t.teardown(() => { clearInterval(awake) })
-  const engine = electing()
-  const dialled = engine.dial()
-  const first = await engine.next()
-  first.resolve({})
-  await (await dialled).close()
-  const later = engine.dial()
-  const pending = await engine.next()
-  const session = await later
-  t.equal(engine.connections, 2, 'it is there, and the bucket is not')
-  pending.reject(new Error('no leader'))
-  const retried = await engine.next()
-  await session.close()
-  retried.reject(new Error('the connection was lost'))
-  const third = engine.dial()
-  const last = await engine.next()
-  last.resolve({})
-  await (await third).close()
-  t.equal(engine.tries.length, 0, 'a connection that is lost tries nothing more')
-})
+t.test(
+  'waits one second for the register on a later connection, and retries until the connection is lost',
+  async (t) => {
+    // A timer of a session keeps no program running.
+    const awake = setInterval(() => {}, 60_000)
+    t.teardown(() => {
+      clearInterval(awake)
+    })
+    const engine = electing()
+    const dialled = engine.dial()
+    const first = await engine.next()
+    first.resolve({})
+    await (await dialled).close()
+    const later = engine.dial()
+    const pending = await engine.next()
+    const session = await later
+    t.equal(engine.connections, 2, 'it is there, and the bucket is not')
+    pending.reject(new Error('no leader'))
+    const retried = await engine.next()
+    await session.close()
+    retried.reject(new Error('the connection was lost'))
+    const third = engine.dial()
+    const last = await engine.next()
+    last.resolve({})
+    await (await third).close()
+    t.equal(engine.tries.length, 0, 'a connection that is lost tries nothing more')
+  }
+)

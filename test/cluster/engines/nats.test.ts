@@ -21,30 +21,60 @@ async function configured (t: Test, config: string): Promise<EngineServer> {
   return await natsServer(t, ['-js', '-c', join(directory, 'nats.conf')])
 }
 
-t.test('passes the conformance suite with the documented minimal permissions', { skip }, async (t) => {
-  const permissions = await documented('authorization {')
-  conform(t, async (t) => {
-    const server = await configured(t, permissions)
-    return { ...server, connect: () => nats({ servers: `127.0.0.1:${server.port}`, user: 'fwr', pass: 'secret' }) }
-  })
-})
+t.test(
+  'passes the conformance suite with the documented minimal permissions',
+  { skip },
+  async (t) => {
+    const permissions = await documented('authorization {')
+    conform(t, async (t) => {
+      const server = await configured(t, permissions)
+      return {
+        ...server,
+        connect: () => nats({ servers: `127.0.0.1:${server.port}`, user: 'fwr', pass: 'secret' })
+      }
+    })
+  }
+)
 
-async function refused (t: Test, server: EngineServer, options: NatsOptions, code: string): Promise<void> {
+async function refused (
+  t: Test,
+  server: EngineServer,
+  options: NatsOptions,
+  code: string
+): Promise<void> {
   const { transport } = nats({ servers: `127.0.0.1:${server.port}`, ...options })
   t.teardown(() => transport.close())
   await t.rejects(transport.open(silent), { code })
 }
 
-t.test('rejects with a coded error when credentials or permissions are wrong', { skip }, async (t) => {
-  const permissions = await documented('authorization {')
-  const server = await configured(t, permissions)
-  await refused(t, server, {}, 'FST_CLUSTER_ACCESS_DENIED')
-  await refused(t, server, { user: 'fwr', pass: 'wrong' }, 'FST_CLUSTER_ACCESS_DENIED')
-  await refused(t, server, { user: 'fwr', pass: 'secret', prefix: 'other' }, 'FST_CLUSTER_ACCESS_DENIED')
-  for (const line of ['"fwr.>"', '"$JS.API.STREAM.INFO.KV_fwr"', '"$JS.API.STREAM.CREATE.KV_fwr"']) {
-    await refused(t, await configured(t, permissions.replace(line, '')), { user: 'fwr', pass: 'secret' }, 'FST_CLUSTER_ACCESS_DENIED')
+t.test(
+  'rejects with a coded error when credentials or permissions are wrong',
+  { skip },
+  async (t) => {
+    const permissions = await documented('authorization {')
+    const server = await configured(t, permissions)
+    await refused(t, server, {}, 'FST_CLUSTER_ACCESS_DENIED')
+    await refused(t, server, { user: 'fwr', pass: 'wrong' }, 'FST_CLUSTER_ACCESS_DENIED')
+    await refused(
+      t,
+      server,
+      { user: 'fwr', pass: 'secret', prefix: 'other' },
+      'FST_CLUSTER_ACCESS_DENIED'
+    )
+    for (const line of [
+      '"fwr.>"',
+      '"$JS.API.STREAM.INFO.KV_fwr"',
+      '"$JS.API.STREAM.CREATE.KV_fwr"'
+    ]) {
+      await refused(
+        t,
+        await configured(t, permissions.replace(line, '')),
+        { user: 'fwr', pass: 'secret' },
+        'FST_CLUSTER_ACCESS_DENIED'
+      )
+    }
   }
-})
+)
 
 t.test('rejects a subscription without permission', { skip }, async (t) => {
   const server = await configured(t, await documented('authorization {'))
@@ -59,43 +89,58 @@ t.test('rejects a server without JetStream', { skip }, async (t) => {
 })
 
 t.test('detects failures that take seconds', { skip, jobs: 2 }, async (t) => {
-  t.test('leaves no socket after a failed attempt, and after close, when the server never greets', { buffered: true }, async (t) => {
-    const one = async (options: NatsOptions): Promise<void> => {
-      const server = await silentServer(t)
-      const { transport } = nats({ servers: `127.0.0.1:${server.port}`, ...options })
-      t.teardown(() => transport.close())
-      const first = server.connection()
-      const opening = t.rejects(transport.open(silent), { code: 'FST_CLUSTER_UNAVAILABLE' })
-      const forgotten = await first
-      const [second] = await Promise.all([server.connection(), once(forgotten, 'close')])
-      const ended = once(second, 'close')
-      await transport.close()
-      await Promise.all([opening, ended])
+  t.test(
+    'leaves no socket after a failed attempt, and after close, when the server never greets',
+    { buffered: true },
+    async (t) => {
+      const one = async (options: NatsOptions): Promise<void> => {
+        const server = await silentServer(t)
+        const { transport } = nats({ servers: `127.0.0.1:${server.port}`, ...options })
+        t.teardown(() => transport.close())
+        const first = server.connection()
+        const opening = t.rejects(transport.open(silent), { code: 'FST_CLUSTER_UNAVAILABLE' })
+        const forgotten = await first
+        const [second] = await Promise.all([server.connection(), once(forgotten, 'close')])
+        const ended = once(second, 'close')
+        await transport.close()
+        await Promise.all([opening, ended])
+      }
+      await Promise.all([one({}), one({ tls: { handshakeFirst: true } })])
     }
-    await Promise.all([one({}), one({ tls: { handshakeFirst: true } })])
-  })
+  )
 
-  t.test('reconnects after a reset, and gives up a silent connection', { buffered: true }, async (t) => {
-    const server = await natsServer(t)
-    const between = await proxy(t, server.port)
-    const { transport } = nats({ servers: `127.0.0.1:${between.port}` })
-    t.teardown(() => transport.close())
-    let next: (up: boolean) => void = () => {}
-    const change = async (): Promise<boolean> => await new Promise((resolve) => { next = resolve })
-    await transport.open({ state: (up) => { next(up) } })
-    let changed = change()
-    between.mode = 'refuse'
-    between.reset()
-    t.equal(await changed, false)
-    changed = change()
-    between.mode = 'pass'
-    t.equal(await changed, true)
-    changed = change()
-    between.mode = 'hole'
-    // Found out by what is published, sooner than by the silence.
-    t.equal(transport.publish('fwr.x', new Uint8Array(64 * 1024)), true)
-    t.equal(await changed, false)
-  })
+  t.test(
+    'reconnects after a reset, and gives up a silent connection',
+    { buffered: true },
+    async (t) => {
+      const server = await natsServer(t)
+      const between = await proxy(t, server.port)
+      const { transport } = nats({ servers: `127.0.0.1:${between.port}` })
+      t.teardown(() => transport.close())
+      let next: (up: boolean) => void = () => {}
+      const change = async (): Promise<boolean> =>
+        await new Promise((resolve) => {
+          next = resolve
+        })
+      await transport.open({
+        state: (up) => {
+          next(up)
+        }
+      })
+      let changed = change()
+      between.mode = 'refuse'
+      between.reset()
+      t.equal(await changed, false)
+      changed = change()
+      between.mode = 'pass'
+      t.equal(await changed, true)
+      changed = change()
+      between.mode = 'hole'
+      // Found out by what is published, sooner than by the silence.
+      t.equal(transport.publish('fwr.x', new Uint8Array(64 * 1024)), true)
+      t.equal(await changed, false)
+    }
+  )
 })
 
 t.test('throws when an option is invalid', async (t) => {

@@ -8,7 +8,9 @@ const late = (): Error => new Error('late')
 t.test('settles with the answer or its error', async (t) => {
   const answers = new PendingAnswers()
   t.equal(await answers.waitFor(60_000, Promise.resolve(5), late), 5)
-  await t.rejects(answers.waitFor(60_000, Promise.reject(new Error('failed')), late), { message: 'failed' })
+  await t.rejects(answers.waitFor(60_000, Promise.reject(new Error('failed')), late), {
+    message: 'failed'
+  })
   answers.rejectAll(new Error('too late to matter'))
 })
 
@@ -33,7 +35,11 @@ t.test('accepts an answer that arrived while the event loop was blocked', async 
 
 t.test('rejects all pending answers when the connection is lost', async (t) => {
   const answers = new PendingAnswers()
-  const cut = Promise.all([1, 2].map(() => t.rejects(answers.waitFor(60_000, new Promise(() => {}), late), { message: 'gone' })))
+  const cut = Promise.all(
+    [1, 2].map(() =>
+      t.rejects(answers.waitFor(60_000, new Promise(() => {}), late), { message: 'gone' })
+    )
+  )
   answers.rejectAll(new Error('gone'))
   await cut
 })

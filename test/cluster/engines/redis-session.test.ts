@@ -10,7 +10,12 @@ import { dialRedis, type RedisClient } from '../../../lib/cluster/engines/redis-
 const skip = missing('redis-server')
 
 async function dial (t: Test, server: EngineServer): Promise<Session> {
-  const session = await dialRedis(undefined, { host: '127.0.0.1', port: server.port }, 'fwr', async () => ({ Redis }))(() => {}, new AbortController().signal)
+  const session = await dialRedis(
+    undefined,
+    { host: '127.0.0.1', port: server.port },
+    'fwr',
+    async () => ({ Redis })
+  )(() => {}, new AbortController().signal)
   t.teardown(() => session.close())
   return session
 }
@@ -28,8 +33,17 @@ t.test('is lost when its server dies, and rejects pending requests', { skip }, a
 })
 
 t.test('opens no socket when the dial was aborted', async (t) => {
-  const none = { Redis: class { constructor () { t.fail('it was opened') } } } as unknown as RedisClient
-  await t.rejects(dialRedis(undefined, {}, 'fwr', async () => none)(() => {}, AbortSignal.abort()), { name: 'AbortError' })
+  const none = {
+    Redis: class {
+      constructor () {
+        t.fail('it was opened')
+      }
+    }
+  } as unknown as RedisClient
+  await t.rejects(
+    dialRedis(undefined, {}, 'fwr', async () => none)(() => {}, AbortSignal.abort()),
+    { name: 'AbortError' }
+  )
 })
 
 t.test('asks another Sentinel first with each dial, and each one once', async (t) => {
@@ -45,7 +59,26 @@ t.test('asks another Sentinel first with each dial, and each one once', async (t
     disconnect (): void { this.emit('end') }
   }
   const sentinels = [1, 2, 3].map((port) => ({ host: '127.0.0.1', port }))
-  const again = dialRedis(undefined, { sentinels, name: 'mymaster' }, 'fwr', async () => ({ Redis: Client }) as unknown as RedisClient)
-  for (let n = 0; n < 4; n++) await t.rejects(again(() => {}, new AbortController().signal), { message: 'none is there' })
-  t.strictSame(asked.filter((_, n) => n % 2 === 0), [[1, 2, 3], [2, 3, 1], [3, 1, 2], [1, 2, 3]], 'two connections each')
+  const again = dialRedis(
+    undefined,
+    { sentinels, name: 'mymaster' },
+    'fwr',
+    async () => ({ Redis: Client }) as unknown as RedisClient
+  )
+  for (let n = 0; n < 4; n++) {
+    await t.rejects(
+      again(() => {}, new AbortController().signal),
+      { message: 'none is there' }
+    )
+  }
+  t.strictSame(
+    asked.filter((_, n) => n % 2 === 0),
+    [
+      [1, 2, 3],
+      [2, 3, 1],
+      [3, 1, 2],
+      [1, 2, 3]
+    ],
+    'two connections each'
+  )
 })

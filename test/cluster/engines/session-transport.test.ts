@@ -63,7 +63,13 @@ t.test('retries a failed dial, and replaces a lost session', async (t) => {
   sessions[0].lose()
   await again
   t.strictSame(states, [true, false, true])
-  t.strictSame(sessions.map(({ closed, subscribed }) => [closed, subscribed]), [[1, ['x']], [0, ['x']]])
+  t.strictSame(
+    sessions.map(({ closed, subscribed }) => [closed, subscribed]),
+    [
+      [1, ['x']],
+      [0, ['x']]
+    ]
+  )
 })
 
 t.test('fails to open on a permanent error, but retries it after the first session', async (t) => {
@@ -81,7 +87,10 @@ t.test('wraps errors of a session in coded ones, and keeps coded errors', async 
   const { transport, open } = engine(t, session)
   await open()
   session.get = async () => { throw new Error('the client is confused') }
-  await t.rejects(transport.get('k'), { ...unavailable, cause: { message: 'the client is confused' } })
+  await t.rejects(transport.get('k'), {
+    ...unavailable,
+    cause: { message: 'the client is confused' }
+  })
   session.get = async () => { throw denied() }
   await t.rejects(transport.get('k'), { code: 'FST_CLUSTER_ACCESS_DENIED' })
   session.get = async () => await new Promise(() => {})
@@ -133,7 +142,11 @@ t.test('ignores a confirmation of a session that was lost meanwhile', async (t) 
     const { transport, open, up } = engine(t, ...sessions)
     await open()
     let confirm: () => void = () => {}
-    sessions[0].subscribe = async () => { await new Promise<void>((resolve) => { confirm = resolve }) }
+    sessions[0].subscribe = async () => {
+      await new Promise<void>((resolve) => {
+        confirm = resolve
+      })
+    }
     const again = up()
     const subscribed = transport.subscribe('x', () => {})
     confirm()
@@ -169,7 +182,10 @@ t.test('aborts a dial that takes too long, and a dial during close', async (t) =
   })
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => { mock.timers.reset() })
-  const opening = t.rejects(transport.open({ state: () => {} }), { ...unavailable, cause: { message: 'given up' } })
+  const opening = t.rejects(transport.open({ state: () => {} }), {
+    ...unavailable,
+    cause: { message: 'given up' }
+  })
   mock.timers.tick(engineTiming.dialTimeout + engineTiming.answerTimeout - 1)
   t.equal(signals[0].aborted, false)
   mock.timers.tick(1)

@@ -4,22 +4,27 @@ import { Subscriptions } from '../../../lib/cluster/engines/subscriptions.js'
 
 const bytes = Buffer.from('x')
 
-t.test('delivers nothing before a topic is confirmed, and nothing while the engine is down', async (t) => {
-  const subscriptions = new Subscriptions()
-  let heard = 0
-  const confirmed = subscriptions.add('x', () => { heard++ })
-  subscriptions.deliver('x', bytes)
-  t.strictSame(subscriptions.someUnconfirmed(9), ['x'])
-  subscriptions.confirm('x')
-  subscriptions.confirm('not wanted')
-  await confirmed
-  t.strictSame(subscriptions.someUnconfirmed(9), [])
-  subscriptions.deliver('x', bytes)
-  subscriptions.markUnconfirmed()
-  subscriptions.deliver('x', bytes)
-  t.equal(heard, 1)
-  t.strictSame(subscriptions.someUnconfirmed(9), ['x'])
-})
+t.test(
+  'delivers nothing before a topic is confirmed, and nothing while the engine is down',
+  async (t) => {
+    const subscriptions = new Subscriptions()
+    let heard = 0
+    const confirmed = subscriptions.add('x', () => {
+      heard++
+    })
+    subscriptions.deliver('x', bytes)
+    t.strictSame(subscriptions.someUnconfirmed(9), ['x'])
+    subscriptions.confirm('x')
+    subscriptions.confirm('not wanted')
+    await confirmed
+    t.strictSame(subscriptions.someUnconfirmed(9), [])
+    subscriptions.deliver('x', bytes)
+    subscriptions.markUnconfirmed()
+    subscriptions.deliver('x', bytes)
+    t.equal(heard, 1)
+    t.strictSame(subscriptions.someUnconfirmed(9), ['x'])
+  }
+)
 
 t.test('returns some of the unconfirmed topics, the oldest first', async (t) => {
   const subscriptions = new Subscriptions()
@@ -46,7 +51,12 @@ t.test('rejects a refused topic once, and keeps one that was confirmed before', 
 
 t.test('replaces the first listener by the second', async (t) => {
   const subscriptions = new Subscriptions()
-  const replaced = t.rejects(subscriptions.add('x', () => { t.fail('the first') }), { message: /another listener/ })
+  const replaced = t.rejects(
+    subscriptions.add('x', () => {
+      t.fail('the first')
+    }),
+    { message: /another listener/ }
+  )
   let heard = 0
   const confirmed = subscriptions.add('x', () => { heard++ })
   await replaced

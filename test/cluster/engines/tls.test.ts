@@ -11,7 +11,9 @@ import { redis } from '../../../lib/cluster/engines/redis.js'
 import type { ClusterEngine } from '../../../types/cluster.js'
 
 // One certificate for all: it signed itself, and is the server's, the client's and the authority's.
-const [cert, key] = ['cert', 'key'].map((name) => fileURLToPath(new URL(`../fixtures/tls/${name}.pem`, import.meta.url)))
+const [cert, key] = ['cert', 'key'].map((name) =>
+  fileURLToPath(new URL(`../fixtures/tls/${name}.pem`, import.meta.url))
+)
 const pems = { cert: await readFile(cert, 'utf8'), key: await readFile(key, 'utf8') }
 const silent = { state: (): void => {} }
 
@@ -23,7 +25,9 @@ async function works (t: Test, engine: () => ClusterEngine): Promise<void> {
     await each.open(silent)
   }
   const news = new EventEmitter()
-  await transport.subscribe('fwr.x', (frame) => { news.emit('frame', Buffer.from(frame).toString()) })
+  await transport.subscribe('fwr.x', (frame) => {
+    news.emit('frame', Buffer.from(frame).toString())
+  })
   const heard = once(news, 'frame')
   t.ok(other.publish('fwr.x', Buffer.from('secret')))
   t.strictSame(await heard, ['secret'])
@@ -32,28 +36,61 @@ async function works (t: Test, engine: () => ClusterEngine): Promise<void> {
 }
 
 /** The server's authority is none that it knows. @param connections of one session: one more is the next try's */
-async function distrusts (t: Test, port: number, connections: number, engine: (port: number) => ClusterEngine): Promise<void> {
+async function distrusts (
+  t: Test,
+  port: number,
+  connections: number,
+  engine: (port: number) => ClusterEngine
+): Promise<void> {
   const between = await proxy(t, port)
   const { transport } = engine(between.port)
-  const again = (async () => { for (let n = 0; n <= connections; n++) await between.connection() })()
-  const opening = t.rejects(transport.open(silent), { code: 'FST_CLUSTER_UNAVAILABLE', cause: { message: /self-signed certificate/ } })
+  const again = (async () => {
+    for (let n = 0; n <= connections; n++) await between.connection()
+  })()
+  const opening = t.rejects(transport.open(silent), {
+    code: 'FST_CLUSTER_UNAVAILABLE',
+    cause: { message: /self-signed certificate/ }
+  })
   await again
   await transport.close()
   await opening
 }
 
-t.test('NATS with TLS, and a certificate of the client', { skip: missing('nats-server') }, async (t) => {
-  const server = await natsServer(t, ['-js', '--tlsverify', '--tlscert', cert, '--tlskey', key, '--tlscacert', cert])
-  const servers = `tls://127.0.0.1:${server.port}`
-  await works(t, () => nats({ servers, tls: { ca: pems.cert, ...pems } }))
-  await works(t, () => nats({ servers, tls: { caFile: cert, certFile: cert, keyFile: key } }))
-  await distrusts(t, server.port, 1, (port) => nats({ servers: `tls://127.0.0.1:${port}`, tls: {} }))
-})
+t.test(
+  'NATS with TLS, and a certificate of the client',
+  { skip: missing('nats-server') },
+  async (t) => {
+    const server = await natsServer(t, [
+      '-js',
+      '--tlsverify',
+      '--tlscert',
+      cert,
+      '--tlskey',
+      key,
+      '--tlscacert',
+      cert
+    ])
+    const servers = `tls://127.0.0.1:${server.port}`
+    await works(t, () => nats({ servers, tls: { ca: pems.cert, ...pems } }))
+    await works(t, () => nats({ servers, tls: { caFile: cert, certFile: cert, keyFile: key } }))
+    await distrusts(t, server.port, 1, (port) =>
+      nats({ servers: `tls://127.0.0.1:${port}`, tls: {} })
+    )
+  }
+)
 
-t.test('Redis with TLS, and a certificate of the client', { skip: missing('redis-server') }, async (t) => {
-  const server = await redisServer(t, ['--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', cert], '--tls-port')
-  const tls = { ca: pems.cert, ...pems }
-  await works(t, () => redis({ host: '127.0.0.1', port: server.port, tls }))
-  await works(t, () => redis({ url: `rediss://127.0.0.1:${server.port}`, tls }))
-  await distrusts(t, server.port, 2, (port) => redis({ url: `rediss://127.0.0.1:${port}` }))
-})
+t.test(
+  'Redis with TLS, and a certificate of the client',
+  { skip: missing('redis-server') },
+  async (t) => {
+    const server = await redisServer(
+      t,
+      ['--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', cert],
+      '--tls-port'
+    )
+    const tls = { ca: pems.cert, ...pems }
+    await works(t, () => redis({ host: '127.0.0.1', port: server.port, tls }))
+    await works(t, () => redis({ url: `rediss://127.0.0.1:${server.port}`, tls }))
+    await distrusts(t, server.port, 2, (port) => redis({ url: `rediss://127.0.0.1:${port}` }))
+  }
+)

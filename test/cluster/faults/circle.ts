@@ -20,20 +20,33 @@ export interface Arc {
  * Three nodes: each sends numbers to a process of the next one and monitors it, and all are linked. The first one
  * broadcasts to the group of these processes.
  */
-export async function circle ({ scene, hosts }: Stage, engines: Array<Joining['options']> = [{}, {}, {}]): Promise<[Arc, Arc, Arc]> {
+export async function circle (
+  { scene, hosts }: Stage,
+  engines: Array<Joining['options']> = [{}, {}, {}]
+): Promise<[Arc, Arc, Arc]> {
   const nodes: TestNode[] = []
-  for (const [i, name] of ['a', 'b', 'c'].entries()) nodes.push(await scene.node(name, hosts[i], undefined, engines[i]))
+  for (const [i, name] of ['a', 'b', 'c'].entries()) {
+    nodes.push(await scene.node(name, hosts[i], undefined, engines[i]))
+  }
   const pids = await Promise.all(nodes.map((node) => node.ask('spawn')))
   const observers = await Promise.all(nodes.map((node) => node.ask('observer')))
   await Promise.all(nodes.map((node, i) => node.ask('join', 'news', pids[i])))
-  const arcs = await Promise.all(nodes.map(async (node, i) => {
-    const after = (i + 1) % 3
-    const next = { node: nodes[after], pid: pids[after] }
-    await node.ask('monitor', next.pid)
-    await node.ask('link', observers[after])
-    await node.ask('startLoad', next.pid, ...i === 0 ? ['news'] : [])
-    return { node, pid: pids[i], observer: observers[i], next, client: await scene.client(node, next.pid) }
-  }))
+  const arcs = await Promise.all(
+    nodes.map(async (node, i) => {
+      const after = (i + 1) % 3
+      const next = { node: nodes[after], pid: pids[after] }
+      await node.ask('monitor', next.pid)
+      await node.ask('link', observers[after])
+      await node.ask('startLoad', next.pid, ...(i === 0 ? ['news'] : []))
+      return {
+        node,
+        pid: pids[i],
+        observer: observers[i],
+        next,
+        client: await scene.client(node, next.pid)
+      }
+    })
+  )
   await Promise.all(arcs.map(({ node, pid }) => node.ask('received', pid, 100)))
   scene.forget()
   return arcs as [Arc, Arc, Arc]
@@ -65,7 +78,11 @@ export async function broadcasts (arcs: readonly Arc[], before: number): Promise
   const { members, missing } = await first.node.ask('members', 'news')
   assert.deepEqual([members.sort(), missing], [arcs.map(({ pid }) => pid).sort(), []])
   assert.ok(await first.node.ask('broadcast', 'news', all))
-  assert.deepEqual(await first.node.ask('received', first.pid, all, 'news'), { count: all, last: all, inOrder: true }, 'its own node has all')
+  assert.deepEqual(
+    await first.node.ask('received', first.pid, all, 'news'),
+    { count: all, last: all, inOrder: true },
+    'its own node has all'
+  )
   const missed = await Promise.all(others.map(async ({ node, pid }) => {
     const { count, last, inOrder } = await node.ask('received', pid, all, 'news')
     assert.ok(inOrder && last === all && count <= all, `${count} of ${all}, in order, once`)

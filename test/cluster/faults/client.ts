@@ -22,7 +22,9 @@ export class Client {
       this.#news.emit('message')
     })
     this.closed = new Promise((resolve) => {
-      socket.once('close', (code, reason) => { resolve(this.end = `${code} ${String(reason)}`.trim()) })
+      socket.once('close', (code, reason) => {
+        resolve((this.end = `${code} ${String(reason)}`.trim()))
+      })
     })
   }
 
@@ -40,13 +42,21 @@ export class Client {
 
   /** Resolves when everything it said was answered. */
   async answered (): Promise<void> {
-    const all = (async () => { while (this.heard.length < this.#said && this.end === undefined) await Promise.race([once(this.#news, 'message'), this.closed]) })()
+    const all = (async () => {
+      while (this.heard.length < this.#said && this.end === undefined) {
+        await Promise.race([once(this.#news, 'message'), this.closed])
+      }
+    })()
     await within(all, () => `a client said ${this.#said} and heard ${this.heard.join()}`)
   }
 
   /** Whether it heard what it said, once each and in order, and is still there. */
   get undisturbed (): boolean {
-    return this.end === undefined && this.heard.length === this.#said && this.heard.every((text, i) => text === String(i + 1))
+    return (
+      this.end === undefined &&
+      this.heard.length === this.#said &&
+      this.heard.every((text, i) => text === String(i + 1))
+    )
   }
 
   async ended (): Promise<string> {

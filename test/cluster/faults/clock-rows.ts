@@ -39,6 +39,13 @@ export const clockRows: Record<string, Row> = {
     assert.deepEqual(await a.ask('health'), { ready: true })
     await grant(b, 'loss of data')
     await grant(a, 'release')
-    return `${how.length} holders one after the other, each with a higher fence: after ${[...new Set(how)].slice(1).filter((why) => why !== 'held').join(', ')}; the node with the later clock, started again with a right one in an engine without its data, hears and is heard`
+    return `${how.length} holders one after the other, each with a higher fence: after ${[
+      ...new Set(how)
+    ]
+      .slice(1)
+      .filter((why) => why !== 'held')
+      .join(
+        ', '
+      )}; the node with the later clock, started again with a right one in an engine without its data, hears and is heard`
   }
 }

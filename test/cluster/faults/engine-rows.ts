@@ -21,9 +21,15 @@ function outage (ms: number): Row {
       await pause(ms)
       await scene.engine.restart()
     })
-    assert.deepEqual(await Promise.all(pending), arcs.map(({ next }) => next.pid), 'calls that were made meanwhile are answered')
+    assert.deepEqual(
+      await Promise.all(pending),
+      arcs.map(({ next }) => next.pid),
+      'calls that were made meanwhile are answered'
+    )
     assert.ok(await arcs[1].node.ask('alive', holder))
-    for (const { node } of arcs) assert.deepEqual(await node.ask('lookup', 'leader'), held, 'the holder keeps its name')
+    for (const { node } of arcs) {
+      assert.deepEqual(await node.ask('lookup', 'leader'), held, 'the holder keeps its name')
+    }
     const refusal = await arcs[0].node.ask('refusal', 'leader', arcs[0].pid)
     assert.equal(refusal.code, 'FST_CLUSTER_NAME_TAKEN')
     return `${await unharmed(arcs)}; the holder keeps its name`
@@ -49,13 +55,39 @@ export const engineRows: Record<string, Row> = {
     const { scene } = stage
     const { arcs, holder, held } = await circleWithHolder(stage)
     const [a, b, c] = arcs.map(({ node }) => node)
-    const names = { [holder]: 'holder', ...Object.fromEntries(arcs.flatMap(({ node, pid, observer }) => [pid, observer].map((at) => [at, `at ${node.name}`]))) }
+    const names = {
+      [holder]: 'holder',
+      ...Object.fromEntries(
+        arcs.flatMap(({ node, pid, observer }) =>
+          [pid, observer].map((at) => [at, `at ${node.name}`])
+        )
+      )
+    }
     const start = Date.now()
     await scene.engine.kill()
     const stories: Record<string, string[]> = {
-      a: ['b down', '@exit at b: noconnection', '@link_down at b: noconnection', '@link_down at c: noconnection', 'c down'],
-      b: ['a down', '@exit at c: noconnection', '@link_down at c: noconnection', '@link_down at a: noconnection', 'c down', '@exit holder: name_lost'],
-      c: ['a down', '@exit at a: noconnection', '@link_down at a: noconnection', '@link_down at b: noconnection', 'b down']
+      a: [
+        'b down',
+        '@exit at b: noconnection',
+        '@link_down at b: noconnection',
+        '@link_down at c: noconnection',
+        'c down'
+      ],
+      b: [
+        'a down',
+        '@exit at c: noconnection',
+        '@link_down at c: noconnection',
+        '@link_down at a: noconnection',
+        'c down',
+        '@exit holder: name_lost'
+      ],
+      c: [
+        'a down',
+        '@exit at a: noconnection',
+        '@link_down at a: noconnection',
+        '@link_down at b: noconnection',
+        'b down'
+      ]
     }
     for (const node of [a, b, c]) {
       const expected = stories[node.name]
@@ -64,7 +96,9 @@ export const engineRows: Record<string, Row> = {
       assert.deepEqual([...story].sort(), [...expected].sort(), node.name)
       for (const [i, line] of story.entries()) {
         const [, other] = /at (.): noconnection/.exec(line) ?? []
-        if (other !== undefined) assert.ok(story.indexOf(`${other} down`) < i, `${line}, after the node`)
+        if (other !== undefined) {
+          assert.ok(story.indexOf(`${other} down`) < i, `${line}, after the node`)
+        }
       }
       assert.deepEqual(await node.ask('health'), { ready: false, problem: 'engine away' })
     }
@@ -92,7 +126,13 @@ export const engineRows: Record<string, Row> = {
     const taken = await c.ask('takeOver', 'leader', arcs[2].pid)
     assert.ok(taken.fence > held.fence)
     const news = await broadcasts(arcs, loads[0].broadcast)
-    for (const node of [a, b, c]) assert.equal(node.seen.length, stories[node.name].length + 2, `exactly one exit each: ${node}`)
+    for (const node of [a, b, c]) {
+      assert.equal(
+        node.seen.length,
+        stories[node.name].length + 2,
+        `exactly one exit each: ${node}`
+      )
+    }
     return `name lost after ${since(start, lost)}, noconnection on all sides after ${since(start, exit)}, ${gone} of ${messages} messages lost with it; sockets: ${nodeLost}; ${news}; PIDs good again afterwards`
   },
 
@@ -106,7 +146,9 @@ export const engineRows: Record<string, Row> = {
       await pause(2000)
       await scene.engine.restart(true)
     })
-    const refusals = await Promise.all([a, c].map(async (node) => await node.ask('refusal', 'leader', await node.ask('spawn'))))
+    const refusals = await Promise.all(
+      [a, c].map(async (node) => await node.ask('refusal', 'leader', await node.ask('spawn')))
+    )
     for (const { code } of refusals) assert.equal(code, 'FST_CLUSTER_NAME_TAKEN')
     const free = await c.ask('takeOver', 'other', arcs[2].pid)
     for (const node of [a, b, c]) assert.deepEqual(await node.ask('lookup', 'leader'), held)
@@ -142,7 +184,11 @@ export const engineRows: Record<string, Row> = {
     const taken = await taking
     assert.ok(lost.at <= taken.at, 'never two at a time')
     assert.ok(taken.fence > held.fence)
-    assert.deepEqual(await a.ask('lookup', 'leader'), { pid: heir, fence: taken.fence }, `a asks, c saw: ${c}`)
+    assert.deepEqual(
+      await a.ask('lookup', 'leader'),
+      { pid: heir, fence: taken.fence },
+      `a asks, c saw: ${c}`
+    )
     await a.until('the exit', (seen) => seen.length === stayed.length)
     assert.deepEqual(a.story(names), stayed)
     const exit = a.seen[1]
@@ -150,15 +196,30 @@ export const engineRows: Record<string, Row> = {
     assert.deepEqual(b.story(names).sort(), [...left].sort())
     const load = await b.ask('stopLoad')
     // The holder ended before that, which nobody could tell.
-    assert.deepEqual(await Promise.all(clients.map((client) => client.ended())), [nodeLost, nodeLost])
+    assert.deepEqual(await Promise.all(clients.map((client) => client.ended())), [
+      nodeLost,
+      nodeLost
+    ])
     await pause(Math.max(0, 16_000 - (Date.now() - start)))
     between.mode = 'pass'
-    await Promise.all([a.untilNode('b', 'up'), b.untilNode('a', 'up'), b.untilNode('c', 'up'), c.untilNode('b', 'up')])
+    await Promise.all([
+      a.untilNode('b', 'up'),
+      b.untilNode('a', 'up'),
+      b.untilNode('c', 'up'),
+      c.untilNode('b', 'up')
+    ])
     await a.reach(await b.ask('spawn'))
     await b.reach(here)
     const gone = await partlyArrived(load, b, a, here)
-    assert.deepEqual(await b.ask('lookup', 'leader'), { pid: heir, fence: taken.fence }, `b asks, c saw: ${c}`)
-    assert.equal((await b.ask('refusal', 'leader', await b.ask('spawn'))).code, 'FST_CLUSTER_NAME_TAKEN')
+    assert.deepEqual(
+      await b.ask('lookup', 'leader'),
+      { pid: heir, fence: taken.fence },
+      `b asks, c saw: ${c}`
+    )
+    assert.equal(
+      (await b.ask('refusal', 'leader', await b.ask('spawn'))).code,
+      'FST_CLUSTER_NAME_TAKEN'
+    )
     assert.equal(a.seen.length, stayed.length + 1, a.toString())
     assert.equal(b.seen.length, left.length + 2, b.toString())
     assert.deepEqual(c.story(), ['b down', 'b up'], 'the heir keeps it')

@@ -1,15 +1,31 @@
 // What no node would publish to others.
-import { batchTypes, decodeChannelHeader, decodeFrames, decodeSource, encodeChannelHeader, encodeFrame, encodeSource, version, type ChannelHeader, type FrameFields } from '../../../lib/cluster/link/codec.js'
+import {
+  batchTypes,
+  decodeChannelHeader,
+  decodeFrames,
+  decodeSource,
+  encodeChannelHeader,
+  encodeFrame,
+  encodeSource,
+  version,
+  type ChannelHeader,
+  type FrameFields
+} from '../../../lib/cluster/link/codec.js'
 import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 
 const noise = Buffer.from(Array.from({ length: 200 }, (_, i) => i * 37 & 0xff))
 
 /** What is counted and dropped, by the topic that it comes to. */
-export interface Garbage { readonly inbox: Buffer[], readonly heartbeats: Buffer[], readonly broadcasts: Buffer[] }
+export interface Garbage {
+  readonly inbox: Buffer[]
+  readonly heartbeats: Buffer[]
+  readonly broadcasts: Buffer[]
+}
 
 /** @param node whose name is used, with its incarnation @param longest bytes of what the engine takes at most */
 export function garbageFor (node: string, incarnation: number, longest: number): Garbage {
-  const source = (type: number = batchTypes.frames): Buffer => encodeSource({ type, node, incarnation })
+  const source = (type: number = batchTypes.frames): Buffer =>
+    encodeSource({ type, node, incarnation })
   const later = source()
   later[0] = version + 1
   const nameless = source()
@@ -32,7 +48,10 @@ export function garbageFor (node: string, incarnation: number, longest: number):
       noise,
       Buffer.concat([source(), broadcast]),
       Buffer.concat([source(batchTypes.broadcast), broadcast.subarray(0, -1)]),
-      Buffer.concat([source(batchTypes.broadcast), encodeFrame({ type: frameTypes.broadcast, text: 'news', kind: 9 }, 0)])
+      Buffer.concat([
+        source(batchTypes.broadcast),
+        encodeFrame({ type: frameTypes.broadcast, text: 'news', kind: 9 }, 0)
+      ])
     ]
   }
 }
@@ -46,13 +65,16 @@ export interface Forger {
 }
 
 export function forgedBy (node: string, incarnation: number): Forger {
-  const source = (type: number = batchTypes.frames): Buffer => encodeSource({ type, node, incarnation })
+  const source = (type: number = batchTypes.frames): Buffer =>
+    encodeSource({ type, node, incarnation })
   let header: ChannelHeader = { src: 0, dst: 0, ack: 0 }
   let seq = 0
-  const batch = (...parts: Buffer[]): Buffer => Buffer.concat([source(), encodeChannelHeader(header), ...parts])
+  const batch = (...parts: Buffer[]): Buffer =>
+    Buffer.concat([source(), encodeChannelHeader(header), ...parts])
   const send = (): Buffer => encodeFrame({ type: frameTypes.send, to: 1, text: 'forged' }, seq + 1)
   /** One of them is the next, should what was overheard last have been sent again. */
-  const next = (fields: FrameFields): Buffer => batch(...Array.from({ length: 10 }, (_, i) => encodeFrame(fields, seq + 1 + i)))
+  const next = (fields: FrameFields): Buffer =>
+    batch(...Array.from({ length: 10 }, (_, i) => encodeFrame(fields, seq + 1 + i)))
   return {
     overhear (view) {
       const bytes = Buffer.from(view)
@@ -80,7 +102,12 @@ export function forgedBy (node: string, incarnation: number): Forger {
       () => Buffer.concat([source(batchTypes.ping), encodeChannelHeader(header)]),
       () => Buffer.concat([source(99), encodeChannelHeader(header)]),
       // One that says it began anew, in a number that it made up.
-      () => Buffer.concat([source(), encodeChannelHeader({ ...header, src: header.src + 1000, dst: 0 }), noise])
+      () =>
+        Buffer.concat([
+          source(),
+          encodeChannelHeader({ ...header, src: header.src + 1000, dst: 0 }),
+          noise
+        ])
     ]
   }
 }

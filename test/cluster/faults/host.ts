@@ -23,7 +23,11 @@ function clockAhead (ahead: string): string[] {
 /** An operating-system process with nodes in it. */
 export class Host {
   readonly #child: ChildProcess
-  readonly #answers = new Map<number, { resolve: (value: unknown) => void, reject: (error: Error) => void }>()
+  readonly #answers = new Map<
+    number,
+    { resolve: (value: unknown) => void, reject: (error: Error) => void }
+  >()
+
   readonly #nodes = new Map<string, TestNode>()
   #last = 0
   /** It does not run, by the will of the test. */
@@ -35,11 +39,27 @@ export class Host {
   constructor (t: Test, ahead?: string) {
     // Nothing of the test runner, which puts itself into every child's environment: what is killed has nothing to tell it.
     const clock = ahead === undefined ? [] : clockAhead(ahead)
-    this.#child = spawn('env', ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', ...clock, process.execPath, ...program('test/cluster/faults/worker.ts')], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc']
+    this.#child = spawn(
+      'env',
+      [
+        '-u',
+        'NODE_OPTIONS',
+        '-u',
+        'NODE_V8_COVERAGE',
+        ...clock,
+        process.execPath,
+        ...program('test/cluster/faults/worker.ts')
+      ],
+      {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc']
+      }
+    )
+    this.#child.on('message', (report: Report) => {
+      this.#hear(report)
     })
-    this.#child.on('message', (report: Report) => { this.#hear(report) })
-    this.#child.once('exit', () => { for (const { reject } of this.#answers.values()) reject(new Error('its process has ended')) })
+    this.#child.once('exit', () => {
+      for (const { reject } of this.#answers.values()) reject(new Error('its process has ended'))
+    })
     t.teardown(() => this.kill())
   }
 
@@ -59,7 +79,9 @@ export class Host {
     return await new Promise((resolve, reject) => {
       this.#answers.set(id, { resolve, reject })
       // Without a callback an end of the process would be an error of this one.
-      this.#child.send({ id, key, method, args } satisfies Command, (error) => { if (error) reject(error) })
+      this.#child.send({ id, key, method, args } satisfies Command, (error) => {
+        if (error) reject(error)
+      })
     })
   }
 
@@ -72,7 +94,9 @@ export class Host {
 
   /** How long it stood still at most since a time, in milliseconds; 0 when that was the will of the test. */
   async longestStall (since: number): Promise<number> {
-    return this.still || this.disturbed ? 0 : await this.ask('', 'longestStall', since) as number
+    return this.still || this.disturbed
+      ? 0
+      : ((await this.ask('', 'longestStall', since)) as number)
   }
 
   freeze (): void {
@@ -114,7 +138,10 @@ export class TestNode {
 
   /** Commands what {@link WorkerNode} can do. */
   ask<M extends Method> (method: M, ...args: Parameters<WorkerNode[M]>): Promise<Result<M>> {
-    const answer = within(this.host.ask(this.#key, method, ...args) as Promise<Result<M>>, () => `${this.name} did not answer ${method}: ${this}`)
+    const answer = within(
+      this.host.ask(this.#key, method, ...args) as Promise<Result<M>>,
+      () => `${this.name} did not answer ${method}: ${this}`
+    )
     // A row that has failed does not wait for the rest of its answers.
     answer.catch(() => {})
     return answer
@@ -136,14 +163,17 @@ export class TestNode {
 
   /** Resolves when it has seen a node in a state. */
   async untilNode (node: string, state: 'up' | 'down'): Promise<Happening> {
-    const matches = ({ topic, payload }: Happening): boolean => topic === '@node' && payload.node === node && payload.state === state
+    const matches = ({ topic, payload }: Happening): boolean =>
+      topic === '@node' && payload.node === node && payload.state === state
     await this.until(`${node} ${state}`, (seen) => seen.some(matches))
     return this.seen.find(matches)!
   }
 
   /** The last that was seen of a node. */
   stateOf (name: string): string | undefined {
-    return this.seen.filter(({ topic, payload }) => topic === '@node' && payload.node === name).at(-1)?.payload.state
+    return this.seen
+      .filter(({ topic, payload }) => topic === '@node' && payload.node === name)
+      .at(-1)?.payload.state
   }
 
   /** Calls a process until it answers: one of two ends may have to hear yet that the other has torn their channel down. */
@@ -160,7 +190,11 @@ export class TestNode {
 
   /** In the order seen, one line each. PIDs have the names that are given for them. */
   story (names: Record<string, string> = {}): string[] {
-    return this.seen.map(({ topic, payload }) => topic === '@node' ? `${payload.node} ${payload.state}` : `${topic} ${names[payload.pid] ?? payload.pid}: ${payload.reason}`)
+    return this.seen.map(({ topic, payload }) =>
+      topic === '@node'
+        ? `${payload.node} ${payload.state}`
+        : `${topic} ${names[payload.pid] ?? payload.pid}: ${payload.reason}`
+    )
   }
 
   toString (): string {
@@ -172,7 +206,14 @@ export class TestNode {
 export async function within<T> (promise: Promise<T>, message: () => string): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   try {
-    return await Promise.race([promise, new Promise<never>((resolve, reject) => { timer = setTimeout(() => { reject(new Error(message())) }, patience) })])
+    return await Promise.race([
+      promise,
+      new Promise<never>((resolve, reject) => {
+        timer = setTimeout(() => {
+          reject(new Error(message()))
+        }, patience)
+      })
+    ])
   } finally {
     clearTimeout(timer)
   }

@@ -2,4 +2,10 @@ import t from 'tap'
 import { missing } from '../../installed.js'
 import { play } from './play.js'
 
-t.test('what users see under faults, on NATS', { skip: missing('nats-server') || missing('faketime') }, async (t) => { play(t, 'nats') })
+t.test(
+  'what users see under faults, on NATS',
+  { skip: missing('nats-server') || missing('faketime') },
+  async (t) => {
+    play(t, 'nats')
+  }
+)

@@ -29,7 +29,10 @@ export const nodeRows: Record<string, Row> = {
     await b.ask('exit', linked, 'boom')
     for (const node of [a, c]) {
       await node.until('both ends', (seen) => seen.length === 2)
-      assert.deepEqual(node.story({ [target]: 'target', [linked]: 'linked' }), ['@exit target: boom', '@link_down linked: boom'])
+      assert.deepEqual(node.story({ [target]: 'target', [linked]: 'linked' }), [
+        '@exit target: boom',
+        '@link_down linked: boom'
+      ])
     }
     await a.ask('monitor', target)
     await a.until('a third', (seen) => seen.length === 3)
@@ -45,7 +48,11 @@ export const nodeRows: Record<string, Row> = {
     let doomed = host()
     let b = await scene.node('b', doomed)
     for (const atOnce of [false, true]) {
-      const [first, second, linked] = [await b.ask('spawn'), await b.ask('spawn'), await b.ask('spawn')]
+      const [first, second, linked] = [
+        await b.ask('spawn'),
+        await b.ask('spawn'),
+        await b.ask('spawn')
+      ]
       const names = { [first]: 'first', [second]: 'second', [linked]: 'linked' }
       const name = `leader-${atOnce}`
       const held = await b.ask('register', name, first)
@@ -71,7 +78,11 @@ export const nodeRows: Record<string, Row> = {
         await node.until('all ends', (seen) => seen.length >= 4)
         const [down, ...ends] = node.story(names).slice(0, 4)
         assert.equal(down, 'b down', 'the node comes first')
-        assert.deepEqual(ends.sort(), ['@exit first: noconnection', '@exit second: noconnection', '@link_down linked: noconnection'])
+        assert.deepEqual(ends.sort(), [
+          '@exit first: noconnection',
+          '@exit second: noconnection',
+          '@link_down linked: noconnection'
+        ])
       }
       assert.match(String(await asked), /FST_PROCESS_CALL_FAILED/)
       const end = await client.ended()
@@ -79,11 +90,17 @@ export const nodeRows: Record<string, Row> = {
       const taken = await taking
       assert.ok(taken.fence > held.fence)
       assert.deepEqual(await a.ask('lookup', name), { pid: heir, fence: taken.fence })
-      seen.push(`${atOnce ? 'restarted: ' : ''}noconnection after ${since(at, a.seen[1])}, its name taken over after ${since(at, taken)}; sockets: ${end}`)
+      seen.push(
+        `${atOnce ? 'restarted: ' : ''}noconnection after ${since(at, a.seen[1])}, its name taken over after ${since(at, taken)}; sockets: ${end}`
+      )
       b = await (restarted ?? scene.node('b', next))
       doomed = next
       await a.untilNode('b', 'up')
-      assert.equal(await a.ask('send', first, 'number', [1]), false, 'nothing reaches what was there before')
+      assert.equal(
+        await a.ask('send', first, 'number', [1]),
+        false,
+        'nothing reaches what was there before'
+      )
       await a.ask('monitor', first)
       await a.until('noproc', () => a.story(names).includes('@exit first: noproc'))
       assert.equal(await a.ask('call', await b.ask('spawn'), 'echo', 2), 2)
@@ -94,12 +111,24 @@ export const nodeRows: Record<string, Row> = {
   },
 
   async 'three nodes are restarted one after the other' ({ scene, hosts }) {
-    const nodes = [await scene.node('a', hosts[0]), await scene.node('b', hosts[1]), await scene.node('c', hosts[2])]
+    const nodes = [
+      await scene.node('a', hosts[0]),
+      await scene.node('b', hosts[1]),
+      await scene.node('c', hosts[2])
+    ]
     const counted: Record<string, number> = {}
     const freed: string[] = []
     for (const [i, closing] of nodes.entries()) {
       const targets = await Promise.all(nodes.map((node) => node.ask('spawn')))
-      const clients = await Promise.all(nodes.flatMap((node) => targets.map(async (target, at) => ({ node, at, client: await scene.client(node, target) }))))
+      const clients = await Promise.all(
+        nodes.flatMap((node) =>
+          targets.map(async (target, at) => ({
+            node,
+            at,
+            client: await scene.client(node, target)
+          }))
+        )
+      )
       const heir = nodes[(i + 1) % 3]
       await closing.ask('takeOver', `name ${i}`, targets[i])
       const start = Date.now()
@@ -120,7 +149,11 @@ export const nodeRows: Record<string, Row> = {
     return `of 27 clients 9 of the closing nodes got 1001, 6 with a target there 1012 target node closing, 12 noticed nothing; names free after ${freed.join(', ')}`
   },
 
-  async 'a node is frozen for 3 s, the event loop of another is blocked for 5 s' ({ scene, hosts, host }) {
+  async 'a node is frozen for 3 s, the event loop of another is blocked for 5 s' ({
+    scene,
+    hosts,
+    host
+  }) {
     const a = await scene.node('a', hosts[2])
     const b = await scene.node('b', host())
     const c = await scene.node('c', host())
@@ -159,7 +192,12 @@ export const nodeRows: Record<string, Row> = {
     const a = await scene.node('a', hosts[0])
     const b = await scene.node('b', host())
     const c = await scene.node('c', hosts[1])
-    const [here, there, holder, heir] = [await a.ask('spawn'), await b.ask('spawn'), await b.ask('spawn'), await c.ask('spawn')]
+    const [here, there, holder, heir] = [
+      await a.ask('spawn'),
+      await b.ask('spawn'),
+      await b.ask('spawn'),
+      await c.ask('spawn')
+    ]
     const names = { [here]: 'here', [there]: 'there', [holder]: 'holder' }
     const held = await b.ask('register', 'leader', holder)
     for (const node of [a, c]) await node.ask('monitor', there)
@@ -179,16 +217,26 @@ export const nodeRows: Record<string, Row> = {
     const end = await client.ended()
     assert.equal(end, nodeLost)
     const load = await a.ask('stopLoad')
-    assert.equal(await a.ask('send', there, 'number', [1_000_000]), false, 'nothing is taken for it')
+    assert.equal(
+      await a.ask('send', there, 'number', [1_000_000]),
+      false,
+      'nothing is taken for it'
+    )
     await pause(Math.max(0, 16_000 - (Date.now() - at)))
     b.host.thaw()
     await Promise.all([a.untilNode('b', 'up'), c.untilNode('b', 'up')])
-    await b.until('its own losses', () => ['@exit here: noconnection', '@exit holder: name_lost'].every((line) => b.story(names).includes(line)))
+    await b.until('its own losses', () =>
+      ['@exit here: noconnection', '@exit holder: name_lost'].every((line) =>
+        b.story(names).includes(line)
+      )
+    )
     await a.reach(there)
     const lost = await partlyArrived(load, a, b, there)
     const taken = await taking
     assert.ok(taken.fence > held.fence)
-    for (const node of [a, b, c]) assert.deepEqual(await node.ask('lookup', 'leader'), { pid: heir, fence: taken.fence })
+    for (const node of [a, b, c]) {
+      assert.deepEqual(await node.ask('lookup', 'leader'), { pid: heir, fence: taken.fence })
+    }
     for (const node of [a, c]) assert.deepEqual(node.story().slice(2), ['b up'])
     assert.equal(b.seen.filter(({ topic }) => topic === '@exit').length, 2, b.toString())
     return `noconnection after ${since(at, loss)}, ${lost} of ${load.accepted} messages lost with it; its name taken over after ${since(at, taken)}; nodeup when it wakes; sockets: ${end}`

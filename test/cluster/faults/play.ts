@@ -26,7 +26,8 @@ export function play (t: Test, engine: EngineName): void {
   process.once('beforeExit', () => { process.exit() })
   const hosts: [Host, Host, Host] = [new Host(t), new Host(t), new Host(t)]
   const only = process.env.ROW
-  const played = Object.entries(rows[engine]).filter(([title]) => only === undefined || title.includes(only))
+  const played = Object.entries(rows[engine])
+    .filter(([title]) => only === undefined || title.includes(only))
     .sort(([one], [other]) => Number(isAlone(one)) - Number(isAlone(other)))
   t.jobs = played.length
   for (const [title, row] of played) {
@@ -43,7 +44,13 @@ export function play (t: Test, engine: EngineName): void {
 }
 
 /** @returns what was seen, or why it is to be played again */
-async function tryRow (t: Test, engine: EngineName, row: Row, hosts: [Host, Host, Host], attempt: number): Promise<string | TooSlow> {
+async function tryRow (
+  t: Test,
+  engine: EngineName,
+  row: Row,
+  hosts: [Host, Host, Host],
+  attempt: number
+): Promise<string | TooSlow> {
   const scene = await Scene.open(t, engine, `fwr-${attempt}`)
   let seen: string
   try {
@@ -66,6 +73,8 @@ async function tooSlow (scene: Scene, error: unknown): Promise<TooSlow | undefin
     return undefined
   } catch (reason) {
     // An operating-system process that has ended cannot be asked: that is not slow.
-    return reason instanceof TooSlow ? new TooSlow(`${reason.message}: ${toError(error).message}`) : undefined
+    return reason instanceof TooSlow
+      ? new TooSlow(`${reason.message}: ${toError(error).message}`)
+      : undefined
   }
 }

@@ -24,20 +24,31 @@ export const nodeLost = '1012 target node lost'
 
 /** Milliseconds as a text. */
 export function since (start: number, { at }: { at: number }): string {
-  return at - start < 1000 ? `${Math.max(0, at - start)} ms` : `${((at - start) / 1000).toFixed(1)} s`
+  return at - start < 1000
+    ? `${Math.max(0, at - start)} ms`
+    : `${((at - start) / 1000).toFixed(1)} s`
 }
 
 /** Everything accepted on a load's way has arrived, once and in order. */
 export async function arrived ({ accepted }: Load, at: TestNode, pid: Pid): Promise<void> {
   const tally = await at.ask('received', pid, accepted)
-  assert.deepEqual(tally, { count: accepted, last: accepted, inOrder: true }, `all ${accepted}, once and in order`)
+  assert.deepEqual(
+    tally,
+    { count: accepted, last: accepted, inOrder: true },
+    `all ${accepted}, once and in order`
+  )
 }
 
 /**
  * Of a load whose way was lost a part has arrived, once and in order, and nothing of it comes after what is sent now.
  * @returns how many were lost
  */
-export async function partlyArrived ({ accepted }: Load, from: TestNode, at: TestNode, pid: Pid): Promise<number> {
+export async function partlyArrived (
+  { accepted }: Load,
+  from: TestNode,
+  at: TestNode,
+  pid: Pid
+): Promise<number> {
   const last = 10_000_000
   assert.ok(await from.ask('send', pid, 'number', [last]), 'its PIDs are good again')
   const { count, inOrder } = await at.ask('received', pid, last)

@@ -8,5 +8,8 @@ t.test('the table of faults has each row that is played, and no other', async (t
   const page = await readFile(join(root, 'docs/cluster.md'), 'utf8')
   const [, table] = /^\| fault \|.*?\n.*?\n(.*?)\n\n/ms.exec(page)!
   const titles = table.split('\n').map((line) => line.split('|')[1].trim())
-  t.strictSame(titles.sort(), [...new Set([...Object.keys(rows.nats), ...Object.keys(rows.redis)])].sort())
+  t.strictSame(
+    titles.sort(),
+    [...new Set([...Object.keys(rows.nats), ...Object.keys(rows.redis)])].sort()
+  )
 })

@@ -57,25 +57,45 @@ export class Scene {
   async #settle (): Promise<void> {
     const transport = this.#transport()
     await transport.open({ state () {} })
-    await transport.cas(`${this.#prefix}.generation`, Buffer.from(JSON.stringify({ id: 'first', settled: true, base: 1 })), 0)
+    await transport.cas(
+      `${this.#prefix}.generation`,
+      Buffer.from(JSON.stringify({ id: 'first', settled: true, base: 1 })),
+      0
+    )
     await transport.close()
   }
 
   #transport (): Transport {
     const { port } = this.engine
-    const { transport } = this.#name === 'nats' ? nats({ servers: `127.0.0.1:${port}`, prefix: this.#prefix }) : redis({ host: '127.0.0.1', port, prefix: this.#prefix })
+    const { transport } =
+      this.#name === 'nats'
+        ? nats({ servers: `127.0.0.1:${port}`, prefix: this.#prefix })
+        : redis({ host: '127.0.0.1', port, prefix: this.#prefix })
     return transport
   }
 
   /** A node that has joined, and is seen by all others that are not still. @param port where it thinks the engine is */
-  async node (name: string, host: Host, port = this.engine.port, engine: Joining['options'] = {}): Promise<TestNode> {
+  async node (
+    name: string,
+    host: Host,
+    port = this.engine.port,
+    engine: Joining['options'] = {}
+  ): Promise<TestNode> {
     this.#hosts.add(host)
-    const node = await host.join(`${this.engine.port}/${this.#prefix}/${name}/${this.#made++}`, { node: name, engine: this.#name, port, prefix: this.#prefix, options: engine })
+    const node = await host.join(`${this.engine.port}/${this.#prefix}/${name}/${this.#made++}`, {
+      node: name,
+      engine: this.#name,
+      port,
+      prefix: this.#prefix,
+      options: engine
+    })
     const others = this.#nodes.filter((other) => !other.host.still && other.name !== name)
-    await Promise.all(others.map(async (other) => {
-      await other.until(`${name} up`, () => other.stateOf(name) === 'up')
-      await node.until(`${other.name} up`, () => node.stateOf(other.name) === 'up')
-    }))
+    await Promise.all(
+      others.map(async (other) => {
+        await other.until(`${name} up`, () => other.stateOf(name) === 'up')
+        await node.until(`${other.name} up`, () => node.stateOf(other.name) === 'up')
+      })
+    )
     this.#nodes.push(node)
     return node
   }
@@ -94,7 +114,7 @@ export class Scene {
   /** A user of a node, with a socket to a process. */
   async client (node: TestNode, target: Pid): Promise<Client> {
     let port = this.#ports.get(node)
-    if (port === undefined) this.#ports.set(node, port = node.ask('listen'))
+    if (port === undefined) this.#ports.set(node, (port = node.ask('listen')))
     const client = await Client.open(await port, target)
     this.#clients.push(client)
     client.say()
@@ -133,18 +153,26 @@ export class Scene {
     this.#strangers.push(transport, listening)
     await Promise.all([transport, listening].map((one) => one.open({ state () {} })))
     const publish = async (topic: string, bytes: Uint8Array): Promise<void> => {
-      if (!transport.publish(`${this.#prefix}.${topic}`, bytes)) throw new Error('the engine did not take it')
+      if (!transport.publish(`${this.#prefix}.${topic}`, bytes)) {
+        throw new Error('the engine did not take it')
+      }
       await transport.flush(60_000)
     }
-    const listen = async (topic: string, listener: (bytes: Uint8Array) => void): Promise<void> => { await listening.subscribe(`${this.#prefix}.${topic}`, listener) }
+    const listen = async (topic: string, listener: (bytes: Uint8Array) => void): Promise<void> => {
+      await listening.subscribe(`${this.#prefix}.${topic}`, listener)
+    }
     let echoed = (): void => {}
-    await listen('echo', () => { echoed() })
+    await listen('echo', () => {
+      echoed()
+    })
     return {
       maxFrame: transport.caps.maxFrame,
       publish,
       listen,
       caughtUp: async () => {
-        const echo = new Promise<void>((resolve) => { echoed = resolve })
+        const echo = new Promise<void>((resolve) => {
+          echoed = resolve
+        })
         await publish('echo', new Uint8Array())
         await within(echo, () => 'a stranger does not hear himself')
       }
@@ -154,6 +182,8 @@ export class Scene {
   async close (): Promise<void> {
     for (const client of this.#clients) client.terminate()
     await Promise.all(this.#strangers.map((transport) => transport.close()))
-    await Promise.all(this.#nodes.filter(({ host }) => !host.still).map((node) => node.ask('close')))
+    await Promise.all(
+      this.#nodes.filter(({ host }) => !host.still).map((node) => node.ask('close'))
+    )
   }
 }

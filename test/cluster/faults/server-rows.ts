@@ -18,9 +18,15 @@ async function leaderOf (servers: string[], prefix: string): Promise<number> {
   try {
     const manager = await jetstreamManager(connection, { checkAPI: false })
     for (;;) {
-      const cluster = await manager.streams.info(`KV_${prefix}`).then((info) => info.cluster, () => undefined)
-      const current = cluster?.replicas?.filter((replica) => replica.current && replica.offline !== true) ?? []
-      if (cluster?.leader !== undefined && current.length === servers.length - 1) return Number(cluster.leader.slice(1))
+      const cluster = await manager.streams.info(`KV_${prefix}`).then(
+        (info) => info.cluster,
+        () => undefined
+      )
+      const current =
+        cluster?.replicas?.filter((replica) => replica.current && replica.offline !== true) ?? []
+      if (cluster?.leader !== undefined && current.length === servers.length - 1) {
+        return Number(cluster.leader.slice(1))
+      }
       await pause(100)
     }
   } finally {
@@ -41,7 +47,11 @@ async function knows (node: TestNode, held: ClusterName): Promise<void> {
 async function onThree (stage: Stage, kills: (leader: number) => number[]): Promise<string> {
   const { t, scene } = stage
   const { servers, addresses } = await natsCluster(t)
-  const engines: Array<Joining['options']> = addresses.map((_, i) => ({ servers: [...addresses.slice(i), ...addresses.slice(0, i)], noRandomize: true, replicas: 3 }))
+  const engines: Array<Joining['options']> = addresses.map((_, i) => ({
+    servers: [...addresses.slice(i), ...addresses.slice(0, i)],
+    noRandomize: true,
+    replicas: 3
+  }))
   const { arcs, holder, held } = await circleWithHolder(stage, engines)
   const [a, b, c] = arcs.map(({ node }) => node)
   const times: string[] = []
@@ -64,8 +74,10 @@ async function onThree (stage: Stage, kills: (leader: number) => number[]): Prom
 }
 
 export const natsRows: Record<string, Row> = {
-  'the leader of three NATS servers is killed': async (stage) => await onThree(stage, (leader) => [leader]),
-  'each of three NATS servers is killed in turn, and started again': async (stage) => await onThree(stage, () => [0, 1, 2])
+  'the leader of three NATS servers is killed': async (stage) =>
+    await onThree(stage, (leader) => [leader]),
+  'each of three NATS servers is killed in turn, and started again': async (stage) =>
+    await onThree(stage, () => [0, 1, 2])
 }
 
 export const redisRows: Record<string, Row> = {
@@ -74,7 +86,11 @@ export const redisRows: Record<string, Row> = {
     const master = await redisServer(t)
     await redisReplica(t, master.port)
     const { port } = await redisSentinel(t, master.port)
-    const engine: Joining['options'] = { sentinels: [{ host: '127.0.0.1', port }], name: 'mymaster', timing: 'patient' }
+    const engine: Joining['options'] = {
+      sentinels: [{ host: '127.0.0.1', port }],
+      name: 'mymaster',
+      timing: 'patient'
+    }
     const { arcs, holder, held } = await circleWithHolder(stage, [engine, engine, engine])
     const [a, b, c] = arcs.map(({ node }) => node)
     const start = Date.now()

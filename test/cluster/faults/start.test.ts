@@ -12,8 +12,11 @@ import type { ProcessSystem } from '../../../types/processes.js'
 /** An engine that nodes start with. */
 interface Engine {
   readonly skip: string | false
-  start (t: Test): Promise<EngineServer>
-  connect (port: number, options?: ClusterEngineOptions & { user?: string, pass?: string }): ClusterEngine
+  start(t: Test): Promise<EngineServer>
+  connect(
+    port: number,
+    options?: ClusterEngineOptions & { user?: string, pass?: string }
+  ): ClusterEngine
 }
 
 const engines: Record<string, Engine> = {
@@ -25,7 +28,13 @@ const engines: Record<string, Engine> = {
   redis: {
     skip: missing('redis-server'),
     start: async (t) => await redisServer(t),
-    connect: (port, { user, pass, ...options } = {}) => redis({ host: '127.0.0.1', port, ...user && { username: user, password: pass }, ...options })
+    connect: (port, { user, pass, ...options } = {}) =>
+      redis({
+        host: '127.0.0.1',
+        port,
+        ...(user && { username: user, password: pass }),
+        ...options
+      })
   }
 }
 
@@ -36,7 +45,11 @@ function node (t: Test, name: string, cluster: ClusterEngine): ProcessSystem {
 }
 
 /** A node that does not join. What it was told is told again, nothing can be spawned, and it ends. */
-async function refused (t: Test, cluster: ClusterEngine, error: { code: string, message?: RegExp }): Promise<void> {
+async function refused (
+  t: Test,
+  cluster: ClusterEngine,
+  error: { code: string, message?: RegExp }
+): Promise<void> {
   const system = node(t, 'a', cluster)
   await t.rejects(system.ready(), error)
   await t.rejects(system.ready(), error)
@@ -50,12 +63,18 @@ for (const [name, engine] of Object.entries(engines)) {
     t.test('an engine that is not there in time', { buffered: true }, async (t) => {
       const server = await engine.start(t)
       await server.kill()
-      await refused(t, engine.connect(server.port, { startTimeout: 300 }), { code: 'FST_CLUSTER_UNAVAILABLE', message: /did not answer within 300 ms/ })
+      await refused(t, engine.connect(server.port, { startTimeout: 300 }), {
+        code: 'FST_CLUSTER_UNAVAILABLE',
+        message: /did not answer within 300 ms/
+      })
     })
 
     t.test('an engine that accepts connections and says nothing', { buffered: true }, async (t) => {
       const { port } = await silentServer(t)
-      await refused(t, engine.connect(port, { startTimeout: 300 }), { code: 'FST_CLUSTER_UNAVAILABLE', message: /did not answer within 300 ms/ })
+      await refused(t, engine.connect(port, { startTimeout: 300 }), {
+        code: 'FST_CLUSTER_UNAVAILABLE',
+        message: /did not answer within 300 ms/
+      })
     })
 
     t.test('an engine that comes later', { buffered: true }, async (t) => {
@@ -81,45 +100,82 @@ for (const [name, engine] of Object.entries(engines)) {
 
     t.test('a wrong prefix is another cluster', { buffered: true }, async (t) => {
       const { port } = await engine.start(t)
-      const [a, other, b] = [node(t, 'a', engine.connect(port)), node(t, 'b', engine.connect(port, { prefix: 'other' })), node(t, 'b', engine.connect(port))]
+      const [a, other, b] = [
+        node(t, 'a', engine.connect(port)),
+        node(t, 'b', engine.connect(port, { prefix: 'other' })),
+        node(t, 'b', engine.connect(port))
+      ]
       for (const system of [a, other, b]) await system.ready()
       await until(() => a.cluster!.nodes().length > 0 && b.cluster!.nodes().length > 0)
-      t.match([a, b, other].map((system) => system.cluster!.nodes().map(({ node, state }) => `${node} ${state}`)), [['b up'], ['a up'], []])
+      t.match(
+        [a, b, other].map((system) =>
+          system.cluster!.nodes().map(({ node, state }) => `${node} ${state}`)
+        ),
+        [['b up'], ['a up'], []]
+      )
       t.strictSame(other.cluster!.health(), { ready: true }, 'the same name is no other one there')
       const stranger = other.spawn(async (self) => { await self.serve({}) })
       t.notOk(a.send(stranger, 'hello'))
       // Of a node that nobody has heard of nobody knows whether it is.
       t.match((await a.exited(stranger)).reason, /noconnection|noproc/)
-      t.strictSame(a.cluster!.stats().garbage + b.cluster!.stats().garbage + other.cluster!.stats().garbage, 0)
+      t.strictSame(
+        a.cluster!.stats().garbage + b.cluster!.stats().garbage + other.cluster!.stats().garbage,
+        0
+      )
     })
 
     t.test('a prefix that no engine can have', { buffered: true }, async (t) => {
-      for (const prefix of ['', 'a.b', 'a b', '*', 'x'.repeat(33)]) t.throws(() => engine.connect(1, { prefix }), { code: 'FST_CLUSTER_INVALID_OPTIONS' }, prefix)
+      for (const prefix of ['', 'a.b', 'a b', '*', 'x'.repeat(33)]) {
+        t.throws(
+          () => engine.connect(1, { prefix }),
+          { code: 'FST_CLUSTER_INVALID_OPTIONS' },
+          prefix
+        )
+      }
     })
   })
 }
 
-t.test('credentials that are wrong', { skip: engines.nats.skip || engines.redis.skip }, async (t) => {
-  const ofNats = await natsServer(t, ['-js', '--user', 'fwr', '--pass', 'secret'])
-  const ofRedis = await redisServer(t, ['--requirepass', 'secret'])
-  for (const options of [{}, { user: 'fwr', pass: 'wrong' }]) {
-    await refused(t, engines.nats.connect(ofNats.port, options), { code: 'FST_CLUSTER_ACCESS_DENIED' })
-    await refused(t, engines.redis.connect(ofRedis.port, options), { code: 'FST_CLUSTER_ACCESS_DENIED' })
+t.test(
+  'credentials that are wrong',
+  { skip: engines.nats.skip || engines.redis.skip },
+  async (t) => {
+    const ofNats = await natsServer(t, ['-js', '--user', 'fwr', '--pass', 'secret'])
+    const ofRedis = await redisServer(t, ['--requirepass', 'secret'])
+    for (const options of [{}, { user: 'fwr', pass: 'wrong' }]) {
+      await refused(t, engines.nats.connect(ofNats.port, options), {
+        code: 'FST_CLUSTER_ACCESS_DENIED'
+      })
+      await refused(t, engines.redis.connect(ofRedis.port, options), {
+        code: 'FST_CLUSTER_ACCESS_DENIED'
+      })
+    }
   }
-})
+)
 
 t.test('a nats-server without JetStream', { skip: engines.nats.skip }, async (t) => {
   const { port } = await natsServer(t, [])
-  await refused(t, engines.nats.connect(port), { code: 'FST_CLUSTER_UNSUPPORTED', message: /JetStream/ })
+  await refused(t, engines.nats.connect(port), {
+    code: 'FST_CLUSTER_UNSUPPORTED',
+    message: /JetStream/
+  })
 })
 
-t.test('a server of the other engine', { skip: engines.nats.skip || engines.redis.skip, jobs: 2 }, async (t) => {
-  t.test('redis instead of nats', { buffered: true }, async (t) => {
-    const { port } = await redisServer(t)
-    await refused(t, engines.nats.connect(port, { startTimeout: 500 }), { code: 'FST_CLUSTER_UNAVAILABLE' })
-  })
-  t.test('nats instead of redis', { buffered: true }, async (t) => {
-    const { port } = await natsServer(t)
-    await refused(t, engines.redis.connect(port, { startTimeout: 500 }), { code: 'FST_CLUSTER_UNAVAILABLE' })
-  })
-})
+t.test(
+  'a server of the other engine',
+  { skip: engines.nats.skip || engines.redis.skip, jobs: 2 },
+  async (t) => {
+    t.test('redis instead of nats', { buffered: true }, async (t) => {
+      const { port } = await redisServer(t)
+      await refused(t, engines.nats.connect(port, { startTimeout: 500 }), {
+        code: 'FST_CLUSTER_UNAVAILABLE'
+      })
+    })
+    t.test('nats instead of redis', { buffered: true }, async (t) => {
+      const { port } = await natsServer(t)
+      await refused(t, engines.redis.connect(port, { startTimeout: 500 }), {
+        code: 'FST_CLUSTER_UNAVAILABLE'
+      })
+    })
+  }
+)

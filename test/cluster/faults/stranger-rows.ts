@@ -8,7 +8,12 @@ export const strangerRows: Record<string, Row> = {
   async 'two nodes have one name' ({ scene, hosts }) {
     const a = await scene.node('a', hosts[0])
     const first = await scene.node('b', hosts[1])
-    const [here, there, holder, heir] = [await a.ask('spawn'), await first.ask('spawn'), await first.ask('spawn'), await a.ask('spawn')]
+    const [here, there, holder, heir] = [
+      await a.ask('spawn'),
+      await first.ask('spawn'),
+      await first.ask('spawn'),
+      await a.ask('spawn')
+    ]
     const names = { [here]: 'here', [there]: 'there', [holder]: 'holder' }
     const held = await first.ask('register', 'leader', holder)
     await first.ask('monitor', holder)
@@ -24,12 +29,24 @@ export const strangerRows: Record<string, Row> = {
     assert.equal(end, nodeLost)
     await first.until('its own losses, and the end of its application', (seen) => seen.length >= 4)
     const story = first.story(names)
-    assert.deepEqual([...story].sort(), ['@cancel undefined: shutdown', '@exit here: noconnection', '@exit holder: name_lost', 'a down'])
-    assert.ok(story.indexOf('a down') < story.indexOf('@exit here: noconnection'), 'the node comes first')
+    assert.deepEqual([...story].sort(), [
+      '@cancel undefined: shutdown',
+      '@exit here: noconnection',
+      '@exit holder: name_lost',
+      'a down'
+    ])
+    assert.ok(
+      story.indexOf('a down') < story.indexOf('@exit here: noconnection'),
+      'the node comes first'
+    )
     assert.deepEqual(await first.ask('health'), { ready: false, problem: 'node name taken' })
     assert.equal(await a.ask('send', there, 'number', [1]), false)
     assert.equal(await first.ask('send', here, 'number', [1]), false)
-    assert.equal(await a.ask('call', await second.ask('spawn'), 'echo', 2), 2, 'the second one is in')
+    assert.equal(
+      await a.ask('call', await second.ask('spawn'), 'echo', 2),
+      2,
+      'the second one is in'
+    )
     const taken = await a.ask('takeOver', 'leader', heir)
     assert.ok(taken.fence > held.fence)
     return `the first one closes, and says so; noconnection for what lived there, and sockets: ${end}`
@@ -77,7 +94,11 @@ export const strangerRows: Record<string, Row> = {
       assert.equal(await a.ask('call', atB, 'echo', i), i)
       ;({ garbage } = await a.ask('stats'))
     }
-    assert.deepEqual(a.story({ [atB]: 'b' }), forged.batches.map(() => '@exit b: noconnection'), 'only what the forger spoke for')
+    assert.deepEqual(
+      a.story({ [atB]: 'b' }),
+      forged.batches.map(() => '@exit b: noconnection'),
+      'only what the forger spoke for'
+    )
     for (const node of [b, c]) assert.deepEqual(node.story(), [], node.name)
     await arrived(await c.ask('stopLoad'), a, here)
     client.say()

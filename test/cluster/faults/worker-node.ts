@@ -5,12 +5,24 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { nats, type NatsOptions } from '../../../lib/cluster/engines/nats.js'
 import { redis, type RedisOptions } from '../../../lib/cluster/engines/redis.js'
 import wsRelay from '../../../lib/index.js'
-import type { ClusterHealth, ClusterMembers, ClusterName, ClusterNodeInfo, ClusterStats } from '../../../types/cluster.js'
+import type {
+  ClusterHealth,
+  ClusterMembers,
+  ClusterName,
+  ClusterNodeInfo,
+  ClusterStats
+} from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
 import type { Process, Processes } from '../../../types/processes.js'
 
 /** How a node reaches its engine. */
-export interface Joining { readonly node: string, readonly engine: 'nats' | 'redis', readonly port: number, readonly prefix: string, readonly options: NatsOptions | RedisOptions }
+export interface Joining {
+  readonly node: string
+  readonly engine: 'nats' | 'redis'
+  readonly port: number
+  readonly prefix: string
+  readonly options: NatsOptions | RedisOptions
+}
 
 /** What the observer of a node received, and when: milliseconds since 1970. */
 export interface Happening { readonly topic: string, readonly payload: any, readonly at: number }
@@ -30,7 +42,11 @@ export type Numbered = 'number' | 'news'
 interface Loose { [topic: string]: any }
 
 class Tallies {
-  readonly #of: Record<Numbered, Tally> = { number: { count: 0, last: 0, inOrder: true }, news: { count: 0, last: 0, inOrder: true } }
+  readonly #of: Record<Numbered, Tally> = {
+    number: { count: 0, last: 0, inOrder: true },
+    news: { count: 0, last: 0, inOrder: true }
+  }
+
   readonly #changes = new EventEmitter()
 
   add (topic: Numbered, number: number): void {
@@ -62,11 +78,19 @@ export class WorkerNode {
     this.#observer = observer
   }
 
-  static async start ({ node, engine, port, prefix, options }: Joining, tell: (happening: Happening) => void): Promise<WorkerNode> {
+  static async start (
+    { node, engine, port, prefix, options }: Joining,
+    tell: (happening: Happening) => void
+  ): Promise<WorkerNode> {
     const shared = { prefix, startTimeout: '60s' }
-    const cluster = engine === 'nats'
-      ? nats({ servers: `127.0.0.1:${port}`, ...shared, ...options as NatsOptions })
-      : redis({ ...'sentinels' in options ? {} : { host: '127.0.0.1', port }, ...shared, ...options as RedisOptions })
+    const cluster =
+      engine === 'nats'
+        ? nats({ servers: `127.0.0.1:${port}`, ...shared, ...(options as NatsOptions) })
+        : redis({
+          ...('sentinels' in options ? {} : { host: '127.0.0.1', port }),
+          ...shared,
+          ...(options as RedisOptions)
+        })
     const app = Fastify()
     await app.register(wsRelay, { node, cluster, closeTimeout: '1s' })
     app.get<{ Querystring: { target: Pid } }>('/', (request, reply) => {
@@ -75,13 +99,20 @@ export class WorkerNode {
     await app.ready()
     const system = app.processes
     const observer = await new Promise<Process<Loose>>((resolve) => {
-      system.spawn<Loose, []>(async (self) => {
-        resolve(self)
-        await self.serve({}, ({ topic, payload }) => { tell({ topic, payload, at: Date.now() }) })
-      }, { trapLinks: true })
+      system.spawn<Loose, []>(
+        async (self) => {
+          resolve(self)
+          await self.serve({}, ({ topic, payload }) => {
+            tell({ topic, payload, at: Date.now() })
+          })
+        },
+        { trapLinks: true }
+      )
     })
     // What was there before the first change is told in the same way.
-    for (const { node, state } of system.cluster!.watch(observer.pid)) tell({ topic: '@node', payload: { node, state }, at: Date.now() })
+    for (const { node, state } of system.cluster!.watch(observer.pid)) {
+      tell({ topic: '@node', payload: { node, state }, at: Date.now() })
+    }
     return new WorkerNode(app, observer)
   }
 
@@ -96,11 +127,19 @@ export class WorkerNode {
     const tallies = new Tallies()
     const pid = this.#system.spawn<Loose, []>(async (self) => {
       await self.serve({
-        number: ([number]) => { tallies.add('number', number) },
-        news: (number) => { tallies.add('news', number) },
-        echo (value, { reply }) { reply(value) },
+        number: ([number]) => {
+          tallies.add('number', number)
+        },
+        news: (number) => {
+          tallies.add('news', number)
+        },
+        echo (value, { reply }) {
+          reply(value)
+        },
         silence () {},
-        'ws.message' ({ client_pid: client, type, data }) { self.send(client, 'ws.send', { type, data }) }
+        'ws.message' ({ client_pid: client, type, data }) {
+          self.send(client, 'ws.send', { type, data })
+        }
       })
     })
     this.#tallies.set(pid, tallies)
@@ -147,7 +186,9 @@ export class WorkerNode {
 
   /** Sends 500 numbers a second to a process, each with 200 bytes, and broadcasts 50 a second to a group. */
   startLoad (to: Pid, group?: string): void {
-    const timer = setInterval(() => { this.#sendSome(to, group) }, 20)
+    const timer = setInterval(() => {
+      this.#sendSome(to, group)
+    }, 20)
     timer.unref()
     this.#load = { timer, accepted: 0, refused: 0, broadcast: 0 }
   }
@@ -205,7 +246,7 @@ export class WorkerNode {
   async takeOver (name: string, pid: Pid): Promise<ClusterName & { readonly at: number }> {
     for (;;) {
       try {
-        return { ...await this.register(name, pid), at: Date.now() }
+        return { ...(await this.register(name, pid)), at: Date.now() }
       } catch (error) {
         if ((error as Refusal).code !== 'FST_CLUSTER_NAME_TAKEN') throw error
         await pause(100)

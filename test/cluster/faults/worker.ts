@@ -3,11 +3,17 @@
 import { WorkerNode, type Happening, type Joining } from './worker-node.js'
 
 /** From the suite. */
-export interface Command { readonly id: number, readonly key: string, readonly method: string, readonly args: unknown[] }
+export interface Command {
+  readonly id: number
+  readonly key: string
+  readonly method: string
+  readonly args: unknown[]
+}
 
 /** To the suite. */
 export type Report =
-  | { readonly id: number, readonly value: unknown } | { readonly id: number, readonly error: string }
+  | { readonly id: number, readonly value: unknown }
+  | { readonly id: number, readonly error: string }
   | { readonly key: string, readonly happening: Happening }
 
 /** Times this process stood still by itself, in milliseconds: the machine may have other things to do. */
@@ -50,5 +56,12 @@ process.on('disconnect', () => { process.exit() })
 // The suite may have ended while this was loaded.
 if (!process.connected) process.exit()
 process.on('message', (command: Command) => {
-  obey(command).then((value) => { report({ id: command.id, value }) }, (error: Error & { code?: string }) => { report({ id: command.id, error: `${error.code ?? error.name}: ${error.message}` }) })
+  obey(command).then(
+    (value) => {
+      report({ id: command.id, value })
+    },
+    (error: Error & { code?: string }) => {
+      report({ id: command.id, error: `${error.code ?? error.name}: ${error.message}` })
+    }
+  )
 })

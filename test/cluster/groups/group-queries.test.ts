@@ -12,19 +12,36 @@ import type { Pid } from '../../../types/pid.js'
 function fakePeer (takes = true): { readonly peer: Peer, readonly pushed: FrameFields[] } {
   const pushed: FrameFields[] = []
   const sendFrame = (fields: FrameFields): boolean => takes && pushed.push(fields) > 0
-  return { peer: { sendFrame, pid: (serial: number) => `${serial}@b.x` } as unknown as Peer, pushed }
+  return {
+    peer: { sendFrame, pid: (serial: number) => `${serial}@b.x` } as unknown as Peer,
+    pushed
+  }
 }
 
 function frame (fields: FrameFields): Frame {
   return { kind: 0, seq: 1, to: 0, from: 0, ref: 0, text: '', body: Buffer.alloc(0), ...fields }
 }
 
-function setUp (): { readonly questions: GroupQueries, readonly world: World, readonly machine: Machine } {
+function setUp (): {
+  readonly questions: GroupQueries
+  readonly world: World
+  readonly machine: Machine
+} {
   const world = new World(new Calm(1))
   const machine = new Machine(world)
   let refs = 0
-  const membersHere = (group: string): Pid[] => group === 'room' ? ['1@a.x', '7@a.x'] as Pid[] : []
-  return { world, machine, questions: new GroupQueries({ node: { nextRef: () => ++refs }, clock: machine, timing: timings.default, localMembers: membersHere }) }
+  const membersHere = (group: string): Pid[] =>
+    group === 'room' ? (['1@a.x', '7@a.x'] as Pid[]) : []
+  return {
+    world,
+    machine,
+    questions: new GroupQueries({
+      node: { nextRef: () => ++refs },
+      clock: machine,
+      timing: timings.default,
+      localMembers: membersHere
+    })
+  }
 }
 
 t.test('a question is answered with the serials of this node', async (t) => {
@@ -32,28 +49,47 @@ t.test('a question is answered with the serials of this node', async (t) => {
   const { peer, pushed } = fakePeer()
   t.equal(questions.receive(peer, frame({ type: frameTypes.ask, ref: 5, text: 'room' })), true)
   t.equal(questions.receive(peer, frame({ type: frameTypes.ask, ref: 6, text: 'other' })), true)
-  t.strictSame(pushed, [{ type: frameTypes.members, ref: 5, ...encodePayload([1, 7])! }, { type: frameTypes.members, ref: 6, ...encodePayload([])! }])
+  t.strictSame(pushed, [
+    { type: frameTypes.members, ref: 5, ...encodePayload([1, 7])! },
+    { type: frameTypes.members, ref: 6, ...encodePayload([])! }
+  ])
   t.equal(questions.receive(peer, frame({ type: frameTypes.send })), undefined, 'of another kind')
 })
 
-t.test('an answer settles its question once; what comes late, or for nobody, is passed over', async (t) => {
-  const { questions, machine } = setUp()
-  const { peer, pushed } = fakePeer()
-  const answer = questions.query('room', peer)
-  t.strictSame(pushed, [{ type: frameTypes.ask, ref: 1, text: 'room' }])
-  t.equal(questions.size, 1)
-  for (const serials of [[3, 4], [5]]) t.equal(questions.receive(peer, frame({ type: frameTypes.members, ref: 1, ...encodePayload(serials)! })), true)
-  t.strictSame(await answer, ['3@b.x', '4@b.x'])
-  t.equal(questions.size + machine.timers, 0)
-})
+t.test(
+  'an answer settles its question once; what comes late, or for nobody, is passed over',
+  async (t) => {
+    const { questions, machine } = setUp()
+    const { peer, pushed } = fakePeer()
+    const answer = questions.query('room', peer)
+    t.strictSame(pushed, [{ type: frameTypes.ask, ref: 1, text: 'room' }])
+    t.equal(questions.size, 1)
+    for (const serials of [[3, 4], [5]]) {
+      t.equal(
+        questions.receive(
+          peer,
+          frame({ type: frameTypes.members, ref: 1, ...encodePayload(serials)! })
+        ),
+        true
+      )
+    }
+    t.strictSame(await answer, ['3@b.x', '4@b.x'])
+    t.equal(questions.size + machine.timers, 0)
+  }
+)
 
 t.test('an answer that is none is garbage, and is not waited for any longer', async (t) => {
   const { questions } = setUp()
   const { peer } = fakePeer()
-  const bodies = [undefined, 'x', { 0: 1 }, ['1'], [1.5], [2 ** 60]].map((payload) => encodePayload(payload)!)
+  const bodies = [undefined, 'x', { 0: 1 }, ['1'], [1.5], [2 ** 60]].map((payload) =>
+    encodePayload(payload)!
+  )
   for (const [i, body] of [...bodies, { kind: 3, body: Buffer.from([0xc1]) }].entries()) {
     const answer = questions.query('room', peer)
-    t.equal(questions.receive(peer, frame({ type: frameTypes.members, ref: i + 1, ...body })), false)
+    t.equal(
+      questions.receive(peer, frame({ type: frameTypes.members, ref: i + 1, ...body })),
+      false
+    )
     t.equal(await answer, undefined)
   }
   t.equal(questions.size, 0)
@@ -63,13 +99,16 @@ t.test('an answer that is none is garbage, and is not waited for any longer', as
   questions.channelReset(peer)
 })
 
-t.test('nobody is waited for longer than a request may take, nor one that takes no frames', async (t) => {
-  const { questions, world, machine } = setUp()
-  t.equal(await questions.query('room', fakePeer(false).peer), undefined)
-  const answer = questions.query('room', fakePeer().peer)
-  await world.runUntil(world.now + timings.default.request - 1, () => {})
-  t.equal(questions.size, 1)
-  await world.runUntil(world.now + 1, () => {})
-  t.equal(await answer, undefined)
-  t.equal(questions.size + machine.timers, 0)
-})
+t.test(
+  'nobody is waited for longer than a request may take, nor one that takes no frames',
+  async (t) => {
+    const { questions, world, machine } = setUp()
+    t.equal(await questions.query('room', fakePeer(false).peer), undefined)
+    const answer = questions.query('room', fakePeer().peer)
+    await world.runUntil(world.now + timings.default.request - 1, () => {})
+    t.equal(questions.size, 1)
+    await world.runUntil(world.now + 1, () => {})
+    t.equal(await answer, undefined)
+    t.equal(questions.size + machine.timers, 0)
+  }
+)

@@ -6,8 +6,16 @@ const [one, two, three] = ['1@a.x', '2@a.x', '3@b.x'] as Pid[]
 
 t.test('only what is new in a change is to be told', async (t) => {
   const group = new Group('room', 'fwr')
-  t.strictSame(group.applyChange([one, three], [two]), { group: 'room', joined: [one, three], left: [] })
-  t.strictSame(group.applyChange([one, two], [three]), { group: 'room', joined: [two], left: [three] })
+  t.strictSame(group.applyChange([one, three], [two]), {
+    group: 'room',
+    joined: [one, three],
+    left: []
+  })
+  t.strictSame(group.applyChange([one, two], [three]), {
+    group: 'room',
+    joined: [two],
+    left: [three]
+  })
   t.equal(group.applyChange([one], [three]), undefined)
   t.strictSame(group.membersOf('@a.x'), [one, two])
   t.strictSame(group.membersOf('@b.x'), [])
@@ -38,5 +46,9 @@ t.test('what was heard while a node was asked is newer than its answer', async (
   answer([left, here])
   t.strictSame(await asked, { joined: [here], left: [two] })
   t.equal(await group.compareWithAnswer('@a.x', Promise.resolve(undefined)), undefined)
-  t.strictSame(await group.compareWithAnswer('@a.x', Promise.resolve([left])), { joined: [left], left: [one, two, late] }, 'what was heard before does not count')
+  t.strictSame(
+    await group.compareWithAnswer('@a.x', Promise.resolve([left])),
+    { joined: [left], left: [one, two, late] },
+    'what was heard before does not count'
+  )
 })

@@ -14,7 +14,10 @@ function news ({ told }: TestNode): unknown[] {
 /** A batch as another node publishes it to a group. */
 function batch ({ here }: TestNode, ...frames: Uint8Array[]): Buffer {
   const [node, incarnation] = here.suffix.slice(1).split('.')
-  return Buffer.concat([encodeSource({ type: 3, node, incarnation: parseInt(incarnation, 36) }), ...frames])
+  return Buffer.concat([
+    encodeSource({ type: 3, node, incarnation: parseInt(incarnation, 36) }),
+    ...frames
+  ])
 }
 
 const room = `test.g.${Buffer.from('room').toString('base64url')}`
@@ -23,116 +26,171 @@ t.test('a broadcast reaches each member on every node once, but one', async (t) 
   const cluster = new TestCluster()
   const [a, b, c] = await cluster.start('a', 'b', 'c')
   const [one, two, three] = [a.here.spawn(), b.here.spawn(), b.here.spawn()]
-  for (const [node, pid] of [[a, one], [b, two], [b, three]] as const) await cluster.settle(node.cluster.groups.join('room', pid))
+  for (const [node, pid] of [
+    [a, one],
+    [b, two],
+    [b, three]
+  ] as const) { await cluster.settle(node.cluster.groups.join('room', pid)) }
   t.ok(c.cluster.groups.broadcast('room', 'news', { n: 1 }))
   t.ok(a.cluster.groups.broadcast('room', 'news', 2, { except: three, from: one }))
   await cluster.run(100)
-  t.strictSame(a.told, [{ members: [one], topic: 'news', payload: 2, from: one }, { members: [one], topic: 'news', payload: { n: 1 }, from: undefined }])
-  t.strictSame(b.told.find((told) => (told as { payload: unknown }).payload === 2), { members: [two], topic: 'news', payload: 2, from: one })
-  t.strictSame(b.told.find((told) => (told as { payload: unknown }).payload !== 2), { members: [two, three], topic: 'news', payload: { n: 1 }, from: undefined })
+  t.strictSame(a.told, [
+    { members: [one], topic: 'news', payload: 2, from: one },
+    { members: [one], topic: 'news', payload: { n: 1 }, from: undefined }
+  ])
+  t.strictSame(
+    b.told.find((told) => (told as { payload: unknown }).payload === 2),
+    { members: [two], topic: 'news', payload: 2, from: one }
+  )
+  t.strictSame(
+    b.told.find((told) => (told as { payload: unknown }).payload !== 2),
+    { members: [two, three], topic: 'news', payload: { n: 1 }, from: undefined }
+  )
   t.strictSame(c.told, [])
   t.notOk(a.cluster.groups.broadcast('room', 'news', () => {}), 'no plain data')
   t.strictSame(news(a).length, 2)
 })
 
-t.test('a broadcast longer than the engine takes crosses in pieces, and one that is too long is refused everywhere', async (t) => {
-  const cluster = new TestCluster()
-  const [a, b, c] = await cluster.start('a', 'b', 'c')
-  const [one, two, three] = [a.here.spawn(), b.here.spawn(), b.here.spawn()]
-  for (const [node, pid] of [[a, one], [b, two], [b, three]] as const) await cluster.settle(node.cluster.groups.join('room', pid))
-  t.ok(a.cluster.groups.broadcast('room', 'news', Buffer.alloc(100_000), { from: one, except: two }))
-  t.ok(a.cluster.groups.broadcast('room', 'news', 'after it'))
-  t.notOk(a.cluster.groups.broadcast('room', 'news', Buffer.alloc(33 * 1024 * 1024)))
-  await cluster.run(100)
-  t.strictSame(b.told, [
-    { members: [three], topic: 'news', payload: Buffer.alloc(100_000), from: one },
-    { members: [two, three], topic: 'news', payload: 'after it', from: undefined }
-  ])
-  t.equal(a.told.length, 2)
-  t.strictSame(c.told, [])
-})
+t.test(
+  'a broadcast longer than the engine takes crosses in pieces, and one that is too long is refused everywhere',
+  async (t) => {
+    const cluster = new TestCluster()
+    const [a, b, c] = await cluster.start('a', 'b', 'c')
+    const [one, two, three] = [a.here.spawn(), b.here.spawn(), b.here.spawn()]
+    for (const [node, pid] of [
+      [a, one],
+      [b, two],
+      [b, three]
+    ] as const) {
+      await cluster.settle(node.cluster.groups.join('room', pid))
+    }
+    t.ok(
+      a.cluster.groups.broadcast('room', 'news', Buffer.alloc(100_000), { from: one, except: two })
+    )
+    t.ok(a.cluster.groups.broadcast('room', 'news', 'after it'))
+    t.notOk(a.cluster.groups.broadcast('room', 'news', Buffer.alloc(33 * 1024 * 1024)))
+    await cluster.run(100)
+    t.strictSame(b.told, [
+      { members: [three], topic: 'news', payload: Buffer.alloc(100_000), from: one },
+      { members: [two, three], topic: 'news', payload: 'after it', from: undefined }
+    ])
+    t.equal(a.told.length, 2)
+    t.strictSame(c.told, [])
+  }
+)
 
-t.test('a broadcast that the engine does not take now goes to each node, in its order', async (t) => {
-  const cluster = new TestCluster()
-  const [a, b] = await cluster.start('a', 'b')
-  const pid = b.here.spawn()
-  await cluster.settle(b.cluster.groups.join('room', pid))
-  const { publish } = a.transport
-  a.transport.publish = () => false
-  for (const n of [1, 2]) t.ok(a.cluster.groups.broadcast('room', 'news', n))
-  a.transport.publish = publish
-  t.ok(a.cluster.groups.broadcast('room', 'news', 3), 'not published: it would overtake the others')
-  await cluster.run(200)
-  t.ok(a.cluster.groups.broadcast('room', 'news', 4))
-  await cluster.run(100)
-  t.strictSame(news(b), [1, 2, 3, 4])
-})
+t.test(
+  'a broadcast that the engine does not take now goes to each node, in its order',
+  async (t) => {
+    const cluster = new TestCluster()
+    const [a, b] = await cluster.start('a', 'b')
+    const pid = b.here.spawn()
+    await cluster.settle(b.cluster.groups.join('room', pid))
+    const { publish } = a.transport
+    a.transport.publish = () => false
+    for (const n of [1, 2]) t.ok(a.cluster.groups.broadcast('room', 'news', n))
+    a.transport.publish = publish
+    t.ok(
+      a.cluster.groups.broadcast('room', 'news', 3),
+      'not published: it would overtake the others'
+    )
+    await cluster.run(200)
+    t.ok(a.cluster.groups.broadcast('room', 'news', 4))
+    await cluster.run(100)
+    t.strictSame(news(b), [1, 2, 3, 4])
+  }
+)
 
-t.test('members on a node miss a broadcast when neither the engine nor the channel takes it, and are told', async (t) => {
-  const cluster = new TestCluster()
-  const [a, b] = await cluster.start('a', 'b')
-  const [one, two] = [b.here.spawn(), b.here.spawn()]
-  for (const pid of [one, two]) await cluster.settle(b.cluster.groups.join('room', pid))
-  const missed: unknown[] = []
-  b.here.missed = (...args) => { missed.push(args) }
-  const { publish } = a.transport
-  a.transport.publish = () => false
-  const full = { payload: Buffer.alloc(8 * 1024 * 1024) }
-  t.ok(a.cluster.remote.send(one, 'fill', full, undefined))
-  t.notOk(a.cluster.groups.broadcast('room', 'news', 1))
-  t.notOk(a.cluster.groups.broadcast('room', 'news', 2))
-  t.notOk(a.cluster.groups.broadcast('room', 'news', 3, { except: two }))
-  t.notOk(a.cluster.groups.broadcast('nobody', 'news', 4))
-  t.strictSame(a.cluster.stats().refused, { b: 4 })
-  a.transport.publish = publish
-  await cluster.run(1000)
-  t.strictSame(missed, [[one, 2], [two, 2], [one, 1]])
-  t.ok(a.cluster.groups.broadcast('room', 'news', 5))
-  await cluster.run(100)
-  t.strictSame(news(b), [5])
-})
+t.test(
+  'members on a node miss a broadcast when neither the engine nor the channel takes it, and are told',
+  async (t) => {
+    const cluster = new TestCluster()
+    const [a, b] = await cluster.start('a', 'b')
+    const [one, two] = [b.here.spawn(), b.here.spawn()]
+    for (const pid of [one, two]) await cluster.settle(b.cluster.groups.join('room', pid))
+    const missed: unknown[] = []
+    b.here.missed = (...args) => {
+      missed.push(args)
+    }
+    const { publish } = a.transport
+    a.transport.publish = () => false
+    const full = { payload: Buffer.alloc(8 * 1024 * 1024) }
+    t.ok(a.cluster.remote.send(one, 'fill', full, undefined))
+    t.notOk(a.cluster.groups.broadcast('room', 'news', 1))
+    t.notOk(a.cluster.groups.broadcast('room', 'news', 2))
+    t.notOk(a.cluster.groups.broadcast('room', 'news', 3, { except: two }))
+    t.notOk(a.cluster.groups.broadcast('nobody', 'news', 4))
+    t.strictSame(a.cluster.stats().refused, { b: 4 })
+    a.transport.publish = publish
+    await cluster.run(1000)
+    t.strictSame(missed, [
+      [one, 2],
+      [two, 2],
+      [one, 1]
+    ])
+    t.ok(a.cluster.groups.broadcast('room', 'news', 5))
+    await cluster.run(100)
+    t.strictSame(news(b), [5])
+  }
+)
 
-t.test('members miss broadcasts that were lost with a channel, and nobody is told of those while the engine is away', async (t) => {
-  const cluster = new TestCluster()
-  const [a, b] = await cluster.start('a', 'b')
-  const pid = b.here.spawn()
-  await cluster.settle(b.cluster.groups.join('room', pid))
-  const missed: unknown[] = []
-  b.here.missed = (...args) => { missed.push(args) }
-  cluster.engine.stop(false)
-  await cluster.run(2000)
-  t.notOk(a.cluster.groups.broadcast('room', 'news', 1))
-  cluster.engine.start()
-  await cluster.run(2000)
-  t.strictSame(missed, [])
-  const { publish } = a.transport
-  a.transport.publish = () => false
-  t.ok(a.cluster.groups.broadcast('room', 'news', 2))
-  a.transport.publish = publish
-  a.transport.partitioned = true
-  a.transport.cut()
-  await cluster.run(12_000)
-  a.transport.partitioned = false
-  a.transport.reconnect()
-  await cluster.run(2000)
-  t.strictSame(missed, [[pid, 1]])
-})
+t.test(
+  'members miss broadcasts that were lost with a channel, and nobody is told of those while the engine is away',
+  async (t) => {
+    const cluster = new TestCluster()
+    const [a, b] = await cluster.start('a', 'b')
+    const pid = b.here.spawn()
+    await cluster.settle(b.cluster.groups.join('room', pid))
+    const missed: unknown[] = []
+    b.here.missed = (...args) => {
+      missed.push(args)
+    }
+    cluster.engine.stop(false)
+    await cluster.run(2000)
+    t.notOk(a.cluster.groups.broadcast('room', 'news', 1))
+    cluster.engine.start()
+    await cluster.run(2000)
+    t.strictSame(missed, [])
+    const { publish } = a.transport
+    a.transport.publish = () => false
+    t.ok(a.cluster.groups.broadcast('room', 'news', 2))
+    a.transport.publish = publish
+    a.transport.partitioned = true
+    a.transport.cut()
+    await cluster.run(12_000)
+    a.transport.partitioned = false
+    a.transport.reconnect()
+    await cluster.run(2000)
+    t.strictSame(missed, [[pid, 1]])
+  }
+)
 
-t.test('who joins and leaves is told to watchers by the channel when the engine does not take it', async (t) => {
-  const cluster = new TestCluster()
-  const [a, b, c] = await cluster.start('a', 'b', 'c')
-  const changes: ClusterGroupChange[] = []
-  await cluster.settle(b.cluster.groups.watch('room', (change) => { changes.push(change) }))
-  const pid = a.here.spawn()
-  const { publish } = a.transport
-  a.transport.publish = (topic, frame) => !topic.includes('.g.') && publish.call(a.transport, topic, frame)
-  await cluster.settle(a.cluster.groups.join('room', pid))
-  await cluster.run(100)
-  await a.cluster.groups.leave('room', pid)
-  await cluster.run(100)
-  t.match(changes, [{ joined: [pid], left: [] }, { joined: [], left: [pid] }])
-  t.equal(c.cluster.size, 0)
-})
+t.test(
+  'who joins and leaves is told to watchers by the channel when the engine does not take it',
+  async (t) => {
+    const cluster = new TestCluster()
+    const [a, b, c] = await cluster.start('a', 'b', 'c')
+    const changes: ClusterGroupChange[] = []
+    await cluster.settle(
+      b.cluster.groups.watch('room', (change) => {
+        changes.push(change)
+      })
+    )
+    const pid = a.here.spawn()
+    const { publish } = a.transport
+    a.transport.publish = (topic, frame) =>
+      !topic.includes('.g.') && publish.call(a.transport, topic, frame)
+    await cluster.settle(a.cluster.groups.join('room', pid))
+    await cluster.run(100)
+    await a.cluster.groups.leave('room', pid)
+    await cluster.run(100)
+    t.match(changes, [
+      { joined: [pid], left: [] },
+      { joined: [], left: [pid] }
+    ])
+    t.equal(c.cluster.size, 0)
+  }
+)
 
 t.test('what is no name, topic or PID is refused, and nothing is forged', async (t) => {
   const cluster = new TestCluster()
@@ -146,12 +204,18 @@ t.test('what is no name, topic or PID is refused, and nothing is forged', async 
   await t.rejects(groups.members('\ud800'), name)
   await t.rejects(groups.watch('x'.repeat(257), () => {}), name)
   await t.rejects(groups.join('room', elsewhere), { code: 'FST_PROCESS_NOT_ALIVE' })
-  for (const wrong of ['x', 5, undefined, `x${a.here.suffix}`]) await t.rejects(groups.join('room', wrong as Pid), pid)
+  for (const wrong of ['x', 5, undefined, `x${a.here.suffix}`]) {
+    await t.rejects(groups.join('room', wrong as Pid), pid)
+  }
   t.throws(() => groups.broadcast('no\nname', 'news'), name)
-  for (const topic of ['', '@exit', 5, 'x'.repeat(129)]) t.throws(() => groups.broadcast('room', topic as string), { code: 'FST_PROCESS_INVALID_TOPIC' })
+  for (const topic of ['', '@exit', 5, 'x'.repeat(129)]) {
+    t.throws(() => groups.broadcast('room', topic as string), { code: 'FST_PROCESS_INVALID_TOPIC' })
+  }
   t.throws(() => groups.broadcast('room', 'news', 1, { from: elsewhere }), pid)
   t.throws(() => groups.broadcast('room', 'news', 1, { except: 'x' as Pid }), pid)
-  await t.rejects(groups.join('room', `99${a.here.suffix}` as Pid), { code: 'FST_PROCESS_NOT_ALIVE' })
+  await t.rejects(groups.join('room', `99${a.here.suffix}` as Pid), {
+    code: 'FST_PROCESS_NOT_ALIVE'
+  })
   await cluster.run(10_000)
   t.equal(a.cluster.size, 0)
 })
@@ -162,7 +226,10 @@ t.test('a process is a member as often as it joined, and until it ends', async (
   const { groups } = a.cluster
   const [one, two] = [a.here.spawn(), a.here.spawn()]
   for (const pid of [one, one, two]) await cluster.settle(groups.join('room', pid))
-  t.strictSame(await cluster.settle(b.cluster.groups.members('room')), { members: [one, two], missing: [] })
+  t.strictSame(await cluster.settle(b.cluster.groups.members('room')), {
+    members: [one, two],
+    missing: []
+  })
   t.equal(await groups.leave('room', one), true)
   t.strictSame((await cluster.settle(groups.members('room'))).members, [one, two])
   t.equal(await groups.leave('room', one), true)
@@ -225,149 +292,209 @@ t.test('a join, or a watch, that the engine does not take leaves nothing behind'
   t.strictSame(news(a), [1])
 })
 
-t.test('a join, or a watch, outlasts an engine that is away for a while, and is rejected when that is longer', async (t) => {
-  const cluster = new TestCluster()
-  const [a, b] = await cluster.start('a', 'b')
-  const { subscribe } = a.transport
-  // As real engines do: it is confirmed when they are back.
-  let confirm = (): void => {}
-  a.transport.subscribe = async (topic, listener) => {
-    await new Promise<void>((resolve) => { confirm = resolve })
-    await subscribe.call(a.transport, topic, listener)
+t.test(
+  'a join, or a watch, outlasts an engine that is away for a while, and is rejected when that is longer',
+  async (t) => {
+    const cluster = new TestCluster()
+    const [a, b] = await cluster.start('a', 'b')
+    const { subscribe } = a.transport
+    // As real engines do: it is confirmed when they are back.
+    let confirm = (): void => {}
+    a.transport.subscribe = async (topic, listener) => {
+      await new Promise<void>((resolve) => {
+        confirm = resolve
+      })
+      await subscribe.call(a.transport, topic, listener)
+    }
+    const { groups } = a.cluster
+    const [pid, late] = [a.here.spawn(), a.here.spawn()]
+    const short = groups.join('room', pid)
+    await cluster.run(7000)
+    confirm()
+    await cluster.settle(short)
+    const unavailable = { code: 'FST_CLUSTER_UNAVAILABLE' }
+    const long: Array<Promise<unknown>> = [
+      groups.join('hall', pid),
+      groups.join('hall', late),
+      groups.watch('hall', () => {
+        t.fail('it was told')
+      })
+    ]
+    const rejected = Promise.all(long.map((one) => t.rejects(one, unavailable)))
+    await cluster.run(7900)
+    t.equal(await Promise.race([...long, 'still waits']), 'still waits')
+    await cluster.run(200)
+    await rejected
+    t.strictSame(
+      (await cluster.settle(b.cluster.groups.members('hall'))).members,
+      [],
+      'who was refused is no member'
+    )
+    const again = groups.join('hall', late)
+    confirm()
+    await cluster.settle(again)
+    b.cluster.groups.broadcast('hall', 'news', 1)
+    await cluster.run(100)
+    t.strictSame(news(a), [1], 'the same subscription, which was still wanted')
+    await cluster.settle(groups.leave('room', pid))
+    await cluster.settle(groups.leave('hall', late))
+    await cluster.run(10_000)
+    t.equal(a.cluster.size, 0)
   }
-  const { groups } = a.cluster
-  const [pid, late] = [a.here.spawn(), a.here.spawn()]
-  const short = groups.join('room', pid)
-  await cluster.run(7000)
-  confirm()
-  await cluster.settle(short)
-  const unavailable = { code: 'FST_CLUSTER_UNAVAILABLE' }
-  const long: Array<Promise<unknown>> = [groups.join('hall', pid), groups.join('hall', late), groups.watch('hall', () => { t.fail('it was told') })]
-  const rejected = Promise.all(long.map((one) => t.rejects(one, unavailable)))
-  await cluster.run(7900)
-  t.equal(await Promise.race([...long, 'still waits']), 'still waits')
-  await cluster.run(200)
-  await rejected
-  t.strictSame((await cluster.settle(b.cluster.groups.members('hall'))).members, [], 'who was refused is no member')
-  const again = groups.join('hall', late)
-  confirm()
-  await cluster.settle(again)
-  b.cluster.groups.broadcast('hall', 'news', 1)
-  await cluster.run(100)
-  t.strictSame(news(a), [1], 'the same subscription, which was still wanted')
-  await cluster.settle(groups.leave('room', pid))
-  await cluster.settle(groups.leave('hall', late))
-  await cluster.run(10_000)
-  t.equal(a.cluster.size, 0)
-})
+)
 
-t.test('a node that is up and does not answer is said to be missing; one that is torn while it is asked, at once', async (t) => {
-  const cluster = new TestCluster()
-  const [a, b, c] = await cluster.start('a', 'b', 'c')
-  const pid = c.here.spawn()
-  await cluster.settle(c.cluster.groups.join('room', pid))
-  b.machine.frozenUntil = cluster.world.now + 2500
-  const asked = cluster.world.now
-  t.strictSame(await cluster.settle(a.cluster.groups.members('room')), { members: [pid], missing: ['b'] })
-  t.ok(cluster.world.now - asked >= 2000)
-  await cluster.run(5000)
-  b.machine.frozenUntil = cluster.world.now + 500
-  const members = a.cluster.groups.members('room')
-  const { suffix } = b.here
-  a.transport.receive(`test.n.a.${a.here.suffix.split('.')[1]}`, batchOf(suffix, Buffer.from('garbage')))
-  await cluster.run(30)
-  t.strictSame(await members, { members: [pid], missing: ['b'] })
-})
+t.test(
+  'a node that is up and does not answer is said to be missing; one that is torn while it is asked, at once',
+  async (t) => {
+    const cluster = new TestCluster()
+    const [a, b, c] = await cluster.start('a', 'b', 'c')
+    const pid = c.here.spawn()
+    await cluster.settle(c.cluster.groups.join('room', pid))
+    b.machine.frozenUntil = cluster.world.now + 2500
+    const asked = cluster.world.now
+    t.strictSame(await cluster.settle(a.cluster.groups.members('room')), {
+      members: [pid],
+      missing: ['b']
+    })
+    t.ok(cluster.world.now - asked >= 2000)
+    await cluster.run(5000)
+    b.machine.frozenUntil = cluster.world.now + 500
+    const members = a.cluster.groups.members('room')
+    const { suffix } = b.here
+    a.transport.receive(
+      `test.n.a.${a.here.suffix.split('.')[1]}`,
+      batchOf(suffix, Buffer.from('garbage'))
+    )
+    await cluster.run(30)
+    t.strictSame(await members, { members: [pid], missing: ['b'] })
+  }
+)
 
 /** A batch of a channel that is later than any of its node. */
 function batchOf (suffix: string, rest: Uint8Array): Buffer {
   const [node, incarnation] = suffix.slice(1).split('.')
   const header = Buffer.alloc(14)
   header.writeUInt32BE(1_700_001_000, 0)
-  return Buffer.concat([encodeSource({ type: 1, node, incarnation: parseInt(incarnation, 36) }), header, rest])
+  return Buffer.concat([
+    encodeSource({ type: 1, node, incarnation: parseInt(incarnation, 36) }),
+    header,
+    rest
+  ])
 }
 
-t.test('who watches a group is told of each change, of nodes that are lost and of what was missed', async (t) => {
-  const cluster = new TestCluster()
-  const [a, b] = await cluster.start('a', 'b')
-  const [here, there, late] = [a.here.spawn(), b.here.spawn(), b.here.spawn()]
-  await cluster.settle(b.cluster.groups.join('room', there))
-  const changes: Omit<ClusterGroupChange, 'group'>[] = []
-  const listener = ({ joined, left }: ClusterGroupChange): void => { changes.push({ joined, left }) }
-  const clumsy = (): void => { throw new Error('a listener failed') }
-  t.strictSame(await cluster.settle(a.cluster.groups.watch('room', clumsy)), { members: [there], missing: [] })
-  t.strictSame(await cluster.settle(a.cluster.groups.watch('room', listener)), { members: [there], missing: [] })
-  const told = (): typeof changes => changes.splice(0)
-  await cluster.settle(a.cluster.groups.join('room', here))
-  t.strictSame(told(), [{ joined: [here], left: [] }])
-  await a.cluster.groups.leave('room', here)
-  t.strictSame(told(), [{ joined: [], left: [here] }])
-  // Cut off: what happens there is heard of afterwards.
-  b.transport.partitioned = true
-  b.transport.cut()
-  await cluster.run(10_000)
-  t.strictSame(told(), [{ joined: [], left: [there] }], 'its node is down')
-  await b.cluster.groups.join('room', late).catch(() => {})
-  b.transport.partitioned = false
-  b.transport.reconnect()
-  await cluster.run(5000)
-  t.strictSame(told(), [{ joined: [there, late], left: [] }], 'it is back')
-  // A short one: nobody is down, and the engine's return is the reason to ask.
-  cluster.engine.stop(false)
-  b.here.end(late, 'done')
-  await cluster.run(3000)
-  cluster.engine.start()
-  await cluster.run(3000)
-  t.strictSame(told(), [{ joined: [], left: [late] }])
-  t.ok(a.logged.some(({ text }) => text.includes('a listener failed')), 'a failure of one is logged, and the others are told')
-  a.cluster.groups.unwatch('room', listener)
-  a.cluster.groups.unwatch('room', listener)
-  a.cluster.groups.unwatch('room', clumsy)
-  a.cluster.groups.unwatch('other', clumsy)
-  b.here.end(there, 'done')
-  await cluster.run(10_000)
-  t.strictSame(told(), [])
-  t.equal(a.cluster.size + b.cluster.size, 0)
-})
-
-t.test('who comes or goes while its node is asked is known as it is, whatever the answer says', async (t) => {
-  const cluster = new TestCluster()
-  const [a, b] = await cluster.start('a', 'b')
-  const [goes, stays, comes] = [b.here.spawn(), b.here.spawn(), b.here.spawn()]
-  for (const pid of [goes, stays]) await cluster.settle(b.cluster.groups.join('room', pid))
-  const changes: unknown[] = []
-  // The answer is on its way for long, and announcements are not: they have a topic of their own.
-  const { receive } = a.transport
-  const held: Array<() => void> = []
-  const hold = (): void => {
-    a.transport.receive = (topic, frame) => {
-      if (topic === room) receive.call(a.transport, topic, frame)
-      else held.push(() => { receive.call(a.transport, topic, frame) })
+t.test(
+  'who watches a group is told of each change, of nodes that are lost and of what was missed',
+  async (t) => {
+    const cluster = new TestCluster()
+    const [a, b] = await cluster.start('a', 'b')
+    const [here, there, late] = [a.here.spawn(), b.here.spawn(), b.here.spawn()]
+    await cluster.settle(b.cluster.groups.join('room', there))
+    const changes: Omit<ClusterGroupChange, 'group'>[] = []
+    const listener = ({ joined, left }: ClusterGroupChange): void => {
+      changes.push({ joined, left })
     }
+    const clumsy = (): void => {
+      throw new Error('a listener failed')
+    }
+    t.strictSame(await cluster.settle(a.cluster.groups.watch('room', clumsy)), {
+      members: [there],
+      missing: []
+    })
+    t.strictSame(await cluster.settle(a.cluster.groups.watch('room', listener)), {
+      members: [there],
+      missing: []
+    })
+    const told = (): typeof changes => changes.splice(0)
+    await cluster.settle(a.cluster.groups.join('room', here))
+    t.strictSame(told(), [{ joined: [here], left: [] }])
+    await a.cluster.groups.leave('room', here)
+    t.strictSame(told(), [{ joined: [], left: [here] }])
+    // Cut off: what happens there is heard of afterwards.
+    b.transport.partitioned = true
+    b.transport.cut()
+    await cluster.run(10_000)
+    t.strictSame(told(), [{ joined: [], left: [there] }], 'its node is down')
+    await b.cluster.groups.join('room', late).catch(() => {})
+    b.transport.partitioned = false
+    b.transport.reconnect()
+    await cluster.run(5000)
+    t.strictSame(told(), [{ joined: [there, late], left: [] }], 'it is back')
+    // A short one: nobody is down, and the engine's return is the reason to ask.
+    cluster.engine.stop(false)
+    b.here.end(late, 'done')
+    await cluster.run(3000)
+    cluster.engine.start()
+    await cluster.run(3000)
+    t.strictSame(told(), [{ joined: [], left: [late] }])
+    t.ok(
+      a.logged.some(({ text }) => text.includes('a listener failed')),
+      'a failure of one is logged, and the others are told'
+    )
+    a.cluster.groups.unwatch('room', listener)
+    a.cluster.groups.unwatch('room', listener)
+    a.cluster.groups.unwatch('room', clumsy)
+    a.cluster.groups.unwatch('other', clumsy)
+    b.here.end(there, 'done')
+    await cluster.run(10_000)
+    t.strictSame(told(), [])
+    t.equal(a.cluster.size + b.cluster.size, 0)
   }
-  const letThrough = async (): Promise<void> => {
-    a.transport.receive = receive
-    for (const one of held.splice(0)) one()
+)
+
+t.test(
+  'who comes or goes while its node is asked is known as it is, whatever the answer says',
+  async (t) => {
+    const cluster = new TestCluster()
+    const [a, b] = await cluster.start('a', 'b')
+    const [goes, stays, comes] = [b.here.spawn(), b.here.spawn(), b.here.spawn()]
+    for (const pid of [goes, stays]) await cluster.settle(b.cluster.groups.join('room', pid))
+    const changes: unknown[] = []
+    // The answer is on its way for long, and announcements are not: they have a topic of their own.
+    const { receive } = a.transport
+    const held: Array<() => void> = []
+    const hold = (): void => {
+      a.transport.receive = (topic, frame) => {
+        if (topic === room) receive.call(a.transport, topic, frame)
+        else {
+          held.push(() => {
+            receive.call(a.transport, topic, frame)
+          })
+        }
+      }
+    }
+    const letThrough = async (): Promise<void> => {
+      a.transport.receive = receive
+      for (const one of held.splice(0)) one()
+      await cluster.run(100)
+    }
+    hold()
+    const watched = a.cluster.groups.watch('room', ({ joined, left }) => {
+      changes.push({ joined, left })
+    })
     await cluster.run(100)
+    await b.cluster.groups.leave('room', goes)
+    await cluster.run(100)
+    await letThrough()
+    t.strictSame(await watched, { members: [stays], missing: [] })
+    t.strictSame(changes, [], 'nothing is told before the members are')
+    hold()
+    a.transport.cut()
+    a.transport.reconnect()
+    await cluster.run(500)
+    await b.cluster.groups.join('room', comes)
+    await b.cluster.groups.leave('room', stays)
+    await cluster.run(100)
+    await letThrough()
+    t.strictSame(
+      changes,
+      [
+        { joined: [comes], left: [] },
+        { joined: [], left: [stays] }
+      ],
+      'the answer was from before, and is none of later'
+    )
   }
-  hold()
-  const watched = a.cluster.groups.watch('room', ({ joined, left }) => { changes.push({ joined, left }) })
-  await cluster.run(100)
-  await b.cluster.groups.leave('room', goes)
-  await cluster.run(100)
-  await letThrough()
-  t.strictSame(await watched, { members: [stays], missing: [] })
-  t.strictSame(changes, [], 'nothing is told before the members are')
-  hold()
-  a.transport.cut()
-  a.transport.reconnect()
-  await cluster.run(500)
-  await b.cluster.groups.join('room', comes)
-  await b.cluster.groups.leave('room', stays)
-  await cluster.run(100)
-  await letThrough()
-  t.strictSame(changes, [{ joined: [comes], left: [] }, { joined: [], left: [stays] }], 'the answer was from before, and is none of later')
-})
+)
 
 t.test('who takes itself back while the nodes are asked is told nothing', async (t) => {
   const cluster = new TestCluster()
@@ -412,25 +539,32 @@ t.test('what was sent before a broadcast comes before it', async (t) => {
   t.strictSame(order, ['first', 'second'])
 })
 
-t.test('what a node has missed of another that was cut off for a moment, it hears when that one is back', async (t) => {
-  const cluster = new TestCluster()
-  const [a, b] = await cluster.start('a', 'b')
-  const [ends, comes] = [b.here.spawn(), b.here.spawn()]
-  await cluster.settle(b.cluster.groups.join('room', ends))
-  const changes: unknown[] = []
-  await cluster.settle(a.cluster.groups.watch('room', ({ joined, left }) => { changes.push({ joined, left }) }))
-  b.transport.partitioned = true
-  b.transport.cut()
-  await cluster.run(500)
-  b.here.end(ends, 'done')
-  b.cluster.groups.join('room', comes).catch(t.fail)
-  await cluster.run(500)
-  b.transport.partitioned = false
-  b.transport.reconnect()
-  await cluster.run(2000)
-  t.equal(a.cluster.nodes()[0].state, 'up')
-  t.strictSame(changes, [{ joined: [comes], left: [ends] }])
-})
+t.test(
+  'what a node has missed of another that was cut off for a moment, it hears when that one is back',
+  async (t) => {
+    const cluster = new TestCluster()
+    const [a, b] = await cluster.start('a', 'b')
+    const [ends, comes] = [b.here.spawn(), b.here.spawn()]
+    await cluster.settle(b.cluster.groups.join('room', ends))
+    const changes: unknown[] = []
+    await cluster.settle(
+      a.cluster.groups.watch('room', ({ joined, left }) => {
+        changes.push({ joined, left })
+      })
+    )
+    b.transport.partitioned = true
+    b.transport.cut()
+    await cluster.run(500)
+    b.here.end(ends, 'done')
+    b.cluster.groups.join('room', comes).catch(t.fail)
+    await cluster.run(500)
+    b.transport.partitioned = false
+    b.transport.reconnect()
+    await cluster.run(2000)
+    t.equal(a.cluster.nodes()[0].state, 'up')
+    t.strictSame(changes, [{ joined: [comes], left: [ends] }])
+  }
+)
 
 t.test('of a node that has left nothing can be joined or watched', async (t) => {
   const cluster = new TestCluster()
@@ -454,17 +588,54 @@ t.test('garbage in a group is counted; what a later version says is passed over'
     return a.cluster.stats().garbage - garbage
   }
   t.equal(await receive(Buffer.from('x')), 1)
-  t.equal(await receive(Buffer.concat([encodeSource({ type: 1, node: 'b', incarnation: 1 })])), 1, 'no broadcast')
+  t.equal(
+    await receive(Buffer.concat([encodeSource({ type: 1, node: 'b', incarnation: 1 })])),
+    1,
+    'no broadcast'
+  )
   t.equal(await receive(batch(b, Buffer.from('xx'))), 1)
   const missed: unknown[] = []
   a.here.missed = (...args) => { missed.push(args) }
-  t.equal(await receive(batch(b, encodeFrame({ type: frameTypes.broadcast, text: 'news', kind: 3, body: Buffer.from([0xc1]) }, 0))), 1)
+  t.equal(
+    await receive(
+      batch(
+        b,
+        encodeFrame(
+          { type: frameTypes.broadcast, text: 'news', kind: 3, body: Buffer.from([0xc1]) },
+          0
+        )
+      )
+    ),
+    1
+  )
   t.strictSame(missed.splice(0), [[pid, 1]], 'its members miss what cannot be decoded')
-  const garbled = encodeFrame({ type: frameTypes.broadcast, text: 'news', kind: 3, body: Buffer.from([0xc1]) }, 0)
-  t.equal(await receive(batch(b, encodeFrame({ type: frameTypes.except, text: pid }, 0), garbled)), 1)
+  const garbled = encodeFrame(
+    { type: frameTypes.broadcast, text: 'news', kind: 3, body: Buffer.from([0xc1]) },
+    0
+  )
+  t.equal(
+    await receive(batch(b, encodeFrame({ type: frameTypes.except, text: pid }, 0), garbled)),
+    1
+  )
   t.strictSame(missed, [], 'the one that was left out does not')
-  t.equal(await receive(Buffer.concat([encodeSource({ type: 3, node: 'b', incarnation: 1 })])), 0, 'of an incarnation that is gone')
-  t.equal(await receive(batch(b, encodeFrame({ type: 199 }, 0), encodeFrame({ type: frameTypes.broadcast, text: 'news', kind: 2, body: Buffer.from('hello') }, 0))), 0)
+  t.equal(
+    await receive(Buffer.concat([encodeSource({ type: 3, node: 'b', incarnation: 1 })])),
+    0,
+    'of an incarnation that is gone'
+  )
+  t.equal(
+    await receive(
+      batch(
+        b,
+        encodeFrame({ type: 199 }, 0),
+        encodeFrame(
+          { type: frameTypes.broadcast, text: 'news', kind: 2, body: Buffer.from('hello') },
+          0
+        )
+      )
+    ),
+    0
+  )
   t.strictSame(news(a), ['hello'])
 })
 

@@ -68,41 +68,50 @@ t.test('acknowledges at once after many frames; a published batch acknowledges t
   t.equal(machine.timers, 0)
 })
 
-t.test('sends a nack at most once per period when a frame is missing, and handles no later frame', async (t) => {
-  const { receiver, handled, sent, run } = setUp()
-  receiver.receiveFrames(frames(1, 3, 4))
-  receiver.receiveFrames(frames(4))
-  t.strictSame(handled, [1])
-  t.strictSame(sent, ['nack 1'])
-  await run(timings.default.nack)
-  sent.length = 0
-  receiver.receiveFrames(frames(4))
-  t.strictSame(sent, ['nack 1'])
-  receiver.receiveFrames(frames(2, 3, 4))
-  t.strictSame(handled, [1, 2, 3, 4])
-})
+t.test(
+  'sends a nack at most once per period when a frame is missing, and handles no later frame',
+  async (t) => {
+    const { receiver, handled, sent, run } = setUp()
+    receiver.receiveFrames(frames(1, 3, 4))
+    receiver.receiveFrames(frames(4))
+    t.strictSame(handled, [1])
+    t.strictSame(sent, ['nack 1'])
+    await run(timings.default.nack)
+    sent.length = 0
+    receiver.receiveFrames(frames(4))
+    t.strictSame(sent, ['nack 1'])
+    receiver.receiveFrames(frames(2, 3, 4))
+    t.strictSame(handled, [1, 2, 3, 4])
+  }
+)
 
-t.test('answers a ping with an acknowledgement, or with a nack when a frame is missing', async (t) => {
-  const { receiver, sent } = setUp()
-  receiver.receiveFrames(frames(1))
-  receiver.receivePing(1)
-  receiver.receivePing(2)
-  t.strictSame(sent, ['ack 1', 'nack 1'])
-})
+t.test(
+  'answers a ping with an acknowledgement, or with a nack when a frame is missing',
+  async (t) => {
+    const { receiver, sent } = setUp()
+    receiver.receiveFrames(frames(1))
+    receiver.receivePing(1)
+    receiver.receivePing(2)
+    t.strictSame(sent, ['ack 1', 'nack 1'])
+  }
+)
 
-t.test('handles one frame when all its fragments came; counts malformed fragments as garbage', async (t) => {
-  const { receiver, handled, stats } = setUp()
-  const split = [...splitFrame({ type: 10, body: Buffer.alloc(500) }, 300)]
-  const fragments = split.map((fields, i) => decodeFrames(encodeFrame(fields, i + 1), 0)![0])
-  receiver.receiveFrames(fragments.slice(0, 1))
-  t.strictSame(handled, [])
-  receiver.receiveFrames(fragments.slice(1))
-  t.equal(handled.length, 1)
-  receiver.reset()
-  receiver.receiveFrames(decodeFrames(encodeFrame({ type: 1, body: Buffer.from('x') }, 1), 0)!)
-  t.equal(stats.garbage, 1)
-  t.equal(handled.length, 1)
-})
+t.test(
+  'handles one frame when all its fragments came; counts malformed fragments as garbage',
+  async (t) => {
+    const { receiver, handled, stats } = setUp()
+    const split = [...splitFrame({ type: 10, body: Buffer.alloc(500) }, 300)]
+    const fragments = split.map((fields, i) => decodeFrames(encodeFrame(fields, i + 1), 0)![0])
+    receiver.receiveFrames(fragments.slice(0, 1))
+    t.strictSame(handled, [])
+    receiver.receiveFrames(fragments.slice(1))
+    t.equal(handled.length, 1)
+    receiver.reset()
+    receiver.receiveFrames(decodeFrames(encodeFrame({ type: 1, body: Buffer.from('x') }, 1), 0)!)
+    t.equal(stats.garbage, 1)
+    t.equal(handled.length, 1)
+  }
+)
 
 t.test('counts a garbage frame and goes on; a reset of the channel ends the batch', async (t) => {
   const garbage = setUp(({ seq }) => seq !== 2)

@@ -41,18 +41,21 @@ function setUp (batchBytes = 1000) {
 
 const frame = { type: 10, body: Buffer.alloc(100) }
 
-t.test('numbers frames, sends them in batches that fit the engine, and frees them when they are acknowledged', async (t) => {
-  const { sender, batches, stats } = setUp(300)
-  for (let i = 0; i < 5; i++) t.ok(sender.enqueueFrame(frame))
-  sender.flush()
-  t.strictSame(batches, [[1, 2], [3, 4], [5]])
-  t.match(sender, { unacknowledged: 5, lastTaken: 5, lastSent: 5 })
-  t.equal(sender.acknowledge(3), true)
-  t.equal(sender.acknowledge(2), true, 'late')
-  t.equal(sender.unacknowledged, 2)
-  t.equal(sender.acknowledge(6), false, 'never sent')
-  t.match(stats, { framesOut: 5, resent: 0 })
-})
+t.test(
+  'numbers frames, sends them in batches that fit the engine, and frees them when they are acknowledged',
+  async (t) => {
+    const { sender, batches, stats } = setUp(300)
+    for (let i = 0; i < 5; i++) t.ok(sender.enqueueFrame(frame))
+    sender.flush()
+    t.strictSame(batches, [[1, 2], [3, 4], [5]])
+    t.match(sender, { unacknowledged: 5, lastTaken: 5, lastSent: 5 })
+    t.equal(sender.acknowledge(3), true)
+    t.equal(sender.acknowledge(2), true, 'late')
+    t.equal(sender.unacknowledged, 2)
+    t.equal(sender.acknowledge(6), false, 'never sent')
+    t.match(stats, { framesOut: 5, resent: 0 })
+  }
+)
 
 t.test('splits a long frame into fragments, and refuses one that is too long', async (t) => {
   const { sender, batches } = setUp(300)
@@ -126,29 +129,32 @@ t.test('resends only the oldest frame, once a second, while nothing is acknowled
   t.equal(stats.resent, 1)
 })
 
-t.test('resends the frames after the oldest as soon as the oldest alone is acknowledged', async (t) => {
-  const { sender, batches, machine, run } = setUp()
-  for (let i = 0; i < 5; i++) sender.enqueueFrame(frame)
-  sender.flush()
-  await run(timings.default.resend)
-  sender.tick(machine.now())
-  sender.acknowledge(1)
-  t.strictSame(batches, [[1, 2, 3, 4, 5], [1], [2, 3, 4, 5]])
-  await run(timings.default.resend)
-  sender.tick(machine.now())
-  sender.acknowledge(4)
-  t.equal(batches.length, 4, 'the others had arrived')
-  await run(timings.default.resend)
-  sender.tick(machine.now())
-  sender.acknowledge(5)
-  t.strictSame(batches.slice(3), [[2], [5]])
-  sender.enqueueFrame(frame)
-  sender.flush()
-  sender.enqueueFrame(frame)
-  sender.flush()
-  sender.acknowledge(6)
-  t.strictSame(batches.slice(5), [[6], [7]], 'nothing was sent again before')
-})
+t.test(
+  'resends the frames after the oldest as soon as the oldest alone is acknowledged',
+  async (t) => {
+    const { sender, batches, machine, run } = setUp()
+    for (let i = 0; i < 5; i++) sender.enqueueFrame(frame)
+    sender.flush()
+    await run(timings.default.resend)
+    sender.tick(machine.now())
+    sender.acknowledge(1)
+    t.strictSame(batches, [[1, 2, 3, 4, 5], [1], [2, 3, 4, 5]])
+    await run(timings.default.resend)
+    sender.tick(machine.now())
+    sender.acknowledge(4)
+    t.equal(batches.length, 4, 'the others had arrived')
+    await run(timings.default.resend)
+    sender.tick(machine.now())
+    sender.acknowledge(5)
+    t.strictSame(batches.slice(3), [[2], [5]])
+    sender.enqueueFrame(frame)
+    sender.flush()
+    sender.enqueueFrame(frame)
+    sender.flush()
+    sender.acknowledge(6)
+    t.strictSame(batches.slice(5), [[6], [7]], 'nothing was sent again before')
+  }
+)
 
 t.test('resumes producers after an acknowledgement, and not after a reset', async (t) => {
   const { sender } = setUp(8 * 1024 * 1024)
@@ -173,52 +179,66 @@ function toClient (to: number, body: Buffer, type: number = frameTypes.send) {
   return { type, to, from: 1, text: 'ws.send', kind: 3, body }
 }
 
-t.test('names the receivers of a message to many once, as long as they stay the same', async (t) => {
-  const { sender, frames } = setUp()
-  const send = (receivers: number[], body: string): void => {
-    for (const to of receivers) {
-      const fields = toClient(to, Buffer.from(body))
+t.test(
+  'names the receivers of a message to many once, as long as they stay the same',
+  async (t) => {
+    const { sender, frames } = setUp()
+    const send = (receivers: number[], body: string): void => {
+      for (const to of receivers) {
+        const fields = toClient(to, Buffer.from(body))
+        if (!sender.joinContent(fields)) sender.enqueueMessage(fields, undefined)
+      }
+    }
+    send([1, 2], 'a')
+    send([1, 2], 'b')
+    send([2, 1], 'c')
+    t.equal(sender.unacknowledged, 3)
+    t.equal(sender.lastTaken, 3)
+    t.notOk(sender.isFlushed)
+    sender.flush()
+    t.ok(sender.isFlushed)
+    sender.reset(new MissedMessages())
+    send([2, 1], 'd')
+    sender.flush()
+    t.match(
+      frames,
+      [2, 0, 2, 2].map((ref) => ({ type: frameTypes.sendMany, to: 0, from: 1, ref }))
+    )
+    t.strictSame(
+      frames.map(({ ref, body }) => Buffer.from(body.subarray(ref)).toString()),
+      ['a', 'b', 'c', 'd']
+    )
+  }
+)
+
+t.test(
+  'records the receivers of lost messages, calls, messages to many, and notices, whether split or not',
+  async (t) => {
+    const { sender } = setUp(200)
+    const missed = new MissedMessages()
+    sender.enqueueMessage(toClient(1, Buffer.from('arrives')), undefined)
+    sender.enqueueFrame(toClient(2, Buffer.alloc(0), frameTypes.call))
+    sender.enqueueFrame(toClient(3, Buffer.alloc(500), frameTypes.call))
+    sender.enqueueFrame({ type: frameTypes.exit, to: 9 })
+    sender.enqueueFrame({ type: frameTypes.exit, to: 9, body: Buffer.alloc(500) })
+    sender.enqueueFrame({ type: frameTypes.missed }, (missed) => {
+      missed.addReceiver(4, 10)
+    })
+    for (const to of [5, 6]) {
+      const fields = toClient(to, Buffer.alloc(1000))
       if (!sender.joinContent(fields)) sender.enqueueMessage(fields, undefined)
     }
+    sender.flush()
+    t.equal(sender.size, 3)
+    sender.acknowledge(1)
+    sender.enqueueMessage(toClient(7, Buffer.from('not sent yet')), undefined)
+    sender.reset(missed)
+    t.equal(sender.size, 0)
+    t.equal(sender.window.full, false)
+    for (const receiver of [2, 3, 4, 5, 6, 7]) t.ok(missed.hasReceiver(receiver), String(receiver))
+    t.equal(missed.size, 6)
   }
-  send([1, 2], 'a')
-  send([1, 2], 'b')
-  send([2, 1], 'c')
-  t.equal(sender.unacknowledged, 3)
-  t.equal(sender.lastTaken, 3)
-  t.notOk(sender.isFlushed)
-  sender.flush()
-  t.ok(sender.isFlushed)
-  sender.reset(new MissedMessages())
-  send([2, 1], 'd')
-  sender.flush()
-  t.match(frames, [2, 0, 2, 2].map((ref) => ({ type: frameTypes.sendMany, to: 0, from: 1, ref })))
-  t.strictSame(frames.map(({ ref, body }) => Buffer.from(body.subarray(ref)).toString()), ['a', 'b', 'c', 'd'])
-})
-
-t.test('records the receivers of lost messages, calls, messages to many, and notices, whether split or not', async (t) => {
-  const { sender } = setUp(200)
-  const missed = new MissedMessages()
-  sender.enqueueMessage(toClient(1, Buffer.from('arrives')), undefined)
-  sender.enqueueFrame(toClient(2, Buffer.alloc(0), frameTypes.call))
-  sender.enqueueFrame(toClient(3, Buffer.alloc(500), frameTypes.call))
-  sender.enqueueFrame({ type: frameTypes.exit, to: 9 })
-  sender.enqueueFrame({ type: frameTypes.exit, to: 9, body: Buffer.alloc(500) })
-  sender.enqueueFrame({ type: frameTypes.missed }, (missed) => { missed.addReceiver(4, 10) })
-  for (const to of [5, 6]) {
-    const fields = toClient(to, Buffer.alloc(1000))
-    if (!sender.joinContent(fields)) sender.enqueueMessage(fields, undefined)
-  }
-  sender.flush()
-  t.equal(sender.size, 3)
-  sender.acknowledge(1)
-  sender.enqueueMessage(toClient(7, Buffer.from('not sent yet')), undefined)
-  sender.reset(missed)
-  t.equal(sender.size, 0)
-  t.equal(sender.window.full, false)
-  for (const receiver of [2, 3, 4, 5, 6, 7]) t.ok(missed.hasReceiver(receiver), String(receiver))
-  t.equal(missed.size, 6)
-})
+)
 
 t.test('forgets the receivers of a frame when it is acknowledged', async (t) => {
   const { sender } = setUp()

@@ -69,28 +69,44 @@ function frame (text: string, seq: number): Buffer {
   return encodeFrame({ type: 10, text }, seq)
 }
 
-t.test('sends the frames of one turn in one batch, which the next received batch acknowledges', async (t) => {
-  const { channel, sent, local, receive, run, handled } = setUp()
-  t.ok(channel.sendFrame({ type: 10, text: 'a' }, 'message'))
-  t.ok(channel.sendFrame({ type: 10, text: 'b' }, 'system'))
-  await run(0)
-  t.strictSame(sent, [{ type: frames, header: { src: local, dst: 0, ack: 0 }, body: Buffer.concat([frame('a', 1), frame('b', 2)]) }])
-  t.ok(receive(frames, 7, local, 2, frame('c', 1)))
-  t.strictSame(handled, ['c'])
-  t.equal(channel.unacknowledged, 0)
-  await run(timings.default.ack)
-  const header = { src: local, dst: 7, ack: 1 }
-  t.strictSame(sent.at(-1), { type: frames, header, body: Buffer.alloc(0) })
-})
+t.test(
+  'sends the frames of one turn in one batch, which the next received batch acknowledges',
+  async (t) => {
+    const { channel, sent, local, receive, run, handled } = setUp()
+    t.ok(channel.sendFrame({ type: 10, text: 'a' }, 'message'))
+    t.ok(channel.sendFrame({ type: 10, text: 'b' }, 'system'))
+    await run(0)
+    t.strictSame(sent, [
+      {
+        type: frames,
+        header: { src: local, dst: 0, ack: 0 },
+        body: Buffer.concat([frame('a', 1), frame('b', 2)])
+      }
+    ])
+    t.ok(receive(frames, 7, local, 2, frame('c', 1)))
+    t.strictSame(handled, ['c'])
+    t.equal(channel.unacknowledged, 0)
+    await run(timings.default.ack)
+    const header = { src: local, dst: 7, ack: 1 }
+    t.strictSame(sent.at(-1), { type: frames, header, body: Buffer.alloc(0) })
+  }
+)
 
-t.test('drops a batch for a closed connection, and resets the connection that sent it', async (t) => {
-  const { channel, sent, local, receive, handled } = setUp()
-  channel.reset('a test')
-  t.ok(receive(frames, 7, local, 0, frame('late', 1)))
-  t.ok(receive(frames, 7, 0, 0, frame('late', 1)))
-  t.strictSame(handled, [])
-  t.strictSame(sent, [{ type: reset, header: { src: local + 1, dst: 7, ack: 7 }, body: Buffer.alloc(0) }], 'once')
-})
+t.test(
+  'drops a batch for a closed connection, and resets the connection that sent it',
+  async (t) => {
+    const { channel, sent, local, receive, handled } = setUp()
+    channel.reset('a test')
+    t.ok(receive(frames, 7, local, 0, frame('late', 1)))
+    t.ok(receive(frames, 7, 0, 0, frame('late', 1)))
+    t.strictSame(handled, [])
+    t.strictSame(
+      sent,
+      [{ type: reset, header: { src: local + 1, dst: 7, ack: 7 }, body: Buffer.alloc(0) }],
+      'once'
+    )
+  }
+)
 
 t.test('drops a batch of a closed connection', async (t) => {
   const { channel, sent, local, receive, handled, run } = setUp()
@@ -105,32 +121,41 @@ t.test('drops a batch of a closed connection', async (t) => {
   t.strictSame(handled, ['first', 'new'])
 })
 
-t.test('drops all frames when the other node begins a new connection, and handles its batch as the first', async (t) => {
-  const { sent, local, receive, handled, resets, channel } = setUp()
-  receive(frames, 7, 0, 0, Buffer.concat([frame('a', 1), frame('b', 2)]))
-  channel.sendFrame({ type: 10, text: 'mine' }, 'message')
-  t.ok(receive(frames, 8, 0, 0, frame('c', 1)))
-  t.strictSame(resets, ['the other node has begun a new connection'])
-  t.strictSame(handled, ['a', 'b', 'c'])
-  t.equal(channel.unacknowledged, 0)
-  // It speaks to one that is resets by that very batch.
-  t.ok(receive(frames, 9, local + 1, 0, frame('d', 1)))
-  t.strictSame(handled, ['a', 'b', 'c'])
-  t.strictSame(resets, ['the other node has begun a new connection', 'the other node has begun a new connection'])
-  t.match(sent.at(-1), { type: reset, header: { src: local + 2, dst: 9 } })
-})
+t.test(
+  'drops all frames when the other node begins a new connection, and handles its batch as the first',
+  async (t) => {
+    const { sent, local, receive, handled, resets, channel } = setUp()
+    receive(frames, 7, 0, 0, Buffer.concat([frame('a', 1), frame('b', 2)]))
+    channel.sendFrame({ type: 10, text: 'mine' }, 'message')
+    t.ok(receive(frames, 8, 0, 0, frame('c', 1)))
+    t.strictSame(resets, ['the other node has begun a new connection'])
+    t.strictSame(handled, ['a', 'b', 'c'])
+    t.equal(channel.unacknowledged, 0)
+    // It speaks to one that is resets by that very batch.
+    t.ok(receive(frames, 9, local + 1, 0, frame('d', 1)))
+    t.strictSame(handled, ['a', 'b', 'c'])
+    t.strictSame(resets, [
+      'the other node has begun a new connection',
+      'the other node has begun a new connection'
+    ])
+    t.match(sent.at(-1), { type: reset, header: { src: local + 2, dst: 9 } })
+  }
+)
 
-t.test('obeys a reset only for the connection that it names, and skips the numbers that it closes', async (t) => {
-  const { sent, local, receive, resets, channel, run } = setUp()
-  t.ok(receive(reset, 7, local - 1))
-  t.ok(receive(reset, 7, local + 1))
-  t.strictSame(resets, [])
-  t.ok(receive(reset, 7, local, local + 10))
-  t.strictSame(resets, ['the other node has reset the channel'])
-  channel.sendFrame({ type: 10 }, 'message')
-  await run(0)
-  t.equal(sent.at(-1)?.header.src, local + 11)
-})
+t.test(
+  'obeys a reset only for the connection that it names, and skips the numbers that it closes',
+  async (t) => {
+    const { sent, local, receive, resets, channel, run } = setUp()
+    t.ok(receive(reset, 7, local - 1))
+    t.ok(receive(reset, 7, local + 1))
+    t.strictSame(resets, [])
+    t.ok(receive(reset, 7, local, local + 10))
+    t.strictSame(resets, ['the other node has reset the channel'])
+    channel.sendFrame({ type: 10 }, 'message')
+    await run(0)
+    t.equal(sent.at(-1)?.header.src, local + 11)
+  }
+)
 
 t.test('ignores late batches and impossible connection numbers', async (t) => {
   const { local, receive, resets, handled, channel } = setUp()
@@ -152,7 +177,10 @@ t.test('goes on after a garbage frame', async (t) => {
 
 t.test('resets when a batch is garbage', async (t) => {
   for (const [type, ack, rest] of [
-    [frames, 0, Buffer.from('xx')], [frames, 1, Buffer.alloc(0)], [ping, 0, Buffer.from('xx')], [99, 0, Buffer.alloc(0)]
+    [frames, 0, Buffer.from('xx')],
+    [frames, 1, Buffer.alloc(0)],
+    [ping, 0, Buffer.from('xx')],
+    [99, 0, Buffer.alloc(0)]
   ] as const) {
     const { local, receive, resets } = setUp()
     t.notOk(receive(type, 7, local, ack, rest))
@@ -166,7 +194,9 @@ t.test('resends all unacknowledged frames after a nack, and when the engine is b
   await run(0)
   receive(nack, 7, local, 1)
   await run(0)
-  t.strictSame(sent.slice(1), [{ type: frames, header: { src: local, dst: 7, ack: 0 }, body: frame('b', 2) }])
+  t.strictSame(sent.slice(1), [
+    { type: frames, header: { src: local, dst: 7, ack: 0 }, body: frame('b', 2) }
+  ])
   channel.resendAll()
   t.match(sent.slice(2), [{ type: frames, body: frame('b', 2) }, { type: ping }])
   t.equal(decodeNumber(sent[3].body, 0), 2)
@@ -187,21 +217,31 @@ t.test('pings every 5 s, and answers a ping', async (t) => {
   t.match(sent[2], { type: nack })
 })
 
-t.test('refuses messages when the window is full, and resets when system frames exceed the hard limit', async (t) => {
-  const { channel, resets, stats, sent } = setUp()
-  let taken = 0
-  while (channel.sendFrame({ type: 10 }, 'message')) taken++
-  t.equal(taken, 4096)
-  t.notOk(channel.sendFrame({ type: 10, body: Buffer.alloc(33 * 1024 * 1024) }, 'system'), 'too long')
-  while (channel.sendFrame({ type: 10 }, 'system')) taken++
-  t.equal(taken, 4096 * 64)
-  t.strictSame(resets, ['the window is full'])
-  t.match(stats, { torn: 1 })
-  t.match(sent.map(({ type }) => type), [ping], 'nothing of theirs is known: a ping says the new number')
-  t.equal(channel.window.full, false)
-  channel.reset('again')
-  t.equal(stats.torn, 1, 'a channel that was not used counts for nothing')
-})
+t.test(
+  'refuses messages when the window is full, and resets when system frames exceed the hard limit',
+  async (t) => {
+    const { channel, resets, stats, sent } = setUp()
+    let taken = 0
+    while (channel.sendFrame({ type: 10 }, 'message')) taken++
+    t.equal(taken, 4096)
+    t.notOk(
+      channel.sendFrame({ type: 10, body: Buffer.alloc(33 * 1024 * 1024) }, 'system'),
+      'too long'
+    )
+    while (channel.sendFrame({ type: 10 }, 'system')) taken++
+    t.equal(taken, 4096 * 64)
+    t.strictSame(resets, ['the window is full'])
+    t.match(stats, { torn: 1 })
+    t.match(
+      sent.map(({ type }) => type),
+      [ping],
+      'nothing of theirs is known: a ping says the new number'
+    )
+    t.equal(channel.window.full, false)
+    channel.reset('again')
+    t.equal(stats.torn, 1, 'a channel that was not used counts for nothing')
+  }
+)
 
 t.test('acknowledges nothing with a batch that the engine does not accept', async (t) => {
   const { channel, receive, engine, machine, run, sent, local } = setUp()
@@ -239,27 +279,33 @@ function fill (channel: Channel, to: number): number {
   return taken
 }
 
-t.test('sends one frame for all receivers of a payload, and joins text before it is encoded', async (t) => {
-  const { channel, sent, run } = setUp()
-  const payload = { data: 'news' }
-  t.notOk(channel.joinText(1, 1, payload))
-  t.ok(channel.sendMessage(message(1, 'news'), payload))
-  t.ok(channel.joinText(2, 1, { data: 'news' }))
-  t.ok(channel.sendMessage(message(3, 'other'), { data: 'other' }))
-  t.equal(channel.unacknowledged, 2)
-  await run(0)
-  t.match(decodeFrames(sent[0].body, 0), [
-    { type: frameTypes.sendMany, seq: 1, ref: 2 },
-    { type: frameTypes.send, seq: 2, to: 3 }
-  ])
-})
+t.test(
+  'sends one frame for all receivers of a payload, and joins text before it is encoded',
+  async (t) => {
+    const { channel, sent, run } = setUp()
+    const payload = { data: 'news' }
+    t.notOk(channel.joinText(1, 1, payload))
+    t.ok(channel.sendMessage(message(1, 'news'), payload))
+    t.ok(channel.joinText(2, 1, { data: 'news' }))
+    t.ok(channel.sendMessage(message(3, 'other'), { data: 'other' }))
+    t.equal(channel.unacknowledged, 2)
+    await run(0)
+    t.match(decodeFrames(sent[0].body, 0), [
+      { type: frameTypes.sendMany, seq: 1, ref: 2 },
+      { type: frameTypes.send, seq: 2, to: 3 }
+    ])
+  }
+)
 
 t.test('reports missed messages before any other frame, as soon as there is room', async (t) => {
   const { channel, sent, local, receive, run } = setUp()
   const taken = fill(channel, 1)
   channel.recordMissed((misses) => { misses.addReceiver(1) })
   channel.recordMissed((misses) => { misses.addReceiver(2) })
-  t.notOk(channel.sendMessage(message(1, 'fill 0'), undefined), 'though an open frame has this payload')
+  t.notOk(
+    channel.sendMessage(message(1, 'fill 0'), undefined),
+    'though an open frame has this payload'
+  )
   t.ok(channel.sendMessage(message(3, 'fill 0'), undefined), 'this receiver misses nothing')
   await run(0)
   t.ok(channel.missedMessages.hasAny, 'the window is full')
@@ -285,14 +331,17 @@ t.test('sends the report of missed messages before the next frame of the same tu
   t.match(decoded, [{ type: frameTypes.missed }, { type: frameTypes.send, to: 1 }])
 })
 
-t.test('accepts calls into the reserve of a full window, and refuses them when the reserve is full', async (t) => {
-  const { channel } = setUp()
-  const taken = fill(channel, 1)
-  let calls = 0
-  while (channel.sendFrame({ type: frameTypes.call, to: 1 }, 'call')) calls++
-  t.equal(taken + calls, 4 * 4096)
-  t.ok(channel.sendFrame({ type: frameTypes.exit, to: 1 }, 'system'))
-})
+t.test(
+  'accepts calls into the reserve of a full window, and refuses them when the reserve is full',
+  async (t) => {
+    const { channel } = setUp()
+    const taken = fill(channel, 1)
+    let calls = 0
+    while (channel.sendFrame({ type: frameTypes.call, to: 1 }, 'call')) calls++
+    t.equal(taken + calls, 4 * 4096)
+    t.ok(channel.sendFrame({ type: frameTypes.exit, to: 1 }, 'system'))
+  }
+)
 
 t.test('reports the receivers of unacknowledged messages after a reset', async (t) => {
   const { channel, sent, run, local } = setUp()
@@ -305,5 +354,9 @@ t.test('reports the receivers of unacknowledged messages after a reset', async (
   t.strictSame(decodeMissed(notice), new Map([[5, 1]]))
   channel.reset('again')
   await run(0)
-  t.strictSame(decodeMissed(decodeFrames(sent.at(-1)!.body, 0)![0]), new Map([[5, 1]]), 'a notice that is lost itself')
+  t.strictSame(
+    decodeMissed(decodeFrames(sent.at(-1)!.body, 0)![0]),
+    new Map([[5, 1]]),
+    'a notice that is lost itself'
+  )
 })

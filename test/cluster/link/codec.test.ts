@@ -1,11 +1,28 @@
 import t from 'tap'
 import fc from 'fast-check'
-import { decodeChannelHeader, decodeFrames, decodeNumber, decodeSource, encodeChannelHeader, encodeFrame, encodeNumber, encodeSource } from '../../../lib/cluster/link/codec.js'
+import {
+  decodeChannelHeader,
+  decodeFrames,
+  decodeNumber,
+  decodeSource,
+  encodeChannelHeader,
+  encodeFrame,
+  encodeNumber,
+  encodeSource
+} from '../../../lib/cluster/link/codec.js'
 
 const serial = fc.integer({ min: 0, max: 2 ** 48 - 1 })
 
 t.test('decodes frames to the fields that were encoded', async (t) => {
-  const frame = fc.record({ type: fc.integer({ min: 0, max: 255 }), kind: fc.integer({ min: 0, max: 255 }), to: serial, from: serial, ref: serial, text: fc.string({ unit: 'grapheme' }), body: fc.uint8Array() })
+  const frame = fc.record({
+    type: fc.integer({ min: 0, max: 255 }),
+    kind: fc.integer({ min: 0, max: 255 }),
+    to: serial,
+    from: serial,
+    ref: serial,
+    text: fc.string({ unit: 'grapheme' }),
+    body: fc.uint8Array()
+  })
   fc.assert(fc.property(fc.array(frame), (frames) => {
     const bytes = Buffer.concat(frames.map((fields, i) => encodeFrame(fields, i + 1)))
     const read = decodeFrames(bytes, 0)!

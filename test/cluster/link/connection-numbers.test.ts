@@ -26,15 +26,22 @@ t.test('classifies as current when a batch is for this connection, or begins one
   t.equal(numbers(7).classify({ src: 7, dst: 0, ack: 0 }), 'current')
 })
 
-t.test('classifies as stale when a batch is for a closed connection, and closes the connection that sent it', async (t) => {
-  const one = numbers(0)
-  one.startNext()
-  t.equal(one.classify({ src: 7, dst: first, ack: 0 }), 'stale', 'the remote number was not known yet')
-  t.equal(one.closed, 7)
-  t.equal(one.classify({ src: 7, dst: 0, ack: 0 }), 'stale')
-  t.equal(one.classify({ src: 6, dst: first, ack: 0 }), 'stale')
-  t.equal(one.closed, 7, 'it never decreases')
-})
+t.test(
+  'classifies as stale when a batch is for a closed connection, and closes the connection that sent it',
+  async (t) => {
+    const one = numbers(0)
+    one.startNext()
+    t.equal(
+      one.classify({ src: 7, dst: first, ack: 0 }),
+      'stale',
+      'the remote number was not known yet'
+    )
+    t.equal(one.closed, 7)
+    t.equal(one.classify({ src: 7, dst: 0, ack: 0 }), 'stale')
+    t.equal(one.classify({ src: 6, dst: first, ack: 0 }), 'stale')
+    t.equal(one.closed, 7, 'it never decreases')
+  }
+)
 
 t.test('classifies as stale when a batch comes from a closed connection', async (t) => {
   const one = numbers(7)
@@ -44,12 +51,15 @@ t.test('classifies as stale when a batch comes from a closed connection', async 
   t.equal(one.classify({ src: 8, dst: 0, ack: 0 }), 'current')
 })
 
-t.test('classifies late and early batches as unknown, and a later remote connection as restarted', async (t) => {
-  t.equal(numbers(7).classify({ src: 6, dst: 0, ack: 0 }), 'unknown')
-  t.equal(numbers(7).classify({ src: 7, dst: first + 1, ack: 0 }), 'unknown')
-  t.equal(numbers(7).classify({ src: 8, dst: 0, ack: 0 }), 'restarted')
-  t.equal(numbers(7).classify({ src: 8, dst: first, ack: 0 }), 'restarted')
-})
+t.test(
+  'classifies late and early batches as unknown, and a later remote connection as restarted',
+  async (t) => {
+    t.equal(numbers(7).classify({ src: 6, dst: 0, ack: 0 }), 'unknown')
+    t.equal(numbers(7).classify({ src: 7, dst: first + 1, ack: 0 }), 'unknown')
+    t.equal(numbers(7).classify({ src: 8, dst: 0, ack: 0 }), 'restarted')
+    t.equal(numbers(7).classify({ src: 8, dst: first, ack: 0 }), 'restarted')
+  }
+)
 
 t.test('skips numbers that were used before, and ignores implausible ones', async (t) => {
   const one = numbers(0)

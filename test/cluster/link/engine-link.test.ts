@@ -68,34 +68,45 @@ t.test('opens when the engine is reachable, and reports each change once', async
   t.equal(link.up, true)
 })
 
-t.test('keeps the reason when opening fails: the cause of the error, or the thrown value', async (t) => {
-  const cause = new Error('the port is shut')
-  for (const [refusal, failure] of [[new Error('no', { cause }), cause], ['no', 'no'], [new Error('no'), undefined]]) {
-    const { link, engine } = setUp()
-    t.equal(link.failure, undefined)
-    engine.refusal = refusal
-    t.equal(await link.open().catch((thrown: unknown) => thrown), refusal)
-    t.equal(link.failure, failure)
+t.test(
+  'keeps the reason when opening fails: the cause of the error, or the thrown value',
+  async (t) => {
+    const cause = new Error('the port is shut')
+    for (const [refusal, failure] of [
+      [new Error('no', { cause }), cause],
+      ['no', 'no'],
+      [new Error('no'), undefined]
+    ]) {
+      const { link, engine } = setUp()
+      t.equal(link.failure, undefined)
+      engine.refusal = refusal
+      t.equal(await link.open().catch((thrown: unknown) => thrown), refusal)
+      t.equal(link.failure, failure)
+    }
   }
-})
+)
 
-t.test('puts its source before each batch, and returns false when the engine is down or refuses it', async (t) => {
-  const { link, published, engine, stats, state } = setUp()
-  const publish = (): boolean => link.publish('fwr.x', { type: 1 }, [Buffer.from('ab'), Buffer.from('c')])
-  const opening = link.open()
-  t.equal(publish(), false)
-  await new Promise(setImmediate)
-  state(true)
-  await opening
-  t.equal(publish(), true)
-  engine.takes = false
-  t.equal(publish(), false)
-  t.equal(stats.batchesOut, 1)
-  const [[topic, bytes]] = published
-  const source = decodeSource(bytes)!
-  t.match([topic, source], ['fwr.x', { type: 1, node: 'a', incarnation: 36 }])
-  t.equal(bytes.toString('utf8', source.end), 'abc')
-})
+t.test(
+  'puts its source before each batch, and returns false when the engine is down or refuses it',
+  async (t) => {
+    const { link, published, engine, stats, state } = setUp()
+    const publish = (): boolean =>
+      link.publish('fwr.x', { type: 1 }, [Buffer.from('ab'), Buffer.from('c')])
+    const opening = link.open()
+    t.equal(publish(), false)
+    await new Promise(setImmediate)
+    state(true)
+    await opening
+    t.equal(publish(), true)
+    engine.takes = false
+    t.equal(publish(), false)
+    t.equal(stats.batchesOut, 1)
+    const [[topic, bytes]] = published
+    const source = decodeSource(bytes)!
+    t.match([topic, source], ['fwr.x', { type: 1, node: 'a', incarnation: 36 }])
+    t.equal(bytes.toString('utf8', source.end), 'abc')
+  }
+)
 
 t.test('begins topics with the prefix', async (t) => {
   const { link } = setUp()
@@ -128,7 +139,11 @@ t.test('ignores batches that this node published itself', async (t) => {
   const [[, own]] = published
   listeners.get('fwr.x')!(own)
   t.equal(stats.batchesIn, 0)
-  for (const other of [encodeSource({ type: 1, node: 'b', incarnation: 36 }), encodeSource({ type: 1, node: 'a', incarnation: 37 }), own.subarray(0, 5)]) {
+  for (const other of [
+    encodeSource({ type: 1, node: 'b', incarnation: 36 }),
+    encodeSource({ type: 1, node: 'a', incarnation: 37 }),
+    own.subarray(0, 5)
+  ]) {
     listeners.get('fwr.x')!(other)
   }
   t.equal(heard, 3)

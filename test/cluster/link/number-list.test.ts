@@ -22,11 +22,14 @@ t.test('takes one byte for each member of a room', async (t) => {
   t.ok(encoded(members).length <= 201)
 })
 
-t.test('returns undefined for truncated or oversized numbers, and for numbers out of range', async (t) => {
-  const truncated = [[0x80], [2, 0x82]]
-  const oversized = [[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]]
-  const outOfRange = [[0], [2, 3], [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 2]]
-  for (const bytes of [...truncated, ...oversized, ...outOfRange]) {
-    t.equal(decodeNumberList(Buffer.from(bytes)), undefined, bytes.join())
+t.test(
+  'returns undefined for truncated or oversized numbers, and for numbers out of range',
+  async (t) => {
+    const truncated = [[0x80], [2, 0x82]]
+    const oversized = [[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]]
+    const outOfRange = [[0], [2, 3], [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 2]]
+    for (const bytes of [...truncated, ...oversized, ...outOfRange]) {
+      t.equal(decodeNumberList(Buffer.from(bytes)), undefined, bytes.join())
+    }
   }
-})
+)

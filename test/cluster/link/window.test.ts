@@ -30,24 +30,31 @@ t.test('is exhausted at 64 times the frames, or 16 times the bytes', async (t) =
   t.ok(filled(1, 128 * mega).exhausted)
 })
 
-t.test('resumes each producer once, when both counts are below a quarter of their limits', async (t) => {
-  const window = filled(3072, 3000)
-  let resumed = 0
-  window.subscribeDrain({ resume () { resumed++ } })
-  window.resumeProducers()
-  t.equal(resumed, 0)
-  for (let i = 0; i < 2048; i++) window.removeFrame(3000)
-  window.resumeProducers()
-  t.equal(resumed, 0, 'few enough frames, too many bytes')
-  for (let i = 0; i < 1024; i++) window.removeFrame(3000)
-  for (let i = 0; i < 1025; i++) window.addFrame(1)
-  window.resumeProducers()
-  t.equal(resumed, 0, 'few enough bytes, too many frames')
-  window.removeFrame(1)
-  window.resumeProducers()
-  window.resumeProducers()
-  t.equal(resumed, 1)
-})
+t.test(
+  'resumes each producer once, when both counts are below a quarter of their limits',
+  async (t) => {
+    const window = filled(3072, 3000)
+    let resumed = 0
+    window.subscribeDrain({
+      resume () {
+        resumed++
+      }
+    })
+    window.resumeProducers()
+    t.equal(resumed, 0)
+    for (let i = 0; i < 2048; i++) window.removeFrame(3000)
+    window.resumeProducers()
+    t.equal(resumed, 0, 'few enough frames, too many bytes')
+    for (let i = 0; i < 1024; i++) window.removeFrame(3000)
+    for (let i = 0; i < 1025; i++) window.addFrame(1)
+    window.resumeProducers()
+    t.equal(resumed, 0, 'few enough bytes, too many frames')
+    window.removeFrame(1)
+    window.resumeProducers()
+    window.resumeProducers()
+    t.equal(resumed, 1)
+  }
+)
 
 t.test('stops resuming when one producer fills the window again', async (t) => {
   const window = new Window()
@@ -80,12 +87,16 @@ t.test('does not resume a producer that unsubscribed, nor any after clear', asyn
   t.pass()
 })
 
-t.test('refuses messages when it is full, calls when the reserve is full, and system frames never', async (t) => {
-  const refusals = (window: Window): boolean[] => (['message', 'call', 'system'] as const).map((urgency) => window.refuses(urgency))
-  t.strictSame(refusals(filled(4095)), [false, false, false])
-  t.strictSame(refusals(filled(4096)), [true, false, false])
-  t.strictSame(refusals(filled(4 * 4096 - 1)), [true, false, false])
-  t.strictSame(refusals(filled(4 * 4096)), [true, true, false])
-  t.strictSame(refusals(filled(1, 16 * mega - 1)), [true, false, false])
-  t.strictSame(refusals(filled(1, 16 * mega)), [true, true, false])
-})
+t.test(
+  'refuses messages when it is full, calls when the reserve is full, and system frames never',
+  async (t) => {
+    const refusals = (window: Window): boolean[] =>
+      (['message', 'call', 'system'] as const).map((urgency) => window.refuses(urgency))
+    t.strictSame(refusals(filled(4095)), [false, false, false])
+    t.strictSame(refusals(filled(4096)), [true, false, false])
+    t.strictSame(refusals(filled(4 * 4096 - 1)), [true, false, false])
+    t.strictSame(refusals(filled(4 * 4096)), [true, true, false])
+    t.strictSame(refusals(filled(1, 16 * mega - 1)), [true, false, false])
+    t.strictSame(refusals(filled(1, 16 * mega)), [true, true, false])
+  }
+)

@@ -1,5 +1,11 @@
 import t from 'tap'
-import { batchTypes, decodeNumber, decodeSource, encodeNumber, encodeSource } from '../../../lib/cluster/link/codec.js'
+import {
+  batchTypes,
+  decodeNumber,
+  decodeSource,
+  encodeNumber,
+  encodeSource
+} from '../../../lib/cluster/link/codec.js'
 import { Heartbeats } from '../../../lib/cluster/membership/heartbeats.js'
 import { timings } from '../../../lib/cluster/timing.js'
 import { Calm, Machine, World } from '../simulator.js'
@@ -33,18 +39,38 @@ function setUp (random = 0) {
       }
     },
     membership: {
-      find: () => known.state && { incarnation: known.incarnation, state: known.state, hasLeft: false },
-      nodeLeft (node, incarnation) { told.push(['bye', node, incarnation]) },
+      find: () =>
+        known.state && { incarnation: known.incarnation, state: known.state, hasLeft: false },
+      nodeLeft (node, incarnation) {
+        told.push(['bye', node, incarnation])
+      },
       recordContact (node, incarnation) {
         told.push(['heard', node, incarnation])
         return known.heard
       }
     },
     unreadableBatch () {},
-    nodeReturned: (node) => { back.push(node) }
+    nodeReturned: (node) => {
+      back.push(node)
+    }
   })
-  const hear = (what: number, type = 2): void => { heartbeats.receiveHeartbeat(Buffer.concat([encodeSource({ type, node: 'b', incarnation: 5 }), encodeNumber(what)])) }
-  return { machine, stats, said, told, known, back, outdated, heartbeats, hear, run: (ms: number) => world.runUntil(world.now + ms, () => {}) }
+  const hear = (what: number, type = 2): void => {
+    heartbeats.receiveHeartbeat(
+      Buffer.concat([encodeSource({ type, node: 'b', incarnation: 5 }), encodeNumber(what)])
+    )
+  }
+  return {
+    machine,
+    stats,
+    said,
+    told,
+    known,
+    back,
+    outdated,
+    heartbeats,
+    hear,
+    run: (ms: number) => world.runUntil(world.now + ms, () => {})
+  }
 }
 
 t.test('sends a heartbeat every second, up to a tenth earlier, until it is stopped', async (t) => {
@@ -82,22 +108,25 @@ t.test('answers a hello with a beat, unless the node is outdated', async (t) => 
   t.equal(machine.timers, 0)
 })
 
-t.test('answers many hellos at once with two beats: one for the first, and one for the rest', async (t) => {
-  const { said, hear, run, heartbeats, machine } = setUp()
-  for (let i = 0; i < 50; i++) hear(1)
-  t.strictSame(said, [0])
-  await run(99)
-  t.strictSame(said, [0])
-  await run(1)
-  t.strictSame(said, [0, 0])
-  await run(1000)
-  t.strictSame(said, [0, 0])
-  hear(1)
-  hear(1)
-  t.strictSame(said, [0, 0, 0])
-  heartbeats.stop()
-  t.equal(machine.timers, 0)
-})
+t.test(
+  'answers many hellos at once with two beats: one for the first, and one for the rest',
+  async (t) => {
+    const { said, hear, run, heartbeats, machine } = setUp()
+    for (let i = 0; i < 50; i++) hear(1)
+    t.strictSame(said, [0])
+    await run(99)
+    t.strictSame(said, [0])
+    await run(1)
+    t.strictSame(said, [0, 0])
+    await run(1000)
+    t.strictSame(said, [0, 0])
+    hear(1)
+    hear(1)
+    t.strictSame(said, [0, 0, 0])
+    heartbeats.stop()
+    t.equal(machine.timers, 0)
+  }
+)
 
 t.test('sends and receives hello and bye', async (t) => {
   const { heartbeats, said, told, hear } = setUp()

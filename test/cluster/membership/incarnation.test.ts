@@ -15,7 +15,9 @@ t.test('claims the wished incarnation at first, and later one above the last', a
 
 t.test('gives two concurrent claims different incarnations', async (t) => {
   const { register } = new TestRegister()
-  const claimed = await Promise.all([1, 2, 3].map(() => claimIncarnation(register, 'a', 1000, () => true)))
+  const claimed = await Promise.all(
+    [1, 2, 3].map(() => claimIncarnation(register, 'a', 1000, () => true))
+  )
   t.strictSame(claimed.sort(), [1000, 1001, 1002])
 })
 

@@ -112,7 +112,11 @@ t.test('forgets and ignores an incarnation when a later one appears', async (t) 
   const { membership, told } = new Scene()
   membership.recordContact('b', 1)
   t.ok(membership.recordContact('b', 2))
-  t.strictSame(told.slice(1), [['down', 'b', 1, 'it has been started anew'], ['forgotten', 'b', 1], ['up', 'b', 2]])
+  t.strictSame(told.slice(1), [
+    ['down', 'b', 1, 'it has been started anew'],
+    ['forgotten', 'b', 1],
+    ['up', 'b', 2]
+  ])
   t.notOk(membership.recordContact('b', 1))
   membership.nodeLeft('b', 1)
   t.match(membership.find('b'), { incarnation: 2, state: 'up' })
@@ -145,7 +149,10 @@ t.test('marks all others as down once when this node leaves', async (t) => {
   membership.nodeLeft('c', 2)
   membership.markAllDown()
   membership.markAllDown()
-  t.strictSame(told.slice(2), [['down', 'c', 2, 'it has left'], ['down', 'b', 1, 'this node leaves']])
+  t.strictSame(told.slice(2), [
+    ['down', 'c', 2, 'it has left'],
+    ['down', 'b', 1, 'this node leaves']
+  ])
   t.equal(membership.upCount, 0)
 })
 
@@ -217,7 +224,13 @@ t.test('counts the 3 s from its own reconnect', async (t) => {
 })
 
 t.test('waits 8 s when the probe finds a subscriber, cannot tell or fails', async (t) => {
-  for (const answer of [async () => true, async () => undefined, async () => { throw new Error('no') }]) {
+  for (const answer of [
+    async () => true,
+    async () => undefined,
+    async () => {
+      throw new Error('no')
+    }
+  ]) {
     const scene = new Scene()
     scene.answer = answer
     scene.membership.recordContact('b', 1)
@@ -229,17 +242,25 @@ t.test('waits 8 s when the probe finds a subscriber, cannot tell or fails', asyn
   }
 })
 
-t.test('probes once at a time, and ignores the answer when a batch arrives meanwhile', async (t) => {
-  const scene = new Scene()
-  let answer = (subscribed: boolean): void => { t.fail(`not asked: ${subscribed}`) }
-  scene.answer = () => new Promise((resolve) => { answer = resolve })
-  scene.membership.recordContact('b', 1)
-  await scene.pass(timing.gone + 4 * period)
-  t.equal(scene.probed, 1)
-  scene.membership.recordContact('b', 1)
-  answer(false)
-  await scene.pass(period)
-  t.equal(scene.state('b'), 'up')
-  await scene.pass(timing.gone)
-  t.equal(scene.probed, 2)
-})
+t.test(
+  'probes once at a time, and ignores the answer when a batch arrives meanwhile',
+  async (t) => {
+    const scene = new Scene()
+    let answer = (subscribed: boolean): void => {
+      t.fail(`not asked: ${subscribed}`)
+    }
+    scene.answer = () =>
+      new Promise((resolve) => {
+        answer = resolve
+      })
+    scene.membership.recordContact('b', 1)
+    await scene.pass(timing.gone + 4 * period)
+    t.equal(scene.probed, 1)
+    scene.membership.recordContact('b', 1)
+    answer(false)
+    await scene.pass(period)
+    t.equal(scene.state('b'), 'up')
+    await scene.pass(timing.gone)
+    t.equal(scene.probed, 2)
+  }
+)

@@ -14,10 +14,15 @@ function beat (node: string, incarnation: number, other = version + 1): Buffer {
 t.test('logs a node of another version once for each incarnation', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
-  const lines = () => a.logged.filter(({ text }) => text.includes('another version')).map(({ level, data }) => [level, data])
+  const lines = () =>
+    a.logged
+      .filter(({ text }) => text.includes('another version'))
+      .map(({ level, data }) => [level, data])
   for (let i = 0; i < 5; i++) a.transport.receive('test.hb', beat('old', 7, version - 1))
   await cluster.run(10)
-  t.strictSame(lines(), [['warn', { relayNode: 'old', incarnation: 7, version: version - 1, expected: version }]])
+  t.strictSame(lines(), [
+    ['warn', { relayNode: 'old', incarnation: 7, version: version - 1, expected: version }]
+  ])
   a.transport.receive('test.hb', beat('old', 8, version - 1))
   a.transport.receive('test.hb', beat('new', 7, version + 1))
   await cluster.run(10)
@@ -31,7 +36,14 @@ t.test('logs a node of another version once for each incarnation', async (t) => 
 t.test('ignores garbage, and limits the number of remembered nodes', async (t) => {
   let lines = 0
   const others = new OtherVersions({ warn () { lines++ } } as unknown as Logger)
-  for (const bytes of [Buffer.alloc(0), Buffer.from('GET / HTTP/1.1'), beat('a', 1, version), beat('a', 1).subarray(0, 5), beat('*', 1), beat('a', 1, 0)]) others.logSender(bytes)
+  for (const bytes of [
+    Buffer.alloc(0),
+    Buffer.from('GET / HTTP/1.1'),
+    beat('a', 1, version),
+    beat('a', 1).subarray(0, 5),
+    beat('*', 1),
+    beat('a', 1, 0)
+  ]) { others.logSender(bytes) }
   t.equal(lines, 0)
   for (let i = 0; i < 1000; i++) others.logSender(beat(`node-${i}`, 1))
   t.equal(lines, 256)

@@ -8,7 +8,14 @@ import type { Pid } from '../../../types/pid.js'
 
 function make (): Peer {
   return new Peer('web-1', 1_700_000_000_000, {
-    clock: new TestClock(), timing: timings.default, counters: noCounts(), batchBytes: 1024, publishBatch: () => true, scheduleFlush () {}, handleFrame: () => true, channelReset () {}
+    clock: new TestClock(),
+    timing: timings.default,
+    counters: noCounts(),
+    batchBytes: 1024,
+    publishBatch: () => true,
+    scheduleFlush () {},
+    handleFrame: () => true,
+    channelReset () {}
   })
 }
 
@@ -43,7 +50,14 @@ t.test('counts refused messages, and records their receivers', async (t) => {
   const peer = make()
   peer.up = true
   const payload = { data: 'news' }
-  const fields = { type: frameTypes.send, to: 1, from: 2, text: 'ws.send', kind: 2, body: Buffer.from('news') }
+  const fields = {
+    type: frameTypes.send,
+    to: 1,
+    from: 2,
+    text: 'ws.send',
+    kind: 2,
+    body: Buffer.from('news')
+  }
   t.ok(peer.sendMessage(fields, payload))
   t.ok(peer.joinMessage(3, 2, { data: 'news' }))
   t.ok(peer.sendBroadcast({ type: frameTypes.relayedBroadcast }, 'room', ''))

@@ -10,7 +10,11 @@ import type { Pid } from '../../../types/pid.js'
 function setUp () {
   const order: unknown[] = []
   const soon: (() => void)[] = []
-  const log = (level: string) => (_data: unknown, text: string): void => { order.push(`${level}: ${text}`) }
+  const log =
+    (level: string) =>
+      (_data: unknown, text: string): void => {
+        order.push(`${level}: ${text}`)
+      }
   const host = {
     clock: Object.assign(new TestClock(), { soon (run: () => void) { soon.push(run) } }),
     timing: timings.default,
@@ -97,25 +101,28 @@ t.test('refreshes the nodes that are up when the engine is back', async (t) => {
   t.notOk(lines.includes('refresh c'))
 })
 
-t.test('counts messages to a node that is down, and reports them when it is up again', async (t) => {
-  const { peers, soon } = setUp()
-  peers.nodeUp('b', 5)
-  const { channel } = peers.ofNode('b')!
-  peers.ofNode('b')!.sendFrame({ type: frameTypes.send })
-  peers.nodeDown('b', 5, 'it is silent')
-  t.equal(channel.size, 1, 'the frame that was under way')
-  peers.recordUnreachable('2@b.5' as Pid)
-  peers.recordUnreachable('2@b.6' as Pid)
-  peers.recordUnreachable(`${2 ** 48}@b.5` as Pid)
-  t.strictSame(peers.refusedByNode, { b: 1 })
-  for (const task of soon.splice(0)) task()
-  t.ok(channel.missedMessages.hasAny, 'there is nobody to tell')
-  t.equal(channel.unacknowledged, 0)
-  peers.nodeUp('b', 5)
-  for (const task of soon.splice(0)) task()
-  t.notOk(channel.missedMessages.hasAny)
-  t.equal(channel.unacknowledged, 1)
-})
+t.test(
+  'counts messages to a node that is down, and reports them when it is up again',
+  async (t) => {
+    const { peers, soon } = setUp()
+    peers.nodeUp('b', 5)
+    const { channel } = peers.ofNode('b')!
+    peers.ofNode('b')!.sendFrame({ type: frameTypes.send })
+    peers.nodeDown('b', 5, 'it is silent')
+    t.equal(channel.size, 1, 'the frame that was under way')
+    peers.recordUnreachable('2@b.5' as Pid)
+    peers.recordUnreachable('2@b.6' as Pid)
+    peers.recordUnreachable(`${2 ** 48}@b.5` as Pid)
+    t.strictSame(peers.refusedByNode, { b: 1 })
+    for (const task of soon.splice(0)) task()
+    t.ok(channel.missedMessages.hasAny, 'there is nobody to tell')
+    t.equal(channel.unacknowledged, 0)
+    peers.nodeUp('b', 5)
+    for (const task of soon.splice(0)) task()
+    t.notOk(channel.missedMessages.hasAny)
+    t.equal(channel.unacknowledged, 1)
+  }
+)
 
 t.test('logs the number of refused messages once a second for each node', async (t) => {
   const { peers, host } = setUp()
@@ -130,7 +137,10 @@ t.test('logs the number of refused messages once a second for each node', async 
   peers.ofNode('b')!.recordRefusal(1)
   peers.tick(now + 500)
   peers.tick(now + 1250)
-  const line = (refused: number) => [{ relayNode: 'b', refused, unacknowledged: 0 }, 'cluster: refused messages to a node that is too slow']
+  const line = (refused: number) => [
+    { relayNode: 'b', refused, unacknowledged: 0 },
+    'cluster: refused messages to a node that is too slow'
+  ]
   t.strictSame(lines, [line(3), line(1)])
   t.strictSame(peers.refusedByNode, { b: 4, c: 0 })
 })

@@ -10,7 +10,9 @@ register(new URL('hooks.mjs', import.meta.url), { data: mutants })
 
 for (const [i, { name, from = 1 }] of mutants.entries()) {
   if (only !== undefined && !name.includes(only)) continue
-  const { Simulation } = await import(`../simulation.js?mutant=${i}`) as typeof import('../simulation.js')
+  const { Simulation } = (await import(
+    `../simulation.js?mutant=${i}`
+  )) as typeof import('../simulation.js')
   let caught: string | undefined
   let seed = from - 1
   while (caught === undefined && seed < from + seeds) {

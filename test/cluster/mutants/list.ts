@@ -12,24 +12,131 @@ export interface Mutant {
 
 /** What the simulation has to notice: each is a rule that was left out. */
 export const mutants: readonly Mutant[] = [
-  { name: 'a repeated frame is handled twice', file: 'link/channel-receiver.ts', search: 'if (frame.seq < this.#nextExpected) continue', replacement: '' },
-  { name: 'a gap is skipped', file: 'link/channel-receiver.ts', search: 'if (frame.seq > this.#nextExpected) {', replacement: 'if (frame.seq > this.#nextExpected) this.#nextExpected = frame.seq\n      if (frame.seq < 0) {' },
-  { name: 'a reset keeps the connection number', file: 'link/connection-numbers.ts', search: 'this.#local++', replacement: '' },
-  { name: 'acknowledged frames are not freed', file: 'link/channel-sender.ts', search: 'if (ack <= this.#lastAcknowledged) return true', replacement: 'return true' },
-  { name: 'a node that is down keeps its channel', file: 'membership/peers.ts', search: 'peer.channel.reset(why)', replacement: '' },
-  { name: 'monitors get no exit when the channel is reset', file: 'remote/remote-monitors.ts', search: 'of this.#outgoing.allOf(peer)', replacement: 'of [] as ReturnType<OutgoingMonitors["allOf"]>' },
-  { name: 'a monitor stays after its exit', file: 'remote/monitor-tables.ts', search: 'if (monitor !== undefined) this.remove(monitor)', replacement: '' },
-  { name: 'a monitor stays after it is removed', file: 'remote/remote-monitors.ts', search: 'this.#outgoing.remove(monitor)', replacement: '' },
-  { name: 'calls stay pending when the channel is reset', file: 'remote/router.ts', search: 'this.#calls.channelReset(peer)', replacement: '' },
-  { name: 'a link that crosses its unlink is accepted', file: 'remote/remote-links.ts', search: 'if (link !== undefined && (link.active || link.unlinking !== 0)) return true', replacement: 'if (link?.active === true) return true', from: 1105 },
-  { name: 'links stay when the channel is reset', file: 'remote/router.ts', search: 'this.#links.channelReset(peer)', replacement: '' },
-  { name: 'a lease has no expiry by itself', file: 'names/lease.ts', search: 'return this.#host.clock.now() < this.#validUntil', replacement: 'return this.#validUntil !== -Infinity', from: 290 },
-  { name: 'a lease is renewed for ever', file: 'names/lease.ts', search: 'this.#validUntil = start + this.#host.timing.lease', replacement: 'this.#validUntil = start + 10 * this.#host.timing.lease', from: 190 },
-  { name: 'a lease is shorter than an outage that channels survive', file: 'timing.ts', search: 'const lease = down + renew + request', replacement: 'const lease = 3 * renew' },
-  { name: 'a lease is broken as soon as it is read', file: 'names/lease-breaker.ts', search: 'start - seen.since > timing.breakLease', replacement: 'start >= seen.since' },
-  { name: 'names are granted before the grace period is over', file: 'names/grace-period.ts', search: 'if (generation.settled) return generation\n      await pause', replacement: 'return generation\n      await pause', from: 130 },
-  { name: 'an outdated node is not told the later incarnation', file: 'membership/heartbeats.ts', search: 'this.#sendOutdated(node, incarnation)', replacement: 'return', from: 130 },
-  { name: 'fences repeat', file: 'names/records.ts', search: 'return fence ?? base + revision', replacement: 'return fence ?? base + revision % 40' },
-  { name: 'fences of a new register start from a clock', file: 'names/generations.ts', search: 'this.#highestFence = Math.max(this.#highestFence, lastFence)', replacement: 'this.#highestFence = 0' },
-  { name: 'held names are not written to a new register', file: 'names/lease.ts', search: 'await this.#host.rewriteNames()', replacement: 'await Promise.resolve()', from: 170 }
+  {
+    name: 'a repeated frame is handled twice',
+    file: 'link/channel-receiver.ts',
+    search: 'if (frame.seq < this.#nextExpected) continue',
+    replacement: ''
+  },
+  {
+    name: 'a gap is skipped',
+    file: 'link/channel-receiver.ts',
+    search: 'if (frame.seq > this.#nextExpected) {',
+    replacement:
+      'if (frame.seq > this.#nextExpected) this.#nextExpected = frame.seq\n      if (frame.seq < 0) {'
+  },
+  {
+    name: 'a reset keeps the connection number',
+    file: 'link/connection-numbers.ts',
+    search: 'this.#local++',
+    replacement: ''
+  },
+  {
+    name: 'acknowledged frames are not freed',
+    file: 'link/channel-sender.ts',
+    search: 'if (ack <= this.#lastAcknowledged) return true',
+    replacement: 'return true'
+  },
+  {
+    name: 'a node that is down keeps its channel',
+    file: 'membership/peers.ts',
+    search: 'peer.channel.reset(why)',
+    replacement: ''
+  },
+  {
+    name: 'monitors get no exit when the channel is reset',
+    file: 'remote/remote-monitors.ts',
+    search: 'of this.#outgoing.allOf(peer)',
+    replacement: 'of [] as ReturnType<OutgoingMonitors["allOf"]>'
+  },
+  {
+    name: 'a monitor stays after its exit',
+    file: 'remote/monitor-tables.ts',
+    search: 'if (monitor !== undefined) this.remove(monitor)',
+    replacement: ''
+  },
+  {
+    name: 'a monitor stays after it is removed',
+    file: 'remote/remote-monitors.ts',
+    search: 'this.#outgoing.remove(monitor)',
+    replacement: ''
+  },
+  {
+    name: 'calls stay pending when the channel is reset',
+    file: 'remote/router.ts',
+    search: 'this.#calls.channelReset(peer)',
+    replacement: ''
+  },
+  {
+    name: 'a link that crosses its unlink is accepted',
+    file: 'remote/remote-links.ts',
+    search: 'if (link !== undefined && (link.active || link.unlinking !== 0)) return true',
+    replacement: 'if (link?.active === true) return true',
+    from: 1105
+  },
+  {
+    name: 'links stay when the channel is reset',
+    file: 'remote/router.ts',
+    search: 'this.#links.channelReset(peer)',
+    replacement: ''
+  },
+  {
+    name: 'a lease has no expiry by itself',
+    file: 'names/lease.ts',
+    search: 'return this.#host.clock.now() < this.#validUntil',
+    replacement: 'return this.#validUntil !== -Infinity',
+    from: 290
+  },
+  {
+    name: 'a lease is renewed for ever',
+    file: 'names/lease.ts',
+    search: 'this.#validUntil = start + this.#host.timing.lease',
+    replacement: 'this.#validUntil = start + 10 * this.#host.timing.lease',
+    from: 190
+  },
+  {
+    name: 'a lease is shorter than an outage that channels survive',
+    file: 'timing.ts',
+    search: 'const lease = down + renew + request',
+    replacement: 'const lease = 3 * renew'
+  },
+  {
+    name: 'a lease is broken as soon as it is read',
+    file: 'names/lease-breaker.ts',
+    search: 'start - seen.since > timing.breakLease',
+    replacement: 'start >= seen.since'
+  },
+  {
+    name: 'names are granted before the grace period is over',
+    file: 'names/grace-period.ts',
+    search: 'if (generation.settled) return generation\n      await pause',
+    replacement: 'return generation\n      await pause',
+    from: 130
+  },
+  {
+    name: 'an outdated node is not told the later incarnation',
+    file: 'membership/heartbeats.ts',
+    search: 'this.#sendOutdated(node, incarnation)',
+    replacement: 'return',
+    from: 130
+  },
+  {
+    name: 'fences repeat',
+    file: 'names/records.ts',
+    search: 'return fence ?? base + revision',
+    replacement: 'return fence ?? base + revision % 40'
+  },
+  {
+    name: 'fences of a new register start from a clock',
+    file: 'names/generations.ts',
+    search: 'this.#highestFence = Math.max(this.#highestFence, lastFence)',
+    replacement: 'this.#highestFence = 0'
+  },
+  {
+    name: 'held names are not written to a new register',
+    file: 'names/lease.ts',
+    search: 'await this.#host.rewriteNames()',
+    replacement: 'await Promise.resolve()',
+    from: 170
+  }
 ]

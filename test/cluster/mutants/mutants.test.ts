@@ -13,8 +13,21 @@ t.setTimeout(600_000)
 t.test('the simulation catches a core with one rule left out', async (t) => {
   // Without what tap puts around it: the core that runs there is none of ours.
   const hunt = join(root, 'test/cluster/mutants/hunt.ts')
-  const { stdout } = await promisify(execFile)('env', ['-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath, '--import', 'tsx', hunt, String(seeds)])
-  const lines = stdout.trim().split('\n').map((line) => JSON.parse(line) as { name: string, seeds: number, caught?: string })
+  const { stdout } = await promisify(execFile)('env', [
+    '-u',
+    'NODE_OPTIONS',
+    '-u',
+    'NODE_V8_COVERAGE',
+    process.execPath,
+    '--import',
+    'tsx',
+    hunt,
+    String(seeds)
+  ])
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { name: string, seeds: number, caught?: string })
   t.equal(lines.length, mutants.length)
   for (const { name, seeds, caught } of lines) {
     t.ok(caught, `${name}: caught by seed number ${seeds}`)

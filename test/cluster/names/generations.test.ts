@@ -15,22 +15,27 @@ function prepare (durable = false) {
     clock.jump(ahead)
     const register = new Register(store as unknown as Transport, clock, 'test.', 2000)
     const generations = new Generations({ ...host, clock, register })
-    return Object.assign(generations, { write: async () => await register.cas(`key ${++keys}`, {}, 0) })
+    return Object.assign(generations, {
+      write: async () => await register.cas(`key ${++keys}`, {}, 0)
+    })
   }
   return { store, clock, host, generations: new Generations(host), node }
 }
 
 let keys = 0
 
-t.test('creates a generation when there is none, without a grace period when the engine is durable', async (t) => {
-  for (const durable of [true, false]) {
-    const { generations, store, clock } = prepare(durable)
-    const made = await generations.read()
-    t.strictSame(made, { id: made.id, settled: durable, base: clock.now() })
-    t.strictSame(await generations.read(), made)
-    t.strictSame(store.read('generation'), made)
+t.test(
+  'creates a generation when there is none, without a grace period when the engine is durable',
+  async (t) => {
+    for (const durable of [true, false]) {
+      const { generations, store, clock } = prepare(durable)
+      const made = await generations.read()
+      t.strictSame(made, { id: made.id, settled: durable, base: clock.now() })
+      t.strictSame(await generations.read(), made)
+      t.strictSame(store.read('generation'), made)
+    }
   }
-})
+)
 
 t.test('uses the generation that another node creates at the same time', async (t) => {
   const { generations, store } = prepare()
@@ -57,17 +62,20 @@ t.test('ends the grace period of the given generation only', async (t) => {
   t.equal(store.read('generation'), undefined)
 })
 
-t.test('starts a new generation above every known fence when the clock is 10 minutes behind', async (t) => {
-  const { store, node } = prepare()
-  const [ahead, behind] = [node(600_000), node(0)]
-  const first = await ahead.read()
-  t.strictSame(await behind.read(), first)
-  const fence = first.base + await behind.write()
-  store.clear()
-  const second = await behind.read()
-  t.not(second.id, first.id)
-  t.ok(second.base > fence, `${second.base} is above ${fence}`)
-})
+t.test(
+  'starts a new generation above every known fence when the clock is 10 minutes behind',
+  async (t) => {
+    const { store, node } = prepare()
+    const [ahead, behind] = [node(600_000), node(0)]
+    const first = await ahead.read()
+    t.strictSame(await behind.read(), first)
+    const fence = first.base + (await behind.write())
+    store.clear()
+    const second = await behind.read()
+    t.not(second.id, first.id)
+    t.ok(second.base > fence, `${second.base} is above ${fence}`)
+  }
+)
 
 t.test('raises the base in the grace period when the creator knew only lower fences', async (t) => {
   const { store, node } = prepare()

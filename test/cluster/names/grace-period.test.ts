@@ -10,14 +10,31 @@ function prepare () {
   const { clock, store, register } = new TestRegister()
   const generations = new Generations({ clock, register, random: () => 0.5, durable: false })
   const scene = { acquires: true }
-  const gracePeriod = new GracePeriod({ clock, timing, generations, lease: { acquire: async () => scene.acquires } })
-  const write = (id: string, settled = false): void => { store.write('generation', { id, settled, base: 1e15 }) }
+  const gracePeriod = new GracePeriod({
+    clock,
+    timing,
+    generations,
+    lease: { acquire: async () => scene.acquires }
+  })
+  const write = (id: string, settled = false): void => {
+    store.write('generation', { id, settled, base: 1e15 })
+  }
   write('x')
-  const pause = (ms: number): Promise<void> => new Promise((resolve) => { clock.after(ms, resolve) })
+  const pause = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      clock.after(ms, resolve)
+    })
   /** An attempt that waits. */
   const ask = (): { id?: string, error?: unknown } => {
     const state: { id?: string, error?: unknown } = {}
-    gracePeriod.waitUntilOver(pause).then(({ id }) => { state.id = id }, (error: unknown) => { state.error = error })
+    gracePeriod.waitUntilOver(pause).then(
+      ({ id }) => {
+        state.id = id
+      },
+      (error: unknown) => {
+        state.error = error
+      }
+    )
     return state
   }
   return { clock, store, scene, gracePeriod, write, ask }
@@ -31,29 +48,35 @@ t.test('does not wait when the grace period is over', async (t) => {
   t.equal(answer.id, 'x')
 })
 
-t.test('waits from the first read of the generation, then ends the grace period for all nodes', async (t) => {
-  const { ask, clock, store } = prepare()
-  const one = ask()
-  await clock.pass(5000)
-  const two = ask()
-  await clock.pass(timing.breakLease - 5000)
-  t.strictSame([one.id, two.id], [undefined, undefined])
-  t.match(store.read('generation'), { settled: false })
-  await clock.pass(timing.renew / 4)
-  t.strictSame([one.id, two.id], ['x', 'x'])
-  t.match(store.read('generation'), { id: 'x', settled: true })
-})
+t.test(
+  'waits from the first read of the generation, then ends the grace period for all nodes',
+  async (t) => {
+    const { ask, clock, store } = prepare()
+    const one = ask()
+    await clock.pass(5000)
+    const two = ask()
+    await clock.pass(timing.breakLease - 5000)
+    t.strictSame([one.id, two.id], [undefined, undefined])
+    t.match(store.read('generation'), { settled: false })
+    await clock.pass(timing.renew / 4)
+    t.strictSame([one.id, two.id], ['x', 'x'])
+    t.match(store.read('generation'), { id: 'x', settled: true })
+  }
+)
 
-t.test('counts the time from when the node joined, so that a later attempt does not wait', async (t) => {
-  const { ask, clock, store, gracePeriod } = prepare()
-  gracePeriod.follow()
-  await clock.pass(timing.breakLease + 1)
-  t.match(store.read('generation'), { settled: true }, 'it is over although no name was acquired')
-  const answer = ask()
-  await clock.pass(0)
-  t.equal(answer.id, 'x')
-  t.equal(clock.pending, 0)
-})
+t.test(
+  'counts the time from when the node joined, so that a later attempt does not wait',
+  async (t) => {
+    const { ask, clock, store, gracePeriod } = prepare()
+    gracePeriod.follow()
+    await clock.pass(timing.breakLease + 1)
+    t.match(store.read('generation'), { settled: true }, 'it is over although no name was acquired')
+    const answer = ask()
+    await clock.pass(0)
+    t.equal(answer.id, 'x')
+    t.equal(clock.pending, 0)
+  }
+)
 
 t.test('starts again when the engine is back with another generation', async (t) => {
   const { ask, clock, gracePeriod, write } = prepare()

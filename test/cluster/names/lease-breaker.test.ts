@@ -13,7 +13,12 @@ const record: NameRecord = { pid: '1@a.x' as Pid, node: 'a', incarnation: 5, bas
 function setUp () {
   const world = new World(new Calm(1))
   const machine = new Machine(world)
-  const store: { lease: RegisterEntry | undefined, stale: RegisterEntry | undefined, broken: LeaseRecord | undefined, keeps: boolean } = { lease: undefined, stale: undefined, broken: undefined, keeps: false }
+  const store: {
+    lease: RegisterEntry | undefined
+    stale: RegisterEntry | undefined
+    broken: LeaseRecord | undefined
+    keeps: boolean
+  } = { lease: undefined, stale: undefined, broken: undefined, keeps: false }
   const transport = {
     get: async () => store.stale ?? store.lease,
     async cas (key: string, value: Uint8Array, revision: number) {
@@ -25,7 +30,12 @@ function setUp () {
   } as unknown as Transport
   const members = new Map<string, { incarnation: number, state: 'up' | 'down', hasLeft: boolean }>()
   const breaker = new LeaseBreaker({
-    clock: machine, timing: timings.default, register: new Register(transport, machine, 'fwr.', 2000), membership: { find: (node) => members.get(node) }, node: 'b', incarnation: 9
+    clock: machine,
+    timing: timings.default,
+    register: new Register(transport, machine, 'fwr.', 2000),
+    membership: { find: (node) => members.get(node) },
+    node: 'b',
+    incarnation: 9
   })
   const pauses = new Pauses(machine)
   const pause = (ms: number): Promise<void> => pauses.start(ms)
@@ -45,7 +55,10 @@ function setUp () {
     run,
     /** The lease as its node has renewed it. */
     renew (beat: number, revision: number, more: Partial<LeaseRecord> = {}): RegisterEntry {
-      store.lease = { value: Buffer.from(JSON.stringify({ incarnation: 5, beat, broken: false, ...more })), revision }
+      store.lease = {
+        value: Buffer.from(JSON.stringify({ incarnation: 5, beat, broken: false, ...more })),
+        revision
+      }
       return store.lease
     },
     /** An attempt, and how long it took. */
@@ -147,37 +160,50 @@ t.test('does not break a lease that was renewed after a stale read', async (t) =
   t.equal(store.broken, undefined)
 })
 
-t.test('does not wait when the node is gone or the lease is broken, missing or of a later incarnation', async (t) => {
-  const gone = setUp()
-  gone.members.set('a', { incarnation: 5, state: 'down', hasLeft: true })
-  gone.renew(4, 4)
-  t.match(await gone.attempt(), { broken: true, after: 20 })
-  const broken = setUp()
-  broken.renew(4, 4, { broken: true })
-  t.match(await broken.attempt(), { broken: true, after: 20 })
-  const none = setUp()
-  t.match(await none.attempt(), { broken: true, after: 20 })
-  t.strictSame(none.store.broken, { incarnation: 5, beat: 1, broken: true })
-  const later = setUp()
-  later.renew(1, 1, { incarnation: 6 })
-  t.match(await later.attempt(), { broken: true, after: 20 })
-  t.equal(later.store.broken, undefined, 'the lease of this incarnation can never be renewed')
-})
-
-t.test('says that a node is gone when it has left or a later incarnation has started', async (t) => {
-  const { members, breaker } = setUp()
-  t.equal(breaker.isGone(record), false)
-  for (const [incarnation, gone, expected] of [[5, false, false], [5, true, true], [6, false, true], [4, true, false]] as const) {
-    members.set('a', { incarnation, state: 'up', hasLeft: gone })
-    t.equal(breaker.isGone(record), expected)
+t.test(
+  'does not wait when the node is gone or the lease is broken, missing or of a later incarnation',
+  async (t) => {
+    const gone = setUp()
+    gone.members.set('a', { incarnation: 5, state: 'down', hasLeft: true })
+    gone.renew(4, 4)
+    t.match(await gone.attempt(), { broken: true, after: 20 })
+    const broken = setUp()
+    broken.renew(4, 4, { broken: true })
+    t.match(await broken.attempt(), { broken: true, after: 20 })
+    const none = setUp()
+    t.match(await none.attempt(), { broken: true, after: 20 })
+    t.strictSame(none.store.broken, { incarnation: 5, beat: 1, broken: true })
+    const later = setUp()
+    later.renew(1, 1, { incarnation: 6 })
+    t.match(await later.attempt(), { broken: true, after: 20 })
+    t.equal(later.store.broken, undefined, 'the lease of this incarnation can never be renewed')
   }
-  t.equal(breaker.isGone({ ...record, node: 'b', incarnation: 8 }), true)
-  t.equal(breaker.isGone({ ...record, node: 'b', incarnation: 9 }), false)
-})
+)
+
+t.test(
+  'says that a node is gone when it has left or a later incarnation has started',
+  async (t) => {
+    const { members, breaker } = setUp()
+    t.equal(breaker.isGone(record), false)
+    for (const [incarnation, gone, expected] of [
+      [5, false, false],
+      [5, true, true],
+      [6, false, true],
+      [4, true, false]
+    ] as const) {
+      members.set('a', { incarnation, state: 'up', hasLeft: gone })
+      t.equal(breaker.isGone(record), expected)
+    }
+    t.equal(breaker.isGone({ ...record, node: 'b', incarnation: 8 }), true)
+    t.equal(breaker.isGone({ ...record, node: 'b', incarnation: 9 }), false)
+  }
+)
 
 t.test('deletes observations of an hour ago when another node is observed', async (t) => {
   const { members, renew, attempt, world, breaker, run, pause } = setUp()
-  members.set('a', { incarnation: 5, state: 'up', hasLeft: false }).set('c', { incarnation: 5, state: 'up', hasLeft: false })
+  members
+    .set('a', { incarnation: 5, state: 'up', hasLeft: false })
+    .set('c', { incarnation: 5, state: 'up', hasLeft: false })
   renew(1, 1)
   await attempt()
   await world.runUntil(world.now + 61 * 60 * 1000, () => {})

@@ -18,7 +18,12 @@ class Scene extends TestRegister {
   constructor () {
     super()
     const { clock, register } = this
-    this.generations = new Generations({ clock, register, random: () => (this.#random += 0.001), durable: true })
+    this.generations = new Generations({
+      clock,
+      register,
+      random: () => (this.#random += 0.001),
+      durable: true
+    })
     this.lease = new Lease({
       clock,
       timing,
@@ -40,9 +45,23 @@ class Scene extends TestRegister {
   }
 }
 
-function prepare (): { scene: Scene, lease: Lease, clock: Scene['clock'], store: Scene['store'], told: string[], record: () => unknown } {
+function prepare (): {
+  scene: Scene
+  lease: Lease
+  clock: Scene['clock']
+  store: Scene['store']
+  told: string[]
+  record: () => unknown
+} {
   const scene = new Scene()
-  return { scene, lease: scene.lease, clock: scene.clock, store: scene.store, told: scene.told, record: () => scene.record }
+  return {
+    scene,
+    lease: scene.lease,
+    clock: scene.clock,
+    store: scene.store,
+    told: scene.told,
+    record: () => scene.record
+  }
 }
 
 t.test('renews the record in the register every 2 s while it is needed', async (t) => {
@@ -83,34 +102,40 @@ t.test('expires when it is not needed, and is acquired again when it is', async 
   t.match(record(), { beat: 2 })
 })
 
-t.test('is renewed before it is acquired when it was idle for a renewal interval, however much of it is left', async (t) => {
-  for (const idle of [timing.renew, timing.lease - 1]) {
-    const { lease, clock, scene, told, record } = prepare()
+t.test(
+  'is renewed before it is acquired when it was idle for a renewal interval, however much of it is left',
+  async (t) => {
+    for (const idle of [timing.renew, timing.lease - 1]) {
+      const { lease, clock, scene, told, record } = prepare()
+      await lease.acquire()
+      scene.needed = false
+      await clock.pass(idle)
+      t.ok(lease.valid)
+      scene.needed = true
+      t.ok(await lease.acquire())
+      t.match(record(), { beat: 2 }, `idle for ${idle} ms`)
+      t.ok(lease.hasTimeToRenew)
+      await clock.pass(2 * timing.lease)
+      t.ok(lease.valid)
+      t.strictSame(told, [])
+    }
+  }
+)
+
+t.test(
+  'is renewed a renewal interval after its start when it is acquired again before that',
+  async (t) => {
+    const { lease, clock, scene, record } = prepare()
     await lease.acquire()
     scene.needed = false
-    await clock.pass(idle)
-    t.ok(lease.valid)
+    await clock.pass(timing.renew / 2)
     scene.needed = true
     t.ok(await lease.acquire())
-    t.match(record(), { beat: 2 }, `idle for ${idle} ms`)
-    t.ok(lease.hasTimeToRenew)
-    await clock.pass(2 * timing.lease)
-    t.ok(lease.valid)
-    t.strictSame(told, [])
+    t.match(record(), { beat: 1 })
+    await clock.pass(timing.renew / 2)
+    t.match(record(), { beat: 2 })
   }
-})
-
-t.test('is renewed a renewal interval after its start when it is acquired again before that', async (t) => {
-  const { lease, clock, scene, record } = prepare()
-  await lease.acquire()
-  scene.needed = false
-  await clock.pass(timing.renew / 2)
-  scene.needed = true
-  t.ok(await lease.acquire())
-  t.match(record(), { beat: 1 })
-  await clock.pass(timing.renew / 2)
-  t.match(record(), { beat: 2 })
-})
+)
 
 t.test('is lasting while a full renewal interval is left', async (t) => {
   const { lease, clock, store } = prepare()
@@ -124,13 +149,18 @@ t.test('is lasting while a full renewal interval is left', async (t) => {
   t.notOk(lease.hasTimeToRenew)
 })
 
-t.test('is renewed at once when the last renewal was answered after a renewal interval', async (t) => {
-  const { lease, clock, store, record } = prepare()
-  store.before('cas', () => { clock.jump(timing.renew + 1) })
-  await lease.acquire()
-  await clock.pass(0)
-  t.match(record(), { beat: 2 })
-})
+t.test(
+  'is renewed at once when the last renewal was answered after a renewal interval',
+  async (t) => {
+    const { lease, clock, store, record } = prepare()
+    store.before('cas', () => {
+      clock.jump(timing.renew + 1)
+    })
+    await lease.acquire()
+    await clock.pass(0)
+    t.match(record(), { beat: 2 })
+  }
+)
 
 t.test('expires 12 s after the START of the last successful renewal', async (t) => {
   const { lease, clock, store, told } = prepare()
@@ -189,7 +219,11 @@ t.test('is not valid when the engine cannot be reached', async (t) => {
 
 t.test('runs one renewal at a time', async (t) => {
   const { lease, record } = prepare()
-  t.strictSame(await Promise.all([lease.renew(), lease.acquire(), lease.renew()]), [true, true, true])
+  t.strictSame(await Promise.all([lease.renew(), lease.acquire(), lease.renew()]), [
+    true,
+    true,
+    true
+  ])
   t.match(record(), { beat: 1 })
 })
 
@@ -282,7 +316,9 @@ t.test('is not valid when the register loses its data during the renewal', async
   const { lease, store, scene } = prepare()
   scene.needed = false
   await scene.generations.read()
-  store.before('cas', () => { store.write('generation', { id: 'new', settled: false, base: 1e15 }) })
+  store.before('cas', () => {
+    store.write('generation', { id: 'new', settled: false, base: 1e15 })
+  })
   t.notOk(await lease.acquire())
   t.notOk(lease.valid)
 })

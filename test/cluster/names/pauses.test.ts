@@ -5,7 +5,11 @@ import { Calm, Machine, World } from '../simulator.js'
 function setUp () {
   const world = new World(new Calm(1))
   const machine = new Machine(world)
-  return { machine, pauses: new Pauses(machine), run: (ms: number) => world.runUntil(world.now + ms, () => {}) }
+  return {
+    machine,
+    pauses: new Pauses(machine),
+    run: (ms: number) => world.runUntil(world.now + ms, () => {})
+  }
 }
 
 t.test('ends a pause after its time', async (t) => {
@@ -21,7 +25,9 @@ t.test('ends a pause after its time', async (t) => {
 
 t.test('rejects all pauses at once when the node leaves', async (t) => {
   const { pauses, machine } = setUp()
-  const waiting = [pauses.start(500), pauses.start(1000)].map((pause) => t.rejects(pause, { code: 'FST_CLUSTER_UNAVAILABLE' }))
+  const waiting = [pauses.start(500), pauses.start(1000)].map((pause) =>
+    t.rejects(pause, { code: 'FST_CLUSTER_UNAVAILABLE' })
+  )
   pauses.close()
   await Promise.all(waiting)
   t.equal(pauses.size + machine.timers, 0)

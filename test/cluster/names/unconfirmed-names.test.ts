@@ -51,21 +51,24 @@ function setUp () {
   return { machine, store, engine, held, acquiring, unconfirmed, stand, run }
 }
 
-t.test('deletes own records from the register, and late ones too, until the time is over', async (t) => {
-  const { unconfirmed, stand, store, run, machine } = setUp()
-  stand('one')
-  stand('two', 'b')
-  unconfirmed.add('one')
-  unconfirmed.add('two')
-  await run(2000)
-  t.strictSame([...store.keys()], [`fwr.${nameKey('two')}`], 'the record of another node stays')
-  stand('one')
-  await run(2000)
-  t.equal(store.size, 1, 'a late record is deleted too')
-  t.equal(unconfirmed.size, 2)
-  await run(timings.default.breakLease)
-  t.equal(unconfirmed.size + machine.timers, 0)
-})
+t.test(
+  'deletes own records from the register, and late ones too, until the time is over',
+  async (t) => {
+    const { unconfirmed, stand, store, run, machine } = setUp()
+    stand('one')
+    stand('two', 'b')
+    unconfirmed.add('one')
+    unconfirmed.add('two')
+    await run(2000)
+    t.strictSame([...store.keys()], [`fwr.${nameKey('two')}`], 'the record of another node stays')
+    stand('one')
+    await run(2000)
+    t.equal(store.size, 1, 'a late record is deleted too')
+    t.equal(unconfirmed.size, 2)
+    await run(timings.default.breakLease)
+    t.equal(unconfirmed.size + machine.timers, 0)
+  }
+)
 
 t.test('leaves names alone that are held or being acquired', async (t) => {
   const { unconfirmed, stand, store, held, acquiring, engine, run } = setUp()
@@ -91,26 +94,29 @@ t.test('leaves names alone that are held or being acquired', async (t) => {
   unconfirmed.close()
 })
 
-t.test('deletes a released record at once, or later after a conflict or without an engine', async (t) => {
-  const { unconfirmed, stand, store, engine, run } = setUp()
-  stand('one')
-  await unconfirmed.release('one', 1)
-  t.equal(store.size + unconfirmed.size, 0)
-  stand('one')
-  engine.conflicts = 1
-  await unconfirmed.release('one', 1)
-  t.equal(store.size, 0, 'it was read, and is an own record')
-  t.equal(unconfirmed.size, 1)
-  stand('two')
-  engine.away = true
-  await unconfirmed.release('two', 1)
-  await run(3000)
-  t.equal(store.size, 1)
-  engine.away = false
-  await run(2000)
-  t.equal(store.size, 0)
-  unconfirmed.close()
-})
+t.test(
+  'deletes a released record at once, or later after a conflict or without an engine',
+  async (t) => {
+    const { unconfirmed, stand, store, engine, run } = setUp()
+    stand('one')
+    await unconfirmed.release('one', 1)
+    t.equal(store.size + unconfirmed.size, 0)
+    stand('one')
+    engine.conflicts = 1
+    await unconfirmed.release('one', 1)
+    t.equal(store.size, 0, 'it was read, and is an own record')
+    t.equal(unconfirmed.size, 1)
+    stand('two')
+    engine.away = true
+    await unconfirmed.release('two', 1)
+    await run(3000)
+    t.equal(store.size, 1)
+    engine.away = false
+    await run(2000)
+    t.equal(store.size, 0)
+    unconfirmed.close()
+  }
+)
 
 t.test('keeps a released name that is being acquired again', async (t) => {
   const { unconfirmed, stand, acquiring } = setUp()

@@ -34,21 +34,27 @@ t.test('a watch is taken once', async (t) => {
   t.equal(watches.size, 0)
 })
 
-t.test('those of a node are listed as they are now, and those of others are not among them', async (t) => {
-  const watches = new OutgoingMonitors()
-  const [b, c] = [new TestPeer('b'), new TestPeer('c')]
-  const who = watcher()
-  watches.add({ peer: b, ref: 1, target: one, listener: who })
-  watches.add({ peer: b, ref: 2, target: one, listener: watcher() })
-  watches.add({ peer: b, ref: 3, target: two, listener: who })
-  watches.add({ peer: c, ref: 1, target: '1@c.1' as Pid, listener: who })
-  const listed = watches.allOf(b)
-  for (const { peer, ref } of listed) watches.removeByRef(peer, ref)
-  t.strictSame(listed.map(({ ref }) => ref), [1, 2, 3])
-  t.strictSame(watches.allOf(b), [])
-  t.ok(watches.removeByRef(c, 1))
-  t.equal(watches.size, 0)
-})
+t.test(
+  'those of a node are listed as they are now, and those of others are not among them',
+  async (t) => {
+    const watches = new OutgoingMonitors()
+    const [b, c] = [new TestPeer('b'), new TestPeer('c')]
+    const who = watcher()
+    watches.add({ peer: b, ref: 1, target: one, listener: who })
+    watches.add({ peer: b, ref: 2, target: one, listener: watcher() })
+    watches.add({ peer: b, ref: 3, target: two, listener: who })
+    watches.add({ peer: c, ref: 1, target: '1@c.1' as Pid, listener: who })
+    const listed = watches.allOf(b)
+    for (const { peer, ref } of listed) watches.removeByRef(peer, ref)
+    t.strictSame(
+      listed.map(({ ref }) => ref),
+      [1, 2, 3]
+    )
+    t.strictSame(watches.allOf(b), [])
+    t.ok(watches.removeByRef(c, 1))
+    t.equal(watches.size, 0)
+  }
+)
 
 t.test('who watches here is told once of the end, and the record is gone by then', async (t) => {
   const hub = new TestNode('a')

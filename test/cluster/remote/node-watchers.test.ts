@@ -12,8 +12,16 @@ function build () {
       return () => { listeners.delete(listener) }
     }
   }
-  const tell: NodeListener = (name, state) => { for (const listener of listeners) listener(name, state) }
-  return { runtime, processes, listeners, tell, watchers: new NodeWatchers(runtime, node as unknown as ClusterNode) }
+  const tell: NodeListener = (name, state) => {
+    for (const listener of listeners) listener(name, state)
+  }
+  return {
+    runtime,
+    processes,
+    listeners,
+    tell,
+    watchers: new NodeWatchers(runtime, node as unknown as ClusterNode)
+  }
 }
 
 t.test('each is told once of each change, until it does not watch any more', async t => {
@@ -26,7 +34,10 @@ t.test('each is told once of each change, until it does not watch any more', asy
   watchers.delete(two.pid)
   tell('b', 'down')
   await one.until(2)
-  t.match(one.seen, [{ topic: '@node', payload: { node: 'b', state: 'up' } }, { topic: '@node', payload: { node: 'b', state: 'down' } }])
+  t.match(one.seen, [
+    { topic: '@node', payload: { node: 'b', state: 'up' } },
+    { topic: '@node', payload: { node: 'b', state: 'down' } }
+  ])
   await settle()
   t.equal(two.seen.length, 1)
   watchers.delete(one.pid)

@@ -20,14 +20,22 @@ interface Bound {
 
 function make (): Bound {
   const nodes = new Pair((hub) => {
-    const bindings: RemoteBindings = new RemoteBindings(hub, { unwatch: (target: Pid, who: never) => { bindings.unbind(target, who) } } as unknown as RemoteNodes)
+    const bindings: RemoteBindings = new RemoteBindings(hub, {
+      unwatch: (target: Pid, who: never) => {
+        bindings.unbind(target, who)
+      }
+    } as unknown as RemoteNodes)
     return bindings
   })
   return { nodes, target: nodes.b.local.spawn(), client: nodes.a.local.spawn() }
 }
 
 /** Asks from `a`; everything that is under way is handed on before it is awaited. */
-async function bind ({ nodes }: Bound, target: Pid, who = watcher()): Promise<Target | RemoteProblem> {
+async function bind (
+  { nodes }: Bound,
+  target: Pid,
+  who = watcher()
+): Promise<Target | RemoteProblem> {
   const answer = nodes.a.unit.bind(target, who)
   nodes.deliverAll()
   return await answer
@@ -45,30 +53,65 @@ async function connected (): Promise<Connected> {
 }
 
 /** The frame of a client, as the node of the client makes it. */
-function from (client: number, fields: Partial<FrameFields>, payload: unknown): ReturnType<typeof frame> {
-  return frame({ type: frameTypes.clientEvent, ref: 1, from: client, text: 'topic', ...encodePayload(payload), ...fields })
+function from (
+  client: number,
+  fields: Partial<FrameFields>,
+  payload: unknown
+): ReturnType<typeof frame> {
+  return frame({
+    type: frameTypes.clientEvent,
+    ref: 1,
+    from: client,
+    text: 'topic',
+    ...encodePayload(payload),
+    ...fields
+  })
 }
 
-t.test('a connection that is bound speaks to a process elsewhere, and is told once of its end', async (t) => {
-  const { nodes, target, client, at, who } = await connected()
-  t.equal(at.pid, target)
-  const metadata = { user: 'ada' }
-  at.accept('ws.join', { client_pid: client, metadata }, client, 0)
-  at.accept('ws.message', { client_pid: client, type: 'text', data: 'hé', metadata }, client, 3)
-  at.accept('ws.message', { client_pid: client, type: 'binary', data: Buffer.from([1, 2]), metadata }, client, 2)
-  nodes.deliverAll()
-  t.strictSame(nodes.b.local.mail, [
-    { to: target, topic: 'ws.join', payload: { client_pid: client, metadata }, from: client },
-    { to: target, topic: 'ws.message', payload: { client_pid: client, type: 'text', data: 'hé', metadata, bytes: 3 }, from: client },
-    { to: target, topic: 'ws.message', payload: { client_pid: client, type: 'binary', data: Buffer.from([1, 2]), metadata, bytes: 2 }, from: client }
-  ])
-  nodes.b.local.end(target, 'done')
-  nodes.deliverAll()
-  nodes.resetChannel()
-  t.strictSame(who.exits, [{ pid: target, reason: 'done' }])
-  t.ok(at.stopping)
-  t.equal(nodes.size, 0)
-})
+t.test(
+  'a connection that is bound speaks to a process elsewhere, and is told once of its end',
+  async (t) => {
+    const { nodes, target, client, at, who } = await connected()
+    t.equal(at.pid, target)
+    const metadata = { user: 'ada' }
+    at.accept('ws.join', { client_pid: client, metadata }, client, 0)
+    at.accept('ws.message', { client_pid: client, type: 'text', data: 'hé', metadata }, client, 3)
+    at.accept(
+      'ws.message',
+      { client_pid: client, type: 'binary', data: Buffer.from([1, 2]), metadata },
+      client,
+      2
+    )
+    nodes.deliverAll()
+    t.strictSame(nodes.b.local.mail, [
+      { to: target, topic: 'ws.join', payload: { client_pid: client, metadata }, from: client },
+      {
+        to: target,
+        topic: 'ws.message',
+        payload: { client_pid: client, type: 'text', data: 'hé', metadata, bytes: 3 },
+        from: client
+      },
+      {
+        to: target,
+        topic: 'ws.message',
+        payload: {
+          client_pid: client,
+          type: 'binary',
+          data: Buffer.from([1, 2]),
+          metadata,
+          bytes: 2
+        },
+        from: client
+      }
+    ])
+    nodes.b.local.end(target, 'done')
+    nodes.deliverAll()
+    nodes.resetChannel()
+    t.strictSame(who.exits, [{ pid: target, reason: 'done' }])
+    t.ok(at.stopping)
+    t.equal(nodes.size, 0)
+  }
+)
 
 t.test('a connection learns whether its target took the join before it ended', async (t) => {
   const join = async (arrives: boolean): Promise<Connected> => {
@@ -77,25 +120,37 @@ t.test('a connection learns whether its target took the join before it ended', a
     if (arrives) one.nodes.deliverAll()
     return one
   }
-  const table: Record<string, [took: boolean, play: () => Promise<Connected & { reason?: string }>]> = {
+  const table: Record<
+    string,
+    [took: boolean, play: () => Promise<Connected & { reason?: string }>]
+  > = {
     'the target has taken it': [true, async () => await join(true)],
-    'it waits in the mailbox': [false, async () => {
-      const one = await join(true)
-      one.nodes.b.local.unread.add(one.client)
-      return one
-    }],
-    'it waits in the mailbox of one that ends with noconnection': [false, async () => {
-      const one = await join(true)
-      one.nodes.b.local.unread.add(one.client)
-      return { ...one, reason: 'noconnection' }
-    }],
+    'it waits in the mailbox': [
+      false,
+      async () => {
+        const one = await join(true)
+        one.nodes.b.local.unread.add(one.client)
+        return one
+      }
+    ],
+    'it waits in the mailbox of one that ends with noconnection': [
+      false,
+      async () => {
+        const one = await join(true)
+        one.nodes.b.local.unread.add(one.client)
+        return { ...one, reason: 'noconnection' }
+      }
+    ],
     'it is on its way': [false, async () => await join(false)],
-    'the target is stopping when it arrives': [false, async () => {
-      const one = await join(false)
-      one.nodes.b.local.problem = 'it is stopping'
-      one.nodes.deliverAll()
-      return one
-    }]
+    'the target is stopping when it arrives': [
+      false,
+      async () => {
+        const one = await join(false)
+        one.nodes.b.local.problem = 'it is stopping'
+        one.nodes.deliverAll()
+        return one
+      }
+    ]
   }
   for (const [name, [took, play]] of Object.entries(table)) {
     const { nodes, target, client, who, reason = 'done' } = await play()
@@ -117,7 +172,10 @@ t.test('what cannot be bound is said, and nothing is kept', async (t) => {
   t.equal(await bind(bound, bound.nodes.b.node.pid(99)), 'it is not alive')
   const { a } = bound.nodes
   const answer = a.unit.bind(bound.target, watcher())
-  a.unit.receive(a.peer, frame({ type: frameTypes.bound, ref: a.peer.sent[0].ref, text: 'a problem of a later version' }))
+  a.unit.receive(
+    a.peer,
+    frame({ type: frameTypes.bound, ref: a.peer.sent[0].ref, text: 'a problem of a later version' })
+  )
   t.equal(await answer, 'it is not alive')
   a.peer.sent.length = 0
   bound.nodes.disconnect()
@@ -127,19 +185,25 @@ t.test('what cannot be bound is said, and nothing is kept', async (t) => {
   t.equal(bound.nodes.size, 0)
 })
 
-t.test('the end of the target, or of its node, is the answer when it comes before it', async (t) => {
-  const { nodes, target } = make()
-  const who = watcher()
-  const lost = nodes.a.unit.bind(target, who)
-  nodes.resetChannel()
-  t.equal(await lost, 'its node cannot be reached')
-  const ended = nodes.a.unit.bind(target, who)
-  const [{ ref }] = nodes.a.peer.sent.splice(0)
-  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.down, ref, text: 'done' })), true)
-  t.equal(await ended, 'it is not alive')
-  t.strictSame(who.exits, [], 'the watcher is not told as well')
-  t.equal(nodes.size, 0)
-})
+t.test(
+  'the end of the target, or of its node, is the answer when it comes before it',
+  async (t) => {
+    const { nodes, target } = make()
+    const who = watcher()
+    const lost = nodes.a.unit.bind(target, who)
+    nodes.resetChannel()
+    t.equal(await lost, 'its node cannot be reached')
+    const ended = nodes.a.unit.bind(target, who)
+    const [{ ref }] = nodes.a.peer.sent.splice(0)
+    t.equal(
+      nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.down, ref, text: 'done' })),
+      true
+    )
+    t.equal(await ended, 'it is not alive')
+    t.strictSame(who.exits, [], 'the watcher is not told as well')
+    t.equal(nodes.size, 0)
+  }
+)
 
 t.test('a bound connection is told once that the node of its target is lost', async (t) => {
   const { nodes, target, at, who } = await connected()
@@ -157,8 +221,16 @@ t.test('a client whose node is lost leaves, if it has joined and not left', asyn
   at.accept('ws.join', { client_pid: client, metadata }, client, 0)
   nodes.deliverAll()
   nodes.resetChannel()
-  const leave = { client_pid: client, reason: 'node lost', code: undefined, cause: 'lost', metadata }
-  t.strictSame(nodes.b.local.mail.slice(1), [{ to: target, topic: 'ws.leave', payload: leave, from: client }])
+  const leave = {
+    client_pid: client,
+    reason: 'node lost',
+    code: undefined,
+    cause: 'lost',
+    metadata
+  }
+  t.strictSame(nodes.b.local.mail.slice(1), [
+    { to: target, topic: 'ws.leave', payload: leave, from: client }
+  ])
   const other = await connected()
   other.at.accept('ws.join', { client_pid: client, metadata }, client, 0)
   other.at.accept('ws.leave', { client_pid: client, metadata }, client, 0)
@@ -177,8 +249,16 @@ t.test('a closing node tells its targets and the other nodes before anything end
   nodes.deliverAll()
   const late = nodes.a.unit.bind(nodes.b.local.spawn(), watcher())
   nodes.b.unit.announceClosing([nodes.b.peer])
-  const leave = { client_pid: client, reason: 'node closing', code: 1012, cause: 'target', metadata }
-  t.strictSame(nodes.b.local.mail.slice(1), [{ to: target, topic: 'ws.leave', payload: leave, from: client }])
+  const leave = {
+    client_pid: client,
+    reason: 'node closing',
+    code: 1012,
+    cause: 'target',
+    metadata
+  }
+  t.strictSame(nodes.b.local.mail.slice(1), [
+    { to: target, topic: 'ws.leave', payload: leave, from: client }
+  ])
   t.strictSame(nodes.b.local.watched, [], 'the end of the target is not told as well')
   at.accept('ws.message', { client_pid: client, type: 'text', data: 'late', metadata }, client, 4)
   nodes.b.local.problem = 'its node is closing'
@@ -186,7 +266,11 @@ t.test('a closing node tells its targets and the other nodes before anything end
   t.strictSame(who.exits, [{ pid: target, reason: 'noconnection', nodeClosing: true }])
   t.ok(at.stopping)
   t.equal(await late, 'its node is closing', 'who asks meanwhile')
-  t.equal(await nodes.a.unit.bind(target, watcher()), 'its node is closing', 'who asks later: at once')
+  t.equal(
+    await nodes.a.unit.bind(target, watcher()),
+    'its node is closing',
+    'who asks later: at once'
+  )
   t.equal(nodes.a.peer.sent.length, 0)
   nodes.resetChannel()
   t.equal(nodes.b.local.mail.length, 2, 'one leave for each join, and nothing after it')
@@ -203,7 +287,12 @@ t.test('a connection that goes is told nothing more, and the other node forgets 
   t.ok(nodes.a.unit.unbind(target, who))
   t.notOk(nodes.a.unit.unbind(target, who))
   t.ok(at.stopping)
-  at.accept('ws.message', { client_pid: client, type: 'text', data: 'late', metadata: 1 }, client, 4)
+  at.accept(
+    'ws.message',
+    { client_pid: client, type: 'text', data: 'late', metadata: 1 },
+    client,
+    4
+  )
   nodes.deliverAll()
   t.equal(nodes.b.local.mail.length, 1)
   t.equal(nodes.b.local.waiting.size, 0, 'nor does its mailbox have to tell of room')
@@ -214,16 +303,19 @@ t.test('a connection that goes is told nothing more, and the other node forgets 
   t.equal(nodes.size, 0)
 })
 
-t.test('a connection that goes while it asks has its answer, and is bound to nothing', async (t) => {
-  const { nodes, target } = make()
-  const who = watcher()
-  const answer = nodes.a.unit.bind(target, who)
-  t.ok(nodes.a.unit.unbind(target, who))
-  t.equal(await answer, 'it is not alive')
-  nodes.deliverAll()
-  t.equal(nodes.size, 0)
-  t.strictSame(nodes.b.local.watched, [])
-})
+t.test(
+  'a connection that goes while it asks has its answer, and is bound to nothing',
+  async (t) => {
+    const { nodes, target } = make()
+    const who = watcher()
+    const answer = nodes.a.unit.bind(target, who)
+    t.ok(nodes.a.unit.unbind(target, who))
+    t.equal(await answer, 'it is not alive')
+    nodes.deliverAll()
+    t.equal(nodes.size, 0)
+    t.strictSame(nodes.b.local.watched, [])
+  }
+)
 
 t.test('one that asks again is bound once', async (t) => {
   const bound = make()
@@ -238,49 +330,87 @@ t.test('one that asks again is bound once', async (t) => {
   t.equal(who.exits.length, 1)
 })
 
-t.test('the metadata of a client is one object for all of its messages, and nobody can change it', async (t) => {
-  const { nodes, client, at } = await connected()
-  const metadata = { user: { name: 'ada' }, tags: ['x'], key: Buffer.from('k'), none: null }
-  for (const data of ['one', 'two']) at.accept('ws.message', { client_pid: client, type: 'text', data, metadata }, client, 3)
-  nodes.deliverAll()
-  const [first, second] = nodes.b.local.mail.map(({ payload }) => (payload as { metadata: typeof metadata }).metadata)
-  t.strictSame(first, metadata)
-  t.equal(first, second)
-  t.ok(Object.isFrozen(first) && Object.isFrozen(first.user) && Object.isFrozen(first.tags))
-  at.accept('ws.message', { client_pid: client, type: 'text', data: 'three', metadata: 'text' }, client, 5)
-  nodes.deliverAll()
-  t.match(nodes.b.local.mail.at(-1), { payload: { metadata: 'text' } })
-})
+t.test(
+  'the metadata of a client is one object for all of its messages, and nobody can change it',
+  async (t) => {
+    const { nodes, client, at } = await connected()
+    const metadata = { user: { name: 'ada' }, tags: ['x'], key: Buffer.from('k'), none: null }
+    for (const data of ['one', 'two']) {
+      at.accept('ws.message', { client_pid: client, type: 'text', data, metadata }, client, 3)
+    }
+    nodes.deliverAll()
+    const [first, second] = nodes.b.local.mail.map(
+      ({ payload }) => (payload as { metadata: typeof metadata }).metadata
+    )
+    t.strictSame(first, metadata)
+    t.equal(first, second)
+    t.ok(Object.isFrozen(first) && Object.isFrozen(first.user) && Object.isFrozen(first.tags))
+    at.accept(
+      'ws.message',
+      { client_pid: client, type: 'text', data: 'three', metadata: 'text' },
+      client,
+      5
+    )
+    nodes.deliverAll()
+    t.match(nodes.b.local.mail.at(-1), { payload: { metadata: 'text' } })
+  }
+)
 
-t.test('a mailbox that fills up has the sockets of a client wait, until there is room', async (t) => {
-  const { nodes, target, client, at } = await connected()
-  let resumed = 0
-  nodes.b.local.full = true
-  for (let i = 0; i < 3; i++) at.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: 1 }, client, 1)
-  t.notOk(at.congested)
-  nodes.deliverTo(nodes.b)
-  t.strictSame(nodes.b.peer.sent.map(({ type }) => type), [frameTypes.pause], 'said once')
-  nodes.deliverAll()
-  t.ok(at.congested)
-  at.subscribeToDrain({ resume () { resumed++ } })
-  t.strictSame([...nodes.b.local.waiting.values()], [target])
-  nodes.b.local.relieve()
-  nodes.deliverAll()
-  t.equal(resumed, 1)
-  t.notOk(at.congested)
-  nodes.b.local.full = true
-  at.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: 1 }, client, 1)
-  nodes.deliverAll()
-  t.ok(at.congested, 'and again')
-})
+t.test(
+  'a mailbox that fills up has the sockets of a client wait, until there is room',
+  async (t) => {
+    const { nodes, target, client, at } = await connected()
+    let resumed = 0
+    nodes.b.local.full = true
+    for (let i = 0; i < 3; i++) {
+      at.accept(
+        'ws.message',
+        { client_pid: client, type: 'text', data: 'x', metadata: 1 },
+        client,
+        1
+      )
+    }
+    t.notOk(at.congested)
+    nodes.deliverTo(nodes.b)
+    t.strictSame(
+      nodes.b.peer.sent.map(({ type }) => type),
+      [frameTypes.pause],
+      'said once'
+    )
+    nodes.deliverAll()
+    t.ok(at.congested)
+    at.subscribeToDrain({
+      resume () {
+        resumed++
+      }
+    })
+    t.strictSame([...nodes.b.local.waiting.values()], [target])
+    nodes.b.local.relieve()
+    nodes.deliverAll()
+    t.equal(resumed, 1)
+    t.notOk(at.congested)
+    nodes.b.local.full = true
+    at.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: 1 }, client, 1)
+    nodes.deliverAll()
+    t.ok(at.congested, 'and again')
+  }
+)
 
 t.test('pressure of a connection that is gone is nobody\'s', async (t) => {
   const { nodes, target, who } = await connected()
   nodes.a.unit.unbind(target, who)
-  for (const type of [frameTypes.pause, frameTypes.resume, frameTypes.bound]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type, ref: 1 })), true)
+  for (const type of [frameTypes.pause, frameTypes.resume, frameTypes.bound]) {
+    t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type, ref: 1 })), true)
+  }
   const asked = make()
   asked.nodes.a.unit.bind(asked.target, watcher()).catch(t.threw)
-  for (const type of [frameTypes.pause, frameTypes.resume]) t.equal(asked.nodes.a.unit.receive(asked.nodes.a.peer, frame({ type, ref: 1 })), true, 'nor of one that has no answer yet')
+  for (const type of [frameTypes.pause, frameTypes.resume]) {
+    t.equal(
+      asked.nodes.a.unit.receive(asked.nodes.a.peer, frame({ type, ref: 1 })),
+      true,
+      'nor of one that has no answer yet'
+    )
+  }
 })
 
 t.test('news for a full mailbox are lost, and pause nobody', async (t) => {
@@ -288,7 +418,9 @@ t.test('news for a full mailbox are lost, and pause nobody', async (t) => {
   const news = { client_pid: client, uptime: 1, metadata: 1 }
   t.ok(at.deliver('ws.heartbeat', news, client))
   nodes.deliverAll()
-  t.strictSame(nodes.b.local.mail, [{ to: target, topic: 'ws.heartbeat', payload: news, from: client }])
+  t.strictSame(nodes.b.local.mail, [
+    { to: target, topic: 'ws.heartbeat', payload: news, from: client }
+  ])
   nodes.b.local.full = true
   t.ok(at.deliver('ws.heartbeat', news, client))
   nodes.deliverAll()
@@ -299,7 +431,12 @@ t.test('news for a full mailbox are lost, and pause nobody', async (t) => {
 t.test('what comes for a target that has ended is dropped', async (t) => {
   const { nodes, target, client, at } = await connected()
   nodes.b.local.end(target, 'done')
-  at.accept('ws.message', { client_pid: client, type: 'text', data: 'late', metadata: 1 }, client, 4)
+  at.accept(
+    'ws.message',
+    { client_pid: client, type: 'text', data: 'late', metadata: 1 },
+    client,
+    4
+  )
   nodes.deliverAll()
   t.strictSame(nodes.b.local.mail, [])
 })
@@ -308,50 +445,93 @@ t.test('a client cannot speak as another one', async (t) => {
   const { nodes, client } = await connected()
   const forged = from(1, {}, { client_pid: '1@b.1', metadata: 'forged', uptime: 1 })
   t.equal(nodes.b.unit.receive(nodes.b.peer, forged), true)
-  t.strictSame(nodes.b.local.mail.map(({ payload }) => payload), [{ client_pid: client, uptime: 1, metadata: undefined }])
+  t.strictSame(
+    nodes.b.local.mail.map(({ payload }) => payload),
+    [{ client_pid: client, uptime: 1, metadata: undefined }]
+  )
 })
 
-t.test('a message of a client is text or bytes, and what else it says is an object: all else is garbage', async (t) => {
-  const { nodes } = await connected()
-  const garbage = [
-    from(1, { kind: 9 }, undefined),
-    from(1, {}, undefined), from(1, {}, 'text'), from(1, {}, 5), from(1, {}, null), from(1, {}, Buffer.from('bytes')), from(1, {}, [1]),
-    from(1, { type: frameTypes.clientNews }, 'text'),
-    from(1, { type: frameTypes.clientMessage }, { data: 'structured' }), from(1, { type: frameTypes.clientMessage }, undefined),
-    from(1, { type: frameTypes.metadata, kind: payloadKinds.structured, body: Buffer.from([0xc1]) }, undefined)
-  ]
-  for (const [i, one] of garbage.entries()) t.equal(nodes.b.unit.receive(nodes.b.peer, one), false, String(i))
-  t.strictSame(nodes.b.local.mail, [])
-})
+t.test(
+  'a message of a client is text or bytes, and what else it says is an object: all else is garbage',
+  async (t) => {
+    const { nodes } = await connected()
+    const garbage = [
+      from(1, { kind: 9 }, undefined),
+      from(1, {}, undefined),
+      from(1, {}, 'text'),
+      from(1, {}, 5),
+      from(1, {}, null),
+      from(1, {}, Buffer.from('bytes')),
+      from(1, {}, [1]),
+      from(1, { type: frameTypes.clientNews }, 'text'),
+      from(1, { type: frameTypes.clientMessage }, { data: 'structured' }),
+      from(1, { type: frameTypes.clientMessage }, undefined),
+      from(
+        1,
+        { type: frameTypes.metadata, kind: payloadKinds.structured, body: Buffer.from([0xc1]) },
+        undefined
+      )
+    ]
+    for (const [i, one] of garbage.entries()) {
+      t.equal(nodes.b.unit.receive(nodes.b.peer, one), false, String(i))
+    }
+    t.strictSame(nodes.b.local.mail, [])
+  }
+)
 
 t.test('an exit that is garbage is one for noconnection: the end itself was said', async (t) => {
   const { nodes, target, who } = await connected()
-  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.down, ref: 1, text: 'done', kind: 9 })), false)
+  t.equal(
+    nodes.a.unit.receive(
+      nodes.a.peer,
+      frame({ type: frameTypes.down, ref: 1, text: 'done', kind: 9 })
+    ),
+    false
+  )
   t.strictSame(who.exits, [{ pid: target, reason: 'noconnection' }])
   t.equal(nodes.a.unit.size, 0)
 })
 
 t.test('a target that ends as if its node were lost has ended: its node has told so', async (t) => {
   const { nodes, target, who } = await connected()
-  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.down, ref: 1, text: 'noconnection' })), true)
+  t.equal(
+    nodes.a.unit.receive(
+      nodes.a.peer,
+      frame({ type: frameTypes.down, ref: 1, text: 'noconnection' })
+    ),
+    true
+  )
   t.match(who.exits, [{ pid: target, reason: 'error' }])
   t.equal(nodes.a.unit.size, 0)
 })
 
-t.test('one connection, or one target, that fails at the news keeps no other from being told', async (t) => {
-  const bound = await connected()
-  const thrown = new Error('no')
-  const last = watcher()
-  await bind(bound, bound.target, { exits: [], targetEnded () { throw thrown } })
-  const at = await bind(bound, bound.target, last) as Target
-  at.accept('ws.join', { client_pid: bound.client, metadata: 1 }, bound.client, 0)
-  bound.nodes.deliverAll()
-  bound.nodes.b.local.accept = () => { throw thrown }
-  bound.nodes.resetChannel()
-  t.strictSame([bound.who, last].map(({ exits }) => exits.length), [1, 1])
-  t.strictSame(bound.nodes.a.node.failures, [thrown])
-  t.strictSame(bound.nodes.b.node.failures, [thrown])
-})
+t.test(
+  'one connection, or one target, that fails at the news keeps no other from being told',
+  async (t) => {
+    const bound = await connected()
+    const thrown = new Error('no')
+    const last = watcher()
+    await bind(bound, bound.target, {
+      exits: [],
+      targetEnded () {
+        throw thrown
+      }
+    })
+    const at = (await bind(bound, bound.target, last)) as Target
+    at.accept('ws.join', { client_pid: bound.client, metadata: 1 }, bound.client, 0)
+    bound.nodes.deliverAll()
+    bound.nodes.b.local.accept = () => {
+      throw thrown
+    }
+    bound.nodes.resetChannel()
+    t.strictSame(
+      [bound.who, last].map(({ exits }) => exits.length),
+      [1, 1]
+    )
+    t.strictSame(bound.nodes.a.node.failures, [thrown])
+    t.strictSame(bound.nodes.b.node.failures, [thrown])
+  }
+)
 
 t.test('a connection that goes at the news of another is not told of the lost node', async (t) => {
   const bound = make()
@@ -376,6 +556,10 @@ t.test('a connection that fails when it is resumed stops nothing', async (t) => 
 
 t.test('frames of other kinds, and those of the monitors of others, are for others', async (t) => {
   const { nodes } = await connected()
-  for (const type of [frameTypes.send, frameTypes.call, 127]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
-  for (const type of [frameTypes.down, frameTypes.demonitor]) t.equal(nodes.b.unit.receive(nodes.b.peer, frame({ type, ref: 99 })), undefined)
+  for (const type of [frameTypes.send, frameTypes.call, 127]) {
+    t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
+  }
+  for (const type of [frameTypes.down, frameTypes.demonitor]) {
+    t.equal(nodes.b.unit.receive(nodes.b.peer, frame({ type, ref: 99 })), undefined)
+  }
 })

@@ -36,7 +36,9 @@ function make (): Called {
   const from = nodes.a.local.spawn()
   const call = (payload: unknown = undefined, to = callee): TestCaller => {
     const one = caller()
-    if (!nodes.a.unit.call(nodes.a.peer, to, 'topic', encodePayload(payload)!, from, one)) one.told.push(['not taken'])
+    if (!nodes.a.unit.call(nodes.a.peer, to, 'topic', encodePayload(payload)!, from, one)) {
+      one.told.push(['not taken'])
+    }
     return one
   }
   return { nodes, callee, call }
@@ -52,7 +54,9 @@ t.test('a call is answered with what its callee replies, once', async (t) => {
   const one = call({ question: 1 })
   nodes.deliverAll()
   t.strictSame(one.told, [['reply', { echo: { question: 1 } }]])
-  t.strictSame(nodes.b.local.mail, [{ to: callee, topic: 'topic', payload: { question: 1 }, from: '1@a.1' }])
+  t.strictSame(nodes.b.local.mail, [
+    { to: callee, topic: 'topic', payload: { question: 1 }, from: '1@a.1' }
+  ])
   nodes.b.local.end(callee, 'done')
   nodes.deliverAll()
   nodes.resetChannel()
@@ -79,28 +83,43 @@ t.test('calls are answered in any order, each to its own caller', async (t) => {
   t.equal(nodes.size, 0)
 })
 
-t.test('a refusal of the callee arrives as it was: an error, a value, or that it cannot travel', async (t) => {
-  const { nodes, call } = make()
-  const refused = (error: unknown): unknown[] => {
-    nodes.b.local.answers = (answer) => { answer.fail(error) }
-    const one = call()
-    nodes.deliverAll()
-    return one.told[0]
+t.test(
+  'a refusal of the callee arrives as it was: an error, a value, or that it cannot travel',
+  async (t) => {
+    const { nodes, call } = make()
+    const refused = (error: unknown): unknown[] => {
+      nodes.b.local.answers = (answer) => {
+        answer.fail(error)
+      }
+      const one = call()
+      nodes.deliverAll()
+      return one.told[0]
+    }
+    t.match(refused(Object.assign(new TypeError('no'), { code: 'E_NO' })), [
+      'fail',
+      { name: 'TypeError', message: 'no', code: 'E_NO' }
+    ])
+    t.strictSame(refused({ code: 7 }), ['fail', { code: 7 }])
+    t.strictSame(refused('no'), ['fail', 'no'])
+    t.strictSame(refused(undefined), ['fail', undefined])
+    t.match(
+      refused(() => {}),
+      ['fail', { code: 'FST_CLUSTER_INVALID_PAYLOAD' }]
+    )
   }
-  t.match(refused(Object.assign(new TypeError('no'), { code: 'E_NO' })), ['fail', { name: 'TypeError', message: 'no', code: 'E_NO' }])
-  t.strictSame(refused({ code: 7 }), ['fail', { code: 7 }])
-  t.strictSame(refused('no'), ['fail', 'no'])
-  t.strictSame(refused(undefined), ['fail', undefined])
-  t.match(refused(() => {}), ['fail', { code: 'FST_CLUSTER_INVALID_PAYLOAD' }])
-})
+)
 
 t.test('an answer that cannot travel fails, and says so', async (t) => {
   const { nodes, call } = make()
   nodes.b.local.answers = (answer) => { answer.reply(() => {}) }
   const one = call()
   nodes.deliverAll()
-  t.match(one.told, [['fail', { code: 'FST_CLUSTER_INVALID_PAYLOAD', message: /a function at 'payload'/ }]])
-  t.match(nodes.b.node.logged, [{ what: 'answer', topic: 'topic', type: 'a function', path: 'payload' }])
+  t.match(one.told, [
+    ['fail', { code: 'FST_CLUSTER_INVALID_PAYLOAD', message: /a function at 'payload'/ }]
+  ])
+  t.match(nodes.b.node.logged, [
+    { what: 'answer', topic: 'topic', type: 'a function', path: 'payload' }
+  ])
   nodes.b.local.answers = (answer) => {
     answer.reply(1)
     answer.reply(() => {})
@@ -153,19 +172,28 @@ t.test('a channel that takes no more refuses the call, and nothing is kept', asy
   t.equal(nodes.size, 0)
 })
 
-t.test('calls across a lost channel end with noconnection, once, and are not answered any more', async (t) => {
-  const { nodes, callee, call } = make()
-  let answer = (): void => {}
-  nodes.b.local.answers = (waiting) => { answer = () => { waiting.reply('late') } }
-  const calls = [call(), call()]
-  nodes.deliverAll()
-  nodes.resetChannel()
-  for (const { told } of calls) t.strictSame(told, [['ended', { pid: callee, reason: 'noconnection' }]])
-  t.strictSame(nodes.b.local.watched, [])
-  answer()
-  t.equal(nodes.b.peer.sent.length, 0)
-  t.equal(nodes.size, 0)
-})
+t.test(
+  'calls across a lost channel end with noconnection, once, and are not answered any more',
+  async (t) => {
+    const { nodes, callee, call } = make()
+    let answer = (): void => {}
+    nodes.b.local.answers = (waiting) => {
+      answer = () => {
+        waiting.reply('late')
+      }
+    }
+    const calls = [call(), call()]
+    nodes.deliverAll()
+    nodes.resetChannel()
+    for (const { told } of calls) {
+      t.strictSame(told, [['ended', { pid: callee, reason: 'noconnection' }]])
+    }
+    t.strictSame(nodes.b.local.watched, [])
+    answer()
+    t.equal(nodes.b.peer.sent.length, 0)
+    t.equal(nodes.size, 0)
+  }
+)
 
 t.test('who does not wait any more is told nothing, and the other node forgets it', async (t) => {
   const { nodes, callee, call } = make()
@@ -195,7 +223,13 @@ t.test('a call whose payload is garbage is rejected, and delivered to nobody', a
   const { nodes, call } = make()
   const one = call()
   nodes.b.peer.sent.length = 0
-  t.equal(nodes.b.unit.receive(nodes.b.peer, frame({ type: frameTypes.call, to: 1, from: 1, ref: 1, text: 'topic', kind: 9 })), false)
+  t.equal(
+    nodes.b.unit.receive(
+      nodes.b.peer,
+      frame({ type: frameTypes.call, to: 1, from: 1, ref: 1, text: 'topic', kind: 9 })
+    ),
+    false
+  )
   t.equal(nodes.b.local.mail.length, 0)
   nodes.a.peer.sent.length = 0
   nodes.deliverAll()
@@ -217,8 +251,18 @@ t.test('an answer that is garbage ends the call with noconnection', async (t) =>
 t.test('one caller that fails at the news keeps no other from being told', async (t) => {
   const { nodes, callee, call } = make()
   const thrown = new Error('no')
-  const failing: Caller = { ...caller(), targetEnded () { throw thrown }, reply () { throw thrown } }
-  for (let i = 0; i < 2; i++) nodes.a.unit.call(nodes.a.peer, callee, 'topic', encodePayload(1)!, undefined, failing)
+  const failing: Caller = {
+    ...caller(),
+    targetEnded () {
+      throw thrown
+    },
+    reply () {
+      throw thrown
+    }
+  }
+  for (let i = 0; i < 2; i++) {
+    nodes.a.unit.call(nodes.a.peer, callee, 'topic', encodePayload(1)!, undefined, failing)
+  }
   const last = call()
   nodes.deliverTo(nodes.b)
   nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.reply, ref: 1 }))
@@ -246,5 +290,7 @@ t.test('who waits for an answer is told from who only watches', async (t) => {
 
 t.test('frames of other kinds are for others', async (t) => {
   const { nodes } = make()
-  for (const type of [frameTypes.send, frameTypes.down, 127]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
+  for (const type of [frameTypes.send, frameTypes.down, 127]) {
+    t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
+  }
 })

@@ -16,7 +16,11 @@ interface Linked {
 function make (): Linked {
   const nodes = new Pair((hub) => {
     const links = new RemoteLinks(hub)
-    hub.local.elsewhere = { localLinkEnded: (exit: never, there: Pid) => { links.localEnded(exit, there) } } as never
+    hub.local.elsewhere = {
+      localLinkEnded: (exit: never, there: Pid) => {
+        links.localEnded(exit, there)
+      }
+    } as never
     return links
   })
   return { nodes, one: nodes.a.local.spawn(), two: nodes.b.local.spawn() }
@@ -97,28 +101,34 @@ t.test('a link with a process on a node that is out of reach ends at once, with 
   t.equal(nodes.size, 0)
 })
 
-t.test('a link with a process on a lost node ends on both sides with noconnection, once', async (t) => {
-  const { nodes, one, two } = linked()
-  nodes.resetChannel()
-  nodes.resetChannel()
-  t.strictSame(nodes.a.local.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
-  t.strictSame(nodes.b.local.ends, [{ pid: two, exit: { pid: one, reason: 'noconnection' } }])
-  t.equal(nodes.size, 0)
-})
+t.test(
+  'a link with a process on a lost node ends on both sides with noconnection, once',
+  async (t) => {
+    const { nodes, one, two } = linked()
+    nodes.resetChannel()
+    nodes.resetChannel()
+    t.strictSame(nodes.a.local.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
+    t.strictSame(nodes.b.local.ends, [{ pid: two, exit: { pid: one, reason: 'noconnection' } }])
+    t.equal(nodes.size, 0)
+  }
+)
 
-t.test('an unlink holds at once: an exit under way is not told, nor is the loss of the node', async (t) => {
-  const { nodes, one, two } = linked()
-  nodes.b.local.end(two, 'boom')
-  unlink(nodes.a, one, two)
-  nodes.deliverAll()
-  t.strictSame(nodes.a.local.ends, [])
-  t.equal(nodes.size, 0)
-  const again = linked()
-  unlink(again.nodes.a, again.one, again.two)
-  again.nodes.resetChannel()
-  t.strictSame(again.nodes.a.local.ends, [])
-  t.equal(again.nodes.size, 0)
-})
+t.test(
+  'an unlink holds at once: an exit under way is not told, nor is the loss of the node',
+  async (t) => {
+    const { nodes, one, two } = linked()
+    nodes.b.local.end(two, 'boom')
+    unlink(nodes.a, one, two)
+    nodes.deliverAll()
+    t.strictSame(nodes.a.local.ends, [])
+    t.equal(nodes.size, 0)
+    const again = linked()
+    unlink(again.nodes.a, again.one, again.two)
+    again.nodes.resetChannel()
+    t.strictSame(again.nodes.a.local.ends, [])
+    t.equal(again.nodes.size, 0)
+  }
+)
 
 t.test('an unlink ends the link on the other side, and is confirmed once', async (t) => {
   const { nodes, one, two } = linked()
@@ -179,29 +189,42 @@ t.test('only the last unlink is confirmed', async (t) => {
   t.equal(nodes.a.unit.size, 1, 'the second is still under way')
   nodes.a.unit.receive(nodes.a.peer, second)
   t.equal(nodes.a.unit.size, 0)
-  t.equal(nodes.a.unit.receive(nodes.a.peer, second), true, 'one that comes too late confirms nothing')
+  t.equal(
+    nodes.a.unit.receive(nodes.a.peer, second),
+    true,
+    'one that comes too late confirms nothing'
+  )
 })
 
-t.test('a process that ends while it unlinks says nothing more, and its record goes with the confirmation', async (t) => {
-  const { nodes, one, two } = linked()
-  nodes.a.unit.unlink(one, two)
-  nodes.a.local.end(one, 'boom')
-  nodes.deliverAll()
-  t.strictSame(nodes.b.local.ends, [])
-  t.equal(nodes.size, 0)
-  const again = linked()
-  unlink(again.nodes.a, again.one, again.two)
-  link(again.nodes.a, again.one, again.two)
-  again.nodes.a.local.end(again.one, 'boom')
-  t.equal(again.nodes.a.unit.size, 1)
-  again.nodes.deliverAll()
-  t.match(again.nodes.b.local.ends, [{ exit: { reason: 'boom' } }])
-  t.equal(again.nodes.size, 0)
-})
+t.test(
+  'a process that ends while it unlinks says nothing more, and its record goes with the confirmation',
+  async (t) => {
+    const { nodes, one, two } = linked()
+    nodes.a.unit.unlink(one, two)
+    nodes.a.local.end(one, 'boom')
+    nodes.deliverAll()
+    t.strictSame(nodes.b.local.ends, [])
+    t.equal(nodes.size, 0)
+    const again = linked()
+    unlink(again.nodes.a, again.one, again.two)
+    link(again.nodes.a, again.one, again.two)
+    again.nodes.a.local.end(again.one, 'boom')
+    t.equal(again.nodes.a.unit.size, 1)
+    again.nodes.deliverAll()
+    t.match(again.nodes.b.local.ends, [{ exit: { reason: 'boom' } }])
+    t.equal(again.nodes.size, 0)
+  }
+)
 
 t.test('an exit that is garbage is one for noconnection: the end itself was said', async (t) => {
   const { nodes, one, two } = linked()
-  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.linkDown, to: 1, from: 1, text: 'x', kind: 9 })), false)
+  t.equal(
+    nodes.a.unit.receive(
+      nodes.a.peer,
+      frame({ type: frameTypes.linkDown, to: 1, from: 1, text: 'x', kind: 9 })
+    ),
+    false
+  )
   t.strictSame(nodes.a.local.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
   nodes.resetChannel()
   t.strictSame(nodes.a.local.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
@@ -209,7 +232,13 @@ t.test('an exit that is garbage is one for noconnection: the end itself was said
 
 t.test('an exit of who is not linked ends nothing', async (t) => {
   const { nodes } = linked()
-  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.linkDown, to: 1, from: 99, text: 'x' })), true)
+  t.equal(
+    nodes.a.unit.receive(
+      nodes.a.peer,
+      frame({ type: frameTypes.linkDown, to: 1, from: 99, text: 'x' })
+    ),
+    true
+  )
   t.strictSame(nodes.a.local.ends, [])
 })
 
@@ -229,46 +258,71 @@ t.test('one process that fails at the news keeps no other from being told', asyn
   t.strictSame(nodes.a.node.failures, [thrown])
 })
 
-t.test('a link that is taken back at the news of another is not told of the lost node', async (t) => {
-  const { nodes, one, two } = linked()
-  const other = nodes.a.local.spawn()
-  link(nodes.a, other, two)
-  nodes.deliverAll()
-  const { remoteLinkEnded: linkedEnded } = nodes.a.local
-  nodes.a.local.remoteLinkEnded = (here, exit) => {
-    linkedEnded.call(nodes.a.local, here, exit)
-    if (here === one) unlink(nodes.a, other, two)
+t.test(
+  'a link that is taken back at the news of another is not told of the lost node',
+  async (t) => {
+    const { nodes, one, two } = linked()
+    const other = nodes.a.local.spawn()
+    link(nodes.a, other, two)
+    nodes.deliverAll()
+    const { remoteLinkEnded: linkedEnded } = nodes.a.local
+    nodes.a.local.remoteLinkEnded = (here, exit) => {
+      linkedEnded.call(nodes.a.local, here, exit)
+      if (here === one) unlink(nodes.a, other, two)
+    }
+    nodes.resetChannel()
+    t.match(nodes.a.local.ends, [{ pid: one }])
+    t.strictSame(nodes.a.node.failures, [])
+    nodes.deliverAll()
+    t.equal(nodes.size, 0)
   }
-  nodes.resetChannel()
-  t.match(nodes.a.local.ends, [{ pid: one }])
-  t.strictSame(nodes.a.node.failures, [])
-  nodes.deliverAll()
-  t.equal(nodes.size, 0)
-})
+)
 
 t.test('frames of other kinds are for others', async (t) => {
   const { nodes } = make()
-  for (const type of [frameTypes.send, frameTypes.down, 127]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
+  for (const type of [frameTypes.send, frameTypes.down, 127]) {
+    t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
+  }
 })
 
-t.test('whatever both do, and in whichever order it arrives: both agree in the end, and no record is left over', async (t) => {
-  const step = fc.constantFrom('link a', 'link b', 'unlink a', 'unlink b', 'to a', 'to b', 'tear')
-  fc.assert(fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
-    const { nodes, one, two } = make()
-    const does: Record<string, () => void> = {
-      'link a': () => { link(nodes.a, one, two) },
-      'link b': () => { link(nodes.b, two, one) },
-      'unlink a': () => { unlink(nodes.a, one, two) },
-      'unlink b': () => { unlink(nodes.b, two, one) },
-      'to a': () => { nodes.deliverTo(nodes.a, 1) },
-      'to b': () => { nodes.deliverTo(nodes.b, 1) },
-      tear: () => { nodes.resetChannel() }
-    }
-    for (const name of steps) does[name]()
-    nodes.deliverAll()
-    const agree = isLinked(nodes.a, one, two) === isLinked(nodes.b, two, one)
-    unlink(nodes.a, one, two)
-    nodes.deliverAll()
-    return agree && !isLinked(nodes.b, two, one) && nodes.size === 0
-  }), { numRuns: 1000 })
-})
+t.test(
+  'whatever both do, and in whichever order it arrives: both agree in the end, and no record is left over',
+  async (t) => {
+    const step = fc.constantFrom('link a', 'link b', 'unlink a', 'unlink b', 'to a', 'to b', 'tear')
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        const { nodes, one, two } = make()
+        const does: Record<string, () => void> = {
+          'link a': () => {
+            link(nodes.a, one, two)
+          },
+          'link b': () => {
+            link(nodes.b, two, one)
+          },
+          'unlink a': () => {
+            unlink(nodes.a, one, two)
+          },
+          'unlink b': () => {
+            unlink(nodes.b, two, one)
+          },
+          'to a': () => {
+            nodes.deliverTo(nodes.a, 1)
+          },
+          'to b': () => {
+            nodes.deliverTo(nodes.b, 1)
+          },
+          tear: () => {
+            nodes.resetChannel()
+          }
+        }
+        for (const name of steps) does[name]()
+        nodes.deliverAll()
+        const agree = isLinked(nodes.a, one, two) === isLinked(nodes.b, two, one)
+        unlink(nodes.a, one, two)
+        nodes.deliverAll()
+        return agree && !isLinked(nodes.b, two, one) && nodes.size === 0
+      }),
+      { numRuns: 1000 }
+    )
+  }
+)

@@ -6,7 +6,11 @@ import { RemoteMonitors } from '../../../lib/cluster/remote/remote-monitors.js'
 import type { Pid } from '../../../types/pid.js'
 
 /** A process of `b` that is monitored from `a`. */
-function monitored (): { nodes: Pair<RemoteMonitors>, target: Pid, who: ReturnType<typeof watcher> } {
+function monitored (): {
+  nodes: Pair<RemoteMonitors>
+  target: Pid
+  who: ReturnType<typeof watcher>
+} {
   const nodes = new Pair((hub) => new RemoteMonitors(hub))
   const target = nodes.b.local.spawn()
   const who = watcher()
@@ -133,19 +137,28 @@ t.test('one watcher that fails keeps no other from being told', async (t) => {
   t.strictSame(nodes.a.node.failures, [thrown, thrown])
 })
 
-t.test('a monitor that is taken back at the news of another is not told of the lost node', async (t) => {
-  const { nodes, target, who } = monitored()
-  nodes.a.unit.demonitor(target, who)
-  nodes.a.unit.monitor(target, { targetEnded () { nodes.a.unit.demonitor(target, who) } })
-  nodes.a.unit.monitor(target, who)
-  nodes.deliverAll()
-  nodes.resetChannel()
-  t.strictSame(who.exits, [])
-  nodes.deliverAll()
-  t.equal(nodes.size, 0)
-})
+t.test(
+  'a monitor that is taken back at the news of another is not told of the lost node',
+  async (t) => {
+    const { nodes, target, who } = monitored()
+    nodes.a.unit.demonitor(target, who)
+    nodes.a.unit.monitor(target, {
+      targetEnded () {
+        nodes.a.unit.demonitor(target, who)
+      }
+    })
+    nodes.a.unit.monitor(target, who)
+    nodes.deliverAll()
+    nodes.resetChannel()
+    t.strictSame(who.exits, [])
+    nodes.deliverAll()
+    t.equal(nodes.size, 0)
+  }
+)
 
 t.test('frames of other kinds are for others', async (t) => {
   const { nodes } = monitored()
-  for (const type of [frameTypes.send, frameTypes.call, frameTypes.link, frameTypes.bind, 127]) t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
+  for (const type of [frameTypes.send, frameTypes.call, frameTypes.link, frameTypes.bind, 127]) {
+    t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
+  }
 })

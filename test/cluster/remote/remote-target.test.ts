@@ -29,13 +29,21 @@ function make (): Scene {
     asked.push([what, ...args])
     return true
   }
-  const elsewhere = { send: ask('send'), exit: ask('exit'), cancel: ask('cancel'), demonitor: ask('demonitor') } as unknown as RemoteNodes
+  const elsewhere = {
+    send: ask('send'),
+    exit: ask('exit'),
+    cancel: ask('cancel'),
+    demonitor: ask('demonitor')
+  } as unknown as RemoteNodes
   return {
     peer,
     who,
     asked,
     target: new RemoteTarget(elsewhere, peer, pid, 3, who),
-    sent: () => peer.sent.splice(0).map(({ type, kind, body }) => [type, decodePayload(kind, Buffer.from(body))!.payload])
+    sent: () =>
+      peer.sent
+        .splice(0)
+        .map(({ type, kind, body }) => [type, decodePayload(kind, Buffer.from(body))!.payload])
   }
 }
 
@@ -48,13 +56,27 @@ t.test('text and bytes of a client travel as they are, its metadata once', async
   const metadata = { user: 'ada' }
   const bytes = Buffer.from([1, 2])
   target.accept('ws.message', { client_pid: client, type: 'text', data: 'hé', metadata }, client)
-  t.match(peer.sent, [{ type: frameTypes.metadata, ref: 3, from: 7 }, { type: frameTypes.clientMessage, ref: 3, from: 7, text: 'ws.message' }])
+  t.match(peer.sent, [
+    { type: frameTypes.metadata, ref: 3, from: 7 },
+    { type: frameTypes.clientMessage, ref: 3, from: 7, text: 'ws.message' }
+  ])
   t.strictSame(sent(), [[frameTypes.metadata, metadata], [frameTypes.clientMessage, 'hé']])
   target.accept('ws.message', { client_pid: client, type: 'binary', data: bytes, metadata }, client)
   t.strictSame(sent(), [[frameTypes.clientMessage, bytes]])
   const other = { user: 'ada' }
-  target.accept('ws.message', { client_pid: client, type: 'text', data: '', metadata: other }, client)
-  t.strictSame(sent(), [[frameTypes.metadata, other], [frameTypes.clientMessage, '']], 'metadata that is another object, and a text without a letter')
+  target.accept(
+    'ws.message',
+    { client_pid: client, type: 'text', data: '', metadata: other },
+    client
+  )
+  t.strictSame(
+    sent(),
+    [
+      [frameTypes.metadata, other],
+      [frameTypes.clientMessage, '']
+    ],
+    'metadata that is another object, and a text without a letter'
+  )
 })
 
 t.test('all else of a client travels without what the other side knows', async (t) => {
@@ -82,35 +104,69 @@ t.test('what is no message of the client is sent as to any process', async (t) =
   const answer = watcher() as never
   const ofClient = { client_pid: client, metadata: 1 }
   const others: [unknown, Pid | undefined, undefined?][] = [
-    [ofClient, undefined], [ofClient, '8@a.1' as Pid], [{ client_pid: client }, client], ['text', client], [null, client]
+    [ofClient, undefined],
+    [ofClient, '8@a.1' as Pid],
+    [{ client_pid: client }, client],
+    ['text', client],
+    [null, client]
   ]
   for (const [payload, from] of others) t.ok(target.deliver('topic', payload, from))
   t.ok(target.deliver('topic', ofClient, client, answer))
-  t.strictSame(asked, [...others.map(([payload, from]) => ['send', pid, 'topic', payload, from, undefined]), ['send', pid, 'topic', ofClient, client, answer]])
+  t.strictSame(asked, [
+    ...others.map(([payload, from]) => ['send', pid, 'topic', payload, from, undefined]),
+    ['send', pid, 'topic', ofClient, client, answer]
+  ])
 })
 
-t.test('a message of a client that cannot travel ends the binding: nothing is lost in silence', async (t) => {
-  const cannot: [string, (scene: Scene) => void][] = [
-    ['its metadata is no plain data', ({ target }) => { target.accept('ws.join', { client_pid: client, metadata: () => {} }, client) }],
-    ['its content is no plain data', ({ target }) => { target.accept('ws.leave', { client_pid: client, metadata: undefined, why: () => {} }, client) }],
-    ['the channel takes no metadata', ({ target, peer }) => {
-      peer.refuses = ({ type }) => type === frameTypes.metadata
-      target.accept('ws.join', { client_pid: client, metadata: 1 }, client)
-    }],
-    ['the channel does not take it', ({ target, peer }) => {
-      peer.refuses = () => true
-      target.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: undefined }, client)
-    }]
-  ]
-  for (const [name, act] of cannot) {
-    const scene = make()
-    act(scene)
-    t.strictSame(scene.who.exits, [{ pid, reason: 'noconnection' }], name)
-    t.strictSame(scene.asked, [['demonitor', pid, scene.who]])
-    t.ok(scene.target.stopping)
-    t.strictSame(scene.sent(), [])
+t.test(
+  'a message of a client that cannot travel ends the binding: nothing is lost in silence',
+  async (t) => {
+    const cannot: [string, (scene: Scene) => void][] = [
+      [
+        'its metadata is no plain data',
+        ({ target }) => {
+          target.accept('ws.join', { client_pid: client, metadata: () => {} }, client)
+        }
+      ],
+      [
+        'its content is no plain data',
+        ({ target }) => {
+          target.accept(
+            'ws.leave',
+            { client_pid: client, metadata: undefined, why: () => {} },
+            client
+          )
+        }
+      ],
+      [
+        'the channel takes no metadata',
+        ({ target, peer }) => {
+          peer.refuses = ({ type }) => type === frameTypes.metadata
+          target.accept('ws.join', { client_pid: client, metadata: 1 }, client)
+        }
+      ],
+      [
+        'the channel does not take it',
+        ({ target, peer }) => {
+          peer.refuses = () => true
+          target.accept(
+            'ws.message',
+            { client_pid: client, type: 'text', data: 'x', metadata: undefined },
+            client
+          )
+        }
+      ]
+    ]
+    for (const [name, act] of cannot) {
+      const scene = make()
+      act(scene)
+      t.strictSame(scene.who.exits, [{ pid, reason: 'noconnection' }], name)
+      t.strictSame(scene.asked, [['demonitor', pid, scene.who]])
+      t.ok(scene.target.stopping)
+      t.strictSame(scene.sent(), [])
+    }
   }
-})
+)
 
 t.test('a binding that the channel itself has ended meanwhile is not ended twice', async (t) => {
   const { target, peer, who, asked } = make()
@@ -118,7 +174,11 @@ t.test('a binding that the channel itself has ended meanwhile is not ended twice
     target.release()
     return true
   }
-  target.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: undefined }, client)
+  target.accept(
+    'ws.message',
+    { client_pid: client, type: 'text', data: 'x', metadata: undefined },
+    client
+  )
   t.strictSame(who.exits, [])
   t.strictSame(asked, [])
 })
@@ -198,7 +258,11 @@ t.test('it is ended and cancelled through the cluster', async (t) => {
   target.linkFailed('linked')
   t.ok(target.cancel(client, 'please'))
   target.notify()
-  t.strictSame(asked, [['exit', pid, 'boom'], ['exit', pid, 'linked'], ['cancel', pid, 'please', client]])
+  t.strictSame(asked, [
+    ['exit', pid, 'boom'],
+    ['exit', pid, 'linked'],
+    ['cancel', pid, 'please', client]
+  ])
 })
 
 t.test('of itself it knows that it is bound, and for how long', async (t) => {

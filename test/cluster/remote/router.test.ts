@@ -48,7 +48,10 @@ t.test('a message is sent with its sender, or without one', async (t) => {
   t.ok(a.unit.send(two, 'topic', { n: 1 }, one))
   t.ok(a.unit.send(two, 'topic', undefined, undefined))
   nodes.deliverAll()
-  t.strictSame(b.local.mail, [{ to: two, topic: 'topic', payload: { n: 1 }, from: one }, { to: two, topic: 'topic', payload: undefined, from: undefined }])
+  t.strictSame(b.local.mail, [
+    { to: two, topic: 'topic', payload: { n: 1 }, from: one },
+    { to: two, topic: 'topic', payload: undefined, from: undefined }
+  ])
 })
 
 t.test('what cannot cross is not sent, and a call with it is rejected', async (t) => {
@@ -56,27 +59,46 @@ t.test('what cannot cross is not sent, and a call with it is rejected', async (t
   const call = caller()
   t.notOk(a.unit.send(two, 'topic', () => {}, one))
   t.notOk(a.unit.send(two, 'topic', () => {}, one, call))
-  t.match(call.told, [['reject', { code: 'FST_PROCESS_REFUSED', message: /a function at 'payload'/ }]])
-  t.strictSame(a.node.logged, Array(2).fill({ topic: 'topic', to: two, type: 'a function', path: 'payload' }))
+  t.match(call.told, [
+    ['reject', { code: 'FST_PROCESS_REFUSED', message: /a function at 'payload'/ }]
+  ])
+  t.strictSame(
+    a.node.logged,
+    Array(2).fill({ topic: 'topic', to: two, type: 'a function', path: 'payload' })
+  )
   t.equal(a.peer.sent.length, 0)
 })
 
-t.test('refuses messages when the channel is full, and takes calls, ws.close, ws.control and signals', async (t) => {
-  const { a, one, two } = make()
-  a.peer.refuses = (fields, urgency) => urgency === 'message'
-  t.notOk(a.unit.send(two, 'topic', 1, one))
-  t.ok(a.unit.send(two, 'topic', 1, one, caller()))
-  t.ok(a.unit.send(two, 'ws.close', 'bye', one))
-  t.ok(a.unit.send(two, 'ws.control', { metadata: {} }, one))
-  a.peer.refuses = (fields, urgency) => urgency !== 'system'
-  t.notOk(a.unit.send(two, 'topic', 1, one, caller()), 'the reserve is full as well')
-  t.notOk(a.unit.send(two, 'ws.close', 'bye', one))
-  t.ok(a.unit.exit(two, 'boom'))
-  t.ok(a.unit.cancel(two, 'please', one))
-  a.unit.monitor(two, watcher())
-  a.unit.link(one, two)
-  t.strictSame(a.peer.sent.map(({ type }) => type), [frameTypes.call, frameTypes.send, frameTypes.send, frameTypes.exit, frameTypes.cancel, frameTypes.monitor, frameTypes.link])
-})
+t.test(
+  'refuses messages when the channel is full, and takes calls, ws.close, ws.control and signals',
+  async (t) => {
+    const { a, one, two } = make()
+    a.peer.refuses = (fields, urgency) => urgency === 'message'
+    t.notOk(a.unit.send(two, 'topic', 1, one))
+    t.ok(a.unit.send(two, 'topic', 1, one, caller()))
+    t.ok(a.unit.send(two, 'ws.close', 'bye', one))
+    t.ok(a.unit.send(two, 'ws.control', { metadata: {} }, one))
+    a.peer.refuses = (fields, urgency) => urgency !== 'system'
+    t.notOk(a.unit.send(two, 'topic', 1, one, caller()), 'the reserve is full as well')
+    t.notOk(a.unit.send(two, 'ws.close', 'bye', one))
+    t.ok(a.unit.exit(two, 'boom'))
+    t.ok(a.unit.cancel(two, 'please', one))
+    a.unit.monitor(two, watcher())
+    a.unit.link(one, two)
+    t.strictSame(
+      a.peer.sent.map(({ type }) => type),
+      [
+        frameTypes.call,
+        frameTypes.send,
+        frameTypes.send,
+        frameTypes.exit,
+        frameTypes.cancel,
+        frameTypes.monitor,
+        frameTypes.link
+      ]
+    )
+  }
+)
 
 t.test('nothing is sent to a node that is out of reach, and who waits is told why', async (t) => {
   const { nodes, a, one, two } = make()
@@ -104,7 +126,11 @@ t.test('exit and cancel reach the process they are for, with their reason', asyn
   a.unit.cancel(two, 'please', one)
   a.unit.cancel(two, 'nobody asks', undefined)
   nodes.deliverAll()
-  t.strictSame(done, [['exit', two, 'boom'], ['cancel', two, 'please', one], ['cancel', two, 'nobody asks', undefined]])
+  t.strictSame(done, [
+    ['exit', two, 'boom'],
+    ['cancel', two, 'please', one],
+    ['cancel', two, 'nobody asks', undefined]
+  ])
 })
 
 t.test('a call is its own monitor: one frame asks, and one takes it back', async (t) => {
@@ -133,34 +159,43 @@ async function related ({ nodes, a, one, two }: ReturnType<typeof make>) {
   return { who, bound }
 }
 
-t.test('a monitor, a link and a binding are each told once of the end of their process', async (t) => {
-  const pair = make()
-  const { nodes, a, b, one, two } = pair
-  const { who, bound } = await related(pair)
-  t.equal(a.unit.size > 0 && b.unit.size > 0, true)
-  b.local.end(two, 'boom')
-  nodes.deliverAll()
-  for (const { exits } of [who, bound]) t.match(exits, [{ pid: two, reason: 'boom' }])
-  t.match(a.local.ends, [{ pid: one, exit: { reason: 'boom' } }])
-  nodes.resetChannel()
-  t.strictSame([who, bound].map(({ exits }) => exits.length), [1, 1])
-  t.equal(a.local.ends.length, 1)
-  t.equal(nodes.size, 0)
-})
+t.test(
+  'a monitor, a link and a binding are each told once of the end of their process',
+  async (t) => {
+    const pair = make()
+    const { nodes, a, b, one, two } = pair
+    const { who, bound } = await related(pair)
+    t.equal(a.unit.size > 0 && b.unit.size > 0, true)
+    b.local.end(two, 'boom')
+    nodes.deliverAll()
+    for (const { exits } of [who, bound]) t.match(exits, [{ pid: two, reason: 'boom' }])
+    t.match(a.local.ends, [{ pid: one, exit: { reason: 'boom' } }])
+    nodes.resetChannel()
+    t.strictSame(
+      [who, bound].map(({ exits }) => exits.length),
+      [1, 1]
+    )
+    t.equal(a.local.ends.length, 1)
+    t.equal(nodes.size, 0)
+  }
+)
 
-t.test('a monitor, a link, a call and a binding across a lost channel all end with noconnection', async (t) => {
-  const pair = make()
-  const { nodes, a, one, two } = pair
-  const { who, bound } = await related(pair)
-  const call = caller()
-  a.unit.send(two, 'topic', 1, one, call)
-  nodes.deliverAll()
-  nodes.resetChannel()
-  for (const { exits } of [who, bound]) t.match(exits, [{ reason: 'noconnection' }])
-  t.strictSame(call.told, [['ended', 'noconnection']])
-  t.match(a.local.ends, [{ exit: { reason: 'noconnection' } }])
-  t.equal(nodes.size, 0)
-})
+t.test(
+  'a monitor, a link, a call and a binding across a lost channel all end with noconnection',
+  async (t) => {
+    const pair = make()
+    const { nodes, a, one, two } = pair
+    const { who, bound } = await related(pair)
+    const call = caller()
+    a.unit.send(two, 'topic', 1, one, call)
+    nodes.deliverAll()
+    nodes.resetChannel()
+    for (const { exits } of [who, bound]) t.match(exits, [{ reason: 'noconnection' }])
+    t.strictSame(call.told, [['ended', 'noconnection']])
+    t.match(a.local.ends, [{ exit: { reason: 'noconnection' } }])
+    t.equal(nodes.size, 0)
+  }
+)
 
 t.test('a monitor, a link and a binding are taken back', async (t) => {
   const pair = make()
@@ -190,28 +225,49 @@ t.test('a binding that cannot go on is taken back on the other side', async (t) 
   t.equal(nodes.size, 0)
 })
 
-t.test('hands a message to many to each of its receivers, and remembers who they are', async (t) => {
-  const { a, b, one } = make()
-  const pids = [b.local.spawn(), b.local.spawn()]
-  const list = new NumberList()
-  for (const pid of pids) list.append(serialOf(pid))
-  const payload = encodePayload({ n: 1 })!
-  const fields = { type: frameTypes.sendMany, from: serialOf(one), text: 'topic', kind: payload.kind }
-  const body = Buffer.concat([list.bytes, payload.body])
-  t.equal(b.unit.receive(b.peer, frame({ ...fields, body: payload.body })), false, 'there was none before')
-  t.ok(b.unit.receive(b.peer, frame({ ...fields, ref: list.length, body })))
-  t.ok(b.unit.receive(b.peer, frame({ ...fields, body: payload.body })))
-  t.strictSame(b.local.mail, [...pids, ...pids].map((to) => ({ to, topic: 'topic', payload: { n: 1 }, from: one })))
-  const missed: unknown[] = []
-  b.local.missed = (...args) => { missed.push(args) }
-  t.equal(b.unit.receive(b.peer, frame({ ...fields, kind: 9, body: payload.body })), false)
-  t.strictSame(missed, pids.map((pid) => [pid, 1]), 'what cannot be decoded is missed')
-  t.equal(b.unit.receive(b.peer, frame({ ...fields, ref: 1, body: Buffer.from([0x80]) })), false)
-  t.ok(b.unit.receive(b.peer, frame({ ...fields, ref: list.length, body })))
-  b.unit.channelReset(b.peer)
-  t.equal(b.unit.receive(b.peer, frame({ ...fields, body: payload.body })), false)
-  t.equal(a.peer.sent.length, 0)
-})
+t.test(
+  'hands a message to many to each of its receivers, and remembers who they are',
+  async (t) => {
+    const { a, b, one } = make()
+    const pids = [b.local.spawn(), b.local.spawn()]
+    const list = new NumberList()
+    for (const pid of pids) list.append(serialOf(pid))
+    const payload = encodePayload({ n: 1 })!
+    const fields = {
+      type: frameTypes.sendMany,
+      from: serialOf(one),
+      text: 'topic',
+      kind: payload.kind
+    }
+    const body = Buffer.concat([list.bytes, payload.body])
+    t.equal(
+      b.unit.receive(b.peer, frame({ ...fields, body: payload.body })),
+      false,
+      'there was none before'
+    )
+    t.ok(b.unit.receive(b.peer, frame({ ...fields, ref: list.length, body })))
+    t.ok(b.unit.receive(b.peer, frame({ ...fields, body: payload.body })))
+    t.strictSame(
+      b.local.mail,
+      [...pids, ...pids].map((to) => ({ to, topic: 'topic', payload: { n: 1 }, from: one }))
+    )
+    const missed: unknown[] = []
+    b.local.missed = (...args) => {
+      missed.push(args)
+    }
+    t.equal(b.unit.receive(b.peer, frame({ ...fields, kind: 9, body: payload.body })), false)
+    t.strictSame(
+      missed,
+      pids.map((pid) => [pid, 1]),
+      'what cannot be decoded is missed'
+    )
+    t.equal(b.unit.receive(b.peer, frame({ ...fields, ref: 1, body: Buffer.from([0x80]) })), false)
+    t.ok(b.unit.receive(b.peer, frame({ ...fields, ref: list.length, body })))
+    b.unit.channelReset(b.peer)
+    t.equal(b.unit.receive(b.peer, frame({ ...fields, body: payload.body })), false)
+    t.equal(a.peer.sent.length, 0)
+  }
+)
 
 t.test('tells each receiver how many messages it missed, or all of them', async (t) => {
   const { b, two } = make()
@@ -223,7 +279,10 @@ t.test('tells each receiver how many messages it missed, or all of them', async 
   for (const { fields } of misses.takeNotices()) t.ok(b.unit.receive(b.peer, frame(fields)))
   t.ok(b.unit.receive(b.peer, frame({ type: frameTypes.missed })))
   t.strictSame(told, [[two, 3], 'all'])
-  t.equal(b.unit.receive(b.peer, frame({ type: frameTypes.missed, ref: 1, body: Buffer.from([0]) })), false)
+  t.equal(
+    b.unit.receive(b.peer, frame({ type: frameTypes.missed, ref: 1, body: Buffer.from([0]) })),
+    false
+  )
 })
 
 t.test('joins a text that the channel has already', async (t) => {
@@ -231,19 +290,31 @@ t.test('joins a text that the channel has already', async (t) => {
   const joined: unknown[] = []
   a.peer.joinMessage = (...args: unknown[]) => { joined.push(args); return true }
   t.ok(a.unit.send(two, 'ws.send', { data: 'news' }, one))
-  t.ok(a.unit.send(two, 'ws.send', { data: 'news' }, one, caller()), 'a call has a frame of its own')
+  t.ok(
+    a.unit.send(two, 'ws.send', { data: 'news' }, one, caller()),
+    'a call has a frame of its own'
+  )
   t.ok(a.unit.send(two, 'topic', { data: 'news' }, one))
   t.strictSame(joined, [[serialOf(two), serialOf(one), { data: 'news' }]])
   t.strictSame(a.peer.sent.map(({ type }) => type), [frameTypes.call, frameTypes.send])
 })
 
-t.test('a frame of a kind that is not known is garbage, unless it says that it may be skipped', async (t) => {
-  const { b } = make()
-  t.equal(b.unit.receive(b.peer, frame({ type: skippable - 1 })), false)
-  t.equal(b.unit.receive(b.peer, frame({ type: skippable })), true)
-  const missed: unknown[] = []
-  b.local.missed = (...args) => { missed.push(args) }
-  t.equal(b.unit.receive(b.peer, frame({ type: frameTypes.send, to: 1, text: 'topic', kind: 9 })), false, 'as is a payload of one')
-  t.strictSame(missed, [[b.node.pid(1), 1]], 'which its receiver misses')
-  t.strictSame(b.local.mail, [])
-})
+t.test(
+  'a frame of a kind that is not known is garbage, unless it says that it may be skipped',
+  async (t) => {
+    const { b } = make()
+    t.equal(b.unit.receive(b.peer, frame({ type: skippable - 1 })), false)
+    t.equal(b.unit.receive(b.peer, frame({ type: skippable })), true)
+    const missed: unknown[] = []
+    b.local.missed = (...args) => {
+      missed.push(args)
+    }
+    t.equal(
+      b.unit.receive(b.peer, frame({ type: frameTypes.send, to: 1, text: 'topic', kind: 9 })),
+      false,
+      'as is a payload of one'
+    )
+    t.strictSame(missed, [[b.node.pid(1), 1]], 'which its receiver misses')
+    t.strictSame(b.local.mail, [])
+  }
+)

@@ -30,16 +30,41 @@ function refusal (value: unknown): string {
 
 function same (actual: unknown, expected: unknown): void {
   // The error of an assertion would carry the values: some of them cannot be reported.
-  if (!alike(actual, expected)) throw new Error(`expected ${inspect(expected, { depth: 9 })}, got ${inspect(actual, { depth: 9 })}`)
+  if (!alike(actual, expected)) {
+    throw new Error(
+      `expected ${inspect(expected, { depth: 9 })}, got ${inspect(actual, { depth: 9 })}`
+    )
+  }
 }
 
-const wide = fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((code) => String.fromCharCode(code)), maxLength: 40 })
+const wide = fc.string({
+  unit: fc.integer({ min: 0, max: 0xffff }).map((code) => String.fromCharCode(code)),
+  maxLength: 40
+})
 
 /** Values that arrive as they are. */
 const sendable = fc.letrec<{ value: unknown }>((tie) => ({
   value: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
-    fc.constantFrom(undefined, null, true, false, NaN, -0, Infinity, -Infinity, 2 ** 31, -(2 ** 31), 0xffff, 0x1_0000, -32, -33, 127, 128, new Date(NaN)),
+    fc.constantFrom(
+      undefined,
+      null,
+      true,
+      false,
+      NaN,
+      -0,
+      Infinity,
+      -Infinity,
+      2 ** 31,
+      -(2 ** 31),
+      0xffff,
+      0x1_0000,
+      -32,
+      -33,
+      127,
+      128,
+      new Date(NaN)
+    ),
     fc.integer(),
     fc.double(),
     fc.bigInt(),
@@ -48,14 +73,46 @@ const sendable = fc.letrec<{ value: unknown }>((tie) => ({
     fc.string({ minLength: 20, maxLength: 30 }),
     fc.date({ noInvalidDate: false }),
     fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes)),
-    fc.record({ View: fc.constantFrom(...views), bytes: fc.uint8Array({ maxLength: 5 }) }).map(({ View, bytes }) => {
-      const { buffer } = new Uint8Array([...bytes, ...bytes, ...bytes, ...bytes, ...bytes, ...bytes, ...bytes, ...bytes])
-      return View === ArrayBuffer ? buffer : new (View as Uint8ArrayConstructor)(buffer)
-    }),
+    fc
+      .record({ View: fc.constantFrom(...views), bytes: fc.uint8Array({ maxLength: 5 }) })
+      .map(({ View, bytes }) => {
+        const { buffer } = new Uint8Array([
+          ...bytes,
+          ...bytes,
+          ...bytes,
+          ...bytes,
+          ...bytes,
+          ...bytes,
+          ...bytes,
+          ...bytes
+        ])
+        return View === ArrayBuffer ? buffer : new (View as Uint8ArrayConstructor)(buffer)
+      }),
     fc.array(tie('value'), { maxLength: 20 }),
-    fc.array(fc.tuple(fc.oneof(wide, fc.constantFrom('__proto__', 'constructor', 'toJSON', 'hasOwnProperty', 'length')), tie('value')), { maxLength: 20 }).map((pairs) => Object.fromEntries(pairs)),
-    fc.array(fc.tuple(wide, tie('value')), { maxLength: 20 }).map((pairs) => Object.assign(Object.create(null), Object.fromEntries(pairs.filter(([key]) => key !== '__proto__'))) as object),
-    fc.array(fc.tuple(tie('value'), tie('value')), { maxLength: 5 }).map((pairs) => new Map<unknown, unknown>(pairs)),
+    fc
+      .array(
+        fc.tuple(
+          fc.oneof(
+            wide,
+            fc.constantFrom('__proto__', 'constructor', 'toJSON', 'hasOwnProperty', 'length')
+          ),
+          tie('value')
+        ),
+        { maxLength: 20 }
+      )
+      .map((pairs) => Object.fromEntries(pairs)),
+    fc
+      .array(fc.tuple(wide, tie('value')), { maxLength: 20 })
+      .map(
+        (pairs) =>
+          Object.assign(
+            Object.create(null),
+            Object.fromEntries(pairs.filter(([key]) => key !== '__proto__'))
+          ) as object
+      ),
+    fc
+      .array(fc.tuple(tie('value'), tie('value')), { maxLength: 5 })
+      .map((pairs) => new Map<unknown, unknown>(pairs)),
     fc.array(tie('value'), { maxLength: 5 }).map((parts) => new Set(parts))
   )
 })).value
@@ -91,41 +148,73 @@ t.test('decodes random values to equal values', async () => {
 })
 
 t.test('refuses random values with one unsendable part, and names its path', async (t) => {
-  const place = fc.tuple(fc.constantFrom(...Object.entries(stubborn)), fc.array(fc.constantFrom('array', 'object', 'key', 'map', 'set', 'quoted'), { maxLength: 8 }), sendable)
+  const place = fc.tuple(
+    fc.constantFrom(...Object.entries(stubborn)),
+    fc.array(fc.constantFrom('array', 'object', 'key', 'map', 'set', 'quoted'), { maxLength: 8 }),
+    sendable
+  )
   fc.assert(fc.property(place, ([[name, value], steps, beside]) => {
     let [payload, path] = [value, '']
     for (const step of steps) {
       if (step === 'array') [payload, path] = [[beside, payload], `[1]${path}`]
       else if (step === 'object') [payload, path] = [{ beside, part: payload }, `.part${path}`]
-      else if (step === 'quoted') [payload, path] = [{ beside, 'a part': payload }, `["a part"]${path}`]
-      else if (step === 'key') [payload, path] = [new Map<unknown, unknown>([[{}, beside], [payload, 1]]), `.keys()[1]${path}`]
-      else if (step === 'map') [payload, path] = [new Map<unknown, unknown>([[{}, beside], ['x', payload]]), `.values()[1]${path}`]
-      else [payload, path] = [new Set([{}, payload]), `.values()[1]${path}`]
+      else if (step === 'quoted') {
+        ;[payload, path] = [{ beside, 'a part': payload }, `["a part"]${path}`]
+      } else if (step === 'key') {
+        ;[payload, path] = [
+          new Map<unknown, unknown>([
+            [{}, beside],
+            [payload, 1]
+          ]),
+          `.keys()[1]${path}`
+        ]
+      } else if (step === 'map') {
+        ;[payload, path] = [
+          new Map<unknown, unknown>([
+            [{}, beside],
+            ['x', payload]
+          ]),
+          `.values()[1]${path}`
+        ]
+      } else [payload, path] = [new Set([{}, payload]), `.values()[1]${path}`]
     }
     const inner = name === 'a hole of an array' ? '[0]' : name.startsWith('a value') ? '.x' : ''
     const type = ['function', 'symbol'].includes(name) ? `a ${name}` : name
     assert.equal(refusal(payload), `${type} at payload${path}${inner}`)
   }), { numRuns: runs })
-  t.notMatch(refusal(stubborn['a value that throws when it is read']), /secret/, 'nothing of a value is told')
+  t.notMatch(
+    refusal(stubborn['a value that throws when it is read']),
+    /secret/,
+    'nothing of a value is told'
+  )
 })
 
 t.test('decodes or refuses random and corrupted bytes without harm', async () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
     readPlain(Buffer.from(bytes))
   }), { numRuns: 10 * runs })
-  fc.assert(fc.property(sendable, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 3 }), (value, changes) => {
-    const bytes = Buffer.from(writePlain(value))
-    for (const [at, byte] of changes) bytes[at % bytes.length] = byte
-    const read = readPlain(bytes)
-    // What is read is of a kind that can be sent on.
-    if (read !== undefined) same(cross(read.value), read.value)
-  }), { numRuns: runs })
+  fc.assert(
+    fc.property(
+      sendable,
+      fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 3 }),
+      (value, changes) => {
+        const bytes = Buffer.from(writePlain(value))
+        for (const [at, byte] of changes) bytes[at % bytes.length] = byte
+        const read = readPlain(bytes)
+        // What is read is of a kind that can be sent on.
+        if (read !== undefined) same(cross(read.value), read.value)
+      }
+    ),
+    { numRuns: runs }
+  )
 })
 
 t.test('refuses truncated values and trailing bytes', async () => {
   fc.assert(fc.property(sendable, (value) => {
     const bytes = writePlain(value)
-    for (let length = 0; length < bytes.length; length++) assert.equal(readPlain(bytes.subarray(0, length)), undefined, `the first ${length} bytes`)
+    for (let length = 0; length < bytes.length; length++) {
+      assert.equal(readPlain(bytes.subarray(0, length)), undefined, `the first ${length} bytes`)
+    }
     assert.equal(readPlain(Buffer.concat([bytes, Buffer.from([0])])), undefined)
   }), { numRuns: 50 })
 })
@@ -150,18 +239,30 @@ t.test('refuses hostile bytes without allocating memory', async (t) => {
     'an extra of no kind': [tokens.extra, 99],
     'an object whose key is an object': [0x81, 0x80, 1],
     'an object whose key is a number': [0x81, 1, 1],
-    'an object without a prototype that is an array': [tokens.extra, extraKinds.nullPrototype, 0x90],
+    'an object without a prototype that is an array': [
+      tokens.extra,
+      extraKinds.nullPrototype,
+      0x90
+    ],
     'an object without a prototype that is a number': [tokens.extra, extraKinds.nullPrototype, 1],
     'a float 32, which is never written': [0xca, 0, 0, 0, 0],
     '65 levels': [...Array<number>(64).fill(0x91), 0x90],
     'a million levels': Array<number>(1_000_000).fill(0x91)
   }
-  for (const [name, bytes] of Object.entries(hostile)) t.equal(readPlain(Buffer.from(bytes)), undefined, name)
+  for (const [name, bytes] of Object.entries(hostile)) {
+    t.equal(readPlain(Buffer.from(bytes)), undefined, name)
+  }
   t.ok(process.memoryUsage().rss - rss < 256 * 1024 * 1024)
 })
 
 t.test('accepts 64 levels of each kind, and refuses more, and cycles', async (t) => {
-  for (const wrap of [(x: unknown) => [x], (x: unknown) => ({ x }), (x: unknown) => new Map([[x, 1]]), (x: unknown) => new Set([x]), (x: unknown) => Object.assign(Object.create(null), { x })]) {
+  for (const wrap of [
+    (x: unknown) => [x],
+    (x: unknown) => ({ x }),
+    (x: unknown) => new Map([[x, 1]]),
+    (x: unknown) => new Set([x]),
+    (x: unknown) => Object.assign(Object.create(null), { x })
+  ]) {
     let deep: unknown = 1
     for (let i = 0; i < 64; i++) deep = wrap(deep)
     same(cross(deep), deep)
@@ -190,22 +291,67 @@ t.test('refuses a value longer than a frame before it is completely written', as
 t.test('decodes an object that inherits nothing without a prototype', async () => {
   const Query = function () {} as unknown as new () => Record<string, unknown>
   Query.prototype = Object.create(null)
-  same(cross(Object.assign(new Query(), { user: 'ada' })), Object.assign(Object.create(null), { user: 'ada' }))
+  same(
+    cross(Object.assign(new Query(), { user: 'ada' })),
+    Object.assign(Object.create(null), { user: 'ada' })
+  )
   const many = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`key ${i}`, i]))
   same(cross(Object.assign(new Query(), many)), Object.assign(Object.create(null), many))
 })
 
 t.test('refuses objects that imitate a known class, and shortens names', async (t) => {
   for (const { prototype } of [Map, Set, Date, Buffer, Uint8Array, ArrayBuffer, DataView]) {
-    t.equal(refusal(Object.create(prototype as object)), 'a value that throws when it is read at payload')
+    t.equal(
+      refusal(Object.create(prototype as object)),
+      'a value that throws when it is read at payload'
+    )
   }
   t.equal(refusal(Object.create(Array.prototype)), 'Array at payload')
   t.equal(refusal(Object.create({ constructor: { name: 1 } })), 'object at payload')
-  t.equal(refusal(Object.create({ get constructor () { throw new Error('secret') } })), 'object at payload')
-  t.equal(refusal(Object.create({ constructor: { name: 'x'.repeat(1000) } })), `${'x'.repeat(80)}… at payload`)
-  t.equal(refusal({ [`\n${'x'.repeat(1000)}`]: Symbol.iterator }), `a symbol at payload[" ${'x'.repeat(79)}…"]`)
-  t.equal(refusal(new Proxy({}, { ownKeys () { throw new Error('secret') } })), 'a value that throws when it is read at payload')
-  t.equal(refusal([new Proxy({}, { getPrototypeOf () { throw new Error('secret') } })]), 'a value that throws when it is read at payload[0]')
+  t.equal(
+    refusal(
+      Object.create({
+        get constructor () {
+          throw new Error('secret')
+        }
+      })
+    ),
+    'object at payload'
+  )
+  t.equal(
+    refusal(Object.create({ constructor: { name: 'x'.repeat(1000) } })),
+    `${'x'.repeat(80)}… at payload`
+  )
+  t.equal(
+    refusal({ [`\n${'x'.repeat(1000)}`]: Symbol.iterator }),
+    `a symbol at payload[" ${'x'.repeat(79)}…"]`
+  )
+  t.equal(
+    refusal(
+      new Proxy(
+        {},
+        {
+          ownKeys () {
+            throw new Error('secret')
+          }
+        }
+      )
+    ),
+    'a value that throws when it is read at payload'
+  )
+  t.equal(
+    refusal([
+      new Proxy(
+        {},
+        {
+          getPrototypeOf () {
+            throw new Error('secret')
+          }
+        }
+      )
+    ]),
+    'a value that throws when it is read at payload[0]'
+  )
 })
 
 t.test('encodes correctly when a getter sends something itself', async () => {
@@ -215,7 +361,12 @@ t.test('encodes correctly when a getter sends something itself', async () => {
 })
 
 t.test('never overwrites returned bytes, and shares none with decoded values', async () => {
-  const values = Array.from({ length: 2000 }, (_, i) => ({ i, text: 'some text', bytes: Buffer.from([i]), view: new Uint16Array([i]) }))
+  const values = Array.from({ length: 2000 }, (_, i) => ({
+    i,
+    text: 'some text',
+    bytes: Buffer.from([i]),
+    view: new Uint16Array([i])
+  }))
   const written = values.map(writePlain)
   const read = written.map((bytes) => readPlain(bytes)!.value)
   for (const bytes of written) bytes.fill(0)

@@ -3,7 +3,10 @@ import { classOf, propertyStep, Unsendable } from '../../../lib/cluster/values/u
 
 t.test('writes the path from the outside to the inside', async (t) => {
   t.equal(new Unsendable('RegExp').path, 'payload')
-  const found = new Unsendable('RegExp').within(propertyStep('user')).within('[3]').within(propertyStep('all items'))
+  const found = new Unsendable('RegExp')
+    .within(propertyStep('user'))
+    .within('[3]')
+    .within(propertyStep('all items'))
   t.equal(found.path, 'payload["all items"][3].user')
   t.equal(Unsendable.of(found), found)
   const cycle = new Unsendable('a cycle', 2).within('.c').within('.b').within('.a')

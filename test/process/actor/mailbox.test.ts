@@ -3,7 +3,8 @@ import { Mail } from '../../../lib/process/message.js'
 import { Mailbox } from '../../../lib/process/actor/mailbox.js'
 import type { Pid } from '../../../types/pid.js'
 
-const mail = (topic: string, bytes = 0): Mail => new Mail(topic, undefined, undefined, undefined, bytes)
+const mail = (topic: string, bytes = 0): Mail =>
+  new Mail(topic, undefined, undefined, undefined, bytes)
 const only = (wanted: string) => (topic: string) => topic === wanted
 
 t.test('dequeues in order, or one topic first', async (t) => {
@@ -14,7 +15,10 @@ t.test('dequeues in order, or one topic first', async (t) => {
   t.notOk(mailbox.hasMail(only('d')))
   t.equal(mailbox.dequeueMail(only('c'))?.topic, 'c')
   t.equal(mailbox.dequeueMail(only('c')), undefined)
-  t.strictSame([mailbox.dequeueMail()?.topic, mailbox.dequeueMail()?.topic, mailbox.dequeueMail()?.topic], ['a', 'b', 'a'])
+  t.strictSame(
+    [mailbox.dequeueMail()?.topic, mailbox.dequeueMail()?.topic, mailbox.dequeueMail()?.topic],
+    ['a', 'b', 'a']
+  )
   t.equal(mailbox.dequeueMail(), undefined)
   t.notOk(mailbox.hasMail())
 })
@@ -40,8 +44,11 @@ t.test('is full at either limit, and congested at three quarters of one', async 
 t.test('returns each sender of a topic once, without those that have no PID', async (t) => {
   const mailbox = new Mailbox({ messages: 10, bytes: 10 })
   t.equal(mailbox.sendersOf('a'), undefined)
-  const from = (topic: string, sender?: string): Mail => new Mail(topic, undefined, sender as Pid | undefined)
-  for (const one of [from('a', '1'), from('b', '2'), from('a'), from('a', '3'), from('a', '1')]) mailbox.enqueueMail(one)
+  const from = (topic: string, sender?: string): Mail =>
+    new Mail(topic, undefined, sender as Pid | undefined)
+  for (const one of [from('a', '1'), from('b', '2'), from('a'), from('a', '3'), from('a', '1')]) {
+    mailbox.enqueueMail(one)
+  }
   t.strictSame(mailbox.sendersOf('a'), new Set(['1', '3']))
   t.equal(mailbox.sendersOf('c'), undefined)
   t.equal(mailbox.length, 5, 'and takes none of them')
@@ -59,7 +66,13 @@ t.test('resumes producers in order below a quarter, until it is congested again'
   const resumed: string[] = []
   for (let i = 0; i < 4; i++) mailbox.enqueueMail(mail('x'))
   mailbox.subscribeToDrain({ resume () { resumed.push('first') } })
-  mailbox.subscribeToDrain({ resume () { resumed.push('second'); mailbox.enqueueMail(mail('x')); mailbox.enqueueMail(mail('x')) } })
+  mailbox.subscribeToDrain({
+    resume () {
+      resumed.push('second')
+      mailbox.enqueueMail(mail('x'))
+      mailbox.enqueueMail(mail('x'))
+    }
+  })
   mailbox.subscribeToDrain({ resume () { resumed.push('third') } })
   mailbox.dequeueMail()
   mailbox.dequeueMail()

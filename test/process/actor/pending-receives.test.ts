@@ -1,5 +1,11 @@
 import t from 'tap'
-import { removeReceive, appendReceive, includesReceive, findReceive, type PendingReceive } from '../../../lib/process/actor/pending-receives.js'
+import {
+  removeReceive,
+  appendReceive,
+  includesReceive,
+  findReceive,
+  type PendingReceive
+} from '../../../lib/process/actor/pending-receives.js'
 
 const waiter = (topic?: string): PendingReceive => ({
   filter: topic === undefined ? undefined : (candidate) => candidate === topic,

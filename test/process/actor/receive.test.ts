@@ -8,7 +8,11 @@ import type { AnyMessage, Loose } from '../helpers.js'
 import type { Process, ProcessSystem } from '../../../types/processes.js'
 
 /** The result of a body that has these messages in its mailbox when it starts. */
-async function given (processes: ProcessSystem, topics: string[], body: (self: Process<Loose>) => unknown): Promise<unknown> {
+async function given (
+  processes: ProcessSystem,
+  topics: string[],
+  body: (self: Process<Loose>) => unknown
+): Promise<unknown> {
   const pid = processes.spawn<Loose>(body)
   for (const topic of topics) processes.send(pid, topic, topic)
   const { value, error } = await processes.exited(pid)
@@ -16,7 +20,9 @@ async function given (processes: ProcessSystem, topics: string[], body: (self: P
   return value
 }
 
-const topicsOf = async (messages: Array<Promise<{ topic: string } | undefined>>): Promise<unknown[]> => (await Promise.all(messages)).map((message) => message?.topic)
+const topicsOf = async (
+  messages: Array<Promise<{ topic: string } | undefined>>
+): Promise<unknown[]> => (await Promise.all(messages)).map((message) => message?.topic)
 
 t.test('loses no message when a loop over the inbox is left and started again', async (t) => {
   const processes = build(t)
@@ -33,9 +39,17 @@ t.test('loses no message when a loop over the inbox is left and started again', 
 
 t.test('receives the next message, or the next one of some topics', async (t) => {
   const processes = build(t)
-  const seen = await given(processes, ['a', 'b', 'c', 'd'], (self) => topicsOf([
-    self.receive({ topic: 'c' }), self.receive({ topic: ['x', 'b'] }), self.receive(), self.receive({}), self.receive(null as never)
-  ].slice(0, 4)))
+  const seen = await given(processes, ['a', 'b', 'c', 'd'], (self) =>
+    topicsOf(
+      [
+        self.receive({ topic: 'c' }),
+        self.receive({ topic: ['x', 'b'] }),
+        self.receive(),
+        self.receive({}),
+        self.receive(null as never)
+      ].slice(0, 4)
+    )
+  )
   t.strictSame(seen, ['c', 'b', 'a', 'd'])
 })
 
@@ -43,7 +57,13 @@ t.test('fulfills several pending receives in order', async (t) => {
   const processes = build(t)
   const started = deferred()
   const pid = processes.spawn<Loose>(async (self) => {
-    const receives = [self.receive({ topic: 'b' }), self.receive(), self.receive({ topic: 'a' }), self.receive({ topic: 'never', timeout: 5 }), self.receive()]
+    const receives = [
+      self.receive({ topic: 'b' }),
+      self.receive(),
+      self.receive({ topic: 'a' }),
+      self.receive({ topic: 'never', timeout: 5 }),
+      self.receive()
+    ]
     started.resolve()
     return await topicsOf(receives)
   })
@@ -55,13 +75,19 @@ t.test('fulfills several pending receives in order', async (t) => {
 t.test('fulfills more receives than a turn has messages', async (t) => {
   const processes = build(t)
   const topics = Array.from({ length: 100 }, (_, i) => `t${i}`)
-  t.strictSame(await given(processes, topics, (self) => topicsOf(topics.map(() => self.receive()))), topics)
+  t.strictSame(
+    await given(processes, topics, (self) => topicsOf(topics.map(() => self.receive()))),
+    topics
+  )
 })
 
 t.test('resolves with undefined after the timeout', async (t) => {
   const processes = build(t)
   t.equal(await given(processes, [], (self) => self.receive({ timeout: 0 })), undefined)
-  t.equal(await given(processes, ['a'], (self) => self.receive({ timeout: '1ms', topic: 'b' })), undefined)
+  t.equal(
+    await given(processes, ['a'], (self) => self.receive({ timeout: '1ms', topic: 'b' })),
+    undefined
+  )
   t.match(await given(processes, ['a'], (self) => self.receive({ timeout: 0 })), { topic: 'a' })
   const late = processes.spawn<Loose>((self) => self.receive({ timeout: '10s' }))
   await settle()
@@ -109,8 +135,18 @@ t.test('finds a topic in a big mailbox', async (t) => {
 t.test('rejects receives with the reason of the signal after a stop', async (t) => {
   const processes = build(t)
   const pid = processes.spawn<Loose>(async (self) => {
-    const results = await Promise.allSettled([self.receive({ topic: 'never' }), self.receive(), self.receive(), self.receive({ timeout: '1s' })])
-    t.strictSame(results.map((result) => result.status === 'fulfilled' ? result.value?.topic : result.reason), [self.signal.reason, 'a', '@cancel', self.signal.reason])
+    const results = await Promise.allSettled([
+      self.receive({ topic: 'never' }),
+      self.receive(),
+      self.receive(),
+      self.receive({ timeout: '1s' })
+    ])
+    t.strictSame(
+      results.map((result) =>
+        result.status === 'fulfilled' ? result.value?.topic : result.reason
+      ),
+      [self.signal.reason, 'a', '@cancel', self.signal.reason]
+    )
     await t.rejects(self.receive(), self.signal.reason)
   })
   await settle()
@@ -126,7 +162,10 @@ t.test('causes no unhandled rejection when a receive is not awaited', async (t) 
   process.on('unhandledRejection', note)
   t.teardown(() => process.off('unhandledRejection', note))
   for (const end of ['cancel', 'exit'] as const) {
-    const pid = processes.spawn<Loose>(async (self) => { self.receive({ topic: 'x' }); await drain(self.inbox) })
+    const pid = processes.spawn<Loose>(async (self) => {
+      self.receive({ topic: 'x' })
+      await drain(self.inbox)
+    })
     await settle()
     processes[end](pid)
     await processes.exited(pid)
@@ -165,16 +204,29 @@ t.test('yields to the event loop when a stopped body calls receive in a loop', a
 
 t.test('only times out when the list of topics is empty', async (t) => {
   const processes = build(t)
-  t.equal(await given(processes, ['a'], (self) => self.receive({ topic: [], timeout: 1 })), undefined)
+  t.equal(
+    await given(processes, ['a'], (self) => self.receive({ topic: [], timeout: 1 })),
+    undefined
+  )
 })
 
 t.test('rejects with a code for wrong options', async (t) => {
   const processes = build(t)
   for (const [options, code] of [
-    [{ timeout: 'soon' }, 'FST_PROCESS_INVALID_DURATION'], [{ timeout: null }, 'FST_PROCESS_INVALID_DURATION'], [{ timeout: Infinity }, 'FST_PROCESS_INVALID_DURATION'],
-    [{ topic: 5 }, 'FST_PROCESS_INVALID_TOPIC'], [{ topic: '' }, 'FST_PROCESS_INVALID_TOPIC'], [{ topic: ['a', 5] }, 'FST_PROCESS_INVALID_TOPIC'], [{ topic: ['x'.repeat(129)] }, 'FST_PROCESS_INVALID_TOPIC'], [{ topic: null }, 'FST_PROCESS_INVALID_TOPIC'], [{ topic: {} }, 'FST_PROCESS_INVALID_TOPIC']
+    [{ timeout: 'soon' }, 'FST_PROCESS_INVALID_DURATION'],
+    [{ timeout: null }, 'FST_PROCESS_INVALID_DURATION'],
+    [{ timeout: Infinity }, 'FST_PROCESS_INVALID_DURATION'],
+    [{ topic: 5 }, 'FST_PROCESS_INVALID_TOPIC'],
+    [{ topic: '' }, 'FST_PROCESS_INVALID_TOPIC'],
+    [{ topic: ['a', 5] }, 'FST_PROCESS_INVALID_TOPIC'],
+    [{ topic: ['x'.repeat(129)] }, 'FST_PROCESS_INVALID_TOPIC'],
+    [{ topic: null }, 'FST_PROCESS_INVALID_TOPIC'],
+    [{ topic: {} }, 'FST_PROCESS_INVALID_TOPIC']
   ] as const) {
-    await t.rejects(given(processes, ['a'], (self) => self.receive(options as never)), { code })
+    await t.rejects(
+      given(processes, ['a'], (self) => self.receive(options as never)),
+      { code }
+    )
   }
 })
 
@@ -186,7 +238,8 @@ t.test('settles concurrent steps of one iterator in order', async (t) => {
   const processes = build(t)
   const pid = processes.spawn<Loose>(async (self) => {
     const inbox = self.inbox[Symbol.asyncIterator]()
-    const topicOf = async (step: ReturnType<typeof inbox.next>): Promise<unknown> => (await step).value?.topic
+    const topicOf = async (step: ReturnType<typeof inbox.next>): Promise<unknown> =>
+      (await step).value?.topic
     const seen = await Promise.all([inbox.next(), inbox.next(), inbox.next()].map(topicOf))
     return [...seen, await topicOf(inbox.next())]
   })

@@ -1,5 +1,16 @@
 import t from 'tap'
-import { build, buildRuntime, deferred, drain, held, probe, recordingLogger, settle, type AnyMessage, type Loose } from '../helpers.js'
+import {
+  build,
+  buildRuntime,
+  deferred,
+  drain,
+  held,
+  probe,
+  recordingLogger,
+  settle,
+  type AnyMessage,
+  type Loose
+} from '../helpers.js'
 import type { Process } from '../../../types/processes.js'
 
 async function started (processes: ReturnType<typeof buildRuntime>['processes']): Promise<Process> {
@@ -45,7 +56,10 @@ t.test('spawnLink and spawnMonitor keep the link and the monitor of their option
   const { pid } = self.spawnMonitor((child) => child.receive(), { monitor: other.pid })
   for (const watcher of [self, other]) t.strictSame(processes.info(watcher.pid)?.monitors, [pid])
   self.trapLinks = true
-  t.notOk(processes.alive(self.spawnLink(() => {}, { link: '7@local.abc' })), 'a dead link: it does not start')
+  t.notOk(
+    processes.alive(self.spawnLink(() => {}, { link: '7@local.abc' })),
+    'a dead link: it does not start'
+  )
   for (const { pid } of [self, other]) processes.exit(pid)
 })
 
@@ -81,9 +95,14 @@ t.test('throws for wrong timer arguments when the timer is created', async (t) =
   const self = await started(processes)
   for (const start of [self.sendAfter, self.sendEvery]) {
     for (const [args, code] of [
-      [['soon', self.pid, 'x'], 'FST_PROCESS_INVALID_DURATION'], [[undefined, self.pid, 'x'], 'FST_PROCESS_INVALID_DURATION'], [[2 ** 31, self.pid, 'x'], 'FST_PROCESS_INVALID_DURATION'],
-      [[1, undefined, 'x'], 'FST_PROCESS_INVALID_PID'], [[1, {}, 'x'], 'FST_PROCESS_INVALID_PID'], [[1, self.pid, '@exit'], 'FST_PROCESS_INVALID_TOPIC'], [[1, self.pid], 'FST_PROCESS_INVALID_TOPIC']
-    ] as const) t.throws(() => start.apply(self, args as never), { code })
+      [['soon', self.pid, 'x'], 'FST_PROCESS_INVALID_DURATION'],
+      [[undefined, self.pid, 'x'], 'FST_PROCESS_INVALID_DURATION'],
+      [[2 ** 31, self.pid, 'x'], 'FST_PROCESS_INVALID_DURATION'],
+      [[1, undefined, 'x'], 'FST_PROCESS_INVALID_PID'],
+      [[1, {}, 'x'], 'FST_PROCESS_INVALID_PID'],
+      [[1, self.pid, '@exit'], 'FST_PROCESS_INVALID_TOPIC'],
+      [[1, self.pid], 'FST_PROCESS_INVALID_TOPIC']
+    ] as const) { t.throws(() => start.apply(self, args as never), { code }) }
   }
   t.throws(() => self.sendEvery(0, self.pid, 'x'), { code: 'FST_PROCESS_INVALID_DURATION' })
   self.sendAfter(0, 'anything at all', 'x')
@@ -96,7 +115,12 @@ t.test('throws for wrong timer arguments when the timer is created', async (t) =
 t.test('finds the same processes as code outside', async (t) => {
   const { processes } = buildRuntime({ node: 'here' })
   const self = await started(processes)
-  const other = processes.spawn(function other (child) { return child.receive() }, { name: 'other' })
+  const other = processes.spawn(
+    function other (child) {
+      return child.receive()
+    },
+    { name: 'other' }
+  )
   t.equal(self.node, 'here')
   t.equal(self.cluster, undefined)
   t.ok(self.alive('other') && self.alive(other))
@@ -105,7 +129,9 @@ t.test('finds the same processes as code outside', async (t) => {
   t.equal(self.info('nobody'), undefined)
   t.strictSame(self.list(), processes.list())
   const exit = self.exited('other')
-  await t.rejects(self.exited(other, { signal: AbortSignal.abort(new Error('given up')) }), { message: 'given up' })
+  await t.rejects(self.exited(other, { signal: AbortSignal.abort(new Error('given up')) }), {
+    message: 'given up'
+  })
   processes.exit(other, 'done')
   t.strictSame(await exit, { pid: other, reason: 'done' })
   t.match(await self.exited(other), { reason: 'noproc' })
@@ -140,9 +166,22 @@ t.test('emits no leak warning for many listeners of the signal', async (t) => {
   process.on('warning', warned)
   t.teardown(() => { process.off('warning', warned) })
   const processes = build(t)
-  const callee = processes.spawn<Loose>((self) => self.serve({ ask: (value: number, { reply }: AnyMessage) => { self.sendAfter(1, self.pid, 'answer', () => { reply(value) }) }, answer: (answer: () => void) => { answer() } }))
+  const callee = processes.spawn<Loose>((self) =>
+    self.serve({
+      ask: (value: number, { reply }: AnyMessage) => {
+        self.sendAfter(1, self.pid, 'answer', () => {
+          reply(value)
+        })
+      },
+      answer: (answer: () => void) => {
+        answer()
+      }
+    })
+  )
   const pid = processes.spawn<Loose>(async (self) => {
-    const all = Array.from({ length: 20 }, (_, i) => self.call(callee, 'ask', i, { signal: self.signal }))
+    const all = Array.from({ length: 20 }, (_, i) =>
+      self.call(callee, 'ask', i, { signal: self.signal })
+    )
     for (let i = 0; i < 20; i++) AbortSignal.any([self.signal])
     return await Promise.all(all)
   })
@@ -154,7 +193,15 @@ t.test('emits no leak warning for many listeners of the signal', async (t) => {
 t.test('creates one child of the system\'s logger', async (t) => {
   const { logger } = recordingLogger()
   const bindings: unknown[] = []
-  const { processes } = buildRuntime({ logger: { ...logger, child (given) { bindings.push(given); return logger } } })
+  const { processes } = buildRuntime({
+    logger: {
+      ...logger,
+      child (given) {
+        bindings.push(given)
+        return logger
+      }
+    }
+  })
   const self = await started(processes)
   t.equal(self.log, self.log)
   t.strictSame(bindings, [{ relayPid: self.pid }])
@@ -182,7 +229,9 @@ t.test('throws for wrong arguments', async (t) => {
   const self = await started(processes)
   for (const wrong of [undefined, null, 5, {}, [], Symbol('x')] as never[]) {
     const invalid = { code: 'FST_PROCESS_INVALID_PID' }
-    for (const method of ['monitor', 'link', 'unlink', 'exit', 'cancel'] as const) t.throws(() => self[method](wrong), invalid, method)
+    for (const method of ['monitor', 'link', 'unlink', 'exit', 'cancel'] as const) {
+      t.throws(() => self[method](wrong), invalid, method)
+    }
     t.throws(() => self.send(wrong, 'x'), invalid)
     t.throws(() => self.spawn(wrong), { code: 'FST_PROCESS_INVALID_SPEC' })
     t.throws(() => self.spawnLink(wrong), { code: 'FST_PROCESS_INVALID_SPEC' })

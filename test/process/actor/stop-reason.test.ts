@@ -18,7 +18,11 @@ t.test('keeps the error when the reason changes', async (t) => {
   const failed = cancelled.withReason('error', failure)
   t.match(failed, { reason: 'error', failure })
   t.equal(failed.errorFor(pid), error)
-  t.match(new StopReason('shutdown').withReason('done').errorFor(pid).message, /done/, 'nobody was told yet')
+  t.match(
+    new StopReason('shutdown').withReason('done').errorFor(pid).message,
+    /done/,
+    'nobody was told yet'
+  )
 })
 
 t.test('recognizes its error, errors caused by it, and abort errors only', async (t) => {
@@ -29,5 +33,14 @@ t.test('recognizes its error, errors caused by it, and abort errors only', async
   t.ok(stopping.hasCaused(new DOMException('aborted', 'AbortError'), pid))
   t.notOk(stopping.hasCaused(new Error('broken', { cause: new Error('else') }), pid))
   t.notOk(stopping.hasCaused(undefined, pid))
-  t.notOk(stopping.hasCaused(Object.defineProperty(new Error('odd'), 'name', { get () { throw new Error('again') } }), pid))
+  t.notOk(
+    stopping.hasCaused(
+      Object.defineProperty(new Error('odd'), 'name', {
+        get () {
+          throw new Error('again')
+        }
+      }),
+      pid
+    )
+  )
 })

@@ -5,31 +5,52 @@ import type { Pid } from '../../../types/pid.js'
 import type { Process, Processes, SpawnOptions } from '../../../types/processes.js'
 
 /** A process that waits, and its `self`. */
-async function started (processes: Pick<Processes, 'spawn'>, options?: SpawnOptions<[]>): Promise<Process> {
+async function started (
+  processes: Pick<Processes, 'spawn'>,
+  options?: SpawnOptions<[]>
+): Promise<Process> {
   const self = deferred<Process>()
-  processes.spawn(async (given) => { self.resolve(given); await given.receive({ topic: '@exit' }) }, options)
+  processes.spawn(async (given) => {
+    self.resolve(given)
+    await given.receive({ topic: '@exit' })
+  }, options)
   return await self.promise
 }
 
 t.test('treats only normal and shutdown as orderly', async (t) => {
-  for (const [reason, orderly] of [['normal', true], ['shutdown', true], ['killed', false], ['error', false], ['noproc', false], ['Normal', false]] as const) {
+  for (const [reason, orderly] of [
+    ['normal', true],
+    ['shutdown', true],
+    ['killed', false],
+    ['error', false],
+    ['noproc', false],
+    ['Normal', false]
+  ] as const) {
     t.equal(isOrderly(reason), orderly)
   }
 })
 
-t.test('ends a linked process with the reason and error of its peer, in both directions', async (t) => {
-  const processes = build(t)
-  const error = new Error('broken')
-  const one = await started(processes)
-  processes.spawn(() => { throw error }, { link: one.pid })
-  t.match(await processes.exited(one.pid), { reason: 'error', error })
+t.test(
+  'ends a linked process with the reason and error of its peer, in both directions',
+  async (t) => {
+    const processes = build(t)
+    const error = new Error('broken')
+    const one = await started(processes)
+    processes.spawn(
+      () => {
+        throw error
+      },
+      { link: one.pid }
+    )
+    t.match(await processes.exited(one.pid), { reason: 'error', error })
 
-  const two = await started(processes)
-  const three = await started(processes, { link: two.pid })
-  const exited = processes.exited(three.pid)
-  processes.exit(two.pid, 'kill')
-  t.match(await exited, { reason: 'killed' })
-})
+    const two = await started(processes)
+    const three = await started(processes, { link: two.pid })
+    const exited = processes.exited(three.pid)
+    processes.exit(two.pid, 'kill')
+    t.match(await exited, { reason: 'killed' })
+  }
+)
 
 t.test('ends no process after an orderly exit or an unlink', async (t) => {
   const { runtime, processes } = buildRuntime()
@@ -62,7 +83,11 @@ t.test('ignores a link of a process with itself', async (t) => {
 
 t.test('treats a link with a dead process as its exit', async (t) => {
   const processes = build(t)
-  for (const [to, reason] of [['7@local.abc', 'noproc'], ['nobody', 'noproc'], ['1@elsewhere.abc', 'noconnection']]) {
+  for (const [to, reason] of [
+    ['7@local.abc', 'noproc'],
+    ['nobody', 'noproc'],
+    ['1@elsewhere.abc', 'noconnection']
+  ]) {
     const one = await started(processes)
     const exited = processes.exited(one.pid)
     one.link(to)
@@ -71,49 +96,83 @@ t.test('treats a link with a dead process as its exit', async (t) => {
   }
 })
 
-t.test('trapLinks turns the failure of a peer into a message, but does not trap exit', async (t) => {
-  const processes = build(t)
-  const error = new Error('broken')
-  const trapping = probe(processes, { trapLinks: true })
-  const failing = processes.spawn(() => { throw error }, { link: trapping.pid })
-  const orderly = processes.spawn(() => {}, { link: trapping.pid })
-  await processes.exited(orderly)
-  processes.spawn((self) => { self.trapLinks = true; t.ok(self.trapLinks); self.link('1@local.abc') }, { link: trapping.pid })
-  await settle()
-  t.match(trapping.seen, [{ topic: '@link_down', from: undefined, payload: { pid: failing, reason: 'error', error } }])
-  t.equal(trapping.seen.length, 1)
-  t.ok(processes.exit(trapping.pid, 'boom'))
-  t.notOk(processes.alive(trapping.pid))
-})
+t.test(
+  'trapLinks turns the failure of a peer into a message, but does not trap exit',
+  async (t) => {
+    const processes = build(t)
+    const error = new Error('broken')
+    const trapping = probe(processes, { trapLinks: true })
+    const failing = processes.spawn(
+      () => {
+        throw error
+      },
+      { link: trapping.pid }
+    )
+    const orderly = processes.spawn(() => {}, { link: trapping.pid })
+    await processes.exited(orderly)
+    processes.spawn(
+      (self) => {
+        self.trapLinks = true
+        t.ok(self.trapLinks)
+        self.link('1@local.abc')
+      },
+      { link: trapping.pid }
+    )
+    await settle()
+    t.match(trapping.seen, [
+      { topic: '@link_down', from: undefined, payload: { pid: failing, reason: 'error', error } }
+    ])
+    t.equal(trapping.seen.length, 1)
+    t.ok(processes.exit(trapping.pid, 'boom'))
+    t.notOk(processes.alive(trapping.pid))
+  }
+)
 
 t.test('delivers @link_down when a trapping process links with a dead one', async (t) => {
   const processes = build(t)
   const trapping = probe(processes, { trapLinks: true, link: '1@local.abc' as Pid })
-  t.match(await trapping.until(1), [{ topic: '@link_down', payload: { pid: '1@local.abc', reason: 'noproc' } }])
+  t.match(await trapping.until(1), [
+    { topic: '@link_down', payload: { pid: '1@local.abc', reason: 'noproc' } }
+  ])
 })
 
-t.test('chains and rings of a hundred thousand links end without a stack overflow', { timeout: 60_000 }, async (t) => {
-  for (const shape of ['chain', 'ring']) {
-    const { runtime, processes } = buildRuntime()
-    const pids: Pid[] = []
-    for (let i = 0; i < 100_000; i++) pids.push(processes.spawn(() => {}, i > 0 ? { link: pids[i - 1] } : {}))
-    if (shape === 'ring') runtime.relations.addLink(pids[0], pids[99_999])
-    const last = processes.exited(pids[99_999])
-    processes.exit(pids[0], 'boom')
-    t.match(await last, { reason: 'boom' })
-    t.strictSame(held(runtime), { alive: 0, relations: 0, names: 0, groups: 0 })
+t.test(
+  'chains and rings of a hundred thousand links end without a stack overflow',
+  { timeout: 60_000 },
+  async (t) => {
+    for (const shape of ['chain', 'ring']) {
+      const { runtime, processes } = buildRuntime()
+      const pids: Pid[] = []
+      for (let i = 0; i < 100_000; i++) {
+        pids.push(processes.spawn(() => {}, i > 0 ? { link: pids[i - 1] } : {}))
+      }
+      if (shape === 'ring') runtime.relations.addLink(pids[0], pids[99_999])
+      const last = processes.exited(pids[99_999])
+      processes.exit(pids[0], 'boom')
+      t.match(await last, { reason: 'boom' })
+      t.strictSame(held(runtime), { alive: 0, relations: 0, names: 0, groups: 0 })
+    }
   }
-})
+)
 
-t.test('sends exit signals after all messages of the process, when it is no longer alive', async (t) => {
-  const processes = build(t)
-  const watcher = probe(processes)
-  processes.spawn((self) => {
-    for (let i = 0; i < 3; i++) self.send(watcher.pid, 'mail', i)
-    throw new Error('broken')
-  }, { monitor: watcher.pid })
-  t.strictSame((await watcher.until(4)).map(({ topic }) => topic), ['mail', 'mail', 'mail', '@exit'])
-})
+t.test(
+  'sends exit signals after all messages of the process, when it is no longer alive',
+  async (t) => {
+    const processes = build(t)
+    const watcher = probe(processes)
+    processes.spawn(
+      (self) => {
+        for (let i = 0; i < 3; i++) self.send(watcher.pid, 'mail', i)
+        throw new Error('broken')
+      },
+      { monitor: watcher.pid }
+    )
+    t.strictSame(
+      (await watcher.until(4)).map(({ topic }) => topic),
+      ['mail', 'mail', 'mail', '@exit']
+    )
+  }
+)
 
 t.test('signals the other listeners when one throws', async (t) => {
   const { logger, lines } = recordingLogger()
@@ -124,8 +183,17 @@ t.test('signals the other listeners when one throws', async (t) => {
   const exited = processes.exited(one.pid)
   processes.exit(one.pid)
   t.match(await exited, { reason: 'shutdown' })
-  t.match(lines, [{ level: 'error', args: [{ relayPid: one.pid, err: failure }, 'could not deliver an exit signal'] }])
-  t.match(await processes.exited(processes.spawn(() => {})), { reason: 'normal' }, 'ends are still told')
+  t.match(lines, [
+    {
+      level: 'error',
+      args: [{ relayPid: one.pid, err: failure }, 'could not deliver an exit signal']
+    }
+  ])
+  t.match(
+    await processes.exited(processes.spawn(() => {})),
+    { reason: 'normal' },
+    'ends are still told'
+  )
 })
 
 t.test('checks the condition of waitUntil after each exit', async (t) => {

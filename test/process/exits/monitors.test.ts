@@ -5,7 +5,9 @@ import type { Pid } from '../../../types/pid.js'
 import type { Process } from '../../../types/processes.js'
 
 /** A process whose `self` the test uses, and the messages it has received. */
-function watcher (processes: ReturnType<typeof buildRuntime>['processes']): Promise<{ self: Process, seen: AnyMessage[] }> {
+function watcher (
+  processes: ReturnType<typeof buildRuntime>['processes']
+): Promise<{ self: Process, seen: AnyMessage[] }> {
   const started = deferred<{ self: Process, seen: AnyMessage[] }>()
   const seen: AnyMessage[] = []
   processes.spawn(async (self) => {
@@ -26,7 +28,14 @@ t.test('each monitor gives exactly one @exit', async (t) => {
   t.strictSame(processes.info(self.pid)?.monitors, [pid, pid])
   gate.resolve()
   await settle()
-  t.match(seen, monitors.map((monitor) => ({ topic: '@exit', from: undefined, payload: { pid, monitor, reason: 'error', error } })))
+  t.match(
+    seen,
+    monitors.map((monitor) => ({
+      topic: '@exit',
+      from: undefined,
+      payload: { pid, monitor, reason: 'error', error }
+    }))
+  )
   t.equal(seen.length, 2)
   t.strictSame(processes.info(self.pid)?.monitors, [])
   processes.exit(self.pid)
@@ -42,20 +51,30 @@ t.test('an @exit carries the value of the body', async (t) => {
   processes.exit(self.pid)
 })
 
-t.test('delivers noproc for a dead process at once, and noconnection for another node', async (t) => {
-  const { processes } = buildRuntime()
-  const { self, seen } = await watcher(processes)
-  const dead = processes.spawn(() => {})
-  await processes.exited(dead)
-  const monitors = ['nobody', dead, '7@local.abc', '1@elsewhere.abc'].map((to) => self.monitor(to))
-  t.equal(processes.info(self.pid)?.mailbox, 4)
-  await settle()
-  t.match(seen.map(({ payload }) => payload), [
-    { pid: 'nobody', monitor: monitors[0], reason: 'noproc' }, { pid: dead, monitor: monitors[1], reason: 'noproc' },
-    { pid: '7@local.abc', reason: 'noproc' }, { pid: '1@elsewhere.abc', reason: 'noconnection' }
-  ])
-  processes.exit(self.pid)
-})
+t.test(
+  'delivers noproc for a dead process at once, and noconnection for another node',
+  async (t) => {
+    const { processes } = buildRuntime()
+    const { self, seen } = await watcher(processes)
+    const dead = processes.spawn(() => {})
+    await processes.exited(dead)
+    const monitors = ['nobody', dead, '7@local.abc', '1@elsewhere.abc'].map((to) =>
+      self.monitor(to)
+    )
+    t.equal(processes.info(self.pid)?.mailbox, 4)
+    await settle()
+    t.match(
+      seen.map(({ payload }) => payload),
+      [
+        { pid: 'nobody', monitor: monitors[0], reason: 'noproc' },
+        { pid: dead, monitor: monitors[1], reason: 'noproc' },
+        { pid: '7@local.abc', reason: 'noproc' },
+        { pid: '1@elsewhere.abc', reason: 'noconnection' }
+      ]
+    )
+    processes.exit(self.pid)
+  }
+)
 
 t.test('monitors a process by its name', async (t) => {
   const { processes } = buildRuntime()
@@ -109,7 +128,17 @@ t.test('removes the monitors of a process at its end', async (t) => {
 t.test('throws for anything but a PID or a name', async (t) => {
   const { processes } = buildRuntime()
   const { self } = await watcher(processes)
-  for (const wrong of [undefined, null, 5, {}, '', 'no\nname', '@1', Symbol('pid'), 'x'.repeat(257)]) {
+  for (const wrong of [
+    undefined,
+    null,
+    5,
+    {},
+    '',
+    'no\nname',
+    '@1',
+    Symbol('pid'),
+    'x'.repeat(257)
+  ]) {
     t.throws(() => self.monitor(wrong as Pid), { code: 'FST_PROCESS_INVALID_PID' })
   }
   processes.exit(self.pid)

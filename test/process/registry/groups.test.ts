@@ -6,7 +6,12 @@ const [a, b, c] = ['1@local.a', '2@local.a', '3@local.a'] as Pid[]
 
 function build (): { groups: GroupTable, told: unknown[] } {
   const told: unknown[] = []
-  return { groups: new GroupTable((watcher, group, joined, left) => { told.push([watcher, group, joined, left]) }), told }
+  return {
+    groups: new GroupTable((watcher, group, joined, left) => {
+      told.push([watcher, group, joined, left])
+    }),
+    told
+  }
 }
 
 t.test('needs as many leaves as joins', async (t) => {

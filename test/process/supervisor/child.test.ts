@@ -6,15 +6,36 @@ import { planChild } from '../../../lib/process/supervisor/spec.js'
 import type { PlainChild, Process } from '../../../types/processes.js'
 
 /** A child, with a fake supervisor that only records the exit reasons of its children. */
-async function childOf (spec: Partial<PlainChild> = {}, backoff?: { initial: number, max: number, factor: number, jitter: number }) {
+async function childOf (
+  spec: Partial<PlainChild> = {},
+  backoff?: { initial: number, max: number, factor: number, jitter: number }
+) {
   const { runtime, processes } = buildRuntime()
   const told: string[] = []
-  const supervisor = runtime.start(async (self: Process) => {
-    await self.serve({ '@exit': ({ reason }) => { told.push(reason) } })
-  }, {}, 'supervisor', 'supervisor')
-  const child = new SupervisedChild(planChild({ id: 'one', start: (self) => drain(self.inbox), ...spec }), supervisor, { backoff, period: 5000 })
+  const supervisor = runtime.start(
+    async (self: Process) => {
+      await self.serve({
+        '@exit': ({ reason }) => {
+          told.push(reason)
+        }
+      })
+    },
+    {},
+    'supervisor',
+    'supervisor'
+  )
+  const child = new SupervisedChild(
+    planChild({ id: 'one', start: (self) => drain(self.inbox), ...spec }),
+    supervisor,
+    { backoff, period: 5000 }
+  )
   const start = () => {
-    const { pid } = runtime.start(child.plan.start as (self: Process) => unknown, {}, 'process', 'one')
+    const { pid } = runtime.start(
+      child.plan.start as (self: Process) => unknown,
+      {},
+      'process',
+      'one'
+    )
     child.processStarted(pid, runtime)
     return pid
   }
@@ -25,10 +46,16 @@ async function childOf (spec: Partial<PlainChild> = {}, backoff?: { initial: num
 t.test('restarts a child depending on its restart type and the exit reason', async (t) => {
   const reasons = ['normal', 'shutdown', 'error', 'killed']
   for (const [restart, expected] of [
-    ['permanent', [true, true, true, true]], ['transient', [false, false, true, true]], ['temporary', [false, false, false, false]]
+    ['permanent', [true, true, true, true]],
+    ['transient', [false, false, true, true]],
+    ['temporary', [false, false, false, false]]
   ] as const) {
     const { child } = await childOf({ restart })
-    t.strictSame(reasons.map((reason) => child.restartsAfter(reason)), expected, restart)
+    t.strictSame(
+      reasons.map((reason) => child.restartsAfter(reason)),
+      expected,
+      restart
+    )
   }
 })
 
@@ -54,7 +81,13 @@ t.test('is in use while it has a process or will be restarted', async (t) => {
   t.ok(child.inUse, 'it comes back')
   child.pid = undefined
   t.notOk(child.inUse)
-  const pending = new PendingRestart([child], new RestartIntensity(1, 100), supervisor.timers, 1e6, () => {})
+  const pending = new PendingRestart(
+    [child],
+    new RestartIntensity(1, 100),
+    supervisor.timers,
+    1e6,
+    () => {}
+  )
   t.ok(child.inUse, 'it waits for its restart')
   await child.stop(runtime)
   t.notOk(child.inUse)
@@ -65,7 +98,12 @@ t.test('stop cancels the process once, and is no failure', async (t) => {
   const stopping = deferred()
   const asked: unknown[] = []
   const { runtime, processes, child, start, told } = await childOf({
-    start: async (self) => { for await (const { topic } of self.inbox) { asked.push(topic); await stopping.promise } }
+    start: async (self) => {
+      for await (const { topic } of self.inbox) {
+        asked.push(topic)
+        await stopping.promise
+      }
+    }
   })
   const pid = start()
   const exit = processes.exited(pid)
@@ -84,7 +122,10 @@ t.test('stop cancels the process once, and is no failure', async (t) => {
 })
 
 t.test('stop ends the process after `shutdown` milliseconds', async (t) => {
-  const { runtime, processes, child, start } = await childOf({ shutdown: 1, start: () => new Promise(() => {}) })
+  const { runtime, processes, child, start } = await childOf({
+    shutdown: 1,
+    start: () => new Promise(() => {})
+  })
   const pid = start()
   await settle()
   await child.stop(runtime)

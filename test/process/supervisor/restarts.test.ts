@@ -1,12 +1,24 @@
 import t from 'tap'
-import { Backoff, PendingRestart, RestartIntensity } from '../../../lib/process/supervisor/restarts.js'
+import {
+  Backoff,
+  PendingRestart,
+  RestartIntensity
+} from '../../../lib/process/supervisor/restarts.js'
 import { longestDelay } from '../../../lib/shared/duration.js'
 import type { SupervisedChild } from '../../../lib/process/supervisor/child.js'
 import type { ProcessTimers } from '../../../lib/process/actor/timers.js'
 
-function build (maxRestarts: number, period: number): { intensity: RestartIntensity, pass (ms: number): void } {
+function build (
+  maxRestarts: number,
+  period: number
+): { intensity: RestartIntensity, pass(ms: number): void } {
   let clock = 1000
-  return { intensity: new RestartIntensity(maxRestarts, period, () => clock), pass: (ms) => { clock += ms } }
+  return {
+    intensity: new RestartIntensity(maxRestarts, period, () => clock),
+    pass: (ms) => {
+      clock += ms
+    }
+  }
 }
 
 t.test('allows maxRestarts restarts within a period', async (t) => {
@@ -75,7 +87,10 @@ t.test('the jitter is a share of the delay, both ways', async (t) => {
 })
 
 t.test('never returns a delay that is too long for a timer', async (t) => {
-  const endless = new Backoff({ backoff: { ...terms, initial: longestDelay, max: longestDelay, factor: 1000 }, period: 50 }, () => 1)
+  const endless = new Backoff(
+    { backoff: { ...terms, initial: longestDelay, max: longestDelay, factor: 1000 }, period: 50 },
+    () => 1
+  )
   t.equal(endless.nextDelay(0), longestDelay)
 })
 
@@ -83,7 +98,10 @@ t.test('never returns a delay that is too long for a timer', async (t) => {
 function waiting (count: number, maxRestarts = 1) {
   let now = 0
   const intensity = new RestartIntensity(maxRestarts, 100, () => now)
-  const children = Array.from({ length: count }, () => ({ pendingRestart: undefined }) as SupervisedChild)
+  const children = Array.from(
+    { length: count },
+    () => ({ pendingRestart: undefined }) as SupervisedChild
+  )
   const timer = { delay: 0, cancelled: 0, over: () => {} }
   const timers = {
     after (delay: number, over: () => void) {
@@ -94,7 +112,16 @@ function waiting (count: number, maxRestarts = 1) {
   let overs = 0
   intensity.recordRestart()
   const pending = new PendingRestart(children, intensity, timers, 50, () => { overs++ })
-  return { pending, children, timer, intensity, over: () => overs, pass: (ms: number) => { now += ms } }
+  return {
+    pending,
+    children,
+    timer,
+    intensity,
+    over: () => overs,
+    pass: (ms: number) => {
+      now += ms
+    }
+  }
 }
 
 t.test('returns the waiting children in order', async (t) => {

@@ -1,11 +1,26 @@
 import t from 'tap'
 import { mock } from 'node:test'
-import { build, buildRuntime, deferred, drain, held, probe, recordingLogger, settle } from '../helpers.js'
+import {
+  build,
+  buildRuntime,
+  deferred,
+  drain,
+  held,
+  probe,
+  recordingLogger,
+  settle
+} from '../helpers.js'
 import { ManualClock, ticks } from '../../properties/clock.js'
 import { createProcesses } from '../../../lib/process/index.js'
 import { strategies } from '../../../lib/process/supervisor/supervisor.js'
 import type { Pid } from '../../../types/pid.js'
-import type { ChildSpec, Process, ProcessSystem, Supervisor, SupervisorSpec } from '../../../types/processes.js'
+import type {
+  ChildSpec,
+  Process,
+  ProcessSystem,
+  Supervisor,
+  SupervisorSpec
+} from '../../../types/processes.js'
 
 /** Children that log their start (`+id`) and their `@cancel` (`-id`). */
 function family (): { log: string[], child (id: string, options?: Partial<ChildSpec>): ChildSpec } {
@@ -17,7 +32,8 @@ function family (): { log: string[], child (id: string, options?: Partial<ChildS
   return { log, child: (id, options) => ({ id, start: body, args: [id], ...options } as ChildSpec) }
 }
 
-const pidOf = (supervisor: Supervisor, id: string): Pid => supervisor.children().find((child) => child.id === id)?.pid ?? '0' as Pid
+const pidOf = (supervisor: Supervisor, id: string): Pid =>
+  supervisor.children().find((child) => child.id === id)?.pid ?? ('0' as Pid)
 
 /** Waits until a child has been restarted. */
 async function restarted (supervisor: Supervisor, id: string, before: Pid): Promise<Pid> {
@@ -43,7 +59,10 @@ function stopClock (t: { teardown (task: () => void): void }): void {
 t.test('starts children in order and stops them in reverse', async (t) => {
   const processes = build(t)
   const { log, child } = family()
-  const supervisor = await supervise(processes, { name: 'family', children: [child('a', { name: 'first' }), child('b'), child('c')] })
+  const supervisor = await supervise(processes, {
+    name: 'family',
+    children: [child('a', { name: 'first' }), child('b'), child('c')]
+  })
   t.match(processes.info('family'), { kind: 'supervisor', label: 'family', pid: supervisor.pid })
   t.equal(processes.info(processes.supervise({}).pid)?.label, 'supervisor')
   t.equal(processes.names.lookup('first'), pidOf(supervisor, 'a'))
@@ -62,7 +81,10 @@ t.test('restarts the children that the strategy selects', async (t) => {
   for (const strategy of ['one_for_one', 'one_for_all', 'rest_for_one'] as const) {
     const processes = build(t)
     const { log, child } = family()
-    const supervisor = await supervise(processes, { strategy, children: [child('a'), child('b', { name: 'b' }), child('c')] })
+    const supervisor = await supervise(processes, {
+      strategy,
+      children: [child('a'), child('b', { name: 'b' }), child('c')]
+    })
     log.length = 0
     const before = pidOf(supervisor, 'b')
     processes.exit('b', 'boom')
@@ -70,64 +92,117 @@ t.test('restarts the children that the strategy selects', async (t) => {
     await settle()
     t.strictSame(log, expected[strategy], strategy)
     t.equal(processes.names.lookup('b'), pidOf(supervisor, 'b'), 'under its name')
-    t.strictSame(supervisor.children().map(({ restarts }) => restarts), strategy === 'one_for_one' ? [0, 1, 0] : strategy === 'one_for_all' ? [1, 1, 1] : [0, 1, 1])
+    t.strictSame(
+      supervisor.children().map(({ restarts }) => restarts),
+      strategy === 'one_for_one' ? [0, 1, 0] : strategy === 'one_for_all' ? [1, 1, 1] : [0, 1, 1]
+    )
   }
 })
 
-t.test('permanent children are restarted after every end, transient ones after abnormal ends, temporary ones never', async (t) => {
-  const processes = build(t)
-  const { child } = family()
-  const supervisor = await supervise(processes, { maxRestarts: 10, children: [child('p'), child('t', { restart: 'transient' }), child('n', { restart: 'temporary' })] })
-  for (const reason of ['normal', 'shutdown', 'boom']) {
+t.test(
+  'permanent children are restarted after every end, transient ones after abnormal ends, temporary ones never',
+  async (t) => {
+    const processes = build(t)
+    const { child } = family()
+    const supervisor = await supervise(processes, {
+      maxRestarts: 10,
+      children: [
+        child('p'),
+        child('t', { restart: 'transient' }),
+        child('n', { restart: 'temporary' })
+      ]
+    })
+    for (const reason of ['normal', 'shutdown', 'boom']) {
+      const before = pidOf(supervisor, 'p')
+      processes.exit(before, reason)
+      await restarted(supervisor, 'p', before)
+    }
+    const before = pidOf(supervisor, 't')
+    processes.exit(before, 'boom')
+    processes.exit(await restarted(supervisor, 't', before), 'shutdown')
+    processes.exit(pidOf(supervisor, 'n'), 'boom')
+    await settle()
+    t.match(supervisor.children(), [
+      { id: 'p', restarts: 3 },
+      { id: 't', pid: undefined, restarts: 1 }
+    ])
+    t.equal(supervisor.children().length, 2, 'a temporary child is forgotten')
+  }
+)
+
+t.test(
+  'restarts an ended transient child with its siblings, but no temporary one, as OTP does',
+  async (t) => {
+    const processes = build(t)
+    const { log, child } = family()
+    const supervisor = await supervise(processes, {
+      strategy: 'one_for_all',
+      children: [
+        child('t', { restart: 'transient' }),
+        child('n', { restart: 'temporary' }),
+        child('p')
+      ]
+    })
+    processes.exit(pidOf(supervisor, 't'), 'normal')
+    await settle()
+    log.length = 0
     const before = pidOf(supervisor, 'p')
-    processes.exit(before, reason)
+    processes.exit(before, 'boom')
     await restarted(supervisor, 'p', before)
+    await settle()
+    t.strictSame(log, ['-n', '+t', '+p'])
+    t.strictSame(
+      supervisor.children().map(({ id }) => id),
+      ['t', 'p']
+    )
   }
-  const before = pidOf(supervisor, 't')
-  processes.exit(before, 'boom')
-  processes.exit(await restarted(supervisor, 't', before), 'shutdown')
-  processes.exit(pidOf(supervisor, 'n'), 'boom')
-  await settle()
-  t.match(supervisor.children(), [{ id: 'p', restarts: 3 }, { id: 't', pid: undefined, restarts: 1 }])
-  t.equal(supervisor.children().length, 2, 'a temporary child is forgotten')
-})
+)
 
-t.test('restarts an ended transient child with its siblings, but no temporary one, as OTP does', async (t) => {
-  const processes = build(t)
-  const { log, child } = family()
-  const supervisor = await supervise(processes, { strategy: 'one_for_all', children: [child('t', { restart: 'transient' }), child('n', { restart: 'temporary' }), child('p')] })
-  processes.exit(pidOf(supervisor, 't'), 'normal')
-  await settle()
-  log.length = 0
-  const before = pidOf(supervisor, 'p')
-  processes.exit(before, 'boom')
-  await restarted(supervisor, 'p', before)
-  await settle()
-  t.strictSame(log, ['-n', '+t', '+p'])
-  t.strictSame(supervisor.children().map(({ id }) => id), ['t', 'p'])
-})
-
-t.test('ends the children and the supervisor with restart_intensity after too many restarts', async (t) => {
-  const { logger, lines } = recordingLogger()
-  const processes = build(t, { logger })
-  const { log, child } = family()
-  const watcher = probe(processes)
-  const supervisor = processes.supervise({ maxRestarts: 2, children: [child('a'), { id: 'crash', start: () => { throw new Error('broken') } }] })
-  const exit = await processes.exited(supervisor.pid)
-  t.equal(exit.reason, 'restart_intensity')
-  t.match(lines.at(-1), { level: 'error', args: [{ child: 'crash' }, 'too many restarts: the supervisor gives up'] })
-  t.strictSame(log, ['+a', '-a'])
-  t.equal(processes.stats().exited.error, 3)
-  t.throws(() => supervisor.startChild(child('late')), { code: 'FST_PROCESS_NOT_ALIVE' })
-  await t.rejects(supervisor.stopChild('a'), { code: 'FST_PROCESS_NOT_ALIVE' })
-  t.strictSame(processes.list(), [watcher.pid])
-})
+t.test(
+  'ends the children and the supervisor with restart_intensity after too many restarts',
+  async (t) => {
+    const { logger, lines } = recordingLogger()
+    const processes = build(t, { logger })
+    const { log, child } = family()
+    const watcher = probe(processes)
+    const supervisor = processes.supervise({
+      maxRestarts: 2,
+      children: [
+        child('a'),
+        {
+          id: 'crash',
+          start: () => {
+            throw new Error('broken')
+          }
+        }
+      ]
+    })
+    const exit = await processes.exited(supervisor.pid)
+    t.equal(exit.reason, 'restart_intensity')
+    t.match(lines.at(-1), {
+      level: 'error',
+      args: [{ child: 'crash' }, 'too many restarts: the supervisor gives up']
+    })
+    t.strictSame(log, ['+a', '-a'])
+    t.equal(processes.stats().exited.error, 3)
+    t.throws(() => supervisor.startChild(child('late')), { code: 'FST_PROCESS_NOT_ALIVE' })
+    await t.rejects(supervisor.stopChild('a'), { code: 'FST_PROCESS_NOT_ALIVE' })
+    t.strictSame(processes.list(), [watcher.pid])
+  }
+)
 
 t.test('restarts a nested supervisor like any other child', async (t) => {
   const processes = build(t)
   const { log, child } = family()
   const supervisor = await supervise(processes, {
-    children: [child('a'), { id: 'inner', name: 'inner', start: { maxRestarts: 0, name: 'unused', children: [child('b', { name: 'b' })] } }]
+    children: [
+      child('a'),
+      {
+        id: 'inner',
+        name: 'inner',
+        start: { maxRestarts: 0, name: 'unused', children: [child('b', { name: 'b' })] }
+      }
+    ]
   })
   const before = pidOf(supervisor, 'inner')
   t.equal(processes.names.lookup('inner'), before)
@@ -140,36 +215,65 @@ t.test('restarts a nested supervisor like any other child', async (t) => {
   t.equal(processes.stats().exited.restart_intensity, 1)
 })
 
-t.test('a backoff delays restarts, longer each time, and does not count as running time', async (t) => {
-  const clock = new ManualClock().install()
-  t.teardown(() => { clock.restore() })
-  const processes = createProcesses()
-  const starts: number[] = []
-  const supervisor = processes.supervise({
-    maxRestarts: 3,
-    period: 300,
-    backoff: { initial: 60, max: 1000, factor: 2, jitter: 0 },
-    children: [{ id: 'crash', start: () => { starts.push(clock.now); throw new Error('broken') } }]
-  })
-  const exited = processes.exited(supervisor.pid)
-  for (let ms = 0; ms < 1000; ms++) {
-    await ticks()
-    clock.yieldOnce()
-    clock.advance(1)
+t.test(
+  'a backoff delays restarts, longer each time, and does not count as running time',
+  async (t) => {
+    const clock = new ManualClock().install()
+    t.teardown(() => {
+      clock.restore()
+    })
+    const processes = createProcesses()
+    const starts: number[] = []
+    const supervisor = processes.supervise({
+      maxRestarts: 3,
+      period: 300,
+      backoff: { initial: 60, max: 1000, factor: 2, jitter: 0 },
+      children: [
+        {
+          id: 'crash',
+          start: () => {
+            starts.push(clock.now)
+            throw new Error('broken')
+          }
+        }
+      ]
+    })
+    const exited = processes.exited(supervisor.pid)
+    for (let ms = 0; ms < 1000; ms++) {
+      await ticks()
+      clock.yieldOnce()
+      clock.advance(1)
+    }
+    t.match(
+      await exited,
+      { reason: 'restart_intensity' },
+      'although the delays add up to more than the period'
+    )
+    t.strictSame(
+      starts.slice(1).map((time, i) => time - starts[i]),
+      [60, 120, 240]
+    )
+    await processes.close()
   }
-  t.match(await exited, { reason: 'restart_intensity' }, 'although the delays add up to more than the period')
-  t.strictSame(starts.slice(1).map((time, i) => time - starts[i]), [60, 120, 240])
-  await processes.close()
-})
+)
 
 t.test('keeps the id of a child in use, without a PID, while its restart is delayed', async (t) => {
   const processes = build(t)
   const { child } = family()
-  const supervisor = await supervise(processes, { backoff: { initial: '1h', max: '1h' }, children: [child('a'), child('b')] })
+  const supervisor = await supervise(processes, {
+    backoff: { initial: '1h', max: '1h' },
+    children: [child('a'), child('b')]
+  })
   processes.exit(pidOf(supervisor, 'a'), 'boom')
   await settle()
-  t.match(supervisor.children(), [{ id: 'a', pid: undefined, restarts: 0 }, { id: 'b', restarts: 0 }])
-  t.throws(() => supervisor.startChild(child('a')), { code: 'FST_PROCESS_INVALID_SPEC', message: /in use/ })
+  t.match(supervisor.children(), [
+    { id: 'a', pid: undefined, restarts: 0 },
+    { id: 'b', restarts: 0 }
+  ])
+  t.throws(() => supervisor.startChild(child('a')), {
+    code: 'FST_PROCESS_INVALID_SPEC',
+    message: /in use/
+  })
   await supervisor.stopChild('a')
   t.ok(processes.alive(supervisor.startChild(child('a'))))
 })
@@ -178,7 +282,11 @@ t.test('restarts the other children when one that waits for a restart is stopped
   stopClock(t)
   const processes = build(t)
   const { log, child } = family()
-  const supervisor = await supervise(processes, { strategy: 'one_for_all', backoff: { initial: 5, max: 5 }, children: [child('a'), child('b'), child('c')] })
+  const supervisor = await supervise(processes, {
+    strategy: 'one_for_all',
+    backoff: { initial: 5, max: 5 },
+    children: [child('a'), child('b'), child('c')]
+  })
   const before = pidOf(supervisor, 'c')
   processes.exit(pidOf(supervisor, 'b'), 'boom')
   await settle()
@@ -195,7 +303,11 @@ t.test('restarts waiting children together with a sibling that fails', async (t)
   stopClock(t)
   const processes = build(t)
   const { log, child } = family()
-  const supervisor = await supervise(processes, { strategy: 'rest_for_one', backoff: { initial: 5, max: 5 }, children: [child('a'), child('b')] })
+  const supervisor = await supervise(processes, {
+    strategy: 'rest_for_one',
+    backoff: { initial: 5, max: 5 },
+    children: [child('a'), child('b')]
+  })
   const before = pidOf(supervisor, 'a')
   processes.exit(pidOf(supervisor, 'b'), 'boom')
   await settle()
@@ -212,7 +324,10 @@ t.test('restarts waiting children together with a sibling that fails', async (t)
 t.test('cancels a delayed restart when the supervisor is cancelled', async (t) => {
   const { runtime, processes } = buildRuntime()
   const { child } = family()
-  const supervisor = processes.supervise({ backoff: { initial: '1h', max: '1h' }, children: [child('a')] })
+  const supervisor = processes.supervise({
+    backoff: { initial: '1h', max: '1h' },
+    children: [child('a')]
+  })
   await settle()
   processes.exit(pidOf(supervisor, 'a'), 'boom')
   await settle()
@@ -225,11 +340,16 @@ t.test('cancels a delayed restart when the supervisor is cancelled', async (t) =
 t.test('startChild adds a child after the others, and throws when its id is in use', async (t) => {
   const processes = build(t)
   const { log, child } = family()
-  const supervisor = await supervise(processes, { strategy: 'rest_for_one', children: [child('a')] })
+  const supervisor = await supervise(processes, {
+    strategy: 'rest_for_one',
+    children: [child('a')]
+  })
   const pid = supervisor.startChild(child('b', { restart: 'transient', name: 'b' }))
   t.equal(pidOf(supervisor, 'b'), pid)
   t.throws(() => supervisor.startChild(child('b')), { code: 'FST_PROCESS_INVALID_SPEC' })
-  t.throws(() => supervisor.startChild(child('c', { name: 'b' })), { code: 'FST_PROCESS_NAME_TAKEN' })
+  t.throws(() => supervisor.startChild(child('c', { name: 'b' })), {
+    code: 'FST_PROCESS_NAME_TAKEN'
+  })
   t.throws(() => supervisor.startChild(null as never), { code: 'FST_PROCESS_INVALID_SPEC' })
   await settle()
   processes.exit(pid, 'normal')
@@ -240,92 +360,174 @@ t.test('startChild adds a child after the others, and throws when its id is in u
   t.strictSame(supervisor.children().map(({ id }) => id), ['a', 'b'])
 })
 
-t.test('the id of a child that has just ended is free at once, unless it will be restarted', async (t) => {
-  const processes = build(t)
-  const ends: [ChildSpec['restart'], string, boolean][] = [
-    ['temporary', 'error', true], ['temporary', 'normal', true], ['transient', 'shutdown', true], ['transient', 'error', false], ['permanent', 'normal', false]
-  ]
-  for (const [restart, reason, free] of ends) {
-    const supervisor = processes.supervise({})
-    const child: ChildSpec = { id: 'a', start: async (self) => { await self.receive() }, restart }
-    processes.exit(supervisor.startChild(child), reason)
-    if (free) t.ok(processes.alive(supervisor.startChild(child)), `${restart}, ${reason}`)
-    else t.throws(() => supervisor.startChild(child), { code: 'FST_PROCESS_INVALID_SPEC' }, `${restart}, ${reason}`)
-    await settle()
-    t.equal(supervisor.children().length, 1)
-    t.ok(processes.alive(pidOf(supervisor, 'a')))
+t.test(
+  'the id of a child that has just ended is free at once, unless it will be restarted',
+  async (t) => {
+    const processes = build(t)
+    const ends: [ChildSpec['restart'], string, boolean][] = [
+      ['temporary', 'error', true],
+      ['temporary', 'normal', true],
+      ['transient', 'shutdown', true],
+      ['transient', 'error', false],
+      ['permanent', 'normal', false]
+    ]
+    for (const [restart, reason, free] of ends) {
+      const supervisor = processes.supervise({})
+      const child: ChildSpec = {
+        id: 'a',
+        start: async (self) => {
+          await self.receive()
+        },
+        restart
+      }
+      processes.exit(supervisor.startChild(child), reason)
+      if (free) t.ok(processes.alive(supervisor.startChild(child)), `${restart}, ${reason}`)
+      else {
+        t.throws(
+          () => supervisor.startChild(child),
+          { code: 'FST_PROCESS_INVALID_SPEC' },
+          `${restart}, ${reason}`
+        )
+      }
+      await settle()
+      t.equal(supervisor.children().length, 1)
+      t.ok(processes.alive(pidOf(supervisor, 'a')))
+    }
   }
-})
+)
 
-t.test('stopChild waits for the clean-up, ends the child after `shutdown`, and removes it', async (t) => {
-  const processes = build(t)
-  const { log, child } = family()
-  const supervisor = await supervise(processes, { children: [child('a', { name: 'a' }), { id: 'stubborn', start: () => new Promise(() => {}), shutdown: 1 }] })
-  await Promise.all([supervisor.stopChild('a'), supervisor.stopChild('a')])
-  t.strictSame(log, ['+a', '-a'])
-  await supervisor.stopChild('stubborn')
-  t.strictSame(supervisor.children(), [])
-  await t.rejects(supervisor.stopChild('a'), { code: 'FST_PROCESS_NOT_ALIVE' })
-  await t.rejects(supervisor.stopChild(undefined as never), { code: 'FST_PROCESS_NOT_ALIVE' })
-  t.ok(processes.alive(supervisor.pid), 'a stop is no failure')
-  t.ok(supervisor.startChild(child('a')))
-})
+t.test(
+  'stopChild waits for the clean-up, ends the child after `shutdown`, and removes it',
+  async (t) => {
+    const processes = build(t)
+    const { log, child } = family()
+    const supervisor = await supervise(processes, {
+      children: [
+        child('a', { name: 'a' }),
+        { id: 'stubborn', start: () => new Promise(() => {}), shutdown: 1 }
+      ]
+    })
+    await Promise.all([supervisor.stopChild('a'), supervisor.stopChild('a')])
+    t.strictSame(log, ['+a', '-a'])
+    await supervisor.stopChild('stubborn')
+    t.strictSame(supervisor.children(), [])
+    await t.rejects(supervisor.stopChild('a'), { code: 'FST_PROCESS_NOT_ALIVE' })
+    await t.rejects(supervisor.stopChild(undefined as never), { code: 'FST_PROCESS_NOT_ALIVE' })
+    t.ok(processes.alive(supervisor.pid), 'a stop is no failure')
+    t.ok(supervisor.startChild(child('a')))
+  }
+)
 
-t.test('keeps the id of a child that is being stopped, and restarts its siblings without it', async (t) => {
-  const processes = build(t)
-  const { log, child } = family()
-  const gate = deferred()
-  const slow = { id: 'slow', start: async (self: Process) => { await drain(self.inbox); await gate.promise } }
-  const supervisor = await supervise(processes, { strategy: 'one_for_all', children: [child('a'), slow] })
-  const stopped = supervisor.stopChild('slow')
-  t.throws(() => supervisor.startChild(slow), { code: 'FST_PROCESS_INVALID_SPEC' })
-  const before = pidOf(supervisor, 'a')
-  processes.exit(before, 'boom')
-  await settle()
-  gate.resolve()
-  await stopped
-  await restarted(supervisor, 'a', before)
-  t.strictSame(supervisor.children().map(({ id }) => id), ['a'])
-  await settle()
-  t.strictSame(log, ['+a', '+a'])
-})
+t.test(
+  'keeps the id of a child that is being stopped, and restarts its siblings without it',
+  async (t) => {
+    const processes = build(t)
+    const { log, child } = family()
+    const gate = deferred()
+    const slow = {
+      id: 'slow',
+      start: async (self: Process) => {
+        await drain(self.inbox)
+        await gate.promise
+      }
+    }
+    const supervisor = await supervise(processes, {
+      strategy: 'one_for_all',
+      children: [child('a'), slow]
+    })
+    const stopped = supervisor.stopChild('slow')
+    t.throws(() => supervisor.startChild(slow), { code: 'FST_PROCESS_INVALID_SPEC' })
+    const before = pidOf(supervisor, 'a')
+    processes.exit(before, 'boom')
+    await settle()
+    gate.resolve()
+    await stopped
+    await restarted(supervisor, 'a', before)
+    t.strictSame(
+      supervisor.children().map(({ id }) => id),
+      ['a']
+    )
+    await settle()
+    t.strictSame(log, ['+a', '+a'])
+  }
+)
 
 t.test('leaves nothing running when a child cannot be started', async (t) => {
   const { runtime, processes } = buildRuntime()
   const { child } = family()
   const taken = processes.spawn((self) => self.receive(), { name: 'taken' })
   const before = held(runtime)
-  t.throws(() => processes.supervise({ children: [child('a'), child('b', { name: 'taken' }), child('c')] }), { code: 'FST_PROCESS_NAME_TAKEN' })
-  t.throws(() => processes.supervise({ children: [child('a'), { id: 'inner', start: { children: [child('b'), child('c', { name: 'taken' })] } }] }), { code: 'FST_PROCESS_NAME_TAKEN' })
-  t.throws(() => processes.supervise({ name: 'taken', children: [child('a')] }), { code: 'FST_PROCESS_NAME_TAKEN' })
+  t.throws(
+    () =>
+      processes.supervise({ children: [child('a'), child('b', { name: 'taken' }), child('c')] }),
+    { code: 'FST_PROCESS_NAME_TAKEN' }
+  )
+  t.throws(
+    () =>
+      processes.supervise({
+        children: [
+          child('a'),
+          { id: 'inner', start: { children: [child('b'), child('c', { name: 'taken' })] } }
+        ]
+      }),
+    { code: 'FST_PROCESS_NAME_TAKEN' }
+  )
+  t.throws(() => processes.supervise({ name: 'taken', children: [child('a')] }), {
+    code: 'FST_PROCESS_NAME_TAKEN'
+  })
   t.strictSame(held(runtime), before)
   t.equal(runtime.supervisors.size, 0)
   processes.exit(taken)
 })
 
-t.test('tries a failed restart again, counts it, and keeps the order of later children', async (t) => {
-  for (const strategy of ['one_for_one', 'one_for_all', 'rest_for_one'] as const) {
-    const { logger, lines } = recordingLogger()
-    const processes = build(t, { logger })
-    const { log, child } = family()
-    const supervisor = await supervise(processes, { strategy, maxRestarts: 50, children: [child('a'), child('b', { name: 'b' }), child('c')] })
-    log.length = 0
-    const before = pidOf(supervisor, 'b')
-    processes.exit(before, 'boom')
-    const thief = processes.spawn(async (self) => { while (lines.length === 0) await self.receive({ timeout: 1 }) }, { name: 'b' })
-    await processes.exited(thief)
-    await restarted(supervisor, 'b', before)
-    await settle()
-    t.match(lines[0], { level: 'error', args: [{ relayPid: supervisor.pid, err: { code: 'FST_PROCESS_NAME_TAKEN' } }] })
-    t.strictSame(log.slice(strategy === 'one_for_one' ? -1 : -2), { one_for_one: ['+b'], one_for_all: ['+b', '+c'], rest_for_one: ['+b', '+c'] }[strategy], strategy)
-    t.equal(log.filter((entry) => entry === '+c').length, strategy === 'one_for_one' ? 0 : 1, 'not before b')
+t.test(
+  'tries a failed restart again, counts it, and keeps the order of later children',
+  async (t) => {
+    for (const strategy of ['one_for_one', 'one_for_all', 'rest_for_one'] as const) {
+      const { logger, lines } = recordingLogger()
+      const processes = build(t, { logger })
+      const { log, child } = family()
+      const supervisor = await supervise(processes, {
+        strategy,
+        maxRestarts: 50,
+        children: [child('a'), child('b', { name: 'b' }), child('c')]
+      })
+      log.length = 0
+      const before = pidOf(supervisor, 'b')
+      processes.exit(before, 'boom')
+      const thief = processes.spawn(
+        async (self) => {
+          while (lines.length === 0) await self.receive({ timeout: 1 })
+        },
+        { name: 'b' }
+      )
+      await processes.exited(thief)
+      await restarted(supervisor, 'b', before)
+      await settle()
+      t.match(lines[0], {
+        level: 'error',
+        args: [{ relayPid: supervisor.pid, err: { code: 'FST_PROCESS_NAME_TAKEN' } }]
+      })
+      t.strictSame(
+        log.slice(strategy === 'one_for_one' ? -1 : -2),
+        { one_for_one: ['+b'], one_for_all: ['+b', '+c'], rest_for_one: ['+b', '+c'] }[strategy],
+        strategy
+      )
+      t.equal(
+        log.filter((entry) => entry === '+c').length,
+        strategy === 'one_for_one' ? 0 : 1,
+        'not before b'
+      )
+    }
   }
-})
+)
 
 t.test('ends the supervisor when the name of a child stays taken', async (t) => {
   const processes = build(t)
   const { child } = family()
-  const supervisor = await supervise(processes, { children: [child('a'), child('b', { name: 'b' })] })
+  const supervisor = await supervise(processes, {
+    children: [child('a'), child('b', { name: 'b' })]
+  })
   const exited = processes.exited(supervisor.pid)
   processes.exit('b', 'boom')
   const thief = processes.spawn((self) => self.receive(), { name: 'b' })
@@ -337,7 +539,10 @@ t.test('stops a child whose restart is tried again', async (t) => {
   const { logger, firstLine } = recordingLogger()
   const processes = build(t, { logger })
   const { child } = family()
-  const supervisor = await supervise(processes, { strategy: 'one_for_all', children: [child('a', { name: 'a' }), child('b')] })
+  const supervisor = await supervise(processes, {
+    strategy: 'one_for_all',
+    children: [child('a', { name: 'a' }), child('b')]
+  })
   processes.exit('a', 'boom')
   processes.spawn((self) => self.receive(), { name: 'a' })
   await firstLine
@@ -352,7 +557,11 @@ t.test('ends all children at once when the supervisor is ended by exit', async (
     const { runtime, processes } = buildRuntime()
     const { child } = family()
     const supervisor = processes.supervise({
-      children: [child('a'), { id: 'inner', start: { children: [child('b')] } }, { id: 'stubborn', start: () => new Promise(() => {}) }]
+      children: [
+        child('a'),
+        { id: 'inner', start: { children: [child('b')] } },
+        { id: 'stubborn', start: () => new Promise(() => {}) }
+      ]
     })
     await settle()
     const pids = processes.list().filter((pid) => pid !== supervisor.pid)
@@ -370,7 +579,19 @@ t.test('starts no child after a cancel during a restart', async (t) => {
   const processes = build(t)
   const { log, child } = family()
   const gate = deferred()
-  const supervisor = await supervise(processes, { strategy: 'one_for_all', children: [child('a'), { id: 'slow', start: async (self) => { await drain(self.inbox); await gate.promise } }] })
+  const supervisor = await supervise(processes, {
+    strategy: 'one_for_all',
+    children: [
+      child('a'),
+      {
+        id: 'slow',
+        start: async (self) => {
+          await drain(self.inbox)
+          await gate.promise
+        }
+      }
+    ]
+  })
   processes.exit(pidOf(supervisor, 'a'), 'boom')
   await settle()
   processes.cancel(supervisor.pid)
@@ -388,7 +609,18 @@ t.test('restarts each child once after two failures while a slow child is stoppe
   const supervisor = await supervise(processes, {
     strategy: 'rest_for_one',
     maxRestarts: 10,
-    children: [child('a'), child('b'), { id: 'slow', start: async (self) => { slowStarts++; await drain(self.inbox); await gate.promise } }]
+    children: [
+      child('a'),
+      child('b'),
+      {
+        id: 'slow',
+        start: async (self) => {
+          slowStarts++
+          await drain(self.inbox)
+          await gate.promise
+        }
+      }
+    ]
   })
   const before = pidOf(supervisor, 'a')
   processes.exit(pidOf(supervisor, 'b'), 'boom')
@@ -407,11 +639,22 @@ t.test('ignores a queued exit that an earlier restart has already handled', asyn
   const processes = build(t, { logger })
   const { log, child } = family()
   const [stopping, gate] = [deferred(), deferred()]
-  const supervisor = await supervise(processes, { strategy: 'one_for_all', maxRestarts: 50, children: [child('a'), child('b', { name: 'b' })] })
+  const supervisor = await supervise(processes, {
+    strategy: 'one_for_all',
+    maxRestarts: 50,
+    children: [child('a'), child('b', { name: 'b' })]
+  })
   processes.exit('b', 'boom')
   const thief = processes.spawn((self) => self.receive(), { name: 'b' })
   await firstLine
-  supervisor.startChild({ id: 'slow', start: async (self) => { await drain(self.inbox); stopping.resolve(); await gate.promise } })
+  supervisor.startChild({
+    id: 'slow',
+    start: async (self) => {
+      await drain(self.inbox)
+      stopping.resolve()
+      await gate.promise
+    }
+  })
   // The next attempt has begun, and waits for the slow child.
   await stopping.promise
   log.length = 0
@@ -437,7 +680,9 @@ t.test('a process per room is a child added by name', async (t) => {
   const processes = build(t)
   const { child } = family()
   const rooms = processes.supervise({ name: 'rooms' })
-  for (const id of ['lobby', 'garden']) rooms.startChild(child(id, { name: `room:${id}`, restart: 'transient' }))
+  for (const id of ['lobby', 'garden']) {
+    rooms.startChild(child(id, { name: `room:${id}`, restart: 'transient' }))
+  }
   t.equal(processes.names.lookup('room:garden'), pidOf(rooms, 'garden'))
 })
 
