@@ -14,9 +14,9 @@ import type { Process, Processes, ProcessSystem } from '../../types/processes.js
 const store = new AsyncLocalStorage<string>()
 type Seen = Array<string | undefined>
 
-/** One test case: the code of a process, and the request that wakes it. */
 type Action = (processes: Processes) => unknown
 
+/** One test case: the code of a process, and the request that wakes it. */
 interface Kind {
   /** Starts the process. @returns the action of the request */
   (processes: ProcessSystem, see: () => void): Promise<Action> | Action
