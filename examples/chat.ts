@@ -4,7 +4,8 @@ import Fastify from 'fastify'
 import fastifyStatic from '@fastify/static'
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Value } from '@sinclair/typebox/value'
-import wsRelay, { type Pid, type Process, type Processes } from '../lib/index.js' // in your project: 'fastify-ws-relay'
+// In your project the next import is from 'fastify-ws-relay'.
+import wsRelay, { type Pid, type Process, type Processes } from '../lib/index.js'
 
 export const maxRooms = 100
 const kept = 30 // lines that a new client gets
@@ -24,12 +25,10 @@ function parse (data: unknown) {
   }
 }
 
+interface Topics { about: undefined, 'is it empty': undefined }
+
 /** The body of a room. Its state ends with it. The sockets of its clients may be on any node. */
-export async function room (
-  self: Process<{ about: undefined, 'is it empty': undefined }>,
-  name: string,
-  node: string
-) {
+export async function room (self: Process<Topics>, name: string, node: string) {
   const people = new Map<Pid, { id: number, name: string }>() // clients see ids, never PIDs
   const lines: object[] = []
   let lastId = 0
@@ -66,9 +65,7 @@ export async function room (
       say({ text: `${person?.name} left` })
       tell('people', [...people.values()])
     },
-    about: (_, { reply }) => {
-      reply({ name, node, people: people.size })
-    },
+    about: (_, { reply }) => { reply({ name, node, people: people.size }) },
     'is it empty': () => {
       if (people.size > 0) return
       self.names.unregister(`room:${name}`) // new clients get a new room while this one ends
@@ -121,25 +118,19 @@ const chat: FastifyPluginAsyncTypebox = async (app) => {
     return true
   }
 
-  app.get(
-    '/rooms',
-    async () =>
-      await describe(
-        processes,
-        rooms.children().flatMap(({ pid }) => pid ?? [])
-      )
-  )
+  app.get('/rooms', async () => {
+    const pids = rooms.children().flatMap(({ pid }) => pid ?? [])
+    return await describe(processes, pids)
+  })
 
   app.get('/rooms/:room', entrance, (request, reply) => {
     // Not for a plain GET, which the relay answers with 426.
     if (request.wsUpgradable && !open(request.params.room)) {
       return reply.code(503).send({ message: 'Too many rooms' })
     }
+    const metadata = { name: request.query.name }
     return reply
-      .relay(`room:${request.params.room}`, {
-        heartbeat_interval: '30s',
-        metadata: { name: request.query.name }
-      })
+      .relay(`room:${request.params.room}`, { heartbeat_interval: '30s', metadata })
       .send()
   })
 }

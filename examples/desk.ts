@@ -10,7 +10,8 @@ import {
   type TSchema
 } from '@fastify/type-provider-typebox'
 import { Value } from '@sinclair/typebox/value'
-import wsRelay, { type Pid, type Process } from '../lib/index.js' // in your project: 'fastify-ws-relay'
+// In your project the next import is from 'fastify-ws-relay'.
+import wsRelay, { type Pid, type Process } from '../lib/index.js'
 
 interface Line { from: string, text: string }
 /** The conversation so far. At a hand-over it goes to the new process. */
@@ -67,14 +68,12 @@ async function bot (self: Process<{ file: CaseFile, take: undefined, 'how many':
 
   await self.serve({
     'ws.join': ({ client_pid, metadata }) => {
-      visitors.set(client_pid, { name: String(metadata.name), lines: [] })
+      const name = String(metadata.name)
+      visitors.set(client_pid, { name, lines: [] })
       self.send(client_pid, 'with', { who: 'bot', name: 'Bot' })
-      say(
-        client_pid,
-        metadata.back === true
-          ? 'It is me again, the bot. Anything else?'
-          : `Hello ${String(metadata.name)}! Ask me about hours or prices, or say “human please”.`
-      )
+      say(client_pid, metadata.back === true
+        ? 'It is me again, the bot. Anything else?'
+        : `Hello ${name}! Ask me about hours or prices, or say “human please”.`)
     },
     'ws.message': ({ client_pid, data }) => {
       const frame = parse(VisitorFrame, data)
@@ -90,12 +89,9 @@ async function bot (self: Process<{ file: CaseFile, take: undefined, 'how many':
         if (answer) say(client_pid, answer)
       } else if (!queue.includes(client_pid)) {
         const here = self.groups.members('operators').length > 0
-        say(
-          client_pid,
-          here
-            ? 'Somebody will be with you in a moment.'
-            : 'Nobody is at the desk right now: I keep your place.'
-        )
+        say(client_pid, here
+          ? 'Somebody will be with you in a moment.'
+          : 'Nobody is at the desk right now: I keep your place.')
         changeQueue([...queue, client_pid])
       }
     },
@@ -105,10 +101,8 @@ async function bot (self: Process<{ file: CaseFile, take: undefined, 'how many':
       if (visitor === undefined || operator === undefined) return
       visitor.operator = operator
       try {
-        await self.call(pid, 'ws.control', {
-          target_pid: operator,
-          metadata: { name: visitor.name }
-        })
+        const metadata = { name: visitor.name }
+        await self.call(pid, 'ws.control', { target_pid: operator, metadata })
         changeQueue(queue.filter((other) => other !== pid))
       } catch {
         // All or nothing: the operator has left, so the visitor stays with the bot.
@@ -123,9 +117,7 @@ async function bot (self: Process<{ file: CaseFile, take: undefined, 'how many':
       }
       if (queue.includes(pid)) changeQueue(queue.filter((other) => other !== pid))
     },
-    file: ({ visitor, lines }) => {
-      visitors.get(visitor)?.lines.unshift(...lines)
-    },
+    file: ({ visitor, lines }) => { visitors.get(visitor)?.lines.unshift(...lines) },
     'how many': (_, { reply }) => {
       reply({ waiting: queue.length, operators: self.groups.members('operators').length })
     }
@@ -144,10 +136,8 @@ async function operator (self: Process<{ file: CaseFile, waiting: number }>, nam
 
   const giveBack = async (pid: Pid) => {
     try {
-      await self.call(pid, 'ws.control', {
-        target_pid: 'bot',
-        metadata: { name: visitors.get(pid)?.name, back: true }
-      })
+      const metadata = { name: visitors.get(pid)?.name, back: true }
+      await self.call(pid, 'ws.control', { target_pid: 'bot', metadata })
     } catch {
       self.send(pid, 'ws.close', { code: 1013, reason: 'nobody can talk to you now' })
     }
@@ -164,9 +154,8 @@ async function operator (self: Process<{ file: CaseFile, waiting: number }>, nam
   }
   const obey = async (frame?: Static<typeof OperatorFrame>) => {
     if (frame === undefined) {
-      self.send(me, 'refused', {
-        why: 'expected {"take": true}, or a "visitor" with "say" or "back"'
-      })
+      const why = 'expected {"take": true}, or a "visitor" with "say" or "back"'
+      self.send(me, 'refused', { why })
       return
     }
     if ('take' in frame) {
@@ -209,10 +198,8 @@ async function operator (self: Process<{ file: CaseFile, waiting: number }>, nam
         const { id, lines = [] } = visitors.get(pid) ?? {}
         visitors.delete(pid)
         if (cause === 'transfer') self.send('bot', 'file', { visitor: pid, lines })
-        self.send(me, 'gone', {
-          visitor: id,
-          why: cause === 'transfer' ? 'is with the bot again' : 'left'
-        })
+        const why = cause === 'transfer' ? 'is with the bot again' : 'left'
+        self.send(me, 'gone', { visitor: id, why })
       }
       // Ends only after the last message of the last visitor.
       if (!onDuty && visitors.size === 0) self.stop()
@@ -242,7 +229,7 @@ const desk: FastifyPluginAsyncTypebox = async (app) => {
 
   // In production an `onRequest` hook guards this route. It runs before the upgrade.
   app.get('/desk/operator', { schema, config }, (request, reply) => {
-    // No process for a plain GET: the relay answers 426 with any target.
+    // A plain GET starts no process: the relay answers 426 for any target.
     const target = request.wsUpgradable
       ? app.processes.spawn(operator, { args: [request.query.name] })
       : 'bot'

@@ -1,7 +1,8 @@
 // An HTTP route that sends to connected clients: to all devices of one user, or to everyone.
 //   npx tsx examples/notify.ts
 //   npx wscat -c 'ws://127.0.0.1:3000/notifications?user=ada'
-//   curl -H 'content-type: application/json' -d '{"user":"ada","text":"tea is ready"}' http://127.0.0.1:3000/notify
+//   curl http://127.0.0.1:3000/notify -H 'content-type: application/json' \
+//     -d '{"user":"ada","text":"tea is ready"}'
 import Fastify from 'fastify'
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import wsRelay from '../lib/index.js' // in your project: 'fastify-ws-relay'
@@ -24,24 +25,21 @@ const notify: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   // In production the user comes from a session that an `onRequest` hook has checked.
-  app.get(
-    '/notifications',
-    { schema: { querystring: Type.Object({ user: User }) } },
-    (request, reply) => {
-      reply.relay(registrar, { metadata: { user: request.query.user } }).send()
-    }
-  )
+  const querystring = Type.Object({ user: User })
+  app.get('/notifications', { schema: { querystring } }, (request, reply) => {
+    reply.relay(registrar, { metadata: { user: request.query.user } }).send()
+  })
 
-  const body = Type.Object(
-    { user: Type.Optional(User), text: Type.String({ minLength: 1, maxLength: 1000 }) }
-  )
+  const body = Type.Object({
+    user: Type.Optional(User),
+    text: Type.String({ minLength: 1, maxLength: 1000 })
+  })
   app.post('/notify', { schema: { body } }, (request, reply) => {
     const { user, text } = request.body
-    // A topic of this application. The client reads
+    const group = user === undefined ? 'users' : `user:${user}`
+    // 'notice' is a topic of this application. The client reads
     // {"topic":"notice","data":{"text":"tea is ready"}}.
-    reply.send({
-      reached: groups.broadcast(user === undefined ? 'users' : `user:${user}`, 'notice', { text })
-    })
+    reply.send({ reached: groups.broadcast(group, 'notice', { text }) })
   })
 }
 

@@ -1,7 +1,8 @@
 // Everyone who opens /ws is in one lobby; POST /notify is an ordinary route that talks to it.
 //   npx tsx examples/quickstart.ts
 //   npx wscat -c 'ws://127.0.0.1:3000/ws?user_id=ada'
-//   curl -H 'content-type: application/json' -d '{"text":"tea is ready"}' http://127.0.0.1:3000/notify
+//   curl http://127.0.0.1:3000/notify -H 'content-type: application/json' \
+//     -d '{"text":"tea is ready"}'
 import Fastify, { type FastifyServerOptions } from 'fastify'
 import wsRelay, { type Pid } from '../lib/index.js' // in your project: 'fastify-ws-relay'
 

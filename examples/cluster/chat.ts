@@ -65,7 +65,8 @@ const chat: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get('/rooms/:room', entrance, async (request, reply) => {
     const name = request.params.room
-    const target = request.wsUpgradable ? await enter(name) : `room:${name}` // a plain GET is answered 426
+    // A plain GET opens no room: the relay answers 426 for any target.
+    const target = request.wsUpgradable ? await enter(name) : `room:${name}`
     if (target === undefined) {
       return await reply.code(503).send({ message: 'No such room, and too many others' })
     }

@@ -24,16 +24,7 @@ Redis instead, with redis-server:       npm run demo:cluster -- --redis`
   redis: {
     program: 'redis-server',
     args: (port: number, store: string) => [
-      '--bind',
-      host,
-      '--port',
-      String(port),
-      '--dir',
-      store,
-      '--save',
-      '',
-      '--appendonly',
-      'no'
+      '--bind', host, '--port', String(port), '--dir', store, '--save', '', '--appendonly', 'no'
     ],
     ready: /Ready to accept connections/,
     help: `There is no redis-server on the PATH.

@@ -1,7 +1,10 @@
-// One node with the chat. The launcher starts three. By hand, with an engine on its default port:
-//   NODE=a ADDRESSES='{"a":"http://127.0.0.1:3001","b":"http://127.0.0.1:3002"}' npx tsx examples/cluster/node.ts
+// One node with the chat. The launcher starts three. To start one by hand, with an engine on its
+// default port:
+//   NODE=a ADDRESSES='{"a":"http://127.0.0.1:3001","b":"http://127.0.0.1:3002"}' \
+//     npx tsx examples/cluster/node.ts
 import Fastify from 'fastify'
-import wsRelay, { type ClusterEngine } from '../../lib/index.js' // in your project: 'fastify-ws-relay'
+// The comments beside the imports show the names to use in your project.
+import wsRelay, { type ClusterEngine } from '../../lib/index.js' // 'fastify-ws-relay'
 import { nats } from '../../lib/cluster/engines/nats.js' // 'fastify-ws-relay/nats'
 import { redis } from '../../lib/cluster/engines/redis.js' // 'fastify-ws-relay/redis'
 import { leaveOut, servePage } from '../demo/page.js'

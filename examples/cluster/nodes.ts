@@ -58,17 +58,9 @@ export async function nodes (
     if (asking) return
     asking = true
     allRooms(processes)
-      .then(
-        (found) => {
-          self.send(self.pid, 'rooms', found)
-        },
-        (err: unknown) => {
-          self.log.warn({ err }, 'the rooms are not known')
-        }
-      )
-      .finally(() => {
-        asking = false
-      })
+      .then((found) => { self.send(self.pid, 'rooms', found) })
+      .catch((err: unknown) => { self.log.warn({ err }, 'could not list the rooms') })
+      .finally(() => { asking = false })
   }
 
   cluster.watch(self.pid) // from now on `@node` reports nodes that join and leave

@@ -25,7 +25,7 @@ function close (code?: number, reason: string | Buffer = ''): Buffer {
   return frame(opcodes.close, code === undefined ? '' : closing(code, reason))
 }
 
-t.test('a close frame is answered with its code, and its reason', async (t) => {
+t.test('answers a close frame with the same code and reason', async (t) => {
   const codes = [
     1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3001, 3999, 4000,
     4998, 4999
@@ -113,7 +113,7 @@ t.test('a reason that is not UTF-8 is an error', async (t) => {
   await suite.run(t, [...cases, ...chopped(1, cases)])
 })
 
-t.test('nothing after a close frame is read', async (t) => {
+t.test('reads nothing after a close frame', async (t) => {
   const later: Array<[name: string, ...sends: Buffer[]]> = [
     ['a text', good],
     ['a ping', frame(opcodes.ping, 'ping')],
@@ -143,7 +143,7 @@ t.test('nothing after a close frame is read', async (t) => {
   await suite.run(t, chopped(1, cases.filter(({ name }) => /text|ping|second/.test(name))))
 })
 
-t.test('messages before a close frame are not lost', async (t) => {
+t.test('delivers messages that arrive before a close frame', async (t) => {
   const cases: Case[] = [
     {
       name: 'a ping',
@@ -193,7 +193,7 @@ t.test('messages before a close frame are not lost', async (t) => {
   )
 })
 
-t.test('a close frame waits for a large echo', async (t) => {
+t.test('sends the close frame after a large echo', async (t) => {
   const size = 16 * 1024 * 1024
   const large = await Suite.start(t, {
     maxPayload: size,
@@ -217,7 +217,7 @@ t.test('a close frame waits for a large echo', async (t) => {
   await large.finish(t)
 })
 
-t.test('the target closes, and the client answers', async (t) => {
+t.test('completes the handshake when the target closes and the client answers', async (t) => {
   const ask = (code: number): Step[] => [frame(opcodes.text, `please close ${code}`), 1]
   const told = [text('please close 4001')]
   const ends = asked(4001)
@@ -269,7 +269,7 @@ t.test('the target closes, and the client answers', async (t) => {
   ])
 })
 
-t.test('a connection that is lost has no code', async (t) => {
+t.test('reports no code for a lost connection', async (t) => {
   const gone: Array<[name: string, step: Step]> = [
     ['ended', ({ socket }) => { socket.end() }],
     ['reset', ({ socket }) => { socket.resetAndDestroy() }]

@@ -64,7 +64,7 @@ const long = 'so long that it is worth it; '.repeat(100)
 // Echoes everything deflated, the empty message too.
 const suite = await Suite.start(t, { perMessageDeflate: { threshold: 0 } })
 
-t.test('the examples of RFC 7692 section 7.2.3', (t) => {
+t.test('reads the examples of RFC 7692 section 7.2.3', (t) => {
   const hex = (data: string): Buffer => frame(opcodes.text, Buffer.from(data, 'hex'), rsv1)
   const hello = deflated(text('Hello'))
   return suite.run(
@@ -95,7 +95,7 @@ t.test('the examples of RFC 7692 section 7.2.3', (t) => {
   )
 })
 
-t.test('messages are inflated, and their echoes deflated', async (t) => {
+t.test('inflates messages and deflates their echoes', async (t) => {
   const random = randomBytes(70_000)
   const cut = deflate(long)
   const cases = agreed([
@@ -177,7 +177,7 @@ t.test('messages are inflated, and their echoes deflated', async (t) => {
   ])
 })
 
-t.test('a violation ends the connection', async (t) => {
+t.test('ends the connection after a violation', async (t) => {
   const part = frame(opcodes.text, deflate(long), { rsv: 4, fin: false })
   await suite.run(
     t,
@@ -278,7 +278,7 @@ t.test('a violation ends the connection', async (t) => {
   )
 })
 
-t.test('the connection ends in order', (t) =>
+t.test('ends a connection in order', (t) =>
   suite.run(
     t,
     agreed([
@@ -381,7 +381,7 @@ const declined = [
   ''
 ]
 
-t.test('offers', async (t) => {
+t.test('negotiates offers as RFC 7692 requires', async (t) => {
   const answered = (head: string): string | undefined =>
     /^sec-websocket-extensions: (.*)\r$/im.exec(head)?.[1]
   // Repeats itself, but not within the smaller windows.
@@ -423,7 +423,7 @@ t.test('offers', async (t) => {
   )
 })
 
-t.test('short messages are sent as they are, unless told otherwise', async (t) => {
+t.test('sends short messages uncompressed unless `threshold` says otherwise', async (t) => {
   const usual = await Suite.start(t, { perMessageDeflate: true })
   const echo = (length: number): string => text('x'.repeat(length))
   await usual.run(

@@ -19,7 +19,7 @@ const first = frame(opcodes.text, 'one ', { fin: false })
 const next = frame(opcodes.continuation, 'two ', { fin: false })
 const last = frame(opcodes.continuation, 'three')
 
-t.test('fragments become one message', async (t) => {
+t.test('joins fragments into one message', async (t) => {
   const messages: string[][] = [
     ['one ', 'two'],
     ['one ', 'two ', 'three'],
@@ -57,7 +57,7 @@ t.test('fragments become one message', async (t) => {
   ])
 })
 
-t.test('messages in fragments follow one another', (t) =>
+t.test('reads several fragmented messages in a row', (t) =>
   suite.run(t, [
     {
       name: 'text, then binary',

@@ -19,7 +19,7 @@ function headersOf (head: string): Record<string, string> {
   }))
 }
 
-t.test('the accept header of RFC 6455 section 1.3', async (t) => {
+t.test('answers the example key of RFC 6455 section 1.3 with its accept header', async (t) => {
   t.equal(key, 'dGhlIHNhbXBsZSBub25jZQ==', 'its key')
   await suite.run(t, [{
     name: 'the connection works',
@@ -35,7 +35,7 @@ t.test('the accept header of RFC 6455 section 1.3', async (t) => {
   }])
 })
 
-t.test('requests that are upgrades', async (t) => {
+t.test('accepts valid upgrade requests', async (t) => {
   const connection = undefined
   const upgrade = undefined
   const other = 'AQIDBAUGBwgJCgsMDQ4PEA=='
@@ -106,7 +106,7 @@ t.test('requests that are upgrades', async (t) => {
   }])
 })
 
-t.test('requests that are no upgrades', async (t) => {
+t.test('refuses requests that are no valid upgrades', async (t) => {
   const version = (value: string | string[] | undefined): Headers => ({
     'sec-websocket-version': value
   })
@@ -168,7 +168,7 @@ t.test('requests that are no upgrades', async (t) => {
   suite.count(rows.length)
 })
 
-t.test('it does not matter how TCP cuts it', async (t) => {
+t.test('reads a handshake that TCP splits at any place', async (t) => {
   const behind: Array<[name: string, bytes: Buffer, rest: Partial<Case>]> = [
     ['nothing', Buffer.alloc(0), {}],
     ['a text', good, { gets: [text('good')] }],

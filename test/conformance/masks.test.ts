@@ -55,7 +55,7 @@ const keys = [
 ]
 const nameOf = (key: readonly number[]): string => Buffer.from(key).toString('hex')
 
-t.test('any key unmasks a payload of any length', async (t) => {
+t.test('unmasks payloads of any length with any key', async (t) => {
   // Around each power of two: payloads are unmasked by octets, by words or by a native addon.
   const lengths = [
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 66, 67, 127, 128, 129, 191,
@@ -81,7 +81,7 @@ t.test('any key unmasks a payload of any length', async (t) => {
   })))
 })
 
-t.test('each frame has a key of its own', async (t) => {
+t.test('unmasks each frame with its own key', async (t) => {
   const parts = ['one ', 'two ', 'three ', 'four ', 'five ', 'six ', 'seven']
   const sends = parts.map((part, i) =>
     frame(i === 0 ? opcodes.text : opcodes.continuation, part, { mask: keys[i], fin: i === 6 })

@@ -28,7 +28,7 @@ t.test('a reserved bit is an error in every frame', async (t) => {
   await suite.run(t, chopped(1, cases.filter(({ name }) => name.startsWith('RSV1 in'))))
 })
 
-t.test('a reserved bit is an error wherever the frame stands', (t) =>
+t.test('a reserved bit is an error at any position in the stream', (t) =>
   suite.run(
     t,
     [1, 2, 4, 7].flatMap((rsv) => [
@@ -86,7 +86,7 @@ t.test('a reserved opcode is an error', async (t) => {
   await suite.run(t, chopped(1, cases.filter(({ name }) => !name.includes('message'))))
 })
 
-t.test('an error in the first octet is found before the next octets are read', (t) =>
+t.test('reports an error in the first octet before the next octets arrive', (t) =>
   suite.run(t, [
     { name: 'a reserved bit', sends: [Buffer.from([0xc1])], ends: reserved },
     {

@@ -40,18 +40,18 @@ function fragments (...sizes: number[]): Step[] {
 
 const suite = await Suite.start(t)
 
-t.test('a message of any size is echoed', (t) =>
+t.test('echoes messages of any size', (t) =>
   suite.run(t, both([...sizes, 1000, 4096, MiB - 1, MiB]))
 )
 
-t.test('it does not matter how TCP cuts it', (t) => suite.run(t, [
+t.test('echoes messages that TCP splits at any place', (t) => suite.run(t, [
   ...chopped(1, both(sizes.filter((size) => size <= 128))),
   ...chopped(2, both(sizes.filter((size) => size <= 128))),
   ...[997, 1460, 16384].flatMap((chop) => chopped(chop, both([65535, 65536]))),
   ...chopped(65535, both([MiB]))
 ]))
 
-t.test('many messages in one write are echoed in order', async (t) => {
+t.test('echoes many messages of one write in order', async (t) => {
   const words = Array.from({ length: 200 }, (_, i) => `message ${i}`)
   const frames = words.map((word) => frame(opcodes.text, word))
   const all = { name: '200 messages', sends: [Buffer.concat(frames)], gets: words.map(text) }

@@ -87,7 +87,7 @@ const invalid: Record<string, string[]> = {
   'over U+10FFFF': ['f4908080', 'f49fbfbf', 'f5808080', 'f7bfbfbf']
 }
 
-t.test('every code point is text', async (t) => {
+t.test('accepts every code point as text', async (t) => {
   for (const code of valid) {
     const name = `U+${code.toString(16).toUpperCase().padStart(4, '0')}`
     await suite.run(
@@ -106,7 +106,7 @@ t.test('every code point is text', async (t) => {
   }))
 })
 
-t.test('text may be cut inside a character', async (t) => {
+t.test('accepts text that is split inside a character', async (t) => {
   const data = Buffer.from('aé€😀z')
   const cuts: Case[] = Array.from({ length: data.length - 1 }, (_, i) => ({
     name: `cut before octet ${i + 1}`,
@@ -145,7 +145,7 @@ t.test('invalid text ends the connection with 1007', async (t) => {
   }
 })
 
-t.test('invalid text ends the connection at any place', async (t) => {
+t.test('invalid text ends the connection at any position', async (t) => {
   const places = [0, 1, 2, 3, 4, 61, 63, 64, 65, 125, 126, 191, 192, 193, 200, 1000, 65535]
   await suite.run(
     t,
@@ -204,7 +204,7 @@ t.test('invalid text ends the connection at any place', async (t) => {
   ])
 })
 
-t.test('binary messages carry any octets', async (t) => {
+t.test('accepts any octets in binary messages', async (t) => {
   const all = Object.values(invalid).flat().map((hex) => Buffer.from(hex, 'hex'))
   await suite.run(t, [
     {

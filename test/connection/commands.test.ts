@@ -53,7 +53,7 @@ t.test('makes a JSON frame of any other topic', async t => {
   }
 })
 
-t.test('ws.close takes an object, a reason or nothing', async t => {
+t.test('accepts an object, a reason or nothing as ws.close', async t => {
   for (const [payload, request] of [
     [undefined, { code: 1000, reason: '' }],
     [null, { code: 1000, reason: '' }],

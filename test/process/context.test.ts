@@ -412,7 +412,7 @@ async function play (
 }
 
 for (const home of [undefined, 'home']) {
-  t.test(`code of a process runs in the context of its system: ${home ?? 'none'}`, async (t) => {
+  t.test(`code of a process runs in the context of its runtime: ${home ?? 'none'}`, async (t) => {
     for (const [name, kind] of Object.entries(kinds)) {
       for (const [way, wake] of Object.entries(ways)) {
         const processes = home === undefined ? createProcesses() : store.run(home, createProcesses)

@@ -3,7 +3,7 @@ import { names } from './names.js'
 import { termsFromEnv } from './suite.js'
 
 t.test(
-  'a healthy node loses no name and counts no fence, whenever names are registered and given back',
+  'a healthy node loses no name and counts no fence while names come and go',
   async (t) => {
     const { failure, runs, seed } = await names.check(termsFromEnv(300))
     if (failure !== undefined) t.fail(failure)

@@ -6,7 +6,7 @@ import { upgrades } from './upgrades.js'
 const weight = 1000
 
 t.test(
-  'every socket with an upgrade is gone in time, and those without one are as on plain Fastify',
+  'ends every upgrade socket in time, and leaves other sockets as plain Fastify does',
   async (t) => {
     const terms = termsFromEnv(2 * weight)
     const { failure, runs, seed } = await upgrades.check(

@@ -16,7 +16,7 @@ function judged (reading: Reading, numbers: readonly number[], sent = 4): Array<
   return numbers.map((n) => reading.take(Buffer.from(dataOf(client, n)), isBinary(n)))
 }
 
-t.test('an echo that is lost, doubled, out of order or another is noticed', async (t) => {
+t.test('detects an echo that is lost, doubled, out of order or wrong', async (t) => {
   t.strictSame(judged(new Echoes(client), [0, 1, 2, 3]), [
     undefined,
     undefined,
@@ -33,7 +33,7 @@ t.test('an echo that is lost, doubled, out of order or another is noticed', asyn
   t.notOk(isContent(dataOf(client + 1, 0), false, client, 0), 'that of another client')
 })
 
-t.test('a number that is acknowledged twice, or never, is noticed', async (t) => {
+t.test('detects a number that is acknowledged twice or never', async (t) => {
   const reading = new Acknowledgements()
   for (let n = 0; n < 3; n++) reading.sent(n)
   t.strictSame(
@@ -45,7 +45,7 @@ t.test('a number that is acknowledged twice, or never, is noticed', async (t) =>
   t.type(reading.take(Buffer.from('0')), 'string')
 })
 
-t.test('a gap is noticed where none may be, and a step back always', async (t) => {
+t.test('detects gaps where none are allowed, and always a step back', async (t) => {
   t.type(judged(new Numbers(false), [0, 2]).at(-1), 'string')
   t.equal(judged(new Numbers(true), [0, 2]).at(-1), undefined)
   t.type(judged(new Numbers(true), [0, 2, 1]).at(-1), 'string')
@@ -53,7 +53,7 @@ t.test('a gap is noticed where none may be, and a step back always', async (t) =
   t.equal(numberOf(dataOf(client, 12)), 12)
 })
 
-t.test('the slope is that of the line, whatever it lies on', async (t) => {
+t.test('computes the slope of a line with any offset', async (t) => {
   t.equal(slope([{ work: 0, bytes: 100 }, { work: 10, bytes: 100 }, { work: 30, bytes: 100 }]), 0)
   t.equal(
     slope([
@@ -65,7 +65,7 @@ t.test('the slope is that of the line, whatever it lies on', async (t) => {
   )
 })
 
-t.test('one statement that does not hold decides', async (t) => {
+t.test('one failed statement fails the report', async (t) => {
   const section = new Section('Phase', 'What it does.')
   section.equal('as many', [1, { client: 1 }], [1, { client: 1 }])
   section.note('took', '3 s')
@@ -77,7 +77,7 @@ t.test('one statement that does not hold decides', async (t) => {
   t.match(section.text, '| as many | 1 instead of 2 | **no** |')
 })
 
-t.test('problems are counted, and the first are kept', async (t) => {
+t.test('counts all problems and keeps the first ones', async (t) => {
   const problems = new Problems()
   t.equal(together([{ problems }]), 'none')
   for (let i = 0; i < 100; i++) problems.add(`problem ${i}`)
@@ -85,7 +85,7 @@ t.test('problems are counted, and the first are kept', async (t) => {
   t.match(together([{ problems }]), /^100: problem 0; problem 1/)
 })
 
-t.test('a command line that is not understood is an error', async (t) => {
+t.test('throws for an unknown command line', async (t) => {
   t.equal(parseOptions(['--smoke', '--connections', '5']).scale.idle.connections, 5)
   for (const args of [['--connections', 'many'], ['--connections', '0'], ['--quick'], ['idle']]) {
     t.throws(() => parseOptions(args), args.join(' '))

@@ -48,7 +48,7 @@ function headerOf (size: number): number {
   return size < 126 ? 2 : size < 65536 ? 4 : 10
 }
 
-t.test('a text of any size is one frame with the shortest header, as ws reads it', async t => {
+t.test('frames a text of any size with the shortest header, readable by ws', async t => {
   for (const size of sizes) {
     const text = 'x'.repeat(size)
     const whole = textFrame(text)
@@ -58,7 +58,7 @@ t.test('a text of any size is one frame with the shortest header, as ws reads it
   }
 })
 
-t.test('frames share no byte with each other, whichever memory they are in', async t => {
+t.test('frames share no bytes with each other, in any memory', async t => {
   const texts = Array.from({ length: 60 }, (_, i) =>
     String.fromCharCode(97 + (i % 26)).repeat([100, 2043, 2044, 4096, 9001, 16_380, 16_381][i % 7])
   )
@@ -105,7 +105,7 @@ t.test('a lone surrogate is sent as U+FFFD', async t => {
   }
 })
 
-t.test('bytes are a binary frame of what they were at that moment', async t => {
+t.test('copies bytes into a binary frame at the moment of the call', async t => {
   for (const size of sizes) {
     const data = Buffer.alloc(size, 7)
     const whole = binaryFrame(data)
@@ -115,7 +115,7 @@ t.test('bytes are a binary frame of what they were at that moment', async t => {
   }
 })
 
-t.test('a Uint8Array that is a part of something larger is sent alone', async t => {
+t.test('sends only the view of a Uint8Array, not its whole buffer', async t => {
   const part = new Uint8Array([1, 2, 3, 4, 5]).subarray(1, 4)
   t.strictSame(await received(binaryFrame(part)), [['message', Buffer.from([2, 3, 4]), true]])
 })
@@ -197,7 +197,7 @@ t.test('a close reason is cut to 123 bytes between two characters', async t => {
   }
 })
 
-t.test('any reason is cut to the longest beginning that fits', async () => {
+t.test('cuts any reason to the longest prefix that fits', async () => {
   fc.assert(fc.property(fc.string({ unit: 'binary', minLength: 20, maxLength: 200 }), reason => {
     const cut = cutReason(reason)
     const next = [...reason.slice(cut.length)][0] ?? ''
@@ -225,7 +225,7 @@ t.test('a frame for a compressed payload has RSV1 set', async t => {
   t.strictSame(frame(opcodes.binary, Buffer.from([1, 2])), Buffer.from([0x82, 2, 1, 2]))
 })
 
-t.test('a loop of sends of one string frames it once', async t => {
+t.test('frames a string once when it is sent in a loop', async t => {
   const cache = new FrameCache()
   const first = cache.text('hello')
   for (let i = 0; i < 10; i++) t.equal(cache.text(['hel', 'lo'].join('')), first)
@@ -236,7 +236,7 @@ t.test('a loop of sends of one string frames it once', async t => {
   t.equal(cache.encoded, 3)
 })
 
-t.test('a cleared cache frames anew, the empty string too', async t => {
+t.test('frames a string again after the cache was cleared, the empty string too', async t => {
   const cache = new FrameCache()
   t.strictSame(cache.text(''), textFrame(''))
   const first = cache.text('hello')
@@ -247,7 +247,7 @@ t.test('a cleared cache frames anew, the empty string too', async t => {
   t.equal(cache.encoded, 4)
 })
 
-t.test('ws reads any list of frames as it was written', async () => {
+t.test('ws reads any sequence of frames correctly', async () => {
   const item = fc.oneof(
     fc
       .string({ unit: 'binary', maxLength: 300 })

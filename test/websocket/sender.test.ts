@@ -54,7 +54,7 @@ function turn (): Promise<void> {
   return new Promise((resolve) => { setImmediate(resolve) })
 }
 
-t.test('frames of a turn are one write, and one alone is passed on as it is', async t => {
+t.test('joins the frames of one iteration, and does not copy a single frame', async t => {
   const { sink, flusher, sender } = build()
   const one = Buffer.from('one')
   sender.sendFrame(one)
@@ -69,7 +69,7 @@ t.test('frames of a turn are one write, and one alone is passed on as it is', as
   t.equal(flusher.writes, 2)
 })
 
-t.test('larger frames are written as a vector', async t => {
+t.test('writes larger frames with writev, without joining them', async t => {
   const { sink, sender } = build()
   for (const text of ['a', 'b']) sender.sendFrame(Buffer.alloc(5000, text))
   await turn()
@@ -82,7 +82,7 @@ t.test('larger frames are written as a vector', async t => {
   )
 })
 
-t.test('64 KiB, or 1024 frames, do not wait for the end of the turn', async t => {
+t.test('writes 64 KiB or 1024 frames without waiting for the end of the iteration', async t => {
   const { sink, sender } = build()
   sender.sendFrame(Buffer.alloc(64 * 1024))
   t.equal(sink.chunks.length, 1)
@@ -91,7 +91,7 @@ t.test('64 KiB, or 1024 frames, do not wait for the end of the turn', async t =>
   t.equal(many.sink.bytes.length, 1024)
 })
 
-t.test('the senders of one turn are all written, an sender once', async t => {
+t.test('flushes each sender of a loop iteration once', async t => {
   const flusher = new Flusher()
   const sinks = Array.from({ length: 5 }, () => new Sink())
   for (const [i, sink] of sinks.entries()) {
@@ -108,7 +108,7 @@ t.test('the senders of one turn are all written, an sender once', async t => {
   t.equal(flusher.frames.encoded, encoded + 1, 'the last text is let go of')
 })
 
-t.test('senders with the same frames share one chunk, and others do not', async t => {
+t.test('senders with the same frames share one joined chunk, others do not', async t => {
   const flusher = new Flusher()
   const [a, b, c] = ['a', 'b', 'c'].map((text) => Buffer.from(text))
   const rows = [[a, b], [a, b], [b, a], [a, b, c], [a, b, c], [a, b]]
@@ -129,7 +129,7 @@ t.test('senders with the same frames share one chunk, and others do not', async 
   t.equal(flusher.joins, 5, 'what was joined is let go of')
 })
 
-t.test('a flush waits for processes that have mail, and not for ever', async t => {
+t.test('delays a flush while processes have mail, up to a limit', async t => {
   let busy = true
   const { sink, flusher, sender } = build(() => busy)
   sender.sendFrame(Buffer.from('a'))
@@ -152,7 +152,7 @@ t.test('a flush waits for processes that have mail, and not for ever', async t =
   }
 })
 
-t.test('what is written past the sender at first counts as waiting', async t => {
+t.test('counts bytes that were written to the socket before the sender existed', async t => {
   const { sink, sender } = build()
   sink.open = false
   sink.write('head')
@@ -162,7 +162,7 @@ t.test('what is written past the sender at first counts as waiting', async t => 
   t.equal(sender.bufferedBytes, 0)
 })
 
-t.test('a socket that has to drain is waited for', async t => {
+t.test('waits for the drain of a full socket', async t => {
   const { sink, sender } = build()
   sink.open = false
   sender.sendFrame(Buffer.alloc(2000, 'a'))
@@ -178,7 +178,7 @@ t.test('a socket that has to drain is waited for', async t => {
   t.equal(sender.bufferedBytes, 0)
 })
 
-t.test('small frames that have to wait are packed: thousands of them are not objects', async t => {
+t.test('packs waiting small frames into larger chunks', async t => {
   const { sink, sender } = build()
   let expected = ''
   for (const [times, round] of ['a', 'b'].entries()) {
@@ -206,7 +206,7 @@ t.test('small frames that have to wait are packed: thousands of them are not obj
 })
 
 t.test(
-  'written is told when the socket has handed it on, and not when the socket is gone',
+  'calls back when the kernel has a frame, and never after the socket is destroyed',
   async (t) => {
     const { sink, sender } = build()
     const told: string[] = []
@@ -243,7 +243,7 @@ t.test(
   }
 )
 
-t.test('afterAll comes after all, at once where nothing waits', async t => {
+t.test('whenFlushed calls back after all frames, at once when none is waiting', async t => {
   const { sink, sender } = build()
   let calls = 0
   sender.whenFlushed(() => { calls++ })
@@ -267,7 +267,7 @@ t.test('afterAll comes after all, at once where nothing waits', async t => {
 })
 
 t.test(
-  'whatever is pushed, flushed and drained, the bytes come out in order and once',
+  'writes all bytes once and in order for any sends, flushes and drains',
   async () => {
     const step = fc.oneof(
       fc.record({
@@ -332,7 +332,7 @@ t.test(
   }
 )
 
-t.test('one turn may send 16 times the limit to a client whose buffer was empty', async t => {
+t.test('allows a burst of 16 times the limit when the buffer was empty', async t => {
   const { sender } = build()
   let taken = 0
   while (sender.bufferedBytes <= 100 || sender.allowsBurst(100)) {
@@ -346,7 +346,7 @@ t.test('one turn may send 16 times the limit to a client whose buffer was empty'
   t.ok(sender.allowsBurst(100), 'each turn that finds it empty')
 })
 
-t.test('a burst is judged when it was written and the socket had a turn to drain', async t => {
+t.test('applies the limit to a burst after the socket had one iteration to drain', async t => {
   const { sink, sender } = build()
   sink.open = false
   sender.sendFrame(Buffer.alloc(2000))
@@ -363,7 +363,7 @@ t.test('a burst is judged when it was written and the socket had a turn to drain
   t.ok(sender.allowsBurst(1000), 'it has read everything meanwhile')
 })
 
-t.test('a client that reads a burst in its turn may be sent the next one', async t => {
+t.test('allows another burst to a client that has read the last one in time', async t => {
   const { sink, sender } = build()
   sink.open = false
   sender.sendFrame(Buffer.alloc(2000))
@@ -375,7 +375,7 @@ t.test('a client that reads a burst in its turn may be sent the next one', async
   t.ok(sender.allowsBurst(1000))
 })
 
-t.test('a client that holds bytes of an earlier turn is judged at once', async t => {
+t.test('allows no burst while bytes of an earlier iteration are buffered', async t => {
   const { sink, sender } = build()
   sink.open = false
   sender.sendFrame(Buffer.alloc(600))
@@ -392,7 +392,7 @@ t.test('a client that holds bytes of an earlier turn is judged at once', async t
   t.ok(sender.allowsBurst(1000))
 })
 
-t.test('a drain in the turn of a burst does not make it late', async t => {
+t.test('a drain in the iteration of a burst does not make the burst late', async t => {
   const { sink, sender } = build()
   sender.sendFrame(Buffer.alloc(64 * 1024))
   sink.open = false
@@ -405,7 +405,7 @@ t.test('a drain in the turn of a burst does not make it late', async t => {
   t.ok(sender.allowsBurst(10_000))
 })
 
-t.test('a burst waits for processes that are busy, and is judged behind its write', async t => {
+t.test('applies the limit to a burst only after busy processes let it be written', async t => {
   let busy = true
   const { sink, sender } = build(() => busy)
   sink.open = false
@@ -423,7 +423,7 @@ t.test('a burst waits for processes that are busy, and is judged behind its writ
   t.notOk(sender.allowsBurst(1000))
 })
 
-t.test('a second burst, after the first was taken, has a turn of its own', async t => {
+t.test('gives a second burst its own iteration after the first one was read', async t => {
   for (const isTakenAtOnce of [true, false]) {
     const { sink, sender } = build()
     sink.open = isTakenAtOnce

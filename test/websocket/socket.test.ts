@@ -32,7 +32,7 @@ function turn (): Promise<void> {
   return new Promise((resolve) => { setImmediate(resolve) })
 }
 
-t.test('what happens on a socket is told to its connection', async t => {
+t.test('passes the events of a socket to its connection', async t => {
   const { socket, events, bind } = build()
   bind()
   socket.push('a')
@@ -44,7 +44,7 @@ t.test('what happens on a socket is told to its connection', async t => {
   t.strictSame(events, ['drained', 'bytes a', 'lost', 'reset', 'closed'])
 })
 
-t.test('a socket that was paused is read', async t => {
+t.test('reads a socket that was paused before', async t => {
   const { socket, events, bind } = build()
   socket.pause()
   socket.push('a')
@@ -53,7 +53,7 @@ t.test('a socket that was paused is read', async t => {
   t.strictSame(events, ['bytes a'])
 })
 
-t.test('the timeouts of a HTTP server are off, and so is delay', async t => {
+t.test('disables the timeouts of the HTTP server and Nagle\'s algorithm', async t => {
   const calls: unknown[] = []
   const { socket, bind } = build({
     setTimeout (ms: number) {
@@ -67,7 +67,7 @@ t.test('the timeouts of a HTTP server are off, and so is delay', async t => {
   t.strictSame(calls, [true, 0, true])
 })
 
-t.test('connections share their listeners', async t => {
+t.test('connections share their listener functions', async t => {
   const [a, b] = [build(), build()]
   a.bind()
   b.bind()
@@ -77,7 +77,7 @@ t.test('connections share their listeners', async t => {
 })
 
 t.test(
-  'what a paused socket holds is taken out of it, once, also when it is destroyed',
+  'takes the buffered chunks of a paused socket once, also after destroy',
   async (t) => {
     for (const destroyed of [false, true]) {
       const { socket, events, bind } = build()
@@ -99,7 +99,7 @@ t.test(
   }
 )
 
-t.test('what the kernel has taken of one large write is known while the rest waits', async t => {
+t.test('reports how much of a large write the kernel has taken', async t => {
   const size = 30_000_000
   for (const isTls of [false, true]) {
     const server = isTls ? createTlsServer(certificate) : createServer()
@@ -132,7 +132,7 @@ t.test('what the kernel has taken of one large write is known while the rest wai
   }
 })
 
-t.test('of a stream without a kernel it grows as the stream drains', async t => {
+t.test('counts the sent bytes of a plain stream as it drains', async t => {
   const { socket } = build()
   let done: (() => void) | undefined
   socket._write = (_chunk, _encoding, callback) => { done = callback }

@@ -8,7 +8,7 @@ const moduleOf = async (unmask: (payload: Buffer, mask: Buffer) => void) => ({
 })
 
 t.test(
-  'unmasking is the same with bufferutil and without, at any length and alignment',
+  'unmasks the same with and without bufferutil, at any length and alignment',
   async (t) => {
     const native = (payload: Buffer, mask: Buffer): void =>
       payload.forEach((byte, i) => {
@@ -40,7 +40,7 @@ t.test(
   }
 )
 
-t.test('a single byte that is not ASCII is seen wherever it is', async t => {
+t.test('finds a single non-ASCII byte at any position', async t => {
   for (const length of [1, 5, 63, 192, 195]) {
     for (const at of [0, 1, 2, 3]) {
       for (let odd = 0; odd < length; odd++) {
@@ -55,7 +55,7 @@ t.test('a single byte that is not ASCII is seen wherever it is', async t => {
 })
 
 t.test(
-  'bufferutil is left out where it is turned off, not installed, or has no binary',
+  'does not use bufferutil when it is disabled, not installed, or has no binary',
   async (t) => {
     const own = Function.prototype as () => void
     t.equal(
@@ -73,7 +73,7 @@ t.test(
   }
 )
 
-t.test('bufferutil is used where it is installed', async t => {
+t.test('uses bufferutil when it is installed', async t => {
   await unmaskLoaded
   const payload = Buffer.alloc(64, 0x61 ^ 0x55)
   const seen = unmask(payload, 0x55555555)

@@ -44,7 +44,7 @@ function setUp (): {
   }
 }
 
-t.test('a question is answered with the serials of this node', async (t) => {
+t.test('answers a query with the serial numbers of the local members', async (t) => {
   const { questions } = setUp()
   const { peer, pushed } = fakePeer()
   t.equal(questions.receive(peer, frame({ type: frameTypes.ask, ref: 5, text: 'room' })), true)
@@ -57,7 +57,7 @@ t.test('a question is answered with the serials of this node', async (t) => {
 })
 
 t.test(
-  'an answer settles its question once; what comes late, or for nobody, is passed over',
+  'resolves a query with the first answer and ignores later and unknown answers',
   async (t) => {
     const { questions, machine } = setUp()
     const { peer, pushed } = fakePeer()
@@ -78,7 +78,7 @@ t.test(
   }
 )
 
-t.test('an answer that is none is garbage, and is not waited for any longer', async (t) => {
+t.test('gives up a query when its answer is malformed or the channel resets', async (t) => {
   const { questions } = setUp()
   const { peer } = fakePeer()
   const bodies = [undefined, 'x', { 0: 1 }, ['1'], [1.5], [2 ** 60]].map((payload) =>
@@ -100,7 +100,7 @@ t.test('an answer that is none is garbage, and is not waited for any longer', as
 })
 
 t.test(
-  'nobody is waited for longer than a request may take, nor one that takes no frames',
+  'resolves with undefined after the request timeout, or when the query cannot be sent',
   async (t) => {
     const { questions, world, machine } = setUp()
     t.equal(await questions.query('room', fakePeer(false).peer), undefined)

@@ -4,7 +4,7 @@ import type { Pid } from '../../../types/pid.js'
 
 const [one, two, three] = ['1@a.x', '2@a.x', '3@b.x'] as Pid[]
 
-t.test('only what is new in a change is to be told', async (t) => {
+t.test('returns only the members that a change really adds or removes', async (t) => {
   const group = new Group('room', 'fwr')
   t.strictSame(group.applyChange([one, three], [two]), {
     group: 'room',
@@ -21,7 +21,7 @@ t.test('only what is new in a change is to be told', async (t) => {
   t.strictSame(group.membersOf('@b.x'), [])
 })
 
-t.test('a group is of use while it has a member here or a listener', async (t) => {
+t.test('is used while it has a local member or a listener', async (t) => {
   const group = new Group('a.b', 'fwr')
   t.equal(group.topic, groupTopic('a.b', 'fwr'))
   t.match(group.topic, /^fwr\.g\.[A-Za-z0-9_-]+$/)
@@ -33,7 +33,7 @@ t.test('a group is of use while it has a member here or a listener', async (t) =
   t.equal(group.isUsed, true)
 })
 
-t.test('what was heard while a node was asked is newer than its answer', async (t) => {
+t.test('prefers updates that arrived during a query to the answer of the query', async (t) => {
   const group = new Group('room', 'fwr')
   const [left, late, here] = ['4@a.x', '5@a.x', '6@a.x'] as Pid[]
   group.applyChange([one, two, three], [])

@@ -22,7 +22,7 @@ function batch ({ here }: TestNode, ...frames: Uint8Array[]): Buffer {
 
 const room = `test.g.${Buffer.from('room').toString('base64url')}`
 
-t.test('a broadcast reaches each member on every node once, but one', async (t) => {
+t.test('delivers a broadcast once to each member, except the excluded one', async (t) => {
   const cluster = new TestCluster()
   const [a, b, c] = await cluster.start('a', 'b', 'c')
   const [one, two, three] = [a.here.spawn(), b.here.spawn(), b.here.spawn()]
@@ -52,7 +52,7 @@ t.test('a broadcast reaches each member on every node once, but one', async (t) 
 })
 
 t.test(
-  'a broadcast longer than the engine takes crosses in pieces, and one that is too long is refused everywhere',
+  'splits a broadcast that is too long for the engine, and refuses one over the limit',
   async (t) => {
     const cluster = new TestCluster()
     const [a, b, c] = await cluster.start('a', 'b', 'c')
@@ -80,7 +80,7 @@ t.test(
 )
 
 t.test(
-  'a broadcast that the engine does not take now goes to each node, in its order',
+  'sends a broadcast to each node in order when the engine refuses it',
   async (t) => {
     const cluster = new TestCluster()
     const [a, b] = await cluster.start('a', 'b')
@@ -102,7 +102,7 @@ t.test(
 )
 
 t.test(
-  'members on a node miss a broadcast when neither the engine nor the channel takes it, and are told',
+  'notifies members of a missed broadcast when the engine and the channel refuse it',
   async (t) => {
     const cluster = new TestCluster()
     const [a, b] = await cluster.start('a', 'b')
@@ -135,7 +135,7 @@ t.test(
 )
 
 t.test(
-  'members miss broadcasts that were lost with a channel, and nobody is told of those while the engine is away',
+  'counts broadcasts lost with a channel as missed, but not those of an engine outage',
   async (t) => {
     const cluster = new TestCluster()
     const [a, b] = await cluster.start('a', 'b')
@@ -166,7 +166,7 @@ t.test(
 )
 
 t.test(
-  'who joins and leaves is told to watchers by the channel when the engine does not take it',
+  'sends joins and leaves to watchers through the channel when the engine refuses them',
   async (t) => {
     const cluster = new TestCluster()
     const [a, b, c] = await cluster.start('a', 'b', 'c')
@@ -192,7 +192,7 @@ t.test(
   }
 )
 
-t.test('what is no name, topic or PID is refused, and nothing is forged', async (t) => {
+t.test('refuses invalid names, topics and PIDs, and a sender of another node', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const { groups } = a.cluster
@@ -220,7 +220,7 @@ t.test('what is no name, topic or PID is refused, and nothing is forged', async 
   t.equal(a.cluster.size, 0)
 })
 
-t.test('a process is a member as often as it joined, and until it ends', async (t) => {
+t.test('counts the joins of a process, and removes it when it ends', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const { groups } = a.cluster
@@ -241,7 +241,7 @@ t.test('a process is a member as often as it joined, and until it ends', async (
   t.equal(a.here.processes.get(one)!.watchers.size, 0)
 })
 
-t.test('a group stays subscribed for a while when its last member has left', async (t) => {
+t.test('stays subscribed for a grace period after the last member has left', async (t) => {
   const cluster = new TestCluster()
   const calls: string[] = []
   const a = cluster.make('a')
@@ -271,7 +271,7 @@ t.test('a group stays subscribed for a while when its last member has left', asy
   t.equal(a.cluster.size, 0)
 })
 
-t.test('a join, or a watch, that the engine does not take leaves nothing behind', async (t) => {
+t.test('keeps nothing of a join or a watch when the engine rejects the subscription', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const { subscribe } = a.transport
@@ -293,7 +293,7 @@ t.test('a join, or a watch, that the engine does not take leaves nothing behind'
 })
 
 t.test(
-  'a join, or a watch, outlasts an engine that is away for a while, and is rejected when that is longer',
+  'keeps a join or a watch pending in a short engine outage, and rejects it in a longer one',
   async (t) => {
     const cluster = new TestCluster()
     const [a, b] = await cluster.start('a', 'b')
@@ -344,7 +344,7 @@ t.test(
 )
 
 t.test(
-  'a node that is up and does not answer is said to be missing; one that is torn while it is asked, at once',
+  'lists a node as missing when it does not answer or when its channel resets',
   async (t) => {
     const cluster = new TestCluster()
     const [a, b, c] = await cluster.start('a', 'b', 'c')
@@ -383,7 +383,7 @@ function batchOf (suffix: string, rest: Uint8Array): Buffer {
 }
 
 t.test(
-  'who watches a group is told of each change, of nodes that are lost and of what was missed',
+  'notifies a watcher of changes, of lost nodes, and of changes during an outage',
   async (t) => {
     const cluster = new TestCluster()
     const [a, b] = await cluster.start('a', 'b')
@@ -442,7 +442,7 @@ t.test(
 )
 
 t.test(
-  'who comes or goes while its node is asked is known as it is, whatever the answer says',
+  'keeps joins and leaves that arrive during a query, whatever the answer contains',
   async (t) => {
     const cluster = new TestCluster()
     const [a, b] = await cluster.start('a', 'b')
@@ -496,7 +496,7 @@ t.test(
   }
 )
 
-t.test('who takes itself back while the nodes are asked is told nothing', async (t) => {
+t.test('does not notify a watcher that unwatches while the nodes are being asked', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const listener = (): void => { t.fail('it was told') }
@@ -510,7 +510,7 @@ t.test('who takes itself back while the nodes are asked is told nothing', async 
   t.equal(a.cluster.size, 0)
 })
 
-t.test('a refresh that is not answered changes nothing', async (t) => {
+t.test('changes nothing when a node does not answer a refresh', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const there = b.here.spawn()
@@ -524,7 +524,7 @@ t.test('a refresh that is not answered changes nothing', async (t) => {
   t.strictSame(changes, [])
 })
 
-t.test('what was sent before a broadcast comes before it', async (t) => {
+t.test('delivers earlier messages of the sender before its broadcast', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const [sender, receiver] = [a.here.spawn(), b.here.spawn()]
@@ -540,7 +540,7 @@ t.test('what was sent before a broadcast comes before it', async (t) => {
 })
 
 t.test(
-  'what a node has missed of another that was cut off for a moment, it hears when that one is back',
+  'learns missed joins and leaves when a node returns after a short disconnection',
   async (t) => {
     const cluster = new TestCluster()
     const [a, b] = await cluster.start('a', 'b')
@@ -566,7 +566,7 @@ t.test(
   }
 )
 
-t.test('of a node that has left nothing can be joined or watched', async (t) => {
+t.test('rejects joins and watches after the node has left', async (t) => {
   const cluster = new TestCluster()
   const [a] = await cluster.start('a')
   const pid = a.here.spawn()
@@ -576,7 +576,7 @@ t.test('of a node that has left nothing can be joined or watched', async (t) => 
   t.equal(a.cluster.size, 0)
 })
 
-t.test('garbage in a group is counted; what a later version says is passed over', async (t) => {
+t.test('counts malformed frames in a group, and skips frames of later versions', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const pid = a.here.spawn()
@@ -639,7 +639,7 @@ t.test('garbage in a group is counted; what a later version says is passed over'
   t.strictSame(news(a), ['hello'])
 })
 
-t.test('a node that leaves watches nobody', async (t) => {
+t.test('removes its monitors when the node leaves', async (t) => {
   const cluster = new TestCluster()
   const [a] = await cluster.start('a')
   const [stays, gone] = [a.here.spawn(), a.here.spawn()]

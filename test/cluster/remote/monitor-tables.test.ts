@@ -23,7 +23,7 @@ t.test('finds a monitor by its target and listener, and by its node and referenc
   t.strictSame(watches.allOf(c), [])
 })
 
-t.test('a watch is taken once', async (t) => {
+t.test('removes a monitor once', async (t) => {
   const watches = new OutgoingMonitors()
   const peer = new TestPeer('b')
   const watch = { peer, ref: 1, target: one, listener: watcher() }
@@ -35,7 +35,7 @@ t.test('a watch is taken once', async (t) => {
 })
 
 t.test(
-  'those of a node are listed as they are now, and those of others are not among them',
+  'lists the monitors of one node in a snapshot, without those of other nodes',
   async (t) => {
     const watches = new OutgoingMonitors()
     const [b, c] = [new TestPeer('b'), new TestPeer('c')]
@@ -56,7 +56,7 @@ t.test(
   }
 )
 
-t.test('who watches here is told once of the end, and the record is gone by then', async (t) => {
+t.test('notifies an incoming monitor once, after its entry was removed', async (t) => {
   const hub = new TestNode('a')
   const peer = new TestPeer('b')
   const served = new IncomingMonitors(hub)
@@ -70,7 +70,7 @@ t.test('who watches here is told once of the end, and the record is gone by then
   t.equal(served.size, 0)
 })
 
-t.test('who watches the dead is told at once, and nothing is kept', async (t) => {
+t.test('answers noproc at once for a dead process, and keeps no entry', async (t) => {
   const hub = new TestNode('a')
   const served = new IncomingMonitors(hub)
   const told: string[] = []
@@ -79,7 +79,7 @@ t.test('who watches the dead is told at once, and nothing is kept', async (t) =>
   t.equal(served.size, 0)
 })
 
-t.test('what is dropped is told nothing, and watches no more', async (t) => {
+t.test('does not notify removed monitors, and ends their local monitoring', async (t) => {
   const hub = new TestNode('a')
   const [b, c] = [new TestPeer('b'), new TestPeer('c')]
   const served = new IncomingMonitors(hub)
@@ -100,7 +100,7 @@ t.test('what is dropped is told nothing, and watches no more', async (t) => {
   t.equal(told, 1, 'that of another node stays')
 })
 
-t.test('a number that is used again watches what it was used for last', async (t) => {
+t.test('a reference that is used again belongs to the latest target', async (t) => {
   const hub = new TestNode('a')
   const peer = new TestPeer('b')
   const served = new IncomingMonitors(hub)
@@ -113,7 +113,7 @@ t.test('a number that is used again watches what it was used for last', async (t
   t.strictSame(told, ['second'])
 })
 
-t.test('a map of maps keeps no empty ones', async (t) => {
+t.test('deleteInner removes an inner map with its last entry', async (t) => {
   const maps = new Map<string, Map<number, string>>()
   innerMap(maps, 'a').set(1, 'one').set(2, 'two')
   t.equal(innerMap(maps, 'a').size, 2)

@@ -24,7 +24,7 @@ function build () {
   }
 }
 
-t.test('each is told once of each change, until it does not watch any more', async t => {
+t.test('sends each change to each watcher once, until it stops watching', async t => {
   const { processes, tell, watchers, listeners } = build()
   const [one, two] = [probe(processes), probe(processes)]
   for (const { pid } of [one, one, two]) watchers.add(pid)
@@ -45,7 +45,7 @@ t.test('each is told once of each change, until it does not watch any more', asy
   for (const { pid } of [one, two]) processes.exit(pid)
 })
 
-t.test('it ends with the process', async t => {
+t.test('removes a watcher when its process ends', async t => {
   const { runtime, processes, listeners, watchers } = build()
   const { pid } = probe(processes)
   watchers.add(pid)

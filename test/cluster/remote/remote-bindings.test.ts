@@ -69,7 +69,7 @@ function from (
 }
 
 t.test(
-  'a connection that is bound speaks to a process elsewhere, and is told once of its end',
+  'delivers client messages to the remote target, and reports its exit once',
   async (t) => {
     const { nodes, target, client, at, who } = await connected()
     t.equal(at.pid, target)
@@ -113,7 +113,7 @@ t.test(
   }
 )
 
-t.test('a connection learns whether its target took the join before it ended', async (t) => {
+t.test('reports whether the target took the join before it ended', async (t) => {
   const join = async (arrives: boolean): Promise<Connected> => {
     const one = await connected()
     one.at.accept('ws.join', { client_pid: one.client, metadata: 1 }, one.client, 0)
@@ -162,7 +162,7 @@ t.test('a connection learns whether its target took the join before it ended', a
   }
 })
 
-t.test('what cannot be bound is said, and nothing is kept', async (t) => {
+t.test('answers a failed bind with its problem, and keeps nothing', async (t) => {
   const bound = make()
   for (const problem of ['it is stopping', 'it is a connection', 'its node is closing'] as const) {
     bound.nodes.b.local.problem = problem
@@ -186,7 +186,7 @@ t.test('what cannot be bound is said, and nothing is kept', async (t) => {
 })
 
 t.test(
-  'the end of the target, or of its node, is the answer when it comes before it',
+  'answers a bind with the exit of the target or the loss of its node when that is first',
   async (t) => {
     const { nodes, target } = make()
     const who = watcher()
@@ -205,7 +205,7 @@ t.test(
   }
 )
 
-t.test('a bound connection is told once that the node of its target is lost', async (t) => {
+t.test('reports the loss of the target\'s node once', async (t) => {
   const { nodes, target, at, who } = await connected()
   nodes.resetChannel()
   nodes.resetChannel()
@@ -215,7 +215,7 @@ t.test('a bound connection is told once that the node of its target is lost', as
   t.equal(nodes.size, 0)
 })
 
-t.test('a client whose node is lost leaves, if it has joined and not left', async (t) => {
+t.test('delivers ws.leave for each joined client when its node is lost', async (t) => {
   const { nodes, target, client, at } = await connected()
   const metadata = { user: 'ada' }
   at.accept('ws.join', { client_pid: client, metadata }, client, 0)
@@ -242,7 +242,7 @@ t.test('a client whose node is lost leaves, if it has joined and not left', asyn
   t.strictSame(never.nodes.b.local.mail, [])
 })
 
-t.test('a closing node tells its targets and the other nodes before anything ends', async (t) => {
+t.test('announces the close to targets and peers before any process ends', async (t) => {
   const { nodes, target, client, at, who } = await connected()
   const metadata = { user: 'ada' }
   at.accept('ws.join', { client_pid: client, metadata }, client, 0)
@@ -278,7 +278,7 @@ t.test('a closing node tells its targets and the other nodes before anything end
   t.equal(nodes.size, 0)
 })
 
-t.test('a connection that goes is told nothing more, and the other node forgets it', async (t) => {
+t.test('reports nothing after unbind, and the remote node removes the binding', async (t) => {
   const { nodes, target, client, at, who } = await connected()
   nodes.b.local.full = true
   at.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: 1 }, client, 1)
@@ -304,7 +304,7 @@ t.test('a connection that goes is told nothing more, and the other node forgets 
 })
 
 t.test(
-  'a connection that goes while it asks has its answer, and is bound to nothing',
+  'answers a pending bind on unbind, and creates no binding',
   async (t) => {
     const { nodes, target } = make()
     const who = watcher()
@@ -317,7 +317,7 @@ t.test(
   }
 )
 
-t.test('one that asks again is bound once', async (t) => {
+t.test('creates one binding when a connection binds twice', async (t) => {
   const bound = make()
   const who = watcher()
   const first = bound.nodes.a.unit.bind(bound.target, who)
@@ -331,7 +331,7 @@ t.test('one that asks again is bound once', async (t) => {
 })
 
 t.test(
-  'the metadata of a client is one object for all of its messages, and nobody can change it',
+  'shares one frozen metadata object among all messages of a client',
   async (t) => {
     const { nodes, client, at } = await connected()
     const metadata = { user: { name: 'ada' }, tags: ['x'], key: Buffer.from('k'), none: null }
@@ -357,7 +357,7 @@ t.test(
 )
 
 t.test(
-  'a mailbox that fills up has the sockets of a client wait, until there is room',
+  'pauses producers while the remote mailbox is congested',
   async (t) => {
     const { nodes, target, client, at } = await connected()
     let resumed = 0
@@ -396,7 +396,7 @@ t.test(
   }
 )
 
-t.test('pressure of a connection that is gone is nobody\'s', async (t) => {
+t.test('ignores pause and resume frames for a binding that is gone or pending', async (t) => {
   const { nodes, target, who } = await connected()
   nodes.a.unit.unbind(target, who)
   for (const type of [frameTypes.pause, frameTypes.resume, frameTypes.bound]) {
@@ -413,7 +413,7 @@ t.test('pressure of a connection that is gone is nobody\'s', async (t) => {
   }
 })
 
-t.test('news for a full mailbox are lost, and pause nobody', async (t) => {
+t.test('drops heartbeats for a full mailbox, and pauses no producer', async (t) => {
   const { nodes, target, client, at } = await connected()
   const news = { client_pid: client, uptime: 1, metadata: 1 }
   t.ok(at.deliver('ws.heartbeat', news, client))
@@ -428,7 +428,7 @@ t.test('news for a full mailbox are lost, and pause nobody', async (t) => {
   t.notOk(at.congested)
 })
 
-t.test('what comes for a target that has ended is dropped', async (t) => {
+t.test('drops messages for a target that has ended', async (t) => {
   const { nodes, target, client, at } = await connected()
   nodes.b.local.end(target, 'done')
   at.accept(
@@ -441,7 +441,7 @@ t.test('what comes for a target that has ended is dropped', async (t) => {
   t.strictSame(nodes.b.local.mail, [])
 })
 
-t.test('a client cannot speak as another one', async (t) => {
+t.test('takes client_pid and metadata from the binding, not from the frame', async (t) => {
   const { nodes, client } = await connected()
   const forged = from(1, {}, { client_pid: '1@b.1', metadata: 'forged', uptime: 1 })
   t.equal(nodes.b.unit.receive(nodes.b.peer, forged), true)
@@ -452,7 +452,7 @@ t.test('a client cannot speak as another one', async (t) => {
 })
 
 t.test(
-  'a message of a client is text or bytes, and what else it says is an object: all else is garbage',
+  'rejects client frames with a payload of a wrong type as malformed',
   async (t) => {
     const { nodes } = await connected()
     const garbage = [
@@ -479,7 +479,7 @@ t.test(
   }
 )
 
-t.test('an exit that is garbage is one for noconnection: the end itself was said', async (t) => {
+t.test('treats a malformed exit frame as an exit with noconnection', async (t) => {
   const { nodes, target, who } = await connected()
   t.equal(
     nodes.a.unit.receive(
@@ -492,7 +492,7 @@ t.test('an exit that is garbage is one for noconnection: the end itself was said
   t.equal(nodes.a.unit.size, 0)
 })
 
-t.test('a target that ends as if its node were lost has ended: its node has told so', async (t) => {
+t.test('reports error when a target itself exits with noconnection', async (t) => {
   const { nodes, target, who } = await connected()
   t.equal(
     nodes.a.unit.receive(
@@ -506,7 +506,7 @@ t.test('a target that ends as if its node were lost has ended: its node has told
 })
 
 t.test(
-  'one connection, or one target, that fails at the news keeps no other from being told',
+  'notifies the other connections and targets when one of them throws',
   async (t) => {
     const bound = await connected()
     const thrown = new Error('no')
@@ -533,7 +533,7 @@ t.test(
   }
 )
 
-t.test('a connection that goes at the news of another is not told of the lost node', async (t) => {
+t.test('does not notify a connection that is unbound during the notification', async (t) => {
   const bound = make()
   const { nodes, target } = bound
   const second = watcher()
@@ -546,7 +546,7 @@ t.test('a connection that goes at the news of another is not told of the lost no
   t.equal(nodes.size, 0)
 })
 
-t.test('a connection that fails when it is resumed stops nothing', async (t) => {
+t.test('records the error when a producer throws in resume, and goes on', async (t) => {
   const { nodes, at } = await connected()
   nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.pause, ref: 1 }))
   at.subscribeToDrain({ resume () { throw new Error('no') } })
@@ -554,7 +554,7 @@ t.test('a connection that fails when it is resumed stops nothing', async (t) => 
   t.match(nodes.a.node.failures, [{ message: 'no' }])
 })
 
-t.test('frames of other kinds, and those of the monitors of others, are for others', async (t) => {
+t.test('does not handle frames of other types, or for unknown references', async (t) => {
   const { nodes } = await connected()
   for (const type of [frameTypes.send, frameTypes.call, 127]) {
     t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)

@@ -44,7 +44,7 @@ function make (): Called {
   return { nodes, callee, call }
 }
 
-t.test('a call is answered with what its callee replies, once', async (t) => {
+t.test('resolves a call with the first reply of its callee', async (t) => {
   const { nodes, callee, call } = make()
   nodes.b.local.answers = (answer, payload) => {
     answer.reply({ echo: payload })
@@ -64,7 +64,7 @@ t.test('a call is answered with what its callee replies, once', async (t) => {
   t.equal(nodes.size, 0)
 })
 
-t.test('calls from outside of any process have no sender', async (t) => {
+t.test('a call from code outside any process has no sender', async (t) => {
   const { nodes, callee } = make()
   nodes.a.unit.call(nodes.a.peer, callee, 'topic', encodePayload(1)!, undefined, caller())
   nodes.deliverAll()
@@ -84,7 +84,7 @@ t.test('calls are answered in any order, each to its own caller', async (t) => {
 })
 
 t.test(
-  'a refusal of the callee arrives as it was: an error, a value, or that it cannot travel',
+  'passes the error or value of `fail` to the caller, or the encoding error',
   async (t) => {
     const { nodes, call } = make()
     const refused = (error: unknown): unknown[] => {
@@ -109,7 +109,7 @@ t.test(
   }
 )
 
-t.test('an answer that cannot travel fails, and says so', async (t) => {
+t.test('fails the call and logs when an answer cannot be encoded', async (t) => {
   const { nodes, call } = make()
   nodes.b.local.answers = (answer) => { answer.reply(() => {}) }
   const one = call()
@@ -136,7 +136,7 @@ t.test('an answer that cannot travel fails, and says so', async (t) => {
   t.equal(nodes.size, 0)
 })
 
-t.test('a call that a full mailbox does not take is rejected', async (t) => {
+t.test('rejects a call when the mailbox of the callee is full', async (t) => {
   const { nodes, call } = make()
   nodes.b.local.full = true
   const one = call()
@@ -146,7 +146,7 @@ t.test('a call that a full mailbox does not take is rejected', async (t) => {
   t.equal(nodes.size, 0)
 })
 
-t.test('a call of the dead is rejected as on its own node, and delivered to nobody', async (t) => {
+t.test('rejects a call to a dead process with FST_PROCESS_NOT_ALIVE', async (t) => {
   const { nodes, call } = make()
   const one = call(1, nodes.b.node.pid(99))
   nodes.deliverAll()
@@ -155,7 +155,7 @@ t.test('a call of the dead is rejected as on its own node, and delivered to nobo
   t.equal(nodes.size, 0)
 })
 
-t.test('a callee that ends before it answers is told as its end', async (t) => {
+t.test('reports the exit of a callee that ends before it answers', async (t) => {
   const { nodes, callee, call } = make()
   const one = call()
   nodes.deliverAll()
@@ -165,7 +165,7 @@ t.test('a callee that ends before it answers is told as its end', async (t) => {
   t.equal(nodes.size, 0)
 })
 
-t.test('a channel that takes no more refuses the call, and nothing is kept', async (t) => {
+t.test('refuses a call when the channel is full, and keeps nothing', async (t) => {
   const { nodes, call } = make()
   nodes.a.peer.refuses = (fields, urgency) => urgency !== 'system'
   t.strictSame(call().told, [['not taken']])
@@ -173,7 +173,7 @@ t.test('a channel that takes no more refuses the call, and nothing is kept', asy
 })
 
 t.test(
-  'calls across a lost channel end with noconnection, once, and are not answered any more',
+  'ends calls with noconnection once when the channel resets, and drops late answers',
   async (t) => {
     const { nodes, callee, call } = make()
     let answer = (): void => {}
@@ -195,7 +195,7 @@ t.test(
   }
 )
 
-t.test('who does not wait any more is told nothing, and the other node forgets it', async (t) => {
+t.test('answers no abandoned call, and the remote node removes it', async (t) => {
   const { nodes, callee, call } = make()
   let answer = (): void => {}
   nodes.b.local.answers = (waiting) => { answer = () => { waiting.reply('late') } }
@@ -219,7 +219,7 @@ t.test('who does not wait any more is told nothing, and the other node forgets i
   t.equal(nodes.size, 0)
 })
 
-t.test('a call whose payload is garbage is rejected, and delivered to nobody', async (t) => {
+t.test('rejects a call with a malformed payload without delivering it', async (t) => {
   const { nodes, call } = make()
   const one = call()
   nodes.b.peer.sent.length = 0
@@ -237,7 +237,7 @@ t.test('a call whose payload is garbage is rejected, and delivered to nobody', a
   t.equal(nodes.size, 0)
 })
 
-t.test('an answer that is garbage ends the call with noconnection', async (t) => {
+t.test('ends a call with noconnection when its answer is malformed', async (t) => {
   for (const type of [frameTypes.reply, frameTypes.fail, frameTypes.reject, frameTypes.callEnded]) {
     const { nodes, callee, call } = make()
     const one = call()
@@ -248,7 +248,7 @@ t.test('an answer that is garbage ends the call with noconnection', async (t) =>
   }
 })
 
-t.test('one caller that fails at the news keeps no other from being told', async (t) => {
+t.test('notifies the other callers when one of them throws', async (t) => {
   const { nodes, callee, call } = make()
   const thrown = new Error('no')
   const failing: Caller = {
@@ -271,7 +271,7 @@ t.test('one caller that fails at the news keeps no other from being told', async
   t.strictSame(nodes.a.node.failures, [thrown, thrown])
 })
 
-t.test('a call that is given up at the news of another is not told of the lost node', async (t) => {
+t.test('does not notify a call that another caller abandons during the notification', async (t) => {
   const { nodes, callee, call } = make()
   const first: Caller = { ...caller(), targetEnded () { nodes.a.unit.abandon(second) } }
   nodes.a.unit.call(nodes.a.peer, callee, 'topic', encodePayload(1)!, undefined, first)
@@ -283,12 +283,12 @@ t.test('a call that is given up at the news of another is not told of the lost n
   t.equal(nodes.size, 0)
 })
 
-t.test('who waits for an answer is told from who only watches', async (t) => {
+t.test('isCaller distinguishes callers from exit listeners', async (t) => {
   t.ok(isCaller(caller()))
   t.notOk(isCaller(watcher()))
 })
 
-t.test('frames of other kinds are for others', async (t) => {
+t.test('does not handle frames of other types', async (t) => {
   const { nodes } = make()
   for (const type of [frameTypes.send, frameTypes.down, 127]) {
     t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)

@@ -48,7 +48,7 @@ function isLinked ({ local: here }: Side<RemoteLinks>, one: Pid, other: Pid): bo
   return here.processes.get(one)?.links.has(other) === true
 }
 
-t.test('a link holds on both sides, and each is told once of the end of the other', async (t) => {
+t.test('a link exists on both nodes, and each exit is delivered once', async (t) => {
   for (const side of ['a', 'b'] as const) {
     const { nodes, one, two } = linked()
     t.ok(isLinked(nodes.a, one, two) && isLinked(nodes.b, two, one))
@@ -63,7 +63,7 @@ t.test('a link holds on both sides, and each is told once of the end of the othe
   }
 })
 
-t.test('a link is made once, however often it is asked for, and from whichever side', async (t) => {
+t.test('sends no frame when either side asks for an existing link again', async (t) => {
   const { nodes, one, two } = linked()
   nodes.a.unit.link(one, two)
   t.equal(nodes.a.peer.sent.length, 0)
@@ -71,7 +71,7 @@ t.test('a link is made once, however often it is asked for, and from whichever s
   t.equal(nodes.b.peer.sent.length, 0)
 })
 
-t.test('two that link with each other at once are linked once', async (t) => {
+t.test('creates one link when both sides link at the same time', async (t) => {
   const { nodes, one, two } = make()
   link(nodes.a, one, two)
   link(nodes.b, two, one)
@@ -82,7 +82,7 @@ t.test('two that link with each other at once are linked once', async (t) => {
   t.equal(nodes.b.local.ends.length, 1)
 })
 
-t.test('a link with the dead ends with noproc', async (t) => {
+t.test('ends a link to a dead process with noproc', async (t) => {
   const { nodes, one } = make()
   const dead = nodes.b.node.pid(99)
   link(nodes.a, one, dead)
@@ -91,7 +91,7 @@ t.test('a link with the dead ends with noproc', async (t) => {
   t.equal(nodes.size, 0)
 })
 
-t.test('a link with a process on a node that is out of reach ends at once, with why', async (t) => {
+t.test('ends a link to an unreachable node at once, with the reason', async (t) => {
   const { nodes, one, two } = make()
   nodes.disconnect()
   link(nodes.a, one, two)
@@ -102,7 +102,7 @@ t.test('a link with a process on a node that is out of reach ends at once, with 
 })
 
 t.test(
-  'a link with a process on a lost node ends on both sides with noconnection, once',
+  'ends a link once on both sides with noconnection when the channel resets',
   async (t) => {
     const { nodes, one, two } = linked()
     nodes.resetChannel()
@@ -114,7 +114,7 @@ t.test(
 )
 
 t.test(
-  'an unlink holds at once: an exit under way is not told, nor is the loss of the node',
+  'an unlink holds at once: no later exit and no loss of the node is delivered',
   async (t) => {
     const { nodes, one, two } = linked()
     nodes.b.local.end(two, 'boom')
@@ -130,7 +130,7 @@ t.test(
   }
 )
 
-t.test('an unlink ends the link on the other side, and is confirmed once', async (t) => {
+t.test('an unlink removes the link on the remote node, which confirms it once', async (t) => {
   const { nodes, one, two } = linked()
   unlink(nodes.a, one, two)
   unlink(nodes.a, one, two)
@@ -145,7 +145,7 @@ t.test('an unlink ends the link on the other side, and is confirmed once', async
   t.strictSame(nodes.a.local.ends, [])
 })
 
-t.test('both unlink at once', async (t) => {
+t.test('removes the link when both sides unlink at the same time', async (t) => {
   const { nodes, one, two } = linked()
   unlink(nodes.a, one, two)
   unlink(nodes.b, two, one)
@@ -153,7 +153,7 @@ t.test('both unlink at once', async (t) => {
   t.equal(nodes.size, 0)
 })
 
-t.test('a link that crosses an unlink is undone by it', async (t) => {
+t.test('an unlink also removes a link that the other side makes at the same time', async (t) => {
   const { nodes, one, two } = make()
   link(nodes.a, one, two)
   link(nodes.b, two, one)
@@ -164,7 +164,7 @@ t.test('a link that crosses an unlink is undone by it', async (t) => {
   t.equal(nodes.size, 0)
 })
 
-t.test('the exit of an old link does not end a new one', async (t) => {
+t.test('ignores the exit of an earlier link when the processes are linked again', async (t) => {
   const { nodes, one, two } = linked()
   const old = frame({ type: frameTypes.linkDown, to: 1, from: 1, text: 'old' })
   unlink(nodes.a, one, two)
@@ -178,7 +178,7 @@ t.test('the exit of an old link does not end a new one', async (t) => {
   t.match(nodes.a.local.ends, [{ exit: { reason: 'new' } }])
 })
 
-t.test('only the last unlink is confirmed', async (t) => {
+t.test('waits for the confirmation of the last unlink', async (t) => {
   const { nodes, one, two } = linked()
   unlink(nodes.a, one, two)
   link(nodes.a, one, two)
@@ -197,7 +197,7 @@ t.test('only the last unlink is confirmed', async (t) => {
 })
 
 t.test(
-  'a process that ends while it unlinks says nothing more, and its record goes with the confirmation',
+  'sends no exit after an unlink, and removes the record with the confirmation',
   async (t) => {
     const { nodes, one, two } = linked()
     nodes.a.unit.unlink(one, two)
@@ -216,7 +216,7 @@ t.test(
   }
 )
 
-t.test('an exit that is garbage is one for noconnection: the end itself was said', async (t) => {
+t.test('treats a malformed exit frame as an exit with noconnection', async (t) => {
   const { nodes, one, two } = linked()
   t.equal(
     nodes.a.unit.receive(
@@ -230,7 +230,7 @@ t.test('an exit that is garbage is one for noconnection: the end itself was said
   t.strictSame(nodes.a.local.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
 })
 
-t.test('an exit of who is not linked ends nothing', async (t) => {
+t.test('ignores the exit of a process that is not linked', async (t) => {
   const { nodes } = linked()
   t.equal(
     nodes.a.unit.receive(
@@ -242,7 +242,7 @@ t.test('an exit of who is not linked ends nothing', async (t) => {
   t.strictSame(nodes.a.local.ends, [])
 })
 
-t.test('one process that fails at the news keeps no other from being told', async (t) => {
+t.test('notifies the other processes when one of them throws', async (t) => {
   const { nodes, one, two } = linked()
   const other = nodes.a.local.spawn()
   link(nodes.a, other, two)
@@ -259,7 +259,7 @@ t.test('one process that fails at the news keeps no other from being told', asyn
 })
 
 t.test(
-  'a link that is taken back at the news of another is not told of the lost node',
+  'does not notify a link that another process removes during the notification',
   async (t) => {
     const { nodes, one, two } = linked()
     const other = nodes.a.local.spawn()
@@ -278,7 +278,7 @@ t.test(
   }
 )
 
-t.test('frames of other kinds are for others', async (t) => {
+t.test('does not handle frames of other types', async (t) => {
   const { nodes } = make()
   for (const type of [frameTypes.send, frameTypes.down, 127]) {
     t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
@@ -286,7 +286,7 @@ t.test('frames of other kinds are for others', async (t) => {
 })
 
 t.test(
-  'whatever both do, and in whichever order it arrives: both agree in the end, and no record is left over',
+  'both nodes agree on a link after any operations in any order, and keep no record',
   async (t) => {
     const step = fc.constantFrom('link a', 'link b', 'unlink a', 'unlink b', 'to a', 'to b', 'tear')
     fc.assert(

@@ -19,7 +19,7 @@ function monitored (): {
   return { nodes, target, who }
 }
 
-t.test('a monitor is told once of the end', async (t) => {
+t.test('reports an exit to its monitor once', async (t) => {
   const { nodes, target, who } = monitored()
   nodes.b.local.end(target, 'done')
   nodes.deliverAll()
@@ -29,7 +29,7 @@ t.test('a monitor is told once of the end', async (t) => {
   t.equal(nodes.size, 0)
 })
 
-t.test('a monitor of the dead is told noproc', async (t) => {
+t.test('reports noproc for a dead process', async (t) => {
   const { nodes } = monitored()
   const who = watcher()
   const dead = nodes.b.node.pid(99)
@@ -39,7 +39,7 @@ t.test('a monitor of the dead is told noproc', async (t) => {
   t.strictSame(who.exits, [{ pid: dead, reason: 'noproc' }])
 })
 
-t.test('one who watches twice is told once', async (t) => {
+t.test('reports an exit once to a listener that monitors twice', async (t) => {
   const { nodes, target, who } = monitored()
   nodes.a.unit.monitor(target, who)
   t.equal(nodes.a.peer.sent.length, 0)
@@ -48,7 +48,7 @@ t.test('one who watches twice is told once', async (t) => {
   t.equal(who.exits.length, 1)
 })
 
-t.test('each of several monitors of one process is told', async (t) => {
+t.test('reports an exit to each monitor of a process', async (t) => {
   const { nodes, target, who } = monitored()
   const other = watcher()
   nodes.a.unit.monitor(target, other)
@@ -58,7 +58,7 @@ t.test('each of several monitors of one process is told', async (t) => {
   t.strictSame([who, other].map(({ exits }) => exits.length), [1, 1])
 })
 
-t.test('a monitor of a process on a node that is out of reach is told why, at once', async (t) => {
+t.test('reports the reason at once for a process on an unreachable node', async (t) => {
   const { nodes, target } = monitored()
   nodes.disconnect()
   for (const why of ['noconnection', 'noproc']) {
@@ -70,7 +70,7 @@ t.test('a monitor of a process on a node that is out of reach is told why, at on
   t.equal(nodes.size, 0)
 })
 
-t.test('a monitor of a process on a lost node is told noconnection once', async (t) => {
+t.test('reports noconnection once when the channel resets', async (t) => {
   const { nodes, target, who } = monitored()
   nodes.resetChannel()
   t.strictSame(who.exits, [{ pid: target, reason: 'noconnection' }])
@@ -82,7 +82,7 @@ t.test('a monitor of a process on a lost node is told noconnection once', async 
   t.strictSame(nodes.b.local.watched, [], 'and nobody watches there any more')
 })
 
-t.test('a channel that breaks under the monitor itself is told to it', async (t) => {
+t.test('reports noconnection when sending the monitor frame resets the channel', async (t) => {
   const { nodes, target } = monitored()
   nodes.a.peer.refuses = () => {
     nodes.a.unit.channelReset(nodes.a.peer)
@@ -93,7 +93,7 @@ t.test('a channel that breaks under the monitor itself is told to it', async (t)
   t.strictSame(who.exits, [{ pid: target, reason: 'noconnection' }])
 })
 
-t.test('a monitor that was taken back is told nothing, whatever is under way', async (t) => {
+t.test('reports nothing after demonitor, even if an exit is in flight', async (t) => {
   const { nodes, target, who } = monitored()
   nodes.b.local.end(target, 'done')
   nodes.a.unit.demonitor(target, who)
@@ -105,7 +105,7 @@ t.test('a monitor that was taken back is told nothing, whatever is under way', a
   t.equal(nodes.size, 0)
 })
 
-t.test('the other node does not watch for what was taken back', async (t) => {
+t.test('ends the monitoring on the remote node after demonitor', async (t) => {
   const { nodes, target, who } = monitored()
   t.strictSame(nodes.b.local.watched, [target])
   nodes.a.unit.demonitor(target, who)
@@ -113,14 +113,14 @@ t.test('the other node does not watch for what was taken back', async (t) => {
   t.strictSame(nodes.b.local.watched, [])
 })
 
-t.test('an exit that is garbage is one for noconnection: the end itself was said', async (t) => {
+t.test('treats a malformed exit frame as an exit with noconnection', async (t) => {
   const { nodes, target, who } = monitored()
   const [watch] = [frame({ type: frameTypes.down, ref: 1, text: 'done', kind: 9 })]
   t.equal(nodes.a.unit.receive(nodes.a.peer, watch), false)
   t.strictSame(who.exits, [{ pid: target, reason: 'noconnection' }])
 })
 
-t.test('one watcher that fails keeps no other from being told', async (t) => {
+t.test('notifies the other listeners when one of them throws', async (t) => {
   const { nodes, target, who } = monitored()
   const thrown = new Error('no')
   const failing = { targetEnded () { throw thrown } }
@@ -138,7 +138,7 @@ t.test('one watcher that fails keeps no other from being told', async (t) => {
 })
 
 t.test(
-  'a monitor that is taken back at the news of another is not told of the lost node',
+  'does not notify a monitor that another listener removes during the notification',
   async (t) => {
     const { nodes, target, who } = monitored()
     nodes.a.unit.demonitor(target, who)
@@ -156,7 +156,7 @@ t.test(
   }
 )
 
-t.test('frames of other kinds are for others', async (t) => {
+t.test('does not handle frames of other types', async (t) => {
   const { nodes } = monitored()
   for (const type of [frameTypes.send, frameTypes.call, frameTypes.link, frameTypes.bind, 127]) {
     t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)

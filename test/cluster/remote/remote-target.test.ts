@@ -51,7 +51,7 @@ function feeder (): Producer & { resumed: number } {
   return { resumed: 0, resume () { this.resumed++ } }
 }
 
-t.test('text and bytes of a client travel as they are, its metadata once', async (t) => {
+t.test('sends text and bytes unchanged, and metadata only when it changes', async (t) => {
   const { peer, target, sent } = make()
   const metadata = { user: 'ada' }
   const bytes = Buffer.from([1, 2])
@@ -79,13 +79,13 @@ t.test('text and bytes of a client travel as they are, its metadata once', async
   )
 })
 
-t.test('all else of a client travels without what the other side knows', async (t) => {
+t.test('omits client_pid and metadata from the payload of other client messages', async (t) => {
   const { target, sent } = make()
   target.accept('ws.leave', { client_pid: client, metadata: undefined, code: 1001 }, client)
   t.strictSame(sent(), [[frameTypes.clientEvent, { code: 1001 }]])
 })
 
-t.test('what may be lost is refused by a full channel, what a client says is not', async (t) => {
+t.test('a full channel refuses heartbeats, but no messages of the client', async (t) => {
   const { peer, target, sent } = make()
   const metadata = 1
   target.accept('ws.join', { client_pid: client, metadata }, client)
@@ -99,7 +99,7 @@ t.test('what may be lost is refused by a full channel, what a client says is not
   t.strictSame(sent(), [[frameTypes.clientNews, { uptime: 1 }]])
 })
 
-t.test('what is no message of the client is sent as to any process', async (t) => {
+t.test('sends other messages and calls like those to any remote process', async (t) => {
   const { target, asked } = make()
   const answer = watcher() as never
   const ofClient = { client_pid: client, metadata: 1 }
@@ -119,7 +119,7 @@ t.test('what is no message of the client is sent as to any process', async (t) =
 })
 
 t.test(
-  'a message of a client that cannot travel ends the binding: nothing is lost in silence',
+  'ends the binding with noconnection when a client message cannot be sent',
   async (t) => {
     const cannot: [string, (scene: Scene) => void][] = [
       [
@@ -168,7 +168,7 @@ t.test(
   }
 )
 
-t.test('a binding that the channel itself has ended meanwhile is not ended twice', async (t) => {
+t.test('does not end a binding twice when the send itself has released it', async (t) => {
   const { target, peer, who, asked } = make()
   peer.refuses = () => {
     target.release()
@@ -183,7 +183,7 @@ t.test('a binding that the channel itself has ended meanwhile is not ended twice
   t.strictSame(asked, [])
 })
 
-t.test('bound no more, it takes nothing, and has nobody wait', async (t) => {
+t.test('drops messages and resumes no producer after its release', async (t) => {
   const { target, sent, who } = make()
   const waiting = feeder()
   target.pause()
@@ -200,7 +200,7 @@ t.test('bound no more, it takes nothing, and has nobody wait', async (t) => {
   t.strictSame(who.exits, [])
 })
 
-t.test('sockets wait for the mailbox of the other side', async (t) => {
+t.test('is congested while the remote mailbox has paused it', async (t) => {
   const { target } = make()
   const [one, gone] = [feeder(), feeder()]
   t.notOk(target.congested)
@@ -216,7 +216,7 @@ t.test('sockets wait for the mailbox of the other side', async (t) => {
   t.equal(gone.resumed, 0)
 })
 
-t.test('sockets wait for the channel', async (t) => {
+t.test('is congested while the window of the channel is full', async (t) => {
   const { target, peer } = make()
   const { window } = peer.channel
   const [one, gone] = [feeder(), feeder()]
@@ -232,7 +232,7 @@ t.test('sockets wait for the channel', async (t) => {
   t.equal(gone.resumed, 0)
 })
 
-t.test('who waited for the mailbox waits for the channel next, if that is full', async (t) => {
+t.test('keeps producers waiting for the channel after the mailbox has room', async (t) => {
   const { target, peer } = make()
   const { window } = peer.channel
   const [first, second] = [feeder(), feeder()]
@@ -252,7 +252,7 @@ t.test('who waited for the mailbox waits for the channel next, if that is full',
   t.equal(second.resumed, 1)
 })
 
-t.test('it is ended and cancelled through the cluster', async (t) => {
+t.test('forwards end, linkFailed and cancel to the cluster', async (t) => {
   const { target, asked } = make()
   target.end('boom')
   target.linkFailed('linked')
@@ -265,7 +265,7 @@ t.test('it is ended and cancelled through the cluster', async (t) => {
   ])
 })
 
-t.test('of itself it knows that it is bound, and for how long', async (t) => {
+t.test('describes itself as a running process with its uptime', async (t) => {
   const { target } = make()
   t.match(target, { pid, kind: 'process', trapLinks: false })
   const { uptime, ...rest } = target.describe()

@@ -54,7 +54,7 @@ t.test('a message is sent with its sender, or without one', async (t) => {
   ])
 })
 
-t.test('what cannot cross is not sent, and a call with it is rejected', async (t) => {
+t.test('does not send a payload that cannot be encoded, and rejects a call with it', async (t) => {
   const { a, one, two } = make()
   const call = caller()
   t.notOk(a.unit.send(two, 'topic', () => {}, one))
@@ -100,7 +100,7 @@ t.test(
   }
 )
 
-t.test('nothing is sent to a node that is out of reach, and who waits is told why', async (t) => {
+t.test('sends nothing to an unreachable node, and reports noconnection', async (t) => {
   const { nodes, a, one, two } = make()
   nodes.disconnect()
   const [call, who] = [caller(), watcher()]
@@ -117,7 +117,7 @@ t.test('nothing is sent to a node that is out of reach, and who waits is told wh
   t.equal(nodes.size, 0)
 })
 
-t.test('exit and cancel reach the process they are for, with their reason', async (t) => {
+t.test('delivers exit and cancel to their process with the reason', async (t) => {
   const { nodes, a, b, one, two } = make()
   const done: unknown[][] = []
   b.local.exit = (...args) => { done.push(['exit', ...args]); return true }
@@ -133,7 +133,7 @@ t.test('exit and cancel reach the process they are for, with their reason', asyn
   ])
 })
 
-t.test('a call is its own monitor: one frame asks, and one takes it back', async (t) => {
+t.test('a call needs no monitor frame, and one frame abandons it', async (t) => {
   const { nodes, a, b, one, two } = make()
   const call = caller()
   t.ok(a.unit.send(two, 'topic', 1, one, call))
@@ -160,7 +160,7 @@ async function related ({ nodes, a, one, two }: ReturnType<typeof make>) {
 }
 
 t.test(
-  'a monitor, a link and a binding are each told once of the end of their process',
+  'reports an exit once to a monitor, a link and a binding',
   async (t) => {
     const pair = make()
     const { nodes, a, b, one, two } = pair
@@ -181,7 +181,7 @@ t.test(
 )
 
 t.test(
-  'a monitor, a link, a call and a binding across a lost channel all end with noconnection',
+  'ends a monitor, a link, a call and a binding with noconnection when the channel resets',
   async (t) => {
     const pair = make()
     const { nodes, a, one, two } = pair
@@ -197,7 +197,7 @@ t.test(
   }
 )
 
-t.test('a monitor, a link and a binding are taken back', async (t) => {
+t.test('removes a monitor, a link and a binding on both nodes', async (t) => {
   const pair = make()
   const { nodes, a, b, one, two } = pair
   const { who, bound } = await related(pair)
@@ -214,7 +214,7 @@ t.test('a monitor, a link and a binding are taken back', async (t) => {
   t.equal(nodes.size, 0)
 })
 
-t.test('a binding that cannot go on is taken back on the other side', async (t) => {
+t.test('removes the binding on the remote node when it cannot continue', async (t) => {
   const { nodes, a, b, one, two } = make()
   const answer = a.unit.bind(two, watcher())
   nodes.deliverAll()
@@ -226,7 +226,7 @@ t.test('a binding that cannot go on is taken back on the other side', async (t) 
 })
 
 t.test(
-  'hands a message to many to each of its receivers, and remembers who they are',
+  'delivers a message for many to each receiver, and reuses the list of receivers',
   async (t) => {
     const { a, b, one } = make()
     const pids = [b.local.spawn(), b.local.spawn()]
@@ -269,7 +269,7 @@ t.test(
   }
 )
 
-t.test('tells each receiver how many messages it missed, or all of them', async (t) => {
+t.test('reports to each receiver how many messages it missed, or to all', async (t) => {
   const { b, two } = make()
   const told: unknown[] = []
   b.local.missed = (...args) => { told.push(args) }
@@ -285,7 +285,7 @@ t.test('tells each receiver how many messages it missed, or all of them', async 
   )
 })
 
-t.test('joins a text that the channel has already', async (t) => {
+t.test('lets the channel join a ws.send with an equal one, but no call', async (t) => {
   const { a, one, two } = make()
   const joined: unknown[] = []
   a.peer.joinMessage = (...args: unknown[]) => { joined.push(args); return true }
@@ -300,7 +300,7 @@ t.test('joins a text that the channel has already', async (t) => {
 })
 
 t.test(
-  'a frame of a kind that is not known is garbage, unless it says that it may be skipped',
+  'rejects a frame of an unknown type, unless its type may be skipped',
   async (t) => {
     const { b } = make()
     t.equal(b.unit.receive(b.peer, frame({ type: skippable - 1 })), false)

@@ -31,7 +31,7 @@ async function deflating (
   return { rig, peer, pid, target: keeper }
 }
 
-t.test('a ws client gets back what it sent, small and large, in order', async t => {
+t.test('echoes small and large messages to a ws client in order', async t => {
   for (const perMessageDeflate of [
     true,
     {
@@ -78,7 +78,7 @@ t.test('a ws client gets back what it sent, small and large, in order', async t 
 })
 
 t.test(
-  'messages at the threshold are deflated, smaller ones and control frames are not',
+  'deflates messages from the threshold on, but no smaller ones and no control frames',
   async (t) => {
     const { peer, pid, rig } = await deflating(t)
     peer.write(frameOf(opcodes.ping, 'p'.repeat(125)))
@@ -103,7 +103,7 @@ t.test(
   }
 )
 
-t.test('the limits hold for what a message inflates to', async t => {
+t.test('applies the limits to the inflated size of a message', async t => {
   const table: Array<[frames: Buffer[], code: number, reason: string]> = [
     [[deflated('x'.repeat(10_001))], 1009, 'message too large'],
     [[deflated(Buffer.alloc(100_000_000), opcodes.binary)], 1009, 'message too large'],
@@ -122,7 +122,7 @@ t.test('the limits hold for what a message inflates to', async t => {
   }
 })
 
-t.test('an offer that cannot be accepted is declined', async t => {
+t.test('declines an offer that it cannot accept', async t => {
   const rig = await start(t, { perMessageDeflate: { serverMaxWindowBits: 9 } })
   for (const offer of [
     'permessage-deflate; server_max_window_bits=7',
@@ -168,7 +168,7 @@ const ends: Record<string, [end: (rig: Rig, pid: Pid, peer: Peer) => unknown, le
 }
 
 t.test(
-  'what was read is inflated and delivered before the leave, with and without room for it',
+  'inflates and delivers all received messages before the leave, even without room',
   async (t) => {
     for (const mailboxLimit of [10_000, 10]) {
       for (const [name, [end, leave]] of Object.entries(ends)) {
@@ -199,7 +199,7 @@ t.test(
 )
 
 t.test(
-  'a kill, a lost target and a lost client do not wait for what is being inflated',
+  'a kill, a lost target and a lost client do not wait for inflation',
   async (t) => {
     // More of them than ws inflates at once: each must give its turn back.
     for (let round = 0; round < 15; round++) {
@@ -233,7 +233,7 @@ t.test(
   }
 )
 
-t.test('a transfer in the middle of inflating keeps the order', async t => {
+t.test('keeps the order when a transfer happens during inflation', async t => {
   const { rig, peer, pid, target } = await deflating(t, { mailboxLimit: 30 })
   const next = new Keeper(rig)
   const sent = Array.from({ length: 200 }, (_, i) => `${i} ${'x'.repeat(2000)}`)
@@ -246,7 +246,7 @@ t.test('a transfer in the middle of inflating keeps the order', async t => {
   t.strictSame([...target.texts, ...next.texts], sent)
 })
 
-t.test('a client that is gone while its messages are being deflated leaves nothing', async t => {
+t.test('leaves nothing of a client that is lost while its messages are being deflated', async t => {
   const { rig, peer, pid, target } = await deflating(t, { closeTimeout: 200 })
   const call = rig.processes.call(pid, 'ws.send', { data: 'x'.repeat(500_000) }, { timeout: '5m' })
   for (let i = 0; i < 20; i++) rig.processes.send(pid, 'ws.send', { data: 'x'.repeat(10_000) })
@@ -257,7 +257,7 @@ t.test('a client that is gone while its messages are being deflated leaves nothi
   await allGone(rig)
 })
 
-t.test('a client that is gone before all is inflated leaves no timer', async t => {
+t.test('leaves no timer of a client that is lost before all messages are inflated', async t => {
   const { rig, peer, pid, target } = await deflating(t, { closeTimeout: '1h' })
   peer.write(...Array.from({ length: 200 }, () => deflated('x'.repeat(200_000))))
   await target.until('ws.message')
@@ -268,7 +268,7 @@ t.test('a client that is gone before all is inflated leaves no timer', async t =
   await allGone(rig)
 })
 
-t.test('the closing handshake waits for what is being deflated', async t => {
+t.test('the closing handshake waits for messages that are being deflated', async t => {
   const { rig, peer, pid } = await deflating(t)
   for (let i = 0; i < 20; i++) rig.processes.send(pid, 'ws.send', { data: 'x'.repeat(50_000) })
   peer.answersClose = true

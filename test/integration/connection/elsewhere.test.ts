@@ -45,7 +45,7 @@ async function pair (
 
 const query = (target: string): string => `/?relay=${encodeURIComponent(target)}`
 
-t.test('a target elsewhere gets what a target here would get', async t => {
+t.test('a remote target gets the same messages as a local one', async t => {
   const { rig, other } = await pair(t)
   const { peer, pid, target } = await joined(
     t,
@@ -83,7 +83,7 @@ t.test('a target elsewhere gets what a target here would get', async t => {
   t.equal(other.runtime.relations.size, 1, 'but for the test that waits for its end')
 })
 
-t.test('a target elsewhere is asked before the 101', async t => {
+t.test('asks a remote target before the 101', async t => {
   const { wire, rig, other } = await pair(t)
   const { pid } = new Keeper(other)
   wire.hold()
@@ -97,7 +97,7 @@ t.test('a target elsewhere is asked before the 101', async t => {
   t.match(await client.until(/\r\n\r\n/), /^HTTP\/1\.1 101/)
 })
 
-t.test('what the client sends while the target is asked is not lost', async t => {
+t.test('delivers messages that arrive while the remote target is being asked', async t => {
   const { wire, rig, other } = await pair(t)
   const target = new Keeper(other)
   wire.hold()
@@ -114,7 +114,7 @@ t.test('what the client sends while the target is asked is not lost', async t =>
   t.equal(target.topics[0], 'ws.join')
 })
 
-t.test('a target elsewhere that takes no connection is refused as one here', async t => {
+t.test('refuses a remote target that takes no connections like a local one', async t => {
   const { logger, lines } = logs('warn')
   const { wire, rig, other } = await pair(t, {}, { logger } as never)
   const stopping = other.processes.spawn(async (self) => {
@@ -139,7 +139,7 @@ t.test('a target elsewhere that takes no connection is refused as one here', asy
   t.equal(wire.sideOf('1@a.x')?.size, 0)
 })
 
-t.test('a connection elsewhere is the server\'s mistake', async t => {
+t.test('answers 500 when the target is a remote connection', async t => {
   const { wire, rig } = await pair(t)
   const third = await start(t, { node: 'c' })
   wire.join(third.relay.runtime)
@@ -150,7 +150,7 @@ t.test('a connection elsewhere is the server\'s mistake', async t => {
   )
 })
 
-t.test('an asynchronous handler may return before the target has answered', async t => {
+t.test('accepts an async handler that returns before the target has answered', async t => {
   const { wire, rig, other } = await pair(t)
   const target = new Keeper(other)
   const app = bare(t)
@@ -181,7 +181,7 @@ t.test('an asynchronous handler may return before the target has answered', asyn
   t.equal(rig.relay.sockets.size, 0)
 })
 
-t.test('a client that leaves while the target is asked leaves nothing behind', async t => {
+t.test('leaves nothing of a client that disconnects while the target is being asked', async t => {
   const { wire, rig, other } = await pair(t)
   const target = new Keeper(other)
   const relations = other.runtime.relations.size
@@ -200,7 +200,7 @@ t.test('a client that leaves while the target is asked leaves nothing behind', a
 })
 
 t.test(
-  'an answer for a client whose socket is gone, though nobody has been told, opens nothing',
+  'opens no connection when the socket was destroyed without an event before the answer',
   async (t) => {
     const { wire, rig, other } = await pair(t)
     const target = new Keeper(other)
@@ -219,7 +219,7 @@ t.test(
   }
 )
 
-t.test('a target that does not answer within upgradeTimeout is a 503', async t => {
+t.test('answers 503 when the target does not answer within upgradeTimeout', async t => {
   const { logger, lines } = logs('warn')
   const { wire, rig, other } = await pair(t, { upgradeTimeout: 50 }, { logger } as never)
   const target = new Keeper(other)
@@ -233,7 +233,7 @@ t.test('a target that does not answer within upgradeTimeout is a 503', async t =
   t.strictSame(target.topics, [])
 })
 
-t.test('a server that closes refuses those whose target is being asked', async t => {
+t.test('refuses pending upgrades when the server closes', async t => {
   const { wire, rig, other } = await pair(t)
   const target = new Keeper(other)
   wire.hold()
@@ -247,7 +247,7 @@ t.test('a server that closes refuses those whose target is being asked', async t
   await until(() => wire.sideOf('1@a.x')?.size === 0)
 })
 
-t.test('a reply that no handler made is asked for, too', async t => {
+t.test('asks the remote target of a reply that was not made by a handler, too', async t => {
   const { wire, rig, other } = await pair(t, {}, {})
   const target = new Keeper(other)
   const early = bare(t)
@@ -266,7 +266,7 @@ t.test('a reply that no handler made is asked for, too', async t => {
   t.equal(rig.relay.sockets.size, 0)
 })
 
-t.test('the end of a target elsewhere closes the connection as that of one here', async t => {
+t.test('the exit of a remote target closes the connection like that of a local one', async t => {
   const { rig, other } = await pair(t)
   for (const [reason, code] of [['shutdown', 1000], ['boom', 1011]] as const) {
     const { peer, pid, target } = await joined(t, rig, {}, new Keeper(other))
@@ -278,7 +278,7 @@ t.test('the end of a target elsewhere closes the connection as that of one here'
   await allGone(rig)
 })
 
-t.test('a target elsewhere that ends before it took the join closes with 1013', async t => {
+t.test('closes with 1013 when a remote target ends before it took the join', async t => {
   const { wire, rig, other } = await pair(t)
   const ends: Array<(target: Pid) => void> = [
     // The join waits in its mailbox.
@@ -305,7 +305,7 @@ t.test('a target elsewhere that ends before it took the join closes with 1013', 
   await allGone(rig)
 })
 
-t.test('the loss of the target\'s node closes with 1012', async t => {
+t.test('closes with 1012 when the node of the target is lost', async t => {
   const { wire, rig, other } = await pair(t)
   const { peer, pid } = await joined(t, rig, {}, new Keeper(other))
   const here = await joined(t, rig)
@@ -325,7 +325,7 @@ t.test('the loss of the target\'s node closes with 1012', async t => {
   await allGone(rig)
 })
 
-t.test('a target elsewhere without room pauses the socket, and nothing is lost', async t => {
+t.test('pauses the socket while the remote target has no room, and loses nothing', async t => {
   const { rig, other } = await pair(t, {}, {}, 20)
   const target = new Keeper(other)
   const { peer, pid } = await joined(t, rig, {}, target)
@@ -346,7 +346,7 @@ t.test('a target elsewhere without room pauses the socket, and nothing is lost',
 })
 
 t.test(
-  'a transfer to another node asks first; frames go on to the old target meanwhile',
+  'asks a remote target before a transfer, and sends frames to the old one meanwhile',
   async (t) => {
     const { wire, rig, other } = await pair(t)
     const { peer, pid, target: old } = await joined(t, rig, { metadata: { old: true } })
@@ -381,7 +381,7 @@ t.test(
   }
 )
 
-t.test('a transfer to another node that is refused changes nothing', async t => {
+t.test('changes nothing when a transfer to another node is refused', async t => {
   const { logger, lines } = logs('warn')
   const { wire, rig, other } = await pair(t, {}, { logger } as never)
   const { peer, pid, target } = await joined(t, rig, { metadata: { a: 1 } })
@@ -407,7 +407,7 @@ t.test('a transfer to another node that is refused changes nothing', async t => 
   t.equal(target.of('ws.leave').length, 0)
 })
 
-t.test('controls take effect in the order sent, those behind a question too', async t => {
+t.test('applies ws.control messages in order, also after one that asks another node', async t => {
   const { wire, rig, other } = await pair(t)
   const { peer, pid, target: a } = await joined(t, rig)
   const b = new Keeper(other)
@@ -443,7 +443,7 @@ t.test('controls take effect in the order sent, those behind a question too', as
   t.strictSame(history(b), ['ws.join', 'ws.leave', 'ws.join', 'last'])
 })
 
-t.test('not endlessly many controls wait', async t => {
+t.test('limits the number of waiting ws.control messages', async t => {
   const { wire, rig, other } = await pair(t)
   const { pid } = await joined(t, rig)
   const next = new Keeper(other)
@@ -457,7 +457,7 @@ t.test('not endlessly many controls wait', async t => {
   await until(() => rig.processes.send(pid, 'ws.control', {}))
 })
 
-t.test('a connection that ends while its next target is asked', async t => {
+t.test('rejects a pending transfer when the connection ends', async t => {
   const { wire, rig, other } = await pair(t)
   const { peer, pid, target } = await joined(t, rig)
   const next = new Keeper(other)
@@ -479,7 +479,7 @@ t.test('a connection that ends while its next target is asked', async t => {
 })
 
 t.test(
-  'the waiting frames of a paused client go to the new target elsewhere, after its join',
+  'sends the waiting frames of a paused client to the new remote target, after its join',
   async (t) => {
     const { rig, other } = await pair(t, { mailboxLimit: 20 })
     const old = new Keeper(rig)
@@ -502,7 +502,7 @@ t.test(
   }
 )
 
-t.test('nothing of either node remains', async t => {
+t.test('leaves nothing on either node', async t => {
   const { wire, rig, other } = await pair(t)
   const { peer, target } = await joined(t, rig, {}, new Keeper(other))
   peer.rst()

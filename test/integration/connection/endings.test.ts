@@ -246,7 +246,7 @@ const cases: Case[] = [
 ]
 
 t.test(
-  'every end is told as its row of the table says, once, the leave last and before @exit',
+  'reports every end once as its table row says, with the leave before @exit',
   async (t) => {
     for (const { name, options, prepare, end, sees, leave, exit } of cases) {
       await t.test(name, async (t) => {
@@ -285,7 +285,7 @@ t.test(
   }
 )
 
-t.test('a target that ends before it took the join closes with 1013, however it ends', async t => {
+t.test('closes with 1013 when the target ends before it took the join, for any reason', async t => {
   const rig = await start(t)
   const ends: Record<string, (pid: Pid) => unknown> = {
     'it is stopped': (pid) => rig.processes.exit(pid),
@@ -322,7 +322,7 @@ t.test('a target that ends before it took the join closes with 1013, however it 
 })
 
 t.test(
-  'a client whose join was taken is told 1000, also inside the handler of its join',
+  'closes with 1000 once the join was taken, also inside the handler of the join',
   async (t) => {
     const rig = await start(t)
     const bodies: Record<string, (self: Process) => unknown> = {
@@ -349,7 +349,7 @@ t.test(
   }
 )
 
-t.test('after a transfer it is the new target that has to take the join', async t => {
+t.test('closes with 1013 after a transfer when the new target did not take the join', async t => {
   const rig = await start(t)
   const { peer, pid, target } = await joined(t, rig)
   const next = rig.processes.spawn(async (self) => { await self.receive({ topic: 'never' }) })
@@ -376,7 +376,7 @@ t.test('after a transfer it is the new target that has to take the join', async 
   )
 })
 
-t.test('a slow client is told so, behind what it was sent', async t => {
+t.test('sends a slow client its close frame after the frames sent before', async t => {
   const rig = await start(t, { maxBufferedAmount: 1000 })
   const { peer, pid, target } = await joined(t, rig)
   const ended = rig.processes.exited(pid)
@@ -397,7 +397,7 @@ t.test('a slow client is told so, behind what it was sent', async t => {
   await allGone(rig)
 })
 
-t.test('an orderly end does not bring down linked processes, any other does', async t => {
+t.test('an orderly end leaves linked processes running, any other ends them', async t => {
   const ends: Record<
     string,
     [end: (rig: Rig, peer: Peer, pid: Pid) => unknown, survives: boolean]
@@ -431,7 +431,7 @@ t.test('an orderly end does not bring down linked processes, any other does', as
   }
 })
 
-t.test('a close code that may not be sent becomes 1011, with a warning', async t => {
+t.test('replaces a close code that may not be sent by 1011, with a warning', async t => {
   const warnings: string[] = []
   const rig = await start(
     t,
@@ -480,7 +480,7 @@ t.test('a close code that may not be sent becomes 1011, with a warning', async t
   }
 })
 
-t.test('ws.close takes an object, a reason or nothing', async t => {
+t.test('accepts an object, a reason or nothing as ws.close', async t => {
   const rig = await start(t)
   for (const [payload, sees] of [
     [undefined, saw(1000)],
@@ -520,7 +520,7 @@ t.test('changes nothing when a ws.close is malformed', async t => {
   t.strictSame(await target.until('ws.message').then(([{ data }]) => data), 'still here')
 })
 
-t.test('the close frame comes after everything that was sent', async t => {
+t.test('sends the close frame after all earlier frames', async t => {
   const rig = await start(t)
   const { peer, pid } = await joined(t, rig)
   const sent = Array.from({ length: 300 }, (_, i) => `${i} ${'x'.repeat(i * 20)}`)
@@ -565,7 +565,7 @@ t.test('sends one leave with the first reason when several ends come in one tick
   await allGone(rig)
 })
 
-t.test('both sides may close at once', async t => {
+t.test('completes the close when both sides close at the same time', async t => {
   const rig = await start(t)
   const { peer, pid, target } = await joined(t, rig)
   peer.answersClose = false

@@ -32,7 +32,7 @@ t.test('closes a client that sends messages and no pong', async t => {
   t.match(target.of('ws.leave'), [{ cause: 'ping_timeout' }])
 })
 
-t.test('without a ping interval or a pong timeout there are no pings', async t => {
+t.test('sends no pings without a ping interval or a pong timeout', async t => {
   for (const options of [{ pingInterval: 0 }, { pongTimeout: 0, pingInterval: 10 }]) {
     const rig = await start(t, options)
     const { peer } = await joined(t, rig)

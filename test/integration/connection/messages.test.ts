@@ -4,7 +4,7 @@ import { frameOf, Keeper, connectTo, joined, start, textOf } from './support.js'
 import { opcodes } from '../../../lib/websocket/frames.js'
 import { until } from '../../helpers.js'
 
-t.test('each frame of a client is a message of its target', async t => {
+t.test('delivers each frame of a client to its target as a message', async t => {
   const rig = await start(t)
   const metadata = { user: 'a', deep: { list: [1] } }
   const { peer, pid, target } = await joined(t, rig, { metadata })
@@ -47,7 +47,7 @@ t.test('each frame of a client is a message of its target', async t => {
   t.equal(rig.processes.info(pid)!.messages, table.length)
 })
 
-t.test('a frame arrives under the message topic of its connection and no other', async t => {
+t.test('delivers frames under the message topic of their connection only', async t => {
   const rig = await start(t)
   const { peer, target } = await joined(t, rig, { message_topic: 'chat' })
   peer.text('ws.control').text('@exit').text('hello')
@@ -94,7 +94,7 @@ t.test('sends heartbeats at the interval with the number of messages', async t =
 })
 
 t.test(
-  'a heartbeat interval is changed and turned off by ws.control, and ends with the connection',
+  'ws.control changes and disables heartbeats, which end with the connection',
   async (t) => {
     const rig = await start(t)
     const { pid, target } = await joined(t, rig)

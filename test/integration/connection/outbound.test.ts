@@ -43,7 +43,7 @@ t.test('accepts one frame of any size, and no other while it is buffered', async
 })
 
 t.test(
-  'a call of ws.send that is not answered in time says that the frame may still be delivered',
+  'the timeout error of a ws.send call says that the frame may still be delivered',
   async (t) => {
     const rig = await start(t, { maxBufferedAmount: 2 * big.length })
     const { peer, pid } = await joined(t, rig)
@@ -109,7 +109,7 @@ t.test('closes no client that reads a burst as fast as it can', async t => {
 })
 
 t.test(
-  'overflow is logged with its counts, once for many clients that are slow at the same time',
+  'logs overflow with its counts, once for many clients that are slow at the same time',
   async (t) => {
     for (const overflow of ['close', 'drop'] as const) {
       const { logger, lines } = logs('warn')
@@ -197,7 +197,7 @@ t.test('delays no other client when one is slow', async t => {
 })
 
 t.test(
-  '200 000 pings of a client that never reads take bounded memory, and none of its messages is lost',
+  'bounds memory for 200 000 pings of a client that never reads, and loses no message',
   async (t) => {
     const rig = await start(t, { maxBufferedAmount: 200_000 })
     const { peer, pid, target } = await joined(t, rig)
@@ -231,7 +231,7 @@ t.test(
   }
 )
 
-t.test('a client that reads gets a pong for each of its pings', async t => {
+t.test('sends a pong for each ping of a client that reads', async t => {
   const rig = await start(t)
   const { peer } = await joined(t, rig)
   for (let i = 0; i < 3000; i++) peer.write(frameOf(opcodes.ping, `${i}`))
@@ -242,7 +242,7 @@ t.test('a client that reads gets a pong for each of its pings', async t => {
   )
 })
 
-t.test('many small frames that wait for a slow client arrive in order', async t => {
+t.test('delivers many small waiting frames to a slow client in order', async t => {
   const rig = await start(t, { maxBufferedAmount: 100_000_000 })
   const { peer, pid } = await joined(t, rig)
   peer.socket.pause()
@@ -257,7 +257,7 @@ t.test('many small frames that wait for a slow client arrive in order', async t 
   t.strictSame(peer.texts, [...Array.from({ length: 10_000 }, (_, i) => `${i}`), 'last'])
 })
 
-t.test('leaves nothing of a slow client that is gone', async t => {
+t.test('leaves nothing of a slow client that disconnects', async t => {
   const rig = await start(t, { pingInterval: 100 })
   const { peer, pid, target } = await joined(t, rig)
   peer.socket.pause()

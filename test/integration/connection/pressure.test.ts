@@ -34,7 +34,7 @@ const underWay = ({ neighbours }: Rig): number => neighbours === undefined ? 0 :
 
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => `${i}`)
 
-t.test('a client is paused at 75 % of its target\'s messages and resumed at 25 %', async t => {
+t.test('pauses a client at 75 % of the messages of its target, resumes at 25 %', async t => {
   const rig = await start(t, { mailboxLimit: 100 })
   if (rig.neighbours !== undefined) {
     t.pass('', { skip: 'it counts what lies in a mailbox of this node' })
@@ -74,7 +74,7 @@ t.test('a client is paused at 75 % of its target\'s messages and resumed at 25 %
   t.strictSame(target.texts, numbers(300))
 })
 
-t.test('a client is paused at 75 % of its target\'s bytes', async t => {
+t.test('pauses a client at 75 % of the bytes of its target', async t => {
   const rig = await start(t, { mailboxBytes: 100_000 })
   if (rig.neighbours !== undefined) {
     t.pass('', { skip: 'it counts what lies in a mailbox of this node' })
@@ -93,7 +93,7 @@ t.test('a client is paused at 75 % of its target\'s bytes', async t => {
 })
 
 t.test(
-  'a slow target flooded by one client gets all of it in order, in bounded memory',
+  'a slow target gets the flood of one client in order, in bounded memory',
   async (t) => {
     if (apart) {
       t.pass('', { skip: 'here nobody can hold up a target of another operating-system process' })
@@ -148,7 +148,7 @@ t.test(
 )
 
 t.test(
-  'a slow target flooded by 100 clients gets all of it, each in order; others and HTTP go on',
+  'a slow target gets the floods of 100 clients in order, while others and HTTP go on',
   async (t) => {
     if (apart) {
       t.pass('', { skip: 'here nobody can hold up a target of another operating-system process' })
@@ -305,7 +305,7 @@ const ends: Record<string, End> = {
 }
 
 t.test(
-  'when a paused connection ends what waited is delivered past the limit, then its leave',
+  'delivers waiting messages past the limit, then the leave, when a paused client ends',
   async (t) => {
     for (const [name, { end, cause, loses, options }] of Object.entries(ends)) {
       // Each of them is told to this process, where its target is in another.

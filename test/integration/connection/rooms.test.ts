@@ -64,7 +64,7 @@ async function welcomed (peer: Peer): Promise<void> {
   await until(() => peer.texts.length > 0)
 }
 
-t.test('a visitor who comes while a room cleans up gets a new one at once', async (t) => {
+t.test('a visitor gets a new room at once while the old one cleans up', async (t) => {
   const rooms = await house(t)
   for (let i = 0; i < 5; i++) {
     const peer = await rooms.enter()
@@ -77,7 +77,7 @@ t.test('a visitor who comes while a room cleans up gets a new one at once', asyn
 })
 
 t.test(
-  'a visitor whose join a room does not take any more comes back and is welcome',
+  'a visitor whose join a stopping room did not take reconnects to a new room',
   async (t) => {
     const one = await house(t)
     const first = await one.enter()

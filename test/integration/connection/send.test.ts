@@ -32,7 +32,7 @@ t.test('sends one frame for a ws.send', async t => {
   )
 })
 
-t.test('sends the bytes of the moment of the call', async t => {
+t.test('sends the bytes as they were at the call', async t => {
   const rig = await start(t)
   const { peer, pid } = await joined(t, rig)
   const data = Buffer.alloc(100)
@@ -48,7 +48,7 @@ t.test('sends the bytes of the moment of the call', async t => {
 })
 
 t.test(
-  'a payload that cannot be sent is false, logged and counted, a call is rejected, and nothing changes',
+  'returns false, logs and counts an invalid payload, and rejects a call with it',
   async (t) => {
     const lines: any[] = []
     const rig = await start(
@@ -126,7 +126,7 @@ t.test(
   }
 )
 
-t.test('any other topic reaches the client as JSON', async t => {
+t.test('sends messages of other topics to the client as JSON', async t => {
   const rig = await start(t)
   const { peer, pid } = await joined(t, rig)
   const table: Array<[topic: string, payload: unknown, data: unknown]> = [
@@ -150,7 +150,7 @@ t.test('any other topic reaches the client as JSON', async t => {
   t.equal(peer.texts[1], '{"topic":"notice","data":null}')
 })
 
-t.test('with forwardTopics off no other topic reaches the client', async t => {
+t.test('sends no other topic to the client when forwardTopics is off', async t => {
   const rig = await start(t, { forwardTopics: false })
   const { peer, pid } = await joined(t, rig)
   t.equal(rig.processes.send(pid, 'notice', 1), false)
@@ -160,7 +160,7 @@ t.test('with forwardTopics off no other topic reaches the client', async t => {
   t.strictSame(peer.texts, ['this does'])
 })
 
-t.test('system messages and unknown ws. topics are never forwarded', async t => {
+t.test('never forwards system messages and unknown ws. topics', async t => {
   const rig = await start(t)
   const { peer, pid } = await joined(t, rig)
   const { deadLetters } = rig.processes.stats()
@@ -179,7 +179,7 @@ t.test('system messages and unknown ws. topics are never forwarded', async t => 
   t.strictSame(peer.texts, ['last'])
 })
 
-t.test('a call resolves when its frame was handed to the kernel', async t => {
+t.test('resolves a call when the kernel has its frame', async t => {
   const rig = await start(t, { maxBufferedAmount: 100 })
   const { peer, pid } = await joined(t, rig)
   t.equal(await rig.processes.call(pid, 'ws.send', { data: 'now' }), undefined)
@@ -195,7 +195,7 @@ t.test('a call resolves when its frame was handed to the kernel', async t => {
   await call
 })
 
-t.test('a call is rejected when the connection ends first', async t => {
+t.test('rejects a call when the connection ends first', async t => {
   const rig = await start(t)
   const { peer, pid } = await joined(t, rig)
   peer.socket.pause()
@@ -213,7 +213,7 @@ t.test('a call is rejected when the connection ends first', async t => {
   })
 })
 
-t.test('calls in the tick of a close are answered: the client has their frames', async t => {
+t.test('resolves calls in the tick of a close, because the client gets their frames', async t => {
   const rig = await start(t)
   const { peer, pid } = await joined(t, rig)
   const calls = ['a', 'b'].map((data) => rig.processes.call(pid, 'ws.send', { data }))
@@ -223,7 +223,7 @@ t.test('calls in the tick of a close are answered: the client has their frames',
   t.strictSame(peer.texts, ['a', 'b'])
 })
 
-t.test('a broadcast is framed once, by the group and by a plain loop', async t => {
+t.test('frames a broadcast once, by the group and by a plain loop', async t => {
   const rig = await start(t)
   const target = new Keeper(rig)
   const peers = await Promise.all(
@@ -266,7 +266,7 @@ t.test('writes all frames of a loop iteration at once', async t => {
   t.equal(rig.relay.flusher.writes, writes + 1)
 })
 
-t.test('a ws client understands all of it', async t => {
+t.test('a ws client reads all kinds of frames', async t => {
   const rig = await start(t)
   const target = new Keeper(rig, {
     each: ({ topic, payload }) => {

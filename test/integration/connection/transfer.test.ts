@@ -16,7 +16,7 @@ import type { Kept } from './support.js'
 import type { Pid } from '../../../types/pid.js'
 
 t.test(
-  'a transfer leaves the old target and joins the new, and frames go there from then on',
+  'a transfer leaves the old target, joins the new one, and sends later frames there',
   async (t) => {
     const rig = await start(t)
     const { peer, pid, target: old } = await joined(t, rig, { metadata: { old: true } })
@@ -45,7 +45,7 @@ t.test(
   }
 )
 
-t.test('a field that is not given is kept, and null resets it', async t => {
+t.test('keeps fields that are not given, and null resets a field', async t => {
   const rig = await start(t)
   const { peer, pid, target } = await joined(t, rig, {
     message_topic: 'chat',
@@ -160,7 +160,7 @@ t.test('changes nothing when a transfer is refused', async t => {
   rig.processes.exit(stopping, 'kill')
 })
 
-t.test('accepts the name of a target', async t => {
+t.test('accepts the name of a process as the new target', async t => {
   const rig = await start(t)
   const { pid } = await joined(t, rig)
   const next = new Keeper(rig)
@@ -174,7 +174,7 @@ t.test('accepts the name of a target', async t => {
   t.equal(rig.processes.info(pid)!.target, next.pid)
 })
 
-t.test('sends and transfers of one tick take effect in their order', async t => {
+t.test('applies sends and transfers of one tick in their order', async t => {
   const rig = await start(t)
   if (rig.neighbours !== undefined) {
     t.pass('', {
@@ -217,7 +217,7 @@ t.test('sends and transfers of one tick take effect in their order', async t => 
   )
 })
 
-t.test('a target that exits in the tick of the transfer', async t => {
+t.test('handles the exit of either target in the tick of the transfer', async t => {
   const rig = await start(t)
   if (rig.neighbours !== undefined) {
     t.pass('', {
@@ -258,7 +258,7 @@ t.test('a target that exits in the tick of the transfer', async t => {
   }
 })
 
-t.test('the waiting frames of a paused client go to the new target, after its join', async t => {
+t.test('sends the waiting frames of a paused client to the new target, after its join', async t => {
   const rig = await start(t, { mailboxLimit: 20 })
   if (rig.neighbours !== undefined) {
     t.pass('', {
@@ -311,7 +311,7 @@ t.test('keeps a client paused that moves to a target without room', async t => {
 })
 
 t.test(
-  '10 000 numbered messages through 100 transfers: each arrives once, in order, none before a join or after a leave',
+  'delivers 10 000 messages through 100 transfers once, in order, between join and leave',
   async (t) => {
     const count = 10_000
     const moves = 100
@@ -390,7 +390,7 @@ t.test(
   }
 )
 
-t.test('control frames go on during transfers', async t => {
+t.test('handles control frames during transfers', async t => {
   const rig = await start(t)
   const { peer, pid, target } = await joined(t, rig)
   const next = new Keeper(rig)

@@ -190,7 +190,7 @@ t.test('emits no leak warning for many listeners of the signal', async (t) => {
   t.strictSame(warnings.filter(({ name }) => name === 'MaxListenersExceededWarning'), [])
 })
 
-t.test('creates one child of the system\'s logger', async (t) => {
+t.test('creates one child of the runtime\'s logger', async (t) => {
   const { logger } = recordingLogger()
   const bindings: unknown[] = []
   const { processes } = buildRuntime({
