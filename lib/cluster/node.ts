@@ -1,10 +1,11 @@
 import { errorCodes, toError } from '../errors.js'
 import { batchTypes } from './link/codec.js'
 import { Groups } from './groups/groups.js'
-import { claimIncarnation } from './membership/incarnation.js'
+import { recordIncarnation } from './membership/incarnation.js'
 import { EngineLink } from './link/engine-link.js'
 import { NoNames } from './names/no-names.js'
 import { makeMembershipParts, makeNames, newCounters } from './node-parts.js'
+import { startNode } from './node-start.js'
 import { suffixOf } from './membership/peer.js'
 import { Peers } from './membership/peers.js'
 import { Register } from './register.js'
@@ -15,6 +16,7 @@ import type { Cancellable, Clock } from '../shared/clock.js'
 import type { ClusterNodeOptions } from './node-options.js'
 import type { Heartbeats } from './membership/heartbeats.js'
 import type { Inbox } from './inbox.js'
+import type { MembershipParts } from './node-parts.js'
 import type { Membership } from './membership/membership.js'
 import type { Names } from './names/names.js'
 import type { NodeContext, Peer } from './membership/peer.js'
@@ -160,78 +162,37 @@ export class ClusterNode implements NodeContext {
    * the engine's `open`
    */
   async start (): Promise<number> {
+    const node = this
     this.#state = 'starting'
-    let timer: Cancellable | undefined
-    const { startTimeout } = this.#options
-    const late = new Promise<'late'>((resolve) => {
-      timer = this.#clock.after(startTimeout, () => { resolve('late') })
+    await startNode({
+      options: this.#options,
+      timing: this.#timing,
+      register: this.#register,
+      engineLink: this.#engineLink,
+      get starting () { return node.#state === 'starting' },
+      get incarnation () { return node.#incarnation },
+      get latestKnown () { return node.#latestKnown },
+      makeMembership: () => this.#makeMembership(),
+      setIncarnation: (incarnation) => {
+        this.#incarnation = incarnation
+        this.#suffix = suffixOf(this.node, incarnation)
+      },
+      open: () => {
+        this.#state = 'open'
+        this.#names = this.#makeNames()
+        this.#heartbeats!.start()
+        this.#names.engineUp()
+        this.#tickTimer = this.#clock.after(this.#tickInterval, this.#tick)
+      },
+      close: () => this.close()
     })
-    try {
-      if (await Promise.race([this.#start(), late]) !== 'late') return this.#incarnation
-    } catch (err) {
-      await this.close()
-      throw err
-    } finally {
-      timer?.cancel()
-    }
-    // Only after the close is it known why the transport could not connect.
-    await this.close()
-    const { name } = this.#transport.caps
-    const why = `the engine '${name}' did not answer within ${startTimeout} ms`
-    const { failure } = this.#engineLink
-    throw failure === undefined
-      ? new errorCodes.FST_CLUSTER_UNAVAILABLE(why)
-      : new errorCodes.FST_CLUSTER_UNAVAILABLE(why, { cause: failure })
+    return this.#incarnation
   }
 
-  async #start (): Promise<void> {
-    const engineLink = this.#engineLink
-    await engineLink.open()
-    const heartbeats = this.#makeMembership()
-    await Promise.all([
-      engineLink.subscribe(engineLink.heartbeatTopic, heartbeats.receiveHeartbeat),
-      this.#announce(heartbeats)
-    ])
-    while (this.#state === 'starting' && this.#latestKnown > this.#incarnation) {
-      // The register has lost its data, but other nodes remember a later incarnation. They ignore
-      // this one, so announce one above that.
-      const inbox = engineLink.inboxTopic(this.node, this.#incarnation)
-      this.#incarnation = this.#latestKnown + 1
-      await this.#announce(heartbeats)
-      await this.#transport.unsubscribe(inbox)
-    }
-    if (this.#state !== 'starting') return
-    this.#state = 'open'
-    this.#names = this.#makeNames()
-    heartbeats.start()
-    this.#names.engineUp()
-    this.#tickTimer = this.#clock.after(this.#tickInterval, this.#tick)
-  }
-
-  /**
-   * Registers an incarnation, subscribes to its topic, and sends a hello. Resolves when the other
-   * nodes have had time to answer.
-   */
-  async #announce (heartbeats: Heartbeats): Promise<void> {
-    const engineLink = this.#engineLink
-    const isWanted = (): boolean => this.#state === 'starting'
-    if (this.#transport.caps.registry) {
-      const wished = this.#incarnation
-      this.#incarnation = await claimIncarnation(this.#register, this.node, wished, isWanted)
-    }
-    if (!isWanted()) return
-    this.#suffix = suffixOf(this.node, this.#incarnation)
-    const inboxTopic = engineLink.inboxTopic(this.node, this.#incarnation)
-    await engineLink.subscribe(inboxTopic, this.#inbox!.receiveBatch)
-    if (!isWanted()) return
-    heartbeats.sendHello()
-    await new Promise<void>((resolve) => { this.#clock.after(this.#timing.hello, resolve) })
-  }
-
-  #makeMembership (): Heartbeats {
+  #makeMembership (): MembershipParts {
     const node = this
     const { transport, logger } = this.#options
-    const { membership, heartbeats, inbox } = makeMembershipParts({
+    const parts = makeMembershipParts({
       clock: this.#clock,
       timing: this.#timing,
       counters: this.#counters,
@@ -245,11 +206,10 @@ export class ClusterNode implements NodeContext {
       nodeDown: (name) => { if (!this.#hasLeft) this.#names.nodeDown(name) },
       laterIncarnation: (incarnation) => { this.#handleLaterIncarnation(incarnation) }
     })
-    this.#membership = membership
-    this.#inbox = inbox
-    this.#heartbeats = heartbeats
-    membership.setConnected(this.#engineLink.up)
-    return heartbeats
+    this.#membership = parts.membership
+    this.#inbox = parts.inbox
+    this.#heartbeats = parts.heartbeats
+    return parts
   }
 
   #makeNames (): Names | NoNames {
@@ -430,6 +390,10 @@ export class ClusterNode implements NodeContext {
     this.#membership?.markAllDown()
     this.#groups.close()
     this.#peers.clear()
+    if (this.#state === 'name taken' && this.#transport.caps.registry) {
+      // The next start is then above it, even if its clock is behind.
+      await recordIncarnation(this.#register, this.node, this.#latestKnown)
+    }
     await this.#transport.close()
   }
 }

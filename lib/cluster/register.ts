@@ -30,7 +30,7 @@ export class Register {
   /** @returns a value that may be stale. Rejects when the engine does not answer */
   async get<T> (key: string): Promise<ParsedEntry<T> | undefined> {
     const request = this.#transport.get(this.#prefix + key)
-    const entry: RegisterEntry | undefined = await this.#withTimeout(request)
+    const entry: RegisterEntry | undefined = await this.withTimeout(request)
     if (entry === undefined) return undefined
     this.#highestRevision = Math.max(this.#highestRevision, entry.revision)
     return { value: parse(entry.value) as T, revision: entry.revision }
@@ -43,7 +43,7 @@ export class Register {
   async cas (key: string, value: unknown, revision: number): Promise<number> {
     const bytes = value === undefined ? undefined : Buffer.from(JSON.stringify(value))
     const request = this.#transport.cas(this.#prefix + key, bytes, revision)
-    const written = await this.#withTimeout(request)
+    const written = await this.withTimeout(request)
     this.#highestRevision = Math.max(this.#highestRevision, written)
     return written
   }
@@ -53,7 +53,8 @@ export class Register {
     return new Promise((resolve) => { this.#clock.after(this.#requestTimeout / 20, resolve) })
   }
 
-  #withTimeout<T> (request: Promise<T>): Promise<T> {
+  /** Settles like the request, or rejects after the timeout of one request. */
+  withTimeout<T> (request: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const timer = this.#clock.after(this.#requestTimeout, () => {
         reject(new Error('The engine does not answer'))

@@ -326,8 +326,11 @@ t.test('a node whose name is taken by a later one stops, and says so', async (t)
   t.strictSame(other.cluster.health(), { ready: true })
 })
 
-/** A node `b` that knows an incarnation of `a` 10 minutes ahead, which is gone, and a register that lost its data. */
-async function ahead (): Promise<{ cluster: TestCluster, b: TestNode, known: number }> {
+/**
+ * A node `b` that remembers a crashed incarnation of `a`, 10 minutes ahead of the clock, and a
+ * register that has lost its data.
+ */
+async function rememberedIncarnation (): Promise<{ cluster: TestCluster, b: TestNode, known: number }> {
   const cluster = new TestCluster()
   const [b] = await cluster.start('b')
   const known = Math.floor(cluster.world.now) + 600_000
@@ -345,7 +348,7 @@ async function ahead (): Promise<{ cluster: TestCluster, b: TestNode, known: num
 t.test(
   'starts above the incarnation that others know, though its clock is behind and the register lost its data',
   async (t) => {
-    const { cluster, b, known } = await ahead()
+    const { cluster, b, known } = await rememberedIncarnation()
     const again = cluster.make('a')
     const subscribed = new Set<string>()
     const { subscribe, unsubscribe } = again.transport
@@ -382,26 +385,59 @@ t.test(
   }
 )
 
-t.test(
-  'stops when it hears after its start that others know a later incarnation: they would never listen',
-  async (t) => {
-    const { cluster, b } = await ahead()
-    b.transport.partitioned = true
-    b.transport.cut()
-    await cluster.run(2000)
-    const again = cluster.make('a')
-    await cluster.settle(again.cluster.start())
-    t.strictSame(again.cluster.health(), { ready: true })
-    b.transport.partitioned = false
-    b.transport.reconnect()
+/** Starts `a` while `b` is cut off, and then lets `b` send it the later incarnation. */
+async function startBelowRemembered (
+  changes: Partial<SimulatedTransport> = {}
+): Promise<{ cluster: TestCluster, a: TestNode, b: TestNode, known: number }> {
+  const { cluster, b, known } = await rememberedIncarnation()
+  cutOff(b)
+  await cluster.run(2000)
+  const a = cluster.make('a')
+  await cluster.settle(a.cluster.start())
+  t.strictSame(a.cluster.health(), { ready: true })
+  Object.assign(a.transport, changes)
+  b.transport.partitioned = false
+  b.transport.reconnect()
+  await cluster.run(3000)
+  t.match(a.cluster.health(), { ready: false, problem: 'node name taken' })
+  t.match(a.told, [errorCodes.FST_CLUSTER_NODE_NAME_TAKEN])
+  return { cluster, a, b, known }
+}
+
+function cutOff ({ transport }: TestNode): void {
+  transport.partitioned = true
+  transport.cut()
+}
+
+t.test('closes when another node remembers a later incarnation after the start', async (t) => {
+  const { cluster, a, b, known } = await startBelowRemembered()
+  await cluster.settle(a.cluster.close())
+  t.equal(a.machine.timers, 0)
+  cutOff(b)
+  await cluster.run(2000)
+  const next = cluster.make('a')
+  const incarnation = await cluster.settle(next.cluster.start())
+  t.equal(incarnation, known + 1, 'the next start is above it, though nobody could say so')
+})
+
+t.test('closes for a later incarnation when the register fails, or does not answer', async (t) => {
+  const registers: Partial<SimulatedTransport>[] = [
+    { get: () => Promise.reject(new Error('The connection broke')) },
+    { get: () => new Promise(() => {}) },
+    { cas: () => Promise.reject(new Error('The connection broke')) },
+    { cas: () => new Promise(() => {}) },
+    { cas: () => Promise.resolve(0) }
+  ]
+  for (const changes of registers) {
+    const { cluster, a } = await startBelowRemembered(changes)
+    await cluster.settle(a.cluster.close())
     await cluster.run(3000)
-    t.match(again.cluster.health(), { ready: false, problem: 'node name taken' })
-    t.match(again.told, [errorCodes.FST_CLUSTER_NODE_NAME_TAKEN])
+    t.equal(a.machine.timers, 0)
   }
-)
+})
 
 t.test('ends its start when it is closed while it is raised', async (t) => {
-  const { cluster } = await ahead()
+  const { cluster } = await rememberedIncarnation()
   const again = cluster.make('a')
   const starting = again.cluster.start()
   const { cas } = again.transport

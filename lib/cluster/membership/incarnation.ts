@@ -1,5 +1,11 @@
 import type { Register } from '../register.js'
 
+interface ClaimedIncarnation { readonly incarnation: number }
+
+function keyOf (node: string): string {
+  return `incarnation.${node}`
+}
+
 /**
  * Reserves an incarnation of a node in the register: `wished`, or one above the last if that is
  * higher.
@@ -11,10 +17,10 @@ export async function claimIncarnation (
   wished: number,
   going: () => boolean
 ): Promise<number> {
-  const key = `incarnation.${node}`
+  const key = keyOf(node)
   for (let incarnation = wished; going();) {
     try {
-      const last = await register.get<{ incarnation: number }>(key)
+      const last = await register.get<ClaimedIncarnation>(key)
       incarnation = Math.max(incarnation, (last?.value.incarnation ?? 0) + 1)
       const revision = await register.cas(key, { incarnation }, last?.revision ?? 0)
       if (revision !== 0) return incarnation
@@ -25,4 +31,30 @@ export async function claimIncarnation (
     }
   }
   return wished
+}
+
+/**
+ * Called when a node closes because other nodes remember `known`, a later incarnation of it. Writes
+ * that to the register, so that the next start claims one above it. A higher value stays.
+ *
+ * Resolves at the latest after the timeout of one request. Never rejects: without the register, the
+ * next start can only rely on its clock.
+ */
+export async function recordIncarnation (
+  register: Register,
+  node: string,
+  known: number
+): Promise<void> {
+  const key = keyOf(node)
+  const attempt = { over: false }
+  const write = async (): Promise<void> => {
+    while (!attempt.over) {
+      const last = await register.get<ClaimedIncarnation>(key)
+      if ((last?.value.incarnation ?? 0) >= known) return
+      if (await register.cas(key, { incarnation: known }, last?.revision ?? 0) !== 0) return
+      await register.pauseBeforeRetry()
+    }
+  }
+  await register.withTimeout(write()).catch(() => {})
+  attempt.over = true
 }
