@@ -1,6 +1,6 @@
+import { failure } from '../shared/result.js'
 import { problemOf } from '../process/remote-nodes.js'
-import type { RemoteNodes, RemoteProblem } from '../process/remote-nodes.js'
-import type { Target } from '../process/entity.js'
+import type { BindResult, RemoteNodes } from '../process/remote-nodes.js'
 import type { TargetExit, ExitListener } from '../process/exits/relations.js'
 import type { Runtime } from '../process/runtime.js'
 import type { Pid } from '../../types/pid.js'
@@ -34,15 +34,15 @@ export class Binding implements ExitListener {
    * Asks the other node whether the target can be bound, and monitors the target.
    * @param answered called once, unless the binding is released before
    */
-  requestBinding (answered: (answer: Target | RemoteProblem) => void): void {
+  requestBinding (answered: (answer: BindResult) => void): void {
     this.#remoteNodes.bind(this.#target, this).then((answer) => {
       if (this.#isReleased) {
-        if (typeof answer !== 'string') this.#demonitorTarget()
+        if (answer.ok) this.#demonitorTarget()
       } else if (this.#exit === undefined) answered(answer)
-      else answered(problemOf(this.#exit))
+      else answered(failure(problemOf(this.#exit)))
     }, (err: unknown) => {
       this.#runtime.logFailure(this.#target, err, 'a process of another node could not be asked')
-      if (!this.#isReleased) answered('its node cannot be reached')
+      if (!this.#isReleased) answered(failure('its node cannot be reached'))
     })
   }
 

@@ -10,7 +10,7 @@ import { tookJoin } from '../process/unread-joins.js'
 import type { Answer } from '../process/calls.js'
 import type { Target } from '../process/entity.js'
 import type { ExitListener, TargetExit } from '../process/exits/relations.js'
-import type { RemoteProblem } from '../process/remote-nodes.js'
+import type { BindResult } from '../process/remote-nodes.js'
 import type { CloseReason } from './close-codes.js'
 import type { ControlChange, ResolvedConfig } from './config.js'
 import type { ControlRequest, ControlledConnection } from './control-queue.js'
@@ -198,24 +198,22 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
     const { change, call } = request
     const isKept = change.target === undefined || change.target === this.#target.pid
     const named = isKept ? this.#target : this.relay.runtime.findEntity(change.target!)
-    const target = named === this.#target ? this.#target : asTarget(named)
-    if (typeof target === 'string') {
+    const found = named === this.#target ? undefined : asTarget(named)
+    if (found?.ok === false) {
       this.relay.runtime.counters.refused++
-      return this.#rejectTransfer(request, target)
+      return this.#rejectTransfer(request, found.problem)
     }
     this.countAccepted()
-    if (target === this.#target) this.#applyChange(change)
-    else this.#transfer(target, change)
+    if (found === undefined) this.#applyChange(change)
+    else this.#transfer(found.value, change)
     call?.reply(undefined)
     return true
   }
 
-  applyRemoteControl (
-    request: ControlRequest, binding: Binding, answer: Target | RemoteProblem
-  ): void {
-    if (typeof answer === 'string') this.#rejectTransfer(request, answer)
+  applyRemoteControl (request: ControlRequest, binding: Binding, answer: BindResult): void {
+    if (!answer.ok) this.#rejectTransfer(request, answer.problem)
     else {
-      this.#transfer(answer, request.change, binding)
+      this.#transfer(answer.value, request.change, binding)
       request.call?.reply(undefined)
     }
   }

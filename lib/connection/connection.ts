@@ -178,7 +178,10 @@ export class Connection extends BoundClient
     return batch.encoded as Buffer | string
   }
 
-  /** @param frame a string says why the payload is malformed */
+  /**
+   * @param frame a string says why the payload is malformed. It is no `Result`, because one would
+   * be allocated for each message
+   */
   #sendFrame (topic: string, frame: Buffer | string, call: Answer | undefined): boolean {
     if (typeof frame === 'string') return this.refuseMalformed(topic, frame, call)
     const { maxBufferedAmount } = this.settings

@@ -1,6 +1,5 @@
 import type { Answer } from '../process/calls.js'
-import type { RemoteProblem } from '../process/remote-nodes.js'
-import type { Target } from '../process/entity.js'
+import type { BindResult } from '../process/remote-nodes.js'
 import type { Binding } from './binding.js'
 import type { ControlChange } from './config.js'
 
@@ -17,9 +16,7 @@ export interface ControlledConnection {
   /** Carries out a request without a remote target, or rejects it. */
   applyControl (request: ControlRequest): void
   /** Called with the answer of a remote target. */
-  applyRemoteControl (
-    request: ControlRequest, binding: Binding, answer: Target | RemoteProblem
-  ): void
+  applyRemoteControl (request: ControlRequest, binding: Binding, answer: BindResult): void
   /** Called when no request waits any more. */
   controlQueueEmptied (): void
 }

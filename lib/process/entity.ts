@@ -1,5 +1,7 @@
+import { failure, success } from '../shared/result.js'
 import type { Answer } from './calls.js'
 import type { Producer } from './actor/mailbox.js'
+import type { Result } from '../shared/result.js'
 import type { SystemTopics } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 import type { BodyInfo, ConnectionInfo, ProcessInfo } from '../../types/processes.js'
@@ -53,11 +55,11 @@ export interface Target extends Entity {
 export type TargetProblem = 'it is not alive' | 'it is stopping' | 'it is a connection'
 
 /** A connection can be bound to a process that accepts mail. */
-export function asTarget (entity: Entity | undefined): Target | TargetProblem {
-  if (entity === undefined) return 'it is not alive'
-  if (!isTarget(entity)) return 'it is a connection'
+export function asTarget (entity: Entity | undefined): Result<Target, TargetProblem> {
+  if (entity === undefined) return failure('it is not alive')
+  if (!isTarget(entity)) return failure('it is a connection')
   // A stopping process would lose `ws.join` and all messages after it.
-  return entity.stopping ? 'it is stopping' : entity
+  return entity.stopping ? failure('it is stopping') : success(entity)
 }
 
 export function isTarget (entity: Entity): entity is Target {

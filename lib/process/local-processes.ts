@@ -121,7 +121,7 @@ export class LocalProcesses implements LocalNode {
   bindProblem (target: Pid): RemoteProblem | undefined {
     if (this.#runtime.refusesBinds) return 'its node is closing'
     const found = asTarget(this.#runtime.getEntity(target))
-    return typeof found === 'string' ? found : undefined
+    return found.ok ? undefined : found.problem
   }
 
   #target (to: Pid): Target | undefined {

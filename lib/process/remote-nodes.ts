@@ -2,11 +2,15 @@ import type { Producer } from './actor/mailbox.js'
 import type { Answer } from './calls.js'
 import type { Target, TargetProblem } from './entity.js'
 import type { ExitListener, TargetExit } from './exits/relations.js'
+import type { Result } from '../shared/result.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
 /** Why a connection cannot be bound to a process of another node. */
 export type RemoteProblem = TargetProblem | 'its node cannot be reached' | 'its node is closing'
+
+/** Whether a connection can be bound to a process of another node. */
+export type BindResult = Result<Target, RemoteProblem>
 
 /** Why a connection cannot be bound to a target that ended before the binding was complete. */
 export function problemOf ({ reason, nodeClosing }: TargetExit): RemoteProblem {
@@ -48,7 +52,7 @@ export interface RemoteNodes {
    * without taking the `ws.join` of the connection out of its mailbox, its exit says so: see
    * `recordUnreadJoins`.
    */
-  bind (target: Pid, listener: ExitListener): Promise<Target | RemoteProblem>
+  bind (target: Pid, listener: ExitListener): Promise<BindResult>
 }
 
 /** The processes of this node, for the other nodes. No method throws for a dead PID. */

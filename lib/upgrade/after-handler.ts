@@ -14,8 +14,7 @@ import {
   completeUpgrade, discardBody, removeBodyHeaders, switchingProtocolsHead
 } from './switching-protocols.js'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { RemoteProblem } from '../process/remote-nodes.js'
-import type { Target } from '../process/entity.js'
+import type { BindResult } from '../process/remote-nodes.js'
 import type { ResolvedConfig } from '../connection/config.js'
 import type { Attempt, Refusal } from './refusals.js'
 import type { Registration, RouteMode } from './registration.js'
@@ -106,10 +105,10 @@ function upgradeWhenBound (
     sendRefusal(error, reply, payload, done)
   }
   handshake.waitForRemote(reply, { onClientGone, onRefused })
-  binding.requestBinding((target) => {
+  binding.requestBinding((answer) => {
     handshake.remoteAnswered()
     if (!handshake.isOpen) return onClientGone()
-    const failure = upgrade(attempt, config, target, binding)
+    const failure = upgrade(attempt, config, answer, binding)
     if (failure === undefined) discardBody(payload)
     else onRefused(failure)
   })
@@ -117,10 +116,10 @@ function upgradeWhenBound (
 
 /** Makes the request a connection that is bound to its target. @returns the refusal if it cannot */
 function upgrade (
-  attempt: Attempt, config: ResolvedConfig, target: Target | RemoteProblem, binding?: Binding
+  attempt: Attempt, config: ResolvedConfig, answer: BindResult, binding?: Binding
 ): Refusal | undefined {
   const { relay, settings, handshake, request, reply } = attempt
-  if (typeof target === 'string') return badTarget(attempt, config.target, target)
+  if (!answer.ok) return badTarget(attempt, config.target, answer.problem)
   if (relay.sockets.size >= relay.options.maxConnections) return overloaded(reply)
   const offered = request.headers['sec-websocket-extensions']
   const deflate = negotiate(offered, relay.options.perMessageDeflate, settings.maxPayload)
@@ -135,7 +134,7 @@ function upgrade (
   }
   const { socket } = handshake
   if (!handshake.hasPassedChecks) unmark(request, socket)
-  const options = { relay, settings, socket, target, binding, config, deflate }
+  const options = { relay, settings, socket, target: answer.value, binding, config, deflate }
   completeUpgrade(reply, head, handshake, options)
   return undefined
 }

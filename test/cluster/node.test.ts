@@ -1,6 +1,6 @@
 import t from 'tap'
 import fc from 'fast-check'
-import { crash, TestCluster, watcher } from './support.js'
+import { crash, targetOf, TestCluster, watcher } from './support.js'
 import {
   batchTypes,
   encodeChannelHeader,
@@ -10,8 +10,8 @@ import {
 } from '../../lib/cluster/link/codec.js'
 import { SimulatedTransport } from './simulator.js'
 import { errorCodes } from '../../lib/errors.js'
+import { failure } from '../../lib/shared/result.js'
 import type { TestNode } from './support.js'
-import type { Target } from '../../lib/process/entity.js'
 import type { Pid } from '../../types/pid.js'
 
 t.test('nodes hear of each other, and a message crosses', async (t) => {
@@ -134,15 +134,15 @@ t.test(
     const client = a.here.spawn()
     const to = b.here.spawn()
     const told = watcher()
-    t.equal(
+    t.strictSame(
       await cluster.settle(a.cluster.remote.bind('9@c.zzz' as Pid, told)),
-      'its node cannot be reached'
+      failure('its node cannot be reached')
     )
-    t.equal(
+    t.strictSame(
       await cluster.settle(a.cluster.remote.bind(`99${b.here.suffix}` as Pid, told)),
-      'it is not alive'
+      failure('it is not alive')
     )
-    const target = (await cluster.settle(a.cluster.remote.bind(to, told))) as Target
+    const target = targetOf(await cluster.settle(a.cluster.remote.bind(to, told)))
     const metadata = Object.freeze({ user: 'ada', tags: ['x'] })
     const waits: (() => void)[] = []
     b.here.subscribeToDrain = (pid, feeder) => {
@@ -213,7 +213,7 @@ t.test('a full window refuses a send, and lets those who can wait, wait', async 
   const [a, b] = await cluster.start('a', 'b')
   const to = b.here.spawn()
   const client = a.here.spawn()
-  const target = await cluster.settle(a.cluster.remote.bind(to, watcher())) as Target
+  const target = targetOf(await cluster.settle(a.cluster.remote.bind(to, watcher())))
   let taken = 0
   while (a.cluster.remote.send(to, 'flood', taken, undefined)) taken++
   t.equal(taken, 4096)
@@ -652,7 +652,7 @@ t.test('a PID with a number that no process can have is of nobody', async (t) =>
   const told = watcher()
   a.cluster.remote.monitor(impossible, told)
   t.match(told.exits, [{ reason: 'noproc' }])
-  t.equal(await a.cluster.remote.bind(impossible, told), 'it is not alive')
+  t.strictSame(await a.cluster.remote.bind(impossible, told), failure('it is not alive'))
 })
 
 t.test(

@@ -481,9 +481,9 @@ export class Simulation implements Ledger {
       }
     }
     node.cluster.remote.bind(to, watcher).then(
-      (target) => {
-        if (typeof target === 'string') node.here.end(client, 'unbound')
-        else this.#bound.push({ by: node, client, target })
+      (answer) => {
+        if (answer.ok) this.#bound.push({ by: node, client, target: answer.value })
+        else node.here.end(client, 'unbound')
       },
       () => {
         this.fault('a bind was rejected')

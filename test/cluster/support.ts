@@ -2,6 +2,8 @@ import { ClusterNode } from '../../lib/cluster/node.js'
 import { ModelHere } from './model.js'
 import { Calm, Engine, Machine, SimulatedTransport, World } from './simulator.js'
 import type { ClusterEvents } from '../../lib/cluster/node.js'
+import type { BindResult } from '../../lib/process/remote-nodes.js'
+import type { Target } from '../../lib/process/entity.js'
 import type { Exit } from '../../types/messages.js'
 import type { ClusterStats, Transport } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
@@ -168,4 +170,10 @@ export async function crash ({ machine, transport }: TestNode): Promise<void> {
 export function watcher (): { readonly exits: Exit[], targetEnded (exit: Exit): void } {
   const exits: Exit[] = []
   return { exits, targetEnded (exit) { exits.push(exit) } }
+}
+
+/** The target of a successful `bind`. */
+export function targetOf (answer: BindResult): Target {
+  if (!answer.ok) throw new Error(answer.problem)
+  return answer.value
 }

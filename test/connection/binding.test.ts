@@ -1,7 +1,8 @@
 import t from 'tap'
+import { failure, success } from '../../lib/shared/result.js'
 import { Binding } from '../../lib/connection/binding.js'
 import { buildRuntime, recordingLogger, settle } from '../process/helpers.js'
-import type { RemoteNodes, RemoteProblem } from '../../lib/process/remote-nodes.js'
+import type { BindResult, RemoteNodes } from '../../lib/process/remote-nodes.js'
 import type { Target } from '../../lib/process/entity.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
@@ -13,14 +14,14 @@ const target = { pid: there } as Target
 function build () {
   const { logger, lines } = recordingLogger()
   const { runtime } = buildRuntime({ node: 'a', logger })
-  let bind!: { resolve (answer: Target | RemoteProblem): void, reject (err: Error): void }
+  let bind!: { resolve (answer: BindResult): void, reject (err: Error): void }
   const unwatched: Pid[] = []
   runtime.joinCluster({
     bind: () => new Promise((resolve, reject) => { bind = { resolve, reject } }),
     demonitor: (pid: Pid) => { unwatched.push(pid) }
   } as unknown as RemoteNodes)
   const binding = Binding.ifRemote(runtime, there)!
-  const answers: Array<Target | RemoteProblem> = []
+  const answers: BindResult[] = []
   binding.requestBinding((answer) => { answers.push(answer) })
   return { runtime, binding, answers, unwatched, lines, ...bind }
 }
@@ -35,9 +36,9 @@ t.test('returns a binding only when the target is on another node', async t => {
 
 t.test('holds from the answer until it is released', async t => {
   const { binding, answers, unwatched, resolve } = build()
-  resolve(target)
+  resolve(success(target))
   await settle()
-  t.strictSame(answers, [target])
+  t.strictSame(answers, [success(target)])
   const exits: Exit[] = []
   binding.attachConnection({ targetEnded: (exit) => { exits.push(exit) } })
   binding.release()
@@ -48,16 +49,16 @@ t.test('holds from the answer until it is released', async t => {
 
 t.test('answers with the problem when the target cannot be bound', async t => {
   const { answers, resolve } = build()
-  resolve('it is stopping')
+  resolve(failure('it is stopping'))
   await settle()
-  t.strictSame(answers, ['it is stopping'])
+  t.strictSame(answers, [failure('it is stopping')])
 })
 
 t.test(
   'passes the exit of the target to the connection, and needs no release after it',
   async (t) => {
     const { binding, unwatched, resolve } = build()
-    resolve(target)
+    resolve(success(target))
     await settle()
     const exits: Exit[] = []
     binding.attachConnection({
@@ -80,22 +81,22 @@ t.test('answers with a problem when the target ends together with the answer', a
   ] as const
   for (const [exit, problem] of table) {
     const { binding, answers, resolve } = build()
-    resolve(target)
+    resolve(success(target))
     binding.targetEnded({ pid: there, ...exit })
     await settle()
-    t.strictSame(answers, [problem])
+    t.strictSame(answers, [failure(problem)])
   }
 })
 
 t.test('leaves nothing behind when it is released before the answer', async t => {
-  for (const answer of [target, 'it is not alive'] as const) {
+  for (const answer of [success(target), failure('it is not alive' as const)]) {
     const { binding, answers, unwatched, resolve } = build()
     binding.release()
     t.strictSame(unwatched, [there], 'at once')
     resolve(answer)
     await settle()
     t.strictSame(answers, [])
-    t.equal(unwatched.length, answer === target ? 2 : 1, 'and again where it came to be')
+    t.equal(unwatched.length, answer.ok ? 2 : 1, 'and again where it came to be')
   }
 })
 
@@ -103,7 +104,7 @@ t.test('logs an error and answers with a problem when the cluster fails', async 
   const { answers, lines, reject } = build()
   reject(new Error('broken'))
   await settle()
-  t.strictSame(answers, ['its node cannot be reached'])
+  t.strictSame(answers, [failure('its node cannot be reached')])
   t.match(lines, [{ level: 'error', args: [{ relayPid: there, err: { message: 'broken' } }] }])
   const released = build()
   released.binding.release()

@@ -2,19 +2,19 @@ import t from 'tap'
 import { ControlQueue } from '../../lib/connection/control-queue.js'
 import type { Binding } from '../../lib/connection/binding.js'
 import type { ControlRequest, ControlledConnection } from '../../lib/connection/control-queue.js'
+import { failure, success } from '../../lib/shared/result.js'
+import type { BindResult } from '../../lib/process/remote-nodes.js'
 import type { Target } from '../../lib/process/entity.js'
-
-type FakeAnswer = Target | 'it is not alive'
 
 /** A binding that a test answers. */
 class FakeBinding {
   released = 0
-  answer!: (answer: FakeAnswer) => void
-  requestBinding (answered: (answer: FakeAnswer) => void): void { this.answer = answered }
+  answer!: (answer: BindResult) => void
+  requestBinding (answered: (answer: BindResult) => void): void { this.answer = answered }
   release (): void { this.released++ }
 }
 
-const target = {} as Target
+const target = success({} as Target)
 
 function control (to?: string): ControlRequest {
   return { change: { ...to !== undefined && { target: to } }, call: undefined }
@@ -35,7 +35,7 @@ function build () {
       log.push(`did ${change.target ?? 'a change'}`)
     },
     applyRemoteControl: ({ change }, binding, answer) => {
-      log.push(`${change.target}: ${typeof answer === 'string' ? answer : 'moved'}`)
+      log.push(`${change.target}: ${answer.ok ? 'moved' : answer.problem}`)
     },
     controlQueueEmptied: () => {
       log.push('over')
@@ -52,7 +52,7 @@ t.test('carries out requests one after the other, in the order sent', async t =>
   t.strictSame(log, [])
   bindings[0].answer(target)
   t.strictSame(log, ['there 1: moved', 'did a change', 'did here'])
-  bindings[1].answer('it is not alive')
+  bindings[1].answer(failure('it is not alive'))
   bindings[2].answer(target)
   t.strictSame(log.slice(3), [
     'there 2: it is not alive',

@@ -6,8 +6,8 @@ t.test('binds connections only to processes that accept mail', async t => {
   const process = (stopping: boolean): Entity => ({ accept () {}, stopping }) as unknown as Entity
   const connection = {} as unknown as Entity
   const running = process(false)
-  t.equal(asTarget(running), running)
-  t.equal(asTarget(process(true)), 'it is stopping')
-  t.equal(asTarget(connection), 'it is a connection')
-  t.equal(asTarget(undefined), 'it is not alive')
+  t.strictSame(asTarget(running), { ok: true, value: running })
+  t.strictSame(asTarget(process(true)), { ok: false, problem: 'it is stopping' })
+  t.strictSame(asTarget(connection), { ok: false, problem: 'it is a connection' })
+  t.strictSame(asTarget(undefined), { ok: false, problem: 'it is not alive' })
 })

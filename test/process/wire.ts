@@ -1,9 +1,10 @@
 // Process systems of one operating-system process, joined without a cluster. Each calls the others
 // asynchronously, in order. So the seam can be tested without channels and engines.
 import { LocalProcesses } from '../../lib/process/local-processes.js'
+import { failure, success } from '../../lib/shared/result.js'
 import { recordUnreadJoins, tookJoin } from '../../lib/process/unread-joins.js'
 import type { Answer, Call } from '../../lib/process/calls.js'
-import type { RemoteNodes, RemoteProblem } from '../../lib/process/remote-nodes.js'
+import type { BindResult, RemoteNodes } from '../../lib/process/remote-nodes.js'
 import type { Target } from '../../lib/process/entity.js'
 import type { Producer } from '../../lib/process/actor/mailbox.js'
 import type { ExitListener } from '../../lib/process/exits/relations.js'
@@ -200,19 +201,19 @@ class Side implements RemoteNodes {
     if (other !== undefined) this.#wire.later(() => { other.here.remoteLinkEnded(there, exit) })
   }
 
-  bind (target: Pid, watcher: ExitListener): Promise<Target | RemoteProblem> {
+  bind (target: Pid, watcher: ExitListener): Promise<BindResult> {
     const other = this.#to(target)
-    if (other === undefined) return Promise.resolve('its node cannot be reached')
+    if (other === undefined) return Promise.resolve(failure('its node cannot be reached'))
     return new Promise((resolve) => {
       this.#wire.later(() => {
         const problem = other.alone ? 'its node cannot be reached' : other.here.bindProblem(target)
         if (problem !== undefined) {
-          this.#wire.later(() => { resolve(problem) })
+          this.#wire.later(() => { resolve(failure(problem)) })
           return
         }
         const bound = new DirectTarget(this.#wire, other, target)
         other.here.monitor(target, this.#proxy(target, watcher, (exit) => bound.told(exit)))
-        this.#wire.later(() => { resolve(bound) })
+        this.#wire.later(() => { resolve(success(bound)) })
       })
     })
   }

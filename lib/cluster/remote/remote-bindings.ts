@@ -3,14 +3,14 @@ import { exitFields, exitOf } from '../values/exit-payload.js'
 import { decodePayload, payloadKinds } from '../values/payload.js'
 import { serialOf } from '../membership/peer.js'
 import { problemOf } from '../../process/remote-nodes.js'
+import { failure, success } from '../../shared/result.js'
 import { RemoteTarget } from './remote-target.js'
 import { deleteInner, innerMap } from '../nested-maps.js'
 import { IncomingMonitors, OutgoingMonitors } from './monitor-tables.js'
 import { tookJoin } from '../../process/unread-joins.js'
 import type { Frame } from '../link/codec.js'
 import type { NodeContext, Peer } from '../membership/peer.js'
-import type { RemoteNodes, RemoteProblem } from '../../process/remote-nodes.js'
-import type { Target } from '../../process/entity.js'
+import type { BindResult, RemoteNodes, RemoteProblem } from '../../process/remote-nodes.js'
 import type { Producer } from '../../process/actor/mailbox.js'
 import type { TargetExit, ExitListener } from '../../process/exits/relations.js'
 import type { Exit, Metadata, WsLeave } from '../../../types/messages.js'
@@ -30,19 +30,25 @@ class Binding implements ExitListener {
   readonly target: Pid
   readonly listener: ExitListener
   /** Resolves the promise of `bind`; undefined after that. */
-  #resolve: ((answer: Target | RemoteProblem) => void) | undefined
+  #resolve: ((answer: BindResult) => void) | undefined
   remoteTarget: RemoteTarget | undefined
 
-  constructor (
-    target: Pid, listener: ExitListener, resolve: (answer: Target | RemoteProblem) => void
-  ) {
+  constructor (target: Pid, listener: ExitListener, resolve: (answer: BindResult) => void) {
     this.target = target
     this.listener = listener
     this.#resolve = resolve
   }
 
-  settle (answer: RemoteTarget | RemoteProblem): void {
-    if (typeof answer !== 'string') this.remoteTarget = answer
+  bound (remoteTarget: RemoteTarget): void {
+    this.remoteTarget = remoteTarget
+    this.#settle(success(remoteTarget))
+  }
+
+  refused (problem: RemoteProblem): void {
+    this.#settle(failure(problem))
+  }
+
+  #settle (answer: BindResult): void {
     this.#resolve?.(answer)
     this.#resolve = undefined
   }
@@ -50,13 +56,13 @@ class Binding implements ExitListener {
   /** If the other node has not answered yet, the exit of the target is the answer. */
   targetEnded (exit: TargetExit): void {
     this.remoteTarget?.release()
-    if (this.#resolve !== undefined) this.settle(problemOf(exit))
+    if (this.#resolve !== undefined) this.refused(problemOf(exit))
     else this.listener.targetEnded(exit)
   }
 
   release (): void {
     this.remoteTarget?.release()
-    this.settle('it is not alive')
+    this.refused('it is not alive')
   }
 }
 
@@ -118,13 +124,13 @@ export class RemoteBindings {
     return outgoing + this.#incomingMonitors.size + this.#incoming.size
   }
 
-  bind (target: Pid, listener: ExitListener): Promise<Target | RemoteProblem> {
+  bind (target: Pid, listener: ExitListener): Promise<BindResult> {
     const peer = this.#node.peerOf(target)
     if (peer === undefined) {
       const isDead = this.#node.exitReasonFor(target) === 'noproc'
-      return Promise.resolve(isDead ? 'it is not alive' : unreachable)
+      return Promise.resolve(failure(isDead ? 'it is not alive' : unreachable))
     }
-    if (peer.closing) return Promise.resolve(nodeClosing)
+    if (peer.closing) return Promise.resolve(failure(nodeClosing))
     this.unbind(target, listener)
     return new Promise((resolve) => {
       const binding = new Binding(target, listener, resolve)
@@ -203,10 +209,10 @@ export class RemoteBindings {
     if (binding === undefined) return true
     if (text === '') {
       const { target, listener } = binding
-      binding.settle(new RemoteTarget(this.#remoteNodes, peer, target, ref, listener))
+      binding.bound(new RemoteTarget(this.#remoteNodes, peer, target, ref, listener))
     } else {
       const problem = problems.has(text) ? text as RemoteProblem : 'it is not alive'
-      this.#remove(peer, ref)!.settle(problem)
+      this.#remove(peer, ref)!.refused(problem)
     }
     return true
   }

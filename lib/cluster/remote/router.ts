@@ -12,8 +12,7 @@ import { RemoteMonitors } from './remote-monitors.js'
 import type { Frame, FrameFields } from '../link/codec.js'
 import type { NodeContext, Peer } from '../membership/peer.js'
 import type { Caller } from './remote-calls.js'
-import type { RemoteNodes, RemoteProblem } from '../../process/remote-nodes.js'
-import type { Target } from '../../process/entity.js'
+import type { BindResult, RemoteNodes } from '../../process/remote-nodes.js'
 import type { ExitListener } from '../../process/exits/relations.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
@@ -103,7 +102,7 @@ export class Router implements RemoteNodes {
     this.#bindings.announceClosing(peers)
   }
 
-  bind (target: Pid, listener: ExitListener): Promise<Target | RemoteProblem> {
+  bind (target: Pid, listener: ExitListener): Promise<BindResult> {
     return this.#bindings.bind(target, listener)
   }
 

@@ -1,11 +1,12 @@
 import t from 'tap'
 import { frame, Pair } from '../fixtures/pair.js'
-import { watcher } from '../support.js'
+import { targetOf, watcher } from '../support.js'
+import { failure } from '../../../lib/shared/result.js'
 import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { encodePayload, payloadKinds } from '../../../lib/cluster/values/payload.js'
 import { RemoteBindings } from '../../../lib/cluster/remote/remote-bindings.js'
 import { tookJoin } from '../../../lib/process/unread-joins.js'
-import type { RemoteNodes, RemoteProblem } from '../../../lib/process/remote-nodes.js'
+import type { BindResult, RemoteNodes } from '../../../lib/process/remote-nodes.js'
 import type { Target } from '../../../lib/process/entity.js'
 import type { FrameFields } from '../../../lib/cluster/link/codec.js'
 import type { Pid } from '../../../types/pid.js'
@@ -35,7 +36,7 @@ async function bind (
   { nodes }: Bound,
   target: Pid,
   who = watcher()
-): Promise<Target | RemoteProblem> {
+): Promise<BindResult> {
   const answer = nodes.a.unit.bind(target, who)
   nodes.deliverAll()
   return await answer
@@ -49,7 +50,7 @@ interface Connected extends Bound {
 async function connected (): Promise<Connected> {
   const bound = make()
   const who = watcher()
-  return { ...bound, who, at: await bind(bound, bound.target, who) as Target }
+  return { ...bound, who, at: targetOf(await bind(bound, bound.target, who)) }
 }
 
 /** The frame of a client, as the node of the client makes it. */
@@ -166,22 +167,23 @@ t.test('answers a failed bind with its problem, and keeps nothing', async (t) =>
   const bound = make()
   for (const problem of ['it is stopping', 'it is a connection', 'its node is closing'] as const) {
     bound.nodes.b.local.problem = problem
-    t.equal(await bind(bound, bound.target), problem)
+    t.strictSame(await bind(bound, bound.target), failure(problem))
   }
   bound.nodes.b.local.problem = undefined
-  t.equal(await bind(bound, bound.nodes.b.node.pid(99)), 'it is not alive')
+  t.strictSame(await bind(bound, bound.nodes.b.node.pid(99)), failure('it is not alive'))
   const { a } = bound.nodes
   const answer = a.unit.bind(bound.target, watcher())
   a.unit.receive(
     a.peer,
     frame({ type: frameTypes.bound, ref: a.peer.sent[0].ref, text: 'a problem of a later version' })
   )
-  t.equal(await answer, 'it is not alive')
+  t.strictSame(await answer, failure('it is not alive'))
   a.peer.sent.length = 0
   bound.nodes.disconnect()
-  t.equal(await bind(bound, bound.target), 'its node cannot be reached')
+  t.strictSame(await bind(bound, bound.target), failure('its node cannot be reached'))
   a.node.exitReason = 'noproc'
-  t.equal(await bind(bound, bound.target), 'it is not alive', 'its node has been started anew')
+  const restarted = await bind(bound, bound.target)
+  t.strictSame(restarted, failure('it is not alive'), 'its node has been restarted')
   t.equal(bound.nodes.size, 0)
 })
 
@@ -192,14 +194,14 @@ t.test(
     const who = watcher()
     const lost = nodes.a.unit.bind(target, who)
     nodes.resetChannel()
-    t.equal(await lost, 'its node cannot be reached')
+    t.strictSame(await lost, failure('its node cannot be reached'))
     const ended = nodes.a.unit.bind(target, who)
     const [{ ref }] = nodes.a.peer.sent.splice(0)
     t.equal(
       nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.down, ref, text: 'done' })),
       true
     )
-    t.equal(await ended, 'it is not alive')
+    t.strictSame(await ended, failure('it is not alive'))
     t.strictSame(who.exits, [], 'the watcher is not told as well')
     t.equal(nodes.size, 0)
   }
@@ -265,10 +267,10 @@ t.test('announces the close to targets and peers before any process ends', async
   nodes.deliverAll()
   t.strictSame(who.exits, [{ pid: target, reason: 'noconnection', nodeClosing: true }])
   t.ok(at.stopping)
-  t.equal(await late, 'its node is closing', 'who asks meanwhile')
-  t.equal(
+  t.strictSame(await late, failure('its node is closing'), 'who asks meanwhile')
+  t.strictSame(
     await nodes.a.unit.bind(target, watcher()),
-    'its node is closing',
+    failure('its node is closing'),
     'who asks later: at once'
   )
   t.equal(nodes.a.peer.sent.length, 0)
@@ -310,7 +312,7 @@ t.test(
     const who = watcher()
     const answer = nodes.a.unit.bind(target, who)
     t.ok(nodes.a.unit.unbind(target, who))
-    t.equal(await answer, 'it is not alive')
+    t.strictSame(await answer, failure('it is not alive'))
     nodes.deliverAll()
     t.equal(nodes.size, 0)
     t.strictSame(nodes.b.local.watched, [])
@@ -322,8 +324,8 @@ t.test('creates one binding when a connection binds twice', async (t) => {
   const who = watcher()
   const first = bound.nodes.a.unit.bind(bound.target, who)
   const second = await bind(bound, bound.target, who)
-  t.equal(await first, 'it is not alive')
-  t.type(second, 'object')
+  t.strictSame(await first, failure('it is not alive'))
+  t.ok(second.ok)
   t.strictSame(bound.nodes.b.local.watched, [bound.target])
   bound.nodes.b.local.end(bound.target, 'done')
   bound.nodes.deliverAll()
@@ -517,7 +519,7 @@ t.test(
         throw thrown
       }
     })
-    const at = (await bind(bound, bound.target, last)) as Target
+    const at = targetOf(await bind(bound, bound.target, last))
     at.accept('ws.join', { client_pid: bound.client, metadata: 1 }, bound.client, 0)
     bound.nodes.deliverAll()
     bound.nodes.b.local.accept = () => {

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { frame, Pair } from '../fixtures/pair.js'
-import { watcher } from '../support.js'
+import { targetOf, watcher } from '../support.js'
+import { failure } from '../../../lib/shared/result.js'
 import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { skippable } from '../../../lib/cluster/link/codec.js'
 import { MissedMessages } from '../../../lib/cluster/link/missed-messages.js'
@@ -10,7 +11,6 @@ import { serialOf } from '../../../lib/cluster/membership/peer.js'
 import { Router } from '../../../lib/cluster/remote/router.js'
 import type { Side } from '../fixtures/pair.js'
 import type { Caller } from '../../../lib/cluster/remote/remote-calls.js'
-import type { Target } from '../../../lib/process/entity.js'
 import type { Pid } from '../../../types/pid.js'
 
 interface Scene {
@@ -113,7 +113,7 @@ t.test('sends nothing to an unreachable node, and reports noconnection', async (
   a.unit.monitor(two, call)
   t.match(who.exits, [{ reason: 'noconnection' }])
   t.strictSame(call.told, [['ended', 'noconnection']])
-  t.equal(await a.unit.bind(two, watcher()), 'its node cannot be reached')
+  t.strictSame(await a.unit.bind(two, watcher()), failure('its node cannot be reached'))
   t.equal(nodes.size, 0)
 })
 
@@ -155,7 +155,7 @@ async function related ({ nodes, a, one, two }: ReturnType<typeof make>) {
   a.unit.link(one, two)
   const answer = a.unit.bind(two, bound)
   nodes.deliverAll()
-  t.match(await answer, { pid: two })
+  t.match(await answer, { ok: true, value: { pid: two } })
   return { who, bound }
 }
 
@@ -218,7 +218,7 @@ t.test('removes the binding on the remote node when it cannot continue', async (
   const { nodes, a, b, one, two } = make()
   const answer = a.unit.bind(two, watcher())
   nodes.deliverAll()
-  const target = await answer as Target
+  const target = targetOf(await answer)
   target.accept('ws.join', { client_pid: one, metadata: () => {} }, one, 0)
   nodes.deliverAll()
   t.strictSame(b.local.watched, [])
