@@ -54,8 +54,11 @@ export function afterHandler (
   const { relay } = registration
   const attempt = { relay, settings, handshake, request, reply }
   // The checks have not run yet if an earlier hook replied, or if no route matched.
-  const refusal = handshake.hasPassedChecks ? undefined : checkUpgrade(attempt)
-  if (refusal !== undefined) return refuse(refusal)
+  if (!handshake.hasPassedChecks) {
+    const refusal = checkUpgrade(attempt)
+    if (refusal !== undefined) return refuse(refusal)
+    unmark(request, handshake.socket)
+  }
   const result = parseConfig(value, settings)
   if (!result.ok) {
     request.log.error(`invalid X-WS-Relay header: ${result.problem}`)
@@ -133,7 +136,6 @@ function upgrade (
     return new errorCodes.FST_WS_RELAY_INVALID_CONFIG({ cause: err })
   }
   const { socket } = handshake
-  if (!handshake.hasPassedChecks) unmark(request, socket)
   const options = { relay, settings, socket, target: answer.value, binding, config, deflate }
   completeUpgrade(reply, head, handshake, options)
   return undefined

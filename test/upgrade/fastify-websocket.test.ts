@@ -6,7 +6,10 @@ import { WebSocketServer } from 'ws'
 import fastifyWebsocket from '@fastify/websocket'
 import fp from 'fastify-plugin'
 import { wsRelay } from '../../lib/index.js'
+import { Registration } from '../../lib/upgrade/registration.js'
 import { answer, bare, build, handshake, listen, logs, open, record, until } from '../helpers.js'
+import { buildRuntime } from '../process/helpers.js'
+import { Wire } from '../process/wire.js'
 import type { FastifyInstance } from 'fastify'
 import type { Duplex } from 'node:stream'
 import type WebSocket from 'ws'
@@ -505,5 +508,31 @@ t.test('does not let @fastify/websocket answer when the relay is off', async (t)
     const text = await answer(t, await listen(app), handshake())
     t.match(text, /^HTTP\/1\.1 200 [^]*plain$/)
     t.notMatch(text, /x-ws-relay/i)
+  }
+})
+
+t.test('keeps the socket open when an earlier hook replies with a remote target', async (t) => {
+  const app = bare(t)
+  await app.register(fastifyWebsocket)
+  const other = buildRuntime({ node: 'b' })
+  const target = other.processes.spawn(async function echo (self) {
+    await self.serve({
+      'ws.message': ({ client_pid, data }) => { self.send(client_pid, 'ws.send', { data }) }
+    })
+  })
+  app.addHook('onRequest', (_, reply) => { reply.header('x-ws-relay', target).send() })
+  await app.register(wsRelay, { node: 'a' })
+  app.get('/', async () => 'never called')
+  const wire = new Wire()
+  wire.join(Registration.of(app)!.relay.runtime)
+  wire.join(other.runtime)
+  const url = `ws://127.0.0.1:${await listen(app)}`
+  for (const path of ['/', '/no-route']) {
+    const client = await open(t, `${url}${path}`)
+    client.send('hello')
+    const answered = once(client, 'message').then(([data]) => String(data))
+    const closed = once(client, 'close').then(([code]) => `closed with ${String(code)}`)
+    t.equal(await Promise.race([answered, closed]), 'hello', path)
+    client.terminate()
   }
 })
