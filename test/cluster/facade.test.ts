@@ -1,4 +1,4 @@
-// Where a process lives: the contract of `processes` with the other end on another node.
+// The options `node` and `cluster` of a system and of the plugin, with several real nodes.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import Fastify from 'fastify'
@@ -22,14 +22,14 @@ async function started (processes: ProcessSystem, options = {}): Promise<Process
   return await self.promise
 }
 
-t.test('a system without a cluster is ready at once, and has none', async (t) => {
+t.test('is ready at once when there is no cluster', async (t) => {
   const processes = createProcesses()
   await processes.ready()
   t.equal(processes.cluster, undefined)
   await processes.close()
 })
 
-t.test('nothing of a cluster is loaded without the option', async (t) => {
+t.test('loads no file of lib/cluster when the option is absent', async (t) => {
   const script = `
     const { default: wsRelay } = await import(${JSON.stringify(modulePath('lib/index.ts'))})
     const { createProcesses } = await import(${JSON.stringify(modulePath('lib/process/index.ts'))})
@@ -45,7 +45,10 @@ t.test('nothing of a cluster is loaded without the option', async (t) => {
     import { register } from 'node:module'
     register('data:text/javascript,' + encodeURIComponent(\`
       import { writeSync } from 'node:fs'
-      export async function load (url, context, next) { writeSync(1, url + String.fromCharCode(10)); return await next(url, context) }
+      export async function load (url, context, next) {
+        writeSync(1, url + String.fromCharCode(10))
+        return await next(url, context)
+      }
     \`))
   `
   const { stdout } = await promisify(execFile)(
@@ -65,11 +68,11 @@ t.test('nothing of a cluster is loaded without the option', async (t) => {
     ],
     { cwd: root, maxBuffer: 2 ** 24 }
   )
-  t.match(stdout, /lib\/process\/runtime\.[jt]s/, 'what is loaded is seen')
+  t.match(stdout, /lib\/process\/runtime\.[jt]s/, 'the trace has loaded files')
   t.notMatch(stdout, /lib\/cluster\//)
 })
 
-t.test('nothing can be spawned before a node has joined', async (t) => {
+t.test('refuses to spawn a process when the node has not joined yet', async (t) => {
   const cluster = new TestCluster(t)
   const processes = createProcesses({ node: 'a', cluster: cluster.engine() })
   t.throws(() => processes.spawn(() => {}), { code: 'FST_CLUSTER_NOT_READY' })
@@ -81,7 +84,7 @@ t.test('nothing can be spawned before a node has joined', async (t) => {
   t.match(processes.cluster?.health(), { ready: false, problem: 'closed' })
 })
 
-t.test('a node that is closed while it starts', async (t) => {
+t.test('has no cluster when it is closed while the engine is away', async (t) => {
   const cluster = new TestCluster(t)
   cluster.hub.stop()
   const processes = createProcesses({ node: 'a', cluster: cluster.engine() })
@@ -92,7 +95,7 @@ t.test('a node that is closed while it starts', async (t) => {
   t.equal(processes.cluster, undefined)
 })
 
-t.test('an engine that is not there in time', async (t) => {
+t.test('fails with FST_CLUSTER_UNAVAILABLE when the engine does not answer in time', async (t) => {
   const cluster = new TestCluster(t)
   cluster.hub.stop()
   const engine = { ...cluster.engine(), startTimeout: 20 }
@@ -110,7 +113,7 @@ t.test('an engine that is not there in time', async (t) => {
   )
 })
 
-t.test('why an engine is not there is the cause of the error', async (t) => {
+t.test('gives the failure of the engine as the cause when the start fails', async (t) => {
   const engine = new TestCluster(t).engine()
   const cause = new Error('self-signed certificate')
   let fail!: (error: Error) => void
@@ -123,7 +126,7 @@ t.test('why an engine is not there is the cause of the error', async (t) => {
   await processes.close()
 })
 
-t.test('a system that is closed before it has joined never does', async (t) => {
+t.test('never joins when the system is closed before', async (t) => {
   const cluster = new TestCluster(t)
   const a = await cluster.node('a')
   const closing = { code: 'FST_PROCESS_CLOSING' }
@@ -140,7 +143,7 @@ t.test('a system that is closed before it has joined never does', async (t) => {
   t.equal(meanwhile.cluster, undefined)
 })
 
-t.test('a node whose name is taken says so, and its cluster-wide names are lost', async (t) => {
+t.test('loses its cluster-wide names and closes when its node name is taken', async (t) => {
   const cluster = new TestCluster(t)
   const first = await cluster.node('a')
   const holder = first.spawn((self) => self.serve({}))
@@ -153,11 +156,11 @@ t.test('a node whose name is taken says so, and its cluster-wide names are lost'
   t.match(first.cluster!.health(), { ready: false, problem: 'node name taken' })
   t.match(second.cluster!.health(), { ready: true })
   await until(() => first.list().length === 0)
-  t.throws(() => first.spawn(() => {}), { code: 'FST_PROCESS_CLOSING' }, 'it has closed')
+  t.throws(() => first.spawn(() => {}), { code: 'FST_PROCESS_CLOSING' }, 'the first one has closed')
 })
 
 t.test(
-  'a server whose node name is taken closes, or stays without the cluster when it is told to',
+  'closes the server, or stays without a cluster as configured, when its node name is taken',
   async (t) => {
     for (const whenNameTaken of ['close', 'stay'] as const) {
       const hub = new MemoryHub()
@@ -183,7 +186,7 @@ t.test(
   }
 )
 
-t.test('logs that a server could not be closed after its node name was taken', async (t) => {
+t.test('logs that the server cannot close when its node name is taken', async (t) => {
   const hub = new MemoryHub()
   const { promise: logged, resolve } = deferred<unknown>()
   const app = Fastify({
@@ -205,7 +208,7 @@ t.test('logs that a server could not be closed after its node name was taken', a
   t.match(await logged, { msg: 'cluster: closing failed', err: { message: 'it will not' } })
 })
 
-t.test('a node needs a name and an engine', async (t) => {
+t.test('rejects options when the node name or the engine is missing', async (t) => {
   const cluster = new TestCluster(t)
   const wrong: Array<[object, RegExp]> = [
     [{ cluster: cluster.engine() }, /'cluster' needs 'node'/],
@@ -228,7 +231,7 @@ t.test('a node needs a name and an engine', async (t) => {
   }
 })
 
-t.test('a restarted node has a higher incarnation', async (t) => {
+t.test('has a higher incarnation when the node is restarted', async (t) => {
   const cluster = new TestCluster(t)
   const first = await cluster.node('a')
   const before = first.spawn(() => {})
@@ -242,7 +245,7 @@ t.test('a restarted node has a higher incarnation', async (t) => {
   t.match(await second.exited(before), { reason: 'noproc' })
 })
 
-t.test('messages, calls, ends, monitors and links work from node to node', async (t) => {
+t.test('delivers messages, calls, exits, monitors and links between nodes', async (t) => {
   const cluster = new TestCluster(t)
   const a = await cluster.node('a')
   const b = await cluster.node('b')
@@ -292,7 +295,7 @@ t.test('messages, calls, ends, monitors and links work from node to node', async
   t.match(await cancelled, { reason: 'shutdown' })
 })
 
-t.test('names of the whole cluster', async (t) => {
+t.test('finds a cluster-wide name on every node, and no local name', async (t) => {
   const cluster = new TestCluster(t)
   const a = await cluster.node('a')
   const b = await cluster.node('b')
@@ -303,10 +306,10 @@ t.test('names of the whole cluster', async (t) => {
   await t.rejects(b.cluster!.names.register('leader', other.pid), {
     code: 'FST_CLUSTER_NAME_TAKEN'
   })
-  t.equal(b.names.lookup('leader'), undefined, 'names of a node are its own')
+  t.equal(b.names.lookup('leader'), undefined, 'local names are separate')
 })
 
-t.test('a broadcast to a group reaches every node', async (t) => {
+t.test('delivers a broadcast to the members of a group on every node', async (t) => {
   const cluster = new TestCluster(t)
   const a = await cluster.node('a')
   const b = await cluster.node('b')
@@ -324,7 +327,7 @@ t.test('a broadcast to a group reaches every node', async (t) => {
   }
 })
 
-t.test('a process may watch nodes come and go', async (t) => {
+t.test('tells a process when a watched node comes up or goes down', async (t) => {
   const cluster = new TestCluster(t)
   const a = await cluster.node('a')
   const watcher = probe(a)
@@ -355,7 +358,7 @@ t.test('a process may watch nodes come and go', async (t) => {
   t.strictSame(a.cluster!.health(), { ready: true })
 })
 
-t.test('names and members of a node are its own processes', async (t) => {
+t.test('refuses a PID that is not local as holder of a name or member of a group', async (t) => {
   const cluster = new TestCluster(t)
   const a = await cluster.node('a')
   const b = await cluster.node('b')
@@ -371,7 +374,7 @@ t.test('names and members of a node are its own processes', async (t) => {
   b.exit(pid)
 })
 
-t.test('the plugin waits for its cluster, and leaves it last', async (t) => {
+t.test('joins before the plugin is ready, and leaves when all processes have ended', async (t) => {
   const cluster = new TestCluster(t)
   const b = await cluster.node('b')
   const app = Fastify()

@@ -1,4 +1,4 @@
-// A room of one node and many sockets of another, on real engines: nobody misses a message.
+// A room on one node and many sockets on another, on real engines: no message is lost.
 import { once } from 'node:events'
 import t from 'tap'
 import { WebSocket } from 'ws'
@@ -14,7 +14,7 @@ import type { Process } from '../../types/processes.js'
 const clients = 200
 const messages = 1000
 
-/** A client that reads numbers, and how far it came without a gap. */
+/** A client that reads numbers: the next number that it expects, and whether one was missing. */
 interface Reader { next: number, isBroken: boolean, end: string | undefined }
 
 const engines = {
@@ -29,7 +29,7 @@ const engines = {
 }
 
 for (const engine of ['nats', 'redis'] as const) {
-  const title = `${clients} clients of one node get all ${messages} messages of a room on another one, with ${engine}`
+  const title = `delivers ${messages} messages of a remote room to ${clients} clients: ${engine}`
   t.test(title, { skip: missing(`${engine}-server`) }, async (t) => {
     const join = await engines[engine](t)
     const app = await build(t, { node: 'a', cluster: join() })
@@ -76,10 +76,10 @@ for (const engine of ['nats', 'redis'] as const) {
     await until(() =>
       readers.every(({ next, isBroken, end }) => next === messages || isBroken || end !== undefined)
     )
-    t.strictSame(readers.filter(({ next }) => next !== messages), [], 'no hole, and all stay')
+    t.strictSame(readers.filter(({ next }) => next !== messages), [], 'nothing is missing')
     t.equal(refused, 0)
     t.strictSame(app.processes.stats().refused, 0)
     const frames = there.cluster!.stats().framesOut - framesOut
-    t.ok(frames < 2 * messages, `${frames} frames, and not one for each client`)
+    t.ok(frames < 2 * messages, `${frames} frames for all clients together`)
   })
 }

@@ -58,7 +58,13 @@ export class ModelHere implements LocalNode {
     for (const watcher of process.watchers) watcher.targetEnded(exit)
   }
 
-  deliver (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Answer): boolean {
+  deliver (
+    to: Pid,
+    topic: string,
+    payload: unknown,
+    from: Pid | undefined,
+    call?: Answer
+  ): boolean {
     if (!this.processes.has(to)) return false
     const { id } = payload as { id: number }
     if (from !== undefined && topic === 'message') this.#ledger.delivered(from, to, id)

@@ -14,7 +14,7 @@ import { failure } from '../../lib/shared/result.js'
 import type { TestNode } from './support.js'
 import type { Pid } from '../../types/pid.js'
 
-t.test('nodes hear of each other, and a message crosses', async (t) => {
+t.test('sees other nodes, and sends them messages', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   t.match(a.cluster.nodes(), [{ node: 'b', state: 'up' }])
@@ -38,12 +38,12 @@ t.test('nodes hear of each other, and a message crosses', async (t) => {
   )
   t.notOk(
     a.cluster.remote.send('1@nobody.abc' as Pid, 'hello', {}, from),
-    'a node that was never heard of'
+    'an unknown node'
   )
   t.match(a.cluster.stats(), { up: 1, garbage: 0, torn: 0, unacknowledged: 0 })
 })
 
-t.test('a message that is longer than the engine takes crosses in pieces', async (t) => {
+t.test('sends a message in fragments when it is longer than a frame of the engine', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const to = b.here.spawn()
@@ -51,13 +51,13 @@ t.test('a message that is longer than the engine takes crosses in pieces', async
   t.ok(a.cluster.remote.send(to, 'long', long, undefined))
   t.notOk(
     a.cluster.remote.send(to, 'long', Buffer.alloc(40 * 1024 * 1024), undefined),
-    'longer than any frame'
+    'longer than the limit'
   )
   await cluster.run(500)
   t.strictSame(b.mail.map(({ payload }) => payload), [long])
 })
 
-t.test('monitors: the dead at once, the living at their end, each once', async (t) => {
+t.test('sends each monitor one exit when the process ends, or is dead', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const living = b.here.spawn()
@@ -80,7 +80,7 @@ t.test('monitors: the dead at once, the living at their end, each once', async (
   t.equal(a.cluster.size + b.cluster.size, 0)
 })
 
-t.test('calls: an answer, a refusal, an end, and a payload that cannot travel', async (t) => {
+t.test('settles a call when it is answered or refused, or its callee ends', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const to = b.here.spawn()
@@ -127,7 +127,7 @@ t.test('calls: an answer, a refusal, an end, and a payload that cannot travel', 
 })
 
 t.test(
-  'a connection is bound to a process elsewhere: text, bytes, metadata, pressure, end',
+  'binds a connection to a remote process: text, bytes, metadata, backpressure, exit',
   async (t) => {
     const cluster = new TestCluster()
     const [a, b] = await cluster.start('a', 'b')
@@ -183,7 +183,7 @@ t.test(
       ]
     )
     const [first, second] = b.mail.map(({ payload }) => (payload as { metadata: object }).metadata)
-    t.equal(first, second, 'one object for all')
+    t.equal(first, second, 'the same object in all messages')
     t.ok(Object.isFrozen(first))
     t.ok(target.congested)
     let resumed = 0
@@ -208,7 +208,7 @@ t.test(
   }
 )
 
-t.test('a full window refuses a send, and lets those who can wait, wait', async (t) => {
+t.test('refuses a send, and makes connections wait, when the window is full', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const to = b.here.spawn()
@@ -232,7 +232,7 @@ t.test('a full window refuses a send, and lets those who can wait, wait', async 
   t.equal(b.mail.length, taken + 1)
 })
 
-t.test('a node whose connection is back gets at once what it was sent meanwhile', async (t) => {
+t.test('delivers pending messages at once when the connection of a node is back', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const to = b.here.spawn()
@@ -248,12 +248,12 @@ t.test('a node whose connection is back gets at once what it was sent meanwhile'
   t.strictSame(b.mail.map(({ payload }) => payload), [...Array(10).keys()])
 })
 
-t.test('garbage is counted and dropped, and never thrown', async (t) => {
+t.test('counts and drops garbage without an error', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const inbox = `test.n.a.${a.here.suffix.split('.')[1]}`
   const source = { type: 1, node: 'b', incarnation: parseInt(b.here.suffix.split('.')[1], 36) }
-  // Each time a later connection: the last one is buried.
+  // A later connection each time, because the one before has been reset.
   let src = Math.floor(cluster.world.now / 1000) + 1000
   const header = () => encodeChannelHeader({ src: ++src, dst: 0, ack: 0 })
   const hostile = [
@@ -287,7 +287,7 @@ t.test('garbage is counted and dropped, and never thrown', async (t) => {
       ({ level, text }) => level === 'warn' && text.startsWith('cluster: a channel was torn down')
     ).length,
     torn,
-    'and the log says so'
+    'and logged'
   )
   a.transport.receive(inbox, encodeSource({ ...source, node: 'a', incarnation: 1 }))
   await fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 120 }), async (bytes) => {
@@ -301,10 +301,10 @@ t.test('garbage is counted and dropped, and never thrown', async (t) => {
   const to = a.here.spawn()
   t.ok(b.cluster.remote.send(to, 'hello', 1, undefined))
   await cluster.run(3000)
-  t.strictSame(a.mail.at(-1)?.payload, 1, 'and all is well afterwards')
+  t.strictSame(a.mail.at(-1)?.payload, 1, 'messages arrive afterwards')
 })
 
-t.test('a node is up with the incarnation that the register gives it', async (t) => {
+t.test('starts with the incarnation of the register when that is higher', async (t) => {
   const cluster = new TestCluster()
   const [a] = await cluster.start('a')
   const before = parseInt(a.here.suffix.split('.')[1], 36)
@@ -315,7 +315,7 @@ t.test('a node is up with the incarnation that the register gives it', async (t)
   t.match(a.cluster.health(), { ready: false, problem: 'closed' })
 })
 
-t.test('a node whose name is taken by a later one stops, and says so', async (t) => {
+t.test('closes and reports it when a later node has taken its name', async (t) => {
   const cluster = new TestCluster()
   const [a] = await cluster.start('a')
   const other = cluster.make('a')
@@ -330,7 +330,11 @@ t.test('a node whose name is taken by a later one stops, and says so', async (t)
  * A node `b` that remembers a crashed incarnation of `a`, 10 minutes ahead of the clock, and a
  * register that has lost its data.
  */
-async function rememberedIncarnation (): Promise<{ cluster: TestCluster, b: TestNode, known: number }> {
+async function rememberedIncarnation (): Promise<{
+  cluster: TestCluster
+  b: TestNode
+  known: number
+}> {
   const cluster = new TestCluster()
   const [b] = await cluster.start('b')
   const known = Math.floor(cluster.world.now) + 600_000
@@ -346,7 +350,7 @@ async function rememberedIncarnation (): Promise<{ cluster: TestCluster, b: Test
 }
 
 t.test(
-  'starts above the incarnation that others know, though its clock is behind and the register lost its data',
+  'starts above the incarnation that others remember when its clock and the register are behind',
   async (t) => {
     const { cluster, b, known } = await rememberedIncarnation()
     const again = cluster.make('a')
@@ -436,7 +440,7 @@ t.test('closes for a later incarnation when the register fails, or does not answ
   }
 })
 
-t.test('ends its start when it is closed while it is raised', async (t) => {
+t.test('ends its start when it is closed while it claims a higher incarnation', async (t) => {
   const { cluster } = await rememberedIncarnation()
   const again = cluster.make('a')
   const starting = again.cluster.start()
@@ -452,7 +456,7 @@ t.test('ends its start when it is closed while it is raised', async (t) => {
   t.equal(again.machine.timers, 0)
 })
 
-t.test('counts a word about incarnations that is none, and believes no lower one', async (t) => {
+t.test('ignores a later incarnation that is malformed or not later', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const [, incarnation] = a.here.suffix.split('.')
@@ -471,7 +475,7 @@ t.test('counts a word about incarnations that is none, and believes no lower one
   t.strictSame(a.cluster.health(), { ready: true })
 })
 
-t.test('a node that hears while it leaves that its name is taken says so once', async (t) => {
+t.test('reports once that its name is taken when it learns that while it closes', async (t) => {
   const cluster = new TestCluster()
   const [a] = await cluster.start('a')
   const { flush } = a.transport
@@ -492,7 +496,7 @@ t.test('a node that hears while it leaves that its name is taken says so once', 
 })
 
 t.test(
-  'a node whose name is taken loses its names at once, and asks the engine for nothing more',
+  'loses its cluster-wide names, and stops all timers, when its node name is taken',
   async (t) => {
     const cluster = new TestCluster()
     const [a] = await cluster.start('a')
@@ -507,7 +511,7 @@ t.test(
 )
 
 t.test(
-  'a node that must stop, or leaves, tells its own that the others are down: first the node, then those who lived there',
+  'reports other nodes as down, and then their processes, when it closes or its name is taken',
   async (t) => {
     const ways: ((cluster: TestCluster, a: TestNode) => Promise<unknown>)[] = [
       async (cluster) => {
@@ -546,7 +550,7 @@ t.test(
   }
 )
 
-t.test('without an engine the start fails in time', async (t) => {
+t.test('fails to start in time when the engine is away', async (t) => {
   const cluster = new TestCluster()
   cluster.engine.up = false
   const a = cluster.make('a')
@@ -555,7 +559,7 @@ t.test('without an engine the start fails in time', async (t) => {
   t.equal(a.machine.timers, 0)
 })
 
-t.test('a node that leaves is down at once, and its processes are out of reach', async (t) => {
+t.test('marks a node and its processes as down at once when it leaves', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const order: unknown[] = []
@@ -565,13 +569,13 @@ t.test('a node that leaves is down at once, and its processes are out of reach',
   await cluster.run(100)
   await cluster.settle(b.cluster.close())
   await cluster.run(100)
-  t.strictSame(order, [['b', 'down'], 'noconnection'], 'first the node, then those who lived there')
+  t.strictSame(order, [['b', 'down'], 'noconnection'], 'first the node, then its processes')
   end()
   t.notOk(a.cluster.remote.exit(to, 'x'))
   t.notOk(a.cluster.remote.cancel(to, 'x', undefined))
 })
 
-t.test('the log, the counters and the health tell what an operator has to know', async (t) => {
+t.test('reports nodes, stalls, leases and the engine to the operator', async (t) => {
   const cluster = new TestCluster()
   const [a] = await cluster.start('a', 'b')
   const pid = a.here.spawn()
@@ -585,7 +589,7 @@ t.test('the log, the counters and the health tell what an operator has to know',
   const stalls = lines('the event loop stood still')
   t.match(stalls, [{ level: 'warn' }])
   const { ms } = stalls[0].data as { ms: number }
-  t.ok(ms > 2500 && ms <= 3000, `about as long as it did: ${ms}`)
+  t.ok(ms > 2500 && ms <= 3000, `about 3 s: ${ms}`)
   t.match(a.cluster.stats(), { stalls: 1, fences: 0, up: 1 })
 
   cluster.engine.stop(false)
@@ -608,7 +612,7 @@ t.test('the log, the counters and the health tell what an operator has to know',
   t.strictSame(a.cluster.health(), { ready: true })
 })
 
-t.test('what a lost node watched here is let go', async (t) => {
+t.test('removes the monitors of a node when it is lost', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const here = a.here.spawn()
@@ -622,7 +626,7 @@ t.test('what a lost node watched here is let go', async (t) => {
 })
 
 t.test(
-  'the end of an old link, on its way while it is unlinked and linked again, ends nothing: the new one tells',
+  'ignores the exit of an old link that arrives when the process is linked again',
   async (t) => {
     const cluster = new TestCluster()
     const [a, b] = await cluster.start('a', 'b')
@@ -643,7 +647,7 @@ t.test(
   }
 )
 
-t.test('a PID with a number that no process can have is of nobody', async (t) => {
+t.test('treats a PID as dead when its number is impossible', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const impossible = `${'9'.repeat(16)}${b.here.suffix}` as Pid
@@ -656,7 +660,7 @@ t.test('a PID with a number that no process can have is of nobody', async (t) =>
 })
 
 t.test(
-  'what the engine rejects with is what the start rejects with, and nothing goes on',
+  'rejects the start with the error of the engine, and stops, when the engine refuses',
   async (t) => {
     const cluster = new TestCluster()
     const refusal = new Error('no such account')
@@ -667,7 +671,7 @@ t.test(
   }
 )
 
-t.test('a node that has not started knows of nobody', async (t) => {
+t.test('knows no other node when it has not started', async (t) => {
   const { cluster } = new TestCluster().make('a')
   t.strictSame(cluster.nodes(), [])
   t.equal(cluster.stats().up, 0)
@@ -675,17 +679,17 @@ t.test('a node that has not started knows of nobody', async (t) => {
 })
 
 t.test(
-  'a start ends where it is when the node is closed meanwhile: it never says that it is there',
+  'ends its start at each step, unseen by others, when it is closed meanwhile',
   async (t) => {
     const steps: ((a: TestNode) => Partial<TestNode['transport']>)[] = [
-      // The incarnation is claimed.
+      // While it claims its incarnation.
       ({ cluster, transport }) => ({
         async cas (key, value, revision) {
           await cluster.close()
           return await SimulatedTransport.prototype.cas.call(transport, key, value, revision)
         }
       }),
-      // It subscribes, to the heartbeats and then to its inbox.
+      // While it subscribes to the heartbeats, and then to its inbox.
       ({ cluster }) => ({ subscribe: () => cluster.close() }),
       ({ cluster, transport }) => ({
         subscribe: (topic, listener) =>
@@ -693,7 +697,7 @@ t.test(
             ? cluster.close()
             : SimulatedTransport.prototype.subscribe.call(transport, topic, listener)
       }),
-      // It waits for those who are there.
+      // While it waits for the answers to its hello.
       ({ cluster, transport }) => ({
         publish (topic, frame) {
           cluster.close().catch(() => {})
@@ -716,7 +720,7 @@ t.test(
 )
 
 t.test(
-  'a node that is called off when it has said that it is there says that it goes',
+  'says bye when it is closed after its hello',
   async (t) => {
     const cluster = new TestCluster()
     const [a] = await cluster.start('a')
@@ -738,7 +742,7 @@ t.test(
 )
 
 t.test(
-  'with an engine that neither keeps nor asks, a node has the incarnation that it was given, and no names',
+  'keeps its own incarnation and has no names when the engine has neither register nor probe',
   async (t) => {
     const cluster = new TestCluster()
     const caps = { name: 'plain', maxFrame: 64 * 1024, registry: false, probe: false }

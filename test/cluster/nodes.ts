@@ -1,4 +1,4 @@
-// Real nodes in one OS process, on an engine of their own in memory.
+// Real nodes in one operating-system process, on a memory engine of their own.
 import { createProcesses } from '../../lib/process/index.js'
 import { memory, MemoryHub } from '../../lib/cluster/engines/memory.js'
 import { until } from '../helpers.js'
@@ -6,7 +6,7 @@ import type { Test } from 'tap'
 import type { ClusterEngine } from '../../types/cluster.js'
 import type { ProcessesOptions, ProcessSystem } from '../../types/processes.js'
 
-/** An engine that dies with the test. */
+/** Nodes on one memory engine, closed at the end of the test. */
 export class TestCluster {
   readonly hub = new MemoryHub()
   readonly #t: Test
@@ -14,7 +14,7 @@ export class TestCluster {
 
   constructor (t: Test) {
     this.#t = t
-    // Nothing of a node in memory keeps a program running.
+    // A node on the memory engine does not keep the event loop alive.
     const awake = setInterval(() => {}, 60_000)
     t.teardown(() => {
       clearInterval(awake)
@@ -25,7 +25,7 @@ export class TestCluster {
     return memory({ hub: this.hub })
   }
 
-  /** A node that has joined, and knows the others of this test. */
+  /** Starts a node, and waits until all nodes of the test see each other. */
   async node (
     name: string,
     options: ProcessesOptions = {},

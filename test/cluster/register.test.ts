@@ -2,7 +2,7 @@ import t from 'tap'
 import { TestRegister } from './fixtures/register.js'
 import { encodeKey } from '../../lib/cluster/register.js'
 
-t.test('a value is read as it was set, under the prefix of the cluster', async (t) => {
+t.test('reads a value as it was written, with the prefix of the cluster', async (t) => {
   const { register, store, clock } = new TestRegister()
   t.equal(await register.get('x'), undefined)
   const revision = await register.cas('x', { a: [1] }, 0)
@@ -12,7 +12,7 @@ t.test('a value is read as it was set, under the prefix of the cluster', async (
   t.equal(clock.pending, 0, 'and no timer is left')
 })
 
-t.test('only who knows the revision sets, or deletes', async (t) => {
+t.test('writes or deletes a value only when the revision is current', async (t) => {
   const { register } = new TestRegister()
   const first = await register.cas('x', { by: 1 }, 0)
   t.equal(await register.cas('x', { by: 2 }, 0), 0)
@@ -23,7 +23,7 @@ t.test('only who knows the revision sets, or deletes', async (t) => {
   t.equal(await register.get('x'), undefined)
 })
 
-t.test('what is no record of ours is an empty one', async (t) => {
+t.test('reads an empty record when the value is not a JSON object', async (t) => {
   const { register, store } = new TestRegister()
   for (const garbage of ['', 'no JSON', '5', 'null', '"text"']) {
     store.write('x', garbage)
@@ -32,7 +32,7 @@ t.test('what is no record of ours is an empty one', async (t) => {
 })
 
 t.test(
-  'an engine that does not answer is given up, and one that fails is told of at once',
+  'rejects after the request timeout when the engine is silent, and at once when it fails',
   async (t) => {
     const { register, store, clock } = new TestRegister()
     store.silent = true
@@ -49,7 +49,7 @@ t.test(
   }
 )
 
-t.test('who asks too often rests', async (t) => {
+t.test('pauses for a twentieth of the request timeout before a retry', async (t) => {
   const { register, clock } = new TestRegister()
   let rested = false
   const rest = register.pauseBeforeRetry().then(() => { rested = true })
@@ -60,7 +60,7 @@ t.test('who asks too often rests', async (t) => {
   await rest
 })
 
-t.test('any name is a key that all engines take, and no two are the same', async (t) => {
+t.test('encodes every name as a unique key that all engines accept', async (t) => {
   const names = ['a', 'A', 'room/ü', 'room.1', 'room 1', '*', '>', '']
   const keys = names.map(encodeKey)
   t.equal(new Set(keys).size, names.length)

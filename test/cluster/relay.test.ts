@@ -1,4 +1,5 @@
-// docs/relay.md, "Targets on other nodes", over real nodes: sockets on `a`, targets on `b`, and `c`.
+// Checks "Targets on other nodes" of docs/relay.md with real nodes: sockets on `a`, targets on `b`
+// and `c`.
 import t from 'tap'
 import { TestCluster } from './nodes.js'
 import {
@@ -34,7 +35,7 @@ async function three (
   return { cluster, rig, b, c }
 }
 
-t.test('a socket on one node, its target on another, controlled from a third', async t => {
+t.test('serves a socket with a remote target when a third node controls it', async t => {
   const { rig, b, c } = await three(t)
   const metadata = { user: 'ada', roles: ['x'] }
   const { peer, pid, target } = await joined(t, rig, { metadata }, new Keeper({ processes: b }))
@@ -65,7 +66,7 @@ t.test('a socket on one node, its target on another, controlled from a third', a
   await allGone(rig)
 })
 
-t.test('a slow target elsewhere pauses the socket, and loses nothing', async t => {
+t.test('pauses the socket and loses no message when its remote target is slow', async t => {
   const { rig, b } = await three(t, {}, 20)
   const target = new Keeper({ processes: b })
   const { peer, pid } = await joined(t, rig, {}, target)
@@ -83,7 +84,7 @@ t.test('a slow target elsewhere pauses the socket, and loses nothing', async t =
 })
 
 t.test(
-  'a node that closes: 1012 for the clients of other nodes, a leave for each of its targets',
+  'closes remote clients with 1012, and sends each target a leave, when a node closes',
   async (t) => {
     const { rig, b, c } = await three(t)
     const order: string[] = []
@@ -91,7 +92,7 @@ t.test(
       for await (const { topic, payload } of self.inbox) {
         order.push(
           topic === 'ws.leave'
-            ? `${payload.reason} ${payload.code} ${payload.cause} ${JSON.stringify(payload.metadata)}`
+            ? [payload.reason, payload.code, payload.cause, payload.metadata.a].join(' ')
             : topic
         )
       }
@@ -108,8 +109,8 @@ t.test(
       reason: 'target_down',
       value: { cause: 'target', code: 1012, reason: 'target node closing' }
     })
-    t.match(process, { reason: 'shutdown' }, 'monitors are told how it ended')
-    t.strictSame(order, ['ws.join', 'node closing 1012 target {"a":1}', '@cancel', 'stopped'])
+    t.match(process, { reason: 'shutdown' }, 'monitors get its own exit reason')
+    t.strictSame(order, ['ws.join', 'node closing 1012 target 1', '@cancel', 'stopped'])
     await closing
     const closed = rig.app.close()
     t.match(await staying.target.until('ws.leave'), [
@@ -119,11 +120,11 @@ t.test(
   }
 )
 
-t.test('a node that closes binds no connection of another node, which may try again', async t => {
+t.test('refuses a connection with Retry-After when the node of its target is closing', async t => {
   const { cluster, rig, b, c } = await three(t)
   const d = await cluster.node('d', { closeTimeout: 60_000 })
   await until(() => rig.processes.cluster!.nodes().length === 3)
-  // It holds up the end of its node.
+  // This process delays the close of its node.
   let letGo!: () => void
   const held = new Promise<void>((resolve) => { letGo = resolve })
   const target = d.spawn(async (self) => {
@@ -147,7 +148,7 @@ t.test('a node that closes binds no connection of another node, which may try ag
 })
 
 t.test(
-  'three nodes that are restarted one after the other: no client sees 1000 or 1011',
+  'closes no client with 1000 or 1011 when three nodes are restarted one after the other',
   async (t) => {
     const cluster = new TestCluster(t)
     const nodes = new Map<string, { rig: Rig, room: Pid }>()
@@ -187,7 +188,7 @@ t.test(
   }
 )
 
-t.test('a node that is cut off: 1012 on one side, `node lost` on the other', async t => {
+t.test('sends the client 1012 and the target `node lost` when a node is cut off', async t => {
   const cluster = new TestCluster(t)
   const engine = cluster.engine()
   const rig = await start(t, { node: 'a', cluster: cluster.engine() })
@@ -208,7 +209,7 @@ t.test('a node that is cut off: 1012 on one side, `node lost` on the other', asy
   await allGone(rig)
 })
 
-t.test('a target elsewhere that ends with the reason `noconnection` is no lost node', async t => {
+t.test('closes the client with 1011 when its target exits with noconnection', async t => {
   const { rig, b } = await three(t)
   const { peer, target } = await joined(t, rig, {}, new Keeper({ processes: b }))
   b.exit(target.pid, 'noconnection')
@@ -216,10 +217,10 @@ t.test('a target elsewhere that ends with the reason `noconnection` is no lost n
 })
 
 t.test(
-  'a route that waits for a name answers 503 with Retry-After before its upgrade times out',
+  'answers 503 with Retry-After before the upgrade times out when a route waits for a name',
   async (t) => {
     const cluster = new TestCluster(t)
-    // Names of a register that lost its data are granted later.
+    // A register that has lost its data grants no names for a while.
     cluster.hub.clear()
     const waiting: { target?: Pid } = {}
     const rig = await start(
@@ -237,12 +238,13 @@ t.test(
     const response = await answer(t, rig.port, handshake('/room'))
     t.match(
       response,
-      /^HTTP\/1\.1 503 .*\r\nretry-after: 5\r\n.*FST_CLUSTER_UNAVAILABLE.*did not become free in time/s
+      /^HTTP\/1\.1 503 .*\r\nretry-after: 5\r\n.*FST_CLUSTER_UNAVAILABLE/s
     )
+    t.match(response, /did not become free in time/)
   }
 )
 
-/** Sockets on a node, and their PIDs. */
+/** Opens sockets on a node. @returns their clients and PIDs */
 async function crowd (
   t: Test,
   rig: Rig,
@@ -255,7 +257,7 @@ async function crowd (
 }
 
 t.test(
-  'a loop over sockets on another node sends each payload once, and frames it once',
+  'sends and frames a payload once when a loop sends it to many sockets of another node',
   async (t) => {
     const { rig, b } = await three(t)
     const clients = await crowd(t, rig, new Keeper({ processes: b }), 10)
@@ -273,7 +275,7 @@ t.test(
 )
 
 t.test(
-  'a socket whose messages were refused on their way is closed with 1013, or counts them',
+  'closes a socket with 1013, or counts the messages, when messages to it are refused',
   async (t) => {
     for (const overflow of ['close', 'drop'] as const) {
       const { rig, b, c } = await three(t, { overflow })

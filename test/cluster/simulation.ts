@@ -160,8 +160,8 @@ const timing = timings.default
 /** Milliseconds until all writes with an unknown outcome are resolved. */
 const cleanUp = timing.breakLease + 3 * timing.renew
 /**
- * Names survive an engine that is down for this long. The outage may begin just before a renewal, and
- * the renewal may take its whole timeout.
+ * Names survive an engine that is down for this long. The outage may begin just before a renewal,
+ * and the renewal may take its whole timeout.
  */
 const survives = timing.down + timing.renew + timing.request
 /** Milliseconds until a disconnected node notices that and is connected again. */

@@ -236,7 +236,7 @@ export class Engine {
   }
 }
 
-/** The connection of one node to the engine. It keeps the order, delays, and loses data when cut. */
+/** The connection of one node to the engine. It keeps the order, delays data, and may be cut. */
 export class SimulatedTransport implements Transport {
   readonly caps = { name: 'simulation', maxFrame: 64 * 1024, registry: true, probe: true }
   readonly #engine: Engine

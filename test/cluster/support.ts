@@ -9,13 +9,13 @@ import type { ClusterStats, Transport } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
 import type { Logger } from '../../types/processes.js'
 
-/** One node of a cluster in simulated time, and what was told to it. */
+/** One node of a cluster in simulated time, with everything that it received and reported. */
 export interface TestNode {
   readonly cluster: ClusterNode
   readonly here: ModelHere
   readonly machine: Machine
   readonly transport: SimulatedTransport
-  /** What came in through `deliver` and `accept`. */
+  /** Messages that `deliver` and `accept` received. */
   readonly mail: {
     readonly to: Pid
     readonly topic: string
@@ -26,7 +26,7 @@ export interface TestNode {
   readonly told: unknown[]
 }
 
-/** A cluster in simulated time, and in calm: what goes wrong, a test does. */
+/** A cluster in simulated time without random faults: the tests cause all faults. */
 export class TestCluster {
   readonly world = new World(new Calm(1))
   readonly engine = new Engine(this.world)
@@ -42,7 +42,7 @@ export class TestCluster {
     }
   }
 
-  /** @param changes other parts for this node's transport */
+  /** @param changes methods and properties to replace on this node's transport */
   make (
     node: string,
     changes: Partial<Transport> = {},
@@ -109,7 +109,7 @@ export class TestCluster {
     return { cluster, here, machine, transport, mail, logged, told }
   }
 
-  /** Nodes that are up. */
+  /** Starts nodes, and waits until they see each other. */
   async start (...names: string[]): Promise<TestNode[]> {
     const nodes = names.map((name) => this.make(name))
     await Promise.all(
@@ -142,7 +142,7 @@ export class TestCluster {
   }
 }
 
-/** What is counted, at its beginning. */
+/** The counters of a node that has just started. */
 export function counters (): ClusterStats {
   return {
     framesIn: 0,
@@ -160,13 +160,13 @@ export function counters (): ClusterStats {
   }
 }
 
-/** Gone from one moment to the next. */
+/** Ends a node at once, without a bye. */
 export async function crash ({ machine, transport }: TestNode): Promise<void> {
   machine.dead = true
   await transport.close()
 }
 
-/** A watcher that keeps what it is told. */
+/** A watcher that records its exits. */
 export function watcher (): { readonly exits: Exit[], targetEnded (exit: Exit): void } {
   const exits: Exit[] = []
   return { exits, targetEnded (exit) { exits.push(exit) } }

@@ -1,4 +1,4 @@
-// Nodes in operating-system processes of their own, as a test sees them.
+// The test's side of operating-system processes, their nodes, and the processes on these nodes.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { program } from '../../program.js'
@@ -21,7 +21,7 @@ export type { FarOptions, Mail }
 
 type Method = Exclude<keyof WorkerNode, symbol>
 
-/** What a test gives; tap's own `t` fits. */
+/** The part of tap's `t` that a host uses. */
 export interface Teardown {
   teardown (task: () => unknown): void
 }
@@ -36,14 +36,14 @@ export class Host {
   >()
 
   readonly #processes = new Map<Pid, FarProcess>()
-  /** What was told of processes that the test does not know yet. */
+  /** Reports about processes whose PID the test does not know yet. */
   readonly #early = new Map<Pid, Array<(one: FarProcess) => void>>()
   readonly #pipes = new Map<string, HubEnd>()
   #last = 0
 
   constructor (t: Teardown, hub: MemoryHub) {
     this.#hub = hub
-    // Nothing of the test runner, which puts itself into every child's environment: what is killed has nothing to tell it.
+    // Removes the variables of the test runner: a killed process cannot report to it.
     this.#child = spawn(
       'env',
       [
@@ -94,7 +94,7 @@ export class Host {
     else this.#early.set(pid, [...(this.#early.get(pid) ?? []), task])
   }
 
-  /** What was told of it from the start on. */
+  /** Registers a process, and hands over the reports that came before. */
   know (one: FarProcess): void {
     this.#processes.set(one.pid, one)
     for (const task of this.#early.get(one.pid) ?? []) task(one)
@@ -109,7 +109,7 @@ export class Host {
     })
   }
 
-  /** A node of it that has joined. */
+  /** Starts a node in the process, and waits until it has joined. */
   async join (joining: Joining): Promise<FarNode> {
     const { node } = joining
     if (joining.engine === 'memory') {
@@ -135,7 +135,7 @@ function errorOf ({ name, message, code, cause }: Told): Error {
   return Object.assign(new Error(message), { name, code, cause })
 }
 
-/** A node. */
+/** The test's side of a node. */
 export class FarNode {
   readonly name: string
   readonly #host: Host
@@ -145,7 +145,7 @@ export class FarNode {
     this.name = name
   }
 
-  /** Commands what {@link WorkerNode} can do. Commands are obeyed in their order. */
+  /** Calls a method of {@link WorkerNode} in the node's process. Calls are handled in order. */
   async ask (method: Method, ...args: unknown[]): Promise<any> {
     return await this.#host.ask(this.name, method, ...args)
   }
@@ -156,17 +156,17 @@ export class FarNode {
     return one
   }
 
-  /** Tells of the end of a connection. Resolves when its monitor is in place. */
+  /** Monitors a connection. Resolves when the monitor is in place. */
   async watch (connection: Pid): Promise<{ readonly exit: Promise<Exit> }> {
     const exit = this.ask('exited', connection)
-    // Whoever waits for it gets it; who does not is not disturbed by the end of the test.
+    // A test that does not wait for the exit must not fail when its host ends.
     exit.catch(() => {})
     await this.ask('reaches', connection)
     return { exit }
   }
 }
 
-/** A process there. */
+/** The test's side of a process on a node. */
 export class FarProcess {
   readonly pid: Pid
   readonly mail: Mail[] = []
@@ -175,7 +175,7 @@ export class FarProcess {
   readonly #metadata = new Map<number, object>()
   #ended!: (exit: Exit) => void
   #look = (): void => {}
-  /** Is given what comes from now on. */
+  /** Called with each message that arrives from now on. */
   take: ((mail: Mail) => void) | undefined
 
   constructor (node: FarNode, pid: Pid) {
@@ -193,7 +193,7 @@ export class FarProcess {
     this.#look()
   }
 
-  /** What was one object there is one here, and frozen if it was. */
+  /** @returns one object here for each object there, frozen if that was frozen */
   #same (value: object, { object, frozen }: Sameness): object {
     const same = this.#metadata.get(object) ?? (frozen ? freeze(value) : value)
     this.#metadata.set(object, same)
@@ -204,7 +204,7 @@ export class FarProcess {
     this.#ended(exit)
   }
 
-  /** The first messages, when there are so many. */
+  /** Resolves with the first `count` messages when they have arrived. */
   async until (count: number): Promise<Mail[]> {
     while (this.mail.length < count) {
       await new Promise<void>((resolve) => {
@@ -218,7 +218,7 @@ export class FarProcess {
     return this.mail.map(({ topic }) => topic)
   }
 
-  /** What it does by itself: a method of its `self`. */
+  /** Calls a method of the process's `self`. */
   async does (method: string, ...args: unknown[]): Promise<any> {
     return await this.#node.ask('does', this.pid, method, ...args)
   }

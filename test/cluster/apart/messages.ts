@@ -1,4 +1,4 @@
-// What is sent: messages, calls, what they carry, and what reaches many.
+// The contract of messages and calls between nodes: order, answers, payloads.
 import { echo, nowhere, started } from './nodes.js'
 import { probe } from '../../process/helpers.js'
 import type { Sentence } from './nodes.js'
@@ -6,7 +6,7 @@ import type { Probe } from '../../process/helpers.js'
 
 export function order (sentence: Sentence): void {
   sentence(
-    'messages and exits from one sender to one receiver arrive in the order sent, each once',
+    'delivers messages and exits from one sender to one receiver once, in the order sent',
     async (t, nodes) => {
       const { a, b } = nodes
       const there = await b.spawn()
@@ -17,7 +17,7 @@ export function order (sentence: Sentence): void {
       }
       t.notOk(
         sender.send(there.pid as string, 'x', () => {}),
-        'what is no plain data'
+        'not plain data'
       )
       sender.send(there.pid as string, 'stop', 'enough')
       t.match(await there.exited, { reason: 'enough' })
@@ -45,7 +45,7 @@ export function order (sentence: Sentence): void {
     }
   )
 
-  sentence('an exit comes behind everything the dead had sent', async (t, nodes) => {
+  sentence('delivers an exit after all messages that the process had sent', async (t, nodes) => {
     const { a, b } = nodes
     const there = await b.spawn()
     const here = probe(a)
@@ -60,7 +60,7 @@ export function order (sentence: Sentence): void {
   })
 
   sentence(
-    'timers send to a process elsewhere, until they are cancelled or their process ends',
+    'sends with timers to a remote process until they are cancelled or their process ends',
     async (t, nodes) => {
       const { a, b } = nodes
       const here = probe(a)
@@ -84,7 +84,7 @@ export function order (sentence: Sentence): void {
       await arrives(here, 'again')
       await there.exit()
       t.match(await a.exited(there.pid), { reason: 'noproc' })
-      // What it had sent is here by now.
+      // Everything it had sent has arrived by now.
       const rest = here.seen.length
       const other = await b.spawn()
       await other.does('call', echo(nodes), 'echo')
@@ -94,7 +94,7 @@ export function order (sentence: Sentence): void {
   )
 }
 
-/** Resolves when a message of a topic is there. */
+/** Resolves when a message with a topic has arrived. */
 async function arrives (probe: Probe, topic: string): Promise<void> {
   while (!probe.seen.some((message) => message.topic === topic)) {
     await probe.until(probe.seen.length + 1)
@@ -103,7 +103,7 @@ async function arrives (probe: Probe, topic: string): Promise<void> {
 
 export function calls (sentence: Sentence): void {
   sentence(
-    'a call is answered, refused by the callee, or fails with its end, in both directions',
+    'settles a call with the answer, the refusal or the end of the callee, in both directions',
     async (t, nodes) => {
       const { a, b, c } = nodes
       const there = await b.spawn()
@@ -133,7 +133,7 @@ export function calls (sentence: Sentence): void {
     }
   )
 
-  sentence('a call to the full and to the stopping is refused', async (t, nodes) => {
+  sentence('refuses a call when the callee is full, or is stopping', async (t, nodes) => {
     const { a, b } = nodes
     const full = await b.spawn({ mailboxLimit: 1 })
     await full.hold()
@@ -154,7 +154,7 @@ export function calls (sentence: Sentence): void {
   })
 
   sentence(
-    'a call that takes too long or is aborted is over, and its late answer vanishes',
+    'rejects a call that times out or is aborted, and ignores its late answer',
     async (t, nodes) => {
       const { a, b } = nodes
       const there = await b.spawn()
@@ -181,7 +181,7 @@ export function calls (sentence: Sentence): void {
     }
   )
 
-  sentence('the calls of a process end with it', async (t, nodes) => {
+  sentence('rejects the calls of a process when it ends', async (t, nodes) => {
     const { a, b } = nodes
     const there = await b.spawn()
     const caller = await started(nodes)
@@ -207,9 +207,9 @@ const kinds: Record<string, [sent: unknown, arrives: unknown]> = {
   'no bytes': [Buffer.alloc(0), Buffer.alloc(0)],
   'bytes inside': [{ data: Buffer.from([1, 2]) }, { data: Buffer.from([1, 2]) }],
   'a date': [new Date(1_234_567_890_123), new Date(1_234_567_890_123)],
-  'a large integer': [2n ** 62n, 2n ** 62n],
-  'a small one': [5n, 5n],
-  'a larger one': [2n ** 80n, 2n ** 80n],
+  'a large BigInt': [2n ** 62n, 2n ** 62n],
+  'a small BigInt': [5n, 5n],
+  'a larger BigInt': [2n ** 80n, 2n ** 80n],
   'a map': [
     new Map<unknown, unknown>([
       ['a', 1],
@@ -225,23 +225,24 @@ const kinds: Record<string, [sent: unknown, arrives: unknown]> = {
     { a: undefined, b: [undefined] },
     { a: undefined, b: [undefined] }
   ],
-  'much of it': ['x'.repeat(3_000_000), 'x'.repeat(3_000_000)]
+  'a long text': ['x'.repeat(3_000_000), 'x'.repeat(3_000_000)]
 }
 
 export function payloads (sentence: Sentence): void {
-  sentence('a value arrives as it was, there and back', async (t, nodes) => {
+  sentence('delivers a value unchanged in both directions', async (t, nodes) => {
     const { a, b } = nodes
     const there = await b.spawn()
     for (const [i, [kind, [sent, arrives]]] of Object.entries(kinds).entries()) {
       const back = await a.call(there.pid as string, 'echo', sent, { timeout: '1m' })
       t.strictSame(back, arrives, kind)
-      t.strictSame((await there.until(i + 1))[i].payload, arrives, `${kind}, as it was received`)
+      const [received] = (await there.until(i + 1)).slice(i)
+      t.strictSame(received.payload, arrives, `${kind}, as the callee received it`)
     }
     await there.exit()
   })
 
   sentence(
-    'what would not arrive as it is is refused, and nothing of it arrives',
+    'refuses a value that cannot be sent unchanged, and delivers no part of it',
     async (t, nodes) => {
       const { a, b } = nodes
       const there = await b.spawn()
@@ -259,7 +260,7 @@ export function payloads (sentence: Sentence): void {
         await t.rejects(a.call(there.pid as string, 'x', payload), { code: 'FST_PROCESS_REFUSED' })
       }
       t.equal(await a.call(there.pid as string, 'echo', 'last'), 'last')
-      // Its mail is told by another way than its answers.
+      // Its mail reaches the test by another way than its answers.
       await there.idle()
       t.strictSame(there.topics, ['echo'])
       await there.exit()

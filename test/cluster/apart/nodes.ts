@@ -1,5 +1,5 @@
-// What the sentences of the contract are played on: node `a` is in the test's process, `b` and `c` are
-// in one each.
+// The nodes of the contract: `a` is in the test's operating-system process, `b` and `c` are in one
+// each.
 import t from 'tap'
 import { sees, stageOf } from './stage.js'
 import { createProcesses } from '../../../lib/process/index.js'
@@ -33,7 +33,7 @@ async function join (engine: EngineName): Promise<Nodes> {
   return { a, b, c }
 }
 
-/** A process of `a` that waits, and its `self`. */
+/** Starts a process on `a` that waits. @returns its `self` */
 export async function started (
   { a }: Nodes,
   options: SpawnOptions<[]> = {}
@@ -46,10 +46,10 @@ export async function started (
   return await self.promise
 }
 
-/** Of a node that nobody has heard of. */
+/** A PID of a node that no other node knows. */
 export const nowhere = '1@nowhere.abc' as Pid
 
-/** A PID that a node has had, and has no more. */
+/** @returns the PID of a process of a node that has ended */
 export async function dead (node: FarNode): Promise<Pid> {
   const { pid, exited } = await node.spawn()
   await node.ask('system', 'exit', pid)
@@ -57,11 +57,11 @@ export async function dead (node: FarNode): Promise<Pid> {
   return pid
 }
 
-/** A process of `a` that answers. */
+/** Starts a process on `a` that answers `echo`. */
 export function echo ({ a }: Nodes): Pid {
   return a.spawn<Loose, []>((self) => self.serve({ echo: (value, { reply }) => { reply(value) } }))
 }
 
 export type Tap = typeof t
-/** Names a behaviour, and what shows it. */
+/** Adds a test of the contract, with its title. */
 export type Sentence = (text: string, body: (t: Tap, nodes: Nodes) => Promise<void>) => void

@@ -1,9 +1,9 @@
-// The engine in memory for nodes in operating-system processes of their own: its hub is in the test's
-// process, and each node has a pipe to it. What a frame's way is made of does not matter to it.
+// The memory engine for nodes in operating-system processes of their own. The hub is in the test's
+// process, and each node has a pipe to it.
 import { memory, type MemoryHub } from '../../../lib/cluster/engines/memory.js'
 import type { RegisterEntry, Transport, TransportEvents } from '../../../types/cluster.js'
 
-/** From a node to the hub. */
+/** Sent by a node to the hub. */
 export type Question =
   | { readonly id: number, readonly method: 'open' | 'close' }
   | { readonly id: number, readonly method: 'flush', readonly timeout: number }
@@ -21,7 +21,7 @@ export type Question =
   }
   | { readonly method: 'publish', readonly key: string, readonly frame: Uint8Array }
 
-/** From the hub to a node. */
+/** Sent by the hub to a node. */
 export type HubNews =
   | { readonly id: number, readonly value?: unknown, readonly error?: string }
   | { readonly up: boolean }
@@ -29,7 +29,7 @@ export type HubNews =
 
 type Asked<Q = Question> = Q extends { readonly id: number } ? Omit<Q, 'id'> : never
 
-/** A node's end. */
+/** The node's end of the pipe. */
 export class PipeTransport implements Transport {
   readonly caps = {
     name: 'memory, over a pipe',
@@ -130,7 +130,7 @@ export class HubEnd {
 
   hear (question: Question): void {
     if (question.method === 'publish') {
-      // A full hub loses it, as any engine may: the channel sends it again.
+      // A full hub drops it, as any engine may: the channel sends it again.
       this.#transport.publish(question.key, question.frame)
       return
     }

@@ -1,11 +1,11 @@
-// Who is told of what: monitors, links, exits.
+// The contract of monitors, links and exits between nodes.
 import { dead, echo, nowhere, started } from './nodes.js'
 import type { Sentence } from './nodes.js'
 import type { Pid } from '../../../types/pid.js'
 
 export function ends (sentence: Sentence): void {
   sentence(
-    'each monitor is told of an end once, with its reason and error, on every node',
+    'sends each monitor on every node one exit, with its reason and error',
     async (t, nodes) => {
       const { a, b, c } = nodes
       const table: Array<[end: (pid: Pid) => unknown, expected: object]> = [
@@ -26,7 +26,7 @@ export function ends (sentence: Sentence): void {
         const monitors = [here.monitor(target.pid), here.monitor(target.pid)]
         here.demonitor(here.monitor(target.pid))
         await far.does('monitor', target.pid)
-        // They are in place when what was sent behind them is answered.
+        // The monitors are in place when these calls are answered.
         await here.call(target.pid as string, 'echo')
         await far.does('call', target.pid, 'echo')
         const exited = a.exited(target.pid)
@@ -39,7 +39,7 @@ export function ends (sentence: Sentence): void {
         )
         await far.until(1)
         t.match(far.mail, [{ topic: '@exit', payload: { pid: target.pid, ...expected } }])
-        // Whatever else its node had to tell would be here.
+        // A second exit would have arrived before these answers.
         const other = await b.spawn()
         await here.call(other.pid as string, 'echo')
         await far.does('call', other.pid, 'echo')
@@ -52,7 +52,7 @@ export function ends (sentence: Sentence): void {
   )
 
   sentence(
-    'monitoring the dead tells noproc, what cannot be reached noconnection, and a monitor may be undone',
+    'answers a monitor with noproc for a dead process, and noconnection for an unknown node',
     async (t, nodes) => {
       const { a, b, c } = nodes
       const gone = await dead(b)
@@ -81,7 +81,7 @@ export function ends (sentence: Sentence): void {
   )
 
   sentence(
-    'cancel says who asks, comes behind the mail, and is refused after that',
+    'delivers a cancel after the mail, with its sender, and refuses one to an unknown node',
     async (t, nodes) => {
       const { a, b } = nodes
       const there = await b.spawn()
@@ -104,7 +104,7 @@ export function ends (sentence: Sentence): void {
     }
   )
 
-  sentence('synchronous calls answer for their own node', async (t, nodes) => {
+  sentence('answers synchronous functions from the local node only', async (t, nodes) => {
     const { a, b } = nodes
     const { pid } = await b.spawn()
     t.notOk(a.alive(pid))
@@ -121,7 +121,7 @@ export function ends (sentence: Sentence): void {
 }
 
 export function links (sentence: Sentence): void {
-  sentence('links hold in both directions, whoever made them', async (t, nodes) => {
+  sentence('ends both linked processes when either fails, whoever linked', async (t, nodes) => {
     const { a, b, c } = nodes
     for (const [maker, ending] of [
       ['here', 'here'],
@@ -152,7 +152,7 @@ export function links (sentence: Sentence): void {
   })
 
   sentence(
-    'orderly ends and undone links bring nobody down; who traps is told',
+    'ends no linked process when the other ends normally, is unlinked, or links are trapped',
     async (t, nodes) => {
       const { a, b } = nodes
       const here = await started(nodes, { trapLinks: true })
@@ -180,10 +180,10 @@ export function links (sentence: Sentence): void {
       t.strictSame(
         (await b.ask('system', 'info', left.pid)).links,
         [],
-        'undone on the other side, too'
+        'removed on the other side too'
       )
       a.exit(leaving.pid, 'boom')
-      // Whatever its end had told would be there before the answer.
+      // A link exit would have arrived before the answer.
       t.equal(await a.call(left.pid as string, 'echo', 'alive'), 'alive')
       await left.exit()
       const failing = await b.spawn()
@@ -215,7 +215,7 @@ export function links (sentence: Sentence): void {
   )
 
   sentence(
-    'linking the dead acts as their end: noproc, or noconnection where nobody can be asked',
+    'treats a link to a dead process as its exit: noproc, or noconnection for an unknown node',
     async (t, nodes) => {
       const { a, b } = nodes
       for (const [pid, reason] of [
@@ -233,7 +233,7 @@ export function links (sentence: Sentence): void {
     }
   )
 
-  sentence('a spawn may link with a process elsewhere', async (t, nodes) => {
+  sentence('links a new process with a remote one when spawn is asked to', async (t, nodes) => {
     const { a, b, c } = nodes
     const peer = await b.spawn()
     const here = await started(nodes, { link: peer.pid })

@@ -1,11 +1,11 @@
-// What all nodes share: names and groups.
+// The contract of cluster-wide names and groups.
 import { pause } from '../../laps.js'
 import { probe } from '../../process/helpers.js'
 import type { Sentence } from './nodes.js'
 
 export function shared (sentence: Sentence): void {
   sentence(
-    'a name has one holder, known on every node, and is free when it ends',
+    'gives a name one holder that every node finds, and frees it when the holder ends',
     async (t, { a, b, c }) => {
       const { names } = a.cluster!
       const [one, two] = [await b.spawn(), await c.spawn()]
@@ -24,13 +24,13 @@ export function shared (sentence: Sentence): void {
       await t.rejects(
         names.register('biller', two.pid),
         { code: 'FST_PROCESS_NOT_ALIVE' },
-        'as in OTP, of its own processes'
+        'only for local processes, as in OTP'
       )
       await two.exit()
     }
   )
 
-  sentence('names and groups may be called by ids that people have', async (t, { a, b, c }) => {
+  sentence('accepts ids of users as names of processes and groups', async (t, { a, b, c }) => {
     for (const id of [
       'auth0|5f7c',
       'ada+1@mail.example.com',
@@ -51,7 +51,7 @@ export function shared (sentence: Sentence): void {
   })
 
   sentence(
-    'a broadcast reaches each member on every node once, except one',
+    'delivers a broadcast to each member on every node once, without the exception',
     async (t, { a, b, c }) => {
       const { groups } = a.cluster!
       const here = probe(a)
@@ -72,7 +72,7 @@ export function shared (sentence: Sentence): void {
       t.ok(await b.ask('groups', 'broadcast', 'news', 'three', 3))
       await Promise.all([third.until(3), here.until(3), there.until(2)])
       t.strictSame(there.topics.sort(), ['one', 'three'])
-      // Those of `a` in their order; that of `b` has none with them.
+      // The two of `a` keep their order. The one of `b` may come at any place.
       for (const topics of [third.topics, here.seen.map(({ topic }) => topic as string)]) {
         t.strictSame(
           topics.filter((topic) => topic !== 'three'),
@@ -82,7 +82,7 @@ export function shared (sentence: Sentence): void {
       }
       t.notOk(
         groups.broadcast('news', 'bad', () => {}),
-        'what is no plain data'
+        'not plain data'
       )
       await there.exit()
       t.equal(await groups.leave('news', here.pid), true)
@@ -93,7 +93,10 @@ export function shared (sentence: Sentence): void {
   )
 }
 
-/** An engine that is new grants no name before every lease from before it must have expired: it is asked again. */
+/**
+ * Retries until the register grants names. A new register grants none until every lease of an
+ * earlier one must have expired.
+ */
 async function granted<T> (register: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
@@ -105,7 +108,7 @@ async function granted<T> (register: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A name is free a moment after its holder has ended: what frees it is under way. */
+/** Retries until a name is free: its node frees it shortly after its holder has ended. */
 async function taken<T> (register: () => Promise<T>): Promise<T> {
   for (let tries = 0; ; tries++) {
     try {

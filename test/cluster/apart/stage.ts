@@ -1,5 +1,5 @@
-// Three operating-system processes on one engine: the test's own, and two hosts. For `memory` the
-// engine is in the first, and the hosts have a pipe to it.
+// Three operating-system processes on one engine: the test's own, and two hosts. The `memory`
+// engine is in the test's process, and the hosts have a pipe to it.
 import t from 'tap'
 import { Host, type FarNode } from './host.js'
 import { memory, MemoryHub } from '../../../lib/cluster/engines/memory.js'
@@ -29,12 +29,12 @@ export class Stage {
     this.hosts = hosts
   }
 
-  /** @param t all of it ends with this test */
+  /** @param t closes the stage at the end of this test */
   static async open (t: Test, engine: EngineName): Promise<Stage> {
     const hub = new MemoryHub()
     const port =
       engine === 'memory' ? 0 : (await (engine === 'nats' ? natsServer(t) : redisServer(t))).port
-    // Nothing of a node in memory keeps a program running.
+    // A node on the memory engine does not keep the event loop alive.
     const awake = setInterval(() => {}, 60_000)
     t.teardown(() => {
       clearInterval(awake)
@@ -42,7 +42,7 @@ export class Stage {
     return new Stage(engine, port, hub, [new Host(t, hub), new Host(t, hub)])
   }
 
-  /** For a node of the test's own process. */
+  /** Makes an engine for a node in the test's own process. */
   engine (prefix: string): ClusterEngine {
     const startTimeout = '60s'
     switch (this.#engine) {
@@ -55,7 +55,7 @@ export class Stage {
     }
   }
 
-  /** A node in one of the hosts. */
+  /** Starts a node in one of the hosts. */
   async node (
     host: Host,
     node: string,
@@ -68,12 +68,12 @@ export class Stage {
 
 let shared: Promise<Stage> | undefined
 
-/** The stage of a test file: starting an operating-system process takes a second. */
+/** One stage for each test file, because starting an operating-system process takes a second. */
 export async function stageOf (engine: EngineName): Promise<Stage> {
   return await (shared ??= Stage.open(t as unknown as Test, engine))
 }
 
-/** Resolves when a node of the test's own process sees others that are up. */
+/** Resolves when a node of the test's own process sees all these nodes up. */
 export async function sees (processes: Processes, names: readonly string[]): Promise<void> {
   const cluster = processes.cluster as Cluster
   const isUp = (name: string): boolean =>

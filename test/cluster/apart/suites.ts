@@ -1,10 +1,10 @@
-// The suites of one engine. Those of connections have the bodies of one node: targets, and who else uses
-// connections, are on nodes in operating-system processes of their own.
+// The suites of one engine. Those of connections are the suites for one node, with the targets, and
+// other processes that use connections, on nodes in operating-system processes of their own.
 import t from 'tap'
 import { contract } from './contract.js'
 import type { EngineName } from './worker.js'
 
-/** @param absent why it cannot be */
+/** @param absent the reason to skip the suites, or false */
 export async function suites (engine: EngineName, absent: string | false = false): Promise<void> {
   if (absent !== false) {
     t.test(`the contract over ${engine}`, { skip: absent }, () => {})

@@ -1,5 +1,5 @@
-// An operating-system process of the suites: nodes of a cluster, and processes on them that a test
-// tells over IPC what to do. What they receive is told to the test.
+// An operating-system process of the suites, with nodes of a cluster. The test sends commands over
+// IPC. The worker reports every message that its processes receive.
 import { nats } from '../../../lib/cluster/engines/nats.js'
 import { redis } from '../../../lib/cluster/engines/redis.js'
 import { createProcesses } from '../../../lib/process/index.js'
@@ -18,22 +18,22 @@ import type {
 
 export type EngineName = 'memory' | 'nats' | 'redis'
 
-/** How a node reaches its engine. */
+/** The node, its engine, and its options. */
 export interface Joining {
   readonly node: string
   readonly engine: EngineName
-  /** Of the engine's server. */
+  /** The port of the engine's server. */
   readonly port: number
   readonly prefix: string
   readonly options: Pick<ProcessesOptions, 'mailboxLimit' | 'mailboxBytes'>
 }
 
-/** What a process of a worker is. */
+/** Options of a process of a worker. */
 export interface FarOptions {
   readonly trapLinks?: boolean
   readonly link?: Pid
   readonly mailboxLimit?: number
-  /** It monitors each client that joins. */
+  /** Whether it monitors each client that joins. */
   readonly monitors?: boolean
 }
 
@@ -52,10 +52,10 @@ export interface Told {
   readonly cause?: unknown
 }
 
-/** Which object a client's metadata was in its process, and whether anybody could change it. */
+/** The number of the metadata object in its process, and whether it is deeply frozen. */
 export interface Sameness { readonly object: number, readonly frozen: boolean }
 
-/** To the worker. */
+/** Sent to the worker. */
 export type Command =
   | {
     readonly id: number
@@ -65,7 +65,7 @@ export type Command =
   }
   | { readonly node: string, readonly news: HubNews }
 
-/** From the worker. */
+/** Sent by the worker. */
 export type Report =
   | { readonly id: number, readonly value: unknown }
   | { readonly id: number, readonly error: Told }
@@ -81,7 +81,7 @@ export type Report =
 
 interface Loose { [topic: string]: any }
 
-/** A process and what a test may do with it. */
+/** A process, and the state by which a test controls it. */
 interface FarProcess {
   readonly self: Process<Loose>
   monitors: boolean
@@ -91,7 +91,7 @@ interface FarProcess {
 
 const post = (report: Report): void => { process.send!(report) }
 
-/** Mail on its way to the test, in one message for each turn of the event loop. */
+/** Mail that is reported to the test in one message at the end of this turn of the event loop. */
 let waiting: Array<{ pid: Pid, mail: Mail, metadata?: Sameness }> = []
 
 function flush (): void {
@@ -136,7 +136,7 @@ export function told (error: unknown): Told {
   }
 }
 
-/** The error of an exit as data: its code would not come across. */
+/** @returns the error of an exit as data, because IPC loses its code */
 function portable (payload: any): unknown {
   return payload?.error instanceof Error ? { ...payload, error: told(payload.error) } : payload
 }
@@ -157,7 +157,7 @@ export class WorkerNode {
     return new WorkerNode(system)
   }
 
-  /** Resolves when the node sees others that are up. */
+  /** Resolves when the node sees all these nodes up. */
   async sees (names: readonly string[]): Promise<void> {
     const { cluster } = this.#system
     const isUp = (name: string): boolean =>
@@ -170,8 +170,8 @@ export class WorkerNode {
   }
 
   /**
-   * A process that tells its mail, and answers calls: `echo` with their payload, `fail` with an error, `stop` and `throw`
-   * by its end, others never.
+   * Spawns a process that reports its mail. It answers `echo` with the payload and `fail` with an
+   * error, and ends on `stop` and `throw`. Other calls get no answer.
    */
   async spawn ({ monitors = false, ...options }: FarOptions = {}): Promise<Pid> {
     const { promise, resolve } = withResolvers<Pid>()
@@ -198,7 +198,7 @@ export class WorkerNode {
         this.#processes.delete(pid)
         flush()
         post({ pid, exit: portable(exit) as Exit })
-        // It may have ended before it ran.
+        // It may have ended before its body ran.
         resolve(pid)
       },
       () => {}
@@ -226,18 +226,18 @@ export class WorkerNode {
     far.release()
   }
 
-  /** Resolves when a process has taken all its mail, and that is told; or when it has ended. */
+  /** Resolves when a process has handled and reported all its mail, or has ended. */
   async idle (pid: Pid): Promise<void> {
     await until(() => (this.#system.info(pid)?.mailbox ?? 0) === 0)
   }
 
-  /** What a process does by itself. */
+  /** Calls a method of a process's `self`. */
   does (pid: Pid, method: keyof Process, ...args: unknown[]): unknown {
     const { self } = this.#processes.get(pid)!
     return (self[method] as (...args: unknown[]) => unknown)(...args)
   }
 
-  /** A timer of a process. @returns its number, for {@link cancelTimer} */
+  /** Starts a timer of a process. @returns its number, for {@link cancelTimer} */
   timer (
     pid: Pid,
     method: 'sendAfter' | 'sendEvery',
@@ -250,7 +250,7 @@ export class WorkerNode {
     this.#timers[timer].cancel()
   }
 
-  /** What code outside of processes does. */
+  /** Calls a method of the process system. */
   system (
     method: Exclude<keyof Processes, 'names' | 'groups' | 'cluster' | 'node'>,
     ...args: unknown[]
@@ -266,12 +266,12 @@ export class WorkerNode {
     return (this.#system.cluster!.groups[method] as (...args: unknown[]) => unknown)(...args)
   }
 
-  /** The end of a process, whenever that is. */
+  /** Resolves with the exit of a process. */
   async exited (pid: Pid): Promise<unknown> {
     return portable(await this.#system.exited(pid))
   }
 
-  /** Resolves when what was done to a connection before this has come to it, or it is gone. */
+  /** Resolves when a connection has handled all earlier messages, or has ended. */
   async reaches (pid: Pid): Promise<void> {
     await this.#system.call(pid as string, 'ws.control', {}).catch(() => {})
   }
@@ -281,7 +281,7 @@ export class WorkerNode {
   }
 }
 
-/** A monitor of another node is in place when what was sent behind it has an answer. */
+/** Monitors a remote connection: the monitor is in place when a later call is answered. */
 async function watched (self: Process<Loose>, client: Pid): Promise<void> {
   self.monitor(client)
   await self.call(client as string, 'ws.control', {}).catch(() => {})
@@ -323,7 +323,7 @@ process.on('message', (command: Command) => {
   }
   const { id, node, method, args } = command
   obey(node, method, args).then((value) => {
-    // What was received before is told before.
+    // Mail that was received before is reported before the answer.
     flush()
     post({ id, value })
   }, (error: unknown) => { post({ id, error: told(error) }) })

@@ -1,4 +1,4 @@
-// Three nodes that have everything in common: what an engine's faults are looked at with.
+// Three nodes with load, monitors, links, sockets and a group, for the rows about the engine.
 import assert from 'node:assert/strict'
 import { arrived, type Stage } from './row.js'
 import type { Client } from './client.js'
@@ -6,19 +6,19 @@ import type { TestNode } from './host.js'
 import type { Joining } from './worker-node.js'
 import type { Pid } from '../../../types/pid.js'
 
-/** A node of the circle, with the process of the next one that it sends to. */
+/** A node of the circle, and the process of the next node that it sends to. */
 export interface Arc {
   readonly node: TestNode
   readonly pid: Pid
   readonly observer: Pid
   readonly next: { readonly node: TestNode, readonly pid: Pid }
-  /** A user of this node, whose target is the next one's process. */
+  /** A client of this node whose target is the process of the next node. */
   readonly client: Client
 }
 
 /**
- * Three nodes: each sends numbers to a process of the next one and monitors it, and all are linked. The first one
- * broadcasts to the group of these processes.
+ * Starts three nodes. Each sends numbers to a process of the next node and monitors it. Observers
+ * are linked. The first node also broadcasts to the group of these processes.
  */
 export async function circle (
   { scene, hosts }: Stage,
@@ -52,7 +52,10 @@ export async function circle (
   return arcs as [Arc, Arc, Arc]
 }
 
-/** Nobody noticed anything, but for broadcasts. @returns what was seen, for the table */
+/**
+ * Asserts that no user noticed the fault, except for missed broadcasts.
+ * @returns the observations, for the table
+ */
 export async function unharmed (arcs: readonly Arc[]): Promise<string> {
   let messages = 0
   let refused = 0
@@ -68,10 +71,15 @@ export async function unharmed (arcs: readonly Arc[]): Promise<string> {
     assert.ok(client.undisturbed, `a socket of ${node.name}: ${client.end ?? client.heard.join()}`)
     assert.deepEqual(node.story(), [], node.name)
   }
-  return `nothing: of ${messages} messages 0 lost, 0 doubled, in order, ${refused} refused; ${await broadcasts(arcs, loads[0].broadcast)}`
+  const news = await broadcasts(arcs, loads[0].broadcast)
+  return `no effect: of ${messages} messages 0 lost, 0 duplicated, in order, ${refused} refused; ` +
+    news
 }
 
-/** Broadcasts came at most once and in order, and the next one comes to all. @returns what was seen, for the table */
+/**
+ * Asserts that each broadcast arrived at most once and in order, and that the next one reaches all.
+ * @returns the observations, for the table
+ */
 export async function broadcasts (arcs: readonly Arc[], before: number): Promise<string> {
   const [first, ...others] = arcs
   const all = before + 1
@@ -81,7 +89,7 @@ export async function broadcasts (arcs: readonly Arc[], before: number): Promise
   assert.deepEqual(
     await first.node.ask('received', first.pid, all, 'news'),
     { count: all, last: all, inOrder: true },
-    'its own node has all'
+    'the sending node received all'
   )
   const missed = await Promise.all(others.map(async ({ node, pid }) => {
     const { count, last, inOrder } = await node.ask('received', pid, all, 'news')

@@ -1,21 +1,21 @@
-// A user: a WebSocket to a node, whose target echoes what it is told.
+// A WebSocket client of a node. Its target echoes each message.
 import { EventEmitter, once } from 'node:events'
 import { WebSocket } from 'ws'
 import { within } from './host.js'
 
 export class Client {
   readonly heard: string[] = []
-  /** How it ended: the code and the reason of the close frame, as a text. */
+  /** Resolves with code and reason of the close frame, as a text. */
   readonly closed: Promise<string>
   readonly #socket: WebSocket
   readonly #news = new EventEmitter()
   #said = 0
-  /** What it is told when its socket ends; undefined: it has not ended. */
+  /** Code and reason of the close frame; undefined while the socket is open. */
   end: string | undefined
 
   private constructor (socket: WebSocket) {
     this.#socket = socket
-    // The close that follows tells.
+    // A `close` event follows each error.
     socket.on('error', () => {})
     socket.on('message', (data) => {
       this.heard.push(String(data))
@@ -35,22 +35,22 @@ export class Client {
     return client
   }
 
-  /** Says the next number. */
+  /** Sends the next number. */
   say (): void {
     this.#socket.send(String(++this.#said))
   }
 
-  /** Resolves when everything it said was answered. */
+  /** Resolves when every message was echoed, or the socket is closed. */
   async answered (): Promise<void> {
     const all = (async () => {
       while (this.heard.length < this.#said && this.end === undefined) {
         await Promise.race([once(this.#news, 'message'), this.closed])
       }
     })()
-    await within(all, () => `a client said ${this.#said} and heard ${this.heard.join()}`)
+    await within(all, () => `a client sent ${this.#said} and received ${this.heard.join()}`)
   }
 
-  /** Whether it heard what it said, once each and in order, and is still there. */
+  /** Whether every message was echoed once and in order, and the socket is still open. */
   get undisturbed (): boolean {
     return (
       this.end === undefined &&

@@ -28,24 +28,21 @@ export const clockRows: Record<string, Row> = {
     await scene.engine.restart()
     await grant(b, 'restart of the engine')
     await grant(a, 'held')
-    // The engine loses its data while the node with the later clock is killed, and started again with a right one.
+    // The node with the later clock is killed, the engine loses its data, and the node is started
+    // again with a correct clock.
     await doomed.kill()
     await b.untilNode('a', 'down')
     await scene.engine.kill()
     await scene.engine.restart(true)
     a = await scene.node('a', hosts[1])
-    assert.equal(await a.ask('call', await b.ask('spawn'), 'echo', 1), 1, 'it hears others')
-    assert.equal(await b.ask('call', await a.ask('spawn'), 'echo', 2), 2, 'and is heard')
+    assert.equal(await a.ask('call', await b.ask('spawn'), 'echo', 1), 1, 'it reaches others')
+    assert.equal(await b.ask('call', await a.ask('spawn'), 'echo', 2), 2, 'others reach it')
     assert.deepEqual(await a.ask('health'), { ready: true })
     await grant(b, 'loss of data')
     await grant(a, 'release')
-    return `${how.length} holders one after the other, each with a higher fence: after ${[
-      ...new Set(how)
-    ]
-      .slice(1)
-      .filter((why) => why !== 'held')
-      .join(
-        ', '
-      )}; the node with the later clock, started again with a right one in an engine without its data, hears and is heard`
+    const reasons = [...new Set(how)].slice(1).filter((why) => why !== 'held').join(', ')
+    return `${how.length} holders one after the other, each with a higher fence: ` +
+      `after ${reasons}; the node with the later clock, started again with a correct one in an ` +
+      'engine without its data, reaches the others and is reached'
   }
 }

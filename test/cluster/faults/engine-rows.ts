@@ -1,4 +1,4 @@
-// Faults of the engine, and of the way to it.
+// Faults of the engine, and of the connection to it.
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import { broadcasts, circle, unharmed } from './circle.js'
@@ -6,7 +6,7 @@ import { nodeLost, partlyArrived, since, type Row, type Stage } from './row.js'
 import type { Joining } from './worker-node.js'
 import { proxy } from '../fixtures/proxy.js'
 
-/** The engine is killed and comes back, soon enough for nobody to notice. */
+/** The engine is killed and comes back before any user notices. */
 function outage (ms: number): Row {
   return async (stage) => {
     const { scene } = stage
@@ -36,7 +36,7 @@ function outage (ms: number): Row {
   }
 }
 
-/** Three nodes of which the second has a name of the cluster. */
+/** Starts a circle whose second node has a process with a cluster-wide name. */
 export async function circleWithHolder (stage: Stage, engines?: Array<Joining['options']>) {
   const arcs = await circle(stage, engines)
   const { node } = arcs[1]
@@ -97,7 +97,7 @@ export const engineRows: Record<string, Row> = {
       for (const [i, line] of story.entries()) {
         const [, other] = /at (.): noconnection/.exec(line) ?? []
         if (other !== undefined) {
-          assert.ok(story.indexOf(`${other} down`) < i, `${line}, after the node`)
+          assert.ok(story.indexOf(`${other} down`) < i, `${line} comes after its node`)
         }
       }
       assert.deepEqual(await node.ask('health'), { ready: false, problem: 'engine away' })
@@ -107,7 +107,7 @@ export const engineRows: Record<string, Row> = {
     const exit = a.seen.find(({ payload }) => payload.reason === 'noconnection')!
     const loads = await Promise.all(arcs.map(({ node }) => node.ask('stopLoad')))
     for (const { node, next, client } of arcs) {
-      assert.equal(await node.ask('send', next.pid, 'number', [1e6]), false, 'nothing is taken')
+      assert.equal(await node.ask('send', next.pid, 'number', [1e6]), false, 'it is refused')
       assert.equal(await client.ended(), nodeLost)
     }
     await pause(Math.max(0, 14_000 - (Date.now() - start)))
@@ -133,7 +133,9 @@ export const engineRows: Record<string, Row> = {
         `exactly one exit each: ${node}`
       )
     }
-    return `name lost after ${since(start, lost)}, noconnection on all sides after ${since(start, exit)}, ${gone} of ${messages} messages lost with it; sockets: ${nodeLost}; ${news}; PIDs good again afterwards`
+    return `name lost after ${since(start, lost)}, noconnection on all nodes after ` +
+      `${since(start, exit)}, ${gone} of ${messages} messages lost with it; sockets: ` +
+      `${nodeLost}; ${news}; PIDs work again afterwards`
   },
 
   async 'the engine comes back without its data' (stage) {
@@ -152,7 +154,8 @@ export const engineRows: Record<string, Row> = {
     for (const { code } of refusals) assert.equal(code, 'FST_CLUSTER_NAME_TAKEN')
     const free = await c.ask('takeOver', 'other', arcs[2].pid)
     for (const node of [a, b, c]) assert.deepEqual(await node.ask('lookup', 'leader'), held)
-    return `${await unharmed(arcs)}; the holder keeps its name, ${refusals.length} others are refused it; a name that was free is given ${since(start, free)} after the kill`
+    return `${await unharmed(arcs)}; the holder keeps its name, ${refusals.length} others are ` +
+      `refused it; a free name is given ${since(start, free)} after the kill`
   },
 
   async 'a node is cut off for 16 s' ({ t, scene, hosts }) {
@@ -182,12 +185,12 @@ export const engineRows: Record<string, Row> = {
     await b.until('the loss of its name', () => b.story(names).includes('@exit holder: name_lost'))
     const lost = b.seen.find(({ payload }) => payload.reason === 'name_lost')!
     const taken = await taking
-    assert.ok(lost.at <= taken.at, 'never two at a time')
+    assert.ok(lost.at <= taken.at, 'a name never has two holders')
     assert.ok(taken.fence > held.fence)
     assert.deepEqual(
       await a.ask('lookup', 'leader'),
       { pid: heir, fence: taken.fence },
-      `a asks, c saw: ${c}`
+      `lookup on a; c saw: ${c}`
     )
     await a.until('the exit', (seen) => seen.length === stayed.length)
     assert.deepEqual(a.story(names), stayed)
@@ -195,7 +198,7 @@ export const engineRows: Record<string, Row> = {
     await b.until('the loss of the others', (seen) => seen.length === left.length)
     assert.deepEqual(b.story(names).sort(), [...left].sort())
     const load = await b.ask('stopLoad')
-    // The holder ended before that, which nobody could tell.
+    // The holder had ended before, but its node could not report it.
     assert.deepEqual(await Promise.all(clients.map((client) => client.ended())), [
       nodeLost,
       nodeLost
@@ -214,7 +217,7 @@ export const engineRows: Record<string, Row> = {
     assert.deepEqual(
       await b.ask('lookup', 'leader'),
       { pid: heir, fence: taken.fence },
-      `b asks, c saw: ${c}`
+      `lookup on b; c saw: ${c}`
     )
     assert.equal(
       (await b.ask('refusal', 'leader', await b.ask('spawn'))).code,
@@ -223,6 +226,8 @@ export const engineRows: Record<string, Row> = {
     assert.equal(a.seen.length, stayed.length + 1, a.toString())
     assert.equal(b.seen.length, left.length + 2, b.toString())
     assert.deepEqual(c.story(), ['b down', 'b up'], 'the heir keeps it')
-    return `its names lost after ${since(start, lost)}, noconnection after ${since(start, exit)}, its name taken over after ${since(start, taken)}, ${gone} of ${load.accepted} messages lost; sockets of both sides: ${nodeLost}`
+    return `its names lost after ${since(start, lost)}, noconnection after ` +
+      `${since(start, exit)}, its name taken over after ${since(start, taken)}, ${gone} of ` +
+      `${load.accepted} messages lost; sockets on both sides: ${nodeLost}`
   }
 }

@@ -1,4 +1,4 @@
-// What no node would publish to others.
+// Batches that no node would publish: garbage, and forged frames in the name of a node.
 import {
   batchTypes,
   decodeChannelHeader,
@@ -15,14 +15,17 @@ import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 
 const noise = Buffer.from(Array.from({ length: 200 }, (_, i) => i * 37 & 0xff))
 
-/** What is counted and dropped, by the topic that it comes to. */
+/** Batches that a node must count and drop, by the topic that they are published to. */
 export interface Garbage {
   readonly inbox: Buffer[]
   readonly heartbeats: Buffer[]
   readonly broadcasts: Buffer[]
 }
 
-/** @param node whose name is used, with its incarnation @param longest bytes of what the engine takes at most */
+/**
+ * @param node the name and incarnation in the batches
+ * @param longest bytes of the longest frame of the engine
+ */
 export function garbageFor (node: string, incarnation: number, longest: number): Garbage {
   const source = (type: number = batchTypes.frames): Buffer =>
     encodeSource({ type, node, incarnation })
@@ -56,11 +59,11 @@ export function garbageFor (node: string, incarnation: number, longest: number):
   }
 }
 
-/** Somebody who listens to what a node sends, and goes on in its name. */
+/** Listens to the frames of a node, and continues its channel in its name. */
 export interface Forger {
-  /** Something came to the inbox. */
+  /** Called with each batch that is published to the inbox. */
   overhear (bytes: Uint8Array): void
-  /** Each is garbage, in the place of the next batch of that node, as far as was overheard. */
+  /** Each makes garbage in place of the next batch of that node, judged by the last one heard. */
   readonly batches: ReadonlyArray<() => Buffer>
 }
 
@@ -72,7 +75,7 @@ export function forgedBy (node: string, incarnation: number): Forger {
   const batch = (...parts: Buffer[]): Buffer =>
     Buffer.concat([source(), encodeChannelHeader(header), ...parts])
   const send = (): Buffer => encodeFrame({ type: frameTypes.send, to: 1, text: 'forged' }, seq + 1)
-  /** One of them is the next, should what was overheard last have been sent again. */
+  /** Ten frames: one of them is the next, even if the last batch heard was a retransmission. */
   const next = (fields: FrameFields): Buffer =>
     batch(...Array.from({ length: 10 }, (_, i) => encodeFrame(fields, seq + 1 + i)))
   return {
@@ -81,7 +84,7 @@ export function forgedBy (node: string, incarnation: number): Forger {
       const from = decodeSource(bytes)
       if (from?.node !== node || from.type !== batchTypes.frames) return
       const channel = decodeChannelHeader(bytes, from.end)!
-      // What is forged comes as well, and is followed by something true.
+      // Forged batches are heard too. A genuine one follows each of them.
       const last = decodeFrames(bytes, channel.end)?.at(-1)
       if (last === undefined) return
       header = channel
@@ -101,7 +104,7 @@ export function forgedBy (node: string, incarnation: number): Forger {
       () => Buffer.concat([source(), encodeChannelHeader({ ...header, ack: 2 ** 40 })]),
       () => Buffer.concat([source(batchTypes.ping), encodeChannelHeader(header)]),
       () => Buffer.concat([source(99), encodeChannelHeader(header)]),
-      // One that says it began anew, in a number that it made up.
+      // Claims a new connection, with an invented number.
       () =>
         Buffer.concat([
           source(),

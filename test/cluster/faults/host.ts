@@ -1,4 +1,4 @@
-// An operating-system process with nodes in it, and a node as the suite sees it.
+// The suite's side of an operating-system process with nodes, and of each node.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { program } from '../../program.js'
@@ -7,13 +7,16 @@ import type { Command, Report } from './worker.js'
 import type { Happening, Joining, WorkerNode } from './worker-node.js'
 import type { Pid } from '../../../types/pid.js'
 
-/** Nobody waits longer for what has to come; what was seen until then is told. */
+/** Milliseconds until a wait fails, with everything seen so far in the error. */
 const patience = 60_000
 
 type Method = Exclude<keyof WorkerNode, symbol>
 type Result<M extends Method> = Awaited<ReturnType<WorkerNode[M]>>
 
-/** The variables that `faketime` sets. The program itself would be a parent between a process and its signals. */
+/**
+ * The variables that `faketime` sets. The program itself is not used: as the parent of the process
+ * it would receive the signals.
+ */
 function clockAhead (ahead: string): string[] {
   const { stdout } = spawnSync('faketime', ['-f', ahead, 'env'], { encoding: 'utf8' })
   const variables = stdout.split('\n').filter((line) => /^(?:FAKETIME|LD_PRELOAD)=/.test(line))
@@ -30,14 +33,14 @@ export class Host {
 
   readonly #nodes = new Map<string, TestNode>()
   #last = 0
-  /** It does not run, by the will of the test. */
+  /** The test has frozen or killed it. */
   still = false
-  /** It was made to stand still once: how long tells nothing of the machine. */
+  /** The test has stalled it at least once, so its stalls say nothing about the machine. */
   disturbed = false
 
-  /** @param ahead how far its clock is ahead of that of the machine, as `faketime` takes it */
+  /** @param ahead how far its clock is ahead, in the format of `faketime` */
   constructor (t: Test, ahead?: string) {
-    // Nothing of the test runner, which puts itself into every child's environment: what is killed has nothing to tell it.
+    // Removes the variables of the test runner: a killed process cannot report to it.
     const clock = ahead === undefined ? [] : clockAhead(ahead)
     this.#child = spawn(
       'env',
@@ -78,7 +81,7 @@ export class Host {
     const id = ++this.#last
     return await new Promise((resolve, reject) => {
       this.#answers.set(id, { resolve, reject })
-      // Without a callback an end of the process would be an error of this one.
+      // Without a callback, the end of the child would throw in this process.
       this.#child.send({ id, key, method, args } satisfies Command, (error) => {
         if (error) reject(error)
       })
@@ -92,7 +95,7 @@ export class Host {
     return node
   }
 
-  /** How long it stood still at most since a time, in milliseconds; 0 when that was the will of the test. */
+  /** The longest stall since a time, in milliseconds; 0 when the test has stalled the process. */
   async longestStall (since: number): Promise<number> {
     return this.still || this.disturbed
       ? 0
@@ -117,7 +120,7 @@ export class Host {
   }
 }
 
-/** A node, as the suite sees it. */
+/** The suite's side of a node. */
 export class TestNode {
   readonly host: Host
   readonly name: string
@@ -136,18 +139,18 @@ export class TestNode {
     for (const look of this.#waiting) look()
   }
 
-  /** Commands what {@link WorkerNode} can do. */
+  /** Calls a method of {@link WorkerNode} in the node's process. */
   ask<M extends Method> (method: M, ...args: Parameters<WorkerNode[M]>): Promise<Result<M>> {
     const answer = within(
       this.host.ask(this.#key, method, ...args) as Promise<Result<M>>,
       () => `${this.name} did not answer ${method}: ${this}`
     )
-    // A row that has failed does not wait for the rest of its answers.
+    // A row that fails leaves other requests unanswered.
     answer.catch(() => {})
     return answer
   }
 
-  /** Resolves with what was seen, when it fulfils a condition. */
+  /** Resolves with everything seen as soon as it fulfils a condition. */
   async until (what: string, condition: (seen: Happening[]) => boolean): Promise<Happening[]> {
     const fulfilled = new Promise<Happening[]>((resolve) => {
       const look = (): void => {
@@ -169,14 +172,17 @@ export class TestNode {
     return this.seen.find(matches)!
   }
 
-  /** The last that was seen of a node. */
+  /** The last state of a node that this one reported. */
   stateOf (name: string): string | undefined {
     return this.seen
       .filter(({ topic, payload }) => topic === '@node' && payload.node === name)
       .at(-1)?.payload.state
   }
 
-  /** Calls a process until it answers: one of two ends may have to hear yet that the other has torn their channel down. */
+  /**
+   * Calls a process until it answers. Calls fail as long as one side does not know yet that the
+   * other has reset the channel.
+   */
   async reach (pid: Pid): Promise<void> {
     for (let tries = 0; ; tries++) {
       try {
@@ -188,7 +194,7 @@ export class TestNode {
     }
   }
 
-  /** In the order seen, one line each. PIDs have the names that are given for them. */
+  /** Everything seen, in order, one line each. PIDs are replaced by the given names. */
   story (names: Record<string, string> = {}): string[] {
     return this.seen.map(({ topic, payload }) =>
       topic === '@node'
@@ -202,7 +208,7 @@ export class TestNode {
   }
 }
 
-/** Rejects, with what was seen until then, when something never comes. */
+/** Rejects with a message when a promise does not settle in time. */
 export async function within<T> (promise: Promise<T>, message: () => string): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   try {

@@ -3,7 +3,7 @@ import { missing } from '../../installed.js'
 import { play } from './play.js'
 
 t.test(
-  'what users see under faults, on NATS',
+  'has the documented effects on users when a fault is played on NATS',
   { skip: missing('nats-server') || missing('faketime') },
   async (t) => {
     play(t, 'nats')

@@ -12,14 +12,14 @@ export const nodeRows: Record<string, Row> = {
     for (const node of [a, c]) {
       await node.ask('monitor', target)
       await node.ask('link', linked)
-      // What was sent before is there when this is answered.
+      // Monitor and link are in place when these calls are answered.
       assert.equal(await node.ask('call', target, 'echo', 1), 1)
       assert.equal(await node.ask('call', linked, 'echo', 2), 2)
     }
     const client = await scene.client(a, target)
     scene.forget()
     const asked = a.ask('call', target, 'silence', 0).catch(String)
-    // It has come when one that was made after it is answered.
+    // The first call has arrived when this later one is answered.
     assert.equal(await a.ask('call', target, 'echo', 3), 3)
     const at = await b.ask('exit', target, 'boom')
     const [exit] = await a.until('the exit', (seen) => seen.length === 1)
@@ -40,7 +40,7 @@ export const nodeRows: Record<string, Row> = {
     return `@exit after ${since(at, exit)}; sockets: ${end}`
   },
 
-  async 'a node is killed, and another time started again at once' ({ scene, hosts, host }) {
+  async 'a node is killed, and in a second run restarted at once' ({ scene, hosts, host }) {
     const a = await scene.node('a', hosts[0])
     const c = await scene.node('c', hosts[1])
     const heir = await c.ask('spawn')
@@ -67,7 +67,7 @@ export const nodeRows: Record<string, Row> = {
       const asked = a.ask('call', first, 'silence', 0).catch(String)
       assert.equal(await a.ask('call', first, 'echo', 2), 2)
       const next = host()
-      // It has started when it answers.
+      // Resolves when the process has started.
       await next.longestStall(0)
       await doomed.kill()
       const at = Date.now()
@@ -91,7 +91,8 @@ export const nodeRows: Record<string, Row> = {
       assert.ok(taken.fence > held.fence)
       assert.deepEqual(await a.ask('lookup', name), { pid: heir, fence: taken.fence })
       seen.push(
-        `${atOnce ? 'restarted: ' : ''}noconnection after ${since(at, a.seen[1])}, its name taken over after ${since(at, taken)}; sockets: ${end}`
+        `${atOnce ? 'restarted: ' : ''}noconnection after ${since(at, a.seen[1])}, its name ` +
+          `taken over after ${since(at, taken)}; sockets: ${end}`
       )
       b = await (restarted ?? scene.node('b', next))
       doomed = next
@@ -99,7 +100,7 @@ export const nodeRows: Record<string, Row> = {
       assert.equal(
         await a.ask('send', first, 'number', [1]),
         false,
-        'nothing reaches what was there before'
+        'PIDs of the old incarnation are dead'
       )
       await a.ask('monitor', first)
       await a.until('noproc', () => a.story(names).includes('@exit first: noproc'))
@@ -146,7 +147,8 @@ export const nodeRows: Record<string, Row> = {
       }
     }
     assert.deepEqual(counted, { '1001 server shutting down': 9, '1012 target node closing': 6 })
-    return `of 27 clients 9 of the closing nodes got 1001, 6 with a target there 1012 target node closing, 12 noticed nothing; names free after ${freed.join(', ')}`
+    return 'of 27 clients the 9 of the closing nodes got 1001, the 6 with a target there 1012 ' +
+      `target node closing, and 12 noticed nothing; names free after ${freed.join(', ')}`
   },
 
   async 'a node is frozen for 3 s, the event loop of another is blocked for 5 s' ({
@@ -185,7 +187,8 @@ export const nodeRows: Record<string, Row> = {
       assert.ok(client.undisturbed, client.end)
     }
     for (const node of [a, b, c]) assert.deepEqual(node.story(), [], node.name)
-    return `nothing: of ${loads.reduce((sum, { accepted }) => sum + accepted, 0)} messages 0 lost, 0 doubled, in order`
+    const messages = loads.reduce((sum, { accepted }) => sum + accepted, 0)
+    return `no effect: of ${messages} messages 0 lost, 0 duplicated, in order`
   },
 
   async 'a node is frozen for 16 s' ({ scene, hosts, host }) {
@@ -220,7 +223,7 @@ export const nodeRows: Record<string, Row> = {
     assert.equal(
       await a.ask('send', there, 'number', [1_000_000]),
       false,
-      'nothing is taken for it'
+      'no message to it is accepted'
     )
     await pause(Math.max(0, 16_000 - (Date.now() - at)))
     b.host.thaw()
@@ -239,6 +242,8 @@ export const nodeRows: Record<string, Row> = {
     }
     for (const node of [a, c]) assert.deepEqual(node.story().slice(2), ['b up'])
     assert.equal(b.seen.filter(({ topic }) => topic === '@exit').length, 2, b.toString())
-    return `noconnection after ${since(at, loss)}, ${lost} of ${load.accepted} messages lost with it; its name taken over after ${since(at, taken)}; nodeup when it wakes; sockets: ${end}`
+    return `noconnection after ${since(at, loss)}, ${lost} of ${load.accepted} messages lost ` +
+      `with it; its name taken over after ${since(at, taken)}; up again when it is thawed; ` +
+      `sockets: ${end}`
   }
 }

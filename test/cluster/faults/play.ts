@@ -1,5 +1,5 @@
 // The table of docs/cluster.md, "Faults": each row is played on a real engine, by nodes in three
-// operating-system processes, and asserts what their users see. Times are told, never judged.
+// operating-system processes, and asserts the effects on users. Times are printed, not checked.
 import { Host } from './host.js'
 import { clockRows } from './clock-rows.js'
 import { rows } from './rows.js'
@@ -8,12 +8,13 @@ import { toError } from '../../../lib/errors.js'
 import type { Row } from './row.js'
 import type { Test } from 'tap'
 
-/** How often a row is played that the machine was too slow for. */
+/** Attempts of a row that fails because the machine is too slow. */
 const attempts = 3
 
 /**
- * Whether a row is played by itself, when the others are done. A node that starts with a clock behind has a quarter of
- * a second to hear of it from the others; later it closes, and a process manager would start it again.
+ * Whether a row is played alone, after all others. A node whose clock is behind has a quarter of a
+ * second at its start to learn a later incarnation from others. After that it would close, and a
+ * process manager would start it again.
  */
 function isAlone (title: string): boolean {
   return Object.hasOwn(clockRows, title)
@@ -21,8 +22,8 @@ function isAlone (title: string): boolean {
 
 /** Plays all rows on an engine, most of them at the same time. */
 export function play (t: Test, engine: EngineName): void {
-  // Node 20 has spun for ever while it freed a process that had killed its children, when all was done. An explicit
-  // exit frees nothing.
+  // Node 20 may hang in a busy loop at exit, while it frees the environment of a process that has
+  // killed its children. An explicit exit frees nothing.
   process.once('beforeExit', () => { process.exit() })
   const hosts: [Host, Host, Host] = [new Host(t), new Host(t), new Host(t)]
   const only = process.env.ROW
@@ -43,7 +44,7 @@ export function play (t: Test, engine: EngineName): void {
   }
 }
 
-/** @returns what was seen, or why it is to be played again */
+/** @returns the observations, or the reason to play the row again */
 async function tryRow (
   t: Test,
   engine: EngineName,
@@ -57,7 +58,7 @@ async function tryRow (
     seen = await row({ t, scene, hosts, host: (ahead) => new Host(t, ahead) })
   } catch (error) {
     const reason = error instanceof TooSlow ? error : await tooSlow(scene, error)
-    // What failed first is told.
+    // The first error is the one to report.
     await scene.close().catch(() => {})
     if (reason === undefined || attempt === attempts) throw error
     return reason
@@ -66,13 +67,13 @@ async function tryRow (
   return seen
 }
 
-/** Whether it was the machine that failed. */
+/** @returns an error if a stall of the machine may explain the failure */
 async function tooSlow (scene: Scene, error: unknown): Promise<TooSlow | undefined> {
   try {
     await scene.checkMachine()
     return undefined
   } catch (reason) {
-    // An operating-system process that has ended cannot be asked: that is not slow.
+    // A process that has ended does not answer: that is no stall.
     return reason instanceof TooSlow
       ? new TooSlow(`${reason.message}: ${toError(error).message}`)
       : undefined

@@ -3,7 +3,7 @@ import { missing } from '../../installed.js'
 import { play } from './play.js'
 
 t.test(
-  'what users see under faults, on Redis',
+  'has the documented effects on users when a fault is played on Redis',
   { skip: missing('redis-server') || missing('faketime') },
   async (t) => {
     play(t, 'redis')

@@ -1,4 +1,4 @@
-// What a row of the fault table is, and what rows share.
+// The type of a row of the fault table, and assertions that rows share.
 import assert from 'node:assert/strict'
 import type { Host, TestNode } from './host.js'
 import type { Scene } from './scene.js'
@@ -6,20 +6,26 @@ import type { Load } from './worker-node.js'
 import type { Test } from 'tap'
 import type { Pid } from '../../../types/pid.js'
 
-/** What a row is played with. Its assertions throw: a row that fails on a machine that stood still is played again. */
+/**
+ * The parts that a row is played with. Its assertions throw: a row that fails because the machine
+ * has stalled is played again.
+ */
 export interface Stage {
   readonly t: Test
   readonly scene: Scene
-  /** Shared by rows that leave the operating-system processes alone. */
+  /** Shared by rows that neither freeze nor kill processes. */
   readonly hosts: readonly [Host, Host, Host]
-  /** One of the row's own, to do anything to. @param ahead how far its clock is ahead, as `faketime` takes it */
+  /**
+   * Starts a process for this row alone, which may freeze or kill it.
+   * @param ahead how far its clock is ahead, in the format of `faketime`
+   */
   host (ahead?: string): Host
 }
 
-/** @returns what users saw, for the table */
+/** @returns the observations, for the table */
 export type Row = (stage: Stage) => Promise<string>
 
-/** What a client is told when the node of its target is lost. */
+/** Close code and reason of a client whose target's node is lost. */
 export const nodeLost = '1012 target node lost'
 
 /** Milliseconds as a text. */
@@ -29,7 +35,7 @@ export function since (start: number, { at }: { at: number }): string {
     : `${((at - start) / 1000).toFixed(1)} s`
 }
 
-/** Everything accepted on a load's way has arrived, once and in order. */
+/** Asserts that every accepted message of a load has arrived, once and in order. */
 export async function arrived ({ accepted }: Load, at: TestNode, pid: Pid): Promise<void> {
   const tally = await at.ask('received', pid, accepted)
   assert.deepEqual(
@@ -40,8 +46,9 @@ export async function arrived ({ accepted }: Load, at: TestNode, pid: Pid): Prom
 }
 
 /**
- * Of a load whose way was lost a part has arrived, once and in order, and nothing of it comes after what is sent now.
- * @returns how many were lost
+ * Asserts that a part of a load has arrived, once and in order, after the channel was lost. Nothing
+ * of it arrives after a message that is sent now.
+ * @returns the number of lost messages
  */
 export async function partlyArrived (
   { accepted }: Load,
@@ -50,7 +57,7 @@ export async function partlyArrived (
   pid: Pid
 ): Promise<number> {
   const last = 10_000_000
-  assert.ok(await from.ask('send', pid, 'number', [last]), 'its PIDs are good again')
+  assert.ok(await from.ask('send', pid, 'number', [last]), 'its PIDs work again')
   const { count, inOrder } = await at.ask('received', pid, last)
   assert.ok(inOrder && count - 1 <= accepted, `${count - 1} of ${accepted}, in order, once`)
   return accepted - (count - 1)

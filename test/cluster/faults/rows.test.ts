@@ -4,7 +4,7 @@ import t from 'tap'
 import { root } from '../../program.js'
 import { rows } from './rows.js'
 
-t.test('the table of faults has each row that is played, and no other', async (t) => {
+t.test('docs/cluster.md lists exactly the faults that are played', async (t) => {
   const page = await readFile(join(root, 'docs/cluster.md'), 'utf8')
   const [, table] = /^\| fault \|.*?\n.*?\n(.*?)\n\n/ms.exec(page)!
   const titles = table.split('\n').map((line) => line.split('|')[1].trim())

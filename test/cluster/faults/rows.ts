@@ -13,7 +13,7 @@ const shared: Readonly<Record<string, Row>> = {
   ...clockRows
 }
 
-/** Everything that the fault table has, by its title there. */
+/** All rows, by their title in the fault table. */
 export const rows: Readonly<Record<EngineName, Readonly<Record<string, Row>>>> = {
   nats: { ...shared, ...natsRows },
   redis: { ...shared, ...redisRows }

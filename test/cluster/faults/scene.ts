@@ -1,5 +1,5 @@
-// What a row of the fault table is played on: an engine of its own, and nodes in operating-system
-// processes of their own or shared with other rows, which they do not disturb.
+// The scene of a row of the fault table: an engine of its own, and nodes in operating-system
+// processes. A row shares processes with other rows if it neither freezes nor kills them.
 import { Client } from './client.js'
 import { within, type Host, type TestNode } from './host.js'
 import { natsServer, redisServer, type EngineServer } from '../fixtures/servers.js'
@@ -10,21 +10,21 @@ import type { Test } from 'tap'
 import type { Pid } from '../../../types/pid.js'
 import type { Transport } from '../../../types/cluster.js'
 
-/** The machine was too slow for the fault that was meant: another happened. */
+/** The machine was too slow, so a different fault happened than the row describes. */
 export class TooSlow extends Error {}
 
 export type EngineName = Joining['engine']
 
-/** A process that stood still for longer, by itself, is a fault of its own: less than that nobody may notice. */
+/** A longer stall of a process is a fault of its own. A shorter one must have no effect. */
 const longestStall = 1500
 
-/** Who publishes and listens below the prefix, and is no node. */
+/** A program that is no node, but publishes and subscribes below the prefix. */
 export interface Stranger {
-  /** Bytes of what the engine takes at most. */
+  /** Bytes of the longest frame that the engine accepts. */
   readonly maxFrame: number
   publish (topic: string, bytes: Uint8Array): Promise<void>
   listen (topic: string, listener: (bytes: Uint8Array) => void): Promise<void>
-  /** Resolves when it has heard everything that the engine had until now. */
+  /** Resolves when it has received everything that the engine had until now. */
   caughtUp (): Promise<void>
 }
 
@@ -53,7 +53,7 @@ export class Scene {
     return scene
   }
 
-  /** Makes the register one that is known to have lost nothing: names are granted at once. */
+  /** Marks the register as one that has lost nothing, so that names are granted at once. */
   async #settle (): Promise<void> {
     const transport = this.#transport()
     await transport.open({ state () {} })
@@ -74,7 +74,10 @@ export class Scene {
     return transport
   }
 
-  /** A node that has joined, and is seen by all others that are not still. @param port where it thinks the engine is */
+  /**
+   * Starts a node, and waits until it and all nodes that are not frozen see each other.
+   * @param port of the engine, or of a proxy before it
+   */
   async node (
     name: string,
     host: Host,
@@ -100,7 +103,7 @@ export class Scene {
     return node
   }
 
-  /** Closes a node as a deploy does, and starts it again. */
+  /** Closes a node as a deployment does, and starts it again. */
   async restart (node: TestNode, host: Host): Promise<TestNode> {
     await node.ask('close')
     this.#nodes.splice(this.#nodes.indexOf(node), 1)
@@ -111,7 +114,7 @@ export class Scene {
     return this.#prefix
   }
 
-  /** A user of a node, with a socket to a process. */
+  /** Opens a socket to a node, with a process as its target. */
   async client (node: TestNode, target: Pid): Promise<Client> {
     let port = this.#ports.get(node)
     if (port === undefined) this.#ports.set(node, (port = node.ask('listen')))
@@ -122,13 +125,13 @@ export class Scene {
     return client
   }
 
-  /** From here on only what a fault brings is seen. */
+  /** Clears the events seen so far: later ones are effects of the fault. */
   forget (): void {
     for (const { seen } of this.#nodes) seen.length = 0
   }
 
   /**
-   * A fault that must not last longer than so many milliseconds, nor find a process that stands still by itself.
+   * Runs a fault. It must end within `longest` milliseconds, and no process may stall by itself.
    * @throws TooSlow
    */
   async fault (longest: number, fault: () => Promise<void>): Promise<void> {
@@ -139,22 +142,22 @@ export class Scene {
     await this.checkMachine(start)
   }
 
-  /** @throws TooSlow when a process stood still that nobody told to */
+  /** @throws TooSlow when a process has stalled that the test did not stall */
   async checkMachine (since = this.#start): Promise<void> {
     const stalls = await Promise.all([...this.#hosts].map((host) => host.longestStall(since)))
     const longest = Math.round(Math.max(...stalls))
     if (longest > longestStall) throw new TooSlow(`a process stood still for ${longest} ms`)
   }
 
-  /** Somebody else, who can reach the engine. */
+  /** Connects a program that is no node. */
   async stranger (): Promise<Stranger> {
-    // NATS does not send to a connection what it has published: another one listens.
+    // NATS does not send a frame back to its own connection, so another one listens.
     const [transport, listening] = [this.#transport(), this.#transport()]
     this.#strangers.push(transport, listening)
     await Promise.all([transport, listening].map((one) => one.open({ state () {} })))
     const publish = async (topic: string, bytes: Uint8Array): Promise<void> => {
       if (!transport.publish(`${this.#prefix}.${topic}`, bytes)) {
-        throw new Error('the engine did not take it')
+        throw new Error('the engine did not accept it')
       }
       await transport.flush(60_000)
     }
@@ -174,7 +177,7 @@ export class Scene {
           echoed = resolve
         })
         await publish('echo', new Uint8Array())
-        await within(echo, () => 'a stranger does not hear himself')
+        await within(echo, () => 'a stranger does not receive its own frames')
       }
     }
   }

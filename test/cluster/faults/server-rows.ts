@@ -1,4 +1,4 @@
-// Faults of one server of an engine that has several.
+// Faults of single servers of an engine with several.
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
@@ -12,7 +12,10 @@ import type { TestNode } from './host.js'
 import type { ClusterName } from '../../../types/cluster.js'
 import type { Joining } from './worker-node.js'
 
-/** The server that leads the stream of the register, when all others have a copy that is up to date. */
+/**
+ * Waits until all replicas of the register's stream are up to date.
+ * @returns the index of the server that leads the stream
+ */
 async function leaderOf (servers: string[], prefix: string): Promise<number> {
   const connection = await connect({ servers })
   try {
@@ -34,16 +37,22 @@ async function leaderOf (servers: string[], prefix: string): Promise<number> {
   }
 }
 
-/** Resolves when a node finds who has the name: a copy of the register that was just started is behind for a while. */
+/**
+ * Resolves when a node finds the holder of the name. A replica of the register that has just
+ * started lags behind for a while.
+ */
 async function knows (node: TestNode, held: ClusterName): Promise<void> {
   const found = await node.ask('lookup', 'leader')
   if (isDeepStrictEqual(found, held)) return
-  assert.equal(found, undefined, 'nobody else')
+  assert.equal(found, undefined, 'no other holder')
   await pause(100)
   await knows(node, held)
 }
 
-/** Three nodes, each attached to a server of its own. Something is done to the servers; nobody notices. */
+/**
+ * Three nodes, each connected to a server of its own. The servers are killed one after the other,
+ * and no user notices.
+ */
 async function onThree (stage: Stage, kills: (leader: number) => number[]): Promise<string> {
   const { t, scene } = stage
   const { servers, addresses } = await natsCluster(t)
@@ -70,7 +79,8 @@ async function onThree (stage: Stage, kills: (leader: number) => number[]): Prom
   for (const node of [a, b, c]) await knows(node, held)
   assert.ok(await b.ask('alive', holder))
   assert.equal((await a.ask('refusal', 'leader', arcs[0].pid)).code, 'FST_CLUSTER_NAME_TAKEN')
-  return `${await unharmed(arcs)}; the holder keeps its name; a new name is given ${times.join(', ')} after the kill`
+  return `${await unharmed(arcs)}; the holder keeps its name; ` +
+    `a new name is given ${times.join(', ')} after the kill`
 }
 
 export const natsRows: Record<string, Row> = {
@@ -81,7 +91,7 @@ export const natsRows: Record<string, Row> = {
 }
 
 export const redisRows: Record<string, Row> = {
-  async 'the master of Redis is killed, and Sentinel names another' (stage) {
+  async 'the master of Redis is killed, and Sentinel promotes a replica' (stage) {
     const { t } = stage
     const master = await redisServer(t)
     await redisReplica(t, master.port)
@@ -103,6 +113,7 @@ export const redisRows: Record<string, Row> = {
     const taken = await c.ask('takeOver', 'other', arcs[2].pid)
     for (const node of [a, b, c]) await knows(node, held)
     assert.ok(await b.ask('alive', holder))
-    return `${await unharmed(arcs)}; the holder keeps its name; a new name is given ${since(start, taken)} after the kill`
+    return `${await unharmed(arcs)}; the holder keeps its name; ` +
+      `a new name is given ${since(start, taken)} after the kill`
   }
 }

@@ -1,4 +1,4 @@
-// What a node that cannot join its cluster tells: a coded error in time, or a clear state, and never a hang.
+// A node that cannot join its cluster fails with a coded error in time. It never hangs.
 import t, { type Test } from 'tap'
 import { natsServer, redisServer, silentServer, type EngineServer } from '../fixtures/servers.js'
 import { missing } from '../../installed.js'
@@ -44,7 +44,7 @@ function node (t: Test, name: string, cluster: ClusterEngine): ProcessSystem {
   return system
 }
 
-/** A node that does not join. What it was told is told again, nothing can be spawned, and it ends. */
+/** Asserts that a node does not join: `ready()` rejects each time, and `spawn` throws. */
 async function refused (
   t: Test,
   cluster: ClusterEngine,
@@ -59,8 +59,8 @@ async function refused (
 }
 
 for (const [name, engine] of Object.entries(engines)) {
-  t.test(`starting on ${name}`, { skip: engine.skip, jobs: 4 }, async (t) => {
-    t.test('an engine that is not there in time', { buffered: true }, async (t) => {
+  t.test(`a node that starts with ${name}`, { skip: engine.skip, jobs: 4 }, async (t) => {
+    t.test('fails to start when the engine is away for too long', { buffered: true }, async (t) => {
       const server = await engine.start(t)
       await server.kill()
       await refused(t, engine.connect(server.port, { startTimeout: 300 }), {
@@ -69,7 +69,7 @@ for (const [name, engine] of Object.entries(engines)) {
       })
     })
 
-    t.test('an engine that accepts connections and says nothing', { buffered: true }, async (t) => {
+    t.test('fails to start when the engine never answers', { buffered: true }, async (t) => {
       const { port } = await silentServer(t)
       await refused(t, engine.connect(port, { startTimeout: 300 }), {
         code: 'FST_CLUSTER_UNAVAILABLE',
@@ -77,7 +77,7 @@ for (const [name, engine] of Object.entries(engines)) {
       })
     })
 
-    t.test('an engine that comes later', { buffered: true }, async (t) => {
+    t.test('joins when the engine is started later', { buffered: true }, async (t) => {
       const server = await engine.start(t)
       await server.kill()
       const system = node(t, 'a', engine.connect(server.port, { startTimeout: '60s' }))
@@ -89,7 +89,7 @@ for (const [name, engine] of Object.entries(engines)) {
       t.ok(system.spawn(() => {}))
     })
 
-    t.test('a node that is closed before the engine is there', { buffered: true }, async (t) => {
+    t.test('rejects ready() when it is closed first', { buffered: true }, async (t) => {
       const server = await engine.start(t)
       await server.kill()
       const system = node(t, 'a', engine.connect(server.port, { startTimeout: '60s' }))
@@ -98,7 +98,7 @@ for (const [name, engine] of Object.entries(engines)) {
       await outcome
     })
 
-    t.test('a wrong prefix is another cluster', { buffered: true }, async (t) => {
+    t.test('joins another cluster when its prefix differs', { buffered: true }, async (t) => {
       const { port } = await engine.start(t)
       const [a, other, b] = [
         node(t, 'a', engine.connect(port)),
@@ -113,10 +113,10 @@ for (const [name, engine] of Object.entries(engines)) {
         ),
         [['b up'], ['a up'], []]
       )
-      t.strictSame(other.cluster!.health(), { ready: true }, 'the same name is no other one there')
+      t.strictSame(other.cluster!.health(), { ready: true }, 'the same node name is no conflict')
       const stranger = other.spawn(async (self) => { await self.serve({}) })
       t.notOk(a.send(stranger, 'hello'))
-      // Of a node that nobody has heard of nobody knows whether it is.
+      // The reason depends on which of the two nodes `b` has the higher incarnation.
       t.match((await a.exited(stranger)).reason, /noconnection|noproc/)
       t.strictSame(
         a.cluster!.stats().garbage + b.cluster!.stats().garbage + other.cluster!.stats().garbage,
@@ -124,7 +124,7 @@ for (const [name, engine] of Object.entries(engines)) {
       )
     })
 
-    t.test('a prefix that no engine can have', { buffered: true }, async (t) => {
+    t.test('rejects a prefix that is not valid for every engine', { buffered: true }, async (t) => {
       for (const prefix of ['', 'a.b', 'a b', '*', 'x'.repeat(33)]) {
         t.throws(
           () => engine.connect(1, { prefix }),
@@ -137,7 +137,7 @@ for (const [name, engine] of Object.entries(engines)) {
 }
 
 t.test(
-  'credentials that are wrong',
+  'a node fails to start when its credentials are wrong',
   { skip: engines.nats.skip || engines.redis.skip },
   async (t) => {
     const ofNats = await natsServer(t, ['-js', '--user', 'fwr', '--pass', 'secret'])
@@ -153,7 +153,7 @@ t.test(
   }
 )
 
-t.test('a nats-server without JetStream', { skip: engines.nats.skip }, async (t) => {
+t.test('a node fails to start without JetStream', { skip: engines.nats.skip }, async (t) => {
   const { port } = await natsServer(t, [])
   await refused(t, engines.nats.connect(port), {
     code: 'FST_CLUSTER_UNSUPPORTED',
@@ -162,16 +162,16 @@ t.test('a nats-server without JetStream', { skip: engines.nats.skip }, async (t)
 })
 
 t.test(
-  'a server of the other engine',
+  'a node fails to start when the server is one of the other engine',
   { skip: engines.nats.skip || engines.redis.skip, jobs: 2 },
   async (t) => {
-    t.test('redis instead of nats', { buffered: true }, async (t) => {
+    t.test('NATS is expected, and Redis answers', { buffered: true }, async (t) => {
       const { port } = await redisServer(t)
       await refused(t, engines.nats.connect(port, { startTimeout: 500 }), {
         code: 'FST_CLUSTER_UNAVAILABLE'
       })
     })
-    t.test('nats instead of redis', { buffered: true }, async (t) => {
+    t.test('Redis is expected, and NATS answers', { buffered: true }, async (t) => {
       const { port } = await natsServer(t)
       await refused(t, engines.redis.connect(port, { startTimeout: 500 }), {
         code: 'FST_CLUSTER_UNAVAILABLE'

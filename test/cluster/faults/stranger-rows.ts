@@ -1,11 +1,12 @@
-// Faults of who is let in: a second node of one name, and whatever else publishes below the prefix.
+// Faults by other programs: a second node of the same name, and frames of a program that is no
+// node.
 import assert from 'node:assert/strict'
 import { forgedBy, garbageFor } from './forged.js'
 import { arrived, nodeLost, type Row } from './row.js'
 import { encodeKey } from '../../../lib/cluster/register.js'
 
 export const strangerRows: Record<string, Row> = {
-  async 'two nodes have one name' ({ scene, hosts }) {
+  async 'two nodes have the same name' ({ scene, hosts }) {
     const a = await scene.node('a', hosts[0])
     const first = await scene.node('b', hosts[1])
     const [here, there, holder, heir] = [
@@ -45,14 +46,15 @@ export const strangerRows: Record<string, Row> = {
     assert.equal(
       await a.ask('call', await second.ask('spawn'), 'echo', 2),
       2,
-      'the second one is in'
+      'the second one has joined'
     )
     const taken = await a.ask('takeOver', 'leader', heir)
     assert.ok(taken.fence > held.fence)
-    return `the first one closes, and says so; noconnection for what lived there, and sockets: ${end}`
+    return 'the first one closes, and logs it; noconnection for its processes; ' +
+      `sockets with a target there: ${end}`
   },
 
-  async 'garbage and forged frames come in' ({ scene, hosts }) {
+  async 'garbage and forged frames arrive' ({ scene, hosts }) {
     const a = await scene.node('a', hosts[0])
     const b = await scene.node('b', hosts[1])
     const c = await scene.node('c', hosts[2])
@@ -76,7 +78,7 @@ export const strangerRows: Record<string, Row> = {
     for (const bytes of thrown.broadcasts) await stranger.publish(`g.${encodeKey('news')}`, bytes)
     const count = thrown.inbox.length + thrown.heartbeats.length + thrown.broadcasts.length
     await a.ask('counted', 'garbage', garbage += count)
-    // The others seem to be its own, and a node listens to none of those.
+    // The other heartbeats carry its own name: a node ignores those.
     await b.ask('counted', 'garbage', garbageOfB + 1)
     for (const node of [a, b, c]) assert.deepEqual(node.story(), [], 'garbage changes nothing')
     const forged = forgedBy('b', incarnation)
@@ -85,7 +87,7 @@ export const strangerRows: Record<string, Row> = {
       await b.reach(here)
       await stranger.caughtUp()
       await stranger.publish(inbox, make())
-      // Who speaks for another resets its channel: what was bound to it ends, once, and goes on with a new one.
+      // A forged batch resets the channel of its node. Monitors end once; a new channel works.
       await a.until('the exit', (seen) => seen.length === i + 1)
       await a.ask('counted', 'garbage', garbage + 1)
       await b.reach(here)
@@ -97,13 +99,14 @@ export const strangerRows: Record<string, Row> = {
     assert.deepEqual(
       a.story({ [atB]: 'b' }),
       forged.batches.map(() => '@exit b: noconnection'),
-      'only what the forger spoke for'
+      'only the node whose name was forged is affected'
     )
     for (const node of [b, c]) assert.deepEqual(node.story(), [], node.name)
     await arrived(await c.ask('stopLoad'), a, here)
     client.say()
     await client.answered()
     assert.ok(client.undisturbed, client.end)
-    return `${count} counted and dropped, and nothing seen; ${forged.batches.length} under another's name reset its channel, each; others: nothing`
+    return `${count} counted and dropped, without effect; ${forged.batches.length} in the name ` +
+      'of a node reset its channel, each; other nodes: no effect'
   }
 }

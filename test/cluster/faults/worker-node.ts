@@ -1,4 +1,4 @@
-// A node in an operating-system process of the fault suite: a server with the plugin, its sockets and processes.
+// A node in an operating-system process of the fault suite: a server with the plugin.
 import { EventEmitter, once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
@@ -15,7 +15,7 @@ import type {
 import type { Pid } from '../../../types/pid.js'
 import type { Process, Processes } from '../../../types/processes.js'
 
-/** How a node reaches its engine. */
+/** The node, its engine, and the options of the connection. */
 export interface Joining {
   readonly node: string
   readonly engine: 'nats' | 'redis'
@@ -24,19 +24,19 @@ export interface Joining {
   readonly options: NatsOptions | RedisOptions
 }
 
-/** What the observer of a node received, and when: milliseconds since 1970. */
+/** A system message that the observer of a node received, and the time in ms since 1970. */
 export interface Happening { readonly topic: string, readonly payload: any, readonly at: number }
 
-/** The numbers that a process received under one topic. */
+/** Statistics of the numbers that a process received with one topic. */
 export interface Tally { count: number, last: number, inOrder: boolean }
 
-/** What a load came to: numbers that were taken, refused, and broadcast to its group. */
+/** Numbers that a load has sent: accepted, refused, and broadcast to its group. */
 export interface Load { accepted: number, refused: number, broadcast: number }
 
 /** The code of an error. */
 export interface Refusal { readonly code: string }
 
-/** Messages are numbered for one process, broadcasts for all members of a group. */
+/** Topics with numbers: messages to one process, and broadcasts to a group. */
 export type Numbered = 'number' | 'news'
 
 interface Loose { [topic: string]: any }
@@ -109,7 +109,7 @@ export class WorkerNode {
         { trapLinks: true }
       )
     })
-    // What was there before the first change is told in the same way.
+    // The nodes that are known already are reported like changes.
     for (const { node, state } of system.cluster!.watch(observer.pid)) {
       tell({ topic: '@node', payload: { node, state }, at: Date.now() })
     }
@@ -122,7 +122,7 @@ export class WorkerNode {
     return this.#observer.pid
   }
 
-  /** A process that counts the numbers it is sent, answers calls, and says to sockets what they say. */
+  /** Spawns a process that counts numbers, answers calls, and echoes messages of sockets. */
   spawn (): Pid {
     const tallies = new Tallies()
     const pid = this.#system.spawn<Loose, []>(async (self) => {
@@ -146,7 +146,7 @@ export class WorkerNode {
     return pid
   }
 
-  /** Takes sockets, whose targets are in their query. @returns its port */
+  /** Accepts sockets, whose target is in the query. @returns the port */
   async listen (): Promise<number> {
     const address = new URL(await this.#app.listen({ port: 0, host: '127.0.0.1' }))
     return Number(address.port)
@@ -184,7 +184,7 @@ export class WorkerNode {
 
   // Load
 
-  /** Sends 500 numbers a second to a process, each with 200 bytes, and broadcasts 50 a second to a group. */
+  /** Sends 500 numbers a second with 200 bytes each to a process, and 50 a second to a group. */
   startLoad (to: Pid, group?: string): void {
     const timer = setInterval(() => {
       this.#sendSome(to, group)
@@ -196,14 +196,14 @@ export class WorkerNode {
   #sendSome (to: Pid, group: string | undefined): void {
     const load = this.#load!
     for (let i = 0; i < 10; i++) {
-      // A number is used again when it was refused: what is accepted has no gap.
+      // A refused number is sent again, so the accepted ones have no gap.
       if (this.#observer.send(to, 'number', [load.accepted + 1, 'x'.repeat(200)])) load.accepted++
       else load.refused++
     }
     if (group !== undefined) this.broadcast(group, ++load.broadcast)
   }
 
-  /** What the load came to so far. */
+  /** The counters of the load so far. */
   load (): Load {
     const { accepted, refused, broadcast } = this.#load!
     return { accepted, refused, broadcast }
@@ -230,7 +230,7 @@ export class WorkerNode {
 
   // Names
 
-  /** Tries as long as nobody can say whether the name is free: in an empty store, that is at first. */
+  /** Retries until the register can tell whether the name is free. */
   async register (name: string, pid: Pid): Promise<ClusterName> {
     for (;;) {
       try {
@@ -242,7 +242,7 @@ export class WorkerNode {
     }
   }
 
-  /** Tries until it has the name. */
+  /** Retries until the process has the name. */
   async takeOver (name: string, pid: Pid): Promise<ClusterName & { readonly at: number }> {
     for (;;) {
       try {
@@ -254,7 +254,7 @@ export class WorkerNode {
     }
   }
 
-  /** Why it does not get a name. */
+  /** @returns the error code with which the name is refused */
   async refusal (name: string, pid: Pid): Promise<Refusal> {
     try {
       await this.register(name, pid)
@@ -268,7 +268,7 @@ export class WorkerNode {
     return await this.#system.cluster!.names.lookup(name)
   }
 
-  // What is known of it
+  // State of the node
 
   nodes (): ClusterNodeInfo[] {
     return this.#system.cluster!.nodes()
@@ -278,7 +278,7 @@ export class WorkerNode {
     return this.#system.cluster!.stats()
   }
 
-  /** Resolves when a counter has come so far. */
+  /** Resolves when a counter has reached a value. */
   async counted (counter: Exclude<keyof ClusterStats, 'refused'>, least: number): Promise<void> {
     while (this.stats()[counter] < least) await pause(10)
   }
@@ -287,7 +287,7 @@ export class WorkerNode {
     return this.#system.cluster!.health()
   }
 
-  /** Stands still, as a body that never awaits would make it. */
+  /** Blocks the event loop. */
   block (ms: number): void {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
   }

@@ -1,8 +1,8 @@
-// An operating-system process of the fault suite: nodes of several clusters, told over IPC what to do,
-// and telling what their users see.
+// An operating-system process of the fault suite, with nodes of several clusters. It receives
+// commands over IPC, and reports the events that users of the nodes see.
 import { WorkerNode, type Happening, type Joining } from './worker-node.js'
 
-/** From the suite. */
+/** Sent by the suite. */
 export interface Command {
   readonly id: number
   readonly key: string
@@ -10,13 +10,13 @@ export interface Command {
   readonly args: unknown[]
 }
 
-/** To the suite. */
+/** Sent to the suite. */
 export type Report =
   | { readonly id: number, readonly value: unknown }
   | { readonly id: number, readonly error: string }
   | { readonly key: string, readonly happening: Happening }
 
-/** Times this process stood still by itself, in milliseconds: the machine may have other things to do. */
+/** Stalls of this process that no test caused: the machine was busy. */
 const stalls: Array<{ readonly end: number, readonly ms: number }> = []
 const interval = 100
 let lookedAt = performance.now()
@@ -28,7 +28,7 @@ function look (): void {
   if (ms > interval) stalls.push({ end: Date.now(), ms })
 }
 
-/** The longest that ended since a time. */
+/** The longest stall that ended after a time, in milliseconds. */
 function longestStall (since: number): number {
   look()
   return Math.max(0, ...stalls.filter(({ end }) => end > since).map(({ ms }) => ms))
@@ -53,7 +53,7 @@ function report (message: Report): void {
 
 setInterval(look, interval)
 process.on('disconnect', () => { process.exit() })
-// The suite may have ended while this was loaded.
+// The suite may have ended while this file was loaded.
 if (!process.connected) process.exit()
 process.on('message', (command: Command) => {
   obey(command).then(
