@@ -8,7 +8,7 @@ export type SystemExitReason =
   | 'noproc' | 'noconnection'
   // A supervisor gave up; the node of a cluster-wide name lost its lease.
   | 'restart_intensity' | 'name_lost'
-  // Connections: `docs/relay.md`, "Close codes", says when.
+  // Connections: `docs/close-codes.md`, "Close codes", says when.
   | 'connection_lost' | 'ping_timeout' | 'target_down' | 'protocol_error' | 'slow_client'
 
 /**

@@ -32,8 +32,8 @@ export interface LivenessOptions {
 }
 
 /**
- * The part of a pong timeout that a client gets for each {@link stepBytes} that may be on their way
- * to it. So 1 MiB has one whole pong timeout.
+ * A client gets this part of a pong timeout, in addition, for each 64 KiB that may be on the way to
+ * it: one whole pong timeout for 1 MiB.
  */
 const partPerStep = 1 / 16
 const stepBytes = 64 * 1024

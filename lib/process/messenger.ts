@@ -31,8 +31,8 @@ export interface Sender extends PendingOwner {
 export class Messenger {
   readonly #host: MessengerHost
   /**
-   * For a call to another node the monitor is sent after the call, so that a refusal arrives
-   * before `noproc`. The call itself must therefore not monitor its callee.
+   * For calls to other nodes. There the call frame itself monitors the callee. So the call monitors
+   * nothing when it is made: `#callRemote` does after the frame was sent.
    */
   readonly #remoteCallHost: CallHost
 

@@ -16,8 +16,8 @@ export function recordUnreadJoins (exit: Exit, clients: Clients = everyClient): 
 }
 
 /**
- * Whether the process took the `ws.join` of this client before it ended. Only for clients that
- * were bound to the process: only the joins that it did not take are recorded.
+ * Whether the process took the `ws.join` of this client before it ended. The answer is true for
+ * every client without a record, so ask only about clients that were bound to the process.
  */
 export function tookJoin (exit: Exit, client: Pid): boolean {
   return unread.get(exit)?.has(client) !== true

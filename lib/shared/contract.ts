@@ -1,12 +1,16 @@
 /**
- * An interface as its implementation has to be: each generic method with its type parameters replaced
- * by their constraints, and as a function, whose parameters the compiler compares strictly.
+ * The form of an interface that an implementation can have. Each type parameter of a generic method
+ * is replaced by its constraint. Methods become properties with a function type, because the compiler
+ * compares the parameters of those strictly.
  */
 export type Plain<I> = {
   [M in keyof I]: I[M] extends (...args: infer A) => infer R ? (...args: A) => R : I[M]
 }
 
-/** The names of the members that an implementation lacks, or has beyond its interface, or with other parameters. */
+/**
+ * The names of the members in which an implementation differs from its interface: they are missing,
+ * or the interface does not have them, or their parameters are different.
+ */
 export type Mismatch<I, Implementation> = {
   [M in keyof I | keyof Implementation]: M extends keyof I & keyof Implementation
     ? SameParameters<I[M], Implementation[M]> extends true ? never : M
@@ -23,12 +27,12 @@ type SameParameters<F, G> = F extends (...args: infer A) => unknown
     : false
   : true
 
-/** Compiles only where a {@link Mismatch} is none: the error names the member. */
+/** Compiles only if the {@link Mismatch} is empty. Otherwise the error names the member. */
 export type Verified<M extends never> = M
 
 /**
- * Gives an implementation its public type. What a PID's topics are is known to that type alone: at run
- * time, topics and payloads are any.
+ * Gives an implementation its public type. Only that type knows the topics of a PID: at run time,
+ * every topic and payload is possible.
  */
 export function published<I> (implementation: Plain<I>): I {
   return implementation as unknown as I

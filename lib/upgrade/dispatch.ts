@@ -154,7 +154,7 @@ export class Dispatcher {
     })
   }
 
-  /** @param isUnclaimed whether no other listener has taken the socket within `upgradeTimeout` */
+  /** @param isUnclaimed whether the relay answers without waiting for other listeners any more */
   #routeOrAnswer (arrival: Arrival, isUnclaimed: boolean): void {
     const { handshake, handshake: { request, socket }, head, routing } = arrival
     // No other listener is waited for any more.

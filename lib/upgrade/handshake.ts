@@ -20,8 +20,11 @@
  * | an ordinary response starts       | responding | responding | responding |            |
  * | the response is finished          | lingering  | lingering  | lingering  | lingering  |
  * | another owner reads the socket    | released   |            |            |            |
- * | the deadline passes (see `due`)   | see `due`  |            | 503        | closed     |
+ * | the deadline passes (see `due`)   | any (1)    |            | 503        | closed     |
  * | the client leaves, socket closes  | released   | released   | released   | released   |
+ *
+ * (1) The socket is destroyed if it waits behind an earlier response. Otherwise the request is routed,
+ * given to its other owner, answered, or refused with 503.
  *
  * In `lingering` the deadline destroys the socket, and its close leads to `released`.
  */

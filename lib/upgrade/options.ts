@@ -120,7 +120,10 @@ function isNoPrefix (name: string, value: unknown): boolean {
   return name === 'prefix' && value === ''
 }
 
-/** ws looks at none of it, and zlib not before a message is there: its error would end the application. */
+/**
+ * Tries the options out. ws does not check them, and zlib checks them at the first message: its error
+ * would end the application.
+ */
 function checkDeflate (options: boolean | DeflateOptions | undefined): void {
   if (typeof options !== 'object') return
   checkDeflateOptions(options)

@@ -31,9 +31,9 @@ export class Registration {
 
   /**
    * Whether a route that was declared before the plugin is left to the application's own
-   * `@fastify/websocket`, because it may be one of that plugin's routes. It is not
-   * if `@fastify/websocket` was registered after this plugin in the same scope: then the route is
-   * older than both.
+   * `@fastify/websocket`, because it may be one of that plugin's routes. The answer is false if
+   * `@fastify/websocket` was registered after this plugin in the same scope: then the route was
+   * declared before both plugins.
    */
   isNativeIn (scope: FastifyInstance): boolean {
     const native = FastifyWebsocketLayer.serverIn(scope)

@@ -4,7 +4,7 @@ import type { FastifyError, FastifyReply } from 'fastify'
 const sendWasCalled = Symbol('fastify-ws-relay.sendWasCalled')
 const isTracked = Symbol('fastify-ws-relay.isTracked')
 
-/** A pending question to another node. At most one of the two is called, once. */
+/** A pending question to another node. At most one of the two methods is called, once. */
 export interface RemoteQuery {
   /** The upgrade is refused instead: it took too long, or the server closes. */
   onRefused (error: Error): void

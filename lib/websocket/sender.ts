@@ -13,8 +13,8 @@ const maxCopySize = 2048
 
 /**
  * Loop iterations by which a flush is deferred while processes have mail, so that the frames they
- * send join the write. In each iteration, processes run for the budget of the scheduler. So under a
- * constant flood, a frame waits this many budgets longer.
+ * send join the write. In each iteration, processes run for one budget of the scheduler. So a frame
+ * waits for at most this many budgets, however many messages there are.
  */
 const maxYields = 4
 
@@ -24,7 +24,7 @@ const burstFactor = 16
 const none: readonly Buffer[] = []
 const empty = Buffer.alloc(0)
 
-/** The frames of one loop iteration exceed the limit of a client whose buffer was empty. */
+/** Stands for one loop iteration that sent more than the limit to a client with an empty buffer. */
 interface Burst {
   readonly sender: Sender
 }

@@ -332,8 +332,8 @@ export class Groups implements ClusterGroups {
   }
 
   /**
-   * Subscribes to the topic of a group, if that is not done. Waits for as long as an outage of the
-   * engine may last before other nodes are down.
+   * Subscribes to the topic of a group, if that is not done. The engine has the time to confirm it
+   * that an outage may last without a node being down.
    *
    * @throws `FST_CLUSTER_UNAVAILABLE` when the engine does not confirm the subscription
    */

@@ -54,7 +54,7 @@ export class ChannelSender {
   #lastNumbered = 0
   #nextToSend = 1
   #lastAcknowledged = 0
-  /** The highest number that was ever published. Frames up to it count as resent. */
+  /** The highest number published since the last reset. Frames up to it count as resent. */
   #lastSent = 0
   #retryTimer: Cancellable | undefined
   /** When a frame was last acknowledged, or the oldest frame was last resent. */

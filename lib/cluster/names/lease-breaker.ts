@@ -59,9 +59,9 @@ export class LeaseBreaker {
   }
 
   /**
-   * Breaks the lease under which a name is held, if the holder's node is gone or has not renewed
-   * the lease for longer than it is valid. Only a compare-and-set decides: a value that was read
-   * may be stale.
+   * Breaks the lease under which a name is held, if the holder's node is gone, or if the lease has
+   * not changed for longer than `timing.breakLease`, which is longer than it is valid. Only a
+   * compare-and-set decides, because a value that was read may be stale.
    *
    * @param record the name's record
    * @param pause waits for milliseconds; rejects when the caller's call of `register` has timed out
@@ -92,6 +92,7 @@ export class LeaseBreaker {
         isFirst = false
         continue
       }
+      // Alive: the node is up, or it has renewed the lease since the last look.
       if (membership.find(node)?.state === 'up' || (!isFirst && seen !== before)) return false
       isFirst = false
       await pause(Math.min(timing.renew / 4, seen.since + timing.breakLease - start + 1))

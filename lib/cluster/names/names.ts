@@ -63,10 +63,14 @@ const maxTries = 20
  * | its process ends, or `unregister` | when the record is deleted, at once | `#release` |
  * | its node closes | when the record is deleted, at once | `close` |
  * | the engine did not answer the deletion | after a later sweep | `UnconfirmedNames` |
- * | its node crashes or is cut off | when another node breaks the lease | `LeaseBreaker` |
+ * | its node crashes or is cut off | see below | `LeaseBreaker` |
  * | its node has started again | at once: nobody waits for the old lease | `LeaseBreaker` |
- * | the lease of this node has ended | the process ends; a sweep deletes it | `#loseHeldNames` |
+ * | the lease of this node has ended | after a later sweep; its process ends | `#loseHeldNames` |
  * | the register has lost its data | after the grace period | `GracePeriod` |
+ *
+ * The name of a dead node is not freed by itself. The next call of `register` on another node breaks
+ * the lease, once that node has seen it unchanged for `timing.breakLease` (14 s, or 61 s with the
+ * durations of `patient`). It has watched the lease since the dead node went down.
  */
 export class Names implements ClusterNames {
   readonly #host: NamesHost

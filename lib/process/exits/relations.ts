@@ -14,8 +14,8 @@ export interface ExitListener {
 }
 
 /**
- * The monitors and links of a node, by PID. Whoever takes a record out may act on it, and nobody
- * else: so every exit signal arrives exactly once.
+ * The monitors and links of a node, by PID. Only the code that removes a record may act on it, so
+ * every exit signal arrives exactly once.
  */
 export class Relations {
   readonly #monitors = new MultiMap<Pid, ExitListener>()

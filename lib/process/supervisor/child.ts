@@ -40,7 +40,10 @@ export class SupervisedChild implements ExitListener, Restartable {
     this.#backoff = new Backoff(settings)
   }
 
-  /** It has a process, or will be restarted. Correct before the supervisor has handled an exit. */
+  /**
+   * Whether it has a process, or will be restarted. The answer is right even while the exit of its
+   * process waits in the supervisor's mailbox.
+   */
   get inUse (): boolean {
     if (this.pendingRestart !== undefined) return true
     if (this.pid === undefined) return false
