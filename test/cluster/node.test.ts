@@ -321,7 +321,7 @@ t.test('closes and reports it when a later node has taken its name', async (t) =
   const other = cluster.make('a')
   await cluster.settle(other.cluster.start())
   await cluster.run(3000)
-  t.ok(a.told[0] instanceof errorCodes.FST_CLUSTER_NODE_NAME_TAKEN)
+  t.ok(a.reported[0] instanceof errorCodes.FST_CLUSTER_NODE_NAME_TAKEN)
   t.match(a.cluster.health(), { problem: 'node name taken' })
   t.strictSame(other.cluster.health(), { ready: true })
 })
@@ -404,7 +404,7 @@ async function startBelowRemembered (
   b.transport.reconnect()
   await cluster.run(3000)
   t.match(a.cluster.health(), { ready: false, problem: 'node name taken' })
-  t.match(a.told, [errorCodes.FST_CLUSTER_NODE_NAME_TAKEN])
+  t.match(a.reported, [errorCodes.FST_CLUSTER_NODE_NAME_TAKEN])
   return { cluster, a, b, known }
 }
 
@@ -487,8 +487,8 @@ t.test('reports once that its name is taken when it learns that while it closes'
   const closed = a.cluster.close()
   await cluster.settle(cluster.make('a').cluster.start())
   await cluster.run(5000)
-  t.match(a.told, [errorCodes.FST_CLUSTER_NODE_NAME_TAKEN])
-  t.equal(a.told.length, 1)
+  t.match(a.reported, [errorCodes.FST_CLUSTER_NODE_NAME_TAKEN])
+  t.equal(a.reported.length, 1)
   leave()
   await cluster.settle(closed)
   t.match(a.cluster.health(), { problem: 'node name taken' })
@@ -504,7 +504,7 @@ t.test(
     await cluster.settle(a.cluster.names.register('leader', pid))
     await cluster.settle(cluster.make('a').cluster.start())
     await cluster.run(3000)
-    t.match(a.told, [{ lost: 'leader', pid }, errorCodes.FST_CLUSTER_NODE_NAME_TAKEN])
+    t.match(a.reported, [{ lost: 'leader', pid }, errorCodes.FST_CLUSTER_NODE_NAME_TAKEN])
     t.equal(a.machine.timers, 0)
     t.equal(a.cluster.size, 0)
   }

@@ -23,7 +23,7 @@ export interface TestNode {
     readonly from: Pid | undefined
   }[]
   readonly logged: { readonly level: string, readonly text: string, readonly data: unknown }[]
-  readonly told: unknown[]
+  readonly reported: unknown[]
 }
 
 /** A cluster in simulated time without random faults: the tests cause all faults. */
@@ -106,7 +106,7 @@ export class TestCluster {
         (topic === 'model' && accept.call(here, to, topic, payload, from, bytes))
       )
     }
-    return { cluster, here, machine, transport, mail, logged, told }
+    return { cluster, here, machine, transport, mail, logged, reported: told }
   }
 
   /** Starts nodes, and waits until they see each other. */

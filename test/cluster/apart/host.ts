@@ -10,7 +10,7 @@ import type {
   Mail,
   Report,
   Sameness,
-  Told,
+  ErrorData,
   WorkerNode
 } from './worker.js'
 import type { MemoryHub } from '../../../lib/cluster/engines/memory.js'
@@ -60,7 +60,7 @@ export class Host {
       }
     )
     this.#child.on('message', (report: Report) => {
-      this.#hear(report)
+      this.#handleReport(report)
     })
     this.#child.once('exit', () => {
       for (const { reject } of this.#answers.values()) reject(new Error('its process has ended'))
@@ -68,18 +68,18 @@ export class Host {
     t.teardown(() => this.kill())
   }
 
-  #hear (report: Report): void {
+  #handleReport (report: Report): void {
     if ('mail' in report) {
       for (const { pid, mail, metadata } of report.mail) {
-        this.#of(pid, (one) => {
-          one.hear(mail, metadata)
+        this.#whenKnown(pid, (one) => {
+          one.recordMail(mail, metadata)
         })
       }
     } else if ('exit' in report) {
-      this.#of(report.pid, (one) => {
-        one.hasEnded(report.exit)
+      this.#whenKnown(report.pid, (one) => {
+        one.recordExit(report.exit)
       })
-    } else if ('question' in report) this.#pipes.get(report.node)?.hear(report.question)
+    } else if ('question' in report) this.#pipes.get(report.node)?.handleQuestion(report.question)
     else {
       const answer = this.#answers.get(report.id)
       this.#answers.delete(report.id)
@@ -88,14 +88,14 @@ export class Host {
     }
   }
 
-  #of (pid: Pid, task: (one: FarProcess) => void): void {
+  #whenKnown (pid: Pid, task: (one: FarProcess) => void): void {
     const one = this.#processes.get(pid)
     if (one !== undefined) task(one)
     else this.#early.set(pid, [...(this.#early.get(pid) ?? []), task])
   }
 
   /** Registers a process, and hands over the reports that came before. */
-  know (one: FarProcess): void {
+  addProcess (one: FarProcess): void {
     this.#processes.set(one.pid, one)
     for (const task of this.#early.get(one.pid) ?? []) task(one)
     this.#early.delete(one.pid)
@@ -131,7 +131,7 @@ export class Host {
   }
 }
 
-function errorOf ({ name, message, code, cause }: Told): Error {
+function errorOf ({ name, message, code, cause }: ErrorData): Error {
   return Object.assign(new Error(message), { name, code, cause })
 }
 
@@ -152,7 +152,7 @@ export class FarNode {
 
   async spawn (options: FarOptions = {}): Promise<FarProcess> {
     const one = new FarProcess(this, await this.ask('spawn', options))
-    this.#host.know(one)
+    this.#host.addProcess(one)
     return one
   }
 
@@ -176,7 +176,7 @@ export class FarProcess {
   #ended!: (exit: Exit) => void
   #look = (): void => {}
   /** Called with each message that arrives from now on. */
-  take: ((mail: Mail) => void) | undefined
+  onMail: ((mail: Mail) => void) | undefined
 
   constructor (node: FarNode, pid: Pid) {
     this.#node = node
@@ -186,10 +186,10 @@ export class FarProcess {
     })
   }
 
-  hear (mail: Mail, metadata: Sameness | undefined): void {
+  recordMail (mail: Mail, metadata: Sameness | undefined): void {
     if (metadata !== undefined) mail.payload.metadata = this.#same(mail.payload.metadata, metadata)
     this.mail.push(mail)
-    this.take?.(mail)
+    this.onMail?.(mail)
     this.#look()
   }
 
@@ -200,7 +200,7 @@ export class FarProcess {
     return same
   }
 
-  hasEnded (exit: Exit): void {
+  recordExit (exit: Exit): void {
     this.#ended(exit)
   }
 
@@ -219,8 +219,8 @@ export class FarProcess {
   }
 
   /** Calls a method of the process's `self`. */
-  async does (method: string, ...args: unknown[]): Promise<any> {
-    return await this.#node.ask('does', this.pid, method, ...args)
+  async callSelf (method: string, ...args: unknown[]): Promise<any> {
+    return await this.#node.ask('callSelf', this.pid, method, ...args)
   }
 
   async timer (

@@ -29,9 +29,9 @@ export function order (sentence: Sentence): void {
 
       const here = probe(a)
       const back = await b.spawn()
-      await back.does('send', here.pid, 'warm up')
+      await back.callSelf('send', here.pid, 'warm up')
       await Promise.all([
-        ...Array.from({ length: 200 }, (_, i) => back.does('send', here.pid, 'x', i)),
+        ...Array.from({ length: 200 }, (_, i) => back.callSelf('send', here.pid, 'x', i)),
         b.ask('system', 'send', back.pid, 'throw', 'E_LAST')
       ])
       const watcher = await started(nodes)
@@ -51,7 +51,7 @@ export function order (sentence: Sentence): void {
     const here = probe(a)
     const watching = await started(nodes)
     watching.monitor(there.pid)
-    for (let i = 0; i < 20; i++) there.does('send', watching.pid, 'x', i)
+    for (let i = 0; i < 20; i++) there.callSelf('send', watching.pid, 'x', i)
     await b.ask('system', 'send', there.pid, 'stop', 'done')
     const topics: string[] = []
     while (topics.length < 21) topics.push((await watching.receive()).topic as string)
@@ -77,7 +77,7 @@ export function order (sentence: Sentence): void {
         [{ payload: 1, from: there.pid }]
       )
       await Promise.all([after.cancel(), every.cancel()])
-      await there.does('send', here.pid, 'last')
+      await there.callSelf('send', here.pid, 'last')
       await arrives(here, 'last')
       t.equal(here.seen.at(-1)?.topic, 'last')
       await there.timer('sendEvery', 1, here.pid, 'again')
@@ -87,7 +87,7 @@ export function order (sentence: Sentence): void {
       // Everything it had sent has arrived by now.
       const rest = here.seen.length
       const other = await b.spawn()
-      await other.does('call', echo(nodes), 'echo')
+      await other.callSelf('call', echo(nodes), 'echo')
       t.equal(here.seen.length, rest, 'no more')
       a.exit(here.pid)
     }
@@ -109,7 +109,7 @@ export function calls (sentence: Sentence): void {
       const there = await b.spawn()
       t.strictSame(await a.call(there.pid as string, 'echo', { deep: [1] }), { deep: [1] })
       t.strictSame(await c.ask('system', 'call', there.pid, 'echo', 'from c'), 'from c')
-      t.equal(await there.does('call', echo(nodes), 'echo', 5), 5)
+      t.equal(await there.callSelf('call', echo(nodes), 'echo', 5), 5)
       const caller = await started(nodes)
       await caller.call(there.pid as string, 'echo')
       await there.idle()

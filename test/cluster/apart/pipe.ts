@@ -53,7 +53,7 @@ export class PipeTransport implements Transport {
     this.#post = post
   }
 
-  hear (news: HubNews): void {
+  handleNews (news: HubNews): void {
     if ('up' in news) {
       this.#up = news.up
       this.#events?.state(news.up)
@@ -128,14 +128,14 @@ export class HubEnd {
     this.#post = post
   }
 
-  hear (question: Question): void {
+  handleQuestion (question: Question): void {
     if (question.method === 'publish') {
       // A full hub drops it, as any engine may: the channel sends it again.
       this.#transport.publish(question.key, question.frame)
       return
     }
     const { id } = question
-    this.#does(question).then(
+    this.#run(question).then(
       (value) => {
         this.#post({ id, value })
       },
@@ -149,7 +149,7 @@ export class HubEnd {
     await this.#transport.close()
   }
 
-  async #does (question: Exclude<Question, { method: 'publish' }>): Promise<unknown> {
+  async #run (question: Exclude<Question, { method: 'publish' }>): Promise<unknown> {
     const transport = this.#transport
     switch (question.method) {
       case 'open':

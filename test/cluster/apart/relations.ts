@@ -25,10 +25,10 @@ export function ends (sentence: Sentence): void {
         const far = await c.spawn()
         const monitors = [here.monitor(target.pid), here.monitor(target.pid)]
         here.demonitor(here.monitor(target.pid))
-        await far.does('monitor', target.pid)
+        await far.callSelf('monitor', target.pid)
         // The monitors are in place when these calls are answered.
         await here.call(target.pid as string, 'echo')
-        await far.does('call', target.pid, 'echo')
+        await far.callSelf('call', target.pid, 'echo')
         const exited = a.exited(target.pid)
         end(target.pid)
         t.match(await exited, { pid: target.pid, ...expected })
@@ -42,7 +42,7 @@ export function ends (sentence: Sentence): void {
         // A second exit would have arrived before these answers.
         const other = await b.spawn()
         await here.call(other.pid as string, 'echo')
-        await far.does('call', other.pid, 'echo')
+        await far.callSelf('call', other.pid, 'echo')
         t.equal(await here.receive({ timeout: 0 }), undefined, 'no more')
         t.equal(far.mail.length, 1)
         a.exit(here.pid)
@@ -65,7 +65,7 @@ export function ends (sentence: Sentence): void {
         t.match(await here.receive(), { topic: '@exit', payload: { pid, monitor, reason } })
         t.match(await a.exited(pid), { pid, reason })
         const far = await c.spawn()
-        await far.does('monitor', pid)
+        await far.callSelf('monitor', pid)
         await far.until(1)
         t.match(far.mail, [{ topic: '@exit', payload: { pid, reason } }])
         a.exit(here.pid)
@@ -132,9 +132,9 @@ export function links (sentence: Sentence): void {
       const here = await started(nodes)
       const there = await b.spawn()
       if (maker === 'here') here.link(there.pid)
-      else await there.does('link', here.pid)
+      else await there.callSelf('link', here.pid)
       if (maker === 'here') await here.call(there.pid as string, 'echo')
-      else await there.does('call', echo(nodes), 'echo')
+      else await there.callSelf('call', echo(nodes), 'echo')
       const exits = { here: a.exited(here.pid), there: there.exited }
       if (ending === 'here') a.exit(here.pid, 'boom')
       else await there.exit('boom')
@@ -145,8 +145,8 @@ export function links (sentence: Sentence): void {
       )
     }
     const [one, two] = [await b.spawn(), await c.spawn()]
-    await one.does('link', two.pid)
-    await one.does('call', two.pid, 'echo')
+    await one.callSelf('link', two.pid)
+    await one.callSelf('call', two.pid, 'echo')
     await two.exit('kill')
     t.match(await one.exited, { reason: 'killed' })
   })
@@ -203,8 +203,8 @@ export function links (sentence: Sentence): void {
         [[], []]
       )
       const trapping = await b.spawn({ trapLinks: true })
-      await trapping.does('link', here.pid)
-      await trapping.does('call', echo(nodes), 'echo')
+      await trapping.callSelf('link', here.pid)
+      await trapping.callSelf('call', echo(nodes), 'echo')
       a.exit(here.pid, 'boom')
       await trapping.until(1)
       t.match(trapping.mail, [{ topic: '@link_down', payload: { pid: here.pid, reason: 'boom' } }])
@@ -239,7 +239,7 @@ export function links (sentence: Sentence): void {
     const here = await started(nodes, { link: peer.pid })
     const far = await c.spawn({ link: peer.pid })
     await here.call(peer.pid as string, 'echo')
-    await far.does('call', peer.pid, 'echo')
+    await far.callSelf('call', peer.pid, 'echo')
     const exited = a.exited(here.pid)
     a.exit(peer.pid, 'boom')
     t.match(await Promise.all([exited, far.exited]), [{ reason: 'boom' }, { reason: 'boom' }])

@@ -45,7 +45,7 @@ export interface Mail {
 }
 
 /** An error, without its stack. */
-export interface Told {
+export interface ErrorData {
   readonly name: string
   readonly message: string
   readonly code: string | undefined
@@ -68,7 +68,7 @@ export type Command =
 /** Sent by the worker. */
 export type Report =
   | { readonly id: number, readonly value: unknown }
-  | { readonly id: number, readonly error: Told }
+  | { readonly id: number, readonly error: ErrorData }
   | {
     readonly mail: ReadonlyArray<{
       readonly pid: Pid
@@ -99,7 +99,7 @@ function flush (): void {
   waiting = []
 }
 
-function tell (pid: Pid, mail: Mail): void {
+function reportMail (pid: Pid, mail: Mail): void {
   if (waiting.length === 0) setImmediate(flush)
   waiting.push({
     pid,
@@ -126,19 +126,19 @@ function isFrozen (value: unknown): boolean {
   )
 }
 
-export function told (error: unknown): Told {
+export function errorData (error: unknown): ErrorData {
   const { name, message, code, cause } = error as Error & { code?: string }
   return {
     name: String(name),
     message: String(message ?? error),
     code,
-    ...(cause !== undefined && { cause: cause instanceof Error ? told(cause) : cause })
+    ...(cause !== undefined && { cause: cause instanceof Error ? errorData(cause) : cause })
   }
 }
 
 /** @returns the error of an exit as data, because IPC loses its code */
 function portable (payload: any): unknown {
-  return payload?.error instanceof Error ? { ...payload, error: told(payload.error) } : payload
+  return payload?.error instanceof Error ? { ...payload, error: errorData(payload.error) } : payload
 }
 
 /** One node. Every method is a command. */
@@ -184,7 +184,7 @@ export class WorkerNode {
       >) {
         const { topic, payload, from } = message
         if (topic === 'ws.join' && far.monitors) await watched(self, payload.client_pid)
-        tell(self.pid, { topic, payload, from })
+        reportMail(self.pid, { topic, payload, from })
         if (topic === 'echo') message.reply(payload)
         else if (topic === 'fail') {
           message.fail(Object.assign(new Error('it failed'), { code: payload }))
@@ -232,7 +232,7 @@ export class WorkerNode {
   }
 
   /** Calls a method of a process's `self`. */
-  does (pid: Pid, method: keyof Process, ...args: unknown[]): unknown {
+  callSelf (pid: Pid, method: keyof Process, ...args: unknown[]): unknown {
     const { self } = this.#processes.get(pid)!
     return (self[method] as (...args: unknown[]) => unknown)(...args)
   }
@@ -305,7 +305,11 @@ function engineOf ({ node, engine, port, prefix }: Joining): ClusterEngine {
   return { transport, prefix, timing: 'default', startTimeout }
 }
 
-async function obey (node: string, method: string, args: readonly unknown[]): Promise<unknown> {
+async function runCommand (
+  node: string,
+  method: string,
+  args: readonly unknown[]
+): Promise<unknown> {
   if (method === 'join') {
     const joining = args[0] as Joining
     nodes.set(node, await WorkerNode.join(joining, engineOf(joining)))
@@ -318,14 +322,14 @@ async function obey (node: string, method: string, args: readonly unknown[]): Pr
 
 process.on('message', (command: Command) => {
   if ('news' in command) {
-    pipes.get(command.node)?.hear(command.news)
+    pipes.get(command.node)?.handleNews(command.news)
     return
   }
   const { id, node, method, args } = command
-  obey(node, method, args).then((value) => {
+  runCommand(node, method, args).then((value) => {
     // Mail that was received before is reported before the answer.
     flush()
     post({ id, value })
-  }, (error: unknown) => { post({ id, error: told(error) }) })
+  }, (error: unknown) => { post({ id, error: errorData(error) }) })
 })
 process.on('disconnect', () => { process.exit() })

@@ -66,9 +66,10 @@ export async function unharmed (arcs: readonly Arc[]): Promise<string> {
     refused += loads[i].refused
   }
   for (const { node, client } of arcs) {
-    client.say()
-    await client.answered()
-    assert.ok(client.undisturbed, `a socket of ${node.name}: ${client.end ?? client.heard.join()}`)
+    client.sendNext()
+    await client.untilEchoed()
+    const problem = client.end ?? client.received.join()
+    assert.ok(client.undisturbed, `a socket of ${node.name}: ${problem}`)
     assert.deepEqual(node.story(), [], node.name)
   }
   const news = await broadcasts(arcs, loads[0].broadcast)

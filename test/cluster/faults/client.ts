@@ -4,7 +4,7 @@ import { WebSocket } from 'ws'
 import { within } from './host.js'
 
 export class Client {
-  readonly heard: string[] = []
+  readonly received: string[] = []
   /** Resolves with code and reason of the close frame, as a text. */
   readonly closed: Promise<string>
   readonly #socket: WebSocket
@@ -18,7 +18,7 @@ export class Client {
     // A `close` event follows each error.
     socket.on('error', () => {})
     socket.on('message', (data) => {
-      this.heard.push(String(data))
+      this.received.push(String(data))
       this.#news.emit('message')
     })
     this.closed = new Promise((resolve) => {
@@ -36,30 +36,30 @@ export class Client {
   }
 
   /** Sends the next number. */
-  say (): void {
+  sendNext (): void {
     this.#socket.send(String(++this.#said))
   }
 
   /** Resolves when every message was echoed, or the socket is closed. */
-  async answered (): Promise<void> {
+  async untilEchoed (): Promise<void> {
     const all = (async () => {
-      while (this.heard.length < this.#said && this.end === undefined) {
+      while (this.received.length < this.#said && this.end === undefined) {
         await Promise.race([once(this.#news, 'message'), this.closed])
       }
     })()
-    await within(all, () => `a client sent ${this.#said} and received ${this.heard.join()}`)
+    await within(all, () => `a client sent ${this.#said} and received ${this.received.join()}`)
   }
 
   /** Whether every message was echoed once and in order, and the socket is still open. */
   get undisturbed (): boolean {
     return (
       this.end === undefined &&
-      this.heard.length === this.#said &&
-      this.heard.every((text, i) => text === String(i + 1))
+      this.received.length === this.#said &&
+      this.received.every((text, i) => text === String(i + 1))
     )
   }
 
-  async ended (): Promise<string> {
+  async untilClosed (): Promise<string> {
     return await within(this.closed, () => 'a client was never closed')
   }
 

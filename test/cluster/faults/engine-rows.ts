@@ -16,7 +16,7 @@ function outage (ms: number): Row {
       await scene.engine.kill()
       for (const { node, next, client } of arcs) {
         pending.push(node.ask('call', next.pid, 'echo', next.pid))
-        client.say()
+        client.sendNext()
       }
       await pause(ms)
       await scene.engine.restart()
@@ -108,7 +108,7 @@ export const engineRows: Record<string, Row> = {
     const loads = await Promise.all(arcs.map(({ node }) => node.ask('stopLoad')))
     for (const { node, next, client } of arcs) {
       assert.equal(await node.ask('send', next.pid, 'number', [1e6]), false, 'it is refused')
-      assert.equal(await client.ended(), nodeLost)
+      assert.equal(await client.untilClosed(), nodeLost)
     }
     await pause(Math.max(0, 14_000 - (Date.now() - start)))
     await scene.engine.restart()
@@ -199,7 +199,7 @@ export const engineRows: Record<string, Row> = {
     assert.deepEqual(b.story(names).sort(), [...left].sort())
     const load = await b.ask('stopLoad')
     // The holder had ended before, but its node could not report it.
-    assert.deepEqual(await Promise.all(clients.map((client) => client.ended())), [
+    assert.deepEqual(await Promise.all(clients.map((client) => client.untilClosed())), [
       nodeLost,
       nodeLost
     ])

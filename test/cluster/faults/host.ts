@@ -34,7 +34,7 @@ export class Host {
   readonly #nodes = new Map<string, TestNode>()
   #last = 0
   /** The test has frozen or killed it. */
-  still = false
+  isStopped = false
   /** The test has stalled it at least once, so its stalls say nothing about the machine. */
   disturbed = false
 
@@ -58,7 +58,7 @@ export class Host {
       }
     )
     this.#child.on('message', (report: Report) => {
-      this.#hear(report)
+      this.#handleReport(report)
     })
     this.#child.once('exit', () => {
       for (const { reject } of this.#answers.values()) reject(new Error('its process has ended'))
@@ -66,9 +66,9 @@ export class Host {
     t.teardown(() => this.kill())
   }
 
-  #hear (report: Report): void {
+  #handleReport (report: Report): void {
     if ('happening' in report) {
-      this.#nodes.get(report.key)?.hear(report.happening)
+      this.#nodes.get(report.key)?.recordHappening(report.happening)
       return
     }
     const answer = this.#answers.get(report.id)
@@ -97,23 +97,23 @@ export class Host {
 
   /** The longest stall since a time, in milliseconds; 0 when the test has stalled the process. */
   async longestStall (since: number): Promise<number> {
-    return this.still || this.disturbed
+    return this.isStopped || this.disturbed
       ? 0
       : ((await this.ask('', 'longestStall', since)) as number)
   }
 
   freeze (): void {
-    this.still = this.disturbed = true
+    this.isStopped = this.disturbed = true
     this.#child.kill('SIGSTOP')
   }
 
   thaw (): void {
-    this.still = false
+    this.isStopped = false
     this.#child.kill('SIGCONT')
   }
 
   async kill (): Promise<void> {
-    this.still = true
+    this.isStopped = true
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     this.#child.kill('SIGKILL')
     await once(this.#child, 'exit')
@@ -134,7 +134,7 @@ export class TestNode {
     this.name = name
   }
 
-  hear (happening: Happening): void {
+  recordHappening (happening: Happening): void {
     this.seen.push(happening)
     for (const look of this.#waiting) look()
   }

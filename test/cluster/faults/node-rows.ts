@@ -24,7 +24,7 @@ export const nodeRows: Record<string, Row> = {
     const at = await b.ask('exit', target, 'boom')
     const [exit] = await a.until('the exit', (seen) => seen.length === 1)
     assert.match(String(await asked), /FST_PROCESS_CALL_FAILED/)
-    const end = await client.ended()
+    const end = await client.untilClosed()
     assert.equal(end, '1011 target process exited')
     await b.ask('exit', linked, 'boom')
     for (const node of [a, c]) {
@@ -85,7 +85,7 @@ export const nodeRows: Record<string, Row> = {
         ])
       }
       assert.match(String(await asked), /FST_PROCESS_CALL_FAILED/)
-      const end = await client.ended()
+      const end = await client.untilClosed()
       assert.equal(end, nodeLost)
       const taken = await taking
       assert.ok(taken.fence > held.fence)
@@ -137,11 +137,11 @@ export const nodeRows: Record<string, Row> = {
       freed.push(since(start, await heir.ask('takeOver', `name ${i}`, targets[(i + 1) % 3])))
       for (const { node, at, client } of clients) {
         if (node === closing || at === i) {
-          const end = await client.ended()
+          const end = await client.untilClosed()
           counted[end] = (counted[end] ?? 0) + 1
         } else {
-          client.say()
-          await client.answered()
+          client.sendNext()
+          await client.untilEchoed()
           assert.ok(client.undisturbed, client.end)
         }
       }
@@ -173,7 +173,7 @@ export const nodeRows: Record<string, Row> = {
     await scene.fault(6500, async () => {
       const blocked = c.ask('block', 5000)
       b.host.freeze()
-      for (const client of clients) client.say()
+      for (const client of clients) client.sendNext()
       await pause(3000)
       b.host.thaw()
       await blocked
@@ -183,7 +183,7 @@ export const nodeRows: Record<string, Row> = {
     await arrived(loads[1], c, atC)
     await arrived(loads[2], a, here)
     for (const client of clients) {
-      await client.answered()
+      await client.untilEchoed()
       assert.ok(client.undisturbed, client.end)
     }
     for (const node of [a, b, c]) assert.deepEqual(node.story(), [], node.name)
@@ -217,7 +217,7 @@ export const nodeRows: Record<string, Row> = {
       assert.deepEqual(node.story(names), ['b down', '@exit there: noconnection'])
     }
     const loss = a.seen[1]
-    const end = await client.ended()
+    const end = await client.untilClosed()
     assert.equal(end, nodeLost)
     const load = await a.ask('stopLoad')
     assert.equal(

@@ -92,7 +92,7 @@ export class Scene {
       prefix: this.#prefix,
       options: engine
     })
-    const others = this.#nodes.filter((other) => !other.host.still && other.name !== name)
+    const others = this.#nodes.filter((other) => !other.host.isStopped && other.name !== name)
     await Promise.all(
       others.map(async (other) => {
         await other.until(`${name} up`, () => other.stateOf(name) === 'up')
@@ -120,8 +120,8 @@ export class Scene {
     if (port === undefined) this.#ports.set(node, (port = node.ask('listen')))
     const client = await Client.open(await port, target)
     this.#clients.push(client)
-    client.say()
-    await client.answered()
+    client.sendNext()
+    await client.untilEchoed()
     return client
   }
 
@@ -186,7 +186,7 @@ export class Scene {
     for (const client of this.#clients) client.terminate()
     await Promise.all(this.#strangers.map((transport) => transport.close()))
     await Promise.all(
-      this.#nodes.filter(({ host }) => !host.still).map((node) => node.ask('close'))
+      this.#nodes.filter(({ host }) => !host.isStopped).map((node) => node.ask('close'))
     )
   }
 }

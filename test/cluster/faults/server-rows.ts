@@ -68,9 +68,9 @@ async function onThree (stage: Stage, kills: (leader: number) => number[]): Prom
     const start = Date.now()
     await servers[server].kill()
     for (const { node, next, client } of arcs) {
-      client.say()
+      client.sendNext()
       assert.equal(await node.ask('call', next.pid, 'echo', next.pid), next.pid)
-      await client.answered()
+      await client.untilEchoed()
     }
     times.push(since(start, await c.ask('takeOver', `after ${i}`, arcs[2].pid)))
     await servers[server].restart()
@@ -106,9 +106,9 @@ export const redisRows: Record<string, Row> = {
     const start = Date.now()
     await master.kill()
     for (const { node, next, client } of arcs) {
-      client.say()
+      client.sendNext()
       assert.equal(await node.ask('call', next.pid, 'echo', next.pid), next.pid)
-      await client.answered()
+      await client.untilEchoed()
     }
     const taken = await c.ask('takeOver', 'other', arcs[2].pid)
     for (const node of [a, b, c]) await knows(node, held)

@@ -26,7 +26,7 @@ export const strangerRows: Record<string, Row> = {
     const second = await scene.node('b', hosts[2])
     await a.until('the exit', (seen) => seen.length >= 3)
     assert.deepEqual(a.story(names), ['b down', '@exit there: noconnection', 'b up'])
-    const end = await client.ended()
+    const end = await client.untilClosed()
     assert.equal(end, nodeLost)
     await first.until('its own losses, and the end of its application', (seen) => seen.length >= 4)
     const story = first.story(names)
@@ -103,8 +103,8 @@ export const strangerRows: Record<string, Row> = {
     )
     for (const node of [b, c]) assert.deepEqual(node.story(), [], node.name)
     await arrived(await c.ask('stopLoad'), a, here)
-    client.say()
-    await client.answered()
+    client.sendNext()
+    await client.untilEchoed()
     assert.ok(client.undisturbed, client.end)
     return `${count} counted and dropped, without effect; ${forged.batches.length} in the name ` +
       'of a node reset its channel, each; other nodes: no effect'

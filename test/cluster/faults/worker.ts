@@ -19,24 +19,24 @@ export type Report =
 /** Stalls of this process that no test caused: the machine was busy. */
 const stalls: Array<{ readonly end: number, readonly ms: number }> = []
 const interval = 100
-let lookedAt = performance.now()
+let lastTickAt = performance.now()
 
-function look (): void {
+function recordStall (): void {
   const now = performance.now()
-  const ms = now - lookedAt - interval
-  lookedAt = now
+  const ms = now - lastTickAt - interval
+  lastTickAt = now
   if (ms > interval) stalls.push({ end: Date.now(), ms })
 }
 
 /** The longest stall that ended after a time, in milliseconds. */
 function longestStall (since: number): number {
-  look()
+  recordStall()
   return Math.max(0, ...stalls.filter(({ end }) => end > since).map(({ ms }) => ms))
 }
 
 const nodes = new Map<string, WorkerNode>()
 
-async function obey ({ key, method, args }: Command): Promise<unknown> {
+async function runCommand ({ key, method, args }: Command): Promise<unknown> {
   if (method === 'longestStall') return longestStall(args[0] as number)
   if (method === 'start') {
     const tell = (happening: Happening): void => { report({ key, happening }) }
@@ -51,12 +51,12 @@ function report (message: Report): void {
   process.send!(message)
 }
 
-setInterval(look, interval)
+setInterval(recordStall, interval)
 process.on('disconnect', () => { process.exit() })
 // The suite may have ended while this file was loaded.
 if (!process.connected) process.exit()
 process.on('message', (command: Command) => {
-  obey(command).then(
+  runCommand(command).then(
     (value) => {
       report({ id: command.id, value })
     },

@@ -7,7 +7,7 @@ import type { ClusterGroupChange } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
 
 /** What the members of a node were sent. */
-function news ({ told }: TestNode): unknown[] {
+function news ({ reported: told }: TestNode): unknown[] {
   return told.map((one) => (one as { payload: unknown }).payload)
 }
 
@@ -34,19 +34,19 @@ t.test('delivers a broadcast once to each member, except the excluded one', asyn
   t.ok(c.cluster.groups.broadcast('room', 'news', { n: 1 }))
   t.ok(a.cluster.groups.broadcast('room', 'news', 2, { except: three, from: one }))
   await cluster.run(100)
-  t.strictSame(a.told, [
+  t.strictSame(a.reported, [
     { members: [one], topic: 'news', payload: 2, from: one },
     { members: [one], topic: 'news', payload: { n: 1 }, from: undefined }
   ])
   t.strictSame(
-    b.told.find((told) => (told as { payload: unknown }).payload === 2),
+    b.reported.find((told) => (told as { payload: unknown }).payload === 2),
     { members: [two], topic: 'news', payload: 2, from: one }
   )
   t.strictSame(
-    b.told.find((told) => (told as { payload: unknown }).payload !== 2),
+    b.reported.find((told) => (told as { payload: unknown }).payload !== 2),
     { members: [two, three], topic: 'news', payload: { n: 1 }, from: undefined }
   )
-  t.strictSame(c.told, [])
+  t.strictSame(c.reported, [])
   t.notOk(a.cluster.groups.broadcast('room', 'news', () => {}), 'no plain data')
   t.strictSame(news(a).length, 2)
 })
@@ -70,12 +70,12 @@ t.test(
     t.ok(a.cluster.groups.broadcast('room', 'news', 'after it'))
     t.notOk(a.cluster.groups.broadcast('room', 'news', Buffer.alloc(33 * 1024 * 1024)))
     await cluster.run(100)
-    t.strictSame(b.told, [
+    t.strictSame(b.reported, [
       { members: [three], topic: 'news', payload: Buffer.alloc(100_000), from: one },
       { members: [two, three], topic: 'news', payload: 'after it', from: undefined }
     ])
-    t.equal(a.told.length, 2)
-    t.strictSame(c.told, [])
+    t.equal(a.reported.length, 2)
+    t.strictSame(c.reported, [])
   }
 )
 
@@ -532,7 +532,7 @@ t.test('delivers earlier messages of the sender before its broadcast', async (t)
   const order: unknown[] = []
   const push = (one: unknown): number => order.push((one as { topic: string }).topic)
   Object.assign(b.mail, { push })
-  Object.assign(b.told, { push })
+  Object.assign(b.reported, { push })
   a.cluster.remote.send(receiver, 'first', 1, sender)
   a.cluster.groups.broadcast('room', 'second', 2, { from: sender })
   await cluster.run(100)

@@ -195,7 +195,7 @@ t.test('an answer that comes after a fence is void', async (t) => {
   await cluster.run(timings.default.lease)
   t.match(await cluster.settle(claim), { code: 'FST_CLUSTER_UNAVAILABLE' })
   t.equal((a.cluster.names as Names).holder('leader'), undefined)
-  t.match(a.told, [{ lost: 'other', pid: one }])
+  t.match(a.reported, [{ lost: 'other', pid: one }])
 })
 
 t.test('renews a lease that is about to expire before it grants a name', async (t) => {
@@ -307,11 +307,11 @@ t.test(
     const claiming = claim()
     while (state.taken === undefined) {
       await cluster.run(20)
-      if (lostAt === undefined && a.told.length > 0) lostAt = cluster.world.now
+      if (lostAt === undefined && a.reported.length > 0) lostAt = cluster.world.now
     }
     const took = cluster.world.now - since
     await cluster.settle(claiming)
-    t.match(a.told, [{ lost: 'leader', pid }])
+    t.match(a.reported, [{ lost: 'leader', pid }])
     const { lease, breakLease } = timings.default
     t.ok(lostAt! - since <= lease + 200, `lost after ${lostAt! - since} ms`)
     t.ok(took > lostAt! - since && took < breakLease + 800, `taken over after ${took} ms`)
@@ -340,7 +340,7 @@ t.test('a store that lost its data is told again what is held', async (t) => {
   t.match(await claim(), { code: 'FST_CLUSTER_NAME_TAKEN' })
   t.strictSame((a.cluster.names as Names).holder('leader'), held)
   t.strictSame(await cluster.settle(b.cluster.names.lookup('leader')), held)
-  t.strictSame(a.told, [])
+  t.strictSame(a.reported, [])
 })
 
 t.test(
@@ -361,7 +361,7 @@ t.test(
     await cluster.run(4000)
     t.ok(sets > 1, 'it was said twice')
     t.strictSame((a.cluster.names as Names).holder('leader'), held)
-    t.strictSame(a.told, [])
+    t.strictSame(a.reported, [])
   }
 )
 
@@ -382,7 +382,7 @@ t.test('what another has in a new store is lost', async (t) => {
   cluster.engine.cas(key, Buffer.from(JSON.stringify(record)), 0)
   cluster.engine.start()
   await cluster.run(5000)
-  t.match(a.told, [{ lost: 'leader', pid }])
+  t.match(a.reported, [{ lost: 'leader', pid }])
   t.equal(a.here.processes.get(pid)!.watchers.size, 0)
 })
 
@@ -437,7 +437,7 @@ t.test('what is given back while a new store is told of it is not left there', a
   cluster.engine.start()
   await cluster.run(15_000)
   t.equal(said.length, 299, 'one was given back before its turn')
-  t.strictSame(a.told, [])
+  t.strictSame(a.reported, [])
   t.equal(
     (await cluster.settle(b.cluster.names.lookup(said[1])))?.pid,
     pids[Number(said[1].slice('name'.length))]
@@ -456,7 +456,7 @@ t.test('a node that leaves gives back what it holds', async (t) => {
   await cluster.settle(a.cluster.close())
   t.equal(a.machine.timers, 0)
   t.equal(a.here.processes.get(pid)!.watchers.size, 0)
-  t.strictSame(a.told, [])
+  t.strictSame(a.reported, [])
   await t.rejects(a.cluster.names.register('leader', pid), { code: 'FST_CLUSTER_UNAVAILABLE' })
   await t.rejects(a.cluster.names.lookup('leader'), { code: 'FST_CLUSTER_UNAVAILABLE' })
   const [c] = await cluster.start('c')
@@ -567,7 +567,7 @@ t.test('survives an engine that is away for as long as channels survive', async 
     await cluster.run(timings.default.down - 500)
     cluster.engine.start()
     await cluster.run(5000)
-    t.strictSame(a.told, [])
+    t.strictSame(a.reported, [])
     t.strictSame((a.cluster.names as Names).holder('leader'), held)
     for (const { logged } of [a, b]) {
       t.notOk(

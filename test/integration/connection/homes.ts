@@ -342,7 +342,7 @@ class FarHome implements Home {
     this.#barrier = barrier
     this.pid = far.pid
     this.exited = far.exited
-    far.take = take
+    far.onMail = take
     this.#told(far.configure(monitors))
   }
 
