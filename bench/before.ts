@@ -1,4 +1,4 @@
-// This tree beside an earlier revision of it, in pairs: what did a change cost?
+// Measures this tree and an earlier revision in pairs, to find the cost of a change.
 //   npm run bench:before -- main~20
 //   npm run bench:before -- v0.1.0 --rounds 15 --scenarios echo,storm --modes serve --benches hop
 import { execFileSync } from 'node:child_process'
@@ -31,7 +31,7 @@ if (revision === undefined) {
 }
 const rounds = Number(values.rounds)
 
-/** Checks the revision out where no compiler or linter looks, and compiles it with today's packages. */
+/** Checks the revision out in an ignored folder, and compiles it with today's packages. */
 function compileRevision (): string {
   const root = join(benchFolder, '..')
   const git = (...args: string[]) => execFileSync('git', args, { cwd: root, maxBuffer: 2 ** 28 })
@@ -58,7 +58,9 @@ function row (name: string, ratio: Interval | undefined): string[] {
   return [name, showInterval(ratio), String(ratio.pairs), verdict]
 }
 
-/** Both as servers of one comparison, so that each round measures them one after the other. */
+/**
+ * Both revisions are servers of one comparison, so that each round measures one after the other.
+ */
 async function compareServers (before: string): Promise<void> {
   const modes = values.modes.split(',')
   for (const name of values.scenarios.split(',').filter(Boolean)) {
@@ -112,7 +114,7 @@ function ratioOf (
   )
 }
 
-/** Each pair is two processes, the first of them in turn. */
+/** Each pair is two processes. They take turns in being the first. */
 async function compareBenches (before: string): Promise<void> {
   for (const bench of values.benches.split(',').filter(Boolean)) {
     const results: Record<'now' | 'before', Timed[][]> = { now: [], before: [] }
@@ -144,10 +146,12 @@ async function compareBenches (before: string): Promise<void> {
 
 const before = compileRevision()
 console.log(
-  `${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, Node ${process.version}, load ${loadavg()[0].toFixed(2)} when it began`
+  `${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, Node ${process.version}, ` +
+    `load ${loadavg()[0].toFixed(2)} at the start`
 )
 console.log(
-  'Ratios of server CPU, nanoseconds or bytes; below 1 is better. The median of the pairs, with its interval of at least 95 %.'
+  'Ratios of server CPU, nanoseconds or bytes; below 1 is better. ' +
+    'The median of the pairs, with its interval of at least 95 %.'
 )
 await compareServers(before)
 await compareBenches(before)

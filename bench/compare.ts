@@ -2,7 +2,7 @@ import { ServerUnderTest } from './rig/server.js'
 import type { Scenario } from './scenarios.js'
 import type { ServerKind } from './rig/server.js'
 
-/** One measurement; what is undefined was not measured in its scenario. */
+/** One measurement. A figure is undefined when its scenario does not measure it. */
 export interface Measurement {
   perSecond?: number
   cpuPerUnit?: number
@@ -14,7 +14,7 @@ export interface Measurement {
   heap?: number
 }
 
-/** What was measured in one scenario: by server, round by round; undefined where it failed. */
+/** The measurements of one scenario, by server and round; undefined for a failed one. */
 export interface Comparison {
   scenario: string
   rounds: Record<string, Array<Measurement | undefined>>
@@ -25,7 +25,7 @@ export interface Comparison {
  * Measures the servers in turn, A B C, A B C, …, so that each round sees all of them under the same
  * conditions.
  *
- * @param warmUps rounds that warm up a server which stays, and do not count
+ * @param warmUps uncounted rounds that warm up a server that keeps running
  */
 export async function compare (
   scenario: Scenario,
@@ -74,7 +74,7 @@ export async function compare (
   return comparison
 }
 
-/** One figure of a server, round by round. */
+/** One figure of a server in each round. */
 export function figures (
   comparison: Comparison,
   server: string,

@@ -1,14 +1,14 @@
 import { measureFresh, type ServerKind } from './rig/server.js'
 
-/** The longest stall of the event loop in milliseconds, and what was done meanwhile. */
+/** The longest stall of the event loop in milliseconds, and the work done meanwhile. */
 export interface Stall { stall: number, heartbeats: number, pings: number }
 
-/** Of both, round by round. */
+/** The measurements of both in each round. */
 export interface Stalls { connections: number, seconds: number, ours: Stall[], intervals: Stall[] }
 
 interface Latency { p50: number, p99: number }
 
-/** HTTP beside a flood and beside an idle process; microseconds. */
+/** Latency of HTTP in microseconds, during a flood and with an idle process. */
 export interface Flood { messages: number, milliseconds: number, idle: Latency, flooded: Latency }
 
 const heartbeats: ServerKind = { name: 'ours', file: 'heartbeats.js', protocol: 'ws' }

@@ -3,17 +3,17 @@ import { floor, reference } from './scenarios.js'
 import { ratios, spread, type Spread } from './rig/statistics.js'
 import type { Results } from './results.js'
 
-/** A figure that was promised, and what it has come to. */
+/** A promised figure, and the measured one. */
 export interface Goal {
   what: string
   atMost: number
   unit: string
   measured: Spread | undefined
-  /** What the same bytes cost without a WebSocket. */
+  /** The cost of the same bytes without a WebSocket. */
   floor?: Spread
 }
 
-/** The server's CPU for a unit, ours to another's. */
+/** The ratio of our server CPU for a unit to another server's. */
 function toReference (
   results: Results,
   scenario: string,
@@ -27,7 +27,7 @@ function toReference (
   )
 }
 
-/** Microseconds of CPU that an echo costs more than that of raw ws; less than none where it is negative. */
+/** The CPU time of an echo in microseconds, minus that of raw ws. Negative when it is less. */
 function added (results: Results): Spread | undefined {
   const comparison = results.comparisons?.find(({ scenario }) => scenario === 'echo')
   if (comparison === undefined) return undefined
@@ -56,7 +56,7 @@ function once (figure: number | undefined): Spread | undefined {
   return figure === undefined ? undefined : spread([figure])
 }
 
-/** What the project promises of its speed. All goals are listed, those that were missed too. */
+/** The performance goals of the project. All are listed, including missed ones. */
 export function goals (results: Results): Goal[] {
   const { stalls, floods, sleeping } = results
   const ofRaw = (what: string, atMost: number, scenario: string): Goal => ({
@@ -66,7 +66,7 @@ export function goals (results: Results): Goal[] {
     measured: toReference(results, scenario),
     floor: toReference(results, scenario, reference, floor)
   })
-  /** The worst of all counts. */
+  /** The largest heap of a process for any number of processes. */
   const asleep = (what: string): number | undefined =>
     sleeping && Math.max(...sleeping.filter((one) => one.what === what).map(({ heap }) => heap))
   return [

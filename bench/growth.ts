@@ -13,7 +13,10 @@ export interface Growth { name: string, microseconds: number[] }
 const growing = [reference, 'ours, serve']
 const times = { kind: 'rooms', size: 200, depth: 1, warmup: 0.2 } as const
 
-/** The middle of some rounds, each at every place, so that no place has a better hour than another. */
+/**
+ * The medians of some rounds. Each round measures every place, so that all have the same
+ * conditions.
+ */
 async function measureServer (name: string, rounds: number, seconds: number): Promise<Growth[]> {
   const server = await ServerUnderTest.start(servers.find((kind) => kind.name === name)!)
   const echoes: number[][] = places.map(() => [])

@@ -14,7 +14,7 @@ import type { Growth } from './growth.js'
 import type { Machine } from './rig/machine.js'
 import type { Timed } from './process/timing.js'
 
-/** Share of a core above which something was at its limit. */
+/** The share of a core above which a process counts as limited. */
 const busy = 0.93
 
 const timingTitles: Record<string, string> = {
@@ -90,7 +90,8 @@ export function comparisonSection (comparison: Comparison): string {
   const notes = [
     ...(limited
       ? [
-          '† The generator was the limit in a round: per second and latency are its own; the server CPU for a unit is not.'
+          '† The generator was the limit in a round: per second and latency are its own; ' +
+            'the server CPU for a unit is not.'
         ]
       : []),
     ...comparison.problems.map((problem) => `A measurement failed: ${problem}`)
@@ -118,8 +119,10 @@ export function sleepingSection (sleeping: readonly Sleeping[]): string {
     show(rss)
   ])
   return (
-    `### A process that waits for mail\n\n${table(['processes', 'heap, KiB', 'RSS, KiB'], rows)}\n\n` +
-    'The engine alone: code that waits in the same way, what wakes it, and, where it is an async function, two bound functions that are told of its end.'
+    '### A process that waits for mail\n\n' +
+    `${table(['processes', 'heap, KiB', 'RSS, KiB'], rows)}\n\n` +
+    'The engine alone: code that waits in the same way, what wakes it, and, where it is an ' +
+    'async function, two bound functions that are told of its end.'
   )
 }
 
@@ -132,8 +135,9 @@ export function stallSection ({ connections, seconds, ours, intervals }: Stalls)
   ]
   const [stalls, references] = [ours, intervals].map((rounds) => rounds.map(({ stall }) => stall))
   return (
-    `### The longest stall of the event loop\n\n${connections.toLocaleString('en')} connections, each with a ping to its client and a heartbeat to the application ` +
-    `every second, for ${seconds} s a round, after a turn of 1.5 s that made all of them due.\n\n` +
+    '### The longest stall of the event loop\n\n' +
+    `${connections.toLocaleString('en')} connections, each with a ping to its client and a ` +
+    `heartbeat to the application every second, for ${seconds} s a round, after a turn of 1.5 s that made all of them due.\n\n` +
     table(
       ['', 'longest stall, ms', 'pings', 'heartbeats'],
       [row('one setInterval per connection', intervals), row('ours', ours)]
@@ -145,9 +149,13 @@ export function stallSection ({ connections, seconds, ours, intervals }: Stalls)
 export function floodSection (floods: readonly Flood[]): string {
   const across = (figure: (flood: Flood) => number): string =>
     showSpread(spread(floods.map(figure)))
+  const rates = floods.map(({ messages, milliseconds }) => (messages / milliseconds) * 1000)
   return (
-    '### HTTP beside a flood\n\n1 000 000 messages from one process to another as fast as they go, and 10 keep-alive clients that ask ' +
-    `the same server for a small JSON object, one request each at a time; after a flood of the same size that does not count. ${show(spread(floods.map(({ messages, milliseconds }) => (messages / milliseconds) * 1000)).median)} messages a second.\n\n` +
+    '### HTTP beside a flood\n\n' +
+    '1 000 000 messages from one process to another as fast as they go, and 10 keep-alive ' +
+    'clients that ask the same server for a small JSON object, one request each at a time; ' +
+    'after a flood of the same size that does not count. ' +
+    `${show(spread(rates).median)} messages a second.\n\n` +
     table(
       ['', 'p50, µs', 'p99, µs'],
       [
@@ -169,7 +177,11 @@ export function growthSection (growth: readonly Growth[]): string {
     ...microseconds.map(show),
     show(microseconds[microseconds.length - 1] / microseconds[0])
   ])
-  return `### Growth\n\nServer CPU for one message in µs; in flight is one message on each connection, or one publication.\n\n${table(['', ...places.map((place) => place.toLocaleString('en')), 'last to first'], rows)}`
+  const head = ['', ...places.map((place) => place.toLocaleString('en')), 'last to first']
+  return (
+    '### Growth\n\nServer CPU for one message in µs; in flight is one message on each ' +
+    `connection, or one publication.\n\n${table(head, rows)}`
+  )
 }
 
 export function growthPlot (growth: readonly Growth[]): string {
@@ -205,14 +217,16 @@ function machineSection (
 ): string {
   return [
     `Run on ${date}: ${cpu}, ${cores} cores, ${memory}, ${system}, Node ${node}.`,
-    `${rounds} rounds${pinned ? ', server on core 0 and generator on core 1' : ', not pinned to cores'}; load when it began: ${load.toFixed(2)}.`,
+    `${rounds} rounds` +
+      `${pinned ? ', server on core 0 and generator on core 1' : ', not pinned to cores'}; ` +
+      `load when it began: ${load.toFixed(2)}.`,
     `${Object.entries(versions)
       .map(([name, version]) => `${name} ${version}`)
       .join(', ')}.`
   ].join('\n')
 }
 
-/** All that was measured, as Markdown. */
+/** All measurements as Markdown. */
 export function resultSections (results: Results): string[] {
   const {
     machine,
@@ -284,7 +298,9 @@ can.
 ## Results
 `
 
-/** This folder's README: how it is measured, the results of a run, and the explanations of `notes.md`. */
+/**
+ * The README of this folder: the method, the results of a run, and the explanations of notes.md.
+ */
 export function page (results: Results | undefined): string {
   const sections =
     results === undefined

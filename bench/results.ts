@@ -4,7 +4,7 @@ import type { Growth } from './growth.js'
 import type { Timed } from './process/timing.js'
 import type { Machine } from './rig/machine.js'
 
-/** KiB of a process that waits for mail, or of what the engine alone holds for code that waits. */
+/** KiB of a process that waits for messages, or of waiting code in the JavaScript engine alone. */
 export interface Sleeping {
   count: number
   what: string
@@ -13,7 +13,7 @@ export interface Sleeping {
   rss: number
 }
 
-/** Everything a run has measured; what was not asked for is not there. */
+/** All measurements of a run. Parts that were not requested are absent. */
 export interface Results {
   machine: Machine
   rounds: number

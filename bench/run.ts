@@ -1,4 +1,4 @@
-// The whole bench; bench/README.md says how it is used.
+// Runs the whole bench. bench/README.md explains its use.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -25,7 +25,7 @@ import type { Timed } from './process/timing.js'
 
 const parts = ['compare', 'events', 'growth', 'process'] as const
 const timed = ['hop', 'scheduler', 'frames', 'relations', 'names', 'groups', 'spawn']
-/** What waits for mail, each behind what the engine alone holds for the like. */
+/** Waiting processes, each after the same waiting code in the JavaScript engine alone. */
 const asleep: ReadonlyArray<[what: string, engine: boolean]> = [
   ['a promise', true], ['serve', false],
   ['await of a promise', true], ['await serve', false], ['receive', false],
@@ -59,7 +59,7 @@ if (quick && values.write) {
 }
 const rounds = quick ? 1 : Number(values.rounds)
 
-/** A look at it: one round, in which the servers warm up. */
+/** A quick run: one round, in which the servers also warm up. */
 function shortened (scenario: Scenario): Scenario {
   const { spec } = scenario
   return {

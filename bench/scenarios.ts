@@ -3,13 +3,13 @@ import type { IdleSpec, StormSpec } from './load/storm.js'
 import type { ServerKind } from './rig/server.js'
 
 export const reference = 'raw ws'
-/** What sockets alone cost: no frame is looked into, and no answer made. */
+/** The cost of sockets alone: frames are not parsed, and answers are prepared. */
 export const floor = 'bare net'
 
-/** In the order of a round. */
+/** The servers in the order of a round. */
 export const servers: readonly ServerKind[] = [
   { name: reference, file: 'raw-ws.mjs', protocol: 'ws' },
-  // The same server once more: how far it is from 1 is the noise of the run.
+  // The same server again: the distance of its ratio from 1 is the noise of the run.
   { name: 'raw ws again', file: 'raw-ws.mjs', protocol: 'ws' },
   { name: floor, file: 'bare-net.mjs', protocol: 'ws' },
   { name: '@fastify/websocket', file: 'fastify-websocket.mjs', protocol: 'ws' },
@@ -22,14 +22,14 @@ export const servers: readonly ServerKind[] = [
 export interface Scenario {
   name: string
   title: string
-  /** What one unit is. */
+  /** The unit of work. */
   unit: string
   spec: Partial<RoomsSpec> | Partial<StormSpec> | Partial<IdleSpec>
-  /** A server of its own for each measurement. */
+  /** Whether each measurement starts a new server. */
   fresh?: boolean
-  /** Servers for which it would be another scenario's figure again. */
+  /** Servers that are skipped, because another scenario measures the same. */
   without?: readonly string[]
-  /** At most so many rounds. */
+  /** The maximum number of rounds. */
   rounds?: number
 }
 

@@ -16,7 +16,8 @@ const {
 })
 
 console.log(
-  `Node ${process.version}, ${cpus()[0].model}, ${cpus().length} cores; median of ${rounds} rounds [lowest–highest]\n`
+  `Node ${process.version}, ${cpus()[0].model}, ${cpus().length} cores; ` +
+    `median of ${rounds} rounds [lowest–highest]\n`
 )
 if (only.includes('costs')) {
   await measureCosts('nats', Number(rounds))

@@ -1,13 +1,13 @@
 import { connect, type Socket } from 'node:net'
 import { FrameCounter, maskedFrame, opcodes } from './frames.js'
 
-/** What a client says and how it opens, by the protocol of the server under test. */
+/** The messages and the opening of a client, by the protocol of the server under test. */
 export interface Protocol {
   /** The path of the upgrade. */
   path (room: number | undefined): string
-  /** A message as it goes over the wire, there and back. */
+  /** A message as it is sent over the wire in both directions. */
   text (payload: string): string
-  /** What it sends for each of the server's first messages; after these it is open. */
+  /** The answers to the first messages of the server. After these the client is open. */
   readonly opening: readonly (Buffer | undefined)[]
 }
 
@@ -26,10 +26,10 @@ export const protocols: Record<'ws' | 'socket.io', Protocol> = {
   }
 }
 
-/** Told of what happens to a client. */
+/** Receives the events of a client. */
 export interface Listener {
   opened (client: Client): void
-  /** So many messages came, in one read. */
+  /** The number of messages in one read. */
   answered (client: Client, count: number): void
   failed (client: Client, problem: string): void
   pinged? (): void
@@ -37,12 +37,12 @@ export interface Listener {
 
 const goodbye = maskedFrame('', opcodes.close)
 const pong = maskedFrame('', opcodes.pong)
-// One buffer serves all: what was read is counted before anything else runs. Not so on Windows,
-// where a read begins before there are bytes.
+// All clients share one buffer, because each read is counted before anything else runs. This is not
+// possible on Windows, where a read begins before bytes are available.
 const shared = process.platform === 'win32' ? undefined : Buffer.alloc(256 * 1024)
 const longestHandshake = 8192
 
-/** One connection to the server under test, cheaper than the server's end of it. */
+/** One connection to the server under test. It needs less CPU than the server's end. */
 export class Client {
   readonly room: number
   readonly socket: Socket
@@ -53,7 +53,7 @@ export class Client {
   #head = ''
   #state: 'upgrading' | 'opening' | 'open' | 'over' = 'upgrading'
 
-  /** @param expected bytes of each message */
+  /** @param expected the bytes of each message */
   constructor (
     port: number,
     path: string,
@@ -91,7 +91,7 @@ export class Client {
     )
   }
 
-  /** Messages of another kind or length than they should have. */
+  /** The number of messages with a wrong type or length. */
   get wrong (): number {
     return this.#counter.wrong
   }
@@ -100,7 +100,7 @@ export class Client {
     this.socket.write(frames)
   }
 
-  /** Closes as a browser would; the server ends the connection. */
+  /** Sends a close frame like a browser. The server ends the connection. */
   close (): void {
     this.#state = 'over'
     this.socket.write(goodbye)
@@ -117,7 +117,7 @@ export class Client {
     if (count > 0 && this.#state === 'open') this.#listener.answered(this, count)
   }
 
-  /** @returns where the frames begin */
+  /** @returns the offset of the first frame */
   #upgrade (bytes: Uint8Array, length: number): number {
     const known = this.#head.length
     this.#head += Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('latin1')
@@ -136,7 +136,7 @@ export class Client {
     return end + 4 - known
   }
 
-  /** @returns messages that came after the opening */
+  /** @returns the number of messages after the opening */
   #open (count: number): number {
     const { opening } = this.#protocol
     const all = this.#counter.messages

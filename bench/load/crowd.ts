@@ -1,19 +1,19 @@
 import { Client, protocols, type Listener, type Protocol } from './client.js'
 import { maskedFrame } from './frames.js'
 
-/** Which connections are made, and what they say. */
+/** The connections of a crowd, and their messages. */
 export interface CrowdSpec {
   port: number
-  /** Several servers: connections take them in turn, and `port` is not used. */
+  /** The ports of several servers, used in turns instead of `port`. */
   ports?: readonly number[]
   protocol: keyof typeof protocols
-  /** Bytes of a message. */
+  /** The bytes of a message. */
   size: number
-  /** Undefined: every client talks to itself (`/echo`). */
+  /** Undefined when every client talks to itself (`/echo`). */
   rooms?: number
 }
 
-/** Handshakes at once. */
+/** The number of concurrent handshakes. */
 const mostUnfinished = 128
 const openTimeout = 30_000
 const closeTimeout = 3000
@@ -31,7 +31,10 @@ export class Crowd {
   #messages = 0
   #fail!: (error: Error) => void
 
-  /** @param answered so many messages came to a client; @param opened a client may speak */
+  /**
+   * @param answered called with the number of messages that a client received
+   * @param opened called when a client may send
+   */
   constructor (
     spec: CrowdSpec,
     answered: Listener['answered'],
@@ -58,7 +61,7 @@ export class Crowd {
     }
   }
 
-  /** So many frames, one behind the other: no two messages are the same, or a server need encode it once only. */
+  /** Returns a run of different messages, so that a server cannot encode one message for all. */
   burst (count: number): Buffer {
     const { size } = this.#spec
     return Buffer.concat(
@@ -69,7 +72,7 @@ export class Crowd {
     )
   }
 
-  /** Starts one more. */
+  /** Opens one more connection. */
   add (): void {
     const { port, ports = [port], rooms } = this.#spec
     const room = this.clients.length % (rooms ?? Infinity)
@@ -86,7 +89,7 @@ export class Crowd {
     )
   }
 
-  /** Resolves with what is awaited, or fails with the first problem, or when it took too long. */
+  /** Awaits a promise. Rejects with the first problem, or after a timeout. */
   async until<T>(awaited: Promise<T>, milliseconds: number, what: string): Promise<T> {
     const timer = setTimeout(() => {
       this.#fail(new Error(`${what} took more than ${milliseconds} ms`))
@@ -98,7 +101,7 @@ export class Crowd {
     }
   }
 
-  /** Throws when anything came that should not have. */
+  /** Throws when a client received an unexpected frame. */
   check (): void {
     const wrong = this.clients.reduce((sum, client) => sum + client.wrong, 0)
     if (wrong > 0) throw new Error(`${wrong} messages were not what was expected`)
@@ -124,9 +127,9 @@ export class Crowd {
 }
 
 /**
- * A crowd of so many open connections.
+ * Opens a crowd of `count` connections.
  *
- * @param answered called for what they are sent, once all are open
+ * @param answered called for received messages once all connections are open
  */
 export async function gather (
   spec: CrowdSpec,

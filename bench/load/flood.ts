@@ -13,7 +13,7 @@ export interface FloodSpec {
 
 const request = 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'
 
-/** Keep-alive clients that ask again as soon as they are answered. @returns how to stop them */
+/** Starts keep-alive clients that send the next request after each response. @returns stops them */
 async function ask (port: number, clients: number, latencies: Histogram): Promise<() => void> {
   const sockets = await Promise.all(Array.from({ length: clients }, async () => {
     const socket = connect(port, '127.0.0.1').setNoDelay(true)
@@ -38,8 +38,8 @@ async function ask (port: number, clients: number, latencies: Histogram): Promis
 }
 
 /**
- * HTTP beside an idle process, and beside one that is flooded. A flood that is not counted comes
- * before both: otherwise only one of the two would be that of code which is still being compiled.
+ * Measures HTTP with an idle process, and during a flood. An uncounted flood runs before both, so that
+ * both run the same compiled code.
  */
 export async function measureFlood ({ port, messages, clients, seconds }: FloodSpec) {
   const latencies = new Histogram()

@@ -1,9 +1,9 @@
-/** Opcodes of RFC 6455 section 5.2 that a client meets. */
+/** The opcodes of RFC 6455 section 5.2 that a client receives. */
 export const opcodes = { text: 1, close: 8, ping: 9, pong: 10 } as const
 
 const mask = [0x37, 0xfa, 0x21, 0x3d]
 
-/** A client's frame, masked; below 64 KiB. */
+/** Encodes a masked client frame below 64 KiB. */
 export function maskedFrame (payload: string, opcode: number = opcodes.text): Buffer {
   const bytes = Buffer.from(payload)
   const { length } = bytes
@@ -15,26 +15,26 @@ export function maskedFrame (payload: string, opcode: number = opcodes.text): Bu
 }
 
 /**
- * Counts a server's messages in the bytes of its socket: reads headers, skips payloads, copies and
- * keeps nothing.
+ * Counts the messages of a server in the bytes of its socket. It reads headers, skips payloads, and
+ * copies nothing.
  */
 export class FrameCounter {
-  /** Whole messages so far. */
+  /** The number of complete messages. */
   messages = 0
-  /** Frames that the server must not send, and messages of another length than expected. */
+  /** Frames that a server must not send, and messages with a wrong length. */
   wrong = 0
-  /** Bytes of every message; undefined: any. */
+  /** The bytes of every message; undefined for any. */
   expected: number | undefined
   /** Called for a ping or close frame. */
   readonly #onControl: (opcode: number) => void
   #first = 0
-  /** Header bytes read of the frame that begins, and how many more its length has. */
+  /** The header bytes read so far, and the missing bytes of the length. */
   #seen = 0
   #more = 0
   #length = 0
-  /** Payload bytes of this frame that are still to come. */
+  /** The missing payload bytes of this frame. */
   #left = 0
-  /** Bytes of the message so far. */
+  /** The bytes of the message so far. */
   #message = 0
 
   constructor (onControl: (opcode: number) => void) {
@@ -60,7 +60,7 @@ export class FrameCounter {
       return
     }
     if (this.#seen === 1) {
-      // No extension is offered, and a server never masks.
+      // The client offers no extension, and a server must not mask.
       if ((this.#first & 0x70) !== 0 || byte > 0x7f) this.wrong++
       const short = byte & 0x7f
       this.#more = short === 126 ? 2 : short === 127 ? 8 : 0

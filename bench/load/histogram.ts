@@ -1,11 +1,13 @@
 const perOctave = 32
 
-/** Counts durations in buckets of 3 %: a sample costs a few nanoseconds, whatever their number. */
+/**
+ * Counts durations in buckets of 3 %. A sample costs a few nanoseconds, for any number of samples.
+ */
 export class Histogram {
   readonly #buckets = new Uint32Array(64 * perOctave)
   #samples = 0
 
-  /** @param duration in any unit, above 0; below one thousandth counts as that */
+  /** @param duration in any unit, above 0; values below 0.001 count as 0.001 */
   add (duration: number): void {
     const octave = Math.log2(Math.max(duration, 0.001)) + 10
     this.#buckets[Math.round(octave * perOctave)]++
@@ -17,7 +19,7 @@ export class Histogram {
     this.#samples = 0
   }
 
-  /** The duration that this share of the samples does not exceed; 0 without any. */
+  /** The duration that this share of the samples does not exceed; 0 without samples. */
   percentile (share: number): number {
     if (this.#samples === 0) return 0
     let left = Math.ceil(share * this.#samples)

@@ -1,12 +1,14 @@
-// The load generator: one thread, only 127.0.0.1, bounded in time and count. The measurement is a
-// JSON object in the first argument, and so is what it prints. Fails at the first connection that
-// does, and at the first answer that is not what was sent.
+// The load generator: one thread, only 127.0.0.1, with limits of time and count. The first argument
+// is
+// the measurement as a JSON object. It prints its result as JSON. It fails with the first
+// connection
+// that fails, and with the first wrong answer.
 import { measureFlood, type FloodSpec } from './flood.js'
 import { measureIdle, measureStorm, type IdleSpec, type StormSpec } from './storm.js'
 import { measureRooms, type RoomsSpec } from './rooms.js'
 import { measureStall, type StallSpec } from './stall.js'
 
-/** Everything the generator can be asked for. */
+/** All measurements of the generator. */
 export type LoadSpec = RoomsSpec | StormSpec | IdleSpec | StallSpec | FloodSpec
 
 function measure (spec: LoadSpec): Promise<object> {

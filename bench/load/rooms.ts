@@ -4,35 +4,35 @@ import { Histogram } from './histogram.js'
 import { Window } from './usage.js'
 import type { Client } from './client.js'
 
-/** Rooms in which members speak in turn; an echo is a room of one. */
+/** Rooms in which members send in turns. An echo is a room with one member. */
 export interface RoomsSpec extends CrowdSpec {
   kind: 'rooms'
   pid: number
-  /** Several servers, or what else is to be measured. */
+  /** The processes to measure when there are several. */
   pids?: readonly number[]
   connections: number
   rooms?: number
-  /** Messages in flight in each room: when all members have one, the next is sent. */
+  /** The messages in flight in each room. When all members have received one, the next is sent. */
   depth: number
-  /** The first member of a room speaks always. */
+  /** Whether the first member of a room is its only sender. */
   oneSpeaker?: boolean
   warmup: number
   seconds: number
-  /** Milliseconds until all have entered their rooms; 50 if undefined. */
+  /** Milliseconds until all members have entered their rooms. @defaultValue 50 */
   settle?: number
 }
 
 interface Room {
   members: Client[]
   turn: number
-  /** Deliveries, of all its members. */
+  /** The deliveries to all members. */
   got: number
-  /** When each message in flight was sent. */
+  /** The send time of each message in flight. */
   sent: number[]
   oldest: number
 }
 
-/** Microseconds of the server's CPU for a delivery, in a closed loop. */
+/** Measures the server CPU of a delivery in microseconds, in a closed loop. */
 export async function measureRooms (spec: RoomsSpec) {
   const { connections, depth, oneSpeaker = false } = spec
   const count = spec.rooms ?? connections
@@ -68,7 +68,7 @@ export async function measureRooms (spec: RoomsSpec) {
   const bursts = new Map(crowd.clients.map((client) => [client, crowd.burst(depth)]))
   const frameLength = bursts.get(crowd.clients[0])!.length / depth
 
-  /** So many messages; one write where it is one speaker. */
+  /** Sends `count` messages, in one write when one member sends them all. */
   function speak (room: Room, messages: number): void {
     const { members } = room
     if (oneSpeaker || members.length === 1) {

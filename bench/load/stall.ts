@@ -6,12 +6,12 @@ export interface StallSpec extends CrowdSpec { kind: 'stall', connections: numbe
 
 interface Report { stall: number, heartbeats: number }
 
-/** The longest time for which the server's event loop stood still, in milliseconds, while it pinged. */
+/** Measures the longest stall of the server's event loop in milliseconds, while it sends pings. */
 export async function measureStall (spec: StallSpec) {
   const { port, connections, seconds } = spec
   let pings = 0
   const crowd = await gather(spec, connections, () => {}, () => { pings++ })
-  // A long turn makes everything due at once, as a burst of work in an application does.
+  // A long task makes all timers due at once, like a burst of work in an application.
   await get(port, '/block')
   await crowd.until(sleep(1000), 10_000, 'the settling')
   await get(port, '/reset')

@@ -10,7 +10,7 @@ export interface IdleSpec extends CrowdSpec { kind: 'idle', connections: number 
 
 const unfinished = 128
 
-/** Microseconds of the server's CPU from a connection's first byte to the first answer. */
+/** Measures the server CPU from the first byte of a connection to its first answer. */
 export async function measureStorm (spec: StormSpec) {
   const { connections } = spec
   const started: number[] = []
@@ -39,7 +39,7 @@ export async function measureStorm (spec: StormSpec) {
   return { ...result, p50, p99 }
 }
 
-/** So many connections that each had one answer. */
+/** Opens connections, and resolves when each has received one answer. */
 async function touched (spec: CrowdSpec, connections: number): Promise<Crowd> {
   let done = 0
   let finish!: () => void
@@ -52,10 +52,10 @@ async function touched (spec: CrowdSpec, connections: number): Promise<Crowd> {
   return crowd
 }
 
-/** KiB that an open connection takes, after garbage was collected. */
+/** Measures the KiB of an open connection after a garbage collection. */
 export async function measureIdle (spec: IdleSpec) {
   const { port, connections } = spec
-  // Code, pools and what is made once.
+  // Warms up code, pools and objects that are made once.
   await (await touched(spec, Math.min(500, connections))).close()
   await sleep(1000)
   const before = await get<Usage>(port, '/usage?gc')

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import type { Usage } from '../servers/usage.js'
 
-/** Of /proc/<pid>/stat, in every Linux that Node supports. */
+/** The clock ticks per second in /proc/<pid>/stat, on every Linux that Node supports. */
 const ticksPerSecond = 100
 
-/** What a GET of the server answers; JSON. */
+/** Returns the JSON response of a GET request to the server. */
 export async function get<T> (port: number, path: string): Promise<T> {
   const response = await fetch(`http://127.0.0.1:${port}${path}`, {
     headers: { connection: 'close' }
@@ -13,10 +13,10 @@ export async function get<T> (port: number, path: string): Promise<T> {
   return await response.json() as T
 }
 
-/** Microseconds of CPU that the server has used, by all of its threads. */
+/** The CPU time of all threads of the server in microseconds. */
 async function cpuOf (pid: number, port: number): Promise<number> {
   if (process.platform !== 'linux') return (await get<Usage>(port, '/usage')).cpu
-  // The name of the program is in parentheses and may hold anything.
+  // The program name is in parentheses and may contain any characters.
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')
   return (Number(fields[11]) + Number(fields[12])) * 1e6 / ticksPerSecond
 }
@@ -26,7 +26,7 @@ function ownCpu (): number {
   return user + system
 }
 
-/** What servers and generator used between two moments. */
+/** The CPU time of servers and generator between two points in time. */
 export class Window {
   readonly #pids: readonly number[]
   readonly #port: number
@@ -34,7 +34,7 @@ export class Window {
   #own = 0
   #start = 0
 
-  /** @param port of the server, where there is one and no /proc */
+  /** @param port of the server, for systems without /proc */
   constructor (pids: readonly number[], port: number) {
     this.#pids = pids
     this.#port = port
@@ -46,7 +46,7 @@ export class Window {
     this.#start = performance.now()
   }
 
-  /** @param count how many units there were, asked at the end */
+  /** @param count returns the number of units at the end */
   async end (
     count: () => number
   ): Promise<{

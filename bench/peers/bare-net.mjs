@@ -1,5 +1,8 @@
-// The floor: what the same bytes cost any server in Node. It counts the bytes of its clients' frames, looks into none of
-// them, and answers each with a frame made before; what is due to one socket in a turn is one write.
+// The minimum: the cost of the same bytes for any server in Node. It counts the bytes of client
+// frames
+// without parsing them, and answers with prepared frames. The answers to one socket in one
+// iteration
+// are one write.
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
 import { announce, listenOptions, usage } from './usage.mjs'
@@ -7,7 +10,7 @@ import { announce, listenOptions, usage } from './usage.mjs'
 const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 const mostAtOnce = 64
 
-/** How long the frames of a client are, by its first one: all have the same length. */
+/** Returns the lengths of a client's frames from its first one, because all are equal. */
 function lengths (frame) {
   const short = frame[1] & 0x7f
   const payload = short < 126 ? short : frame.readUInt16BE(2)
@@ -16,13 +19,16 @@ function lengths (frame) {
 
 const answers = new Map()
 
-/** As many frames as may be due at once, in a row. */
+/** Prepares as many consecutive frames as may be due at once. */
 function answersOf (payload) {
   let made = answers.get(payload)
   if (made === undefined) {
-    const header = payload < 126 ? Buffer.from([0x81, payload]) : Buffer.from([0x81, 126, payload >> 8, payload & 0xff])
+    const header = payload < 126
+      ? Buffer.from([0x81, payload])
+      : Buffer.from([0x81, 126, payload >> 8, payload & 0xff])
     const frame = Buffer.concat([header, Buffer.alloc(payload, 'a')])
-    answers.set(payload, made = { length: frame.length, bytes: Buffer.concat(Array(mostAtOnce).fill(frame)) })
+    const bytes = Buffer.concat(Array(mostAtOnce).fill(frame))
+    answers.set(payload, made = { length: frame.length, bytes })
   }
   return made
 }
@@ -32,7 +38,9 @@ let dirty = []
 function flush () {
   const sockets = dirty
   dirty = []
-  for (const { socket, answers, due } of sockets) socket.write(answers.bytes.subarray(0, due * answers.length))
+  for (const { socket, answers, due } of sockets) {
+    socket.write(answers.bytes.subarray(0, due * answers.length))
+  }
   for (const member of sockets) member.due = 0
 }
 
@@ -55,8 +63,12 @@ const server = createServer((request, response) => {
   response.end(request.url.startsWith('/usage') ? usage(request.url) : '{}')
 })
 server.on('upgrade', (request, socket) => {
-  const accept = createHash('sha1').update(request.headers['sec-websocket-key'] + guid).digest('base64')
-  socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`)
+  const key = request.headers['sec-websocket-key']
+  const accept = createHash('sha1').update(key + guid).digest('base64')
+  socket.write(
+    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+    `Sec-WebSocket-Accept: ${accept}\r\n\r\n`
+  )
   socket.setTimeout(0)
   socket.setNoDelay(true)
   const member = { socket, answers: undefined, due: 0 }

@@ -1,4 +1,4 @@
-// `@fastify/websocket`, as its README shows it.
+// `@fastify/websocket`, as in its README.
 import Fastify from 'fastify'
 import websocket from '@fastify/websocket'
 import { announce, listenOptions, usage } from './usage.mjs'

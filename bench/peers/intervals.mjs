@@ -1,5 +1,5 @@
-// The usual way to keep connections alive, for bench/stall: one setInterval per connection, which
-// pings its client and tells the application.
+// The usual way to keep connections alive, for bench/load/stall.ts: one setInterval per connection,
+// which pings the client and notifies the application.
 import { createServer } from 'node:http'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { EventEmitter } from 'node:events'
@@ -15,7 +15,9 @@ application.on('heartbeat', () => { heartbeats++ })
 
 const sockets = new WebSocketServer({ noServer: true, clientTracking: false })
 const server = createServer((request, response) => {
-  if (request.url === '/block') for (const end = performance.now() + 1.5 * interval; performance.now() < end;);
+  if (request.url === '/block') {
+    for (const end = performance.now() + 1.5 * interval; performance.now() < end;);
+  }
   if (request.url === '/reset') {
     delay.reset()
     heartbeats = 0

@@ -1,4 +1,4 @@
-// Socket.IO with its Redis adapter, as its documentation shows it. The argument is the URL of Redis.
+// Socket.IO with its Redis adapter, as in its documentation. The argument is the URL of Redis.
 import { createServer } from 'node:http'
 import { createAdapter } from '@socket.io/redis-adapter'
 import { Redis } from 'ioredis'
@@ -6,13 +6,14 @@ import { Server } from 'socket.io'
 import { announce, listenOptions, usage } from './usage.mjs'
 
 const client = new Redis(process.argv[2])
-const io = new Server({ transports: ['websocket'], serveClient: false, adapter: createAdapter(client, client.duplicate(), { requestsTimeout: 60_000 }) })
+const adapter = createAdapter(client, client.duplicate(), { requestsTimeout: 60_000 })
+const io = new Server({ transports: ['websocket'], serveClient: false, adapter })
 
 let count = 0
 let limit = Infinity
 let full
 io.on('x', () => { if (++count === limit) full() })
-// The other server asks: the answer comes when there are so many.
+// A request of the other server. It is answered when `wanted` messages have arrived.
 io.on('until', (wanted, acknowledge) => {
   limit = wanted
   full = () => {
@@ -23,7 +24,7 @@ io.on('until', (wanted, acknowledge) => {
   if (count === limit) full()
 })
 
-/** Sends so many messages of so many bytes to the other server, and resolves when all have come. */
+/** Sends messages to the other server, and resolves when all have arrived. */
 async function send (query) {
   const total = Number(query.get('count'))
   const text = 'x'.repeat(Number(query.get('size')))
@@ -42,7 +43,8 @@ const server = createServer(async (request, response) => {
   response.setHeader('content-type', 'application/json')
   const { pathname, searchParams } = new URL(request.url, 'http://127.0.0.1')
   if (pathname === '/send') await send(searchParams)
-  response.end(pathname === '/usage' ? usage(request.url) : pathname === '/nodes' ? await nodes() : '{}')
+  if (pathname === '/usage') response.end(usage(request.url))
+  else response.end(pathname === '/nodes' ? await nodes() : '{}')
 })
 io.attach(server)
 

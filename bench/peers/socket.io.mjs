@@ -1,4 +1,4 @@
-// Socket.IO over its WebSocket transport, as its documentation shows it.
+// Socket.IO over its WebSocket transport, as in its documentation.
 import { createServer } from 'node:http'
 import { Server } from 'socket.io'
 import { announce, listenOptions, usage } from './usage.mjs'

@@ -1,4 +1,5 @@
-// GET /usage: what this process has used so far; `?gc` collects garbage before (needs --expose-gc).
+// GET /usage: the CPU time and memory of this process. `?gc` collects garbage first (needs
+// --expose-gc).
 export function usage (url) {
   if (url.endsWith('?gc')) for (let i = 0; i < 3; i++) globalThis.gc()
   const { user, system } = process.cpuUsage()
@@ -6,7 +7,7 @@ export function usage (url) {
   return JSON.stringify({ cpu: user + system, rss, heapUsed })
 }
 
-/** Tells the rig where the server is, and stops when told to. */
+/** Prints the port for the rig, and stops at SIGTERM. */
 export function announce (server) {
   console.log(JSON.stringify({ port: server.address().port }))
   process.on('SIGTERM', () => process.exit())

@@ -8,7 +8,7 @@ export const benchFolder = join(import.meta.dirname, '../../..')
 export const peersFolder = join(benchFolder, 'peers')
 export const compiledFolder = join(benchFolder, 'dist/bench')
 
-/** Where the figures come from. */
+/** The machine and the versions of a run. */
 export interface Machine {
   date: string
   cpu: string
@@ -17,7 +17,7 @@ export interface Machine {
   system: string
   node: string
   pinned: boolean
-  /** Processes that wanted to run in the minute before. */
+  /** The load average of the last minute. */
   load: number
   versions: Record<string, string>
 }
@@ -34,12 +34,12 @@ function hasTaskset (): boolean {
 
 const pinned = hasTaskset()
 
-/** A command that runs on one core, where the system can do that. */
+/** Makes a command run on one core, where the system supports it. */
 export function onCore (core: 0 | 1, command: readonly string[]): readonly string[] {
   return pinned ? ['taskset', '-c', String(core), ...command] : command
 }
 
-/** Moves a process that runs to one core, where the system can do that. */
+/** Moves a running process to one core, where the system supports it. */
 export function moveToCore (core: 0 | 1, pid: number): void {
   if (pinned) execFileSync('taskset', ['-acp', String(core), String(pid)], { stdio: 'ignore' })
 }

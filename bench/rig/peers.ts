@@ -7,7 +7,7 @@ function read (...path: string[]): { dependencies?: Record<string, string>, vers
   return JSON.parse(readFileSync(join(peersFolder, ...path), 'utf8')) as never
 }
 
-/** Installs what the bench compares with, where it is not there in the version that is compared. */
+/** Installs the packages to compare with, unless their versions are installed already. */
 export function installPeers (): void {
   const isThere = Object.entries(read('package.json').dependencies!).every(([name, version]) => {
     const path = ['node_modules', name, 'package.json']

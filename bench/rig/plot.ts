@@ -6,14 +6,16 @@ const top = 24
 const bottom = 44
 const colours = ['#2563eb', '#dc2626', '#059669', '#9333ea', '#d97706', '#475569']
 
-/** One line: how high at each of the shared places. */
+/** One line, with a value at each of the shared places. */
 export interface Line { name: string, values: readonly number[] }
 
 function escape (text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
 }
 
-/** A line chart as SVG: both axes are logarithmic, and every tenfold of the vertical one has a rule. */
+/**
+ * Draws a line chart as SVG. Both axes are logarithmic. Each power of ten has a horizontal rule.
+ */
 export function plot (
   title: string,
   unit: string,
@@ -36,15 +38,17 @@ export function plot (
     const at = y(10 ** power)
     parts.push(`<path d="M${left} ${at}H${width - right}" stroke="#cbd5e1"/>`)
     parts.push(
-      `<text x="${left - 6}" y="${at + 4}" text-anchor="end">${10 ** power}${power === high ? ` ${escape(unit)}` : ''}</text>`
+      `<text x="${left - 6}" y="${at + 4}" text-anchor="end">${10 ** power}` +
+        `${power === high ? ` ${escape(unit)}` : ''}</text>`
     )
   }
   for (const place of places) {
     parts.push(
-      `<text x="${x(place)}" y="${height - bottom + 18}" text-anchor="middle">${place.toLocaleString('en')}</text>`
+      `<text x="${x(place)}" y="${height - bottom + 18}" text-anchor="middle">` +
+        `${place.toLocaleString('en')}</text>`
     )
   }
-  // Names stand beside the end of their line, apart from each other.
+  // Each name is beside the end of its line, and does not overlap another one.
   let above = -Infinity
   const named = lines.map((line, i) => ({
     ...line,
@@ -62,7 +66,8 @@ export function plot (
     )
   }
   return (
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" fill="#334155">\n` +
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" ` +
+    'font-family="system-ui, sans-serif" font-size="12" fill="#334155">\n' +
     `<rect width="${width}" height="${height}" fill="#fff"/>\n${parts.join('\n')}\n</svg>\n`
   )
 }

@@ -6,10 +6,10 @@ import { compiledFolder, onCore, peersFolder } from './machine.js'
 import { generate } from './generator.js'
 import type { LoadSpec } from '../load/main.js'
 
-/** A server under test: how it is started, and what it speaks. */
+/** A server under test: how to start it, and its protocol. */
 export interface ServerKind {
   name: string
-  /** A file of bench/peers, or compiled, of bench/servers; an absolute path is taken as it is. */
+  /** A file of bench/peers, or a compiled file of bench/servers, or an absolute path. */
   file: string
   argument?: string
   protocol: 'ws' | 'socket.io'
@@ -20,7 +20,7 @@ const alive = new Set<ChildProcess>()
 process.on('exit', () => { for (const child of alive) child.kill('SIGKILL') })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
 
-/** A server in a process of its own, on core 0. */
+/** A server in its own process, on core 0. */
 export class ServerUnderTest {
   readonly kind: ServerKind
   readonly port: number
@@ -61,7 +61,7 @@ export class ServerUnderTest {
     return this.#child.pid!
   }
 
-  /** Has the generator measure it. */
+  /** Runs a measurement of the generator. */
   measure<R> (spec: Partial<LoadSpec>): Promise<R> {
     return generate({ ...spec, port: this.port, pid: this.pid, protocol: this.kind.protocol })
   }
@@ -75,7 +75,7 @@ export class ServerUnderTest {
   }
 }
 
-/** Starts a server, has one thing measured, and stops it. */
+/** Starts a server, runs one measurement, and stops it. */
 export async function measureFresh<R> (kind: ServerKind, spec: Partial<LoadSpec>): Promise<R> {
   const server = await ServerUnderTest.start(kind)
   try {

@@ -1,4 +1,4 @@
-/** The middle of some figures, and between which two they lie. */
+/** The median, minimum and maximum of some figures. */
 export interface Spread { median: number, min: number, max: number }
 
 export function spread (figures: readonly number[]): Spread {
@@ -11,8 +11,8 @@ export function spread (figures: readonly number[]): Spread {
 }
 
 /**
- * Ratios taken round by round: what disturbed a round disturbed both of its figures. Rounds in which
- * one of them is missing are left out.
+ * Computes the ratio of each round, because a disturbance of a round affects both of its figures. It
+ * skips rounds in which one figure is missing.
  */
 export function ratios (
   figures: ReadonlyArray<number | undefined>,
@@ -25,7 +25,7 @@ export function ratios (
   return pairs.length === 0 ? undefined : spread(pairs)
 }
 
-/** Three significant digits, without an exponent. */
+/** Formats a number with three significant digits, without an exponent. */
 export function show (figure: number): string {
   if (Math.abs(figure) >= 100) return Math.round(figure).toLocaleString('en')
   return figure.toFixed(Math.abs(figure) >= 10 ? 1 : 2)
@@ -35,12 +35,12 @@ export function showSpread ({ median, min, max }: Spread): string {
   return `${show(median)} [${show(min)}–${show(max)}]`
 }
 
-/** The median of paired ratios, and between which two of them the true median lies. */
+/** The median of paired ratios, with the interval of the true median. */
 export interface Interval { median: number, low: number, high: number, pairs: number }
 
 /**
- * Ratios taken pair by pair. The interval comes from their order alone (the sign test), so that it
- * needs no assumption about how they are spread: it holds the true median with at least 95 %.
+ * Computes the ratio of each pair. The interval depends only on their order (the sign test), so it
+ * needs no assumption about their distribution. It contains the true median with at least 95 %.
  * With fewer than 6 pairs no such interval exists, and it is the whole range.
  */
 export function pairedRatio (
@@ -63,7 +63,7 @@ export function pairedRatio (
   }
 }
 
-/** How many of the smallest and of the largest figures may be left out. */
+/** The number of figures that may be left out on each side. */
 function signTestRank (count: number): number {
   let probability = 2 ** -count
   let below = probability

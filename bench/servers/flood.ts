@@ -1,4 +1,4 @@
-// A flood of messages into one process, beside HTTP; for bench/flood.
+// A flood of messages into one process, together with HTTP; for bench/load/flood.ts.
 import Fastify from 'fastify'
 import wsRelay, { type Process } from '../../lib/index.js'
 import { listen } from './usage.js'
@@ -18,7 +18,8 @@ const sink = spawn((self: Process<{ drop: number }>) => self.serve({
   }
 }))
 
-// A process, and no loop in a handler: it sends as fast as the scheduler lets it, and never waits.
+// A process instead of a loop in a handler: it sends as fast as the scheduler allows, without
+// waiting.
 const source = spawn((self: Process<{ more: number }>) => self.serve({
   more: (left) => {
     let sent = 0

@@ -1,4 +1,4 @@
-// Pings and heartbeats of every connection, each second; for bench/stall.
+// Pings and heartbeats of every connection, each second; for bench/load/stall.ts.
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import Fastify from 'fastify'
 import wsRelay from '../../lib/index.js'

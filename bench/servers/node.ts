@@ -1,5 +1,6 @@
-// A node of a cluster: rooms that have members on all nodes, and a process that counts what another
-// node sends it. Arguments: the engine's name, its URL, the node's name.
+// A node of a cluster, with rooms that have members on all nodes, and a process that counts
+// messages
+// of another node. Arguments: the name of the engine, its URL, the name of the node.
 import Fastify from 'fastify'
 import wsRelay, { type Pid, type Process } from '../../lib/index.js'
 import { nats } from '../../lib/cluster/engines/nats.js'
@@ -16,7 +17,7 @@ await app.register(wsRelay, {
 const { processes } = app
 const { groups, nodes } = processes.cluster!
 
-/** One for each room and node; its clients are in the room's group, as those of the other nodes are. */
+/** The target of one room on one node. The clients of all nodes are in the group of the room. */
 function room (name: string) {
   return (self: Process) => self.serve({
     'ws.join': async ({ client_pid }) => { await groups.join(name, client_pid) },
@@ -33,7 +34,7 @@ app.get<{ Params: { id: string } }>('/room/:id', (request, reply) => {
 
 app.get('/nodes', () => ({ nodes: nodes().length }))
 
-/** Answers when it has so many. */
+/** Replies when the counter has reached a number. */
 const counter = processes.spawn(async (self: Process<{ x: string, until: number }>) => {
   let count = 0
   let full: (() => void) | undefined
@@ -54,12 +55,12 @@ const counter = processes.spawn(async (self: Process<{ x: string, until: number 
 
 app.get('/counter', () => ({ pid: counter }))
 
-/** Sends so many messages of so many bytes to a process of another node, and replies when all have come. */
+/** Sends messages to a process of another node, and replies when all have arrived. */
 app.get<{ Querystring: { to: Pid, count: string, size: string } }>('/send', async ({ query }) => {
   const total = Number(query.count)
   const text = 'x'.repeat(Number(query.size))
   const done = processes.call(query.to, 'until', total, { timeout: '1m' })
-  // What the window does not take now it takes in a moment.
+  // A full window accepts messages again in a moment.
   for (let sent = 0; sent < total; await new Promise(setImmediate)) {
     for (let n = 0; n < 500 && sent < total && processes.send(query.to, 'x', text); n++) sent++
   }

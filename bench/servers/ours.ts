@@ -1,5 +1,5 @@
-// The contract of the bench, by a process per room. How that process takes its mail is the argument:
-// `serve`, `loop` (for await), or `broadcast` (serve, and its clients are a group).
+// The server of the bench, with a process per room. The argument chooses how the process reads its
+// messages: `serve`, `loop` (for await), or `broadcast` (serve, with the clients in a group).
 import Fastify from 'fastify'
 import wsRelay, { type Pid, type Process, type WsMessage } from '../../lib/index.js'
 import { listen } from './usage.js'

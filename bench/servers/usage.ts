@@ -1,10 +1,10 @@
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 
-/** What the process has used so far: microseconds of CPU, bytes. */
+/** The CPU time of the process in microseconds, and its memory in bytes. */
 export interface Usage { cpu: number, rss: number, heapUsed: number }
 
-/** GET /usage; `?gc` collects garbage before (needs --expose-gc). */
+/** Adds the route GET /usage. `?gc` collects garbage first (needs --expose-gc). */
 function usage (collect: boolean): Usage {
   if (collect) for (let i = 0; i < 3; i++) globalThis.gc!()
   const { user, system } = process.cpuUsage()
@@ -12,7 +12,7 @@ function usage (collect: boolean): Usage {
   return { cpu: user + system, rss, heapUsed }
 }
 
-/** Listens on a free port, tells the rig which, and stops when told to. */
+/** Listens on a free port, prints it for the rig, and stops at SIGTERM. */
 export async function listen (app: FastifyInstance): Promise<void> {
   app.get('/usage', (request, reply) => { reply.send(usage(request.url.endsWith('?gc'))) })
   await app.listen({ port: 0, host: '127.0.0.1', backlog: 4096 })

@@ -1,4 +1,4 @@
-// What the figures of the bench rest on.
+// The parts that the figures of the benches depend on.
 import t from 'tap'
 import { FrameCounter, maskedFrame, opcodes } from '../../bench/load/frames.js'
 import { Histogram } from '../../bench/load/histogram.js'
@@ -38,7 +38,7 @@ t.test('the generator sends frames that a server reads', async (t) => {
   }
 })
 
-t.test('the generator counts messages, however their bytes come', async (t) => {
+t.test('the generator counts messages in chunks of any size', async (t) => {
   for (const length of [0, 5, 200, 70_000]) {
     const bytes = Buffer.concat(new Array<Buffer>(20).fill(textFrame('y'.repeat(length))))
     for (const size of [1, 7, 4096, bytes.length]) {
@@ -51,7 +51,7 @@ t.test('the generator counts messages, however their bytes come', async (t) => {
   }
 })
 
-t.test('a message in fragments is one message', async (t) => {
+t.test('counts a fragmented message once', async (t) => {
   const first = frame(opcodes.text, Buffer.from('frag'))
   first[0] &= 0x7f
   t.same(count(Buffer.concat([first, frame(0, Buffer.from('ments'))]), 3, 9), {
@@ -61,7 +61,7 @@ t.test('a message in fragments is one message', async (t) => {
   })
 })
 
-t.test('pings and closes are told of, pongs are not', async (t) => {
+t.test('reports pings and closes, but no pongs', async (t) => {
   const bytes = Buffer.concat([pingFrame(), pongFrame(Buffer.from('p')), closeFrame(1000, 'done')])
   t.same(count(bytes, bytes.length), {
     messages: 0,
@@ -70,7 +70,7 @@ t.test('pings and closes are told of, pongs are not', async (t) => {
   })
 })
 
-t.test('what a server must not send is noticed', async (t) => {
+t.test('detects frames that a server must not send', async (t) => {
   t.equal(count(textFrame('short'), 99, 6).wrong, 1, 'another length')
   const masked = textFrame('masked')
   masked[1] |= 0x80
@@ -80,7 +80,7 @@ t.test('what a server must not send is noticed', async (t) => {
   t.equal(count(compressed, 99).wrong, 1, 'a reserved bit')
 })
 
-t.test('a histogram knows its percentiles within 3 %', async (t) => {
+t.test('a histogram computes percentiles within 3 %', async (t) => {
   const histogram = new Histogram()
   t.equal(histogram.percentile(0.5), 0)
   for (let i = 1; i <= 10_000; i++) histogram.add(i)
@@ -92,19 +92,19 @@ t.test('a histogram knows its percentiles within 3 %', async (t) => {
   t.ok(histogram.percentile(1) <= 0.0011)
 })
 
-t.test('figures have a median and a range', async (t) => {
+t.test('a figure has a median and a range', async (t) => {
   t.same(spread([3, 1, 2]), { median: 2, min: 1, max: 3 })
   t.same(spread([4, 1, 2, 3]), { median: 2.5, min: 1, max: 4 })
   t.equal(showSpread(spread([1234.5, 0.123, 45.67])), '45.7 [0.12–1,235]')
   t.equal(show(-100.4), '-100')
 })
 
-t.test('ratios are taken round by round, where both were measured', async (t) => {
+t.test('computes ratios in the rounds where both were measured', async (t) => {
   t.same(ratios([2, 30, undefined, 5], [1, 10, 7, undefined]), { median: 2.5, min: 2, max: 3 })
   t.equal(ratios([undefined], [1]), undefined)
 })
 
-t.test('tables and plots say what they were given', async (t) => {
+t.test('tables and plots contain the given values', async (t) => {
   t.equal(table(['', 'µs'], [['echo', '1.5']]), '|  | µs |\n| --- | ---: |\n| echo | 1.5 |')
   const drawn = plot(
     'Cost',

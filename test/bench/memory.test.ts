@@ -1,11 +1,12 @@
-// Memory of a process that waits for mail, counted in bytes of the heap and not timed. In a process of
-// its own: what tap puts around promises would be counted, too.
+// The heap bytes of a process that waits for messages, without time measurement. The test runs in
+// its
+// own operating-system process, because tap's wrappers around promises would be counted.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { program } from '../program.js'
 
-/** KiB of one, when a power of two of them fills the table exactly. */
+/** KiB of one process, with a power of two of processes, which fills the table exactly. */
 async function heapOf (what: string, woken: boolean): Promise<number> {
   const args = [
     '-u',

@@ -1,4 +1,4 @@
-// Promises of a message, counted and not timed.
+// Counts the promises of each message, without time measurement.
 import { createHook } from 'node:async_hooks'
 import t from 'tap'
 import { createProcesses } from '../../lib/process/index.js'
@@ -7,7 +7,7 @@ import type { Process } from '../../lib/process/index.js'
 
 const messages = 1000
 
-/** Promises that are made, for each of so many messages. */
+/** The number of new promises for each of `count` messages. */
 async function promisesIn (work: () => Promise<void>): Promise<number> {
   let promises = 0
   const hook = createHook({ init (_id, type) { if (type === 'PROMISE') promises++ } }).enable()
@@ -16,7 +16,7 @@ async function promisesIn (work: () => Promise<void>): Promise<number> {
   return promises / messages
 }
 
-/** Promises for a message that a body handles, once it has handled some. */
+/** The number of promises for a message, after a body has handled some. */
 async function promisesPerMessage (
   t: Test,
   body: (self: Process, one: () => void) => unknown
@@ -44,11 +44,11 @@ async function promisesPerMessage (
 
 t.test('serve makes no promise for a message', async (t) => {
   const promises = await promisesPerMessage(t, (self, one) => self.serve({ tick: one } as object))
-  // Those of the round itself, and of a turn of many messages.
+  // The promises of the round itself, and of a turn with many messages.
   t.ok(promises < 0.02, `${promises} a message`)
 })
 
-/** A loop has to await each message, and the hook makes promises for that which are not there without it. */
+/** A loop awaits each message. The hook itself adds promises for that, which are counted. */
 async function promisesOfAwait (): Promise<number> {
   return await promisesIn(async () => {
     for (let i = 0; i < messages; i++) await Promise.resolve(i)

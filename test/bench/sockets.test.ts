@@ -1,4 +1,4 @@
-// What one message costs, counted and not timed: these must not grow, on whatever machine.
+// Counts the writes and timers of messages, without time measurement. The counts must not grow.
 import t, { type Test } from 'tap'
 import { build, listen, open, until } from '../helpers.js'
 import { TestClock } from '../laps.js'
@@ -7,7 +7,7 @@ import type { FastifyInstance } from 'fastify'
 import type WebSocket from 'ws'
 import type { Pid } from '../../types/pid.js'
 
-/** The server's sockets, and every chunk that was given to one of them to write. */
+/** The sockets of the server, and every chunk written to one of them. */
 function observe (app: FastifyInstance): { sockets: Socket[], chunks: Buffer[] } {
   const sockets: Socket[] = []
   const chunks: Buffer[] = []
@@ -22,7 +22,7 @@ function observe (app: FastifyInstance): { sockets: Socket[], chunks: Buffer[] }
   return { sockets, chunks }
 }
 
-/** So many clients of one lobby, and what the server wrote for them since. */
+/** Connects clients to one lobby, and records the writes of the server after that. */
 async function crowd (t: Test, count: number, heartbeat?: number) {
   const app = await build(t)
   const observed = observe(app)
@@ -51,7 +51,7 @@ async function crowd (t: Test, count: number, heartbeat?: number) {
   return { app, pids, clients, ...observed }
 }
 
-/** The next message of every client. */
+/** Resolves with the next message of every client. */
 function answers (clients: readonly WebSocket[]): Promise<string[]> {
   return Promise.all(clients.map((client) => new Promise<string>((resolve) => {
     client.once('message', (data: Buffer) => { resolve(data.toString()) })
@@ -92,17 +92,17 @@ t.test('16 messages to one socket in one turn make one write', async (t) => {
   t.equal(chunks.length, 1)
 })
 
-t.test('timers are shared: there are not more of them for more connections', async (t) => {
+t.test('shares timers, so that more connections need no more timers', async (t) => {
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
   const before = timers()
-  // However long connecting takes, all of them come at one time.
+  // Connecting takes different times, but all timers expire together.
   new TestClock(t).stop()
   await crowd(t, 200, 60_000)
   // One for all pings and one for all heartbeats; the server has some of its own.
   t.ok(timers() - before <= 6, `${timers() - before} timers`)
 })
 
-t.test('every socket has the same few listeners', async (t) => {
+t.test('all sockets share the same few listeners', async (t) => {
   const { sockets } = await crowd(t, 3)
   const listeners = (socket: Socket) =>
     socket.eventNames().flatMap((name) => socket.listeners(name))

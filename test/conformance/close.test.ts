@@ -1,4 +1,5 @@
-// The closing handshake: answered once, with the client's code, and nothing after it is read.
+// The closing handshake. The server answers once with the client's code, and reads nothing after
+// it.
 import t from 'tap'
 import { until } from '../helpers.js'
 import { closing, frame, opcodes } from './fixtures/raw-client.js'

@@ -1,4 +1,4 @@
-// permessage-deflate (RFC 7692), where it is on.
+// permessage-deflate (RFC 7692).
 import { randomBytes } from 'node:crypto'
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
 import t from 'tap'
@@ -25,13 +25,13 @@ const finishFlush = constants.Z_SYNC_FLUSH
 const tail = Buffer.from('0000ffff', 'hex')
 const badDeflate = violation(1007, 'invalid deflate data')
 
-/** What stands in a frame instead of the data. `before`: what its sender has sent already. */
+/** The compressed data of a message. `before`: the data that its sender has sent earlier. */
 function deflate (data: string | Buffer, before = Buffer.alloc(0), windowBits = 15): Buffer {
   const dictionary = before.length > 0 ? before : undefined
   return deflateRawSync(data, { finishFlush, dictionary, windowBits }).subarray(0, -4)
 }
 
-/** Inflates the messages of one connection. The smaller the chunks, the less is seen beyond the window. */
+/** Inflates the messages of one connection. Small chunks show references beyond the window. */
 function inflater (windowBits = 15, takeover = true): Case['inflate'] {
   return () => {
     let before = Buffer.alloc(0)
@@ -55,13 +55,13 @@ const offer =
     (path) => [handshake(path, { 'sec-websocket-extensions': extensions })]
 const rsv1 = { rsv: 4 }
 const small = (data: string | Buffer): Buffer => frame(opcodes.text, deflate(data), rsv1)
-/** The same cases where permessage-deflate was agreed on. */
+/** The same cases with permessage-deflate. */
 const agreed = (cases: readonly Case[]): Case[] =>
   cases.map((one) => ({ request: offer(), inflate: inflater(), ...one }))
 const deflated = (line: string): string => `deflated ${line}`
 const long = 'so long that it is worth it; '.repeat(100)
 
-// Echoes everything deflated, the empty message too.
+// Compresses all echoes, the empty message too.
 const suite = await Suite.start(t, { perMessageDeflate: { threshold: 0 } })
 
 t.test('reads the examples of RFC 7692 section 7.2.3', (t) => {
@@ -326,7 +326,7 @@ t.test('ends a connection in order', (t) =>
   )
 )
 
-/** Each offer, what is agreed on, and what a client that asked for it does. */
+/** Each offer, the response, and the behaviour of a client with these parameters. */
 const accepted: Array<[offer: string, answer: string, windowBits?: number, takeover?: boolean]> = [
   ['permessage-deflate', ''],
   ['permessage-deflate; client_max_window_bits', ''],
@@ -384,7 +384,7 @@ const declined = [
 t.test('negotiates offers as RFC 7692 requires', async (t) => {
   const answered = (head: string): string | undefined =>
     /^sec-websocket-extensions: (.*)\r$/im.exec(head)?.[1]
-  // Repeats itself, but not within the smaller windows.
+  // Data that repeats, but not within the smaller windows.
   const far = randomBytes(1500).toString('base64').repeat(20)
   await suite.run(
     t,

@@ -1,4 +1,4 @@
-// Messages in fragments, and control frames, which never are.
+// Fragmented messages, and control frames, which must not be fragmented.
 import t from 'tap'
 import { frame, opcodes } from './fixtures/raw-client.js'
 import { Suite, binary, chopped, pong, protocolError, text, violation } from './fixtures/suite.js'

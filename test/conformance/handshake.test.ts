@@ -1,4 +1,4 @@
-// The opening handshake: what makes a request an upgrade, and the answer, to the letter.
+// The opening handshake: valid and invalid upgrade requests, and the exact response.
 import { createHash } from 'node:crypto'
 import t from 'tap'
 import { handshake, key, raw } from '../helpers.js'
@@ -11,7 +11,7 @@ const good = frame(opcodes.text, 'good')
 
 type Headers = Parameters<typeof handshake>[1]
 
-/** The headers of a response, by their names in lower case. */
+/** The headers of a response. Names are in lower case. */
 function headersOf (head: string): Record<string, string> {
   return Object.fromEntries(head.trim().split('\r\n').slice(1).map((line) => {
     const [name, ...value] = line.split(': ')

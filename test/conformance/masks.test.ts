@@ -1,4 +1,4 @@
-// Every frame of a client is masked, by any key it likes.
+// Every client frame must be masked, with any key.
 import t from 'tap'
 import { closing, frame, opcodes } from './fixtures/raw-client.js'
 import { Suite, binary, chopped, protocolError, text } from './fixtures/suite.js'
@@ -56,7 +56,9 @@ const keys = [
 const nameOf = (key: readonly number[]): string => Buffer.from(key).toString('hex')
 
 t.test('unmasks payloads of any length with any key', async (t) => {
-  // Around each power of two: payloads are unmasked by octets, by words or by a native addon.
+  // Lengths around powers of two: short payloads are unmasked by bytes, longer ones by words or by
+  // an
+  // addon.
   const lengths = [
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 66, 67, 127, 128, 129, 191,
     192, 193, 194, 195, 255, 256, 257, 1023, 1024, 1025

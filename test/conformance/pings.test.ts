@@ -1,4 +1,4 @@
-// Pings are answered with what they carry, at once and in order; pongs are not answered.
+// Pings are answered with their data, at once and in order. Pongs are not answered.
 import t from 'tap'
 import { frame, opcodes } from './fixtures/raw-client.js'
 import { Suite, chopped, pong, protocolError, text } from './fixtures/suite.js'

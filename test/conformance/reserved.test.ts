@@ -1,4 +1,4 @@
-// What RFC 6455 leaves to extensions and to later versions ends the connection with 1002.
+// Bits and opcodes that RFC 6455 reserves end the connection with 1002.
 import t from 'tap'
 import { closing, frame, opcodes } from './fixtures/raw-client.js'
 import { Suite, chopped, pong, protocolError, reserved, text } from './fixtures/suite.js'
@@ -8,7 +8,7 @@ const suite = await Suite.start(t)
 const start = frame(opcodes.text, 'begun ', { fin: false })
 const good = frame(opcodes.text, 'good')
 
-/** The bits by their names, of 1 to 7. */
+/** The names of the reserved bits, for values from 1 to 7. */
 function bits (rsv: number): string {
   return [rsv & 4 && 'RSV1', rsv & 2 && 'RSV2', rsv & 1 && 'RSV3'].filter(Boolean).join(' and ')
 }
@@ -105,7 +105,7 @@ t.test('reports an error in the first octet before the next octets arrive', (t) 
       ends: protocolError('unknown opcode 3')
     },
     {
-      // The echo cannot overtake what stands in the same octets: the target is told, the client is not.
+      // The target gets the message, but its echo comes after the error in the same octets.
       name: 'a good message right before it',
       sends: [Buffer.concat([good, frame(3)])],
       told: [text('good')],

@@ -1,4 +1,4 @@
-// Messages of every size a frame header can say, and the limit.
+// Messages with each form of length in the header, and the limit.
 import t from 'tap'
 import { frame, label, opcodes } from './fixtures/raw-client.js'
 import { Suite, binary, chopped, text, tooLarge } from './fixtures/suite.js'
@@ -6,7 +6,7 @@ import type { Case, Step } from './fixtures/suite.js'
 
 const MiB = 1024 * 1024
 const sizes = [0, 1, 125, 126, 127, 128, 65535, 65536]
-// No length of a period divides a power of two: what is missing, doubled or in the wrong place shows.
+// The period does not divide a power of two, so lost, repeated or misplaced bytes are visible.
 const letters = 'the quick brown fox jumps over a lazy dog, '
 
 function message (kind: 'text' | 'binary', size: number): Buffer {
@@ -29,7 +29,7 @@ function both (sizes: readonly number[]): Case[] {
   return [...sizes.map((size) => echo('text', size)), ...sizes.map((size) => echo('binary', size))]
 }
 
-/** A message of fragments of these sizes. */
+/** A message with fragments of these sizes. */
 function fragments (...sizes: number[]): Step[] {
   return sizes.map((size, i) =>
     frame(i === 0 ? opcodes.binary : opcodes.continuation, Buffer.alloc(size), {

@@ -1,4 +1,4 @@
-// Text is UTF-8: whole, in fragments, and however TCP cuts it.
+// Text must be UTF-8, whole, in fragments, and split by TCP at any place.
 import t from 'tap'
 import { frame, opcodes } from './fixtures/raw-client.js'
 import { Suite, badText, binary, chopped, text } from './fixtures/suite.js'
@@ -6,7 +6,7 @@ import type { Case } from './fixtures/suite.js'
 
 const suite = await Suite.start(t)
 
-/** A text, each octet of which is a fragment. */
+/** A text with one fragment for each octet. */
 function octets (data: Buffer): Buffer[] {
   return Array.from(data, (_, i) =>
     frame(i === 0 ? opcodes.text : opcodes.continuation, data.subarray(i, i + 1), {
@@ -22,7 +22,7 @@ function everyWay (name: string, data: Buffer, rest: Partial<Case>): Case[] {
   return [whole, fragments, ...chopped(1, [whole]), ...chopped(Infinity, [fragments])]
 }
 
-/** Code points on both sides of every border. */
+/** Code points on both sides of each boundary. */
 const valid: number[] = [
   0x00,
   0x01,
@@ -45,14 +45,14 @@ const valid: number[] = [
   0xfffff,
   0x100000,
   0x10fffd,
-  // The last two of every plane are noncharacters, and may be sent like any other.
+  // The last two code points of each plane are noncharacters. They are valid text.
   ...Array.from({ length: 17 }, (_, plane) => [
     plane * 0x10000 + 0xfffe,
     plane * 0x10000 + 0xffff
   ]).flat()
 ]
 
-/** No UTF-8, by the reason why. */
+/** Invalid UTF-8, by reason. */
 const invalid: Record<string, string[]> = {
   'a continuation of nothing': [
     '80',

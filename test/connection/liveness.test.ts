@@ -213,7 +213,8 @@ t.test('starts the timeout of a ping when the kernel takes it', async t => {
   hand.delay = undefined
   liveness.pingTakenByKernel()
   t.equal(hand.delay, 20)
-  // What leaves now stands behind the ping: a client that reads it has read the ping, and answers it.
+  // Bytes that are sent now follow the ping: a client that reads them has read and answered the
+  // ping.
   connection.bytesSent += 1000
   hand.turn()
   await turn()

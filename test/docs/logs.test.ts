@@ -18,7 +18,8 @@ interface Line {
 }
 
 /**
- * All texts that an argument can have: a literal, a constant of the same file, one of two, or a sum.
+ * Returns all texts that an argument can have: of a literal, a constant of the file, a conditional,
+ * or a sum.
  */
 function textsOf (node: ts.Expression | undefined, constants: Constants): string[] {
   if (node === undefined) return []

@@ -1,4 +1,5 @@
-// `node --import` this: TypeScript is compiled as it is loaded, with the fault that its query names.
+// For `node --import`: compiles TypeScript when it is loaded, with the mutant in the query of its
+// URL.
 import { register } from 'node:module'
 
 register('./hooks.mjs', import.meta.url)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { exec, fixtures } from './install.js'
 
-/** What fixtures/server.mjs prints. Both engines' clients have looked for a server, so they were loaded. */
+/** The output of fixtures/server.mjs. Both engine clients tried to connect, so they were loaded. */
 export const unreachable = `local: echoed
 remote: echoed
 closed: 1001,1001

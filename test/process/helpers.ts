@@ -54,7 +54,7 @@ export function buildRuntime (
   return { runtime, processes: processesFacade(runtime) }
 }
 
-/** The sizes of all tables of a system. Only live processes may have entries. */
+/** The sizes of all tables of a runtime. Only live processes may have entries. */
 export function held (runtime: Runtime): {
   alive: number
   relations: number

@@ -1,5 +1,5 @@
-// Process systems of one operating-system process, joined without a cluster. Each calls the others
-// asynchronously, in order. So the seam can be tested without channels and engines.
+// Runtimes in one operating-system process, joined without a cluster. Each calls the others
+// asynchronously and in order. It tests remote operations without channels and engines.
 import { LocalProcesses } from '../../lib/process/local-processes.js'
 import { failure, success } from '../../lib/shared/result.js'
 import { recordUnreadJoins, tookJoin } from '../../lib/process/unread-joins.js'
@@ -33,7 +33,7 @@ export class Wire {
     return this.#sides.get(nodeOf(pid))
   }
 
-  /** Holds everything back until `release`. */
+  /** Holds all calls back until `release`. */
   hold (): void {
     this.#held = true
   }

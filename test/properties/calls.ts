@@ -92,7 +92,7 @@ interface CallModel {
 interface ReceiveModel {
   readonly topic: string | undefined
   readonly timed: boolean
-  /** Its result: the number of a message, nothing, or the end. */
+  /** The result: the number of a message, a timeout, or the end. */
   outcome: number | 'nothing' | 'stopped' | undefined
 }
 

@@ -1,8 +1,8 @@
-/** A timer that waits for the clock. */
+/** A pending timer of the manual clock. */
 class Handle {
   at: number
   readonly task: () => void
-  /** Milliseconds from one time to the next, of an interval. */
+  /** The period of an interval in milliseconds. */
   readonly every: number | undefined
 
   constructor (at: number, task: () => void, every?: number) {
@@ -25,8 +25,8 @@ const replaced = [
 ] as const
 
 /**
- * Time that a test gives. While it is installed all timers of this thread are its own, and what has
- * not been cleared can be counted. Nothing but microtasks and ticks may be awaited meanwhile.
+ * A manual clock. While it is installed it replaces all timers of this thread, and counts those
+ * that were not cleared. Only microtasks and ticks may be awaited meanwhile.
  */
 export class ManualClock {
   now = 1000
@@ -34,7 +34,7 @@ export class ManualClock {
   #immediates: Handle[] = []
   readonly #saved = replaced.map((name) => [name, globalThis[name]] as const)
 
-  /** Timers and immediates that wait. */
+  /** The number of pending timers and immediates. */
   get pending (): number {
     return this.#timers.size + this.#immediates.length
   }
@@ -70,7 +70,7 @@ export class ManualClock {
     delete (performance as { now?: unknown }).now
   }
 
-  /** Lets time pass: what is due runs, in the order in which it is due. */
+  /** Advances the time, and runs due timers in the order of their times. */
   advance (ms: number): void {
     const end = this.now + ms
     for (let next = this.#due(end); next !== undefined; next = this.#due(end)) {
@@ -82,7 +82,7 @@ export class ManualClock {
     this.now = end
   }
 
-  /** Runs the immediates that wait now. */
+  /** Runs the immediates that are pending now. */
   yieldOnce (): void {
     const immediates = this.#immediates
     this.#immediates = []
@@ -98,7 +98,7 @@ export class ManualClock {
   }
 }
 
-/** Everything that needs no turn of the event loop: microtasks, and what streams do in ticks. */
+/** Waits for all microtasks and ticks, without an iteration of the event loop. */
 export async function ticks (): Promise<void> {
   for (let i = 0; i < 4; i++) await new Promise<void>((resolve) => { process.nextTick(resolve) })
 }

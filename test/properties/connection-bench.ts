@@ -1,4 +1,4 @@
-// What the histories of connections are played on: targets, watchers, and clients without a network.
+// The environment of random connection histories: targets, watchers, and clients without a network.
 import { normalizeOptions } from '../../lib/upgrade/options.js'
 import { parseConfig } from '../../lib/connection/config.js'
 import { Connection } from '../../lib/connection/connection.js'
@@ -21,38 +21,38 @@ const mostConnections = 3
 
 interface Mail { topic: string, payload: any, from: Pid | undefined }
 
-/** One connection as the model knows it. */
+/** The model of one connection. */
 export interface Modelled {
   readonly number: number
   readonly pid: Pid
   readonly connection: Connection
   readonly client: FakeClient
   target: Story
-  /** How often each target was joined. */
+  /** The number of joins of each target. */
   readonly joins: Map<Story, number>
-  /** Messages that its client has written, and how many before it closed or broke the protocol. */
+  /** Messages that the client has written, and those before it closed or broke the protocol. */
   written: number
   writtenBeforeEnd: number | undefined
-  /** How many it had written when the connection ended. */
+  /** Messages that it had written when the connection ended. */
   writtenAtEnd: number
   /** Pings of the client; undefined once there may be no room for a pong. */
   pinged: number | undefined
-  /** The client is gone, with what was not read of it. */
+  /** Whether the client is gone. Its unread bytes are lost. */
   wasReset: boolean
-  /** Frames it was given by `ws.send` and has accepted. */
+  /** Accepted frames of `ws.send`. */
   accepted: number
-  /** Its buffer was empty at some time in this turn of the event loop. */
+  /** Whether its buffer was empty at some time in this loop iteration. */
   wasEmpty: boolean
-  /** Turns for which the buffer was not empty. */
+  /** Loop iterations in which the buffer was not empty. */
   turnsLate: number
   /** Calls that are not settled yet. */
   unanswered: number
-  /** What may have ended it. */
+  /** Events that may have ended it. */
   readonly underWay: Set<LeaveCause>
   readonly exits: Array<Exit & { value: ConnectionExit }>
 }
 
-/** A target that keeps its mail, and takes no more of it while it is held. */
+/** A target that records its messages, and stops reading while it is held. */
 export class Story {
   readonly number: number
   readonly pid: Pid
@@ -117,7 +117,9 @@ export class Watching {
     equal(this.#runtime.findEntity(connection.pid), before)
   }
 
-  /** One `@exit` for each monitor, saying what everybody else was told; one `@link_down` for each failure. */
+  /**
+   * Checks one `@exit` for each monitor, equal to the leave, and one `@link_down` for each failure.
+   */
   judge (): void {
     if (!this.alive) return
     const exits = this.mail
@@ -220,7 +222,7 @@ export class ConnectionBench {
     })
   }
 
-  /** What ends a connection at once, whatever else goes on. */
+  /** Events that end a connection at once in any state. */
   ends (connection: Modelled, cause: LeaveCause, act: () => boolean): void {
     const wasAlive = this.processes.alive(connection.pid)
     if (wasAlive) connection.underWay.add(cause)
@@ -229,7 +231,7 @@ export class ConnectionBench {
     if (wasAlive) equal(connection.exits[0].value.cause, cause, 'the cause of an end')
   }
 
-  /** Returns the bytes that wait for a client, and records an empty buffer and one over the limit. */
+  /** Returns the buffered bytes of a client, and records an empty buffer or one over the limit. */
   buffered (modelled: Modelled): number {
     const { buffered } = modelled.connection.describe()
     // Only the last ping gets a pong while the buffer is over the limit.
@@ -241,7 +243,7 @@ export class ConnectionBench {
     return buffered!
   }
 
-  /** One turn of the event loop. */
+  /** Runs one iteration of the event loop. */
   yieldOnce (): void {
     for (const one of this.connections) this.buffered(one)
     this.clock.yieldOnce()
@@ -252,17 +254,17 @@ export class ConnectionBench {
     }
   }
 
-  /** What the limit says of the next frame; undefined: it may be accepted or not. */
+  /** Whether the limit accepts the next frame; undefined when both results are allowed. */
   mayBeSent (modelled: Modelled): boolean | undefined {
     const buffered = this.buffered(modelled)
     if (buffered <= maxBufferedAmount) return true
     if (buffered > 16 * maxBufferedAmount) return false
     if (modelled.wasEmpty) return true
-    // A flush waits for four turns at the most, and then the socket has one.
+    // A flush waits at most four iterations, and then the socket has one.
     return modelled.turnsLate > 6 ? false : undefined
   }
 
-  /** A frame whose sender is told when it was handed over. */
+  /** Sends a frame by a call, which resolves when the kernel has it. */
   call (connection: Modelled, data: string): void {
     const { client, pid } = connection
     connection.unanswered++
@@ -299,7 +301,7 @@ export class ConnectionBench {
     this.#moved = true
   }
 
-  /** While nothing ended or moved, no target has more mail than it is to have. */
+  /** While nothing ended or was transferred, the mailbox of each target stays within its limit. */
   bounds (): void {
     if (this.#moved) return
     for (const { pid } of this.targets) {
@@ -325,7 +327,7 @@ export class ConnectionBench {
     await ticks()
   }
 
-  /** Everybody reads again: all that waited has gone on. */
+  /** Lets all targets and clients read again, until nothing waits. */
   atRest (): void {
     for (const { pid, connection, client, written, pinged } of this.connections) {
       if (!this.processes.alive(pid)) continue
@@ -348,7 +350,7 @@ export class ConnectionBench {
       }
     }
     await this.rest()
-    // The last never closes its side: its socket is cut.
+    // The last client never closes its side, so its socket is destroyed.
     for (const { client, number } of this.connections) {
       if (number < mostConnections - 1) client.ends()
     }

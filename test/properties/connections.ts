@@ -1,5 +1,6 @@
-// Connections among processes, over sockets without a network: whatever happens to them, in whatever
-// order, what targets, watchers and clients see is one of the stories that the contract allows.
+// Random events of connections and processes, over sockets without a network. In any order,
+// targets,
+// watchers and clients must see one of the histories that the contract allows.
 import fc from 'fast-check'
 import { opcodes } from '../../lib/websocket/frames.js'
 import { closeOf, frameOf, textOf } from '../client-frames.js'
@@ -128,7 +129,7 @@ const step = fc.oneof(
 )
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
 
-/** What may be said to have been seen by the client, by cause; and the exit reason. */
+/** For each cause: the codes that a leave may report, and the exit reason. */
 const allowed: Record<
   Exclude<LeaveCause, 'transfer'>,
   { codes: ReadonlyArray<number | undefined>, exits: readonly string[] }
@@ -209,7 +210,7 @@ class Bench extends ConnectionBench {
       case 'unlink':
         if (!this.watchers[step.by].alive) return
         this.watchers[step.by].self.unlink(connection!.pid)
-        // A failure that was told is not taken back.
+        // An unlink does not remove a @link_down that was delivered.
         if (this.processes.alive(connection!.pid)) this.watchers[step.by].links.delete(connection!)
         return
       case 'name':
@@ -261,7 +262,7 @@ class Bench extends ConnectionBench {
     }
   }
 
-  /** Nothing that the client writes after this counts. */
+  /** The client's later messages do not count. */
   #lastWords (connection: Modelled, cause: 'client' | 'protocol'): void {
     if (connection.client.silent) return
     connection.underWay.add(cause)
@@ -270,7 +271,7 @@ class Bench extends ConnectionBench {
 
   #text (connection: Modelled, { count, cut }: Extract<Step, { do: 'text' }>): void {
     if (connection.client.silent || connection.client.destroyed) return
-    // What follows a close frame is no message.
+    // Bytes after a close frame are no messages.
     if (connection.writtenBeforeEnd !== undefined) return
     const bytes = Buffer.concat(
       Array.from({ length: count }, () => textOf(`${connection.written++}`))
@@ -298,11 +299,11 @@ class Bench extends ConnectionBench {
   #stall (connection: Modelled): void {
     connection.client.stalls()
     connection.pinged = undefined
-    // Nor does it see a ping.
+    // It receives no ping either.
     connection.underWay.add('ping_timeout')
   }
 
-  /** Frames of one turn, together up to more than the limit of a burst. */
+  /** Sends frames in one loop iteration, up to more than the limit of a burst. */
   #burst (connection: Modelled, count: number): void {
     for (let i = 0; i < count && this.processes.alive(connection.pid); i++) {
       const expected = this.mayBeSent(connection)
@@ -377,7 +378,7 @@ class Bench extends ConnectionBench {
       )
       equal(one.exits[0].reason, one.exits[0].value.code === 1000 ? 'normal' : 'target_down')
     }
-    // The end of one may have gone on along a link.
+    // The end of one process may have ended others through links.
     for (const one of others) {
       if (!this.watchers.some(({ links }) => links.has(one))) {
         equal(this.processes.alive(one.pid), true, 'the exit of another target')
@@ -444,7 +445,7 @@ class Bench extends ConnectionBench {
         ({ topic, payload, from }) =>
           from === connection.pid || (topic === '@exit' && payload.pid === connection.pid)
       )) {
-        // One that joined twice monitors it twice.
+        // A target that was joined twice monitors the connection twice.
         if (topic !== '@exit') equal(isGone, false, 'mail from a connection after its end')
         if (topic === '@exit') isGone = true
         else if (topic === 'ws.heartbeat') equal(isIn, true, 'a heartbeat while not joined')
@@ -477,7 +478,7 @@ class Bench extends ConnectionBench {
     equal(new Set(numbers).size, numbers.length, 'messages twice')
     if (!this.targets.every(({ alive }) => alive)) return
     equal(numbers.every((number, i) => number === i), true, 'a gap')
-    // What was read is handed on, however it ends.
+    // All bytes that were read are delivered, for any end.
     const { writtenAtEnd, writtenBeforeEnd = Infinity, wasReset } = connection
     if (!wasReset) {
       equal(numbers.length, Math.min(writtenAtEnd, writtenBeforeEnd), 'messages before the end')

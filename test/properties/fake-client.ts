@@ -2,18 +2,18 @@ import { Duplex } from 'node:stream'
 import { opcodes } from '../../lib/websocket/frames.js'
 import { frameOf } from '../client-frames.js'
 
-/** A socket without a network, and the client at its other end. */
+/** A socket without a network, with its client. */
 export class FakeClient extends Duplex {
-  /** It answers pings. */
+  /** Whether it answers pings. */
   answers = true
   readonly texts: string[] = []
   readonly pongs: Buffer[] = []
   pings = 0
-  /** The close frame that it has been sent; an empty one has no code. */
+  /** The received close frame. An empty one has no code. */
   seen: { code: number | undefined, reason: string } | undefined
-  /** Frames behind the close frame: there may be none. */
+  /** The number of frames after the close frame. It must be 0. */
   late = 0
-  /** It has sent all it ever will. */
+  /** Whether it has ended its side. */
   silent = false
   #open = true
   #pending: Array<() => void> = []
@@ -34,7 +34,7 @@ export class FakeClient extends Duplex {
     else this.#pending.push(taken)
   }
 
-  /** What the client sends. */
+  /** The client sends bytes. */
   sends (...frames: Buffer[]): void {
     if (!this.silent && !this.destroyed) {
       for (const bytes of frames) if (bytes.length > 0) this.push(bytes)
@@ -52,7 +52,7 @@ export class FakeClient extends Duplex {
     this.destroy(new Error('read ECONNRESET'))
   }
 
-  /** Takes nothing, until {@link reads}. */
+  /** Stops reading until {@link reads}. */
   stalls (): void {
     this.#open = false
   }

@@ -1,6 +1,7 @@
-// Messages from several processes to many receivers on other nodes, in loops of every kind, while links lose what is on
-// them, channels are reset and windows are full. Each receiver gets what it was sent in that order, and nothing behind a
-// hole that it was not told of. `docs/cluster.md`, "Promises".
+// Several processes send to many receivers on other nodes in different loops, while links lose
+// frames,
+// channels are reset and windows are full. Each receiver gets its messages in order. It is notified
+// of missed messages before it gets a later one. docs/cluster.md, "Promises".
 import fc from 'fast-check'
 import { encodeChannelHeader } from '../../lib/cluster/link/codec.js'
 import { Peer } from '../../lib/cluster/membership/peer.js'
@@ -16,7 +17,7 @@ const timing = timings.default
 const names = ['a', 'b', 'c'] as const
 const receiversOfNode = 5
 const batchBytes = 4096
-/** More frames than a window takes. */
+/** More frames than fit into a window. */
 const floodSize = 4200
 
 const nodeIndex = fc.nat(names.length - 1)
@@ -39,7 +40,7 @@ const step = fc.oneof(
       sender: fc.nat(1),
       receivers,
       payloads: fc.array(payload, { minLength: 1, maxLength: 5 }),
-      /** Which loop is inside. */
+      /** Which loop is the inner one. */
       byReceiver: fc.boolean()
     })
   },
@@ -61,14 +62,14 @@ const histories = fc.array(step, { minLength: 1, maxLength: 40 })
 
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
 
-/** What one receiver was sent by one node, and how far it got. */
+/** The messages of one node to one receiver, and its progress. */
 class Stream {
   readonly sent: { readonly content: string, readonly accepted: boolean }[] = []
-  /** The first that has neither come nor been passed over. */
+  /** The first message that has neither arrived nor been skipped. */
   #next = 0
   #received = 0
 
-  /** Messages that were passed over so far. */
+  /** The number of skipped messages. */
   get missing (): number {
     return this.#next - this.#received
   }
@@ -85,7 +86,7 @@ class Stream {
     this.#received++
   }
 
-  /** Nothing more is under way. */
+  /** Counts all remaining messages as skipped, because no frame is in flight. */
   end (): void {
     this.#next = this.sent.length
   }
@@ -103,7 +104,7 @@ class Node {
   readonly peers = new Map<string, Peer>()
   readonly senders: Pid[]
   readonly receivers: Pid[]
-  /** Batches on their way to each other node. */
+  /** Batches in flight to each other node. */
   readonly out = new Map<string, Batch[]>()
   readonly streams = new Map<string, Stream>()
   readonly told = new Map<Pid, number>()
@@ -172,7 +173,7 @@ class Node {
     this.checkHoles(to)
   }
 
-  /** A receiver was told of each message that it misses. */
+  /** Checks that a receiver was notified of each message that it missed. */
   checkHoles (to: Pid): void {
     let missing = 0
     for (const [key, stream] of this.streams) if (key.endsWith(`>${to}`)) missing += stream.missing
@@ -198,7 +199,7 @@ function contentOf (topic: string, payload: unknown, from: Pid): string {
   ])
 }
 
-/** A payload that is made anew for each send, as in a plain loop. */
+/** Creates a new payload for each send, as a plain loop does. */
 function payloadOf ({ kind, n }: { kind: string, n: number }): [topic: string, payload: unknown] {
   switch (kind) {
     case 'text': return ['ws.send', { type: 'text', data: `text ${n}` }]
@@ -213,7 +214,7 @@ function payloadOf ({ kind, n }: { kind: string, n: number }): [topic: string, p
 class Cluster {
   readonly clock = new TestClock()
   readonly nodes = names.map((name) => new Node(name))
-  /** A channel was reset: what was under way may have arrived, and counts as missed. */
+  /** Resets a channel. Frames in flight may have arrived, but count as missed. */
   #wasReset = false
 
   constructor () {
@@ -234,7 +235,7 @@ class Cluster {
     const content = contentOf(topic, payload, source)
     const accepted = from.router.send(pid, topic, payload, source)
     to.stream(pid, source).sent.push({ content, accepted })
-    // A sender may write to its bytes again.
+    // A sender may change its bytes after the send.
     if (payload instanceof Uint8Array) payload.fill(0xff)
   }
 
@@ -324,7 +325,7 @@ class Cluster {
     }
   }
 
-  /** A node gets all that was sent, and its acknowledgements are back before the turn of the sender ends. */
+  /** Delivers all frames to a node and its acknowledgements, within the turn of the sender. */
   async #exchange (from: Node, to: Node): Promise<void> {
     from.endTurn()
     this.#carry(from, to, Infinity)
@@ -344,7 +345,7 @@ class Cluster {
     this.#endTurn()
   }
 
-  /** Everything works again, for long enough. */
+  /** Restores all links, and waits until all frames have arrived. */
   async heal (): Promise<void> {
     for (const node of this.nodes) {
       for (const peer of node.peers.values()) if (!peer.up) this.#up(node, peer)

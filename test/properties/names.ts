@@ -1,5 +1,6 @@
-// Names of a cluster that two healthy nodes register and give back at any time, while the register answers slowly:
-// no name may be lost. `docs/cluster.md`, "Names".
+// Two healthy nodes register and unregister names at any time, while the register answers slowly.
+// No
+// name may be lost. docs/cluster.md, "Names".
 import fc from 'fast-check'
 import { Names } from '../../lib/cluster/names/names.js'
 import { Register } from '../../lib/cluster/register.js'
@@ -18,12 +19,12 @@ const nodes = ['a', 'b'] as const
 const nameCount = 3
 
 /**
- * The slowest answer that must not cost a name. A renewal asks twice, and so does the renewal after it, which begins
- * when the first one is answered, or a renewal interval after its start.
+ * The slowest answer with which no name may be lost. A renewal makes two requests. The next renewal
+ * begins when the first one is answered, or a renewal interval after its start, and makes two more.
  */
 const slowest = Math.min(timing.request, (timing.lease - timing.renew) / 4) - 1
 
-/** Times around which something is decided are more likely than others. */
+/** Times close to a deadline are more likely than others. */
 const wait = fc.oneof(
   fc.nat(timing.renew),
   fc.nat(timing.lease + timing.renew),
@@ -41,7 +42,9 @@ const step = fc.record({
 
 const histories = fc.record({
   steps: fc.array(step, { minLength: 1, maxLength: 25 }),
-  /** Milliseconds until the register does what it is asked, and until its answer arrives, in turns. */
+  /**
+   * Milliseconds until the register carries out a request, and until its answer arrives, in turns.
+   */
   delays: fc.array(fc.oneof({ weight: 3, arbitrary: fc.nat(5) }, fc.nat(slowest)), {
     minLength: 1,
     maxLength: 12
@@ -98,9 +101,9 @@ class HealthyNode {
   readonly losses: string[] = []
   readonly names: Names
   readonly refusals: string[] = []
-  /** The last process that has, or had, each name. */
+  /** The last holder of each name. */
   readonly holders = new Map<string, Pid>()
-  /** Names that were given back, or whose holder was ended. */
+  /** Names that were unregistered, or whose holder was ended. */
   pending = 0
 
   constructor (node: string, clock: TestClock, store: SlowStore, random: () => number) {
@@ -114,7 +117,7 @@ class HealthyNode {
       node,
       incarnation: 5,
       durable: true,
-      // On a slow register, claims that take turns take longer than a user waits: that is no fault here.
+      // On a slow register, concurrent attempts may take longer than the timeout. That is allowed.
       acquireTimeout: 3_600_000,
       local: this.here,
       membership: { find: () => ({ incarnation: 5, state: 'up', hasLeft: false }) },
@@ -158,7 +161,7 @@ class HealthyNode {
     if (pid !== undefined) this.here.end(pid, 'done')
   }
 
-  /** @throws where a name, or the lease, was lost though nothing had failed */
+  /** @throws when a name or the lease was lost although nothing had failed */
   check (): void {
     equal(this.losses.join('; '), '', 'losses')
     equal(this.counters.fences, 0, 'fences')

@@ -222,7 +222,8 @@ class Twin {
         break
       }
       case 'watch': {
-        // Another loop may have received an update that it has not seen yet. It must watch again itself.
+        // Another loop may have received an update that it has not seen yet. It must watch again
+        // itself.
         if (!inside && !one.shape.startsWith('serve')) return
         const snapshot = self.groups.watch(operation.group, one.pid)
         sameSet(snapshot, this.#membersOf(operation.group))

@@ -1,11 +1,11 @@
-// The property suites, all or those that are named, with as many histories as `FC_RUNS` says.
+// Runs all property suites, or the given ones, with `FC_RUNS` histories each.
 //   FC_RUNS=200000 npx tsx test/properties/run.ts [suite…]
-// Prints what each suite found; the exit code is 1 when one does not hold.
+// Prints the result of each suite. The exit code is 1 when a suite fails.
 import { suites as mocked } from './all.js'
 import { termsFromEnv } from './suite.js'
 import { upgrades } from './upgrades.js'
 
-// A history of real sockets takes a second or two: say how many.
+// A history of real sockets takes a second or two: run `upgrades` with a small FC_RUNS.
 const suites = [...mocked, upgrades]
 
 const named = process.argv.slice(2)

@@ -1,43 +1,44 @@
-// A property suite is a module without a test runner in it: tests run some thousands of its
-// histories, the soak hundreds of thousands, and the mutants as many as it takes.
+// A property suite is a module without a test runner. Tests run some thousands of its histories,
+// the
+// soak runs hundreds of thousands, and the mutants run as many as needed.
 import fc from 'fast-check'
 
-/** How many histories, and which: a seed and a path run one failure again. */
+/** The number of histories. A seed and a path repeat one failure. */
 export interface Terms {
   readonly runs: number
   readonly seed?: number
   readonly path?: string
 }
 
-/** What a suite found. */
+/** The result of a suite. */
 export interface Verdict {
   readonly suite: string
-  /** Histories that were run, the one that failed too. */
+  /** The number of histories that ran, including a failed one. */
   readonly runs: number
   readonly seed: number
   /** Milliseconds. */
   readonly took: number
-  /** The shortest history that fails, with the command that runs it again. */
+  /** The shortest failing history, with the command that repeats it. */
   readonly failure: string | undefined
-  /** The path to it, for the same seed. */
+  /** The path to that history, for the same seed. */
   readonly path: string | null
 }
 
 export interface Suite {
   readonly name: string
-  /** @param shrink look for a shorter history that fails as well */
+  /** @param shrink whether to search for a shorter failing history */
   check (terms: Terms, shrink?: boolean): Promise<Verdict>
 }
 
-/** Turns of the event loop are real, whatever clock a history puts in their place. */
+/** The real setImmediate, also while a history has installed its own clock. */
 const realImmediate = setImmediate
 const realNow = performance.now.bind(performance)
 
-/** Errors that nobody has caught, where the process notes them instead of ending. */
+/** Uncaught errors, which this process records instead of ending. */
 export const uncaught: unknown[] = []
 
 /**
- * @param run one history; it throws where a promise is broken, and leaves nothing behind
+ * @param run runs one history; throws when a guarantee is broken, and leaves nothing behind
  */
 export function suiteOf<T> (
   name: string,
@@ -46,7 +47,7 @@ export function suiteOf<T> (
 ): Suite {
   const property = fc.asyncProperty(histories, async (history) => {
     await run(history)
-    // Rejections that nobody handles come to light when the event loop goes on.
+    // Unhandled rejections are reported when the event loop continues.
     await new Promise((resolve) => {
       realImmediate(resolve)
     })
@@ -83,14 +84,15 @@ function describe<T> (name: string, details: fc.RunDetails<[T]>): string {
   ].join('\n')
 }
 
-/** The histories of every push. */
+/** The seed of the histories in CI. */
 const pushSeed = 20261125
 
 /** `FC_RUNS`, `FC_SEED` and `FC_PATH`, where they are set. */
 export function termsFromEnv (runs: number, env: NodeJS.ProcessEnv = process.env): Terms {
   return {
     runs: numberFrom('FC_RUNS', env) ?? runs,
-    // A push is judged by its change and not by luck: who searches is the soak, and every run at home.
+    // CI uses a fixed seed, so that only a change can fail it. The soak and local runs use new
+    // ones.
     seed: numberFrom('FC_SEED', env) ?? (env.CI === 'true' ? pushSeed : undefined),
     path: env.FC_PATH === '' ? undefined : env.FC_PATH
   }

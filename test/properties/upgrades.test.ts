@@ -2,7 +2,10 @@ import t from 'tap'
 import { termsFromEnv } from './suite.js'
 import { upgrades } from './upgrades.js'
 
-/** One history plays a hundred sockets in real time: it stands for so many of those on a mocked clock. */
+/**
+ * One history runs a hundred sockets in real time. It counts as this many histories of a manual
+ * clock.
+ */
 const weight = 1000
 
 t.test(

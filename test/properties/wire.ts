@@ -1,5 +1,6 @@
-// What a client writes, cut anywhere: whole and fragmented messages of every size of header, control
-// frames between, and at last perhaps a violation. RFC 6455 sections 5 to 8.
+// Bytes of a client, split at any place: messages with each size of header, whole and fragmented,
+// with
+// control frames between them, and sometimes a violation at the end. RFC 6455 sections 5 to 8.
 import fc from 'fast-check'
 import { normalizeOptions } from '../../lib/upgrade/options.js'
 import { opcodes } from '../../lib/websocket/frames.js'
@@ -41,7 +42,7 @@ const more = (data: string | Buffer, fin = true): Buffer =>
   frameOf(opcodes.continuation, data, { fin })
 const code = (value: number): Buffer => bytes(value >> 8, value & 0xff)
 
-/** How a client ends it, and what is said of that. */
+/** How a client ends the connection, and the event that the parser must emit. */
 const endings: Record<string, readonly [frames: readonly Buffer[], told: string]> = {
   'no close': [[], ''],
   'an empty close': [[closeOf()], 'close 1005 '],
@@ -89,7 +90,7 @@ const endings: Record<string, readonly [frames: readonly Buffer[], told: string]
   ]
 }
 
-/** Notes what it is told; it may stop after a message. */
+/** Records the events of a parser. It may stop the parser after a message. */
 class Note implements ReceiverEvents {
   readonly told: string[] = []
   readonly data: Buffer[] = []
@@ -102,7 +103,7 @@ class Note implements ReceiverEvents {
 
   onMessage (data: Buffer, binary: boolean): boolean {
     this.told.push(binary ? 'binary' : 'text')
-    // A text is good until this returns.
+    // The bytes of a text are valid only until this returns.
     this.data.push(binary ? data : Buffer.from(data))
     if (this.#stopsAfter === 0 || this.told.length % this.#stopsAfter !== 0) return true
     this.stops++
@@ -122,7 +123,7 @@ class Note implements ReceiverEvents {
   }
 }
 
-/** As much text as fits into so many octets. */
+/** Text that fills the given number of bytes as far as possible. */
 function payloadOf ({ size, letter, binary }: Message): Buffer {
   if (binary) return Buffer.alloc(size, 0xfe)
   const one = Buffer.from(letter)
@@ -167,7 +168,7 @@ const history = fc.record({
     maxLength: 6
   }),
   ending: fc.constantFrom(...Object.keys(endings)),
-  /** Octets of each read, again and again; none: all in one. */
+  /** The sizes of the reads, repeated; none means one read. */
   reads: fc.array(fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 100, max: 70_000 })), {
     maxLength: 4
   }),
@@ -179,7 +180,7 @@ export const wire = suiteOf('wire', history, async ({ items, ending, reads, stop
   for (const item of items) write(script, item)
   const [last, end] = endings[ending]
   if (end !== '') script.told.push(end)
-  // What follows the end is not looked at.
+  // Bytes after the end are ignored.
   const input = Buffer.concat([
     ...script.frames,
     ...last,
@@ -190,7 +191,7 @@ export const wire = suiteOf('wire', history, async ({ items, ending, reads, stop
   const { route } = normalizeOptions({ maxPayload })
   const receiver = new Receiver(note, client, route.maxPayload, maxFragments, undefined)
   const length = Math.max(1, input.length)
-  // Octet by octet is for short ones: the long take too long.
+  // Only short input is parsed byte by byte: long input would take too long.
   const steps = input.length > 5000 ? reads.filter((read) => read >= 100) : reads
   for (let at = 0, i = 0; at < input.length; i++) {
     const read = steps.length === 0 ? length : steps[i % steps.length]

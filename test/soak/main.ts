@@ -44,7 +44,9 @@ async function toItsEnd (section: Section, task: () => Promise<void>): Promise<v
   }
 }
 
-async function soak ({ smoke, only, report = defaultReport, scale }: SoakOptions): Promise<boolean> {
+async function soak (
+  { smoke, only, report = defaultReport, scale }: SoakOptions
+): Promise<boolean> {
   say(heading(smoke))
   const sections: Section[] = []
   const rig = await Rig.start(scale)

@@ -38,7 +38,10 @@ export class Section {
         `| ${statement} | ${cell(seen)} | ${holds ? 'yes' : '**no**'} |`
     )
     const seconds = Math.round((performance.now() - this.#started) / 1000)
-    return `## ${this.title}\n\n${this.#about} ${seconds} s.\n\n| what must hold | seen | holds |\n| --- | --- | --- |\n${rows.join('\n')}\n`
+    return (
+      `## ${this.title}\n\n${this.#about} ${seconds} s.\n\n` +
+      `| what must hold | seen | holds |\n| --- | --- | --- |\n${rows.join('\n')}\n`
+    )
   }
 }
 

@@ -11,7 +11,9 @@ import type { Reading } from './clients/readings.js'
 const client = 7
 
 /** What a reading says of messages that come in this order. */
-function judged (reading: Reading, numbers: readonly number[], sent = 4): Array<string | undefined> {
+function judged (
+  reading: Reading, numbers: readonly number[], sent = 4
+): Array<string | undefined> {
   for (let n = 0; n < sent; n++) reading.sent(n)
   return numbers.map((n) => reading.take(Buffer.from(dataOf(client, n)), isBinary(n)))
 }

@@ -20,10 +20,10 @@ import {
 
 type Event = [name: string, ...values: unknown[]]
 
-// @types/ws does not know that ws exports its receiver.
+// @types/ws does not declare the exported Receiver.
 const { Receiver } = ws as unknown as { Receiver: new (options: { isServer: boolean }) => Writable }
 
-/** What ws's own client makes of these frames. */
+/** Reads these frames with the Receiver of ws, as a client. */
 async function received (...frames: Buffer[]): Promise<Event[]> {
   const receiver = new Receiver({ isServer: false })
   const events: Event[] = []

@@ -16,7 +16,9 @@ type Event =
   | [name: 'close', code: number, reason: string]
   | [name: 'violation', code: ViolationCode, reason: string]
 
-/** Writes down what a parser tells; `then` runs inside each event, and `go` answers messages. */
+/**
+ * Records the events of a parser. `then` runs inside each event; `go` is the result of a message.
+ */
 class Log implements ParserEvents {
   events: Event[] = []
   data: Buffer[] = []
@@ -56,7 +58,7 @@ function build ({ maxPayload = 1 << 20, maxFragments = 16, deflate = false }: Op
 
 interface Bits { fin?: boolean, rsv?: number, mask?: readonly number[] | null, length?: bigint }
 
-/** A client's frame; everything in it can be made wrong. */
+/** Makes a client frame. Options can make each part of it invalid. */
 function client (
   opcode: number,
   payload: Uint8Array | string = '',
@@ -95,7 +97,7 @@ function octets (bytes: Buffer, to: (octet: Buffer) => void): void {
   for (const byte of bytes) to(Buffer.from([byte]))
 }
 
-/** All events of these bytes, parsed whole; also asserts that parsing them octet by octet is the same. */
+/** Returns the events of these bytes. Asserts that parsing them byte by byte gives the same. */
 function eventsOf (t: Test, bytes: Buffer, options?: Options): Event[] {
   const dripped = build(options)
   octets(bytes, octet => dripped.parser.parseChunk(octet))
@@ -940,7 +942,7 @@ t.test('holds no memory after a whole message, a stop at the end, or the end', a
     ['bytes that wait, ended', [bytes, bytes], parser => parser.stopForever()]
   ]
   const refs: Array<[string, WeakRef<object>]> = []
-  // In a function of its own, so that no variable of this test holds what the parser let go.
+  // In its own function, so that no variable of the test keeps the released bytes alive.
   const parsed = ([name, chunks, then]: typeof rows[number]): FrameParser => {
     const parser = new FrameParser(
       { onMessage: () => false, onPing () {}, onPong () {}, onCloseFrame () {}, onViolation () {} },

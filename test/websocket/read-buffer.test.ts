@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { findOnReadFields, useSharedBuffer, sharedBuffer } from '../../lib/websocket/read-buffer.js'
 import { until } from '../helpers.js'
 
-/** Two ends of a connection; the server's is paused. */
+/** Both ends of a TCP connection. The server's end is paused. */
 async function pair (t: Test): Promise<{ client: Socket, socket: Socket }> {
   const server = createServer({ pauseOnConnect: true })
   server.listen(0, '127.0.0.1')

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { Flusher, Sender } from '../../lib/websocket/sender.js'
 
-/** A socket that takes bytes when it is told to, or at once. */
+/** A socket that writes at once while it is open, else when `go` is called. */
 class Sink extends Duplex {
   readonly chunks: Buffer[] = []
   open = true
@@ -30,7 +30,7 @@ class Sink extends Duplex {
     else this.#pending = done
   }
 
-  /** Finishes the write that waits. */
+  /** Finishes the pending write. */
   go (): void {
     const pending = this.#pending
     this.#pending = undefined
@@ -105,7 +105,7 @@ t.test('flushes each sender of a loop iteration once', async t => {
   await turn()
   t.strictSame(sinks.map(({ bytes }) => bytes), ['0!', '1!', '2!', '3!', '4!'])
   flusher.frames.text('x')
-  t.equal(flusher.frames.encoded, encoded + 1, 'the last text is let go of')
+  t.equal(flusher.frames.encoded, encoded + 1, 'the last text is no longer cached')
 })
 
 t.test('senders with the same frames share one joined chunk, others do not', async t => {
@@ -126,7 +126,7 @@ t.test('senders with the same frames share one joined chunk, others do not', asy
   sender.sendFrame(a)
   sender.sendFrame(b)
   await turn()
-  t.equal(flusher.joins, 5, 'what was joined is let go of')
+  t.equal(flusher.joins, 5, 'the joined chunk is no longer cached')
 })
 
 t.test('delays a flush while processes have mail, up to a limit', async t => {
@@ -190,7 +190,7 @@ t.test('packs waiting small frames into larger chunks', async t => {
     for (let i = 0; i < 40_000; i++) sender.sendFrame(frame)
     expected += `${round};`.repeat(40_000)
     t.equal(sender.bufferedBytes, 150_000)
-    // What is packed has been copied.
+    // Packed frames were copied, so their buffers can be released.
     frame.fill('!')
     sink.open = true
     sink.go()
@@ -200,7 +200,7 @@ t.test('packs waiting small frames into larger chunks', async t => {
     t.equal(
       sink.bytes.split('!!').length - 1,
       (times + 1) * (40_000 % 1024),
-      'only the last ones were loose'
+      'only the last frames were not packed'
     )
   }
 })
@@ -217,7 +217,7 @@ t.test(
       told.push('b')
     })
     sender.flush()
-    t.strictSame(told, ['a', 'b'], 'at once where the kernel has it')
+    t.strictSame(told, ['a', 'b'], 'at once when the kernel has it')
     sink.open = false
     sender.sendFrame(Buffer.from('c'), () => {
       told.push('c')
@@ -343,7 +343,7 @@ t.test('allows a burst of 16 times the limit when the buffer was empty', async t
   await turn()
   t.equal(sender.bufferedBytes, 0)
   sender.sendFrame(Buffer.alloc(101))
-  t.ok(sender.allowsBurst(100), 'each turn that finds it empty')
+  t.ok(sender.allowsBurst(100), 'in each iteration that begins with an empty buffer')
 })
 
 t.test('applies the limit to a burst after the socket had one iteration to drain', async t => {
@@ -351,7 +351,7 @@ t.test('applies the limit to a burst after the socket had one iteration to drain
   sink.open = false
   sender.sendFrame(Buffer.alloc(2000))
   t.ok(sender.allowsBurst(1000))
-  t.ok(sender.allowsBurst(1000), 'as often as it is asked')
+  t.ok(sender.allowsBurst(1000), 'also when it is called again')
   await turn()
   t.ok(sender.allowsBurst(1000), 'it was written just now')
   await turn()
@@ -360,7 +360,7 @@ t.test('applies the limit to a burst after the socket had one iteration to drain
   await turn()
   t.equal(sender.bufferedBytes, 0)
   sender.sendFrame(Buffer.alloc(2000))
-  t.ok(sender.allowsBurst(1000), 'it has read everything meanwhile')
+  t.ok(sender.allowsBurst(1000), 'it has read everything since then')
 })
 
 t.test('allows another burst to a client that has read the last one in time', async t => {
@@ -401,7 +401,7 @@ t.test('a drain in the iteration of a burst does not make the burst late', async
   t.ok(sink.writableNeedDrain)
   sink.go()
   await new Promise((resolve) => { process.nextTick(resolve) })
-  t.equal(sender.bufferedBytes, 64 * 1024, 'it has been drained, and holds what came behind')
+  t.equal(sender.bufferedBytes, 64 * 1024, 'it was drained, and holds the later frames')
   t.ok(sender.allowsBurst(10_000))
 })
 

@@ -78,7 +78,7 @@ t.test('uses bufferutil when it is installed', async t => {
   const payload = Buffer.alloc(64, 0x61 ^ 0x55)
   const seen = unmask(payload, 0x55555555)
   t.equal(String(payload), 'a'.repeat(64))
-  // Only the loop tells that it has seen ASCII.
+  // Only the JavaScript loop reports that the payload is ASCII.
   t.equal(seen, !isInstalled())
 })
 

@@ -1,32 +1,32 @@
-// What every engine has to do, the same for all of them: its test file runs this suite.
+// The conformance suite of engines. The test file of each engine runs it.
 import { EventEmitter, once } from 'node:events'
 import { until } from '../../helpers.js'
 import type { Test } from 'tap'
 import type { ClusterEngine, Transport } from '../../../types/cluster.js'
 
-/** An engine of the test's own. */
+/** An engine that only this test uses. */
 export interface EngineUnderTest {
-  /** A node's way to it. */
+  /** Makes the transport of a node. */
   connect (): ClusterEngine
   kill (): Promise<void>
-  /** @param empty without what was stored */
+  /** @param empty whether the stored data is removed */
   restart (empty?: boolean): Promise<void>
-  /** The engine does nothing, and its connections stay. */
+  /** Freezes the engine, and keeps its connections open. */
   freeze?: () => void
   thaw?: () => void
 }
 
-/** An open transport, closed with the test, and the states it has told. */
+/** An open transport with its reported states. It is closed with the test. */
 interface Node {
   transport: Transport
   states: boolean[]
-  /** Resolves with the next state that is this one. */
+  /** Resolves when the given state is reported next. */
   becomes (up: boolean): Promise<void>
-  /** Subscribes, and returns what comes. */
+  /** Subscribes, and returns the received frames. */
   hear (topic: string): Promise<Heard>
 }
 
-/** What came from a topic, as text. */
+/** The frames of a topic, as text. */
 class Heard {
   readonly frames: string[] = []
   readonly #news = new EventEmitter()
@@ -36,7 +36,7 @@ class Heard {
     this.#news.emit('frame')
   }
 
-  /** Resolves when this many have come. */
+  /** Resolves when `count` frames have arrived. */
   async reaches (count: number): Promise<void> {
     while (this.frames.length < count) await once(this.#news, 'frame')
   }
@@ -63,7 +63,7 @@ async function node (t: Test, engine: ClusterEngine): Promise<Node> {
   }
 }
 
-/** Publishes each frame: the engine is up, and they are few. */
+/** Publishes frames to an engine that is up. */
 function publish (t: Test, { transport }: Node, topic: string, ...frames: string[]): void {
   t.ok(frames.every((frame) => transport.publish(topic, Buffer.from(frame))), `${topic}: taken`)
 }

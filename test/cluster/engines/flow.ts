@@ -1,8 +1,8 @@
-// What a session of any engine does when more is published than the engine takes.
+// The flow control of a session, the same for each engine.
 import { maxUnflushed, type Session } from '../../../lib/cluster/engines/session.js'
 import type { Test } from 'tap'
 
-/** Publishes until no more is taken, and then what the server has seen makes room. */
+/** Publishes until the session refuses a frame. It accepts more when the server has read some. */
 export async function fillsUp (t: Test, session: Session): Promise<void> {
   const frame = new Uint8Array(64 * 1024)
   let taken = 0

@@ -1,4 +1,5 @@
-// Three servers of NATS with JetStream, of which some die. It takes seconds: their leaders are elected slowly.
+// Three NATS servers with JetStream, some of which die. It takes seconds, because leaders are
+// elected slowly.
 import t from 'tap'
 import { missing, natsCluster } from '../fixtures/servers.js'
 import { until } from '../../helpers.js'
@@ -8,7 +9,7 @@ import type { Transport } from '../../../types/cluster.js'
 
 const skip = missing('nats-server')
 
-/** A transport that is attached to the first of these servers, while that lives. */
+/** A transport that uses the first of these servers while it is alive. */
 async function attached (
   t: Test,
   servers: string[]
@@ -45,7 +46,7 @@ t.test(
         heard.push(`${i} ${String(Buffer.from(bytes))}`)
       })
     }
-    // One of three has no majority: no leader can be elected.
+    // One of three servers has no majority, so no leader can be elected.
     await Promise.all([servers[0].kill(), servers[1].kill()])
     await until(
       () =>
@@ -77,7 +78,7 @@ t.test(
           : await second.cas('key', Buffer.from('after'), found.revision).catch(() => 0)
       return revision > 0
     })
-    // Any server answers, also one that is behind.
+    // Any server answers, also one with old data.
     await until(async () => String(Buffer.from((await third.get('key'))!.value)) === 'after')
   }
 )

@@ -4,7 +4,10 @@ import { NatsRegister } from '../../../lib/cluster/engines/nats-register.js'
 import type { NatsClient } from '../../../lib/cluster/engines/nats-client.js'
 import type { KvEntry } from '@nats-io/kv'
 
-/** A client that answers what a test says: what happens between two of the register's questions cannot be had of a server. */
+/**
+ * A client whose answers the test controls. A real server cannot change data between two given
+ * requests.
+ */
 async function register (answers: {
   publish: () => Promise<{ seq: number }>
   get?: () => Promise<Partial<KvEntry> | null>

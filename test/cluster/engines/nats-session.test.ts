@@ -52,7 +52,7 @@ t.test('opens no socket when the dial was aborted', { skip }, async (t) => {
   )
 })
 
-/** A client of a server whose JetStream makes the bucket when a test says so. */
+/** A client of a server whose JetStream creates the bucket when the test says so. */
 function electing () {
   const tries: Array<{ resolve (kv: object): void, reject (error: Error): void }> = []
   let tried = (): void => {}
@@ -88,7 +88,7 @@ function electing () {
     tries,
     get connections () { return connections },
     dial: async () => await dial(() => {}, new AbortController().signal),
-    /** The next try to make the bucket. */
+    /** The next attempt to create the bucket. */
     next: async () => {
       if (tries.length === 0) await new Promise<void>((resolve) => { tried = resolve })
       return tries.shift()!
@@ -111,7 +111,7 @@ t.test('waits for the register on the first connection', async (t) => {
 t.test(
   'waits one second for the register on a later connection, and retries until the connection is lost',
   async (t) => {
-    // A timer of a session keeps no program running.
+    // The timer of a session must not keep the program running.
     const awake = setInterval(() => {}, 60_000)
     t.teardown(() => {
       clearInterval(awake)

@@ -136,7 +136,7 @@ t.test('detects failures that take seconds', { skip, jobs: 2 }, async (t) => {
       t.equal(await changed, true)
       changed = change()
       between.mode = 'hole'
-      // Found out by what is published, sooner than by the silence.
+      // A publish detects the loss earlier than the missing answers.
       t.equal(transport.publish('fwr.x', new Uint8Array(64 * 1024)), true)
       t.equal(await changed, false)
     }

@@ -27,7 +27,7 @@ t.test('accepts an answer that arrived while the event loop was blocked', async 
   t.teardown(() => { client.destroy() })
   const [engine] = await accepted as [Socket]
   const answer = new PendingAnswers().waitFor(1, once(client, 'data'), late)
-  // It is in the client's socket when this returns, and is read when the timer has fired long since.
+  // The answer is in the client's socket when this returns, and is read after the timer has fired.
   engine.end('here')
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
   t.equal(String(await answer), 'here')

@@ -16,8 +16,10 @@ import { redis, type RedisOptions } from '../../../lib/cluster/engines/redis.js'
 const skip = missing('redis-server')
 const silent = { state: (): void => {} }
 
-/** A server with the user that is documented, and nobody else. */
-async function restricted (t: Test, change = (rule: string): string => rule): Promise<EngineServer> {
+/** A server with only the documented user. */
+async function restricted (
+  t: Test, change = (rule: string): string => rule
+): Promise<EngineServer> {
   const rule = change(await documented('user fwr'))
     .trim()
     .split(' ')
@@ -96,7 +98,7 @@ t.test('rejects a Redis Cluster', { skip }, async (t) => {
   )
 })
 
-/** Resolves when the copy of a server has all that was written. */
+/** Resolves when the replica has all written data. */
 async function copied ({ port }: EngineServer): Promise<void> {
   const client = new Redis(port, '127.0.0.1')
   await client.set('last', 1)

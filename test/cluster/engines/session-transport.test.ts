@@ -9,7 +9,7 @@ import { SessionTransport } from '../../../lib/cluster/engines/session-transport
 const unavailable = { code: 'FST_CLUSTER_UNAVAILABLE' }
 const denied = (): Error => new errorCodes.FST_CLUSTER_ACCESS_DENIED('test', 'no')
 
-/** A session that answers what a test says, and is lost when it says so. */
+/** A session whose answers and loss the test controls. */
 class TestSession implements Session {
   maxFrame = 100
   closed = 0
@@ -36,7 +36,7 @@ interface Engine {
   up: () => Promise<unknown>
 }
 
-/** A transport whose dials have these outcomes, one after the other. */
+/** A transport whose dials have these outcomes in order. */
 function engine (t: Test, ...outcomes: Array<Session | Error>): Engine {
   const states: boolean[] = []
   const news = new EventEmitter()
@@ -155,7 +155,7 @@ t.test('ignores a confirmation of a session that was lost meanwhile', async (t) 
     await Promise.all([subscribed, again])
     return sessions[1].subscribed
   }
-  // As many turns of the microtask queue as it takes from the answer to its effect, and some more.
+  // More microtask rounds than the answer needs to take effect.
   const moments = Array.from({ length: 20 }, (_, turns) => turns)
   t.strictSame(await Promise.all(moments.map(inTheMoment)), moments.map(() => ['x']))
 })

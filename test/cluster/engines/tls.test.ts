@@ -1,4 +1,4 @@
-// TLS against real servers: what `tls` says goes to the client as it is.
+// TLS with real servers: the option `tls` is passed to the client unchanged.
 import { EventEmitter, once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
@@ -10,14 +10,14 @@ import { nats } from '../../../lib/cluster/engines/nats.js'
 import { redis } from '../../../lib/cluster/engines/redis.js'
 import type { ClusterEngine } from '../../../types/cluster.js'
 
-// One certificate for all: it signed itself, and is the server's, the client's and the authority's.
+// One self-signed certificate for the server, the client and the authority.
 const [cert, key] = ['cert', 'key'].map((name) =>
   fileURLToPath(new URL(`../fixtures/tls/${name}.pem`, import.meta.url))
 )
 const pems = { cert: await readFile(cert, 'utf8'), key: await readFile(key, 'utf8') }
 const silent = { state: (): void => {} }
 
-/** Opens two of it, and has a frame and an entry of the register go through. */
+/** Opens two transports, sends a frame, and writes an entry of the register. */
 async function works (t: Test, engine: () => ClusterEngine): Promise<void> {
   const [{ transport }, { transport: other }] = [engine(), engine()]
   for (const each of [transport, other]) {
@@ -35,7 +35,10 @@ async function works (t: Test, engine: () => ClusterEngine): Promise<void> {
   t.ok(await transport.cas('fwr.k', new Uint8Array(1), revision) > revision)
 }
 
-/** The server's authority is none that it knows. @param connections of one session: one more is the next try's */
+/**
+ * Rejects a server with an unknown authority.
+ * @param connections of one session; one more belongs to the next attempt
+ */
 async function distrusts (
   t: Test,
   port: number,
@@ -57,7 +60,7 @@ async function distrusts (
 }
 
 t.test(
-  'NATS with TLS, and a certificate of the client',
+  'NATS works with TLS and a client certificate',
   { skip: missing('nats-server') },
   async (t) => {
     const server = await natsServer(t, [
@@ -80,7 +83,7 @@ t.test(
 )
 
 t.test(
-  'Redis with TLS, and a certificate of the client',
+  'Redis works with TLS and a client certificate',
   { skip: missing('redis-server') },
   async (t) => {
     const server = await redisServer(

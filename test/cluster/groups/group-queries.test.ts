@@ -8,7 +8,7 @@ import type { Frame, FrameFields } from '../../../lib/cluster/link/codec.js'
 import type { Peer } from '../../../lib/cluster/membership/peer.js'
 import type { Pid } from '../../../types/pid.js'
 
-/** Another node that keeps what it is told. */
+/** Another node that records the received frames. */
 function fakePeer (takes = true): { readonly peer: Peer, readonly pushed: FrameFields[] } {
   const pushed: FrameFields[] = []
   const sendFrame = (fields: FrameFields): boolean => takes && pushed.push(fields) > 0

@@ -6,12 +6,12 @@ import type { TestNode } from '../support.js'
 import type { ClusterGroupChange } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
 
-/** What the members of a node were sent. */
+/** The payloads that the members of a node have received. */
 function news ({ reported: told }: TestNode): unknown[] {
   return told.map((one) => (one as { payload: unknown }).payload)
 }
 
-/** A batch as another node publishes it to a group. */
+/** A batch that another node publishes to a group. */
 function batch ({ here }: TestNode, ...frames: Uint8Array[]): Buffer {
   const [node, incarnation] = here.suffix.slice(1).split('.')
   return Buffer.concat([
@@ -298,7 +298,7 @@ t.test(
     const cluster = new TestCluster()
     const [a, b] = await cluster.start('a', 'b')
     const { subscribe } = a.transport
-    // As real engines do: it is confirmed when they are back.
+    // Like real engines, which confirm a subscription when they are back.
     let confirm = (): void => {}
     a.transport.subscribe = async (topic, listener) => {
       await new Promise<void>((resolve) => {
@@ -328,7 +328,7 @@ t.test(
     t.strictSame(
       (await cluster.settle(b.cluster.groups.members('hall'))).members,
       [],
-      'who was refused is no member'
+      'the rejected process is no member'
     )
     const again = groups.join('hall', late)
     confirm()
@@ -370,7 +370,7 @@ t.test(
   }
 )
 
-/** A batch of a channel that is later than any of its node. */
+/** A batch with a later channel number than any of its node. */
 function batchOf (suffix: string, rest: Uint8Array): Buffer {
   const [node, incarnation] = suffix.slice(1).split('.')
   const header = Buffer.alloc(14)
@@ -409,7 +409,7 @@ t.test(
     t.strictSame(told(), [{ joined: [here], left: [] }])
     await a.cluster.groups.leave('room', here)
     t.strictSame(told(), [{ joined: [], left: [here] }])
-    // Cut off: what happens there is heard of afterwards.
+    // A long partition: changes on `b` are reported afterwards.
     b.transport.partitioned = true
     b.transport.cut()
     await cluster.run(10_000)
@@ -419,7 +419,7 @@ t.test(
     b.transport.reconnect()
     await cluster.run(5000)
     t.strictSame(told(), [{ joined: [there, late], left: [] }], 'it is back')
-    // A short one: nobody is down, and the engine's return is the reason to ask.
+    // A short outage: no node is down, and the members are read again when the engine is back.
     cluster.engine.stop(false)
     b.here.end(late, 'done')
     await cluster.run(3000)
@@ -428,7 +428,7 @@ t.test(
     t.strictSame(told(), [{ joined: [], left: [late] }])
     t.ok(
       a.logged.some(({ text }) => text.includes('a listener failed')),
-      'a failure of one is logged, and the others are told'
+      'the error of one is logged, and the others are called'
     )
     a.cluster.groups.unwatch('room', listener)
     a.cluster.groups.unwatch('room', listener)
@@ -449,7 +449,7 @@ t.test(
     const [goes, stays, comes] = [b.here.spawn(), b.here.spawn(), b.here.spawn()]
     for (const pid of [goes, stays]) await cluster.settle(b.cluster.groups.join('room', pid))
     const changes: unknown[] = []
-    // The answer is on its way for long, and announcements are not: they have a topic of their own.
+    // The answer is delayed. Announcements are not: they have their own topic.
     const { receive } = a.transport
     const held: Array<() => void> = []
     const hold = (): void => {
@@ -476,7 +476,7 @@ t.test(
     await cluster.run(100)
     await letThrough()
     t.strictSame(await watched, { members: [stays], missing: [] })
-    t.strictSame(changes, [], 'nothing is told before the members are')
+    t.strictSame(changes, [], 'no change is reported before the members')
     hold()
     a.transport.cut()
     a.transport.reconnect()
@@ -491,7 +491,7 @@ t.test(
         { joined: [comes], left: [] },
         { joined: [], left: [stays] }
       ],
-      'the answer was from before, and is none of later'
+      'the answer was older than the updates'
     )
   }
 )

@@ -43,7 +43,7 @@ function setUp () {
     channelReset: (why) => { resets.push(why) }
   })
   const local = Math.floor(world.now / 1000)
-  /** Has the channel receive a batch of the other node. */
+  /** Delivers a batch of the other node to the channel. */
   function receive (
     type: number, src: number, dst: number, ack = 0, rest: Uint8Array = Buffer.alloc(0)
   ): boolean {
@@ -131,7 +131,7 @@ t.test(
     t.strictSame(resets, ['the other node has begun a new connection'])
     t.strictSame(handled, ['a', 'b', 'c'])
     t.equal(channel.unacknowledged, 0)
-    // It speaks to one that is resets by that very batch.
+    // The batch is addressed to a connection that the same batch resets.
     t.ok(receive(frames, 9, local + 1, 0, frame('d', 1)))
     t.strictSame(handled, ['a', 'b', 'c'])
     t.strictSame(resets, [
@@ -272,7 +272,7 @@ function message (to: number, data: string) {
   return { type: frameTypes.send, to, from: 1, text: 'ws.send', kind: 2, body: Buffer.from(data) }
 }
 
-/** Fills the window with messages to one receiver. @returns how many it took */
+/** Fills the window with messages to one receiver. @returns the number of accepted messages */
 function fill (channel: Channel, to: number): number {
   let taken = 0
   while (channel.sendMessage(message(to, `fill ${taken}`), undefined)) taken++

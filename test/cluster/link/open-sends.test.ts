@@ -4,7 +4,7 @@ import { decodeNumberList } from '../../../lib/cluster/link/number-list.js'
 import { OpenSends } from '../../../lib/cluster/link/open-sends.js'
 import { encodePayload } from '../../../lib/cluster/values/payload.js'
 
-/** Sends as a channel does. @returns whether the payload had to be encoded */
+/** Sends like a channel. @returns whether the payload had to be encoded */
 function send (
   open: OpenSends,
   to: number,

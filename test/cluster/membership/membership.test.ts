@@ -7,13 +7,13 @@ import { timings } from '../../../lib/cluster/timing.js'
 const timing = timings.default
 const period = timing.heartbeat / 4
 
-/** A node `a` of incarnation 5, with what it is told and what the engine says of others. */
+/** Node `a` with incarnation 5, its reports, and the answers of the engine. */
 class Scene {
   readonly clock = new TestClock()
   readonly counters = noCounts()
   readonly told: unknown[][] = []
   probed = 0
-  /** What the engine says of who subscribes. */
+  /** The answer of the engine to a probe. */
   answer: () => Promise<boolean | undefined> = async () => undefined
   readonly membership = new Membership({
     clock: this.clock,
@@ -38,7 +38,7 @@ class Scene {
     this.membership.tick(10_000)
   }
 
-  /** Time passes, and is looked at as a node does. */
+  /** Advances the time with the ticks of a node. */
   async pass (ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed += period) {
       await this.clock.pass(period)

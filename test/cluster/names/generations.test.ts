@@ -9,7 +9,7 @@ function prepare (durable = false) {
   const { clock, store, register } = new TestRegister()
   let random = 0
   const host = { clock, register, random: () => (random += 0.001), durable }
-  /** Another node, whose clock is so many milliseconds ahead. */
+  /** Another node. Its clock is `ahead` milliseconds ahead. */
   const node = (ahead: number): Generations & { readonly write: () => Promise<number> } => {
     const clock = new TestClock()
     clock.jump(ahead)

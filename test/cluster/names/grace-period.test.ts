@@ -24,7 +24,7 @@ function prepare () {
     new Promise((resolve) => {
       clock.after(ms, resolve)
     })
-  /** An attempt that waits. */
+  /** A pending attempt. */
   const ask = (): { id?: string, error?: unknown } => {
     const state: { id?: string, error?: unknown } = {}
     gracePeriod.waitUntilOver(pause).then(
@@ -95,7 +95,7 @@ t.test('continues when the register has another generation at the end of the per
   const { ask, clock, store, gracePeriod, write } = prepare()
   gracePeriod.follow()
   await clock.pass(timing.breakLease)
-  // Read before it was replaced.
+  // It was read before it was replaced.
   store.before('get', () => {})
   store.before('get', () => { write('y') })
   await clock.pass(1)

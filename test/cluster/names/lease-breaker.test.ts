@@ -53,7 +53,7 @@ function setUp () {
     breaker,
     pause,
     run,
-    /** The lease as its node has renewed it. */
+    /** The lease after its node renewed it. */
     renew (beat: number, revision: number, more: Partial<LeaseRecord> = {}): RegisterEntry {
       store.lease = {
         value: Buffer.from(JSON.stringify({ incarnation: 5, beat, broken: false, ...more })),
@@ -61,7 +61,7 @@ function setUp () {
       }
       return store.lease
     },
-    /** An attempt, and how long it took. */
+    /** An attempt, and its duration. */
     async attempt (): Promise<{ readonly broken: boolean, readonly after: number }> {
       const from = world.now
       const answer: { broken?: boolean } = {}

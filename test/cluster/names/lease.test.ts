@@ -6,7 +6,7 @@ import { timings } from '../../../lib/cluster/timing.js'
 
 const timing = timings.default
 
-/** The lease of a node `a` of incarnation 5, in time that the test gives. */
+/** The lease of node `a` with incarnation 5, with a clock that the test controls. */
 class Scene extends TestRegister {
   readonly told: string[] = []
   needed = true

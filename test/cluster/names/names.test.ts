@@ -121,7 +121,7 @@ t.test(
       code: 'FST_CLUSTER_UNAVAILABLE'
     })
     a.transport.get = get
-    // It sets the name, and is away before anybody hears of it.
+    // The register sets the name, and fails before the answer arrives.
     a.transport.cas = async (key, value, revision) => {
       const answer = await cas.call(a.transport, key, value, revision)
       if (!key.startsWith('test.name.')) return answer
@@ -143,7 +143,7 @@ t.test(
       await cluster.settle(b.cluster.names.register('leader', b.here.spawn())),
       'it was taken out'
     )
-    // One whose outcome was not known is known when it is read.
+    // A read reveals the unknown outcome.
     let breaks = 1
     a.transport.cas = async (key, value, revision) => {
       const answer = await cas.call(a.transport, key, value, revision)
@@ -177,7 +177,7 @@ t.test('an answer that comes after a fence is void', async (t) => {
   const { cas } = a.transport
   let held: Promise<void> | undefined
   let release = (): void => {}
-  // The name is set, and while the answer is under way the lease runs out.
+  // The name is set, and the lease expires while the answer is in flight.
   a.transport.cas = async (key, value, revision) => {
     if (key.startsWith('test.lease.') && held !== undefined) throw new Error('it is away')
     const answer = await cas.call(a.transport, key, value, revision)
@@ -189,7 +189,7 @@ t.test('an answer that comes after a fence is void', async (t) => {
   const claim = a.cluster.names.register('leader', two).catch((err: unknown) => err)
   await cluster.run(1900)
   t.equal((a.cluster.names as Names).holder('leader'), undefined)
-  // The register waits 2 s for an answer: the lease of the other name is made to end before.
+  // The register waits 2 s for an answer. The lease of the other name expires before that.
   a.machine.frozenUntil = cluster.world.now + timings.default.lease
   release()
   await cluster.run(timings.default.lease)
@@ -212,7 +212,7 @@ t.test('renews a lease that is about to expire before it grants a name', async (
   }
   a.transport.get = async (key) => {
     const entry = await get.call(a.transport, key)
-    // The name is written, and the last answer of the claim is read late.
+    // The name is written, and the last answer of the attempt is read late.
     if (isWritten) a.machine.now = () => cluster.world.now + lease - renew + 1
     return entry
   }
@@ -268,7 +268,7 @@ t.test(
     const { get } = a.transport
     a.transport.get = async (key) => {
       const entry = await get.call(a.transport, key)
-      // The event loop stands still, and what runs first is not the timer of the lease.
+      // The event loop stalls, and something else than the timer of the lease runs first.
       if (key.startsWith('test.name.')) {
         a.machine.now = () => cluster.world.now + timings.default.lease + 1000
       }
@@ -412,7 +412,7 @@ t.test(
 t.test('what is given back while a new store is told of it is not left there', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
-  // More than are said at a time.
+  // More than one report contains.
   const pids = Array.from({ length: 300 }, () => a.here.spawn())
   await cluster.settle(Promise.all(pids.map((pid, i) => a.cluster.names.register(`name${i}`, pid))))
   const { cas } = a.transport

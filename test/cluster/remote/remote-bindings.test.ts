@@ -31,7 +31,7 @@ function make (): Bound {
   return { nodes, target: nodes.b.local.spawn(), client: nodes.a.local.spawn() }
 }
 
-/** Asks from `a`; everything that is under way is handed on before it is awaited. */
+/** Binds from `a`. Delivers all frames in flight before it awaits the answer. */
 async function bind (
   { nodes }: Bound,
   target: Pid,
@@ -53,7 +53,7 @@ async function connected (): Promise<Connected> {
   return { ...bound, who, at: targetOf(await bind(bound, bound.target, who)) }
 }
 
-/** The frame of a client, as the node of the client makes it. */
+/** A frame of a client, as its node encodes it. */
 function from (
   client: number,
   fields: Partial<FrameFields>,

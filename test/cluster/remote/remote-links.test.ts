@@ -26,7 +26,7 @@ function make (): Linked {
   return { nodes, one: nodes.a.local.spawn(), two: nodes.b.local.spawn() }
 }
 
-/** As the process system does it: its own record first. */
+/** Links like the runtime, which writes its own record first. */
 function link ({ unit, local: here }: Side<RemoteLinks>, from: Pid, to: Pid): void {
   here.processes.get(from)!.links.add(to)
   unit.link(from, to)

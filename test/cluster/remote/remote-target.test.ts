@@ -15,9 +15,9 @@ interface Scene {
   readonly peer: TestPeer
   readonly target: RemoteTarget
   readonly who: ReturnType<typeof watcher>
-  /** What was asked of the cluster. */
+  /** The operations that were passed to the cluster. */
   readonly asked: unknown[][]
-  /** Types and payloads of what was sent. */
+  /** The types and payloads of the sent frames. */
   readonly sent: () => unknown[][]
 }
 

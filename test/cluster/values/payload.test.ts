@@ -87,7 +87,7 @@ t.test('refuses hostile bodies, or decodes them harmlessly', async (t) => {
   }), { numRuns: 2000 })
 })
 
-/** An error behind the channel. */
+/** An error after it was sent through the channel. */
 function crossError (error: unknown): Error & { code?: string } {
   return errorFromPlain(cross(errorToPlain(error)))
 }

@@ -1,4 +1,5 @@
-// What crosses between nodes crosses as what it is, or not at all: both ends of `lib/cluster/values/plain.ts`.
+// A value arrives on another node unchanged, or is refused. Tests both sides of
+// lib/cluster/values/plain.ts.
 import assert from 'node:assert/strict'
 import { inspect } from 'node:util'
 import t from 'tap'
@@ -17,7 +18,7 @@ function cross (value: unknown): unknown {
   return read.value
 }
 
-/** Why a value does not cross, and where that is. */
+/** The reason why a value cannot be sent, with its path. */
 function refusal (value: unknown): string {
   try {
     writePlain(value)
@@ -29,7 +30,7 @@ function refusal (value: unknown): string {
 }
 
 function same (actual: unknown, expected: unknown): void {
-  // The error of an assertion would carry the values: some of them cannot be reported.
+  // An assertion error would contain the values, and some of them cannot be reported.
   if (!alike(actual, expected)) {
     throw new Error(
       `expected ${inspect(expected, { depth: 9 })}, got ${inspect(actual, { depth: 9 })}`
@@ -42,7 +43,7 @@ const wide = fc.string({
   maxLength: 40
 })
 
-/** Values that arrive as they are. */
+/** Values that arrive unchanged. */
 const sendable = fc.letrec<{ value: unknown }>((tie) => ({
   value: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
@@ -120,7 +121,7 @@ const sendable = fc.letrec<{ value: unknown }>((tie) => ({
 class Point { x = 1 }
 class Names extends Map {}
 
-/** Values that never cross. */
+/** Values that cannot be sent. */
 const stubborn: Readonly<Record<string, unknown>> = {
   function: () => {},
   symbol: Symbol('s'),
@@ -201,7 +202,7 @@ t.test('decodes or refuses random and corrupted bytes without harm', async () =>
         const bytes = Buffer.from(writePlain(value))
         for (const [at, byte] of changes) bytes[at % bytes.length] = byte
         const read = readPlain(bytes)
-        // What is read is of a kind that can be sent on.
+        // A decoded value can be sent again.
         if (read !== undefined) same(cross(read.value), read.value)
       }
     ),

@@ -1,4 +1,4 @@
-// Nothing of a connection remains when it has ended.
+// A connection leaves nothing behind when it has ended.
 import { readdirSync } from 'node:fs'
 import t from 'tap'
 import { Keeper, allGone, connectTo, nothing, remains, start } from './support.js'
@@ -6,7 +6,7 @@ import { until } from '../../helpers.js'
 import type { Peer, Rig } from './support.js'
 import type { Pid } from '../../../types/pid.js'
 
-/** Open file descriptors, where the system tells. */
+/** The number of open file descriptors, where the system provides it. */
 function descriptors (): number | undefined {
   try {
     return readdirSync('/proc/self/fd').length
@@ -74,7 +74,8 @@ t.test(
         rig.processes.send(pid, 'ws.send', { data: `${i}` })
       })
       await until(() => peers.every(({ frames }) => frames.length === 1))
-      // Whose PID is whose does not matter: each connection ends in one way or in two.
+      // It does not matter which PID belongs to which client: each connection ends in one way or
+      // two.
       peers.forEach((peer, i) => ends[i % ends.length](rig, peer, pids[i]))
       for (const [i, peer] of peers.entries()) {
         if (!peer.gone) ends[i % 4](rig, peer, pids[i])

@@ -1,4 +1,4 @@
-// permessage-deflate, where it is on: the rest of the contract is the same.
+// Connections with permessage-deflate: the rest of the contract is the same.
 import { deflateRawSync } from 'node:zlib'
 import { once } from 'node:events'
 import t from 'tap'
@@ -13,7 +13,7 @@ import type { WsRelayOptions } from '../../../types/relay.js'
 
 const headers = { 'sec-websocket-extensions': 'permessage-deflate; client_no_context_takeover' }
 
-/** A message of a client, deflated. */
+/** A compressed message of a client. */
 function deflated (data: string | Buffer, opcode: number = opcodes.text): Buffer {
   const bytes = deflateRawSync(data, { finishFlush: 2 /* Z_SYNC_FLUSH */ })
   return frameOf(opcode, bytes.subarray(0, -4), { rsv1: true })
@@ -176,7 +176,7 @@ t.test(
         target.hold()
         const sent = Array.from({ length: 100 }, (_, i) => `${i} ${'x'.repeat((i % 2) * 3000)}`)
         peer.write(...sent.map((data, i) => (i % 3 === 0 ? textOf(data) : deflated(data))))
-        // The first ones are there: the others were read with them.
+        // The first messages have arrived, so the others were read with them.
         await until(async () => (await target.mailbox()) > 1)
         const ended = rig.processes.exited(pid)
         await end(rig, pid, peer)
@@ -201,7 +201,7 @@ t.test(
 t.test(
   'a kill, a lost target and a lost client do not wait for inflation',
   async (t) => {
-    // More of them than ws inflates at once: each must give its turn back.
+    // More than ws inflates at once: each ended connection must free its slot.
     for (let round = 0; round < 15; round++) {
       const { rig, peer, pid, target } = await deflating(t)
       peer.write(...Array.from({ length: 20 }, () => deflated('x'.repeat(100_000))))

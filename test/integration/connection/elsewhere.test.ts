@@ -1,5 +1,6 @@
-// docs/relay.md, "Targets on other nodes": over a wire without a cluster, where a test decides what
-// arrives when. The same over real channels: test/cluster.
+// docs/relay.md, "Targets on other nodes": over a wire without a cluster, so that a test decides
+// when
+// frames arrive. test/cluster has the same over real channels.
 import t from 'tap'
 import {
   Keeper,
@@ -28,7 +29,7 @@ import type { WsRelayOptions } from '../../../types/relay.js'
 
 interface Pair { wire: Wire, rig: Rig, other: { runtime: Runtime, processes: Processes } }
 
-/** Sockets on node `a`, another node `b`. */
+/** A server with sockets on node `a`, and another node `b`. */
 async function pair (
   t: Test,
   options: WsRelayOptions = {},
@@ -90,7 +91,7 @@ t.test('asks a remote target before the 101', async t => {
   const client = await raw(t, rig.port)
   client.write(handshake(query(pid)))
   await until(() => rig.relay.handshakes.size === 1)
-  // The handler and its hooks have run when a plain request behind them has its answer.
+  // The handler and its hooks have run when a later plain request was answered.
   await answer(t, rig.port, 'GET /up HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')
   t.equal(client.text, '')
   wire.release()
@@ -158,7 +159,7 @@ t.test('accepts an async handler that returns before the target has answered', a
   wire.join(Registration.of(app)!.relay.runtime)
   app.get('/nothing', async (request, reply) => { reply.relay(target.pid).send() })
   app.get('/later', async (request, reply) => {
-    // By then the handler itself is waited for.
+    // From here on Fastify waits for the promise of the handler.
     await settle()
     return reply.relay(target.pid).send()
   })
@@ -281,9 +282,9 @@ t.test('the exit of a remote target closes the connection like that of a local o
 t.test('closes with 1013 when a remote target ends before it took the join', async t => {
   const { wire, rig, other } = await pair(t)
   const ends: Array<(target: Pid) => void> = [
-    // The join waits in its mailbox.
+    // The join waits in the mailbox of the target.
     (target) => other.processes.exit(target),
-    // The join is on its way: the wire was held as soon as the client had its 101.
+    // The join is in flight: the wire was held as soon as the client had its 101.
     (target) => { other.processes.exit(target, 'boom'); wire.release() },
     (target) => { other.processes.cancel(target); wire.release() }
   ]

@@ -1,4 +1,4 @@
-// docs/relay.md, "The end of a connection": how connections end, and who is told what.
+// docs/relay.md, "The end of a connection": how connections end, and what each side receives.
 import t from 'tap'
 import {
   frameOf,
@@ -23,7 +23,7 @@ interface Case {
   name: string
   end (peer: Peer, pid: Pid, rig: Rig, target: Keeper): unknown
   sees: Seen
-  /** Undefined: the target is gone. */
+  /** Undefined when the target has ended. */
   leave: { reason: string, code: number | undefined, cause: string } | undefined
   exit: string
   options?: WsRelayOptions
@@ -297,7 +297,7 @@ t.test('closes with 1013 when the target ends before it took the join, for any r
   for (const [name, end] of Object.entries(ends)) {
     let leave = (): void => {}
     const left = new Promise<void>((resolve) => { leave = resolve })
-    // It takes other mail first and then waits for something, as a room that stores a message.
+    // It handles another message first and awaits something, like a room that stores a message.
     const target = rig.processes.spawn(async (self) => {
       const message = await self.receive({ topic: 'stop' }).catch(() => undefined)
       if (message !== undefined) self.stop()
@@ -422,7 +422,7 @@ t.test('an orderly end leaves linked processes running, any other ends them', as
     const linked = await rig.others.linked(pid)
     await end(rig, peer, pid)
     await target.until('@exit')
-    // What is told of the dead comes behind what was told of its end.
+    // A monitor of the dead connection is answered after its exit was delivered.
     await (await rig.others.watch(pid)).exit
     if (survives) {
       await linked.exit('still there')
@@ -546,7 +546,7 @@ t.test('sends one leave with the first reason when several ends come in one tick
     target: [(_pid, target) => rig.processes.exit(target.pid, 'boom'), 'target']
   }
   for (const [first, [does, cause]] of Object.entries(ways)) {
-    // The end of a target elsewhere has a way to go.
+    // The exit of a remote target takes some time.
     if (first === 'target' && rig.neighbours !== undefined) continue
     for (const [second, [then]] of Object.entries(ways)) {
       const { peer, pid, target } = await joined(t, rig)

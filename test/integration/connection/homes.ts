@@ -1,8 +1,8 @@
-// Where the targets of the suites live, and who else uses their connections: here, or on other nodes.
-// TARGETS says which:
-// - unset: all in one process system;
-// - `elsewhere`: targets, and others, on nodes of their own in this operating-system process;
-// - `memory`, `nats`, `redis`: the same in operating-system processes of their own, three in all.
+// Starts the targets of the connection suites, and other users of the connections, on this node or
+// on other nodes. The environment variable TARGETS chooses:
+// - unset: everything in one runtime;
+// - `elsewhere`: targets and other users on their own nodes, in this operating-system process;
+// - `memory`, `nats`, `redis`: the same with one operating-system process for each of three nodes.
 import { sees, stageOf } from '../../cluster/apart/stage.js'
 import { TestCluster } from '../../cluster/nodes.js'
 import type { Stage } from '../../cluster/apart/stage.js'
@@ -15,42 +15,45 @@ import type { Pid } from '../../../types/pid.js'
 import type { Process, Processes } from '../../../types/processes.js'
 import type { WsRelayOptions } from '../../../types/relay.js'
 
-/** A message as it was kept. */
+/** A recorded message. */
 export interface Kept { topic: string, payload: any, from: Pid | undefined }
 
 export interface HomeOptions {
-  /** It monitors each client that joins. */
+  /** Whether it monitors each client that joins. */
   readonly monitors: boolean
   readonly mailboxLimit?: number
-  /** Given each message. Awaited, where the process is in this one, before the next is taken. */
+  /** Called with each message. A local process awaits it before the next message. */
   take (kept: Kept): unknown
 }
 
-/** A process that takes mail. */
+/** A process that reads its messages. */
 export interface Home {
   readonly pid: Pid
   readonly exited: Promise<Exit>
-  /** Takes at most one more message, until {@link release}. */
+  /** Lets it read at most one more message until {@link release}. */
   hold (): void
   release (): void
   alive (): boolean | Promise<boolean>
-  /** Messages that wait. */
+  /** The length of its mailbox. */
   mailbox (): number | Promise<number>
-  /** Resolves when it has taken what was sent to it from the node of the sockets, or has ended. */
+  /** Resolves when it has read all messages from the node of the sockets, or has ended. */
   idle (): Promise<void>
-  /** Resolves when what its node has told that of a connection is known there. */
+  /** Resolves when the node of the connection has received all earlier frames of its node. */
   reaches (connection: Pid): Promise<void>
 }
 
-/** Who else uses connections. What has no order with the sockets' own node is waited for. */
+/**
+ * Other users of the connections. Their operations resolve when they took effect, because they have
+ * no order with operations of the node of the sockets.
+ */
 export interface Others {
   send(to: Pid, topic: string, payload?: unknown): boolean | Promise<boolean>
   call(to: Pid, topic: string, payload?: unknown): Promise<unknown>
   exit(to: Pid, reason?: string): boolean | Promise<boolean>
   cancel(to: Pid, reason?: string): boolean | Promise<boolean>
-  /** Tells of an end. Resolves when the monitor is in place. */
+  /** Monitors a connection. Resolves when the monitor is in place. */
   watch(pid: Pid): Promise<{ readonly exit: Promise<Exit> }>
-  /** A process that is linked with a connection, and what became of it. */
+  /** Starts a process that is linked with a connection. */
   linked(
     to: Pid
   ): Promise<{
@@ -61,21 +64,21 @@ export interface Others {
   }>
 }
 
-/** The nodes of a rig beside that of its sockets. */
+/** The nodes of a rig, apart from the node of its sockets. */
 export interface Neighbours {
   readonly engine: ClusterEngine
-  /** Of the node of the sockets. */
+  /** The name of the node of the sockets. */
   readonly node: string
-  /** Resolves when all of them see each other. */
+  /** Resolves when all nodes see each other. */
   meet (sockets: Processes): Promise<void>
   home (options: HomeOptions): Home
   others: Others
 }
 
-/** Resolves when all has arrived that was under way from the sockets' node to that of the targets. */
+/** Resolves when the targets' node has received all earlier frames of the sockets' node. */
 type Barrier = () => Promise<void>
 
-/** A process of this operating-system process: with a barrier, on another node than the sockets. */
+/** A process in this operating-system process. With a barrier it is on another node. */
 export class NearHome implements Home {
   readonly pid: Pid
   readonly exited: Promise<Exit>
@@ -96,7 +99,7 @@ export class NearHome implements Home {
       async function keeper_ (self) {
         for await (const { topic, payload, from } of self.inbox as AsyncIterable<Kept>) {
           if (topic === 'ws.join' && monitors) await home.#monitor(self, payload.client_pid)
-          // Only what is asynchronous is awaited: mail is taken as fast as it can be.
+          // Awaits only promises, so that messages are read as fast as possible.
           const result = take({ topic, payload, from })
           if (result !== undefined) await result
           if (home.#held !== undefined) await home.#held
@@ -107,7 +110,7 @@ export class NearHome implements Home {
     this.exited = processes.exited(this.pid)
   }
 
-  /** From another node it is in place when what was sent behind it has an answer. */
+  /** A remote monitor is in place when a later request was answered. */
   #monitor (self: Process<any>, client: Pid): Promise<void> | void {
     self.monitor(client)
     if (this.#barrier !== undefined) return reaches(self, client)
@@ -147,7 +150,7 @@ async function reaches (who: Pick<Processes, 'call'>, connection: Pid): Promise<
   await who.call(connection as string, 'ws.control', {}).catch(() => {})
 }
 
-/** Others of this operating-system process. */
+/** Other users in this operating-system process. `away`: on another node. */
 export function nearOthers (processes: Processes, away = false): Others {
   return {
     send: (to, topic, payload) => processes.send(to as string, topic, payload),
@@ -187,7 +190,7 @@ export async function neighbours (
   t: Test,
   options: WsRelayOptions
 ): Promise<Neighbours | undefined> {
-  // Who says what its node is called, or what cluster it is in, has a reason.
+  // A test that chooses its node or cluster is not changed.
   if (mode === undefined || options.cluster !== undefined || options.node !== undefined) {
     return undefined
   }
@@ -230,10 +233,12 @@ async function inThisProcess (
   }
 }
 
-/** As many targets are there before they are asked for: a PID of another process is not made at once. */
+/**
+ * Targets that are spawned in advance, because a PID of another process is not available at once.
+ */
 const spare = 24
 
-/** The nodes of a test file, which its rigs share: starting an operating-system process takes a second. */
+/** The nodes of a test file. Its rigs share them, because starting a process takes a second. */
 class Neighbourhood {
   readonly #stage: Stage
   readonly #prefix = 'fwr'
@@ -255,7 +260,7 @@ class Neighbourhood {
     return { engine: this.#stage.engine(this.#prefix), node: `sockets-${++this.#rigs}` }
   }
 
-  /** Mailboxes have the limits of their node. */
+  /** Returns a node with these limits, because mailboxes have the limits of their node. */
   async targets (options: { mailboxLimit?: number, mailboxBytes?: number }): Promise<FarNode> {
     const key = JSON.stringify(options)
     const node =
@@ -346,7 +351,9 @@ class FarHome implements Home {
     this.#told(far.configure(monitors))
   }
 
-  /** Commands are obeyed in their order. One that fails makes the test fail that waits for what it does. */
+  /**
+   * Commands run in order. A failed command is ignored here: the test that needs its effect fails.
+   */
   #told (command: Promise<void>): void {
     command.catch(() => {})
   }

@@ -1,4 +1,4 @@
-// docs/relay.md, "Pings and heartbeats": whether a client is still there.
+// docs/relay.md, "Pings and heartbeats": detects clients that are gone.
 import t from 'tap'
 import { deadline, fill, frameOf, Keeper, joined, start, textOf } from './support.js'
 import { opcodes } from '../../../lib/websocket/frames.js'
@@ -63,7 +63,7 @@ t.test('keeps a client that sends a long frame slowly', async t => {
     peer.write(whole.subarray(i, i + 7))
     await deadline(rig, 80)
   }
-  // The frame took twice the time of a pong, and its last byte still finds the connection there.
+  // The frame took twice the pong timeout, and the connection still reads its last byte.
   await target.until('ws.message')
   t.equal(target.texts[0].length, 100)
   await target.until('ws.leave')
@@ -77,7 +77,7 @@ t.test('keeps a client that reads a large message slowly', async t => {
   const size = 12_000_000
   rig.processes.send(pid, 'ws.send', { data: Buffer.alloc(size) })
   const begun = performance.now()
-  // It takes five times as long as a pong may, and a stall of the event loop excuses one of them.
+  // Reading takes five pong timeouts. A stall of the event loop excuses only one of them.
   for (let taken = 0; peer.count(opcodes.binary) === 0; taken += 300_000) {
     socket.resume()
     await until(() => socket.bytesRead >= taken || peer.gone || peer.count(opcodes.binary) > 0)
@@ -99,7 +99,7 @@ t.test('keeps all clients when the event loop stalls for two seconds', async t =
     Array.from({ length: 5 }, () => joined(t, rig, {}, new Keeper(rig)))
   )
   await until(() => clients.every(({ peer }) => peer.count(opcodes.ping) > 0))
-  // In the middle of an interval, and right behind a ping that is being written.
+  // In the middle of an interval, and right after a ping that is being written.
   for (const { peer } of clients) peer.answersPings = false
   await until(() => clients.every(({ peer }) => peer.count(opcodes.ping) > 1))
   for (const { peer } of clients) {

@@ -62,7 +62,7 @@ t.test('delivers messages sent with the handshake after the join, in order', asy
   const rig = await start(t)
   const target = new Keeper(rig)
   const count = 3000
-  // More than a handshake keeps: its socket is paused.
+  // More than the limit for early bytes, so the socket is paused.
   const early = Buffer.concat(
     Array.from({ length: count }, (_, i) => textOf(`${i} ${'x'.repeat(80)}`))
   )
@@ -121,7 +121,7 @@ t.test('goes on when a full mailbox refuses heartbeats', async t => {
   const { peer, target } = await joined(t, rig, { heartbeat_interval: 100 }, new Keeper(rig).hold())
   peer.write(...Array.from({ length: 10 }, (_, i) => textOf(`${i}`)))
   await until(async () => await target.mailbox() >= 4)
-  // Refused where the mailbox is: here that is counted.
+  // Only the node of the mailbox counts refused messages.
   const { refused } = rig.processes.stats()
   await until(() => rig.neighbours !== undefined || rig.processes.stats().refused > refused + 1)
   target.release()

@@ -1,5 +1,5 @@
-// Whatever happens to a connection, in whatever order, what its targets and its client see is one of
-// the stories that the contract allows.
+// Random events of a connection in any order: its targets and its client must see one of the
+// histories that the contract allows.
 import fc from 'fast-check'
 import t from 'tap'
 import { Keeper, allGone, connectTo, start } from './support.js'
@@ -64,7 +64,7 @@ const ending: fc.Arbitrary<Step> = fc.oneof(
   })
 )
 
-/** What the client may see, and be said to have seen, by cause. */
+/** For each cause: the codes that a leave may report. */
 const allowed: Record<string, Array<number | undefined>> = {
   client: [1000, 1001, 3000, 4999],
   lost: [undefined],
@@ -153,7 +153,7 @@ t.test('any history has one leave per join, one sequence of messages, and one en
               others.exit(targets[step.target].pid, step.reason)
           }
         }
-        // A target that is not the connection's may have exited: then the client ends it in the end.
+        // The exited target may not be the current one. Then the client ends the connection.
         await new Promise(setImmediate)
         for (const one of targets) one.release()
         for (let i = 0; i < 20 && processes.alive(pid); i++) await new Promise(setImmediate)
@@ -172,7 +172,7 @@ t.test('any history has one leave per join, one sequence of messages, and one en
           )
         }
         if (!allowed[cause].includes(code)) fail('a code that its cause does not have')
-        // A client that closed by itself, or went away, may have missed the server's frame.
+        // A client that closed or disconnected may have missed the close frame of the server.
         if (seen.code !== 1006 && seen.code !== code) fail('the client saw another code')
         const numbers: number[] = []
         for (const one of targets) {
@@ -203,7 +203,7 @@ t.test('any history has one leave per join, one sequence of messages, and one en
             fail('the leave says something else than @exit')
           }
         }
-        // On other nodes it is not known here which transfer came first.
+        // With remote targets the test does not know which transfer came first.
         const isHeard = targets[current].of('ws.join').length === joins[current]
         if (cause === 'target' && rig.neighbours === undefined && isHeard !== (code !== 1013)) {
           fail('1013 is for a join that was not taken')

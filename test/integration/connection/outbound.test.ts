@@ -1,4 +1,4 @@
-// docs/relay.md, "Pressure": what is sent to a client faster than it reads.
+// docs/relay.md, "Pressure": messages to a client that reads more slowly than they are sent.
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
@@ -9,7 +9,7 @@ import { logs, until } from '../../helpers.js'
 setFlagsFromString('--expose-gc')
 const gc = runInNewContext('gc') as () => void
 
-/** Bytes in use. The memory of buffers is freed in a later turn. */
+/** Bytes in use. The memory of buffers is freed in a later loop iteration. */
 async function used (): Promise<number> {
   gc()
   await new Promise(setImmediate)
@@ -81,7 +81,7 @@ t.test('applies the limit from the next iteration when a burst was not read', as
     let accepted = 0
     while (accepted < 200) if (rig.processes.send(pid, 'ws.send', { data: frame })) accepted++
     t.ok(rig.processes.info(pid)!.buffered as number > 2_000_000)
-    // Its write, and a turn for the socket to drain.
+    // One iteration for the write, and one for the drain.
     for (let i = 0; i < 6; i++) await new Promise(setImmediate)
     t.ok(
       (rig.processes.info(pid)!.buffered as number) > 2_000_000,

@@ -1,4 +1,4 @@
-// docs/relay.md, "Pressure": what a client sends faster than its target takes it.
+// docs/relay.md, "Pressure": messages of a client that arrive faster than the target reads them.
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
@@ -29,7 +29,10 @@ function used (): number {
   return (heapUsed + external) / 1e6
 }
 
-/** Messages that are sent to another node before it has said that they should wait: a window, and one behind an acknowledgement. */
+/**
+ * Messages that a remote node may receive before its pause arrives: a window, and one after an
+ * acknowledgement.
+ */
 const underWay = ({ neighbours }: Rig): number => neighbours === undefined ? 0 : 2 * 4096
 
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => `${i}`)
@@ -112,7 +115,7 @@ t.test(
         if (Number(payload.data.slice(0, 8)) !== next++) {
           faults.push(`${payload.data} instead of ${next - 1}`)
         }
-        // Slow: now and then it waits for a turn of the event loop.
+        // Slow: it sometimes waits for an iteration of the event loop.
         return ++handled % 500 === 0 ? new Promise(setImmediate) : undefined
       }
     })
@@ -121,7 +124,7 @@ t.test(
     let most = 0
     let largest = 0
     let pauses = 0
-    // 25 MB in all. The client's own buffers are in this process, too: it writes when it can.
+    // 25 MB in all. The client shares this process, so it writes only when its socket has room.
     const padding = 'x'.repeat(240)
     for (let i = 0; i < count;) {
       const batch = Array.from({ length: 250 }, () =>
@@ -186,7 +189,7 @@ t.test(
     const frames = Buffer.concat(numbers(each).map(textOf))
     for (const peer of peers) peer.write(frames)
     await until(async () => (await slow.mailbox()) >= 750)
-    // While it is held the others go on.
+    // The others continue while this target is held.
     for (let i = 0; i < 100; i++) calm.text(`${i}`)
     await other.until('ws.message', 100)
     t.strictSame(other.texts, numbers(100))
@@ -240,7 +243,7 @@ t.test('resumes waiting clients in turns', async t => {
   )
   target.release()
   await target.until('ws.message', 100 * each)
-  // Whoever is served twice has let all others have their turn: rounds, in other words.
+  // Round robin: no client is served twice before all others were served.
   const turns = order.filter((pid, i) => pid !== order[i - 1])
   const firstRound = turns.slice(0, 101)
   t.ok(new Set(firstRound).size > 95, `${new Set(firstRound).size} clients in the first 101 turns`)
@@ -256,17 +259,20 @@ t.test('resumes waiting clients in turns', async t => {
 interface End {
   end (rig: Rig, peer: Peer, pid: Pid): unknown
   cause: string
-  /** What the client's socket still held may be lost; otherwise all must come. */
+  /** Whether bytes in the client's socket may be lost. Otherwise all messages must arrive. */
   loses?: boolean
   options?: WsRelayOptions
 }
 
-/** Milliseconds. Before it is paused it answers in time: a target elsewhere takes longer to fill up. */
+/**
+ * Milliseconds. The client must answer in time until it is paused; a remote target fills up more
+ * slowly.
+ */
 const soon = away ? 1000 : 20
 
 const ends: Record<string, End> = {
   'a client that closes': { end: (_rig, peer) => peer.close(4000), cause: 'client' },
-  // While it is not being read, a ping finds that out.
+  // While the socket is not read, only a ping detects the loss.
   'a client that is gone': {
     end: (_rig, peer) => {
       peer.rst()
@@ -308,7 +314,7 @@ t.test(
   'delivers waiting messages past the limit, then the leave, when a paused client ends',
   async (t) => {
     for (const [name, { end, cause, loses, options }] of Object.entries(ends)) {
-      // Each of them is told to this process, where its target is in another.
+      // A target in another process reports each message to this one.
       for (const count of [200, apart ? 2000 : 100_000]) {
         await t.test(`${name}, of ${count} messages`, async (t) => {
           const rig = await start(t, { mailboxLimit: 10, closeTimeout: '20s', ...options })
@@ -359,7 +365,7 @@ t.test('uses the close frame of a client whose socket is lost', async t => {
     const { peer, pid, target } = await joined(t, rig)
     await fill(rig, peer, pid, target, [...numbers(200).map(textOf), bytes])
     peer.rst()
-    // Only the write of a ping or a message finds out that it is gone.
+    // Only the write of a ping or a message detects that the client is gone.
     rig.processes.send(pid, 'ws.send', { data: 'x' })
     await rig.processes.exited(pid)
     target.release()

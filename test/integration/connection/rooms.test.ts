@@ -1,4 +1,4 @@
-// README.md, "A process per room": a visitor who comes while a room is ending gets a room all the same.
+// README.md, "A process per room": a visitor gets a room even while the old one is ending.
 import t from 'tap'
 import { connectTo, start } from './support.js'
 import { until } from '../../helpers.js'
@@ -9,7 +9,7 @@ import type { Process } from '../../../types/processes.js'
 
 interface House { rig: Rig, enter (): Promise<Peer>, release (): void, readonly waiting: number }
 
-/** The room of the README. Its handler of messages and its clean-up wait until `release`. */
+/** The room of the README. Its message handler and its clean-up wait until `release`. */
 async function house (t: Test): Promise<House> {
   const rig = await start(t, { closeTimeout: 100 })
   const { processes } = rig

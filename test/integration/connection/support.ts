@@ -1,5 +1,5 @@
-// What the tests of connections share: an application whose route takes its X-WS-Relay from the
-// query, clients that can do what no WebSocket library would, and processes that keep their mail.
+// Helpers of the connection tests: an application whose route reads X-WS-Relay from the query,
+// clients that can also break the protocol, and target processes that record their messages.
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { opcodes } from '../../../lib/websocket/frames.js'
@@ -23,15 +23,15 @@ export interface Rig {
   readonly port: number
   readonly processes: Processes
   readonly relay: UpgradeServer
-  /** Somebody else who uses the connections: on a node of its own, where the targets have one. */
+  /** Another user of the connections. It has its own node when the targets have their own. */
   readonly others: Others
-  /** Where the targets live; undefined: here. */
+  /** The other nodes of the rig; undefined when the targets are local. */
   readonly neighbours: Neighbours | undefined
 }
 
 /**
- * An application that listens, its route `/`, and one that has nothing to do with WebSockets. TARGETS says where the
- * {@link Keeper}s live: see `homes.ts`.
+ * Starts an application with the route `/` for connections, and an ordinary route `/up`. The
+ * environment variable TARGETS chooses the nodes of the {@link Keeper}s: see `homes.ts`.
  */
 export async function start (
   t: Test,
@@ -66,22 +66,22 @@ export { closeOf, frameOf, textOf }
 export { apart, away }
 export type { Kept }
 
-/** What a client saw of the end: the close frame, or 1006 where there was none. */
+/** The close frame that a client received, or 1006 when there was none. */
 export interface Seen { code: number | undefined, reason: string }
 
 /** A client on a bare socket. */
 export class Peer {
   readonly socket: Socket
   readonly frames: Array<{ opcode: number, payload: Buffer, rsv1: boolean }> = []
-  /** Answers a close frame, as it should. */
+  /** Whether it answers a close frame, as RFC 6455 requires. */
   answersClose = true
   answersPings = true
   seen: Seen | undefined
-  /** The answer to its handshake, without the empty line. */
+  /** The HTTP response to its handshake, without the empty line. */
   head = ''
-  /** The server has ended its side, or the socket is gone. */
+  /** Whether the server has ended its side, or the socket is closed. */
   gone = false
-  /** What has come of a frame that is not complete; put together once enough of it is there. */
+  /** The chunks of an incomplete frame. They are joined when enough bytes have arrived. */
   #chunks: Buffer[] = []
   #length = 0
   #wanted = 2
@@ -124,18 +124,18 @@ export class Peer {
   }
 
   rst (): void {
-    // Node cannot reset what it is shutting down already, and never says so.
+    // Node ignores resetAndDestroy() on a socket that is already ending.
     if (this.socket.writableEnded) this.socket.destroy()
     else this.socket.resetAndDestroy()
   }
 
-  /** What it saw of the end, when the socket is gone. */
+  /** Resolves with the received close frame when the socket is closed. */
   async end (): Promise<Seen> {
     await until(() => this.gone)
     return this.seen ?? { code: 1006, reason: '' }
   }
 
-  /** Reads the answer to the handshake, and frames from then on. */
+  /** Reads the response to the handshake, then frames. Rejects when the status is not 101. */
   async open (): Promise<this> {
     await new Promise<void>((resolve, reject) => {
       let come = Buffer.alloc(0)
@@ -197,7 +197,7 @@ export class Peer {
   }
 }
 
-/** A client that has joined, or is about to: by a config, or at a path of the application's own. */
+/** Connects a client with a relay config, or at a path of the application. */
 export async function connectTo (
   t: Test,
   { port }: Rig,
@@ -219,14 +219,17 @@ export async function connectTo (
   return peer
 }
 
-/** A process that keeps its mail, and takes none while it is held. */
+/** A target process that records its messages. It stops reading while it is held. */
 export class Keeper {
   readonly pid: Pid
   readonly mail: Kept[] = []
   readonly exited: Promise<Exit>
   readonly #home: Home
 
-  /** @param each given each message; what is asynchronous holds a keeper up, where it lives in this process */
+  /**
+   * @param each called with each message. When it returns a promise, a local keeper awaits it
+   * before the next message.
+   */
   constructor (
     rig: { processes: Processes, neighbours?: Neighbours },
     {
@@ -249,7 +252,7 @@ export class Keeper {
     this.exited = this.#home.exited
   }
 
-  /** Takes at most one more message, until {@link release}. */
+  /** Lets it read at most one more message until {@link release}. */
   hold (): this {
     this.#home.hold()
     return this
@@ -259,22 +262,22 @@ export class Keeper {
     this.#home.release()
   }
 
-  /** Whether it is: its own node knows. */
+  /** Asks its own node whether it is alive. */
   async alive (): Promise<boolean> {
     return await this.#home.alive()
   }
 
-  /** Messages that wait for it. */
+  /** The length of its mailbox. */
   async mailbox (): Promise<number> {
     return await this.#home.mailbox()
   }
 
-  /** Resolves when it has kept all that connections have handed on, or has ended. */
+  /** Resolves when it has recorded all messages that connections have sent, or has ended. */
   async idle (): Promise<void> {
     await this.#home.idle()
   }
 
-  /** Resolves when a connection knows how full its mailbox is. */
+  /** Resolves when the connection has received the latest state of its mailbox. */
   async reaches (connection: Pid): Promise<void> {
     await this.#home.reaches(connection)
   }
@@ -291,14 +294,14 @@ export class Keeper {
     return this.of('ws.message').map(({ data }) => data)
   }
 
-  /** The payloads of a topic, when there are so many. */
+  /** Resolves with the payloads of a topic when there are at least `count`. */
   async until (topic: string, count = 1): Promise<any[]> {
     await until(() => this.of(topic).length >= count)
     return this.of(topic)
   }
 }
 
-/** A client of a new keeper, joined. */
+/** Connects a client to a new keeper, and resolves after its join. */
 export async function joined (
   t: Test,
   rig: Rig,
@@ -312,8 +315,9 @@ export async function joined (
 }
 
 /**
- * Has a client send more than its target, which is held, has room for: some of it waits in the connection, whose socket
- * is not read. A target elsewhere has to say first that its mailbox, of less than 100 messages, is full.
+ * Sends more messages than the held target has room for, until the connection pauses its socket.
+ * The mailbox of the target must take fewer than 100 messages. A remote target has to report that
+ * its mailbox is full before the connection pauses.
  */
 export async function fill (
   rig: Rig,
@@ -325,7 +329,8 @@ export async function fill (
   target.hold()
   if (rig.neighbours === undefined) peer.write(...frames)
   else {
-    // It is asked behind the hold, which is in place by the answer: what a client sends goes another way, and may be quicker.
+    // Client messages take another way and could arrive before the hold. The answer to `alive`
+    // follows the hold, so it is in place then.
     await target.alive()
     const first = frames.splice(0, 100)
     peer.write(...first)
@@ -336,7 +341,10 @@ export async function fill (
   await until(() => rig.processes.info(pid)!.paused as boolean)
 }
 
-/** What both targets of a connection got that said '1', was transferred with a new topic and new metadata, and said '2'. */
+/**
+ * The messages of both targets when a client sent '1', was transferred with a new topic and new
+ * metadata, and sent '2'.
+ */
 export function mailOfTransfer (pid: Pid): { old: unknown[], next: unknown[] } {
   return {
     old: [
@@ -368,7 +376,7 @@ export function mailOfTransfer (pid: Pid): { old: unknown[], next: unknown[] } {
   }
 }
 
-/** Resolves when a deadline of the server's own timer is due: after all others of it that come before. */
+/** Resolves at a deadline of the server's timer, after all its earlier deadlines. */
 export async function deadline ({ relay }: Rig, milliseconds: number): Promise<void> {
   await new Promise<void>((resolve) => {
     relay.deadlines.schedule(
@@ -383,7 +391,7 @@ export async function deadline ({ relay }: Rig, milliseconds: number): Promise<v
   })
 }
 
-/** All that connections leave in shared tables; all of it is 0 when the last one has gone. */
+/** The entries of connections in shared tables. All are 0 after the last connection has ended. */
 export function remains ({ relay }: Rig): Record<string, number> {
   const { runtime, deadlines, sockets, handshakes } = relay
   const connections = [...runtime.entities].filter(({ kind }) => kind === 'ws').length
@@ -399,7 +407,7 @@ export function remains ({ relay }: Rig): Record<string, number> {
 
 export const nothing = { connections: 0, timers: 0, sockets: 0, handshakes: 0, groups: 0, names: 0 }
 
-/** Resolves when nothing of any connection remains. */
+/** Resolves when no connection has an entry in a shared table. */
 export async function allGone (rig: Rig): Promise<void> {
   await until(() => Object.values(remains(rig)).every((count) => count === 0))
 }

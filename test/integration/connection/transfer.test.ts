@@ -138,7 +138,7 @@ t.test('changes nothing when a transfer is refused', async t => {
   ]
   for (const [what, control, code] of table) {
     lines.length = 0
-    // A node elsewhere has to be asked: the send is taken, and the log says what came of it.
+    // A remote node has to be asked first: the send is accepted, and the log has the result.
     const isAsked = what === 'a process of another node' && rig.processes.cluster !== undefined
     t.equal(
       rig.processes.send(pid, 'ws.control', { metadata: { b: 2 }, ...control } as never),
@@ -178,7 +178,7 @@ t.test('applies sends and transfers of one tick in their order', async t => {
   const rig = await start(t)
   if (rig.neighbours !== undefined) {
     t.pass('', {
-      skip: 'a close does not wait for the answer of another node: elsewhere.test.ts has the order there'
+      skip: 'a close does not wait for another node: elsewhere.test.ts has that order'
     })
     return
   }
@@ -221,7 +221,7 @@ t.test('handles the exit of either target in the tick of the transfer', async t 
   const rig = await start(t)
   if (rig.neighbours !== undefined) {
     t.pass('', {
-      skip: 'what happens elsewhere in one tick is told in one batch: elsewhere.test.ts again'
+      skip: 'remote events of one tick arrive in one batch: elsewhere.test.ts'
     })
     return
   }
@@ -315,10 +315,10 @@ t.test(
   async (t) => {
     const count = 10_000
     const moves = 100
-    // So small that the client is paused again and again.
+    // A small limit, so that the client is paused again and again.
     const rig = await start(t, { mailboxLimit: 64 })
     const faults: string[] = []
-    /** What came between a join and its leave: numbers without a gap. */
+    /** The numbers between a join and its leave, without a gap. */
     const stays: number[][] = []
     let pid: Pid | undefined
     let leaves = 0
@@ -358,7 +358,7 @@ t.test(
       if (written < count && written < arrived + 400) {
         peer.write(...Array.from({ length: 50 }, () => textOf(`${written++}`)))
       }
-      // Half of them while frames wait, and some back to back.
+      // Half of the transfers while frames wait, and some back to back.
       for (let i = 0; i <= moved % 3 && moved < moves && arrived >= moved * 95; i++) {
         if (
           !(await rig.others.send(pid!, 'ws.control', {
@@ -370,7 +370,7 @@ t.test(
       }
       await new Promise(setImmediate)
     }
-    // The last ones may still be asking a node, and a connection that ends gives them up.
+    // The last transfers may still be pending. A connection that ends rejects them.
     await until(() => arrived === count && stays.length === moves + 1)
     peer.close(1000)
     await peer.end()

@@ -4,15 +4,15 @@ import { readings, type Reading } from './readings.js'
 import type { Socket } from 'node:net'
 import type { Problems } from '../rig/problems.js'
 
-/** How a client may go by itself. */
+/** The ways in which a client can disconnect. */
 export type Departure = 'close' | 'reset'
 
-/** The client's side of a connection, by `ws`: another implementation than the one under test. */
+/** A client with `ws`, which is another implementation than the one under test. */
 export class Client {
   readonly id: number
   readonly reading: Reading
   readonly opened: Promise<void>
-  /** The close code, when it is over: 1006 without a close frame. */
+  /** The close code after the end; 1006 without a close frame. */
   readonly over: Promise<number>
   sent = 0
   pings = 0
@@ -22,7 +22,7 @@ export class Client {
   #tcp: Socket | undefined
   #leaving = false
 
-  /** @param onRead told of each message, when it was judged */
+  /** @param onRead called after each message was checked */
   constructor (
     id: number,
     url: string,
@@ -75,7 +75,7 @@ export class Client {
     })
   }
 
-  /** What the server does to it is meant: a connection that is cut is no problem from now on. */
+  /** From now on the loss of the connection is expected, and no problem. */
   expectsEnd (): void {
     this.#leaving = true
   }
@@ -86,7 +86,7 @@ export class Client {
     else this.#tcp!.resetAndDestroy()
   }
 
-  /** Reads nothing more: the kernel's buffers fill, and then the server's. */
+  /** Stops reading: the buffers of the kernel fill, and then those of the server. */
   stopReading (): void {
     this.#socket.pause()
   }

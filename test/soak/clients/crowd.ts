@@ -3,40 +3,40 @@ import { Problems } from '../rig/problems.js'
 import { until } from '../rig/until.js'
 import type { readings } from './readings.js'
 
-/** Which connections are made. */
+/** The connections of a crowd. */
 export interface CrowdSpec {
   port: number
   path: string
-  /** The number of the first client; the others follow. */
+  /** The number of the first client. The others have the next numbers. */
   first: number
   count: number
   reading: keyof typeof readings
 }
 
-/** What a crowd has done and seen. */
+/** The counts of a crowd. */
 export interface CrowdTotals {
   open: number
   sent: number
   read: number
   pings: number
-  /** Clients that were never pinged. */
+  /** Clients that never received a ping. */
   unpinged: number
-  /** Connections that are over, by close code. */
+  /** Ended connections by close code. */
   closed: Record<string, number>
   problems: Problems
 }
 
-/** Handshakes at once. */
+/** The number of concurrent handshakes. */
 const mostUnfinished = 64
 
-/** Clients that do the same. */
+/** Clients with the same behaviour. */
 export class Crowd {
   readonly clients: Client[] = []
   readonly #problems = new Problems()
   readonly #onRead = (client: Client): void => { if (this.#talking) client.say() }
   #talking = false
 
-  /** Resolves when all are open. */
+  /** Opens all connections. */
   async open ({ port, path, first, count, reading }: CrowdSpec): Promise<void> {
     let next = 0
     const one = async (): Promise<void> => {
@@ -56,7 +56,7 @@ export class Crowd {
     await Promise.all(Array.from({ length: mostUnfinished }, one))
   }
 
-  /** Each sends so many messages, and then another for each that comes back, until told to be quiet. */
+  /** Each client sends `count` messages, and another one for each echo, until it is silenced. */
   talk (depth: number): void {
     this.#talking = true
     this.#each(depth)
@@ -68,19 +68,19 @@ export class Crowd {
     await this.#answered()
   }
 
-  /** Each sends so many messages; resolves when all are answered. */
+  /** Each client sends `count` messages. Resolves when all are answered. */
   async exchange (count: number): Promise<void> {
     this.#each(count)
     await this.#answered()
   }
 
-  /** Resolves when all are over, each in the one of these ways whose turn it is. */
+  /** Ends all clients, by these ways in turns. Resolves when all connections have ended. */
   async leave (departures: readonly Departure[]): Promise<void> {
     this.clients.forEach((client, i) => { client.leave(departures[i % departures.length]) })
     await Promise.all(this.clients.map(({ over }) => over))
   }
 
-  /** Resolves when so many of them have read something. */
+  /** Resolves when `count` clients have read something. */
   async reads (messages: number): Promise<boolean> {
     return await until(() => this.clients.every(({ reading }) => reading.read >= messages))
   }

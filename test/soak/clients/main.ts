@@ -1,4 +1,4 @@
-// Clients, in a process of their own: some for as long as the phase wants, some for a visit.
+// The process of the clients. Some stay for a phase, others only for a visit.
 import { answer } from '../rig/methods.js'
 import { until } from '../rig/until.js'
 import { Crowd, type CrowdSpec, type CrowdTotals } from './crowd.js'
@@ -7,7 +7,7 @@ import type { Departure } from './client.js'
 let crowd = new Crowd()
 
 const methods = {
-  /** Resolves when all are open. Those of before are forgotten. */
+  /** Opens connections, and drops the earlier ones from the counts. */
   async open (spec: CrowdSpec): Promise<void> {
     crowd = new Crowd()
     await crowd.open(spec)
@@ -21,7 +21,7 @@ const methods = {
   async exchange (count: number): Promise<void> {
     await crowd.exchange(count)
   },
-  /** Each sends so many messages, whatever comes of them. */
+  /** Each client sends `count` messages, and waits for no answer. */
   flood (count: number): void {
     for (const client of crowd.clients) for (let i = 0; i < count; i++) client.say()
   },
@@ -37,25 +37,25 @@ const methods = {
   expectEnds (): void {
     for (const client of crowd.clients) client.expectsEnd()
   },
-  /** Resolves when each has read so many messages in all, or never will. */
+  /** Resolves when each client has read `count` messages in all, or after a timeout. */
   async reads (messages: number): Promise<boolean> {
     return await crowd.reads(messages)
   },
   async leave (departures: readonly Departure[]): Promise<void> {
     await crowd.leave(departures)
   },
-  /** Resolves when all are over. */
+  /** Resolves when all connections have ended. */
   async over (): Promise<boolean> {
     return await until(() => crowd.clients.every(({ code }) => code !== undefined))
   },
-  /** How many messages each has read. */
+  /** The number of messages that each client has read. */
   eachRead (): Record<string, number> {
     return Object.fromEntries(crowd.clients.map(({ id, reading }) => [id, reading.read]))
   },
   totals (): CrowdTotals {
     return crowd.totals
   },
-  /** Others come beside those who are there, exchange some messages, and leave. */
+  /** More clients connect, exchange some messages, and leave. */
   async visit (
     spec: CrowdSpec,
     messages: number,

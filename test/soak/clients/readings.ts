@@ -1,17 +1,17 @@
 import { isContent, numberOf } from '../content.js'
 
-/** What a client makes of what it reads. */
+/** Checks the messages that a client reads. */
 export interface Reading {
-  /** Messages of its own that are still to be answered. */
+  /** Sent messages without an answer. */
   readonly unanswered: number
   /** Messages read so far. */
   readonly read: number
   sent (n: number): void
-  /** @returns what is wrong with it */
+  /** @returns the problem of the message, if any */
   take (data: Buffer, binary: boolean): string | undefined
 }
 
-/** Every message comes back as it was, in the order sent. */
+/** Expects an echo of each message, unchanged and in order. */
 export class Echoes implements Reading {
   read = 0
   #sent = 0
@@ -36,7 +36,7 @@ export class Echoes implements Reading {
   }
 }
 
-/** Every number is acknowledged once. Different targets do it, so there is no order among them. */
+/** Expects one acknowledgement of each number. Different targets send them, so in any order. */
 export class Acknowledgements implements Reading {
   read = 0
   readonly #waiting = new Set<number>()
@@ -57,7 +57,7 @@ export class Acknowledgements implements Reading {
   }
 }
 
-/** The numbers of a room: each of them in order; or with gaps, for one who reads too slowly. */
+/** Expects the numbers of a room in order; with gaps for a client that reads too slowly. */
 export class Numbers implements Reading {
   readonly unanswered = 0
   read = 0
@@ -81,7 +81,7 @@ export class Numbers implements Reading {
   }
 }
 
-/** Nothing comes back. */
+/** Expects no messages. */
 export class Nothing implements Reading {
   readonly unanswered = 0
   read = 0

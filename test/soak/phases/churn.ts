@@ -8,7 +8,8 @@ const messages = 3
 export const churn: Phase = {
   title: 'Churn',
   about:
-    'Clients come all the time, exchange some messages and go: a third each by close frame, RST, and the end of their process. Each has a name, groups, a link and a heartbeat that is far away while it is there.',
+    'Clients connect all the time, exchange some messages and leave: a third each by close frame, ' +
+    'RST, and the end of their process. Each has a name, groups, a link and a late heartbeat.',
   async run (rig, section) {
     const { perSecond, rounds, seconds } = rig.scale.churn
     await rig.server.ask('keep', 'churn', { related: true, relay: { heartbeat_interval: '1h' } })
@@ -21,7 +22,7 @@ export const churn: Phase = {
         leaves: visitors.came,
         exits: visitors.came
       })
-      if (leaves !== visitors.came) break // It will not get better.
+      if (leaves !== visitors.came) break // Some leaves are lost: waiting does not help.
       samples.push(await rig.sample(visitors.came))
     }
     const { came, departed, totals } = visitors
@@ -65,7 +66,7 @@ class Visitors {
     this.#visits = await this.#rig.clients()
   }
 
-  /** Resolves when all that came in these seconds have gone. */
+  /** Resolves when all clients of these seconds have gone. */
   async come (perSecond: number, seconds: number): Promise<void> {
     const third = Math.ceil(perSecond / 3)
     const gone: Array<Promise<void>> = []
@@ -91,7 +92,7 @@ class Visitors {
     this.departed.reset += Math.floor(count / 2)
   }
 
-  /** Their process is killed. */
+  /** Kills the process of the clients. */
   async #vanish (count: number): Promise<void> {
     const clients = await this.#rig.clients()
     await clients.ask('open', this.#spec(count))

@@ -4,7 +4,8 @@ import type { Phase } from '../rig/rig.js'
 export const dead: Phase = {
   title: 'Dead peers',
   about:
-    'The process of some clients is stopped: their sockets stay open, and no pong comes. Others live on.',
+    'The process of some clients is stopped: their sockets stay open, and they send no pong. ' +
+    'Other clients continue.',
   async run (rig, section) {
     const { dead, living } = rig.scale.dead
     await rig.server.ask('keep', 'dead', {})

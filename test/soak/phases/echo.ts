@@ -5,7 +5,8 @@ import type { Phase } from '../rig/rig.js'
 export const echo: Phase = {
   title: 'Steady echo',
   about:
-    'Text and binary messages of 3 bytes to 70 KB, several of each client under way; memory is looked at in between.',
+    'Text and binary messages of 3 bytes to 70 KB, several of each client in flight. ' +
+    'Memory is measured between the rounds.',
   async run (rig, section) {
     const { connections, depth, rounds, seconds } = rig.scale.echo
     await rig.server.ask('keep', 'echo', {})
@@ -22,7 +23,7 @@ export const echo: Phase = {
       await crowd.ask('talk', depth)
       await sleep(seconds * 1000)
       await crowd.ask('quiet')
-      // What the first round leaves is what is made once.
+      // The first round also creates objects that are made only once.
       samples.push(await rig.sample((await crowd.ask('totals')).read))
     }
     await crowd.ask('leave', ['close'])

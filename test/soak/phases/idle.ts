@@ -3,13 +3,14 @@ import { together } from '../rig/problems.js'
 import { slope } from '../rig/slope.js'
 import type { Phase } from '../rig/rig.js'
 
-/** Connections of one process of clients. */
+/** The number of connections in one client process. */
 const perProcess = 4000
 
 export const idle: Phase = {
   title: 'Idle connections',
   about:
-    'Connections that say nothing, with heartbeats to their targets and pings to their clients; then all close.',
+    'Silent connections, with heartbeats to their targets and pings to their clients. ' +
+    'At the end all close.',
   async run (rig, section) {
     const { connections, heartbeat, beats } = rig.scale.idle
     checkDescriptors(connections)
@@ -84,13 +85,15 @@ export const idle: Phase = {
   }
 }
 
-/** @throws Error that says what to do about it */
+/** @throws Error with instructions when the limit of descriptors is too low */
 function checkDescriptors (connections: number): void {
   const most = mostDescriptors()
   const needed = connections + descriptorsOfNode
   if (most !== undefined && most < needed) {
     throw new Error(
-      `${connections} connections need ${needed} descriptors in the server's process, and this user may open ${most}: raise the limit (ulimit -n ${needed}), or give --connections ${most - descriptorsOfNode}`
+      `${connections} connections need ${needed} descriptors in the server's process, ` +
+        `and this user may open ${most}: raise the limit (ulimit -n ${needed}), ` +
+        `or give --connections ${most - descriptorsOfNode}`
     )
   }
 }

@@ -4,7 +4,8 @@ import type { Phase } from '../rig/rig.js'
 export const shutdown: Phase = {
   title: 'Shutdown',
   about:
-    '`app.close()` while all clients talk, and half of them are stuck: their process is stopped, and answers no close frame.',
+    '`app.close()` while all clients send messages. The process of half of them is stopped, and ' +
+    'answers no close frame.',
   async run (rig, section) {
     const { healthy, stuck } = rig.scale.shutdown
     const all = healthy + stuck

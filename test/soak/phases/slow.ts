@@ -7,7 +7,8 @@ import type { Section } from '../report.js'
 export const slow: Phase = {
   title: 'Slow readers, slow targets',
   about:
-    'A room that is told more than those who have stopped reading can take; then a flood into a target that has stopped, while others talk.',
+    'A room with more broadcasts than clients that do not read can buffer; then a flood into a ' +
+    'target that has stopped, while other clients continue.',
   async run (rig, section) {
     await readers(rig, section)
     await flood(rig, section)
@@ -62,7 +63,7 @@ async function readers (rig: Rig, section: Section): Promise<void> {
   )
 }
 
-/** Where frames are dropped, each is either read or counted. */
+/** With overflow: 'drop', each frame is either read or counted as dropped. */
 async function gaps (
   rig: Rig,
   section: Section,

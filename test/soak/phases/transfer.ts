@@ -5,7 +5,8 @@ import type { Phase } from '../rig/rig.js'
 export const transfer: Phase = {
   title: 'Transfers under traffic',
   about:
-    'Targets hand their clients to each other in the midst of numbered messages; one in ten times to a target that is gone.',
+    'Targets transfer their clients to each other between numbered messages. ' +
+    'One of ten transfers goes to a target that has ended.',
   async run (rig, section) {
     const { connections, depth, seconds } = rig.scale.transfer
     await rig.server.ask('move', 'transfer')

@@ -1,12 +1,14 @@
 import { readFileSync, readdirSync } from 'node:fs'
 
-/** What a process needs besides sockets: Node itself, files, the channel to its parent. */
+/**
+ * Descriptors that a process needs besides sockets: for Node, files and the channel to its parent.
+ */
 export const descriptorsOfNode = 100
 
-/** How many descriptors a process of this user may open; undefined where the system does not tell. */
+/** The descriptors that a process may open; undefined where the system does not provide it. */
 export function mostDescriptors (): number | undefined {
   try {
-    // The second number: Node raises its own limit to it at start.
+    // The second number is the hard limit. Node raises its own limit to it at start.
     const limit = /^Max open files +\S+ +(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))![1]
     return limit === 'unlimited' ? Infinity : Number(limit)
   } catch {
@@ -14,10 +16,10 @@ export function mostDescriptors (): number | undefined {
   }
 }
 
-/** Descriptors that this process has open; undefined where the system does not tell. */
+/** The open descriptors of this process; undefined where the system does not provide them. */
 export function openDescriptors (): number | undefined {
   try {
-    // Reading the folder takes one by itself.
+    // Reading the folder itself needs one descriptor.
     return readdirSync('/proc/self/fd').length - 1
   } catch {
     return undefined

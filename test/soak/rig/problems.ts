@@ -1,7 +1,7 @@
-/** Problems that are kept: a fault that repeats must not fill the memory that is being watched. */
+/** The number of recorded problems: a repeated fault must not fill the memory that is measured. */
 const mostKept = 10
 
-/** What was not as it has to be: how often, and the first of them in words. */
+/** Counts problems, and keeps the texts of the first ones. */
 export class Problems {
   count = 0
   readonly first: string[] = []
@@ -11,7 +11,7 @@ export class Problems {
   }
 }
 
-/** Of several processes, as one. */
+/** Merges the problems of several processes. */
 export function together (
   all: ReadonlyArray<{ problems: Pick<Problems, 'count' | 'first'> }>
 ): string {

@@ -9,24 +9,24 @@ import type { Section } from '../report.js'
 
 export type Clients = Worker<ClientMethods>
 
-/** A phase: what it does, and what it states in its section. */
+/** A phase, with its section of the report. */
 export interface Phase {
   readonly title: string
   readonly about: string
   run (rig: Rig, section: Section): Promise<void>
 }
 
-/** Growth of live memory that is noise: code that was compiled, caches, what V8 has learnt. */
+/** Growth of live memory that counts as noise: compiled code, caches, type feedback of V8. */
 const noise = 2 ** 20
 
-/** What the phases bring about on purpose. */
+/** Log lines that the phases cause on purpose. */
 const expectedLines: ReadonlySet<string> = new Set([
   'transfer refused',
   'dropping frames for a client that reads too slowly',
   'closing the connection of a client that reads too slowly'
 ])
 
-/** The server under test, and what it looked like when it had nothing to do. */
+/** The server under test, and its snapshot while it was idle. */
 export class Rig {
   readonly server: Worker<ServerMethods>
   readonly port: number
@@ -56,7 +56,7 @@ export class Rig {
     ])
     const port = await server.ask('port')
     const clients = await Worker.start<ClientMethods>('clients/main.js')
-    // What is made once is made before anything is counted.
+    // Objects that are made once must exist before the first snapshot.
     await server.ask('keep', 'warm', { related: true })
     await clients.ask(
       'visit',
@@ -81,14 +81,14 @@ export class Rig {
     return new Rig(server, port, scale, before, await server.ask('instances'))
   }
 
-  /** Another process for clients; it ends with the phase at the latest. */
+  /** Starts another client process. It ends with the phase at the latest. */
   async clients (): Promise<Clients> {
     const clients = await Worker.start<ClientMethods>('clients/main.js')
     this.#crowds.add(clients)
     return clients
   }
 
-  /** Ends the phase: nothing may remain of it. */
+  /** Ends the phase, and checks that nothing of it remains. */
   async settle (section: Section): Promise<void> {
     await Promise.all([...this.#crowds].map((clients) => clients.kill()))
     this.#crowds.clear()
@@ -128,11 +128,11 @@ export class Rig {
     if (before === undefined || after === undefined) {
       section.note(
         'live instances',
-        `not counted: \`v8.queryObjects\` is missing in Node ${process.version} (it came with 20.13)`
+        `not counted: Node ${process.version} has no \`v8.queryObjects\` (it came with 20.13)`
       )
       return
     }
-    // Node's HTTP server may still know its last socket, and what hangs on that.
+    // The HTTP server of Node may still reference its last socket, with all its objects.
     const left = Object.entries(after).map(
       ([name, count]) => [name, count - before[name as keyof typeof after]] as const
     )
@@ -143,7 +143,7 @@ export class Rig {
     )
   }
 
-  /** How the server ended, when it had nothing more to do; or undefined, when it did not end by itself. */
+  /** Returns how the idle server ended, or undefined when it did not end by itself. */
   async ended (): Promise<{ code: number | null, signal: string | null } | undefined> {
     let ended: Awaited<typeof this.server.exited> | undefined
     this.server.exited.then(
@@ -160,12 +160,12 @@ export class Rig {
     await Promise.all([this.server, ...this.#crowds].map((worker) => worker.kill()))
   }
 
-  /** Bytes of live objects after so much work. */
+  /** Records the bytes of live objects after an amount of work. */
   async sample (work: number): Promise<Sample> {
     return { work, bytes: await this.server.ask('heap') }
   }
 
-  /** States that memory does not grow with work. */
+  /** Checks that memory does not grow with the work. */
   growth (section: Section, unit: string, samples: readonly Sample[]): void {
     if (samples.length < 2) {
       section.holds(`live memory does not grow with ${unit}`, false, 'the phase was broken off')

@@ -1,7 +1,7 @@
-/** After so much work, so many bytes. */
+/** The live bytes after an amount of work. */
 export interface Sample { work: number, bytes: number }
 
-/** Bytes per unit of work, by least squares: what stays of each. */
+/** The bytes that remain for each unit of work, by least squares. */
 export function slope (samples: readonly Sample[]): number {
   const mean = (of: keyof Sample): number =>
     samples.reduce((sum, sample) => sum + sample[of], 0) / samples.length

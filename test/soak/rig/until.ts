@@ -1,10 +1,10 @@
-/** Milliseconds after which a condition that does not hold never will. */
+/** The timeout for a condition in milliseconds. */
 const patience = 60_000
 
 /**
- * Waits for a condition, looking now and then.
+ * Waits for a condition, and checks it periodically.
  *
- * @returns whether it holds: false when it took longer than anything here may
+ * @returns whether it holds: false after the timeout
  */
 export async function until (
   condition: () => boolean,

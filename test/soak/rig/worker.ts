@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { ready, type Answer, type Methods, type Question } from './methods.js'
 
-/** Milliseconds for one answer, where nothing else is said: far more than any takes on a busy machine. */
+/** The default timeout of an answer in milliseconds: far more than any takes on a busy machine. */
 const patience = 120_000
 
 interface Asked { resolve (value: never): void, reject (error: Error): void, timer: NodeJS.Timeout }
@@ -12,7 +12,7 @@ const alive = new Set<ChildProcess>()
 process.on('exit', () => { for (const child of alive) child.kill('SIGKILL') })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
 
-/** Another process of the rig, and the questions to it. It ends with this one at the latest. */
+/** Another process of the rig, which answers requests. It ends with this process at the latest. */
 export class Worker<M extends Methods<M>> {
   readonly name: string
   /** Resolves when it has ended. */
@@ -23,7 +23,7 @@ export class Worker<M extends Methods<M>> {
 
   private constructor (file: string, execArgv: string[]) {
     this.name = file
-    // From dist/test/soak/rig.
+    // Relative to dist/test/soak/rig.
     this.#child = fork(join(import.meta.dirname, '..', file), {
       execArgv,
       stdio: ['ignore', 'inherit', 'inherit', 'ipc']
@@ -44,7 +44,7 @@ export class Worker<M extends Methods<M>> {
     })
   }
 
-  /** Resolves when it can be asked. */
+  /** Resolves when the process is ready for requests. */
   static async start<M extends Methods<M>>(
     file: string,
     execArgv: string[] = []
@@ -61,7 +61,7 @@ export class Worker<M extends Methods<M>> {
     return this.askFor(patience, method, ...args)
   }
 
-  /** As {@link ask}, for what is known to take so many milliseconds by itself. */
+  /** Like {@link ask}, for a request that itself takes `milliseconds`. */
   async askFor<K extends keyof M & string>(
     milliseconds: number,
     method: K,
@@ -75,7 +75,7 @@ export class Worker<M extends Methods<M>> {
     return await answered
   }
 
-  /** It does nothing any more, and its sockets stay open. */
+  /** Stops the process with SIGSTOP. Its sockets stay open. */
   freeze (): void {
     this.#child.kill('SIGSTOP')
   }

@@ -4,7 +4,7 @@ import { clientOf, Tally, type Stage } from './stage.js'
 import type { Pid } from '../../../types/pid.js'
 import type { Process, Processes } from '../../../types/processes.js'
 
-/** A target that stops in the middle of a flood, until it is let go on. */
+/** A target that pauses in the middle of a flood until it is released. */
 export class Gate implements Stage {
   readonly tally = new Tally()
   readonly relay = {}
@@ -24,7 +24,7 @@ export class Gate implements Stage {
     return this.#gate
   }
 
-  /** Resolves when no client is read any more. */
+  /** Resolves when all clients are paused. */
   async full (): Promise<{ paused: number, mailbox: number }> {
     const paused = (): number =>
       [...this.#guests.keys()].filter((pid) => this.#processes.info(pid)!.paused).length
@@ -50,7 +50,8 @@ export class Gate implements Stage {
           tally.problems.add(`a message of ${client_pid} before its join or after its leave`)
         } else if (!isContent(data, type === 'binary', guest.client, guest.next++)) {
           tally.problems.add(
-            `client ${guest.client}: '${data.toString('utf8', 0, 40)}' instead of its message ${guest.next - 1}`
+            `client ${guest.client}: '${data.toString('utf8', 0, 40)}' ` +
+              `instead of its message ${guest.next - 1}`
           )
         }
         tally.messages++

@@ -6,16 +6,16 @@ import type { RelayConfig } from '../../../types/relay.js'
 
 interface Guest { client: number, next: number, beats: number }
 
-/** Targets of a stage: so many that a heartbeat of all clients at once fits into their mailboxes. */
+/** The targets of a stage. Their mailboxes together have room for a heartbeat of each client. */
 const targets = 8
 
 export interface KeepersOptions {
   relay?: Omit<RelayConfig, 'target_pid' | 'metadata'>
-  /** Each guest has a name, is in a group that another watches, and is linked with its target. */
+  /** Whether each client has a name, is in a watched group, and is linked with its target. */
   related?: boolean
 }
 
-/** Targets that echo, monitor their clients, and know what each of them has to be told next. */
+/** Targets that echo, monitor their clients, and check the order of their messages. */
 export class Keepers implements Stage {
   readonly tally = new Tally()
   readonly relay: Stage['relay']
@@ -33,7 +33,7 @@ export class Keepers implements Stage {
     return this.#pids[client % targets]
   }
 
-  /** The fewest heartbeats that came of any client that is there. */
+  /** The smallest number of heartbeats of a connected client. */
   get leastBeats (): number {
     return Math.min(...Array.from(this.#guests.values(), ({ beats }) => beats))
   }
@@ -55,7 +55,8 @@ export class Keepers implements Stage {
           tally.problems.add(`a message of ${client_pid} before its join or after its leave`)
         } else if (!isContent(data, type === 'binary', guest.client, guest.next++)) {
           tally.problems.add(
-            `client ${guest.client}: '${data.toString('utf8', 0, 40)}' instead of its message ${guest.next - 1}`
+            `client ${guest.client}: '${data.toString('utf8', 0, 40)}' ` +
+              `instead of its message ${guest.next - 1}`
           )
         }
         tally.messages++
@@ -69,7 +70,8 @@ export class Keepers implements Stage {
           guest.beats++
           if (message_count !== guest.next) {
             tally.problems.add(
-              `client ${guest.client}: a heartbeat counts ${message_count} messages where ${guest.next} came`
+              `client ${guest.client}: a heartbeat counts ${message_count} messages ` +
+                `instead of ${guest.next}`
             )
           }
         }
@@ -91,7 +93,7 @@ export class Keepers implements Stage {
   }
 }
 
-/** All of it has to be gone with the guest. */
+/** Gives a client a name, groups, a watch and a link. All must end with the client. */
 function relate (self: Process, pid: Pid, client: number): void {
   self.names.register(`guest.${client}`, pid)
   self.groups.join(`guests.${client % 7}`, pid)

@@ -1,4 +1,4 @@
-// The server under test, in a process of its own. Its stages are asked for by the phases.
+// The process of the server under test. The phases request its stages.
 import Fastify from 'fastify'
 import { wsRelay } from '../../../lib/index.js'
 import { Registration } from '../../../lib/upgrade/registration.js'
@@ -14,7 +14,7 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyReply } from 'fastify'
 import type { Stage, Tally } from './stage.js'
 
-/** Level of a log line from which on it is kept. */
+/** The lowest level of recorded log lines. */
 const warn = 40
 
 const uncaught = new Problems()
@@ -60,7 +60,7 @@ app.get<Visit>(
   }
 )
 
-/** A stage's targets are all the processes there are: none lives longer than its phase. */
+/** Ends all processes. They are the targets of the stages, and none outlives its phase. */
 async function endStage (): Promise<void> {
   const pids = processes.list().filter((pid) => processes.info(pid)?.kind === 'process')
   for (const pid of pids) processes.cancel(pid)
@@ -91,7 +91,7 @@ const methods = {
   tally (name: string): Tally {
     return stages[name].tally
   },
-  /** Resolves when as many have come and gone, or never will. */
+  /** Resolves when as many clients have come and gone, or after a timeout. */
   async tallied (
     name: string,
     expected: Partial<Pick<Tally, 'joins' | 'leaves' | 'exits' | 'messages'>>
@@ -102,7 +102,7 @@ const methods = {
     )
     return tally
   },
-  /** Resolves when every client that is there has had so many heartbeats, or never will. */
+  /** Resolves when each connected client has had `count` heartbeats, or after a timeout. */
   async beaten (name: string, beats: number, patience: number): Promise<number> {
     const keepers = stages[name] as Keepers
     await until(() => keepers.leastBeats >= beats, patience)
@@ -133,23 +133,23 @@ const methods = {
   heap (): number {
     return heap()
   },
-  /** Ends the stages; resolves when what they and their connections held is gone, or never will be. */
+  /** Ends the stages. Resolves when all their resources are freed, or after a timeout. */
   async settle (before: Snapshot): Promise<Snapshot> {
     await endStage()
     await until(() => settled(snapshot(relay), before))
     return snapshot(relay)
   },
-  /** Warnings and errors in the log, by their text, and what nobody caught. */
+  /** Warnings and errors in the log by text, and uncaught errors. */
   complaints (): { lines: Record<string, number>, problems: Problems } {
     return { lines, problems: uncaught }
   },
-  /** Closes the application, as a deploy does. @returns milliseconds */
+  /** Closes the application, as a deployment does. @returns milliseconds */
   async shut (): Promise<number> {
     const started = performance.now()
     await app.close()
     return performance.now() - started
   },
-  /** Nothing holds this process any more, if nothing was forgotten: it ends by itself. */
+  /** Closes the channel to the parent. This process then ends by itself unless a handle is left. */
   leave (): void {
     process.off('disconnect', orphaned)
     setImmediate(() => {

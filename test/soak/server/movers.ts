@@ -6,14 +6,14 @@ import type { Pid } from '../../../types/pid.js'
 import type { Process, Processes } from '../../../types/processes.js'
 
 const targets = 6
-/** One in so many messages moves its client; one in so many of these names a target that is gone. */
+/** One of 10 messages moves its client. One of 10 moves names a target that has ended. */
 const messagesPerMove = 10
 const movesPerRefusal = 10
 
-/** What one target saw of a client between join and leave. */
+/** The messages of a client to one target between join and leave. */
 interface Stint { client: number, first: number, count: number }
 
-/** Targets that hand their clients to each other, in the midst of their messages. */
+/** Targets that transfer their clients to each other while messages arrive. */
 export class Movers implements Stage {
   readonly tally = new Tally()
   readonly relay = {}
@@ -38,7 +38,10 @@ export class Movers implements Stage {
     return !this.#processes.alive(this.#gone)
   }
 
-  /** Puts the stints of each client together. @returns messages in sequences that have no gap and no double */
+  /**
+   * Joins the stints of each client.
+   * @returns the number of messages in sequences without gaps and repetitions
+   */
   judge (): number {
     let inSequence = 0
     for (const [client, stints] of this.#stints) {
@@ -82,7 +85,8 @@ export class Movers implements Stage {
         if (stint.count++ === 0) stint.first = n
         if (!isContent(data, type === 'binary', stint.client, stint.first + stint.count - 1)) {
           tally.problems.add(
-            `client ${stint.client}: '${data.toString('utf8', 0, 40)}' instead of its message ${stint.first + stint.count - 1}`
+            `client ${stint.client}: '${data.toString('utf8', 0, 40)}' ` +
+              `instead of its message ${stint.first + stint.count - 1}`
           )
         }
         self.send(client_pid, 'ws.send', { data: String(n) })
@@ -100,7 +104,7 @@ export class Movers implements Stage {
     })
   }
 
-  /** To any of the others; it may be elsewhere already, and is moved from there. */
+  /** Transfers a client to any other target, also when another target has it already. */
   #handOver (self: Process, pid: Pid, client: number): void {
     const move = ++this.#moves
     if (move % movesPerRefusal === 0) {
@@ -120,7 +124,7 @@ export class Movers implements Stage {
     self.send(pid, 'ws.control', { target_pid: target, metadata: { client, target } })
   }
 
-  /** Whom messages with this metadata are meant for. */
+  /** The target for messages with this metadata. */
   #intended (metadata: Metadata): unknown {
     return metadata.target ?? this.targetFor(metadata.client as number)
   }

@@ -3,14 +3,14 @@ import { clientOf, Tally, type Stage } from './stage.js'
 import type { Pid } from '../../../types/pid.js'
 import type { Process, Processes } from '../../../types/processes.js'
 
-/** Clients from this number on read slowly. */
+/** Clients with this number or a higher one read slowly. */
 export const firstSlow = 1000
 const group = 'room'
 const payload = 'x'.repeat(16 * 1024)
-/** Broadcasts after which the fast readers have their time. */
+/** The number of broadcasts after which the room waits for the fast readers. */
 const perBreath = 16
 
-/** A room that is told more than a slow reader can take. */
+/** A room with more broadcasts than a slow client can read. */
 export class Room implements Stage {
   readonly tally = new Tally()
   readonly relay = {}
@@ -28,7 +28,7 @@ export class Room implements Stage {
     return this.#room
   }
 
-  /** Tells all members so many numbered messages, as fast as the fast ones read. */
+  /** Broadcasts numbered messages as fast as the fast members read them. */
   async tell (count: number): Promise<void> {
     const fast = [...this.#clients.keys()].filter((pid) => this.#clients.get(pid)! < firstSlow)
     const { groups, info } = this.#processes
@@ -40,7 +40,7 @@ export class Room implements Stage {
     await until(taken)
   }
 
-  /** Frames that were dropped, by client; of those who are there. */
+  /** The dropped frames of each connected client. */
   dropped (): Record<string, number> {
     return Object.fromEntries(
       Array.from(this.#clients, ([pid, client]) => [

@@ -6,9 +6,9 @@ import { Handshake } from '../../../lib/upgrade/handshake.js'
 import { Receiver } from '../../../lib/websocket/receiver.js'
 import type { UpgradeServer } from '../../../lib/upgrade/upgrade-server.js'
 
-/** What a connection may leave behind. All of it is counted, none of it estimated. */
+/** The resources that a connection may leave behind. All are counted exactly. */
 export interface Snapshot {
-  /** In the table of processes. */
+  /** Entries in the table of processes. */
   connections: number
   processes: number
   /** Records of monitors and links. */
@@ -21,7 +21,7 @@ export interface Snapshot {
   handshakes: number
   /** Timers of Node. */
   timers: number
-  /** Undefined where the system does not tell. */
+  /** Undefined where the system does not provide it. */
   descriptors?: number
 }
 
@@ -45,7 +45,7 @@ export function snapshot ({ runtime, deadlines, sockets, handshakes }: UpgradeSe
   }
 }
 
-/** Collects garbage, and counts what is left. */
+/** Collects garbage, and counts the remaining resources. */
 export function instances (): Instances {
   const { queryObjects } = v8 as {
     queryObjects?: (constructor: unknown, options: { format: 'count' }) => number

@@ -3,15 +3,15 @@ import type { WsJoin } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 import type { RelayConfig } from '../../../types/relay.js'
 
-/** What clients meet on one path. */
+/** The targets of one path. */
 export interface Stage {
   readonly tally: Tally
   targetFor (client: number): Pid
-  /** What its connections get besides. */
+  /** Further settings of its connections. */
   readonly relay: Omit<RelayConfig, 'target_pid' | 'metadata'>
 }
 
-/** What the targets of a stage were told. */
+/** Counts of the messages that the targets of a stage received. */
 export class Tally {
   joins = 0
   leaves = 0
@@ -31,7 +31,7 @@ export class Tally {
   }
 }
 
-/** The number of a client: the handler has put it there. */
+/** The number of a client, which the handler has put into the metadata. */
 export function clientOf ({ metadata }: Pick<WsJoin, 'metadata'>): number {
   return metadata.client as number
 }
