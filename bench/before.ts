@@ -46,7 +46,8 @@ function compileRevision (): string {
     { cwd: folder, stdio: 'inherit' }
   )
   console.log(
-    `Now beside ${commit}: ${git('log', '-1', '--format=%s (%ad)', '--date=short', commit).toString().trim()}`
+    `Now beside ${commit}: ` +
+      git('log', '-1', '--format=%s (%ad)', '--date=short', commit).toString().trim()
   )
   return join(folder, 'bench/dist/bench')
 }

@@ -137,7 +137,8 @@ export function stallSection ({ connections, seconds, ours, intervals }: Stalls)
   return (
     '### The longest stall of the event loop\n\n' +
     `${connections.toLocaleString('en')} connections, each with a ping to its client and a ` +
-    `heartbeat to the application every second, for ${seconds} s a round, after a turn of 1.5 s that made all of them due.\n\n` +
+    `heartbeat to the application every second, for ${seconds} s a round, after a turn of 1.5 s ` +
+    'that made all of them due.\n\n' +
     table(
       ['', 'longest stall, ms', 'pings', 'heartbeats'],
       [row('one setInterval per connection', intervals), row('ours', ours)]

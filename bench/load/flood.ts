@@ -38,8 +38,8 @@ async function ask (port: number, clients: number, latencies: Histogram): Promis
 }
 
 /**
- * Measures HTTP with an idle process, and during a flood. An uncounted flood runs before both, so that
- * both run the same compiled code.
+ * Measures HTTP with an idle process, and during a flood. An uncounted flood runs before both, so
+ * that both run the same compiled code.
  */
 export async function measureFlood ({ port, messages, clients, seconds }: FloodSpec) {
   const latencies = new Histogram()

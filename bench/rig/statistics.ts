@@ -11,8 +11,8 @@ export function spread (figures: readonly number[]): Spread {
 }
 
 /**
- * Computes the ratio of each round, because a disturbance of a round affects both of its figures. It
- * skips rounds in which one figure is missing.
+ * Computes the ratio of each round, because a disturbance of a round affects both of its figures.
+ * It skips rounds in which one figure is missing.
  */
 export function ratios (
   figures: ReadonlyArray<number | undefined>,

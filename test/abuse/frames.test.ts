@@ -200,7 +200,8 @@ t.test('stops inflating a message at the limit', async (t) => {
   t.strictSame(target.of('ws.message'), [])
   t.ok(
     most < memory + 50,
-    `a gigabyte in ${((20 * bomb.length) / 1e6).toFixed(1)} MB took ${(most - memory).toFixed(1)} MB`
+    `a gigabyte in ${((20 * bomb.length) / 1e6).toFixed(1)} MB ` +
+      `took ${(most - memory).toFixed(1)} MB`
   )
   await letsGo(rig, before)
 })

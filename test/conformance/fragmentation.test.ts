@@ -39,7 +39,8 @@ t.test('joins fragments into one message', async (t) => {
       gets: [text(parts.join(''))]
     },
     {
-      name: `binary in ${parts.length} fragments of ${parts.slice(0, 5).map(({ length }) => length)}`,
+      name: `binary in ${parts.length} fragments ` +
+        `of ${parts.slice(0, 5).map(({ length }) => length)}`,
       sends: fragments(parts, opcodes.binary),
       gets: [binary(parts.join(''))]
     }

@@ -99,7 +99,8 @@ for (const [how, leave] of Object.entries({
           'no request was both answered and aborted'
         )
         t.comment(
-          `${bytes.length + 1} connections, of which ${joined} joined; ${aborted.length} requests aborted`
+          `${bytes.length + 1} connections, of which ${joined} joined; ` +
+            `${aborted.length} requests aborted`
         )
       }
     )

@@ -1,5 +1,6 @@
-// The packed package in every mode of two TypeScripts, and in the bundles of three bundlers. It takes
-// minutes: `npm run test:long`.
+// The packed package in every mode of two TypeScript versions, and in the bundles of three
+// bundlers.
+// It takes minutes: `npm run test:long`.
 import t from 'tap'
 import { bundle, unreachable } from './bundle.js'
 import { dependency, install } from './install.js'

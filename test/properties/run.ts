@@ -21,7 +21,8 @@ for (const suite of suites) {
   if (named.length > 0 && !named.includes(suite.name)) continue
   const { runs, seed, took, failure } = await suite.check(terms)
   console.log(
-    `${suite.name}: ${runs} runs in ${Math.round(took / 1000)} s, seed ${seed}: ${failure ?? 'holds'}`
+    `${suite.name}: ${runs} runs in ${Math.round(took / 1000)} s, ` +
+      `seed ${seed}: ${failure ?? 'holds'}`
   )
   if (failure !== undefined) process.exitCode = 1
 }

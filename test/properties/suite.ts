@@ -78,8 +78,10 @@ export function suiteOf<T> (
 function describe<T> (name: string, details: fc.RunDetails<[T]>): string {
   const { seed, counterexamplePath, numRuns, errorInstance, counterexample } = details
   return [
-    `'${name}' does not hold: ${errorInstance instanceof Error ? errorInstance.stack : String(errorInstance)}`,
-    `after ${numRuns} runs; again: FC_SEED=${seed} FC_PATH=${counterexamplePath} npm test -- test/properties/${name}.test.ts`,
+    `'${name}' does not hold: ` +
+      (errorInstance instanceof Error ? errorInstance.stack : String(errorInstance)),
+    `after ${numRuns} runs; again: FC_SEED=${seed} FC_PATH=${counterexamplePath} ` +
+      `npm test -- test/properties/${name}.test.ts`,
     fc.stringify(counterexample)
   ].join('\n')
 }

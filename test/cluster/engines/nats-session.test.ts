@@ -109,7 +109,7 @@ t.test('waits for the register on the first connection', async (t) => {
 })
 
 t.test(
-  'waits one second for the register on a later connection, and retries until the connection is lost',
+  'waits one second for the register on a later connection, then retries until it is lost',
   async (t) => {
     // The timer of a session must not keep the program running.
     const awake = setInterval(() => {}, 60_000)

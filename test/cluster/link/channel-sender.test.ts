@@ -42,7 +42,7 @@ function setUp (batchBytes = 1000) {
 const frame = { type: 10, body: Buffer.alloc(100) }
 
 t.test(
-  'numbers frames, sends them in batches that fit the engine, and frees them when they are acknowledged',
+  'numbers frames, sends them in batches, and frees them when they are acknowledged',
   async (t) => {
     const { sender, batches, stats } = setUp(300)
     for (let i = 0; i < 5; i++) t.ok(sender.enqueueFrame(frame))
@@ -212,7 +212,7 @@ t.test(
 )
 
 t.test(
-  'records the receivers of lost messages, calls, messages to many, and notices, whether split or not',
+  'records the receivers of all kinds of lost messages, whether split or not',
   async (t) => {
     const { sender } = setUp(200)
     const missed = new MissedMessages()

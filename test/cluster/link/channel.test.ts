@@ -122,7 +122,7 @@ t.test('drops a batch of a closed connection', async (t) => {
 })
 
 t.test(
-  'drops all frames when the other node begins a new connection, and handles its batch as the first',
+  'drops all frames when the other node begins a new connection, and handles its batch',
   async (t) => {
     const { sent, local, receive, handled, resets, channel } = setUp()
     receive(frames, 7, 0, 0, Buffer.concat([frame('a', 1), frame('b', 2)]))

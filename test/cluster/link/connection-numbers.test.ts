@@ -19,7 +19,7 @@ t.test('begins with the current second, and adds one with each reset', async (t)
   t.match(one, { local: first + 2, remote: 0, closed: 7 })
 })
 
-t.test('classifies as current when a batch is for this connection, or begins one', async (t) => {
+t.test('classifies a batch for this connection, or a new one, as current', async (t) => {
   t.equal(numbers(0).classify({ src: 7, dst: 0, ack: 0 }), 'current')
   t.equal(numbers(0).classify({ src: 7, dst: first, ack: 0 }), 'current')
   t.equal(numbers(7).classify({ src: 7, dst: first, ack: 0 }), 'current')
@@ -27,7 +27,7 @@ t.test('classifies as current when a batch is for this connection, or begins one
 })
 
 t.test(
-  'classifies as stale when a batch is for a closed connection, and closes the connection that sent it',
+  'classifies a batch for a closed connection as stale, and closes its own connection',
   async (t) => {
     const one = numbers(0)
     one.startNext()
@@ -43,7 +43,7 @@ t.test(
   }
 )
 
-t.test('classifies as stale when a batch comes from a closed connection', async (t) => {
+t.test('classifies a batch from a closed connection as stale', async (t) => {
   const one = numbers(7)
   one.startNext()
   t.equal(one.classify({ src: 7, dst: 0, ack: 0 }), 'stale')

@@ -103,7 +103,7 @@ t.test('expires when it is not needed, and is acquired again when it is', async 
 })
 
 t.test(
-  'is renewed before it is acquired when it was idle for a renewal interval, however much of it is left',
+  'is renewed before an acquire when it was idle for a renewal interval',
   async (t) => {
     for (const idle of [timing.renew, timing.lease - 1]) {
       const { lease, clock, scene, told, record } = prepare()

@@ -6,7 +6,7 @@ import type { ClusterName } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
 
 t.test(
-  'takes a name over when the lease of a node that died was not renewed for the time of a take-over',
+  'takes over a name when the lease of a dead node was not renewed for long enough',
   async (t) => {
     for (let phase = 0; phase < 2000; phase += 250) {
       const cluster = new TestCluster()
@@ -589,7 +589,8 @@ t.test(
       [b, 0]
     ] as const) {
       node.machine.now = () => cluster.world.now + ahead
-      node.here.suffix = `@${node.cluster.node}.${(await cluster.settle(node.cluster.start())).toString(36)}`
+      const incarnation = await cluster.settle(node.cluster.start())
+      node.here.suffix = `@${node.cluster.node}.${incarnation.toString(36)}`
     }
     await cluster.run(timings.default.breakLease + 1000)
     let last = 0

@@ -53,7 +53,8 @@ t.test('echoes small and large messages to a ws client in order', async t => {
       }
     })
     const client = new WebSocket(
-      `ws://127.0.0.1:${rig.port}/?relay=${encodeURIComponent(JSON.stringify({ target_pid: target.pid }))}`,
+      `ws://127.0.0.1:${rig.port}/?relay=` +
+        encodeURIComponent(JSON.stringify({ target_pid: target.pid })),
       { perMessageDeflate: { threshold: 20 } }
     )
     const got: string[] = []

@@ -168,7 +168,8 @@ t.test('any history has one leave per join, one sequence of messages, and one en
         const { cause, code } = exit.value as { cause: string, code: number | undefined }
         const fail = (what: string): never => {
           throw new Error(
-            `${what}; ${JSON.stringify({ cause, code, seen, stories: targets.map(({ topics }) => topics) })}`
+            `${what}; ` +
+              JSON.stringify({ cause, code, seen, stories: targets.map(({ topics }) => topics) })
           )
         }
         if (!allowed[cause].includes(code)) fail('a code that its cause does not have')

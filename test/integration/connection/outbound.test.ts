@@ -51,7 +51,8 @@ t.test(
     rig.processes.send(pid, 'ws.send', { data: big })
     await t.rejects(rig.processes.call(pid, 'ws.send', { data: 'late' }, { timeout: 20 }), {
       code: 'FST_PROCESS_CALL_TIMEOUT',
-      message: `Call 'ws.send' to '${pid}' was not answered within 20 ms; the message may still be delivered`
+      message: `Call 'ws.send' to '${pid}' was not answered within 20 ms; ` +
+        'the message may still be delivered'
     })
     peer.socket.resume()
     await until(() => peer.frames.length === 2)

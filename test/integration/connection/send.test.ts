@@ -279,7 +279,8 @@ t.test('a ws client reads all kinds of frames', async t => {
     }
   })
   const client = new WebSocket(
-    `ws://127.0.0.1:${rig.port}/?relay=${encodeURIComponent(JSON.stringify({ target_pid: target.pid }))}`
+    `ws://127.0.0.1:${rig.port}/?relay=` +
+      encodeURIComponent(JSON.stringify({ target_pid: target.pid }))
   )
   const got: Array<[string, boolean]> = []
   client.on('message', (data, binary) => { got.push([data.toString(), binary]) })

@@ -100,7 +100,7 @@ t.test('restarts the children that the strategy selects', async (t) => {
 })
 
 t.test(
-  'permanent children are restarted after every end, transient ones after abnormal ends, temporary ones never',
+  'restarts permanent children always, transient ones after failures, temporary ones never',
   async (t) => {
     const processes = build(t)
     const { child } = family()

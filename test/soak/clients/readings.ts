@@ -32,7 +32,10 @@ export class Echoes implements Reading {
   take (data: Buffer, binary: boolean): string | undefined {
     const n = this.read++
     if (isContent(data, binary, this.#client, n)) return undefined
-    return `client ${this.#client} read '${data.toString('utf8', 0, 40)}' instead of its message ${n}`
+    return (
+      `client ${this.#client} read '${data.toString('utf8', 0, 40)}' ` +
+      `instead of its message ${n}`
+    )
   }
 }
 

@@ -8,8 +8,8 @@ const messages = 3
 export const churn: Phase = {
   title: 'Churn',
   about:
-    'Clients connect all the time, exchange some messages and leave: a third each by close frame, ' +
-    'RST, and the end of their process. Each has a name, groups, a link and a late heartbeat.',
+    'Clients connect all the time, exchange some messages and leave: a third each by close ' +
+    'frame, RST, and the end of their process. Each has a name, groups, a link and a late heartbeat.',
   async run (rig, section) {
     const { perSecond, rounds, seconds } = rig.scale.churn
     await rig.server.ask('keep', 'churn', { related: true, relay: { heartbeat_interval: '1h' } })

@@ -175,9 +175,11 @@ export class Rig {
     const work = samples.at(-1)!.work - samples[0].work
     const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(2)
     section.holds(
-      `live memory does not grow with ${unit}: less than ${noise / 2 ** 20} MiB in all, fitted to ${samples.length} samples after GC`,
+      `live memory does not grow with ${unit}: less than ${noise / 2 ** 20} MiB in all, ` +
+        `fitted to ${samples.length} samples after GC`,
       perUnit * work < noise,
-      `${perUnit.toFixed(2)} B each, ${mib(perUnit * work)} MiB after ${work} ${unit}; heap ${samples.map(({ bytes }) => mib(bytes)).join(', ')} MiB`
+      `${perUnit.toFixed(2)} B each, ${mib(perUnit * work)} MiB after ${work} ${unit}; ` +
+        `heap ${samples.map(({ bytes }) => mib(bytes)).join(', ')} MiB`
     )
   }
 }
