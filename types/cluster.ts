@@ -6,20 +6,24 @@ export interface TransportCaps {
   readonly name: string
   /** Bytes of the largest frame that `publish` takes. */
   readonly maxFrame: number
-  /** Whether it has the compare-and-set register: without one there are no cluster-wide names. */
+  /** Whether it has a compare-and-set register. Without one there are no cluster-wide names. */
   readonly registry: boolean
-  /** Whether `probe` can tell anything. */
+  /** Whether `probe` can answer. Otherwise it resolves with undefined. */
   readonly probe: boolean
   /**
-   * The register is durable: an empty one is known never to have held names, so that names are free at
-   * once. Without it, an empty register may have lost names: they are free after the time of a lease.
+   * The register is durable: an empty one is known never to have held names, so names are free at
+   * once. Otherwise an empty register may have lost names, and they are free when their leases must
+   * have expired.
    */
   readonly durable?: boolean
 }
 
 /** The events of a transport. */
 export interface TransportEvents {
-  /** Up only when every subscription is confirmed again; down as soon as the engine is out of reach. */
+  /**
+   * @param up true only when every subscription is confirmed again; false as soon as the engine
+   * cannot be reached
+   */
   state (up: boolean): void
 }
 
@@ -27,116 +31,129 @@ export interface TransportEvents {
 export interface RegisterEntry {
   readonly value: Uint8Array
   /**
-   * Of the last write: from 1, one counter for all keys. Each write has a higher one than all before it, as long as the
-   * register keeps its data; fences are made of them.
+   * The revision of the last write of this key. All keys share one counter, which starts at 1. Each
+   * write has a higher revision than all earlier ones, as long as the register keeps its data.
+   * Fences are made of revisions.
    */
   readonly revision: number
 }
 
 /**
- * An engine that carries frames between nodes: pub/sub that is FIFO per connection, and a
- * compare-and-set register. Nothing of it is trusted further than that: neither delivery, nor
- * presence, nor expiry. What a node publishes may come back to it, or not.
+ * Carries frames between nodes: pub/sub that is FIFO per connection, and a compare-and-set
+ * register. The cluster relies on nothing else: delivery, presence and expiry need not be reliable.
+ * A node may or may not receive its own frames.
  */
 export interface Transport {
   readonly caps: TransportCaps
-  /** Connects, and goes on trying for as long as it is open. Rejects for what no retry can mend (credentials, a missing feature). */
+  /**
+   * Connects, and tries again until `close` is called. Rejects with an error that no retry can
+   * repair, such as wrong credentials or a missing feature of the engine.
+   */
   open (events: TransportEvents): Promise<void>
   close (): Promise<void>
   /**
-   * Publishes a frame, which is the transport's from then on: a client keeps it, uncopied, until it is written.
-   *
-   * @returns false when it is not connected, or too much is unflushed. Never queues while down.
+   * Publishes a frame. The caller must not change it afterwards, because the transport keeps it
+   * without a copy until it is written. Nothing is queued while the engine is down.
+   * @returns false when it is not connected, or when too many bytes are not flushed yet
    */
   publish (topic: string, frame: Uint8Array): boolean
-  /** Resolves when the engine has all that was published; rejects after `timeout` milliseconds. */
+  /** Resolves when the engine has all published frames. Rejects after `timeout` milliseconds. */
   flush (timeout: number): Promise<void>
-  /** Resolves when the subscription is confirmed; it is restored before the next `state(true)`. */
+  /** Resolves when the subscription is confirmed. It is restored before the next `state(true)`. */
   subscribe (topic: string, listener: (frame: Uint8Array) => void): Promise<void>
   unsubscribe (topic: string): Promise<void>
-  /** Whether a topic has a subscriber; undefined: cannot tell. */
+  /** Whether a topic has a subscriber; undefined when the engine cannot answer. */
   probe (topic: string): Promise<boolean | undefined>
-  /** May be stale. */
+  /** Reads a key. The entry may be older than the last write. */
   get (key: string): Promise<RegisterEntry | undefined>
   /**
-   * Sets a key (undefined: deletes it) if it still has this revision; 0: if it is not there.
-   * @returns the new revision, or 0 on a conflict. Rejects: whether it was set is UNKNOWN.
+   * Sets or deletes a key if it still has the given revision. When it rejects, nobody knows whether
+   * the key was changed.
+   * @param value undefined deletes the key
+   * @param revision 0: the key must not exist
+   * @returns the new revision, or 0 on a conflict
    */
   cas (key: string, value: Uint8Array | undefined, revision: number): Promise<number>
 }
 
 /**
- * How soon a silent node is taken for down. `default`: heartbeat 1 s, down after 8 s. `patient`:
- * 3 s and 45 s, for engines whose own failover takes half a minute (Redis Sentinel).
+ * How soon a silent node counts as down. `default`: a heartbeat each second, down after 8 s.
+ * `patient`: 3 s and 45 s, for engines whose own failover takes half a minute (Redis Sentinel).
  */
 export type ClusterTiming = 'default' | 'patient'
 
-/** What an engine's function (`nats(…)`, `redis(…)`, `memory(…)`) makes for the option `cluster`. */
+/** The value of the option `cluster`. Made by `nats(…)`, `redis(…)` or `memory(…)`. */
 export interface ClusterEngine {
   readonly transport: Transport
-  /** First part of every topic and key: nodes with another prefix are another cluster. */
+  /** First part of every topic and key. Nodes with another prefix are another cluster. */
   readonly prefix: string
   readonly timing: ClusterTiming
-  /** How long to wait for the engine at start; then `FST_CLUSTER_UNAVAILABLE`. */
+  /** How long a start waits for the engine. After that it fails: `FST_CLUSTER_UNAVAILABLE`. */
   readonly startTimeout: Duration
-  /** What happens when another node with the same name has started. @defaultValue 'close' */
+  /** As in {@link ClusterEngineOptions}. @defaultValue 'close' */
   readonly whenNameTaken?: 'close' | 'stay'
 }
 
-/** Options that every engine's function takes beside its client's own. */
+/** Options of every engine, besides those of its client. */
 export interface ClusterEngineOptions {
-  /** `[A-Za-z0-9_-]{1,32}`. @defaultValue 'fwr' */
+  /**
+   * First part of every topic and key: `[A-Za-z0-9_-]{1,32}`. Nodes with another prefix are another
+   * cluster.
+   * @defaultValue 'fwr'
+   */
   prefix?: string
-  /** @defaultValue 'default' */
+  /** How soon a silent node counts as down. @defaultValue 'default' */
   timing?: ClusterTiming
-  /** @defaultValue '10s' */
+  /** How long a start waits for the engine. @defaultValue '10s' */
   startTimeout?: Duration
   /**
-   * What a node does when another node with the same name has started, after it has left the cluster. `close` closes the
-   * application (`app.close()`, or `close()` of the process system). `stay` goes on serving its own clients alone;
-   * `health()` says `node name taken`.
+   * When another node with the same name has started, this node leaves the cluster. `close` then
+   * closes the application (`app.close()`, or `close()` of the process system). With `stay` the
+   * node continues to serve its own clients, and the `problem` of `health()` is `node name taken`.
    * @defaultValue 'close'
    */
   whenNameTaken?: 'close' | 'stay'
 }
 
-/** Another node, as this one sees it. */
+/** Another node, as this node sees it. */
 export interface ClusterNodeInfo {
   readonly node: string
-  /** Start time in milliseconds, raised above the node's last one. */
+  /** Start time in milliseconds since 1970; higher at each start, even if the clock went back. */
   readonly incarnation: number
   readonly state: 'up' | 'down'
-  /** When that began: milliseconds since 1970. */
+  /** When this state began, in milliseconds since 1970. */
   readonly since: number
 }
 
-/** A cluster-wide name: who has it, and the number that fences earlier holders off. */
+/** A cluster-wide name: its holder, and a number that tells the holder from earlier ones. */
 export interface ClusterName {
   readonly pid: Pid
   /**
-   * Rises with each new holder of a name, whatever the clocks of the nodes say: send it along with what you write
-   * elsewhere.
+   * Higher for each new holder of the name, whatever the clocks of the nodes show. Store it with
+   * each write to a database, and refuse a write with a lower one.
    */
   readonly fence: number
 }
 
-/** Names that one process of the whole cluster has at a time. */
+/** Cluster-wide names: at any time, at most one process of all nodes has a name. */
 export interface ClusterNames {
   /**
-   * Gives a living process of this node a name. It is free again when the process ends. A name whose holder was lost is
-   * waited for: for 8 seconds, or four fifths of the server's `upgradeTimeout`.
-   * @throws `FST_CLUSTER_NAME_TAKEN`, `FST_CLUSTER_NO_REGISTRY`, `FST_CLUSTER_UNAVAILABLE` (the name did not become free
-   * in time, the engine is away, or this node lost its lease meanwhile; as the answer of a route it is 503 with
-   * `Retry-After`), `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_PID`, `FST_PROCESS_NOT_ALIVE`
+   * Gives a living process of this node a name. It is free again when the process ends. If the node
+   * of the holder was lost, the call waits for the name: 8 seconds, or four fifths of the server's
+   * `upgradeTimeout`.
+   * @throws `FST_CLUSTER_NAME_TAKEN`, `FST_CLUSTER_NO_REGISTRY`, `FST_CLUSTER_UNAVAILABLE` (the
+   * name did not become free in time, the engine is away, or this node lost its lease meanwhile; as
+   * the reply of a route it is 503 with `Retry-After`), `FST_PROCESS_INVALID_NAME`,
+   * `FST_PROCESS_INVALID_PID`, `FST_PROCESS_NOT_ALIVE`
    */
   register (name: string, pid: Pid): Promise<ClusterName>
-  /** Frees a name of this node. @returns false when it was not held here */
+  /** Frees a name. @returns false when no process of this node had it */
   unregister (name: string): Promise<boolean>
-  /** The holder of a name. Changes that are under way may be missing. */
+  /** The holder of a name. A change that has not reached this node yet is missing. */
   lookup (name: string): Promise<ClusterName | undefined>
 }
 
-/** The members of a group, as far as their nodes answered. */
+/** The members of a group on all nodes that answered. */
 export interface ClusterMembers {
   readonly members: Pid[]
   /** Nodes that are up and did not answer: their members are not in the list. */
@@ -161,9 +178,10 @@ export interface ClusterBroadcastOptions {
 /** Groups across nodes. */
 export interface ClusterGroups {
   /**
-   * A process of this node joins; it leaves by itself when it ends. Resolves when broadcasts reach it.
-   * @throws `FST_CLUSTER_UNAVAILABLE` (it has not joined), `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_PID`,
-   * `FST_PROCESS_NOT_ALIVE`
+   * Adds a process of this node to a group. It leaves by itself when it ends. Resolves when
+   * broadcasts reach it.
+   * @throws `FST_CLUSTER_UNAVAILABLE` (it has not joined), `FST_PROCESS_INVALID_NAME`,
+   * `FST_PROCESS_INVALID_PID`, `FST_PROCESS_NOT_ALIVE`
    */
   join(group: string, pid: Pid): Promise<void>
   /** @returns false when it was no member */
@@ -171,7 +189,8 @@ export interface ClusterGroups {
   members(group: string): Promise<ClusterMembers>
   /**
    * Sends to each member on every node, at most once.
-   * @returns false when only the members of this node could be reached, or the payload cannot cross
+   * @returns false when only members of this node could be reached, or when the payload cannot be
+   * sent to another node
    * @throws `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_TOPIC`, `FST_PROCESS_INVALID_PID`
    */
   broadcast<K extends string>(
@@ -180,54 +199,55 @@ export interface ClusterGroups {
     ...args: PayloadAndOptions<{}, K, ClusterBroadcastOptions>
   ): boolean
   /**
-   * Tells of each later change, until {@link unwatch}. Resolves with the members before the first one.
-   * @throws `FST_CLUSTER_UNAVAILABLE` (nothing will be told), `FST_PROCESS_INVALID_NAME`
+   * Calls the listener for each later change, until {@link ClusterGroups.unwatch}. Resolves with
+   * the members before the first change.
+   * @throws `FST_CLUSTER_UNAVAILABLE` (the listener is never called), `FST_PROCESS_INVALID_NAME`
    */
   watch(group: string, listener: (change: ClusterGroupChange) => void): Promise<ClusterMembers>
   unwatch(group: string, listener: (change: ClusterGroupChange) => void): void
 }
 
-/** Counters since the start of the node, and gauges of now. */
+/** Counters since the start of the node, and gauges of the present. */
 export interface ClusterStats {
   framesIn: number
   framesOut: number
   batchesIn: number
   batchesOut: number
-  /** Frames sent once more. */
+  /** Frames that were sent again. */
   resent: number
-  /** Channels torn down, with what was under way on them. */
+  /** Channels that were reset. Their messages under way were lost. */
   torn: number
-  /** Frames that were no frames of ours. */
+  /** Received frames that could not be read. */
   garbage: number
-  /** Times this node's event loop stood still for over a second. */
+  /** Times that this node's event loop stalled for over a second. */
   stalls: number
-  /** Times this node lost its names. */
+  /** Times that this node lost its lease, and its names. */
   fences: number
   /** Gauge: nodes that are up. */
   up: number
   /** Gauge: frames that wait for an acknowledgement. */
   unacknowledged: number
-  /** Messages to each other node that were refused since it was first seen: it is too slow, or down. */
+  /** Messages refused because their node was too slow or down, by node, since it was first seen. */
   refused: Record<string, number>
 }
 
 /** For readiness probes. */
 export interface ClusterHealth {
   readonly ready: boolean
-  /** Why it is not: `starting`, `engine away`, `closed`, `node name taken`. */
+  /** Why it is not ready: `starting`, `engine away`, `closed` or `node name taken`. */
   readonly problem?: string
 }
 
-/** `processes.cluster`: what needs the engine, or other nodes. All of it that waits for an answer is asynchronous. */
+/** `processes.cluster`: the other nodes, and names and groups of the whole cluster. */
 export interface Cluster {
   /** This node's name, as in `processes.node`. */
   readonly node: string
-  /** The other nodes, those that are down included until they are forgotten. */
+  /** The other nodes. A node that is down stays in the list until it is forgotten. */
   nodes (): ClusterNodeInfo[]
   /**
-   * Tells a process of this node, by `@node`, of each node that comes up or goes down (as OTP's
-   * `net_kernel:monitor_nodes/1`). A node's `down` comes before the `noconnection` exits of what
-   * lived there. Idempotent; ends with the process.
+   * Sends `@node` to a process of this node whenever another node comes up or goes down (as OTP's
+   * `net_kernel:monitor_nodes/1`). The `down` of a node comes before the `noconnection` exits of
+   * its processes. Idempotent; ends with the process.
    * @returns the nodes before the first change
    * @throws `FST_PROCESS_NOT_ALIVE`, `FST_PROCESS_INVALID_PID`
    */
@@ -235,8 +255,8 @@ export interface Cluster {
   /** Ends a {@link watch}. */
   unwatch (pid: string): void
   /**
-   * Names that one process of the whole cluster has at a time. A process whose node lost its lease
-   * ends with the reason `name_lost`: another may have the name by then.
+   * Names of the whole cluster. When a node loses its lease, its processes with such names end with
+   * the reason `name_lost`, because other processes may already have these names.
    */
   readonly names: ClusterNames
   readonly groups: ClusterGroups

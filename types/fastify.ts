@@ -4,26 +4,29 @@ import type { RelayConfig, RelayRouteConfig } from './relay.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The process system; one per server, however often the plugin is registered. */
+    /** The process system. A server has one, even if the plugin is registered several times. */
     processes: Processes
   }
 
   interface FastifyRequest {
-    /** Whether this request can become a WebSocket: an upgrade that passed every check. */
+    /** Whether this request can become a WebSocket: an upgrade that has passed every check. */
     wsUpgradable: boolean
   }
 
   interface FastifyReply {
-    /** Sets the `X-WS-Relay` header: `reply.relay(lobby, { heartbeat_interval: '30s' }).send()`. */
+    /**
+     * Sets the header `X-WS-Relay`, as in
+     * `reply.relay(lobby, { heartbeat_interval: '30s' }).send()`.
+     */
     relay (target: Pid | string, config?: Omit<RelayConfig, 'target_pid'>): this
   }
 
   interface FastifyContextConfig {
-    /** Options for this route alone; `false`: the relay leaves its upgrades alone. */
+    /** Options of this route. `false`: the relay does not handle upgrades of this route. */
     wsRelay?: RelayRouteConfig | false
   }
 }
 
-// Without an export from there a consumer would not see its augmentation of Fastify: `injectWS`.
+// Without this export, users would not get the types that @fastify/websocket adds: `injectWS`.
 export type { WebsocketHandler } from '@fastify/websocket'
 export type { Pid }

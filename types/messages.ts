@@ -1,50 +1,53 @@
 import type { ApplicationTopics, Call, Monitor, Pid, Topics } from './pid.js'
 
-/** Exit reasons that the package itself gives. */
+/** The exit reasons of the package itself. */
 export type SystemExitReason =
   // Processes: the body returned, was cancelled, was ended with `kill`, or threw.
   | 'normal' | 'shutdown' | 'killed' | 'error'
-  // Nobody has the PID or the name; its node cannot be reached.
+  // No process has the PID or the name; or its node cannot be reached.
   | 'noproc' | 'noconnection'
-  // A supervisor gave up; the node of a cluster-wide name lost its lease.
+  // A supervisor gave up; or the node of a process with a cluster-wide name lost its lease.
   | 'restart_intensity' | 'name_lost'
-  // Connections: `docs/close-codes.md`, "Close codes", says when.
+  // Connections: see docs/close-codes.md.
   | 'connection_lost' | 'ping_timeout' | 'target_down' | 'protocol_error' | 'slow_client'
 
 /**
- * Why a process ended: a reason of the package's own, or the string given to `exit` or `stop`.
+ * Why a process ended: a reason of the package, or the string that was given to `exit` or `stop`.
  *
- * `normal` (the body returned) and `shutdown` (it was cancelled) do not bring linked processes
- * down; every other reason does. Erlang/OTP differs: there only `normal` does not.
+ * Linked processes survive `normal` (the body returned) and `shutdown` (it was cancelled). Any
+ * other reason ends them. In Erlang/OTP they survive `normal` only.
  */
 export type ExitReason = SystemExitReason | (string & {})
 
-/** How a process ended, as a watcher outside the process system sees it. */
+/** How a process ended, as {@link Sending.exited} reports it. */
 export interface Exit {
   readonly pid: Pid
   readonly reason: ExitReason
-  /** What the body threw. With reason `shutdown`: what it threw while it was cleaning up. */
+  /** The error that the body threw. With reason `shutdown`: thrown by its clean-up. */
   readonly error?: Error
-  /** What the body returned; for a connection a {@link ConnectionExit}. */
+  /** The value that the body returned; for a connection a {@link ConnectionExit}. */
   readonly value?: unknown
 }
 
 /** The `value` in the exit of a connection. */
 export interface ConnectionExit {
-  /** The close code the client saw or sent (RFC 6455 section 7.4); undefined where there was none. */
+  /** The close code that the client saw or sent (RFC 6455 section 7.4); undefined without one. */
   readonly code: number | undefined
-  /** The reason beside it. The client's own text where `cause` is `client`: untrusted. */
+  /** The close reason. When `cause` is `client`, it is the client's own text: untrusted. */
   readonly reason: string
-  /** What ended the connection. Never the client's text. */
+  /** Decide on this field: it is never the client's text. */
   readonly cause: LeaveCause
 }
 
-/** What ended a connection, or unbound it from a target (`transfer`). */
+/** Why a connection ended, or left its target (`transfer`). See docs/close-codes.md. */
 export type LeaveCause =
   | 'client' | 'lost' | 'ping_timeout' | 'process' | 'target' | 'protocol' | 'slow' | 'shutdown'
   | 'killed' | 'exit' | 'transfer'
 
-/** Data a handler attached to a connection in `X-WS-Relay`; deeply frozen, the same object each time. */
+/**
+ * Data that the handler attached to a connection in `X-WS-Relay`. Deeply frozen; all messages of a
+ * connection share one object.
+ */
 export type Metadata = Readonly<Record<string, unknown>>
 
 /** Payload of `ws.join`: a connection was bound to this process. */
@@ -53,7 +56,7 @@ export interface WsJoin {
   readonly metadata: Metadata
 }
 
-/** Payload of `ws.message` (or the connection's `message_topic`): one message of the client. Untrusted. */
+/** Payload of `ws.message` or `message_topic`: one message of the client. `data` is untrusted. */
 export type WsMessage =
   | {
     readonly client_pid: Pid
@@ -78,26 +81,26 @@ export interface WsHeartbeat {
   readonly metadata: Metadata
 }
 
-/** Payload of `ws.leave`: exactly one per `ws.join`, and the last message from that connection. */
+/** Payload of `ws.leave`: one for each `ws.join`, and the last message from that connection. */
 export interface WsLeave {
   readonly client_pid: Pid
-  /** May be the client's own text (untrusted); decide on `cause` instead. */
+  /** May be the client's own text, which is untrusted. Decide on `cause` instead. */
   readonly reason: string
   readonly code: number | undefined
   readonly cause: LeaveCause
   readonly metadata: Metadata
 }
 
-/** Payload of `ws.send`: one frame. `type` absent: text for a string, binary for bytes. */
+/** Payload of `ws.send`: one message. Without `type`, a string is sent as text, bytes as binary. */
 export interface WsSend {
   readonly type?: 'text' | 'binary'
   readonly data: string | Uint8Array
 }
 
-/** Payload of `ws.close`: code 1000 by default; a bare string is the reason. */
+/** Payload of `ws.close`. The code is 1000 by default. A plain string is the reason. */
 export type WsClose = { readonly code?: number, readonly reason?: string } | string | undefined
 
-/** Payload of `ws.control`: a field not given is kept, `null` resets it. */
+/** Payload of `ws.control`. A missing field is kept, `null` resets a field to its default. */
 export interface WsControl {
   readonly target_pid?: string
   readonly message_topic?: string | null
@@ -105,7 +108,7 @@ export interface WsControl {
   readonly metadata?: Record<string, unknown> | null
 }
 
-/** The topics the system itself sends; nobody else can send a topic that begins with `@`. */
+/** The topics of the system. Only the system can send a topic that begins with `@`. */
 export interface SystemTopics {
   '@exit': {
     readonly pid: Pid
@@ -120,7 +123,7 @@ export interface SystemTopics {
   '@group': { readonly group: string, readonly joined: Pid[], readonly left: Pid[] }
 }
 
-/** The topics a connection sends to its target. */
+/** The topics that a connection sends to its target. */
 export interface RelayTopics {
   'ws.join': WsJoin
   'ws.message': WsMessage
@@ -128,17 +131,17 @@ export interface RelayTopics {
   'ws.leave': WsLeave
 }
 
-/** The topics a connection understands. */
+/** The topics that a connection handles. Other topics are forwarded to its client. */
 export interface ConnectionTopics {
   'ws.send': WsSend
   'ws.close': WsClose
   'ws.control': WsControl
 }
 
-/** What `self.inbox` of a process with the topics `T` can bring. */
+/** The topics that a process with the topics `T` can receive. */
 type Received<T extends Topics> = SystemTopics & RelayTopics & ApplicationTopics & T
 
-/** What `send`, `call` and their like take for a PID with the topics `T`; for one without, or a name, any more. */
+/** The declared topics of a receiver. A name, and a PID without topics, take others too. */
 type Accepted<T extends Topics> = [keyof T] extends [never]
   ? ConnectionTopics & RelayTopics & ApplicationTopics
   : RelayTopics & ApplicationTopics & T
@@ -146,47 +149,47 @@ type Accepted<T extends Topics> = [keyof T] extends [never]
 type IsAny<D> = 0 extends 1 & D ? true : false
 type PayloadOf<D> = IsAny<D> extends true ? D : [D] extends [Call<infer P, unknown>] ? P : D
 type ReplyOf<D> = IsAny<D> extends true ? D : [D] extends [Call<unknown, infer R>] ? R : unknown
-/** The arguments that a value of type `V` needs: it may be left out where it may be undefined. */
+/** An argument of type `V`, optional if it may be undefined. */
 type Optionally<V> = undefined extends V ? [value?: V] : [value: V]
 
-/** A message under one topic, with its payload and the reply that a `call` expects. */
+/** A message of one topic, with its payload and the reply that a `call` expects. */
 export interface MessageOf<K extends string, P, R = unknown> {
   readonly topic: K
   readonly payload: P
   /** The sender; undefined for code outside a process. */
   readonly from: Pid | undefined
-  /** Answers the `call` that sent this message. Does nothing for a `send`, and after the first answer. */
+  /** Answers the `call` that sent this message. Has an effect once, and none for a `send`. */
   reply (...value: Optionally<R>): void
-  /** Rejects the `call` that sent this message with `FST_PROCESS_CALL_FAILED`, whose cause is `error`. */
+  /** Rejects the `call` of this message: `FST_PROCESS_CALL_FAILED` with `error` as its cause. */
   fail (error: unknown): void
 }
 
 type Declared<K extends string, D> = MessageOf<K, PayloadOf<D>, ReplyOf<D>>
 
-/** What a process with the topics `T` can receive: a closed union, discriminated by `topic`. */
+/** A message to a process with the topics `T`: a closed union, discriminated by `topic`. */
 export type Message<T extends Topics = {}> = {
   [K in keyof Received<T> & string]: Declared<K, Received<T>[K]>
 }[keyof Received<T> & string]
 
-/** A message under some of the topics. The payload of a topic that nobody declared is unknown. */
+/** A message of one of the topics `K`. The payload of an undeclared topic is unknown. */
 export type MessageUnder<T extends Topics, K extends string> = {
   [E in K]: Declared<E, E extends keyof Received<T> ? Received<T>[E] : unknown>
 }[K]
 
-/** Handlers for `serve`: called with the payload and the message, one at a time, in order. */
+/** Handlers of `serve`, called with the payload and the message, one at a time, in order. */
 export type Handlers<T extends Topics = {}> = {
   readonly [K in keyof Received<T> & string]?: (
     payload: PayloadOf<Received<T>[K]>, message: Declared<K, Received<T>[K]>
   ) => unknown
 }
 
-/** As `keyof A`, in full in the messages of the compiler. */
+/** As `keyof A`, but the compiler's messages list each key. */
 type Names<A> = keyof { [N in keyof A & string]: N }
 
 /**
- * The topic `K`, if it may be sent to a `Pid<T>`. To a process that declared its topics: one of these,
- * a topic of the application, or one of the relay's. To any other PID and to a name: any topic but a
- * misspelt `ws.*`, and none that begins with `@`.
+ * The topic `K`, if it may be sent to a `Pid<T>`. A process that declared topics takes these, those
+ * of the application, and the relay's. Any other PID, and a name, take any topic that does not
+ * begin with `@`, and no unknown `ws.*` topic.
  */
 export type TopicFor<T extends Topics, K extends string> = K extends keyof Accepted<T>
   ? K
@@ -202,7 +205,7 @@ type PayloadFor<T extends Topics, K extends string> = K extends keyof Accepted<T
   ? PayloadOf<Accepted<T>[K]>
   : unknown
 
-/** The arguments of `send` after the topic: the payload, typed where the topic is declared. */
+/** The arguments of `send` after the topic: the payload, checked if the topic is declared. */
 export type PayloadArgs<T extends Topics, K extends string> =
   undefined extends PayloadFor<T, K> ? [payload?: PayloadFor<T, K>] : [payload: PayloadFor<T, K>]
 
@@ -212,7 +215,7 @@ export type PayloadAndOptions<T extends Topics, K extends string, O> =
     ? [payload?: PayloadFor<T, K>, options?: O]
     : [payload: PayloadFor<T, K>, options?: O]
 
-/** What `call` resolves with: the reply that the callee's topics declare with {@link Call}, or unknown. */
+/** The reply that `call` resolves with: declared with {@link Call}, otherwise unknown. */
 export type ReplyFor<T extends Topics, K extends string> = K extends keyof Accepted<T>
   ? ReplyOf<Accepted<T>[K]>
   : unknown

@@ -1,10 +1,13 @@
 declare const topicsOf: unique symbol
 
-/** A map of topic names to payload types, as in `{ notice: { text: string } }`. See also {@link Call}. */
+/**
+ * A map of topics to the types of their payloads, as in `{ notice: { text: string } }`. See also
+ * {@link Call}.
+ */
 export type Topics = object
 
 /**
- * An application's own topics, for every process at once. Empty here; augment it:
+ * Topics of a whole application, which every process takes. Empty; augment it:
  *
  * ```ts
  * declare module 'fastify-ws-relay' {
@@ -17,7 +20,7 @@ export interface ApplicationTopics {}
 declare const callOf: unique symbol
 
 /**
- * Declares a topic that is answered, in a map of topics: `call` returns the reply's type, and
+ * Declares in a map of topics that a topic is answered. `call` then resolves with `Reply`, and
  * `message.reply` takes it.
  *
  * ```ts
@@ -31,17 +34,17 @@ export interface Call<Payload = void, Reply = unknown> {
 /**
  * The address of a process or of a connection: `42@local.mi3k9x2a` (serial, node, incarnation).
  *
- * A plain string at run time, safe in JSON, headers, maps and logs. A PID is never reused. It is an
- * address and not a secret: never take one from a client.
+ * At run time it is a plain string, safe in JSON, headers, maps and logs. A PID is never reused. It
+ * is an address and no secret: never take one from a client.
  *
- * `T` are the topics that the process declared: `send` and `call` to it take these topics, with their
- * payloads. A PID without them takes any topic.
+ * `T` are the topics that the process declared. `send` and `call` check the topic and its payload.
+ * A PID without declared topics takes any topic.
  */
 export type Pid<T extends Topics = {}> = string & { readonly [topicsOf]: T }
 
 declare const monitorBrand: unique symbol
 
-/** The result of `monitor`, for `demonitor`. The `@exit` message has it too. Unique on its node. */
+/** The result of `monitor`, taken by `demonitor`. `@exit` has it too. Unique within its node. */
 export type Monitor = number & { readonly [monitorBrand]: true }
 
 /**

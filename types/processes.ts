@@ -12,7 +12,7 @@ import type {
 import type { Cluster, ClusterEngine } from './cluster.js'
 import type { Duration, Monitor, Pid, Topics } from './pid.js'
 
-/** The part of pino's logger that is used here. */
+/** The part of pino's logger that this package uses. */
 export interface Logger {
   trace: LogFn
   debug: LogFn
@@ -23,57 +23,67 @@ export interface Logger {
   child (bindings: Record<string, unknown>): Logger
 }
 
-/** @see {@link Logger} */
+/** A log method of {@link Logger}. */
 export interface LogFn {
   (obj: unknown, message?: string, ...args: unknown[]): void
   (message: string, ...args: unknown[]): void
 }
 
 /**
- * What a process does: runs until it returns or throws. Its state is its closure; what stands after
- * its loop, or after `await self.serve(…)`, is its clean-up.
+ * The function of a process. The process ends when it returns or throws. Its variables are the
+ * state of the process. Code after its loop, or after `await self.serve(…)`, is its clean-up.
  */
 export type ProcessBody<T extends Topics = {}, A extends unknown[] = []> =
   (self: Process<T>, ...args: A) => unknown
 
-/** How to start a process. What is given here is in place before the body runs. */
+/** How to start a process. All options take effect before the body runs. */
 export interface SpawnOptions<A extends unknown[] = unknown[]> {
-  /** Registered for the process; `FST_PROCESS_NAME_TAKEN` and nothing starts where it is taken. */
+  /** The name of the process. If it is taken, nothing starts: `FST_PROCESS_NAME_TAKEN`. */
   name?: string
-  /** Handed to the body after `self`. */
+  /** The arguments of the body after `self`. */
   args?: A
-  /** A process to link with, by PID or name. Where it is dead, the new one ends with `noproc` before it starts. */
+  /**
+   * A process to link with, by PID or name. If it is dead, the new process ends with `noproc`
+   * before its body starts.
+   */
   link?: Pid | string
-  /** A process that is told of the end, by `@exit`; by PID or name. `FST_PROCESS_NOT_ALIVE` where it is dead. */
+  /**
+   * A process that gets `@exit` when the new one ends, by PID or name. If it is dead, nothing
+   * starts: `FST_PROCESS_NOT_ALIVE`.
+   */
   monitor?: Pid | string
-  /** Messages its mailbox may hold. @defaultValue the system's `mailboxLimit` */
+  /** How many messages the mailbox may hold. @defaultValue the system's `mailboxLimit` */
   mailboxLimit?: number
-  /** Receive a linked process's failure as `@link_down` instead of ending with it. @defaultValue false */
+  /**
+   * Whether the failure of a linked process arrives as `@link_down`. Otherwise it ends this
+   * process.
+   * @defaultValue false
+   */
   trapLinks?: boolean
 }
 
-/** The options of `spawn`: a body that takes arguments needs them in `args`. */
+/** The options of `spawn`. They are required, with `args`, if the body takes arguments. */
 export type SpawnArgs<A extends unknown[]> =
   [] extends A ? [options?: SpawnOptions<A>] : [options: SpawnOptions<A> & { args: A }]
 
 /** Options of `call`. */
 export interface CallOptions {
-  /** @defaultValue '5s' */
+  /** How long to wait for the answer. @defaultValue '5s' */
   timeout?: Duration
-  /** Rejects the call with its reason when it aborts. */
+  /** When it aborts, the call rejects with its reason. */
   signal?: AbortSignal
 }
 
 /** Options of `receive`. */
 export interface ReceiveOptions<K extends string = string> {
-  /** Resolve with undefined after this long; absent: wait for ever. */
+  /** After this time `receive` resolves with undefined. @defaultValue no limit */
   timeout?: Duration
-  /** Only messages of these topics; the others keep their place in the mailbox. */
+  /** The topics to receive. Other messages keep their place in the mailbox. */
   topic?: K | readonly K[]
 }
 
-/** What `receive` resolves with: a message of the topics asked for, or undefined where it may time out. */
-type Received<T extends Topics, O> =
+/** The result of `receive`: a message of the given topics, or undefined if it has a timeout. */
+type ReceiveResult<T extends Topics, O> =
   | (O extends { topic: infer K }
     ? MessageUnder<T, (K extends readonly (infer E)[] ? E : K) & string>
     : Message<T>)
@@ -87,18 +97,19 @@ type Received<T extends Topics, O> =
 
 /** A pending `sendAfter` or `sendEvery`. */
 export interface Timer {
-  /** Stops it. Idempotent. */
+  /** Stops the timer. Idempotent. */
   cancel (): void
 }
 
 /**
- * Registered names, usable wherever a PID is: 1 to 256 bytes of UTF-8 without control characters,
- * not beginning with `@` or `{`, and not of the shape of a PID (`<digits>@<node>.<incarnation>`).
+ * Registered names, which can be used in place of a PID. A name is 1 to 256 bytes of UTF-8 without
+ * control characters. It does not begin with `@` or `{`, and does not look like a PID
+ * (`<digits>@<node>.<incarnation>`).
  */
 export interface Names {
   /**
-   * Gives a living process or connection of this node a name. It may have several; they are free
-   * again when it ends.
+   * Gives a name to a living process or connection of this node. It may have several names. They
+   * are free again when it ends.
    * @throws `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_NAME_TAKEN`, `FST_PROCESS_NOT_ALIVE`
    */
   register (name: string, pid: string): void
@@ -109,172 +120,181 @@ export interface Names {
 
 /** Options of `groups.broadcast`. */
 export interface BroadcastOptions {
-  /** A member that is left out, by PID or name. */
+  /** A member that gets no message, by PID or name. */
   except?: Pid | string
 }
 
-/** Process groups, as OTP's `pg`: a member that joined twice leaves twice. */
+/** Process groups, as OTP's `pg`: a member that joined twice has to leave twice. */
 export interface Groups {
   /**
    * @returns false when `pid` is not alive
-   * @throws `FST_PROCESS_INVALID_NAME` (not 1 to 256 bytes of UTF-8 without control characters), `FST_PROCESS_INVALID_PID`
+   * @throws `FST_PROCESS_INVALID_NAME` (not 1 to 256 bytes of UTF-8 without control characters),
+   * `FST_PROCESS_INVALID_PID`
    */
   join (group: string, pid: string): boolean
   /** @returns false when it was no member */
   leave (group: string, pid: string): boolean
-  /** Each member once, in the order they joined. */
+  /** Each member once, in the order in which they joined. */
   members (group: string): Pid[]
-  /** The groups with a member. */
+  /** The groups that have members. */
   list (): string[]
   /**
-   * Sends to each member once; a payload for several connections is framed once.
-   * @returns how many accepted it
-   * @throws `FST_PROCESS_INVALID_TOPIC`, `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_PID` (of `except`)
+   * Sends to each member once. The payload is encoded once for all connections.
+   * @returns how many members accepted it
+   * @throws `FST_PROCESS_INVALID_TOPIC`, `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_PID` (of
+   * `except`)
    */
   broadcast<K extends string> (
     group: string, topic: TopicFor<{}, K>, ...args: PayloadAndOptions<{}, K, BroadcastOptions>
   ): number
   /**
-   * Tells `pid` of each later change by `@group`. While its mailbox is full, changes that wait there
-   * are merged into one message.
+   * Sends `@group` to `pid` for each later change. While its mailbox is full, waiting changes are
+   * merged into one message.
    * @returns the members before the first change
    * @throws `FST_PROCESS_NOT_ALIVE`
    */
   watch (group: string, pid: string): Pid[]
-  /** Ends a {@link watch}, and takes back what of it waits in the mailbox (as OTP's `pg:demonitor`). */
+  /** Ends {@link Groups.watch}, and removes its messages from the mailbox (OTP: `pg:demonitor`). */
   unwatch (group: string, pid: string): void
 }
 
-/** What `info` tells of processes and connections alike. */
+/** The fields of `info` that processes and connections have in common. */
 interface CommonInfo {
   readonly pid: Pid
   readonly names: string[]
   readonly links: Pid[]
-  /** The PIDs that it monitors. */
+  /** The PIDs that this process monitors. */
   readonly monitors: Pid[]
   readonly groups: string[]
   /** Milliseconds since it started. */
   readonly uptime: number
-  /** Messages that wait in its mailbox. A connection has none: see `buffered`. */
+  /** Messages that wait in its mailbox. 0 for a connection, which has none: see `buffered`. */
   readonly mailbox: number
-  /** `running` its code, `waiting` for mail, or `exiting` (told to stop, cleaning up). */
+  /** `running` its code, `waiting` for messages, or `exiting`: asked to stop, cleaning up. */
   readonly status: 'running' | 'waiting' | 'exiting'
 }
 
-/** `info` of a process with a body, or of a supervisor. It has none of a connection's own fields. */
+/** The result of `info` for a process with a body, or for a supervisor. */
 export interface BodyInfo extends CommonInfo, OnlyConnections {
   readonly kind: 'process' | 'supervisor'
   /** The name of the body's function; for a supervisor its name, or `supervisor`. */
   readonly label: string
 }
 
-/** `info` of a connection. */
+/** The result of `info` for a connection. */
 export interface ConnectionInfo extends CommonInfo {
   readonly kind: 'ws'
   readonly label: 'ws'
-  /** The process that gets its client's messages. */
+  /** The process that gets the messages of the client. */
   readonly target: Pid
   /** Bytes that wait for the client. */
   readonly buffered: number
-  /** Frames that were dropped by `overflow: 'drop'`. */
+  /** Messages to the client that `overflow: 'drop'` has dropped. */
   readonly dropped: number
-  /** Messages that came from the client. */
+  /** Messages of the client since the upgrade. */
   readonly messages: number
-  /** Whether the socket is not being read because the target's mailbox is full. */
+  /** Whether the socket is not read because the mailbox of the target is full. */
   readonly paused: boolean
 }
 
-/** The fields that only connections have: absent, so that they can be read before `kind` is. */
+/** The fields of connections only: optional here, so that they can be read without a check. */
 type OnlyConnections = {
   readonly [K in 'target' | 'buffered' | 'dropped' | 'messages' | 'paused']?: undefined
 }
 
-/** What `info` returns; `kind` tells which. */
+/** The result of `info`, discriminated by `kind`. */
 export type ProcessInfo = BodyInfo | ConnectionInfo
 
-/** Counters since the start, for dashboards and tests. */
+/** Counters since the start of the system. `alive` is the present number. */
 export interface ProcessStats {
   /** Processes and connections alive now. */
   readonly alive: number
   readonly spawned: number
-  /** How many ended, by reason. After 100 different reasons the rest is counted as `other`. */
+  /** Ended processes by exit reason. After 100 reasons, further ones are counted as `other`. */
   readonly exited: Record<string, number>
-  /** Messages accepted. */
+  /** Accepted messages. */
   readonly sent: number
-  /** Messages a process took from its mailbox, or a connection handed to its socket. */
+  /** Messages that a process took from its mailbox, or a connection wrote to its socket. */
   readonly delivered: number
-  /** Messages to nobody, under a topic nobody handles, or left in the mailbox of an ended process. */
+  /** Messages without a receiver or a handler, or left in the mailbox of an ended process. */
   readonly deadLetters: number
-  /** Messages refused: mailbox or socket full, process stopping, payload not sendable. */
+  /** Refused messages: the mailbox or the socket is full, the process stops, or a bad payload. */
   readonly refused: number
   /**
-   * The longest turn in milliseconds, since the start: code that blocks the thread. A turn is a slice
-   * of 16 messages for handlers; bodies that loop over their inbox are measured up to 16 together.
-   * What code does after it has awaited something else than its mail is not measured.
+   * The longest turn since the start, in milliseconds: it shows code that blocks the thread. A turn
+   * is up to 16 messages of one `serve`, or up to 16 bodies that loop over their inboxes. Code that
+   * runs after the `await` of something other than a message is not measured.
    */
   readonly longestTurn: number
 }
 
-/** Where a supervisor's restarts wait; n-th restart in a row: `initial * factor^n`, at most `max`. */
+/** The delay of restarts. The n-th in a row, from 0, waits `initial * factor^n`, at most `max`. */
 export interface Backoff {
   initial: Duration
   max: Duration
   /** @defaultValue 2 */
   factor?: number
-  /** Share of the delay by which it is randomly longer or shorter, 0 to 1. @defaultValue 0.1 */
+  /** Random share of the delay, 0 to 1, that is added or subtracted. @defaultValue 0.1 */
   jitter?: number
 }
 
-/** As OTP's supervisor flags and child specifications. */
+/** A supervisor and its children, as in OTP's supervisor flags and child specifications. */
 export interface SupervisorSpec {
   name?: string
   /** @defaultValue 'one_for_one' */
   strategy?: 'one_for_one' | 'one_for_all' | 'rest_for_one'
-  /** More restarts than this within `period` end the supervisor with `restart_intensity`. @defaultValue 3 */
+  /**
+   * More restarts than this within `period` end the supervisor with `restart_intensity`.
+   * @defaultValue 3
+   */
   maxRestarts?: number
-  /** Running time; waiting in `backoff` does not count. @defaultValue '5s' */
+  /** The period of `maxRestarts`. The time of `backoff` does not count. @defaultValue '5s' */
   period?: Duration
-  /** @defaultValue no delay */
+  /** Delays restarts. @defaultValue no delay */
   backoff?: Backoff
   children?: readonly ChildSpec[]
 }
 
-/** What every child has. */
+/** The options of every child. */
 interface ChildCommon {
   /** Unique among the children. */
   id: string
   name?: string
-  /** `transient`: only after an abnormal end; `temporary`: never. @defaultValue 'permanent' */
+  /**
+   * When it is restarted: `permanent` always, `transient` only after an abnormal end, `temporary`
+   * never.
+   * @defaultValue 'permanent'
+   */
   restart?: 'permanent' | 'transient' | 'temporary'
-  /** How long a cancelled child may clean up before it is ended. @defaultValue '5s' */
+  /** How long a cancelled child may clean up. Then it is ended. @defaultValue '5s' */
   shutdown?: Duration
 }
 
 /** A child that is a process. */
 interface BodyChild extends ChildCommon {
-  /** Messages its mailbox may hold. @defaultValue the system's `mailboxLimit` */
+  /** How many messages the mailbox may hold. @defaultValue the system's `mailboxLimit` */
   mailboxLimit?: number
   /** As in {@link SpawnOptions}. @defaultValue false */
   trapLinks?: boolean
 }
 
-/** A child whose body takes nothing but `self`. */
+/** A child whose body takes only `self`. */
 export interface PlainChild extends BodyChild {
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a list of children mixes bodies of any topics; each was checked where it was written
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- its body may have any topics
   start: ProcessBody<any, []>
   args?: undefined
 }
 
 /** A child whose body takes arguments. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a list of children mixes bodies of any arguments
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- its body may have any arguments
 export interface ChildWithArgs<A extends unknown[] = any> extends BodyChild {
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as above
   start: ProcessBody<any, A>
-  /** Handed to the body after `self`, at each start. */
+  /** The arguments of the body after `self`, at each start. */
   args: readonly [...A]
 }
 
-/** A supervisor below this one. The child's `name` comes before the `name` of `start`. */
+/** A child that is a supervisor. Its `name` takes precedence over the `name` in `start`. */
 export interface SupervisorChild extends ChildCommon {
   start: SupervisorSpec
   args?: undefined
@@ -285,7 +305,7 @@ export interface SupervisorChild extends ChildCommon {
 /** One child of a supervisor. */
 export type ChildSpec = SupervisorChild | PlainChild | ChildWithArgs
 
-/** The state of one child. `pid` is undefined while it waits for a restart or has ended for good. */
+/** The state of a child. Without a `pid`, it waits for a restart, or has ended and stays ended. */
 export interface ChildInfo {
   readonly id: string
   readonly pid: Pid | undefined
@@ -301,39 +321,42 @@ export type ChildOf<A extends unknown[]> = BodyChild & { start: ProcessBody<any,
 export interface Supervisor {
   readonly pid: Pid
   /**
-   * Starts one more child, after the others. The id of a child that has ended for good may be used again.
-   * @throws `FST_PROCESS_INVALID_SPEC` (also an id in use), `FST_PROCESS_NAME_TAKEN`, `FST_PROCESS_NOT_ALIVE`
+   * Starts one more child, after the others. It may have the id of a child that is not restarted
+   * any more.
+   * @throws `FST_PROCESS_INVALID_SPEC` (also an id in use), `FST_PROCESS_NAME_TAKEN`,
+   * `FST_PROCESS_NOT_ALIVE`
    */
   startChild<A extends unknown[] = []> (child: ChildOf<A> | SupervisorChild): Pid
   /**
-   * Cancels a child, waits its `shutdown`, ends it, and forgets it.
-   * Rejects with `FST_PROCESS_NOT_ALIVE` where there is no such child.
+   * Cancels a child, ends it after its `shutdown` time, and removes it.
+   * @throws `FST_PROCESS_NOT_ALIVE` if there is no such child (as a rejection)
    */
   stopChild (id: string): Promise<void>
   children (): ChildInfo[]
 }
 
-/** What a process and code outside of one can both do. */
+/** The methods that `self` and `app.processes` have in common. */
 export interface Sending {
-  /** This node's name inside PIDs. */
+  /** The name of this node, which is part of its PIDs. */
   readonly node: string
-  /** Other nodes; undefined without the option `cluster`, and until the system has joined. */
+  /** The cluster; undefined without the option `cluster`, and until the node has joined. */
   readonly cluster: Cluster | undefined
   /**
-   * Sends a message. `to` is a PID or a name. Payloads go by reference.
-   * @returns true: accepted. false: nobody there, mailbox full, dropped, or a payload that cannot be sent
+   * Sends a message. `to` is a PID or a name. The payload is passed by reference.
+   * @returns whether it was accepted. false: there is no such process, it is stopping, its mailbox
+   * or socket is full, or the payload cannot be sent
    * @throws `FST_PROCESS_INVALID_TOPIC`: not 1 to 128 characters, or it begins with `@`
    */
   send<T extends Topics = {}, K extends string = string> (
     to: Pid<T> | string, topic: TopicFor<T, K>, ...payload: PayloadArgs<T, K>
   ): boolean
   /**
-   * Sends and waits for `reply` or `fail`. Rejects with
-   * - `FST_PROCESS_NOT_ALIVE`: nobody there, nothing was delivered;
-   * - `FST_PROCESS_REFUSED`: its mailbox is full, nothing was delivered;
-   * - `FST_PROCESS_CALL_FAILED`: it failed the call, or ended before it answered (outcome unknown);
-   * - `FST_PROCESS_CALL_TIMEOUT`: no answer in time (outcome unknown: the message, or the frame of a `ws.send`, may
-   *   still be delivered);
+   * Sends a message and waits for `reply` or `fail`. Rejects with
+   * - `FST_PROCESS_NOT_ALIVE`: there is no such process; nothing was delivered;
+   * - `FST_PROCESS_REFUSED`: its mailbox is full; nothing was delivered;
+   * - `FST_PROCESS_CALL_FAILED`: it called `fail`, or ended before it answered (outcome unknown);
+   * - `FST_PROCESS_CALL_TIMEOUT`: no answer in time (outcome unknown: the message, or the frame of
+   *   a `ws.send`, may still be delivered);
    * - the reason of `options.signal`.
    * @throws `FST_PROCESS_INVALID_TOPIC`, `FST_PROCESS_INVALID_DURATION` (as rejections)
    */
@@ -341,15 +364,15 @@ export interface Sending {
     to: Pid<T> | string, topic: TopicFor<T, K>, ...args: PayloadAndOptions<T, K, CallOptions>
   ): Promise<ReplyFor<T, K>>
   /**
-   * Ends a process at once, whatever its code is doing; it cannot be trapped. `kill` becomes the
-   * reason `killed`. What the code does afterwards is refused. Unlike in OTP, `normal` ends it, too.
+   * Ends a process at once. It cannot be trapped. If its code still runs, its sends are refused.
+   * The reason `kill` becomes `killed`. Unlike in OTP, `normal` ends the process too.
    * @param reason 1 to 256 characters. @defaultValue 'shutdown'
    * @returns whether it was alive
    */
   exit (to: string, reason?: string): boolean
   /**
-   * Asks a process to stop: its signal fires, `@cancel` is its last message, then its inbox ends. It
-   * ends with reason `shutdown` when its body settles.
+   * Asks a process to stop. Its signal fires, `@cancel` is its last message, and then its inbox
+   * ends. When its body settles, it ends with the reason `shutdown`.
    * @throws `FST_PROCESS_INVALID_REASON`
    * @returns whether it was alive
    */
@@ -359,20 +382,23 @@ export interface Sending {
   /** All PIDs of this node, oldest first. */
   list (): Pid[]
   /**
-   * Resolves exactly once with how a process ended; at once with `noproc` for the dead, also for a
-   * name that nobody has. Rejects with the reason of `options.signal`, and for wrong arguments.
+   * Resolves when a process has ended; at once with `noproc` for a dead PID or an unregistered
+   * name. Rejects with the reason of `options.signal`, and for wrong arguments.
    */
   exited (to: string, options?: { signal?: AbortSignal }): Promise<Exit>
   readonly names: Names
   readonly groups: Groups
-  /** Starts a supervisor and its children. @throws `FST_PROCESS_INVALID_SPEC`, `FST_PROCESS_NAME_TAKEN` */
+  /**
+   * Starts a supervisor and its children.
+   * @throws `FST_PROCESS_INVALID_SPEC`, `FST_PROCESS_NAME_TAKEN`
+   */
   supervise (spec: SupervisorSpec): Supervisor
 }
 
 /** `fastify.processes`, or what `createProcesses` returns. */
 export interface Processes extends Sending {
   /**
-   * Starts a process; its body starts in a later turn. Nothing starts when it throws.
+   * Starts a process. Its body runs in a later turn. When `spawn` throws, nothing was started.
    * @throws `FST_PROCESS_NAME_TAKEN`, `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_PID`,
    * `FST_PROCESS_INVALID_SPEC`, `FST_PROCESS_NOT_ALIVE` (for `monitor`), `FST_PROCESS_CLOSING`
    */
@@ -386,98 +412,118 @@ export interface Processes extends Sending {
 /** A process system of its own, as `createProcesses` makes it. */
 export interface ProcessSystem extends Processes {
   /**
-   * Resolves when the system has joined its cluster; at once without one. Nothing can be spawned
-   * before (`FST_CLUSTER_NOT_READY`): a PID names its node's incarnation, which the engine confirms.
-   * @throws `FST_CLUSTER_UNAVAILABLE`, `FST_PROCESS_CLOSING` when it was closed before, and what else the engine
-   * rejects with (as rejections)
+   * Resolves when the system has joined its cluster; at once without the option `cluster`. Until
+   * then `spawn` throws `FST_CLUSTER_NOT_READY`, because a PID contains the incarnation of its
+   * node, which the engine has to confirm.
+   * @throws `FST_CLUSTER_UNAVAILABLE`, `FST_PROCESS_CLOSING` if the system was closed before, or an
+   * error of the engine (as rejections)
    */
   ready (): Promise<void>
   /**
-   * Cancels every process, supervisors first and children in reverse (the others when those are gone,
-   * or after half of `closeTimeout`), and ends those left after `closeTimeout`. From the call on
-   * nothing new starts. Resolves when all are gone, without waiting for code that ignores its end;
-   * then it leaves the cluster.
+   * Cancels every process: supervisors first, whose children stop in reverse order. The others are
+   * cancelled when the supervisors have ended, or after half of `closeTimeout`. After
+   * `closeTimeout` the remaining processes are ended. From the call on, nothing new can start. Then
+   * the node leaves its cluster, and `close` resolves. It does not wait for code that ignores its
+   * end.
    */
   close (): Promise<void>
 }
 
 /** Options of `createProcesses`. */
 export interface ProcessesOptions {
-  /** This node's name inside PIDs: `[A-Za-z0-9_-]{1,64}`. @defaultValue 'local' */
+  /** The name of this node in its PIDs: `[A-Za-z0-9_-]{1,64}`. @defaultValue 'local' */
   node?: string
-  /** Messages a mailbox holds; more are refused. @defaultValue 10000 */
+  /** How many messages a mailbox may hold. Further ones are refused. @defaultValue 10000 */
   mailboxLimit?: number
-  /** Bytes of client data a mailbox holds before its sockets are paused. @defaultValue 16 MiB */
+  /** Bytes of client data in a mailbox above which its sockets are paused. @defaultValue 16 MiB */
   mailboxBytes?: number
   /** How long `close` lets processes clean up. @defaultValue '5s' */
   closeTimeout?: Duration
-  /** @defaultValue none */
+  /** Logs to this logger. @defaultValue none */
   logger?: Logger
-  /** Makes this system a node of a cluster; `node` must be given, too. @defaultValue none */
+  /** Makes this system a node of a cluster. It needs the option `node`. @defaultValue none */
   cluster?: ClusterEngine
 }
 
-/** `self`: what a body sees. After the process has ended, its sends are refused. */
+/** `self`, the interface of a process for its body. After its end, its sends are refused. */
 export interface Process<T extends Topics = {}> extends Sending {
   readonly pid: Pid<T>
-  /** Fires when the process is told to stop, or ends. Its reason is an `FST_PROCESS_STOPPED` error. */
+  /** Fires when the process is asked to stop, or ends. Its reason is `FST_PROCESS_STOPPED`. */
   readonly signal: AbortSignal
   /** A child of the system's logger, with the fields `relayPid` and `relayLabel`. */
   readonly log: Logger
+  /** As in {@link SpawnOptions}. It can be changed at any time. */
   trapLinks: boolean
-  /** The mailbox as a loop. It may be left with `break` and looped over again; ends when told to stop. */
+  /**
+   * The messages of the mailbox, for `for await`. The loop ends when the process is asked to stop.
+   * After a `break`, a new loop continues with the next message.
+   */
   readonly inbox: AsyncIterable<Message<T>>
   /**
-   * The next message, or the next of some topics. Resolves with undefined on timeout (0: what is there
-   * already); rejects with `signal.reason` when the process is told to stop and no message is left.
-   * Several at once are served in the order they were asked for. A receive that was started waits:
-   * to give up waiting use `timeout`, not `Promise.race`. While handlers serve, it comes before them
-   * for the topics that it wants.
+   * Takes the next message, or the next of some topics. Resolves with undefined after `timeout`; 0
+   * takes only a message that is already there. Rejects with `signal.reason` when the process is
+   * asked to stop and no such message is left. Several receives are served in the order of their
+   * calls. To give up, use `timeout` and not `Promise.race`: a receive goes on waiting. During
+   * `serve`, a receive gets the messages of its topics before the handlers do.
    * @throws `FST_PROCESS_INVALID_DURATION`, `FST_PROCESS_INVALID_TOPIC` (as rejections)
    */
   receive<const O extends ReceiveOptions<Message<T>['topic'] | (string & {})> = {}>(
     options?: O
-  ): Promise<Received<T, O>>
+  ): Promise<ReceiveResult<T, O>>
   /**
-   * Runs a handler per message, without a promise per message. A handler that returns a promise
-   * keeps the process busy until it settles. Topics without a handler go to `otherwise`; without
-   * one they are dead letters. Settles when the process is told to stop. A handler that throws ends
-   * the process: it rejects, for the clean-up, and whatever the body makes of that, the process is
-   * told to stop and ends with reason `error`.
+   * Calls a handler for each message, without a promise for each message. If a handler returns a
+   * promise, the next message waits until it settles. A message without a handler goes to
+   * `otherwise`; without `otherwise` it is a dead letter. Resolves when the process is asked to
+   * stop. When a handler throws, `serve` rejects, so that the body can clean up. Even if the body
+   * catches the error, the process ends with the reason `error`.
    * @throws `FST_PROCESS_ALREADY_SERVING`, `FST_PROCESS_INVALID_SPEC` (at once)
    */
   serve(handlers: Handlers<T>, otherwise?: (message: Message<T>) => unknown): Promise<void>
-  /** As {@link Processes.spawn}. @throws also `FST_PROCESS_STOPPED` when this process has ended */
+  /** As {@link Processes.spawn}. @throws also `FST_PROCESS_STOPPED` if this process has ended */
   spawn<U extends Topics = {}, A extends unknown[] = []>(
     body: ProcessBody<U, A>,
     ...options: SpawnArgs<A>
   ): Pid<U>
-  /** Spawns and links, in one step (as OTP's `spawn_link`). */
+  /** Starts a process and links with it in one step (as OTP's `spawn_link`). */
   spawnLink<U extends Topics = {}, A extends unknown[] = []>(
     body: ProcessBody<U, A>,
     ...options: SpawnArgs<A>
   ): Pid<U>
-  /** Spawns and monitors, in one step (as OTP's `spawn_monitor`). */
+  /** Starts a process and monitors it in one step (as OTP's `spawn_monitor`). */
   spawnMonitor<U extends Topics = {}, A extends unknown[] = []>(
     body: ProcessBody<U, A>,
     ...options: SpawnArgs<A>
   ): { pid: Pid<U>, monitor: Monitor }
-  /** Exactly one `@exit` when `pid` ends; at once with `noproc` for the dead, also a name nobody has. @throws `FST_PROCESS_INVALID_PID` */
+  /**
+   * One `@exit` arrives when `pid` ends; at once, with `noproc`, for a dead PID or an unregistered
+   * name.
+   * @throws `FST_PROCESS_INVALID_PID`
+   */
   monitor(pid: string): Monitor
-  /** Undoes a monitor of this process, and takes back an `@exit` of it that waits in the mailbox. */
+  /** Ends a monitor of this process, and removes its `@exit` from the mailbox. */
   demonitor(monitor: Monitor): void
-  /** Links both ways; idempotent. Linking the dead acts as their exit with `noproc`. @throws `FST_PROCESS_INVALID_PID` */
+  /**
+   * Links two processes: the failure of one ends the other. Idempotent. A link with a dead process
+   * acts as its exit with `noproc`.
+   * @throws `FST_PROCESS_INVALID_PID`
+   */
   link(pid: string): void
-  /** Holds at once; idempotent. */
+  /** Ends a link. Takes effect at once. Idempotent. */
   unlink(pid: string): void
-  /** Sends once, after `delay` (at most 24 days). Ends with the process. @throws `FST_PROCESS_INVALID_DURATION`, `FST_PROCESS_INVALID_TOPIC` */
+  /**
+   * Sends a message after `delay` (at most 24 days). The timer ends with the process.
+   * @throws `FST_PROCESS_INVALID_DURATION`, `FST_PROCESS_INVALID_TOPIC`
+   */
   sendAfter<U extends Topics = {}, K extends string = string>(
     delay: Duration,
     to: Pid<U> | string,
     topic: TopicFor<U, K>,
     ...payload: PayloadArgs<U, K>
   ): Timer
-  /** Sends every `interval` (1 ms to 24 days). Ends with the process. @throws as `sendAfter` */
+  /**
+   * Sends a message every `interval` (1 ms to 24 days). The timer ends with the process.
+   * @throws as `sendAfter`
+   */
   sendEvery<U extends Topics = {}, K extends string = string>(
     interval: Duration,
     to: Pid<U> | string,
@@ -485,9 +531,9 @@ export interface Process<T extends Topics = {}> extends Sending {
     ...payload: PayloadArgs<U, K>
   ): Timer
   /**
-   * Ends this process from inside by throwing: a plain body goes on in `finally` only; inside a
-   * `serve` handler the throw is recognised and `serve` settles. Call it from the body or a handler
-   * (in a bare timer callback the throw would be uncaught).
+   * Ends this process from inside. It throws: in a plain body only `finally` blocks still run, and
+   * in a handler the error makes `serve` settle. Call it from the body or from a handler. In the
+   * callback of a `setTimeout` nothing would catch the error.
    * @param reason @defaultValue 'normal'
    */
   stop(reason?: ExitReason): never

@@ -53,7 +53,7 @@ function join (runtime: Runtime, engine: ClusterEngine, close: () => Promise<voi
   const joined = import('../cluster/facade.js').then(({ startCluster }) => {
     return startCluster(runtime, engine, { close })
   })
-  // Nobody handles this error without a call of `ready()`. Until the node has joined, `spawn` throws.
+  // Without a call of `ready()` no code handles it. Until the node has joined, `spawn` throws.
   joined.catch(() => {})
   return joined
 }

@@ -56,7 +56,10 @@ const check = optionsCheck(
   (problem, cause) => cause ?? new FST_PROCESS_INVALID_OPTIONS(problem)
 )
 
-/** @throws `FST_PROCESS_INVALID_OPTIONS` (also for an unknown option), `FST_PROCESS_INVALID_DURATION` */
+/**
+ * @throws `FST_PROCESS_INVALID_OPTIONS`, also for an unknown option, and
+ * `FST_PROCESS_INVALID_DURATION`
+ */
 export function checkProcessesOptions (options: ProcessesOptions): void {
   check(options)
   if (options.cluster !== undefined && options.node === undefined) {

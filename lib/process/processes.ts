@@ -3,7 +3,7 @@ import type { Plain } from '../shared/contract.js'
 import type { Runtime } from './runtime.js'
 import type { Processes, ProcessStats, ProcessSystem } from '../../types/processes.js'
 
-/** The public face of a runtime: `fastify.processes`. The typed surface, with the docs, is `Processes`. */
+/** Makes `fastify.processes` from a runtime. The interface `Processes` documents it. */
 export function processesFacade (runtime: Runtime): Processes {
   return published<Processes>(Object.freeze(membersOf(runtime)))
 }

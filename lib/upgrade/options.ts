@@ -14,7 +14,8 @@ const { FST_WS_RELAY_INVALID_OPTIONS } = errorCodes
 
 /** `fastify start --prefix` and `--options` reach each plugin that @fastify/autoload finds. */
 const ownOptions =
-  'If fastify-cli or @fastify/autoload passed it on, give this plugin options of its own: fastify.register(wsRelay, { … })'
+  'If fastify-cli or @fastify/autoload passed it on, give this plugin options of its own: ' +
+  'fastify.register(wsRelay, { … })'
 
 const invalid: Fail = (problem, cause) => new FST_WS_RELAY_INVALID_OPTIONS(problem, { cause })
 const checkOptions = optionsCheck(optionTable, invalid, { hint: `. ${ownOptions}` })
@@ -51,7 +52,9 @@ export function normalizeOptions (input: unknown): NormalizedOptions {
   const options = toObject(input)
   if ('prefix' in options) {
     throw new FST_WS_RELAY_INVALID_OPTIONS(
-      `'prefix' has no effect: this plugin adds no routes. Register it inside the scope that has the prefix: app.register(async (scope) => { await scope.register(wsRelay); scope.get(…) }, { prefix: '/ws' }). ${ownOptions}`
+      "'prefix' has no effect: this plugin adds no routes. " +
+      'Register it inside the scope that has the prefix: app.register(async (scope) => ' +
+      "{ await scope.register(wsRelay); scope.get(…) }, { prefix: '/ws' }). " + ownOptions
     )
   }
   checkOptions(options)
@@ -115,15 +118,12 @@ function toObject (input: unknown): object {
   )
 }
 
-/** What `@fastify/autoload` makes of `prefixOverride = ''`: then a folder's name is no prefix. */
+/** `@fastify/autoload` passes an empty prefix on for `prefixOverride = ''`. */
 function isNoPrefix (name: string, value: unknown): boolean {
   return name === 'prefix' && value === ''
 }
 
-/**
- * Tries the options out. ws does not check them, and zlib checks them at the first message: its error
- * would end the application.
- */
+/** Without this check, zlib would throw at the first message, and that would end the program. */
 function checkDeflate (options: boolean | DeflateOptions | undefined): void {
   if (typeof options !== 'object') return
   checkDeflateOptions(options)

@@ -15,7 +15,7 @@ import type {
 
 const { FST_PROCESS_INVALID_SPEC } = errorCodes
 
-/** A child's specification as it was given: its arguments were checked against its body by its type. */
+/** A child specification of a user. The compiler has checked the arguments against the body. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a body may take any arguments
 export type GivenChild = ChildOf<any> | SupervisorChild
 
