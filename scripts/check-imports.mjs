@@ -45,7 +45,7 @@ const rooms = {
 
 function filesIn (folder) {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.tst.ts'))
+    .filter((entry) => entry.isFile() && /(?<!\.tst)\.ts$/.test(entry.name))
     .map((entry) => `${relative('.', entry.parentPath)}/${entry.name}`)
 }
 
@@ -59,7 +59,10 @@ function importsOf (file) {
 
 /** For a path: tells whether it is this folder, file or package, or inside it. */
 const isInside = (path) => (room) => path === room || path.startsWith(`${room}/`)
-const roomOf = (path) => Object.keys(rooms).filter(isInside(path)).sort((a, b) => b.length - a.length)[0]
+
+function roomOf (path) {
+  return Object.keys(rooms).filter(isInside(path)).sort((a, b) => b.length - a.length)[0]
+}
 
 /** @returns true if a file of the room may import this file or package */
 function isAllowed (room, imported) {

@@ -12,11 +12,11 @@ const folders = ['lib', 'types', 'test', 'examples', 'bench']
 /** Where the compiled files are; git ignores it. */
 export const output = '.build'
 
-/** The paths of all files in a folder, relative to the root. What other commands built is left out. */
+/** The paths of all files in a folder, relative to the root, without what other commands made. */
 function filesIn (folder) {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = `${folder}/${entry.name}`
-    if (entry.isDirectory()) return ['dist', 'node_modules'].includes(entry.name) ? [] : filesIn(path)
+    if (entry.isDirectory() && !['dist', 'node_modules'].includes(entry.name)) return filesIn(path)
     return entry.isFile() ? [path] : []
   })
 }
@@ -28,7 +28,7 @@ function write (path, contents) {
   writeFileSync(path, contents)
 }
 
-/** Brings `.build/` up to date: the `.ts` files as `.js` with source maps, all others as they are. */
+/** Brings `.build/` up to date: `.ts` files as `.js` with source maps, all others as they are. */
 export async function compile () {
   const files = folders.flatMap(filesIn)
   const isSource = (path) => path.endsWith('.ts')
@@ -46,13 +46,19 @@ export async function compile () {
   })
   stop() // Its service would run as long as this process does.
   const wanted = new Map(outputFiles.map(({ path, contents }) => [path, Buffer.from(contents)]))
-  wanted.set(join(root, output, 'node_modules/tap/index.js'), readFileSync(new URL('tap-shim.mjs', import.meta.url)))
-  wanted.set(join(root, output, 'node_modules/tap/package.json'), Buffer.from('{ "type": "module", "exports": "./index.js" }\n'))
-  for (const path of files) if (!isSource(path)) wanted.set(join(root, output, path), readFileSync(join(root, path)))
+  const tap = join(root, output, 'node_modules/tap')
+  wanted.set(join(tap, 'index.js'), readFileSync(new URL('tap-shim.mjs', import.meta.url)))
+  const manifest = '{ "type": "module", "exports": "./index.js" }\n'
+  wanted.set(join(tap, 'package.json'), Buffer.from(manifest))
+  for (const path of files.filter((path) => !isSource(path))) {
+    wanted.set(join(root, output, path), readFileSync(join(root, path)))
+  }
   for (const [path, contents] of wanted) write(path, contents)
   for (const folder of folders) {
     if (!existsSync(join(root, output, folder))) continue
-    for (const path of filesIn(`${output}/${folder}`)) if (!wanted.has(join(root, path))) rmSync(join(root, path))
+    for (const path of filesIn(`${output}/${folder}`).map((path) => join(root, path))) {
+      if (!wanted.has(path)) rmSync(path)
+    }
   }
 }
 

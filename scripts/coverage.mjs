@@ -1,5 +1,6 @@
-// `node --import` this: counts what of `lib/` a process has run, for the report of `npm test`. Node's own
-// NODE_V8_COVERAGE would write ten times as much, of all packages, and every process below would do so, too.
+// `node --import` this: counts the code of `lib/` that a process has run, for the report of
+// `npm test`. Node's own NODE_V8_COVERAGE would write ten times as much, of all packages, and in
+// every child process too.
 import { writeFileSync } from 'node:fs'
 import { Session } from 'node:inspector'
 
@@ -14,6 +15,7 @@ process.on('exit', () => {
   session.post('Profiler.takePreciseCoverage', (err, { result }) => {
     if (err) throw err
     const ours = result.filter(({ url }) => url.startsWith(library))
-    if (ours.length > 0) writeFileSync(`${folder}/coverage-${process.pid}.json`, JSON.stringify({ result: ours }))
+    if (ours.length === 0) return
+    writeFileSync(`${folder}/coverage-${process.pid}.json`, JSON.stringify({ result: ours }))
   })
 })

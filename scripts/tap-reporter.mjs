@@ -18,7 +18,7 @@ export function groupName (files) {
 }
 
 export default class TapReporter extends Transform {
-  /** Test files that skip tests because a program is not installed, by the reason, which names it. */
+  /** Test files that skip tests because a program is not installed, by the reason. */
   missing = new Map()
   #file
   #rest = ''
@@ -71,13 +71,15 @@ export default class TapReporter extends Transform {
     if (reason !== undefined) this.#missing.add(reason)
     if (isFile) this.#endOfFile(name)
     if (isFailed || isFile || isSkipped || /^ *Bail out!/.test(line)) this.#print(isFile ? line.trimStart() : line)
-    // What encloses a failed assertion has a duration and, but for the file, nothing to add.
+    // A test around a failed assertion has a duration and adds nothing, unless it is the file.
     this.#failed = isFailed && (isFile || !/ # time=/.test(name))
   }
 
   #endOfFile (name) {
     const [file] = name.split(' # ')
-    for (const reason of this.#missing) this.missing.set(reason, [...this.missing.get(reason) ?? [], file])
+    for (const reason of this.#missing) {
+      this.missing.set(reason, [...this.missing.get(reason) ?? [], file])
+    }
     this.#missing.clear()
   }
 

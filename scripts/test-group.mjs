@@ -17,8 +17,8 @@ const ofTap = ['exit', 'uncaughtExceptionMonitor']
 function sharedState () {
   return {
     listeners: Object.fromEntries(process.eventNames()
-      .filter((name) => !ofTap.includes(name))
-      .map((name) => [String(name), process.listenerCount(name)]).filter(([, count]) => count > 0).sort()),
+      .filter((name) => !ofTap.includes(name) && process.listenerCount(name) > 0)
+      .map((name) => [String(name), process.listenerCount(name)])),
     globals: Object.getOwnPropertyNames(globalThis).sort(),
     replaced: {
       setTimeout,
@@ -40,7 +40,7 @@ function sharedState () {
   }
 }
 
-/** Kinds of resources that keep the process running, the standard streams and immediates excepted. */
+/** Kinds of resources that keep the process running, without standard streams and immediates. */
 function openResources () {
   const streams = ['PipeWrap', 'TTYWrap', 'FSReqCallback', 'FSReqPromise', 'Immediate']
   return process.getActiveResourcesInfo().filter((kind) => !streams.includes(kind)).sort()
@@ -50,9 +50,12 @@ function openResources () {
 function differences (before, after, path = '') {
   if (isDeepStrictEqual(before, after)) return []
   if (typeof before === 'function') return [`${path} is another function`]
-  if (typeof before !== 'object' || typeof after !== 'object') return [`${path} was ${before} and is ${after}`]
+  if (typeof before !== 'object' || typeof after !== 'object') {
+    return [`${path} was ${before} and is ${after}`]
+  }
   const keys = new Set([...Object.keys(before), ...Object.keys(after)])
-  return [...keys].flatMap((key) => differences(before[key], after[key], path ? `${path}.${key}` : key))
+  const pathOf = (key) => path ? `${path}.${key}` : key
+  return [...keys].flatMap((key) => differences(before[key], after[key], pathOf(key)))
 }
 
 async function run (file, t) {
@@ -61,7 +64,9 @@ async function run (file, t) {
   // Teardown functions run in reverse order: this one is the last.
   t.teardown(async () => {
     // Sockets that were destroyed close in one of the next iterations of the event loop.
-    while (openResources().length > resources.length) await new Promise((resolve) => { setImmediate(resolve) })
+    while (openResources().length > resources.length) {
+      await new Promise((resolve) => { setImmediate(resolve) })
+    }
     const changed = differences(before, sharedState())
     if (changed.length > 0) throw new Error(`${t.name} leaves behind: ${changed.join('; ')}`)
   })

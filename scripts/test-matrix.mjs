@@ -25,8 +25,9 @@ function binaryOf (version) {
   if (!existsSync(binary)) {
     mkdirSync(folder, { recursive: true })
     writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
+    const quiet = ['--no-audit', '--no-fund', '--loglevel=error']
     const { status } = spawnSync('npm',
-      ['install', '--prefix', folder, '--no-audit', '--no-fund', '--loglevel=error', `${binaryPackage}@${version}`],
+      ['install', '--prefix', folder, ...quiet, `${binaryPackage}@${version}`],
       { cwd: folder, stdio: 'inherit', shell: process.platform === 'win32' })
     if (status !== 0) throw new Error(`Node ${version} cannot be installed`)
   }
