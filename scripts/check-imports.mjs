@@ -38,7 +38,9 @@ const rooms = {
   'lib/cluster': { rooms: [...base, 'lib/process'] },
   'lib/cluster/engines': {
     rooms: [...base, 'lib/cluster'],
-    packages: ['@nats-io/jetstream', '@nats-io/kv', '@nats-io/transport-node', 'ioredis']
+    packages: [
+      '@nats-io/jetstream', '@nats-io/kv', '@nats-io/transport-node', '@sinclair/typebox', 'ioredis'
+    ]
   },
   'lib/index.ts': { rooms: ['lib', 'types'], packages: ['fastify', 'fastify-plugin'] }
 }

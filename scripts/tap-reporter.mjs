@@ -70,7 +70,9 @@ export default class TapReporter extends Transform {
     const reason = notInstalled.exec(name)?.[1]
     if (reason !== undefined) this.#missing.add(reason)
     if (isFile) this.#endOfFile(name)
-    if (isFailed || isFile || isSkipped || /^ *Bail out!/.test(line)) this.#print(isFile ? line.trimStart() : line)
+    if (isFailed || isFile || isSkipped || /^ *Bail out!/.test(line)) {
+      this.#print(isFile ? line.trimStart() : line)
+    }
     // A test around a failed assertion has a duration and adds nothing, unless it is the file.
     this.#failed = isFailed && (isFile || !/ # time=/.test(name))
   }
