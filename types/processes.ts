@@ -395,7 +395,7 @@ export interface Sending {
   supervise (spec: SupervisorSpec): Supervisor
 }
 
-/** `fastify.processes`, or what `createProcesses` returns. */
+/** The interface of `fastify.processes`. See also {@link ProcessSystem}. */
 export interface Processes extends Sending {
   /**
    * Starts a process. Its body runs in a later turn. When `spawn` throws, nothing was started.

@@ -7,7 +7,7 @@ import type { RouteSettings } from './options.js'
 const registrationOf = Symbol('fastify-ws-relay.registration')
 const markOf = Symbol('fastify-ws-relay.route')
 
-/** What the relay does on a route: upgrade with these settings, or leave it to others. */
+/** How the relay treats a route: it upgrades with these settings, or leaves it to others. */
 export type RouteMode = RouteSettings | 'off' | 'native'
 
 /** One `register(wsRelay, …)`. It applies to its scope and to inner ones without their own. */

@@ -10,7 +10,7 @@ import type { Pid } from '../../types/pid.js'
 const there = '7@b.abc' as Pid
 const target = { pid: there } as Target
 
-/** A node elsewhere that answers when a test says so. */
+/** A binding to a remote target. Its node answers when a test calls `resolve` or `reject`. */
 function build () {
   const { logger, lines } = recordingLogger()
   const { runtime } = buildRuntime({ node: 'a', logger })
@@ -44,7 +44,7 @@ t.test('holds from the answer until it is released', async t => {
   binding.release()
   t.strictSame(unwatched, [there])
   binding.targetEnded({ pid: there, reason: 'boom' })
-  t.strictSame(exits, [], 'who has released it is told nothing')
+  t.strictSame(exits, [], 'a released binding passes no exit on')
 })
 
 t.test('answers with the problem when the target cannot be bound', async t => {

@@ -20,7 +20,7 @@ function control (to?: string): ControlRequest {
   return { change: { ...to !== undefined && { target: to } }, call: undefined }
 }
 
-/** A connection that notes what is done to it; targets that begin with `there` are elsewhere. */
+/** A connection that records its calls. Targets that begin with `there` are remote. */
 function build () {
   const log: string[] = []
   const bindings: FakeBinding[] = []

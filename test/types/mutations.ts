@@ -102,8 +102,8 @@ export const mutations: readonly Mutation[] = [
     },
     {
       name: 'processes: the statistics lack a counter',
-      search: 'deadLetters, refused, longestTurn',
-      replace: 'deadLetters, longestTurn'
+      search: '    deadLetters,\n    refused,\n',
+      replace: '    deadLetters,\n'
     },
     {
       name: 'process system: a method is missing',

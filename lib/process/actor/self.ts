@@ -27,7 +27,7 @@ import type {
   Timer
 } from '../../../types/processes.js'
 
-/** A process of any topics, each with a payload of its own: what an implementation can know. */
+/** Any topics, with any payloads: the implementation does not know those of a process. */
 type Topics = Record<string, unknown>
 type AnyMessage = Message<Topics>
 type Untyped = Process<Topics>
