@@ -1,5 +1,6 @@
-// Module hooks. A module with a query hands it on to what it imports, so that each mutant has a
-// module graph of its own, and nothing is ever written to `lib/`.
+// Module hooks. A module with a query passes it on to its imports. So each mutant has its own
+// module
+// graph, and nothing is ever written to `lib/`.
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'

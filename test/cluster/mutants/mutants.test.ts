@@ -5,13 +5,13 @@ import { promisify } from 'node:util'
 import { root } from '../../program.js'
 import { mutants } from './list.js'
 
-/** Seeds that each mutant has, to be caught by one. */
+/** The number of seeds to try for each mutant. One of them must fail. */
 const seeds = 100
 
 t.setTimeout(600_000)
 
 t.test('the simulation catches a core with one rule left out', async (t) => {
-  // Without what tap puts around it: the core that runs there is none of ours.
+  // Without tap's options for Node: the hunt loads mutated code, which must not count as covered.
   const hunt = join(root, 'test/cluster/mutants/hunt.ts')
   const { stdout } = await promisify(execFile)('env', [
     '-u',
