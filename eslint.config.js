@@ -1,6 +1,10 @@
 import neostandard, { plugins, resolveIgnoresFromGitignore } from 'neostandard'
+import plainEnglish from './scripts/eslint-plain-english.mjs'
 
 const typescript = plugins['typescript-eslint'].plugin
+
+const lines = { code: 100, ignoreUrls: true, ignoreRegExpLiterals: true }
+const linesOfTests = { ...lines, ignoreStrings: true, ignoreTemplateLiterals: true }
 
 export default [
   ...neostandard({ ts: true, ignores: resolveIgnoresFromGitignore() }),
@@ -10,9 +14,24 @@ export default [
     rules: { camelcase: 'off' }
   },
   {
+    name: 'text',
+    plugins: { '@stylistic': plugins['@stylistic'], project: plainEnglish },
+    rules: {
+      'project/plain-english': 'error',
+      '@stylistic/max-len': ['error', lines]
+    }
+  },
+  {
+    name: 'text of tests',
+    files: ['test/**'],
+    rules: { '@stylistic/max-len': ['error', linesOfTests] }
+  },
+  {
     name: 'published code',
     files: ['lib/**/*.ts', 'types/**/*.ts'],
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname }
+    },
     plugins: { '@typescript-eslint': typescript },
     rules: {
       '@typescript-eslint/no-explicit-any': 'error',

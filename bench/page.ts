@@ -251,6 +251,7 @@ export function resultSections (results: Results): string[] {
   ]
 }
 
+/* eslint-disable @stylistic/max-len -- rows of a Markdown table */
 const method = `# Benches
 
 <!-- Made by \`npm run bench -- --write\`; the text is in bench/page.ts. -->

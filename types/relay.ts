@@ -28,7 +28,7 @@ export interface RelayRouteOptions {
    * @defaultValue 1 MiB
    */
   maxBufferedAmount?: number
-  /** What happens above `maxBufferedAmount`. @defaultValue 'close' */
+  /** The action above `maxBufferedAmount`. @defaultValue 'close' */
   overflow?: Overflow
   /** Whether topics other than `ws.*` reach the client as `{topic, data}`. @defaultValue true */
   forwardTopics?: boolean

@@ -22,7 +22,7 @@ function room (name: string) {
   return (self: Process) => self.serve({
     'ws.join': async ({ client_pid }) => { await groups.join(name, client_pid) },
     'ws.message': ({ type, data }) => { groups.broadcast(name, 'ws.send', { type, data }) },
-    'ws.leave': () => {} // what has ended is in no group
+    'ws.leave': () => {} // a PID that has ended is in no group
   })
 }
 

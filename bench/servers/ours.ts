@@ -50,7 +50,7 @@ function roomGroup (self: Process) {
   return self.serve({
     'ws.join': ({ client_pid }) => { self.groups.join(group, client_pid) },
     'ws.message': ({ type, data }) => { self.groups.broadcast(group, 'ws.send', { type, data }) },
-    'ws.leave': () => {} // what has ended is in no group
+    'ws.leave': () => {} // a PID that has ended is in no group
   })
 }
 

@@ -38,7 +38,7 @@ export class Inbox {
 
   /**
    * @param type the only type that is accepted; absent: any
-   * @returns the sender of a batch and the offset behind it; undefined: the batch must be dropped
+   * @returns the sender of a batch and the offset after it; undefined: the batch must be dropped
    */
   acceptSource (
     bytes: Buffer, type?: number

@@ -41,8 +41,8 @@ type Chosen = Pick<Timing, 'heartbeat' | 'down' | 'gone' | 'hello' | 'renew' | '
  * @param chosen one row of the table
  * @returns all durations. A name survives every outage that channels survive. So a lease lasts for
  * the silence after which a node is down (`down`), plus the time since its last renewal (`renew`),
- * plus the time that the next renewal may take (`request`). Another node breaks a lease only when it
- * has certainly expired.
+ * plus the time that the next renewal may take (`request`). Another node breaks a lease only when
+ * it has certainly expired.
  */
 function derive (chosen: Chosen): Timing {
   const { down, renew, request } = chosen

@@ -3,7 +3,10 @@ import type { LeaveCause } from '../../types/messages.js'
 /** How a connection ends, as its client, its target and the monitors of its PID see it. */
 export interface CloseReason {
   readonly cause: LeaveCause
-  /** The close code that the client sees or sent. Undefined: there was no close frame, or it had none. */
+  /**
+   * The close code that the client sees or sent. Undefined: there was no close frame, or it had no
+   * code.
+   */
   readonly code: number | undefined
   /**
    * The reason in the server's close frame. Undefined: no frame is sent, the socket is destroyed.

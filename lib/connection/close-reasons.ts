@@ -1,6 +1,6 @@
 // Makes a close reason from a row of the close-code table, where the event brings a part of it: a
-// code, a text, the exit reason of the target. `Connection` and `BoundClient` take the other rows as
-// they are.
+// code, a text, the exit reason of the target. `Connection` and `BoundClient` take the other rows
+// as they are.
 import { isOrderly } from '../process/runtime.js'
 import { noCode } from '../websocket/frames.js'
 import { closeCodes } from './close-codes.js'

@@ -277,7 +277,8 @@ export class Connection extends BoundClient
 
   /**
    * Ends the PID once the messages already received are delivered. The first reason counts. There
-   * are two exceptions: `killed` replaces any other, and a close frame of the client replaces `lost`.
+   * are two exceptions: `killed` replaces any other, and a close frame of the client replaces
+   * `lost`.
    */
   protected close (closeReason: CloseReason): void {
     if (this.#hasEnded) return

@@ -82,8 +82,8 @@ const maxBodiesPerDrain = 16
  * handles a limited number of messages.
  *
  * After a time budget the scheduler yields to the event loop, so that HTTP is served under any
- * load. The budget equals the measured time of a yield. Processes therefore get half of the time,
- * and the longer a loop iteration takes, the more output each write batches.
+ * load. The budget equals the measured time of a yield. Processes therefore get half of the time.
+ * In a long loop iteration, one write joins more output.
  *
  * A body that loops over its inbox continues in a microtask after its turn. Those microtasks run
  * before the next drain, which measures them together, as one turn.

@@ -1,7 +1,7 @@
 /**
  * The form of an interface that an implementation can have. Each type parameter of a generic method
- * is replaced by its constraint. Methods become properties with a function type, because the compiler
- * compares the parameters of those strictly.
+ * is replaced by its constraint. Methods become properties with a function type, because the
+ * compiler compares the parameters of those strictly.
  */
 export type Plain<I> = {
   [M in keyof I]: I[M] extends (...args: infer A) => infer R ? (...args: A) => R : I[M]

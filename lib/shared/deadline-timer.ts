@@ -28,7 +28,7 @@ function delayUntil (at: number, now: number): number {
 /** Milliseconds by which a busy event loop is late. A longer lateness means that it stalled. */
 export const normalLateness = 50
 
-/** Milliseconds per loop iteration for due deadlines. The pongs of their pings take time in addition. */
+/** Milliseconds per loop iteration for due deadlines. The pongs of their pings are not included. */
 const timeBudget = 0.5
 const deadlinesPerClockRead = 16
 

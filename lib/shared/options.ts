@@ -5,7 +5,7 @@ import { durationRange, longestDelay, toMilliseconds } from './duration.js'
 import type { TSchema } from '@sinclair/typebox'
 import type { Duration } from '../../types/pid.js'
 
-/** What the number of an option counts. */
+/** The unit of an option whose value is a number. */
 export type Unit =
   'bytes' | 'connections' | 'fragments' | 'messages' | 'ms' | 'restarts' | 'upgrades'
 
@@ -95,11 +95,11 @@ export function defaultsOf<O extends Options> (options: O): Defaults<O> {
 
 /** How {@link optionsCheck} words its errors. */
 export interface CheckTerms {
-  /** What has the options, such as `a child`; absent: "there is no option … here". */
+  /** The owner of the options, such as `a child`; absent: "there is no option … here". */
   readonly owner?: string
   /** Stands before the name of an option whose value is wrong, such as `backoff.`. */
   readonly prefix?: string
-  /** What to do about an unknown option. */
+  /** Tells users how to mend an unknown option. */
   readonly hint?: string
 }
 
@@ -107,8 +107,8 @@ export interface CheckTerms {
 export type Fail = (problem: string, cause?: Error) => Error
 
 /**
- * Compiles a table of options into a check. The check throws what `fail` makes of the first problem:
- * the name of the option, its value, and what was expected.
+ * Compiles a table of options into a check. The check throws the error that `fail` makes of the
+ * first problem: the name of the option, its value, and the expected kind of value.
  */
 export function optionsCheck (
   options: Options,

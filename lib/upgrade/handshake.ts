@@ -23,8 +23,8 @@
  * | the deadline passes (see `due`)   | any (1)    |            | 503        | closed     |
  * | the client leaves, socket closes  | released   | released   | released   | released   |
  *
- * (1) The socket is destroyed if it waits behind an earlier response. Otherwise the request is routed,
- * given to its other owner, answered, or refused with 503.
+ * (1) The socket is destroyed if it waits behind an earlier response. Otherwise the request is
+ * routed, given to its other owner, answered, or refused with 503.
  *
  * In `lingering` the deadline destroys the socket, and its close leads to `released`.
  */

@@ -39,8 +39,8 @@ interface WriteHandle {
 
 /**
  * Counts the bytes that the kernel has taken from a socket since it was opened. `writableLength` is
- * no help: it contains the whole of a large write until the kernel has taken its last byte. A stream
- * without a handle counts nothing: its result is negative, and grows to 0 while the stream drains.
+ * no help: it contains the whole of a large write until the kernel has taken its last byte. A
+ * stream without a handle counts nothing: its result is negative, and grows to 0 while it drains.
  */
 export function bytesSent (socket: Duplex): number {
   const { _handle: handle } = socket as { _handle?: WriteHandle | null }

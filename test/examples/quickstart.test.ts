@@ -2,7 +2,7 @@ import t from 'tap'
 import { build } from '../../examples/quickstart.js'
 import { Client, listen } from './fixtures/client.js'
 
-t.test('what one client says reaches everyone, its own socket included', async (t) => {
+t.test('a message of one client reaches every client, and the sender too', async (t) => {
   const app = await listen(t, await build())
   const ada = await Client.connect(t, app, '/ws?user_id=ada')
   const grace = await Client.connect(t, app, '/ws?user_id=grace')

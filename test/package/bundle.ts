@@ -14,7 +14,7 @@ redis: FST_CLUSTER_UNAVAILABLE
 
 interface Bundled {
   readonly output: string
-  /** What the bundler said about files of this package. */
+  /** Warnings of the bundler about files of this package. */
   readonly warnings: string[]
 }
 

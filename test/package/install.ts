@@ -1,5 +1,5 @@
-// What a user gets: the tarball is packed and installed outside of the repository, where nothing of
-// its node_modules can be found by accident.
+// Gives a test the package as a user has it: the tarball is packed and installed outside of the
+// repository, where nothing of its node_modules can be found by accident.
 import { execFile } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

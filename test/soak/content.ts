@@ -1,4 +1,4 @@
-// What clients and targets say to each other: each message is known from its client and its number.
+// The messages of clients and targets. Each one contains its client and its number.
 
 /** Around the limits of the frame header's length, and a few that are larger. */
 const sizes = [0, 1, 100, 125, 126, 127, 300, 1000, 4000]

@@ -1,6 +1,6 @@
 import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os'
 
-/** What had to hold, and what was seen. */
+/** A statement that had to hold, and the observation. */
 interface Finding { statement: string, seen: string, holds: boolean }
 
 /** One phase of the report. */

@@ -1,4 +1,4 @@
-// What the report of the soak rests on: its judges notice what they are there for.
+// The checks that the report of the soak relies on find the faults that they are made for.
 import t from 'tap'
 import { Acknowledgements, Echoes, Nothing, Numbers } from './clients/readings.js'
 import { dataOf, isBinary, isContent, numberOf } from './content.js'
@@ -10,7 +10,7 @@ import type { Reading } from './clients/readings.js'
 
 const client = 7
 
-/** What a reading says of messages that come in this order. */
+/** The result of a reading for messages that arrive in this order. */
 function judged (
   reading: Reading, numbers: readonly number[], sent = 4
 ): Array<string | undefined> {

@@ -1,4 +1,5 @@
-// The compiler's own test: each fault of mutations.ts is put into `lib/`, in memory, and must not compile.
+// Tests the checks of the compiler: each fault of mutations.ts is put into `lib/`, in memory, and
+// must not compile.
 import t from 'tap'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import t from 'tap'
 import { loadUnmask, unmask, unmaskLoaded } from '../../lib/websocket/unmask.js'
 
-/** What `import()` of a CommonJS module resolves with. */
+/** A module as `import()` of a CommonJS file resolves it. */
 const moduleOf = async (unmask: (payload: Buffer, mask: Buffer) => void) => ({
   default: { unmask }
 })

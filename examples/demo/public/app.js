@@ -36,7 +36,9 @@ function show (focus) {
   window.scrollTo(0, 0)
 }
 
-const paths = [...new Set(Array.from(document.querySelectorAll('[data-needs]'), ({ dataset }) => dataset.needs))]
+const paths = [
+  ...new Set(Array.from(document.querySelectorAll('[data-needs]'), ({ dataset }) => dataset.needs))
+]
 const served = new Map(await Promise.all(paths.map(async (path) => [path, await isServed(path)])))
 for (const element of document.querySelectorAll('[data-needs]')) {
   if (!served.get(element.dataset.needs)) element.remove()

@@ -1,6 +1,18 @@
 import { Connection } from './connection.js'
 import { nodeOf } from './nodes.js'
-import { $, avatar, beginTyping, composer, el, enable, ending, Log, rememberName, showState, showUnread } from './ui.js'
+import {
+  $,
+  avatar,
+  beginTyping,
+  composer,
+  el,
+  enable,
+  ending,
+  Log,
+  rememberName,
+  showState,
+  showUnread
+} from './ui.js'
 
 const log = new Log($('chat-log'), (count) => showUnread('chat', count))
 let connection
@@ -36,7 +48,10 @@ function enter (room, name) {
   })
   connection.addEventListener('welcome', ({ detail }) => {
     me = detail.you
-    if ($('nodes')) $('chat-sub').textContent = `You are ${name} on node ${nodeOf(connection)}; the room is on node ${detail.node}`
+    if ($('nodes')) {
+      $('chat-sub').textContent =
+        `You are ${name} on node ${nodeOf(connection)}; the room is on node ${detail.node}`
+    }
     for (const line of detail.lines) show(line)
     log.note(`You are in #${detail.room}`, 'good')
   })
@@ -64,20 +79,44 @@ function show ({ id, name, text }) {
 }
 
 function showPeople (people = []) {
-  $('chat-people-title').textContent = people.length === 0 ? 'Not connected' : `${people.length} here`
-  $('chat-people').replaceChildren(...people.map(({ id, name }) =>
-    el('li', { class: 'person' }, avatar(name), el('span', {}, id === me ? `${name} (you)` : name))))
+  $('chat-people-title').textContent =
+    people.length === 0 ? 'Not connected' : `${people.length} here`
+  $('chat-people').replaceChildren(
+    ...people.map(({ id, name }) =>
+      el(
+        'li',
+        { class: 'person' },
+        avatar(name),
+        el('span', {}, id === me ? `${name} (you)` : name)
+      )
+    )
+  )
 }
 
 const controls = () => [...$('chat-form').elements, $('chat-crash')]
 
 async function offerRooms () {
-  const open = await fetch('rooms').then((response) => response.json()).catch(() => []) // this server may be gone
-  const counts = new Map([['lobby', 0], ['tea-kitchen', 0], ['library', 0]])
+  const open = await fetch('rooms')
+    .then((response) => response.json())
+    .catch(() => []) // this server may be gone
+  const counts = new Map([
+    ['lobby', 0],
+    ['tea-kitchen', 0],
+    ['library', 0]
+  ])
   for (const { name, people } of open.slice(0, 12)) counts.set(name, people)
-  $('chat-rooms').replaceChildren(...[...counts].map(([room, people]) => {
-    const chip = el('button', { type: 'button', class: 'chip' }, `#${room}`, el('small', {}, people === 0 ? 'empty' : `${people} here`))
-    chip.onclick = () => { $('chat-room').value = room }
-    return chip
-  }))
+  $('chat-rooms').replaceChildren(
+    ...[...counts].map(([room, people]) => {
+      const chip = el(
+        'button',
+        { type: 'button', class: 'chip' },
+        `#${room}`,
+        el('small', {}, people === 0 ? 'empty' : `${people} here`)
+      )
+      chip.onclick = () => {
+        $('chat-room').value = room
+      }
+      return chip
+    })
+  )
 }

@@ -1,5 +1,16 @@
 import { Connection } from './connection.js'
-import { $, beginTyping, composer, el, enable, ending, Log, rememberName, showState, showUnread } from './ui.js'
+import {
+  $,
+  beginTyping,
+  composer,
+  el,
+  enable,
+  ending,
+  Log,
+  rememberName,
+  showState,
+  showUnread
+} from './ui.js'
 
 const many = 20
 const log = new Log($('desk-log'), (count) => showUnread('desk', count))
@@ -101,7 +112,8 @@ function showTally () {
     if (got?.times > 1) twice++
   }
   const read = [...by].map(([name, count]) => `${count} by ${name}`).join(', ') || 'none yet'
-  $('desk-tally').textContent = `${last - run.first + 1} of ${many} sent. Read: ${read}. ${missing} missing, ${twice} twice.`
+  $('desk-tally').textContent =
+    `${last - run.first + 1} of ${many} sent. Read: ${read}. ${missing} missing, ${twice} twice.`
   $('desk-tally').hidden = false
 }
 

@@ -9,7 +9,9 @@ export function start () {
   showState($('nodes-state'), connection, 'the list')
   connection.addEventListener('nodes', ({ detail }) => show(detail))
   connection.addEventListener('state', ({ detail }) => {
-    for (const button of $('nodes-list').querySelectorAll('button')) button.disabled = detail.state !== 'connected'
+    for (const button of $('nodes-list').querySelectorAll('button')) {
+      button.disabled = detail.state !== 'connected'
+    }
   })
 }
 
@@ -34,7 +36,13 @@ function create ({ node }) {
   const facts = el('small')
   const rooms = el('small')
   const button = el('button', { type: 'button', class: 'quiet' })
-  const row = el('li', { class: 'node' }, el('span', { class: 'letter', 'aria-hidden': 'true' }, node.toUpperCase()), el('div', {}, name, facts, rooms), button)
+  const row = el(
+    'li',
+    { class: 'node' },
+    el('span', { class: 'letter', 'aria-hidden': 'true' }, node.toUpperCase()),
+    el('div', {}, name, facts, rooms),
+    button
+  )
   $('nodes-list').append(row)
   return { row, name, facts, rooms, button }
 }
@@ -44,10 +52,20 @@ function update (
 ) {
   // Killed, and the other nodes have not noticed yet.
   row.dataset.state = state === 'up' && runs === false ? 'lost' : state
-  const said = { up: 'up', lost: 'killed, and not yet missed', down: 'down', unknown: 'not seen yet' }[row.dataset.state]
+  const said = {
+    up: 'up',
+    lost: 'killed, and not yet missed',
+    down: 'down',
+    unknown: 'not seen yet'
+  }[row.dataset.state]
   name.textContent = `Node ${node}: ${said}`
-  facts.textContent = [new URL(address).host, ...(process ? [`process ${process}`] : [])].join(' · ')
-  rooms.textContent = row.dataset.state === 'up' ? there.map((room) => `#${room.name} (${room.people})`).join(' ') || 'no rooms' : ''
+  facts.textContent = [new URL(address).host, ...(process ? [`process ${process}`] : [])].join(
+    ' · '
+  )
+  rooms.textContent =
+    row.dataset.state === 'up'
+      ? there.map((room) => `#${room.name} (${room.people})`).join(' ') || 'no rooms'
+      : ''
   button.hidden = runs === undefined
   button.textContent = runs ? 'Kill' : 'Start'
   button.classList.toggle('danger', runs)

@@ -1,5 +1,17 @@
 import { Connection } from './connection.js'
-import { $, avatar, beginTyping, composer, el, enable, ending, Log, rememberName, showState, showUnread } from './ui.js'
+import {
+  $,
+  avatar,
+  beginTyping,
+  composer,
+  el,
+  enable,
+  ending,
+  Log,
+  rememberName,
+  showState,
+  showUnread
+} from './ui.js'
 
 let connection
 let visitors = new Map() // id -> { name, list, log, chip, here, unread }
@@ -32,13 +44,19 @@ function enter (name) {
   })
   connection.addEventListener('waiting', ({ detail }) => showQueue(detail))
   connection.addEventListener('visitor', ({ detail }) => add(detail.visitor, detail.name))
-  connection.addEventListener('file', ({ detail }) => visitors.get(detail.visitor)?.log.before(detail.lines))
+  connection.addEventListener('file', ({ detail }) =>
+    visitors.get(detail.visitor)?.log.before(detail.lines)
+  )
   connection.addEventListener('line', ({ detail: { visitor, from, text } }) => {
     const { log, name } = visitors.get(visitor)
     log.line({ from, text, own: from !== name })
   })
-  connection.addEventListener('gone', ({ detail: { visitor, why } }) => gone(visitor, `${visitors.get(visitor).name} ${why}`))
-  connection.addEventListener('refused', ({ detail }) => visitors.get(current)?.log.note(`Refused: ${detail.why}`, 'bad'))
+  connection.addEventListener('gone', ({ detail: { visitor, why } }) =>
+    gone(visitor, `${visitors.get(visitor).name} ${why}`)
+  )
+  connection.addEventListener('refused', ({ detail }) =>
+    visitors.get(current)?.log.note(`Refused: ${detail.why}`, 'bad')
+  )
 }
 
 function leave () {
@@ -52,7 +70,13 @@ function leave () {
 }
 
 function add (id, name) {
-  const list = el('div', { class: 'log', role: 'log', 'aria-live': 'polite', 'aria-label': `Conversation with ${name}`, tabindex: '0' })
+  const list = el('div', {
+    class: 'log',
+    role: 'log',
+    'aria-live': 'polite',
+    'aria-label': `Conversation with ${name}`,
+    tabindex: '0'
+  })
   const chip = el('button', { type: 'button', class: 'chip' }, avatar(name), name)
   chip.onclick = () => choose(id)
   $('operator-logs').append(list)
@@ -96,7 +120,8 @@ function gone (id, text) {
 }
 
 function showQueue (waiting) {
-  $('operator-queue').textContent = waiting === 0 ? 'Nobody is waiting' : `${waiting} waiting for a human`
+  $('operator-queue').textContent =
+    waiting === 0 ? 'Nobody is waiting' : `${waiting} waiting for a human`
   $('operator-queue').dataset.some = String(waiting > 0)
   $('operator-take').disabled = waiting === 0
 }
@@ -106,7 +131,9 @@ function clear () {
   visitors = new Map()
   current = undefined
   $('operator-visitors').replaceChildren()
-  $('operator-logs').replaceChildren(el('p', { class: 'empty' }, 'Visitors whom you take appear here.'))
+  $('operator-logs').replaceChildren(
+    el('p', { class: 'empty' }, 'Visitors whom you take appear here.')
+  )
   enable(controls(), false)
   showQueue(0)
 }

@@ -5,7 +5,10 @@ import { $, el, showState } from './ui.js'
 const rows = new Map() // PID -> the row
 
 export function start () {
-  for (const [code, { text }] of codes) $('codes').append(el('tr', {}, el('th', { scope: 'row' }, String(code)), el('td', {}, text)))
+  for (const [code, { text }] of codes) {
+    const row = el('tr', {}, el('th', { scope: 'row' }, String(code)), el('td', {}, text))
+    $('codes').append(row)
+  }
   const connection = new Connection('processes')
   showState($('processes-state'), connection, 'the list')
   connection.addEventListener('processes', ({ detail }) => show(detail))
@@ -23,7 +26,9 @@ function show ({ rows: processes, more, stats }) {
     update(rows.get(process.pid), process)
   }
   // The newest processes come first, in the list and on the page.
-  $('processes-rows').prepend(...processes.map(({ pid }) => rows.get(pid).row).filter((row) => !row.isConnected))
+  $('processes-rows').prepend(
+    ...processes.map(({ pid }) => rows.get(pid).row).filter((row) => !row.isConnected)
+  )
   set($('processes-alive'), String(stats.alive))
   set($('processes-delivered'), String(stats.delivered))
   set($('processes-turn'), `${stats.longestTurn.toFixed(1)} ms`)
@@ -38,8 +43,20 @@ function create ({ pid, kind, label }) {
   const more = el('small')
   const mail = el('td', { class: 'number' })
   const up = el('td', { class: 'number' })
-  const row = el('tr', { class: 'new', 'data-kind': kind },
-    el('th', { scope: 'row' }, el('span', { class: 'kind' }, kinds[kind]), name, el('small', { class: 'pid' }, pid), more), mail, up)
+  const row = el(
+    'tr',
+    { class: 'new', 'data-kind': kind },
+    el(
+      'th',
+      { scope: 'row' },
+      el('span', { class: 'kind' }, kinds[kind]),
+      name,
+      el('small', { class: 'pid' }, pid),
+      more
+    ),
+    mail,
+    up
+  )
   name.textContent = label
   return { row, name, more, mail, up }
 }
@@ -49,7 +66,9 @@ function update (
 ) {
   set(name, names[0] ?? (label === 'ws' ? `socket ${pid.split('@')[0]}` : label))
   const facts = []
-  if (target !== undefined) facts.push(`to ${rows.get(target)?.name.textContent ?? target.split('@')[0]}`)
+  if (target !== undefined) {
+    facts.push(`to ${rows.get(target)?.name.textContent ?? target.split('@')[0]}`)
+  }
   if (groups.length > 0) facts.push(`in ${groups.join(', ')}`)
   if (status === 'exiting') facts.push('stopping')
   set(more, facts.join(' · '))

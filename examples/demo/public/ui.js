@@ -7,7 +7,9 @@ export const $ = (id) => document.getElementById(id)
 export function el (name, attributes = {}, ...children) {
   const element = document.createElement(name)
   for (const [key, value] of Object.entries(attributes)) {
-    if (value !== undefined && value !== false) element.setAttribute(key, value === true ? '' : value)
+    if (value !== undefined && value !== false) {
+      element.setAttribute(key, value === true ? '' : value)
+    }
   }
   element.append(...children)
   return element
@@ -20,7 +22,8 @@ export function tint (name) {
   return `tint-${sum % 8}`
 }
 
-export const avatar = (name) => el('span', { class: `avatar ${tint(name)}`, 'aria-hidden': 'true' }, [...name][0].toUpperCase())
+export const avatar = (name) =>
+  el('span', { class: `avatar ${tint(name)}`, 'aria-hidden': 'true' }, [...name][0].toUpperCase())
 
 const longest = 300 // lines; older ones are removed
 
@@ -31,7 +34,11 @@ export function showUnread (view, count) {
   unread.set(view, count)
   const link = document.querySelector(`nav a[href="#${view}"]`)
   link.querySelector('.badge')?.remove()
-  if (count > 0) link.append(el('span', { class: 'badge' }, String(count), el('span', { class: 'unseen' }, ' new')))
+  if (count > 0) {
+    link.append(
+      el('span', { class: 'badge' }, String(count), el('span', { class: 'unseen' }, ' new'))
+    )
+  }
   markTitle()
 }
 
@@ -163,7 +170,13 @@ export function showState (place, connection, who) {
   const text = el('span')
   const count = el('span', { 'aria-hidden': 'true' })
   const spoken = el('span', { class: 'unseen', role: 'status' })
-  const pill = el('span', { class: 'pill' }, el('i', { class: 'dot', 'aria-hidden': 'true' }), text, count)
+  const pill = el(
+    'span',
+    { class: 'pill' },
+    el('i', { class: 'dot', 'aria-hidden': 'true' }),
+    text,
+    count
+  )
   const why = el('span', { class: 'why', hidden: true })
   const now = el('button', { type: 'button', class: 'link', hidden: true }, 'Now')
   now.onclick = () => connection.retry()
@@ -174,7 +187,12 @@ export function showState (place, connection, who) {
   show({ detail: { state: 'connecting' } })
 
   function show ({ detail: { state, code, seconds } }) {
-    const said = { connecting: 'Connecting', connected: 'Connected', waiting: 'Reconnecting', closed: `Closed ${code}` }[state]
+    const said = {
+      connecting: 'Connecting',
+      connected: 'Connected',
+      waiting: 'Reconnecting',
+      closed: `Closed ${code}`
+    }[state]
     place.dataset.state = state
     text.textContent = said
     count.textContent = state === 'waiting' ? ` in ${seconds} s` : ''
@@ -187,7 +205,8 @@ export function showState (place, connection, who) {
 }
 
 /** The line of a log that says how a connection ended. */
-export const ending = ({ code, reason }, who) => `Closed with ${code}${reason ? ` “${reason}”` : ''}: ${explain(code, who)}`
+export const ending = ({ code, reason }, who) =>
+  `Closed with ${code}${reason ? ` “${reason}”` : ''}: ${explain(code, who)}`
 
 /** Sends the text of a form. The text stays in the input when it could not be sent. */
 export function composer (form, send) {
@@ -210,7 +229,18 @@ export function enable (elements, on) {
   for (const element of elements) element.disabled = !on
 }
 
-const names = ['Ada', 'Grace', 'Edsger', 'Barbara', 'Joe', 'Robert', 'Hedy', 'Alan', 'Radia', 'Niklaus']
+const names = [
+  'Ada',
+  'Grace',
+  'Edsger',
+  'Barbara',
+  'Joe',
+  'Robert',
+  'Hedy',
+  'Alan',
+  'Radia',
+  'Niklaus'
+]
 
 /** The last name of this window, or a default one. */
 export function rememberName (input, key) {

@@ -69,8 +69,8 @@ export class ConnectionNumbers {
   }
 
   /**
-   * Called before a reset that the other node asked for. The connection that begins then has a number
-   * above `closed`.
+   * Called before a reset that the other node asked for. The connection that begins then has a
+   * number above `closed`.
    * @param closed the highest number of this node that the other node has closed
    */
   bump (closed: number, now: number): void {

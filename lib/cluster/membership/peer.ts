@@ -99,8 +99,8 @@ export interface NodeContext {
   /** Records a message that cannot be sent because the node of its receiver is down. */
   recordUnreachable (pid: Pid): void
   /**
-   * The exit reason of a PID that cannot be reached: `noproc` if its node is up with this or a later
-   * incarnation, otherwise `noconnection`.
+   * The exit reason of a PID that cannot be reached: `noproc` if its node is up with this or a
+   * later incarnation, otherwise `noconnection`.
    */
   exitReasonFor (pid: Pid): Exit['reason']
   /** Makes a PID of this node. */

@@ -68,9 +68,9 @@ const maxTries = 20
  * | the lease of this node has ended | after a later sweep; its process ends | `#loseHeldNames` |
  * | the register has lost its data | after the grace period | `GracePeriod` |
  *
- * The name of a dead node is not freed by itself. The next call of `register` on another node breaks
- * the lease, once that node has seen it unchanged for `timing.breakLease` (14 s, or 61 s with the
- * durations of `patient`). It has watched the lease since the dead node went down.
+ * The name of a dead node is not freed by itself. The next call of `register` on another node
+ * breaks the lease, once that node has seen it unchanged for `timing.breakLease` (14 s, or 61 s
+ * with the durations of `patient`). It has watched the lease since the dead node went down.
  */
 export class Names implements ClusterNames {
   readonly #host: NamesHost

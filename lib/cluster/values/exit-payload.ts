@@ -13,7 +13,7 @@ interface ExitContext {
   unsendable (problem: Unsendable, about: Readonly<Record<string, unknown>>): Error
 }
 
-/** What an exit carries besides its reason. It comes from another node and is not validated yet. */
+/** An exit without its reason, as it comes from another node: not validated yet. */
 interface ExitRest {
   readonly error?: unknown
   readonly value?: unknown

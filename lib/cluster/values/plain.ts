@@ -1,6 +1,7 @@
 /**
  * The encoding of structured payloads between nodes. It is MessagePack, plus {@link extraKinds}
- * after the one token that MessagePack never uses. A value decodes to the same value, or is refused.
+ * after the one token that MessagePack never uses. A value decodes to
+ * the same value, or is refused.
  * @see https://github.com/msgpack/msgpack/blob/master/spec.md
  */
 

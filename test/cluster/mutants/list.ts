@@ -10,7 +10,7 @@ export interface Mutant {
   readonly from?: number
 }
 
-/** What the simulation has to notice: each is a rule that was left out. */
+/** Faults that the simulation has to notice: in each, one rule is left out. */
 export const mutants: readonly Mutant[] = [
   {
     name: 'a repeated frame is handled twice',

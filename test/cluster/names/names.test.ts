@@ -78,7 +78,7 @@ t.test('two of one node that want a name take turns', async (t) => {
   ])
 })
 
-t.test('what is no name, or no living process of this node, is refused', async (t) => {
+t.test('register refuses an invalid name, and a PID that is no living process of this node', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const { names } = a.cluster
@@ -154,7 +154,7 @@ t.test(
   }
 )
 
-t.test('what is given back while the engine is away is taken out when it is back', async (t) => {
+t.test('a name that is unregistered during an outage is deleted when the engine is back', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   await cluster.settle(a.cluster.names.register('leader', a.here.spawn()))
@@ -344,7 +344,7 @@ t.test('a store that lost its data is told again what is held', async (t) => {
 })
 
 t.test(
-  'what was said again in a new store, though nobody heard of it, is still held',
+  'a node keeps a name whose record it wrote to a new store although the answer was lost',
   async (t) => {
     const cluster = new TestCluster()
     const [a] = await cluster.start('a')
@@ -365,7 +365,7 @@ t.test(
   }
 )
 
-t.test('what another has in a new store is lost', async (t) => {
+t.test('a node loses a name that another node holds in a new store', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const pid = a.here.spawn()
@@ -409,7 +409,7 @@ t.test(
   }
 )
 
-t.test('what is given back while a new store is told of it is not left there', async (t) => {
+t.test('a name that is unregistered while records are written to a new store is deleted there', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   // More than one report contains.
