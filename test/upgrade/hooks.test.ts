@@ -509,6 +509,13 @@ t.test('answers as the table says after the handler', async (t) => {
       plain: 403
     },
     {
+      what: 'a web Response without the header',
+      handler: () => async () => new Response('hello'),
+      upgrade: 200,
+      plain: 200,
+      has: /hello/
+    },
+    {
       what: 'a web Response with the header and 403',
       handler: (pid) => async () =>
         new Response('no', { status: 403, headers: { 'x-ws-relay': pid } }),

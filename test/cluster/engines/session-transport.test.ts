@@ -99,6 +99,21 @@ t.test('wraps errors of a session in coded ones, and keeps coded errors', async 
   await cut
 })
 
+t.test('rejects a request that has no answer in time', async (t) => {
+  const session = new TestSession()
+  const { transport, open } = engine(t, session)
+  await open()
+  session.get = async () => await new Promise(() => {})
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => { mock.timers.reset() })
+  const refused = t.rejects(transport.get('k'), {
+    ...unavailable,
+    message: new RegExp(`no answer within ${engineTiming.answerTimeout} ms`)
+  })
+  mock.timers.tick(engineTiming.answerTimeout)
+  await refused
+})
+
 t.test('refuses a frame that is too large, or that the session refuses', async (t) => {
   const session = new TestSession()
   const { transport, open } = engine(t, session)

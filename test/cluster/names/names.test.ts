@@ -365,6 +365,31 @@ t.test(
   }
 )
 
+t.test('register starts again when the store is replaced before it has the answer', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  await cluster.settle(a.cluster.names.register('first', a.here.spawn()))
+  const { cas, get } = a.transport
+  let isWritten = false
+  a.transport.cas = async (key, value, revision) => {
+    const answer = await cas.call(a.transport, key, value, revision)
+    isWritten ||= key.startsWith('test.name.')
+    return answer
+  }
+  let generations = 0
+  a.transport.get = async (key) => {
+    const entry = await get.call(a.transport, key)
+    if (!isWritten || entry === undefined || !key.startsWith('test.generation')) return entry
+    if (++generations > 1) return entry
+    const value = JSON.parse(Buffer.from(entry.value).toString()) as object
+    return { ...entry, value: Buffer.from(JSON.stringify({ ...value, id: 'another store' })) }
+  }
+  const pid = a.here.spawn()
+  t.match(await cluster.settle(a.cluster.names.register('leader', pid)), { pid })
+  t.ok(generations > 1, 'the answer with another generation was not believed')
+  t.match(await cluster.settle(b.cluster.names.lookup('leader')), { pid })
+})
+
 t.test('a node loses a name that another node holds in a new store', async (t) => {
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
