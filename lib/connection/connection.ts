@@ -27,8 +27,6 @@ export interface ConnectionOptions extends BoundClientOptions {
   readonly deflate: Deflate | undefined
 }
 
-const emptyPing = pingFrame()
-
 /**
  * A client's socket as a process. It has no mailbox: a message to its PID becomes a frame in its
  * sender at once, and a message of its client goes into the mailbox of its target at once.
@@ -235,7 +233,7 @@ export class Connection extends BoundClient
   sendPing (): boolean {
     const isFirst = this.#sender.bufferedBytes === 0
     const written = isFirst ? undefined : () => { this.#liveness.pingTakenByKernel() }
-    this.#sender.sendFrame(emptyPing, written)
+    this.#sender.sendFrame(pingFrame(), written)
     this.#sender.flush()
     return isFirst
   }

@@ -1,6 +1,5 @@
 /*
  * The states of an upgrade:
- *
  * - `tracked`: another listener or a route may still take the socket; nobody reads it
  * - `handling`: all checks before the handler have passed, and it runs; nobody reads the socket
  * - `buffering`: the socket is read, and early bytes are kept
@@ -25,8 +24,7 @@
  *
  * (1) The socket is destroyed if it waits behind an earlier response. Otherwise the request is
  * routed, given to its other owner, answered, or refused with 503.
- *
- * In `lingering` the deadline destroys the socket, and its close leads to `released`.
+ * In `lingering` the deadline destroys the socket; its close leads to `released`.
  */
 import { AsyncResource } from 'node:async_hooks'
 import { errorCodes } from '../errors.js'
