@@ -23,7 +23,9 @@ export type * from '../types/cluster.js'
 export type * from '../types/fastify.js'
 export type * from '../types/messages.js'
 export type * from '../types/pid.js'
+export type * from '../types/info.js'
 export type * from '../types/processes.js'
+export type * from '../types/registries.js'
 export type * from '../types/relay.js'
 
 /** The state of one HTTP server, shared by all registrations of the plugin on it. */

@@ -10,6 +10,8 @@ import type {
   TopicFor
 } from './messages.js'
 import type { Cluster, ClusterEngine } from './cluster.js'
+import type { ProcessInfo, ProcessStats } from './info.js'
+import type { Groups, Names } from './registries.js'
 import type { Duration, Monitor, Pid, Topics } from './pid.js'
 
 /** The part of pino's logger that this package uses. */
@@ -99,133 +101,6 @@ type ReceiveResult<T extends Topics, O> =
 export interface Timer {
   /** Stops the timer. Idempotent. */
   cancel (): void
-}
-
-/**
- * Registered names, which can be used in place of a PID. A name is 1 to 256 bytes of UTF-8 without
- * control characters. It does not begin with `@` or `{`, and does not look like a PID
- * (`<digits>@<node>.<incarnation>`).
- */
-export interface Names {
-  /**
-   * Gives a name to a living process or connection of this node. It may have several names. They
-   * are free again when it ends.
-   * @throws `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_NAME_TAKEN`, `FST_PROCESS_NOT_ALIVE`
-   */
-  register (name: string, pid: string): void
-  /** Frees a name. @returns whether it was registered */
-  unregister (name: string): boolean
-  lookup (name: string): Pid | undefined
-}
-
-/** Options of `groups.broadcast`. */
-export interface BroadcastOptions {
-  /** A member that gets no message, by PID or name. */
-  except?: Pid | string
-}
-
-/** Process groups, as OTP's `pg`: a member that joined twice has to leave twice. */
-export interface Groups {
-  /**
-   * @returns false when `pid` is not alive
-   * @throws `FST_PROCESS_INVALID_NAME` (not 1 to 256 bytes of UTF-8 without control characters),
-   * `FST_PROCESS_INVALID_PID`
-   */
-  join (group: string, pid: string): boolean
-  /** @returns false when it was no member */
-  leave (group: string, pid: string): boolean
-  /** Each member once, in the order in which they joined. */
-  members (group: string): Pid[]
-  /** The groups that have members. */
-  list (): string[]
-  /**
-   * Sends to each member once. The payload is encoded once for all connections.
-   * @returns how many members accepted it
-   * @throws `FST_PROCESS_INVALID_TOPIC`, `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_PID` (of
-   * `except`)
-   */
-  broadcast<K extends string> (
-    group: string, topic: TopicFor<{}, K>, ...args: PayloadAndOptions<{}, K, BroadcastOptions>
-  ): number
-  /**
-   * Sends `@group` to `pid` for each later change. While its mailbox is full, waiting changes are
-   * merged into one message.
-   * @returns the members before the first change
-   * @throws `FST_PROCESS_NOT_ALIVE`
-   */
-  watch (group: string, pid: string): Pid[]
-  /** Ends {@link Groups.watch}, and removes its messages from the mailbox (OTP: `pg:demonitor`). */
-  unwatch (group: string, pid: string): void
-}
-
-/** The fields of `info` that processes and connections have in common. */
-interface CommonInfo {
-  readonly pid: Pid
-  readonly names: string[]
-  readonly links: Pid[]
-  /** The PIDs that this process monitors. */
-  readonly monitors: Pid[]
-  readonly groups: string[]
-  /** Milliseconds since it started. */
-  readonly uptime: number
-  /** Messages that wait in its mailbox. 0 for a connection, which has none: see `buffered`. */
-  readonly mailbox: number
-  /** `running` its code, `waiting` for messages, or `exiting`: asked to stop, cleaning up. */
-  readonly status: 'running' | 'waiting' | 'exiting'
-}
-
-/** The result of `info` for a process with a body, or for a supervisor. */
-export interface BodyInfo extends CommonInfo, OnlyConnections {
-  readonly kind: 'process' | 'supervisor'
-  /** The name of the body's function; for a supervisor its name, or `supervisor`. */
-  readonly label: string
-}
-
-/** The result of `info` for a connection. */
-export interface ConnectionInfo extends CommonInfo {
-  readonly kind: 'ws'
-  readonly label: 'ws'
-  /** The process that gets the messages of the client. */
-  readonly target: Pid
-  /** Bytes that wait for the client. */
-  readonly buffered: number
-  /** Messages to the client that `overflow: 'drop'` has dropped. */
-  readonly dropped: number
-  /** Messages of the client since the upgrade. */
-  readonly messages: number
-  /** Whether the socket is not read because the mailbox of the target is full. */
-  readonly paused: boolean
-}
-
-/** The fields of connections only: optional here, so that they can be read without a check. */
-type OnlyConnections = {
-  readonly [K in 'target' | 'buffered' | 'dropped' | 'messages' | 'paused']?: undefined
-}
-
-/** The result of `info`, discriminated by `kind`. */
-export type ProcessInfo = BodyInfo | ConnectionInfo
-
-/** Counters since the start of the system. `alive` is the present number. */
-export interface ProcessStats {
-  /** Processes and connections alive now. */
-  readonly alive: number
-  readonly spawned: number
-  /** Ended processes by exit reason. After 100 reasons, further ones are counted as `other`. */
-  readonly exited: Record<string, number>
-  /** Accepted messages. */
-  readonly sent: number
-  /** Messages that a process took from its mailbox, or a connection wrote to its socket. */
-  readonly delivered: number
-  /** Messages without a receiver or a handler, or left in the mailbox of an ended process. */
-  readonly deadLetters: number
-  /** Refused messages: the mailbox or the socket is full, the process stops, or a bad payload. */
-  readonly refused: number
-  /**
-   * The longest turn since the start, in milliseconds: it shows code that blocks the thread. A turn
-   * is up to 16 messages of one `serve`, or up to 16 bodies that loop over their inboxes. Code that
-   * runs after the `await` of something other than a message is not measured.
-   */
-  readonly longestTurn: number
 }
 
 /** The delay of restarts. The n-th in a row, from 0, waits `initial * factor^n`, at most `max`. */

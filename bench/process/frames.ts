@@ -2,6 +2,7 @@ import * as wsExports from 'ws'
 import { maskedFrame } from '../load/frames.js'
 import { FrameCache, textFrame } from '../../lib/websocket/frames.js'
 import { FrameParser } from '../../lib/websocket/parser.js'
+import { unmaskLoaded } from '../../lib/websocket/unmask.js'
 import { repeat, time, type Case, type TimingOptions } from './timing.js'
 
 // `ws` exports these, but its types do not declare them.
@@ -18,6 +19,7 @@ const maxPayload = 1 << 20
 
 /** Writes and parses frames, compared with `ws`. Both parse a copy of the input. */
 export async function frames (options: TimingOptions) {
+  await unmaskLoaded
   const cases: Case[] = []
   for (const size of [200, 4096]) {
     const text = 'fast '.repeat(size / 5).padEnd(size, '!')

@@ -4,7 +4,7 @@ import type { Producer } from './actor/mailbox.js'
 import type { Result } from '../shared/result.js'
 import type { SystemTopics } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
-import type { BodyInfo, ConnectionInfo, ProcessInfo } from '../../types/processes.js'
+import type { BodyInfo, ConnectionInfo, ProcessInfo } from '../../types/info.js'
 
 /** Shared by the receivers of one broadcast: the message is encoded once. */
 export interface Batch {

@@ -9,7 +9,9 @@ export { errorCodes } from '../errors.js'
 export type * from '../../types/cluster.js'
 export type * from '../../types/messages.js'
 export type * from '../../types/pid.js'
+export type * from '../../types/info.js'
 export type * from '../../types/processes.js'
+export type * from '../../types/registries.js'
 
 function discard (): void {}
 

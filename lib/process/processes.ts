@@ -1,7 +1,8 @@
 import { published } from '../shared/contract.js'
 import type { Plain } from '../shared/contract.js'
 import type { Runtime } from './runtime.js'
-import type { Processes, ProcessStats, ProcessSystem } from '../../types/processes.js'
+import type { ProcessStats } from '../../types/info.js'
+import type { Processes, ProcessSystem } from '../../types/processes.js'
 
 /** Makes `fastify.processes` from a runtime. The interface `Processes` documents it. */
 export function processesFacade (runtime: Runtime): Processes {

@@ -24,9 +24,11 @@ import type { TurnSource } from './scheduler.js'
 import type { Cluster } from '../../types/cluster.js'
 import type { Exit } from '../../types/messages.js'
 import type { Monitor, Pid } from '../../types/pid.js'
+import type { ProcessInfo } from '../../types/info.js'
 import type {
-  Groups, Logger, Names, Process, ProcessBody, ProcessInfo, SpawnOptions, Supervisor, SupervisorSpec
+  Logger, Process, ProcessBody, SpawnOptions, Supervisor, SupervisorSpec
 } from '../../types/processes.js'
+import type { Groups, Names } from '../../types/registries.js'
 
 /** The options of a runtime, checked. */
 export interface RuntimeOptions {

@@ -14,7 +14,7 @@ import type { PendingReceive } from './pending-receives.js'
 import type { FallbackHandler, Handlers } from './service.js'
 import type { SystemTopics } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
-import type { ProcessInfo } from '../../../types/processes.js'
+import type { ProcessInfo } from '../../../types/info.js'
 
 /** Messages that a process may handle in one turn. The clock is read between turns only. */
 const mailPerTurn = 16

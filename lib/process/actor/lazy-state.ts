@@ -3,7 +3,8 @@ import type { Monitors } from '../exits/monitors.js'
 import type { GroupUpdates } from '../registry/group-updates.js'
 import type { ProcessTimers } from './timers.js'
 import type { Cluster } from '../../../types/cluster.js'
-import type { Groups, Logger } from '../../../types/processes.js'
+import type { Logger } from '../../../types/processes.js'
+import type { Groups } from '../../../types/registries.js'
 
 /**
  * State that few processes need. A process that only waits for mail has none of it, and there may

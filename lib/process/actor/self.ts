@@ -12,20 +12,19 @@ import type { Mismatch, Plain, Verified } from '../../shared/contract.js'
 import type { Cluster } from '../../../types/cluster.js'
 import type { Exit, Handlers, Message } from '../../../types/messages.js'
 import type { Duration, Monitor, Pid } from '../../../types/pid.js'
+import type { ProcessInfo } from '../../../types/info.js'
 import type {
   CallOptions,
-  Groups,
   Logger,
-  Names,
   Process,
   ProcessBody,
-  ProcessInfo,
   ReceiveOptions,
   SpawnOptions,
   Supervisor,
   SupervisorSpec,
   Timer
 } from '../../../types/processes.js'
+import type { Groups, Names } from '../../../types/registries.js'
 
 /** Any topics, with any payloads: the implementation does not know those of a process. */
 type Topics = Record<string, unknown>

@@ -10,7 +10,7 @@ import type { NameTable } from './names.js'
 import type { Pid } from '../../../types/pid.js'
 import type { Plain } from '../../shared/contract.js'
 import type { Cluster, ClusterGroups } from '../../../types/cluster.js'
-import type { Groups, Names } from '../../../types/processes.js'
+import type { Groups, Names } from '../../../types/registries.js'
 
 /** The parts of the runtime that the facades use. */
 export interface FacadesHost {

@@ -23,6 +23,8 @@ export function isGroupName (name: unknown): name is string {
 }
 
 export function isName (name: unknown): name is string {
+  // A plain name has no character of an address.
+  if (typeof name === 'string' && plain.test(name)) return true
   return isGroupName(name) && !address.test(name)
 }
 

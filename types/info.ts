@@ -1,0 +1,71 @@
+import type { Pid } from './pid.js'
+
+/** The fields of `info` that processes and connections have in common. */
+interface CommonInfo {
+  readonly pid: Pid
+  readonly names: string[]
+  readonly links: Pid[]
+  /** The PIDs that this process monitors. */
+  readonly monitors: Pid[]
+  readonly groups: string[]
+  /** Milliseconds since it started. */
+  readonly uptime: number
+  /** Messages that wait in its mailbox. 0 for a connection, which has none: see `buffered`. */
+  readonly mailbox: number
+  /** `running` its code, `waiting` for messages, or `exiting`: asked to stop, cleaning up. */
+  readonly status: 'running' | 'waiting' | 'exiting'
+}
+
+/** The result of `info` for a process with a body, or for a supervisor. */
+export interface BodyInfo extends CommonInfo, OnlyConnections {
+  readonly kind: 'process' | 'supervisor'
+  /** The name of the body's function; for a supervisor its name, or `supervisor`. */
+  readonly label: string
+}
+
+/** The result of `info` for a connection. */
+export interface ConnectionInfo extends CommonInfo {
+  readonly kind: 'ws'
+  readonly label: 'ws'
+  /** The process that gets the messages of the client. */
+  readonly target: Pid
+  /** Bytes that wait for the client. */
+  readonly buffered: number
+  /** Messages to the client that `overflow: 'drop'` has dropped. */
+  readonly dropped: number
+  /** Messages of the client since the upgrade. */
+  readonly messages: number
+  /** Whether the socket is not read because the mailbox of the target is full. */
+  readonly paused: boolean
+}
+
+/** The fields of connections only: optional here, so that they can be read without a check. */
+type OnlyConnections = {
+  readonly [K in 'target' | 'buffered' | 'dropped' | 'messages' | 'paused']?: undefined
+}
+
+/** The result of `info`, discriminated by `kind`. */
+export type ProcessInfo = BodyInfo | ConnectionInfo
+
+/** Counters since the start of the system. `alive` is the present number. */
+export interface ProcessStats {
+  /** Processes and connections alive now. */
+  readonly alive: number
+  readonly spawned: number
+  /** Ended processes by exit reason. After 100 reasons, further ones are counted as `other`. */
+  readonly exited: Record<string, number>
+  /** Accepted messages. */
+  readonly sent: number
+  /** Messages that a process took from its mailbox, or a connection wrote to its socket. */
+  readonly delivered: number
+  /** Messages without a receiver or a handler, or left in the mailbox of an ended process. */
+  readonly deadLetters: number
+  /** Refused messages: the mailbox or the socket is full, the process stops, or a bad payload. */
+  readonly refused: number
+  /**
+   * The longest turn since the start, in milliseconds: it shows code that blocks the thread. A turn
+   * is up to 16 messages of one `serve`, or up to 16 bodies that loop over their inboxes. Code that
+   * runs after the `await` of something other than a message is not measured.
+   */
+  readonly longestTurn: number
+}
