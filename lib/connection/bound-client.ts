@@ -70,7 +70,7 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
     this.#binding = binding
     this.#topic = config.topic
     this.#metadata = config.metadata
-    this.#setHeartbeat(config.heartbeat)
+    this.setHeartbeat(config.heartbeat)
   }
 
   protected get target (): Target {
@@ -97,8 +97,8 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
   // Messages to the target
 
   protected joinTarget (): void {
-    this.#watchTarget()
-    this.#sendJoin()
+    this.watchTarget()
+    this.sendJoin()
   }
 
   /** @returns false when the client must not be read until the target has room again */
@@ -123,24 +123,24 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
     this.#target.deliver('ws.heartbeat', payload, this.pid)
   }
 
-  #sendJoin (): void {
+  private sendJoin (): void {
     const payload: WsJoin = { client_pid: this.pid, metadata: this.#metadata }
     this.#target.accept('ws.join', payload, this.pid, 0)
   }
 
-  #sendLeave (target: Target, cause: LeaveCause, code: number | undefined, reason: string): void {
+  private sendLeave (target: Target, cause: LeaveCause, code: number | undefined, reason: string): void {
     const payload: WsLeave = { client_pid: this.pid, reason, code, cause, metadata: this.#metadata }
     target.accept('ws.leave', payload, this.pid, 0)
   }
 
   /** Called once, when the connection has ended and all messages of the client are delivered. */
   protected leaveTarget ({ cause, code, leaveReason }: CloseReason): void {
-    this.#setHeartbeat(0)
-    if (cause !== 'target') this.#sendLeave(this.#target, cause, code, leaveReason)
-    this.#releaseTarget(this.#target, this.#binding)
+    this.setHeartbeat(0)
+    if (cause !== 'target') this.sendLeave(this.#target, cause, code, leaveReason)
+    this.releaseTarget(this.#target, this.#binding)
   }
 
-  #setHeartbeat (interval: number): void {
+  private setHeartbeat (interval: number): void {
     this.#heartbeat?.stop()
     this.#heartbeat = interval === 0
       ? undefined
@@ -149,13 +149,13 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
 
   // The end of the target
 
-  #watchTarget (): void {
+  private watchTarget (): void {
     if (this.#binding === undefined) this.relay.runtime.monitor(this.#target.pid, this)
     else this.#binding.attachConnection(this)
   }
 
   /** Call it after the leave was sent: a released binding drops everything. */
-  #releaseTarget (target: Target, binding: Binding | undefined): void {
+  private releaseTarget (target: Target, binding: Binding | undefined): void {
     target.unsubscribeFromDrain(this.receiver)
     if (binding === undefined) this.relay.runtime.demonitor(target.pid, this)
     else binding.release()
@@ -201,19 +201,19 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
     const found = named === this.#target ? undefined : asTarget(named)
     if (found?.ok === false) {
       this.relay.runtime.counters.refused++
-      return this.#rejectTransfer(request, found.problem)
+      return this.rejectTransfer(request, found.problem)
     }
     this.countAccepted()
-    if (found === undefined) this.#applyChange(change)
-    else this.#transfer(found.value, change)
+    if (found === undefined) this.applyChange(change)
+    else this.transfer(found.value, change)
     call?.reply(undefined)
     return true
   }
 
   applyRemoteControl (request: ControlRequest, binding: Binding, answer: BindResult): void {
-    if (!answer.ok) this.#rejectTransfer(request, answer.problem)
+    if (!answer.ok) this.rejectTransfer(request, answer.problem)
     else {
-      this.#transfer(answer.value, request.change, binding)
+      this.transfer(answer.value, request.change, binding)
       request.call?.reply(undefined)
     }
   }
@@ -226,12 +226,12 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
   protected rejectQueuedControls (): void {
     if (this.#controlQueue === undefined) return
     for (const request of this.#controlQueue.cancelAll()) {
-      this.#rejectTransfer(request, 'the connection has ended')
+      this.rejectTransfer(request, 'the connection has ended')
     }
     this.#controlQueue = undefined
   }
 
-  #rejectTransfer ({ change, call }: ControlRequest, problem: string): false {
+  private rejectTransfer ({ change, call }: ControlRequest, problem: string): false {
     const target = show(change.target)
     const error = new errorCodes.FST_WS_RELAY_TRANSFER_REFUSED(this.pid, target, problem)
     this.log.warn({ err: error }, 'transfer refused')
@@ -239,26 +239,26 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
     return false
   }
 
-  #transfer (target: Target, change: ControlChange, binding?: Binding): void {
+  private transfer (target: Target, change: ControlChange, binding?: Binding): void {
     const oldTarget = this.#target
     const oldBinding = this.#binding
     this.#target = target
     this.#binding = binding
-    this.#watchTarget()
+    this.watchTarget()
     // From here on, the exit of the old target is ignored.
-    this.#sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)
-    this.#releaseTarget(oldTarget, oldBinding)
-    this.#applyChange(change)
-    this.#sendJoin()
+    this.sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)
+    this.releaseTarget(oldTarget, oldBinding)
+    this.applyChange(change)
+    this.sendJoin()
     if (!this.receiver.isPaused) return
     if (target.congested) target.subscribeToDrain(this.receiver)
     else this.receiver.resume()
   }
 
-  #applyChange ({ topic, heartbeat, metadata }: ControlChange): void {
+  private applyChange ({ topic, heartbeat, metadata }: ControlChange): void {
     if (topic !== undefined) this.#topic = topic
     if (metadata !== undefined) this.#metadata = metadata
-    if (heartbeat !== undefined) this.#setHeartbeat(heartbeat)
+    if (heartbeat !== undefined) this.setHeartbeat(heartbeat)
   }
 
   // The outcome of a message to the connection: counted, logged, and answered if it is a call

@@ -19,31 +19,31 @@ export const relayMutants: readonly Mutant[] = [
     name: 'the old target gets no leave before the new target gets the join',
     file: 'connection/bound-client.ts',
     search:
-      '    this.#sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)\n',
+      '    this.sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)\n',
     replace:
-      '    this.#sendLeave(this.#target, transferred.cause, undefined, transferred.leaveReason)\n',
+      '    this.sendLeave(this.#target, transferred.cause, undefined, transferred.leaveReason)\n',
     suites: ['connections']
   },
   {
     name: 'the leave of a transfer has the new metadata',
     file: 'connection/bound-client.ts',
     search:
-      '    this.#sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)\n    this.#releaseTarget(oldTarget, oldBinding)\n    this.#applyChange(change)\n',
+      '    this.sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)\n    this.releaseTarget(oldTarget, oldBinding)\n    this.applyChange(change)\n',
     replace:
-      '    this.#applyChange(change)\n    this.#sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)\n    this.#releaseTarget(oldTarget, oldBinding)\n',
+      '    this.applyChange(change)\n    this.sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)\n    this.releaseTarget(oldTarget, oldBinding)\n',
     suites: ['connections']
   },
   {
     name: 'the old target is still monitored after a transfer',
     file: 'connection/bound-client.ts',
-    search: '    this.#releaseTarget(oldTarget, oldBinding)\n',
+    search: '    this.releaseTarget(oldTarget, oldBinding)\n',
     replace: '    old.forget(this.receiver)\n    oldBinding?.release()\n',
     suites: ['connections']
   },
   {
     name: 'the new target is not monitored',
     file: 'connection/bound-client.ts',
-    search: '    this.#binding = binding\n    this.#watchTarget()\n',
+    search: '    this.#binding = binding\n    this.watchTarget()\n',
     replace: '    this.#binding = binding\n    binding?.attachConnection(this)\n',
     suites: ['connections']
   },
@@ -85,7 +85,7 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'the target gets no leave',
     file: 'connection/bound-client.ts',
-    search: "    if (cause !== 'target') this.#sendLeave(this.#target, cause, code, leaveReason)\n",
+    search: "    if (cause !== 'target') this.sendLeave(this.#target, cause, code, leaveReason)\n",
     replace: '',
     suites: ['connections']
   },
@@ -101,14 +101,14 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'heartbeats go on after the end of a connection',
     file: 'connection/bound-client.ts',
-    search: '    this.#setHeartbeat(0)\n',
+    search: '    this.setHeartbeat(0)\n',
     replace: '',
     suites: ['connections']
   },
   {
     name: 'the target of an ended connection is still monitored',
     file: 'connection/bound-client.ts',
-    search: '    this.#releaseTarget(this.#target, this.#binding)\n',
+    search: '    this.releaseTarget(this.#target, this.#binding)\n',
     replace: '    this.#target.forget(this.receiver)\n    this.#binding?.release()\n',
     suites: ['connections']
   },

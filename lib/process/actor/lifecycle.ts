@@ -34,7 +34,8 @@ export interface LifecycleHost extends MonitorsHost {
  * | not ended | `end` (for example `exit`) | end: at once                                      |
  *
  * A field costs 8 bytes in every process. State that few processes need is in `LazyState` or
- * `StopReason`.
+ * `StopReason`. Methods are `private`, not `#private`: a base class with `#private` methods costs
+ * each object 8 bytes more, and time.
  */
 export abstract class Lifecycle implements PendingOwner, MonitorsOwner {
   readonly pid: Pid
@@ -94,7 +95,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner {
   }
 
   /** Abort listeners are code of the process: they run in its async context. */
-  #abortSignal (controller = this.#lazyState?.controller): void {
+  private abortSignal (controller = this.#lazyState?.controller): void {
     if (controller === undefined) return
     this.host.context.run(() => { controller.abort(this.stopError) })
   }
@@ -108,7 +109,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner {
     this.exitState = 'cancel'
     this.stopReason = new StopReason(reason)
     this.requestTurn()
-    this.#abortSignal()
+    this.abortSignal()
     return true
   }
 
@@ -126,7 +127,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner {
     this.stopReason = this.stopReason?.withReason(reason, failure) ??
       new StopReason(reason, failure)
     this.releaseWaiting()
-    this.#abortSignal()
+    this.abortSignal()
   }
 
   protected bodyReturned (value: unknown): void {
@@ -134,17 +135,17 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner {
     if (stopReason === undefined) this.end('normal', undefined, value)
     else if (this.exitState === 'cancel') this.end('shutdown', undefined, value)
     else if (stopReason.failure === undefined) this.end(stopReason.reason, undefined, value)
-    else this.#crash(stopReason.failure)
+    else this.crash(stopReason.failure)
   }
 
   protected bodyFailed (thrown: unknown): void {
     if (this.stopReason?.hasCaused(thrown, this.pid) === true) this.bodyReturned(undefined)
     // The clean-up after a cancel failed: the reason stays `shutdown`, with the error beside it.
     else if (this.exitState === 'cancel') this.end('shutdown', toError(thrown))
-    else this.#crash(toError(thrown))
+    else this.crash(toError(thrown))
   }
 
-  #crash (error: Error): void {
+  private crash (error: Error): void {
     if (this.hasEnded) return
     this.host.logFailure(this.pid, error, 'a process has failed')
     this.end('error', error)
@@ -169,7 +170,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner {
       pid: this.pid, reason, ...error && { error }, ...value !== undefined && { value }
     }
     if (unreadJoins !== undefined) recordUnreadJoins(exit, unreadJoins)
-    this.host.entityEnded(this, exit, controller && (() => { this.#abortSignal(controller) }))
+    this.host.entityEnded(this, exit, controller && (() => { this.abortSignal(controller) }))
   }
 
   // Released at the end
