@@ -128,7 +128,12 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
     this.#target.accept('ws.join', payload, this.pid, 0)
   }
 
-  private sendLeave (target: Target, cause: LeaveCause, code: number | undefined, reason: string): void {
+  private sendLeave (
+    target: Target,
+    cause: LeaveCause,
+    code: number | undefined,
+    reason: string
+  ): void {
     const payload: WsLeave = { client_pid: this.pid, reason, code, cause, metadata: this.#metadata }
     target.accept('ws.leave', payload, this.pid, 0)
   }
@@ -142,9 +147,8 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
 
   private setHeartbeat (interval: number): void {
     this.#heartbeat?.stop()
-    this.#heartbeat = interval === 0
-      ? undefined
-      : new Heartbeat(this, this.relay.deadlines, interval)
+    this.#heartbeat =
+      interval === 0 ? undefined : new Heartbeat(this, this.relay.deadlines, interval)
   }
 
   // The end of the target
