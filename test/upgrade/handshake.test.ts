@@ -463,6 +463,23 @@ t.test('ends an ordinary response when its client leaves', async (t) => {
   }
 })
 
+t.test('notices that the client of a route outside the scope leaves', async (t) => {
+  const app = bare(t)
+  await app.register(async (scope) => { await scope.register(wsRelay, { upgradeTimeout: '1h' }) })
+  const body = new Readable({ read () {} })
+  app.get('/outside', async () => body)
+  body.push('first')
+  body.on('error', () => {})
+  const client = await raw(t, await listen(app))
+  await client.write(handshake('/outside')).until(/first/)
+  // The FIN comes after more bytes than the server keeps: it must drop them to see the FIN.
+  client.write(Buffer.alloc(500_000))
+  const closed = once(body, 'close')
+  client.socket.end()
+  await closed
+  t.ok(body.destroyed)
+})
+
 t.test('leaves no pending handshake after a complete upgrade', async (t) => {
   const app = await build(t)
   const target = record(app)
