@@ -5,7 +5,7 @@ import type { ClusterEvents } from '../../lib/cluster/node.js'
 import type { BindResult } from '../../lib/process/remote-nodes.js'
 import type { Target } from '../../lib/process/entity.js'
 import type { Exit } from '../../types/messages.js'
-import type { ClusterStats, Transport } from '../../types/cluster.js'
+import type { Transport } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
 import type { Logger } from '../../types/processes.js'
 
@@ -139,24 +139,6 @@ export class TestCluster {
     settled.catch(() => {})
     for (let i = 0; !state.settled && i < 2000; i++) await this.run(20)
     return await settled
-  }
-}
-
-/** The counters of a node that has just started. */
-export function counters (): ClusterStats {
-  return {
-    framesIn: 0,
-    framesOut: 0,
-    batchesIn: 0,
-    batchesOut: 0,
-    resent: 0,
-    torn: 0,
-    garbage: 0,
-    stalls: 0,
-    fences: 0,
-    up: 0,
-    unacknowledged: 0,
-    refused: {}
   }
 }
 

@@ -2,12 +2,13 @@
 // frames,
 // channels are reset and windows are full. Each receiver gets its messages in order. It is notified
 // of missed messages before it gets a later one. docs/cluster.md, "Promises".
+import { newCounters } from '../../lib/cluster/node-parts.js'
 import fc from 'fast-check'
 import { encodeChannelHeader } from '../../lib/cluster/link/codec.js'
 import { Peer } from '../../lib/cluster/membership/peer.js'
 import { Router } from '../../lib/cluster/remote/router.js'
 import { timings } from '../../lib/cluster/timing.js'
-import { noCounts, TestNode } from '../cluster/fixtures/pair.js'
+import { TestNode } from '../cluster/fixtures/pair.js'
 import { TestClock } from '../cluster/fixtures/time.js'
 import { equal, suiteOf } from './suite.js'
 import type { Channel } from '../../lib/cluster/link/channel.js'
@@ -138,7 +139,7 @@ class Node {
     const peer: Peer = new Peer(name, 1, {
       clock,
       timing,
-      counters: noCounts(),
+      counters: newCounters(),
       batchBytes,
       publishBatch: (type, header, parts) => {
         this.out

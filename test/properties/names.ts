@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { Names } from '../../lib/cluster/names/names.js'
 import { Register } from '../../lib/cluster/register.js'
 import { timings } from '../../lib/cluster/timing.js'
-import { noCounts } from '../cluster/fixtures/pair.js'
+import { newCounters } from '../../lib/cluster/node-parts.js'
 import { TestStore } from '../cluster/fixtures/register.js'
 import { TestClock } from '../cluster/fixtures/time.js'
 import { ModelHere } from '../cluster/model.js'
@@ -97,7 +97,7 @@ class HealthyNode {
     }
   })
 
-  readonly counters = noCounts()
+  readonly counters = newCounters()
   readonly losses: string[] = []
   readonly names: Names
   readonly refusals: string[] = []

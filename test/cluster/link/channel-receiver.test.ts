@@ -4,13 +4,13 @@ import { ChannelReceiver } from '../../../lib/cluster/link/channel-receiver.js'
 import { splitFrame } from '../../../lib/cluster/link/fragments.js'
 import { timings } from '../../../lib/cluster/timing.js'
 import { Calm, Machine, World } from '../simulator.js'
-import { counters } from '../support.js'
+import { newCounters } from '../../../lib/cluster/node-parts.js'
 import type { Frame } from '../../../lib/cluster/link/codec.js'
 
 function setUp (handle?: (frame: Frame, receiver: ChannelReceiver) => boolean) {
   const world = new World(new Calm(1))
   const machine = new Machine(world)
-  const stats = counters()
+  const stats = newCounters()
   const handled: number[] = []
   const sent: string[] = []
   const receiver: ChannelReceiver = new ChannelReceiver({

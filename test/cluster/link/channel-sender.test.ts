@@ -5,13 +5,13 @@ import { MissedMessages } from '../../../lib/cluster/link/missed-messages.js'
 import { ChannelSender } from '../../../lib/cluster/link/channel-sender.js'
 import { timings } from '../../../lib/cluster/timing.js'
 import { Calm, Machine, World } from '../simulator.js'
-import { counters } from '../support.js'
+import { newCounters } from '../../../lib/cluster/node-parts.js'
 import type { Frame } from '../../../lib/cluster/link/codec.js'
 
 function setUp (batchBytes = 1000) {
   const world = new World(new Calm(1))
   const machine = new Machine(world)
-  const stats = counters()
+  const stats = newCounters()
   const batches: number[][] = []
   const frames: Frame[] = []
   const engine = { accepts: true }

@@ -7,7 +7,7 @@ import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { decodeMissed } from '../../../lib/cluster/link/missed-messages.js'
 import { timings } from '../../../lib/cluster/timing.js'
 import { Calm, Machine, World } from '../simulator.js'
-import { counters } from '../support.js'
+import { newCounters } from '../../../lib/cluster/node-parts.js'
 import type { ChannelHeader } from '../../../lib/cluster/link/codec.js'
 
 const { frames, reset, nack, ping } = batchTypes
@@ -21,7 +21,7 @@ interface SentBatch {
 function setUp () {
   const world = new World(new Calm(1))
   const machine = new Machine(world)
-  const stats = counters()
+  const stats = newCounters()
   const sent: SentBatch[] = []
   const handled: string[] = []
   const resets: string[] = []

@@ -1,11 +1,11 @@
 import t from 'tap'
 import { decodeSource, encodeSource } from '../../../lib/cluster/link/codec.js'
 import { EngineLink } from '../../../lib/cluster/link/engine-link.js'
-import { counters } from '../support.js'
+import { newCounters } from '../../../lib/cluster/node-parts.js'
 import type { Transport, TransportEvents } from '../../../types/cluster.js'
 
 function setUp () {
-  const stats = counters()
+  const stats = newCounters()
   const changes: boolean[] = []
   const published: [string, Buffer][] = []
   const engine = { takes: true, flushed: 0, fails: false, refusal: undefined as unknown }

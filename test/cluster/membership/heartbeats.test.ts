@@ -9,12 +9,12 @@ import {
 import { Heartbeats } from '../../../lib/cluster/membership/heartbeats.js'
 import { timings } from '../../../lib/cluster/timing.js'
 import { Calm, Machine, World } from '../simulator.js'
-import { counters } from '../support.js'
+import { newCounters } from '../../../lib/cluster/node-parts.js'
 
 function setUp (random = 0) {
   const world = new World(new Calm(1))
   const machine = new Machine(world)
-  const stats = counters()
+  const stats = newCounters()
   const said: (number | undefined)[] = []
   const told: unknown[] = []
   const known = { heard: true, state: 'up' as 'up' | 'down' | undefined, incarnation: 5 }

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { TestClock } from '../fixtures/time.js'
-import { noCounts } from '../fixtures/pair.js'
+import { newCounters } from '../../../lib/cluster/node-parts.js'
 import { Membership } from '../../../lib/cluster/membership/membership.js'
 import { timings } from '../../../lib/cluster/timing.js'
 
@@ -10,7 +10,7 @@ const period = timing.heartbeat / 4
 /** Node `a` with incarnation 5, its reports, and the answers of the engine. */
 class Scene {
   readonly clock = new TestClock()
-  readonly counters = noCounts()
+  readonly counters = newCounters()
   readonly told: unknown[][] = []
   probed = 0
   /** The answer of the engine to a probe. */

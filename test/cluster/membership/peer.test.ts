@@ -1,6 +1,6 @@
 import t from 'tap'
 import { TestClock } from '../fixtures/time.js'
-import { noCounts } from '../fixtures/pair.js'
+import { newCounters } from '../../../lib/cluster/node-parts.js'
 import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { Peer, serialOf, suffixOf } from '../../../lib/cluster/membership/peer.js'
 import { timings } from '../../../lib/cluster/timing.js'
@@ -10,7 +10,7 @@ function make (): Peer {
   return new Peer('web-1', 1_700_000_000_000, {
     clock: new TestClock(),
     timing: timings.default,
-    counters: noCounts(),
+    counters: newCounters(),
     batchBytes: 1024,
     publishBatch: () => true,
     scheduleFlush () {},

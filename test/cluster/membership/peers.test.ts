@@ -1,6 +1,6 @@
 import t from 'tap'
 import { TestClock } from '../fixtures/time.js'
-import { noCounts } from '../fixtures/pair.js'
+import { newCounters } from '../../../lib/cluster/node-parts.js'
 import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { Peers } from '../../../lib/cluster/membership/peers.js'
 import { timings } from '../../../lib/cluster/timing.js'
@@ -18,7 +18,7 @@ function setUp () {
   const host = {
     clock: Object.assign(new TestClock(), { soon (run: () => void) { soon.push(run) } }),
     timing: timings.default,
-    counters: noCounts(),
+    counters: newCounters(),
     logger: { info: log('info'), warn: log('warn') },
     transport: { caps: { maxFrame: 1024 } },
     engineLink: {
