@@ -163,7 +163,7 @@ export interface PlainChild extends BodyChild {
 /** A child whose body takes arguments. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- its body may have any arguments
 export interface ChildWithArgs<A extends unknown[] = any> extends BodyChild {
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as above
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- its body may have any topics
   start: ProcessBody<any, A>
   /** The arguments of the body after `self`, at each start. */
   args: readonly [...A]

@@ -37,7 +37,6 @@ export class UpgradeServer extends RelayServer {
   override close (): Promise<void> {
     if (!this.#closing) {
       this.#closing = true
-      this.runtime.refusesBinds = true
       this.pending.close()
     }
     return super.close()
