@@ -39,11 +39,11 @@ export interface RegisterEntry {
 }
 
 /**
- * Carries frames between nodes: pub/sub that is FIFO per connection, and a compare-and-set
- * register. The cluster relies on nothing else: delivery, presence and expiry need not be reliable.
- * A node may or may not receive its own frames.
+ * The engine as a cluster uses it. It carries frames between nodes: pub/sub that is FIFO per
+ * connection, and a compare-and-set register. The cluster relies on nothing else: delivery,
+ * presence and expiry need not be reliable. A node may or may not receive its own frames.
  */
-export interface Transport {
+export interface ClusterTransport {
   readonly caps: TransportCaps
   /**
    * Connects, and tries again until `close` is called. Rejects with an error that no retry can
@@ -77,6 +77,13 @@ export interface Transport {
 }
 
 /**
+ * The former name of {@link ClusterTransport}.
+ *
+ * @deprecated Use {@link ClusterTransport}: the type is the same.
+ */
+export type Transport = ClusterTransport
+
+/**
  * How soon a silent node counts as down. `default`: a heartbeat each second, down after 8 s.
  * `patient`: 3 s and 45 s, for engines whose own failover takes half a minute (Redis Sentinel).
  */
@@ -84,7 +91,7 @@ export type ClusterTiming = 'default' | 'patient'
 
 /** The value of the option `cluster`. Made by `nats(…)`, `redis(…)` or `memory(…)`. */
 export interface ClusterEngine {
-  readonly transport: Transport
+  readonly transport: ClusterTransport
   /** First part of every topic and key. Nodes with another prefix are another cluster. */
   readonly prefix: string
   readonly timing: ClusterTiming

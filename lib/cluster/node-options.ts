@@ -1,6 +1,6 @@
 import type { Clock } from '../shared/clock.js'
 import type { LocalNode } from '../process/remote-nodes.js'
-import type { ClusterTiming, Transport } from '../../types/cluster.js'
+import type { ClusterTiming, ClusterTransport } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
 import type { Logger } from '../../types/processes.js'
 
@@ -22,7 +22,7 @@ export interface ClusterNodeOptions {
   /** The incarnation that is wished for. The start may choose a higher one. */
   readonly incarnation: number
   readonly prefix: string
-  readonly transport: Transport
+  readonly transport: ClusterTransport
   readonly timing: ClusterTiming
   /** Milliseconds. */
   readonly startTimeout: number

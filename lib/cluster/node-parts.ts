@@ -8,7 +8,7 @@ import type { HeartbeatsHost } from './membership/heartbeats.js'
 import type { NamesHost } from './names/names.js'
 import type { ClusterNodeOptions } from './node-options.js'
 import type { Peers } from './membership/peers.js'
-import type { ClusterStats, Transport } from '../../types/cluster.js'
+import type { ClusterStats, ClusterTransport } from '../../types/cluster.js'
 import type { Logger } from '../../types/processes.js'
 
 export function newCounters (): ClusterStats {
@@ -33,7 +33,7 @@ type OwnHeartbeatsHost = 'membership' | 'unreadableBatch' | 'nodeReturned'
 export interface MembershipPartsHost extends Omit<HeartbeatsHost, OwnHeartbeatsHost> {
   readonly node: string
   readonly incarnation: number
-  readonly transport: Transport
+  readonly transport: ClusterTransport
   readonly peers: Peers
   readonly logger: Logger
   /** Another node is down. */

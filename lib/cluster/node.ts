@@ -25,7 +25,7 @@ import type { Timing } from './timing.js'
 import type { Unsendable } from './values/unsendable.js'
 import type { RemoteNodes, LocalNode } from '../process/remote-nodes.js'
 import type {
-  ClusterGroups, ClusterHealth, ClusterNames, ClusterNodeInfo, ClusterStats, Transport
+  ClusterGroups, ClusterHealth, ClusterNames, ClusterNodeInfo, ClusterStats, ClusterTransport
 } from '../../types/cluster.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
@@ -43,7 +43,7 @@ export class ClusterNode implements NodeContext {
   readonly local: LocalNode
   readonly node: string
   readonly #options: ClusterNodeOptions
-  readonly #transport: Transport
+  readonly #transport: ClusterTransport
   readonly #clock: Clock
   readonly #timing: Timing
   readonly #random: () => number

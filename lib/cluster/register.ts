@@ -1,5 +1,5 @@
 import type { Clock } from '../shared/clock.js'
-import type { RegisterEntry, Transport } from '../../types/cluster.js'
+import type { RegisterEntry, ClusterTransport } from '../../types/cluster.js'
 
 /** A value of the register, parsed. */
 export interface ParsedEntry<T> {
@@ -9,13 +9,13 @@ export interface ParsedEntry<T> {
 
 /** The engine's register, with JSON values, prefixed keys and a timeout for every request. */
 export class Register {
-  readonly #transport: Transport
+  readonly #transport: ClusterTransport
   readonly #clock: Clock
   readonly #prefix: string
   readonly #requestTimeout: number
   #highestRevision = 0
 
-  constructor (transport: Transport, clock: Clock, prefix: string, patience: number) {
+  constructor (transport: ClusterTransport, clock: Clock, prefix: string, patience: number) {
     this.#transport = transport
     this.#clock = clock
     this.#prefix = prefix

@@ -1,5 +1,5 @@
 import type { Cancellable, Clock } from '../../lib/shared/clock.js'
-import type { RegisterEntry, Transport, TransportEvents } from '../../types/cluster.js'
+import type { RegisterEntry, ClusterTransport, TransportEvents } from '../../types/cluster.js'
 
 /** Random numbers from a seed: the same seed, the same run. */
 export class Random {
@@ -237,7 +237,7 @@ export class Engine {
 }
 
 /** The connection of one node to the engine. It keeps the order, delays data, and may be cut. */
-export class SimulatedTransport implements Transport {
+export class SimulatedTransport implements ClusterTransport {
   readonly caps = { name: 'simulation', maxFrame: 64 * 1024, registry: true, probe: true }
   readonly #engine: Engine
   readonly #machine: Machine

@@ -5,7 +5,7 @@ import type { ClusterEvents } from '../../lib/cluster/node.js'
 import type { BindResult } from '../../lib/process/remote-nodes.js'
 import type { Target } from '../../lib/process/entity.js'
 import type { Exit } from '../../types/messages.js'
-import type { Transport } from '../../types/cluster.js'
+import type { ClusterTransport } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
 import type { Logger } from '../../types/processes.js'
 
@@ -45,7 +45,7 @@ export class TestCluster {
   /** @param changes methods and properties to replace on this node's transport */
   make (
     node: string,
-    changes: Partial<Transport> = {},
+    changes: Partial<ClusterTransport> = {},
     incarnation = Math.floor(this.world.now)
   ): TestNode {
     const machine = new Machine(this.world)

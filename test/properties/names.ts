@@ -11,7 +11,7 @@ import { TestClock } from '../cluster/fixtures/time.js'
 import { ModelHere } from '../cluster/model.js'
 import { equal, suiteOf } from './suite.js'
 import type { NamesHost } from '../../lib/cluster/names/names.js'
-import type { Transport } from '../../types/cluster.js'
+import type { ClusterTransport } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
 
 const timing = timings.default
@@ -112,7 +112,7 @@ class HealthyNode {
       clock,
       timing,
       random,
-      register: new Register(store as unknown as Transport, clock, 'test.', timing.request),
+      register: new Register(store as unknown as ClusterTransport, clock, 'test.', timing.request),
       counters: this.counters,
       node,
       incarnation: 5,

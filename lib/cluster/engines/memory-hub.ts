@@ -1,7 +1,7 @@
-import type { RegisterEntry, Transport } from '../../../types/cluster.js'
+import type { RegisterEntry, ClusterTransport } from '../../../types/cluster.js'
 
 /** A transport, as its hub sees it. */
-export interface HubMember extends Transport {
+export interface HubMember extends ClusterTransport {
   /** Called when the hub becomes reachable or unreachable. */
   setReachable (yes: boolean): void
   isSubscribed (topic: string): boolean
@@ -27,7 +27,7 @@ const mostBytes = 16 * 1024 * 1024
  */
 export class MemoryHub {
   readonly #members = new Set<HubMember>()
-  readonly #cutOff = new Set<Transport>()
+  readonly #cutOff = new Set<ClusterTransport>()
   readonly #register = new Map<string, RegisterEntry>()
   #tasks: Task[] = []
   #bytes = 0
@@ -61,13 +61,13 @@ export class MemoryHub {
   }
 
   /** Disconnects one node, given by its `engine.transport`. */
-  cut (transport: Transport): void {
+  cut (transport: ClusterTransport): void {
     this.#cutOff.add(transport)
     this.#updateMembers()
   }
 
   /** Connects a node again after {@link cut}. */
-  mend (transport: Transport): void {
+  mend (transport: ClusterTransport): void {
     this.#cutOff.delete(transport)
     this.#updateMembers()
   }
@@ -122,7 +122,7 @@ export class MemoryHub {
     return this.#revision
   }
 
-  #reaches (member: Transport): boolean {
+  #reaches (member: ClusterTransport): boolean {
     return this.#running && !this.#cutOff.has(member)
   }
 

@@ -6,7 +6,7 @@ import { EngineState } from './engine-state.js'
 import { Subscriptions, type Listener } from './subscriptions.js'
 import { toError, type errorCodes } from '../../errors.js'
 import type {
-  RegisterEntry, Transport, TransportCaps, TransportEvents
+  RegisterEntry, ClusterTransport, TransportCaps, TransportEvents
 } from '../../../types/cluster.js'
 
 /** Topics that are restored at once, to save round trips. */
@@ -18,7 +18,7 @@ const finalCodes: string[] = [
 ] satisfies Array<keyof typeof errorCodes>
 
 /** The transport of an engine behind a network: it opens one session after another. */
-export class SessionTransport implements Transport {
+export class SessionTransport implements ClusterTransport {
   readonly #name: string
   readonly #dial: Dial
   readonly #state: EngineState

@@ -5,11 +5,11 @@ import { groupTopic } from './group.js'
 import type { FrameFields } from '../link/codec.js'
 import type { Group } from './group.js'
 import type { Peer } from '../membership/peer.js'
-import type { Transport } from '../../../types/cluster.js'
+import type { ClusterTransport } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
 
 export interface GroupPublisherHost {
-  readonly transport: Transport
+  readonly transport: ClusterTransport
   readonly prefix: string
   readonly nodeName: string
   readonly incarnation: number

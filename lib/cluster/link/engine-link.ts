@@ -1,10 +1,10 @@
 import { encodeSource } from './codec.js'
 import type { BatchSource } from './codec.js'
-import type { ClusterStats, Transport } from '../../../types/cluster.js'
+import type { ClusterStats, ClusterTransport } from '../../../types/cluster.js'
 
 /** The parts of its node that an engine link uses. */
 export interface EngineLinkHost {
-  readonly transport: Transport
+  readonly transport: ClusterTransport
   readonly prefix: string
   readonly node: string
   readonly incarnation: number

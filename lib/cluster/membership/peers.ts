@@ -5,7 +5,7 @@ import type { Clock } from '../../shared/clock.js'
 import type { Frame } from '../link/codec.js'
 import type { EngineLink } from '../link/engine-link.js'
 import type { Timing } from '../timing.js'
-import type { ClusterStats, Transport } from '../../../types/cluster.js'
+import type { ClusterStats, ClusterTransport } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
 import type { Logger } from '../../../types/processes.js'
 
@@ -18,7 +18,7 @@ export interface PeersHost {
   readonly timing: Timing
   readonly counters: ClusterStats
   readonly logger: Logger
-  readonly transport: Transport
+  readonly transport: ClusterTransport
   readonly engineLink: EngineLink
   /** True while this node leaves: then it does not log that the other nodes are down. */
   readonly leaving: boolean

@@ -1,7 +1,7 @@
 // The memory engine for nodes in operating-system processes of their own. The hub is in the test's
 // process, and each node has a pipe to it.
 import { memory, type MemoryHub } from '../../../lib/cluster/engines/memory.js'
-import type { RegisterEntry, Transport, TransportEvents } from '../../../types/cluster.js'
+import type { RegisterEntry, ClusterTransport, TransportEvents } from '../../../types/cluster.js'
 
 /** Sent by a node to the hub. */
 export type Question =
@@ -30,7 +30,7 @@ export type HubNews =
 type Asked<Q = Question> = Q extends { readonly id: number } ? Omit<Q, 'id'> : never
 
 /** The node's end of the pipe. */
-export class PipeTransport implements Transport {
+export class PipeTransport implements ClusterTransport {
   readonly caps = {
     name: 'memory, over a pipe',
     maxFrame: 1024 * 1024,
@@ -120,7 +120,7 @@ export class PipeTransport implements Transport {
 
 /** The hub's end of a node's pipe. */
 export class HubEnd {
-  readonly #transport: Transport
+  readonly #transport: ClusterTransport
   readonly #post: (news: HubNews) => void
 
   constructor (hub: MemoryHub, post: (news: HubNews) => void) {

@@ -2,7 +2,7 @@
 import { EventEmitter, once } from 'node:events'
 import { until } from '../../helpers.js'
 import type { Test } from 'tap'
-import type { ClusterEngine, Transport } from '../../../types/cluster.js'
+import type { ClusterEngine, ClusterTransport } from '../../../types/cluster.js'
 
 /** An engine that only this test uses. */
 export interface EngineUnderTest {
@@ -18,7 +18,7 @@ export interface EngineUnderTest {
 
 /** An open transport with its reported states. It is closed with the test. */
 interface Node {
-  transport: Transport
+  transport: ClusterTransport
   states: boolean[]
   /** Resolves when the given state is reported next. */
   becomes (up: boolean): Promise<void>

@@ -1,10 +1,10 @@
 import t, { type Test } from 'tap'
 import { memory, MemoryHub } from '../../../lib/cluster/engines/memory.js'
-import type { Transport } from '../../../types/cluster.js'
+import type { ClusterTransport } from '../../../types/cluster.js'
 
 const unavailable = { code: 'FST_CLUSTER_UNAVAILABLE' }
 
-async function open (t: Test, hub: MemoryHub, states: boolean[] = []): Promise<Transport> {
+async function open (t: Test, hub: MemoryHub, states: boolean[] = []): Promise<ClusterTransport> {
   const { transport } = memory({ hub })
   t.teardown(() => transport.close())
   await transport.open({ state: (up) => { states.push(up) } })

@@ -5,7 +5,7 @@ import { missing, natsCluster } from '../fixtures/servers.js'
 import { until } from '../../helpers.js'
 import { nats } from '../../../lib/cluster/engines/nats.js'
 import type { Test } from 'tap'
-import type { Transport } from '../../../types/cluster.js'
+import type { ClusterTransport } from '../../../types/cluster.js'
 
 const skip = missing('nats-server')
 
@@ -13,7 +13,7 @@ const skip = missing('nats-server')
 async function attached (
   t: Test,
   servers: string[]
-): Promise<{ transport: Transport, states: boolean[] }> {
+): Promise<{ transport: ClusterTransport, states: boolean[] }> {
   const states: boolean[] = []
   const { transport } = nats({ servers, noRandomize: true, replicas: 3, startTimeout: '60s' })
   t.teardown(() => transport.close())

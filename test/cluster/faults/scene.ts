@@ -8,7 +8,7 @@ import { redis } from '../../../lib/cluster/engines/redis.js'
 import type { Joining } from './worker-node.js'
 import type { Test } from 'tap'
 import type { Pid } from '../../../types/pid.js'
-import type { Transport } from '../../../types/cluster.js'
+import type { ClusterTransport } from '../../../types/cluster.js'
 
 /** The machine was too slow, so a different fault happened than the row describes. */
 export class TooSlow extends Error {}
@@ -39,7 +39,7 @@ export class Scene {
   #made = 0
   readonly #clients: Client[] = []
   readonly #ports = new Map<TestNode, Promise<number>>()
-  readonly #strangers: Transport[] = []
+  readonly #strangers: ClusterTransport[] = []
 
   private constructor (name: EngineName, engine: EngineServer, prefix: string) {
     this.#name = name
@@ -65,7 +65,7 @@ export class Scene {
     await transport.close()
   }
 
-  #transport (): Transport {
+  #transport (): ClusterTransport {
     const { port } = this.engine
     const { transport } =
       this.#name === 'nats'

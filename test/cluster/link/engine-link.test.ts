@@ -2,7 +2,7 @@ import t from 'tap'
 import { decodeSource, encodeSource } from '../../../lib/cluster/link/codec.js'
 import { EngineLink } from '../../../lib/cluster/link/engine-link.js'
 import { newCounters } from '../../../lib/cluster/node-parts.js'
-import type { Transport, TransportEvents } from '../../../types/cluster.js'
+import type { ClusterTransport, TransportEvents } from '../../../types/cluster.js'
 
 function setUp () {
   const stats = newCounters()
@@ -27,7 +27,7 @@ function setUp () {
     async subscribe (topic: string, listener: (frame: Uint8Array) => void) {
       listeners.set(topic, listener)
     }
-  } as unknown as Transport
+  } as unknown as ClusterTransport
   const thrown: unknown[] = []
   const link = new EngineLink({
     transport,

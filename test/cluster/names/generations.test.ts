@@ -3,7 +3,7 @@ import { TestRegister } from '../fixtures/register.js'
 import { TestClock } from '../fixtures/time.js'
 import { Generations } from '../../../lib/cluster/names/generations.js'
 import { Register } from '../../../lib/cluster/register.js'
-import type { Transport } from '../../../types/cluster.js'
+import type { ClusterTransport } from '../../../types/cluster.js'
 
 function prepare (durable = false) {
   const { clock, store, register } = new TestRegister()
@@ -13,7 +13,7 @@ function prepare (durable = false) {
   const node = (ahead: number): Generations & { readonly write: () => Promise<number> } => {
     const clock = new TestClock()
     clock.jump(ahead)
-    const register = new Register(store as unknown as Transport, clock, 'test.', 2000)
+    const register = new Register(store as unknown as ClusterTransport, clock, 'test.', 2000)
     const generations = new Generations({ ...host, clock, register })
     return Object.assign(generations, {
       write: async () => await register.cas(`key ${++keys}`, {}, 0)

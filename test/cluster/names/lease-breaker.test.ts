@@ -5,7 +5,7 @@ import { LeaseBreaker } from '../../../lib/cluster/names/lease-breaker.js'
 import { timings } from '../../../lib/cluster/timing.js'
 import { Calm, Machine, World } from '../simulator.js'
 import type { LeaseRecord, NameRecord } from '../../../lib/cluster/names/records.js'
-import type { RegisterEntry, Transport } from '../../../types/cluster.js'
+import type { RegisterEntry, ClusterTransport } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
 
 const record: NameRecord = { pid: '1@a.x' as Pid, node: 'a', incarnation: 5, base: 1, claim: 'x' }
@@ -27,7 +27,7 @@ function setUp () {
       if (store.keeps) store.lease = { value, revision: revision + 1 }
       return revision + 1
     }
-  } as unknown as Transport
+  } as unknown as ClusterTransport
   const members = new Map<string, { incarnation: number, state: 'up' | 'down', hasLeft: boolean }>()
   const breaker = new LeaseBreaker({
     clock: machine,

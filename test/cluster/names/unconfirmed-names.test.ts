@@ -5,7 +5,7 @@ import { Register } from '../../../lib/cluster/register.js'
 import { timings } from '../../../lib/cluster/timing.js'
 import { Calm, Machine, World } from '../simulator.js'
 import type { NameRecord } from '../../../lib/cluster/names/records.js'
-import type { RegisterEntry, Transport } from '../../../types/cluster.js'
+import type { RegisterEntry, ClusterTransport } from '../../../types/cluster.js'
 
 function setUp () {
   const world = new World(new Calm(1))
@@ -26,7 +26,7 @@ function setUp () {
       store.delete(key)
       return revision + 1
     }
-  } as unknown as Transport
+  } as unknown as ClusterTransport
   const held = new Set<string>()
   const acquiring = new Set<string>()
   const unconfirmed = new UnconfirmedNames({
