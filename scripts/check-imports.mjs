@@ -31,9 +31,13 @@ const rooms = {
     rooms: [...base, 'lib/process', 'lib/websocket'],
     packages: ['@sinclair/typebox']
   },
+  'lib/registration': {
+    rooms: [...base, 'lib/process', 'lib/connection'],
+    packages: ['@fastify/websocket', '@sinclair/typebox', 'fastify']
+  },
   'lib/upgrade': {
-    rooms: [...base, 'lib/process', 'lib/websocket', 'lib/connection'],
-    packages: ['@fastify/websocket', '@sinclair/typebox', 'fastify', 'ws']
+    rooms: [...base, 'lib/process', 'lib/websocket', 'lib/connection', 'lib/registration'],
+    packages: ['fastify', 'ws']
   },
   'lib/cluster': { rooms: [...base, 'lib/process'] },
   'lib/cluster/engines': {

@@ -3,7 +3,7 @@ import { Binding } from '../connection/binding.js'
 import { parseConfig } from '../connection/config.js'
 import { negotiate } from '../websocket/deflate.js'
 import { asTarget } from '../process/entity.js'
-import { unmark } from './fastify-websocket.js'
+import { unmark } from '../registration/fastify-websocket.js'
 import { handshakeOf } from './handshake.js'
 import {
   asksForWebSocket, badTarget, checkUpgrade, notAnUpgrade, overloaded, withStatus
@@ -17,7 +17,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { BindResult } from '../process/remote-nodes.js'
 import type { ResolvedConfig } from '../connection/config.js'
 import type { Attempt, Refusal } from './refusals.js'
-import type { Registration, RouteMode } from './registration.js'
+import type { Registration, RouteMode } from '../registration/registration.js'
 
 type Next = (err?: Refusal | null, payload?: unknown) => void
 

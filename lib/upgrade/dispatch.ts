@@ -9,11 +9,8 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
-import type { Routing } from './route-probe.js'
-import type { UpgradeServer } from './upgrade-server.js'
-
-/** Marks a request as an upgrade of `@fastify/websocket`, and routes it. */
-export type RouteUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+import type { RouteUpgrade, Routing } from '../registration/fastify-websocket.js'
+import type { UpgradeServer } from '../registration/upgrade-server.js'
 
 /** The listeners of a `Dispatcher`: the first one tracks an upgrade, the last one dispatches it. */
 const ownListeners = 2

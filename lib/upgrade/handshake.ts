@@ -39,7 +39,7 @@ import type { Duplex } from 'node:stream'
 import type { FastifyError, FastifyReply } from 'fastify'
 import type { Deadline, Slot } from '../shared/deadline-timer.js'
 import type { RemoteQuery } from './reply.js'
-import type { PendingHandshake, UpgradeServer } from './upgrade-server.js'
+import type { PendingHandshake, UpgradeServer } from '../registration/upgrade-server.js'
 import type { SocketOwner } from '../websocket/socket.js'
 
 /** Milliseconds that a client has to close its side after the response. */

@@ -1,13 +1,13 @@
 import { afterHandler } from './after-handler.js'
-import { unmark } from './fastify-websocket.js'
+import { unmark } from '../registration/fastify-websocket.js'
 import { handshakeOf } from './handshake.js'
 import { asksForWebSocket, checkUpgrade, withStatus } from './refusals.js'
 import { stripHeader } from './relay-header.js'
-import { Registration } from './registration.js'
+import { Registration } from '../registration/registration.js'
 import { markFailed, trackProxy } from './reply.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Refusal } from './refusals.js'
-import type { RouteSettings } from './options.js'
+import type { RouteSettings } from '../registration/options.js'
 
 /** Adds the hooks of one registration to its scope. */
 export function addRelayHooks (fastify: FastifyInstance, registration: Registration): void {

@@ -2,8 +2,8 @@ import { errorCodes, show } from '../errors.js'
 import { retryAfter } from './response.js'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Handshake } from './handshake.js'
-import type { RouteSettings } from './options.js'
-import type { UpgradeServer } from './upgrade-server.js'
+import type { RouteSettings } from '../registration/options.js'
+import type { UpgradeServer } from '../registration/upgrade-server.js'
 import type { RemoteProblem } from '../process/remote-nodes.js'
 
 /** An error that Fastify sends in place of the upgrade. */

@@ -1,8 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-
-/** `fastify.routing` */
-export type Routing = (request: IncomingMessage, response: ServerResponse) => void
+import type { Routing } from '../registration/fastify-websocket.js'
 
 /** Thrown inside Fastify's router to stop it, and caught in this file. */
 const noRoute = new Error('no route has this path')

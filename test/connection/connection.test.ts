@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream'
 import t from 'tap'
-import { normalizeOptions } from '../../lib/upgrade/options.js'
+import { normalizeOptions } from '../../lib/registration/options.js'
 import { Runtime } from '../../lib/process/runtime.js'
 import { parseConfig } from '../../lib/connection/config.js'
 import { Connection } from '../../lib/connection/connection.js'

@@ -1,5 +1,5 @@
 // The environment of random connection histories: targets, watchers, and clients without a network.
-import { normalizeOptions } from '../../lib/upgrade/options.js'
+import { normalizeOptions } from '../../lib/registration/options.js'
 import { parseConfig } from '../../lib/connection/config.js'
 import { Connection } from '../../lib/connection/connection.js'
 import { RelayServer } from '../../lib/connection/relay-server.js'

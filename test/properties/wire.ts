@@ -2,7 +2,7 @@
 // with
 // control frames between them, and sometimes a violation at the end. RFC 6455 sections 5 to 8.
 import fc from 'fast-check'
-import { normalizeOptions } from '../../lib/upgrade/options.js'
+import { normalizeOptions } from '../../lib/registration/options.js'
 import { opcodes } from '../../lib/websocket/frames.js'
 import { Receiver } from '../../lib/websocket/receiver.js'
 import { closeOf, frameOf } from '../client-frames.js'

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import t from 'tap'
 import { wsRelay } from '../../lib/index.js'
-import { Registration } from '../../lib/upgrade/registration.js'
+import { Registration } from '../../lib/registration/registration.js'
 import { used } from '../abuse/support.js'
 import {
   answer,

@@ -2,7 +2,7 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { PassThrough } from 'node:stream'
 import t from 'tap'
 import { routeIfKnown } from '../../lib/upgrade/route-probe.js'
-import type { Routing } from '../../lib/upgrade/route-probe.js'
+import type { Routing } from '../../lib/registration/fastify-websocket.js'
 
 /** Makes a request on a socket; `run` probes it, `isWhole` tells if the probe left no trace. */
 function probe (routing: Routing) {

@@ -15,7 +15,7 @@ import {
   textOf
 } from './support.js'
 import { wsRelay } from '../../../lib/index.js'
-import { Registration } from '../../../lib/upgrade/registration.js'
+import { Registration } from '../../../lib/registration/registration.js'
 import { answer, bare, handshake, listen, logs, raw, until } from '../../helpers.js'
 import { buildRuntime, held, settle } from '../../process/helpers.js'
 import { Wire } from '../../process/wire.js'

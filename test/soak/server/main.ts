@@ -1,7 +1,7 @@
 // The process of the server under test. The phases request its stages.
 import Fastify from 'fastify'
 import { wsRelay } from '../../../lib/index.js'
-import { Registration } from '../../../lib/upgrade/registration.js'
+import { Registration } from '../../../lib/registration/registration.js'
 import { answer } from '../rig/methods.js'
 import { Problems } from '../rig/problems.js'
 import { until } from '../rig/until.js'

@@ -4,7 +4,7 @@ import { openDescriptors } from '../rig/descriptors.js'
 import { Connection } from '../../../lib/connection/connection.js'
 import { Handshake } from '../../../lib/upgrade/handshake.js'
 import { Receiver } from '../../../lib/websocket/receiver.js'
-import type { UpgradeServer } from '../../../lib/upgrade/upgrade-server.js'
+import type { UpgradeServer } from '../../../lib/registration/upgrade-server.js'
 
 /** The resources that a connection may leave behind. All are counted exactly. */
 export interface Snapshot {

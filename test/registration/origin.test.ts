@@ -1,7 +1,7 @@
 import t from 'tap'
 import fc from 'fast-check'
 import Fastify from 'fastify'
-import { compileOrigins, RefusedOrigins } from '../../lib/upgrade/origin.js'
+import { compileOrigins, RefusedOrigins } from '../../lib/registration/origin.js'
 import { answer, build, handshake, listen, logs } from '../helpers.js'
 import { recordingLogger } from '../process/helpers.js'
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { normalizeOptions, overrideSettings } from '../../lib/upgrade/options.js'
+import { normalizeOptions, overrideSettings } from '../../lib/registration/options.js'
 
 const defaults = {
   route: {

@@ -3,8 +3,12 @@ import fastifyWebsocket from '@fastify/websocket'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
-import type { RouteUpgrade } from './dispatch.js'
-import type { Routing } from './route-probe.js'
+
+/** `fastify.routing` */
+export type Routing = (request: IncomingMessage, response: ServerResponse) => void
+
+/** Marks a request as an upgrade of `@fastify/websocket`, and routes it. */
+export type RouteUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
 type Done = (err?: Error) => void
 type RequestHook = (
