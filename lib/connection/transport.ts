@@ -1,0 +1,91 @@
+import type { Producer } from '../process/actor/mailbox.js'
+import type { ConnectionInfo } from '../../types/info.js'
+import type { CloseReason } from './close-codes.js'
+
+/** A message in the wire format of one encoder. Many receivers share it, so nobody changes it. */
+export type Encoded = Buffer
+
+/**
+ * Writes messages to clients in one wire format. It knows no client: a broadcast is encoded once
+ * for all receivers with the same encoder. It copies bytes, so the caller may change them later.
+ */
+export interface Encoder {
+  /** Encodes a text. A lone surrogate becomes U+FFFD. */
+  encodeText (text: string): Encoded
+  /** Encodes a text that is already UTF-8. @returns undefined if the bytes are not UTF-8 */
+  encodeTextBytes (bytes: Uint8Array): Encoded | undefined
+  /** @param data a string stands for its UTF-8 bytes */
+  encodeBinary (data: Uint8Array | string): Encoded
+  /** Encodes a topic that is forwarded to the client. @param json its payload */
+  encodeTopic (topic: string, json: string): Encoded
+}
+
+/**
+ * The half of a transport that takes the messages to the client. It is an object of its own, which
+ * a broadcast reaches without a look at the other half.
+ */
+export interface MessageWriter {
+  readonly encoder: Encoder
+  /** Bytes that wait for the client. */
+  readonly bufferedBytes: number
+  /**
+   * Whether the client may get one more message: at most `limit` bytes wait for it, or more of them
+   * wait and the client had no time yet to read them.
+   */
+  hasRoom (limit: number): boolean
+  /** @param written called when the message has left; never called if the client is lost before */
+  sendEncoded (message: Encoded, written?: () => void): void
+}
+
+/**
+ * The way to one client, for example a WebSocket. It delivers what the client sends to a
+ * {@link TransportEvents}, and finds out by itself whether the client is still there.
+ *
+ * | call | what follows |
+ * | --- | --- |
+ * | `open` | `onMessage` for each message, from the next event of the event loop |
+ * | `handOver` | `onMessage` for what was read before, then `onHandedOver` once |
+ * | `close` | `onTransportClose` once, and nothing else |
+ */
+export interface Transport extends Producer {
+  readonly kind: ConnectionInfo['kind']
+  /** The same object as long as the transport lives. */
+  readonly writer: MessageWriter
+  /** Whether `onMessage` returned false and `resume` was not called since. */
+  readonly isPaused: boolean
+  /** Called once, before any other method. */
+  open (events: TransportEvents): void
+  /** Delivers further messages after `onMessage` returned false. Otherwise it has no effect. */
+  resume (): void
+  /**
+   * Delivers all messages that were read before, even if `onMessage` returns false. Nothing more is
+   * read of the client, except how it ends.
+   */
+  handOver (): void
+  /**
+   * Ends the transport after the messages that still wait for the client. The client gets the code
+   * and the reason, or it is cut if there is no `frameReason`. Messages of the client are dropped.
+   */
+  close (reason: CloseReason): void
+}
+
+/** The owner of a transport. */
+export interface TransportEvents {
+  /**
+   * Called with a message of the client. Untrusted.
+   * @param data of a text: UTF-8, valid until this returns. Binary data may be kept
+   * @returns false to stop reading until `resume`
+   */
+  onMessage (data: Buffer, binary: boolean): boolean
+  /**
+   * Called when the client has closed, is lost or breaks a rule. The owner then calls `handOver`
+   * or `close`. After `lost` this is called again if what was read contains a better reason.
+   */
+  onTransportEnd (reason: CloseReason): void
+  /** Called when all messages that were read before `handOver` are delivered. */
+  onHandedOver (): void
+  /** For the log. `onTransportEnd` follows. */
+  onTransportError (err: Error): void
+  /** Called at last, when nothing of the transport is open any more. */
+  onTransportClose (): void
+}
