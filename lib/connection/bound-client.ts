@@ -8,6 +8,7 @@ import { Heartbeat } from './liveness.js'
 import { asTarget } from '../process/entity.js'
 import { tookJoin } from '../process/unread-joins.js'
 import type { Answer } from '../process/calls.js'
+import type { RefusalReason } from '../process/counters.js'
 import type { Target } from '../process/entity.js'
 import type { ExitListener, TargetExit } from '../process/exits/relations.js'
 import type { BindResult } from '../process/remote-nodes.js'
@@ -187,7 +188,7 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
     this.#controlQueue ??= new ControlQueue(this)
     if (!this.#controlQueue.enqueue(request)) {
       const problem = 'too many of them wait for targets on other nodes'
-      return this.refuseMessage(call, 'ws.control', problem)
+      return this.refuseMessage(call, 'ws.control', 'control', problem)
     }
     this.countAccepted()
     return true
@@ -204,7 +205,7 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
     const named = isKept ? this.#target : this.relay.runtime.findEntity(change.target!)
     const found = named === this.#target ? undefined : asTarget(named)
     if (found?.ok === false) {
-      this.relay.runtime.counters.refused++
+      this.relay.runtime.counters.messageRefused('control')
       return this.rejectTransfer(request, found.problem)
     }
     this.countAccepted()
@@ -268,19 +269,19 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
   // The outcome of a message to the connection: counted, logged, and answered if it is a call
 
   protected countAccepted (): void {
-    const { counters } = this.relay.runtime
-    counters.sent++
-    counters.delivered++
+    this.relay.runtime.counters.messageTaken()
   }
 
-  protected refuseMessage (call: Answer | undefined, topic: string, problem: string): false {
-    this.relay.runtime.counters.refused++
+  protected refuseMessage (
+    call: Answer | undefined, topic: string, why: RefusalReason, problem: string
+  ): false {
+    this.relay.runtime.counters.messageRefused(why)
     call?.reject(new errorCodes.FST_PROCESS_REFUSED(this.pid, topic, problem))
     return false
   }
 
   protected refuseMalformed (topic: string, problem: string, call: Answer | undefined): false {
-    this.relay.runtime.counters.refused++
+    this.relay.runtime.counters.messageRefused('payload')
     this.log.warn({ topic }, `malformed payload: ${problem}`)
     call?.reject(new errorCodes.FST_WS_RELAY_INVALID_PAYLOAD(topic, problem))
     return false

@@ -144,7 +144,7 @@ export class Connection extends BoundClient
     topic: string, payload: unknown, from: Pid | undefined, call?: Answer, batch?: Batch
   ): boolean {
     if (this.#closeReason !== undefined) {
-      return this.refuseMessage(call, topic, 'the connection is closing')
+      return this.refuseMessage(call, topic, 'stopping', 'the connection is closing')
     }
     switch (topic) {
       case 'ws.send': return this.#sendFrame(topic, this.#encodeSend(payload, batch), call)
@@ -152,12 +152,14 @@ export class Connection extends BoundClient
       case 'ws.control': return this.receiveControl(payload, call)
     }
     if (topic.startsWith('ws.')) {
-      this.relay.runtime.counters.deadLetters++
+      this.relay.runtime.counters.deadLetter('unhandled')
       const problem = 'a connection does not know this topic'
       call?.reject(new errorCodes.FST_PROCESS_REFUSED(this.pid, topic, problem))
       return false
     }
-    if (!this.settings.forwardTopics) return this.refuseMessage(call, topic, 'forwardTopics is off')
+    if (!this.settings.forwardTopics) {
+      return this.refuseMessage(call, topic, 'topic', 'forwardTopics is off')
+    }
     return this.#sendFrame(topic, this.#encodeTopic(topic, payload, batch), call)
   }
 
@@ -193,7 +195,7 @@ export class Connection extends BoundClient
   }
 
   #refuseOverflow (topic: string, call: Answer | undefined): false {
-    this.refuseMessage(call, topic, 'the client reads too slowly')
+    this.refuseMessage(call, topic, 'slow', 'the client reads too slowly')
     const { maxBufferedAmount, overflow } = this.settings
     const isDropped = overflow === 'drop'
     if (isDropped) this.#droppedCount++
@@ -209,7 +211,7 @@ export class Connection extends BoundClient
 
   missed (count: number): void {
     if (this.#closeReason !== undefined) return
-    this.relay.runtime.counters.refused += count
+    this.relay.runtime.counters.messageRefused('missed', count)
     if (this.settings.overflow === 'drop') this.#droppedCount += count
     else this.close(closeCodes.messagesMissed)
   }

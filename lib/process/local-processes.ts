@@ -27,7 +27,7 @@ export class LocalProcesses implements LocalNode {
   ): boolean {
     const entity = this.#runtime.getEntity(to)
     if (entity === undefined || !isUserTopic(topic)) {
-      this.#runtime.counters.deadLetters++
+      this.#runtime.counters.deadLetter('none')
       call?.reject(new errorCodes.FST_PROCESS_NOT_ALIVE(show(to)))
       return false
     }
@@ -47,7 +47,7 @@ export class LocalProcesses implements LocalNode {
     const batch: Batch = {}
     for (const pid of to) {
       const entity = this.#runtime.getEntity(pid)
-      if (entity === undefined || !isUserTopic(topic)) counters.deadLetters++
+      if (entity === undefined || !isUserTopic(topic)) counters.deadLetter('none')
       else if (entity.kind === 'ws') entity.deliver(topic, payload, from, undefined, batch)
       else entity.deliver(topic, decodeAgain(), from)
     }
@@ -64,7 +64,7 @@ export class LocalProcesses implements LocalNode {
   accept (to: Pid, topic: string, payload: unknown, from: Pid, bytes: number): boolean {
     const target = this.#target(to)
     if (target === undefined || !isUserTopic(topic)) {
-      this.#runtime.counters.deadLetters++
+      this.#runtime.counters.deadLetter('none')
       return false
     }
     target.accept(topic, payload, from, bytes)

@@ -3,7 +3,7 @@ import { toMilliseconds } from '../shared/duration.js'
 import { Call, checkSignal } from './calls.js'
 import { checkTopic } from './message.js'
 import type { CallHost, PendingOwner } from './calls.js'
-import type { Counters } from './counters.js'
+import type { Counters, RefusalReason } from './counters.js'
 import type { Batch, Entity } from './entity.js'
 import type { RemoteNodes } from './remote-nodes.js'
 import type { Pid } from '../../types/pid.js'
@@ -50,13 +50,13 @@ export class Messenger {
    */
   send (to: string, topic: string, payload: unknown, sender?: Sender, batch?: Batch): boolean {
     checkTopic(topic)
-    if (sender?.hasEnded === true) return this.#refuse()
+    if (sender?.hasEnded === true) return this.#refuse('ended')
     const from = sender?.pid
     const entity = this.#host.findEntity(to)
     if (entity !== undefined) return entity.deliver(topic, payload, from, undefined, batch)
     const remote = this.#host.remoteNodesFor(to)
     if (remote !== undefined) return this.#sendRemote(remote, to as Pid, topic, payload, from)
-    this.#host.counters.deadLetters++
+    this.#host.counters.deadLetter('none')
     return false
   }
 
@@ -119,13 +119,13 @@ export class Messenger {
     from: Pid | undefined,
     call?: Call
   ): boolean {
-    if (!remote.send(to, topic, payload, from, call)) return this.#refuse()
-    this.#host.counters.sent++
+    if (!remote.send(to, topic, payload, from, call)) return this.#refuse('remote')
+    this.#host.counters.messageSent()
     return true
   }
 
-  #refuse (): false {
-    this.#host.counters.refused++
+  #refuse (why: RefusalReason): false {
+    this.#host.counters.messageRefused(why)
     return false
   }
 }

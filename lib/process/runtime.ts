@@ -143,7 +143,7 @@ export class Runtime {
 
   addEntity (entity: Entity): void {
     this.#table.set(entity.pid, entity)
-    this.counters.spawned++
+    this.counters.entityStarted()
   }
 
   /**
@@ -155,7 +155,7 @@ export class Runtime {
     this.#table.delete(pid)
     this.nameTable.release(pid)
     this.groupTable.release(pid)
-    this.counters.countExit(exit.reason)
+    this.counters.entityEnded(exit.reason)
     this.exitSignals.signalExit(exit, afterwards)
   }
 

@@ -81,7 +81,7 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'messages from an ended process are accepted',
     file: 'process/messenger.ts',
-    search: 'if (sender?.hasEnded === true) return this.#refuse()\n',
+    search: "if (sender?.hasEnded === true) return this.#refuse('ended')\n",
     replace: '\n',
     suites: ['relations']
   },

@@ -1,12 +1,13 @@
 import t from 'tap'
 import { Counters } from '../../lib/process/counters.js'
+import { buildRuntime, deferred, drain, ManualTurns } from './helpers.js'
 
 t.test('counts exits by reason, and as `other` after a hundred reasons', async (t) => {
   const counters = new Counters()
-  for (let i = 0; i < 100; i++) counters.countExit(`reason ${i}`)
-  counters.countExit('reason 7')
-  counters.countExit('one too many')
-  counters.countExit('and another')
+  for (let i = 0; i < 100; i++) counters.entityEnded(`reason ${i}`)
+  counters.entityEnded('reason 7')
+  counters.entityEnded('one too many')
+  counters.entityEnded('and another')
   t.equal(Object.keys(counters.exited).length, 101)
   t.equal(counters.exited['reason 7'], 2)
   t.equal(counters.exited.other, 2)
@@ -14,6 +15,50 @@ t.test('counts exits by reason, and as `other` after a hundred reasons', async (
 
 t.test('counts a reason named __proto__', async (t) => {
   const counters = new Counters()
-  counters.countExit('__proto__')
+  counters.entityEnded('__proto__')
   t.strictSame(Object.entries(counters.exited), [['__proto__', 1]])
+})
+
+t.test('counts a dead letter by its cause', async (t) => {
+  const turns = new ManualTurns()
+  const { runtime, processes } = buildRuntime({ turns })
+  processes.send('nobody', 'hello')
+  const pid = processes.spawn((self) => self.serve({}))
+  processes.send(pid, 'unknown')
+  turns.run()
+  t.same(runtime.counters.deadLettersBy, { none: 1, unhandled: 1, ended: 0 })
+  processes.send(pid, 'left over')
+  processes.send(pid, 'left over')
+  processes.exit(pid)
+  t.same(runtime.counters.deadLettersBy, { none: 1, unhandled: 1, ended: 2 })
+  t.equal(processes.stats().deadLetters, 4)
+})
+
+t.test('counts a refused message by its cause', async (t) => {
+  const turns = new ManualTurns()
+  const { runtime, processes } = buildRuntime({ turns, mailboxLimit: 1 })
+  const busy = deferred()
+  const full = processes.spawn((self) => drain(self.inbox))
+  const stopping = processes.spawn(async (self) => { await busy.promise })
+  const ended = processes.spawn((self) => {
+    processes.exit(self.pid)
+    t.equal(self.send(full, 'too late'), false)
+  })
+  turns.run()
+  t.equal(processes.alive(ended), false)
+  processes.cancel(stopping)
+  t.equal(processes.send(full, 'first'), true)
+  t.equal(processes.send(full, 'second'), false)
+  t.equal(processes.send(stopping, 'too late'), false)
+  t.match(runtime.counters.refusedBy, { ended: 1, full: 1, stopping: 1, remote: 0, slow: 0 })
+  t.equal(processes.stats().refused, 3)
+})
+
+t.test('counts the restarts of children, and supervisors that give up', async (t) => {
+  const { runtime, processes } = buildRuntime()
+  const child = { id: 'child', start: () => { throw new Error('at once') } }
+  const { pid } = processes.supervise({ maxRestarts: 2, children: [child] })
+  t.match(await processes.exited(pid), { reason: 'restart_intensity' })
+  t.equal(runtime.counters.restarts, 2)
+  t.equal(runtime.counters.giveUps, 1)
 })

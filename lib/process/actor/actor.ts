@@ -73,8 +73,9 @@ export class Actor extends Lifecycle implements Target, Runnable {
   // Mail in
 
   deliver (topic: string, payload: unknown, from: Pid | undefined, call?: Answer): boolean {
-    if (this.stopping || this.mailbox.full) {
-      this.host.counters.refused++
+    const isStopping = this.stopping
+    if (isStopping || this.mailbox.full) {
+      this.host.counters.messageRefused(isStopping ? 'stopping' : 'full')
       return false
     }
     this.enqueueMail(new Mail(topic, payload, from, call))
@@ -82,7 +83,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
   }
 
   accept (topic: string, payload: unknown, from: Pid, bytes: number): void {
-    if (this.stopping) this.host.counters.refused++
+    if (this.stopping) this.host.counters.messageRefused('stopping')
     else this.enqueueMail(new Mail(topic, payload, from, undefined, bytes))
   }
 
@@ -122,7 +123,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
   }
 
   protected override enqueueMail (mail: Mail): void {
-    this.host.counters.sent++
+    this.host.counters.messageSent()
     this.mailbox.enqueueMail(mail)
     // A receive of other topics is not woken: it would search the whole mailbox for nothing.
     const isWanted = this.#service?.busy === false ||
@@ -136,7 +137,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
     const mail = this.mailbox.dequeueMail(filter)
     if (mail === undefined) return undefined
     this.#mailLeft--
-    this.host.counters.delivered++
+    this.host.counters.messageDelivered()
     if (mail.topic === '@group') {
       this.lazyState.groupUpdates!.removeUpdate(mail.payload as SystemTopics['@group'])
     }
@@ -291,7 +292,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
       return undefined
     }
     if (!isSystemTopic(mail.topic)) {
-      this.host.counters.deadLetters++
+      this.host.counters.deadLetter('unhandled')
       if (mail.isCall) mail.fail(new Error('no handler for this topic'))
     }
     return undefined

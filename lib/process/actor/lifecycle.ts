@@ -161,7 +161,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner {
     this.stopReason ??= new StopReason(reason)
     this.exitState = 'end'
     const unreadJoins = this.mailbox.sendersOf('ws.join')
-    this.host.counters.deadLetters += this.mailbox.clear()
+    this.host.counters.deadLetter('ended', this.mailbox.clear())
     const lazyState = this.#lazyState
     lazyState?.release(this)
     this.releaseAll()

@@ -4,6 +4,7 @@ import { PendingRestart, RestartIntensity } from './restarts.js'
 import { planChild, planSupervisor } from './spec.js'
 import { published } from '../../shared/contract.js'
 import type { Actor } from '../actor/actor.js'
+import type { Counters } from '../counters.js'
 import type { Entity } from '../entity.js'
 import type { ChildHost } from './child.js'
 import type { ChildPlan, GivenChild, SupervisorPlan } from './spec.js'
@@ -16,6 +17,7 @@ import type {
 /** The parts of the runtime that a supervisor uses. */
 export interface SupervisorHost extends ChildHost {
   readonly closing: boolean
+  readonly counters: Counters
   /** Supervisors that no other supervisor has started. */
   readonly supervisors: Set<Pid>
   start (
@@ -130,6 +132,7 @@ class SupervisorProcess {
   async #restart (self: Process, failed: SupervisedChild): Promise<void> {
     if (this.#runtime.closing) return
     if (!this.#intensity.recordRestart()) {
+      this.#runtime.counters.supervisorGaveUp()
       self.log.error({ child: failed.plan.id }, 'too many restarts: the supervisor gives up')
       self.stop('restart_intensity')
     }
@@ -171,6 +174,7 @@ class SupervisorProcess {
         })
         return
       }
+      this.#runtime.counters.childRestarted()
     }
   }
 
