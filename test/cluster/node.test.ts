@@ -678,68 +678,62 @@ t.test('knows no other node when it has not started', async (t) => {
   t.equal(cluster.exitReasonFor('1@b.1' as Pid), 'noconnection')
 })
 
-t.test(
-  'ends its start at each step, unseen by others, when it is closed meanwhile',
-  async (t) => {
-    const steps: ((a: TestNode) => Partial<TestNode['transport']>)[] = [
-      // While it claims its incarnation.
-      ({ cluster, transport }) => ({
-        async cas (key, value, revision) {
-          await cluster.close()
-          return await SimulatedTransport.prototype.cas.call(transport, key, value, revision)
-        }
-      }),
-      // While it subscribes to the heartbeats, and then to its inbox.
-      ({ cluster }) => ({ subscribe: () => cluster.close() }),
-      ({ cluster, transport }) => ({
-        subscribe: (topic, listener) =>
-          topic.includes('.n.')
-            ? cluster.close()
-            : SimulatedTransport.prototype.subscribe.call(transport, topic, listener)
-      }),
-      // While it waits for the answers to its hello.
-      ({ cluster, transport }) => ({
-        publish (topic, frame) {
-          cluster.close().catch(() => {})
-          return SimulatedTransport.prototype.publish.call(transport, topic, frame)
-        }
-      })
-    ]
-    for (const change of steps) {
-      const cluster = new TestCluster()
-      const [b] = await cluster.start('b')
-      const a = cluster.make('a')
-      Object.assign(a.transport, change(a))
-      await cluster.settle(a.cluster.start())
-      await cluster.run(2000)
-      t.match(a.cluster.health(), { problem: 'closed' })
-      t.equal(a.machine.timers, 0)
-      t.ok(b.cluster.nodes().every(({ state }) => state === 'down'))
-    }
-  }
-)
-
-t.test(
-  'says bye when it is closed after its hello',
-  async (t) => {
-    const cluster = new TestCluster()
-    const [a] = await cluster.start('a')
-    const seen: unknown[] = []
-    a.cluster.watchNodes((node, state) => {
-      seen.push([node, state])
+t.test('ends its start at each step, unseen by others, when it is closed meanwhile', async (t) => {
+  const steps: ((a: TestNode) => Partial<TestNode['transport']>)[] = [
+    // While it claims its incarnation.
+    ({ cluster, transport }) => ({
+      async cas (key, value, revision) {
+        await cluster.close()
+        return await SimulatedTransport.prototype.cas.call(transport, key, value, revision)
+      }
+    }),
+    // While it subscribes to the heartbeats, and then to its inbox.
+    ({ cluster }) => ({ subscribe: () => cluster.close() }),
+    ({ cluster, transport }) => ({
+      subscribe: (topic, listener) =>
+        topic.includes('.n.')
+          ? cluster.close()
+          : SimulatedTransport.prototype.subscribe.call(transport, topic, listener)
+    }),
+    // While it waits for the answers to its hello.
+    ({ cluster, transport }) => ({
+      publish (topic, frame) {
+        cluster.close().catch(() => {})
+        return SimulatedTransport.prototype.publish.call(transport, topic, frame)
+      }
     })
-    const b = cluster.make('b')
-    const starting = b.cluster.start()
-    while (seen.length === 0) await cluster.run(10)
-    await cluster.settle(b.cluster.close())
-    await cluster.run(100)
-    t.strictSame(seen, [
-      ['b', 'up'],
-      ['b', 'down']
-    ])
-    await cluster.settle(starting)
+  ]
+  for (const change of steps) {
+    const cluster = new TestCluster()
+    const [b] = await cluster.start('b')
+    const a = cluster.make('a')
+    Object.assign(a.transport, change(a))
+    await cluster.settle(a.cluster.start())
+    await cluster.run(2000)
+    t.match(a.cluster.health(), { problem: 'closed' })
+    t.equal(a.machine.timers, 0)
+    t.ok(b.cluster.nodes().every(({ state }) => state === 'down'))
   }
-)
+})
+
+t.test('says bye when it is closed after its hello', async (t) => {
+  const cluster = new TestCluster()
+  const [a] = await cluster.start('a')
+  const seen: unknown[] = []
+  a.cluster.watchNodes((node, state) => {
+    seen.push([node, state])
+  })
+  const b = cluster.make('b')
+  const starting = b.cluster.start()
+  while (seen.length === 0) await cluster.run(10)
+  await cluster.settle(b.cluster.close())
+  await cluster.run(100)
+  t.strictSame(seen, [
+    ['b', 'up'],
+    ['b', 'down']
+  ])
+  await cluster.settle(starting)
+})
 
 t.test(
   'keeps its own incarnation and has no names when the engine has neither register nor probe',

@@ -2,13 +2,10 @@ import t from 'tap'
 import { engineTiming, timings } from '../../lib/cluster/timing.js'
 
 for (const [name, timing] of Object.entries(timings)) {
-  t.test(
-    `${name}: a lease has expired when another node may break it`,
-    async (t) => {
-      t.ok(timing.breakLease >= timing.lease + timing.request)
-      t.ok(timing.renew * 2 + timing.request <= timing.lease, 'and one renewal may fail')
-    }
-  )
+  t.test(`${name}: a lease has expired when another node may break it`, async (t) => {
+    t.ok(timing.breakLease >= timing.lease + timing.request)
+    t.ok(timing.renew * 2 + timing.request <= timing.lease, 'and one renewal may fail')
+  })
 
   t.test(`${name}: names survive when channels survive an outage`, async (t) => {
     t.ok(timing.lease >= timing.down + timing.renew + timing.request)

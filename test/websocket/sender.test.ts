@@ -266,71 +266,68 @@ t.test('whenFlushed calls back after all frames, at once when none is waiting', 
   t.equal(calls, 2)
 })
 
-t.test(
-  'writes all bytes once and in order for any sends, flushes and drains',
-  async () => {
-    const step = fc.oneof(
-      fc.record({
-        do: fc.constant('push' as const),
-        size: fc.oneof(
-          fc.integer({ min: 1, max: 50 }),
-          fc.integer({ min: 1, max: 9000 }),
-          fc.constant(70_000)
-        ),
-        times: fc.constantFrom(1, 1, 3, 1500)
-      }),
-      fc.record({
-        do: fc.constantFrom('flush' as const, 'block' as const, 'go' as const, 'turn' as const)
-      })
-    )
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
-        const { sink, sender } = build()
-        const expected: Buffer[] = []
-        let told = 0
-        let asked = 0
-        let next = 0
-        for (const one of steps) {
-          if (one.do === 'push') {
-            for (let i = 0; i < one.times && (one.times === 1 || one.size < 100); i++) {
-              const frame = Buffer.alloc(one.size, next++)
-              expected.push(frame)
-              if (next % 3 === 0) {
-                asked++
-                sender.sendFrame(frame, () => {
-                  told++
-                })
-              } else sender.sendFrame(frame)
-            }
-          } else if (one.do === 'flush') sender.flush()
-          else if (one.do === 'block') sink.open = false
-          else if (one.do === 'go') sink.go()
-          else await turn()
-          const waiting =
-            expected.reduce((sum, { length }) => sum + length, 0) -
-            sink.chunks.reduce((sum, { length }) => sum + length, 0)
-          if (sender.bufferedBytes < waiting) {
-            throw new Error(`${sender.bufferedBytes} instead of ${waiting} bytes wait`)
+t.test('writes all bytes once and in order for any sends, flushes and drains', async () => {
+  const step = fc.oneof(
+    fc.record({
+      do: fc.constant('push' as const),
+      size: fc.oneof(
+        fc.integer({ min: 1, max: 50 }),
+        fc.integer({ min: 1, max: 9000 }),
+        fc.constant(70_000)
+      ),
+      times: fc.constantFrom(1, 1, 3, 1500)
+    }),
+    fc.record({
+      do: fc.constantFrom('flush' as const, 'block' as const, 'go' as const, 'turn' as const)
+    })
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+      const { sink, sender } = build()
+      const expected: Buffer[] = []
+      let told = 0
+      let asked = 0
+      let next = 0
+      for (const one of steps) {
+        if (one.do === 'push') {
+          for (let i = 0; i < one.times && (one.times === 1 || one.size < 100); i++) {
+            const frame = Buffer.alloc(one.size, next++)
+            expected.push(frame)
+            if (next % 3 === 0) {
+              asked++
+              sender.sendFrame(frame, () => {
+                told++
+              })
+            } else sender.sendFrame(frame)
           }
+        } else if (one.do === 'flush') sender.flush()
+        else if (one.do === 'block') sink.open = false
+        else if (one.do === 'go') sink.go()
+        else await turn()
+        const waiting =
+          expected.reduce((sum, { length }) => sum + length, 0) -
+          sink.chunks.reduce((sum, { length }) => sum + length, 0)
+        if (sender.bufferedBytes < waiting) {
+          throw new Error(`${sender.bufferedBytes} instead of ${waiting} bytes wait`)
         }
-        let over = false
-        sender.whenFlushed(() => {
-          over = true
-        })
-        sink.open = true
-        for (let i = 0; i < 3; i++) {
-          sink.go()
-          await turn()
-        }
-        if (!Buffer.concat(sink.chunks).equals(Buffer.concat(expected))) {
-          throw new Error('other bytes')
-        }
-        if (told !== asked || !over) throw new Error(`${told} of ${asked} told`)
-      }),
-      { numRuns: 150 }
-    )
-  }
-)
+      }
+      let over = false
+      sender.whenFlushed(() => {
+        over = true
+      })
+      sink.open = true
+      for (let i = 0; i < 3; i++) {
+        sink.go()
+        await turn()
+      }
+      if (!Buffer.concat(sink.chunks).equals(Buffer.concat(expected))) {
+        throw new Error('other bytes')
+      }
+      if (told !== asked || !over) throw new Error(`${told} of ${asked} told`)
+    }),
+    { numRuns: 150 }
+  )
+})
 
 t.test('allows a burst of 16 times the limit when the buffer was empty', async t => {
   const { sender } = build()

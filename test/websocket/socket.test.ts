@@ -76,28 +76,25 @@ t.test('connections share their listener functions', async t => {
   }
 })
 
-t.test(
-  'takes the buffered chunks of a paused socket once, also after destroy',
-  async (t) => {
-    for (const destroyed of [false, true]) {
-      const { socket, events, bind } = build()
-      bind()
-      socket.pause()
-      socket.push('a')
-      socket.push('b')
-      if (destroyed) socket.destroy()
-      t.equal(Buffer.concat(takeBufferedChunks(socket)).toString(), 'ab')
-      t.strictSame(takeBufferedChunks(socket), [])
-      socket.resume()
-      await turn()
-      t.strictSame(
-        events.filter((event) => event.startsWith('bytes')),
-        []
-      )
-      t.equal(socket.listenerCount('data'), 1)
-    }
+t.test('takes the buffered chunks of a paused socket once, also after destroy', async (t) => {
+  for (const destroyed of [false, true]) {
+    const { socket, events, bind } = build()
+    bind()
+    socket.pause()
+    socket.push('a')
+    socket.push('b')
+    if (destroyed) socket.destroy()
+    t.equal(Buffer.concat(takeBufferedChunks(socket)).toString(), 'ab')
+    t.strictSame(takeBufferedChunks(socket), [])
+    socket.resume()
+    await turn()
+    t.strictSame(
+      events.filter((event) => event.startsWith('bytes')),
+      []
+    )
+    t.equal(socket.listenerCount('data'), 1)
   }
-)
+})
 
 t.test('reports how much of a large write the kernel has taken', async t => {
   const size = 30_000_000

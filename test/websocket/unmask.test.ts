@@ -7,38 +7,35 @@ const moduleOf = async (unmask: (payload: Buffer, mask: Buffer) => void) => ({
   default: { unmask }
 })
 
-t.test(
-  'unmasks the same with and without bufferutil, at any length and alignment',
-  async (t) => {
-    const native = (payload: Buffer, mask: Buffer): void =>
-      payload.forEach((byte, i) => {
-        payload[i] = byte ^ mask[i & 3]
-      })
-    for (const mask of [0x04030201, -1, 0x80, 0x7f000000, -0x80000000, 0]) {
-      for (const length of [0, 1, 2, 3, 4, 7, 63, 64, 65, 191, 192, 193, 194, 195, 196, 300]) {
-        for (const at of [0, 1, 2, 3]) {
-          for (const fill of [0x61, 0xe9]) {
-            const plain = Buffer.alloc(length, fill)
-            const masked = plain.map((byte, i) => byte ^ (mask >>> (8 * (i & 3)))) as Buffer
-            for (const with_ of [undefined, null, native]) {
-              const room = Buffer.allocUnsafeSlow(at + length + 1)
-              room[at + length] = 0xff
-              const payload = room.subarray(at, at + length)
-              masked.copy(payload)
-              const ascii = unmask(payload, mask, with_)
-              if (!payload.equals(plain) || room[at + length] !== 0xff) {
-                t.fail(`mask ${mask}, ${length} bytes at ${at}`)
-              }
-              if (ascii && fill > 0x7f && length > 0) {
-                t.fail(`not ASCII: mask ${mask}, ${length} bytes at ${at}`)
-              }
+t.test('unmasks the same with and without bufferutil, at any length and alignment', async (t) => {
+  const native = (payload: Buffer, mask: Buffer): void =>
+    payload.forEach((byte, i) => {
+      payload[i] = byte ^ mask[i & 3]
+    })
+  for (const mask of [0x04030201, -1, 0x80, 0x7f000000, -0x80000000, 0]) {
+    for (const length of [0, 1, 2, 3, 4, 7, 63, 64, 65, 191, 192, 193, 194, 195, 196, 300]) {
+      for (const at of [0, 1, 2, 3]) {
+        for (const fill of [0x61, 0xe9]) {
+          const plain = Buffer.alloc(length, fill)
+          const masked = plain.map((byte, i) => byte ^ (mask >>> (8 * (i & 3)))) as Buffer
+          for (const with_ of [undefined, null, native]) {
+            const room = Buffer.allocUnsafeSlow(at + length + 1)
+            room[at + length] = 0xff
+            const payload = room.subarray(at, at + length)
+            masked.copy(payload)
+            const ascii = unmask(payload, mask, with_)
+            if (!payload.equals(plain) || room[at + length] !== 0xff) {
+              t.fail(`mask ${mask}, ${length} bytes at ${at}`)
+            }
+            if (ascii && fill > 0x7f && length > 0) {
+              t.fail(`not ASCII: mask ${mask}, ${length} bytes at ${at}`)
             }
           }
         }
       }
     }
   }
-)
+})
 
 t.test('finds a single non-ASCII byte at any position', async t => {
   for (const length of [1, 5, 63, 192, 195]) {

@@ -79,27 +79,24 @@ t.test(
   }
 )
 
-t.test(
-  'sends a broadcast to each node in order when the engine refuses it',
-  async (t) => {
-    const cluster = new TestCluster()
-    const [a, b] = await cluster.start('a', 'b')
-    const pid = b.here.spawn()
-    await cluster.settle(b.cluster.groups.join('room', pid))
-    const { publish } = a.transport
-    a.transport.publish = () => false
-    for (const n of [1, 2]) t.ok(a.cluster.groups.broadcast('room', 'news', n))
-    a.transport.publish = publish
-    t.ok(
-      a.cluster.groups.broadcast('room', 'news', 3),
-      'not published: it would overtake the others'
-    )
-    await cluster.run(200)
-    t.ok(a.cluster.groups.broadcast('room', 'news', 4))
-    await cluster.run(100)
-    t.strictSame(news(b), [1, 2, 3, 4])
-  }
-)
+t.test('sends a broadcast to each node in order when the engine refuses it', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b] = await cluster.start('a', 'b')
+  const pid = b.here.spawn()
+  await cluster.settle(b.cluster.groups.join('room', pid))
+  const { publish } = a.transport
+  a.transport.publish = () => false
+  for (const n of [1, 2]) t.ok(a.cluster.groups.broadcast('room', 'news', n))
+  a.transport.publish = publish
+  t.ok(
+    a.cluster.groups.broadcast('room', 'news', 3),
+    'not published: it would overtake the others'
+  )
+  await cluster.run(200)
+  t.ok(a.cluster.groups.broadcast('room', 'news', 4))
+  await cluster.run(100)
+  t.strictSame(news(b), [1, 2, 3, 4])
+})
 
 t.test(
   'notifies members of a missed broadcast when the engine and the channel refuse it',
@@ -343,32 +340,29 @@ t.test(
   }
 )
 
-t.test(
-  'lists a node as missing when it does not answer or when its channel resets',
-  async (t) => {
-    const cluster = new TestCluster()
-    const [a, b, c] = await cluster.start('a', 'b', 'c')
-    const pid = c.here.spawn()
-    await cluster.settle(c.cluster.groups.join('room', pid))
-    b.machine.frozenUntil = cluster.world.now + 2500
-    const asked = cluster.world.now
-    t.strictSame(await cluster.settle(a.cluster.groups.members('room')), {
-      members: [pid],
-      missing: ['b']
-    })
-    t.ok(cluster.world.now - asked >= 2000)
-    await cluster.run(5000)
-    b.machine.frozenUntil = cluster.world.now + 500
-    const members = a.cluster.groups.members('room')
-    const { suffix } = b.here
-    a.transport.receive(
-      `test.n.a.${a.here.suffix.split('.')[1]}`,
-      batchOf(suffix, Buffer.from('garbage'))
-    )
-    await cluster.run(30)
-    t.strictSame(await members, { members: [pid], missing: ['b'] })
-  }
-)
+t.test('lists a node as missing when it does not answer or when its channel resets', async (t) => {
+  const cluster = new TestCluster()
+  const [a, b, c] = await cluster.start('a', 'b', 'c')
+  const pid = c.here.spawn()
+  await cluster.settle(c.cluster.groups.join('room', pid))
+  b.machine.frozenUntil = cluster.world.now + 2500
+  const asked = cluster.world.now
+  t.strictSame(await cluster.settle(a.cluster.groups.members('room')), {
+    members: [pid],
+    missing: ['b']
+  })
+  t.ok(cluster.world.now - asked >= 2000)
+  await cluster.run(5000)
+  b.machine.frozenUntil = cluster.world.now + 500
+  const members = a.cluster.groups.members('room')
+  const { suffix } = b.here
+  a.transport.receive(
+    `test.n.a.${a.here.suffix.split('.')[1]}`,
+    batchOf(suffix, Buffer.from('garbage'))
+  )
+  await cluster.run(30)
+  t.strictSame(await members, { members: [pid], missing: ['b'] })
+})
 
 /** A batch with a later channel number than any of its node. */
 function batchOf (suffix: string, rest: Uint8Array): Buffer {

@@ -211,34 +211,31 @@ t.test(
   }
 )
 
-t.test(
-  'records the receivers of all kinds of lost messages, whether split or not',
-  async (t) => {
-    const { sender } = setUp(200)
-    const missed = new MissedMessages()
-    sender.enqueueMessage(toClient(1, Buffer.from('arrives')), undefined)
-    sender.enqueueFrame(toClient(2, Buffer.alloc(0), frameTypes.call))
-    sender.enqueueFrame(toClient(3, Buffer.alloc(500), frameTypes.call))
-    sender.enqueueFrame({ type: frameTypes.exit, to: 9 })
-    sender.enqueueFrame({ type: frameTypes.exit, to: 9, body: Buffer.alloc(500) })
-    sender.enqueueFrame({ type: frameTypes.missed }, (missed) => {
-      missed.addReceiver(4, 10)
-    })
-    for (const to of [5, 6]) {
-      const fields = toClient(to, Buffer.alloc(1000))
-      if (!sender.joinContent(fields)) sender.enqueueMessage(fields, undefined)
-    }
-    sender.flush()
-    t.equal(sender.size, 3)
-    sender.acknowledge(1)
-    sender.enqueueMessage(toClient(7, Buffer.from('not sent yet')), undefined)
-    sender.reset(missed)
-    t.equal(sender.size, 0)
-    t.equal(sender.window.full, false)
-    for (const receiver of [2, 3, 4, 5, 6, 7]) t.ok(missed.hasReceiver(receiver), String(receiver))
-    t.equal(missed.size, 6)
+t.test('records the receivers of all kinds of lost messages, whether split or not', async (t) => {
+  const { sender } = setUp(200)
+  const missed = new MissedMessages()
+  sender.enqueueMessage(toClient(1, Buffer.from('arrives')), undefined)
+  sender.enqueueFrame(toClient(2, Buffer.alloc(0), frameTypes.call))
+  sender.enqueueFrame(toClient(3, Buffer.alloc(500), frameTypes.call))
+  sender.enqueueFrame({ type: frameTypes.exit, to: 9 })
+  sender.enqueueFrame({ type: frameTypes.exit, to: 9, body: Buffer.alloc(500) })
+  sender.enqueueFrame({ type: frameTypes.missed }, (missed) => {
+    missed.addReceiver(4, 10)
+  })
+  for (const to of [5, 6]) {
+    const fields = toClient(to, Buffer.alloc(1000))
+    if (!sender.joinContent(fields)) sender.enqueueMessage(fields, undefined)
   }
-)
+  sender.flush()
+  t.equal(sender.size, 3)
+  sender.acknowledge(1)
+  sender.enqueueMessage(toClient(7, Buffer.from('not sent yet')), undefined)
+  sender.reset(missed)
+  t.equal(sender.size, 0)
+  t.equal(sender.window.full, false)
+  for (const receiver of [2, 3, 4, 5, 6, 7]) t.ok(missed.hasReceiver(receiver), String(receiver))
+  t.equal(missed.size, 6)
+})
 
 t.test('forgets the receivers of a frame when it is acknowledged', async (t) => {
   const { sender } = setUp()

@@ -102,25 +102,22 @@ t.test('expires when it is not needed, and is acquired again when it is', async 
   t.match(record(), { beat: 2 })
 })
 
-t.test(
-  'is renewed before an acquire when it was idle for a renewal interval',
-  async (t) => {
-    for (const idle of [timing.renew, timing.lease - 1]) {
-      const { lease, clock, scene, told, record } = prepare()
-      await lease.acquire()
-      scene.needed = false
-      await clock.pass(idle)
-      t.ok(lease.valid)
-      scene.needed = true
-      t.ok(await lease.acquire())
-      t.match(record(), { beat: 2 }, `idle for ${idle} ms`)
-      t.ok(lease.hasTimeToRenew)
-      await clock.pass(2 * timing.lease)
-      t.ok(lease.valid)
-      t.strictSame(told, [])
-    }
+t.test('is renewed before an acquire when it was idle for a renewal interval', async (t) => {
+  for (const idle of [timing.renew, timing.lease - 1]) {
+    const { lease, clock, scene, told, record } = prepare()
+    await lease.acquire()
+    scene.needed = false
+    await clock.pass(idle)
+    t.ok(lease.valid)
+    scene.needed = true
+    t.ok(await lease.acquire())
+    t.match(record(), { beat: 2 }, `idle for ${idle} ms`)
+    t.ok(lease.hasTimeToRenew)
+    await clock.pass(2 * timing.lease)
+    t.ok(lease.valid)
+    t.strictSame(told, [])
   }
-)
+})
 
 t.test(
   'is renewed a renewal interval after its start when it is acquired again before that',

@@ -34,27 +34,24 @@ t.test('removes a monitor once', async (t) => {
   t.equal(watches.size, 0)
 })
 
-t.test(
-  'lists the monitors of one node in a snapshot, without those of other nodes',
-  async (t) => {
-    const watches = new OutgoingMonitors()
-    const [b, c] = [new TestPeer('b'), new TestPeer('c')]
-    const who = watcher()
-    watches.add({ peer: b, ref: 1, target: one, listener: who })
-    watches.add({ peer: b, ref: 2, target: one, listener: watcher() })
-    watches.add({ peer: b, ref: 3, target: two, listener: who })
-    watches.add({ peer: c, ref: 1, target: '1@c.1' as Pid, listener: who })
-    const listed = watches.allOf(b)
-    for (const { peer, ref } of listed) watches.removeByRef(peer, ref)
-    t.strictSame(
-      listed.map(({ ref }) => ref),
-      [1, 2, 3]
-    )
-    t.strictSame(watches.allOf(b), [])
-    t.ok(watches.removeByRef(c, 1))
-    t.equal(watches.size, 0)
-  }
-)
+t.test('lists the monitors of one node in a snapshot, without those of other nodes', async (t) => {
+  const watches = new OutgoingMonitors()
+  const [b, c] = [new TestPeer('b'), new TestPeer('c')]
+  const who = watcher()
+  watches.add({ peer: b, ref: 1, target: one, listener: who })
+  watches.add({ peer: b, ref: 2, target: one, listener: watcher() })
+  watches.add({ peer: b, ref: 3, target: two, listener: who })
+  watches.add({ peer: c, ref: 1, target: '1@c.1' as Pid, listener: who })
+  const listed = watches.allOf(b)
+  for (const { peer, ref } of listed) watches.removeByRef(peer, ref)
+  t.strictSame(
+    listed.map(({ ref }) => ref),
+    [1, 2, 3]
+  )
+  t.strictSame(watches.allOf(b), [])
+  t.ok(watches.removeByRef(c, 1))
+  t.equal(watches.size, 0)
+})
 
 t.test('notifies an incoming monitor once, after its entry was removed', async (t) => {
   const hub = new TestNode('a')

@@ -69,50 +69,47 @@ function from (
   })
 }
 
-t.test(
-  'delivers client messages to the remote target, and reports its exit once',
-  async (t) => {
-    const { nodes, target, client, at, who } = await connected()
-    t.equal(at.pid, target)
-    const metadata = { user: 'ada' }
-    at.accept('ws.join', { client_pid: client, metadata }, client, 0)
-    at.accept('ws.message', { client_pid: client, type: 'text', data: 'hé', metadata }, client, 3)
-    at.accept(
-      'ws.message',
-      { client_pid: client, type: 'binary', data: Buffer.from([1, 2]), metadata },
-      client,
-      2
-    )
-    nodes.deliverAll()
-    t.strictSame(nodes.b.local.mail, [
-      { to: target, topic: 'ws.join', payload: { client_pid: client, metadata }, from: client },
-      {
-        to: target,
-        topic: 'ws.message',
-        payload: { client_pid: client, type: 'text', data: 'hé', metadata, bytes: 3 },
-        from: client
+t.test('delivers client messages to the remote target, and reports its exit once', async (t) => {
+  const { nodes, target, client, at, who } = await connected()
+  t.equal(at.pid, target)
+  const metadata = { user: 'ada' }
+  at.accept('ws.join', { client_pid: client, metadata }, client, 0)
+  at.accept('ws.message', { client_pid: client, type: 'text', data: 'hé', metadata }, client, 3)
+  at.accept(
+    'ws.message',
+    { client_pid: client, type: 'binary', data: Buffer.from([1, 2]), metadata },
+    client,
+    2
+  )
+  nodes.deliverAll()
+  t.strictSame(nodes.b.local.mail, [
+    { to: target, topic: 'ws.join', payload: { client_pid: client, metadata }, from: client },
+    {
+      to: target,
+      topic: 'ws.message',
+      payload: { client_pid: client, type: 'text', data: 'hé', metadata, bytes: 3 },
+      from: client
+    },
+    {
+      to: target,
+      topic: 'ws.message',
+      payload: {
+        client_pid: client,
+        type: 'binary',
+        data: Buffer.from([1, 2]),
+        metadata,
+        bytes: 2
       },
-      {
-        to: target,
-        topic: 'ws.message',
-        payload: {
-          client_pid: client,
-          type: 'binary',
-          data: Buffer.from([1, 2]),
-          metadata,
-          bytes: 2
-        },
-        from: client
-      }
-    ])
-    nodes.b.local.end(target, 'done')
-    nodes.deliverAll()
-    nodes.resetChannel()
-    t.strictSame(who.exits, [{ pid: target, reason: 'done' }])
-    t.ok(at.stopping)
-    t.equal(nodes.size, 0)
-  }
-)
+      from: client
+    }
+  ])
+  nodes.b.local.end(target, 'done')
+  nodes.deliverAll()
+  nodes.resetChannel()
+  t.strictSame(who.exits, [{ pid: target, reason: 'done' }])
+  t.ok(at.stopping)
+  t.equal(nodes.size, 0)
+})
 
 t.test('reports whether the target took the join before it ended', async (t) => {
   const join = async (arrives: boolean): Promise<Connected> => {
@@ -305,19 +302,16 @@ t.test('reports nothing after unbind, and the remote node removes the binding', 
   t.equal(nodes.size, 0)
 })
 
-t.test(
-  'answers a pending bind on unbind, and creates no binding',
-  async (t) => {
-    const { nodes, target } = make()
-    const who = watcher()
-    const answer = nodes.a.unit.bind(target, who)
-    t.ok(nodes.a.unit.unbind(target, who))
-    t.strictSame(await answer, failure('it is not alive'))
-    nodes.deliverAll()
-    t.equal(nodes.size, 0)
-    t.strictSame(nodes.b.local.watched, [])
-  }
-)
+t.test('answers a pending bind on unbind, and creates no binding', async (t) => {
+  const { nodes, target } = make()
+  const who = watcher()
+  const answer = nodes.a.unit.bind(target, who)
+  t.ok(nodes.a.unit.unbind(target, who))
+  t.strictSame(await answer, failure('it is not alive'))
+  nodes.deliverAll()
+  t.equal(nodes.size, 0)
+  t.strictSame(nodes.b.local.watched, [])
+})
 
 t.test('creates one binding when a connection binds twice', async (t) => {
   const bound = make()
@@ -332,71 +326,65 @@ t.test('creates one binding when a connection binds twice', async (t) => {
   t.equal(who.exits.length, 1)
 })
 
-t.test(
-  'shares one frozen metadata object among all messages of a client',
-  async (t) => {
-    const { nodes, client, at } = await connected()
-    const metadata = { user: { name: 'ada' }, tags: ['x'], key: Buffer.from('k'), none: null }
-    for (const data of ['one', 'two']) {
-      at.accept('ws.message', { client_pid: client, type: 'text', data, metadata }, client, 3)
-    }
-    nodes.deliverAll()
-    const [first, second] = nodes.b.local.mail.map(
-      ({ payload }) => (payload as { metadata: typeof metadata }).metadata
-    )
-    t.strictSame(first, metadata)
-    t.equal(first, second)
-    t.ok(Object.isFrozen(first) && Object.isFrozen(first.user) && Object.isFrozen(first.tags))
+t.test('shares one frozen metadata object among all messages of a client', async (t) => {
+  const { nodes, client, at } = await connected()
+  const metadata = { user: { name: 'ada' }, tags: ['x'], key: Buffer.from('k'), none: null }
+  for (const data of ['one', 'two']) {
+    at.accept('ws.message', { client_pid: client, type: 'text', data, metadata }, client, 3)
+  }
+  nodes.deliverAll()
+  const [first, second] = nodes.b.local.mail.map(
+    ({ payload }) => (payload as { metadata: typeof metadata }).metadata
+  )
+  t.strictSame(first, metadata)
+  t.equal(first, second)
+  t.ok(Object.isFrozen(first) && Object.isFrozen(first.user) && Object.isFrozen(first.tags))
+  at.accept(
+    'ws.message',
+    { client_pid: client, type: 'text', data: 'three', metadata: 'text' },
+    client,
+    5
+  )
+  nodes.deliverAll()
+  t.match(nodes.b.local.mail.at(-1), { payload: { metadata: 'text' } })
+})
+
+t.test('pauses producers while the remote mailbox is congested', async (t) => {
+  const { nodes, target, client, at } = await connected()
+  let resumed = 0
+  nodes.b.local.full = true
+  for (let i = 0; i < 3; i++) {
     at.accept(
       'ws.message',
-      { client_pid: client, type: 'text', data: 'three', metadata: 'text' },
+      { client_pid: client, type: 'text', data: 'x', metadata: 1 },
       client,
-      5
+      1
     )
-    nodes.deliverAll()
-    t.match(nodes.b.local.mail.at(-1), { payload: { metadata: 'text' } })
   }
-)
-
-t.test(
-  'pauses producers while the remote mailbox is congested',
-  async (t) => {
-    const { nodes, target, client, at } = await connected()
-    let resumed = 0
-    nodes.b.local.full = true
-    for (let i = 0; i < 3; i++) {
-      at.accept(
-        'ws.message',
-        { client_pid: client, type: 'text', data: 'x', metadata: 1 },
-        client,
-        1
-      )
+  t.notOk(at.congested)
+  nodes.deliverTo(nodes.b)
+  t.strictSame(
+    nodes.b.peer.sent.map(({ type }) => type),
+    [frameTypes.pause],
+    'said once'
+  )
+  nodes.deliverAll()
+  t.ok(at.congested)
+  at.subscribeToDrain({
+    resume () {
+      resumed++
     }
-    t.notOk(at.congested)
-    nodes.deliverTo(nodes.b)
-    t.strictSame(
-      nodes.b.peer.sent.map(({ type }) => type),
-      [frameTypes.pause],
-      'said once'
-    )
-    nodes.deliverAll()
-    t.ok(at.congested)
-    at.subscribeToDrain({
-      resume () {
-        resumed++
-      }
-    })
-    t.strictSame([...nodes.b.local.waiting.values()], [target])
-    nodes.b.local.relieve()
-    nodes.deliverAll()
-    t.equal(resumed, 1)
-    t.notOk(at.congested)
-    nodes.b.local.full = true
-    at.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: 1 }, client, 1)
-    nodes.deliverAll()
-    t.ok(at.congested, 'and again')
-  }
-)
+  })
+  t.strictSame([...nodes.b.local.waiting.values()], [target])
+  nodes.b.local.relieve()
+  nodes.deliverAll()
+  t.equal(resumed, 1)
+  t.notOk(at.congested)
+  nodes.b.local.full = true
+  at.accept('ws.message', { client_pid: client, type: 'text', data: 'x', metadata: 1 }, client, 1)
+  nodes.deliverAll()
+  t.ok(at.congested, 'and again')
+})
 
 t.test('ignores pause and resume frames for a binding that is gone or pending', async (t) => {
   const { nodes, target, who } = await connected()
@@ -453,33 +441,30 @@ t.test('takes client_pid and metadata from the binding, not from the frame', asy
   )
 })
 
-t.test(
-  'rejects client frames with a payload of a wrong type as malformed',
-  async (t) => {
-    const { nodes } = await connected()
-    const garbage = [
-      from(1, { kind: 9 }, undefined),
-      from(1, {}, undefined),
-      from(1, {}, 'text'),
-      from(1, {}, 5),
-      from(1, {}, null),
-      from(1, {}, Buffer.from('bytes')),
-      from(1, {}, [1]),
-      from(1, { type: frameTypes.clientNews }, 'text'),
-      from(1, { type: frameTypes.clientMessage }, { data: 'structured' }),
-      from(1, { type: frameTypes.clientMessage }, undefined),
-      from(
-        1,
-        { type: frameTypes.metadata, kind: payloadKinds.structured, body: Buffer.from([0xc1]) },
-        undefined
-      )
-    ]
-    for (const [i, one] of garbage.entries()) {
-      t.equal(nodes.b.unit.receive(nodes.b.peer, one), false, String(i))
-    }
-    t.strictSame(nodes.b.local.mail, [])
+t.test('rejects client frames with a payload of a wrong type as malformed', async (t) => {
+  const { nodes } = await connected()
+  const garbage = [
+    from(1, { kind: 9 }, undefined),
+    from(1, {}, undefined),
+    from(1, {}, 'text'),
+    from(1, {}, 5),
+    from(1, {}, null),
+    from(1, {}, Buffer.from('bytes')),
+    from(1, {}, [1]),
+    from(1, { type: frameTypes.clientNews }, 'text'),
+    from(1, { type: frameTypes.clientMessage }, { data: 'structured' }),
+    from(1, { type: frameTypes.clientMessage }, undefined),
+    from(
+      1,
+      { type: frameTypes.metadata, kind: payloadKinds.structured, body: Buffer.from([0xc1]) },
+      undefined
+    )
+  ]
+  for (const [i, one] of garbage.entries()) {
+    t.equal(nodes.b.unit.receive(nodes.b.peer, one), false, String(i))
   }
-)
+  t.strictSame(nodes.b.local.mail, [])
+})
 
 t.test('treats a malformed exit frame as an exit with noconnection', async (t) => {
   const { nodes, target, who } = await connected()
@@ -507,33 +492,30 @@ t.test('reports error when a target itself exits with noconnection', async (t) =
   t.equal(nodes.a.unit.size, 0)
 })
 
-t.test(
-  'notifies the other connections and targets when one of them throws',
-  async (t) => {
-    const bound = await connected()
-    const thrown = new Error('no')
-    const last = watcher()
-    await bind(bound, bound.target, {
-      exits: [],
-      targetEnded () {
-        throw thrown
-      }
-    })
-    const at = targetOf(await bind(bound, bound.target, last))
-    at.accept('ws.join', { client_pid: bound.client, metadata: 1 }, bound.client, 0)
-    bound.nodes.deliverAll()
-    bound.nodes.b.local.accept = () => {
+t.test('notifies the other connections and targets when one of them throws', async (t) => {
+  const bound = await connected()
+  const thrown = new Error('no')
+  const last = watcher()
+  await bind(bound, bound.target, {
+    exits: [],
+    targetEnded () {
       throw thrown
     }
-    bound.nodes.resetChannel()
-    t.strictSame(
-      [bound.who, last].map(({ exits }) => exits.length),
-      [1, 1]
-    )
-    t.strictSame(bound.nodes.a.node.failures, [thrown])
-    t.strictSame(bound.nodes.b.node.failures, [thrown])
+  })
+  const at = targetOf(await bind(bound, bound.target, last))
+  at.accept('ws.join', { client_pid: bound.client, metadata: 1 }, bound.client, 0)
+  bound.nodes.deliverAll()
+  bound.nodes.b.local.accept = () => {
+    throw thrown
   }
-)
+  bound.nodes.resetChannel()
+  t.strictSame(
+    [bound.who, last].map(({ exits }) => exits.length),
+    [1, 1]
+  )
+  t.strictSame(bound.nodes.a.node.failures, [thrown])
+  t.strictSame(bound.nodes.b.node.failures, [thrown])
+})
 
 t.test('does not notify a connection that is unbound during the notification', async (t) => {
   const bound = make()

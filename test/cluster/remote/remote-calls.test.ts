@@ -83,31 +83,28 @@ t.test('calls are answered in any order, each to its own caller', async (t) => {
   t.equal(nodes.size, 0)
 })
 
-t.test(
-  'passes the error or value of `fail` to the caller, or the encoding error',
-  async (t) => {
-    const { nodes, call } = make()
-    const refused = (error: unknown): unknown[] => {
-      nodes.b.local.answers = (answer) => {
-        answer.fail(error)
-      }
-      const one = call()
-      nodes.deliverAll()
-      return one.told[0]
+t.test('passes the error or value of `fail` to the caller, or the encoding error', async (t) => {
+  const { nodes, call } = make()
+  const refused = (error: unknown): unknown[] => {
+    nodes.b.local.answers = (answer) => {
+      answer.fail(error)
     }
-    t.match(refused(Object.assign(new TypeError('no'), { code: 'E_NO' })), [
-      'fail',
-      { name: 'TypeError', message: 'no', code: 'E_NO' }
-    ])
-    t.strictSame(refused({ code: 7 }), ['fail', { code: 7 }])
-    t.strictSame(refused('no'), ['fail', 'no'])
-    t.strictSame(refused(undefined), ['fail', undefined])
-    t.match(
-      refused(() => {}),
-      ['fail', { code: 'FST_CLUSTER_INVALID_PAYLOAD' }]
-    )
+    const one = call()
+    nodes.deliverAll()
+    return one.told[0]
   }
-)
+  t.match(refused(Object.assign(new TypeError('no'), { code: 'E_NO' })), [
+    'fail',
+    { name: 'TypeError', message: 'no', code: 'E_NO' }
+  ])
+  t.strictSame(refused({ code: 7 }), ['fail', { code: 7 }])
+  t.strictSame(refused('no'), ['fail', 'no'])
+  t.strictSame(refused(undefined), ['fail', undefined])
+  t.match(
+    refused(() => {}),
+    ['fail', { code: 'FST_CLUSTER_INVALID_PAYLOAD' }]
+  )
+})
 
 t.test('fails the call and logs when an answer cannot be encoded', async (t) => {
   const { nodes, call } = make()

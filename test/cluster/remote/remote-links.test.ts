@@ -101,34 +101,28 @@ t.test('ends a link to an unreachable node at once, with the reason', async (t) 
   t.equal(nodes.size, 0)
 })
 
-t.test(
-  'ends a link once on both sides with noconnection when the channel resets',
-  async (t) => {
-    const { nodes, one, two } = linked()
-    nodes.resetChannel()
-    nodes.resetChannel()
-    t.strictSame(nodes.a.local.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
-    t.strictSame(nodes.b.local.ends, [{ pid: two, exit: { pid: one, reason: 'noconnection' } }])
-    t.equal(nodes.size, 0)
-  }
-)
+t.test('ends a link once on both sides with noconnection when the channel resets', async (t) => {
+  const { nodes, one, two } = linked()
+  nodes.resetChannel()
+  nodes.resetChannel()
+  t.strictSame(nodes.a.local.ends, [{ pid: one, exit: { pid: two, reason: 'noconnection' } }])
+  t.strictSame(nodes.b.local.ends, [{ pid: two, exit: { pid: one, reason: 'noconnection' } }])
+  t.equal(nodes.size, 0)
+})
 
-t.test(
-  'an unlink holds at once: no later exit and no loss of the node is delivered',
-  async (t) => {
-    const { nodes, one, two } = linked()
-    nodes.b.local.end(two, 'boom')
-    unlink(nodes.a, one, two)
-    nodes.deliverAll()
-    t.strictSame(nodes.a.local.ends, [])
-    t.equal(nodes.size, 0)
-    const again = linked()
-    unlink(again.nodes.a, again.one, again.two)
-    again.nodes.resetChannel()
-    t.strictSame(again.nodes.a.local.ends, [])
-    t.equal(again.nodes.size, 0)
-  }
-)
+t.test('an unlink holds at once: no later exit and no loss of the node is delivered', async (t) => {
+  const { nodes, one, two } = linked()
+  nodes.b.local.end(two, 'boom')
+  unlink(nodes.a, one, two)
+  nodes.deliverAll()
+  t.strictSame(nodes.a.local.ends, [])
+  t.equal(nodes.size, 0)
+  const again = linked()
+  unlink(again.nodes.a, again.one, again.two)
+  again.nodes.resetChannel()
+  t.strictSame(again.nodes.a.local.ends, [])
+  t.equal(again.nodes.size, 0)
+})
 
 t.test('an unlink removes the link on the remote node, which confirms it once', async (t) => {
   const { nodes, one, two } = linked()
@@ -196,25 +190,22 @@ t.test('waits for the confirmation of the last unlink', async (t) => {
   )
 })
 
-t.test(
-  'sends no exit after an unlink, and removes the record with the confirmation',
-  async (t) => {
-    const { nodes, one, two } = linked()
-    nodes.a.unit.unlink(one, two)
-    nodes.a.local.end(one, 'boom')
-    nodes.deliverAll()
-    t.strictSame(nodes.b.local.ends, [])
-    t.equal(nodes.size, 0)
-    const again = linked()
-    unlink(again.nodes.a, again.one, again.two)
-    link(again.nodes.a, again.one, again.two)
-    again.nodes.a.local.end(again.one, 'boom')
-    t.equal(again.nodes.a.unit.size, 1)
-    again.nodes.deliverAll()
-    t.match(again.nodes.b.local.ends, [{ exit: { reason: 'boom' } }])
-    t.equal(again.nodes.size, 0)
-  }
-)
+t.test('sends no exit after an unlink, and removes the record with the confirmation', async (t) => {
+  const { nodes, one, two } = linked()
+  nodes.a.unit.unlink(one, two)
+  nodes.a.local.end(one, 'boom')
+  nodes.deliverAll()
+  t.strictSame(nodes.b.local.ends, [])
+  t.equal(nodes.size, 0)
+  const again = linked()
+  unlink(again.nodes.a, again.one, again.two)
+  link(again.nodes.a, again.one, again.two)
+  again.nodes.a.local.end(again.one, 'boom')
+  t.equal(again.nodes.a.unit.size, 1)
+  again.nodes.deliverAll()
+  t.match(again.nodes.b.local.ends, [{ exit: { reason: 'boom' } }])
+  t.equal(again.nodes.size, 0)
+})
 
 t.test('treats a malformed exit frame as an exit with noconnection', async (t) => {
   const { nodes, one, two } = linked()
@@ -258,25 +249,22 @@ t.test('notifies the other processes when one of them throws', async (t) => {
   t.strictSame(nodes.a.node.failures, [thrown])
 })
 
-t.test(
-  'does not notify a link that another process removes during the notification',
-  async (t) => {
-    const { nodes, one, two } = linked()
-    const other = nodes.a.local.spawn()
-    link(nodes.a, other, two)
-    nodes.deliverAll()
-    const { remoteLinkEnded: linkedEnded } = nodes.a.local
-    nodes.a.local.remoteLinkEnded = (here, exit) => {
-      linkedEnded.call(nodes.a.local, here, exit)
-      if (here === one) unlink(nodes.a, other, two)
-    }
-    nodes.resetChannel()
-    t.match(nodes.a.local.ends, [{ pid: one }])
-    t.strictSame(nodes.a.node.failures, [])
-    nodes.deliverAll()
-    t.equal(nodes.size, 0)
+t.test('does not notify a link that another process removes during the notification', async (t) => {
+  const { nodes, one, two } = linked()
+  const other = nodes.a.local.spawn()
+  link(nodes.a, other, two)
+  nodes.deliverAll()
+  const { remoteLinkEnded: linkedEnded } = nodes.a.local
+  nodes.a.local.remoteLinkEnded = (here, exit) => {
+    linkedEnded.call(nodes.a.local, here, exit)
+    if (here === one) unlink(nodes.a, other, two)
   }
-)
+  nodes.resetChannel()
+  t.match(nodes.a.local.ends, [{ pid: one }])
+  t.strictSame(nodes.a.node.failures, [])
+  nodes.deliverAll()
+  t.equal(nodes.size, 0)
+})
 
 t.test('does not handle frames of other types', async (t) => {
   const { nodes } = make()

@@ -118,55 +118,52 @@ t.test('sends other messages and calls like those to any remote process', async 
   ])
 })
 
-t.test(
-  'ends the binding with noconnection when a client message cannot be sent',
-  async (t) => {
-    const cannot: [string, (scene: Scene) => void][] = [
-      [
-        'its metadata is no plain data',
-        ({ target }) => {
-          target.accept('ws.join', { client_pid: client, metadata: () => {} }, client)
-        }
-      ],
-      [
-        'its content is no plain data',
-        ({ target }) => {
-          target.accept(
-            'ws.leave',
-            { client_pid: client, metadata: undefined, why: () => {} },
-            client
-          )
-        }
-      ],
-      [
-        'the channel takes no metadata',
-        ({ target, peer }) => {
-          peer.refuses = ({ type }) => type === frameTypes.metadata
-          target.accept('ws.join', { client_pid: client, metadata: 1 }, client)
-        }
-      ],
-      [
-        'the channel does not take it',
-        ({ target, peer }) => {
-          peer.refuses = () => true
-          target.accept(
-            'ws.message',
-            { client_pid: client, type: 'text', data: 'x', metadata: undefined },
-            client
-          )
-        }
-      ]
+t.test('ends the binding with noconnection when a client message cannot be sent', async (t) => {
+  const cannot: [string, (scene: Scene) => void][] = [
+    [
+      'its metadata is no plain data',
+      ({ target }) => {
+        target.accept('ws.join', { client_pid: client, metadata: () => {} }, client)
+      }
+    ],
+    [
+      'its content is no plain data',
+      ({ target }) => {
+        target.accept(
+          'ws.leave',
+          { client_pid: client, metadata: undefined, why: () => {} },
+          client
+        )
+      }
+    ],
+    [
+      'the channel takes no metadata',
+      ({ target, peer }) => {
+        peer.refuses = ({ type }) => type === frameTypes.metadata
+        target.accept('ws.join', { client_pid: client, metadata: 1 }, client)
+      }
+    ],
+    [
+      'the channel does not take it',
+      ({ target, peer }) => {
+        peer.refuses = () => true
+        target.accept(
+          'ws.message',
+          { client_pid: client, type: 'text', data: 'x', metadata: undefined },
+          client
+        )
+      }
     ]
-    for (const [name, act] of cannot) {
-      const scene = make()
-      act(scene)
-      t.strictSame(scene.who.exits, [{ pid, reason: 'noconnection' }], name)
-      t.strictSame(scene.asked, [['demonitor', pid, scene.who]])
-      t.ok(scene.target.stopping)
-      t.strictSame(scene.sent(), [])
-    }
+  ]
+  for (const [name, act] of cannot) {
+    const scene = make()
+    act(scene)
+    t.strictSame(scene.who.exits, [{ pid, reason: 'noconnection' }], name)
+    t.strictSame(scene.asked, [['demonitor', pid, scene.who]])
+    t.ok(scene.target.stopping)
+    t.strictSame(scene.sent(), [])
   }
-)
+})
 
 t.test('does not end a binding twice when the send itself has released it', async (t) => {
   const { target, peer, who, asked } = make()

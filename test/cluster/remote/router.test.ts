@@ -159,26 +159,23 @@ async function related ({ nodes, a, one, two }: ReturnType<typeof make>) {
   return { who, bound }
 }
 
-t.test(
-  'reports an exit once to a monitor, a link and a binding',
-  async (t) => {
-    const pair = make()
-    const { nodes, a, b, one, two } = pair
-    const { who, bound } = await related(pair)
-    t.equal(a.unit.size > 0 && b.unit.size > 0, true)
-    b.local.end(two, 'boom')
-    nodes.deliverAll()
-    for (const { exits } of [who, bound]) t.match(exits, [{ pid: two, reason: 'boom' }])
-    t.match(a.local.ends, [{ pid: one, exit: { reason: 'boom' } }])
-    nodes.resetChannel()
-    t.strictSame(
-      [who, bound].map(({ exits }) => exits.length),
-      [1, 1]
-    )
-    t.equal(a.local.ends.length, 1)
-    t.equal(nodes.size, 0)
-  }
-)
+t.test('reports an exit once to a monitor, a link and a binding', async (t) => {
+  const pair = make()
+  const { nodes, a, b, one, two } = pair
+  const { who, bound } = await related(pair)
+  t.equal(a.unit.size > 0 && b.unit.size > 0, true)
+  b.local.end(two, 'boom')
+  nodes.deliverAll()
+  for (const { exits } of [who, bound]) t.match(exits, [{ pid: two, reason: 'boom' }])
+  t.match(a.local.ends, [{ pid: one, exit: { reason: 'boom' } }])
+  nodes.resetChannel()
+  t.strictSame(
+    [who, bound].map(({ exits }) => exits.length),
+    [1, 1]
+  )
+  t.equal(a.local.ends.length, 1)
+  t.equal(nodes.size, 0)
+})
 
 t.test(
   'ends a monitor, a link, a call and a binding with noconnection when the channel resets',
@@ -299,22 +296,19 @@ t.test('lets the channel join a ws.send with an equal one, but no call', async (
   t.strictSame(a.peer.sent.map(({ type }) => type), [frameTypes.call, frameTypes.send])
 })
 
-t.test(
-  'rejects a frame of an unknown type, unless its type may be skipped',
-  async (t) => {
-    const { b } = make()
-    t.equal(b.unit.receive(b.peer, frame({ type: skippable - 1 })), false)
-    t.equal(b.unit.receive(b.peer, frame({ type: skippable })), true)
-    const missed: unknown[] = []
-    b.local.missed = (...args) => {
-      missed.push(args)
-    }
-    t.equal(
-      b.unit.receive(b.peer, frame({ type: frameTypes.send, to: 1, text: 'topic', kind: 9 })),
-      false,
-      'as is a payload of one'
-    )
-    t.strictSame(missed, [[b.node.pid(1), 1]], 'which its receiver misses')
-    t.strictSame(b.local.mail, [])
+t.test('rejects a frame of an unknown type, unless its type may be skipped', async (t) => {
+  const { b } = make()
+  t.equal(b.unit.receive(b.peer, frame({ type: skippable - 1 })), false)
+  t.equal(b.unit.receive(b.peer, frame({ type: skippable })), true)
+  const missed: unknown[] = []
+  b.local.missed = (...args) => {
+    missed.push(args)
   }
-)
+  t.equal(
+    b.unit.receive(b.peer, frame({ type: frameTypes.send, to: 1, text: 'topic', kind: 9 })),
+    false,
+    'as is a payload of one'
+  )
+  t.strictSame(missed, [[b.node.pid(1), 1]], 'which its receiver misses')
+  t.strictSame(b.local.mail, [])
+})

@@ -199,40 +199,37 @@ t.test(
   }
 )
 
-t.test(
-  'a kill, a lost target and a lost client do not wait for inflation',
-  async (t) => {
-    // More than ws inflates at once: each ended connection must free its slot.
-    for (let round = 0; round < 15; round++) {
-      const { rig, peer, pid, target } = await deflating(t)
-      peer.write(...Array.from({ length: 20 }, () => deflated('x'.repeat(100_000))))
-      await target.until('ws.message')
-      const ended = rig.processes.exited(pid)
-      if (round % 3 === 0) rig.processes.exit(pid, 'kill')
-      else if (round % 3 === 1) rig.processes.exit(target.pid, 'boom')
-      else {
-        rig.processes.send(pid, 'ws.close')
-        t.equal(rig.processes.alive(pid), true, 'it goes on until all is inflated')
-        rig.processes.exit(pid, 'kill')
-      }
-      if (round % 3 !== 1 || rig.neighbours === undefined) t.equal(rig.processes.alive(pid), false)
-      t.match(await ended, { value: { cause: round % 3 === 1 ? 'target' : 'killed' } })
-      const topics = [...target.topics]
-      await allGone(rig)
-      t.equal(topics.filter((topic) => topic === 'ws.leave').length <= 1, true)
-      if (round % 3 !== 1) {
-        await target.until('ws.leave')
-        t.equal(target.topics.filter((topic) => topic !== '@exit').at(-1), 'ws.leave')
-      }
-    }
-    const { rig, peer, target } = await deflating(t)
-    peer.write(deflated('still possible'))
+t.test('a kill, a lost target and a lost client do not wait for inflation', async (t) => {
+  // More than ws inflates at once: each ended connection must free its slot.
+  for (let round = 0; round < 15; round++) {
+    const { rig, peer, pid, target } = await deflating(t)
+    peer.write(...Array.from({ length: 20 }, () => deflated('x'.repeat(100_000))))
     await target.until('ws.message')
-    t.strictSame(target.texts, ['still possible'])
-    peer.close()
+    const ended = rig.processes.exited(pid)
+    if (round % 3 === 0) rig.processes.exit(pid, 'kill')
+    else if (round % 3 === 1) rig.processes.exit(target.pid, 'boom')
+    else {
+      rig.processes.send(pid, 'ws.close')
+      t.equal(rig.processes.alive(pid), true, 'it goes on until all is inflated')
+      rig.processes.exit(pid, 'kill')
+    }
+    if (round % 3 !== 1 || rig.neighbours === undefined) t.equal(rig.processes.alive(pid), false)
+    t.match(await ended, { value: { cause: round % 3 === 1 ? 'target' : 'killed' } })
+    const topics = [...target.topics]
     await allGone(rig)
+    t.equal(topics.filter((topic) => topic === 'ws.leave').length <= 1, true)
+    if (round % 3 !== 1) {
+      await target.until('ws.leave')
+      t.equal(target.topics.filter((topic) => topic !== '@exit').at(-1), 'ws.leave')
+    }
   }
-)
+  const { rig, peer, target } = await deflating(t)
+  peer.write(deflated('still possible'))
+  await target.until('ws.message')
+  t.strictSame(target.texts, ['still possible'])
+  peer.close()
+  await allGone(rig)
+})
 
 t.test('keeps the order when a transfer happens during inflation', async t => {
   const { rig, peer, pid, target } = await deflating(t, { mailboxLimit: 30 })

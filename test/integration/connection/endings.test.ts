@@ -245,45 +245,42 @@ const cases: Case[] = [
   }
 ]
 
-t.test(
-  'reports every end once as its table row says, with the leave before @exit',
-  async (t) => {
-    for (const { name, options, prepare, end, sees, leave, exit } of cases) {
-      await t.test(name, async (t) => {
-        const rig = await start(t, options)
-        const target = new Keeper(rig)
-        const peer = await connectTo(t, rig, { target_pid: target.pid, metadata: { a: 1 } })
-        const [{ client_pid: pid }] = await target.until('ws.join')
-        const { exit: ended } = await rig.others.watch(pid)
-        prepare?.(peer)
-        await end(peer, pid, rig, target)
-        t.strictSame(await peer.end(), sees, 'the client')
-        const { reason, value, error } = await ended
-        t.equal(reason, exit)
-        t.equal(error, undefined)
-        if (leave === undefined) {
-          t.strictSame(value, { code: sees.code, reason: 'target process exited', cause: 'target' })
-        } else {
-          await target.until('@exit')
-          t.strictSame(
-            target.topics.filter((topic) => topic !== '@cancel'),
-            ['ws.join', 'ws.leave', '@exit']
-          )
-          t.strictSame(target.mail[1], {
-            topic: 'ws.leave',
-            payload: { client_pid: pid, ...leave, metadata: { a: 1 } },
-            from: pid
-          })
-          t.strictSame(value, leave)
-          t.match(target.mail[2].payload, { pid, reason: exit, value: leave })
-        }
-        t.equal(rig.processes.alive(pid), false)
-        t.equal(rig.processes.info(pid), undefined)
-        await allGone(rig)
-      })
-    }
+t.test('reports every end once as its table row says, with the leave before @exit', async (t) => {
+  for (const { name, options, prepare, end, sees, leave, exit } of cases) {
+    await t.test(name, async (t) => {
+      const rig = await start(t, options)
+      const target = new Keeper(rig)
+      const peer = await connectTo(t, rig, { target_pid: target.pid, metadata: { a: 1 } })
+      const [{ client_pid: pid }] = await target.until('ws.join')
+      const { exit: ended } = await rig.others.watch(pid)
+      prepare?.(peer)
+      await end(peer, pid, rig, target)
+      t.strictSame(await peer.end(), sees, 'the client')
+      const { reason, value, error } = await ended
+      t.equal(reason, exit)
+      t.equal(error, undefined)
+      if (leave === undefined) {
+        t.strictSame(value, { code: sees.code, reason: 'target process exited', cause: 'target' })
+      } else {
+        await target.until('@exit')
+        t.strictSame(
+          target.topics.filter((topic) => topic !== '@cancel'),
+          ['ws.join', 'ws.leave', '@exit']
+        )
+        t.strictSame(target.mail[1], {
+          topic: 'ws.leave',
+          payload: { client_pid: pid, ...leave, metadata: { a: 1 } },
+          from: pid
+        })
+        t.strictSame(value, leave)
+        t.match(target.mail[2].payload, { pid, reason: exit, value: leave })
+      }
+      t.equal(rig.processes.alive(pid), false)
+      t.equal(rig.processes.info(pid), undefined)
+      await allGone(rig)
+    })
   }
-)
+})
 
 t.test('closes with 1013 when the target ends before it took the join, for any reason', async t => {
   const rig = await start(t)

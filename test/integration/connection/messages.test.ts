@@ -93,28 +93,25 @@ t.test('sends heartbeats at the interval with the number of messages', async t =
   t.ok(later.uptime >= first.uptime + 99)
 })
 
-t.test(
-  'ws.control changes and disables heartbeats, which end with the connection',
-  async (t) => {
-    const rig = await start(t)
-    const { pid, target } = await joined(t, rig)
-    const timers = rig.relay.deadlines.size
-    await rig.processes.call(pid, 'ws.control', { heartbeat_interval: 100 })
-    t.equal(rig.relay.deadlines.size, timers + 1)
-    await target.until('ws.heartbeat', 2)
-    await rig.processes.call(pid, 'ws.control', { heartbeat_interval: '24h' })
-    t.equal(rig.relay.deadlines.size, timers + 1)
-    await rig.processes.call(pid, 'ws.control', { heartbeat_interval: null })
-    t.equal(rig.relay.deadlines.size, timers)
-    await rig.processes.call(pid, 'ws.control', { heartbeat_interval: 100 })
-    rig.processes.exit(pid, 'kill')
-    await target.idle()
-    const beats = target.of('ws.heartbeat').length
-    await until(() => rig.relay.deadlines.size === 0)
-    await target.idle()
-    t.equal(target.of('ws.heartbeat').length, beats)
-  }
-)
+t.test('ws.control changes and disables heartbeats, which end with the connection', async (t) => {
+  const rig = await start(t)
+  const { pid, target } = await joined(t, rig)
+  const timers = rig.relay.deadlines.size
+  await rig.processes.call(pid, 'ws.control', { heartbeat_interval: 100 })
+  t.equal(rig.relay.deadlines.size, timers + 1)
+  await target.until('ws.heartbeat', 2)
+  await rig.processes.call(pid, 'ws.control', { heartbeat_interval: '24h' })
+  t.equal(rig.relay.deadlines.size, timers + 1)
+  await rig.processes.call(pid, 'ws.control', { heartbeat_interval: null })
+  t.equal(rig.relay.deadlines.size, timers)
+  await rig.processes.call(pid, 'ws.control', { heartbeat_interval: 100 })
+  rig.processes.exit(pid, 'kill')
+  await target.idle()
+  const beats = target.of('ws.heartbeat').length
+  await until(() => rig.relay.deadlines.size === 0)
+  await target.idle()
+  t.equal(target.of('ws.heartbeat').length, beats)
+})
 
 t.test('goes on when a full mailbox refuses heartbeats', async t => {
   const rig = await start(t, { mailboxLimit: 4 })

@@ -95,60 +95,57 @@ t.test('pauses a client at 75 % of the bytes of its target', async t => {
   await target.until('ws.message', 301)
 })
 
-t.test(
-  'a slow target gets the flood of one client in order, in bounded memory',
-  async (t) => {
-    if (apart) {
-      t.pass('', { skip: 'here nobody can hold up a target of another operating-system process' })
-      return
-    }
-    const rig = await start(t, { mailboxLimit: 1000, mailboxBytes: 1_000_000 })
-    const count = 100_000
-    let next = 0
-    let handled = 0
-    const faults: string[] = []
-    const target = new Keeper(rig, {
-      monitors: false,
-      keep: false,
-      each ({ topic, payload }: Kept): unknown {
-        if (topic !== 'ws.message') return undefined
-        if (Number(payload.data.slice(0, 8)) !== next++) {
-          faults.push(`${payload.data} instead of ${next - 1}`)
-        }
-        // Slow: it sometimes waits for an iteration of the event loop.
-        return ++handled % 500 === 0 ? new Promise(setImmediate) : undefined
-      }
-    })
-    const peer = await connectTo(t, rig, { target_pid: target.pid })
-    const before = used()
-    let most = 0
-    let largest = 0
-    let pauses = 0
-    // 25 MB in all. The client shares this process, so it writes only when its socket has room.
-    const padding = 'x'.repeat(240)
-    for (let i = 0; i < count;) {
-      const batch = Array.from({ length: 250 }, () =>
-        textOf(`${String(i++).padStart(8, '0')}${padding}`)
-      )
-      if (!peer.socket.write(Buffer.concat(batch))) {
-        await new Promise((resolve) => {
-          peer.socket.once('drain', resolve)
-        })
-      }
-      if (i % 10_000 === 0) most = Math.max(most, used() - before)
-      largest = Math.max(largest, await target.mailbox())
-      if ([...rig.relay.runtime.entities].some((entity) => entity.describe().paused === true)) {
-        pauses++
-      }
-    }
-    await until(() => handled === count)
-    t.strictSame(faults, [])
-    t.ok(largest <= 750 + underWay(rig), `${largest} messages at the most`)
-    t.ok(pauses > 10, `seen paused ${pauses} times`)
-    t.ok(most < 50, `${most.toFixed(1)} MB at the most`)
-    t.comment(`memory +${most.toFixed(1)} MB`)
+t.test('a slow target gets the flood of one client in order, in bounded memory', async (t) => {
+  if (apart) {
+    t.pass('', { skip: 'here nobody can hold up a target of another operating-system process' })
+    return
   }
-)
+  const rig = await start(t, { mailboxLimit: 1000, mailboxBytes: 1_000_000 })
+  const count = 100_000
+  let next = 0
+  let handled = 0
+  const faults: string[] = []
+  const target = new Keeper(rig, {
+    monitors: false,
+    keep: false,
+    each ({ topic, payload }: Kept): unknown {
+      if (topic !== 'ws.message') return undefined
+      if (Number(payload.data.slice(0, 8)) !== next++) {
+        faults.push(`${payload.data} instead of ${next - 1}`)
+      }
+      // Slow: it sometimes waits for an iteration of the event loop.
+      return ++handled % 500 === 0 ? new Promise(setImmediate) : undefined
+    }
+  })
+  const peer = await connectTo(t, rig, { target_pid: target.pid })
+  const before = used()
+  let most = 0
+  let largest = 0
+  let pauses = 0
+  // 25 MB in all. The client shares this process, so it writes only when its socket has room.
+  const padding = 'x'.repeat(240)
+  for (let i = 0; i < count;) {
+    const batch = Array.from({ length: 250 }, () =>
+      textOf(`${String(i++).padStart(8, '0')}${padding}`)
+    )
+    if (!peer.socket.write(Buffer.concat(batch))) {
+      await new Promise((resolve) => {
+        peer.socket.once('drain', resolve)
+      })
+    }
+    if (i % 10_000 === 0) most = Math.max(most, used() - before)
+    largest = Math.max(largest, await target.mailbox())
+    if ([...rig.relay.runtime.entities].some((entity) => entity.describe().paused === true)) {
+      pauses++
+    }
+  }
+  await until(() => handled === count)
+  t.strictSame(faults, [])
+  t.ok(largest <= 750 + underWay(rig), `${largest} messages at the most`)
+  t.ok(pauses > 10, `seen paused ${pauses} times`)
+  t.ok(most < 50, `${most.toFixed(1)} MB at the most`)
+  t.comment(`memory +${most.toFixed(1)} MB`)
+})
 
 t.test(
   'a slow target gets the floods of 100 clients in order, while others and HTTP go on',
