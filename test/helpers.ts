@@ -190,3 +190,8 @@ export async function raw (
 export async function answer (t: Test, port: number, request: string | Buffer): Promise<string> {
   return await (await raw(t, port)).write(request).end()
 }
+
+/** How many sockets the server of an application has open. */
+export function openSockets (app: FastifyInstance): number {
+  return (app.server as unknown as { _connections: number })._connections
+}

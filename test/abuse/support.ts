@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { remains } from '../integration/connection/support.js'
-import { until } from '../helpers.js'
+import { openSockets, until } from '../helpers.js'
 import type { ChildProcess } from 'node:child_process'
 import type { Test } from 'tap'
 import type { Rig } from '../integration/connection/support.js'
@@ -24,7 +24,7 @@ export function held (rig: Rig): Record<string, number> {
     ...remains(rig),
     processes: processes.list().length,
     relations: relay.runtime.relations.size,
-    tcp: (app.server as unknown as { _connections: number })._connections,
+    tcp: openSockets(app),
     listeners: app.server.listenerCount('upgrade'),
     activeTimers: process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length,
     descriptors: descriptors()
