@@ -1,7 +1,7 @@
 import { errorCodes, show } from '../errors.js'
 import { LocalProcesses } from '../process/local-processes.js'
 import { toMilliseconds } from '../shared/duration.js'
-import { clockIn } from '../shared/clock.js'
+import { backgroundClock } from '../shared/clock.js'
 import { ClusterNode } from './node.js'
 import { NodeWatchers } from './remote/node-watchers.js'
 import type { Batch } from '../process/entity.js'
@@ -40,7 +40,7 @@ export async function startCluster (
     transport: engine.transport,
     timing: engine.timing,
     startTimeout: toMilliseconds(engine.startTimeout),
-    clock: clockIn(runtime.context),
+    clock: backgroundClock(runtime.contextClock),
     ...owner.acquireTimeout !== undefined && { acquireTimeout: owner.acquireTimeout },
     local: new LocalProcesses(runtime),
     logger: runtime.logger,

@@ -19,7 +19,7 @@ export class RelayServer {
   constructor (runtime: Runtime, options: ServerSettings) {
     this.runtime = runtime
     this.options = options
-    this.deadlines = new DeadlineTimer(runtime.context)
+    this.deadlines = new DeadlineTimer(runtime.contextClock)
     this.flusher = new Flusher(() => runtime.scheduler.hasPendingTurns)
   }
 

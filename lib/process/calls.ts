@@ -1,4 +1,5 @@
 import { errorCodes, show } from '../errors.js'
+import type { Cancellable, Clock } from '../shared/clock.js'
 import type { ExitListener } from './exits/relations.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
@@ -60,16 +61,16 @@ export class Call implements ExitListener, Answer, PendingOperation {
   readonly promise: Promise<unknown>
   readonly #host: CallHost
   readonly #terms: CallTerms
-  readonly #timer: NodeJS.Timeout
+  readonly #timer: Cancellable
   #settle: Settle | undefined
 
-  constructor (host: CallHost, terms: CallTerms) {
+  constructor (host: CallHost, clock: Clock, terms: CallTerms) {
     this.#host = host
     this.#terms = terms
     this.promise = new Promise((resolve, reject) => { this.#settle = { resolve, reject } })
-    this.#timer = setTimeout(() => {
+    this.#timer = clock.after(terms.timeout, () => {
       this.reject(new errorCodes.FST_PROCESS_CALL_TIMEOUT(terms.topic, terms.to, terms.timeout))
-    }, terms.timeout)
+    })
     terms.signal?.addEventListener('abort', this.#aborted, { once: true })
     host.monitor(terms.to, this)
   }
@@ -111,7 +112,7 @@ export class Call implements ExitListener, Answer, PendingOperation {
     const settle = this.#settle
     if (settle === undefined) return undefined
     this.#settle = undefined
-    clearTimeout(this.#timer)
+    this.#timer.cancel()
     this.#terms.signal?.removeEventListener('abort', this.#aborted)
     this.#host.demonitor(this.#terms.to, this)
     this.#terms.owner?.removePending(this)

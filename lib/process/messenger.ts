@@ -2,6 +2,7 @@ import { errorCodes, show } from '../errors.js'
 import { toMilliseconds } from '../shared/duration.js'
 import { Call, checkSignal } from './calls.js'
 import { checkTopic } from './message.js'
+import type { Clock } from '../shared/clock.js'
 import type { CallHost, PendingOwner } from './calls.js'
 import type { Counters, RefusalReason } from './counters.js'
 import type { Batch, Entity } from './entity.js'
@@ -13,6 +14,7 @@ const defaultCallTimeout = 5000
 
 /** The parts of the runtime that messages use. */
 export interface MessengerHost {
+  readonly clock: Clock
   readonly counters: Counters
   readonly exitSignals: CallHost
   findEntity (to: string): Entity | undefined
@@ -84,7 +86,8 @@ export class Messenger {
     if (entity === undefined && remote === undefined) {
       throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(to))
     }
-    const call = new Call(remote === undefined ? this.#host.exitSignals : this.#remoteCallHost, {
+    const callHost = remote === undefined ? this.#host.exitSignals : this.#remoteCallHost
+    const call = new Call(callHost, this.#host.clock, {
       to: entity?.pid ?? to as Pid, topic, timeout, signal, owner: caller
     })
     caller?.addPending(call)

@@ -1,4 +1,5 @@
 import { errorCodes, show } from '../errors.js'
+import { ContextClock, nodeClock } from '../shared/clock.js'
 import { Context } from '../shared/context.js'
 import { Actor } from './actor/actor.js'
 import { Self } from './actor/self.js'
@@ -12,7 +13,7 @@ import { checkAddress, isPid, PidFactory } from './pid.js'
 import { clusterFacade, groupsFacade, namesFacade } from './registry/facades.js'
 import { GroupTable } from './registry/groups.js'
 import { isName, NameTable } from './registry/names.js'
-import { EventLoop, Scheduler } from './scheduler.js'
+import { Scheduler } from './scheduler.js'
 import { shutDown } from './shutdown.js'
 import { startSupervisor } from './supervisor/supervisor.js'
 import type { ActorOptions } from './actor/actor.js'
@@ -20,7 +21,8 @@ import type { MailboxLimits } from './actor/mailbox.js'
 import type { Entity } from './entity.js'
 import type { ExitListener } from './exits/relations.js'
 import type { RemoteNodes } from './remote-nodes.js'
-import type { TurnSource } from './scheduler.js'
+import type { TurnOrder } from './scheduler.js'
+import type { Clock } from '../shared/clock.js'
 import type { Cluster } from '../../types/cluster.js'
 import type { Exit } from '../../types/messages.js'
 import type { Monitor, Pid } from '../../types/pid.js'
@@ -36,8 +38,9 @@ export interface RuntimeOptions {
   readonly mailboxLimit: number
   readonly mailboxBytes: number
   readonly logger: Logger
-  /** For tests that run the turns themselves. */
-  readonly turns?: TurnSource
+  /** @defaultValue Node's own time */
+  readonly clock?: Clock
+  readonly turnOrder?: TurnOrder
 }
 
 export { isOrderly } from './exits/exit-signals.js'
@@ -50,6 +53,10 @@ export { isOrderly } from './exits/exit-signals.js'
 export class Runtime {
   /** The async context in which all code of processes runs. */
   readonly context = new Context()
+  /** Starts tasks in the async context of its caller. */
+  readonly clock: Clock
+  /** Starts tasks in {@link context}. */
+  readonly contextClock: Clock
   readonly scheduler: Scheduler
   readonly counters = new Counters()
   readonly relations = new Relations()
@@ -86,7 +93,9 @@ export class Runtime {
     this.pids = new PidFactory(options.node)
     this.mailboxLimits = { messages: options.mailboxLimit, bytes: options.mailboxBytes }
     this.logger = options.logger
-    this.scheduler = new Scheduler(options.turns ?? new EventLoop(this.context))
+    this.clock = options.clock ?? nodeClock
+    this.contextClock = new ContextClock(this.clock, this.context)
+    this.scheduler = new Scheduler(this.clock, this.contextClock, options.turnOrder)
   }
 
   // The table

@@ -1,5 +1,5 @@
 import { Ring } from '../shared/ring.js'
-import type { Context } from '../shared/context.js'
+import type { Clock } from '../shared/clock.js'
 
 /** A process or another task that the scheduler gives turns to. It must not throw. */
 export interface Runnable {
@@ -12,57 +12,11 @@ export interface Runnable {
   turn (): boolean
 }
 
-/** Runs the tasks of the scheduler. Tests pass their own. */
-export interface TurnSource {
-  /** Runs a task in a microtask. */
-  soon (task: () => void): void
-  /** As `soon`, for a caller that is such a task itself. */
-  soonFromTask (task: () => void): void
-  /** Runs a task after the event loop has polled sockets and timers. */
-  later (task: () => void): void
-  /** Milliseconds since any fixed point. */
-  now (): number
-  /**
-   * Test hook: the index of the next runnable. The default is the first one. Every guarantee except
-   * fairness must hold for any order.
-   */
-  next? (waiting: number): number
-}
-
-const resolved = Promise.resolve()
-
-/** A reaction of a resolved promise is cheaper than `queueMicrotask`. */
-function afterThis (task: () => void): unknown {
-  return resolved.then(task)
-}
-
 /**
- * Runs tasks on the event loop, in the async context of the process system. `soonFromTask` does not
- * switch the context, because its caller is in that context already.
+ * Test hook: picks the index of the next runnable. The default is the first one. Every guarantee
+ * except fairness must hold for any order.
  */
-export class EventLoop implements TurnSource {
-  readonly #context: Context
-
-  constructor (context: Context) {
-    this.#context = context
-  }
-
-  soon (task: () => void): void {
-    this.#context.start(afterThis, task)
-  }
-
-  soonFromTask (task: () => void): void {
-    afterThis(task)
-  }
-
-  later (task: () => void): void {
-    this.#context.start(setImmediate, task)
-  }
-
-  now (): number {
-    return performance.now()
-  }
-}
+export type TurnOrder = (waiting: number) => number
 
 /** Milliseconds of turns before a yield when the event loop is idle. A yield costs 1 µs. */
 const minBudget = 0.1
@@ -92,7 +46,9 @@ export class Scheduler {
   /** The longest turn so far, in milliseconds. Short turns are measured together. */
   longestTurn = 0
   readonly #queue = new Ring<Runnable>()
-  readonly #turns: TurnSource
+  readonly #clock: Clock
+  readonly #contextClock: Clock
+  readonly #order: TurnOrder | undefined
   /** The queue is being drained, or a drain is scheduled. */
   #awake = false
   /** The end of the last measurement. Undefined when no drain is running or scheduled. */
@@ -108,8 +64,14 @@ export class Scheduler {
   #exhaustedAt = 0
   #lastYieldTime = 0
 
-  constructor (turns: TurnSource) {
-    this.#turns = turns
+  /**
+   * @param clock for code that is in the context of the process system already: no switch is needed
+   * @param contextClock its tasks run in that context, whoever starts them
+   */
+  constructor (clock: Clock, contextClock: Clock, order?: TurnOrder) {
+    this.#clock = clock
+    this.#contextClock = contextClock
+    this.#order = order
   }
 
   schedule (runnable: Runnable): void {
@@ -118,7 +80,7 @@ export class Scheduler {
     this.#queue.enqueue(runnable)
     if (this.#awake || this.#exhausted) return
     this.#awake = true
-    this.#turns.soon(this.#drain)
+    this.#contextClock.soon(this.#drain)
   }
 
   /** Whether a runnable waits for a turn. */
@@ -132,19 +94,19 @@ export class Scheduler {
     this.#bodyContinues = true
     if (!this.#awake) {
       this.#awake = true
-      this.#turns.soon(this.#drain)
+      this.#contextClock.soon(this.#drain)
     }
     return true
   }
 
   /** Runs a task after the event loop has polled sockets and timers. */
   afterYield (task: () => void): void {
-    this.#turns.later(task)
+    this.#contextClock.later(task)
   }
 
   readonly #drain = (): void => {
     if (this.#measuredUntil === undefined) {
-      this.#drainingSince = this.#measuredUntil = this.#turns.now()
+      this.#drainingSince = this.#measuredUntil = this.#clock.now()
     } else this.#measureTurns(this.#measuredUntil)
     const continues = this.#bodyContinues
     this.#bodyContinues = false
@@ -160,7 +122,7 @@ export class Scheduler {
       this.#measureTurns(this.#measuredUntil)
     }
     if (unmeasured > 0) this.#measureTurns(this.#measuredUntil)
-    if (bodies > 0 || continues || this.#bodyContinues) this.#turns.soonFromTask(this.#drain)
+    if (bodies > 0 || continues || this.#bodyContinues) this.#clock.soon(this.#drain)
     else {
       this.#awake = false
       this.#measuredUntil = undefined
@@ -169,12 +131,12 @@ export class Scheduler {
 
   #nextRunnable (): Runnable | undefined {
     const { length } = this.#queue
-    if (length < 2 || this.#turns.next === undefined) return this.#queue.dequeue()
-    return this.#queue.removeAt(this.#turns.next(length))
+    if (length < 2 || this.#order === undefined) return this.#queue.dequeue()
+    return this.#queue.removeAt(this.#order(length))
   }
 
   #measureTurns (before: number): void {
-    const now = this.#turns.now()
+    const now = this.#clock.now()
     const took = now - before
     if (took > this.longestTurn) this.longestTurn = took
     this.#turnsPerClockRead = took < shortTurn
@@ -184,11 +146,11 @@ export class Scheduler {
     if (this.#exhausted || now - this.#drainingSince < this.#budget) return
     this.#exhausted = true
     this.#exhaustedAt = now
-    this.#turns.later(this.#resumeAfterYield)
+    this.#contextClock.later(this.#resumeAfterYield)
   }
 
   readonly #resumeAfterYield = (): void => {
-    this.#adaptBudget(this.#turns.now() - this.#exhaustedAt)
+    this.#adaptBudget(this.#clock.now() - this.#exhaustedAt)
     this.#exhausted = false
     if (this.#queue.length === 0 || this.#awake) return
     this.#awake = true

@@ -1,9 +1,11 @@
+import type { Cancellable, Clock } from '../shared/clock.js'
 import type { Entity } from './entity.js'
 import type { ExitSignals } from './exits/exit-signals.js'
 import type { Pid } from '../../types/pid.js'
 
 /** The parts of the runtime that a shutdown uses. */
 export interface ShutdownHost {
+  readonly clock: Clock
   readonly supervisors: Set<Pid>
   readonly entities: Iterable<Entity>
   readonly aliveCount: number
@@ -19,8 +21,8 @@ export interface ShutdownHost {
  * 3. When the time is over, ends those that are still alive.
  */
 export async function shutDown (host: ShutdownHost, timeout: number): Promise<void> {
-  const half = startAlarm(timeout / 2)
-  const whole = startAlarm(timeout)
+  const half = startAlarm(host.clock, timeout / 2)
+  const whole = startAlarm(host.clock, timeout)
   for (const pid of [...host.supervisors].reverse()) host.cancel(pid)
   await Promise.race([host.exitSignals.waitUntil(() => host.supervisors.size === 0), half.rung])
   half.stop()
@@ -30,8 +32,8 @@ export async function shutDown (host: ShutdownHost, timeout: number): Promise<vo
   for (const entity of [...host.entities].reverse()) entity.end('shutdown')
 }
 
-function startAlarm (ms: number): { rung: Promise<void>, stop (): void } {
-  let timer: NodeJS.Timeout
-  const rung = new Promise<void>((resolve) => { timer = setTimeout(resolve, ms) })
-  return { rung, stop: () => { clearTimeout(timer) } }
+function startAlarm (clock: Clock, ms: number): { rung: Promise<void>, stop (): void } {
+  let timer: Cancellable
+  const rung = new Promise<void>((resolve) => { timer = clock.after(ms, resolve) })
+  return { rung, stop: () => { timer.cancel() } }
 }

@@ -1,39 +1,111 @@
 import type { Context } from './context.js'
 
-/** The clock of the cluster core. A simulation passes its own. */
+/**
+ * Time, and the ways to wait. Everything in a process system that waits uses the clock of its
+ * runtime, so that a test can play time by itself.
+ */
 export interface Clock {
-  /** Milliseconds since 1970. The clock never goes back. */
+  /** Milliseconds since a fixed point. The clock never goes back. */
   now (): number
-  after (ms: number, task: () => void): Cancellable
-  /** Runs a task after the current code, so that its output is sent in one batch. */
+  /** Runs a task once, after a delay in milliseconds. */
+  after (ms: number, task: () => void): ClockTimer
+  /** Runs a task in a microtask, after the current code. */
   soon (task: () => void): void
+  /** Runs a task after the event loop has polled sockets and timers. */
+  later (task: () => void): void
 }
 
-/** A scheduled task. */
+/** A task that has not run yet. */
 export interface Cancellable {
+  /** Does nothing when the task has run, or was cancelled. */
   cancel (): void
 }
 
-/** The clock of the machine. Its timers do not keep the program running. */
-export const systemClock: Clock = {
+/** A running timer of a clock. */
+export interface ClockTimer extends Cancellable {
+  /** Call it for a timer that must not keep the program running. */
+  unref (): this
+}
+
+class NodeTimer implements ClockTimer {
+  readonly #timeout: NodeJS.Timeout
+
+  constructor (timeout: NodeJS.Timeout) {
+    this.#timeout = timeout
+  }
+
+  cancel (): void {
+    clearTimeout(this.#timeout)
+  }
+
+  unref (): this {
+    this.#timeout.unref()
+    return this
+  }
+}
+
+const resolved = Promise.resolve()
+
+/** Node's own time. A task runs in the `AsyncLocalStorage` context of the code that starts it. */
+export const nodeClock: Clock = {
   // Not Date.now: a lease must not live longer because somebody set the clock back.
-  now: () => performance.timeOrigin + performance.now(),
-  after (ms, task) {
-    const timer = setTimeout(task, ms).unref()
-    return { cancel () { clearTimeout(timer) } }
-  },
-  soon (task) { setImmediate(task) }
+  now: () => performance.now(),
+  after: (ms, task) => new NodeTimer(setTimeout(task, ms)),
+  // A reaction of a resolved promise is cheaper than `queueMicrotask`. The task must not throw.
+  soon: (task) => resolved.then(task),
+  later (task) { setImmediate(task) }
+}
+
+function startTimer (clock: Clock, ms: number, task: () => void): ClockTimer {
+  return clock.after(ms, task)
+}
+
+function startSoon (clock: Clock, task: () => void): void {
+  clock.soon(task)
+}
+
+function startLater (clock: Clock, task: () => void): void {
+  clock.later(task)
 }
 
 /**
- * The clock of the machine, whose tasks run in the context of a process system. One task may
- * publish the messages of many requests, so it must not run in the `AsyncLocalStorage` context of
- * one of them.
+ * A clock whose tasks run in the context of a process system. One task may serve many requests, so
+ * it must not run in the `AsyncLocalStorage` context of one of them.
  */
-export function clockIn (context: Context): Clock {
+export class ContextClock implements Clock {
+  readonly #clock: Clock
+  readonly #context: Context
+
+  constructor (clock: Clock, context: Context) {
+    this.#clock = clock
+    this.#context = context
+  }
+
+  now (): number {
+    return this.#clock.now()
+  }
+
+  after (ms: number, task: () => void): ClockTimer {
+    return this.#context.start(startTimer, this.#clock, ms, task)
+  }
+
+  soon (task: () => void): void {
+    this.#context.start(startSoon, this.#clock, task)
+  }
+
+  later (task: () => void): void {
+    this.#context.start(startLater, this.#clock, task)
+  }
+}
+
+/**
+ * The clock of a cluster node: it counts from 1970, and its timers do not keep the program running.
+ */
+export function backgroundClock (clock: Clock): Clock {
   return {
-    now: systemClock.now,
-    after: (ms, task) => context.start(systemClock.after, ms, task),
-    soon (task) { context.start(systemClock.soon, task) }
+    now: () => performance.timeOrigin + clock.now(),
+    after: (ms, task) => clock.after(ms, task).unref(),
+    soon (task) { clock.soon(task) },
+    later (task) { clock.later(task) }
   }
 }

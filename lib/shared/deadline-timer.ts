@@ -1,5 +1,5 @@
-import { Context } from './context.js'
 import { longestDelay } from './duration.js'
+import type { Clock, ClockTimer } from './clock.js'
 
 /** A task with a deadline. `slot` belongs to the timer that it is scheduled on. */
 export interface Deadline {
@@ -12,7 +12,7 @@ export interface Deadline {
 export interface Slot {
   readonly at: number
   readonly waiting: Set<Deadline>
-  readonly timer: NodeJS.Timeout
+  readonly timer: ClockTimer
 }
 
 /** Deadlines are rounded up to a multiple of these milliseconds. */
@@ -41,23 +41,26 @@ export class DeadlineTimer {
   readonly #slots = new Map<number, Slot>()
   /** Slots that are due. After a stall there may be many, and they share the time budget. */
   readonly #due: Slot[] = []
-  /** A timer serves many requests, so it must not run in the async context of one of them. */
-  readonly #context: Context
+  readonly #clock: Clock
 
-  constructor (context = new Context()) {
-    this.#context = context
+  /**
+   * @param clock one whose tasks run in the context of the process system: a timer serves many
+   * requests, so it must not run in the async context of one of them
+   */
+  constructor (clock: Clock) {
+    this.#clock = clock
   }
 
   /** Schedules a deadline, or moves it. It is never due before `delay` milliseconds have passed. */
   schedule (deadline: Deadline, delay: number): void {
     this.cancel(deadline)
     const step = roundingStep(delay)
-    const now = performance.now()
+    const now = this.#clock.now()
     const at = Math.ceil((now + delay) / step) * step
     let slot = this.#slots.get(at)
     if (slot === undefined) {
       const onDue = (): void => { this.#slotDue(at) }
-      const timer = this.#context.start(setTimeout, onDue, delayUntil(at, now))
+      const timer = this.#clock.after(delayUntil(at, now), onDue)
       slot = { at, waiting: new Set(), timer }
       this.#slots.set(at, slot)
     }
@@ -71,7 +74,7 @@ export class DeadlineTimer {
     deadline.slot = undefined
     slot.waiting.delete(deadline)
     if (slot.waiting.size > 0) return
-    clearTimeout(slot.timer)
+    slot.timer.cancel()
     if (this.#slots.get(slot.at) === slot) this.#slots.delete(slot.at)
   }
 
@@ -90,12 +93,12 @@ export class DeadlineTimer {
     try {
       this.#runDueFor(timeBudget)
     } finally {
-      if (this.#due.length > 0) setImmediate(this.#runDue)
+      if (this.#due.length > 0) this.#clock.later(this.#runDue)
     }
   }
 
   #runDueFor (milliseconds: number): void {
-    const started = performance.now()
+    const started = this.#clock.now()
     let done = 0
     for (let slot = this.#due.at(0); slot !== undefined; slot = this.#due.at(0)) {
       for (const deadline of slot.waiting) {
@@ -103,7 +106,7 @@ export class DeadlineTimer {
         deadline.slot = undefined
         deadline.due(started - slot.at)
         if (++done % deadlinesPerClockRead > 0) continue
-        if (performance.now() - started >= milliseconds) return
+        if (this.#clock.now() - started >= milliseconds) return
       }
       this.#due.shift()
     }

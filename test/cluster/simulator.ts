@@ -1,4 +1,4 @@
-import type { Cancellable, Clock } from '../../lib/shared/clock.js'
+import type { Clock, ClockTimer } from '../../lib/shared/clock.js'
 import type { RegisterEntry, ClusterTransport, TransportEvents } from '../../types/cluster.js'
 
 /** Random numbers from a seed: the same seed, the same run. */
@@ -140,7 +140,7 @@ export class Machine implements Clock {
     return this.world.now + this.ahead
   }
 
-  after (ms: number, run: () => void): Cancellable {
+  after (ms: number, run: () => void): ClockTimer {
     this.timers++
     const task = this.world.schedule(ms, () => {
       this.timers--
@@ -152,11 +152,16 @@ export class Machine implements Clock {
         if (task.run === undefined) return
         task.run = undefined
         this.timers--
-      }
+      },
+      unref () { return this }
     }
   }
 
   soon (run: () => void): void {
+    this.later(run)
+  }
+
+  later (run: () => void): void {
     this.world.schedule(0, run, this)
   }
 }

@@ -202,7 +202,7 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'the timeout of an answered call is not cleared',
     file: 'process/calls.ts',
-    search: '    clearTimeout(this.#timer)\n',
+    search: '    this.#timer.cancel()\n',
     replace: '',
     suites: ['calls']
   },
@@ -260,14 +260,14 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'a cancelled timer still fires',
     file: 'process/actor/timers.ts',
-    search: '        clearTimeout(timer)\n        this.#running.delete(timer)\n',
+    search: '        current().cancel()\n        this.#running.delete(timer)\n',
     replace: '        this.#running.delete(timer)\n',
     suites: ['calls']
   },
   {
     name: 'a fulfilled receive keeps its timer',
     file: 'process/actor/receive.ts',
-    search: 'fulfill (mail: Mail): void {\n    clearTimeout(this.#timer)\n',
+    search: 'fulfill (mail: Mail): void {\n    this.#timer.cancel()\n',
     replace: 'fulfill (mail: Mail): void {\n',
     suites: ['calls']
   },

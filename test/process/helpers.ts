@@ -2,7 +2,7 @@ import { createProcesses } from '../../lib/process/index.js'
 import { processesFacade } from '../../lib/process/processes.js'
 import { Runtime } from '../../lib/process/runtime.js'
 import { silentLogger } from '../../lib/process/index.js'
-import type { TurnSource } from '../../lib/process/scheduler.js'
+import type { ManualClock } from '../properties/clock.js'
 import type { MessageOf } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 import type {
@@ -38,7 +38,8 @@ export function buildRuntime (
   options: {
     node?: string
     logger?: Logger
-    turns?: TurnSource
+    /** Time, tasks and the order of turns. */
+    clock?: ManualClock
     mailboxLimit?: number
     mailboxBytes?: number
   } = {}
@@ -46,11 +47,13 @@ export function buildRuntime (
   const {
     node = 'local',
     logger = silentLogger,
-    turns,
+    clock,
     mailboxLimit = 10_000,
     mailboxBytes = 2 ** 24
   } = options
-  const runtime = new Runtime({ node, mailboxLimit, mailboxBytes, logger, turns })
+  const runtime = new Runtime({
+    node, mailboxLimit, mailboxBytes, logger, clock, turnOrder: clock?.order
+  })
   return { runtime, processes: processesFacade(runtime) }
 }
 
@@ -141,28 +144,4 @@ export function recordingLogger (): {
     child: () => logger
   }
   return { logger, lines, firstLine }
-}
-
-/** Tasks that run only when the test says so. */
-export class ManualTurns implements TurnSource {
-  readonly tasks: Array<() => void> = []
-  readonly laterTasks: Array<() => void> = []
-  clock = 0
-  /** The index of the next runnable; 0 is the one that has waited longest. */
-  choice = 0
-
-  soon = (task: () => void): void => { this.tasks.push(task) }
-  soonFromTask = this.soon
-  later = (task: () => void): void => { this.laterTasks.push(task) }
-  now = (): number => this.clock
-  next = (waiting: number): number => this.choice % waiting
-
-  /** Runs all tasks, and those that they schedule. */
-  run (): void {
-    for (let task = this.tasks.shift(); task !== undefined; task = this.tasks.shift()) task()
-  }
-
-  yieldOnce (): void {
-    for (const task of this.laterTasks.splice(0)) task()
-  }
 }

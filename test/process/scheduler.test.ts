@@ -1,14 +1,20 @@
 import t from 'tap'
 import { createServer, get } from 'node:http'
 import { once } from 'node:events'
-import { build, ManualTurns } from './helpers.js'
+import { build } from './helpers.js'
+import { ManualClock } from '../properties/clock.js'
 import { nextLap, TestClock } from '../laps.js'
-import { Context } from '../../lib/shared/context.js'
-import { EventLoop, Scheduler } from '../../lib/process/scheduler.js'
+import { Scheduler } from '../../lib/process/scheduler.js'
 import type { AddressInfo } from 'node:net'
 import type { Runnable } from '../../lib/process/scheduler.js'
 import type { Loose } from './helpers.js'
 import type { Process } from '../../types/processes.js'
+
+function schedulerOn (clock: ManualClock): Scheduler {
+  // Small times have the smallest rounding errors.
+  clock.time = 0
+  return new Scheduler(clock, clock, clock.order)
+}
 
 /** A runnable whose turns take some time. */
 function runnable (turn: () => unknown): Runnable {
@@ -16,8 +22,8 @@ function runnable (turn: () => unknown): Runnable {
 }
 
 t.test('queues a runnable once, and runs it later', async (t) => {
-  const turns = new ManualTurns()
-  const scheduler = new Scheduler(turns)
+  const clock = new ManualClock()
+  const scheduler = schedulerOn(clock)
   const order: string[] = []
   const one = runnable(() => {
     order.push('one')
@@ -28,58 +34,58 @@ t.test('queues a runnable once, and runs it later', async (t) => {
   scheduler.schedule(one)
   scheduler.schedule(two)
   t.strictSame(order, [])
-  t.equal(turns.tasks.length, 1)
-  turns.run()
+  t.equal(clock.tasks.length, 1)
+  clock.run()
   t.strictSame(order, ['one', 'two', 'one'])
   t.notOk(one.queued)
 })
 
 t.test('reports whether a turn is pending', async (t) => {
-  const turns = new ManualTurns()
-  const scheduler = new Scheduler(turns)
+  const clock = new ManualClock()
+  const scheduler = schedulerOn(clock)
   t.equal(scheduler.hasPendingTurns, false)
   scheduler.schedule(runnable(() => undefined))
   t.equal(scheduler.hasPendingTurns, true)
-  turns.run()
+  clock.run()
   t.equal(scheduler.hasPendingTurns, false)
 })
 
 t.test('lets a test choose the next runnable', async (t) => {
-  const turns = new ManualTurns()
-  const scheduler = new Scheduler(turns)
+  const clock = new ManualClock()
+  const scheduler = schedulerOn(clock)
   const order: string[] = []
   for (const name of ['one', 'two', 'three']) scheduler.schedule(runnable(() => order.push(name)))
-  turns.choice = 1
-  turns.run()
+  clock.choice = 1
+  clock.run()
   t.strictSame(order, ['two', 'three', 'one'])
 })
 
 /** A scheduler with endless mail. Each turn takes the given time. */
 function flooded (ms: number) {
-  const turns = new ManualTurns()
-  const scheduler = new Scheduler(turns)
+  const clock = new ManualClock()
+  const scheduler = schedulerOn(clock)
   let taken = 0
   const endless = runnable(() => {
     taken++
-    turns.clock += ms
+    clock.time += ms
     scheduler.schedule(endless)
     return false
   })
   scheduler.schedule(endless)
   return {
-    turns,
+    clock,
     scheduler,
     /** The number of turns until the next yield. */
     run () {
       const before = taken
-      turns.run()
+      clock.run()
       return taken - before
     },
     /** Yields for some milliseconds. @returns the number of turns after it */
     yieldFor (ms: number) {
       const before = taken
-      turns.clock += ms
-      turns.yieldOnce()
+      clock.time += ms
+      clock.yieldOnce()
       return taken - before
     }
   }
@@ -87,13 +93,13 @@ function flooded (ms: number) {
 
 t.test('yields to the event loop after a time budget', async (t) => {
   for (const [ms, most] of [[0.01, 11], [0.06, 3], [1, 1], [10, 1]]) {
-    const { turns, scheduler, run, yieldFor } = flooded(ms)
+    const { clock, scheduler, run, yieldFor } = flooded(ms)
     let taken = run()
     for (let i = 0; i < 5; i++) {
       t.ok(taken > 0 && taken <= most, `${taken} turns of ${ms} ms`)
-      t.equal(turns.laterTasks.length, 1, 'a yield was scheduled')
+      t.equal(clock.laterTasks.length, 1, 'a yield was scheduled')
       scheduler.schedule(runnable(() => {}))
-      t.equal(turns.tasks.length, 0, 'nothing goes on before it')
+      t.equal(clock.tasks.length, 0, 'nothing goes on before it')
       taken = yieldFor(0)
     }
   }
@@ -112,110 +118,97 @@ t.test('uses half of the time for turns, for any length of a yield', async (t) =
 })
 
 t.test('shares one clock read among short turns, until a turn is long', async (t) => {
-  const turns = new ManualTurns()
-  const scheduler = new Scheduler(turns)
+  const clock = new ManualClock()
+  const scheduler = schedulerOn(clock)
   let looks = 0
-  turns.now = () => { looks++; return turns.clock }
+  clock.now = () => { looks++; return clock.time }
   const run = (ms: number) => {
     looks = 0
-    for (let i = 0; i < 100; i++) scheduler.schedule(runnable(() => { turns.clock += ms }))
-    turns.run()
+    for (let i = 0; i < 100; i++) scheduler.schedule(runnable(() => { clock.time += ms }))
+    clock.run()
   }
   run(0.0001)
   t.ok(looks > 100 / 8 && looks < 20, `${looks} looks at 100 short turns`)
   run(0.0009)
   t.ok(looks > 100 / 8 && looks < 20, `${looks} looks`)
   t.ok(scheduler.longestTurn < 0.01)
-  scheduler.schedule(runnable(() => { turns.clock += 0.05 }))
-  turns.run()
+  scheduler.schedule(runnable(() => { clock.time += 0.05 }))
+  clock.run()
   run(0.0001)
   t.ok(looks > 100 / 8 && looks < 20, `${looks} looks`)
-  for (let i = 0; i < 20; i++) scheduler.schedule(runnable(() => { turns.clock += 0.004 }))
+  for (let i = 0; i < 20; i++) scheduler.schedule(runnable(() => { clock.time += 0.004 }))
   looks = 0
-  turns.run()
+  clock.run()
   t.ok(looks > 6, `${looks} looks at 20 turns that are not short together`)
 })
 
 t.test('starts with a whole budget after the queue was empty', async (t) => {
-  const turns = new ManualTurns()
-  const scheduler = new Scheduler(turns)
+  const clock = new ManualClock()
+  const scheduler = schedulerOn(clock)
   for (let i = 0; i < 100; i++) {
-    scheduler.schedule(runnable(() => { turns.clock += 0.05 }))
-    turns.run()
-    turns.clock += 1
+    scheduler.schedule(runnable(() => { clock.time += 0.05 }))
+    clock.run()
+    clock.time += 1
   }
-  t.equal(turns.laterTasks.length, 0)
+  t.equal(clock.laterTasks.length, 0)
 })
 
 t.test('does nothing after a yield when the queue is empty', async (t) => {
-  const turns = new ManualTurns()
-  const scheduler = new Scheduler(turns)
-  scheduler.schedule(runnable(() => { turns.clock += 1 }))
-  turns.run()
-  t.equal(turns.laterTasks.length, 1)
-  turns.yieldOnce()
-  t.equal(turns.tasks.length, 0)
+  const clock = new ManualClock()
+  const scheduler = schedulerOn(clock)
+  scheduler.schedule(runnable(() => { clock.time += 1 }))
+  clock.run()
+  t.equal(clock.laterTasks.length, 1)
+  clock.yieldOnce()
+  t.equal(clock.tasks.length, 0)
   let ran = 0
   scheduler.schedule(runnable(() => { ran++ }))
-  t.equal(turns.tasks.length, 1, 'it is awake again')
-  turns.run()
+  t.equal(clock.tasks.length, 1, 'it is awake again')
+  clock.run()
   t.equal(ran, 1)
 })
 
 t.test('lets a few bodies continue between drains, and measures them', async (t) => {
-  const turns = new ManualTurns()
-  const scheduler = new Scheduler(turns)
+  const clock = new ManualClock()
+  const scheduler = schedulerOn(clock)
   let handed = 0
   for (let i = 0; i < 40; i++) scheduler.schedule(runnable(() => { handed++; return true }))
-  turns.tasks.shift()!()
+  clock.tasks.shift()!()
   t.equal(handed, 16)
-  turns.clock += 0.0625
-  turns.tasks.shift()!()
+  clock.time += 0.0625
+  clock.tasks.shift()!()
   t.equal(handed, 32)
   t.equal(scheduler.longestTurn, 0.0625)
-  turns.clock += 0.03125
-  turns.run()
+  clock.time += 0.03125
+  clock.run()
   t.equal(handed, 40)
   t.equal(scheduler.longestTurn, 0.0625)
-  turns.clock += 100
-  scheduler.schedule(runnable(() => { turns.clock += 0.03125 }))
-  turns.run()
+  clock.time += 100
+  scheduler.schedule(runnable(() => { clock.time += 0.03125 }))
+  clock.run()
   t.equal(scheduler.longestTurn, 0.0625, 'idle time is nobody\'s turn')
 })
 
 t.test('measures a body that takes mail outside its turn, and makes it yield', async (t) => {
-  const turns = new ManualTurns()
-  const scheduler = new Scheduler(turns)
+  const clock = new ManualClock()
+  const scheduler = schedulerOn(clock)
   t.ok(scheduler.mayContinue())
   t.ok(scheduler.mayContinue())
-  t.equal(turns.tasks.length, 1)
-  turns.tasks.shift()!()
-  turns.clock += 5
+  t.equal(clock.tasks.length, 1)
+  clock.tasks.shift()!()
+  clock.time += 5
   t.ok(scheduler.mayContinue())
-  turns.tasks.shift()!()
+  clock.tasks.shift()!()
   t.equal(scheduler.longestTurn, 5)
   for (let i = 0; i < 5; i++) {
-    turns.clock += 3
+    clock.time += 3
     scheduler.mayContinue()
-    turns.tasks.shift()?.()
+    clock.tasks.shift()?.()
   }
   t.notOk(scheduler.mayContinue())
-  turns.run()
-  turns.yieldOnce()
+  clock.run()
+  clock.yieldOnce()
   t.ok(scheduler.mayContinue())
-})
-
-t.test('runs turns on the event loop', async (t) => {
-  const eventLoop = new EventLoop(new Context())
-  const order: string[] = []
-  await new Promise<void>((resolve) => {
-    eventLoop.later(() => { order.push('later'); resolve() })
-    eventLoop.soon(() => { order.push('soon') })
-    eventLoop.soonFromTask(() => { order.push('again') })
-    order.push('now')
-  })
-  t.strictSame(order, ['now', 'soon', 'again', 'later'])
-  t.ok(eventLoop.now() > 0)
 })
 
 const bodies: Record<string, (self: Process<Loose>, work: () => void) => Promise<unknown>> = {

@@ -2,7 +2,7 @@
 // Receives get their topics in order. No timer or listener outlives its use.
 import { getEventListeners } from 'node:events'
 import fc from 'fast-check'
-import { buildRuntime, ManualTurns } from '../process/helpers.js'
+import { buildRuntime } from '../process/helpers.js'
 import { ManualClock, ticks } from './clock.js'
 import { equal, suiteOf } from './suite.js'
 import type { AnyMessage } from '../process/helpers.js'
@@ -110,7 +110,6 @@ interface Callee {
 
 class Bench {
   readonly clock = new ManualClock()
-  readonly turns = new ManualTurns()
   readonly runtime: Runtime
   readonly processes: Processes
   readonly callees: Callee[] = []
@@ -135,7 +134,7 @@ class Bench {
   expectedTicks = 0
 
   constructor () {
-    const { runtime, processes } = buildRuntime({ turns: this.turns })
+    const { runtime, processes } = buildRuntime({ clock: this.clock })
     this.runtime = runtime
     this.processes = processes
     for (let i = 0; i < callees; i++) this.callees.push(this.#callee())
@@ -144,7 +143,7 @@ class Bench {
       // The body runs until the process is ended.
       return new Promise(() => {})
     })
-    this.turns.run()
+    this.clock.run()
   }
 
   #callee (): Callee {
@@ -196,8 +195,8 @@ class Bench {
       case 'time':
         return this.#pass(step.ms)
       case 'turn':
-        this.turns.choice = step.choice
-        this.turns.tasks.shift()?.()
+        this.clock.choice = step.choice
+        this.clock.tasks.shift()?.()
         return
       case 'exit':
         return this.#end(this.callees[step.to])
@@ -225,7 +224,7 @@ class Bench {
       from,
       to,
       number,
-      dueAt: this.clock.now + timeout,
+      dueAt: this.clock.time + timeout,
       signal: signal ? controller.signal : undefined,
       expected: undefined,
       settled: []
@@ -322,7 +321,7 @@ class Bench {
     this.timers.push({
       owner,
       timer,
-      dueAt: this.clock.now + ms,
+      dueAt: this.clock.time + ms,
       every: how === 'every' ? ms : undefined,
       cleared: false
     })
@@ -333,10 +332,10 @@ class Bench {
     for (let i = 0; i < ms; i++) {
       this.clock.advance(1)
       for (const call of this.calls) {
-        if (call.dueAt <= this.clock.now) call.expected ??= 'FST_PROCESS_CALL_TIMEOUT'
+        if (call.dueAt <= this.clock.time) call.expected ??= 'FST_PROCESS_CALL_TIMEOUT'
       }
       for (const one of this.timers) {
-        if (one.cleared || one.owner.ended || one.dueAt !== this.clock.now) continue
+        if (one.cleared || one.owner.ended || one.dueAt !== this.clock.time) continue
         if (!one.owner.stopping) this.expectedTicks++
         if (one.every === undefined) one.cleared = true
         else one.dueAt += one.every
@@ -362,8 +361,8 @@ class Bench {
 
   async rest (): Promise<void> {
     for (let i = 0; i < 4; i++) {
-      this.turns.run()
-      this.turns.yieldOnce()
+      this.clock.run()
+      this.clock.yieldOnce()
       await ticks()
     }
   }
@@ -383,7 +382,7 @@ class Bench {
     const receivesOpen = this.receives.filter(
       ({ outcome, timed }) => timed && outcome === undefined
     ).length
-    equal(this.clock.pending, running + callsOpen + receivesOpen, 'timers that run')
+    equal(this.clock.runningTimers, running + callsOpen + receivesOpen, 'timers that run')
   }
 
   #left (): Array<{ topic: string, number: number }> {
@@ -469,7 +468,7 @@ class Bench {
       true,
       'a call that nobody settles'
     )
-    equal(this.clock.pending, 0, 'timers that remain')
+    equal(this.clock.runningTimers, 0, 'timers that remain')
     equal(this.runtime.relations.size, 0, 'relations that remain')
     for (const { signal } of this.calls) {
       if (signal !== undefined) {
@@ -484,19 +483,14 @@ export const calls = suiteOf(
   fc.array(step, { minLength: 5, maxLength: 50, size: 'max' }),
   async (steps) => {
     const bench = new Bench()
-    bench.clock.install()
-    try {
-      for (const step of steps) {
-        bench.do(step)
-        if (step.do === 'turn' || step.do === 'time') await ticks()
-      }
-      await bench.rest()
-      bench.compare()
-      await bench.drain()
-      bench.finish()
-      await bench.end()
-    } finally {
-      bench.clock.restore()
+    for (const step of steps) {
+      bench.do(step)
+      if (step.do === 'turn' || step.do === 'time') await ticks()
     }
+    await bench.rest()
+    bench.compare()
+    await bench.drain()
+    bench.finish()
+    await bench.end()
   }
 )

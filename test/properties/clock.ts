@@ -1,18 +1,24 @@
+import type { Clock, ClockTimer } from '../../lib/shared/clock.js'
+
 /** A pending timer of the manual clock. */
-class Handle {
+class Handle implements ClockTimer {
   at: number
   readonly task: () => void
   /** The period of an interval in milliseconds. */
   readonly every: number | undefined
+  readonly #timers: Set<Handle>
 
-  constructor (at: number, task: () => void, every?: number) {
+  constructor (timers: Set<Handle>, at: number, task: () => void, every?: number) {
+    this.#timers = timers
     this.at = at
     this.task = task
     this.every = every
+    timers.add(this)
   }
 
   ref (): this { return this }
   unref (): this { return this }
+  cancel (): void { this.#timers.delete(this) }
 }
 
 const replaced = [
@@ -24,69 +30,61 @@ const replaced = [
   'clearImmediate'
 ] as const
 
-/**
- * A manual clock. While it is installed it replaces all timers of this thread, and counts those
- * that were not cleared. Only microtasks and ticks may be awaited meanwhile.
- */
-export class ManualClock {
-  now = 1000
+/** A clock that only a test moves, and whose tasks run only when the test says so. */
+export class ManualClock implements Clock {
+  /** Milliseconds. */
+  time = 1000
+  /** The pending tasks of `soon`. */
+  tasks: Array<() => void> = []
+  /** The pending tasks of `later`. */
+  laterTasks: Array<() => void> = []
+  /** The index of the next runnable; 0 is the one that has waited longest. */
+  choice = 0
   readonly #timers = new Set<Handle>()
-  #immediates: Handle[] = []
   readonly #saved = replaced.map((name) => [name, globalThis[name]] as const)
 
-  /** The number of pending timers and immediates. */
-  get pending (): number {
-    return this.#timers.size + this.#immediates.length
+  now = (): number => this.time
+
+  after = (ms: number, task: () => void): ClockTimer => {
+    return new Handle(this.#timers, this.time + Math.max(1, ms), task)
   }
 
-  install (): this {
-    const start = (delay: number | undefined, task: () => void, every?: number): Handle => {
-      const handle = new Handle(this.now + Math.max(1, delay ?? 1), task, every)
-      this.#timers.add(handle)
-      return handle
-    }
-    const clear = (handle: Handle): void => { this.#timers.delete(handle) }
-    Object.assign(globalThis, {
-      setTimeout: (task: () => void, delay?: number) => start(delay, task),
-      setInterval: (task: () => void, delay?: number) =>
-        start(delay, task, Math.max(1, delay ?? 1)),
-      setImmediate: (task: () => void) => {
-        const handle = new Handle(this.now, task)
-        this.#immediates.push(handle)
-        return handle
-      },
-      clearTimeout: clear,
-      clearInterval: clear,
-      clearImmediate: (handle: Handle) => {
-        this.#immediates = this.#immediates.filter((other) => other !== handle)
-      }
-    })
-    Object.defineProperty(performance, 'now', { value: () => this.now, configurable: true })
-    return this
+  soon = (task: () => void): void => { this.tasks.push(task) }
+  later = (task: () => void): void => { this.laterTasks.push(task) }
+
+  /** The `turnOrder` of a runtime. */
+  order = (waiting: number): number => this.choice % waiting
+
+  /** The number of timers that have neither run nor been cancelled. */
+  get runningTimers (): number {
+    return this.#timers.size
   }
 
-  restore (): void {
-    Object.assign(globalThis, Object.fromEntries(this.#saved))
-    delete (performance as { now?: unknown }).now
+  /** Whether a task of `soon` or `later` waits. */
+  get busy (): boolean {
+    return this.tasks.length + this.laterTasks.length > 0
+  }
+
+  /** Runs all tasks of `soon`, and those that they add. */
+  run (): void {
+    for (let task = this.tasks.shift(); task !== undefined; task = this.tasks.shift()) task()
+  }
+
+  /** Runs the tasks of `later` that are pending now. */
+  yieldOnce (): void {
+    for (const task of this.laterTasks.splice(0)) task()
   }
 
   /** Advances the time, and runs due timers in the order of their times. */
   advance (ms: number): void {
-    const end = this.now + ms
+    const end = this.time + ms
     for (let next = this.#due(end); next !== undefined; next = this.#due(end)) {
-      this.now = Math.max(this.now, next.at)
-      if (next.every === undefined) this.#timers.delete(next)
-      else next.at = this.now + next.every
+      this.time = Math.max(this.time, next.at)
+      if (next.every === undefined) next.cancel()
+      else next.at = this.time + next.every
       next.task()
     }
-    this.now = end
-  }
-
-  /** Runs the immediates that are pending now. */
-  yieldOnce (): void {
-    const immediates = this.#immediates
-    this.#immediates = []
-    for (const { task } of immediates) task()
+    this.time = end
   }
 
   #due (end: number): Handle | undefined {
@@ -95,6 +93,32 @@ export class ManualClock {
       if (timer.at <= end && (first === undefined || timer.at < first.at)) first = timer
     }
     return first
+  }
+
+  /**
+   * Replaces all timers of this thread, for code that does not take a clock. Only microtasks and
+   * ticks may be awaited meanwhile.
+   */
+  install (): this {
+    const clear = (handle: Handle | undefined): void => { handle?.cancel() }
+    Object.assign(globalThis, {
+      setTimeout: (task: () => void, delay?: number) => this.after(delay ?? 1, task),
+      setInterval: (task: () => void, delay = 1) => {
+        const period = Math.max(1, delay)
+        return new Handle(this.#timers, this.time + period, task, period)
+      },
+      setImmediate: this.later,
+      clearTimeout: clear,
+      clearInterval: clear,
+      clearImmediate () { throw new Error('this clock cannot clear an immediate') }
+    })
+    Object.defineProperty(performance, 'now', { value: this.now, configurable: true })
+    return this
+  }
+
+  restore (): void {
+    Object.assign(globalThis, Object.fromEntries(this.#saved))
+    delete (performance as { now?: unknown }).now
   }
 }
 

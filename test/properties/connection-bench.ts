@@ -3,7 +3,7 @@ import { normalizeOptions } from '../../lib/registration/options.js'
 import { parseConfig } from '../../lib/connection/config.js'
 import { Connection } from '../../lib/connection/connection.js'
 import { RelayServer } from '../../lib/connection/relay-server.js'
-import { buildRuntime, ManualTurns } from '../process/helpers.js'
+import { buildRuntime } from '../process/helpers.js'
 import { ManualClock, ticks } from './clock.js'
 import { FakeClient } from './fake-client.js'
 import { equal } from './suite.js'
@@ -146,7 +146,6 @@ export class Watching {
 
 export class ConnectionBench {
   readonly clock = new ManualClock()
-  readonly turns = new ManualTurns()
   readonly runtime: Runtime
   readonly processes: Processes
   readonly relay: RelayServer
@@ -165,14 +164,14 @@ export class ConnectionBench {
       pongTimeout: 100,
       closeTimeout: 50
     })
-    const { runtime, processes } = buildRuntime({ turns: this.turns, mailboxLimit })
+    const { runtime, processes } = buildRuntime({ clock: this.clock, mailboxLimit })
     this.runtime = runtime
     this.processes = processes
     this.relay = new RelayServer(runtime, server)
     this.#route = route
     for (let i = 0; i < 3; i++) this.targets.push(new Story(processes, i))
     for (const trap of [true, false]) this.watchers.push(new Watching(processes, runtime, trap))
-    this.turns.run()
+    this.clock.run()
   }
 
   connect (at: number, heartbeat: boolean): void {
@@ -319,9 +318,8 @@ export class ConnectionBench {
     for (const { client } of this.connections) client.reads()
     for (let i = 0; i < 12; i++) {
       await ticks()
-      this.turns.choice = 0
-      this.turns.run()
-      this.turns.yieldOnce()
+      this.clock.choice = 0
+      this.clock.run()
       this.yieldOnce()
     }
     await ticks()

@@ -178,8 +178,8 @@ class Bench extends ConnectionBench {
       case 'release':
         return this.targets[step.target].release()
       case 'turn':
-        this.turns.choice = step.choice
-        this.turns.tasks.shift()?.()
+        this.clock.choice = step.choice
+        this.clock.tasks.shift()?.()
         return
       case 'breathe':
         return this.yieldOnce()
@@ -508,7 +508,7 @@ export const connections = suiteOf(
       equal(alive, [...bench.targets, ...bench.watchers].filter((one) => one.alive).length)
       equal(bench.relay.sockets.size, 0, 'sockets that remain')
       equal(bench.relay.deadlines.size, 0, 'deadlines that remain')
-      equal(bench.clock.pending, 0, 'timers that remain')
+      equal(bench.clock.runningTimers, 0, 'timers that remain')
     } finally {
       bench.clock.restore()
     }

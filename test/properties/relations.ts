@@ -1,7 +1,8 @@
 // Random operations of processes, compared with a model: relations, names, groups, exits, and the
 // order of mail.
 import fc from 'fast-check'
-import { buildRuntime, held, ManualTurns } from '../process/helpers.js'
+import { buildRuntime, held } from '../process/helpers.js'
+import { ManualClock } from './clock.js'
 import { equal, sameSet, suiteOf } from './suite.js'
 import type { AnyMessage } from '../process/helpers.js'
 import type { Exit, SystemTopics } from '../../types/messages.js'
@@ -146,7 +147,7 @@ function isOrderly (reason: string): boolean {
 
 /** The real system and its model. An operation must have the same result in both. */
 class Twin {
-  readonly turns = new ManualTurns()
+  readonly clock = new ManualClock()
   readonly runtime: Runtime
   readonly processes: Processes
   readonly all: Modelled[] = []
@@ -157,7 +158,7 @@ class Twin {
   #exits = false
 
   constructor () {
-    const { runtime, processes } = buildRuntime({ turns: this.turns })
+    const { runtime, processes } = buildRuntime({ clock: this.clock })
     this.runtime = runtime
     this.processes = processes
   }
@@ -499,20 +500,20 @@ class Twin {
     ms: number
     choice: number
   }): Promise<void> {
-    this.turns.clock += ms
-    this.turns.choice = choice
-    if (turn === 'soon') this.turns.tasks.shift()?.()
-    else if (turn === 'later') this.turns.yieldOnce()
+    this.clock.time += ms
+    this.clock.choice = choice
+    if (turn === 'soon') this.clock.tasks.shift()?.()
+    else if (turn === 'later') this.clock.yieldOnce()
     else for (let i = 0; i < 5; i++) await null
   }
 
   async finish (): Promise<void> {
-    this.turns.choice = 0
+    this.clock.choice = 0
     for (let idle = 0, laps = 0; idle < 5; laps++) {
       equal(laps < 1000, true, 'it comes to rest')
-      idle = this.turns.tasks.length + this.turns.laterTasks.length === 0 ? idle + 1 : 0
-      this.turns.run()
-      this.turns.yieldOnce()
+      idle = !this.clock.busy ? idle + 1 : 0
+      this.clock.run()
+      this.clock.yieldOnce()
       await this.give({ turn: 'microtasks', ms: 0, choice: 0 })
     }
   }

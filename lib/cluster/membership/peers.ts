@@ -164,7 +164,7 @@ export class Peers {
   // Their channels
 
   #scheduleFlush (channel: Channel): void {
-    if (this.#dirty.size === 0) this.#host.clock.soon(this.flush)
+    if (this.#dirty.size === 0) this.#host.clock.later(this.flush)
     this.#dirty.add(channel)
   }
 

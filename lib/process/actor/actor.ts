@@ -67,7 +67,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
     this.label = options.label
     this.#startOptions = options
     this.trapLinks = options.trapLinks
-    this.#startedAt = Math.floor(performance.now())
+    this.#startedAt = Math.floor(host.clock.now())
   }
 
   // Mail in
@@ -359,7 +359,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
       status: this.#status(),
       mailbox: this.mailbox.length,
       monitors: this.monitored,
-      uptime: performance.now() - this.#startedAt
+      uptime: this.host.clock.now() - this.#startedAt
     }
   }
 

@@ -7,6 +7,7 @@ import { LazyState } from './lazy-state.js'
 import { Mailbox } from './mailbox.js'
 import { StopReason } from './stop-reason.js'
 import { ProcessTimers } from './timers.js'
+import type { Clock } from '../../shared/clock.js'
 import type { PendingOperation, PendingOwner } from '../calls.js'
 import type { Counters } from '../counters.js'
 import type { MonitorsHost, MonitorsOwner } from '../exits/monitors.js'
@@ -16,6 +17,7 @@ import type { Monitor, Pid } from '../../../types/pid.js'
 
 /** The parts of the runtime that the end of a process uses. */
 export interface LifecycleHost extends MonitorsHost {
+  readonly clock: Clock
   readonly context: { run (task: () => void): void }
   readonly counters: Counters
   logFailure (pid: Pid, err: unknown, text: string): void
@@ -181,7 +183,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner {
   }
 
   get timers (): ProcessTimers {
-    return (this.lazyState.timers ??= new ProcessTimers())
+    return (this.lazyState.timers ??= new ProcessTimers(this.host.clock))
   }
 
   addPending (operation: PendingOperation): void {

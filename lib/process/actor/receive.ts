@@ -1,5 +1,6 @@
 import { errorCodes, show } from '../../errors.js'
 import { isTopic } from '../message.js'
+import type { Cancellable, Clock } from '../../shared/clock.js'
 import type { Mail, TopicFilter } from '../message.js'
 import type { PendingReceive } from './pending-receives.js'
 
@@ -58,22 +59,22 @@ class ReceiveRequest implements PendingReceive {
 
 /** A pending `receive` with a timeout. */
 class TimedReceiveRequest extends ReceiveRequest {
-  readonly #timer: NodeJS.Timeout
+  readonly #timer: Cancellable
 
-  constructor (host: ReceiveHost, filter: TopicFilter, ms: number) {
+  constructor (host: ReceiveHost, filter: TopicFilter, ms: number, clock: Clock) {
     super(host, filter)
-    this.#timer = setTimeout(() => {
+    this.#timer = clock.after(ms, () => {
       if (host.expireReceive(this)) super.fulfill(undefined)
-    }, ms)
+    })
   }
 
   override fulfill (mail: Mail): void {
-    clearTimeout(this.#timer)
+    this.#timer.cancel()
     super.fulfill(mail)
   }
 
   override settleStopped (): void {
-    clearTimeout(this.#timer)
+    this.#timer.cancel()
     super.settleStopped()
   }
 }
@@ -82,13 +83,13 @@ function ignore (): void {}
 
 /** @param ms the timeout; undefined for none */
 export function receive (
-  host: ReceiveHost, filter: TopicFilter, ms: number | undefined
+  host: ReceiveHost, filter: TopicFilter, ms: number | undefined, clock: Clock
 ): Promise<Mail | undefined> {
   const mail = host.takeMailNow(filter)
   if (mail !== undefined) return Promise.resolve(mail)
   const request = ms === undefined
     ? new ReceiveRequest(host, filter)
-    : new TimedReceiveRequest(host, filter, ms)
+    : new TimedReceiveRequest(host, filter, ms, clock)
   host.addReceive(request)
   return request.received
 }

@@ -8,6 +8,7 @@ import type { Mail } from '../message.js'
 import type { Entity } from '../entity.js'
 import type { ExitSignals } from '../exits/exit-signals.js'
 import type { Messenger } from '../messenger.js'
+import type { Clock } from '../../shared/clock.js'
 import type { Mismatch, Plain, Verified } from '../../shared/contract.js'
 import type { Cluster } from '../../../types/cluster.js'
 import type { Exit, Handlers, Message } from '../../../types/messages.js'
@@ -36,6 +37,7 @@ export type SelfIsProcess = Verified<Mismatch<Untyped, Self>>
 
 /** The parts of the runtime that `self` uses. */
 export interface SelfHost {
+  readonly clock: Clock
   readonly names: Names
   readonly pids: { readonly node: string }
   readonly logger: Logger
@@ -94,7 +96,7 @@ export class Self implements Plain<Untyped> {
   receive (options?: ReceiveOptions): Promise<Mail | undefined> {
     try {
       const ms = options?.timeout === undefined ? undefined : toMilliseconds(options.timeout)
-      return receive(this.#actor, toTopicFilter(options?.topic), ms)
+      return receive(this.#actor, toTopicFilter(options?.topic), ms, this.#runtime.clock)
     } catch (err) {
       return Promise.reject(err)
     }

@@ -1,5 +1,6 @@
 import { isOrderly } from '../exits/exit-signals.js'
 import { Backoff } from './restarts.js'
+import type { Clock } from '../../shared/clock.js'
 import type { Actor } from '../actor/actor.js'
 import type { ExitListener } from '../exits/relations.js'
 import type { Restartable } from './restarts.js'
@@ -19,6 +20,7 @@ export interface ChildHost {
 export class SupervisedChild implements ExitListener, Restartable {
   readonly plan: ChildPlan
   readonly #supervisor: Actor
+  readonly #clock: Clock
   readonly #backoff: Backoff
   pid: Pid | undefined
   restarts = 0
@@ -33,10 +35,14 @@ export class SupervisedChild implements ExitListener, Restartable {
   #exit: Exit | undefined
 
   constructor (
-    plan: ChildPlan, supervisor: Actor, settings: Pick<SupervisorPlan, 'backoff' | 'period'>
+    plan: ChildPlan,
+    supervisor: Actor,
+    clock: Clock,
+    settings: Pick<SupervisorPlan, 'backoff' | 'period'>
   ) {
     this.plan = plan
     this.#supervisor = supervisor
+    this.#clock = clock
     this.#backoff = new Backoff(settings)
   }
 
@@ -61,14 +67,14 @@ export class SupervisedChild implements ExitListener, Restartable {
 
   processStarted (pid: Pid, host: ChildHost): void {
     this.pid = pid
-    this.#startedAt = performance.now()
+    this.#startedAt = this.#clock.now()
     host.monitor(pid, this)
     this.#monitor = this.#supervisor.addMonitor(pid)
   }
 
   /** Call it once per failure: each call makes the next delay longer. */
   restartDelay (): number {
-    return this.#backoff.nextDelay(performance.now() - this.#startedAt)
+    return this.#backoff.nextDelay(this.#clock.now() - this.#startedAt)
   }
 
   /** Cancels its process, waits for `shutdown` milliseconds, then ends it. */
@@ -83,9 +89,9 @@ export class SupervisedChild implements ExitListener, Restartable {
     this.#supervisor.removeMonitor(this.#monitor!)
     const ended = host.exited(pid, undefined)
     host.cancel(pid)
-    const timer = setTimeout(() => { host.exit(pid) }, this.plan.shutdown)
+    const timer = this.#clock.after(this.plan.shutdown, () => { host.exit(pid) })
     await ended
-    clearTimeout(timer)
+    timer.cancel()
     this.pid = undefined
     this.#stopped = undefined
   }

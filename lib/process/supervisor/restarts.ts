@@ -1,4 +1,5 @@
 import { longestDelay } from '../../shared/duration.js'
+import type { Clock } from '../../shared/clock.js'
 import type { ProcessTimers } from '../actor/timers.js'
 import type { SupervisorPlan } from './spec.js'
 import type { Timer } from '../../../types/processes.js'
@@ -11,17 +12,17 @@ import type { Timer } from '../../../types/processes.js'
 export class RestartIntensity {
   readonly #maxRestarts: number
   readonly #period: number
-  readonly #now: () => number
+  readonly #clock: Pick<Clock, 'now'>
   #restarts: number[] = []
   /** How many delayed restarts pause the clock. */
   #pauses = 0
   #pausedAt = 0
   #pausedTime = 0
 
-  constructor (maxRestarts: number, period: number, now: () => number = () => performance.now()) {
+  constructor (maxRestarts: number, period: number, clock: Pick<Clock, 'now'>) {
     this.#maxRestarts = maxRestarts
     this.#period = period
-    this.#now = now
+    this.#clock = clock
   }
 
   /** @returns whether this restart is within the limit */
@@ -33,15 +34,15 @@ export class RestartIntensity {
   }
 
   pauseClock (): void {
-    if (this.#pauses++ === 0) this.#pausedAt = this.#now()
+    if (this.#pauses++ === 0) this.#pausedAt = this.#clock.now()
   }
 
   resumeClock (): void {
-    if (--this.#pauses === 0) this.#pausedTime += this.#now() - this.#pausedAt
+    if (--this.#pauses === 0) this.#pausedTime += this.#clock.now() - this.#pausedAt
   }
 
   #runningTime (): number {
-    return (this.#pauses > 0 ? this.#pausedAt : this.#now()) - this.#pausedTime
+    return (this.#pauses > 0 ? this.#pausedAt : this.#clock.now()) - this.#pausedTime
   }
 }
 

@@ -3,6 +3,7 @@ import { SupervisedChild } from './child.js'
 import { PendingRestart, RestartIntensity } from './restarts.js'
 import { planChild, planSupervisor } from './spec.js'
 import { published } from '../../shared/contract.js'
+import type { Clock } from '../../shared/clock.js'
 import type { Actor } from '../actor/actor.js'
 import type { Counters } from '../counters.js'
 import type { Entity } from '../entity.js'
@@ -16,6 +17,7 @@ import type {
 
 /** The parts of the runtime that a supervisor uses. */
 export interface SupervisorHost extends ChildHost {
+  readonly clock: Clock
   readonly closing: boolean
   readonly counters: Counters
   /** Supervisors that no other supervisor has started. */
@@ -67,7 +69,7 @@ class SupervisorProcess {
   constructor (runtime: SupervisorHost, plan: SupervisorPlan, name = plan.name) {
     this.#runtime = runtime
     this.#plan = plan
-    this.#intensity = new RestartIntensity(plan.maxRestarts, plan.period)
+    this.#intensity = new RestartIntensity(plan.maxRestarts, plan.period, runtime.clock)
     const label = name ?? 'supervisor'
     this.#actor = runtime.start((self) => this.#run(self), { name }, 'supervisor', label)
     // The body cannot stop the children when the supervisor is ended by `exit`.
@@ -179,7 +181,7 @@ class SupervisorProcess {
   }
 
   #add (plan: ChildPlan): Pid {
-    const child = new SupervisedChild(plan, this.#actor, this.#plan)
+    const child = new SupervisedChild(plan, this.#actor, this.#runtime.clock, this.#plan)
     const pid = this.#start(child)
     this.#children.push(child)
     return pid

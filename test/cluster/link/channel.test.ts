@@ -35,7 +35,7 @@ function setUp () {
       if (engine.accepts) sent.push({ type, header, body: Buffer.concat(parts) })
       return engine.accepts
     },
-    scheduleFlush: (channel) => { machine.soon(() => { channel.flush() }) },
+    scheduleFlush: (channel) => { machine.later(() => { channel.flush() }) },
     handleFrame ({ text }) {
       handled.push(text)
       return text !== 'garbage'

@@ -9,14 +9,14 @@ import type { Pid } from '../../../types/pid.js'
 
 function setUp () {
   const order: unknown[] = []
-  const soon: (() => void)[] = []
+  const later: (() => void)[] = []
   const log =
     (level: string) =>
       (_data: unknown, text: string): void => {
         order.push(`${level}: ${text}`)
       }
   const host = {
-    clock: Object.assign(new TestClock(), { soon (run: () => void) { soon.push(run) } }),
+    clock: Object.assign(new TestClock(), { later (run: () => void) { later.push(run) } }),
     timing: timings.default,
     counters: newCounters(),
     logger: { info: log('info'), warn: log('warn') },
@@ -36,7 +36,7 @@ function setUp () {
     guard (task: () => void) { task() }
   }
   const peers = new Peers(host as unknown as PeersHost)
-  return { peers, host, soon, said: () => order.splice(0) }
+  return { peers, host, later, said: () => order.splice(0) }
 }
 
 t.test('reports a node as up, and accepts frames for its PIDs until it is down', async (t) => {
@@ -73,16 +73,16 @@ t.test('does not log that other nodes are down while this node leaves', async (t
 })
 
 t.test('sends the frames of one turn at its end, in one batch for each node', async (t) => {
-  const { peers, soon, said } = setUp()
+  const { peers, later, said } = setUp()
   peers.nodeUp('b', 5)
   peers.nodeUp('c', 5)
   said()
   for (const node of ['b', 'c', 'b']) t.ok(peers.ofNode(node)!.sendFrame({ type: frameTypes.send }))
-  t.equal(soon.length, 1)
+  t.equal(later.length, 1)
   t.equal(peers.size, 2)
   t.equal(peers.unacknowledged, 3)
   t.strictSame(said(), [])
-  soon[0]()
+  later[0]()
   t.strictSame(said(), ['n.b', 'n.c'])
   t.equal(peers.size, 0)
   peers.clear()
@@ -104,7 +104,7 @@ t.test('refreshes the nodes that are up when the engine is back', async (t) => {
 t.test(
   'counts messages to a node that is down, and reports them when it is up again',
   async (t) => {
-    const { peers, soon } = setUp()
+    const { peers, later } = setUp()
     peers.nodeUp('b', 5)
     const { channel } = peers.ofNode('b')!
     peers.ofNode('b')!.sendFrame({ type: frameTypes.send })
@@ -114,11 +114,11 @@ t.test(
     peers.recordUnreachable('2@b.6' as Pid)
     peers.recordUnreachable(`${2 ** 48}@b.5` as Pid)
     t.strictSame(peers.refusedByNode, { b: 1 })
-    for (const task of soon.splice(0)) task()
+    for (const task of later.splice(0)) task()
     t.ok(channel.missedMessages.hasAny, 'there is nobody to tell')
     t.equal(channel.unacknowledged, 0)
     peers.nodeUp('b', 5)
-    for (const task of soon.splice(0)) task()
+    for (const task of later.splice(0)) task()
     t.notOk(channel.missedMessages.hasAny)
     t.equal(channel.unacknowledged, 1)
   }

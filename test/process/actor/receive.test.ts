@@ -2,7 +2,8 @@
 import { setImmediate as nextLap } from 'node:timers/promises'
 import t from 'tap'
 import { createProcesses } from '../../../lib/process/index.js'
-import { build, buildRuntime, deferred, drain, ManualTurns, settle } from '../helpers.js'
+import { ManualClock } from '../../properties/clock.js'
+import { build, buildRuntime, deferred, drain, settle } from '../helpers.js'
 import { toTopicFilter } from '../../../lib/process/actor/receive.js'
 import type { AnyMessage, Loose } from '../helpers.js'
 import type { Process, ProcessSystem } from '../../../types/processes.js'
@@ -107,15 +108,16 @@ t.test('finds a queued message with timeout 0, also at the end of a turn', async
 })
 
 t.test('receives a message that is queued when the timeout fires', async (t) => {
-  const turns = new ManualTurns()
-  const { processes } = buildRuntime({ turns })
+  const clock = new ManualClock()
+  const { processes } = buildRuntime({ clock })
   const received: Array<Promise<unknown>> = []
   const pid = processes.spawn<Loose>((self) => {
     received.push(self.receive({ timeout: 1 }), self.receive({ timeout: 1 }))
     return Promise.all(received)
   })
-  turns.run()
+  clock.run()
   processes.send(pid, 'x')
+  clock.advance(1)
   // From here on only timers run, and no turns.
   t.match(await Promise.all(received), [{ topic: 'x' }, undefined])
 })

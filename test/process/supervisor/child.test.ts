@@ -27,6 +27,7 @@ async function childOf (
   const child = new SupervisedChild(
     planChild({ id: 'one', start: (self) => drain(self.inbox), ...spec }),
     supervisor,
+    runtime.clock,
     { backoff, period: 5000 }
   )
   const start = () => {
@@ -83,7 +84,7 @@ t.test('is in use while it has a process or will be restarted', async (t) => {
   t.notOk(child.inUse)
   const pending = new PendingRestart(
     [child],
-    new RestartIntensity(1, 100),
+    new RestartIntensity(1, 100, runtime.clock),
     supervisor.timers,
     1e6,
     () => {}
