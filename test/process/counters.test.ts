@@ -1,6 +1,7 @@
 import t from 'tap'
 import { Counters } from '../../lib/process/counters.js'
-import { buildRuntime, deferred, drain, ManualTurns } from './helpers.js'
+import { buildRuntime, deferred, drain } from './helpers.js'
+import { ManualClock } from '../properties/clock.js'
 
 t.test('counts exits by reason, and as `other` after a hundred reasons', async (t) => {
   const counters = new Counters()
@@ -20,12 +21,12 @@ t.test('counts a reason named __proto__', async (t) => {
 })
 
 t.test('counts a dead letter by its cause', async (t) => {
-  const turns = new ManualTurns()
-  const { runtime, processes } = buildRuntime({ turns })
+  const clock = new ManualClock()
+  const { runtime, processes } = buildRuntime({ clock })
   processes.send('nobody', 'hello')
   const pid = processes.spawn((self) => self.serve({}))
   processes.send(pid, 'unknown')
-  turns.run()
+  clock.run()
   t.same(runtime.counters.deadLettersBy, { none: 1, unhandled: 1, ended: 0 })
   processes.send(pid, 'left over')
   processes.send(pid, 'left over')
@@ -35,8 +36,8 @@ t.test('counts a dead letter by its cause', async (t) => {
 })
 
 t.test('counts a refused message by its cause', async (t) => {
-  const turns = new ManualTurns()
-  const { runtime, processes } = buildRuntime({ turns, mailboxLimit: 1 })
+  const clock = new ManualClock()
+  const { runtime, processes } = buildRuntime({ clock, mailboxLimit: 1 })
   const busy = deferred()
   const full = processes.spawn((self) => drain(self.inbox))
   const stopping = processes.spawn(async (self) => { await busy.promise })
@@ -44,7 +45,7 @@ t.test('counts a refused message by its cause', async (t) => {
     processes.exit(self.pid)
     t.equal(self.send(full, 'too late'), false)
   })
-  turns.run()
+  clock.run()
   t.equal(processes.alive(ended), false)
   processes.cancel(stopping)
   t.equal(processes.send(full, 'first'), true)
