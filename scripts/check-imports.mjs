@@ -22,9 +22,9 @@ const rooms = {
   },
   'lib/process': { rooms: base, packages: ['@sinclair/typebox'] },
   'lib/process/index.ts': { rooms: [...base, 'lib/process', 'lib/cluster/facade.ts'] },
-  // Two files only: the interface of a producer, and the table of close codes.
+  // One file only: the table of close codes.
   'lib/websocket': {
-    rooms: [...base, 'lib/process/actor/mailbox.ts', 'lib/connection/close-codes.ts'],
+    rooms: [...base, 'lib/connection/close-codes.ts'],
     packages: ['ws']
   },
   'lib/connection': {

@@ -18,7 +18,7 @@ import type { ControlRequest, ControlledConnection } from './control-queue.js'
 import type { HeartbeatClient } from './liveness.js'
 import type { RelayServer } from './relay-server.js'
 import type { ConnectionSettings } from './settings.js'
-import type { Producer } from '../process/actor/mailbox.js'
+import type { Producer } from '../shared/watermark.js'
 import type {
   LeaveCause, Metadata, WsHeartbeat, WsJoin, WsLeave, WsMessage
 } from '../../types/messages.js'

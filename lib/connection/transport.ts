@@ -1,4 +1,4 @@
-import type { Producer } from '../process/actor/mailbox.js'
+import type { Producer } from '../shared/watermark.js'
 import type { ConnectionInfo } from '../../types/info.js'
 import type { CloseReason } from './close-codes.js'
 

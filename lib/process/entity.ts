@@ -1,6 +1,6 @@
 import { failure, success } from '../shared/result.js'
 import type { Answer } from './calls.js'
-import type { Producer } from './actor/mailbox.js'
+import type { Producer } from '../shared/watermark.js'
 import type { Result } from '../shared/result.js'
 import type { SystemTopics } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'

@@ -1,4 +1,4 @@
-import type { Producer } from './actor/mailbox.js'
+import type { Producer } from '../shared/watermark.js'
 import type { Answer } from './calls.js'
 import type { Target, TargetProblem } from './entity.js'
 import type { ExitListener, TargetExit } from './exits/relations.js'

@@ -17,7 +17,7 @@ import { Scheduler } from './scheduler.js'
 import { shutDown } from './shutdown.js'
 import { startSupervisor } from './supervisor/supervisor.js'
 import type { ActorOptions } from './actor/actor.js'
-import type { MailboxLimits } from './actor/mailbox.js'
+import type { WatermarkLimits } from '../shared/watermark.js'
 import type { Entity } from './entity.js'
 import type { ExitListener } from './exits/relations.js'
 import type { RemoteNodes } from './remote-nodes.js'
@@ -73,7 +73,7 @@ export class Runtime {
   readonly supervisors = new Set<Pid>()
   readonly pids: PidFactory
   /** The limits of a mailbox without options of its own. */
-  readonly mailboxLimits: MailboxLimits
+  readonly mailboxLimits: WatermarkLimits
   readonly logger: Logger
   /** Nothing can start until the node has joined its cluster. */
   awaitsCluster = false

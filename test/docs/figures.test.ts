@@ -107,7 +107,7 @@ t.test('decision 8 states the limits of a window', async (t) => {
   const count = (bytes: number, isOver: (window: Window) => boolean): number => {
     const window = new Window()
     let frames = 0
-    for (; !isOver(window); frames++) window.addFrame(bytes)
+    for (; !isOver(window); frames++) window.countAdded(bytes)
     return frames
   }
   const frames = count(0, (window) => window.full)

@@ -151,9 +151,9 @@ export const processMutants: readonly Mutant[] = [
   },
   {
     name: 'a mailbox accepts one message above its limit',
-    file: 'process/actor/mailbox.ts',
-    search: 'return this.#length >= this.#limits.messages ||',
-    replace: 'return this.#length > this.#limits.messages ||',
+    file: 'shared/watermark.ts',
+    search: 'return this.#messages >= this.#limits.messages ||',
+    replace: 'return this.#messages > this.#limits.messages ||',
     suites: ['relations']
   },
   {
@@ -310,7 +310,7 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'producers are not resumed when the mailbox has drained',
     file: 'process/actor/mailbox.ts',
-    search: '    if (this.#producers !== undefined) this.#resumeProducers(this.#producers)\n',
+    search: '    if (this.hasProducers) this.resumeProducers()\n',
     replace: '',
     suites: ['connections']
   },

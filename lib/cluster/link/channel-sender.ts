@@ -116,7 +116,7 @@ export class ChannelSender {
     if (size > maxFrameBytes) return false
     if (this.#openSends.mustCloseBefore(fields)) this.#closeOpenSends()
     this.#openSends.openSend(fields, payload)
-    this.window.addFrame(size)
+    this.window.countAdded(size)
     return true
   }
 
@@ -135,7 +135,7 @@ export class ChannelSender {
   /** Numbers the open sends: no receiver can join them any more. */
   #closeOpenSends (): void {
     for (const { fields, size, receivers } of this.#openSends.closeAll()) {
-      this.window.removeFrame(size)
+      this.window.countRemoved(size)
       if (receivers === undefined) this.#numberFrame(fields)
       else this.#numberSendMany(fields, receivers)
     }
@@ -175,7 +175,7 @@ export class ChannelSender {
     this.#lastNumbered++
     if (this.#frames.length === 0) this.#progressAt = this.#host.clock.now()
     this.#frames.enqueue(bytes)
-    this.window.addFrame(bytes.length)
+    this.window.countAdded(bytes.length)
   }
 
   /** Publishes the frames from `#nextToSend` on. What the engine does not accept is retried. */
@@ -246,7 +246,7 @@ export class ChannelSender {
     if (ack > this.#lastSent) return false
     if (ack <= this.#lastAcknowledged) return true
     while (this.#lastAcknowledged < ack) {
-      this.window.removeFrame(this.#frames.dequeue()!.length)
+      this.window.countRemoved(this.#frames.dequeue()!.length)
       this.#lastAcknowledged++
       if (this.#lossRecords.size > 0) this.#lossRecords.delete(this.#lastAcknowledged)
     }

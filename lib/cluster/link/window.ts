@@ -1,4 +1,4 @@
-import type { Producer } from '../../process/actor/mailbox.js'
+import { Watermark } from '../../shared/watermark.js'
 
 /** The window is full with this many unacknowledged frames or bytes. */
 const frameLimit = 4096
@@ -21,66 +21,20 @@ const burstBytes = 16 * byteLimit
  */
 export type Urgency = 'message' | 'call' | 'system'
 
-/**
- * Counts the unacknowledged frames and bytes of a channel. Producers should pause above 75 % of
- * either limit (`congested`); they are resumed below 25 % of both.
- */
-export class Window {
-  #frames = 0
-  #bytes = 0
-  readonly #producers = new Set<Producer>()
-
-  get full (): boolean {
-    return this.#frames >= frameLimit || this.#bytes >= byteLimit
+/** Counts the frames of a channel that are not acknowledged, and their bytes. */
+export class Window extends Watermark {
+  constructor () {
+    super({ messages: frameLimit, bytes: byteLimit })
   }
 
   /** Whether a frame of this urgency is refused. */
   refuses (urgency: Urgency): boolean {
     if (urgency === 'message') return this.full
-    return urgency === 'call' && (this.#frames >= reserveFrames || this.#bytes >= reserveBytes)
+    return urgency === 'call' && (this.length >= reserveFrames || this.bytes >= reserveBytes)
   }
 
   /** Whether the hard limit is reached: the channel must be reset. */
   get exhausted (): boolean {
-    return this.#frames >= burstFrames || this.#bytes >= burstBytes
-  }
-
-  get congested (): boolean {
-    return this.#frames >= frameLimit * 0.75 || this.#bytes >= byteLimit * 0.75
-  }
-
-  addFrame (bytes: number): void {
-    this.#frames++
-    this.#bytes += bytes
-  }
-
-  removeFrame (bytes: number): void {
-    this.#frames--
-    this.#bytes -= bytes
-  }
-
-  /** Resumes a producer once, when the window has room again. */
-  subscribeDrain (producer: Producer): void {
-    this.#producers.add(producer)
-  }
-
-  unsubscribeDrain (producer: Producer): void {
-    this.#producers.delete(producer)
-  }
-
-  /** Resumes paused producers one by one, until one of them fills the window again. */
-  resumeProducers (): void {
-    if (this.#producers.size === 0) return
-    if (this.#frames > frameLimit * 0.25 || this.#bytes > byteLimit * 0.25) return
-    for (const producer of this.#producers) {
-      this.#producers.delete(producer)
-      producer.resume()
-      if (this.congested) return
-    }
-  }
-
-  clear (): void {
-    this.#frames = this.#bytes = 0
-    this.#producers.clear()
+    return this.length >= burstFrames || this.bytes >= burstBytes
   }
 }

@@ -6,7 +6,7 @@ import type { Peer } from '../membership/peer.js'
 import type { Answer } from '../../process/calls.js'
 import type { Description, Target } from '../../process/entity.js'
 import type { RemoteNodes } from '../../process/remote-nodes.js'
-import type { Producer } from '../../process/actor/mailbox.js'
+import type { Producer } from '../../shared/watermark.js'
 import type { ExitListener } from '../../process/exits/relations.js'
 import type { Pid } from '../../../types/pid.js'
 
@@ -108,12 +108,12 @@ export class RemoteTarget implements Target {
   subscribeToDrain (producer: Producer): void {
     if (this.#stopping) return
     if (this.#paused) this.#waitingProducers.add(producer)
-    else this.#peer.channel.window.subscribeDrain(producer)
+    else this.#peer.channel.window.subscribeToDrain(producer)
   }
 
   unsubscribeFromDrain (producer: Producer): void {
     this.#waitingProducers.delete(producer)
-    this.#peer.channel.window.unsubscribeDrain(producer)
+    this.#peer.channel.window.unsubscribeFromDrain(producer)
   }
 
   // From the other node
@@ -125,11 +125,9 @@ export class RemoteTarget implements Target {
   resume (): void {
     this.#paused = false
     const { window } = this.#peer.channel
-    for (const producer of [...this.#waitingProducers]) {
-      this.#waitingProducers.delete(producer)
-      if (window.congested) window.subscribeDrain(producer)
-      else producer.resume()
-    }
+    for (const producer of this.#waitingProducers) window.subscribeToDrain(producer)
+    this.#waitingProducers.clear()
+    window.resumeProducers()
   }
 
   /** Call when the binding has ended. */

@@ -9,7 +9,7 @@ import type { Description, Target } from '../entity.js'
 import type { TopicFilter } from '../message.js'
 import type { Runnable, Scheduler } from '../scheduler.js'
 import type { LifecycleHost } from './lifecycle.js'
-import type { MailboxLimits, Producer } from './mailbox.js'
+import type { Producer, WatermarkLimits } from '../../shared/watermark.js'
 import type { PendingReceive } from './pending-receives.js'
 import type { FallbackHandler, Handlers } from './service.js'
 import type { SystemTopics } from '../../../types/messages.js'
@@ -37,7 +37,7 @@ export interface ActorOptions {
   readonly label: string
   readonly body: (self: unknown, ...args: unknown[]) => unknown
   readonly args: readonly unknown[]
-  readonly mailboxLimits: MailboxLimits
+  readonly mailboxLimits: WatermarkLimits
   readonly trapLinks: boolean
 }
 

@@ -11,7 +11,7 @@ import type { Clock } from '../../shared/clock.js'
 import type { PendingOperation, PendingOwner } from '../calls.js'
 import type { Counters } from '../counters.js'
 import type { MonitorsHost, MonitorsOwner } from '../exits/monitors.js'
-import type { MailboxLimits } from './mailbox.js'
+import type { WatermarkLimits } from '../../shared/watermark.js'
 import type { Exit, SystemTopics } from '../../../types/messages.js'
 import type { Monitor, Pid } from '../../../types/pid.js'
 
@@ -48,7 +48,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner {
   protected stopReason: StopReason | undefined
   #lazyState: LazyState | undefined
 
-  constructor (host: LifecycleHost, pid: Pid, mailboxLimits: MailboxLimits) {
+  constructor (host: LifecycleHost, pid: Pid, mailboxLimits: WatermarkLimits) {
     this.host = host
     this.pid = pid
     this.mailbox = new Mailbox(mailboxLimits)

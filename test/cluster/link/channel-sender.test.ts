@@ -162,12 +162,12 @@ t.test('resumes producers after an acknowledgement, and not after a reset', asyn
   t.ok(sender.window.congested)
   let resumed = 0
   const feeder = { resume () { resumed++ } }
-  sender.window.subscribeDrain(feeder)
+  sender.window.subscribeToDrain(feeder)
   sender.flush()
   sender.acknowledge(1)
   t.equal(resumed, 1)
   sender.enqueueFrame(frame)
-  sender.window.subscribeDrain(feeder)
+  sender.window.subscribeToDrain(feeder)
   sender.reset(new MissedMessages())
   t.match(sender, { unacknowledged: 0, lastTaken: 0, lastSent: 0 })
   t.equal(resumed, 1)

@@ -5,7 +5,7 @@ import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { decodePayload } from '../../../lib/cluster/values/payload.js'
 import { RemoteTarget } from '../../../lib/cluster/remote/remote-target.js'
 import type { RemoteNodes } from '../../../lib/process/remote-nodes.js'
-import type { Producer } from '../../../lib/process/actor/mailbox.js'
+import type { Producer } from '../../../lib/shared/watermark.js'
 import type { Pid } from '../../../types/pid.js'
 
 const client = '7@a.1' as Pid
@@ -217,12 +217,12 @@ t.test('is congested while the window of the channel is full', async (t) => {
   const { target, peer } = make()
   const { window } = peer.channel
   const [one, gone] = [feeder(), feeder()]
-  window.addFrame(7 * 1024 * 1024)
+  window.countAdded(7 * 1024 * 1024)
   t.ok(target.congested)
   target.subscribeToDrain(one)
   target.subscribeToDrain(gone)
   target.unsubscribeFromDrain(gone)
-  window.removeFrame(7 * 1024 * 1024)
+  window.countRemoved(7 * 1024 * 1024)
   window.resumeProducers()
   t.notOk(target.congested)
   t.equal(one.resumed, 1)
@@ -237,14 +237,14 @@ t.test('keeps producers waiting for the channel after the mailbox has room', asy
   target.subscribeToDrain({
     resume () {
       first.resume()
-      window.addFrame(7 * 1024 * 1024)
+      window.countAdded(7 * 1024 * 1024)
     }
   })
   target.subscribeToDrain(second)
   target.resume()
   t.equal(first.resumed, 1)
   t.equal(second.resumed, 0, 'the first has filled it')
-  window.removeFrame(7 * 1024 * 1024)
+  window.countRemoved(7 * 1024 * 1024)
   window.resumeProducers()
   t.equal(second.resumed, 1)
 })
