@@ -1,9 +1,9 @@
 import t from 'tap'
-import { buildRuntime, held, probe, settle } from './helpers.js'
-import { LocalProcesses } from '../../lib/process/local-processes.js'
-import type { Answer } from '../../lib/process/calls.js'
-import type { Exit } from '../../types/messages.js'
-import type { Pid } from '../../types/pid.js'
+import { buildRuntime, held, probe, settle } from '../helpers.js'
+import { LocalProcesses } from '../../../lib/process/local-processes.js'
+import type { Answer } from '../../../lib/process/calls.js'
+import type { Exit } from '../../../types/messages.js'
+import type { Pid } from '../../../types/pid.js'
 
 const there = '7@b.abc' as Pid
 const dead = '7@local.abc' as Pid

@@ -1,11 +1,11 @@
 // All operations on the processes of another node, over a wire without a cluster. The same tests
 // over real channels are in test/cluster.
 import t from 'tap'
-import { buildRuntime, held, probe, settle, deferred } from './helpers.js'
+import { buildRuntime, held, probe, settle, deferred } from '../helpers.js'
 import { Wire } from './wire.js'
-import type { Runtime } from '../../lib/process/runtime.js'
-import type { Process, Processes } from '../../types/processes.js'
-import type { Pid } from '../../types/pid.js'
+import type { Runtime } from '../../../lib/process/runtime.js'
+import type { Process, Processes } from '../../../types/processes.js'
+import type { Pid } from '../../../types/pid.js'
 
 interface Node { runtime: Runtime, processes: Processes }
 

@@ -1,16 +1,16 @@
 // Runtimes in one operating-system process, joined without a cluster. Each calls the others
 // asynchronously and in order. It tests remote operations without channels and engines.
-import { LocalProcesses } from '../../lib/process/local-processes.js'
-import { failure, success } from '../../lib/shared/result.js'
-import { recordUnreadJoins, tookJoin } from '../../lib/process/unread-joins.js'
-import type { Answer, Call } from '../../lib/process/calls.js'
-import type { BindResult, RemoteNodes } from '../../lib/process/remote-nodes.js'
-import type { Target } from '../../lib/process/entity.js'
-import type { Producer } from '../../lib/shared/watermark.js'
-import type { ExitListener } from '../../lib/process/exits/relations.js'
-import type { Runtime } from '../../lib/process/runtime.js'
-import type { Exit } from '../../types/messages.js'
-import type { Pid } from '../../types/pid.js'
+import { LocalProcesses } from '../../../lib/process/local-processes.js'
+import { failure, success } from '../../../lib/shared/result.js'
+import { recordUnreadJoins, tookJoin } from '../../../lib/process/unread-joins.js'
+import type { Answer, Call } from '../../../lib/process/calls.js'
+import type { BindResult, RemoteNodes } from '../../../lib/process/remote-nodes.js'
+import type { Target } from '../../../lib/process/entity.js'
+import type { Producer } from '../../../lib/shared/watermark.js'
+import type { ExitListener } from '../../../lib/process/exits/relations.js'
+import type { Runtime } from '../../../lib/process/runtime.js'
+import type { Exit } from '../../../types/messages.js'
+import type { Pid } from '../../../types/pid.js'
 
 function nodeOf (pid: string): string {
   return pid.slice(pid.indexOf('@') + 1, pid.lastIndexOf('.'))
