@@ -20,6 +20,7 @@ import type { RelayConfig, WsRelayOptions } from '../types/relay.js'
 export { errorCodes } from './errors.js'
 export { RelayConfigSchema, RelayControlSchema }
 export type * from '../types/cluster.js'
+export type * from '../types/events.js'
 export type * from '../types/fastify.js'
 export type * from '../types/messages.js'
 export type * from '../types/pid.js'

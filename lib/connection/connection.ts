@@ -75,6 +75,7 @@ export class Connection extends BoundClient
     this.relay.sockets.add(this.#socket)
     attachConnection(this.#socket, this)
     this.relay.runtime.addEntity(this)
+    this.relay.runtime.counters.connectionOpened()
     this.joinTarget()
     for (const bytes of early) this.onSocketData(bytes)
   }

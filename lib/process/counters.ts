@@ -1,3 +1,9 @@
+import { processEvents } from '../shared/diagnostics.js'
+import type { Description } from './entity.js'
+import type { Exit } from '../../types/messages.js'
+import type { ProcessInfo } from '../../types/info.js'
+import type { Pid } from '../../types/pid.js'
+
 /** A reason may be any string. Above this many different ones, they are counted as `other`. */
 const maxReasons = 100
 
@@ -26,11 +32,35 @@ export type RefusalReason =
  */
 export type DeadLetterReason = 'none' | 'unhandled' | 'ended'
 
+/** A process, supervisor or connection, as far as its events show it. */
+export interface CountedEntity {
+  readonly pid: Pid
+  readonly kind: ProcessInfo['kind']
+  describe (): Pick<Description, 'label' | 'uptime'>
+}
+
+/** A process or supervisor, when it starts. */
+export interface CountedProcess {
+  readonly pid: Pid
+  readonly kind: 'process' | 'supervisor'
+  readonly label: string
+}
+
+/** A child of a supervisor. */
+export interface CountedChild {
+  readonly plan: { readonly id: string }
+  readonly pid: Pid | undefined
+  readonly restarts: number
+  /** The exit of its last process. */
+  readonly lastExit: Exit
+}
+
 /**
- * The counters of one process system since its start. A number changes in one method only, so that
- * nobody has to search for the places that count.
+ * The counters of one process system since its start, and the events about what they count. Each
+ * number changes in one method only, which publishes the event as well.
  *
- * The methods are on the path of each message. They are small, so the compiler inlines them.
+ * The methods about messages are on the path of each message. They are small, so that the compiler
+ * inlines them, and publish nothing.
  */
 export class Counters {
   spawned = 0
@@ -56,6 +86,11 @@ export class Counters {
 
   readonly deadLettersBy: Record<DeadLetterReason, number> = { none: 0, unhandled: 0, ended: 0 }
   readonly #exited = new Map<string, number>()
+  readonly #node: string
+
+  constructor (node: string) {
+    this.#node = node
+  }
 
   get exited (): Record<string, number> {
     return Object.fromEntries(this.#exited)
@@ -91,11 +126,34 @@ export class Counters {
 
   // Processes and connections
 
-  entityStarted (): void {
+  /** A connection has its PID. Its events are those of its server. */
+  connectionOpened (): void {
     this.spawned++
   }
 
-  entityEnded (reason: string): void {
+  /** Called when the name and the monitor of the process are in place. */
+  processSpawned ({ pid, kind, label }: CountedProcess, name: string | undefined): void {
+    this.spawned++
+    if (!processEvents.hasSubscribers) return
+    processEvents.publish({ type: 'spawn', ...this.#common(), pid, kind, label, name })
+  }
+
+  /**
+   * Called when a process or connection is in no table any more, before its exit signals are sent.
+   * @param names the names that it had; undefined if nobody subscribes to the events of processes
+   */
+  entityEnded (entity: CountedEntity, exit: Exit, names: string[] | undefined): void {
+    const { pid, reason, error } = exit
+    this.#countExit(reason)
+    const { kind } = entity
+    if (names === undefined || kind === 'ws') return
+    const { label, uptime } = entity.describe()
+    processEvents.publish({
+      type: 'exit', ...this.#common(), pid, kind, label, names, reason, error, uptime
+    })
+  }
+
+  #countExit (reason: string): void {
     const times = this.#exited.get(reason)
     if (times !== undefined || this.#exited.size < maxReasons) {
       this.#exited.set(reason, (times ?? 0) + 1)
@@ -104,11 +162,33 @@ export class Counters {
 
   // Supervisors
 
-  childRestarted (): void {
+  childRestarted (supervisor: Pid, child: CountedChild): void {
     this.restarts++
+    if (!processEvents.hasSubscribers) return
+    const { plan: { id }, pid, restarts, lastExit } = child
+    processEvents.publish({
+      type: 'restart',
+      ...this.#common(),
+      pid: pid!,
+      previous: lastExit.pid,
+      supervisor,
+      child: id,
+      restarts
+    })
   }
 
-  supervisorGaveUp (): void {
+  /** @param failed the child that failed once too often */
+  supervisorGaveUp ({ pid, label }: CountedProcess, failed: CountedChild): void {
     this.giveUps++
+    if (!processEvents.hasSubscribers) return
+    const { plan: { id: child }, lastExit: { reason, error } } = failed
+    processEvents.publish({
+      type: 'give-up', ...this.#common(), pid, label, child, reason, error
+    })
+  }
+
+  /** The fields that all events have. */
+  #common (): { node: string, at: number } {
+    return { node: this.#node, at: Date.now() }
   }
 }

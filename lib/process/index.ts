@@ -7,6 +7,7 @@ import type { Logger, ProcessesOptions, ProcessSystem } from '../../types/proces
 
 export { errorCodes } from '../errors.js'
 export type * from '../../types/cluster.js'
+export type * from '../../types/events.js'
 export type * from '../../types/messages.js'
 export type * from '../../types/pid.js'
 export type * from '../../types/info.js'

@@ -1,6 +1,7 @@
 import { errorCodes, show } from '../errors.js'
 import { ContextClock, nodeClock } from '../shared/clock.js'
 import { Context } from '../shared/context.js'
+import { processEvents } from '../shared/diagnostics.js'
 import { Actor } from './actor/actor.js'
 import { Self } from './actor/self.js'
 import { checkSignal, ExitWait } from './calls.js'
@@ -18,6 +19,7 @@ import { shutDown } from './shutdown.js'
 import { startSupervisor } from './supervisor/supervisor.js'
 import type { ActorOptions } from './actor/actor.js'
 import type { WatermarkLimits } from '../shared/watermark.js'
+import type { CountedEntity } from './counters.js'
 import type { Entity } from './entity.js'
 import type { ExitListener } from './exits/relations.js'
 import type { RemoteNodes } from './remote-nodes.js'
@@ -58,7 +60,7 @@ export class Runtime {
   /** Starts tasks in {@link context}. */
   readonly contextClock: Clock
   readonly scheduler: Scheduler
-  readonly counters = new Counters()
+  readonly counters: Counters
   readonly relations = new Relations()
   readonly exitSignals = new ExitSignals(this)
   readonly messenger = new Messenger(this)
@@ -91,6 +93,7 @@ export class Runtime {
 
   constructor (options: RuntimeOptions) {
     this.pids = new PidFactory(options.node)
+    this.counters = new Counters(options.node)
     this.mailboxLimits = { messages: options.mailboxLimit, bytes: options.mailboxBytes }
     this.logger = options.logger
     this.clock = options.clock ?? nodeClock
@@ -152,7 +155,6 @@ export class Runtime {
 
   addEntity (entity: Entity): void {
     this.#table.set(entity.pid, entity)
-    this.counters.entityStarted()
   }
 
   /**
@@ -160,11 +162,13 @@ export class Runtime {
    * exit signals.
    * @param afterwards user code: runs when all signals have been sent
    */
-  entityEnded ({ pid }: { readonly pid: Pid }, exit: Exit, afterwards?: () => void): void {
+  entityEnded (entity: CountedEntity, exit: Exit, afterwards?: () => void): void {
+    const { pid } = entity
+    const names = processEvents.hasSubscribers ? this.nameTable.namesOf(pid) : undefined
     this.#table.delete(pid)
     this.nameTable.release(pid)
     this.groupTable.release(pid)
-    this.counters.entityEnded(exit.reason)
+    this.counters.entityEnded(entity, exit, names)
     this.exitSignals.signalExit(exit, afterwards)
   }
 
@@ -218,7 +222,9 @@ export class Runtime {
     this.addEntity(actor)
     if (name !== undefined) this.nameTable.register(name, actor.pid)
     monitoring?.addMonitor(actor.pid)
-    if (linked !== undefined) this.exitSignals.link(actor, linked)
+    this.counters.processSpawned(actor, name)
+    // A subscriber may have ended the process.
+    if (linked !== undefined && !actor.hasEnded) this.exitSignals.link(actor, linked)
     if (!actor.hasEnded) this.scheduler.schedule(actor)
     return actor
   }

@@ -2,21 +2,28 @@ import t from 'tap'
 import { Counters } from '../../lib/process/counters.js'
 import { buildRuntime, deferred, drain } from './helpers.js'
 import { ManualClock } from '../properties/clock.js'
+import type { Pid } from '../../types/pid.js'
+
+function countExit (counters: Counters, reason: string): void {
+  const pid = '1@local.1' as Pid
+  const entity = { pid, kind: 'process', describe: () => ({ label: 'x', uptime: 0 }) } as const
+  counters.entityEnded(entity, { pid, reason }, undefined)
+}
 
 t.test('counts exits by reason, and as `other` after a hundred reasons', async (t) => {
-  const counters = new Counters()
-  for (let i = 0; i < 100; i++) counters.entityEnded(`reason ${i}`)
-  counters.entityEnded('reason 7')
-  counters.entityEnded('one too many')
-  counters.entityEnded('and another')
+  const counters = new Counters('local')
+  for (let i = 0; i < 100; i++) countExit(counters, `reason ${i}`)
+  countExit(counters, 'reason 7')
+  countExit(counters, 'one too many')
+  countExit(counters, 'and another')
   t.equal(Object.keys(counters.exited).length, 101)
   t.equal(counters.exited['reason 7'], 2)
   t.equal(counters.exited.other, 2)
 })
 
 t.test('counts a reason named __proto__', async (t) => {
-  const counters = new Counters()
-  counters.entityEnded('__proto__')
+  const counters = new Counters('local')
+  countExit(counters, '__proto__')
   t.strictSame(Object.entries(counters.exited), [['__proto__', 1]])
 })
 

@@ -9,7 +9,8 @@ import { StopReason } from './stop-reason.js'
 import { ProcessTimers } from './timers.js'
 import type { Clock } from '../../shared/clock.js'
 import type { PendingOperation, PendingOwner } from '../calls.js'
-import type { Counters } from '../counters.js'
+import type { CountedEntity, Counters } from '../counters.js'
+import type { Description } from '../entity.js'
 import type { MonitorsHost, MonitorsOwner } from '../exits/monitors.js'
 import type { WatermarkLimits } from '../../shared/watermark.js'
 import type { Exit, SystemTopics } from '../../../types/messages.js'
@@ -21,7 +22,7 @@ export interface LifecycleHost extends MonitorsHost {
   readonly context: { run (task: () => void): void }
   readonly counters: Counters
   logFailure (pid: Pid, err: unknown, text: string): void
-  entityEnded (entity: { readonly pid: Pid }, exit: Exit, afterwards?: () => void): void
+  entityEnded (entity: CountedEntity, exit: Exit, afterwards?: () => void): void
 }
 
 /**
@@ -39,7 +40,7 @@ export interface LifecycleHost extends MonitorsHost {
  * `StopReason`. Methods are `private`, not `#private`: a base class with `#private` methods costs
  * each object 8 bytes more, and time.
  */
-export abstract class Lifecycle implements PendingOwner, MonitorsOwner {
+export abstract class Lifecycle implements PendingOwner, MonitorsOwner, CountedEntity {
   readonly pid: Pid
   readonly mailbox: Mailbox
   protected readonly host: LifecycleHost
@@ -54,6 +55,8 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner {
     this.mailbox = new Mailbox(mailboxLimits)
   }
 
+  abstract readonly kind: CountedEntity['kind']
+  abstract describe (): Description
   abstract notify<K extends keyof SystemTopics> (topic: K, payload: SystemTopics[K]): void
   protected abstract enqueueMail (mail: Mail): void
   /** Schedules a turn when the new exit state gives the process something to do. */

@@ -2,6 +2,7 @@ import { isOrderly } from '../exits/exit-signals.js'
 import { Backoff } from './restarts.js'
 import type { Clock } from '../../shared/clock.js'
 import type { Actor } from '../actor/actor.js'
+import type { CountedChild } from '../counters.js'
 import type { ExitListener } from '../exits/relations.js'
 import type { Restartable } from './restarts.js'
 import type { ChildPlan, SupervisorPlan } from './spec.js'
@@ -17,7 +18,7 @@ export interface ChildHost {
 }
 
 /** A child of a supervisor, through all its restarts. */
-export class SupervisedChild implements ExitListener, Restartable {
+export class SupervisedChild implements ExitListener, Restartable, CountedChild {
   readonly plan: ChildPlan
   readonly #supervisor: Actor
   readonly #clock: Clock
@@ -54,6 +55,11 @@ export class SupervisedChild implements ExitListener, Restartable {
     if (this.pendingRestart !== undefined) return true
     if (this.pid === undefined) return false
     return this.#exit?.pid !== this.pid || this.restartsAfter(this.#exit.reason)
+  }
+
+  /** The exit of its last process. Read it only when a process has ended. */
+  get lastExit (): Exit {
+    return this.#exit!
   }
 
   restartsAfter (reason: string): boolean {

@@ -134,7 +134,7 @@ class SupervisorProcess {
   async #restart (self: Process, failed: SupervisedChild): Promise<void> {
     if (this.#runtime.closing) return
     if (!this.#intensity.recordRestart()) {
-      this.#runtime.counters.supervisorGaveUp()
+      this.#runtime.counters.supervisorGaveUp(this.#actor, failed)
       self.log.error({ child: failed.plan.id }, 'too many restarts: the supervisor gives up')
       self.stop('restart_intensity')
     }
@@ -176,7 +176,7 @@ class SupervisorProcess {
         })
         return
       }
-      this.#runtime.counters.childRestarted()
+      this.#runtime.counters.childRestarted(this.pid, child)
     }
   }
 
