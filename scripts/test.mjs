@@ -68,8 +68,8 @@ const uncounted = ['calls', 'connections', 'fan-out', 'names', 'relations', 'sup
 const slowTests = [
   'test/examples/cluster', 'test/browser', 'test/cluster/apart', 'test/cluster/simulation',
   'test/examples', 'test/cluster/engines/nats.test', 'test/cluster/engines/redis.test',
-  'test/cluster/engines/nats-cluster', 'test/cluster/engines/nats-session',
-  'test/cluster/engines/memory.test', 'test/cluster/engines/session-transport',
+  'test/cluster/engines/nats/nats-cluster', 'test/cluster/engines/nats/nats-session',
+  'test/cluster/engines/memory.test', 'test/cluster/engines/session/session-transport',
   'test/cluster/engines/tls',
   'test/cluster/faults', 'test/cluster/relay', 'test/cluster/facade', 'test/cluster/names/names',
   'test/integration/connection/churn', 'test/integration/connection/pressure',

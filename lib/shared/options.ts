@@ -23,6 +23,10 @@ export interface Option<D = unknown> {
   readonly max?: number
   /** The object has to have it. */
   readonly required?: true
+  /** Checks a value where no schema can, such as an instance of a class. */
+  readonly accepts?: (value: unknown) => boolean
+  /** The value may contain a password, so no error shows it. */
+  readonly secret?: true
 }
 
 /** A table of options, by their names. */
@@ -67,20 +71,29 @@ export function duration<const D> (byDefault: D, min = 0, required?: true): Opti
   }
 }
 
-/** One of some strings. */
-export function choice<const V extends readonly string[]> (
+/** One of some strings or numbers. */
+export function choice<const V extends readonly (string | number)[]> (
   values: V,
   byDefault: V[number]
 ): Option<V[number]> {
   const expected = values
-    .map((value) => `'${value}'`)
+    .map((value) => typeof value === 'string' ? `'${value}'` : String(value))
     .join(', ')
-    .replace(/, ('[^']*')$/, ' or $1')
+    .replace(/, ([^,]*)$/, ' or $1')
   return {
     schema: Type.Union(values.map((value) => Type.Literal(value))),
     default: byDefault,
     expected
   }
+}
+
+/** A value that no schema describes. @param expected a valid value in words */
+export function custom<const D> (
+  byDefault: D,
+  expected: string,
+  accepts: (value: unknown) => boolean
+): Option<D> {
+  return { schema: Type.Unknown(), default: byDefault, expected, accepts }
 }
 
 export function flag<const D> (byDefault: D): Option<D> {
@@ -124,12 +137,15 @@ export function optionsCheck (
     Type.Object(Object.fromEntries(schemas), { additionalProperties: false })
   )
   const durations = Object.entries(options).filter(([, { unit }]) => unit === 'ms')
+  const customs = Object.entries(options).filter(([, { accepts }]) => accepts !== undefined)
   const unknown = (name: string): string =>
     owner === undefined
       ? `there is no option '${show(name)}' here, only ${Object.keys(options).join(', ')}${hint}`
       : `${owner} has no field '${show(name)}', only ${Object.keys(options).join(', ')}${hint}`
   const wrong = (name: string, value: unknown): string => {
-    return `'${prefix}${name}' must be ${options[name].expected}, got '${show(value)}'`
+    const { expected, secret } = options[name]
+    const actual = secret ? 'another value' : `'${show(value)}'`
+    return `'${prefix}${name}' must be ${expected}, got ${actual}`
   }
 
   return (value) => {
@@ -144,6 +160,10 @@ export function optionsCheck (
       }
       if (!Object.hasOwn(options, name)) throw fail(unknown(name))
       throw fail(wrong(name, (value as Record<string, unknown>)[name]))
+    }
+    for (const [name, { accepts }] of customs) {
+      const given = (value as Record<string, unknown>)[name]
+      if (given !== undefined && !accepts!(given)) throw fail(wrong(name, given))
     }
     for (const [name, { min, max }] of durations) {
       const given = (value as Record<string, Duration | undefined>)[name]

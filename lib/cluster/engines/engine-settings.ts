@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { errorCodes, show } from '../../errors.js'
 import { choice, defaultsOf, duration, optionsCheck } from '../../shared/options.js'
-import type { Option } from '../../shared/options.js'
+import type { Defaults, Option, Options } from '../../shared/options.js'
 import type { ClusterEngine, ClusterEngineOptions } from '../../../types/cluster.js'
 
 const { FST_CLUSTER_INVALID_OPTIONS } = errorCodes
@@ -18,33 +18,51 @@ export const engineOptions = {
   whenNameTaken: choice(['close', 'stay'], 'close')
 } satisfies Record<keyof ClusterEngineOptions, Option>
 
-const defaults = defaultsOf(engineOptions)
-const check = optionsCheck(
-  engineOptions, (problem, cause) => cause ?? new FST_CLUSTER_INVALID_OPTIONS(problem)
-)
-
 /** The options of every engine, validated and with defaults. */
 export type EngineSettings = Omit<ClusterEngine, 'transport'>
 
+/** The validated options of one engine, with defaults. */
+export interface ParsedOptions<T extends Options, O> {
+  readonly settings: EngineSettings
+  /** The options of the engine's own table. */
+  readonly own: Defaults<T>
+  /** All other options: those of the engine's client. */
+  readonly client: Omit<O, keyof T | keyof ClusterEngineOptions>
+}
+
 /**
- * Separates the options that all engines share from those of the engine's client.
+ * Compiles the options of one engine.
  *
- * @throws `FST_CLUSTER_INVALID_OPTIONS`, `FST_PROCESS_INVALID_DURATION`
+ * @param table the engine's own options
+ * @param others whether other options are passed to the engine's client, or refused
+ * @returns parses the argument of the engine's function. It throws `FST_CLUSTER_INVALID_OPTIONS`
+ * and `FST_PROCESS_INVALID_DURATION`
  */
-export function engineSettings<O extends ClusterEngineOptions> (
-  options: O
-): { settings: EngineSettings, own: Omit<O, keyof ClusterEngineOptions> } {
-  if (typeof options !== 'object' || options === null) {
-    throw new FST_CLUSTER_INVALID_OPTIONS(`expected an object, got '${show(options)}'`)
+export function engineParser<const T extends Options> (
+  table: T, others: 'client' | 'refused'
+): <O extends ClusterEngineOptions>(options: O) => ParsedOptions<T, O> {
+  const all: Options = { ...engineOptions, ...table }
+  const defaults = defaultsOf(all)
+  const check = optionsCheck(
+    all, (problem, cause) => cause ?? new FST_CLUSTER_INVALID_OPTIONS(problem)
+  )
+  return (options) => {
+    if (typeof options !== 'object' || options === null) {
+      throw new FST_CLUSTER_INVALID_OPTIONS(`expected an object, got '${show(options)}'`)
+    }
+    const given = Object.entries(options).filter(([, value]) => value !== undefined)
+    const isOfClient = ([name]: [string, unknown]): boolean => {
+      return others === 'client' && !Object.hasOwn(all, name)
+    }
+    const values = {
+      ...defaults, ...Object.fromEntries(given.filter((entry) => !isOfClient(entry)))
+    }
+    check(values)
+    const { prefix, timing, startTimeout, whenNameTaken, ...own } = values
+    return {
+      settings: { prefix, timing, startTimeout, whenNameTaken } as EngineSettings,
+      own: own as Defaults<T>,
+      client: Object.fromEntries(given.filter(isOfClient)) as never
+    }
   }
-  const {
-    prefix = defaults.prefix,
-    timing = defaults.timing,
-    startTimeout = defaults.startTimeout,
-    whenNameTaken = defaults.whenNameTaken,
-    ...own
-  } = options
-  const settings = { prefix, timing, startTimeout, whenNameTaken }
-  check(settings)
-  return { settings, own }
 }

@@ -1,16 +1,11 @@
-import { engineSettings } from './engine-settings.js'
-import { MemoryHub, type HubMember } from './memory-hub.js'
-import { EngineState } from './engine-state.js'
-import { Subscriptions, type Listener } from './subscriptions.js'
-import { errorCodes, show } from '../../errors.js'
-import type {
-  ClusterEngine, ClusterEngineOptions, RegisterEntry, TransportCaps, TransportEvents
-} from '../../../types/cluster.js'
+import { MemoryHub } from './memory/memory-hub.js'
+import { MemoryTransport } from './memory/memory-transport.js'
+import { engineParser } from './engine-settings.js'
+import { custom } from '../../shared/options.js'
+import type { ClusterEngine, ClusterEngineOptions } from '../../../types/cluster.js'
 
-export { MemoryHub } from './memory-hub.js'
+export { MemoryHub } from './memory/memory-hub.js'
 export type { ClusterEngine, ClusterEngineOptions, ClusterTiming } from '../../../types/cluster.js'
-
-const { FST_CLUSTER_INVALID_OPTIONS } = errorCodes
 
 /** Options of {@link memory}. */
 export interface MemoryOptions extends ClusterEngineOptions {
@@ -18,8 +13,9 @@ export interface MemoryOptions extends ClusterEngineOptions {
   hub?: MemoryHub
 }
 
-const processHub = new MemoryHub()
-const maxFrame = 1024 * 1024
+const parse = engineParser({
+  hub: custom(new MemoryHub(), 'a MemoryHub', (hub) => hub instanceof MemoryHub)
+}, 'refused')
 
 /**
  * An engine inside this OS process, for tests. Process systems with the same hub and the same
@@ -28,97 +24,6 @@ const maxFrame = 1024 * 1024
  * @throws `FST_CLUSTER_INVALID_OPTIONS`, `FST_PROCESS_INVALID_DURATION`
  */
 export function memory (options: MemoryOptions = {}): ClusterEngine {
-  const { settings, own: { hub = processHub, ...others } } = engineSettings(options)
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) {
-    throw new FST_CLUSTER_INVALID_OPTIONS(`there is no option '${show(unknown)}'`)
-  }
-  if (!(hub instanceof MemoryHub)) {
-    throw new FST_CLUSTER_INVALID_OPTIONS(`'hub' must be a MemoryHub, got '${show(hub)}'`)
-  }
+  const { settings, own: { hub } } = parse(options)
   return { transport: new MemoryTransport(hub), ...settings }
-}
-
-class MemoryTransport implements HubMember {
-  readonly #hub: MemoryHub
-  readonly #state = new EngineState('memory')
-  readonly #subscriptions = new Subscriptions()
-
-  constructor (hub: MemoryHub) {
-    this.#hub = hub
-  }
-
-  /** `durable` until the hub is cleared: a register that never lost data has no unknown holders. */
-  get caps (): TransportCaps {
-    return { name: 'memory', maxFrame, registry: true, probe: true, durable: this.#hub.durable }
-  }
-
-  async open (events: TransportEvents): Promise<void> {
-    await this.#state.open(events, () => { this.#hub.addMember(this) })
-  }
-
-  async close (): Promise<void> {
-    this.#state.close()
-    this.#hub.removeMember(this)
-    this.#subscriptions.clear(this.#state.unavailableError('it was closed'))
-  }
-
-  publish (topic: string, frame: Uint8Array): boolean {
-    if (!this.#state.up || frame.length > maxFrame) return false
-    const copy = frame.slice()
-    const deliver = (): void => { this.#hub.deliver(topic, copy) }
-    return this.#hub.enqueueTask(this, copy.length, deliver, () => {})
-  }
-
-  /** Needs no timeout: the hub answers, or rejects at once. */
-  async flush (): Promise<void> {
-    await this.#request(() => {})
-  }
-
-  async subscribe (topic: string, listener: Listener): Promise<void> {
-    const confirmed = this.#subscriptions.add(topic, listener)
-    const confirm = (): void => { this.#subscriptions.confirm(topic) }
-    if (this.#state.up) this.#hub.enqueueTask(this, 0, confirm, () => {})
-    await confirmed
-  }
-
-  async unsubscribe (topic: string): Promise<void> {
-    this.#subscriptions.remove(topic, this.#state.unavailableError('it was unsubscribed'))
-  }
-
-  async probe (topic: string): Promise<boolean | undefined> {
-    return await this.#request(() => this.#hub.hasSubscriber(topic))
-  }
-
-  async get (key: string): Promise<RegisterEntry | undefined> {
-    return await this.#request(() => this.#hub.get(key))
-  }
-
-  async cas (key: string, value: Uint8Array | undefined, revision: number): Promise<number> {
-    const copy = value?.slice()
-    return await this.#request(() => this.#hub.cas(key, copy, revision))
-  }
-
-  setReachable (yes: boolean): void {
-    if (yes) for (const topic of this.#subscriptions.topics()) this.#subscriptions.confirm(topic)
-    else this.#subscriptions.markUnconfirmed()
-    this.#state.setUp(yes)
-  }
-
-  isSubscribed (topic: string): boolean {
-    return this.#subscriptions.isConfirmed(topic)
-  }
-
-  deliver (topic: string, frame: Uint8Array): void {
-    this.#subscriptions.deliver(topic, frame)
-  }
-
-  async #request<T> (question: () => T): Promise<T> {
-    this.#state.assertUp()
-    return await new Promise<T>((resolve, reject) => {
-      this.#hub.enqueueTask(this, 0, () => { resolve(question()) }, () => {
-        reject(this.#state.unavailableError('it went away before it answered'))
-      })
-    })
-  }
 }

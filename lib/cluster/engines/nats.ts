@@ -1,14 +1,12 @@
 import { loadClient } from './load-client.js'
-import { engineSettings } from './engine-settings.js'
-import { dialNats } from './nats-session.js'
-import { SessionTransport } from './session-transport.js'
-import { errorCodes, show } from '../../errors.js'
+import { engineParser } from './engine-settings.js'
+import { dialNats } from './nats/nats-session.js'
+import { SessionTransport } from './session/session-transport.js'
+import { choice } from '../../shared/options.js'
 import type { NodeConnectionOptions } from '@nats-io/transport-node'
 import type { ClusterEngine, ClusterEngineOptions } from '../../../types/cluster.js'
 
 export type { ClusterEngine, ClusterEngineOptions, ClusterTiming } from '../../../types/cluster.js'
-
-const { FST_CLUSTER_INVALID_OPTIONS } = errorCodes
 
 /** Options about reconnecting: this package reconnects, not the client. */
 type ReservedOption =
@@ -34,6 +32,8 @@ export interface NatsOptions
   inboxPrefix?: string
 }
 
+const parse = engineParser({ replicas: choice([1, 3, 5], 1) }, 'client')
+
 /**
  * NATS as the engine of a cluster: nats-server 2.9 or later with JetStream. The key-value bucket
  * named `prefix` is created if it does not exist. Needs `@nats-io/transport-node`,
@@ -44,11 +44,7 @@ export interface NatsOptions
  * @throws `FST_CLUSTER_INVALID_OPTIONS`, `FST_PROCESS_INVALID_DURATION`
  */
 export function nats (options: NatsOptions = {}): ClusterEngine {
-  const { settings, own } = engineSettings(options)
-  const { replicas = 1, ...client } = own
-  if (![1, 3, 5].includes(replicas)) {
-    throw new FST_CLUSTER_INVALID_OPTIONS(`'replicas' must be 1, 3 or 5, got '${show(replicas)}'`)
-  }
+  const { settings, own: { replicas }, client } = parse(options)
   const connectOptions = { inboxPrefix: `_INBOX_${settings.prefix}`, ...client }
   const dial = dialNats(connectOptions, settings.prefix, replicas, async () => ({
     ...await loadClient('nats', '@nats-io/transport-node', () => import('@nats-io/transport-node')),

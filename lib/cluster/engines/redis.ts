@@ -1,8 +1,9 @@
 import { loadClient } from './load-client.js'
-import { engineSettings } from './engine-settings.js'
-import { dialRedis } from './redis-session.js'
-import { SessionTransport } from './session-transport.js'
-import { errorCodes, show } from '../../errors.js'
+import { engineParser } from './engine-settings.js'
+import { dialRedis } from './redis/redis-session.js'
+import { SessionTransport } from './session/session-transport.js'
+import { errorCodes } from '../../errors.js'
+import { custom } from '../../shared/options.js'
 import type { RedisOptions as ClientOptions } from 'ioredis'
 import type { ClusterEngine, ClusterEngineOptions } from '../../../types/cluster.js'
 
@@ -29,6 +30,18 @@ export interface RedisOptions
   url?: string
 }
 
+const parse = engineParser({
+  url: {
+    ...custom(undefined as string | undefined, 'a URL that begins with redis:// or rediss://', isUrl),
+    // It may contain a password.
+    secret: true
+  }
+}, 'client')
+
+function isUrl (value: unknown): boolean {
+  return typeof value === 'string' && /^rediss?:\/\//.test(value) && URL.canParse(value)
+}
+
 /**
  * Redis or Valkey as the engine of a cluster: one server, or a master with its Sentinels (then with
  * `timing: 'patient'`). Needs `ioredis` 6 to be installed. Opening it fails with
@@ -38,26 +51,13 @@ export interface RedisOptions
  * @throws `FST_CLUSTER_INVALID_OPTIONS`, `FST_PROCESS_INVALID_DURATION`
  */
 export function redis (options: RedisOptions = {}): ClusterEngine {
-  const { settings, own } = engineSettings(options)
-  const { url, ...client } = own
+  const { settings, own: { url }, client } = parse(options)
   refuseReserved(Object.keys(client))
   // The client prefers options in the query of the URL to its arguments.
-  if (url !== undefined) refuseReserved(parse(url).searchParams.keys())
+  if (url !== undefined) refuseReserved(new URL(url).searchParams.keys())
   const dial = dialRedis(url, client, settings.prefix, async () =>
     await loadClient('redis', 'ioredis', () => import('ioredis')))
   return { transport: new SessionTransport('redis', dial), ...settings }
-}
-
-/** Errors do not show the URL, because it may contain a password. */
-function parse (url: unknown): URL {
-  if (typeof url !== 'string' || !/^rediss?:\/\//.test(url)) {
-    const actual = typeof url === 'string' ? 'another' : show(typeof url)
-    throw new FST_CLUSTER_INVALID_OPTIONS(
-      `'url' must begin with redis:// or rediss://, got ${actual}`
-    )
-  }
-  if (!URL.canParse(url)) throw new FST_CLUSTER_INVALID_OPTIONS("'url' is no URL")
-  return new URL(url)
 }
 
 function refuseReserved (names: Iterable<string>): void {

@@ -1,13 +1,16 @@
 import t from 'tap'
-import { engineSettings } from '../../../lib/cluster/engines/engine-settings.js'
+import { engineParser } from '../../../lib/cluster/engines/engine-settings.js'
+
+const parse = engineParser({}, 'client')
 
 t.test('applies defaults, and returns the options of the client', async (t) => {
-  t.strictSame(engineSettings({}), {
+  t.strictSame(parse({}), {
     settings: { prefix: 'fwr', timing: 'default', startTimeout: '10s', whenNameTaken: 'close' },
-    own: {}
+    own: {},
+    client: {}
   })
   t.strictSame(
-    engineSettings({
+    parse({
       prefix: 'a_B-9',
       timing: 'patient',
       startTimeout: 500,
@@ -16,7 +19,8 @@ t.test('applies defaults, and returns the options of the client', async (t) => {
     } as object),
     {
       settings: { prefix: 'a_B-9', timing: 'patient', startTimeout: 500, whenNameTaken: 'stay' },
-      own: { servers: 'x' }
+      own: {},
+      client: { servers: 'x' }
     }
   )
 })
@@ -24,19 +28,19 @@ t.test('applies defaults, and returns the options of the client', async (t) => {
 t.test('throws when an option is invalid', async (t) => {
   const refused = { code: 'FST_CLUSTER_INVALID_OPTIONS' }
   for (const prefix of ['', 'a.b', 'x'.repeat(33), 'a*', 5, null]) {
-    t.throws(() => engineSettings({ prefix: prefix as string }), refused)
+    t.throws(() => parse({ prefix: prefix as string }), refused)
   }
-  t.throws(() => engineSettings({ timing: 'slow' as 'patient' }), refused)
+  t.throws(() => parse({ timing: 'slow' as 'patient' }), refused)
   for (const options of [null, 'nats://x', undefined]) {
-    t.throws(() => engineSettings(options as unknown as object), refused)
+    t.throws(() => parse(options as unknown as object), refused)
   }
   for (const whenNameTaken of ['leave', true]) {
-    t.throws(() => engineSettings({ whenNameTaken } as never), {
+    t.throws(() => parse({ whenNameTaken } as never), {
       code: 'FST_CLUSTER_INVALID_OPTIONS',
       message: /'whenNameTaken' must be 'close' or 'stay'/
     })
   }
   for (const startTimeout of ['soon', 0, -1]) {
-    t.throws(() => engineSettings({ startTimeout }), { code: 'FST_PROCESS_INVALID_DURATION' })
+    t.throws(() => parse({ startTimeout }), { code: 'FST_PROCESS_INVALID_DURATION' })
   }
 })

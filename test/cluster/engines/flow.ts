@@ -1,5 +1,5 @@
 // The flow control of a session, the same for each engine.
-import { maxUnflushed, type Session } from '../../../lib/cluster/engines/session.js'
+import { maxUnflushed, type Session } from '../../../lib/cluster/engines/session/session.js'
 import type { Test } from 'tap'
 
 /** Publishes until the session refuses a frame. It accepts more when the server has read some. */

@@ -17,7 +17,9 @@ conform(t, async () => {
 t.test('throws when an option is invalid', async (t) => {
   const refused = { code: 'FST_CLUSTER_INVALID_OPTIONS' }
   t.throws(() => memory({ servers: 'x' } as object), refused)
-  t.throws(() => memory({ hub: {} as MemoryHub }), refused)
+  t.throws(() => memory({ hub: {} as MemoryHub }), {
+    ...refused, message: /'hub' must be a MemoryHub/
+  })
 })
 
 t.test('connects engines without a hub with each other', async (t) => {

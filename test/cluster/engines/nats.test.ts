@@ -144,6 +144,9 @@ t.test('detects failures that take seconds', { skip, jobs: 2 }, async (t) => {
 })
 
 t.test('throws when an option is invalid', async (t) => {
-  t.throws(() => nats({ replicas: 2 as 1 }), { code: 'FST_CLUSTER_INVALID_OPTIONS' })
+  t.throws(() => nats({ replicas: 2 as 1 }), {
+    code: 'FST_CLUSTER_INVALID_OPTIONS',
+    message: /'replicas' must be 1, 3 or 5, got '2'/
+  })
   t.equal(nats().prefix, 'fwr')
 })

@@ -176,7 +176,7 @@ t.test('throws when an option is invalid, without showing a password', async (t)
   }
   t.throws(() => redis({ url: 'redis://fwr:secret@x:port' }), {
     code: 'FST_CLUSTER_INVALID_OPTIONS',
-    message: /^(?!.*secret)/
+    message: /^(?!.*secret).*'url' must be a URL that begins with redis:\/\/ or rediss:\/\//
   })
   t.equal(redis().prefix, 'fwr')
 })

@@ -1,4 +1,4 @@
-import type { RegisterEntry, ClusterTransport } from '../../../types/cluster.js'
+import type { RegisterEntry, ClusterTransport } from '../../../../types/cluster.js'
 
 /** A transport, as its hub sees it. */
 export interface HubMember extends ClusterTransport {

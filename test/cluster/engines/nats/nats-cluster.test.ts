@@ -1,11 +1,11 @@
 // Three NATS servers with JetStream, some of which die. It takes seconds, because leaders are
 // elected slowly.
 import t from 'tap'
-import { missing, natsCluster } from '../fixtures/servers.js'
-import { until } from '../../helpers.js'
-import { nats } from '../../../lib/cluster/engines/nats.js'
+import { missing, natsCluster } from '../../fixtures/servers.js'
+import { until } from '../../../helpers.js'
+import { nats } from '../../../../lib/cluster/engines/nats.js'
 import type { Test } from 'tap'
-import type { ClusterTransport } from '../../../types/cluster.js'
+import type { ClusterTransport } from '../../../../types/cluster.js'
 
 const skip = missing('nats-server')
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { ConnectingSockets } from '../../../lib/cluster/engines/connecting-sockets.js'
+import { ConnectingSockets } from '../../../../lib/cluster/engines/nats/connecting-sockets.js'
 
 async function listening (t: Test): Promise<() => Socket> {
   const server = createServer().listen(0, '127.0.0.1')

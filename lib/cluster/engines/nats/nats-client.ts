@@ -1,4 +1,4 @@
-import { errorCodes } from '../../errors.js'
+import { errorCodes } from '../../../errors.js'
 import type { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import type { Kvm } from '@nats-io/kv'
 import type { connect, createInbox, headers } from '@nats-io/transport-node'

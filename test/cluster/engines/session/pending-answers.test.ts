@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import t from 'tap'
-import { PendingAnswers } from '../../../lib/cluster/engines/pending-answers.js'
+import { PendingAnswers } from '../../../../lib/cluster/engines/session/pending-answers.js'
 
 const late = (): Error => new Error('late')
 

@@ -1,7 +1,7 @@
 import { headers, type NatsConnection } from '@nats-io/transport-node'
 import t from 'tap'
-import { NatsRegister } from '../../../lib/cluster/engines/nats-register.js'
-import type { NatsClient } from '../../../lib/cluster/engines/nats-client.js'
+import { NatsRegister } from '../../../../lib/cluster/engines/nats/nats-register.js'
+import type { NatsClient } from '../../../../lib/cluster/engines/nats/nats-client.js'
 import type { KvEntry } from '@nats-io/kv'
 
 /**

@@ -2,12 +2,12 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { Kvm } from '@nats-io/kv'
 import { connect, createInbox, headers } from '@nats-io/transport-node'
 import t, { type Test } from 'tap'
-import { fillsUp } from './flow.js'
-import { natsServer, type EngineServer } from '../fixtures/servers.js'
-import { missing } from '../../installed.js'
-import type { Session } from '../../../lib/cluster/engines/session.js'
-import { dialNats } from '../../../lib/cluster/engines/nats-session.js'
-import type { NatsClient } from '../../../lib/cluster/engines/nats-client.js'
+import { fillsUp } from '../flow.js'
+import { natsServer, type EngineServer } from '../../fixtures/servers.js'
+import { missing } from '../../../installed.js'
+import type { Session } from '../../../../lib/cluster/engines/session/session.js'
+import { dialNats } from '../../../../lib/cluster/engines/nats/nats-session.js'
+import type { NatsClient } from '../../../../lib/cluster/engines/nats/nats-client.js'
 
 const skip = missing('nats-server')
 const load = async () => ({ connect, createInbox, headers, jetstream, jetstreamManager, Kvm })

@@ -1,10 +1,10 @@
 import { codedError, jetStreamCode } from './nats-client.js'
-import { engineTiming } from '../timing.js'
+import { engineTiming } from '../../timing.js'
 import type { NatsClient } from './nats-client.js'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import type { KV, KvEntry } from '@nats-io/kv'
 import type { NatsConnection } from '@nats-io/transport-node'
-import type { RegisterEntry } from '../../../types/cluster.js'
+import type { RegisterEntry } from '../../../../types/cluster.js'
 
 /** Codes of the JetStream API for "wrong last sequence": the key has another revision. */
 const conflictCodes: unknown[] = [10071, 10164]

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
-import { memory, MemoryHub } from '../../../lib/cluster/engines/memory.js'
-import type { ClusterTransport } from '../../../types/cluster.js'
+import { memory, MemoryHub } from '../../../../lib/cluster/engines/memory.js'
+import type { ClusterTransport } from '../../../../types/cluster.js'
 
 const unavailable = { code: 'FST_CLUSTER_UNAVAILABLE' }
 

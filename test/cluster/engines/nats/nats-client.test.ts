@@ -3,7 +3,7 @@ import {
   codedError,
   jetStreamCode,
   codedStartError
-} from '../../../lib/cluster/engines/nats-client.js'
+} from '../../../../lib/cluster/engines/nats/nats-client.js'
 
 const named = (name: string, cause?: Error): Error =>
   Object.assign(new Error(name, { cause }), { name })

@@ -1,12 +1,12 @@
-import { PendingAnswers } from './pending-answers.js'
+import { PendingAnswers } from '../session/pending-answers.js'
 import { codedStartError } from './nats-client.js'
 import { NatsRegister, type BucketAccess } from './nats-register.js'
-import { engineTiming } from '../timing.js'
-import { maxUnflushed, type Dial, type Session } from './session.js'
+import { engineTiming } from '../../timing.js'
+import { maxUnflushed, type Dial, type Session } from '../session/session.js'
 import { ConnectingSockets } from './connecting-sockets.js'
 import type { NatsClient } from './nats-client.js'
 import type { NatsConnection, NodeConnectionOptions, Subscription } from '@nats-io/transport-node'
-import type { RegisterEntry } from '../../../types/cluster.js'
+import type { RegisterEntry } from '../../../../types/cluster.js'
 
 /** After this many published bytes, a round trip measures how many have reached the server. */
 const worthMeasuring = 64 * 1024

@@ -1,11 +1,11 @@
 import { EventEmitter } from 'node:events'
 import { Redis, type RedisOptions } from 'ioredis'
 import t, { type Test } from 'tap'
-import { fillsUp } from './flow.js'
-import { redisServer, type EngineServer } from '../fixtures/servers.js'
-import { missing } from '../../installed.js'
-import type { Session } from '../../../lib/cluster/engines/session.js'
-import { dialRedis, type RedisClient } from '../../../lib/cluster/engines/redis-session.js'
+import { fillsUp } from '../flow.js'
+import { redisServer, type EngineServer } from '../../fixtures/servers.js'
+import { missing } from '../../../installed.js'
+import type { Session } from '../../../../lib/cluster/engines/session/session.js'
+import { dialRedis, type RedisClient } from '../../../../lib/cluster/engines/redis/redis-session.js'
 
 const skip = missing('redis-server')
 

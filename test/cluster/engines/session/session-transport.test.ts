@@ -1,10 +1,10 @@
 import { EventEmitter, once } from 'node:events'
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
-import { errorCodes } from '../../../lib/errors.js'
-import { engineTiming } from '../../../lib/cluster/timing.js'
-import type { Session } from '../../../lib/cluster/engines/session.js'
-import { SessionTransport } from '../../../lib/cluster/engines/session-transport.js'
+import { errorCodes } from '../../../../lib/errors.js'
+import { engineTiming } from '../../../../lib/cluster/timing.js'
+import type { Session } from '../../../../lib/cluster/engines/session/session.js'
+import { SessionTransport } from '../../../../lib/cluster/engines/session/session-transport.js'
 
 const unavailable = { code: 'FST_CLUSTER_UNAVAILABLE' }
 const denied = (): Error => new errorCodes.FST_CLUSTER_ACCESS_DENIED('test', 'no')

@@ -1,4 +1,4 @@
-import type { RegisterEntry } from '../../../types/cluster.js'
+import type { RegisterEntry } from '../../../../types/cluster.js'
 
 /**
  * One connection to an engine, until it is lost. It never reconnects: if a client queues, resends

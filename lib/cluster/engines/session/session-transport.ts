@@ -1,13 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { PendingAnswers } from './pending-answers.js'
-import { engineTiming } from '../timing.js'
+import { engineTiming } from '../../timing.js'
 import type { Dial, Session } from './session.js'
-import { EngineState } from './engine-state.js'
-import { Subscriptions, type Listener } from './subscriptions.js'
-import { toError, type errorCodes } from '../../errors.js'
+import { EngineState } from '../engine-state.js'
+import { Subscriptions, type Listener } from '../subscriptions.js'
+import { toError, type errorCodes } from '../../../errors.js'
 import type {
   RegisterEntry, ClusterTransport, TransportCaps, TransportEvents
-} from '../../../types/cluster.js'
+} from '../../../../types/cluster.js'
 
 /** Topics that are restored at once, to save round trips. */
 const restoreAtOnce = 64

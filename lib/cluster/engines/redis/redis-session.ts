@@ -1,8 +1,8 @@
-import { errorCodes, toError } from '../../errors.js'
-import { engineTiming } from '../timing.js'
-import { maxUnflushed, type Dial, type Session } from './session.js'
+import { errorCodes, toError } from '../../../errors.js'
+import { engineTiming } from '../../timing.js'
+import { maxUnflushed, type Dial, type Session } from '../session/session.js'
 import type { Redis, RedisOptions } from 'ioredis'
-import type { RegisterEntry } from '../../../types/cluster.js'
+import type { RegisterEntry } from '../../../../types/cluster.js'
 
 const { FST_CLUSTER_ACCESS_DENIED, FST_CLUSTER_UNSUPPORTED } = errorCodes
 
