@@ -71,7 +71,7 @@ const slowTests = [
   'test/cluster/engines/nats/nats-cluster', 'test/cluster/engines/nats/nats-session',
   'test/cluster/engines/memory.test', 'test/cluster/engines/session/session-transport',
   'test/cluster/engines/tls',
-  'test/cluster/faults', 'test/cluster/relay', 'test/cluster/facade', 'test/cluster/names/names',
+  'test/cluster/faults', 'test/cluster/relay', 'test/cluster/facade',
   'test/integration/connection/churn', 'test/integration/connection/pressure',
   'test/integration/connection/outbound', 'test/bench', 'test/faults', 'test/abuse',
   'test/properties'

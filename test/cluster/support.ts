@@ -5,7 +5,7 @@ import type { ClusterEvents } from '../../lib/cluster/node.js'
 import type { BindResult } from '../../lib/process/remote-nodes.js'
 import type { Target } from '../../lib/process/entity.js'
 import type { Exit } from '../../types/messages.js'
-import type { ClusterTransport } from '../../types/cluster.js'
+import type { ClusterMembers, ClusterName, ClusterTransport } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
 import type { Logger } from '../../types/processes.js'
 
@@ -121,6 +121,35 @@ export class TestCluster {
     )
     await this.run(2000)
     return nodes
+  }
+
+  /** Registers a process of a node under a name of the whole cluster. */
+  async register (
+    node: TestNode, name: string, pid = node.here.spawn()
+  ): Promise<ClusterName> {
+    return await this.settle(node.cluster.names.register(name, pid))
+  }
+
+  /** Asks one node who has a name. */
+  async lookup (node: TestNode, name: string): Promise<ClusterName | undefined> {
+    return await this.settle(node.cluster.names.lookup(name))
+  }
+
+  /** Adds a process of a node to the group `room`. @returns the process */
+  async join (node: TestNode, pid = node.here.spawn()): Promise<Pid> {
+    await this.settle(node.cluster.groups.join('room', pid))
+    return pid
+  }
+
+  /** Asks one node for the members of the group `room` on all nodes. */
+  async members (node: TestNode): Promise<ClusterMembers> {
+    return await this.settle(node.cluster.groups.members('room'))
+  }
+
+  /** Restarts the engine without the data of its register. */
+  loseData (): void {
+    this.engine.stop(true)
+    this.engine.start()
   }
 
   async run (ms: number): Promise<void> {
