@@ -31,7 +31,7 @@ export async function startCluster (
   runtime: Runtime, engine: ClusterEngine, owner: ClusterOwner
 ): Promise<void> {
   // Closed while this module was loaded: nobody would close the node.
-  if (runtime.closing) throw new errorCodes.FST_PROCESS_CLOSING()
+  if (runtime.shutdown.closing) throw new errorCodes.FST_PROCESS_CLOSING()
   const { node: name, incarnation } = runtime.pids
   const node = new ClusterNode({
     node: name,
@@ -46,7 +46,7 @@ export async function startCluster (
     logger: runtime.logger,
     events: {
       // Another process may have the name soon, and two must not act under it.
-      nameLost: (_name, pid) => { runtime.exit(pid, 'name_lost') },
+      nameLost: (_name, pid) => { runtime.exitRequests.exit(pid, 'name_lost') },
       broadcast: (members, topic, payload, from) => {
         return broadcast(runtime, members, topic, payload, from)
       },
@@ -54,8 +54,8 @@ export async function startCluster (
       fatal () { if (engine.whenNameTaken !== 'stay') closeAll(runtime, owner) }
     }
   })
-  runtime.announceClosing = () => { node.announceClosing() }
-  runtime.leaveCluster = () => node.close()
+  runtime.clusterAccess.announceClosing = () => { node.announceClosing() }
+  runtime.clusterAccess.leaveCluster = () => node.close()
   // Keeps the event loop alive during the start: the timers of the node are unref'ed, and a client
   // that is not connected has no socket.
   const keepAlive = setInterval(clearInterval, keepAliveInterval, undefined)
@@ -66,9 +66,9 @@ export async function startCluster (
     clearInterval(keepAlive)
   }
   // Closed during the start.
-  if (runtime.closing) throw new errorCodes.FST_PROCESS_CLOSING()
+  if (runtime.shutdown.closing) throw new errorCodes.FST_PROCESS_CLOSING()
   runtime.pids.bumpIncarnation(raised)
-  runtime.joinCluster(node.remote, clusterOf(runtime, node))
+  runtime.clusterAccess.joinCluster(node.remote, clusterOf(runtime, node))
 }
 
 /** Two nodes with one name must not serve the same clients: the one that started first closes. */
@@ -88,7 +88,7 @@ function broadcast (
   const batch: Batch = {}
   let accepted = 0
   for (const member of members) {
-    const entity = runtime.getEntity(member)
+    const entity = runtime.processTable.getEntity(member)
     if (entity?.deliver(topic, payload, from, undefined, batch) === true) accepted++
   }
   return accepted
@@ -103,12 +103,12 @@ function clusterOf (runtime: Runtime, node: ClusterNode): Cluster {
     groups: node.groups,
     nodes: () => node.nodes(),
     watch (pid: string) {
-      const entity = runtime.findEntity(runtime.resolvePid(pid))
+      const entity = runtime.processTable.findEntity(runtime.processTable.resolvePid(pid))
       if (entity === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(pid))
       watchers.add(entity.pid)
       return node.nodes()
     },
-    unwatch (pid: string) { watchers.delete(runtime.resolvePid(pid)) },
+    unwatch (pid: string) { watchers.delete(runtime.processTable.resolvePid(pid)) },
     stats: () => node.stats(),
     health: () => node.health()
   })

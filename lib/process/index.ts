@@ -44,7 +44,7 @@ export function createProcesses (options: ProcessesOptions = {}): ProcessSystem 
     mailboxBytes: options.mailboxBytes ?? mailboxBytes,
     logger: options.logger ?? silentLogger
   })
-  const close = (): Promise<void> => runtime.close(timeout)
+  const close = (): Promise<void> => runtime.shutdown.close(timeout)
   const { cluster } = options
   const ready = cluster === undefined ? Promise.resolve() : join(runtime, cluster, close)
   return processSystemFacade(runtime, { ready: () => ready, close })
@@ -52,7 +52,7 @@ export function createProcesses (options: ProcessesOptions = {}): ProcessSystem 
 
 /** The cluster is loaded only where it is used. */
 function join (runtime: Runtime, engine: ClusterEngine, close: () => Promise<void>): Promise<void> {
-  runtime.awaitsCluster = true
+  runtime.clusterAccess.joining = true
   const joined = import('../cluster/facade.js').then(({ startCluster }) => {
     return startCluster(runtime, engine, { close })
   })

@@ -4,30 +4,46 @@ import { isExitReason, signalLinked } from './exits/exit-signals.js'
 import { isUserTopic } from './message.js'
 import type { Producer } from '../shared/watermark.js'
 import type { Answer } from './calls.js'
+import type { ClusterAccess } from './cluster-access.js'
+import type { Counters } from './counters.js'
 import type { Batch, Target } from './entity.js'
-import type { ExitListener } from './exits/relations.js'
+import type { ExitListener, Relations } from './exits/relations.js'
 import type { LocalNode, RemoteProblem } from './remote-nodes.js'
-import type { Runtime } from './runtime.js'
+import type { ProcessTable } from './registry/process-table.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
+
+/** The parts of the runtime that other nodes use. */
+export interface LocalProcessesHost {
+  readonly processTable: ProcessTable
+  readonly relations: Relations
+  readonly counters: Counters
+  readonly clusterAccess: ClusterAccess
+}
 
 /**
  * The process system of this node, as other nodes use it. It serves local PIDs only, and forwards
  * nothing to a third node. Arguments are checked as those of a user, but nothing throws.
  */
 export class LocalProcesses implements LocalNode {
-  readonly #runtime: Runtime
+  readonly #processes: ProcessTable
+  readonly #relations: Relations
+  readonly #counters: Counters
+  readonly #clusterAccess: ClusterAccess
 
-  constructor (runtime: Runtime) {
-    this.#runtime = runtime
+  constructor (host: LocalProcessesHost) {
+    this.#processes = host.processTable
+    this.#relations = host.relations
+    this.#counters = host.counters
+    this.#clusterAccess = host.clusterAccess
   }
 
   deliver (
     to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Answer
   ): boolean {
-    const entity = this.#runtime.getEntity(to)
+    const entity = this.#processes.getEntity(to)
     if (entity === undefined || !isUserTopic(topic)) {
-      this.#runtime.counters.deadLetter('none')
+      this.#counters.deadLetter('none')
       call?.reject(new errorCodes.FST_PROCESS_NOT_ALIVE(show(to)))
       return false
     }
@@ -43,10 +59,10 @@ export class LocalProcesses implements LocalNode {
     decodeAgain: () => unknown,
     from: Pid | undefined
   ): void {
-    const { counters } = this.#runtime
+    const counters = this.#counters
     const batch: Batch = {}
     for (const pid of to) {
-      const entity = this.#runtime.getEntity(pid)
+      const entity = this.#processes.getEntity(pid)
       if (entity === undefined || !isUserTopic(topic)) counters.deadLetter('none')
       else if (entity.kind === 'ws') entity.deliver(topic, payload, from, undefined, batch)
       else entity.deliver(topic, decodeAgain(), from)
@@ -54,17 +70,17 @@ export class LocalProcesses implements LocalNode {
   }
 
   missed (pid: Pid, count: number): void {
-    this.#runtime.getEntity(pid)?.missed?.(count)
+    this.#processes.getEntity(pid)?.missed?.(count)
   }
 
   missedByAll (): void {
-    for (const entity of [...this.#runtime.entities]) entity.missed?.(1)
+    for (const entity of [...this.#processes.entities]) entity.missed?.(1)
   }
 
   accept (to: Pid, topic: string, payload: unknown, from: Pid, bytes: number): boolean {
     const target = this.#target(to)
     if (target === undefined || !isUserTopic(topic)) {
-      this.#runtime.counters.deadLetter('none')
+      this.#counters.deadLetter('none')
       return false
     }
     target.accept(topic, payload, from, bytes)
@@ -82,50 +98,50 @@ export class LocalProcesses implements LocalNode {
   }
 
   exit (to: Pid, reason: string): boolean {
-    const entity = this.#runtime.getEntity(to)
+    const entity = this.#processes.getEntity(to)
     if (entity === undefined || !isExitReason(reason)) return false
     entity.end(reason === 'kill' ? 'killed' : reason)
     return true
   }
 
   cancel (to: Pid, reason: string, from: Pid | undefined): boolean {
-    return isExitReason(reason) && this.#runtime.getEntity(to)?.cancel(from, reason) === true
+    return isExitReason(reason) && this.#processes.getEntity(to)?.cancel(from, reason) === true
   }
 
   monitor (target: Pid, listener: ExitListener): void {
-    if (this.#runtime.getEntity(target) === undefined) {
+    if (this.#processes.getEntity(target) === undefined) {
       listener.targetEnded({ pid: target, reason: 'noproc' })
-    } else this.#runtime.relations.addMonitor(target, listener)
+    } else this.#relations.addMonitor(target, listener)
   }
 
   demonitor (target: Pid, listener: ExitListener): void {
-    this.#runtime.relations.removeMonitor(target, listener)
+    this.#relations.removeMonitor(target, listener)
   }
 
   addRemoteLink (local: Pid, remote: Pid): boolean {
-    if (this.#runtime.getEntity(local) === undefined) return false
-    this.#runtime.relations.addLink(local, remote)
+    if (this.#processes.getEntity(local) === undefined) return false
+    this.#relations.addLink(local, remote)
     return true
   }
 
   removeRemoteLink (local: Pid, remote: Pid): void {
-    this.#runtime.relations.removeLink(local, remote)
+    this.#relations.removeLink(local, remote)
   }
 
   remoteLinkEnded (local: Pid, exit: Exit): void {
-    const entity = this.#runtime.getEntity(local)
+    const entity = this.#processes.getEntity(local)
     if (entity === undefined) return
-    if (this.#runtime.relations.removeLink(local, exit.pid)) signalLinked(entity, exit)
+    if (this.#relations.removeLink(local, exit.pid)) signalLinked(entity, exit)
   }
 
   bindProblem (target: Pid): RemoteProblem | undefined {
-    if (this.#runtime.refusesBinds) return 'its node is closing'
-    const found = asTarget(this.#runtime.getEntity(target))
+    if (this.#clusterAccess.refusesBinds) return 'its node is closing'
+    const found = asTarget(this.#processes.getEntity(target))
     return found.ok ? undefined : found.problem
   }
 
   #target (to: Pid): Target | undefined {
-    const entity = this.#runtime.getEntity(to)
+    const entity = this.#processes.getEntity(to)
     return entity !== undefined && isTarget(entity) ? entity : undefined
   }
 }

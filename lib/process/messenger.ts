@@ -5,7 +5,9 @@ import { checkTopic } from './message.js'
 import type { Clock } from '../shared/clock.js'
 import type { CallHost, PendingOwner } from './calls.js'
 import type { Counters, RefusalReason } from './counters.js'
-import type { Batch, Entity } from './entity.js'
+import type { ClusterAccess } from './cluster-access.js'
+import type { Batch } from './entity.js'
+import type { ProcessTable } from './registry/process-table.js'
 import type { RemoteNodes } from './remote-nodes.js'
 import type { Pid } from '../../types/pid.js'
 import type { CallOptions } from '../../types/processes.js'
@@ -17,8 +19,8 @@ export interface MessengerHost {
   readonly clock: Clock
   readonly counters: Counters
   readonly exitSignals: CallHost
-  findEntity (to: string): Entity | undefined
-  remoteNodesFor (pid: string): RemoteNodes | undefined
+  readonly processTable: ProcessTable
+  readonly clusterAccess: ClusterAccess
 }
 
 /** The process that sends or calls. */
@@ -31,7 +33,11 @@ export interface Sender extends PendingOwner {
 
 /** Sends messages and calls to the processes of this node and of other nodes. */
 export class Messenger {
-  readonly #host: MessengerHost
+  readonly #processes: ProcessTable
+  readonly #clusterAccess: ClusterAccess
+  readonly #exitSignals: CallHost
+  readonly #counters: Counters
+  readonly #clock: Clock
   /**
    * For calls to other nodes. There the call frame itself monitors the callee. So the call monitors
    * nothing when it is made: `#callRemote` does after the frame was sent.
@@ -39,7 +45,11 @@ export class Messenger {
   readonly #remoteCallHost: CallHost
 
   constructor (host: MessengerHost) {
-    this.#host = host
+    this.#processes = host.processTable
+    this.#clusterAccess = host.clusterAccess
+    this.#exitSignals = host.exitSignals
+    this.#counters = host.counters
+    this.#clock = host.clock
     this.#remoteCallHost = {
       monitor () {},
       demonitor: (target, listener) => { host.exitSignals.demonitor(target, listener) }
@@ -54,11 +64,11 @@ export class Messenger {
     checkTopic(topic)
     if (sender?.hasEnded === true) return this.#refuse('ended')
     const from = sender?.pid
-    const entity = this.#host.findEntity(to)
+    const entity = this.#processes.findEntity(to)
     if (entity !== undefined) return entity.deliver(topic, payload, from, undefined, batch)
-    const remote = this.#host.remoteNodesFor(to)
+    const remote = this.#clusterAccess.remoteNodesFor(to)
     if (remote !== undefined) return this.#sendRemote(remote, to as Pid, topic, payload, from)
-    this.#host.counters.deadLetter('none')
+    this.#counters.deadLetter('none')
     return false
   }
 
@@ -81,13 +91,13 @@ export class Messenger {
     checkSignal(signal)
     signal?.throwIfAborted()
     if (caller?.hasEnded === true) throw caller.stopError
-    const entity = this.#host.findEntity(to)
-    const remote = entity === undefined ? this.#host.remoteNodesFor(to) : undefined
+    const entity = this.#processes.findEntity(to)
+    const remote = entity === undefined ? this.#clusterAccess.remoteNodesFor(to) : undefined
     if (entity === undefined && remote === undefined) {
       throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(to))
     }
-    const callHost = remote === undefined ? this.#host.exitSignals : this.#remoteCallHost
-    const call = new Call(callHost, this.#host.clock, {
+    const callHost = remote === undefined ? this.#exitSignals : this.#remoteCallHost
+    const call = new Call(callHost, this.#clock, {
       to: entity?.pid ?? to as Pid, topic, timeout, signal, owner: caller
     })
     caller?.addPending(call)
@@ -123,12 +133,12 @@ export class Messenger {
     call?: Call
   ): boolean {
     if (!remote.send(to, topic, payload, from, call)) return this.#refuse('remote')
-    this.#host.counters.messageSent()
+    this.#counters.messageSent()
     return true
   }
 
   #refuse (why: RefusalReason): false {
-    this.#host.counters.messageRefused(why)
+    this.#counters.messageRefused(why)
     return false
   }
 }

@@ -1,4 +1,5 @@
 import { published } from '../shared/contract.js'
+import { startSupervisor } from './supervisor/supervisor.js'
 import type { Plain } from '../shared/contract.js'
 import type { Runtime } from './runtime.js'
 import type { ProcessStats } from '../../types/info.js'
@@ -19,28 +20,28 @@ export function processSystemFacade (
 
 function membersOf (runtime: Runtime): Plain<Processes> {
   return {
-    get cluster () { return runtime.cluster },
+    get cluster () { return runtime.clusterAccess.cluster },
     node: runtime.pids.node,
     names: runtime.names,
     groups: runtime.groups,
-    spawn: (body, options) => runtime.spawn(body, options),
+    spawn: (body, options) => runtime.spawner.spawn(body, options),
     send: (to, topic, payload) => runtime.messenger.send(to, topic, payload),
     call: (to, topic, payload, options) => runtime.messenger.call(to, topic, payload, options),
-    exit: (to, reason) => runtime.exit(to, reason),
-    cancel: (to, reason) => runtime.cancel(to, reason),
-    supervise: (spec) => runtime.supervise(spec),
-    alive: (to) => runtime.findEntity(to) !== undefined,
+    exit: (to, reason) => runtime.exitRequests.exit(to, reason),
+    cancel: (to, reason) => runtime.exitRequests.cancel(to, reason),
+    supervise: (spec) => startSupervisor(runtime, spec),
+    alive: (to) => runtime.processTable.findEntity(to) !== undefined,
     info: (to) => runtime.info(to),
-    list: () => runtime.list(),
-    exited: (to, options) => runtime.exited(to, options?.signal ?? undefined),
+    list: () => runtime.processTable.pids(),
+    exited: (to, options) => runtime.exitRequests.exited(to, options?.signal ?? undefined),
     stats: () => statsOf(runtime)
   }
 }
 
-function statsOf ({ aliveCount: alive, counters, scheduler }: Runtime): ProcessStats {
+function statsOf ({ processTable, counters, scheduler }: Runtime): ProcessStats {
   const { spawned, exited, sent, delivered, deadLetters, refused } = counters
   return {
-    alive,
+    alive: processTable.size,
     spawned,
     exited,
     sent,

@@ -1,4 +1,4 @@
-import { recordUnreadJoins } from '../../lib/process/unread-joins.js'
+import { recordUnreadJoins } from '../../lib/process/exits/unread-joins.js'
 import type { Answer } from '../../lib/process/calls.js'
 import type { Producer } from '../../lib/shared/watermark.js'
 import type { ExitListener } from '../../lib/process/exits/relations.js'

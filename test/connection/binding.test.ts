@@ -16,7 +16,7 @@ function build () {
   const { runtime } = buildRuntime({ node: 'a', logger })
   let bind!: { resolve (answer: BindResult): void, reject (err: Error): void }
   const unwatched: Pid[] = []
-  runtime.joinCluster({
+  runtime.clusterAccess.joinCluster({
     bind: () => new Promise((resolve, reject) => { bind = { resolve, reject } }),
     demonitor: (pid: Pid) => { unwatched.push(pid) }
   } as unknown as RemoteNodes)

@@ -42,12 +42,12 @@ function build (t: Test, options: WsRelayOptions = {}) {
   const runtime = new Runtime({ ...server, logger: silent as never })
   const relay = new RelayServer(runtime, server)
   const mail: Mail[] = []
-  const pid = runtime.spawn(async (self) => {
+  const pid = runtime.spawner.spawn(async (self) => {
     for await (const { topic, payload } of self.inbox as AsyncIterable<Mail>) {
       mail.push({ topic, payload })
     }
   })
-  const target = runtime.findEntity(pid) as Target
+  const target = runtime.processTable.findEntity(pid) as Target
   const open = (
     early: Buffer[] = [],
     config: object = {}
@@ -108,7 +108,7 @@ t.test('joins its target, delivers messages, describes itself and leaves', async
   socket.push(null)
   await until(() => relay.sockets.size === 0)
   t.equal(relay.deadlines.size, 0)
-  t.equal(runtime.findEntity(connection.pid), undefined)
+  t.equal(runtime.processTable.findEntity(connection.pid), undefined)
 })
 
 t.test('refuses messages while it ends', async t => {
@@ -140,7 +140,7 @@ t.test('ignores an exit of a process that is not its target', async t => {
   const { runtime, open } = build(t)
   const { connection } = open()
   connection.targetEnded({ pid: connection.pid, reason: 'boom' })
-  t.equal(runtime.findEntity(connection.pid), connection)
+  t.equal(runtime.processTable.findEntity(connection.pid), connection)
 })
 
 t.test('counts accepted and refused messages', async t => {
@@ -172,9 +172,9 @@ t.test('leaves no trace in a target after a transfer or its end', async t => {
   const { runtime, relay, open } = build(t, { mailboxLimit: 4 })
   const { connection } = open(Array.from({ length: 20 }, (_, i) => textOf(`${i}`)))
   t.equal(connection.describe().paused, true)
-  const old = runtime.findEntity(connection.describe().target as string) as Actor
-  const next = runtime.findEntity(
-    runtime.spawn(async (self) => {
+  const old = runtime.processTable.findEntity(connection.describe().target as string) as Actor
+  const next = runtime.processTable.findEntity(
+    runtime.spawner.spawn(async (self) => {
       await self.receive({ topic: 'never' })
     })
   ) as Actor
@@ -193,5 +193,5 @@ t.test('leaves no trace in a target after a transfer or its end', async t => {
   connection.end('boom')
   t.strictSame(forgotten, [old, next])
   t.equal(runtime.relations.size, 0)
-  t.equal(relay.runtime.findEntity(connection.pid), undefined)
+  t.equal(relay.runtime.processTable.findEntity(connection.pid), undefined)
 })

@@ -59,7 +59,7 @@ export const processMutants: readonly Mutant[] = [
   },
   {
     name: 'the exit reason of a killed process is `kill`',
-    file: 'process/runtime.ts',
+    file: 'process/exits/exit-requests.ts',
     search: "entity.end(reason === 'kill' ? 'killed' : reason)",
     replace: 'entity.end(reason)',
     suites: ['relations']
@@ -88,14 +88,14 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'linking with a dead process does nothing',
     file: 'process/exits/exit-signals.ts',
-    search: '      signalLinked(one, { pid: other, reason: this.#absenceReason(other) })\n',
+    search: '      signalLinked(one, { pid: other, reason: this.#clusterAccess.absenceReason(other) })\n',
     replace: '',
     suites: ['relations']
   },
   {
     name: 'a taken name is detected after the process has started',
-    file: 'process/runtime.ts',
-    search: 'if (name !== undefined) this.nameTable.checkFree(name)\n',
+    file: 'process/actor/spawner.ts',
+    search: 'if (name !== undefined) host.nameTable.checkFree(name)\n',
     replace: '\n',
     suites: ['relations']
   },
@@ -124,8 +124,8 @@ export const processMutants: readonly Mutant[] = [
     name: 'watching a group again leaves its old updates in the mailbox',
     file: 'process/registry/facades.ts',
     search:
-      '      if (entity instanceof Actor) entity.dropGroupUpdates(group)\n      return runtime.groupTable.watch',
-    replace: '      return runtime.groupTable.watch',
+      '      if (entity instanceof Actor) entity.dropGroupUpdates(group)\n      return groupTable.watch',
+    replace: '      return groupTable.watch',
     suites: ['relations']
   },
   {
@@ -359,8 +359,8 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'children outlive a killed supervisor',
     file: 'process/supervisor/supervisor.ts',
-    search: 'if (pid !== undefined) this.#runtime.getEntity(pid)?.end(',
-    replace: 'if (pid === undefined) this.#runtime.getEntity(this.pid)?.end(',
+    search: 'if (pid !== undefined) this.#runtime.processTable.getEntity(pid)?.end(',
+    replace: 'if (pid === undefined) this.#runtime.processTable.getEntity(this.pid)?.end(',
     suites: ['supervisors']
   }
 ]

@@ -10,7 +10,7 @@ export const relayMutants: readonly Mutant[] = [
   },
   {
     name: 'a target that ends with any join in its mailbox counts as having taken none',
-    file: 'process/unread-joins.ts',
+    file: 'process/exits/unread-joins.ts',
     search: 'unread.get(exit)?.has(client) !== true',
     replace: '!unread.has(exit) || client === undefined',
     suites: ['connections']

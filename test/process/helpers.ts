@@ -65,7 +65,7 @@ export function held (runtime: Runtime): {
   groups: number
 } {
   return {
-    alive: runtime.aliveCount,
+    alive: runtime.processTable.size,
     relations: runtime.relations.size,
     names: runtime.nameTable.size,
     groups: runtime.groupTable.size

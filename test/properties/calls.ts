@@ -166,7 +166,7 @@ class Bench {
         }
       }
     }
-    this.runtime.monitor(one.pid, one.watcher)
+    this.runtime.exitSignals.monitor(one.pid, one.watcher)
     return one
   }
 
@@ -457,9 +457,11 @@ class Bench {
     // All calls have settled: their callees have no monitors any more.
     this.#pass(25)
     await this.rest()
-    for (const { pid, watcher } of this.callees) this.runtime.demonitor(pid, watcher)
+    for (const { pid, watcher } of this.callees) this.runtime.exitSignals.demonitor(pid, watcher)
     equal(this.runtime.relations.size, 0, 'calls that remain')
-    for (const one of this.callees) if (!one.ended) this.runtime.monitor(one.pid, one.watcher)
+    for (const { ended, pid, watcher } of this.callees) {
+      if (!ended) this.runtime.exitSignals.monitor(pid, watcher)
+    }
     for (const one of this.callees) this.#end(one)
     this.processes.exit(this.receiverPid)
     await this.rest()

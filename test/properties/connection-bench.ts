@@ -112,9 +112,9 @@ export class Watching {
 
   monitor (connection: Modelled): void {
     if (!this.alive) return
-    const before = this.#runtime.findEntity(connection.pid)
+    const before = this.#runtime.processTable.findEntity(connection.pid)
     this.monitors.set(this.self.monitor(connection.pid), connection)
-    equal(this.#runtime.findEntity(connection.pid), before)
+    equal(this.#runtime.processTable.findEntity(connection.pid), before)
   }
 
   /**
@@ -187,7 +187,7 @@ export class ConnectionBench {
       relay: this.relay,
       settings: this.#route,
       socket: client,
-      target: this.runtime.findEntity(target.pid) as Target,
+      target: this.runtime.processTable.findEntity(target.pid) as Target,
       config: parsed.value,
       deflate: undefined
     })
@@ -212,7 +212,7 @@ export class ConnectionBench {
       exits: []
     }
     this.connections.push(modelled)
-    this.runtime.monitor(connection.pid, {
+    this.runtime.exitSignals.monitor(connection.pid, {
       targetEnded: (exit) => {
         this.#moved = true
         modelled.writtenAtEnd = modelled.written

@@ -275,7 +275,7 @@ class Twin {
     const linked = link ? this.at(one) : undefined
     const told = monitor && this.at(other)?.alive === true ? this.at(other) : undefined
     const limit = small ? smallMailbox : 10_000
-    const { aliveCount: alive } = this.runtime
+    const { size: alive } = this.runtime.processTable
     let pid: Pid
     try {
       pid = this.processes.spawn(
@@ -296,7 +296,7 @@ class Twin {
     } catch (err) {
       equal((err as { code: string }).code, 'FST_PROCESS_NAME_TAKEN')
       equal(named && this.names.has('name'), true)
-      equal(this.runtime.aliveCount, alive)
+      equal(this.runtime.processTable.size, alive)
       return
     }
     const process: Modelled = {
@@ -334,7 +334,7 @@ class Twin {
     // The number of a monitor of SpawnOptions is known from its message only.
     if (told !== undefined) this.#monitor(told, process, spawnMonitor(process))
     if (linked !== undefined) this.#linked(process, linked)
-    this.runtime.monitor(pid, process.watcher)
+    this.runtime.exitSignals.monitor(pid, process.watcher)
   }
 
   async #live (process: Modelled, self: Process): Promise<void> {
@@ -656,7 +656,7 @@ export const relations = suiteOf('relations', histories, async (steps) => {
   const last = twin.all.find(({ alive }) => alive)
   for (const pid of twin.processes.list()) if (pid !== last?.pid) twin.processes.exit(pid)
   await twin.finish()
-  if (last?.alive === true) twin.runtime.demonitor(last.pid, last.watcher)
+  if (last?.alive === true) twin.runtime.exitSignals.demonitor(last.pid, last.watcher)
   // Except that a process may watch itself.
   if (last?.alive !== true || last.monitors.size === 0) {
     equal(twin.runtime.relations.size, 0, 'relations that remain')

@@ -92,7 +92,7 @@ class Bench {
   #body (id: string) {
     return (self: Process) => {
       this.log.push(`+${id}`)
-      this.runtime.monitor(self.pid, { targetEnded: () => { this.log.push(`-${id}`) } })
+      this.runtime.exitSignals.monitor(self.pid, { targetEnded: () => { this.log.push(`-${id}`) } })
       return self.serve({}, () => {})
     }
   }
@@ -240,7 +240,7 @@ export const supervisors = suiteOf('supervisors', history, async (history) => {
   const bench = new Bench(history)
   bench.start()
   const exits: string[] = []
-  bench.runtime.monitor(bench.supervisor.pid, {
+  bench.runtime.exitSignals.monitor(bench.supervisor.pid, {
     targetEnded: ({ reason }) => {
       exits.push(reason)
     }

@@ -76,12 +76,12 @@ export const mutations: readonly Mutation[] = [
     'lib/process/processes.ts',
     {
       name: 'processes: a method returns another result',
-      search: '    alive: (to) => runtime.findEntity(to) !== undefined,',
-      replace: '    alive: (to) => runtime.findEntity(to),'
+      search: '    alive: (to) => runtime.processTable.findEntity(to) !== undefined,',
+      replace: '    alive: (to) => runtime.processTable.findEntity(to),'
     },
     {
       name: 'processes: a method is missing',
-      search: '    list: () => runtime.list(),\n',
+      search: '    list: () => runtime.processTable.pids(),\n',
       replace: ''
     },
     {

@@ -21,10 +21,10 @@ export class NodeWatchers {
     if (this.#watchers.has(pid)) return
     const watcher: ExitListener = { targetEnded: () => { this.#delete(pid) } }
     this.#watchers.set(pid, watcher)
-    this.#runtime.monitor(pid, watcher)
+    this.#runtime.exitSignals.monitor(pid, watcher)
     this.#unsubscribe ??= this.#node.watchNodes((node, state) => {
       for (const each of [...this.#watchers.keys()]) {
-        this.#runtime.getEntity(each)?.notify('@node', { node, state })
+        this.#runtime.processTable.getEntity(each)?.notify('@node', { node, state })
       }
     })
   }
@@ -32,7 +32,7 @@ export class NodeWatchers {
   delete (pid: Pid): void {
     const watcher = this.#watchers.get(pid)
     if (watcher === undefined) return
-    this.#runtime.demonitor(pid, watcher)
+    this.#runtime.exitSignals.demonitor(pid, watcher)
     this.#delete(pid)
   }
 

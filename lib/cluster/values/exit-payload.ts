@@ -1,4 +1,4 @@
-import { recordUnreadJoins } from '../../process/unread-joins.js'
+import { recordUnreadJoins } from '../../process/exits/unread-joins.js'
 import {
   decodePayload, encodePayload, errorFromPlain, errorToPlain, whyUnsendable
 } from './payload.js'

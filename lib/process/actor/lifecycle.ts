@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { toError } from '../../errors.js'
 import { Mail } from '../message.js'
 import { Monitors } from '../exits/monitors.js'
-import { recordUnreadJoins } from '../unread-joins.js'
+import { recordUnreadJoins } from '../exits/unread-joins.js'
 import { LazyState } from './lazy-state.js'
 import { Mailbox } from './mailbox.js'
 import { StopReason } from './stop-reason.js'
@@ -11,17 +11,19 @@ import type { Clock } from '../../shared/clock.js'
 import type { PendingOperation, PendingOwner } from '../calls.js'
 import type { CountedEntity, Counters } from '../counters.js'
 import type { Description } from '../entity.js'
-import type { MonitorsHost, MonitorsOwner } from '../exits/monitors.js'
 import type { WatermarkLimits } from '../../shared/watermark.js'
+import type { FailureLog } from '../exits/failure-log.js'
+import type { MonitorSignals, MonitorsOwner } from '../exits/monitors.js'
 import type { Exit, SystemTopics } from '../../../types/messages.js'
 import type { Monitor, Pid } from '../../../types/pid.js'
 
 /** The parts of the runtime that the end of a process uses. */
-export interface LifecycleHost extends MonitorsHost {
+export interface LifecycleHost {
   readonly clock: Clock
   readonly context: { run (task: () => void): void }
   readonly counters: Counters
-  logFailure (pid: Pid, err: unknown, text: string): void
+  readonly exitSignals: MonitorSignals
+  readonly failureLog: FailureLog
   entityEnded (entity: CountedEntity, exit: Exit, afterwards?: () => void): void
 }
 
@@ -152,7 +154,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, CountedE
 
   private crash (error: Error): void {
     if (this.hasEnded) return
-    this.host.logFailure(this.pid, error, 'a process has failed')
+    this.host.failureLog.logFailure(this.pid, error, 'a process has failed')
     this.end('error', error)
   }
 
@@ -199,7 +201,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, CountedE
   }
 
   addMonitor (target: Pid): Monitor {
-    const monitors = this.lazyState.monitors ??= new Monitors(this.host, this)
+    const monitors = this.lazyState.monitors ??= new Monitors(this.host.exitSignals, this)
     return monitors.addMonitor(target)
   }
 

@@ -2,12 +2,15 @@ import { checkTopic } from '../message.js'
 import { Inbox, receive, toTopicFilter } from './receive.js'
 import { checkAddress } from '../pid.js'
 import { checkExitReason } from '../exits/exit-signals.js'
+import { clusterFacade, groupsFacade } from '../registry/facades.js'
+import { startSupervisor } from '../supervisor/supervisor.js'
 import { longestDelay, toMilliseconds } from '../../shared/duration.js'
 import type { Actor } from './actor.js'
 import type { Mail } from '../message.js'
-import type { Entity } from '../entity.js'
+import type { ClusterAccess } from '../cluster-access.js'
 import type { ExitSignals } from '../exits/exit-signals.js'
-import type { Messenger } from '../messenger.js'
+import type { FacadesHost } from '../registry/facades.js'
+import type { SupervisorHost } from '../supervisor/supervisor.js'
 import type { Clock } from '../../shared/clock.js'
 import type { Mismatch, Plain, Verified } from '../../shared/contract.js'
 import type { Cluster } from '../../../types/cluster.js'
@@ -36,24 +39,14 @@ type Untyped = Process<Topics>
 export type SelfIsProcess = Verified<Mismatch<Untyped, Self>>
 
 /** The parts of the runtime that `self` uses. */
-export interface SelfHost {
+export interface SelfHost extends FacadesHost, SupervisorHost {
   readonly clock: Clock
   readonly names: Names
   readonly pids: { readonly node: string }
   readonly logger: Logger
-  readonly messenger: Messenger
   readonly exitSignals: ExitSignals
-  findEntity (to: string): Entity | undefined
-  resolvePid (to: string): Pid
+  readonly clusterAccess: ClusterAccess
   info (to: string): ProcessInfo | undefined
-  list (): Pid[]
-  exited (to: string, signal: AbortSignal | undefined, owner: Actor): Promise<Exit>
-  exit (to: string, reason?: string): boolean
-  cancel (to: string, reason: string | undefined, from: Pid): boolean
-  spawn (body: ProcessBody, options?: SpawnOptions): Pid
-  supervise (spec: SupervisorSpec): Supervisor
-  groupsFor (sender: Actor): Groups
-  clusterFor (sender: Actor): Cluster | undefined
 }
 
 /** `self`: a process as its own body sees it. The typed surface, with the docs, is `Process`. */
@@ -84,13 +77,14 @@ export class Self implements Plain<Untyped> {
   /** The sender of its broadcasts is this process. */
   get groups (): Groups {
     const { lazyState } = this.#actor
-    return (lazyState.groups ??= this.#runtime.groupsFor(this.#actor))
+    return (lazyState.groups ??= groupsFacade(this.#runtime, this.#actor))
   }
 
   /** Undefined without a cluster, and until the node has joined it. */
   get cluster (): Cluster | undefined {
     const { lazyState } = this.#actor
-    return (lazyState.cluster ??= this.#runtime.clusterFor(this.#actor))
+    const { cluster } = this.#runtime.clusterAccess
+    return (lazyState.cluster ??= cluster && clusterFacade(cluster, this.#actor))
   }
 
   receive (options?: ReceiveOptions): Promise<Mail | undefined> {
@@ -115,7 +109,7 @@ export class Self implements Plain<Untyped> {
   }
 
   alive (to: string): boolean {
-    return this.#runtime.findEntity(to) !== undefined
+    return this.#runtime.processTable.findEntity(to) !== undefined
   }
 
   info (to: string): ProcessInfo | undefined {
@@ -123,19 +117,19 @@ export class Self implements Plain<Untyped> {
   }
 
   list (): Pid[] {
-    return this.#runtime.list()
+    return this.#runtime.processTable.pids()
   }
 
   exited (to: string, options?: { signal?: AbortSignal }): Promise<Exit> {
-    return this.#runtime.exited(to, options?.signal, this.#actor)
+    return this.#runtime.exitRequests.exited(to, options?.signal, this.#actor)
   }
 
   cancel (to: string, reason?: string): boolean {
-    return !this.#actor.hasEnded && this.#runtime.cancel(to, reason, this.#actor.pid)
+    return !this.#actor.hasEnded && this.#runtime.exitRequests.cancel(to, reason, this.#actor.pid)
   }
 
   exit (to: string, reason?: string): boolean {
-    return !this.#actor.hasEnded && this.#runtime.exit(to, reason)
+    return !this.#actor.hasEnded && this.#runtime.exitRequests.exit(to, reason)
   }
 
   stop (reason?: string): never {
@@ -144,7 +138,7 @@ export class Self implements Plain<Untyped> {
 
   spawn (body: ProcessBody, options?: SpawnOptions): Pid {
     this.#actor.checkAlive()
-    return this.#runtime.spawn(body, options)
+    return this.#runtime.spawner.spawn(body, options)
   }
 
   spawnLink (body: ProcessBody, options?: SpawnOptions): Pid {
@@ -160,12 +154,12 @@ export class Self implements Plain<Untyped> {
 
   supervise (spec: SupervisorSpec): Supervisor {
     this.#actor.checkAlive()
-    return this.#runtime.supervise(spec)
+    return startSupervisor(this.#runtime, spec)
   }
 
   monitor (to: string): Monitor {
     this.#actor.checkAlive()
-    return this.#actor.addMonitor(this.#runtime.resolvePid(to))
+    return this.#actor.addMonitor(this.#runtime.processTable.resolvePid(to))
   }
 
   demonitor (monitor: Monitor): void {
@@ -174,11 +168,11 @@ export class Self implements Plain<Untyped> {
 
   link (to: string): void {
     this.#actor.checkAlive()
-    this.#runtime.exitSignals.link(this.#actor, this.#runtime.resolvePid(to))
+    this.#runtime.exitSignals.link(this.#actor, this.#runtime.processTable.resolvePid(to))
   }
 
   unlink (to: string): void {
-    this.#runtime.exitSignals.unlink(this.#actor.pid, this.#runtime.resolvePid(to))
+    this.#runtime.exitSignals.unlink(this.#actor.pid, this.#runtime.processTable.resolvePid(to))
   }
 
   sendAfter (delay: Duration, to: string, topic: string, payload?: unknown): Timer {

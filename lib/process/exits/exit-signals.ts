@@ -1,18 +1,11 @@
 import { errorCodes, show } from '../../errors.js'
-import type { RemoteNodes } from '../remote-nodes.js'
+import type { ClusterAccess } from '../cluster-access.js'
 import type { Entity } from '../entity.js'
+import type { ProcessTable } from '../registry/process-table.js'
+import type { FailureLog } from './failure-log.js'
 import type { ExitListener, Relations } from './relations.js'
 import type { Exit } from '../../../types/messages.js'
-import type { Pid } from '../../../types/pid.js'
-
-/** The parts of the runtime that exit signals use. */
-export interface ExitSignalsHost {
-  readonly relations: Relations
-  readonly pids: { isRemote (pid: string): boolean }
-  getEntity (pid: Pid): Entity | undefined
-  remoteNodesFor (pid: string): RemoteNodes | undefined
-  logFailure (pid: Pid, err: unknown, text: string): void
-}
+import type { Monitor, Pid } from '../../../types/pid.js'
 
 /** Whether an exit reason leaves linked processes alive. */
 export function isOrderly (reason: string): boolean {
@@ -44,52 +37,61 @@ export function signalLinked (entity: Entity, { pid, reason, error }: Exit): voi
  * A chain of links of any length is therefore walked in a loop, without recursion.
  */
 export class ExitSignals {
-  readonly #host: ExitSignalsHost
+  readonly #processes: ProcessTable
+  readonly #relations: Relations
+  readonly #clusterAccess: ClusterAccess
+  readonly #log: FailureLog
   readonly #exits: Exit[] = []
   #afterwards: (() => void)[] = []
   #conditionChecks: (() => void)[] = []
   #signalling = false
+  #monitors = 0
 
-  constructor (host: ExitSignalsHost) {
-    this.#host = host
+  constructor (
+    processes: ProcessTable, relations: Relations, clusterAccess: ClusterAccess, log: FailureLog
+  ) {
+    this.#processes = processes
+    this.#relations = relations
+    this.#clusterAccess = clusterAccess
+    this.#log = log
+  }
+
+  nextMonitorId (): Monitor {
+    return ++this.#monitors as Monitor
   }
 
   /** Calls the listener when `target` ends: at once when it is dead already. */
   monitor (target: Pid, listener: ExitListener): void {
-    if (this.#host.getEntity(target) !== undefined) {
-      this.#host.relations.addMonitor(target, listener)
+    if (this.#processes.getEntity(target) !== undefined) {
+      this.#relations.addMonitor(target, listener)
       return
     }
-    const remote = this.#host.remoteNodesFor(target)
+    const remote = this.#clusterAccess.remoteNodesFor(target)
     if (remote !== undefined) remote.monitor(target, listener)
-    else listener.targetEnded({ pid: target, reason: this.#absenceReason(target) })
+    else listener.targetEnded({ pid: target, reason: this.#clusterAccess.absenceReason(target) })
   }
 
   demonitor (target: Pid, listener: ExitListener): void {
-    if (this.#host.relations.removeMonitor(target, listener)) return
-    this.#host.remoteNodesFor(target)?.demonitor(target, listener)
+    if (this.#relations.removeMonitor(target, listener)) return
+    this.#clusterAccess.remoteNodesFor(target)?.demonitor(target, listener)
   }
 
   /** Linking with a dead process acts as its exit. */
   link (one: Entity, other: Pid): void {
     if (one.pid === other) return
-    const isLocal = this.#host.getEntity(other) !== undefined
-    const remote = isLocal ? undefined : this.#host.remoteNodesFor(other)
+    const isLocal = this.#processes.getEntity(other) !== undefined
+    const remote = isLocal ? undefined : this.#clusterAccess.remoteNodesFor(other)
     if (!isLocal && remote === undefined) {
-      signalLinked(one, { pid: other, reason: this.#absenceReason(other) })
+      signalLinked(one, { pid: other, reason: this.#clusterAccess.absenceReason(other) })
       return
     }
-    this.#host.relations.addLink(one.pid, other)
+    this.#relations.addLink(one.pid, other)
     remote?.link(one.pid, other)
   }
 
   unlink (one: Pid, other: Pid): void {
-    if (!this.#host.relations.removeLink(one, other)) return
-    this.#host.remoteNodesFor(other)?.unlink(one, other)
-  }
-
-  #absenceReason (pid: Pid): Exit['reason'] {
-    return this.#host.pids.isRemote(pid) ? 'noconnection' : 'noproc'
+    if (!this.#relations.removeLink(one, other)) return
+    this.#clusterAccess.remoteNodesFor(other)?.unlink(one, other)
   }
 
   /** @param afterwards user code: runs when all signals have been sent */
@@ -117,13 +119,16 @@ export class ExitSignals {
   }
 
   #signalPeers (exit: Exit): void {
-    const { relations } = this.#host
-    for (const peer of relations.takeLinks(exit.pid)) {
-      const entity = this.#host.getEntity(peer)
+    for (const peer of this.#relations.takeLinks(exit.pid)) {
+      const entity = this.#processes.getEntity(peer)
       if (entity !== undefined) this.#guard(exit, () => { signalLinked(entity, exit) })
-      else this.#guard(exit, () => { this.#host.remoteNodesFor(peer)?.localLinkEnded(exit, peer) })
+      else {
+        this.#guard(exit, () => {
+          this.#clusterAccess.remoteNodesFor(peer)?.localLinkEnded(exit, peer)
+        })
+      }
     }
-    for (const listener of relations.takeMonitors(exit.pid)) {
+    for (const listener of this.#relations.takeMonitors(exit.pid)) {
       this.#guard(exit, () => { listener.targetEnded(exit) })
     }
   }
@@ -133,7 +138,7 @@ export class ExitSignals {
     try {
       task()
     } catch (err) {
-      this.#host.logFailure(exit.pid, err, 'could not deliver an exit signal')
+      this.#log.logFailure(exit.pid, err, 'could not deliver an exit signal')
     }
   }
 

@@ -3,9 +3,8 @@ import type { ExitListener } from './relations.js'
 import type { Exit, SystemTopics } from '../../../types/messages.js'
 import type { Monitor, Pid } from '../../../types/pid.js'
 
-/** The parts of the runtime that the monitors of a process use. */
-export interface MonitorsHost {
-  readonly exitSignals: CallHost
+/** The exit signals, as the monitors of a process use them. */
+export interface MonitorSignals extends CallHost {
   nextMonitorId (): Monitor
 }
 
@@ -33,20 +32,20 @@ class ActorMonitor implements ExitListener {
 
 /** The monitors of one process. */
 export class Monitors {
-  readonly #host: MonitorsHost
+  readonly #exitSignals: MonitorSignals
   readonly #owner: MonitorsOwner
   readonly #monitors = new Map<Monitor, ActorMonitor>()
 
-  constructor (host: MonitorsHost, owner: MonitorsOwner) {
-    this.#host = host
+  constructor (exitSignals: MonitorSignals, owner: MonitorsOwner) {
+    this.#exitSignals = exitSignals
     this.#owner = owner
   }
 
   /** The `@exit` of a dead target is in the mailbox when this returns. */
   addMonitor (target: Pid): Monitor {
-    const monitor = new ActorMonitor(this, this.#host.nextMonitorId(), target)
+    const monitor = new ActorMonitor(this, this.#exitSignals.nextMonitorId(), target)
     this.#monitors.set(monitor.id, monitor)
-    this.#host.exitSignals.monitor(target, monitor)
+    this.#exitSignals.monitor(target, monitor)
     return monitor.id
   }
 
@@ -55,7 +54,7 @@ export class Monitors {
     const monitor = this.#monitors.get(id)
     if (monitor === undefined) return false
     this.#monitors.delete(id)
-    this.#host.exitSignals.demonitor(monitor.target, monitor)
+    this.#exitSignals.demonitor(monitor.target, monitor)
     return true
   }
 
@@ -66,7 +65,7 @@ export class Monitors {
 
   releaseAll (): void {
     for (const monitor of this.#monitors.values()) {
-      this.#host.exitSignals.demonitor(monitor.target, monitor)
+      this.#exitSignals.demonitor(monitor.target, monitor)
     }
     this.#monitors.clear()
   }

@@ -3,62 +3,64 @@ import { Actor } from '../actor/actor.js'
 import { checkGroupName, checkName } from './names.js'
 import { checkTopic } from '../message.js'
 import { published } from '../../shared/contract.js'
-import type { Batch, Entity } from '../entity.js'
+import type { Batch } from '../entity.js'
 import type { Messenger } from '../messenger.js'
 import type { GroupTable } from './groups.js'
 import type { NameTable } from './names.js'
-import type { Pid } from '../../../types/pid.js'
+import type { ProcessTable } from './process-table.js'
 import type { Plain } from '../../shared/contract.js'
 import type { Cluster, ClusterGroups } from '../../../types/cluster.js'
 import type { Groups, Names } from '../../../types/registries.js'
 
 /** The parts of the runtime that the facades use. */
 export interface FacadesHost {
+  readonly processTable: ProcessTable
   readonly nameTable: NameTable
   readonly groupTable: GroupTable
   readonly messenger: Messenger
-  findEntity (to: string): Entity | undefined
-  resolvePid (to: string): Pid
 }
 
 /** The public `names`: only live processes can be registered. */
-export function namesFacade (runtime: FacadesHost): Names {
+export function namesFacade ({ processTable, nameTable }: FacadesHost): Names {
   return published<Names>({
     register (name, pid) {
       checkName(name)
-      const entity = runtime.findEntity(runtime.resolvePid(pid))
+      const entity = processTable.findEntity(processTable.resolvePid(pid))
       if (entity === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(pid))
-      runtime.nameTable.register(name, entity.pid)
+      nameTable.register(name, entity.pid)
     },
-    unregister: (name) => runtime.nameTable.unregister(name),
-    lookup: (name) => runtime.nameTable.lookup(name)
+    unregister: (name) => nameTable.unregister(name),
+    lookup: (name) => nameTable.lookup(name)
   })
 }
 
 /** The public `groups`. Broadcasts are sent by `sender`, and refused once it has ended. */
-export function groupsFacade (runtime: FacadesHost, sender: Actor | undefined): Groups {
+export function groupsFacade (
+  { processTable, groupTable, messenger }: FacadesHost, sender: Actor | undefined
+): Groups {
   return published<Groups>({
     join (group, pid) {
       checkGroupName(group)
-      const entity = runtime.findEntity(runtime.resolvePid(pid))
+      const entity = processTable.findEntity(processTable.resolvePid(pid))
       if (entity === undefined) return false
-      runtime.groupTable.join(group, entity.pid)
+      groupTable.join(group, entity.pid)
       return true
     },
     leave (group, pid) {
       checkGroupName(group)
-      return runtime.groupTable.leave(group, runtime.resolvePid(pid))
+      return groupTable.leave(group, processTable.resolvePid(pid))
     },
-    members: (group) => [...runtime.groupTable.members(group)],
-    list: () => runtime.groupTable.list(),
+    members: (group) => [...groupTable.members(group)],
+    list: () => groupTable.list(),
     broadcast (group, topic, payload, options) {
       checkTopic(topic)
-      const members = runtime.groupTable.members(group)
-      const except = options?.except === undefined ? undefined : runtime.resolvePid(options.except)
+      const members = groupTable.members(group)
+      const excepted = options?.except
+      const except = excepted === undefined ? undefined : processTable.resolvePid(excepted)
       const batch: Batch = {}
       let accepted = 0
       for (const member of members) {
-        if (member !== except && runtime.messenger.send(member, topic, payload, sender, batch)) {
+        if (member !== except && messenger.send(member, topic, payload, sender, batch)) {
           accepted++
         }
       }
@@ -66,16 +68,16 @@ export function groupsFacade (runtime: FacadesHost, sender: Actor | undefined): 
     },
     watch (group, pid) {
       checkGroupName(group)
-      const entity = runtime.findEntity(runtime.resolvePid(pid))
+      const entity = processTable.findEntity(processTable.resolvePid(pid))
       if (entity === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(pid))
       if (entity instanceof Actor) entity.dropGroupUpdates(group)
-      return runtime.groupTable.watch(group, entity.pid)
+      return groupTable.watch(group, entity.pid)
     },
     unwatch (group, pid) {
       checkGroupName(group)
-      const watcher = runtime.resolvePid(pid)
-      runtime.groupTable.unwatch(group, watcher)
-      const entity = runtime.findEntity(watcher)
+      const watcher = processTable.resolvePid(pid)
+      groupTable.unwatch(group, watcher)
+      const entity = processTable.findEntity(watcher)
       if (entity instanceof Actor) entity.dropGroupUpdates(group)
     }
   })

@@ -3,6 +3,7 @@ import { Backoff } from './restarts.js'
 import type { Clock } from '../../shared/clock.js'
 import type { Actor } from '../actor/actor.js'
 import type { CountedChild } from '../counters.js'
+import type { ExitRequests } from '../exits/exit-requests.js'
 import type { ExitListener } from '../exits/relations.js'
 import type { Restartable } from './restarts.js'
 import type { ChildPlan, SupervisorPlan } from './spec.js'
@@ -11,10 +12,8 @@ import type { Monitor, Pid } from '../../../types/pid.js'
 
 /** The parts of the runtime that a child uses. */
 export interface ChildHost {
-  monitor (target: Pid, listener: ExitListener): void
-  exited (to: Pid, signal: undefined): Promise<Exit>
-  cancel (to: Pid): boolean
-  exit (to: Pid): boolean
+  readonly exitSignals: { monitor (target: Pid, listener: ExitListener): void }
+  readonly exitRequests: ExitRequests
 }
 
 /** A child of a supervisor, through all its restarts. */
@@ -74,7 +73,7 @@ export class SupervisedChild implements ExitListener, Restartable, CountedChild 
   processStarted (pid: Pid, host: ChildHost): void {
     this.pid = pid
     this.#startedAt = this.#clock.now()
-    host.monitor(pid, this)
+    host.exitSignals.monitor(pid, this)
     this.#monitor = this.#supervisor.addMonitor(pid)
   }
 
@@ -93,9 +92,9 @@ export class SupervisedChild implements ExitListener, Restartable, CountedChild 
 
   async #stop (host: ChildHost, pid: Pid): Promise<void> {
     this.#supervisor.removeMonitor(this.#monitor!)
-    const ended = host.exited(pid, undefined)
-    host.cancel(pid)
-    const timer = this.#clock.after(this.plan.shutdown, () => { host.exit(pid) })
+    const ended = host.exitRequests.exited(pid, undefined)
+    host.exitRequests.cancel(pid)
+    const timer = this.#clock.after(this.plan.shutdown, () => { host.exitRequests.exit(pid) })
     await ended
     timer.cancel()
     this.pid = undefined

@@ -6,30 +6,27 @@ import { published } from '../../shared/contract.js'
 import type { Clock } from '../../shared/clock.js'
 import type { Actor } from '../actor/actor.js'
 import type { Counters } from '../counters.js'
-import type { Entity } from '../entity.js'
+import type { Spawner } from '../actor/spawner.js'
+import type { FailureLog } from '../exits/failure-log.js'
+import type { ProcessTable } from '../registry/process-table.js'
 import type { ChildHost } from './child.js'
 import type { ChildPlan, GivenChild, SupervisorPlan } from './spec.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 import type {
-  ChildInfo, Process, SpawnOptions, Supervisor, SupervisorSpec
+  ChildInfo, Process, Supervisor, SupervisorSpec
 } from '../../../types/processes.js'
 
 /** The parts of the runtime that a supervisor uses. */
 export interface SupervisorHost extends ChildHost {
   readonly clock: Clock
-  readonly closing: boolean
+  readonly shutdown: { readonly closing: boolean }
   readonly counters: Counters
   /** Supervisors that no other supervisor has started. */
   readonly supervisors: Set<Pid>
-  start (
-    body: (self: Process, ...args: never[]) => unknown,
-    options: SpawnOptions,
-    kind: Actor['kind'],
-    label: string
-  ): Actor
-  getEntity (pid: Pid): Entity | undefined
-  logFailure (pid: Pid, err: unknown, text: string): void
+  readonly spawner: Spawner
+  readonly processTable: ProcessTable
+  readonly failureLog: FailureLog
 }
 
 /** The children to restart, in start order, when one of them has failed. */
@@ -71,9 +68,11 @@ class SupervisorProcess {
     this.#plan = plan
     this.#intensity = new RestartIntensity(plan.maxRestarts, plan.period, runtime.clock)
     const label = name ?? 'supervisor'
-    this.#actor = runtime.start((self) => this.#run(self), { name }, 'supervisor', label)
+    this.#actor = runtime.spawner.start((self) => this.#run(self), { name }, 'supervisor', label)
     // The body cannot stop the children when the supervisor is ended by `exit`.
-    runtime.monitor(this.#actor.pid, { targetEnded: (exit) => { this.#supervisorEnded(exit) } })
+    runtime.exitSignals.monitor(this.#actor.pid, {
+      targetEnded: (exit) => { this.#supervisorEnded(exit) }
+    })
     try {
       for (const child of plan.children) this.#add(child)
     } catch (err) {
@@ -132,7 +131,7 @@ class SupervisorProcess {
   }
 
   async #restart (self: Process, failed: SupervisedChild): Promise<void> {
-    if (this.#runtime.closing) return
+    if (this.#runtime.shutdown.closing) return
     if (!this.#intensity.recordRestart()) {
       this.#runtime.counters.supervisorGaveUp(this.#actor, failed)
       self.log.error({ child: failed.plan.id }, 'too many restarts: the supervisor gives up')
@@ -169,7 +168,7 @@ class SupervisorProcess {
         this.#start(child)
       } catch (err) {
         const text = `the child '${child.plan.id}' could not be restarted`
-        this.#runtime.logFailure(this.pid, err, text)
+        this.#runtime.failureLog.logFailure(this.pid, err, text)
         // As in OTP, the restart is tried again and counted. Later children keep their place.
         this.#restartLater(children.slice(i), 1, async ([first]) => {
           if (first !== undefined) await this.#restart(self, first)
@@ -191,7 +190,7 @@ class SupervisorProcess {
     const { start, args, name, mailboxLimit, trapLinks } = child.plan
     const options = { name, args, mailboxLimit, trapLinks }
     const pid = typeof start === 'function'
-      ? this.#runtime.start(start, options, 'process', start.name).pid
+      ? this.#runtime.spawner.start(start, options, 'process', start.name).pid
       : new SupervisorProcess(this.#runtime, start, name ?? start.name).pid
     child.processStarted(pid, this.#runtime)
     return pid
@@ -214,7 +213,7 @@ class SupervisorProcess {
     this.#runtime.supervisors.delete(this.pid)
     const childReason = reason === 'killed' ? 'killed' : 'shutdown'
     for (const { pid } of [...this.#children].reverse()) {
-      if (pid !== undefined) this.#runtime.getEntity(pid)?.end(childReason)
+      if (pid !== undefined) this.#runtime.processTable.getEntity(pid)?.end(childReason)
     }
     this.#children = []
   }

@@ -4,7 +4,7 @@ import { frame } from '../fixtures/pair.js'
 import { targetOf, watcher } from '../support.js'
 import { failure } from '../../../lib/shared/result.js'
 import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
-import { tookJoin } from '../../../lib/process/unread-joins.js'
+import { tookJoin } from '../../../lib/process/exits/unread-joins.js'
 import { bind, connected, make } from './bindings.js'
 import type { Connected } from './bindings.js'
 

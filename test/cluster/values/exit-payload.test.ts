@@ -6,7 +6,7 @@ import { exitFields, exitOf } from '../../../lib/cluster/values/exit-payload.js'
 import { payloadKinds } from '../../../lib/cluster/values/payload.js'
 import { toError } from '../../../lib/errors.js'
 import { maxFrameBytes } from '../../../lib/cluster/link/fragments.js'
-import { tookJoin } from '../../../lib/process/unread-joins.js'
+import { tookJoin } from '../../../lib/process/exits/unread-joins.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 

@@ -111,7 +111,7 @@ t.test('keeps no reference to the objects of an ended connection', async t => {
   for (let i = 0; i < 20; i++) {
     peers.push(await connectTo(t, rig, { target_pid: target.pid, heartbeat_interval: 1000 }))
   }
-  for (const entity of rig.relay.runtime.entities) {
+  for (const entity of rig.relay.runtime.processTable.entities) {
     if (entity.kind === 'ws') refs.push(new WeakRef(entity))
   }
   for (const socket of rig.relay.sockets) refs.push(new WeakRef(socket))

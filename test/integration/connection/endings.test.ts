@@ -537,7 +537,7 @@ t.test('sends one leave with the first reason when several ends come in one tick
     kill: [(pid) => rig.processes.exit(pid, 'kill'), 'killed'],
     link: [(pid) => {
       const linked = rig.processes.spawn(async (self) => { await self.receive() })
-      rig.relay.runtime.exitSignals.link(rig.relay.runtime.findEntity(linked)!, pid)
+      rig.relay.runtime.exitSignals.link(rig.relay.runtime.processTable.findEntity(linked)!, pid)
       rig.processes.exit(linked, 'boom')
     }, 'exit'],
     target: [(_pid, target) => rig.processes.exit(target.pid, 'boom'), 'target']

@@ -135,9 +135,8 @@ t.test('a slow target gets the flood of one client in order, in bounded memory',
     }
     if (i % 10_000 === 0) most = Math.max(most, used() - before)
     largest = Math.max(largest, await target.mailbox())
-    if ([...rig.relay.runtime.entities].some((entity) => entity.describe().paused === true)) {
-      pauses++
-    }
+    const { entities } = rig.relay.runtime.processTable
+    if ([...entities].some((entity) => entity.describe().paused === true)) pauses++
   }
   await until(() => handled === count)
   t.strictSame(faults, [])
@@ -235,8 +234,8 @@ t.test('resumes waiting clients in turns', async t => {
   for (const peer of peers) peer.write(...numbers(each).map(textOf))
   await until(
     () =>
-      [...rig.relay.runtime.entities].filter((entity) => entity.describe().paused === true)
-        .length === 100
+      [...rig.relay.runtime.processTable.entities]
+        .filter((entity) => entity.describe().paused === true).length === 100
   )
   target.release()
   await target.until('ws.message', 100 * each)

@@ -394,7 +394,7 @@ export async function deadline ({ relay }: Rig, milliseconds: number): Promise<v
 /** The entries of connections in shared tables. All are 0 after the last connection has ended. */
 export function remains ({ relay }: Rig): Record<string, number> {
   const { runtime, deadlines, sockets, handshakes } = relay
-  const connections = [...runtime.entities].filter(({ kind }) => kind === 'ws').length
+  const connections = [...runtime.processTable.entities].filter(({ kind }) => kind === 'ws').length
   return {
     connections,
     timers: deadlines.size,

@@ -177,7 +177,7 @@ t.test('refuses messages but no system messages when the mailbox is full', async
 t.test('accepts messages of clients above the limit, until the target stops', async (t) => {
   const { runtime, processes } = buildRuntime()
   const pid = processes.spawn(async (self) => { await drain(self.inbox) }, { mailboxLimit: 1 })
-  const target = runtime.findEntity(pid)!
+  const target = runtime.processTable.findEntity(pid)!
   if (!('accept' in target)) throw new Error('a process is a target')
   const {
     accept,
@@ -272,5 +272,5 @@ t.test('ends a turn after 16 messages or 256 sends', async (t) => {
     while (order.length < 21) await settle()
     t.equal(order.indexOf('other'), inOneTurn, `${sends} sent by each`)
   }
-  await runtime.close(0)
+  await runtime.shutdown.close(0)
 })

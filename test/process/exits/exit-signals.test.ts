@@ -179,7 +179,7 @@ t.test('signals the other listeners when one throws', async (t) => {
   const { runtime, processes } = buildRuntime({ logger })
   const failure = new Error('watcher')
   const one = await started(processes)
-  runtime.monitor(one.pid, { targetEnded () { throw failure } })
+  runtime.exitSignals.monitor(one.pid, { targetEnded () { throw failure } })
   const exited = processes.exited(one.pid)
   processes.exit(one.pid)
   t.match(await exited, { reason: 'shutdown' })
@@ -199,10 +199,10 @@ t.test('signals the other listeners when one throws', async (t) => {
 t.test('checks the condition of waitUntil after each exit', async (t) => {
   const { runtime, processes } = buildRuntime()
   const [one, two] = [await started(processes), await started(processes)]
-  const gone = runtime.exitSignals.waitUntil(() => runtime.aliveCount === 0)
+  const gone = runtime.exitSignals.waitUntil(() => runtime.processTable.size === 0)
   processes.exit(one.pid)
   await settle()
-  t.equal(runtime.aliveCount, 1)
+  t.equal(runtime.processTable.size, 1)
   processes.exit(two.pid)
   await gone
   await runtime.exitSignals.waitUntil(() => true)

@@ -77,7 +77,7 @@ t.test('refuses system topics and wrong exit reasons of other nodes', async (t) 
 
 t.test('serves local PIDs only, and forwards nothing to a third node', async (t) => {
   const { runtime, processes } = buildRuntime()
-  runtime.joinCluster(new Proxy({}, { get: () => t.fail('asked elsewhere') }) as never)
+  runtime.clusterAccess.joinCluster(new Proxy({}, { get: () => t.fail('asked elsewhere') }) as never)
   const here = new LocalProcesses(runtime)
   const exits: Exit[] = []
   for (const pid of [there, dead]) {
@@ -178,7 +178,7 @@ t.test('allows a connection to be bound to a process that accepts mail', async (
   await settle()
   processes.cancel(pid)
   t.equal(here.bindProblem(pid), 'it is stopping')
-  runtime.refusesBinds = true
+  runtime.clusterAccess.refusesBinds = true
   t.equal(here.bindProblem(pid), 'its node is closing')
   processes.exit(pid)
 })

@@ -2,7 +2,7 @@
 // asynchronously and in order. It tests remote operations without channels and engines.
 import { LocalProcesses } from '../../../lib/process/local-processes.js'
 import { failure, success } from '../../../lib/shared/result.js'
-import { recordUnreadJoins, tookJoin } from '../../../lib/process/unread-joins.js'
+import { recordUnreadJoins, tookJoin } from '../../../lib/process/exits/unread-joins.js'
 import type { Answer, Call } from '../../../lib/process/calls.js'
 import type { BindResult, RemoteNodes } from '../../../lib/process/remote-nodes.js'
 import type { Target } from '../../../lib/process/entity.js'
@@ -26,7 +26,7 @@ export class Wire {
   join (runtime: Runtime): void {
     const side = new Side(this, runtime)
     this.#sides.set(runtime.pids.node, side)
-    runtime.joinCluster(side)
+    runtime.clusterAccess.joinCluster(side)
   }
 
   sideOf (pid: string): Side | undefined {
@@ -222,7 +222,7 @@ class Side implements RemoteNodes {
     for (const [call, to] of [...this.#calls]) {
       if (nodeOf(to) === node) call.targetEnded({ pid: to, reason: 'noconnection' })
     }
-    for (const entity of [...this.#runtime.entities]) {
+    for (const entity of [...this.#runtime.processTable.entities]) {
       for (const peer of [...this.#runtime.relations.linksOf(entity.pid)]) {
         if (nodeOf(peer) === node) {
           this.here.remoteLinkEnded(entity.pid, { pid: peer, reason: 'noconnection' })

@@ -12,7 +12,7 @@ async function childOf (
 ) {
   const { runtime, processes } = buildRuntime()
   const told: string[] = []
-  const supervisor = runtime.start(
+  const supervisor = runtime.spawner.start(
     async (self: Process) => {
       await self.serve({
         '@exit': ({ reason }) => {
@@ -31,7 +31,7 @@ async function childOf (
     { backoff, period: 5000 }
   )
   const start = () => {
-    const { pid } = runtime.start(
+    const { pid } = runtime.spawner.start(
       child.plan.start as (self: Process) => unknown,
       {},
       'process',

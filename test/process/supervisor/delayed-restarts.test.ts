@@ -16,7 +16,7 @@ t.test(
   async (t) => {
     const clock = new ManualClock()
     const { runtime, processes } = buildRuntime({ clock })
-    t.teardown(() => runtime.close(0))
+    t.teardown(() => runtime.shutdown.close(0))
     const starts: number[] = []
     const supervisor = processes.supervise({
       maxRestarts: 3,

@@ -30,10 +30,10 @@ export type Instances =
   Record<'Connection' | 'Receiver' | 'Handshake' | 'Socket', number> | undefined
 
 export function snapshot ({ runtime, deadlines, sockets, handshakes }: UpgradeServer): Snapshot {
-  const connections = [...runtime.entities].filter(({ kind }) => kind === 'ws').length
+  const connections = [...runtime.processTable.entities].filter(({ kind }) => kind === 'ws').length
   return {
     connections,
-    processes: runtime.aliveCount - connections,
+    processes: runtime.processTable.size - connections,
     relations: runtime.relations.size,
     names: runtime.nameTable.size,
     groups: runtime.groupTable.size,

@@ -1,9 +1,9 @@
 import t from 'tap'
-import { recordUnreadJoins, tookJoin } from '../../lib/process/unread-joins.js'
-import { buildRuntime, settle } from './helpers.js'
-import type { Exit } from '../../types/messages.js'
-import type { Pid } from '../../types/pid.js'
-import type { Process } from '../../types/processes.js'
+import { recordUnreadJoins, tookJoin } from '../../../lib/process/exits/unread-joins.js'
+import { buildRuntime, settle } from '../helpers.js'
+import type { Exit } from '../../../types/messages.js'
+import type { Pid } from '../../../types/pid.js'
+import type { Process } from '../../../types/processes.js'
 
 const [ada, grace] = ['7@a.1', '8@a.1'] as Pid[]
 
@@ -47,16 +47,16 @@ t.test('counts a join as taken when a handler, a loop or a receive has it', asyn
   }
   for (const [name, [body, taken]] of Object.entries(bodies)) {
     const { runtime } = buildRuntime()
-    const pid = runtime.spawn(body as never)
-    const exited = runtime.exited(pid, undefined)
+    const pid = runtime.spawner.spawn(body as never)
+    const exited = runtime.exitRequests.exited(pid, undefined)
     await settle()
-    const target = runtime.findEntity(pid) as unknown as {
+    const target = runtime.processTable.findEntity(pid) as unknown as {
       accept(topic: string, payload: unknown, from: Pid, bytes: number): void
     }
     if (name.startsWith('a handler of an earlier')) target.accept('ws.message', {}, ada, 0)
     target.accept('ws.join', {}, ada, 0)
     await settle()
-    runtime.exit(pid, 'over')
+    runtime.exitRequests.exit(pid, 'over')
     t.equal(tookJoin(await exited, ada), taken, name)
   }
 })

@@ -1,5 +1,5 @@
-import type { Exit } from '../../types/messages.js'
-import type { Pid } from '../../types/pid.js'
+import type { Exit } from '../../../types/messages.js'
+import type { Pid } from '../../../types/pid.js'
 
 /** A set of clients. */
 interface Clients {
