@@ -1,7 +1,8 @@
 // Values of X-WS-Relay that a handler may have built from a client's input. Over a real socket, a
 // value that is not valid gets a 500, and leaves no connection and no timer.
 import t from 'tap'
-import { Keeper, connectTo, start } from '../integration/connection/support.js'
+import { Keeper, start } from '../integration/connection/support.js'
+import { connectTo } from '../integration/connection/peer.js'
 import { answer, handshake, logs, until } from '../helpers.js'
 import { held, letsGo } from './support.js'
 import type { RelayConfig } from '../../types/relay.js'

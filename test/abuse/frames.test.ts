@@ -2,10 +2,12 @@
 import { deflateRawSync } from 'node:zlib'
 import t from 'tap'
 import { closing, frame, opcodes } from '../conformance/fixtures/raw-client.js'
-import { Keeper, connectTo, joined, start } from '../integration/connection/support.js'
+import { Keeper, joined, start } from '../integration/connection/support.js'
+import { connectTo } from '../integration/connection/peer.js'
 import { until } from '../helpers.js'
 import { held, letsGo, used } from './support.js'
-import type { Peer, Rig } from '../integration/connection/support.js'
+import type { Peer } from '../integration/connection/peer.js'
+import type { Rig } from '../integration/connection/support.js'
 import type { WsRelayOptions } from '../../types/relay.js'
 
 interface Row {

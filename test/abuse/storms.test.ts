@@ -1,11 +1,12 @@
 // Hundreds of clients that start and do not continue. Each test checks the responses of the server,
 // and that it keeps nothing of the clients afterwards.
 import t from 'tap'
-import { Keeper, connectTo, joined, start, textOf } from '../integration/connection/support.js'
+import { Keeper, joined, start, textOf } from '../integration/connection/support.js'
+import { connectTo } from '../integration/connection/peer.js'
 import { answer, handshake, raw, until } from '../helpers.js'
 import { held, letsGo } from './support.js'
 import type { Socket } from 'node:net'
-import type { Peer } from '../integration/connection/support.js'
+import type { Peer } from '../integration/connection/peer.js'
 
 const ends: Array<(socket: Socket) => unknown> = [
   (socket) => socket.resetAndDestroy(),

@@ -1,9 +1,11 @@
 // Clients that could harm others: they never read, are dead, or have many links and monitors.
 import t from 'tap'
-import { Keeper, allGone, connectTo, joined, start } from '../integration/connection/support.js'
+import { Keeper, allGone, joined, start } from '../integration/connection/support.js'
+import { connectTo } from '../integration/connection/peer.js'
 import { until } from '../helpers.js'
 import { clientsOf, held, letsGo, used } from './support.js'
-import type { Kept, Peer, Rig } from '../integration/connection/support.js'
+import type { Kept, Rig } from '../integration/connection/support.js'
+import type { Peer } from '../integration/connection/peer.js'
 import type { Pid } from '../../types/pid.js'
 
 t.test('limits the cost of a client that never reads in a busy room', async (t) => {

@@ -2,14 +2,8 @@
 // and `c`.
 import t from 'tap'
 import { TestCluster } from './nodes.js'
-import {
-  allGone,
-  connectTo,
-  joined,
-  Keeper,
-  start,
-  textOf
-} from '../integration/connection/support.js'
+import { allGone, joined, Keeper, start, textOf } from '../integration/connection/support.js'
+import { connectTo } from '../integration/connection/peer.js'
 import { answer, handshake, until } from '../helpers.js'
 import type { Test } from 'tap'
 import type { Pid } from '../../types/pid.js'

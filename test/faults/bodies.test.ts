@@ -1,7 +1,8 @@
 // A body that throws at any point. It ends its own process. Its clients see only the close code,
 // and other processes are not affected.
 import t from 'tap'
-import { Keeper, allGone, connectTo, joined, start } from '../integration/connection/support.js'
+import { Keeper, allGone, joined, start } from '../integration/connection/support.js'
+import { connectTo } from '../integration/connection/peer.js'
 import { logs, until } from '../helpers.js'
 import { held, letsGo } from '../abuse/support.js'
 import type { Rig } from '../integration/connection/support.js'

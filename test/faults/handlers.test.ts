@@ -1,7 +1,8 @@
 // Handlers that break the rules: they throw, hang, or reply twice. After a 101 the client receives
 // only frames.
 import t from 'tap'
-import { Keeper, Peer, start, textOf } from '../integration/connection/support.js'
+import { Keeper, start, textOf } from '../integration/connection/support.js'
+import { Peer } from '../integration/connection/peer.js'
 import { answer, handshake, logs, raw, until } from '../helpers.js'
 import { held, letsGo } from '../abuse/support.js'
 import type { FastifyReply, FastifyRequest } from 'fastify'

@@ -2,20 +2,15 @@
 // the server is going away, and no resource is left.
 import { once } from 'node:events'
 import t from 'tap'
-import {
-  Keeper,
-  closeOf,
-  connectTo,
-  frameOf,
-  start,
-  textOf
-} from '../integration/connection/support.js'
+import { Keeper, closeOf, frameOf, start, textOf } from '../integration/connection/support.js'
+import { connectTo } from '../integration/connection/peer.js'
 import { opcodes } from '../../lib/websocket/frames.js'
 import { handshake, raw, until } from '../helpers.js'
 import { held, letsGo } from '../abuse/support.js'
 import type { Socket } from 'node:net'
 import type { Raw } from '../helpers.js'
-import type { Peer, Rig } from '../integration/connection/support.js'
+import type { Peer } from '../integration/connection/peer.js'
+import type { Rig } from '../integration/connection/support.js'
 import type { WsRelayOptions } from '../../types/relay.js'
 
 interface Scene extends Rig {

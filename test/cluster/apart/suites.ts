@@ -13,8 +13,10 @@ export async function suites (engine: EngineName, absent: string | false = false
   contract(engine)
   process.env.TARGETS = engine
   await import('../../integration/connection/messages.test.js')
-  await import('../../integration/connection/transfer.test.js')
-  await import('../../integration/connection/endings.test.js')
+  await import('../../integration/connection/transfer/transfer.test.js')
+  await import('../../integration/connection/transfer/order.test.js')
+  await import('../../integration/connection/closing/endings.test.js')
+  await import('../../integration/connection/closing/close-frames.test.js')
   await import('../../integration/connection/pressure.test.js')
   await import('../../integration/connection/model.test.js')
 }

@@ -1,9 +1,11 @@
 // A connection leaves nothing behind when it has ended.
 import { readdirSync } from 'node:fs'
 import t from 'tap'
-import { Keeper, allGone, connectTo, nothing, remains, start } from './support.js'
+import { Keeper, allGone, nothing, remains, start } from './support.js'
+import { connectTo } from './peer.js'
 import { until } from '../../helpers.js'
-import type { Peer, Rig } from './support.js'
+import type { Peer } from './peer.js'
+import type { Rig } from './support.js'
 import type { Pid } from '../../../types/pid.js'
 
 /** The number of open file descriptors, where the system provides it. */

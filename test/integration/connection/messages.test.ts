@@ -1,6 +1,7 @@
 // docs/relay.md, "A connection is a process": from the client to its target.
 import t from 'tap'
-import { frameOf, Keeper, connectTo, joined, start, textOf } from './support.js'
+import { frameOf, Keeper, joined, start, textOf } from './support.js'
+import { connectTo } from './peer.js'
 import { opcodes } from '../../../lib/websocket/frames.js'
 import { until } from '../../helpers.js'
 

@@ -2,7 +2,8 @@
 // histories that the contract allows.
 import fc from 'fast-check'
 import t from 'tap'
-import { Keeper, allGone, connectTo, start } from './support.js'
+import { Keeper, allGone, start } from './support.js'
+import { connectTo } from './peer.js'
 import type { Pid } from '../../../types/pid.js'
 
 type Step =

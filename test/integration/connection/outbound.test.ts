@@ -2,7 +2,8 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
-import { frameOf, Keeper, allGone, connectTo, joined, remains, start } from './support.js'
+import { frameOf, Keeper, allGone, joined, remains, start } from './support.js'
+import { connectTo } from './peer.js'
 import { opcodes } from '../../../lib/websocket/frames.js'
 import { logs, until } from '../../helpers.js'
 

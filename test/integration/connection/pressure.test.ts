@@ -2,20 +2,11 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
-import {
-  Keeper,
-  allGone,
-  apart,
-  away,
-  closeOf,
-  connectTo,
-  fill,
-  joined,
-  start,
-  textOf
-} from './support.js'
+import { Keeper, allGone, apart, away, closeOf, fill, joined, start, textOf } from './support.js'
+import { connectTo } from './peer.js'
 import { until } from '../../helpers.js'
-import type { Kept, Peer, Rig } from './support.js'
+import type { Kept, Rig } from './support.js'
+import type { Peer } from './peer.js'
 import type { Pid } from '../../../types/pid.js'
 import type { WsRelayOptions } from '../../../types/relay.js'
 

@@ -1,9 +1,11 @@
 // README.md, "A process per room": a visitor gets a room even while the old one is ending.
 import t from 'tap'
-import { connectTo, start } from './support.js'
+import { connectTo } from './peer.js'
+import { start } from './support.js'
 import { until } from '../../helpers.js'
 import type { Test } from 'tap'
-import type { Peer, Rig } from './support.js'
+import type { Peer } from './peer.js'
+import type { Rig } from './support.js'
 import type { Pid } from '../../../types/pid.js'
 import type { Process } from '../../../types/processes.js'
 

@@ -1,7 +1,8 @@
 // docs/relay.md, "A connection is a process": from any process to the client.
 import t from 'tap'
 import WebSocket from 'ws'
-import { Keeper, connectTo, joined, start } from './support.js'
+import { Keeper, joined, start } from './support.js'
+import { connectTo } from './peer.js'
 import { opcodes } from '../../../lib/websocket/frames.js'
 import { until } from '../../helpers.js'
 
