@@ -58,8 +58,10 @@ const histories = ['test/properties', 'test/cluster/simulation']
  * Suites that do not count for coverage: each run reaches other lines, other tests cover all of
  * these, and counting takes a quarter more CPU.
  */
-const uncounted = ['calls', 'connections', 'fan-out', 'names', 'relations', 'supervisors', 'wire']
-  .map((name) => `test/properties/${name}.test.ts`)
+const uncounted = [
+  'processes/calls', 'processes/relations', 'processes/supervisors', 'connections/connections',
+  'connections/wire', 'cluster/fan-out', 'cluster/names'
+].map((name) => `test/properties/${name}.test.ts`)
 
 /**
  * Slow files begin first, because most of them wait and others can run meanwhile.

@@ -1,10 +1,10 @@
-import { calls } from './calls.js'
-import { connections } from './connections.js'
-import { fanOut } from './fan-out.js'
-import { names } from './names.js'
-import { relations } from './relations.js'
-import { supervisors } from './supervisors.js'
-import { wire } from './wire.js'
+import { calls } from './processes/calls.js'
+import { connections } from './connections/connections.js'
+import { fanOut } from './cluster/fan-out.js'
+import { names } from './cluster/names.js'
+import { relations } from './processes/relations.js'
+import { supervisors } from './processes/supervisors.js'
+import { wire } from './connections/wire.js'
 import type { Suite } from './suite.js'
 
 export const suites: readonly Suite[] = [

@@ -3,7 +3,7 @@
 // Prints the result of each suite. The exit code is 1 when a suite fails.
 import { suites as mocked } from './all.js'
 import { termsFromEnv } from './suite.js'
-import { upgrades } from './upgrades.js'
+import { upgrades } from './connections/upgrades.js'
 
 // A history of real sockets takes a second or two: run `upgrades` with a small FC_RUNS.
 const suites = [...mocked, upgrades]

@@ -2,17 +2,17 @@
 // No
 // name may be lost. docs/cluster.md, "Names".
 import fc from 'fast-check'
-import { Names } from '../../lib/cluster/names/names.js'
-import { Register } from '../../lib/cluster/register.js'
-import { timings } from '../../lib/cluster/timing.js'
-import { newCounters } from '../../lib/cluster/node-parts.js'
-import { TestStore } from '../cluster/fixtures/register.js'
-import { TestClock } from '../cluster/fixtures/time.js'
-import { ModelHere } from '../cluster/model.js'
-import { equal, suiteOf } from './suite.js'
-import type { NamesHost } from '../../lib/cluster/names/names.js'
-import type { ClusterTransport } from '../../types/cluster.js'
-import type { Pid } from '../../types/pid.js'
+import { Names } from '../../../lib/cluster/names/names.js'
+import { Register } from '../../../lib/cluster/register.js'
+import { timings } from '../../../lib/cluster/timing.js'
+import { newCounters } from '../../../lib/cluster/node-parts.js'
+import { TestStore } from '../../cluster/fixtures/register.js'
+import { TestClock } from '../../cluster/fixtures/time.js'
+import { ModelHere } from '../../cluster/model.js'
+import { equal, suiteOf } from '../suite.js'
+import type { NamesHost } from '../../../lib/cluster/names/names.js'
+import type { ClusterTransport } from '../../../types/cluster.js'
+import type { Pid } from '../../../types/pid.js'
 
 const timing = timings.default
 const nodes = ['a', 'b'] as const

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { termsFromEnv } from './suite.js'
+import { termsFromEnv } from '../suite.js'
 import { wire } from './wire.js'
 
 t.test('reads client bytes split at any place, up to the first violation', async (t) => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { termsFromEnv } from './suite.js'
+import { termsFromEnv } from '../suite.js'
 import { upgrades } from './upgrades.js'
 
 /**

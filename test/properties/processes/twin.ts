@@ -1,152 +1,19 @@
-// Random operations of processes, compared with a model: relations, names, groups, exits, and the
-// order of mail.
-import fc from 'fast-check'
-import { buildRuntime, held } from '../process/helpers.js'
-import { ManualClock } from './clock.js'
-import { equal, sameSet, suiteOf } from './suite.js'
-import type { AnyMessage } from '../process/helpers.js'
-import type { Exit, SystemTopics } from '../../types/messages.js'
-import type { Monitor, Pid } from '../../types/pid.js'
-import type { Process, Processes } from '../../types/processes.js'
-import type { ExitListener } from '../../lib/process/exits/relations.js'
-import type { Runtime } from '../../lib/process/runtime.js'
-
-const mostProcesses = 7
-/** One message fills the mailbox, so that group updates merge. */
-const smallMailbox = 1
-const groups = ['g', 'h'] as const
-const shapes = ['serve', 'serve slowly', 'loop', 'loop again'] as const
-const reasons = ['normal', 'shutdown', 'kill', 'boom'] as const
-
-const who = fc.nat(mostProcesses - 1)
-const pair = { one: who, other: who }
-const operation = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      kind: fc.constant('spawn' as const),
-      ...pair,
-      link: fc.boolean(),
-      monitor: fc.boolean(),
-      trap: fc.boolean(),
-      named: fc.boolean(),
-      small: fc.boolean(),
-      shape: fc.constantFrom(...shapes)
-    })
-  },
-  {
-    weight: 8,
-    arbitrary: fc.record({
-      kind: fc.constant('send' as const),
-      ...pair,
-      times: fc.integer({ min: 1, max: 5 })
-    })
-  },
-  {
-    weight: 4,
-    arbitrary: fc.record({ kind: fc.constantFrom('link' as const, 'unlink' as const), ...pair })
-  },
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      kind: fc.constantFrom('monitor' as const, 'demonitor' as const),
-      ...pair
-    })
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      kind: fc.constantFrom('name' as const, 'unname' as const, 'trap' as const),
-      ...pair
-    })
-  },
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      kind: fc.constantFrom('join' as const, 'leave' as const),
-      one: who,
-      other: fc.nat(2),
-      group: fc.constantFrom(...groups)
-    })
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      kind: fc.constantFrom(
-        'watch' as const,
-        'watch' as const,
-        'unwatch' as const,
-        'broadcast' as const
-      ),
-      ...pair,
-      group: fc.constantFrom(...groups)
-    })
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      kind: fc.constant('exit' as const),
-      ...pair,
-      reason: fc.constantFrom(...reasons)
-    })
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({ kind: fc.constantFrom('cancel' as const, 'stop' as const), ...pair })
-  }
-)
-type Operation = typeof operation extends fc.Arbitrary<infer O> ? O : never
-
-/** The place of an operation: code outside, or a handler in its turn. Turns run in between. */
-const step = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ do: operation, inside: fc.boolean() }) },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      turn: fc.constantFrom('soon' as const, 'later' as const, 'microtasks' as const),
-      ms: fc.nat(4),
-      choice: fc.nat(5)
-    })
-  }
-)
-
-/** The model of one process. */
-interface Modelled {
-  readonly pid: Pid
-  readonly shape: typeof shapes[number]
-  readonly limit: number
-  trap: boolean
-  self: Process | undefined
-  alive: boolean
-  /** The reason it ends with, once it is stopping. */
-  told: string | undefined
-  cancelled: boolean
-  /** It ended by itself after a stop. */
-  finished: boolean
-  /** The number of messages it had seen when it stopped from inside: it sees no more. */
-  stoppedAt: number | undefined
-  /** The number of messages it had seen when it ended. */
-  endedAt: number
-  /** The accepted messages, in order. */
-  readonly accepted: AnyMessage[]
-  readonly seen: AnyMessage[]
-  readonly links: Set<Modelled>
-  readonly expectedExits: Map<Monitor, Modelled>
-  readonly monitors: Map<Monitor, Modelled>
-  linkDowns: number
-  /** The members of the groups it watches, by the updates it has seen. */
-  readonly views: Map<string, Set<Pid>>
-  readonly exits: Exit[]
-  endedWith: string | undefined
-  readonly watcher: ExitListener
-}
-
-function isOrderly (reason: string): boolean {
-  return reason === 'normal' || reason === 'shutdown'
-}
+// A process system and its model. An operation must have the same result in both.
+import { buildRuntime } from '../../process/helpers.js'
+import { ManualClock } from '../clock.js'
+import { equal, sameSet } from '../suite.js'
+import { isOrderly, modelled, smallMailbox, spawnMonitor } from './modelled.js'
+import { groups, mostProcesses } from './relation-steps.js'
+import type { AnyMessage } from '../../process/helpers.js'
+import type { Exit, SystemTopics } from '../../../types/messages.js'
+import type { Monitor, Pid } from '../../../types/pid.js'
+import type { Process, Processes } from '../../../types/processes.js'
+import type { Runtime } from '../../../lib/process/runtime.js'
+import type { Modelled } from './modelled.js'
+import type { Operation } from './relation-steps.js'
 
 /** The real system and its model. An operation must have the same result in both. */
-class Twin {
+export class Twin {
   readonly clock = new ManualClock()
   readonly runtime: Runtime
   readonly processes: Processes
@@ -227,7 +94,7 @@ class Twin {
         // itself.
         if (!inside && !one.shape.startsWith('serve')) return
         const snapshot = self.groups.watch(operation.group, one.pid)
-        sameSet(snapshot, this.#membersOf(operation.group))
+        sameSet(snapshot, this.membersOf(operation.group))
         one.views.set(operation.group, new Set(snapshot))
         break
       }
@@ -247,17 +114,17 @@ class Twin {
         break
       case 'cancel':
         equal(self.cancel(other.pid), other.alive)
-        if (other.alive && other.told === undefined) {
-          other.told = 'shutdown'
+        if (other.alive && other.stopReason === undefined) {
+          other.stopReason = 'shutdown'
           other.cancelled = true
         }
         break
       case 'stop':
-        if (one.told !== undefined) return
+        if (one.stopReason !== undefined) return
         try {
           self.stop('enough')
         } catch {}
-        one.told = 'enough'
+        one.stopReason = 'enough'
         one.stoppedAt = one.seen.length
     }
   }
@@ -273,7 +140,7 @@ class Twin {
     shape
   }: Extract<Operation, { kind: 'spawn' }>): void {
     const linked = link ? this.at(one) : undefined
-    const told = monitor && this.at(other)?.alive === true ? this.at(other) : undefined
+    const watching = monitor && this.at(other)?.alive === true ? this.at(other) : undefined
     const limit = small ? smallMailbox : 10_000
     const { size: alive } = this.runtime.processTable
     let pid: Pid
@@ -290,7 +157,7 @@ class Twin {
           mailboxLimit: limit,
           ...(named && { name: 'name' }),
           ...(linked && { link: linked.pid }),
-          ...(told && { monitor: told.pid })
+          ...(watching && { monitor: watching.pid })
         }
       )
     } catch (err) {
@@ -299,40 +166,14 @@ class Twin {
       equal(this.runtime.processTable.size, alive)
       return
     }
-    const process: Modelled = {
-      pid,
-      shape,
-      limit,
-      trap,
-      self: undefined,
-      alive: true,
-      told: undefined,
-      cancelled: false,
-      finished: false,
-      stoppedAt: undefined,
-      endedAt: Infinity,
-      accepted: [],
-      seen: [],
-      links: new Set(),
-      expectedExits: new Map(),
-      monitors: new Map(),
-      linkDowns: 0,
-      views: new Map(),
-      exits: [],
-      endedWith: undefined,
-      watcher: {
-        targetEnded: (exit) => {
-          this.#ended(process, exit)
-        }
-      }
-    }
+    const process = modelled({ pid, shape, limit, trap }, (exit) => { this.#ended(process, exit) })
     if (named) {
       equal(this.names.has('name'), false)
       this.names.set('name', process)
     }
     this.all.push(process)
     // The number of a monitor of SpawnOptions is known from its message only.
-    if (told !== undefined) this.#monitor(told, process, spawnMonitor(process))
+    if (watching !== undefined) this.#monitor(watching, process, spawnMonitor(process))
     if (linked !== undefined) this.#linked(process, linked)
     this.runtime.exitSignals.monitor(pid, process.watcher)
   }
@@ -381,12 +222,13 @@ class Twin {
     for (const pid of left) equal(view.delete(pid), true, 'a member that leaves')
   }
 
-  #membersOf (group: string): Pid[] {
+  membersOf (group: string): Pid[] {
     return Array.from(this.members[group].keys(), ({ pid }) => pid)
   }
 
   #takesMail (to: Modelled): boolean {
-    return to.alive && to.told === undefined && this.processes.info(to.pid)!.mailbox < to.limit
+    const { alive, stopReason, limit, pid } = to
+    return alive && stopReason === undefined && this.processes.info(pid)!.mailbox < limit
   }
 
   #broadcast (from: Modelled, group: string): void {
@@ -424,13 +266,13 @@ class Twin {
       one.links.add(other)
       other.links.add(one)
     } else if (one.trap) {
-      if (one.told === undefined) one.linkDowns++
+      if (one.stopReason === undefined) one.linkDowns++
     } else this.#end(one, 'noproc')
   }
 
   #monitor (one: Modelled, other: Modelled, id: Monitor): void {
     if (other.alive) one.monitors.set(id, other)
-    else if (one.told === undefined) one.expectedExits.set(id, other)
+    else if (one.stopReason === undefined) one.expectedExits.set(id, other)
   }
 
   #demonitor (one: Modelled, self: Process): void {
@@ -472,13 +314,13 @@ class Twin {
       peer.links.delete(process)
       if (isOrderly(reason)) continue
       if (!peer.trap) this.#end(peer, reason)
-      else if (peer.told === undefined) peer.linkDowns++
+      else if (peer.stopReason === undefined) peer.linkDowns++
     }
     for (const watcher of this.all) {
       for (const [id, target] of watcher.monitors) {
         if (target !== process) continue
         watcher.monitors.delete(id)
-        if (watcher.told === undefined) watcher.expectedExits.set(id, process)
+        if (watcher.stopReason === undefined) watcher.expectedExits.set(id, process)
       }
     }
   }
@@ -486,7 +328,8 @@ class Twin {
   /** Checks an exit of the system: the model knew it, or the process was stopping. */
   #ended (process: Modelled, exit: Exit): void {
     process.exits.push(exit)
-    if (process.told === undefined || !process.alive || exit.reason !== process.told) return
+    const { alive, stopReason } = process
+    if (stopReason === undefined || !alive || exit.reason !== stopReason) return
     process.finished = !this.#exits
     this.#end(process, exit.reason)
   }
@@ -523,7 +366,7 @@ class Twin {
     for (const process of this.all) this.#compareOne(process)
     equal(this.processes.names.lookup('name'), this.names.get('name')?.pid)
     for (const group of groups) {
-      sameSet(this.processes.groups.members(group), this.#membersOf(group))
+      sameSet(this.processes.groups.members(group), this.membersOf(group))
     }
     sameSet(
       this.processes.groups.list(),
@@ -551,118 +394,4 @@ class Twin {
     )
     sameSet(info.names, this.names.get('name') === process ? ['name'] : [])
   }
-
-  /** Checks a finished history. */
-  judge (): void {
-    for (const process of this.all) {
-      equal(process.exits.length, process.alive ? 0 : 1)
-      equal(process.exits[0]?.reason, process.endedWith)
-      equal(process.exits[0]?.error, undefined)
-      const mail = process.seen.filter(({ topic }) => !topic.startsWith('@'))
-      // In order and at most once: the messages seen are a prefix of the accepted ones.
-      for (const [i, { payload, from }] of mail.entries()) {
-        equal(payload === process.accepted[i]?.payload && from === process.accepted[i]?.from, true)
-      }
-      const isThrough = process.finished && process.cancelled && process.told === 'shutdown'
-      if (process.alive || isThrough) {
-        equal(mail.length, process.accepted.length, 'mail that was seen')
-      }
-      if (isThrough) equal(process.seen.at(-1)?.topic, '@cancel')
-      // A loop still sees the message that it received just before.
-      const onItsWay = process.shape.startsWith('serve') ? 0 : 1
-      equal(
-        process.seen.length <= Math.min(process.stoppedAt ?? Infinity, process.endedAt) + onItsWay,
-        true,
-        'mail after the end'
-      )
-      const cancelAt = process.seen.findIndex(({ topic }) => topic === '@cancel')
-      if (cancelAt >= 0) equal(cancelAt, process.seen.length - 1)
-      this.#judgeExits(process)
-      if (process.alive && process.told === undefined) {
-        for (const [group, view] of process.views) {
-          sameSet([...view], this.#membersOf(group), 'what a watcher knows')
-        }
-      }
-      if (process.alive) {
-        equal(process.seen.filter(({ topic }) => topic === '@link_down').length, process.linkDowns)
-      }
-    }
-  }
-
-  #judgeExits (process: Modelled): void {
-    const seen = new Set<Monitor>()
-    for (const [at, { topic, payload }] of process.seen.entries()) {
-      if (topic !== '@exit') continue
-      const { pid, monitor, reason } = payload as Exit & { monitor: Monitor }
-      const ended = this.all.find((other) => other.pid === pid)!
-      const id = process.expectedExits.has(monitor) ? monitor : spawnMonitor(ended)
-      equal(seen.has(id), false)
-      seen.add(id)
-      equal(process.expectedExits.get(id), ended)
-      equal(reason === ended.endedWith || reason === 'noproc', true)
-      equal(
-        process.seen.slice(at).some(({ from }) => from === pid),
-        false
-      )
-    }
-    if (process.alive && process.told === undefined) equal(seen.size, process.expectedExits.size)
-  }
 }
-
-/** The number of a monitor that SpawnOptions created. */
-function spawnMonitor ({ pid }: Modelled): Monitor {
-  return -parseInt(pid) as Monitor
-}
-
-const first = (shape: (typeof shapes)[number], small: boolean) =>
-  fc.constant({
-    do: {
-      kind: 'spawn',
-      one: 0,
-      other: 0,
-      link: false,
-      monitor: false,
-      trap: false,
-      named: false,
-      small,
-      shape
-    },
-    inside: false
-  } as const)
-const histories = fc
-  .tuple(
-    fc.tuple(first('serve', false), first('serve', true), first('serve slowly', false)),
-    fc.array(step, { minLength: 10, maxLength: 60, size: 'max' })
-  )
-  .map(([first, rest]) => [...first, ...rest])
-
-export const relations = suiteOf('relations', histories, async (steps) => {
-  const twin = new Twin()
-  for (const step of steps) {
-    if ('turn' in step) await twin.give(step)
-    else if (!step.inside) twin.do(step.do, false)
-    else {
-      const actor = twin.at(step.do.one)!
-      if (twin.processes.send(actor.pid, 'do', step.do)) {
-        actor.accepted.push({ topic: 'do', payload: step.do, from: undefined } as AnyMessage)
-      }
-    }
-    twin.compare()
-  }
-  await twin.finish()
-  twin.compare()
-  twin.judge()
-  // Ended processes keep no entries of live ones.
-  const last = twin.all.find(({ alive }) => alive)
-  for (const pid of twin.processes.list()) if (pid !== last?.pid) twin.processes.exit(pid)
-  await twin.finish()
-  if (last?.alive === true) twin.runtime.exitSignals.demonitor(last.pid, last.watcher)
-  // Except that a process may watch itself.
-  if (last?.alive !== true || last.monitors.size === 0) {
-    equal(twin.runtime.relations.size, 0, 'relations that remain')
-  }
-  for (const pid of twin.processes.list()) twin.processes.exit(pid)
-  await twin.finish()
-  const { alive, relations, names, groups } = held(twin.runtime)
-  equal(alive + relations + names + groups, 0, 'what remains')
-})

@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream'
-import { opcodes } from '../../lib/websocket/frames.js'
-import { frameOf } from '../client-frames.js'
+import { opcodes } from '../../../lib/websocket/frames.js'
+import { frameOf } from '../../client-frames.js'
 
 /** A socket without a network, with its client. */
 export class FakeClient extends Duplex {

@@ -1,12 +1,12 @@
 // Supervisors whose children fail, start and stop, on a manual clock: which children are restarted,
 // in which order, and when a supervisor gives up.
 import fc from 'fast-check'
-import { buildRuntime, held } from '../process/helpers.js'
-import { ManualClock, ticks } from './clock.js'
-import { equal, suiteOf } from './suite.js'
-import type { Runtime } from '../../lib/process/runtime.js'
-import type { Pid } from '../../types/pid.js'
-import type { Process, Processes, Supervisor } from '../../types/processes.js'
+import { buildRuntime, held } from '../../process/helpers.js'
+import { ManualClock, ticks } from '../clock.js'
+import { equal, suiteOf } from '../suite.js'
+import type { Runtime } from '../../../lib/process/runtime.js'
+import type { Pid } from '../../../types/pid.js'
+import type { Process, Processes, Supervisor } from '../../../types/processes.js'
 
 const period = 100
 const ids = ['a', 'b', 'c', 'd'] as const

@@ -1,162 +1,17 @@
 // Random events of connections and processes, over sockets without a network. In any order,
-// targets,
-// watchers and clients must see one of the histories that the contract allows.
+// targets, watchers and clients must see one of the histories that the contract allows.
 import fc from 'fast-check'
-import { opcodes } from '../../lib/websocket/frames.js'
-import { closeOf, frameOf, textOf } from '../client-frames.js'
-import { held } from '../process/helpers.js'
-import { ticks } from './clock.js'
+import { opcodes } from '../../../lib/websocket/frames.js'
+import { closeOf, frameOf, textOf } from '../../client-frames.js'
+import { held } from '../../process/helpers.js'
+import { ticks } from '../clock.js'
+import { allowed } from './allowed-ends.js'
 import { ConnectionBench } from './connection-bench.js'
-import { equal, suiteOf } from './suite.js'
-import type { LeaveCause } from '../../types/messages.js'
+import { equal, suiteOf } from '../suite.js'
+import { step } from './connection-steps.js'
+import type { LeaveCause } from '../../../types/messages.js'
 import type { Modelled, Story, Watching } from './connection-bench.js'
-
-const one = fc.nat(2)
-const step = fc.oneof(
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      do: fc.constant('connect' as const),
-      target: one,
-      heartbeat: fc.boolean()
-    })
-  },
-  {
-    weight: 8,
-    arbitrary: fc.record({
-      do: fc.constant('text' as const),
-      of: one,
-      count: fc.integer({ min: 1, max: 12 }),
-      cut: fc.nat(300)
-    })
-  },
-  {
-    weight: 5,
-    arbitrary: fc.record({
-      do: fc.constant('send' as const),
-      of: one,
-      count: fc.integer({ min: 1, max: 12 }),
-      call: fc.boolean()
-    })
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      do: fc.constantFrom('burst' as const, 'fall behind' as const),
-      of: one,
-      count: fc.integer({ min: 1, max: 30 })
-    })
-  },
-  {
-    weight: 4,
-    arbitrary: fc.record({ do: fc.constant('transfer' as const), of: one, target: one })
-  },
-  {
-    weight: 4,
-    arbitrary: fc.record({ do: fc.constantFrom('hold' as const, 'release' as const), target: one })
-  },
-  { weight: 8, arbitrary: fc.record({ do: fc.constant('turn' as const), choice: fc.nat(3) }) },
-  { weight: 5, arbitrary: fc.record({ do: fc.constant('breathe' as const) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('time' as const), ms: fc.nat(300) }) },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      do: fc.constantFrom('stall' as const, 'read' as const, 'mute' as const, 'ping' as const),
-      of: one
-    })
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      do: fc.constantFrom('monitor' as const, 'link' as const, 'unlink' as const),
-      of: one,
-      by: fc.nat(1)
-    })
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      do: fc.constantFrom('name' as const, 'join' as const, 'broadcast' as const),
-      of: one
-    })
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      do: fc.constant('client close' as const),
-      of: one,
-      code: fc.constantFrom(undefined, 1000, 4999)
-    })
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      do: fc.constantFrom('client reset' as const, 'client end' as const, 'client error' as const),
-      of: one
-    })
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      do: fc.constantFrom('exit' as const, 'kill' as const, 'cancel' as const),
-      of: one
-    })
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      do: fc.constant('ws.close' as const),
-      of: one,
-      code: fc.constantFrom(1000, 4000, 1006)
-    })
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      do: fc.constant('target exit' as const),
-      target: one,
-      reason: fc.constantFrom('normal', 'shutdown', 'boom', 'kill')
-    })
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      do: fc.constant('watcher exit' as const),
-      by: fc.nat(1),
-      reason: fc.constantFrom('normal', 'boom')
-    })
-  }
-)
-type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
-
-/** For each cause: the codes that a leave may report, and the exit reason. */
-const allowed: Record<
-  Exclude<LeaveCause, 'transfer'>,
-  { codes: ReadonlyArray<number | undefined>, exits: readonly string[] }
-> = {
-  client: { codes: [undefined, 1000, 4999], exits: ['normal'] },
-  lost: { codes: [undefined], exits: ['connection_lost'] },
-  ping_timeout: { codes: [undefined], exits: ['ping_timeout'] },
-  process: { codes: [1000, 4000, 1011], exits: ['normal'] },
-  target: { codes: [1000, 1011, 1013], exits: ['normal', 'target_down'] },
-  protocol: { codes: [1002], exits: ['protocol_error'] },
-  slow: { codes: [1013], exits: ['slow_client'] },
-  shutdown: { codes: [1001], exits: ['shutdown'] },
-  killed: { codes: [undefined], exits: ['killed'] },
-  exit: {
-    codes: [1011],
-    exits: [
-      'over',
-      'boom',
-      'connection_lost',
-      'ping_timeout',
-      'target_down',
-      'protocol_error',
-      'slow_client',
-      'killed'
-    ]
-  }
-}
+import type { Step } from './connection-steps.js'
 
 class Bench extends ConnectionBench {
   do (step: Step): void {

@@ -2,13 +2,13 @@
 // with
 // control frames between them, and sometimes a violation at the end. RFC 6455 sections 5 to 8.
 import fc from 'fast-check'
-import { normalizeOptions } from '../../lib/registration/options.js'
-import { opcodes } from '../../lib/websocket/frames.js'
-import { Receiver } from '../../lib/websocket/receiver.js'
-import { closeOf, frameOf } from '../client-frames.js'
+import { normalizeOptions } from '../../../lib/registration/options.js'
+import { opcodes } from '../../../lib/websocket/frames.js'
+import { Receiver } from '../../../lib/websocket/receiver.js'
+import { closeOf, frameOf } from '../../client-frames.js'
 import { FakeClient } from './fake-client.js'
-import { equal, suiteOf } from './suite.js'
-import type { ReceiverEvents } from '../../lib/websocket/receiver.js'
+import { equal, suiteOf } from '../suite.js'
+import type { ReceiverEvents } from '../../../lib/websocket/receiver.js'
 
 const maxPayload = 70_000
 const maxFragments = 4

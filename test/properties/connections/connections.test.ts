@@ -1,6 +1,6 @@
 import t from 'tap'
 import { connections } from './connections.js'
-import { termsFromEnv } from './suite.js'
+import { termsFromEnv } from '../suite.js'
 
 t.test('all processes see the same history of a connection', async t => {
   const { failure, runs, seed } = await connections.check(termsFromEnv(3000))

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { relations } from './relations.js'
-import { termsFromEnv } from './suite.js'
+import { termsFromEnv } from '../suite.js'
 
 t.test('holds the guarantees for any order of operations between processes', async t => {
   const { failure, runs, seed } = await relations.check(termsFromEnv(3000))

@@ -1,67 +1,24 @@
 // Several processes send to many receivers on other nodes in different loops, while links lose
-// frames,
-// channels are reset and windows are full. Each receiver gets its messages in order. It is notified
-// of missed messages before it gets a later one. docs/cluster.md, "Promises".
-import { newCounters } from '../../lib/cluster/node-parts.js'
-import fc from 'fast-check'
-import { encodeChannelHeader } from '../../lib/cluster/link/codec.js'
-import { Peer } from '../../lib/cluster/membership/peer.js'
-import { Router } from '../../lib/cluster/remote/router.js'
-import { timings } from '../../lib/cluster/timing.js'
-import { TestNode } from '../cluster/fixtures/pair.js'
-import { TestClock } from '../cluster/fixtures/time.js'
-import { equal, suiteOf } from './suite.js'
-import type { Channel } from '../../lib/cluster/link/channel.js'
-import type { Pid } from '../../types/pid.js'
+// frames, channels are reset and windows are full. Each receiver gets its messages in order. It is
+// notified of missed messages before it gets a later one. docs/cluster.md, "Promises".
+import { newCounters } from '../../../lib/cluster/node-parts.js'
+import { encodeChannelHeader } from '../../../lib/cluster/link/codec.js'
+import { Peer } from '../../../lib/cluster/membership/peer.js'
+import { Router } from '../../../lib/cluster/remote/router.js'
+import { timings } from '../../../lib/cluster/timing.js'
+import { TestNode } from '../../cluster/fixtures/pair.js'
+import { TestClock } from '../../cluster/fixtures/time.js'
+import { equal, suiteOf } from '../suite.js'
+import { histories, names, receiversOfNode } from './fan-out-steps.js'
+import type { Channel } from '../../../lib/cluster/link/channel.js'
+import type { Pid } from '../../../types/pid.js'
+import type { Step } from './fan-out-steps.js'
 
 const timing = timings.default
-const names = ['a', 'b', 'c'] as const
-const receiversOfNode = 5
+
 const batchBytes = 4096
 /** More frames than fit into a window. */
 const floodSize = 4200
-
-const nodeIndex = fc.nat(names.length - 1)
-const link = { node: nodeIndex, other: nodeIndex }
-const receivers = fc.uniqueArray(fc.nat(receiversOfNode - 1), {
-  minLength: 1,
-  maxLength: receiversOfNode
-})
-const payload = fc.record({
-  kind: fc.constantFrom('text', 'text', 'bare', 'binary', 'note', 'bytes', 'long'),
-  n: fc.nat(3)
-})
-
-const step = fc.oneof(
-  {
-    weight: 12,
-    arbitrary: fc.record({
-      action: fc.constant('send'),
-      ...link,
-      sender: fc.nat(1),
-      receivers,
-      payloads: fc.array(payload, { minLength: 1, maxLength: 5 }),
-      /** Which loop is the inner one. */
-      byReceiver: fc.boolean()
-    })
-  },
-  { weight: 2, arbitrary: fc.record({ action: fc.constant('flood'), ...link, receivers }) },
-  { weight: 2, arbitrary: fc.record({ action: fc.constant('exit'), ...link }) },
-  { weight: 4, arbitrary: fc.record({ action: fc.constant('endTurn') }) },
-  { weight: 3, arbitrary: fc.record({ action: fc.constant('exchange'), ...link }) },
-  { weight: 8, arbitrary: fc.record({ action: fc.constant('carry'), ...link, most: fc.nat(4) }) },
-  { weight: 2, arbitrary: fc.record({ action: fc.constant('lose'), ...link }) },
-  {
-    weight: 2,
-    arbitrary: fc.record({ action: fc.constant('wait'), ms: fc.constantFrom(20, 60, 1000, 5000) })
-  },
-  { weight: 1, arbitrary: fc.record({ action: fc.constant('reset'), ...link }) },
-  { weight: 1, arbitrary: fc.record({ action: fc.constantFrom('down', 'up'), ...link }) }
-)
-
-const histories = fc.array(step, { minLength: 1, maxLength: 40 })
-
-type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
 
 /** The messages of one node to one receiver, and its progress. */
 class Stream {

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { fanOut } from './fan-out.js'
-import { termsFromEnv } from './suite.js'
+import { termsFromEnv } from '../suite.js'
 
 t.test(
   'a remote receiver gets its messages in order, or is notified of each missed one',
