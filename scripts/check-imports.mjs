@@ -22,17 +22,10 @@ const rooms = {
   },
   'lib/process': { rooms: base, packages: ['@sinclair/typebox'] },
   'lib/process/index.ts': { rooms: [...base, 'lib/process', 'lib/cluster/facade.ts'] },
-  // One file only: the table of close codes.
-  'lib/websocket': {
-    rooms: [...base, 'lib/connection/close-codes.ts'],
-    packages: ['ws']
-  },
-  'lib/connection': {
-    rooms: [...base, 'lib/process', 'lib/websocket'],
-    packages: ['@sinclair/typebox']
-  },
+  'lib/connection': { rooms: [...base, 'lib/process'], packages: ['@sinclair/typebox'] },
+  'lib/websocket': { rooms: [...base, 'lib/connection'], packages: ['ws'] },
   'lib/registration': {
-    rooms: [...base, 'lib/process', 'lib/connection'],
+    rooms: [...base, 'lib/process', 'lib/connection', 'lib/websocket'],
     packages: ['@fastify/websocket', '@sinclair/typebox', 'fastify']
   },
   'lib/upgrade': {

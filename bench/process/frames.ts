@@ -1,6 +1,7 @@
 import * as wsExports from 'ws'
 import { maskedFrame } from '../load/frames.js'
-import { FrameCache, textFrame } from '../../lib/websocket/frames.js'
+import { WebSocketEncoder } from '../../lib/websocket/encoder.js'
+import { textFrame } from '../../lib/websocket/frames.js'
 import { FrameParser } from '../../lib/websocket/parser.js'
 import { unmaskLoaded } from '../../lib/websocket/unmask.js'
 import { repeat, time, type Case, type TimingOptions } from './timing.js'
@@ -23,7 +24,7 @@ export async function frames (options: TimingOptions) {
   const cases: Case[] = []
   for (const size of [200, 4096]) {
     const text = 'fast '.repeat(size / 5).padEnd(size, '!')
-    const cache = new FrameCache()
+    const encoder = new WebSocketEncoder()
     const seen = { bytes: 0, characters: 0 }
     const encode = (name: string, baseline: string | undefined, make: () => number): void => {
       cases.push({
@@ -49,7 +50,7 @@ export async function frames (options: TimingOptions) {
     encode(
       'encode: ours, the same string again',
       'encode: Sender of ws',
-      () => cache.text(text).length
+      () => encoder.encodeText(text).length
     )
 
     const chunk = Buffer.concat(new Array<Buffer>(inOneRead).fill(maskedFrame(text)))

@@ -1,10 +1,10 @@
 import { errorCodes, show } from '../errors.js'
+import { Batch } from '../process/batch.js'
 import { LocalProcesses } from '../process/local-processes.js'
 import { toMilliseconds } from '../shared/duration.js'
 import { backgroundClock } from '../shared/clock.js'
 import { ClusterNode } from './node.js'
 import { NodeWatchers } from './remote/node-watchers.js'
-import type { Batch } from '../process/entity.js'
 import type { Runtime } from '../process/runtime.js'
 import type { Cluster, ClusterEngine } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
@@ -85,7 +85,7 @@ function closeAll (runtime: Runtime, owner: ClusterOwner): void {
 function broadcast (
   runtime: Runtime, members: readonly Pid[], topic: string, payload: unknown, from: Pid | undefined
 ): number {
-  const batch: Batch = {}
+  const batch = new Batch()
   let accepted = 0
   for (const member of members) {
     const entity = runtime.processTable.getEntity(member)

@@ -4,7 +4,7 @@ import { closeCodes, transferred } from './close-codes.js'
 import { targetExited } from './close-reasons.js'
 import { parseControl } from './config.js'
 import { ControlQueue } from './control-queue.js'
-import { Heartbeat } from './liveness.js'
+import { Heartbeat } from './heartbeat.js'
 import { asTarget } from '../process/entity.js'
 import { tookJoin } from '../process/exits/unread-joins.js'
 import type { Answer } from '../process/calls.js'
@@ -15,28 +15,24 @@ import type { BindResult } from '../process/remote-nodes.js'
 import type { CloseReason } from './close-codes.js'
 import type { ControlChange, ResolvedConfig } from './config.js'
 import type { ControlRequest, ControlledConnection } from './control-queue.js'
-import type { HeartbeatClient } from './liveness.js'
+import type { HeartbeatClient } from './heartbeat.js'
 import type { RelayServer } from './relay-server.js'
 import type { ConnectionSettings } from './settings.js'
-import type { Producer } from '../shared/watermark.js'
+import type { Transport } from './transport.js'
 import type {
   LeaveCause, Metadata, WsHeartbeat, WsJoin, WsLeave, WsMessage
 } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 import type { Logger } from '../../types/processes.js'
 
-export interface BoundClientOptions {
+export interface ConnectionOptions {
   readonly relay: RelayServer
+  readonly transport: Transport
   readonly settings: ConnectionSettings
   readonly target: Target
   /** Present if the target is a process of another node. */
   readonly binding?: Binding
   readonly config: ResolvedConfig
-}
-
-/** The reader of the client's messages. It stops while the target is congested. */
-interface MessageReader extends Producer {
-  readonly isPaused: boolean
 }
 
 /**
@@ -50,8 +46,8 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
   readonly pid: Pid
   protected readonly relay: RelayServer
   protected readonly settings: ConnectionSettings
-  protected abstract readonly receiver: MessageReader
-  readonly #startedAt = performance.now()
+  protected readonly transport: Transport
+  readonly #startedAt: number
   #target: Target
   /** Present while the target is a process of another node. */
   #binding: Binding | undefined
@@ -63,10 +59,12 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
   #messageCount = 0
   #log: Logger | undefined
 
-  constructor ({ relay, settings, target, binding, config }: BoundClientOptions) {
+  constructor ({ relay, transport, settings, target, binding, config }: ConnectionOptions) {
     this.pid = relay.runtime.pids.nextPid()
     this.relay = relay
+    this.transport = transport
     this.settings = settings
+    this.#startedAt = relay.runtime.clock.now()
     this.#target = target
     this.#binding = binding
     this.#topic = config.topic
@@ -85,7 +83,7 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
 
   /** Milliseconds since the upgrade. */
   protected get uptime (): number {
-    return performance.now() - this.#startedAt
+    return this.relay.runtime.clock.now() - this.#startedAt
   }
 
   get log (): Logger {
@@ -110,7 +108,7 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
       : { client_pid: this.pid, type: 'text', data: data.toString(), metadata: this.#metadata }
     this.#target.accept(this.#topic, payload, this.pid, data.length)
     if (!this.#target.congested) return true
-    this.#target.subscribeToDrain(this.receiver)
+    this.#target.subscribeToDrain(this.transport)
     return false
   }
 
@@ -161,7 +159,7 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
 
   /** Call it after the leave was sent: a released binding drops everything. */
   private releaseTarget (target: Target, binding: Binding | undefined): void {
-    target.unsubscribeFromDrain(this.receiver)
+    target.unsubscribeFromDrain(this.transport)
     if (binding === undefined) this.relay.runtime.demonitor(target.pid, this)
     else binding.release()
   }
@@ -255,9 +253,9 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
     this.releaseTarget(oldTarget, oldBinding)
     this.applyChange(change)
     this.sendJoin()
-    if (!this.receiver.isPaused) return
-    if (target.congested) target.subscribeToDrain(this.receiver)
-    else this.receiver.resume()
+    if (!this.transport.isPaused) return
+    if (target.congested) target.subscribeToDrain(this.transport)
+    else this.transport.resume()
   }
 
   private applyChange ({ topic, heartbeat, metadata }: ControlChange): void {

@@ -3,15 +3,10 @@ import type { LeaveCause } from '../../types/messages.js'
 /** How a connection ends, as its client, its target and the monitors of its PID see it. */
 export interface CloseReason {
   readonly cause: LeaveCause
-  /**
-   * The close code that the client sees or sent. Undefined: there was no close frame, or it had no
-   * code.
-   */
+  /** The code that the client sees or sent. Undefined: it has closed without one, or is cut. */
   readonly code: number | undefined
-  /**
-   * The reason in the server's close frame. Undefined: no frame is sent, the socket is destroyed.
-   */
-  readonly frameReason: string | undefined
+  /** The reason that the client sees. Undefined: it gets neither code nor reason, and is cut. */
+  readonly clientReason: string | undefined
   /** `reason` in the `ws.leave` for the target. */
   readonly leaveReason: string
   /** The exit reason of the PID. */
@@ -37,7 +32,7 @@ export const closeCodes = {
     cause: 'client',
     when: 'the client closes',
     code: given,
-    frameReason: given,
+    clientReason: given,
     // Where the client's close frame has no reason.
     leaveReason: 'client closed',
     exitReason: 'normal'
@@ -46,7 +41,7 @@ export const closeCodes = {
     cause: 'lost',
     when: 'the socket is lost without a close frame',
     code: undefined,
-    frameReason: undefined,
+    clientReason: undefined,
     leaveReason: 'connection lost',
     exitReason: 'connection_lost'
   },
@@ -54,7 +49,7 @@ export const closeCodes = {
     cause: 'ping_timeout',
     when: 'no pong in time',
     code: undefined,
-    frameReason: undefined,
+    clientReason: undefined,
     leaveReason: 'ping timeout',
     exitReason: 'ping_timeout'
   },
@@ -62,7 +57,7 @@ export const closeCodes = {
     cause: 'process',
     when: '`ws.close`',
     code: given,
-    frameReason: given,
+    clientReason: given,
     leaveReason: given,
     exitReason: 'normal'
   },
@@ -70,7 +65,7 @@ export const closeCodes = {
     cause: 'target',
     when: 'the target ends with `normal` or `shutdown`',
     code: 1000,
-    frameReason: 'target process exited',
+    clientReason: 'target process exited',
     leaveReason: 'target process exited',
     exitReason: 'normal'
   },
@@ -78,7 +73,7 @@ export const closeCodes = {
     cause: 'target',
     when: 'the target ends with any other reason',
     code: 1011,
-    frameReason: 'target process exited',
+    clientReason: 'target process exited',
     leaveReason: 'target process exited',
     exitReason: 'target_down'
   },
@@ -87,7 +82,7 @@ export const closeCodes = {
     when: 'the target ends, with any reason, before it took the `ws.join` of this client ' +
       '(after a transfer: the new target)',
     code: 1013,
-    frameReason: 'target process exited',
+    clientReason: 'target process exited',
     leaveReason: 'target process exited',
     exitReason: 'target_down'
   },
@@ -95,7 +90,7 @@ export const closeCodes = {
     cause: 'target',
     when: 'the node of the target is closing',
     code: 1012,
-    frameReason: 'target node closing',
+    clientReason: 'target node closing',
     leaveReason: 'target node closing',
     exitReason: 'target_down'
   },
@@ -103,7 +98,7 @@ export const closeCodes = {
     cause: 'target',
     when: 'the node of the target is lost',
     code: 1012,
-    frameReason: 'target node lost',
+    clientReason: 'target node lost',
     leaveReason: 'target node lost',
     exitReason: 'target_down'
   },
@@ -111,7 +106,7 @@ export const closeCodes = {
     cause: 'protocol',
     when: 'message too large; invalid UTF-8; protocol error; too many fragments',
     code: given,
-    frameReason: given,
+    clientReason: given,
     leaveReason: given,
     exitReason: 'protocol_error'
   },
@@ -119,7 +114,7 @@ export const closeCodes = {
     cause: 'slow',
     when: "the client reads too slowly, `overflow: 'close'`",
     code: 1013,
-    frameReason: 'client too slow',
+    clientReason: 'client too slow',
     leaveReason: 'client too slow',
     exitReason: 'slow_client'
   },
@@ -127,7 +122,7 @@ export const closeCodes = {
     cause: 'slow',
     when: "messages from another node were refused or lost on their way, `overflow: 'close'`",
     code: 1013,
-    frameReason: 'messages missed',
+    clientReason: 'messages missed',
     leaveReason: 'messages missed',
     exitReason: 'slow_client'
   },
@@ -135,7 +130,7 @@ export const closeCodes = {
     cause: 'shutdown',
     when: "`app.close()`, `cancel(pid)`, `exit(pid, 'shutdown')`",
     code: 1001,
-    frameReason: 'server shutting down',
+    clientReason: 'server shutting down',
     leaveReason: 'server shutting down',
     exitReason: 'shutdown'
   },
@@ -143,7 +138,7 @@ export const closeCodes = {
     cause: 'killed',
     when: "`exit(pid, 'kill')`",
     code: undefined,
-    frameReason: undefined,
+    clientReason: undefined,
     leaveReason: 'killed',
     exitReason: 'killed'
   },
@@ -152,7 +147,7 @@ export const closeCodes = {
     cause: 'exit',
     when: '`exit(pid, reason)`, or a linked process failed',
     code: 1011,
-    frameReason: 'closed by server',
+    clientReason: 'closed by server',
     leaveReason: given,
     exitReason: given
   },
@@ -160,7 +155,7 @@ export const closeCodes = {
     cause: 'exit',
     when: "`exit(pid, 'normal')`",
     code: 1000,
-    frameReason: 'closed by server',
+    clientReason: 'closed by server',
     leaveReason: 'normal',
     exitReason: 'normal'
   }
@@ -171,15 +166,24 @@ export const closeCodes = {
  */
 export const transferred = { cause: 'transfer', leaveReason: 'transferred' } as const
 
-/** The ways in which a client can break the protocol or a limit: codes of `closeCodes.violated`. */
-export const violations = {
-  /** RFC 6455 is broken: `protocol error: ` and the rule follow each other in the reason. */
-  protocolError: { code: 1002, reason: 'protocol error' },
-  invalidUtf8: { code: 1007, reason: 'invalid UTF-8' },
-  invalidDeflate: { code: 1007, reason: 'invalid deflate data' },
-  tooManyFragments: { code: 1008, reason: 'too many fragments' },
-  tooLarge: { code: 1009, reason: 'message too large' }
-} as const
+const maxReasonBytes = 123
 
-export type Violation = (typeof violations)[keyof typeof violations]
-export type ViolationCode = Violation['code']
+/** Whether a client may be sent this code (RFC 6455 section 7.4). */
+export function maySendCode (code: unknown): code is number {
+  if (typeof code !== 'number' || !Number.isInteger(code)) return false
+  return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
+    (code >= 3000 && code <= 4999)
+}
+
+/**
+ * Cuts a reason to the 123 bytes of UTF-8 that fit in a close frame (RFC 6455 section 5.5), between
+ * characters.
+ */
+export function cutReason (reason: string): string {
+  // A UTF-16 unit takes at least one byte, so no more units need to be encoded.
+  const bytes = Buffer.from(reason.slice(0, maxReasonBytes + 1))
+  if (bytes.length <= maxReasonBytes) return reason
+  let end = maxReasonBytes
+  while ((bytes[end] & 0xc0) === 0x80) end--
+  return bytes.toString('utf8', 0, end)
+}

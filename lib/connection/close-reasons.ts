@@ -2,29 +2,28 @@
 // code, a text, the exit reason of the target. `Connection` and `BoundClient` take the other rows
 // as they are.
 import { isOrderly } from '../process/runtime.js'
-import { noCode } from '../websocket/frames.js'
 import { closeCodes } from './close-codes.js'
-import type { CloseReason, ViolationCode } from './close-codes.js'
+import type { CloseReason } from './close-codes.js'
 
-/** @param code 1005 where the client's close frame has none */
-export function closedByClient (code: number, reason: string): CloseReason {
+/** @param code undefined where the client gave none */
+export function closedByClient (code: number | undefined, reason: string): CloseReason {
   const row = closeCodes.closedByClient
   return {
     ...row,
-    code: code === noCode ? undefined : code,
-    frameReason: reason,
+    code,
+    clientReason: reason,
     leaveReason: reason === '' ? row.leaveReason : reason
   }
 }
 
 /** A process sent `ws.close`. */
 export function closedByProcess (code: number, reason: string): CloseReason {
-  return { ...closeCodes.closedByProcess, code, frameReason: reason, leaveReason: reason }
+  return { ...closeCodes.closedByProcess, code, clientReason: reason, leaveReason: reason }
 }
 
 /** The client broke the protocol or a limit. */
-export function violated (code: ViolationCode, reason: string): CloseReason {
-  return { ...closeCodes.violated, code, frameReason: reason, leaveReason: reason }
+export function violated (code: number, reason: string): CloseReason {
+  return { ...closeCodes.violated, code, clientReason: reason, leaveReason: reason }
 }
 
 /** @param tookJoin whether the target took the `ws.join` of this client before it ended */
@@ -44,4 +43,13 @@ export function exited (reason: string): CloseReason {
   if (reason === 'shutdown') return closeCodes.shutdown
   if (reason === 'normal') return closeCodes.exitedNormally
   return linkFailed(reason)
+}
+
+/**
+ * Whether a later reason of a connection that is ending replaces the first one. `killed` does. So
+ * does the client's own end after `lost`, because it was read before the loss was noticed.
+ */
+export function replacesReason (later: CloseReason, first: CloseReason): boolean {
+  if (later.cause === 'killed') return true
+  return first.cause === 'lost' && (later.cause === 'client' || later.cause === 'protocol')
 }

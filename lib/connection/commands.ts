@@ -1,9 +1,9 @@
 // Reads the payloads of messages to a connection.
 import { isUint8Array } from 'node:util/types'
 import { failure, success } from '../shared/result.js'
-import { binaryFrame, maySendCode, textFrame, textFrameFromBytes } from '../websocket/frames.js'
+import { maySendCode } from './close-codes.js'
 import type { Result } from '../shared/result.js'
-import type { FrameCache } from '../websocket/frames.js'
+import type { Encoded, Encoder } from './transport.js'
 
 /** The payload of `ws.close`, read. */
 export interface CloseRequest {
@@ -14,39 +14,45 @@ export interface CloseRequest {
 }
 
 /**
- * Makes the frame of a `ws.send` payload. Later changes of the payload's bytes do not reach it.
+ * Encodes a message for the client: a `ws.send`, or another topic, which is forwarded. Later
+ * changes of the payload do not reach the client.
  *
  * It returns no `Result`: that would be one more object for each message.
- * @returns a string that says why the payload is malformed, otherwise the frame
+ * @returns a string that says why the payload is malformed, otherwise the encoded message
  */
-export function frameOfSend (payload: unknown, cache: FrameCache): Buffer | string {
+export function encodeMessage (
+  topic: string, payload: unknown, encoder: Encoder
+): Encoded | string {
+  return topic === 'ws.send' ? encodeSend(payload, encoder) : encodeTopic(topic, payload, encoder)
+}
+
+function encodeSend (payload: unknown, encoder: Encoder): Encoded | string {
   if (typeof payload !== 'object' || payload === null) return 'expected an object with `data`'
   try {
     const { type, data } = payload as { type?: unknown, data?: unknown }
     if (type !== undefined && type !== 'text' && type !== 'binary') {
       return "`type` must be 'text' or 'binary'"
     }
-    if (typeof data === 'string') return type === 'binary' ? binaryFrame(data) : cache.text(data)
+    if (typeof data === 'string') {
+      return type === 'binary' ? encoder.encodeBinary(data) : encoder.encodeText(data)
+    }
     // Not `instanceof`, because some test runners pass bytes of another realm.
     if (!isUint8Array(data)) return '`data` must be a string, a Buffer or a Uint8Array'
-    if (type !== 'text') return binaryFrame(data)
-    return textFrameFromBytes(data) ?? '`data` of a text frame must be UTF-8'
+    if (type !== 'text') return encoder.encodeBinary(data)
+    return encoder.encodeTextBytes(data) ?? '`data` of a text frame must be UTF-8'
   } catch {
     return unreadableProblem
   }
 }
 
-/**
- * Makes the frame of a topic that is forwarded: `{"topic": …, "data": …}`, with bytes as base64.
- * @returns as {@link frameOfSend}
- */
-export function frameOfTopic (topic: string, payload: unknown): Buffer | string {
+/** Bytes are forwarded as base64. */
+function encodeTopic (topic: string, payload: unknown, encoder: Encoder): Encoded | string {
   try {
     const data = isUint8Array(payload) ? Buffer.from(payload).toString('base64') : payload ?? null
     const json = JSON.stringify(data) as string | undefined
     // `data` is a function or a symbol, which JSON leaves out.
     if (json === undefined) return notJsonProblem
-    return textFrame(`{"topic":${JSON.stringify(topic)},"data":${json}}`)
+    return encoder.encodeTopic(topic, json)
   } catch {
     return notJsonProblem
   }

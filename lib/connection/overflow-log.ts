@@ -1,3 +1,4 @@
+import type { Clock } from '../shared/clock.js'
 import type { Logger } from '../../types/processes.js'
 
 /** Least milliseconds between two lines. */
@@ -5,10 +6,10 @@ const logInterval = 10_000
 
 /** The counts of one overflow. */
 export interface Overflow {
-  /** Bytes that wait for the client, in the sender and in the socket. */
+  /** Bytes that wait for the client. */
   readonly buffered: number
   readonly maxBufferedAmount: number
-  /** Frames that this connection has dropped so far; 0 if it is closed instead. */
+  /** Messages that this connection has dropped so far; 0 if it is closed instead. */
   readonly dropped: number
 }
 
@@ -18,12 +19,17 @@ export interface Overflow {
  * overflows since the line before.
  */
 export class OverflowLog {
+  readonly #clock: Clock
   #loggedAt = -Infinity
   #unlogged = 0
 
+  constructor (clock: Clock) {
+    this.#clock = clock
+  }
+
   /** @param connection its logger is made only if a line is logged */
   warn (connection: { readonly log: Logger }, overflow: Overflow, text: string): void {
-    const now = performance.now()
+    const now = this.#clock.now()
     if (now - this.#loggedAt < logInterval) {
       this.#unlogged++
       return

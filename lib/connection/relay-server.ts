@@ -1,26 +1,35 @@
 import { DeadlineTimer } from '../shared/deadline-timer.js'
-import { Flusher } from '../websocket/sender.js'
 import { OverflowLog } from './overflow-log.js'
-import type { Duplex } from 'node:stream'
 import type { Runtime } from '../process/runtime.js'
 import type { ServerSettings } from './settings.js'
+
+/** A connection, as far as the closing server deals with it. */
+export interface OpenConnection {
+  end (reason: string): void
+}
 
 /** The state that all connections of one HTTP server share. */
 export class RelayServer {
   readonly runtime: Runtime
   readonly options: ServerSettings
   readonly deadlines: DeadlineTimer
-  readonly flusher: Flusher
-  readonly overflows = new OverflowLog()
-  /** The sockets of all connections, including those whose closing handshake is not over. */
-  readonly sockets = new Set<Duplex>()
+  readonly overflows: OverflowLog
+  /** All connections, including those that have ended and whose transport is not closed yet. */
+  readonly connections = new Set<OpenConnection>()
   #closed: Promise<void> | undefined
+  #lastClosed: (() => void) | undefined
 
   constructor (runtime: Runtime, options: ServerSettings) {
     this.runtime = runtime
     this.options = options
     this.deadlines = new DeadlineTimer(runtime.contextClock)
-    this.flusher = new Flusher(() => runtime.scheduler.hasPendingTurns)
+    this.overflows = new OverflowLog(runtime.clock)
+  }
+
+  /** Called when the transport of a connection is closed. */
+  connectionClosed (connection: OpenConnection): void {
+    this.connections.delete(connection)
+    if (this.connections.size === 0) this.#lastClosed?.()
   }
 
   /**
@@ -34,15 +43,16 @@ export class RelayServer {
 
   async #close (): Promise<void> {
     this.runtime.refusesBinds = true
-    for (const entity of [...this.runtime.entities]) {
-      if (entity.kind === 'ws') entity.end('shutdown')
-    }
-    await Promise.all(Array.from(this.sockets, closed))
+    for (const connection of [...this.connections]) connection.end('shutdown')
+    await this.#allClosed()
     await this.runtime.close(this.options.closeTimeout)
   }
-}
 
-/** Resolves when the socket is closed. Its connection destroys it after `closeTimeout`. */
-function closed (socket: Duplex): Promise<void> {
-  return new Promise((resolve) => { socket.once('close', () => { resolve() }) })
+  /** Resolves when no connection is left. A transport cuts its client after `closeTimeout`. */
+  #allClosed (): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.connections.size === 0) resolve()
+      else this.#lastClosed = resolve
+    })
+  }
 }

@@ -29,10 +29,10 @@ export interface MessageWriter {
   /** Bytes that wait for the client. */
   readonly bufferedBytes: number
   /**
-   * Whether the client may get one more message: at most `limit` bytes wait for it, or more of them
-   * wait and the client had no time yet to read them.
+   * Called when more than `limit` bytes wait. @returns whether another message may follow, because
+   * the client had no time yet to read the others
    */
-  hasRoom (limit: number): boolean
+  allowsBurst (limit: number): boolean
   /** @param written called when the message has left; never called if the client is lost before */
   sendEncoded (message: Encoded, written?: () => void): void
 }
@@ -64,7 +64,7 @@ export interface Transport extends Producer {
   handOver (): void
   /**
    * Ends the transport after the messages that still wait for the client. The client gets the code
-   * and the reason, or it is cut if there is no `frameReason`. Messages of the client are dropped.
+   * and the reason, or it is cut if there is no `clientReason`. Messages of the client are dropped.
    */
   close (reason: CloseReason): void
 }

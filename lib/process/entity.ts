@@ -1,15 +1,11 @@
 import { failure, success } from '../shared/result.js'
+import type { Batch } from './batch.js'
 import type { Answer } from './calls.js'
 import type { Producer } from '../shared/watermark.js'
 import type { Result } from '../shared/result.js'
 import type { SystemTopics } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 import type { BodyInfo, ConnectionInfo, ProcessInfo } from '../../types/info.js'
-
-/** Shared by the receivers of one broadcast: the message is encoded once. */
-export interface Batch {
-  encoded?: unknown
-}
 
 /** The fields of `info` that only the entity itself knows. */
 export type Description = Described<BodyInfo> | Described<ConnectionInfo>

@@ -1,4 +1,5 @@
 import { errorCodes, show } from '../errors.js'
+import { Batch } from './batch.js'
 import { asTarget, isTarget } from './entity.js'
 import { isExitReason, signalLinked } from './exits/exit-signals.js'
 import { isUserTopic } from './message.js'
@@ -6,7 +7,7 @@ import type { Producer } from '../shared/watermark.js'
 import type { Answer } from './calls.js'
 import type { ClusterAccess } from './cluster-access.js'
 import type { Counters } from './counters.js'
-import type { Batch, Target } from './entity.js'
+import type { Target } from './entity.js'
 import type { ExitListener, Relations } from './exits/relations.js'
 import type { LocalNode, RemoteProblem } from './remote-nodes.js'
 import type { ProcessTable } from './registry/process-table.js'
@@ -60,12 +61,12 @@ export class LocalProcesses implements LocalNode {
     from: Pid | undefined
   ): void {
     const counters = this.#counters
-    const batch: Batch = {}
+    const batch = new Batch()
     for (const pid of to) {
       const entity = this.#processes.getEntity(pid)
       if (entity === undefined || !isUserTopic(topic)) counters.deadLetter('none')
-      else if (entity.kind === 'ws') entity.deliver(topic, payload, from, undefined, batch)
-      else entity.deliver(topic, decodeAgain(), from)
+      else if (isTarget(entity)) entity.deliver(topic, decodeAgain(), from)
+      else entity.deliver(topic, payload, from, undefined, batch)
     }
   }
 

@@ -1,9 +1,11 @@
 import { RelayServer } from '../connection/relay-server.js'
+import { Flusher } from '../websocket/sender.js'
 import { RefusedOrigins } from './origin.js'
 import type { Duplex } from 'node:stream'
 import type { Runtime } from '../process/runtime.js'
 import type { ServerSettings } from '../connection/settings.js'
 import type { Context } from '../shared/context.js'
+import type { WebSocketServer } from '../websocket/transport.js'
 
 /** Milliseconds between two checks of each pending handshake, so that a FIN is noticed in time. */
 const checkInterval = 250
@@ -16,7 +18,8 @@ export interface PendingHandshake {
 }
 
 /** The state that all registrations on one HTTP server share: its connections and its upgrades. */
-export class UpgradeServer extends RelayServer {
+export class UpgradeServer extends RelayServer implements WebSocketServer {
+  readonly flusher: Flusher
   readonly refusedOrigins = new RefusedOrigins()
   /** Upgrades whose handler is running: they count for `maxHandshakes`. */
   readonly handshakes = new Set<PendingHandshake>()
@@ -25,6 +28,7 @@ export class UpgradeServer extends RelayServer {
 
   constructor (runtime: Runtime, options: ServerSettings) {
     super(runtime, options)
+    this.flusher = new Flusher(runtime.clock, () => runtime.scheduler.hasPendingTurns)
     this.pending = new PendingHandshakes(runtime.context)
   }
 

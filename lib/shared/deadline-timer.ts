@@ -41,26 +41,26 @@ export class DeadlineTimer {
   readonly #slots = new Map<number, Slot>()
   /** Slots that are due. After a stall there may be many, and they share the time budget. */
   readonly #due: Slot[] = []
-  readonly #clock: Clock
+  readonly clock: Clock
 
   /**
    * @param clock one whose tasks run in the context of the process system: a timer serves many
    * requests, so it must not run in the async context of one of them
    */
   constructor (clock: Clock) {
-    this.#clock = clock
+    this.clock = clock
   }
 
   /** Schedules a deadline, or moves it. It is never due before `delay` milliseconds have passed. */
   schedule (deadline: Deadline, delay: number): void {
     this.cancel(deadline)
     const step = roundingStep(delay)
-    const now = this.#clock.now()
+    const now = this.clock.now()
     const at = Math.ceil((now + delay) / step) * step
     let slot = this.#slots.get(at)
     if (slot === undefined) {
       const onDue = (): void => { this.#slotDue(at) }
-      const timer = this.#clock.after(delayUntil(at, now), onDue)
+      const timer = this.clock.after(delayUntil(at, now), onDue)
       slot = { at, waiting: new Set(), timer }
       this.#slots.set(at, slot)
     }
@@ -93,12 +93,12 @@ export class DeadlineTimer {
     try {
       this.#runDueFor(timeBudget)
     } finally {
-      if (this.#due.length > 0) this.#clock.later(this.#runDue)
+      if (this.#due.length > 0) this.clock.later(this.#runDue)
     }
   }
 
   #runDueFor (milliseconds: number): void {
-    const started = this.#clock.now()
+    const started = this.clock.now()
     let done = 0
     for (let slot = this.#due.at(0); slot !== undefined; slot = this.#due.at(0)) {
       for (const deadline of slot.waiting) {
@@ -106,7 +106,7 @@ export class DeadlineTimer {
         deadline.slot = undefined
         deadline.due(started - slot.at)
         if (++done % deadlinesPerClockRead > 0) continue
-        if (this.#clock.now() - started >= milliseconds) return
+        if (this.clock.now() - started >= milliseconds) return
       }
       this.#due.shift()
     }

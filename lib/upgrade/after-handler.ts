@@ -2,6 +2,7 @@ import { errorCodes } from '../errors.js'
 import { Binding } from '../connection/binding.js'
 import { parseConfig } from '../connection/config.js'
 import { negotiate } from '../websocket/deflate.js'
+import { WebSocketTransport } from '../websocket/transport.js'
 import { asTarget } from '../process/entity.js'
 import { unmark } from '../registration/fastify-websocket.js'
 import { handshakeOf } from './handshake.js'
@@ -123,7 +124,7 @@ function upgrade (
 ): Refusal | undefined {
   const { relay, settings, handshake, request, reply } = attempt
   if (!answer.ok) return badTarget(attempt, config.target, answer.problem)
-  if (relay.sockets.size >= relay.options.maxConnections) return overloaded(reply)
+  if (relay.connections.size >= relay.options.maxConnections) return overloaded(reply)
   const offered = request.headers['sec-websocket-extensions']
   const deflate = negotiate(offered, relay.options.perMessageDeflate, settings.maxPayload)
   let head: string
@@ -136,7 +137,8 @@ function upgrade (
     return new errorCodes.FST_WS_RELAY_INVALID_CONFIG({ cause: err })
   }
   const { socket } = handshake
-  const options = { relay, settings, socket, target: answer.value, binding, config, deflate }
+  const transport = new WebSocketTransport({ server: relay, socket, settings, deflate })
+  const options = { relay, settings, target: answer.value, binding, config, transport }
   completeUpgrade(reply, head, handshake, options)
   return undefined
 }

@@ -70,7 +70,8 @@ function checkOrigin ({ relay, settings, request }: Attempt): Refusal | undefine
 function checkCapacity ({ relay, reply }: Attempt): Refusal | undefined {
   const { maxConnections, maxHandshakes } = relay.options
   if (relay.closing) return withRetryAfter(reply, new errorCodes.FST_WS_RELAY_CLOSING())
-  if (relay.sockets.size < maxConnections && relay.handshakes.size < maxHandshakes) return undefined
+  const hasRoom = relay.connections.size < maxConnections
+  if (hasRoom && relay.handshakes.size < maxHandshakes) return undefined
   return overloaded(reply)
 }
 

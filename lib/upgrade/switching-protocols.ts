@@ -4,7 +4,8 @@ import * as wsExports from 'ws'
 import { Connection } from '../connection/connection.js'
 import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { ConnectionOptions } from '../connection/connection.js'
+import type { ConnectionOptions } from '../connection/bound-client.js'
+import type { WebSocketTransport } from '../websocket/transport.js'
 import type { Handshake } from './handshake.js'
 
 // Exported since ws 8.19, but missing from its types.
@@ -67,16 +68,20 @@ function chosenProtocol (request: FastifyRequest, chosen: unknown): string | und
  * request and the reply, and the connection keeps no reference to them.
  */
 export function completeUpgrade (
-  reply: FastifyReply, head: string, handshake: Handshake, options: ConnectionOptions
+  reply: FastifyReply,
+  head: string,
+  handshake: Handshake,
+  options: ConnectionOptions & { readonly transport: WebSocketTransport }
 ): void {
-  const { socket } = options
+  const { socket } = handshake
   reply.hijack()
   const response = reply.raw
   response.detachSocket(socket as never)
   const early = handshake.complete()
   socket.write(head, 'latin1')
   if (handshake.isInjected) holdUntilNextTurn(socket)
-  new Connection(options).open(early)
+  new Connection(options).open()
+  for (const bytes of early) options.transport.onSocketData(bytes)
   // The onResponse hooks, metrics and Fastify's log line wait for this event.
   response.statusCode = 101
   response.emit('finish')

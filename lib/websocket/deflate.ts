@@ -98,7 +98,7 @@ export class DeflatingSender extends Sender {
     if (this.#uncompressedBytes === 0) super.bufferEmptied()
   }
 
-  override sendFrame (frame: Buffer, written?: () => void): void {
+  override sendEncoded (frame: Buffer, written?: () => void): void {
     this.#uncompressed.push({ frame, written })
     this.#uncompressedBytes += frame.length
     if (!this.#isCompressing) this.#compressNext()
@@ -139,7 +139,7 @@ export class DeflatingSender extends Sender {
   #sendProcessed (bytes: Buffer): void {
     const { frame, written } = this.#uncompressed.shift()!
     this.#uncompressedBytes -= frame.length
-    super.sendFrame(bytes, written)
+    super.sendEncoded(bytes, written)
   }
 }
 

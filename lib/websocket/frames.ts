@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { cutReason } from '../connection/close-codes.js'
 
 /** The opcodes of RFC 6455 section 5.2. */
 export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
@@ -6,7 +7,6 @@ export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9,
 /** Stands for a close frame without a code. It is never sent (RFC 6455 section 7.4.1). */
 export const noCode = 1005
 
-const maxReasonBytes = 123
 const fin = 0x80
 const rsv1Bit = 0x40
 
@@ -84,49 +84,6 @@ export function closeFrame (code: number, reason: string): Buffer {
   payload.writeUInt16BE(code)
   payload.set(text, 2)
   return frame(opcodes.close, payload)
-}
-
-/** Cuts a close reason to the 123 bytes of UTF-8 that fit in a close frame, between characters. */
-export function cutReason (reason: string): string {
-  // A UTF-16 unit takes at least one byte, so no more units need to be encoded.
-  const bytes = Buffer.from(reason.slice(0, maxReasonBytes + 1))
-  if (bytes.length <= maxReasonBytes) return reason
-  let end = maxReasonBytes
-  while ((bytes[end] & 0xc0) === 0x80) end--
-  return bytes.toString('utf8', 0, end)
-}
-
-/** Whether a close frame may carry this code (RFC 6455 section 7.4). */
-export function maySendCode (code: unknown): code is number {
-  if (typeof code !== 'number' || !Number.isInteger(code)) return false
-  return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
-    (code >= 3000 && code <= 4999)
-}
-
-/**
- * Keeps the frame of the last text, so that sending one string to many clients frames it once.
- * Bytes are not kept, because they can change. A string cannot.
- */
-export class FrameCache {
-  /** Number of texts that were encoded. @internal */
-  encoded = 0
-  #text: string | undefined
-  #frame: Buffer = empty
-
-  text (text: string): Buffer {
-    if (text !== this.#text) {
-      this.encoded++
-      this.#frame = textFrame(text)
-      this.#text = text
-    }
-    return this.#frame
-  }
-
-  /** Releases the last text and its frame. */
-  clear (): void {
-    this.#text = undefined
-    this.#frame = empty
-  }
 }
 
 function stringFrame (opcode: number, text: string): Buffer {

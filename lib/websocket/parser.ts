@@ -1,8 +1,20 @@
 import { isUtf8 } from 'node:buffer'
-import { violations } from '../connection/close-codes.js'
-import { maySendCode, noCode, opcodes } from './frames.js'
+import { maySendCode } from '../connection/close-codes.js'
+import { noCode, opcodes } from './frames.js'
 import { unmask } from './unmask.js'
-import type { ViolationCode } from '../connection/close-codes.js'
+
+/** The ways in which a client can break the protocol or a limit, with their close codes. */
+export const violations = {
+  /** RFC 6455 is broken: `protocol error: ` and the rule follow each other in the reason. */
+  protocolError: { code: 1002, reason: 'protocol error' },
+  invalidUtf8: { code: 1007, reason: 'invalid UTF-8' },
+  invalidDeflate: { code: 1007, reason: 'invalid deflate data' },
+  tooManyFragments: { code: 1008, reason: 'too many fragments' },
+  tooLarge: { code: 1009, reason: 'message too large' }
+} as const
+
+export type Violation = (typeof violations)[keyof typeof violations]
+export type ViolationCode = Violation['code']
 
 /**
  * The events of a {@link FrameParser}. Each handler may call any method of the parser, and must not

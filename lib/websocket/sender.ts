@@ -1,5 +1,7 @@
-import { FrameCache } from './frames.js'
+import { WebSocketEncoder } from './encoder.js'
 import type { Duplex } from 'node:stream'
+import type { MessageWriter } from '../connection/transport.js'
+import type { Clock } from '../shared/clock.js'
 
 /** With this many bytes, frames are written before the end of the loop iteration. */
 const flushAt = 64 * 1024
@@ -31,8 +33,9 @@ interface Burst {
 
 /** Flushes all senders that have frames, once in a loop iteration, with one write for each. */
 export class Flusher {
-  /** The frame of the last text of this loop iteration. */
-  readonly frames = new FrameCache()
+  /** It keeps the frame of the last text until the end of the loop iteration. */
+  readonly encoder = new WebSocketEncoder()
+  readonly #clock: Clock
   readonly #isBusy: () => boolean
   #dirty: Sender[] = []
   #bursts: Burst[] = []
@@ -46,12 +49,13 @@ export class Flusher {
   joins = 0
 
   /** @param isBusy whether processes have mail that they will handle in the next loop iteration */
-  constructor (isBusy: () => boolean = () => false) {
+  constructor (clock: Clock, isBusy: () => boolean = () => false) {
+    this.#clock = clock
     this.#isBusy = isBusy
   }
 
   schedule (sender: Sender): void {
-    if (this.#dirty.push(sender) === 1) setImmediate(this.#flushAll)
+    if (this.#dirty.push(sender) === 1) this.#clock.later(this.#flushAll)
   }
 
   /** Has a burst judged after its frames were written and the socket had an iteration to drain. */
@@ -76,14 +80,14 @@ export class Flusher {
   readonly #flushAll = (): void => {
     if (this.#yields < maxYields && this.#isBusy()) {
       this.#yields++
-      setImmediate(this.#flushAll)
+      this.#clock.later(this.#flushAll)
       return
     }
     const dirty = this.#dirty
     this.#dirty = []
     this.#yields = 0
     for (const sender of dirty) sender.endTurn()
-    this.frames.clear()
+    this.encoder.clearText()
     this.#parts = none
     this.#joined = empty
     if (this.#bursts.length > 0) this.#judgeBursts()
@@ -92,12 +96,13 @@ export class Flusher {
   #judgeBursts (): void {
     const bursts = this.#bursts
     this.#bursts = []
-    setImmediate(() => { for (const burst of bursts) burst.sender.judgeBurst(burst) })
+    this.#clock.later(() => { for (const burst of bursts) burst.sender.judgeBurst(burst) })
   }
 }
 
 /** Queues the frames for one client, and joins them into one write in a loop iteration. */
-export class Sender {
+export class Sender implements MessageWriter {
+  readonly encoder: WebSocketEncoder
   readonly #socket: Duplex
   readonly #flusher: Flusher
   /** The queued frame, if it is the only one. Mostly there is no other. */
@@ -125,6 +130,7 @@ export class Sender {
   latePong: Buffer | undefined
 
   constructor (socket: Duplex, flusher: Flusher) {
+    this.encoder = flusher.encoder
     this.#socket = socket
     this.#flusher = flusher
   }
@@ -180,7 +186,7 @@ export class Sender {
   }
 
   /** @param written called when the kernel has taken the frame */
-  sendFrame (frame: Buffer, written?: () => void): void {
+  sendEncoded (frame: Buffer, written?: () => void): void {
     if (this.#queuedBytes === 0) this.#singleFrame = frame
     else this.#queueFrame(frame)
     this.#queuedBytes += frame.length
@@ -223,7 +229,7 @@ export class Sender {
 
   #sendLatePong (pong: Buffer): void {
     this.latePong = undefined
-    this.sendFrame(pong)
+    this.sendEncoded(pong)
   }
 
   /** Calls back once when all frames so far were written to the socket. */

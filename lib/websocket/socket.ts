@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 
 const ownerOf = Symbol('fastify-ws-relay.owner')
 
-/** The owner of a socket: at first its handshake, and then its connection. */
+/** The owner of a socket: at first its handshake, and then its transport. */
 export interface SocketOwner {
   /** Called with bytes of the client. Untrusted. */
   onSocketData (bytes: Buffer): void
@@ -15,7 +15,7 @@ export interface SocketOwner {
   onSocketClose (): void
 }
 
-/** A connection: it reads its socket and writes to it. */
+/** A transport: it reads its socket and writes to it. */
 export interface SocketReader extends SocketOwner {
   /**
    * Called with a read, in the first `length` bytes of the buffer. The next read overwrites them
@@ -80,10 +80,10 @@ export function stopReadingSocket (socket: Duplex): void {
   socket.off('data', onData)
 }
 
-/** Makes a connection the owner of a socket, and reads the socket. */
-export function attachConnection (socket: Duplex, connection: SocketReader): void {
+/** Makes a transport the owner of a socket, and reads the socket. */
+export function attachTransport (socket: Duplex, transport: SocketReader): void {
   const bound = socket as OwnedSocket
-  ownSocket(bound, connection)
+  ownSocket(bound, transport)
   // The timeouts of the HTTP server are not for connections, which may be idle for hours.
   const { setTimeout, setNoDelay } = socket as Partial<Socket>
   setTimeout?.call(socket, 0)

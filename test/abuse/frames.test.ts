@@ -6,6 +6,7 @@ import { Keeper, joined, start } from '../integration/connection/support.js'
 import { connectTo } from '../integration/connection/peer.js'
 import { until } from '../helpers.js'
 import { held, letsGo, used } from './support.js'
+import type { Socket } from 'node:net'
 import type { Peer } from '../integration/connection/peer.js'
 import type { Rig } from '../integration/connection/support.js'
 import type { WsRelayOptions } from '../../types/relay.js'
@@ -142,11 +143,12 @@ async function costs (
   t: Parameters<typeof joined>[0], count: number, bytes: Buffer, options: WsRelayOptions
 ): Promise<{ megabytes: number, rig: Rig, peers: Peer[] }> {
   const rig = await start(t, options)
+  const sockets: Socket[] = []
+  rig.app.server.on('connection', (socket) => { sockets.push(socket) })
   const target = new Keeper(rig, { monitors: false, keep: false })
   const peers = await Promise.all(
     Array.from({ length: count }, () => connectTo(t, rig, { target_pid: target.pid }))
   )
-  const sockets = [...rig.relay.sockets] as unknown as Array<{ bytesRead: number }>
   const read = (): number => sockets.reduce((sum, { bytesRead }) => sum + bytesRead, 0)
   const empty = read()
   const before = await used()
@@ -165,7 +167,7 @@ t.test('allocates nothing for a header that announces a large payload', async (t
   )
   t.ok(megabytes < 2, `200 clients announce 500 MiB each, and cost ${megabytes.toFixed(2)} MB`)
   for (const peer of peers) peer.rst()
-  await until(() => rig.relay.sockets.size === 0)
+  await until(() => rig.relay.connections.size === 0)
 })
 
 t.test('spends no more memory on fragments than their content', async (t) => {
@@ -177,7 +179,7 @@ t.test('spends no more memory on fragments than their content', async (t) => {
     const { megabytes, rig, peers } = await costs(t, 100, bytes, {})
     t.ok(megabytes < most, `100 clients with ${what} cost ${megabytes.toFixed(2)} MB`)
     for (const peer of peers) peer.rst()
-    await until(() => rig.relay.sockets.size === 0)
+    await until(() => rig.relay.connections.size === 0)
   }
 })
 

@@ -104,7 +104,7 @@ t.test('ends 50 clients whose process was stopped', async (t) => {
   await neighbour.until('ws.message')
   t.strictSame(neighbour.of('ws.leave'), [])
   // The server has released them before they have gone.
-  await until(() => rig.relay.sockets.size === 1)
+  await until(() => rig.relay.connections.size === 1)
   child.kill('SIGKILL')
   await letsGo(rig, { ...before, descriptors: before.descriptors + 2, activeTimers: Infinity })
 })

@@ -256,7 +256,7 @@ t.test(
     const { rig, b } = await three(t)
     const clients = await crowd(t, rig, new Keeper({ processes: b }), 10)
     const frames = b.cluster!.stats().framesOut
-    const { encoded } = rig.relay.flusher.frames
+    const encoded = rig.relay.flusher.encoder.encodedTexts
     const texts = Array.from({ length: 100 }, (_, n) => `message ${n}`)
     for (const data of texts) {
       for (const { pid } of clients) t.ok(b.send(pid as string, 'ws.send', { type: 'text', data }))
@@ -264,7 +264,7 @@ t.test(
     await until(() => clients.every(({ peer }) => peer.texts.length === texts.length))
     for (const { peer } of clients) t.strictSame(peer.texts, texts)
     t.ok(b.cluster!.stats().framesOut - frames <= texts.length + 5)
-    t.ok(rig.relay.flusher.frames.encoded - encoded <= texts.length)
+    t.ok(rig.relay.flusher.encoder.encodedTexts - encoded <= texts.length)
   }
 )
 

@@ -5,6 +5,7 @@ import {
   closedByProcess,
   exited,
   linkFailed,
+  replacesReason,
   targetExited,
   violated
 } from '../../lib/connection/close-reasons.js'
@@ -17,7 +18,7 @@ t.test('chooses cause, code and reasons for each event that ends a connection', 
     CloseReason,
     cause: string,
     code: number | undefined,
-    frameReason: string | undefined,
+    clientReason: string | undefined,
     leaveReason: string,
     exitReason: string
   ]
@@ -25,7 +26,7 @@ t.test('chooses cause, code and reasons for each event that ends a connection', 
   const tooLarge = 'message too large'
   const table: Row[] = [
     [closedByClient(4000, 'bye'), 'client', 4000, 'bye', 'bye', 'normal'],
-    [closedByClient(1005, ''), 'client', none, '', 'client closed', 'normal'],
+    [closedByClient(undefined, ''), 'client', none, '', 'client closed', 'normal'],
     [closeCodes.lost, 'lost', none, none, 'connection lost', 'connection_lost'],
     [closeCodes.pingTimeout, 'ping_timeout', none, none, 'ping timeout', 'ping_timeout'],
     [closedByProcess(4000, 'enough'), 'process', 4000, 'enough', 'enough', 'normal'],
@@ -42,9 +43,26 @@ t.test('chooses cause, code and reasons for each event that ends a connection', 
     [exited('normal'), 'exit', 1000, 'closed by server', 'normal', 'normal'],
     [linkFailed('killed'), 'exit', 1011, 'closed by server', 'killed', 'killed']
   ]
-  for (const [closeReason, cause, code, frameReason, leaveReason, exitReason] of table) {
+  for (const [closeReason, cause, code, clientReason, leaveReason, exitReason] of table) {
     const { when, ...rest } = closeReason as CloseReason & { when: string }
     t.type(when, 'string')
-    t.strictSame(rest, { cause, code, frameReason, leaveReason, exitReason }, cause)
+    t.strictSame(rest, { cause, code, clientReason, leaveReason, exitReason }, cause)
   }
+})
+
+t.test('replaces a reason by a kill, and a lost client by its own close', async t => {
+  const { lost, killed, pingTimeout, shutdown } = closeCodes
+  const closed = closedByClient(1000, '')
+  const broken = violated(1002, 'protocol error')
+  for (const [first, later, isReplaced] of [
+    [lost, closed, true],
+    [lost, broken, true],
+    [lost, killed, true],
+    [shutdown, killed, true],
+    [lost, lost, false],
+    [lost, pingTimeout, false],
+    [lost, shutdown, false],
+    [shutdown, closed, false],
+    [pingTimeout, closed, false]
+  ] as const) t.equal(replacesReason(later, first), isReplaced, `${later.cause} after ${first.cause}`)
 })

@@ -1,13 +1,14 @@
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
-import { frameOfSend, frameOfTopic, parseClose } from '../../lib/connection/commands.js'
+import { encodeMessage, parseClose } from '../../lib/connection/commands.js'
 import { failure, success } from '../../lib/shared/result.js'
-import { binaryFrame, FrameCache, textFrame } from '../../lib/websocket/frames.js'
+import { WebSocketEncoder } from '../../lib/websocket/encoder.js'
+import { binaryFrame, textFrame } from '../../lib/websocket/frames.js'
 
 const throwing = new Proxy({}, { get () { throw new Error('no') } })
 
-t.test('makes a frame of a ws.send payload', async t => {
-  const cache = new FrameCache()
+t.test('encodes the payload of a ws.send', async t => {
+  const encoder = new WebSocketEncoder()
   const foreign = runInNewContext('new Uint8Array([1, 2])') as Uint8Array
   for (const [payload, frame] of [
     [{ data: 'x' }, textFrame('x')],
@@ -18,12 +19,12 @@ t.test('makes a frame of a ws.send payload', async t => {
     [{ type: 'binary', data: new Uint8Array([120]) }, binaryFrame('x')],
     [{ type: 'text', data: Buffer.from('x') }, textFrame('x')],
     [{ data: foreign }, binaryFrame(Buffer.from([1, 2]))]
-  ]) t.strictSame(frameOfSend(payload, cache), frame)
-  t.equal(cache.encoded, 1, 'only texts are remembered')
+  ]) t.strictSame(encodeMessage('ws.send', payload, encoder), frame)
+  t.equal(encoder.encodedTexts, 1, 'only texts are remembered')
 })
 
 t.test('says what is wrong when a ws.send is malformed', async t => {
-  const cache = new FrameCache()
+  const encoder = new WebSocketEncoder()
   for (const [payload, problem] of [
     [undefined, /object/],
     [null, /object/],
@@ -34,10 +35,11 @@ t.test('says what is wrong when a ws.send is malformed', async t => {
     [{ type: 'x', data: 'x' }, /`type`/],
     [{ type: 'text', data: Buffer.from([0xff]) }, /UTF-8/],
     [throwing, /getter/]
-  ] as Array<[unknown, RegExp]>) t.match(frameOfSend(payload, cache), problem)
+  ] as Array<[unknown, RegExp]>) t.match(encodeMessage('ws.send', payload, encoder), problem)
 })
 
-t.test('makes a JSON frame of any other topic', async t => {
+t.test('encodes any other topic as JSON', async t => {
+  const encoder = new WebSocketEncoder()
   for (const [payload, json] of [
     [undefined, 'null'],
     [null, 'null'],
@@ -45,11 +47,15 @@ t.test('makes a JSON frame of any other topic', async t => {
     [Buffer.from([255]), '"/w=="'],
     [runInNewContext('new Uint8Array([255])'), '"/w=="'],
     ['"', '"\\""']
-  ]) t.strictSame(frameOfTopic('a"b', payload), textFrame(`{"topic":"a\\"b","data":${json}}`))
+  ]) {
+    t.strictSame(
+      encodeMessage('a"b', payload, encoder), textFrame(`{"topic":"a\\"b","data":${json}}`)
+    )
+  }
   const circular: unknown[] = []
   circular.push(circular)
   for (const payload of [1n, circular, () => {}, Symbol('s'), throwing]) {
-    t.equal(frameOfTopic('a', payload), 'it cannot be written as JSON')
+    t.equal(encodeMessage('a', payload, encoder), 'it cannot be written as JSON')
   }
 })
 

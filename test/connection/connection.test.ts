@@ -4,7 +4,8 @@ import { normalizeOptions } from '../../lib/registration/options.js'
 import { Runtime } from '../../lib/process/runtime.js'
 import { parseConfig } from '../../lib/connection/config.js'
 import { Connection } from '../../lib/connection/connection.js'
-import { RelayServer } from '../../lib/connection/relay-server.js'
+import { UpgradeServer } from '../../lib/registration/upgrade-server.js'
+import { WebSocketTransport } from '../../lib/websocket/transport.js'
 import { closeOf, textOf } from '../integration/connection/support.js'
 import { until } from '../helpers.js'
 import type { Test } from 'tap'
@@ -40,7 +41,7 @@ const silent = {
 function build (t: Test, options: WsRelayOptions = {}) {
   const { server, route } = normalizeOptions(options)
   const runtime = new Runtime({ ...server, logger: silent as never })
-  const relay = new RelayServer(runtime, server)
+  const relay = new UpgradeServer(runtime, server)
   const mail: Mail[] = []
   const pid = runtime.spawner.spawn(async (self) => {
     for await (const { topic, payload } of self.inbox as AsyncIterable<Mail>) {
@@ -51,23 +52,26 @@ function build (t: Test, options: WsRelayOptions = {}) {
   const open = (
     early: Buffer[] = [],
     config: object = {}
-  ): { connection: Connection, socket: Pipe } => {
+  ): { connection: Connection, transport: WebSocketTransport, socket: Pipe } => {
     const socket = new Pipe()
+    const transport = new WebSocketTransport({
+      server: relay, socket, settings: route, deflate: undefined
+    })
     const parsed = parseConfig({ target_pid: pid, ...config }, route)
     if (!parsed.ok) throw new Error(parsed.problem)
     const connection = new Connection({
       relay,
       settings: route,
-      socket,
+      transport,
       target,
-      config: parsed.value,
-      deflate: undefined
+      config: parsed.value
     })
-    connection.open(early)
+    connection.open()
+    for (const bytes of early) transport.onSocketData(bytes)
     t.teardown(() => {
       socket.destroy()
     })
-    return { connection, socket }
+    return { connection, transport, socket }
   }
   return { runtime, relay, mail, pid, open }
 }
@@ -106,21 +110,21 @@ t.test('joins its target, delivers messages, describes itself and leaves', async
     Buffer.from([0x88, 5, 4000 >> 8, 4000 & 0xff, ...Buffer.from('bye')])
   )
   socket.push(null)
-  await until(() => relay.sockets.size === 0)
+  await until(() => relay.connections.size === 0)
   t.equal(relay.deadlines.size, 0)
   t.equal(runtime.processTable.findEntity(connection.pid), undefined)
 })
 
 t.test('refuses messages while it ends', async t => {
   const { runtime, open } = build(t)
-  const { connection } = open()
+  const { connection, transport } = open()
   const { refused } = runtime.counters
   connection.end('boom')
   t.equal(connection.deliver('ws.send', { data: 'x' }, undefined), false)
   connection.missed(3)
   t.equal(runtime.counters.refused, refused + 1)
   connection.end('kill')
-  connection.sendPing()
+  transport.sendPing()
   connection.notify()
   t.equal(connection.cancel(), true)
 })
@@ -131,7 +135,7 @@ t.test('releases a socket that is already closed at once', async t => {
   socket.destroy()
   t.equal(socket.closed, true)
   connection.end('boom')
-  await until(() => mail.length === 2 && relay.sockets.size === 0)
+  await until(() => mail.length === 2 && relay.connections.size === 0)
   t.match(mail[1], { topic: 'ws.leave', payload: { cause: 'exit', reason: 'boom' } })
   t.equal(relay.deadlines.size, 0)
 })

@@ -2,7 +2,8 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
-import { closeCodes, given, transferred, violations } from '../../lib/connection/close-codes.js'
+import { closeCodes, given, transferred } from '../../lib/connection/close-codes.js'
+import { violations } from '../../lib/websocket/parser.js'
 import { root } from '../program.js'
 import { rows, spans } from './tables.js'
 import type { CloseRow } from '../../lib/connection/close-codes.js'
@@ -21,10 +22,10 @@ function states (cell: string, value: string | typeof given): boolean {
   return value === given ? spans(cell).length === 0 : spans(cell).includes(value)
 }
 
-function clientSees (cell: string, { code, frameReason }: CloseRow): boolean {
-  if (frameReason === undefined) return cell === '(1006)'
-  if (code === given || frameReason === given) return spans(cell).length === 0
-  return cell.startsWith(`${code} \`${frameReason}\``)
+function clientSees (cell: string, { code, clientReason }: CloseRow): boolean {
+  if (clientReason === undefined) return cell === '(1006)'
+  if (code === given || clientReason === given) return spans(cell).length === 0
+  return cell.startsWith(`${code} \`${clientReason}\``)
 }
 
 t.test('the table of close codes has each row of the code, in the same order', async (t) => {
@@ -36,7 +37,7 @@ t.test('the table of close codes has each row of the code, in the same order', a
     t.ok(clientSees(seen, row), `${when}: the client sees ${seen}`)
     // A target that has ended gets no `ws.leave`. For a remote one, its own node sends another one.
     const isStated = row.cause === 'target' || states(leave, row.leaveReason) ||
-      (leave === 'the same' && row.leaveReason === row.frameReason)
+      (leave === 'the same' && row.leaveReason === row.clientReason)
     t.ok(isStated, `${when}: the leave has ${leave}`)
     t.ok(states(exit, row.exitReason), `${when}: the exit reason is ${exit}`)
   }

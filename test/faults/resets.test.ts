@@ -69,7 +69,7 @@ for (const [how, leave] of Object.entries({
           if (how === 'ended') socket.resume()
           await until(() => server.closed)
           await until(
-            () => rig.relay.sockets.size === 0 && rig.processes.info(target.pid)!.mailbox === 0
+            () => rig.relay.connections.size === 0 && rig.processes.info(target.pid)!.mailbox === 0
           )
           sockets.clear()
 

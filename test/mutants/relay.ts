@@ -37,7 +37,8 @@ export const relayMutants: readonly Mutant[] = [
     name: 'the old target is still monitored after a transfer',
     file: 'connection/bound-client.ts',
     search: '    this.releaseTarget(oldTarget, oldBinding)\n',
-    replace: '    old.forget(this.receiver)\n    oldBinding?.release()\n',
+    replace:
+      '    oldTarget.unsubscribeFromDrain(this.transport)\n    oldBinding?.release()\n',
     suites: ['connections']
   },
   {
@@ -50,7 +51,7 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'a paused connection is not resumed at its new target',
     file: 'connection/bound-client.ts',
-    search: '    else this.receiver.resume()\n',
+    search: '    else this.transport.resume()\n',
     replace: '',
     suites: ['connections']
   },
@@ -64,22 +65,22 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'a paused connection does not wait for its target',
     file: 'connection/bound-client.ts',
-    search: '    this.#target.subscribeToDrain(this.receiver)\n    return false',
+    search: '    this.#target.subscribeToDrain(this.transport)\n    return false',
     replace: '    return false',
     suites: ['connections']
   },
   {
     name: 'a connection that ends drops what its client had sent',
     file: 'connection/connection.ts',
-    search: 'else if (isFirst) this.receiver.handOver()',
-    replace: 'else if (isFirst) this.onDrained()',
+    search: "      if (cause !== 'target') this.transport.handOver()\n",
+    replace: "      if (cause !== 'target') this.onHandedOver()\n",
     suites: ['connections']
   },
   {
     name: 'a later close reason replaces the first',
     file: 'connection/connection.ts',
-    search: "if (isFirst || closeReason.cause === 'killed') this.#closeReason = closeReason",
-    replace: 'this.#closeReason = closeReason',
+    search: 'if (replacesReason(reason, this.#closeReason!)) this.#closeReason = reason',
+    replace: 'this.#closeReason = reason',
     suites: ['connections']
   },
   {
@@ -93,9 +94,9 @@ export const relayMutants: readonly Mutant[] = [
     name: 'watchers get the exit before the target gets the leave',
     file: 'connection/connection.ts',
     search:
-      '    this.leaveTarget(closeReason)\n    this.#closeSocket(closeReason)\n    const { code, leaveReason: reason, cause, exitReason } = closeReason\n    const value: ConnectionExit = { code, reason, cause }\n    this.relay.runtime.entityEnded(this, { pid: this.pid, reason: exitReason, value })\n',
+      '    this.leaveTarget(closeReason)\n    this.transport.close(closeReason)\n    const { code, leaveReason: reason, cause, exitReason } = closeReason\n    const value: ConnectionExit = { code, reason, cause }\n    this.relay.runtime.entityEnded(this, { pid: this.pid, reason: exitReason, value })\n',
     replace:
-      '    const { code, leaveReason: reason, cause, exitReason } = closeReason\n    const value: ConnectionExit = { code, reason, cause }\n    this.relay.runtime.entityEnded(this, { pid: this.pid, reason: exitReason, value })\n    this.leaveTarget(closeReason)\n    this.#closeSocket(closeReason)\n',
+      '    const { code, leaveReason: reason, cause, exitReason } = closeReason\n    const value: ConnectionExit = { code, reason, cause }\n    this.relay.runtime.entityEnded(this, { pid: this.pid, reason: exitReason, value })\n    this.leaveTarget(closeReason)\n    this.transport.close(closeReason)\n',
     suites: ['connections']
   },
   {
@@ -109,7 +110,8 @@ export const relayMutants: readonly Mutant[] = [
     name: 'the target of an ended connection is still monitored',
     file: 'connection/bound-client.ts',
     search: '    this.releaseTarget(this.#target, this.#binding)\n',
-    replace: '    this.#target.forget(this.receiver)\n    this.#binding?.release()\n',
+    replace:
+      '    this.#target.unsubscribeFromDrain(this.transport)\n    this.#binding?.release()\n',
     suites: ['connections']
   },
   {
@@ -131,7 +133,7 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'a burst of one loop iteration is refused',
     file: 'connection/connection.ts',
-    search: ' && !this.#sender.allowsBurst(maxBufferedAmount)',
+    search: ' && !this.#writer.allowsBurst(maxBufferedAmount)',
     replace: '',
     suites: ['connections']
   },
@@ -152,42 +154,42 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'the close frame of the server does not have the reason of the client',
     file: 'connection/close-reasons.ts',
-    search: "    frameReason: reason,\n    leaveReason: reason === ''",
-    replace: "    frameReason: '',\n    leaveReason: reason === ''",
+    search: "    clientReason: reason,\n    leaveReason: reason === ''",
+    replace: "    clientReason: '',\n    leaveReason: reason === ''",
     suites: ['connections']
   },
   {
     name: 'a client gets no pong',
-    file: 'connection/connection.ts',
-    search: '    if (hasRoom) this.#sender.sendFrame(pongFrame(data))\n',
-    replace: '    if (data === undefined) this.#sender.sendFrame(pongFrame(data))\n',
+    file: 'websocket/transport.ts',
+    search: '    if (hasRoom) this.writer.sendEncoded(pongFrame(data))\n',
+    replace: '    if (data === undefined) this.writer.sendEncoded(pongFrame(data))\n',
     suites: ['connections']
   },
   {
     name: 'a pong does not count',
-    file: 'connection/connection.ts',
+    file: 'websocket/transport.ts',
     search: '    this.#liveness.pongReceived()\n',
     replace: '',
     suites: ['connections']
   },
   {
     name: 'a socket that never closes is not destroyed',
-    file: 'connection/connection.ts',
+    file: 'websocket/transport.ts',
     search: '      this.#liveness.startCloseTimeout()\n',
     replace: '',
     suites: ['connections']
   },
   {
     name: 'the deadlines of a closed socket are kept',
-    file: 'connection/connection.ts',
+    file: 'websocket/transport.ts',
     search: '    this.#liveness.stop()\n',
     replace: '',
     suites: ['connections']
   },
   {
-    name: 'a closed socket stays in the set of sockets',
-    file: 'connection/connection.ts',
-    search: '    this.relay.sockets.delete(this.#socket)\n',
+    name: 'a connection with a closed socket is still counted',
+    file: 'connection/relay-server.ts',
+    search: '    this.connections.delete(connection)\n',
     replace: '',
     suites: ['connections']
   },
@@ -208,13 +210,13 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'a call is answered before the kernel has taken its frame',
     file: 'connection/connection.ts',
-    search: 'this.#sender.sendFrame(frame, call && (() => { call.reply(undefined) }))',
-    replace: 'call?.reply(undefined)\n    this.#sender.sendFrame(frame)',
+    search: 'this.#writer.sendEncoded(message, call && (() => { call.reply(undefined) }))',
+    replace: 'call?.reply(undefined)\n    this.#writer.sendEncoded(message)',
     suites: ['connections']
   },
   {
     name: 'a resumed socket is not read',
-    file: 'websocket/receiver.ts',
+    file: 'websocket/transport.ts',
     search: '    else this.#socket.resume()\n',
     replace: '',
     suites: ['connections']
@@ -305,7 +307,7 @@ export const relayMutants: readonly Mutant[] = [
   },
   {
     name: 'a reserved close code is accepted',
-    file: 'websocket/frames.ts',
+    file: 'connection/close-codes.ts',
     search: '(code >= 1007 && code <= 1014)',
     replace: '(code >= 1004 && code <= 1015)',
     suites: ['wire']

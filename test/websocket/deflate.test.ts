@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream'
 import { constants, inflateRawSync } from 'node:zlib'
 import t from 'tap'
+import { nodeClock } from '../../lib/shared/clock.js'
 import { DeflatingSender, negotiate } from '../../lib/websocket/deflate.js'
 import { binaryFrame, closeFrame, pingFrame, textFrame } from '../../lib/websocket/frames.js'
 import { Flusher } from '../../lib/websocket/sender.js'
@@ -54,17 +55,17 @@ t.test('accepts an offer, or declines it when it cannot be accepted', async t =>
 function build (threshold: number) {
   const deflate = negotiate(`${name}; server_no_context_takeover`, { threshold }, 1_000_000)!
   const socket = new PassThrough({ highWaterMark: 1e6 })
-  return { deflate, socket, sender: new DeflatingSender(socket, new Flusher(), deflate) }
+  return { deflate, socket, sender: new DeflatingSender(socket, new Flusher(nodeClock), deflate) }
 }
 
 t.test('sends frames in order, whether they are compressed or not', async t => {
   const { deflate, socket, sender } = build(100)
   const texts = ['small', 'x'.repeat(100), 'y'.repeat(70_000), 'small, too']
   let told = 0
-  for (const text of texts) sender.sendFrame(textFrame(text), () => { told++ })
-  sender.sendFrame(binaryFrame(Buffer.alloc(500)))
-  sender.sendFrame(pingFrame(Buffer.alloc(125)))
-  sender.sendFrame(closeFrame(1000, 'x'.repeat(120)))
+  for (const text of texts) sender.sendEncoded(textFrame(text), () => { told++ })
+  sender.sendEncoded(binaryFrame(Buffer.alloc(500)))
+  sender.sendEncoded(pingFrame(Buffer.alloc(125)))
+  sender.sendEncoded(closeFrame(1000, 'x'.repeat(120)))
   t.ok(sender.bufferedBytes > 70_000, 'what is being deflated waits, too')
   let over = false
   sender.whenFlushed(() => { over = true })
@@ -99,7 +100,7 @@ t.test('sends frames in order, whether they are compressed or not', async t => {
 t.test('leaves nothing queued when the codec is closed during compression', async t => {
   const { deflate, socket, sender } = build(1)
   for (let i = 0; i < 5; i++) {
-    sender.sendFrame(textFrame('x'.repeat(100_000)), () => {
+    sender.sendEncoded(textFrame('x'.repeat(100_000)), () => {
       t.fail('written')
     })
   }
@@ -119,13 +120,13 @@ t.test('counts bytes that are being compressed as unread', async t => {
       deflated = done
     }
   }
-  const sender = new DeflatingSender(socket, new Flusher(), {
+  const sender = new DeflatingSender(socket, new Flusher(nodeClock), {
     response: '',
     codec: codec as never,
     threshold: 0
   })
   const large = binaryFrame(Buffer.alloc(3000))
-  sender.sendFrame(large)
+  sender.sendEncoded(large)
   t.equal(sender.bufferedBytes, large.length)
   t.ok(sender.allowsBurst(1000))
   for (let i = 0; i < 2; i++) await new Promise(setImmediate)
@@ -135,6 +136,6 @@ t.test('counts bytes that are being compressed as unread', async t => {
   socket.resume()
   await new Promise(setImmediate)
   t.equal(sender.bufferedBytes, 0)
-  sender.sendFrame(large)
+  sender.sendEncoded(large)
   t.ok(sender.allowsBurst(1000))
 })

@@ -3,13 +3,11 @@ import { PassThrough, type Writable } from 'node:stream'
 import fc from 'fast-check'
 import t from 'tap'
 import * as ws from 'ws'
+import { cutReason } from '../../lib/connection/close-codes.js'
 import {
   binaryFrame,
   closeFrame,
-  cutReason,
   frame,
-  FrameCache,
-  maySendCode,
   noCode,
   opcodes,
   pingFrame,
@@ -197,54 +195,9 @@ t.test('a close reason is cut to 123 bytes between two characters', async t => {
   }
 })
 
-t.test('cuts any reason to the longest prefix that fits', async () => {
-  fc.assert(fc.property(fc.string({ unit: 'binary', minLength: 20, maxLength: 200 }), reason => {
-    const cut = cutReason(reason)
-    const next = [...reason.slice(cut.length)][0] ?? ''
-    return (
-      reason.startsWith(cut) &&
-      Buffer.byteLength(cut) <= 123 &&
-      (next === '' || Buffer.byteLength(cut + next) > 123)
-    )
-  }))
-})
-
-t.test('the codes that may be sent are those of RFC 6455 section 7.4', async t => {
-  const sendable = []
-  for (let code = -1; code < 66000; code++) if (maySendCode(code)) sendable.push(code)
-  const range = (from: number, to: number): number[] =>
-    Array.from({ length: to - from + 1 }, (_, i) => from + i)
-  t.strictSame(sendable, [...range(1000, 1003), ...range(1007, 1014), ...range(3000, 4999)])
-  for (const code of [undefined, null, '1000', 1000.5, NaN, Infinity, {}, 1000n]) {
-    t.equal(maySendCode(code), false)
-  }
-})
-
 t.test('a frame for a compressed payload has RSV1 set', async t => {
   t.strictSame(frame(opcodes.text, Buffer.from([1, 2]), true), Buffer.from([0xc1, 2, 1, 2]))
   t.strictSame(frame(opcodes.binary, Buffer.from([1, 2])), Buffer.from([0x82, 2, 1, 2]))
-})
-
-t.test('frames a string once when it is sent in a loop', async t => {
-  const cache = new FrameCache()
-  const first = cache.text('hello')
-  for (let i = 0; i < 10; i++) t.equal(cache.text(['hel', 'lo'].join('')), first)
-  t.equal(cache.encoded, 1)
-  t.strictSame(first, textFrame('hello'))
-  t.strictSame(cache.text('other'), textFrame('other'))
-  t.strictSame(cache.text('hello'), first)
-  t.equal(cache.encoded, 3)
-})
-
-t.test('frames a string again after the cache was cleared, the empty string too', async t => {
-  const cache = new FrameCache()
-  t.strictSame(cache.text(''), textFrame(''))
-  const first = cache.text('hello')
-  cache.clear()
-  t.not(cache.text('hello'), first)
-  cache.clear()
-  t.strictSame(cache.text(''), textFrame(''))
-  t.equal(cache.encoded, 4)
 })
 
 t.test('ws reads any sequence of frames correctly', async () => {

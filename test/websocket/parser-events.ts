@@ -1,8 +1,7 @@
 // A parser whose events are recorded, and frames as a client sends them.
 import { FrameParser } from '../../lib/websocket/parser.js'
 import type { Test } from 'tap'
-import type { ViolationCode } from '../../lib/connection/close-codes.js'
-import type { ParserEvents } from '../../lib/websocket/parser.js'
+import type { ParserEvents, ViolationCode } from '../../lib/websocket/parser.js'
 
 export type Event =
   | [name: 'text', data: string]

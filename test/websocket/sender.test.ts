@@ -1,18 +1,19 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { nodeClock } from '../../lib/shared/clock.js'
 import { Flusher, Sender } from '../../lib/websocket/sender.js'
 import { Sink, build, turn } from './sink.js'
 
 t.test('joins the frames of one iteration, and does not copy a single frame', async t => {
   const { sink, flusher, sender } = build()
   const one = Buffer.from('one')
-  sender.sendFrame(one)
+  sender.sendEncoded(one)
   t.equal(sender.bufferedBytes, 3)
   t.equal(sink.chunks.length, 0)
   await turn()
   t.equal(sink.chunks[0], one)
   t.equal(sender.bufferedBytes, 0)
-  for (const text of ['a', 'b', 'c']) sender.sendFrame(Buffer.from(text))
+  for (const text of ['a', 'b', 'c']) sender.sendEncoded(Buffer.from(text))
   await turn()
   t.strictSame(sink.chunks.map(String), ['one', 'abc'])
   t.equal(flusher.writes, 2)
@@ -20,7 +21,7 @@ t.test('joins the frames of one iteration, and does not copy a single frame', as
 
 t.test('writes larger frames with writev, without joining them', async t => {
   const { sink, sender } = build()
-  for (const text of ['a', 'b']) sender.sendFrame(Buffer.alloc(5000, text))
+  for (const text of ['a', 'b']) sender.sendEncoded(Buffer.alloc(5000, text))
   await turn()
   t.strictSame(
     sink.chunks.map((chunk) => [chunk.length, String(chunk[0])]),
@@ -33,38 +34,38 @@ t.test('writes larger frames with writev, without joining them', async t => {
 
 t.test('writes 64 KiB or 1024 frames without waiting for the end of the iteration', async t => {
   const { sink, sender } = build()
-  sender.sendFrame(Buffer.alloc(64 * 1024))
+  sender.sendEncoded(Buffer.alloc(64 * 1024))
   t.equal(sink.chunks.length, 1)
   const many = build()
-  for (let i = 0; i < 1024; i++) many.sender.sendFrame(Buffer.from('x'))
+  for (let i = 0; i < 1024; i++) many.sender.sendEncoded(Buffer.from('x'))
   t.equal(many.sink.bytes.length, 1024)
 })
 
 t.test('flushes each sender of a loop iteration once', async t => {
-  const flusher = new Flusher()
+  const flusher = new Flusher(nodeClock)
   const sinks = Array.from({ length: 5 }, () => new Sink())
   for (const [i, sink] of sinks.entries()) {
     const sender = new Sender(sink, flusher)
-    sender.sendFrame(Buffer.from(`${i}`))
+    sender.sendEncoded(Buffer.from(`${i}`))
     sender.flush()
-    sender.sendFrame(Buffer.from('!'))
+    sender.sendEncoded(Buffer.from('!'))
   }
-  flusher.frames.text('x')
-  const { encoded } = flusher.frames
+  flusher.encoder.encodeText('x')
+  const encoded = flusher.encoder.encodedTexts
   await turn()
   t.strictSame(sinks.map(({ bytes }) => bytes), ['0!', '1!', '2!', '3!', '4!'])
-  flusher.frames.text('x')
-  t.equal(flusher.frames.encoded, encoded + 1, 'the last text is no longer cached')
+  flusher.encoder.encodeText('x')
+  t.equal(flusher.encoder.encodedTexts, encoded + 1, 'the last text is no longer cached')
 })
 
 t.test('senders with the same frames share one joined chunk, others do not', async t => {
-  const flusher = new Flusher()
+  const flusher = new Flusher(nodeClock)
   const [a, b, c] = ['a', 'b', 'c'].map((text) => Buffer.from(text))
   const rows = [[a, b], [a, b], [b, a], [a, b, c], [a, b, c], [a, b]]
   const sinks = rows.map((frames) => {
     const sink = new Sink()
     const sender = new Sender(sink, flusher)
-    for (const frame of frames) sender.sendFrame(frame)
+    for (const frame of frames) sender.sendEncoded(frame)
     return sink
   })
   await turn()
@@ -72,8 +73,8 @@ t.test('senders with the same frames share one joined chunk, others do not', asy
   t.equal(flusher.joins, 4)
   t.equal(sinks[0].chunks[0], sinks[1].chunks[0])
   const sender = new Sender(sinks[0], flusher)
-  sender.sendFrame(a)
-  sender.sendFrame(b)
+  sender.sendEncoded(a)
+  sender.sendEncoded(b)
   await turn()
   t.equal(flusher.joins, 5, 'the joined chunk is no longer cached')
 })
@@ -81,17 +82,17 @@ t.test('senders with the same frames share one joined chunk, others do not', asy
 t.test('delays a flush while processes have mail, up to a limit', async t => {
   let busy = true
   const { sink, flusher, sender } = build(() => busy)
-  sender.sendFrame(Buffer.from('a'))
+  sender.sendEncoded(Buffer.from('a'))
   await turn()
   t.equal(sink.bytes, '')
-  sender.sendFrame(Buffer.from('b'))
+  sender.sendEncoded(Buffer.from('b'))
   busy = false
   await turn()
   t.equal(sink.bytes, 'ab')
   t.equal(flusher.writes, 1)
   for (const text of ['c', 'd']) {
     busy = true
-    sender.sendFrame(Buffer.from(text))
+    sender.sendEncoded(Buffer.from(text))
     let turns = 0
     while (!sink.bytes.endsWith(text) && turns < 100) {
       turns++
@@ -114,9 +115,9 @@ t.test('counts bytes that were written to the socket before the sender existed',
 t.test('waits for the drain of a full socket', async t => {
   const { sink, sender } = build()
   sink.open = false
-  sender.sendFrame(Buffer.alloc(2000, 'a'))
+  sender.sendEncoded(Buffer.alloc(2000, 'a'))
   await turn()
-  sender.sendFrame(Buffer.from('b'))
+  sender.sendEncoded(Buffer.from('b'))
   await turn()
   t.equal(sink.chunks.length, 1)
   t.equal(sender.bufferedBytes, 2001)
@@ -134,9 +135,9 @@ t.test('packs waiting small frames into larger chunks', async t => {
     sink.open = false
     const first = Buffer.alloc(70_000, round)
     expected += first.toString()
-    sender.sendFrame(first)
+    sender.sendEncoded(first)
     const frame = Buffer.from(`${round};`)
-    for (let i = 0; i < 40_000; i++) sender.sendFrame(frame)
+    for (let i = 0; i < 40_000; i++) sender.sendEncoded(frame)
     expected += `${round};`.repeat(40_000)
     t.equal(sender.bufferedBytes, 150_000)
     // Packed frames were copied, so their buffers can be released.
@@ -159,16 +160,16 @@ t.test(
   async (t) => {
     const { sink, sender } = build()
     const told: string[] = []
-    sender.sendFrame(Buffer.from('a'), () => {
+    sender.sendEncoded(Buffer.from('a'), () => {
       told.push('a')
     })
-    sender.sendFrame(Buffer.from('b'), () => {
+    sender.sendEncoded(Buffer.from('b'), () => {
       told.push('b')
     })
     sender.flush()
     t.strictSame(told, ['a', 'b'], 'at once when the kernel has it')
     sink.open = false
-    sender.sendFrame(Buffer.from('c'), () => {
+    sender.sendEncoded(Buffer.from('c'), () => {
       told.push('c')
     })
     sender.flush()
@@ -177,14 +178,14 @@ t.test(
     sink.go()
     await turn()
     t.strictSame(told, ['a', 'b', 'c'])
-    sender.sendFrame(Buffer.from('d'), () => {
+    sender.sendEncoded(Buffer.from('d'), () => {
       told.push('d')
     })
     sender.flush()
     sink.destroy()
     sink.go()
     await turn()
-    sender.sendFrame(Buffer.from('e'), () => {
+    sender.sendEncoded(Buffer.from('e'), () => {
       told.push('e')
     })
     await turn()
@@ -198,9 +199,9 @@ t.test('whenFlushed calls back after all frames, at once when none is waiting', 
   sender.whenFlushed(() => { calls++ })
   t.equal(calls, 1)
   sink.open = false
-  sender.sendFrame(Buffer.alloc(2000))
+  sender.sendEncoded(Buffer.alloc(2000))
   sender.flush()
-  sender.sendFrame(Buffer.from('b'))
+  sender.sendEncoded(Buffer.from('b'))
   sender.whenFlushed(() => {
     calls++
     t.equal(sink.writableLength > 0 || sink.bytes.endsWith('b'), true)
@@ -244,10 +245,10 @@ t.test('writes all bytes once and in order for any sends, flushes and drains', a
             expected.push(frame)
             if (next % 3 === 0) {
               asked++
-              sender.sendFrame(frame, () => {
+              sender.sendEncoded(frame, () => {
                 told++
               })
-            } else sender.sendFrame(frame)
+            } else sender.sendEncoded(frame)
           }
         } else if (one.do === 'flush') sender.flush()
         else if (one.do === 'block') sink.open = false

@@ -1,5 +1,6 @@
 // A socket that records each write, and a sender that writes to it.
 import { Duplex } from 'node:stream'
+import { nodeClock } from '../../lib/shared/clock.js'
 import { Flusher, Sender } from '../../lib/websocket/sender.js'
 
 /** A socket that writes at once while it is open, else when `go` is called. */
@@ -43,7 +44,7 @@ export class Sink extends Duplex {
 
 export function build (busy?: () => boolean) {
   const sink = new Sink()
-  const flusher = new Flusher(busy)
+  const flusher = new Flusher(nodeClock, busy)
   const sender = new Sender(sink, flusher)
   sink.on('drain', () => { sender.socketDrained() })
   return { sink, flusher, sender }

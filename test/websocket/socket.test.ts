@@ -3,7 +3,7 @@ import { connect, createServer } from 'node:net'
 import { Duplex } from 'node:stream'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import t from 'tap'
-import { attachConnection, takeBufferedChunks, bytesSent } from '../../lib/websocket/socket.js'
+import { attachTransport, takeBufferedChunks, bytesSent } from '../../lib/websocket/socket.js'
 import { certificate } from '../fixtures/certificate.js'
 import { until } from '../helpers.js'
 import type { AddressInfo, Socket } from 'node:net'
@@ -25,7 +25,7 @@ function build (extra: object = {}) {
     onSocketError (err: Error) { events.push(err.message) }
   }
   const socket = Object.assign(new Pipe(), extra)
-  return { socket, events, bind: () => { attachConnection(socket, connection) } }
+  return { socket, events, bind: () => { attachTransport(socket, connection) } }
 }
 
 function turn (): Promise<void> {

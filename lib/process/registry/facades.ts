@@ -1,9 +1,9 @@
 import { errorCodes, show } from '../../errors.js'
 import { Actor } from '../actor/actor.js'
+import { Batch } from '../batch.js'
 import { checkGroupName, checkName } from './names.js'
 import { checkTopic } from '../message.js'
 import { published } from '../../shared/contract.js'
-import type { Batch } from '../entity.js'
 import type { Messenger } from '../messenger.js'
 import type { GroupTable } from './groups.js'
 import type { NameTable } from './names.js'
@@ -57,7 +57,7 @@ export function groupsFacade (
       const members = groupTable.members(group)
       const excepted = options?.except
       const except = excepted === undefined ? undefined : processTable.resolvePid(excepted)
-      const batch: Batch = {}
+      const batch = new Batch()
       let accepted = 0
       for (const member of members) {
         if (member !== except && messenger.send(member, topic, payload, sender, batch)) {

@@ -232,13 +232,13 @@ t.test('frames a broadcast once, by the group and by a plain loop', async t => {
   )
   const pids = (await target.until('ws.join', 20)).map(({ client_pid }) => client_pid)
   for (const pid of pids) rig.processes.groups.join('all', pid)
-  const { frames } = rig.relay.flusher
-  let { encoded } = frames
+  const { encoder } = rig.relay.flusher
+  let encoded = encoder.encodedTexts
   const text = 'x'.repeat(1000)
   t.equal(rig.processes.groups.broadcast('all', 'ws.send', { data: text }), 20)
-  t.equal(frames.encoded, ++encoded)
+  t.equal(encoder.encodedTexts, ++encoded)
   for (const pid of pids) rig.processes.send(pid, 'ws.send', { type: 'text', data: `${text}!` })
-  t.equal(frames.encoded, ++encoded)
+  t.equal(encoder.encodedTexts, ++encoded)
 
   let read = 0
   const counted = { get data () { return Buffer.from([++read]) } }

@@ -239,19 +239,21 @@ export async function deadline ({ relay }: Rig, milliseconds: number): Promise<v
 
 /** The entries of connections in shared tables. All are 0 after the last connection has ended. */
 export function remains ({ relay }: Rig): Record<string, number> {
-  const { runtime, deadlines, sockets, handshakes } = relay
+  const { runtime, deadlines, handshakes } = relay
   const connections = [...runtime.processTable.entities].filter(({ kind }) => kind === 'ws').length
   return {
     connections,
     timers: deadlines.size,
-    sockets: sockets.size,
+    transports: relay.connections.size,
     handshakes: handshakes.size,
     groups: runtime.groupTable.size,
     names: runtime.nameTable.size
   }
 }
 
-export const nothing = { connections: 0, timers: 0, sockets: 0, handshakes: 0, groups: 0, names: 0 }
+export const nothing = {
+  connections: 0, timers: 0, transports: 0, handshakes: 0, groups: 0, names: 0
+}
 
 /** Resolves when no connection has an entry in a shared table. */
 export async function allGone (rig: Rig): Promise<void> {

@@ -2,7 +2,8 @@
 import { normalizeOptions } from '../../../lib/registration/options.js'
 import { parseConfig } from '../../../lib/connection/config.js'
 import { Connection } from '../../../lib/connection/connection.js'
-import { RelayServer } from '../../../lib/connection/relay-server.js'
+import { UpgradeServer } from '../../../lib/registration/upgrade-server.js'
+import { WebSocketTransport } from '../../../lib/websocket/transport.js'
 import { buildRuntime } from '../../process/helpers.js'
 import { ManualClock, ticks } from '../clock.js'
 import { FakeClient } from './fake-client.js'
@@ -148,7 +149,7 @@ export class ConnectionBench {
   readonly clock = new ManualClock()
   readonly runtime: Runtime
   readonly processes: Processes
-  readonly relay: RelayServer
+  readonly relay: UpgradeServer
   readonly targets: Story[] = []
   readonly watchers: Watching[] = []
   readonly connections: Modelled[] = []
@@ -167,7 +168,7 @@ export class ConnectionBench {
     const { runtime, processes } = buildRuntime({ clock: this.clock, mailboxLimit })
     this.runtime = runtime
     this.processes = processes
-    this.relay = new RelayServer(runtime, server)
+    this.relay = new UpgradeServer(runtime, server)
     this.#route = route
     for (let i = 0; i < 3; i++) this.targets.push(new Story(processes, i))
     for (const trap of [true, false]) this.watchers.push(new Watching(processes, runtime, trap))
@@ -186,12 +187,13 @@ export class ConnectionBench {
     const connection = new Connection({
       relay: this.relay,
       settings: this.#route,
-      socket: client,
+      transport: new WebSocketTransport({
+        server: this.relay, socket: client, settings: this.#route, deflate: undefined
+      }),
       target: this.runtime.processTable.findEntity(target.pid) as Target,
-      config: parsed.value,
-      deflate: undefined
+      config: parsed.value
     })
-    connection.open([])
+    connection.open()
     const modelled: Modelled = {
       number: this.connections.length,
       pid: connection.pid,
@@ -354,7 +356,7 @@ export class ConnectionBench {
     }
     await this.rest()
     equal(
-      this.relay.deadlines.size <= this.relay.sockets.size,
+      this.relay.deadlines.size <= this.relay.connections.size,
       true,
       'deadlines of sockets that are gone'
     )

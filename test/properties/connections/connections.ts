@@ -361,7 +361,7 @@ export const connections = suiteOf(
       const { alive, relations, names, groups } = held(bench.runtime)
       equal(relations + names + groups, 0, 'what remains')
       equal(alive, [...bench.targets, ...bench.watchers].filter((one) => one.alive).length)
-      equal(bench.relay.sockets.size, 0, 'sockets that remain')
+      equal(bench.relay.connections.size, 0, 'sockets that remain')
       equal(bench.relay.deadlines.size, 0, 'deadlines that remain')
       equal(bench.clock.runningTimers, 0, 'timers that remain')
     } finally {

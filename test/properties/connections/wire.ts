@@ -2,13 +2,16 @@
 // with
 // control frames between them, and sometimes a violation at the end. RFC 6455 sections 5 to 8.
 import fc from 'fast-check'
+import { closeCodes } from '../../../lib/connection/close-codes.js'
 import { normalizeOptions } from '../../../lib/registration/options.js'
 import { opcodes } from '../../../lib/websocket/frames.js'
-import { Receiver } from '../../../lib/websocket/receiver.js'
+import { WebSocketTransport } from '../../../lib/websocket/transport.js'
 import { closeOf, frameOf } from '../../client-frames.js'
+import { webSocketServer } from '../../websocket/server.js'
 import { FakeClient } from './fake-client.js'
 import { equal, suiteOf } from '../suite.js'
-import type { ReceiverEvents } from '../../../lib/websocket/receiver.js'
+import type { TransportEvents } from '../../../lib/connection/transport.js'
+import type { ViolationCode } from '../../../lib/websocket/parser.js'
 
 const maxPayload = 70_000
 const maxFragments = 4
@@ -90,8 +93,8 @@ const endings: Record<string, readonly [frames: readonly Buffer[], told: string]
   ]
 }
 
-/** Records the events of a parser. It may stop the parser after a message. */
-class Note implements ReceiverEvents {
+/** Records what a client says. It may stop the transport after a message. */
+class Note implements TransportEvents {
   readonly told: string[] = []
   readonly data: Buffer[] = []
   stops = 0
@@ -110,17 +113,37 @@ class Note implements ReceiverEvents {
     return false
   }
 
-  onPing (data: Buffer): void { this.#control('ping', data) }
-  onPong (data: Buffer): void { this.#control('pong', data) }
-  onCloseFrame (code: number, reason: string): void { this.told.push(`close ${code} ${reason}`) }
-  onViolation (code: number): void { this.told.push(`violation ${code}`) }
-  onReadingResumed (): void {}
-  onHandedOver (): void {}
-
-  #control (what: string, data: Buffer): void {
+  control (what: string, data: Buffer): void {
     this.told.push(what)
     this.data.push(Buffer.from(data))
   }
+
+  onTransportEnd (): void {}
+  onHandedOver (): void {}
+  onTransportError (): void {}
+  onTransportClose (): void {}
+}
+
+/** A transport that tells a note also the frames that it handles by itself. */
+class ToldTransport extends WebSocketTransport {
+  readonly #note: Note
+
+  constructor (note: Note, client: FakeClient) {
+    const { route } = normalizeOptions({ maxPayload })
+    const server = webSocketServer({ maxFragments })
+    super({ server, socket: client, settings: route, deflate: undefined })
+    this.#note = note
+    this.open(note)
+  }
+
+  override onPing (data: Buffer): void { this.#note.control('ping', data) }
+  override onPong (data: Buffer): void { this.#note.control('pong', data) }
+
+  override onCloseFrame (code: number, reason: string): void {
+    this.#note.told.push(`close ${code} ${reason}`)
+  }
+
+  override onViolation (code: ViolationCode): void { this.#note.told.push(`violation ${code}`) }
 }
 
 /** Text that fills the given number of bytes as far as possible. */
@@ -188,33 +211,32 @@ export const wire = suiteOf('wire', history, async ({ items, ending, reads, stop
   ])
   const note = new Note(stopsAfter)
   const client = new FakeClient()
-  const { route } = normalizeOptions({ maxPayload })
-  const receiver = new Receiver(note, client, route.maxPayload, maxFragments, undefined)
+  const transport = new ToldTransport(note, client)
   const length = Math.max(1, input.length)
   // Only short input is parsed byte by byte: long input would take too long.
   const steps = input.length > 5000 ? reads.filter((read) => read >= 100) : reads
   for (let at = 0, i = 0; at < input.length; i++) {
     const read = steps.length === 0 ? length : steps[i % steps.length]
     const before = note.told.length
-    const wasPaused = receiver.isPaused
+    const wasPaused = transport.isPaused
     const bytes = Buffer.from(input.subarray(at, at + read))
-    if (i % 2 === 0) receiver.receiveChunk(bytes)
+    if (i % 2 === 0) transport.onSocketData(bytes)
     else {
-      receiver.receiveBorrowed(bytes, bytes.length)
+      transport.onBorrowedData(bytes, bytes.length)
       bytes.fill(0xff)
     }
     if (wasPaused) equal(note.told.length, before, 'what was told while it is paused')
-    if (i % 3 === 2) receiver.resume()
+    if (i % 3 === 2) transport.resume()
     at += read
   }
-  for (let i = 0; receiver.isPaused; i++) {
+  for (let i = 0; transport.isPaused; i++) {
     equal(i <= note.told.length, true, 'stops')
-    receiver.resume()
+    transport.resume()
   }
   equal(note.told.join(), script.told.join(), 'what the client said')
   for (const [i, data] of script.data.entries()) {
     equal(note.data[i].equals(data), true, `the octets of ${note.told[i]} ${i}`)
   }
-  if (end === '') equal(receiver.partialFrameBytes, 0, 'octets held between frames')
-  receiver.dispose()
+  if (end === '') equal(transport.partialFrameBytes, 0, 'octets held between frames')
+  transport.close(closeCodes.killed)
 })

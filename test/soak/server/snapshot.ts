@@ -3,7 +3,7 @@ import * as v8 from 'node:v8'
 import { openDescriptors } from '../rig/descriptors.js'
 import { Connection } from '../../../lib/connection/connection.js'
 import { Handshake } from '../../../lib/upgrade/handshake.js'
-import { Receiver } from '../../../lib/websocket/receiver.js'
+import { WebSocketTransport } from '../../../lib/websocket/transport.js'
 import type { UpgradeServer } from '../../../lib/registration/upgrade-server.js'
 
 /** The resources that a connection may leave behind. All are counted exactly. */
@@ -27,9 +27,10 @@ export interface Snapshot {
 
 /** Objects on the heap; undefined where `v8.queryObjects` is missing (before Node 20.13). */
 export type Instances =
-  Record<'Connection' | 'Receiver' | 'Handshake' | 'Socket', number> | undefined
+  Record<'Connection' | 'WebSocketTransport' | 'Handshake' | 'Socket', number> | undefined
 
-export function snapshot ({ runtime, deadlines, sockets, handshakes }: UpgradeServer): Snapshot {
+export function snapshot (relay: UpgradeServer): Snapshot {
+  const { runtime, deadlines, handshakes } = relay
   const connections = [...runtime.processTable.entities].filter(({ kind }) => kind === 'ws').length
   return {
     connections,
@@ -38,7 +39,7 @@ export function snapshot ({ runtime, deadlines, sockets, handshakes }: UpgradeSe
     names: runtime.nameTable.size,
     groups: runtime.groupTable.size,
     deadlines: deadlines.size,
-    sockets: sockets.size,
+    sockets: relay.connections.size,
     handshakes: handshakes.size,
     timers: process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length,
     descriptors: openDescriptors()
@@ -54,7 +55,7 @@ export function instances (): Instances {
   const count = (constructor: unknown): number => queryObjects(constructor, { format: 'count' })
   return {
     Connection: count(Connection),
-    Receiver: count(Receiver),
+    WebSocketTransport: count(WebSocketTransport),
     Handshake: count(Handshake),
     Socket: count(Socket)
   }

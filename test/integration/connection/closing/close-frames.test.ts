@@ -146,7 +146,7 @@ t.test('destroys the socket of a client that never answers the close', async t =
   const before = performance.now()
   rig.processes.send(pid, 'ws.close', { code: 4000 })
   await target.until('@exit')
-  t.equal(rig.relay.sockets.size, 1, 'the leave and @exit do not wait for the socket')
+  t.equal(rig.relay.connections.size, 1, 'the leave and @exit do not wait for the socket')
   t.equal(rig.processes.alive(pid), false)
   await until(() => peer.seen !== undefined)
   await peer.end()

@@ -105,7 +105,7 @@ t.test('accepts an async handler that returns before the target has answered', a
     t.match(await client.until(/\r\n\r\n/), /^HTTP\/1\.1 101/, path)
   }
   await target.until('ws.join', 4)
-  t.equal(rig.relay.sockets.size, 0)
+  t.equal(rig.relay.connections.size, 0)
 })
 
 t.test('leaves nothing of a client that disconnects while the target is being asked', async t => {
@@ -190,5 +190,5 @@ t.test('asks the remote target of a reply that was not made by a handler, too', 
   client.write(handshake('/'))
   t.match(await client.until(/\r\n\r\n/), /^HTTP\/1\.1 101/)
   await target.until('ws.join')
-  t.equal(rig.relay.sockets.size, 0)
+  t.equal(rig.relay.connections.size, 0)
 })

@@ -1,9 +1,11 @@
 import t from 'tap'
-import { Heartbeat, Liveness } from '../../lib/connection/liveness.js'
+import { nodeClock } from '../../lib/shared/clock.js'
+import { Liveness } from '../../lib/websocket/liveness.js'
 import type { Deadline, DeadlineTimer } from '../../lib/shared/deadline-timer.js'
 
 /** A wheel that turns by hand. */
 class Hand {
+  readonly clock = nodeClock
   deadline: Deadline | undefined
   delay: number | undefined
 
@@ -37,8 +39,7 @@ function build (options: object = {}) {
       return this.takes
     },
     pongTimedOut () { did.push('pong timed out') },
-    closeTimedOut () { did.push('close timed out') },
-    sendHeartbeat () { did.push('heartbeat') }
+    closeTimedOut () { did.push('close timed out') }
   }
   const liveness = new Liveness(connection, hand as unknown as DeadlineTimer, {
     pingInterval: 30,
@@ -173,17 +174,6 @@ t.test('reports nothing when it is stopped during the last check', async t => {
   liveness.stop()
   await turn()
   t.strictSame(did, ['ping'])
-  t.equal(hand.delay, undefined)
-})
-
-t.test('sends heartbeats until it is stopped', async t => {
-  const { hand, did, connection } = build()
-  const heartbeat = new Heartbeat(connection, hand as unknown as DeadlineTimer, 100)
-  hand.turn()
-  hand.turn()
-  t.strictSame(did, ['heartbeat', 'heartbeat'])
-  t.equal(hand.delay, 100)
-  heartbeat.stop()
   t.equal(hand.delay, undefined)
 })
 

@@ -1,7 +1,7 @@
 import { normalLateness } from '../shared/deadline-timer.js'
 import type { Deadline, Slot, DeadlineTimer } from '../shared/deadline-timer.js'
 
-/** The connection, as far as its liveness deals with it. */
+/** The transport of a client, as far as its liveness deals with it. */
 export interface LivenessClient {
   readonly isBeingRead: boolean
   /** Bytes of the frame that is being received; 0 between frames. */
@@ -9,7 +9,7 @@ export interface LivenessClient {
   /** Bytes that the kernel has taken from the socket since it was opened. */
   readonly bytesSent: number
   /**
-   * Sends a ping. If the kernel has not taken it when this returns, the connection calls
+   * Sends a ping. If the kernel has not taken it when this returns, the transport calls
    * {@link Liveness.pingTakenByKernel} later.
    * @returns whether the kernel has taken the ping already
    */
@@ -18,10 +18,6 @@ export interface LivenessClient {
   pongTimedOut (): void
   /** Called when the closing handshake has taken too long. */
   closeTimedOut (): void
-}
-
-export interface HeartbeatClient {
-  sendHeartbeat (): void
 }
 
 /** Milliseconds. If `pingInterval` or `pongTimeout` is 0, no pings are sent. */
@@ -58,7 +54,7 @@ const maxInFlight = 8 * 1024 * 1024
  */
 export class Liveness implements Deadline {
   slot: Slot | undefined
-  readonly #connection: LivenessClient
+  readonly #transport: LivenessClient
   readonly #deadlines: DeadlineTimer
   readonly #options: LivenessOptions
   #state: 'quiet' | 'awaiting' | 'checking' | 'closing' = 'quiet'
@@ -72,8 +68,8 @@ export class Liveness implements Deadline {
   #confirmedBytes = 0
   #isExtended = false
 
-  constructor (connection: LivenessClient, deadlines: DeadlineTimer, options: LivenessOptions) {
-    this.#connection = connection
+  constructor (transport: LivenessClient, deadlines: DeadlineTimer, options: LivenessOptions) {
+    this.#transport = transport
     this.#deadlines = deadlines
     this.#options = options
     this.#schedulePing()
@@ -89,7 +85,7 @@ export class Liveness implements Deadline {
   /** Called when the kernel takes a ping that was queued after other bytes: its timeout starts. */
   pingTakenByKernel (): void {
     if (this.#state !== 'awaiting' && this.#state !== 'checking') return
-    this.#sentAtPing ??= this.#connection.bytesSent
+    this.#sentAtPing ??= this.#transport.bytesSent
     this.#awaitPong()
   }
 
@@ -110,7 +106,7 @@ export class Liveness implements Deadline {
   }
 
   due (late: number): void {
-    if (this.#state === 'closing') this.#connection.closeTimedOut()
+    if (this.#state === 'closing') this.#transport.closeTimedOut()
     else if (this.#state === 'quiet') this.#sendPing()
     else this.#pongOverdue(late)
   }
@@ -125,35 +121,35 @@ export class Liveness implements Deadline {
   #sendPing (): void {
     this.#stallExcused = false
     this.#state = 'awaiting'
-    if (this.#connection.sendPing()) this.#sentAtPing ??= this.#connection.bytesSent
+    if (this.#transport.sendPing()) this.#sentAtPing ??= this.#transport.bytesSent
     this.#awaitPong()
   }
 
   #awaitPong (): void {
     this.#state = 'awaiting'
     this.#isExtended = false
-    this.#partialBytesBefore = this.#connection.partialFrameBytes
-    this.#sentBefore = this.#connection.bytesSent
+    this.#partialBytesBefore = this.#transport.partialFrameBytes
+    this.#sentBefore = this.#transport.bytesSent
     this.#deadlines.schedule(this, this.#options.pongTimeout)
   }
 
   #pongOverdue (late: number): void {
     const stalled = late > normalLateness && !this.#stallExcused
     if (stalled) this.#stallExcused = true
-    if (stalled && this.#connection.isBeingRead) this.#awaitPong()
+    if (stalled && this.#transport.isBeingRead) this.#awaitPong()
     else if (this.#hasTimedOut()) {
       // After a stall of the event loop, the kernel may hold a pong: sockets are read before this
       // runs.
       this.#state = 'checking'
-      setImmediate(() => {
-        if (this.#state === 'checking' && this.#hasTimedOut()) this.#connection.pongTimedOut()
+      this.#deadlines.clock.later(() => {
+        if (this.#state === 'checking' && this.#hasTimedOut()) this.#transport.pongTimedOut()
       })
     }
   }
 
   /** @returns false if the client may still answer: then the pong timeout starts again */
   #hasTimedOut (): boolean {
-    if (!this.#connection.isBeingRead) {
+    if (!this.#transport.isBeingRead) {
       // No pong can be read, but the write of another ping fails if the peer is gone.
       this.#sendPing()
       return false
@@ -167,7 +163,7 @@ export class Liveness implements Deadline {
 
   /** Whether the kernel took bytes that stand before the ping since the timeout started. */
   #bytesLeftBeforePing (): boolean {
-    return this.#sentAtPing === undefined && this.#connection.bytesSent !== this.#sentBefore
+    return this.#sentAtPing === undefined && this.#transport.bytesSent !== this.#sentBefore
   }
 
   /**
@@ -175,7 +171,7 @@ export class Liveness implements Deadline {
    * @returns false if there are too few of them
    */
   #extendTimeout (): boolean {
-    const unconfirmed = (this.#sentAtPing ?? this.#connection.bytesSent) - this.#confirmedBytes
+    const unconfirmed = (this.#sentAtPing ?? this.#transport.bytesSent) - this.#confirmedBytes
     const steps = Math.floor(Math.min(unconfirmed, maxInFlight) / stepBytes)
     if (steps <= 0) return false
     this.#state = 'awaiting'
@@ -186,31 +182,7 @@ export class Liveness implements Deadline {
 
   /** Whether more bytes of a frame were received since the timeout started. */
   #frameGrew (): boolean {
-    const { partialFrameBytes } = this.#connection
+    const { partialFrameBytes } = this.#transport
     return partialFrameBytes > 0 && partialFrameBytes !== this.#partialBytesBefore
-  }
-}
-
-/** Sends a heartbeat to the target at an interval in milliseconds. */
-export class Heartbeat implements Deadline {
-  slot: Slot | undefined
-  readonly #connection: HeartbeatClient
-  readonly #deadlines: DeadlineTimer
-  readonly #interval: number
-
-  constructor (connection: HeartbeatClient, deadlines: DeadlineTimer, interval: number) {
-    this.#connection = connection
-    this.#deadlines = deadlines
-    this.#interval = interval
-    deadlines.schedule(this, interval)
-  }
-
-  due (): void {
-    this.#deadlines.schedule(this, this.#interval)
-    this.#connection.sendHeartbeat()
-  }
-
-  stop (): void {
-    this.#deadlines.cancel(this)
   }
 }

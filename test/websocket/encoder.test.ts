@@ -1,0 +1,25 @@
+import t from 'tap'
+import { WebSocketEncoder } from '../../lib/websocket/encoder.js'
+import { textFrame } from '../../lib/websocket/frames.js'
+
+t.test('frames a string once when it is sent in a loop', async t => {
+  const encoder = new WebSocketEncoder()
+  const first = encoder.encodeText('hello')
+  for (let i = 0; i < 10; i++) t.equal(encoder.encodeText(['hel', 'lo'].join('')), first)
+  t.equal(encoder.encodedTexts, 1)
+  t.strictSame(first, textFrame('hello'))
+  t.strictSame(encoder.encodeText('other'), textFrame('other'))
+  t.strictSame(encoder.encodeText('hello'), first)
+  t.equal(encoder.encodedTexts, 3)
+})
+
+t.test('frames a string again after the last text was released, the empty string too', async t => {
+  const encoder = new WebSocketEncoder()
+  t.strictSame(encoder.encodeText(''), textFrame(''))
+  const first = encoder.encodeText('hello')
+  encoder.clearText()
+  t.not(encoder.encodeText('hello'), first)
+  encoder.clearText()
+  t.strictSame(encoder.encodeText(''), textFrame(''))
+  t.equal(encoder.encodedTexts, 4)
+})
