@@ -1,65 +1,17 @@
-// permessage-deflate (RFC 7692).
+// permessage-deflate (RFC 7692): messages, violations and thresholds.
 import { randomBytes } from 'node:crypto'
-import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
 import t from 'tap'
 import { handshake } from '../helpers.js'
 import { closing, frame, opcodes } from './fixtures/raw-client.js'
 import {
-  Suite,
-  badText,
-  binary,
-  chopped,
-  closed,
-  lost,
-  pong,
-  protocolError,
-  reserved,
-  text,
-  tooLarge,
+  Suite, badText, binary, chopped, closed, lost, pong, protocolError, reserved, text, tooLarge,
   violation
 } from './fixtures/suite.js'
-import type { Case, Request } from './fixtures/suite.js'
+import { agreed, deflate, deflated, long, rsv1, small } from './fixtures/deflate-client.js'
 
 const MiB = 1024 * 1024
-const finishFlush = constants.Z_SYNC_FLUSH
-const tail = Buffer.from('0000ffff', 'hex')
+
 const badDeflate = violation(1007, 'invalid deflate data')
-
-/** The compressed data of a message. `before`: the data that its sender has sent earlier. */
-function deflate (data: string | Buffer, before = Buffer.alloc(0), windowBits = 15): Buffer {
-  const dictionary = before.length > 0 ? before : undefined
-  return deflateRawSync(data, { finishFlush, dictionary, windowBits }).subarray(0, -4)
-}
-
-/** Inflates the messages of one connection. Small chunks show references beyond the window. */
-function inflater (windowBits = 15, takeover = true): Case['inflate'] {
-  return () => {
-    let before = Buffer.alloc(0)
-    return (payload) => {
-      const dictionary =
-        takeover && before.length > 0 ? before.subarray(-(1 << windowBits)) : undefined
-      const data = inflateRawSync(Buffer.concat([payload, tail]), {
-        finishFlush,
-        windowBits,
-        dictionary,
-        chunkSize: 64
-      })
-      before = Buffer.concat([before, data])
-      return data
-    }
-  }
-}
-
-const offer =
-  (extensions = 'permessage-deflate'): Request =>
-    (path) => [handshake(path, { 'sec-websocket-extensions': extensions })]
-const rsv1 = { rsv: 4 }
-const small = (data: string | Buffer): Buffer => frame(opcodes.text, deflate(data), rsv1)
-/** The same cases with permessage-deflate. */
-const agreed = (cases: readonly Case[]): Case[] =>
-  cases.map((one) => ({ request: offer(), inflate: inflater(), ...one }))
-const deflated = (line: string): string => `deflated ${line}`
-const long = 'so long that it is worth it; '.repeat(100)
 
 // Compresses all echoes, the empty message too.
 const suite = await Suite.start(t, { perMessageDeflate: { threshold: 0 } })
@@ -325,103 +277,6 @@ t.test('ends a connection in order', (t) =>
     ])
   )
 )
-
-/** Each offer, the response, and the behaviour of a client with these parameters. */
-const accepted: Array<[offer: string, answer: string, windowBits?: number, takeover?: boolean]> = [
-  ['permessage-deflate', ''],
-  ['permessage-deflate; client_max_window_bits', ''],
-  ['permessage-deflate; server_no_context_takeover', '; server_no_context_takeover', 15, false],
-  ['permessage-deflate; client_no_context_takeover', '; client_no_context_takeover'],
-  ...[8, 9, 10, 11, 12, 13, 14, 15].flatMap((bits): typeof accepted => [
-    [
-      `permessage-deflate; server_max_window_bits=${bits}`,
-      `; server_max_window_bits=${bits}`,
-      bits
-    ],
-    [`permessage-deflate; client_max_window_bits=${bits}`, `; client_max_window_bits=${bits}`]
-  ]),
-  ['permessage-deflate; server_max_window_bits="10"', '; server_max_window_bits=10', 10],
-  [
-    'permessage-deflate ;server_max_window_bits=9 ; server_no_context_takeover',
-    '; server_max_window_bits=9; server_no_context_takeover',
-    9,
-    false
-  ],
-  ['x-unknown, permessage-deflate', ''],
-  [
-    'x-unknown; permessage-deflate, permessage-deflate; server_max_window_bits=12',
-    '; server_max_window_bits=12',
-    12
-  ],
-  ['permessage-deflate; client_max_window_bits, permessage-deflate', '']
-]
-
-const declined = [
-  ...['08', '1e1', '0x9', '9.0', '+9', '15.0', '"08"'].flatMap((bits) => [
-    `permessage-deflate; server_max_window_bits=${bits}`,
-    `permessage-deflate; client_max_window_bits=${bits}`
-  ]),
-  ...['7', '16', '-8', '9.5', 'x', '""', '15x'].flatMap((bits) => [
-    `permessage-deflate; server_max_window_bits=${bits}`,
-    `permessage-deflate; client_max_window_bits=${bits}`
-  ]),
-  'permessage-deflate; server_max_window_bits',
-  'permessage-deflate; server_max_window_bits=10; server_max_window_bits=10',
-  'permessage-deflate; server_no_context_takeover=1',
-  'permessage-deflate; client_no_context_takeover=true',
-  'permessage-deflate; server_no_context_takeover; server_no_context_takeover',
-  'permessage-deflate; unknown',
-  'permessage-deflate; unknown=1',
-  'permessage-deflate;',
-  'permessage-deflate; =10',
-  'permessage-deflate, ,',
-  'permessage deflate',
-  'x-webkit-deflate-frame',
-  'permessage-deflatex',
-  ''
-]
-
-t.test('negotiates offers as RFC 7692 requires', async (t) => {
-  const answered = (head: string): string | undefined =>
-    /^sec-websocket-extensions: (.*)\r$/im.exec(head)?.[1]
-  // Data that repeats, but not within the smaller windows.
-  const far = randomBytes(1500).toString('base64').repeat(20)
-  await suite.run(
-    t,
-    accepted.map(([extensions, parameters, windowBits, takeover]) => ({
-      name: extensions,
-      request: offer(extensions),
-      inflate: inflater(windowBits, takeover),
-      sends: [
-        ({ head }) => {
-          t.equal(answered(head), `permessage-deflate${parameters}`, `${extensions}: the answer`)
-        },
-        small('short'),
-        frame(opcodes.text, deflate(far, undefined, 9), rsv1),
-        2,
-        frame(opcodes.text, far)
-      ],
-      gets: [text('short'), text(far), text(far)].map(deflated)
-    }))
-  )
-  await suite.run(
-    t,
-    declined.map((extensions) => ({
-      name: extensions,
-      request: offer(extensions),
-      sends: [
-        ({ head }) => {
-          t.equal(answered(head), undefined, `${extensions}: is declined`)
-        },
-        frame(opcodes.text, long),
-        1,
-        small('bad')
-      ],
-      gets: [text(long)],
-      ends: reserved
-    }))
-  )
-})
 
 t.test('sends short messages uncompressed unless `threshold` says otherwise', async (t) => {
   const usual = await Suite.start(t, { perMessageDeflate: true })

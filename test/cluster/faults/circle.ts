@@ -1,6 +1,6 @@
 // Three nodes with load, monitors, links, sockets and a group, for the rows about the engine.
 import assert from 'node:assert/strict'
-import { arrived, type Stage } from './row.js'
+import { arrived, type Stage } from './rows/row.js'
 import type { Client } from './client.js'
 import type { TestNode } from './host.js'
 import type { Joining } from './worker-node.js'

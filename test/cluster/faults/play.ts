@@ -1,11 +1,11 @@
 // The table of docs/cluster.md, "Faults": each row is played on a real engine, by nodes in three
 // operating-system processes, and asserts the effects on users. Times are printed, not checked.
 import { Host } from './host.js'
-import { clockRows } from './clock-rows.js'
-import { rows } from './rows.js'
+import { clockRows } from './rows/clock-rows.js'
+import { rows } from './rows/rows.js'
 import { Scene, TooSlow, type EngineName } from './scene.js'
 import { toError } from '../../../lib/errors.js'
-import type { Row } from './row.js'
+import type { Row } from './rows/row.js'
 import type { Test } from 'tap'
 
 /** Attempts of a row that fails because the machine is too slow. */

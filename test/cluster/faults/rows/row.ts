@@ -1,10 +1,10 @@
 // The type of a row of the fault table, and assertions that rows share.
 import assert from 'node:assert/strict'
-import type { Host, TestNode } from './host.js'
-import type { Scene } from './scene.js'
-import type { Load } from './worker-node.js'
+import type { Host, TestNode } from '../host.js'
+import type { Scene } from '../scene.js'
+import type { Load } from '../worker-node.js'
 import type { Test } from 'tap'
-import type { Pid } from '../../../types/pid.js'
+import type { Pid } from '../../../../types/pid.js'
 
 /**
  * The parts that a row is played with. Its assertions throw: a row that fails because the machine

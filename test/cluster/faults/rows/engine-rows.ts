@@ -1,10 +1,10 @@
 // Faults of the engine, and of the connection to it.
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
-import { broadcasts, circle, unharmed } from './circle.js'
+import { broadcasts, circle, unharmed } from '../circle.js'
 import { nodeLost, partlyArrived, since, type Row, type Stage } from './row.js'
-import type { Joining } from './worker-node.js'
-import { proxy } from '../fixtures/proxy.js'
+import type { Joining } from '../worker-node.js'
+import { proxy } from '../../fixtures/proxy.js'
 
 /** The engine is killed and comes back before any user notices. */
 function outage (ms: number): Row {

@@ -5,12 +5,12 @@ import { isDeepStrictEqual } from 'node:util'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { circleWithHolder } from './engine-rows.js'
-import { unharmed } from './circle.js'
+import { unharmed } from '../circle.js'
 import { since, type Row, type Stage } from './row.js'
-import { natsCluster, redisReplica, redisSentinel, redisServer } from '../fixtures/servers.js'
-import type { TestNode } from './host.js'
-import type { ClusterName } from '../../../types/cluster.js'
-import type { Joining } from './worker-node.js'
+import { natsCluster, redisReplica, redisSentinel, redisServer } from '../../fixtures/servers.js'
+import type { TestNode } from '../host.js'
+import type { ClusterName } from '../../../../types/cluster.js'
+import type { Joining } from '../worker-node.js'
 
 /**
  * Waits until all replicas of the register's stream are up to date.

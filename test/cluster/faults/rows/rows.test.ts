@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { root } from '../../program.js'
+import { root } from '../../../program.js'
 import { rows } from './rows.js'
 
 t.test('docs/cluster.md lists exactly the faults that are played', async (t) => {

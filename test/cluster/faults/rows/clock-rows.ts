@@ -1,7 +1,7 @@
 // Nodes whose clocks are far apart.
 import assert from 'node:assert/strict'
 import type { Row } from './row.js'
-import type { TestNode } from './host.js'
+import type { TestNode } from '../host.js'
 
 export const clockRows: Record<string, Row> = {
   async 'the clocks of two nodes are 10 minutes apart' ({ scene, hosts, host }) {

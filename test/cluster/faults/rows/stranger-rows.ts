@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { forgedBy, garbageFor } from './forged.js'
 import { arrived, nodeLost, type Row } from './row.js'
-import { encodeKey } from '../../../lib/cluster/register.js'
+import { encodeKey } from '../../../../lib/cluster/register.js'
 
 export const strangerRows: Record<string, Row> = {
   async 'two nodes have the same name' ({ scene, hosts }) {

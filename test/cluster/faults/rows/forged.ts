@@ -10,8 +10,8 @@ import {
   version,
   type ChannelHeader,
   type FrameFields
-} from '../../../lib/cluster/link/codec.js'
-import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
+} from '../../../../lib/cluster/link/codec.js'
+import { frameTypes } from '../../../../lib/cluster/link/frame-types.js'
 
 const noise = Buffer.from(Array.from({ length: 200 }, (_, i) => i * 37 & 0xff))
 

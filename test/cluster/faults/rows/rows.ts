@@ -3,7 +3,7 @@ import { engineRows } from './engine-rows.js'
 import { nodeRows } from './node-rows.js'
 import { strangerRows } from './stranger-rows.js'
 import { natsRows, redisRows } from './server-rows.js'
-import type { EngineName } from './scene.js'
+import type { EngineName } from '../scene.js'
 import type { Row } from './row.js'
 
 const shared: Readonly<Record<string, Row>> = {
