@@ -15,7 +15,7 @@ type Short<K> = K extends `fastify-ws-relay:${infer S}` ? S : never
  * Records the events of some channels, all in one list, until the end of the test.
  * @param node only those of this node, because other tests may run in the same program
  */
-export function record<K extends Short<keyof EventChannels>> (
+export function recordEvents<K extends Short<keyof EventChannels>> (
   t: Teardown, node: string, ...channels: K[]
 ): EventChannels[`fastify-ws-relay:${K}`][] {
   const events: AnyEvent[] = []

@@ -1,4 +1,4 @@
-import { processEvents } from '../shared/diagnostics.js'
+import { commonFields, processEvents } from '../shared/diagnostics.js'
 import type { Description } from './entity.js'
 import type { Exit } from '../../types/messages.js'
 import type { ProcessInfo } from '../../types/info.js'
@@ -135,7 +135,7 @@ export class Counters {
   processSpawned ({ pid, kind, label }: CountedProcess, name: string | undefined): void {
     this.spawned++
     if (!processEvents.hasSubscribers) return
-    processEvents.publish({ type: 'spawn', ...this.#common(), pid, kind, label, name })
+    processEvents.publish({ type: 'spawn', ...commonFields(this.#node), pid, kind, label, name })
   }
 
   /**
@@ -149,7 +149,7 @@ export class Counters {
     if (names === undefined || kind === 'ws') return
     const { label, uptime } = entity.describe()
     processEvents.publish({
-      type: 'exit', ...this.#common(), pid, kind, label, names, reason, error, uptime
+      type: 'exit', ...commonFields(this.#node), pid, kind, label, names, reason, error, uptime
     })
   }
 
@@ -168,7 +168,7 @@ export class Counters {
     const { plan: { id }, pid, restarts, lastExit } = child
     processEvents.publish({
       type: 'restart',
-      ...this.#common(),
+      ...commonFields(this.#node),
       pid: pid!,
       previous: lastExit.pid,
       supervisor,
@@ -183,12 +183,7 @@ export class Counters {
     if (!processEvents.hasSubscribers) return
     const { plan: { id: child }, lastExit: { reason, error } } = failed
     processEvents.publish({
-      type: 'give-up', ...this.#common(), pid, label, child, reason, error
+      type: 'give-up', ...commonFields(this.#node), pid, label, child, reason, error
     })
-  }
-
-  /** The fields that all events have. */
-  #common (): { node: string, at: number } {
-    return { node: this.#node, at: Date.now() }
   }
 }

@@ -1,6 +1,7 @@
 import { RelayServer } from '../connection/relay-server.js'
 import { Flusher } from '../websocket/sender.js'
 import { RefusedOrigins } from './origin.js'
+import { UpgradeCounters } from './upgrade-counters.js'
 import type { Duplex } from 'node:stream'
 import type { Runtime } from '../process/runtime.js'
 import type { ServerSettings } from '../connection/settings.js'
@@ -24,11 +25,13 @@ export class UpgradeServer extends RelayServer implements WebSocketServer {
   /** Upgrades whose handler is running: they count for `maxHandshakes`. */
   readonly handshakes = new Set<PendingHandshake>()
   readonly pending: PendingHandshakes
+  readonly upgrades: UpgradeCounters
   #closing = false
 
   constructor (runtime: Runtime, options: ServerSettings) {
     super(runtime, options)
     this.flusher = new Flusher(runtime.clock, () => runtime.scheduler.hasPendingTurns)
+    this.upgrades = new UpgradeCounters(runtime.pids.node)
     this.pending = new PendingHandshakes(runtime.context)
   }
 

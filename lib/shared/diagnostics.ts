@@ -13,6 +13,11 @@ export interface EventChannel<E> {
   publish (event: E): void
 }
 
+/** The fields that all events have. */
+export function commonFields (node: string): { readonly node: string, readonly at: number } {
+  return { node, at: Date.now() }
+}
+
 function openChannel<K extends keyof EventChannels> (name: K): EventChannel<EventChannels[K]> {
   return channel(name)
 }

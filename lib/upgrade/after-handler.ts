@@ -5,7 +5,7 @@ import { negotiate } from '../websocket/deflate.js'
 import { WebSocketTransport } from '../websocket/transport.js'
 import { asTarget } from '../process/entity.js'
 import { unmark } from '../registration/fastify-websocket.js'
-import { handshakeOf } from './handshake.js'
+import { handshakeOf } from './arrival.js'
 import {
   asksForWebSocket, badTarget, checkUpgrade, notAnUpgrade, overloaded, withStatus
 } from './refusals.js'
@@ -45,7 +45,7 @@ export function afterHandler (
   const settings = mayUpgrade ? settingsFor(registration, mode, request, reply) : 'off'
   // When the client has gone, the reply goes its ordinary way: nobody will receive it.
   if (settings === 'off' || settings === 'native' || handshake?.isOpen === false) {
-    handshake?.responseStarted()
+    handshake?.responseStarted(reply.statusCode)
     return done(null, payload)
   }
   const refuse = (refusal: Refusal): void => { sendRefusal(refusal, reply, payload, done) }
@@ -104,7 +104,7 @@ function upgradeWhenBound (
     binding.release()
     done(null, payload)
   }
-  const onRefused = (error: Error): void => {
+  const onRefused = (error: Refusal): void => {
     binding.release()
     sendRefusal(error, reply, payload, done)
   }

@@ -1,5 +1,6 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { errorCodes } from '../errors.js'
+import { arrivalOf, attachArrival } from './arrival.js'
 import { Handshake } from './handshake.js'
 import { stripHeader } from './relay-header.js'
 import { routeIfKnown } from './route-probe.js'
@@ -9,30 +10,12 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
+import type { Arrival } from './arrival.js'
 import type { RouteUpgrade, Routing } from '../registration/fastify-websocket.js'
 import type { UpgradeServer } from '../registration/upgrade-server.js'
 
 /** The listeners of a `Dispatcher`: the first one tracks an upgrade, the last one dispatches it. */
 const ownListeners = 2
-
-/** One upgrade, while the listeners of the server's `'upgrade'` run, and until it is routed. */
-interface Arrival {
-  readonly handshake: Handshake
-  readonly head: Buffer
-  /** The response to an earlier request on this socket, while it is hidden from other listeners. */
-  earlier: ServerResponse | undefined
-  /** How many listeners route through Fastify: `@fastify/websocket`, `@fastify/http-proxy`. */
-  routingListeners: number
-  /** `fastify.routing` of the first listener that called it. */
-  routing: Routing | undefined
-  areListenersDone: boolean
-}
-
-const ofRequest = Symbol('fastify-ws-relay.arrival')
-
-function arrivalOf (request: object): Arrival | undefined {
-  return (request as { [ofRequest]?: Arrival })[ofRequest]
-}
 
 /**
  * Decides which listener gets an upgrade of one HTTP server. A request is routed at most once, even
@@ -94,7 +77,7 @@ export class Dispatcher {
     const arrival: Arrival = {
       handshake, head, earlier, routingListeners: 0, routing: undefined, areListenersDone: false
     }
-    Object.assign(request, { [ofRequest]: arrival })
+    attachArrival(request, arrival)
   }
 
   /** A listener routes the request. The dispatcher makes another response when it really routes. */
@@ -159,6 +142,7 @@ export class Dispatcher {
     if (!handshake.isOpen || handshake.isTaken) handshake.startTimeout()
     else if (this.#relay.closing) {
       const error = new errorCodes.FST_WS_RELAY_CLOSING()
+      handshake.refusalCode = error.code
       handshake.setResponse(writeErrorResponse(request, socket, error))
     } else if (routing === undefined) this.#route!(request, socket, head)
     else {

@@ -23,8 +23,8 @@
  * | the client leaves, socket closes  | released   | released   | released   | released   |
  *
  * (1) The socket is destroyed if it waits behind an earlier response. Otherwise the request is
- * routed, given to its other owner, answered, or refused with 503.
- * In `lingering` the deadline destroys the socket; its close leads to `released`.
+ * routed, given to its other owner, answered, or refused with 503. In `lingering` the deadline
+ * destroys the socket.
  */
 import { AsyncResource } from 'node:async_hooks'
 import { errorCodes } from '../errors.js'
@@ -60,6 +60,8 @@ export class Handshake implements Deadline, PendingHandshake, SocketOwner {
   readonly isInjected: boolean
   /** Whether its route was declared after the plugin. Set when the request is routed. */
   isRouteMarked = false
+  /** The code of the error that refuses the upgrade, for the counters. */
+  refusalCode: string | undefined
   /** Routes the request, called when no other listener takes the socket within `upgradeTimeout`. */
   route: (() => void) | undefined
   readonly #relay: UpgradeServer
@@ -89,14 +91,15 @@ export class Handshake implements Deadline, PendingHandshake, SocketOwner {
     this.socket = socket
     this.isInjected = injected
     this.#guard = new SocketGuard(socket, head, this)
-    Object.assign(request, { [ofRequest]: this })
+  }
+
+  get #isUnanswered (): boolean {
+    return this.#state === 'tracked' || this.#state === 'handling' || this.#state === 'buffering'
   }
 
   /** Whether the client is still connected and has no response yet. */
   get isOpen (): boolean {
-    const state = this.#state
-    const isWaiting = state === 'tracked' || state === 'handling' || state === 'buffering'
-    return isWaiting && this.#guard.isOpen
+    return this.#isUnanswered && this.#guard.isOpen
   }
 
   /** Whether all checks before the handler have passed. */
@@ -148,7 +151,9 @@ export class Handshake implements Deadline, PendingHandshake, SocketOwner {
     this.#response = response
     this.route = undefined
     const onFinish = (): void => {
-      if (this.#response === response && this.#state !== 'released') this.#linger()
+      if (this.#response !== response || this.#state === 'released') return
+      this.responseStarted(response.statusCode)
+      this.#linger()
     }
     if (response.writableFinished) onFinish()
     else response.once('finish', onFinish)
@@ -235,10 +240,10 @@ export class Handshake implements Deadline, PendingHandshake, SocketOwner {
     return this.#release()
   }
 
-  /** Called when an ordinary response is being written: no frame will be read. */
-  responseStarted (): void {
-    const state = this.#state
-    if (state === 'released' || state === 'lingering' || state === 'responding') return
+  /** Called when an ordinary response is written. @param status undefined: by another owner */
+  responseStarted (status?: number, code = this.#refusal?.code ?? this.refusalCode): void {
+    if (!this.#isUnanswered) return
+    if (status !== undefined) this.#relay.upgrades.upgradeRefused(code, status)
     this.#state = 'responding'
     this.#stopWaiting()
     this.#guard.dropEarly()
@@ -282,7 +287,8 @@ export class Handshake implements Deadline, PendingHandshake, SocketOwner {
     logTimeout(reply, this.#query)
     if (!reply.sent) this.refuse(new errorCodes.FST_WS_RELAY_UPGRADE_TIMEOUT())
     // A handler that hijacks its reply writes the response itself.
-    else if (reply.raw.headersSent || this.isTaken) this.responseStarted()
+    else if (reply.raw.headersSent) this.responseStarted(reply.raw.statusCode)
+    else if (this.isTaken) this.responseStarted()
     else this.#writeRefusal()
   }
 
@@ -291,7 +297,7 @@ export class Handshake implements Deadline, PendingHandshake, SocketOwner {
     if (this.#state === 'responding' || this.#isQueued) this.socket.destroy()
     else if (this.#state === 'tracked' && this.isTaken) this.#waitForOwner()
     else if (this.#response === undefined) this.#routeUnclaimed()
-    else if (this.#response.headersSent) this.responseStarted()
+    else if (this.#response.headersSent) this.responseStarted(this.#response.statusCode)
     else this.#writeRefusal()
   }
 
@@ -315,7 +321,7 @@ export class Handshake implements Deadline, PendingHandshake, SocketOwner {
     const error = this.#refusal ?? (this.#relay.closing ? new Closing() : new Timeout())
     const response = this.#response!
     this.#response = undefined
-    this.responseStarted()
+    this.responseStarted(error.statusCode, error.code)
     detachResponse(response, this.socket)
     const written = writeErrorResponse(this.request, this.socket, error)
     this.setResponse(written)
@@ -363,7 +369,7 @@ export class Handshake implements Deadline, PendingHandshake, SocketOwner {
     if (this.#guard.isReadByOther) this.#release()
     else if (hasEnded(this.socket)) this.onSocketEnd()
     else if (this.socket.writableEnded) this.#linger()
-    else if (this.#response?.headersSent === true) this.responseStarted()
+    else if (this.#response?.headersSent === true) this.responseStarted(this.#response.statusCode)
   }
 
   onSocketError (): void {
@@ -381,6 +387,7 @@ export class Handshake implements Deadline, PendingHandshake, SocketOwner {
   onSocketClose (): void {
     const isOver = this.#state === 'released' || this.#state === 'lingering'
     const isWaiting = !isOver && !(this.#state === 'tracked' && this.isTaken)
+    if (this.#isUnanswered && !this.isTaken) this.#relay.upgrades.upgradeAbandoned()
     const query = this.#query
     const earlier = this.#isQueued ? responseOn(this.socket) : undefined
     this.#release()
@@ -390,11 +397,4 @@ export class Handshake implements Deadline, PendingHandshake, SocketOwner {
     if (isWaiting) this.request.destroy()
     if (query !== undefined) this.runInContext(() => { query.onClientGone() })
   }
-}
-
-const ofRequest = Symbol('fastify-ws-relay.handshake')
-
-/** The handshake of a request. Only upgrades have one. */
-export function handshakeOf (request: object): Handshake | undefined {
-  return (request as { [ofRequest]?: Handshake })[ofRequest]
 }

@@ -1,6 +1,6 @@
 import { afterHandler } from './after-handler.js'
 import { unmark } from '../registration/fastify-websocket.js'
-import { handshakeOf } from './handshake.js'
+import { handshakeOf } from './arrival.js'
 import { asksForWebSocket, checkUpgrade, withStatus } from './refusals.js'
 import { stripHeader } from './relay-header.js'
 import { Registration } from '../registration/registration.js'

@@ -1,13 +1,14 @@
 import { errorCodes, show } from '../errors.js'
+import { handshakeOf } from './arrival.js'
 import { retryAfter } from './response.js'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Handshake } from './handshake.js'
 import type { RouteSettings } from '../registration/options.js'
 import type { UpgradeServer } from '../registration/upgrade-server.js'
 import type { RemoteProblem } from '../process/remote-nodes.js'
 
 /** An error that Fastify sends in place of the upgrade. */
-export type Refusal = Error & { statusCode?: number }
+export type Refusal = FastifyError
 
 /** A request that may become a connection. */
 export interface Attempt {
@@ -108,10 +109,12 @@ function withRetryAfter (reply: FastifyReply, refusal: Refusal): Refusal {
 }
 
 /**
- * Sets the status of a refusal on the reply. Otherwise an error handler that sets no status would
- * send the status of the handler, which may even be 101.
+ * Records the code of a refusal for the counters, and sets its status on the reply. Otherwise an
+ * error handler that sets no status would send that of the handler, which may even be 101.
  */
 export function withStatus (reply: FastifyReply, refusal: Refusal): Refusal {
+  const handshake = handshakeOf(reply.request.raw)
+  if (handshake !== undefined) handshake.refusalCode = refusal.code
   reply.code(refusal.statusCode!)
   return refusal
 }

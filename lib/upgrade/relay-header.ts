@@ -1,4 +1,4 @@
-import { handshakeOf } from './handshake.js'
+import { handshakeOf } from './arrival.js'
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 

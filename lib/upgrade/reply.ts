@@ -7,7 +7,7 @@ const isTracked = Symbol('fastify-ws-relay.isTracked')
 /** A pending question to another node. At most one of the two methods is called, once. */
 export interface RemoteQuery {
   /** The upgrade is refused instead: it took too long, or the server closes. */
-  onRefused (error: Error): void
+  onRefused (error: FastifyError): void
   onClientGone (): void
 }
 

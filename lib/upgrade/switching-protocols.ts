@@ -7,6 +7,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ConnectionOptions } from '../connection/bound-client.js'
 import type { WebSocketTransport } from '../websocket/transport.js'
 import type { Handshake } from './handshake.js'
+import type { UpgradeServer } from '../registration/upgrade-server.js'
 
 // Exported since ws 8.19, but missing from its types.
 const { subprotocol } = wsExports as unknown as {
@@ -71,7 +72,10 @@ export function completeUpgrade (
   reply: FastifyReply,
   head: string,
   handshake: Handshake,
-  options: ConnectionOptions & { readonly transport: WebSocketTransport }
+  options: ConnectionOptions & {
+    readonly relay: UpgradeServer
+    readonly transport: WebSocketTransport
+  }
 ): void {
   const { socket } = handshake
   reply.hijack()
@@ -80,7 +84,9 @@ export function completeUpgrade (
   const early = handshake.complete()
   socket.write(head, 'latin1')
   if (handshake.isInjected) holdUntilNextTurn(socket)
-  new Connection(options).open()
+  const connection = new Connection(options)
+  options.relay.upgrades.upgradeAccepted(connection.pid, options.target.pid)
+  connection.open()
   for (const bytes of early) options.transport.onSocketData(bytes)
   // The onResponse hooks, metrics and Fastify's log line wait for this event.
   response.statusCode = 101

@@ -1,12 +1,12 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import t from 'tap'
-import { record } from '../events.js'
+import { recordEvents } from '../events.js'
 import { ManualClock } from '../properties/clock.js'
 import { build, buildRuntime, held } from './helpers.js'
 import type { ProcessEvent } from '../../types/events.js'
 
 t.test('tells of a process that starts and returns', async (t) => {
-  const events = record(t, 'tells', 'process')
+  const events = recordEvents(t, 'tells', 'process')
   const clock = new ManualClock()
   const { processes } = buildRuntime({ node: 'tells', clock })
   const before = Date.now()
@@ -34,7 +34,7 @@ t.test('tells of a process that starts and returns', async (t) => {
 })
 
 t.test('tells of a failure with its error, before the failures that follow from it', async (t) => {
-  const events = record(t, 'chain', 'process')
+  const events = recordEvents(t, 'chain', 'process')
   const clock = new ManualClock()
   const { processes } = buildRuntime({ node: 'chain', clock })
   const error = new Error('no luck')
@@ -51,7 +51,7 @@ t.test('tells of a failure with its error, before the failures that follow from 
 })
 
 t.test('tells of a process that ends at once because its link is dead', async (t) => {
-  const events = record(t, 'dead', 'process')
+  const events = recordEvents(t, 'dead', 'process')
   const { processes } = buildRuntime({ node: 'dead' })
   processes.spawn(() => {}, { link: 'nobody' })
   t.match(events, [{ type: 'spawn' }, { type: 'exit', reason: 'noproc' }])
@@ -59,7 +59,7 @@ t.test('tells of a process that ends at once because its link is dead', async (t
 })
 
 t.test('tells of restarts, and of a supervisor that gives up', async (t) => {
-  const events = record(t, 'family', 'process')
+  const events = recordEvents(t, 'family', 'process')
   const processes = build(t, { node: 'family' })
   const error = new Error('at once')
   const children = [{ id: 'crashing', start: function crashing () { throw error } }]
@@ -112,7 +112,7 @@ t.test('leaves nothing of a process that a subscriber ends while it starts', asy
 })
 
 t.test('publishes nothing about messages', async (t) => {
-  const events = record(t, 'quiet', 'process')
+  const events = recordEvents(t, 'quiet', 'process')
   const clock = new ManualClock()
   const { processes } = buildRuntime({ node: 'quiet', clock })
   const pid = processes.spawn((self) => self.serve({ hello () {} } as object))

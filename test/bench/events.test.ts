@@ -1,0 +1,30 @@
+// Counts the memory that events take when nobody subscribes, without time measurement. Runs in its
+// own operating-system process, because coverage and tap's wrappers would be counted.
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { program } from '../program.js'
+
+interface Bytes {
+  without: number
+  unsubscribed: number
+  subscribed: number
+}
+
+async function bytesOfCloses (): Promise<Bytes> {
+  const args = [
+    '-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath,
+    '--expose-gc', '--single-threaded', '--min-semi-space-size=64', '--max-semi-space-size=64',
+    ...program('test/bench/fixtures/closes.ts')
+  ]
+  const { stdout } = await promisify(execFile)('env', args)
+  return JSON.parse(stdout) as Bytes
+}
+
+t.test('10 000 closes without a subscriber allocate what they do without events', async (t) => {
+  const { without, unsubscribed, subscribed } = await bytesOfCloses()
+  const text = `${without} bytes without events, ${unsubscribed} unsubscribed, ${subscribed} with`
+  // The smallest object has 16 bytes.
+  t.ok(unsubscribed < without + 16, text)
+  t.ok(subscribed > without + 100, `${text}: a subscriber gets an object of its own`)
+})
