@@ -37,7 +37,7 @@ export interface Entity {
 /** An entity that a connection can be bound to. */
 export interface Target extends Entity {
   /** It accepts no more mail. */
-  readonly stopping: boolean
+  readonly refusesMail: boolean
   /** Takes a message of a client. It is never refused, because its connection pauses by itself. */
   accept (topic: string, payload: unknown, from: Pid, bytes: number): void
   /** Connections should pause. */
@@ -55,7 +55,7 @@ export function asTarget (entity: Entity | undefined): Result<Target, TargetProb
   if (entity === undefined) return failure('it is not alive')
   if (!isTarget(entity)) return failure('it is a connection')
   // A stopping process would lose `ws.join` and all messages after it.
-  return entity.stopping ? failure('it is stopping') : success(entity)
+  return entity.refusesMail ? failure('it is stopping') : success(entity)
 }
 
 export function isTarget (entity: Entity): entity is Target {

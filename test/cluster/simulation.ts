@@ -497,12 +497,12 @@ export class Simulation implements Ledger {
         by.open &&
         by.here.processes.has(client) &&
         by.machine.frozenUntil <= this.world.now &&
-        !target.stopping
+        !target.refusesMail
     )
     if (bound.length === 0) return
     const { by, client, target } = this.world.random.pick(bound)
     const metadata = {}
-    for (let i = 0; i < 5 && !target.stopping; i++) {
+    for (let i = 0; i < 5 && !target.refusesMail; i++) {
       const id = ++this.#ids
       this.#pair(client, target.pid).sent.push({ id, epoch: this.#epoch(by, target.pid) })
       target.accept(

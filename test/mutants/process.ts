@@ -159,8 +159,8 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'a cancelled process accepts mail',
     file: 'process/actor/lifecycle.ts',
-    search: 'return this.exitState !== undefined\n',
-    replace: "return this.exitState === 'stop' || this.hasEnded\n",
+    search: 'return this.state !== running\n',
+    replace: 'return this.state >= stopping\n',
     suites: ['relations']
   },
   {
@@ -174,14 +174,14 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'a cancel drops the mail that is already in the mailbox',
     file: 'process/actor/actor.ts',
-    search: "(exitState === 'cancel' && this.mailbox.length === 0)) {",
-    replace: "exitState === 'cancel') {",
+    search: '(state === cancelled && this.mailbox.length === 0)) {',
+    replace: 'state === cancelled) {',
     suites: ['relations']
   },
   {
     name: 'a handler gets mail after stop',
     file: 'process/actor/actor.ts',
-    search: "this.#service === service && this.exitState !== 'stop'\n",
+    search: 'this.#service === service && this.state !== stopping\n',
     replace: 'this.#service === service\n',
     suites: ['relations']
   },
@@ -303,7 +303,7 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'the receives of a cancelled process stay pending',
     file: 'process/actor/actor.ts',
-    search: "(this.exitState === 'cancel' && !this.mailbox.hasMail(filter))",
+    search: '(this.state === cancelled && !this.mailbox.hasMail(filter))',
     replace: 'false',
     suites: ['calls']
   },

@@ -49,7 +49,7 @@ export class RemoteTarget implements Target {
     this.#listener = listener
   }
 
-  get stopping (): boolean {
+  get refusesMail (): boolean {
     return this.#stopping
   }
 

@@ -1,7 +1,7 @@
-import { errorCodes, toError } from '../../errors.js'
+import { errorCodes } from '../../errors.js'
 import { isSystemTopic, Mail } from '../message.js'
 import { GroupUpdates } from '../registry/group-updates.js'
-import { Lifecycle } from './lifecycle.js'
+import { cancelled, Lifecycle, stopping } from './lifecycle.js'
 import { appendReceive, findReceive, includesReceive, removeReceive } from './pending-receives.js'
 import { asPromise, Service, unhandled } from './service.js'
 import type { Answer } from '../calls.js'
@@ -73,7 +73,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
   // Mail in
 
   deliver (topic: string, payload: unknown, from: Pid | undefined, call?: Answer): boolean {
-    const isStopping = this.stopping
+    const isStopping = this.refusesMail
     if (isStopping || this.mailbox.full) {
       this.host.counters.messageRefused(isStopping ? 'stopping' : 'full')
       return false
@@ -83,12 +83,12 @@ export class Actor extends Lifecycle implements Target, Runnable {
   }
 
   accept (topic: string, payload: unknown, from: Pid, bytes: number): void {
-    if (this.stopping) this.host.counters.messageRefused('stopping')
+    if (this.refusesMail) this.host.counters.messageRefused('stopping')
     else this.enqueueMail(new Mail(topic, payload, from, undefined, bytes))
   }
 
   notify<K extends keyof SystemTopics> (topic: K, payload: SystemTopics[K]): void {
-    if (this.stopping) return
+    if (this.refusesMail) return
     if (topic === '@group') {
       const update = payload as SystemTopics['@group']
       const groupUpdates = this.lazyState.groupUpdates ??= new GroupUpdates()
@@ -150,7 +150,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
    */
   takeMailNow (filter: TopicFilter): Mail | undefined {
     if (this.mailbox.length === 0 || this.#mailLeft <= 0) return undefined
-    if (this.#firstReceive !== undefined || this.exitState === 'stop') return undefined
+    if (this.#firstReceive !== undefined || this.state === stopping) return undefined
     return this.host.scheduler.mayContinue() ? this.#dequeueMail(filter) : undefined
   }
 
@@ -183,17 +183,16 @@ export class Actor extends Lifecycle implements Target, Runnable {
     return true
   }
 
-  /** Whether the exit state rules out a message for this receive. */
+  /** Whether the state rules out a message for this receive. */
   #isReceiveOver ({ filter }: PendingReceive): boolean {
-    return this.hasEnded || this.exitState === 'stop' ||
-      (this.exitState === 'cancel' && !this.mailbox.hasMail(filter))
+    return this.state >= stopping || (this.state === cancelled && !this.mailbox.hasMail(filter))
   }
 
   serve (handlers: Handlers, fallback: FallbackHandler): Promise<void> {
     if (this.#service !== undefined) throw new errorCodes.FST_PROCESS_ALREADY_SERVING(this.pid)
     const service = new Service(handlers, fallback)
     this.#service = service
-    if (this.hasEnded || this.exitState === 'stop') this.#settleService()
+    if (this.state >= stopping) this.#settleService()
     else this.requestTurn()
     return service.finished
   }
@@ -202,7 +201,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
 
   protected override requestTurn (): void {
     if (this.#firstReceive === undefined && this.#service?.busy !== false) return
-    if (this.mailbox.length > 0 || this.stopping) this.host.scheduler.schedule(this)
+    if (this.mailbox.length > 0 || this.refusesMail) this.host.scheduler.schedule(this)
   }
 
   turn (): boolean {
@@ -259,7 +258,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
     service.busy = true
     while (
       this.#mailLeft > 0 && counters.sent < sendsUpTo &&
-      this.#service === service && this.exitState !== 'stop'
+      this.#service === service && this.state !== stopping
     ) {
       const mail = this.#dequeueMail()
       if (mail === undefined) break
@@ -302,8 +301,8 @@ export class Actor extends Lifecycle implements Target, Runnable {
   #handlerReturned (service: Service): void {
     service.busy = false
     if (this.#service !== service) return
-    const { exitState } = this
-    if (exitState === 'stop' || (exitState === 'cancel' && this.mailbox.length === 0)) {
+    const { state } = this
+    if (state === stopping || (state === cancelled && this.mailbox.length === 0)) {
       this.#settleService()
     } else this.requestTurn()
   }
@@ -314,12 +313,12 @@ export class Actor extends Lifecycle implements Target, Runnable {
       this.#handlerReturned(service)
       return
     }
-    if (this.#service === service) {
-      this.#service = undefined
-      if (service.isWholeBody) this.#endWith(service.finished)
-    }
+    // The process has ended meanwhile: `serve` has returned, and nothing can take the error.
+    if (this.#service !== service) return
+    this.#service = undefined
+    if (service.isWholeBody) this.#endWith(service.finished)
     service.fail(thrown)
-    if (!this.stopping) this.stopFromInside('error', toError(thrown))
+    this.handlerFailed(thrown)
   }
 
   // The end
@@ -364,7 +363,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
   }
 
   #status (): ProcessInfo['status'] {
-    if (this.stopping) return 'exiting'
+    if (this.refusesMail) return 'exiting'
     return this.#firstReceive !== undefined || this.#service?.busy === false ? 'waiting' : 'running'
   }
 }

@@ -27,16 +27,36 @@ export interface LifecycleHost {
   entityEnded (entity: CountedEntity, exit: Exit, afterwards?: () => void): void
 }
 
+// The states of a process. It only moves forward, so each event acts in the states before the one
+// that it leads to.
+export const running = 0
+export const cancelled = 1
+export const stopping = 2
+export const ended = 3
+export type State = typeof running | typeof cancelled | typeof stopping | typeof ended
+
 /**
- * The exit state of a process, and everything that must be released at its end.
+ * The state of a process, and everything that must be released at its end.
  *
- * | state     | event                      | next state, action                                |
- * | --------- | -------------------------- | ------------------------------------------------- |
- * | running   | `cancel`                   | cancel: `@cancel` is the last mail, signal aborts |
- * | running,  | `self.stop`,               | stop: receives and `serve` settle, signal aborts, |
- * | cancel    | a handler throws           | mail that is left is not handled                  |
- * | not ended | the body returns or throws | end: with the stop reason, if there is one        |
- * | not ended | `end` (for example `exit`) | end: at once                                      |
+ * A cell is the next state and the exit reason, or what happens in the same state.
+ *
+ * | event                | running            | cancelled          | stopping           | ended   |
+ * | -------------------- | ------------------ | ------------------ | ------------------ | ------- |
+ * | `cancel`             | cancelled (1)      | nothing            | nothing            | nothing |
+ * | `self.stop` (3)      | stopping (2)       | stopping (2)       | nothing            | nothing |
+ * | a handler throws     | stopping (2, 4)    | `serve` rejects    | `serve` rejects    | nothing |
+ * | the body returns     | ended: `normal`    | ended: `shutdown`  | ended: stop reason | nothing |
+ * | the body throws (5)  | ended: `error` (4) | ended: `shutdown`  | ended: `error` (4) | nothing |
+ * | `exit`, a link fails | ended: its reason  | ended: its reason  | ended: its reason  | nothing |
+ * | a message arrives    | queued             | refused            | refused            | refused |
+ * | `receive`            | waits              | mail, then rejects | rejects            | rejects |
+ * | `serve`              | waits              | mail, then returns | returns            | returns |
+ *
+ * 1. `@cancel` is the last mail, and the signal aborts.
+ * 2. Receives reject, `serve` returns, the signal aborts, and mail that is left is not handled.
+ * 3. It throws in every state. Its default reason is `normal`, or `shutdown` after a cancel.
+ * 4. The exit reason is `error`, with the error, and the error is logged.
+ * 5. An error that the stop has caused counts as a return.
  *
  * A field costs 8 bytes in every process. State that few processes need is in `LazyState` or
  * `StopReason`. Methods are `private`, not `#private`: a base class with `#private` methods costs
@@ -46,8 +66,8 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, CountedE
   readonly pid: Pid
   readonly mailbox: Mailbox
   protected readonly host: LifecycleHost
+  protected state: State = running
   /** Undefined while the process runs. */
-  protected exitState: 'cancel' | 'stop' | 'end' | undefined
   protected stopReason: StopReason | undefined
   #lazyState: LazyState | undefined
 
@@ -71,15 +91,15 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, CountedE
   // State
 
   get hasEnded (): boolean {
-    return this.exitState === 'end'
+    return this.state === ended
   }
 
-  /** Cancelled, stopped or ended: no more mail is accepted. */
-  get stopping (): boolean {
-    return this.exitState !== undefined
+  /** Cancelled, stopping or ended. */
+  get refusesMail (): boolean {
+    return this.state !== running
   }
 
-  /** The reason of the signal and of rejected receives. Read it only while stopping. */
+  /** The reason of the signal and of rejected receives. Read it only once mail is refused. */
   get stopError (): Error {
     return this.stopReason!.errorFor(this.pid)
   }
@@ -96,7 +116,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, CountedE
       // Node warns of a leak from the 11th listener on. These listeners end with the process,
       // which may have many calls and fetches at once.
       setMaxListeners(0, lazyState.controller.signal)
-      if (this.stopping) lazyState.controller.abort(this.stopError)
+      if (this.refusesMail) lazyState.controller.abort(this.stopError)
     }
     return lazyState.controller.signal
   }
@@ -109,12 +129,26 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, CountedE
 
   // Events
 
+  /**
+   * The driver: nothing else changes the state. The event then acts.
+   * @returns false in that state and later ones, where nothing happens
+   */
+  private advance (next: State, reason: string, failure?: Error): boolean {
+    if (this.state >= next) return false
+    this.state = next
+    // An end keeps the earlier reason: the signal and rejected receives have it already.
+    if (next === ended) this.stopReason ??= new StopReason(reason)
+    else {
+      this.stopReason = this.stopReason?.withReason(reason, failure) ??
+        new StopReason(reason, failure)
+    }
+    return true
+  }
+
   cancel (from: Pid | undefined, reason: string): boolean {
-    if (this.stopping) return true
-    // The last message: nothing is accepted after the state has changed.
+    if (!this.advance(cancelled, reason)) return true
+    // The last message: nothing is accepted any more.
     this.enqueueMail(new Mail('@cancel', { from, reason } satisfies SystemTopics['@cancel'], from))
-    this.exitState = 'cancel'
-    this.stopReason = new StopReason(reason)
     this.requestTurn()
     this.abortSignal()
     return true
@@ -122,17 +156,16 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, CountedE
 
   /** `self.stop`: throws in every case. */
   stop (reason: string | undefined): never {
-    if (!this.hasEnded && this.exitState !== 'stop') {
-      this.stopFromInside(reason ?? (this.exitState === 'cancel' ? 'shutdown' : 'normal'))
-    }
+    this.stopWaiting(reason ?? (this.state === cancelled ? 'shutdown' : 'normal'))
     throw this.stopError
   }
 
-  /** Mail that is left in the mailbox is not handled any more. */
-  protected stopFromInside (reason: string, failure?: Error): void {
-    this.exitState = 'stop'
-    this.stopReason = this.stopReason?.withReason(reason, failure) ??
-      new StopReason(reason, failure)
+  protected handlerFailed (thrown: unknown): void {
+    if (this.state === running) this.stopWaiting('error', toError(thrown))
+  }
+
+  private stopWaiting (reason: string, failure?: Error): void {
+    if (!this.advance(stopping, reason, failure)) return
     this.releaseWaiting()
     this.abortSignal()
   }
@@ -140,7 +173,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, CountedE
   protected bodyReturned (value: unknown): void {
     const { stopReason } = this
     if (stopReason === undefined) this.end('normal', undefined, value)
-    else if (this.exitState === 'cancel') this.end('shutdown', undefined, value)
+    else if (this.state === cancelled) this.end('shutdown', undefined, value)
     else if (stopReason.failure === undefined) this.end(stopReason.reason, undefined, value)
     else this.crash(stopReason.failure)
   }
@@ -148,7 +181,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, CountedE
   protected bodyFailed (thrown: unknown): void {
     if (this.stopReason?.hasCaused(thrown, this.pid) === true) this.bodyReturned(undefined)
     // The clean-up after a cancel failed: the reason stays `shutdown`, with the error beside it.
-    else if (this.exitState === 'cancel') this.end('shutdown', toError(thrown))
+    else if (this.state === cancelled) this.end('shutdown', toError(thrown))
     else this.crash(toError(thrown))
   }
 
@@ -163,10 +196,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, CountedE
   }
 
   end (reason: string, error?: Error, value?: unknown): void {
-    if (this.hasEnded) return
-    // An earlier reason stays the reason of the signal.
-    this.stopReason ??= new StopReason(reason)
-    this.exitState = 'end'
+    if (!this.advance(ended, reason)) return
     const unreadJoins = this.mailbox.sendersOf('ws.join')
     this.host.counters.deadLetter('ended', this.mailbox.clear())
     const lazyState = this.#lazyState

@@ -86,7 +86,7 @@ class SupervisorProcess {
   }
 
   startChild (spec: GivenChild): Pid {
-    if (this.#actor.stopping) throw new errorCodes.FST_PROCESS_NOT_ALIVE(this.pid)
+    if (this.#actor.refusesMail) throw new errorCodes.FST_PROCESS_NOT_ALIVE(this.pid)
     const plan = planChild(spec)
     const known = this.#find(plan.id)
     if (known !== undefined) {
@@ -117,7 +117,7 @@ class SupervisorProcess {
 
   /** Runs tasks one by one: a restart waits for its slow children, and must not overlap another. */
   #runInOrder (task: () => Promise<void>): Promise<void> {
-    const run = async (): Promise<void> => { if (!this.#actor.stopping) await task() }
+    const run = async (): Promise<void> => { if (!this.#actor.refusesMail) await task() }
     this.#lastTask = this.#lastTask.then(run, run)
     return this.#lastTask
   }
@@ -161,7 +161,7 @@ class SupervisorProcess {
   }
 
   #restartNow (self: Process, children: readonly SupervisedChild[]): void {
-    if (this.#actor.stopping) return
+    if (this.#actor.refusesMail) return
     for (const [i, child] of children.entries()) {
       child.restarts++
       try {

@@ -192,7 +192,7 @@ t.test(
     b.here.end(to, 'done')
     await cluster.run(100)
     t.match(told.exits, [{ pid: to, reason: 'done' }])
-    t.ok(target.stopping)
+    t.ok(target.refusesMail)
     t.notOk(target.deliver('late', 1, client))
     target.accept('late', { client_pid: client, metadata }, client, 0)
     target.subscribeToDrain({ resume () {} })

@@ -46,7 +46,7 @@ t.test('delivers client messages to the remote target, and reports its exit once
   nodes.deliverAll()
   nodes.resetChannel()
   t.strictSame(who.exits, [{ pid: target, reason: 'done' }])
-  t.ok(at.stopping)
+  t.ok(at.refusesMail)
   t.equal(nodes.size, 0)
 })
 
@@ -148,7 +148,7 @@ t.test('reports the loss of the target\'s node once', async (t) => {
   nodes.resetChannel()
   nodes.resetChannel()
   t.strictSame(who.exits, [{ pid: target, reason: 'noconnection' }])
-  t.ok(at.stopping)
+  t.ok(at.refusesMail)
   t.strictSame(nodes.b.local.watched, [])
   t.equal(nodes.size, 0)
 })
@@ -202,7 +202,7 @@ t.test('announces the close to targets and peers before any process ends', async
   nodes.b.local.problem = 'its node is closing'
   nodes.deliverAll()
   t.strictSame(who.exits, [{ pid: target, reason: 'noconnection', nodeClosing: true }])
-  t.ok(at.stopping)
+  t.ok(at.refusesMail)
   t.strictSame(await late, failure('its node is closing'), 'who asks meanwhile')
   t.strictSame(
     await nodes.a.unit.bind(target, watcher()),
@@ -224,7 +224,7 @@ t.test('reports nothing after unbind, and the remote node removes the binding', 
   t.equal(nodes.b.local.waiting.size, 1)
   t.ok(nodes.a.unit.unbind(target, who))
   t.notOk(nodes.a.unit.unbind(target, who))
-  t.ok(at.stopping)
+  t.ok(at.refusesMail)
   at.accept(
     'ws.message',
     { client_pid: client, type: 'text', data: 'late', metadata: 1 },

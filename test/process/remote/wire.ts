@@ -244,7 +244,7 @@ class DirectTarget implements Target {
   readonly pid: Pid
   readonly kind = 'process'
   readonly trapLinks = false
-  readonly stopping = false
+  readonly refusesMail = false
   congested = false
   readonly #wire: Wire
   readonly #other: Side
