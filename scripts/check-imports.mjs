@@ -39,6 +39,7 @@ const rooms = {
       '@nats-io/jetstream', '@nats-io/kv', '@nats-io/transport-node', '@sinclair/typebox', 'ioredis'
     ]
   },
+  'lib/client': { rooms: ['types'] },
   'lib/index.ts': { rooms: ['lib', 'types'], packages: ['fastify', 'fastify-plugin'] }
 }
 

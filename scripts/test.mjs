@@ -179,6 +179,7 @@ async function types (t) {
   const cache = 'node_modules/.cache/types-7.tsbuildinfo'
   for (const args of [
     ['node_modules/typescript-7/bin/tsc', '--noEmit', '--incremental', '--tsBuildInfoFile', cache],
+    ['node_modules/typescript-7/bin/tsc', '--noEmit', '-p', 'lib/client'],
     ['node_modules/tstyche/build/bin.js']
   ]) {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })

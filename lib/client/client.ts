@@ -1,0 +1,405 @@
+// One connection that comes back. `transitions.ts` has the table of its states, and `dispatch`
+// drives it. Parts with rules of their own: the outbox, liveness, events, timers.
+import type {
+  ClientClose, ClientSocket, ConnectOptions, WebSocketLike
+} from '../../types/client.js'
+import { delayOf, isWorthAnotherTry } from './closes.js'
+import { createTimers, problem, watchPage, type Environment } from './environment.js'
+import { createEvents, guard } from './events.js'
+import { createLiveness } from './liveness.js'
+import { createOutbox } from './outbox.js'
+import { transitions, type Action, type Event, type State } from './transitions.js'
+import { parseHello, parseJson, sizeOf, subprotocol, type Hello } from './wire.js'
+
+/** The event `message` of a socket. */
+interface Frame {
+  readonly data: string | ArrayBuffer
+}
+
+/** The detail of an event of the table. Each action uses a part of it. */
+interface Detail extends Partial<ClientClose> {
+  readonly wait?: number
+  readonly why?: string
+  readonly error?: unknown
+  /** Milliseconds until a new socket may be opened, and until the old one may be used. */
+  readonly after?: number
+  readonly by?: number
+  readonly socket?: WebSocketLike
+  /** Absent: plain mode. */
+  readonly hello?: Hello
+  /** The first frame of a server that sends no hello. */
+  readonly first?: Frame
+  /** The server chose `v1.ws-relay` and then sent nothing: a hello may come late. */
+  readonly isSilent?: boolean
+}
+
+/** The handlers do nothing from now on. `ws` needs one for errors. */
+function detach (socket: WebSocketLike): void {
+  socket.onopen = socket.onmessage = socket.onclose = null
+  socket.onerror = () => {}
+}
+
+const lost = (reason: string): ClientClose => ({ code: 1006, reason })
+
+export function createClient<P> (
+  environment: Environment,
+  url: string | (() => string | Promise<string>),
+  options: ConnectOptions
+): ClientSocket<P> {
+  const now = (): number => environment.Date.now()
+  const {
+    protocols = [],
+    negotiate = true,
+    WebSocket = environment.WebSocket,
+    backoff: { min = 500, max = 20_000 } = {},
+    timeout = 10_000,
+    queue = 1024 * 1024,
+    stableAfter = 10_000,
+    resend = false,
+    reconnect
+  } = options
+  const numbers = { min, max, timeout, queue, stableAfter }
+  for (const [name, value] of Object.entries(numbers)) {
+    if ((value & 0x7fffffff) !== value) throw problem('INVALID_OPTIONS', `: ${name}`)
+  }
+  if (!WebSocket) throw problem('INVALID_OPTIONS', ': WebSocket')
+  const addressOf = (text: string): string =>
+    new URL(text, environment.location?.href).href.replace(/^http/, 'ws')
+  if (typeof url === 'string') addressOf(url)
+
+  let state: State = 'connecting'
+  /** The number of the next or present try since the last stable connection. */
+  let tries = 0
+  /** Ends the try under way. */
+  let cancel: (() => void) | undefined
+  /** Failed handshakes in a row. */
+  let failures = 0
+  /** False: the server was found to be plain. */
+  let mayOffer = negotiate
+  /** The last handshake offered negotiated mode and failed. */
+  let skipsOffer = false
+  /** The last socket with a token chose `v1.ws-relay` and sent nothing. */
+  let wasSilent = false
+
+  let current: WebSocketLike | undefined
+  /** Sockets that were given up without a close frame, which would end the session. */
+  let stale: WebSocketLike[] = []
+  let openedAt = 0
+  let lostAt = 0
+  /** A hello may still come on this socket, which is in plain mode. */
+  let awaitsHello = false
+
+  let protocol = ''
+  /** Messages are acknowledged; false in plain mode. */
+  let isNegotiated = false
+  let token: string | undefined
+  /** Milliseconds for which the session can be resumed. */
+  let windowTime = 0
+  /** Why a next session is another one, unless the server tells. Absent: there was none yet. */
+  let lostWhy: string | undefined
+  /** The number of the last data message on this socket, and of the last delivered one. */
+  let position = 0
+  let received = 0
+  /** Messages and bytes since the last acknowledgement. */
+  let unacknowledged = 0
+  let unacknowledgedBytes = 0
+
+  const [start, stop] = createTimers(environment)
+  const { on, emit, deliver, messages } = createEvents()
+  const outbox = createOutbox()
+  const liveness = createLiveness(start, now, () => { writeControl('p') }, () => {
+    lose(lost('timeout'), true)
+  })
+
+  const actions: Record<Action, (detail: Detail) => void> = {
+    adopt,
+    dial,
+    end,
+    plan,
+    wait (detail) {
+      start('try', detail.wait!, () => { dispatch('due') })
+      say(detail)
+    },
+    probe () {
+      if (isNegotiated) liveness.probe()
+    },
+    hurry () {
+      if (cancel) say({})
+      else dial()
+    }
+  }
+  const ended = new AbortController()
+  watchPage(environment, ended, () => { dispatch('woken') })
+  // Later, so that listeners that are added now get the first event.
+  queueMicrotask(() => { if (state === 'connecting') dial() })
+
+  function dispatch (event: Event, detail: Detail = {}): void {
+    const row = transitions[state][event]
+    if (!row) return
+    state = row[0]
+    actions[row[1]](detail)
+  }
+
+  function say (detail: object): void {
+    emit('state', { state: client.state, attempt: tries, ...detail })
+  }
+
+  // A try: the URL, the handshake, the first frame.
+
+  function dial (): void {
+    const offers = mayOffer && !skipsOffer
+    const entries = token ? [`resume.ws-relay.${token}.${received}`] : []
+    let socket: WebSocketLike | undefined
+    let hasOpened = false
+
+    const finish = (): void => {
+      cancel = undefined
+      stop('try')
+      if (socket) detach(socket)
+    }
+    const fail = (close: ClientClose, error?: unknown): void => {
+      finish()
+      if (hasOpened) abandon(socket!)
+      else socket?.close()
+      // The socket that is still used decides, not this one.
+      if (state === 'moving') return dispatch('failed')
+      if (socket) {
+        failures = hasOpened ? 0 : failures + 1
+        // When the window is over there is no session to lose.
+        skipsOffer = offers && !hasOpened && now() - lostAt > windowTime
+      }
+      judge('failed', close, error)
+    }
+    const limit = (): void => {
+      start('try', timeout, () => { fail(lost('timeout')) })
+    }
+    const succeed = (detail: Detail): void => {
+      finish()
+      // A hello may be late or lost: a session is given up only when that happens twice.
+      if (detail.isSilent && token && !wasSilent) {
+        wasSilent = true
+        return fail(lost('timeout'))
+      }
+      if (!detail.hello && offers) mayOffer = false
+      dispatch('greeted', { socket, ...detail })
+    }
+    const open = async (): Promise<void> => {
+      const address = addressOf(typeof url === 'string' ? url : await url())
+      if (cancel !== cancelThis) return
+      const made = socket =
+        new WebSocket!(address, [...offers ? [subprotocol, ...entries] : [], ...protocols])
+      made.binaryType = 'arraybuffer'
+      made.onerror = () => {} // `close` follows
+      made.onclose = fail
+      made.onopen = () => {
+        hasOpened = true
+        if (!offers || made.protocol !== subprotocol) succeed({})
+        // The relay sends its hello right behind the 101; a plain server sends none.
+        else start('try', 2000, () => { succeed({ isSilent: true }) })
+      }
+      made.onmessage = (first: Frame) => {
+        const hello = parseHello(first.data)
+        if (hello?.why === 'ended') {
+          // A close frame follows, with the code and the reason of the session's end.
+          token = undefined
+          lostWhy = 'ended'
+          limit()
+        } else succeed({ hello, first: hello ? undefined : first })
+      }
+    }
+    const cancelThis = cancel = () => {
+      finish()
+      socket?.close()
+    }
+    limit()
+    if (state === 'connecting') say({})
+    open().catch((error: unknown) => {
+      if (cancel === cancelThis) fail(lost('no socket'), error)
+    })
+  }
+
+  /** Decides whether a try follows the end of a socket, and when. */
+  function judge (
+    event: 'lost' | 'failed', { code, reason }: ClientClose, error?: unknown
+  ): void {
+    const close = { code, reason }
+    const isShut = failures >= 3
+    const why = error ? 'url' : isShut ? 'handshake' : undefined
+    const decision = guard(() => reconnect?.(close, tries + 1)) ?? isWorthAnotherTry(close)
+    const detail = { ...close, why, error }
+    if (decision === false) return dispatch('ended', detail)
+    tries++
+    const delay = delayOf(close, isShut ? Infinity : tries, min, max, environment.Math.random())
+    dispatch(event, { ...detail, wait: decision === true ? delay : decision })
+  }
+
+  /** The server is about to go away. Also after a failed try that followed this advice. */
+  function plan ({ after = min * (1 + environment.Math.random()), by }: Detail): void {
+    if (by !== undefined) start('by', by, () => { lose(lost('moved'), true) })
+    start('try', after, () => { dispatch('due') })
+  }
+
+  // The current socket.
+
+  function adopt ({ socket, hello, first, isSilent = false }: Detail): void {
+    const isResumed = !!(hello?.resumed && token)
+    /** There: this session replaces another one. */
+    const why = isResumed ? undefined : hello?.why ?? lostWhy
+    stop('by')
+    if (current) stale.push(current)
+    closeStale()
+    current = socket!
+    current.onclose = lose
+    current.onmessage = receive
+    openedAt = lostAt = now()
+    failures = 0
+    wasSilent = skipsOffer = false
+    awaitsHello = isSilent
+    isNegotiated = !!hello
+    lostWhy = hello ? 'off' : 'plain'
+    const plainProtocol = current.protocol === subprotocol ? '' : current.protocol;
+    ({ token, window: windowTime = 0, protocol = plainProtocol } = hello ?? {} as Partial<Hello>)
+    const unsent = why && !resend
+      ? outbox.take(problem('SESSION_RESET'))
+      : []
+    const isPossible = outbox.begin(hello?.received ?? 0, !isResumed)
+    if (hello) {
+      position = hello.from - 1
+      if (!isResumed) received = position
+      if (position > received || !isPossible) return violate()
+      acknowledge()
+      liveness.watch()
+    }
+    say({ resumed: isResumed, why })
+    if (why) emit('reset', { why, unsent })
+    flush()
+    if (!outbox.isEmpty()) writeControl('p')
+    if (first) receive(first)
+  }
+
+  /** @param isDrop the socket has not ended, but is not used any more */
+  function lose (close: ClientClose, isDrop?: true): void {
+    detach(current!)
+    if (isDrop) abandon(current!)
+    current = undefined
+    lostAt = now()
+    stop('ack', 'liveness', 'by')
+    if (lostAt - openedAt >= stableAfter) tries = 0
+    judge('lost', close)
+  }
+
+  /**
+   * Gives up a socket. A close frame would end the session, so if that may continue, the socket is
+   * closed when another one has the session.
+   */
+  function abandon (socket: WebSocketLike): void {
+    stale.push(socket)
+    if (!token) closeStale()
+  }
+
+  function closeStale (): void {
+    for (const socket of stale) {
+      detach(socket)
+      socket.close()
+    }
+    stale = []
+  }
+
+  /** The server broke the protocol, so the session is given up. */
+  function violate (): void {
+    token = undefined
+    lostWhy = 'protocol'
+    lose(lost('protocol error'), true)
+  }
+
+  function end (detail: Detail): void {
+    cancel?.()
+    if (current) stale.push(current)
+    current = undefined
+    closeStale()
+    stop('try', 'by', 'ack', 'liveness')
+    ended.abort()
+    say({ ...detail, unsent: outbox.take(problem('SOCKET_CLOSED')) })
+  }
+
+  // Frames.
+
+  function writeControl (text: string): void {
+    if (isNegotiated) current?.send(`\0${text}`)
+  }
+
+  function flush (): void {
+    // A socket that closes drops all that it gets.
+    while (current?.readyState === 1) {
+      const data = outbox.next()
+      if (data === undefined) break
+      current.send(isNegotiated && data[0] === '\0' ? `\0${data}` : data as string)
+      if (!isNegotiated) outbox.forgetSent(problem('PLAIN_MODE'))
+    }
+  }
+
+  function acknowledge (): void {
+    unacknowledged = unacknowledgedBytes = 0
+    stop('ack')
+    writeControl(`a${received}`)
+  }
+
+  function receive ({ data }: Frame): void {
+    if (!isNegotiated) {
+      if (awaitsHello && parseHello(data)) {
+        // The server knows the protocol after all.
+        mayOffer = negotiate
+        return lose(lost('protocol error'), true)
+      }
+      awaitsHello = false
+      return deliver(data)
+    }
+    liveness.hear()
+    if (typeof data === 'string' && data[0] === '\0') {
+      data = data.slice(1)
+      if (data[0] !== '\0') return control(data)
+    }
+    // A resumed session repeats messages that the client has.
+    if (++position <= received) return
+    received = position
+    unacknowledgedBytes += sizeOf(data)
+    if (++unacknowledged > 127 || unacknowledgedBytes > 32767) acknowledge()
+    else if (unacknowledged === 1) start('ack', 1000, acknowledge)
+    deliver(data)
+  }
+
+  /** A control that this version does not know is ignored. */
+  function control (text: string): void {
+    const payload = text.slice(1)
+    if (text[0] === 'a') {
+      if (!/^\d{1,16}$/.test(payload) || !outbox.acknowledge(+payload)) violate()
+    } else if (text[0] === 'r') dispatch('advised', parseJson<Detail>(payload))
+  }
+
+  const client: ClientSocket<P> = {
+    get state () { return state === 'moving' ? 'open' : state },
+    get protocol () { return protocol },
+    send (data) {
+      // A copy; of a Buffer, too. It throws for other values.
+      if (typeof data !== 'string') data = Uint8Array.prototype.slice.call(data)
+      const buffered = isNegotiated ? 0 : current?.bufferedAmount ?? 0
+      if (state === 'closed' || !outbox.push(data, queue - buffered)) return false
+      flush()
+      return true
+    },
+    async delivered () {
+      if (lostWhy && !isNegotiated) throw problem('PLAIN_MODE')
+      await new Promise<void>((resolve, reject) => {
+        outbox.whenDelivered((error) => { error === undefined ? resolve() : reject(error) })
+        writeControl('p')
+      })
+    },
+    on,
+    close (code = 1000, reason = '') {
+      current?.close(code, reason)
+      dispatch('ended', { code, reason })
+    },
+    [Symbol.asyncIterator]: () => messages(queue, () => state === 'closed')
+  }
+  return client
+}

@@ -1,0 +1,80 @@
+import { sizeOf } from './wire.js'
+
+/** Settles one promise of `delivered`. */
+type Settle = (error?: Error) => void
+type Data = string | Uint8Array
+
+/** Messages that the server has not acknowledged: first those that were sent, then the others. */
+export interface Outbox {
+  readonly isEmpty: () => boolean
+  /** @returns false: all messages together would have more bytes than `most` */
+  readonly push: (data: Data, most: number) => boolean
+  /** The next message to send on this socket. It counts as sent from now on. */
+  readonly next: () => Data | undefined
+  /** The server has taken all messages up to this one. @returns false: it was never sent */
+  readonly acknowledge: (number: number) => boolean
+  /** In plain mode nothing is acknowledged: a message leaves when the socket has it. */
+  readonly forgetSent: (error: Error) => void
+  /**
+   * Another socket gets what is left.
+   *
+   * @param received the number of messages that the server has taken in this session
+   * @param isNew whether it is another session, which counts from there
+   * @returns as `acknowledge`
+   */
+  readonly begin: (received: number, isNew: boolean) => boolean
+  /** Removes all messages. */
+  readonly take: (error: Error) => Data[]
+  /** Settles when the last present message leaves, with an error unless it is acknowledged. */
+  readonly whenDelivered: (settle: Settle) => void
+}
+
+export function createOutbox (): Outbox {
+  const items: { data: Data, settles: Settle[] }[] = []
+  let bytes = 0
+  /** How many of them were sent on the current socket. */
+  let sent = 0
+  /** The number of the last message of this session that was acknowledged. */
+  let acknowledged = 0
+
+  const drop = (count: number, most: number, error?: Error): boolean => {
+    if (count > most) return false
+    for (const { data, settles } of items.splice(0, count)) {
+      acknowledged++
+      sent--
+      bytes -= sizeOf(data)
+      for (const settle of settles) settle(error)
+    }
+    return true
+  }
+
+  return {
+    isEmpty: () => items.length === 0,
+    push (data, most) {
+      const size = sizeOf(data)
+      if (bytes + size > most) return false
+      bytes += size
+      items.push({ data, settles: [] })
+      return true
+    },
+    next: () => sent < items.length ? items[sent++].data : undefined,
+    acknowledge: (number) => drop(number - acknowledged, sent),
+    forgetSent (error) { drop(sent, sent, error) },
+    begin (received, isNew) {
+      if (isNew) acknowledged = received
+      const isPossible = drop(received - acknowledged, items.length)
+      sent = 0
+      return isPossible
+    },
+    take (error) {
+      const taken = items.map(({ data }) => data)
+      drop(taken.length, taken.length, error)
+      return taken
+    },
+    whenDelivered (settle) {
+      const last = items.at(-1)
+      if (last) last.settles.push(settle)
+      else settle()
+    }
+  }
+}

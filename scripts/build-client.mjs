@@ -1,0 +1,57 @@
+// Builds `fastify-ws-relay/client`: joins the files of `lib/client/` into `dist/client.js`, one
+// minified file without imports, and writes its types beside it. Part of `npm run build`.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { build } from 'esbuild'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** Names that only the files of the client use among each other. They are shortened. */
+const internal = [
+  'acknowledge', 'begin', 'deliver', 'emit', 'first', 'forgetSent', 'hear', 'hello',
+  'isEmpty', 'isSilent', 'messages', 'settles', 'take', 'watch', 'whenDelivered'
+]
+
+/** @returns the code and its source map, as bytes */
+export async function bundleClient () {
+  const { outputFiles: [map, code] } = await build({
+    absWorkingDir: root,
+    entryPoints: ['lib/client/index.ts'],
+    outfile: 'dist/client.js',
+    bundle: true,
+    minify: true,
+    mangleProps: new RegExp(`^(?:${internal.join('|')})$`),
+    format: 'esm',
+    target: 'es2022',
+    sourcemap: true,
+    sourcesContent: false,
+    logLevel: 'warning',
+    write: false
+  })
+  return { code: code.contents, map: map.contents }
+}
+
+/** Writes `dist/client.d.ts`. Throws when the client needs types that browsers do not have. */
+async function writeTypes () {
+  const { default: ts } = await import('typescript')
+  const path = `${root}lib/client/tsconfig.json`
+  const { options, fileNames } = ts.parseJsonConfigFileContent(
+    ts.readConfigFile(path, ts.sys.readFile).config, ts.sys, `${root}lib/client`
+  )
+  const program = ts.createProgram(fileNames, {
+    ...options, noEmit: false, declaration: true, emitDeclarationOnly: true
+  })
+  const [problem] = ts.getPreEmitDiagnostics(program)
+  if (problem) throw new Error(ts.formatDiagnostic(problem, ts.createCompilerHost({})))
+  program.emit(program.getSourceFile(`${root}lib/client/index.ts`), (_, text) => {
+    writeFileSync(`${root}dist/client.d.ts`, text.replaceAll('../../types/', './types/'))
+  })
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const { code, map } = await bundleClient()
+  mkdirSync(`${root}dist`, { recursive: true })
+  writeFileSync(`${root}dist/client.js`, code)
+  writeFileSync(`${root}dist/client.js.map`, map)
+  await writeTypes()
+}
