@@ -3,7 +3,9 @@ import { asTarget } from '../../lib/process/entity.js'
 import type { Entity } from '../../lib/process/entity.js'
 
 t.test('binds connections only to processes that accept mail', async t => {
-  const process = (stopping: boolean): Entity => ({ accept () {}, stopping }) as unknown as Entity
+  const process = (refusesMail: boolean): Entity => {
+    return { accept () {}, refusesMail } as unknown as Entity
+  }
   const connection = {} as unknown as Entity
   const running = process(false)
   t.strictSame(asTarget(running), { ok: true, value: running })
