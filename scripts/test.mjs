@@ -111,10 +111,10 @@ function isSmall (file) {
   return !some && rank(file) === Infinity
 }
 
-/** The small files, by at most 15 of them: what one process runs. */
+/** The small files, by at most 18 of them: what one process runs. */
 function groups (files) {
   const order = options.shuffle === undefined ? files : shuffled(files, Number(options.shuffle))
-  const count = Math.ceil(order.length / 15)
+  const count = Math.ceil(order.length / 18)
   return Array.from({ length: count }, (_, n) => order.filter((_, index) => index % count === n))
 }
 

@@ -9,27 +9,13 @@ import type {
   ReplyFor,
   TopicFor
 } from './messages.js'
-import type { Cluster, ClusterEngine } from './cluster.js'
+import type { Cluster } from './cluster.js'
 import type { ProcessInfo, ProcessStats } from './info.js'
+import type {
+  Backoff, CallOptions, Logger, ReceiveOptions, SpawnArgs, Timer
+} from './options.js'
 import type { Groups, Names } from './registries.js'
 import type { Duration, Monitor, Pid, Topics } from './pid.js'
-
-/** The part of pino's logger that this package uses. */
-export interface Logger {
-  trace: LogFn
-  debug: LogFn
-  info: LogFn
-  warn: LogFn
-  error: LogFn
-  fatal: LogFn
-  child (bindings: Record<string, unknown>): Logger
-}
-
-/** A log method of {@link Logger}. */
-export interface LogFn {
-  (obj: unknown, message?: string, ...args: unknown[]): void
-  (message: string, ...args: unknown[]): void
-}
 
 /**
  * The function of a process. The process ends when it returns or throws. Its variables are the
@@ -37,52 +23,6 @@ export interface LogFn {
  */
 export type ProcessBody<T extends Topics = {}, A extends unknown[] = []> =
   (self: Process<T>, ...args: A) => unknown
-
-/** How to start a process. All options take effect before the body runs. */
-export interface SpawnOptions<A extends unknown[] = unknown[]> {
-  /** The name of the process. If it is taken, nothing starts: `FST_PROCESS_NAME_TAKEN`. */
-  name?: string
-  /** The arguments of the body after `self`. */
-  args?: A
-  /**
-   * A process to link with, by PID or name. If it is dead, the new process ends with `noproc`
-   * before its body starts.
-   */
-  link?: Pid | string
-  /**
-   * A process that gets `@exit` when the new one ends, by PID or name. If it is dead, nothing
-   * starts: `FST_PROCESS_NOT_ALIVE`.
-   */
-  monitor?: Pid | string
-  /** How many messages the mailbox may hold. @defaultValue the system's `mailboxLimit` */
-  mailboxLimit?: number
-  /**
-   * Whether the failure of a linked process arrives as `@link_down`. Otherwise it ends this
-   * process.
-   * @defaultValue false
-   */
-  trapLinks?: boolean
-}
-
-/** The options of `spawn`. They are required, with `args`, if the body takes arguments. */
-export type SpawnArgs<A extends unknown[]> =
-  [] extends A ? [options?: SpawnOptions<A>] : [options: SpawnOptions<A> & { args: A }]
-
-/** Options of `call`. */
-export interface CallOptions {
-  /** How long to wait for the answer. @defaultValue '5s' */
-  timeout?: Duration
-  /** When it aborts, the call rejects with its reason. */
-  signal?: AbortSignal
-}
-
-/** Options of `receive`. */
-export interface ReceiveOptions<K extends string = string> {
-  /** After this time `receive` resolves with undefined. @defaultValue no limit */
-  timeout?: Duration
-  /** The topics to receive. Other messages keep their place in the mailbox. */
-  topic?: K | readonly K[]
-}
 
 /** The result of `receive`: a message of the given topics, or undefined if it has a timeout. */
 type ReceiveResult<T extends Topics, O> =
@@ -96,22 +36,6 @@ type ReceiveResult<T extends Topics, O> =
         ? never
         : undefined
     : never)
-
-/** A pending `sendAfter` or `sendEvery`. */
-export interface Timer {
-  /** Stops the timer. Idempotent. */
-  cancel (): void
-}
-
-/** The delay of restarts. The n-th in a row, from 0, waits `initial * factor^n`, at most `max`. */
-export interface Backoff {
-  initial: Duration
-  max: Duration
-  /** @defaultValue 2 */
-  factor?: number
-  /** Random share of the delay, 0 to 1, that is added or subtracted. @defaultValue 0.1 */
-  jitter?: number
-}
 
 /** A supervisor and its children, as in OTP's supervisor flags and child specifications. */
 export interface SupervisorSpec {
@@ -192,6 +116,26 @@ export interface ChildInfo {
 export type ChildOf<A extends unknown[]> = BodyChild & { start: ProcessBody<any, A> } &
   ([] extends A ? { args?: readonly [...A] } : { args: readonly [...A] })
 
+/**
+ * The children of a supervisor, each with the arguments that its body takes. `A` has one list of
+ * arguments for each child, which the compiler infers from the bodies.
+ */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- its bodies may have any arguments
+export type ChildrenOf<A extends any[][]> = readonly [
+  ...{ readonly [I in keyof A]: ChildWith<A[I]> | SupervisorChild }
+]
+
+/** A supervisor and its children, each with the arguments that its body takes. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- its bodies may have any arguments
+export type SupervisorSpecOf<A extends any[][]> =
+  Omit<SupervisorSpec, 'children'> & { children?: ChildrenOf<A> }
+
+/** As {@link ChildOf}, but the arguments are inferred from the body alone. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a child's body may have any topics
+type ChildWith<A extends unknown[]> = BodyChild & { start: ProcessBody<any, A> } & (
+  [] extends A ? { args?: NoInfer<readonly [...A]> } : { args: NoInfer<readonly [...A]> }
+)
+
 /** A running supervisor. */
 export interface Supervisor {
   readonly pid: Pid
@@ -264,10 +208,12 @@ export interface Sending {
   readonly names: Names
   readonly groups: Groups
   /**
-   * Starts a supervisor and its children.
+   * Starts a supervisor and its children. The compiler checks the `args` of each child against its
+   * body, except in a list of the type `ChildSpec[]` and inside of a child that is a supervisor.
    * @throws `FST_PROCESS_INVALID_SPEC`, `FST_PROCESS_NAME_TAKEN`
    */
-  supervise (spec: SupervisorSpec): Supervisor
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- bodies may have any arguments
+  supervise<A extends any[][] = []> (spec: SupervisorSpecOf<A>): Supervisor
 }
 
 /** The interface of `fastify.processes`. See also {@link ProcessSystem}. */
@@ -302,22 +248,6 @@ export interface ProcessSystem extends Processes {
    * end.
    */
   close (): Promise<void>
-}
-
-/** Options of `createProcesses`. */
-export interface ProcessesOptions {
-  /** The name of this node in its PIDs: `[A-Za-z0-9_-]{1,64}`. @defaultValue 'local' */
-  node?: string
-  /** How many messages a mailbox may hold. Further ones are refused. @defaultValue 10000 */
-  mailboxLimit?: number
-  /** Bytes of client data in a mailbox above which its sockets are paused. @defaultValue 16 MiB */
-  mailboxBytes?: number
-  /** How long `close` lets processes clean up. @defaultValue '5s' */
-  closeTimeout?: Duration
-  /** Logs to this logger. @defaultValue none */
-  logger?: Logger
-  /** Makes this system a node of a cluster. It needs the option `node`. @defaultValue none */
-  cluster?: ClusterEngine
 }
 
 /** `self`, the interface of a process for its body. After its end, its sends are refused. */

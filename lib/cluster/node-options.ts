@@ -2,7 +2,7 @@ import type { Clock } from '../shared/clock.js'
 import type { LocalNode } from '../process/remote-nodes.js'
 import type { ClusterTiming, ClusterTransport } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
-import type { Logger } from '../../types/processes.js'
+import type { Logger } from '../../types/options.js'
 
 /** Callbacks of a cluster node. */
 export interface ClusterEvents {

@@ -9,7 +9,7 @@ import type { NamesHost } from './names/names.js'
 import type { ClusterNodeOptions } from './node-options.js'
 import type { Peers } from './membership/peers.js'
 import type { ClusterStats, ClusterTransport } from '../../types/cluster.js'
-import type { Logger } from '../../types/processes.js'
+import type { Logger } from '../../types/options.js'
 
 export function newCounters (): ClusterStats {
   return {

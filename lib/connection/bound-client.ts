@@ -23,7 +23,7 @@ import type {
   LeaveCause, Metadata, WsHeartbeat, WsJoin, WsLeave, WsMessage
 } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
-import type { Logger } from '../../types/processes.js'
+import type { Logger } from '../../types/options.js'
 
 export interface ConnectionOptions {
   readonly relay: RelayServer

@@ -1,5 +1,5 @@
 import type { Clock } from '../shared/clock.js'
-import type { Logger } from '../../types/processes.js'
+import type { Logger } from '../../types/options.js'
 
 /** Least milliseconds between two lines. */
 const logInterval = 10_000

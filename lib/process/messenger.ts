@@ -10,7 +10,7 @@ import type { Batch } from './batch.js'
 import type { ProcessTable } from './registry/process-table.js'
 import type { RemoteNodes } from './remote-nodes.js'
 import type { Pid } from '../../types/pid.js'
-import type { CallOptions } from '../../types/processes.js'
+import type { CallOptions } from '../../types/options.js'
 
 const defaultCallTimeout = 5000
 

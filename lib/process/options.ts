@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { errorCodes, show } from '../errors.js'
 import { defaultsOf, duration, integer, optionsCheck } from '../shared/options.js'
 import type { Option } from '../shared/options.js'
-import type { ProcessesOptions } from '../../types/processes.js'
+import type { ProcessesOptions } from '../../types/options.js'
 
 const MiB = 1024 * 1024
 const { FST_PROCESS_INVALID_OPTIONS } = errorCodes

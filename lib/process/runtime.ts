@@ -29,7 +29,7 @@ import type { WatermarkLimits } from '../shared/watermark.js'
 import type { ProcessInfo } from '../../types/info.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
-import type { Logger } from '../../types/processes.js'
+import type { Logger } from '../../types/options.js'
 import type { Groups, Names } from '../../types/registries.js'
 
 /** The options of a runtime, checked. */

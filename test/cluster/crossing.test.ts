@@ -12,7 +12,8 @@ import type { Loose } from '../process/helpers.js'
 import { silentLogger } from '../../lib/process/index.js'
 import type { Test } from 'tap'
 import type { Pid } from '../../types/pid.js'
-import type { Logger, ProcessSystem } from '../../types/processes.js'
+import type { Logger } from '../../types/options.js'
+import type { ProcessSystem } from '../../types/processes.js'
 
 interface Logged {
   readonly type: string

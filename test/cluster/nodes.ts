@@ -4,7 +4,8 @@ import { memory, MemoryHub } from '../../lib/cluster/engines/memory.js'
 import { until } from '../helpers.js'
 import type { Test } from 'tap'
 import type { ClusterEngine } from '../../types/cluster.js'
-import type { ProcessesOptions, ProcessSystem } from '../../types/processes.js'
+import type { ProcessesOptions } from '../../types/options.js'
+import type { ProcessSystem } from '../../types/processes.js'
 
 /** Nodes on one memory engine, closed at the end of the test. */
 export class TestCluster {

@@ -9,7 +9,7 @@ import type { ExitListener } from '../../lib/process/exits/relations.js'
 import type { Target } from '../../lib/process/entity.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
-import type { Logger } from '../../types/processes.js'
+import type { Logger } from '../../types/options.js'
 
 /** Counts of one run. */
 export interface Report {

@@ -7,7 +7,7 @@ import type { Target } from '../../lib/process/entity.js'
 import type { Exit } from '../../types/messages.js'
 import type { ClusterMembers, ClusterName, ClusterTransport } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
-import type { Logger } from '../../types/processes.js'
+import type { Logger } from '../../types/options.js'
 
 /** One node of a cluster in simulated time, with everything that it received and reported. */
 export interface TestNode {

@@ -163,7 +163,9 @@ t.test(
       log.push(name)
     }
     const last = processes.exited(processes.spawn(body, { args: ['old'] }))
-    processes.supervise({ children: ['a', 'b'].map((id) => ({ id, start: body, args: [id] })) })
+    processes.supervise({
+      children: ['a', 'b'].map((id) => ({ id, start: body, args: [id] as const }))
+    })
     processes.spawn(body, { args: ['young'] })
     const ignoring = processes.spawn(() => new Promise(() => {}))
     const exited = processes.exited(ignoring)

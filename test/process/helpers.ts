@@ -5,13 +5,8 @@ import { silentLogger } from '../../lib/process/index.js'
 import type { ManualClock } from '../properties/clock.js'
 import type { MessageOf } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
-import type {
-  Logger,
-  Processes,
-  ProcessesOptions,
-  ProcessSystem,
-  SpawnOptions
-} from '../../types/processes.js'
+import type { Logger, ProcessesOptions, SpawnOptions } from '../../types/options.js'
+import type { Processes, ProcessSystem } from '../../types/processes.js'
 
 export { settle } from '../laps.js'
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createProcesses, errorCodes, silentLogger } from '../../lib/process/index.js'
 import { recordingLogger } from './helpers.js'
-import type { ProcessesOptions } from '../../types/processes.js'
+import type { ProcessesOptions } from '../../types/options.js'
 
 t.test('needs no options', async (t) => {
   for (const options of [

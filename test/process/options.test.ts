@@ -1,7 +1,7 @@
 import t from 'tap'
 import { checkProcessesOptions, checkSpawn } from '../../lib/process/options.js'
 import { silentLogger } from '../../lib/process/index.js'
-import type { ProcessesOptions } from '../../types/processes.js'
+import type { ProcessesOptions } from '../../types/options.js'
 
 t.test('accepts valid options', async (t) => {
   const good: ProcessesOptions[] = [

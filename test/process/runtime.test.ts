@@ -1,7 +1,8 @@
 import t from 'tap'
 import { build, buildRuntime, deferred, held, probe, settle } from './helpers.js'
 import type { Pid } from '../../types/pid.js'
-import type { Process, SpawnOptions } from '../../types/processes.js'
+import type { Process } from '../../types/processes.js'
+import type { SpawnOptions } from '../../types/options.js'
 
 const wait = (self: Process): Promise<unknown> => self.receive({ topic: '@exit' })
 

@@ -1,5 +1,5 @@
 import { decodeOtherVersion, version } from '../link/codec.js'
-import type { Logger } from '../../../types/processes.js'
+import type { Logger } from '../../../types/options.js'
 
 /** Remembers at most this many nodes: anyone who can publish could invent any number of names. */
 const mostNodes = 256

@@ -7,7 +7,7 @@ import type { EngineLink } from '../link/engine-link.js'
 import type { Timing } from '../timing.js'
 import type { ClusterStats, ClusterTransport } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
-import type { Logger } from '../../../types/processes.js'
+import type { Logger } from '../../../types/options.js'
 
 /** Called when a node comes up or goes down. */
 export type NodeListener = (node: string, state: 'up' | 'down') => void

@@ -3,7 +3,7 @@ import type { Monitors } from '../exits/monitors.js'
 import type { GroupUpdates } from '../registry/group-updates.js'
 import type { ProcessTimers } from './timers.js'
 import type { Cluster } from '../../../types/cluster.js'
-import type { Logger } from '../../../types/processes.js'
+import type { Logger } from '../../../types/options.js'
 import type { Groups } from '../../../types/registries.js'
 
 /**

@@ -10,6 +10,7 @@ import type { Mail } from '../message.js'
 import type { ClusterAccess } from '../cluster-access.js'
 import type { ExitSignals } from '../exits/exit-signals.js'
 import type { FacadesHost } from '../registry/facades.js'
+import type { GivenSpec } from '../supervisor/spec.js'
 import type { SupervisorHost } from '../supervisor/supervisor.js'
 import type { Clock } from '../../shared/clock.js'
 import type { Mismatch, Plain, Verified } from '../../shared/contract.js'
@@ -18,16 +19,9 @@ import type { Exit, Handlers, Message } from '../../../types/messages.js'
 import type { Duration, Monitor, Pid } from '../../../types/pid.js'
 import type { ProcessInfo } from '../../../types/info.js'
 import type {
-  CallOptions,
-  Logger,
-  Process,
-  ProcessBody,
-  ReceiveOptions,
-  SpawnOptions,
-  Supervisor,
-  SupervisorSpec,
-  Timer
-} from '../../../types/processes.js'
+  CallOptions, Logger, ReceiveOptions, SpawnOptions, Timer
+} from '../../../types/options.js'
+import type { Process, ProcessBody, Supervisor } from '../../../types/processes.js'
 import type { Groups, Names } from '../../../types/registries.js'
 
 /** Any topics, with any payloads: the implementation does not know those of a process. */
@@ -152,7 +146,7 @@ export class Self implements Plain<Untyped> {
     return { pid, monitor: this.#actor.addMonitor(pid) }
   }
 
-  supervise (spec: SupervisorSpec): Supervisor {
+  supervise (spec: GivenSpec): Supervisor {
     this.#actor.checkAlive()
     return startSupervisor(this.#runtime, spec)
   }

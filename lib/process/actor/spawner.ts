@@ -9,7 +9,8 @@ import type { PidFactory } from '../pid.js'
 import type { NameTable } from '../registry/names.js'
 import type { ProcessTable } from '../registry/process-table.js'
 import type { Pid } from '../../../types/pid.js'
-import type { Process, ProcessBody, SpawnOptions } from '../../../types/processes.js'
+import type { Process, ProcessBody } from '../../../types/processes.js'
+import type { SpawnOptions } from '../../../types/options.js'
 
 /** The parts of the runtime that a new process is put into. */
 export interface SpawnerHost extends ActorHost {

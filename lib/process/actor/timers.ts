@@ -1,5 +1,5 @@
 import type { Cancellable, Clock } from '../../shared/clock.js'
-import type { Timer } from '../../../types/processes.js'
+import type { Timer } from '../../../types/options.js'
 
 /** The timers of one process. They are cancelled when it ends. */
 export class ProcessTimers {

@@ -1,7 +1,7 @@
 import type { NameTable } from '../registry/names.js'
 import type { ProcessTable } from '../registry/process-table.js'
 import type { Pid } from '../../../types/pid.js'
-import type { Logger } from '../../../types/processes.js'
+import type { Logger } from '../../../types/options.js'
 
 /** Logs the errors of processes. */
 export class FailureLog {

@@ -2,7 +2,7 @@ import { longestDelay } from '../../shared/duration.js'
 import type { Clock } from '../../shared/clock.js'
 import type { ProcessTimers } from '../actor/timers.js'
 import type { SupervisorPlan } from './spec.js'
-import type { Timer } from '../../../types/processes.js'
+import type { Timer } from '../../../types/options.js'
 
 /**
  * Counts the restarts of a supervisor within its period (OTP's restart intensity).

@@ -4,13 +4,9 @@ import { toMilliseconds } from '../../shared/duration.js'
 import { choice, decimal, duration, flag, integer, optionsCheck } from '../../shared/options.js'
 import { checkName } from '../registry/names.js'
 import type { Fail, Option } from '../../shared/options.js'
+import type { Backoff } from '../../../types/options.js'
 import type {
-  Backoff,
-  ChildOf,
-  ChildSpec,
-  ProcessBody,
-  SupervisorChild,
-  SupervisorSpec
+  ChildOf, ChildSpec, ProcessBody, SupervisorChild, SupervisorSpec, SupervisorSpecOf
 } from '../../../types/processes.js'
 
 const { FST_PROCESS_INVALID_SPEC } = errorCodes
@@ -18,6 +14,10 @@ const { FST_PROCESS_INVALID_SPEC } = errorCodes
 /** A child specification of a user. The compiler has checked the arguments against the body. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a body may take any arguments
 export type GivenChild = ChildOf<any> | SupervisorChild
+
+/** A specification of a user, whose children may have any arguments. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a body may take any arguments
+export type GivenSpec = SupervisorSpecOf<any[][]>
 
 /** A child's specification with every default in place. */
 export interface ChildPlan {
@@ -101,7 +101,7 @@ const checkBackoff = optionsCheck(backoffFields, invalid, {
 })
 
 /** @throws `FST_PROCESS_INVALID_SPEC` (a misspelt field, too), `FST_PROCESS_INVALID_NAME` */
-export function planSupervisor (spec: SupervisorSpec): SupervisorPlan {
+export function planSupervisor (spec: GivenSpec): SupervisorPlan {
   checkSupervisor(spec)
   const { strategy, maxRestarts, period } = supervisorFields
   if (spec.name !== undefined) checkName(spec.name)

@@ -10,11 +10,11 @@ import type { Spawner } from '../actor/spawner.js'
 import type { FailureLog } from '../exits/failure-log.js'
 import type { ProcessTable } from '../registry/process-table.js'
 import type { ChildHost } from './child.js'
-import type { ChildPlan, GivenChild, SupervisorPlan } from './spec.js'
+import type { ChildPlan, GivenSpec, GivenChild, SupervisorPlan } from './spec.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 import type {
-  ChildInfo, Process, Supervisor, SupervisorSpec
+  ChildInfo, Process, Supervisor
 } from '../../../types/processes.js'
 
 /** The parts of the runtime that a supervisor uses. */
@@ -43,7 +43,7 @@ export const strategies: Record<SupervisorPlan['strategy'], Strategy> = {
  * @throws `FST_PROCESS_INVALID_SPEC`, and the error of a child that could not be started: then
  * nothing is left running
  */
-export function startSupervisor (runtime: SupervisorHost, spec: SupervisorSpec): Supervisor {
+export function startSupervisor (runtime: SupervisorHost, spec: GivenSpec): Supervisor {
   const supervisor = new SupervisorProcess(runtime, planSupervisor(spec))
   runtime.supervisors.add(supervisor.pid)
   return published<Supervisor>({

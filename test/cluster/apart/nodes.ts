@@ -8,7 +8,8 @@ import type { FarNode } from './host.js'
 import type { EngineName } from './worker.js'
 import type { Loose } from '../../process/helpers.js'
 import type { Pid } from '../../../types/pid.js'
-import type { Process, ProcessSystem, SpawnOptions } from '../../../types/processes.js'
+import type { Process, ProcessSystem } from '../../../types/processes.js'
+import type { SpawnOptions } from '../../../types/options.js'
 
 export interface Nodes { readonly a: ProcessSystem, readonly b: FarNode, readonly c: FarNode }
 

@@ -8,13 +8,8 @@ import { PipeTransport, type HubNews, type Question } from './pipe.js'
 import type { ClusterEngine } from '../../../types/cluster.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
-import type {
-  Process,
-  Processes,
-  ProcessesOptions,
-  ProcessSystem,
-  Timer
-} from '../../../types/processes.js'
+import type { Process, Processes, ProcessSystem } from '../../../types/processes.js'
+import type { ProcessesOptions, Timer } from '../../../types/options.js'
 
 export type EngineName = 'memory' | 'nats' | 'redis'
 

@@ -2,7 +2,7 @@ import t from 'tap'
 import { TestCluster } from '../support.js'
 import { encodeNumber, encodeSource, version } from '../../../lib/cluster/link/codec.js'
 import { OtherVersions } from '../../../lib/cluster/membership/other-versions.js'
-import type { Logger } from '../../../types/processes.js'
+import type { Logger } from '../../../types/options.js'
 
 /** The heartbeat of a node that speaks another version. */
 function beat (node: string, incarnation: number, other = version + 1): Buffer {

@@ -2,7 +2,8 @@ import t from 'tap'
 import { build, buildRuntime, deferred, held, probe, recordingLogger, settle } from '../helpers.js'
 import { isOrderly } from '../../../lib/process/exits/exit-signals.js'
 import type { Pid } from '../../../types/pid.js'
-import type { Process, Processes, SpawnOptions } from '../../../types/processes.js'
+import type { Process, Processes } from '../../../types/processes.js'
+import type { SpawnOptions } from '../../../types/options.js'
 
 /** A process that waits, and its `self`. */
 async function started (
