@@ -1,34 +1,21 @@
 import type { Clock, ClockTimer } from '../../lib/shared/clock.js'
 
 /** A pending timer of the manual clock. */
-class Handle implements ClockTimer {
-  at: number
+class ManualTimer implements ClockTimer {
+  readonly at: number
   readonly task: () => void
-  /** The period of an interval in milliseconds. */
-  readonly every: number | undefined
-  readonly #timers: Set<Handle>
+  readonly #timers: Set<ManualTimer>
 
-  constructor (timers: Set<Handle>, at: number, task: () => void, every?: number) {
+  constructor (timers: Set<ManualTimer>, at: number, task: () => void) {
     this.#timers = timers
     this.at = at
     this.task = task
-    this.every = every
     timers.add(this)
   }
 
-  ref (): this { return this }
   unref (): this { return this }
   cancel (): void { this.#timers.delete(this) }
 }
-
-const replaced = [
-  'setTimeout',
-  'clearTimeout',
-  'setInterval',
-  'clearInterval',
-  'setImmediate',
-  'clearImmediate'
-] as const
 
 /** A clock that only a test moves, and whose tasks run only when the test says so. */
 export class ManualClock implements Clock {
@@ -40,13 +27,12 @@ export class ManualClock implements Clock {
   laterTasks: Array<() => void> = []
   /** The index of the next runnable; 0 is the one that has waited longest. */
   choice = 0
-  readonly #timers = new Set<Handle>()
-  readonly #saved = replaced.map((name) => [name, globalThis[name]] as const)
+  readonly #timers = new Set<ManualTimer>()
 
   now = (): number => this.time
 
   after = (ms: number, task: () => void): ClockTimer => {
-    return new Handle(this.#timers, this.time + Math.max(1, ms), task)
+    return new ManualTimer(this.#timers, this.time + Math.max(1, ms), task)
   }
 
   soon = (task: () => void): void => { this.tasks.push(task) }
@@ -80,45 +66,18 @@ export class ManualClock implements Clock {
     const end = this.time + ms
     for (let next = this.#due(end); next !== undefined; next = this.#due(end)) {
       this.time = Math.max(this.time, next.at)
-      if (next.every === undefined) next.cancel()
-      else next.at = this.time + next.every
+      next.cancel()
       next.task()
     }
     this.time = end
   }
 
-  #due (end: number): Handle | undefined {
-    let first: Handle | undefined
+  #due (end: number): ManualTimer | undefined {
+    let first: ManualTimer | undefined
     for (const timer of this.#timers) {
       if (timer.at <= end && (first === undefined || timer.at < first.at)) first = timer
     }
     return first
-  }
-
-  /**
-   * Replaces all timers of this thread, for code that does not take a clock. Only microtasks and
-   * ticks may be awaited meanwhile.
-   */
-  install (): this {
-    const clear = (handle: Handle | undefined): void => { handle?.cancel() }
-    Object.assign(globalThis, {
-      setTimeout: (task: () => void, delay?: number) => this.after(delay ?? 1, task),
-      setInterval: (task: () => void, delay = 1) => {
-        const period = Math.max(1, delay)
-        return new Handle(this.#timers, this.time + period, task, period)
-      },
-      setImmediate: this.later,
-      clearTimeout: clear,
-      clearInterval: clear,
-      clearImmediate () { throw new Error('this clock cannot clear an immediate') }
-    })
-    Object.defineProperty(performance, 'now', { value: this.now, configurable: true })
-    return this
-  }
-
-  restore (): void {
-    Object.assign(globalThis, Object.fromEntries(this.#saved))
-    delete (performance as { now?: unknown }).now
   }
 }
 

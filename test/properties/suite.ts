@@ -30,10 +30,6 @@ export interface Suite {
   check (terms: Terms, shrink?: boolean): Promise<Verdict>
 }
 
-/** The real setImmediate, also while a history has installed its own clock. */
-const realImmediate = setImmediate
-const realNow = performance.now.bind(performance)
-
 /** Uncaught errors, which this process records instead of ending. */
 export const uncaught: unknown[] = []
 
@@ -49,14 +45,14 @@ export function suiteOf<T> (
     await run(history)
     // Unhandled rejections are reported when the event loop continues.
     await new Promise((resolve) => {
-      realImmediate(resolve)
+      setImmediate(resolve)
     })
     if (uncaught.length > 0) throw uncaught.splice(0)[0]
   })
   return {
     name,
     async check ({ runs, seed, path }, shrink = true) {
-      const started = realNow()
+      const started = performance.now()
       const details = await fc.check(property, {
         numRuns: runs,
         endOnFailure: !shrink,
@@ -67,7 +63,7 @@ export function suiteOf<T> (
         suite: name,
         runs: details.numRuns,
         seed: details.seed,
-        took: realNow() - started,
+        took: performance.now() - started,
         failure: details.failed ? describe(name, details) : undefined,
         path: details.counterexamplePath
       }
