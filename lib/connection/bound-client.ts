@@ -253,6 +253,7 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
     this.releaseTarget(oldTarget, oldBinding)
     this.applyChange(change)
     this.sendJoin()
+    this.relay.counters.connectionTransferred(this.pid, oldTarget.pid, target.pid)
     if (!this.transport.isPaused) return
     if (target.congested) target.subscribeToDrain(this.transport)
     else this.transport.resume()

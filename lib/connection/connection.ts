@@ -5,7 +5,7 @@ import { closedByProcess, exited, linkFailed, replacesReason } from './close-rea
 import { encodeMessage, parseClose } from './commands.js'
 import type { Answer } from '../process/calls.js'
 import type { Batch } from '../process/batch.js'
-import type { Description, Entity } from '../process/entity.js'
+import type { ConnectionDescription, Entity } from '../process/entity.js'
 import type { ConnectionOptions } from './bound-client.js'
 import type { CloseReason } from './close-codes.js'
 import type { Encoded, MessageWriter, TransportEvents } from './transport.js'
@@ -62,8 +62,9 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
     this.relay.connections.add(this)
     this.transport.open(this)
     this.relay.runtime.addEntity(this)
-    this.relay.runtime.counters.connectionOpened()
+    this.relay.runtime.counters.connectionSpawned()
     this.joinTarget()
+    this.relay.counters.connectionOpened(this.pid, this.target.pid)
   }
 
   // From processes
@@ -204,6 +205,7 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
     this.transport.close(closeReason)
     const { code, leaveReason: reason, cause, exitReason } = closeReason
     const value: ConnectionExit = { code, reason, cause }
+    this.relay.counters.connectionClosed(this, closeReason)
     this.relay.runtime.entityEnded(this, { pid: this.pid, reason: exitReason, value })
   }
 
@@ -211,7 +213,7 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
     this.relay.connectionClosed(this)
   }
 
-  describe (): Description {
+  describe (): ConnectionDescription {
     return {
       kind: this.kind,
       label: 'ws',

@@ -1,4 +1,5 @@
 import { DeadlineTimer } from '../shared/deadline-timer.js'
+import { ConnectionCounters } from './counters.js'
 import { OverflowLog } from './overflow-log.js'
 import type { Runtime } from '../process/runtime.js'
 import type { ServerSettings } from './settings.js'
@@ -14,6 +15,7 @@ export class RelayServer {
   readonly options: ServerSettings
   readonly deadlines: DeadlineTimer
   readonly overflows: OverflowLog
+  readonly counters: ConnectionCounters
   /** All connections, including those that have ended and whose transport is not closed yet. */
   readonly connections = new Set<OpenConnection>()
   #closed: Promise<void> | undefined
@@ -24,6 +26,7 @@ export class RelayServer {
     this.options = options
     this.deadlines = new DeadlineTimer(runtime.contextClock)
     this.overflows = new OverflowLog(runtime.clock)
+    this.counters = new ConnectionCounters(runtime.pids.node)
   }
 
   /** Called when the transport of a connection is closed. */

@@ -127,7 +127,7 @@ export class Counters {
   // Processes and connections
 
   /** A connection has its PID. Its events are those of its server. */
-  connectionOpened (): void {
+  connectionSpawned (): void {
     this.spawned++
   }
 

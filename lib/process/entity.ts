@@ -8,7 +8,9 @@ import type { Pid } from '../../types/pid.js'
 import type { BodyInfo, ConnectionInfo, ProcessInfo } from '../../types/info.js'
 
 /** The fields of `info` that only the entity itself knows. */
-export type Description = Described<BodyInfo> | Described<ConnectionInfo>
+export type Description = Described<BodyInfo> | ConnectionDescription
+
+export type ConnectionDescription = Described<ConnectionInfo>
 
 type Described<I> = Omit<I, 'pid' | 'names' | 'links' | 'groups'>
 
