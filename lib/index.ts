@@ -8,6 +8,7 @@ import { Dispatcher } from './upgrade/dispatch.js'
 import { relayHeader, stripHeader } from './upgrade/relay-header.js'
 import { addRelayHooks } from './upgrade/hooks.js'
 import { RelayConfigSchema, RelayControlSchema } from './connection/config.js'
+import { connectionCodec } from './connection/remote.js'
 import { FastifyWebsocketLayer } from './registration/fastify-websocket.js'
 import { Registration } from './registration/registration.js'
 import { UpgradeServer } from './registration/upgrade-server.js'
@@ -80,6 +81,7 @@ async function joinCluster (fastify: FastifyInstance, relay: UpgradeServer): Pro
   if (cluster === undefined) return
   const { startCluster } = await import('./cluster/facade.js')
   await startCluster(runtime, cluster, {
+    codec: connectionCodec,
     // A route that waits for a name must have time left to answer the upgrade.
     acquireTimeout: upgradeTimeout * 0.8,
     close: async () => { await fastify.close() }

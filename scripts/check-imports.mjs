@@ -21,7 +21,9 @@ const rooms = {
     packages: ['@sinclair/typebox', 'parse-duration']
   },
   'lib/process': { rooms: base, packages: ['@sinclair/typebox'] },
-  'lib/process/index.ts': { rooms: [...base, 'lib/process', 'lib/cluster/facade.ts'] },
+  'lib/process/index.ts': {
+    rooms: [...base, 'lib/process', 'lib/cluster/facade.ts', 'lib/connection/remote.ts']
+  },
   'lib/connection': { rooms: [...base, 'lib/process'], packages: ['@sinclair/typebox'] },
   'lib/websocket': { rooms: [...base, 'lib/connection'], packages: ['ws'] },
   'lib/registration': {

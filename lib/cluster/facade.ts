@@ -2,15 +2,17 @@ import { errorCodes, show } from '../errors.js'
 import { Batch } from '../process/batch.js'
 import { LocalProcesses } from '../process/local-processes.js'
 import { toMilliseconds } from '../shared/duration.js'
-import { backgroundClock } from '../shared/clock.js'
 import { ClusterNode } from './node.js'
 import { NodeWatchers } from './remote/node-watchers.js'
+import type { ConnectionCodec } from '../process/connection-codec.js'
 import type { Runtime } from '../process/runtime.js'
 import type { Cluster, ClusterEngine } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
 
 /** The creator of the runtime: a server, or a worker. */
 export interface ClusterOwner {
+  /** Reads and writes the messages of connections. */
+  readonly codec: ConnectionCodec
   /** Milliseconds after which `names.register` is rejected. */
   readonly acquireTimeout?: number
   /** Closes everything. Called when another node with the same name has started. */
@@ -40,7 +42,8 @@ export async function startCluster (
     transport: engine.transport,
     timing: engine.timing,
     startTimeout: toMilliseconds(engine.startTimeout),
-    clock: backgroundClock(runtime.contextClock),
+    clock: runtime.contextClock,
+    codec: owner.codec,
     ...owner.acquireTimeout !== undefined && { acquireTimeout: owner.acquireTimeout },
     local: new LocalProcesses(runtime),
     logger: runtime.logger,

@@ -1,23 +1,23 @@
 import { batchTypes, decodeNumber, decodeSource } from './link/codec.js'
+import type { NodeContext } from './context.js'
 import type { Membership } from './membership/membership.js'
 import type { Peer } from './membership/peer.js'
 import type { Peers } from './membership/peers.js'
-import type { ClusterStats } from '../../types/cluster.js'
-
-export interface InboxHost {
-  readonly membership: Pick<Membership, 'recordContact'>
-  readonly peers: Pick<Peers, 'ofNode'>
-  readonly counters: ClusterStats
-  /** Another node has heard of a later incarnation of this one, and ignores this one. */
-  laterIncarnation (incarnation: number): void
-}
 
 /** Checks the sender of each batch that arrives for this node, and passes it to the channel. */
 export class Inbox {
-  readonly #host: InboxHost
+  readonly #context: NodeContext
+  readonly #membership: Pick<Membership, 'recordContact' | 'heardOwnName'>
+  readonly #peers: Pick<Peers, 'ofNode'>
 
-  constructor (host: InboxHost) {
-    this.#host = host
+  constructor (
+    context: NodeContext,
+    membership: Pick<Membership, 'recordContact' | 'heardOwnName'>,
+    peers: Pick<Peers, 'ofNode'>
+  ) {
+    this.#context = context
+    this.#membership = membership
+    this.#peers = peers
   }
 
   /** Called with each batch on the topic of this node. */
@@ -26,14 +26,14 @@ export class Inbox {
     const source = this.acceptSource(bytes)
     if (source === undefined) return
     const { peer, end } = source
-    if (!peer.channel.receiveBatch(bytes[1], bytes, end)) this.#host.counters.garbage++
+    if (!peer.channel.receiveBatch(bytes[1], bytes, end)) this.#context.counters.garbage++
   }
 
   #receiveOutdated (bytes: Buffer): void {
     const source = decodeSource(bytes)
     const known = source && decodeNumber(bytes, source.end)
-    if (known === undefined) this.#host.counters.garbage++
-    else this.#host.laterIncarnation(known)
+    if (known === undefined) this.#context.counters.garbage++
+    else this.#membership.heardOwnName(known)
   }
 
   /**
@@ -45,10 +45,10 @@ export class Inbox {
   ): { readonly peer: Peer, readonly end: number } | undefined {
     const source = decodeSource(bytes)
     if (source === undefined || (type !== undefined && source.type !== type)) {
-      this.#host.counters.garbage++
+      this.#context.counters.garbage++
       return undefined
     }
-    if (!this.#host.membership.recordContact(source.node, source.incarnation)) return undefined
-    return { peer: this.#host.peers.ofNode(source.node)!, end: source.end }
+    if (!this.#membership.recordContact(source.node, source.incarnation)) return undefined
+    return { peer: this.#peers.ofNode(source.node)!, end: source.end }
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../shared/clock.js'
+import type { ConnectionCodec } from '../process/connection-codec.js'
 import type { LocalNode } from '../process/remote-nodes.js'
 import type { ClusterTiming, ClusterTransport } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
@@ -29,9 +30,16 @@ export interface ClusterNodeOptions {
   /** Milliseconds after which `names.register` is rejected. @defaultValue `acquire` of `timing` */
   readonly acquireTimeout?: number
   readonly local: LocalNode
+  /** Reads and writes the messages of connections. */
+  readonly codec: ConnectionCodec
   readonly events: ClusterEvents
   readonly logger: Logger
   readonly clock: Clock
+  /**
+   * When the clock read 0: milliseconds since 1970.
+   * @defaultValue `performance.timeOrigin`, as that of the clocks of Node
+   */
+  readonly timeOrigin?: number
   /** From 0 to 1, as Math.random. */
   readonly random?: () => number
 }

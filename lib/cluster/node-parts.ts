@@ -1,113 +1,74 @@
-import { Heartbeats } from './membership/heartbeats.js'
+import { NodeContext } from './context.js'
+import { dispatcherOf, refuse } from './dispatch.js'
+import { Groups } from './groups/groups.js'
 import { Inbox } from './inbox.js'
+import { EngineLink } from './link/engine-link.js'
+import { Heartbeats } from './membership/heartbeats.js'
 import { Membership } from './membership/membership.js'
-import { Names } from './names/names.js'
-import { NoNames } from './names/no-names.js'
-import { OtherVersions } from './membership/other-versions.js'
-import type { HeartbeatsHost } from './membership/heartbeats.js'
-import type { NamesHost } from './names/names.js'
+import { Peers } from './membership/peers.js'
+import { Register } from './register.js'
+import { Router } from './remote/router.js'
+import type { FrameHandler } from './dispatch.js'
 import type { ClusterNodeOptions } from './node-options.js'
-import type { Peers } from './membership/peers.js'
-import type { ClusterStats, ClusterTransport } from '../../types/cluster.js'
-import type { Logger } from '../../types/options.js'
 
-export function newCounters (): ClusterStats {
-  return {
-    framesIn: 0,
-    framesOut: 0,
-    batchesIn: 0,
-    batchesOut: 0,
-    resent: 0,
-    torn: 0,
-    garbage: 0,
-    stalls: 0,
-    fences: 0,
-    up: 0,
-    unacknowledged: 0,
-    refused: {}
-  }
-}
-
-type OwnHeartbeatsHost = 'membership' | 'unreadableBatch' | 'nodeReturned'
-
-export interface MembershipPartsHost extends Omit<HeartbeatsHost, OwnHeartbeatsHost> {
-  readonly node: string
-  readonly incarnation: number
-  readonly transport: ClusterTransport
-  readonly peers: Peers
-  readonly logger: Logger
-  /** Another node is down. */
+/** The events of its parts that concern a node as a whole. */
+export interface NodeEvents {
+  /** The engine became reachable or unreachable. */
+  engineChanged (up: boolean): void
+  /** Another node is down. Not called when this node has left the cluster. */
   nodeDown (node: string): void
   /** Another node has heard of a later incarnation of this one. */
   laterIncarnation (incarnation: number): void
 }
 
-/** The parts that know which other nodes are up. */
-export interface MembershipParts {
+/** The parts of a node. Each knows only the parts that it uses, and the context. */
+export interface NodeParts {
+  readonly context: NodeContext
+  readonly register: Register
+  readonly engineLink: EngineLink
+  readonly peers: Peers
   readonly membership: Membership
   readonly heartbeats: Heartbeats
   readonly inbox: Inbox
+  readonly groups: Groups
+  readonly router: Router
 }
 
-export function makeMembershipParts (host: MembershipPartsHost): MembershipParts {
-  const { clock, timing, counters, random, engineLink, transport, peers, logger } = host
-  const membership = new Membership({
-    clock,
-    timing,
-    counters,
-    node: host.node,
-    get incarnation () { return host.incarnation },
-    probe: (node, incarnation) => {
-      if (!transport.caps.probe) return Promise.resolve(undefined)
-      return transport.probe(engineLink.inboxTopic(node, incarnation))
-    },
+/** Makes the parts of a node, and connects them. */
+export function makeParts (options: ClusterNodeOptions, events: NodeEvents): NodeParts {
+  const context = new NodeContext(options)
+  const register = new Register(context)
+  const engineLink = new EngineLink(context, (up) => { events.engineChanged(up) })
+  const peers: Peers = new Peers(context, engineLink, {
+    handleFrame: (peer, frame) => dispatch(peer, frame),
+    peerReady: (peer) => { groups.refreshMembers(peer) },
+    peerDown: (peer) => { groups.nodeDown(peer) },
+    channelReset: (peer) => {
+      groups.channelReset(peer)
+      router.channelReset(peer)
+    }
+  })
+  const membership = new Membership(context, engineLink, {
     nodeUp: (node, incarnation) => { peers.nodeUp(node, incarnation) },
     nodeDown: (node, incarnation, why) => {
       peers.nodeDown(node, incarnation, why)
-      host.nodeDown(node)
+      if (!engineLink.silenced) events.nodeDown(node)
     },
     nodeForgotten: (node) => { peers.forgetNode(node) },
-    loopStalled: (ms) => {
-      logger.warn({ ms: Math.round(ms) }, 'cluster: the event loop stood still')
-    },
-    nameTaken: (incarnation) => { host.laterIncarnation(incarnation) }
+    laterIncarnation: (incarnation) => { events.laterIncarnation(incarnation) }
   })
-  const otherVersions = new OtherVersions(logger)
-  const heartbeats = new Heartbeats({
-    clock,
-    timing,
-    counters,
-    random,
-    engineLink,
-    membership,
-    unreadableBatch: (bytes) => { otherVersions.logSender(bytes) },
-    nodeReturned: (name) => { peers.nodeReturned(name) }
+  const inbox = new Inbox(context, membership, peers)
+  const heartbeats = new Heartbeats(context, engineLink, membership, peers)
+  const groups = new Groups(context, engineLink, peers, inbox)
+  const router = new Router(context, peers)
+  const dispatch: FrameHandler = dispatcherOf({
+    ...router.handlers,
+    ...groups.handlers,
+    // The channel makes whole frames of fragments.
+    fragment: refuse,
+    // These two arrive on the topics of groups.
+    broadcast: refuse,
+    except: refuse
   })
-  const { laterIncarnation } = host
-  const inbox = new Inbox({ membership, peers, counters, laterIncarnation })
-  return { membership, heartbeats, inbox }
-}
-
-type OwnNamesHost = 'acquireTimeout' | 'local' | 'durable' | 'leaseLost' | 'nameLost'
-
-export interface NamesPartHost extends Omit<NamesHost, OwnNamesHost> {
-  guard (task: () => void): void
-}
-
-/** @returns cluster-wide names; without a register in the engine, names that reject each use */
-export function makeNames (options: ClusterNodeOptions, host: NamesPartHost): Names | NoNames {
-  const { events, local, logger, transport } = options
-  if (!transport.caps.registry) return new NoNames(transport.caps.name)
-  return new Names({
-    ...host,
-    local,
-    acquireTimeout: options.acquireTimeout ?? host.timing.acquire,
-    get durable () { return transport.caps.durable === true },
-    leaseLost: (names) => { logger.warn({ names }, 'cluster: this node lost its lease') },
-    nameLost: (name, pid) => {
-      const about = { relayName: name, relayPid: pid }
-      logger.warn(about, 'cluster: a name is lost, and its process ends')
-      host.guard(() => { events.nameLost(name, pid) })
-    }
-  })
+  return { context, register, engineLink, peers, membership, heartbeats, inbox, groups, router }
 }

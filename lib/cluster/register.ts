@@ -1,5 +1,5 @@
-import type { Clock } from '../shared/clock.js'
-import type { RegisterEntry, ClusterTransport } from '../../types/cluster.js'
+import type { NodeContext } from './context.js'
+import type { RegisterEntry } from '../../types/cluster.js'
 
 /** A value of the register, parsed. */
 export interface ParsedEntry<T> {
@@ -9,17 +9,11 @@ export interface ParsedEntry<T> {
 
 /** The engine's register, with JSON values, prefixed keys and a timeout for every request. */
 export class Register {
-  readonly #transport: ClusterTransport
-  readonly #clock: Clock
-  readonly #prefix: string
-  readonly #requestTimeout: number
+  readonly #context: NodeContext
   #highestRevision = 0
 
-  constructor (transport: ClusterTransport, clock: Clock, prefix: string, patience: number) {
-    this.#transport = transport
-    this.#clock = clock
-    this.#prefix = prefix
-    this.#requestTimeout = patience
+  constructor (context: NodeContext) {
+    this.#context = context
   }
 
   /** The highest revision in any answer. */
@@ -29,7 +23,7 @@ export class Register {
 
   /** @returns a value that may be stale. Rejects when the engine does not answer */
   async get<T> (key: string): Promise<ParsedEntry<T> | undefined> {
-    const request = this.#transport.get(this.#prefix + key)
+    const request = this.#context.transport.get(this.#keyOf(key))
     const entry: RegisterEntry | undefined = await this.withTimeout(request)
     if (entry === undefined) return undefined
     this.#highestRevision = Math.max(this.#highestRevision, entry.revision)
@@ -42,21 +36,26 @@ export class Register {
    */
   async cas (key: string, value: unknown, revision: number): Promise<number> {
     const bytes = value === undefined ? undefined : Buffer.from(JSON.stringify(value))
-    const request = this.#transport.cas(this.#prefix + key, bytes, revision)
+    const request = this.#context.transport.cas(this.#keyOf(key), bytes, revision)
     const written = await this.withTimeout(request)
     this.#highestRevision = Math.max(this.#highestRevision, written)
     return written
   }
 
+  #keyOf (key: string): string {
+    return `${this.#context.prefix}.${key}`
+  }
+
   /** Resolves after a short time: retries without it would never leave the current turn. */
   pauseBeforeRetry (): Promise<void> {
-    return new Promise((resolve) => { this.#clock.after(this.#requestTimeout / 20, resolve) })
+    const { timing } = this.#context
+    return new Promise((resolve) => { this.#context.after(timing.request / 20, resolve) })
   }
 
   /** Settles like the request, or rejects after the timeout of one request. */
   withTimeout<T> (request: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const timer = this.#clock.after(this.#requestTimeout, () => {
+      const timer = this.#context.after(this.#context.timing.request, () => {
         reject(new Error('The engine does not answer'))
       })
       request.then(resolve, reject).finally(() => { timer.cancel() })

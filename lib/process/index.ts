@@ -52,11 +52,15 @@ export function createProcesses (options: ProcessesOptions = {}): ProcessSystem 
   return processSystemFacade(runtime, { ready: () => ready, close })
 }
 
-/** The cluster is loaded only where it is used. */
+/**
+ * The cluster is loaded only where it is used. This node has no connections, but those of other
+ * nodes may be bound to its processes.
+ */
 function join (runtime: Runtime, engine: ClusterEngine, close: () => Promise<void>): Promise<void> {
   runtime.clusterAccess.joining = true
-  const joined = import('../cluster/facade.js').then(({ startCluster }) => {
-    return startCluster(runtime, engine, { close })
+  const modules = Promise.all([import('../cluster/facade.js'), import('../connection/remote.js')])
+  const joined = modules.then(([{ startCluster }, { connectionCodec: codec }]) => {
+    return startCluster(runtime, engine, { codec, close })
   })
   // Without a call of `ready()` no code handles it. Until the node has joined, `spawn` throws.
   joined.catch(() => {})

@@ -97,15 +97,3 @@ export class ContextClock implements Clock {
     this.#context.start(startLater, this.#clock, task)
   }
 }
-
-/**
- * The clock of a cluster node: it counts from 1970, and its timers do not keep the program running.
- */
-export function backgroundClock (clock: Clock): Clock {
-  return {
-    now: () => performance.timeOrigin + clock.now(),
-    after: (ms, task) => clock.after(ms, task).unref(),
-    soon (task) { clock.soon(task) },
-    later (task) { clock.later(task) }
-  }
-}

@@ -1,4 +1,5 @@
 import { ClusterNode } from '../../lib/cluster/node.js'
+import { connectionCodec } from '../../lib/connection/remote.js'
 import { Engine, Machine, Random, SimulatedTransport, World } from './simulator.js'
 import { homeOf, ModelHere } from './model.js'
 import { timings } from '../../lib/cluster/timing.js'
@@ -86,6 +87,7 @@ class SimulatedNode {
       timing: 'default',
       startTimeout: 10_000,
       local: this.here,
+      codec: connectionCodec,
       events: {
         nameLost: (lost) => {
           simulation.nameLost(lost, this)
@@ -97,6 +99,7 @@ class SimulatedNode {
       },
       logger: this.#logger(simulation),
       clock: this.machine,
+      timeOrigin: 0,
       random: world.random.next
     })
     this.here.elsewhere = this.cluster.remote

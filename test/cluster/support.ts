@@ -1,4 +1,5 @@
 import { ClusterNode } from '../../lib/cluster/node.js'
+import { connectionCodec } from '../../lib/connection/remote.js'
 import { ModelHere } from './model.js'
 import { Calm, Engine, Machine, SimulatedTransport, World } from './simulator.js'
 import type { ClusterEvents } from '../../lib/cluster/node.js'
@@ -86,9 +87,11 @@ export class TestCluster {
       timing: 'default',
       startTimeout: 10_000,
       local: here,
+      codec: connectionCodec,
       events,
       logger,
       clock: machine,
+      timeOrigin: 0,
       random: this.world.random.next
     })
     here.elsewhere = cluster.remote

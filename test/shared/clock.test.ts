@@ -1,14 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { mock } from 'node:test'
 import t from 'tap'
-import { backgroundClock, ContextClock, nodeClock } from '../../lib/shared/clock.js'
+import { ContextClock, nodeClock } from '../../lib/shared/clock.js'
 import { Context } from '../../lib/shared/context.js'
 import type { Clock } from '../../lib/shared/clock.js'
 
 const inContext = new ContextClock(nodeClock, new Context())
-const clocks: Array<readonly [string, Clock]> = [
-  ['node', nodeClock], ['context', inContext], ['background', backgroundClock(nodeClock)]
-]
+const clocks: Array<readonly [string, Clock]> = [['node', nodeClock], ['context', inContext]]
 
 for (const [name, clock] of clocks) {
   t.test(`${name}: runs a task once after its delay, unless it is cancelled`, async (t) => {
@@ -59,15 +57,6 @@ t.test('keeps the program running with a timer, unless it is unreferenced', asyn
   const timer = nodeClock.after(60_000, () => {})
   t.equal(keeping(), before + 1)
   t.equal(timer.unref(), timer)
-  t.equal(keeping(), before)
-  timer.cancel()
-})
-
-t.test('the clock of a cluster counts from 1970, and keeps no program running', async (t) => {
-  const clock = backgroundClock(nodeClock)
-  t.ok(clock.now() > Date.UTC(2024))
-  const before = keeping()
-  const timer = clock.after(60_000, () => {})
   t.equal(keeping(), before)
   timer.cancel()
 })

@@ -1,29 +1,26 @@
 import { batchTypes, encodeFrame, encodeSource } from '../link/codec.js'
 import { frameTypes } from '../link/frame-types.js'
-import { serialOf } from '../membership/peer.js'
+import { serialOf } from '../context.js'
 import { groupTopic } from './group.js'
 import type { FrameFields } from '../link/codec.js'
 import type { Group } from './group.js'
-import type { Peer } from '../membership/peer.js'
-import type { ClusterTransport } from '../../../types/cluster.js'
+import type { NodeContext } from '../context.js'
+import type { EngineLink } from '../link/engine-link.js'
+import type { Peers } from '../membership/peers.js'
 import type { Pid } from '../../../types/pid.js'
-
-export interface GroupPublisherHost {
-  readonly transport: ClusterTransport
-  readonly prefix: string
-  readonly nodeName: string
-  readonly incarnation: number
-  /** Whether the engine can be reached. */
-  readonly engineUp: boolean
-  upPeers (): Peer[]
-}
 
 /** Sends the frames of groups to other nodes: by the topic of the group, or else by channels. */
 export class GroupPublisher {
-  readonly #host: GroupPublisherHost
+  readonly #context: NodeContext
+  readonly #engineLink: Pick<EngineLink, 'up'>
+  readonly #peers: Pick<Peers, 'upPeers'>
 
-  constructor (host: GroupPublisherHost) {
-    this.#host = host
+  constructor (
+    context: NodeContext, engineLink: Pick<EngineLink, 'up'>, peers: Pick<Peers, 'upPeers'>
+  ) {
+    this.#context = context
+    this.#engineLink = engineLink
+    this.#peers = peers
   }
 
   /**
@@ -35,11 +32,11 @@ export class GroupPublisher {
   broadcast (
     group: string, except: string, fields: FrameFields, relayed: FrameFields
   ): boolean {
-    if (!this.#host.engineUp) return false
-    const peers = this.#host.upPeers()
+    if (!this.#engineLink.up) return false
+    const peers = this.#peers.upPeers
     const frames = except === '' ? [fields] : [{ type: frameTypes.except, text: except }, fields]
     const isFlushed = peers.every(({ channel }) => channel.isFlushed)
-    if (isFlushed && this.#publish(groupTopic(group, this.#host.prefix), frames)) return true
+    if (isFlushed && this.#publish(groupTopic(group, this.#context.prefix), frames)) return true
     const accepted = peers.map((peer) => peer.sendBroadcast(relayed, group, except))
     return !accepted.includes(false)
   }
@@ -47,13 +44,13 @@ export class GroupPublisher {
   /** Announces on all nodes that a process of this one has joined or left. */
   announce (group: Group, type: number, pid: Pid): void {
     const from = serialOf(pid)
-    if (this.#publish(group.topic, [{ type, from }]) || !this.#host.engineUp) return
-    for (const peer of this.#host.upPeers()) peer.sendFrame({ type, from, text: group.name })
+    if (this.#publish(group.topic, [{ type, from }]) || !this.#engineLink.up) return
+    for (const peer of this.#peers.upPeers) peer.sendFrame({ type, from, text: group.name })
   }
 
   #publish (topic: string, frames: readonly FrameFields[]): boolean {
-    const { nodeName, incarnation, transport } = this.#host
-    const source = encodeSource({ type: batchTypes.broadcast, node: nodeName, incarnation })
+    const { node, incarnation, transport } = this.#context
+    const source = encodeSource({ type: batchTypes.broadcast, node, incarnation })
     const bytes = Buffer.concat([source, ...frames.map((frame) => encodeFrame(frame, 0))])
     return bytes.length <= transport.caps.maxFrame && transport.publish(topic, bytes)
   }

@@ -1,20 +1,12 @@
 import { frameTypes } from '../link/frame-types.js'
 import { decodePayload, encodePayload } from '../values/payload.js'
-import { serialOf } from '../membership/peer.js'
+import { serialOf } from '../context.js'
 import { deleteInner, innerMap } from '../nested-maps.js'
-import type { Clock } from '../../shared/clock.js'
+import type { NodeContext } from '../context.js'
+import type { FrameHandlers } from '../dispatch.js'
 import type { Frame } from '../link/codec.js'
-import type { NodeContext, Peer } from '../membership/peer.js'
-import type { Timing } from '../timing.js'
+import type { Peer } from '../membership/peer.js'
 import type { Pid } from '../../../types/pid.js'
-
-export interface GroupQueriesHost {
-  readonly node: Pick<NodeContext, 'nextRef'>
-  readonly clock: Clock
-  readonly timing: Timing
-  /** The members of a group that live on this node. */
-  localMembers (group: string): Iterable<Pid>
-}
 
 /** Settles a query. @param members undefined: there is no answer */
 type PendingQuery = (members: Pid[] | undefined) => void
@@ -24,11 +16,19 @@ type PendingQuery = (members: Pid[] | undefined) => void
  * longer than `timing.request`.
  */
 export class GroupQueries {
-  readonly #host: GroupQueriesHost
+  readonly #context: NodeContext
+  readonly #localMembers: (group: string) => Iterable<Pid>
   readonly #pending = new Map<Peer, Map<number, PendingQuery>>()
 
-  constructor (host: GroupQueriesHost) {
-    this.#host = host
+  readonly handlers = {
+    ask: (peer, frame) => this.#receiveQuery(peer, frame),
+    members: (peer, frame) => this.#receiveAnswer(peer, frame)
+  } satisfies Partial<FrameHandlers>
+
+  /** @param localMembers returns the members of a group that live on this node */
+  constructor (context: NodeContext, localMembers: (group: string) => Iterable<Pid>) {
+    this.#context = context
+    this.#localMembers = localMembers
   }
 
   get size (): number {
@@ -37,28 +37,26 @@ export class GroupQueries {
 
   /** @returns the members on that node; undefined: it does not answer */
   query (group: string, peer: Peer): Promise<Pid[] | undefined> {
-    const { node, clock, timing } = this.#host
     return new Promise((resolve) => {
-      const ref = node.nextRef()
+      const ref = this.#context.nextRef()
       const settle: PendingQuery = (members) => {
         timer.cancel()
         deleteInner(this.#pending, peer, ref)
         resolve(members)
       }
-      const timer = clock.after(timing.request, () => { settle(undefined) })
+      const timer = this.#context.after(this.#context.timing.request, () => { settle(undefined) })
       innerMap(this.#pending, peer).set(ref, settle)
       if (!peer.sendFrame({ type: frameTypes.ask, ref, text: group })) settle(undefined)
     })
   }
 
-  /** @returns undefined when a frame is not about queries, false when it is garbage */
-  receive (peer: Peer, { type, ref, text, kind, body }: Frame): boolean | undefined {
-    if (type === frameTypes.ask) {
-      const members = Array.from(this.#host.localMembers(text), serialOf)
-      peer.sendFrame({ type: frameTypes.members, ref, ...encodePayload(members)! })
-      return true
-    }
-    if (type !== frameTypes.members) return undefined
+  #receiveQuery (peer: Peer, { ref, text: group }: Frame): true {
+    const members = Array.from(this.#localMembers(group), serialOf)
+    peer.sendFrame({ type: frameTypes.members, ref, ...encodePayload(members)! })
+    return true
+  }
+
+  #receiveAnswer (peer: Peer, { ref, kind, body }: Frame): boolean {
     const payload = decodePayload(kind, body as Buffer)?.payload
     const isList = Array.isArray(payload) && payload.every((serial) => Number.isSafeInteger(serial))
     const members = isList ? payload.map((serial: number) => peer.pid(serial)) : undefined

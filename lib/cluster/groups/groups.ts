@@ -5,62 +5,66 @@ import { notLocalError } from '../errors.js'
 import { checkGroupName } from '../../process/registry/names.js'
 import { isPid } from '../../process/pid.js'
 import { frameTypes } from '../link/frame-types.js'
-import { decodeFrames, frameSize } from '../link/codec.js'
+import { batchTypes, decodeFrames, frameSize } from '../link/codec.js'
 import { Group } from './group.js'
 import { GroupPublisher, relayedBroadcast, splitRelayedHeader } from './group-publisher.js'
 import { GroupQueries } from './group-queries.js'
 import { decodePayload, encodePayload, whyUnsendable } from '../values/payload.js'
 import { maxFrameBytes } from '../link/fragments.js'
-import { serialOf } from '../membership/peer.js'
-import type { Clock } from '../../shared/clock.js'
+import { serialOf } from '../context.js'
+import type { NodeContext } from '../context.js'
+import type { FrameHandlers } from '../dispatch.js'
+import type { Inbox } from '../inbox.js'
 import type { Frame, FrameFields } from '../link/codec.js'
+import type { EngineLink } from '../link/engine-link.js'
 import type { GroupListener } from './group.js'
-import type { GroupPublisherHost } from './group-publisher.js'
-import type { NodeContext, Peer } from '../membership/peer.js'
-import type { Timing } from '../timing.js'
+import type { Peer } from '../membership/peer.js'
+import type { Peers } from '../membership/peers.js'
 import type { ExitListener } from '../../process/exits/relations.js'
 import type { ClusterGroupChange, ClusterGroups, ClusterMembers } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
 
-export interface GroupsHost extends GroupPublisherHost {
-  readonly node: NodeContext
-  readonly clock: Clock
-  readonly timing: Timing
-  isLocal (pid: Pid): boolean
-  /** Sends the frames that wait in the channels to other nodes. */
-  flush (): void
-  /** Delivers a broadcast to members of this node, in one loop. */
-  broadcast (
-    members: readonly Pid[], topic: string, payload: unknown, from: Pid | undefined
-  ): void
-  /**
-   * Checks the sender of a batch that arrives on a group's topic.
-   * @returns the sender and the offset of the first frame; undefined: the batch is dropped
-   */
-  acceptBatch (bytes: Buffer): { readonly peer: Peer, readonly end: number } | undefined
-  countGarbage (): void
-}
+type Link = Pick<EngineLink, 'up' | 'isOwn'>
+type UpPeers = Pick<Peers, 'upPeers' | 'flush'>
+type GroupFrames =
+  'joined' | 'left' | 'relayedBroadcast' | 'missedBroadcast' | keyof GroupQueries['handlers']
 
 /**
  * Groups across nodes. A node subscribes once to the topic of each group that it uses. A broadcast
  * is published once, whatever the number of nodes and members.
  */
 export class Groups implements ClusterGroups {
-  readonly #host: GroupsHost
+  readonly #context: NodeContext
+  readonly #engineLink: Link
+  readonly #peers: UpPeers
+  readonly #inbox: Pick<Inbox, 'acceptSource'>
   readonly #groups = new Map<string, Group>()
   readonly #queries: GroupQueries
   readonly #publisher: GroupPublisher
+  readonly handlers: Pick<FrameHandlers, GroupFrames>
   #closed = false
 
-  constructor (host: GroupsHost) {
-    this.#host = host
-    this.#publisher = new GroupPublisher(host)
-    this.#queries = new GroupQueries({
-      node: host.node,
-      clock: host.clock,
-      timing: host.timing,
-      localMembers: (group) => this.#groups.get(group)?.localMembers.keys() ?? []
-    })
+  constructor (
+    context: NodeContext, engineLink: Link, peers: UpPeers, inbox: Pick<Inbox, 'acceptSource'>
+  ) {
+    this.#context = context
+    this.#engineLink = engineLink
+    this.#peers = peers
+    this.#inbox = inbox
+    this.#publisher = new GroupPublisher(context, engineLink, peers)
+    this.#queries = new GroupQueries(
+      context, (group) => this.#groups.get(group)?.localMembers.keys() ?? []
+    )
+    this.handlers = {
+      joined: (peer, frame) => this.#receiveChange(peer, frame),
+      left: (peer, frame) => this.#receiveChange(peer, frame),
+      relayedBroadcast: (peer, frame) => this.#receiveRelayed(peer, frame),
+      missedBroadcast: (_peer, { text, body, ref }) => {
+        this.#recordMissed(text, body.toString(), ref)
+        return true
+      },
+      ...this.#queries.handlers
+    }
   }
 
   /** Records, for the tests that check that nothing is left over. */
@@ -70,7 +74,7 @@ export class Groups implements ClusterGroups {
 
   async join (group: string, pid: Pid): Promise<void> {
     checkGroupName(group)
-    if (!this.#host.isLocal(pid)) throw notLocalError(pid)
+    if (!this.#context.isLocal(pid)) throw notLocalError(pid)
     this.#checkOpen()
     const record = this.#open(group)
     let ended = false
@@ -84,7 +88,7 @@ export class Groups implements ClusterGroups {
         }
       }
       record.localMembers.set(pid, { times: 1, exitListener })
-      this.#host.node.local.monitor(pid, exitListener)
+      this.#context.local.monitor(pid, exitListener)
       if (ended) throw new errorCodes.FST_PROCESS_NOT_ALIVE(pid)
       this.#announce(record, frameTypes.joined, pid)
     }
@@ -106,7 +110,7 @@ export class Groups implements ClusterGroups {
     const member = group.localMembers.get(pid)
     if (member === undefined) return false
     if (--member.times > 0) return true
-    this.#host.node.local.demonitor(pid, member.exitListener)
+    this.#context.local.demonitor(pid, member.exitListener)
     this.#removeMember(group, pid)
     return true
   }
@@ -125,7 +129,7 @@ export class Groups implements ClusterGroups {
   ): boolean {
     checkGroupName(group)
     checkTopic(topic)
-    if (from !== undefined && !this.#host.isLocal(from)) {
+    if (from !== undefined && !this.#context.isLocal(from)) {
       throw new errorCodes.FST_PROCESS_INVALID_PID(show(from))
     }
     if (except !== undefined && !isPid(except)) {
@@ -133,7 +137,7 @@ export class Groups implements ClusterGroups {
     }
     const encoded = encodePayload(payload)
     if (encoded === undefined) {
-      this.#host.node.unsendable(whyUnsendable(payload), { topic, group })
+      this.#context.unsendable(whyUnsendable(payload), { topic, group })
       return false
     }
     const fields: FrameFields = {
@@ -143,7 +147,7 @@ export class Groups implements ClusterGroups {
     if (frameSize(relayed) > maxFrameBytes) return false
     const record = this.#groups.get(group)
     // Messages that were sent before the broadcast must arrive before it.
-    this.#host.flush()
+    this.#peers.flush()
     const reached = this.#publisher.broadcast(group, except ?? '', fields, relayed)
     if (record !== undefined) this.#deliverLocally(record, topic, payload, from, except)
     return reached
@@ -154,7 +158,7 @@ export class Groups implements ClusterGroups {
   ): void {
     const members = [...group.localMembers.keys()].filter((pid) => pid !== except)
     if (members.length === 0) return
-    this.#host.node.guard(() => { this.#host.broadcast(members, topic, payload, from) })
+    this.#context.guard(() => { this.#context.events.broadcast(members, topic, payload, from) })
   }
 
   #announce (group: Group, type: number, pid: Pid): void {
@@ -165,15 +169,21 @@ export class Groups implements ClusterGroups {
   // From other nodes
 
   #receiveBatch (group: Group, bytes: Buffer): void {
-    const source = this.#host.acceptBatch(bytes)
+    if (this.#engineLink.isOwn(bytes)) return
+    const source = this.#inbox.acceptSource(bytes, batchTypes.broadcast)
     if (source === undefined) return
+    const { counters } = this.#context
     const frames = decodeFrames(bytes, source.end)
-    if (frames === undefined) return this.#host.countGarbage()
+    if (frames === undefined) {
+      counters.garbage++
+      return
+    }
     let except: string | undefined
     for (const frame of frames) {
       if (frame.type === frameTypes.except) except = frame.text
       else if (!this.#applyFrame(group, source.peer, frame, except)) {
-        return this.#host.countGarbage()
+        counters.garbage++
+        return
       }
     }
   }
@@ -201,7 +211,7 @@ export class Groups implements ClusterGroups {
 
   async members (group: string): Promise<ClusterMembers> {
     checkGroupName(group)
-    const peers = this.#host.upPeers()
+    const peers = this.#peers.upPeers
     const answers = await Promise.all(peers.map((peer) => this.#queries.query(group, peer)))
     const members = [...this.#groups.get(group)?.localMembers.keys() ?? []]
     const missing: string[] = []
@@ -212,21 +222,11 @@ export class Groups implements ClusterGroups {
     return { members, missing }
   }
 
-  /** @returns undefined when a frame is not about groups, false when it is garbage */
-  receive (peer: Peer, frame: Frame): boolean | undefined {
-    const { type, from, ref, text, body } = frame
-    switch (type) {
-      case frameTypes.joined: case frameTypes.left: {
-        const group = this.#groups.get(text)
-        if (group !== undefined) this.#memberChanged(group, type, peer.pid(from))
-        return true
-      }
-      case frameTypes.relayedBroadcast: return this.#receiveRelayed(peer, frame)
-      case frameTypes.missedBroadcast:
-        this.#recordMissed(text, body.toString(), ref)
-        return true
-      default: return this.#queries.receive(peer, frame)
-    }
+  /** A change that could not be published on the topic of the group. */
+  #receiveChange (peer: Peer, { type, from, text }: Frame): true {
+    const group = this.#groups.get(text)
+    if (group !== undefined) this.#memberChanged(group, type, peer.pid(from))
+    return true
   }
 
   #receiveRelayed (peer: Peer, frame: Frame): boolean {
@@ -240,7 +240,7 @@ export class Groups implements ClusterGroups {
 
   /** Tells the local members of a group that they missed broadcasts. */
   #recordMissed (name: string, except: string, count: number): void {
-    const { local } = this.#host.node
+    const { local } = this.#context
     for (const pid of [...this.#groups.get(name)?.localMembers.keys() ?? []]) {
       if (pid !== except) local.missed(pid, count)
     }
@@ -267,7 +267,7 @@ export class Groups implements ClusterGroups {
       throw err
     }
     this.#notifyListeners(record, [...record.localMembers.keys()], [])
-    const peers = this.#host.upPeers()
+    const peers = this.#peers.upPeers
     const answered = await Promise.all(peers.map((peer) => this.#queryMembers(record, peer)))
     const subscription = record.listeners.get(listener)
     if (subscription !== undefined) subscription.isReady = true
@@ -301,7 +301,7 @@ export class Groups implements ClusterGroups {
     const change: ClusterGroupChange | undefined = group.applyChange(joined, left)
     if (change === undefined) return
     for (const { notify, isReady } of [...group.listeners.values()]) {
-      if (isReady) this.#host.node.guard(() => { notify(change) })
+      if (isReady) this.#context.guard(() => { notify(change) })
     }
   }
 
@@ -325,7 +325,7 @@ export class Groups implements ClusterGroups {
   /** Finds or creates a group, and cancels the end of its subscription. */
   #open (name: string): Group {
     let group = this.#groups.get(name)
-    if (group === undefined) this.#groups.set(name, group = new Group(name, this.#host.prefix))
+    if (group === undefined) this.#groups.set(name, group = new Group(name, this.#context.prefix))
     group.linger?.cancel()
     group.linger = undefined
     return group
@@ -338,7 +338,7 @@ export class Groups implements ClusterGroups {
    * @throws `FST_CLUSTER_UNAVAILABLE` when the engine does not confirm the subscription
    */
   #waitForSubscription (group: Group): Promise<void> {
-    group.subscribed ??= this.#host.transport.subscribe(group.topic, (bytes) => {
+    group.subscribed ??= this.#context.transport.subscribe(group.topic, (bytes) => {
       this.#receiveBatch(group, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
     }).catch((err: unknown) => {
       group.subscribed = undefined
@@ -346,8 +346,8 @@ export class Groups implements ClusterGroups {
     })
     const { subscribed } = group
     return new Promise((resolve, reject) => {
-      const { clock, timing } = this.#host
-      const timer = clock.after(timing.down, () => {
+      const { timing } = this.#context
+      const timer = this.#context.after(timing.down, () => {
         const why = `the engine did not confirm the group within ${timing.down} ms`
         reject(new errorCodes.FST_CLUSTER_UNAVAILABLE(why))
       })
@@ -358,10 +358,10 @@ export class Groups implements ClusterGroups {
   /** Ends the subscription after a delay, because a new member often joins soon. */
   #closeIfUnused (group: Group): void {
     if (group.isUsed || group.linger !== undefined) return
-    group.linger = this.#host.clock.after(this.#host.timing.linger, () => {
+    group.linger = this.#context.after(this.#context.timing.linger, () => {
       this.#groups.delete(group.name)
       if (group.subscribed === undefined) return
-      this.#host.transport.unsubscribe(group.topic).catch(() => {})
+      this.#context.transport.unsubscribe(group.topic).catch(() => {})
     })
   }
 
@@ -375,7 +375,7 @@ export class Groups implements ClusterGroups {
     for (const { linger, localMembers } of this.#groups.values()) {
       linger?.cancel()
       for (const [pid, { exitListener }] of localMembers) {
-        this.#host.node.local.demonitor(pid, exitListener)
+        this.#context.local.demonitor(pid, exitListener)
       }
     }
     this.#groups.clear()

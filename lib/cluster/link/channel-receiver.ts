@@ -1,22 +1,12 @@
+import { batchTypes } from './codec.js'
 import { frameTypes } from './frame-types.js'
 import { Fragments } from './fragments.js'
-import type { Cancellable, Clock } from '../../shared/clock.js'
+import type { Cancellable } from '../../shared/clock.js'
+import type { NodeContext } from '../context.js'
 import type { Frame } from './codec.js'
-import type { Timing } from '../timing.js'
-import type { ClusterStats } from '../../../types/cluster.js'
 
-/** The parts of its channel that a receiver uses. */
-export interface ChannelReceiverHost {
-  readonly clock: Clock
-  readonly timing: Timing
-  readonly counters: ClusterStats
-  /** Called with each frame, in order. @returns false if the frame is garbage */
-  handleFrame (frame: Frame): boolean
-  /** Publishes a batch without frames: its header acknowledges. */
-  sendAcknowledgement (): void
-  /** Asks the other node to resend all frames that are not acknowledged. */
-  sendNack (): void
-}
+/** A batch without frames: its header acknowledges. A nack also asks for all other frames again. */
+export type EmptyBatch = typeof batchTypes.frames | typeof batchTypes.nack
 
 /** After this many frames an acknowledgement is sent at once, without waiting for `timing.ack`. */
 const maxUnacknowledged = 512
@@ -26,7 +16,9 @@ const maxUnacknowledged = 512
  * acknowledges them.
  */
 export class ChannelReceiver {
-  readonly #host: ChannelReceiverHost
+  readonly #context: NodeContext
+  readonly #handleFrame: (frame: Frame) => boolean
+  readonly #publishEmpty: (type: EmptyBatch) => void
   readonly #fragments = new Fragments()
   #nextExpected = 1
   /** Frames that came since an acknowledgement was last sent. */
@@ -36,8 +28,15 @@ export class ChannelReceiver {
   /** Incremented by each {@link reset}. */
   #resetCount = 0
 
-  constructor (host: ChannelReceiverHost) {
-    this.#host = host
+  /** @param handleFrame called with each frame, in order. Returns false if the frame is garbage */
+  constructor (
+    context: NodeContext,
+    handleFrame: (frame: Frame) => boolean,
+    publishEmpty: (type: EmptyBatch) => void
+  ) {
+    this.#context = context
+    this.#handleFrame = handleFrame
+    this.#publishEmpty = publishEmpty
   }
 
   /** Number of the last frame that was received in order. */
@@ -57,8 +56,8 @@ export class ChannelReceiver {
       // A frame comes twice if the batch that acknowledged it was lost: acknowledge it again.
       if (frame.seq < this.#nextExpected) continue
       this.#nextExpected++
-      this.#host.counters.framesIn++
-      if (!this.#handle(frame)) this.#host.counters.garbage++
+      this.#context.counters.framesIn++
+      if (!this.#handle(frame)) this.#context.counters.garbage++
       // The frame may have caused a reset of this channel.
       if (this.#resetCount !== resetCount) return
     }
@@ -66,22 +65,25 @@ export class ChannelReceiver {
   }
 
   #handle (frame: Frame): boolean {
-    if (frame.type !== frameTypes.fragment) return this.#host.handleFrame(frame)
+    if (frame.type !== frameTypes.fragment) return this.#handleFrame(frame)
     const added = this.#fragments.addFragment(frame)
     if (!added.ok) return false
-    return added.value === undefined || this.#host.handleFrame(added.value)
+    return added.value === undefined || this.#handleFrame(added.value)
   }
 
   /** Waits a moment, because a frame that is sent meanwhile acknowledges in its header. */
   #acknowledge (): void {
     if (this.#unacknowledged === 0) return
-    if (this.#unacknowledged >= maxUnacknowledged) this.#host.sendAcknowledgement()
-    else this.#ackTimer ??= this.#host.clock.after(this.#host.timing.ack, this.#acknowledgeNow)
+    if (this.#unacknowledged >= maxUnacknowledged) this.#publishEmpty(batchTypes.frames)
+    else {
+      const { timing } = this.#context
+      this.#ackTimer ??= this.#context.after(timing.ack, this.#acknowledgeNow)
+    }
   }
 
   readonly #acknowledgeNow = (): void => {
     this.#ackTimer = undefined
-    this.#host.sendAcknowledgement()
+    this.#publishEmpty(batchTypes.frames)
   }
 
   /** Called after each published batch: its header acknowledged all frames. */
@@ -92,16 +94,16 @@ export class ChannelReceiver {
   }
 
   #nack (): void {
-    const now = this.#host.clock.now()
-    if (now - this.#nackAt < this.#host.timing.nack) return
+    const now = this.#context.now()
+    if (now - this.#nackAt < this.#context.timing.nack) return
     this.#nackAt = now
-    this.#host.sendNack()
+    this.#publishEmpty(batchTypes.nack)
   }
 
   /** @param last number of the last frame that the other node has sent */
   receivePing (last: number): void {
     if (last >= this.#nextExpected) this.#nack()
-    else this.#host.sendAcknowledgement()
+    else this.#publishEmpty(batchTypes.frames)
   }
 
   /** Forgets everything: the next frame has the number 1 again. */

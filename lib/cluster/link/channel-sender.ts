@@ -1,26 +1,14 @@
 import { Ring } from '../../shared/ring.js'
-import { encodeFrame, envelopeOf, frameSize } from './codec.js'
+import { encodeFrame, envelopeOf, frameSize, maxHeaderBytes } from './codec.js'
 import { frameTypes } from './frame-types.js'
 import { decodeNumberList } from './number-list.js'
 import { OpenSends } from './open-sends.js'
 import { splitFrame, maxFrameBytes } from './fragments.js'
 import { Window } from './window.js'
 import type { FrameFields } from './codec.js'
-import type { Cancellable, Clock } from '../../shared/clock.js'
+import type { Cancellable } from '../../shared/clock.js'
+import type { NodeContext } from '../context.js'
 import type { MissedMessages } from './missed-messages.js'
-import type { Timing } from '../timing.js'
-import type { ClusterStats } from '../../../types/cluster.js'
-
-/** The parts of its channel that a sender uses. */
-export interface ChannelSenderHost {
-  readonly clock: Clock
-  readonly timing: Timing
-  readonly counters: ClusterStats
-  /** The frames of one batch have at most this many bytes. */
-  readonly batchBytes: number
-  /** Publishes frames in one batch. @returns false if the engine did not accept them */
-  publishFrames (frames: readonly Uint8Array[]): boolean
-}
 
 /**
  * Bytes of one batch, if the engine allows as many. Larger batches save nothing, and they delay the
@@ -41,12 +29,15 @@ export type RecordLoss = (missed: MissedMessages) => void
  * rewind} moves `#nextToSend` back, so that they are published again.
  */
 export class ChannelSender {
-  readonly #host: ChannelSenderHost
+  readonly #context: NodeContext
+  readonly #publishFrames: (frames: readonly Uint8Array[]) => boolean
+  /** The frames of one batch have at most this many bytes. */
+  readonly #batchBytes: number
   readonly window = new Window()
   /** Encoded frames that are not acknowledged; the first has the number `#lastAcknowledged` + 1. */
   readonly #frames = new Ring<Buffer>()
   /** Messages of this turn. Further receivers may be added, so they have no number yet. */
-  readonly #openSends = new OpenSends()
+  readonly #openSends: OpenSends
   /** By frame number. Only for frames that do not name one receiver themselves. */
   readonly #lossRecords = new Map<number, RecordLoss>()
   /** The receivers of the last `sendMany`. */
@@ -62,8 +53,12 @@ export class ChannelSender {
   /** Number of the oldest frame, while it alone was resent; otherwise 0. */
   #probeSeq = 0
 
-  constructor (host: ChannelSenderHost) {
-    this.#host = host
+  /** @param publishFrames publishes one batch. Returns false if the engine did not accept it */
+  constructor (context: NodeContext, publishFrames: (frames: readonly Uint8Array[]) => boolean) {
+    this.#context = context
+    this.#publishFrames = publishFrames
+    this.#batchBytes = context.transport.caps.maxFrame - maxHeaderBytes
+    this.#openSends = new OpenSends(context.codec)
   }
 
   get unacknowledged (): number {
@@ -157,7 +152,7 @@ export class ChannelSender {
 
   /** Numbers and stores a frame. One that is too long for a batch becomes several fragments. */
   #numberFrame (fields: FrameFields, recordLoss?: RecordLoss): void {
-    const { batchBytes } = this.#host
+    const batchBytes = this.#batchBytes
     const isSplit = frameSize(fields) > batchBytes
     if (isSplit) {
       for (const fragment of splitFrame(fields, batchBytes)) {
@@ -173,7 +168,7 @@ export class ChannelSender {
 
   #store (bytes: Buffer): void {
     this.#lastNumbered++
-    if (this.#frames.length === 0) this.#progressAt = this.#host.clock.now()
+    if (this.#frames.length === 0) this.#progressAt = this.#context.now()
     this.#frames.enqueue(bytes)
     this.window.countAdded(bytes.length)
   }
@@ -183,8 +178,9 @@ export class ChannelSender {
     this.#closeOpenSends()
     while (this.#nextToSend <= this.#lastNumbered) {
       const frames = this.#nextBatch()
-      if (!this.#host.publishFrames(frames)) {
-        this.#retryTimer ??= this.#host.clock.after(this.#host.timing.nack, this.#tryAgain)
+      if (!this.#publishFrames(frames)) {
+        const { timing } = this.#context
+        this.#retryTimer ??= this.#context.after(timing.nack, this.#tryAgain)
         return
       }
       this.#countSent(frames.length)
@@ -194,7 +190,7 @@ export class ChannelSender {
 
   /** The frames of the next batch: as many as fit, but at least one. */
   #nextBatch (): Buffer[] {
-    const limit = Math.min(preferredBatchBytes, this.#host.batchBytes)
+    const limit = Math.min(preferredBatchBytes, this.#batchBytes)
     const frames: Buffer[] = []
     let bytes = 0
     for (let seq = this.#nextToSend; seq <= this.#lastNumbered; seq++) {
@@ -212,7 +208,7 @@ export class ChannelSender {
   }
 
   #countSent (frames: number): void {
-    const { counters } = this.#host
+    const { counters } = this.#context
     const last = this.#nextToSend + frames - 1
     const again = Math.max(0, Math.min(last, this.#lastSent) - this.#nextToSend + 1)
     this.#lastSent = Math.max(this.#lastSent, last)
@@ -227,12 +223,12 @@ export class ChannelSender {
 
   /** Called periodically: resends the oldest frame if nothing was acknowledged for a while. */
   tick (now: number): void {
-    const { timing, counters } = this.#host
+    const { timing, counters } = this.#context
     if (this.#frames.length === 0 || now - this.#progressAt < timing.resend) return
     this.#progressAt = now
     // Only the oldest frame: if the other node is stalled, it would get all frames every second.
     const wasSent = this.#nextToSend > this.#lastAcknowledged + 1
-    if (wasSent && this.#host.publishFrames([this.#frames.at(0)])) {
+    if (wasSent && this.#publishFrames([this.#frames.at(0)])) {
       counters.resent++
       this.#probeSeq = this.#lastAcknowledged + 1
     } else this.flush()
@@ -251,7 +247,7 @@ export class ChannelSender {
       if (this.#lossRecords.size > 0) this.#lossRecords.delete(this.#lastAcknowledged)
     }
     this.#nextToSend = Math.max(this.#nextToSend, ack + 1)
-    this.#progressAt = this.#host.clock.now()
+    this.#progressAt = this.#context.now()
     if (this.#probeSeq !== 0) this.#probeAnswered(ack)
     this.window.resumeProducers()
     return true

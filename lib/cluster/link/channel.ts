@@ -6,24 +6,17 @@ import { ChannelReceiver } from './channel-receiver.js'
 import { MissedMessages } from './missed-messages.js'
 import { ChannelSender } from './channel-sender.js'
 import type { ChannelHeader, Frame, FrameFields } from './codec.js'
-import type { Clock } from '../../shared/clock.js'
+import type { NodeContext } from '../context.js'
 import type { RecordLoss } from './channel-sender.js'
-import type { Timing } from '../timing.js'
 import type { Urgency, Window } from './window.js'
-import type { ClusterStats } from '../../../types/cluster.js'
 
-/** The parts of its node that a channel uses. */
-export interface ChannelHost {
-  readonly clock: Clock
-  readonly timing: Timing
-  readonly counters: ClusterStats
+/** The peer of a channel, which publishes its batches and handles its frames. */
+export interface ChannelOwner {
   /**
    * Publishes a batch to the inbox topic of the other node.
    * @returns false if the engine did not accept it
    */
   publishBatch (type: number, header: ChannelHeader, parts: readonly Uint8Array[]): boolean
-  /** The frames of one batch have at most this many bytes. */
-  readonly batchBytes: number
   /** Calls {@link Channel.flush} at the end of the current turn of the event loop. */
   scheduleFlush (channel: Channel): void
   /** Called with each received frame, in order. @returns false if the frame is garbage */
@@ -56,7 +49,8 @@ export interface ChannelHost {
  * the other. See {@link ConnectionNumbers} for the rules.
  */
 export class Channel {
-  readonly #host: ChannelHost
+  readonly #context: NodeContext
+  readonly #owner: ChannelOwner
   readonly #numbers: ConnectionNumbers
   readonly #sender: ChannelSender
   readonly #receiver: ChannelReceiver
@@ -66,26 +60,17 @@ export class Channel {
   #resetSentAt = -Infinity
   #resetSentFor = 0
 
-  constructor (host: ChannelHost) {
-    const { clock, timing, counters, batchBytes } = host
-    this.#host = host
-    this.#numbers = new ConnectionNumbers(clock.now())
-    this.#sender = new ChannelSender({
-      clock,
-      timing,
-      counters,
-      batchBytes,
-      publishFrames: (frames) => this.#publish(batchTypes.frames, frames)
-    })
-    this.#receiver = new ChannelReceiver({
-      clock,
-      timing,
-      counters,
-      handleFrame: (frame) => host.handleFrame(frame),
-      sendAcknowledgement: () => { this.#publish(batchTypes.frames, []) },
-      sendNack: () => { this.#publish(batchTypes.nack, []) }
-    })
-    this.#pingAt = clock.now()
+  constructor (context: NodeContext, owner: ChannelOwner) {
+    this.#context = context
+    this.#owner = owner
+    this.#numbers = new ConnectionNumbers(context.now())
+    this.#sender = new ChannelSender(context, (frames) => this.#publish(batchTypes.frames, frames))
+    this.#receiver = new ChannelReceiver(
+      context,
+      (frame) => owner.handleFrame(frame),
+      (type) => { this.#publish(type, []) }
+    )
+    this.#pingAt = context.now()
   }
 
   get window (): Window {
@@ -148,14 +133,14 @@ export class Channel {
   }
 
   #scheduleIf (accepted: boolean): boolean {
-    if (accepted) this.#host.scheduleFlush(this)
+    if (accepted) this.#owner.scheduleFlush(this)
     return accepted
   }
 
   /** Records a refused message. The next flush tells the node of its receiver. */
   recordMissed (record: RecordLoss): void {
     record(this.missedMessages)
-    this.#host.scheduleFlush(this)
+    this.#owner.scheduleFlush(this)
   }
 
   #enqueueNotices (): void {
@@ -180,18 +165,18 @@ export class Channel {
   /** Called periodically: resends and pings when it is time. */
   tick (now: number): void {
     this.#sender.tick(now)
-    if (now - this.#pingAt >= this.#host.timing.ping) this.#sendPing()
+    if (now - this.#pingAt >= this.#context.timing.ping) this.#sendPing()
   }
 
   #sendPing (): void {
-    this.#pingAt = this.#host.clock.now()
+    this.#pingAt = this.#context.now()
     this.#publish(batchTypes.ping, [encodeNumber(this.#sender.lastSent)])
   }
 
   #publish (type: number, parts: readonly Uint8Array[]): boolean {
     const { local, remote } = this.#numbers
     const header = { src: local, dst: remote, ack: this.#receiver.lastReceived }
-    if (!this.#host.publishBatch(type, header, parts)) return false
+    if (!this.#owner.publishBatch(type, header, parts)) return false
     this.#receiver.acknowledgementSent()
     return true
   }
@@ -205,7 +190,7 @@ export class Channel {
    */
   receiveBatch (type: number, bytes: Buffer, offset: number): boolean {
     const header = decodeChannelHeader(bytes, offset)
-    const now = this.#host.clock.now()
+    const now = this.#context.now()
     if (header === undefined || isImplausible(header.src, now)) return false
     if (type === batchTypes.reset) {
       if (header.dst !== this.#numbers.local) return true
@@ -216,7 +201,7 @@ export class Channel {
     }
     if (!this.#adoptConnection(header)) return true
     if (header.dst !== 0 && !this.#sender.acknowledge(header.ack)) return this.#resetForGarbage()
-    if (this.missedMessages.hasAny && !this.window.full) this.#host.scheduleFlush(this)
+    if (this.missedMessages.hasAny && !this.window.full) this.#owner.scheduleFlush(this)
     switch (type) {
       case batchTypes.frames: {
         const frames = decodeFrames(bytes, header.end)
@@ -226,7 +211,7 @@ export class Channel {
       }
       case batchTypes.nack:
         this.#sender.rewind()
-        this.#host.scheduleFlush(this)
+        this.#owner.scheduleFlush(this)
         return true
       case batchTypes.ping: {
         const last = decodeNumber(bytes, header.end)
@@ -260,13 +245,13 @@ export class Channel {
    * connection send one reset per `timing.nack`: many stale batches may arrive at once.
    */
   #sendReset (src: number): false {
-    const now = this.#host.clock.now()
+    const now = this.#context.now()
     const isRepeated = src === this.#resetSentFor
-    if (isRepeated && now - this.#resetSentAt < this.#host.timing.nack) return false
+    if (isRepeated && now - this.#resetSentAt < this.#context.timing.nack) return false
     this.#resetSentFor = src
     this.#resetSentAt = now
     const header = { src: this.#numbers.local, dst: src, ack: this.#numbers.closed }
-    this.#host.publishBatch(batchTypes.reset, header, [])
+    this.#owner.publishBatch(batchTypes.reset, header, [])
     return false
   }
 
@@ -284,12 +269,12 @@ export class Channel {
     this.#sender.reset(this.missedMessages)
     this.#receiver.reset()
     if (wasUsed) {
-      this.#host.counters.torn++
+      this.#context.counters.torn++
       if (closed !== 0) this.#sendReset(closed)
       else this.#sendPing()
     }
-    this.#host.channelReset(why)
-    if (this.missedMessages.hasAny) this.#host.scheduleFlush(this)
+    this.#owner.channelReset(why)
+    if (this.missedMessages.hasAny) this.#owner.scheduleFlush(this)
   }
 
   /** Cancels all timers. */

@@ -1,23 +1,11 @@
 import { encodeSource } from './codec.js'
 import type { BatchSource } from './codec.js'
-import type { ClusterStats, ClusterTransport } from '../../../types/cluster.js'
-
-/** The parts of its node that an engine link uses. */
-export interface EngineLinkHost {
-  readonly transport: ClusterTransport
-  readonly prefix: string
-  readonly node: string
-  readonly incarnation: number
-  readonly counters: ClusterStats
-  /** Called when the engine becomes reachable or unreachable. */
-  stateChanged (up: boolean): void
-  /** Runs a task, and logs what it throws. */
-  guard (task: () => void): void
-}
+import type { NodeContext } from '../context.js'
 
 /** Publishes and receives the batches of this node over the engine, and names its topics. */
 export class EngineLink {
-  readonly #host: EngineLinkHost
+  readonly #context: NodeContext
+  readonly #stateChanged: (up: boolean) => void
   #up = false
   #silenced = false
   #pendingOpens: (() => void)[] = []
@@ -25,13 +13,20 @@ export class EngineLink {
   /** How each batch of this node begins, after version and type. Cached for one incarnation. */
   #source: { readonly incarnation: number, readonly bytes: Buffer } | undefined
 
-  constructor (host: EngineLinkHost) {
-    this.#host = host
+  /** @param stateChanged called when the engine becomes reachable or unreachable */
+  constructor (context: NodeContext, stateChanged: (up: boolean) => void) {
+    this.#context = context
+    this.#stateChanged = stateChanged
   }
 
   /** Whether the engine can be reached. */
   get up (): boolean {
     return this.#up
+  }
+
+  /** Whether this node has left: it publishes nothing, and ignores every batch. */
+  get silenced (): boolean {
+    return this.#silenced
   }
 
   /** The reason why the engine could not be opened, if its client gave one. */
@@ -40,17 +35,27 @@ export class EngineLink {
   }
 
   get heartbeatTopic (): string {
-    return `${this.#host.prefix}.hb`
+    return `${this.#context.prefix}.hb`
   }
 
   inboxTopic (node: string, incarnation: number): string {
-    return `${this.#host.prefix}.n.${node}.${incarnation.toString(36)}`
+    return `${this.#context.prefix}.n.${node}.${incarnation.toString(36)}`
+  }
+
+  /**
+   * Asks the engine whether a node subscribes to its inbox.
+   * @returns undefined if the engine cannot tell
+   */
+  async probe (node: string, incarnation: number): Promise<boolean | undefined> {
+    const { transport } = this.#context
+    if (!transport.caps.probe) return undefined
+    return await transport.probe(this.inboxTopic(node, incarnation))
   }
 
   /** Resolves when the engine can be reached. */
   async open (): Promise<void> {
     try {
-      await this.#host.transport.open({ state: (up) => { this.#setState(up) } })
+      await this.#context.transport.open({ state: (up) => { this.#setState(up) } })
     } catch (err) {
       this.#failure = err instanceof Error ? err.cause : err
       throw err
@@ -62,7 +67,7 @@ export class EngineLink {
     if (this.#up === up) return
     this.#up = up
     if (up) for (const resolve of this.#pendingOpens.splice(0)) resolve()
-    this.#host.stateChanged(up)
+    this.#stateChanged(up)
   }
 
   /** Publishes a batch. @returns false if the engine did not accept it */
@@ -71,7 +76,7 @@ export class EngineLink {
     source: Omit<BatchSource, 'node' | 'incarnation'>,
     parts: readonly Uint8Array[]
   ): boolean {
-    const { node, incarnation, transport, counters } = this.#host
+    const { node, incarnation, transport, counters } = this.#context
     if (this.#silenced || !this.#up) return false
     const bytes = Buffer.concat([encodeSource({ ...source, node, incarnation }), ...parts])
     if (!transport.publish(topic, bytes)) return false
@@ -81,17 +86,17 @@ export class EngineLink {
 
   /** Subscribes to a topic. What `listener` throws does not reach the client of the engine. */
   async subscribe (topic: string, listener: (bytes: Buffer) => void): Promise<void> {
-    await this.#host.transport.subscribe(topic, (frame) => {
+    await this.#context.transport.subscribe(topic, (frame) => {
       const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)
       if (this.#silenced || this.isOwn(bytes)) return
-      this.#host.counters.batchesIn++
-      this.#host.guard(() => { listener(bytes) })
+      this.#context.counters.batchesIn++
+      this.#context.guard(() => { listener(bytes) })
     })
   }
 
   /** Whether this node has published the batch itself: Redis sends it back, NATS does not. */
   isOwn (bytes: Buffer): boolean {
-    const { node, incarnation } = this.#host
+    const { node, incarnation } = this.#context
     if (this.#source?.incarnation !== incarnation) {
       const bytes = encodeSource({ type: 0, node, incarnation }).subarray(2)
       this.#source = { incarnation, bytes }
@@ -103,7 +108,7 @@ export class EngineLink {
 
   /** Waits until the engine has everything that was published. Does nothing while it is down. */
   async flush (timeout: number): Promise<void> {
-    if (this.#up) await this.#host.transport.flush(timeout).catch(() => {})
+    if (this.#up) await this.#context.transport.flush(timeout).catch(() => {})
   }
 
   /** From now on nothing is published, and received batches are ignored. */

@@ -65,3 +65,6 @@ export const frameTypes = {
   /** The sender is closing: no connection can be bound to its processes any more. */
   closing: 80
 } as const
+
+/** The name of a type of frame. */
+export type FrameName = keyof typeof frameTypes

@@ -3,9 +3,8 @@ import { NumberList } from './number-list.js'
 import { frameSize } from './codec.js'
 import { maxFrameBytes } from './fragments.js'
 import type { FrameFields } from './codec.js'
+import type { ConnectionCodec } from '../../process/connection-codec.js'
 
-/** The topic of messages to clients. Only these may be reordered, and only between receivers. */
-const clientTopic = 'ws.send'
 /**
  * Payloads up to this size are looked up among all open sends. A longer one is compared with the
  * last open send alone.
@@ -40,20 +39,25 @@ export interface ClosedSend {
  * one frame of it, because further receivers can join an open send.
  *
  * Each receiver still gets its messages in order. A receiver joins an earlier send only if no later
- * one is for the same receiver. The open sends are `ws.send` messages of one sender, or one message
- * of another topic; any other frame closes them first. So the order changes only between receivers,
- * and only the clients at their sockets could observe that.
+ * one is for the same receiver. The open sends are messages of the shared topic from one sender, or
+ * one message of another topic; any other frame closes them first. So the order changes only
+ * between receivers, and only the clients at their sockets could observe that.
  */
 export class OpenSends {
+  readonly #codec: ConnectionCodec
   readonly #sends: OpenSend[] = []
   readonly #byText = new Map<string, OpenSend[]>()
   readonly #byContent = new Map<string, OpenSend[]>()
   /** For each receiver, the index of the last open send to it. */
   readonly #lastFor = new Map<number, number>()
   #sender = 0
-  /** The property `type` of the payloads in `#byText`: the same for all of them. */
+  /** The type of the payloads in `#byText`: the same for all of them. */
   #textType: unknown
   #listBytes = 0
+
+  constructor (codec: ConnectionCodec) {
+    this.#codec = codec
+  }
 
   get length (): number {
     return this.#sends.length
@@ -74,7 +78,7 @@ export class OpenSends {
     const last = this.#sends.at(-1)
     if (last === undefined || fields.from !== this.#sender) return false
     if (fields.text !== last.fields.text) return false
-    const key = contentKey(fields)
+    const key = this.#contentKey(fields)
     if (key !== undefined) return this.#addReceiver(fields.to!, this.#byContent.get(key))
     const { kind, body } = last.fields
     const isEqual = fields.kind === kind && Buffer.compare(fields.body!, body!) === 0
@@ -101,8 +105,9 @@ export class OpenSends {
   /** Whether the open sends must be closed first, because this message may not overtake them. */
   mustCloseBefore ({ from, text }: FrameFields): boolean {
     const last = this.#sends.at(-1)
+    const { sharedTopic } = this.#codec
     return last !== undefined && (
-      text !== clientTopic || last.fields.text !== clientTopic || from !== this.#sender ||
+      text !== sharedTopic || last.fields.text !== sharedTopic || from !== this.#sender ||
       this.#listBytes >= mostListBytes
     )
   }
@@ -120,30 +125,35 @@ export class OpenSends {
     this.#sender = fields.from!
     this.#sends.push(send)
     this.#lastFor.set(fields.to!, send.index)
-    if (fields.text !== clientTopic) return
+    if (fields.text !== this.#codec.sharedTopic) return
     const text = this.#textOf(payload)
     if (text !== undefined) return add(this.#byText, text, send)
-    const key = contentKey(fields)
+    const key = this.#contentKey(fields)
     if (key !== undefined) add(this.#byContent, key, send)
   }
 
   /**
-   * Returns the text of a payload `{ type, data }`. It identifies the encoded payload, because all
-   * payloads in `#byText` have the same `type`. Any other payload has no text.
+   * Returns the text of a payload. It identifies the encoded payload, because all payloads in
+   * `#byText` have the same type.
    */
   #textOf (payload: unknown): string | undefined {
-    if (typeof payload !== 'object' || payload === null) return undefined
-    if (Object.getPrototypeOf(payload) !== Object.prototype) return undefined
     try {
-      for (const key in payload) if (key !== 'type' && key !== 'data') return undefined
-      const { type, data } = payload as { type?: unknown, data?: unknown }
-      if (typeof data !== 'string') return undefined
+      const text = this.#codec.textOf(payload)
+      if (text === undefined) return undefined
+      const type = this.#codec.typeOf(payload)
       if (this.#byText.size === 0) this.#textType = type
-      return type === this.#textType ? data : undefined
+      return type === this.#textType ? text : undefined
     } catch {
       // A getter threw. The encoder handles such a payload.
       return undefined
     }
+  }
+
+  /** Identifies an encoded payload of the shared topic. @returns undefined if it is too long */
+  #contentKey ({ text, kind, body }: FrameFields): string | undefined {
+    if (text !== this.#codec.sharedTopic || body!.length > longestKey) return undefined
+    const bytes = Buffer.from(body!.buffer, body!.byteOffset, body!.length)
+    return `${kind}${bytes.toString('latin1')}`
   }
 
   /** Removes and returns all open sends: no receiver can join them any more. */
@@ -164,13 +174,6 @@ export class OpenSends {
     this.#lastFor.clear()
     this.#listBytes = 0
   }
-}
-
-/** Identifies an encoded payload for a client. @returns undefined if it is too long to compare */
-function contentKey ({ text, kind, body }: FrameFields): string | undefined {
-  if (text !== clientTopic || body!.length > longestKey) return undefined
-  const bytes = Buffer.from(body!.buffer, body!.byteOffset, body!.length)
-  return `${kind}${bytes.toString('latin1')}`
 }
 
 function add (map: Map<string, OpenSend[]>, key: string, send: OpenSend): void {

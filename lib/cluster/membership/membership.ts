@@ -1,24 +1,15 @@
-import type { Clock } from '../../shared/clock.js'
-import type { Timing } from '../timing.js'
-import type { ClusterNodeInfo, ClusterStats } from '../../../types/cluster.js'
+import type { NodeContext } from '../context.js'
+import type { EngineLink } from '../link/engine-link.js'
+import type { ClusterNodeInfo } from '../../../types/cluster.js'
 
-/** The parts of the node that the membership uses. */
-export interface MembershipHost {
-  readonly clock: Clock
-  readonly timing: Timing
-  readonly counters: ClusterStats
-  readonly node: string
-  readonly incarnation: number
-  /** Whether somebody subscribes to the inbox of a node; undefined if the engine cannot tell. */
-  probe (node: string, incarnation: number): Promise<boolean | undefined>
+/** The parts of the node that learn of other nodes. */
+export interface MembershipEvents {
   nodeUp (node: string, incarnation: number): void
   nodeDown (node: string, incarnation: number, why: string): void
   /** Called when a node cannot come back in this incarnation: its records can be dropped. */
-  nodeForgotten (node: string, incarnation: number): void
-  /** Called when the event loop of this node was blocked, with the milliseconds. */
-  loopStalled (ms: number): void
-  /** Called when another node has the name of this one, in a later incarnation. */
-  nameTaken (incarnation: number): void
+  nodeForgotten (node: string): void
+  /** Called when another node has heard of a later incarnation of this one. */
+  laterIncarnation (incarnation: number): void
 }
 
 interface Member {
@@ -49,17 +40,28 @@ const rememberFor = 60 * 60 * 1000
  * first batch of an unknown node. A batch of an earlier incarnation is ignored.
  */
 export class Membership {
-  readonly #host: MembershipHost
+  readonly #context: NodeContext
+  readonly #engineLink: Pick<EngineLink, 'probe'>
+  readonly #events: MembershipEvents
   readonly #members = new Map<string, Member>()
-  #tickedAt: number
+  #tickedAt = 0
   /** No node is taken for down before this time. */
   #graceUntil = 0
   /** Since when the engine can be reached; undefined while it cannot. */
   #connectedAt: number | undefined
 
-  constructor (host: MembershipHost) {
-    this.#host = host
-    this.#tickedAt = host.clock.now()
+  constructor (
+    context: NodeContext, engineLink: Pick<EngineLink, 'probe'>, events: MembershipEvents
+  ) {
+    this.#context = context
+    this.#engineLink = engineLink
+    this.#events = events
+  }
+
+  /** Call it once, when this node has connected to the engine. Before, a stall has no effect. */
+  begin (up: boolean): void {
+    this.#tickedAt = this.#context.now()
+    this.setConnected(up)
   }
 
   nodes (): ClusterNodeInfo[] {
@@ -81,8 +83,8 @@ export class Membership {
 
   /** Records that a batch of a node arrived. @returns whether the batch is to be handled */
   recordContact (node: string, incarnation: number): boolean {
-    if (node === this.#host.node) return this.#heardOwnName(incarnation)
-    const now = this.#host.clock.now()
+    if (node === this.#context.node) return this.heardOwnName(incarnation)
+    const now = this.#context.now()
     let member = this.#members.get(node)
     if (member !== undefined) {
       if (incarnation < member.incarnation) return false
@@ -90,7 +92,7 @@ export class Membership {
     }
     if (member !== undefined && incarnation > member.incarnation) {
       this.#markDown(node, member, 'it has been started anew')
-      this.#host.nodeForgotten(node, member.incarnation)
+      this.#events.nodeForgotten(node)
       member = undefined
     }
     if (member === undefined) {
@@ -103,12 +105,13 @@ export class Membership {
     if (member.state === 'up') return true
     member.state = 'up'
     member.since = now
-    this.#host.nodeUp(node, incarnation)
+    this.#events.nodeUp(node, incarnation)
     return true
   }
 
-  #heardOwnName (incarnation: number): false {
-    if (incarnation > this.#host.incarnation) this.#host.nameTaken(incarnation)
+  /** Records that another node knows an incarnation of this one. @returns false */
+  heardOwnName (incarnation: number): false {
+    if (incarnation > this.#context.incarnation) this.#events.laterIncarnation(incarnation)
     return false
   }
 
@@ -128,23 +131,23 @@ export class Membership {
   #markDown (node: string, member: Member, why: string): void {
     if (member.state === 'down') return
     member.state = 'down'
-    member.since = this.#host.clock.now()
-    this.#host.nodeDown(node, member.incarnation, why)
+    member.since = this.#context.now()
+    this.#events.nodeDown(node, member.incarnation, why)
   }
 
   /** Called when the engine becomes reachable or unreachable. */
   setConnected (up: boolean): void {
-    this.#connectedAt = up ? this.#host.clock.now() : undefined
+    this.#connectedAt = up ? this.#context.now() : undefined
   }
 
   /** Called every `period` milliseconds: marks silent nodes as down. */
   tick (period: number): void {
-    const { timing, counters } = this.#host
-    const now = this.#host.clock.now()
+    const { timing, counters, logger } = this.#context
+    const now = this.#context.now()
     const late = now - this.#tickedAt - period
     if (late > timing.stall) {
       counters.stalls++
-      this.#host.loopStalled(late)
+      logger.warn({ ms: Math.round(late) }, 'cluster: the event loop stood still')
       // Batches that came meanwhile have not been read yet, so silence proves nothing.
       this.#graceUntil = now + timing.stall
     }
@@ -154,12 +157,12 @@ export class Membership {
   }
 
   #checkMember (node: string, member: Member, now: number): void {
-    const { timing } = this.#host
+    const { timing } = this.#context
     const silence = now - member.heardAt
     if (member.state === 'down') {
       if (now - member.since < rememberFor) return
       this.#members.delete(node)
-      this.#host.nodeForgotten(node, member.incarnation)
+      this.#events.nodeForgotten(node)
       return
     }
     const connected = this.#connectedAt === undefined ? undefined : now - this.#connectedAt
@@ -179,7 +182,7 @@ export class Membership {
     if (member.probing) return
     member.probing = true
     const { heardAt, incarnation } = member
-    this.#host.probe(node, incarnation).then((subscribed) => {
+    this.#engineLink.probe(node, incarnation).then((subscribed) => {
       member.probing = false
       // A batch that came meanwhile proves that the node is up.
       if (subscribed === false && member.heardAt === heardAt) {

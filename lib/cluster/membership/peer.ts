@@ -1,11 +1,10 @@
+import { suffixOf } from '../context.js'
 import { Channel } from '../link/channel.js'
-import type { ChannelHost } from '../link/channel.js'
+import type { NodeContext } from '../context.js'
+import type { ChannelOwner } from '../link/channel.js'
 import type { FrameFields } from '../link/codec.js'
-import type { Unsendable } from '../values/unsendable.js'
-import type { LocalNode } from '../../process/remote-nodes.js'
 import type { RecordLoss } from '../link/channel-sender.js'
 import type { Urgency } from '../link/window.js'
-import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 
 /** One incarnation of another node, and the channel to it. */
@@ -27,11 +26,11 @@ export class Peer {
   /** The receivers of the last `sendMany` frame that came from it. */
   lastReceivers: readonly Pid[] | undefined
 
-  constructor (node: string, incarnation: number, host: ChannelHost) {
+  constructor (context: NodeContext, node: string, incarnation: number, owner: ChannelOwner) {
     this.node = node
     this.incarnation = incarnation
     this.suffix = suffixOf(node, incarnation)
-    this.channel = new Channel(host)
+    this.channel = new Channel(context, owner)
   }
 
   pid (serial: number): Pid {
@@ -89,39 +88,4 @@ export class Peer {
     this.channel.recordMissed(record)
     return false
   }
-}
-
-/** The parts of this node that the code for remote processes and groups uses. */
-export interface NodeContext {
-  readonly local: LocalNode
-  /** The node of a PID, if it is up. */
-  peerOf (pid: Pid): Peer | undefined
-  /** Records a message that cannot be sent because the node of its receiver is down. */
-  recordUnreachable (pid: Pid): void
-  /**
-   * The exit reason of a PID that cannot be reached: `noproc` if its node is up with this or a
-   * later incarnation, otherwise `noconnection`.
-   */
-  exitReasonFor (pid: Pid): Exit['reason']
-  /** Makes a PID of this node. */
-  pid (serial: number): Pid
-  nextRef (): number
-  /**
-   * Logs why a value does not cross.
-   * @param about what it was, and whose
-   * @returns the error for who waits for it
-   */
-  unsendable (problem: Unsendable, about: Readonly<Record<string, unknown>>): Error
-  /** Runs a callback, and logs what it throws. */
-  guard (task: () => void): void
-}
-
-/** The part of a PID after its serial number. */
-export function suffixOf (node: string, incarnation: number): string {
-  return `@${node}.${incarnation.toString(36)}`
-}
-
-/** The serial number of a PID; 0 without one. */
-export function serialOf (pid: Pid | undefined): number {
-  return pid === undefined ? 0 : Number(pid.slice(0, pid.indexOf('@')))
 }

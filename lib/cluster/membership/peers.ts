@@ -1,35 +1,28 @@
-import { encodeChannelHeader, maxHeaderBytes } from '../link/codec.js'
-import { Peer, serialOf } from './peer.js'
+import { serialOf } from '../context.js'
+import { encodeChannelHeader } from '../link/codec.js'
+import { Peer } from './peer.js'
+import type { NodeContext } from '../context.js'
 import type { Channel } from '../link/channel.js'
-import type { Clock } from '../../shared/clock.js'
 import type { Frame } from '../link/codec.js'
 import type { EngineLink } from '../link/engine-link.js'
-import type { Timing } from '../timing.js'
-import type { ClusterStats, ClusterTransport } from '../../../types/cluster.js'
+import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
-import type { Logger } from '../../../types/options.js'
 
 /** Called when a node comes up or goes down. */
 export type NodeListener = (node: string, state: 'up' | 'down') => void
 
-/** The parts of the node that its peers use. */
-export interface PeersHost {
-  readonly clock: Clock
-  readonly timing: Timing
-  readonly counters: ClusterStats
-  readonly logger: Logger
-  readonly transport: ClusterTransport
-  readonly engineLink: EngineLink
-  /** True while this node leaves: then it does not log that the other nodes are down. */
-  readonly leaving: boolean
+/** The parts of the node that handle the frames of its peers. */
+export interface PeerEvents {
   /** Called with each received frame, in order. @returns false if the frame is garbage */
   handleFrame (peer: Peer, frame: Frame): boolean
   /** Called when a node comes up, and when the connection to it is back. */
   peerReady (peer: Peer): void
   peerDown (peer: Peer): void
   channelReset (peer: Peer): void
-  guard (task: () => void): void
 }
+
+/** The way from a PID to its node, for code that sends frames. */
+export type PeerLookup = Pick<Peers, 'ofPid' | 'recordUnreachable' | 'exitReasonFor'>
 
 /** Milliseconds between two log lines about refused messages to one node. */
 const reportEvery = 1000
@@ -39,7 +32,9 @@ const lastSerial = 2 ** 48 - 1
 
 /** The other nodes: the last incarnation of each, and the channel to it. */
 export class Peers {
-  readonly #host: PeersHost
+  readonly #context: NodeContext
+  readonly #engineLink: Pick<EngineLink, 'publish' | 'inboxTopic' | 'silenced'>
+  readonly #events: PeerEvents
   readonly #peers = new Map<string, Peer>()
   /** By the part of their PIDs after the serial number. */
   readonly #bySuffix = new Map<string, Peer>()
@@ -47,8 +42,14 @@ export class Peers {
   /** Channels that are flushed at the end of this turn. */
   readonly #dirty = new Set<Channel>()
 
-  constructor (host: PeersHost) {
-    this.#host = host
+  constructor (
+    context: NodeContext,
+    engineLink: Pick<EngineLink, 'publish' | 'inboxTopic' | 'silenced'>,
+    events: PeerEvents
+  ) {
+    this.#context = context
+    this.#engineLink = engineLink
+    this.#events = events
   }
 
   /** Number of records of all channels, for tests that look for leaks. */
@@ -85,6 +86,17 @@ export class Peers {
     if (peer !== undefined && serial <= lastSerial) peer.recordRefusal(serial)
   }
 
+  /**
+   * The exit reason of a PID that cannot be reached: `noproc` if its node is up with this or a
+   * later incarnation, otherwise `noconnection`.
+   */
+  exitReasonFor (pid: Pid): Exit['reason'] {
+    const [node, incarnation] = pid.slice(pid.indexOf('@') + 1).split('.')
+    const peer = this.#peers.get(node)
+    const isUp = peer?.up === true && peer.incarnation >= parseInt(incarnation, 36)
+    return isUp ? 'noproc' : 'noconnection'
+  }
+
   /** The number of refused messages, by node. */
   get refusedByNode (): Record<string, number> {
     const peers = this.#peers.values()
@@ -94,7 +106,7 @@ export class Peers {
   // Coming and going
 
   nodeUp (node: string, incarnation: number): void {
-    const { logger } = this.#host
+    const { logger } = this.#context
     let peer = this.#peers.get(node)
     if (peer === undefined) {
       peer = this.#make(node, incarnation)
@@ -104,29 +116,25 @@ export class Peers {
     peer.up = true
     logger.info({ relayNode: node, incarnation }, 'cluster: a node is up')
     this.#notifyListeners(node, 'up')
-    this.#host.peerReady(peer)
+    this.#events.peerReady(peer)
     // Messages that it missed while it was down are reported before any other frame.
     if (peer.channel.missedMessages.hasAny) this.#scheduleFlush(peer.channel)
   }
 
   #make (node: string, incarnation: number): Peer {
-    const { clock, timing, counters, transport, engineLink } = this.#host
-    const peer: Peer = new Peer(node, incarnation, {
-      clock,
-      timing,
-      counters,
-      batchBytes: transport.caps.maxFrame - maxHeaderBytes,
+    const engineLink = this.#engineLink
+    const peer: Peer = new Peer(this.#context, node, incarnation, {
       publishBatch: (type, header, parts) => {
         const topic = engineLink.inboxTopic(node, incarnation)
         return engineLink.publish(topic, { type }, [encodeChannelHeader(header), ...parts])
       },
       scheduleFlush: (channel) => { if (peer.up) this.#scheduleFlush(channel) },
-      handleFrame: (frame) => this.#host.handleFrame(peer, frame),
+      handleFrame: (frame) => this.#events.handleFrame(peer, frame),
       channelReset: (why) => {
         if (peer.up) {
-          this.#host.logger.warn({ relayNode: node, why }, 'cluster: a channel was torn down')
+          this.#context.logger.warn({ relayNode: node, why }, 'cluster: a channel was torn down')
         }
-        this.#host.channelReset(peer)
+        this.#events.channelReset(peer)
       }
     })
     return peer
@@ -135,11 +143,13 @@ export class Peers {
   nodeDown (node: string, incarnation: number, why: string): void {
     const peer = this.#peers.get(node)!
     peer.up = false
-    const { logger, leaving } = this.#host
-    if (!leaving) logger.warn({ relayNode: node, incarnation, why }, 'cluster: a node is down')
+    if (!this.#engineLink.silenced) {
+      const about = { relayNode: node, incarnation, why }
+      this.#context.logger.warn(about, 'cluster: a node is down')
+    }
     // First the node is reported as down, then the end of its processes.
     this.#notifyListeners(node, 'down')
-    this.#host.peerDown(peer)
+    this.#events.peerDown(peer)
     peer.channel.reset(why)
     this.#dirty.delete(peer.channel)
   }
@@ -158,13 +168,15 @@ export class Peers {
   }
 
   #notifyListeners (node: string, state: 'up' | 'down'): void {
-    for (const listener of [...this.#listeners]) this.#host.guard(() => { listener(node, state) })
+    for (const listener of [...this.#listeners]) {
+      this.#context.guard(() => { listener(node, state) })
+    }
   }
 
   // Their channels
 
   #scheduleFlush (channel: Channel): void {
-    if (this.#dirty.size === 0) this.#host.clock.later(this.flush)
+    if (this.#dirty.size === 0) this.#context.later(this.flush)
     this.#dirty.add(channel)
   }
 
@@ -191,7 +203,7 @@ export class Peers {
     peer.reportedRefusals = peer.refusedMessages
     peer.reportedAt = now
     const { unacknowledged } = peer.channel
-    this.#host.logger.warn(
+    this.#context.logger.warn(
       { relayNode: peer.node, refused, unacknowledged },
       'cluster: refused messages to a node that is too slow'
     )
@@ -209,7 +221,7 @@ export class Peers {
 
   #resume (peer: Peer): void {
     peer.channel.resendAll()
-    this.#host.peerReady(peer)
+    this.#events.peerReady(peer)
   }
 
   clear (): void {

@@ -1,18 +1,7 @@
 import { generationKey } from './records.js'
 import type { Generation } from './records.js'
-import type { Clock } from '../../shared/clock.js'
+import type { NodeContext } from '../context.js'
 import type { Register } from '../register.js'
-
-export interface GenerationsHost {
-  readonly clock: Clock
-  readonly random: () => number
-  readonly register: Register
-  /**
-   * The engine keeps the register for as long as it runs. A register without a generation is then
-   * new, and has never held a name.
-   */
-  readonly durable: boolean
-}
 
 /**
  * Fences that a new generation skips above the highest one that this node knows. Other nodes may
@@ -26,18 +15,20 @@ const skippedFences = 3_600_000
  * of the new generation during its grace period, before any name is granted.
  */
 export class Generations {
-  readonly #host: GenerationsHost
+  readonly #context: NodeContext
+  readonly #register: Register
   #last: Generation | undefined
   /** The highest fence that may have been granted in earlier generations. */
   #highestFence = 0
 
-  constructor (host: GenerationsHost) {
-    this.#host = host
+  constructor (context: NodeContext, register: Register) {
+    this.#context = context
+    this.#register = register
   }
 
   /** Reads the generation of the register. Creates one if there is none. */
   async read (): Promise<Generation> {
-    const { register } = this.#host
+    const register = this.#register
     for (;;) {
       const entry = await register.get<Generation>(generationKey)
       if (entry?.value.id !== this.#last?.id) this.#keepHighestFence()
@@ -55,7 +46,7 @@ export class Generations {
 
   /** Records for all nodes that the grace period of a generation is over. */
   async endGracePeriod (id: string): Promise<void> {
-    const { register } = this.#host
+    const register = this.#register
     const entry = await register.get<Generation>(generationKey)
     if (entry?.value.id !== id) return
     await register.cas(generationKey, { ...entry.value, settled: true }, entry.revision)
@@ -64,17 +55,18 @@ export class Generations {
   /** Called when the register has another generation, or none, than the one last read. */
   #keepHighestFence (): void {
     if (this.#last === undefined) return
-    const lastFence = this.#last.base + this.#host.register.highestRevision
+    const lastFence = this.#last.base + this.#register.highestRevision
     this.#highestFence = Math.max(this.#highestFence, lastFence)
     this.#last = undefined
   }
 
   #makeGeneration (): Generation {
-    const { clock, random, durable } = this.#host
+    const { random, transport } = this.#context
     const id = Math.floor(random() * Number.MAX_SAFE_INTEGER).toString(36)
-    const now = Math.floor(clock.now())
+    const now = Math.floor(this.#context.now())
     const isFirst = this.#highestFence === 0
     const base = isFirst ? now : Math.max(now, this.#highestFence + skippedFences)
-    return { id, settled: durable, base }
+    // The register of a durable engine without a generation is new: it has never held a name.
+    return { id, settled: transport.caps.durable === true, base }
   }
 }

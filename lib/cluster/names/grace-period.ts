@@ -1,16 +1,9 @@
 import { unavailableError } from '../errors.js'
-import type { Cancellable, Clock } from '../../shared/clock.js'
+import type { Cancellable } from '../../shared/clock.js'
+import type { NodeContext } from '../context.js'
 import type { Generations } from './generations.js'
 import type { Lease } from './lease.js'
 import type { Generation } from './records.js'
-import type { Timing } from '../timing.js'
-
-export interface GracePeriodHost {
-  readonly clock: Clock
-  readonly timing: Timing
-  readonly generations: Pick<Generations, 'read' | 'endGracePeriod'>
-  readonly lease: Pick<Lease, 'acquire'>
-}
 
 /**
  * The grace period of a new generation. After the register lost its data, no name is granted until
@@ -18,14 +11,22 @@ export interface GracePeriodHost {
  * generation: when it joins the cluster, or when the engine is back.
  */
 export class GracePeriod {
-  readonly #host: GracePeriodHost
+  readonly #context: NodeContext
+  readonly #generations: Pick<Generations, 'read' | 'endGracePeriod'>
+  readonly #lease: Pick<Lease, 'acquire'>
   /** The generation whose grace period is running, and when this node first read it. */
   #running: { readonly id: string, readonly since: number } | undefined
   #timer: Cancellable | undefined
   #closed = false
 
-  constructor (host: GracePeriodHost) {
-    this.#host = host
+  constructor (
+    context: NodeContext,
+    generations: Pick<Generations, 'read' | 'endGracePeriod'>,
+    lease: Pick<Lease, 'acquire'>
+  ) {
+    this.#context = context
+    this.#generations = generations
+    this.#lease = lease
   }
 
   /**
@@ -39,12 +40,12 @@ export class GracePeriod {
       if (!settled) this.#followAfter(Math.max(0, this.#remaining) + 1)
     }, () => {
       // The engine, or only its register, cannot be reached.
-      this.#followAfter(this.#host.timing.renew)
+      this.#followAfter(this.#context.timing.renew)
     })
   }
 
   #followAfter (delay: number): void {
-    if (!this.#closed) this.#timer ??= this.#host.clock.after(delay, this.follow)
+    if (!this.#closed) this.#timer ??= this.#context.after(delay, this.follow)
   }
 
   /**
@@ -55,22 +56,23 @@ export class GracePeriod {
    * @throws `FST_CLUSTER_UNAVAILABLE` when the lease cannot be renewed meanwhile
    */
   async waitUntilOver (pause: (ms: number) => Promise<void>): Promise<Generation> {
-    const { timing, lease } = this.#host
+    const { timing } = this.#context
     for (;;) {
       const generation = await this.#read()
       if (generation.settled) return generation
       await pause(Math.min(timing.renew / 4, Math.max(0, this.#remaining) + 1))
-      if (!await lease.acquire()) throw unavailableError('this node could not renew its lease')
+      if (await this.#lease.acquire()) continue
+      throw unavailableError('this node could not renew its lease')
     }
   }
 
   /** Reads the generation, and ends its grace period if the time is over. */
   async #read (): Promise<Generation> {
-    const { clock, generations } = this.#host
+    const generations = this.#generations
     const generation = await generations.read()
     if (generation.settled) return generation
     const { id } = generation
-    if (this.#running?.id !== id) this.#running = { id, since: clock.now() }
+    if (this.#running?.id !== id) this.#running = { id, since: this.#context.now() }
     if (this.#remaining >= 0) return generation
     await generations.endGracePeriod(id)
     return await generations.read()
@@ -78,8 +80,7 @@ export class GracePeriod {
 
   /** Milliseconds until the running grace period is over. */
   get #remaining (): number {
-    const { clock, timing } = this.#host
-    return this.#running!.since + timing.breakLease - clock.now()
+    return this.#running!.since + this.#context.timing.breakLease - this.#context.now()
   }
 
   close (): void {

@@ -1,18 +1,8 @@
 import { leaseKey } from './records.js'
-import type { Clock } from '../../shared/clock.js'
+import type { NodeContext } from '../context.js'
 import type { LeaseRecord, NameRecord } from './records.js'
 import type { Membership } from '../membership/membership.js'
 import type { ParsedEntry, Register } from '../register.js'
-import type { Timing } from '../timing.js'
-
-export interface LeaseBreakerHost {
-  readonly clock: Clock
-  readonly timing: Timing
-  readonly register: Register
-  readonly membership: Pick<Membership, 'find'>
-  readonly node: string
-  readonly incarnation: number
-}
 
 /** The lease of a node as this node last read it, and since when it has not changed. */
 interface ObservedLease {
@@ -36,17 +26,23 @@ const observationLifetime = 60 * 60 * 1000
  * the node goes down, and not again with each call.
  */
 export class LeaseBreaker {
-  readonly #host: LeaseBreakerHost
+  readonly #context: NodeContext
+  readonly #register: Register
+  readonly #membership: Pick<Membership, 'find'>
   readonly #observedLeases = new Map<string, ObservedLease>()
 
-  constructor (host: LeaseBreakerHost) {
-    this.#host = host
+  constructor (
+    context: NodeContext, register: Register, membership: Pick<Membership, 'find'>
+  ) {
+    this.#context = context
+    this.#register = register
+    this.#membership = membership
   }
 
   /** Whether the incarnation in a record has ended for certain: it left, or a later one started. */
   isGone ({ node, incarnation }: NameRecord): boolean {
-    if (node === this.#host.node) return incarnation < this.#host.incarnation
-    const member = this.#host.membership.find(node)
+    if (node === this.#context.node) return incarnation < this.#context.incarnation
+    const member = this.#membership.find(node)
     if (member === undefined) return false
     return (
       member.incarnation > incarnation || (member.incarnation === incarnation && member.hasLeft)
@@ -55,7 +51,7 @@ export class LeaseBreaker {
 
   /** Call when a node goes down: the time during which its lease does not change begins now. */
   async observe (node: string): Promise<void> {
-    this.#recordObservation(node, await this.#host.register.get<LeaseRecord>(leaseKey(node)))
+    this.#recordObservation(node, await this.#register.get<LeaseRecord>(leaseKey(node)))
   }
 
   /**
@@ -68,13 +64,14 @@ export class LeaseBreaker {
    * @returns true: the name is free; false: its holder is alive
    */
   async breakLease (record: NameRecord, pause: (ms: number) => Promise<void>): Promise<boolean> {
-    const { register, membership, clock, timing } = this.#host
+    const register = this.#register
+    const { timing } = this.#context
     const { node, incarnation } = record
     let isFirst = true
     let refused = -1
     for (;;) {
       const gone = this.isGone(record)
-      const start = clock.now()
+      const start = this.#context.now()
       const lease = await register.get<LeaseRecord>(leaseKey(node))
       // The node has started again: the lease of this incarnation can never be renewed.
       if (lease !== undefined && lease.value.incarnation > incarnation) return true
@@ -93,7 +90,7 @@ export class LeaseBreaker {
         continue
       }
       // Alive: the node is up, or it has renewed the lease since the last look.
-      if (membership.find(node)?.state === 'up' || (!isFirst && seen !== before)) return false
+      if (this.#membership.find(node)?.state === 'up' || (!isFirst && seen !== before)) return false
       isFirst = false
       await pause(Math.min(timing.renew / 4, seen.since + timing.breakLease - start + 1))
     }
@@ -101,7 +98,7 @@ export class LeaseBreaker {
 
   /** @returns the earlier observation if the lease has not changed since, or a new one */
   #recordObservation (node: string, lease: ParsedEntry<LeaseRecord> | undefined): ObservedLease {
-    const now = this.#host.clock.now()
+    const now = this.#context.now()
     const { revision = 0, value: { incarnation, beat } = { incarnation: 0, beat: 0 } } = lease ?? {}
     const known = this.#observedLeases.get(node)
     const isSame = known?.revision === revision && known.incarnation === incarnation &&

@@ -1,17 +1,14 @@
 import { leaseKey } from './records.js'
-import type { Cancellable, Clock } from '../../shared/clock.js'
+import type { Cancellable } from '../../shared/clock.js'
+import type { NodeContext } from '../context.js'
 import type { Generations } from './generations.js'
 import type { LeaseRecord } from './records.js'
 import type { Register } from '../register.js'
-import type { Timing } from '../timing.js'
 
-export interface LeaseHost {
-  readonly clock: Clock
-  readonly timing: Timing
-  readonly register: Register
-  readonly generations: Pick<Generations, 'read'>
-  readonly node: string
-  readonly incarnation: number
+/** The names of this node, which end with its lease. */
+export interface LeaseUser {
+  /** Whether this node holds a name or is acquiring one. The lease is renewed only then. */
+  isLeaseNeeded (): boolean
   /**
    * Called when the register has lost its data: writes the records of all held names again.
    * Rejects when the outcome of a write is unknown.
@@ -19,8 +16,6 @@ export interface LeaseHost {
   rewriteNames (): Promise<void>
   /** Called when the lease has expired or was broken: every name held under it is lost. */
   leaseEnded (): void
-  /** Whether this node holds a name or is acquiring one. The lease is renewed only then. */
-  isNeeded (): boolean
 }
 
 /**
@@ -29,7 +24,10 @@ export interface LeaseHost {
  * another node may acquire it.
  */
 export class Lease {
-  readonly #host: LeaseHost
+  readonly #context: NodeContext
+  readonly #register: Register
+  readonly #generations: Pick<Generations, 'read'>
+  readonly #user: LeaseUser
   /** Rises whenever the lease ends: the result of a request from before that is void. */
   epoch = 0
   /** The generation of the register in which the lease is held. */
@@ -42,12 +40,20 @@ export class Lease {
   #timer: Cancellable | undefined
   #expiry: Cancellable | undefined
 
-  constructor (host: LeaseHost) {
-    this.#host = host
+  constructor (
+    context: NodeContext,
+    register: Register,
+    generations: Pick<Generations, 'read'>,
+    user: LeaseUser
+  ) {
+    this.#context = context
+    this.#register = register
+    this.#generations = generations
+    this.#user = user
   }
 
   get valid (): boolean {
-    return this.#host.clock.now() < this.#validUntil
+    return this.#context.now() < this.#validUntil
   }
 
   /**
@@ -55,12 +61,12 @@ export class Lease {
    * needed for a while may be valid but expire before the answer to a renewal can arrive.
    */
   get hasTimeToRenew (): boolean {
-    return this.#remaining >= this.#host.timing.renew
+    return this.#remaining >= this.#context.timing.renew
   }
 
   /** Milliseconds until the lease expires. */
   get #remaining (): number {
-    return this.#validUntil - this.#host.clock.now()
+    return this.#validUntil - this.#context.now()
   }
 
   /**
@@ -75,7 +81,7 @@ export class Lease {
 
   /** Milliseconds until a renewal interval has passed since the START of the last renewal. */
   get #untilRenewal (): number {
-    const { renew, lease } = this.#host.timing
+    const { renew, lease } = this.#context.timing
     return this.#remaining - lease + renew
   }
 
@@ -88,8 +94,8 @@ export class Lease {
     this.#timer = undefined
     this.#renewing ??= this.#renew().catch(() => false).then((renewed) => {
       this.#renewing = undefined
-      const retryAfter = this.#host.timing.renew / 4
-      if (this.#host.isNeeded()) {
+      const retryAfter = this.#context.timing.renew / 4
+      if (this.#user.isLeaseNeeded()) {
         this.#schedule(renewed ? Math.max(0, this.#untilRenewal) : retryAfter)
       }
       return renewed && this.valid
@@ -99,18 +105,20 @@ export class Lease {
 
   #schedule (delay: number): void {
     if (this.#stopped || this.#renewing !== undefined) return
-    this.#timer ??= this.#host.clock.after(delay, this.#renewOnTimer)
+    this.#timer ??= this.#context.after(delay, this.#renewOnTimer)
   }
 
   readonly #renewOnTimer = (): void => {
     this.#timer = undefined
-    if (this.#host.isNeeded()) this.renew().catch(() => {})
+    if (this.#user.isLeaseNeeded()) this.renew().catch(() => {})
   }
 
   async #renew (): Promise<boolean> {
-    const { clock, register, generations, node, incarnation } = this.#host
+    const { node, incarnation } = this.#context
+    const register = this.#register
+    const generations = this.#generations
     this.#checkExpiry()
-    const start = clock.now()
+    const start = this.#context.now()
     const record: LeaseRecord = { incarnation, beat: ++this.#beat, broken: false }
     const wasHeld = this.#revision !== 0
     let revision = wasHeld ? await register.cas(leaseKey(node), record, this.#revision) : 0
@@ -122,7 +130,7 @@ export class Lease {
       const { id } = await generations.read()
       // First the names, then the lease: if the names cannot be written, the lease expires, just
       // as if the register could not be reached.
-      if (wasHeld && id !== this.generation) await this.#host.rewriteNames()
+      if (wasHeld && id !== this.generation) await this.#user.rewriteNames()
       revision = await register.cas(leaseKey(node), record, held?.revision ?? 0)
       if (revision === 0 || (await generations.read()).id !== id) return false
       this.generation = id
@@ -135,10 +143,10 @@ export class Lease {
   }
 
   #extend (start: number): void {
-    this.#validUntil = start + this.#host.timing.lease
+    this.#validUntil = start + this.#context.timing.lease
     this.#expiry?.cancel()
     const delay = Math.max(0, this.#remaining)
-    this.#expiry = this.#host.clock.after(delay, () => { this.#checkExpiry() })
+    this.#expiry = this.#context.after(delay, () => { this.#checkExpiry() })
   }
 
   #checkExpiry (): void {
@@ -150,7 +158,7 @@ export class Lease {
     this.#expiry?.cancel()
     this.#validUntil = -Infinity
     this.epoch++
-    this.#host.leaseEnded()
+    this.#user.leaseEnded()
   }
 
   /** Call when the node leaves. The lease cannot be acquired again. */

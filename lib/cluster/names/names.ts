@@ -6,16 +6,14 @@ import { GracePeriod } from './grace-period.js'
 import { Lease } from './lease.js'
 import { LeaseBreaker } from './lease-breaker.js'
 import { Pauses } from './pauses.js'
-import { fenceOf, nameKey } from './records.js'
+import { fenceOf, isOwnRecord, nameKey } from './records.js'
 import { UnconfirmedNames } from './unconfirmed-names.js'
-import type { GenerationsHost } from './generations.js'
-import type { LeaseHost } from './lease.js'
+import type { NodeContext } from '../context.js'
 import type { Membership } from '../membership/membership.js'
 import type { NameRecord } from './records.js'
-import type { ParsedEntry } from '../register.js'
-import type { LocalNode } from '../../process/remote-nodes.js'
+import type { ParsedEntry, Register } from '../register.js'
 import type { ExitListener } from '../../process/exits/relations.js'
-import type { ClusterName, ClusterNames, ClusterStats } from '../../../types/cluster.js'
+import type { ClusterName, ClusterNames } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
 
 /** A name that a process of this node has. */
@@ -30,20 +28,6 @@ interface HeldName {
 interface AcquireAttempt {
   /** The caller's promise is rejected already: this attempt must not get the name any more. */
   hasTimedOut: boolean
-}
-
-type OwnLeaseHost = 'generations' | 'rewriteNames' | 'leaseEnded' | 'isNeeded'
-
-export interface NamesHost extends Omit<LeaseHost, OwnLeaseHost>, GenerationsHost {
-  /** Milliseconds after which a call of `register` is rejected. */
-  readonly acquireTimeout: number
-  readonly local: LocalNode
-  readonly membership: Pick<Membership, 'find'>
-  readonly counters: ClusterStats
-  isLocal (pid: Pid): boolean
-  /** The lease has ended, with this many names held under it. `nameLost` follows for each. */
-  leaseLost (names: number): void
-  nameLost (name: string, pid: Pid): void
 }
 
 /** Records that are written at the same time after a loss of data: one by one would be too slow. */
@@ -73,7 +57,10 @@ const maxTries = 20
  * with the durations of `patient`). It has watched the lease since the dead node went down.
  */
 export class Names implements ClusterNames {
-  readonly #host: NamesHost
+  readonly #context: NodeContext
+  readonly #register: Register
+  /** Milliseconds after which a call of `register` is rejected. */
+  readonly #acquireTimeout: number
   readonly #generations: Generations
   readonly #lease: Lease
   readonly #held = new Map<string, HeldName>()
@@ -85,25 +72,28 @@ export class Names implements ClusterNames {
   readonly #leaseBreaker: LeaseBreaker
   #closed = false
 
-  constructor (host: NamesHost) {
-    this.#host = host
-    const generations = this.#generations = new Generations(host)
-    this.#lease = new Lease({
-      ...host,
-      generations,
+  constructor (
+    context: NodeContext,
+    register: Register,
+    membership: Pick<Membership, 'find'>,
+    acquireTimeout = context.timing.acquire
+  ) {
+    this.#context = context
+    this.#register = register
+    this.#acquireTimeout = acquireTimeout
+    this.#generations = new Generations(context, register)
+    this.#lease = new Lease(context, register, this.#generations, {
+      isLeaseNeeded: () => this.#isLeaseNeeded,
       rewriteNames: () => this.#rewriteNames(),
-      leaseEnded: () => { this.#loseHeldNames() },
-      isNeeded: () => this.#isLeaseNeeded
+      leaseEnded: () => { this.#loseHeldNames() }
     })
-    this.#unconfirmed = new UnconfirmedNames({
-      ...host,
-      isOwnRecord: (record) => this.#isOwnRecord(record),
+    this.#unconfirmed = new UnconfirmedNames(context, register, {
       isHeld: (name) => this.#held.has(name),
       isBeingAcquired: (name) => this.#acquiring.has(name)
     })
-    this.#pauses = new Pauses(host.clock)
-    this.#gracePeriod = new GracePeriod({ ...host, generations, lease: this.#lease })
-    this.#leaseBreaker = new LeaseBreaker(host)
+    this.#pauses = new Pauses(context)
+    this.#gracePeriod = new GracePeriod(context, this.#generations, this.#lease)
+    this.#leaseBreaker = new LeaseBreaker(context, register, membership)
   }
 
   /** Records and timers, for the tests that check that nothing is left over. */
@@ -148,11 +138,10 @@ export class Names implements ClusterNames {
 
   async register (name: string, pid: Pid): Promise<ClusterName> {
     checkName(name)
-    const { clock, acquireTimeout, isLocal } = this.#host
-    if (!isLocal(pid)) throw notLocalError(pid)
+    if (!this.#context.isLocal(pid)) throw notLocalError(pid)
     const attempt: AcquireAttempt = { hasTimedOut: false }
     return await new Promise((resolve, reject) => {
-      const timer = clock.after(acquireTimeout, () => {
+      const timer = this.#context.after(this.#acquireTimeout, () => {
         attempt.hasTimedOut = true
         reject(timedOutError(name))
       })
@@ -184,7 +173,7 @@ export class Names implements ClusterNames {
         this.#releaseOfEnded(name, listener)
       }
     }
-    this.#host.local.monitor(pid, listener)
+    this.#context.local.monitor(pid, listener)
     try {
       if (ended) throw new errorCodes.FST_PROCESS_NOT_ALIVE(pid)
       const acquired = await this.#withCodedErrors(() => {
@@ -194,14 +183,14 @@ export class Names implements ClusterNames {
       this.#releaseOfEnded(name, listener)
       throw new errorCodes.FST_PROCESS_NOT_ALIVE(pid)
     } finally {
-      if (this.#held.get(name)?.listener !== listener) this.#host.local.demonitor(pid, listener)
+      if (this.#held.get(name)?.listener !== listener) this.#context.local.demonitor(pid, listener)
     }
   }
 
   async #acquire (
     name: string, pid: Pid, listener: ExitListener, attempt: AcquireAttempt
   ): Promise<ClusterName> {
-    const { node, incarnation, register, random } = this.#host
+    const { node, incarnation, random } = this.#context
     const id = Math.floor(random() * Number.MAX_SAFE_INTEGER).toString(36)
     const pause = async (ms: number): Promise<void> => {
       await this.#pauses.start(ms)
@@ -221,14 +210,14 @@ export class Names implements ClusterNames {
           if (held.record.pid === pid) return this.holder(name) ?? throwNotHeld(name)
           throw new errorCodes.FST_CLUSTER_NAME_TAKEN(name, held.record.pid)
         }
-        const isOfOtherNode = record !== undefined && !this.#isOwnRecord(record)
+        const isOfOtherNode = record !== undefined && !isOwnRecord(record, this.#context)
         if (isOfOtherNode && !await this.#leaseBreaker.breakLease(record!, pause)) {
           throw new errorCodes.FST_CLUSTER_NAME_TAKEN(name, record!.pid)
         }
         record = { pid, node, incarnation, base: generation.base, claim: id }
         // Until the write is confirmed, the register may have a record that must be deleted.
         this.#unconfirmed.add(name)
-        revision = await register.cas(nameKey(name), record, revision).catch(() => 0)
+        revision = await this.#register.cas(nameKey(name), record, revision).catch(() => 0)
         if (revision === 0) continue
       }
       const now = await this.#generations.read()
@@ -247,7 +236,7 @@ export class Names implements ClusterNames {
   }
 
   async #read (name: string): Promise<ParsedEntry<NameRecord> | undefined> {
-    return await this.#host.register.get<NameRecord>(nameKey(name))
+    return await this.#register.get<NameRecord>(nameKey(name))
   }
 
   /** Turns every failure of the engine into `FST_CLUSTER_UNAVAILABLE`. */
@@ -261,13 +250,9 @@ export class Names implements ClusterNames {
     }
   }
 
-  #isOwnRecord ({ node, incarnation }: NameRecord): boolean {
-    return node === this.#host.node && incarnation === this.#host.incarnation
-  }
-
   /** Whether a record was written by this node although the node does not hold the name. */
   #isUnconfirmed (name: string, record: NameRecord): boolean {
-    return this.#isOwnRecord(record) && !this.#held.has(name)
+    return isOwnRecord(record, this.#context) && !this.#held.has(name)
   }
 
   // Releasing a name
@@ -276,7 +261,7 @@ export class Names implements ClusterNames {
     checkName(name)
     const held = this.#held.get(name)
     if (held === undefined) return false
-    this.#host.local.demonitor(held.record.pid, held.listener)
+    this.#context.local.demonitor(held.record.pid, held.listener)
     await this.#release(name, held)
     return true
   }
@@ -300,14 +285,22 @@ export class Names implements ClusterNames {
     const lostNames = [...this.#held]
     // The lease was only kept for an attempt, or not needed: no name is lost with it.
     if (lostNames.length === 0) return
-    this.#host.counters.fences++
+    this.#context.counters.fences++
     this.#held.clear()
-    this.#host.leaseLost(lostNames.length)
+    const { logger } = this.#context
+    logger.warn({ names: lostNames.length }, 'cluster: this node lost its lease')
     for (const [name, { record: { pid }, listener }] of lostNames) {
       this.#unconfirmed.add(name)
-      this.#host.local.demonitor(pid, listener)
-      this.#host.nameLost(name, pid)
+      this.#context.local.demonitor(pid, listener)
+      this.#nameLost(name, pid)
     }
+  }
+
+  #nameLost (name: string, pid: Pid): void {
+    const { logger, events } = this.#context
+    const about = { relayName: name, relayPid: pid }
+    logger.warn(about, 'cluster: a name is lost, and its process ends')
+    this.#context.guard(() => { events.nameLost(name, pid) })
   }
 
   /** Called when the register has lost its data, before the lease is written again. */
@@ -323,15 +316,15 @@ export class Names implements ClusterNames {
     if (this.#held.get(name) !== held) return
     const { listener, fence } = held
     const record: NameRecord = { ...held.record, fence }
-    const revision = await this.#host.register.cas(nameKey(name), record, 0)
+    const revision = await this.#register.cas(nameKey(name), record, 0)
     const entry = revision === 0 ? await this.#read(name) : { value: record, revision }
     // The name was released meanwhile: the sweep of unconfirmed names deletes the record.
     if (this.#held.get(name) !== held) return
     if (entry?.value.claim === record.claim) held.revision = entry.revision
     else {
       this.#held.delete(name)
-      this.#host.local.demonitor(record.pid, listener)
-      this.#host.nameLost(name, record.pid)
+      this.#context.local.demonitor(record.pid, listener)
+      this.#nameLost(name, record.pid)
     }
   }
 
@@ -350,7 +343,7 @@ export class Names implements ClusterNames {
     this.#closed = true
     this.#pauses.close()
     await Promise.all([...this.#held].map(([name, held]) => {
-      this.#host.local.demonitor(held.record.pid, held.listener)
+      this.#context.local.demonitor(held.record.pid, held.listener)
       return this.#release(name, held)
     }))
     await Promise.all(this.#acquiring.values())

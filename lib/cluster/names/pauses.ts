@@ -1,14 +1,14 @@
 import { unavailableError } from '../errors.js'
-import type { Clock } from '../../shared/clock.js'
+import type { NodeContext } from '../context.js'
 
 /** The waits inside calls of `register`. They all end when the node leaves the cluster. */
 export class Pauses {
-  readonly #clock: Clock
+  readonly #context: NodeContext
   readonly #endings = new Set<() => void>()
   #closed = false
 
-  constructor (clock: Clock) {
-    this.#clock = clock
+  constructor (context: NodeContext) {
+    this.#context = context
   }
 
   get size (): number {
@@ -24,7 +24,7 @@ export class Pauses {
         if (this.#closed) reject(unavailableError('this node has left it'))
         else resolve()
       }
-      const timer = this.#clock.after(ms, end)
+      const timer = this.#context.after(ms, end)
       this.#endings.add(end)
     })
   }

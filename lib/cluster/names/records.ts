@@ -49,6 +49,13 @@ export function nameKey (name: string): string {
   return `name.${encodeKey(name)}`
 }
 
+/** Whether a record was written by this incarnation of this node. */
+export function isOwnRecord (
+  { node, incarnation }: NameRecord, own: Pick<NameRecord, 'node' | 'incarnation'>
+): boolean {
+  return node === own.node && incarnation === own.incarnation
+}
+
 /**
  * The fence of a holder. The register counts its writes in one counter, so a later holder has a
  * higher revision, whatever the clocks of the nodes say.

@@ -1,15 +1,11 @@
-import { nameKey } from './records.js'
-import type { Cancellable, Clock } from '../../shared/clock.js'
+import { isOwnRecord, nameKey } from './records.js'
+import type { Cancellable } from '../../shared/clock.js'
+import type { NodeContext } from '../context.js'
 import type { NameRecord } from './records.js'
 import type { Register } from '../register.js'
-import type { Timing } from '../timing.js'
 
-export interface UnconfirmedNamesHost {
-  readonly clock: Clock
-  readonly timing: Timing
-  readonly register: Register
-  /** Whether a record was written by this incarnation of this node. */
-  isOwnRecord (record: NameRecord): boolean
+/** The names that this node needs, so that their records must stay. */
+export interface NamesInUse {
   isHeld (name: string): boolean
   /** Whether a call of `register` on this node is running, which needs the record. */
   isBeingAcquired (name: string): boolean
@@ -21,14 +17,18 @@ export interface UnconfirmedNamesHost {
  * until no late write of this node can appear any more. Then the names are free.
  */
 export class UnconfirmedNames {
-  readonly #host: UnconfirmedNamesHost
+  readonly #context: NodeContext
+  readonly #register: Register
+  readonly #inUse: NamesInUse
   /** Until when each name is swept: milliseconds of the clock. */
   readonly #deadlines = new Map<string, number>()
   #sweepTimer: Cancellable | undefined
   #closed = false
 
-  constructor (host: UnconfirmedNamesHost) {
-    this.#host = host
+  constructor (context: NodeContext, register: Register, inUse: NamesInUse) {
+    this.#context = context
+    this.#register = register
+    this.#inUse = inUse
   }
 
   get size (): number {
@@ -36,9 +36,9 @@ export class UnconfirmedNames {
   }
 
   add (name: string): void {
-    const { clock, timing } = this.#host
-    this.#deadlines.set(name, clock.now() + timing.breakLease)
-    if (!this.#closed) this.#sweepTimer ??= clock.after(timing.renew, this.#sweep)
+    const { timing } = this.#context
+    this.#deadlines.set(name, this.#context.now() + timing.breakLease)
+    if (!this.#closed) this.#sweepTimer ??= this.#context.after(timing.renew, this.#sweep)
   }
 
   /** The record is confirmed: this node holds the name. */
@@ -47,11 +47,10 @@ export class UnconfirmedNames {
   }
 
   readonly #sweep = async (): Promise<void> => {
-    const { clock, timing } = this.#host
     await Promise.all([...this.#deadlines.keys()].map((name) => this.#sweepOne(name)))
     this.#sweepTimer = undefined
     if (this.#deadlines.size === 0 || this.#closed) return
-    this.#sweepTimer = clock.after(timing.renew, this.#sweep)
+    this.#sweepTimer = this.#context.after(this.#context.timing.renew, this.#sweep)
   }
 
   async #sweepOne (name: string): Promise<void> {
@@ -70,25 +69,24 @@ export class UnconfirmedNames {
   async release (name: string, revision: number): Promise<void> {
     this.add(name)
     try {
-      const deleted = await this.#host.register.cas(nameKey(name), undefined, revision)
+      const deleted = await this.#register.cas(nameKey(name), undefined, revision)
       if (deleted === 0) await this.#deleteUnwanted(name)
-      else if (!this.#host.isBeingAcquired(name)) this.#deadlines.delete(name)
+      else if (!this.#inUse.isBeingAcquired(name)) this.#deadlines.delete(name)
     } catch {
       // The engine cannot be reached: the next sweep tries again.
     }
   }
 
   #isWanted (name: string): boolean {
-    return this.#host.isHeld(name) || this.#host.isBeingAcquired(name)
+    return this.#inUse.isHeld(name) || this.#inUse.isBeingAcquired(name)
   }
 
   /** Deletes the record of this node, if there is one. If not, ends the sweeps when it is time. */
   async #deleteUnwanted (name: string): Promise<void> {
-    const { register, clock, isOwnRecord } = this.#host
-    const entry = await register.get<NameRecord>(nameKey(name))
-    if (entry !== undefined && isOwnRecord(entry.value) && !this.#isWanted(name)) {
-      await register.cas(nameKey(name), undefined, entry.revision)
-    } else if (clock.now() > (this.#deadlines.get(name) ?? Infinity)) {
+    const entry = await this.#register.get<NameRecord>(nameKey(name))
+    if (entry !== undefined && isOwnRecord(entry.value, this.#context) && !this.#isWanted(name)) {
+      await this.#register.cas(nameKey(name), undefined, entry.revision)
+    } else if (this.#context.now() > (this.#deadlines.get(name) ?? Infinity)) {
       this.#deadlines.delete(name)
     }
   }

@@ -1,6 +1,7 @@
 import { deleteInner, innerMap } from '../nested-maps.js'
-import type { NodeContext, Peer } from '../membership/peer.js'
+import type { Peer } from '../membership/peer.js'
 import type { ExitListener } from '../../process/exits/relations.js'
+import type { LocalNode } from '../../process/remote-nodes.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 
@@ -56,11 +57,11 @@ export class OutgoingMonitors {
 
 /** The processes of this node that other nodes monitor, by the reference of the other node. */
 export class IncomingMonitors {
-  readonly #node: NodeContext
+  readonly #local: LocalNode
   readonly #byPeer = new Map<Peer, Map<number, Pick<OutgoingMonitor, 'target' | 'listener'>>>()
 
-  constructor (node: NodeContext) {
-    this.#node = node
+  constructor (local: LocalNode) {
+    this.#local = local
   }
 
   get size (): number {
@@ -77,7 +78,7 @@ export class IncomingMonitors {
       }
     }
     innerMap(this.#byPeer, peer).set(ref, { target, listener })
-    this.#node.local.monitor(target, listener)
+    this.#local.monitor(target, listener)
   }
 
   has (peer: Peer, ref: number): boolean {
@@ -88,7 +89,7 @@ export class IncomingMonitors {
     const monitor = this.#byPeer.get(peer)?.get(ref)
     if (monitor === undefined) return
     deleteInner(this.#byPeer, peer, ref)
-    this.#node.local.demonitor(monitor.target, monitor.listener)
+    this.#local.demonitor(monitor.target, monitor.listener)
   }
 
   removeAll (peer: Peer): void {

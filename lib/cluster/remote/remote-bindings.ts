@@ -1,19 +1,23 @@
 import { frameTypes } from '../link/frame-types.js'
 import { exitFields, exitOf } from '../values/exit-payload.js'
 import { decodePayload, payloadKinds } from '../values/payload.js'
-import { serialOf } from '../membership/peer.js'
+import { serialOf } from '../context.js'
 import { problemOf } from '../../process/remote-nodes.js'
 import { failure, success } from '../../shared/result.js'
 import { RemoteTarget } from './remote-target.js'
 import { deleteInner, innerMap } from '../nested-maps.js'
 import { IncomingMonitors, OutgoingMonitors } from './monitor-tables.js'
 import { tookJoin } from '../../process/exits/unread-joins.js'
+import type { NodeContext } from '../context.js'
+import type { FrameHandlers } from '../dispatch.js'
 import type { Frame } from '../link/codec.js'
-import type { NodeContext, Peer } from '../membership/peer.js'
+import type { Peer } from '../membership/peer.js'
+import type { PeerLookup } from '../membership/peers.js'
+import type { ConnectionCodec } from '../../process/connection-codec.js'
 import type { BindResult, RemoteNodes, RemoteProblem } from '../../process/remote-nodes.js'
 import type { Producer } from '../../shared/watermark.js'
 import type { TargetExit, ExitListener } from '../../process/exits/relations.js'
-import type { Exit, Metadata, WsLeave } from '../../../types/messages.js'
+import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 
 const unreachable = 'its node cannot be reached'
@@ -22,8 +26,10 @@ const problems: ReadonlySet<string> = new Set<RemoteProblem>([
   'it is not alive', 'it is stopping', 'it is a connection', unreachable, nodeClosing
 ])
 
-/** The fields of `ws.leave` that say why a client left. */
-type LeaveReason = Pick<WsLeave, 'reason' | 'code' | 'cause'>
+type LeaveReason = Parameters<ConnectionCodec['leaveOf']>[2]
+type BindingFrames =
+  'bind' | 'bound' | 'metadata' | 'clientMessage' | 'clientEvent' | 'clientNews' |
+  'pause' | 'resume' | 'closing'
 
 /** The binding of a connection of this node to a remote process, or the request for one. */
 class Binding implements ExitListener {
@@ -106,17 +112,37 @@ class IncomingBinding implements Producer {
 
 /** Bindings of connections to processes of another node, seen from both nodes. */
 export class RemoteBindings {
-  readonly #node: NodeContext
+  readonly #context: NodeContext
+  readonly #peers: PeerLookup
   readonly #remoteNodes: RemoteNodes
   readonly #monitors = new OutgoingMonitors()
   readonly #byWatcher = new Map<Pid, Map<ExitListener, Binding>>()
   readonly #incomingMonitors: IncomingMonitors
   readonly #incoming = new Map<Peer, Map<number, IncomingBinding>>()
 
-  constructor (node: NodeContext, remoteNodes: RemoteNodes) {
-    this.#node = node
+  readonly handlers: Pick<FrameHandlers, BindingFrames> = {
+    bind: (peer, frame) => this.#receiveBind(peer, frame),
+    bound: (peer, frame) => this.#receiveBound(peer, frame),
+    metadata: (peer, frame) => this.#receiveMetadata(peer, frame),
+    clientMessage: (peer, frame) => this.#receiveClientData(peer, frame),
+    clientEvent: (peer, frame) => this.#receiveClientEvent(peer, frame),
+    clientNews: (peer, frame) => this.#receiveClientNews(peer, frame),
+    pause: (peer, { ref }) => {
+      this.#findByRef(peer, ref)?.remoteTarget?.pause()
+      return true
+    },
+    resume: (peer, { ref }) => {
+      this.#context.guard(() => { this.#findByRef(peer, ref)?.remoteTarget?.resume() })
+      return true
+    },
+    closing: (peer) => this.#receiveClosing(peer)
+  }
+
+  constructor (context: NodeContext, peers: PeerLookup, remoteNodes: RemoteNodes) {
+    this.#context = context
+    this.#peers = peers
     this.#remoteNodes = remoteNodes
-    this.#incomingMonitors = new IncomingMonitors(node)
+    this.#incomingMonitors = new IncomingMonitors(context.local)
   }
 
   get size (): number {
@@ -125,16 +151,16 @@ export class RemoteBindings {
   }
 
   bind (target: Pid, listener: ExitListener): Promise<BindResult> {
-    const peer = this.#node.peerOf(target)
+    const peer = this.#peers.ofPid(target)
     if (peer === undefined) {
-      const isDead = this.#node.exitReasonFor(target) === 'noproc'
+      const isDead = this.#peers.exitReasonFor(target) === 'noproc'
       return Promise.resolve(failure(isDead ? 'it is not alive' : unreachable))
     }
     if (peer.closing) return Promise.resolve(failure(nodeClosing))
     this.unbind(target, listener)
     return new Promise((resolve) => {
       const binding = new Binding(target, listener, resolve)
-      const ref = this.#node.nextRef()
+      const ref = this.#context.nextRef()
       this.#monitors.add({ peer, ref, target, listener: binding })
       innerMap(this.#byWatcher, target).set(listener, binding)
       peer.sendFrame({ type: frameTypes.bind, to: serialOf(target), ref })
@@ -162,43 +188,16 @@ export class RemoteBindings {
     return this.#monitors.findByRef(peer, ref)?.listener as Binding | undefined
   }
 
-  /** @returns undefined when a frame is not about bindings, false when it is garbage */
-  receive (peer: Peer, frame: Frame): boolean | undefined {
-    const { type, ref } = frame
-    switch (type) {
-      case frameTypes.bind: return this.#receiveBind(peer, frame)
-      case frameTypes.bound: return this.#receiveBound(peer, frame)
-      case frameTypes.metadata: case frameTypes.clientMessage:
-      case frameTypes.clientEvent: case frameTypes.clientNews:
-        return this.#receiveClientFrame(peer, frame)
-      case frameTypes.pause:
-        this.#findByRef(peer, ref)?.remoteTarget?.pause()
-        return true
-      case frameTypes.resume:
-        this.#node.guard(() => { this.#findByRef(peer, ref)?.remoteTarget?.resume() })
-        return true
-      case frameTypes.closing: return this.#receiveClosing(peer)
-      // Plain monitors use the next two types as well, with references of their own.
-      case frameTypes.down:
-        if (this.#monitors.findByRef(peer, ref) === undefined) return undefined
-        return this.#receiveDown(peer, frame)
-      case frameTypes.demonitor:
-        if (this.#incoming.get(peer)?.has(ref) !== true) return undefined
-        return this.#removeIncoming(peer, ref)
-      default: return undefined
-    }
-  }
-
   #receiveBind (peer: Peer, { to, ref }: Frame): true {
-    const target = this.#node.pid(to)
-    const problem = this.#node.local.bindProblem(target)
+    const target = this.#context.pid(to)
+    const problem = this.#context.local.bindProblem(target)
     peer.sendFrame({ type: frameTypes.bound, ref, text: problem ?? '' })
     if (problem !== undefined) return true
     const binding = new IncomingBinding(peer, ref, target)
     innerMap(this.#incoming, peer).set(ref, binding)
     this.#incomingMonitors.add(peer, ref, target, (exit) => {
       deleteInner(this.#incoming, peer, ref)
-      const fields = exitFields(exit, this.#node, binding.tookJoin(exit))
+      const fields = exitFields(exit, this.#context, binding.tookJoin(exit))
       peer.sendFrame({ type: frameTypes.down, ref, ...fields })
     })
     return true
@@ -209,7 +208,8 @@ export class RemoteBindings {
     if (binding === undefined) return true
     if (text === '') {
       const { target, listener } = binding
-      binding.bound(new RemoteTarget(this.#remoteNodes, peer, target, ref, listener))
+      const { codec } = this.#context
+      binding.bound(new RemoteTarget(codec, this.#remoteNodes, peer, target, ref, listener))
     } else {
       const problem = problems.has(text) ? text as RemoteProblem : 'it is not alive'
       this.#remove(peer, ref)!.refused(problem)
@@ -217,70 +217,109 @@ export class RemoteBindings {
     return true
   }
 
-  #receiveDown (peer: Peer, frame: Frame): boolean {
+  /** The target of a connection of this node has ended. */
+  receiveDown (peer: Peer, frame: Frame): boolean {
     const binding = this.#remove(peer, frame.ref)!
     const lost: Exit = { pid: binding.target, reason: 'noconnection' }
     // The node of the target sent this frame, so that node is not lost. A reason 'noconnection' in
     // it was given by a user's code: it counts as 'error'.
     const isMisleading = frame.text === lost.reason
     const exit = exitOf(isMisleading ? { ...frame, text: 'error' } : frame, binding.target)
-    this.#node.guard(() => { binding.targetEnded(exit ?? lost) })
+    this.#context.guard(() => { binding.targetEnded(exit ?? lost) })
     return exit !== undefined
   }
 
-  #receiveClientFrame (peer: Peer, frame: Frame): boolean {
-    const { type, from, ref, text: topic, kind, body } = frame
+  #receiveMetadata (peer: Peer, { ref, kind, body }: Frame): boolean {
     const binding = this.#incoming.get(peer)?.get(ref)
-    // The target has ended, and the other node does not know it yet.
     if (binding === undefined) return true
     const decoded = decodePayload(kind, body as Buffer)
-    if (type === frameTypes.metadata) {
-      // If it cannot be read, the earlier metadata is dropped: it may name another user.
-      binding.metadata = freeze(decoded === undefined ? {} : decoded.payload)
-      return decoded !== undefined
-    }
-    const payload = decoded?.payload
-    const isMessage = type === frameTypes.clientMessage
-    const content = isMessage ? messageOf(kind, payload) : contentOf(payload)
-    if (content === undefined) return false
+    // If it cannot be read, the earlier metadata is dropped: it may name another user.
+    binding.metadata = freeze(decoded === undefined ? {} : decoded.payload)
+    return decoded !== undefined
+  }
+
+  /** Text or bytes of a client. */
+  #receiveClientData (peer: Peer, frame: Frame): boolean {
+    const { ref, from, text: topic, kind, body } = frame
+    const binding = this.#incoming.get(peer)?.get(ref)
+    if (binding === undefined) return true
+    if (kind !== payloadKinds.text && kind !== payloadKinds.bytes) return false
     const client = peer.pid(from)
-    // These two fields cannot be set by the content.
-    const message = { ...content, client_pid: client, metadata: binding.metadata }
-    const { local } = this.#node
-    if (type === frameTypes.clientEvent) {
-      // A process that is stopping refuses the join: no leave may follow.
-      const isJoin = topic === 'ws.join' && local.bindProblem(binding.target) === undefined
-      binding.client = isJoin ? client : undefined
-    }
-    if (type === frameTypes.clientNews) {
-      local.deliver(binding.target, topic, message, client)
-      return true
-    }
-    const bytes = isMessage ? body.length : 0
-    const isFull = local.accept(binding.target, topic, message, client, bytes)
-    if (isFull && binding.pauseClient()) local.subscribeToDrain(binding.target, binding)
+    const data = decodePayload(kind, body as Buffer)!.payload as string | Uint8Array
+    const message = this.#context.codec.fromData(data, client, binding.metadata)
+    this.#acceptFromClient(binding, topic, message, client, body.length)
     return true
   }
 
-  #removeIncoming (peer: Peer, ref: number): true {
+  #receiveClientEvent (peer: Peer, frame: Frame): boolean {
+    const { ref, from, text: topic } = frame
+    const binding = this.#incoming.get(peer)?.get(ref)
+    if (binding === undefined) return true
+    const client = peer.pid(from)
+    const message = this.#contentOf(frame, client, binding)
+    if (message === undefined) return false
+    const { codec, local } = this.#context
+    // A process that is stopping refuses the join: no leave may follow.
+    const isJoin = topic === codec.joinTopic && local.bindProblem(binding.target) === undefined
+    binding.client = isJoin ? client : undefined
+    this.#acceptFromClient(binding, topic, message, client, 0)
+    return true
+  }
+
+  #receiveClientNews (peer: Peer, frame: Frame): boolean {
+    const { ref, from, text: topic } = frame
+    const binding = this.#incoming.get(peer)?.get(ref)
+    if (binding === undefined) return true
+    const client = peer.pid(from)
+    const message = this.#contentOf(frame, client, binding)
+    if (message === undefined) return false
+    this.#context.local.deliver(binding.target, topic, message, client)
+    return true
+  }
+
+  #contentOf (
+    { kind, body }: Frame, client: Pid, { metadata }: IncomingBinding
+  ): object | undefined {
+    const decoded = decodePayload(kind, body as Buffer)
+    return decoded && this.#context.codec.fromContent(decoded.payload, client, metadata)
+  }
+
+  #acceptFromClient (
+    binding: IncomingBinding, topic: string, message: object, client: Pid, bytes: number
+  ): void {
+    const { local } = this.#context
+    const isFull = local.accept(binding.target, topic, message, client, bytes)
+    if (isFull && binding.pauseClient()) local.subscribeToDrain(binding.target, binding)
+  }
+
+  hasIncoming (peer: Peer, ref: number): boolean {
+    return this.#incoming.get(peer)?.has(ref) === true
+  }
+
+  hasOutgoing (peer: Peer, ref: number): boolean {
+    return this.#monitors.findByRef(peer, ref) !== undefined
+  }
+
+  /** The connection of the other node has left its target. */
+  removeIncoming (peer: Peer, ref: number): void {
     const binding = this.#incoming.get(peer)!.get(ref)!
     deleteInner(this.#incoming, peer, ref)
     this.#incomingMonitors.remove(peer, ref)
-    this.#node.local.unsubscribeFromDrain(binding.target, binding)
-    return true
+    this.#context.local.unsubscribeFromDrain(binding.target, binding)
   }
 
   /** Delivers the leave for a join, when the node of the client will not or cannot send it. */
   #deliverLeave ({ target, client, metadata }: IncomingBinding, why: LeaveReason): void {
     if (client === undefined) return
-    const payload: WsLeave = { client_pid: client, ...why, metadata: metadata as Metadata }
-    this.#node.guard(() => { this.#node.local.accept(target, 'ws.leave', payload, client, 0) })
+    const { codec, local } = this.#context
+    const payload = codec.leaveOf(client, metadata, why)
+    this.#context.guard(() => { local.accept(target, codec.leaveTopic, payload, client, 0) })
   }
 
   /** Ends all bindings of another node's connections to processes of this node. */
   #endIncoming (peer: Peer, why: LeaveReason): void {
     for (const [ref, binding] of [...this.#incoming.get(peer) ?? []]) {
-      this.#removeIncoming(peer, ref)
+      this.removeIncoming(peer, ref)
       this.#deliverLeave(binding, why)
     }
   }
@@ -291,7 +330,7 @@ export class RemoteBindings {
       const binding = this.#remove(peer, ref)
       // A listener that was called before may have ended this binding.
       if (binding === undefined) continue
-      this.#node.guard(() => { binding.targetEnded({ pid: target, ...exit }) })
+      this.#context.guard(() => { binding.targetEnded({ pid: target, ...exit }) })
     }
   }
 
@@ -302,7 +341,7 @@ export class RemoteBindings {
   announceClosing (peers: readonly Peer[]): void {
     for (const peer of peers) {
       peer.sendFrame({ type: frameTypes.closing })
-      this.#endIncoming(peer, { reason: 'node closing', code: 1012, cause: 'target' })
+      this.#endIncoming(peer, 'node closing')
     }
   }
 
@@ -314,21 +353,9 @@ export class RemoteBindings {
   }
 
   channelReset (peer: Peer): void {
-    this.#endIncoming(peer, { reason: 'node lost', code: undefined, cause: 'lost' })
+    this.#endIncoming(peer, 'node lost')
     this.#endOutgoing(peer, { reason: 'noconnection' })
   }
-}
-
-/** @returns undefined when a client's message is neither text nor bytes */
-function messageOf (kind: number, data: unknown): object | undefined {
-  if (kind === payloadKinds.text) return { type: 'text', data }
-  return kind === payloadKinds.bytes ? { type: 'binary', data } : undefined
-}
-
-/** @returns undefined when the payload is not an object with keys */
-function contentOf (payload: unknown): object | undefined {
-  if (typeof payload !== 'object' || payload === null) return undefined
-  return Array.isArray(payload) || ArrayBuffer.isView(payload) ? undefined : payload
 }
 
 /** Freezes metadata deeply: all messages of a client share one object, as they do on its node. */

@@ -4,12 +4,14 @@ import { exitFields, exitOf } from '../values/exit-payload.js'
 import {
   decodePayload, encodePayload, errorFromPlain, errorToPlain, whyUnsendable
 } from '../values/payload.js'
-import { serialOf } from '../membership/peer.js'
+import { serialOf } from '../context.js'
 import { deleteInner, innerMap } from '../nested-maps.js'
 import { IncomingMonitors } from './monitor-tables.js'
 import type { Frame } from '../link/codec.js'
 import type { Encoded } from '../values/payload.js'
-import type { NodeContext, Peer } from '../membership/peer.js'
+import type { NodeContext } from '../context.js'
+import type { FrameHandler, FrameHandlers } from '../dispatch.js'
+import type { Peer } from '../membership/peer.js'
 import type { Answer } from '../../process/calls.js'
 import type { ExitListener } from '../../process/exits/relations.js'
 import type { Pid } from '../../../types/pid.js'
@@ -31,14 +33,30 @@ export function isCaller (listener: ExitListener): listener is Caller {
 
 /** Calls across nodes. Each is settled once: by an answer, the callee's exit or a channel reset. */
 export class RemoteCalls {
-  readonly #node: NodeContext
+  readonly #context: NodeContext
   readonly #incoming: IncomingMonitors
   readonly #pending = new Map<Peer, Map<number, PendingCall>>()
   readonly #byCaller = new Map<ExitListener, PendingCall>()
 
-  constructor (node: NodeContext) {
-    this.#node = node
-    this.#incoming = new IncomingMonitors(node)
+  readonly handlers: Pick<
+    FrameHandlers, 'call' | 'forget' | 'reply' | 'fail' | 'reject' | 'callEnded'
+  >
+
+  constructor (context: NodeContext) {
+    this.#context = context
+    this.#incoming = new IncomingMonitors(context.local)
+    const answer: FrameHandler = (peer, frame) => this.#receiveAnswer(peer, frame)
+    this.handlers = {
+      call: (peer, frame) => this.#receiveCall(peer, frame),
+      forget: (peer, { ref }) => {
+        this.#incoming.remove(peer, ref)
+        return true
+      },
+      reply: answer,
+      fail: answer,
+      reject: answer,
+      callEnded: answer
+    }
   }
 
   get size (): number {
@@ -49,7 +67,7 @@ export class RemoteCalls {
   call (
     peer: Peer, to: Pid, topic: string, payload: Encoded, from: Pid | undefined, caller: Caller
   ): boolean {
-    const ref = this.#node.nextRef()
+    const ref = this.#context.nextRef()
     const fields = { type: frameTypes.call, to: serialOf(to), from: serialOf(from), ref }
     if (!peer.sendUrgent({ ...fields, text: topic, ...payload })) return false
     const pending = { peer, ref, to, caller }
@@ -74,22 +92,8 @@ export class RemoteCalls {
     return pending
   }
 
-  /** @returns undefined when a frame is not about calls, false when it is garbage */
-  receive (peer: Peer, frame: Frame): boolean | undefined {
-    switch (frame.type) {
-      case frameTypes.call: return this.#receiveCall(peer, frame)
-      case frameTypes.forget:
-        this.#incoming.remove(peer, frame.ref)
-        return true
-      case frameTypes.reply: case frameTypes.fail:
-      case frameTypes.reject: case frameTypes.callEnded:
-        return this.#receiveAnswer(peer, frame)
-      default: return undefined
-    }
-  }
-
   #receiveCall (peer: Peer, { to, from, ref, text: topic, kind, body }: Frame): boolean {
-    const callee = this.#node.pid(to)
+    const callee = this.#context.pid(to)
     const decoded = decodePayload(kind, body as Buffer)
     if (decoded === undefined) {
       const why = 'its payload cannot be read'
@@ -100,7 +104,7 @@ export class RemoteCalls {
     let isAlive = false
     this.#incoming.add(peer, ref, callee, (exit) => {
       if (isAlive) {
-        peer.sendFrame({ type: frameTypes.callEnded, ref, ...exitFields(exit, this.#node) })
+        peer.sendFrame({ type: frameTypes.callEnded, ref, ...exitFields(exit, this.#context) })
         return
       }
       // The callee was dead already: the caller gets the error of a local call.
@@ -108,10 +112,11 @@ export class RemoteCalls {
       peer.sendFrame({ type: frameTypes.reject, ref, text: '', ...encodeError(error) })
     })
     isAlive = true
-    const answer = new IncomingCall(this.#node, this.#incoming, peer, ref, { topic, pid: callee })
+    const about = { topic, pid: callee }
+    const answer = new IncomingCall(this.#context, this.#incoming, peer, ref, about)
     if (!this.#incoming.has(peer, ref)) return true
     const sender = from === 0 ? undefined : peer.pid(from)
-    const accepted = this.#node.local.deliver(callee, topic, decoded.payload, sender, answer)
+    const accepted = this.#context.local.deliver(callee, topic, decoded.payload, sender, answer)
     if (accepted) return true
     answer.reject(new errorCodes.FST_PROCESS_REFUSED(callee, topic, 'it is full or stopping'))
     return true
@@ -125,11 +130,11 @@ export class RemoteCalls {
     const exit = frame.type === frameTypes.callEnded ? exitOf(frame, to) : undefined
     const decoded = decodePayload(frame.kind, frame.body as Buffer)
     if (decoded === undefined) {
-      this.#node.guard(() => { caller.targetEnded({ pid: to, reason: 'noconnection' }) })
+      this.#context.guard(() => { caller.targetEnded({ pid: to, reason: 'noconnection' }) })
       return false
     }
     const { payload } = decoded
-    this.#node.guard(() => {
+    this.#context.guard(() => {
       if (exit !== undefined) caller.targetEnded(exit)
       else if (frame.type === frameTypes.reply) caller.reply(payload)
       else if (frame.type === frameTypes.reject) caller.reject(errorFromPlain(payload))
@@ -143,24 +148,24 @@ export class RemoteCalls {
     for (const { ref, to, caller } of [...this.#pending.get(peer)?.values() ?? []]) {
       // A caller that was called before may have abandoned this call.
       if (this.#removePending(peer, ref) === undefined) continue
-      this.#node.guard(() => { caller.targetEnded({ pid: to, reason: 'noconnection' }) })
+      this.#context.guard(() => { caller.targetEnded({ pid: to, reason: 'noconnection' }) })
     }
   }
 }
 
 /** A call from another node. Only its first answer is sent. */
 class IncomingCall implements Answer {
-  readonly #node: NodeContext
+  readonly #context: NodeContext
   readonly #incoming: IncomingMonitors
   readonly #peer: Peer
   readonly #ref: number
   readonly #description: { readonly topic: string, readonly pid: Pid }
 
   constructor (
-    node: NodeContext, incoming: IncomingMonitors, peer: Peer, ref: number,
+    context: NodeContext, incoming: IncomingMonitors, peer: Peer, ref: number,
     description: { readonly topic: string, readonly pid: Pid }
   ) {
-    this.#node = node
+    this.#context = context
     this.#incoming = incoming
     this.#peer = peer
     this.#ref = ref
@@ -182,7 +187,7 @@ class IncomingCall implements Answer {
     // Do not log a value that cannot be sent if nobody waits for it.
     if (!this.#incoming.has(this.#peer, this.#ref)) return
     const about = { ...this.#description, what: 'answer' }
-    this.fail(this.#node.unsendable(whyUnsendable(value), about))
+    this.fail(this.#context.unsendable(whyUnsendable(value), about))
   }
 
   reject (error: unknown): void {

@@ -1,9 +1,12 @@
 import { frameTypes } from '../link/frame-types.js'
 import { exitFields, exitOf } from '../values/exit-payload.js'
-import { serialOf } from '../membership/peer.js'
+import { serialOf } from '../context.js'
 import { deleteInner, innerMap } from '../nested-maps.js'
+import type { NodeContext } from '../context.js'
+import type { FrameHandler, FrameHandlers } from '../dispatch.js'
 import type { Frame } from '../link/codec.js'
-import type { NodeContext, Peer } from '../membership/peer.js'
+import type { Peer } from '../membership/peer.js'
+import type { PeerLookup } from '../membership/peers.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 
@@ -21,11 +24,26 @@ interface Link {
 
 /** Links across nodes, by the protocol of OTP 23: each unlink has a number and is confirmed. */
 export class RemoteLinks {
-  readonly #node: NodeContext
+  readonly #context: NodeContext
+  readonly #peers: PeerLookup
   readonly #links = new Map<Peer, Map<string, Link>>()
 
-  constructor (node: NodeContext) {
-    this.#node = node
+  readonly handlers: Pick<FrameHandlers, 'link' | 'unlink' | 'unlinked' | 'linkDown'>
+
+  constructor (context: NodeContext, peers: PeerLookup) {
+    this.#context = context
+    this.#peers = peers
+    const withEnds = (
+      receive: (peer: Peer, local: Pid, remote: Pid, frame: Frame) => boolean
+    ): FrameHandler => {
+      return (peer, frame) => receive(peer, context.pid(frame.to), peer.pid(frame.from), frame)
+    }
+    this.handlers = {
+      link: withEnds((...ends) => this.#receiveLink(...ends)),
+      unlink: withEnds((...ends) => this.#receiveUnlink(...ends)),
+      unlinked: withEnds((...ends) => this.#receiveUnlinked(...ends)),
+      linkDown: withEnds((...ends) => this.#receiveLinkDown(...ends))
+    }
   }
 
   get size (): number {
@@ -33,10 +51,10 @@ export class RemoteLinks {
   }
 
   link (local: Pid, remote: Pid): void {
-    const peer = this.#node.peerOf(remote)
+    const peer = this.#peers.ofPid(remote)
     if (peer === undefined) {
-      const reason = this.#node.exitReasonFor(remote)
-      return this.#node.local.remoteLinkEnded(local, { pid: remote, reason })
+      const reason = this.#peers.exitReasonFor(remote)
+      return this.#context.local.remoteLinkEnded(local, { pid: remote, reason })
     }
     const link = this.#findOrAdd(peer, local, remote)
     if (link.active) return
@@ -45,24 +63,24 @@ export class RemoteLinks {
   }
 
   unlink (local: Pid, remote: Pid): void {
-    const peer = this.#node.peerOf(remote)
+    const peer = this.#peers.ofPid(remote)
     const link = peer && this.#find(peer, local, remote)
     if (link === undefined || !link.active) return
     link.active = false
-    link.unlinking = this.#node.nextRef()
+    link.unlinking = this.#context.nextRef()
     const ends = { to: serialOf(remote), from: serialOf(local) }
     peer!.sendFrame({ type: frameTypes.unlink, ...ends, ref: link.unlinking })
   }
 
   /** Call when a process of this node has ended that is linked with a remote one. */
   localEnded (exit: Exit, remote: Pid): void {
-    const peer = this.#node.peerOf(remote)
+    const peer = this.#peers.ofPid(remote)
     const link = peer && this.#find(peer, exit.pid, remote)
     if (link === undefined || !link.active) return
     link.active = false
     this.#deleteIfIdle(peer!, link)
     const ends = { to: serialOf(remote), from: serialOf(exit.pid) }
-    peer!.sendFrame({ type: frameTypes.linkDown, ...ends, ...exitFields(exit, this.#node) })
+    peer!.sendFrame({ type: frameTypes.linkDown, ...ends, ...exitFields(exit, this.#context) })
   }
 
   #find (peer: Peer, local: Pid, remote: Pid): Link | undefined {
@@ -79,27 +97,14 @@ export class RemoteLinks {
     if (!active && unlinking === 0) deleteInner(this.#links, peer, local + remote)
   }
 
-  /** @returns undefined when a frame is not about links, false when it is garbage */
-  receive (peer: Peer, frame: Frame): boolean | undefined {
-    const local = this.#node.pid(frame.to)
-    const remote = peer.pid(frame.from)
-    switch (frame.type) {
-      case frameTypes.link: return this.#receiveLink(peer, local, remote, frame)
-      case frameTypes.unlink: return this.#receiveUnlink(peer, local, remote, frame)
-      case frameTypes.unlinked: return this.#receiveUnlinked(peer, local, remote, frame)
-      case frameTypes.linkDown: return this.#receiveLinkDown(peer, local, remote, frame)
-      default: return undefined
-    }
-  }
-
   #receiveLink (peer: Peer, local: Pid, remote: Pid, { to, from }: Frame): true {
     const link = this.#find(peer, local, remote)
     // The other node sent this link before it read our unlink, which will end it there.
     if (link !== undefined && (link.active || link.unlinking !== 0)) return true
-    if (this.#node.local.addRemoteLink(local, remote)) {
+    if (this.#context.local.addRemoteLink(local, remote)) {
       this.#findOrAdd(peer, local, remote).active = true
     } else {
-      const exit = exitFields({ pid: local, reason: 'noproc' }, this.#node)
+      const exit = exitFields({ pid: local, reason: 'noproc' }, this.#context)
       peer.sendFrame({ type: frameTypes.linkDown, to: from, from: to, ...exit })
     }
     return true
@@ -110,7 +115,7 @@ export class RemoteLinks {
     if (link?.active === true) {
       link.active = false
       this.#deleteIfIdle(peer, link)
-      this.#node.local.removeRemoteLink(local, remote)
+      this.#context.local.removeRemoteLink(local, remote)
     }
     peer.sendFrame({ type: frameTypes.unlinked, to: from, from: to, ref })
     return true
@@ -137,7 +142,7 @@ export class RemoteLinks {
   #deliverExit (peer: Peer, link: Link, exit: Exit): void {
     link.active = false
     this.#deleteIfIdle(peer, link)
-    this.#node.guard(() => { this.#node.local.remoteLinkEnded(link.local, exit) })
+    this.#context.guard(() => { this.#context.local.remoteLinkEnded(link.local, exit) })
   }
 
   channelReset (peer: Peer): void {

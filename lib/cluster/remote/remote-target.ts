@@ -1,22 +1,15 @@
 import { frameTypes } from '../link/frame-types.js'
 import { encodePayload } from '../values/payload.js'
-import { serialOf } from '../membership/peer.js'
+import { serialOf } from '../context.js'
 import type { FrameFields } from '../link/codec.js'
 import type { Peer } from '../membership/peer.js'
 import type { Answer } from '../../process/calls.js'
 import type { Description, Target } from '../../process/entity.js'
+import type { ConnectionCodec } from '../../process/connection-codec.js'
 import type { RemoteNodes } from '../../process/remote-nodes.js'
 import type { Producer } from '../../shared/watermark.js'
 import type { ExitListener } from '../../process/exits/relations.js'
 import type { Pid } from '../../../types/pid.js'
-
-/** The payload of a message that the relay sends for a client. */
-interface ClientPayload {
-  readonly client_pid: Pid
-  readonly metadata: unknown
-  readonly type?: 'text' | 'binary'
-  readonly data?: string | Uint8Array
-}
 
 /**
  * A remote process that one connection of this node is bound to. Text and bytes of the client are
@@ -27,6 +20,7 @@ export class RemoteTarget implements Target {
   readonly pid: Pid
   readonly kind = 'process'
   readonly trapLinks = false
+  readonly #codec: ConnectionCodec
   readonly #remoteNodes: RemoteNodes
   readonly #peer: Peer
   readonly #ref: number
@@ -40,8 +34,14 @@ export class RemoteTarget implements Target {
   readonly #waitingProducers = new Set<Producer>()
 
   constructor (
-    remoteNodes: RemoteNodes, peer: Peer, pid: Pid, ref: number, listener: ExitListener
+    codec: ConnectionCodec,
+    remoteNodes: RemoteNodes,
+    peer: Peer,
+    pid: Pid,
+    ref: number,
+    listener: ExitListener
   ) {
+    this.#codec = codec
     this.#remoteNodes = remoteNodes
     this.#peer = peer
     this.pid = pid
@@ -56,9 +56,8 @@ export class RemoteTarget implements Target {
   // From the connection
 
   accept (topic: string, payload: unknown, from: Pid): void {
-    const clientPayload = payload as ClientPayload
     if (this.#stopping) return
-    if (this.#sendForClient(topic, clientPayload, from, frameTypes.clientEvent)) return
+    if (this.#sendForClient(topic, payload, from, frameTypes.clientEvent)) return
     // Sending may have ended the binding.
     if (this.#stopping) return
     // It must not be refused, but it cannot be sent. End the binding: a message must not be lost
@@ -72,24 +71,26 @@ export class RemoteTarget implements Target {
     topic: string, payload: unknown, from: Pid | undefined, call?: Answer & ExitListener
   ): boolean {
     if (this.#stopping) return false
-    if (call === undefined && from !== undefined && isClientPayload(from, payload)) {
+    const isOfClient = from !== undefined && this.#codec.isOfClient(payload, from)
+    if (call === undefined && isOfClient) {
       return this.#sendForClient(topic, payload, from, frameTypes.clientNews)
     }
     return this.#remoteNodes.send(this.pid, topic, payload, from, call)
   }
 
-  #sendForClient (topic: string, payload: ClientPayload, from: Pid, type: number): boolean {
-    const { client_pid: client, metadata, type: kind, data, ...rest } = payload
+  #sendForClient (topic: string, payload: unknown, client: Pid, type: number): boolean {
+    const metadata = this.#codec.metadataOf(payload)
     if (metadata !== this.#metadata) {
       const encoded = encodePayload(metadata)
       if (encoded === undefined) return false
-      if (!this.#pushFrame(frameTypes.metadata, '', from, encoded)) return false
+      if (!this.#pushFrame(frameTypes.metadata, '', client, encoded)) return false
       this.#metadata = metadata
     }
-    if (kind !== undefined && data !== undefined) {
+    const data = this.#codec.dataOf(payload)
+    if (data !== undefined) {
       return this.#pushFrame(frameTypes.clientMessage, topic, client, encodePayload(data)!)
     }
-    const encoded = encodePayload(rest)
+    const encoded = encodePayload(this.#codec.contentOf(payload))
     return encoded !== undefined && this.#pushFrame(type, topic, client, encoded)
   }
 
@@ -157,10 +158,4 @@ export class RemoteTarget implements Target {
     const uptime = performance.now() - this.#startedAt
     return { kind: this.kind, label: '', status: 'running', mailbox: 0, monitors: [], uptime }
   }
-}
-
-/** Whether the relay made the payload for a client, with the client's metadata in it. */
-function isClientPayload (client: Pid, payload: unknown): payload is ClientPayload {
-  if (typeof payload !== 'object' || payload === null) return false
-  return (payload as ClientPayload).client_pid === client && 'metadata' in payload
 }

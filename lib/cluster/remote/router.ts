@@ -1,36 +1,55 @@
 import { errorCodes } from '../../errors.js'
-import { skippable } from '../link/codec.js'
+import { serialOf } from '../context.js'
 import { frameTypes } from '../link/frame-types.js'
-import { decodeMissed, isMissedByAll } from '../link/missed-messages.js'
-import { decodeNumberList } from '../link/number-list.js'
-import { decodePayload, encodePayload, whyUnsendable } from '../values/payload.js'
-import { serialOf } from '../membership/peer.js'
+import { encodePayload, whyUnsendable } from '../values/payload.js'
+import { IncomingMessages } from './incoming-messages.js'
 import { RemoteBindings } from './remote-bindings.js'
 import { isCaller, RemoteCalls } from './remote-calls.js'
 import { RemoteLinks } from './remote-links.js'
 import { RemoteMonitors } from './remote-monitors.js'
-import type { Frame, FrameFields } from '../link/codec.js'
-import type { NodeContext, Peer } from '../membership/peer.js'
+import type { NodeContext } from '../context.js'
+import type { FrameHandler, FrameHandlers } from '../dispatch.js'
+import type { FrameFields } from '../link/codec.js'
+import type { Peer } from '../membership/peer.js'
+import type { PeerLookup } from '../membership/peers.js'
 import type { Caller } from './remote-calls.js'
 import type { BindResult, RemoteNodes } from '../../process/remote-nodes.js'
 import type { ExitListener } from '../../process/exits/relations.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 
+type SharedFrames = 'demonitor' | 'down'
+type RouterFrames = SharedFrames | keyof (
+  IncomingMessages['handlers'] & RemoteCalls['handlers'] & RemoteMonitors['handlers'] &
+  RemoteLinks['handlers'] & RemoteBindings['handlers']
+)
+
 /** Sends the operations of local processes on remote ones, and applies those of other nodes. */
 export class Router implements RemoteNodes {
-  readonly #node: NodeContext
+  readonly #context: NodeContext
+  readonly #peers: PeerLookup
   readonly #monitors: RemoteMonitors
   readonly #calls: RemoteCalls
   readonly #links: RemoteLinks
   readonly #bindings: RemoteBindings
+  readonly handlers: Pick<FrameHandlers, RouterFrames>
 
-  constructor (node: NodeContext) {
-    this.#node = node
-    this.#monitors = new RemoteMonitors(node)
-    this.#calls = new RemoteCalls(node)
-    this.#links = new RemoteLinks(node)
-    this.#bindings = new RemoteBindings(node, this)
+  constructor (context: NodeContext, peers: PeerLookup) {
+    this.#context = context
+    this.#peers = peers
+    this.#monitors = new RemoteMonitors(context, peers)
+    this.#calls = new RemoteCalls(context)
+    this.#links = new RemoteLinks(context, peers)
+    this.#bindings = new RemoteBindings(context, peers, this)
+    this.handlers = {
+      ...new IncomingMessages(context).handlers,
+      ...this.#calls.handlers,
+      ...this.#monitors.handlers,
+      ...this.#links.handlers,
+      ...this.#bindings.handlers,
+      demonitor: this.#receiveDemonitor,
+      down: this.#receiveDown
+    }
   }
 
   /** Records, for the tests that check that nothing is left over. */
@@ -41,24 +60,25 @@ export class Router implements RemoteNodes {
   // To other nodes
 
   send (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Caller): boolean {
-    const peer = this.#node.peerOf(to)
+    const peer = this.#peers.ofPid(to)
     if (peer === undefined) {
-      this.#node.recordUnreachable(to)
+      this.#peers.recordUnreachable(to)
       return false
     }
     const receiver = serialOf(to)
     const sender = serialOf(from)
-    const canJoin = topic === 'ws.send' && call === undefined
+    const { codec } = this.#context
+    const canJoin = topic === codec.sharedTopic && call === undefined
     if (canJoin && peer.joinMessage(receiver, sender, payload)) return true
     const encoded = encodePayload(payload)
     if (encoded === undefined) {
-      const error = this.#node.unsendable(whyUnsendable(payload), { topic, to })
+      const error = this.#context.unsendable(whyUnsendable(payload), { topic, to })
       call?.reject(new errorCodes.FST_PROCESS_REFUSED(to, topic, error.message))
       return false
     }
     if (call !== undefined) return this.#calls.call(peer, to, topic, encoded, from, call)
     const fields = { type: frameTypes.send, to: receiver, from: sender, text: topic, ...encoded }
-    return isUrgent(topic) ? peer.sendUrgent(fields) : peer.sendMessage(fields, payload)
+    return codec.isUrgent(topic) ? peer.sendUrgent(fields) : peer.sendMessage(fields, payload)
   }
 
   exit (to: Pid, reason: string): boolean {
@@ -70,14 +90,14 @@ export class Router implements RemoteNodes {
   }
 
   #signal (to: Pid, fields: FrameFields): boolean {
-    return this.#node.peerOf(to)?.sendFrame({ ...fields, to: serialOf(to) }) ?? false
+    return this.#peers.ofPid(to)?.sendFrame({ ...fields, to: serialOf(to) }) ?? false
   }
 
   monitor (target: Pid, listener: ExitListener): void {
     if (!isCaller(listener)) return this.#monitors.monitor(target, listener)
     // The call frame monitors the callee. If it could not be sent, the callee is reported as dead.
-    if (this.#node.peerOf(target) !== undefined) return
-    listener.targetEnded({ pid: target, reason: this.#node.exitReasonFor(target) })
+    if (this.#peers.ofPid(target) !== undefined) return
+    listener.targetEnded({ pid: target, reason: this.#peers.exitReasonFor(target) })
   }
 
   demonitor (target: Pid, listener: ExitListener): void {
@@ -106,74 +126,17 @@ export class Router implements RemoteNodes {
     return this.#bindings.bind(target, listener)
   }
 
-  // From other nodes
+  // Monitors and bindings share these two types. A reference belongs to one of them only.
 
-  /** @returns false when a frame is garbage */
-  receive (peer: Peer, frame: Frame): boolean {
-    return this.#receiveMessage(peer, frame) ??
-      this.#calls.receive(peer, frame) ??
-      this.#bindings.receive(peer, frame) ??
-      this.#monitors.receive(peer, frame) ??
-      this.#links.receive(peer, frame) ??
-      // A type of a later version: this node may ignore it.
-      frame.type >= skippable
-  }
-
-  #receiveMessage (peer: Peer, frame: Frame): boolean | undefined {
-    const { type, to, from, text, kind, body } = frame
-    const { local } = this.#node
-    switch (type) {
-      case frameTypes.send: {
-        const decoded = decodePayload(kind, body as Buffer)
-        if (decoded === undefined) {
-          local.missed(this.#node.pid(to), 1)
-          return false
-        }
-        local.deliver(this.#node.pid(to), text, decoded.payload, sender(peer, from))
-        return true
-      }
-      case frameTypes.sendMany: return this.#receiveMany(peer, frame)
-      case frameTypes.missed: return this.#receiveMissed(frame)
-      case frameTypes.exit:
-        local.exit(this.#node.pid(to), text)
-        return true
-      case frameTypes.cancel:
-        local.cancel(this.#node.pid(to), text, sender(peer, from))
-        return true
-      default:
-        return undefined
-    }
-  }
-
-  #receiveMany (peer: Peer, { ref, from, text, kind, body }: Frame): boolean {
-    if (ref > 0) {
-      const serials = decodeNumberList(body.subarray(0, ref))
-      peer.lastReceivers = serials?.map((serial) => this.#node.pid(serial))
-    }
-    const payload = body.subarray(ref) as Buffer
-    const decoded = decodePayload(kind, payload)
-    if (peer.lastReceivers === undefined) return false
-    if (decoded === undefined) {
-      for (const pid of peer.lastReceivers) this.#node.local.missed(pid, 1)
-      return false
-    }
-    const again = (): unknown => decodePayload(kind, payload)!.payload
-    const { lastReceivers } = peer
-    const { local } = this.#node
-    local.deliverToMany(lastReceivers, text, decoded.payload, again, sender(peer, from))
+  readonly #receiveDemonitor: FrameHandler = (peer, { ref }) => {
+    if (this.#bindings.hasIncoming(peer, ref)) this.#bindings.removeIncoming(peer, ref)
+    else this.#monitors.removeIncoming(peer, ref)
     return true
   }
 
-  #receiveMissed (frame: Frame): boolean {
-    const { local } = this.#node
-    if (isMissedByAll(frame)) {
-      local.missedByAll()
-      return true
-    }
-    const missed = decodeMissed(frame)
-    if (missed === undefined) return false
-    for (const [receiver, count] of missed) local.missed(this.#node.pid(receiver), count)
-    return true
+  readonly #receiveDown: FrameHandler = (peer, frame) => {
+    const isOfBinding = this.#bindings.hasOutgoing(peer, frame.ref)
+    return (isOfBinding ? this.#bindings : this.#monitors).receiveDown(peer, frame)
   }
 
   /** Call when a channel was reset, after all frames that arrived on it were applied. */
@@ -184,16 +147,4 @@ export class Router implements RemoteNodes {
     this.#links.channelReset(peer)
     this.#monitors.channelReset(peer)
   }
-}
-
-/**
- * Whether a message changes or ends a connection. It must not be refused only because the window is
- * full of other frames for that connection.
- */
-function isUrgent (topic: string): boolean {
-  return topic === 'ws.close' || topic === 'ws.control'
-}
-
-function sender (peer: Peer, from: number): Pid | undefined {
-  return from === 0 ? undefined : peer.pid(from)
 }

@@ -34,7 +34,7 @@ const refused = new WeakMap<Exit, Error>()
  * logged. The exit then has `FST_CLUSTER_INVALID_PAYLOAD` as its error, unless it has another one.
  * An error that is too long is dropped.
  *
- * @param tookJoin false if the target ended before it took the `ws.join` of the connection
+ * @param tookJoin false if the target ended before it took the join of the connection
  */
 export function exitFields (
   exit: Exit,

@@ -3,6 +3,8 @@ import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { GroupQueries } from '../../../lib/cluster/groups/group-queries.js'
 import { encodePayload } from '../../../lib/cluster/values/payload.js'
 import { timings } from '../../../lib/cluster/timing.js'
+import { testContext } from '../fixtures/context.js'
+import { receive } from '../fixtures/pair.js'
 import { Calm, Machine, World } from '../simulator.js'
 import type { Frame, FrameFields } from '../../../lib/cluster/link/codec.js'
 import type { Peer } from '../../../lib/cluster/membership/peer.js'
@@ -29,31 +31,25 @@ function setUp (): {
 } {
   const world = new World(new Calm(1))
   const machine = new Machine(world)
-  let refs = 0
   const membersHere = (group: string): Pid[] =>
     group === 'room' ? (['1@a.x', '7@a.x'] as Pid[]) : []
   return {
     world,
     machine,
-    questions: new GroupQueries({
-      node: { nextRef: () => ++refs },
-      clock: machine,
-      timing: timings.default,
-      localMembers: membersHere
-    })
+    questions: new GroupQueries(testContext({ clock: machine }), membersHere)
   }
 }
 
 t.test('answers a query with the serial numbers of the local members', async (t) => {
   const { questions } = setUp()
   const { peer, pushed } = fakePeer()
-  t.equal(questions.receive(peer, frame({ type: frameTypes.ask, ref: 5, text: 'room' })), true)
-  t.equal(questions.receive(peer, frame({ type: frameTypes.ask, ref: 6, text: 'other' })), true)
+  t.equal(receive({ unit: questions, peer }, frame({ type: frameTypes.ask, ref: 5, text: 'room' })), true)
+  t.equal(receive({ unit: questions, peer }, frame({ type: frameTypes.ask, ref: 6, text: 'other' })), true)
   t.strictSame(pushed, [
     { type: frameTypes.members, ref: 5, ...encodePayload([1, 7])! },
     { type: frameTypes.members, ref: 6, ...encodePayload([])! }
   ])
-  t.equal(questions.receive(peer, frame({ type: frameTypes.send })), undefined, 'of another kind')
+  t.equal(receive({ unit: questions, peer }, frame({ type: frameTypes.send })), undefined, 'of another kind')
 })
 
 t.test(
@@ -65,13 +61,8 @@ t.test(
     t.strictSame(pushed, [{ type: frameTypes.ask, ref: 1, text: 'room' }])
     t.equal(questions.size, 1)
     for (const serials of [[3, 4], [5]]) {
-      t.equal(
-        questions.receive(
-          peer,
-          frame({ type: frameTypes.members, ref: 1, ...encodePayload(serials)! })
-        ),
-        true
-      )
+      const fields = { type: frameTypes.members, ref: 1, ...encodePayload(serials)! }
+      t.equal(receive({ unit: questions, peer }, frame(fields)), true)
     }
     t.strictSame(await answer, ['3@b.x', '4@b.x'])
     t.equal(questions.size + machine.timers, 0)
@@ -87,7 +78,7 @@ t.test('gives up a query when its answer is malformed or the channel resets', as
   for (const [i, body] of [...bodies, { kind: 3, body: Buffer.from([0xc1]) }].entries()) {
     const answer = questions.query('room', peer)
     t.equal(
-      questions.receive(peer, frame({ type: frameTypes.members, ref: i + 1, ...body })),
+      receive({ unit: questions, peer }, frame({ type: frameTypes.members, ref: i + 1, ...body })),
       false
     )
     t.equal(await answer, undefined)

@@ -1,31 +1,26 @@
 import t from 'tap'
-import { decodeFrames, encodeFrame } from '../../../lib/cluster/link/codec.js'
+import { batchTypes, decodeFrames, encodeFrame } from '../../../lib/cluster/link/codec.js'
 import { ChannelReceiver } from '../../../lib/cluster/link/channel-receiver.js'
 import { splitFrame } from '../../../lib/cluster/link/fragments.js'
 import { timings } from '../../../lib/cluster/timing.js'
 import { Calm, Machine, World } from '../simulator.js'
-import { newCounters } from '../../../lib/cluster/node-parts.js'
+import { testContext } from '../fixtures/context.js'
 import type { Frame } from '../../../lib/cluster/link/codec.js'
 
 function setUp (handle?: (frame: Frame, receiver: ChannelReceiver) => boolean) {
   const world = new World(new Calm(1))
   const machine = new Machine(world)
-  const stats = newCounters()
+  const context = testContext({ clock: machine })
+  const stats = context.counters
   const handled: number[] = []
   const sent: string[] = []
-  const receiver: ChannelReceiver = new ChannelReceiver({
-    clock: machine,
-    timing: timings.default,
-    counters: stats,
-    handleFrame (frame) {
-      handled.push(frame.seq)
-      return handle?.(frame, receiver) ?? true
-    },
-    sendAcknowledgement () {
-      sent.push(`ack ${receiver.lastReceived}`)
-      receiver.acknowledgementSent()
-    },
-    sendNack () { sent.push(`nack ${receiver.lastReceived}`) }
+  const handleFrame = (frame: Frame): boolean => {
+    handled.push(frame.seq)
+    return handle?.(frame, receiver) ?? true
+  }
+  const receiver: ChannelReceiver = new ChannelReceiver(context, handleFrame, (type) => {
+    sent.push(`${type === batchTypes.nack ? 'nack' : 'ack'} ${receiver.lastReceived}`)
+    if (type === batchTypes.frames) receiver.acknowledgementSent()
   })
   return {
     machine,

@@ -5,27 +5,22 @@ import { MissedMessages } from '../../../lib/cluster/link/missed-messages.js'
 import { ChannelSender } from '../../../lib/cluster/link/channel-sender.js'
 import { timings } from '../../../lib/cluster/timing.js'
 import { Calm, Machine, World } from '../simulator.js'
-import { newCounters } from '../../../lib/cluster/node-parts.js'
+import { contextWithBatches } from '../fixtures/context.js'
 import type { Frame } from '../../../lib/cluster/link/codec.js'
 
 function setUp (batchBytes = 1000) {
   const world = new World(new Calm(1))
   const machine = new Machine(world)
-  const stats = newCounters()
+  const context = contextWithBatches(batchBytes, { clock: machine })
+  const stats = context.counters
   const batches: number[][] = []
   const frames: Frame[] = []
   const engine = { accepts: true }
-  const sender = new ChannelSender({
-    clock: machine,
-    timing: timings.default,
-    counters: stats,
-    batchBytes,
-    publishFrames (batch) {
-      const decoded = decodeFrames(Buffer.concat(batch), 0)!
-      if (engine.accepts) batches.push(decoded.map(({ seq }) => seq))
-      frames.push(...decoded)
-      return engine.accepts
-    }
+  const sender = new ChannelSender(context, (batch) => {
+    const decoded = decodeFrames(Buffer.concat(batch), 0)!
+    if (engine.accepts) batches.push(decoded.map(({ seq }) => seq))
+    frames.push(...decoded)
+    return engine.accepts
   })
   return {
     world,

@@ -7,7 +7,7 @@ import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { decodeMissed } from '../../../lib/cluster/link/missed-messages.js'
 import { timings } from '../../../lib/cluster/timing.js'
 import { Calm, Machine, World } from '../simulator.js'
-import { newCounters } from '../../../lib/cluster/node-parts.js'
+import { contextWithBatches } from '../fixtures/context.js'
 import type { ChannelHeader } from '../../../lib/cluster/link/codec.js'
 
 const { frames, reset, nack, ping } = batchTypes
@@ -21,16 +21,13 @@ interface SentBatch {
 function setUp () {
   const world = new World(new Calm(1))
   const machine = new Machine(world)
-  const stats = newCounters()
+  const context = contextWithBatches(64 * 1024, { clock: machine })
+  const stats = context.counters
   const sent: SentBatch[] = []
   const handled: string[] = []
   const resets: string[] = []
   const engine = { accepts: true }
-  const channel = new Channel({
-    clock: machine,
-    timing: timings.default,
-    counters: stats,
-    batchBytes: 64 * 1024,
+  const channel = new Channel(context, {
     publishBatch (type, header, parts) {
       if (engine.accepts) sent.push({ type, header, body: Buffer.concat(parts) })
       return engine.accepts

@@ -1,11 +1,11 @@
 import t from 'tap'
 import { decodeSource, encodeSource } from '../../../lib/cluster/link/codec.js'
 import { EngineLink } from '../../../lib/cluster/link/engine-link.js'
-import { newCounters } from '../../../lib/cluster/node-parts.js'
+import { testContext } from '../fixtures/context.js'
+import { silentLogger } from '../../../lib/process/index.js'
 import type { ClusterTransport, TransportEvents } from '../../../types/cluster.js'
 
 function setUp () {
-  const stats = newCounters()
   const changes: boolean[] = []
   const published: [string, Buffer][] = []
   const engine = { takes: true, flushed: 0, fails: false, refusal: undefined as unknown }
@@ -29,23 +29,15 @@ function setUp () {
     }
   } as unknown as ClusterTransport
   const thrown: unknown[] = []
-  const link = new EngineLink({
+  const context = testContext({
     transport,
     prefix: 'fwr',
-    node: 'a',
     incarnation: 36,
-    counters: stats,
-    stateChanged (up) { changes.push(up) },
-    guard (task) {
-      try {
-        task()
-      } catch (err) {
-        thrown.push(err)
-      }
-    }
+    logger: { ...silentLogger, error: (data) => { thrown.push((data as { err: unknown }).err) } }
   })
+  const link = new EngineLink(context, (up) => { changes.push(up) })
   return {
-    stats,
+    stats: context.counters,
     changes,
     published,
     engine,

@@ -2,6 +2,7 @@ import t from 'tap'
 import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { decodeNumberList } from '../../../lib/cluster/link/number-list.js'
 import { OpenSends } from '../../../lib/cluster/link/open-sends.js'
+import { connectionCodec } from '../../../lib/connection/remote.js'
 import { encodePayload } from '../../../lib/cluster/values/payload.js'
 
 /** Sends like a channel. @returns whether the payload had to be encoded */
@@ -26,7 +27,7 @@ function closed (open: OpenSends): number[][] {
 }
 
 t.test('makes one frame of a loop over receivers, and encodes the text once', async (t) => {
-  const open = new OpenSends()
+  const open = new OpenSends(connectionCodec)
   const encoded = [1, 2, 3].map((to) => send(open, to, { type: 'text', data: 'news' }))
   t.strictSame(encoded, [true, false, false])
   t.equal(open.length, 1)
@@ -37,7 +38,7 @@ t.test('makes one frame of a loop over receivers, and encodes the text once', as
 })
 
 t.test('makes one frame of each payload, whichever of two loops is inside', async (t) => {
-  const open = new OpenSends()
+  const open = new OpenSends(connectionCodec)
   const payloads = ['a', 'b', 'a']
   for (const to of [1, 2, 3]) for (const data of payloads) send(open, to, { data })
   t.strictSame(closed(open), [[1, 2, 3], [1, 2, 3], [1, 2, 3]])
@@ -46,7 +47,7 @@ t.test('makes one frame of each payload, whichever of two loops is inside', asyn
 })
 
 t.test('keeps the order of the messages to each receiver', async (t) => {
-  const open = new OpenSends()
+  const open = new OpenSends(connectionCodec)
   for (const [to, data] of [
     [1, 'a'],
     [1, 'b'],
@@ -61,7 +62,7 @@ t.test('keeps the order of the messages to each receiver', async (t) => {
 t.test(
   'compares bytes and mixed payloads by content, and copies bytes that the sender may change',
   async (t) => {
-    const open = new OpenSends()
+    const open = new OpenSends(connectionCodec)
     for (const to of [1, 2]) {
       send(open, to, { type: 'binary', data: Buffer.from('x') })
       send(open, to, { type: 'text', data: 'x' })
@@ -86,7 +87,7 @@ t.test(
 )
 
 t.test('takes text only from plain objects, also when a getter throws', async (t) => {
-  const open = new OpenSends()
+  const open = new OpenSends(connectionCodec)
   let reads = 0
   const trap = { get data () { if (reads++ === 1) throw new Error('boom'); return 'news' } }
   for (const payload of [
@@ -104,7 +105,7 @@ t.test('takes text only from plain objects, also when a getter throws', async (t
 t.test(
   'joins consecutive equal payloads of another topic, and closes them before any other frame',
   async (t) => {
-    const open = new OpenSends()
+    const open = new OpenSends(connectionCodec)
     for (const to of [1, 2]) send(open, to, { n: 1 }, { topic: 'note' })
     const apart = (text: string, from: number): boolean =>
       open.mustCloseBefore({ type: frameTypes.send, to: 1, from, text, ...encodePayload(1)! })
@@ -131,7 +132,7 @@ t.test(
 t.test(
   'refuses further receivers when the frame, or all lists together, would be too long',
   async (t) => {
-    const open = new OpenSends()
+    const open = new OpenSends(connectionCodec)
     const mega = 1024 * 1024
     const long = { data: 'x'.repeat(32 * mega - 100) }
     let to = 0

@@ -7,49 +7,46 @@ import {
   encodeSource
 } from '../../../lib/cluster/link/codec.js'
 import { Heartbeats } from '../../../lib/cluster/membership/heartbeats.js'
-import { timings } from '../../../lib/cluster/timing.js'
 import { Calm, Machine, World } from '../simulator.js'
-import { newCounters } from '../../../lib/cluster/node-parts.js'
+import { testContext } from '../fixtures/context.js'
+import type { EngineLink } from '../../../lib/cluster/link/engine-link.js'
+import type { Membership } from '../../../lib/cluster/membership/membership.js'
 
 function setUp (random = 0) {
   const world = new World(new Calm(1))
   const machine = new Machine(world)
-  const stats = newCounters()
+  const context = testContext({ clock: machine, random: () => random })
+  const stats = context.counters
   const said: (number | undefined)[] = []
   const told: unknown[] = []
   const known = { heard: true, state: 'up' as 'up' | 'down' | undefined, incarnation: 5 }
   const back: string[] = []
   const outdated: unknown[] = []
-  const heartbeats = new Heartbeats({
-    clock: machine,
-    timing: timings.default,
-    random: () => random,
-    counters: stats,
-    engineLink: {
-      heartbeatTopic: 'fwr.hb',
-      inboxTopic: (node, incarnation) => `fwr.n.${node}.${incarnation}`,
-      publish (topic, source, parts) {
-        const number = decodeNumber(Buffer.concat(parts), 0)
-        if (source.type === batchTypes.outdated) outdated.push([topic, number])
-        else {
-          t.match([topic, source], ['fwr.hb', { type: 2 }])
-          said.push(number)
-        }
-        return true
+  const engineLink: Pick<EngineLink, 'publish' | 'heartbeatTopic' | 'inboxTopic'> = {
+    heartbeatTopic: 'fwr.hb',
+    inboxTopic: (node, incarnation) => `fwr.n.${node}.${incarnation}`,
+    publish (topic, source, parts) {
+      const number = decodeNumber(Buffer.concat(parts), 0)
+      if (source.type === batchTypes.outdated) outdated.push([topic, number])
+      else {
+        t.match([topic, source], ['fwr.hb', { type: 2 }])
+        said.push(number)
       }
+      return true
+    }
+  }
+  const membership: Pick<Membership, 'find' | 'nodeLeft' | 'recordContact'> = {
+    find: () =>
+      known.state && { incarnation: known.incarnation, state: known.state, hasLeft: false },
+    nodeLeft (node, incarnation) {
+      told.push(['bye', node, incarnation])
     },
-    membership: {
-      find: () =>
-        known.state && { incarnation: known.incarnation, state: known.state, hasLeft: false },
-      nodeLeft (node, incarnation) {
-        told.push(['bye', node, incarnation])
-      },
-      recordContact (node, incarnation) {
-        told.push(['heard', node, incarnation])
-        return known.heard
-      }
-    },
-    unreadableBatch () {},
+    recordContact (node, incarnation) {
+      told.push(['heard', node, incarnation])
+      return known.heard
+    }
+  }
+  const heartbeats = new Heartbeats(context, engineLink, membership, {
     nodeReturned: (node) => {
       back.push(node)
     }

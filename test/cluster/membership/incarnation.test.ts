@@ -1,6 +1,6 @@
 import t from 'tap'
 import { TestClock } from '../fixtures/time.js'
-import { TestRegister } from '../fixtures/register.js'
+import { registerContext, TestRegister } from '../fixtures/register.js'
 import { claimIncarnation, recordIncarnation } from '../../../lib/cluster/membership/incarnation.js'
 import { Register } from '../../../lib/cluster/register.js'
 
@@ -33,7 +33,7 @@ t.test('pauses before it asks a failing engine again', async (t) => {
   const clock = new TestClock()
   let asked = 0
   const away = async (): Promise<never> => { throw new Error(`away ${++asked}`) }
-  const register = new Register({ get: away, cas: away } as never, clock, 'test.', 2000)
+  const register = new Register(registerContext({ get: away, cas: away } as never, { clock }))
   // The limit ends the test if the requests never pause.
   const claim = claimIncarnation(register, 'a', 1000, () => asked < 1000)
   await clock.pass(1000)

@@ -1,17 +1,12 @@
 import t from 'tap'
-import { TestClock } from '../fixtures/time.js'
-import { newCounters } from '../../../lib/cluster/node-parts.js'
+import { contextWithBatches } from '../fixtures/context.js'
+import { serialOf, suffixOf } from '../../../lib/cluster/context.js'
 import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
-import { Peer, serialOf, suffixOf } from '../../../lib/cluster/membership/peer.js'
-import { timings } from '../../../lib/cluster/timing.js'
+import { Peer } from '../../../lib/cluster/membership/peer.js'
 import type { Pid } from '../../../types/pid.js'
 
 function make (): Peer {
-  return new Peer('web-1', 1_700_000_000_000, {
-    clock: new TestClock(),
-    timing: timings.default,
-    counters: newCounters(),
-    batchBytes: 1024,
+  return new Peer(contextWithBatches(1024), 'web-1', 1_700_000_000_000, {
     publishBatch: () => true,
     scheduleFlush () {},
     handleFrame: () => true,

@@ -1,10 +1,9 @@
 import t from 'tap'
 import { TestClock } from '../fixtures/time.js'
-import { newCounters } from '../../../lib/cluster/node-parts.js'
+import { testContext } from '../fixtures/context.js'
+import { silentLogger } from '../../../lib/process/index.js'
 import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { Peers } from '../../../lib/cluster/membership/peers.js'
-import { timings } from '../../../lib/cluster/timing.js'
-import type { PeersHost } from '../../../lib/cluster/membership/peers.js'
 import type { Pid } from '../../../types/pid.js'
 
 function setUp () {
@@ -12,31 +11,26 @@ function setUp () {
   const later: (() => void)[] = []
   const log =
     (level: string) =>
-      (_data: unknown, text: string): void => {
+      (_data: unknown, text?: unknown): void => {
         order.push(`${level}: ${text}`)
       }
-  const host = {
-    clock: Object.assign(new TestClock(), { later (run: () => void) { later.push(run) } }),
-    timing: timings.default,
-    counters: newCounters(),
-    logger: { info: log('info'), warn: log('warn') },
-    transport: { caps: { maxFrame: 1024 } },
-    engineLink: {
-      inboxTopic: (node: string) => `n.${node}`,
-      publish (topic: string) {
-        order.push(topic)
-        return true
-      }
-    },
-    leaving: false,
-    handleFrame: () => true,
-    peerReady ({ node }: { node: string }) { order.push(`refresh ${node}`) },
-    peerDown ({ node }: { node: string }) { order.push(`down ${node}`) },
-    channelReset ({ node }: { node: string }) { order.push(`torn ${node}`) },
-    guard (task: () => void) { task() }
+  const clock = Object.assign(new TestClock(), { later (run: () => void) { later.push(run) } })
+  const logger = { ...silentLogger, info: log('info'), warn: log('warn') }
+  const engineLink = {
+    silenced: false,
+    inboxTopic: (node: string) => `n.${node}`,
+    publish (topic: string) {
+      order.push(topic)
+      return true
+    }
   }
-  const peers = new Peers(host as unknown as PeersHost)
-  return { peers, host, later, said: () => order.splice(0) }
+  const peers = new Peers(testContext({ clock, logger }), engineLink, {
+    handleFrame: () => true,
+    peerReady ({ node }) { order.push(`refresh ${node}`) },
+    peerDown ({ node }) { order.push(`down ${node}`) },
+    channelReset ({ node }) { order.push(`torn ${node}`) }
+  })
+  return { peers, clock, logger, engineLink, later, said: () => order.splice(0) }
 }
 
 t.test('reports a node as up, and accepts frames for its PIDs until it is down', async (t) => {
@@ -64,10 +58,10 @@ t.test('reports a node as up, and accepts frames for its PIDs until it is down',
 })
 
 t.test('does not log that other nodes are down while this node leaves', async (t) => {
-  const { peers, host, said } = setUp()
+  const { peers, engineLink, said } = setUp()
   peers.nodeUp('b', 5)
   said()
-  host.leaving = true
+  engineLink.silenced = true
   peers.nodeDown('b', 5, 'this node leaves')
   t.notOk(said().some((line) => String(line).startsWith('warn')))
 })
@@ -125,12 +119,12 @@ t.test(
 )
 
 t.test('logs the number of refused messages once a second for each node', async (t) => {
-  const { peers, host } = setUp()
+  const { peers, logger, clock } = setUp()
   const lines: unknown[] = []
-  host.logger.warn = (data: unknown, text: string) => { lines.push([data, text]) }
+  logger.warn = (data: unknown, text?: unknown) => { lines.push([data, text]) }
   peers.nodeUp('b', 5)
   peers.nodeUp('c', 5)
-  const now = host.clock.now()
+  const now = clock.now()
   peers.tick(now)
   for (let i = 0; i < 3; i++) peers.ofNode('b')!.recordRefusal(1)
   peers.tick(now + 250)

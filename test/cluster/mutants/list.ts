@@ -83,15 +83,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a lease has no expiry by itself',
     file: 'names/lease.ts',
-    search: 'return this.#host.clock.now() < this.#validUntil',
+    search: 'return this.#context.now() < this.#validUntil',
     replacement: 'return this.#validUntil !== -Infinity',
     from: 290
   },
   {
     name: 'a lease is renewed for ever',
     file: 'names/lease.ts',
-    search: 'this.#validUntil = start + this.#host.timing.lease',
-    replacement: 'this.#validUntil = start + 10 * this.#host.timing.lease',
+    search: 'this.#validUntil = start + this.#context.timing.lease',
+    replacement: 'this.#validUntil = start + 10 * this.#context.timing.lease',
     from: 190
   },
   {
@@ -135,7 +135,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'held names are not written to a new register',
     file: 'names/lease.ts',
-    search: 'await this.#host.rewriteNames()',
+    search: 'await this.#user.rewriteNames()',
     replacement: 'await Promise.resolve()',
     from: 170
   }

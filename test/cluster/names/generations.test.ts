@@ -1,25 +1,26 @@
 import t from 'tap'
-import { TestRegister } from '../fixtures/register.js'
+import { registerContext, TestRegister } from '../fixtures/register.js'
 import { TestClock } from '../fixtures/time.js'
 import { Generations } from '../../../lib/cluster/names/generations.js'
 import { Register } from '../../../lib/cluster/register.js'
-import type { ClusterTransport } from '../../../types/cluster.js'
 
 function prepare (durable = false) {
-  const { clock, store, register } = new TestRegister()
-  let random = 0
-  const host = { clock, register, random: () => (random += 0.001), durable }
+  let last = 0
+  const random = (): number => (last += 0.001)
+  const { clock, store, context, register } = new TestRegister({ random })
+  store.caps = { ...store.caps, durable }
   /** Another node. Its clock is `ahead` milliseconds ahead. */
   const node = (ahead: number): Generations & { readonly write: () => Promise<number> } => {
     const clock = new TestClock()
     clock.jump(ahead)
-    const register = new Register(store as unknown as ClusterTransport, clock, 'test.', 2000)
-    const generations = new Generations({ ...host, clock, register })
+    const context = registerContext(store, { clock, random })
+    const register = new Register(context)
+    const generations = new Generations(context, register)
     return Object.assign(generations, {
       write: async () => await register.cas(`key ${++keys}`, {}, 0)
     })
   }
-  return { store, clock, host, generations: new Generations(host), node }
+  return { store, clock, generations: new Generations(context, register), node }
 }
 
 let keys = 0
@@ -45,8 +46,8 @@ t.test('uses the generation that another node creates at the same time', async (
 })
 
 t.test('asks whether the engine is durable when it has found the register empty', async (t) => {
-  const { generations, store, host } = prepare(true)
-  store.before('get', () => { host.durable = false })
+  const { generations, store } = prepare(true)
+  store.before('get', () => { store.caps = { ...store.caps, durable: false } })
   t.match(await generations.read(), { settled: false })
 })
 

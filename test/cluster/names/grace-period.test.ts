@@ -7,15 +7,11 @@ import { timings } from '../../../lib/cluster/timing.js'
 const timing = timings.default
 
 function prepare () {
-  const { clock, store, register } = new TestRegister()
-  const generations = new Generations({ clock, register, random: () => 0.5, durable: false })
+  const { clock, store, context, register } = new TestRegister()
+  const generations = new Generations(context, register)
   const scene = { acquires: true }
-  const gracePeriod = new GracePeriod({
-    clock,
-    timing,
-    generations,
-    lease: { acquire: async () => scene.acquires }
-  })
+  const lease = { acquire: async () => scene.acquires }
+  const gracePeriod = new GracePeriod(context, generations, lease)
   const write = (id: string, settled = false): void => {
     store.write('generation', { id, settled, base: 1e15 })
   }

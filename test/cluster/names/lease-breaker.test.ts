@@ -3,6 +3,7 @@ import { Pauses } from '../../../lib/cluster/names/pauses.js'
 import { Register } from '../../../lib/cluster/register.js'
 import { LeaseBreaker } from '../../../lib/cluster/names/lease-breaker.js'
 import { timings } from '../../../lib/cluster/timing.js'
+import { registerContext } from '../fixtures/register.js'
 import { Calm, Machine, World } from '../simulator.js'
 import type { LeaseRecord, NameRecord } from '../../../lib/cluster/names/records.js'
 import type { RegisterEntry, ClusterTransport } from '../../../types/cluster.js'
@@ -29,15 +30,13 @@ function setUp () {
     }
   } as unknown as ClusterTransport
   const members = new Map<string, { incarnation: number, state: 'up' | 'down', hasLeft: boolean }>()
-  const breaker = new LeaseBreaker({
-    clock: machine,
-    timing: timings.default,
-    register: new Register(transport, machine, 'fwr.', 2000),
-    membership: { find: (node) => members.get(node) },
-    node: 'b',
-    incarnation: 9
+  const context = registerContext(transport, {
+    clock: machine, prefix: 'fwr', node: 'b', incarnation: 9
   })
-  const pauses = new Pauses(machine)
+  const breaker = new LeaseBreaker(
+    context, new Register(context), { find: (node) => members.get(node) }
+  )
+  const pauses = new Pauses(context)
   const pause = (ms: number): Promise<void> => pauses.start(ms)
   const run = async (ms: number): Promise<void> => {
     for (const end = world.now + ms; world.now < end;) {

@@ -13,30 +13,20 @@ class Scene extends TestRegister {
   readonly generations: Generations
   reassert: () => void | Promise<void> = () => {}
   readonly lease: Lease
-  #random = 0
 
   constructor () {
-    super()
-    const { clock, register } = this
-    this.generations = new Generations({
-      clock,
-      register,
-      random: () => (this.#random += 0.001),
-      durable: true
-    })
-    this.lease = new Lease({
-      clock,
-      timing,
-      register,
-      generations: this.generations,
-      node: 'a',
-      incarnation: 5,
+    let last = 0
+    super({ incarnation: 5, random: () => (last += 0.001) })
+    this.store.caps = { ...this.store.caps, durable: true }
+    const { context, register } = this
+    this.generations = new Generations(context, register)
+    this.lease = new Lease(context, register, this.generations, {
       rewriteNames: async () => {
         this.told.push('reassert')
         await this.reassert()
       },
       leaseEnded: () => { this.told.push('fenced') },
-      isNeeded: () => this.needed
+      isLeaseNeeded: () => this.needed
     })
   }
 

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { Pauses } from '../../../lib/cluster/names/pauses.js'
+import { testContext } from '../fixtures/context.js'
 import { Calm, Machine, World } from '../simulator.js'
 
 function setUp () {
@@ -7,7 +8,7 @@ function setUp () {
   const machine = new Machine(world)
   return {
     machine,
-    pauses: new Pauses(machine),
+    pauses: new Pauses(testContext({ clock: machine })),
     run: (ms: number) => world.runUntil(world.now + ms, () => {})
   }
 }

@@ -3,6 +3,7 @@ import { nameKey } from '../../../lib/cluster/names/records.js'
 import { UnconfirmedNames } from '../../../lib/cluster/names/unconfirmed-names.js'
 import { Register } from '../../../lib/cluster/register.js'
 import { timings } from '../../../lib/cluster/timing.js'
+import { registerContext } from '../fixtures/register.js'
 import { Calm, Machine, World } from '../simulator.js'
 import type { NameRecord } from '../../../lib/cluster/names/records.js'
 import type { RegisterEntry, ClusterTransport } from '../../../types/cluster.js'
@@ -29,16 +30,13 @@ function setUp () {
   } as unknown as ClusterTransport
   const held = new Set<string>()
   const acquiring = new Set<string>()
-  const unconfirmed = new UnconfirmedNames({
-    clock: machine,
-    timing: timings.default,
-    register: new Register(transport, machine, 'fwr.', 2000),
-    isOwnRecord: ({ node }) => node === 'a',
+  const context = registerContext(transport, { clock: machine, prefix: 'fwr' })
+  const unconfirmed = new UnconfirmedNames(context, new Register(context), {
     isHeld: (name) => held.has(name),
     isBeingAcquired: (name) => acquiring.has(name)
   })
   const stand = (name: string, node = 'a'): void => {
-    const record: Partial<NameRecord> = { node }
+    const record: Partial<NameRecord> = { node, incarnation: 1 }
     store.set(`fwr.${nameKey(name)}`, { value: Buffer.from(JSON.stringify(record)), revision: 1 })
   }
   const run = async (ms: number): Promise<void> => {

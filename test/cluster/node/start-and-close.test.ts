@@ -1,6 +1,6 @@
 // The start and the close of a node, and what it and others report of them.
 import t from 'tap'
-import { TestCluster } from '../support.js'
+import { TestCluster, watcher } from '../support.js'
 import { SimulatedTransport } from '../simulator.js'
 import type { TestNode } from '../support.js'
 import type { Pid } from '../../../types/pid.js'
@@ -123,7 +123,9 @@ t.test('knows no other node when it has not started', async (t) => {
   const { cluster } = new TestCluster().make('a')
   t.strictSame(cluster.nodes(), [])
   t.equal(cluster.stats().up, 0)
-  t.equal(cluster.exitReasonFor('1@b.1' as Pid), 'noconnection')
+  const monitor = watcher()
+  cluster.remote.monitor('1@b.1' as Pid, monitor)
+  t.match(monitor.exits, [{ reason: 'noconnection' }])
 })
 
 t.test('ends its start at each step, unseen by others, when it is closed meanwhile', async (t) => {

@@ -1,6 +1,6 @@
 // Client messages, pauses and malformed frames of a remote binding.
 import t from 'tap'
-import { frame } from '../fixtures/pair.js'
+import { frame, receive } from '../fixtures/pair.js'
 import { watcher } from '../support.js'
 import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { encodePayload, payloadKinds } from '../../../lib/cluster/values/payload.js'
@@ -87,13 +87,13 @@ t.test('ignores pause and resume frames for a binding that is gone or pending', 
   const { nodes, target, who } = await connected()
   nodes.a.unit.unbind(target, who)
   for (const type of [frameTypes.pause, frameTypes.resume, frameTypes.bound]) {
-    t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type, ref: 1 })), true)
+    t.equal(receive(nodes.a, frame({ type, ref: 1 })), true)
   }
   const asked = make()
   asked.nodes.a.unit.bind(asked.target, watcher()).catch(t.threw)
   for (const type of [frameTypes.pause, frameTypes.resume]) {
     t.equal(
-      asked.nodes.a.unit.receive(asked.nodes.a.peer, frame({ type, ref: 1 })),
+      receive(asked.nodes.a, frame({ type, ref: 1 })),
       true,
       'nor of one that has no answer yet'
     )
@@ -131,7 +131,7 @@ t.test('drops messages for a target that has ended', async (t) => {
 t.test('takes client_pid and metadata from the binding, not from the frame', async (t) => {
   const { nodes, client } = await connected()
   const forged = from(1, {}, { client_pid: '1@b.1', metadata: 'forged', uptime: 1 })
-  t.equal(nodes.b.unit.receive(nodes.b.peer, forged), true)
+  t.equal(receive(nodes.b, forged), true)
   t.strictSame(
     nodes.b.local.mail.map(({ payload }) => payload),
     [{ client_pid: client, uptime: 1, metadata: undefined }]
@@ -158,7 +158,7 @@ t.test('rejects client frames with a payload of a wrong type as malformed', asyn
     )
   ]
   for (const [i, one] of garbage.entries()) {
-    t.equal(nodes.b.unit.receive(nodes.b.peer, one), false, String(i))
+    t.equal(receive(nodes.b, one), false, String(i))
   }
   t.strictSame(nodes.b.local.mail, [])
 })
@@ -166,9 +166,7 @@ t.test('rejects client frames with a payload of a wrong type as malformed', asyn
 t.test('treats a malformed exit frame as an exit with noconnection', async (t) => {
   const { nodes, target, who } = await connected()
   t.equal(
-    nodes.a.unit.receive(
-      nodes.a.peer,
-      frame({ type: frameTypes.down, ref: 1, text: 'done', kind: 9 })
+    receive(nodes.a, frame({ type: frameTypes.down, ref: 1, text: 'done', kind: 9 })
     ),
     false
   )
@@ -179,9 +177,7 @@ t.test('treats a malformed exit frame as an exit with noconnection', async (t) =
 t.test('reports error when a target itself exits with noconnection', async (t) => {
   const { nodes, target, who } = await connected()
   t.equal(
-    nodes.a.unit.receive(
-      nodes.a.peer,
-      frame({ type: frameTypes.down, ref: 1, text: 'noconnection' })
+    receive(nodes.a, frame({ type: frameTypes.down, ref: 1, text: 'noconnection' })
     ),
     true
   )
@@ -191,18 +187,18 @@ t.test('reports error when a target itself exits with noconnection', async (t) =
 
 t.test('records the error when a producer throws in resume, and goes on', async (t) => {
   const { nodes, at } = await connected()
-  nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.pause, ref: 1 }))
+  receive(nodes.a, frame({ type: frameTypes.pause, ref: 1 }))
   at.subscribeToDrain({ resume () { throw new Error('no') } })
-  t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.resume, ref: 1 })), true)
+  t.equal(receive(nodes.a, frame({ type: frameTypes.resume, ref: 1 })), true)
   t.match(nodes.a.node.failures, [{ message: 'no' }])
 })
 
 t.test('does not handle frames of other types, or for unknown references', async (t) => {
   const { nodes } = await connected()
   for (const type of [frameTypes.send, frameTypes.call, 127]) {
-    t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
+    t.equal(receive(nodes.a, frame({ type })), undefined)
   }
   for (const type of [frameTypes.down, frameTypes.demonitor]) {
-    t.equal(nodes.b.unit.receive(nodes.b.peer, frame({ type, ref: 99 })), undefined)
+    t.equal(receive(nodes.b, frame({ type, ref: 99 })), undefined)
   }
 })

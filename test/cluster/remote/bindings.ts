@@ -16,7 +16,7 @@ interface Bound {
 
 export function make (): Bound {
   const nodes = new Pair((hub) => {
-    const bindings: RemoteBindings = new RemoteBindings(hub, {
+    const bindings: RemoteBindings = new RemoteBindings(hub, hub, {
       unwatch: (target: Pid, who: never) => {
         bindings.unbind(target, who)
       }

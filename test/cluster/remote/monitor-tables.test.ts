@@ -56,7 +56,7 @@ t.test('lists the monitors of one node in a snapshot, without those of other nod
 t.test('notifies an incoming monitor once, after its entry was removed', async (t) => {
   const hub = new TestNode('a')
   const peer = new TestPeer('b')
-  const served = new IncomingMonitors(hub)
+  const served = new IncomingMonitors(hub.local)
   const target = hub.local.spawn()
   const told: unknown[] = []
   served.add(peer, 1, target, ({ reason }) => { told.push(reason, served.has(peer, 1)) })
@@ -69,7 +69,7 @@ t.test('notifies an incoming monitor once, after its entry was removed', async (
 
 t.test('answers noproc at once for a dead process, and keeps no entry', async (t) => {
   const hub = new TestNode('a')
-  const served = new IncomingMonitors(hub)
+  const served = new IncomingMonitors(hub.local)
   const told: string[] = []
   served.add(new TestPeer('b'), 1, hub.pid(99), ({ reason }) => { told.push(reason) })
   t.strictSame(told, ['noproc'])
@@ -79,7 +79,7 @@ t.test('answers noproc at once for a dead process, and keeps no entry', async (t
 t.test('does not notify removed monitors, and ends their local monitoring', async (t) => {
   const hub = new TestNode('a')
   const [b, c] = [new TestPeer('b'), new TestPeer('c')]
-  const served = new IncomingMonitors(hub)
+  const served = new IncomingMonitors(hub.local)
   const target = hub.local.spawn()
   const fail = (): void => { t.fail('it was dropped') }
   served.add(b, 1, target, fail)
@@ -100,7 +100,7 @@ t.test('does not notify removed monitors, and ends their local monitoring', asyn
 t.test('a reference that is used again belongs to the latest target', async (t) => {
   const hub = new TestNode('a')
   const peer = new TestPeer('b')
-  const served = new IncomingMonitors(hub)
+  const served = new IncomingMonitors(hub.local)
   const [first, second] = [hub.local.spawn(), hub.local.spawn()]
   const told: string[] = []
   served.add(peer, 1, first, () => { told.push('first') })

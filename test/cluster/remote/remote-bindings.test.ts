@@ -1,6 +1,6 @@
 // The life of a binding between a connection and a target on another node.
 import t from 'tap'
-import { frame } from '../fixtures/pair.js'
+import { frame, receive } from '../fixtures/pair.js'
 import { targetOf, watcher } from '../support.js'
 import { failure } from '../../../lib/shared/result.js'
 import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
@@ -109,9 +109,7 @@ t.test('answers a failed bind with its problem, and keeps nothing', async (t) =>
   t.strictSame(await bind(bound, bound.nodes.b.node.pid(99)), failure('it is not alive'))
   const { a } = bound.nodes
   const answer = a.unit.bind(bound.target, watcher())
-  a.unit.receive(
-    a.peer,
-    frame({ type: frameTypes.bound, ref: a.peer.sent[0].ref, text: 'a problem of a later version' })
+  receive(a, frame({ type: frameTypes.bound, ref: a.peer.sent[0].ref, text: 'a problem of a later version' })
   )
   t.strictSame(await answer, failure('it is not alive'))
   a.peer.sent.length = 0
@@ -134,7 +132,7 @@ t.test(
     const ended = nodes.a.unit.bind(target, who)
     const [{ ref }] = nodes.a.peer.sent.splice(0)
     t.equal(
-      nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.down, ref, text: 'done' })),
+      receive(nodes.a, frame({ type: frameTypes.down, ref, text: 'done' })),
       true
     )
     t.strictSame(await ended, failure('it is not alive'))

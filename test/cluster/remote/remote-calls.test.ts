@@ -1,5 +1,5 @@
 import t from 'tap'
-import { frame, Pair } from '../fixtures/pair.js'
+import { frame, Pair, receive } from '../fixtures/pair.js'
 import { errorCodes } from '../../../lib/errors.js'
 import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { encodePayload } from '../../../lib/cluster/values/payload.js'
@@ -221,9 +221,7 @@ t.test('rejects a call with a malformed payload without delivering it', async (t
   const one = call()
   nodes.b.peer.sent.length = 0
   t.equal(
-    nodes.b.unit.receive(
-      nodes.b.peer,
-      frame({ type: frameTypes.call, to: 1, from: 1, ref: 1, text: 'topic', kind: 9 })
+    receive(nodes.b, frame({ type: frameTypes.call, to: 1, from: 1, ref: 1, text: 'topic', kind: 9 })
     ),
     false
   )
@@ -239,7 +237,7 @@ t.test('ends a call with noconnection when its answer is malformed', async (t) =
     const { nodes, callee, call } = make()
     const one = call()
     nodes.deliverAll()
-    t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type, ref: 1, kind: 9 })), false)
+    t.equal(receive(nodes.a, frame({ type, ref: 1, kind: 9 })), false)
     t.strictSame(one.told, [['ended', { pid: callee, reason: 'noconnection' }]])
     t.equal(nodes.a.unit.size, 0)
   }
@@ -262,7 +260,7 @@ t.test('notifies the other callers when one of them throws', async (t) => {
   }
   const last = call()
   nodes.deliverTo(nodes.b)
-  nodes.a.unit.receive(nodes.a.peer, frame({ type: frameTypes.reply, ref: 1 }))
+  receive(nodes.a, frame({ type: frameTypes.reply, ref: 1 }))
   nodes.resetChannel()
   t.equal(last.told.length, 1)
   t.strictSame(nodes.a.node.failures, [thrown, thrown])
@@ -288,6 +286,6 @@ t.test('isCaller distinguishes callers from exit listeners', async (t) => {
 t.test('does not handle frames of other types', async (t) => {
   const { nodes } = make()
   for (const type of [frameTypes.send, frameTypes.down, 127]) {
-    t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
+    t.equal(receive(nodes.a, frame({ type })), undefined)
   }
 })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import fc from 'fast-check'
-import { frame, Pair } from '../fixtures/pair.js'
+import { frame, Pair, receive } from '../fixtures/pair.js'
 import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { RemoteLinks } from '../../../lib/cluster/remote/remote-links.js'
 import type { Side } from '../fixtures/pair.js'
@@ -15,7 +15,7 @@ interface Linked {
 
 function make (): Linked {
   const nodes = new Pair((hub) => {
-    const links = new RemoteLinks(hub)
+    const links = new RemoteLinks(hub, hub)
     hub.local.elsewhere = {
       localLinkEnded: (exit: never, there: Pid) => {
         links.localEnded(exit, there)
@@ -163,7 +163,7 @@ t.test('ignores the exit of an earlier link when the processes are linked again'
   const old = frame({ type: frameTypes.linkDown, to: 1, from: 1, text: 'old' })
   unlink(nodes.a, one, two)
   link(nodes.a, one, two)
-  t.equal(nodes.a.unit.receive(nodes.a.peer, old), true)
+  t.equal(receive(nodes.a, old), true)
   t.strictSame(nodes.a.local.ends, [])
   nodes.deliverAll()
   t.ok(isLinked(nodes.b, two, one))
@@ -179,12 +179,12 @@ t.test('waits for the confirmation of the last unlink', async (t) => {
   unlink(nodes.a, one, two)
   nodes.deliverTo(nodes.b)
   const [first, second] = nodes.b.peer.sent.splice(0)
-  nodes.a.unit.receive(nodes.a.peer, first)
+  receive(nodes.a, first)
   t.equal(nodes.a.unit.size, 1, 'the second is still under way')
-  nodes.a.unit.receive(nodes.a.peer, second)
+  receive(nodes.a, second)
   t.equal(nodes.a.unit.size, 0)
   t.equal(
-    nodes.a.unit.receive(nodes.a.peer, second),
+    receive(nodes.a, second),
     true,
     'one that comes too late confirms nothing'
   )
@@ -210,9 +210,7 @@ t.test('sends no exit after an unlink, and removes the record with the confirmat
 t.test('treats a malformed exit frame as an exit with noconnection', async (t) => {
   const { nodes, one, two } = linked()
   t.equal(
-    nodes.a.unit.receive(
-      nodes.a.peer,
-      frame({ type: frameTypes.linkDown, to: 1, from: 1, text: 'x', kind: 9 })
+    receive(nodes.a, frame({ type: frameTypes.linkDown, to: 1, from: 1, text: 'x', kind: 9 })
     ),
     false
   )
@@ -224,9 +222,7 @@ t.test('treats a malformed exit frame as an exit with noconnection', async (t) =
 t.test('ignores the exit of a process that is not linked', async (t) => {
   const { nodes } = linked()
   t.equal(
-    nodes.a.unit.receive(
-      nodes.a.peer,
-      frame({ type: frameTypes.linkDown, to: 1, from: 99, text: 'x' })
+    receive(nodes.a, frame({ type: frameTypes.linkDown, to: 1, from: 99, text: 'x' })
     ),
     true
   )
@@ -269,7 +265,7 @@ t.test('does not notify a link that another process removes during the notificat
 t.test('does not handle frames of other types', async (t) => {
   const { nodes } = make()
   for (const type of [frameTypes.send, frameTypes.down, 127]) {
-    t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
+    t.equal(receive(nodes.a, frame({ type })), undefined)
   }
 })
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { frame, Pair } from '../fixtures/pair.js'
+import { frame, Pair, receive } from '../fixtures/pair.js'
 import { watcher } from '../support.js'
 import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { RemoteMonitors } from '../../../lib/cluster/remote/remote-monitors.js'
@@ -11,7 +11,7 @@ function monitored (): {
   target: Pid
   who: ReturnType<typeof watcher>
 } {
-  const nodes = new Pair((hub) => new RemoteMonitors(hub))
+  const nodes = new Pair((hub) => new RemoteMonitors(hub, hub))
   const target = nodes.b.local.spawn()
   const who = watcher()
   nodes.a.unit.monitor(target, who)
@@ -116,7 +116,7 @@ t.test('ends the monitoring on the remote node after demonitor', async (t) => {
 t.test('treats a malformed exit frame as an exit with noconnection', async (t) => {
   const { nodes, target, who } = monitored()
   const [watch] = [frame({ type: frameTypes.down, ref: 1, text: 'done', kind: 9 })]
-  t.equal(nodes.a.unit.receive(nodes.a.peer, watch), false)
+  t.equal(receive(nodes.a, watch), false)
   t.strictSame(who.exits, [{ pid: target, reason: 'noconnection' }])
 })
 
@@ -159,6 +159,6 @@ t.test(
 t.test('does not handle frames of other types', async (t) => {
   const { nodes } = monitored()
   for (const type of [frameTypes.send, frameTypes.call, frameTypes.link, frameTypes.bind, 127]) {
-    t.equal(nodes.a.unit.receive(nodes.a.peer, frame({ type })), undefined)
+    t.equal(receive(nodes.a, frame({ type })), undefined)
   }
 })

@@ -1,12 +1,12 @@
 // Several processes send to many receivers on other nodes in different loops, while links lose
 // frames, channels are reset and windows are full. Each receiver gets its messages in order. It is
 // notified of missed messages before it gets a later one. docs/cluster.md, "Promises".
-import { newCounters } from '../../../lib/cluster/node-parts.js'
 import { encodeChannelHeader } from '../../../lib/cluster/link/codec.js'
 import { Peer } from '../../../lib/cluster/membership/peer.js'
 import { Router } from '../../../lib/cluster/remote/router.js'
 import { timings } from '../../../lib/cluster/timing.js'
-import { TestNode } from '../../cluster/fixtures/pair.js'
+import { contextWithBatches } from '../../cluster/fixtures/context.js'
+import { receive, TestNode } from '../../cluster/fixtures/pair.js'
 import { TestClock } from '../../cluster/fixtures/time.js'
 import { equal, suiteOf } from '../suite.js'
 import { histories, names, receiversOfNode } from './fan-out-steps.js'
@@ -71,8 +71,8 @@ class Node {
   constructor (name: string) {
     this.name = name
     this.hub = new TestNode(name)
-    this.router = new Router(this.hub)
-    this.hub.peerOf = (pid) => this.#peerOf(pid, true) as never
+    this.router = new Router(this.hub, this.hub)
+    this.hub.ofPid = (pid) => this.#peerOf(pid, true) as never
     this.hub.recordUnreachable = (pid) => {
       this.#peerOf(pid, false)!.recordRefusal(Number(pid.slice(0, pid.indexOf('@'))))
     }
@@ -93,11 +93,7 @@ class Node {
   connect (other: Node, clock: TestClock): void {
     const { name } = other
     this.out.set(name, [])
-    const peer: Peer = new Peer(name, 1, {
-      clock,
-      timing,
-      counters: newCounters(),
-      batchBytes,
+    const peer: Peer = new Peer(contextWithBatches(batchBytes, { clock }), name, 1, {
       publishBatch: (type, header, parts) => {
         this.out
           .get(name)!
@@ -105,7 +101,7 @@ class Node {
         return true
       },
       scheduleFlush: (channel) => { if (peer.up) this.dirty.add(channel) },
-      handleFrame: (frame) => this.router.receive(peer, frame),
+      handleFrame: (frame) => receive({ unit: this.router, peer }, frame) === true,
       channelReset: () => { this.router.channelReset(peer) }
     })
     peer.up = true

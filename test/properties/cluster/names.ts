@@ -5,13 +5,12 @@ import fc from 'fast-check'
 import { Names } from '../../../lib/cluster/names/names.js'
 import { Register } from '../../../lib/cluster/register.js'
 import { timings } from '../../../lib/cluster/timing.js'
-import { newCounters } from '../../../lib/cluster/node-parts.js'
-import { TestStore } from '../../cluster/fixtures/register.js'
+import { silentLogger } from '../../../lib/process/index.js'
+import { registerContext, TestStore } from '../../cluster/fixtures/register.js'
 import { TestClock } from '../../cluster/fixtures/time.js'
 import { ModelHere } from '../../cluster/model.js'
 import { equal, suiteOf } from '../suite.js'
-import type { NamesHost } from '../../../lib/cluster/names/names.js'
-import type { ClusterTransport } from '../../../types/cluster.js'
+import type { NodeContext } from '../../../lib/cluster/context.js'
 import type { Pid } from '../../../types/pid.js'
 
 const timing = timings.default
@@ -56,6 +55,7 @@ type History = typeof histories extends fc.Arbitrary<infer H> ? H : never
 /** A register that answers late, but always within `slowest` milliseconds. */
 class SlowStore {
   readonly store = new TestStore()
+  readonly caps = { ...this.store.caps, durable: true }
   readonly #clock: TestClock
   readonly #delays: readonly number[]
   #asked = 0
@@ -97,7 +97,7 @@ class HealthyNode {
     }
   })
 
-  readonly counters = newCounters()
+  readonly #context: NodeContext
   readonly losses: string[] = []
   readonly names: Names
   readonly refusals: string[] = []
@@ -108,28 +108,27 @@ class HealthyNode {
 
   constructor (node: string, clock: TestClock, store: SlowStore, random: () => number) {
     this.here.suffix = `@${node}.5`
-    const host: NamesHost = {
+    const context = this.#context = registerContext(store, {
       clock,
-      timing,
       random,
-      register: new Register(store as unknown as ClusterTransport, clock, 'test.', timing.request),
-      counters: this.counters,
       node,
       incarnation: 5,
-      durable: true,
-      // On a slow register, concurrent attempts may take longer than the timeout. That is allowed.
-      acquireTimeout: 3_600_000,
       local: this.here,
-      membership: { find: () => ({ incarnation: 5, state: 'up', hasLeft: false }) },
-      isLocal: (pid) => pid.endsWith(this.here.suffix),
-      leaseLost: (names) => {
-        this.losses.push(`the lease, with ${names} names`)
+      logger: {
+        ...silentLogger,
+        warn: (data, text) => {
+          if (String(text).includes('lost its lease')) this.losses.push(`the lease: ${JSON.stringify(data)}`)
+        }
       },
-      nameLost: (name, pid) => {
-        this.losses.push(`${name} of ${pid}`)
+      events: {
+        nameLost: (name, pid) => { this.losses.push(`${name} of ${pid}`) },
+        broadcast: () => 0,
+        fatal () {}
       }
-    }
-    this.names = new Names(host)
+    })
+    const membership = { find: () => ({ incarnation: 5, state: 'up', hasLeft: false } as const) }
+    // On a slow register, concurrent attempts may take longer than the timeout. That is allowed.
+    this.names = new Names(context, new Register(context), membership, 3_600_000)
   }
 
   register (name: string): void {
@@ -164,7 +163,7 @@ class HealthyNode {
   /** @throws when a name or the lease was lost although nothing had failed */
   check (): void {
     equal(this.losses.join('; '), '', 'losses')
-    equal(this.counters.fences, 0, 'fences')
+    equal(this.#context.counters.fences, 0, 'fences')
     equal(this.refusals.filter((code) => code !== 'FST_CLUSTER_NAME_TAKEN').join(), '', 'refusals')
   }
 }
