@@ -6,6 +6,8 @@ import { frameOf } from '../../client-frames.js'
 export class FakeClient extends Duplex {
   /** Whether it answers pings. */
   answers = true
+  /** Whether it answers a close frame, as RFC 6455 requires. */
+  answersClose = false
   readonly texts: string[] = []
   readonly pongs: Buffer[] = []
   pings = 0
@@ -89,6 +91,9 @@ export class FakeClient extends Duplex {
         payload.length === 0
           ? { code: undefined, reason: '' }
           : { code: payload.readUInt16BE(), reason: payload.toString('utf8', 2) }
+      if (this.answersClose) {
+        process.nextTick(() => { this.sends(frameOf(opcodes.close, payload)) })
+      }
     }
   }
 }

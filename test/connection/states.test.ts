@@ -1,0 +1,123 @@
+// Walks the table of states at the head of lib/connection/connection.ts.
+import t from 'tap'
+import { closeCodes } from '../../lib/connection/close-codes.js'
+import { closedByClient, violated } from '../../lib/connection/close-reasons.js'
+import { Rig } from './transports/clients.js'
+import { MemoryEncoder } from './transports/memory-transport.js'
+import type { CloseReason } from '../../lib/connection/close-codes.js'
+import type { Connection } from '../../lib/connection/connection.js'
+import type { Transport, TransportEvents } from '../../lib/connection/transport.js'
+import type { ConnectionExit, Exit } from '../../types/messages.js'
+
+/** A transport that only records its calls. It has handed nothing over until the test says so. */
+function recorder (calls: string[]): Transport {
+  return {
+    kind: 'ws',
+    isPaused: false,
+    writer: {
+      encoder: new MemoryEncoder(), bufferedBytes: 0, allowsBurst: () => false, sendEncoded () {}
+    },
+    open () { calls.push('open') },
+    resume () {},
+    handOver () { calls.push('hand over') },
+    close ({ cause }) { calls.push(`close as ${cause}`) }
+  }
+}
+
+interface Case {
+  readonly rig: Rig
+  readonly connection: Connection
+  readonly events: TransportEvents
+  readonly targetEnds: () => void
+}
+
+const own = closedByClient(4000, 'bye')
+const broken = violated(1002, 'protocol error')
+
+/** The events of the table. */
+const events: Record<string, (at: Case) => void> = {
+  'the client is lost': ({ events }) => { events.onTransportEnd(closeCodes.lost) },
+  'the client closes': ({ events }) => { events.onTransportEnd(own) },
+  'the client breaks the protocol': ({ events }) => { events.onTransportEnd(broken) },
+  'ws.close': ({ rig, connection }) => { rig.processes.send(connection.pid, 'ws.close') },
+  'exit with shutdown': ({ connection }) => { connection.cancel() },
+  'a link fails': ({ connection }) => { connection.linkFailed('boom') },
+  'messages are missed': ({ connection }) => { connection.missed(1) },
+  kill: ({ connection }) => { connection.end('killed') },
+  'the target ends': ({ targetEnds }) => { targetEnds() },
+  'handed over': ({ events }) => { events.onHandedOver() },
+  'the transport is closed': ({ events }) => { events.onTransportClose() }
+}
+
+type Name = keyof typeof events
+type Row = readonly [
+  before: readonly Name[], event: Name, calls: readonly string[], exit: string | undefined
+]
+
+const first: readonly Name[] = [
+  'the client is lost', 'the client closes', 'the client breaks the protocol', 'ws.close',
+  'exit with shutdown', 'a link fails', 'messages are missed'
+]
+const causes: Record<Name, CloseReason['cause']> = {
+  'the client is lost': 'lost',
+  'the client closes': 'client',
+  'the client breaks the protocol': 'protocol',
+  'ws.close': 'process',
+  'exit with shutdown': 'shutdown',
+  'a link fails': 'exit',
+  'messages are missed': 'slow'
+}
+const lost: readonly Name[] = ['the client is lost']
+
+/** The calls of the transport by an event, and the cause of the exit that it leads to. */
+const table: readonly Row[] = [
+  // Open.
+  ...first.map((event): Row => [[], event, ['hand over'], undefined]),
+  [[], 'kill', ['hand over', 'close as killed'], 'killed'],
+  [[], 'the target ends', ['close as target'], 'target'],
+  // Ending.
+  ...first.map((name): Row => [[name], 'handed over', [`close as ${causes[name]}`], causes[name]]),
+  ...first.map((name): Row => {
+    return [[name], 'the target ends', [`close as ${causes[name]}`], causes[name]]
+  }),
+  ...first.map((name): Row => [[name], 'kill', ['close as killed'], 'killed']),
+  ...first.flatMap((name) => first.map((later): Row => [[name], later, [], undefined])),
+  // Another reason counts after `lost` only, and only that of the client.
+  [[...lost, 'the client closes'], 'handed over', ['close as client'], 'client'],
+  [[...lost, 'the client breaks the protocol'], 'handed over', ['close as protocol'], 'protocol'],
+  [[...lost, 'ws.close'], 'handed over', ['close as lost'], 'lost'],
+  [[...lost, 'a link fails'], 'handed over', ['close as lost'], 'lost'],
+  [['ws.close', 'the client closes'], 'handed over', ['close as process'], 'process'],
+  // Ended.
+  ...Object.keys(events).map((event): Row => [['kill'], event, [], undefined]),
+  ...Object.keys(events).map((event): Row => [['ws.close', 'handed over'], event, [], undefined])
+]
+
+t.test('follows the table of its states', async (t) => {
+  for (const [before, event, expected, exit] of table) {
+    const rig = new Rig()
+    const calls: string[] = []
+    const exits: Array<Exit & { value?: ConnectionExit }> = []
+    const target = rig.target()
+    rig.clock.run()
+    const connection = rig.connect(target, recorder(calls))
+    const at: Case = {
+      rig,
+      connection,
+      events: connection,
+      targetEnds: () => { connection.targetEnded({ pid: target.pid, reason: 'boom' }) }
+    }
+    rig.runtime.exitSignals.monitor(connection.pid, {
+      targetEnded: (exit) => { exits.push(exit as Exit & { value?: ConnectionExit }) }
+    })
+    for (const name of before) events[name](at)
+    calls.length = exits.length = 0
+    events[event](at)
+    const name = `${event} after ${before.join(', ') || 'nothing'}`
+    t.strictSame(calls, expected, name)
+    t.strictSame(exits.map(({ value }) => value!.cause), exit === undefined ? [] : [exit], name)
+    const isOpen = before.length === 0 && event === 'the transport is closed'
+    t.equal(rig.processes.send(connection.pid, 'ws.send', { data: 'x' }), isOpen, name)
+    t.equal(rig.relay.connections.size, event === 'the transport is closed' ? 0 : 1, name)
+  }
+})
