@@ -108,11 +108,6 @@ export class FrameParser {
     this.#deflate = deflate
   }
 
-  /** Whether `onMessage` returned false and parsing has not resumed since. */
-  get isStopped (): boolean {
-    return this.#isStopped
-  }
-
   /** Whether the parser has a part of a frame. Bytes that wait while stopped do not count. */
   get hasPartialFrame (): boolean {
     return this.#partial !== undefined

@@ -44,10 +44,6 @@ export class Flusher {
   #parts = none
   #joined: Buffer = empty
 
-  /** Number of writes and of joined chunks, for tests. */
-  writes = 0
-  joins = 0
-
   /** @param isBusy whether processes have mail that they will handle in the next loop iteration */
   constructor (clock: Clock, isBusy: () => boolean = () => false) {
     this.#clock = clock
@@ -70,7 +66,6 @@ export class Flusher {
   joinFrames (frames: readonly Buffer[], bytes: number): Buffer {
     const parts = this.#parts
     if (frames.length !== parts.length || frames.some((frame, i) => frame !== parts[i])) {
-      this.joins++
       this.#joined = Buffer.concat(frames, bytes)
       this.#parts = frames
     }
@@ -251,7 +246,6 @@ export class Sender implements MessageWriter {
       if (socket.destroyed || socket.errored !== null) return
       for (const callback of written.splice(0)) callback()
     })
-    this.#flusher.writes++
     if (frames === undefined) socket.write(single, done)
     else if (bytes <= frames.length * maxCopySize) {
       socket.write(this.#flusher.joinFrames(frames, bytes), done)

@@ -115,8 +115,8 @@ export const mutations: readonly Mutation[] = [
     'lib/process/registry/facades.ts',
     {
       name: 'names: a method returns another result',
-      search: '    lookup: (name) => runtime.nameTable.lookup(name)',
-      replace: '    lookup: (name) => runtime.nameTable.lookup(name) !== undefined'
+      search: '    lookup: (name) => nameTable.lookup(name)',
+      replace: '    lookup: (name) => nameTable.lookup(name) !== undefined'
     },
     {
       name: 'names: a method takes less than it has to',
@@ -130,8 +130,8 @@ export const mutations: readonly Mutation[] = [
     },
     {
       name: 'groups: a method returns a table of its own',
-      search: '    members: (group) => [...runtime.groupTable.members(group)],',
-      replace: '    members: (group) => new Set(runtime.groupTable.members(group)),'
+      search: '    members: (group) => [...groupTable.members(group)],',
+      replace: '    members: (group) => new Set(groupTable.members(group)),'
     },
     {
       name: 'cluster: a method of the groups is missing',

@@ -17,6 +17,8 @@ export class Log implements ParserEvents {
   events: Event[] = []
   data: Buffer[] = []
   go: () => boolean = () => true
+  /** Whether the last message was answered with false, and nothing resumed the parser since. */
+  stopped = false
   then: (event: Event) => void = () => {}
 
   onMessage (data: Buffer, binary: boolean, compressed: boolean): boolean {
@@ -26,13 +28,21 @@ export class Log implements ParserEvents {
         ? [compressed ? 'compressed' : 'binary', data.toString('hex')]
         : ['text', data.toString()]
     )
-    return this.go()
+    const goesOn = this.go()
+    this.stopped = !goesOn
+    return goesOn
   }
 
   onPing (data: Buffer): void { this.#add(['ping', data.toString()]) }
   onPong (data: Buffer): void { this.#add(['pong', data.toString()]) }
   onCloseFrame (code: number, reason: string): void { this.#add(['close', code, reason]) }
   onViolation (code: ViolationCode, reason: string): void { this.#add(['violation', code, reason]) }
+
+  /** Resumes a parser. The next message may stop it again. */
+  resume (parser: FrameParser): void {
+    this.stopped = false
+    parser.resumeParsing()
+  }
 
   #add (event: Event): void {
     this.events.push(event)

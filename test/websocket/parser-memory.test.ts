@@ -39,18 +39,18 @@ t.test('copies bytes of a borrowed buffer that are needed later', async t => {
     for (const stops of [false, true]) {
       const { log, parser } = build({ deflate: true })
       log.go = () => !stops
-      const lent = Buffer.alloc(stream.length + 10)
+      const borrowed = Buffer.alloc(stream.length + 10)
       for (const part of [stream.subarray(0, cut), stream.subarray(cut)]) {
-        part.copy(lent)
-        parser.parseBorrowed(lent, part.length)
-        lent.fill(0xff)
+        part.copy(borrowed)
+        parser.parseBorrowed(borrowed, part.length)
+        borrowed.fill(0xff)
       }
-      while (parser.isStopped) parser.resumeParsing()
+      while (log.stopped) log.resume(parser)
       const messages = log.data.filter(
         (_, i) => log.events.filter(([name]) => name !== 'ping')[i][0] !== 'text'
       )
-      if (messages.some(({ buffer }) => buffer === lent.buffer)) {
-        t.fail(`cut at ${cut}: a message is in the lent buffer`)
+      if (messages.some(({ buffer }) => buffer === borrowed.buffer)) {
+        t.fail(`cut at ${cut}: a message is in the borrowed buffer`)
       }
       if (JSON.stringify(log.events) !== JSON.stringify(expected)) {
         t.strictSame(log.events, expected, `cut at ${cut}, ${stops ? 'stopped' : 'not stopped'}`)
@@ -62,18 +62,18 @@ t.test('copies bytes of a borrowed buffer that are needed later', async t => {
 t.test('appends borrowed bytes to waiting ones, and keeps none when ended', async t => {
   const { log, parser } = build()
   log.go = () => false
-  const lent = Buffer.alloc(100)
+  const borrowed = Buffer.alloc(100)
   for (const data of ['a', 'b', 'c']) {
-    const length = text(data).copy(lent)
-    parser.parseBorrowed(lent, length)
-    lent.fill(0xff)
-    parser.parseBorrowed(lent, 0)
+    const length = text(data).copy(borrowed)
+    parser.parseBorrowed(borrowed, length)
+    borrowed.fill(0xff)
+    parser.parseBorrowed(borrowed, 0)
   }
   t.equal(parser.bytesWaiting, 2 * text('b').length)
-  while (parser.isStopped) parser.resumeParsing()
+  while (log.stopped) log.resume(parser)
   t.strictSame(log.events, [['text', 'a'], ['text', 'b'], ['text', 'c']])
   parser.stopForever()
-  parser.parseBorrowed(lent, 9)
+  parser.parseBorrowed(borrowed, 9)
   t.equal(parser.bytesWaiting, 0)
 })
 

@@ -264,9 +264,9 @@ t.test(
             const size = chops[i % chops.length]
             parser.parseChunk(Buffer.from(bytes.subarray(at, at + size)))
             at += size
-            if (parser.isStopped && next() !== 0) parser.resumeParsing()
+            if (log.stopped && next() !== 0) log.resume(parser)
           }
-          while (parser.isStopped) parser.resumeParsing()
+          while (log.stopped) log.resume(parser)
           t.equal(parser.bytesWaiting, 0)
           if (JSON.stringify(log.events) !== JSON.stringify(expected)) {
             throw new Error(`got ${log.events.length} events`)

@@ -6,6 +6,8 @@ import { Flusher, Sender } from '../../lib/websocket/sender.js'
 /** A socket that writes at once while it is open, else when `go` is called. */
 export class Sink extends Duplex {
   readonly chunks: Buffer[] = []
+  /** How often it was written to. A vector counts once. */
+  writes = 0
   open = true
   #pending: (() => void) | undefined
 
@@ -25,6 +27,7 @@ export class Sink extends Duplex {
   }
 
   #take (chunks: Buffer[], done: () => void): void {
+    this.writes++
     this.chunks.push(...chunks)
     if (this.open) done()
     else this.#pending = done
