@@ -23,7 +23,7 @@ export interface Comparison {
 
 /**
  * Measures the servers in turn, A B C, A B C, …, so that each round sees all of them under the same
- * conditions.
+ * conditions. The servers of a scenario with its own take turns in being the first.
  *
  * @param warmUps uncounted rounds that warm up a server that keeps running
  */
@@ -34,7 +34,9 @@ export async function compare (
   warmUps = 1
 ): Promise<Comparison> {
   const fresh = scenario.fresh === true
-  const compared = kinds.filter(({ name }) => scenario.without?.includes(name) !== true)
+  const compared = scenario.kinds ??
+    kinds.filter(({ name }) => scenario.without?.includes(name) !== true)
+  const counted = Math.max(Math.min(rounds, scenario.rounds ?? rounds), scenario.atLeast ?? 0)
   const comparison: Comparison = {
     scenario: scenario.name,
     rounds: Object.fromEntries(compared.map(({ name }) => [name, []])),
@@ -59,8 +61,9 @@ export async function compare (
   }
   try {
     const uncounted = fresh ? 0 : warmUps
-    for (let round = 0; round < uncounted + Math.min(rounds, scenario.rounds ?? rounds); round++) {
-      for (const kind of compared) {
+    for (let round = 0; round < uncounted + counted; round++) {
+      const isReversed = scenario.kinds !== undefined && round % 2 === 1
+      for (const kind of isReversed ? [...compared].reverse() : compared) {
         const server = running.get(kind.name) ?? (await ServerUnderTest.start(kind))
         running.set(kind.name, server)
         const measured = await attempt(server)

@@ -1,5 +1,5 @@
 import { figures, type Measurement } from './compare.js'
-import { floor, reference } from './scenarios.js'
+import { alone, floor, reference, withRelay } from './scenarios.js'
 import { ratios, spread, type Spread } from './rig/statistics.js'
 import type { Results } from './results.js'
 
@@ -99,6 +99,12 @@ export function goals (results: Results): Goal[] {
       atMost: 1,
       unit: 'of @fastify/websocket',
       measured: toReference(results, 'storm', '@fastify/websocket')
+    },
+    {
+      what: 'a plain GET request, server CPU',
+      atMost: 1.02,
+      unit: `of ${alone}`,
+      measured: toReference(results, 'plain', alone, withRelay)
     },
     { what: 'idle connection, RSS', atMost: 6, unit: 'KiB', measured: idle(results, 'rss') },
     { what: 'idle connection, heap', atMost: 3, unit: 'KiB', measured: idle(results, 'heap') },

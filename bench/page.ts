@@ -5,8 +5,8 @@ import { goals } from './goals.js'
 import { places } from './growth.js'
 import { benchFolder } from './rig/machine.js'
 import { plot } from './rig/plot.js'
-import { ratios, show, showSpread, spread } from './rig/statistics.js'
-import { floor, reference, scenarios } from './scenarios.js'
+import { pairedRatio, ratios, show, showInterval, showSpread, spread } from './rig/statistics.js'
+import { floor, reference, referenceOf, scenarios } from './scenarios.js'
 import { table } from './rig/markdown.js'
 import type { Flood, Stalls } from './events.js'
 import type { Results, Sleeping } from './results.js'
@@ -40,7 +40,15 @@ function range (comparison: Comparison, server: string, figure: keyof Measuremen
 }
 
 function ratio (comparison: Comparison, server: string, figure: keyof Measurement): string {
-  const found = ratios(figures(comparison, server, figure), figures(comparison, reference, figure))
+  const scenario = scenarioOf(comparison.scenario)
+  const [ours, others] = [server, referenceOf(scenario)].map((name) =>
+    figures(comparison, name, figure)
+  )
+  if (scenario.kinds !== undefined) {
+    const interval = pairedRatio(ours, others)
+    return interval === undefined ? '' : showInterval(interval)
+  }
+  const found = ratios(ours, others)
   return found === undefined ? '' : showSpread(found)
 }
 
@@ -52,7 +60,8 @@ function isLimited (comparison: Comparison, server: string): boolean {
 }
 
 export function comparisonSection (comparison: Comparison): string {
-  const { title, unit } = scenarioOf(comparison.scenario)
+  const scenario = scenarioOf(comparison.scenario)
+  const { title, unit } = scenario
   const names = Object.keys(comparison.rounds)
   const limited = names.some((name) => isLimited(comparison, name))
   const rows =
@@ -70,7 +79,7 @@ export function comparisonSection (comparison: Comparison): string {
         [
           'server',
             `server CPU, µs a ${unit}`,
-            `to ${reference}`,
+            `to ${referenceOf(scenario)}`,
             `${unit === 'delivery' ? 'deliveries' : `${unit}s`}/s`,
             'p50, µs',
             'p99, µs',

@@ -62,12 +62,13 @@ const rounds = quick ? 1 : Number(values.rounds)
 /** A quick run: one round, in which the servers also warm up. */
 function shortened (scenario: Scenario): Scenario {
   const { spec } = scenario
-  return {
-    ...scenario,
-    spec:
-      spec.kind === 'rooms'
-        ? { ...spec, warmup: 0.4, seconds: 0.3 }
-        : { ...spec, connections: spec.kind === 'idle' ? 5000 : 2000 }
+  switch (spec.kind) {
+    case 'rooms': return { ...scenario, spec: { ...spec, warmup: 0.4, seconds: 0.3 } }
+    case 'plain': return { ...scenario, atLeast: 1 }
+    default:
+      return {
+        ...scenario, spec: { ...spec, connections: spec.kind === 'idle' ? 5000 : 2000 }
+      }
   }
 }
 

@@ -1,3 +1,4 @@
+import type { PlainSpec } from './load/plain.js'
 import type { RoomsSpec } from './load/rooms.js'
 import type { IdleSpec, StormSpec } from './load/storm.js'
 import type { ServerKind } from './rig/server.js'
@@ -19,18 +20,32 @@ export const servers: readonly ServerKind[] = [
   { name: 'ours, broadcast', file: 'ours.js', argument: 'broadcast', protocol: 'ws' }
 ]
 
+export const alone = 'Fastify alone'
+export const withRelay = 'Fastify with the relay'
+
+/** The servers of ordinary requests. */
+const plainServers: readonly ServerKind[] = [
+  { name: alone, file: 'plain.js', protocol: 'ws' },
+  { name: withRelay, file: 'plain.js', argument: 'relay', protocol: 'ws' },
+  { name: 'Fastify alone again', file: 'plain.js', protocol: 'ws' }
+]
+
 export interface Scenario {
   name: string
   title: string
   /** The unit of work. */
   unit: string
-  spec: Partial<RoomsSpec> | Partial<StormSpec> | Partial<IdleSpec>
+  spec: Partial<RoomsSpec> | Partial<StormSpec> | Partial<IdleSpec> | Partial<PlainSpec>
   /** Whether each measurement starts a new server. */
   fresh?: boolean
   /** Servers that are skipped, because another scenario measures the same. */
   without?: readonly string[]
   /** The maximum number of rounds. */
   rounds?: number
+  /** The minimum number of rounds. */
+  atLeast?: number
+  /** Its own servers, in place of those of WebSockets. The first one is the reference. */
+  kinds?: readonly ServerKind[]
 }
 
 const times = { warmup: 0.2, seconds: 0.8 }
@@ -100,5 +115,19 @@ export const scenarios: readonly Scenario[] = [
     fresh: true,
     without: ['raw ws again', floor, 'ours, for await', 'ours, broadcast'],
     rounds: 3
+  },
+  {
+    name: 'plain',
+    title: 'Plain GET: 32 connections that are kept alive, one request in flight on each',
+    unit: 'request',
+    spec: { kind: 'plain', connections: 32, warmUp: 20_000, requests: 30_000 },
+    fresh: true,
+    kinds: plainServers,
+    atLeast: 15
   }
 ]
+
+/** The server that the others of a scenario are compared with. */
+export function referenceOf ({ kinds }: Scenario): string {
+  return kinds === undefined ? reference : kinds[0].name
+}

@@ -5,7 +5,7 @@ import { normalizeOptions } from './registration/options.js'
 import { processesFacade } from './process/processes.js'
 import { Runtime } from './process/runtime.js'
 import { Dispatcher } from './upgrade/dispatch.js'
-import { relayHeader, stripHeader } from './upgrade/relay-header.js'
+import { relayHeader, stripHeaders } from './upgrade/relay-header.js'
 import { addRelayHooks } from './upgrade/hooks.js'
 import { RelayConfigSchema, RelayControlSchema } from './connection/config.js'
 import { connectionCodec } from './connection/remote.js'
@@ -51,7 +51,7 @@ async function fastifyWsRelay (fastify: FastifyInstance, input: unknown): Promis
   }
   const { relay, processes, native } = state
   const ownWebsocket = FastifyWebsocketLayer.serverIn(fastify)
-  const registration = new Registration(relay, options.route, ownWebsocket)
+  const registration = new Registration(relay, native, options.route, ownWebsocket)
   if (!claimScope(fastify, registration)) return
   decorate(fastify, processes)
   native.install(fastify)
@@ -64,7 +64,7 @@ function startRelay (fastify: FastifyInstance, settings: ServerSettings): Server
   const relay = new UpgradeServer(runtime, settings)
   const dispatcher = new Dispatcher(fastify, relay)
   const native = new FastifyWebsocketLayer(fastify, settings.websocket, dispatcher.routeOwn)
-  server.prependListener('request', (_, response) => { stripHeader(response) })
+  stripHeaders(server)
   fastify.addHook('onReady', async () => {
     native.installDecorators()
     dispatcher.addFinalListener(native.route)

@@ -30,7 +30,11 @@ export class FastifyWebsocketLayer {
   /** The recorded `'upgrade'` listener, which routes an upgrade through Fastify. */
   readonly route: RouteUpgrade
   readonly #decorators: Record<string, unknown> = {}
-  readonly #hooks: Array<readonly [name: string, hook: RequestHook | RouteHook]> = []
+  #onRequest!: RequestHook
+  #onResponse!: RequestHook
+  #onRoute!: RouteHook
+  /** Whether it has its listener on another server: the option `server`. */
+  readonly #isElsewhere: boolean
   readonly #scopes: FastifyInstance[] = []
 
   /**
@@ -53,13 +57,15 @@ export class FastifyWebsocketLayer {
       addHook: {
         value: (name: string, hook: RequestHook | RouteHook | CloseHook) => {
           if (name === 'preClose') this.#addCloseHook(fastify, hook as CloseHook)
-          else this.#hooks.push([name, hook as RequestHook])
+          else if (name === 'onRoute') this.#onRoute = hook as RouteHook
+          else if (name === 'onRequest') this.#onRequest = hook as RequestHook
+          else this.#onResponse = hook as RequestHook
         }
       }
     }) as FastifyInstance
     fastifyWebsocket(proxy as never, options as never, (err?: Error) => { if (err) throw err })
     ownServers.add(this.#decorators.websocketServer as object)
-    // With the option `server` it has added its listener to another server.
+    this.#isElsewhere = route === undefined
     this.route = route ?? ((request, socket) => { routePlain(routing, request, socket) })
   }
 
@@ -75,23 +81,37 @@ export class FastifyWebsocketLayer {
     return websocketServer
   }
 
-  /** Adds the recorded hooks to a scope, so that they run in it and in its inner scopes. */
+  /**
+   * Makes `websocket: true` routes of a scope and of its inner scopes work. Other routes keep their
+   * handlers. The recorded `onRequest` and `onResponse` hooks are not added, because they would run
+   * for each request: `markRequest` is called for an upgrade, whose `Handshake` closes the socket.
+   */
   install (scope: FastifyInstance): void {
     if (this.#scopes.some((above) => isWithin(scope, above))) return
     this.#scopes.push(scope)
-    for (const [name, hook] of this.#hooks) {
-      if (name === 'onRoute') {
-        scope.addHook('onRoute', function (routeOptions) {
-          if (!FastifyWebsocketLayer.isIn(this)) (hook as RouteHook).call(this, routeOptions)
-        })
-      } else scope.addHook(name as 'onRequest', hook as never)
-    }
+    const isElsewhere = this.#isElsewhere
+    const onRoute = this.#onRoute
+    scope.addHook('onRoute', function (routeOptions) {
+      const isOurs = isElsewhere || isWebsocketRoute(routeOptions)
+      if (isOurs && !FastifyWebsocketLayer.isIn(this)) onRoute.call(this, routeOptions)
+    })
+    if (!isElsewhere) return
+    // The upgrades of another server have no handshake of ours.
+    scope.addHook('onRequest', this.#onRequest)
+    scope.addHook('onResponse', this.#onResponse as never)
+  }
+
+  /** Sets `request.ws`: whether `@fastify/websocket` routes this upgrade. */
+  markRequest (request: FastifyRequest, reply: FastifyReply): void {
+    this.#onRequest.call(request.server, request, reply, () => {})
   }
 
   /** Called when all plugins are registered. */
   installDecorators (): void {
     for (const scope of this.#scopes) {
-      if (!FastifyWebsocketLayer.isIn(scope)) Object.assign(scope, this.#decorators)
+      if (FastifyWebsocketLayer.isIn(scope)) continue
+      Object.assign(scope, this.#decorators)
+      if (!scope.hasRequestDecorator('ws')) scope.decorateRequest('ws', noUpgrade as never)
     }
   }
 
@@ -108,6 +128,21 @@ export class FastifyWebsocketLayer {
       })
     })
   }
+}
+
+/** `request.ws` is false without a hook for each request. The value of an upgrade is its own. */
+const noUpgrade = {
+  getter: () => false,
+  setter (this: FastifyRequest, value: boolean) {
+    Object.defineProperty(this, 'ws', {
+      value, writable: true, enumerable: true, configurable: true
+    })
+  }
+}
+
+/** Whether `@fastify/websocket` answers the upgrades of a route. */
+export function isWebsocketRoute (routeOptions: RouteOptions): boolean {
+  return routeOptions.websocket === true || 'wsHandler' in routeOptions
 }
 
 function routePlain (routing: Routing, request: IncomingMessage, socket: Duplex): void {

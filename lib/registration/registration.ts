@@ -1,4 +1,4 @@
-import { FastifyWebsocketLayer } from './fastify-websocket.js'
+import { FastifyWebsocketLayer, isWebsocketRoute } from './fastify-websocket.js'
 import { overrideSettings } from './options.js'
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
 import type { UpgradeServer } from './upgrade-server.js'
@@ -13,15 +13,22 @@ export type RouteMode = RouteSettings | 'off' | 'native'
 /** One `register(wsRelay, …)`. It applies to its scope and to inner ones without their own. */
 export class Registration {
   readonly relay: UpgradeServer
+  readonly native: FastifyWebsocketLayer
   readonly settings: RouteSettings
   #scope: FastifyInstance | undefined
   /** The scope's own `@fastify/websocket` when the plugin was registered. */
-  readonly #native: object | undefined
+  readonly #ownNative: object | undefined
 
-  constructor (relay: UpgradeServer, settings: RouteSettings, native: object | undefined) {
+  constructor (
+    relay: UpgradeServer,
+    native: FastifyWebsocketLayer,
+    settings: RouteSettings,
+    ownNative: object | undefined
+  ) {
     this.relay = relay
+    this.native = native
     this.settings = settings
-    this.#native = native
+    this.#ownNative = ownNative
   }
 
   /** The registration that applies to an instance, such as the scope of a request's route. */
@@ -38,7 +45,7 @@ export class Registration {
   isNativeIn (scope: FastifyInstance): boolean {
     const native = FastifyWebsocketLayer.serverIn(scope)
     if (native === undefined) return false
-    return native === this.#native || native !== FastifyWebsocketLayer.serverIn(this.#scope!)
+    return native === this.#ownNative || native !== FastifyWebsocketLayer.serverIn(this.#scope!)
   }
 
   /** The registration made on this very instance. */
@@ -57,8 +64,7 @@ export class Registration {
    * @throws `FST_WS_RELAY_INVALID_OPTIONS`
    */
   markRoute (routeOptions: RouteOptions): RouteMode {
-    const isNative = routeOptions.websocket === true || 'wsHandler' in routeOptions
-    const mode = this.#modeOf(routeOptions.config, isNative)
+    const mode = this.#modeOf(routeOptions.config, isWebsocketRoute(routeOptions))
     routeOptions.config = { ...routeOptions.config, [markOf]: mode } as typeof routeOptions.config
     return mode
   }

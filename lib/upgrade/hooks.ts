@@ -2,14 +2,18 @@ import { afterHandler } from './after-handler.js'
 import { unmark } from '../registration/fastify-websocket.js'
 import { handshakeOf } from './arrival.js'
 import { asksForWebSocket, checkUpgrade, withStatus } from './refusals.js'
-import { stripHeader } from './relay-header.js'
+import { mayHaveHeader, stripHeader } from './relay-header.js'
 import { Registration } from '../registration/registration.js'
 import { markFailed, trackProxy } from './reply.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Handshake } from './handshake.js'
 import type { Refusal } from './refusals.js'
 import type { RouteSettings } from '../registration/options.js'
 
-/** Adds the hooks of one registration to its scope. */
+/**
+ * Adds the hooks of one registration to its scope. They run for each request of the scope, so they
+ * return at once when the request is no upgrade and its reply does not have the header.
+ */
 export function addRelayHooks (fastify: FastifyInstance, registration: Registration): void {
   fastify.addHook('onRoute', function (routeOptions) {
     if (Registration.of(this) !== registration) return
@@ -17,15 +21,19 @@ export function addRelayHooks (fastify: FastifyInstance, registration: Registrat
     // The relay's hook comes after the route's own hooks, which may set cookies and other headers.
     const own = routeOptions.onSend ?? []
     routeOptions.onSend = [...Array.isArray(own) ? own : [own], (request, reply, payload, done) => {
+      if (isPlain(request, reply, payload)) return done()
       afterHandler(Registration.of(request.server)!, mode, request, reply, payload, done)
     }]
   })
   fastify.addHook('onRequest', (request, reply, done) => {
-    // inject() bypasses the server's 'request' event.
+    // The responses of inject() and HTTP/2 have classes of their own.
     stripHeader(reply.raw)
     trackProxy(reply)
+    const handshake = handshakeOf(request.raw)
+    if (handshake === undefined) return done()
+    registration.native.markRequest(request, reply)
     if (Registration.of(request.server) !== registration) done()
-    else beforeHandler(registration, request, reply, done)
+    else beforeHandler(registration, handshake, request, reply, done)
   })
   fastify.addHook('onError', (request, reply, _, done) => {
     markFailed(reply)
@@ -34,9 +42,15 @@ export function addRelayHooks (fastify: FastifyInstance, registration: Registrat
   })
   // For routes that were declared before the plugin, and for requests that match no route.
   fastify.addHook('onSend', (request, reply, payload, done) => {
+    if (isPlain(request, reply, payload)) return done()
     if (Registration.of(request.server) !== registration || isRouteMarked(request)) done()
     else afterHandler(registration, undefined, request, reply, payload, done)
   })
+}
+
+/** Whether a reply does not concern the relay: most replies of most servers do not. */
+function isPlain (request: FastifyRequest, reply: FastifyReply, payload: unknown): boolean {
+  return handshakeOf(request.raw) === undefined && !mayHaveHeader(reply, payload)
 }
 
 /**
@@ -54,12 +68,11 @@ function isRouteMarked (request: FastifyRequest): boolean {
  */
 function beforeHandler (
   registration: Registration,
+  handshake: Handshake,
   request: FastifyRequest,
   reply: FastifyReply,
   done: (refusal?: Refusal) => void
 ): void {
-  const handshake = handshakeOf(request.raw)
-  if (handshake === undefined) return done()
   // The socket ends with any response, because Node has detached its HTTP parser.
   reply.raw.shouldKeepAlive = false
   const mark = Registration.modeMarked(request)

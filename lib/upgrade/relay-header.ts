@@ -1,5 +1,5 @@
 import { handshakeOf } from './arrival.js'
-import type { ServerResponse } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 
 /** The reply header by which a handler asks for the upgrade. Clients never see it. */
@@ -26,6 +26,30 @@ interface Patched {
 }
 
 /**
+ * Makes all responses of an HTTP/1 server without the header: their class is replaced by one of its
+ * own, so that nothing is done for a single response. Responses of HTTP/2 and of `inject` have
+ * other classes, and `stripHeader` patches them one by one.
+ */
+export function stripHeaders (server: Server): void {
+  const internals = server as unknown as Record<symbol, typeof ServerResponse>
+  const symbol = Object.getOwnPropertySymbols(server).find(isResponseClass)
+  if (symbol === undefined) {
+    server.prependListener('request', (_, response) => { stripHeader(response) })
+    return
+  }
+  // The property gives the class the name that `util.inspect` shows. A static `name` would make each
+  // construction slow.
+  const stripped = { ServerResponse: class extends internals[symbol] {} }
+  stripHeader(stripped.ServerResponse.prototype)
+  internals[symbol] = stripped.ServerResponse as typeof ServerResponse
+}
+
+/** Node's internal property of an HTTP/1 server: the class of its responses. */
+function isResponseClass ({ description }: symbol): boolean {
+  return description === 'ServerResponse'
+}
+
+/**
  * Patches a response so that neither its headers nor its early hints or trailers have the header.
  * The `onSend` hook alone is not enough: it does not run for a hijacked reply, nor for the error
  * reply of another `onSend` hook that fails.
@@ -48,12 +72,16 @@ export function stripHeader (response: ServerResponse): void {
   }
 }
 
-function writeHeadWithout (this: object, ...args: unknown[]): unknown {
+/** Runs for each response: it allocates nothing where the header is not set. */
+function writeHeadWithout (
+  this: object, status: unknown, reason?: unknown, headers?: unknown
+): unknown {
   const response = this as ServerResponse & Required<Patched>
   if (!response.headersSent && response.hasHeader(relayHeader)) response.removeHeader(relayHeader)
-  const last = args.length - 1
-  args[last] = withoutIn(args[last])
-  return response[writeHead](...args)
+  if (typeof reason === 'string') {
+    return response[writeHead](status, reason, withoutIn(headers))
+  }
+  return response[writeHead](status, withoutIn(headers ?? reason))
 }
 
 function writeEarlyHintsWithout (this: object, hints: unknown, ...rest: unknown[]): unknown {
@@ -79,16 +107,26 @@ function withoutIn (headers: unknown): unknown {
 /** Removes the header from any form that Node takes: an object, a list of pairs, a flat list. */
 function without (headers: object): object {
   if (!Array.isArray(headers)) {
-    const names = Object.keys(headers)
-    if (!names.some(isRelayHeader)) return headers
-    return Object.fromEntries(Object.entries(headers).filter(([name]) => !isRelayHeader(name)))
+    for (const name in headers) if (isRelayHeader(name)) return withoutField(headers)
+    return headers
   }
   if (Array.isArray(headers[0])) return headers.filter(([name]: unknown[]) => !isRelayHeader(name))
   return headers.filter((_, i) => !isRelayHeader(headers[i - i % 2]))
 }
 
+function withoutField (headers: object): object {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !isRelayHeader(name)))
+}
+
 function isRelayHeader (name: unknown): boolean {
-  return String(name).toLowerCase() === relayHeader
+  const text = String(name)
+  return text.length === relayHeader.length && text.toLowerCase() === relayHeader
+}
+
+/** Whether a reply has the header. A web `Response` as payload has headers of its own. */
+export function mayHaveHeader (reply: FastifyReply, payload: unknown): boolean {
+  return reply.hasHeader(relayHeader) ||
+    (typeof payload === 'object' && isResponse(payload) && payload.headers.has(relayHeader))
 }
 
 /**
