@@ -28,5 +28,5 @@ export function arrivalOf (request: object): Arrival | undefined {
 
 /** The handshake of a request. Only upgrades have one. */
 export function handshakeOf (request: object): Handshake | undefined {
-  return arrivalOf(request)?.handshake
+  return (request as { [ofRequest]?: Arrival })[ofRequest]?.handshake
 }

@@ -11,8 +11,8 @@ import type { Refusal } from './refusals.js'
 import type { RouteSettings } from '../registration/options.js'
 
 /**
- * Adds the hooks of one registration to its scope. They run for each request of the scope, so they
- * return at once when the request is no upgrade and its reply does not have the header.
+ * Adds the hooks of one registration to its scope. Three of them run for each request of the scope:
+ * they return at once when it is no upgrade and its reply does not have the header.
  */
 export function addRelayHooks (fastify: FastifyInstance, registration: Registration): void {
   fastify.addHook('onRoute', function (routeOptions) {
@@ -20,15 +20,18 @@ export function addRelayHooks (fastify: FastifyInstance, registration: Registrat
     const mode = registration.markRoute(routeOptions)
     // The relay's hook comes after the route's own hooks, which may set cookies and other headers.
     const own = routeOptions.onSend ?? []
-    routeOptions.onSend = [...Array.isArray(own) ? own : [own], (request, reply, payload, done) => {
-      if (isPlain(request, reply, payload)) return done()
-      afterHandler(Registration.of(request.server)!, mode, request, reply, payload, done)
-    }]
+    routeOptions.onSend = [
+      ...Array.isArray(own) ? own : [own],
+      function relayOnSend (request, reply, payload, done) {
+        if (handshakeOf(request.raw) === undefined && !mayHaveHeader(reply, payload)) return done()
+        afterHandler(Registration.of(request.server)!, mode, request, reply, payload, done)
+      }
+    ]
   })
-  fastify.addHook('onRequest', (request, reply, done) => {
+  fastify.addHook('onRequest', function relayOnRequest (request, reply, done) {
     // The responses of inject() and HTTP/2 have classes of their own.
     stripHeader(reply.raw)
-    trackProxy(reply)
+    if ('from' in reply) trackProxy(reply)
     const handshake = handshakeOf(request.raw)
     if (handshake === undefined) return done()
     registration.native.markRequest(request, reply)
@@ -41,16 +44,11 @@ export function addRelayHooks (fastify: FastifyInstance, registration: Registrat
     done()
   })
   // For routes that were declared before the plugin, and for requests that match no route.
-  fastify.addHook('onSend', (request, reply, payload, done) => {
-    if (isPlain(request, reply, payload)) return done()
+  fastify.addHook('onSend', function relayOnSend (request, reply, payload, done) {
+    if (handshakeOf(request.raw) === undefined && !mayHaveHeader(reply, payload)) return done()
     if (Registration.of(request.server) !== registration || isRouteMarked(request)) done()
     else afterHandler(registration, undefined, request, reply, payload, done)
   })
-}
-
-/** Whether a reply does not concern the relay: most replies of most servers do not. */
-function isPlain (request: FastifyRequest, reply: FastifyReply, payload: unknown): boolean {
-  return handshakeOf(request.raw) === undefined && !mayHaveHeader(reply, payload)
 }
 
 /**

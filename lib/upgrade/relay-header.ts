@@ -37,8 +37,8 @@ export function stripHeaders (server: Server): void {
     server.prependListener('request', (_, response) => { stripHeader(response) })
     return
   }
-  // The property gives the class the name that `util.inspect` shows. A static `name` would make each
-  // construction slow.
+  // The property gives the class the name that `util.inspect` shows. A static `name` would make
+  // each construction slow.
   const stripped = { ServerResponse: class extends internals[symbol] {} }
   stripHeader(stripped.ServerResponse.prototype)
   internals[symbol] = stripped.ServerResponse as typeof ServerResponse
