@@ -1,16 +1,23 @@
 import { failure } from '../shared/result.js'
 import { problemOf } from '../process/remote-nodes.js'
+import type { ClusterAccess } from '../process/cluster-access.js'
+import type { FailureLog } from '../process/exits/failure-log.js'
 import type { BindResult, RemoteNodes } from '../process/remote-nodes.js'
 import type { TargetExit, ExitListener } from '../process/exits/relations.js'
-import type { Runtime } from '../process/runtime.js'
 import type { Pid } from '../../types/pid.js'
+
+/** The parts of the runtime that a binding uses. */
+export interface BindingHost {
+  readonly clusterAccess: ClusterAccess
+  readonly failureLog: FailureLog
+}
 
 /**
  * Binds a connection to a process of another node. That node is asked first. Until it has answered,
  * there is no connection yet, and the target may end or the binding may be released.
  */
 export class Binding implements ExitListener {
-  readonly #runtime: Runtime
+  readonly #log: FailureLog
   readonly #remoteNodes: RemoteNodes
   readonly #target: Pid
   #connection: ExitListener | undefined
@@ -18,16 +25,16 @@ export class Binding implements ExitListener {
   #exit: TargetExit | undefined
   #isReleased = false
 
-  constructor (runtime: Runtime, remoteNodes: RemoteNodes, target: Pid) {
-    this.#runtime = runtime
+  constructor (log: FailureLog, remoteNodes: RemoteNodes, target: Pid) {
+    this.#log = log
     this.#remoteNodes = remoteNodes
     this.#target = target
   }
 
   /** @returns undefined if the target is a process of this node */
-  static ifRemote (runtime: Runtime, target: string): Binding | undefined {
-    const remoteNodes = runtime.remoteNodesFor(target)
-    return remoteNodes && new Binding(runtime, remoteNodes, target as Pid)
+  static ifRemote (host: BindingHost, target: string): Binding | undefined {
+    const remoteNodes = host.clusterAccess.remoteNodesFor(target)
+    return remoteNodes && new Binding(host.failureLog, remoteNodes, target as Pid)
   }
 
   /**
@@ -41,7 +48,7 @@ export class Binding implements ExitListener {
       } else if (this.#exit === undefined) answered(answer)
       else answered(failure(problemOf(this.#exit)))
     }, (err: unknown) => {
-      this.#runtime.logFailure(this.#target, err, 'a process of another node could not be asked')
+      this.#log.logFailure(this.#target, err, 'a process of another node could not be asked')
       if (!this.#isReleased) answered(failure('its node cannot be reached'))
     })
   }

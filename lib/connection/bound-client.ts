@@ -153,14 +153,14 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
   // The end of the target
 
   private watchTarget (): void {
-    if (this.#binding === undefined) this.relay.runtime.monitor(this.#target.pid, this)
+    if (this.#binding === undefined) this.relay.runtime.exitSignals.monitor(this.#target.pid, this)
     else this.#binding.attachConnection(this)
   }
 
   /** Call it after the leave was sent: a released binding drops everything. */
   private releaseTarget (target: Target, binding: Binding | undefined): void {
     target.unsubscribeFromDrain(this.transport)
-    if (binding === undefined) this.relay.runtime.demonitor(target.pid, this)
+    if (binding === undefined) this.relay.runtime.exitSignals.demonitor(target.pid, this)
     else binding.release()
   }
 
@@ -200,7 +200,7 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
   applyControl (request: ControlRequest): boolean {
     const { change, call } = request
     const isKept = change.target === undefined || change.target === this.#target.pid
-    const named = isKept ? this.#target : this.relay.runtime.findEntity(change.target!)
+    const named = isKept ? this.#target : this.relay.runtime.processTable.findEntity(change.target!)
     const found = named === this.#target ? undefined : asTarget(named)
     if (found?.ok === false) {
       this.relay.runtime.counters.messageRefused('control')

@@ -1,7 +1,7 @@
 // Makes a close reason from a row of the close-code table, where the event brings a part of it: a
 // code, a text, the exit reason of the target. `Connection` and `BoundClient` take the other rows
 // as they are.
-import { isOrderly } from '../process/runtime.js'
+import { isOrderly } from '../process/exits/exit-signals.js'
 import { closeCodes } from './close-codes.js'
 import type { CloseReason } from './close-codes.js'
 

@@ -61,7 +61,7 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
   open (): void {
     this.relay.connections.add(this)
     this.transport.open(this)
-    this.relay.runtime.addEntity(this)
+    this.relay.runtime.processTable.addEntity(this)
     this.relay.runtime.counters.connectionSpawned()
     this.joinTarget()
     this.relay.counters.connectionOpened(this.pid, this.target.pid)

@@ -45,10 +45,10 @@ export class RelayServer {
   }
 
   async #close (): Promise<void> {
-    this.runtime.refusesBinds = true
+    this.runtime.clusterAccess.refusesBinds = true
     for (const connection of [...this.connections]) connection.end('shutdown')
     await this.#allClosed()
-    await this.runtime.close(this.options.closeTimeout)
+    await this.runtime.shutdown.close(this.options.closeTimeout)
   }
 
   /** Resolves when no connection is left. A transport cuts its client after `closeTimeout`. */

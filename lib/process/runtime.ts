@@ -20,9 +20,6 @@ import { Scheduler } from './scheduler.js'
 import { Shutdown } from './shutdown.js'
 import type { Actor } from './actor/actor.js'
 import type { CountedEntity } from './counters.js'
-import type { Entity } from './entity.js'
-import type { ExitListener } from './exits/relations.js'
-import type { RemoteNodes } from './remote-nodes.js'
 import type { TurnOrder } from './scheduler.js'
 import type { Clock } from '../shared/clock.js'
 import type { WatermarkLimits } from '../shared/watermark.js'
@@ -42,8 +39,6 @@ export interface RuntimeOptions {
   readonly clock?: Clock
   readonly turnOrder?: TurnOrder
 }
-
-export { isOrderly } from './exits/exit-signals.js'
 
 /**
  * The process system of one node: it puts the parts together, and starts and ends the entities in
@@ -140,33 +135,5 @@ export class Runtime {
       links: [...this.relations.linksOf(pid)],
       groups: this.groupTable.groupsOf(pid)
     }
-  }
-
-  // For connections
-
-  get refusesBinds (): boolean { return this.clusterAccess.refusesBinds }
-  set refusesBinds (refuses: boolean) { this.clusterAccess.refusesBinds = refuses }
-  get entities (): IterableIterator<Entity> { return this.processTable.entities }
-  addEntity (entity: Entity): void { this.processTable.addEntity(entity) }
-  findEntity (to: string): Entity | undefined { return this.processTable.findEntity(to) }
-
-  remoteNodesFor (pid: string): RemoteNodes | undefined {
-    return this.clusterAccess.remoteNodesFor(pid)
-  }
-
-  monitor (target: Pid, listener: ExitListener): void {
-    this.exitSignals.monitor(target, listener)
-  }
-
-  demonitor (target: Pid, listener: ExitListener): void {
-    this.exitSignals.demonitor(target, listener)
-  }
-
-  logFailure (pid: Pid, err: unknown, text: string): void {
-    this.failureLog.logFailure(pid, err, text)
-  }
-
-  close (timeout: number): Promise<void> {
-    return this.shutdown.close(timeout)
   }
 }

@@ -68,7 +68,8 @@ export function afterHandler (
   const config = result.value
   const binding = Binding.ifRemote(relay.runtime, config.target)
   if (binding !== undefined) return upgradeWhenBound(binding, attempt, config, payload, done)
-  const failure = upgrade(attempt, config, asTarget(relay.runtime.findEntity(config.target)))
+  const target = relay.runtime.processTable.findEntity(config.target)
+  const failure = upgrade(attempt, config, asTarget(target))
   if (failure === undefined) discardBody(payload)
   else refuse(failure)
 }

@@ -218,7 +218,7 @@ t.test('merges changes into the last message while the mailbox of a watcher is f
 t.test('lets a connection watch a group', async (t) => {
   const { runtime, processes } = buildRuntime()
   const pid = runtime.pids.nextPid()
-  runtime.addEntity({
+  runtime.processTable.addEntity({
     pid,
     kind: 'ws',
     trapLinks: false,

@@ -199,7 +199,7 @@ t.test('shares the payload among connections, and decodes it again for each proc
     missed (count: number) { seen.push(count) }
   })
   const sockets = [runtime.pids.nextPid(), runtime.pids.nextPid()]
-  for (const pid of sockets) runtime.addEntity(connection(pid) as never)
+  for (const pid of sockets) runtime.processTable.addEntity(connection(pid) as never)
   const one = probe(processes)
   let copies = 0
   here.deliverToMany([...sockets, one.pid, dead], 'news', 'shared', () => ++copies, there)
