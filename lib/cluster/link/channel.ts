@@ -1,3 +1,35 @@
+/**
+ * The states of a channel, and the reaction to each event: the next state, and the action.
+ *
+ * | event       | unused            | opening                 | connected                   |
+ * | ----------- | ----------------- | ----------------------- | --------------------------- |
+ * | send        | opening: flush    | opening: flush          | connected: flush            |
+ * | engine back | unused: ping      | opening: resend, ping   | connected: resend, ping     |
+ * | current     | connected: handle | connected: handle       | connected: handle           |
+ * | stale       | unused: answer    | opening: answer         | connected: answer           |
+ * | unknown     | unused: drop      | opening: drop           | connected: drop             |
+ * | restarted   | -                 | -                       | connected: reset and handle |
+ * | crossed     | -                 | -                       | unused: reset and answer    |
+ * | reset       | unused: next      | unused: next and ping   | unused: next and notify     |
+ * | other reset | unused: drop      | opening: drop           | connected: drop             |
+ * | garbage     | unused: notify    | unused: notify          | unused: notify              |
+ *
+ * States: a channel is `unused` until a frame is accepted or arrives. It is `opening` when this
+ * node has accepted a frame, and does not know the connection of the other node. Then it is
+ * `connected`.
+ *
+ * Events: `send`: a frame was accepted. `engine back`: published frames may be lost. `current`,
+ * `stale`, `unknown`: a batch with this {@link Verdict}. `restarted`: a batch of a new connection
+ * that does not know this one. `crossed`: a batch of a new connection that knows this one. `reset`:
+ * the other node asks for it, the window is exhausted, or the other node is down. `other reset`: it
+ * asks for an earlier connection. `garbage`: a batch is current, and cannot be read.
+ *
+ * Actions: `answer` sends a reset for the connection of the batch. `next` drops all frames of both
+ * directions, and begins a connection with the next number. `next and notify` also sends a reset
+ * for the connection of the other node. `next and ping` announces the new connection instead,
+ * because that of the other node is unknown. `notify` connects first, and then is `next and
+ * notify`.
+ */
 import {
   batchTypes, decodeChannelHeader, decodeFrames, decodeNumber, encodeNumber
 } from './codec.js'
@@ -6,9 +38,35 @@ import { ChannelReceiver } from './channel-receiver.js'
 import { MissedMessages } from './missed-messages.js'
 import { ChannelSender } from './channel-sender.js'
 import type { ChannelHeader, Frame, FrameFields } from './codec.js'
+import type { Verdict } from './connection-numbers.js'
 import type { NodeContext } from '../context.js'
 import type { RecordLoss } from './channel-sender.js'
 import type { Urgency, Window } from './window.js'
+
+/** See the table at the top of this file. */
+export type ChannelState = 'unused' | 'opening' | 'connected'
+
+/** The events that a batch can be. A current batch may turn out to be garbage when it is read. */
+type BatchEvent = Verdict | 'crossed' | 'reset' | 'other reset'
+type Action =
+  'drop' | 'answer' | 'handle' | 'reset and handle' | 'reset and answer' |
+  'next' | 'next and ping' | 'next and notify'
+
+const always = {
+  current: 'handle', stale: 'answer', unknown: 'drop', 'other reset': 'drop'
+} as const
+
+/** The rows of batches in the table above. Without an action, the event cannot happen. */
+const actions: Record<ChannelState, { readonly [E in BatchEvent]?: Action } & { reset: Action }> = {
+  unused: { ...always, reset: 'next' },
+  opening: { ...always, reset: 'next and ping' },
+  connected: {
+    ...always,
+    restarted: 'reset and handle',
+    crossed: 'reset and answer',
+    reset: 'next and notify'
+  }
+}
 
 /** The peer of a channel, which publishes its batches and handles its frames. */
 export interface ChannelOwner {
@@ -71,6 +129,11 @@ export class Channel {
       (type) => { this.#publish(type, []) }
     )
     this.#pingAt = context.now()
+  }
+
+  get state (): ChannelState {
+    if (this.#numbers.remote !== 0) return 'connected'
+    return this.#sender.lastTaken > 0 ? 'opening' : 'unused'
   }
 
   get window (): Window {
@@ -192,14 +255,40 @@ export class Channel {
     const header = decodeChannelHeader(bytes, offset)
     const now = this.#context.now()
     if (header === undefined || isImplausible(header.src, now)) return false
-    if (type === batchTypes.reset) {
-      if (header.dst !== this.#numbers.local) return true
-      // In a reset, `ack` is the highest number of ours that the other node has closed.
-      this.#numbers.bump(header.ack, now)
-      this.reset('the other node has reset the channel')
-      return true
+    switch (actions[this.state][this.#eventOf(type, header)]) {
+      case 'handle': return this.#handleBatch(type, bytes, header)
+      case 'answer':
+        this.#sendReset(header.src)
+        return true
+      case 'reset and handle':
+        this.reset('the other node has begun a new connection')
+        return this.#handleBatch(type, bytes, header)
+      case 'reset and answer':
+        this.reset('the other node has begun a new connection')
+        this.#sendReset(header.src)
+        return true
+      case 'next': case 'next and ping': case 'next and notify':
+        // In a reset, `ack` is the highest number of ours that the other node has closed.
+        this.#numbers.bump(header.ack, now)
+        this.reset('the other node has reset the channel')
+        return true
+      default: return true
     }
-    if (!this.#adoptConnection(header)) return true
+  }
+
+  #eventOf (type: number, header: ChannelHeader): BatchEvent {
+    if (type === batchTypes.reset) {
+      return header.dst === this.#numbers.local ? 'reset' : 'other reset'
+    }
+    const verdict = this.#numbers.classify(header)
+    return verdict === 'restarted' && header.dst !== 0 ? 'crossed' : verdict
+  }
+
+  /** Handles a batch of the connection of the other node. @returns false if it is garbage */
+  #handleBatch (
+    type: number, bytes: Buffer, header: ChannelHeader & { readonly end: number }
+  ): boolean {
+    this.#numbers.adoptRemote(header.src)
     if (header.dst !== 0 && !this.#sender.acknowledge(header.ack)) return this.#resetForGarbage()
     if (this.missedMessages.hasAny && !this.window.full) this.#owner.scheduleFlush(this)
     switch (type) {
@@ -224,35 +313,17 @@ export class Channel {
   }
 
   /**
-   * Checks the connection numbers of a batch, and connects with a new connection of the other node.
-   * @returns whether the batch is to be handled
-   */
-  #adoptConnection (header: ChannelHeader): boolean {
-    const { src, dst } = header
-    const verdict = this.#numbers.classify(header)
-    if (verdict === 'unknown') return false
-    if (verdict === 'stale') return this.#sendReset(src)
-    if (verdict === 'restarted') {
-      this.reset('the other node has begun a new connection')
-      if (dst !== 0) return this.#sendReset(src)
-    }
-    this.#numbers.adoptRemote(src)
-    return true
-  }
-
-  /**
    * Asks the other node to reset its connection `src`, and no other one. Repeated calls for one
    * connection send one reset per `timing.nack`: many stale batches may arrive at once.
    */
-  #sendReset (src: number): false {
+  #sendReset (src: number): void {
     const now = this.#context.now()
     const isRepeated = src === this.#resetSentFor
-    if (isRepeated && now - this.#resetSentAt < this.#context.timing.nack) return false
+    if (isRepeated && now - this.#resetSentAt < this.#context.timing.nack) return
     this.#resetSentFor = src
     this.#resetSentAt = now
     const header = { src: this.#numbers.local, dst: src, ack: this.#numbers.closed }
     this.#owner.publishBatch(batchTypes.reset, header, [])
-    return false
   }
 
   #resetForGarbage (): false {
@@ -264,15 +335,13 @@ export class Channel {
 
   /** Drops all frames of both directions, and begins a new connection with the next number. */
   reset (why: string): void {
-    const wasUsed = this.#numbers.remote !== 0 || this.#sender.lastTaken > 0
+    const action = actions[this.state].reset
     const closed = this.#numbers.startNext()
     this.#sender.reset(this.missedMessages)
     this.#receiver.reset()
-    if (wasUsed) {
-      this.#context.counters.torn++
-      if (closed !== 0) this.#sendReset(closed)
-      else this.#sendPing()
-    }
+    if (action !== 'next') this.#context.counters.torn++
+    if (action === 'next and notify') this.#sendReset(closed)
+    if (action === 'next and ping') this.#sendPing()
     this.#owner.channelReset(why)
     if (this.missedMessages.hasAny) this.#owner.scheduleFlush(this)
   }
