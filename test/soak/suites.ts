@@ -26,7 +26,7 @@ const all: readonly Suite[] = [
     title: 'Many nodes',
     about:
       'Simulated clusters: nodes that stall, die and are cut off, engines that lose and reorder.',
-    files: ['test/cluster/simulation.test.ts'],
+    files: ['test/cluster/simulation/simulation.test.ts'],
     environment: { CLUSTER_SEEDS: '20000' }
   },
   {

@@ -3,7 +3,7 @@ import { batchTypes, decodeFrames, encodeFrame } from '../../../lib/cluster/link
 import { ChannelReceiver } from '../../../lib/cluster/link/channel-receiver.js'
 import { splitFrame } from '../../../lib/cluster/link/fragments.js'
 import { timings } from '../../../lib/cluster/timing.js'
-import { Calm, Machine, World } from '../simulator.js'
+import { Calm, Machine, World } from '../simulation/world.js'
 import { testContext } from '../fixtures/context.js'
 import type { Frame } from '../../../lib/cluster/link/codec.js'
 

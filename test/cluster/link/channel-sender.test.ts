@@ -4,7 +4,7 @@ import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { MissedMessages } from '../../../lib/cluster/link/missed-messages.js'
 import { ChannelSender } from '../../../lib/cluster/link/channel-sender.js'
 import { timings } from '../../../lib/cluster/timing.js'
-import { Calm, Machine, World } from '../simulator.js'
+import { Calm, Machine, World } from '../simulation/world.js'
 import { contextWithBatches } from '../fixtures/context.js'
 import type { Frame } from '../../../lib/cluster/link/codec.js'
 

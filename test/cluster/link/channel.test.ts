@@ -6,7 +6,7 @@ import {
 import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { decodeMissed } from '../../../lib/cluster/link/missed-messages.js'
 import { timings } from '../../../lib/cluster/timing.js'
-import { Calm, Machine, World } from '../simulator.js'
+import { Calm, Machine, World } from '../simulation/world.js'
 import { contextWithBatches } from '../fixtures/context.js'
 import type { ChannelHeader } from '../../../lib/cluster/link/codec.js'
 

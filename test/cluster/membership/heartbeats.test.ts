@@ -7,7 +7,7 @@ import {
   encodeSource
 } from '../../../lib/cluster/link/codec.js'
 import { Heartbeats } from '../../../lib/cluster/membership/heartbeats.js'
-import { Calm, Machine, World } from '../simulator.js'
+import { Calm, Machine, World } from '../simulation/world.js'
 import { testContext } from '../fixtures/context.js'
 import type { EngineLink } from '../../../lib/cluster/link/engine-link.js'
 import type { Membership } from '../../../lib/cluster/membership/membership.js'

@@ -1,5 +1,5 @@
 import { register } from 'node:module'
-import { Simulation as Right } from '../simulation.js'
+import { Simulation as Right } from '../simulation/simulation.js'
 import { mutants } from './list.js'
 
 // Runs the simulation on each mutant until it is caught; a line of JSON for each.
@@ -11,8 +11,8 @@ register(new URL('hooks.mjs', import.meta.url), { data: mutants })
 for (const [i, { name, from = 1 }] of mutants.entries()) {
   if (only !== undefined && !name.includes(only)) continue
   const { Simulation } = (await import(
-    `../simulation.js?mutant=${i}`
-  )) as typeof import('../simulation.js')
+    `../simulation/simulation.js?mutant=${i}`
+  )) as typeof import('../simulation/simulation.js')
   let caught: string | undefined
   let seed = from - 1
   while (caught === undefined && seed < from + seeds) {

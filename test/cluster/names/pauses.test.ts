@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Pauses } from '../../../lib/cluster/names/pauses.js'
 import { testContext } from '../fixtures/context.js'
-import { Calm, Machine, World } from '../simulator.js'
+import { Calm, Machine, World } from '../simulation/world.js'
 
 function setUp () {
   const world = new World(new Calm(1))

@@ -4,7 +4,7 @@ import { UnconfirmedNames } from '../../../lib/cluster/names/unconfirmed-names.j
 import { Register } from '../../../lib/cluster/register.js'
 import { timings } from '../../../lib/cluster/timing.js'
 import { registerContext } from '../fixtures/register.js'
-import { Calm, Machine, World } from '../simulator.js'
+import { Calm, Machine, World } from '../simulation/world.js'
 import type { NameRecord } from '../../../lib/cluster/names/records.js'
 import type { RegisterEntry, ClusterTransport } from '../../../types/cluster.js'
 

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { crash, TestCluster } from '../support.js'
 import { batchTypes, encodeNumber, encodeSource } from '../../../lib/cluster/link/codec.js'
-import { SimulatedTransport } from '../simulator.js'
+import { SimulatedTransport } from '../simulation/engine.js'
 import { errorCodes } from '../../../lib/errors.js'
 import type { TestNode } from '../support.js'
 

@@ -1,7 +1,7 @@
 // The start and the close of a node, and what it and others report of them.
 import t from 'tap'
 import { TestCluster, watcher } from '../support.js'
-import { SimulatedTransport } from '../simulator.js'
+import { SimulatedTransport } from '../simulation/engine.js'
 import type { TestNode } from '../support.js'
 import type { Pid } from '../../../types/pid.js'
 

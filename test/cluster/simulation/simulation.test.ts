@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Simulation } from './simulation.js'
-import type { Report } from './simulation.js'
+import type { Report } from './guarantees.js'
 
 // CLUSTER_SEEDS=20000 runs more seeds; CLUSTER_SEED=n repeats one run.
 const one = process.env.CLUSTER_SEED
