@@ -1,5 +1,6 @@
 import { errorCodes, toError } from '../errors.js'
 import { isPid } from '../process/pid.js'
+import { ClusterCounters } from './counters.js'
 import { timings } from './timing.js'
 import type { ConnectionCodec } from '../process/connection-codec.js'
 import type { LocalNode } from '../process/remote-nodes.js'
@@ -7,7 +8,7 @@ import type { Clock, ClockTimer } from '../shared/clock.js'
 import type { ClusterEvents, ClusterNodeOptions } from './node-options.js'
 import type { Timing } from './timing.js'
 import type { Unsendable } from './values/unsendable.js'
-import type { ClusterStats, ClusterTransport } from '../../types/cluster.js'
+import type { ClusterTransport } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
 import type { Logger } from '../../types/options.js'
 
@@ -25,7 +26,7 @@ export class NodeContext {
   readonly local: LocalNode
   readonly events: ClusterEvents
   readonly codec: ConnectionCodec
-  readonly counters: ClusterStats = newCounters()
+  readonly counters: ClusterCounters
   readonly #clock: Clock
   readonly #timeOrigin: number
   #incarnation: number
@@ -34,6 +35,7 @@ export class NodeContext {
 
   constructor (options: ClusterNodeOptions) {
     this.node = options.node
+    this.counters = new ClusterCounters(options.node)
     this.prefix = options.prefix
     this.transport = options.transport
     this.timing = timings[options.timing]
@@ -122,21 +124,4 @@ export function suffixOf (node: string, incarnation: number): string {
 /** The serial number of a PID; 0 without one. */
 export function serialOf (pid: Pid | undefined): number {
   return pid === undefined ? 0 : Number(pid.slice(0, pid.indexOf('@')))
-}
-
-function newCounters (): ClusterStats {
-  return {
-    framesIn: 0,
-    framesOut: 0,
-    batchesIn: 0,
-    batchesOut: 0,
-    resent: 0,
-    torn: 0,
-    garbage: 0,
-    stalls: 0,
-    fences: 0,
-    up: 0,
-    unacknowledged: 0,
-    refused: {}
-  }
 }

@@ -26,13 +26,13 @@ export class Inbox {
     const source = this.acceptSource(bytes)
     if (source === undefined) return
     const { peer, end } = source
-    if (!peer.channel.receiveBatch(bytes[1], bytes, end)) this.#context.counters.garbage++
+    if (!peer.channel.receiveBatch(bytes[1], bytes, end)) this.#context.counters.garbageReceived()
   }
 
   #receiveOutdated (bytes: Buffer): void {
     const source = decodeSource(bytes)
     const known = source && decodeNumber(bytes, source.end)
-    if (known === undefined) this.#context.counters.garbage++
+    if (known === undefined) this.#context.counters.garbageReceived()
     else this.#membership.heardOwnName(known)
   }
 
@@ -45,7 +45,7 @@ export class Inbox {
   ): { readonly peer: Peer, readonly end: number } | undefined {
     const source = decodeSource(bytes)
     if (source === undefined || (type !== undefined && source.type !== type)) {
-      this.#context.counters.garbage++
+      this.#context.counters.garbageReceived()
       return undefined
     }
     if (!this.#membership.recordContact(source.node, source.incarnation)) return undefined

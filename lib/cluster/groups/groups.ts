@@ -175,14 +175,14 @@ export class Groups implements ClusterGroups {
     const { counters } = this.#context
     const frames = decodeFrames(bytes, source.end)
     if (frames === undefined) {
-      counters.garbage++
+      counters.garbageReceived()
       return
     }
     let except: string | undefined
     for (const frame of frames) {
       if (frame.type === frameTypes.except) except = frame.text
       else if (!this.#applyFrame(group, source.peer, frame, except)) {
-        counters.garbage++
+        counters.garbageReceived()
         return
       }
     }

@@ -56,8 +56,8 @@ export class ChannelReceiver {
       // A frame comes twice if the batch that acknowledged it was lost: acknowledge it again.
       if (frame.seq < this.#nextExpected) continue
       this.#nextExpected++
-      this.#context.counters.framesIn++
-      if (!this.#handle(frame)) this.#context.counters.garbage++
+      this.#context.counters.frameReceived()
+      if (!this.#handle(frame)) this.#context.counters.garbageReceived()
       // The frame may have caused a reset of this channel.
       if (this.#resetCount !== resetCount) return
     }

@@ -212,8 +212,7 @@ export class ChannelSender {
     const last = this.#nextToSend + frames - 1
     const again = Math.max(0, Math.min(last, this.#lastSent) - this.#nextToSend + 1)
     this.#lastSent = Math.max(this.#lastSent, last)
-    counters.framesOut += frames - again
-    counters.resent += again
+    counters.framesSent(frames, again)
   }
 
   /** The next {@link flush} publishes all unacknowledged frames again. */
@@ -229,7 +228,7 @@ export class ChannelSender {
     // Only the oldest frame: if the other node is stalled, it would get all frames every second.
     const wasSent = this.#nextToSend > this.#lastAcknowledged + 1
     if (wasSent && this.#publishFrames([this.#frames.at(0)])) {
-      counters.resent++
+      counters.frameResent()
       this.#probeSeq = this.#lastAcknowledged + 1
     } else this.flush()
   }

@@ -70,6 +70,8 @@ const actions: Record<ChannelState, { readonly [E in BatchEvent]?: Action } & { 
 
 /** The peer of a channel, which publishes its batches and handles its frames. */
 export interface ChannelOwner {
+  /** The name of the other node. */
+  readonly node: string
   /**
    * Publishes a batch to the inbox topic of the other node.
    * @returns false if the engine did not accept it
@@ -339,7 +341,7 @@ export class Channel {
     const closed = this.#numbers.startNext()
     this.#sender.reset(this.missedMessages)
     this.#receiver.reset()
-    if (action !== 'next') this.#context.counters.torn++
+    if (action !== 'next') this.#context.counters.channelTorn(this.#owner.node, why)
     if (action === 'next and notify') this.#sendReset(closed)
     if (action === 'next and ping') this.#sendPing()
     this.#owner.channelReset(why)

@@ -80,7 +80,7 @@ export class EngineLink {
     if (this.#silenced || !this.#up) return false
     const bytes = Buffer.concat([encodeSource({ ...source, node, incarnation }), ...parts])
     if (!transport.publish(topic, bytes)) return false
-    counters.batchesOut++
+    counters.batchSent()
     return true
   }
 
@@ -89,7 +89,7 @@ export class EngineLink {
     await this.#context.transport.subscribe(topic, (frame) => {
       const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)
       if (this.#silenced || this.isOwn(bytes)) return
-      this.#context.counters.batchesIn++
+      this.#context.counters.batchReceived()
       this.#context.guard(() => { listener(bytes) })
     })
   }

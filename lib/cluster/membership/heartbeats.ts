@@ -71,7 +71,7 @@ export class Heartbeats {
     const source = decodeSource(bytes)
     const what = source?.type === batchTypes.heartbeat ? decodeNumber(bytes, source.end) : undefined
     if (source === undefined || what === undefined) {
-      this.#context.counters.garbage++
+      this.#context.counters.garbageReceived()
       this.#otherVersions.logSender(bytes)
       return
     }

@@ -146,7 +146,7 @@ export class Membership {
     const now = this.#context.now()
     const late = now - this.#tickedAt - period
     if (late > timing.stall) {
-      counters.stalls++
+      counters.loopStalled()
       logger.warn({ ms: Math.round(late) }, 'cluster: the event loop stood still')
       // Batches that came meanwhile have not been read yet, so silence proves nothing.
       this.#graceUntil = now + timing.stall

@@ -106,7 +106,7 @@ export class Peers {
   // Coming and going
 
   nodeUp (node: string, incarnation: number): void {
-    const { logger } = this.#context
+    const { counters, logger } = this.#context
     let peer = this.#peers.get(node)
     if (peer === undefined) {
       peer = this.#make(node, incarnation)
@@ -115,6 +115,7 @@ export class Peers {
     }
     peer.up = true
     logger.info({ relayNode: node, incarnation }, 'cluster: a node is up')
+    counters.nodeUp(node, incarnation)
     this.#notifyListeners(node, 'up')
     this.#events.peerReady(peer)
     // Messages that it missed while it was down are reported before any other frame.
@@ -124,6 +125,7 @@ export class Peers {
   #make (node: string, incarnation: number): Peer {
     const engineLink = this.#engineLink
     const peer: Peer = new Peer(this.#context, node, incarnation, {
+      node,
       publishBatch: (type, header, parts) => {
         const topic = engineLink.inboxTopic(node, incarnation)
         return engineLink.publish(topic, { type }, [encodeChannelHeader(header), ...parts])
@@ -148,6 +150,7 @@ export class Peers {
       this.#context.logger.warn(about, 'cluster: a node is down')
     }
     // First the node is reported as down, then the end of its processes.
+    this.#context.counters.nodeDown(node, incarnation, why)
     this.#notifyListeners(node, 'down')
     this.#events.peerDown(peer)
     peer.channel.reset(why)

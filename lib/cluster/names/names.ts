@@ -285,7 +285,7 @@ export class Names implements ClusterNames {
     const lostNames = [...this.#held]
     // The lease was only kept for an attempt, or not needed: no name is lost with it.
     if (lostNames.length === 0) return
-    this.#context.counters.fences++
+    this.#context.counters.nameFenced()
     this.#held.clear()
     const { logger } = this.#context
     logger.warn({ names: lostNames.length }, 'cluster: this node lost its lease')

@@ -27,6 +27,7 @@ class Scene {
   handled: string[] = []
   resets = 0
   readonly channel = new Channel(this.context, {
+    node: 'b',
     publishBatch: (type, header) => {
       this.sent.push(type === batchTypes.reset ? `reset ${header.dst}` : nameOf.get(type)!)
       return true

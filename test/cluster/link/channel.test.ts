@@ -28,6 +28,7 @@ function setUp () {
   const resets: string[] = []
   const engine = { accepts: true }
   const channel = new Channel(context, {
+    node: 'b',
     publishBatch (type, header, parts) {
       if (engine.accepts) sent.push({ type, header, body: Buffer.concat(parts) })
       return engine.accepts

@@ -7,6 +7,7 @@ import type { Pid } from '../../../types/pid.js'
 
 function make (): Peer {
   return new Peer(contextWithBatches(1024), 'web-1', 1_700_000_000_000, {
+    node: 'web-1',
     publishBatch: () => true,
     scheduleFlush () {},
     handleFrame: () => true,

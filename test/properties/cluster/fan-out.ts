@@ -94,6 +94,7 @@ class Node {
     const { name } = other
     this.out.set(name, [])
     const peer: Peer = new Peer(contextWithBatches(batchBytes, { clock }), name, 1, {
+      node: name,
       publishBatch: (type, header, parts) => {
         this.out
           .get(name)!
