@@ -3,7 +3,7 @@
 import type {
   ClientClose, ClientSocket, ConnectOptions, WebSocketLike
 } from '../../types/client.js'
-import { delayOf, isWorthAnotherTry } from './closes.js'
+import { codesToTryAgain, delayOf } from './closes.js'
 import { createTimers, problem, watchPage, type Environment } from './environment.js'
 import { createEvents, guard } from './events.js'
 import { createLiveness } from './liveness.js'
@@ -58,8 +58,7 @@ export function createClient<P> (
     resend = false,
     reconnect
   } = options
-  const numbers = { min, max, timeout, queue, stableAfter }
-  for (const [name, value] of Object.entries(numbers)) {
+  for (const [name, value] of Object.entries({ min, max, timeout, queue, stableAfter })) {
     if ((value & 0x7fffffff) !== value) throw problem('INVALID_OPTIONS', `: ${name}`)
   }
   if (!WebSocket) throw problem('INVALID_OPTIONS', ': WebSocket')
@@ -78,16 +77,14 @@ export function createClient<P> (
   let mayOffer = negotiate
   /** The last handshake offered negotiated mode and failed. */
   let skipsOffer = false
-  /** The last socket with a token chose `v1.ws-relay` and sent nothing. */
-  let wasSilent = false
 
   let current: WebSocketLike | undefined
   /** Sockets that were given up without a close frame, which would end the session. */
   let stale: WebSocketLike[] = []
   let openedAt = 0
   let lostAt = 0
-  /** A hello may still come on this socket, which is in plain mode. */
-  let awaitsHello = false
+  /** The last socket chose `v1.ws-relay` and sent no hello. In plain mode one may still come. */
+  let wasSilent = false
 
   let protocol = ''
   /** Messages are acknowledged; false in plain mode. */
@@ -204,7 +201,7 @@ export function createClient<P> (
           token = undefined
           lostWhy = 'ended'
           limit()
-        } else succeed({ hello, first: hello ? undefined : first })
+        } else succeed(hello ? { hello } : { first })
       }
     }
     const cancelThis = cancel = () => {
@@ -214,7 +211,7 @@ export function createClient<P> (
     limit()
     if (state === 'connecting') say({})
     open().catch((error: unknown) => {
-      if (cancel === cancelThis) fail(lost('no socket'), error)
+      if (cancel === cancelThis) fail(lost('url'), error)
     })
   }
 
@@ -225,7 +222,7 @@ export function createClient<P> (
     const close = { code, reason }
     const isShut = failures >= 3
     const why = error ? 'url' : isShut ? 'handshake' : undefined
-    const decision = guard(() => reconnect?.(close, tries + 1)) ?? isWorthAnotherTry(close)
+    const decision = guard(() => reconnect?.(close, tries + 1)) ?? codesToTryAgain.test(`${code}`)
     const detail = { ...close, why, error }
     if (decision === false) return dispatch('ended', detail)
     tries++
@@ -246,15 +243,14 @@ export function createClient<P> (
     /** There: this session replaces another one. */
     const why = isResumed ? undefined : hello?.why ?? lostWhy
     stop('by')
-    if (current) stale.push(current)
-    closeStale()
+    retire()
     current = socket!
     current.onclose = lose
     current.onmessage = receive
-    openedAt = lostAt = now()
+    openedAt = now()
     failures = 0
-    wasSilent = skipsOffer = false
-    awaitsHello = isSilent
+    skipsOffer = false
+    wasSilent = isSilent
     isNegotiated = !!hello
     lostWhy = hello ? 'off' : 'plain'
     const plainProtocol = current.protocol === subprotocol ? '' : current.protocol;
@@ -283,7 +279,7 @@ export function createClient<P> (
     if (isDrop) abandon(current!)
     current = undefined
     lostAt = now()
-    stop('ack', 'liveness', 'by')
+    stop('ack', 'live', 'by')
     if (lostAt - openedAt >= stableAfter) tries = 0
     judge('lost', close)
   }
@@ -293,15 +289,18 @@ export function createClient<P> (
    * closed when another one has the session.
    */
   function abandon (socket: WebSocketLike): void {
-    stale.push(socket)
-    if (!token) closeStale()
+    if (token) stale.push(socket)
+    else socket.close()
   }
 
-  function closeStale (): void {
-    for (const socket of stale) {
+  /** Closes all sockets: another one has the session, or nothing will. */
+  function retire (): void {
+    for (const socket of [...stale, current]) {
+      if (!socket) continue
       detach(socket)
       socket.close()
     }
+    current = undefined
     stale = []
   }
 
@@ -314,10 +313,8 @@ export function createClient<P> (
 
   function end (detail: Detail): void {
     cancel?.()
-    if (current) stale.push(current)
-    current = undefined
-    closeStale()
-    stop('try', 'by', 'ack', 'liveness')
+    retire()
+    stop('try', 'by', 'ack', 'live')
     ended.abort()
     say({ ...detail, unsent: outbox.take(problem('SOCKET_CLOSED')) })
   }
@@ -346,17 +343,18 @@ export function createClient<P> (
 
   function receive ({ data }: Frame): void {
     if (!isNegotiated) {
-      if (awaitsHello && parseHello(data)) {
+      if (wasSilent && parseHello(data)) {
         // The server knows the protocol after all.
         mayOffer = negotiate
         return lose(lost('protocol error'), true)
       }
-      awaitsHello = false
+      wasSilent = false
       return deliver(data)
     }
     liveness.hear()
-    if (typeof data === 'string' && data[0] === '\0') {
-      data = data.slice(1)
+    // An ArrayBuffer has no such index.
+    if ((data as string)[0] === '\0') {
+      data = data.slice(1) as string
       if (data[0] !== '\0') return control(data)
     }
     // A resumed session repeats messages that the client has.
@@ -390,7 +388,7 @@ export function createClient<P> (
     async delivered () {
       if (lostWhy && !isNegotiated) throw problem('PLAIN_MODE')
       await new Promise<void>((resolve, reject) => {
-        outbox.whenDelivered((error) => { error === undefined ? resolve() : reject(error) })
+        outbox.whenDelivered((error) => { error ? reject(error) : resolve() })
         writeControl('p')
       })
     },

@@ -7,11 +7,8 @@
 // 1000, 1002, 1003, 1007 to 1010, from 3000         | not again
 import type { ClientClose } from '../../types/client.js'
 
-const codes = [1001, 1005, 1006, 1011, 1012, 1013, 1014, 1015]
-
-export function isWorthAnotherTry ({ code }: ClientClose): boolean {
-  return codes.includes(code)
-}
+/** The codes after which the client tries again. */
+export const codesToTryAgain = /^10(?:0[156]|1[1-5])$/
 
 /**
  * The delay before a try, with full jitter.

@@ -23,7 +23,7 @@ export function createLiveness (
   /** The pings since then. */
   let pings = 0
 
-  const wait = (delay: number): void => { start('liveness', delay, check) }
+  const wait = (delay: number): void => { start('live', delay, check) }
 
   const ask = (): void => {
     pings++

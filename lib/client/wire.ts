@@ -24,7 +24,8 @@ export interface Hello {
 /** @returns undefined when the data is no JSON object */
 export function parseJson<T> (data: string | ArrayBuffer): T | undefined {
   try {
-    if (typeof data === 'string' && data[0] === '{') return JSON.parse(data) as T
+    // An ArrayBuffer has no such index.
+    if ((data as string)[0] === '{') return JSON.parse(data as string) as T
   } catch {}
   return undefined
 }

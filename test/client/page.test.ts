@@ -27,6 +27,15 @@ t.test('pings after 25 s of silence, and drops the socket 10 s later', async (t)
   t.ok(socket.closed)
 })
 
+t.test('has no other timer than that of the next try while it is away', async (t) => {
+  const lab = await openLab({ reconnect: () => 3_600_000 })
+  lab.socket.message('a').message('\0r{"after":1000,"by":5000}').end(1001)
+  lab.socket.end()
+  t.equal(lab.world.pending, 1)
+  await lab.world.pass(3_599_999)
+  t.equal(lab.client.state, 'away')
+})
+
 t.test('closes a silent socket at once when its session cannot be resumed', async (t) => {
   const lab = await openLab({}, { token: undefined, window: 0 })
   await lab.world.pass(35_000)

@@ -1,6 +1,6 @@
 // docs/client.md states the options, the defaults and the close codes of the client.
 import t from 'tap'
-import { delayOf, isWorthAnotherTry } from '../../lib/client/closes.js'
+import { codesToTryAgain, delayOf } from '../../lib/client/closes.js'
 import { transitions } from '../../lib/client/transitions.js'
 import { page, prose, rows, spans } from './tables.js'
 
@@ -32,7 +32,7 @@ t.test('tells for each close code whether the client tries again', async (t) => 
     const reason = spans(codes)[0] ?? ''
     for (const code of codes.match(/\d{4}/g)!.map(Number)) {
       seen.add(code)
-      t.equal(isWorthAnotherTry({ code, reason }), then !== 'is closed', `${code} ${reason}`)
+      t.equal(codesToTryAgain.test(`${code}`), then !== 'is closed', `${code} ${reason}`)
       const seconds = Number(/at least ([\d.]+) s/.exec(then)?.[1] ?? 0)
       if (then === 'is closed') continue
       t.equal(delayOf({ code, reason }, 1, 1, 1, 0), Math.max(1, seconds * 1000), `${code}`)

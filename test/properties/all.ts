@@ -1,3 +1,4 @@
+import { clientSessions } from './client/sessions.js'
 import { calls } from './processes/calls.js'
 import { connections } from './connections/connections.js'
 import { fanOut } from './cluster/fan-out.js'
@@ -14,5 +15,6 @@ export const suites: readonly Suite[] = [
   connections,
   wire,
   names,
-  fanOut
+  fanOut,
+  clientSessions
 ]
