@@ -279,7 +279,8 @@ export class ChannelSender {
     this.#nextToSend = 1
     this.#frames.clear()
     this.window.clear()
-    this.stop()
+    this.#retryTimer?.cancel()
+    this.#retryTimer = undefined
   }
 
   #recordLostFrame (seq: number, frame: Buffer, missed: MissedMessages): void {
@@ -287,12 +288,6 @@ export class ChannelSender {
     if (recordLoss !== undefined) return recordLoss(missed)
     const { type, to } = envelopeOf(frame)
     if (isMessage(type)) missed.addReceiver(to)
-  }
-
-  /** Cancels the retry timer. */
-  stop (): void {
-    this.#retryTimer?.cancel()
-    this.#retryTimer = undefined
   }
 }
 

@@ -347,10 +347,4 @@ export class Channel {
     this.#owner.channelReset(why)
     if (this.missedMessages.hasAny) this.#owner.scheduleFlush(this)
   }
-
-  /** Cancels all timers. */
-  stop (): void {
-    this.#sender.stop()
-    this.#receiver.acknowledgementSent()
-  }
 }

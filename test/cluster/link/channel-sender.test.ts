@@ -62,7 +62,7 @@ t.test('splits a long frame into fragments, and refuses one that is too long', a
   t.strictSame(batches.flat(), [1, 2, 3])
 })
 
-t.test('retries with one timer when the engine does not accept a batch', async (t) => {
+t.test('retries with one timer, until a reset, when the engine does not accept a batch', async (t) => {
   const { sender, batches, engine, machine, run } = setUp()
   engine.accepts = false
   sender.enqueueFrame(frame)
@@ -78,7 +78,7 @@ t.test('retries with one timer when the engine does not accept a batch', async (
   engine.accepts = false
   sender.enqueueFrame(frame)
   sender.flush()
-  sender.stop()
+  sender.reset(new MissedMessages())
   t.equal(machine.timers, 0)
 })
 

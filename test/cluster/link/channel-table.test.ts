@@ -131,7 +131,6 @@ for (const [event, ...cells] of rows) {
       events[event](scene)
       t.equal(scene.channel.state, next)
       t.strictSame([scene.sent, scene.handled, scene.resets], traces[action](event))
-      scene.channel.stop()
     })
   }
 }
@@ -143,12 +142,10 @@ t.test('begins a connection above the number that the other node has closed', as
   scene.forget()
   scene.receive({ src: remote + 1, dst: closed, ack: 0 })
   t.strictSame([scene.sent, scene.channel.state], [[`reset ${remote + 1}`], 'unused'], 'it is stale')
-  scene.channel.stop()
 })
 
 t.test('reads a ping as current', async (t) => {
   const scene = new Scene('connected')
   scene.receive({ src: remote, dst: 0, ack: 0 }, batchTypes.ping, encodeNumber(0))
   t.strictSame([scene.sent, scene.channel.state], [['frames'], 'connected'])
-  scene.channel.stop()
 })

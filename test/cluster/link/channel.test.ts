@@ -255,17 +255,6 @@ t.test('acknowledges nothing with a batch that the engine does not accept', asyn
   t.equal(machine.timers, 0)
 })
 
-t.test('leaves no timer after stop', async (t) => {
-  const { channel, receive, engine, machine } = setUp()
-  receive(frames, 7, 0, 0, frame('a', 1))
-  engine.accepts = false
-  channel.sendFrame({ type: 10 }, 'message')
-  channel.flush()
-  t.equal(machine.timers, 2)
-  channel.stop()
-  t.equal(machine.timers, 0)
-})
-
 function message (to: number, data: string) {
   return { type: frameTypes.send, to, from: 1, text: 'ws.send', kind: 2, body: Buffer.from(data) }
 }

@@ -344,8 +344,9 @@ class Cluster {
     }
   }
 
-  stop (): void {
-    for (const node of this.nodes) for (const { channel } of node.peers.values()) channel.stop()
+  /** Lets the last acknowledgements go. Nothing answers them. */
+  async rest (): Promise<void> {
+    await this.#wait(timing.nack)
   }
 }
 
@@ -354,7 +355,7 @@ async function run (history: readonly Step[]): Promise<void> {
   for (const step of history) await cluster.play(step)
   await cluster.heal()
   cluster.check()
-  cluster.stop()
+  await cluster.rest()
   equal(cluster.clock.pending, 0, 'timers that remain')
 }
 
