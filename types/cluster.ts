@@ -174,6 +174,9 @@ export interface ClusterGroupChange {
   readonly left: readonly Pid[]
 }
 
+/** The PID of a process of this node, or a listener. */
+export type ClusterGroupWatcher = string | ((change: ClusterGroupChange) => void)
+
 /** Options of `cluster.groups.broadcast`. */
 export interface ClusterBroadcastOptions {
   /** A member that is left out. */
@@ -206,12 +209,16 @@ export interface ClusterGroups {
     ...args: PayloadAndOptions<{}, K, ClusterBroadcastOptions>
   ): boolean
   /**
-   * Calls the listener for each later change, until {@link ClusterGroups.unwatch}. Resolves with
-   * the members before the first change.
-   * @throws `FST_CLUSTER_UNAVAILABLE` (the listener is never called), `FST_PROCESS_INVALID_NAME`
+   * Reports each later change of a group, until {@link ClusterGroups.unwatch}. Resolves with the
+   * members before the first change.
+   * @param watcher a process of this node, which gets `@group` messages as those of
+   * `processes.groups.watch`; or a function, which is called
+   * @throws `FST_CLUSTER_UNAVAILABLE` (no change is reported), `FST_PROCESS_INVALID_NAME`,
+   * `FST_PROCESS_NOT_ALIVE`, `FST_PROCESS_INVALID_PID`
    */
-  watch(group: string, listener: (change: ClusterGroupChange) => void): Promise<ClusterMembers>
-  unwatch(group: string, listener: (change: ClusterGroupChange) => void): void
+  watch(group: string, watcher: ClusterGroupWatcher): Promise<ClusterMembers>
+  /** Ends {@link ClusterGroups.watch}, and removes its messages from the mailbox. */
+  unwatch(group: string, watcher: ClusterGroupWatcher): void
 }
 
 /** Counters since the start of the node, and gauges of the present. */

@@ -2,11 +2,15 @@ import { errorCodes, show } from '../errors.js'
 import { Batch } from '../process/batch.js'
 import { LocalProcesses } from '../process/local-processes.js'
 import { toMilliseconds } from '../shared/duration.js'
+import { published } from '../shared/contract.js'
+import { GroupWatchers } from './groups/group-watchers.js'
 import { ClusterNode } from './node.js'
 import { NodeWatchers } from './remote/node-watchers.js'
 import type { ConnectionCodec } from '../process/connection-codec.js'
 import type { Runtime } from '../process/runtime.js'
-import type { Cluster, ClusterEngine } from '../../types/cluster.js'
+import type { Plain } from '../shared/contract.js'
+import type { Groups } from './groups/groups.js'
+import type { Cluster, ClusterEngine, ClusterGroups } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
 
 /** The creator of the runtime: a server, or a worker. */
@@ -97,18 +101,42 @@ function broadcast (
   return accepted
 }
 
+/** @throws `FST_PROCESS_NOT_ALIVE`, `FST_PROCESS_INVALID_PID` */
+function livingPid ({ processTable }: Runtime, pid: string): Pid {
+  const entity = processTable.findEntity(processTable.resolvePid(pid))
+  if (entity === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(pid))
+  return entity.pid
+}
+
+/** `processes.cluster.groups`: the groups, and processes that watch them. */
+function groupsOf (runtime: Runtime, groups: Groups): ClusterGroups {
+  const watchers = new GroupWatchers(runtime, groups)
+  return published<ClusterGroups>(Object.freeze({
+    join: (group, pid) => groups.join(group, pid),
+    leave: (group, pid) => groups.leave(group, pid),
+    members: (group) => groups.members(group),
+    broadcast: (group, topic, payload, options) => groups.broadcast(group, topic, payload, options),
+    async watch (group, watcher) {
+      if (typeof watcher === 'function') return await groups.watch(group, watcher)
+      return await watchers.watch(group, livingPid(runtime, watcher))
+    },
+    unwatch (group, watcher) {
+      if (typeof watcher === 'function') groups.unwatch(group, watcher)
+      else watchers.unwatch(group, runtime.processTable.resolvePid(watcher))
+    }
+  } satisfies Plain<ClusterGroups>))
+}
+
 /** `processes.cluster`: the typed surface, with the docs, is `Cluster`. */
 function clusterOf (runtime: Runtime, node: ClusterNode): Cluster {
   const watchers = new NodeWatchers(runtime, node)
   return Object.freeze({
     node: node.node,
     names: node.names,
-    groups: node.groups,
+    groups: groupsOf(runtime, node.groups),
     nodes: () => node.nodes(),
     watch (pid: string) {
-      const entity = runtime.processTable.findEntity(runtime.processTable.resolvePid(pid))
-      if (entity === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(pid))
-      watchers.add(entity.pid)
+      watchers.add(livingPid(runtime, pid))
       return node.nodes()
     },
     unwatch (pid: string) { watchers.delete(runtime.processTable.resolvePid(pid)) },

@@ -6,12 +6,13 @@ import { makeParts } from './node-parts.js'
 import { joinWithin, tooLateError } from './node-start.js'
 import type { Cancellable } from '../shared/clock.js'
 import type { NodeContext } from './context.js'
+import type { Groups } from './groups/groups.js'
 import type { NodeListener } from './membership/peers.js'
 import type { ClusterNodeOptions } from './node-options.js'
 import type { NodeParts } from './node-parts.js'
 import type { RemoteNodes } from '../process/remote-nodes.js'
 import type {
-  ClusterGroups, ClusterHealth, ClusterNames, ClusterNodeInfo, ClusterStats
+  ClusterHealth, ClusterNames, ClusterNodeInfo, ClusterStats
 } from '../../types/cluster.js'
 
 export type { ClusterEvents, ClusterNodeOptions } from './node-options.js'
@@ -31,7 +32,7 @@ export type { NodeListener } from './membership/peers.js'
  */
 export class ClusterNode {
   readonly remote: RemoteNodes
-  readonly groups: ClusterGroups
+  readonly groups: Groups
   readonly node: string
   readonly #parts: NodeParts
   readonly #context: NodeContext

@@ -33,7 +33,7 @@ type GroupFrames =
  * Groups across nodes. A node subscribes once to the topic of each group that it uses. A broadcast
  * is published once, whatever the number of nodes and members.
  */
-export class Groups implements ClusterGroups {
+export class Groups implements Omit<ClusterGroups, 'watch' | 'unwatch'> {
   readonly #context: NodeContext
   readonly #engineLink: Link
   readonly #peers: UpPeers

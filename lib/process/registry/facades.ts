@@ -99,8 +99,8 @@ export function clusterFacade (cluster: Cluster, sender: Actor): Cluster {
         groups.broadcast(group, topic, payload, { from: sender.pid, ...options })
       )
     },
-    watch: (group, listener) => groups.watch(group, listener),
-    unwatch: (group, listener) => { groups.unwatch(group, listener) }
+    watch: (group, watcher) => groups.watch(group, watcher),
+    unwatch: (group, watcher) => { groups.unwatch(group, watcher) }
   } satisfies Plain<ClusterGroups>))
   return Object.freeze({ ...cluster, groups: own })
 }
