@@ -3,6 +3,9 @@ import { isProxy } from 'node:util/types'
 // default import of a CommonJS module depends on the user's `moduleResolution`.
 import { createError } from '@fastify/error'
 
+/** The value of `Retry-After` in a 503 answer: seconds after which a client may try again. */
+export const retryAfter = '5'
+
 /** Every coded error of this package, by its code. docs/errors.md lists cause, status and fix. */
 export const errorCodes = {
   FST_WS_RELAY_INVALID_OPTIONS: createError(

@@ -1,8 +1,5 @@
-import { errorCodes, show } from '../errors.js'
+import { errorCodes, retryAfter, show } from '../errors.js'
 import { isPid } from '../process/pid.js'
-
-/** Seconds that a client should wait before it tries again: `Retry-After` of the 503 answer. */
-const retryAfter = '5'
 
 /**
  * `FST_CLUSTER_UNAVAILABLE` for an operation on a name. If a route does not catch it, Fastify

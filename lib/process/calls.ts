@@ -57,7 +57,7 @@ interface Settle {
  * One pending call. It settles once: by an answer, by the end of the callee, by its timeout, by
  * its signal, or because the caller ended. Later answers are ignored.
  */
-export class Call implements ExitListener, Answer, PendingOperation {
+export class PendingCall implements ExitListener, Answer, PendingOperation {
   readonly promise: Promise<unknown>
   readonly #host: CallHost
   readonly #terms: CallTerms

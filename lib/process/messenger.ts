@@ -1,6 +1,6 @@
 import { errorCodes, show } from '../errors.js'
 import { toMilliseconds } from '../shared/duration.js'
-import { Call, checkSignal } from './calls.js'
+import { PendingCall, checkSignal } from './calls.js'
 import { checkTopic } from './message.js'
 import type { Clock } from '../shared/clock.js'
 import type { CallHost, PendingOwner } from './calls.js'
@@ -24,7 +24,7 @@ export interface MessengerHost {
 }
 
 /** The process that sends or calls. */
-export interface Sender extends PendingOwner {
+export interface SendingProcess extends PendingOwner {
   readonly pid: Pid
   readonly hasEnded: boolean
   /** Read only once it has ended. */
@@ -60,7 +60,9 @@ export class Messenger {
    * @param sender undefined for code outside a process; a process that has ended cannot send
    * @returns whether the message was accepted
    */
-  send (to: string, topic: string, payload: unknown, sender?: Sender, batch?: Batch): boolean {
+  send (
+    to: string, topic: string, payload: unknown, sender?: SendingProcess, batch?: Batch
+  ): boolean {
     checkTopic(topic)
     if (sender?.hasEnded === true) return this.#refuse('ended')
     const from = sender?.pid
@@ -73,7 +75,7 @@ export class Messenger {
   }
 
   call (
-    to: string, topic: string, payload: unknown, options?: CallOptions, caller?: Sender
+    to: string, topic: string, payload: unknown, options?: CallOptions, caller?: SendingProcess
   ): Promise<unknown> {
     try {
       return this.#call(to, topic, payload, options ?? {}, caller)
@@ -83,7 +85,11 @@ export class Messenger {
   }
 
   #call (
-    to: string, topic: string, payload: unknown, options: CallOptions, caller: Sender | undefined
+    to: string,
+    topic: string,
+    payload: unknown,
+    options: CallOptions,
+    caller: SendingProcess | undefined
   ): Promise<unknown> {
     checkTopic(topic)
     const timeout = toMilliseconds(options.timeout ?? defaultCallTimeout)
@@ -97,7 +103,7 @@ export class Messenger {
       throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(to))
     }
     const callHost = remote === undefined ? this.#exitSignals : this.#remoteCallHost
-    const call = new Call(callHost, this.#clock, {
+    const call = new PendingCall(callHost, this.#clock, {
       to: entity?.pid ?? to as Pid, topic, timeout, signal, owner: caller
     })
     caller?.addPending(call)
@@ -110,7 +116,7 @@ export class Messenger {
 
   #callRemote (
     remote: RemoteNodes,
-    call: Call,
+    call: PendingCall,
     to: Pid,
     topic: string,
     payload: unknown,
@@ -130,7 +136,7 @@ export class Messenger {
     topic: string,
     payload: unknown,
     from: Pid | undefined,
-    call?: Call
+    call?: PendingCall
   ): boolean {
     if (!remote.send(to, topic, payload, from, call)) return this.#refuse('remote')
     this.#counters.messageSent()

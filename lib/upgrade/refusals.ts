@@ -1,6 +1,5 @@
-import { errorCodes, show } from '../errors.js'
+import { errorCodes, retryAfter, show } from '../errors.js'
 import { handshakeOf } from './arrival.js'
-import { retryAfter } from './response.js'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Handshake } from './handshake.js'
 import type { RouteSettings } from '../registration/options.js'

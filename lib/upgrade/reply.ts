@@ -1,4 +1,4 @@
-import { retryAfter } from './response.js'
+import { retryAfter } from '../errors.js'
 import type { FastifyError, FastifyReply } from 'fastify'
 
 const sendWasCalled = Symbol('fastify-ws-relay.sendWasCalled')

@@ -1,10 +1,8 @@
 import { ServerResponse, STATUS_CODES } from 'node:http'
+import { retryAfter } from '../errors.js'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyError } from 'fastify'
-
-/** The value of `Retry-After`: seconds after which a refused client may try again. */
-export const retryAfter = '5'
 
 /** Node's internal property: the response that is being written to a socket. */
 interface RespondingSocket {

@@ -94,9 +94,9 @@ export class Lease {
     this.#timer = undefined
     this.#renewing ??= this.#renew().catch(() => false).then((renewed) => {
       this.#renewing = undefined
-      const retryAfter = this.#context.timing.renew / 4
+      const retryDelay = this.#context.timing.renew / 4
       if (this.#user.isLeaseNeeded()) {
-        this.#schedule(renewed ? Math.max(0, this.#untilRenewal) : retryAfter)
+        this.#schedule(renewed ? Math.max(0, this.#untilRenewal) : retryDelay)
       }
       return renewed && this.valid
     })

@@ -11,7 +11,7 @@ import type { Runnable, Scheduler } from '../scheduler.js'
 import type { LifecycleHost } from './lifecycle.js'
 import type { Producer, WatermarkLimits } from '../../shared/watermark.js'
 import type { PendingReceive } from './pending-receives.js'
-import type { FallbackHandler, Handlers } from './service.js'
+import type { FallbackHandler, HandlerTable } from './service.js'
 import type { SystemTopics } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 import type { ProcessInfo } from '../../../types/info.js'
@@ -188,7 +188,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
     return this.state >= stopping || (this.state === cancelled && !this.mailbox.hasMail(filter))
   }
 
-  serve (handlers: Handlers, fallback: FallbackHandler): Promise<void> {
+  serve (handlers: HandlerTable, fallback: FallbackHandler): Promise<void> {
     if (this.#service !== undefined) throw new errorCodes.FST_PROCESS_ALREADY_SERVING(this.pid)
     const service = new Service(handlers, fallback)
     this.#service = service

@@ -33,7 +33,7 @@ export const running = 0
 export const cancelled = 1
 export const stopping = 2
 export const ended = 3
-export type State = typeof running | typeof cancelled | typeof stopping | typeof ended
+export type ProcessState = typeof running | typeof cancelled | typeof stopping | typeof ended
 
 /**
  * The state of a process, and everything that must be released at its end.
@@ -66,7 +66,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, CountedE
   readonly pid: Pid
   readonly mailbox: Mailbox
   protected readonly host: LifecycleHost
-  protected state: State = running
+  protected state: ProcessState = running
   /** Undefined while the process runs. */
   protected stopReason: StopReason | undefined
   #lazyState: LazyState | undefined
@@ -133,7 +133,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, CountedE
    * The driver: nothing else changes the state. The event then acts.
    * @returns false in that state and later ones, where nothing happens
    */
-  private advance (next: State, reason: string, failure?: Error): boolean {
+  private advance (next: ProcessState, reason: string, failure?: Error): boolean {
     if (this.state >= next) return false
     this.state = next
     // An end keeps the earlier reason: the signal and rejected receives have it already.

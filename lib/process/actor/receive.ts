@@ -102,7 +102,7 @@ type Step = IteratorResult<Mail, undefined>
  * A hand-written iterator costs a third of an async generator. It is also the pending receive of
  * its own next step.
  */
-export class Inbox implements AsyncIterableIterator<Mail, undefined>, PendingReceive {
+export class InboxIterator implements AsyncIterableIterator<Mail, undefined>, PendingReceive {
   nextPending: PendingReceive | undefined
   readonly #host: ReceiveHost
   #resolve: ((step: Step) => void) | undefined
@@ -123,7 +123,7 @@ export class Inbox implements AsyncIterableIterator<Mail, undefined>, PendingRec
     const value = this.#host.takeMailNow(undefined)
     if (value !== undefined) return Promise.resolve({ done: false, value })
     // `next` was called again before the step before it settled: each step is a receive of its own.
-    const pending = this.#resolve === undefined ? this : new Inbox(this.#host)
+    const pending = this.#resolve === undefined ? this : new InboxIterator(this.#host)
     return new Promise((resolve) => {
       pending.#resolve = resolve
       this.#host.addReceive(pending)

@@ -1,5 +1,5 @@
 import { checkTopic } from '../message.js'
-import { Inbox, receive, toTopicFilter } from './receive.js'
+import { InboxIterator, receive, toTopicFilter } from './receive.js'
 import { checkAddress } from '../pid.js'
 import { checkExitReason } from '../exits/exit-signals.js'
 import { clusterFacade, groupsFacade } from '../registry/facades.js'
@@ -57,7 +57,7 @@ export class Self implements Plain<Untyped> {
   get signal (): AbortSignal { return this.#actor.signal }
   get trapLinks (): boolean { return this.#actor.trapLinks }
   set trapLinks (trap: boolean) { this.#actor.trapLinks = Boolean(trap) }
-  get inbox (): AsyncIterable<Mail> { return new Inbox(this.#actor) }
+  get inbox (): AsyncIterable<Mail> { return new InboxIterator(this.#actor) }
   get names (): Names { return this.#runtime.names }
   get node (): string { return this.#runtime.pids.node }
 

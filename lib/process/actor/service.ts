@@ -3,7 +3,7 @@ import type { Mail } from '../message.js'
 
 /** A handler of `serve`, for any topic. */
 type Handler = (payload: unknown, message: Mail) => unknown
-export type Handlers = Readonly<Record<string, Handler | undefined>>
+export type HandlerTable = Readonly<Record<string, Handler | undefined>>
 /** Handles the topics that have no handler. */
 export type FallbackHandler = ((message: Mail) => unknown) | undefined
 
@@ -21,12 +21,12 @@ export class Service {
   busy = false
   /** The body returned `finished`: the process ends with the service. */
   isWholeBody = false
-  readonly #handlers: Handlers
+  readonly #handlers: HandlerTable
   readonly #fallback: FallbackHandler
   #resolve!: (finished?: Promise<void>) => void
 
   /** @throws `FST_PROCESS_INVALID_SPEC` */
-  constructor (handlers: Handlers, fallback: FallbackHandler) {
+  constructor (handlers: HandlerTable, fallback: FallbackHandler) {
     const isObject = typeof handlers === 'object' && handlers !== null
     check(isObject, 'an object of handlers', handlers)
     check(isFunctionOrAbsent(fallback), 'a function as the second argument', fallback)

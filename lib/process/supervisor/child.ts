@@ -1,5 +1,5 @@
 import { isOrderly } from '../exits/exit-signals.js'
-import { Backoff } from './restarts.js'
+import { RestartBackoff } from './restarts.js'
 import type { Clock } from '../../shared/clock.js'
 import type { Actor } from '../actor/actor.js'
 import type { CountedChild } from '../counters.js'
@@ -21,7 +21,7 @@ export class SupervisedChild implements ExitListener, Restartable, CountedChild 
   readonly plan: ChildPlan
   readonly #supervisor: Actor
   readonly #clock: Clock
-  readonly #backoff: Backoff
+  readonly #backoff: RestartBackoff
   pid: Pid | undefined
   restarts = 0
   /** The delayed restart that it waits for. */
@@ -43,7 +43,7 @@ export class SupervisedChild implements ExitListener, Restartable, CountedChild 
     this.plan = plan
     this.#supervisor = supervisor
     this.#clock = clock
-    this.#backoff = new Backoff(settings)
+    this.#backoff = new RestartBackoff(settings)
   }
 
   /**

@@ -47,7 +47,7 @@ export class RestartIntensity {
 }
 
 /** The delay before a restart. It grows with each failure in a row. */
-export class Backoff {
+export class RestartBackoff {
   readonly #settings: SupervisorPlan['backoff']
   readonly #period: number
   readonly #random: () => number

@@ -3,7 +3,7 @@
 import { LocalProcesses } from '../../../lib/process/local-processes.js'
 import { failure, success } from '../../../lib/shared/result.js'
 import { recordUnreadJoins, tookJoin } from '../../../lib/process/exits/unread-joins.js'
-import type { Answer, Call } from '../../../lib/process/calls.js'
+import type { Answer, PendingCall } from '../../../lib/process/calls.js'
 import type { BindResult, RemoteNodes } from '../../../lib/process/remote-nodes.js'
 import type { Target } from '../../../lib/process/entity.js'
 import type { Producer } from '../../../lib/shared/watermark.js'
@@ -78,7 +78,7 @@ class Side implements RemoteNodes {
   readonly #wire: Wire
   readonly #runtime: Runtime
   readonly #watchers = new Map<Pid, Map<ExitListener, ExitListener>>()
-  readonly #calls = new Map<Call, Pid>()
+  readonly #calls = new Map<PendingCall, Pid>()
 
   constructor (wire: Wire, runtime: Runtime) {
     this.#wire = wire
@@ -96,7 +96,9 @@ class Side implements RemoteNodes {
     return this.alone ? undefined : this.#wire.sideOf(pid)
   }
 
-  send (to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Call): boolean {
+  send (
+    to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: PendingCall
+  ): boolean {
     const other = this.#to(to)
     if (other === undefined) return false
     try {
@@ -114,7 +116,7 @@ class Side implements RemoteNodes {
     return true
   }
 
-  #answer (call: Call): Answer {
+  #answer (call: PendingCall): Answer {
     const later = (task: () => void): void => { this.#wire.later(task) }
     return {
       reply: (value) => { later(() => { call.reply(value) }) },

@@ -1,6 +1,6 @@
 import t from 'tap'
 import {
-  Backoff,
+  RestartBackoff,
   PendingRestart,
   RestartIntensity
 } from '../../../lib/process/supervisor/restarts.js'
@@ -66,24 +66,24 @@ t.test('pauses the clock while one or more restarts are delayed', async (t) => {
 const terms = { initial: 10, max: 100, factor: 2, jitter: 0.1 }
 
 t.test('returns no delay without settings', async (t) => {
-  t.equal(new Backoff({ backoff: undefined, period: 5 }).nextDelay(0), 0)
+  t.equal(new RestartBackoff({ backoff: undefined, period: 5 }).nextDelay(0), 0)
 })
 
 t.test('doubles the delay with each failure in a row, up to the maximum', async (t) => {
-  const backoff = new Backoff({ backoff: terms, period: 50 }, () => 0.5)
+  const backoff = new RestartBackoff({ backoff: terms, period: 50 }, () => 0.5)
   t.strictSame([0, 0, 49, 0, 0, 0].map((ran) => backoff.nextDelay(ran)), [10, 20, 40, 80, 100, 100])
   t.equal(backoff.nextDelay(50), 10, 'a child that ran for a whole period starts a new row')
 })
 
 t.test('the jitter is a share of the delay, both ways', async (t) => {
-  t.equal(new Backoff({ backoff: terms, period: 50 }, () => 0).nextDelay(0), 9)
-  t.equal(new Backoff({ backoff: terms, period: 50 }, () => 1).nextDelay(0), 11)
-  const delay = new Backoff({ backoff: terms, period: 50 }).nextDelay(0)
+  t.equal(new RestartBackoff({ backoff: terms, period: 50 }, () => 0).nextDelay(0), 9)
+  t.equal(new RestartBackoff({ backoff: terms, period: 50 }, () => 1).nextDelay(0), 11)
+  const delay = new RestartBackoff({ backoff: terms, period: 50 }).nextDelay(0)
   t.ok(delay >= 9 && delay <= 11)
 })
 
 t.test('never returns a delay that is too long for a timer', async (t) => {
-  const endless = new Backoff(
+  const endless = new RestartBackoff(
     { backoff: { ...terms, initial: longestDelay, max: longestDelay, factor: 1000 }, period: 50 },
     () => 1
   )
