@@ -1,11 +1,11 @@
 // Each upgrade ends with at most one event.
 import { once } from 'node:events'
 import t from 'tap'
-import { errorCodes } from '../../lib/index.js'
+import { errorCodes, wsRelay } from '../../lib/index.js'
 import { refusalReasons } from '../../lib/registration/upgrade-counters.js'
 import { recordEvents } from '../events.js'
 import {
-  answer, build, handshake, listen, logs, open, openSockets, raw, record, until
+  answer, bare, build, handshake, listen, logs, open, openSockets, raw, record, until
 } from '../helpers.js'
 import { dead } from './support.js'
 import type { FastifyInstance } from 'fastify'
@@ -192,6 +192,32 @@ t.test('tells of a client for which the server has no room', async (t) => {
   t.equal(events.length, 2)
 })
 
+for (const upgradeTimeout of [20, '1h']) {
+  t.test(
+    `tells of a response that began outside the scope of the plugin and goes on, ${upgradeTimeout}`,
+    async (t) => {
+      const node = `outside-${upgradeTimeout}`
+      const events = recordEvents(t, node, 'upgrade')
+      const app = bare(t)
+      await app.register(async (scope) => {
+        await scope.register(wsRelay, { node, upgradeTimeout, closeTimeout: 20 })
+      })
+      app.get('/', (_, reply) => {
+        reply.hijack()
+        reply.raw.writeHead(201)
+        reply.raw.write('more to come')
+      })
+      const client = (await raw(t, await listen(app))).write(handshake())
+      await client.until(/more to come/)
+      await until(() => events.length > 0)
+      t.match(events, [{ type: 'refused', reason: 'application', status: 201 }])
+      client.socket.destroy()
+      await app.close()
+      t.equal(events.length, 1)
+    }
+  )
+}
+
 t.test('tells of a client that leaves before there is a response', async (t) => {
   const { app, node, events } = await watched(t)
   let begin = (): void => {}
@@ -202,6 +228,24 @@ t.test('tells of a client that leaves before there is a response', async (t) => 
   client.socket.destroy()
   await until(() => events.length > 0)
   t.strictSame(events.map((event) => ({ ...event, at: 0 })), [{ type: 'abandoned', node, at: 0 }])
+})
+
+t.test('tells of a client that leaves after bytes that nobody reads', async (t) => {
+  const node = 'unread'
+  const events = recordEvents(t, node, 'upgrade')
+  const app = bare(t)
+  await app.register(async (scope) => { await scope.register(wsRelay, { node }) })
+  let begin = (): void => {}
+  const begun = new Promise<void>((resolve) => { begin = resolve })
+  app.get('/', (_, reply) => {
+    reply.hijack()
+    begin()
+  })
+  const client = (await raw(t, await listen(app))).write(handshake())
+  await begun
+  client.write('unread').socket.end()
+  await until(() => events.length > 0)
+  t.match(events, [{ type: 'abandoned', node }])
 })
 
 t.test('tells nothing of a socket that another owner takes', async (t) => {
