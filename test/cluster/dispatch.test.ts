@@ -1,7 +1,7 @@
 import t from 'tap'
 import { testContext } from './fixtures/context.js'
 import { frame, TestNode, TestPeer } from './fixtures/pair.js'
-import { dispatcherOf } from '../../lib/cluster/dispatch.js'
+import { dispatcherOf, refuse } from '../../lib/cluster/dispatch.js'
 import { Groups } from '../../lib/cluster/groups/groups.js'
 import { skippable } from '../../lib/cluster/link/codec.js'
 import { frameTypes } from '../../lib/cluster/link/frame-types.js'
@@ -25,6 +25,10 @@ t.test('passes each frame to the handler of its type, and returns the result', a
     t.equal(dispatch(peer, frame({ type })), name !== 'send')
   }
   t.strictSame(called, Object.keys(frameTypes))
+})
+
+t.test('rejects a frame that may not arrive alone', async (t) => {
+  t.equal(refuse(new TestPeer('b'), frame({ type: frameTypes.except })), false)
 })
 
 t.test('rejects a frame of an unknown type, unless its type may be skipped', async (t) => {

@@ -9,7 +9,7 @@ import { deleteInner, innerMap } from '../nested-maps.js'
 import { IncomingMonitors, OutgoingMonitors } from './monitor-tables.js'
 import { tookJoin } from '../../process/exits/unread-joins.js'
 import type { NodeContext } from '../context.js'
-import type { FrameHandlers } from '../dispatch.js'
+import type { FrameHandler, FrameHandlers } from '../dispatch.js'
 import type { Frame } from '../link/codec.js'
 import type { Peer } from '../membership/peer.js'
 import type { PeerLookup } from '../membership/peers.js'
@@ -123,10 +123,16 @@ export class RemoteBindings {
   readonly handlers: Pick<FrameHandlers, BindingFrames> = {
     bind: (peer, frame) => this.#receiveBind(peer, frame),
     bound: (peer, frame) => this.#receiveBound(peer, frame),
-    metadata: (peer, frame) => this.#receiveMetadata(peer, frame),
-    clientMessage: (peer, frame) => this.#receiveClientData(peer, frame),
-    clientEvent: (peer, frame) => this.#receiveClientEvent(peer, frame),
-    clientNews: (peer, frame) => this.#receiveClientNews(peer, frame),
+    metadata: this.#fromClient((binding, frame) => this.#receiveMetadata(binding, frame)),
+    clientMessage: this.#fromClient((binding, frame, client) => {
+      return this.#receiveData(binding, frame, client)
+    }),
+    clientEvent: this.#fromClient((binding, frame, client) => {
+      return this.#receiveEvent(binding, frame, client)
+    }),
+    clientNews: this.#fromClient((binding, frame, client) => {
+      return this.#receiveNews(binding, frame, client)
+    }),
     pause: (peer, { ref }) => {
       this.#findByRef(peer, ref)?.remoteTarget?.pause()
       return true
@@ -229,9 +235,18 @@ export class RemoteBindings {
     return exit !== undefined
   }
 
-  #receiveMetadata (peer: Peer, { ref, kind, body }: Frame): boolean {
-    const binding = this.#incoming.get(peer)?.get(ref)
-    if (binding === undefined) return true
+  /** A handler of frames from a client of another node. */
+  #fromClient (
+    receive: (binding: IncomingBinding, frame: Frame, client: Pid) => boolean
+  ): FrameHandler {
+    return (peer, frame) => {
+      const binding = this.#incoming.get(peer)?.get(frame.ref)
+      // Without it, the target has ended, and the other node does not know it yet.
+      return binding === undefined || receive(binding, frame, peer.pid(frame.from))
+    }
+  }
+
+  #receiveMetadata (binding: IncomingBinding, { kind, body }: Frame): boolean {
     const decoded = decodePayload(kind, body as Buffer)
     // If it cannot be read, the earlier metadata is dropped: it may name another user.
     binding.metadata = freeze(decoded === undefined ? {} : decoded.payload)
@@ -239,26 +254,21 @@ export class RemoteBindings {
   }
 
   /** Text or bytes of a client. */
-  #receiveClientData (peer: Peer, frame: Frame): boolean {
-    const { ref, from, text: topic, kind, body } = frame
-    const binding = this.#incoming.get(peer)?.get(ref)
-    if (binding === undefined) return true
+  #receiveData (
+    binding: IncomingBinding, { text: topic, kind, body }: Frame, client: Pid
+  ): boolean {
     if (kind !== payloadKinds.text && kind !== payloadKinds.bytes) return false
-    const client = peer.pid(from)
     const data = decodePayload(kind, body as Buffer)!.payload as string | Uint8Array
     const message = this.#context.codec.fromData(data, client, binding.metadata)
     this.#acceptFromClient(binding, topic, message, client, body.length)
     return true
   }
 
-  #receiveClientEvent (peer: Peer, frame: Frame): boolean {
-    const { ref, from, text: topic } = frame
-    const binding = this.#incoming.get(peer)?.get(ref)
-    if (binding === undefined) return true
-    const client = peer.pid(from)
+  #receiveEvent (binding: IncomingBinding, frame: Frame, client: Pid): boolean {
     const message = this.#contentOf(frame, client, binding)
     if (message === undefined) return false
     const { codec, local } = this.#context
+    const { text: topic } = frame
     // A process that is stopping refuses the join: no leave may follow.
     const isJoin = topic === codec.joinTopic && local.bindProblem(binding.target) === undefined
     binding.client = isJoin ? client : undefined
@@ -266,14 +276,10 @@ export class RemoteBindings {
     return true
   }
 
-  #receiveClientNews (peer: Peer, frame: Frame): boolean {
-    const { ref, from, text: topic } = frame
-    const binding = this.#incoming.get(peer)?.get(ref)
-    if (binding === undefined) return true
-    const client = peer.pid(from)
+  #receiveNews (binding: IncomingBinding, frame: Frame, client: Pid): boolean {
     const message = this.#contentOf(frame, client, binding)
     if (message === undefined) return false
-    this.#context.local.deliver(binding.target, topic, message, client)
+    this.#context.local.deliver(binding.target, frame.text, message, client)
     return true
   }
 

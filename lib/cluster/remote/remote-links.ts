@@ -39,10 +39,18 @@ export class RemoteLinks {
       return (peer, frame) => receive(peer, context.pid(frame.to), peer.pid(frame.from), frame)
     }
     this.handlers = {
-      link: withEnds((...ends) => this.#receiveLink(...ends)),
-      unlink: withEnds((...ends) => this.#receiveUnlink(...ends)),
-      unlinked: withEnds((...ends) => this.#receiveUnlinked(...ends)),
-      linkDown: withEnds((...ends) => this.#receiveLinkDown(...ends))
+      link: withEnds((peer, local, remote, frame) => {
+        return this.#receiveLink(peer, local, remote, frame)
+      }),
+      unlink: withEnds((peer, local, remote, frame) => {
+        return this.#receiveUnlink(peer, local, remote, frame)
+      }),
+      unlinked: withEnds((peer, local, remote, frame) => {
+        return this.#receiveUnlinked(peer, local, remote, frame)
+      }),
+      linkDown: withEnds((peer, local, remote, frame) => {
+        return this.#receiveLinkDown(peer, local, remote, frame)
+      })
     }
   }
 

@@ -108,6 +108,34 @@ t.test('drops a watch that is rejected after its process has ended', async (t) =
   t.match(held(runtime), { alive: 0, relations: 0 })
 })
 
+t.test('takes a new snapshot although the process has ended meanwhile', async (t) => {
+  const { runtime, processes, watchers, listeners } = build()
+  const { pid } = probe(processes)
+  await watchers.watch('room', pid)
+  const snapshot = watchers.watch('room', pid)
+  processes.exit(pid)
+  t.match(await snapshot, { members: [one] })
+  t.equal(listeners.size, 0)
+  t.match(held(runtime), { alive: 0, relations: 0 })
+})
+
+t.test('sends nothing to a process whose own end is the change', async (t) => {
+  const cluster = new TestCluster(t)
+  const [a, b] = [await cluster.node('a'), await cluster.node('b')]
+  const { groups } = a.cluster!
+  const heard: unknown[] = []
+  const listener = ({ left }: { readonly left: readonly Pid[] }): void => { heard.push(...left) }
+  const member = a.spawn(async (self) => { await self.receive() })
+  t.notOk(await groups.leave('room', member))
+  await groups.join('room', member)
+  await groups.watch('room', member)
+  await b.cluster!.groups.watch('room', listener)
+  a.exit(member)
+  await until(() => heard.length === 1)
+  t.strictSame(heard, [member])
+  b.cluster!.groups.unwatch('room', listener)
+})
+
 t.test('sends the changes on all nodes, after the snapshot, to a process', async (t) => {
   const cluster = new TestCluster(t)
   const [a, b] = [await cluster.node('a'), await cluster.node('b')]
