@@ -1,7 +1,7 @@
 // The field `metadata`: copied, frozen, limited, without keys that pollute a prototype.
 import t from 'tap'
-import { success } from '../../lib/shared/result.js'
-import { defaultTopic, noMetadata, parseConfig, parseControl } from '../../lib/connection/config.js'
+import { success } from '../../../lib/shared/result.js'
+import { defaultTopic, noMetadata, parseConfig, parseControl } from '../../../lib/connection/config.js'
 import { accepted, controlProblem, limits, nested, pid, problem } from './config-support.js'
 
 t.test('accepts only a plain object as metadata', async (t) => {

@@ -1,7 +1,7 @@
 // Messages and control frames arrive as they were sent, however they are cut.
 import fc from 'fast-check'
 import t from 'tap'
-import { FrameParser } from '../../lib/websocket/parser.js'
+import { FrameParser } from '../../../lib/websocket/parser.js'
 import {
   Log, begin, binary, build, bytesOf, client, closing, eventsOf, more, text
 } from './parser-events.js'

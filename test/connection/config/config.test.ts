@@ -1,18 +1,18 @@
 import t from 'tap'
 import fc from 'fast-check'
 import { createContext, runInContext } from 'node:vm'
-import { success } from '../../lib/shared/result.js'
+import { success } from '../../../lib/shared/result.js'
 import { Value } from '@sinclair/typebox/value'
 import {
   noMetadata, parseConfig, parseControl, RelayConfigSchema, RelayControlSchema
-} from '../../lib/connection/config.js'
+} from '../../../lib/connection/config.js'
 import {
   Config, circle, controlProblem, day, limits, nested, pid, problem, revoked
 } from './config-support.js'
 import type { Static } from '@sinclair/typebox'
-import type { ResolvedConfig } from '../../lib/connection/config.js'
-import type { WsControl } from '../../types/messages.js'
-import type { RelayConfig } from '../../types/relay.js'
+import type { ResolvedConfig } from '../../../lib/connection/config.js'
+import type { WsControl } from '../../../types/messages.js'
+import type { RelayConfig } from '../../../types/relay.js'
 
 function throwing (thrown: unknown): object {
   return { get target_pid () { throw thrown } }

@@ -1,7 +1,7 @@
 // The fields `message_topic` and `heartbeat_interval`.
 import t from 'tap'
-import { success } from '../../lib/shared/result.js'
-import { parseControl } from '../../lib/connection/config.js'
+import { success } from '../../../lib/shared/result.js'
+import { parseControl } from '../../../lib/connection/config.js'
 import { accepted, controlProblem, day, limits, pid, problem } from './config-support.js'
 
 t.test('accepts a message_topic of 1 to 128 characters that is not reserved', async (t) => {

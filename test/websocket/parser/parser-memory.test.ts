@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
-import { FrameParser } from '../../lib/websocket/parser.js'
+import { FrameParser } from '../../../lib/websocket/parser.js'
 import { begin, binary, build, bytesOf, client, more, octets, text } from './parser-events.js'
 import type { Event } from './parser-events.js'
 

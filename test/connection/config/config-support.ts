@@ -1,6 +1,6 @@
 // Accepted values, the problems of refused ones, and values that are hard to read.
-import { parseConfig, parseControl } from '../../lib/connection/config.js'
-import type { ResolvedConfig } from '../../lib/connection/config.js'
+import { parseConfig, parseControl } from '../../../lib/connection/config.js'
+import type { ResolvedConfig } from '../../../lib/connection/config.js'
 
 export const limits = { maxConfigSize: 8192, maxMetadataSize: 4096 }
 export const pid = '42@local.mi3k9x2a'
