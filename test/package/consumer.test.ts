@@ -18,7 +18,7 @@ t.test('every file that the manifest names is in the tarball', async (t) => {
   const { exports, main, types } = JSON.parse(
     await readFile(join(installed, 'package.json'), 'utf8')
   )
-  const named = JSON.stringify([exports, main, types]).match(/"\.\/[^"]*\.[^"/]+"/g) ?? []
+  const named = JSON.stringify([exports, main, types]).match(/"\.\/[^"]*\.[^"/]+"(?!:)/g) ?? []
   const files = new Set(named.map((name): string => JSON.parse(name)))
   t.ok(files.has('./dist/lib/process/index.d.ts'))
   for (const file of files) t.ok(existsSync(join(installed, file)), file)
