@@ -100,6 +100,20 @@ export const relayMutants: readonly Mutant[] = [
     suites: ['connections']
   },
   {
+    name: 'the event of a close is missing',
+    file: 'connection/connection.ts',
+    search: '    this.relay.counters.connectionClosed(this, closeReason)\n',
+    replace: '',
+    suites: ['connections']
+  },
+  {
+    name: 'the event of a transfer names the new target as the old one',
+    file: 'connection/bound-client.ts',
+    search: 'connectionTransferred(this.pid, oldTarget.pid, target.pid)',
+    replace: 'connectionTransferred(this.pid, target.pid, target.pid)',
+    suites: ['connections']
+  },
+  {
     name: 'heartbeats go on after the end of a connection',
     file: 'connection/bound-client.ts',
     search: '    this.setHeartbeat(0)\n',

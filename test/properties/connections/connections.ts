@@ -7,6 +7,7 @@ import { held } from '../../process/helpers.js'
 import { ticks } from '../clock.js'
 import { allowed } from './allowed-ends.js'
 import { ConnectionBench } from './connection-bench.js'
+import { EventLog } from './event-log.js'
 import { equal, suiteOf } from '../suite.js'
 import { step } from './connection-steps.js'
 import type { LeaveCause } from '../../../types/messages.js'
@@ -341,21 +342,32 @@ class Bench extends ConnectionBench {
   }
 }
 
+async function play (bench: Bench, steps: readonly Step[]): Promise<void> {
+  bench.connect(0, false)
+  for (const step of steps) {
+    bench.do(step)
+    if (step.do !== 'turn') await ticks()
+    bench.bounds()
+  }
+  await bench.rest()
+  bench.atRest()
+  await bench.end()
+}
+
 export const connections = suiteOf(
   'connections',
   fc.array(step, { minLength: 10, maxLength: 50, size: 'max' }),
   async (steps) => {
     const bench = new Bench()
-    bench.connect(0, false)
-    for (const step of steps) {
-      bench.do(step)
-      if (step.do !== 'turn') await ticks()
-      bench.bounds()
+    const log = new EventLog()
+    log.start()
+    try {
+      await play(bench, steps)
+    } finally {
+      log.stop()
     }
-    await bench.rest()
-    bench.atRest()
-    await bench.end()
     bench.judge()
+    for (const connection of bench.connections) log.judge(connection)
     const { alive, relations, names, groups } = held(bench.runtime)
     equal(relations + names + groups, 0, 'what remains')
     equal(alive, [...bench.targets, ...bench.watchers].filter((one) => one.alive).length)
