@@ -119,13 +119,13 @@ t.test('notifies 1 000 watchers of one client once', async (t) => {
   ] as Array<[(peer: Peer, pid: Pid) => unknown, string]>) {
     const { peer, pid, target } = await joined(t, rig)
     const before = held(rig)
-    const told: string[] = []
+    const results: string[] = []
     let more = 0
     let watching = 0
     const watchers = Array.from({ length: count }, () => rig.processes.spawn(async (self) => {
       self.monitor(pid)
       watching++
-      told.push(
+      results.push(
         ((await self.receive({ topic: '@exit' })) as { payload: { reason: string } }).payload.reason
       )
       if (await self.receive({ topic: '@exit', timeout: 0 }) !== undefined) more++
@@ -143,10 +143,10 @@ t.test('notifies 1 000 watchers of one client once', async (t) => {
     gaveUp.abort()
     t.equal(rig.processes.info(pid)!.monitors.length, 1, 'it monitors only its target')
     end(peer, pid)
-    await until(() => told.length === count)
+    await until(() => results.length === count)
     for (const watcher of watchers) rig.processes.send(watcher, 'end')
     await Promise.all(watchers.map((watcher) => rig.processes.exited(watcher)))
-    t.strictSame([...new Set(told)], [reason])
+    t.strictSame([...new Set(results)], [reason])
     t.equal(more, 0, 'each watcher was notified once')
     const outcomes = await Promise.all(outside)
     t.equal(outcomes.filter((outcome) => outcome === reason).length, count / 2)

@@ -86,7 +86,7 @@ t.test(
     await see(ada, 'nav .badge', '5')
     t.match(await link.innerText(), /^Chat\s*5\s*new$/)
     t.equal(await ada.title(), '(5) Help desk · Relay demo')
-    await picture(t, ada, 'unread-elsewhere')
+    await picture(t, ada, 'unread-beside')
     await link.click()
     await ada.locator('nav .badge').waitFor({ state: 'detached' })
     t.ok(await isInSight(ada, '#chat-log .line'), 'the newest line')

@@ -98,16 +98,16 @@ t.test('sets the broadcasting process as the sender', async (t) => {
   t.ok(groups.broadcast('group', 'hello', 1))
   t.match(await member.until(1), [{ topic: 'hello', from: pid }])
   await groups.join('group', pid)
-  const told: ClusterGroupChange[] = []
-  const listener = (change: ClusterGroupChange): void => { told.push(change) }
+  const changes: ClusterGroupChange[] = []
+  const listener = (change: ClusterGroupChange): void => { changes.push(change) }
   t.strictSame(new Set((await groups.watch('group', listener)).members), new Set([member.pid, pid]))
   t.strictSame(new Set((await groups.members('group')).members), new Set([member.pid, pid]))
   t.equal(await groups.leave('group', pid), true)
-  t.match(told, [{ group: 'group', joined: [], left: [pid] }])
+  t.match(changes, [{ group: 'group', joined: [], left: [pid] }])
   groups.unwatch('group', listener)
   a.exit(pid)
   t.equal(groups.broadcast('group', 'late', 2), false, 'it has ended')
-  t.match(told.length, 1)
+  t.match(changes.length, 1)
 })
 
 t.test('publishes messages of requests outside the context of any request', async (t) => {

@@ -54,7 +54,7 @@ export class TestCluster {
     const transport = Object.assign(new SimulatedTransport(this.engine, machine), changes)
     const mail: TestNode['mail'] = []
     const logged: TestNode['logged'] = []
-    const told: unknown[] = []
+    const reports: unknown[] = []
     const here = new ModelHere({
       delivered () {},
       broadcast () {},
@@ -64,14 +64,14 @@ export class TestCluster {
     })
     const events: ClusterEvents = {
       nameLost: (name, pid) => {
-        told.push({ lost: name, pid })
+        reports.push({ lost: name, pid })
       },
       broadcast: (members, topic, payload, from) => {
-        told.push({ members, topic, payload, from })
+        reports.push({ members, topic, payload, from })
         return members.length
       },
       fatal: (err) => {
-        told.push(err)
+        reports.push(err)
       }
     }
     const log = (level: string) => (data: unknown, text: string) => {
@@ -95,7 +95,7 @@ export class TestCluster {
       timeOrigin: 0,
       random: this.world.random.next
     })
-    here.elsewhere = cluster.remote
+    here.remoteNodes = cluster.remote
     const { deliver, accept } = here
     here.deliver = (to, topic, payload, from, call) => {
       mail.push({ to, topic, payload, from })
@@ -110,7 +110,7 @@ export class TestCluster {
         (topic === 'model' && accept.call(here, to, topic, payload, from, bytes))
       )
     }
-    return { cluster, here, machine, transport, mail, logged, reported: told }
+    return { cluster, here, machine, transport, mail, logged, reported: reports }
   }
 
   /** Starts nodes, and waits until they see each other. */

@@ -161,14 +161,14 @@ t.test('delivers messages that arrive before a close frame', async (t) => {
     {
       name: 'a hundred texts',
       sends: [Buffer.concat([...Array.from({ length: 100 }, () => good), close(1001)])],
-      told: Array.from({ length: 100 }, () => text('good')),
+      reports: Array.from({ length: 100 }, () => text('good')),
       ends: closed(1001)
     },
     {
       name: 'a text, a ping and a text',
       sends: [Buffer.concat([good, frame(opcodes.ping), good, close(1001)])],
       gets: [pong()],
-      told: [text('good'), text('good')],
+      reports: [text('good'), text('good')],
       ends: closed(1001)
     },
     {
@@ -220,23 +220,23 @@ t.test('sends the close frame after a large echo', async (t) => {
 
 t.test('completes the handshake when the target closes and the client answers', async (t) => {
   const ask = (code: number): Step[] => [frame(opcodes.text, `please close ${code}`), 1]
-  const told = [text('please close 4001')]
+  const reports = [text('please close 4001')]
   const ends = asked(4001)
   await suite.run(t, [
     ...[1000, 1001, 1008, 1011, 3000, 4999].map((code) => ({
       name: `code ${code}`,
       sends: [...ask(code), close(code)],
-      told: [text(`please close ${code}`)],
+      reports: [text(`please close ${code}`)],
       ends: asked(code)
     })),
-    { name: 'the client answers with nothing', sends: [...ask(4001), close()], told, ends },
+    { name: 'the client answers with nothing', sends: [...ask(4001), close()], reports, ends },
     {
       name: 'the client answers with another code',
       sends: [...ask(4001), close(1000, 'mine')],
-      told,
+      reports,
       ends
     },
-    { name: 'the client breaks a rule instead', sends: [...ask(4001), frame(3)], told, ends },
+    { name: 'the client breaks a rule instead', sends: [...ask(4001), frame(3)], reports, ends },
     {
       name: 'the client just ends the connection',
       sends: [
@@ -245,7 +245,7 @@ t.test('completes the handshake when the target closes and the client answers', 
           socket.end()
         }
       ],
-      told,
+      reports,
       ends
     },
     {
@@ -258,13 +258,13 @@ t.test('completes the handshake when the target closes and the client answers', 
         frame(opcodes.continuation, 'ended'),
         close(4001)
       ],
-      told,
+      reports,
       ends
     },
     {
       name: 'both close at once',
       sends: [Buffer.concat([frame(opcodes.text, 'please close 4001'), close(1000)])],
-      told,
+      reports,
       ends: closed(1000)
     }
   ])

@@ -223,7 +223,7 @@ t.test('ends the connection after a violation', async (t) => {
       {
         name: 'a reserved opcode right behind a message',
         sends: [Buffer.concat([small('good'), frame(3)])],
-        told: [text('good')],
+        reports: [text('good')],
         ends: protocolError('unknown opcode 3')
       }
     ])
@@ -237,7 +237,7 @@ t.test('ends a connection in order', (t) =>
       {
         name: 'a message right before the close frame',
         sends: [Buffer.concat([small('last'), frame(opcodes.close, closing(4000))])],
-        told: [text('last')],
+        reports: [text('last')],
         ends: closed(4000)
       },
       {
@@ -246,7 +246,7 @@ t.test('ends a connection in order', (t) =>
           Buffer.concat([small('last'), frame(opcodes.ping), frame(opcodes.close, closing(4000))])
         ],
         gets: [pong()],
-        told: [text('last')],
+        reports: [text('last')],
         ends: closed(4000)
       },
       {

@@ -108,7 +108,7 @@ t.test('reports an error in the first octet before the next octets arrive', (t) 
       // The target gets the message, but its echo comes after the error in the same octets.
       name: 'a good message right before it',
       sends: [Buffer.concat([good, frame(3)])],
-      told: [text('good')],
+      reports: [text('good')],
       ends: protocolError('unknown opcode 3')
     }
   ])

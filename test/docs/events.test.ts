@@ -92,12 +92,12 @@ t.test('the example logs ends that no client caused, restarts, and who gave up',
     await closed
   }
   await until(() => !app.processes.alive(target))
-  const told = lines.filter(({ msg }) => /closed:|restarted|gave up/.test(msg))
-  t.match(told, [
+  const logged = lines.filter(({ msg }) => /closed:|restarted|gave up/.test(msg))
+  t.match(logged, [
     { level: 30, msg: /^connection closed: target process exited$/, cause: 'target' },
     { level: 40, msg: 'restarted room, 1 times so far' },
     { level: 30, msg: /^connection closed: target process exited$/, cause: 'target' },
     { level: 60, msg: 'supervisor gave up: room keeps failing' }
   ])
-  t.equal(told.length, 4)
+  t.equal(logged.length, 4)
 })

@@ -19,7 +19,7 @@ const frames = [
 ]
 
 /** The messages that the target has received after this many bytes of the frames. */
-const told: Array<[bytes: number, message: string]> = [
+const deliveries: Array<[bytes: number, message: string]> = [
   [frames[0].length, 'hello'],
   [Buffer.concat(frames.slice(0, 4)).length, 'one two']
 ]
@@ -80,7 +80,7 @@ for (const [how, leave] of Object.entries({
             continue
           }
           joined++
-          const texts = told.filter(([least]) => behind >= least).map(([, text]) => text)
+          const texts = deliveries.filter(([least]) => behind >= least).map(([, text]) => text)
           const last = behind >= Buffer.concat(frames).length ? 'client' : 'lost'
           if (behind < 0) t.fail(`byte ${count}: a join`)
           if (topics[0] !== 'ws.join' || topics.indexOf('ws.leave') !== topics.length - 1) {

@@ -82,7 +82,7 @@ test('a body that is written in place knows its self and its arguments', () => {
   })
 })
 
-test('lists that are made elsewhere compile', () => {
+test('lists that are made before compile', () => {
   const titles = ['Lobby', 'Garden']
   expect(processes.supervise).type.toBeCallableWith({ children })
   expect(processes.supervise).type.toBeCallableWith(spec)

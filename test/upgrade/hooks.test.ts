@@ -105,9 +105,9 @@ t.test('opens no socket when the handler throws', async (t) => {
 
 t.test('sets request.wsUpgradable when the request can be upgraded', async (t) => {
   const app = await build(t)
-  const told: unknown[] = []
+  const values: unknown[] = []
   app.get('/', async (request, reply) => {
-    told.push(request.wsUpgradable)
+    values.push(request.wsUpgradable)
     return reply.code(404).send()
   })
   const port = await listen(app)
@@ -115,7 +115,7 @@ t.test('sets request.wsUpgradable when the request can be upgraded', async (t) =
   await app.inject('/')
   await app.inject({ method: 'HEAD', url: '/' })
   await answer(t, port, handshake('/', { upgrade: 'h2c' }))
-  t.strictSame(told, [true, false, false, false])
+  t.strictSame(values, [true, false, false, false])
 })
 
 t.test('ignores the header in a request', async (t) => {

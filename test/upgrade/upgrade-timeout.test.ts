@@ -64,15 +64,15 @@ t.test('answers 503 when an async handler returns a reply that it has not sent',
 
 t.test('keeps the status of the 503 when an error handler sets none', async (t) => {
   const app = await build(t, { upgradeTimeout: 20 })
-  const told: unknown[] = []
+  const upgradable: unknown[] = []
   app.setErrorHandler((err: { code: string }, request, reply) => {
-    told.push(request.wsUpgradable)
+    upgradable.push(request.wsUpgradable)
     reply.send({ mine: err.code })
   })
   app.get('/', (_, reply) => { reply.code(201) })
   const text = await answer(t, await listen(app), handshake())
   t.match(text, /^HTTP\/1\.1 503 [^]*\{"mine":"FST_WS_RELAY_UPGRADE_TIMEOUT"\}$/)
-  t.strictSame(told, [false], 'request.wsUpgradable is false')
+  t.strictSame(upgradable, [false], 'request.wsUpgradable is false')
 })
 
 t.test(

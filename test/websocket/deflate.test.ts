@@ -61,8 +61,8 @@ function build (threshold: number) {
 t.test('sends frames in order, whether they are compressed or not', async t => {
   const { deflate, socket, sender } = build(100)
   const texts = ['small', 'x'.repeat(100), 'y'.repeat(70_000), 'small, too']
-  let told = 0
-  for (const text of texts) sender.sendEncoded(textFrame(text), () => { told++ })
+  let written = 0
+  for (const text of texts) sender.sendEncoded(textFrame(text), () => { written++ })
   sender.sendEncoded(binaryFrame(Buffer.alloc(500)))
   sender.sendEncoded(pingFrame(Buffer.alloc(125)))
   sender.sendEncoded(closeFrame(1000, 'x'.repeat(120)))
@@ -70,7 +70,7 @@ t.test('sends frames in order, whether they are compressed or not', async t => {
   let over = false
   sender.whenFlushed(() => { over = true })
   t.equal(over, false)
-  await until(() => over && told === 4)
+  await until(() => over && written === 4)
   let bytes = socket.read() as Buffer
   const frames: Array<[number, string]> = []
   while (bytes.length > 0) {

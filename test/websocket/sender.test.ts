@@ -159,37 +159,37 @@ t.test(
   'calls back when the kernel has a frame, and never after the socket is destroyed',
   async (t) => {
     const { sink, sender } = build()
-    const told: string[] = []
+    const written: string[] = []
     sender.sendEncoded(Buffer.from('a'), () => {
-      told.push('a')
+      written.push('a')
     })
     sender.sendEncoded(Buffer.from('b'), () => {
-      told.push('b')
+      written.push('b')
     })
     sender.flush()
-    t.strictSame(told, ['a', 'b'], 'at once when the kernel has it')
+    t.strictSame(written, ['a', 'b'], 'at once when the kernel has it')
     sink.open = false
     sender.sendEncoded(Buffer.from('c'), () => {
-      told.push('c')
+      written.push('c')
     })
     sender.flush()
     await turn()
-    t.strictSame(told, ['a', 'b'])
+    t.strictSame(written, ['a', 'b'])
     sink.go()
     await turn()
-    t.strictSame(told, ['a', 'b', 'c'])
+    t.strictSame(written, ['a', 'b', 'c'])
     sender.sendEncoded(Buffer.from('d'), () => {
-      told.push('d')
+      written.push('d')
     })
     sender.flush()
     sink.destroy()
     sink.go()
     await turn()
     sender.sendEncoded(Buffer.from('e'), () => {
-      told.push('e')
+      written.push('e')
     })
     await turn()
-    t.strictSame(told, ['a', 'b', 'c'])
+    t.strictSame(written, ['a', 'b', 'c'])
   }
 )
 
@@ -235,7 +235,7 @@ t.test('writes all bytes once and in order for any sends, flushes and drains', a
     fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
       const { sink, sender } = build()
       const expected: Buffer[] = []
-      let told = 0
+      let written = 0
       let asked = 0
       let next = 0
       for (const one of steps) {
@@ -246,7 +246,7 @@ t.test('writes all bytes once and in order for any sends, flushes and drains', a
             if (next % 3 === 0) {
               asked++
               sender.sendEncoded(frame, () => {
-                told++
+                written++
               })
             } else sender.sendEncoded(frame)
           }
@@ -273,7 +273,7 @@ t.test('writes all bytes once and in order for any sends, flushes and drains', a
       if (!Buffer.concat(sink.chunks).equals(Buffer.concat(expected))) {
         throw new Error('other bytes')
       }
-      if (told !== asked || !over) throw new Error(`${told} of ${asked} told`)
+      if (written !== asked || !over) throw new Error(`${written} of ${asked} told`)
     }),
     { numRuns: 150 }
   )

@@ -32,9 +32,9 @@ export function ends (sentence: Sentence): void {
         const exited = a.exited(target.pid)
         end(target.pid)
         t.match(await exited, { pid: target.pid, ...expected })
-        const told = [await here.receive(), await here.receive()]
+        const messages = [await here.receive(), await here.receive()]
         t.match(
-          told.map(({ topic, payload }) => ({ topic, ...(payload as object) })),
+          messages.map(({ topic, payload }) => ({ topic, ...(payload as object) })),
           monitors.map((monitor) => ({ topic: '@exit', pid: target.pid, monitor, ...expected }))
         )
         await far.until(1)

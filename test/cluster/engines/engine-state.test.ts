@@ -4,13 +4,13 @@ import { EngineState } from '../../../lib/cluster/engines/engine-state.js'
 const unavailable = { code: 'FST_CLUSTER_UNAVAILABLE' }
 
 t.test('opens when the engine is up for the first time, and reports only changes', async (t) => {
-  const told: boolean[] = []
+  const events: boolean[] = []
   const state = new EngineState('test')
   t.throws(() => { state.assertUp() }, unavailable)
-  const opened = state.open({ state: (up) => { told.push(up) } }, () => {})
+  const opened = state.open({ state: (up) => { events.push(up) } }, () => {})
   for (const up of [false, true, true, false, false, true]) state.setUp(up)
   await opened
-  t.strictSame(told, [true, false, true])
+  t.strictSame(events, [true, false, true])
   state.assertUp()
   t.ok(state.up)
   await t.rejects(state.open({ state: () => {} }, () => {}), unavailable, 'and only once')

@@ -20,11 +20,11 @@ t.test('delivers a broadcast once to each member, except the excluded one', asyn
     { members: [one], topic: 'news', payload: { n: 1 }, from: undefined }
   ])
   t.strictSame(
-    b.reported.find((told) => (told as { payload: unknown }).payload === 2),
+    b.reported.find((report) => (report as { payload: unknown }).payload === 2),
     { members: [two], topic: 'news', payload: 2, from: one }
   )
   t.strictSame(
-    b.reported.find((told) => (told as { payload: unknown }).payload !== 2),
+    b.reported.find((report) => (report as { payload: unknown }).payload !== 2),
     { members: [two, three], topic: 'news', payload: { n: 1 }, from: undefined }
   )
   t.strictSame(c.reported, [])

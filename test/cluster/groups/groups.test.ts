@@ -20,14 +20,14 @@ t.test('refuses invalid names, topics and PIDs, and a sender of another node', a
   const cluster = new TestCluster()
   const [a, b] = await cluster.start('a', 'b')
   const { groups } = a.cluster
-  const elsewhere = b.here.spawn()
+  const remotePid = b.here.spawn()
   const name = { code: 'FST_PROCESS_INVALID_NAME' }
   const pid = { code: 'FST_PROCESS_INVALID_PID' }
   await t.rejects(groups.join('no\nname', a.here.spawn()), name)
   await t.rejects(groups.leave('', a.here.spawn()), name)
   await t.rejects(groups.members('\ud800'), name)
   await t.rejects(groups.watch('x'.repeat(257), () => {}), name)
-  await t.rejects(groups.join('room', elsewhere), { code: 'FST_PROCESS_NOT_ALIVE' })
+  await t.rejects(groups.join('room', remotePid), { code: 'FST_PROCESS_NOT_ALIVE' })
   for (const wrong of ['x', 5, undefined, `x${a.here.suffix}`]) {
     await t.rejects(groups.join('room', wrong as Pid), pid)
   }
@@ -35,7 +35,7 @@ t.test('refuses invalid names, topics and PIDs, and a sender of another node', a
   for (const topic of ['', '@exit', 5, 'x'.repeat(129)]) {
     t.throws(() => groups.broadcast('room', topic as string), { code: 'FST_PROCESS_INVALID_TOPIC' })
   }
-  t.throws(() => groups.broadcast('room', 'news', 1, { from: elsewhere }), pid)
+  t.throws(() => groups.broadcast('room', 'news', 1, { from: remotePid }), pid)
   t.throws(() => groups.broadcast('room', 'news', 1, { except: 'x' as Pid }), pid)
   await t.rejects(groups.join('room', `99${a.here.suffix}` as Pid), {
     code: 'FST_PROCESS_NOT_ALIVE'

@@ -53,28 +53,28 @@ t.test(
       members: [there],
       missing: []
     })
-    const told = (): typeof changes => changes.splice(0)
+    const newChanges = (): typeof changes => changes.splice(0)
     await cluster.join(a, here)
-    t.strictSame(told(), [{ joined: [here], left: [] }])
+    t.strictSame(newChanges(), [{ joined: [here], left: [] }])
     await a.cluster.groups.leave('room', here)
-    t.strictSame(told(), [{ joined: [], left: [here] }])
+    t.strictSame(newChanges(), [{ joined: [], left: [here] }])
     // A long partition: changes on `b` are reported afterwards.
     b.transport.partitioned = true
     b.transport.cut()
     await cluster.run(10_000)
-    t.strictSame(told(), [{ joined: [], left: [there] }], 'its node is down')
+    t.strictSame(newChanges(), [{ joined: [], left: [there] }], 'its node is down')
     await b.cluster.groups.join('room', late).catch(() => {})
     b.transport.partitioned = false
     b.transport.reconnect()
     await cluster.run(5000)
-    t.strictSame(told(), [{ joined: [there, late], left: [] }], 'it is back')
+    t.strictSame(newChanges(), [{ joined: [there, late], left: [] }], 'it is back')
     // A short outage: no node is down, and the members are read again when the engine is back.
     cluster.engine.stop(false)
     b.here.end(late, 'done')
     await cluster.run(3000)
     cluster.engine.start()
     await cluster.run(3000)
-    t.strictSame(told(), [{ joined: [], left: [late] }])
+    t.strictSame(newChanges(), [{ joined: [], left: [late] }])
     t.ok(
       a.logged.some(({ text }) => text.includes('a listener failed')),
       'the error of one is logged, and the others are called'
@@ -85,7 +85,7 @@ t.test(
     a.cluster.groups.unwatch('other', clumsy)
     b.here.end(there, 'done')
     await cluster.run(10_000)
-    t.strictSame(told(), [])
+    t.strictSame(newChanges(), [])
     t.equal(a.cluster.size + b.cluster.size, 0)
   }
 )

@@ -18,7 +18,7 @@ function setUp (random = 0) {
   const context = testContext({ clock: machine, random: () => random })
   const stats = context.counters
   const said: (number | undefined)[] = []
-  const told: unknown[] = []
+  const events: unknown[] = []
   const known = { heard: true, state: 'up' as 'up' | 'down' | undefined, incarnation: 5 }
   const back: string[] = []
   const outdated: unknown[] = []
@@ -39,10 +39,10 @@ function setUp (random = 0) {
     find: () =>
       known.state && { incarnation: known.incarnation, state: known.state, hasLeft: false },
     nodeLeft (node, incarnation) {
-      told.push(['bye', node, incarnation])
+      events.push(['bye', node, incarnation])
     },
     recordContact (node, incarnation) {
-      told.push(['heard', node, incarnation])
+      events.push(['heard', node, incarnation])
       return known.heard
     }
   }
@@ -60,7 +60,7 @@ function setUp (random = 0) {
     machine,
     stats,
     said,
-    told,
+    events,
     known,
     back,
     outdated,
@@ -85,7 +85,7 @@ t.test('sends a heartbeat every second, up to a tenth earlier, until it is stopp
 })
 
 t.test('answers a hello with a beat, unless the node is outdated', async (t) => {
-  const { said, told, known, back, hear, run, heartbeats, machine } = setUp()
+  const { said, events, known, back, hear, run, heartbeats, machine } = setUp()
   hear(1)
   t.strictSame(said, [0])
   hear(0)
@@ -94,7 +94,7 @@ t.test('answers a hello with a beat, unless the node is outdated', async (t) => 
   await run(200)
   t.strictSame(said, [0])
   t.strictSame(back, ['b'], 'it was up, and may have been cut off')
-  t.strictSame(told, [['heard', 'b', 5], ['heard', 'b', 5], ['heard', 'b', 5]])
+  t.strictSame(events, [['heard', 'b', 5], ['heard', 'b', 5], ['heard', 'b', 5]])
   known.heard = true
   for (const state of ['down', undefined] as const) {
     known.state = state
@@ -126,23 +126,23 @@ t.test(
 )
 
 t.test('sends and receives hello and bye', async (t) => {
-  const { heartbeats, said, told, hear } = setUp()
+  const { heartbeats, said, events, hear } = setUp()
   heartbeats.sendHello()
   heartbeats.sendBye()
   t.strictSame(said, [1, 2])
   hear(2)
-  t.strictSame(told, [['bye', 'b', 5]])
+  t.strictSame(events, [['bye', 'b', 5]])
 })
 
 t.test('counts any other batch as garbage', async (t) => {
-  const { heartbeats, stats, told, hear } = setUp()
+  const { heartbeats, stats, events, hear } = setUp()
   hear(0, 1)
   heartbeats.receiveHeartbeat(Buffer.from('x'))
   const cut = encodeSource({ type: 2, node: 'b', incarnation: 5 })
   t.ok(decodeSource(cut))
   heartbeats.receiveHeartbeat(cut)
   t.equal(stats.garbage, 3)
-  t.strictSame(told, [])
+  t.strictSame(events, [])
 })
 
 t.test('tells an outdated node which later incarnation is known', async (t) => {

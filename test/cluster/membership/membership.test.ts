@@ -11,11 +11,11 @@ const period = timing.heartbeat / 4
 /** Node `a` with incarnation 5, its reports, and the answers of the engine. */
 class Scene {
   readonly clock = new TestClock()
-  readonly told: unknown[][] = []
+  readonly events: unknown[][] = []
   readonly context = testContext({
     clock: this.clock,
     incarnation: 5,
-    logger: { ...silentLogger, warn: (data, text) => { this.told.push([data, text]) } }
+    logger: { ...silentLogger, warn: (data, text) => { this.events.push([data, text]) } }
   })
 
   readonly counters = this.context.counters
@@ -30,10 +30,10 @@ class Scene {
   }
 
   readonly membership = new Membership(this.context, this.engineLink, {
-    nodeUp: (node, incarnation) => { this.told.push(['up', node, incarnation]) },
-    nodeDown: (node, incarnation, why) => { this.told.push(['down', node, incarnation, why]) },
-    nodeForgotten: (node) => { this.told.push(['forgotten', node]) },
-    laterIncarnation: (incarnation) => { this.told.push(['name taken', incarnation]) }
+    nodeUp: (node, incarnation) => { this.events.push(['up', node, incarnation]) },
+    nodeDown: (node, incarnation, why) => { this.events.push(['down', node, incarnation, why]) },
+    nodeForgotten: (node) => { this.events.push(['forgotten', node]) },
+    laterIncarnation: (incarnation) => { this.events.push(['name taken', incarnation]) }
   })
 
   constructor () {
@@ -57,11 +57,11 @@ class Scene {
 }
 
 t.test('marks a node as up when a batch arrives, and reports it once', async (t) => {
-  const { membership, told, clock } = new Scene()
+  const { membership, events, clock } = new Scene()
   t.equal(membership.find('b'), undefined)
   t.ok(membership.recordContact('b', 1))
   t.ok(membership.recordContact('b', 1))
-  t.strictSame(told, [['up', 'b', 1]])
+  t.strictSame(events, [['up', 'b', 1]])
   t.strictSame(membership.nodes(), [{ node: 'b', incarnation: 1, state: 'up', since: clock.now() }])
   t.equal(membership.upCount, 1)
 })
@@ -72,11 +72,11 @@ t.test('marks a node as down after 8 s of silence, and as up with the next batch
   await scene.pass(timing.down)
   t.equal(scene.state('b'), 'up')
   await scene.pass(period)
-  t.strictSame(scene.told.slice(1), [['down', 'b', 1, 'it is silent']])
+  t.strictSame(scene.events.slice(1), [['down', 'b', 1, 'it is silent']])
   t.equal(scene.membership.upCount, 0)
   t.equal(scene.membership.nodes()[0].since, scene.clock.now())
   t.ok(scene.membership.recordContact('b', 1))
-  t.strictSame(scene.told.at(-1), ['up', 'b', 1])
+  t.strictSame(scene.events.at(-1), ['up', 'b', 1])
 })
 
 t.test('keeps a node up when a batch arrives in time', async (t) => {
@@ -85,7 +85,7 @@ t.test('keeps a node up when a batch arrives in time', async (t) => {
     scene.membership.recordContact('b', 1)
     await scene.pass(timing.heartbeat)
   }
-  t.strictSame(scene.told, [['up', 'b', 1]])
+  t.strictSame(scene.events, [['up', 'b', 1]])
 })
 
 t.test('waits one heartbeat more while the engine is down', async (t) => {
@@ -113,10 +113,10 @@ t.test('marks no node as down just after the engine is back', async (t) => {
 })
 
 t.test('forgets and ignores an incarnation when a later one appears', async (t) => {
-  const { membership, told } = new Scene()
+  const { membership, events } = new Scene()
   membership.recordContact('b', 1)
   t.ok(membership.recordContact('b', 2))
-  t.strictSame(told.slice(1), [
+  t.strictSame(events.slice(1), [
     ['down', 'b', 1, 'it has been started anew'],
     ['forgotten', 'b'],
     ['up', 'b', 2]
@@ -131,29 +131,29 @@ t.test('does not report a node as down twice when it restarts', async (t) => {
   scene.membership.recordContact('b', 1)
   await scene.pass(timing.down + period)
   scene.membership.recordContact('b', 2)
-  t.strictSame(scene.told.map(([what]) => what), ['up', 'down', 'forgotten', 'up'])
+  t.strictSame(scene.events.map(([what]) => what), ['up', 'down', 'forgotten', 'up'])
 })
 
 t.test('marks a node as down at its bye, and ignores later batches of it', async (t) => {
-  const { membership, told } = new Scene()
+  const { membership, events } = new Scene()
   membership.nodeLeft('b', 1)
-  t.strictSame(told, [], 'of one that was never heard of')
+  t.strictSame(events, [], 'of one that was never heard of')
   membership.recordContact('b', 1)
   membership.nodeLeft('b', 1)
-  t.strictSame(told.slice(1), [['down', 'b', 1, 'it has left']])
+  t.strictSame(events.slice(1), [['down', 'b', 1, 'it has left']])
   t.notOk(membership.recordContact('b', 1))
   t.match(membership.find('b'), { state: 'down', hasLeft: true })
   t.ok(membership.recordContact('b', 2), 'but not of its next')
 })
 
 t.test('marks all others as down once when this node leaves', async (t) => {
-  const { membership, told } = new Scene()
+  const { membership, events } = new Scene()
   membership.recordContact('b', 1)
   membership.recordContact('c', 2)
   membership.nodeLeft('c', 2)
   membership.markAllDown()
   membership.markAllDown()
-  t.strictSame(told.slice(2), [
+  t.strictSame(events.slice(2), [
     ['down', 'c', 2, 'it has left'],
     ['down', 'b', 1, 'this node leaves']
   ])
@@ -171,16 +171,16 @@ t.test('forgets a node one hour after it went down', async (t) => {
   scene.clock.jump(1)
   scene.membership.tick(period)
   t.equal(scene.state('b'), undefined)
-  t.strictSame(scene.told.at(-1), ['forgotten', 'b'])
+  t.strictSame(scene.events.at(-1), ['forgotten', 'b'])
 })
 
 t.test('reports a later incarnation with its own name', async (t) => {
-  const { membership, told } = new Scene()
+  const { membership, events } = new Scene()
   t.notOk(membership.recordContact('a', 5))
   t.notOk(membership.recordContact('a', 4))
-  t.strictSame(told, [])
+  t.strictSame(events, [])
   t.notOk(membership.recordContact('a', 6))
-  t.strictSame(told, [['name taken', 6]])
+  t.strictSame(events, [['name taken', 6]])
   t.strictSame(membership.nodes(), [])
 })
 
@@ -189,7 +189,7 @@ t.test('marks no node as down after a stall before it has read the waiting batch
   scene.membership.recordContact('b', 1)
   scene.clock.jump(timing.down * 2)
   scene.membership.tick(period)
-  t.strictSame(scene.told.slice(1), [
+  t.strictSame(scene.events.slice(1), [
     [{ ms: timing.down * 2 - period }, 'cluster: the event loop stood still']
   ])
   t.equal(scene.counters.stalls, 1)
@@ -213,7 +213,7 @@ t.test('marks a node without a subscriber as down after 3 s of silence', async (
   await scene.pass(timing.gone)
   t.equal(scene.probed, 0)
   await scene.pass(period)
-  t.strictSame(scene.told.slice(1), [['down', 'b', 1, 'it has no connection to the engine']])
+  t.strictSame(scene.events.slice(1), [['down', 'b', 1, 'it has no connection to the engine']])
 })
 
 t.test('counts the 3 s from its own reconnect', async (t) => {
@@ -244,7 +244,7 @@ t.test('waits 8 s when the probe finds a subscriber, cannot tell or fails', asyn
     t.equal(scene.state('b'), 'up')
     t.ok(scene.probed > 1, 'and it is asked again')
     await scene.pass(period)
-    t.strictSame(scene.told.at(-1), ['down', 'b', 1, 'it is silent'])
+    t.strictSame(scene.events.at(-1), ['down', 'b', 1, 'it is silent'])
   }
 })
 

@@ -35,8 +35,8 @@ function setUp () {
 
 t.test('reports a node as up, and accepts frames for its PIDs until it is down', async (t) => {
   const { peers, said } = setUp()
-  const told: unknown[] = []
-  const end = peers.addListener((node, state) => { told.push([node, state]) })
+  const events: unknown[] = []
+  const end = peers.addListener((node, state) => { events.push([node, state]) })
   t.equal(peers.ofPid('1@b.5' as Pid), undefined)
   peers.nodeUp('b', 5)
   const peer = peers.ofNode('b')!
@@ -48,11 +48,11 @@ t.test('reports a node as up, and accepts frames for its PIDs until it is down',
   t.equal(peers.ofPid('1@b.5' as Pid), undefined)
   t.strictSame(peers.upPeers, [])
   t.strictSame(said().slice(0, 2), ['warn: cluster: a node is down', 'down b'])
-  t.strictSame(told, [['b', 'up'], ['b', 'down']])
+  t.strictSame(events, [['b', 'up'], ['b', 'down']])
   end()
   peers.nodeUp('b', 5)
   t.equal(peers.ofNode('b'), peer, 'it is the same again')
-  t.equal(told.length, 2)
+  t.equal(events.length, 2)
   peers.forgetNode('b')
   t.equal(peers.ofNode('b'), undefined)
 })

@@ -8,7 +8,7 @@ const timing = timings.default
 
 /** The lease of node `a` with incarnation 5, with a clock that the test controls. */
 class Scene extends TestRegister {
-  readonly told: string[] = []
+  readonly events: string[] = []
   needed = true
   readonly generations: Generations
   reassert: () => void | Promise<void> = () => {}
@@ -22,10 +22,10 @@ class Scene extends TestRegister {
     this.generations = new Generations(context, register)
     this.lease = new Lease(context, register, this.generations, {
       rewriteNames: async () => {
-        this.told.push('reassert')
+        this.events.push('reassert')
         await this.reassert()
       },
-      leaseEnded: () => { this.told.push('fenced') },
+      leaseEnded: () => { this.events.push('fenced') },
       isLeaseNeeded: () => this.needed
     })
   }
@@ -40,7 +40,7 @@ function prepare (): {
   lease: Lease
   clock: Scene['clock']
   store: Scene['store']
-  told: string[]
+  events: string[]
   record: () => unknown
 } {
   const scene = new Scene()
@@ -49,13 +49,13 @@ function prepare (): {
     lease: scene.lease,
     clock: scene.clock,
     store: scene.store,
-    told: scene.told,
+    events: scene.events,
     record: () => scene.record
   }
 }
 
 t.test('renews the record in the register every 2 s while it is needed', async (t) => {
-  const { lease, clock, told, record } = prepare()
+  const { lease, clock, events, record } = prepare()
   t.notOk(lease.valid)
   t.ok(await lease.acquire())
   t.ok(lease.valid)
@@ -67,7 +67,7 @@ t.test('renews the record in the register every 2 s while it is needed', async (
   await clock.pass(10 * timing.renew)
   t.match(record(), { beat: 12 })
   t.ok(lease.valid)
-  t.strictSame(told, [])
+  t.strictSame(events, [])
 })
 
 t.test('does not ask the register when it was renewed a moment ago', async (t) => {
@@ -79,13 +79,13 @@ t.test('does not ask the register when it was renewed a moment ago', async (t) =
 })
 
 t.test('expires when it is not needed, and is acquired again when it is', async (t) => {
-  const { lease, clock, told, scene, record } = prepare()
+  const { lease, clock, events, scene, record } = prepare()
   await lease.acquire()
   scene.needed = false
   await clock.pass(timing.lease)
   t.notOk(lease.valid)
   t.match(record(), { beat: 1 })
-  t.strictSame(told, ['fenced'])
+  t.strictSame(events, ['fenced'])
   t.equal(clock.pending, 0)
   scene.needed = true
   t.ok(await lease.acquire())
@@ -94,7 +94,7 @@ t.test('expires when it is not needed, and is acquired again when it is', async 
 
 t.test('is renewed before an acquire when it was idle for a renewal interval', async (t) => {
   for (const idle of [timing.renew, timing.lease - 1]) {
-    const { lease, clock, scene, told, record } = prepare()
+    const { lease, clock, scene, events, record } = prepare()
     await lease.acquire()
     scene.needed = false
     await clock.pass(idle)
@@ -105,7 +105,7 @@ t.test('is renewed before an acquire when it was idle for a renewal interval', a
     t.ok(lease.hasTimeToRenew)
     await clock.pass(2 * timing.lease)
     t.ok(lease.valid)
-    t.strictSame(told, [])
+    t.strictSame(events, [])
   }
 })
 
@@ -150,50 +150,50 @@ t.test(
 )
 
 t.test('expires 12 s after the START of the last successful renewal', async (t) => {
-  const { lease, clock, store, told } = prepare()
+  const { lease, clock, store, events } = prepare()
   store.before('cas', () => { clock.jump(500) })
   await lease.acquire()
   store.silent = true
   const { epoch } = lease
   await clock.pass(timing.lease - 501)
   t.ok(lease.valid)
-  t.strictSame(told, [])
+  t.strictSame(events, [])
   await clock.pass(1)
   t.notOk(lease.valid)
-  t.strictSame(told, ['fenced'])
+  t.strictSame(events, ['fenced'])
   t.ok(lease.epoch > epoch)
 })
 
 t.test('ends before it renews when the event loop stalled for longer than the lease', async (t) => {
-  const { lease, clock, told } = prepare()
+  const { lease, clock, events } = prepare()
   await lease.acquire()
   clock.jump(timing.lease)
   t.notOk(lease.valid)
   const renewed = lease.renew()
-  t.strictSame(told, ['fenced'])
+  t.strictSame(events, ['fenced'])
   t.ok(await renewed)
-  t.strictSame(told, ['fenced'], 'once')
+  t.strictSame(events, ['fenced'], 'once')
 })
 
 t.test('tries a failed renewal again soon', async (t) => {
-  const { lease, clock, store, told, record } = prepare()
+  const { lease, clock, store, events, record } = prepare()
   await lease.acquire()
   store.away = true
   await clock.pass(timing.renew)
   store.away = false
   await clock.pass(timing.renew / 4)
   t.match(record(), { beat: 3 })
-  t.strictSame(told, [])
+  t.strictSame(events, [])
 })
 
 t.test('stays valid when the answer to a renewal is lost', async (t) => {
-  const { lease, clock, store, told, record } = prepare()
+  const { lease, clock, store, events, record } = prepare()
   await lease.acquire()
   store.failsAfter('cas')
   await clock.pass(timing.renew * 2)
   t.ok(lease.valid)
   t.match(record(), { incarnation: 5, broken: false })
-  t.strictSame(told, [])
+  t.strictSame(events, [])
 })
 
 t.test('is not valid when the engine cannot be reached', async (t) => {
@@ -226,20 +226,20 @@ t.test('renews at the next interval when it is acquired during a renewal', async
 })
 
 t.test('ends and starts again when another node has broken it', async (t) => {
-  const { lease, clock, store, told, record } = prepare()
+  const { lease, clock, store, events, record } = prepare()
   await lease.acquire()
   store.write('lease.a', { incarnation: 5, beat: 2, broken: true })
   await clock.pass(timing.renew)
-  t.strictSame(told, ['fenced'])
+  t.strictSame(events, ['fenced'])
   t.match(record(), { broken: false })
   t.ok(lease.valid)
 })
 
 t.test('loses nothing when the lease of an earlier incarnation was broken', async (t) => {
-  const { lease, store, told } = prepare()
+  const { lease, store, events } = prepare()
   store.write('lease.a', { incarnation: 4, beat: 2, broken: true })
   t.ok(await lease.acquire())
-  t.strictSame(told, [])
+  t.strictSame(events, [])
 })
 
 t.test('never replaces the lease of a later incarnation', async (t) => {
@@ -261,7 +261,7 @@ t.test('is not valid when another node writes it between the read and the write'
 })
 
 t.test('writes the names before the lease when the register has lost its data', async (t) => {
-  const { lease, clock, store, told, scene, record } = prepare()
+  const { lease, clock, store, events, scene, record } = prepare()
   await lease.acquire()
   const { generation } = lease
   store.clear()
@@ -269,7 +269,7 @@ t.test('writes the names before the lease when the register has lost its data', 
   let before: unknown = 'not told'
   scene.reassert = () => { before = record() }
   await clock.pass(timing.renew)
-  t.strictSame(told, ['reassert'])
+  t.strictSame(events, ['reassert'])
   t.equal(before, undefined)
   t.match(record(), { incarnation: 5, broken: false })
   t.equal(lease.generation, 'new')
@@ -278,22 +278,22 @@ t.test('writes the names before the lease when the register has lost its data', 
 })
 
 t.test('notices a loss of data when the lost register reuses the revision', async (t) => {
-  const { lease, clock, store, told } = prepare()
+  const { lease, clock, store, events } = prepare()
   await lease.acquire()
   store.write('generation', { id: 'new', settled: false, base: 1e15 })
   await clock.pass(timing.renew)
-  t.strictSame(told, ['reassert'])
+  t.strictSame(events, ['reassert'])
   t.equal(lease.generation, 'new')
 })
 
 t.test('expires when the names cannot be written again', async (t) => {
-  const { lease, clock, store, told, scene } = prepare()
+  const { lease, clock, store, events, scene } = prepare()
   await lease.acquire()
   store.clear()
   scene.reassert = () => { throw new Error('no') }
   await clock.pass(timing.lease)
   t.notOk(lease.valid)
-  t.ok(told.includes('fenced'))
+  t.ok(events.includes('fenced'))
   scene.reassert = () => {}
   await clock.pass(timing.renew)
   t.ok(lease.valid)
@@ -311,18 +311,18 @@ t.test('is not valid when the register loses its data during the renewal', async
 })
 
 t.test('is neither valid nor renewed after the stop', async (t) => {
-  const { lease, clock, told } = prepare()
+  const { lease, clock, events } = prepare()
   await lease.acquire()
   const { epoch } = lease
   lease.stop()
   t.notOk(lease.valid)
   t.ok(lease.epoch > epoch)
   t.equal(clock.pending, 0)
-  t.strictSame(told, [])
+  t.strictSame(events, [])
 })
 
 t.test('stays invalid when a renewal ends after the stop', async (t) => {
-  const { lease, clock, told } = prepare()
+  const { lease, clock, events } = prepare()
   await lease.acquire()
   const renewed = lease.renew()
   lease.stop()
@@ -330,5 +330,5 @@ t.test('stays invalid when a renewal ends after the stop', async (t) => {
   t.notOk(lease.valid)
   t.equal(clock.pending, 0)
   await clock.pass(2 * timing.lease)
-  t.strictSame(told, [])
+  t.strictSame(events, [])
 })

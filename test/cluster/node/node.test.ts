@@ -125,16 +125,16 @@ t.test(
     const [a, b] = await cluster.start('a', 'b')
     const client = a.here.spawn()
     const to = b.here.spawn()
-    const told = watcher()
+    const watching = watcher()
     t.strictSame(
-      await cluster.settle(a.cluster.remote.bind('9@c.zzz' as Pid, told)),
+      await cluster.settle(a.cluster.remote.bind('9@c.zzz' as Pid, watching)),
       failure('its node cannot be reached')
     )
     t.strictSame(
-      await cluster.settle(a.cluster.remote.bind(`99${b.here.suffix}` as Pid, told)),
+      await cluster.settle(a.cluster.remote.bind(`99${b.here.suffix}` as Pid, watching)),
       failure('it is not alive')
     )
-    const target = targetOf(await cluster.settle(a.cluster.remote.bind(to, told)))
+    const target = targetOf(await cluster.settle(a.cluster.remote.bind(to, watching)))
     const metadata = Object.freeze({ user: 'ada', tags: ['x'] })
     const waits: (() => void)[] = []
     b.here.subscribeToDrain = (pid, feeder) => {
@@ -191,7 +191,7 @@ t.test(
     t.notOk(target.congested)
     b.here.end(to, 'done')
     await cluster.run(100)
-    t.match(told.exits, [{ pid: to, reason: 'done' }])
+    t.match(watching.exits, [{ pid: to, reason: 'done' }])
     t.ok(target.refusesMail)
     t.notOk(target.deliver('late', 1, client))
     target.accept('late', { client_pid: client, metadata }, client, 0)
@@ -337,8 +337,8 @@ t.test('treats a PID as dead when its number is impossible', async (t) => {
   const impossible = `${'9'.repeat(16)}${b.here.suffix}` as Pid
   t.notOk(a.cluster.remote.send(impossible, 'hello', 1, undefined))
   t.notOk(a.cluster.remote.exit(impossible, 'x'))
-  const told = watcher()
-  a.cluster.remote.monitor(impossible, told)
-  t.match(told.exits, [{ reason: 'noproc' }])
-  t.strictSame(await a.cluster.remote.bind(impossible, told), failure('it is not alive'))
+  const watching = watcher()
+  a.cluster.remote.monitor(impossible, watching)
+  t.match(watching.exits, [{ reason: 'noproc' }])
+  t.strictSame(await a.cluster.remote.bind(impossible, watching), failure('it is not alive'))
 })

@@ -58,11 +58,11 @@ t.test('notifies an incoming monitor once, after its entry was removed', async (
   const peer = new TestPeer('b')
   const served = new IncomingMonitors(hub.local)
   const target = hub.local.spawn()
-  const told: unknown[] = []
-  served.add(peer, 1, target, ({ reason }) => { told.push(reason, served.has(peer, 1)) })
+  const notified: unknown[] = []
+  served.add(peer, 1, target, ({ reason }) => { notified.push(reason, served.has(peer, 1)) })
   t.ok(served.has(peer, 1))
   hub.local.end(target, 'done')
-  t.strictSame(told, ['done', false])
+  t.strictSame(notified, ['done', false])
   served.remove(peer, 1)
   t.equal(served.size, 0)
 })
@@ -70,9 +70,9 @@ t.test('notifies an incoming monitor once, after its entry was removed', async (
 t.test('answers noproc at once for a dead process, and keeps no entry', async (t) => {
   const hub = new TestNode('a')
   const served = new IncomingMonitors(hub.local)
-  const told: string[] = []
-  served.add(new TestPeer('b'), 1, hub.pid(99), ({ reason }) => { told.push(reason) })
-  t.strictSame(told, ['noproc'])
+  const notified: string[] = []
+  served.add(new TestPeer('b'), 1, hub.pid(99), ({ reason }) => { notified.push(reason) })
+  t.strictSame(notified, ['noproc'])
   t.equal(served.size, 0)
 })
 
@@ -85,8 +85,8 @@ t.test('does not notify removed monitors, and ends their local monitoring', asyn
   served.add(b, 1, target, fail)
   served.add(b, 2, target, fail)
   served.add(b, 3, target, fail)
-  let told = 0
-  served.add(c, 1, target, () => { told++ })
+  let notified = 0
+  served.add(c, 1, target, () => { notified++ })
   served.remove(b, 1)
   t.equal(hub.local.watched.length, 3)
   served.removeAll(b)
@@ -94,7 +94,7 @@ t.test('does not notify removed monitors, and ends their local monitoring', asyn
   t.equal(served.size, 1)
   served.removeAll(b)
   hub.local.end(target, 'done')
-  t.equal(told, 1, 'that of another node stays')
+  t.equal(notified, 1, 'that of another node stays')
 })
 
 t.test('a reference that is used again belongs to the latest target', async (t) => {
@@ -102,12 +102,12 @@ t.test('a reference that is used again belongs to the latest target', async (t) 
   const peer = new TestPeer('b')
   const served = new IncomingMonitors(hub.local)
   const [first, second] = [hub.local.spawn(), hub.local.spawn()]
-  const told: string[] = []
-  served.add(peer, 1, first, () => { told.push('first') })
-  served.add(peer, 1, second, () => { told.push('second') })
+  const notified: string[] = []
+  served.add(peer, 1, first, () => { notified.push('first') })
+  served.add(peer, 1, second, () => { notified.push('second') })
   hub.local.end(first, 'done')
   hub.local.end(second, 'done')
-  t.strictSame(told, ['second'])
+  t.strictSame(notified, ['second'])
 })
 
 t.test('deleteInner removes an inner map with its last entry', async (t) => {

@@ -9,17 +9,17 @@ import type { Caller } from '../../../lib/cluster/remote/remote-calls.js'
 import type { Pid } from '../../../types/pid.js'
 
 interface TestCaller extends Caller {
-  readonly told: unknown[][]
+  readonly outcomes: unknown[][]
 }
 
 function caller (): TestCaller {
-  const told: unknown[][] = []
+  const outcomes: unknown[][] = []
   return {
-    told,
-    reply (value) { told.push(['reply', value]) },
-    fail (error) { told.push(['fail', error]) },
-    reject (error) { told.push(['reject', error]) },
-    targetEnded (exit) { told.push(['ended', exit]) }
+    outcomes,
+    reply (value) { outcomes.push(['reply', value]) },
+    fail (error) { outcomes.push(['fail', error]) },
+    reject (error) { outcomes.push(['reject', error]) },
+    targetEnded (exit) { outcomes.push(['ended', exit]) }
   }
 }
 
@@ -37,7 +37,7 @@ function make (): Called {
   const call = (payload: unknown = undefined, to = callee): TestCaller => {
     const one = caller()
     if (!nodes.a.unit.call(nodes.a.peer, to, 'topic', encodePayload(payload)!, from, one)) {
-      one.told.push(['not taken'])
+      one.outcomes.push(['not taken'])
     }
     return one
   }
@@ -53,14 +53,14 @@ t.test('resolves a call with the first reply of its callee', async (t) => {
   }
   const one = call({ question: 1 })
   nodes.deliverAll()
-  t.strictSame(one.told, [['reply', { echo: { question: 1 } }]])
+  t.strictSame(one.outcomes, [['reply', { echo: { question: 1 } }]])
   t.strictSame(nodes.b.local.mail, [
     { to: callee, topic: 'topic', payload: { question: 1 }, from: '1@a.1' }
   ])
   nodes.b.local.end(callee, 'done')
   nodes.deliverAll()
   nodes.resetChannel()
-  t.equal(one.told.length, 1)
+  t.equal(one.outcomes.length, 1)
   t.equal(nodes.size, 0)
 })
 
@@ -79,7 +79,7 @@ t.test('calls are answered in any order, each to its own caller', async (t) => {
   nodes.deliverAll()
   for (const answer of answers) answer()
   nodes.deliverAll()
-  t.strictSame(calls.map(({ told }) => told), [[['reply', 1]], [['reply', 2]], [['reply', 3]]])
+  t.strictSame(calls.map(({ outcomes }) => outcomes), [[['reply', 1]], [['reply', 2]], [['reply', 3]]])
   t.equal(nodes.size, 0)
 })
 
@@ -91,7 +91,7 @@ t.test('passes the error or value of `fail` to the caller, or the encoding error
     }
     const one = call()
     nodes.deliverAll()
-    return one.told[0]
+    return one.outcomes[0]
   }
   t.match(refused(Object.assign(new TypeError('no'), { code: 'E_NO' })), [
     'fail',
@@ -111,7 +111,7 @@ t.test('fails the call and logs when an answer cannot be encoded', async (t) => 
   nodes.b.local.answers = (answer) => { answer.reply(() => {}) }
   const one = call()
   nodes.deliverAll()
-  t.match(one.told, [
+  t.match(one.outcomes, [
     ['fail', { code: 'FST_CLUSTER_INVALID_PAYLOAD', message: /a function at 'payload'/ }]
   ])
   t.match(nodes.b.node.logged, [
@@ -129,7 +129,7 @@ t.test('fails the call and logs when an answer cannot be encoded', async (t) => 
   nodes.b.local.answers = (answer) => { answer.reply('too long') }
   const other = call()
   nodes.deliverAll()
-  t.match(other.told, [['fail', { name: 'RangeError', message: /too large/ }]])
+  t.match(other.outcomes, [['fail', { name: 'RangeError', message: /too large/ }]])
   t.equal(nodes.size, 0)
 })
 
@@ -138,8 +138,8 @@ t.test('rejects a call when the mailbox of the callee is full', async (t) => {
   nodes.b.local.full = true
   const one = call()
   nodes.deliverAll()
-  t.match(one.told, [['reject', { code: 'FST_PROCESS_REFUSED' }]])
-  t.ok(one.told[0][1] instanceof errorCodes.FST_PROCESS_REFUSED)
+  t.match(one.outcomes, [['reject', { code: 'FST_PROCESS_REFUSED' }]])
+  t.ok(one.outcomes[0][1] instanceof errorCodes.FST_PROCESS_REFUSED)
   t.equal(nodes.size, 0)
 })
 
@@ -147,7 +147,7 @@ t.test('rejects a call to a dead process with FST_PROCESS_NOT_ALIVE', async (t) 
   const { nodes, call } = make()
   const one = call(1, nodes.b.node.pid(99))
   nodes.deliverAll()
-  t.match(one.told, [['reject', { code: 'FST_PROCESS_NOT_ALIVE' }]])
+  t.match(one.outcomes, [['reject', { code: 'FST_PROCESS_NOT_ALIVE' }]])
   t.equal(nodes.b.local.mail.length, 0)
   t.equal(nodes.size, 0)
 })
@@ -158,14 +158,14 @@ t.test('reports the exit of a callee that ends before it answers', async (t) => 
   nodes.deliverAll()
   nodes.b.local.end(callee, 'boom')
   nodes.deliverAll()
-  t.strictSame(one.told, [['ended', { pid: callee, reason: 'boom' }]])
+  t.strictSame(one.outcomes, [['ended', { pid: callee, reason: 'boom' }]])
   t.equal(nodes.size, 0)
 })
 
 t.test('refuses a call when the channel is full, and keeps nothing', async (t) => {
   const { nodes, call } = make()
   nodes.a.peer.refuses = (fields, urgency) => urgency !== 'system'
-  t.strictSame(call().told, [['not taken']])
+  t.strictSame(call().outcomes, [['not taken']])
   t.equal(nodes.size, 0)
 })
 
@@ -182,8 +182,8 @@ t.test(
     const calls = [call(), call()]
     nodes.deliverAll()
     nodes.resetChannel()
-    for (const { told } of calls) {
-      t.strictSame(told, [['ended', { pid: callee, reason: 'noconnection' }]])
+    for (const { outcomes } of calls) {
+      t.strictSame(outcomes, [['ended', { pid: callee, reason: 'noconnection' }]])
     }
     t.strictSame(nodes.b.local.watched, [])
     answer()
@@ -205,7 +205,7 @@ t.test('answers no abandoned call, and the remote node removes it', async (t) =>
   t.equal(nodes.a.peer.sent.length, 1, 'said once')
   nodes.deliverAll()
   nodes.resetChannel()
-  t.strictSame(one.told, [])
+  t.strictSame(one.outcomes, [])
   const other = call()
   nodes.deliverAll()
   nodes.a.unit.abandon(other)
@@ -228,7 +228,7 @@ t.test('rejects a call with a malformed payload without delivering it', async (t
   t.equal(nodes.b.local.mail.length, 0)
   nodes.a.peer.sent.length = 0
   nodes.deliverAll()
-  t.match(one.told, [['reject', { code: 'FST_PROCESS_REFUSED', message: /cannot be read/ }]])
+  t.match(one.outcomes, [['reject', { code: 'FST_PROCESS_REFUSED', message: /cannot be read/ }]])
   t.equal(nodes.size, 0)
 })
 
@@ -238,7 +238,7 @@ t.test('ends a call with noconnection when its answer is malformed', async (t) =
     const one = call()
     nodes.deliverAll()
     t.equal(receive(nodes.a, frame({ type, ref: 1, kind: 9 })), false)
-    t.strictSame(one.told, [['ended', { pid: callee, reason: 'noconnection' }]])
+    t.strictSame(one.outcomes, [['ended', { pid: callee, reason: 'noconnection' }]])
     t.equal(nodes.a.unit.size, 0)
   }
 })
@@ -262,7 +262,7 @@ t.test('notifies the other callers when one of them throws', async (t) => {
   nodes.deliverTo(nodes.b)
   receive(nodes.a, frame({ type: frameTypes.reply, ref: 1 }))
   nodes.resetChannel()
-  t.equal(last.told.length, 1)
+  t.equal(last.outcomes.length, 1)
   t.strictSame(nodes.a.node.failures, [thrown, thrown])
 })
 
@@ -273,7 +273,7 @@ t.test('does not notify a call that another caller abandons during the notificat
   const second = call()
   nodes.deliverAll()
   nodes.resetChannel()
-  t.strictSame(second.told, [])
+  t.strictSame(second.outcomes, [])
   nodes.deliverAll()
   t.equal(nodes.size, 0)
 })

@@ -16,7 +16,7 @@ interface Linked {
 function make (): Linked {
   const nodes = new Pair((hub) => {
     const links = new RemoteLinks(hub, hub)
-    hub.local.elsewhere = {
+    hub.local.remoteNodes = {
       localLinkEnded: (exit: never, there: Pid) => {
         links.localEnded(exit, there)
       }
@@ -52,11 +52,11 @@ t.test('a link exists on both nodes, and each exit is delivered once', async (t)
   for (const side of ['a', 'b'] as const) {
     const { nodes, one, two } = linked()
     t.ok(isLinked(nodes.a, one, two) && isLinked(nodes.b, two, one))
-    const [ending, told] = side === 'a' ? [one, two] : [two, one]
+    const [ending, survivor] = side === 'a' ? [one, two] : [two, one]
     const [here, there] = side === 'a' ? [nodes.a, nodes.b] : [nodes.b, nodes.a]
     here.local.end(ending, 'boom')
     nodes.deliverAll()
-    t.strictSame(there.local.ends, [{ pid: told, exit: { pid: ending, reason: 'boom' } }])
+    t.strictSame(there.local.ends, [{ pid: survivor, exit: { pid: ending, reason: 'boom' } }])
     nodes.resetChannel()
     t.equal(there.local.ends.length, 1)
     t.equal(nodes.size, 0)

@@ -30,7 +30,7 @@ function make (): Scene {
     asked.push([what, ...args])
     return true
   }
-  const elsewhere = {
+  const remoteNodes = {
     send: ask('send'),
     exit: ask('exit'),
     cancel: ask('cancel'),
@@ -40,7 +40,7 @@ function make (): Scene {
     peer,
     who,
     asked,
-    target: new RemoteTarget(connectionCodec, elsewhere, peer, pid, 3, who),
+    target: new RemoteTarget(connectionCodec, remoteNodes, peer, pid, 3, who),
     sent: () =>
       peer.sent
         .splice(0)

@@ -24,21 +24,21 @@ interface Scene {
 function make (): Scene {
   const nodes = new Pair((hub) => {
     const router = new Router(hub, hub)
-    hub.local.elsewhere = router
+    hub.local.remoteNodes = router
     return router
   })
   const { a, b } = nodes
   return { nodes, a, b, one: a.local.spawn(), two: b.local.spawn() }
 }
 
-function caller (): Caller & { told: unknown[][] } {
-  const told: unknown[][] = []
+function caller (): Caller & { events: unknown[][] } {
+  const events: unknown[][] = []
   return {
-    told,
-    reply (value) { told.push(['reply', value]) },
-    fail (error) { told.push(['fail', error]) },
-    reject (error) { told.push(['reject', error]) },
-    targetEnded ({ reason }) { told.push(['ended', reason]) }
+    events,
+    reply (value) { events.push(['reply', value]) },
+    fail (error) { events.push(['fail', error]) },
+    reject (error) { events.push(['reject', error]) },
+    targetEnded ({ reason }) { events.push(['ended', reason]) }
   }
 }
 
@@ -58,7 +58,7 @@ t.test('does not send a payload that cannot be encoded, and rejects a call with 
   const call = caller()
   t.notOk(a.unit.send(two, 'topic', () => {}, one))
   t.notOk(a.unit.send(two, 'topic', () => {}, one, call))
-  t.match(call.told, [
+  t.match(call.events, [
     ['reject', { code: 'FST_PROCESS_REFUSED', message: /a function at 'payload'/ }]
   ])
   t.strictSame(
@@ -111,7 +111,7 @@ t.test('sends nothing to an unreachable node, and reports noconnection', async (
   a.unit.monitor(two, who)
   a.unit.monitor(two, call)
   t.match(who.exits, [{ reason: 'noconnection' }])
-  t.strictSame(call.told, [['ended', 'noconnection']])
+  t.strictSame(call.events, [['ended', 'noconnection']])
   t.strictSame(await a.unit.bind(two, watcher()), failure('its node cannot be reached'))
   t.equal(nodes.size, 0)
 })
@@ -141,7 +141,7 @@ t.test('a call needs no monitor frame, and one frame abandons it', async (t) => 
   nodes.deliverAll()
   a.unit.demonitor(two, call)
   nodes.deliverAll()
-  t.strictSame(call.told, [])
+  t.strictSame(call.events, [])
   t.strictSame(b.local.watched, [])
   t.equal(nodes.size, 0)
 })
@@ -187,7 +187,7 @@ t.test(
     nodes.deliverAll()
     nodes.resetChannel()
     for (const { exits } of [who, bound]) t.match(exits, [{ reason: 'noconnection' }])
-    t.strictSame(call.told, [['ended', 'noconnection']])
+    t.strictSame(call.events, [['ended', 'noconnection']])
     t.match(a.local.ends, [{ exit: { reason: 'noconnection' } }])
     t.equal(nodes.size, 0)
   }
@@ -267,14 +267,14 @@ t.test(
 
 t.test('reports to each receiver how many messages it missed, or to all', async (t) => {
   const { b, two } = make()
-  const told: unknown[] = []
-  b.local.missed = (...args) => { told.push(args) }
-  b.local.missedByAll = () => { told.push('all') }
+  const events: unknown[] = []
+  b.local.missed = (...args) => { events.push(args) }
+  b.local.missedByAll = () => { events.push('all') }
   const misses = new MissedMessages()
   misses.addReceiver(serialOf(two), 3)
   for (const { fields } of misses.takeNotices()) t.ok(receive(b, frame(fields)))
   t.ok(receive(b, frame({ type: frameTypes.missed })))
-  t.strictSame(told, [[two, 3], 'all'])
+  t.strictSame(events, [[two, 3], 'all'])
   t.equal(
     receive(b, frame({ type: frameTypes.missed, ref: 1, body: Buffer.from([0]) })),
     false

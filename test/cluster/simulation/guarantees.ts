@@ -192,8 +192,8 @@ export class Guarantees implements Ledger {
   exited (monitored: Monitored, { pid, reason }: Exit): void {
     this.report.exits++
     if (pid !== monitored.target) this.fault(`the monitor of ${monitored.target} told of ${pid}`)
-    if (monitored.takenBack) this.fault(`the monitor of ${pid} was taken back, and told`)
-    if (++monitored.fired > 1) this.fault(`the monitor of ${pid} told twice`)
+    if (monitored.takenBack) this.fault(`the monitor of ${pid} was removed, and notified`)
+    if (++monitored.fired > 1) this.fault(`the monitor of ${pid} notified twice`)
     if (reason === 'noconnection') return
     if (!this.isDead(pid)) this.fault(`the monitor of ${pid} told '${reason}', and it is alive`)
     const home = this.nodes.find((node) => node.home === homeOf(pid))
@@ -235,7 +235,7 @@ export class Guarantees implements Ledger {
     }
     for (const { by, target, fired, takenBack } of this.monitors) {
       if (!by.machine.dead && !takenBack && fired === 0 && this.isDead(target)) {
-        throw new Violation(`the monitor of ${target} was never told`)
+        throw new Violation(`the monitor of ${target} was never notified`)
       }
     }
   }

@@ -31,7 +31,7 @@ export class ModelHere implements LocalNode {
   /** The part of its PIDs after the serial number. Known when the node has started. */
   suffix = ''
   readonly #ledger: Ledger
-  elsewhere: RemoteNodes | undefined
+  remoteNodes: RemoteNodes | undefined
   #serial = 0
 
   constructor (ledger: Ledger) {
@@ -54,7 +54,7 @@ export class ModelHere implements LocalNode {
     this.processes.delete(pid)
     const exit: Exit = { pid, reason }
     recordUnreadJoins(exit, this.unread)
-    for (const there of process.links) this.elsewhere!.localLinkEnded(exit, there)
+    for (const there of process.links) this.remoteNodes!.localLinkEnded(exit, there)
     for (const watcher of process.watchers) watcher.targetEnded(exit)
   }
 

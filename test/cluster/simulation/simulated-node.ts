@@ -75,7 +75,7 @@ export class SimulatedNode {
       timeOrigin: 0,
       random: world.random.next
     })
-    this.here.elsewhere = this.cluster.remote
+    this.here.remoteNodes = this.cluster.remote
   }
 
   #logger (simulation: NodeOwner): Logger {

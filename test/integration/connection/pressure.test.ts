@@ -204,7 +204,7 @@ t.test('resumes waiting clients in turns', async t => {
   const rig = await start(t, { mailboxLimit: 40 })
   if (rig.neighbours !== undefined) {
     t.pass('', {
-      skip: 'elsewhere all of it is on its way before the mailbox there says that it is full'
+      skip: 'the remote mailbox says that it is full when all of it is in flight'
     })
     return
   }

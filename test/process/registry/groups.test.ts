@@ -4,13 +4,13 @@ import type { Pid } from '../../../types/pid.js'
 
 const [a, b, c] = ['1@local.a', '2@local.a', '3@local.a'] as Pid[]
 
-function build (): { groups: GroupTable, told: unknown[] } {
-  const told: unknown[] = []
+function build (): { groups: GroupTable, updates: unknown[] } {
+  const updates: unknown[] = []
   return {
     groups: new GroupTable((watcher, group, joined, left) => {
-      told.push([watcher, group, joined, left])
+      updates.push([watcher, group, joined, left])
     }),
-    told
+    updates
   }
 }
 
@@ -52,22 +52,22 @@ t.test('returns members in the order in which they joined', async (t) => {
 })
 
 t.test('notifies a watcher of each change after its snapshot', async (t) => {
-  const { groups, told } = build()
+  const { groups, updates } = build()
   groups.join('g', a)
   t.strictSame(groups.watch('g', c), [a])
   groups.join('g', b)
   groups.join('g', b)
   groups.leave('g', b)
   groups.leave('g', b)
-  t.strictSame(told, [[c, 'g', [b], []], [c, 'g', [], [b]]])
+  t.strictSame(updates, [[c, 'g', [b], []], [c, 'g', [], [b]]])
   groups.unwatch('g', c)
   groups.leave('g', a)
-  t.equal(told.length, 2)
+  t.equal(updates.length, 2)
   t.equal(groups.size, 0)
 })
 
 t.test('releases a PID as a member and as a watcher', async (t) => {
-  const { groups, told } = build()
+  const { groups, updates } = build()
   groups.join('g', a)
   groups.join('g', a)
   groups.join('h', a)
@@ -75,7 +75,7 @@ t.test('releases a PID as a member and as a watcher', async (t) => {
   groups.watch('h', b)
   t.strictSame(groups.groupsOf(a), ['g', 'h'])
   groups.release(a)
-  t.strictSame(told, [[b, 'h', [], [a]]], 'itself is told nothing')
+  t.strictSame(updates, [[b, 'h', [], [a]]], 'itself is told nothing')
   groups.release(b)
   t.equal(groups.size, 0)
 })

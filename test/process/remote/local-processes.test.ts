@@ -77,7 +77,7 @@ t.test('refuses system topics and wrong exit reasons of other nodes', async (t) 
 
 t.test('serves local PIDs only, and forwards nothing to a third node', async (t) => {
   const { runtime, processes } = buildRuntime()
-  runtime.clusterAccess.joinCluster(new Proxy({}, { get: () => t.fail('asked elsewhere') }) as never)
+  runtime.clusterAccess.joinCluster(new Proxy({}, { get: () => t.fail('asked another node') }) as never)
   const here = new LocalProcesses(runtime)
   const exits: Exit[] = []
   for (const pid of [there, dead]) {

@@ -231,11 +231,11 @@ t.test('ends links, monitors and calls with noconnection when a node is lost', a
   const linked = await started(a)
   linked.link(target.pid)
   await settle()
-  const told = [a.processes.exited(target.pid), a.processes.exited(linked.pid)]
+  const bothExits = [a.processes.exited(target.pid), a.processes.exited(linked.pid)]
   const call = a.processes.call(target.pid, 'x')
   const refused = t.rejects(call, { code: 'FST_PROCESS_CALL_FAILED', message: /noconnection/ })
   wire.lose('b')
-  t.match(await Promise.all(told), [{ reason: 'noconnection' }, { reason: 'noconnection' }])
+  t.match(await Promise.all(bothExits), [{ reason: 'noconnection' }, { reason: 'noconnection' }])
   await refused
   t.notOk(a.processes.send(target.pid, 'x'))
   t.notOk(b.processes.alive(target.pid), 'its own end of the link')

@@ -146,12 +146,12 @@ class Side implements RemoteNodes {
     }
   }
 
-  #proxy (target: Pid, watcher: ExitListener, told = (exit: Exit) => exit): ExitListener {
+  #proxy (target: Pid, watcher: ExitListener, exitSeen = (exit: Exit) => exit): ExitListener {
     const proxies = this.#watchers.get(target) ?? new Map<ExitListener, ExitListener>()
     this.#watchers.set(target, proxies)
     const proxy: ExitListener = {
       targetEnded: (exit) => {
-        const crossing = told(exit)
+        const crossing = exitSeen(exit)
         this.#wire.later(() => {
           if (this.#forget(target, watcher) === proxy) watcher.targetEnded(crossing)
         })
@@ -214,7 +214,7 @@ class Side implements RemoteNodes {
           return
         }
         const bound = new DirectTarget(this.#wire, other, target)
-        other.here.monitor(target, this.#proxy(target, watcher, (exit) => bound.told(exit)))
+        other.here.monitor(target, this.#proxy(target, watcher, (exit) => bound.exitSeen(exit)))
         this.#wire.later(() => { resolve(success(bound)) })
       })
     })
@@ -266,7 +266,7 @@ class DirectTarget implements Target {
   }
 
   /** The exit as the node of the connection gets it. */
-  told (exit: Exit): Exit {
+  exitSeen (exit: Exit): Exit {
     if (this.#client !== undefined && tookJoin(exit, this.#client)) return exit
     const crossing = { ...exit }
     recordUnreadJoins(crossing)
@@ -311,5 +311,5 @@ class DirectTarget implements Target {
   end (): void {}
   linkFailed (): void {}
   cancel (): boolean { return false }
-  describe (): never { throw new Error('it is elsewhere') }
+  describe (): never { throw new Error('it is remote') }
 }

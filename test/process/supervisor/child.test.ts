@@ -11,12 +11,12 @@ async function childOf (
   backoff?: { initial: number, max: number, factor: number, jitter: number }
 ) {
   const { runtime, processes } = buildRuntime()
-  const told: string[] = []
+  const ends: string[] = []
   const supervisor = runtime.spawner.start(
     async (self: Process) => {
       await self.serve({
         '@exit': ({ reason }) => {
-          told.push(reason)
+          ends.push(reason)
         }
       })
     },
@@ -41,7 +41,7 @@ async function childOf (
     return pid
   }
   await settle()
-  return { runtime, processes, supervisor, child, start, told }
+  return { runtime, processes, supervisor, child, start, ends }
 }
 
 t.test('restarts a child depending on its restart type and the exit reason', async (t) => {
@@ -61,12 +61,12 @@ t.test('restarts a child depending on its restart type and the exit reason', asy
 })
 
 t.test('notifies its supervisor of its exit once', async (t) => {
-  const { processes, child, start, told } = await childOf()
+  const { processes, child, start, ends } = await childOf()
   const pid = start()
   t.equal(child.pid, pid)
   processes.exit(pid, 'boom')
   await settle()
-  t.strictSame(told, ['boom'])
+  t.strictSame(ends, ['boom'])
 })
 
 t.test('is in use while it has a process or will be restarted', async (t) => {
@@ -98,7 +98,7 @@ t.test('is in use while it has a process or will be restarted', async (t) => {
 t.test('stop cancels the process once, and is no failure', async (t) => {
   const stopping = deferred()
   const asked: unknown[] = []
-  const { runtime, processes, child, start, told } = await childOf({
+  const { runtime, processes, child, start, ends } = await childOf({
     start: async (self) => {
       for await (const { topic } of self.inbox) {
         asked.push(topic)
@@ -118,7 +118,7 @@ t.test('stop cancels the process once, and is no failure', async (t) => {
   t.strictSame(asked, ['@cancel'])
   t.match(await exit, { reason: 'shutdown' })
   t.equal(child.pid, undefined)
-  t.strictSame(told, [])
+  t.strictSame(ends, [])
   await child.stop(runtime)
 })
 

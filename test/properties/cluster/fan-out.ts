@@ -65,7 +65,7 @@ class Node {
   /** Batches in flight to each other node. */
   readonly out = new Map<string, Batch[]>()
   readonly streams = new Map<string, Stream>()
-  readonly told = new Map<Pid, number>()
+  readonly notified = new Map<Pid, number>()
   readonly dirty = new Set<Channel>()
 
   constructor (name: string) {
@@ -86,7 +86,7 @@ class Node {
     here.deliverToMany = (to, topic, payload, _again, from) => {
       for (const pid of to) this.#received(pid, topic, payload, from!)
     }
-    here.missed = (pid, count) => { this.told.set(pid, (this.told.get(pid) ?? 0) + count) }
+    here.missed = (pid, count) => { this.notified.set(pid, (this.notified.get(pid) ?? 0) + count) }
     here.exit = () => true
   }
 
@@ -132,8 +132,8 @@ class Node {
   checkHoles (to: Pid): void {
     let missing = 0
     for (const [key, stream] of this.streams) if (key.endsWith(`>${to}`)) missing += stream.missing
-    const told = this.told.get(to) ?? 0
-    if (missing > told) throw new Error(`${to} misses ${missing} messages, and was told of ${told}`)
+    const notified = this.notified.get(to) ?? 0
+    if (missing > notified) throw new Error(`${to} misses ${missing} messages, and was told of ${notified}`)
   }
 
   endTurn (): void {
@@ -334,7 +334,7 @@ class Cluster {
         const refused = [...node.streams]
           .filter(([key]) => key.endsWith(`>${pid}`))
           .flatMap(([, { sent }]) => sent.filter(({ accepted }) => !accepted)).length
-        equal(node.told.get(pid) ?? 0, refused, `messages that ${pid} was told to miss`)
+        equal(node.notified.get(pid) ?? 0, refused, `messages that ${pid} was told to miss`)
       }
       equal(
         [...node.peers.values()].reduce((size, { channel }) => size + channel.size, 0),

@@ -46,7 +46,7 @@ const more = (data: string | Buffer, fin = true): Buffer =>
 const code = (value: number): Buffer => bytes(value >> 8, value & 0xff)
 
 /** How a client ends the connection, and the event that the parser must emit. */
-const endings: Record<string, readonly [frames: readonly Buffer[], told: string]> = {
+const endings: Record<string, readonly [frames: readonly Buffer[], reported: string]> = {
   'no close': [[], ''],
   'an empty close': [[closeOf()], 'close 1005 '],
   'a close': [[closeOf(1000, 'bye')], 'close 1000 bye'],
@@ -95,7 +95,7 @@ const endings: Record<string, readonly [frames: readonly Buffer[], told: string]
 
 /** Records what a client says. It may stop the transport after a message. */
 class Note implements TransportEvents {
-  readonly told: string[] = []
+  readonly reported: string[] = []
   readonly data: Buffer[] = []
   stops = 0
   #stopsAfter: number
@@ -105,16 +105,16 @@ class Note implements TransportEvents {
   }
 
   onMessage (data: Buffer, binary: boolean): boolean {
-    this.told.push(binary ? 'binary' : 'text')
+    this.reported.push(binary ? 'binary' : 'text')
     // The bytes of a text are valid only until this returns.
     this.data.push(binary ? data : Buffer.from(data))
-    if (this.#stopsAfter === 0 || this.told.length % this.#stopsAfter !== 0) return true
+    if (this.#stopsAfter === 0 || this.reported.length % this.#stopsAfter !== 0) return true
     this.stops++
     return false
   }
 
   control (what: string, data: Buffer): void {
-    this.told.push(what)
+    this.reported.push(what)
     this.data.push(Buffer.from(data))
   }
 
@@ -140,10 +140,10 @@ class ToldTransport extends WebSocketTransport {
   override onPong (data: Buffer): void { this.#note.control('pong', data) }
 
   override onCloseFrame (code: number, reason: string): void {
-    this.#note.told.push(`close ${code} ${reason}`)
+    this.#note.reported.push(`close ${code} ${reason}`)
   }
 
-  override onViolation (code: ViolationCode): void { this.#note.told.push(`violation ${code}`) }
+  override onViolation (code: ViolationCode): void { this.#note.reported.push(`violation ${code}`) }
 }
 
 /** Text that fills the given number of bytes as far as possible. */
@@ -156,13 +156,13 @@ function payloadOf ({ size, letter, binary }: Message): Buffer {
   ])
 }
 
-interface Script { frames: Buffer[], told: string[], data: Buffer[] }
+interface Script { frames: Buffer[], reported: string[], data: Buffer[] }
 
 function write (script: Script, item: Message | Control): void {
   if (item.is !== 'message') {
     const payload = Buffer.alloc(item.size, item.is)
     script.frames.push(frameOf(opcodes[item.is], payload, { mask: item.mask }))
-    script.told.push(item.is)
+    script.reported.push(item.is)
     script.data.push(payload)
     return
   }
@@ -182,7 +182,7 @@ function write (script: Script, item: Message | Control): void {
     start = end
     if (item.pings && i < cuts.length - 1) write(script, { is: 'ping', size: 1, mask: item.mask })
   }
-  script.told.push(item.binary ? 'binary' : 'text')
+  script.reported.push(item.binary ? 'binary' : 'text')
   script.data.push(payload)
 }
 
@@ -199,10 +199,10 @@ const history = fc.record({
 })
 
 export const wire = suiteOf('wire', history, async ({ items, ending, reads, stopsAfter }) => {
-  const script: Script = { frames: [], told: [], data: [] }
+  const script: Script = { frames: [], reported: [], data: [] }
   for (const item of items) write(script, item)
   const [last, end] = endings[ending]
-  if (end !== '') script.told.push(end)
+  if (end !== '') script.reported.push(end)
   // Bytes after the end are ignored.
   const input = Buffer.concat([
     ...script.frames,
@@ -217,7 +217,7 @@ export const wire = suiteOf('wire', history, async ({ items, ending, reads, stop
   const steps = input.length > 5000 ? reads.filter((read) => read >= 100) : reads
   for (let at = 0, i = 0; at < input.length; i++) {
     const read = steps.length === 0 ? length : steps[i % steps.length]
-    const before = note.told.length
+    const before = note.reported.length
     const wasPaused = transport.isPaused
     const bytes = Buffer.from(input.subarray(at, at + read))
     if (i % 2 === 0) transport.onSocketData(bytes)
@@ -225,17 +225,17 @@ export const wire = suiteOf('wire', history, async ({ items, ending, reads, stop
       transport.onBorrowedData(bytes, bytes.length)
       bytes.fill(0xff)
     }
-    if (wasPaused) equal(note.told.length, before, 'what was told while it is paused')
+    if (wasPaused) equal(note.reported.length, before, 'what was told while it is paused')
     if (i % 3 === 2) transport.resume()
     at += read
   }
   for (let i = 0; transport.isPaused; i++) {
-    equal(i <= note.told.length, true, 'stops')
+    equal(i <= note.reported.length, true, 'stops')
     transport.resume()
   }
-  equal(note.told.join(), script.told.join(), 'what the client said')
+  equal(note.reported.join(), script.reported.join(), 'what the client said')
   for (const [i, data] of script.data.entries()) {
-    equal(note.data[i].equals(data), true, `the octets of ${note.told[i]} ${i}`)
+    equal(note.data[i].equals(data), true, `the octets of ${note.reported[i]} ${i}`)
   }
   if (end === '') equal(transport.partialFrameBytes, 0, 'octets held between frames')
   transport.close(closeCodes.killed)

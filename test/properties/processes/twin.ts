@@ -213,9 +213,9 @@ export class Twin {
   /** An update must fit the members that the watcher knows. */
   #heard ({ views }: Modelled, { group, joined, left }: SystemTopics['@group']): void {
     const view = views.get(group)
-    if (view === undefined) throw new Error('news of a group that is not watched')
+    if (view === undefined) throw new Error('an update of a group that is not watched')
     for (const pid of joined) {
-      equal(left.includes(pid), false, 'news that undoes itself')
+      equal(left.includes(pid), false, 'an update that undoes itself')
       equal(view.has(pid), false, 'a member that joins again')
       view.add(pid)
     }

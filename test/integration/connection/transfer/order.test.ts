@@ -11,7 +11,7 @@ t.test('applies sends and transfers of one tick in their order', async t => {
   const rig = await start(t)
   if (rig.neighbours !== undefined) {
     t.pass('', {
-      skip: 'a close does not wait for another node: elsewhere.test.ts has that order'
+      skip: 'a close does not wait for another node: remote-transfers.test.ts has that order'
     })
     return
   }
@@ -54,7 +54,7 @@ t.test('handles the exit of either target in the tick of the transfer', async t 
   const rig = await start(t)
   if (rig.neighbours !== undefined) {
     t.pass('', {
-      skip: 'remote events of one tick arrive in one batch: elsewhere.test.ts'
+      skip: 'remote events of one tick arrive in one batch: remote-transfers.test.ts'
     })
     return
   }
@@ -95,7 +95,7 @@ t.test('sends the waiting frames of a paused client to the new target, after its
   const rig = await start(t, { mailboxLimit: 20 })
   if (rig.neighbours !== undefined) {
     t.pass('', {
-      skip: 'elsewhere all of them are on their way before the mailbox there says that it is full'
+      skip: 'the remote mailbox says that it is full when all of them are in flight'
     })
     return
   }
