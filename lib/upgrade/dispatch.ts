@@ -87,7 +87,7 @@ export class Dispatcher {
     arrival.routingListeners++
     arrival.routing ??= routing
     // A listener may call routing late, while the request is left to the other listeners.
-    if (arrival.areListenersDone && handshake.route !== undefined) {
+    if (arrival.areListenersDone && handshake.isLeftToOthers) {
       this.#routeOrAnswer(arrival, true)
     }
   }

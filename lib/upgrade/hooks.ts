@@ -82,7 +82,7 @@ function beforeHandler (
   if (mode === 'off') return done()
   const settings = mode === '404' ? settingsOf404(registration, request) : mode
   if (settings === undefined || !asksForWebSocket(request)) {
-    handshake.bufferEarlyBytes()
+    handshake.leaveUnchecked()
     return done()
   }
   const refusal = checkUpgrade({ relay: registration.relay, settings, handshake, request, reply })

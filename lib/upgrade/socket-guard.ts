@@ -83,12 +83,15 @@ export class SocketGuard {
     this.socket.resume()
   }
 
-  /** Stops reading. @returns the bytes that the client has sent since its handshake */
-  release (): readonly Buffer[] {
+  /** The bytes that the client has sent since its handshake. */
+  get early (): readonly Buffer[] {
+    return this.#early
+  }
+
+  release (): void {
     this.socket.off('drain', resumeResponse)
     if (this.#isReading) stopReadingSocket(this.socket)
     this.#isReading = false
-    return this.#early
   }
 }
 

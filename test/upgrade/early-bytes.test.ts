@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import t from 'tap'
 import { used } from '../abuse/support.js'
 import { build, frame, handshake, listen, raw, record, until } from '../helpers.js'
-import { slow } from './slow-handler.js'
+import { slow } from './support.js'
 import type { Socket } from 'node:net'
 import type { Raw } from '../helpers.js'
 

@@ -6,7 +6,7 @@ import { wsRelay } from '../../lib/index.js'
 import {
   answer, bare, build, handshake, listen, open, openSockets, raw, record, until
 } from '../helpers.js'
-import { slow } from './slow-handler.js'
+import { slow } from './support.js'
 
 t.test('cleans up when a client leaves during its handler', async (t) => {
   for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const) {

@@ -6,7 +6,7 @@ import { wsRelay } from '../../lib/index.js'
 import { Registration } from '../../lib/registration/registration.js'
 import { answer, bare, build, handshake, listen, logs, raw, record, until } from '../helpers.js'
 import { TestClock } from '../laps.js'
-import { slow } from './slow-handler.js'
+import { slow } from './support.js'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 
 t.test('answers 503 and logs the cause when a handler never replies', async (t) => {
