@@ -44,8 +44,8 @@ export interface MessageWriter {
  * | call | what follows |
  * | --- | --- |
  * | `open` | `onMessage` for each message, from the next event of the event loop |
- * | `handOver` | `onMessage` for what was read before, then `onHandedOver` once |
- * | `close` | `onTransportClose` once, and nothing else |
+ * | `handOver` | `onMessage` for what was read before, then `onHandedOver`, at least once |
+ * | `close` | `onTransportClose` once; before it only `onTransportError` and `written` |
  */
 export interface Transport extends Producer {
   readonly kind: ConnectionInfo['kind']
