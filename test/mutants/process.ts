@@ -79,6 +79,20 @@ export const processMutants: readonly Mutant[] = [
     suites: ['relations']
   },
   {
+    name: 'the event of an exit is missing while names are registered',
+    file: 'process/counters.ts',
+    search: "if (names === undefined || kind === 'ws') return",
+    replace: "if (names === undefined || names.length > 0 || kind === 'ws') return",
+    suites: ['relations']
+  },
+  {
+    name: 'the event of a restart names the new process as the old one',
+    file: 'process/counters.ts',
+    search: 'previous: lastExit.pid',
+    replace: 'previous: pid!',
+    suites: ['supervisors']
+  },
+  {
     name: 'messages from an ended process are accepted',
     file: 'process/messenger.ts',
     search: "if (sender?.hasEnded === true) return this.#refuse('ended')\n",

@@ -120,3 +120,5 @@ export const histories = fc
     fc.array(step, { minLength: 10, maxLength: 60, size: 'max' })
   )
   .map(([first, rest]) => [...first, ...rest])
+
+export type History = typeof histories extends fc.Arbitrary<infer H> ? H : never

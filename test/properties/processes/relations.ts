@@ -2,11 +2,13 @@
 // order of mail.
 import { held } from '../../process/helpers.js'
 import { equal, sameSet, suiteOf } from '../suite.js'
+import { EventLog } from './event-log.js'
 import { spawnMonitor } from './modelled.js'
 import { histories } from './relation-steps.js'
 import { Twin } from './twin.js'
 import type { AnyMessage } from '../../process/helpers.js'
 import type { Modelled } from './modelled.js'
+import type { History } from './relation-steps.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Monitor } from '../../../types/pid.js'
 
@@ -68,8 +70,8 @@ function judgeExits (twin: Twin, process: Modelled): void {
   }
 }
 
-export const relations = suiteOf('relations', histories, async (steps) => {
-  const twin = new Twin()
+/** Plays a history to the end of all processes. */
+async function play (twin: Twin, steps: History): Promise<void> {
   for (const step of steps) {
     if ('turn' in step) await twin.give(step)
     else if (!step.inside) twin.do(step.do, false)
@@ -97,4 +99,14 @@ export const relations = suiteOf('relations', histories, async (steps) => {
   await twin.finish()
   const { alive, relations, names, groups } = held(twin.runtime)
   equal(alive + relations + names + groups, 0, 'what remains')
+}
+
+export const relations = suiteOf('relations', histories, async (steps) => {
+  const log = new EventLog()
+  const twin = new Twin()
+  await log.during(() => play(twin, steps))
+  for (const { pid, exits } of twin.all) {
+    // The last process is not watched any more when it is shut down.
+    equal(log.reasonOf(pid), exits[0]?.reason ?? 'shutdown', 'an exit event')
+  }
 })

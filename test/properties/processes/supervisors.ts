@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import { buildRuntime, held } from '../../process/helpers.js'
 import { ManualClock, ticks } from '../clock.js'
+import { EventLog } from './event-log.js'
 import { equal, suiteOf } from '../suite.js'
 import type { Runtime } from '../../../lib/process/runtime.js'
 import type { Pid } from '../../../types/pid.js'
@@ -236,8 +237,8 @@ class Bench {
   }
 }
 
-export const supervisors = suiteOf('supervisors', history, async (history) => {
-  const bench = new Bench(history)
+/** Plays a history to the end of the supervisor. */
+async function play (bench: Bench, history: History): Promise<void> {
   bench.start()
   const exits: string[] = []
   bench.runtime.exitSignals.monitor(bench.supervisor.pid, {
@@ -261,4 +262,14 @@ export const supervisors = suiteOf('supervisors', history, async (history) => {
   const { alive, relations, names, groups } = held(bench.runtime)
   equal(alive + relations + names + groups + bench.runtime.supervisors.size, 0, 'what remains')
   equal(bench.clock.runningTimers, 0, 'timers that remain')
+}
+
+export const supervisors = suiteOf('supervisors', history, async (history) => {
+  const log = new EventLog()
+  const bench = new Bench(history)
+  await log.during(() => play(bench, history))
+  const times = (type: string): number => log.events.filter((event) => event.type === type).length
+  equal(times('give-up'), bench.over === 'restart_intensity' ? 1 : 0, 'events of giving up')
+  equal(times('restart'), bench.runtime.counters.restarts, 'events of restarts')
+  equal(log.reasonOf(bench.supervisor.pid), bench.over, 'the exit event of the supervisor')
 })
