@@ -4,7 +4,8 @@ import * as desk from './desk.js'
 import * as nodes from './nodes.js'
 import * as operator from './operator.js'
 import * as processes from './processes.js'
-import { $, markTitle } from './ui.js'
+import { $ } from './dom.js'
+import { markTitle } from './unread.js'
 
 const views = { chat, desk, operator, processes, nodes }
 

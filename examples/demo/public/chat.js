@@ -1,18 +1,13 @@
+// The view of a chat room. Its server is examples/chat.ts.
+// It sends { say } and { crash }. It receives `welcome` ({ you, room, node, lines }), `line`
+// ({ id, name, text }), `people` ([{ id, name }]) and `refused` ({ why }).
 import { Connection } from './connection.js'
 import { nodeOf } from './nodes.js'
-import {
-  $,
-  avatar,
-  beginTyping,
-  composer,
-  el,
-  enable,
-  ending,
-  Log,
-  rememberName,
-  showState,
-  showUnread
-} from './ui.js'
+import { $, avatar, el, enable } from './dom.js'
+import { beginTyping, composer, rememberName } from './forms.js'
+import { Log } from './log.js'
+import { ending, showState } from './state.js'
+import { showUnread } from './unread.js'
 
 const log = new Log($('chat-log'), (count) => showUnread('chat', count))
 let connection

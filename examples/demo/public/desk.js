@@ -1,16 +1,13 @@
+// The view of a visitor of the help desk. Its server is examples/desk.ts.
+// It sends { n, say }: n counts the messages. It receives `with` ({ who, name, position }: the bot,
+// the queue or a human), `line` ({ from, text }), `got` ({ n, by }: who has read a message) and
+// `refused` ({ why }).
 import { Connection } from './connection.js'
-import {
-  $,
-  beginTyping,
-  composer,
-  el,
-  enable,
-  ending,
-  Log,
-  rememberName,
-  showState,
-  showUnread
-} from './ui.js'
+import { $, el, enable } from './dom.js'
+import { beginTyping, composer, rememberName } from './forms.js'
+import { Log } from './log.js'
+import { ending, showState } from './state.js'
+import { showUnread } from './unread.js'
 
 const many = 20
 const log = new Log($('desk-log'), (count) => showUnread('desk', count))

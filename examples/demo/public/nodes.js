@@ -1,6 +1,7 @@
 // The nodes of the cluster, as seen by the node of this page.
 import { Connection, sameServer, servers } from './connection.js'
-import { $, el, showState } from './ui.js'
+import { $, el } from './dom.js'
+import { showState } from './state.js'
 
 let connection
 

@@ -1,17 +1,14 @@
+// The view of an operator of the help desk. Its server is examples/desk.ts.
+// It sends { take } for the next visitor, { visitor, say }, and { visitor, back } to hand one back
+// to the bot. It receives `waiting` (a number), `visitor` ({ visitor, name }), `file` ({ visitor,
+// lines }: the earlier lines), `line` ({ visitor, from, text }), `gone` ({ visitor, why }) and
+// `refused` ({ why }).
 import { Connection } from './connection.js'
-import {
-  $,
-  avatar,
-  beginTyping,
-  composer,
-  el,
-  enable,
-  ending,
-  Log,
-  rememberName,
-  showState,
-  showUnread
-} from './ui.js'
+import { $, avatar, el, enable } from './dom.js'
+import { beginTyping, composer, rememberName } from './forms.js'
+import { Log } from './log.js'
+import { ending, showState } from './state.js'
+import { showUnread } from './unread.js'
 
 let connection
 let visitors = new Map() // id -> { name, list, log, chip, here, unread }

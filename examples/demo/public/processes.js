@@ -1,6 +1,7 @@
 import { codes } from './codes.js'
 import { Connection } from './connection.js'
-import { $, el, showState } from './ui.js'
+import { $, el } from './dom.js'
+import { showState } from './state.js'
 
 const rows = new Map() // PID -> the row
 

@@ -1,0 +1,117 @@
+// A conversation, with a mark above the first unread line.
+import { avatar, el } from './dom.js'
+
+const longest = 300 // lines; older ones are removed
+
+/**
+ * A conversation. It shows its newest line, unless the reader has scrolled up. Lines that arrive
+ * while the newest one is not visible are unread: a mark is shown above the first of them.
+ */
+export class Log {
+  #list
+  #last
+  #onUnread
+  #unread = 0
+  #isAtEnd = true
+  #height = 0
+  #rule = el('div', { class: 'rule' }, 'New')
+  #jump = el('button', { type: 'button', class: 'jump', hidden: true })
+
+  /** @param onUnread is called with the number of unread lines when it changes */
+  constructor (list, onUnread) {
+    this.#list = list
+    this.#onUnread = onUnread
+    this.#jump.onclick = () => this.#toEnd()
+    list.after(this.#jump)
+    list.addEventListener('scroll', () => {
+      if (list.clientHeight === 0) return
+      this.#isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80
+      this.#look()
+    })
+    // A hidden list loses its scroll position.
+    new window.ResizeObserver(() => {
+      const wasHidden = this.#height === 0
+      this.#height = list.clientHeight
+      if (this.#height > 0 && (wasHidden || this.#isAtEnd)) this.#toEnd()
+    }).observe(list)
+    document.addEventListener('visibilitychange', () => this.#look())
+  }
+
+  line ({ from, text, own = false, mark }) {
+    if (own) this.#rule.remove()
+    else this.#count()
+    const goesOn = this.#last?.from === from && this.#last.own === own
+    this.#last = { from, own }
+    const item = el('div', { class: `line${own ? ' own' : ''}${goesOn ? ' goes-on' : ''}` },
+      el('span', { class: 'who' }, own ? 'You' : from),
+      el('span', { class: 'bubble' }, text, ...(mark ? [mark] : [])))
+    if (!own) item.prepend(avatar(from))
+    this.#add(item)
+    if (own) this.#toEnd()
+  }
+
+  note (text, tone) {
+    this.#last = undefined
+    this.#add(el('div', { class: `note ${tone ?? ''}` }, text))
+  }
+
+  /** Adds earlier lines above all others. */
+  before (lines) {
+    const items = lines.map(({ from, text }) => el('div', { class: 'line earlier' },
+      avatar(from), el('span', { class: 'who' }, from), el('span', { class: 'bubble' }, text)))
+    this.#list.prepend(...items)
+    this.#toEnd()
+  }
+
+  clear () {
+    this.#last = undefined
+    this.#list.replaceChildren()
+    this.#isAtEnd = true
+    if (this.#unread > 0) this.#tell(0)
+  }
+
+  /** Removes the conversation from the page. */
+  remove () {
+    this.clear()
+    this.#list.remove()
+    this.#jump.remove()
+  }
+
+  #add (item) {
+    const list = this.#list
+    list.append(item)
+    while (list.children.length > longest) list.firstElementChild.remove()
+    if (this.#isAtEnd) list.scrollTop = list.scrollHeight
+  }
+
+  /** Counts a line of another person, and puts the mark above the first unread one. */
+  #count () {
+    if (this.#isSeen()) return
+    if (this.#unread === 0) {
+      this.#last = undefined
+      this.#add(this.#rule)
+    }
+    this.#tell(this.#unread + 1)
+  }
+
+  #isSeen () {
+    return this.#isAtEnd && this.#list.clientHeight > 0 && document.visibilityState === 'visible'
+  }
+
+  #toEnd () {
+    this.#list.scrollTop = this.#list.scrollHeight
+    this.#isAtEnd = true
+    this.#look()
+  }
+
+  #look () {
+    if (this.#unread > 0 && this.#isSeen()) this.#tell(0)
+  }
+
+  #tell (count) {
+    this.#unread = count
+    this.#jump.hidden = count === 0
+    this.#jump.textContent = count === 1 ? '1 new message' : `${count} new messages`
+    this.#onUnread(count)
+  }
+}
