@@ -1,7 +1,7 @@
 import { errorCodes, show } from '../errors.js'
 import { Batch } from '../process/batch.js'
 import { LocalProcesses } from '../process/local-processes.js'
-import { toMilliseconds } from '../shared/duration.js'
+import { longestDelay, toMilliseconds } from '../shared/duration.js'
 import { published } from '../shared/contract.js'
 import { GroupWatchers } from './groups/group-watchers.js'
 import { ClusterNode } from './node.js'
@@ -22,9 +22,6 @@ export interface ClusterOwner {
   /** Closes everything. Called when another node with the same name has started. */
   close (): Promise<unknown>
 }
-
-/** Milliseconds of a timer that does nothing. */
-const keepAliveInterval = 60_000
 
 /**
  * Makes a runtime a node of a cluster. No PID may exist before, because the incarnation in it is
@@ -65,12 +62,12 @@ export async function startCluster (
   runtime.clusterAccess.leaveCluster = () => node.close()
   // Keeps the event loop alive during the start: the timers of the node are unref'ed, and a client
   // that is not connected has no socket.
-  const keepAlive = setInterval(clearInterval, keepAliveInterval, undefined)
+  const keepAlive = runtime.contextClock.after(longestDelay, () => {})
   let raised: number
   try {
     raised = await node.start()
   } finally {
-    clearInterval(keepAlive)
+    keepAlive.cancel()
   }
   // Closed during the start.
   if (runtime.shutdown.closing) throw new errorCodes.FST_PROCESS_CLOSING()

@@ -214,8 +214,8 @@ export class RemoteBindings {
     if (binding === undefined) return true
     if (text === '') {
       const { target, listener } = binding
-      const { codec } = this.#context
-      binding.bound(new RemoteTarget(codec, this.#remoteNodes, peer, target, ref, listener))
+      const remoteNodes = this.#remoteNodes
+      binding.bound(new RemoteTarget(this.#context, remoteNodes, peer, target, ref, listener))
     } else {
       const problem = problems.has(text) ? text as RemoteProblem : 'it is not alive'
       this.#remove(peer, ref)!.refused(problem)

@@ -5,7 +5,7 @@ import type { FrameFields } from '../link/codec.js'
 import type { Peer } from '../membership/peer.js'
 import type { Answer } from '../../process/calls.js'
 import type { Description, Target } from '../../process/entity.js'
-import type { ConnectionCodec } from '../../process/connection-codec.js'
+import type { NodeContext } from '../context.js'
 import type { RemoteNodes } from '../../process/remote-nodes.js'
 import type { Producer } from '../../shared/watermark.js'
 import type { ExitListener } from '../../process/exits/relations.js'
@@ -20,12 +20,12 @@ export class RemoteTarget implements Target {
   readonly pid: Pid
   readonly kind = 'process'
   readonly trapLinks = false
-  readonly #codec: ConnectionCodec
+  readonly #context: NodeContext
   readonly #remoteNodes: RemoteNodes
   readonly #peer: Peer
   readonly #ref: number
   readonly #listener: ExitListener
-  readonly #startedAt = performance.now()
+  readonly #startedAt: number
   /** The metadata that was sent last. */
   #metadata: unknown
   /** The other node has said that the mailbox of the process is full. */
@@ -34,14 +34,15 @@ export class RemoteTarget implements Target {
   readonly #waitingProducers = new Set<Producer>()
 
   constructor (
-    codec: ConnectionCodec,
+    context: NodeContext,
     remoteNodes: RemoteNodes,
     peer: Peer,
     pid: Pid,
     ref: number,
     listener: ExitListener
   ) {
-    this.#codec = codec
+    this.#context = context
+    this.#startedAt = context.now()
     this.#remoteNodes = remoteNodes
     this.#peer = peer
     this.pid = pid
@@ -71,7 +72,7 @@ export class RemoteTarget implements Target {
     topic: string, payload: unknown, from: Pid | undefined, call?: Answer & ExitListener
   ): boolean {
     if (this.#stopping) return false
-    const isOfClient = from !== undefined && this.#codec.isOfClient(payload, from)
+    const isOfClient = from !== undefined && this.#context.codec.isOfClient(payload, from)
     if (call === undefined && isOfClient) {
       return this.#sendForClient(topic, payload, from, frameTypes.clientNews)
     }
@@ -79,18 +80,18 @@ export class RemoteTarget implements Target {
   }
 
   #sendForClient (topic: string, payload: unknown, client: Pid, type: number): boolean {
-    const metadata = this.#codec.metadataOf(payload)
+    const metadata = this.#context.codec.metadataOf(payload)
     if (metadata !== this.#metadata) {
       const encoded = encodePayload(metadata)
       if (encoded === undefined) return false
       if (!this.#pushFrame(frameTypes.metadata, '', client, encoded)) return false
       this.#metadata = metadata
     }
-    const data = this.#codec.dataOf(payload)
+    const data = this.#context.codec.dataOf(payload)
     if (data !== undefined) {
       return this.#pushFrame(frameTypes.clientMessage, topic, client, encodePayload(data)!)
     }
-    const encoded = encodePayload(this.#codec.contentOf(payload))
+    const encoded = encodePayload(this.#context.codec.contentOf(payload))
     return encoded !== undefined && this.#pushFrame(type, topic, client, encoded)
   }
 
@@ -155,7 +156,7 @@ export class RemoteTarget implements Target {
   }
 
   describe (): Description {
-    const uptime = performance.now() - this.#startedAt
+    const uptime = this.#context.now() - this.#startedAt
     return { kind: this.kind, label: '', status: 'running', mailbox: 0, monitors: [], uptime }
   }
 }

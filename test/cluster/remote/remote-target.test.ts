@@ -3,7 +3,7 @@ import { TestPeer } from '../fixtures/pair.js'
 import { watcher } from '../support.js'
 import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { decodePayload } from '../../../lib/cluster/values/payload.js'
-import { connectionCodec } from '../../../lib/connection/remote.js'
+import { testContext } from '../fixtures/context.js'
 import { RemoteTarget } from '../../../lib/cluster/remote/remote-target.js'
 import type { RemoteNodes } from '../../../lib/process/remote-nodes.js'
 import type { Producer } from '../../../lib/shared/watermark.js'
@@ -40,7 +40,7 @@ function make (): Scene {
     peer,
     who,
     asked,
-    target: new RemoteTarget(connectionCodec, remoteNodes, peer, pid, 3, who),
+    target: new RemoteTarget(testContext(), remoteNodes, peer, pid, 3, who),
     sent: () =>
       peer.sent
         .splice(0)
