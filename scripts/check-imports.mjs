@@ -26,12 +26,15 @@ const rooms = {
   },
   'lib/connection': { rooms: [...base, 'lib/process'], packages: ['@sinclair/typebox'] },
   'lib/websocket': { rooms: [...base, 'lib/connection'], packages: ['ws'] },
+  'lib/session': { rooms: [...base, 'lib/connection', 'lib/websocket'] },
   'lib/registration': {
-    rooms: [...base, 'lib/process', 'lib/connection', 'lib/websocket'],
+    rooms: [...base, 'lib/process', 'lib/connection', 'lib/websocket', 'lib/session'],
     packages: ['@fastify/websocket', '@sinclair/typebox', 'fastify']
   },
   'lib/upgrade': {
-    rooms: [...base, 'lib/process', 'lib/websocket', 'lib/connection', 'lib/registration'],
+    rooms: [
+      ...base, 'lib/process', 'lib/websocket', 'lib/connection', 'lib/session', 'lib/registration'
+    ],
     packages: ['fastify', 'ws']
   },
   'lib/cluster': { rooms: [...base, 'lib/process'] },

@@ -35,13 +35,17 @@ export interface ConnectionInfo extends CommonInfo {
   readonly dropped: number
   /** Messages of the client since the upgrade. */
   readonly messages: number
+  /** False while the client is away: its socket is lost, and it may come back. */
+  readonly connected: boolean
   /** Whether the socket is not read because the mailbox of the target is full. */
   readonly paused: boolean
 }
 
 /** The fields of connections only: optional here, so that they can be read without a check. */
 type OnlyConnections = {
-  readonly [K in 'target' | 'buffered' | 'dropped' | 'messages' | 'paused']?: undefined
+  readonly [
+  K in 'target' | 'buffered' | 'dropped' | 'messages' | 'connected' | 'paused'
+  ]?: undefined
 }
 
 /** The result of `info`, discriminated by `kind`. */

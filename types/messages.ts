@@ -31,6 +31,8 @@ export interface Exit {
 
 /** The `value` in the exit of a connection. */
 export interface ConnectionExit {
+  /** Milliseconds for which the client was away, if the connection ended while it was. */
+  readonly away?: number
   /** The close code that the client saw or sent (RFC 6455 section 7.4); undefined without one. */
   readonly code: number | undefined
   /** The close reason. When `cause` is `client`, it is the client's own text: untrusted. */
@@ -54,6 +56,8 @@ export type Metadata = Readonly<Record<string, unknown>>
 export interface WsJoin {
   readonly client_pid: Pid
   readonly metadata: Metadata
+  /** False if the client is away at present: its socket is lost, and it may come back. */
+  readonly connected?: false
 }
 
 /** Payload of `ws.message` or `message_topic`: one message of the client. `data` is untrusted. */
@@ -79,6 +83,23 @@ export interface WsHeartbeat {
   /** Messages the client has sent since the upgrade. */
   readonly message_count: number
   readonly metadata: Metadata
+  /** False while the client is away: its socket is lost, and it may come back. */
+  readonly connected?: false
+}
+
+/** Payload of `ws.suspend`: the socket is lost, and the client may come back. */
+export interface WsSuspend {
+  readonly client_pid: Pid
+  readonly cause: 'lost' | 'ping_timeout'
+  readonly metadata: Metadata
+}
+
+/** Payload of `ws.resume`: the client is back, on another socket. */
+export interface WsResume {
+  readonly client_pid: Pid
+  /** Milliseconds for which the client was away. */
+  readonly away: number
+  readonly metadata: Metadata
 }
 
 /** Payload of `ws.leave`: one for each `ws.join`, and the last message from that connection. */
@@ -95,6 +116,11 @@ export interface WsLeave {
 export interface WsSend {
   readonly type?: 'text' | 'binary'
   readonly data: string | Uint8Array
+  /**
+   * For `call`: whether it resolves when the client has acknowledged the message, instead of when
+   * the operating system has it. Only clients of `fastify-ws-relay/client` can. @defaultValue false
+   */
+  readonly ack?: boolean
 }
 
 /** Payload of `ws.close`. The code is 1000 by default. A plain string is the reason. */
@@ -128,6 +154,8 @@ export interface RelayTopics {
   'ws.join': WsJoin
   'ws.message': WsMessage
   'ws.heartbeat': WsHeartbeat
+  'ws.suspend': WsSuspend
+  'ws.resume': WsResume
   'ws.leave': WsLeave
 }
 

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import type { ClusterEngine } from './cluster.js'
 import type { Duration } from './pid.js'
 
@@ -11,10 +12,46 @@ export interface RelayConfig {
   heartbeat_interval?: Duration
   /** Attached to every message to the target. @defaultValue {} */
   metadata?: Record<string, unknown>
+  /**
+   * Whether the client may resume this connection. A duration replaces `window` of the route, and
+   * must not be longer; otherwise the upgrade is a 500. @defaultValue as the route's option says
+   */
+  resume?: boolean | Duration
 }
 
 /** For clients that read too slowly: `close` with 1013, or `drop` the newest message. */
 export type Overflow = 'close' | 'drop'
+
+/**
+ * How clients of `fastify-ws-relay/client` resume a connection on a new socket, with the same PID
+ * and without the loss of a message. See docs/resume.md.
+ */
+export interface ResumeOptions {
+  /**
+   * How long a connection lives without its socket: 1 s to 1 h. Then it ends with the cause `lost`
+   * or `ping_timeout`. @defaultValue '60s'
+   */
+  window?: Duration
+  /**
+   * Bytes of messages that are kept until the client has acknowledged them, with at most 4096
+   * messages. A client that comes back and has missed older ones gets a new connection. While the
+   * client is away, `maxBufferedAmount` bytes may wait in addition. @defaultValue 256 KiB
+   */
+  buffer?: number
+  /**
+   * Names the user of a request, for example by its session. A connection is resumed only if the
+   * name is the same as at its first upgrade. It runs after all hooks, and before the handler.
+   *
+   * A route with logins needs it: a hook tells whether somebody may connect, and `owner` that it is
+   * the same somebody. Checks of the handler itself are not repeated when a connection is resumed.
+   *
+   * If it throws at the first upgrade, the connection cannot be resumed. If it throws later, the
+   * offer is refused, and the handler runs. @defaultValue none
+   */
+  owner?: (request: FastifyRequest) => string | undefined | Promise<string | undefined>
+  /** Whether the target gets `ws.suspend` and `ws.resume`. @defaultValue false */
+  notify?: boolean
+}
 
 /** Options that may differ between scopes, and between routes (`config.wsRelay`). */
 export interface RelayRouteOptions {
@@ -32,6 +69,11 @@ export interface RelayRouteOptions {
   overflow?: Overflow
   /** Whether topics other than `ws.*` reach the client as `{topic, data}`. @defaultValue true */
   forwardTopics?: boolean
+  /**
+   * Whether clients of `fastify-ws-relay/client` may resume a connection after its socket is lost.
+   * @defaultValue false
+   */
+  resume?: boolean | ResumeOptions
   /** Bytes of the value of `X-WS-Relay`. A larger one is a 500. @defaultValue 8 KiB */
   maxConfigSize?: number
   /** Bytes of `metadata` as JSON, with at most 8 levels. More is a 500. @defaultValue 4 KiB */
@@ -76,6 +118,16 @@ export interface WsRelayOptions extends RelayRouteOptions {
   maxHandshakes?: number
   /** Open connections. Further ones get 503 with `Retry-After`. @defaultValue no limit */
   maxConnections?: number
+  /**
+   * Connections whose clients are away, and notices for clients whose connection was ended
+   * meanwhile. Beyond it, the connection that has been away longest ends. @defaultValue 10000
+   */
+  maxSuspended?: number
+  /**
+   * Bytes that wait for all clients that are away. Beyond it, the connection that has been away
+   * longest ends. @defaultValue 256 MiB
+   */
+  maxResumeBytes?: number
   /** How often a client gets a ping. 0 turns pings off. @defaultValue '30s' */
   pingInterval?: Duration
   /** How long a pong may take. Then the socket is cut. @defaultValue '30s' */

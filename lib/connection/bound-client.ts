@@ -20,7 +20,7 @@ import type { RelayServer } from './relay-server.js'
 import type { ConnectionSettings } from './settings.js'
 import type { Transport } from './transport.js'
 import type {
-  LeaveCause, Metadata, WsHeartbeat, WsJoin, WsLeave, WsMessage
+  LeaveCause, Metadata, WsHeartbeat, WsJoin, WsLeave, WsMessage, WsResume, WsSuspend
 } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 import type { Logger } from '../../types/options.js'
@@ -46,7 +46,7 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
   readonly pid: Pid
   protected readonly relay: RelayServer
   protected readonly settings: ConnectionSettings
-  protected readonly transport: Transport
+  readonly transport: Transport
   readonly #startedAt: number
   #target: Target
   /** Present while the target is a process of another node. */
@@ -117,13 +117,30 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
       client_pid: this.pid,
       uptime: this.uptime,
       message_count: this.#messageCount,
-      metadata: this.#metadata
+      metadata: this.#metadata,
+      ...this.#presence
     }
     this.#target.deliver('ws.heartbeat', payload, this.pid)
   }
 
+  get #presence (): { connected?: false } {
+    return this.transport.away === undefined ? {} : { connected: false }
+  }
+
+  /** Called when the socket is lost and the client may come back, if the route wants to know. */
+  onSuspended (cause: WsSuspend['cause']): void {
+    const payload: WsSuspend = { client_pid: this.pid, cause, metadata: this.#metadata }
+    this.#target.accept('ws.suspend', payload, this.pid, 0)
+  }
+
+  /** Called when the client is back. @param away milliseconds */
+  onResumed (away: number): void {
+    const payload: WsResume = { client_pid: this.pid, away, metadata: this.#metadata }
+    this.#target.accept('ws.resume', payload, this.pid, 0)
+  }
+
   private sendJoin (): void {
-    const payload: WsJoin = { client_pid: this.pid, metadata: this.#metadata }
+    const payload: WsJoin = { client_pid: this.pid, metadata: this.#metadata, ...this.#presence }
     this.#target.accept('ws.join', payload, this.pid, 0)
   }
 

@@ -26,6 +26,16 @@ export function encodeMessage (
   return topic === 'ws.send' ? encodeSend(payload, encoder) : encodeTopic(topic, payload, encoder)
 }
 
+/** Whether the `call` of a `ws.send` waits for the client, instead of for the operating system. */
+export function asksForAck (payload: unknown): boolean {
+  try {
+    return (payload as { ack?: unknown } | null | undefined)?.ack === true
+  } catch {
+    // The payload is refused later.
+    return false
+  }
+}
+
 function encodeSend (payload: unknown, encoder: Encoder): Encoded | string {
   if (typeof payload !== 'object' || payload === null) return 'expected an object with `data`'
   try {

@@ -9,6 +9,7 @@ import { isName } from '../process/registry/names.js'
 import { isPid } from '../process/pid.js'
 import type { Result } from '../shared/result.js'
 import type { Metadata } from '../../types/messages.js'
+import type { Duration } from '../../types/pid.js'
 
 /** The topic of a client's messages if `message_topic` is not given. */
 export const defaultTopic = 'ws.message'
@@ -19,6 +20,8 @@ export const noMetadata: Metadata = Object.freeze({})
 const minHeartbeat = 100
 const maxHeartbeat = 24 * 60 * 60 * 1000
 const maxMetadataDepth = 8
+/** The shortest time in milliseconds for which a connection lives without its socket. */
+export const minWindow = 1000
 
 const maxTargetLength = 256
 /**
@@ -30,6 +33,7 @@ const target = Type.String({ minLength: 1, maxLength: maxTargetLength })
 const topic = Type.String({ minLength: 1, maxLength: 128, pattern: '^(?!@|ws\\.(?!message$))' })
 const heartbeat = Type.Union([Type.Number(), Type.String({ maxLength: 64 })])
 const metadata = Type.Record(Type.String(), Type.Unknown())
+const resume = Type.Union([Type.Boolean(), Type.Number(), Type.String({ maxLength: 64 })])
 
 /**
  * The schema of `X-WS-Relay`, if its value is an object. Unknown fields are ignored. Two rules are
@@ -40,12 +44,13 @@ export const RelayConfigSchema = Type.Object({
   target_pid: target,
   message_topic: Type.Optional(topic),
   heartbeat_interval: Type.Optional(heartbeat),
-  metadata: Type.Optional(metadata)
+  metadata: Type.Optional(metadata),
+  resume: Type.Optional(resume)
 })
 
 /**
- * The schema of `ws.control`: the fields of {@link RelayConfigSchema}, all optional. `null` resets
- * a field.
+ * The schema of `ws.control`: the fields of {@link RelayConfigSchema} but `resume`, all optional.
+ * `null` resets a field.
  */
 export const RelayControlSchema = Type.Object({
   target_pid: Type.Optional(target),
@@ -62,7 +67,8 @@ const expectations: Record<string, string> = {
   message_topic: "1 to 128 characters, not beginning with '@', " +
     "and no 'ws.' topic other than 'ws.message'",
   heartbeat_interval: 'milliseconds, or a string of at most 64 characters',
-  metadata: 'a plain object'
+  metadata: 'a plain object',
+  resume: 'a boolean, milliseconds, or a string of at most 64 characters'
 }
 
 /** A valid value of `X-WS-Relay`, with all defaults filled in. */
@@ -73,6 +79,8 @@ export interface ResolvedConfig {
   readonly heartbeat: number
   /** A deeply frozen copy. */
   readonly metadata: Metadata
+  /** Milliseconds; false: this connection cannot be resumed; undefined: as its route says. */
+  readonly resume?: number | false
 }
 
 /** A value of which only the target is missing. */
@@ -167,6 +175,16 @@ function toHeartbeat (value: string | number): number {
   }
 }
 
+function toResume (value: boolean | Duration | undefined): number | false | undefined {
+  if (value === undefined || value === true) return undefined
+  if (value === false) return false
+  try {
+    return toMilliseconds(value, minWindow)
+  } catch (err) {
+    throw new ConfigProblem(`resume: ${toError(err).message}`)
+  }
+}
+
 function fromText (text: string, limits: ConfigLimits): unknown {
   limitBytes(text, limits.maxConfigSize, 'value')
   const trimmed = text.trim()
@@ -208,16 +226,16 @@ function bareTarget (value: unknown, limits: ConfigLimits): string | undefined {
 function toChange (
   value: unknown, check: TypeCheck<TSchema>, limits: ConfigLimits
 ): ControlChange {
-  const { target_pid, message_topic, heartbeat_interval, metadata } =
+  const { target_pid, message_topic, heartbeat_interval, metadata, resume } =
     value as Record<string, unknown>
   // Not checked as JSON: NaN would become null there, and null resets a field.
-  const fields: unknown = { target_pid, message_topic, heartbeat_interval, metadata }
+  const fields: unknown = { target_pid, message_topic, heartbeat_interval, metadata, resume }
   if (!check.Check(fields)) {
     const [error] = check.Errors(fields)
     const field = error.path.slice(1)
     throw new ConfigProblem(`${field}: expected ${expectations[field]}, got ${show(error.value)}`)
   }
-  const given = fields as Static<typeof RelayControlSchema>
+  const given = fields as Static<typeof RelayControlSchema> & Static<typeof RelayConfigSchema>
   const change: ControlChange = {}
   if (given.target_pid !== undefined) change.target = given.target_pid
   if (given.message_topic !== undefined) change.topic = given.message_topic ?? defaultTopic
@@ -229,6 +247,8 @@ function toChange (
       ? noMetadata
       : toMetadata(given.metadata, limits.maxMetadataSize)
   }
+  const resumeWithin = check === configCheck ? toResume(given.resume) : undefined
+  if (resumeWithin !== undefined) change.resume = resumeWithin
   return change
 }
 

@@ -2,7 +2,7 @@ import { errorCodes, show } from '../errors.js'
 import { BoundClient } from './bound-client.js'
 import { closeCodes, cutReason } from './close-codes.js'
 import { closedByProcess, exited, linkFailed, replacesReason } from './close-reasons.js'
-import { encodeMessage, parseClose } from './commands.js'
+import { asksForAck, encodeMessage, parseClose } from './commands.js'
 import type { Answer } from '../process/calls.js'
 import type { Batch } from '../process/batch.js'
 import type { ConnectionDescription, Entity } from '../process/entity.js'
@@ -76,7 +76,9 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
       return this.refuseMessage(call, topic, 'stopping', 'the connection is closing')
     }
     switch (topic) {
-      case 'ws.send': return this.#sendMessage(topic, this.#encode(topic, payload, batch), call)
+      case 'ws.send':
+        if (call !== undefined && asksForAck(payload)) return this.#sendForAck(payload, call)
+        return this.#sendMessage(topic, this.#encode(topic, payload, batch), call)
       case 'ws.close': return this.#closeOnRequest(payload, call)
       case 'ws.control': return this.receiveControl(payload, call)
     }
@@ -107,7 +109,9 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
    * @param message a string says why the payload is malformed. It is no `Result`, because one would
    * be allocated for each message
    */
-  #sendMessage (topic: string, message: Encoded | string, call: Answer | undefined): boolean {
+  #sendMessage (
+    topic: string, message: Encoded | string, call: Answer | undefined, forAck = false
+  ): boolean {
     if (typeof message === 'string') return this.refuseMalformed(topic, message, call)
     const { maxBufferedAmount } = this.settings
     const isFull = this.#writer.bufferedBytes > maxBufferedAmount
@@ -115,8 +119,18 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
       return this.#refuseOverflow(topic, call)
     }
     this.countAccepted()
-    this.#writer.sendEncoded(message, call && (() => { call.reply(undefined) }))
+    const replied = call && (() => { call.reply(undefined) })
+    this.#writer.sendEncoded(message, forAck ? undefined : replied)
+    if (forAck) this.transport.whenAcknowledged!(replied!)
     return true
+  }
+
+  /** The call is answered when the client has acknowledged the message. */
+  #sendForAck (payload: unknown, call: Answer): boolean {
+    if (this.transport.whenAcknowledged === undefined) {
+      return this.refuseMessage(call, 'ws.send', 'topic', 'the client cannot acknowledge')
+    }
+    return this.#sendMessage('ws.send', this.#encode('ws.send', payload, undefined), call, true)
   }
 
   #refuseOverflow (topic: string, call: Answer | undefined): false {
@@ -201,10 +215,11 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
 
   /** The closing handshake of the transport goes on without the PID. */
   #endPid (closeReason: CloseReason): void {
+    const { away } = this.transport
     this.leaveTarget(closeReason)
     this.transport.close(closeReason)
     const { code, leaveReason: reason, cause, exitReason } = closeReason
-    const value: ConnectionExit = { code, reason, cause }
+    const value: ConnectionExit = { code, reason, cause, ...away !== undefined && { away } }
     this.relay.counters.connectionClosed(this, closeReason)
     this.relay.runtime.entityEnded(this, { pid: this.pid, reason: exitReason, value })
   }
@@ -225,6 +240,7 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
       buffered: this.#writer.bufferedBytes,
       dropped: this.#droppedCount,
       messages: this.messageCount,
+      connected: this.transport.away === undefined,
       paused: this.transport.isPaused
     }
   }

@@ -1,7 +1,9 @@
 import type { RelayRouteOptions, WsRelayOptions } from '../../types/relay.js'
 
 /** The settings of the connections of one scope or route. */
-export type ConnectionSettings = Readonly<Required<Omit<RelayRouteOptions, 'allowedOrigins'>>>
+export type ConnectionSettings = Readonly<
+  Required<Omit<RelayRouteOptions, 'allowedOrigins' | 'resume'>>
+>
 
 /**
  * The default of `maxFragments`: one fragment for each KiB of the largest message, and at least

@@ -53,6 +53,10 @@ export interface Transport extends Producer {
   readonly writer: MessageWriter
   /** Whether `onMessage` returned false and `resume` was not called since. */
   readonly isPaused: boolean
+  /** Milliseconds for which the client has been away; undefined while it is connected. */
+  readonly away?: number | undefined
+  /** Calls back when the client has all messages up to now. Absent if it cannot acknowledge. */
+  whenAcknowledged? (callback: () => void): void
   /** Called once, before any other method. */
   open (events: TransportEvents): void
   /** Delivers further messages after `onMessage` returned false. Otherwise it has no effect. */

@@ -75,6 +75,11 @@ export function checkAddress (to: unknown): asserts to is string {
   if (typeof to !== 'string') throw new errorCodes.FST_PROCESS_INVALID_PID(show(to))
 }
 
+/** The serial number of a PID, in decimal. */
+export function serialOf (pid: Pid): string {
+  return pid.slice(0, pid.indexOf('@'))
+}
+
 /** Whether a string has the shape of a PID, dead or alive, of any node. */
 export function isPid (value: unknown): value is Pid {
   return typeof value === 'string' && value.length <= 128 && shape.test(value)

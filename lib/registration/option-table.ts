@@ -32,6 +32,12 @@ export const routeOptions = {
   maxBufferedAmount: integer(MiB as number, 'bytes'),
   overflow: choice(['close', 'drop'], 'close'),
   forwardTopics: flag(true as boolean),
+  resume: {
+    // Its own fields are checked by `resumeSettings`.
+    schema: Type.Union([Type.Boolean(), record]),
+    default: false as RelayRouteOptions['resume'],
+    expected: 'a boolean or an object'
+  },
   maxConfigSize: integer(8 * KiB as number, 'bytes'),
   maxMetadataSize: integer(4 * KiB as number, 'bytes')
 } satisfies Record<keyof RelayRouteOptions, Option>
@@ -49,6 +55,8 @@ export const serverOptions = {
   upgradeTimeout: duration('10s', 1),
   maxHandshakes: integer(1000, 'upgrades'),
   maxConnections: integer(Infinity, 'connections'),
+  maxSuspended: integer(10_000, 'connections'),
+  maxResumeBytes: integer(256 * MiB, 'bytes'),
   pingInterval: duration('30s'),
   pongTimeout: duration('30s'),
   perMessageDeflate: {

@@ -5,9 +5,11 @@ import { defaultsOf, optionsCheck } from '../shared/options.js'
 import { namelessNode } from '../process/options.js'
 import { deflateOptions, optionTable, overrideOptions, serverOptions } from './option-table.js'
 import { compileOrigins } from './origin.js'
+import { resumeSettings } from './resume-options.js'
 import type { Fail } from '../shared/options.js'
 import type { ConnectionSettings, ServerSettings } from '../connection/settings.js'
 import type { OriginCheck } from './origin.js'
+import type { ResumeSettings } from './resume-options.js'
 import type { DeflateOptions, RelayRouteConfig, WsRelayOptions } from '../../types/relay.js'
 
 const { FST_WS_RELAY_INVALID_OPTIONS } = errorCodes
@@ -32,6 +34,7 @@ const fastifyOptions = ['logLevel', 'logSerializers']
 export interface RouteSettings extends ConnectionSettings {
   readonly allowedOrigins: RelayRouteConfig['allowedOrigins']
   readonly originAllowed: OriginCheck
+  readonly resume: ResumeSettings | false
   readonly proxied: boolean
 }
 
@@ -66,6 +69,7 @@ export function normalizeOptions (input: unknown): NormalizedOptions {
     maxBufferedAmount,
     overflow,
     forwardTopics,
+    resume,
     maxConfigSize,
     maxMetadataSize,
     ...rest
@@ -78,6 +82,7 @@ export function normalizeOptions (input: unknown): NormalizedOptions {
       maxBufferedAmount,
       overflow,
       forwardTopics,
+      resume,
       maxConfigSize,
       maxMetadataSize
     }),
@@ -154,7 +159,8 @@ function routeSettings (options: RelayRouteConfig, scope?: RouteSettings): Route
     scope !== undefined && given.allowedOrigins === undefined
       ? scope.originAllowed
       : compileOrigins(allowedOrigins)
-  return { ...rest, allowedOrigins, originAllowed }
+  const resume = resumeSettings(given.resume, scope?.resume ?? false, rest.overflow)
+  return { ...rest, allowedOrigins, originAllowed, resume }
 }
 
 /** Durations become milliseconds. */

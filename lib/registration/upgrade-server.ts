@@ -1,8 +1,12 @@
+import { Connection } from '../connection/connection.js'
 import { RelayServer } from '../connection/relay-server.js'
+import { Session } from '../session/session.js'
+import { Sessions } from '../session/sessions.js'
 import { Flusher } from '../websocket/sender.js'
 import { RefusedOrigins } from './origin.js'
 import { UpgradeCounters } from './upgrade-counters.js'
 import type { Duplex } from 'node:stream'
+import type { Entity } from '../process/entity.js'
 import type { Runtime } from '../process/runtime.js'
 import type { ServerSettings } from '../connection/settings.js'
 import type { Context } from '../shared/context.js'
@@ -26,6 +30,7 @@ export class UpgradeServer extends RelayServer implements WebSocketServer {
   readonly handshakes = new Set<PendingHandshake>()
   readonly pending: PendingHandshakes
   readonly upgrades: UpgradeCounters
+  #sessions: Sessions | undefined
   #closing = false
 
   constructor (runtime: Runtime, options: ServerSettings) {
@@ -40,14 +45,42 @@ export class UpgradeServer extends RelayServer implements WebSocketServer {
     return this.#closing
   }
 
+  /** Made when the first client asks for a session. */
+  get sessions (): Sessions {
+    this.#sessions ??= this.#createSessions()
+    return this.#sessions
+  }
+
+  #createSessions (): Sessions {
+    const { runtime, deadlines, options: { maxSuspended, maxResumeBytes } } = this
+    const { pids: { node }, processTable } = runtime
+    const incarnation = runtime.pids.incarnation.toString(36)
+    const suffix = `@${node}.${incarnation}`
+    return new Sessions({
+      maxSuspended,
+      maxResumeBytes,
+      node,
+      incarnation,
+      deadlines,
+      now: () => runtime.clock.now(),
+      findSession: (serial) => sessionOf(processTable.findEntity(serial + suffix))
+    })
+  }
+
   /** Refuses the pending upgrades and all later ones, and then closes the connections. */
-  override close (): Promise<void> {
+  override async close (): Promise<void> {
     if (!this.#closing) {
       this.#closing = true
       this.pending.close()
     }
-    return super.close()
+    await super.close()
+    this.#sessions?.close()
   }
+}
+
+function sessionOf (entity: Entity | undefined): Session | undefined {
+  if (!(entity instanceof Connection)) return undefined
+  return entity.transport instanceof Session ? entity.transport : undefined
 }
 
 /** All upgrades of a server that have no complete response. Checks their sockets periodically. */

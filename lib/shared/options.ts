@@ -57,8 +57,9 @@ export function decimal<const D> (byDefault: D, min: number, max?: number): Opti
 }
 
 /** Milliseconds, or a string such as `'30s'`; the limits are in milliseconds. */
-export function duration<const D> (byDefault: D, min = 0, required?: true): Option<D> {
-  const max = longestDelay
+export function duration<const D> (
+  byDefault: D, min = 0, required?: true, max = longestDelay
+): Option<D> {
   return {
     // `toMilliseconds` is the check.
     schema: Type.Unknown(),

@@ -1,23 +1,30 @@
 import { errorCodes } from '../errors.js'
 import { Binding } from '../connection/binding.js'
 import { parseConfig } from '../connection/config.js'
+import { Connection } from '../connection/connection.js'
 import { negotiate } from '../websocket/deflate.js'
 import { WebSocketTransport } from '../websocket/transport.js'
 import { asTarget } from '../process/entity.js'
+import { serialOf } from '../process/pid.js'
 import { unmark } from '../registration/fastify-websocket.js'
+import { Farewell } from '../session/farewell.js'
+import { offerOf, relayProtocol } from '../session/offer.js'
+import { Session } from '../session/session.js'
 import { handshakeOf } from './arrival.js'
 import {
-  asksForWebSocket, badTarget, checkUpgrade, notAnUpgrade, overloaded, withStatus
+  asksForWebSocket, badTarget, checkUpgrade, goneMeanwhile, notAnUpgrade, overloaded, withStatus
 } from './refusals.js'
 import { extractHeader } from './relay-header.js'
 import { isFailed, isProxied } from './reply.js'
+import { checkWindow, foundSession, newSession } from './resume.js'
 import {
-  completeUpgrade, discardBody, removeBodyHeaders, switchingProtocolsHead
+  chosenProtocol, completeUpgrade, discardBody, removeBodyHeaders, switchingProtocolsHead
 } from './switching-protocols.js'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { BindResult } from '../process/remote-nodes.js'
 import type { ResolvedConfig } from '../connection/config.js'
 import type { Attempt, Refusal } from './refusals.js'
+import type { FoundSession } from './resume.js'
 import type { Registration, RouteMode } from '../registration/registration.js'
 
 type Next = (err?: Refusal | null, payload?: unknown) => void
@@ -41,7 +48,9 @@ export function afterHandler (
   // asked, so Fastify runs onSend a second time.
   if (handshake?.isWaitingForRemote === true) return
   const { value, payload } = extractHeader(reply, sent)
-  const mayUpgrade = value !== undefined && isSuccess(reply.statusCode) && !isFailed(reply)
+  const found = handshake && foundSession(request)
+  const isAsked = value !== undefined || found !== undefined
+  const mayUpgrade = isAsked && isSuccess(reply.statusCode) && !isFailed(reply)
   const settings = mayUpgrade ? settingsFor(registration, mode, request, reply) : 'off'
   // When the client has gone, the reply goes its ordinary way: nobody will receive it.
   if (settings === 'off' || settings === 'native' || handshake?.isOpen === false) {
@@ -60,7 +69,12 @@ export function afterHandler (
     if (refusal !== undefined) return refuse(refusal)
     unmark(request, handshake.socket)
   }
-  const result = parseConfig(value, settings)
+  if (found !== undefined) {
+    const refusal = continueSession(attempt, found)
+    if (refusal !== undefined) return refuse(refusal)
+    return discardBody(payload)
+  }
+  const result = checkWindow(parseConfig(value, settings), settings)
   if (!result.ok) {
     request.log.error(`invalid X-WS-Relay header: ${result.problem}`)
     return refuse(new errorCodes.FST_WS_RELAY_INVALID_CONFIG())
@@ -123,23 +137,62 @@ function upgradeWhenBound (
 function upgrade (
   attempt: Attempt, config: ResolvedConfig, answer: BindResult, binding?: Binding
 ): Refusal | undefined {
-  const { relay, settings, handshake, request, reply } = attempt
+  const { relay, settings, request, reply } = attempt
   if (!answer.ok) return badTarget(attempt, config.target, answer.problem)
   if (relay.connections.size >= relay.options.maxConnections) return overloaded(reply)
+  const protocol = chosenProtocol(request, reply.getHeader('sec-websocket-protocol'))
+  const terms = newSession(attempt, config, protocol)
+  return switchProtocols(attempt, protocol, (transport) => {
+    const session = terms && new Session(relay.sessions, transport, terms.policy, terms.identity)
+    const connection = new Connection({
+      relay, settings, target: answer.value, binding, config, transport: session ?? transport
+    })
+    session?.start(serialOf(connection.pid), terms?.why)
+    relay.upgrades.upgradeAccepted(connection.pid, answer.value.pid)
+    connection.open()
+  })
+}
+
+/** Continues a session on the socket, or tells the client how it ended. */
+function continueSession (
+  attempt: Attempt, { session, generation, received }: FoundSession
+): Refusal | undefined {
+  const { relay, reply } = attempt
+  if (!(session instanceof Session)) {
+    const { reason } = session
+    return switchProtocols(attempt, undefined, (transport) => {
+      new Farewell(relay).say(transport, reason!)
+    })
+  }
+  // The hooks of the reply took their time: the client tries again.
+  if (!session.isAlive || !session.canReplayAfter(received)) return goneMeanwhile(reply)
+  return switchProtocols(attempt, undefined, (transport) => {
+    session.attach(transport, received, generation)
+  })
+}
+
+/**
+ * Writes the 101, and opens a transport on the socket.
+ * @param protocol the application's protocol that the handler chose
+ * @returns the refusal if a header of the reply cannot be sent
+ */
+function switchProtocols (
+  attempt: Attempt, protocol: string | undefined, open: (transport: WebSocketTransport) => void
+): Refusal | undefined {
+  const { relay, settings, handshake, handshake: { socket }, request, reply } = attempt
   const offered = request.headers['sec-websocket-extensions']
   const deflate = negotiate(offered, relay.options.perMessageDeflate, settings.maxPayload)
+  const subprotocol = offerOf(request.raw) === undefined ? protocol : relayProtocol
   let head: string
   try {
-    head = switchingProtocolsHead(request, reply, deflate?.response)
+    head = switchingProtocolsHead(request, reply, subprotocol, deflate?.response)
   } catch (err) {
     // With these headers the reply of the error would fail as well.
     for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name)
     request.log.error({ err }, 'a reply header cannot be sent')
     return new errorCodes.FST_WS_RELAY_INVALID_CONFIG({ cause: err })
   }
-  const { socket } = handshake
   const transport = new WebSocketTransport({ server: relay, socket, settings, deflate })
-  const options = { relay, settings, target: answer.value, binding, config, transport }
-  completeUpgrade(reply, head, handshake, options)
+  completeUpgrade(reply, head, handshake, transport, () => { open(transport) })
   return undefined
 }

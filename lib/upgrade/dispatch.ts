@@ -2,6 +2,7 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { errorCodes } from '../errors.js'
 import { arrivalOf, attachArrival } from './arrival.js'
 import { Handshake } from './handshake.js'
+import { takeOffer } from '../session/offer.js'
 import { stripHeader } from './relay-header.js'
 import { routeIfKnown } from './route-probe.js'
 import { writeErrorResponse, responseOn, setResponseOn } from './response.js'
@@ -155,6 +156,7 @@ export class Dispatcher {
   #routeThrough (arrival: Arrival, response: ServerResponse, routing: Routing): void {
     const { handshake, handshake: { request, socket } } = arrival
     stripHeader(response)
+    takeOffer(request)
     handshake.setResponse(response)
     if (this.#otherListeners(arrival) <= 0) routing(request, response)
     else if (!routeIfKnown(routing, request, response, socket)) {

@@ -5,6 +5,7 @@ import { asksForWebSocket, checkUpgrade, withStatus } from './refusals.js'
 import { mayHaveHeader, stripHeader } from './relay-header.js'
 import { Registration } from '../registration/registration.js'
 import { markFailed, trackProxy } from './reply.js'
+import { wrapHandler } from './resume.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Handshake } from './handshake.js'
 import type { Refusal } from './refusals.js'
@@ -18,6 +19,9 @@ export function addRelayHooks (fastify: FastifyInstance, registration: Registrat
   fastify.addHook('onRoute', function (routeOptions) {
     if (Registration.of(this) !== registration) return
     const mode = registration.markRoute(routeOptions)
+    if (typeof mode === 'object' && mode.resume !== false) {
+      routeOptions.handler = wrapHandler(routeOptions.handler, registration.relay, mode.resume)
+    }
     // The relay's hook comes after the route's own hooks, which may set cookies and other headers.
     const own = routeOptions.onSend ?? []
     routeOptions.onSend = [

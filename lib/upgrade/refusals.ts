@@ -1,5 +1,6 @@
 import { errorCodes, retryAfter, show } from '../errors.js'
 import { handshakeOf } from './arrival.js'
+import { namesLivingSession } from './offers.js'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Handshake } from './handshake.js'
 import type { RouteSettings } from '../registration/options.js'
@@ -67,16 +68,22 @@ function checkOrigin ({ relay, settings, request }: Attempt): Refusal | undefine
   return new errorCodes.FST_WS_RELAY_ORIGIN_NOT_ALLOWED()
 }
 
-function checkCapacity ({ relay, reply }: Attempt): Refusal | undefined {
+function checkCapacity ({ relay, request, reply }: Attempt): Refusal | undefined {
   const { maxConnections, maxHandshakes } = relay.options
   if (relay.closing) return withRetryAfter(reply, new errorCodes.FST_WS_RELAY_CLOSING())
-  const hasRoom = relay.connections.size < maxConnections
+  const hasRoom =
+    relay.connections.size < maxConnections || namesLivingSession(relay, request)
   if (hasRoom && relay.handshakes.size < maxHandshakes) return undefined
   return overloaded(reply)
 }
 
 export function overloaded (reply: FastifyReply): Refusal {
   return withRetryAfter(reply, new errorCodes.FST_WS_RELAY_OVERLOADED())
+}
+
+/** The session has ended while the hooks of the reply were running: the client tries again. */
+export function goneMeanwhile (reply: FastifyReply): Refusal {
+  return withRetryAfter(reply, new errorCodes.FST_WS_RELAY_TARGET_NOT_ALIVE())
 }
 
 /** The handler replied with the relay's header to a request that is not an upgrade. */

@@ -1,13 +1,10 @@
 import { hash } from 'node:crypto'
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import * as wsExports from 'ws'
-import { Connection } from '../connection/connection.js'
 import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { ConnectionOptions } from '../connection/bound-client.js'
 import type { WebSocketTransport } from '../websocket/transport.js'
 import type { Handshake } from './handshake.js'
-import type { UpgradeServer } from '../registration/upgrade-server.js'
 
 // Exported since ws 8.19, but missing from its types.
 const { subprotocol } = wsExports as unknown as {
@@ -29,19 +26,21 @@ const dropped = new RegExp(`^(?:${bodyHeaders}|${connectionHeaders})$`)
 
 /**
  * The head of the 101 response (RFC 6455 section 4.2.2), which includes the headers of the reply.
+ * @param protocol the subprotocol of the connection
  * @throws Node's `ERR_INVALID_CHAR` or `ERR_INVALID_HTTP_TOKEN` for a header that is not valid
  */
 export function switchingProtocolsHead (
-  request: FastifyRequest, reply: FastifyReply, extensions?: string
+  request: FastifyRequest,
+  reply: FastifyReply,
+  protocol: string | undefined,
+  extensions: string | undefined
 ): string {
   const accept = hash('sha1', request.headers['sec-websocket-key'] + guid, 'base64')
   let head = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
     `Sec-WebSocket-Accept: ${accept}\r\n`
-  const headers = reply.getHeaders()
-  const protocol = chosenProtocol(request, headers['sec-websocket-protocol'])
   if (protocol !== undefined) head += `Sec-WebSocket-Protocol: ${protocol}\r\n`
   if (extensions !== undefined) head += `Sec-WebSocket-Extensions: ${extensions}\r\n`
-  for (const [name, value] of Object.entries(headers)) {
+  for (const [name, value] of Object.entries(reply.getHeaders())) {
     if (value === undefined || dropped.test(name)) continue
     validateHeaderName(name)
     for (const line of Array.isArray(value) ? value : [value]) {
@@ -53,7 +52,9 @@ export function switchingProtocolsHead (
 }
 
 /** The subprotocol that the handler chose, if the client has offered it. */
-function chosenProtocol (request: FastifyRequest, chosen: unknown): string | undefined {
+export function chosenProtocol (
+  request: FastifyRequest, chosen: unknown
+): string | undefined {
   const offered = request.headers['sec-websocket-protocol']
   if (typeof chosen !== 'string' || offered === undefined) return undefined
   try {
@@ -65,17 +66,15 @@ function chosenProtocol (request: FastifyRequest, chosen: unknown): string | und
 }
 
 /**
- * Writes the 101 and makes the socket a connection. From now on Fastify no longer deals with the
+ * Writes the 101 and opens a transport on the socket. From now on Fastify no longer deals with the
  * request and the reply, and the connection keeps no reference to them.
  */
 export function completeUpgrade (
   reply: FastifyReply,
   head: string,
   handshake: Handshake,
-  options: ConnectionOptions & {
-    readonly relay: UpgradeServer
-    readonly transport: WebSocketTransport
-  }
+  transport: WebSocketTransport,
+  open: () => void
 ): void {
   const { socket } = handshake
   reply.hijack()
@@ -84,10 +83,8 @@ export function completeUpgrade (
   const early = handshake.complete()
   socket.write(head, 'latin1')
   if (handshake.isInjected) holdUntilNextTurn(socket)
-  const connection = new Connection(options)
-  options.relay.upgrades.upgradeAccepted(connection.pid, options.target.pid)
-  connection.open()
-  for (const bytes of early) options.transport.onSocketData(bytes)
+  open()
+  for (const bytes of early) transport.onSocketData(bytes)
   // The onResponse hooks, metrics and Fastify's log line wait for this event.
   response.statusCode = 101
   response.emit('finish')

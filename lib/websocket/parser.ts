@@ -118,6 +118,11 @@ export class FrameParser {
     return this.#partialLength + (this.#chunk === undefined ? 0 : this.#end - this.#offset)
   }
 
+  /** The frames that wait while stopped. */
+  get waitingFrames (): Buffer {
+    return this.#chunk === undefined ? empty : this.#chunk.subarray(this.#offset, this.#end)
+  }
+
   /**
    * Parses bytes from the socket, or keeps them while stopped.
    * @param chunk unmasked in place. The caller must not use it any more

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { closeCodes } from '../connection/close-codes.js'
 import { closedByClient, violated } from '../connection/close-reasons.js'
 import { defaultFragments } from '../connection/settings.js'
+import { findCloseFrame } from './close-scan.js'
 import { DeflatingSender } from './deflate.js'
 import { closeFrame, noCode, pingFrame, pongFrame } from './frames.js'
 import { Liveness } from './liveness.js'
@@ -126,11 +127,22 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
   }
 
   onSocketClose (): void {
-    if (!this.#isClosing) this.#events.onTransportEnd(closeCodes.lost)
+    if (!this.#isClosing) this.#events.onTransportEnd(this.#lossReason())
     this.#liveness.stop()
     this.#events.onTransportClose()
     // Otherwise a message is still being inflated, and `close` follows.
     if (this.#isClosing) this.#release()
+  }
+
+  /**
+   * The messages that were read still wait for the target. The closed stream would drop some of
+   * them, and a close frame among them is a better reason.
+   */
+  #lossReason (): CloseReason {
+    if (this.isBeingRead) return closeCodes.lost
+    this.#parseBuffered()
+    const close = findCloseFrame(this.#parser.waitingFrames)
+    return close === undefined ? closeCodes.lost : clientClosed(close.code, close.reason)
   }
 
   // The parser
@@ -160,7 +172,7 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
   }
 
   onCloseFrame (code: number, reason: string): void {
-    this.#clientEnded(closedByClient(code === noCode ? undefined : code, reason))
+    this.#clientEnded(clientClosed(code, reason))
   }
 
   onViolation (code: ViolationCode, reason: string): void {
@@ -260,10 +272,13 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
   handOver (): void {
     this.#state = 'handing over'
     this.#isPaused = false
-    if (this.#socket.readableLength > 0) {
-      for (const bytes of takeBufferedChunks(this.#socket)) this.#parser.parseChunk(bytes)
-    }
+    this.#parseBuffered()
     this.#resumeParsing()
+  }
+
+  #parseBuffered (): void {
+    if (this.#socket.readableLength === 0) return
+    for (const bytes of takeBufferedChunks(this.#socket)) this.#parser.parseChunk(bytes)
   }
 
   /** Messages are still parsed and dropped, because the client's close frame follows them. */
@@ -297,4 +312,9 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
     // ws limits how many codecs inflate at once. Closed meanwhile, a codec would keep its place.
     if (!this.#isInflating) this.#deflate?.codec.cleanup()
   }
+}
+
+/** @param code 1005: the close frame has none */
+function clientClosed (code: number, reason: string): CloseReason {
+  return closedByClient(code === noCode ? undefined : code, reason)
 }

@@ -2,8 +2,9 @@ import { clientMutants } from './client.js'
 import { clusterMutants } from './cluster.js'
 import { processMutants } from './process.js'
 import { relayMutants } from './relay.js'
+import { resumeMutants } from './resume.js'
 import type { Mutant } from './mutant.js'
 
 export const mutants: readonly Mutant[] = [
-  ...processMutants, ...relayMutants, ...clusterMutants, ...clientMutants
+  ...processMutants, ...relayMutants, ...resumeMutants, ...clusterMutants, ...clientMutants
 ]

@@ -94,9 +94,9 @@ export const relayMutants: readonly Mutant[] = [
     name: 'watchers get the exit before the target gets the leave',
     file: 'connection/connection.ts',
     search:
-      '    this.leaveTarget(closeReason)\n    this.transport.close(closeReason)\n    const { code, leaveReason: reason, cause, exitReason } = closeReason\n    const value: ConnectionExit = { code, reason, cause }\n    this.relay.counters.connectionClosed(this, closeReason)\n    this.relay.runtime.entityEnded(this, { pid: this.pid, reason: exitReason, value })\n',
+      '    this.leaveTarget(closeReason)\n    this.transport.close(closeReason)\n    const { code, leaveReason: reason, cause, exitReason } = closeReason\n    const value: ConnectionExit = { code, reason, cause, ...away !== undefined && { away } }\n    this.relay.counters.connectionClosed(this, closeReason)\n    this.relay.runtime.entityEnded(this, { pid: this.pid, reason: exitReason, value })\n',
     replace:
-      '    const { code, leaveReason: reason, cause, exitReason } = closeReason\n    const value: ConnectionExit = { code, reason, cause }\n    this.relay.counters.connectionClosed(this, closeReason)\n    this.relay.runtime.entityEnded(this, { pid: this.pid, reason: exitReason, value })\n    this.leaveTarget(closeReason)\n    this.transport.close(closeReason)\n',
+      '    const { code, leaveReason: reason, cause, exitReason } = closeReason\n    const value: ConnectionExit = { code, reason, cause, ...away !== undefined && { away } }\n    this.relay.counters.connectionClosed(this, closeReason)\n    this.relay.runtime.entityEnded(this, { pid: this.pid, reason: exitReason, value })\n    this.leaveTarget(closeReason)\n    this.transport.close(closeReason)\n',
     suites: ['connections']
   },
   {
@@ -224,8 +224,8 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'a call is answered before the kernel has taken its frame',
     file: 'connection/connection.ts',
-    search: 'this.#writer.sendEncoded(message, call && (() => { call.reply(undefined) }))',
-    replace: 'call?.reply(undefined)\n    this.#writer.sendEncoded(message)',
+    search: 'this.#writer.sendEncoded(message, forAck ? undefined : replied)',
+    replace: 'replied?.()\n    this.#writer.sendEncoded(message)',
     suites: ['connections']
   },
   {

@@ -3,6 +3,7 @@ import { calls } from './processes/calls.js'
 import { connections } from './connections/connections.js'
 import { fanOut } from './cluster/fan-out.js'
 import { names } from './cluster/names.js'
+import { resume } from './resume/resume.js'
 import { relations } from './processes/relations.js'
 import { supervisors } from './processes/supervisors.js'
 import { wire } from './connections/wire.js'
@@ -13,6 +14,7 @@ export const suites: readonly Suite[] = [
   calls,
   supervisors,
   connections,
+  resume,
   wire,
   names,
   fanOut,

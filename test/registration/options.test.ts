@@ -15,6 +15,8 @@ const defaults = {
     upgradeTimeout: 10_000,
     maxHandshakes: 1000,
     maxConnections: Infinity,
+    maxSuspended: 10_000,
+    maxResumeBytes: 256 * 1024 * 1024,
     pingInterval: 30_000,
     pongTimeout: 30_000,
     closeTimeout: 5000,
@@ -241,7 +243,7 @@ t.test('rejects an override that is not an object', async (t) => {
     ['', /must be false or an object/],
     [
       { node: 'x' },
-      /there is no option 'node' here, only allowedOrigins, maxPayload, maxBufferedAmount, overflow, forwardTopics, maxConfigSize, maxMetadataSize, proxied$/
+      /there is no option 'node' here, only allowedOrigins, maxPayload, maxBufferedAmount, overflow, forwardTopics, resume, maxConfigSize, maxMetadataSize, proxied$/
     ],
     [{ maxPayload: -1 }, /'maxPayload' must be an integer from 1/],
     [{ allowedOrigins: '*.' }, /is not an origin/]

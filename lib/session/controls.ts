@@ -1,0 +1,69 @@
+// The controls of docs/resume.md: text messages whose first byte is 00. A second byte of 00 marks a
+// text of the application that itself begins with U+0000.
+import { failure, success } from '../shared/result.js'
+import { opcodes, textFrame } from '../websocket/frames.js'
+import type { Result } from '../shared/result.js'
+
+/** The second byte of a control. */
+export const controls = { hello: 0x68, ack: 0x61, ping: 0x70, reconnect: 0x72 } as const
+
+/** Why a session was not resumed. */
+export type RefusedBecause = 'refused' | 'node' | 'gap' | 'expired' | 'ended' | 'full'
+
+/** The first message of the server. */
+export interface Hello {
+  /** Absent where the session cannot be resumed. */
+  readonly token?: string
+  /** Milliseconds from the loss of the socket to the end of the session; 0: no resume. */
+  readonly window: number
+  /** The number of the next data message on this socket. */
+  readonly from: number
+  /** Data messages of the client that the session has taken. */
+  readonly received: number
+  readonly resumed: boolean
+  /** Present if a resume was asked for and not granted. */
+  readonly why?: RefusedBecause
+  /** The application's protocol that the handler chose; empty without one. */
+  readonly protocol: string
+}
+
+export function helloFrame (hello: Hello): Buffer {
+  return textFrame(`\u0000h${JSON.stringify({ v: 1, ...hello })}`)
+}
+
+/** @param received data messages received so far, in the whole session */
+export function ackFrame (received: number): Buffer {
+  return textFrame(`\u0000a${received}`)
+}
+
+const maxDigits = 16
+const digits = /^\d+$/
+
+/** Reads an acknowledgement. @param data the whole message */
+export function parseAck (data: Buffer): Result<number> {
+  const text = data.toString('latin1', 2, 2 + maxDigits + 1)
+  if (text.length > maxDigits) return failure('longer than 16 digits')
+  return digits.test(text) ? success(Number(text)) : failure('not a number')
+}
+
+/** Whether a text message is a control, or an escaped text of the application. */
+export function beginsWithNul (data: Buffer): boolean {
+  return data.length > 0 && data[0] === 0
+}
+
+/** Whether a message that begins with 00 is a text of the application, with a 00 in front. */
+export function isEscaped (data: Buffer): boolean {
+  return data.length > 1 && data[1] === 0
+}
+
+/**
+ * Puts one more 00 in front of a text that begins with U+0000.
+ * @param frame a whole frame of this server, not compressed. Other clients may share it
+ */
+export function escapeFrame (frame: Buffer): Buffer {
+  const short = frame[1]
+  const start = short < 126 ? 2 : short === 126 ? 4 : 10
+  const isText = (frame[0] & 0x0f) === opcodes.text
+  if (!isText || frame.length === start || frame[start] !== 0) return frame
+  return textFrame(`\u0000${frame.toString('utf8', start)}`)
+}

@@ -1,0 +1,386 @@
+import { closeCodes } from '../connection/close-codes.js'
+import { violated } from '../connection/close-reasons.js'
+import {
+  beginsWithNul, controls, escapeFrame, helloFrame, isEscaped, parseAck
+} from './controls.js'
+import { Received } from './received.js'
+import { transitionFor } from './states.js'
+import { Unacknowledged } from './unacknowledged.js'
+import type { CloseReason } from '../connection/close-codes.js'
+import type {
+  Encoded, Encoder, MessageWriter, Transport, TransportEvents
+} from '../connection/transport.js'
+import type { Deadline, Slot } from '../shared/deadline-timer.js'
+import type { Hello, RefusedBecause } from './controls.js'
+import type {
+  Claim, HostedSession, SessionEvents, SessionHost, SessionIdentity, SessionPolicy
+} from './session-host.js'
+import type { SessionEvent, SessionState } from './states.js'
+import type { TokenScope } from './tokens.js'
+
+/** Milliseconds between two acknowledgements while the client is not being read. */
+const ackInterval = 10_000
+
+/**
+ * The transport of a client that counts messages (docs/resume.md). It holds the transport of a
+ * socket and outlives it: while there is none, it keeps what is sent to the client. The connection
+ * above it notices nothing.
+ */
+export class Session
+implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
+  slot: Slot | undefined
+  readonly kind: Transport['kind']
+  readonly encoder: Encoder
+  readonly policy: SessionPolicy
+  readonly #identity: SessionIdentity
+  readonly #host: SessionHost
+  /** The transport of the present socket, or of the last one. */
+  #transport: Transport
+  #events!: SessionEvents
+  #serial = ''
+  #state: SessionState = 'fresh'
+  readonly #kept = new Unacknowledged()
+  readonly #received = new Received()
+  /** The generation of the token that the client surely has. The next hello carries the next. */
+  #generation = 0
+  /** When the window ends, while it is running. */
+  #windowEnds: number | undefined
+  /** Why the socket was lost for which the window runs. */
+  #lossReason: CloseReason = closeCodes.lost
+  #suspendedAt: number | undefined
+  /** Ended for a limit. */
+  #isFull = false
+  /** The client broke the protocol: its further messages are dropped. */
+  #isMuted = false
+  /** Bytes that were replayed. They may wait for the client in addition to its limit. */
+  #replayedBytes = 0
+  #onAcknowledged: Array<{ readonly number: number, readonly callback: () => void }> | undefined
+  /** Transports that have not called `onTransportClose`. */
+  #openTransports = 1
+  /** The transport was closed by the session: there is no socket. */
+  #isCut = false
+  #isClosed = false
+  /** Set while an upgrade is about to resume it. */
+  claim: Claim | undefined
+
+  constructor (
+    host: SessionHost, transport: Transport, policy: SessionPolicy, identity: SessionIdentity
+  ) {
+    this.#host = host
+    this.#transport = transport
+    this.kind = transport.kind
+    this.encoder = transport.writer.encoder
+    this.policy = policy
+    this.#identity = identity
+  }
+
+  get writer (): MessageWriter {
+    return this
+  }
+
+  get isPaused (): boolean {
+    return !this.#isCut && this.#transport.isPaused
+  }
+
+  get serial (): string {
+    return this.#serial
+  }
+
+  get owner (): string | undefined {
+    return this.#identity.owner
+  }
+
+  get generation (): number {
+    return this.#generation
+  }
+
+  get keptBytes (): number {
+    return this.#kept.bytes
+  }
+
+  /** Milliseconds since the socket was lost; undefined while there is one. */
+  get away (): number | undefined {
+    return this.#suspendedAt === undefined ? undefined : this.#host.now() - this.#suspendedAt
+  }
+
+  /** Whether an offer can still resume it. */
+  get isAlive (): boolean {
+    return this.#state !== 'ended'
+  }
+
+  /** Milliseconds until the window ends, while it is running. */
+  get windowLeft (): number {
+    return this.#windowEnds === undefined ? 0 : this.#windowEnds - this.#host.now()
+  }
+
+  /**
+   * Sends the hello of a new session.
+   * @param serial of its PID
+   * @param why an earlier session was not resumed
+   */
+  start (serial: string, why: RefusedBecause | undefined): void {
+    this.#serial = serial
+    this.#sendHello({ resumed: false, from: 1, why })
+  }
+
+  #sendHello (fields: Pick<Hello, 'resumed' | 'from' | 'why'>): void {
+    const { window } = this.policy
+    const { protocol } = this.#identity
+    const token = window === 0
+      ? undefined
+      : this.#host.tokenFor(this.scope, this.#generation + 1)
+    const hello = { token, window, received: this.#received.count, protocol, ...fields }
+    this.#received.acknowledged()
+    this.#transport.writer.sendEncoded(helloFrame(hello))
+  }
+
+  get scope (): TokenScope {
+    const { origin, path } = this.#identity
+    return { serial: this.#serial, origin, path }
+  }
+
+  /** Whether the client can get all messages after those that it says to have. */
+  canReplayAfter (received: number): boolean {
+    const { acknowledged, droppedUpTo, sent } = this.#kept
+    return received <= sent && Math.max(received, acknowledged) >= droppedUpTo
+  }
+
+  /**
+   * Continues on a new socket, whose 101 is written. A socket that was open is cut.
+   * @param received data messages that the client has. It may have acknowledged more since
+   * @param generation of the client's token
+   */
+  attach (transport: Transport, received: number, generation: number): void {
+    const { away } = this
+    this.#apply('offer')
+    // Messages that were read and that wait are dropped: the client sends them again.
+    this.#cut(closeCodes.lost)
+    this.#host.cancel(this)
+    if (away !== undefined) this.#host.sessionResumed(this)
+    this.#suspendedAt = undefined
+    this.claim = undefined
+    this.#transport = transport
+    this.#isCut = false
+    this.#openTransports++
+    this.#generation = generation
+    this.#acknowledge(received)
+    const { acknowledged } = this.#kept
+    this.#sendHello({ resumed: true, from: acknowledged + 1, why: undefined })
+    this.#replayedBytes = this.#kept.bytes
+    this.#kept.replay((frame, number) => { this.#writeKept(frame, number) })
+    this.#scheduleWindow()
+    transport.open(this)
+    if (away !== undefined && this.policy.notify) this.#events.onResumed(away)
+  }
+
+  /** Nothing more is read of the socket, or written to it. */
+  #cut (reason: CloseReason): void {
+    if (this.#isCut) return
+    this.#isCut = true
+    this.#transport.close(reason)
+  }
+
+  /** Ends it because the client has lost messages that are not kept any more. */
+  endForGap (): void {
+    const isAway = this.#suspendedAt !== undefined
+    this.#events.onTransportEnd(isAway ? this.#lossReason : closeCodes.lost)
+  }
+
+  /** Ends it because it, or all sessions together, keep too much. */
+  endForLimit (): void {
+    this.#isFull = true
+    this.#events.onTransportEnd(this.#lossReason)
+  }
+
+  get endedForLimit (): boolean {
+    return this.#isFull
+  }
+
+  #apply (event: SessionEvent): ReturnType<typeof transitionFor> {
+    const transition = transitionFor(this.#state, event)
+    if (transition !== undefined) this.#state = transition.state
+    return transition
+  }
+
+  // As a transport: called by the connection
+
+  open (events: SessionEvents): void {
+    this.#events = events
+    this.#transport.open(this)
+  }
+
+  resume (): void {
+    if (this.isPaused && this.#state === 'open') this.#host.cancel(this)
+    this.#transport.resume()
+  }
+
+  /** The connection is closing: from now on no offer is accepted. */
+  handOver (): void {
+    this.#apply('end')
+    if (this.#isCut) this.#events.onHandedOver()
+    else this.#transport.handOver()
+  }
+
+  close (reason: CloseReason): void {
+    this.#apply('end')
+    this.#host.cancel(this)
+    if (this.#suspendedAt !== undefined) this.#host.sessionEnded(this, reason)
+    this.#kept.clear()
+    this.#onAcknowledged = undefined
+    this.#cut(reason)
+    this.#isClosed = true
+    if (this.#openTransports === 0) this.#events.onTransportClose()
+  }
+
+  get bufferedBytes (): number {
+    return this.#suspendedAt === undefined ? this.#transport.writer.bufferedBytes : this.#kept.bytes
+  }
+
+  allowsBurst (limit: number): boolean {
+    if (this.#suspendedAt !== undefined) return this.#allowsMoreKept(limit)
+    const { writer } = this.#transport
+    // A client on a slow line gets time for what was replayed.
+    if (writer.bufferedBytes <= limit + this.#replayedBytes) return true
+    this.#replayedBytes = 0
+    return writer.allowsBurst(limit)
+  }
+
+  #allowsMoreKept (limit: number): boolean {
+    if (this.#kept.bytes <= limit + this.policy.buffer.bytes) return true
+    if (this.policy.overflow === 'close') this.endForLimit()
+    return false
+  }
+
+  sendEncoded (message: Encoded, written?: () => void): void {
+    const frame = escapeFrame(message)
+    if (this.policy.window === 0) {
+      this.#kept.sent++
+      return this.#transport.writer.sendEncoded(frame, written)
+    }
+    this.#kept.keep(frame, written)
+    if (this.#suspendedAt !== undefined) return this.#host.keptBytesChanged(this, frame.length)
+    this.#writeKept(frame, this.#kept.sent)
+    const { buffer } = this.policy
+    if (this.#kept.bytes <= buffer.bytes && this.#kept.count <= buffer.frames) return
+    this.#kept.evict(buffer, this.#transport.writer.bufferedBytes)
+  }
+
+  #writeKept (frame: Buffer, number: number): void {
+    const written = this.#kept.hasCallback(number)
+      ? () => { this.#kept.written(number) }
+      : undefined
+    this.#transport.writer.sendEncoded(frame, written)
+  }
+
+  /** Calls back when the client has acknowledged everything that was sent until now. */
+  whenAcknowledged (callback: () => void): void {
+    (this.#onAcknowledged ??= []).push({ number: this.#kept.sent, callback })
+  }
+
+  // Events of the socket's transport
+
+  onMessage (data: Buffer, binary: boolean): boolean {
+    if (this.#state !== 'open') {
+      if (this.#isMuted) return true
+      this.#firstMessage()
+    }
+    let message = data
+    if (!binary && beginsWithNul(data)) {
+      if (!isEscaped(data)) return this.#receiveControl(data)
+      message = data.subarray(1)
+    }
+    const isRead = this.#events.onMessage(message, binary)
+    const isDue = this.#received.countMessage(data.length)
+    if (isDue && this.#suspendedAt === undefined) this.#received.sendAck(this.#transport.writer)
+    if (!isRead && this.#state === 'open') this.#host.schedule(this, ackInterval)
+    return isRead
+  }
+
+  /** The client has received the hello. */
+  #firstMessage (): void {
+    if (this.#apply('message')?.action !== 'prove') return
+    this.#generation++
+    this.#windowEnds = undefined
+    this.#host.cancel(this)
+  }
+
+  #receiveControl (data: Buffer): boolean {
+    if (data[1] === controls.ack) this.#receiveAck(data)
+    else if (data[1] !== controls.ping) this.#host.unknownControl()
+    else if (this.#suspendedAt === undefined) this.#received.answerPing(this.#transport.writer)
+    return true
+  }
+
+  #receiveAck (data: Buffer): void {
+    const ack = parseAck(data)
+    if (!ack.ok || ack.value > this.#kept.sent) {
+      this.#apply('end')
+      this.#isMuted = true
+      this.#events.onTransportEnd(violated(1002, 'invalid acknowledgement'))
+    } else this.#acknowledge(ack.value)
+  }
+
+  #acknowledge (number: number): void {
+    const before = this.#kept.bytes
+    this.#kept.acknowledge(number)
+    const change = this.#kept.bytes - before
+    if (this.#suspendedAt !== undefined) this.#host.keptBytesChanged(this, change)
+    if (this.#onAcknowledged === undefined) return
+    while (this.#onAcknowledged.length > 0 && this.#onAcknowledged[0].number <= number) {
+      this.#onAcknowledged.shift()!.callback()
+    }
+    if (this.#onAcknowledged.length === 0) this.#onAcknowledged = undefined
+  }
+
+  onTransportEnd (reason: CloseReason): void {
+    const { cause } = reason
+    const isLost = cause === 'lost' || cause === 'ping_timeout'
+    const mayReturn = isLost && this.policy.window > 0
+    const action = this.#apply(mayReturn ? 'lost' : 'end')?.action
+    // Once it has ended, a better reason may follow `lost`.
+    if (isLost && action === 'suspend') this.#suspend(reason, cause)
+    else if (!isLost || this.#suspendedAt === undefined) this.#events.onTransportEnd(reason)
+  }
+
+  #suspend (reason: CloseReason, cause: 'lost' | 'ping_timeout'): void {
+    this.#suspendedAt = this.#host.now()
+    this.#host.cancel(this)
+    if (this.#windowEnds === undefined) {
+      this.#windowEnds = this.#suspendedAt + this.policy.window
+      this.#lossReason = reason
+    }
+    this.#scheduleWindow()
+    // Messages that wait for the target are handed on when it has room.
+    if (!this.#transport.isPaused) this.#cut(reason)
+    if (this.policy.notify) this.#events.onSuspended(cause)
+    this.#host.sessionSuspended(this)
+  }
+
+  #scheduleWindow (): void {
+    if (this.#windowEnds === undefined) return
+    this.#host.schedule(this, Math.max(0, this.windowLeft))
+  }
+
+  /** The window is over, or a client that is not read needs a sign of life. */
+  due (): void {
+    if (this.#state === 'open') {
+      this.#host.schedule(this, ackInterval)
+      this.#received.answerPing(this.#transport.writer)
+    } else if (this.#apply('windowOver') !== undefined) {
+      this.#events.onTransportEnd(this.#lossReason)
+    }
+  }
+
+  onHandedOver (): void {
+    this.#events.onHandedOver()
+  }
+
+  onTransportError (err: Error): void {
+    this.#events.onTransportError(err)
+  }
+
+  onTransportClose (): void {
+    this.#openTransports--
+    if (this.#isClosed && this.#openTransports === 0) this.#events.onTransportClose()
+  }
+}

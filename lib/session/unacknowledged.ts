@@ -1,0 +1,99 @@
+/** How much is kept of the messages that the kernel has taken and the client not acknowledged. */
+export interface BufferLimits {
+  readonly bytes: number
+  readonly frames: number
+}
+
+/** So many dropped messages are removed from the array together. */
+const compactAt = 64
+
+/**
+ * The data messages of the server that its client has not acknowledged, numbered from 1. The frames
+ * are those before compression. They are kept by reference: the receivers of a broadcast share one.
+ */
+export class Unacknowledged {
+  /** The number of the last message. */
+  sent = 0
+  /** The highest number that the client has acknowledged. */
+  acknowledged = 0
+  /** Bytes of the kept frames. */
+  bytes = 0
+  #frames: (Buffer | undefined)[] = []
+  /** Index of the oldest kept message in `#frames`. */
+  #first = 0
+  /** Callbacks by the number of their message. Few messages have one. */
+  #onWritten: Map<number, () => void> | undefined
+
+  get count (): number {
+    return this.#frames.length - this.#first
+  }
+
+  /** The highest number that is not kept any more: the client has it, or it was evicted. */
+  get droppedUpTo (): number {
+    return this.sent - this.count
+  }
+
+  /** Keeps a message under the next number. @param written called once, by {@link written} */
+  keep (frame: Buffer, written: (() => void) | undefined): void {
+    this.sent++
+    this.bytes += frame.length
+    this.#frames.push(frame)
+    if (written !== undefined) (this.#onWritten ??= new Map()).set(this.sent, written)
+  }
+
+  /** Whether a callback waits for the message. */
+  hasCallback (number: number): boolean {
+    return this.#onWritten?.has(number) === true
+  }
+
+  /** Called when the kernel has taken a message: on any of the sockets that it was written to. */
+  written (number: number): void {
+    const callback = this.#onWritten?.get(number)
+    if (callback === undefined) return
+    this.#onWritten!.delete(number)
+    callback()
+  }
+
+  /** Drops the messages up to a number. The client has them, so the kernel had taken them. */
+  acknowledge (number: number): void {
+    this.acknowledged = Math.max(this.acknowledged, number)
+    while (this.droppedUpTo < number) {
+      this.#dropFirst()
+      if (this.#onWritten !== undefined) this.written(this.droppedUpTo)
+    }
+  }
+
+  /**
+   * Drops the oldest messages until the limits hold for what the kernel has taken.
+   * @param untaken bytes that the kernel has not taken. They belong to the newest messages
+   */
+  evict ({ bytes, frames }: BufferLimits, untaken: number): void {
+    while (this.bytes - untaken > bytes || this.count > frames) {
+      const oldest = this.#frames[this.#first]
+      if (oldest === undefined || this.bytes - oldest.length < untaken) return
+      this.#dropFirst()
+    }
+  }
+
+  /** Calls back for each kept message, in order. */
+  replay (send: (frame: Buffer, number: number) => void): void {
+    let number = this.droppedUpTo
+    for (const frame of this.#frames.slice(this.#first)) send(frame!, ++number)
+  }
+
+  /** Releases all frames and callbacks. */
+  clear (): void {
+    this.#frames = []
+    this.#first = 0
+    this.bytes = 0
+    this.#onWritten = undefined
+  }
+
+  #dropFirst (): void {
+    this.bytes -= this.#frames[this.#first]!.length
+    this.#frames[this.#first++] = undefined
+    if (this.#first < compactAt || this.#first * 2 < this.#frames.length) return
+    this.#frames.splice(0, this.#first)
+    this.#first = 0
+  }
+}

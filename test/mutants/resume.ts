@@ -1,0 +1,105 @@
+import type { Mutant } from './mutant.js'
+
+const file = 'session/session.ts'
+const suites = ['resume']
+
+export const resumeMutants: readonly Mutant[] = [
+  {
+    name: 'the old socket is still read and written after a takeover',
+    file,
+    search: '    this.#cut(closeCodes.lost)\n',
+    replace: '',
+    suites
+  },
+  {
+    name: 'a text that begins with U+0000 is not escaped',
+    file,
+    search: 'const frame = escapeFrame(message)',
+    replace: 'const frame = message',
+    suites
+  },
+  {
+    name: 'an escaped text of a client keeps its escape',
+    file,
+    search: 'message = data.subarray(1)',
+    replace: 'message = data.subarray(0)',
+    suites
+  },
+  {
+    name: 'each loss starts the window again',
+    file,
+    search: '    if (this.#windowEnds === undefined) {\n      this.#windowEnds = this.#suspendedAt',
+    replace: '    {\n      this.#windowEnds = this.#suspendedAt',
+    suites
+  },
+  {
+    name: 'the window goes on after the first message on a new socket',
+    file,
+    search: '    this.#windowEnds = undefined\n    this.#host.cancel(this)\n',
+    replace: '',
+    suites
+  },
+  {
+    name: 'a token stays valid when the next one is proved',
+    file,
+    search: '    this.#generation++\n',
+    replace: '',
+    suites
+  },
+  {
+    name: 'nothing is sent again on a new socket',
+    file,
+    search: '    this.#kept.replay((frame, number) => { this.#writeKept(frame, number) })\n',
+    replace: '',
+    suites
+  },
+  {
+    name: 'messages while the client is away are not kept',
+    file,
+    search: '    this.#kept.keep(frame, written)\n',
+    replace: '    if (this.#suspendedAt === undefined) this.#kept.keep(frame, written)\n',
+    suites
+  },
+  {
+    name: 'a gap is not noticed',
+    file,
+    search: 'return received <= sent && Math.max(received, acknowledged) >= droppedUpTo',
+    replace: 'return received <= sent',
+    suites
+  },
+  {
+    name: 'a session without a message of its client is suspended',
+    file: 'session/states.ts',
+    search: "action: 'prove' }, lost: end,",
+    replace: "action: 'prove' }, lost: suspend,",
+    suites
+  },
+  {
+    name: 'a control counts as a message',
+    file,
+    search: 'if (!isEscaped(data)) return this.#receiveControl(data)',
+    replace: 'if (!isEscaped(data)) { this.#received.count++; return this.#receiveControl(data) }',
+    suites
+  },
+  {
+    name: 'an acknowledgement keeps the message that it names',
+    file: 'session/unacknowledged.ts',
+    search: 'while (this.droppedUpTo < number) {',
+    replace: 'while (this.droppedUpTo < number - 1) {',
+    suites
+  },
+  {
+    name: 'messages that the kernel has not taken are evicted',
+    file: 'session/unacknowledged.ts',
+    search: 'while (this.bytes - untaken > bytes || this.count > frames) {',
+    replace: 'while (this.bytes > 0 || this.count > frames) {',
+    suites
+  },
+  {
+    name: 'the bytes of a resumed session still count as kept',
+    file: 'session/sessions.ts',
+    search: 'if (this.#suspended.delete(session)) this.#keptBytes -= session.keptBytes',
+    replace: 'this.#suspended.delete(session)',
+    suites
+  }
+]

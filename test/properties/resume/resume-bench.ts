@@ -1,0 +1,313 @@
+// The environment of random histories of sessions: the server, its targets, and one client.
+import { parseConfig } from '../../../lib/connection/config.js'
+import { Connection } from '../../../lib/connection/connection.js'
+import { normalizeOptions } from '../../../lib/registration/options.js'
+import { UpgradeServer } from '../../../lib/registration/upgrade-server.js'
+import { serialOf } from '../../../lib/process/pid.js'
+import { Session } from '../../../lib/session/session.js'
+import { WebSocketTransport } from '../../../lib/websocket/transport.js'
+import { buildRuntime, held } from '../../process/helpers.js'
+import { ManualClock, ticks } from '../clock.js'
+import { ModelClient } from './resume-client.js'
+import { ResumeTarget } from './resume-target.js'
+import { equal } from '../suite.js'
+import type { Link, ModelHello } from './resume-client.js'
+import type { Target } from '../../../lib/process/entity.js'
+import type { Runtime } from '../../../lib/process/runtime.js'
+import type { RouteSettings } from '../../../lib/registration/options.js'
+import type { ResumeSettings } from '../../../lib/registration/resume-options.js'
+import type { ConnectionExit, Exit } from '../../../types/messages.js'
+import type { Pid } from '../../../types/pid.js'
+import type { Processes } from '../../../types/processes.js'
+import type { Step } from './resume-steps.js'
+
+const window = 1000
+/** Deadlines are rounded up. */
+const lateness = 50
+const mailboxLimit = 8
+
+/** The server's half of one session, as the model knows it. */
+interface Modelled {
+  readonly pid: Pid
+  /** Accepted messages to the client. */
+  readonly toClient: string[]
+  exit: (Exit & { value: ConnectionExit }) | undefined
+  /** The client has sent a message that the server has. */
+  isProved: boolean
+  /** When a socket was lost after which the server has had no message. */
+  lostAt: number | undefined
+  link: Link
+}
+
+export class ResumeBench {
+  readonly clock = new ManualClock()
+  readonly runtime: Runtime
+  readonly processes: Processes
+  readonly relay: UpgradeServer
+  readonly client = new ModelClient()
+  readonly targets: ResumeTarget[] = []
+  readonly #route: RouteSettings
+  readonly #links: Link[] = []
+  /** Old sockets, with the bytes that the server had written when another took over. */
+  readonly #replaced = new Map<Link, number>()
+  readonly #mayGap: boolean
+  #sessions: Modelled[] = []
+  /** The session of the client's last hello. A later one may have opened since. */
+  #atClient: Modelled | undefined
+  #text = 0
+
+  constructor (small: boolean) {
+    this.#mayGap = small
+    const resume = { window, notify: true, buffer: small ? 200 : 1e6 }
+    const { server, route } = normalizeOptions({ mailboxLimit, pingInterval: 0, resume })
+    const { runtime, processes } = buildRuntime({ clock: this.clock, mailboxLimit })
+    this.runtime = runtime
+    this.processes = processes
+    this.relay = new UpgradeServer(runtime, server)
+    this.#route = route
+    for (let i = 0; i < 2; i++) this.targets.push(new ResumeTarget(processes))
+    this.clock.run()
+    this.client.onReset = (hello) => { this.#reset(hello) }
+  }
+
+  get #session (): Modelled | undefined {
+    return this.#sessions.at(-1)
+  }
+
+  do (step: Step): void {
+    switch (step.do) {
+      case 'server sends': return this.#serverSends(step.count, step.size)
+      case 'client sends':
+        for (let i = 0; i < step.count; i++) this.client.send(this.#nextText(step.size))
+        return
+      case 'up': return this.client.link?.moveUp(step.bytes)
+      case 'down': return this.client.link?.moveDown(step.bytes)
+      case 'ack': return this.client.ack()
+      case 'ping': return this.client.ping()
+      case 'cut': return this.#cut(step.up, step.down, step.noticed)
+      case 'notice': return this.#notice()
+      case 'connect': return this.connect(step.behind)
+      case 'blip': return this.#blip(step.ms, step.up)
+      case 'stale': return this.#offerRetired()
+      case 'time': return this.clock.advance(step.ms)
+      case 'hold': return this.targets[step.target].hold()
+      case 'release': return this.targets[step.target].release()
+      case 'transfer': return this.#transfer(this.targets[step.target].pid)
+      case 'yield': return this.clock.yieldOnce()
+    }
+  }
+
+  #nextText (size: number): string {
+    return `${size === 1 ? '\u0000' : ''}${this.#text++}${'x'.repeat(size)}`
+  }
+
+  #serverSends (count: number, size: number): void {
+    for (let i = 0; i < count; i++) {
+      const data = this.#nextText(size)
+      const session = this.#session
+      if (session === undefined) return
+      if (this.processes.send(session.pid, 'ws.send', { data })) session.toClient.push(data)
+    }
+  }
+
+  #cut (up: number, down: number, noticed: boolean): void {
+    const { link } = this.client
+    if (link === undefined || link.isLeft) return
+    link.moveUp(up)
+    link.moveDown(down)
+    link.leave()
+    if (noticed) this.#notice()
+  }
+
+  /** The client is lost, and comes back. @param up bytes of it that arrive then */
+  #blip (ms: number, up: number): void {
+    this.#cut(0, 0, true)
+    this.clock.advance(ms)
+    if (this.hasEnded) return
+    this.connect()
+    this.clock.yieldOnce()
+    this.client.link!.moveDown()
+    this.client.link!.moveUp(up)
+  }
+
+  /** The server notices that sockets are dead. */
+  #notice (): void {
+    for (const link of this.#links) {
+      if (!link.isLeft || link.destroyed) continue
+      link.reset()
+    }
+  }
+
+  #transfer (pid: Pid): void {
+    const session = this.#session
+    if (session !== undefined) this.processes.send(session.pid, 'ws.control', { target_pid: pid })
+  }
+
+  /** As an upgrade does. @param behind messages that the offer does not know of */
+  connect (behind = 0): void {
+    const { client } = this
+    const { token } = client
+    const received = Math.max(0, client.received.length - behind)
+    const found = token === undefined ? undefined : this.#find(token)
+    const link = client.use()
+    this.#links.push(link)
+    if (found?.ok !== true) return this.#open(link)
+    const { session, generation } = found.value
+    const modelled = this.#sessions.find(({ pid }) => serialOf(pid) === session.serial)!
+    if (!session.canReplayAfter(received)) {
+      equal(this.#mayGap, true, 'a gap')
+      session.endForGap()
+      equal(modelled.exit?.value.cause, 'lost', 'an end for a gap')
+      return this.#open(link)
+    }
+    const transport = this.#transportFor(link)
+    this.#replaced.set(modelled.link, modelled.link.writtenBytes)
+    modelled.link = link
+    session.attach(transport, received, generation)
+  }
+
+  #find (token: string) {
+    const [node, incarnation, serial, mac] = token.split('.')
+    const offer = { token: { node, incarnation, serial, mac }, received: 0 }
+    const found = this.relay.sessions.find(offer, '', '/ws')
+    if (!found.ok) return found
+    const { session, generation } = found.value
+    if (!(session instanceof Session)) throw new Error('a tombstone')
+    return { ok: true as const, value: { session, generation } }
+  }
+
+  #transportFor (socket: Link): WebSocketTransport {
+    return new WebSocketTransport({
+      server: this.relay, socket, settings: this.#route, deflate: undefined
+    })
+  }
+
+  #open (link: Link): void {
+    const target = this.runtime.processTable.findEntity(this.targets[0].pid) as Target
+    const parsed = parseConfig(target.pid, this.#route)
+    if (!parsed.ok) throw new Error(parsed.problem)
+    const { policy } = this.#route.resume as ResumeSettings
+    const identity = { origin: '', path: '/ws', owner: undefined, protocol: '' }
+    const transport = this.#transportFor(link)
+    const session = new Session(this.relay.sessions, transport, policy, identity)
+    const connection = new Connection({
+      relay: this.relay, settings: this.#route, transport: session, target, config: parsed.value
+    })
+    const { pid } = connection
+    session.start(serialOf(pid), undefined)
+    const modelled: Modelled =
+      { pid, toClient: [], exit: undefined, isProved: false, lostAt: undefined, link }
+    this.#sessions.push(modelled)
+    connection.open()
+    this.runtime.exitSignals.monitor(pid, {
+      targetEnded: (exit) => { modelled.exit = exit as Modelled['exit'] }
+    })
+  }
+
+  /** A retired token attaches nothing. */
+  #offerRetired (): void {
+    for (const token of this.client.retired) equal(this.#find(token).ok, false, 'a retired token')
+  }
+
+  /** The client has a new session, so the one before has ended. */
+  #reset (hello: ModelHello): void {
+    const { received, sent } = this.client
+    const before = this.#atClient
+    if (before !== undefined) this.#judge(before, received, sent)
+    this.#atClient = this.#sessions.at(-1)
+    equal(hello.received, 0)
+  }
+
+  /** The messages on both sides are a beginning of what was sent. */
+  #judge (session: Modelled, received: readonly string[], sent: readonly string[]): void {
+    received.forEach((text, i) => { equal(text, session.toClient[i], `message ${i} at the client`) })
+    // A held target has its messages later than another one. Each has them in order.
+    const taken = this.targets.map((target) => {
+      const numbers = target.messagesOf(session.pid).map((text) => sent.indexOf(text))
+      numbers.forEach((number, i) => {
+        if (i > 0) equal(number > numbers[i - 1], true, 'messages of a target in order')
+      })
+      return numbers
+    }).flat().sort((a, b) => a - b)
+    taken.forEach((number, i) => { equal(number, i, 'messages at the targets') })
+  }
+
+  /** Called after each step. */
+  check (): void {
+    const session = this.#session
+    if (session === undefined) return
+    // After a takeover nothing is written to the old socket.
+    for (const [link, bytes] of this.#replaced) equal(link.writtenBytes, bytes, 'an old socket')
+    if (session.link.hasNewMessage()) {
+      session.isProved = true
+      session.lostAt = undefined
+      if (session === this.#atClient) this.client.retire(session.link)
+    }
+    if (session.link.destroyed && session.exit === undefined) session.lostAt ??= this.clock.time
+    if (session.exit === undefined) {
+      const time = session.lostAt === undefined ? 0 : this.clock.time - session.lostAt
+      equal(time <= window + lateness, true, 'a session that outlives its window')
+      return
+    }
+    if (session.exit.value.cause !== 'lost') throw new Error(session.exit.value.cause)
+  }
+
+  /** A session ends only after its window, or with the first socket. */
+  checkEnd (lostAt: number | undefined): void {
+    const session = this.#session
+    if (session?.exit === undefined || !session.isProved || this.#mayGap) return
+    const wasOpen = lostAt === undefined || this.clock.time - lostAt < window
+    equal(wasOpen, false, 'a session that ended within its window')
+  }
+
+  get lostAt (): number | undefined {
+    return this.#session?.lostAt
+  }
+
+  get hasEnded (): boolean {
+    return this.#session === undefined || this.#session.exit !== undefined
+  }
+
+  async rest (): Promise<void> {
+    for (const target of this.targets) target.release()
+    for (let i = 0; i < 12; i++) {
+      await ticks()
+      this.clock.run()
+      this.clock.yieldOnce()
+      this.client.link?.moveUp()
+      this.client.link?.moveDown()
+    }
+    await ticks()
+  }
+
+  /** When the network works again, everything arrives. */
+  async quiet (): Promise<void> {
+    this.connect()
+    await this.rest()
+    this.client.ack()
+    await this.rest()
+    const session = this.#session!
+    const { received, sent } = this.client
+    this.#judge(session, received, sent)
+    equal(received.length, session.toClient.length, 'messages at the client')
+    const taken = this.targets.flatMap((target) => target.messagesOf(session.pid))
+    equal(taken.length, sent.length, 'messages at the targets')
+    for (const { pid } of this.#sessions) for (const target of this.targets) target.judge(pid)
+  }
+
+  /** Nothing remains. */
+  async end (): Promise<void> {
+    for (const { pid } of this.#sessions) this.processes.exit(pid, 'kill')
+    this.#notice()
+    this.client.link?.reset()
+    await this.rest()
+    this.clock.advance(2 * window)
+    await this.rest()
+    const { sessions, connections, deadlines } = this.relay
+    equal(connections.size, 0, 'connections')
+    equal(sessions.suspendedCount + sessions.tombstoneCount, 0, 'sessions')
+    equal(sessions.keptBytes, 0, 'kept bytes')
+    equal(deadlines.size, 0, 'deadlines')
+    equal(held(this.runtime).alive, this.targets.length, 'processes')
+  }
+}

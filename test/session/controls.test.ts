@@ -1,0 +1,52 @@
+import t from 'tap'
+import {
+  ackFrame, beginsWithNul, escapeFrame, helloFrame, isEscaped, parseAck
+} from '../../lib/session/controls.js'
+import { binaryFrame, textFrame } from '../../lib/websocket/frames.js'
+
+t.test('makes the bytes of an acknowledgement', async (t) => {
+  t.equal(ackFrame(37).toString('hex'), '810400613337')
+})
+
+t.test('makes a hello without the fields that are not given', async (t) => {
+  const hello = {
+    token: undefined, window: 0, from: 1, received: 0, resumed: false, why: undefined, protocol: ''
+  }
+  const text = '{"v":1,"window":0,"from":1,"received":0,"resumed":false,"protocol":""}'
+  t.same(helloFrame(hello), textFrame(`\u0000h${text}`))
+})
+
+t.test('reads acknowledgements', async (t) => {
+  const parse = (text: string): unknown => {
+    const ack = parseAck(Buffer.from(`\u0000a${text}`))
+    return ack.ok ? ack.value : ack.problem
+  }
+  t.equal(parse('0'), 0)
+  t.equal(parse('37'), 37)
+  t.equal(parse('9007199254740991'), Number.MAX_SAFE_INTEGER)
+  t.equal(parse('00000000000000037'), 'longer than 16 digits')
+  for (const text of ['', '-1', '1.5', '1e3', ' 1', '0x1', '\uff11']) {
+    t.equal(parse(text), 'not a number', JSON.stringify(text))
+  }
+})
+
+t.test('knows controls and escaped texts', async (t) => {
+  t.notOk(beginsWithNul(Buffer.from('')))
+  t.notOk(beginsWithNul(Buffer.from('a')))
+  t.ok(beginsWithNul(Buffer.from('\u0000')))
+  t.notOk(isEscaped(Buffer.from('\u0000')))
+  t.notOk(isEscaped(Buffer.from('\u0000a')))
+  t.ok(isEscaped(Buffer.from('\u0000\u0000')))
+})
+
+t.test('escapes a text that begins with U+0000, and shares all other frames', async (t) => {
+  for (const size of [1, 124, 125, 126, 65_535, 65_536]) {
+    const text = `\u0000${'x'.repeat(size - 1)}`
+    t.same(escapeFrame(textFrame(text)), textFrame(`\u0000${text}`), `${size} bytes`)
+  }
+  const others = [
+    textFrame(''), textFrame('a'), textFrame('x'.repeat(70_000)), binaryFrame('\u0000a'),
+    binaryFrame('')
+  ]
+  for (const frame of others) t.equal(escapeFrame(frame), frame)
+})

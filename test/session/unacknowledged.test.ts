@@ -1,0 +1,89 @@
+import t from 'tap'
+import { Unacknowledged } from '../../lib/session/unacknowledged.js'
+
+function frames (count: number, size = 10): Buffer[] {
+  return Array.from({ length: count }, (_, i) => Buffer.alloc(size, i))
+}
+
+/** The numbers and frames that are kept. */
+function keptBy (kept: Unacknowledged): Array<[number, Buffer]> {
+  const all: Array<[number, Buffer]> = []
+  kept.replay((frame, number) => all.push([number, frame]))
+  return all
+}
+
+t.test('numbers messages from 1, and keeps them until they are acknowledged', async (t) => {
+  const kept = new Unacknowledged()
+  const [first, second, third] = frames(3)
+  for (const frame of [first, second, third]) kept.keep(frame, undefined)
+  t.same(keptBy(kept), [[1, first], [2, second], [3, third]])
+  t.equal(kept.bytes, 30)
+  kept.acknowledge(2)
+  t.same(keptBy(kept), [[3, third]])
+  t.equal(kept.bytes, 10)
+  t.equal(kept.acknowledged, 2)
+  // An acknowledgement may arrive late.
+  kept.acknowledge(1)
+  t.equal(kept.acknowledged, 2)
+  t.equal(kept.droppedUpTo, 2)
+  t.equal(kept.sent, 3)
+})
+
+t.test('keeps the right messages over many acknowledgements', async (t) => {
+  const kept = new Unacknowledged()
+  for (let number = 1; number <= 1000; number++) {
+    kept.keep(Buffer.from([number & 0xff]), undefined)
+    if (number % 3 === 0) kept.acknowledge(number - 2)
+  }
+  t.same(keptBy(kept).map(([number, frame]) => [number, frame[0]]), [
+    [998, 998 & 0xff], [999, 999 & 0xff], [1000, 1000 & 0xff]
+  ])
+  t.equal(kept.bytes, 3)
+})
+
+t.test('calls back once, when the kernel or the client has the message', async (t) => {
+  const kept = new Unacknowledged()
+  const log: string[] = []
+  kept.keep(Buffer.alloc(1), () => log.push('first'))
+  kept.keep(Buffer.alloc(1), undefined)
+  kept.keep(Buffer.alloc(1), () => log.push('third'))
+  t.ok(kept.hasCallback(1))
+  t.notOk(kept.hasCallback(2))
+  kept.written(1)
+  kept.written(1)
+  kept.written(2)
+  t.same(log, ['first'])
+  t.notOk(kept.hasCallback(1))
+  kept.acknowledge(3)
+  t.same(log, ['first', 'third'])
+})
+
+t.test('evicts the oldest messages that the kernel has taken', async (t) => {
+  const kept = new Unacknowledged()
+  for (const frame of frames(10)) kept.keep(frame, undefined)
+  kept.evict({ bytes: 50, frames: 100 }, 0)
+  t.equal(kept.droppedUpTo, 5)
+  kept.evict({ bytes: 1000, frames: 2 }, 0)
+  t.equal(kept.droppedUpTo, 8)
+  t.equal(kept.acknowledged, 0)
+})
+
+t.test('does not evict messages that wait for the kernel', async (t) => {
+  const kept = new Unacknowledged()
+  for (const frame of frames(10)) kept.keep(frame, undefined)
+  kept.evict({ bytes: 0, frames: 1 }, 75)
+  t.equal(kept.droppedUpTo, 2, '80 bytes are kept, of which 75 wait')
+  kept.evict({ bytes: 0, frames: 1 }, 0)
+  t.equal(kept.count, 0)
+  kept.evict({ bytes: 0, frames: 0 }, -1)
+  t.equal(kept.count, 0)
+})
+
+t.test('releases everything', async (t) => {
+  const kept = new Unacknowledged()
+  kept.keep(Buffer.alloc(1), () => t.fail('called back'))
+  kept.clear()
+  t.equal(kept.count, 0)
+  t.equal(kept.bytes, 0)
+  kept.written(1)
+})
