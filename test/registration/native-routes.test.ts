@@ -288,3 +288,30 @@ t.test('leaves a native route alone that was declared between the two plugins', 
   await app.register(wsRelay)
   t.equal(await greet(t, `ws://127.0.0.1:${await listen(app)}/native`), 'native hello')
 })
+
+t.test('request.ws is true for an upgrade of a native route only', async (t) => {
+  const app = bare(t)
+  await app.register(wsRelay)
+  const seen: unknown[] = []
+  app.addHook('preHandler', async (request) => { seen.push((request as { ws?: unknown }).ws) })
+  const target = record(app)
+  app.get('/', async (_, reply) => reply.relay(target.pid).send())
+  app.get('/plain', async () => 'plain')
+  app.get('/native', { websocket: true } as object, ((socket: WebSocket) => {
+    socket.send('native')
+  }) as never)
+  const port = await listen(app)
+  t.equal((await app.inject('/plain')).body, 'plain')
+  await answer(t, port, 'GET /plain HTTP/1.1\r\nhost: relay.test\r\nconnection: close\r\n\r\n')
+  await open(t, `ws://127.0.0.1:${port}/`)
+  await open(t, `ws://127.0.0.1:${port}/native`)
+  t.strictSame(seen, [false, false, false, true])
+})
+
+t.test('leaves a decorator ws of the application alone', async (t) => {
+  const app = bare(t)
+  await app.register(wsRelay)
+  app.decorateRequest('ws', 'mine' as never)
+  app.get('/plain', async (request) => (request as { ws?: unknown }).ws)
+  t.equal((await app.inject('/plain')).body, 'mine')
+})

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { Handshake } from '../../lib/upgrade/handshake.js'
 import { transitions } from '../../lib/upgrade/handshake-table.js'
+import { responseOn } from '../../lib/upgrade/response.js'
 import { root } from '../program.js'
 import type { FastifyReply } from 'fastify'
 import type { Deadline, Slot } from '../../lib/shared/deadline-timer.js'
@@ -185,6 +186,32 @@ for (const state of states) {
     })
   }
 }
+
+t.test('finds a FIN after unread bytes when the socket is checked', async (t) => {
+  const { handshake, socket } = walkTo('received')
+  socket.push('early')
+  socket.push(null)
+  handshake.checkSocket()
+  t.equal(handshake.state, 'released')
+})
+
+t.test('leaves the FIN to another owner that reads the socket', async (t) => {
+  const { handshake, socket } = walkTo('received')
+  socket.on('data', () => {})
+  handshake.onSocketEnd()
+  t.equal(handshake.state, 'received')
+  handshake.checkSocket()
+  t.equal(handshake.state, 'released')
+  t.notOk(socket.destroyed)
+})
+
+t.test('does not refuse a response that has started when its deadline passes', async (t) => {
+  const { handshake, socket } = walkTo('ordinary')
+  responseOn(socket)!.writeHead(200).flushHeaders()
+  handshake.due(0)
+  t.equal(handshake.state, 'responding')
+  t.notOk(socket.writableEnded)
+})
 
 t.test('the comment at the top of the file has the same cells', async (t) => {
   const text = readFileSync(join(root, 'lib/upgrade/handshake-table.ts'), 'utf8')
