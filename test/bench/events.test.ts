@@ -15,7 +15,7 @@ async function bytesOfCloses (): Promise<Record<string, Bytes>> {
   const args = [
     '-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath,
     '--expose-gc', '--single-threaded', '--min-semi-space-size=64', '--max-semi-space-size=64',
-    ...program('test/bench/fixtures/closes.ts')
+    ...program('test/bench/closes.ts')
   ]
   const { stdout } = await promisify(execFile)('env', args)
   return JSON.parse(stdout) as Record<string, Bytes>
