@@ -8,8 +8,9 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** Names that only the files of the client use among each other. They are shortened. */
 const internal = [
-  'acknowledge', 'begin', 'deliver', 'emit', 'first', 'forgetSent', 'hear', 'hello',
-  'isEmpty', 'isSilent', 'messages', 'settles', 'socket', 'take', 'watch', 'whenDelivered'
+  'acknowledge', 'begin', 'deliver', 'emit', 'enqueue', 'first', 'forgetSent', 'hear', 'hello',
+  'isSilent', 'left', 'messages', 'nextToSend', 'settles', 'socket', 'take', 'watch',
+  'whenDelivered'
 ]
 
 /** @returns the code, as bytes. It has no source map, because to name one takes 40 of them. */

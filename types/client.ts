@@ -177,7 +177,7 @@ export interface ClientSocket<P = ClientProtocol> extends AsyncIterable<string |
    * ping, so that the server answers soon.
    *
    * @throws `PLAIN_MODE`: the server does not acknowledge; `SESSION_RESET`: `reset` hands the
-   *   messages out; `SOCKET_CLOSED`: the client is closed for good
+   *   messages out; `CLOSED`: the client is closed for good
    */
   delivered (): Promise<void>
   /**
@@ -200,7 +200,7 @@ export interface ClientSocket<P = ClientProtocol> extends AsyncIterable<string |
   /**
    * The messages from now on, the same as the event `message`. It ends when the client is closed.
    *
-   * @throws `LOOP_TOO_SLOW` when more than `queue` bytes wait for the loop
+   * @throws `TOO_SLOW` when more than `queue` bytes wait for the loop
    */
   [Symbol.asyncIterator] (): AsyncIterator<string | ArrayBuffer, void, void>
 }

@@ -8,30 +8,10 @@ import { createTimers, problem, watchPage, type Environment } from './environmen
 import { createEvents, guard } from './events.js'
 import { createLiveness } from './liveness.js'
 import { createOutbox } from './outbox.js'
-import { transitions, type Action, type Event, type State } from './transitions.js'
+import {
+  transitions, type Action, type Detail, type Event, type Frame, type State
+} from './transitions.js'
 import { parseHello, parseJson, sizeOf, subprotocol, type Hello } from './wire.js'
-
-/** The event `message` of a socket. */
-interface Frame {
-  readonly data: string | ArrayBuffer
-}
-
-/** The detail of an event of the table. Each action uses a part of it. */
-interface Detail extends Partial<ClientClose> {
-  readonly wait?: number
-  readonly why?: string
-  readonly error?: unknown
-  /** Milliseconds until a new socket may be opened, and until the old one may be used. */
-  readonly after?: number
-  readonly by?: number
-  readonly socket?: WebSocketLike
-  /** Absent: plain mode. */
-  readonly hello?: Hello
-  /** The first frame of a server that sends no hello. */
-  readonly first?: Frame
-  /** The server chose `v1.ws-relay` and then sent nothing: a hello may come late. */
-  readonly isSilent?: boolean
-}
 
 /** The handlers do nothing from now on. `ws` needs one for errors. */
 function detach (socket: WebSocketLike): void {
@@ -64,7 +44,7 @@ export function createClient<P> (
   if (!WebSocket) throw problem('INVALID_OPTIONS', ': WebSocket')
   const addressOf = (text: string): string =>
     new URL(text, environment.location?.href).href.replace(/^http/, 'ws')
-  if (typeof url === 'string') addressOf(url)
+  const fixed = typeof url === 'string' && addressOf(url)
 
   let state: State = 'connecting'
   /** The number of the next or present try since the last stable connection. */
@@ -84,7 +64,7 @@ export function createClient<P> (
   let openedAt = 0
   let lostAt = 0
   /** The last socket chose `v1.ws-relay` and sent no hello. In plain mode one may still come. */
-  let wasSilent = false
+  let wasSilent: boolean | undefined
 
   let protocol = ''
   /** Messages are acknowledged; false in plain mode. */
@@ -128,7 +108,7 @@ export function createClient<P> (
   const ended = new AbortController()
   watchPage(environment, ended, () => { dispatch('woken') })
   // Later, so that listeners that are added now get the first event.
-  queueMicrotask(() => { if (state === 'connecting') dial() })
+  queueMicrotask(() => { dispatch('due') })
 
   function dispatch (event: Event, detail: Detail = {}): void {
     const row = transitions[state][event]
@@ -181,7 +161,7 @@ export function createClient<P> (
       dispatch('greeted', { socket, ...detail })
     }
     const open = async (): Promise<void> => {
-      const address = addressOf(typeof url === 'string' ? url : await url())
+      const address = fixed || addressOf(await (url as () => string | Promise<string>)())
       if (cancel !== cancelThis) return
       const made = socket =
         new WebSocket!(address, [...offers ? [subprotocol, ...entries] : [], ...protocols])
@@ -238,7 +218,7 @@ export function createClient<P> (
 
   // The current socket.
 
-  function adopt ({ socket, hello, first, isSilent = false }: Detail): void {
+  function adopt ({ socket, hello, first, isSilent }: Detail): void {
     const isResumed = !!(hello?.resumed && token)
     /** There: this session replaces another one. */
     const why = isResumed ? undefined : hello?.why ?? lostWhy
@@ -269,7 +249,7 @@ export function createClient<P> (
     say({ resumed: isResumed, why })
     if (why) emit('reset', { why, unsent })
     flush()
-    if (!outbox.isEmpty()) writeControl('p')
+    if (outbox.left()) writeControl('p')
     if (first) receive(first)
   }
 
@@ -308,15 +288,15 @@ export function createClient<P> (
   function violate (): void {
     token = undefined
     lostWhy = 'protocol'
-    lose(lost('protocol error'), true)
+    lose(lost('protocol'), true)
   }
 
   function end (detail: Detail): void {
     cancel?.()
     retire()
-    stop('try', 'by', 'ack', 'live')
+    stop('ack', 'live', 'by', 'try')
     ended.abort()
-    say({ ...detail, unsent: outbox.take(problem('SOCKET_CLOSED')) })
+    say({ ...detail, unsent: outbox.take(problem('CLOSED')) })
   }
 
   // Frames.
@@ -328,7 +308,7 @@ export function createClient<P> (
   function flush (): void {
     // A socket that closes drops all that it gets.
     while (current?.readyState === 1) {
-      const data = outbox.next()
+      const data = outbox.nextToSend()
       if (data === undefined) break
       current.send(isNegotiated && data[0] === '\0' ? `\0${data}` : data as string)
       if (!isNegotiated) outbox.forgetSent(problem('PLAIN_MODE'))
@@ -346,7 +326,7 @@ export function createClient<P> (
       if (wasSilent && parseHello(data)) {
         // The server knows the protocol after all.
         mayOffer = negotiate
-        return lose(lost('protocol error'), true)
+        return lose(lost('protocol'), true)
       }
       wasSilent = false
       return deliver(data)
@@ -381,7 +361,7 @@ export function createClient<P> (
       // A copy; of a Buffer, too. It throws for other values.
       if (typeof data !== 'string') data = Uint8Array.prototype.slice.call(data)
       const buffered = isNegotiated ? 0 : current?.bufferedAmount ?? 0
-      if (state === 'closed' || !outbox.push(data, queue - buffered)) return false
+      if (state === 'closed' || !outbox.enqueue(data, queue - buffered)) return false
       flush()
       return true
     },

@@ -68,7 +68,7 @@ export function createEvents (): Events {
       ]
       try {
         for (;;) {
-          if (bytes > most) throw problem('LOOP_TOO_SLOW')
+          if (bytes > most) throw problem('TOO_SLOW')
           const data = waiting.shift()
           if (data !== undefined) {
             bytes -= sizeOf(data)

@@ -33,12 +33,12 @@ export function createLiveness (
 
   const check = (late: number): void => {
     const isLate = late > sleep
-    const silence = now() - heardAt
+    // Unsigned: when the clock was set back, it is long.
+    const silence = (now() - heardAt) >>> 0
     // A deadline that fired late says nothing about the server. The second one does, because the
     // timers of a hidden page are always late.
     if (pings > (isLate ? 1 : 0)) drop()
-    // A negative silence: the clock was set back.
-    else if (isLate || silence < 0 || silence >= quiet) ask()
+    else if (isLate || silence >= quiet) ask()
     else wait(quiet - silence)
   }
 

@@ -6,11 +6,12 @@ type Data = string | Uint8Array
 
 /** Messages that the server has not acknowledged: first those that were sent, then the others. */
 export interface Outbox {
-  readonly isEmpty: () => boolean
+  /** The number of messages in it. */
+  readonly left: () => number
   /** @returns false: all messages together would have more bytes than `most` */
-  readonly push: (data: Data, most: number) => boolean
+  readonly enqueue: (data: Data, most: number) => boolean
   /** The next message to send on this socket. It counts as sent from now on. */
-  readonly next: () => Data | undefined
+  readonly nextToSend: () => Data | undefined
   /** The server has taken all messages up to this one. @returns false: it was never sent */
   readonly acknowledge: (number: number) => boolean
   /** In plain mode nothing is acknowledged: a message leaves when the socket has it. */
@@ -49,15 +50,15 @@ export function createOutbox (): Outbox {
   }
 
   return {
-    isEmpty: () => items.length === 0,
-    push (data, most) {
+    left: () => items.length,
+    enqueue (data, most) {
       const size = sizeOf(data)
       if (bytes + size > most) return false
       bytes += size
       items.push({ data, settles: [] })
       return true
     },
-    next: () => sent < items.length ? items[sent++].data : undefined,
+    nextToSend: () => sent < items.length ? items[sent++].data : undefined,
     acknowledge: (number) => drop(number - acknowledged, sent),
     forgetSent (error) { drop(sent, sent, error) },
     begin (received, isNew) {

@@ -1,8 +1,8 @@
-import fastifyStatic from '@fastify/static'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import chat from '../../examples/chat.js'
+import { servePage } from '../../examples/demo/page.js'
 import { build } from '../../examples/demo/server.js'
 import wsRelay from '../../lib/index.js'
 import { enter, phone, picture, say, see, skip, windows } from './fixtures/pages.js'
@@ -339,9 +339,7 @@ t.test('leaves out parts that the server does not have', { skip }, async (t) => 
     const app = Fastify()
     await app.register(wsRelay)
     await app.register(chat)
-    await app.register(fastifyStatic, {
-      root: new URL('../../examples/demo/public', import.meta.url)
-    })
+    await servePage(app)
     return app
   })
   const page = await open('desk')

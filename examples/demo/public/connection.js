@@ -1,5 +1,6 @@
-// A WebSocket that reconnects: after 1 s, 2 s, 4 s … 15 s, and at once when the network is back.
-// With several servers, it connects to another one when its own is lost.
+// The client of the package, with the events of this page. It tries again after 1 s, 2 s, 4 s …
+// 15 s. With several servers, it connects to another one when its own is lost.
+import { connect } from './client.js'
 import { isServerLost, isWorthAnotherTry } from './codes.js'
 
 /** The available servers, and the one that all connections use. The first one serves the page. */
@@ -16,7 +17,6 @@ function giveUp (server) {
 }
 
 const longestDelay = 15_000
-const stable = 10_000 // after this long without a loss the delay starts at 1 s again
 
 /**
  * Events: `state` ({ state: 'connecting' | 'connected' | 'waiting' | 'closed', code, reason,
@@ -26,75 +26,55 @@ const stable = 10_000 // after this long without a loss the delay starts at 1 s 
 export class Connection extends EventTarget {
   /** The URL of the current or last connection. */
   server
-  #path
   #socket
-  #failures = 0
   #timer
-  #wanted = true
 
   constructor (path) {
     super()
-    this.#path = path
-    window.addEventListener('online', this.retry)
-    this.#open()
+    const url = () => {
+      this.server = servers.current
+      return new URL(path, this.server).href
+    }
+    // These routes do not allow resume.
+    this.#socket = connect(url, { negotiate: false, reconnect: this.#delay })
+    this.#socket.on('state', this.#show)
+    this.#socket.on('message', (message) => {
+      const { topic, data: detail } = JSON.parse(message)
+      this.dispatchEvent(new CustomEvent(topic, { detail }))
+    })
   }
 
-  /** @returns whether the socket has accepted it */
+  /** @returns whether it was sent: while there is no connection, the text stays in its input */
   send (message) {
-    if (this.#socket?.readyState !== WebSocket.OPEN) return false
-    this.#socket.send(JSON.stringify(message))
-    return true
+    return this.#socket.state === 'open' && this.#socket.send(JSON.stringify(message))
   }
 
-  /** Reconnects now instead of waiting. */
-  retry = () => {
-    if (this.#timer === undefined) return
-    clearInterval(this.#timer)
-    this.#timer = undefined
-    this.#open()
-  }
+  /** Reconnects now instead of waiting, and with it all other connections that wait. */
+  retry = () => { window.dispatchEvent(new Event('online')) }
 
   /** Closes without reconnecting. */
   close () {
-    this.#wanted = false
-    clearInterval(this.#timer)
-    window.removeEventListener('online', this.retry)
-    this.#socket.close(1000)
+    this.#socket.close()
   }
 
-  #open () {
-    this.#say('connecting')
-    const server = this.server = servers.current
-    const url = new URL(this.#path, server)
-    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
-    const socket = this.#socket = new WebSocket(url)
-    let openedAt = Infinity
-    socket.onopen = () => {
-      openedAt = performance.now()
-      if (this.#wanted) this.#say('connected')
-    }
-    socket.onmessage = ({ data }) => {
-      const { topic, data: detail } = JSON.parse(data)
-      if (this.#wanted) this.dispatchEvent(new CustomEvent(topic, { detail }))
-    }
-    socket.onclose = ({ code, reason }) => {
-      if (!this.#wanted) return
-      this.#say('closed', { code, reason })
-      if (performance.now() - openedAt > stable) this.#failures = 0
-      if (isServerLost(code)) giveUp(server)
-      if (isWorthAnotherTry(code)) this.#wait(code, reason)
-      else this.close()
-    }
-  }
-
-  #wait (code, reason) {
+  /** @returns the milliseconds until the next try; false: there is none */
+  #delay = ({ code, reason }, attempt) => {
+    this.#say('closed', { code, reason })
+    if (isServerLost(code)) giveUp(this.server)
+    if (!isWorthAnotherTry(code)) return false
     // Random jitter, so that a thousand clients do not reconnect at the same moment.
-    const delay = Math.min(longestDelay, 1000 * 2 ** this.#failures++) * (1 + Math.random() * 0.2)
-    const until = performance.now() + delay
+    return Math.min(longestDelay, 1000 * 2 ** (attempt - 1)) * (1 + Math.random() * 0.2)
+  }
+
+  #show = ({ state, wait, code, reason }) => {
+    clearInterval(this.#timer)
+    if (state === 'connecting') this.#say('connecting')
+    if (state === 'open') this.#say('connected')
+    if (state !== 'away') return
+    const until = Date.now() + wait
     const tick = () => {
-      const seconds = Math.ceil((until - performance.now()) / 1000)
-      if (seconds > 0) this.#say('waiting', { code, reason, seconds })
-      else this.retry()
+      const seconds = Math.max(1, Math.ceil((until - Date.now()) / 1000))
+      this.#say('waiting', { code, reason, seconds })
     }
     this.#timer = setInterval(tick, 250)
     tick()
