@@ -24,15 +24,15 @@ export const connectionCodec: ConnectionCodec = {
   sharedTopic: 'ws.send',
   isUrgent: (topic) => topic === 'ws.close' || topic === 'ws.control',
 
-  textOf (payload) {
+  typeOf: (payload) => (payload as { type?: unknown } | null | undefined)?.type,
+
+  textOf (payload, wanted) {
     if (typeof payload !== 'object' || payload === null) return undefined
     if (Object.getPrototypeOf(payload) !== Object.prototype) return undefined
     for (const key in payload) if (key !== 'type' && key !== 'data') return undefined
-    const { data } = payload as { data?: unknown }
-    return typeof data === 'string' ? data : undefined
+    const { type, data } = payload as { type?: unknown, data?: unknown }
+    return type === wanted && typeof data === 'string' ? data : undefined
   },
-
-  typeOf: (payload) => (payload as { type?: unknown }).type,
 
   isOfClient (payload, client) {
     if (typeof payload !== 'object' || payload === null) return false

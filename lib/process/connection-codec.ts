@@ -18,15 +18,15 @@ export interface ConnectionCodec {
    * the channel is full of other frames for that connection.
    */
   isUrgent (topic: string): boolean
+  /** The type of a payload, if it has one. @throws what a getter of the payload throws */
+  typeOf (payload: unknown): unknown
   /**
-   * The text of a payload that consists of a text and a type. Two payloads with the same text and
-   * the same type are equal.
+   * The text of a payload that consists of a text and this type. Two payloads with the same text
+   * and the same type are equal.
    * @returns undefined for any other payload
    * @throws what a getter of the payload throws
    */
-  textOf (payload: unknown): string | undefined
-  /** The type of a payload that has a text. @throws what a getter of the payload throws */
-  typeOf (payload: unknown): unknown
+  textOf (payload: unknown, type: unknown): string | undefined
 
   // Messages of a client to its target
 

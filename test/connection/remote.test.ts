@@ -16,14 +16,19 @@ t.test('names the topics of connections', async (t) => {
 
 t.test('finds the text of a payload that has nothing else but a type', async (t) => {
   const { textOf, typeOf } = connectionCodec
-  t.equal(textOf({ type: 'text', data: 'news' }), 'news')
-  t.equal(typeOf({ type: 'text', data: 'news' }), 'text')
-  t.equal(textOf({ data: 'news' }), 'news')
-  t.equal(typeOf({ data: 'news' }), undefined)
+  const typed = { type: 'text', data: 'news' }
+  t.equal(typeOf(typed), 'text')
+  t.equal(textOf(typed, 'text'), 'news')
+  t.equal(textOf(typed, undefined), undefined)
+  t.equal(textOf({ data: 'news' }, undefined), 'news')
+  t.equal(textOf({ data: 'news' }, 'text'), undefined)
+  for (const payload of [undefined, null, 'news', { data: 'news' }]) {
+    t.equal(typeOf(payload), undefined)
+  }
   for (const payload of [
     undefined, null, 'news', {}, { data: Buffer.from('news') }, { data: 'news', more: 1 },
     Object.assign(Object.create({}), { data: 'news' })
-  ]) t.equal(textOf(payload), undefined)
+  ]) t.equal(textOf(payload, undefined), undefined)
 })
 
 t.test('recognizes the payloads that the connection of a client has made', async (t) => {

@@ -138,11 +138,8 @@ export class OpenSends {
    */
   #textOf (payload: unknown): string | undefined {
     try {
-      const text = this.#codec.textOf(payload)
-      if (text === undefined) return undefined
-      const type = this.#codec.typeOf(payload)
-      if (this.#byText.size === 0) this.#textType = type
-      return type === this.#textType ? text : undefined
+      if (this.#byText.size === 0) this.#textType = this.#codec.typeOf(payload)
+      return this.#codec.textOf(payload, this.#textType)
     } catch {
       // A getter threw. The encoder handles such a payload.
       return undefined
