@@ -30,7 +30,10 @@ interface CommonFields {
   readonly at: number
 }
 
-/** The end of a request that asked for an upgrade: each has at most one of these events. */
+/**
+ * The end of a request that asked for an upgrade: each has at most one of these events. A socket
+ * that continues an interrupted session has none.
+ */
 export type UpgradeEvent = UpgradeAccepted | UpgradeRefused | UpgradeAbandoned
 
 /** The 101 has been written. The `open` event of the connection follows. */
