@@ -5,7 +5,7 @@ import * as nodes from './nodes.js'
 import * as operator from './operator.js'
 import * as processes from './processes.js'
 import { $ } from './dom.js'
-import { markTitle } from './unread.js'
+import { markTitle } from './log.js'
 
 const views = { chat, desk, operator, processes, nodes }
 

@@ -5,9 +5,8 @@ import { Connection } from './connection.js'
 import { nodeOf } from './nodes.js'
 import { $, avatar, el, enable } from './dom.js'
 import { beginTyping, composer, rememberName } from './forms.js'
-import { Log } from './log.js'
+import { Log, showUnread } from './log.js'
 import { ending, showState } from './state.js'
-import { showUnread } from './unread.js'
 
 const log = new Log($('chat-log'), (count) => showUnread('chat', count))
 let connection

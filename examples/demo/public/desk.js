@@ -5,9 +5,8 @@
 import { Connection } from './connection.js'
 import { $, el, enable } from './dom.js'
 import { beginTyping, composer, rememberName } from './forms.js'
-import { Log } from './log.js'
+import { Log, showUnread } from './log.js'
 import { ending, showState } from './state.js'
-import { showUnread } from './unread.js'
 
 const many = 20
 const log = new Log($('desk-log'), (count) => showUnread('desk', count))

@@ -6,9 +6,8 @@
 import { Connection } from './connection.js'
 import { $, avatar, el, enable } from './dom.js'
 import { beginTyping, composer, rememberName } from './forms.js'
-import { Log } from './log.js'
+import { Log, showUnread } from './log.js'
 import { ending, showState } from './state.js'
-import { showUnread } from './unread.js'
 
 let connection
 let visitors = new Map() // id -> { name, list, log, chip, here, unread }
