@@ -1,7 +1,7 @@
-// `node scripts/test-group.mjs <compiled test files>`: runs several test files one after the other
-// in this process, each as a subtest with its name. `scripts/test.mjs` starts it for small files,
-// because the start of a process costs more than most of them take. A file fails if it leaves
-// something behind in the process that could disturb the files after it.
+// Runs several test files one after the other in this process, each as a subtest with its name.
+// The environment variable TEST_GROUP has their compiled files. `scripts/test.mjs` starts it for
+// small files, because the start of a process costs more than most of them take. A file fails if it
+// leaves something behind in the process that could disturb the files after it.
 import { relative } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { pathToFileURL } from 'node:url'
@@ -74,7 +74,7 @@ async function run (file, t) {
   await import(pathToFileURL(file))
 }
 
-for (const file of process.argv.slice(2)) {
+for (const file of process.env.TEST_GROUP.split(' ')) {
   const name = relative(output, file).replace(/\.js$/, '.ts')
   root.test(name, { at: null, stack: '' }, (t) => run(file, t))
 }

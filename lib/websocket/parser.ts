@@ -16,10 +16,7 @@ export const violations = {
 export type Violation = (typeof violations)[keyof typeof violations]
 export type ViolationCode = Violation['code']
 
-/**
- * The events of a {@link FrameParser}. Each handler may call any method of the parser, and must not
- * throw.
- */
+/** Events of a {@link FrameParser}. A handler may call any method of it, and must not throw. */
 export interface ParserEvents {
   /**
    * Called with a whole data message. Untrusted.
