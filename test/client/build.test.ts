@@ -1,6 +1,5 @@
 // The built client: one small file without imports, which runs like its sources.
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -34,9 +33,8 @@ t.test('imports nothing, and exports `connect` only', async (t) => {
 })
 
 t.test('runs as it is built', async (t) => {
-  const path = join(t.testdir(), 'client.mjs')
-  writeFileSync(path, code)
-  const { connect } = await import(pathToFileURL(path).href) as { connect: typeof Connect }
+  const url = `data:text/javascript;base64,${Buffer.from(code).toString('base64')}`
+  const { connect } = await import(url) as { connect: typeof Connect }
   // A small server of the protocol: it acknowledges, and answers with a topic.
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
   t.teardown(() => { server.close() })
@@ -52,8 +50,8 @@ t.test('runs as it is built', async (t) => {
     })
   })
   await once(server, 'listening')
-  const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`
-  const socket = connect(url, { WebSocket, protocols: ['chat'] })
+  const { port } = server.address() as AddressInfo
+  const socket = connect(`ws://127.0.0.1:${port}/`, { WebSocket, protocols: ['chat'] })
   const said = new Promise((resolve) => { socket.on('said', resolve) })
   t.ok(socket.send('hello'))
   t.equal(await said, 'hello')
