@@ -3,11 +3,13 @@ import t from 'tap'
 import { on, once } from 'node:events'
 import WebSocket from 'ws'
 import { build, listen } from '../helpers.js'
+import { until } from '../laps.js'
 import { run, snippet } from './snippets.js'
 import { page } from './tables.js'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
+import type { connect as Connect } from '../../lib/client/index.js'
 
 const readme = 'README.md'
 
@@ -54,6 +56,8 @@ t.test('first example: runs as it stands, and is the same as examples/quickstart
   const quiet = code.replace('logger: true', '').replace('port: 3000', 'port: 0')
   const { app } = await run<{ app: FastifyInstance }>(t, `${quiet}\nexport { app }`)
   t.teardown(() => app.close())
+  const sockets: Socket[] = []
+  app.server.on('connection', (socket: Socket) => { sockets.push(socket) })
   const { port } = app.server.address() as AddressInfo
   const ada = await Client.connect(t, `ws://127.0.0.1:${port}/ws?user_id=ada`)
   const grace = await Client.connect(t, `ws://127.0.0.1:${port}/ws?user_id=grace`)
@@ -61,6 +65,27 @@ t.test('first example: runs as it stands, and is the same as examples/quickstart
   t.strictSame([await ada.text(), await grace.text()], ['hello', 'hello'])
   await app.inject({ method: 'POST', url: '/notify', payload: { text: 'tea is ready' } })
   t.strictSame([await ada.text(), await grace.text()], ['tea is ready', 'tea is ready'])
+
+  // The client that the example serves, as a page imports it.
+  const served = await app.inject('/client.js')
+  t.match(served.headers['content-type'], 'text/javascript')
+  const url = `data:text/javascript;base64,${Buffer.from(served.body).toString('base64')}`
+  const { connect } = await import(url) as { connect: typeof Connect }
+  const states: object[] = []
+  const client = connect(`ws://127.0.0.1:${port}/ws?user_id=eve`, { WebSocket })
+  client.on('state', (state) => { states.push(state) })
+  const received: unknown[] = []
+  client.on('message', (data) => { received.push(data) })
+  client.send('hello from the client')
+  await client.delivered()
+  for (const reader of [ada, grace]) t.equal(await reader.text(), 'hello from the client')
+  await until(() => received.length === 1)
+  for (const socket of sockets.splice(0)) socket.destroy()
+  client.send('hello again')
+  await until(() => received.length === 2)
+  t.strictSame(received, ['hello from the client', 'hello again'])
+  t.match(states.at(-1), { state: 'open', resumed: true })
+  client.close()
 })
 
 t.test(

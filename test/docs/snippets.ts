@@ -15,6 +15,17 @@ export async function snippet (page: string, heading: string, language = 'ts'): 
   return code
 }
 
+/** The code, with the client of this package built into the folder if the code reads it. */
+async function withClient (code: string, folder: string): Promise<string> {
+  const call = "import.meta.resolve('fastify-ws-relay/client')"
+  if (!code.includes(call)) return code
+  const build = pathToFileURL(join(root, 'scripts/build-client.mjs')).href
+  const { bundleClient } = await import(build) as { bundleClient (): Promise<Uint8Array> }
+  const file = join(folder, 'client.js')
+  await writeFile(file, await bundleClient())
+  return code.replace(call, JSON.stringify(pathToFileURL(file).href))
+}
+
 /**
  * Runs code of the docs as a module, on the sources of this package.
  * @param values globals of the code, in addition to the types that the page has introduced
@@ -25,7 +36,7 @@ export async function run<T> (
 ): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'snippet-'))
   t.teardown(() => rm(folder, { recursive: true }))
-  const source = code
+  const source = (await withClient(code, folder))
     .replaceAll("'fastify-ws-relay'", `'${pathToFileURL(modulePath('lib/index.ts')).href}'`)
     .replaceAll("'fastify'", `'${import.meta.resolve('fastify')}'`)
   const key = `__snippet${folder}`
