@@ -124,8 +124,8 @@ export interface WsRelayOptions extends RelayRouteOptions {
    */
   maxSuspended?: number
   /**
-   * Bytes that wait for all clients that are away. Beyond it, the connection that has been away
-   * longest ends. @defaultValue 256 MiB
+   * Bytes that wait for all clients that are away, and 96 more for each message. Beyond it, the
+   * connection that has been away longest ends. @defaultValue 256 MiB
    */
   maxResumeBytes?: number
   /** How often a client gets a ping. 0 turns pings off. @defaultValue '30s' */

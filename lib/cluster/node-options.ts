@@ -1,6 +1,6 @@
 import type { Clock } from '../shared/clock.js'
-import type { ConnectionCodec } from '../process/connection-codec.js'
-import type { LocalNode } from '../process/remote-nodes.js'
+import type { ConnectionCodec } from '../process/remote/connection-codec.js'
+import type { LocalNode } from '../process/remote/remote-nodes.js'
 import type { ClusterTiming, ClusterTransport } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
 import type { Logger } from '../../types/options.js'

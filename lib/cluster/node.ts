@@ -10,7 +10,7 @@ import type { Groups } from './groups/groups.js'
 import type { NodeListener } from './membership/peers.js'
 import type { ClusterNodeOptions } from './node-options.js'
 import type { NodeParts } from './node-parts.js'
-import type { RemoteNodes } from '../process/remote-nodes.js'
+import type { RemoteNodes } from '../process/remote/remote-nodes.js'
 import type {
   ClusterHealth, ClusterNames, ClusterNodeInfo, ClusterStats
 } from '../../types/cluster.js'

@@ -1,5 +1,5 @@
 import type { Answer } from '../process/calls.js'
-import type { BindResult } from '../process/remote-nodes.js'
+import type { BindResult } from '../process/remote/remote-nodes.js'
 import type { Binding } from './binding.js'
 import type { ControlChange } from './config.js'
 

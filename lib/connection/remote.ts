@@ -1,4 +1,4 @@
-import type { ConnectionCodec } from '../process/connection-codec.js'
+import type { ConnectionCodec } from '../process/remote/connection-codec.js'
 import type { Metadata, WsLeave } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 

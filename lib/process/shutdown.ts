@@ -1,5 +1,5 @@
 import type { Cancellable, Clock } from '../shared/clock.js'
-import type { ClusterAccess } from './cluster-access.js'
+import type { ClusterAccess } from './remote/cluster-access.js'
 import type { ExitSignals } from './exits/exit-signals.js'
 import type { ProcessTable } from './registry/process-table.js'
 import type { Pid } from '../../types/pid.js'

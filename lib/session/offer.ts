@@ -60,6 +60,16 @@ export function offerOf (request: object): Offer | undefined {
   return (request as { [ofRequest]?: Offer })[ofRequest]
 }
 
+/** The origin that the token of a session covers; empty where the client sends none. */
+export function originOf ({ headers }: IncomingMessage): string {
+  return headers.origin ?? ''
+}
+
+/** The path that the token covers, up to `?`: tickets in the query are new in each request. */
+export function pathOf ({ url }: IncomingMessage): string {
+  return url!.split('?', 1)[0]
+}
+
 function split (offered: string): { own: string[], others: string[] } {
   const entries = offered.split(',').map((entry) => entry.trim())
   return {

@@ -35,9 +35,9 @@ export interface HostedSession {
   readonly scope: TokenScope
   readonly owner: string | undefined
   readonly generation: number
-  /** Bytes that it keeps for its client. */
+  /** Bytes of memory that it keeps for its client, about. */
   readonly keptBytes: number
-  /** Milliseconds until the window ends, while it is running. */
+  /** Milliseconds until the window ends. Only read while it is running. */
   readonly windowLeft: number
   readonly endedForLimit: boolean
   endForLimit (): void

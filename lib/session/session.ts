@@ -5,7 +5,7 @@ import {
 } from './controls.js'
 import { Received } from './received.js'
 import { transitionFor } from './states.js'
-import { Unacknowledged } from './unacknowledged.js'
+import { frameOverhead, Unacknowledged } from './unacknowledged.js'
 import type { CloseReason } from '../connection/close-codes.js'
 import type {
   Encoded, Encoder, MessageWriter, Transport, TransportEvents
@@ -95,7 +95,7 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
   }
 
   get keptBytes (): number {
-    return this.#kept.bytes
+    return this.#kept.memory
   }
 
   /** Milliseconds since the socket was lost; undefined while there is one. */
@@ -108,9 +108,9 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
     return this.#state !== 'ended'
   }
 
-  /** Milliseconds until the window ends, while it is running. */
+  /** Milliseconds until the window ends. Only read while it is running. */
   get windowLeft (): number {
-    return this.#windowEnds === undefined ? 0 : this.#windowEnds - this.#host.now()
+    return this.#windowEnds! - this.#host.now()
   }
 
   /**
@@ -233,7 +233,8 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
   }
 
   get bufferedBytes (): number {
-    return this.#suspendedAt === undefined ? this.#transport.writer.bufferedBytes : this.#kept.bytes
+    if (this.#suspendedAt !== undefined) return this.#kept.memory
+    return this.#transport.writer.bufferedBytes
   }
 
   allowsBurst (limit: number): boolean {
@@ -246,7 +247,8 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
   }
 
   #allowsMoreKept (limit: number): boolean {
-    if (this.#kept.bytes <= limit + this.policy.buffer.bytes) return true
+    const { bytes, frames } = this.policy.buffer
+    if (this.#kept.memory <= limit + bytes + frames * frameOverhead) return true
     if (this.policy.overflow === 'close') this.endForLimit()
     return false
   }
@@ -258,7 +260,9 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
       return this.#transport.writer.sendEncoded(frame, written)
     }
     this.#kept.keep(frame, written)
-    if (this.#suspendedAt !== undefined) return this.#host.keptBytesChanged(this, frame.length)
+    if (this.#suspendedAt !== undefined) {
+      return this.#host.keptBytesChanged(this, frame.length + frameOverhead)
+    }
     this.#writeKept(frame, this.#kept.sent)
     const { buffer } = this.policy
     if (this.#kept.bytes <= buffer.bytes && this.#kept.count <= buffer.frames) return
@@ -321,9 +325,9 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
   }
 
   #acknowledge (number: number): void {
-    const before = this.#kept.bytes
+    const before = this.#kept.memory
     this.#kept.acknowledge(number)
-    const change = this.#kept.bytes - before
+    const change = this.#kept.memory - before
     if (this.#suspendedAt !== undefined) this.#host.keptBytesChanged(this, change)
     if (this.#onAcknowledged === undefined) return
     while (this.#onAcknowledged.length > 0 && this.#onAcknowledged[0].number <= number) {

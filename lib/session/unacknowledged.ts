@@ -4,6 +4,12 @@ export interface BufferLimits {
   readonly frames: number
 }
 
+/**
+ * Bytes of memory that a kept frame takes besides its own, about. They are counted while a client
+ * is away: otherwise the number of empty messages for it would hardly be limited.
+ */
+export const frameOverhead = 96
+
 /** So many dropped messages are removed from the array together. */
 const compactAt = 64
 
@@ -26,6 +32,11 @@ export class Unacknowledged {
 
   get count (): number {
     return this.#frames.length - this.#first
+  }
+
+  /** Bytes of memory that the kept frames take, about. */
+  get memory (): number {
+    return this.bytes + this.count * frameOverhead
   }
 
   /** The highest number that is not kept any more: the client has it, or it was evicted. */

@@ -21,7 +21,7 @@ import {
   chosenProtocol, completeUpgrade, discardBody, removeBodyHeaders, switchingProtocolsHead
 } from './switching-protocols.js'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { BindResult } from '../process/remote-nodes.js'
+import type { BindResult } from '../process/remote/remote-nodes.js'
 import type { ResolvedConfig } from '../connection/config.js'
 import type { Attempt, Refusal } from './refusals.js'
 import type { FoundSession } from './resume.js'

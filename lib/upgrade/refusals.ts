@@ -1,11 +1,13 @@
 import { errorCodes, retryAfter, show } from '../errors.js'
+import { offerOf, originOf, pathOf } from '../session/offer.js'
+import { Session } from '../session/session.js'
 import { handshakeOf } from './arrival.js'
-import { namesLivingSession } from './offers.js'
+import type { IncomingMessage } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Handshake } from './handshake.js'
 import type { RouteSettings } from '../registration/options.js'
 import type { UpgradeServer } from '../registration/upgrade-server.js'
-import type { RemoteProblem } from '../process/remote-nodes.js'
+import type { RemoteProblem } from '../process/remote/remote-nodes.js'
 
 /** An error that Fastify sends in place of the upgrade. */
 export type Refusal = FastifyError
@@ -72,9 +74,17 @@ function checkCapacity ({ relay, request, reply }: Attempt): Refusal | undefined
   const { maxConnections, maxHandshakes } = relay.options
   if (relay.closing) return withRetryAfter(reply, new errorCodes.FST_WS_RELAY_CLOSING())
   const hasRoom =
-    relay.connections.size < maxConnections || namesLivingSession(relay, request)
+    relay.connections.size < maxConnections || namesLivingSession(relay, request.raw)
   if (hasRoom && relay.handshakes.size < maxHandshakes) return undefined
   return overloaded(reply)
+}
+
+/** Whether a connection would resume a session, which counts for `maxConnections` already. */
+function namesLivingSession ({ sessions }: UpgradeServer, request: IncomingMessage): boolean {
+  const resume = offerOf(request)?.resume
+  if (resume === undefined || resume === 'malformed') return false
+  const found = sessions.find(resume, originOf(request), pathOf(request))
+  return found.ok && found.value.session instanceof Session
 }
 
 export function overloaded (reply: FastifyReply): Refusal {

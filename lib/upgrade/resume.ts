@@ -2,10 +2,9 @@
 import { show, toError } from '../errors.js'
 import { noResume } from '../registration/resume-options.js'
 import { failure } from '../shared/result.js'
-import { offerOf } from '../session/offer.js'
+import { offerOf, originOf, pathOf } from '../session/offer.js'
 import { Session } from '../session/session.js'
 import { handshakeOf } from './arrival.js'
-import { originOf, pathOf } from './offers.js'
 import type { FastifyInstance, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import type { ResolvedConfig } from '../connection/config.js'
 import type { ResumeSettings } from '../registration/resume-options.js'
@@ -96,7 +95,7 @@ function decide (relay: UpgradeServer, request: FastifyRequest, owner: OwnerAnsw
   const { resume } = offerOf(request.raw)!
   if (resume === undefined) return { owner }
   if (resume === 'malformed' || owner === false) return { owner, why: 'refused' }
-  const found = relay.sessions.find(resume, originOf(request), pathOf(request))
+  const found = relay.sessions.find(resume, originOf(request.raw), pathOf(request.raw))
   if (!found.ok) return { owner, why: found.problem }
   const { received } = resume
   const { session } = found.value
@@ -140,8 +139,8 @@ export function newSession (
   const mayResume = owner !== false && !handshake.isInjected
   const policy = mayResume ? policyOf(settings, config) : noResume
   const identity = {
-    origin: originOf(request),
-    path: pathOf(request),
+    origin: originOf(request.raw),
+    path: pathOf(request.raw),
     owner: owner === false ? undefined : owner.name,
     protocol
   }

@@ -1,7 +1,8 @@
 import t from 'tap'
 import { closeCodes } from '../../lib/connection/close-codes.js'
 import { closedByClient, closedByProcess } from '../../lib/connection/close-reasons.js'
-import { FakeServer, FakeTransport } from './fake-transport.js'
+import { frameOverhead } from '../../lib/session/unacknowledged.js'
+import { FakeServer, FakeTransport, policy } from './fake-transport.js'
 
 /** A session whose client has sent `a` and is away. */
 function suspended (server: FakeServer, changes = {}): ReturnType<FakeServer['start']> {
@@ -15,20 +16,39 @@ function suspended (server: FakeServer, changes = {}): ReturnType<FakeServer['st
 t.test('keeps what is sent while the client is away, up to the limits', async (t) => {
   const server = new FakeServer()
   const { session, connection } = suspended(server)
-  connection.send('x'.repeat(98))
-  t.equal(session.bufferedBytes, 100)
-  t.equal(server.sessions.keptBytes, 100)
+  const most = policy.buffer.bytes + policy.buffer.frames * frameOverhead
+  connection.send('x'.repeat(most - frameOverhead - 4))
+  t.equal(session.bufferedBytes, most)
+  t.equal(server.sessions.keptBytes, most)
   t.equal(session.allowsBurst(0), true)
-  connection.send('x')
+  connection.send('')
   t.equal(session.allowsBurst(0), false, 'more than the buffer and the limit')
   t.same(connection.takeLog(), ['ended: lost after 0', 'transport closed'])
+  t.equal(server.sessions.keptBytes, 0)
+})
+
+t.test('limits the number of empty messages while the client is away', async (t) => {
+  const { session, connection } = suspended(new FakeServer())
+  let sent = 0
+  while (session.bufferedBytes <= 5000 || session.allowsBurst(5000)) {
+    connection.send('')
+    sent++
+  }
+  const most = 5000 + policy.buffer.bytes + policy.buffer.frames * frameOverhead
+  t.equal(sent, Math.floor(most / (2 + frameOverhead)) + 1)
+})
+
+t.test('does not count bytes of a session that is not away', async (t) => {
+  const server = new FakeServer()
+  const { session } = server.start()
+  server.sessions.keptBytesChanged(session, 5)
   t.equal(server.sessions.keptBytes, 0)
 })
 
 t.test('tells a client that its buffer overflowed', async (t) => {
   const server = new FakeServer()
   const { session, connection, token } = suspended(server)
-  connection.send('x'.repeat(200))
+  connection.send('x'.repeat(2000))
   session.allowsBurst(0)
   t.equal(server.resume(token, 0), 'full')
   server.deadlines.advance(60_000)
@@ -39,11 +59,11 @@ t.test('tells a client that its buffer overflowed', async (t) => {
 t.test('goes on when messages are dropped while the client is away', async (t) => {
   const server = new FakeServer()
   const { session, connection, token } = suspended(server, { overflow: 'drop' })
-  connection.send('x'.repeat(200))
+  connection.send('x'.repeat(2000))
   t.equal(session.allowsBurst(0), false)
   const socket = server.resume(token, 0) as FakeTransport
   t.match(socket.takeHello(), { from: 1 })
-  t.same(socket.takeLog(), ['x'.repeat(200)])
+  t.same(socket.takeLog(), ['x'.repeat(2000)])
 })
 
 t.test('hands on what was read as the target has room', async (t) => {
@@ -74,7 +94,7 @@ t.test('counts acknowledgements that were read before the loss', async (t) => {
   connection.hasRoom = false
   socket.text('a')
   socket.lose(closeCodes.lost)
-  t.equal(server.sessions.keptBytes, 3)
+  t.equal(server.sessions.keptBytes, 3 + frameOverhead)
   session.resume()
   socket.text('\u0000a1')
   t.equal(server.sessions.keptBytes, 0)
@@ -128,7 +148,7 @@ t.test('drops the oldest tombstones before it ends a session', async (t) => {
 })
 
 t.test('ends the session that was away longest when all together keep too much', async (t) => {
-  const server = new FakeServer({ maxResumeBytes: 150 })
+  const server = new FakeServer({ maxResumeBytes: 150 + 2 * frameOverhead })
   const [first, second] = [suspended(server), suspended(server)]
   first.connection.send('x'.repeat(98))
   second.connection.send('x'.repeat(48))
@@ -136,7 +156,7 @@ t.test('ends the session that was away longest when all together keep too much',
   second.connection.send('')
   t.notOk(first.session.isAlive)
   t.ok(second.session.isAlive)
-  t.equal(server.sessions.keptBytes, 52)
+  t.equal(server.sessions.keptBytes, 52 + 2 * frameOverhead)
   server.resume(second.token, 0)
   t.equal(server.sessions.keptBytes, 0)
 })

@@ -3,7 +3,7 @@ import { NumberList } from './number-list.js'
 import { frameSize } from './codec.js'
 import { maxFrameBytes } from './fragments.js'
 import type { FrameFields } from './codec.js'
-import type { ConnectionCodec } from '../../process/connection-codec.js'
+import type { ConnectionCodec } from '../../process/remote/connection-codec.js'
 
 /**
  * Payloads up to this size are looked up among all open sends. A longer one is compared with the

@@ -1,7 +1,7 @@
 import { deleteInner, innerMap } from '../nested-maps.js'
 import type { Peer } from '../membership/peer.js'
 import type { ExitListener } from '../../process/exits/relations.js'
-import type { LocalNode } from '../../process/remote-nodes.js'
+import type { LocalNode } from '../../process/remote/remote-nodes.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 

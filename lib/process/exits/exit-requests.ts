@@ -1,7 +1,7 @@
 import { checkSignal } from '../calls.js'
 import { checkExitReason } from './exit-signals.js'
 import type { CallHost, PendingOperation, PendingOwner } from '../calls.js'
-import type { ClusterAccess } from '../cluster-access.js'
+import type { ClusterAccess } from '../remote/cluster-access.js'
 import type { ProcessTable } from '../registry/process-table.js'
 import type { ExitListener } from './relations.js'
 import type { Exit } from '../../../types/messages.js'

@@ -1,5 +1,5 @@
 import { errorCodes, show } from '../../errors.js'
-import type { ClusterAccess } from '../cluster-access.js'
+import type { ClusterAccess } from '../remote/cluster-access.js'
 import type { Entity } from '../entity.js'
 import type { ProcessTable } from '../registry/process-table.js'
 import type { FailureLog } from './failure-log.js'

@@ -2,7 +2,7 @@
 import { Pair } from '../fixtures/pair.js'
 import { targetOf, watcher } from '../support.js'
 import { RemoteBindings } from '../../../lib/cluster/remote/remote-bindings.js'
-import type { BindResult, RemoteNodes } from '../../../lib/process/remote-nodes.js'
+import type { BindResult, RemoteNodes } from '../../../lib/process/remote/remote-nodes.js'
 import type { Target } from '../../../lib/process/entity.js'
 import type { Pid } from '../../../types/pid.js'
 

@@ -5,7 +5,7 @@ import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { decodePayload } from '../../../lib/cluster/values/payload.js'
 import { testContext } from '../fixtures/context.js'
 import { RemoteTarget } from '../../../lib/cluster/remote/remote-target.js'
-import type { RemoteNodes } from '../../../lib/process/remote-nodes.js'
+import type { RemoteNodes } from '../../../lib/process/remote/remote-nodes.js'
 import type { Producer } from '../../../lib/shared/watermark.js'
 import type { Pid } from '../../../types/pid.js'
 

@@ -2,7 +2,7 @@ import { recordUnreadJoins } from '../../../lib/process/exits/unread-joins.js'
 import type { Answer } from '../../../lib/process/calls.js'
 import type { Producer } from '../../../lib/shared/watermark.js'
 import type { ExitListener } from '../../../lib/process/exits/relations.js'
-import type { RemoteNodes, LocalNode, RemoteProblem } from '../../../lib/process/remote-nodes.js'
+import type { RemoteNodes, LocalNode, RemoteProblem } from '../../../lib/process/remote/remote-nodes.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 

@@ -110,7 +110,7 @@ t.test('tells a client that too much waited for it', async (t) => {
   const setting = await connected(t, { maxBufferedAmount: 10, resume: { buffer: 10 } })
   await cutOff(setting)
   const { app, client, pid } = setting
-  t.ok(app.processes.send(pid, 'ws.send', { data: 'x'.repeat(30) }))
+  t.ok(app.processes.send(pid, 'ws.send', { data: 'x'.repeat(500_000) }))
   t.notOk(app.processes.send(pid, 'ws.send', { data: 'x' }))
   const wire = await client.connect()
   t.match(wire.hello, { resumed: false, why: 'full' })

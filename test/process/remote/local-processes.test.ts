@@ -1,6 +1,6 @@
 import t from 'tap'
 import { buildRuntime, held, probe, settle } from '../helpers.js'
-import { LocalProcesses } from '../../../lib/process/local-processes.js'
+import { LocalProcesses } from '../../../lib/process/remote/local-processes.js'
 import type { Answer } from '../../../lib/process/calls.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'

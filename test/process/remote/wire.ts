@@ -1,10 +1,10 @@
 // Runtimes in one operating-system process, joined without a cluster. Each calls the others
 // asynchronously and in order. It tests remote operations without channels and engines.
-import { LocalProcesses } from '../../../lib/process/local-processes.js'
+import { LocalProcesses } from '../../../lib/process/remote/local-processes.js'
 import { failure, success } from '../../../lib/shared/result.js'
 import { recordUnreadJoins, tookJoin } from '../../../lib/process/exits/unread-joins.js'
 import type { Answer, PendingCall } from '../../../lib/process/calls.js'
-import type { BindResult, RemoteNodes } from '../../../lib/process/remote-nodes.js'
+import type { BindResult, RemoteNodes } from '../../../lib/process/remote/remote-nodes.js'
 import type { Target } from '../../../lib/process/entity.js'
 import type { Producer } from '../../../lib/shared/watermark.js'
 import type { ExitListener } from '../../../lib/process/exits/relations.js'

@@ -25,15 +25,33 @@ const window = 1000
 /** Deadlines are rounded up. */
 const lateness = 50
 const mailboxLimit = 8
+/** Bytes. So small that clients miss messages that are not kept any more. */
+const smallBuffer = 200
+
+/** How many of the last texts fit into the small buffer, as frames. */
+function countInBuffer (texts: readonly string[]): number {
+  let bytes = 0
+  let count = 0
+  for (const text of [...texts].reverse()) {
+    const length = text.length + (text.startsWith('\u0000') ? 1 : 0)
+    bytes += length + (length < 126 ? 2 : 4)
+    if (bytes > smallBuffer) break
+    count++
+  }
+  return count
+}
 
 /** The server's half of one session, as the model knows it. */
 interface Modelled {
   readonly pid: Pid
   /** Accepted messages to the client. */
   readonly toClient: string[]
+  readonly session: Session
   exit: (Exit & { value: ConnectionExit }) | undefined
   /** The client has sent a message that the server has. */
   isProved: boolean
+  /** It has had one socket. */
+  isFirstLink: boolean
   /** When a socket was lost after which the server has had no message. */
   lostAt: number | undefined
   link: Link
@@ -58,7 +76,7 @@ export class ResumeBench {
 
   constructor (small: boolean) {
     this.#mayGap = small
-    const resume = { window, notify: true, buffer: small ? 200 : 1e6 }
+    const resume = { window, notify: true, buffer: small ? smallBuffer : 1e6 }
     const { server, route } = normalizeOptions({ mailboxLimit, pingInterval: 0, resume })
     const { runtime, processes } = buildRuntime({ clock: this.clock, mailboxLimit })
     this.runtime = runtime
@@ -163,6 +181,7 @@ export class ResumeBench {
     const transport = this.#transportFor(link)
     this.#replaced.set(modelled.link, modelled.link.writtenBytes)
     modelled.link = link
+    modelled.isFirstLink = false
     session.attach(transport, received, generation)
   }
 
@@ -195,8 +214,16 @@ export class ResumeBench {
     })
     const { pid } = connection
     session.start(serialOf(pid), undefined)
-    const modelled: Modelled =
-      { pid, toClient: [], exit: undefined, isProved: false, lostAt: undefined, link }
+    const modelled: Modelled = {
+      pid,
+      toClient: [],
+      session,
+      exit: undefined,
+      isProved: false,
+      isFirstLink: true,
+      lostAt: undefined,
+      link
+    }
     this.#sessions.push(modelled)
     connection.open()
     this.runtime.exitSignals.monitor(pid, {
@@ -243,10 +270,16 @@ export class ResumeBench {
       session.lostAt = undefined
       if (session === this.#atClient) this.client.retire(session.link)
     }
+    if (session.link.destroyed && session.isFirstLink && !session.isProved) {
+      equal(session.exit !== undefined, true, 'an end with a first socket that had no message')
+    }
     if (session.link.destroyed && session.exit === undefined) session.lostAt ??= this.clock.time
     if (session.exit === undefined) {
       const time = session.lostAt === undefined ? 0 : this.clock.time - session.lostAt
       equal(time <= window + lateness, true, 'a session that outlives its window')
+      const { toClient } = session
+      const received = toClient.length - countInBuffer(toClient)
+      equal(session.session.canReplayAfter(received), true, 'messages that are kept')
       return
     }
     if (session.exit.value.cause !== 'lost') throw new Error(session.exit.value.cause)

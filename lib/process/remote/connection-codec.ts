@@ -1,4 +1,4 @@
-import type { Pid } from '../../types/pid.js'
+import type { Pid } from '../../../types/pid.js'
 
 /**
  * Reads and writes the messages of connections that travel between nodes. The room of connections

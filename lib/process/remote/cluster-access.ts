@@ -1,7 +1,7 @@
-import type { PidFactory } from './pid.js'
+import type { PidFactory } from '../pid.js'
 import type { RemoteNodes } from './remote-nodes.js'
-import type { Cluster } from '../../types/cluster.js'
-import type { Pid } from '../../types/pid.js'
+import type { Cluster } from '../../../types/cluster.js'
+import type { Pid } from '../../../types/pid.js'
 
 /** The cluster of this node. Without one, or before it has joined, there are no other nodes. */
 export class ClusterAccess {

@@ -1,10 +1,10 @@
-import type { Producer } from '../shared/watermark.js'
-import type { Answer } from './calls.js'
-import type { Target, TargetProblem } from './entity.js'
-import type { ExitListener, TargetExit } from './exits/relations.js'
-import type { Result } from '../shared/result.js'
-import type { Exit } from '../../types/messages.js'
-import type { Pid } from '../../types/pid.js'
+import type { Producer } from '../../shared/watermark.js'
+import type { Answer } from '../calls.js'
+import type { Target, TargetProblem } from '../entity.js'
+import type { ExitListener, TargetExit } from '../exits/relations.js'
+import type { Result } from '../../shared/result.js'
+import type { Exit } from '../../../types/messages.js'
+import type { Pid } from '../../../types/pid.js'
 
 /** Why a connection cannot be bound to a process of another node. */
 export type RemoteProblem = TargetProblem | 'its node cannot be reached' | 'its node is closing'
