@@ -35,8 +35,11 @@ export class Connection extends EventTarget {
       this.server = servers.current
       return new URL(path, this.server).href
     }
-    // These routes do not allow resume.
-    this.#socket = connect(url, { negotiate: false, reconnect: this.#delay })
+    this.#socket = connect(url, {
+      negotiate: false, // these routes do not allow resume
+      timeout: 35_000, // a new cluster waits before it gives names away: `upgradeTimeout` is 30 s
+      reconnect: this.#delay
+    })
     this.#socket.on('state', this.#show)
     this.#socket.on('message', (message) => {
       const { topic, data: detail } = JSON.parse(message)
