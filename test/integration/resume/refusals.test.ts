@@ -1,5 +1,6 @@
 // Offers that are not accepted, and what the client is told.
 import t from 'tap'
+import { serialOf } from '../../../lib/process/pid.js'
 import { build, listen, record, until } from '../../helpers.js'
 import { frameOf } from '../../client-frames.js'
 import { WireClient, openWire } from './wire-client.js'
@@ -43,6 +44,8 @@ t.test('refuses a token that is wrong, and leaves the session unharmed', async (
   const setting = await connected(t, {}, { origin: 'https://a.example' })
   await cutOff(setting)
   const { client, target, pid, port } = setting
+  await openWire(t, { port, headers: { origin: 'https://a.example' } }, [])
+  const { client_pid: plain } = await target.next('ws.join')
   const token = client.token!
   const [node, incarnation, serial, mac] = token.split('.')
   const attempts: Array<[string, object, string]> = [
@@ -52,7 +55,10 @@ t.test('refuses a token that is wrong, and leaves the session unharmed', async (
     ['refused', {}, '/ws2'],
     ['node', { token: ['other', incarnation, serial, mac].join('.') }, '/ws'],
     ['node', { token: [node, 'k3x', serial, mac].join('.') }, '/ws'],
-    ['expired', { token: [node, incarnation, '999', mac].join('.') }, '/ws']
+    ['expired', { token: [node, incarnation, '999', mac].join('.') }, '/ws'],
+    // PIDs without a session: the target, and a connection that does not count messages.
+    ['expired', { token: [node, incarnation, serialOf(target.pid), mac].join('.') }, '/ws'],
+    ['expired', { token: [node, incarnation, serialOf(plain), mac].join('.') }, '/ws']
   ]
   for (const [why, changes, path] of attempts) {
     const other = new WireClient(t, { port, headers: { origin: 'https://a.example' } })
