@@ -130,14 +130,13 @@ export class FastifyWebsocketLayer {
   }
 }
 
+const ownValue = Symbol('fastify-ws-relay.ws')
+interface MaybeUpgrade { [ownValue]?: boolean }
+
 /** `request.ws` is false without a hook for each request. The value of an upgrade is its own. */
 const noUpgrade = {
-  getter: () => false,
-  setter (this: FastifyRequest, value: boolean) {
-    Object.defineProperty(this, 'ws', {
-      value, writable: true, enumerable: true, configurable: true
-    })
-  }
+  getter (this: MaybeUpgrade) { return this[ownValue] ?? false },
+  setter (this: MaybeUpgrade, value: boolean) { this[ownValue] = value }
 }
 
 /** Whether `@fastify/websocket` answers the upgrades of a route. */

@@ -120,8 +120,9 @@ export class Handshake implements Deadline, PendingHandshake, SocketOwner {
       this.responseStarted(response.statusCode)
       this.raise('finished')
     }
+    // `once` would make three more objects. A second call is ignored.
     if (response.writableFinished) onFinish()
-    else response.once('finish', onFinish)
+    else response.on('finish', onFinish)
   }
 
   /** From now on `upgradeTimeout` applies, unless the handshake is complete already. */

@@ -13,11 +13,11 @@ export interface RemoteQuery {
 
 /** Records when the handler calls `reply.send`, or Fastify does with the returned value. */
 export function trackSend (reply: FastifyReply): void {
-  Object.assign(reply, { send: trackedSend })
+  reply.send = trackedSend
 }
 
 function trackedSend (this: FastifyReply, payload?: unknown): FastifyReply {
-  Object.assign(this, { [sendWasCalled]: true })
+  (this as { [sendWasCalled]?: true })[sendWasCalled] = true
   return (Object.getPrototypeOf(this) as FastifyReply).send.call(this, payload)
 }
 

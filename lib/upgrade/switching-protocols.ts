@@ -74,7 +74,7 @@ export function completeUpgrade (
   head: string,
   handshake: Handshake,
   transport: WebSocketTransport,
-  open: () => void
+  open: (transport: WebSocketTransport) => void
 ): void {
   const { socket } = handshake
   reply.hijack()
@@ -83,7 +83,7 @@ export function completeUpgrade (
   const early = handshake.complete()
   socket.write(head, 'latin1')
   if (handshake.isInjected) holdUntilNextTurn(socket)
-  open()
+  open(transport)
   for (const bytes of early) transport.onSocketData(bytes)
   // The onResponse hooks, metrics and Fastify's log line wait for this event.
   response.statusCode = 101
