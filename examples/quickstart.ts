@@ -8,10 +8,9 @@ import wsRelay, { type Pid } from '../lib/index.js' // in your project: 'fastify
 
 export async function build (options: FastifyServerOptions = {}) {
   const app = Fastify(options)
-  await app.register(wsRelay, {
-    allowedOrigins: 'https://app.example.com, https://*.example.org',
-    resume: true // a client that lost its socket continues on another one, with the same PID
-  })
+  // A client that loses its socket continues on another one.
+  const allowedOrigins = 'https://app.example.com, https://*.example.org'
+  await app.register(wsRelay, { allowedOrigins, resume: true })
 
   const lobby = app.processes.spawn<{ notice: { text: string } }>(async function lobby (self) {
     const clients = new Set<Pid>()

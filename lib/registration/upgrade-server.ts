@@ -79,8 +79,9 @@ export class UpgradeServer extends RelayServer implements WebSocketServer {
 }
 
 function sessionOf (entity: Entity | undefined): Session | undefined {
-  if (!(entity instanceof Connection)) return undefined
-  return entity.transport instanceof Session ? entity.transport : undefined
+  return entity instanceof Connection && entity.transport instanceof Session
+    ? entity.transport
+    : undefined
 }
 
 /** All upgrades of a server that have no complete response. Checks their sockets periodically. */
