@@ -29,6 +29,8 @@ export default class TapReporter extends Transform {
 
   constructor () {
     super({ decodeStrings: false })
+    // tap sets the exit code only if it writes to stdout itself. A run without totals has failed.
+    process.on('exit', () => { if (this.#totals?.failed !== 0) process.exitCode = 1 })
     mkdirSync('.tap', { recursive: true })
     this.#file = openSync(file, 'w')
   }
