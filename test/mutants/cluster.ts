@@ -7,7 +7,7 @@ export const clusterMutants: readonly Mutant[] = [
     search:
       'if (this.#untilRenewal <= 0) return await this.renew()\n    this.#schedule(this.#untilRenewal)',
     replace:
-      'if (!this.valid) return await this.renew()\n    this.#schedule(this.#host.timing.renew)',
+      'if (!this.valid) return await this.renew()\n    this.#schedule(this.#context.timing.renew)',
     suites: ['names']
   },
   {

@@ -135,7 +135,7 @@ export const mutations: readonly Mutation[] = [
     },
     {
       name: 'cluster: a method of the groups is missing',
-      search: '    unwatch: (group, listener) => { groups.unwatch(group, listener) }\n',
+      search: '    unwatch: (group, watcher) => { groups.unwatch(group, watcher) }\n',
       replace: ''
     },
     {
