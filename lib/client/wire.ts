@@ -23,11 +23,13 @@ export interface Hello {
 
 /** @returns undefined when the data is no JSON object */
 export function parseJson<T> (data: string | ArrayBuffer): T | undefined {
+  // An ArrayBuffer has no such index.
+  if ((data as string)[0] !== '{') return undefined
   try {
-    // An ArrayBuffer has no such index.
-    if ((data as string)[0] === '{') return JSON.parse(data as string) as T
-  } catch {}
-  return undefined
+    return JSON.parse(data as string) as T
+  } catch {
+    return undefined // a text like any other
+  }
 }
 
 /** @returns undefined when the frame is no hello */
