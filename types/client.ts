@@ -198,7 +198,8 @@ export interface ClientSocket<P = ClientProtocol> extends AsyncIterable<string |
    */
   close (code?: number, reason?: string): void
   /**
-   * The messages from now on, the same as the event `message`. It ends when the client is closed.
+   * The messages from its first `next` on, the same as the event `message`. A `for await` loop
+   * calls it at once. It ends when the client is closed.
    *
    * @throws `TOO_SLOW` when more than `queue` bytes wait for the loop
    */
