@@ -57,6 +57,12 @@ export interface Transport extends Producer {
   readonly away?: number | undefined
   /** Calls back when the client has all messages up to now. Absent if it cannot acknowledge. */
   whenAcknowledged? (callback: () => void): void
+  /**
+   * Tells the client to come back on another socket: absent if it cannot.
+   * @param by milliseconds until the present socket is closed
+   * @returns false if the client is away, or the transport is closing
+   */
+  adviseReconnect? (by: number): boolean
   /** Called once, before any other method. */
   open (events: TransportEvents): void
   /** Delivers further messages after `onMessage` returned false. Otherwise it has no effect. */

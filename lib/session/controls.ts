@@ -31,6 +31,14 @@ export function helloFrame (hello: Hello): Buffer {
   return textFrame(`\u0000h${JSON.stringify({ v: 1, ...hello })}`)
 }
 
+/**
+ * The advice to open a new socket, because this server is about to close.
+ * @param by milliseconds after which the present socket is closed
+ */
+export function reconnectFrame (by: number): Buffer {
+  return textFrame(`\u0000r${JSON.stringify({ after: 0, by })}`)
+}
+
 /** @param received data messages received so far, in the whole session */
 export function ackFrame (received: number): Buffer {
   return textFrame(`\u0000a${received}`)

@@ -1,7 +1,7 @@
 import { closeCodes } from '../connection/close-codes.js'
 import { violated } from '../connection/close-reasons.js'
 import {
-  beginsWithNul, controls, escapeFrame, helloFrame, isEscaped, parseAck
+  beginsWithNul, controls, escapeFrame, helloFrame, isEscaped, parseAck, reconnectFrame
 } from './controls.js'
 import { Received } from './received.js'
 import { transitionFor } from './states.js'
@@ -54,7 +54,6 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
   #isMuted = false
   /** Bytes that were replayed. They may wait for the client in addition to its limit. */
   #replayedBytes = 0
-  #onAcknowledged: Array<{ readonly number: number, readonly callback: () => void }> | undefined
   /** Transports that have not called `onTransportClose`. */
   #openTransports = 1
   /** The transport was closed by the session: there is no socket. */
@@ -226,7 +225,6 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
     this.#host.cancel(this)
     if (this.#suspendedAt !== undefined) this.#host.sessionEnded(this, reason)
     this.#kept.clear()
-    this.#onAcknowledged = undefined
     this.#cut(reason)
     this.#isClosed = true
     if (this.#openTransports === 0) this.#events.onTransportClose()
@@ -278,7 +276,14 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
 
   /** Calls back when the client has acknowledged everything that was sent until now. */
   whenAcknowledged (callback: () => void): void {
-    (this.#onAcknowledged ??= []).push({ number: this.#kept.sent, callback })
+    this.#kept.whenAcknowledged(callback)
+  }
+
+  /** Advises the client to open a new socket. @returns false if there is no socket to do so on */
+  adviseReconnect (by: number): boolean {
+    if (this.#suspendedAt !== undefined || !this.isAlive) return false
+    this.#transport.writer.sendEncoded(reconnectFrame(by))
+    return true
   }
 
   // Events of the socket's transport
@@ -329,11 +334,6 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
     this.#kept.acknowledge(number)
     const change = this.#kept.memory - before
     if (this.#suspendedAt !== undefined) this.#host.keptBytesChanged(this, change)
-    if (this.#onAcknowledged === undefined) return
-    while (this.#onAcknowledged.length > 0 && this.#onAcknowledged[0].number <= number) {
-      this.#onAcknowledged.shift()!.callback()
-    }
-    if (this.#onAcknowledged.length === 0) this.#onAcknowledged = undefined
   }
 
   onTransportEnd (reason: CloseReason): void {

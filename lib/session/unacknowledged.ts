@@ -29,6 +29,8 @@ export class Unacknowledged {
   #first = 0
   /** Callbacks by the number of their message. Few messages have one. */
   #onWritten: Map<number, () => void> | undefined
+  /** The oldest comes first. */
+  #onAcknowledged: Array<{ readonly number: number, readonly callback: () => void }> | undefined
 
   get count (): number {
     return this.#frames.length - this.#first
@@ -72,6 +74,19 @@ export class Unacknowledged {
       this.#dropFirst()
       if (this.#onWritten !== undefined) this.written(this.droppedUpTo)
     }
+    if (this.#onAcknowledged !== undefined) this.#callBackUpTo(number)
+  }
+
+  #callBackUpTo (number: number): void {
+    const waiting = this.#onAcknowledged!
+    while (waiting.length > 0 && waiting[0].number <= number) waiting.shift()!.callback()
+    if (waiting.length === 0) this.#onAcknowledged = undefined
+  }
+
+  /** Calls back when the client has acknowledged all messages up to now: perhaps at once. */
+  whenAcknowledged (callback: () => void): void {
+    if (this.acknowledged >= this.sent) callback()
+    else (this.#onAcknowledged ??= []).push({ number: this.sent, callback })
   }
 
   /**
@@ -98,6 +113,7 @@ export class Unacknowledged {
     this.#first = 0
     this.bytes = 0
     this.#onWritten = undefined
+    this.#onAcknowledged = undefined
   }
 
   #dropFirst (): void {

@@ -1,11 +1,15 @@
 import t from 'tap'
 import {
-  ackFrame, beginsWithNul, escapeFrame, helloFrame, isEscaped, parseAck
+  ackFrame, beginsWithNul, escapeFrame, helloFrame, isEscaped, parseAck, reconnectFrame
 } from '../../lib/session/controls.js'
 import { binaryFrame, textFrame } from '../../lib/websocket/frames.js'
 
 t.test('makes the bytes of an acknowledgement', async (t) => {
   t.equal(ackFrame(37).toString('hex'), '810400613337')
+})
+
+t.test('makes the bytes of the advice to reconnect', async (t) => {
+  t.same(reconnectFrame(5000), textFrame('\u0000r{"after":0,"by":5000}'))
 })
 
 t.test('makes a hello without the fields that are not given', async (t) => {

@@ -145,6 +145,41 @@ t.test('calls back when the client has acknowledged', async (t) => {
   t.same(log, ['1', '2', '3'])
 })
 
+t.test('calls back at once when the client has acknowledged everything', async (t) => {
+  const { socket, connection, session } = new FakeServer().start()
+  const log: string[] = []
+  session.whenAcknowledged(() => log.push('nothing was sent'))
+  connection.send('1')
+  socket.text('\u0000a1')
+  session.whenAcknowledged(() => log.push('one message was sent'))
+  t.same(log, ['nothing was sent', 'one message was sent'])
+})
+
+t.test('calls nobody back for an acknowledgement after its end', async (t) => {
+  const { connection, session } = new FakeServer().start()
+  connection.send('1')
+  session.whenAcknowledged(() => { t.fail('called back') })
+  connection.end(closeCodes.shutdown)
+  t.equal(session.keptBytes, 0)
+})
+
+t.test('advises a client with a socket to reconnect', async (t) => {
+  const server = new FakeServer()
+  const { socket, connection, session, token } = server.start()
+  t.ok(session.adviseReconnect(5000))
+  t.same(socket.takeLog(), ['\u0000r{"after":0,"by":5000}'])
+  socket.text('\u0000a0')
+  socket.lose(closeCodes.lost)
+  t.notOk(session.adviseReconnect(5000), 'it is away')
+  const second = server.resume(token, 0) as FakeTransport
+  t.match(second.takeHello(), { from: 1 }, 'the advice is no message')
+  t.ok(session.adviseReconnect(100))
+  t.same(second.takeLog(), ['\u0000r{"after":0,"by":100}'])
+  connection.end(closeCodes.shutdown)
+  t.same(second.takeLog(), ['(closed: shutdown)'])
+  t.notOk(session.adviseReconnect(5000), 'it has ended')
+})
+
 t.test('ends while the client is not read', async (t) => {
   const server = new FakeServer()
   const { socket, connection } = server.start()
