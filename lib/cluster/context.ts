@@ -27,7 +27,7 @@ export class NodeContext {
   readonly events: ClusterEvents
   readonly codec: ConnectionCodec
   readonly counters: ClusterCounters
-  readonly #clock: Clock
+  readonly clock: Clock
   readonly #timeOrigin: number
   #incarnation: number
   #suffix: string
@@ -44,7 +44,7 @@ export class NodeContext {
     this.local = options.local
     this.events = options.events
     this.codec = options.codec
-    this.#clock = options.clock
+    this.clock = options.clock
     this.#timeOrigin = options.timeOrigin ?? performance.timeOrigin
     this.#incarnation = options.incarnation
     this.#suffix = suffixOf(options.node, options.incarnation)
@@ -80,17 +80,17 @@ export class NodeContext {
 
   /** Milliseconds since 1970. The time never goes back. */
   now (): number {
-    return this.#timeOrigin + this.#clock.now()
+    return this.#timeOrigin + this.clock.now()
   }
 
   /** Runs a task after a delay in milliseconds. It does not keep the program running. */
   after (ms: number, task: () => void): ClockTimer {
-    return this.#clock.after(ms, task).unref()
+    return this.clock.after(ms, task).unref()
   }
 
   /** Runs a task after this turn of the event loop, so that its output is sent in one batch. */
   later (task: () => void): void {
-    this.#clock.later(task)
+    this.clock.later(task)
   }
 
   // Failures

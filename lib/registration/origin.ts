@@ -1,6 +1,7 @@
 import { domainToASCII, domainToUnicode } from 'node:url'
 import { errorCodes, show } from '../errors.js'
 import type { FastifyRequest } from 'fastify'
+import type { Clock } from '../shared/clock.js'
 
 const { FST_WS_RELAY_INVALID_OPTIONS } = errorCodes
 
@@ -186,12 +187,17 @@ const refusedOrigin = 'refused the origin of an upgrade: list it in allowedOrigi
 
 /** Logs the origins that a server refuses: each once a minute, and at most 100 a minute. */
 export class RefusedOrigins {
+  readonly #clock: Pick<Clock, 'now'>
   /** The time at which each origin was logged, the oldest first. */
   readonly #logged = new Map<string, number>()
 
+  constructor (clock: Pick<Clock, 'now'>) {
+    this.#clock = clock
+  }
+
   logOnce ({ headers, host, log, protocol }: FastifyRequest): void {
     const origin = show(headers.origin)
-    const now = performance.now()
+    const now = this.#clock.now()
     for (const [logged, at] of this.#logged) {
       if (now - at < logInterval) break
       this.#logged.delete(logged)

@@ -9,7 +9,7 @@ import type { Duplex } from 'node:stream'
 import type { Entity } from '../process/entity.js'
 import type { Runtime } from '../process/runtime.js'
 import type { ServerSettings } from '../connection/settings.js'
-import type { Context } from '../shared/context.js'
+import type { Clock, ClockTimer } from '../shared/clock.js'
 import type { WebSocketServer } from '../websocket/transport.js'
 
 /** Milliseconds between two checks of each pending handshake, so that a FIN is noticed in time. */
@@ -25,7 +25,7 @@ export interface PendingHandshake {
 /** The state that all registrations on one HTTP server share: its connections and its upgrades. */
 export class UpgradeServer extends RelayServer implements WebSocketServer {
   readonly flusher: Flusher
-  readonly refusedOrigins = new RefusedOrigins()
+  readonly refusedOrigins = new RefusedOrigins(this.runtime.clock)
   /** Upgrades whose handler is running: they count for `maxHandshakes`. */
   readonly handshakes = new Set<PendingHandshake>()
   readonly pending: PendingHandshakes
@@ -37,7 +37,7 @@ export class UpgradeServer extends RelayServer implements WebSocketServer {
     super(runtime, options)
     this.flusher = new Flusher(runtime.clock, () => runtime.scheduler.hasPendingTurns)
     this.upgrades = new UpgradeCounters(runtime.pids.node)
-    this.pending = new PendingHandshakes(runtime.context)
+    this.pending = new PendingHandshakes(runtime.contextClock)
   }
 
   /** Whether new upgrades are refused because the server closes. */
@@ -88,24 +88,27 @@ function sessionOf (entity: Entity | undefined): Session | undefined {
 export class PendingHandshakes {
   readonly #all = new Set<PendingHandshake>()
   /** Many requests share the timer, so it must not run in the context of one of them. */
-  readonly #context: Context
-  #timer: NodeJS.Timeout | undefined
+  readonly #clock: Clock
+  #timer: ClockTimer | undefined
 
-  constructor (context: Context) {
-    this.#context = context
+  constructor (clock: Clock) {
+    this.#clock = clock
   }
 
   add (handshake: PendingHandshake): void {
     this.#all.add(handshake)
-    this.#timer ??= this.#context.start(setInterval, () => {
-      for (const each of this.#all) each.checkSocket()
-    }, checkInterval)
+    this.#timer ??= this.#clock.after(checkInterval, this.#check)
+  }
+
+  readonly #check = (): void => {
+    this.#timer = this.#clock.after(checkInterval, this.#check)
+    for (const each of this.#all) each.checkSocket()
   }
 
   delete (handshake: PendingHandshake): void {
     this.#all.delete(handshake)
     if (this.#all.size > 0) return
-    clearInterval(this.#timer)
+    this.#timer?.cancel()
     this.#timer = undefined
   }
 

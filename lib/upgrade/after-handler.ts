@@ -193,6 +193,6 @@ function switchProtocols (
     return new errorCodes.FST_WS_RELAY_INVALID_CONFIG({ cause: err })
   }
   const transport = new WebSocketTransport({ server: relay, socket, settings, deflate })
-  completeUpgrade(reply, head, handshake, transport, open)
+  completeUpgrade(reply, head, handshake, transport, relay.runtime.clock, open)
   return undefined
 }

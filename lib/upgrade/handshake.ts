@@ -147,11 +147,7 @@ export class Handshake implements Deadline, PendingHandshake, SocketOwner {
     if (this.#state !== 'handling') return
     this.#actions.count()
     // Most async handlers reply within this turn of the event loop; the socket is not read in it.
-    setImmediate(Handshake.#turnEnded, this)
-  }
-
-  static #turnEnded (handshake: Handshake): void {
-    handshake.raise('yielded')
+    this.#relay.runtime.clock.later(() => { this.raise('yielded') })
   }
 
   /** Runs code in the context of the request, from an event that belongs to another context. */

@@ -3,6 +3,7 @@ import { validateHeaderName, validateHeaderValue } from 'node:http'
 import * as wsExports from 'ws'
 import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Clock } from '../shared/clock.js'
 import type { WebSocketTransport } from '../websocket/transport.js'
 import type { Handshake } from './handshake.js'
 
@@ -74,6 +75,7 @@ export function completeUpgrade (
   head: string,
   handshake: Handshake,
   transport: WebSocketTransport,
+  clock: Clock,
   open: (transport: WebSocketTransport) => void
 ): void {
   const { socket } = handshake
@@ -82,7 +84,7 @@ export function completeUpgrade (
   response.detachSocket(socket as never)
   const early = handshake.complete()
   socket.write(head, 'latin1')
-  if (handshake.isInjected) holdUntilNextTurn(socket)
+  if (handshake.isInjected) holdUntilNextTurn(socket, clock)
   open(transport)
   for (const bytes of early) transport.onSocketData(bytes)
   // The onResponse hooks, metrics and Fastify's log line wait for this event.
@@ -91,9 +93,9 @@ export function completeUpgrade (
 }
 
 /** A client made by `injectWS` adds its listeners later in this turn of the event loop. */
-function holdUntilNextTurn (socket: Duplex): void {
+function holdUntilNextTurn (socket: Duplex, clock: Clock): void {
   socket.cork()
-  setImmediate(() => { socket.uncork() })
+  clock.later(() => { socket.uncork() })
 }
 
 export function removeBodyHeaders (reply: FastifyReply): void {

@@ -119,9 +119,8 @@ t.test('allows any port only for loopback hosts, each for itself', (t) => {
 
 t.test('logs a refused origin once a minute, and at most 100 origins a minute', async (t) => {
   const { logger, lines } = recordingLogger()
-  const refused = new RefusedOrigins()
   let now = 0
-  t.intercept(performance, 'now', { value: () => now })
+  const refused = new RefusedOrigins({ now: () => now })
   const refuse = (origin: string, at: number) => {
     now = at
     refused.logOnce({

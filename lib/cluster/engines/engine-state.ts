@@ -1,12 +1,24 @@
 import { errorCodes } from '../../errors.js'
+import { nodeClock } from '../../shared/clock.js'
+import type { Clock } from '../../shared/clock.js'
 import type { TransportEvents } from '../../../types/cluster.js'
 
 const { FST_CLUSTER_UNAVAILABLE } = errorCodes
 
+/**
+ * The events of a transport, with the clock of its node. The user makes an engine before its node
+ * has a runtime, so the clock comes with `open`: before that, no transport waits. It is not in the
+ * public interface, because a transport of a user may have its own timers.
+ */
+export interface EngineEvents extends TransportEvents {
+  /** @defaultValue Node's own time, for a transport that is opened without a node */
+  readonly clock?: Clock
+}
+
 /** Whether an engine can be reached, and the errors if it cannot: shared by all transports. */
 export class EngineState {
   readonly #name: string
-  #events: TransportEvents | undefined
+  #events: EngineEvents | undefined
   #closed = false
   #up = false
   #opening: { resolve: () => void, reject: (error: Error) => void } | undefined
@@ -14,6 +26,11 @@ export class EngineState {
   /** @param name the name of the engine, for errors */
   constructor (name: string) {
     this.#name = name
+  }
+
+  /** The clock of the node that has opened the transport. */
+  get clock (): Clock {
+    return this.#events?.clock ?? nodeClock
   }
 
   get up (): boolean {
@@ -25,7 +42,7 @@ export class EngineState {
   }
 
   /** Starts connecting. Settles with the first `setUp(true)`, `failOpening` or `close`. */
-  async open (events: TransportEvents, connect: () => void): Promise<void> {
+  async open (events: EngineEvents, connect: () => void): Promise<void> {
     if (this.#events || this.#closed) throw this.unavailableError('it can be opened only once')
     this.#events = events
     await new Promise<void>((resolve, reject) => {

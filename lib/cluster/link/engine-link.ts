@@ -1,6 +1,7 @@
 import { encodeSource } from './codec.js'
 import type { BatchSource } from './codec.js'
 import type { NodeContext } from '../context.js'
+import type { EngineEvents } from '../engines/engine-state.js'
 
 /** Publishes and receives the batches of this node over the engine, and names its topics. */
 export class EngineLink {
@@ -55,7 +56,9 @@ export class EngineLink {
   /** Resolves when the engine can be reached. */
   async open (): Promise<void> {
     try {
-      await this.#context.transport.open({ state: (up) => { this.#setState(up) } })
+      const { transport, clock } = this.#context
+      const events: EngineEvents = { clock, state: (up) => { this.#setState(up) } }
+      await transport.open(events)
     } catch (err) {
       this.#failure = err instanceof Error ? err.cause : err
       throw err

@@ -1,7 +1,9 @@
+import type { Clock } from '../../../shared/clock.js'
 import type { RegisterEntry, ClusterTransport } from '../../../../types/cluster.js'
 
 /** A transport, as its hub sees it. */
 export interface HubMember extends ClusterTransport {
+  readonly clock: Clock
   /** Called when the hub becomes reachable or unreachable. */
   setReachable (yes: boolean): void
   isSubscribed (topic: string): boolean
@@ -89,7 +91,7 @@ export class MemoryHub {
     if (bytes > 0 && this.#bytes + bytes > mostBytes) return false
     this.#tasks.push({ member, bytes, run, lost })
     this.#bytes += bytes
-    this.#schedule()
+    this.#schedule(member)
     return true
   }
 
@@ -140,10 +142,14 @@ export class MemoryHub {
     }
   }
 
-  #schedule (): void {
+  /**
+   * A hub is made before its nodes and has no clock: the member whose request came first lends its
+   * own. So nodes that share a hub should share a clock.
+   */
+  #schedule ({ clock }: HubMember): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    setImmediate(() => {
+    clock.later(() => {
       this.#scheduled = false
       this.#runTasks()
     })

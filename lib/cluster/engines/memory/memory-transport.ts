@@ -1,8 +1,9 @@
-import { EngineState } from '../engine-state.js'
+import { EngineState, type EngineEvents } from '../engine-state.js'
 import { Subscriptions } from '../subscriptions.js'
 import type { HubMember, MemoryHub } from './memory-hub.js'
 import type { Listener } from '../subscriptions.js'
-import type { RegisterEntry, TransportCaps, TransportEvents } from '../../../../types/cluster.js'
+import type { Clock } from '../../../shared/clock.js'
+import type { RegisterEntry, TransportCaps } from '../../../../types/cluster.js'
 
 const maxFrame = 1024 * 1024
 
@@ -21,7 +22,11 @@ export class MemoryTransport implements HubMember {
     return { name: 'memory', maxFrame, registry: true, probe: true, durable: this.#hub.durable }
   }
 
-  async open (events: TransportEvents): Promise<void> {
+  get clock (): Clock {
+    return this.#state.clock
+  }
+
+  async open (events: EngineEvents): Promise<void> {
     await this.#state.open(events, () => { this.#hub.addMember(this) })
   }
 

@@ -6,6 +6,7 @@ import { maxUnflushed, type Dial, type Session } from '../session/session.js'
 import { ConnectingSockets } from './connecting-sockets.js'
 import type { NatsClient } from './nats-client.js'
 import type { NatsConnection, NodeConnectionOptions, Subscription } from '@nats-io/transport-node'
+import type { Clock } from '../../../shared/clock.js'
 import type { RegisterEntry } from '../../../../types/cluster.js'
 
 /** After this many published bytes, a round trip measures how many have reached the server. */
@@ -35,7 +36,7 @@ export function dialNats (
   load: () => Promise<NatsClient>
 ): Dial {
   let access: BucketAccess | undefined
-  return async (deliver, signal) => {
+  return async (deliver, signal, clock) => {
     const client = await load()
     signal.throwIfAborted()
     const sockets = new ConnectingSockets()
@@ -56,7 +57,7 @@ export function dialNats (
         verbose: false
       }))
       const inbox = (): string => client.createInbox(options.inboxPrefix)
-      session = new NatsSession(client, connection, sockets, bucket, inbox, deliver)
+      session = new NatsSession(client, connection, sockets, bucket, inbox, deliver, clock)
       await session.prepare()
       if (access === undefined) access = await session.openRegister(replicas)
       else await session.bindRegister(access, replicas)
@@ -79,6 +80,7 @@ class NatsSession implements Session {
   readonly #register: NatsRegister
   readonly #deliver: (topic: string, frame: Uint8Array) => void
   readonly #newInbox: () => string
+  readonly #clock: Clock
   readonly #answers = new PendingAnswers()
   readonly #subscriptions = new Map<string, Subscription>()
   /** Errors of the server about subscribed topics. */
@@ -93,8 +95,10 @@ class NatsSession implements Session {
     sockets: ConnectingSockets,
     prefix: string,
     inbox: () => string,
-    deliver: (topic: string, frame: Uint8Array) => void
+    deliver: (topic: string, frame: Uint8Array) => void,
+    clock: Clock
   ) {
+    this.#clock = clock
     this.#connection = connection
     this.#sockets = sockets
     this.#prefix = prefix
@@ -130,9 +134,9 @@ class NatsSession implements Session {
   async bindRegister (access: BucketAccess, replicas: number): Promise<void> {
     await this.#register.bind(access)
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, bucketPatience)
+      const timer = this.#clock.after(bucketPatience, resolve)
       this.#makeBucket(replicas, () => {
-        clearTimeout(timer)
+        timer.cancel()
         resolve()
       })
     })
@@ -145,7 +149,7 @@ class NatsSession implements Session {
   #makeBucket (replicas: number, made: () => void): void {
     this.#register.open(replicas).then(made, () => {
       if (this.#isLost) return
-      setTimeout(() => { this.#makeBucket(replicas, made) }, bucketRetry).unref()
+      this.#clock.after(bucketRetry, () => { this.#makeBucket(replicas, made) }).unref()
     })
   }
 
@@ -160,7 +164,9 @@ class NatsSession implements Session {
   /** The promise of the client may never settle after the client is closed. */
   async flush (): Promise<void> {
     const late = (): Error => new Error('no answer to a ping')
-    await this.#answers.waitFor(engineTiming.answerTimeout, this.#connection.flush(), late)
+    await this.#answers.waitFor(this.#connection.flush(), {
+      clock: this.#clock, timeout: engineTiming.answerTimeout, late
+    })
   }
 
   async subscribe (topic: string): Promise<void> {

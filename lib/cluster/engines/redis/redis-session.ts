@@ -2,6 +2,7 @@ import { errorCodes, toError } from '../../../errors.js'
 import { engineTiming } from '../../timing.js'
 import { maxUnflushed, type Dial, type Session } from '../session/session.js'
 import type { Redis, RedisOptions } from 'ioredis'
+import type { Cancellable, Clock } from '../../../shared/clock.js'
 import type { RegisterEntry } from '../../../../types/cluster.js'
 
 const { FST_CLUSTER_ACCESS_DENIED, FST_CLUSTER_UNSUPPORTED } = errorCodes
@@ -36,7 +37,7 @@ export function dialRedis (
   load: () => Promise<RedisClient>
 ): Dial {
   let dials = 0
-  return async (deliver, signal) => {
+  return async (deliver, signal, clock) => {
     const { Redis } = await load()
     signal.throwIfAborted()
     const own: RedisOptions = {
@@ -60,7 +61,7 @@ export function dialRedis (
       sentinelCommandTimeout: engineTiming.dialTimeout
     }
     const connect = (): Redis => url === undefined ? new Redis(own) : new Redis(url, own)
-    const session = new RedisSession(connect(), connect(), prefix, deliver)
+    const session = new RedisSession(connect(), connect(), prefix, deliver, clock)
     const abandon = (): void => { session.disconnect() }
     signal.addEventListener('abort', abandon)
     try {
@@ -84,7 +85,8 @@ class RedisSession implements Session {
   /** A second connection: in older protocols a subscribed connection accepts no other commands. */
   readonly #subscriber: Redis
   readonly #prefix: string
-  readonly #pingTimer: NodeJS.Timeout
+  readonly #clock: Clock
+  #pingTimer: Cancellable
   #disconnected = false
   #unansweredPings = 0
   #unflushed = 0
@@ -93,8 +95,10 @@ class RedisSession implements Session {
     commands: Redis,
     subscriber: Redis,
     prefix: string,
-    deliver: (topic: string, frame: Uint8Array) => void
+    deliver: (topic: string, frame: Uint8Array) => void,
+    clock: Clock
   ) {
+    this.#clock = clock
     this.#commands = commands
     this.#subscriber = subscriber
     this.#prefix = prefix
@@ -110,7 +114,14 @@ class RedisSession implements Session {
         })
       }
     })
-    this.#pingTimer = setInterval(() => { this.#ping() }, engineTiming.pingInterval)
+    this.#pingTimer = this.#startPingTimer()
+  }
+
+  #startPingTimer (): Cancellable {
+    return this.#clock.after(engineTiming.pingInterval, () => {
+      this.#pingTimer = this.#startPingTimer()
+      this.#ping()
+    })
   }
 
   /** Connects, and checks its permissions. A replica, for example, refuses writes. */
@@ -178,7 +189,7 @@ class RedisSession implements Session {
   disconnect (): void {
     if (this.#disconnected) return
     this.#disconnected = true
-    clearInterval(this.#pingTimer)
+    this.#pingTimer.cancel()
     this.#commands.disconnect()
     this.#subscriber.disconnect()
   }

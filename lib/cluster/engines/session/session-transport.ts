@@ -1,12 +1,11 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { PendingAnswers } from './pending-answers.js'
 import { engineTiming } from '../../timing.js'
 import type { Dial, Session } from './session.js'
-import { EngineState } from '../engine-state.js'
+import { EngineState, type EngineEvents } from '../engine-state.js'
 import { Subscriptions, type Listener } from '../subscriptions.js'
 import { toError, type errorCodes } from '../../../errors.js'
 import type {
-  RegisterEntry, ClusterTransport, TransportCaps, TransportEvents
+  RegisterEntry, ClusterTransport, TransportCaps
 } from '../../../../types/cluster.js'
 
 /** Topics that are restored at once, to save round trips. */
@@ -24,7 +23,7 @@ export class SessionTransport implements ClusterTransport {
   readonly #state: EngineState
   readonly #subscriptions = new Subscriptions()
   readonly #answers = new PendingAnswers()
-  readonly #closing = new AbortController()
+  #endPause = (): void => {}
   #session: Session | undefined
   #maxFrame = 1024 * 1024
   #dialling: AbortController | undefined
@@ -43,13 +42,13 @@ export class SessionTransport implements ClusterTransport {
     return { name: this.#name, maxFrame: this.#maxFrame, registry: true, probe: true }
   }
 
-  async open (events: TransportEvents): Promise<void> {
+  async open (events: EngineEvents): Promise<void> {
     await this.#state.open(events, () => { this.#sessionLoop = this.#runSessions() })
   }
 
   async close (): Promise<void> {
     this.#state.close(this.#failure)
-    this.#closing.abort()
+    this.#endPause()
     this.#dialling?.abort()
     this.#markDown()
     this.#subscriptions.clear(this.#state.unavailableError('it was closed'))
@@ -107,7 +106,7 @@ export class SessionTransport implements ClusterTransport {
   async #waitFor<T> (timeout: number, answer: Promise<T>): Promise<T> {
     try {
       const late = (): Error => this.#state.unavailableError(`no answer within ${timeout} ms`)
-      return await this.#answers.waitFor(timeout, answer, late)
+      return await this.#answers.waitFor(answer, { clock: this.#state.clock, timeout, late })
     } catch (error) {
       if (isCoded(error)) throw error
       throw this.#state.unavailableError('it could not answer', error)
@@ -126,9 +125,19 @@ export class SessionTransport implements ClusterTransport {
         }
       }
       // A random pause: all nodes reconnect when an engine is back, but not all at the same moment.
-      const { signal } = this.#closing
-      await pause(100 + Math.random() * 100, undefined, { signal }).catch(() => {})
+      if (!this.#state.closed) await this.#pause(100 + Math.random() * 100)
     }
+  }
+
+  /** Resolves after a delay in milliseconds, or when the transport is closed. */
+  #pause (ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#state.clock.after(ms, resolve)
+      this.#endPause = () => {
+        timer.cancel()
+        resolve()
+      }
+    })
   }
 
   async #runSession (): Promise<void> {
@@ -156,14 +165,14 @@ export class SessionTransport implements ClusterTransport {
     const dialling = this.#dialling = new AbortController()
     // The time to connect, and the time for the answers to the first requests.
     const timeout = engineTiming.dialTimeout + engineTiming.answerTimeout
-    const timer = setTimeout(() => { dialling.abort() }, timeout)
+    const timer = this.#state.clock.after(timeout, () => { dialling.abort() })
     try {
       const deliver = (topic: string, frame: Uint8Array): void => {
         this.#subscriptions.deliver(topic, frame)
       }
-      return await this.#dial(deliver, dialling.signal)
+      return await this.#dial(deliver, dialling.signal, this.#state.clock)
     } finally {
-      clearTimeout(timer)
+      timer.cancel()
     }
   }
 

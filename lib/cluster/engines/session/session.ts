@@ -1,3 +1,4 @@
+import type { Clock } from '../../../shared/clock.js'
 import type { RegisterEntry } from '../../../../types/cluster.js'
 
 /**
@@ -24,10 +25,13 @@ export interface Session {
 /**
  * Connects to the engine, and checks everything that a node needs there. Rejects with a coded error
  * if no retry can help. When the signal fires it gives up and leaves no socket.
+ *
+ * @param clock of the node, for everything that the session waits for
  */
 export type Dial = (
   deliver: (topic: string, frame: Uint8Array) => void,
-  signal: AbortSignal
+  signal: AbortSignal,
+  clock: Clock
 ) => Promise<Session>
 
 /** `publish` refuses frames while this many published bytes have not reached the engine. */

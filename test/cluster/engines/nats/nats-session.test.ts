@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { fillsUp } from '../flow.js'
 import { natsServer, type EngineServer } from '../../fixtures/servers.js'
 import { missing } from '../../../installed.js'
+import { nodeClock } from '../../../../lib/shared/clock.js'
 import type { Session } from '../../../../lib/cluster/engines/session/session.js'
 import { dialNats } from '../../../../lib/cluster/engines/nats/nats-session.js'
 import type { NatsClient } from '../../../../lib/cluster/engines/nats/nats-client.js'
@@ -18,7 +19,7 @@ async function dial (t: Test, server: EngineServer, deliver = (): void => {}): P
     'fwr',
     1,
     load
-  )(deliver, new AbortController().signal)
+  )(deliver, new AbortController().signal, nodeClock)
   t.teardown(() => session.close())
   return session
 }
@@ -48,7 +49,9 @@ t.test('is lost when its server dies, and rejects pending requests', { skip }, a
 t.test('opens no socket when the dial was aborted', { skip }, async (t) => {
   const server = await natsServer(t)
   await t.rejects(
-    dialNats({ servers: `127.0.0.1:${server.port}` }, 'fwr', 1, load)(() => {}, AbortSignal.abort())
+    dialNats({ servers: `127.0.0.1:${server.port}` }, 'fwr', 1, load)(
+      () => {}, AbortSignal.abort(), nodeClock
+    )
   )
 })
 
@@ -87,7 +90,7 @@ function electing () {
   return {
     tries,
     get connections () { return connections },
-    dial: async () => await dial(() => {}, new AbortController().signal),
+    dial: async () => await dial(() => {}, new AbortController().signal, nodeClock),
     /** The next attempt to create the bucket. */
     next: async () => {
       if (tries.length === 0) await new Promise<void>((resolve) => { tried = resolve })

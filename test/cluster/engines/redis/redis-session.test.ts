@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { fillsUp } from '../flow.js'
 import { redisServer, type EngineServer } from '../../fixtures/servers.js'
 import { missing } from '../../../installed.js'
+import { nodeClock } from '../../../../lib/shared/clock.js'
 import type { Session } from '../../../../lib/cluster/engines/session/session.js'
 import { dialRedis, type RedisClient } from '../../../../lib/cluster/engines/redis/redis-session.js'
 
@@ -15,7 +16,7 @@ async function dial (t: Test, server: EngineServer): Promise<Session> {
     { host: '127.0.0.1', port: server.port },
     'fwr',
     async () => ({ Redis })
-  )(() => {}, new AbortController().signal)
+  )(() => {}, new AbortController().signal, nodeClock)
   t.teardown(() => session.close())
   return session
 }
@@ -41,7 +42,7 @@ t.test('opens no socket when the dial was aborted', async (t) => {
     }
   } as unknown as RedisClient
   await t.rejects(
-    dialRedis(undefined, {}, 'fwr', async () => none)(() => {}, AbortSignal.abort()),
+    dialRedis(undefined, {}, 'fwr', async () => none)(() => {}, AbortSignal.abort(), nodeClock),
     { name: 'AbortError' }
   )
 })
@@ -67,7 +68,7 @@ t.test('asks another Sentinel first with each dial, and each one once', async (t
   )
   for (let n = 0; n < 4; n++) {
     await t.rejects(
-      again(() => {}, new AbortController().signal),
+      again(() => {}, new AbortController().signal, nodeClock),
       { message: 'none is there' }
     )
   }

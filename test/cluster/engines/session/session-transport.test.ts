@@ -1,8 +1,9 @@
 import { EventEmitter, once } from 'node:events'
-import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import { errorCodes } from '../../../../lib/errors.js'
 import { engineTiming } from '../../../../lib/cluster/timing.js'
+import { ManualClock } from '../../../properties/clock.js'
+import { nodeClock, type Clock } from '../../../../lib/shared/clock.js'
 import type { Session } from '../../../../lib/cluster/engines/session/session.js'
 import { SessionTransport } from '../../../../lib/cluster/engines/session/session-transport.js'
 
@@ -31,7 +32,7 @@ class TestSession implements Session {
 
 interface Engine {
   transport: SessionTransport
-  open: () => Promise<void>
+  open: (clock?: Clock) => Promise<void>
   states: boolean[]
   up: () => Promise<unknown>
 }
@@ -49,7 +50,9 @@ function engine (t: Test, ...outcomes: Array<Session | Error>): Engine {
   return {
     transport,
     states,
-    open: () => transport.open({ state: (up) => { states.push(up); news.emit(String(up)) } }),
+    open: (clock = nodeClock) => transport.open({
+      clock, state: (up) => { states.push(up); news.emit(String(up)) }
+    }),
     up: () => once(news, 'true')
   }
 }
@@ -102,15 +105,15 @@ t.test('wraps errors of a session in coded ones, and keeps coded errors', async 
 t.test('rejects a request that has no answer in time', async (t) => {
   const session = new TestSession()
   const { transport, open } = engine(t, session)
-  await open()
+  const clock = new ManualClock()
+  await open(clock)
   session.get = async () => await new Promise(() => {})
-  mock.timers.enable({ apis: ['setTimeout'] })
-  t.teardown(() => { mock.timers.reset() })
   const refused = t.rejects(transport.get('k'), {
     ...unavailable,
     message: new RegExp(`no answer within ${engineTiming.answerTimeout} ms`)
   })
-  mock.timers.tick(engineTiming.answerTimeout)
+  clock.advance(engineTiming.answerTimeout)
+  clock.yieldOnce()
   await refused
 })
 
@@ -195,21 +198,32 @@ t.test('aborts a dial that takes too long, and a dial during close', async (t) =
     await once(signal, 'abort')
     throw new Error('given up')
   })
-  mock.timers.enable({ apis: ['setTimeout'] })
-  t.teardown(() => { mock.timers.reset() })
-  const opening = t.rejects(transport.open({ state: () => {} }), {
+  const clock = new ManualClock()
+  const opening = t.rejects(transport.open({ clock, state: () => {} }), {
     ...unavailable,
     cause: { message: 'given up' }
   })
-  mock.timers.tick(engineTiming.dialTimeout + engineTiming.answerTimeout - 1)
+  clock.advance(engineTiming.dialTimeout + engineTiming.answerTimeout - 1)
   t.equal(signals[0].aborted, false)
-  mock.timers.tick(1)
+  clock.advance(1)
   t.equal(signals[0].aborted, true)
   await new Promise((resolve) => { setImmediate(resolve) })
   const again = once(news, 'dial')
-  mock.timers.tick(200)
+  clock.advance(200)
   await again
   await transport.close()
   t.equal(signals[1].aborted, true)
+  await opening
+  t.equal(clock.runningTimers, 0)
+})
+
+t.test('ends the pause before the next dial when it is closed', async (t) => {
+  const clock = new ManualClock()
+  const { transport, open } = engine(t, new Error('refused'))
+  const opening = t.rejects(open(clock), { ...unavailable, cause: { message: 'refused' } })
+  await new Promise((resolve) => { setImmediate(resolve) })
+  t.equal(clock.runningTimers, 1)
+  await transport.close()
+  t.equal(clock.runningTimers, 0)
   await opening
 })
