@@ -50,26 +50,3 @@ type OnlyConnections = {
 
 /** The result of `info`, discriminated by `kind`. */
 export type ProcessInfo = BodyInfo | ConnectionInfo
-
-/** Counters since the start of the system. `alive` is the present number. */
-export interface ProcessStats {
-  /** Processes and connections alive now. */
-  readonly alive: number
-  readonly spawned: number
-  /** Ended processes by exit reason. After 100 reasons, further ones are counted as `other`. */
-  readonly exited: Record<string, number>
-  /** Accepted messages. */
-  readonly sent: number
-  /** Messages that a process took from its mailbox, or a connection wrote to its socket. */
-  readonly delivered: number
-  /** Messages without a receiver or a handler, or left in the mailbox of an ended process. */
-  readonly deadLetters: number
-  /** Refused messages: the mailbox or the socket is full, the process stops, or a bad payload. */
-  readonly refused: number
-  /**
-   * The longest turn since the start, in milliseconds: it shows code that blocks the thread. A turn
-   * is up to 16 messages of one `serve`, or up to 16 bodies that loop over their inboxes. Code that
-   * runs after the `await` of something other than a message is not measured.
-   */
-  readonly longestTurn: number
-}

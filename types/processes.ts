@@ -10,7 +10,8 @@ import type {
   TopicFor
 } from './messages.js'
 import type { Cluster } from './cluster.js'
-import type { ProcessInfo, ProcessStats } from './info.js'
+import type { ProcessInfo } from './info.js'
+import type { ProcessStats } from './stats.js'
 import type {
   Backoff, CallOptions, Logger, ReceiveOptions, SpawnArgs, Timer
 } from './options.js'
@@ -227,6 +228,7 @@ export interface Processes extends Sending {
     body: ProcessBody<T, A>,
     ...options: SpawnArgs<A>
   ): Pid<T>
+  /** Counters since the start, and gauges of the present. It takes microseconds. */
   stats(): ProcessStats
 }
 

@@ -8,7 +8,6 @@ import { Heartbeat } from './heartbeat.js'
 import { asTarget } from '../process/entity.js'
 import { tookJoin } from '../process/exits/unread-joins.js'
 import type { Answer } from '../process/calls.js'
-import type { RefusalReason } from '../process/counters.js'
 import type { Target } from '../process/entity.js'
 import type { ExitListener, TargetExit } from '../process/exits/relations.js'
 import type { BindResult } from '../process/remote/remote-nodes.js'
@@ -24,6 +23,7 @@ import type {
 } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 import type { Logger } from '../../types/options.js'
+import type { RefusalReason } from '../../types/stats.js'
 
 export interface ConnectionOptions {
   readonly relay: RelayServer
@@ -103,6 +103,7 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
   /** @returns false when the client must not be read until the target has room again */
   onMessage (data: Buffer, binary: boolean): boolean {
     this.#messageCount++
+    this.relay.counters.messagesIn++
     const payload: WsMessage = binary
       ? { client_pid: this.pid, type: 'binary', data, metadata: this.#metadata }
       : { client_pid: this.pid, type: 'text', data: data.toString(), metadata: this.#metadata }
@@ -205,7 +206,7 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
       const problem = 'too many of them wait for targets on other nodes'
       return this.refuseMessage(call, 'ws.control', 'control', problem)
     }
-    this.countAccepted()
+    this.countControl()
     return true
   }
 
@@ -223,7 +224,7 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
       this.relay.runtime.counters.messageRefused('control')
       return this.rejectTransfer(request, found.problem)
     }
-    this.countAccepted()
+    this.countControl()
     if (found === undefined) this.applyChange(change)
     else this.transfer(found.value, change)
     call?.reply(undefined)
@@ -284,8 +285,8 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
 
   // The outcome of a message to the connection: counted, logged, and answered if it is a call
 
-  protected countAccepted (): void {
-    this.relay.runtime.counters.messageTaken()
+  protected countControl (): void {
+    this.relay.runtime.counters.controlTaken()
   }
 
   protected refuseMessage (

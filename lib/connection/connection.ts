@@ -118,7 +118,7 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
     if (isFull && !this.#writer.allowsBurst(maxBufferedAmount)) {
       return this.#refuseOverflow(topic, call)
     }
-    this.countAccepted()
+    this.relay.runtime.counters.clientMessageTaken()
     const replied = call && (() => { call.reply(undefined) })
     this.#writer.sendEncoded(message, forAck ? undefined : replied)
     if (forAck) this.transport.whenAcknowledged!(replied!)
@@ -163,7 +163,7 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
       const refused = show(request.refusedCode)
       this.log.warn(`close code ${refused} may not be sent: 1011 is sent instead`)
     }
-    this.countAccepted()
+    this.countControl()
     call?.reply(undefined)
     this.close(closedByProcess(request.code, cutReason(request.reason)))
     return true

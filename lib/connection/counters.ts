@@ -3,12 +3,18 @@ import { closeCodes } from './close-codes.js'
 import type { CloseReason } from './close-codes.js'
 import type { LeaveCause } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
+import type { ClosedConnections, ConnectionStats, ResumeOutcome } from '../../types/stats.js'
 
 /** A client chooses its close code. Above this many for one cause, they are counted as `other`. */
 const maxCodes = 100
 
-/** A close code; undefined for a close without one; `other` for those that are not told apart. */
-export type CountedCode = number | undefined | 'other'
+/** The traffic of all sockets of a server. It is counted per read and write, not per message. */
+export class Traffic {
+  bytesIn = 0
+  bytesOut = 0
+  /** Gauge: sockets that are not read because the mailbox of a target is full. */
+  paused = 0
+}
 
 /** A connection, as far as its events show it. */
 export interface CountedConnection {
@@ -24,7 +30,22 @@ export class ConnectionCounters {
   opened = 0
   transferred = 0
   closed = 0
-  readonly #closedBy = new Map<LeaveCause, Map<CountedCode, number>>()
+  /** Messages of clients. */
+  messagesIn = 0
+  /** Gauge: connections whose target has ended, and that wait for another one. */
+  parked = 0
+  readonly traffic = new Traffic()
+  readonly resumes: Record<ResumeOutcome, number> = {
+    resumed: 0,
+    ended: 0,
+    refused: 0,
+    node: 0,
+    gap: 0,
+    expired: 0,
+    full: 0
+  }
+
+  readonly #closedBy = new Map<LeaveCause, Map<ClosedConnections['code'], number>>()
   readonly #node: string
 
   constructor (node: string) {
@@ -37,10 +58,37 @@ export class ConnectionCounters {
   }
 
   /** Closed connections by cause and close code. */
-  get closedBy (): Array<{ cause: LeaveCause, code: CountedCode, times: number }> {
+  get closedBy (): ClosedConnections[] {
     return Array.from(this.#closedBy, ([cause, codes]) => {
-      return Array.from(codes, ([code, times]) => ({ cause, code, times }))
+      return Array.from(codes, ([code, times]) => {
+        return { cause: cause as ClosedConnections['cause'], code, times }
+      })
     }).flat()
+  }
+
+  /** @param suspended connections whose client is away */
+  stats (suspended: number): Omit<ConnectionStats, 'messagesOut'> {
+    const { open, parked, opened, closed, transferred, closedBy, messagesIn, resumes } = this
+    const { paused, bytesIn, bytesOut } = this.traffic
+    return {
+      open,
+      suspended,
+      paused,
+      parked,
+      opened,
+      closed,
+      transferred,
+      closedBy,
+      messagesIn,
+      bytesIn,
+      bytesOut,
+      resumes
+    }
+  }
+
+  /** Called once for each client that asked to continue a session. */
+  resumeAnswered (outcome: ResumeOutcome): void {
+    this.resumes[outcome]++
   }
 
   /** Called when the connection has its PID, and its target the `ws.join`. */

@@ -3,34 +3,10 @@ import type { Description } from './entity.js'
 import type { Exit } from '../../types/messages.js'
 import type { ProcessInfo } from '../../types/info.js'
 import type { Pid } from '../../types/pid.js'
+import type { DeadLetterReason, RefusalReason } from '../../types/stats.js'
 
 /** A reason may be any string. Above this many different ones, they are counted as `other`. */
 const maxReasons = 100
-
-/**
- * Why a message was refused: `send` returned false, or the message was dropped on its way.
- *
- * - `ended`: its sender has ended
- * - `stopping`: its receiver accepts no more mail, or the connection is closing
- * - `full`: the mailbox of its receiver is full
- * - `slow`: the client reads too slowly
- * - `payload`: a connection cannot make a frame of its payload
- * - `topic`: the connection does not forward topics
- * - `control`: a `ws.control` that cannot be carried out
- * - `remote`: its node cannot be reached, or its payload cannot be sent to another node
- * - `missed`: a message of another node to a connection was refused or lost on its way
- */
-export type RefusalReason =
-  | 'ended' | 'stopping' | 'full' | 'slow' | 'payload' | 'topic' | 'control' | 'remote' | 'missed'
-
-/**
- * Why a message has no reader.
- *
- * - `none`: no process has the PID or the name
- * - `unhandled`: its receiver has no handler for the topic
- * - `ended`: it was left in the mailbox of a process that has ended
- */
-export type DeadLetterReason = 'none' | 'unhandled' | 'ended'
 
 /** A process, supervisor or connection, as far as its events show it. */
 export interface CountedEntity {
@@ -65,7 +41,12 @@ export interface CountedChild {
 export class Counters {
   spawned = 0
   sent = 0
-  delivered = 0
+  /** Messages that processes have taken out of their mailboxes. */
+  deliveredToProcesses = 0
+  /** Messages that connections have taken for their clients. */
+  deliveredToClients = 0
+  /** Messages that connections have taken for themselves: `ws.close` and `ws.control`. */
+  deliveredControls = 0
   deadLetters = 0
   refused = 0
   /** Restarts of children, by all supervisors. */
@@ -85,11 +66,16 @@ export class Counters {
   }
 
   readonly deadLettersBy: Record<DeadLetterReason, number> = { none: 0, unhandled: 0, ended: 0 }
+  readonly aliveBy: Record<ProcessInfo['kind'], number> = { process: 0, supervisor: 0, ws: 0 }
   readonly #exited = new Map<string, number>()
   readonly #node: string
 
   constructor (node: string) {
     this.#node = node
+  }
+
+  get delivered (): number {
+    return this.deliveredToProcesses + this.deliveredToClients + this.deliveredControls
   }
 
   get exited (): Record<string, number> {
@@ -105,13 +91,19 @@ export class Counters {
 
   /** A process has taken a message out of its mailbox. */
   messageDelivered (): void {
-    this.delivered++
+    this.deliveredToProcesses++
   }
 
   /** A connection has taken a message: it has no mailbox, so the message is delivered, too. */
-  messageTaken (): void {
+  clientMessageTaken (): void {
     this.sent++
-    this.delivered++
+    this.deliveredToClients++
+  }
+
+  /** A connection has taken a message that is not for its client. */
+  controlTaken (): void {
+    this.sent++
+    this.deliveredControls++
   }
 
   messageRefused (why: RefusalReason, times = 1): void {
@@ -129,11 +121,13 @@ export class Counters {
   /** A connection has its PID. Its events are those of its server. */
   connectionSpawned (): void {
     this.spawned++
+    this.aliveBy.ws++
   }
 
   /** Called when the name and the monitor of the process are in place. */
   processSpawned ({ pid, kind, label }: CountedProcess, name: string | undefined): void {
     this.spawned++
+    this.aliveBy[kind]++
     if (!processEvents.hasSubscribers) return
     processEvents.publish({ type: 'spawn', ...commonFields(this.#node), pid, kind, label, name })
   }
@@ -144,8 +138,9 @@ export class Counters {
    */
   entityEnded (entity: CountedEntity, exit: Exit, names: string[] | undefined): void {
     const { pid, reason, error } = exit
-    this.#countExit(reason)
     const { kind } = entity
+    this.#countExit(reason)
+    this.aliveBy[kind]--
     if (names === undefined || kind === 'ws') return
     const { label, uptime } = entity.describe()
     processEvents.publish({

@@ -15,6 +15,7 @@ export type * from '../../types/info.js'
 export type * from '../../types/options.js'
 export type * from '../../types/processes.js'
 export type * from '../../types/registries.js'
+export type * from '../../types/stats.js'
 
 function discard (): void {}
 

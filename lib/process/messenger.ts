@@ -4,13 +4,14 @@ import { PendingCall, checkSignal } from './calls.js'
 import { checkTopic } from './message.js'
 import type { Clock } from '../shared/clock.js'
 import type { CallHost, PendingOwner } from './calls.js'
-import type { Counters, RefusalReason } from './counters.js'
+import type { Counters } from './counters.js'
 import type { ClusterAccess } from './remote/cluster-access.js'
 import type { Batch } from './batch.js'
 import type { ProcessTable } from './registry/process-table.js'
 import type { RemoteNodes } from './remote/remote-nodes.js'
 import type { Pid } from '../../types/pid.js'
 import type { CallOptions } from '../../types/options.js'
+import type { RefusalReason } from '../../types/stats.js'
 
 const defaultCallTimeout = 5000
 

@@ -1,8 +1,8 @@
 import { published } from '../shared/contract.js'
+import { statsOf } from './stats.js'
 import { startSupervisor } from './supervisor/supervisor.js'
 import type { Plain } from '../shared/contract.js'
 import type { Runtime } from './runtime.js'
-import type { ProcessStats } from '../../types/info.js'
 import type { Processes, ProcessSystem } from '../../types/processes.js'
 
 /** Makes `fastify.processes` from a runtime. The interface `Processes` documents it. */
@@ -35,19 +35,5 @@ function membersOf (runtime: Runtime): Plain<Processes> {
     list: () => runtime.processTable.pids(),
     exited: (to, options) => runtime.exitRequests.exited(to, options?.signal ?? undefined),
     stats: () => statsOf(runtime)
-  }
-}
-
-function statsOf ({ processTable, counters, scheduler }: Runtime): ProcessStats {
-  const { spawned, exited, sent, delivered, deadLetters, refused } = counters
-  return {
-    alive: processTable.size,
-    spawned,
-    exited,
-    sent,
-    delivered,
-    deadLetters,
-    refused,
-    longestTurn: scheduler.longestTurn
   }
 }

@@ -21,6 +21,7 @@ import { Shutdown } from './shutdown.js'
 import type { Actor } from './actor/actor.js'
 import type { CountedEntity } from './counters.js'
 import type { TurnOrder } from './scheduler.js'
+import type { ServerStats } from './stats.js'
 import type { Clock } from '../shared/clock.js'
 import type { WatermarkLimits } from '../shared/watermark.js'
 import type { ProcessInfo } from '../../types/info.js'
@@ -74,6 +75,8 @@ export class Runtime {
   readonly shutdown: Shutdown
   readonly names: Names
   readonly groups: Groups
+  /** The numbers of the server, if there is one. */
+  serverStats: (() => ServerStats) | undefined
 
   constructor ({ node, mailboxLimit, mailboxBytes, logger, clock, turnOrder }: RuntimeOptions) {
     const { context, nameTable, processTable, relations } = this

@@ -1,3 +1,4 @@
+import { TurnHistogram } from './turn-histogram.js'
 import { Ring } from '../shared/ring.js'
 import type { Clock } from '../shared/clock.js'
 
@@ -45,6 +46,7 @@ const maxBodiesPerDrain = 16
 export class Scheduler {
   /** The longest turn so far, in milliseconds. Short turns are measured together. */
   longestTurn = 0
+  readonly turns = new TurnHistogram()
   readonly #queue = new Ring<Runnable>()
   readonly #clock: Clock
   readonly #contextClock: Clock
@@ -139,6 +141,7 @@ export class Scheduler {
     const now = this.#clock.now()
     const took = now - before
     if (took > this.longestTurn) this.longestTurn = took
+    this.turns.record(took)
     this.#turnsPerClockRead = took < shortTurn
       ? Math.min(this.#turnsPerClockRead * 2, maxTurnsPerClockRead)
       : 1

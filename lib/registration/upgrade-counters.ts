@@ -1,6 +1,7 @@
 import { commonFields, upgradeEvents } from '../shared/diagnostics.js'
 import type { UpgradeRefusalReason } from '../../types/events.js'
 import type { Pid } from '../../types/pid.js'
+import type { UpgradeStats } from '../../types/stats.js'
 
 /** The reasons of refusals by the codes of their errors. */
 export const refusalReasons: ReadonlyMap<string, UpgradeRefusalReason> = new Map([
@@ -37,6 +38,11 @@ export class UpgradeCounters {
 
   constructor (node: string) {
     this.#node = node
+  }
+
+  get stats (): UpgradeStats {
+    const { accepted, abandoned, refusedBy: refused } = this
+    return { accepted, abandoned, refused }
   }
 
   /** Called when the 101 was written. */

@@ -35,8 +35,13 @@ export class UpgradeServer extends RelayServer implements WebSocketServer {
 
   constructor (runtime: Runtime, options: ServerSettings) {
     super(runtime, options)
-    this.flusher = new Flusher(runtime.clock, () => runtime.scheduler.hasPendingTurns)
+    const isBusy = (): boolean => runtime.scheduler.hasPendingTurns
+    this.flusher = new Flusher(runtime.clock, isBusy, this.counters.traffic)
     this.upgrades = new UpgradeCounters(runtime.pids.node)
+    runtime.serverStats = () => ({
+      connections: this.counters.stats(this.#sessions?.suspendedCount ?? 0),
+      upgrades: this.upgrades.stats
+    })
     this.pending = new PendingHandshakes(runtime.contextClock)
   }
 

@@ -143,6 +143,7 @@ function upgrade (
   const protocol = chosenProtocol(request, reply.getHeader('sec-websocket-protocol'))
   const terms = newSession(attempt, config, protocol)
   return switchProtocols(attempt, protocol, (transport) => {
+    if (terms?.why !== undefined) relay.counters.resumeAnswered(terms.why)
     const session = terms && new Session(relay.sessions, transport, terms.policy, terms.identity)
     const connection = new Connection({
       relay, settings, target: answer.value, binding, config, transport: session ?? transport
@@ -161,12 +162,14 @@ function continueSession (
   if (!(session instanceof Session)) {
     const { reason } = session
     return switchProtocols(attempt, undefined, (transport) => {
+      relay.counters.resumeAnswered('ended')
       new Farewell(relay).say(transport, reason!)
     })
   }
   // The hooks of the reply took their time: the client tries again.
   if (!session.isAlive || !session.canReplayAfter(received)) return goneMeanwhile(reply)
   return switchProtocols(attempt, undefined, (transport) => {
+    relay.counters.resumeAnswered('resumed')
     session.attach(transport, received, generation)
   })
 }

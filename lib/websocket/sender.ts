@@ -1,3 +1,4 @@
+import { Traffic } from '../connection/counters.js'
 import { WebSocketEncoder } from './encoder.js'
 import type { Duplex } from 'node:stream'
 import type { MessageWriter } from '../connection/transport.js'
@@ -35,6 +36,7 @@ interface Burst {
 export class Flusher {
   /** It keeps the frame of the last text until the end of the loop iteration. */
   readonly encoder = new WebSocketEncoder()
+  readonly traffic: Traffic
   readonly #clock: Clock
   readonly #isBusy: () => boolean
   #dirty: Sender[] = []
@@ -44,10 +46,14 @@ export class Flusher {
   #parts = none
   #joined: Buffer = empty
 
-  /** @param isBusy whether processes have mail that they will handle in the next loop iteration */
-  constructor (clock: Clock, isBusy: () => boolean = () => false) {
+  /**
+   * @param isBusy whether processes have mail that they will handle in the next loop iteration
+   * @param traffic counts what all senders write
+   */
+  constructor (clock: Clock, isBusy: () => boolean = () => false, traffic = new Traffic()) {
     this.#clock = clock
     this.#isBusy = isBusy
+    this.traffic = traffic
   }
 
   schedule (sender: Sender): void {
@@ -128,6 +134,11 @@ export class Sender implements MessageWriter {
     this.encoder = flusher.encoder
     this.#socket = socket
     this.#flusher = flusher
+  }
+
+  /** The traffic of all sockets of the server. */
+  get traffic (): Traffic {
+    return this.#flusher.traffic
   }
 
   /** Bytes that the kernel has not taken, in the queue and in the socket. */
@@ -241,6 +252,7 @@ export class Sender implements MessageWriter {
     this.#singleFrame = this.#frames = this.#onWritten = undefined
     this.#packedCount = 0
     this.#queuedBytes = 0
+    this.#flusher.traffic.bytesOut += bytes
     const done = written && (() => {
       // Node calls back without an error for a write that was dropped with its socket.
       if (socket.destroyed || socket.errored !== null) return

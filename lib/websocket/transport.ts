@@ -106,10 +106,12 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
   // The socket
 
   onSocketData (bytes: Buffer): void {
+    this.writer.traffic.bytesIn += bytes.length
     this.#parser.parseChunk(bytes)
   }
 
   onBorrowedData (bytes: Buffer, length: number): void {
+    this.writer.traffic.bytesIn += length
     this.#parser.parseBorrowed(bytes, length)
   }
 
@@ -189,6 +191,7 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
   #deliverMessage (data: Buffer, binary: boolean): boolean {
     if (this.#events.onMessage(data, binary) || this.#state !== 'open') return true
     this.#isPaused = true
+    this.writer.traffic.paused++
     this.#socket.pause()
     return false
   }
@@ -220,9 +223,14 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
 
   resume (): void {
     if (!this.#isPaused) return
-    this.#isPaused = false
+    this.#endPause()
     this.#resumeParsing()
     if (this.isBeingRead) this.#liveness.readingResumed()
+  }
+
+  #endPause (): void {
+    if (this.#isPaused) this.writer.traffic.paused--
+    this.#isPaused = false
   }
 
   #resumeParsing (): void {
@@ -271,18 +279,19 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
    */
   handOver (): void {
     this.#state = 'handing over'
-    this.#isPaused = false
+    this.#endPause()
     this.#parseBuffered()
     this.#resumeParsing()
   }
 
   #parseBuffered (): void {
     if (this.#socket.readableLength === 0) return
-    for (const bytes of takeBufferedChunks(this.#socket)) this.#parser.parseChunk(bytes)
+    for (const bytes of takeBufferedChunks(this.#socket)) this.onSocketData(bytes)
   }
 
   /** Messages are still parsed and dropped, because the client's close frame follows them. */
   close ({ code, clientReason }: CloseReason): void {
+    this.#endPause()
     if (this.#socket.closed) return this.#release()
     this.#state = 'closing'
     if (clientReason === undefined) this.#socket.destroy()

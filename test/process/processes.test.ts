@@ -2,6 +2,12 @@ import t from 'tap'
 import { build, settle } from './helpers.js'
 import type { Process } from '../../types/processes.js'
 
+/** All numbers in an object, however deep. */
+function numbersIn (value: unknown): number[] {
+  if (typeof value === 'number') return [value]
+  return Object.values(value as object).flatMap(numbersIn)
+}
+
 t.test('lists live processes, oldest first', async (t) => {
   const processes = build(t)
   const body = (self: Process): Promise<unknown> => self.receive()
@@ -29,15 +35,23 @@ t.test('counts spawns, exits, messages and dead letters in stats', async (t) => 
   await settle()
   processes.send(pid, 'x')
   processes.exit(pid, 'kill')
-  const { longestTurn, ...counts } = processes.stats()
+  const { longestTurn, turns, connections, upgrades, ...counts } = processes.stats()
   t.strictSame(counts, {
     alive: 0,
+    aliveBy: { process: 0, supervisor: 0, ws: 0 },
     spawned: 2,
     exited: { error: 1, killed: 1 },
+    restarts: 0,
+    giveUps: 0,
     sent: 3,
     delivered: 2,
     deadLetters: 2,
-    refused: 1
+    deadLettersBy: { none: 1, unhandled: 0, ended: 1 },
+    refused: 1,
+    refusedBy: { ...counts.refusedBy, full: 1 }
   })
+  const server = [connections, upgrades].flatMap(numbersIn)
+  t.equal(server.length, 29)
+  t.ok(server.every((number) => number === 0), 'there is no server')
   t.ok(longestTurn > 0)
 })

@@ -102,8 +102,8 @@ export const mutations: readonly Mutation[] = [
     },
     {
       name: 'processes: the statistics lack a counter',
-      search: '    deadLetters,\n    refused,\n',
-      replace: '    deadLetters,\n'
+      search: 'stats: () => statsOf(runtime)',
+      replace: 'stats: () => runtime.counters'
     },
     {
       name: 'process system: a method is missing',
