@@ -77,7 +77,7 @@ function describe<T> (name: string, details: fc.RunDetails<[T]>): string {
     `'${name}' does not hold: ` +
       (errorInstance instanceof Error ? errorInstance.stack : String(errorInstance)),
     `after ${numRuns} runs; again: FC_SEED=${seed} FC_PATH=${counterexamplePath} ` +
-      `npm test -- test/properties/${name}.test.ts`,
+      `npm test -- $(find test/properties -name '${name}.test.ts')`,
     fc.stringify(counterexample)
   ].join('\n')
 }

@@ -72,6 +72,8 @@ export class ResumeBench {
   #sessions: Modelled[] = []
   /** The session of the client's last hello. A later one may have opened since. */
   #atClient: Modelled | undefined
+  /** Sessions that have ended, with what the client sent. Held targets take their mail later. */
+  readonly #ended: Array<{ session: Modelled, sent: readonly string[] }> = []
   #text = 0
 
   constructor (small: boolean) {
@@ -240,15 +242,22 @@ export class ResumeBench {
   #reset (hello: ModelHello): void {
     const { received, sent } = this.client
     const before = this.#atClient
-    if (before !== undefined) this.#judge(before, received, sent)
+    if (before !== undefined) {
+      this.#judgeClient(before, received)
+      this.#ended.push({ session: before, sent })
+    }
     this.#atClient = this.#sessions.at(-1)
     equal(hello.received, 0)
   }
 
-  /** The messages on both sides are a beginning of what was sent. */
-  #judge (session: Modelled, received: readonly string[], sent: readonly string[]): void {
+  /** The messages at the client are a beginning of what was sent to it. */
+  #judgeClient (session: Modelled, received: readonly string[]): void {
     received.forEach((text, i) => { equal(text, session.toClient[i], `message ${i} at the client`) })
-    // A held target has its messages later than another one. Each has them in order.
+  }
+
+  /** The messages at the targets are a beginning of what the client sent. No target is held now. */
+  #judgeTargets (session: Modelled, sent: readonly string[]): void {
+    // A target that was held has its messages later than another one. Each has them in order.
     const taken = this.targets.map((target) => {
       const numbers = target.messagesOf(session.pid).map((text) => sent.indexOf(text))
       numbers.forEach((number, i) => {
@@ -321,7 +330,9 @@ export class ResumeBench {
     await this.rest()
     const session = this.#session!
     const { received, sent } = this.client
-    this.#judge(session, received, sent)
+    this.#judgeClient(session, received)
+    this.#judgeTargets(session, sent)
+    for (const ended of this.#ended) this.#judgeTargets(ended.session, ended.sent)
     equal(received.length, session.toClient.length, 'messages at the client')
     const taken = this.targets.flatMap((target) => target.messagesOf(session.pid))
     equal(taken.length, sent.length, 'messages at the targets')
