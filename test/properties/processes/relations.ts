@@ -74,7 +74,7 @@ function judgeExits (twin: Twin, process: Modelled): void {
 async function play (twin: Twin, steps: History): Promise<void> {
   for (const step of steps) {
     if ('turn' in step) await twin.give(step)
-    else if (!step.inside) twin.do(step.do, false)
+    else if (!step.inside) twin.do(step.do)
     else {
       const actor = twin.at(step.do.one)!
       if (twin.processes.send(actor.pid, 'do', step.do)) {

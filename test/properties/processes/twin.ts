@@ -35,8 +35,8 @@ export class Twin {
     return this.all[number % this.all.length]
   }
 
-  /** @param inside whether a handler of the acting process does it */
-  do (operation: Operation, inside: boolean): void {
+  /** @param handler the process in whose handler this happens */
+  do (operation: Operation, handler?: Modelled): void {
     if (operation.kind === 'spawn') {
       if (this.all.length < mostProcesses) this.#spawn(operation)
       return
@@ -45,6 +45,8 @@ export class Twin {
     const other = this.at(operation.other)!
     if (one.self === undefined || (!one.alive && operation.kind !== 'send')) return
     const { self } = one
+    // Processes may have started since the step was sent, so that its number means another one.
+    const inside = handler === one
     switch (operation.kind) {
       case 'send':
         for (let i = 0; i < operation.times; i++) this.#send(one, other)
@@ -204,7 +206,7 @@ export class Twin {
   #see (process: Modelled, message: AnyMessage): void {
     process.seen.push(message)
     const { topic, payload } = message
-    if (topic === 'do') this.do(payload as never, true)
+    if (topic === 'do') this.do(payload as never, process)
     else if (topic === '@group' && process.alive) {
       this.#heard(process, payload as SystemTopics['@group'])
     }
