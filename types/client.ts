@@ -130,7 +130,12 @@ export interface ConnectOptions {
    * @defaultValue `{ min: 500, max: 20_000 }`
    */
   readonly backoff?: { readonly min?: number, readonly max?: number }
-  /** The longest time of a try: the function's URL and the handshake. @defaultValue `10_000` */
+  /**
+   * The longest time of a try: the function's URL and the handshake. A try that takes longer fails,
+   * and the backoff leads to the next one.
+   *
+   * @defaultValue `10_000`
+   */
   readonly timeout?: number
   /**
    * The most bytes of unacknowledged and unsent messages together, in UTF-8. `send` returns false

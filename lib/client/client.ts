@@ -3,8 +3,8 @@
 import type {
   ClientClose, ClientSocket, ConnectOptions, WebSocketLike
 } from '../../types/client.js'
-import { codesToTryAgain, delayOf } from './closes.js'
-import { createTimers, problem, watchPage, type Environment } from './environment.js'
+import { codesToTryAgain, delayOf, lost } from './closes.js'
+import { createTimers, detach, problem, watchPage, type Environment } from './environment.js'
 import { createEvents, guard } from './events.js'
 import { createLiveness } from './liveness.js'
 import { createOutbox } from './outbox.js'
@@ -12,14 +12,6 @@ import {
   transitions, type Action, type Detail, type Event, type Frame, type State
 } from './transitions.js'
 import { parseHello, parseJson, sizeOf, subprotocol, type Hello } from './wire.js'
-
-/** The handlers do nothing from now on. `ws` needs one for errors. */
-function detach (socket: WebSocketLike): void {
-  socket.onopen = socket.onmessage = socket.onclose = null
-  socket.onerror = () => {}
-}
-
-const lost = (reason: string): ClientClose => ({ code: 1006, reason })
 
 export function createClient<P> (
   environment: Environment,
@@ -97,9 +89,7 @@ export function createClient<P> (
       start('try', detail.wait!, () => { dispatch('due') })
       say(detail)
     },
-    probe () {
-      if (isNegotiated) liveness.probe()
-    },
+    probe,
     hurry () {
       if (cancel) say({})
       else dial()
@@ -128,6 +118,7 @@ export function createClient<P> (
     const entries = token ? [`resume.ws-relay.${token}.${received}`] : []
     let socket: WebSocketLike | undefined
     let hasOpened = false
+    let isLate = false
 
     const finish = (): void => {
       cancel = undefined
@@ -142,13 +133,17 @@ export function createClient<P> (
       if (state === 'moving') return dispatch('failed')
       if (socket) {
         failures = hasOpened ? 0 : failures + 1
-        // When the window is over there is no session to lose.
-        skipsOffer = offers && !hasOpened && now() - lostAt > windowTime
+        // A browser fails a handshake whose answer has no protocol. A try that ran out of time had
+        // no answer. When the window is over there is no session to lose.
+        skipsOffer = offers && !hasOpened && !isLate && now() - lostAt > windowTime
       }
       judge('failed', close, error)
     }
     const limit = (): void => {
-      start('try', timeout, () => { fail(lost('timeout')) })
+      start('try', timeout, () => {
+        isLate = true
+        fail(lost('timeout'))
+      })
     }
     const succeed = (detail: Detail): void => {
       finish()
@@ -205,13 +200,17 @@ export function createClient<P> (
     const decision = guard(() => reconnect?.(close, tries + 1)) ?? codesToTryAgain.test(`${code}`)
     const detail = { ...close, why, error }
     if (decision === false) return dispatch('ended', detail)
-    tries++
+    // A try that follows advice is not counted.
+    if (state !== 'moving') tries++
     const delay = delayOf(close, isShut ? Infinity : tries, min, max, environment.Math.random())
     dispatch(event, { ...detail, wait: decision === true ? delay : decision })
   }
 
   /** The server is about to go away. Also after a failed try that followed this advice. */
   function plan ({ after = min * (1 + environment.Math.random()), by }: Detail): void {
+    // If the new socket has a new session, the fewest messages are lost or in doubt.
+    acknowledge()
+    writeControl('p')
     if (by !== undefined) start('by', by, () => { lose(lost('moved'), true) })
     start('try', after, () => { dispatch('due') })
   }
@@ -301,6 +300,10 @@ export function createClient<P> (
 
   // Frames.
 
+  function probe (): void {
+    if (current && isNegotiated) liveness.probe()
+  }
+
   function writeControl (text: string): void {
     if (isNegotiated) current?.send(`\0${text}`)
   }
@@ -351,7 +354,10 @@ export function createClient<P> (
     const payload = text.slice(1)
     if (text[0] === 'a') {
       if (!/^\d{1,16}$/.test(payload) || !outbox.acknowledge(+payload)) violate()
-    } else if (text[0] === 'r') dispatch('advised', parseJson<Detail>(payload))
+    } else if (text[0] === 'r') {
+      const advice = parseJson<Detail>(payload)
+      if (advice) dispatch('advised', advice)
+    }
   }
 
   const client: ClientSocket<P> = {
@@ -361,11 +367,17 @@ export function createClient<P> (
       // A copy; of a Buffer, too. It throws for other values.
       if (typeof data !== 'string') data = Uint8Array.prototype.slice.call(data)
       const buffered = isNegotiated ? 0 : current?.bufferedAmount ?? 0
-      if (state === 'closed' || !outbox.enqueue(data, queue - buffered)) return false
+      if (state === 'closed') return false
+      if (!outbox.enqueue(data, queue - buffered)) {
+        // A server acknowledges after 64 KiB, which may be more than the queue.
+        probe()
+        return false
+      }
       flush()
       return true
     },
     async delivered () {
+      if (state === 'closed') throw problem('CLOSED')
       if (lostWhy && !isNegotiated) throw problem('PLAIN_MODE')
       await new Promise<void>((resolve, reject) => {
         outbox.whenDelivered((error) => { error ? reject(error) : resolve() })

@@ -10,6 +10,9 @@ import type { ClientClose } from '../../types/client.js'
 /** The codes after which the client tries again. */
 export const codesToTryAgain = /^10(?:0[156]|1[1-5])$/
 
+/** The end of a socket that the client gives up. A browser tells no reason with 1006. */
+export const lost = (reason: string): ClientClose => ({ code: 1006, reason })
+
 /**
  * The delay before a try, with full jitter.
  *

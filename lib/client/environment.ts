@@ -1,4 +1,4 @@
-import type { WebSocketClass } from '../../types/client.js'
+import type { WebSocketClass, WebSocketLike } from '../../types/client.js'
 
 /** As much of the global object as the client uses. Tests give their own. */
 export interface Environment {
@@ -13,6 +13,12 @@ export interface Environment {
   readonly Math: { random (): number }
   setTimeout (task: () => void, delay: number): unknown
   clearTimeout (timer: unknown): void
+}
+
+/** The handlers of a socket do nothing from now on. `ws` needs one for errors. */
+export function detach (socket: WebSocketLike): void {
+  socket.onopen = socket.onmessage = socket.onclose = null
+  socket.onerror = () => {}
 }
 
 /** An error whose `code` callers can compare. Its message begins with the code. */

@@ -18,7 +18,7 @@ t.test('moves to a new socket without a gap, and closes the old one then', async
   t.strictSame(lab.socket.protocols, ['v1.ws-relay', 'resume.ws-relay.n.i.1.t.1'])
   old.message('b')
   lab.client.send('one')
-  t.strictSame(old.sent, ['one'], 'the old socket is used until the new hello')
+  t.strictSame(old.sent, ['\0a1', '\0p', 'one'], 'the old socket is used until the new hello')
   t.strictSame(lab.takeStates(), [])
   const socket = lab.socket.open()
   old.message('c')
@@ -47,7 +47,25 @@ t.test('goes on with the old socket when a try fails, which is not counted', asy
   t.strictSame(lab.messages, ['still here'])
   lab.world.sockets[0].end(1001, 'server shutting down')
   t.equal(lab.client.state, 'connecting')
-  t.match(lab.last, { attempt: 1 })
+  t.match(lab.last, { attempt: 0 })
+  lab.socket.end()
+  t.match(lab.last, { state: 'away', attempt: 1, wait: 500 }, 'the backoff begins now')
+})
+
+t.test('tells both sides what has arrived, with the advice and after each failed try', async (t) => {
+  const lab = await openLab()
+  lab.client.send('one')
+  lab.socket.message('a').message('b').takeSent()
+  await advise(lab, { after: 0 })
+  const [old] = lab.world.sockets
+  t.strictSame(old.takeSent(), ['\0a2', '\0p'])
+  old.message('\0a1').message('c')
+  await lab.world.pass(1)
+  lab.socket.end()
+  t.strictSame(old.takeSent(), ['\0a3', '\0p'])
+  await lab.world.pass(500)
+  lab.socket.open().hello({ why: 'node' })
+  t.strictSame(lab.resets, [{ why: 'node', unsent: [] }])
 })
 
 t.test('uses the old socket only until `by`', async (t) => {
@@ -98,7 +116,8 @@ t.test('resets when the new socket has a new session', async (t) => {
 
 t.test('ignores advice that is no JSON', async (t) => {
   const lab = await openLab()
-  lab.socket.message('\0r{').message('\0r')
+  lab.socket.message('\0r{').message('\0r').message('\0r[]')
   await lab.world.pass(20_000)
   t.equal(lab.client.state, 'open')
+  t.equal(lab.world.sockets.length, 1)
 })

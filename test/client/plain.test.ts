@@ -157,6 +157,20 @@ t.test('offers at every second try until a handshake succeeds', async (t) => {
   t.strictSame(later, [false, true, false, true], 'its window is over')
 })
 
+t.test('offers again after a try that ran out of time', async (t) => {
+  const lab = new Lab()
+  await ticks()
+  for (let i = 0; i < 3; i++) {
+    t.strictSame(lab.socket.protocols, ['v1.ws-relay'], 'no answer says nothing about the offer')
+    await lab.world.pass(10_000)
+    t.match(lab.last, { state: 'away', reason: 'timeout' })
+    await lab.retry()
+  }
+  lab.socket.open().hello()
+  t.match(lab.last, { state: 'open', attempt: 3 })
+  t.strictSame(lab.resets, [])
+})
+
 t.test('offers again when a try without an offer has succeeded', async (t) => {
   const lab = new Lab()
   await ticks()

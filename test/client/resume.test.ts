@@ -139,6 +139,21 @@ t.test('refuses what the queue has no room for, until it is acknowledged', async
   t.notOk(lab.client.send('x'))
 })
 
+t.test('asks for an acknowledgement when the queue is full, once', async (t) => {
+  const lab = await openLab({ queue: 3 })
+  lab.client.send('one')
+  for (let i = 0; i < 3; i++) t.notOk(lab.client.send('two'))
+  t.strictSame(lab.socket.takeSent(), ['one', '\0p'])
+  lab.socket.message('\0a1')
+  t.ok(lab.client.send('two'))
+  lab.socket.end()
+  t.notOk(lab.client.send('six'))
+  t.equal(lab.world.pending, 1, 'there is nobody to ask: only the next try is waited for')
+  const socket = await lab.retry()
+  socket.open().hello({ received: 1, resumed: true })
+  t.strictSame(socket.sent, ['\0a0', 'two', '\0p'])
+})
+
 t.test('copies bytes, so that a caller may use them again', async (t) => {
   const lab = await openLab()
   const buffer = Buffer.from([1, 2, 3])
@@ -189,6 +204,7 @@ t.test('rejects it when the client is closed, and when the server turns out to b
   const delivered = lab.client.delivered()
   lab.client.close()
   await t.rejects(delivered, { code: 'CLOSED' })
+  await t.rejects(lab.client.delivered(), { code: 'CLOSED' })
   const other = new Lab()
   other.client.send('one')
   const waiting = other.client.delivered()
