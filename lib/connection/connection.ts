@@ -221,7 +221,7 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
     const { code, leaveReason: reason, cause, exitReason } = closeReason
     const value: ConnectionExit = { code, reason, cause, ...away !== undefined && { away } }
     this.relay.counters.connectionClosed(this, closeReason)
-    this.relay.runtime.entityEnded(this, { pid: this.pid, reason: exitReason, value })
+    this.relay.runtime.connectionEnded({ pid: this.pid, reason: exitReason, value })
   }
 
   onTransportClose (): void {

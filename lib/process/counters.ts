@@ -1,17 +1,16 @@
 import { commonFields, processEvents } from '../shared/diagnostics.js'
 import type { Description } from './entity.js'
 import type { Exit } from '../../types/messages.js'
-import type { ProcessInfo } from '../../types/info.js'
 import type { Pid } from '../../types/pid.js'
 import type { DeadLetterReason, RefusalReason } from '../../types/stats.js'
 
 /** A reason may be any string. Above this many different ones, they are counted as `other`. */
 const maxReasons = 100
 
-/** A process, supervisor or connection, as far as its events show it. */
-export interface CountedEntity {
+/** A process or supervisor that has ended, as far as its event shows it. */
+export interface EndedProcess {
   readonly pid: Pid
-  readonly kind: ProcessInfo['kind']
+  readonly kind: CountedProcess['kind']
   describe (): Pick<Description, 'label' | 'uptime'>
 }
 
@@ -66,7 +65,8 @@ export class Counters {
   }
 
   readonly deadLettersBy: Record<DeadLetterReason, number> = { none: 0, unhandled: 0, ended: 0 }
-  readonly aliveBy: Record<ProcessInfo['kind'], number> = { process: 0, supervisor: 0, ws: 0 }
+  /** Connections are counted by their server. */
+  readonly aliveBy: Record<CountedProcess['kind'], number> = { process: 0, supervisor: 0 }
   readonly #exited = new Map<string, number>()
   readonly #node: string
 
@@ -121,7 +121,6 @@ export class Counters {
   /** A connection has its PID. Its events are those of its server. */
   connectionSpawned (): void {
     this.spawned++
-    this.aliveBy.ws++
   }
 
   /** Called when the name and the monitor of the process are in place. */
@@ -132,17 +131,22 @@ export class Counters {
     processEvents.publish({ type: 'spawn', ...commonFields(this.#node), pid, kind, label, name })
   }
 
+  /** The PID of a connection has ended. Its events are those of its server. */
+  connectionEnded ({ reason }: Exit): void {
+    this.#countExit(reason)
+  }
+
   /**
-   * Called when a process or connection is in no table any more, before its exit signals are sent.
+   * Called when the process is in no table any more, before its exit signals are sent.
    * @param names the names that it had; undefined if nobody subscribes to the events of processes
    */
-  entityEnded (entity: CountedEntity, exit: Exit, names: string[] | undefined): void {
+  processEnded (process: EndedProcess, exit: Exit, names: string[] | undefined): void {
     const { pid, reason, error } = exit
-    const { kind } = entity
+    const { kind } = process
     this.#countExit(reason)
     this.aliveBy[kind]--
-    if (names === undefined || kind === 'ws') return
-    const { label, uptime } = entity.describe()
+    if (names === undefined) return
+    const { label, uptime } = process.describe()
     processEvents.publish({
       type: 'exit', ...commonFields(this.#node), pid, kind, label, names, reason, error, uptime
     })

@@ -19,7 +19,7 @@ import { ProcessTable } from './registry/process-table.js'
 import { Scheduler } from './scheduler.js'
 import { Shutdown } from './shutdown.js'
 import type { Actor } from './actor/actor.js'
-import type { CountedEntity } from './counters.js'
+import type { EndedProcess } from './counters.js'
 import type { TurnOrder } from './scheduler.js'
 import type { ServerStats } from './stats.js'
 import type { Clock } from '../shared/clock.js'
@@ -113,18 +113,29 @@ export class Runtime {
   }
 
   /**
-   * Called when an entity has released its own state. Removes it from all tables, and sends the
+   * Called when a process has released its own state. Removes it from all tables, and sends the
    * exit signals.
    * @param afterwards user code: runs when all signals have been sent
    */
-  entityEnded (entity: CountedEntity, exit: Exit, afterwards?: () => void): void {
-    const { pid } = entity
+  processEnded (process: EndedProcess, exit: Exit, afterwards?: () => void): void {
+    const { pid } = process
     const names = processEvents.hasSubscribers ? this.nameTable.namesOf(pid) : undefined
+    this.#removeEntity(pid)
+    this.counters.processEnded(process, exit, names)
+    this.exitSignals.signalExit(exit, afterwards)
+  }
+
+  /** Does the same for a connection, when it has left its target. */
+  connectionEnded (exit: Exit): void {
+    this.#removeEntity(exit.pid)
+    this.counters.connectionEnded(exit)
+    this.exitSignals.signalExit(exit)
+  }
+
+  #removeEntity (pid: Pid): void {
     this.processTable.removeEntity(pid)
     this.nameTable.release(pid)
     this.groupTable.release(pid)
-    this.counters.entityEnded(entity, exit, names)
-    this.exitSignals.signalExit(exit, afterwards)
   }
 
   info (to: string): ProcessInfo | undefined {

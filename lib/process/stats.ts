@@ -56,7 +56,7 @@ export function statsOf (host: StatsHost): ProcessStats {
   const { connections, upgrades } = serverStats?.() ?? noServer
   return {
     alive: processTable.size,
-    aliveBy: { ...counters.aliveBy },
+    aliveBy: { ...counters.aliveBy, ws: connections.open },
     spawned,
     exited,
     restarts,

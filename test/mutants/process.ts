@@ -81,8 +81,8 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'the event of an exit is missing while names are registered',
     file: 'process/counters.ts',
-    search: "if (names === undefined || kind === 'ws') return",
-    replace: "if (names === undefined || names.length > 0 || kind === 'ws') return",
+    search: 'if (names === undefined) return',
+    replace: 'if (names === undefined || names.length > 0) return',
     suites: ['relations']
   },
   {

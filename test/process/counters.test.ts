@@ -7,7 +7,7 @@ import type { Pid } from '../../types/pid.js'
 function countExit (counters: Counters, reason: string): void {
   const pid = '1@local.1' as Pid
   const entity = { pid, kind: 'process', describe: () => ({ label: 'x', uptime: 0 }) } as const
-  counters.entityEnded(entity, { pid, reason }, undefined)
+  counters.processEnded(entity, { pid, reason }, undefined)
 }
 
 t.test('counts exits by reason, and as `other` after a hundred reasons', async (t) => {

@@ -9,7 +9,7 @@ import { StopReason } from './stop-reason.js'
 import { ProcessTimers } from './timers.js'
 import type { Clock } from '../../shared/clock.js'
 import type { PendingOperation, PendingOwner } from '../calls.js'
-import type { CountedEntity, Counters } from '../counters.js'
+import type { Counters, EndedProcess } from '../counters.js'
 import type { Description } from '../entity.js'
 import type { WatermarkLimits } from '../../shared/watermark.js'
 import type { FailureLog } from '../exits/failure-log.js'
@@ -24,7 +24,7 @@ export interface LifecycleHost {
   readonly counters: Counters
   readonly exitSignals: MonitorSignals
   readonly failureLog: FailureLog
-  entityEnded (entity: CountedEntity, exit: Exit, afterwards?: () => void): void
+  processEnded (process: EndedProcess, exit: Exit, afterwards?: () => void): void
 }
 
 // The states of a process. It only moves forward, so each event acts in the states before the one
@@ -62,7 +62,7 @@ export type ProcessState = typeof running | typeof cancelled | typeof stopping |
  * `StopReason`. Methods are `private`, not `#private`: a base class with `#private` methods costs
  * each object 8 bytes more, and time.
  */
-export abstract class Lifecycle implements PendingOwner, MonitorsOwner, CountedEntity {
+export abstract class Lifecycle implements PendingOwner, MonitorsOwner, EndedProcess {
   readonly pid: Pid
   readonly mailbox: Mailbox
   protected readonly host: LifecycleHost
@@ -77,7 +77,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, CountedE
     this.mailbox = new Mailbox(mailboxLimits)
   }
 
-  abstract readonly kind: CountedEntity['kind']
+  abstract readonly kind: EndedProcess['kind']
   abstract describe (): Description
   abstract notify<K extends keyof SystemTopics> (topic: K, payload: SystemTopics[K]): void
   protected abstract enqueueMail (mail: Mail): void
@@ -207,7 +207,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, CountedE
       pid: this.pid, reason, ...error && { error }, ...value !== undefined && { value }
     }
     if (unreadJoins !== undefined) recordUnreadJoins(exit, unreadJoins)
-    this.host.entityEnded(this, exit, controller && (() => { this.abortSignal(controller) }))
+    this.host.processEnded(this, exit, controller && (() => { this.abortSignal(controller) }))
   }
 
   // Released at the end
