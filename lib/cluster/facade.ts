@@ -9,7 +9,7 @@ import { NodeWatchers } from './remote/node-watchers.js'
 import type { ConnectionCodec } from '../process/remote/connection-codec.js'
 import type { Runtime } from '../process/runtime.js'
 import type { Plain } from '../shared/contract.js'
-import type { Groups } from './groups/groups.js'
+import type { NodeGroups } from './groups/groups.js'
 import type { Cluster, ClusterEngine, ClusterGroups } from '../../types/cluster.js'
 import type { Pid } from '../../types/pid.js'
 
@@ -106,8 +106,8 @@ function livingPid ({ processTable }: Runtime, pid: string): Pid {
 }
 
 /** `processes.cluster.groups`: the groups, and processes that watch them. */
-function groupsOf (runtime: Runtime, groups: Groups): ClusterGroups {
-  const watchers = new GroupWatchers(runtime, groups)
+function groupsOf (runtime: Runtime, groups: NodeGroups): ClusterGroups {
+  const watchers = new GroupWatchers(runtime.processTable, runtime.exitSignals, groups)
   return published<ClusterGroups>(Object.freeze({
     join: (group, pid) => groups.join(group, pid),
     leave: (group, pid) => groups.leave(group, pid),
@@ -126,7 +126,7 @@ function groupsOf (runtime: Runtime, groups: Groups): ClusterGroups {
 
 /** `processes.cluster`: the typed surface, with the docs, is `Cluster`. */
 function clusterOf (runtime: Runtime, node: ClusterNode): Cluster {
-  const watchers = new NodeWatchers(runtime, node)
+  const watchers = new NodeWatchers(runtime.processTable, runtime.exitSignals, node)
   return Object.freeze({
     node: node.node,
     names: node.names,

@@ -5,7 +5,7 @@ import type { Peer } from './membership/peer.js'
 import type { Peers } from './membership/peers.js'
 
 /** Checks the sender of each batch that arrives for this node, and passes it to the channel. */
-export class Inbox {
+export class NodeInbox {
   readonly #context: NodeContext
   readonly #membership: Pick<Membership, 'recordContact' | 'heardOwnName'>
   readonly #peers: Pick<Peers, 'ofNode'>

@@ -1,7 +1,7 @@
 import { NodeContext } from './context.js'
 import { dispatcherOf, refuse } from './dispatch.js'
-import { Groups } from './groups/groups.js'
-import { Inbox } from './inbox.js'
+import { NodeGroups } from './groups/groups.js'
+import { NodeInbox } from './inbox.js'
 import { EngineLink } from './link/engine-link.js'
 import { Heartbeats } from './membership/heartbeats.js'
 import { Membership } from './membership/membership.js'
@@ -29,8 +29,8 @@ export interface NodeParts {
   readonly peers: Peers
   readonly membership: Membership
   readonly heartbeats: Heartbeats
-  readonly inbox: Inbox
-  readonly groups: Groups
+  readonly inbox: NodeInbox
+  readonly groups: NodeGroups
   readonly router: Router
 }
 
@@ -57,9 +57,9 @@ export function makeParts (options: ClusterNodeOptions, events: NodeEvents): Nod
     nodeForgotten: (node) => { peers.forgetNode(node) },
     laterIncarnation: (incarnation) => { events.laterIncarnation(incarnation) }
   })
-  const inbox = new Inbox(context, membership, peers)
+  const inbox = new NodeInbox(context, membership, peers)
   const heartbeats = new Heartbeats(context, engineLink, membership, peers)
-  const groups = new Groups(context, engineLink, peers, inbox)
+  const groups = new NodeGroups(context, engineLink, peers, inbox)
   const router = new Router(context, peers)
   const dispatch: FrameHandler = dispatcherOf({
     ...router.handlers,

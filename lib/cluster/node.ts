@@ -1,12 +1,12 @@
 import { errorCodes } from '../errors.js'
 import { recordIncarnation } from './membership/incarnation.js'
-import { Names } from './names/names.js'
+import { NodeNames } from './names/names.js'
 import { NoNames } from './names/no-names.js'
 import { makeParts } from './node-parts.js'
 import { joinWithin, tooLateError } from './node-start.js'
 import type { Cancellable } from '../shared/clock.js'
 import type { NodeContext } from './context.js'
-import type { Groups } from './groups/groups.js'
+import type { NodeGroups } from './groups/groups.js'
 import type { NodeListener } from './membership/peers.js'
 import type { ClusterNodeOptions } from './node-options.js'
 import type { NodeParts } from './node-parts.js'
@@ -32,13 +32,13 @@ export type { NodeListener } from './membership/peers.js'
  */
 export class ClusterNode {
   readonly remote: RemoteNodes
-  readonly groups: Groups
+  readonly groups: NodeGroups
   readonly node: string
   readonly #parts: NodeParts
   readonly #context: NodeContext
   readonly #startTimeout: number
   readonly #acquireTimeout: number | undefined
-  #names: Names | NoNames = new NoNames()
+  #names: NodeNames | NoNames = new NoNames()
   /** The latest incarnation of this node that other nodes have heard of; 0: unknown. */
   #latestKnown = 0
   #state: 'new' | 'starting' | 'open' | 'closed' | 'name taken' = 'new'
@@ -99,7 +99,7 @@ export class ClusterNode {
     const { caps } = this.#context.transport
     this.#state = 'open'
     this.#names = caps.registry
-      ? new Names(this.#context, register, membership, this.#acquireTimeout)
+      ? new NodeNames(this.#context, register, membership, this.#acquireTimeout)
       : new NoNames(caps.name)
     heartbeats.start()
     this.#names.engineUp()

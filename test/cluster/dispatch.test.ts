@@ -2,7 +2,7 @@ import t from 'tap'
 import { testContext } from './fixtures/context.js'
 import { frame, TestNode, TestPeer } from './fixtures/pair.js'
 import { dispatcherOf, refuse } from '../../lib/cluster/dispatch.js'
-import { Groups } from '../../lib/cluster/groups/groups.js'
+import { NodeGroups } from '../../lib/cluster/groups/groups.js'
 import { skippable } from '../../lib/cluster/link/codec.js'
 import { frameTypes } from '../../lib/cluster/link/frame-types.js'
 import { Router } from '../../lib/cluster/remote/router.js'
@@ -49,7 +49,7 @@ t.test('does not compile without a handler for each type', async (t) => {
 
 t.test('gives each type to one part of a node only', async (t) => {
   const node = new TestNode('a')
-  const groups = new Groups(testContext(), {} as never, {} as never, {} as never)
+  const groups = new NodeGroups(testContext(), {} as never, {} as never, {} as never)
   const handled = [...Object.keys(new Router(node, node).handlers), ...Object.keys(groups.handlers)]
   t.strictSame([...new Set(handled)], handled)
   // The channel puts fragments together; the other two arrive on the topics of groups.

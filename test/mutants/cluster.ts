@@ -12,7 +12,7 @@ export const clusterMutants: readonly Mutant[] = [
   },
   {
     name: 'a lease that ends without a name counts as a fence',
-    file: 'cluster/names/names.ts',
+    file: 'cluster/names/leased-names.ts',
     search: '    if (lostNames.length === 0) return\n',
     replace: '',
     suites: ['names']

@@ -1,8 +1,9 @@
 import { Actor } from '../../process/actor/actor.js'
 import type { GroupListener } from './group.js'
-import type { Groups } from './groups.js'
+import type { AllMembers } from './all-members.js'
+import type { ExitSignals } from '../../process/exits/exit-signals.js'
 import type { ExitListener } from '../../process/exits/relations.js'
-import type { Runtime } from '../../process/runtime.js'
+import type { ProcessTable } from '../../process/registry/process-table.js'
 import type { ClusterMembers } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
 
@@ -14,12 +15,18 @@ interface Watcher {
 
 /** Processes that watch groups of the whole cluster: each gets `@group` with every change. */
 export class GroupWatchers {
-  readonly #runtime: Runtime
-  readonly #groups: Pick<Groups, 'watch' | 'unwatch'>
+  readonly #processTable: Pick<ProcessTable, 'getEntity'>
+  readonly #exitSignals: Pick<ExitSignals, 'monitor' | 'demonitor'>
+  readonly #groups: Pick<AllMembers, 'watch' | 'unwatch'>
   readonly #watchers = new Map<Pid, Watcher>()
 
-  constructor (runtime: Runtime, groups: Pick<Groups, 'watch' | 'unwatch'>) {
-    this.#runtime = runtime
+  constructor (
+    processTable: Pick<ProcessTable, 'getEntity'>,
+    exitSignals: Pick<ExitSignals, 'monitor' | 'demonitor'>,
+    groups: Pick<AllMembers, 'watch' | 'unwatch'>
+  ) {
+    this.#processTable = processTable
+    this.#exitSignals = exitSignals
     this.#groups = groups
   }
 
@@ -57,10 +64,10 @@ export class GroupWatchers {
       const exitListener: ExitListener = { targetEnded: () => { this.#processEnded(pid) } }
       watcher = { exitListener, listeners: new Map() }
       this.#watchers.set(pid, watcher)
-      this.#runtime.exitSignals.monitor(pid, exitListener)
+      this.#exitSignals.monitor(pid, exitListener)
     }
     const listener: GroupListener = ({ joined, left }) => {
-      const entity = this.#runtime.processTable.getEntity(pid)
+      const entity = this.#processTable.getEntity(pid)
       // Copies, because a process merges the changes that wait for it.
       entity?.notify('@group', { group, joined: [...joined], left: [...left] })
     }
@@ -72,7 +79,7 @@ export class GroupWatchers {
     const watcher = this.#watchers.get(pid)
     if (watcher?.listeners.delete(group) !== true || watcher.listeners.size > 0) return
     this.#watchers.delete(pid)
-    this.#runtime.exitSignals.demonitor(pid, watcher.exitListener)
+    this.#exitSignals.demonitor(pid, watcher.exitListener)
   }
 
   #processEnded (pid: Pid): void {
@@ -82,7 +89,7 @@ export class GroupWatchers {
   }
 
   #dropUpdates (group: string, pid: Pid): void {
-    const entity = this.#runtime.processTable.getEntity(pid)
+    const entity = this.#processTable.getEntity(pid)
     if (entity instanceof Actor) entity.dropGroupUpdates(group)
   }
 }

@@ -8,7 +8,7 @@ import type { Register } from '../register.js'
 /** The names of this node, which end with its lease. */
 export interface LeaseUser {
   /** Whether this node holds a name or is acquiring one. The lease is renewed only then. */
-  isLeaseNeeded (): boolean
+  readonly isLeaseNeeded: boolean
   /**
    * Called when the register has lost its data: writes the records of all held names again.
    * Rejects when the outcome of a write is unknown.
@@ -95,7 +95,7 @@ export class Lease {
     this.#renewing ??= this.#renew().catch(() => false).then((renewed) => {
       this.#renewing = undefined
       const retryDelay = this.#context.timing.renew / 4
-      if (this.#user.isLeaseNeeded()) {
+      if (this.#user.isLeaseNeeded) {
         this.#schedule(renewed ? Math.max(0, this.#untilRenewal) : retryDelay)
       }
       return renewed && this.valid
@@ -110,7 +110,7 @@ export class Lease {
 
   readonly #renewOnTimer = (): void => {
     this.#timer = undefined
-    if (this.#user.isLeaseNeeded()) this.renew().catch(() => {})
+    if (this.#user.isLeaseNeeded) this.renew().catch(() => {})
   }
 
   async #renew (): Promise<boolean> {

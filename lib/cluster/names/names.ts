@@ -3,12 +3,15 @@ import { notLocalError, unavailableError } from '../errors.js'
 import { checkName } from '../../process/registry/names.js'
 import { Generations } from './generations.js'
 import { GracePeriod } from './grace-period.js'
+import { HeldNames } from './held-names.js'
 import { Lease } from './lease.js'
 import { LeaseBreaker } from './lease-breaker.js'
+import { LeasedNames } from './leased-names.js'
 import { Pauses } from './pauses.js'
 import { fenceOf, isOwnRecord, nameKey } from './records.js'
 import { UnconfirmedNames } from './unconfirmed-names.js'
 import type { NodeContext } from '../context.js'
+import type { HeldName } from './held-names.js'
 import type { Membership } from '../membership/membership.js'
 import type { NameRecord } from './records.js'
 import type { ParsedEntry, Register } from '../register.js'
@@ -16,22 +19,11 @@ import type { ExitListener } from '../../process/exits/relations.js'
 import type { ClusterName, ClusterNames } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
 
-/** A name that a process of this node has. */
-interface HeldName {
-  readonly record: NameRecord
-  readonly fence: number
-  revision: number
-  readonly listener: ExitListener
-}
-
 /** One call of `register`. */
 interface AcquireAttempt {
   /** The caller's promise is rejected already: this attempt must not get the name any more. */
   hasTimedOut: boolean
 }
-
-/** Records that are written at the same time after a loss of data: one by one would be too slow. */
-const rewritesAtOnce = 256
 
 /** How often one call of `register` starts again because the lease or the record has changed. */
 const maxTries = 20
@@ -49,23 +41,21 @@ const maxTries = 20
  * | the engine did not answer the deletion | after a later sweep | `UnconfirmedNames` |
  * | its node crashes or is cut off | see below | `LeaseBreaker` |
  * | its node has started again | at once: nobody waits for the old lease | `LeaseBreaker` |
- * | the lease of this node has ended | after a later sweep; its process ends | `#loseHeldNames` |
+ * | the lease of this node has ended | after a later sweep; its process ends | `LeasedNames` |
  * | the register has lost its data | after the grace period | `GracePeriod` |
  *
  * The name of a dead node is not freed by itself. The next call of `register` on another node
  * breaks the lease, once that node has seen it unchanged for `timing.breakLease` (14 s, or 61 s
  * with the durations of `patient`). It has watched the lease since the dead node went down.
  */
-export class Names implements ClusterNames {
+export class NodeNames implements ClusterNames {
   readonly #context: NodeContext
   readonly #register: Register
   /** Milliseconds after which a call of `register` is rejected. */
   readonly #acquireTimeout: number
   readonly #generations: Generations
   readonly #lease: Lease
-  readonly #held = new Map<string, HeldName>()
-  /** Names that a process of this node is acquiring. Each promise resolves when that is done. */
-  readonly #acquiring = new Map<string, Promise<unknown>>()
+  readonly #names = new HeldNames()
   readonly #unconfirmed: UnconfirmedNames
   readonly #pauses: Pauses
   readonly #gracePeriod: GracePeriod
@@ -82,15 +72,9 @@ export class Names implements ClusterNames {
     this.#register = register
     this.#acquireTimeout = acquireTimeout
     this.#generations = new Generations(context, register)
-    this.#lease = new Lease(context, register, this.#generations, {
-      isLeaseNeeded: () => this.#isLeaseNeeded,
-      rewriteNames: () => this.#rewriteNames(),
-      leaseEnded: () => { this.#loseHeldNames() }
-    })
-    this.#unconfirmed = new UnconfirmedNames(context, register, {
-      isHeld: (name) => this.#held.has(name),
-      isBeingAcquired: (name) => this.#acquiring.has(name)
-    })
+    this.#unconfirmed = new UnconfirmedNames(context, register, this.#names)
+    const leased = new LeasedNames(context, register, this.#names, this.#unconfirmed)
+    this.#lease = new Lease(context, register, this.#generations, leased)
     this.#pauses = new Pauses(context)
     this.#gracePeriod = new GracePeriod(context, this.#generations, this.#lease)
     this.#leaseBreaker = new LeaseBreaker(context, register, membership)
@@ -98,12 +82,12 @@ export class Names implements ClusterNames {
 
   /** Records and timers, for the tests that check that nothing is left over. */
   get size (): number {
-    return this.#held.size + this.#acquiring.size + this.#unconfirmed.size + this.#pauses.size
+    return this.#names.size + this.#unconfirmed.size + this.#pauses.size
   }
 
   /** @returns the process of this node that has the name; undefined when the lease is not valid */
   holder (name: string): ClusterName | undefined {
-    const held = this.#held.get(name)
+    const held = this.#names.held.get(name)
     if (held === undefined || !this.#lease.valid) return undefined
     return { pid: held.record.pid, fence: held.fence }
   }
@@ -111,7 +95,7 @@ export class Names implements ClusterNames {
   /** Call when the node has joined, and whenever the engine is back. */
   engineUp (): void {
     this.#gracePeriod.follow()
-    if (this.#isLeaseNeeded) this.#lease.renew().catch(() => {})
+    if (this.#names.size > 0) this.#lease.renew().catch(() => {})
   }
 
   /** Call when a node goes down: the time after which its lease can be broken begins now. */
@@ -119,10 +103,6 @@ export class Names implements ClusterNames {
     this.#leaseBreaker.observe(node).catch(() => {
       // The engine cannot be reached: the time counts from the first call of `register`.
     })
-  }
-
-  get #isLeaseNeeded (): boolean {
-    return this.#held.size > 0 || this.#acquiring.size > 0
   }
 
   async lookup (name: string): Promise<ClusterName | undefined> {
@@ -152,15 +132,15 @@ export class Names implements ClusterNames {
 
   /** Waits for earlier attempts of this node to acquire the same name. */
   async #acquireInTurn (name: string, pid: Pid, attempt: AcquireAttempt): Promise<ClusterName> {
-    while (this.#acquiring.has(name)) await this.#acquiring.get(name)
+    while (this.#names.acquiring.has(name)) await this.#names.acquiring.get(name)
     if (attempt.hasTimedOut) throw timedOutError(name)
     if (this.#closed) throw unavailableError('this node has left it')
     const acquiring = this.#acquireMonitored(name, pid, attempt)
-    this.#acquiring.set(name, acquiring.catch(() => {}))
+    this.#names.acquiring.set(name, acquiring.catch(() => {}))
     try {
       return await acquiring
     } finally {
-      this.#acquiring.delete(name)
+      this.#names.acquiring.delete(name)
     }
   }
 
@@ -183,7 +163,8 @@ export class Names implements ClusterNames {
       this.#releaseOfEnded(name, listener)
       throw new errorCodes.FST_PROCESS_NOT_ALIVE(pid)
     } finally {
-      if (this.#held.get(name)?.listener !== listener) this.#context.local.demonitor(pid, listener)
+      const isHeld = this.#names.held.get(name)?.listener === listener
+      if (!isHeld) this.#context.local.demonitor(pid, listener)
     }
   }
 
@@ -205,7 +186,7 @@ export class Names implements ClusterNames {
       let record = entry?.value
       // A record that this attempt wrote in an earlier generation has no valid fence.
       if (record?.claim !== id || record.base !== generation.base) {
-        const held = this.#held.get(name)
+        const held = this.#names.held.get(name)
         if (held !== undefined) {
           if (held.record.pid === pid) return this.holder(name) ?? throwNotHeld(name)
           throw new errorCodes.FST_CLUSTER_NAME_TAKEN(name, held.record.pid)
@@ -229,7 +210,7 @@ export class Names implements ClusterNames {
       if (attempt.hasTimedOut) break
       const fence = fenceOf({ value: record, revision })
       this.#unconfirmed.confirm(name)
-      this.#held.set(name, { record, fence, revision, listener })
+      this.#names.held.set(name, { record, fence, revision, listener })
       return { pid, fence }
     }
     return throwNotHeld(name)
@@ -252,14 +233,14 @@ export class Names implements ClusterNames {
 
   /** Whether a record was written by this node although the node does not hold the name. */
   #isUnconfirmed (name: string, record: NameRecord): boolean {
-    return isOwnRecord(record, this.#context) && !this.#held.has(name)
+    return isOwnRecord(record, this.#context) && !this.#names.held.has(name)
   }
 
   // Releasing a name
 
   async unregister (name: string): Promise<boolean> {
     checkName(name)
-    const held = this.#held.get(name)
+    const held = this.#names.held.get(name)
     if (held === undefined) return false
     this.#context.local.demonitor(held.record.pid, held.listener)
     await this.#release(name, held)
@@ -268,64 +249,14 @@ export class Names implements ClusterNames {
 
   /** Releases the name of a process that has ended. @param listener of the process */
   #releaseOfEnded (name: string, listener: ExitListener): void {
-    const held = this.#held.get(name)
+    const held = this.#names.held.get(name)
     if (held?.listener === listener) this.#release(name, held).catch(() => {})
   }
 
   /** From now on the name is not held, whatever the engine answers. */
   async #release (name: string, { revision }: HeldName): Promise<void> {
-    this.#held.delete(name)
+    this.#names.held.delete(name)
     await this.#unconfirmed.release(name, revision)
-  }
-
-  // Losing the lease, or the register its data
-
-  /** Called when the lease has ended: another node may acquire the names from now on. */
-  #loseHeldNames (): void {
-    const lostNames = [...this.#held]
-    // The lease was only kept for an attempt, or not needed: no name is lost with it.
-    if (lostNames.length === 0) return
-    this.#context.counters.nameFenced()
-    this.#held.clear()
-    const { logger } = this.#context
-    logger.warn({ names: lostNames.length }, 'cluster: this node lost its lease')
-    for (const [name, { record: { pid }, listener }] of lostNames) {
-      this.#unconfirmed.add(name)
-      this.#context.local.demonitor(pid, listener)
-      this.#nameLost(name, pid)
-    }
-  }
-
-  #nameLost (name: string, pid: Pid): void {
-    const { logger, events } = this.#context
-    const about = { relayName: name, relayPid: pid }
-    logger.warn(about, 'cluster: a name is lost, and its process ends')
-    this.#context.guard(() => { events.nameLost(name, pid) })
-  }
-
-  /** Called when the register has lost its data, before the lease is written again. */
-  async #rewriteNames (): Promise<void> {
-    const all = [...this.#held]
-    for (let i = 0; i < all.length; i += rewritesAtOnce) {
-      const some = all.slice(i, i + rewritesAtOnce)
-      await Promise.all(some.map(([name, held]) => this.#rewriteName(name, held)))
-    }
-  }
-
-  async #rewriteName (name: string, held: HeldName): Promise<void> {
-    if (this.#held.get(name) !== held) return
-    const { listener, fence } = held
-    const record: NameRecord = { ...held.record, fence }
-    const revision = await this.#register.cas(nameKey(name), record, 0)
-    const entry = revision === 0 ? await this.#read(name) : { value: record, revision }
-    // The name was released meanwhile: the sweep of unconfirmed names deletes the record.
-    if (this.#held.get(name) !== held) return
-    if (entry?.value.claim === record.claim) held.revision = entry.revision
-    else {
-      this.#held.delete(name)
-      this.#context.local.demonitor(record.pid, listener)
-      this.#nameLost(name, record.pid)
-    }
   }
 
   // Leaving the cluster
@@ -342,11 +273,11 @@ export class Names implements ClusterNames {
   async close (): Promise<void> {
     this.#closed = true
     this.#pauses.close()
-    await Promise.all([...this.#held].map(([name, held]) => {
+    await Promise.all([...this.#names.held].map(([name, held]) => {
       this.#context.local.demonitor(held.record.pid, held.listener)
       return this.#release(name, held)
     }))
-    await Promise.all(this.#acquiring.values())
+    await Promise.all(this.#names.acquiring.values())
     this.#stop()
   }
 

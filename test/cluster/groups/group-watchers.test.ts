@@ -28,7 +28,7 @@ function build () {
   const change = (group: string, joined: readonly Pid[], left: readonly Pid[] = []): void => {
     for (const listener of listeners.get(group) ?? []) listener({ group, joined, left })
   }
-  const watchers = new GroupWatchers(runtime, groups)
+  const watchers = new GroupWatchers(runtime.processTable, runtime.exitSignals, groups)
   return { runtime, processes, listeners, engine, change, watchers }
 }
 

@@ -20,13 +20,14 @@ class Scene extends TestRegister {
     this.store.caps = { ...this.store.caps, durable: true }
     const { context, register } = this
     this.generations = new Generations(context, register)
+    const isNeeded = (): boolean => this.needed
     this.lease = new Lease(context, register, this.generations, {
       rewriteNames: async () => {
         this.events.push('reassert')
         await this.reassert()
       },
       leaseEnded: () => { this.events.push('fenced') },
-      isLeaseNeeded: () => this.needed
+      get isLeaseNeeded () { return isNeeded() }
     })
   }
 

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { TestCluster } from '../support.js'
 import { timings } from '../../../lib/cluster/timing.js'
-import type { Names } from '../../../lib/cluster/names/names.js'
+import type { NodeNames } from '../../../lib/cluster/names/names.js'
 
 t.test('rejects with one code when the engine does not answer, and undoes the write', async (t) => {
   const cluster = new TestCluster()
@@ -85,13 +85,13 @@ t.test('ignores the answer of the register when the lease has expired meanwhile'
   }
   const claim = a.cluster.names.register('leader', two).catch((err: unknown) => err)
   await cluster.run(1900)
-  t.equal((a.cluster.names as Names).holder('leader'), undefined)
+  t.equal((a.cluster.names as NodeNames).holder('leader'), undefined)
   // The register waits 2 s for an answer. The lease of the other name expires before that.
   a.machine.frozenUntil = cluster.world.now + timings.default.lease
   release()
   await cluster.run(timings.default.lease)
   t.match(await cluster.settle(claim), { code: 'FST_CLUSTER_UNAVAILABLE' })
-  t.equal((a.cluster.names as Names).holder('leader'), undefined)
+  t.equal((a.cluster.names as NodeNames).holder('leader'), undefined)
   t.match(a.reported, [{ lost: 'other', pid: one }])
 })
 
@@ -152,7 +152,7 @@ t.test('does not confirm a name when the lease expires while the engine is asked
     code: 'FST_CLUSTER_UNAVAILABLE',
     message: /could not hold the name 'leader'/
   })
-  t.equal((a.cluster.names as Names).holder('leader'), undefined)
+  t.equal((a.cluster.names as NodeNames).holder('leader'), undefined)
 })
 
 t.test('does not grant a name that it rejected while the last answer was in flight', async (t) => {
@@ -186,7 +186,7 @@ t.test('does not grant a name that it rejected while the last answer was in flig
   t.equal(written.length, 1, 'it was written before')
   Object.assign(a.transport, { cas, get })
   await cluster.run(30_000)
-  t.equal((a.cluster.names as Names).holder('leader'), undefined)
+  t.equal((a.cluster.names as NodeNames).holder('leader'), undefined)
   t.equal(a.cluster.size, 0)
   t.ok(await cluster.register(b, 'leader'))
 })

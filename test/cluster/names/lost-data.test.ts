@@ -2,7 +2,7 @@
 import t from 'tap'
 import { TestCluster } from '../support.js'
 import { timings } from '../../../lib/cluster/timing.js'
-import type { Names } from '../../../lib/cluster/names/names.js'
+import type { NodeNames } from '../../../lib/cluster/names/names.js'
 
 t.test('writes its names again when the register has lost its data', async (t) => {
   const cluster = new TestCluster()
@@ -17,7 +17,7 @@ t.test('writes its names again when the register has lost its data', async (t) =
   t.match(await claim(), { code: 'FST_CLUSTER_UNAVAILABLE' }, 'nothing is granted for a time')
   await cluster.run(timings.default.breakLease)
   t.match(await claim(), { code: 'FST_CLUSTER_NAME_TAKEN' })
-  t.strictSame((a.cluster.names as Names).holder('leader'), held)
+  t.strictSame((a.cluster.names as NodeNames).holder('leader'), held)
   t.strictSame(await cluster.lookup(b, 'leader'), held)
   t.strictSame(a.reported, [])
 })
@@ -36,7 +36,7 @@ t.test('keeps a name when the answer to its record in the new register was lost'
   cluster.loseData()
   await cluster.run(4000)
   t.ok(sets > 1, 'it was written twice')
-  t.strictSame((a.cluster.names as Names).holder('leader'), held)
+  t.strictSame((a.cluster.names as NodeNames).holder('leader'), held)
   t.strictSame(a.reported, [])
 })
 

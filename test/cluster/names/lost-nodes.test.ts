@@ -2,7 +2,7 @@
 import t from 'tap'
 import { crash, TestCluster } from '../support.js'
 import { timings } from '../../../lib/cluster/timing.js'
-import type { Names } from '../../../lib/cluster/names/names.js'
+import type { NodeNames } from '../../../lib/cluster/names/names.js'
 import type { ClusterName } from '../../../types/cluster.js'
 
 t.test('gets the name of a dead node when its lease was not renewed for long enough', async (t) => {
@@ -123,7 +123,7 @@ t.test('rejects when a name does not become free in time, and does not get it la
   t.ok(cluster.world.now - start <= timings.default.acquire + 100)
   await cluster.run(30_000)
   t.equal(b.cluster.size, 0)
-  t.equal((b.cluster.names as Names).holder('leader'), undefined)
+  t.equal((b.cluster.names as NodeNames).holder('leader'), undefined)
   t.match(await cluster.register(b, 'leader', pids[0]), { pid: pids[0] })
 })
 
@@ -138,7 +138,7 @@ t.test('survives an engine that is away for as long as channels survive', async 
     cluster.engine.start()
     await cluster.run(5000)
     t.strictSame(a.reported, [])
-    t.strictSame((a.cluster.names as Names).holder('leader'), held)
+    t.strictSame((a.cluster.names as NodeNames).holder('leader'), held)
     for (const { logged } of [a, b]) {
       t.notOk(
         logged.some(({ text }) => text.includes('a node is down')),

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { TestCluster } from '../support.js'
 import { timings } from '../../../lib/cluster/timing.js'
-import type { Names } from '../../../lib/cluster/names/names.js'
+import type { NodeNames } from '../../../lib/cluster/names/names.js'
 import type { Pid } from '../../../types/pid.js'
 
 t.test('gives a name to one process at a time, until it ends or unregisters the name', async (t) => {
@@ -23,10 +23,10 @@ t.test('gives a name to one process at a time, until it ends or unregisters the 
     message: new RegExp(one)
   })
   t.strictSame(await cluster.lookup(b, 'leader'), first)
-  t.strictSame((names as Names).holder('leader'), first)
+  t.strictSame((names as NodeNames).holder('leader'), first)
   t.equal(await cluster.settle(b.cluster.names.unregister('leader')), false)
   t.equal(await cluster.settle(names.unregister('leader')), true)
-  t.equal((names as Names).holder('leader'), undefined)
+  t.equal((names as NodeNames).holder('leader'), undefined)
   t.equal(await cluster.lookup(b, 'leader'), undefined)
   const second = await cluster.register(b, 'leader', there)
   t.ok(second.fence > first.fence)

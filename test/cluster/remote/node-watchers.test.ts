@@ -1,7 +1,7 @@
 import t from 'tap'
 import { NodeWatchers } from '../../../lib/cluster/remote/node-watchers.js'
 import { buildRuntime, held, probe, settle } from '../../process/helpers.js'
-import type { ClusterNode, NodeListener } from '../../../lib/cluster/node.js'
+import type { NodeListener } from '../../../lib/cluster/node.js'
 
 function build () {
   const { runtime, processes } = buildRuntime()
@@ -20,7 +20,7 @@ function build () {
     processes,
     listeners,
     tell,
-    watchers: new NodeWatchers(runtime, node as unknown as ClusterNode)
+    watchers: new NodeWatchers(runtime.processTable, runtime.exitSignals, node)
   }
 }
 

@@ -8,7 +8,7 @@ import { Machine } from './world.js'
 import type { Engine } from './engine.js'
 import type { Ledger } from './model.js'
 import type { World } from './world.js'
-import type { Names } from '../../../lib/cluster/names/names.js'
+import type { NodeNames } from '../../../lib/cluster/names/names.js'
 import type { Logger } from '../../../types/options.js'
 
 const timing = timings.default
@@ -127,7 +127,7 @@ export class SimulatedNode {
     this.transport.close().catch(() => {})
   }
 
-  get names (): Names {
-    return this.cluster.names as Names
+  get names (): NodeNames {
+    return this.cluster.names as NodeNames
   }
 }

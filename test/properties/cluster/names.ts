@@ -2,7 +2,7 @@
 // No
 // name may be lost. docs/cluster.md, "Names".
 import fc from 'fast-check'
-import { Names } from '../../../lib/cluster/names/names.js'
+import { NodeNames } from '../../../lib/cluster/names/names.js'
 import { Register } from '../../../lib/cluster/register.js'
 import { timings } from '../../../lib/cluster/timing.js'
 import { silentLogger } from '../../../lib/process/index.js'
@@ -99,7 +99,7 @@ class HealthyNode {
 
   readonly #context: NodeContext
   readonly losses: string[] = []
-  readonly names: Names
+  readonly names: NodeNames
   readonly refusals: string[] = []
   /** The last holder of each name. */
   readonly holders = new Map<string, Pid>()
@@ -128,7 +128,7 @@ class HealthyNode {
     })
     const membership = { find: () => ({ incarnation: 5, state: 'up', hasLeft: false } as const) }
     // On a slow register, concurrent attempts may take longer than the timeout. That is allowed.
-    this.names = new Names(context, new Register(context), membership, 3_600_000)
+    this.names = new NodeNames(context, new Register(context), membership, 3_600_000)
   }
 
   register (name: string): void {
