@@ -161,7 +161,8 @@ export function createClient<P> (
       const made = socket =
         new WebSocket!(address, [...offers ? [subprotocol, ...entries] : [], ...protocols])
       made.binaryType = 'arraybuffer'
-      made.onerror = () => {} // `close` follows
+      // `close` follows, but not in Node 22 after a handshake that failed.
+      made.onerror = () => { if (!hasOpened) fail(lost('')) }
       made.onclose = fail
       made.onopen = () => {
         hasOpened = true
@@ -194,10 +195,12 @@ export function createClient<P> (
   function judge (
     event: 'lost' | 'failed', { code, reason }: ClientClose, error?: unknown
   ): void {
-    const close = { code, reason }
+    // Deno has the code 0 where no close frame came.
+    const close = { code: code || 1006, reason }
     const isShut = failures >= 3
     const why = error ? 'url' : isShut ? 'handshake' : undefined
-    const decision = guard(() => reconnect?.(close, tries + 1)) ?? codesToTryAgain.test(`${code}`)
+    const decision = guard(() => reconnect?.(close, tries + 1)) ??
+      codesToTryAgain.test(`${close.code}`)
     const detail = { ...close, why, error }
     if (decision === false) return dispatch('ended', detail)
     // A try that follows advice is not counted.

@@ -214,3 +214,20 @@ t.test('refuses options and URLs that cannot be', async (t) => {
   t.throws(() => new Lab({ timeout: -1 }), { message: 'INVALID_OPTIONS: timeout' })
   t.throws(() => new Lab({}, 'http://'), TypeError)
 })
+
+t.test('tries again when a failed handshake has an error only, as in Node 22', async (t) => {
+  const lab = await plainLab()
+  lab.socket.end()
+  await lab.retry()
+  lab.socket.fail()
+  t.match(lab.last, { state: 'away', attempt: 2, code: 1006, reason: '' })
+  await lab.retry()
+  lab.socket.open('')
+  t.match(lab.last, { state: 'open' })
+})
+
+t.test('takes the code 0 for 1006, as Deno tells an end without a close frame', async (t) => {
+  const lab = await openLab()
+  lab.socket.end(0)
+  t.match(lab.last, { state: 'away', code: 1006 })
+})
