@@ -6,6 +6,7 @@ import { processesFacade } from './process/processes.js'
 import { Runtime } from './process/runtime.js'
 import { Dispatcher } from './upgrade/dispatch.js'
 import { relayHeader, stripHeaders } from './upgrade/relay-header.js'
+import { sendWhenAwaited } from './upgrade/reply.js'
 import { addRelayHooks } from './upgrade/hooks.js'
 import { RelayConfigSchema, RelayControlSchema } from './connection/config.js'
 import { connectionCodec } from './connection/remote.js'
@@ -137,6 +138,7 @@ function decorate (fastify: FastifyInstance, processes: Processes): void {
 function relayTo (
   this: FastifyReply, target: string, config?: Omit<RelayConfig, 'target_pid'>
 ): FastifyReply {
+  sendWhenAwaited(this)
   return this.header(relayHeader, { ...config, target_pid: target })
 }
 

@@ -16,7 +16,8 @@ declare module 'fastify' {
   interface FastifyReply {
     /**
      * Sets the header `X-WS-Relay`, as in
-     * `reply.relay(lobby, { heartbeat_interval: '30s' }).send()`.
+     * `reply.relay(lobby, { heartbeat_interval: '30s' }).send()`. A handler may return or await the
+     * result without `send`: it is sent then, unless it was sent before.
      */
     relay (target: Pid | string, config?: Omit<RelayConfig, 'target_pid'>): this
   }

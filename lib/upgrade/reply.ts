@@ -2,6 +2,11 @@ import { retryAfter } from '../errors.js'
 import type { FastifyError, FastifyReply } from 'fastify'
 
 const sendWasCalled = Symbol('fastify-ws-relay.sendWasCalled')
+/** The own state of a reply whose `send` is tracked. */
+interface Tracked {
+  [sendWasCalled]?: boolean
+}
+
 const isTracked = Symbol('fastify-ws-relay.isTracked')
 
 /** A pending question to another node. At most one of the two methods is called, once. */
@@ -13,17 +18,45 @@ export interface RemoteQuery {
 
 /** Records when the handler calls `reply.send`, or Fastify does with the returned value. */
 export function trackSend (reply: FastifyReply): void {
+  (reply as Tracked)[sendWasCalled] = false
   reply.send = trackedSend
 }
 
 function trackedSend (this: FastifyReply, payload?: unknown): FastifyReply {
-  (this as { [sendWasCalled]?: true })[sendWasCalled] = true
+  (this as Tracked)[sendWasCalled] = true
   return (Object.getPrototypeOf(this) as FastifyReply).send.call(this, payload)
 }
 
 /** Whether `send` was called on a tracked reply. Its `onSend` hooks may still be running. */
 export function isSending (reply: FastifyReply): boolean {
-  return (reply as { [sendWasCalled]?: true })[sendWasCalled] === true
+  return (reply as Tracked)[sendWasCalled] === true
+}
+
+/**
+ * Called by `reply.relay`. A reply is a thenable that settles when the response has ended. This one
+ * is sent first, so that a handler may return or await it.
+ */
+export function sendWhenAwaited (reply: FastifyReply): void {
+  // Somebody else has replaced `send`, and nobody knows whether it was called.
+  if ((reply as Tracked)[sendWasCalled] === undefined) {
+    if (Object.hasOwn(reply, 'send')) return
+    trackSend(reply)
+  }
+  reply.then = thenOfRelayed
+}
+
+function thenOfRelayed (this: FastifyReply, ...callbacks: Parameters<FastifyReply['then']>): void {
+  if (!isSending(this) && !this.sent) this.send()
+  thenOfReply(this).apply(this, callbacks)
+}
+
+/** Settles when the response has ended. In contrast to `reply.then`, it never sends. */
+export function responseEnded (reply: FastifyReply): Promise<void> {
+  return new Promise((resolve, reject) => { thenOfReply(reply).call(reply, resolve, reject) })
+}
+
+function thenOfReply (reply: FastifyReply): FastifyReply['then'] {
+  return (Object.getPrototypeOf(reply) as FastifyReply).then
 }
 
 const handlerTimeout = 'upgrade timed out: its handler did not reply. ' +

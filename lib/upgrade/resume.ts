@@ -5,6 +5,7 @@ import { failure } from '../shared/result.js'
 import { offerOf, originOf, pathOf } from '../session/offer.js'
 import { Session } from '../session/session.js'
 import { handshakeOf } from './arrival.js'
+import { responseEnded } from './reply.js'
 import type { FastifyInstance, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import type { ResolvedConfig } from '../connection/config.js'
 import type { ResumeSettings } from '../registration/resume-options.js'
@@ -57,7 +58,7 @@ export function wrapHandler (
     return owner.then((name) => {
       const result = answer(name)
       // The handler, or the hooks of the reply, may need more time.
-      return result === undefined ? reply : result
+      return result === undefined ? responseEnded(reply) : result
     })
   }
 }

@@ -54,7 +54,7 @@ t.test('answers 503 when an async handler returns a reply that it has not sent',
   const { logger, lines } = logs()
   const app = await build(t, { upgradeTimeout: 20 }, { logger })
   const target = app.processes.spawn(async (self) => { await self.serve({}) })
-  app.get('/', async (_, reply) => reply.relay(target))
+  app.get('/', async (_, reply) => reply.header('x-ws-relay', target))
   t.match(await answer(t, await listen(app), handshake()), /^HTTP\/1\.1 503 /)
   t.match(
     lines.find(({ msg }) => /did not reply/.test(msg))?.msg,
