@@ -77,7 +77,9 @@ export type UpgradeRefusalReason =
   | 'closing' | 'protocol'
 
 /** The life of a connection. */
-export type ConnectionEvent = ConnectionOpened | ConnectionTransferred | ConnectionClosed
+export type ConnectionEvent =
+  | ConnectionOpened | ConnectionTransferred | ConnectionParked | ConnectionRejoined
+  | ConnectionClosed
 
 /** A connection has its PID, and its target has the `ws.join` in its mailbox. */
 export interface ConnectionOpened extends CommonFields {
@@ -91,6 +93,28 @@ export interface ConnectionTransferred extends CommonFields {
   readonly type: 'transfer'
   readonly pid: Pid
   /** The target until now. */
+  readonly from: Pid
+  /** The new target. */
+  readonly target: Pid
+}
+
+/** The target of a connection has failed, and the connection waits for a successor. */
+export interface ConnectionParked extends CommonFields {
+  readonly type: 'park'
+  readonly pid: Pid
+  /** The target that has failed. */
+  readonly target: Pid
+  /** The name of the target, which its successor has to register. */
+  readonly name: string
+  /** The exit reason of the target. */
+  readonly reason: ExitReason
+}
+
+/** A parked connection has joined the successor of its target. */
+export interface ConnectionRejoined extends CommonFields {
+  readonly type: 'rejoin'
+  readonly pid: Pid
+  /** The target that had failed. */
   readonly from: Pid
   /** The new target. */
   readonly target: Pid

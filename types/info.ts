@@ -37,14 +37,16 @@ export interface ConnectionInfo extends CommonInfo {
   readonly messages: number
   /** False while the client is away: its socket is lost, and it may come back. */
   readonly connected: boolean
-  /** Whether the socket is not read because the mailbox of the target is full. */
+  /** Whether the socket is not read: the mailbox of the target is full, or it has no target. */
   readonly paused: boolean
+  /** Whether `target` has failed, and the connection waits for a successor with the same name. */
+  readonly parked: boolean
 }
 
 /** The fields of connections only: optional here, so that they can be read without a check. */
 type OnlyConnections = {
   readonly [
-  K in 'target' | 'buffered' | 'dropped' | 'messages' | 'connected' | 'paused'
+  K in 'target' | 'buffered' | 'dropped' | 'messages' | 'connected' | 'paused' | 'parked'
   ]?: undefined
 }
 

@@ -56,6 +56,8 @@ export type Metadata = Readonly<Record<string, unknown>>
 export interface WsJoin {
   readonly client_pid: Pid
   readonly metadata: Metadata
+  /** True if the connection was bound to another process of this name, which has failed. */
+  readonly rejoined?: true
   /** False if the client is away at present: its socket is lost, and it may come back. */
   readonly connected?: false
 }
@@ -132,6 +134,9 @@ export interface WsControl {
   readonly message_topic?: string | null
   readonly heartbeat_interval?: number | string | null
   readonly metadata?: Record<string, unknown> | null
+  /** `park` needs a `target_pid` that is a registered name, here or before. */
+  readonly on_target_exit?: 'close' | 'park' | null
+  readonly park?: number | string | null
 }
 
 /** The topics of the system. Only the system can send a topic that begins with `@`. */

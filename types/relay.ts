@@ -17,6 +17,19 @@ export interface RelayConfig {
    * must not be longer; otherwise the upgrade is a 500. @defaultValue as the route's option says
    */
   resume?: boolean | Duration
+  /**
+   * Fate of the connection when its target fails, that is, ends with another reason than `normal`
+   * and `shutdown`. `close` closes the connection. `park` keeps it: it is not read until the name
+   * of the target is registered again, for example by a supervisor. Then the new process gets
+   * `ws.join` with `rejoined: true`, and the messages that waited. `park` needs a `target_pid` that
+   * is a name; otherwise the upgrade is a 500. @defaultValue 'close'
+   */
+  on_target_exit?: 'close' | 'park'
+  /**
+   * How long a connection waits for a successor of its target: 100 ms to 5 min. Then it is closed,
+   * as it is without `park`. @defaultValue '10s'
+   */
+  park?: Duration
 }
 
 /** For clients that read too slowly: `close` with 1013, or `drop` the newest message. */

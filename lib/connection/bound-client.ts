@@ -1,29 +1,32 @@
-import { errorCodes, show } from '../errors.js'
 import { Binding } from './binding.js'
 import { closeCodes, transferred } from './close-codes.js'
 import { targetExited } from './close-reasons.js'
 import { parseControl } from './config.js'
-import { ControlQueue } from './control-queue.js'
+import { ControlQueue } from './control/control-queue.js'
+import { MessageOutcomes } from './control/message-outcomes.js'
 import { Heartbeat } from './heartbeat.js'
+import { ParkedTarget } from './park/parked-target.js'
+import { policyAfter } from './park/policy.js'
 import { asTarget } from '../process/entity.js'
+import { isOrderly } from '../process/exits/exit-signals.js'
 import { tookJoin } from '../process/exits/unread-joins.js'
 import type { Answer } from '../process/calls.js'
+import type { Result } from '../shared/result.js'
 import type { Target } from '../process/entity.js'
 import type { ExitListener, TargetExit } from '../process/exits/relations.js'
 import type { BindResult } from '../process/remote/remote-nodes.js'
 import type { CloseReason } from './close-codes.js'
 import type { ControlChange, ResolvedConfig } from './config.js'
-import type { ControlRequest, ControlledConnection } from './control-queue.js'
+import type { ControlRequest, ControlledConnection } from './control/control-queue.js'
 import type { HeartbeatClient } from './heartbeat.js'
+import type { BoundTarget, ParkedConnection } from './park/parked-target.js'
+import type { ParkPolicy } from './park/policy.js'
 import type { RelayServer } from './relay-server.js'
 import type { ConnectionSettings } from './settings.js'
 import type { Transport } from './transport.js'
 import type {
   LeaveCause, Metadata, WsHeartbeat, WsJoin, WsLeave, WsMessage, WsResume, WsSuspend
 } from '../../types/messages.js'
-import type { Pid } from '../../types/pid.js'
-import type { Logger } from '../../types/options.js'
-import type { RefusalReason } from '../../types/stats.js'
 
 export interface ConnectionOptions {
   readonly relay: RelayServer
@@ -35,6 +38,16 @@ export interface ConnectionOptions {
   readonly config: ResolvedConfig
 }
 
+/** State that few connections need. A field of its own would cost memory in each connection. */
+interface RareState {
+  /** Present while a `ws.control` waits for the answer of another node. */
+  controlQueue: ControlQueue | undefined
+  /** Present if the connection waits for a successor when its target fails. */
+  park: ParkPolicy | undefined
+  /** Made when it waits for the first time. */
+  parked: ParkedTarget | undefined
+}
+
 /**
  * The half of a connection that faces its target: `ws.join`, the client's messages, heartbeats,
  * `ws.control` and `ws.leave`.
@@ -42,26 +55,22 @@ export interface ConnectionOptions {
  * It is a base class and no object of its own: that would cost memory for each idle connection, and
  * a call for each message.
  */
-export abstract class BoundClient implements ExitListener, ControlledConnection, HeartbeatClient {
-  readonly pid: Pid
-  protected readonly relay: RelayServer
+export abstract class BoundClient extends MessageOutcomes
+  implements ExitListener, ControlledConnection, HeartbeatClient, ParkedConnection {
   protected readonly settings: ConnectionSettings
   readonly transport: Transport
   readonly #startedAt: number
-  #target: Target
+  #target: BoundTarget
   /** Present while the target is a process of another node. */
   #binding: Binding | undefined
   #topic: string
   #metadata: Metadata
   #heartbeat: Heartbeat | undefined
-  /** Present while a `ws.control` waits for the answer of another node. */
-  #controlQueue: ControlQueue | undefined
+  #rareState: RareState | undefined
   #messageCount = 0
-  #log: Logger | undefined
 
   constructor ({ relay, transport, settings, target, binding, config }: ConnectionOptions) {
-    this.pid = relay.runtime.pids.nextPid()
-    this.relay = relay
+    super(relay)
     this.transport = transport
     this.settings = settings
     this.#startedAt = relay.runtime.clock.now()
@@ -70,9 +79,16 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
     this.#topic = config.topic
     this.#metadata = config.metadata
     this.setHeartbeat(config.heartbeat)
+    if (config.parkPolicy !== undefined) this.setPolicy(config.parkPolicy)
   }
 
-  protected get target (): Target {
+  /** Created when it is first needed. */
+  private get rareState (): RareState {
+    this.#rareState ??= { controlQueue: undefined, park: undefined, parked: undefined }
+    return this.#rareState
+  }
+
+  protected get target (): BoundTarget {
     return this.#target
   }
 
@@ -86,10 +102,8 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
     return this.relay.runtime.clock.now() - this.#startedAt
   }
 
-  get log (): Logger {
-    this.#log ??= this.relay.runtime.logger.child({ relayPid: this.pid })
-    return this.#log
-  }
+  /** Whether no reason to end has come yet. */
+  protected abstract readonly isOpen: boolean
 
   protected abstract close (closeReason: CloseReason): void
 
@@ -107,7 +121,9 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
     const payload: WsMessage = binary
       ? { client_pid: this.pid, type: 'binary', data, metadata: this.#metadata }
       : { client_pid: this.pid, type: 'text', data: data.toString(), metadata: this.#metadata }
-    this.#target.accept(this.#topic, payload, this.pid, data.length)
+    if (!this.#target.accept(this.#topic, payload, this.pid, data.length)) {
+      this.targetRefused(payload, data.length)
+    }
     if (!this.#target.congested) return true
     this.#target.subscribeToDrain(this.transport)
     return false
@@ -131,28 +147,37 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
   /** Called when the socket is lost and the client may come back, if the route wants to know. */
   onSuspended (cause: WsSuspend['cause']): void {
     const payload: WsSuspend = { client_pid: this.pid, cause, metadata: this.#metadata }
-    this.#target.accept('ws.suspend', payload, this.pid, 0)
+    this.tell(this.#target, 'ws.suspend', payload)
   }
 
   /** Called when the client is back. @param away milliseconds */
   onResumed (away: number): void {
     const payload: WsResume = { client_pid: this.pid, away, metadata: this.#metadata }
-    this.#target.accept('ws.resume', payload, this.pid, 0)
+    this.tell(this.#target, 'ws.resume', payload)
   }
 
-  private sendJoin (): void {
-    const payload: WsJoin = { client_pid: this.pid, metadata: this.#metadata, ...this.#presence }
-    this.#target.accept('ws.join', payload, this.pid, 0)
+  private sendJoin (rejoined?: true): void {
+    const payload: WsJoin = {
+      client_pid: this.pid,
+      metadata: this.#metadata,
+      ...rejoined && { rejoined },
+      ...this.#presence
+    }
+    this.tell(this.#target, 'ws.join', payload)
   }
 
   private sendLeave (
-    target: Target,
+    target: BoundTarget,
     cause: LeaveCause,
     code: number | undefined,
     reason: string
   ): void {
     const payload: WsLeave = { client_pid: this.pid, reason, code, cause, metadata: this.#metadata }
-    target.accept('ws.leave', payload, this.pid, 0)
+    this.tell(target, 'ws.leave', payload)
+  }
+
+  private tell (target: BoundTarget, topic: string, payload: object): void {
+    if (!target.accept(topic, payload, this.pid, 0)) this.countStopping()
   }
 
   /** Called once, when the connection has ended and all messages of the client are delivered. */
@@ -176,7 +201,7 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
   }
 
   /** Call it after the leave was sent: a released binding drops everything. */
-  private releaseTarget (target: Target, binding: Binding | undefined): void {
+  private releaseTarget (target: BoundTarget, binding: Binding | undefined): void {
     target.unsubscribeFromDrain(this.transport)
     if (binding === undefined) this.relay.runtime.exitSignals.demonitor(target.pid, this)
     else binding.release()
@@ -188,7 +213,80 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
     const isNodeLost = this.#binding !== undefined && reason === 'noconnection'
     if (nodeClosing === true) this.close(closeCodes.targetNodeClosing)
     else if (isNodeLost) this.close(closeCodes.targetNodeLost)
-    else this.close(targetExited(reason, tookJoin(exit, this.pid)))
+    else this.targetIsGone(exit, tookJoin(exit, this.pid))
+  }
+
+  private targetIsGone (exit: TargetExit, isJoined: boolean): void {
+    const park = this.#rareState?.park
+    if (park === undefined || !this.isOpen || isOrderly(exit.reason)) {
+      this.close(targetExited(exit.reason, isJoined))
+    } else this.park(park, exit, isJoined)
+  }
+
+  // Park
+
+  private setPolicy (park: ParkPolicy | undefined): void {
+    if (park !== undefined || this.#rareState !== undefined) this.rareState.park = park
+  }
+
+  /** Whether the connection waits for a successor of its target. */
+  protected get isParked (): boolean {
+    return this.#rareState?.parked?.isWaiting === true
+  }
+
+  /** Puts the parked target into the place of one that takes no more mail. */
+  private leaveForParked (): ParkedTarget {
+    const { rareState } = this
+    rareState.parked ??= new ParkedTarget(this, this.relay)
+    if (this.#target !== rareState.parked) {
+      rareState.parked.hold(this.#target.pid)
+      this.#target = rareState.parked
+    }
+    return rareState.parked
+  }
+
+  /** The target still lives, and may fail: then its successor gets the message. */
+  private targetRefused (payload: WsMessage, bytes: number): void {
+    if (this.#rareState?.park === undefined) this.countStopping()
+    else this.leaveForParked().accept(this.#topic, payload, this.pid, bytes)
+  }
+
+  private park (policy: ParkPolicy, exit: TargetExit, isJoined: boolean): void {
+    const parked = this.leaveForParked()
+    if (!parked.wait(policy, isJoined)) return parked.due()
+    this.transport.pause()
+    this.relay.counters.connectionParked(this.pid, exit, policy.name)
+  }
+
+  rejoin (target: Target): void {
+    const from = this.#target.pid
+    this.#target = target
+    this.watchTarget()
+    this.sendJoin(true)
+    this.endPark()
+    this.relay.counters.connectionRejoined(this.pid, from, target.pid)
+    this.resumeReading()
+  }
+
+  parkTimeOver (reason: CloseReason): void {
+    this.close(reason)
+  }
+
+  /** Hands what was held to the target, after its join. */
+  private endPark (): void {
+    const parked = this.#rareState?.parked
+    if (parked === undefined) return
+    if (parked.isWaiting) this.relay.counters.parkEnded()
+    for (const { payload, bytes } of parked.stop()) {
+      const message = { ...payload, metadata: this.#metadata }
+      this.#target.accept(this.#topic, message, this.pid, bytes)
+    }
+  }
+
+  private resumeReading (): void {
+    if (!this.transport.isPaused) return
+    if (this.#target.congested) this.#target.subscribeToDrain(this.transport)
+    else this.transport.resume()
   }
 
   // Transfer
@@ -198,11 +296,11 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
     const parsed = parseControl(payload, this.settings)
     if (!parsed.ok) return this.refuseMalformed('ws.control', parsed.problem, call)
     const request = { change: parsed.value, call }
-    if (this.#controlQueue === undefined && this.bindingFor(request) === undefined) {
+    if (this.#rareState?.controlQueue === undefined && this.bindingFor(request) === undefined) {
       return this.applyControl(request)
     }
-    this.#controlQueue ??= new ControlQueue(this)
-    if (!this.#controlQueue.enqueue(request)) {
+    this.rareState.controlQueue ??= new ControlQueue(this)
+    if (!this.rareState.controlQueue.enqueue(request)) {
       const problem = 'too many of them wait for targets on other nodes'
       return this.refuseMessage(call, 'ws.control', 'control', problem)
     }
@@ -217,47 +315,62 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
 
   applyControl (request: ControlRequest): boolean {
     const { change, call } = request
+    const policy = this.policyFor(change)
+    if (!policy.ok) return this.refuseMalformed('ws.control', policy.problem, call)
     const isKept = change.target === undefined || change.target === this.#target.pid
-    const named = isKept ? this.#target : this.relay.runtime.processTable.findEntity(change.target!)
-    const found = named === this.#target ? undefined : asTarget(named)
+    const named = isKept
+      ? undefined
+      : this.relay.runtime.processTable.findEntity(change.target!)
+    const found = isKept || named?.pid === this.#target.pid ? undefined : asTarget(named)
     if (found?.ok === false) {
       this.relay.runtime.counters.messageRefused('control')
       return this.rejectTransfer(request, found.problem)
     }
     this.countControl()
+    this.setPolicy(policy.value)
     if (found === undefined) this.applyChange(change)
     else this.transfer(found.value, change)
     call?.reply(undefined)
     return true
   }
 
+  /** Whether the connection parks after a change. It has to know the name of its target then. */
+  private policyFor (change: ControlChange): Result<ParkPolicy | undefined> {
+    const target = change.target === this.#target.pid ? undefined : change.target
+    return policyAfter(change, target, this.#rareState?.park)
+  }
+
   applyRemoteControl (request: ControlRequest, binding: Binding, answer: BindResult): void {
+    const policy = this.policyFor(request.change)
     if (!answer.ok) this.rejectTransfer(request, answer.problem)
-    else {
+    else if (!policy.ok) {
+      binding.release()
+      this.rejectTransfer(request, policy.problem)
+    } else {
+      this.setPolicy(policy.value)
       this.transfer(answer.value, request.change, binding)
       request.call?.reply(undefined)
     }
   }
 
   controlQueueEmptied (): void {
-    this.#controlQueue = undefined
+    this.rareState.controlQueue = undefined
   }
 
-  /** Called when the connection closes: no `ws.control` is carried out any more. */
-  protected rejectQueuedControls (): void {
-    if (this.#controlQueue === undefined) return
-    for (const request of this.#controlQueue.cancelAll()) {
+  /**
+   * Called when the connection closes: no `ws.control` is carried out any more, and no successor of
+   * the target is waited for.
+   */
+  protected stopWaiting (): void {
+    if (this.#rareState === undefined) return
+    const { controlQueue, parked } = this.#rareState
+    this.#rareState.controlQueue = undefined
+    for (const request of controlQueue?.cancelAll() ?? []) {
       this.rejectTransfer(request, 'the connection has ended')
     }
-    this.#controlQueue = undefined
-  }
-
-  private rejectTransfer ({ change, call }: ControlRequest, problem: string): false {
-    const target = show(change.target)
-    const error = new errorCodes.FST_WS_RELAY_TRANSFER_REFUSED(this.pid, target, problem)
-    this.log.warn({ err: error }, 'transfer refused')
-    call?.reject(error)
-    return false
+    if (parked === undefined) return
+    if (parked.isWaiting) this.relay.counters.parkEnded()
+    this.relay.runtime.counters.deadLetter('none', parked.stop().length)
   }
 
   private transfer (target: Target, change: ControlChange, binding?: Binding): void {
@@ -271,36 +384,15 @@ export abstract class BoundClient implements ExitListener, ControlledConnection,
     this.releaseTarget(oldTarget, oldBinding)
     this.applyChange(change)
     this.sendJoin()
+    this.endPark()
+    if (this.#rareState !== undefined) this.#rareState.parked = undefined
     this.relay.counters.connectionTransferred(this.pid, oldTarget.pid, target.pid)
-    if (!this.transport.isPaused) return
-    if (target.congested) target.subscribeToDrain(this.transport)
-    else this.transport.resume()
+    this.resumeReading()
   }
 
   private applyChange ({ topic, heartbeat, metadata }: ControlChange): void {
     if (topic !== undefined) this.#topic = topic
     if (metadata !== undefined) this.#metadata = metadata
     if (heartbeat !== undefined) this.setHeartbeat(heartbeat)
-  }
-
-  // The outcome of a message to the connection: counted, logged, and answered if it is a call
-
-  protected countControl (): void {
-    this.relay.runtime.counters.controlTaken()
-  }
-
-  protected refuseMessage (
-    call: Answer | undefined, topic: string, why: RefusalReason, problem: string
-  ): false {
-    this.relay.runtime.counters.messageRefused(why)
-    call?.reject(new errorCodes.FST_PROCESS_REFUSED(this.pid, topic, problem))
-    return false
-  }
-
-  protected refuseMalformed (topic: string, problem: string, call: Answer | undefined): false {
-    this.relay.runtime.counters.messageRefused('payload')
-    this.log.warn({ topic }, `malformed payload: ${problem}`)
-    call?.reject(new errorCodes.FST_WS_RELAY_INVALID_PAYLOAD(topic, problem))
-    return false
   }
 }

@@ -7,8 +7,10 @@ import { toMilliseconds } from '../shared/duration.js'
 import { failure, success } from '../shared/result.js'
 import { isName } from '../process/registry/names.js'
 import { isPid } from '../process/pid.js'
+import { policyAfter } from './park/policy.js'
 import type { Result } from '../shared/result.js'
 import type { Metadata } from '../../types/messages.js'
+import type { OnTargetExit, ParkPolicy } from './park/policy.js'
 import type { Duration } from '../../types/pid.js'
 
 /** The topic of a client's messages if `message_topic` is not given. */
@@ -19,6 +21,8 @@ export const noMetadata: Metadata = Object.freeze({})
 
 const minHeartbeat = 100
 const maxHeartbeat = 24 * 60 * 60 * 1000
+const minPark = 100
+const maxPark = 5 * 60 * 1000
 const maxMetadataDepth = 8
 /** The shortest time in milliseconds for which a connection lives without its socket. */
 export const minWindow = 1000
@@ -31,21 +35,25 @@ const maxBareTargetBytes = '{"target_pid":""}'.length + 6 * maxTargetLength
 
 const target = Type.String({ minLength: 1, maxLength: maxTargetLength })
 const topic = Type.String({ minLength: 1, maxLength: 128, pattern: '^(?!@|ws\\.(?!message$))' })
-const heartbeat = Type.Union([Type.Number(), Type.String({ maxLength: 64 })])
+const duration = Type.Union([Type.Number(), Type.String({ maxLength: 64 })])
 const metadata = Type.Record(Type.String(), Type.Unknown())
 const resume = Type.Union([Type.Boolean(), Type.Number(), Type.String({ maxLength: 64 })])
+const onTargetExit = Type.Union([Type.Literal('close'), Type.Literal('park')])
 
 /**
- * The schema of `X-WS-Relay`, if its value is an object. Unknown fields are ignored. Two rules are
- * not part of it: a heartbeat is from 100 ms to 24 h, and `metadata` is limited to a number of
- * bytes and to 8 levels.
+ * The schema of `X-WS-Relay`, if its value is an object. Unknown fields are ignored. Some rules are
+ * not part of it: a heartbeat is from 100 ms to 24 h, `park` from 100 ms to 5 min and needs
+ * `on_target_exit: 'park'`, which needs a name as its target, and `metadata` is limited to a number
+ * of bytes and to 8 levels.
  */
 export const RelayConfigSchema = Type.Object({
   target_pid: target,
   message_topic: Type.Optional(topic),
-  heartbeat_interval: Type.Optional(heartbeat),
+  heartbeat_interval: Type.Optional(duration),
   metadata: Type.Optional(metadata),
-  resume: Type.Optional(resume)
+  resume: Type.Optional(resume),
+  on_target_exit: Type.Optional(onTargetExit),
+  park: Type.Optional(duration)
 })
 
 /**
@@ -55,8 +63,10 @@ export const RelayConfigSchema = Type.Object({
 export const RelayControlSchema = Type.Object({
   target_pid: Type.Optional(target),
   message_topic: Type.Optional(Type.Union([topic, Type.Null()])),
-  heartbeat_interval: Type.Optional(Type.Union([heartbeat, Type.Null()])),
-  metadata: Type.Optional(Type.Union([metadata, Type.Null()]))
+  heartbeat_interval: Type.Optional(Type.Union([duration, Type.Null()])),
+  metadata: Type.Optional(Type.Union([metadata, Type.Null()])),
+  on_target_exit: Type.Optional(Type.Union([onTargetExit, Type.Null()])),
+  park: Type.Optional(Type.Union([duration, Type.Null()]))
 })
 
 const configCheck: TypeCheck<TSchema> = TypeCompiler.Compile(RelayConfigSchema)
@@ -68,7 +78,9 @@ const expectations: Record<string, string> = {
     "and no 'ws.' topic other than 'ws.message'",
   heartbeat_interval: 'milliseconds, or a string of at most 64 characters',
   metadata: 'a plain object',
-  resume: 'a boolean, milliseconds, or a string of at most 64 characters'
+  resume: 'a boolean, milliseconds, or a string of at most 64 characters',
+  on_target_exit: "'close' or 'park'",
+  park: 'milliseconds, or a string of at most 64 characters'
 }
 
 /** A valid value of `X-WS-Relay`, with all defaults filled in. */
@@ -81,6 +93,12 @@ export interface ResolvedConfig {
   readonly metadata: Metadata
   /** Milliseconds; false: this connection cannot be resumed; undefined: as its route says. */
   readonly resume?: number | false
+  /** Undefined: `close`. */
+  readonly onTargetExit?: OnTargetExit
+  /** Milliseconds; null, or undefined in a header: the default. */
+  readonly park?: number | null
+  /** Of a header only: what these two and the target mean together. */
+  readonly parkPolicy?: ParkPolicy
 }
 
 /** A value of which only the target is missing. */
@@ -167,12 +185,16 @@ function toMetadata (value: unknown, limit: number): Metadata {
   return Object.keys(copy).length === 0 ? noMetadata : copy
 }
 
-function toHeartbeat (value: string | number): number {
+function toDuration (field: string, value: string | number, min: number, max: number): number {
   try {
-    return Math.round(toMilliseconds(value, minHeartbeat, maxHeartbeat))
+    return Math.round(toMilliseconds(value, min, max))
   } catch (err) {
-    throw new ConfigProblem(`heartbeat_interval: ${toError(err).message}`)
+    throw new ConfigProblem(`${field}: ${toError(err).message}`)
   }
+}
+
+function toHeartbeat (value: string | number): number {
+  return toDuration('heartbeat_interval', value, minHeartbeat, maxHeartbeat)
 }
 
 function toResume (value: boolean | Duration | undefined): number | false | undefined {
@@ -226,10 +248,12 @@ function bareTarget (value: unknown, limits: ConfigLimits): string | undefined {
 function toChange (
   value: unknown, check: TypeCheck<TSchema>, limits: ConfigLimits
 ): ControlChange {
-  const { target_pid, message_topic, heartbeat_interval, metadata, resume } =
+  const { target_pid, message_topic, heartbeat_interval, metadata, resume, on_target_exit, park } =
     value as Record<string, unknown>
   // Not checked as JSON: NaN would become null there, and null resets a field.
-  const fields: unknown = { target_pid, message_topic, heartbeat_interval, metadata, resume }
+  const fields: unknown = {
+    target_pid, message_topic, heartbeat_interval, metadata, resume, on_target_exit, park
+  }
   if (!check.Check(fields)) {
     const [error] = check.Errors(fields)
     const field = error.path.slice(1)
@@ -249,6 +273,10 @@ function toChange (
   }
   const resumeWithin = check === configCheck ? toResume(given.resume) : undefined
   if (resumeWithin !== undefined) change.resume = resumeWithin
+  if (given.on_target_exit !== undefined) change.onTargetExit = given.on_target_exit ?? 'close'
+  if (given.park !== undefined) {
+    change.park = given.park === null ? null : toDuration('park', given.park, minPark, maxPark)
+  }
   return change
 }
 
@@ -265,7 +293,10 @@ export function parseConfig (value: unknown, limits: ConfigLimits): Result<Resol
     if (target !== undefined) return success({ ...defaults, target })
     const source = typeof value === 'string' ? fromText(value, limits) : fromObject(value, limits)
     const change = toChange(source, configCheck, limits)
-    return success({ ...defaults, ...change })
+    const policy = policyAfter(change, change.target)
+    if (!policy.ok) return policy
+    if (policy.value === undefined) return success({ ...defaults, ...change })
+    return success({ ...defaults, ...change, parkPolicy: policy.value })
   } catch (err) {
     return failure(ConfigProblem.textOf(err))
   }

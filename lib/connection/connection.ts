@@ -22,6 +22,10 @@ import type { Pid } from '../../types/pid.js'
  * | open | a reason to end | ending | reject the `ws.control`s that wait, `handOver` |
  * | open | `exit(pid, 'kill')` | ended | as above, then end the PID |
  * | open | the target has ended | ended | reject the `ws.control`s that wait, end the PID |
+ * | open | the target has failed, `park` | parked | `pause`, wait for its name |
+ * | parked | the name has a target, a transfer | open | `ws.join`, messages that wait, `resume` |
+ * | parked | the time is over | ended | stop waiting for the name, end the PID |
+ * | parked | a reason to end | ending | stop waiting for the name, `handOver` |
  * | ending | handed over | ended | end the PID |
  * | ending | the target has ended | ended | end the PID, with the first reason |
  * | ending | `exit(pid, 'kill')` | ended | end the PID, with the reason `killed` |
@@ -31,8 +35,9 @@ import type { Pid } from '../../types/pid.js'
  * | any | the transport is closed | same | the server counts the connection no more |
  *
  * Reasons to end are `onTransportEnd`, `ws.close`, the exits and links of the PID, a client that
- * reads too slowly, and missed messages. Messages to the PID are accepted in the state open only.
- * "End the PID" is: `ws.leave` to the target, `close` of the transport, exit signals.
+ * reads too slowly, and missed messages. Messages to the PID are accepted in the states open and
+ * parked only; parked is open with a `ParkedTarget`. "End the PID" is: `ws.leave` to the target,
+ * `close` of the transport, exit signals.
  *
  * After a handover that has to wait, because a message is being inflated, the state stays ending.
  */
@@ -55,6 +60,10 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
 
   get trapLinks (): boolean {
     return false
+  }
+
+  protected get isOpen (): boolean {
+    return this.#state === 'open'
   }
 
   /** Registers the PID and joins the target. */
@@ -198,7 +207,7 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
     if (this.#state === 'open') {
       this.#state = 'ending'
       this.#closeReason = reason
-      this.rejectQueuedControls()
+      this.stopWaiting()
       // A target that has ended takes no more messages.
       if (cause !== 'target') this.transport.handOver()
     } else if (this.#state === 'ending') {
@@ -234,14 +243,15 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
       label: 'ws',
       status: 'waiting',
       mailbox: 0,
-      monitors: [this.target.pid],
+      monitors: this.isParked ? [] : [this.target.pid],
       uptime: this.uptime,
       target: this.target.pid,
       buffered: this.#writer.bufferedBytes,
       dropped: this.#droppedCount,
       messages: this.messageCount,
       connected: this.transport.away === undefined,
-      paused: this.transport.isPaused
+      paused: this.transport.isPaused,
+      parked: this.isParked
     }
   }
 }

@@ -1,7 +1,7 @@
 import { commonFields, connectionEvents } from '../shared/diagnostics.js'
 import { closeCodes } from './close-codes.js'
 import type { CloseReason } from './close-codes.js'
-import type { LeaveCause } from '../../types/messages.js'
+import type { Exit, LeaveCause } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 import type { ClosedConnections, ConnectionStats, ResumeOutcome } from '../../types/stats.js'
 
@@ -102,6 +102,25 @@ export class ConnectionCounters {
     this.transferred++
     if (!connectionEvents.hasSubscribers) return
     connectionEvents.publish({ type: 'transfer', ...commonFields(this.#node), pid, from, target })
+  }
+
+  /** @param exit of the target  @param name at which the connection waits for a successor */
+  connectionParked (pid: Pid, { pid: target, reason }: Exit, name: string): void {
+    this.parked++
+    if (!connectionEvents.hasSubscribers) return
+    connectionEvents.publish({
+      type: 'park', ...commonFields(this.#node), pid, target, name, reason
+    })
+  }
+
+  /** Called when a parked connection rejoins, is transferred or ends. */
+  parkEnded (): void {
+    this.parked--
+  }
+
+  connectionRejoined (pid: Pid, from: Pid, target: Pid): void {
+    if (!connectionEvents.hasSubscribers) return
+    connectionEvents.publish({ type: 'rejoin', ...commonFields(this.#node), pid, from, target })
   }
 
   /** Called when the connection has left its target, before its exit signals are sent. */

@@ -51,7 +51,7 @@ export interface Transport extends Producer {
   readonly kind: ConnectionInfo['kind']
   /** The same object as long as the transport lives. */
   readonly writer: MessageWriter
-  /** Whether `onMessage` returned false and `resume` was not called since. */
+  /** Whether `onMessage` returned false, or `pause` was called, and `resume` was not since. */
   readonly isPaused: boolean
   /** Milliseconds for which the client has been away; undefined while it is connected. */
   readonly away?: number | undefined
@@ -65,7 +65,12 @@ export interface Transport extends Producer {
   adviseReconnect? (by: number): boolean
   /** Called once, before any other method. */
   open (events: TransportEvents): void
-  /** Delivers further messages after `onMessage` returned false. Otherwise it has no effect. */
+  /**
+   * Stops reading until `resume`. One more message may be delivered, if it was read before. A
+   * client whose first message is needed is read until it has sent one.
+   */
+  pause (): void
+  /** Delivers further messages while `isPaused`. Otherwise it has no effect. */
   resume (): void
   /**
    * Delivers all messages that were read before, even if `onMessage` returns false. Nothing more is

@@ -40,8 +40,11 @@ export interface Entity {
 export interface Target extends Entity {
   /** It accepts no more mail. */
   readonly refusesMail: boolean
-  /** Takes a message of a client. It is never refused, because its connection pauses by itself. */
-  accept (topic: string, payload: unknown, from: Pid, bytes: number): void
+  /**
+   * Takes a message of a client, even if it is full, because the connection pauses by itself.
+   * @returns false, and counts nothing, if it refuses all mail
+   */
+  accept (topic: string, payload: unknown, from: Pid, bytes: number): boolean
   /** Connections should pause. */
   readonly congested: boolean
   /** Calls `producer.resume()` once, when there is room again. */

@@ -208,6 +208,13 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
     this.#transport.open(this)
   }
 
+  /** A session needs the first message of its client on each socket, so it waits for that. */
+  pause (): void {
+    if (this.#state !== 'open') return
+    this.#transport.pause()
+    this.#host.schedule(this, ackInterval)
+  }
+
   resume (): void {
     if (this.isPaused && this.#state === 'open') this.#host.cancel(this)
     this.#transport.resume()

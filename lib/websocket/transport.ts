@@ -46,6 +46,7 @@ export interface WebSocketOptions {
  * | state | event | new state | action |
  * | --- | --- | --- | --- |
  * | open | a message | same | `onMessage`; if that returns false, pause the socket |
+ * | open | `pause` | same | pause the socket |
  * | open | a ping | same | send a pong |
  * | open | a close frame, a violation, a FIN, a lost socket, no pong | same | `onTransportEnd` |
  * | open | `handOver` | handing over | parse what was read, then `onHandedOver` |
@@ -72,7 +73,7 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
   readonly #liveness: Liveness
   #events!: TransportEvents
   #state: 'open' | 'handing over' | 'closing' | 'closed' = 'open'
-  /** `onMessage` returned false, and `resume` has not been called since. */
+  /** `onMessage` returned false, or `pause` was called, and `resume` has not been since. */
   #isPaused = false
   /** A message is being inflated. The next one waits, because messages are delivered in order. */
   #isInflating = false
@@ -190,9 +191,7 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
 
   #deliverMessage (data: Buffer, binary: boolean): boolean {
     if (this.#events.onMessage(data, binary) || this.#state !== 'open') return true
-    this.#isPaused = true
-    this.writer.traffic.paused++
-    this.#socket.pause()
+    this.pause()
     return false
   }
 
@@ -219,6 +218,13 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
 
   get isPaused (): boolean {
     return this.#isPaused
+  }
+
+  pause (): void {
+    if (this.#state !== 'open' || this.#isPaused) return
+    this.#isPaused = true
+    this.writer.traffic.paused++
+    this.#socket.pause()
   }
 
   resume (): void {

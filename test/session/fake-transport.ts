@@ -53,6 +53,11 @@ export class FakeTransport implements Transport, MessageWriter {
 
   open (events: TransportEvents): void { this.events = events }
 
+  pause (): void {
+    this.isPaused = true
+    this.log.push('(paused)')
+  }
+
   resume (): void {
     this.isPaused = false
     this.log.push('(resumed)')

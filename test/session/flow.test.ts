@@ -188,3 +188,17 @@ t.test('ends while the client is not read', async (t) => {
   connection.end(closeCodes.shutdown)
   t.equal(server.deadlines.size, 0)
 })
+
+t.test('stops reading when its connection says so, once the client has sent one', async (t) => {
+  const server = new FakeServer()
+  const { socket, session } = server.start()
+  session.pause()
+  t.same(socket.takeLog(), [])
+  socket.text('a')
+  session.pause()
+  t.same(socket.takeLog(), ['(paused)'])
+  server.deadlines.advance(10_000)
+  t.same(socket.takeLog(), ['\u0000a1'])
+  session.resume()
+  t.same(socket.takeLog(), ['(resumed)'])
+})

@@ -56,8 +56,13 @@ export class RemoteTarget implements Target {
 
   // From the connection
 
-  accept (topic: string, payload: unknown, from: Pid): void {
-    if (this.#stopping) return
+  /** @returns true: the other node counts what the process refuses */
+  accept (topic: string, payload: unknown, from: Pid): boolean {
+    if (!this.#stopping) this.#sendOrEnd(topic, payload, from)
+    return true
+  }
+
+  #sendOrEnd (topic: string, payload: unknown, from: Pid): void {
     if (this.#sendForClient(topic, payload, from, frameTypes.clientEvent)) return
     // Sending may have ended the binding.
     if (this.#stopping) return

@@ -82,9 +82,10 @@ export class Actor extends Lifecycle implements Target, Runnable {
     return true
   }
 
-  accept (topic: string, payload: unknown, from: Pid, bytes: number): void {
-    if (this.refusesMail) this.host.counters.messageRefused('stopping')
-    else this.enqueueMail(new Mail(topic, payload, from, undefined, bytes))
+  accept (topic: string, payload: unknown, from: Pid, bytes: number): boolean {
+    if (this.refusesMail) return false
+    this.enqueueMail(new Mail(topic, payload, from, undefined, bytes))
+    return true
   }
 
   notify<K extends keyof SystemTopics> (topic: K, payload: SystemTopics[K]): void {

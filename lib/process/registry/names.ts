@@ -39,10 +39,19 @@ export function checkGroupName (name: unknown): asserts name is string {
   throw new errorCodes.FST_PROCESS_INVALID_NAME(show(name), expectedGroup)
 }
 
+/** Waits until a name is registered. */
+export interface NameWaiter {
+  /** Milliseconds for which it still waits. */
+  readonly timeLeft: number
+  /** Called in the middle of a registration: start nothing here. It does not wait any more. */
+  nameRegistered (): void
+}
+
 /** The registered names. A name belongs to one PID, and is free again when that PID ends. */
 export class NameTable {
   readonly #pids = new Map<string, Pid>()
   readonly #names = new MultiMap<Pid, string>()
+  readonly #waiters = new MultiMap<string, NameWaiter>()
 
   /** @throws `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_NAME_TAKEN` */
   checkFree (name: string): void {
@@ -54,6 +63,8 @@ export class NameTable {
     this.checkFree(name)
     this.#pids.set(name, pid)
     this.#names.add(pid, name)
+    if (this.#waiters.size === 0) return
+    for (const waiter of this.#waiters.takeAll(name)) waiter.nameRegistered()
   }
 
   unregister (name: string): boolean {
@@ -76,8 +87,23 @@ export class NameTable {
     for (const name of this.#names.takeAll(pid)) this.#pids.delete(name)
   }
 
+  /** Waits for the next registration of a name. */
+  addWaiter (name: string, waiter: NameWaiter): void {
+    this.#waiters.add(name, waiter)
+  }
+
+  removeWaiter (name: string, waiter: NameWaiter): void {
+    this.#waiters.delete(name, waiter)
+  }
+
+  /** The shortest time for which something waits for a name, in milliseconds. */
+  shortestWait (name: string): number | undefined {
+    const times = Array.from(this.#waiters.get(name), ({ timeLeft }) => timeLeft)
+    return times.length === 0 ? undefined : times.reduce((one, other) => Math.min(one, other))
+  }
+
   /** The number of entries, for tests that look for leaks. */
   get size (): number {
-    return this.#pids.size + this.#names.size
+    return this.#pids.size + this.#names.size + this.#waiters.size
   }
 }

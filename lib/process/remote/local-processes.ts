@@ -84,7 +84,7 @@ export class LocalProcesses implements LocalNode {
       this.#counters.deadLetter('none')
       return false
     }
-    target.accept(topic, payload, from, bytes)
+    if (!target.accept(topic, payload, from, bytes)) this.#counters.messageRefused('stopping')
     return target.congested
   }
 

@@ -8,6 +8,7 @@ import type { Actor } from '../actor/actor.js'
 import type { Counters } from '../counters.js'
 import type { Spawner } from '../actor/spawner.js'
 import type { FailureLog } from '../exits/failure-log.js'
+import type { NameTable } from '../registry/names.js'
 import type { ProcessTable } from '../registry/process-table.js'
 import type { ChildHost } from './child.js'
 import type { ChildPlan, GivenSpec, GivenChild, SupervisorPlan } from './spec.js'
@@ -26,6 +27,7 @@ export interface SupervisorHost extends ChildHost {
   readonly supervisors: Set<Pid>
   readonly spawner: Spawner
   readonly processTable: ProcessTable
+  readonly nameTable: NameTable
   readonly failureLog: FailureLog
 }
 
@@ -146,7 +148,20 @@ class SupervisorProcess {
     })
     const delay = failed.restartDelay()
     if (delay === 0) this.#restartNow(self, restarted)
-    else this.#restartLater(restarted, delay, (children) => { this.#restartNow(self, children) })
+    else {
+      this.#warnIfTooLate(self, restarted, delay)
+      this.#restartLater(restarted, delay, (children) => { this.#restartNow(self, children) })
+    }
+  }
+
+  /** Connections that are parked would be closed before the child is back. */
+  #warnIfTooLate (self: Process, children: readonly SupervisedChild[], delay: number): void {
+    for (const { plan: { id, name } } of children) {
+      const park = name === undefined ? undefined : this.#runtime.nameTable.shortestWait(name)
+      if (park === undefined || park > delay) continue
+      const text = 'the delay of a restart is longer than connections wait for the child'
+      self.log.warn({ child: id, delay, park }, text)
+    }
   }
 
   #restartLater (

@@ -59,8 +59,10 @@ export class Rig {
     return new Story(this.processes, this.#stories++)
   }
 
-  connect (target: Story, transport: Transport): Connection {
-    const parsed = parseConfig({ target_pid: target.pid, metadata: { of: 'ada' } }, this.settings)
+  connect (target: Story, transport: Transport, header: object = {}): Connection {
+    const parsed = parseConfig(
+      { target_pid: target.pid, metadata: { of: 'ada' }, ...header }, this.settings
+    )
     if (!parsed.ok) throw new Error(parsed.problem)
     const connection = new Connection({
       relay: this.relay,

@@ -80,6 +80,10 @@ export class MemoryTransport implements Transport, MessageWriter {
     this.#events = events
   }
 
+  pause (): void {
+    if (this.#state === 'open') this.#isPaused = true
+  }
+
   resume (): void {
     this.#isPaused = false
     this.#deliver()

@@ -273,7 +273,7 @@ class DirectTarget implements Target {
     return crossing
   }
 
-  accept (topic: string, payload: unknown, from: Pid, bytes: number): void {
+  accept (topic: string, payload: unknown, from: Pid, bytes: number): boolean {
     this.#wire.later(() => {
       if (topic === 'ws.join' && this.#other.here.bindProblem(this.pid) === undefined) {
         this.#client = from
@@ -288,6 +288,7 @@ class DirectTarget implements Target {
         }
       })
     })
+    return true
   }
 
   #resume (): void {

@@ -1,10 +1,10 @@
 import t from 'tap'
-import { ControlQueue } from '../../lib/connection/control-queue.js'
-import type { Binding } from '../../lib/connection/binding.js'
-import type { ControlRequest, ControlledConnection } from '../../lib/connection/control-queue.js'
-import { failure, success } from '../../lib/shared/result.js'
-import type { BindResult } from '../../lib/process/remote/remote-nodes.js'
-import type { Target } from '../../lib/process/entity.js'
+import { ControlQueue } from '../../../lib/connection/control/control-queue.js'
+import type { Binding } from '../../../lib/connection/binding.js'
+import type { ControlRequest, ControlledConnection } from '../../../lib/connection/control/control-queue.js'
+import { failure, success } from '../../../lib/shared/result.js'
+import type { BindResult } from '../../../lib/process/remote/remote-nodes.js'
+import type { Target } from '../../../lib/process/entity.js'
 
 /** A binding that a test answers. */
 class FakeBinding {

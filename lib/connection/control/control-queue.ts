@@ -1,7 +1,7 @@
-import type { Answer } from '../process/calls.js'
-import type { BindResult } from '../process/remote/remote-nodes.js'
-import type { Binding } from './binding.js'
-import type { ControlChange } from './config.js'
+import type { Answer } from '../../process/calls.js'
+import type { BindResult } from '../../process/remote/remote-nodes.js'
+import type { Binding } from '../binding.js'
+import type { ControlChange } from '../config.js'
 
 /** A valid `ws.control`, with its call if it is one. */
 export interface ControlRequest {

@@ -1,0 +1,148 @@
+import { asTarget } from '../../process/entity.js'
+import { closeCodes } from '../close-codes.js'
+import type { Target } from '../../process/entity.js'
+import type { NameWaiter } from '../../process/registry/names.js'
+import type { Deadline, Slot } from '../../shared/deadline-timer.js'
+import type { CloseReason } from '../close-codes.js'
+import type { RelayServer } from '../relay-server.js'
+import type { WsMessage } from '../../../types/messages.js'
+import type { Pid } from '../../../types/pid.js'
+import type { ParkPolicy } from './policy.js'
+
+/** A target, as far as its connection uses it. */
+export type BoundTarget = Pick<
+  Target, 'pid' | 'accept' | 'deliver' | 'congested' | 'subscribeToDrain' | 'unsubscribeFromDrain'
+>
+
+/** The connection that a parked target belongs to. */
+export interface ParkedConnection {
+  /** Called when the name has a process that can be a target. */
+  rejoin (target: Target): void
+  /** Called when the time is over. */
+  parkTimeOver (reason: CloseReason): void
+}
+
+/** A message that was read before the connection stopped reading. */
+export interface HeldMessage {
+  readonly payload: WsMessage
+  readonly bytes: number
+}
+
+/**
+ * Takes the place of a target that takes no more mail, until its name has a successor. It holds the
+ * messages of the client that were read already: in most cases none, because the socket is paused.
+ *
+ * | state | event | new state |
+ * | --- | --- | --- |
+ * | idle | the target refuses a message | holding |
+ * | idle, holding | the target has failed | waiting |
+ * | waiting | the name has a target; a transfer | idle |
+ * | waiting | the time is over, or the connection ends for another reason | idle |
+ * | holding | the target has ended in order; a transfer; the connection ends | idle |
+ */
+export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
+  slot: Slot | undefined
+  /** The target that takes no more mail. */
+  pid!: Pid
+  readonly congested = true
+  readonly #connection: ParkedConnection
+  readonly #relay: RelayServer
+  #state: 'idle' | 'holding' | 'waiting' = 'idle'
+  #name = ''
+  /** When the time is over; undefined once a successor took the `ws.join`. */
+  #ends: number | undefined
+  /** Whether any process with the name took a `ws.join` of this client. */
+  #tookJoin = false
+  #messages: HeldMessage[] = []
+
+  constructor (connection: ParkedConnection, relay: RelayServer) {
+    this.#connection = connection
+    this.#relay = relay
+  }
+
+  /** Whether it waits for a successor. */
+  get isWaiting (): boolean {
+    return this.#state === 'waiting'
+  }
+
+  /** The target still lives, but takes no more mail. */
+  hold (target: Pid): void {
+    this.pid = target
+    this.#state = 'holding'
+  }
+
+  /**
+   * The target has failed. The time goes on from an earlier wait if that target took no `ws.join`:
+   * processes that only fail cannot hold a connection for ever.
+   * @returns false if the time is over already
+   */
+  wait ({ name, time }: ParkPolicy, tookJoin: boolean): boolean {
+    const { clock, nameTable } = this.#relay.runtime
+    if (tookJoin) {
+      this.#tookJoin = true
+      this.#ends = undefined
+    }
+    this.#ends ??= clock.now() + time
+    if (this.timeLeft <= 0) return false
+    this.#state = 'waiting'
+    this.#name = name
+    this.#relay.deadlines.schedule(this, this.timeLeft)
+    nameTable.addWaiter(name, this)
+    // A process may have got the name while the old one cleaned up.
+    if (nameTable.lookup(name) !== undefined) this.nameRegistered()
+    return true
+  }
+
+  get timeLeft (): number {
+    return this.#ends! - this.#relay.runtime.clock.now()
+  }
+
+  due (): void {
+    const { targetFailed, targetMissedJoin } = closeCodes
+    this.#connection.parkTimeOver(this.#tookJoin ? targetFailed : targetMissedJoin)
+  }
+
+  /** Not at once: the name is registered in the middle of the start of a process. */
+  nameRegistered (): void {
+    this.#relay.runtime.contextClock.soon(() => { this.#seekTarget() })
+  }
+
+  #seekTarget (): void {
+    if (this.#state !== 'waiting') return
+    const { processTable, nameTable } = this.#relay.runtime
+    const found = asTarget(processTable.findEntity(this.#name))
+    if (found.ok) this.#connection.rejoin(found.value)
+    else nameTable.addWaiter(this.#name, this)
+  }
+
+  /** Called when another target takes over, or the connection ends. @returns what it held */
+  stop (): readonly HeldMessage[] {
+    this.#state = 'idle'
+    this.#relay.deadlines.cancel(this)
+    this.#relay.runtime.nameTable.removeWaiter(this.#name, this)
+    const messages = this.#messages
+    this.#messages = []
+    return messages
+  }
+
+  // As the target of the connection
+
+  /** Holds messages of the client. The others are about a target that takes no more mail. */
+  accept (topic: string, payload: unknown, _from: Pid, bytes: number): boolean {
+    if (topic.startsWith('ws.') && topic !== 'ws.message') return true
+    // The connection is ending.
+    if (this.#state === 'idle') this.#relay.runtime.counters.deadLetter('none')
+    else this.#messages.push({ payload: payload as WsMessage, bytes })
+    return true
+  }
+
+  /** Heartbeats pause. */
+  deliver (): boolean {
+    return false
+  }
+
+  /** The connection resumes the transport by itself. */
+  subscribeToDrain (): void {}
+
+  unsubscribeFromDrain (): void {}
+}
