@@ -3,7 +3,8 @@ import { describe, expect, test } from 'tstyche'
 import { WebSocket as WsSocket } from 'ws'
 import { connect } from '../lib/client/index.js'
 import type {
-  ClientProtocol, ClientSocket, ConnectOptions, ResetEvent, StateEvent, TopicData, WebSocketClass
+  ClientClose, ClientProtocol, ClientSocket, ClientState, ConnectOptions, ResetEvent, StateEvent,
+  TopicData, WebSocketClass
 } from './client.js'
 
 interface Chat {
@@ -76,6 +77,80 @@ describe('connect', () => {
 
   test('loops over messages', async () => {
     for await (const data of connect<Chat>('/x')) expect(data).type.toBe<string | ArrayBuffer>()
+  })
+})
+
+describe('the options of connect', () => {
+  test('have the types of the reference', () => {
+    expect<ConnectOptions['protocols']>().type.toBe<readonly string[] | undefined>()
+    expect<ConnectOptions['negotiate']>().type.toBe<boolean | undefined>()
+    expect<ConnectOptions['timeout']>().type.toBe<number | undefined>()
+    expect<ConnectOptions['queue']>().type.toBe<number | undefined>()
+    expect<ConnectOptions['stableAfter']>().type.toBe<number | undefined>()
+    expect<ConnectOptions['resend']>().type.toBe<boolean | undefined>()
+    expect<ConnectOptions['WebSocket']>().type.toBe<WebSocketClass | undefined>()
+  })
+
+  test('take each part of `backoff` alone', () => {
+    expect(connect).type.toBeCallableWith('/x', { backoff: {} })
+    expect(connect).type.toBeCallableWith('/x', { backoff: { min: 100 } })
+    expect(connect).type.toBeCallableWith('/x', { backoff: { max: 1000 } })
+    expect(connect).type.not.toBeCallableWith('/x', { backoff: { min: '1s' } })
+    expect(connect).type.not.toBeCallableWith('/x', { backoff: 500 })
+  })
+
+  test('refuse other types', () => {
+    expect(connect).type.not.toBeCallableWith('/x', { protocols: 'chat' })
+    expect(connect).type.not.toBeCallableWith('/x', { negotiate: 'no' })
+    expect(connect).type.not.toBeCallableWith('/x', { queue: '1mb' })
+    expect(connect).type.not.toBeCallableWith('/x', { stableAfter: true })
+    expect(connect).type.not.toBeCallableWith('/x', { resend: 1 })
+  })
+
+  test('have a `reconnect` that decides or gives a delay', () => {
+    connect('/x', {
+      reconnect (close, attempt) {
+        expect(close).type.toBe<ClientClose>()
+        expect(close.code).type.toBe<number>()
+        expect(close.reason).type.toBe<string>()
+        expect(attempt).type.toBe<number>()
+        return close.code === 4000 ? 1000 : true
+      }
+    })
+    expect(connect).type.not.toBeCallableWith('/x', { reconnect: () => '1s' })
+    expect(connect).type.not.toBeCallableWith('/x', { reconnect: async () => true })
+    expect(connect).type.not.toBeCallableWith('/x', { reconnect: true })
+  })
+})
+
+describe('the events of the client', () => {
+  test('have the fields of the reference', () => {
+    expect<StateEvent['state']>().type.toBe<ClientState>()
+    expect<StateEvent['attempt']>().type.toBe<number>()
+    expect<StateEvent['wait']>().type.toBe<number | undefined>()
+    expect<StateEvent['resumed']>().type.toBe<boolean | undefined>()
+    expect<StateEvent['why']>().type.toBe<string | undefined>()
+    expect<StateEvent['code']>().type.toBe<number | undefined>()
+    expect<StateEvent['reason']>().type.toBe<string | undefined>()
+    expect<StateEvent['error']>().type.toBe<unknown>()
+    expect<StateEvent['unsent']>().type
+      .toBe<readonly (string | Uint8Array)[] | undefined>()
+    expect<'gap' | 'node' | 'plain' | 'off'>().type.toBeAssignableTo<ResetEvent['why']>()
+    expect<ResetEvent['why']>().type.toBeAssignableTo<string>()
+  })
+
+  test('cannot be changed by a listener', () => {
+    expect<StateEvent>().type.not.toBeAssignableTo<{ state: 'open' }>()
+    expect<ResetEvent['unsent']>().type.not.toBeAssignableTo<(string | Uint8Array)[]>()
+  })
+
+  test('have a socket that is closed with a code and a reason', () => {
+    const socket = connect('/x')
+    expect(socket.close).type.toBeCallableWith()
+    expect(socket.close).type.toBeCallableWith(4000, 'why')
+    expect(socket.close).type.not.toBeCallableWith('why')
+    expect(socket.protocol).type.toBe<string>()
+    expect(socket).type.toBeAssignableTo<AsyncIterable<string | ArrayBuffer>>()
   })
 })
 
