@@ -166,8 +166,8 @@ export const mutations: readonly Mutation[] = [
     'lib/connection/bound-client.ts',
     {
       name: 'relay: ws.join lacks a field',
-      search: '{ client_pid: this.pid, metadata: this.#metadata, ...this.#presence }\n',
-      replace: '{ client_pid: this.pid, ...this.#presence }\n'
+      search: '      metadata: this.#metadata,\n      ...rejoined &&',
+      replace: '      ...rejoined &&'
     },
     {
       name: 'relay: ws.leave lacks a field',
