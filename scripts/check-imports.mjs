@@ -45,6 +45,7 @@ const rooms = {
     ]
   },
   'lib/client': { rooms: ['types'] },
+  'lib/metrics': { rooms: ['lib/errors.ts', 'types'] },
   'lib/index.ts': { rooms: ['lib', 'types'], packages: ['fastify', 'fastify-plugin'] }
 }
 

@@ -96,6 +96,8 @@ export async function play (t: Test, options: WsRelayOptions = {}): Promise<Hist
     await new Promise<void>((resolve) => { release = resolve })
     await self.serve({}, () => {})
   })
+  // It reads no mail until the test is over, and would delay the close of the server.
+  t.teardown(() => { release() })
   app.get('/echo', (request, reply) => { reply.relay(echo.pid).send() })
   app.get('/busy', (request, reply) => { reply.relay(busy).send() })
   app.get('/closed', (request, reply) => { reply.code(401).send() })

@@ -1,0 +1,221 @@
+import type { ClusterStats } from '../../types/cluster.js'
+import type { ProcessStats } from '../../types/stats.js'
+
+/** One number of a metric. */
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
+}
+
+/** One metric, without the prefix of its name. */
+export interface Metric {
+  readonly name: string
+  readonly type: 'gauge' | 'counter'
+  readonly help: string
+  readonly labels: readonly string[]
+  /** @param cluster all 0 without a cluster */
+  samples (stats: ProcessStats, cluster: ClusterStats): Sample[]
+}
+
+export const defaultPrefix = 'ws_relay_'
+
+/** The histogram, which is the only one. */
+export const turnMetric = {
+  name: 'turn_seconds',
+  help: 'Time of the turns of processes, short ones measured together'
+} as const
+
+/** The numbers of a system without a cluster. */
+export const noCluster: ClusterStats = Object.freeze({
+  framesIn: 0,
+  framesOut: 0,
+  batchesIn: 0,
+  batchesOut: 0,
+  resent: 0,
+  torn: 0,
+  garbage: 0,
+  stalls: 0,
+  fences: 0,
+  up: 0,
+  unacknowledged: 0,
+  refused: {}
+})
+
+function one (value: number): Sample[] {
+  return [{ labels: {}, value }]
+}
+
+/** One sample for each entry of a record. */
+function each (label: string, values: Readonly<Record<string, number>>): Sample[] {
+  return Object.entries(values).map(([key, value]) => ({ labels: { [label]: key }, value }))
+}
+
+/** Every metric but the histogram, in the order of the table in docs/metrics.md. */
+export const metrics: readonly Metric[] = [
+  {
+    name: 'connections',
+    type: 'gauge',
+    help: 'Connections: all that are open, and those of them that are suspended, paused or parked',
+    labels: ['state'],
+    samples: ({ connections: { open, suspended, paused, parked } }) => {
+      return each('state', { open, suspended, paused, parked })
+    }
+  },
+  {
+    name: 'connections_opened_total',
+    type: 'counter',
+    help: 'Connections that were opened',
+    labels: [],
+    samples: ({ connections }) => one(connections.opened)
+  },
+  {
+    name: 'connections_closed_total',
+    type: 'counter',
+    help: 'Connections that have ended, by cause and close code',
+    labels: ['cause', 'code'],
+    samples: ({ connections }) => connections.closedBy.map(({ cause, code, times }) => {
+      return { labels: { cause, code: String(code ?? 'none') }, value: times }
+    })
+  },
+  {
+    name: 'upgrades_refused_total',
+    type: 'counter',
+    help: 'Upgrades that were refused',
+    labels: ['reason'],
+    samples: ({ upgrades }) => each('reason', upgrades.refused)
+  },
+  {
+    name: 'messages_total',
+    type: 'counter',
+    help: 'Messages from (in) and to (out) clients',
+    labels: ['direction'],
+    samples: ({ connections }) => {
+      return each('direction', { in: connections.messagesIn, out: connections.messagesOut })
+    }
+  },
+  {
+    name: 'bytes_total',
+    type: 'counter',
+    help: 'Bytes read from (in) and written to (out) the sockets of clients, below TLS',
+    labels: ['direction'],
+    samples: ({ connections }) => {
+      return each('direction', { in: connections.bytesIn, out: connections.bytesOut })
+    }
+  },
+  {
+    name: 'processes',
+    type: 'gauge',
+    help: 'Processes, supervisors and connections (ws) that are alive',
+    labels: ['kind'],
+    samples: ({ aliveBy }) => each('kind', aliveBy)
+  },
+  {
+    name: 'process_exits_total',
+    type: 'counter',
+    help: 'Processes and connections that have ended, by exit reason',
+    labels: ['reason'],
+    samples: ({ exited }) => each('reason', exited)
+  },
+  {
+    name: 'restarts_total',
+    type: 'counter',
+    help: 'Restarts of children by supervisors',
+    labels: [],
+    samples: ({ restarts }) => one(restarts)
+  },
+  {
+    name: 'refused_total',
+    type: 'counter',
+    help: 'Messages that were refused',
+    labels: ['why'],
+    samples: ({ refusedBy }) => each('why', refusedBy)
+  },
+  {
+    name: 'dead_letters_total',
+    type: 'counter',
+    help: 'Messages that no process has read',
+    labels: ['why'],
+    samples: ({ deadLettersBy }) => each('why', deadLettersBy)
+  },
+  {
+    name: 'resumes_total',
+    type: 'counter',
+    help: 'Clients that asked to continue a session',
+    labels: ['outcome'],
+    samples: ({ connections }) => each('outcome', connections.resumes)
+  },
+  {
+    name: 'cluster_nodes_up',
+    type: 'gauge',
+    help: 'Other nodes that are up',
+    labels: [],
+    samples: (_stats, { up }) => one(up)
+  },
+  {
+    name: 'cluster_unacknowledged',
+    type: 'gauge',
+    help: 'Frames to other nodes that wait for an acknowledgement',
+    labels: [],
+    samples: (_stats, { unacknowledged }) => one(unacknowledged)
+  },
+  {
+    name: 'cluster_frames_total',
+    type: 'counter',
+    help: 'Frames from (in) and to (out) other nodes',
+    labels: ['direction'],
+    samples: (_stats, { framesIn, framesOut }) => {
+      return each('direction', { in: framesIn, out: framesOut })
+    }
+  },
+  {
+    name: 'cluster_batches_total',
+    type: 'counter',
+    help: 'Batches of frames from (in) and to (out) other nodes',
+    labels: ['direction'],
+    samples: (_stats, { batchesIn, batchesOut }) => {
+      return each('direction', { in: batchesIn, out: batchesOut })
+    }
+  },
+  {
+    name: 'cluster_resent_total',
+    type: 'counter',
+    help: 'Frames to other nodes that were sent again',
+    labels: [],
+    samples: (_stats, { resent }) => one(resent)
+  },
+  {
+    name: 'cluster_torn_total',
+    type: 'counter',
+    help: 'Channels to other nodes that were reset, with the loss of messages',
+    labels: [],
+    samples: (_stats, { torn }) => one(torn)
+  },
+  {
+    name: 'cluster_garbage_total',
+    type: 'counter',
+    help: 'Frames of the engine that could not be read',
+    labels: [],
+    samples: (_stats, { garbage }) => one(garbage)
+  },
+  {
+    name: 'cluster_stalls_total',
+    type: 'counter',
+    help: 'Stalls of the event loop of more than a second',
+    labels: [],
+    samples: (_stats, { stalls }) => one(stalls)
+  },
+  {
+    name: 'cluster_fences_total',
+    type: 'counter',
+    help: 'Names that this node has lost with its lease',
+    labels: [],
+    samples: (_stats, { fences }) => one(fences)
+  },
+  {
+    name: 'cluster_refused_total',
+    type: 'counter',
+    help: 'Messages to another node that were refused because it was too slow or down',
+    labels: ['peer'],
+    samples: (_stats, { refused }) => each('peer', refused)
+  }
+]
