@@ -65,7 +65,7 @@ export function comparisonSection (comparison: Comparison): string {
   const names = Object.keys(comparison.rounds)
   const limited = names.some((name) => isLimited(comparison, name))
   const rows =
-    comparison.scenario === 'idle'
+    scenario.spec.kind === 'idle'
       ? table(
         ['server', 'RSS, KiB', 'heap, KiB', `RSS to ${reference}`],
         names.map((name) => [

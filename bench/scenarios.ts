@@ -30,6 +30,17 @@ const plainServers: readonly ServerKind[] = [
   { name: 'Fastify alone again', file: 'plain.js', protocol: 'ws' }
 ]
 
+export const withoutResume = 'ours, without resume'
+export const resumeUnused = 'ours, resume unused'
+export const resumeUsed = 'ours, resume used'
+
+/** The cost of the option `resume`, for clients that use it and for others. */
+const resumeServers: readonly ServerKind[] = [
+  { name: withoutResume, file: 'ours.js', argument: 'serve', protocol: 'ws' },
+  { name: resumeUnused, file: 'ours.js', argument: 'serve resume', protocol: 'ws' },
+  { name: resumeUsed, file: 'ours.js', argument: 'serve resume', protocol: 'resume' }
+]
+
 export interface Scenario {
   name: string
   title: string
@@ -114,6 +125,37 @@ export const scenarios: readonly Scenario[] = [
     spec: { kind: 'idle', connections: 10_000, size: 200 },
     fresh: true,
     without: ['raw ws again', floor, 'ours, for await', 'ours, broadcast'],
+    rounds: 3
+  },
+  {
+    name: 'resume-echo',
+    title: 'Echo, as above, with and without resume',
+    unit: 'message',
+    spec: { kind: 'rooms', connections: 100, size: 200, depth: 1, ...times },
+    kinds: resumeServers
+  },
+  {
+    name: 'resume-fan-out',
+    title: 'Fan-out, as above, with and without resume',
+    unit: 'delivery',
+    spec: {
+      kind: 'rooms',
+      connections: 1000,
+      rooms: 1,
+      oneSpeaker: true,
+      size: 200,
+      depth: 1,
+      ...times
+    },
+    kinds: resumeServers
+  },
+  {
+    name: 'resume-idle',
+    title: 'Idle connections, as above, with and without resume',
+    unit: 'connection',
+    spec: { kind: 'idle', connections: 10_000, size: 200 },
+    fresh: true,
+    kinds: resumeServers,
     rounds: 3
   },
   {

@@ -1,4 +1,4 @@
-import type { ExitReason, LeaveCause } from './messages.js'
+import type { ExitReason, LeaveCause, WsSuspend } from './messages.js'
 import type { Pid } from './pid.js'
 
 /**
@@ -78,14 +78,31 @@ export type UpgradeRefusalReason =
 
 /** The life of a connection. */
 export type ConnectionEvent =
-  | ConnectionOpened | ConnectionTransferred | ConnectionParked | ConnectionRejoined
-  | ConnectionClosed
+  | ConnectionOpened | ConnectionSuspended | ConnectionResumed | ConnectionTransferred
+  | ConnectionParked | ConnectionRejoined | ConnectionClosed
 
 /** A connection has its PID, and its target has the `ws.join` in its mailbox. */
 export interface ConnectionOpened extends CommonFields {
   readonly type: 'open'
   readonly pid: Pid
   readonly target: Pid
+}
+
+/** The socket of a connection is lost. It may be resumed on another one: see docs/resume.md. */
+export interface ConnectionSuspended extends CommonFields {
+  readonly type: 'suspend'
+  readonly pid: Pid
+  readonly target: Pid
+  readonly cause: WsSuspend['cause']
+}
+
+/** A connection goes on on another socket, with the same PID. */
+export interface ConnectionResumed extends CommonFields {
+  readonly type: 'resume'
+  readonly pid: Pid
+  readonly target: Pid
+  /** Milliseconds since its socket was lost; 0 if the old socket was still open. */
+  readonly away: number
 }
 
 /** A connection has another target. */

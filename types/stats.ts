@@ -106,6 +106,8 @@ export interface ConnectionStats {
   readonly bytesOut: number
   /** Clients that asked to continue a session. */
   readonly resumes: Readonly<Record<ResumeOutcome, number>>
+  /** Controls of clients that this version of the protocol does not have. They are ignored. */
+  readonly unknownControls: number
 }
 
 /** Connections that closed for one cause, with one close code. */

@@ -9,13 +9,25 @@ export interface Protocol {
   text (payload: string): string
   /** The answers to the first messages of the server. After these the client is open. */
   readonly opening: readonly (Buffer | undefined)[]
+  /** The subprotocol that it offers. */
+  readonly offer?: string
+  /** An acknowledgement of this many messages. */
+  acknowledge? (messages: number): Buffer
 }
 
-export const protocols: Record<'ws' | 'socket.io', Protocol> = {
+export const protocols: Record<'ws' | 'resume' | 'socket.io', Protocol> = {
   ws: {
     path: (room) => (room === undefined ? '/echo' : `/room/${room}`),
     text: (payload) => payload,
     opening: []
+  },
+  // docs/resume.md: the server begins with a hello, which is acknowledged at once.
+  resume: {
+    path: (room) => protocols.ws.path(room),
+    text: (payload) => payload,
+    opening: [maskedFrame('\u0000a0')],
+    offer: 'v1.ws-relay',
+    acknowledge: (messages) => maskedFrame(`\u0000a${messages}`)
   },
   // Engine.IO 4: the server opens, the client asks for the namespace, the server agrees.
   'socket.io': {
@@ -41,6 +53,10 @@ const pong = maskedFrame('', opcodes.pong)
 // possible on Windows, where a read begins before bytes are available.
 const shared = process.platform === 'win32' ? undefined : Buffer.alloc(256 * 1024)
 const longestHandshake = 8192
+/** As our own client: an acknowledgement is due after so many messages, or so many bytes. */
+const ackEvery = { messages: 128, bytes: 32 * 1024 }
+/** Two bytes and 16 digits. */
+const longestAck = 18
 
 /** One connection to the server under test. It needs less CPU than the server's end. */
 export class Client {
@@ -50,6 +66,8 @@ export class Client {
   readonly #listener: Listener
   readonly #protocol: Protocol
   readonly #expected: number
+  readonly #ackEvery: number
+  #acknowledged = 0
   #head = ''
   #state: 'upgrading' | 'opening' | 'open' | 'over' = 'upgrading'
 
@@ -66,6 +84,7 @@ export class Client {
     this.#protocol = protocol
     this.#expected = expected
     this.#listener = listener
+    this.#ackEvery = Math.min(ackEvery.messages, Math.ceil(ackEvery.bytes / expected))
     this.#counter = new FrameCounter((opcode) => {
       this.#control(opcode)
     })
@@ -88,7 +107,9 @@ export class Client {
     this.socket.write(
       `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n` +
         'Upgrade: websocket\r\nConnection: Upgrade\r\n' +
-        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n'
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n' +
+        (protocol.offer === undefined ? '' : `Sec-WebSocket-Protocol: ${protocol.offer}\r\n`) +
+        '\r\n'
     )
   }
 
@@ -99,6 +120,14 @@ export class Client {
 
   send (frames: Buffer): void {
     this.socket.write(frames)
+  }
+
+  /** Acknowledges everything that was received, if the protocol has that. */
+  acknowledge (): void {
+    const { acknowledge, opening } = this.#protocol
+    if (acknowledge === undefined) return
+    this.#acknowledged = this.#counter.messages
+    this.socket.write(acknowledge(this.#acknowledged - opening.length))
   }
 
   /** Sends a close frame like a browser. The server ends the connection. */
@@ -115,7 +144,9 @@ export class Client {
     this.#counter.read(bytes, start, length)
     let count = this.#counter.messages - before
     if (this.#state === 'opening') count = this.#open(count)
-    if (count > 0 && this.#state === 'open') this.#listener.answered(this, count)
+    if (count === 0 || this.#state !== 'open') return
+    if (this.#counter.messages - this.#acknowledged >= this.#ackEvery) this.acknowledge()
+    this.#listener.answered(this, count)
   }
 
   /** @returns the offset of the first frame */
@@ -147,6 +178,7 @@ export class Client {
     if (all < opening.length) return 0
     this.#state = 'open'
     this.#counter.expected = this.#expected
+    if (this.#protocol.acknowledge !== undefined) this.#counter.longestAck = longestAck
     this.#listener.opened(this)
     return all - opening.length
   }

@@ -25,6 +25,8 @@ export class FrameCounter {
   wrong = 0
   /** The bytes of every message; undefined for any. */
   expected: number | undefined
+  /** Messages of at most so many bytes are acknowledgements, which are not counted. */
+  longestAck = -1
   /** Called for a ping or close frame. */
   readonly #onControl: (opcode: number) => void
   #first = 0
@@ -85,7 +87,7 @@ export class FrameCounter {
     this.#message += this.#length
     if (this.#first < 0x80) return
     if (this.expected === undefined || this.#message === this.expected) this.messages++
-    else this.wrong++
+    else if (this.#message > this.longestAck) this.wrong++
     this.#message = 0
   }
 }

@@ -49,6 +49,7 @@ async function touched (spec: CrowdSpec, connections: number): Promise<Crowd> {
   })
   for (const client of crowd.clients) client.send(crowd.burst(1))
   await crowd.until(all, 30_000, 'the first messages')
+  for (const client of crowd.clients) client.acknowledge()
   return crowd
 }
 

@@ -12,7 +12,7 @@ export interface ServerKind {
   /** A file of bench/peers, or a compiled file of bench/servers, or an absolute path. */
   file: string
   argument?: string
-  protocol: 'ws' | 'socket.io'
+  protocol: 'ws' | 'resume' | 'socket.io'
 }
 
 const startTimeout = 10_000

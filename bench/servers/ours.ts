@@ -1,10 +1,11 @@
 // The server of the bench, with a process per room. The argument chooses how the process reads its
-// messages: `serve`, `loop` (for await), or `broadcast` (serve, with the clients in a group).
+// messages: `serve`, `loop` (for await), or `broadcast` (serve, with the clients in a group). With
+// `resume` after it, clients may resume.
 import Fastify from 'fastify'
 import wsRelay, { type Pid, type Process, type WsMessage } from '../../lib/index.js'
 import { listen } from './usage.js'
 
-const mode = process.argv[2]
+const [mode, resume] = process.argv[2].split(' ')
 
 function echo (self: Process) {
   return self.serve({
@@ -56,7 +57,7 @@ function roomGroup (self: Process) {
 
 const rooms = { serve: room, loop: roomLoop, broadcast: roomGroup }
 const app = Fastify()
-await app.register(wsRelay)
+await app.register(wsRelay, { resume: resume !== undefined })
 const { names, spawn } = app.processes
 const echoes = spawn(mode === 'loop' ? echoLoop : echo)
 

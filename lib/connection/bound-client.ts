@@ -144,14 +144,18 @@ export abstract class BoundClient extends MessageOutcomes
     return this.transport.away === undefined ? {} : { connected: false }
   }
 
-  /** Called when the socket is lost and the client may come back, if the route wants to know. */
-  onSuspended (cause: WsSuspend['cause']): void {
+  /** Called when the socket is lost and the client may come back. */
+  onSuspended (cause: WsSuspend['cause'], notify: boolean): void {
+    this.relay.counters.connectionSuspended(this.pid, this.#target.pid, cause)
+    if (!notify) return
     const payload: WsSuspend = { client_pid: this.pid, cause, metadata: this.#metadata }
     this.tell(this.#target, 'ws.suspend', payload)
   }
 
-  /** Called when the client is back. @param away milliseconds */
-  onResumed (away: number): void {
+  /** Called when the client is back. @param away undefined if its old socket was still open */
+  onResumed (away: number | undefined, notify: boolean): void {
+    this.relay.counters.connectionResumed(this.pid, this.#target.pid, away ?? 0)
+    if (away === undefined || !notify) return
     const payload: WsResume = { client_pid: this.pid, away, metadata: this.#metadata }
     this.tell(this.#target, 'ws.resume', payload)
   }

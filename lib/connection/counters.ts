@@ -1,7 +1,7 @@
 import { commonFields, connectionEvents } from '../shared/diagnostics.js'
 import { closeCodes } from './close-codes.js'
 import type { CloseReason } from './close-codes.js'
-import type { Exit, LeaveCause } from '../../types/messages.js'
+import type { Exit, LeaveCause, WsSuspend } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 import type { ClosedConnections, ConnectionStats, ResumeOutcome } from '../../types/stats.js'
 
@@ -14,6 +14,13 @@ export class Traffic {
   bytesOut = 0
   /** Gauge: sockets that are not read because the mailbox of a target is full. */
   paused = 0
+}
+
+/** The numbers of the sessions of a server. */
+export interface SessionNumbers {
+  /** Connections whose client is away. */
+  readonly suspendedCount: number
+  readonly unknownControls: number
 }
 
 /** A connection, as far as its events show it. */
@@ -66,8 +73,8 @@ export class ConnectionCounters {
     }).flat()
   }
 
-  /** @param suspended connections whose client is away */
-  stats (suspended: number): Omit<ConnectionStats, 'messagesOut'> {
+  stats (sessions: SessionNumbers): Omit<ConnectionStats, 'messagesOut'> {
+    const { suspendedCount: suspended, unknownControls } = sessions
     const { open, parked, opened, closed, transferred, closedBy, messagesIn, resumes } = this
     const { paused, bytesIn, bytesOut } = this.traffic
     return {
@@ -82,7 +89,8 @@ export class ConnectionCounters {
       messagesIn,
       bytesIn,
       bytesOut,
-      resumes
+      resumes,
+      unknownControls
     }
   }
 
@@ -121,6 +129,18 @@ export class ConnectionCounters {
   connectionRejoined (pid: Pid, from: Pid, target: Pid): void {
     if (!connectionEvents.hasSubscribers) return
     connectionEvents.publish({ type: 'rejoin', ...commonFields(this.#node), pid, from, target })
+  }
+
+  /** Called when the socket is lost and the client may come back. */
+  connectionSuspended (pid: Pid, target: Pid, cause: WsSuspend['cause']): void {
+    if (!connectionEvents.hasSubscribers) return
+    connectionEvents.publish({ type: 'suspend', ...commonFields(this.#node), pid, target, cause })
+  }
+
+  /** Called when the client is back on another socket. @param away milliseconds */
+  connectionResumed (pid: Pid, target: Pid, away: number): void {
+    if (!connectionEvents.hasSubscribers) return
+    connectionEvents.publish({ type: 'resume', ...commonFields(this.#node), pid, target, away })
   }
 
   /** Called when the connection has left its target, before its exit signals are sent. */

@@ -36,6 +36,11 @@ export class PidFactory {
     return this.#incarnation
   }
 
+  /** The serial number of the last PID. Reading it off the PID would cost the memory of a copy. */
+  get lastSerial (): number {
+    return this.#serial
+  }
+
   /**
    * Takes a higher incarnation, because other nodes know an earlier one of this node, and the
    * highest one wins.
@@ -73,11 +78,6 @@ export class PidFactory {
 /** @throws `FST_PROCESS_INVALID_PID` for anything but a string */
 export function checkAddress (to: unknown): asserts to is string {
   if (typeof to !== 'string') throw new errorCodes.FST_PROCESS_INVALID_PID(show(to))
-}
-
-/** The serial number of a PID, in decimal. */
-export function serialOf (pid: Pid): string {
-  return pid.slice(0, pid.indexOf('@'))
 }
 
 /** Whether a string has the shape of a PID, dead or alive, of any node. */

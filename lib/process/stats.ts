@@ -30,7 +30,8 @@ const noServer: ServerStats = {
     messagesIn: 0,
     bytesIn: 0,
     bytesOut: 0,
-    resumes: { resumed: 0, ended: 0, refused: 0, node: 0, gap: 0, expired: 0, full: 0 }
+    resumes: { resumed: 0, ended: 0, refused: 0, node: 0, gap: 0, expired: 0, full: 0 },
+    unknownControls: 0
   },
   upgrades: {
     accepted: 0,

@@ -15,6 +15,8 @@ import type { WebSocketServer } from '../websocket/transport.js'
 /** Milliseconds between two checks of each pending handshake, so that a FIN is noticed in time. */
 const checkInterval = 250
 
+const noSessions = { suspendedCount: 0, unknownControls: 0 }
+
 /** A handshake, as far as the timer and the closing server deal with it. */
 export interface PendingHandshake {
   readonly socket: Duplex
@@ -39,7 +41,7 @@ export class UpgradeServer extends RelayServer implements WebSocketServer {
     this.flusher = new Flusher(runtime.clock, isBusy, this.counters.traffic)
     this.upgrades = new UpgradeCounters(runtime.pids.node)
     runtime.serverStats = () => ({
-      connections: this.counters.stats(this.#sessions?.suspendedCount ?? 0),
+      connections: this.counters.stats(this.#sessions ?? noSessions),
       upgrades: this.upgrades.stats
     })
     this.pending = new PendingHandshakes(runtime.contextClock)
@@ -68,7 +70,7 @@ export class UpgradeServer extends RelayServer implements WebSocketServer {
       incarnation,
       deadlines,
       now: () => runtime.clock.now(),
-      findSession: (serial) => sessionOf(processTable.findEntity(serial + suffix))
+      findSession: (serial) => sessionOf(processTable.findEntity(`${serial}${suffix}`))
     })
   }
 

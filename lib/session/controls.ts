@@ -3,12 +3,13 @@
 import { failure, success } from '../shared/result.js'
 import { opcodes, textFrame } from '../websocket/frames.js'
 import type { Result } from '../shared/result.js'
+import type { ResumeOutcome } from '../../types/stats.js'
 
 /** The second byte of a control. */
 export const controls = { hello: 0x68, ack: 0x61, ping: 0x70, reconnect: 0x72 } as const
 
 /** Why a session was not resumed. */
-export type RefusedBecause = 'refused' | 'node' | 'gap' | 'expired' | 'ended' | 'full'
+export type RefusedBecause = Exclude<ResumeOutcome, 'resumed'>
 
 /** The first message of the server. */
 export interface Hello {

@@ -20,6 +20,14 @@ export interface Token {
   readonly mac: string
 }
 
+/** The part of a request that the mac of a token covers, besides the PID and the generation. */
+export interface TokenScope {
+  /** The request's `Origin`; empty if it has none. */
+  readonly origin: string
+  /** The request's URL up to `?`: a hook that guards `/rooms/7` must have run for room 7. */
+  readonly path: string
+}
+
 /** An offer to resume a session. Untrusted. */
 export interface ResumeOffer {
   readonly token: Token
@@ -60,14 +68,9 @@ export function offerOf (request: object): Offer | undefined {
   return (request as { [ofRequest]?: Offer })[ofRequest]
 }
 
-/** The origin that the token of a session covers; empty where the client sends none. */
-export function originOf ({ headers }: IncomingMessage): string {
-  return headers.origin ?? ''
-}
-
-/** The path that the token covers, up to `?`: tickets in the query are new in each request. */
-export function pathOf ({ url }: IncomingMessage): string {
-  return url!.split('?', 1)[0]
+/** The scope of a token has no query, because the tickets in it are new in each request. */
+export function scopeOf ({ headers, url }: IncomingMessage): TokenScope {
+  return { origin: headers.origin ?? '', path: url!.split('?', 1)[0] }
 }
 
 function split (offered: string): { own: string[], others: string[] } {

@@ -4,7 +4,7 @@ import type { TransportEvents } from '../connection/transport.js'
 import type { Deadline } from '../shared/deadline-timer.js'
 import type { WsSuspend } from '../../types/messages.js'
 import type { Overflow } from '../../types/relay.js'
-import type { TokenScope } from './tokens.js'
+import type { TokenScope } from './offer.js'
 import type { BufferLimits } from './unacknowledged.js'
 
 /** The terms of all sessions of a route. They share the object. */
@@ -17,13 +17,10 @@ export interface SessionPolicy {
   readonly notify: boolean
 }
 
-/** The facts of the first upgrade, which every resume has to repeat. */
-export interface SessionIdentity {
-  /** The request's `Origin`; empty if it has none. */
-  readonly origin: string
-  /** The request's URL up to `?`. */
-  readonly path: string
-  /** The user that the option `owner` has named. */
+/** The terms of one session. */
+export interface SessionTerms {
+  readonly policy: SessionPolicy
+  /** The user that the option `owner` has named. Each resume has to name the same. */
   readonly owner: string | undefined
   /** The application's protocol that the handler chose; empty without one. */
   readonly protocol: string
@@ -31,8 +28,8 @@ export interface SessionIdentity {
 
 /** A session, as far as the server deals with it. */
 export interface HostedSession {
-  readonly serial: string
-  readonly scope: TokenScope
+  /** The serial number of its PID. */
+  readonly serial: number
   readonly owner: string | undefined
   readonly generation: number
   /** Bytes of memory that it keeps for its client, about. */
@@ -49,7 +46,7 @@ export interface SessionHost {
   now (): number
   schedule (deadline: Deadline, delay: number): void
   cancel (deadline: Deadline): void
-  tokenFor (scope: TokenScope, generation: number): string
+  tokenFor (serial: number, scope: TokenScope, generation: number): string
   /** May end sessions that have been away for long, this one among them. */
   sessionSuspended (session: HostedSession): void
   sessionResumed (session: HostedSession): void
@@ -62,10 +59,24 @@ export interface SessionHost {
 
 /** The connection above a session. */
 export interface SessionEvents extends TransportEvents {
-  /** Called when the socket was lost, if `notify` is on. */
-  onSuspended (cause: WsSuspend['cause']): void
-  /** Called when the client is back, if `notify` is on. @param away milliseconds */
-  onResumed (away: number): void
+  /** Called when the socket was lost. @param notify whether the target gets `ws.suspend` */
+  onSuspended (cause: WsSuspend['cause'], notify: boolean): void
+  /**
+   * Called when the client is back.
+   * @param away milliseconds; undefined if the old socket was still open
+   * @param notify whether the target gets `ws.resume`
+   */
+  onResumed (away: number | undefined, notify: boolean): void
+}
+
+/** An offer to resume a session, whose token is valid. */
+export interface ValidOffer {
+  /** The generation of its token. */
+  readonly generation: number
+  /** Data messages of the session that the client has. */
+  readonly received: number
+  /** For the token of the next hello. */
+  readonly scope: TokenScope
 }
 
 /** An upgrade that is about to resume a session. */

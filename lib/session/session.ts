@@ -13,13 +13,24 @@ import type {
 import type { Deadline, Slot } from '../shared/deadline-timer.js'
 import type { Hello, RefusedBecause } from './controls.js'
 import type {
-  Claim, HostedSession, SessionEvents, SessionHost, SessionIdentity, SessionPolicy
+  Claim, HostedSession, SessionEvents, SessionHost, SessionPolicy, SessionTerms,
+  ValidOffer
 } from './session-host.js'
 import type { SessionEvent, SessionState } from './states.js'
-import type { TokenScope } from './tokens.js'
+import type { TokenScope } from './offer.js'
 
 /** Milliseconds between two acknowledgements while the client is not being read. */
 const ackInterval = 10_000
+
+/** The time from the loss of a socket until the client has sent a message on a later one. */
+interface Absence {
+  readonly windowEnds: number
+  /** Why the first socket was lost. */
+  readonly reason: CloseReason
+  /** When the last socket was lost; undefined while there is one. */
+  since: number | undefined
+  endedForLimit: boolean
+}
 
 /**
  * The transport of a client that counts messages (docs/resume.md). It holds the transport of a
@@ -29,27 +40,21 @@ const ackInterval = 10_000
 export class Session
 implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
   slot: Slot | undefined
-  readonly kind: Transport['kind']
-  readonly encoder: Encoder
   readonly policy: SessionPolicy
-  readonly #identity: SessionIdentity
+  readonly owner: string | undefined
+  readonly #protocol: string
   readonly #host: SessionHost
   /** The transport of the present socket, or of the last one. */
   #transport: Transport
   #events!: SessionEvents
-  #serial = ''
+  #serial = 0
   #state: SessionState = 'fresh'
   readonly #kept = new Unacknowledged()
   readonly #received = new Received()
   /** The generation of the token that the client surely has. The next hello carries the next. */
   #generation = 0
-  /** When the window ends, while it is running. */
-  #windowEnds: number | undefined
-  /** Why the socket was lost for which the window runs. */
-  #lossReason: CloseReason = closeCodes.lost
-  #suspendedAt: number | undefined
-  /** Ended for a limit. */
-  #isFull = false
+  /** Present while the window is running. */
+  #absence: Absence | undefined
   /** The client broke the protocol: its further messages are dropped. */
   #isMuted = false
   /** Bytes that were replayed. They may wait for the client in addition to its limit. */
@@ -63,14 +68,21 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
   claim: Claim | undefined
 
   constructor (
-    host: SessionHost, transport: Transport, policy: SessionPolicy, identity: SessionIdentity
+    host: SessionHost, transport: Transport, { policy, owner, protocol }: SessionTerms
   ) {
     this.#host = host
     this.#transport = transport
-    this.kind = transport.kind
-    this.encoder = transport.writer.encoder
     this.policy = policy
-    this.#identity = identity
+    this.owner = owner
+    this.#protocol = protocol
+  }
+
+  get kind (): Transport['kind'] {
+    return this.#transport.kind
+  }
+
+  get encoder (): Encoder {
+    return this.#transport.writer.encoder
   }
 
   get writer (): MessageWriter {
@@ -81,12 +93,8 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
     return !this.#isCut && this.#transport.isPaused
   }
 
-  get serial (): string {
+  get serial (): number {
     return this.#serial
-  }
-
-  get owner (): string | undefined {
-    return this.#identity.owner
   }
 
   get generation (): number {
@@ -99,7 +107,12 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
 
   /** Milliseconds since the socket was lost; undefined while there is one. */
   get away (): number | undefined {
-    return this.#suspendedAt === undefined ? undefined : this.#host.now() - this.#suspendedAt
+    const since = this.#absence?.since
+    return since === undefined ? undefined : this.#host.now() - since
+  }
+
+  get #isAway (): boolean {
+    return this.#absence !== undefined && this.#absence.since !== undefined
   }
 
   /** Whether an offer can still resume it. */
@@ -109,7 +122,7 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
 
   /** Milliseconds until the window ends. Only read while it is running. */
   get windowLeft (): number {
-    return this.#windowEnds! - this.#host.now()
+    return this.#absence!.windowEnds - this.#host.now()
   }
 
   /**
@@ -117,25 +130,20 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
    * @param serial of its PID
    * @param why an earlier session was not resumed
    */
-  start (serial: string, why: RefusedBecause | undefined): void {
+  start (serial: number, scope: TokenScope, why: RefusedBecause | undefined): void {
     this.#serial = serial
-    this.#sendHello({ resumed: false, from: 1, why })
+    this.#sendHello(scope, { resumed: false, from: 1, why })
   }
 
-  #sendHello (fields: Pick<Hello, 'resumed' | 'from' | 'why'>): void {
+  #sendHello (scope: TokenScope, fields: Pick<Hello, 'resumed' | 'from' | 'why'>): void {
     const { window } = this.policy
-    const { protocol } = this.#identity
     const token = window === 0
       ? undefined
-      : this.#host.tokenFor(this.scope, this.#generation + 1)
-    const hello = { token, window, received: this.#received.count, protocol, ...fields }
+      : this.#host.tokenFor(this.#serial, scope, this.#generation + 1)
+    const { count: received } = this.#received
     this.#received.acknowledged()
+    const hello = { token, window, received, protocol: this.#protocol, ...fields }
     this.#transport.writer.sendEncoded(helloFrame(hello))
-  }
-
-  get scope (): TokenScope {
-    const { origin, path } = this.#identity
-    return { serial: this.#serial, origin, path }
   }
 
   /** Whether the client can get all messages after those that it says to have. */
@@ -146,17 +154,16 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
 
   /**
    * Continues on a new socket, whose 101 is written. A socket that was open is cut.
-   * @param received data messages that the client has. It may have acknowledged more since
-   * @param generation of the client's token
+   * @param offer the client may have acknowledged more than it says
    */
-  attach (transport: Transport, received: number, generation: number): void {
+  attach (transport: Transport, { received, generation, scope }: ValidOffer): void {
     const { away } = this
     this.#apply('offer')
     // Messages that were read and that wait are dropped: the client sends them again.
     this.#cut(closeCodes.lost)
     this.#host.cancel(this)
     if (away !== undefined) this.#host.sessionResumed(this)
-    this.#suspendedAt = undefined
+    if (this.#absence !== undefined) this.#absence.since = undefined
     this.claim = undefined
     this.#transport = transport
     this.#isCut = false
@@ -164,12 +171,12 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
     this.#generation = generation
     this.#acknowledge(received)
     const { acknowledged } = this.#kept
-    this.#sendHello({ resumed: true, from: acknowledged + 1, why: undefined })
+    this.#sendHello(scope, { resumed: true, from: acknowledged + 1, why: undefined })
     this.#replayedBytes = this.#kept.bytes
     this.#kept.replay((frame, number) => { this.#writeKept(frame, number) })
     this.#scheduleWindow()
     transport.open(this)
-    if (away !== undefined && this.policy.notify) this.#events.onResumed(away)
+    this.#events.onResumed(away, this.policy.notify)
   }
 
   /** Nothing more is read of the socket, or written to it. */
@@ -181,18 +188,17 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
 
   /** Ends it because the client has lost messages that are not kept any more. */
   endForGap (): void {
-    const isAway = this.#suspendedAt !== undefined
-    this.#events.onTransportEnd(isAway ? this.#lossReason : closeCodes.lost)
+    this.#events.onTransportEnd(this.#isAway ? this.#absence!.reason : closeCodes.lost)
   }
 
   /** Ends it because it, or all sessions together, keep too much. */
   endForLimit (): void {
-    this.#isFull = true
-    this.#events.onTransportEnd(this.#lossReason)
+    this.#absence!.endedForLimit = true
+    this.#events.onTransportEnd(this.#absence!.reason)
   }
 
   get endedForLimit (): boolean {
-    return this.#isFull
+    return this.#absence?.endedForLimit === true
   }
 
   #apply (event: SessionEvent): ReturnType<typeof transitionFor> {
@@ -230,7 +236,7 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
   close (reason: CloseReason): void {
     this.#apply('end')
     this.#host.cancel(this)
-    if (this.#suspendedAt !== undefined) this.#host.sessionEnded(this, reason)
+    if (this.#isAway) this.#host.sessionEnded(this, reason)
     this.#kept.clear()
     this.#cut(reason)
     this.#isClosed = true
@@ -238,12 +244,12 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
   }
 
   get bufferedBytes (): number {
-    if (this.#suspendedAt !== undefined) return this.#kept.memory
+    if (this.#isAway) return this.#kept.memory
     return this.#transport.writer.bufferedBytes
   }
 
   allowsBurst (limit: number): boolean {
-    if (this.#suspendedAt !== undefined) return this.#allowsMoreKept(limit)
+    if (this.#isAway) return this.#allowsMoreKept(limit)
     const { writer } = this.#transport
     // A client on a slow line gets time for what was replayed.
     if (writer.bufferedBytes <= limit + this.#replayedBytes) return true
@@ -265,9 +271,7 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
       return this.#transport.writer.sendEncoded(frame, written)
     }
     this.#kept.keep(frame, written)
-    if (this.#suspendedAt !== undefined) {
-      return this.#host.keptBytesChanged(this, frame.length + frameOverhead)
-    }
+    if (this.#isAway) return this.#host.keptBytesChanged(this, frame.length + frameOverhead)
     this.#writeKept(frame, this.#kept.sent)
     const { buffer } = this.policy
     if (this.#kept.bytes <= buffer.bytes && this.#kept.count <= buffer.frames) return
@@ -288,7 +292,7 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
 
   /** Advises the client to open a new socket. @returns false if there is no socket to do so on */
   adviseReconnect (by: number): boolean {
-    if (this.#suspendedAt !== undefined || !this.isAlive) return false
+    if (this.#isAway || !this.isAlive) return false
     this.#transport.writer.sendEncoded(reconnectFrame(by))
     return true
   }
@@ -307,7 +311,7 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
     }
     const isRead = this.#events.onMessage(message, binary)
     const isDue = this.#received.countMessage(data.length)
-    if (isDue && this.#suspendedAt === undefined) this.#received.sendAck(this.#transport.writer)
+    if (isDue && !this.#isAway) this.#received.sendAck(this.#transport.writer)
     if (!isRead && this.#state === 'open') this.#host.schedule(this, ackInterval)
     return isRead
   }
@@ -316,14 +320,14 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
   #firstMessage (): void {
     if (this.#apply('message')?.action !== 'prove') return
     this.#generation++
-    this.#windowEnds = undefined
+    this.#absence = undefined
     this.#host.cancel(this)
   }
 
   #receiveControl (data: Buffer): boolean {
     if (data[1] === controls.ack) this.#receiveAck(data)
     else if (data[1] !== controls.ping) this.#host.unknownControl()
-    else if (this.#suspendedAt === undefined) this.#received.answerPing(this.#transport.writer)
+    else if (!this.#isAway) this.#received.answerPing(this.#transport.writer)
     return true
   }
 
@@ -340,7 +344,7 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
     const before = this.#kept.memory
     this.#kept.acknowledge(number)
     const change = this.#kept.memory - before
-    if (this.#suspendedAt !== undefined) this.#host.keptBytesChanged(this, change)
+    if (this.#isAway) this.#host.keptBytesChanged(this, change)
   }
 
   onTransportEnd (reason: CloseReason): void {
@@ -350,25 +354,24 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
     const action = this.#apply(mayReturn ? 'lost' : 'end')?.action
     // Once it has ended, a better reason may follow `lost`.
     if (isLost && action === 'suspend') this.#suspend(reason, cause)
-    else if (!isLost || this.#suspendedAt === undefined) this.#events.onTransportEnd(reason)
+    else if (!isLost || !this.#isAway) this.#events.onTransportEnd(reason)
   }
 
   #suspend (reason: CloseReason, cause: 'lost' | 'ping_timeout'): void {
-    this.#suspendedAt = this.#host.now()
+    const since = this.#host.now()
     this.#host.cancel(this)
-    if (this.#windowEnds === undefined) {
-      this.#windowEnds = this.#suspendedAt + this.policy.window
-      this.#lossReason = reason
-    }
+    const windowEnds = since + this.policy.window
+    this.#absence ??= { windowEnds, reason, since, endedForLimit: false }
+    this.#absence.since = since
     this.#scheduleWindow()
     // Messages that wait for the target are handed on when it has room.
     if (!this.#transport.isPaused) this.#cut(reason)
-    if (this.policy.notify) this.#events.onSuspended(cause)
+    this.#events.onSuspended(cause, this.policy.notify)
     this.#host.sessionSuspended(this)
   }
 
   #scheduleWindow (): void {
-    if (this.#windowEnds === undefined) return
+    if (this.#absence === undefined) return
     this.#host.schedule(this, Math.max(0, this.windowLeft))
   }
 
@@ -378,7 +381,7 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
       this.#host.schedule(this, ackInterval)
       this.#received.answerPing(this.#transport.writer)
     } else if (this.#apply('windowOver') !== undefined) {
-      this.#events.onTransportEnd(this.#lossReason)
+      this.#events.onTransportEnd(this.#absence!.reason)
     }
   }
 

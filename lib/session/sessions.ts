@@ -4,10 +4,9 @@ import type { CloseReason } from '../connection/close-codes.js'
 import type { Deadline, DeadlineTimer, Slot } from '../shared/deadline-timer.js'
 import type { Result } from '../shared/result.js'
 import type { RefusedBecause } from './controls.js'
-import type { ResumeOffer } from './offer.js'
+import type { ResumeOffer, TokenScope } from './offer.js'
 import type { Session } from './session.js'
-import type { HostedSession, SessionHost } from './session-host.js'
-import type { TokenScope } from './tokens.js'
+import type { HostedSession, SessionHost, ValidOffer } from './session-host.js'
 
 /** Whether a session ended with its window. */
 export function isLoss ({ cause }: CloseReason): boolean {
@@ -29,15 +28,14 @@ export interface SessionsOptions extends SessionLimits {
   readonly deadlines: Pick<DeadlineTimer, 'schedule' | 'cancel'>
   now (): number
   /** Finds the session of a connection. @param serial the serial number of its PID */
-  findSession (serial: string): Session | undefined
+  findSession (serial: number): Session | undefined
 }
 
 /** A session that has ended while its client was away. It lasts until the window's end. */
 export class Tombstone implements Deadline {
   slot: Slot | undefined
-  readonly serial: string
+  readonly serial: number
   readonly generation: number
-  readonly scope: TokenScope
   readonly owner: string | undefined
   /** The close that the client gets when it comes back. Undefined: it was ended for a limit. */
   readonly reason: CloseReason | undefined
@@ -48,7 +46,6 @@ export class Tombstone implements Deadline {
   ) {
     this.serial = session.serial
     this.generation = session.generation
-    this.scope = session.scope
     this.owner = session.owner
     this.reason = reason
     this.#expired = expired
@@ -59,10 +56,10 @@ export class Tombstone implements Deadline {
   }
 }
 
-/** A session that an offer names, with the generation of the offer's token. */
-export interface Found<S extends Session | Tombstone = Session | Tombstone> {
-  readonly session: S
-  readonly generation: number
+/** A valid offer, and the session that it names, or its tombstone. */
+export interface Found {
+  readonly session: Session | Tombstone
+  readonly offer: ValidOffer
 }
 
 /** The sessions of one server: their tokens, their limits, and those that ended meanwhile. */
@@ -72,12 +69,11 @@ export class Sessions implements SessionHost {
   /** Suspended sessions. The one that has been away longest comes first. */
   readonly #suspended = new Set<HostedSession>()
   /** Sessions that were ended while suspended, by serial number. The oldest comes first. */
-  readonly #tombstones = new Map<string, Tombstone>()
+  readonly #tombstones = new Map<number, Tombstone>()
   /** Those that were ended for a limit. They are counted apart: each makes room for another. */
-  readonly #evicted = new Map<string, Tombstone>()
+  readonly #evicted = new Map<number, Tombstone>()
   #keptBytes = 0
-
-  /** Controls that this version does not know, for tests. */
+  /** Controls of clients that this version does not know. */
   unknownControls = 0
 
   constructor (options: SessionsOptions) {
@@ -102,20 +98,18 @@ export class Sessions implements SessionHost {
    * Finds the session that an offer names, or its tombstone, and checks the token.
    * @returns why it cannot be resumed
    */
-  find (offer: ResumeOffer, origin: string, path: string): Result<Found, RefusedBecause> {
-    const { token } = offer
+  find ({ token, received }: ResumeOffer, scope: TokenScope): Result<Found, RefusedBecause> {
     if (!this.#key.isOwn(token)) return failure('node')
-    const { serial } = token
+    const serial = Number(token.serial)
     const session = this.#options.findSession(serial)
     const tombstone = this.#tombstones.get(serial) ?? this.#evicted.get(serial)
     const known = session?.isAlive === true ? session : tombstone
     if (known === undefined) return failure('expired')
-    const scope = { serial, origin, path }
     // The last hello may be lost: until its token is used, the one before it is valid as well.
     const { generation } = known
     for (const candidate of [generation, generation + 1]) {
-      if (candidate > 0 && this.#key.matches(token.mac, scope, candidate)) {
-        return success({ session: known, generation: candidate })
+      if (candidate > 0 && this.#key.matches(token.mac, serial, scope, candidate)) {
+        return success({ session: known, offer: { generation: candidate, received, scope } })
       }
     }
     return failure('refused')
@@ -133,8 +127,8 @@ export class Sessions implements SessionHost {
     this.#options.deadlines.cancel(deadline)
   }
 
-  tokenFor (scope: TokenScope, generation: number): string {
-    return this.#key.tokenFor(scope, generation)
+  tokenFor (serial: number, scope: TokenScope, generation: number): string {
+    return this.#key.tokenFor(serial, scope, generation)
   }
 
   sessionSuspended (session: HostedSession): void {
@@ -161,7 +155,7 @@ export class Sessions implements SessionHost {
   }
 
   #leaveTombstone (
-    tombstones: Map<string, Tombstone>, session: HostedSession, reason: CloseReason | undefined
+    tombstones: Map<number, Tombstone>, session: HostedSession, reason: CloseReason | undefined
   ): void {
     const tombstone = new Tombstone(session, reason, (expired) => { this.#remove(expired) })
     tombstones.set(session.serial, tombstone)

@@ -1,17 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import type { Token } from './offer.js'
+import type { Token, TokenScope } from './offer.js'
 
 const macLength = 22
-
-/** The parts that the mac of a token covers, besides the number of its generation. */
-export interface TokenScope {
-  /** The serial number of the PID. */
-  readonly serial: string
-  /** The request's `Origin`; empty if it has none. */
-  readonly origin: string
-  /** The request's URL up to `?`: a hook that guards `/rooms/7` must have run for room 7. */
-  readonly path: string
-}
 
 /**
  * Makes and checks the tokens of one incarnation of a node. The key is random and is never stored,
@@ -33,20 +23,21 @@ export class TokenKey {
     return node === this.#node && incarnation === this.#incarnation
   }
 
-  tokenFor (scope: TokenScope, generation: number): string {
-    const mac = this.#macOf(scope, generation)
-    return `${this.#node}.${this.#incarnation}.${scope.serial}.${mac}`
+  /** @param serial the serial number of the PID */
+  tokenFor (serial: number, scope: TokenScope, generation: number): string {
+    const mac = this.#macOf(serial, scope, generation)
+    return `${this.#node}.${this.#incarnation}.${serial}.${mac}`
   }
 
-  matches (mac: string, scope: TokenScope, generation: number): boolean {
+  matches (mac: string, serial: number, scope: TokenScope, generation: number): boolean {
     // Both have 22 characters of one byte each.
-    return timingSafeEqual(Buffer.from(mac), Buffer.from(this.#macOf(scope, generation)))
+    return timingSafeEqual(Buffer.from(mac), Buffer.from(this.#macOf(serial, scope, generation)))
   }
 
   /** Each part has its length in front, so that no two lists of parts have the same bytes. */
-  #macOf ({ serial, origin, path }: TokenScope, generation: number): string {
+  #macOf (serial: number, { origin, path }: TokenScope, generation: number): string {
     const hmac = createHmac('sha256', this.#key)
-    for (const part of [serial, String(generation), origin, path]) {
+    for (const part of [String(serial), String(generation), origin, path]) {
       hmac.update(`${Buffer.byteLength(part)}:`).update(part)
     }
     return hmac.digest('base64url').slice(0, macLength)

@@ -10,6 +10,8 @@ export interface BufferLimits {
  */
 export const frameOverhead = 96
 
+const none: (Buffer | undefined)[] = []
+
 /** So many dropped messages are removed from the array together. */
 const compactAt = 64
 
@@ -24,7 +26,8 @@ export class Unacknowledged {
   acknowledged = 0
   /** Bytes of the kept frames. */
   bytes = 0
-  #frames: (Buffer | undefined)[] = []
+  /** Empty while nothing is kept, so that a quiet session has no array. */
+  #frames = none
   /** Index of the oldest kept message in `#frames`. */
   #first = 0
   /** Callbacks by the number of their message. Few messages have one. */
@@ -50,7 +53,8 @@ export class Unacknowledged {
   keep (frame: Buffer, written: (() => void) | undefined): void {
     this.sent++
     this.bytes += frame.length
-    this.#frames.push(frame)
+    if (this.#frames === none) this.#frames = [frame]
+    else this.#frames.push(frame)
     if (written !== undefined) (this.#onWritten ??= new Map()).set(this.sent, written)
   }
 
@@ -109,7 +113,7 @@ export class Unacknowledged {
 
   /** Releases all frames and callbacks. */
   clear (): void {
-    this.#frames = []
+    this.#frames = none
     this.#first = 0
     this.bytes = 0
     this.#onWritten = undefined
@@ -119,8 +123,9 @@ export class Unacknowledged {
   #dropFirst (): void {
     this.bytes -= this.#frames[this.#first]!.length
     this.#frames[this.#first++] = undefined
-    if (this.#first < compactAt || this.#first * 2 < this.#frames.length) return
-    this.#frames.splice(0, this.#first)
+    if (this.#first === this.#frames.length) this.#frames = none
+    else if (this.#first < compactAt || this.#first * 2 < this.#frames.length) return
+    else this.#frames.splice(0, this.#first)
     this.#first = 0
   }
 }

@@ -5,7 +5,6 @@ import { Connection } from '../connection/connection.js'
 import { negotiate } from '../websocket/deflate.js'
 import { WebSocketTransport } from '../websocket/transport.js'
 import { asTarget } from '../process/entity.js'
-import { serialOf } from '../process/pid.js'
 import { unmark } from '../registration/fastify-websocket.js'
 import { Farewell } from '../session/farewell.js'
 import { offerOf, relayProtocol } from '../session/offer.js'
@@ -24,7 +23,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { BindResult } from '../process/remote/remote-nodes.js'
 import type { ResolvedConfig } from '../connection/config.js'
 import type { Attempt, Refusal } from './refusals.js'
-import type { FoundSession } from './resume.js'
+import type { Found } from '../session/sessions.js'
 import type { Registration, RouteMode } from '../registration/registration.js'
 
 type Next = (err?: Refusal | null, payload?: unknown) => void
@@ -141,14 +140,14 @@ function upgrade (
   if (!answer.ok) return badTarget(attempt, config.target, answer.problem)
   if (relay.connections.size >= relay.options.maxConnections) return overloaded(reply)
   const protocol = chosenProtocol(request, reply.getHeader('sec-websocket-protocol'))
-  const terms = newSession(attempt, config, protocol)
+  const begun = newSession(attempt, config, protocol)
   return switchProtocols(attempt, protocol, (transport) => {
-    if (terms?.why !== undefined) relay.counters.resumeAnswered(terms.why)
-    const session = terms && new Session(relay.sessions, transport, terms.policy, terms.identity)
+    if (begun?.why !== undefined) relay.counters.resumeAnswered(begun.why)
+    const session = begun && new Session(relay.sessions, transport, begun.terms)
     const connection = new Connection({
       relay, settings, target: answer.value, binding, config, transport: session ?? transport
     })
-    session?.start(serialOf(connection.pid), terms?.why)
+    session?.start(relay.runtime.pids.lastSerial, begun!.scope, begun!.why)
     relay.upgrades.upgradeAccepted(connection.pid, answer.value.pid)
     connection.open()
   })
@@ -156,7 +155,7 @@ function upgrade (
 
 /** Continues a session on the socket, or tells the client how it ended. */
 function continueSession (
-  attempt: Attempt, { session, generation, received }: FoundSession
+  attempt: Attempt, { session, offer }: Found
 ): Refusal | undefined {
   const { relay, reply } = attempt
   if (!(session instanceof Session)) {
@@ -167,10 +166,10 @@ function continueSession (
     })
   }
   // The hooks of the reply took their time: the client tries again.
-  if (!session.isAlive || !session.canReplayAfter(received)) return goneMeanwhile(reply)
+  if (!session.isAlive || !session.canReplayAfter(offer.received)) return goneMeanwhile(reply)
   return switchProtocols(attempt, undefined, (transport) => {
     relay.counters.resumeAnswered('resumed')
-    session.attach(transport, received, generation)
+    session.attach(transport, offer)
   })
 }
 

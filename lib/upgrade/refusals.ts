@@ -1,5 +1,5 @@
 import { errorCodes, retryAfter, show } from '../errors.js'
-import { offerOf, originOf, pathOf } from '../session/offer.js'
+import { offerOf, scopeOf } from '../session/offer.js'
 import { Session } from '../session/session.js'
 import { handshakeOf } from './arrival.js'
 import type { IncomingMessage } from 'node:http'
@@ -83,7 +83,7 @@ function checkCapacity ({ relay, request, reply }: Attempt): Refusal | undefined
 function namesLivingSession ({ sessions }: UpgradeServer, request: IncomingMessage): boolean {
   const resume = offerOf(request)?.resume
   if (resume === undefined || resume === 'malformed') return false
-  const found = sessions.find(resume, originOf(request), pathOf(request))
+  const found = sessions.find(resume, scopeOf(request))
   return found.ok && found.value.session instanceof Session
 }
 

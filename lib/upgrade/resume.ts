@@ -2,7 +2,7 @@
 import { show, toError } from '../errors.js'
 import { noResume } from '../registration/resume-options.js'
 import { failure } from '../shared/result.js'
-import { offerOf, originOf, pathOf } from '../session/offer.js'
+import { offerOf, scopeOf } from '../session/offer.js'
 import { Session } from '../session/session.js'
 import { handshakeOf } from './arrival.js'
 import { responseEnded } from './reply.js'
@@ -13,19 +13,17 @@ import type { RouteSettings } from '../registration/options.js'
 import type { UpgradeServer } from '../registration/upgrade-server.js'
 import type { Result } from '../shared/result.js'
 import type { RefusedBecause } from '../session/controls.js'
-import type { SessionIdentity, SessionPolicy } from '../session/session-host.js'
+import type { SessionPolicy, SessionTerms } from '../session/session-host.js'
 import type { Found } from '../session/sessions.js'
+import type { TokenScope } from '../session/offer.js'
 import type { Attempt } from './refusals.js'
-
-/** A session that an offer names, and the number of messages that its client has. */
-export type FoundSession = Found & { readonly received: number }
 
 /** The answer to an offer, decided after the last hook. */
 interface Decision {
   /** False: a new connection cannot be resumed. */
   readonly owner: OwnerAnswer
   /** The session that continues, or that ended while its client was away. */
-  readonly found?: FoundSession
+  readonly found?: Found
   /** Why the handler ran although a resume was asked for. */
   readonly why?: RefusedBecause
 }
@@ -96,33 +94,32 @@ function decide (relay: UpgradeServer, request: FastifyRequest, owner: OwnerAnsw
   const { resume } = offerOf(request.raw)!
   if (resume === undefined) return { owner }
   if (resume === 'malformed' || owner === false) return { owner, why: 'refused' }
-  const found = relay.sessions.find(resume, originOf(request.raw), pathOf(request.raw))
+  const found = relay.sessions.find(resume, scopeOf(request.raw))
   if (!found.ok) return { owner, why: found.problem }
-  const { received } = resume
   const { session } = found.value
   if (session.owner !== owner.name) return { owner, why: 'refused' }
   if (!(session instanceof Session)) {
     if (session.reason === undefined) return { owner, why: 'full' }
-    return { owner, found: { ...found.value, received } }
+    return { owner, found: found.value }
   }
   if (session.claim?.isOpen === true) return { owner, why: 'refused' }
-  if (!session.canReplayAfter(received)) {
+  if (!session.canReplayAfter(resume.received)) {
     session.endForGap()
     return { owner, why: 'gap' }
   }
   session.claim = handshakeOf(request.raw)
-  return { owner, found: { ...found.value, received } }
+  return { owner, found: found.value }
 }
 
 /** The session that continues instead of the handler's reply, or that ended meanwhile. */
-export function foundSession (request: FastifyRequest): FoundSession | undefined {
+export function foundSession (request: FastifyRequest): Found | undefined {
   return decisionOf(request)?.found
 }
 
-/** The terms of a new session. */
+/** A new session, and its first hello. */
 export interface NewSession {
-  readonly policy: SessionPolicy
-  readonly identity: SessionIdentity
+  readonly terms: SessionTerms
+  readonly scope: TokenScope
   readonly why: RefusedBecause | undefined
 }
 
@@ -139,15 +136,10 @@ export function newSession (
   const owner = decision?.owner ?? false
   const mayResume = owner !== false && !handshake.isInjected
   const policy = mayResume ? policyOf(settings, config) : noResume
-  const identity = {
-    origin: originOf(request.raw),
-    path: pathOf(request.raw),
-    owner: owner === false ? undefined : owner.name,
-    protocol
-  }
+  const terms = { policy, owner: owner === false ? undefined : owner.name, protocol }
   // Without a decision the route does not allow to resume.
   const why = decision === undefined && offer.resume !== undefined ? 'refused' : decision?.why
-  return { policy, identity, why }
+  return { terms, scope: scopeOf(request.raw), why }
 }
 
 function policyOf ({ resume }: RouteSettings, config: ResolvedConfig): SessionPolicy {

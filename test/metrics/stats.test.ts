@@ -46,7 +46,8 @@ t.test('counts a known history', async (t) => {
       messagesOut: 2,
       bytesIn: bytes.written,
       bytesOut: bytes.read,
-      resumes: { resumed: 1, ended: 0, refused: 1, node: 0, gap: 0, expired: 0, full: 0 }
+      resumes: { resumed: 1, ended: 0, refused: 1, node: 0, gap: 0, expired: 0, full: 0 },
+      unknownControls: 0
     },
     upgrades: {
       accepted: 5,

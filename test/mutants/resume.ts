@@ -28,14 +28,14 @@ export const resumeMutants: readonly Mutant[] = [
   {
     name: 'each loss starts the window again',
     file,
-    search: '    if (this.#windowEnds === undefined) {\n      this.#windowEnds = this.#suspendedAt',
-    replace: '    {\n      this.#windowEnds = this.#suspendedAt',
+    search: 'this.#absence ??= {',
+    replace: 'this.#absence = {',
     suites
   },
   {
     name: 'the window goes on after the first message on a new socket',
     file,
-    search: '    this.#windowEnds = undefined\n    this.#host.cancel(this)\n',
+    search: '    this.#absence = undefined\n    this.#host.cancel(this)\n',
     replace: '',
     suites
   },
@@ -57,7 +57,7 @@ export const resumeMutants: readonly Mutant[] = [
     name: 'messages while the client is away are not kept',
     file,
     search: '    this.#kept.keep(frame, written)\n',
-    replace: '    if (this.#suspendedAt === undefined) this.#kept.keep(frame, written)\n',
+    replace: '    if (!this.#isAway) this.#kept.keep(frame, written)\n',
     suites
   },
   {

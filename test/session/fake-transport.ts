@@ -121,8 +121,14 @@ export class FakeConnection implements SessionEvents {
 
   onTransportError (err: Error): void { this.log.push(err.message) }
   onTransportClose (): void { this.log.push('transport closed') }
-  onSuspended (cause: string): void { this.log.push(`suspended: ${cause}`) }
-  onResumed (away: number): void { this.log.push(`resumed after ${away}`) }
+
+  onSuspended (cause: string, notify: boolean): void {
+    if (notify) this.log.push(`suspended: ${cause}`)
+  }
+
+  onResumed (away: number | undefined, notify: boolean): void {
+    if (notify && away !== undefined) this.log.push(`resumed after ${away}`)
+  }
 }
 
 /** Deadlines that are due when a test advances the time. */
@@ -159,7 +165,7 @@ export const policy: SessionPolicy = {
 export class FakeServer {
   readonly deadlines = new FakeDeadlines()
   readonly sessions: Sessions
-  readonly #bySerial = new Map<string, Session>()
+  readonly #bySerial = new Map<number, Session>()
 
   constructor (limits: Partial<SessionLimits> = {}) {
     this.sessions = new Sessions({
@@ -179,11 +185,11 @@ export class FakeServer {
     session: Session, socket: FakeTransport, connection: FakeConnection, token: string
   } {
     const socket = new FakeTransport()
-    const identity = { origin: '', path: '/ws', owner: undefined, protocol: 'chat' }
-    const session = new Session(this.sessions, socket, { ...policy, ...changes }, identity)
-    const serial = String(this.#bySerial.size + 1)
+    const terms = { policy: { ...policy, ...changes }, owner: undefined, protocol: 'chat' }
+    const session = new Session(this.sessions, socket, terms)
+    const serial = this.#bySerial.size + 1
     this.#bySerial.set(serial, session)
-    session.start(serial, undefined)
+    session.start(serial, { origin: '', path: '/ws' }, undefined)
     const connection = new FakeConnection(session)
     const { token } = socket.takeHello()
     return { session, socket, connection, token }
@@ -193,16 +199,16 @@ export class FakeServer {
   resume (token: string, received: number, path = '/ws'): FakeTransport | string {
     const [node, incarnation, serial, mac] = token.split('.')
     const offer = { token: { node, incarnation, serial, mac }, received }
-    const found = this.sessions.find(offer, '', path)
+    const found = this.sessions.find(offer, { origin: '', path })
     if (!found.ok) return found.problem
-    const { session, generation } = found.value
+    const { session, offer: valid } = found.value
     if (!(session instanceof Session)) return session.reason?.cause ?? 'full'
     if (!session.canReplayAfter(received)) {
       session.endForGap()
       return 'gap'
     }
     const socket = new FakeTransport()
-    session.attach(socket, received, generation)
+    session.attach(socket, valid)
     return socket
   }
 }

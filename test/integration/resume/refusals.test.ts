@@ -1,6 +1,6 @@
 // Offers that are not accepted, and what the client is told.
 import t from 'tap'
-import { serialOf } from '../../../lib/process/pid.js'
+import { serialOf } from '../../../lib/cluster/context.js'
 import { build, listen, record, until } from '../../helpers.js'
 import { frameOf } from '../../client-frames.js'
 import { WireClient, openWire } from './wire-client.js'

@@ -3,7 +3,7 @@ import { parseConfig } from '../../../lib/connection/config.js'
 import { Connection } from '../../../lib/connection/connection.js'
 import { normalizeOptions } from '../../../lib/registration/options.js'
 import { UpgradeServer } from '../../../lib/registration/upgrade-server.js'
-import { serialOf } from '../../../lib/process/pid.js'
+import { serialOf } from '../../../lib/cluster/context.js'
 import { Session } from '../../../lib/session/session.js'
 import { WebSocketTransport } from '../../../lib/websocket/transport.js'
 import { buildRuntime, held } from '../../process/helpers.js'
@@ -25,6 +25,7 @@ const window = 1000
 /** Deadlines are rounded up. */
 const lateness = 50
 const mailboxLimit = 8
+const scope = { origin: '', path: '/ws' }
 /** Bytes. So small that clients miss messages that are not kept any more. */
 const smallBuffer = 200
 
@@ -172,7 +173,7 @@ export class ResumeBench {
     const link = client.use()
     this.#links.push(link)
     if (found?.ok !== true) return this.#open(link)
-    const { session, generation } = found.value
+    const { session, offer } = found.value
     const modelled = this.#sessions.find(({ pid }) => serialOf(pid) === session.serial)!
     if (!session.canReplayAfter(received)) {
       equal(this.#mayGap, true, 'a gap')
@@ -184,17 +185,17 @@ export class ResumeBench {
     this.#replaced.set(modelled.link, modelled.link.writtenBytes)
     modelled.link = link
     modelled.isFirstLink = false
-    session.attach(transport, received, generation)
+    session.attach(transport, { ...offer, received })
   }
 
   #find (token: string) {
     const [node, incarnation, serial, mac] = token.split('.')
     const offer = { token: { node, incarnation, serial, mac }, received: 0 }
-    const found = this.relay.sessions.find(offer, '', '/ws')
+    const found = this.relay.sessions.find(offer, scope)
     if (!found.ok) return found
-    const { session, generation } = found.value
+    const { session } = found.value
     if (!(session instanceof Session)) throw new Error('a tombstone')
-    return { ok: true as const, value: { session, generation } }
+    return { ok: true as const, value: { ...found.value, session } }
   }
 
   #transportFor (socket: Link): WebSocketTransport {
@@ -208,14 +209,14 @@ export class ResumeBench {
     const parsed = parseConfig(target.pid, this.#route)
     if (!parsed.ok) throw new Error(parsed.problem)
     const { policy } = this.#route.resume as ResumeSettings
-    const identity = { origin: '', path: '/ws', owner: undefined, protocol: '' }
+    const terms = { policy, owner: undefined, protocol: '' }
     const transport = this.#transportFor(link)
-    const session = new Session(this.relay.sessions, transport, policy, identity)
+    const session = new Session(this.relay.sessions, transport, terms)
     const connection = new Connection({
       relay: this.relay, settings: this.#route, transport: session, target, config: parsed.value
     })
     const { pid } = connection
-    session.start(serialOf(pid), undefined)
+    session.start(serialOf(pid), scope, undefined)
     const modelled: Modelled = {
       pid,
       toClient: [],
