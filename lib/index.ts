@@ -5,8 +5,8 @@ import { normalizeOptions } from './registration/options.js'
 import { processesFacade } from './process/processes.js'
 import { Runtime } from './process/runtime.js'
 import { Dispatcher } from './upgrade/dispatch.js'
-import { relayHeader, stripHeaders } from './upgrade/relay-header.js'
-import { sendWhenAwaited } from './upgrade/reply.js'
+import { relayTo } from './upgrade/relay-body.js'
+import { stripHeaders } from './upgrade/relay-header.js'
 import { addRelayHooks } from './upgrade/hooks.js'
 import { RelayConfigSchema, RelayControlSchema } from './connection/config.js'
 import { connectionCodec } from './connection/remote.js'
@@ -14,10 +14,10 @@ import { FastifyWebsocketLayer } from './registration/fastify-websocket.js'
 import { Registration } from './registration/registration.js'
 import { UpgradeServer } from './registration/upgrade-server.js'
 import type { Server } from 'node:http'
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import type { ServerSettings } from './connection/settings.js'
 import type { Processes } from '../types/processes.js'
-import type { RelayConfig, WsRelayOptions } from '../types/relay.js'
+import type { WsRelayOptions } from '../types/relay.js'
 
 export { errorCodes } from './errors.js'
 export { RelayConfigSchema, RelayControlSchema }
@@ -132,14 +132,6 @@ function decorate (fastify: FastifyInstance, processes: Processes): void {
   fastify.decorate('processes', processes)
   fastify.decorateRequest('wsUpgradable', false)
   fastify.decorateReply('relay', relayTo)
-}
-
-/** `reply.relay` */
-function relayTo (
-  this: FastifyReply, target: string, config?: Omit<RelayConfig, 'target_pid'>
-): FastifyReply {
-  sendWhenAwaited(this)
-  return this.header(relayHeader, { ...config, target_pid: target })
 }
 
 type Registered = (string | readonly string[] | WsRelayOptions) & Record<never, never>

@@ -1,6 +1,6 @@
-import type { Pid } from './pid.js'
-import type { Processes } from './processes.js'
-import type { RelayConfig, RelayRouteConfig } from './relay.js'
+import type { Pid, Topics } from './pid.js'
+import type { ProcessBody, Processes } from './processes.js'
+import type { RelayArgs, RelayConfig, RelayRouteConfig } from './relay.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -20,6 +20,16 @@ declare module 'fastify' {
      * result without `send`: it is sent then, unless it was sent before.
      */
     relay (target: Pid | string, config?: Omit<RelayConfig, 'target_pid'>): this
+    /**
+     * Starts a process for this connection alone, as in `reply.relay(session, { args: [user] })`.
+     * It starts when the upgrade is complete: no process starts for a request that is refused. It
+     * is cancelled after `ws.leave`. When it ends first, the client is closed with 1000, or with
+     * 1011 if it has failed.
+     * @throws `FST_PROCESS_INVALID_SPEC`
+     */
+    relay<T extends Topics = {}, A extends unknown[] = []> (
+      body: ProcessBody<T, A>, ...options: RelayArgs<A>
+    ): this
   }
 
   interface FastifyContextConfig {

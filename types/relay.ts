@@ -32,6 +32,17 @@ export interface RelayConfig {
   park?: Duration
 }
 
+/** The options of a connection with a process of its own; `A` are the arguments of its body. */
+export interface RelayBodyConfig<A extends unknown[] = unknown[]>
+  extends Omit<RelayConfig, 'target_pid' | 'on_target_exit' | 'park'> {
+  /** The arguments of the body after `self`. */
+  args?: A
+}
+
+/** The options of `reply.relay` with a body. They are required, with `args`, if it takes any. */
+export type RelayArgs<A extends unknown[]> =
+  [] extends A ? [options?: RelayBodyConfig<A>] : [options: RelayBodyConfig<A> & { args: A }]
+
 /** For clients that read too slowly: `close` with 1013, or `drop` the newest message. */
 export type Overflow = 'close' | 'drop'
 

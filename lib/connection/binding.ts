@@ -6,6 +6,16 @@ import type { BindResult, RemoteNodes } from '../process/remote/remote-nodes.js'
 import type { TargetExit, ExitListener } from '../process/exits/relations.js'
 import type { Pid } from '../../types/pid.js'
 
+/** Stands between a connection and a target that is more than a process of this node. */
+export interface TargetBinding {
+  /** Whether the target is a process of another node. */
+  readonly isRemote: boolean
+  /** From now on the connection receives the exit of the target. */
+  attachConnection (connection: ExitListener): void
+  /** Called when the connection has left the target. */
+  release (): void
+}
+
 /** The parts of the runtime that a binding uses. */
 export interface BindingHost {
   readonly clusterAccess: ClusterAccess
@@ -16,7 +26,8 @@ export interface BindingHost {
  * Binds a connection to a process of another node. That node is asked first. Until it has answered,
  * there is no connection yet, and the target may end or the binding may be released.
  */
-export class Binding implements ExitListener {
+export class Binding implements TargetBinding, ExitListener {
+  readonly isRemote = true
   readonly #log: FailureLog
   readonly #remoteNodes: RemoteNodes
   readonly #target: Pid

@@ -10,6 +10,7 @@ import { policyAfter } from './park/policy.js'
 import { asTarget } from '../process/entity.js'
 import { isOrderly } from '../process/exits/exit-signals.js'
 import { tookJoin } from '../process/exits/unread-joins.js'
+import type { TargetBinding } from './binding.js'
 import type { Answer } from '../process/calls.js'
 import type { Result } from '../shared/result.js'
 import type { Target } from '../process/entity.js'
@@ -33,8 +34,8 @@ export interface ConnectionOptions {
   readonly transport: Transport
   readonly settings: ConnectionSettings
   readonly target: Target
-  /** Present if the target is a process of another node. */
-  readonly binding?: Binding
+  /** Present if the target is a process of another node, or of this connection alone. */
+  readonly binding?: TargetBinding
   readonly config: ResolvedConfig
 }
 
@@ -61,8 +62,8 @@ export abstract class BoundClient extends MessageOutcomes
   readonly transport: Transport
   readonly #startedAt: number
   #target: BoundTarget
-  /** Present while the target is a process of another node. */
-  #binding: Binding | undefined
+  /** Present while the target is a process of another node, or of this connection alone. */
+  #binding: TargetBinding | undefined
   #topic: string
   #metadata: Metadata
   #heartbeat: Heartbeat | undefined
@@ -205,7 +206,7 @@ export abstract class BoundClient extends MessageOutcomes
   }
 
   /** Call it after the leave was sent: a released binding drops everything. */
-  private releaseTarget (target: BoundTarget, binding: Binding | undefined): void {
+  private releaseTarget (target: BoundTarget, binding: TargetBinding | undefined): void {
     target.unsubscribeFromDrain(this.transport)
     if (binding === undefined) this.relay.runtime.exitSignals.demonitor(target.pid, this)
     else binding.release()
@@ -214,7 +215,7 @@ export abstract class BoundClient extends MessageOutcomes
   targetEnded (exit: TargetExit): void {
     const { pid, reason, nodeClosing } = exit
     if (pid !== this.#target.pid) return
-    const isNodeLost = this.#binding !== undefined && reason === 'noconnection'
+    const isNodeLost = this.#binding?.isRemote === true && reason === 'noconnection'
     if (nodeClosing === true) this.close(closeCodes.targetNodeClosing)
     else if (isNodeLost) this.close(closeCodes.targetNodeLost)
     else this.targetIsGone(exit, tookJoin(exit, this.pid))

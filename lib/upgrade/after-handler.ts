@@ -2,6 +2,7 @@ import { errorCodes } from '../errors.js'
 import { Binding } from '../connection/binding.js'
 import { parseConfig } from '../connection/config.js'
 import { Connection } from '../connection/connection.js'
+import { OwnedProcess } from '../connection/owned-process.js'
 import { negotiate } from '../websocket/deflate.js'
 import { WebSocketTransport } from '../websocket/transport.js'
 import { asTarget } from '../process/entity.js'
@@ -11,8 +12,10 @@ import { offerOf, relayProtocol } from '../session/offer.js'
 import { Session } from '../session/session.js'
 import { handshakeOf } from './arrival.js'
 import {
-  asksForWebSocket, badTarget, checkUpgrade, goneMeanwhile, notAnUpgrade, overloaded, withStatus
+  asksForWebSocket, badTarget, checkUpgrade, goneMeanwhile, notAnUpgrade, overloaded,
+  withRetryAfter, withStatus
 } from './refusals.js'
+import { bodyOf } from './relay-body.js'
 import { extractHeader } from './relay-header.js'
 import { isFailed, isProxied } from './reply.js'
 import { checkWindow, foundSession, newSession } from './resume.js'
@@ -21,9 +24,11 @@ import {
 } from './switching-protocols.js'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { BindResult } from '../process/remote/remote-nodes.js'
+import type { ConnectionOptions } from '../connection/bound-client.js'
 import type { ResolvedConfig } from '../connection/config.js'
 import type { Attempt, Refusal } from './refusals.js'
 import type { Found } from '../session/sessions.js'
+import type { BodyOfConnection } from './relay-body.js'
 import type { Registration, RouteMode } from '../registration/registration.js'
 
 type Next = (err?: Refusal | null, payload?: unknown) => void
@@ -79,6 +84,12 @@ export function afterHandler (
     return refuse(new errorCodes.FST_WS_RELAY_INVALID_CONFIG())
   }
   const config = result.value
+  const body = bodyOf(value)
+  if (body !== undefined) {
+    const failure = upgradeWithBody(attempt, config, body)
+    if (failure === undefined) return discardBody(payload)
+    return refuse(failure)
+  }
   const binding = Binding.ifRemote(relay.runtime, config.target)
   if (binding !== undefined) return upgradeWhenBound(binding, attempt, config, payload, done)
   const target = relay.runtime.processTable.findEntity(config.target)
@@ -136,19 +147,45 @@ function upgradeWhenBound (
 function upgrade (
   attempt: Attempt, config: ResolvedConfig, answer: BindResult, binding?: Binding
 ): Refusal | undefined {
-  const { relay, settings, request, reply } = attempt
   if (!answer.ok) return badTarget(attempt, config.target, answer.problem)
+  return openConnection(attempt, config, () => ({ target: answer.value, binding }))
+}
+
+/** Does the same with a process that starts for this connection when the 101 is written. */
+function upgradeWithBody (
+  attempt: Attempt, config: ResolvedConfig, { body, args }: BodyOfConnection
+): Refusal | undefined {
+  const { relay: { runtime }, reply } = attempt
+  try {
+    runtime.checkOpen()
+  } catch (err) {
+    return withRetryAfter(reply, err as Refusal)
+  }
+  return openConnection(attempt, config, () => {
+    const target = runtime.spawner.start(body, { args }, 'process', body.name)
+    return { target, binding: new OwnedProcess(runtime, target) }
+  })
+}
+
+type Bound = Pick<ConnectionOptions, 'target' | 'binding'>
+
+/** @param bind called when nothing can refuse the upgrade any more */
+function openConnection (
+  attempt: Attempt, config: ResolvedConfig, bind: () => Bound
+): Refusal | undefined {
+  const { relay, settings, request, reply } = attempt
   if (relay.connections.size >= relay.options.maxConnections) return overloaded(reply)
   const protocol = chosenProtocol(request, reply.getHeader('sec-websocket-protocol'))
   const begun = newSession(attempt, config, protocol)
   return switchProtocols(attempt, protocol, (transport) => {
     if (begun?.why !== undefined) relay.counters.resumeAnswered(begun.why)
     const session = begun && new Session(relay.sessions, transport, begun.terms)
+    const { target, binding } = bind()
     const connection = new Connection({
-      relay, settings, target: answer.value, binding, config, transport: session ?? transport
+      relay, settings, target, binding, config, transport: session ?? transport
     })
     session?.start(relay.runtime.pids.lastSerial, begun!.scope, begun!.why)
-    relay.upgrades.upgradeAccepted(connection.pid, answer.value.pid)
+    relay.upgrades.upgradeAccepted(connection.pid, target.pid)
     connection.open()
   })
 }

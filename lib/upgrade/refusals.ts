@@ -119,7 +119,8 @@ export function badTarget (
   return problem === 'its node is closing' ? withRetryAfter(reply, refusal) : refusal
 }
 
-function withRetryAfter (reply: FastifyReply, refusal: Refusal): Refusal {
+/** The client may try again soon. */
+export function withRetryAfter (reply: FastifyReply, refusal: Refusal): Refusal {
   reply.header('retry-after', retryAfter)
   return refusal
 }

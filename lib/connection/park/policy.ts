@@ -1,5 +1,5 @@
 import { failure, success } from '../../shared/result.js'
-import { isPid } from '../../process/pid.js'
+import { isName } from '../../process/registry/names.js'
 import type { Result } from '../../shared/result.js'
 
 /** Fate of a connection whose target fails. */
@@ -35,7 +35,7 @@ export function policyAfter (
     return isIdle ? failure("park: expected on_target_exit: 'park' beside it") : success(undefined)
   }
   const name = target ?? policy?.name
-  if (name === undefined || isPid(name)) {
+  if (!isName(name)) {
     return failure("on_target_exit: 'park' needs a target_pid that is a registered name")
   }
   const time = park === undefined ? policy?.time : park
