@@ -7,6 +7,8 @@ const packages = {
   'nats-server': 'nats-server',
   'redis-server': 'redis-server',
   faketime: 'faketime',
+  prometheus: 'prometheus',
+  promtool: 'prometheus',
   Chromium: 'chromium'
 } as const
 

@@ -88,6 +88,8 @@ export interface ConnectionStats {
   readonly paused: number
   /** Gauge: their target has ended, and they wait for another one. */
   readonly parked: number
+  /** How many may be open and suspended: `maxConnections` (`Infinity` for none), `maxSuspended`. */
+  readonly limits: { readonly open: number, readonly suspended: number }
   readonly opened: number
   readonly closed: number
   readonly transferred: number

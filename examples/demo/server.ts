@@ -1,6 +1,8 @@
 // `npm run demo`: the chat and the help desk on one port, with a page that shows the processes.
-import Fastify from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
+import * as client from 'prom-client'
 import wsRelay, { type Process, type Processes } from '../../lib/index.js'
+import { collect } from '../../lib/metrics/index.js'
 import chat from '../chat.js'
 import desk from '../desk.js'
 import { leaveOut, servePage } from './page.js'
@@ -39,6 +41,16 @@ async function census (self: Process<{ tick: undefined }>, processes: Processes)
   }, () => {}) // messages of the pages are ignored
 }
 
+/** The route that Prometheus reads. A real server would protect it, or have it on an inner port. */
+function serveMetrics (app: FastifyInstance) {
+  const registry = new client.Registry()
+  collect(app.processes, client, { registry })
+  app.get('/metrics', async (_request, reply) => {
+    reply.type(registry.contentType)
+    return await registry.metrics()
+  })
+}
+
 export async function build () {
   // A browser keeps a spare connection without a request, for which close() would wait.
   const app = Fastify({
@@ -49,6 +61,7 @@ export async function build () {
   await app.register(chat)
   await app.register(desk)
   await servePage(app)
+  serveMetrics(app)
   leaveOut(app, '/nodes') // examples/cluster has several
 
   const { processes } = app

@@ -73,7 +73,9 @@ export class ConnectionCounters {
     }).flat()
   }
 
-  stats (sessions: SessionNumbers): Omit<ConnectionStats, 'messagesOut'> {
+  stats (
+    sessions: SessionNumbers, limits: ConnectionStats['limits']
+  ): Omit<ConnectionStats, 'messagesOut'> {
     const { suspendedCount: suspended, unknownControls } = sessions
     const { open, parked, opened, closed, transferred, closedBy, messagesIn, resumes } = this
     const { paused, bytesIn, bytesOut } = this.traffic
@@ -82,6 +84,7 @@ export class ConnectionCounters {
       suspended,
       paused,
       parked,
+      limits,
       opened,
       closed,
       transferred,

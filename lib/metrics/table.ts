@@ -1,5 +1,5 @@
 import type { ClusterStats } from '../../types/cluster.js'
-import type { ProcessStats } from '../../types/stats.js'
+import type { ClosedConnections, ProcessStats } from '../../types/stats.js'
 
 /** One number of a metric. */
 export interface Sample {
@@ -41,6 +41,29 @@ export const noCluster: ClusterStats = Object.freeze({
   refused: {}
 })
 
+function closes (
+  cause: ClosedConnections['cause'], ...codes: Array<ClosedConnections['code']>
+): ClosedConnections[] {
+  return codes.map((code) => ({ cause, code, times: 0 }))
+}
+
+/**
+ * The usual closes. They are 0 from the start: Prometheus does not notice the first close of a
+ * kind if it makes the series appear.
+ */
+export const usualCloses: readonly ClosedConnections[] = [
+  ...closes('client', 1000, 1001, undefined),
+  ...closes('lost', undefined),
+  ...closes('ping_timeout', undefined),
+  ...closes('process', 1000),
+  ...closes('target', 1000, 1011, 1012, 1013),
+  ...closes('protocol', 1002, 1007, 1008, 1009),
+  ...closes('slow', 1013),
+  ...closes('shutdown', 1001),
+  ...closes('killed', undefined),
+  ...closes('exit', 1000, 1011)
+]
+
 function one (value: number): Sample[] {
   return [{ labels: {}, value }]
 }
@@ -62,6 +85,13 @@ export const metrics: readonly Metric[] = [
     }
   },
   {
+    name: 'connections_limit',
+    type: 'gauge',
+    help: 'How many connections may be open (maxConnections) and suspended (maxSuspended)',
+    labels: ['state'],
+    samples: ({ connections: { limits } }) => each('state', limits)
+  },
+  {
     name: 'connections_opened_total',
     type: 'counter',
     help: 'Connections that were opened',
@@ -73,9 +103,13 @@ export const metrics: readonly Metric[] = [
     type: 'counter',
     help: 'Connections that have ended, by cause and close code',
     labels: ['cause', 'code'],
-    samples: ({ connections }) => connections.closedBy.map(({ cause, code, times }) => {
-      return { labels: { cause, code: String(code ?? 'none') }, value: times }
-    })
+    samples: ({ connections: { closedBy } }) => {
+      const counted = new Set(closedBy.map(({ cause, code }) => `${cause} ${code}`))
+      const others = usualCloses.filter(({ cause, code }) => !counted.has(`${cause} ${code}`))
+      return [...closedBy, ...others].map(({ cause, code, times }) => {
+        return { labels: { cause, code: String(code ?? 'none') }, value: times }
+      })
+    }
   },
   {
     name: 'upgrades_refused_total',
@@ -124,6 +158,13 @@ export const metrics: readonly Metric[] = [
     samples: ({ restarts }) => one(restarts)
   },
   {
+    name: 'give_ups_total',
+    type: 'counter',
+    help: 'Supervisors that gave up: a child failed too often',
+    labels: [],
+    samples: ({ giveUps }) => one(giveUps)
+  },
+  {
     name: 'refused_total',
     type: 'counter',
     help: 'Messages that were refused',
@@ -143,6 +184,13 @@ export const metrics: readonly Metric[] = [
     help: 'Clients that asked to continue a session',
     labels: ['outcome'],
     samples: ({ connections }) => each('outcome', connections.resumes)
+  },
+  {
+    name: 'unknown_controls_total',
+    type: 'counter',
+    help: 'Controls of clients that this version of the protocol of sessions does not have',
+    labels: [],
+    samples: ({ connections }) => one(connections.unknownControls)
   },
   {
     name: 'cluster_nodes_up',

@@ -23,6 +23,7 @@ const noServer: ServerStats = {
     suspended: 0,
     paused: 0,
     parked: 0,
+    limits: { open: 0, suspended: 0 },
     opened: 0,
     closed: 0,
     transferred: 0,

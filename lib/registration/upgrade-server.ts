@@ -40,8 +40,11 @@ export class UpgradeServer extends RelayServer implements WebSocketServer {
     const isBusy = (): boolean => runtime.scheduler.hasPendingTurns
     this.flusher = new Flusher(runtime.clock, isBusy, this.counters.traffic)
     this.upgrades = new UpgradeCounters(runtime.pids.node)
+    const { maxConnections, maxSuspended } = options
     runtime.serverStats = () => ({
-      connections: this.counters.stats(this.#sessions ?? noSessions),
+      connections: this.counters.stats(
+        this.#sessions ?? noSessions, { open: maxConnections, suspended: maxSuspended }
+      ),
       upgrades: this.upgrades.stats
     })
     this.pending = new PendingHandshakes(runtime.contextClock)

@@ -1,5 +1,6 @@
-// `collect`: the metrics of a known history, as a registry of prom-client writes them.
+// `collect`: the metrics of a known history, as the registries of both clients write them.
 import t from 'tap'
+import * as successor from '@prometheus-io/client'
 import * as client from 'prom-client'
 import { collect } from '../../lib/metrics/index.js'
 import { noCluster } from '../../lib/metrics/table.js'
@@ -12,24 +13,25 @@ function parse (text: string): Map<string, number> {
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
   return new Map(lines.map((line) => {
     const space = line.lastIndexOf(' ')
-    return [line.slice(0, space), Number(line.slice(space + 1))]
+    return [line.slice(0, space), Number(line.slice(space + 1).replace('+Inf', 'Infinity'))]
   }))
 }
 
 t.test('writes the numbers of a known history', async (t) => {
   const { app: { processes }, bytes } = await play(t)
-  const registry = new client.Registry()
-  collect(processes, client, { registry })
   const { turns } = processes.stats()
-  const samples = parse(await registry.metrics())
   const expected = {
     'connections{state="open"}': 3,
     'connections{state="suspended"}': 1,
     'connections{state="paused"}': 1,
     'connections{state="parked"}': 0,
+    'connections_limit{state="open"}': Infinity,
+    'connections_limit{state="suspended"}': 10_000,
     connections_opened_total: 5,
     'connections_closed_total{cause="client",code="1000"}': 1,
     'connections_closed_total{cause="protocol",code="1002"}': 1,
+    'connections_closed_total{cause="protocol",code="1009"}': 0,
+    'connections_closed_total{cause="lost",code="none"}': 0,
     'upgrades_refused_total{reason="application"}': 1,
     'upgrades_refused_total{reason="origin"}': 1,
     'upgrades_refused_total{reason="timeout"}': 0,
@@ -43,6 +45,7 @@ t.test('writes the numbers of a known history', async (t) => {
     'process_exits_total{reason="error"}': 3,
     'process_exits_total{reason="restart_intensity"}': 1,
     restarts_total: 2,
+    give_ups_total: 1,
     'refused_total{why="full"}': 3,
     'dead_letters_total{why="none"}': 1,
     'dead_letters_total{why="ended"}': 2,
@@ -54,11 +57,16 @@ t.test('writes the numbers of a known history', async (t) => {
     turn_seconds_sum: turns.total / 1000,
     'turn_seconds_bucket{le="+Inf"}': turns.count
   }
-  for (const [name, value] of Object.entries(expected)) {
-    t.equal(samples.get(`ws_relay_${name}`), value, name)
-  }
-  for (const { upTo, count } of turns.buckets) {
-    t.equal(samples.get(`ws_relay_turn_seconds_bucket{le="${upTo / 1000}"}`), count)
+  for (const [from, module] of Object.entries({ 'prom-client': client, successor })) {
+    const registry = new module.Registry()
+    collect(processes, module, { registry })
+    const samples = parse(await registry.metrics())
+    for (const [name, value] of Object.entries(expected)) {
+      t.equal(samples.get(`ws_relay_${name}`), value, `${from}: ${name}`)
+    }
+    for (const { upTo, count } of turns.buckets) {
+      t.equal(samples.get(`ws_relay_turn_seconds_bucket{le="${upTo / 1000}"}`), count, from)
+    }
   }
 })
 

@@ -35,6 +35,7 @@ t.test('counts a known history', async (t) => {
       suspended: 1,
       paused: 1,
       parked: 0,
+      limits: { open: Infinity, suspended: 10_000 },
       opened: 5,
       closed: 2,
       transferred: 0,
