@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import t from 'tap'
-import { build } from '../../examples/demo/server.js'
+import { build } from '../../examples/demo/app.js'
 import { Client, listen } from './fixtures/client.js'
 import { run } from './fixtures/run.js'
 

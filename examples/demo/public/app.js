@@ -1,13 +1,14 @@
 // Shows the view that the fragment of the URL names. Hidden views keep their connections.
 import * as chat from './chat.js'
 import * as desk from './desk.js'
+import * as network from './network.js'
 import * as nodes from './nodes.js'
 import * as operator from './operator.js'
 import * as processes from './processes.js'
 import { $ } from './dom.js'
 import { markTitle } from './log.js'
 
-const views = { chat, desk, operator, processes, nodes }
+const views = { chat, desk, operator, network, processes, nodes }
 
 /** The server may have only the chat or only the desk. The page leaves out the other parts. */
 async function isServed (path) {
@@ -22,12 +23,15 @@ function show (focus) {
   const name = $(asked)?.classList.contains('view') ? asked : document.querySelector('.view').id
   if ($(name).parentElement.localName === 'main') beside = name
   for (const view of document.querySelectorAll('.view')) {
-    // On a wide screen the style sheet shows an aside beside the others.
-    view.hidden = view.id !== beside && view.localName !== 'aside'
+    // Where there is room, the style sheet shows an aside beside the others, and both of a pair.
+    const isOfPair = view.dataset.pair && view.dataset.pair === $(beside).dataset.pair
+    view.hidden = view.id !== beside && !isOfPair && view.localName !== 'aside'
     view.classList.toggle('shown', view.id === name)
+    view.classList.toggle('chosen', view.id === beside)
   }
   for (const link of document.querySelectorAll('nav a')) {
-    if (link.hash === `#${name}`) link.setAttribute('aria-current', 'page')
+    const shown = [name, link.closest('.top') && $(name).dataset.pair]
+    if (shown.includes(link.hash.slice(1))) link.setAttribute('aria-current', 'page')
     else link.removeAttribute('aria-current')
   }
   document.body.dataset.view = name

@@ -6,15 +6,16 @@ import { nodeOf } from './nodes.js'
 import { $, avatar, el, enable } from './dom.js'
 import { beginTyping, composer, rememberName } from './forms.js'
 import { Log, showUnread } from './log.js'
-import { ending, showState } from './state.js'
+import { logState, showState } from './state.js'
 
 const log = new Log($('chat-log'), (count) => showUnread('chat', count))
 let connection
 let me
+let unheard = [] // own lines that the room has not repeated yet
 
 export function start () {
   rememberName($('chat-name'), 'chat-name')
-  composer($('chat-form'), (say) => connection.send({ say }))
+  composer($('chat-form'), say)
   $('chat-crash').onclick = () => connection.send({ crash: true })
   $('chat-leave').onclick = leave
   $('chat-join').onsubmit = (event) => {
@@ -29,33 +30,55 @@ function enter (room, name) {
   $('chat-talk').hidden = false
   $('chat-title').textContent = `#${room}`
   $('chat-sub').textContent = `You are ${name}`
-  connection = new Connection(`rooms/${room}?${new URLSearchParams({ name })}`)
+  connection = new Connection(`rooms/${room}`, { name })
   showState($('chat-state'), connection, 'the room')
+  logState(connection, log, 'the room')
   enable(controls(), false)
 
-  connection.addEventListener('state', ({ detail }) => {
-    enable(controls(), detail.state === 'connected')
-    if (detail.state === 'connected') beginTyping($('chat-text'))
-    if (detail.state !== 'closed') return
-    showPeople()
-    log.note(ending(detail, 'the room'), 'bad')
+  connection.on('state', ({ state }) => {
+    if (state === 'closed') {
+      enable(controls(), false)
+      showPeople()
+    }
   })
-  connection.addEventListener('welcome', ({ detail }) => {
-    me = detail.you
+  connection.on('welcome', (welcome) => {
+    me = welcome.you
     if ($('nodes')) {
       $('chat-sub').textContent =
-        `You are ${name} on node ${nodeOf(connection)}; the room is on node ${detail.node}`
+        `You are ${name} on node ${nodeOf(connection)}; the room is on node ${welcome.node}`
     }
-    for (const line of detail.lines) show(line)
-    log.note(`You are in #${detail.room}`, 'good')
+    for (const line of welcome.lines) show(line)
+    log.note(`You are in #${welcome.room}`, 'good')
+    enable(controls(), true)
+    beginTyping($('chat-text'))
   })
-  connection.addEventListener('line', ({ detail }) => show(detail))
-  connection.addEventListener('people', ({ detail }) => showPeople(detail))
-  connection.addEventListener('refused', ({ detail }) => log.note(`Refused: ${detail.why}`, 'bad'))
+  connection.on('line', show)
+  connection.on('people', showPeople)
+  connection.on('refused', ({ why }) => log.note(`Refused: ${why}`, 'bad'))
+  // A new session: the last room has perhaps not heard these lines. It did hear those before.
+  connection.on('reset', () => { for (const text of unheard) connection.send({ say: text }) })
+}
+
+/** Also while the network is away: the client sends it when it is back. */
+function say (text) {
+  if (!connection.send({ say: text })) return false
+  unheard.push(text)
+  setTimeout(showWaiting, 500) // usually it is back by then
+  return true
+}
+
+function showWaiting () {
+  const [text, ...more] = unheard
+  $('chat-waits').hidden = text === undefined
+  $('chat-waits').textContent = more.length === 0
+    ? `“${text}” waits for the server`
+    : `${unheard.length} messages wait for the server`
 }
 
 function leave () {
   connection.close()
+  unheard = []
+  showWaiting()
   log.clear()
   showPeople()
   $('chat-talk').hidden = true
@@ -69,7 +92,13 @@ function leave () {
 
 function show ({ id, name, text }) {
   if (name === undefined) log.note(text)
-  else log.line({ from: name, text, own: id === me })
+  else {
+    if (id === me && text === unheard[0]) {
+      unheard.shift()
+      showWaiting()
+    }
+    log.line({ from: name, text, own: id === me })
+  }
 }
 
 function showPeople (people = []) {

@@ -1,12 +1,15 @@
-// The client of the package, with the events of this page. It tries again after 1 s, 2 s, 4 s …
-// 15 s. With several servers, it connects to another one when its own is lost.
+// The client of the package. With several servers, it connects to another one when its own is lost.
 import { connect } from './client.js'
-import { isServerLost, isWorthAnotherTry } from './codes.js'
+import { isServerLost } from './codes.js'
 
 /** The available servers, and the one that all connections use. The first one serves the page. */
 export const servers = { all: [window.location.href], current: window.location.href }
 
 export const sameServer = (a, b) => new URL(a).origin === new URL(b).origin
+
+/** Names this page to the server, which then knows whose network a button breaks. */
+export const page = Array.from(window.crypto.getRandomValues(new Uint8Array(8)),
+  (byte) => byte.toString(16).padStart(2, '0')).join('')
 
 function giveUp (server) {
   const { all, current } = servers
@@ -16,74 +19,33 @@ function giveUp (server) {
   }
 }
 
-const longestDelay = 15_000
-
-/**
- * Events: `state` ({ state: 'connecting' | 'connected' | 'waiting' | 'closed', code, reason,
- * seconds }), and one event for each topic, with the `data` of `{"topic": …, "data": …}` as its
- * detail.
- */
-export class Connection extends EventTarget {
-  /** The URL of the current or last connection. */
+export class Connection {
+  /** The URL of the present or last try. */
   server
   #socket
-  #timer
 
-  constructor (path) {
-    super()
+  constructor (path, query = {}) {
     const url = () => {
       this.server = servers.current
-      return new URL(path, this.server).href
+      return new URL(`${path}?${new URLSearchParams({ ...query, page })}`, this.server).href
     }
-    this.#socket = connect(url, {
-      negotiate: false, // these routes do not allow resume
-      timeout: 35_000, // a new cluster waits before it gives names away: `upgradeTimeout` is 30 s
-      reconnect: this.#delay
-    })
-    this.#socket.on('state', this.#show)
-    this.#socket.on('message', (message) => {
-      const { topic, data: detail } = JSON.parse(message)
-      this.dispatchEvent(new CustomEvent(topic, { detail }))
+    this.#socket = connect(url)
+    this.on('state', ({ state, code }) => {
+      if (state === 'away' && isServerLost(code)) giveUp(this.server)
     })
   }
 
-  /** @returns whether it was sent: while there is no connection, the text stays in its input */
-  send (message) {
-    return this.#socket.state === 'open' && this.#socket.send(JSON.stringify(message))
-  }
+  /** The events of the client: `state`, `reset`, and the topics that the server sends. */
+  on (event, listener) { return this.#socket.on(event, listener) }
 
-  /** Reconnects now instead of waiting, and with it all other connections that wait. */
-  retry = () => { window.dispatchEvent(new Event('online')) }
+  /** @returns false when it was not sent. While the client is away, it is sent later */
+  send (message) { return this.#socket.send(JSON.stringify(message)) }
 
-  /** Closes without reconnecting. */
-  close () {
-    this.#socket.close()
-  }
+  get state () { return this.#socket.state }
 
-  /** @returns the milliseconds until the next try; false: there is none */
-  #delay = ({ code, reason }, attempt) => {
-    this.#say('closed', { code, reason })
-    if (isServerLost(code)) giveUp(this.server)
-    if (!isWorthAnotherTry(code)) return false
-    // Random jitter, so that a thousand clients do not reconnect at the same moment.
-    return Math.min(longestDelay, 1000 * 2 ** (attempt - 1)) * (1 + Math.random() * 0.2)
-  }
-
-  #show = ({ state, wait, code, reason }) => {
-    clearInterval(this.#timer)
-    if (state === 'connecting') this.#say('connecting')
-    if (state === 'open') this.#say('connected')
-    if (state !== 'away') return
-    const until = Date.now() + wait
-    const tick = () => {
-      const seconds = Math.max(1, Math.ceil((until - Date.now()) / 1000))
-      this.#say('waiting', { code, reason, seconds })
-    }
-    this.#timer = setInterval(tick, 250)
-    tick()
-  }
-
-  #say (state, more) {
-    this.dispatchEvent(new CustomEvent('state', { detail: { state, ...more } }))
-  }
+  /** Closes for good. */
+  close () { this.#socket.close() }
 }
+
+/** The browser tells a page so when the network is back. Each client then tries at once. */
+export const tryNow = () => window.dispatchEvent(new Event('online'))

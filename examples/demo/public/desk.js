@@ -6,7 +6,7 @@ import { Connection } from './connection.js'
 import { $, el, enable } from './dom.js'
 import { beginTyping, composer, rememberName } from './forms.js'
 import { Log, showUnread } from './log.js'
-import { ending, showState } from './state.js'
+import { logState, showState } from './state.js'
 
 const many = 20
 const log = new Log($('desk-log'), (count) => showUnread('desk', count))
@@ -14,6 +14,7 @@ let connection
 let lastNumber = 0
 let run // the numbered messages in flight
 const marks = new Map() // number -> the mark beside the message
+const unread = new Map() // number -> the text, until its receiver confirms it
 
 export function start () {
   rememberName($('desk-name'), 'desk-name')
@@ -31,20 +32,27 @@ function enter (name) {
   $('desk-join').hidden = true
   $('desk-talk').hidden = false
   $('desk-sub').textContent = `You are ${name}`
-  connection = new Connection(`desk?${new URLSearchParams({ name })}`)
+  connection = new Connection('desk', { name })
   showState($('desk-state'), connection, 'the desk')
+  logState(connection, log, 'the desk')
   enable(controls(), false)
 
-  connection.addEventListener('state', ({ detail }) => {
-    enable(controls(), detail.state === 'connected')
-    if (detail.state === 'connected') beginTyping($('desk-text'))
-    else showWith({ who: 'nobody' })
-    if (detail.state === 'closed') log.note(ending(detail, 'the desk'), 'bad')
+  connection.on('state', ({ state }) => {
+    if (state === 'closed') {
+      enable(controls(), false)
+      showWith({ who: 'nobody' })
+    }
   })
-  connection.addEventListener('with', ({ detail }) => showWith(detail))
-  connection.addEventListener('line', ({ detail }) => log.line(detail))
-  connection.addEventListener('got', ({ detail }) => confirm(detail))
-  connection.addEventListener('refused', ({ detail }) => log.note(`Refused: ${detail.why}`, 'bad'))
+  connection.on('with', (other) => {
+    showWith(other)
+    enable(controls(), true)
+    beginTyping($('desk-text'))
+  })
+  connection.on('line', (line) => log.line(line))
+  connection.on('got', confirm)
+  connection.on('refused', ({ why }) => log.note(`Refused: ${why}`, 'bad'))
+  // A new session: nobody has confirmed these, and the numbers show if somebody did read them.
+  connection.on('reset', () => { for (const [n, say] of unread) connection.send({ n, say }) })
 }
 
 function leave () {
@@ -52,6 +60,7 @@ function leave () {
   clearInterval(run?.timer)
   run = undefined
   marks.clear()
+  unread.clear()
   log.clear()
   $('desk-tally').hidden = true
   $('desk-talk').hidden = true
@@ -61,17 +70,22 @@ function leave () {
   $('desk-name').focus()
 }
 
-/** Every message has a number, which its receiver confirms. */
+/**
+ * Every message has a number, which its receiver confirms. While the network is away the client
+ * keeps it.
+ */
 function say (text) {
   const n = ++lastNumber
   if (!connection.send({ n, say: text })) return false
   const mark = el('small', { class: 'mark' }, 'sent')
   marks.set(n, mark)
+  unread.set(n, text)
   log.line({ from: 'You', text, own: true, mark })
   return true
 }
 
 function confirm ({ n, by }) {
+  unread.delete(n)
   const mark = marks.get(n)
   if (mark !== undefined) mark.textContent = `read by ${by}`
   if (run === undefined || n < run.first || n > run.first + many - 1) return

@@ -3,17 +3,27 @@ import { avatar, el } from './dom.js'
 
 const unread = new Map() // view -> number of unread lines
 
-/** Puts the number of unread lines beside the link to a view, and into the title of the page. */
+/** Puts the number of unread lines beside the links to a view, and into the title of the page. */
 export function showUnread (view, count) {
   unread.set(view, count)
-  const link = document.querySelector(`nav a[href="#${view}"]`)
+  for (const link of document.querySelectorAll('nav a')) {
+    const views = link.closest('.top') && link.hash === '#desk'
+      ? ['desk', 'operator'] // one link for both sides
+      : [link.hash.slice(1)]
+    if (views.includes(view)) showBadge(link, views.reduce((sum, id) => sum + of(id), 0))
+  }
+  markTitle()
+}
+
+const of = (view) => unread.get(view) ?? 0
+
+function showBadge (link, count) {
   link.querySelector('.badge')?.remove()
   if (count > 0) {
     link.append(
       el('span', { class: 'badge' }, String(count), el('span', { class: 'unseen' }, ' new'))
     )
   }
-  markTitle()
 }
 
 /** Sets a title such as `(3) Chat`. Called when the title has changed. */

@@ -8,10 +8,10 @@ let connection
 export function start () {
   connection = new Connection('nodes')
   showState($('nodes-state'), connection, 'the list')
-  connection.addEventListener('nodes', ({ detail }) => show(detail))
-  connection.addEventListener('state', ({ detail }) => {
+  connection.on('nodes', show)
+  connection.on('state', ({ state }) => {
     for (const button of $('nodes-list').querySelectorAll('button')) {
-      button.disabled = detail.state !== 'connected'
+      button.disabled = state !== 'open'
     }
   })
 }

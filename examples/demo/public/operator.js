@@ -29,30 +29,29 @@ function enter (name) {
   $('operator-join').hidden = true
   $('operator-talk').hidden = false
   $('operator-sub').textContent = `You are ${name}, on duty`
-  connection = new Connection(`desk/operator?${new URLSearchParams({ name })}`)
+  connection = new Connection('desk/operator', { name })
   showState($('operator-state'), connection, 'your session')
   clear()
 
-  connection.addEventListener('state', ({ detail }) => {
-    if (detail.state !== 'closed') return
-    for (const [id, { here }] of visitors) if (here) gone(id, ending(detail, 'your session'))
-    showQueue(0)
+  connection.on('state', (detail) => {
+    if (detail.state === 'closed') endAll(ending(detail, 'your session'))
   })
-  connection.addEventListener('waiting', ({ detail }) => showQueue(detail))
-  connection.addEventListener('visitor', ({ detail }) => add(detail.visitor, detail.name))
-  connection.addEventListener('file', ({ detail }) =>
-    visitors.get(detail.visitor)?.log.before(detail.lines)
-  )
-  connection.addEventListener('line', ({ detail: { visitor, from, text } }) => {
+  connection.on('reset', () => endAll('The desk has started again'))
+  connection.on('waiting', showQueue)
+  connection.on('visitor', ({ visitor, name }) => add(visitor, name))
+  connection.on('file', ({ visitor, lines }) => visitors.get(visitor)?.log.before(lines))
+  connection.on('line', ({ visitor, from, text }) => {
     const { log, name } = visitors.get(visitor)
     log.line({ from, text, own: from !== name })
   })
-  connection.addEventListener('gone', ({ detail: { visitor, why } }) =>
-    gone(visitor, `${visitors.get(visitor).name} ${why}`)
-  )
-  connection.addEventListener('refused', ({ detail }) =>
-    visitors.get(current)?.log.note(`Refused: ${detail.why}`, 'bad')
-  )
+  connection.on('gone', ({ visitor, why }) => gone(visitor, `${visitors.get(visitor).name} ${why}`))
+  connection.on('refused', ({ why }) => visitors.get(current)?.log.note(`Refused: ${why}`, 'bad'))
+}
+
+/** The process of this operator is gone, and its visitors have been given back to the bot. */
+function endAll (why) {
+  for (const [id, { here }] of visitors) if (here) gone(id, why)
+  showQueue(0)
 }
 
 function leave () {

@@ -1,7 +1,7 @@
 import { codes } from './codes.js'
 import { Connection } from './connection.js'
 import { $, el } from './dom.js'
-import { showState } from './state.js'
+import { seconds, showState } from './state.js'
 
 const rows = new Map() // PID -> the row
 
@@ -12,7 +12,7 @@ export function start () {
   }
   const connection = new Connection('processes')
   showState($('processes-state'), connection, 'the list')
-  connection.addEventListener('processes', ({ detail }) => show(detail))
+  connection.on('processes', show)
 }
 
 function show ({ rows: processes, more, stats }) {
@@ -32,7 +32,7 @@ function show ({ rows: processes, more, stats }) {
   )
   set($('processes-alive'), String(stats.alive))
   set($('processes-delivered'), String(stats.delivered))
-  set($('processes-turn'), `${stats.longestTurn.toFixed(1)} ms`)
+  set($('processes-turn'), turn(stats.longestTurn))
   $('processes-more').textContent = `and ${more} older ones`
   $('processes-more').hidden = more === 0
 }
@@ -41,7 +41,7 @@ const kinds = { ws: 'socket', supervisor: 'supervisor', process: 'process' }
 
 function create ({ pid, kind, label }) {
   const name = el('strong')
-  const more = el('small')
+  const more = el('span')
   const mail = el('td', { class: 'number' })
   const up = el('td', { class: 'number' })
   const row = el(
@@ -52,8 +52,7 @@ function create ({ pid, kind, label }) {
       { scope: 'row' },
       el('span', { class: 'kind' }, kinds[kind]),
       name,
-      el('small', { class: 'pid' }, pid),
-      more
+      el('small', {}, el('span', { class: 'pid' }, pid), more)
     ),
     mail,
     up
@@ -63,7 +62,8 @@ function create ({ pid, kind, label }) {
 }
 
 function update (
-  { row, name, more, mail, up }, { pid, label, names, status, mailbox, groups, target, uptime }
+  { row, name, more, mail, up },
+  { pid, label, names, status, mailbox, groups, target, uptime, connected }
 ) {
   set(name, names[0] ?? (label === 'ws' ? `socket ${pid.split('@')[0]}` : label))
   const facts = []
@@ -72,7 +72,8 @@ function update (
   }
   if (groups.length > 0) facts.push(`in ${groups.join(', ')}`)
   if (status === 'exiting') facts.push('stopping')
-  set(more, facts.join(' · '))
+  if (connected === false) facts.push('its client is away')
+  set(more, facts.map((fact) => ` · ${fact}`).join(''))
   set(mail, String(mailbox))
   set(up, duration(uptime))
   row.dataset.status = status
@@ -82,6 +83,8 @@ function update (
 function set (element, text) {
   if (element.textContent !== text) element.textContent = text
 }
+
+const turn = (ms) => ms < 1000 ? `${ms.toFixed(1)} ms` : seconds(ms)
 
 function duration (ms) {
   const seconds = Math.floor(ms / 1000)

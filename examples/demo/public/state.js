@@ -1,6 +1,9 @@
 // The state of a connection, as words for the user.
 import { explain } from './codes.js'
+import { tryNow } from './connection.js'
 import { el } from './dom.js'
+
+const words = { connecting: 'Connecting', open: 'Connected', away: 'Reconnecting' }
 
 /**
  * Shows a connection's state in the corner of a view. The countdown is only visible: a screen
@@ -19,31 +22,58 @@ export function showState (place, connection, who) {
   )
   const why = el('span', { class: 'why', hidden: true })
   const now = el('button', { type: 'button', class: 'link', hidden: true }, 'Now')
-  now.onclick = () => connection.retry()
+  now.onclick = tryNow
   place.replaceChildren(pill, now, why, spoken)
   place.hidden = false
 
-  connection.addEventListener('state', show)
-  show({ detail: { state: 'connecting' } })
+  let timer
+  connection.on('state', show)
+  show({ state: 'connecting' })
 
-  function show ({ detail: { state, code, seconds } }) {
-    const said = {
-      connecting: 'Connecting',
-      connected: 'Connected',
-      waiting: 'Reconnecting',
-      closed: `Closed ${code}`
-    }[state]
+  function show ({ state, code, wait }) {
+    clearInterval(timer)
+    const said = words[state] ?? `Closed ${code}`
     place.dataset.state = state
     text.textContent = said
-    count.textContent = state === 'waiting' ? ` in ${seconds} s` : ''
-    now.hidden = state !== 'waiting'
+    count.textContent = ''
+    now.hidden = state !== 'away'
     if (code !== undefined) why.textContent = `${code}: ${explain(code, who)}`
-    why.hidden = state !== 'waiting' && state !== 'closed'
+    why.hidden = state !== 'away' && state !== 'closed'
     const heard = why.hidden ? said : `${said}. ${why.textContent}`
     if (spoken.textContent !== heard) spoken.textContent = heard
+    if (state === 'away') countDown(Date.now() + wait)
+  }
+
+  function countDown (until) {
+    const tick = () => {
+      count.textContent = ` in ${Math.max(1, Math.ceil((until - Date.now()) / 1000))} s`
+    }
+    timer = setInterval(tick, 250)
+    tick()
   }
 }
 
 /** The line of a log that says how a connection ended. */
 export const ending = ({ code, reason }, who) =>
   `Closed with ${code}${reason ? ` “${reason}”` : ''}: ${explain(code, who)}`
+
+/** Writes into a log when a connection is lost, and when the same session has come back. */
+export function logState (connection, log, who) {
+  let lostAt // undefined: it is not lost
+  connection.on('state', (detail) => {
+    const { state, code, resumed } = detail
+    if (state === 'closed') log.note(ending(detail, who), 'bad')
+    if (state === 'away' && lostAt === undefined) {
+      lostAt = Date.now()
+      if (code === 1006) log.note('The connection was lost')
+      else log.note(ending(detail, who), 'bad')
+    }
+    if (state !== 'open') return
+    if (resumed && lostAt !== undefined) {
+      log.note(`Back after ${seconds(Date.now() - lostAt)}: nothing was missed`, 'good')
+    }
+    lostAt = undefined
+  })
+}
+
+export const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`
