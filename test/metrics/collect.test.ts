@@ -6,16 +6,8 @@ import { collect } from '../../lib/metrics/index.js'
 import { noCluster } from '../../lib/metrics/table.js'
 import { build } from '../helpers.js'
 import { play } from './history.js'
+import { parse } from './samples.js'
 import type { CollectOptions, MeasuredProcesses, PrometheusClient } from '../../lib/metrics/index.js'
-
-/** The samples of a text, by name and labels. */
-function parse (text: string): Map<string, number> {
-  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
-  return new Map(lines.map((line) => {
-    const space = line.lastIndexOf(' ')
-    return [line.slice(0, space), Number(line.slice(space + 1).replace('+Inf', 'Infinity'))]
-  }))
-}
 
 t.test('writes the numbers of a known history', async (t) => {
   const { app: { processes }, bytes } = await play(t)
