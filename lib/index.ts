@@ -23,6 +23,7 @@ export { errorCodes } from './errors.js'
 export { RelayConfigSchema, RelayControlSchema }
 export type * from '../types/cluster.js'
 export type * from '../types/events.js'
+export type * from '../types/explain.js'
 export type * from '../types/fastify.js'
 export type * from '../types/messages.js'
 export type * from '../types/pid.js'

@@ -11,6 +11,12 @@ export interface ProcessesOptions {
   mailboxBytes?: number
   /** How long `close` lets processes clean up. @defaultValue '5s' */
   closeTimeout?: Duration
+  /**
+   * How many ends of processes, and how many of connections, `explain` remembers. 0: none. Ends of
+   * one cause count once. An end takes about 400 bytes.
+   * @defaultValue 512
+   */
+  keepEnds?: number
   /** Logs to this logger. @defaultValue none */
   logger?: Logger
   /** Makes this system a node of a cluster. It needs the option `node`. @defaultValue none */

@@ -10,6 +10,7 @@ import type {
   TopicFor
 } from './messages.js'
 import type { Cluster } from './cluster.js'
+import type { Explanation } from './explain.js'
 import type { ProcessInfo } from './info.js'
 import type { ProcessStats } from './stats.js'
 import type {
@@ -228,6 +229,18 @@ export interface Processes extends Sending {
     body: ProcessBody<T, A>,
     ...options: SpawnArgs<A>
   ): Pid<T>
+  /**
+   * Tells why a process or connection of this node has ended: in one sentence, and as the chain of
+   * ends that led to it, across links, supervisors and targets.
+   *
+   * The last 512 ends of processes and of connections are remembered (the option `keepEnds`). Ends
+   * of one cause count once, so that a room with many connections cannot push its own end out.
+   * The end of a process of another node may end a chain: `cluster.explain` follows it.
+   *
+   * @returns undefined for a PID that this node has not made
+   * @throws `FST_PROCESS_INVALID_PID` for anything but a string
+   */
+  explain(pid: string): Explanation | undefined
   /** Counters since the start, and gauges of the present. It takes microseconds. */
   stats(): ProcessStats
 }

@@ -167,6 +167,12 @@ export interface WsRelayOptions extends RelayRouteOptions {
   mailboxLimit?: number
   /** Bytes of client data in a mailbox above which its sockets are paused. @defaultValue 16 MiB */
   mailboxBytes?: number
+  /**
+   * How many ends of processes, and how many of connections, `processes.explain` remembers. 0:
+   * none. Ends of one cause count once. An end takes about 400 bytes.
+   * @defaultValue 512
+   */
+  keepEnds?: number
   /** The name of this node in its PIDs. @defaultValue 'local' */
   node?: string
   /** Makes this server a node of a cluster. It needs the option `node`. @defaultValue none */

@@ -1,4 +1,5 @@
 import type { LeaveCause } from '../../types/messages.js'
+import type { Pid } from '../../types/pid.js'
 
 /** How a connection ends, as its client, its target and the monitors of its PID see it. */
 export interface CloseReason {
@@ -11,6 +12,10 @@ export interface CloseReason {
   readonly leaveReason: string
   /** The exit reason of the PID. */
   readonly exitReason: string
+  /** The linked process or the supervisor whose end has ended this connection. */
+  readonly because?: Pid
+  /** The process that closed or ended it. */
+  readonly by?: Pid
 }
 
 /** Stands for a value that is not fixed: the client, a process or the violation decides it. */
@@ -19,9 +24,8 @@ export const given = Symbol('given')
 type OrGiven<T> = { readonly [K in keyof T]: T[K] | typeof given }
 
 /** A row of the table: a close reason, and the event that leads to it. */
-export type CloseRow = OrGiven<Omit<CloseReason, 'cause'>> & Pick<CloseReason, 'cause'> & {
-  readonly when: string
-}
+export type CloseRow = OrGiven<Omit<CloseReason, 'cause' | 'because' | 'by'>> &
+  Pick<CloseReason, 'cause'> & { readonly when: string }
 
 /**
  * Every way in which a connection ends, in the order of the table in docs/close-codes.md. A test

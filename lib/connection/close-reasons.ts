@@ -4,6 +4,7 @@
 import { isOrderly } from '../process/exits/exit-signals.js'
 import { closeCodes } from './close-codes.js'
 import type { CloseReason } from './close-codes.js'
+import type { Pid } from '../../types/pid.js'
 
 /** @param code undefined where the client gave none */
 export function closedByClient (code: number | undefined, reason: string): CloseReason {
@@ -16,9 +17,10 @@ export function closedByClient (code: number | undefined, reason: string): Close
   }
 }
 
-/** A process sent `ws.close`. */
-export function closedByProcess (code: number, reason: string): CloseReason {
-  return { ...closeCodes.closedByProcess, code, clientReason: reason, leaveReason: reason }
+/** A process sent `ws.close`. @param by undefined for code outside a process */
+export function closedByProcess (code: number, reason: string, by?: Pid): CloseReason {
+  const row = { ...closeCodes.closedByProcess, code, clientReason: reason, leaveReason: reason }
+  return by === undefined ? row : { ...row, by }
 }
 
 /** The client broke the protocol or a limit. */
@@ -33,12 +35,22 @@ export function targetExited (reason: string, tookJoin: boolean): CloseReason {
   return isOrderly(reason) ? closeCodes.targetExited : closeCodes.targetFailed
 }
 
-export function linkFailed (reason: string): CloseReason {
-  return { ...closeCodes.exited, leaveReason: reason, exitReason: reason }
+/** @param because the linked process */
+export function linkFailed (reason: string, because?: Pid): CloseReason {
+  const row = { ...closeCodes.exited, leaveReason: reason, exitReason: reason }
+  return because === undefined ? row : { ...row, because }
 }
 
 /** The PID was ended by `exit`, `cancel` or the closing server. */
-export function exited (reason: string): CloseReason {
+export function exited (
+  reason: string, { because, by }: Pick<CloseReason, 'because' | 'by'> = {}
+): CloseReason {
+  const row = exitRow(reason)
+  if (because === undefined && by === undefined) return row
+  return { ...row, ...because && { because }, ...by && { by } }
+}
+
+function exitRow (reason: string): CloseReason {
   if (reason === 'killed') return closeCodes.killed
   if (reason === 'shutdown') return closeCodes.shutdown
   if (reason === 'normal') return closeCodes.exitedNormally

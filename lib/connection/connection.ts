@@ -6,6 +6,7 @@ import { asksForAck, encodeMessage, parseClose } from './commands.js'
 import type { Answer } from '../process/calls.js'
 import type { Batch } from '../process/batch.js'
 import type { ConnectionDescription, Entity } from '../process/entity.js'
+import type { EndOrigin } from '../process/explain/origin.js'
 import type { ConnectionOptions } from './bound-client.js'
 import type { CloseReason } from './close-codes.js'
 import type { Encoded, MessageWriter, TransportEvents } from './transport.js'
@@ -88,7 +89,7 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
       case 'ws.send':
         if (call !== undefined && asksForAck(payload)) return this.#sendForAck(payload, call)
         return this.#sendMessage(topic, this.#encode(topic, payload, batch), call)
-      case 'ws.close': return this.#closeOnRequest(payload, call)
+      case 'ws.close': return this.#closeOnRequest(payload, from, call)
       case 'ws.control': return this.receiveControl(payload, call)
     }
     if (topic.startsWith('ws.')) {
@@ -164,7 +165,7 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
     else this.close(closeCodes.messagesMissed)
   }
 
-  #closeOnRequest (payload: unknown, call: Answer | undefined): boolean {
+  #closeOnRequest (payload: unknown, from: Pid | undefined, call: Answer | undefined): boolean {
     const parsed = parseClose(payload)
     if (!parsed.ok) return this.refuseMalformed('ws.close', parsed.problem, call)
     const request = parsed.value
@@ -174,7 +175,7 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
     }
     this.countControl()
     call?.reply(undefined)
-    this.close(closedByProcess(request.code, cutReason(request.reason)))
+    this.close(closedByProcess(request.code, cutReason(request.reason), from))
     return true
   }
 
@@ -188,16 +189,16 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
     this.log.debug({ err }, 'socket error')
   }
 
-  linkFailed (reason: string): void {
-    this.close(linkFailed(reason))
+  linkFailed (reason: string, _error?: Error, because?: Pid): void {
+    this.close(linkFailed(reason, because))
   }
 
-  end (reason: string): void {
-    this.close(exited(reason))
+  end (reason: string, _error?: Error, origin?: EndOrigin): void {
+    this.close(exited(reason, origin))
   }
 
-  cancel (): boolean {
-    this.end('shutdown')
+  cancel (from?: Pid): boolean {
+    this.close(exited('shutdown', { by: from }))
     return true
   }
 
@@ -230,7 +231,9 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
     const { code, leaveReason: reason, cause, exitReason } = closeReason
     const value: ConnectionExit = { code, reason, cause, ...away !== undefined && { away } }
     this.relay.counters.connectionClosed(this, closeReason)
-    this.relay.runtime.connectionEnded({ pid: this.pid, reason: exitReason, value })
+    const { kind, uptime, target: { pid: target } } = this
+    const ended = { kind, uptime, target, closeReason, away }
+    this.relay.runtime.connectionEnded(ended, { pid: this.pid, reason: exitReason, value })
   }
 
   onTransportClose (): void {

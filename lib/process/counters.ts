@@ -1,5 +1,4 @@
 import { commonFields, processEvents } from '../shared/diagnostics.js'
-import type { Description } from './entity.js'
 import type { Exit } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 import type { DeadLetterReason, RefusalReason } from '../../types/stats.js'
@@ -11,7 +10,9 @@ const maxReasons = 100
 export interface EndedProcess {
   readonly pid: Pid
   readonly kind: CountedProcess['kind']
-  describe (): Pick<Description, 'label' | 'uptime'>
+  readonly label: string
+  /** Milliseconds. */
+  readonly uptime: number
 }
 
 /** A process or supervisor, when it starts. */
@@ -142,11 +143,10 @@ export class Counters {
    */
   processEnded (process: EndedProcess, exit: Exit, names: string[] | undefined): void {
     const { pid, reason, error } = exit
-    const { kind } = process
+    const { kind, label, uptime } = process
     this.#countExit(reason)
     this.aliveBy[kind]--
     if (names === undefined) return
-    const { label, uptime } = process.describe()
     processEvents.publish({
       type: 'exit', ...commonFields(this.#node), pid, kind, label, names, reason, error, uptime
     })

@@ -1,6 +1,7 @@
 import { failure, success } from '../shared/result.js'
 import type { Batch } from './batch.js'
 import type { Answer } from './calls.js'
+import type { EndOrigin } from './explain/origin.js'
 import type { Producer } from '../shared/watermark.js'
 import type { Result } from '../shared/result.js'
 import type { SystemTopics } from '../../types/messages.js'
@@ -28,11 +29,11 @@ export interface Entity {
   /** For connections: `count` messages of another node were lost, and the client must know. */
   missed? (count: number): void
   /** Ends it at once. */
-  end (reason: string, error?: Error): void
-  /** Called when a linked process has failed and `trapLinks` is off. */
-  linkFailed (reason: string, error?: Error): void
-  /** Asks it to stop. */
-  cancel (from: Pid | undefined, reason: string): boolean
+  end (reason: string, error?: Error, origin?: EndOrigin): void
+  /** Called when a linked process, `because`, has failed and `trapLinks` is off. */
+  linkFailed (reason: string, error?: Error, because?: Pid): void
+  /** Asks it to stop. @param origin by default `from` */
+  cancel (from: Pid | undefined, reason: string, origin?: EndOrigin): boolean
   describe (): Description
 }
 

@@ -9,6 +9,7 @@ import type { ProcessSystem } from '../../types/processes.js'
 export { errorCodes } from '../errors.js'
 export type * from '../../types/cluster.js'
 export type * from '../../types/events.js'
+export type * from '../../types/explain.js'
 export type * from '../../types/messages.js'
 export type * from '../../types/pid.js'
 export type * from '../../types/info.js'
@@ -39,12 +40,13 @@ export const silentLogger: Logger = {
  */
 export function createProcesses (options: ProcessesOptions = {}): ProcessSystem {
   checkProcessesOptions(options)
-  const { node, mailboxLimit, mailboxBytes, closeTimeout } = processesDefaults
+  const { node, mailboxLimit, mailboxBytes, closeTimeout, keepEnds } = processesDefaults
   const timeout = toMilliseconds(options.closeTimeout ?? closeTimeout)
   const runtime = new Runtime({
     node: options.node ?? node,
     mailboxLimit: options.mailboxLimit ?? mailboxLimit,
     mailboxBytes: options.mailboxBytes ?? mailboxBytes,
+    keepEnds: options.keepEnds ?? keepEnds,
     logger: options.logger ?? silentLogger
   })
   const close = (): Promise<void> => runtime.shutdown.close(timeout)

@@ -32,6 +32,7 @@ export const sharedOptions = {
   mailboxLimit: integer(10_000, 'messages'),
   mailboxBytes: integer(16 * MiB, 'bytes'),
   closeTimeout: duration('5s'),
+  keepEnds: integer(512, 'ends', 0, 100_000),
   cluster: {
     schema: engineSchema,
     default: undefined,

@@ -67,6 +67,14 @@ export class PidFactory {
     return this.#head + this.#tails[digits] as Pid
   }
 
+  /** Whether a PID, dead or alive, is of this node: of this start, or of an earlier one. */
+  hasMade (pid: Pid): boolean {
+    const match = shape.exec(pid)
+    if (match === null || match[1] !== this.node) return false
+    if (pid.endsWith(this.#suffix)) return serialNumberOf(pid) <= this.#serial
+    return parseInt(pid.slice(pid.lastIndexOf('.') + 1), 36) < this.#incarnation
+  }
+
   /** Whether a PID belongs to another node. This is the only place that decides it. */
   isRemote (pid: string): boolean {
     if (pid.endsWith(this.#suffix)) return false
@@ -78,6 +86,11 @@ export class PidFactory {
 /** @throws `FST_PROCESS_INVALID_PID` for anything but a string */
 export function checkAddress (to: unknown): asserts to is string {
   if (typeof to !== 'string') throw new errorCodes.FST_PROCESS_INVALID_PID(show(to))
+}
+
+/** The serial number of a PID. Later PIDs of a node have higher ones. */
+export function serialNumberOf (pid: Pid): number {
+  return Number(pid.slice(0, pid.indexOf('@')))
 }
 
 /** Whether a string has the shape of a PID, dead or alive, of any node. */

@@ -34,6 +34,7 @@ function membersOf (runtime: Runtime): Plain<Processes> {
     info: (to) => runtime.info(to),
     list: () => runtime.processTable.pids(),
     exited: (to, options) => runtime.exitRequests.exited(to, options?.signal ?? undefined),
+    explain: (pid) => runtime.explainer.explain(pid),
     stats: () => statsOf(runtime)
   }
 }

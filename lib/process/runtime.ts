@@ -6,6 +6,8 @@ import { Self } from './actor/self.js'
 import { Spawner } from './actor/spawner.js'
 import { ClusterAccess } from './remote/cluster-access.js'
 import { Counters } from './counters.js'
+import { Ends } from './explain/ends.js'
+import { Explainer } from './explain/explainer.js'
 import { ExitRequests } from './exits/exit-requests.js'
 import { ExitSignals } from './exits/exit-signals.js'
 import { FailureLog } from './exits/failure-log.js'
@@ -20,6 +22,8 @@ import { Scheduler } from './scheduler.js'
 import { Shutdown } from './shutdown.js'
 import type { Actor } from './actor/actor.js'
 import type { EndedProcess } from './counters.js'
+import type { RememberedConnection } from './explain/ends.js'
+import type { EndOrigin } from './explain/origin.js'
 import type { TurnOrder } from './scheduler.js'
 import type { ServerStats } from './stats.js'
 import type { Clock } from '../shared/clock.js'
@@ -35,6 +39,7 @@ export interface RuntimeOptions {
   readonly node: string
   readonly mailboxLimit: number
   readonly mailboxBytes: number
+  readonly keepEnds: number
   readonly logger: Logger
   /** @defaultValue Node's own time */
   readonly clock?: Clock
@@ -71,6 +76,8 @@ export class Runtime {
   readonly messenger: Messenger
   /** Supervisors that no other supervisor has started. */
   readonly supervisors = new Set<Pid>()
+  readonly ends: Ends
+  readonly explainer: Explainer
   readonly spawner: Spawner
   readonly shutdown: Shutdown
   readonly names: Names
@@ -78,7 +85,8 @@ export class Runtime {
   /** The numbers of the server, if there is one. */
   serverStats: (() => ServerStats) | undefined
 
-  constructor ({ node, mailboxLimit, mailboxBytes, logger, clock, turnOrder }: RuntimeOptions) {
+  constructor (options: RuntimeOptions) {
+    const { node, mailboxLimit, mailboxBytes, keepEnds, logger, clock, turnOrder } = options
     const { context, nameTable, processTable, relations } = this
     this.clock = clock ?? nodeClock
     this.contextClock = new ContextClock(this.clock, context)
@@ -92,6 +100,8 @@ export class Runtime {
         ?.notify('@group', { group, joined: [...joined], left: [...left] })
     })
     const access = this.clusterAccess = new ClusterAccess(this.pids)
+    this.ends = new Ends(this, keepEnds)
+    this.explainer = new Explainer(this)
     this.failureLog = new FailureLog(logger, processTable, nameTable)
     this.exitSignals = new ExitSignals(processTable, relations, access, this.failureLog)
     this.exitRequests = new ExitRequests(processTable, access, this.exitSignals)
@@ -113,12 +123,15 @@ export class Runtime {
   }
 
   /**
-   * Called when a process has released its own state. Removes it from all tables, and sends the
-   * exit signals.
+   * Called when a process has released its own state. Remembers its end, removes it from all
+   * tables, and sends the exit signals.
    * @param afterwards user code: runs when all signals have been sent
    */
-  processEnded (process: EndedProcess, exit: Exit, afterwards?: () => void): void {
+  processEnded (
+    process: EndedProcess, exit: Exit, origin: EndOrigin, afterwards?: () => void
+  ): void {
     const { pid } = process
+    this.ends.processEnded(process, exit, origin)
     const names = processEvents.hasSubscribers ? this.nameTable.namesOf(pid) : undefined
     this.#removeEntity(pid)
     this.counters.processEnded(process, exit, names)
@@ -126,7 +139,8 @@ export class Runtime {
   }
 
   /** Does the same for a connection, when it has left its target. */
-  connectionEnded (exit: Exit): void {
+  connectionEnded (connection: RememberedConnection, exit: Exit): void {
+    this.ends.connectionEnded(connection, exit)
     this.#removeEntity(exit.pid)
     this.counters.connectionEnded(exit)
     this.exitSignals.signalExit(exit)

@@ -53,15 +53,15 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'a trapped failure also ends the process',
     file: 'process/exits/exit-signals.ts',
-    search: '  else entity.linkFailed(reason, error)',
-    replace: '  entity.linkFailed(reason, error)',
+    search: '  else entity.linkFailed(reason, error, pid)',
+    replace: '  entity.linkFailed(reason, error, pid)',
     suites: ['relations']
   },
   {
     name: 'the exit reason of a killed process is `kill`',
     file: 'process/exits/exit-requests.ts',
-    search: "entity.end(reason === 'kill' ? 'killed' : reason)",
-    replace: 'entity.end(reason)',
+    search: "const exitReason = reason === 'kill' ? 'killed' : reason\n",
+    replace: 'const exitReason = reason\n',
     suites: ['relations']
   },
   {
@@ -359,8 +359,8 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'children are stopped in start order',
     file: 'process/supervisor/supervisor.ts',
-    search: 'for (const child of [...children].reverse()) await child.stop(this.#runtime)',
-    replace: 'for (const child of children) await child.stop(this.#runtime)',
+    search: 'for (const child of [...children].reverse()) await child.stop(this.#runtime, origin)',
+    replace: 'for (const child of children) await child.stop(this.#runtime, origin)',
     suites: ['supervisors']
   },
   {
@@ -373,8 +373,8 @@ export const processMutants: readonly Mutant[] = [
   {
     name: 'children outlive a killed supervisor',
     file: 'process/supervisor/supervisor.ts',
-    search: 'if (pid !== undefined) this.#runtime.processTable.getEntity(pid)?.end(',
-    replace: 'if (pid === undefined) this.#runtime.processTable.getEntity(this.pid)?.end(',
+    search: 'if (pid !== undefined) processTable.getEntity(pid)?.end(',
+    replace: 'if (pid === undefined) processTable.getEntity(this.pid)?.end(',
     suites: ['supervisors']
   }
 ]

@@ -94,9 +94,9 @@ export const relayMutants: readonly Mutant[] = [
     name: 'watchers get the exit before the target gets the leave',
     file: 'connection/connection.ts',
     search:
-      '    this.leaveTarget(closeReason)\n    this.transport.close(closeReason)\n    const { code, leaveReason: reason, cause, exitReason } = closeReason\n    const value: ConnectionExit = { code, reason, cause, ...away !== undefined && { away } }\n    this.relay.counters.connectionClosed(this, closeReason)\n    this.relay.runtime.connectionEnded({ pid: this.pid, reason: exitReason, value })\n',
+      '    this.leaveTarget(closeReason)\n    this.transport.close(closeReason)\n    const { code, leaveReason: reason, cause, exitReason } = closeReason\n    const value: ConnectionExit = { code, reason, cause, ...away !== undefined && { away } }\n    this.relay.counters.connectionClosed(this, closeReason)\n    const { kind, uptime, target: { pid: target } } = this\n    const ended = { kind, uptime, target, closeReason, away }\n    this.relay.runtime.connectionEnded(ended, { pid: this.pid, reason: exitReason, value })\n',
     replace:
-      '    const { code, leaveReason: reason, cause, exitReason } = closeReason\n    const value: ConnectionExit = { code, reason, cause, ...away !== undefined && { away } }\n    this.relay.counters.connectionClosed(this, closeReason)\n    this.relay.runtime.connectionEnded({ pid: this.pid, reason: exitReason, value })\n    this.leaveTarget(closeReason)\n    this.transport.close(closeReason)\n',
+      '    const { code, leaveReason: reason, cause, exitReason } = closeReason\n    const value: ConnectionExit = { code, reason, cause, ...away !== undefined && { away } }\n    this.relay.counters.connectionClosed(this, closeReason)\n    const { kind, uptime, target: { pid: target } } = this\n    const ended = { kind, uptime, target, closeReason, away }\n    this.relay.runtime.connectionEnded(ended, { pid: this.pid, reason: exitReason, value })\n    this.leaveTarget(closeReason)\n    this.transport.close(closeReason)\n',
     suites: ['connections']
   },
   {

@@ -6,7 +6,7 @@ import type { Pid } from '../../types/pid.js'
 
 function countExit (counters: Counters, reason: string): void {
   const pid = '1@local.1' as Pid
-  const entity = { pid, kind: 'process', describe: () => ({ label: 'x', uptime: 0 }) } as const
+  const entity = { pid, kind: 'process', label: 'x', uptime: 0 } as const
   counters.processEnded(entity, { pid, reason }, undefined)
 }
 

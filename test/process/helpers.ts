@@ -37,6 +37,7 @@ export function buildRuntime (
     clock?: ManualClock
     mailboxLimit?: number
     mailboxBytes?: number
+    keepEnds?: number
   } = {}
 ): { runtime: Runtime, processes: Processes } {
   const {
@@ -44,10 +45,11 @@ export function buildRuntime (
     logger = silentLogger,
     clock,
     mailboxLimit = 10_000,
-    mailboxBytes = 2 ** 24
+    mailboxBytes = 2 ** 24,
+    keepEnds = 512
   } = options
   const runtime = new Runtime({
-    node, mailboxLimit, mailboxBytes, logger, clock, turnOrder: clock?.order
+    node, mailboxLimit, mailboxBytes, keepEnds, logger, clock, turnOrder: clock?.order
   })
   return { runtime, processes: processesFacade(runtime) }
 }

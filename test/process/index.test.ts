@@ -12,6 +12,7 @@ t.test('needs no options', async (t) => {
       mailboxLimit: undefined,
       mailboxBytes: undefined,
       closeTimeout: undefined,
+      keepEnds: undefined,
       logger: undefined
     }
   ]) {

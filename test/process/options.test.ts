@@ -10,6 +10,7 @@ t.test('accepts valid options', async (t) => {
     { mailboxLimit: 1, mailboxBytes: 1 },
     { logger: silentLogger },
     { closeTimeout: '1s' },
+    { keepEnds: 0 },
     { node: undefined, logger: undefined }
   ]
   for (const options of good) t.doesNotThrow(() => { checkProcessesOptions(options) })
@@ -31,6 +32,7 @@ t.test('names the option when it is wrong', async (t) => {
     [{ mailboxLimit: '5' }, /'mailboxLimit'/],
     [{ mailboxBytes: -1 }, /'mailboxBytes'/],
     [{ mailboxBytes: Infinity }, /'mailboxBytes'/],
+    [{ keepEnds: -1 }, /'keepEnds'/],
     [{ logger: null }, /'logger'/],
     [{ logger: {} }, /'logger'/],
     [{ logger: 'pino' }, /'logger'/],

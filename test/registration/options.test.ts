@@ -23,6 +23,7 @@ const defaults = {
     perMessageDeflate: false,
     mailboxLimit: 10_000,
     mailboxBytes: 16777216,
+    keepEnds: 512,
     node: 'local',
     websocket: {}
   }
@@ -200,6 +201,9 @@ t.test('names a wrong option, its value and the expected one', async (t) => {
     for (const value of [0, -1, 1.5, NaN, Infinity, 2 ** 53, '10', null, true, [], {}, 10n]) {
       cases.push([{ [name]: value }, new RegExp(`'${name}' must be an integer from 1`)])
     }
+  }
+  for (const value of [-1, 1.5, 100_001, '10', null]) {
+    cases.push([{ keepEnds: value }, /'keepEnds' must be an integer from 0 to 100000/])
   }
   for (const name of ['upgradeTimeout', 'pingInterval', 'pongTimeout', 'closeTimeout']) {
     for (const value of [-1, NaN, Infinity, 2 ** 31, '', 'soon', '-1s', '10', null, true, [], {}]) {

@@ -359,8 +359,12 @@ export class Actor extends Lifecycle implements Target, Runnable {
       status: this.#status(),
       mailbox: this.mailbox.length,
       monitors: this.monitored,
-      uptime: this.host.clock.now() - this.#startedAt
+      uptime: this.uptime
     }
+  }
+
+  get uptime (): number {
+    return this.host.clock.now() - this.#startedAt
   }
 
   #status (): ProcessInfo['status'] {

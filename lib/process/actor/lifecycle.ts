@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { toError } from '../../errors.js'
 import { Mail } from '../message.js'
 import { Monitors } from '../exits/monitors.js'
+import { exitedBy, failed, returned, stopped } from '../explain/origin.js'
 import { recordUnreadJoins } from '../exits/unread-joins.js'
 import { LazyState } from './lazy-state.js'
 import { Mailbox } from './mailbox.js'
@@ -12,6 +13,7 @@ import type { PendingOperation, PendingOwner } from '../calls.js'
 import type { Counters, EndedProcess } from '../counters.js'
 import type { Description } from '../entity.js'
 import type { WatermarkLimits } from '../../shared/watermark.js'
+import type { EndOrigin } from '../explain/origin.js'
 import type { FailureLog } from '../exits/failure-log.js'
 import type { MonitorSignals, MonitorsOwner } from '../exits/monitors.js'
 import type { Exit, SystemTopics } from '../../../types/messages.js'
@@ -24,7 +26,9 @@ export interface LifecycleHost {
   readonly counters: Counters
   readonly exitSignals: MonitorSignals
   readonly failureLog: FailureLog
-  processEnded (process: EndedProcess, exit: Exit, afterwards?: () => void): void
+  processEnded (
+    process: EndedProcess, exit: Exit, origin: EndOrigin, afterwards?: () => void
+  ): void
 }
 
 // The states of a process. It only moves forward, so each event acts in the states before the one
@@ -78,6 +82,8 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, EndedPro
   }
 
   abstract readonly kind: EndedProcess['kind']
+  abstract readonly label: string
+  abstract readonly uptime: number
   abstract describe (): Description
   abstract notify<K extends keyof SystemTopics> (topic: K, payload: SystemTopics[K]): void
   protected abstract enqueueMail (mail: Mail): void
@@ -133,20 +139,24 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, EndedPro
    * The driver: nothing else changes the state. The event then acts.
    * @returns false in that state and later ones, where nothing happens
    */
-  private advance (next: ProcessState, reason: string, failure?: Error): boolean {
+  private advance (
+    next: ProcessState, reason: string, failure?: Error, origin?: EndOrigin
+  ): boolean {
     if (this.state >= next) return false
     this.state = next
     // An end keeps the earlier reason: the signal and rejected receives have it already.
     if (next === ended) this.stopReason ??= new StopReason(reason)
     else {
-      this.stopReason = this.stopReason?.withReason(reason, failure) ??
-        new StopReason(reason, failure)
+      this.stopReason = this.stopReason?.withReason(reason, failure, origin) ??
+        new StopReason(reason, failure, origin)
     }
     return true
   }
 
-  cancel (from: Pid | undefined, reason: string): boolean {
-    if (!this.advance(cancelled, reason)) return true
+  cancel (
+    from: Pid | undefined, reason: string, origin: EndOrigin = { cause: 'cancel', by: from }
+  ): boolean {
+    if (!this.advance(cancelled, reason, undefined, origin)) return true
     // The last message: nothing is accepted any more.
     this.enqueueMail(new Mail('@cancel', { from, reason } satisfies SystemTopics['@cancel'], from))
     this.requestTurn()
@@ -155,8 +165,9 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, EndedPro
   }
 
   /** `self.stop`: throws in every case. */
-  stop (reason: string | undefined): never {
-    this.stopWaiting(reason ?? (this.state === cancelled ? 'shutdown' : 'normal'))
+  stop (reason: string | undefined, origin?: EndOrigin): never {
+    const byDefault = this.state === cancelled ? 'shutdown' : 'normal'
+    this.stopWaiting(reason ?? byDefault, undefined, origin)
     throw this.stopError
   }
 
@@ -164,38 +175,39 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, EndedPro
     if (this.state === running) this.stopWaiting('error', toError(thrown))
   }
 
-  private stopWaiting (reason: string, failure?: Error): void {
-    if (!this.advance(stopping, reason, failure)) return
+  private stopWaiting (reason: string, failure?: Error, origin?: EndOrigin): void {
+    if (!this.advance(stopping, reason, failure, origin)) return
     this.releaseWaiting()
     this.abortSignal()
   }
 
   protected bodyReturned (value: unknown): void {
     const { stopReason } = this
-    if (stopReason === undefined) this.end('normal', undefined, value)
-    else if (this.state === cancelled) this.end('shutdown', undefined, value)
-    else if (stopReason.failure === undefined) this.end(stopReason.reason, undefined, value)
-    else this.crash(stopReason.failure)
+    if (stopReason === undefined) this.end('normal', undefined, returned, value)
+    else if (this.state === cancelled) this.end('shutdown', undefined, stopReason.origin, value)
+    else if (stopReason.failure !== undefined) this.crash(stopReason.failure)
+    else this.end(stopReason.reason, undefined, stopReason.origin ?? stopped, value)
   }
 
   protected bodyFailed (thrown: unknown): void {
-    if (this.stopReason?.hasCaused(thrown, this.pid) === true) this.bodyReturned(undefined)
+    const { stopReason } = this
+    if (stopReason?.hasCaused(thrown, this.pid) === true) this.bodyReturned(undefined)
     // The clean-up after a cancel failed: the reason stays `shutdown`, with the error beside it.
-    else if (this.state === cancelled) this.end('shutdown', toError(thrown))
+    else if (this.state === cancelled) this.end('shutdown', toError(thrown), stopReason!.origin)
     else this.crash(toError(thrown))
   }
 
   private crash (error: Error): void {
     if (this.hasEnded) return
     this.host.failureLog.logFailure(this.pid, error, 'a process has failed')
-    this.end('error', error)
+    this.end('error', error, failed)
   }
 
-  linkFailed (reason: string, error?: Error): void {
-    this.end(reason, error)
+  linkFailed (reason: string, error?: Error, because?: Pid): void {
+    this.end(reason, error, { cause: 'link', because })
   }
 
-  end (reason: string, error?: Error, value?: unknown): void {
+  end (reason: string, error?: Error, origin = exitedBy(reason, undefined), value?: unknown): void {
     if (!this.advance(ended, reason)) return
     const unreadJoins = this.mailbox.sendersOf('ws.join')
     this.host.counters.deadLetter('ended', this.mailbox.clear())
@@ -207,7 +219,8 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, EndedPro
       pid: this.pid, reason, ...error && { error }, ...value !== undefined && { value }
     }
     if (unreadJoins !== undefined) recordUnreadJoins(exit, unreadJoins)
-    this.host.processEnded(this, exit, controller && (() => { this.abortSignal(controller) }))
+    const abort = controller && (() => { this.abortSignal(controller) })
+    this.host.processEnded(this, exit, origin, abort)
   }
 
   // Released at the end

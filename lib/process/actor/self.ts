@@ -123,7 +123,7 @@ export class Self implements Plain<Untyped> {
   }
 
   exit (to: string, reason?: string): boolean {
-    return !this.#actor.hasEnded && this.#runtime.exitRequests.exit(to, reason)
+    return !this.#actor.hasEnded && this.#runtime.exitRequests.exit(to, reason, this.#actor.pid)
   }
 
   stop (reason?: string): never {

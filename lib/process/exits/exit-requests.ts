@@ -1,4 +1,5 @@
 import { checkSignal } from '../calls.js'
+import { exitedBy } from '../explain/origin.js'
 import { checkExitReason } from './exit-signals.js'
 import type { CallHost, PendingOperation, PendingOwner } from '../calls.js'
 import type { ClusterAccess } from '../remote/cluster-access.js'
@@ -25,14 +26,18 @@ export class ExitRequests {
     this.#exitSignals = exitSignals
   }
 
-  /** @throws `FST_PROCESS_INVALID_REASON`, `FST_PROCESS_INVALID_PID` */
-  exit (to: string, reason: string = 'shutdown'): boolean {
+  /**
+   * @param from undefined for code outside a process
+   * @throws `FST_PROCESS_INVALID_REASON`, `FST_PROCESS_INVALID_PID`
+   */
+  exit (to: string, reason: string = 'shutdown', from?: Pid): boolean {
     checkExitReason(reason)
     const entity = this.#processes.findEntity(to)
     if (entity === undefined) {
       return this.#clusterAccess.remoteNodesFor(to)?.exit(to as Pid, reason) ?? false
     }
-    entity.end(reason === 'kill' ? 'killed' : reason)
+    const exitReason = reason === 'kill' ? 'killed' : reason
+    entity.end(exitReason, undefined, exitedBy(exitReason, from))
     return true
   }
 

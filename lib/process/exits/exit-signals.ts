@@ -27,7 +27,7 @@ export function checkExitReason (reason: unknown): string {
 export function signalLinked (entity: Entity, { pid, reason, error }: Exit): void {
   if (isOrderly(reason)) return
   if (entity.trapLinks) entity.notify('@link_down', { pid, reason, ...error && { error } })
-  else entity.linkFailed(reason, error)
+  else entity.linkFailed(reason, error, pid)
 }
 
 /**

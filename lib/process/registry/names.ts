@@ -82,6 +82,11 @@ export class NameTable {
     return [...this.#names.get(pid)]
   }
 
+  firstNameOf (pid: Pid): string | undefined {
+    const [name] = this.#names.get(pid)
+    return name
+  }
+
   /** Frees every name of a PID that ended. */
   release (pid: Pid): void {
     for (const name of this.#names.takeAll(pid)) this.#pids.delete(name)

@@ -4,6 +4,8 @@ import type { Clock } from '../../shared/clock.js'
 import type { Actor } from '../actor/actor.js'
 import type { CountedChild } from '../counters.js'
 import type { ExitRequests } from '../exits/exit-requests.js'
+import type { EndOrigin } from '../explain/origin.js'
+import type { ProcessTable } from '../registry/process-table.js'
 import type { ExitListener } from '../exits/relations.js'
 import type { Restartable } from './restarts.js'
 import type { ChildPlan, SupervisorPlan } from './spec.js'
@@ -14,6 +16,7 @@ import type { Monitor, Pid } from '../../../types/pid.js'
 export interface ChildHost {
   readonly exitSignals: { monitor (target: Pid, listener: ExitListener): void }
   readonly exitRequests: ExitRequests
+  readonly processTable: ProcessTable
 }
 
 /** A child of a supervisor, through all its restarts. */
@@ -83,18 +86,21 @@ export class SupervisedChild implements ExitListener, Restartable, CountedChild 
   }
 
   /** Cancels its process, waits for `shutdown` milliseconds, then ends it. */
-  stop (host: ChildHost): Promise<void> {
+  stop (host: ChildHost, origin: EndOrigin): Promise<void> {
     this.pendingRestart?.removeChild(this)
     if (this.pid === undefined) return Promise.resolve()
-    this.#stopped ??= this.#stop(host, this.pid)
+    this.#stopped ??= this.#stop(host, this.pid, origin)
     return this.#stopped
   }
 
-  async #stop (host: ChildHost, pid: Pid): Promise<void> {
+  async #stop (host: ChildHost, pid: Pid, origin: EndOrigin): Promise<void> {
     this.#supervisor.removeMonitor(this.#monitor!)
     const ended = host.exitRequests.exited(pid, undefined)
-    host.exitRequests.cancel(pid)
-    const timer = this.#clock.after(this.plan.shutdown, () => { host.exitRequests.exit(pid) })
+    const entity = host.processTable.getEntity(pid)
+    entity?.cancel(undefined, 'shutdown', origin)
+    const timer = this.#clock.after(this.plan.shutdown, () => {
+      entity?.end('shutdown', undefined, origin)
+    })
     await ended
     timer.cancel()
     this.pid = undefined

@@ -6,10 +6,11 @@ import { published } from '../../shared/contract.js'
 import type { Clock } from '../../shared/clock.js'
 import type { Actor } from '../actor/actor.js'
 import type { Counters } from '../counters.js'
+import type { Ends } from '../explain/ends.js'
+import type { EndOrigin } from '../explain/origin.js'
 import type { Spawner } from '../actor/spawner.js'
 import type { FailureLog } from '../exits/failure-log.js'
 import type { NameTable } from '../registry/names.js'
-import type { ProcessTable } from '../registry/process-table.js'
 import type { ChildHost } from './child.js'
 import type { ChildPlan, GivenSpec, GivenChild, SupervisorPlan } from './spec.js'
 import type { Exit } from '../../../types/messages.js'
@@ -23,10 +24,10 @@ export interface SupervisorHost extends ChildHost {
   readonly clock: Clock
   readonly shutdown: { readonly closing: boolean }
   readonly counters: Counters
+  readonly ends: Ends
   /** Supervisors that no other supervisor has started. */
   readonly supervisors: Set<Pid>
   readonly spawner: Spawner
-  readonly processTable: ProcessTable
   readonly nameTable: NameTable
   readonly failureLog: FailureLog
 }
@@ -104,7 +105,7 @@ class SupervisorProcess {
     const child = this.#find(id)
     if (child === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(id))
     child.removing = true
-    await child.stop(this.#runtime)
+    await child.stop(this.#runtime, { cause: 'supervisor', by: this.pid })
     this.#remove(child)
   }
 
@@ -114,7 +115,7 @@ class SupervisorProcess {
 
   async #run (self: Process): Promise<void> {
     await self.serve({ '@exit': (exit) => this.#runInOrder(() => this.#childEnded(self, exit)) })
-    await this.#stopAll(this.#children)
+    await this.#stopAll(this.#children, { cause: 'supervisor', because: this.pid })
   }
 
   /** Runs tasks one by one: a restart waits for its slow children, and must not overlap another. */
@@ -137,10 +138,11 @@ class SupervisorProcess {
     if (!this.#intensity.recordRestart()) {
       this.#runtime.counters.supervisorGaveUp(this.#actor, failed)
       self.log.error({ child: failed.plan.id }, 'too many restarts: the supervisor gives up')
-      self.stop('restart_intensity')
+      const origin = { cause: 'gave_up', because: failed.lastExit.pid } as const
+      this.#actor.stop('restart_intensity', origin)
     }
     const affected = strategies[this.#plan.strategy](this.#children, failed)
-    await this.#stopAll(affected)
+    await this.#stopAll(affected, { cause: 'sibling', because: failed.lastExit.pid })
     // A temporary child is never restarted, not even with its siblings.
     for (const child of affected) if (child.plan.restart === 'temporary') this.#remove(child)
     const restarted = affected.filter(({ removing, plan }) => {
@@ -191,6 +193,7 @@ class SupervisorProcess {
         return
       }
       this.#runtime.counters.childRestarted(this.pid, child)
+      this.#runtime.ends.childRestarted(child.lastExit.pid, child.pid!)
     }
   }
 
@@ -219,16 +222,18 @@ class SupervisorProcess {
     this.#children = this.#children.filter((other) => other !== child)
   }
 
-  async #stopAll (children: readonly SupervisedChild[]): Promise<void> {
+  async #stopAll (children: readonly SupervisedChild[], origin: EndOrigin): Promise<void> {
     for (const child of children) child.pendingRestart?.removeChild(child)
-    for (const child of [...children].reverse()) await child.stop(this.#runtime)
+    for (const child of [...children].reverse()) await child.stop(this.#runtime, origin)
   }
 
   #supervisorEnded ({ reason }: Exit): void {
     this.#runtime.supervisors.delete(this.pid)
     const childReason = reason === 'killed' ? 'killed' : 'shutdown'
+    const origin = { cause: 'supervisor', because: this.pid } as const
+    const { processTable } = this.#runtime
     for (const { pid } of [...this.#children].reverse()) {
-      if (pid !== undefined) this.#runtime.processTable.getEntity(pid)?.end(childReason)
+      if (pid !== undefined) processTable.getEntity(pid)?.end(childReason, undefined, origin)
     }
     this.#children = []
   }

@@ -5,6 +5,8 @@ import { PendingRestart, RestartIntensity } from '../../../lib/process/superviso
 import { planChild } from '../../../lib/process/supervisor/spec.js'
 import type { PlainChild, Process } from '../../../types/processes.js'
 
+const origin = { cause: 'supervisor' } as const
+
 /** A child, with a fake supervisor that only records the exit reasons of its children. */
 async function childOf (
   spec: Partial<PlainChild> = {},
@@ -90,7 +92,7 @@ t.test('is in use while it has a process or will be restarted', async (t) => {
     () => {}
   )
   t.ok(child.inUse, 'it waits for its restart')
-  await child.stop(runtime)
+  await child.stop(runtime, origin)
   t.notOk(child.inUse)
   t.strictSame(pending.takeChildren(), [])
 })
@@ -109,7 +111,7 @@ t.test('stop cancels the process once, and is no failure', async (t) => {
   const pid = start()
   const exit = processes.exited(pid)
   await settle()
-  const stops = [child.stop(runtime), child.stop(runtime)]
+  const stops = [child.stop(runtime, origin), child.stop(runtime, origin)]
   t.equal(stops[0], stops[1])
   await settle()
   t.equal(child.pid, pid, 'until it has ended')
@@ -119,7 +121,7 @@ t.test('stop cancels the process once, and is no failure', async (t) => {
   t.match(await exit, { reason: 'shutdown' })
   t.equal(child.pid, undefined)
   t.strictSame(ends, [])
-  await child.stop(runtime)
+  await child.stop(runtime, origin)
 })
 
 t.test('stop ends the process after `shutdown` milliseconds', async (t) => {
@@ -129,7 +131,7 @@ t.test('stop ends the process after `shutdown` milliseconds', async (t) => {
   })
   const pid = start()
   await settle()
-  await child.stop(runtime)
+  await child.stop(runtime, origin)
   t.notOk(processes.alive(pid))
 })
 

@@ -1,0 +1,115 @@
+import { checkAddress, isPid } from '../pid.js'
+import { aliveText, endedText, forgottenText } from './sentence.js'
+import type { Clock } from '../../shared/clock.js'
+import type { PidFactory } from '../pid.js'
+import type { EndRecord } from './end-log.js'
+import type { Ends } from './ends.js'
+import type { Together } from './sentence.js'
+import type { End, Explanation } from '../../../types/explain.js'
+import type { ProcessInfo } from '../../../types/info.js'
+import type { Pid } from '../../../types/pid.js'
+
+const longestChain = 10
+
+/** The parts of the runtime that an explanation is made of. */
+export interface ExplainerHost {
+  readonly clock: Pick<Clock, 'now'>
+  readonly pids: PidFactory
+  readonly ends: Ends
+  info (to: string): ProcessInfo | undefined
+}
+
+/** Explains the ends of the processes and connections of this node. */
+export class Explainer {
+  readonly #host: ExplainerHost
+
+  constructor (host: ExplainerHost) {
+    this.#host = host
+  }
+
+  /**
+   * @returns undefined for a PID of another node, one that was never given, and other strings
+   * @throws `FST_PROCESS_INVALID_PID` for anything but a string
+   */
+  explain (to: string): Explanation | undefined {
+    checkAddress(to)
+    if (!isPid(to) || !this.#host.pids.hasMade(to)) return undefined
+    const info = this.#host.info(to)
+    if (info !== undefined) return withoutEnd(to, 'alive', aliveText(info))
+    const chain = this.#chainOf(to)
+    if (chain.length === 0) return withoutEnd(to, 'forgotten', forgottenText(to))
+    const root = chain.at(-1)!
+    const together = this.#endsBecauseOf(root.because ?? root.pid)
+    const restartedAs = chain.find((end) => end.restartedAs !== undefined)?.restartedAs
+    return {
+      pid: to,
+      state: 'ended',
+      text: endedText(chain, together),
+      chain,
+      together: together.connections + together.processes,
+      ...restartedAs !== undefined && { restartedAs }
+    }
+  }
+
+  #chainOf (pid: Pid): End[] {
+    const chain: End[] = []
+    let next: Pid | undefined = pid
+    while (next !== undefined && chain.length < longestChain) {
+      const record = this.#host.ends.find(next)
+      if (record === undefined) break
+      chain.push(this.#endOf(record, next))
+      next = record.facts.because
+    }
+    return chain
+  }
+
+  #endOf (record: EndRecord, pid: Pid): End {
+    const { facts, restartedAs, restartedTime } = record
+    const isFirst = pid === facts.pid
+    return {
+      pid,
+      kind: facts.kind,
+      label: facts.label,
+      ...isFirst && facts.name !== undefined && { name: facts.name },
+      at: facts.at,
+      ago: this.#host.clock.now() - facts.time,
+      uptime: record.uptimeOf(pid)!,
+      reason: facts.reason,
+      cause: facts.cause,
+      ...facts.because !== undefined && { because: facts.because },
+      ...facts.by !== undefined && { by: facts.by },
+      ...facts.error && { error: facts.error },
+      ...facts.closing && { closing: true },
+      ...facts.code !== undefined && { code: facts.code },
+      ...facts.closeReason !== undefined && { closeReason: facts.closeReason },
+      ...facts.target !== undefined && { target: facts.target },
+      ...isFirst && facts.away !== undefined && { away: facts.away },
+      ...isFirst && restartedAs !== undefined && {
+        restartedAs, restartedAfter: restartedTime - facts.time
+      }
+    }
+  }
+
+  /** Counts the ends that the end of a process has led to, directly and through others. */
+  #endsBecauseOf (root: Pid): Together {
+    const counts = { connections: 0, processes: 0 }
+    /** Whether the end of a process comes from that of the root. */
+    const known = new Map<Pid | undefined, boolean>([[root, true], [undefined, false]])
+    for (const { facts: { because, kind }, count } of this.#host.ends.records) {
+      if (!known.has(because)) known.set(because, this.#comesFrom(root, because))
+      if (known.get(because)) counts[kind === 'ws' ? 'connections' : 'processes'] += count
+    }
+    return counts
+  }
+
+  /** It ends, because each end was before the one that it led to. */
+  #comesFrom (root: Pid, pid: Pid | undefined): boolean {
+    let next = pid
+    while (next !== undefined && next !== root) next = this.#host.ends.find(next)?.facts.because
+    return next !== undefined
+  }
+}
+
+function withoutEnd (pid: Pid, state: 'alive' | 'forgotten', text: string): Explanation {
+  return { pid, state, text, chain: [], together: 0 }
+}
