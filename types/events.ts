@@ -17,6 +17,7 @@ export interface EventChannels {
   'fastify-ws-relay:connection': ConnectionEvent
   'fastify-ws-relay:process': ProcessEvent
   'fastify-ws-relay:cluster': ClusterEvent
+  'fastify-ws-relay:drain': DrainEvent
 }
 
 /** The fields that all events have. */
@@ -240,4 +241,27 @@ export interface ChannelTorn extends CommonFields {
   readonly peer: string
   /** Why, in words. */
   readonly reason: string
+}
+
+/** A server that is about to stop and closes its connections over some time. */
+export type DrainEvent = DrainStarted | DrainFinished
+
+/** `processes.drain()` was called, or `app.close()` with the option `drain`. */
+export interface DrainStarted extends CommonFields {
+  readonly type: 'started'
+  /** Connections that are open now. */
+  readonly connections: number
+  /** Milliseconds until new upgrades are refused, and the first connection is closed. */
+  readonly delay: number
+  /** Milliseconds over which the connections are closed after that. */
+  readonly over: number
+}
+
+/** The drain has closed all connections, or its time is over. */
+export interface DrainFinished extends CommonFields {
+  readonly type: 'finished'
+  /** Milliseconds since it was started. */
+  readonly duration: number
+  /** Connections whose closing handshake is not complete. */
+  readonly left: number
 }

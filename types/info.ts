@@ -52,3 +52,13 @@ type OnlyConnections = {
 
 /** The result of `info`, discriminated by `kind`. */
 export type ProcessInfo = BodyInfo | ConnectionInfo
+
+/** Whether a system should get new clients. For readiness probes. */
+export interface SystemHealth {
+  readonly ready: boolean
+  /**
+   * Why it is not ready: `draining`, `closing`, or a problem of its cluster: `starting`,
+   * `engine away`, `node name taken`.
+   */
+  readonly problem?: string
+}

@@ -78,6 +78,18 @@ export interface CallOptions {
   signal?: AbortSignal
 }
 
+/** Options of `drain`. Each time is at most a day. */
+export interface DrainOptions {
+  /** The time over which the connections are closed. @defaultValue '30s' */
+  over?: Duration
+  /**
+   * The time before that, in which everything goes on: load balancers learn late that a server is
+   * not ready any more.
+   * @defaultValue '0s'
+   */
+  delay?: Duration
+}
+
 /** Options of `receive`. */
 export interface ReceiveOptions<K extends string = string> {
   /** After this time `receive` resolves with undefined. @defaultValue no limit */

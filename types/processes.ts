@@ -11,10 +11,10 @@ import type {
 } from './messages.js'
 import type { Cluster } from './cluster.js'
 import type { Explanation } from './explain.js'
-import type { ProcessInfo } from './info.js'
+import type { ProcessInfo, SystemHealth } from './info.js'
 import type { ProcessStats } from './stats.js'
 import type {
-  Backoff, CallOptions, Logger, ReceiveOptions, SpawnArgs, Timer
+  Backoff, CallOptions, DrainOptions, Logger, ReceiveOptions, SpawnArgs, Timer
 } from './options.js'
 import type { Groups, Names } from './registries.js'
 import type { Duration, Monitor, Pid, Topics } from './pid.js'
@@ -243,6 +243,25 @@ export interface Processes extends Sending {
   explain(pid: string): Explanation | undefined
   /** Counters since the start, and gauges of the present. It takes microseconds. */
   stats(): ProcessStats
+  /** Whether this system should get new clients. For readiness probes. */
+  health(): SystemHealth
+  /**
+   * Closes all connections over some time, so that their clients do not come back all at once.
+   * Everything else goes on: HTTP is served, processes run and start. Call it before `app.close()`.
+   *
+   * `health()` says `draining` at once. After `delay`, new upgrades get 503 with `Retry-After`, and
+   * the connections have their turns, in random order, evenly over `over`, at most 1000 in 100 ms.
+   * At its turn a client that counts messages (docs/resume.md) is asked to open another socket. If
+   * it is still there after `closeTimeout`, and at once in all other cases, a connection is closed
+   * with 1001 `server shutting down` and the cause `shutdown`. Until its turn a client may resume
+   * its connection. Connections whose clients are away come last. An upgrade under way finishes,
+   * and takes a turn.
+   *
+   * Resolves when all connections are closed, and at the latest after `delay` + `over` + twice
+   * `closeTimeout`. Later calls return the promise of the first one. `app.close()` ends it early.
+   * @throws `FST_PROCESS_INVALID_OPTIONS`, `FST_PROCESS_INVALID_DURATION` (as rejections)
+   */
+  drain(options?: DrainOptions): Promise<void>
 }
 
 /** A process system of its own, as `createProcesses` makes it. */

@@ -161,6 +161,11 @@ export interface WsRelayOptions extends RelayRouteOptions {
    * @defaultValue '5s'
    */
   closeTimeout?: Duration
+  /**
+   * The time over which `app.close()` closes the connections, at most a day. `processes.drain()`
+   * closes them while HTTP is still served. @defaultValue '0s': all at once
+   */
+  drain?: Duration
   /** permessage-deflate (RFC 7692), as in `ws`. @defaultValue false */
   perMessageDeflate?: boolean | DeflateOptions
   /** How many messages a mailbox may hold. @defaultValue 10000 */

@@ -104,7 +104,7 @@ export abstract class BoundClient extends MessageOutcomes
   }
 
   /** Whether no reason to end has come yet. */
-  protected abstract readonly isOpen: boolean
+  abstract readonly isOpen: boolean
 
   protected abstract close (closeReason: CloseReason): void
 

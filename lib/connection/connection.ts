@@ -63,7 +63,7 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
     return false
   }
 
-  protected get isOpen (): boolean {
+  get isOpen (): boolean {
     return this.#state === 'open'
   }
 
@@ -75,6 +75,7 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
     this.relay.runtime.counters.connectionSpawned()
     this.joinTarget()
     this.relay.counters.connectionOpened(this.pid, this.target.pid)
+    this.relay.connectionOpened(this)
   }
 
   // From processes

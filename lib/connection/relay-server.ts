@@ -3,9 +3,14 @@ import { ConnectionCounters } from './counters.js'
 import { OverflowLog } from './overflow-log.js'
 import type { Runtime } from '../process/runtime.js'
 import type { ServerSettings } from './settings.js'
+import type { Transport } from './transport.js'
 
 /** A connection, as far as the closing server deals with it. */
 export interface OpenConnection {
+  readonly transport: Pick<Transport, 'away' | 'adviseReconnect'>
+  /** Whether no reason to end has come yet. */
+  readonly isOpen: boolean
+  /** Without effect once it is ending. */
   end (reason: string): void
 }
 
@@ -28,6 +33,9 @@ export class RelayServer {
     this.overflows = new OverflowLog(runtime.clock)
     this.counters = new ConnectionCounters(runtime.pids.node)
   }
+
+  /** Called when a connection has joined its target. */
+  connectionOpened (_connection: OpenConnection): void {}
 
   /** Called when the transport of a connection is closed. */
   connectionClosed (connection: OpenConnection): void {

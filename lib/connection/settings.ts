@@ -14,7 +14,7 @@ export function defaultFragments (maxPayload: number): number {
 }
 
 type WithoutDefault = 'cluster' | 'maxFragments'
-type Durations = 'upgradeTimeout' | 'pingInterval' | 'pongTimeout' | 'closeTimeout'
+type Durations = 'upgradeTimeout' | 'pingInterval' | 'pongTimeout' | 'closeTimeout' | 'drain'
 
 /** The settings of a whole server. Durations are in milliseconds. */
 export type ServerSettings =

@@ -1,10 +1,13 @@
 import { Type } from '@sinclair/typebox'
 import { errorCodes, show } from '../errors.js'
+import { toMilliseconds } from '../shared/duration.js'
 import { defaultsOf, duration, integer, optionsCheck } from '../shared/options.js'
 import type { Option } from '../shared/options.js'
-import type { ProcessesOptions } from '../../types/options.js'
+import type { DrainTerms } from './drain.js'
+import type { DrainOptions, ProcessesOptions } from '../../types/options.js'
 
 const MiB = 1024 * 1024
+const day = 24 * 60 * 60 * 1000
 const { FST_PROCESS_INVALID_OPTIONS } = errorCodes
 
 const method = Type.Function([], Type.Unknown())
@@ -66,6 +69,26 @@ export function checkProcessesOptions (options: ProcessesOptions): void {
   if (options.cluster !== undefined && options.node === undefined) {
     throw new FST_PROCESS_INVALID_OPTIONS(namelessNode)
   }
+}
+
+/** The options of `drain`. A timer of Node must be able to wait for their sum. */
+export const drainOptions = {
+  over: duration('30s', 0, undefined, day),
+  delay: duration('0s', 0, undefined, day)
+} satisfies Record<keyof DrainOptions, Option>
+
+/**
+ * Compiles the check at each call, because a system is drained once.
+ * @throws `FST_PROCESS_INVALID_OPTIONS`, `FST_PROCESS_INVALID_DURATION`
+ */
+export function checkDrain (options: DrainOptions): DrainTerms {
+  optionsCheck(
+    drainOptions,
+    (problem, cause) => cause ?? new FST_PROCESS_INVALID_OPTIONS(problem),
+    { owner: 'a drain' }
+  )(options)
+  const { over = drainOptions.over.default, delay = drainOptions.delay.default } = options
+  return { over: toMilliseconds(over), delay: toMilliseconds(delay) }
 }
 
 /** Names and PIDs are checked when they are resolved. @throws `FST_PROCESS_INVALID_SPEC` */

@@ -1,8 +1,12 @@
+import { toError } from '../errors.js'
 import { published } from '../shared/contract.js'
+import { checkDrain } from './options.js'
 import { statsOf } from './stats.js'
 import { startSupervisor } from './supervisor/supervisor.js'
 import type { Plain } from '../shared/contract.js'
 import type { Runtime } from './runtime.js'
+import type { SystemHealth } from '../../types/info.js'
+import type { DrainOptions } from '../../types/options.js'
 import type { Processes, ProcessSystem } from '../../types/processes.js'
 
 /** Makes `fastify.processes` from a runtime. The interface `Processes` documents it. */
@@ -35,6 +39,24 @@ function membersOf (runtime: Runtime): Plain<Processes> {
     list: () => runtime.processTable.pids(),
     exited: (to, options) => runtime.exitRequests.exited(to, options?.signal ?? undefined),
     explain: (pid) => runtime.explainer.explain(pid),
-    stats: () => statsOf(runtime)
+    stats: () => statsOf(runtime),
+    health: () => healthOf(runtime),
+    drain: (options) => startDrain(runtime, options)
+  }
+}
+
+function healthOf ({ shutdown, drain, clusterAccess }: Runtime): SystemHealth {
+  if (shutdown.closing || clusterAccess.refusesBinds) return { ready: false, problem: 'closing' }
+  if (drain.hasStarted) return { ready: false, problem: 'draining' }
+  if (clusterAccess.joining) return { ready: false, problem: 'starting' }
+  return clusterAccess.cluster?.health() ?? { ready: true }
+}
+
+/** Each call returns the promise of the first one. */
+function startDrain ({ drain }: Runtime, options: DrainOptions = {}): Promise<void> {
+  try {
+    return drain.start(checkDrain(options))
+  } catch (err) {
+    return Promise.reject(toError(err))
   }
 }

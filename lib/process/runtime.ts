@@ -6,6 +6,7 @@ import { Self } from './actor/self.js'
 import { Spawner } from './actor/spawner.js'
 import { ClusterAccess } from './remote/cluster-access.js'
 import { Counters } from './counters.js'
+import { Drain } from './drain.js'
 import { Ends } from './explain/ends.js'
 import { Explainer } from './explain/explainer.js'
 import { ExitRequests } from './exits/exit-requests.js'
@@ -79,6 +80,7 @@ export class Runtime {
   readonly ends: Ends
   readonly explainer: Explainer
   readonly spawner: Spawner
+  readonly drain: Drain
   readonly shutdown: Shutdown
   readonly names: Names
   readonly groups: Groups
@@ -107,6 +109,7 @@ export class Runtime {
     this.exitRequests = new ExitRequests(processTable, access, this.exitSignals)
     this.messenger = new Messenger(this)
     this.spawner = new Spawner(this)
+    this.drain = new Drain(this)
     this.shutdown = new Shutdown(this)
     this.names = namesFacade(this)
     this.groups = groupsFacade(this, undefined)

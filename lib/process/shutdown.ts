@@ -1,5 +1,6 @@
 import type { Cancellable, Clock } from '../shared/clock.js'
 import type { ClusterAccess } from './remote/cluster-access.js'
+import type { Drain } from './drain.js'
 import type { ExitSignals } from './exits/exit-signals.js'
 import type { ProcessTable } from './registry/process-table.js'
 import type { Pid } from '../../types/pid.js'
@@ -10,6 +11,7 @@ export interface ShutdownHost {
   readonly processTable: ProcessTable
   readonly exitSignals: ExitSignals
   readonly clusterAccess: ClusterAccess
+  readonly drain: Drain
   /** Supervisors that no other supervisor has started. */
   readonly supervisors: ReadonlySet<Pid>
 }
@@ -35,8 +37,9 @@ export class Shutdown {
   }
 
   async #close (timeout: number): Promise<void> {
-    const { clusterAccess } = this.#host
+    const { clusterAccess, drain } = this.#host
     clusterAccess.refusesBinds = true
+    drain.systemCloses()
     clusterAccess.announceClosing?.()
     await this.#endAll(timeout)
     await clusterAccess.leaveCluster?.()

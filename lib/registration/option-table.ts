@@ -1,6 +1,6 @@
 import { constants } from 'node:buffer'
 import { Type } from '@sinclair/typebox'
-import { sharedOptions } from '../process/options.js'
+import { drainOptions, sharedOptions } from '../process/options.js'
 import { choice, duration, flag, integer } from '../shared/options.js'
 import type { Option } from '../shared/options.js'
 import type {
@@ -59,6 +59,7 @@ export const serverOptions = {
   maxResumeBytes: integer(256 * MiB, 'bytes'),
   pingInterval: duration('30s'),
   pongTimeout: duration('30s'),
+  drain: { ...drainOptions.over, default: '0s' },
   perMessageDeflate: {
     schema: Type.Union([Type.Boolean(), record]),
     default: false,

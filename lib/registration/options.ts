@@ -165,12 +165,13 @@ function routeSettings (options: RelayRouteConfig, scope?: RouteSettings): Route
 
 /** Durations become milliseconds. */
 function serverSettings (options: Partial<WsRelayOptions>): Partial<ServerSettings> {
-  const { upgradeTimeout, pingInterval, pongTimeout, closeTimeout, ...rest } = options
+  const { upgradeTimeout, pingInterval, pongTimeout, closeTimeout, drain, ...rest } = options
   return {
     ...rest,
     ...upgradeTimeout !== undefined && { upgradeTimeout: toMilliseconds(upgradeTimeout) },
     ...pingInterval !== undefined && { pingInterval: toMilliseconds(pingInterval) },
     ...pongTimeout !== undefined && { pongTimeout: toMilliseconds(pongTimeout) },
-    ...closeTimeout !== undefined && { closeTimeout: toMilliseconds(closeTimeout) }
+    ...closeTimeout !== undefined && { closeTimeout: toMilliseconds(closeTimeout) },
+    ...drain !== undefined && { drain: toMilliseconds(drain) }
   }
 }

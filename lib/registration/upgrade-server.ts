@@ -4,13 +4,17 @@ import { Session } from '../session/session.js'
 import { Sessions } from '../session/sessions.js'
 import { Flusher } from '../websocket/sender.js'
 import { RefusedOrigins } from './origin.js'
+import { PacedClose } from './paced-close.js'
 import { UpgradeCounters } from './upgrade-counters.js'
 import type { Duplex } from 'node:stream'
+import type { OpenConnection } from '../connection/relay-server.js'
+import type { DrainedServer, DrainTerms } from '../process/drain.js'
 import type { Entity } from '../process/entity.js'
 import type { Runtime } from '../process/runtime.js'
 import type { ServerSettings } from '../connection/settings.js'
 import type { Clock, ClockTimer } from '../shared/clock.js'
 import type { WebSocketServer } from '../websocket/transport.js'
+import type { PacedServer } from './paced-close.js'
 
 /** Milliseconds between two checks of each pending handshake, so that a FIN is noticed in time. */
 const checkInterval = 250
@@ -25,7 +29,8 @@ export interface PendingHandshake {
 }
 
 /** The state that all registrations on one HTTP server share: its connections and its upgrades. */
-export class UpgradeServer extends RelayServer implements WebSocketServer {
+export class UpgradeServer extends RelayServer
+  implements WebSocketServer, DrainedServer, PacedServer {
   readonly flusher: Flusher
   readonly refusedOrigins = new RefusedOrigins(this.runtime.clock)
   /** Upgrades whose handler is running: they count for `maxHandshakes`. */
@@ -34,6 +39,7 @@ export class UpgradeServer extends RelayServer implements WebSocketServer {
   readonly upgrades: UpgradeCounters
   #sessions: Sessions | undefined
   #closing = false
+  #pacedClose: PacedClose | undefined
 
   constructor (runtime: Runtime, options: ServerSettings) {
     super(runtime, options)
@@ -48,6 +54,7 @@ export class UpgradeServer extends RelayServer implements WebSocketServer {
       upgrades: this.upgrades.stats
     })
     this.pending = new PendingHandshakes(runtime.contextClock)
+    runtime.drain.server = this
   }
 
   /** Whether new upgrades are refused because the server closes. */
@@ -77,12 +84,64 @@ export class UpgradeServer extends RelayServer implements WebSocketServer {
     })
   }
 
-  /** Refuses the pending upgrades and all later ones, and then closes the connections. */
+  // The drain
+
+  get clientCount (): number {
+    return this.connections.size
+  }
+
+  get pendingUpgrades (): number {
+    return this.handshakes.size
+  }
+
+  get clock (): Clock {
+    return this.runtime.contextClock
+  }
+
+  get closeTimeout (): number {
+    return this.options.closeTimeout
+  }
+
+  /** Whether new upgrades are refused because all connections are about to be closed. */
+  get draining (): boolean {
+    return this.#pacedClose?.refusesClients === true
+  }
+
+  /** Called by `processes.drain()`, and by `close` with the option `drain`. */
+  async drain (terms: DrainTerms): Promise<void> {
+    this.#pacedClose = new PacedClose(this, terms)
+    await this.#pacedClose.finished
+  }
+
+  refusePendingUpgrades (): void {
+    // A closing server has refused them, and a second time would extend their deadlines.
+    if (this.#closing) return
+    for (const handshake of [...this.handshakes]) handshake.serverCloses()
+  }
+
+  override connectionOpened (connection: OpenConnection): void {
+    this.#pacedClose?.connectionOpened(connection)
+  }
+
+  override connectionClosed (connection: OpenConnection): void {
+    super.connectionClosed(connection)
+    this.#pacedClose?.connectionClosed(connection)
+  }
+
+  /**
+   * Refuses the pending upgrades and all later ones, and then closes the connections: over the time
+   * of the option `drain`, or all at once.
+   */
   override async close (): Promise<void> {
     if (!this.#closing) {
       this.#closing = true
       this.pending.close()
+      this.runtime.clusterAccess.refusesBinds = true
     }
+    const over = this.options.drain
+    const drained = over > 0 ? this.runtime.drain.start({ delay: 0, over }) : undefined
+    this.#pacedClose?.finishWithin(over)
+    if (drained !== undefined) await drained
     await super.close()
     this.#sessions?.close()
   }

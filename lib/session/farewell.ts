@@ -10,12 +10,16 @@ import type { Transport, TransportEvents } from '../connection/transport.js'
  */
 export class Farewell implements TransportEvents, OpenConnection {
   readonly #relay: RelayServer
+  readonly transport: Transport
+  readonly isOpen = false
 
-  constructor (relay: RelayServer) {
+  constructor (relay: RelayServer, transport: Transport) {
     this.#relay = relay
+    this.transport = transport
   }
 
-  say (transport: Transport, reason: CloseReason): void {
+  say (reason: CloseReason): void {
+    const { transport } = this
     this.#relay.connections.add(this)
     transport.open(this)
     const why = 'ended'

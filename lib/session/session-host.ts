@@ -54,6 +54,9 @@ export interface SessionHost {
   keptBytesChanged (session: HostedSession, bytes: number): void
   /** Called when a session has ended without a socket. */
   sessionEnded (session: HostedSession, reason: CloseReason): void
+  /** Called when its client was asked to leave the server. */
+  clientAdvised (session: HostedSession): void
+  wasAdvised (session: HostedSession): boolean
   unknownControl (): void
 }
 

@@ -77,29 +77,19 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
     this.#protocol = protocol
   }
 
-  get kind (): Transport['kind'] {
-    return this.#transport.kind
-  }
+  get kind (): Transport['kind'] { return this.#transport.kind }
 
-  get encoder (): Encoder {
-    return this.#transport.writer.encoder
-  }
+  get encoder (): Encoder { return this.#transport.writer.encoder }
 
-  get writer (): MessageWriter {
-    return this
-  }
+  get writer (): MessageWriter { return this }
 
   get isPaused (): boolean {
     return !this.#isCut && this.#transport.isPaused
   }
 
-  get serial (): number {
-    return this.#serial
-  }
+  get serial (): number { return this.#serial }
 
-  get generation (): number {
-    return this.#generation
-  }
+  get generation (): number { return this.#generation }
 
   get keptBytes (): number {
     return this.#kept.memory
@@ -115,9 +105,14 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
     return this.#absence !== undefined && this.#absence.since !== undefined
   }
 
-  /** Whether an offer can still resume it. */
+  /** Whether its PID lives. */
   get isAlive (): boolean {
     return this.#state !== 'ended'
+  }
+
+  /** Whether an offer can still resume it: not once its client was asked to leave the server. */
+  get acceptsOffers (): boolean {
+    return this.isAlive && !this.#host.wasAdvised(this)
   }
 
   /** Milliseconds until the window ends. Only read while it is running. */
@@ -293,6 +288,8 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
   /** Advises the client to open a new socket. @returns false if there is no socket to do so on */
   adviseReconnect (by: number): boolean {
     if (this.#isAway || !this.isAlive) return false
+    this.#host.clientAdvised(this)
+    this.#received.sendAck(this.#transport.writer)
     this.#transport.writer.sendEncoded(reconnectFrame(by))
     return true
   }

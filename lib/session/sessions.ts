@@ -73,6 +73,8 @@ export class Sessions implements SessionHost {
   /** Those that were ended for a limit. They are counted apart: each makes room for another. */
   readonly #evicted = new Map<number, Tombstone>()
   #keptBytes = 0
+  /** Sessions whose clients were asked to leave: before the server closes only. */
+  readonly #advised = new WeakSet<HostedSession>()
   /** Controls of clients that this version does not know. */
   unknownControls = 0
 
@@ -161,6 +163,14 @@ export class Sessions implements SessionHost {
     tombstones.set(session.serial, tombstone)
     this.schedule(tombstone, Math.max(0, session.windowLeft))
     this.#enforceLimits()
+  }
+
+  clientAdvised (session: HostedSession): void {
+    this.#advised.add(session)
+  }
+
+  wasAdvised (session: HostedSession): boolean {
+    return this.#advised.has(session)
   }
 
   unknownControl (): void {

@@ -199,11 +199,11 @@ function continueSession (
     const { reason } = session
     return switchProtocols(attempt, undefined, (transport) => {
       relay.counters.resumeAnswered('ended')
-      new Farewell(relay).say(transport, reason!)
+      new Farewell(relay, transport).say(reason!)
     })
   }
   // The hooks of the reply took their time: the client tries again.
-  if (!session.isAlive || !session.canReplayAfter(offer.received)) return goneMeanwhile(reply)
+  if (!session.acceptsOffers || !session.canReplayAfter(offer.received)) return goneMeanwhile(reply)
   return switchProtocols(attempt, undefined, (transport) => {
     relay.counters.resumeAnswered('resumed')
     session.attach(transport, offer)

@@ -72,7 +72,8 @@ function checkOrigin ({ relay, settings, request }: Attempt): Refusal | undefine
 
 function checkCapacity ({ relay, request, reply }: Attempt): Refusal | undefined {
   const { maxConnections, maxHandshakes } = relay.options
-  if (relay.closing) return withRetryAfter(reply, new errorCodes.FST_WS_RELAY_CLOSING())
+  const isClosing = relay.closing || (relay.draining && !namesLivingSession(relay, request.raw))
+  if (isClosing) return withRetryAfter(reply, new errorCodes.FST_WS_RELAY_CLOSING())
   const hasRoom =
     relay.connections.size < maxConnections || namesLivingSession(relay, request.raw)
   if (hasRoom && relay.handshakes.size < maxHandshakes) return undefined
@@ -80,11 +81,13 @@ function checkCapacity ({ relay, request, reply }: Attempt): Refusal | undefined
 }
 
 /** Whether a connection would resume a session, which counts for `maxConnections` already. */
-function namesLivingSession ({ sessions }: UpgradeServer, request: IncomingMessage): boolean {
+function namesLivingSession (relay: UpgradeServer, request: IncomingMessage): boolean {
   const resume = offerOf(request)?.resume
   if (resume === undefined || resume === 'malformed') return false
-  const found = sessions.find(resume, scopeOf(request))
-  return found.ok && found.value.session instanceof Session
+  const found = relay.sessions.find(resume, scopeOf(request))
+  if (!found.ok) return false
+  const { session } = found.value
+  return session instanceof Session && session.acceptsOffers
 }
 
 export function overloaded (reply: FastifyReply): Refusal {

@@ -20,6 +20,7 @@ const defaults = {
     pingInterval: 30_000,
     pongTimeout: 30_000,
     closeTimeout: 5000,
+    drain: 0,
     perMessageDeflate: false,
     mailboxLimit: 10_000,
     mailboxBytes: 16777216,

@@ -15,10 +15,10 @@ t.test('ignores what a client sends before it answers the close frame', async (t
     connections,
     connectionClosed: (connection: OpenConnection) => connections.delete(connection)
   }
-  const farewell = new Farewell(relay as unknown as RelayServer)
   const transport = new SlowTransport()
+  const farewell = new Farewell(relay as unknown as RelayServer, transport)
   const reason = closedByProcess(4001, 'kicked')
-  farewell.say(transport, reason)
+  farewell.say(reason)
   t.match(transport.takeHello(), { why: 'ended' })
   t.equal(transport.text('a'), true, 'the next message is read')
   transport.lose(reason)

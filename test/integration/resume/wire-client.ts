@@ -35,6 +35,8 @@ export class WireSocket {
   /** Data messages on this socket. */
   readonly data: string[] = []
   readonly acks: number[] = []
+  /** The server has asked the client to leave. */
+  advice: { readonly after: number, readonly by: number } | undefined
   close: { code: number | undefined, reason: string } | undefined
   /** The body of a response that is no 101. */
   body = ''
@@ -127,6 +129,7 @@ export class WireSocket {
     const text = payload.toString('utf8', 2)
     if (payload[1] === 0x68) this.hello = JSON.parse(text)
     else if (payload[1] === 0x61) this.acks.push(Number(text))
+    else if (payload[1] === 0x72) this.advice = JSON.parse(text)
   }
 }
 
