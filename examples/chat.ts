@@ -1,5 +1,7 @@
-// A process per room, under a supervisor: a room that crashes does not affect other rooms.
+// A process per room, under a supervisor: a room that crashes does not affect other rooms, and its
+// people stay connected until it is back.
 //   npx tsx examples/chat.ts      and open http://127.0.0.1:3000 in two windows
+import { randomUUID } from 'node:crypto'
 import Fastify from 'fastify'
 import fastifyStatic from '@fastify/static'
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
@@ -12,7 +14,11 @@ const kept = 30 // lines that a new client gets
 
 // Valid messages of a client. They are untrusted: checked here, and limited in size by the route.
 const Frame = Type.Union([
-  Type.Object({ say: Type.String({ minLength: 1, maxLength: 500 }) }),
+  Type.Object({
+    say: Type.String({ minLength: 1, maxLength: 500 }),
+    // A client that does not know whether a room has had its line sends it again, with this key.
+    key: Type.Optional(Type.String({ pattern: '^[0-9a-f]{16}$' }))
+  }),
   Type.Object({ crash: Type.Literal(true) }) // so that the demo can show what a crash looks like
 ])
 
@@ -26,18 +32,35 @@ function parse (data: unknown) {
 }
 
 interface Topics { about: undefined, 'is it empty': undefined }
+interface Line { key: string, name?: string, text: string }
 
-/** The body of a room. Its state ends with it. The sockets of its clients may be on any node. */
-export async function room (self: Process<Topics>, name: string, node: string) {
+/** The last lines of each room, which outlive it when it crashes. A real chat has a database. */
+export type Archive = Map<string, Line[]>
+
+/**
+ * The body of a room. The sockets of its clients may be on any node.
+ *
+ * @param close stops the room
+ */
+export async function room (
+  self: Process<Topics>,
+  name: string,
+  node: string,
+  archive: Archive = new Map(),
+  close: () => void = () => { self.stop() }
+) {
   const people = new Map<Pid, { id: number, name: string }>() // clients see ids, never PIDs
-  const lines: object[] = []
+  const lines = archive.get(name) ?? []
+  archive.set(name, lines)
   let lastId = 0
 
   // Each client reads {"topic":"line","data":{…}}.
   const tell = (topic: 'line' | 'people', data: object) => {
     for (const pid of people.keys()) self.send(pid, topic, data)
   }
-  const say = (line: { id?: number, name?: string, text: string }) => {
+  const say = (text: string, name?: string, key: string = randomUUID()) => {
+    if (lines.some((line) => line.key === key)) return // sent again, and not lost
+    const line = { key, name, text }
     lines.push(line)
     if (lines.length > kept) lines.shift()
     tell('line', line)
@@ -45,11 +68,12 @@ export async function room (self: Process<Topics>, name: string, node: string) {
 
   self.sendEvery('1m', self.pid, 'is it empty')
   await self.serve({
-    'ws.join': ({ client_pid, metadata }) => {
+    'ws.join': ({ client_pid, metadata, rejoined }) => {
       const person = { id: ++lastId, name: String(metadata.name) }
       people.set(client_pid, person)
-      self.send(client_pid, 'welcome', { you: person.id, room: name, node, lines })
-      say({ text: `${person.name} came in` })
+      self.send(client_pid, 'welcome', { you: person.id, room: name, node, lines, rejoined })
+      // After a crash they never left. A page that comes back says so.
+      if (rejoined !== true && metadata.back !== true) say(`${person.name} came in`)
       tell('people', [...people.values()])
     },
     'ws.message': ({ client_pid, data }) => {
@@ -57,19 +81,20 @@ export async function room (self: Process<Topics>, name: string, node: string) {
       if (frame === undefined) {
         self.send(client_pid, 'refused', { why: 'expected {"say": "1 to 500 characters"}' })
       } else if ('crash' in frame) throw new Error('a client asked this room to crash')
-      else say({ ...people.get(client_pid), text: frame.say })
+      else say(frame.say, people.get(client_pid)?.name, frame.key)
     },
-    'ws.leave': ({ client_pid }) => {
+    'ws.leave': ({ client_pid, cause }) => {
       const person = people.get(client_pid)
       people.delete(client_pid)
-      say({ text: `${person?.name} left` })
+      if (cause !== 'shutdown') say(`${person?.name} left`)
       tell('people', [...people.values()])
     },
     about: (_, { reply }) => { reply({ name, node, people: people.size }) },
     'is it empty': () => {
       if (people.size > 0) return
       self.names.unregister(`room:${name}`) // new clients get a new room while this one ends
-      self.stop()
+      archive.delete(name)
+      close()
     }
   })
 }
@@ -90,30 +115,34 @@ export const entrance = {
     // The parameter becomes the name of a process, so it must be checked.
     params: Type.Object({ room: Type.String({ pattern: '^[a-z0-9-]{1,32}$' }) }),
     querystring: Type.Object({
-      name: Type.String({ pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{N} ._-]{0,23}$' })
+      name: Type.String({ pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{N} ._-]{0,23}$' }),
+      back: Type.Optional(Type.Boolean()) // it was in the room before, with another session
     })
   },
   config: { wsRelay: { maxPayload: 4096 } } // a larger message closes with 1009
 }
 
-const chat: FastifyPluginAsyncTypebox = async (app) => {
+const chat: FastifyPluginAsyncTypebox<{ archive?: Archive }> = async (app, options) => {
   const { processes } = app
-  const rooms = processes.supervise({ name: 'rooms' })
-  let started = 0
+  const { archive = new Map() } = options
+  // Clients cannot exhaust `maxRestarts` by crashing rooms: the backoff allows a room at most five
+  // restarts within the period of 5 s, and there are at most 100 rooms.
+  const rooms = processes.supervise({
+    name: 'rooms',
+    maxRestarts: 1000,
+    backoff: { initial: '500ms', max: '5s' }
+  })
 
-  /** Starts a room unless one of this name exists. */
+  /** Starts a room unless there is one, or it waits for its restart. */
   function open (name: string) {
-    if (processes.names.lookup(`room:${name}`) !== undefined) return true
-    if (rooms.children().length >= maxRooms) return false
-    // Temporary: the next client that enters starts it again. Clients cannot exhaust the
-    // supervisor's `maxRestarts` by crashing rooms, and an empty room is removed.
-    // A new id each time, because the last room of this name may still be ending.
+    const children = rooms.children()
+    if (children.some(({ id }) => id === name)) return true
+    if (children.length >= maxRooms) return false
     rooms.startChild({
-      id: `${name} ${++started}`,
+      id: name,
       name: `room:${name}`,
       start: room,
-      args: [name, processes.node],
-      restart: 'temporary'
+      args: [name, processes.node, archive, () => rooms.stopChild(name)]
     })
     return true
   }
@@ -128,9 +157,14 @@ const chat: FastifyPluginAsyncTypebox = async (app) => {
     if (request.wsUpgradable && !open(request.params.room)) {
       return reply.code(503).send({ message: 'Too many rooms' })
     }
-    const metadata = { name: request.query.name }
+    const { name, back } = request.query
     return reply
-      .relay(`room:${request.params.room}`, { heartbeat_interval: '30s', metadata })
+      .relay(`room:${request.params.room}`, {
+        heartbeat_interval: '30s',
+        metadata: { name, back },
+        on_target_exit: 'park', // a room that has crashed gets its people again
+        park: '10s'
+      })
       .send()
   })
 }

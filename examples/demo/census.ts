@@ -10,8 +10,9 @@ export function snapshot (processes: Processes) {
   const rows = pids.slice(-maxRows).reverse().flatMap((pid) => {
     const info = processes.info(pid)
     if (info === undefined) return []
-    const { kind, label, names, status, mailbox, groups, uptime, target, connected } = info
-    return [{ pid, kind, label, names, status, mailbox, groups, uptime, target, connected }]
+    const { kind, label, names, status, mailbox, groups, uptime, target, connected, parked } = info
+    const facts = { target, connected, parked } // of a connection
+    return [{ pid, kind, label, names, status, mailbox, groups, uptime, ...facts }]
   })
   const { alive, delivered, longestTurn } = processes.stats()
   return { rows, more: pids.length - rows.length, stats: { alive, delivered, longestTurn } }

@@ -27,6 +27,15 @@ async function stopTime (page: Page) {
   await page.clock.pauseAt(await page.evaluate(() => Date.now()) + 1000)
 }
 
+/** Closes the connections to a process. */
+function closeAll ({ processes }: FastifyInstance, name: string, code: number) {
+  const target = processes.names.lookup(name)
+  for (const pid of processes.list()) {
+    const info = processes.info(pid)
+    if (info?.kind === 'ws' && info.target === target) processes.send(pid, 'ws.close', { code })
+  }
+}
+
 /** Both sides of the help desk may be visible. */
 async function begin (page: Page, side: 'desk' | 'operator', name: string) {
   const form = page.locator(`#${side}-join`)
@@ -151,49 +160,49 @@ t.test(
   }
 )
 
-t.test('explains 1011 and reconnects when a room crashes', { skip }, async (t) => {
+t.test('keeps everybody connected when a room crashes, and says so', { skip }, async (t) => {
   const { open, mistakes } = await start(t)
   const ada = await open('chat')
-  const grace = await open('chat')
+  const grace = await open('chat', { viewport: phone })
   const other = await open('chat')
   await enter(ada, 'Ada')
   await enter(grace, 'Grace')
   await enter(other, 'Edsger', 'library')
-  await see(ada, '#chat-people', 'Grace')
-  await stopTime(ada)
+  await say(ada, 'Before')
+  await see(grace, '#chat-log .bubble', 'Before')
   await ada.getByRole('button', { name: 'Crash this room' }).click()
-  await see(ada, '#chat-state .why', '1011: the room ended with an error')
-  await see(ada, '#chat-state .pill', /Reconnecting in \d+ s/)
   for (const page of [ada, grace]) {
-    await see(
-      page,
-      '#chat-log',
-      'Closed with 1011 “target process exited”: the room ended with an error'
-    )
+    await see(page, '#chat-log .good', 'The room has crashed and was started again')
+    await see(page, '#chat-state .pill', 'Connected')
+    await see(page, '#chat-people-title', '2 here')
   }
-  await ada.clock.resume()
-  for (const page of [ada, grace]) await see(page, '#chat-state .pill', 'Connected')
-  await see(ada, '#chat-people', 'Grace')
-  await see(grace, '#chat-people', 'Ada')
   await say(grace, 'That was quick')
   await see(ada, '#chat-log .bubble', 'That was quick')
-  t.equal(
-    await other.locator('#chat-log').getByText('Closed').count(),
-    0,
-    'the other room was not affected'
-  )
+  t.same(await ada.locator('#chat-log .bubble').allInnerTexts(), ['Before', 'That was quick'])
+  await picture(t, ada, 'crashed')
+  await picture(t, grace, 'crashed-phone')
+  t.equal(await other.locator('#chat-log').getByText('crashed').count(), 0, 'another room')
   t.same(mistakes, [])
 })
 
-t.test('reconnects at once on a click', { skip }, async (t) => {
-  const { open } = await start(t)
+t.test('explains a close code, and reconnects at once on a click', { skip }, async (t) => {
+  const { app, open, mistakes } = await start(t)
   const ada = await open('chat')
   await enter(ada, 'Ada')
+  await say(ada, 'Before')
+  await see(ada, '#chat-log .bubble', 'Before')
   await stopTime(ada)
-  await ada.getByRole('button', { name: 'Crash this room' }).click()
+  closeAll(app, 'room:lobby', 1011)
+  await see(ada, '#chat-state .why', '1011: the room ended with an error')
   await see(ada, '#chat-state .pill', /Reconnecting in \d+ s/)
+  await see(ada, '#chat-log', 'Closed with 1011: the room ended with an error')
+  await say(ada, 'Meanwhile')
   await ada.locator('#chat-state').getByRole('button', { name: 'Now' }).click()
   await see(ada, '#chat-state .pill', 'Connected')
+  await see(ada, '#chat-log', 'You are back in #lobby')
+  await see(ada, '#chat-log .bubble', 'Meanwhile')
+  t.same(await ada.locator('#chat-log .bubble').allInnerTexts(), ['Before', 'Meanwhile'])
+  t.same(mistakes, [])
 })
 
 t.test(
@@ -212,7 +221,7 @@ t.test(
     await visitor.getByRole('button', { name: 'Talk to a human' }).click()
     await see(visitor, '#desk-with', 'number 1 in the queue')
     await see(operator, '#operator-queue', '1 waiting')
-    await visitor.getByRole('button', { name: '20 numbered messages' }).click()
+    await visitor.getByRole('button', { name: 'Send 20 messages' }).click()
     await see(visitor, '#desk-tally', 'by Bot')
     await operator.getByRole('button', { name: 'Take the next visitor' }).click()
     await see(visitor, '#desk-with', 'You are talking to Olga')
@@ -272,10 +281,10 @@ t.test(
     const heads = await page.locator('#processes thead th').allInnerTexts()
     const explained = await page.locator('#processes caption').innerText()
     for (const head of heads.slice(1)) t.match(explained, `${head}:`)
-    app.processes.exit('room:library')
+    closeAll(app, 'room:library', 1000)
     await see(page, '#chat-log', 'Closed with 1000')
     await page
-      .locator('#processes-rows tr')
+      .locator('#processes-rows tr[data-kind=ws]')
       .filter({ hasText: 'room:library' })
       .first()
       .waitFor({ state: 'detached' })

@@ -3,18 +3,21 @@ import type { FastifyInstance } from 'fastify'
 import chat from '../../examples/chat.js'
 import { Client, refusal, serve } from './fixtures/client.js'
 
-interface Line { id?: number, name?: string, text: string }
+interface Line { key: string, name?: string, text: string }
+interface Welcome { you: number, lines: Line[], rejoined?: true }
 type People = Array<{ id: number, name: string }>
 
 const named = (...names: string[]) => (people: People) => {
   return people.map(({ name }) => name).join() === names.join()
 }
 
-async function enter (t: Test, app: FastifyInstance, room: string, name: string) {
-  const client = await Client.connect(t, app, `/rooms/${room}?name=${encodeURIComponent(name)}`)
-  const { you } = await client.next<{ you: number }>('welcome')
-  return Object.assign(client, { you })
+async function enter (t: Test, app: FastifyInstance, room: string, name: string, more = '') {
+  const client = await Client.connect(t, app, `/rooms/${room}?name=${name}${more}`)
+  await client.next('welcome')
+  return client
 }
+
+const isSaid = ({ name }: Line) => name !== undefined
 
 t.test('delivers lines to all people in a room, and to no other room', async (t) => {
   const app = await serve(t, chat)
@@ -23,12 +26,12 @@ t.test('delivers lines to all people in a room, and to no other room', async (t)
   const other = await enter(t, app, 'library', 'Edsger')
   ada.send({ say: 'Good morning' })
   for (const client of [ada, grace]) {
-    const line = await client.next<Line>('line', ({ id }) => id !== undefined)
-    t.same(line, { id: ada.you, name: 'Ada', text: 'Good morning' })
+    const line = await client.next<Line>('line', isSaid)
+    t.match(line, { name: 'Ada', text: 'Good morning' })
   }
   other.send({ say: 'Hush' })
   t.match(
-    await other.next<Line>('line', ({ id }) => id !== undefined),
+    await other.next<Line>('line', isSaid),
     { text: 'Hush' },
     'the first thing said there'
   )
@@ -57,35 +60,46 @@ t.test('sends earlier lines to a client that enters later', async (t) => {
   t.same(lines.map(({ text }) => text), Array.from({ length: 30 }, (_, n) => `line ${n + 11}`))
 })
 
-t.test(
-  'closes only the clients of a room that crashes with 1011, and starts it again on return',
-  async (t) => {
-    const app = await serve(t, chat)
-    const ada = await enter(t, app, 'lobby', 'Ada')
-    const grace = await enter(t, app, 'lobby', 'Grace')
-    const other = await enter(t, app, 'library', 'Edsger')
-    const before = app.processes.names.lookup('room:lobby')
-    ada.send({ crash: true })
-    for (const client of [ada, grace]) {
-      t.same(await client.closed, { code: 1011, reason: 'target process exited' })
-    }
-
-    const again = await enter(t, app, 'lobby', 'Ada')
-    again.send({ say: 'back' })
-    t.match(await again.next('line', ({ id }: Line) => id !== undefined), { text: 'back' })
-    t.not(app.processes.names.lookup('room:lobby'), before)
-    other.send({ say: 'undisturbed' })
-    t.ok(await other.next('line', ({ text }: Line) => text === 'undisturbed'))
+t.test('keeps the people of a room that crashes, and their lines', async (t) => {
+  const app = await serve(t, chat)
+  const ada = await enter(t, app, 'lobby', 'Ada')
+  const grace = await enter(t, app, 'lobby', 'Grace')
+  const other = await enter(t, app, 'library', 'Edsger')
+  const before = app.processes.names.lookup('room:lobby')
+  const key = '00000000000000aa'
+  ada.send({ say: 'before', key })
+  await grace.next('line', isSaid)
+  ada.send({ crash: true })
+  for (const client of [ada, grace]) {
+    const { rejoined, lines } = await client.next<Welcome>('welcome')
+    t.equal(rejoined, true)
+    t.same(lines.map(({ text }) => text), ['Ada came in', 'Grace came in', 'before'])
   }
-)
+  await grace.next('people', (people: People) => people.length === 2)
+  ada.send({ say: 'before', key })
+  ada.send({ say: 'behind', key: '00000000000000bb' })
+  t.match(await grace.next<Line>('line'), { name: 'Ada', text: 'behind' }, 'no line is said twice')
+  t.not(app.processes.names.lookup('room:lobby'), before)
+  other.send({ say: 'undisturbed' })
+  t.match(await other.next('line', isSaid), { text: 'undisturbed' })
+})
+
+t.test('says nothing of a person who comes back with a new session', async (t) => {
+  const app = await serve(t, chat)
+  const ada = await enter(t, app, 'lobby', 'Ada')
+  const grace = await enter(t, app, 'lobby', 'Grace', '&back=true')
+  await ada.next('people', named('Ada', 'Grace'))
+  grace.send({ say: 'Here I am' })
+  t.match(await ada.next('line', ({ text }: Line) => text !== 'Ada came in'), { text: 'Here I am' })
+})
 
 t.test('keeps other rooms when rooms crash many times', async (t) => {
   const app = await serve(t, chat)
   const other = await enter(t, app, 'library', 'Edsger')
   for (let n = 0; n < 10; n++) {
-    const client = await enter(t, app, 'lobby', 'Ada')
+    const client = await enter(t, app, `room-${n}`, 'Ada')
     client.send({ crash: true })
-    t.equal((await client.closed).code, 1011)
+    await client.next('welcome')
   }
   other.send({ say: 'still here' })
   t.ok(await other.next('line', ({ text }: Line) => text === 'still here'))

@@ -1,7 +1,7 @@
 // The view of a chat room. Its server is examples/chat.ts.
-// It sends { say } and { crash }. It receives `welcome` ({ you, room, node, lines }), `line`
-// ({ id, name, text }), `people` ([{ id, name }]) and `refused` ({ why }).
-import { Connection } from './connection.js'
+// It sends { say, key } and { crash }. It receives `welcome` ({ you, room, node, lines,
+// rejoined }), `line` ({ key, name, text }), `people` ([{ id, name }]) and `refused` ({ why }).
+import { Connection, randomKey } from './connection.js'
 import { nodeOf } from './nodes.js'
 import { $, avatar, el, enable } from './dom.js'
 import { beginTyping, composer, rememberName } from './forms.js'
@@ -11,12 +11,15 @@ import { logState, showState } from './state.js'
 const log = new Log($('chat-log'), (count) => showUnread('chat', count))
 let connection
 let me
-let unheard = [] // own lines that the room has not repeated yet
+const unheard = new Map() // key -> own line that the room has not repeated yet
+const ownKeys = new Set()
 
 export function start () {
   rememberName($('chat-name'), 'chat-name')
   composer($('chat-form'), say)
-  $('chat-crash').onclick = () => connection.send({ crash: true })
+  $('chat-crash').onclick = () => {
+    if (connection.send({ crash: true })) log.note('You crashed the room')
+  }
   $('chat-leave').onclick = leave
   $('chat-join').onsubmit = (event) => {
     event.preventDefault()
@@ -30,7 +33,8 @@ function enter (room, name) {
   $('chat-talk').hidden = false
   $('chat-title').textContent = `#${room}`
   $('chat-sub').textContent = `You are ${name}`
-  connection = new Connection(`rooms/${room}`, { name })
+  let isBack = false
+  connection = new Connection(`rooms/${room}`, () => ({ name, ...isBack ? { back: true } : {} }))
   showState($('chat-state'), connection, 'the room')
   logState(connection, log, 'the room')
   enable(controls(), false)
@@ -48,36 +52,42 @@ function enter (room, name) {
         `You are ${name} on node ${nodeOf(connection)}; the room is on node ${welcome.node}`
     }
     for (const line of welcome.lines) show(line)
-    log.note(`You are in #${welcome.room}`, 'good')
+    log.note(welcome.rejoined
+      ? 'The room has crashed and was started again. You are still connected.'
+      : `You are ${isBack ? 'back ' : ''}in #${welcome.room}`, 'good')
+    isBack = true
+    // The room before this one has perhaps not heard these lines. A line is never shown twice.
+    for (const [key, say] of unheard) connection.send({ say, key })
     enable(controls(), true)
     beginTyping($('chat-text'))
   })
   connection.on('line', show)
   connection.on('people', showPeople)
   connection.on('refused', ({ why }) => log.note(`Refused: ${why}`, 'bad'))
-  // A new session: the last room has perhaps not heard these lines. It did hear those before.
-  connection.on('reset', () => { for (const text of unheard) connection.send({ say: text }) })
 }
 
 /** Also while the network is away: the client sends it when it is back. */
 function say (text) {
-  if (!connection.send({ say: text })) return false
-  unheard.push(text)
+  const key = randomKey()
+  if (!connection.send({ say: text, key })) return false
+  unheard.set(key, text)
+  ownKeys.add(key)
   setTimeout(showWaiting, 500) // usually it is back by then
   return true
 }
 
 function showWaiting () {
-  const [text, ...more] = unheard
+  const [text] = unheard.values()
   $('chat-waits').hidden = text === undefined
-  $('chat-waits').textContent = more.length === 0
+  $('chat-waits').textContent = unheard.size === 1
     ? `“${text}” waits for the server`
-    : `${unheard.length} messages wait for the server`
+    : `${unheard.size} messages wait for the server`
 }
 
 function leave () {
   connection.close()
-  unheard = []
+  unheard.clear()
+  ownKeys.clear()
   showWaiting()
   log.clear()
   showPeople()
@@ -90,15 +100,11 @@ function leave () {
   offerRooms()
 }
 
-function show ({ id, name, text }) {
-  if (name === undefined) log.note(text)
-  else {
-    if (id === me && text === unheard[0]) {
-      unheard.shift()
-      showWaiting()
-    }
-    log.line({ from: name, text, own: id === me })
-  }
+function show ({ key, name, text }) {
+  if (log.has(key)) return // from before the connection was lost
+  if (name === undefined) log.note(text, '', key)
+  else log.line({ from: name, text, own: ownKeys.has(key), key })
+  if (unheard.delete(key)) showWaiting()
 }
 
 function showPeople (people = []) {

@@ -7,9 +7,11 @@ export const servers = { all: [window.location.href], current: window.location.h
 
 export const sameServer = (a, b) => new URL(a).origin === new URL(b).origin
 
-/** Names this page to the server, which then knows whose network a button breaks. */
-export const page = Array.from(window.crypto.getRandomValues(new Uint8Array(8)),
+export const randomKey = () => Array.from(window.crypto.getRandomValues(new Uint8Array(8)),
   (byte) => byte.toString(16).padStart(2, '0')).join('')
+
+/** Names this page to the server, which then knows whose network a button breaks. */
+export const page = randomKey()
 
 function giveUp (server) {
   const { all, current } = servers
@@ -24,10 +26,12 @@ export class Connection {
   server
   #socket
 
+  /** @param query an object, or a function that returns one for each try */
   constructor (path, query = {}) {
     const url = () => {
       this.server = servers.current
-      return new URL(`${path}?${new URLSearchParams({ ...query, page })}`, this.server).href
+      const present = typeof query === 'function' ? query() : query
+      return new URL(`${path}?${new URLSearchParams({ ...present, page })}`, this.server).href
     }
     this.#socket = connect(url)
     this.on('state', ({ state, code }) => {

@@ -69,12 +69,14 @@ export class Log {
     document.addEventListener('visibilitychange', () => this.#look())
   }
 
-  line ({ from, text, own = false, mark }) {
+  /** @param key tells the line from others: see `has` */
+  line ({ from, text, own = false, mark, key }) {
     if (own) this.#rule.remove()
     else this.#count()
     const goesOn = this.#last?.from === from && this.#last.own === own
     this.#last = { from, own }
-    const item = el('div', { class: `line${own ? ' own' : ''}${goesOn ? ' goes-on' : ''}` },
+    const style = `line${own ? ' own' : ''}${goesOn ? ' goes-on' : ''}`
+    const item = el('div', { class: style, 'data-key': key },
       el('span', { class: 'who' }, own ? 'You' : from),
       el('span', { class: 'bubble' }, text, ...(mark ? [mark] : [])))
     if (!own) item.prepend(avatar(from))
@@ -82,9 +84,14 @@ export class Log {
     if (own) this.#toEnd()
   }
 
-  note (text, tone) {
+  note (text, tone, key) {
     this.#last = undefined
-    this.#add(el('div', { class: `note ${tone ?? ''}` }, text))
+    this.#add(el('div', { class: `note ${tone ?? ''}`, 'data-key': key }, text))
+  }
+
+  /** Whether it shows the line or the note with this key. */
+  has (key) {
+    return Array.from(this.#list.children).some(({ dataset }) => dataset.key === key)
   }
 
   /** Adds earlier lines above all others. */

@@ -63,7 +63,7 @@ function create ({ pid, kind, label }) {
 
 function update (
   { row, name, more, mail, up },
-  { pid, label, names, status, mailbox, groups, target, uptime, connected }
+  { pid, label, names, status, mailbox, groups, target, uptime, connected, parked }
 ) {
   set(name, names[0] ?? (label === 'ws' ? `socket ${pid.split('@')[0]}` : label))
   const facts = []
@@ -73,6 +73,7 @@ function update (
   if (groups.length > 0) facts.push(`in ${groups.join(', ')}`)
   if (status === 'exiting') facts.push('stopping')
   if (connected === false) facts.push('its client is away')
+  if (parked) facts.push('parked')
   set(more, facts.map((fact) => ` · ${fact}`).join(''))
   set(mail, String(mailbox))
   set(up, duration(uptime))
