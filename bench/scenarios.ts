@@ -41,6 +41,13 @@ const resumeServers: readonly ServerKind[] = [
   { name: resumeUsed, file: 'ours.js', argument: 'serve resume', protocol: 'resume' }
 ]
 
+/** The cost of the metrics, when they are read far more often than usual. */
+const metricsServers: readonly ServerKind[] = [
+  { name: 'ours, without metrics', file: 'ours.js', argument: 'serve', protocol: 'ws' },
+  { name: 'ours, metrics read', file: 'ours.js', argument: 'serve metrics', protocol: 'ws' },
+  { name: 'ours, without metrics again', file: 'ours.js', argument: 'serve', protocol: 'ws' }
+]
+
 export interface Scenario {
   name: string
   title: string
@@ -157,6 +164,13 @@ export const scenarios: readonly Scenario[] = [
     fresh: true,
     kinds: resumeServers,
     rounds: 3
+  },
+  {
+    name: 'metrics-echo',
+    title: 'Echo, as above, with metrics that are read ten times a second',
+    unit: 'message',
+    spec: { kind: 'rooms', connections: 100, size: 200, depth: 1, ...times },
+    kinds: metricsServers
   },
   {
     name: 'plain',

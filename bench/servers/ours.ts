@@ -1,11 +1,14 @@
 // The server of the bench, with a process per room. The argument chooses how the process reads its
 // messages: `serve`, `loop` (for await), or `broadcast` (serve, with the clients in a group). With
-// `resume` after it, clients may resume.
+// `resume` after it, clients may resume. With `metrics` after it, the metrics are read ten times a
+// second.
 import Fastify from 'fastify'
+import * as client from 'prom-client'
 import wsRelay, { type Pid, type Process, type WsMessage } from '../../lib/index.js'
+import { collect } from '../../lib/metrics/index.js'
 import { listen } from './usage.js'
 
-const [mode, resume] = process.argv[2].split(' ')
+const [mode, feature] = process.argv[2].split(' ')
 
 function echo (self: Process) {
   return self.serve({
@@ -57,7 +60,7 @@ function roomGroup (self: Process) {
 
 const rooms = { serve: room, loop: roomLoop, broadcast: roomGroup }
 const app = Fastify()
-await app.register(wsRelay, { resume: resume !== undefined })
+await app.register(wsRelay, { resume: feature === 'resume' })
 const { names, spawn } = app.processes
 const echoes = spawn(mode === 'loop' ? echoLoop : echo)
 
@@ -68,5 +71,10 @@ app.get<{ Params: { id: string } }>('/room/:id', (request, reply) => {
   if (names.lookup(name) === undefined) spawn(rooms[mode as keyof typeof rooms], { name })
   reply.relay(name).send()
 })
+
+if (feature === 'metrics') {
+  collect(app.processes, client)
+  setInterval(() => { client.register.metrics().catch((err: unknown) => { throw err }) }, 100)
+}
 
 await listen(app)
