@@ -60,7 +60,8 @@ const histories = ['test/properties', 'test/cluster/simulation']
  */
 const uncounted = [
   'processes/calls', 'processes/relations', 'processes/supervisors', 'connections/connections',
-  'connections/wire', 'cluster/fan-out', 'cluster/names', 'client/sessions', 'resume/resume'
+  'connections/wire', 'cluster/fan-out', 'cluster/names', 'client/sessions', 'resume/resume',
+  'resume/sockets'
 ].map((name) => `test/properties/${name}.test.ts`)
 
 /**

@@ -2,18 +2,22 @@
 import { createProcesses } from '../../lib/process/index.js'
 import { memory, MemoryHub } from '../../lib/cluster/engines/memory.js'
 import { until } from '../helpers.js'
-import type { Test } from 'tap'
 import type { ClusterEngine } from '../../types/cluster.js'
 import type { ProcessesOptions } from '../../types/options.js'
 import type { ProcessSystem } from '../../types/processes.js'
 
+/** A test, or anything else that closes its parts at the end. */
+interface Owner {
+  teardown (close: () => unknown): void
+}
+
 /** Nodes on one memory engine, closed at the end of the test. */
 export class TestCluster {
   readonly hub = new MemoryHub()
-  readonly #t: Test
+  readonly #t: Owner
   readonly #systems: ProcessSystem[] = []
 
-  constructor (t: Test) {
+  constructor (t: Owner) {
     this.#t = t
     // A node on the memory engine does not keep the event loop alive.
     const awake = setInterval(() => {}, 60_000)

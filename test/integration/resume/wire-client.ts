@@ -2,10 +2,15 @@
 // it. It knows nothing of the code of the package.
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
 import { handshake } from '../../helpers.js'
 import { closeOf, frameOf } from '../../client-frames.js'
 import type { Socket } from 'node:net'
-import type { Test } from 'tap'
+
+/** A test, or anything else that closes its parts at the end. */
+export interface Closing {
+  teardown (close: () => void): void
+}
 
 export interface WireHello {
   readonly v: number
@@ -26,6 +31,22 @@ export interface WireOptions {
   readonly protocols?: readonly string[]
 }
 
+/** Destroys a socket with an RST. Node loses the handle of one that has begun to end. */
+export function reset (socket: Socket): void {
+  if (socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
+}
+
+/** Offers compression without a context, so that each message stands alone. */
+export const compressing = {
+  'sec-websocket-extensions':
+    'permessage-deflate; server_no_context_takeover; client_no_context_takeover'
+}
+
+/** RFC 7692: the end of each message that is not sent. */
+const tail = Buffer.from([0, 0, 0xff, 0xff])
+const sync = { finishFlush: constants.Z_SYNC_FLUSH }
+
 /** One socket of a {@link WireClient}, with everything that it has received. */
 export class WireSocket {
   readonly socket: Socket
@@ -37,6 +58,8 @@ export class WireSocket {
   readonly acks: number[] = []
   /** The server has asked the client to leave. */
   advice: { readonly after: number, readonly by: number } | undefined
+  /** Pongs so far. */
+  pongs = 0
   close: { code: number | undefined, reason: string } | undefined
   /** The body of a response that is no 101. */
   body = ''
@@ -81,6 +104,14 @@ export class WireSocket {
     this.socket.write(Buffer.concat(frames))
   }
 
+  /** Writes a text of the application, compressed if that was negotiated. */
+  writeText (text: string): void {
+    const escaped = text.startsWith('\u0000') ? `\u0000${text}` : text
+    const rsv1 = this.header('sec-websocket-extensions') !== undefined
+    const data = rsv1 ? deflateRawSync(escaped, sync).subarray(0, -tail.length) : escaped
+    this.write(frameOf(1, data, { rsv1, mask: 0x12345678 }))
+  }
+
   #notify (): void {
     for (const resolve of this.#waiting.splice(0)) resolve()
   }
@@ -108,7 +139,12 @@ export class WireSocket {
         ? rest[1]
         : header === 4 ? rest.readUInt16BE(2) : Number(rest.readBigUInt64BE(2))
       if (rest.length < header + length) return
-      this.#frame(rest[0] & 0x0f, rest.subarray(header, header + length))
+      const payload = rest.subarray(header, header + length)
+      const isCompressed = (rest[0] & 0x40) !== 0
+      this.#frame(
+        rest[0] & 0x0f,
+        isCompressed ? inflateRawSync(Buffer.concat([payload, tail]), sync) : payload
+      )
       this.#rest = rest.subarray(header + length)
     }
   }
@@ -120,6 +156,7 @@ export class WireSocket {
         : { code: payload.readUInt16BE(), reason: payload.toString('utf8', 2) }
       this.write(closeOf(this.close.code))
     } else if (opcode === 9) this.write(frameOf(10, payload))
+    else if (opcode === 10) this.pongs++
     else if (opcode === 1 && payload[0] === 0 && payload[1] !== 0) this.#control(payload)
     else if (opcode === 1) this.data.push(payload.toString('utf8', payload[0] === 0 ? 1 : 0))
     else this.data.push(payload.toString('hex'))
@@ -135,9 +172,9 @@ export class WireSocket {
 
 /** Opens a socket to the server, and offers these protocols. */
 export async function openWire (
-  t: Test, { port, path = '/ws', headers = {} }: WireOptions, offer: readonly string[]
+  t: Closing, { port, path = '/ws', headers = {} }: WireOptions, offer: readonly string[]
 ): Promise<WireSocket> {
-  const socket = connect(port, '127.0.0.1')
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true })
   t.teardown(() => { socket.destroy() })
   await once(socket, 'connect')
   const wire = new WireSocket(socket)
@@ -155,18 +192,22 @@ export class WireClient {
   readonly hellos: WireHello[] = []
   wire!: WireSocket
   token: string | undefined
-  readonly #t: Test
+  readonly #t: Closing
   readonly #options: WireOptions
   /** Messages that the server has not acknowledged. */
-  #unacknowledged: Array<{ readonly number: number, readonly frame: Buffer }> = []
+  #unacknowledged: Array<{ readonly number: number, readonly text: string }> = []
   #sent = 0
   /** Messages of the present socket that are in `received`. */
   #taken = 0
   #skip = 0
 
-  constructor (t: Test, options: WireOptions) {
+  constructor (t: Closing, options: WireOptions) {
     this.#t = t
     this.#options = options
+  }
+
+  get port (): number {
+    return this.#options.port
   }
 
   /** Opens a socket, with the token of the last hello. It may cut the one before, or not. */
@@ -175,7 +216,8 @@ export class WireClient {
     this.take()
     const { token = this.token, received = this.received.length, ...options } = changes
     const resume = token === undefined ? [] : [`resume.ws-relay.${token}.${received}`]
-    const all = { ...this.#options, ...options }
+    const headers = { ...this.#options.headers, ...options.headers }
+    const all = { ...this.#options, ...options, headers }
     const offer = ['v1.ws-relay', ...resume, ...all.protocols ?? []]
     const wire = await openWire(this.#t, all, offer)
     if (wire.hello === undefined) return wire
@@ -191,7 +233,7 @@ export class WireClient {
     this.#taken = 0
     this.#skip = this.received.length + 1 - wire.hello.from
     this.#acknowledged(wire.hello.received)
-    for (const { frame } of this.#unacknowledged) wire.write(frame)
+    for (const { text } of this.#unacknowledged) wire.writeText(text)
     return wire
   }
 
@@ -213,10 +255,8 @@ export class WireClient {
   }
 
   send (text: string): void {
-    const escaped = text.startsWith('\u0000') ? `\u0000${text}` : text
-    const frame = frameOf(1, escaped, { mask: 0x12345678 })
-    this.#unacknowledged.push({ number: ++this.#sent, frame })
-    if (this.wire.isOpen) this.wire.write(frame)
+    this.#unacknowledged.push({ number: ++this.#sent, text })
+    if (this.wire.isOpen) this.wire.writeText(text)
   }
 
   ack (): void {
@@ -229,7 +269,7 @@ export class WireClient {
 
   /** Destroys the socket without a close frame. */
   async cut (): Promise<void> {
-    this.wire.socket.resetAndDestroy()
+    reset(this.wire.socket)
     await this.wire.closed()
     this.take()
   }

@@ -13,12 +13,14 @@ export class ResumeTarget {
   #held: Promise<void> | undefined
 
   constructor (processes: Processes) {
-    this.pid = processes.spawn((self) => self.serve({}, (message: AnyMessage) => {
+    this.pid = processes.spawn<{ flush: undefined }, []>((self) => self.serve({
+      flush: (_payload, { reply }) => { reply() }
+    }, (message: AnyMessage) => {
       const { topic, payload } = message as { topic: string, payload: any }
       if (topic === 'ws.message') this.messagesOf(payload.client_pid).push(payload.data)
       else if (topic.startsWith('ws.')) this.topics.push(`${payload.client_pid} ${topic}`)
       return this.#held
-    }))
+    })) as Pid
   }
 
   messagesOf (pid: Pid): string[] {
@@ -33,6 +35,11 @@ export class ResumeTarget {
   release (): void {
     this.#held = undefined
     this.#release?.()
+  }
+
+  /** Resolves when it has taken everything that was sent to it until now. */
+  async flush (processes: Processes): Promise<void> {
+    await processes.call(this.pid as string, 'flush')
   }
 
   /** Joins, suspensions, resumes and leaves of one client come in an order that is possible. */
