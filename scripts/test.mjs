@@ -77,7 +77,7 @@ const slowTests = [
   'test/cluster/faults', 'test/cluster/relay', 'test/cluster/facade',
   'test/integration/connection/churn', 'test/integration/connection/pressure',
   'test/integration/connection/outbound', 'test/bench', 'test/faults', 'test/abuse',
-  'test/properties', 'test/client/cuts'
+  'test/properties', 'test/client/cuts', 'test/metrics/prometheus'
 ]
 
 const isOf = (list) => (file) => list.some((beginning) => file.startsWith(beginning))

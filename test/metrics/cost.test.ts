@@ -67,10 +67,16 @@ t.test('a scrape takes as many steps with 1 000 processes as with 10', async (t)
   }
   observe(processes, meter)
 
+  /** The least of some counts: it has nothing of a file that ran in this process before. */
+  const least = async (task: () => unknown): Promise<number> => {
+    const counts: number[] = []
+    for (let i = 0; i < 5; i++) counts.push(await stepsOf(task))
+    return Math.min(...counts)
+  }
   const measure = async () => ({
-    stats: await stepsOf(() => processes.stats()),
-    observe: await stepsOf(report),
-    collect: await stepsOf(() => registry.metrics())
+    stats: await least(() => processes.stats()),
+    observe: await least(report),
+    collect: await least(() => registry.metrics())
   })
   await add(10)
   await measure() // the registry keeps keys that it has made

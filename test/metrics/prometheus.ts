@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
+import { pause } from '../laps.js'
 import { root } from '../program.js'
 import type { Test } from 'tap'
 
@@ -45,8 +46,12 @@ export async function dashboardQueries (): Promise<PanelQuery[]> {
   })))
 }
 
+interface Target { readonly health: string, readonly lastError: string }
+
 export class Prometheus {
   readonly #address: string
+  /** The time of all queries, in seconds. */
+  #time = ''
 
   private constructor (address: string) {
     this.#address = address
@@ -56,7 +61,7 @@ export class Prometheus {
   static async start (t: Test, targets: readonly string[]): Promise<Prometheus> {
     const folder = await mkdtemp(join(tmpdir(), 'fastify-ws-relay-prometheus-'))
     const config = {
-      global: { scrape_interval: '100ms', scrape_timeout: '100ms', evaluation_interval: '100ms' },
+      global: { scrape_interval: '300ms', scrape_timeout: '300ms', evaluation_interval: '300ms' },
       rule_files: [shipped('alerts.yml')],
       scrape_configs: [{ job_name: 'relay', static_configs: [{ targets }] }]
     }
@@ -94,7 +99,32 @@ export class Prometheus {
     return data
   }
 
+  /** Runs a query, at the time that {@link scraped} has found. */
   async query (query: string): Promise<readonly Series[]> {
-    return (await this.get<{ result: Series[] }>('query', { query })).result
+    const time = this.#time === '' ? undefined : { time: this.#time }
+    return (await this.get<{ result: Series[] }>('query', { query, ...time })).result
+  }
+
+  /**
+   * Waits for a time before which each target was read twice without a pause, and queries that
+   * time from then on. A slow machine misses later scrapes: they change nothing at that time.
+   *
+   * @param metric a metric without labels that each target has
+   */
+  async scraped (metric: string, targets: number): Promise<void> {
+    for (;;) {
+      await pause()
+      const { activeTargets } = await this.get<{ activeTargets: Target[] }>('targets')
+      for (const { lastError } of activeTargets) {
+        if (lastError !== '' && !lastError.includes('deadline')) throw new Error(lastError)
+      }
+      this.#time = ''
+      // The scrapes of one target follow each other, so none before this time is under way.
+      const [last] = await this.query(`min(timestamp(${metric}))`)
+      if (last === undefined) continue
+      this.#time = last.value[1]
+      const counts = await this.query(`count_over_time(${metric}[1h]) and ${metric}`)
+      if (counts.length === targets && counts.every(({ value }) => Number(value[1]) > 1)) return
+    }
   }
 }
