@@ -102,7 +102,7 @@ export const errorCodes = {
   ),
   FST_CLUSTER_CLIENT_MISSING: createError(
     'FST_CLUSTER_CLIENT_MISSING',
-    "The engine '%s' needs the package '%s', which is not installed",
+    "The engine '%s' needs packages that are not installed: npm install %s",
     500
   ),
   FST_CLUSTER_NOT_READY: createError(

@@ -45,6 +45,8 @@ export interface RegisterEntry {
  */
 export interface ClusterTransport {
   readonly caps: TransportCaps
+  /** Where the engine is, for errors and logs: without credentials. */
+  readonly address?: string
   /**
    * Connects, and tries again until `close` is called. Rejects with an error that no retry can
    * repair, such as wrong credentials or a missing feature of the engine.

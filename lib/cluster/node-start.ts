@@ -34,7 +34,9 @@ export async function joinWithin (
 
 /** The error of a start that took too long. Call it after the transport was closed. */
 export function tooLateError (timeout: number, { context, engineLink }: NodeParts): Error {
-  const why = `the engine '${context.transport.caps.name}' did not answer within ${timeout} ms`
+  const { caps: { name }, address } = context.transport
+  const place = address === undefined ? '' : ` at ${address}`
+  const why = `the engine '${name}'${place} did not answer within ${timeout} ms`
   const { failure } = engineLink
   return failure === undefined
     ? new errorCodes.FST_CLUSTER_UNAVAILABLE(why)

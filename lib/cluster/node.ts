@@ -126,7 +126,7 @@ export class ClusterNode {
     membership.setConnected(up)
     if (this.#state !== 'open') return
     const { logger, transport } = this.#context
-    const about = { engine: transport.caps.name }
+    const about = { engine: transport.caps.name, address: transport.address }
     if (!up) {
       logger.warn(about, 'cluster: the engine is away')
       return

@@ -300,6 +300,7 @@ export abstract class BoundClient extends MessageOutcomes
   protected receiveControl (payload: unknown, call: Answer | undefined): boolean {
     const parsed = parseControl(payload, this.settings)
     if (!parsed.ok) return this.refuseMalformed('ws.control', parsed.problem, call)
+    if (parsed.value.misspelt !== undefined) this.warnOfField(parsed.value.misspelt)
     const request = { change: parsed.value, call }
     if (this.#rareState?.controlQueue === undefined && this.bindingFor(request) === undefined) {
       return this.applyControl(request)

@@ -5,6 +5,7 @@ import type { TypeCheck } from '@sinclair/typebox/compiler'
 import { show, toError } from '../errors.js'
 import { toMilliseconds } from '../shared/duration.js'
 import { failure, success } from '../shared/result.js'
+import { similarTo } from '../shared/similar.js'
 import { isName } from '../process/registry/names.js'
 import { isPid } from '../process/pid.js'
 import { policyAfter } from './park/policy.js'
@@ -99,6 +100,13 @@ export interface ResolvedConfig {
   readonly park?: number | null
   /** Of a header only: what these two and the target mean together. */
   readonly parkPolicy?: ParkPolicy
+  /** A field that does not exist and is similar to one that does. It is ignored. */
+  readonly misspelt?: MisspeltField
+}
+
+export interface MisspeltField {
+  readonly field: string
+  readonly expected: string
 }
 
 /** A value of which only the target is missing. */
@@ -241,6 +249,16 @@ function bareTarget (value: unknown, limits: ConfigLimits): string | undefined {
   return target.length >= 1 && target.length <= maxTargetLength ? target : undefined
 }
 
+/** Names are compared, values are not read. Unknown fields that are similar to none are allowed. */
+function misspeltIn (value: object): MisspeltField | undefined {
+  for (const field of Object.keys(value)) {
+    if (Object.hasOwn(expectations, field)) continue
+    const expected = similarTo(field, Object.keys(expectations))
+    if (expected !== undefined) return { field: show(field), expected }
+  }
+  return undefined
+}
+
 /**
  * Checks the given fields. Each field is read once, because a getter may return another value the
  * next time.
@@ -277,6 +295,8 @@ function toChange (
   if (given.park !== undefined) {
     change.park = given.park === null ? null : toDuration('park', given.park, minPark, maxPark)
   }
+  const misspelt = misspeltIn(value as object)
+  if (misspelt !== undefined) change.misspelt = misspelt
   return change
 }
 

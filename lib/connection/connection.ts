@@ -96,6 +96,7 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
     if (topic.startsWith('ws.')) {
       this.relay.runtime.counters.deadLetter('unhandled')
       const problem = 'a connection does not know this topic'
+      if (call === undefined) this.relay.runtime.mistakes.unknownCommand(this.pid, topic)
       call?.reject(new errorCodes.FST_PROCESS_REFUSED(this.pid, topic, problem))
       return false
     }

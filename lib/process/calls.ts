@@ -1,4 +1,5 @@
 import { errorCodes, show } from '../errors.js'
+import { warnOfReturnedAnswer } from './actor/returned-answers.js'
 import type { Cancellable, Clock } from '../shared/clock.js'
 import type { ExitListener } from './exits/relations.js'
 import type { Exit } from '../../types/messages.js'
@@ -70,6 +71,7 @@ export class PendingCall implements ExitListener, Answer, PendingOperation {
     this.promise = new Promise((resolve, reject) => { this.#settle = { resolve, reject } })
     this.#timer = clock.after(terms.timeout, () => {
       this.reject(new errorCodes.FST_PROCESS_CALL_TIMEOUT(terms.topic, terms.to, terms.timeout))
+      warnOfReturnedAnswer(this)
     })
     terms.signal?.addEventListener('abort', this.#aborted, { once: true })
     host.monitor(terms.to, this)

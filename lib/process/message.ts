@@ -16,7 +16,8 @@ export class Mail {
   readonly from: Pid | undefined
   readonly reply: (value?: unknown) => void
   readonly fail: (error: unknown) => void
-  readonly #bytes: number
+  /** Bytes of client data, or the call that waits for an answer: no message has both. */
+  readonly #bytesOrCall: number | Answer
   /** The next message in the circular list of a mailbox. */
   #next: Mail = this
 
@@ -26,7 +27,7 @@ export class Mail {
     this.from = from
     this.reply = call === undefined ? ignoreAnswer : (value) => { call.reply(value) }
     this.fail = call === undefined ? ignoreAnswer : (error) => { call.fail(error) }
-    this.#bytes = bytes
+    this.#bytesOrCall = call ?? bytes
   }
 
   /** The mail itself when it is alone in its mailbox, or in none. */
@@ -49,11 +50,12 @@ export class Mail {
 
   /** Bytes of client data that count against the mailbox limit. */
   get bytes (): number {
-    return this.#bytes
+    return typeof this.#bytesOrCall === 'number' ? this.#bytesOrCall : 0
   }
 
-  get isCall (): boolean {
-    return this.reply !== ignoreAnswer
+  /** The caller, if the message is a call. */
+  get call (): Answer | undefined {
+    return typeof this.#bytesOrCall === 'number' ? undefined : this.#bytesOrCall
   }
 }
 
@@ -65,6 +67,17 @@ export function isTopic (topic: unknown): topic is string {
 /** Topics that begin with `@` are sent by the runtime only. */
 export function isSystemTopic (topic: string): boolean {
   return topic.charCodeAt(0) === 64
+}
+
+/** The topics between connections and processes. */
+export const relayTopics = [
+  'ws.join', 'ws.message', 'ws.heartbeat', 'ws.suspend', 'ws.resume', 'ws.leave',
+  'ws.send', 'ws.close', 'ws.control'
+]
+
+/** Whether the relay knows this topic. */
+export function isRelayTopic (topic: string): boolean {
+  return topic.startsWith('ws.') && relayTopics.includes(topic)
 }
 
 /** Whether users may send this topic. */

@@ -13,6 +13,7 @@ import { ExitRequests } from './exits/exit-requests.js'
 import { ExitSignals } from './exits/exit-signals.js'
 import { FailureLog } from './exits/failure-log.js'
 import { Relations } from './exits/relations.js'
+import { Mistakes } from './actor/mistakes.js'
 import { Messenger } from './messenger.js'
 import { PidFactory } from './pid.js'
 import { groupsFacade, namesFacade } from './registry/facades.js'
@@ -71,6 +72,7 @@ export class Runtime {
 
   readonly clusterAccess: ClusterAccess
   readonly failureLog: FailureLog
+  readonly mistakes: Mistakes
   readonly relations = new Relations()
   readonly exitSignals: ExitSignals
   readonly exitRequests: ExitRequests
@@ -94,6 +96,7 @@ export class Runtime {
     this.contextClock = new ContextClock(this.clock, context)
     this.scheduler = new Scheduler(this.clock, this.contextClock, turnOrder)
     this.logger = logger
+    this.mistakes = new Mistakes(logger, this.contextClock)
     this.pids = new PidFactory(node)
     this.counters = new Counters(node)
     this.mailboxLimits = { messages: mailboxLimit, bytes: mailboxBytes }

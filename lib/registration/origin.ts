@@ -1,5 +1,6 @@
 import { domainToASCII, domainToUnicode } from 'node:url'
 import { errorCodes, show } from '../errors.js'
+import { RecentKeys } from '../shared/recent-keys.js'
 import type { FastifyRequest } from 'fastify'
 import type { Clock } from '../shared/clock.js'
 
@@ -187,23 +188,15 @@ const refusedOrigin = 'refused the origin of an upgrade: list it in allowedOrigi
 
 /** Logs the origins that a server refuses: each once a minute, and at most 100 a minute. */
 export class RefusedOrigins {
-  readonly #clock: Pick<Clock, 'now'>
-  /** The time at which each origin was logged, the oldest first. */
-  readonly #logged = new Map<string, number>()
+  readonly #logged: RecentKeys
 
   constructor (clock: Pick<Clock, 'now'>) {
-    this.#clock = clock
+    this.#logged = new RecentKeys({ limit: maxLogged, forgetAfter: logInterval }, clock)
   }
 
   logOnce ({ headers, host, log, protocol }: FastifyRequest): void {
     const origin = show(headers.origin)
-    const now = this.#clock.now()
-    for (const [logged, at] of this.#logged) {
-      if (now - at < logInterval) break
-      this.#logged.delete(logged)
-    }
-    if (this.#logged.has(origin) || this.#logged.size >= maxLogged) return
-    this.#logged.set(origin, now)
+    if (!this.#logged.add(origin)) return
     log.warn({ origin, ownOrigin: show(`${protocol}://${host}`) }, refusedOrigin)
   }
 }

@@ -13,14 +13,15 @@ import { Session } from '../session/session.js'
 import { handshakeOf } from './arrival.js'
 import {
   asksForWebSocket, badTarget, checkUpgrade, goneMeanwhile, notAnUpgrade, overloaded,
-  withRetryAfter, withStatus
+  warnOfField, withRetryAfter, withStatus
 } from './refusals.js'
 import { bodyOf } from './relay-body.js'
 import { extractHeader } from './relay-header.js'
 import { isFailed, isProxied } from './reply.js'
 import { checkWindow, foundSession, newSession } from './resume.js'
 import {
-  chosenProtocol, completeUpgrade, discardBody, removeBodyHeaders, switchingProtocolsHead
+  chosenProtocol, completeUpgrade, discardBody, removeBodyHeaders, switchingProtocolsHead,
+  warnOfProtocol
 } from './switching-protocols.js'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { BindResult } from '../process/remote/remote-nodes.js'
@@ -84,6 +85,7 @@ export function afterHandler (
     return refuse(new errorCodes.FST_WS_RELAY_INVALID_CONFIG())
   }
   const config = result.value
+  if (config.misspelt !== undefined) warnOfField(attempt, config.misspelt)
   const body = bodyOf(value)
   if (body !== undefined) {
     const failure = upgradeWithBody(attempt, config, body)
@@ -176,6 +178,7 @@ function openConnection (
   const { relay, settings, request, reply } = attempt
   if (relay.connections.size >= relay.options.maxConnections) return overloaded(reply)
   const protocol = chosenProtocol(request, reply.getHeader('sec-websocket-protocol'))
+  if (protocol === undefined) warnOfProtocol(attempt)
   const begun = newSession(attempt, config, protocol)
   return switchProtocols(attempt, protocol, (transport) => {
     if (begun?.why !== undefined) relay.counters.resumeAnswered(begun.why)

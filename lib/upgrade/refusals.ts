@@ -4,6 +4,7 @@ import { Session } from '../session/session.js'
 import { handshakeOf } from './arrival.js'
 import type { IncomingMessage } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { MisspeltField } from '../connection/config.js'
 import type { Handshake } from './handshake.js'
 import type { RouteSettings } from '../registration/options.js'
 import type { UpgradeServer } from '../registration/upgrade-server.js'
@@ -126,6 +127,23 @@ export function badTarget (
 export function withRetryAfter (reply: FastifyReply, refusal: Refusal): Refusal {
   reply.header('retry-after', retryAfter)
   return refusal
+}
+
+/** Warns of a field of the header that does not exist, and looks like one that does. */
+export function warnOfField (
+  { relay, request }: Attempt, { field, expected }: MisspeltField
+): void {
+  const route = routeOf(request)
+  relay.runtime.mistakes.warnings.warn(
+    { label: `${route} ${field}`, logger: request.log },
+    { route, field, expected },
+    'ignored an unknown field of X-WS-Relay'
+  )
+}
+
+/** The pattern of the route: a URL would be another one for each client. */
+export function routeOf ({ routeOptions: { url = 'no route' } }: FastifyRequest): string {
+  return url
 }
 
 /**

@@ -1,11 +1,15 @@
 import { hash } from 'node:crypto'
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import * as wsExports from 'ws'
+import { show } from '../errors.js'
+import { offerOf } from '../session/offer.js'
+import { routeOf } from './refusals.js'
 import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../shared/clock.js'
 import type { WebSocketTransport } from '../websocket/transport.js'
 import type { Handshake } from './handshake.js'
+import type { Attempt } from './refusals.js'
 
 // Exported since ws 8.19, but missing from its types.
 const { subprotocol } = wsExports as unknown as {
@@ -64,6 +68,23 @@ export function chosenProtocol (
     // A malformed header offers nothing.
     return undefined
   }
+}
+
+/**
+ * Called when a connection has no subprotocol. Browsers close it if their page offered some. A
+ * client of this package has `v1.ws-relay` in any case.
+ */
+export function warnOfProtocol ({ relay, request, reply }: Attempt): void {
+  const offered = request.headers['sec-websocket-protocol']
+  if (offered === undefined || offered.trim() === '' || offerOf(request.raw) !== undefined) return
+  const route = routeOf(request)
+  const chosen = reply.getHeader('sec-websocket-protocol')
+  relay.runtime.mistakes.warnings.warn(
+    { label: route, logger: request.log },
+    { route, offered: show(offered), ...chosen !== undefined && { chosen: show(chosen) } },
+    'none of the offered subprotocols was chosen, so browsers close the connection: ' +
+    'set the reply header Sec-WebSocket-Protocol to one of them'
+  )
 }
 
 /**

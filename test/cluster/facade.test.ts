@@ -6,6 +6,7 @@ import t from 'tap'
 import { TestCluster } from './nodes.js'
 import { wsRelay } from '../../lib/index.js'
 import { memory, MemoryHub } from '../../lib/cluster/engines/memory.js'
+import { redis } from '../../lib/cluster/engines/redis.js'
 import { createProcesses } from '../../lib/process/index.js'
 import { until } from '../helpers.js'
 import { loader, modulePath, root } from '../program.js'
@@ -26,6 +27,16 @@ t.test('is ready at once when there is no cluster', async (t) => {
   const processes = createProcesses()
   await processes.ready()
   t.equal(processes.cluster, undefined)
+  await processes.close()
+})
+
+t.test('names an engine that does not answer, without its credentials', async (t) => {
+  const url = 'redis://user:secret@127.0.0.1:1'
+  const processes = createProcesses({ node: 'a', cluster: redis({ url, startTimeout: 50 }) })
+  await t.rejects(processes.ready(), {
+    message: 'The cluster is unavailable: ' +
+      "the engine 'redis' at 127.0.0.1:1 did not answer within 50 ms"
+  })
   await processes.close()
 })
 

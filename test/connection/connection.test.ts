@@ -8,9 +8,11 @@ import { UpgradeServer } from '../../lib/registration/upgrade-server.js'
 import { WebSocketTransport } from '../../lib/websocket/transport.js'
 import { closeOf, textOf } from '../integration/connection/support.js'
 import { until } from '../helpers.js'
+import { recordingLogger } from '../process/helpers.js'
 import type { Test } from 'tap'
 import type { Actor } from '../../lib/process/actor/actor.js'
 import type { Target } from '../../lib/process/entity.js'
+import type { Logger } from '../../types/options.js'
 import type { WsRelayOptions } from '../../types/relay.js'
 
 /** Any stream will do as a socket: `injectWS` brings one that is none. */
@@ -38,9 +40,9 @@ const silent = {
   level: 'silent'
 }
 
-function build (t: Test, options: WsRelayOptions = {}) {
+function build (t: Test, options: WsRelayOptions = {}, logger: Logger = silent as never) {
   const { server, route } = normalizeOptions(options)
-  const runtime = new Runtime({ ...server, logger: silent as never })
+  const runtime = new Runtime({ ...server, logger })
   const relay = new UpgradeServer(runtime, server)
   const mail: Mail[] = []
   const pid = runtime.spawner.spawn(async (self) => {
@@ -170,6 +172,31 @@ t.test('counts accepted and refused messages', async t => {
     ],
     [5, 4, 1, 1]
   )
+})
+
+t.test('warns of misspelt topics, and of misspelt fields of ws.control', async t => {
+  const { logger, lines } = recordingLogger()
+  const { open } = build(t, {}, logger)
+  const { connection } = open()
+  const relayPid = connection.pid
+  const send = (topic: string, payload: unknown): unknown[] => {
+    connection.deliver(topic, payload, undefined)
+    return lines.splice(0).map(({ args }) => args)
+  }
+  t.strictSame(send('ws.sendd', { data: 'x' }), [[
+    { relayPid, topic: 'ws.sendd', expected: 'ws.send' },
+    'dropped a message to a connection: it knows no such topic'
+  ]])
+  t.strictSame(send('ws.sendd', { data: 'x' }), [])
+  t.strictSame(send('ws.control', { heartbeatInterval: 1000, metadata: { targetPid: 1 } }), [[
+    { relayPid, field: 'heartbeatInterval', expected: 'heartbeat_interval' },
+    'ignored an unknown field of ws.control'
+  ]])
+  t.strictSame(send('ws.control', { heartbeatInterval: 1000 }), [])
+  const correct = { heartbeat_interval: 1000, message_topic: 'x', user: 'y', version: 2 }
+  t.strictSame(send('ws.control', correct), [])
+  t.strictSame(send('ws.send', { data: 'x' }), [])
+  t.strictSame(send('wsx', 1), [])
 })
 
 t.test('leaves no trace in a target after a transfer or its end', async t => {

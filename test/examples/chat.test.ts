@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import chat from '../../examples/chat.js'
-import { Client, refusal, serve } from './fixtures/client.js'
+import { Client, refusal, serve, warnings } from './fixtures/client.js'
 
 interface Line { key: string, name?: string, text: string }
 interface Welcome { you: number, lines: Line[], rejoined?: true }
@@ -152,4 +152,8 @@ t.test('limits the number of rooms', async (t) => {
   await Promise.all(enterAll)
   t.equal(await refusal(app, '/rooms/one-more?name=Ada'), 503)
   t.ok(await enter(t, app, 'room-7', 'Grace'), 'an existing room can be entered')
+})
+
+t.test('logs no warning', async (t) => {
+  t.strictSame(warnings, [])
 })

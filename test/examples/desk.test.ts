@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import desk from '../../examples/desk.js'
-import { Client, refusal, serve } from './fixtures/client.js'
+import { Client, refusal, serve, warnings } from './fixtures/client.js'
 
 interface Got { n: number, by: string }
 interface Line { from: string, text: string, visitor: number }
@@ -201,7 +201,7 @@ t.test('removes a visitor from the queue who asks again during the hand-over', a
       'ws.join': ({ client_pid }) => {
         self.send(client_pid, 'with', { who: 'human' })
       }
-    })
+    }, () => {})
   })
   await visitor.next('with', ({ who }) => who === 'human')
   t.equal(app.processes.info(pid)?.target, operator)
@@ -253,4 +253,8 @@ t.test('answers 426 to a plain GET, and starts no process', async (t) => {
   t.equal((await app.inject('/desk?name=Ada')).statusCode, 426)
   t.equal((await app.inject('/desk/operator?name=Olga')).statusCode, 426)
   t.equal(app.processes.list().length, before)
+})
+
+t.test('logs no warning', async (t) => {
+  t.strictSame(warnings, [])
 })

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import notify from '../../examples/notify.js'
-import { Client, portOf, refusal, serve } from './fixtures/client.js'
+import { Client, portOf, refusal, serve, warnings } from './fixtures/client.js'
 
 async function post (app: FastifyInstance, payload: object) {
   const response = await fetch(`http://127.0.0.1:${portOf(app)}/notify`, {
@@ -56,4 +56,8 @@ t.test('refuses an invalid user, before and after the upgrade', async (t) => {
   t.equal(await refusal(app, '/notifications'), 400)
   t.equal((await post(app, { user: '@', text: 'x' })).status, 400)
   t.equal((await post(app, { user: 'ada' })).status, 400)
+})
+
+t.test('logs no warning', async (t) => {
+  t.strictSame(warnings, [])
 })

@@ -3,8 +3,10 @@ import { clusterMutants } from './cluster.js'
 import { processMutants } from './process.js'
 import { relayMutants } from './relay.js'
 import { resumeMutants } from './resume.js'
+import { warningMutants } from './warnings.js'
 import type { Mutant } from './mutant.js'
 
 export const mutants: readonly Mutant[] = [
-  ...processMutants, ...relayMutants, ...resumeMutants, ...clusterMutants, ...clientMutants
+  ...processMutants, ...relayMutants, ...resumeMutants, ...clusterMutants, ...clientMutants,
+  ...warningMutants
 ]

@@ -7,6 +7,7 @@ import { resume } from './resume/resume.js'
 import { relations } from './processes/relations.js'
 import { supervisors } from './processes/supervisors.js'
 import { wire } from './connections/wire.js'
+import { warnings } from './shared/warnings.js'
 import type { Suite } from './suite.js'
 
 export const suites: readonly Suite[] = [
@@ -18,5 +19,6 @@ export const suites: readonly Suite[] = [
   wire,
   names,
   fanOut,
-  clientSessions
+  clientSessions,
+  warnings
 ]

@@ -1,8 +1,10 @@
-import { loadClient } from './load-client.js'
+import { loadClients } from './load-clients.js'
+import { addressesOf } from './addresses.js'
 import { engineParser } from './engine-settings.js'
 import { dialNats } from './nats/nats-session.js'
 import { SessionTransport } from './session/session-transport.js'
 import { choice } from '../../shared/options.js'
+import type { NatsClient } from './nats/nats-client.js'
 import type { NodeConnectionOptions } from '@nats-io/transport-node'
 import type { ClusterEngine, ClusterEngineOptions } from '../../../types/cluster.js'
 
@@ -46,10 +48,20 @@ const parse = engineParser({ replicas: choice([1, 3, 5], 1) }, 'client')
 export function nats (options: NatsOptions = {}): ClusterEngine {
   const { settings, own: { replicas }, client } = parse(options)
   const connectOptions = { inboxPrefix: `_INBOX_${settings.prefix}`, ...client }
-  const dial = dialNats(connectOptions, settings.prefix, replicas, async () => ({
-    ...await loadClient('nats', '@nats-io/transport-node', () => import('@nats-io/transport-node')),
-    ...await loadClient('nats', '@nats-io/jetstream', () => import('@nats-io/jetstream')),
-    ...await loadClient('nats', '@nats-io/kv', () => import('@nats-io/kv'))
-  }))
-  return { transport: new SessionTransport('nats', dial), ...settings }
+  const dial = dialNats(connectOptions, settings.prefix, replicas, loadNats)
+  const address = addressesOf(client.servers ?? '127.0.0.1:4222')
+  return { transport: new SessionTransport('nats', dial, address), ...settings }
+}
+
+async function loadNats (): Promise<NatsClient> {
+  const packages = await loadClients('nats', {
+    '@nats-io/transport-node': () => import('@nats-io/transport-node'),
+    '@nats-io/jetstream': () => import('@nats-io/jetstream'),
+    '@nats-io/kv': () => import('@nats-io/kv')
+  })
+  return {
+    ...packages['@nats-io/transport-node'],
+    ...packages['@nats-io/jetstream'],
+    ...packages['@nats-io/kv']
+  }
 }

@@ -1,4 +1,5 @@
-import { loadClient } from './load-client.js'
+import { loadClients } from './load-clients.js'
+import { addressesOf } from './addresses.js'
 import { engineParser } from './engine-settings.js'
 import { dialRedis } from './redis/redis-session.js'
 import { SessionTransport } from './session/session-transport.js'
@@ -55,9 +56,23 @@ export function redis (options: RedisOptions = {}): ClusterEngine {
   refuseReserved(Object.keys(client))
   // The client prefers options in the query of the URL to its arguments.
   if (url !== undefined) refuseReserved(new URL(url).searchParams.keys())
-  const dial = dialRedis(url, client, settings.prefix, async () =>
-    await loadClient('redis', 'ioredis', () => import('ioredis')))
-  return { transport: new SessionTransport('redis', dial), ...settings }
+  const dial = dialRedis(url, client, settings.prefix, async () => {
+    const { ioredis } = await loadClients('redis', { ioredis: () => import('ioredis') })
+    return ioredis
+  })
+  const address = redisAddress(url, client)
+  return { transport: new SessionTransport('redis', dial, address), ...settings }
+}
+
+/** In the order in which the client reads them. */
+function redisAddress (url: string | undefined, options: ClientOptions): string {
+  const { sentinels, path, host = '127.0.0.1', port = 6379 } = options
+  if (sentinels !== undefined) {
+    const hosts = sentinels.map((one) => `${one.host ?? host}:${one.port ?? 26379}`)
+    return `Sentinels ${hosts.join(', ')}`
+  }
+  if (path !== undefined && path !== null) return path
+  return url === undefined ? `${host}:${port}` : addressesOf(url)
 }
 
 function refuseReserved (names: Iterable<string>): void {

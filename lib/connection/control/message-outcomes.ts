@@ -3,6 +3,7 @@ import type { Answer } from '../../process/calls.js'
 import type { Pid } from '../../../types/pid.js'
 import type { Logger } from '../../../types/options.js'
 import type { RefusalReason } from '../../../types/stats.js'
+import type { MisspeltField } from '../config.js'
 import type { RelayServer } from '../relay-server.js'
 import type { ControlRequest } from './control-queue.js'
 
@@ -47,6 +48,15 @@ export abstract class MessageOutcomes {
     this.log.warn({ topic }, `malformed payload: ${problem}`)
     call?.reject(new errorCodes.FST_WS_RELAY_INVALID_PAYLOAD(topic, problem))
     return false
+  }
+
+  /** The field of a `ws.control` is ignored. */
+  protected warnOfField ({ field, expected }: MisspeltField): void {
+    this.relay.runtime.mistakes.warnings.warn(
+      { label: field },
+      { relayPid: this.pid, field, expected },
+      'ignored an unknown field of ws.control'
+    )
   }
 
   protected rejectTransfer ({ change, call }: ControlRequest, problem: string): false {

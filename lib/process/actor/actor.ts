@@ -1,7 +1,7 @@
 import { errorCodes } from '../../errors.js'
 import { isSystemTopic, Mail } from '../message.js'
 import { GroupUpdates } from '../registry/group-updates.js'
-import { cancelled, Lifecycle, stopping } from './lifecycle.js'
+import { cancelled, Lifecycle, running, stopping } from './lifecycle.js'
 import { appendReceive, findReceive, includesReceive, removeReceive } from './pending-receives.js'
 import { asPromise, Service, unhandled } from './service.js'
 import type { Answer } from '../calls.js'
@@ -191,8 +191,9 @@ export class Actor extends Lifecycle implements Target, Runnable {
 
   serve (handlers: HandlerTable, fallback: FallbackHandler): Promise<void> {
     if (this.#service !== undefined) throw new errorCodes.FST_PROCESS_ALREADY_SERVING(this.pid)
-    const service = new Service(handlers, fallback)
+    const service = new Service(handlers, fallback, this, this.host.mistakes)
     this.#service = service
+    this.host.mistakes.serviceStarted(service)
     if (this.state >= stopping) this.#settleService()
     else this.requestTurn()
     return service.finished
@@ -273,29 +274,44 @@ export class Actor extends Lifecycle implements Target, Runnable {
       }
       const pending = this.#handleMail(service, mail)
       if (pending === undefined) continue
-      pending.then(
-        () => { this.#handlerReturned(service) },
-        (thrown) => { this.#handlerThrew(service, thrown) }
-      )
+      this.#awaitHandler(service, mail, pending)
       return true
     }
     this.#handlerReturned(service)
     return continues
   }
 
+  /** A method of its own: closures in the loop would cost an allocation for each message. */
+  #awaitHandler (service: Service, mail: Mail, pending: Promise<unknown>): void {
+    pending.then(
+      (value) => {
+        if (value !== undefined) this.#checkReturned(mail)
+        this.#handlerReturned(service)
+      },
+      (thrown) => { this.#handlerThrew(service, thrown) }
+    )
+  }
+
   #handleMail (service: Service, mail: Mail): Promise<unknown> | undefined {
     try {
       const result = service.handleMail(mail)
-      if (result !== unhandled) return asPromise(result)
+      if (result === undefined) return undefined
+      if (result !== unhandled) return asPromise(result) ?? this.#checkReturned(mail)
     } catch (thrown) {
       this.#handlerThrew(service, thrown)
       return undefined
     }
     if (!isSystemTopic(mail.topic)) {
       this.host.counters.deadLetter('unhandled')
-      if (mail.isCall) mail.fail(new Error('no handler for this topic'))
+      if (mail.call !== undefined) mail.fail(new Error('no handler for this topic'))
+      else this.host.mistakes.messageUnhandled(this, mail.topic)
     }
     return undefined
+  }
+
+  /** A handler returned a value: for a call it may have meant to answer with it. */
+  #checkReturned ({ topic, call }: Mail): undefined {
+    if (call !== undefined) this.host.mistakes.answerReturned(this, topic, call)
   }
 
   /** The service can take its next message. */
@@ -323,6 +339,13 @@ export class Actor extends Lifecycle implements Target, Runnable {
   }
 
   // The end
+
+  protected override bodyReturned (value: unknown): void {
+    if (this.#service !== undefined && this.state === running) {
+      this.host.mistakes.bodyReturned(this, this.#service)
+    }
+    super.bodyReturned(value)
+  }
 
   protected override releaseWaiting (): void {
     this.#settleReceives()

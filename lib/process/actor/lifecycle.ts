@@ -9,6 +9,7 @@ import { Mailbox } from './mailbox.js'
 import { StopReason } from './stop-reason.js'
 import { ProcessTimers } from './timers.js'
 import type { Clock } from '../../shared/clock.js'
+import type { Mistakes } from './mistakes.js'
 import type { PendingOperation, PendingOwner } from '../calls.js'
 import type { Counters, EndedProcess } from '../counters.js'
 import type { Description } from '../entity.js'
@@ -26,6 +27,7 @@ export interface LifecycleHost {
   readonly counters: Counters
   readonly exitSignals: MonitorSignals
   readonly failureLog: FailureLog
+  readonly mistakes: Mistakes
   processEnded (
     process: EndedProcess, exit: Exit, origin: EndOrigin, afterwards?: () => void
   ): void
@@ -200,6 +202,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, EndedPro
   private crash (error: Error): void {
     if (this.hasEnded) return
     this.host.failureLog.logFailure(this.pid, error, 'a process has failed')
+    this.host.mistakes.processFailed(this.pid, this.describe().label, error)
     this.end('error', error, failed)
   }
 

@@ -1,5 +1,7 @@
 import { errorCodes, show } from '../../errors.js'
+import { isRelayTopic } from '../message.js'
 import type { Mail } from '../message.js'
+import type { Mistakes, NamedProcess } from './mistakes.js'
 
 /** A handler of `serve`, for any topic. */
 type Handler = (payload: unknown, message: Mail) => unknown
@@ -26,13 +28,16 @@ export class Service {
   #resolve!: (finished?: Promise<void>) => void
 
   /** @throws `FST_PROCESS_INVALID_SPEC` */
-  constructor (handlers: HandlerTable, fallback: FallbackHandler) {
+  constructor (
+    handlers: HandlerTable, fallback: FallbackHandler, owner: NamedProcess, mistakes: Mistakes
+  ) {
     const isObject = typeof handlers === 'object' && handlers !== null
     check(isObject, 'an object of handlers', handlers)
     check(isFunctionOrAbsent(fallback), 'a function as the second argument', fallback)
     for (const [topic, handler] of Object.entries(handlers)) {
       const valid = isFunctionOrAbsent(handler)
       check(valid, `a function as the handler of '${show(topic)}'`, handler)
+      if (topic.startsWith('ws.') && !isRelayTopic(topic)) mistakes.unknownHandler(owner, topic)
     }
     this.#handlers = handlers
     this.#fallback = fallback

@@ -10,6 +10,7 @@ import type { Ends } from '../explain/ends.js'
 import type { EndOrigin } from '../explain/origin.js'
 import type { Spawner } from '../actor/spawner.js'
 import type { FailureLog } from '../exits/failure-log.js'
+import type { Mistakes } from '../actor/mistakes.js'
 import type { NameTable } from '../registry/names.js'
 import type { ChildHost } from './child.js'
 import type { ChildPlan, GivenSpec, GivenChild, SupervisorPlan } from './spec.js'
@@ -22,6 +23,7 @@ import type {
 /** The parts of the runtime that a supervisor uses. */
 export interface SupervisorHost extends ChildHost {
   readonly clock: Clock
+  readonly mistakes: Mistakes
   readonly shutdown: { readonly closing: boolean }
   readonly counters: Counters
   readonly ends: Ends
@@ -63,11 +65,16 @@ class SupervisorProcess {
   readonly #plan: SupervisorPlan
   readonly #intensity: RestartIntensity
   readonly #actor: Actor
+  /** Whether another supervisor starts it again when it ends. */
+  readonly #isRestarted: boolean
   #children: SupervisedChild[] = []
   #lastTask: Promise<void> = Promise.resolve()
 
-  constructor (runtime: SupervisorHost, plan: SupervisorPlan, name = plan.name) {
+  /** @param child its place below another supervisor */
+  constructor (runtime: SupervisorHost, plan: SupervisorPlan, child?: ChildPlan) {
+    const name = child?.name ?? plan.name
     this.#runtime = runtime
+    this.#isRestarted = child !== undefined && child.restart !== 'temporary'
     this.#plan = plan
     this.#intensity = new RestartIntensity(plan.maxRestarts, plan.period, runtime.clock)
     const label = name ?? 'supervisor'
@@ -138,6 +145,7 @@ class SupervisorProcess {
     if (!this.#intensity.recordRestart()) {
       this.#runtime.counters.supervisorGaveUp(this.#actor, failed)
       self.log.error({ child: failed.plan.id }, 'too many restarts: the supervisor gives up')
+      if (!this.#isRestarted) this.#runtime.mistakes.supervisorGone(this.#actor)
       const origin = { cause: 'gave_up', because: failed.lastExit.pid } as const
       this.#actor.stop('restart_intensity', origin)
     }
@@ -209,7 +217,7 @@ class SupervisorProcess {
     const options = { name, args, mailboxLimit, trapLinks }
     const pid = typeof start === 'function'
       ? this.#runtime.spawner.start(start, options, 'process', start.name).pid
-      : new SupervisorProcess(this.#runtime, start, name ?? start.name).pid
+      : new SupervisorProcess(this.#runtime, start, child.plan).pid
     child.processStarted(pid, this.#runtime)
     return pid
   }

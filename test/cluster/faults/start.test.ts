@@ -65,7 +65,7 @@ for (const [name, engine] of Object.entries(engines)) {
       await server.kill()
       await refused(t, engine.connect(server.port, { startTimeout: 300 }), {
         code: 'FST_CLUSTER_UNAVAILABLE',
-        message: /did not answer within 300 ms/
+        message: /at 127\.0\.0\.1:\d+ did not answer within 300 ms/
       })
     })
 
@@ -73,7 +73,7 @@ for (const [name, engine] of Object.entries(engines)) {
       const { port } = await silentServer(t)
       await refused(t, engine.connect(port, { startTimeout: 300 }), {
         code: 'FST_CLUSTER_UNAVAILABLE',
-        message: /did not answer within 300 ms/
+        message: /at 127\.0\.0\.1:\d+ did not answer within 300 ms/
       })
     })
 

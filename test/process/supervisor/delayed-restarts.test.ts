@@ -35,6 +35,7 @@ t.test(
     const exited = processes.exited(supervisor.pid)
     for (let ms = 0; ms < 1000; ms++) {
       do {
+        clock.yieldOnce()
         clock.run()
         await ticks()
       } while (clock.busy)

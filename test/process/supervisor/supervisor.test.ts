@@ -126,7 +126,7 @@ t.test(
     })
     const exit = await processes.exited(supervisor.pid)
     t.equal(exit.reason, 'restart_intensity')
-    t.match(lines.at(-1), {
+    t.match(lines.at(-2), {
       level: 'error',
       args: [{ child: 'crash' }, 'too many restarts: the supervisor gives up']
     })

@@ -18,6 +18,7 @@ const finalCodes: string[] = [
 
 /** The transport of an engine behind a network: it opens one session after another. */
 export class SessionTransport implements ClusterTransport {
+  readonly address: string
   readonly #name: string
   readonly #dial: Dial
   readonly #state: EngineState
@@ -31,8 +32,9 @@ export class SessionTransport implements ClusterTransport {
   #sessionLoop: Promise<void> | undefined
   #failure: unknown
 
-  constructor (name: string, dial: Dial) {
+  constructor (name: string, dial: Dial, address: string) {
     this.#name = name
+    this.address = address
     this.#dial = dial
     this.#state = new EngineState(name)
   }

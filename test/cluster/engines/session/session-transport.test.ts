@@ -45,7 +45,7 @@ function engine (t: Test, ...outcomes: Array<Session | Error>): Engine {
     const outcome = outcomes.shift() ?? new Error('nothing more is there')
     if (outcome instanceof Error) throw outcome
     return outcome
-  })
+  }, 'nowhere')
   t.teardown(() => transport.close())
   return {
     transport,
@@ -197,7 +197,7 @@ t.test('aborts a dial that takes too long, and a dial during close', async (t) =
     news.emit('dial')
     await once(signal, 'abort')
     throw new Error('given up')
-  })
+  }, 'nowhere')
   const clock = new ManualClock()
   const opening = t.rejects(transport.open({ clock, state: () => {} }), {
     ...unavailable,
