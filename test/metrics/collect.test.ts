@@ -4,7 +4,7 @@ import * as successor from '@prometheus-io/client'
 import * as client from 'prom-client'
 import { collect } from '../../lib/metrics/index.js'
 import { noCluster } from '../../lib/metrics/table.js'
-import { build } from '../helpers.js'
+import { build, until } from '../helpers.js'
 import { play } from './history.js'
 import { parse } from './samples.js'
 import type { CollectOptions, MeasuredProcesses, PrometheusClient } from '../../lib/metrics/index.js'
@@ -85,6 +85,23 @@ t.test('reads the numbers anew, and once for each scrape', async (t) => {
   t.equal(samples.get('app_cluster_nodes_up{zone="west"}'), 2)
   t.equal(samples.get('app_cluster_refused_total{zone="west",peer="b"}'), 4)
 })
+
+for (const [name, module] of Object.entries({ 'prom-client': client, successor })) {
+  t.test(`gives the numbers of several workers to the sum of ${name}`, async (t) => {
+    const workers = await Promise.all(['a', 'b'].map(async () => {
+      const { processes } = await build(t)
+      processes.spawn((self) => self.serve({}))
+      await until(() => processes.stats().turns.count > 0)
+      const registry = new module.Registry()
+      collect(processes, module, { registry })
+      return { turns: processes.stats().turns.count, values: await registry.getMetricsAsJSON() }
+    }))
+    const sum = module.AggregatorRegistry.aggregate(workers.map(({ values }) => values))
+    const samples = parse(await sum.metrics())
+    t.equal(samples.get('ws_relay_processes{kind="process"}'), 2)
+    t.equal(samples.get('ws_relay_turn_seconds_count'), workers[0].turns + workers[1].turns)
+  })
+}
 
 t.test('uses the registry of the client when none is given', async (t) => {
   t.teardown(() => { client.register.clear() })

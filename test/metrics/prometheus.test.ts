@@ -37,13 +37,14 @@ async function demo (t: Test): Promise<FastifyInstance> {
   return app
 }
 
-/** A node of a cluster of two, whose metrics are made by the other client. */
+/** A node of a cluster of two. The other client makes its metrics, in the format OpenMetrics. */
 async function node (t: Test): Promise<FastifyInstance> {
   const hub = new MemoryHub()
   const app = await build(t, { node: 'a', cluster: memory({ hub }) })
   const other = createProcesses({ node: 'b', cluster: memory({ hub }) })
   t.teardown(() => other.close())
   const registry = new successor.Registry()
+  registry.setContentType(successor.openMetricsContentType as never)
   collect(app.processes, successor, { registry })
   app.get('/metrics', async (request, reply) => {
     reply.type(registry.contentType)

@@ -44,6 +44,12 @@ t.test('the tarball has only what a user needs', async (t) => {
   )
 })
 
+t.test('the dashboard and the alert rules are in the tarball', async (t) => {
+  for (const name of ['dashboard.json', 'alerts.yml']) {
+    t.ok(existsSync(join(installed, 'docs', 'prometheus', name)), name)
+  }
+})
+
 t.test('every source map leads to a source that is in the tarball', async (t) => {
   const files = await readdir(join(installed, 'dist'), { recursive: true })
   const maps = files.filter((name) => name.endsWith('.map'))
