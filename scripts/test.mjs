@@ -61,7 +61,7 @@ const histories = ['test/properties', 'test/cluster/simulation']
 const uncounted = [
   'processes/calls', 'processes/relations', 'processes/supervisors', 'connections/connections',
   'connections/wire', 'cluster/fan-out', 'cluster/names', 'client/sessions', 'resume/resume',
-  'resume/sockets'
+  'resume/sockets', 'park/park'
 ].map((name) => `test/properties/${name}.test.ts`)
 
 /**

@@ -84,9 +84,9 @@ export interface ConnectionStats {
   readonly open: number
   /** Gauge: their socket is lost, and their client may come back. */
   readonly suspended: number
-  /** Gauge: their socket is not read because the mailbox of their target is full. */
+  /** Gauge: their socket is not read: the mailbox of their target is full, or they are parked. */
   readonly paused: number
-  /** Gauge: their target has ended, and they wait for another one. */
+  /** Gauge: their target has failed, and they wait for a process that registers its name. */
   readonly parked: number
   /** How many may be open and suspended: `maxConnections` (`Infinity` for none), `maxSuspended`. */
   readonly limits: { readonly open: number, readonly suspended: number }

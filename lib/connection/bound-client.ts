@@ -242,7 +242,7 @@ export abstract class BoundClient extends MessageOutcomes
   /** Puts the parked target into the place of one that takes no more mail. */
   private leaveForParked (): ParkedTarget {
     const { rareState } = this
-    rareState.parked ??= new ParkedTarget(this, this.relay)
+    rareState.parked ??= new ParkedTarget(this, this.relay, this.settings.maxPayload)
     if (this.#target !== rareState.parked) {
       rareState.parked.hold(this.#target.pid)
       this.#target = rareState.parked
@@ -250,9 +250,9 @@ export abstract class BoundClient extends MessageOutcomes
     return rareState.parked
   }
 
-  /** The target still lives, and may fail: then its successor gets the message. */
+  /** The target may fail: then its successor gets the message, unless the connection is ending. */
   private targetRefused (payload: WsMessage, bytes: number): void {
-    if (this.#rareState?.park === undefined) this.countStopping()
+    if (this.#rareState?.park === undefined || !this.isOpen) this.countStopping()
     else this.leaveForParked().accept(this.#topic, payload, this.pid, bytes)
   }
 
@@ -268,21 +268,18 @@ export abstract class BoundClient extends MessageOutcomes
     this.#target = target
     this.watchTarget()
     this.sendJoin(true)
-    this.endPark()
+    this.handOverHeld()
     this.relay.counters.connectionRejoined(this.pid, from, target.pid)
     this.resumeReading()
   }
 
-  parkTimeOver (reason: CloseReason): void {
+  endWait (reason: CloseReason): void {
     this.close(reason)
   }
 
   /** Hands what was held to the target, after its join. */
-  private endPark (): void {
-    const parked = this.#rareState?.parked
-    if (parked === undefined) return
-    if (parked.isWaiting) this.relay.counters.parkEnded()
-    for (const { payload, bytes } of parked.stop()) {
+  private handOverHeld (): void {
+    for (const { payload, bytes } of this.#rareState?.parked?.stop() ?? []) {
       const message = { ...payload, metadata: this.#metadata }
       this.#target.accept(this.#topic, message, this.pid, bytes)
     }
@@ -375,7 +372,6 @@ export abstract class BoundClient extends MessageOutcomes
       this.rejectTransfer(request, 'the connection has ended')
     }
     if (parked === undefined) return
-    if (parked.isWaiting) this.relay.counters.parkEnded()
     this.relay.runtime.counters.deadLetter('none', parked.stop().length)
   }
 
@@ -390,7 +386,7 @@ export abstract class BoundClient extends MessageOutcomes
     this.releaseTarget(oldTarget, oldBinding)
     this.applyChange(change)
     this.sendJoin()
-    this.endPark()
+    this.handOverHeld()
     if (this.#rareState !== undefined) this.#rareState.parked = undefined
     this.relay.counters.connectionTransferred(this.pid, oldTarget.pid, target.pid)
     this.resumeReading()

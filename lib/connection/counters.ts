@@ -12,7 +12,7 @@ const maxCodes = 100
 export class Traffic {
   bytesIn = 0
   bytesOut = 0
-  /** Gauge: sockets that are not read because the mailbox of a target is full. */
+  /** Gauge: sockets that are not read because a target is full, or gone and awaited. */
   paused = 0
 }
 

@@ -1,5 +1,6 @@
 import { clientMutants } from './client.js'
 import { clusterMutants } from './cluster.js'
+import { parkMutants } from './park.js'
 import { processMutants } from './process.js'
 import { relayMutants } from './relay.js'
 import { resumeMutants } from './resume.js'
@@ -7,6 +8,6 @@ import { warningMutants } from './warnings.js'
 import type { Mutant } from './mutant.js'
 
 export const mutants: readonly Mutant[] = [
-  ...processMutants, ...relayMutants, ...resumeMutants, ...clusterMutants, ...clientMutants,
-  ...warningMutants
+  ...processMutants, ...relayMutants, ...resumeMutants, ...parkMutants, ...clusterMutants,
+  ...clientMutants, ...warningMutants
 ]

@@ -3,6 +3,7 @@ import { calls } from './processes/calls.js'
 import { connections } from './connections/connections.js'
 import { fanOut } from './cluster/fan-out.js'
 import { names } from './cluster/names.js'
+import { park } from './park/park.js'
 import { resume } from './resume/resume.js'
 import { relations } from './processes/relations.js'
 import { supervisors } from './processes/supervisors.js'
@@ -16,6 +17,7 @@ export const suites: readonly Suite[] = [
   supervisors,
   connections,
   resume,
+  park,
   wire,
   names,
   fanOut,

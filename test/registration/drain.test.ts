@@ -121,7 +121,7 @@ t.test('gives parked connections their turns, and no target gets ws.leave', asyn
   const counting = new Guest(rig, 'room', header)
   await rig.settle()
   await house.crash(first)
-  t.equal(house.leftovers, 4)
+  t.equal(house.parkedCount, 4)
   const drained = drain(rig, { over: 400 })
   await rig.advance(201)
   const open = [...rig.relay.connections].filter(({ isOpen }) => isOpen)
@@ -132,7 +132,7 @@ t.test('gives parked connections their turns, and no target gets ws.leave', asyn
     t.strictSame(transport.seen, { code: 1001, reason: 'server shutting down' })
   }
   t.match(counting.socket.log.slice(-2), [/^\0r/, '(closed: shutdown)'])
-  t.equal(house.leftovers, 0)
+  t.equal(house.parkedCount, 0)
   t.equal(rig.runtime.nameTable.size, 0, 'nothing waits for the name')
   const second = await house.room('room')
   t.strictSame(second.mail, [])

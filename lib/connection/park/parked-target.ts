@@ -18,9 +18,15 @@ export type BoundTarget = Pick<
 export interface ParkedConnection {
   /** Called when the name has a process that can be a target. */
   rejoin (target: Target): void
-  /** Called when the time is over. */
-  parkTimeOver (reason: CloseReason): void
+  /** Called when the time is over, or when too much is held. */
+  endWait (reason: CloseReason): void
 }
+
+/**
+ * Messages that one connection holds at most. A socket is paused after one message, so only a
+ * client that resumes its session on many sockets reaches it.
+ */
+export const maxHeldMessages = 64
 
 /** A message that was read before the connection stopped reading. */
 export interface HeldMessage {
@@ -31,6 +37,7 @@ export interface HeldMessage {
 /**
  * Takes the place of a target that takes no more mail, until its name has a successor. It holds the
  * messages of the client that were read already: in most cases none, because the socket is paused.
+ * With more than {@link maxHeldMessages}, or more bytes than one message may have, it gives up.
  *
  * | state | event | new state |
  * | --- | --- | --- |
@@ -39,6 +46,7 @@ export interface HeldMessage {
  * | waiting | the name has a target; a transfer | idle |
  * | waiting | the time is over, or the connection ends for another reason | idle |
  * | holding | the target has ended in order; a transfer; the connection ends | idle |
+ * | holding, waiting | too much is held | idle |
  */
 export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
   slot: Slot | undefined
@@ -47,6 +55,7 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
   readonly congested = true
   readonly #connection: ParkedConnection
   readonly #relay: RelayServer
+  readonly #maxBytes: number
   #state: 'idle' | 'holding' | 'waiting' = 'idle'
   #name = ''
   /** When the time is over; undefined once a successor took the `ws.join`. */
@@ -54,10 +63,13 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
   /** Whether any process with the name took a `ws.join` of this client. */
   #tookJoin = false
   #messages: HeldMessage[] = []
+  #bytes = 0
 
-  constructor (connection: ParkedConnection, relay: RelayServer) {
+  /** @param maxBytes of one message of the client */
+  constructor (connection: ParkedConnection, relay: RelayServer, maxBytes: number) {
     this.#connection = connection
     this.#relay = relay
+    this.#maxBytes = maxBytes
   }
 
   /** Whether it waits for a successor. */
@@ -99,7 +111,7 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
 
   due (): void {
     const { targetFailed, targetMissedJoin } = closeCodes
-    this.#connection.parkTimeOver(this.#tookJoin ? targetFailed : targetMissedJoin)
+    this.#connection.endWait(this.#tookJoin ? targetFailed : targetMissedJoin)
   }
 
   /** Not at once: the name is registered in the middle of the start of a process. */
@@ -117,11 +129,14 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
 
   /** Called when another target takes over, or the connection ends. @returns what it held */
   stop (): readonly HeldMessage[] {
+    const { counters, deadlines, runtime } = this.#relay
+    if (this.isWaiting) counters.parkEnded()
     this.#state = 'idle'
-    this.#relay.deadlines.cancel(this)
-    this.#relay.runtime.nameTable.removeWaiter(this.#name, this)
+    deadlines.cancel(this)
+    runtime.nameTable.removeWaiter(this.#name, this)
     const messages = this.#messages
     this.#messages = []
+    this.#bytes = 0
     return messages
   }
 
@@ -130,10 +145,28 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
   /** Holds messages of the client. The others are about a target that takes no more mail. */
   accept (topic: string, payload: unknown, _from: Pid, bytes: number): boolean {
     if (topic.startsWith('ws.') && topic !== 'ws.message') return true
-    // The connection is ending.
-    if (this.#state === 'idle') this.#relay.runtime.counters.deadLetter('none')
-    else this.#messages.push({ payload: payload as WsMessage, bytes })
+    const { counters, contextClock } = this.#relay.runtime
+    if (this.#isFull) {
+      counters.deadLetter('none')
+      // Not at once: the transport is in the middle of a message.
+      contextClock.soon(() => { this.#giveUp() })
+    } else if (this.#state === 'idle') {
+      // The connection is ending.
+      counters.deadLetter('none')
+    } else {
+      this.#messages.push({ payload: payload as WsMessage, bytes })
+      this.#bytes += bytes
+    }
     return true
+  }
+
+  get #isFull (): boolean {
+    return this.#messages.length >= maxHeldMessages || this.#bytes > this.#maxBytes
+  }
+
+  /** The code leaves it open whether a process has seen anything of the client. */
+  #giveUp (): void {
+    if (this.#isFull) this.#connection.endWait(closeCodes.targetFailed)
   }
 
   /** Heartbeats pause. */

@@ -32,7 +32,7 @@ export class House {
     return this.rig.processes
   }
 
-  /** Starts a process. A message `crash` ends it, `stop` too, and `close` makes it refuse mail. */
+  /** Starts a process. A message `crash` of a client makes it fail, and `stop` ends it in order. */
   async room (name?: string, body?: (self: Process) => Promise<void>): Promise<Room> {
     const mail: string[] = []
     const pid = this.processes.spawn(body ?? (async (self) => {
@@ -71,8 +71,8 @@ export class House {
     await this.rig.settle()
   }
 
-  /** Counters that have to be zero when nothing is parked. */
-  get leftovers (): number {
+  /** Connections that are counted as parked. */
+  get parkedCount (): number {
     return this.rig.relay.counters.parked
   }
 }

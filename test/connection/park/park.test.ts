@@ -3,6 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import t from 'tap'
 import { success } from '../../../lib/shared/result.js'
 import { WebSocketClient } from '../transports/clients.js'
+import { maxHeldMessages } from '../../../lib/connection/park/parked-target.js'
 import { House } from './house.js'
 import type { Binding } from '../../../lib/connection/binding.js'
 import type { Target } from '../../../lib/process/entity.js'
@@ -48,7 +49,7 @@ t.test('joins the successor, then hands over what waited, in order', async (t) =
   t.teardown(() => { unsubscribe('fastify-ws-relay:connection', listen) })
   await house.crash(first)
   t.match(connection.describe(), { parked: true, paused: true, monitors: [], target: first.pid })
-  t.equal(house.leftovers, 1)
+  t.equal(house.parkedCount, 1)
   transport.send('one')
   transport.send('two')
   t.equal(house.processes.send(connection.pid, 'ws.send', { data: 'wait' }), true)
@@ -57,7 +58,7 @@ t.test('joins the successor, then hands over what waited, in order', async (t) =
   t.strictSame(first.mail, ['ws.join'])
   t.strictSame(second.mail, ['ws.join+rejoined', 'ws.message one', 'ws.message two'])
   t.match(connection.describe(), { parked: false, paused: false, target: second.pid })
-  t.equal(house.leftovers, 0)
+  t.equal(house.parkedCount, 0)
   const { pid } = connection
   t.match(seen, [
     { type: 'park', pid, target: first.pid, name: 'room', reason: 'boom' },
@@ -75,7 +76,7 @@ t.test('closes with 1011 when the time is over and a process took the join', asy
   t.equal(transport.seen, undefined)
   await house.rig.advance(101)
   t.match(transport.seen, { code: 1011, reason: 'target process exited' })
-  t.equal(house.leftovers, 0)
+  t.equal(house.parkedCount, 0)
   t.equal(house.rig.runtime.nameTable.size, 0, 'nothing waits for the name')
 })
 
@@ -103,7 +104,7 @@ t.test('closes at once when a successor without the join fails after the time', 
   fail()
   await house.rig.settle()
   t.match(transport.seen, { code: 1011 })
-  t.equal(house.leftovers, 0)
+  t.equal(house.parkedCount, 0)
 })
 
 t.test('has the whole time again when a successor took the join', async (t) => {
@@ -130,7 +131,7 @@ for (const reason of ['normal', 'shutdown']) {
     else house.processes.cancel(pid)
     await house.rig.settle()
     t.match(transport.seen, { code: 1000 })
-    t.equal(house.leftovers, 0)
+    t.equal(house.parkedCount, 0)
   })
 }
 
@@ -149,7 +150,7 @@ t.test('ends without a park when the client has closed before the target fails',
   end()
   await house.crash(room)
   t.strictSame(ends, ['normal'])
-  t.equal(house.leftovers, 0)
+  t.equal(house.parkedCount, 0)
 })
 
 t.test('waits while a connection has the name', async (t) => {
@@ -190,7 +191,7 @@ t.test('joins nobody when it is closed in the turn of the registration', async (
   const second = house.room('room')
   connection.end('killed')
   t.strictSame((await second).mail, [])
-  t.equal(house.leftovers, 0)
+  t.equal(house.parkedCount, 0)
 })
 
 t.test('holds what is sent while the target refuses mail, for its successor', async (t) => {
@@ -223,6 +224,23 @@ t.test('counts what it holds as dead letters when the target ends in order', asy
   t.equal(house.processes.stats().deadLetters, deadLetters + 1)
 })
 
+t.test('counts what it reads at its end as refused when its target is stopping', async (t) => {
+  const house = new House()
+  const { body } = stoppingRoom()
+  const room = await house.room('room', body)
+  const { transport, connection } = house.guest('room')
+  await house.rig.settle()
+  transport.pause()
+  transport.send('one')
+  transport.send('two')
+  house.processes.send(room.pid, 'stop')
+  await house.rig.settle()
+  const { refusedBy } = house.rig.runtime.counters
+  const { stopping } = refusedBy
+  house.processes.send(connection.pid, 'ws.close')
+  t.equal(refusedBy.stopping, stopping + 3, 'both messages and the leave')
+})
+
 t.test('counts what was not read yet as dead letters when a parked client leaves', async (t) => {
   const house = new House()
   const first = await house.room('room')
@@ -235,7 +253,43 @@ t.test('counts what was not read yet as dead letters when a parked client leaves
   await house.rig.settle()
   t.match(transport.seen, { code: 1000 })
   t.equal(house.processes.stats().deadLetters, deadLetters + 1)
-  t.equal(house.leftovers, 0)
+  t.equal(house.parkedCount, 0)
+})
+
+t.test('closes with 1011 when a client sends too much on many sockets while it waits', async (t) => {
+  const big = Buffer.alloc(600 * 1024, 'x')
+  const cases = [[Buffer.from('x'), maxHeldMessages], [big, 2]] as const
+  for (const [data, held] of cases) {
+    const house = new House()
+    const first = await house.room('room')
+    const { transport, connection } = house.guest('room')
+    await house.rig.settle()
+    await house.crash(first)
+    const { deadLetters } = house.processes.stats()
+    // Each socket of a session is read until its first message.
+    for (let i = 0; i < held; i++) connection.onMessage(data, true)
+    await house.rig.settle()
+    t.equal(connection.describe().parked, true)
+    t.equal(house.processes.stats().deadLetters, deadLetters)
+    for (let i = 0; i < 2; i++) connection.onMessage(data, true)
+    await house.rig.settle()
+    t.match(transport.seen, { code: 1011, reason: 'target process exited' })
+    t.equal(house.processes.stats().deadLetters, deadLetters + held + 2)
+    t.equal(house.parkedCount, 0)
+  }
+})
+
+t.test('goes on waiting when its successor is there before it gives up', async (t) => {
+  const house = new House()
+  const first = await house.room('room')
+  const { transport, connection } = house.guest('room')
+  await house.rig.settle()
+  await house.crash(first)
+  const second = house.room('room')
+  for (let i = 0; i <= maxHeldMessages; i++) connection.onMessage(Buffer.from('x'), false)
+  await second
+  t.equal(transport.seen, undefined)
+  t.equal((await second).mail.length, maxHeldMessages + 1)
 })
 
 t.test('counts a message as refused when the target refuses it and nothing parks', async (t) => {
@@ -302,7 +356,7 @@ t.test('is transferred to another name while it waits, and parks there', async (
   t.equal(house.processes.send(connection.pid, 'ws.control', { target_pid: 'other' }), true)
   await house.rig.settle()
   t.strictSame(other.mail, ['ws.join', 'ws.message one'])
-  t.equal(house.leftovers, 0)
+  t.equal(house.parkedCount, 0)
   await house.crash(other)
   t.equal(connection.describe().parked, true)
   const next = await house.room('other')
@@ -319,7 +373,7 @@ t.test('refuses a transfer to a PID while it parks, and takes one that ends the 
   t.equal(house.processes.send(connection.pid, 'ws.control', both), true)
   t.equal(connection.describe().target, other.pid)
   await house.crash(other)
-  t.equal(house.leftovers, 0)
+  t.equal(house.parkedCount, 0)
 })
 
 t.test('parks after a ws.control that names the target, and not before', async (t) => {
@@ -341,7 +395,7 @@ t.test('parks after a ws.control that names the target, and not before', async (
   t.equal(control({ park: '2s' }), true)
   t.equal(control({ on_target_exit: null }), true)
   await house.crash(next)
-  t.equal(house.leftovers, 0)
+  t.equal(house.parkedCount, 0)
 })
 
 t.test('refuses a process of another node while it parks', async (t) => {
@@ -353,7 +407,7 @@ t.test('refuses a process of another node while it parks', async (t) => {
   connection.applyRemoteControl({ change, call: undefined }, binding, answer)
   t.equal(released, 1)
   t.equal(connection.describe().parked, true)
-  t.equal(house.leftovers, 1)
+  t.equal(house.parkedCount, 1)
 })
 
 t.test('is closed while it waits, as it is when it does not', async (t) => {
@@ -361,6 +415,6 @@ t.test('is closed while it waits, as it is when it does not', async (t) => {
   connection.cancel()
   await house.rig.settle()
   t.match(transport.seen, { code: 1001 })
-  t.equal(house.leftovers, 0)
+  t.equal(house.parkedCount, 0)
   t.equal(house.rig.runtime.nameTable.size, 0)
 })
