@@ -1,3 +1,4 @@
+import type { Explanation } from './explain.js'
 import type { PayloadAndOptions, TopicFor } from './messages.js'
 import type { Duration, Pid } from './pid.js'
 
@@ -276,6 +277,15 @@ export interface Cluster {
    */
   readonly names: ClusterNames
   readonly groups: ClusterGroups
+  /**
+   * As `processes.explain`, for the processes and connections of all nodes: the node of the PID is
+   * asked, and then each node on which a cause of the end was. A node that does not answer within 5
+   * seconds ends the chain. `together` counts the ends on the nodes that were asked.
+   *
+   * Resolves with undefined for a PID that its node has not made.
+   * @throws `FST_PROCESS_INVALID_PID` for anything but a string (as a rejection)
+   */
+  explain (pid: string): Promise<Explanation | undefined>
   /** Counters of this node's traffic with others. */
   stats (): ClusterStats
   /** For readiness probes. */

@@ -52,7 +52,7 @@ export interface End {
   /** The process that asked for this end with `exit`, `cancel` or `ws.close`. */
   readonly by?: Pid
   readonly error?: EndError
-  /** Whether its node was closing. */
+  /** Whether its node was closing, or being drained. */
   readonly closing?: true
   /** Connections: the close code that the client saw or sent. */
   readonly code?: number

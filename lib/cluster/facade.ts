@@ -1,5 +1,6 @@
 import { errorCodes, show } from '../errors.js'
 import { Batch } from '../process/batch.js'
+import { explainAcrossNodes } from '../process/explain/across-nodes.js'
 import { LocalProcesses } from '../process/remote/local-processes.js'
 import { longestDelay, toMilliseconds } from '../shared/duration.js'
 import { published } from '../shared/contract.js'
@@ -137,6 +138,7 @@ function clusterOf (runtime: Runtime, node: ClusterNode): Cluster {
       return node.nodes()
     },
     unwatch (pid: string) { watchers.delete(runtime.processTable.resolvePid(pid)) },
+    explain: (pid: string) => explainAcrossNodes(runtime, pid),
     stats: () => node.stats(),
     health: () => node.health()
   })

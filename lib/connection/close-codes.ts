@@ -12,7 +12,7 @@ export interface CloseReason {
   readonly leaveReason: string
   /** The exit reason of the PID. */
   readonly exitReason: string
-  /** The linked process or the supervisor whose end has ended this connection. */
+  /** The linked process whose end has ended this connection. */
   readonly because?: Pid
   /** The process that closed or ended it. */
   readonly by?: Pid

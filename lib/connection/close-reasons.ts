@@ -41,13 +41,13 @@ export function linkFailed (reason: string, because?: Pid): CloseReason {
   return because === undefined ? row : { ...row, because }
 }
 
-/** The PID was ended by `exit`, `cancel` or the closing server. */
-export function exited (
-  reason: string, { because, by }: Pick<CloseReason, 'because' | 'by'> = {}
-): CloseReason {
+/**
+ * The PID was ended by `exit`, `cancel` or the closing server.
+ * @param by the process that called `exit` or `cancel`, if one did
+ */
+export function exited (reason: string, by?: Pid): CloseReason {
   const row = exitRow(reason)
-  if (because === undefined && by === undefined) return row
-  return { ...row, ...because && { because }, ...by && { by } }
+  return by === undefined ? row : { ...row, by }
 }
 
 function exitRow (reason: string): CloseReason {

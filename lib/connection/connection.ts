@@ -196,11 +196,11 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
   }
 
   end (reason: string, _error?: Error, origin?: EndOrigin): void {
-    this.close(exited(reason, origin))
+    this.close(exited(reason, origin?.by))
   }
 
   cancel (from?: Pid): boolean {
-    this.close(exited('shutdown', { by: from }))
+    this.close(exited('shutdown', from))
     return true
   }
 

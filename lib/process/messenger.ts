@@ -115,6 +115,18 @@ export class Messenger {
     return call.promise
   }
 
+  /**
+   * Asks the node of a PID about it, dead or alive. Rejects as `call` does.
+   * @param topic of the system
+   */
+  request (remote: RemoteNodes, to: Pid, topic: string): Promise<unknown> {
+    const call = new PendingCall(this.#remoteCallHost, this.#clock, {
+      to, topic, timeout: defaultCallTimeout, signal: undefined, owner: undefined
+    })
+    this.#callRemote(remote, call, to, topic, undefined, undefined)
+    return call.promise
+  }
+
   #callRemote (
     remote: RemoteNodes,
     call: PendingCall,

@@ -1,10 +1,12 @@
 import { expect, test } from 'tstyche'
+import type { Cluster } from '../../types/cluster.js'
 import type { End, EndCause, Explanation } from '../../types/explain.js'
 import type { Pid } from '../../types/pid.js'
 import type { Process, Processes } from '../../types/processes.js'
 
 declare const processes: Processes
 declare const self: Process
+declare const cluster: Cluster
 declare const end: End
 
 test('explain takes a string, so that a PID from a log can be asked for', () => {
@@ -35,4 +37,11 @@ test('the fields that only some ends have may be undefined', () => {
 
 test('self has no explain', () => {
   expect(self).type.not.toHaveProperty('explain')
+})
+
+test('the explain of a cluster is asynchronous', () => {
+  expect(cluster.explain).type.toBeCallableWith('1@far.1')
+  expect(cluster.explain).type.not.toBeCallableWith(1)
+  expect(cluster.explain('1@far.1')).type.toBe<Promise<Explanation | undefined>>()
+  expect(self.cluster!.explain).type.toBe(cluster.explain)
 })

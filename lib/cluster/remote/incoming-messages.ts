@@ -15,8 +15,8 @@ export class IncomingMessages {
     send: (peer, frame) => this.#receiveSend(peer, frame),
     sendMany: (peer, frame) => this.#receiveMany(peer, frame),
     missed: (_peer, frame) => this.#receiveMissed(frame),
-    exit: (_peer, { to, text: reason }) => {
-      this.#context.local.exit(this.#context.pid(to), reason)
+    exit: (peer, { to, from, text: reason }) => {
+      this.#context.local.exit(this.#context.pid(to), reason, senderOf(peer, from))
       return true
     },
     cancel: (peer, { to, from, text: reason }) => {

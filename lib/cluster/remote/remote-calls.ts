@@ -1,4 +1,5 @@
 import { errorCodes } from '../../errors.js'
+import { explainTopic } from '../../process/explain/across-nodes.js'
 import { frameTypes } from '../link/frame-types.js'
 import { exitFields, exitOf } from '../values/exit-payload.js'
 import {
@@ -94,6 +95,11 @@ export class RemoteCalls {
 
   #receiveCall (peer: Peer, { to, from, ref, text: topic, kind, body }: Frame): boolean {
     const callee = this.#context.pid(to)
+    if (topic === explainTopic) {
+      const findings = encodePayload(this.#context.local.findingsOf(callee))!
+      peer.sendFrame({ type: frameTypes.reply, ref, text: '', ...findings })
+      return true
+    }
     const decoded = decodePayload(kind, body as Buffer)
     if (decoded === undefined) {
       const why = 'its payload cannot be read'

@@ -81,8 +81,8 @@ export class Router implements RemoteNodes {
     return codec.isUrgent(topic) ? peer.sendUrgent(fields) : peer.sendMessage(fields, payload)
   }
 
-  exit (to: Pid, reason: string): boolean {
-    return this.#signal(to, { type: frameTypes.exit, text: reason })
+  exit (to: Pid, reason: string, from?: Pid): boolean {
+    return this.#signal(to, { type: frameTypes.exit, text: reason, from: serialOf(from) })
   }
 
   cancel (to: Pid, reason: string, from: Pid | undefined): boolean {

@@ -34,7 +34,7 @@ export class ExitRequests {
     checkExitReason(reason)
     const entity = this.#processes.findEntity(to)
     if (entity === undefined) {
-      return this.#clusterAccess.remoteNodesFor(to)?.exit(to as Pid, reason) ?? false
+      return this.#clusterAccess.remoteNodesFor(to)?.exit(to as Pid, reason, from) ?? false
     }
     const exitReason = reason === 'kill' ? 'killed' : reason
     entity.end(exitReason, undefined, exitedBy(exitReason, from))

@@ -10,6 +10,7 @@ import type { Pid } from '../../../types/pid.js'
 export interface EndsHost {
   readonly clock: Pick<Clock, 'now'>
   readonly clusterAccess: { readonly refusesBinds: boolean }
+  readonly drain: { readonly hasStarted: boolean }
   readonly nameTable: { firstNameOf (pid: Pid): string | undefined }
 }
 
@@ -50,10 +51,15 @@ export class Ends {
     this.connections = new EndLog(keepEnds)
   }
 
+  get #isClosing (): boolean {
+    const { clusterAccess, drain } = this.#host
+    return clusterAccess.refusesBinds || drain.hasStarted
+  }
+
   /** Call it before the names of the process are released. */
   processEnded (process: RememberedProcess, exit: Exit, origin: EndOrigin): void {
     if (this.#isOff) return
-    const { clock, clusterAccess, nameTable } = this.#host
+    const { clock, nameTable } = this.#host
     const { pid, reason, error } = exit
     this.processes.add({
       pid,
@@ -68,7 +74,7 @@ export class Ends {
       because: origin.because,
       by: origin.by,
       error: error && summaryOf(error),
-      closing: clusterAccess.refusesBinds,
+      closing: this.#isClosing,
       code: undefined,
       closeReason: undefined,
       target: undefined,
@@ -79,7 +85,7 @@ export class Ends {
   /** Call it before the names of the connection are released. */
   connectionEnded (connection: RememberedConnection, exit: Exit): void {
     if (this.#isOff) return
-    const { clock, clusterAccess, nameTable } = this.#host
+    const { clock, nameTable } = this.#host
     const { kind, target, closeReason } = connection
     const { cause, code, clientReason, by } = closeReason
     this.connections.add({
@@ -95,7 +101,7 @@ export class Ends {
       because: cause === 'target' ? target : closeReason.because,
       by,
       error: undefined,
-      closing: clusterAccess.refusesBinds,
+      closing: this.#isClosing,
       code,
       // The client may have written anything.
       closeReason: cause === 'client' ? undefined : clientReason,

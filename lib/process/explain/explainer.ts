@@ -1,15 +1,15 @@
 import { checkAddress, isPid } from '../pid.js'
-import { aliveText, endedText, forgottenText } from './sentence.js'
+import { explanationOf, longestChain, withoutChain } from './findings.js'
+import { aliveText, forgottenText } from './sentence.js'
 import type { Clock } from '../../shared/clock.js'
 import type { PidFactory } from '../pid.js'
 import type { EndRecord } from './end-log.js'
 import type { Ends } from './ends.js'
+import type { Findings } from './findings.js'
 import type { Together } from './sentence.js'
 import type { End, Explanation } from '../../../types/explain.js'
 import type { ProcessInfo } from '../../../types/info.js'
 import type { Pid } from '../../../types/pid.js'
-
-const longestChain = 10
 
 /** The parts of the runtime that an explanation is made of. */
 export interface ExplainerHost {
@@ -33,21 +33,28 @@ export class Explainer {
    */
   explain (to: string): Explanation | undefined {
     checkAddress(to)
-    if (!isPid(to) || !this.#host.pids.hasMade(to)) return undefined
+    const findings = this.findingsOf(to)
+    return findings && explanationOf(findings)
+  }
+
+  /** @returns undefined as `explain` */
+  findingsOf (to: string): Findings | undefined {
+    const { pids } = this.#host
+    if (!isPid(to) || !pids.hasMade(to)) return undefined
     const info = this.#host.info(to)
-    if (info !== undefined) return withoutEnd(to, 'alive', aliveText(info))
+    if (info !== undefined) return withoutChain(to, 'alive', aliveText(info))
     const chain = this.#chainOf(to)
-    if (chain.length === 0) return withoutEnd(to, 'forgotten', forgottenText(to))
-    const root = chain.at(-1)!
-    const together = this.#endsBecauseOf(root.because ?? root.pid)
-    const restartedAs = chain.find((end) => end.restartedAs !== undefined)?.restartedAs
+    if (chain.length === 0) return withoutChain(to, 'forgotten', forgottenText(to))
+    const { because, pid } = chain.at(-1)!
+    const isCut = chain.length === longestChain
+    const isForgotten = !isCut && because !== undefined && pids.hasMade(because)
     return {
       pid: to,
       state: 'ended',
-      text: endedText(chain, together),
+      text: '',
       chain,
-      together: together.connections + together.processes,
-      ...restartedAs !== undefined && { restartedAs }
+      ...this.#endsBecauseOf(because ?? pid),
+      ...isForgotten && { missing: 'forgotten' }
     }
   }
 
@@ -108,8 +115,4 @@ export class Explainer {
     while (next !== undefined && next !== root) next = this.#host.ends.find(next)?.facts.because
     return next !== undefined
   }
-}
-
-function withoutEnd (pid: Pid, state: 'alive' | 'forgotten', text: string): Explanation {
-  return { pid, state, text, chain: [], together: 0 }
 }

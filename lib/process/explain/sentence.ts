@@ -12,6 +12,9 @@ export interface Together {
   readonly processes: number
 }
 
+/** Why the cause of the last end is not known. */
+type Missing = 'forgotten' | 'unreachable' | undefined
+
 export function aliveText (info: ProcessInfo): string {
   const name = info.names.length === 0 ? undefined : info.names[0]
   return `${subject({ ...info, name })} is alive, since ${duration(info.uptime)}`
@@ -21,26 +24,36 @@ export function forgottenText (pid: Pid): string {
   return `${pid} has ended, but its end is not remembered any more: see the option \`keepEnds\``
 }
 
+export function unreachableText (pid: Pid): string {
+  return `the node of ${pid} did not answer, or is not there any more`
+}
+
 /** @param chain with at least one end */
-export function endedText (chain: readonly End[], together: Together): string {
+export function endedText (
+  chain: readonly End[], { missing, ...together }: Together & { readonly missing?: Missing }
+): string {
   const [first, ...causes] = chain
   const ends = [
     `${subject(first)} ${verb(first, ` ${duration(first.ago)} ago`)}`,
     ...causes.map((end) => `${subject(end)} ${verb(end, '')}`),
-    ...unknownCause(chain.at(-1)!)
+    ...unknownCause(chain.at(-1)!, missing)
   ]
   const details = [...chain.flatMap(restartText), ...togetherText(together)]
   return [ends.join(', because '), ...details].join('; ')
 }
 
 /** The end that is no part of the chain, because another node knows it, or it is forgotten. */
-function unknownCause ({ because, reason, code, closeReason }: End): string[] {
+function unknownCause (
+  { because, reason, code, closeReason }: End, missing: Missing
+): string[] {
   if (because === undefined) return []
   if (reason === 'noconnection' || closeReason === 'target node lost') {
     return [`the node of ${because} could not be reached`]
   }
   if (code === 1012) return [`the node of ${because} was closing`]
   if (reason === 'noproc') return [`${oneLine(because)} was not alive`]
+  if (missing === 'forgotten') return [`${because} ended, which is not remembered any more`]
+  if (missing === 'unreachable') return [`${because} ended, whose node did not answer`]
   return [`${because} ended`]
 }
 
@@ -85,7 +98,7 @@ function slowness (closeReason: string | undefined): string {
 }
 
 function processVerb ({ cause, reason, error }: End, agent: string, when: string): string {
-  const details = error === undefined ? '' : `: ${errorText(error)}`
+  const details = error === undefined ? '' : errorText(error)
   switch (cause) {
     case 'returned': return `ended${when} because its body returned`
     case 'failed': return `failed${when}${details}`
@@ -102,8 +115,9 @@ function processVerb ({ cause, reason, error }: End, agent: string, when: string
 
 function errorText ({ name, message, frames }: EndError): string {
   const [, place] = /([^/\\()\s]+:\d+):\d+\)?$/.exec(frames[0] ?? '') ?? []
-  const text = [name, message].filter((part) => part !== '').join(': ')
-  return `${oneLine(text)}${place === undefined ? '' : ` (${place})`}`
+  const text = oneLine([name, message].filter((part) => part !== '').join(': '))
+  if (text === '') return ''
+  return `: ${text}${place === undefined ? '' : ` (${place})`}`
 }
 
 function restartText (end: End): string[] {

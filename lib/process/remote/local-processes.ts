@@ -1,6 +1,7 @@
 import { errorCodes, show } from '../../errors.js'
 import { Batch } from '../batch.js'
 import { asTarget, isTarget } from '../entity.js'
+import { exitedBy } from '../explain/origin.js'
 import { isExitReason, signalLinked } from '../exits/exit-signals.js'
 import { isUserTopic } from '../message.js'
 import type { Producer } from '../../shared/watermark.js'
@@ -8,6 +9,8 @@ import type { Answer } from '../calls.js'
 import type { ClusterAccess } from './cluster-access.js'
 import type { Counters } from '../counters.js'
 import type { Target } from '../entity.js'
+import type { Explainer } from '../explain/explainer.js'
+import type { Findings } from '../explain/findings.js'
 import type { ExitListener, Relations } from '../exits/relations.js'
 import type { LocalNode, RemoteProblem } from './remote-nodes.js'
 import type { ProcessTable } from '../registry/process-table.js'
@@ -20,6 +23,7 @@ export interface LocalProcessesHost {
   readonly relations: Relations
   readonly counters: Counters
   readonly clusterAccess: ClusterAccess
+  readonly explainer: Explainer
 }
 
 /**
@@ -31,12 +35,14 @@ export class LocalProcesses implements LocalNode {
   readonly #relations: Relations
   readonly #counters: Counters
   readonly #clusterAccess: ClusterAccess
+  readonly #explainer: Explainer
 
   constructor (host: LocalProcessesHost) {
     this.#processes = host.processTable
     this.#relations = host.relations
     this.#counters = host.counters
     this.#clusterAccess = host.clusterAccess
+    this.#explainer = host.explainer
   }
 
   deliver (
@@ -98,10 +104,11 @@ export class LocalProcesses implements LocalNode {
     this.#target(to)?.unsubscribeFromDrain(producer)
   }
 
-  exit (to: Pid, reason: string): boolean {
+  exit (to: Pid, reason: string, from?: Pid): boolean {
     const entity = this.#processes.getEntity(to)
     if (entity === undefined || !isExitReason(reason)) return false
-    entity.end(reason === 'kill' ? 'killed' : reason)
+    const exitReason = reason === 'kill' ? 'killed' : reason
+    entity.end(exitReason, undefined, exitedBy(exitReason, from))
     return true
   }
 
@@ -133,6 +140,10 @@ export class LocalProcesses implements LocalNode {
     const entity = this.#processes.getEntity(local)
     if (entity === undefined) return
     if (this.#relations.removeLink(local, exit.pid)) signalLinked(entity, exit)
+  }
+
+  findingsOf (pid: Pid): Findings | undefined {
+    return this.#explainer.findingsOf(pid)
   }
 
   bindProblem (target: Pid): RemoteProblem | undefined {

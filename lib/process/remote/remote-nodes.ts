@@ -1,6 +1,7 @@
 import type { Producer } from '../../shared/watermark.js'
 import type { Answer } from '../calls.js'
 import type { Target, TargetProblem } from '../entity.js'
+import type { Findings } from '../explain/findings.js'
 import type { ExitListener, TargetExit } from '../exits/relations.js'
 import type { Result } from '../../shared/result.js'
 import type { Exit } from '../../../types/messages.js'
@@ -33,7 +34,7 @@ export interface RemoteNodes {
   send (
     to: Pid, topic: string, payload: unknown, from: Pid | undefined, call?: Answer & ExitListener
   ): boolean
-  exit (to: Pid, reason: string): boolean
+  exit (to: Pid, reason: string, from?: Pid): boolean
   cancel (to: Pid, reason: string, from: Pid | undefined): boolean
   /** Calls the listener once: when the target ends, or its node is lost (`noconnection`). */
   monitor (target: Pid, listener: ExitListener): void
@@ -86,7 +87,7 @@ export interface LocalNode {
   /** Calls `producer.resume()` when a mailbox has room again: at once when the target is dead. */
   subscribeToDrain (to: Pid, producer: Producer): void
   unsubscribeFromDrain (to: Pid, producer: Producer): void
-  exit (to: Pid, reason: string): boolean
+  exit (to: Pid, reason: string, from?: Pid): boolean
   cancel (to: Pid, reason: string, from: Pid | undefined): boolean
   monitor (target: Pid, listener: ExitListener): void
   demonitor (target: Pid, listener: ExitListener): void
@@ -95,6 +96,8 @@ export interface LocalNode {
   removeRemoteLink (local: Pid, remote: Pid): void
   /** A remote process with a link to a local one has ended, or can no longer be reached. */
   remoteLinkEnded (local: Pid, exit: Exit): void
+  /** Why a process of this node has ended; undefined if this node has not made the PID. */
+  findingsOf (pid: Pid): Findings | undefined
   /** Why a connection cannot be bound to this process; undefined when it can. */
   bindProblem (target: Pid): RemoteProblem | undefined
 }

@@ -121,12 +121,14 @@ t.test('delivers exit and cancel to their process with the reason', async (t) =>
   const done: unknown[][] = []
   b.local.exit = (...args) => { done.push(['exit', ...args]); return true }
   b.local.cancel = (...args: unknown[]) => { done.push(['cancel', ...args]); return true }
-  a.unit.exit(two, 'boom')
+  a.unit.exit(two, 'boom', one)
+  a.unit.exit(two, 'nobody asks')
   a.unit.cancel(two, 'please', one)
   a.unit.cancel(two, 'nobody asks', undefined)
   nodes.deliverAll()
   t.strictSame(done, [
-    ['exit', two, 'boom'],
+    ['exit', two, 'boom', one],
+    ['exit', two, 'nobody asks', undefined],
     ['cancel', two, 'please', one],
     ['cancel', two, 'nobody asks', undefined]
   ])

@@ -107,6 +107,8 @@ export class ModelHere implements LocalNode {
     return true
   }
 
+  findingsOf (): undefined {}
+
   cancel (to: Pid, reason: string): boolean {
     this.end(to, reason)
     return true

@@ -139,6 +139,24 @@ t.test('tells of a message that is too long, and of a deploy', async (t) => {
   }
 })
 
+t.test('tells that a drain has closed a socket', async (t) => {
+  const rig = await start(t)
+  const { pid, peer } = await joined(t, rig)
+  const drained = rig.processes.drain({ delay: 0, over: 1 })
+  await peer.end()
+  await drained
+  t.match(rig.processes.explain(pid)!.chain, [{ cause: 'shutdown', code: 1001, closing: true }])
+  t.match(textOf(rig.app, pid), / `server shutting down` 0 ms ago while its node was closing$/)
+})
+
+t.test('remembers no connection when `keepEnds` is 0', async (t) => {
+  const rig = await start(t, { keepEnds: 0 })
+  const { pid, peer } = await joined(t, rig)
+  rig.processes.exit(pid)
+  await peer.end()
+  t.match(rig.processes.explain(pid), { state: 'forgotten' })
+})
+
 t.test('does not blame a target from which the socket was taken away', async (t) => {
   const rig = await start(t)
   const { pid, target, peer } = await joined(t, rig)

@@ -69,6 +69,9 @@ t.test('ends with its target, and tells the client', async (t) => {
   const exited = app.processes.exited(pid)
   app.processes.exit(target.pid, 'boom')
   t.match(await exited, { reason: 'target_down', value: { cause: 'target', away: Number } })
+  t.match(app.processes.explain(pid), {
+    chain: [{ cause: 'target', because: target.pid, away: Number }, { reason: 'boom' }]
+  })
   const wire = await client.connect()
   t.match(wire.hello, { why: 'ended' })
   await wire.closed()

@@ -125,9 +125,9 @@ class Side implements RemoteNodes {
     }
   }
 
-  exit (to: Pid, reason: string): boolean {
+  exit (to: Pid, reason: string, from?: Pid): boolean {
     const other = this.#to(to)
-    if (other !== undefined) this.#wire.later(() => { other.here.exit(to, reason) })
+    if (other !== undefined) this.#wire.later(() => { other.here.exit(to, reason, from) })
     return other !== undefined
   }
 
