@@ -112,11 +112,25 @@ export const metrics: readonly Metric[] = [
     }
   },
   {
+    name: 'connections_transferred_total',
+    type: 'counter',
+    help: 'Connections that were handed to another target',
+    labels: [],
+    samples: ({ connections }) => one(connections.transferred)
+  },
+  {
     name: 'upgrades_refused_total',
     type: 'counter',
     help: 'Upgrades that were refused',
     labels: ['reason'],
     samples: ({ upgrades }) => each('reason', upgrades.refused)
+  },
+  {
+    name: 'upgrades_abandoned_total',
+    type: 'counter',
+    help: 'Upgrades whose client left before there was a response',
+    labels: [],
+    samples: ({ upgrades }) => one(upgrades.abandoned)
   },
   {
     name: 'messages_total',
@@ -144,6 +158,13 @@ export const metrics: readonly Metric[] = [
     samples: ({ aliveBy }) => each('kind', aliveBy)
   },
   {
+    name: 'spawned_total',
+    type: 'counter',
+    help: 'Processes and connections that were started',
+    labels: [],
+    samples: ({ spawned }) => one(spawned)
+  },
+  {
     name: 'process_exits_total',
     type: 'counter',
     help: 'Processes and connections that have ended, by exit reason',
@@ -163,6 +184,20 @@ export const metrics: readonly Metric[] = [
     help: 'Supervisors that gave up: a child failed too often',
     labels: [],
     samples: ({ giveUps }) => one(giveUps)
+  },
+  {
+    name: 'sent_total',
+    type: 'counter',
+    help: 'Messages that processes and connections have accepted',
+    labels: [],
+    samples: ({ sent }) => one(sent)
+  },
+  {
+    name: 'delivered_total',
+    type: 'counter',
+    help: 'Messages that processes have read, or connections have written',
+    labels: [],
+    samples: ({ delivered }) => one(delivered)
   },
   {
     name: 'refused_total',

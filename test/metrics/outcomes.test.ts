@@ -248,6 +248,9 @@ t.test('counts processes by kind, ends by reason, and messages by direction', as
   await rig.settle()
   t.strictSame(await read(processes, 'processes'), { process: 2, supervisor: 1, ws: 1 })
   t.strictSame(await read(processes, 'process_exits_total'), { boom: 1 })
+  processes.send(pid, 'ws.control', { target_pid: rig.target().pid })
+  await rig.settle()
+  t.strictSame(await read(processes, 'connections_transferred_total'), { '': 1 })
   t.strictSame(await read(processes, 'messages_total'), { in: 3, out: 2 })
   // Three masked frames of 7 bytes, two frames of 3 bytes.
   t.strictSame(await read(processes, 'bytes_total'), { in: 21, out: 6 })
