@@ -25,7 +25,7 @@ export async function build (
   await app.register(wsRelay, { node, cluster, allowedOrigins: servers, upgradeTimeout: '30s' })
   await app.register(chat)
   await servePage(app, servers)
-  leaveOut(app, '/desk/status', '/processes')
+  leaveOut(app, '/desk/status', '/network', '/processes')
 
   const { processes } = app
   const command = (command: Command) => { process.send?.(command) }

@@ -143,10 +143,11 @@ export class Counters {
    */
   processEnded (process: EndedProcess, exit: Exit, names: string[] | undefined): void {
     const { pid, reason, error } = exit
-    const { kind, label, uptime } = process
+    const { kind } = process
     this.#countExit(reason)
     this.aliveBy[kind]--
     if (names === undefined) return
+    const { label, uptime } = process
     processEvents.publish({
       type: 'exit', ...commonFields(this.#node), pid, kind, label, names, reason, error, uptime
     })
