@@ -5,10 +5,10 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import * as client from 'prom-client'
 import wsRelay from '../../lib/index.js' // in your project: 'fastify-ws-relay'
 import { collect } from '../../lib/metrics/index.js' // 'fastify-ws-relay/metrics'
-import chat from '../chat.js'
+import chat, { type Archive } from '../chat.js'
 import desk from '../desk.js'
 import { census, snapshot } from './census.js'
-import { network, type Command } from './network.js'
+import { network, type Command, type Counts } from './network.js'
 import { leaveOut, servePage } from './page.js'
 
 /** The route that Prometheus reads. A real server would protect it, or have it on an inner port. */
@@ -21,18 +21,27 @@ function serveMetrics (app: FastifyInstance) {
   })
 }
 
+/** The state that survives a restart. A real application has a database for it. */
+export interface Memory {
+  archive: Archive
+  counts: Map<string, Counts>
+}
+
+const empty = (): Memory => ({ archive: new Map(), counts: new Map() })
+
 /** @param command asks the launcher for a fault; without it, the page has no faults */
-export async function build (command?: (command: Command) => void) {
+export async function build (command?: (command: Command) => void, memory = empty()) {
   // A browser keeps a spare connection without a request, for which close() would wait.
   const app = Fastify({
     forceCloseConnections: true,
     logger: { level: process.env.LOG_LEVEL ?? 'warn' }
   })
-  // A client that loses its socket continues on another one, with the same process.
-  await app.register(wsRelay, { resume: true })
+  // A client that loses its socket continues on another one, with the same process. People watch
+  // the drain, so it waits for a client for 2 s only.
+  await app.register(wsRelay, { resume: true, closeTimeout: '2s' })
   if (command === undefined) leaveOut(app, '/network')
-  else network(app, command)
-  await app.register(chat)
+  else network(app, command, memory.counts)
+  await app.register(chat, { archive: memory.archive })
   await app.register(desk)
   await servePage(app)
   serveMetrics(app)
@@ -52,14 +61,30 @@ export async function build (command?: (command: Command) => void) {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const app = await build((command) => { process.send?.(command) })
+  const memory = empty()
+  const app = await build((command) => { process.send?.(command) }, memory)
   await app.listen({ port: 0, host: '127.0.0.1' })
-  process.send?.({ port: (app.server.address() as AddressInfo).port })
+  process.on('message', async (order: 'drain' | { memory?: Memory }) => {
+    if (order !== 'drain') {
+      for (const [room, lines] of order.memory?.archive ?? []) memory.archive.set(room, lines)
+      for (const [page, counts] of order.memory?.counts ?? []) memory.counts.set(page, counts)
+      process.send?.({ ready: true })
+      return
+    }
+    app.processes.send('counter', 'drain')
+    await app.processes.drain({ over: '2s' })
+    // The processes answer after all that they were sent before: then the memory is complete.
+    await Promise.all([app.inject('/rooms'), app.processes.call('counter', 'are you done')])
+    process.send?.({ memory })
+    await app.close()
+    process.exit()
+  })
   // Ends together with its launcher.
-  for (const event of ['SIGINT', 'SIGTERM', 'disconnect'] as const) {
-    process.once(event, async () => {
-      await app.close()
-      process.exit()
-    })
+  const end = async () => {
+    await app.close()
+    process.exit()
   }
+  for (const event of ['SIGINT', 'SIGTERM', 'disconnect'] as const) process.once(event, end)
+  if (process.connected === false) await end()
+  process.send?.({ port: (app.server.address() as AddressInfo).port })
 }

@@ -6,8 +6,8 @@ import { Value } from '@sinclair/typebox/value'
 import type { FastifyInstance } from 'fastify'
 import type { Pid, Process } from '../../lib/index.js' // in your project: 'fastify-ws-relay'
 
-/** A fault that the launcher causes in the connections that come from these ports. */
-export type Command = { cut: number[] } | { silence: number[] }
+/** Asks the launcher for a fault in the connections from these ports, or for a restart. */
+export type Command = { cut: number[] } | { silence: number[] } | { restart: true }
 
 const every = 250 // milliseconds from one number to the next
 const frozen = 3000
@@ -26,8 +26,9 @@ export interface Counts {
 
 const Frame = Type.Union([
   Type.Object({ n: Type.Integer({ minimum: 1 }) }),
+  Type.Object({ had: Type.Integer({ minimum: 0 }) }), // the last number that the page has had
   Type.Object({
-    do: Type.Union([Type.Literal('cut'), Type.Literal('move'), Type.Literal('freeze')])
+    do: Type.Union(['cut', 'move', 'freeze', 'restart'].map((fault) => Type.Literal(fault)))
   })
 ])
 
@@ -61,11 +62,13 @@ function countsOf (all: Map<string, Counts>, page: string) {
 type Fault = (page: string) => void
 
 async function counter (
-  self: Process<{ tick: undefined, freeze: undefined }>,
+  self: Process<{
+    tick: undefined, freeze: undefined, drain: undefined, 'are you done': undefined
+  }>,
   all: Map<string, Counts>,
-  faults: { cut: Fault, move: Fault }
+  faults: Record<string, Fault>
 ) {
-  const pages = new Map<Pid, { page: string, counts: Counts }>()
+  const pages = new Map<Pid, { page: string, counts: Counts, isKnown?: true }>()
 
   self.sendEvery(every, self.pid, 'tick')
   await self.serve({
@@ -85,16 +88,25 @@ async function counter (
       if ('n' in frame) {
         count(from.counts, frame.n)
         self.send(client_pid, 'counted', from.counts)
-      } else if (frame.do !== 'freeze') faults[frame.do](from.page)
-      else {
-        for (const pid of pages.keys()) self.send(pid, 'freezes', { frozen })
-        self.sendAfter(50, self.pid, 'freeze') // when the pages have been told
+        return
       }
+      if ('had' in frame) {
+        // Numbers that were in flight when the last session ended are sent again, as the page does.
+        const { counts } = from
+        for (let n = frame.had + 1; n <= counts.sent; n++) self.send(client_pid, 'number', { n })
+        counts.sent = Math.max(counts.sent, frame.had)
+        from.isKnown = true
+        return
+      }
+      if (frame.do === 'restart') for (const pid of pages.keys()) self.send(pid, 'restarts', {})
+      if (frame.do !== 'freeze') return faults[frame.do](from.page)
+      for (const pid of pages.keys()) self.send(pid, 'freezes', { frozen })
+      self.sendAfter(50, self.pid, 'freeze') // when the pages have been told
     },
     'ws.leave': ({ client_pid }) => { pages.delete(client_pid) },
     tick: () => {
-      for (const [pid, { counts }] of pages) {
-        if (self.send(pid, 'number', { n: counts.sent + 1 })) counts.sent++
+      for (const [pid, { counts, isKnown }] of pages) {
+        if (isKnown && self.send(pid, 'number', { n: counts.sent + 1 })) counts.sent++
       }
     },
     // Blocks the thread, as a computation without `await` does: everything on this server waits,
@@ -102,12 +114,21 @@ async function counter (
     freeze: () => {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, frozen)
       for (const pid of pages.keys()) self.send(pid, 'thaws', {})
-    }
+    },
+    drain: () => { for (const pid of pages.keys()) self.send(pid, 'drains', {}) },
+    'are you done': (_, { reply }) => { reply() }
   })
 }
 
-/** Adds the socket `/network`. `command` asks the launcher, which has the proxy, for a fault. */
-export function network (app: FastifyInstance, command: (command: Command) => void) {
+/**
+ * Adds the socket `/network`.
+ *
+ * @param command asks the launcher, which has the proxy, for a fault
+ * @param all the counts of all pages
+ */
+export function network (
+  app: FastifyInstance, command: (command: Command) => void, all: Map<string, Counts>
+) {
   const { processes } = app
   /** The sockets of each page, which has several. */
   const sockets = new Map<string, Set<Socket>>()
@@ -129,11 +150,12 @@ export function network (app: FastifyInstance, command: (command: Command) => vo
 
   const faults = {
     cut: (page: string) => { command({ cut: portsOf(page) }) },
-    move: (page: string) => { command({ silence: portsOf(page) }) }
+    move: (page: string) => { command({ silence: portsOf(page) }) },
+    restart: () => { command({ restart: true }) }
   }
   processes.supervise({
     name: 'network',
-    children: [{ id: 'counter', name: 'counter', start: counter, args: [new Map(), faults] }]
+    children: [{ id: 'counter', name: 'counter', start: counter, args: [all, faults] }]
   })
 
   const schema = {

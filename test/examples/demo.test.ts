@@ -44,6 +44,53 @@ t.test('takes a free port and says so when its port is in use', async (t) => {
   t.equal((await fetch(address)).status, 200)
 })
 
+t.test('cuts the connections of one page, and of no other', async (t) => {
+  const { line } = run(t, 'demo/server.ts', 0)
+  const port = Number((await line(/http:\/\/127\.0\.0\.1:(\d+)/))[1])
+  const [page, room, other] = await Promise.all([
+    Client.connect(t, port, '/network?page=00000000000000aa'),
+    Client.connect(t, port, '/rooms/lobby?name=Ada&page=00000000000000aa'),
+    Client.connect(t, port, '/network?page=00000000000000bb')
+  ])
+  page.send({ do: 'cut' })
+  for (const client of [page, room]) t.equal((await client.closed).code, 1006)
+  other.send({ n: 1 })
+  t.match(await other.next('counted'), { received: 1 })
+})
+
+t.test('keeps its memory when it is restarted, and closes connections one by one', async (t) => {
+  const { child, line } = run(t, 'demo/server.ts', 0)
+  const port = Number((await line(/http:\/\/127\.0\.0\.1:(\d+)/))[1])
+  const connect = async () => await Promise.all([
+    Client.connect(t, port, '/network?page=00000000000000aa'),
+    Client.connect(t, port, '/rooms/lobby?name=Ada')
+  ])
+  const [page, room] = await connect()
+  page.send({ had: 0 })
+  for (const n of [1, 2, 4, 4]) page.send({ n })
+  await page.next('counted', ({ doubled }: { doubled: number }) => doubled === 1)
+  const { n: had } = await page.next<{ n: number }>('number')
+  room.send({ say: 'remember this' })
+  await room.next('line', ({ text }: { text: string }) => text === 'remember this')
+  page.send({ do: 'restart' })
+  await page.next('restarts')
+  await page.next('drains')
+  for (const client of [page, room]) {
+    t.same(await client.closed, { code: 1001, reason: 'server shutting down' })
+  }
+
+  const [again, back] = await connect()
+  t.match(await again.next('welcome'), { last: 4, received: 3, doubled: 1, lost: 1 })
+  again.send({ had })
+  t.equal((await again.next<{ n: number }>('number')).n, had + 1, 'it goes on behind the last one')
+  const { lines } = await back.next<{ lines: Array<{ text: string }> }>('welcome')
+  t.same(lines.map(({ text }) => text), ['Ada came in', 'remember this'])
+  const exit = once(child, 'exit')
+  child.kill('SIGTERM')
+  await line(/Stopped/)
+  t.same(await exit, [0, null])
+})
+
 t.test('serves the page with a policy that allows no other origin', async (t) => {
   const app = await build()
   t.teardown(() => app.close())

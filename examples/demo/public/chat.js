@@ -51,10 +51,13 @@ function enter (room, name) {
       $('chat-sub').textContent =
         `You are ${name} on node ${nodeOf(connection)}; the room is on node ${welcome.node}`
     }
+    const [first] = welcome.lines
+    const isComplete = first !== undefined && log.has(first.key) // no line between is unknown
     for (const line of welcome.lines) show(line)
     log.note(welcome.rejoined
       ? 'The room has crashed and was started again. You are still connected.'
-      : `You are ${isBack ? 'back ' : ''}in #${welcome.room}`, 'good')
+      : `You are ${isBack ? 'back ' : ''}in #${welcome.room}` +
+        `${isBack && isComplete ? ': nothing was missed' : ''}`, 'good')
     isBack = true
     // The room before this one has perhaps not heard these lines. A line is never shown twice.
     for (const [key, say] of unheard) connection.send({ say, key })

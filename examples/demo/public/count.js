@@ -10,15 +10,15 @@ export class Count {
   received = 0
   doubled = 0
   lost = 0
-  #last = 0
+  last = 0
 
   /** The number of a message that has come. */
   take (n) {
-    if (n <= this.#last) this.doubled++
+    if (n <= this.last) this.doubled++
     else {
-      this.lost += n - this.#last - 1
+      this.lost += n - this.last - 1
       this.received++
-      this.#last = n
+      this.last = n
     }
   }
 }

@@ -1,8 +1,9 @@
 // The card that breaks the network and counts messages. Its server is examples/demo/network.ts.
-// It sends { n } (1, 2, 3 …) and { do } (a fault). It receives `welcome` ({ last, every };
-// `last` is the last number that the server has had), `number` ({ n }, the server's numbers),
-// `counted` (the server's counts of the page's numbers), `freezes` ({ frozen }) and, first of all
-// after that time, `thaws`.
+// It sends { n } (1, 2, 3 …), { had } (the last number that it has had) and { do } (a fault). It
+// receives `welcome` ({ last, every }: `last` is the last number that the server has had), `number`
+// ({ n }, the server's numbers), `counted` (the server's counts of the page's numbers), `freezes`
+// ({ frozen }) and, first of all after that time, `thaws`. Before a restart it receives `restarts`
+// and `drains`.
 import { Connection, tryNow } from './connection.js'
 import { Chart, Count } from './count.js'
 import { $, enable } from './dom.js'
@@ -25,7 +26,8 @@ let silenceTimer
 const faults = {
   cut: 'The network is cut, and both ends see it. The client tries again.',
   move: 'You are on another network. The old connection is silent, and nobody has closed it.',
-  freeze: 'The server is told to freeze.'
+  freeze: 'The server is told to freeze.',
+  restart: 'A new server starts. This one goes on meanwhile.'
 }
 
 export function start () {
@@ -43,8 +45,8 @@ export function start () {
   connection.on('state', showSession)
   connection.on('reset', () => {
     sessions++
-    sockets = 1
     isKnown = false
+    if (trouble !== undefined) trouble.isNewSession = true
   })
   connection.on('welcome', goOn)
   connection.on('number', hear)
@@ -53,12 +55,20 @@ export function start () {
     begin(`The server stands still for ${frozen / 1000} s: its thread is busy.`)
   })
   connection.on('thaws', comeBack)
+  connection.on('restarts', () => {
+    begin(faults.restart)
+    trouble.isRestart = true
+  })
+  connection.on('drains', () => {
+    tell('The new server is ready. The old one closes its connections, one by one.', 'wait')
+  })
   render()
 }
 
-/** In a new session too, the server knows this page: it goes on behind the last number it had. */
+/** In a new session too, each side goes on behind the last number that the other one had. */
 function goOn ({ last, every }) {
   isKnown = true
+  connection.send({ had: down.last })
   for (let n = last + 1; n <= up.sent; n++) connection.send({ n })
   clearInterval(timer)
   timer = setInterval(tick, every)
@@ -113,16 +123,22 @@ function comeBack () {
 }
 
 function end () {
-  const { since, until, waited, lost } = trouble
+  const { since, until, waited, lost, isNewSession } = trouble
   const missing = up.lost + down.lost - lost
   trouble = undefined
-  tell(`Back after ${seconds(until - since)}. ${plural(waited, 'message')} had waited, and ` +
+  tell(`Back after ${seconds(until - since)}${isNewSession ? ', in a new session' : ''}. ` +
+    `${plural(waited, 'message')} had waited, and ` +
     `${missing === 0 ? 'none was lost' : `${missing} were lost`}.`, missing === 0 ? 'good' : 'bad')
   allow()
 }
 
 function showSession ({ state }) {
   if (state === 'away' && trouble === undefined) begin('The connection is lost.')
+  if (state !== 'open' && trouble?.isRestart) {
+    trouble.isRestart = false
+    trouble.since = Date.now() // until now, the old server has worked
+    tell('This page has lost the old server, and connects to the new one.', 'wait')
+  }
   if (state === 'open') {
     sockets++
     comeBack()

@@ -1,6 +1,6 @@
 // The state of a connection, as words for the user.
 import { explain } from './codes.js'
-import { tryNow } from './connection.js'
+import { servers, tryNow } from './connection.js'
 import { el } from './dom.js'
 
 const words = { connecting: 'Connecting', open: 'Connected', away: 'Reconnecting' }
@@ -73,6 +73,10 @@ export function logState (connection, log, who) {
       log.note(`Back after ${seconds(Date.now() - lostAt)}: nothing was missed`, 'good')
     }
     lostAt = undefined
+  })
+  connection.on('reset', ({ why }) => {
+    if (why !== 'node') return
+    log.note(servers.all.length > 1 ? 'You are on another server now' : 'The server was restarted')
   })
 }
 
