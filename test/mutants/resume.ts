@@ -101,5 +101,40 @@ export const resumeMutants: readonly Mutant[] = [
     search: 'if (this.#suspended.delete(session)) this.#keptBytes -= session.keptBytes',
     replace: 'this.#suspended.delete(session)',
     suites
+  },
+  {
+    name: 'a client whose hello was lost cannot resume',
+    file: 'session/sessions.ts',
+    search: 'for (const candidate of [generation, generation + 1]) {',
+    replace: 'for (const candidate of [generation + 1]) {',
+    suites
+  },
+  {
+    name: 'a token is valid on each path',
+    file: 'session/tokens.ts',
+    search: '[String(serial), String(generation), origin, path]',
+    replace: '[String(serial), String(generation), origin]',
+    suites
+  },
+  {
+    name: 'a token is valid for each origin',
+    file: 'session/tokens.ts',
+    search: '[String(serial), String(generation), origin, path]',
+    replace: '[String(serial), String(generation), path]',
+    suites
+  },
+  {
+    name: 'the hello of an offer that is out of date begins at the offer',
+    file,
+    search: '{ resumed: true, from: acknowledged + 1, why: undefined }',
+    replace: '{ resumed: true, from: received + 1, why: undefined }',
+    suites
+  },
+  {
+    name: 'a session that has ended still counts as suspended',
+    file: 'session/sessions.ts',
+    search: '    this.sessionResumed(session)\n    if (session.endedForLimit)',
+    replace: '    if (session.endedForLimit)',
+    suites
   }
 ]

@@ -33,6 +33,11 @@ test('`type` selects the fields of an event', () => {
   }
   const connection = {} as ConnectionEvent
   if (connection.type === 'transfer') expect(connection.from).type.toBe<Pid>()
+  if (connection.type === 'suspend') {
+    expect(connection.cause).type.toBe<'lost' | 'ping_timeout'>()
+    expect(connection).type.not.toHaveProperty('away')
+  }
+  if (connection.type === 'resume') expect(connection.away).type.toBe<number>()
   if (connection.type === 'close') {
     expect(connection.code).type.toBe<number | undefined>()
     expect(connection.cause).type.toBe<Exclude<LeaveCause, 'transfer'>>()

@@ -71,6 +71,7 @@ t.test('publishes no upgrade for a client that is told how its session ended', a
   await wire.closed()
   const types = events.map(({ type }) => type)
   t.same(types, ['accepted', 'open', 'suspend', 'close'])
+  t.match(setting.app.processes.stats().connections, { resumes: { ended: 1, resumed: 0 } })
 })
 
 t.test('counts resumes by outcome, and sessions that are suspended', async (t) => {

@@ -109,7 +109,7 @@ export class ResumeBench {
       case 'notice': return this.#notice()
       case 'connect': return this.connect(step.behind)
       case 'blip': return this.#blip(step.ms, step.up)
-      case 'stale': return this.#offerRetired()
+      case 'stale': return this.#offerWrongTokens()
       case 'time': return this.clock.advance(step.ms)
       case 'hold': return this.targets[step.target].hold()
       case 'release': return this.targets[step.target].release()
@@ -172,7 +172,12 @@ export class ResumeBench {
     const found = token === undefined ? undefined : this.#find(token)
     const link = client.use()
     this.#links.push(link)
-    if (found?.ok !== true) return this.#open(link)
+    if (found?.ok !== true) {
+      // Whatever hellos were lost, the client can resume a session that is alive.
+      const before = this.#atClient
+      equal(before !== undefined && before.exit === undefined, false, 'a token that is refused')
+      return this.#open(link)
+    }
     const { session, offer } = found.value
     const modelled = this.#sessions.find(({ pid }) => serialOf(pid) === session.serial)!
     if (!session.canReplayAfter(received)) {
@@ -188,10 +193,10 @@ export class ResumeBench {
     session.attach(transport, { ...offer, received })
   }
 
-  #find (token: string) {
+  #find (token: string, at = scope) {
     const [node, incarnation, serial, mac] = token.split('.')
     const offer = { token: { node, incarnation, serial, mac }, received: 0 }
-    const found = this.relay.sessions.find(offer, scope)
+    const found = this.relay.sessions.find(offer, at)
     if (!found.ok) return found
     const { session } = found.value
     if (!(session instanceof Session)) throw new Error('a tombstone')
@@ -234,9 +239,13 @@ export class ResumeBench {
     })
   }
 
-  /** A retired token attaches nothing. */
-  #offerRetired (): void {
-    for (const token of this.client.retired) equal(this.#find(token).ok, false, 'a retired token')
+  /** A retired token attaches nothing, and neither does a valid one on another path. */
+  #offerWrongTokens (): void {
+    const { retired, token } = this.client
+    for (const one of retired) equal(this.#find(one).ok, false, 'a retired token')
+    if (token === undefined) return
+    equal(this.#find(token, { ...scope, path: '/ws2' }).ok, false, 'a token of another path')
+    equal(this.#find(token, { ...scope, origin: 'null' }).ok, false, 'a token of another origin')
   }
 
   /** The client has a new session, so the one before has ended. */
@@ -340,15 +349,18 @@ export class ResumeBench {
     for (const { pid } of this.#sessions) for (const target of this.targets) target.judge(pid)
   }
 
-  /** Nothing remains. */
-  async end (): Promise<void> {
+  /** Nothing remains. @param away whether the client is away when its connection ends */
+  async end (away: boolean): Promise<void> {
+    if (away) this.client.link?.reset()
+    await this.rest()
     for (const { pid } of this.#sessions) this.processes.exit(pid, 'kill')
     this.#notice()
     this.client.link?.reset()
     await this.rest()
+    const { sessions, connections, deadlines } = this.relay
+    equal(deadlines.size, sessions.tombstoneCount, 'deadlines of tombstones')
     this.clock.advance(2 * window)
     await this.rest()
-    const { sessions, connections, deadlines } = this.relay
     equal(connections.size, 0, 'connections')
     equal(sessions.suspendedCount + sessions.tombstoneCount, 0, 'sessions')
     equal(sessions.keptBytes, 0, 'kept bytes')
