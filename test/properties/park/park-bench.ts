@@ -22,6 +22,9 @@ const names = ['a', 'b']
 /** The place of the client that counts messages and comes back. */
 const sessionAt = 2
 const mailboxLimit = 8
+const closeTimeout = 50
+/** Milliseconds over which a drain closes the connections. */
+const drainTime = 200
 const channel = 'fastify-ws-relay:connection'
 
 type Of<D extends Step['do']> = Extract<Step, { do: D }>
@@ -36,6 +39,8 @@ export class ParkBench {
   readonly #connections: ModelledConnection[] = []
   /** The connections that steps name by a number. */
   readonly #present: Array<ModelledConnection | undefined> = []
+  /** Present once the server drains: when all connections are closed, and whether it says so. */
+  #drain: { readonly endsAt: number, isDone: boolean } | undefined
   /** The first event that the contract does not allow. */
   #problem: unknown
 
@@ -50,7 +55,7 @@ export class ParkBench {
 
   constructor () {
     const { server, route } = normalizeOptions({
-      mailboxLimit, pingInterval: 0, closeTimeout: 50, resume: { window: 1000 }
+      mailboxLimit, pingInterval: 0, closeTimeout, resume: { window: 1000 }
     })
     const { runtime, processes } = buildRuntime({ clock: this.clock, mailboxLimit })
     this.runtime = runtime
@@ -72,6 +77,7 @@ export class ParkBench {
         this.processes.names.unregister(names[step.name])
         return
       case 'time': return this.clock.advance(step.ms)
+      case 'drain': return this.#beginDrain()
       case 'let end':
         // The room that has waited longest.
         this.#rooms.find(({ exit, isOpen, kind }) => {
@@ -113,8 +119,19 @@ export class ParkBench {
         underWay.add('lost')
         return client.lose()
       case 'come back':
-        if (!client.isConnected) client.comeBack?.()
+        if (!client.isConnected) client.comeBack?.(this.#drain !== undefined)
     }
+  }
+
+  #beginDrain (): void {
+    if (this.#drain !== undefined) return
+    const drain = { endsAt: this.clock.now() + drainTime + 2 * closeTimeout, isDone: false }
+    this.#drain = drain
+    for (const { underWay } of this.#connections) underWay.add('shutdown')
+    this.processes.drain({ over: drainTime, delay: 0 }).then(
+      () => { drain.isDone = true },
+      (err) => { this.#problem ??= err }
+    )
   }
 
   #ownerOf (name: string): Pid | undefined {
@@ -155,6 +172,7 @@ export class ParkBench {
     const roomOf = (pid: Pid): Room => this.#rooms.find((room) => room.pid === pid)!
     const modelled = new ModelledConnection(connection, client, clock, roomOf)
     if (park !== undefined) modelled.policy = { name: names[name], time: park }
+    if (this.#drain !== undefined) modelled.underWay.add('shutdown')
     this.#connections.push(modelled)
     this.#present[of] = modelled
     connection.open()
@@ -234,7 +252,7 @@ export class ParkBench {
         }
       }
       for (const { client, isAlive } of this.#connections) {
-        if (isAlive && !client.isConnected) client.comeBack?.()
+        if (isAlive && !client.isConnected) client.comeBack?.(this.#drain !== undefined)
       }
       await this.settle()
       this.check()
@@ -243,7 +261,19 @@ export class ParkBench {
       })
       if (isQuiet && this.#connections.every(({ state }) => state !== 'parked')) break
     }
+    if (this.#drain !== undefined) return await this.#endDrain(this.#drain)
     for (const connection of this.#connections) if (connection.isAlive) connection.checkQuiet()
+  }
+
+  /** At its end no connection is open, whether it is parked or not. */
+  async #endDrain (drain: { readonly endsAt: number, readonly isDone: boolean }): Promise<void> {
+    while (this.clock.now() <= drain.endsAt) {
+      this.clock.advance(20)
+      await this.settle()
+    }
+    this.check()
+    equal(drain.isDone, true, 'the end of a drain')
+    for (const { isAlive } of this.#connections) equal(isAlive, false, 'an open connection')
   }
 
   /** The server closes in the middle of everything. */

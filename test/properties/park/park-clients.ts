@@ -31,8 +31,8 @@ export interface ParkClient {
   leave? (): void
   /** Its socket is lost. */
   lose (): void
-  /** Comes back on a new socket. */
-  comeBack? (): void
+  /** Comes back on a new socket, unless the server is draining and refuses it. */
+  comeBack? (isDraining: boolean): void
   /** Moves bytes that are under way. */
   move (): void
 }
@@ -114,12 +114,15 @@ export class SessionClient implements ParkClient {
   send (text: string): void { this.#client.send(text) }
   lose (): void { this.#client.link!.reset() }
 
-  comeBack (): void {
+  comeBack (isDraining: boolean): void {
     const received = this.#client.received.length
     const [node, incarnation, serial, mac] = this.#client.token!.split('.')
     const offer = { token: { node, incarnation, serial, mac }, received }
     const found = this.#relay.sessions.find(offer, scope)
-    if (!found.ok) throw new Error(`the session of a live connection: ${found.problem}`)
+    if (!found.ok) {
+      if (isDraining) return
+      throw new Error(`the session of a live connection: ${found.problem}`)
+    }
     equal(found.value.session, this.transport, 'the session of the client')
     this.transport.attach(this.#connect(), found.value.offer)
   }

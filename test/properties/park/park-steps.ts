@@ -70,6 +70,7 @@ export const step = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('come back' as const), of }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('unregister' as const), name }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('take name' as const), of, name }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('drain' as const) }) },
   {
     weight: 6,
     arbitrary: fc.record({ do: fc.constant('time' as const), ms: fc.constantFrom(5, 60, 90, 150) })

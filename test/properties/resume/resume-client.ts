@@ -164,6 +164,8 @@ export class ModelClient {
       equal(number <= this.sent.length, true, 'an acknowledgement of what was not sent')
       equal(number >= this.#acknowledged, true, 'an acknowledgement that goes back')
       this.#acknowledged = number
+    } else if (text.startsWith('\u0000r')) {
+      // Advice to come back on another socket. A step does so, or not.
     } else if (this.#skip > 0) this.#skip--
     else this.received.push(text.startsWith('\u0000') ? text.slice(1) : text)
   }
