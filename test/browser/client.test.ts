@@ -1,6 +1,6 @@
 // The built client in Chromium.
 import t from 'tap'
-import { dataOf, holds, reference, site, skip, type ClientWindow } from './fixtures/client-page.js'
+import { dataOf, holds, reference, site, skip, sleep, type ClientWindow } from './fixtures/client-page.js'
 import type { WebSocket } from 'ws'
 
 declare const window: ClientWindow & EventTarget
@@ -60,6 +60,52 @@ t.test('asks for a sign of life when the page is seen or restored', { skip }, as
   }
   await page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
   t.equal(await page.evaluate(() => window.socket.state), 'open')
+})
+
+t.test('asks for a sign of life after a sleep, and misses nothing', { skip }, async (t) => {
+  const { server, serve, terminate } = reference()
+  const frames: string[] = []
+  const { page } = await site(t, (socket, protocols) => {
+    serve(socket, protocols)
+    socket.on('message', (data, isBinary) => { frames.push(String(dataOf(data, isBinary))) })
+  })
+  // Timers of the page fire late without a wait of half a minute: see `fastForward` below.
+  await page.clock.install()
+  await page.reload()
+  await holds(page, "socket.state === 'open'")
+  const wake = await sleep(t)
+  server.send('in the night')
+  wake()
+  await holds(page, "received[0] === 'in the night'")
+  frames.length = 0
+  await page.clock.fastForward(60_000) // each timer fires once, and late
+  await page.evaluate(() => {
+    window.socket.send('x')
+    return window.socket.delivered()
+  })
+  t.strictSame(frames.filter((frame) => !frame.startsWith('\0a')), ['\0p', 'x', '\0p'])
+
+  const wakeAgain = await sleep(t)
+  terminate()
+  server.send('without a socket')
+  wakeAgain()
+  await page.clock.runFor(1000) // the backoff
+  await holds(page, "states.at(-1).resumed === true && received[1] === 'without a socket'")
+  t.equal(server.sessions.length, 2, 'one before the reload, and one after it')
+})
+
+t.test('goes on when a frozen page is thawed', { skip }, async (t) => {
+  const { server, serve, terminate } = reference()
+  const { context, page, mistakes } = await site(t, serve)
+  await holds(page, "socket.state === 'open'")
+  const session = await context.newCDPSession(page)
+  await session.send('Page.setWebLifecycleState', { state: 'frozen' })
+  server.send('meanwhile')
+  terminate()
+  await session.send('Page.setWebLifecycleState', { state: 'active' })
+  await holds(page, "socket.state === 'open' && received[0] === 'meanwhile'")
+  t.equal(server.sessions.length, 1)
+  t.strictSame(mistakes, [])
 })
 
 t.test('works again when a user comes back to its page', { skip }, async (t) => {
