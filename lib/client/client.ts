@@ -214,7 +214,8 @@ export function createClient<P> (
     // If the new socket has a new session, the fewest messages are lost or in doubt.
     acknowledge()
     writeControl('p')
-    if (by !== undefined) start('by', by, () => { lose(lost('moved'), true) })
+    // The server closes the socket then, after its last messages. They may be late.
+    if (by !== undefined) start('by', by + 500, () => { lose(lost('moved'), true) })
     start('try', after, () => { dispatch('due') })
   }
 

@@ -188,7 +188,7 @@ t.test('begins the backoff when the server closes the old socket', async (t) => 
   t.match(await opened, { resumed: false, why: 'node' })
 })
 
-t.test('leaves the old socket at `by`', async (t) => {
+t.test('leaves the old socket when the server does not close it at `by`', async (t) => {
   const it = await scene(t)
   const old = await it.next()
   old.hello()
