@@ -48,7 +48,8 @@ const whole = !some && !quick && !long
 /** Left to `npm run test:long`. A file that is named runs always. */
 const longTests = [
   'test/cluster/faults/nats', 'test/cluster/faults/redis', 'test/cluster/fan-out', 'test/package',
-  'test/mutants/mutants', 'test/cluster/mutants/mutants', 'test/types/mutations'
+  'test/mutants/mutants', 'test/cluster/mutants/mutants', 'test/types/mutations',
+  'test/integration/drain/restart-crowd'
 ]
 
 /** Suites of random histories: `npm run test:long` runs them with more. */

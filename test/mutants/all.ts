@@ -1,5 +1,6 @@
 import { clientMutants } from './client.js'
 import { clusterMutants } from './cluster.js'
+import { drainMutants } from './drain.js'
 import { parkMutants } from './park.js'
 import { processMutants } from './process.js'
 import { relayMutants } from './relay.js'
@@ -8,6 +9,6 @@ import { warningMutants } from './warnings.js'
 import type { Mutant } from './mutant.js'
 
 export const mutants: readonly Mutant[] = [
-  ...processMutants, ...relayMutants, ...resumeMutants, ...parkMutants, ...clusterMutants,
-  ...clientMutants, ...warningMutants
+  ...processMutants, ...relayMutants, ...resumeMutants, ...parkMutants, ...drainMutants,
+  ...clusterMutants, ...clientMutants, ...warningMutants
 ]

@@ -1,6 +1,7 @@
 import { clientSessions } from './client/sessions.js'
 import { calls } from './processes/calls.js'
 import { connections } from './connections/connections.js'
+import { drains } from './drain/drains.js'
 import { fanOut } from './cluster/fan-out.js'
 import { names } from './cluster/names.js'
 import { park } from './park/park.js'
@@ -18,6 +19,7 @@ export const suites: readonly Suite[] = [
   connections,
   resume,
   park,
+  drains,
   wire,
   names,
   fanOut,
