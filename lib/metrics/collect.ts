@@ -96,8 +96,8 @@ export function collect (
       registers,
       collect () {
         metric.reset()
-        const { stats, cluster } = takeShared()
-        for (const sample of samples(stats, cluster)) {
+        const { stats, cluster, isReady } = takeShared()
+        for (const sample of samples(stats, cluster, isReady)) {
           const all = { ...labels, ...sample.labels }
           if (type === 'gauge') (metric as Gauge).set(all, sample.value)
           else (metric as Counter).inc(all, sample.value)

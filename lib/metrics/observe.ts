@@ -61,9 +61,9 @@ export function observe (
   const sum = counter('sum', 's')
   const count = counter('count')
   const report = (result: Result): void => {
-    const { stats, cluster } = takeSnapshot(processes)
+    const { stats, cluster, isReady } = takeSnapshot(processes)
     for (const [i, metric] of metrics.entries()) {
-      for (const { labels, value } of metric.samples(stats, cluster)) {
+      for (const { labels, value } of metric.samples(stats, cluster, isReady)) {
         result.observe(instruments[i], value, labels)
       }
     }

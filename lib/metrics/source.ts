@@ -5,7 +5,7 @@ import type { Processes } from '../../types/processes.js'
 import type { ProcessStats } from '../../types/stats.js'
 
 /** A process system, as the metrics read it: `app.processes`, or that of `createProcesses`. */
-export type MeasuredProcesses = Pick<Processes, 'stats' | 'cluster'>
+export type MeasuredProcesses = Pick<Processes, 'stats' | 'cluster' | 'health'>
 
 const validPrefix = /^[A-Za-z_:][A-Za-z0-9_:]*$/
 
@@ -13,6 +13,7 @@ const validPrefix = /^[A-Za-z_:][A-Za-z0-9_:]*$/
 export interface Snapshot {
   readonly stats: ProcessStats
   readonly cluster: ClusterStats
+  readonly isReady: boolean
 }
 
 /** @throws `FST_WS_RELAY_INVALID_OPTIONS` */
@@ -35,6 +36,10 @@ export function isFunction (value: unknown): boolean {
   return typeof value === 'function'
 }
 
-export function takeSnapshot ({ stats, cluster }: MeasuredProcesses): Snapshot {
-  return { stats: stats(), cluster: cluster?.stats() ?? noCluster }
+export function takeSnapshot ({ stats, cluster, health }: MeasuredProcesses): Snapshot {
+  return {
+    stats: stats(),
+    cluster: cluster?.stats() ?? noCluster,
+    isReady: health().ready
+  }
 }

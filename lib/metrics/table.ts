@@ -14,7 +14,7 @@ export interface Metric {
   readonly help: string
   readonly labels: readonly string[]
   /** @param cluster all 0 without a cluster */
-  samples (stats: ProcessStats, cluster: ClusterStats): Sample[]
+  samples (stats: ProcessStats, cluster: ClusterStats, isReady: boolean): Sample[]
 }
 
 export const defaultPrefix = 'ws_relay_'
@@ -156,6 +156,13 @@ export const metrics: readonly Metric[] = [
     help: 'Processes, supervisors and connections (ws) that are alive',
     labels: ['kind'],
     samples: ({ aliveBy }) => each('kind', aliveBy)
+  },
+  {
+    name: 'ready',
+    type: 'gauge',
+    help: '1 while the server is ready; 0 while it drains, closes, or cannot reach its cluster',
+    labels: [],
+    samples: (_stats, _cluster, isReady) => one(isReady ? 1 : 0)
   },
   {
     name: 'spawned_total',

@@ -10,6 +10,7 @@ t.test('has each number of the cluster in its place', async (t) => {
   const { processes } = await build(t)
   const source = {
     stats: processes.stats,
+    health: processes.health,
     cluster: {
       stats: () => ({
         framesIn: 1,

@@ -77,6 +77,7 @@ t.test('reads the numbers anew, and once for each scrape', async (t) => {
       const closedBy = [{ cause: 'client', code: undefined, times: calls }]
       return { ...stats, connections: { ...stats.connections, closedBy } }
     },
+    health: () => ({ ready: true }),
     cluster: { stats: () => ({ ...noCluster, up: 2, refused: { b: 4 } }) }
   } as unknown as MeasuredProcesses
   const registry = new client.Registry()

@@ -235,6 +235,14 @@ t.test('shows how many connections are paused and parked', async (t) => {
   t.match(await read(processes, 'connections'), { open: 2, parked: 0, paused: 0 })
 })
 
+t.test('is ready until it drains', async (t) => {
+  const app = await build(t)
+  t.strictSame(await read(app.processes, 'ready'), { '': 1 })
+  const drained = app.processes.drain()
+  t.strictSame(await read(app.processes, 'ready'), { '': 0 })
+  await drained
+})
+
 t.test('counts processes by kind, ends by reason, and messages by direction', async (t) => {
   const rig = new Rig()
   const { processes } = rig
