@@ -11,10 +11,11 @@ const clients = 1000
 
 interface Incarnation { readonly joins: object[], readonly texts: Map<string, string[]> }
 
-t.test('closes no client and joins each once when a supervised room crashes', async (t) => {
+/** A supervised room with clients that park for a second. A text `crash` makes it fail. */
+async function crowd (failsInRejoin: boolean) {
   const rig = new Rig({ mailboxLimit: 10_000 })
   const rooms: Incarnation[] = []
-  rig.processes.supervise({
+  const supervisor = rig.processes.supervise({
     children: [{
       id: 'room',
       name: 'room',
@@ -24,8 +25,10 @@ t.test('closes no client and joins each once when a supervised room crashes', as
         return self.serve({}, ({ topic, payload, from }: AnyMessage) => {
           const { data } = payload as { data?: string }
           if (data === 'crash') throw new Error('boom')
-          if (topic as string === 'ws.join') here.joins.push(payload as object)
-          else here.texts.set(from!, [...here.texts.get(from!) ?? [], data!])
+          if (topic as string === 'ws.join') {
+            here.joins.push(payload as object)
+            if (failsInRejoin && rooms.length > 1) throw new Error('boom')
+          } else here.texts.set(from!, [...here.texts.get(from!) ?? [], data!])
         })
       }
     }]
@@ -44,13 +47,21 @@ t.test('closes no client and joins each once when a supervised room crashes', as
     connection.open()
     return { transport, connection }
   })
-  await rig.advance(0)
+  while (rooms[0].joins.length < clients) await rig.settle()
+  return { rig, rooms, supervisor, all }
+}
+
+t.test('closes no client and joins each once when a supervised room crashes', async (t) => {
+  const { rig, rooms, all } = await crowd(false)
   const { deadLetters } = rig.processes.stats()
   all[0].transport.send('crash')
   for (const { transport } of all) transport.send('dead')
-  for (let i = 0; i < 300 && rooms.length < 2; i++) await rig.settle()
+  while (rooms.length < 2) await rig.settle()
   for (const { transport } of all) for (const text of ['one', 'two']) transport.send(text)
-  for (let i = 0; i < 300; i++) await rig.settle()
+  const hasAll = (): boolean => all.every(({ connection: { pid } }) => {
+    return rooms[1].texts.get(pid)?.at(-1) === 'two'
+  })
+  while (!hasAll()) await rig.settle()
   t.equal(rig.relay.counters.open, clients, 'no socket was closed')
   t.equal(rooms.length, 2)
   t.equal(rooms[1].joins.length, clients)
@@ -63,4 +74,18 @@ t.test('closes no client and joins each once when a supervised room crashes', as
   }
   t.equal(rig.processes.stats().deadLetters - deadLetters, lost, 'the others are dead letters')
   t.equal(rig.relay.counters.parked, 0)
+})
+
+t.test('closes all clients within the time when the supervisor gives up', async (t) => {
+  const { rig, rooms, supervisor, all } = await crowd(true)
+  all[0].transport.send('crash')
+  while (rig.processes.alive(supervisor.pid)) await rig.settle()
+  t.strictSame(rooms.map(({ joins }) => joins.length), [clients, 1, 1, 1])
+  t.equal(rig.relay.counters.parked, clients)
+  await rig.advance(999)
+  t.ok(all.every(({ transport }) => transport.seen === undefined))
+  await rig.advance(51)
+  t.ok(all.every(({ transport: { seen } }) => seen?.code === 1011))
+  t.match(rig.relay.counters, { open: 0, parked: 0 })
+  t.equal(rig.runtime.nameTable.size, 0, 'nothing waits for the name')
 })
