@@ -82,6 +82,9 @@ export const errorCodes = {
     'FST_PROCESS_ALREADY_SERVING', "Process '%s' serves its inbox already", 500
   ),
   FST_PROCESS_STOPPED: createError('FST_PROCESS_STOPPED', "Process '%s' was told to stop: %s", 500),
+  FST_PROCESS_TOO_MANY: createError(
+    'FST_PROCESS_TOO_MANY', "'%s' cannot start: too many processes of its kind are alive", 503
+  ),
   FST_PROCESS_CLOSING: createError(
     'FST_PROCESS_CLOSING', 'The process system is closing and starts nothing new', 503
   ),

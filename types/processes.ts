@@ -11,6 +11,7 @@ import type {
 } from './messages.js'
 import type { Cluster } from './cluster.js'
 import type { Explanation } from './explain.js'
+import type { Keyed, KeyedSpecOf } from './keyed.js'
 import type { ProcessInfo, SystemHealth } from './info.js'
 import type { ProcessStats } from './stats.js'
 import type {
@@ -241,6 +242,15 @@ export interface Processes extends Sending {
    * @throws `FST_PROCESS_INVALID_PID` for anything but a string
    */
   explain(pid: string): Explanation | undefined
+  /**
+   * Defines a kind of processes, one for each key: a room, a document, a user. A request for a key
+   * starts its process, and only one of a key takes mail.
+   * @throws `FST_PROCESS_INVALID_SPEC` (also for a kind that is defined already),
+   * `FST_PROCESS_INVALID_NAME`
+   */
+  keyed<T extends Topics = {}, A extends unknown[] = [key: string]>(
+    kind: string, spec: KeyedSpecOf<ProcessBody<T, A>, A>
+  ): Keyed<T>
   /** Counters since the start, and gauges of the present. It takes microseconds. */
   stats(): ProcessStats
   /** Whether this system should get new clients. For readiness probes. */

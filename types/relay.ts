@@ -4,7 +4,7 @@ import type { Duration } from './pid.js'
 
 /** The value of `X-WS-Relay`. */
 export interface RelayConfig {
-  /** A PID, or a registered name, which is looked up at the upgrade. */
+  /** A PID, a registered name, which is looked up at the upgrade, or the address of a key. */
   target_pid: string
   /** The topic of the client's messages; 1 to 128 characters. @defaultValue 'ws.message' */
   message_topic?: string
@@ -22,12 +22,13 @@ export interface RelayConfig {
    * and `shutdown`. `close` closes the connection. `park` keeps it: it is not read until the name
    * of the target is registered again, for example by a supervisor. Then the new process gets
    * `ws.join` with `rejoined: true`, and the messages that waited. `park` needs a `target_pid` that
-   * is a name; otherwise the upgrade is a 500. @defaultValue 'close'
+   * is a name or a key; otherwise the upgrade is a 500. @defaultValue 'close', for a key as its
+   * kind says
    */
   on_target_exit?: 'close' | 'park'
   /**
    * How long a connection waits for a successor of its target: 100 ms to 5 min. Then it is closed,
-   * as it is without `park`. @defaultValue '10s'
+   * as it is without `park`. @defaultValue '10s', for a key as its kind says
    */
   park?: Duration
 }

@@ -37,6 +37,8 @@ export interface ProcessStats {
   readonly longestTurn: number
   /** How long turns take. */
   readonly turns: TurnStats
+  /** The processes with keys, by kind. */
+  readonly keyed: Readonly<Record<string, KeyedStats>>
   /** The connections of this server. All 0 without a server. */
   readonly connections: ConnectionStats
   /** The upgrades of this server. All 0 without a server. */
@@ -67,6 +69,17 @@ export type RefusalReason =
  * - `ended`: it was left in the mailbox of a process that has ended
  */
 export type DeadLetterReason = 'none' | 'unhandled' | 'ended'
+
+/** The processes of one kind on this node. */
+export interface KeyedStats {
+  /** Gauge: processes alive, those that clean up included. */
+  readonly alive: number
+  readonly started: number
+  /** Processes that have failed, before or after their start. */
+  readonly crashed: number
+  /** Requests that found no process and could not start one. */
+  readonly refused: number
+}
 
 /** A histogram of the times of turns. Turns below 0.01 ms are measured up to 8 together. */
 export interface TurnStats {

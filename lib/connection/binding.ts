@@ -28,6 +28,7 @@ export interface BindingHost {
  */
 export class Binding implements TargetBinding, ExitListener {
   readonly isRemote = true
+  readonly waitsFor = 'node'
   readonly #log: FailureLog
   readonly #remoteNodes: RemoteNodes
   readonly #target: Pid
@@ -62,6 +63,10 @@ export class Binding implements TargetBinding, ExitListener {
       this.#log.logFailure(this.#target, err, 'a process of another node could not be asked')
       if (!this.#isReleased) answered(failure('its node cannot be reached'))
     })
+  }
+
+  get binding (): this {
+    return this
   }
 
   /**

@@ -1,4 +1,3 @@
-import { Binding } from './binding.js'
 import { closeCodes, transferred } from './close-codes.js'
 import { targetExited } from './close-reasons.js'
 import { parseControl } from './config.js'
@@ -6,48 +5,29 @@ import { ControlQueue } from './control/control-queue.js'
 import { MessageOutcomes } from './control/message-outcomes.js'
 import { Heartbeat } from './heartbeat.js'
 import { ParkedTarget } from './park/parked-target.js'
-import { policyAfter } from './park/policy.js'
+import { mayPark, policyAfter } from './park/policy.js'
+import { requestTarget } from './target-request.js'
 import { asTarget } from '../process/entity.js'
-import { isOrderly } from '../process/exits/exit-signals.js'
 import { tookJoin } from '../process/exits/unread-joins.js'
 import type { TargetBinding } from './binding.js'
+import type { ConnectionOptions, RareState } from './connection-options.js'
 import type { Answer } from '../process/calls.js'
 import type { Result } from '../shared/result.js'
 import type { Target } from '../process/entity.js'
 import type { ExitListener, TargetExit } from '../process/exits/relations.js'
+import type { TargetRequest } from './target-request.js'
 import type { BindResult } from '../process/remote/remote-nodes.js'
 import type { CloseReason } from './close-codes.js'
-import type { ControlChange, ResolvedConfig } from './config.js'
+import type { ControlChange } from './config.js'
 import type { ControlRequest, ControlledConnection } from './control/control-queue.js'
 import type { HeartbeatClient } from './heartbeat.js'
 import type { BoundTarget, ParkedConnection } from './park/parked-target.js'
 import type { ParkPolicy } from './park/policy.js'
-import type { RelayServer } from './relay-server.js'
 import type { ConnectionSettings } from './settings.js'
 import type { Transport } from './transport.js'
 import type {
   LeaveCause, Metadata, WsHeartbeat, WsJoin, WsLeave, WsMessage, WsResume, WsSuspend
 } from '../../types/messages.js'
-
-export interface ConnectionOptions {
-  readonly relay: RelayServer
-  readonly transport: Transport
-  readonly settings: ConnectionSettings
-  readonly target: Target
-  /** Present if the target is a process of another node, or of this connection alone. */
-  readonly binding?: TargetBinding
-  readonly config: ResolvedConfig
-}
-
-/** State that few connections need. A field of its own would cost memory in each connection. */
-interface RareState {
-  /** Present while a `ws.control` waits for the answer of another node. */
-  controlQueue: ControlQueue | undefined
-  /** Present if the connection waits for a successor when its target fails. */
-  park: ParkPolicy | undefined
-  /** Made when it waits for the first time. */
-  parked: ParkedTarget | undefined
-}
 
 /**
  * The half of a connection that faces its target: `ws.join`, the client's messages, heartbeats,
@@ -161,11 +141,11 @@ export abstract class BoundClient extends MessageOutcomes
     this.tell(this.#target, 'ws.resume', payload)
   }
 
-  private sendJoin (rejoined?: true): void {
+  private sendJoin (rejoined = false): void {
     const payload: WsJoin = {
       client_pid: this.pid,
       metadata: this.#metadata,
-      ...rejoined && { rejoined },
+      ...rejoined && { rejoined: true as const },
       ...this.#presence
     }
     this.tell(this.#target, 'ws.join', payload)
@@ -223,7 +203,7 @@ export abstract class BoundClient extends MessageOutcomes
 
   private targetIsGone (exit: TargetExit, isJoined: boolean): void {
     const park = this.#rareState?.park
-    if (park === undefined || !this.isOpen || isOrderly(exit.reason)) {
+    if (park === undefined || !this.isOpen || !mayPark(park, exit, isJoined)) {
       this.close(targetExited(exit.reason, isJoined))
     } else this.park(park, exit, isJoined)
   }
@@ -258,16 +238,16 @@ export abstract class BoundClient extends MessageOutcomes
 
   private park (policy: ParkPolicy, exit: TargetExit, isJoined: boolean): void {
     const parked = this.leaveForParked()
-    if (!parked.wait(policy, isJoined)) return parked.due()
+    if (!parked.wait(policy, exit, isJoined)) return
     this.transport.pause()
     this.relay.counters.connectionParked(this.pid, exit, policy.name)
   }
 
-  rejoin (target: Target): void {
+  rejoin (target: Target, rejoined: boolean): void {
     const from = this.#target.pid
     this.#target = target
     this.watchTarget()
-    this.sendJoin(true)
+    this.sendJoin(rejoined)
     this.handOverHeld()
     this.relay.counters.connectionRejoined(this.pid, from, target.pid)
     this.resumeReading()
@@ -311,9 +291,9 @@ export abstract class BoundClient extends MessageOutcomes
     return true
   }
 
-  bindingFor ({ change: { target } }: ControlRequest): Binding | undefined {
+  bindingFor ({ change: { target } }: ControlRequest): TargetRequest | undefined {
     if (target === undefined || target === this.#target.pid) return undefined
-    return Binding.ifRemote(this.relay.runtime, target)
+    return requestTarget(this.relay.runtime, target)
   }
 
   applyControl (request: ControlRequest): boolean {
@@ -343,15 +323,15 @@ export abstract class BoundClient extends MessageOutcomes
     return policyAfter(change, target, this.#rareState?.park)
   }
 
-  applyRemoteControl (request: ControlRequest, binding: Binding, answer: BindResult): void {
+  applyRemoteControl (request: ControlRequest, asked: TargetRequest, answer: BindResult): void {
     const policy = this.policyFor(request.change)
     if (!answer.ok) this.rejectTransfer(request, answer.problem)
     else if (!policy.ok) {
-      binding.release()
+      asked.release()
       this.rejectTransfer(request, policy.problem)
     } else {
       this.setPolicy(policy.value)
-      this.transfer(answer.value, request.change, binding)
+      this.transfer(answer.value, request.change, asked.binding)
       request.call?.reply(undefined)
     }
   }
@@ -375,7 +355,7 @@ export abstract class BoundClient extends MessageOutcomes
     this.relay.runtime.counters.deadLetter('none', parked.stop().length)
   }
 
-  private transfer (target: Target, change: ControlChange, binding?: Binding): void {
+  private transfer (target: Target, change: ControlChange, binding?: TargetBinding): void {
     const oldTarget = this.#target
     const oldBinding = this.#binding
     this.#target = target

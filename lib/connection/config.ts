@@ -6,6 +6,7 @@ import { show, toError } from '../errors.js'
 import { toMilliseconds } from '../shared/duration.js'
 import { failure, success } from '../shared/result.js'
 import { similarTo } from '../shared/similar.js'
+import { beginsAddress, isKeyAddress, maxAddressLength } from '../process/keyed/address.js'
 import { isName } from '../process/registry/names.js'
 import { isPid } from '../process/pid.js'
 import { policyAfter } from './park/policy.js'
@@ -28,7 +29,7 @@ const maxMetadataDepth = 8
 /** The shortest time in milliseconds for which a connection lives without its socket. */
 export const minWindow = 1000
 
-const maxTargetLength = 256
+const maxTargetLength = maxAddressLength
 /**
  * Bytes of an object with `target_pid` alone as JSON, where a character takes at most six bytes.
  */
@@ -44,8 +45,8 @@ const onTargetExit = Type.Union([Type.Literal('close'), Type.Literal('park')])
 /**
  * The schema of `X-WS-Relay`, if its value is an object. Unknown fields are ignored. Some rules are
  * not part of it: a heartbeat is from 100 ms to 24 h, `park` from 100 ms to 5 min and needs
- * `on_target_exit: 'park'`, which needs a name as its target, and `metadata` is limited to a number
- * of bytes and to 8 levels.
+ * `on_target_exit: 'park'`, which needs a name or a key as its target, and `metadata` is limited to
+ * a number of bytes and to 8 levels.
  */
 export const RelayConfigSchema = Type.Object({
   target_pid: target,
@@ -74,7 +75,7 @@ const configCheck: TypeCheck<TSchema> = TypeCompiler.Compile(RelayConfigSchema)
 const controlCheck: TypeCheck<TSchema> = TypeCompiler.Compile(RelayControlSchema)
 
 const expectations: Record<string, string> = {
-  target_pid: 'a PID or a registered name of 1 to 256 characters',
+  target_pid: 'a PID, a registered name or the address of a key',
   message_topic: "1 to 128 characters, not beginning with '@', " +
     "and no 'ws.' topic other than 'ws.message'",
   heartbeat_interval: 'milliseconds, or a string of at most 64 characters',
@@ -219,7 +220,7 @@ function fromText (text: string, limits: ConfigLimits): unknown {
   limitBytes(text, limits.maxConfigSize, 'value')
   const trimmed = text.trim()
   if (!trimmed.startsWith('{')) {
-    if (isPid(trimmed) || isName(trimmed)) return { target_pid: trimmed }
+    if (isPid(trimmed) || isName(trimmed) || isKeyAddress(trimmed)) return { target_pid: trimmed }
     const got = show(trimmed)
     throw new ConfigProblem(
       `value: expected a JSON object, a PID or a registered name, got '${got}'`)
@@ -310,7 +311,7 @@ function toChange (
 export function parseConfig (value: unknown, limits: ConfigLimits): Result<ResolvedConfig> {
   try {
     const target = bareTarget(value, limits)
-    if (target !== undefined) return success({ ...defaults, target })
+    if (target !== undefined && !beginsAddress(target)) return success({ ...defaults, target })
     const source = typeof value === 'string' ? fromText(value, limits) : fromObject(value, limits)
     const change = toChange(source, configCheck, limits)
     const policy = policyAfter(change, change.target)

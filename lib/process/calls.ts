@@ -39,6 +39,8 @@ export interface CallTerms {
   readonly timeout: number
   readonly signal: AbortSignal | undefined
   readonly owner: PendingOwner | undefined
+  /** The process of a key, which may fail before it has started. */
+  readonly starting: { readonly hasStarted: boolean } | undefined
 }
 
 /** @throws `FST_PROCESS_INVALID_OPTIONS` */
@@ -97,7 +99,10 @@ export class PendingCall implements ExitListener, Answer, PendingOperation {
   }
 
   targetEnded (exit: Exit): void {
-    this.#rejectFailed(`it ended with reason '${exit.reason}'`, exit.error)
+    const { starting, to } = this.#terms
+    if (starting?.hasStarted === false) {
+      this.reject(exit.error ?? new errorCodes.FST_PROCESS_NOT_ALIVE(to))
+    } else this.#rejectFailed(`it ended with reason '${exit.reason}'`, exit.error)
   }
 
   #rejectFailed (why: string, cause: unknown): void {

@@ -41,6 +41,8 @@ export interface Entity {
 export interface Target extends Entity {
   /** It accepts no more mail. */
   readonly refusesMail: boolean
+  /** Its body waits for the end of another process, or for a delay. */
+  readonly isHeld?: boolean
   /**
    * Takes a message of a client, even if it is full, because the connection pauses by itself.
    * @returns false, and counts nothing, if it refuses all mail
@@ -54,14 +56,16 @@ export interface Target extends Entity {
 }
 
 /** Why a connection cannot be bound to an entity of this node. */
-export type TargetProblem = 'it is not alive' | 'it is stopping' | 'it is a connection'
+export type TargetProblem =
+  'it is not alive' | 'it is stopping' | 'it is a connection' | 'it has not started'
 
 /** A connection can be bound to a process that accepts mail. */
 export function asTarget (entity: Entity | undefined): Result<Target, TargetProblem> {
   if (entity === undefined) return failure('it is not alive')
   if (!isTarget(entity)) return failure('it is a connection')
   // A stopping process would lose `ws.join` and all messages after it.
-  return entity.refusesMail ? failure('it is stopping') : success(entity)
+  if (entity.refusesMail) return failure('it is stopping')
+  return entity.isHeld === true ? failure('it has not started') : success(entity)
 }
 
 export function isTarget (entity: Entity): entity is Target {

@@ -1,10 +1,13 @@
 import { errorCodes, show } from '../errors.js'
 import { toMilliseconds } from '../shared/duration.js'
 import { PendingCall, checkSignal } from './calls.js'
+import { Instance } from './keyed/instance.js'
+import { keyError } from './keyed/kinds.js'
 import { checkTopic } from './message.js'
 import type { Clock } from '../shared/clock.js'
 import type { CallHost, PendingOwner } from './calls.js'
 import type { Counters } from './counters.js'
+import type { Kinds } from './keyed/kinds.js'
 import type { ClusterAccess } from './remote/cluster-access.js'
 import type { Batch } from './batch.js'
 import type { ProcessTable } from './registry/process-table.js'
@@ -22,6 +25,7 @@ export interface MessengerHost {
   readonly exitSignals: CallHost
   readonly processTable: ProcessTable
   readonly clusterAccess: ClusterAccess
+  readonly kinds: Kinds
 }
 
 /** The process that sends or calls. */
@@ -37,6 +41,7 @@ export class Messenger {
   readonly #processes: ProcessTable
   readonly #clusterAccess: ClusterAccess
   readonly #exitSignals: CallHost
+  readonly #kinds: Kinds
   readonly #counters: Counters
   readonly #clock: Clock
   /**
@@ -49,6 +54,7 @@ export class Messenger {
     this.#processes = host.processTable
     this.#clusterAccess = host.clusterAccess
     this.#exitSignals = host.exitSignals
+    this.#kinds = host.kinds
     this.#counters = host.counters
     this.#clock = host.clock
     this.#remoteCallHost = {
@@ -71,6 +77,9 @@ export class Messenger {
     if (entity !== undefined) return entity.deliver(topic, payload, from, undefined, batch)
     const remote = this.#clusterAccess.remoteNodesFor(to)
     if (remote !== undefined) return this.#sendRemote(remote, to as Pid, topic, payload, from)
+    const started = this.#kinds.demand(to)
+    if (started?.ok === true) return started.value.deliver(topic, payload, from)
+    if (started !== undefined) return this.#refuse('stopping')
     this.#counters.deadLetter('none')
     return false
   }
@@ -98,14 +107,17 @@ export class Messenger {
     checkSignal(signal)
     signal?.throwIfAborted()
     if (caller?.hasEnded === true) throw caller.stopError
-    const entity = this.#processes.findEntity(to)
-    const remote = entity === undefined ? this.#clusterAccess.remoteNodesFor(to) : undefined
-    if (entity === undefined && remote === undefined) {
-      throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(to))
-    }
+    const found = this.#processes.findEntity(to)
+    const remote = found === undefined ? this.#clusterAccess.remoteNodesFor(to) : undefined
+    const entity = found ?? (remote === undefined ? this.#demand(to) : undefined)
     const callHost = remote === undefined ? this.#exitSignals : this.#remoteCallHost
     const call = new PendingCall(callHost, this.#clock, {
-      to: entity?.pid ?? to as Pid, topic, timeout, signal, owner: caller
+      to: entity?.pid ?? to as Pid,
+      topic,
+      timeout,
+      signal,
+      owner: caller,
+      starting: entity instanceof Instance ? entity : undefined
     })
     caller?.addPending(call)
     if (remote !== undefined) this.#callRemote(remote, call, to as Pid, topic, payload, caller?.pid)
@@ -121,10 +133,23 @@ export class Messenger {
    */
   request (remote: RemoteNodes, to: Pid, topic: string): Promise<unknown> {
     const call = new PendingCall(this.#remoteCallHost, this.#clock, {
-      to, topic, timeout: defaultCallTimeout, signal: undefined, owner: undefined
+      to,
+      topic,
+      timeout: defaultCallTimeout,
+      signal: undefined,
+      owner: undefined,
+      starting: undefined
     })
     this.#callRemote(remote, call, to, topic, undefined, undefined)
     return call.promise
+  }
+
+  /** @throws the reason why a key has no process */
+  #demand (to: string): Instance {
+    const started = this.#kinds.demand(to)
+    if (started === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(to))
+    if (!started.ok) throw keyError(to, started.problem)
+    return started.value
   }
 
   #callRemote (

@@ -33,6 +33,7 @@ function membersOf (runtime: Runtime): Plain<Processes> {
     call: (to, topic, payload, options) => runtime.messenger.call(to, topic, payload, options),
     exit: (to, reason) => runtime.exitRequests.exit(to, reason),
     cancel: (to, reason) => runtime.exitRequests.cancel(to, reason),
+    keyed: (kind, spec) => runtime.kinds.define(kind, spec),
     supervise: (spec) => startSupervisor(runtime, spec),
     alive: (to) => runtime.processTable.findEntity(to) !== undefined,
     info: (to) => runtime.info(to),

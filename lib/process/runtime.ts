@@ -16,6 +16,7 @@ import { Relations } from './exits/relations.js'
 import { Mistakes } from './actor/mistakes.js'
 import { Messenger } from './messenger.js'
 import { PidFactory } from './pid.js'
+import { Kinds } from './keyed/kinds.js'
 import { groupsFacade, namesFacade } from './registry/facades.js'
 import { GroupTable } from './registry/groups.js'
 import { NameTable } from './registry/names.js'
@@ -76,6 +77,7 @@ export class Runtime {
   readonly relations = new Relations()
   readonly exitSignals: ExitSignals
   readonly exitRequests: ExitRequests
+  readonly kinds: Kinds
   readonly messenger: Messenger
   /** Supervisors that no other supervisor has started. */
   readonly supervisors = new Set<Pid>()
@@ -110,6 +112,7 @@ export class Runtime {
     this.failureLog = new FailureLog(logger, processTable, nameTable)
     this.exitSignals = new ExitSignals(processTable, relations, access, this.failureLog)
     this.exitRequests = new ExitRequests(processTable, access, this.exitSignals)
+    this.kinds = new Kinds(this)
     this.messenger = new Messenger(this)
     this.spawner = new Spawner(this)
     this.drain = new Drain(this)

@@ -13,6 +13,7 @@ export interface StatsHost {
   readonly processTable: { readonly size: number }
   readonly counters: Counters
   readonly scheduler: Scheduler
+  readonly kinds: { stats (): ProcessStats['keyed'] }
   /** Undefined without a server. */
   readonly serverStats: (() => ServerStats) | undefined
 }
@@ -71,6 +72,7 @@ export function statsOf (host: StatsHost): ProcessStats {
     refusedBy: { ...counters.refusedBy },
     longestTurn: scheduler.longestTurn,
     turns: scheduler.turns.stats(),
+    keyed: host.kinds.stats(),
     connections: {
       ...connections,
       messagesOut: counters.deliveredToClients,

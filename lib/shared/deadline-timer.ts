@@ -42,13 +42,16 @@ export class DeadlineTimer {
   /** Slots that are due. After a stall there may be many, and they share the time budget. */
   readonly #due: Slot[] = []
   readonly clock: Clock
+  readonly #keepsAlive: boolean
 
   /**
    * @param clock one whose tasks run in the context of the process system: a timer serves many
    * requests, so it must not run in the async context of one of them
+   * @param keepsAlive whether its timers keep the program running
    */
-  constructor (clock: Clock) {
+  constructor (clock: Clock, keepsAlive = true) {
     this.clock = clock
+    this.#keepsAlive = keepsAlive
   }
 
   /** Schedules a deadline, or moves it. It is never due before `delay` milliseconds have passed. */
@@ -61,6 +64,7 @@ export class DeadlineTimer {
     if (slot === undefined) {
       const onDue = (): void => { this.#slotDue(at) }
       const timer = this.clock.after(delayUntil(at, now), onDue)
+      if (!this.#keepsAlive) timer.unref()
       slot = { at, waiting: new Set(), timer }
       this.#slots.set(at, slot)
     }

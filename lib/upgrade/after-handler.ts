@@ -1,8 +1,8 @@
 import { errorCodes } from '../errors.js'
-import { Binding } from '../connection/binding.js'
 import { parseConfig } from '../connection/config.js'
 import { Connection } from '../connection/connection.js'
 import { OwnedProcess } from '../connection/owned-process.js'
+import { requestTarget } from '../connection/target-request.js'
 import { negotiate } from '../websocket/deflate.js'
 import { WebSocketTransport } from '../websocket/transport.js'
 import { asTarget } from '../process/entity.js'
@@ -25,7 +25,9 @@ import {
 } from './switching-protocols.js'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { BindResult } from '../process/remote/remote-nodes.js'
-import type { ConnectionOptions } from '../connection/bound-client.js'
+import type { TargetBinding } from '../connection/binding.js'
+import type { TargetRequest } from '../connection/target-request.js'
+import type { ConnectionOptions } from '../connection/connection-options.js'
 import type { ResolvedConfig } from '../connection/config.js'
 import type { Attempt, Refusal } from './refusals.js'
 import type { Found } from '../session/sessions.js'
@@ -92,8 +94,8 @@ export function afterHandler (
     if (failure === undefined) return discardBody(payload)
     return refuse(failure)
   }
-  const binding = Binding.ifRemote(relay.runtime, config.target)
-  if (binding !== undefined) return upgradeWhenBound(binding, attempt, config, payload, done)
+  const asked = requestTarget(relay.runtime, config.target)
+  if (asked !== undefined) return upgradeWhenBound(asked, attempt, config, payload, done)
   const target = relay.runtime.processTable.findEntity(config.target)
   const failure = upgrade(attempt, config, asTarget(target))
   if (failure === undefined) discardBody(payload)
@@ -122,24 +124,24 @@ function sendRefusal (refusal: Refusal, reply: FastifyReply, payload: unknown, d
   done(withStatus(reply, refusal))
 }
 
-/** Asks the remote node of the target, and upgrades when it has answered. */
+/** Asks the remote node of the target, or waits for its start, and upgrades with the answer. */
 function upgradeWhenBound (
-  binding: Binding, attempt: Attempt, config: ResolvedConfig, payload: unknown, done: Next
+  asked: TargetRequest, attempt: Attempt, config: ResolvedConfig, payload: unknown, done: Next
 ): void {
   const { handshake, reply } = attempt
   const onClientGone = (): void => {
-    binding.release()
+    asked.release()
     done(null, payload)
   }
   const onRefused = (error: Refusal): void => {
-    binding.release()
+    asked.release()
     sendRefusal(error, reply, payload, done)
   }
-  handshake.waitForRemote(reply, { onClientGone, onRefused })
-  binding.requestBinding((answer) => {
+  handshake.waitForRemote(reply, { waitsFor: asked.waitsFor, onClientGone, onRefused })
+  asked.requestBinding((answer) => {
     handshake.remoteAnswered()
     if (!handshake.isOpen) return onClientGone()
-    const failure = upgrade(attempt, config, answer, binding)
+    const failure = upgrade(attempt, config, answer, asked.binding)
     if (failure === undefined) discardBody(payload)
     else onRefused(failure)
   })
@@ -147,7 +149,7 @@ function upgradeWhenBound (
 
 /** Makes the request a connection that is bound to its target. @returns the refusal if it cannot */
 function upgrade (
-  attempt: Attempt, config: ResolvedConfig, answer: BindResult, binding?: Binding
+  attempt: Attempt, config: ResolvedConfig, answer: BindResult, binding?: TargetBinding
 ): Refusal | undefined {
   if (!answer.ok) return badTarget(attempt, config.target, answer.problem)
   return openConnection(attempt, config, () => ({ target: answer.value, binding }))

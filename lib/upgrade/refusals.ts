@@ -8,7 +8,7 @@ import type { MisspeltField } from '../connection/config.js'
 import type { Handshake } from './handshake.js'
 import type { RouteSettings } from '../registration/options.js'
 import type { UpgradeServer } from '../registration/upgrade-server.js'
-import type { RemoteProblem } from '../process/remote/remote-nodes.js'
+import type { KeyProblem, RemoteProblem } from '../process/remote/remote-nodes.js'
 
 /** An error that Fastify sends in place of the upgrade. */
 export type Refusal = FastifyError
@@ -109,9 +109,15 @@ export function notAnUpgrade (request: FastifyRequest, reply: FastifyReply): Ref
   return new errorCodes.FST_WS_RELAY_UPGRADE_REQUIRED()
 }
 
+/** Problems that are over after a while. */
+const comesBack = new Set<RemoteProblem | KeyProblem>([
+  'its node is closing', 'it has failed too often', 'too many of its kind',
+  'nothing can start now', 'its start has failed'
+])
+
 /** Logs why the target cannot have connections. */
 export function badTarget (
-  { request, reply }: Attempt, target: string, problem: RemoteProblem
+  { request, reply }: Attempt, target: string, problem: RemoteProblem | KeyProblem
 ): Refusal {
   const text = `no connection can be bound to '${show(target)}': ${problem}`
   if (problem === 'it is a connection') {
@@ -119,8 +125,10 @@ export function badTarget (
     return new errorCodes.FST_WS_RELAY_INVALID_CONFIG()
   }
   request.log.warn(text)
-  const refusal = new errorCodes.FST_WS_RELAY_TARGET_NOT_ALIVE()
-  return problem === 'its node is closing' ? withRetryAfter(reply, refusal) : refusal
+  const refusal = problem === 'too many of its kind'
+    ? new errorCodes.FST_PROCESS_TOO_MANY(show(target))
+    : new errorCodes.FST_WS_RELAY_TARGET_NOT_ALIVE()
+  return comesBack.has(problem) ? withRetryAfter(reply, refusal) : refusal
 }
 
 /** The client may try again soon. */

@@ -9,8 +9,12 @@ interface Tracked {
 
 const isTracked = Symbol('fastify-ws-relay.isTracked')
 
-/** A pending question to another node. At most one of the two methods is called, once. */
+/**
+ * A pending question to another node, or a wait for the start of a process. At most one of the two
+ * methods is called, once.
+ */
 export interface RemoteQuery {
+  readonly waitsFor: 'node' | 'key'
   /** The upgrade is refused instead: it took too long, or the server closes. */
   onRefused (error: FastifyError): void
   onClientGone (): void
@@ -67,7 +71,9 @@ const hijackTimeout = 'upgrade timed out: its handler hijacked the reply and sen
 /** Logs the cause when an upgrade has no response within `upgradeTimeout`. */
 export function logTimeout (reply: FastifyReply, query: RemoteQuery | undefined): void {
   if (reply.sent) reply.log.warn(hijackTimeout)
-  else if (query !== undefined) {
+  else if (query?.waitsFor === 'key') {
+    reply.log.warn('upgrade timed out: the process of its key did not ask for mail')
+  } else if (query !== undefined) {
     reply.log.warn('upgrade timed out: the remote node of the target did not answer')
   } else if (isSending(reply)) {
     reply.log.warn('upgrade timed out: the hooks of its reply did not finish')

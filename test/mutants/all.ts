@@ -2,6 +2,7 @@ import { clientMutants } from './client.js'
 import { clusterMutants } from './cluster.js'
 import { drainMutants } from './drain.js'
 import { parkMutants } from './park.js'
+import { keyMutants } from './keys.js'
 import { processMutants } from './process.js'
 import { relayMutants } from './relay.js'
 import { resumeMutants } from './resume.js'
@@ -9,6 +10,7 @@ import { warningMutants } from './warnings.js'
 import type { Mutant } from './mutant.js'
 
 export const mutants: readonly Mutant[] = [
-  ...processMutants, ...relayMutants, ...resumeMutants, ...parkMutants, ...drainMutants,
+  ...processMutants, ...keyMutants, ...relayMutants, ...resumeMutants, ...parkMutants,
+  ...drainMutants,
   ...clusterMutants, ...clientMutants, ...warningMutants
 ]

@@ -8,15 +8,15 @@ export const parkMutants: readonly Mutant[] = [
   {
     name: 'a successor is not told that the client rejoins',
     file: client,
-    search: 'this.sendJoin(true)',
+    search: 'this.sendJoin(rejoined)',
     replace: 'this.sendJoin()',
     suites
   },
   {
     name: 'a successor gets the messages that waited before the join',
     file: client,
-    search: '    this.sendJoin(true)\n    this.handOverHeld()\n',
-    replace: '    this.handOverHeld()\n    this.sendJoin(true)\n',
+    search: '    this.sendJoin(rejoined)\n    this.handOverHeld()\n',
+    replace: '    this.handOverHeld()\n    this.sendJoin(rejoined)\n',
     suites
   },
   {
@@ -35,9 +35,9 @@ export const parkMutants: readonly Mutant[] = [
   },
   {
     name: 'a connection parks when its target ends in order',
-    file: client,
-    search: '!this.isOpen || isOrderly(exit.reason)',
-    replace: '!this.isOpen',
+    file: 'connection/park/policy.ts',
+    search: '  if (!isOrderly(reason)) return time !== 0\n',
+    replace: '  if (reason !== "") return time !== 0\n',
     suites
   },
   {
@@ -71,8 +71,8 @@ export const parkMutants: readonly Mutant[] = [
   {
     name: 'each failure starts the time again',
     file: target,
-    search: 'this.#ends ??= clock.now() + time',
-    replace: 'this.#ends = clock.now() + time',
+    search: 'this.#ends ??= clock.now() + (isFailure',
+    replace: 'this.#ends = clock.now() + (isFailure',
     suites
   },
   {
@@ -120,8 +120,8 @@ export const parkMutants: readonly Mutant[] = [
   {
     name: 'what was held is handed over again at the next rejoin',
     file: target,
-    search: '    this.#messages = []\n',
-    replace: '',
+    search: 'this.#unread = this.#messages = []',
+    replace: 'this.#unread = []',
     suites
   },
   {

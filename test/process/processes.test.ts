@@ -48,7 +48,8 @@ t.test('counts spawns, exits, messages and dead letters in stats', async (t) => 
     deadLetters: 2,
     deadLettersBy: { none: 1, unhandled: 0, ended: 1 },
     refused: 1,
-    refusedBy: { ...counts.refusedBy, full: 1 }
+    refusedBy: { ...counts.refusedBy, full: 1 },
+    keyed: {}
   })
   const server = [connections, upgrades].flatMap(numbersIn)
   t.ok(server.length > 0)

@@ -3,6 +3,7 @@ import { calls } from './processes/calls.js'
 import { connections } from './connections/connections.js'
 import { drains } from './drain/drains.js'
 import { fanOut } from './cluster/fan-out.js'
+import { keys } from './processes/keys.js'
 import { names } from './cluster/names.js'
 import { park } from './park/park.js'
 import { resume } from './resume/resume.js'
@@ -16,6 +17,7 @@ export const suites: readonly Suite[] = [
   relations,
   calls,
   supervisors,
+  keys,
   connections,
   resume,
   park,

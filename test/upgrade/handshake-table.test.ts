@@ -77,7 +77,7 @@ const paths: Record<State, (walker: Walker, reply: FastifyReply) => void> = {
   },
   asking (walker, reply) {
     paths.waiting(walker, reply)
-    walker.handshake.waitForRemote(reply, { onRefused () {}, onClientGone () {} })
+    walker.handshake.waitForRemote(reply, { waitsFor: 'node', onRefused () {}, onClientGone () {} })
   },
   refusing (walker, reply) {
     paths.waiting(walker, reply)

@@ -1,6 +1,6 @@
 import type { Answer } from '../../process/calls.js'
 import type { BindResult } from '../../process/remote/remote-nodes.js'
-import type { Binding } from '../binding.js'
+import type { TargetRequest } from '../target-request.js'
 import type { ControlChange } from '../config.js'
 
 /** A valid `ws.control`, with its call if it is one. */
@@ -11,12 +11,12 @@ export interface ControlRequest {
 
 /** The connection that a queue belongs to. */
 export interface ControlledConnection {
-  /** @returns undefined if the new target is local, or there is no new target */
-  bindingFor (request: ControlRequest): Binding | undefined
+  /** @returns undefined if the new target is known at once, or there is no new target */
+  bindingFor (request: ControlRequest): TargetRequest | undefined
   /** Carries out a request without a remote target, or rejects it. */
   applyControl (request: ControlRequest): void
-  /** Called with the answer of a remote target. */
-  applyRemoteControl (request: ControlRequest, binding: Binding, answer: BindResult): void
+  /** Called with the answer for a target that had to be asked for. */
+  applyRemoteControl (request: ControlRequest, binding: TargetRequest, answer: BindResult): void
   /** Called when no request waits any more. */
   controlQueueEmptied (): void
 }
@@ -25,14 +25,14 @@ export interface ControlledConnection {
 const maxWaiting = 64
 
 /**
- * The `ws.control` messages of one connection, from the first that names a target on another node.
- * That node is asked whether the target can be bound. Later messages wait, because they take effect
- * in the order in which they were sent.
+ * The `ws.control` messages of one connection, from the first that names a target on another node,
+ * or a key whose process has to start. Later messages wait until there is an answer, because they
+ * take effect in the order in which they were sent.
  */
 export class ControlQueue {
   readonly #connection: ControlledConnection
   #waiting: ControlRequest[] = []
-  #pendingBinding: Binding | undefined
+  #pendingBinding: TargetRequest | undefined
 
   constructor (connection: ControlledConnection) {
     this.#connection = connection
@@ -69,7 +69,7 @@ export class ControlQueue {
     this.#connection.controlQueueEmptied()
   }
 
-  #requestBinding (request: ControlRequest, binding: Binding): void {
+  #requestBinding (request: ControlRequest, binding: TargetRequest): void {
     this.#pendingBinding = binding
     binding.requestBinding((answer) => {
       this.#pendingBinding = undefined

@@ -1,11 +1,14 @@
 import { asTarget } from '../../process/entity.js'
+import { isOrderly } from '../../process/exits/exit-signals.js'
+import { unreadMail } from '../../process/exits/unread-joins.js'
 import { closeCodes } from '../close-codes.js'
+import { defaultParkTime } from './policy.js'
 import type { Target } from '../../process/entity.js'
 import type { NameWaiter } from '../../process/registry/names.js'
 import type { Deadline, Slot } from '../../shared/deadline-timer.js'
 import type { CloseReason } from '../close-codes.js'
 import type { RelayServer } from '../relay-server.js'
-import type { WsMessage } from '../../../types/messages.js'
+import type { Exit, WsMessage } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 import type { ParkPolicy } from './policy.js'
 
@@ -16,9 +19,13 @@ export type BoundTarget = Pick<
 
 /** The connection that a parked target belongs to. */
 export interface ParkedConnection {
-  /** Called when the name has a process that can be a target. */
-  rejoin (target: Target): void
-  /** Called when the time is over, or when too much is held. */
+  readonly pid: Pid
+  /**
+   * Called when the name has a process that can be a target.
+   * @param rejoined whether a process before it has failed
+   */
+  rejoin (target: Target, rejoined: boolean): void
+  /** Called when the time is over, when nothing will start, or when too much is held. */
   endWait (reason: CloseReason): void
 }
 
@@ -44,6 +51,7 @@ export interface HeldMessage {
  * | idle | the target refuses a message | holding |
  * | idle, holding | the target has failed | waiting |
  * | waiting | the name has a target; a transfer | idle |
+ * | waiting | the key of the target is refused | idle |
  * | waiting | the time is over, or the connection ends for another reason | idle |
  * | holding | the target has ended in order; a transfer; the connection ends | idle |
  * | holding, waiting | too much is held | idle |
@@ -62,6 +70,9 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
   #ends: number | undefined
   /** Whether any process with the name took a `ws.join` of this client. */
   #tookJoin = false
+  #hasFailed = false
+  /** Mail that a target had when it ended in order. The mailbox has limited it. */
+  #unread: readonly HeldMessage[] = []
   #messages: HeldMessage[] = []
   #bytes = 0
 
@@ -84,18 +95,32 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
   }
 
   /**
-   * The target has failed. The time goes on from an earlier wait if that target took no `ws.join`:
-   * processes that only fail cannot hold a connection for ever.
-   * @returns false if the time is over already
+   * The target has failed, or the client came too late for it. The time goes on from an earlier
+   * wait if that target took no `ws.join`: processes that only fail cannot hold a connection for
+   * ever.
+   * @returns false if the connection was closed instead
    */
-  wait ({ name, time }: ParkPolicy, tookJoin: boolean): boolean {
-    const { clock, nameTable } = this.#relay.runtime
+  wait ({ name, time }: ParkPolicy, exit: Exit, tookJoin: boolean): boolean {
+    const { clock, kinds, nameTable } = this.#relay.runtime
+    const isFailure = !isOrderly(exit.reason)
+    const parkTime = time ?? kinds.parkTime(name)
     if (tookJoin) {
       this.#tookJoin = true
       this.#ends = undefined
     }
-    this.#ends ??= clock.now() + time
-    if (this.timeLeft <= 0) return false
+    if (isFailure) this.#hasFailed = true
+    this.#unread = unreadMail(exit, this.#connection.pid) as readonly HeldMessage[]
+    // A client that came too late waits also where clients of a failed process do not.
+    this.#ends ??= clock.now() + (isFailure ? parkTime : parkTime || defaultParkTime)
+    if (this.timeLeft <= 0) {
+      this.due()
+      return false
+    }
+    // A connection that waits for a key starts its process.
+    if (nameTable.lookup(name) === undefined && kinds.demand(name)?.ok === false) {
+      this.nameRefused()
+      return false
+    }
     this.#state = 'waiting'
     this.#name = name
     this.#relay.deadlines.schedule(this, this.timeLeft)
@@ -114,6 +139,11 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
     this.#connection.endWait(this.#tookJoin ? targetFailed : targetMissedJoin)
   }
 
+  /** The key of the target starts nothing more for a while. */
+  nameRefused (): void {
+    this.#connection.endWait(closeCodes.targetFailed)
+  }
+
   /** Not at once: the name is registered in the middle of the start of a process. */
   nameRegistered (): void {
     this.#relay.runtime.contextClock.soon(() => { this.#seekTarget() })
@@ -123,7 +153,7 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
     if (this.#state !== 'waiting') return
     const { processTable, nameTable } = this.#relay.runtime
     const found = asTarget(processTable.findEntity(this.#name))
-    if (found.ok) this.#connection.rejoin(found.value)
+    if (found.ok) this.#connection.rejoin(found.value, this.#hasFailed)
     else nameTable.addWaiter(this.#name, this)
   }
 
@@ -134,8 +164,8 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
     this.#state = 'idle'
     deadlines.cancel(this)
     runtime.nameTable.removeWaiter(this.#name, this)
-    const messages = this.#messages
-    this.#messages = []
+    const messages = [...this.#unread, ...this.#messages]
+    this.#unread = this.#messages = []
     this.#bytes = 0
     return messages
   }

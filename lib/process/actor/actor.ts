@@ -111,18 +111,6 @@ export class Actor extends Lifecycle implements Target, Runnable {
     this.mailbox.unsubscribeFromDrain(producer)
   }
 
-  /** Removes queued updates of a group: the next ones follow a new snapshot of its members. */
-  dropGroupUpdates (group: string): void {
-    const isUpdate = ({ topic, payload }: Mail): boolean => {
-      return topic === '@group' && (payload as SystemTopics['@group']).group === group
-    }
-    for (;;) {
-      const mail = this.mailbox.removeMail(isUpdate)
-      if (mail === undefined) return
-      this.lazyState.groupUpdates!.removeUpdate(mail.payload as SystemTopics['@group'])
-    }
-  }
-
   protected override enqueueMail (mail: Mail): void {
     this.host.counters.messageSent()
     this.mailbox.enqueueMail(mail)
@@ -171,6 +159,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
     if (lazyState.toldStopped) this.host.scheduler.afterYield(() => { receive.settleStopped() })
     else receive.settleStopped()
     lazyState.toldStopped = true
+    this.inboxEnded()
   }
 
   /**
@@ -245,8 +234,11 @@ export class Actor extends Lifecycle implements Target, Runnable {
       const mail = this.#dequeueMail(receive.filter)
       if (mail === undefined && !this.#isReceiveOver(receive)) continue
       this.#firstReceive = removeReceive(this.#firstReceive, receive)
-      if (mail === undefined) receive.settleStopped()
-      else receive.fulfill(mail)
+      if (mail !== undefined) receive.fulfill(mail)
+      else {
+        receive.settleStopped()
+        this.inboxEnded()
+      }
       continues = true
     }
     return continues
@@ -321,6 +313,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
     const { state } = this
     if (state === stopping || (state === cancelled && this.mailbox.length === 0)) {
       this.#settleService()
+      this.inboxEnded()
     } else this.requestTurn()
   }
 
@@ -349,7 +342,9 @@ export class Actor extends Lifecycle implements Target, Runnable {
 
   protected override releaseWaiting (): void {
     this.#settleReceives()
-    if (this.#service?.busy !== true) this.#settleService()
+    if (this.#service?.busy === true) return
+    this.#settleService()
+    this.inboxEnded()
   }
 
   protected override releaseAll (): void {
@@ -392,6 +387,11 @@ export class Actor extends Lifecycle implements Target, Runnable {
 
   #status (): ProcessInfo['status'] {
     if (this.refusesMail) return 'exiting'
-    return this.#firstReceive !== undefined || this.#service?.busy === false ? 'waiting' : 'running'
+    return this.isWaiting ? 'waiting' : 'running'
+  }
+
+  /** Whether its body asks for mail. */
+  protected get isWaiting (): boolean {
+    return this.#firstReceive !== undefined || this.#service?.busy === false
   }
 }

@@ -16,6 +16,7 @@ import type { Description } from '../entity.js'
 import type { WatermarkLimits } from '../../shared/watermark.js'
 import type { EndOrigin } from '../explain/origin.js'
 import type { FailureLog } from '../exits/failure-log.js'
+import type { Clients } from '../exits/unread-joins.js'
 import type { MonitorSignals, MonitorsOwner } from '../exits/monitors.js'
 import type { Exit, SystemTopics } from '../../../types/messages.js'
 import type { Monitor, Pid } from '../../../types/pid.js'
@@ -96,6 +97,12 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, EndedPro
   /** The process has ended: nothing of its body may start or go on waiting. */
   protected abstract releaseAll (): void
 
+  /** From now on it accepts no mail. @param _reason what it ends with, as far as it is known */
+  protected mailRefused (_reason: string): void {}
+
+  /** Its body learns that there is no more mail, or none of the topics that it asked for. */
+  protected inboxEnded (): void {}
+
   // State
 
   get hasEnded (): boolean {
@@ -145,6 +152,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, EndedPro
     next: ProcessState, reason: string, failure?: Error, origin?: EndOrigin
   ): boolean {
     if (this.state >= next) return false
+    const wasRunning = this.state === running
     this.state = next
     // An end keeps the earlier reason: the signal and rejected receives have it already.
     if (next === ended) this.stopReason ??= new StopReason(reason)
@@ -152,6 +160,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, EndedPro
       this.stopReason = this.stopReason?.withReason(reason, failure, origin) ??
         new StopReason(reason, failure, origin)
     }
+    if (wasRunning) this.mailRefused(reason)
     return true
   }
 
@@ -177,7 +186,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, EndedPro
     if (this.state === running) this.stopWaiting('error', toError(thrown))
   }
 
-  private stopWaiting (reason: string, failure?: Error, origin?: EndOrigin): void {
+  protected stopWaiting (reason: string, failure?: Error, origin?: EndOrigin): void {
     if (!this.advance(stopping, reason, failure, origin)) return
     this.releaseWaiting()
     this.abortSignal()
@@ -212,7 +221,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, EndedPro
 
   end (reason: string, error?: Error, origin = exitedBy(reason, undefined), value?: unknown): void {
     if (!this.advance(ended, reason)) return
-    const unreadJoins = this.mailbox.sendersOf('ws.join')
+    const unreadJoins = this.takeUnreadJoins(reason)
     this.host.counters.deadLetter('ended', this.mailbox.clear())
     const lazyState = this.#lazyState
     lazyState?.release(this)
@@ -224,6 +233,23 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, EndedPro
     if (unreadJoins !== undefined) recordUnreadJoins(exit, unreadJoins)
     const abort = controller && (() => { this.abortSignal(controller) })
     this.host.processEnded(this, exit, origin, abort)
+  }
+
+  /** Removes queued updates of a group: the next ones follow a new snapshot of its members. */
+  dropGroupUpdates (group: string): void {
+    const isUpdate = ({ topic, payload }: Mail): boolean => {
+      return topic === '@group' && (payload as SystemTopics['@group']).group === group
+    }
+    for (;;) {
+      const mail = this.mailbox.removeMail(isUpdate)
+      if (mail === undefined) return
+      this.lazyState.groupUpdates!.removeUpdate(mail.payload as SystemTopics['@group'])
+    }
+  }
+
+  /** The clients whose `ws.join` nobody has taken; undefined if there are none. */
+  protected takeUnreadJoins (_reason: string): Clients | undefined {
+    return this.mailbox.sendersOf('ws.join')
   }
 
   // Released at the end

@@ -56,6 +56,14 @@ export class Mailbox extends Watermark {
     return senders
   }
 
+  /** Removes all messages and drops all producers, without a resume of them. */
+  drain (): Mail[] {
+    const all: Mail[] = []
+    for (let mail = this.#last, i = 0; i < this.length; i++) all.push(mail = Mail.next(mail!))
+    this.clear()
+    return all
+  }
+
   /** Drops all messages and producers. @returns the number of dropped messages */
   override clear (): number {
     this.#last = undefined

@@ -2,8 +2,17 @@ import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 
 /** A set of clients. */
-interface Clients {
+export interface Clients {
   has (client: Pid): boolean
+  /** Messages of a client that may go to another process in place of this one. */
+  mailOf? (client: Pid): readonly UnreadMail[] | undefined
+}
+
+/** A message of a client that nobody has taken. */
+export interface UnreadMail {
+  readonly payload: unknown
+  /** Of the client. */
+  readonly bytes: number
 }
 
 /** A WeakMap and not a property of the exit, because users see exits. */
@@ -21,4 +30,9 @@ export function recordUnreadJoins (exit: Exit, clients: Clients = everyClient): 
  */
 export function tookJoin (exit: Exit, client: Pid): boolean {
   return unread.get(exit)?.has(client) !== true
+}
+
+/** Messages of a client that a process had not taken when it ended, in order. */
+export function unreadMail (exit: Exit, client: Pid): readonly UnreadMail[] {
+  return unread.get(exit)?.mailOf?.(client) ?? []
 }

@@ -2,6 +2,7 @@ import { errorCodes, show } from '../../errors.js'
 import { Actor } from '../actor/actor.js'
 import { Batch } from '../batch.js'
 import { checkGroupName, checkName } from './names.js'
+import { isKeyAddress } from '../keyed/address.js'
 import { checkTopic } from '../message.js'
 import { published } from '../../shared/contract.js'
 import type { Messenger } from '../messenger.js'
@@ -29,7 +30,8 @@ export function namesFacade ({ processTable, nameTable }: FacadesHost): Names {
       if (entity === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(pid))
       nameTable.register(name, entity.pid)
     },
-    unregister: (name) => nameTable.unregister(name),
+    // An address of a key belongs to its process as long as that takes mail.
+    unregister: (name) => !isKeyAddress(name) && nameTable.unregister(name),
     lookup: (name) => nameTable.lookup(name)
   })
 }

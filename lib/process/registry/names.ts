@@ -45,6 +45,8 @@ export interface NameWaiter {
   readonly timeLeft: number
   /** Called in the middle of a registration: start nothing here. It does not wait any more. */
   nameRegistered (): void
+  /** Called when a key starts nothing more for a while. It does not wait any more. */
+  nameRefused (): void
 }
 
 /** The registered names. A name belongs to one PID, and is free again when that PID ends. */
@@ -61,10 +63,25 @@ export class NameTable {
 
   register (name: string, pid: Pid): void {
     this.checkFree(name)
+    this.bind(name, pid)
+    this.wake(name)
+  }
+
+  /** Registers a name that is free, or the address of a key, and wakes nobody. */
+  bind (name: string, pid: Pid): void {
     this.#pids.set(name, pid)
     this.#names.add(pid, name)
+  }
+
+  /** Tells those that wait for a name that its process may have connections. */
+  wake (name: string): void {
     if (this.#waiters.size === 0) return
     for (const waiter of this.#waiters.takeAll(name)) waiter.nameRegistered()
+  }
+
+  /** Tells those that wait for a key that nothing will start. */
+  refuse (address: string): void {
+    for (const waiter of this.#waiters.takeAll(address)) waiter.nameRefused()
   }
 
   unregister (name: string): boolean {

@@ -1,5 +1,6 @@
 import { errorCodes, show } from '../../errors.js'
 import { checkAddress, isPid } from '../pid.js'
+import { isKeyAddress } from '../keyed/address.js'
 import { isName } from './names.js'
 import type { NameTable } from './names.js'
 import type { Entity } from '../entity.js'
@@ -36,15 +37,15 @@ export class ProcessTable {
   }
 
   /**
-   * The PID for a PID or a name, dead or alive. An unregistered name is returned as is, and treated
-   * as a dead PID.
+   * The PID for a PID, a name or the address of a key, dead or alive. A name or an address without
+   * a process is returned as is, and treated as a dead PID.
    * @throws `FST_PROCESS_INVALID_PID` for other strings
    */
   resolvePid (to: string): Pid {
     const entity = this.findEntity(to)
     if (entity !== undefined) return entity.pid
-    if (!isPid(to) && !isName(to)) throw new errorCodes.FST_PROCESS_INVALID_PID(show(to))
-    return to as Pid
+    if (isPid(to) || isName(to) || isKeyAddress(to)) return to as Pid
+    throw new errorCodes.FST_PROCESS_INVALID_PID(show(to))
   }
 
   get entities (): IterableIterator<Entity> {

@@ -10,8 +10,13 @@ import type { Pid } from '../../../types/pid.js'
 /** Why a connection cannot be bound to a process of another node. */
 export type RemoteProblem = TargetProblem | 'its node cannot be reached' | 'its node is closing'
 
-/** Whether a connection can be bound to a process of another node. */
-export type BindResult = Result<Target, RemoteProblem>
+/** Why a key has no process that takes mail. */
+export type KeyProblem =
+  | 'it has failed too often' | 'too many of its kind' | 'nothing can start now'
+  | 'its start has failed'
+
+/** Whether a connection can be bound to a process of another node, or of a key. */
+export type BindResult = Result<Target, RemoteProblem | KeyProblem>
 
 /** Why a connection cannot be bound to a target that ended before the binding was complete. */
 export function problemOf ({ reason, nodeClosing }: TargetExit): RemoteProblem {

@@ -154,7 +154,8 @@ export function planChild (spec: GivenChild): ChildPlan {
   }
 }
 
-function planBackoff (backoff: Backoff | undefined): SupervisorPlan['backoff'] {
+/** @throws `FST_PROCESS_INVALID_SPEC` */
+export function planBackoff (backoff: Backoff | undefined): SupervisorPlan['backoff'] {
   if (backoff === undefined) return undefined
   checkBackoff(backoff)
   const initial = toMilliseconds(backoff.initial)

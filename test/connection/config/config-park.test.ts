@@ -29,7 +29,7 @@ t.test('refuses other values', async (t) => {
 })
 
 t.test('needs the name of a target to park', async (t) => {
-  const needsName = "on_target_exit: 'park' needs a target_pid that is a registered name"
+  const needsName = "on_target_exit: 'park' needs a target_pid that is a name or a key"
   t.equal(problem({ ...parks, target_pid: pid }), needsName)
   t.match(accepted({ target_pid: pid, on_target_exit: 'close', park: 100 }), { park: 100 })
   const needsExit = "park: expected on_target_exit: 'park' beside it"

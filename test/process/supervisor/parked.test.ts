@@ -23,7 +23,8 @@ t.test('warns when a delay is longer than something waits for the name', async (
     await settle()
     if (timeLeft !== undefined) {
       for (const more of [100, 0]) {
-        runtime.nameTable.addWaiter('room', { timeLeft: timeLeft + more, nameRegistered () {} })
+        const waiter = { timeLeft: timeLeft + more, nameRegistered () {}, nameRefused () {} }
+        runtime.nameTable.addWaiter('room', waiter)
       }
     }
     processes.exit(supervisor.children()[0].pid!, 'boom')

@@ -1,0 +1,202 @@
+import { errorCodes, show } from '../../errors.js'
+import { published } from '../../shared/contract.js'
+import { DeadlineTimer } from '../../shared/deadline-timer.js'
+import { addressOf, checkKey, checkKind, splitAddress } from './address.js'
+import { Key } from './key.js'
+import { planKeyed } from './plan.js'
+import type { Clock } from '../../shared/clock.js'
+import type { Result } from '../../shared/result.js'
+import type { Plain } from '../../shared/contract.js'
+import type { ExitRequests } from '../exits/exit-requests.js'
+import type { KeyProblem } from '../remote/remote-nodes.js'
+import type { Instance } from './instance.js'
+import type { KeyHost, KeyOwner } from './key.js'
+import type { KeyedPlan } from './plan.js'
+import type { Keyed, KeyedSpec } from '../../../types/keyed.js'
+import type { Pid } from '../../../types/pid.js'
+import type { KeyedStats } from '../../../types/stats.js'
+
+/** Milliseconds in which a process may clean up after `stop`. */
+const stopTime = 5000
+
+/** The parts of the runtime that kinds use. */
+export interface KindsHost extends KeyHost {
+  readonly contextClock: Clock
+  readonly exitRequests: ExitRequests
+  readonly shutdown: { readonly closing: boolean }
+  readonly clusterAccess: { readonly joining: boolean }
+}
+
+/** The kinds of keyed processes that this node has defined. */
+export class Kinds {
+  readonly #host: KindsHost
+  readonly #deadlines: DeadlineTimer
+  readonly #kinds = new Map<string, Kind>()
+
+  constructor (host: KindsHost) {
+    this.#host = host
+    this.#deadlines = new DeadlineTimer(host.contextClock, false)
+  }
+
+  /** @throws `FST_PROCESS_INVALID_NAME`, `FST_PROCESS_INVALID_SPEC` */
+  define (name: string, spec: KeyedSpec): Keyed {
+    checkKind(name)
+    const plan = planKeyed(spec)
+    if (this.#kinds.has(name)) {
+      throw new errorCodes.FST_PROCESS_INVALID_SPEC(`the kind '${show(name)}' is defined already`)
+    }
+    const kind = new Kind(this.#host, this.#deadlines, name, plan)
+    this.#kinds.set(name, kind)
+    return kind.facade
+  }
+
+  /**
+   * The instance that takes mail for an address, which is started if there is none.
+   * @returns undefined if the address is none, or of an unknown kind
+   */
+  demand (address: string): Result<Instance, KeyProblem> | undefined {
+    const parts = splitAddress(address)
+    return parts && this.#kinds.get(parts.kind)?.demand(parts.key)
+  }
+
+  /**
+   * Milliseconds for which connections of a key wait for a successor. They were bound to a process
+   * of its kind.
+   */
+  parkTime (address: string): number {
+    return this.#kinds.get(splitAddress(address)!.kind)!.plan.park
+  }
+
+  stats (): Record<string, KeyedStats> {
+    return Object.fromEntries(Array.from(this.#kinds.values(), ({ name, stats }) => [name, stats]))
+  }
+
+  /** The number of keys that are kept, for tests that look for leaks. */
+  get size (): number {
+    let size = this.#deadlines.size
+    for (const { size: keys } of this.#kinds.values()) size += keys
+    return size
+  }
+}
+
+/** Why a key has no process, as an error for a caller. */
+export function keyError (address: string, problem: KeyProblem): Error {
+  const { FST_PROCESS_CLOSING, FST_PROCESS_REFUSED, FST_PROCESS_TOO_MANY } = errorCodes
+  if (problem === 'too many of its kind') return new FST_PROCESS_TOO_MANY(show(address))
+  if (problem === 'nothing can start now') return new FST_PROCESS_CLOSING()
+  return new FST_PROCESS_REFUSED(show(address), 'start', problem)
+}
+
+/** One kind of keyed processes. */
+class Kind implements KeyOwner {
+  readonly name: string
+  readonly plan: KeyedPlan
+  readonly deadlines: DeadlineTimer
+  readonly facade: Keyed
+  readonly #host: KindsHost
+  readonly #keys = new Map<string, Key>()
+  #alive = 0
+  #started = 0
+  #crashed = 0
+  #refused = 0
+
+  constructor (host: KindsHost, deadlines: DeadlineTimer, name: string, plan: KeyedPlan) {
+    this.#host = host
+    this.deadlines = deadlines
+    this.name = name
+    this.plan = plan
+    this.facade = published<Keyed>(Object.freeze(this.#members()))
+  }
+
+  #members (): Plain<Keyed> {
+    return {
+      key: (key) => {
+        checkKey(key)
+        return addressOf(this.name, key) as Pid
+      },
+      get: (key) => this.#get(key),
+      peek: (key) => this.#keys.get(key)?.current?.pid,
+      list: () => this.#running(),
+      stop: (key) => this.#stop(key)
+    }
+  }
+
+  demand (name: string): Result<Instance, KeyProblem> {
+    let key = this.#keys.get(name)
+    if (key === undefined) this.#keys.set(name, key = new Key(this.#host, this, name))
+    const result = key.demand()
+    if (!result.ok) {
+      this.#refused++
+      if (key.last === undefined) key.due()
+    }
+    return result
+  }
+
+  async #get (key: string): Promise<Pid> {
+    checkKey(key)
+    const found = this.demand(key)
+    if (!found.ok) throw keyError(addressOf(this.name, key), found.problem)
+    return await new Promise((resolve, reject) => {
+      found.value.whenStarted({
+        started: ({ pid }) => { resolve(pid) },
+        startFailed: (error) => {
+          reject(error ?? new errorCodes.FST_PROCESS_NOT_ALIVE(show(addressOf(this.name, key))))
+        }
+      })
+    })
+  }
+
+  #running (): string[] {
+    const running = [...this.#keys.values()].filter(({ current }) => current !== undefined)
+    return running.map(({ name }) => name)
+  }
+
+  async #stop (key: string): Promise<void> {
+    const instance = this.#keys.get(key)?.last
+    if (instance === undefined) return
+    const { contextClock, exitRequests } = this.#host
+    const ended = exitRequests.exited(instance.pid, undefined)
+    instance.cancel(undefined, 'shutdown')
+    const timer = contextClock.after(stopTime, () => { instance.end('shutdown') })
+    await ended
+    timer.cancel()
+  }
+
+  // From its keys
+
+  get problem (): KeyProblem | undefined {
+    const { shutdown, clusterAccess } = this.#host
+    if (shutdown.closing || clusterAccess.joining) return 'nothing can start now'
+    return this.#alive >= this.plan.max ? 'too many of its kind' : undefined
+  }
+
+  instanceStarts (): void {
+    this.#alive++
+    this.#started++
+  }
+
+  instanceFailed (): void {
+    this.#crashed++
+  }
+
+  instanceEnded (): void {
+    this.#alive--
+  }
+
+  /** An older key of this name may end later than it was replaced. */
+  forget (key: Key): void {
+    if (this.#keys.get(key.name) === key) this.#keys.delete(key.name)
+  }
+
+  // Numbers
+
+  get stats (): KeyedStats {
+    return {
+      alive: this.#alive, started: this.#started, crashed: this.#crashed, refused: this.#refused
+    }
+  }
+
+  get size (): number {
+    return this.#keys.size
+  }
+}

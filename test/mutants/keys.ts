@@ -1,0 +1,111 @@
+import type { Mutant } from './mutant.js'
+
+const suites = ['keys']
+
+export const keyMutants: readonly Mutant[] = [
+  {
+    name: 'the next instance of a key does not wait for the inbox of the one before',
+    file: 'process/keyed/key.ts',
+    search: 'if (instance?.isHeld !== true || this.#draining !== undefined) return',
+    replace: 'if (instance?.isHeld !== true) return',
+    suites
+  },
+  {
+    name: 'an instance that may start is not released',
+    file: 'process/keyed/key.ts',
+    search: '    this.#draining = undefined\n    this.#releaseIfDue()\n',
+    replace: '    this.#draining = undefined\n',
+    suites
+  },
+  {
+    name: 'an instance keeps its address when it refuses mail',
+    file: 'process/keyed/key.ts',
+    search: '    this.#host.nameTable.unregister(this.address)\n',
+    replace: '',
+    suites
+  },
+  {
+    name: 'a key does not know the instance that drains',
+    file: 'process/keyed/key.ts',
+    search: '    if (!instance.hasEnded) this.#draining = instance\n',
+    replace: '',
+    suites
+  },
+  {
+    name: 'a key starts a second instance beside the first one',
+    file: 'process/keyed/key.ts',
+    search: '    if (this.#current !== undefined) return success(this.#current)\n',
+    replace: '',
+    suites
+  },
+  {
+    name: 'a key is refused after each failure',
+    file: 'process/keyed/key.ts',
+    search: 'if (this.#failures.recordRestart()) return',
+    replace: 'this.#failures.recordRestart()',
+    suites
+  },
+  {
+    name: 'the delay after a failure never ends',
+    file: 'process/keyed/key.ts',
+    search: '      this.#owner.deadlines.schedule(this, delay)\n',
+    replace: '',
+    suites
+  },
+  {
+    name: 'dead keys are kept',
+    file: 'process/keyed/key.ts',
+    search: '      this.#owner.forget(this)\n',
+    replace: '',
+    suites
+  },
+  {
+    name: 'the end of an instance is not counted',
+    file: 'process/keyed/kinds.ts',
+    search: '    this.#alive--\n',
+    replace: '',
+    suites
+  },
+  {
+    name: 'max is one too many',
+    file: 'process/keyed/kinds.ts',
+    search: 'this.#alive >= this.plan.max',
+    replace: 'this.#alive > this.plan.max',
+    suites
+  },
+  {
+    name: 'the inbox of an instance counts as ended when it has mail',
+    file: 'process/keyed/instance.ts',
+    search: '    if (this.state === cancelled && this.mailbox.length > 0) return\n',
+    replace: '',
+    suites: ['keys']
+  },
+  {
+    name: 'a request that waits for a start is not told of its failure',
+    file: 'process/keyed/instance.ts',
+    search: '    for (const waiter of this.#takeWaiters()) waiter.startFailed(error)\n',
+    replace: '',
+    suites
+  },
+  {
+    name: 'an instance never idles',
+    file: 'process/keyed/instance.ts',
+    search: "    else this.stopWaiting('normal')\n",
+    replace: '',
+    suites
+  },
+  {
+    name: 'an instance that is held starts although it was cancelled',
+    file: 'process/keyed/instance.ts',
+    search: '    if (!this.isHeld) return super.cancel(from, reason, origin)\n',
+    replace: '    if (this.pid !== undefined) return super.cancel(from, reason, origin)\n',
+    suites
+  },
+  {
+    name: 'nobody learns that a handler which stopped its process has ended',
+    file: 'process/actor/actor.ts',
+    search: '      this.#settleService()\n      this.inboxEnded()\n    } else',
+    replace: '      this.#settleService()\n    } else',
+    suites
+  }
+]
