@@ -34,6 +34,7 @@ export type * from '../types/processes.js'
 export type * from '../types/registries.js'
 export type * from '../types/relay.js'
 export type * from '../types/stats.js'
+export type * from '../types/trace.js'
 
 /** The state of one HTTP server, shared by all registrations of the plugin on it. */
 interface ServerState {

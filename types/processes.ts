@@ -18,6 +18,7 @@ import type {
   Backoff, CallOptions, DrainOptions, Logger, ReceiveOptions, SpawnArgs, Timer
 } from './options.js'
 import type { Groups, Names } from './registries.js'
+import type { Trace, TraceEvent, TraceOptions } from './trace.js'
 import type { Duration, Monitor, Pid, Topics } from './pid.js'
 
 /**
@@ -251,6 +252,20 @@ export interface Processes extends Sending {
   keyed<T extends Topics = {}, A extends unknown[] = [key: string]>(
     kind: string, spec: KeyedSpecOf<ProcessBody<T, A>, A>
   ): Keyed<T>
+  /**
+   * Shows one process or connection of this node live: each message that it receives, takes and
+   * sends, and its end. For development and for a console of operators. A process that is not
+   * traced pays nothing.
+   *
+   * Stops by itself when the process ends, and after `max` events. The listener is called
+   * synchronously, in the code that it is told about. If it throws, the error is logged, and this
+   * trace stops. Broadcasts to cluster-wide groups are not shown as sent.
+   *
+   * @param to a PID or a name
+   * @throws `FST_PROCESS_NOT_ALIVE` (also for a PID of another node), `FST_PROCESS_INVALID_PID`,
+   * `FST_PROCESS_INVALID_OPTIONS`
+   */
+  trace(to: string, options: TraceOptions, listener: (event: TraceEvent) => void): Trace
   /** Counters since the start, and gauges of the present. It takes microseconds. */
   stats(): ProcessStats
   /** Whether this system should get new clients. For readiness probes. */

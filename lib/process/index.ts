@@ -18,6 +18,7 @@ export type * from '../../types/options.js'
 export type * from '../../types/processes.js'
 export type * from '../../types/registries.js'
 export type * from '../../types/stats.js'
+export type * from '../../types/trace.js'
 
 function discard (): void {}
 

@@ -1,10 +1,11 @@
 import { Type } from '@sinclair/typebox'
 import { errorCodes, show } from '../errors.js'
 import { toMilliseconds } from '../shared/duration.js'
-import { defaultsOf, duration, integer, optionsCheck } from '../shared/options.js'
+import { defaultsOf, duration, flag, integer, optionsCheck } from '../shared/options.js'
 import type { Option } from '../shared/options.js'
 import type { DrainTerms } from './drain.js'
 import type { DrainOptions, ProcessesOptions } from '../../types/options.js'
+import type { TraceOptions } from '../../types/trace.js'
 
 const MiB = 1024 * 1024
 const day = 24 * 60 * 60 * 1000
@@ -89,6 +90,26 @@ export function checkDrain (options: DrainOptions): DrainTerms {
   )(options)
   const { over = drainOptions.over.default, delay = drainOptions.delay.default } = options
   return { over: toMilliseconds(over), delay: toMilliseconds(delay) }
+}
+
+/** The options of `trace`. */
+export const traceOptions = {
+  payloads: flag(false as boolean),
+  max: integer(1000 as number, 'events', 1, 1_000_000)
+} satisfies Record<keyof TraceOptions, Option>
+
+/**
+ * Compiles the check at each call, because few traces are made.
+ * @throws `FST_PROCESS_INVALID_OPTIONS`
+ */
+export function checkTrace (options: TraceOptions, listener: unknown): Required<TraceOptions> {
+  const invalid = (problem: string): Error => new FST_PROCESS_INVALID_OPTIONS(problem)
+  optionsCheck(traceOptions, invalid, { owner: 'a trace' })(options)
+  if (typeof listener !== 'function') {
+    throw invalid(`expected a function as the listener of a trace, got '${show(listener)}'`)
+  }
+  const { payloads = traceOptions.payloads.default, max = traceOptions.max.default } = options
+  return { payloads, max }
 }
 
 /** Names and PIDs are checked when they are resolved. @throws `FST_PROCESS_INVALID_SPEC` */

@@ -40,6 +40,7 @@ function membersOf (runtime: Runtime): Plain<Processes> {
     list: () => runtime.processTable.pids(),
     exited: (to, options) => runtime.exitRequests.exited(to, options?.signal ?? undefined),
     explain: (pid) => runtime.explainer.explain(pid),
+    trace: (to, options, listener) => runtime.tracer.trace(to, options, listener),
     stats: () => statsOf(runtime),
     health: () => healthOf(runtime),
     drain: (options) => startDrain(runtime, options)

@@ -9,6 +9,7 @@ import { Counters } from './counters.js'
 import { Drain } from './drain.js'
 import { Ends } from './explain/ends.js'
 import { Explainer } from './explain/explainer.js'
+import { Tracer } from './explain/tracer.js'
 import { ExitRequests } from './exits/exit-requests.js'
 import { ExitSignals } from './exits/exit-signals.js'
 import { FailureLog } from './exits/failure-log.js'
@@ -83,6 +84,7 @@ export class Runtime {
   readonly supervisors = new Set<Pid>()
   readonly ends: Ends
   readonly explainer: Explainer
+  readonly tracer: Tracer
   readonly spawner: Spawner
   readonly drain: Drain
   readonly shutdown: Shutdown
@@ -115,6 +117,7 @@ export class Runtime {
     this.kinds = new Kinds(this)
     this.messenger = new Messenger(this)
     this.spawner = new Spawner(this)
+    this.tracer = new Tracer(this)
     this.drain = new Drain(this)
     this.shutdown = new Shutdown(this)
     this.names = namesFacade(this)

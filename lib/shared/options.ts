@@ -7,7 +7,8 @@ import type { Duration } from '../../types/pid.js'
 
 /** The unit of an option whose value is a number. */
 export type Unit =
-  'bytes' | 'connections' | 'ends' | 'fragments' | 'messages' | 'ms' | 'restarts' | 'upgrades'
+  | 'bytes' | 'connections' | 'ends' | 'events' | 'fragments' | 'messages' | 'ms' | 'restarts'
+  | 'upgrades'
 
 /** One option: how its value is checked, and the facts that the documentation states. */
 export interface Option<D = unknown> {

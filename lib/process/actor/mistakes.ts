@@ -1,3 +1,4 @@
+import { summaryOf } from '../explain/error-summary.js'
 import { similarTo } from '../../shared/similar.js'
 import { Warnings } from '../../shared/warnings.js'
 import { isRelayTopic, relayTopics } from '../message.js'
@@ -102,8 +103,10 @@ export class Mistakes {
   }
 
   /** A process failed. Methods that were taken off `self` fail with an error that says little. */
-  processFailed (pid: Pid, label: string, { message, stack = '' }: Error): void {
-    if (!lostSelf.test(message) || !ownFrame.test(stack)) return
+  processFailed (pid: Pid, label: string, error: Error): void {
+    // A getter of the error may throw, and its process has to end nevertheless.
+    const { message, frames: [first = ''] } = summaryOf(error)
+    if (!lostSelf.test(message) || !ownFrame.test(first)) return
     this.warnings.warn(
       { label },
       fieldsOf({ pid, label }),
@@ -124,7 +127,7 @@ export class Mistakes {
 /** The messages of V8 for a private field of `Self`, if `this` is something else. */
 const lostSelf = /^Cannot read (?:private member|properties of undefined).*#(?:runtime|actor)\b/
 /** The first frame is in the file of `Self`. Other classes may have such private fields, too. */
-const ownFrame = /^[^\n]*\n[^\n]*\bself\.[jt]s\b/
+const ownFrame = /\bself\.[jt]s\b/
 
 function relayTopicLike (topic: string): string | undefined {
   return otherNames[topic] ?? similarTo(topic, relayTopics)

@@ -5,6 +5,7 @@ import { joined, start } from './support.js'
 import type { FastifyInstance } from 'fastify'
 import type { Pid } from '../../../types/pid.js'
 import type { Process } from '../../../types/processes.js'
+import type { TraceEvent } from '../../../types/trace.js'
 
 /** The text without incarnations, lines and times. */
 function textOf (app: FastifyInstance, pid: Pid): string {
@@ -168,4 +169,23 @@ t.test('does not blame a target from which the socket was taken away', async (t)
   t.match(rig.processes.explain(pid)!.chain, [
     { cause: 'target', code: 1000, because: next.pid, target: next.pid }, { pid: next.pid }
   ])
+})
+
+t.test('a trace shows the messages of a client, and those to it', async (t) => {
+  const rig = await start(t)
+  const { pid, peer, target } = await joined(t, rig)
+  const events: TraceEvent[] = []
+  rig.processes.trace(pid, { payloads: true }, (event) => { events.push(event) })
+  peer.text('hello')
+  await target.until('ws.message')
+  rig.processes.send(pid, 'ws.send', { data: 'welcome' })
+  rig.processes.send(pid, 'ws.unknown' as 'ws.close')
+  rig.processes.exit(pid)
+  t.match(events, [
+    { type: 'client', pid, bytes: 5, binary: false, payload: Buffer.from('hello') },
+    { type: 'received', topic: 'ws.send', payload: { data: 'welcome' }, mailbox: 0 },
+    { type: 'refused', topic: 'ws.unknown' },
+    { type: 'ended', reason: 'shutdown' }
+  ])
+  t.equal(events.length, 4)
 })
