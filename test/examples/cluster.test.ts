@@ -59,7 +59,7 @@ for (const engine of ['nats', 'redis'] as const) {
       t.same([ada.node, grace.node], ['a', 'a'], 'the room is on the node of the first client')
       await grace.next('people', named('Ada', 'Grace'))
       ada.send({ say: 'Good morning' })
-      t.match(await grace.next('line', ({ id }) => id !== undefined), {
+      t.match(await grace.next('line', ({ name }) => name !== undefined), {
         name: 'Ada',
         text: 'Good morning'
       })
