@@ -49,7 +49,8 @@ const whole = !some && !quick && !long
 const longTests = [
   'test/cluster/faults/nats', 'test/cluster/faults/redis', 'test/cluster/fan-out', 'test/package',
   'test/mutants/mutants', 'test/cluster/mutants/mutants', 'test/types/mutations',
-  'test/integration/drain/restart-crowd'
+  'test/integration/drain/restart-crowd',
+  'test/websocket/with-native'
 ]
 
 /** Suites of random histories: `npm run test:long` runs them with more. */
@@ -135,7 +136,10 @@ for (const beginning of [...longTests, ...slowTests, ...histories]) {
 const files = wanted().sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
 const timeout = Number(options.timeout ?? (long ? smoke ? 600 : 3600 : 300))
 const env = { ...process.env, TAP_TIMEOUT: String(timeout) }
+// Tests of the native sender load it themselves; `test/websocket/with-native` runs suites with it.
+env.WS_RELAY_NO_NATIVE ??= '1'
 if (long) {
+  if (smoke) env.TEST_SMOKE = '1'
   env.FC_RUNS ??= smoke ? '3000' : '200000'
   env.CLUSTER_SEEDS ??= smoke ? '1000' : '20000'
 } else if (!some) env.CLUSTER_SEEDS ??= '250'

@@ -123,6 +123,8 @@ export interface ConnectionStats {
   readonly resumes: Readonly<Record<ResumeOutcome, number>>
   /** Controls of clients that this version of the protocol does not have. They are ignored. */
   readonly unknownControls: number
+  /** Whether the optional package `fastify-ws-relay-native` sends for many sockets at once. */
+  readonly nativeSender: boolean
 }
 
 /** Connections that closed for one cause, with one close code. */

@@ -75,7 +75,7 @@ export class ConnectionCounters {
 
   stats (
     sessions: SessionNumbers, limits: ConnectionStats['limits']
-  ): Omit<ConnectionStats, 'messagesOut'> {
+  ): Omit<ConnectionStats, 'messagesOut' | 'nativeSender'> {
     const { suspendedCount: suspended, unknownControls } = sessions
     const { open, parked, opened, closed, transferred, closedBy, messagesIn, resumes } = this
     const { paused, bytesIn, bytesOut } = this.traffic

@@ -33,7 +33,8 @@ const noServer: ServerStats = {
     bytesIn: 0,
     bytesOut: 0,
     resumes: { resumed: 0, ended: 0, refused: 0, node: 0, gap: 0, expired: 0, full: 0 },
-    unknownControls: 0
+    unknownControls: 0,
+    nativeSender: false
   },
   upgrades: {
     accepted: 0,

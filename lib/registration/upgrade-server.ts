@@ -2,6 +2,8 @@ import { Connection } from '../connection/connection.js'
 import { RelayServer } from '../connection/relay-server.js'
 import { Session } from '../session/session.js'
 import { Sessions } from '../session/sessions.js'
+import { nativeLoaded } from '../websocket/native.js'
+import { NativeBatch } from '../websocket/native-batch.js'
 import { Flusher } from '../websocket/sender.js'
 import { RefusedOrigins } from './origin.js'
 import { PacedClose } from './paced-close.js'
@@ -13,6 +15,7 @@ import type { Entity } from '../process/entity.js'
 import type { Runtime } from '../process/runtime.js'
 import type { ServerSettings } from '../connection/settings.js'
 import type { Clock, ClockTimer } from '../shared/clock.js'
+import type { LoadedNative } from '../websocket/native.js'
 import type { WebSocketServer } from '../websocket/transport.js'
 import type { PacedServer } from './paced-close.js'
 
@@ -37,6 +40,8 @@ export class UpgradeServer extends RelayServer
   readonly handshakes = new Set<PendingHandshake>()
   readonly pending: PendingHandshakes
   readonly upgrades: UpgradeCounters
+  /** Resolves when it is known whether the native sender is used. */
+  readonly nativeKnown: Promise<void>
   #sessions: Sessions | undefined
   #closing = false
   #pacedClose: PacedClose | undefined
@@ -48,18 +53,29 @@ export class UpgradeServer extends RelayServer
     this.upgrades = new UpgradeCounters(runtime.pids.node)
     const { maxConnections, maxSuspended } = options
     runtime.serverStats = () => ({
-      connections: this.counters.stats(
-        this.#sessions ?? noSessions, { open: maxConnections, suspended: maxSuspended }
-      ),
+      connections: {
+        ...this.counters.stats(
+          this.#sessions ?? noSessions, { open: maxConnections, suspended: maxSuspended }
+        ),
+        nativeSender: this.flusher.batch !== undefined
+      },
       upgrades: this.upgrades.stats
     })
     this.pending = new PendingHandshakes(runtime.contextClock)
+    this.nativeKnown = nativeLoaded.then((native) => { this.useNative(native) })
     runtime.drain.server = this
   }
 
   /** Whether new upgrades are refused because the server closes. */
   get closing (): boolean {
     return this.#closing
+  }
+
+  /** Called when it is known whether the native sender can be used. */
+  useNative ({ sendMany, err }: LoadedNative): void {
+    if (sendMany !== undefined) this.flusher.batch = new NativeBatch(sendMany)
+    if (err === undefined) return
+    this.runtime.logger.info({ err }, 'the native sender cannot be used: sockets write one by one')
   }
 
   /** Made when the first client asks for a session. */

@@ -32,11 +32,19 @@ interface Burst {
   readonly sender: Sender
 }
 
+/** Writes the frames of many senders at once. It calls no code of an application. */
+export interface Batch {
+  /** @param senders those that cannot take part, or whose socket is not ready, write later */
+  sendAll (senders: readonly Sender[]): void
+}
+
 /** Flushes all senders that have frames, once in a loop iteration, with one write for each. */
 export class Flusher {
   /** It keeps the frame of the last text until the end of the loop iteration. */
   readonly encoder = new WebSocketEncoder()
   readonly traffic: Traffic
+  /** Present while the native sender is in use. */
+  batch: Batch | undefined
   readonly #clock: Clock
   readonly #isBusy: () => boolean
   #dirty: Sender[] = []
@@ -87,6 +95,7 @@ export class Flusher {
     const dirty = this.#dirty
     this.#dirty = []
     this.#yields = 0
+    this.batch?.sendAll(dirty)
     for (const sender of dirty) sender.endTurn()
     this.encoder.clearText()
     this.#parts = none
@@ -139,6 +148,11 @@ export class Sender implements MessageWriter {
   /** The traffic of all sockets of the server. */
   get traffic (): Traffic {
     return this.#flusher.traffic
+  }
+
+  /** Bytes that did not go through the socket. A getter, because most senders have none. */
+  get sentByBatch (): number {
+    return 0
   }
 
   /** Bytes that the kernel has not taken, in the queue and in the socket. */
@@ -225,11 +239,56 @@ export class Sender implements MessageWriter {
       return
     }
     if (this.#queuedBytes > 0) this.#writeQueued(socket)
+    else if (this.#onWritten !== undefined) this.#callWritten(this.#onWritten)
     if (this.latePong !== undefined) this.#sendLatePong(this.latePong)
     const flushed = this.#onFlushed
     if (flushed !== undefined && this.#queuedBytes === 0) {
       this.#onFlushed = undefined
       flushed()
+    }
+  }
+
+  /** The queued frames as one chunk, unless they are too large to be joined. */
+  protected queuedChunk (maxBytes: number): Buffer | undefined {
+    const frames = this.#frames
+    const bytes = this.#queuedBytes
+    if (bytes > maxBytes) return undefined
+    if (frames === undefined) return this.#singleFrame
+    if (bytes > frames.length * maxCopySize) return undefined
+    return this.#flusher.joinFrames(frames, bytes)
+  }
+
+  /**
+   * Called when the kernel has taken the beginning of the queued chunk. The socket writes the rest,
+   * and finds out what is wrong if the kernel took nothing. The callbacks of the frames run in the
+   * next `flush`, because this must not call code of an application.
+   */
+  protected chunkTaken (chunk: Buffer, taken: number): void {
+    const written = this.#onWritten
+    this.#clearQueue()
+    this.#flusher.traffic.bytesOut += chunk.length
+    if (taken < chunk.length) {
+      this.#socket.write(chunk.subarray(taken), written && this.#doneWith(written))
+    } else this.#onWritten = written
+    this.#socketMayHoldBytes = this.#socket.writableLength > 0
+  }
+
+  #callWritten (written: (() => void)[]): void {
+    this.#onWritten = undefined
+    for (const callback of written) callback()
+  }
+
+  #clearQueue (): void {
+    this.#singleFrame = this.#frames = this.#onWritten = undefined
+    this.#packedCount = 0
+    this.#queuedBytes = 0
+  }
+
+  /** Node calls back without an error for a write that was dropped with its socket. */
+  #doneWith (written: (() => void)[]): () => void {
+    return () => {
+      if (this.#socket.destroyed || this.#socket.errored !== null) return
+      for (const callback of written.splice(0)) callback()
     }
   }
 
@@ -249,15 +308,9 @@ export class Sender implements MessageWriter {
     const frames = this.#frames
     const bytes = this.#queuedBytes
     const written = this.#onWritten
-    this.#singleFrame = this.#frames = this.#onWritten = undefined
-    this.#packedCount = 0
-    this.#queuedBytes = 0
+    this.#clearQueue()
     this.#flusher.traffic.bytesOut += bytes
-    const done = written && (() => {
-      // Node calls back without an error for a write that was dropped with its socket.
-      if (socket.destroyed || socket.errored !== null) return
-      for (const callback of written.splice(0)) callback()
-    })
+    const done = written && this.#doneWith(written)
     if (frames === undefined) socket.write(single, done)
     else if (bytes <= frames.length * maxCopySize) {
       socket.write(this.#flusher.joinFrames(frames, bytes), done)

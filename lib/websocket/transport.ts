@@ -6,6 +6,7 @@ import { findCloseFrame } from './close-scan.js'
 import { DeflatingSender } from './deflate.js'
 import { closeFrame, noCode, pingFrame, pongFrame } from './frames.js'
 import { Liveness } from './liveness.js'
+import { isPlainTcp, NativeSender } from './native-sender.js'
 import { FrameParser, violations } from './parser.js'
 import { Sender } from './sender.js'
 import { attachTransport, bytesSent, takeBufferedChunks } from './socket.js'
@@ -84,9 +85,7 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
     const { maxPayload } = settings
     const { flusher, deadlines, options } = server
     const maxFragments = options.maxFragments ?? defaultFragments(maxPayload)
-    this.writer = deflate === undefined
-      ? new Sender(socket, flusher)
-      : new DeflatingSender(socket, flusher, deflate)
+    this.writer = senderFor(socket, flusher, deflate)
     this.#socket = socket
     this.#settings = settings
     this.#parser = new FrameParser(this, maxPayload, maxFragments, deflate !== undefined)
@@ -258,7 +257,7 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
   }
 
   get bytesSent (): number {
-    return bytesSent(this.#socket)
+    return bytesSent(this.#socket) + this.writer.sentByBatch
   }
 
   sendPing (): boolean {
@@ -327,6 +326,12 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
     // ws limits how many codecs inflate at once. Closed meanwhile, a codec would keep its place.
     if (!this.#isInflating) this.#deflate?.codec.cleanup()
   }
+}
+
+function senderFor (socket: Duplex, flusher: Flusher, deflate: Deflate | undefined): Sender {
+  if (deflate !== undefined) return new DeflatingSender(socket, flusher, deflate)
+  const isBatched = flusher.batch !== undefined && isPlainTcp(socket)
+  return isBatched ? new NativeSender(socket, flusher) : new Sender(socket, flusher)
 }
 
 /** @param code 1005: the close frame has none */

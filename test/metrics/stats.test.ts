@@ -49,7 +49,8 @@ t.test('counts a known history', async (t) => {
       bytesIn: bytes.written,
       bytesOut: bytes.read,
       resumes: { resumed: 1, ended: 0, refused: 1, node: 0, gap: 0, expired: 0, full: 0 },
-      unknownControls: 0
+      unknownControls: 0,
+      nativeSender: false
     },
     upgrades: {
       accepted: 5,

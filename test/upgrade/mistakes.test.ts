@@ -60,6 +60,19 @@ t.test('warns of a misspelt field of the header, once for a route', async (t) =>
   t.match(warnings(), [{ msg: text, route: '/text', field: 'Resume', expected: 'resume' }])
 })
 
+t.test('warns of a misspelt field also where no route matched', async (t) => {
+  const { logger, lines } = logs('warn')
+  const app = bare(t, { logger })
+  await app.register(wsRelay)
+  const { pid } = record(app)
+  app.setNotFoundHandler((_, reply) => {
+    reply.code(200).header('x-ws-relay', { target_pid: pid, Metadata: {} }).send()
+  })
+  const client = await raw(t, await listen(app))
+  await client.write(handshake('/somewhere')).until(/^HTTP\/1\.1 101 /)
+  t.match(lines, [{ route: 'no route', field: 'Metadata', expected: 'metadata' }])
+})
+
 t.test('does not warn of correct fields, nor of fields that look like none', async (t) => {
   const config = { heartbeat_interval: '30s', metadata: {}, resume: false, version: 2, user: 'x' }
   const { upgrade, warnings } = await serve(t, {

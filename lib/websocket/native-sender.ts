@@ -1,0 +1,64 @@
+import { Sender } from './sender.js'
+import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
+import type { Flusher } from './sender.js'
+
+/** A larger chunk is written by its socket, which does not copy it. */
+const maxChunk = 64 * 1024
+
+/** A socket of Node with its handle: libuv's stream, which is gone when the socket is destroyed. */
+type TcpSocket = Socket & {
+  readonly _handle: { readonly fd: number } | null
+  readonly encrypted?: boolean
+}
+
+/**
+ * Whether a stream is a TCP socket without TLS, whose descriptor can be written to. A TLS socket
+ * has a descriptor as well, and must not be written without encryption.
+ * @internal
+ */
+export function isPlainTcp (socket: Duplex): socket is TcpSocket {
+  const { _handle: handle, encrypted } = socket as Partial<TcpSocket>
+  return encrypted !== true && handle?.constructor.name === 'TCP'
+}
+
+/**
+ * A sender for a TCP socket: it takes part in the batch at the end of a loop iteration. In all
+ * other cases it writes as its base class. The order of bytes is kept, because the batch is used
+ * only while the socket has none of its own.
+ */
+export class NativeSender extends Sender {
+  readonly #tcp: TcpSocket
+  /** Node's counters do not know of these bytes. */
+  #sentByBatch = 0
+
+  constructor (socket: TcpSocket, flusher: Flusher) {
+    super(socket, flusher)
+    this.#tcp = socket
+  }
+
+  override get sentByBatch (): number {
+    return this.#sentByBatch
+  }
+
+  /** Read it right before its use: it may be that of another socket later. */
+  get descriptor (): number {
+    return this.#tcp._handle!.fd
+  }
+
+  /** The chunk to send now; undefined if there is none, or the socket has to write it. */
+  chunkForBatch (): Buffer | undefined {
+    const socket = this.#tcp
+    if (socket.destroyed || socket._handle === null || socket.writableEnded) return undefined
+    // Bytes of the socket come first: they are in its buffer, or libuv has not written all of them.
+    if (socket.writableLength > 0 || socket.writableCorked > 0) return undefined
+    return this.queuedChunk(maxChunk)
+  }
+
+  /** @param sent bytes that the kernel has taken; negative if it has taken none */
+  batchSent (chunk: Buffer, sent: number): void {
+    const taken = Math.max(0, sent)
+    this.#sentByBatch += taken
+    this.chunkTaken(chunk, taken)
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * Sends bytes on many sockets in one call. An entry is three numbers: a descriptor, and the offset
+ * and the length of its bytes. The length becomes the number of bytes that the kernel has taken, or
+ * a negative errno.
+ */
+export type SendMany = (entries: Int32Array, count: number, bytes: Uint8Array) => void
+
+interface NativePackage {
+  readonly version: number
+  readonly sendMany: SendMany
+}
+
+/** The native sender, if it can be used; otherwise the error if its package is installed. */
+export interface LoadedNative {
+  readonly sendMany?: SendMany
+  readonly err?: unknown
+}
+
+/** The version of the package's interface that this code knows. */
+const knownVersion = 1
+
+// A variable, so that no bundler resolves it. A bundle works with or without the package.
+const packageName = 'fastify-ws-relay-native'
+
+const missing = /^Cannot find (?:package|module) 'fastify-ws-relay-native'/
+
+/**
+ * Loads the optional package, unless it is turned off.
+ * @internal
+ */
+export async function loadNative (
+  env: NodeJS.ProcessEnv, load: (id: string) => Promise<NativePackage>
+): Promise<LoadedNative> {
+  if (env.WS_RELAY_NO_NATIVE) return {}
+  try {
+    const { version, sendMany } = await load(packageName)
+    if (version === knownVersion) return { sendMany }
+    return { err: new Error(`${packageName} has version ${version} of its interface`) }
+  } catch (err) {
+    // Node 20 loses the error code if a loader has hooks, so the message is compared.
+    return missing.test(String((err as Error).message)) ? {} : { err }
+  }
+}
+
+/**
+ * Resolves when the package is loaded, or known to be missing. Connections that open before write
+ * without it. See `unmask.ts` for why it is neither required nor awaited.
+ * @internal
+ */
+export const nativeLoaded: Promise<LoadedNative> =
+  loadNative(process.env, (id) => import(/* webpackIgnore: true */ /* @vite-ignore */ id))

@@ -1,0 +1,217 @@
+// The batch of one loop iteration: which sockets take part, and what becomes of their bytes.
+import t from 'tap'
+import { constants } from 'node:os'
+import { NativeSender, isPlainTcp } from '../../lib/websocket/native-sender.js'
+import { NativeBatch } from '../../lib/websocket/native-batch.js'
+import { Sender, type Flusher } from '../../lib/websocket/sender.js'
+import { WebSocketTransport } from '../../lib/websocket/transport.js'
+import { Sink, turn } from './sink.js'
+import { batchedServer, Pairs, sendManyInScript } from './native.js'
+import type { Socket } from 'node:net'
+import type { SendMany } from '../../lib/websocket/native.js'
+
+interface Entry { readonly fd: number, readonly offset: number, readonly length: number }
+
+/** @param limit bytes that it sends of each entry; undefined for all; 0 for `EAGAIN` */
+function recorder (limit?: () => number): { sendMany: SendMany, calls: Entry[][] } {
+  const calls: Entry[][] = []
+  return {
+    calls,
+    sendMany (entries, count, bytes) {
+      const call: Entry[] = []
+      for (let i = 0; i < count * 3; i += 3) {
+        const [fd, offset, length] = entries.subarray(i, i + 3)
+        call.push({ fd, offset, length })
+        const allowed = limit?.() ?? length
+        entries[i + 2] = Math.min(allowed, length)
+        if (allowed > 0) sendManyInScript(entries.subarray(i, i + 3), 1, bytes)
+        else entries[i + 2] = -constants.errno.EAGAIN
+      }
+      calls.push(call)
+    }
+  }
+}
+
+/** The next bytes of a client. */
+async function received (client: Socket, length: number): Promise<string> {
+  const chunks: string[] = []
+  let missing = length
+  client.setEncoding('latin1')
+  const done = new Promise<void>((resolve) => {
+    client.on('data', (chunk: string) => {
+      chunks.push(chunk)
+      missing -= chunk.length
+      if (missing <= 0) resolve()
+    })
+  })
+  await done
+  return chunks.join('')
+}
+
+interface Peer { socket: Socket, client: Socket, sender: NativeSender }
+
+async function build (
+  t: { teardown (task: () => void): void }, sendMany: SendMany, count = 1
+): Promise<{ flusher: Flusher, peers: Peer[] }> {
+  const { flusher } = batchedServer(sendMany)
+  const pairs = await Pairs.open(t)
+  const peers: Peer[] = []
+  for (let i = 0; i < count; i++) {
+    const { socket, client } = await pairs.connect()
+    t.teardown(() => { socket.destroy(); client.destroy() })
+    if (!isPlainTcp(socket)) throw new Error('it is no TCP socket')
+    const sender = new NativeSender(socket, flusher)
+    socket.on('drain', () => { sender.socketDrained() })
+    peers.push({ socket, client, sender })
+  }
+  return { flusher, peers }
+}
+
+t.test('sends for all sockets in one call, with one copy of the same chunk', async (t) => {
+  const { sendMany, calls } = recorder()
+  const { peers, flusher } = await build(t, sendMany, 4)
+  const shared = Buffer.from('shared')
+  const [a, b] = [Buffer.from('aa'), Buffer.from('b')]
+  const written: number[] = []
+  for (const [i, { sender }] of peers.entries()) {
+    if (i < 2) sender.sendEncoded(shared, () => { written.push(i) })
+    else for (const frame of [a, b]) sender.sendEncoded(frame)
+  }
+  t.equal(peers[0].sender.bufferedBytes, 6)
+  await turn()
+  t.strictSame(calls.map((call) => call.map(({ offset, length }) => [offset, length])), [
+    [[0, 6], [0, 6], [6, 3], [6, 3]]
+  ])
+  t.strictSame(written, [0, 1])
+  const texts = await Promise.all(
+    peers.map(({ client }, i) => received(client, i < 2 ? 6 : 3)))
+  t.strictSame(texts, ['shared', 'shared', 'aab', 'aab'])
+  for (const { socket, sender } of peers) {
+    t.equal(sender.bufferedBytes, 0)
+    t.equal(socket.bytesWritten, 0, 'Node does not know of them')
+  }
+  t.equal(peers[3].sender.sentByBatch, 3)
+  t.equal(flusher.traffic.bytesOut, 18)
+})
+
+t.test('leaves the rest of a chunk to the socket, in order', async (t) => {
+  const limits = [3, 0, 100, 1]
+  const { sendMany } = recorder(() => limits.shift()!)
+  const { peers: [{ sender, client, socket }] } = await build(t, sendMany)
+  const written: string[] = []
+  for (const text of ['first', 'second', 'third', 'fourth']) {
+    sender.sendEncoded(Buffer.from(text), () => { written.push(text) })
+    await turn()
+  }
+  t.equal(await received(client, 22), 'firstsecondthirdfourth')
+  t.strictSame(written, ['first', 'second', 'third', 'fourth'])
+  t.equal(sender.sentByBatch, 3 + 0 + 5 + 1)
+  t.equal(sender.sentByBatch + socket.bytesWritten, 22)
+})
+
+t.test('does not send while the socket has bytes of its own, or is ending', async (t) => {
+  const { sendMany, calls } = recorder()
+  const { peers, flusher } = await build(t, sendMany, 4)
+  const [corked, ended, destroyed, large] = peers
+  corked.socket.cork()
+  ended.socket.end('end')
+  destroyed.socket.destroy()
+  for (const { sender } of peers) sender.sendEncoded(Buffer.from('frame'))
+  const sink = new Sink()
+  new Sender(sink, flusher).sendEncoded(Buffer.from('stream'))
+  large.sender.sendEncoded(Buffer.alloc(5000, 'x'))
+  large.sender.sendEncoded(Buffer.alloc(5000, 'x'))
+  await turn()
+  t.strictSame(calls, [])
+  t.equal(sink.bytes, 'stream')
+  t.equal(await received(large.client, 10_005), `frame${'x'.repeat(10_000)}`)
+  corked.sender.sendEncoded(Buffer.from('!'))
+  await turn()
+  corked.socket.uncork()
+  await turn()
+  t.equal(await received(corked.client, 6), 'frame!')
+  t.equal(await received(ended.client, 3), 'end')
+})
+
+t.test('waits while the kernel takes no more, and keeps the order', async (t) => {
+  const { sendMany } = recorder()
+  const { peers: [{ sender, client, socket }] } = await build(t, sendMany)
+  const parts: string[] = []
+  for (let i = 0; socket.writableLength === 0; i++) {
+    parts.push(String(i).padEnd(60_000, '.'))
+    sender.sendEncoded(Buffer.from(parts.at(-1)!))
+    await turn()
+  }
+  parts.push('last')
+  sender.sendEncoded(Buffer.from('last'))
+  t.ok(sender.bufferedBytes > 4)
+  const expected = parts.join('')
+  t.equal(await received(client, expected.length), expected)
+})
+
+t.test('splits a batch that is too large for one call', async (t) => {
+  const { sendMany, calls } = recorder()
+  const { peers } = await build(t, sendMany, 10)
+  const chunks = peers.map((_, i) => Buffer.alloc(60_000, String(i)))
+  for (const [i, { sender }] of peers.entries()) sender.sendEncoded(chunks[i])
+  await turn()
+  t.strictSame(calls.map((call) => call.length), [4, 4, 2])
+  for (const [i, { client }] of peers.entries()) {
+    t.equal(await received(client, 60_000), String(i).repeat(60_000))
+  }
+})
+
+t.test('has at most 1024 entries in a call', async (t) => {
+  const { sendMany, calls } = recorder()
+  const { peers: [{ socket }], flusher } = await build(t, sendMany)
+  const frame = Buffer.from('frame')
+  class Endless extends NativeSender {
+    override get descriptor (): number { return -1 }
+    override chunkForBatch (): Buffer { return frame }
+    override batchSent (): void {}
+  }
+  const same = Array.from({ length: 1025 }, () => new Endless(socket as never, flusher))
+  flusher.batch!.sendAll(same)
+  t.strictSame(calls.map((call) => call.length), [1024, 1])
+})
+
+t.test('calls back after all sockets were written', async (t) => {
+  const { sendMany } = recorder()
+  const { peers: [first, second] } = await build(t, sendMany, 2)
+  first.sender.sendEncoded(Buffer.from('one'), () => {
+    second.sender.sendEncoded(Buffer.from(' three'))
+    first.socket.destroy()
+  })
+  first.sender.sendEncoded(Buffer.from('!'), () => {})
+  second.sender.sendEncoded(Buffer.from('two'), () => {})
+  await turn()
+  t.equal(await received(first.client, 4), 'one!')
+  t.equal(await received(second.client, 9), 'two three')
+})
+
+t.test('is used for TCP without TLS and compression only', async (t) => {
+  const server = batchedServer(sendManyInScript)
+  const pairs = await Pairs.open(t)
+  const { socket, client } = await pairs.connect()
+  t.teardown(() => { socket.destroy(); client.destroy() })
+  const settings = { maxPayload: 100, maxBufferedAmount: 100 }
+  const open = (options: object): WebSocketTransport => {
+    return new WebSocketTransport({ server, socket, settings, deflate: undefined, ...options })
+  }
+  const transport = open({})
+  t.ok(transport.writer instanceof NativeSender)
+  transport.writer.sendEncoded(Buffer.from('frame'))
+  await turn()
+  t.equal(transport.bytesSent, 5)
+  t.notOk(open({ socket: new Sink() }).writer instanceof NativeSender)
+  const codec = { cleanup () {} }
+  t.notOk(open({ deflate: { codec, threshold: 0 } }).writer instanceof NativeSender)
+  t.notOk(isPlainTcp(Object.assign(Object.create(socket) as Socket, { encrypted: true })))
+  socket.destroy()
+  t.notOk(isPlainTcp(socket))
+  server.flusher.batch = undefined
+  const { socket: other, client: peer } = await pairs.connect()
+  t.teardown(() => { other.destroy(); peer.destroy() })
+  t.notOk(open({ socket: other }).writer instanceof NativeSender)
+  t.ok(new NativeBatch(sendManyInScript))
+})

@@ -1,0 +1,49 @@
+import t from 'tap'
+import { normalizeOptions } from '../../lib/registration/options.js'
+import { UpgradeServer } from '../../lib/registration/upgrade-server.js'
+import { loadNative } from '../../lib/websocket/native.js'
+import { buildRuntime, recordingLogger } from '../process/helpers.js'
+
+const sendMany = (): void => {}
+
+t.test('loads the native sender, unless it is missing or turned off', async (t) => {
+  const loaded: string[] = []
+  const load = async (id: string) => {
+    loaded.push(id)
+    return { version: 1, sendMany }
+  }
+  t.strictSame(await loadNative({}, load), { sendMany })
+  t.strictSame(loaded, ['fastify-ws-relay-native'])
+  t.strictSame(await loadNative({ WS_RELAY_NO_NATIVE: '1' }, load), {})
+  t.equal(loaded.length, 1)
+  for (const kind of ['package', 'module']) {
+    const missing = `Cannot find ${kind} 'fastify-ws-relay-native' imported from /app/x.js`
+    t.strictSame(await loadNative({}, async () => { throw new Error(missing) }), {})
+  }
+})
+
+t.test('says why an installed native sender cannot be used', async (t) => {
+  const broken = new Error('it has no binary')
+  t.strictSame(await loadNative({}, async () => { throw broken }), { err: broken })
+  t.match(await loadNative({}, async () => ({ version: 2, sendMany })), {
+    err: /fastify-ws-relay-native has version 2/
+  })
+})
+
+t.test('stats tell whether it is in use, and the log why not', async (t) => {
+  const { logger, lines } = recordingLogger()
+  const { runtime, processes } = buildRuntime({ logger })
+  const server = new UpgradeServer(runtime, normalizeOptions({}).server)
+  t.equal(processes.stats().connections.nativeSender, false)
+  server.useNative({})
+  t.strictSame(lines, [])
+  const err = new Error('it has no binary')
+  server.useNative({ err })
+  t.strictSame(lines.splice(0), [{
+    level: 'info', args: [{ err }, 'the native sender cannot be used: sockets write one by one']
+  }])
+  t.equal(processes.stats().connections.nativeSender, false)
+  server.useNative({ sendMany })
+  t.equal(processes.stats().connections.nativeSender, true)
+  t.strictSame(lines, [])
+})

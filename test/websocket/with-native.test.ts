@@ -1,0 +1,38 @@
+// Runs the suites of connections again, with the native sender. `scripts/test.mjs` turns it off.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { loader, modulePath, root } from '../program.js'
+import { compiledSendMany, notCompiled } from './native.js'
+
+/** The smoke run has the first two. */
+const folders = [
+  'test/conformance', 'test/websocket', 'test/integration/connection', 'test/abuse',
+  'test/properties/connections', 'test/properties/resume', 'test/integration/resume',
+  'test/integration/upgrade'
+]
+const isSmoke = process.env.TEST_SMOKE === '1'
+const skip = await compiledSendMany() === undefined && notCompiled
+
+for (const folder of isSmoke ? folders.slice(0, 2) : folders) {
+  const names = readdirSync(join(root, folder), { recursive: true }) as string[]
+  for (const name of names) {
+    if (!name.endsWith('.test.ts') || name.startsWith('with-native')) continue
+    t.test(`${folder}/${name} with the native sender`, { skip }, async (t) => {
+      const { NODE_OPTIONS: _, ...env } = process.env
+      const args = [...loader, modulePath(`${folder}/${name}`)]
+      const child = spawn(process.execPath, args, {
+        cwd: root,
+        env: { ...env, WS_RELAY_NO_NATIVE: '', FC_RUNS: isSmoke ? '300' : '3000' },
+        stdio: ['ignore', 'pipe', 'inherit']
+      })
+      let output = ''
+      child.stdout.on('data', (text) => { output += text })
+      const [code] = await once(child, 'close')
+      if (code !== 0) t.comment(output.slice(-4000))
+      t.equal(code, 0, 'it passes')
+    })
+  }
+}
