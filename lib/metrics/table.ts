@@ -1,5 +1,5 @@
 import type { ClusterStats } from '../../types/cluster.js'
-import type { ClosedConnections, ProcessStats } from '../../types/stats.js'
+import type { ClosedConnections, KeyedStats, ProcessStats } from '../../types/stats.js'
 
 /** One number of a metric. */
 export interface Sample {
@@ -71,6 +71,11 @@ function one (value: number): Sample[] {
 /** One sample for each entry of a record. */
 function each (label: string, values: Readonly<Record<string, number>>): Sample[] {
   return Object.entries(values).map(([key, value]) => ({ labels: { [label]: key }, value }))
+}
+
+/** One sample for each kind of processes with keys. */
+function eachKind (keyed: ProcessStats['keyed'], figure: keyof KeyedStats): Sample[] {
+  return Object.entries(keyed).map(([kind, stats]) => ({ labels: { kind }, value: stats[figure] }))
 }
 
 /** Every metric but the histogram, in the order of the table in docs/metrics.md. */
@@ -205,6 +210,34 @@ export const metrics: readonly Metric[] = [
     help: 'Messages that processes have read, or connections have written',
     labels: [],
     samples: ({ delivered }) => one(delivered)
+  },
+  {
+    name: 'keyed_processes',
+    type: 'gauge',
+    help: 'Processes with keys that are alive, those that clean up included',
+    labels: ['kind'],
+    samples: ({ keyed }) => eachKind(keyed, 'alive')
+  },
+  {
+    name: 'keyed_started_total',
+    type: 'counter',
+    help: 'Processes with keys that were started',
+    labels: ['kind'],
+    samples: ({ keyed }) => eachKind(keyed, 'started')
+  },
+  {
+    name: 'keyed_crashed_total',
+    type: 'counter',
+    help: 'Processes with keys that have failed',
+    labels: ['kind'],
+    samples: ({ keyed }) => eachKind(keyed, 'crashed')
+  },
+  {
+    name: 'keyed_refused_total',
+    type: 'counter',
+    help: 'Requests that found no process of their key and could not start one',
+    labels: ['kind'],
+    samples: ({ keyed }) => eachKind(keyed, 'refused')
   },
   {
     name: 'refused_total',

@@ -4,6 +4,7 @@ import { House } from '../connection/park/house.js'
 import { MemoryTransport } from '../connection/transports/memory-transport.js'
 import { Rig, WebSocketClient } from '../connection/transports/clients.js'
 import { answer, build, handshake, listen, open, record, until } from '../helpers.js'
+import { House as Rooms } from '../process/keyed/rooms.js'
 import { WireClient } from '../integration/resume/wire-client.js'
 import { dead } from '../upgrade/support.js'
 import { read, readCounted } from './samples.js'
@@ -233,6 +234,22 @@ t.test('shows how many connections are paused and parked', async (t) => {
   busy.release()
   await house.rig.settle()
   t.match(await read(processes, 'connections'), { open: 2, parked: 0, paused: 0 })
+})
+
+t.test('counts processes with keys by kind', async (t) => {
+  const house = new Rooms({ max: 1 })
+  const { processes } = house
+  house.send('hello')
+  await house.settle()
+  house.send('hello', 'b')
+  house.send('crash')
+  await house.settle()
+  house.send('hello')
+  await house.settle()
+  t.strictSame(await read(processes, 'keyed_processes'), { room: 1 })
+  t.strictSame(await read(processes, 'keyed_started_total'), { room: 2 })
+  t.strictSame(await read(processes, 'keyed_crashed_total'), { room: 1 })
+  t.strictSame(await read(processes, 'keyed_refused_total'), { room: 1 })
 })
 
 t.test('is ready until it drains', async (t) => {

@@ -43,6 +43,7 @@ async function node (t: Test): Promise<FastifyInstance> {
   const app = await build(t, { node: 'a', cluster: memory({ hub }) })
   const other = createProcesses({ node: 'b', cluster: memory({ hub }) })
   t.teardown(() => other.close())
+  await app.processes.keyed('room', { start: (self) => self.serve({}) }).get('lobby')
   const registry = new successor.Registry()
   registry.setContentType(successor.openMetricsContentType as never)
   collect(app.processes, successor, { registry })
