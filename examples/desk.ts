@@ -198,8 +198,10 @@ async function operator (self: Process<{ file: CaseFile, waiting: number }>, nam
         const { id, lines = [] } = visitors.get(pid) ?? {}
         visitors.delete(pid)
         if (cause === 'transfer') self.send('bot', 'file', { visitor: pid, lines })
-        const why = cause === 'transfer' ? 'is with the bot again' : 'left'
-        self.send(me, 'gone', { visitor: id, why })
+        const reasons: Partial<Record<string, string>> = {
+          transfer: 'is with the bot again', shutdown: 'has to connect again'
+        }
+        self.send(me, 'gone', { visitor: id, why: reasons[cause] ?? 'left' })
       }
       // Ends only after the last message of the last visitor.
       if (!onDuty && visitors.size === 0) self.stop()

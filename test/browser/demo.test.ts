@@ -233,7 +233,7 @@ t.test(
     await visitor.getByRole('button', { name: 'Talk to a human' }).click()
     await see(visitor, '#desk-with', 'number 1 in the queue')
     await see(operator, '#operator-queue', '1 waiting')
-    await visitor.getByRole('button', { name: 'Send 20 messages' }).click()
+    await visitor.getByRole('button', { name: '20 messages' }).click()
     await see(visitor, '#desk-tally', 'by Bot')
     await operator.getByRole('button', { name: 'Take the next visitor' }).click()
     await see(visitor, '#desk-with', 'You are talking to Olga')

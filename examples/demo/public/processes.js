@@ -24,8 +24,9 @@ function show ({ rows: processes, more, stats }) {
   }
   for (const process of processes) {
     if (!rows.has(process.pid)) rows.set(process.pid, create(process))
-    update(rows.get(process.pid), process)
   }
+  // The oldest first: the target of a socket is older than the socket.
+  for (const process of processes.toReversed()) update(rows.get(process.pid), process)
   // The newest processes come first, in the list and on the page.
   $('processes-rows').prepend(
     ...processes.map(({ pid }) => rows.get(pid).row).filter((row) => !row.isConnected)
