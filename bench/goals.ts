@@ -1,5 +1,7 @@
 import { figures, type Measurement } from './compare.js'
-import { alone, floor, reference, withRelay } from './scenarios.js'
+import {
+  alone, floor, reference, resumeUnused, resumeUsed, withoutResume, withRelay
+} from './scenarios.js'
 import { ratios, spread, type Spread } from './rig/statistics.js'
 import type { Results } from './results.js'
 
@@ -45,6 +47,18 @@ function idle (results: Results, figure: keyof Measurement): Spread | undefined 
   const measured =
     comparison && figures(comparison, 'ours, serve', figure).filter((one) => one !== undefined)
   return measured?.length ? spread(measured) : undefined
+}
+
+/** Bytes of heap of an idle connection beyond those without the option `resume`. */
+function addedByResume (results: Results, server: string): Spread | undefined {
+  const comparison = results.comparisons?.find(({ scenario }) => scenario === 'resume-idle')
+  if (comparison === undefined) return undefined
+  const [without, heaps] = [withoutResume, server].map((name) => figures(comparison, name, 'heap'))
+  const differences = heaps.flatMap((heap, round) => {
+    const other = without[round]
+    return heap === undefined || other === undefined ? [] : [1024 * (heap - other)]
+  })
+  return differences.length === 0 ? undefined : spread(differences)
 }
 
 function hop (results: Results, name: string): Spread | undefined {
@@ -105,6 +119,27 @@ export function goals (results: Results): Goal[] {
       atMost: 1.02,
       unit: `of ${alone}`,
       measured: toReference(results, 'plain', alone, withRelay)
+    },
+    ...['echo', 'fan-out'].flatMap((scenario) => [
+      { server: resumeUnused, atMost: 1.02, who: 'does not resume' },
+      { server: resumeUsed, atMost: 1.05, who: 'may resume' }
+    ].map(({ server, atMost, who }) => ({
+      what: `${scenario}: a client that ${who}, server CPU`,
+      atMost,
+      unit: `of ${withoutResume}`,
+      measured: toReference(results, `resume-${scenario}`, withoutResume, server)
+    }))),
+    {
+      what: 'idle connection that does not resume, heap',
+      atMost: 8,
+      unit: `B more than ${withoutResume}`,
+      measured: addedByResume(results, resumeUnused)
+    },
+    {
+      what: 'idle connection that may resume, heap',
+      atMost: 400,
+      unit: `B more than ${withoutResume}`,
+      measured: addedByResume(results, resumeUsed)
     },
     { what: 'idle connection, RSS', atMost: 6, unit: 'KiB', measured: idle(results, 'rss') },
     { what: 'idle connection, heap', atMost: 3, unit: 'KiB', measured: idle(results, 'heap') },

@@ -67,7 +67,7 @@ export function comparisonSection (comparison: Comparison): string {
   const rows =
     scenario.spec.kind === 'idle'
       ? table(
-        ['server', 'RSS, KiB', 'heap, KiB', `RSS to ${reference}`],
+        ['server', 'RSS, KiB', 'heap, KiB', `RSS to ${referenceOf(scenario)}`],
         names.map((name) => [
           name,
           range(comparison, name, 'rss'),
@@ -271,6 +271,7 @@ const method = `# Benches
 | \`npm run bench -- --quick\` | one short round of everything, 2 minutes: a first look, not for quoting |
 | \`npm run bench -- --write\` | writes this page and \`growth.svg\` too |
 | \`npm run bench -- --only compare --scenarios echo,storm --rounds 3\` | a part: \`compare\`, \`process\`, \`events\` or \`growth\` |
+| \`npm run bench -- --only compare --scenarios resume-echo,resume-fan-out,resume-idle --rounds 15\` | the cost of the option \`resume\`, for clients that use it and for others |
 | \`npm run bench:process\` | the benches without sockets |
 | \`npm run bench -- --from bench/dist/results.json --write\` | writes the page of the last run again |
 
