@@ -3,6 +3,7 @@ import { clusterMutants } from './cluster.js'
 import { drainMutants } from './drain.js'
 import { parkMutants } from './park.js'
 import { keyMutants } from './keys.js'
+import { explainMutants } from './explain.js'
 import { processMutants } from './process.js'
 import { relayMutants } from './relay.js'
 import { resumeMutants } from './resume.js'
@@ -12,5 +13,6 @@ import type { Mutant } from './mutant.js'
 export const mutants: readonly Mutant[] = [
   ...processMutants, ...keyMutants, ...relayMutants, ...resumeMutants, ...parkMutants,
   ...drainMutants,
-  ...clusterMutants, ...clientMutants, ...warningMutants
+  ...clusterMutants, ...clientMutants,
+  ...explainMutants, ...warningMutants
 ]

@@ -2,6 +2,7 @@ import { clientSessions } from './client/sessions.js'
 import { calls } from './processes/calls.js'
 import { connections } from './connections/connections.js'
 import { drains } from './drain/drains.js'
+import { explain } from './explain/explain.js'
 import { fanOut } from './cluster/fan-out.js'
 import { keys } from './processes/keys.js'
 import { names } from './cluster/names.js'
@@ -17,6 +18,7 @@ export const suites: readonly Suite[] = [
   relations,
   calls,
   supervisors,
+  explain,
   keys,
   connections,
   resume,
