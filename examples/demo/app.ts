@@ -30,7 +30,9 @@ export interface Memory {
 const empty = (): Memory => ({ archive: new Map(), counts: new Map() })
 
 /** @param command asks the launcher for a fault; without it, the page has no faults */
-export async function build (command?: (command: Command) => void, memory = empty()) {
+export async function build (
+  command?: (command: Command) => Promise<void>, memory = empty()
+) {
   // A browser keeps a spare connection without a request, for which close() would wait.
   const app = Fastify({
     forceCloseConnections: true,
@@ -62,9 +64,20 @@ export async function build (command?: (command: Command) => void, memory = empt
 
 if (process.argv[1] === import.meta.filename) {
   const memory = empty()
-  const app = await build((command) => { process.send?.(command) }, memory)
+  const unanswered: Array<() => void> = []
+  const command = async (command: Command) => {
+    await new Promise<void>((resolve) => {
+      unanswered.push(resolve)
+      process.send?.(command)
+    })
+  }
+  const app = await build(command, memory)
   await app.listen({ port: 0, host: '127.0.0.1' })
-  process.on('message', async (order: 'drain' | { memory?: Memory }) => {
+  process.on('message', async (order: 'done' | 'drain' | { memory?: Memory }) => {
+    if (order === 'done') {
+      unanswered.shift()?.()
+      return
+    }
     if (order !== 'drain') {
       for (const [room, lines] of order.memory?.archive ?? []) memory.archive.set(room, lines)
       for (const [page, counts] of order.memory?.counts ?? []) memory.counts.set(page, counts)

@@ -28,7 +28,7 @@ const Frame = Type.Union([
   Type.Object({ n: Type.Integer({ minimum: 1 }) }),
   Type.Object({ had: Type.Integer({ minimum: 0 }) }), // the last number that the page has had
   Type.Object({
-    do: Type.Union(['cut', 'move', 'freeze', 'restart'].map((fault) => Type.Literal(fault)))
+    do: Type.Union(['cut', 'freeze', 'restart'].map((fault) => Type.Literal(fault)))
   })
 ])
 
@@ -123,13 +123,14 @@ async function counter (
 /**
  * Adds the socket `/network`.
  *
- * @param command asks the launcher, which has the proxy, for a fault
+ * @param command asks the launcher, which has the proxy, for a fault, and resolves after it
  * @param all the counts of all pages
  */
 export function network (
-  app: FastifyInstance, command: (command: Command) => void, all: Map<string, Counts>
+  app: FastifyInstance, command: (command: Command) => Promise<void>, all: Map<string, Counts>
 ) {
   const { processes } = app
+  const fail = (err: unknown) => { app.log.error(err, 'the launcher does not answer') }
   /** The sockets of each page, which has several. */
   const sockets = new Map<string, Set<Socket>>()
   const portsOf = (page: string) =>
@@ -149,18 +150,24 @@ export function network (
   })
 
   const faults = {
-    cut: (page: string) => { command({ cut: portsOf(page) }) },
-    move: (page: string) => { command({ silence: portsOf(page) }) },
-    restart: () => { command({ restart: true }) }
+    cut: (page: string) => { command({ cut: portsOf(page) }).catch(fail) },
+    restart: () => { command({ restart: true }).catch(fail) }
   }
   processes.supervise({
     name: 'network',
     children: [{ id: 'counter', name: 'counter', start: counter, args: [all, faults] }]
   })
 
-  const schema = {
-    querystring: Type.Object({ page: Type.Optional(Type.String({ pattern: '^[0-9a-f]{16}$' })) })
-  }
+  const Page = Type.String({ pattern: '^[0-9a-f]{16}$' })
+  // By a request of its own: the answer could not come over a connection that is silent.
+  app.post<{ Querystring: { page: string } }>('/network/move', {
+    schema: { querystring: Type.Object({ page: Page }) }
+  }, async (request, reply) => {
+    await command({ silence: portsOf(request.query.page) })
+    reply.code(204)
+  })
+
+  const schema = { querystring: Type.Object({ page: Type.Optional(Page) }) }
   app.get<{ Querystring: { page?: string } }>('/network', {
     schema, config: { wsRelay: { maxPayload: 4096 } }
   }, (request, reply) => {

@@ -50,6 +50,8 @@ async function start () {
     if ('cut' in message) proxy.cut(message.cut)
     else if ('silence' in message) proxy.silence(message.silence)
     else if ('restart' in message) restart().catch(fail)
+    else return
+    child.send('done')
   })
   return { child, port: await hear(child, 'port') }
 }

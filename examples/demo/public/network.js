@@ -4,12 +4,10 @@
 // ({ n }, the server's numbers), `counted` (the server's counts of the page's numbers), `freezes`
 // ({ frozen }) and, first of all after that time, `thaws`. Before a restart it receives `restarts`
 // and `drains`.
-import { Connection, tryNow } from './connection.js'
+import { Connection, page, tryNow } from './connection.js'
 import { Chart, Count } from './count.js'
 import { $, enable } from './dom.js'
 import { seconds, showState } from './state.js'
-
-const silence = 1000 // milliseconds without a number, after which the old network must be gone
 
 const up = new Count()
 const down = new Count()
@@ -20,8 +18,6 @@ let sockets = 0
 let sessions = 1
 let isKnown = false // the server has said where to go on
 let trouble // { since, mark }: something was broken; over when the server has had number `mark`
-let isMoving = false
-let silenceTimer
 
 const faults = {
   cut: 'The network is cut, and both ends see it. The client tries again.',
@@ -36,10 +32,9 @@ export function start () {
   showState($('network-state'), connection, 'the counter')
   for (const name of Object.keys(faults)) {
     $(`network-${name}`).onclick = () => {
-      connection.send({ do: name })
       begin(faults[name])
-      isMoving = name === 'move'
-      if (isMoving) silenceTimer = setTimeout(notice, silence)
+      if (name === 'move') move()
+      else connection.send({ do: name })
     }
   }
   connection.on('state', showSession)
@@ -86,12 +81,11 @@ function hear ({ n }) {
   down.take(n)
   down.sent = Math.max(down.sent, n)
   charts.down.add()
-  clearTimeout(silenceTimer)
-  if (isMoving) silenceTimer = setTimeout(notice, silence)
 }
 
-/** A browser on a new network says that it is online. */
-function notice () {
+/** A browser on a new network says that it is online. This request has a connection of its own. */
+async function move () {
+  await fetch(`network/move?page=${page}`, { method: 'POST' })
   tell('The browser tells of another network. The client asks the server for a sign of life, and ' +
     'waits for 10 s.', 'wait')
   tryNow()
@@ -118,8 +112,6 @@ function comeBack () {
   trouble.mark = up.sent
   trouble.waited = up.sent - up.received
   trouble.until = Date.now()
-  isMoving = false
-  clearTimeout(silenceTimer)
 }
 
 function end () {
