@@ -49,7 +49,8 @@ export function sharedBuffer (platform: NodeJS.Platform): Buffer | null {
   return platform === 'win32' ? null : Buffer.allocUnsafeSlow(readSize)
 }
 
-const shared = sharedBuffer(process.platform)
+/** Null where each read has a buffer of its own. */
+export const readBuffer = sharedBuffer(process.platform)
 const nodeFields = findOnReadFields(new Socket())
 
 /**
@@ -60,7 +61,7 @@ const nodeFields = findOnReadFields(new Socket())
  * buffered are still emitted as `data`.
  */
 export function useSharedBuffer<S extends Duplex> (
-  socket: S, onRead: OnRead<S>, buffer = shared, fields = nodeFields
+  socket: S, onRead: OnRead<S>, buffer = readBuffer, fields = nodeFields
 ): void {
   const { _handle: handle } = socket as { _handle?: Handle | null }
   const owner = socket as unknown as Record<symbol, unknown>

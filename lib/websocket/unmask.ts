@@ -1,3 +1,5 @@
+import { readBuffer } from './read-buffer.js'
+
 type Unmask = (payload: Buffer, mask: Buffer) => void
 
 interface BufferUtil {
@@ -37,9 +39,22 @@ export const unmaskLoaded: Promise<void> =
     .then((loaded) => { nativeUnmask = loaded })
 
 // Measured. Below `nativeLength`, the call into C++ costs more than the loop over the bytes. Below
-// `wordsLength`, the view of the bytes as words does.
+// `wordsLength`, making a view of the bytes as words does. Below `readWordsLength`, the loop over
+// the words of an existing view does.
 const nativeLength = 64
 const wordsLength = 192
+const readWordsLength = 80
+
+/** The view of the buffer that all sockets are read into: payloads are in it, mostly. */
+const readWords = wordsOf(readBuffer)
+
+/**
+ * Views a buffer as words, or nothing if there is no buffer.
+ * @internal
+ */
+export function wordsOf (bytes: Buffer | null): Int32Array {
+  return bytes === null ? new Int32Array() : new Int32Array(bytes.buffer)
+}
 
 // bufferutil takes the mask as a Buffer. One is enough, because it is read as soon as it is
 // written.
@@ -64,7 +79,16 @@ export function unmask (
     native(payload, nativeMask)
     return false
   }
-  return length < wordsLength ? unmaskBytes(payload, mask, 0, length) : unmaskWords(payload, mask)
+  const isRead = payload.buffer === readWords.buffer
+  if (length < (isRead ? readWordsLength : wordsLength)) {
+    return unmaskBytes(payload, mask, 0, length)
+  }
+  const { buffer, byteOffset } = payload
+  const before = -byteOffset & 3
+  const start = byteOffset + before
+  if (isRead) return unmaskWords(payload, mask, before, readWords, start >> 2)
+  const words = new Int32Array(buffer, start, length - before >> 2)
+  return unmaskWords(payload, mask, before, words, 0)
 }
 
 function unmaskBytes (payload: Buffer, mask: number, start: number, end: number): boolean {
@@ -82,16 +106,21 @@ function unmaskBytes (payload: Buffer, mask: number, start: number, end: number)
   return seen < 0x80
 }
 
-function unmaskWords (payload: Buffer, mask: number): boolean {
+/**
+ * @param before bytes before the first word
+ * @param first index of that word
+ */
+function unmaskWords (
+  payload: Buffer, mask: number, before: number, words: Int32Array, first: number
+): boolean {
   const { length } = payload
-  const before = -payload.byteOffset & 3
   const count = length - before >> 2
   const after = before + count * 4
-  const words = new Int32Array(payload.buffer, payload.byteOffset + before, count)
   // The first aligned word starts at any byte of the mask, so the mask is rotated.
   const rotated = mask >>> 8 * before | mask << 32 - 8 * before
   let seen = 0
-  for (let i = 0; i < count; i++) seen |= words[i] ^= rotated
+  const end = first + count
+  for (let i = first; i < end; i++) seen |= words[i] ^= rotated
   const head = unmaskBytes(payload, mask, 0, before)
   const tail = unmaskBytes(payload, rotated, after, length)
   return head && tail && (seen & 0x80808080) === 0

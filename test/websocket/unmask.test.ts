@@ -1,6 +1,14 @@
 import { createRequire } from 'node:module'
 import t from 'tap'
-import { loadUnmask, unmask, unmaskLoaded } from '../../lib/websocket/unmask.js'
+import { readBuffer } from '../../lib/websocket/read-buffer.js'
+import { loadUnmask, unmask, unmaskLoaded, wordsOf } from '../../lib/websocket/unmask.js'
+
+/** A place for bytes: a buffer of its own, or the last bytes of the one for all reads. */
+const rooms = [
+  (length: number) => Buffer.allocUnsafeSlow(length),
+  (length: number) => readBuffer!.subarray(readBuffer!.length - length),
+  (length: number) => readBuffer!.subarray(1000, 1000 + length)
+]
 
 /** A module as `import()` of a CommonJS file resolves it. */
 const moduleOf = async (unmask: (payload: Buffer, mask: Buffer) => void) => ({
@@ -13,13 +21,15 @@ t.test('unmasks the same with and without bufferutil, at any length and alignmen
       payload[i] = byte ^ mask[i & 3]
     })
   for (const mask of [0x04030201, -1, 0x80, 0x7f000000, -0x80000000, 0]) {
-    for (const length of [0, 1, 2, 3, 4, 7, 63, 64, 65, 191, 192, 193, 194, 195, 196, 300]) {
+    for (const length of [
+      0, 1, 2, 3, 4, 7, 63, 64, 65, 79, 80, 81, 82, 83, 191, 192, 193, 194, 195, 196, 300
+    ]) {
       for (const at of [0, 1, 2, 3]) {
         for (const fill of [0x61, 0xe9]) {
           const plain = Buffer.alloc(length, fill)
           const masked = plain.map((byte, i) => byte ^ (mask >>> (8 * (i & 3)))) as Buffer
-          for (const with_ of [undefined, null, native]) {
-            const room = Buffer.allocUnsafeSlow(at + length + 1)
+          for (const [i, with_] of [undefined, null, null, null, native].entries()) {
+            const room = rooms[i % rooms.length](at + length + 1)
             room[at + length] = 0xff
             const payload = room.subarray(at, at + length)
             masked.copy(payload)
@@ -38,10 +48,10 @@ t.test('unmasks the same with and without bufferutil, at any length and alignmen
 })
 
 t.test('finds a single non-ASCII byte at any position', async t => {
-  for (const length of [1, 5, 63, 192, 195]) {
+  for (const length of [1, 5, 63, 80, 83, 192, 195]) {
     for (const at of [0, 1, 2, 3]) {
       for (let odd = 0; odd < length; odd++) {
-        const payload = Buffer.allocUnsafeSlow(at + length).subarray(at).fill(0x61 ^ 0x55)
+        const payload = rooms[odd % 2](at + length).subarray(at).fill(0x61 ^ 0x55)
         payload[odd] = 0x80 ^ 0x55
         if (unmask(payload, 0x55555555, null)) t.fail(`byte ${odd} of ${length} at ${at}`)
         payload.fill(0x61 ^ 0x55)
@@ -49,6 +59,11 @@ t.test('finds a single non-ASCII byte at any position', async t => {
       }
     }
   }
+})
+
+t.test('has no words where each read has a buffer of its own', async t => {
+  t.equal(wordsOf(null).length, 0)
+  t.equal(wordsOf(Buffer.allocUnsafeSlow(8)).length, 2)
 })
 
 t.test(
