@@ -6,12 +6,17 @@ import type { BindResult, RemoteNodes } from '../process/remote/remote-nodes.js'
 import type { TargetExit, ExitListener } from '../process/exits/relations.js'
 import type { Pid } from '../../types/pid.js'
 
+/** The connection of a binding. */
+export interface BindingConnection extends ExitListener {
+  readonly pid: Pid
+}
+
 /** Stands between a connection and a target that is more than a process of this node. */
 export interface TargetBinding {
   /** Whether the target is a process of another node. */
   readonly isRemote: boolean
   /** From now on the connection receives the exit of the target. */
-  attachConnection (connection: ExitListener): void
+  attachConnection (connection: BindingConnection): void
   /** Called when the connection has left the target. */
   release (): void
 }

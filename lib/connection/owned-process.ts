@@ -1,4 +1,4 @@
-import type { TargetBinding } from './binding.js'
+import type { BindingConnection, TargetBinding } from './binding.js'
 import type { Target } from '../process/entity.js'
 import type { ExitListener, TargetExit } from '../process/exits/relations.js'
 import type { Pid } from '../../types/pid.js'
@@ -19,14 +19,14 @@ export class OwnedProcess implements TargetBinding, ExitListener {
   readonly isRemote = false
   readonly #host: OwnedProcessHost
   readonly #process: Target
-  #connection!: ExitListener
+  #connection!: BindingConnection
 
   constructor (host: OwnedProcessHost, process: Target) {
     this.#host = host
     this.#process = process
   }
 
-  attachConnection (connection: ExitListener): void {
+  attachConnection (connection: BindingConnection): void {
     this.#connection = connection
     this.#host.exitSignals.monitor(this.#process.pid, this)
   }
@@ -42,6 +42,6 @@ export class OwnedProcess implements TargetBinding, ExitListener {
   /** A connection that has left its target ignores an exit that is on its way already. */
   release (): void {
     this.#host.exitSignals.demonitor(this.#process.pid, this)
-    this.#process.cancel(undefined, 'shutdown')
+    this.#process.cancel(undefined, 'shutdown', { cause: 'cancel', by: this.#connection.pid })
   }
 }

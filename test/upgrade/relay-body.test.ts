@@ -86,11 +86,13 @@ t.test('starts a process at the 101, and cancels it after the leave', async (t) 
   client.send('hi')
   await client.got('hello', 'you said hi')
   const [pid] = sessions.pids
+  const [by] = app.processes.list().filter((one) => one !== pid)
   t.equal(app.processes.list().length, 2, 'the process and the connection')
   const exited = app.processes.exited(pid)
   client.socket.close(4000)
   t.equal((await exited).reason, 'shutdown')
   t.same(sessions.topics, ['ws.join', 'ws.leave client', '@cancel'])
+  t.match(app.processes.explain(pid)!.chain, [{ cause: 'cancel', by }])
   await until(() => app.processes.list().length === 0)
 })
 
