@@ -11,6 +11,7 @@ import type {
   ProcessSystem,
   SpawnOptions,
   Supervisor,
+  SystemHealth,
   Timer
 } from '../../lib/process/index.js'
 import type { Process, Processes, Sending } from '../../types/processes.js'
@@ -96,6 +97,9 @@ test('what the functions of a system return', () => {
   expect(processes.list()).type.toBe<Pid[]>()
   expect(processes.exited('name')).type.toBe<Promise<Exit>>()
   expect(processes.stats()).type.toBe<ProcessStats>()
+  expect(processes.health()).type.toBe<SystemHealth>()
+  expect(processes.drain({ over: '30s', delay: 5000 })).type.toBe<Promise<void>>()
+  expect(processes.drain).type.not.toBeCallableWith({ after: '5s' })
   expect(
     processes.supervise({
       children: [{ id: 'a', start: async (_self: Process, _title: string) => {}, args: ['Lobby'] }]
@@ -118,6 +122,7 @@ test('what the functions of a process return', () => {
   expect<Sending>().type.toBeAssignableFrom<Process>()
   expect<Sending>().type.toBeAssignableFrom<Processes>()
   expect(self).type.not.toHaveProperty('stats')
+  expect(self).type.not.toHaveProperty('drain')
   expect(self).type.not.toHaveProperty('close')
   expect(self.stop).type.toBeCallableWith('reason')
   expect(self.stop()).type.toBe<never>()
