@@ -10,6 +10,7 @@ import { Value } from '@sinclair/typebox/value'
 import wsRelay, { type Pid, type Process, type Processes } from '../lib/index.js'
 
 export const maxRooms = 100
+const keptRooms = 1000
 const kept = 30 // lines that a new client gets
 
 // Valid messages of a client. They are untrusted: checked here, and limited in size by the route.
@@ -31,27 +32,21 @@ function parse (data: unknown) {
   }
 }
 
-interface Topics { about: undefined, 'is it empty': undefined }
+interface Topics { about: undefined }
 interface Line { key: string, name?: string, text: string }
 
 /** The last lines of each room, which outlive it when it crashes. A real chat has a database. */
 export type Archive = Map<string, Line[]>
 
-/**
- * The body of a room. The sockets of its clients may be on any node.
- *
- * @param close stops the room
- */
+/** The body of a room. The sockets of its clients may be on any node. */
 export async function room (
-  self: Process<Topics>,
-  name: string,
-  node: string,
-  archive: Archive = new Map(),
-  close: () => void = () => { self.stop() }
+  self: Process<Topics>, name: string, node: string, archive: Archive = new Map()
 ) {
   const people = new Map<Pid, { id: number, name: string }>() // clients see ids, never PIDs
   const lines = archive.get(name) ?? []
   archive.set(name, lines)
+  // Only the lines of the newest rooms are kept.
+  if (archive.size > keptRooms) archive.delete(archive.keys().next().value!)
   let lastId = 0
 
   // Each client reads {"topic":"line","data":{…}}.
@@ -66,7 +61,6 @@ export async function room (
     tell('line', line)
   }
 
-  self.sendEvery('1m', self.pid, 'is it empty')
   await self.serve({
     'ws.join': ({ client_pid, metadata, rejoined }) => {
       const person = { id: ++lastId, name: String(metadata.name) }
@@ -89,13 +83,7 @@ export async function room (
       if (cause !== 'shutdown') say(`${person?.name} left`)
       tell('people', [...people.values()])
     },
-    about: (_, { reply }) => { reply({ name, node, people: people.size }) },
-    'is it empty': () => {
-      if (people.size > 0) return
-      self.names.unregister(`room:${name}`) // new clients get a new room while this one ends
-      archive.delete(name)
-      close()
-    }
+    about: (_, { reply }) => { reply({ name, node, people: people.size }) }
   })
 }
 
@@ -112,7 +100,7 @@ export async function describe (processes: Processes, rooms: Pid[]): Promise<Abo
 /** The route into a room. */
 export const entrance = {
   schema: {
-    // The parameter becomes the name of a process, so it must be checked.
+    // The parameter becomes the key of a process, so it must be checked.
     params: Type.Object({ room: Type.String({ pattern: '^[a-z0-9-]{1,32}$' }) }),
     querystring: Type.Object({
       name: Type.String({ pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{N} ._-]{0,23}$' }),
@@ -125,45 +113,23 @@ export const entrance = {
 const chat: FastifyPluginAsyncTypebox<{ archive?: Archive }> = async (app, options) => {
   const { processes } = app
   const { archive = new Map() } = options
-  // Clients cannot exhaust `maxRestarts` by crashing rooms: the backoff allows a room at most five
-  // restarts within the period of 5 s, and there are at most 100 rooms.
-  const rooms = processes.supervise({
-    name: 'rooms',
-    maxRestarts: 1000,
-    backoff: { initial: '500ms', max: '5s' }
+  const rooms = processes.keyed('room', {
+    start: room,
+    args: (name) => [name, processes.node, archive],
+    max: maxRooms,
+    maxRestarts: 10,
+    backoff: { initial: '500ms', max: '5s' } // so that people see a crash
   })
 
-  /** Starts a room unless there is one, or it waits for its restart. */
-  function open (name: string) {
-    const children = rooms.children()
-    if (children.some(({ id }) => id === name)) return true
-    if (children.length >= maxRooms) return false
-    rooms.startChild({
-      id: name,
-      name: `room:${name}`,
-      start: room,
-      args: [name, processes.node, archive, () => rooms.stopChild(name)]
-    })
-    return true
-  }
-
   app.get('/rooms', async () => {
-    const pids = rooms.children().flatMap(({ pid }) => pid ?? [])
-    return await describe(processes, pids)
+    return await describe(processes, rooms.list().map((name) => rooms.key(name)))
   })
 
   app.get('/rooms/:room', entrance, (request, reply) => {
-    // Not for a plain GET, which the relay answers with 426.
-    if (request.wsUpgradable && !open(request.params.room)) {
-      return reply.code(503).send({ message: 'Too many rooms' })
-    }
     const { name, back } = request.query
-    return reply
-      .relay(`room:${request.params.room}`, {
-        heartbeat_interval: '30s',
-        metadata: { name, back },
-        on_target_exit: 'park', // a room that has crashed gets its people again
-        park: '10s'
+    reply
+      .relay(rooms.key(request.params.room), {
+        heartbeat_interval: '30s', metadata: { name, back }
       })
       .send()
   })

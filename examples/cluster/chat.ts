@@ -13,9 +13,10 @@ export async function allRooms (processes: Processes) {
 const chat: FastifyPluginAsyncTypebox = async (app) => {
   const { processes } = app
   const { names, groups, nodes } = processes.cluster!
-  const supervisor = processes.supervise({ name: 'rooms' })
-  const opening = new Map<string, Promise<Pid | undefined>>()
-  let started = 0
+  const opening = new Map<string, Promise<Pid>>()
+  const rooms = processes.keyed('room', {
+    start: room, args: (name) => [name, processes.node], max: maxRooms, park: 0
+  })
 
   const isDown = (pid: Pid) =>
     nodes().some(({ node, state }) => state === 'down' && pid.includes(`@${node}.`))
@@ -26,16 +27,10 @@ const chat: FastifyPluginAsyncTypebox = async (app) => {
     return holder === undefined || isDown(holder.pid) ? undefined : holder.pid
   }
 
-  /** @returns undefined when there are too many rooms */
-  async function open (name: string, tries = 3): Promise<Pid | undefined> {
+  async function open (name: string, tries = 3): Promise<Pid> {
     const pid = await find(name)
-    if (pid !== undefined || supervisor.children().length >= maxRooms) return pid
-    const mine = supervisor.startChild({
-      id: `${name} ${++started}`,
-      start: room,
-      args: [name, processes.node],
-      restart: 'temporary'
-    })
+    if (pid !== undefined) return pid
+    const mine = await rooms.get(name)
     try {
       // The name of a lost node's room is free after 14 seconds. This call waits for 8 of them and
       // then rejects: the client gets a 503 with Retry-After, and tries again.
@@ -67,9 +62,6 @@ const chat: FastifyPluginAsyncTypebox = async (app) => {
     const name = request.params.room
     // A plain GET opens no room: the relay answers 426 for any target.
     const target = request.wsUpgradable ? await enter(name) : `room:${name}`
-    if (target === undefined) {
-      return await reply.code(503).send({ message: 'No such room, and too many others' })
-    }
     return reply
       .relay(target, { heartbeat_interval: '30s', metadata: { name: request.query.name } })
       .send()

@@ -204,7 +204,7 @@ t.test('explains a close code, and reconnects at once on a click', { skip }, asy
   await say(ada, 'Before')
   await see(ada, '#chat-log .bubble', 'Before')
   await stopTime(ada)
-  closeAll(app, 'room:lobby', 1011)
+  closeAll(app, '@room/lobby', 1011)
   await see(ada, '#chat-state .why', '1011: the room ended with an error')
   await see(ada, '#chat-state .pill', /Reconnecting in \d+ s/)
   await see(ada, '#chat-log', 'Closed with 1011: the room ended with an error')
@@ -281,8 +281,8 @@ t.test(
     const page = await open('chat')
     await see(page, '#processes-rows tr', 'bot')
     await enter(page, 'Ada', 'library')
-    await see(page, '#processes-rows tr[data-kind=process]', 'room:library')
-    await see(page, '#processes-rows tr[data-kind=ws]', 'to room:library')
+    await see(page, '#processes-rows tr[data-kind=process]', '@room/library')
+    await see(page, '#processes-rows tr[data-kind=ws]', 'to @room/library')
     const pids = await page.locator('#processes-rows .pid').allInnerTexts()
     const started = pids.map((pid) => parseInt(pid))
     t.same(
@@ -293,11 +293,11 @@ t.test(
     const heads = await page.locator('#processes thead th').allInnerTexts()
     const explained = await page.locator('#processes caption').innerText()
     for (const head of heads.slice(1)) t.match(explained, `${head}:`)
-    closeAll(app, 'room:library', 1000)
+    closeAll(app, '@room/library', 1000)
     await see(page, '#chat-log', 'Closed with 1000')
     await page
       .locator('#processes-rows tr[data-kind=ws]')
-      .filter({ hasText: 'room:library' })
+      .filter({ hasText: '@room/library' })
       .first()
       .waitFor({ state: 'detached' })
 

@@ -65,7 +65,7 @@ t.test('keeps the people of a room that crashes, and their lines', async (t) => 
   const ada = await enter(t, app, 'lobby', 'Ada')
   const grace = await enter(t, app, 'lobby', 'Grace')
   const other = await enter(t, app, 'library', 'Edsger')
-  const before = app.processes.names.lookup('room:lobby')
+  const before = app.processes.names.lookup('@room/lobby')
   const key = '00000000000000aa'
   ada.send({ say: 'before', key })
   await grace.next('line', isSaid)
@@ -79,7 +79,7 @@ t.test('keeps the people of a room that crashes, and their lines', async (t) => 
   ada.send({ say: 'before', key })
   ada.send({ say: 'behind', key: '00000000000000bb' })
   t.match(await grace.next<Line>('line'), { name: 'Ada', text: 'behind' }, 'no line is said twice')
-  t.not(app.processes.names.lookup('room:lobby'), before)
+  t.not(app.processes.names.lookup('@room/lobby'), before)
   other.send({ say: 'undisturbed' })
   t.match(await other.next('line', isSaid), { text: 'undisturbed' })
 })
@@ -154,9 +154,10 @@ t.test('limits the number of rooms', async (t) => {
   t.ok(await enter(t, app, 'room-7', 'Grace'), 'an existing room can be entered')
 })
 
-t.test('logs no warning but the crashes of rooms', async (t) => {
+t.test('logs no warning but the crashes of rooms, and a room too many', async (t) => {
   const others = warnings.filter(({ msg, relayLabel }) => {
-    return msg !== 'a process has failed' || relayLabel !== 'room'
+    const isCrash = msg === 'a process has failed' && String(relayLabel).startsWith('@room/')
+    return !isCrash && !String(msg).includes('too many')
   })
   t.strictSame(others, [])
 })

@@ -116,7 +116,7 @@ t.test('sends the list of processes as JSON for a GET, and as updates over a soc
   t.equal(first.stats.alive, document.stats.alive + 1, 'the page has a connection too')
   await Client.connect(t, app, '/rooms/lobby?name=Ada')
   const { rows } = await page.next<Snapshot>('processes')
-  const room = rows.find(({ names }) => names.includes('room:lobby'))
+  const room = rows.find(({ names }) => names.includes('@room/lobby'))
   t.ok(room)
   t.ok(rows.some(({ kind, target }) => kind === 'ws' && target === room?.pid))
 })
