@@ -120,8 +120,15 @@ export const parkMutants: readonly Mutant[] = [
   {
     name: 'what was held is handed over again at the next rejoin',
     file: target,
-    search: 'this.#unread = this.#messages = []',
-    replace: 'this.#unread = []',
+    search: '    this.#messages = []\n',
+    replace: '',
+    suites
+  },
+  {
+    name: 'what is held is also kept as unread mail',
+    file: target,
+    search: '    this.#unread = []\n    this.#messages = []\n',
+    replace: '    this.#unread = this.#messages = []\n',
     suites
   },
   {

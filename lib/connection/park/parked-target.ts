@@ -165,7 +165,8 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
     deadlines.cancel(this)
     runtime.nameTable.removeWaiter(this.#name, this)
     const messages = [...this.#unread, ...this.#messages]
-    this.#unread = this.#messages = []
+    this.#unread = []
+    this.#messages = []
     this.#bytes = 0
     return messages
   }

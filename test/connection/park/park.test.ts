@@ -224,6 +224,24 @@ t.test('counts what it holds as dead letters when the target ends in order', asy
   t.equal(house.processes.stats().deadLetters, deadLetters + 1)
 })
 
+t.test('counts what it holds once when it has held messages before', async (t) => {
+  const house = new House()
+  const first = await house.room('room')
+  const { transport } = house.guest('room')
+  await house.rig.settle()
+  await house.crash(first)
+  const { body, end } = stoppingRoom()
+  await house.room('room', body)
+  transport.send('one')
+  await house.rig.settle()
+  transport.send('two')
+  const { deadLetters } = house.processes.stats()
+  end()
+  await house.rig.settle()
+  t.match(transport.seen, { code: 1000 })
+  t.equal(house.processes.stats().deadLetters, deadLetters + 1)
+})
+
 t.test('counts what it reads at its end as refused when its target is stopping', async (t) => {
   const house = new House()
   const { body } = stoppingRoom()
