@@ -298,20 +298,20 @@ t.test('counts nothing for a leave of a client that joined another process', asy
   t.same(lobby.keyed.list(), [])
 })
 
-t.test('drains mail that is not of a client', async (t) => {
+t.test('keeps nothing but the messages of late clients', async (t) => {
   const lobby = new Lobby()
-  await lobby.visit()
-  const { processes } = lobby.rig
-  processes.send('@room/a', 'stop')
-  for (const payload of [undefined, null, 5, {}, { client_pid: '1@local.a', data: 'x' }]) {
-    processes.send('@room/a', 'note', payload)
-    processes.spawn((self) => {
-      self.send('@room/a', 'ws.join', { client_pid: self.pid, metadata: {} })
-      self.send('@room/a', 'note', payload)
-      self.send('@room/a', 'note', { client_pid: self.pid })
-    })
-  }
-  const { deadLetters } = processes.stats()
+  const first = await lobby.visit()
   await lobby.rig.settle()
-  t.equal(processes.stats().deadLetters - deadLetters, 5)
+  first.transport.send('stop')
+  const { connection: { pid }, connection } = lobby.bind('@room/a')
+  connection.sendHeartbeat()
+  const sender = { pid, hasEnded: false } as never
+  const payloads = [undefined, null, 5, {}, { client_pid: first.connection.pid, data: 'x' }]
+  for (const payload of payloads) {
+    lobby.rig.runtime.messenger.send('@room/a', 'note', payload, sender)
+  }
+  const { deadLetters } = lobby.rig.processes.stats()
+  await lobby.rig.settle()
+  t.same(lobby.mail, ['ws.join,ws.message stop', 'ws.join'])
+  t.equal(lobby.rig.processes.stats().deadLetters - deadLetters, 2 + payloads.length)
 })
