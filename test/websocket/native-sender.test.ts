@@ -94,6 +94,19 @@ t.test('sends for all sockets in one call, with one copy of the same chunk', asy
   t.equal(flusher.traffic.bytesOut, 18)
 })
 
+t.test('sends a chunk once to a sender that is listed twice', async (t) => {
+  const { sendMany, calls } = recorder()
+  const { peers: [{ sender, client }], flusher } = await build(t, sendMany)
+  for (const text of ['first', 'second']) {
+    sender.sendEncoded(Buffer.from(text))
+    t.equal(sender.allowsBurst(1), true)
+    flusher.batch!.sendAll([sender, sender])
+    await turn()
+  }
+  t.equal(await received(client, 11), 'firstsecond')
+  t.strictSame(calls.map((call) => call.length), [1, 1])
+})
+
 t.test('leaves the rest of a chunk to the socket, in order', async (t) => {
   const limits = [3, 0, 100, 1]
   const { sendMany } = recorder(() => limits.shift()!)
