@@ -34,8 +34,14 @@ export class Connection {
       return new URL(`${path}?${new URLSearchParams({ ...present, page })}`, this.server).href
     }
     this.#socket = connect(url)
-    this.on('state', ({ state, code }) => {
-      if (state === 'away' && isServerLost(code)) giveUp(this.server)
+    // A browser cannot tell a server that is gone from one that is not ready yet. So the first try
+    // after a loss is at another server, and a new server has three tries: `handshake`.
+    let wasOpen = false
+    this.on('state', ({ state, code, why }) => {
+      if (state === 'away' && isServerLost(code) && (wasOpen || why === 'handshake')) {
+        giveUp(this.server)
+      }
+      if (state !== 'connecting') wasOpen = state === 'open'
     })
   }
 
