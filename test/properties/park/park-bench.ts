@@ -279,6 +279,7 @@ export class ParkBench {
   /** The server closes in the middle of everything. */
   async close (): Promise<void> {
     for (const { underWay } of this.#connections) underWay.add('shutdown')
+    for (const room of this.#rooms) room.serverCloses()
     const closed = this.relay.close()
     await this.settle()
     for (const connection of this.#connections) {

@@ -33,6 +33,7 @@ export class Room {
   readonly #processes: Processes
   readonly #runtime: Runtime
   #hasRefused = false
+  #isCancelled = false
   #held: Promise<void> | undefined
   #release: (() => void) | undefined
   #end!: (err?: Error) => void
@@ -104,7 +105,7 @@ export class Room {
 
   /** `@cancel` messages that may have been lost with its mailbox: each process gets one at most. */
   get cancels (): number {
-    return this.handled.some(({ topic }) => topic === '@cancel') ? 0 : 1
+    return this.#isCancelled && !this.handled.some(({ topic }) => topic === '@cancel') ? 1 : 0
   }
 
   handledOf (client: Pid): Handled[] {
@@ -124,8 +125,13 @@ export class Room {
     if (this.takesMail && this.#processes.send(this.pid, 'stop')) this.orders.accepted++
   }
 
+  /** The server closes, and cancels it. */
+  serverCloses (): void {
+    this.#isCancelled ||= this.exit === undefined
+  }
+
   cancel (): void {
-    this.#processes.cancel(this.pid)
+    this.#isCancelled ||= this.#processes.cancel(this.pid)
     if (!this.takesMail) this.#refusesMail()
   }
 

@@ -11,8 +11,8 @@ export const step = fc.oneof(
       do: fc.constant('start' as const),
       name,
       kind: fc.constantFrom(
-        'steady' as const, 'steady' as const, 'fails in join' as const, 'slow end' as const,
-        'deaf' as const
+        'steady' as const, 'steady' as const, 'slow end' as const, 'slow end' as const,
+        'fails in join' as const, 'deaf' as const
       )
     })
   },
@@ -25,9 +25,11 @@ export const step = fc.oneof(
     })
   },
   {
-    weight: 3,
+    weight: 6,
     arbitrary: fc.record({
-      do: fc.constantFrom('stop' as const, 'cancel' as const, 'hold' as const, 'release' as const),
+      do: fc.constantFrom(
+        'stop' as const, 'stop' as const, 'cancel' as const, 'hold' as const, 'release' as const
+      ),
       of
     })
   },
