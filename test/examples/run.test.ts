@@ -4,7 +4,8 @@ import { run, runByTsx } from './fixtures/run.js'
 const examples: Array<[file: string, path: string, status: number]> = [
   ['notify.ts', '/notifications?user=ada', 426],
   ['chat.ts', '/', 200],
-  ['desk.ts', '/', 200]
+  ['desk.ts', '/', 200],
+  ['agent.ts', '/agent', 426]
 ]
 
 for (const [file, path, status] of examples) {

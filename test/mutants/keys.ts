@@ -74,13 +74,6 @@ export const keyMutants: readonly Mutant[] = [
     suites
   },
   {
-    name: 'the inbox of an instance counts as ended when it has mail',
-    file: 'process/keyed/instance.ts',
-    search: '    if (this.state === cancelled && this.mailbox.length > 0) return\n',
-    replace: '',
-    suites: ['keys']
-  },
-  {
     name: 'a request that waits for a start is not told of its failure',
     file: 'process/keyed/instance.ts',
     search: '    for (const waiter of this.#takeWaiters()) waiter.startFailed(error)\n',
