@@ -93,12 +93,5 @@ export const keyMutants: readonly Mutant[] = [
     search: '    if (!this.isHeld) return super.cancel(from, reason, origin)\n',
     replace: '    if (this.pid !== undefined) return super.cancel(from, reason, origin)\n',
     suites
-  },
-  {
-    name: 'nobody learns that a handler which stopped its process has ended',
-    file: 'process/actor/actor.ts',
-    search: '      this.#settleService()\n      this.inboxEnded()\n    } else',
-    replace: '      this.#settleService()\n    } else',
-    suites
   }
 ]
