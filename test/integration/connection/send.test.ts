@@ -268,7 +268,9 @@ t.test('writes all frames of a loop iteration at once', async t => {
   const writes = t.capture(socket, 'write', socket.write)
   for (let i = 0; i < 100; i++) rig.processes.send(pid, 'ws.send', { data: `${i}` })
   await until(() => peer.frames.length === 100)
-  t.equal(writes().length, 1)
+  // The native sender writes to the descriptor.
+  const { nativeSender } = rig.processes.stats().connections
+  t.equal(writes().length, nativeSender ? 0 : 1)
 })
 
 t.test('a ws client reads all kinds of frames', async t => {
