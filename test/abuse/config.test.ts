@@ -100,7 +100,7 @@ const refused: Array<[what: string, config: unknown]> = [
   ['a target that is no text', { target_pid: 5 }],
   ['a target that is a list', { target_pid: ['target'] }],
   ['an empty target', { target_pid: '' }],
-  ['a target of 257 characters', { target_pid: 'x'.repeat(257) }]
+  ['a target of 323 characters', { target_pid: 'x'.repeat(323) }]
 ]
 
 t.test('opens no socket for an invalid header', async (t) => {
