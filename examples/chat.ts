@@ -1,5 +1,5 @@
-// A process per room, under a supervisor: a room that crashes does not affect other rooms, and its
-// people stay connected until it is back.
+// A process per room, by its key: a room that crashes does not affect other rooms, and its people
+// stay connected until it is back.
 //   npx tsx examples/chat.ts      and open http://127.0.0.1:3000 in two windows
 import { randomUUID } from 'node:crypto'
 import Fastify from 'fastify'

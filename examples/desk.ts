@@ -231,7 +231,8 @@ const desk: FastifyPluginAsyncTypebox = async (app) => {
 
   // In production an `onRequest` hook guards this route. It runs before the upgrade.
   app.get('/desk/operator', { schema, config }, (request, reply) => {
-    // A plain GET starts no process: the relay answers 426 for any target.
+    // Not `reply.relay(operator)`: the process outlives its socket, and gives its visitors back to
+    // the bot. A plain GET starts no process: the relay answers 426 for any target.
     const target = request.wsUpgradable
       ? app.processes.spawn(operator, { args: [request.query.name] })
       : 'bot'
