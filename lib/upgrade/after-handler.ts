@@ -37,8 +37,8 @@ import type { Registration, RouteMode } from '../registration/registration.js'
 type Next = (err?: Refusal | null, payload?: unknown) => void
 
 /**
- * The `onSend` hook: the table "After the handler" in docs/relay.md. Takes the relay's header off
- * the reply, and upgrades the request if it may.
+ * The `onSend` hook: the table "After the handler" in docs/upgrades.md. Takes the relay's header
+ * off the reply, and upgrades the request if it may.
  *
  * @param mode the mode of the route; undefined when it was declared before the plugin
  */

@@ -65,8 +65,8 @@ function isRouteMarked (request: FastifyRequest): boolean {
 }
 
 /**
- * The table "Before the handler" in docs/relay.md: a refused request never reaches the handler, so
- * nothing is spawned for it.
+ * The table "Before the handler" in docs/upgrades.md: a refused request never reaches the handler,
+ * so nothing is spawned for it.
  */
 function beforeHandler (
   registration: Registration,

@@ -1,4 +1,4 @@
-// The recipes of docs/operations.md for a drain.
+// The recipes of docs/deploys.md for a drain.
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -14,7 +14,7 @@ import { loader, modulePath, root } from '../program.js'
 import { until } from '../laps.js'
 import type { Test } from 'tap'
 
-const page = await readFile(join(root, 'docs/operations.md'), 'utf8')
+const page = await readFile(join(root, 'docs/deploys.md'), 'utf8')
 const section = page.split('\n## Drain\n')[1].split('\n## ')[0]
 
 /** The code blocks of the section in one language. */

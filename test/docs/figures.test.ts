@@ -74,10 +74,11 @@ t.test(
   }
 )
 
-t.test('docs/processes.md states the defaults of processes and supervisors', async (t) => {
+t.test('the guides state the defaults of processes and supervisors', async (t) => {
   const { maxRestarts, period, backoff } = planSupervisor({ backoff: { initial: 1, max: 2 } })
   const { shutdown } = planChild({ id: 'x', start: async () => {} })
-  const guide = await prose('docs/processes.md')
+  const pages = ['docs/processes.md', 'docs/supervision.md']
+  const guide = (await Promise.all(pages.map(prose))).join(' ')
   t.match(
     guide,
     `More than \`maxRestarts\` restarts (${maxRestarts}) within \`period\` (${period / 1000} s)`
@@ -125,8 +126,8 @@ t.test('decision 8 states the limits of a window', async (t) => {
   )
 })
 
-t.test('docs/operations.md gives process managers more time than a close takes', async (t) => {
-  const guide = await prose('docs/operations.md')
+t.test('docs/deploys.md gives process managers more time than a close takes', async (t) => {
+  const guide = await prose('docs/deploys.md')
   const longest = 2 * toMilliseconds(processesDefaults.closeTimeout)
   t.match(guide, `at most twice \`closeTimeout\` (${longest / 1000} s by default)`)
   // pm2 and fastify-cli kill sooner by default.

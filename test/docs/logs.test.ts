@@ -91,7 +91,7 @@ interface Row {
 /** The rows of both tables; one row may describe several lines. */
 async function documented (): Promise<Row[]> {
   const found: Row[] = []
-  for (const page of ['docs/operations.md', 'docs/cluster.md']) {
+  for (const page of ['docs/operations.md', 'docs/cluster-operation.md']) {
     for (const [level, lines] of await rows(page, 'level', 'line', 'meaning, and what to do')) {
       for (const line of spans(lines)) {
         const parts = line.split('…').map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))

@@ -1,4 +1,4 @@
-// Examples of docs/relay.md, run as they stand there.
+// Examples of docs/relay.md and docs/upgrades.md, run as they stand there.
 import t from 'tap'
 import { once } from 'node:events'
 import WebSocket from 'ws'
@@ -22,7 +22,7 @@ function connect (t: Test, url: string, headers: Record<string, string> = {}): W
 
 t.test('authentication: accepts any user id, and signs out one user only', async (t) => {
   const ids = ['ada', 'auth0|5f7c', 'ada@example.com', 'José', '日本語', 'a b/c']
-  const code = (await snippet('docs/relay.md', 'Authentication'))
+  const code = (await snippet('docs/upgrades.md', 'Authentication'))
     .replace("[['sid=1', 'ada']]", JSON.stringify(ids.map((id, i) => [`sid=${i}`, id])))
     .replace('logger: true', '')
     .replace('port: 3000', 'port: 0')

@@ -1,4 +1,4 @@
-// docs/relay.md, "From request to socket": the table after the handler, over raw sockets.
+// docs/upgrades.md, "From request to socket": the table after the handler, over raw sockets.
 import { Readable } from 'node:stream'
 import t from 'tap'
 import { answer, build, handshake, listen, open, raw, record } from '../helpers.js'

@@ -1,4 +1,4 @@
-// docs/relay.md, "From request to socket": refusals before the handler, over raw sockets.
+// docs/upgrades.md, "From request to socket": refusals before the handler, over raw sockets.
 import t from 'tap'
 import { answer, build, handshake, key, listen, open, raw, record } from '../helpers.js'
 import { codeOf, statusOf } from './support.js'

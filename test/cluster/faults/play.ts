@@ -1,5 +1,6 @@
-// The table of docs/cluster.md, "Faults": each row is played on a real engine, by nodes in three
-// operating-system processes, and asserts the effects on users. Times are printed, not checked.
+// The table of docs/cluster-operation.md, "Faults": each row is played on a real engine, by nodes
+// in three operating-system processes, and asserts the effects on users. Times are printed, not
+// checked.
 import { Host } from './host.js'
 import { clockRows } from './rows/clock-rows.js'
 import { rows } from './rows/rows.js'

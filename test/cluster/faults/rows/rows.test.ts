@@ -4,8 +4,8 @@ import t from 'tap'
 import { root } from '../../../program.js'
 import { rows } from './rows.js'
 
-t.test('docs/cluster.md lists exactly the faults that are played', async (t) => {
-  const page = await readFile(join(root, 'docs/cluster.md'), 'utf8')
+t.test('docs/cluster-operation.md lists exactly the faults that are played', async (t) => {
+  const page = await readFile(join(root, 'docs/cluster-operation.md'), 'utf8')
   const [, table] = /^\| fault \|.*?\n.*?\n(.*?)\n\n/ms.exec(page)!
   const titles = table.split('\n').map((line) => line.split('|')[1].trim())
   t.strictSame(
