@@ -1,6 +1,8 @@
 // `npm test` runs the compiled tests in `.build/`; `npx tsx` and `npx tap` run the sources. These
 // functions find programs and files of the repository in both cases.
+import { execFile } from 'node:child_process'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 
 const isCompiled = import.meta.filename.endsWith('.js')
 
@@ -18,4 +20,25 @@ export const loader = isCompiled ? [] : ['--import', 'tsx']
 /** The arguments with which Node runs a source file. */
 export function program (source: string): string[] {
   return [...loader, modulePath(source)]
+}
+
+const traceLoads = `
+  import { register } from 'node:module'
+  register('data:text/javascript,' + encodeURIComponent(\`
+    import { writeSync } from 'node:fs'
+    export async function load (url, context, next) {
+      writeSync(1, url + String.fromCharCode(10))
+      return await next(url, context)
+    }
+  \`))
+`
+
+/** The URLs of all modules that a script loads in a Node of its own, one a line. */
+export async function modulesLoadedBy (script: string): Promise<string> {
+  const { stdout } = await promisify(execFile)('env', [
+    '-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath,
+    '--import', `data:text/javascript,${encodeURIComponent(traceLoads)}`, ...loader,
+    '--input-type=module', '--eval', script
+  ], { cwd: root, maxBuffer: 2 ** 24 })
+  return stdout
 }

@@ -1,6 +1,4 @@
 // The options `node` and `cluster` of a system and of the plugin, with several real nodes.
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import Fastify from 'fastify'
 import t from 'tap'
 import { TestCluster } from './nodes.js'
@@ -9,7 +7,7 @@ import { memory, MemoryHub } from '../../lib/cluster/engines/memory.js'
 import { redis } from '../../lib/cluster/engines/redis.js'
 import { createProcesses } from '../../lib/process/index.js'
 import { until } from '../helpers.js'
-import { loader, modulePath, root } from '../program.js'
+import { modulePath, modulesLoadedBy } from '../program.js'
 import { deferred, probe } from '../process/helpers.js'
 import type { Pid } from '../../types/pid.js'
 import type { Process, ProcessSystem } from '../../types/processes.js'
@@ -52,33 +50,7 @@ t.test('loads no file of lib/cluster when the option is absent', async (t) => {
     const processes = createProcesses()
     await processes.close()
   `
-  const trace = `
-    import { register } from 'node:module'
-    register('data:text/javascript,' + encodeURIComponent(\`
-      import { writeSync } from 'node:fs'
-      export async function load (url, context, next) {
-        writeSync(1, url + String.fromCharCode(10))
-        return await next(url, context)
-      }
-    \`))
-  `
-  const { stdout } = await promisify(execFile)(
-    'env',
-    [
-      '-u',
-      'NODE_OPTIONS',
-      '-u',
-      'NODE_V8_COVERAGE',
-      process.execPath,
-      ...loader,
-      '--import',
-      `data:text/javascript,${encodeURIComponent(trace)}`,
-      '--input-type=module',
-      '-e',
-      script
-    ],
-    { cwd: root, maxBuffer: 2 ** 24 }
-  )
+  const stdout = await modulesLoadedBy(script)
   t.match(stdout, /lib\/process\/runtime\.[jt]s/, 'the trace has loaded files')
   t.notMatch(stdout, /lib\/cluster\//)
 })

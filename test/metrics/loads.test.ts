@@ -1,27 +1,11 @@
 // The package loads the metrics only where they are imported, and they load nothing but errors.
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import t from 'tap'
-import { loader, modulePath, root } from '../program.js'
+import { modulePath, modulesLoadedBy } from '../program.js'
 
 /** The files of `lib/` that an import loads, and whether it loads a client of Prometheus. */
 async function loadedBy (...sources: string[]): Promise<string[]> {
-  const trace = `
-    import { register } from 'node:module'
-    register('data:text/javascript,' + encodeURIComponent(\`
-      import { writeSync } from 'node:fs'
-      export async function load (url, context, next) {
-        writeSync(1, url + String.fromCharCode(10))
-        return await next(url, context)
-      }
-    \`))
-  `
   const script = sources.map((source) => `await import(${JSON.stringify(modulePath(source))})`)
-  const { stdout } = await promisify(execFile)('env', [
-    '-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE', process.execPath,
-    '--import', `data:text/javascript,${encodeURIComponent(trace)}`, ...loader,
-    '--input-type=module', '--eval', script.join('\n')
-  ], { cwd: root })
+  const stdout = await modulesLoadedBy(script.join('\n'))
   const files = stdout.matchAll(/(?:\/(lib\/[^\n]*)\.[jt]s|(prom-client|prometheus-io|opentelemetry))/g)
   return [...new Set(Array.from(files, ([, file, client]) => file ?? client))]
     .filter((file) => !/^lib\/.*node_modules/.test(file))
