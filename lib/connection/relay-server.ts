@@ -15,7 +15,7 @@ export interface OpenConnection {
 }
 
 /** The state that all connections of one HTTP server share. */
-export class RelayServer {
+export abstract class RelayServer {
   readonly runtime: Runtime
   readonly options: ServerSettings
   readonly deadlines: DeadlineTimer
@@ -35,7 +35,7 @@ export class RelayServer {
   }
 
   /** Called when a connection has joined its target. */
-  connectionOpened (_connection: OpenConnection): void {}
+  abstract connectionOpened (connection: OpenConnection): void
 
   /** Called when the transport of a connection is closed. */
   connectionClosed (connection: OpenConnection): void {

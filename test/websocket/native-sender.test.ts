@@ -107,6 +107,19 @@ t.test('sends a chunk once to a sender that is listed twice', async (t) => {
   t.strictSame(calls.map((call) => call.length), [1, 1])
 })
 
+t.test('leaves a chunk above the limit to the socket', async (t) => {
+  const { sendMany, calls } = recorder()
+  const { peers: [{ sender, socket, client }], flusher } = await build(t, sendMany)
+  // Node has taken all bytes of the socket, and has not told so yet.
+  Object.defineProperty(socket, 'writableNeedDrain', { value: true, configurable: true })
+  sender.sendEncoded(Buffer.alloc(64 * 1024 + 1, 'x'))
+  flusher.batch!.sendAll([sender])
+  t.strictSame(calls, [])
+  Reflect.deleteProperty(socket, 'writableNeedDrain')
+  sender.socketDrained()
+  t.equal((await received(client, 64 * 1024 + 1)).length, 64 * 1024 + 1)
+})
+
 t.test('leaves the rest of a chunk to the socket, in order', async (t) => {
   const limits = [3, 0, 100, 1]
   const { sendMany } = recorder(() => limits.shift()!)

@@ -34,6 +34,18 @@ t.test('has a process for each key, and keeps the order of messages', async (t) 
   t.same(house.keyed.list(), ['a', 'b/c', '日本'])
 })
 
+t.test('refuses a message for a full mailbox, and keeps those before', async (t) => {
+  const house = new House({}, 2)
+  const { body, go } = slow()
+  house.body = body
+  t.strictSame(['one', 'two', 'three'].map((topic) => house.send(topic)), [true, true, false])
+  await house.settle()
+  t.equal(house.send('four'), false)
+  go()
+  await house.settle()
+  t.same(house.topics, ['one,two'])
+})
+
 t.test('starts nothing for questions about a key', async (t) => {
   const house = new House()
   const { processes, keyed } = house
