@@ -1,12 +1,5 @@
 import type {
-  Exit,
-  ExitReason,
-  Handlers,
-  Message,
-  MessageUnder,
-  PayloadAndOptions,
-  PayloadArgs,
-  ReplyFor,
+  Exit, ExitReason, Handlers, Message, MessageUnder, PayloadAndOptions, PayloadArgs, ReplyFor,
   TopicFor
 } from './messages.js'
 import type { Cluster } from './cluster.js'

@@ -1,4 +1,4 @@
-import type { TargetBinding } from './binding.js'
+import type { TargetBinding } from './target/binding.js'
 import type { ResolvedConfig } from './config.js'
 import type { ControlQueue } from './control/control-queue.js'
 import type { ParkedTarget } from './park/parked-target.js'

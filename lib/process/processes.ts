@@ -1,7 +1,7 @@
 import { toError } from '../errors.js'
 import { published } from '../shared/contract.js'
 import { checkDrain } from './options.js'
-import { statsOf } from './stats.js'
+import { statsOf } from './stats/stats.js'
 import { startSupervisor } from './supervisor/supervisor.js'
 import type { Plain } from '../shared/contract.js'
 import type { Runtime } from './runtime.js'

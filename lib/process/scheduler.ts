@@ -1,4 +1,4 @@
-import { TurnHistogram } from './turn-histogram.js'
+import { TurnHistogram } from './stats/turn-histogram.js'
 import { Ring } from '../shared/ring.js'
 import type { Clock } from '../shared/clock.js'
 

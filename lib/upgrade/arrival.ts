@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { Handshake } from './handshake.js'
+import type { Handshake } from './handshake/handshake.js'
 import type { Routing } from '../registration/fastify-websocket.js'
 
 /** One upgrade, while the listeners of the server's `'upgrade'` run, and until it is routed. */

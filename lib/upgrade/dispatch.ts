@@ -1,7 +1,7 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { errorCodes } from '../errors.js'
 import { arrivalOf, attachArrival } from './arrival.js'
-import { Handshake } from './handshake.js'
+import { Handshake } from './handshake/handshake.js'
 import { takeOffer } from '../session/offer.js'
 import { stripHeader } from './relay-header.js'
 import { routeIfKnown } from './route-probe.js'

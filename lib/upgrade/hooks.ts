@@ -7,7 +7,7 @@ import { Registration } from '../registration/registration.js'
 import { markFailed, trackProxy } from './reply.js'
 import { wrapHandler } from './resume.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Handshake } from './handshake.js'
+import type { Handshake } from './handshake/handshake.js'
 import type { Refusal } from './refusals.js'
 import type { RouteSettings } from '../registration/options.js'
 

@@ -8,7 +8,7 @@ import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../shared/clock.js'
 import type { WebSocketTransport } from '../websocket/transport.js'
-import type { Handshake } from './handshake.js'
+import type { Handshake } from './handshake/handshake.js'
 import type { Attempt } from './refusals.js'
 
 // Exported since ws 8.19, but missing from its types.

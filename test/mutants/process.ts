@@ -80,14 +80,14 @@ export const processMutants: readonly Mutant[] = [
   },
   {
     name: 'the event of an exit is missing while names are registered',
-    file: 'process/counters.ts',
+    file: 'process/stats/counters.ts',
     search: 'if (names === undefined) return',
     replace: 'if (names === undefined || names.length > 0) return',
     suites: ['relations']
   },
   {
     name: 'the event of a restart names the new process as the old one',
-    file: 'process/counters.ts',
+    file: 'process/stats/counters.ts',
     search: 'previous: lastExit.pid',
     replace: 'previous: pid!',
     suites: ['supervisors']

@@ -1,6 +1,6 @@
 import type { Answer } from '../../process/calls.js'
 import type { BindResult } from '../../process/remote/remote-nodes.js'
-import type { TargetRequest } from '../target-request.js'
+import type { TargetRequest } from '../target/target-request.js'
 import type { ControlChange } from '../config.js'
 
 /** A valid `ws.control`, with its call if it is one. */

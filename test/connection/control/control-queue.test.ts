@@ -1,6 +1,6 @@
 import t from 'tap'
 import { ControlQueue } from '../../../lib/connection/control/control-queue.js'
-import type { Binding } from '../../../lib/connection/binding.js'
+import type { Binding } from '../../../lib/connection/target/binding.js'
 import type { ControlRequest, ControlledConnection } from '../../../lib/connection/control/control-queue.js'
 import { failure, success } from '../../../lib/shared/result.js'
 import type { BindResult } from '../../../lib/process/remote/remote-nodes.js'

@@ -1,7 +1,7 @@
 // Connections to processes with keys, on transports in memory and a clock that only the test moves.
 import { parseConfig } from '../../../lib/connection/config.js'
 import { Connection } from '../../../lib/connection/connection.js'
-import { requestTarget } from '../../../lib/connection/target-request.js'
+import { requestTarget } from '../../../lib/connection/target/target-request.js'
 import { MemoryTransport } from '../transports/memory-transport.js'
 import { Rig } from '../transports/clients.js'
 import type { Target } from '../../../lib/process/entity.js'

@@ -25,6 +25,23 @@ function line ({ topic, payload }: AnyMessage): string {
   return `${topic as string}${marks}${data === undefined ? '' : ` ${String(data)}`}`
 }
 
+/** A room that refuses mail at once when it is told to, and fails later. */
+export function stoppingRoom (): {
+  body: (self: Process) => Promise<void>
+  end: (err?: Error) => void
+} {
+  let end!: (err?: Error) => void
+  const told = new Promise<Error | undefined>((resolve) => { end = resolve })
+  return {
+    end,
+    body: async (self) => {
+      await self.serve({}, () => { self.stop() })
+      const err = await told
+      if (err !== undefined) throw err
+    }
+  }
+}
+
 export class House {
   readonly rig = new Rig({ mailboxLimit: 8 })
 

@@ -2,7 +2,7 @@ import { Socket } from 'node:net'
 import * as v8 from 'node:v8'
 import { openDescriptors } from '../rig/descriptors.js'
 import { Connection } from '../../../lib/connection/connection.js'
-import { Handshake } from '../../../lib/upgrade/handshake.js'
+import { Handshake } from '../../../lib/upgrade/handshake/handshake.js'
 import { WebSocketTransport } from '../../../lib/websocket/transport.js'
 import type { UpgradeServer } from '../../../lib/registration/upgrade-server.js'
 

@@ -1,7 +1,7 @@
 import type { BindingConnection, TargetBinding } from './binding.js'
-import type { Target } from '../process/entity.js'
-import type { ExitListener, TargetExit } from '../process/exits/relations.js'
-import type { Pid } from '../../types/pid.js'
+import type { Target } from '../../process/entity.js'
+import type { ExitListener, TargetExit } from '../../process/exits/relations.js'
+import type { Pid } from '../../../types/pid.js'
 
 /** The parts of the runtime that an owned process uses. */
 export interface OwnedProcessHost {

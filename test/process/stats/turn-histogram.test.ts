@@ -1,7 +1,7 @@
 import t from 'tap'
-import { TurnHistogram, turnBounds } from '../../lib/process/turn-histogram.js'
-import { buildRuntime } from './helpers.js'
-import { ManualClock } from '../properties/clock.js'
+import { TurnHistogram, turnBounds } from '../../../lib/process/stats/turn-histogram.js'
+import { buildRuntime } from '../helpers.js'
+import { ManualClock } from '../../properties/clock.js'
 
 t.test('puts a time into the first bucket that is not below it', async (t) => {
   const histogram = new TurnHistogram()

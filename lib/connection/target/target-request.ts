@@ -1,10 +1,10 @@
-import { failure, success } from '../shared/result.js'
-import { beginsAddress } from '../process/keyed/address.js'
+import { failure, success } from '../../shared/result.js'
+import { beginsAddress } from '../../process/keyed/address.js'
 import { Binding } from './binding.js'
-import type { Result } from '../shared/result.js'
-import type { Instance, StartWaiter } from '../process/keyed/instance.js'
-import type { Kinds } from '../process/keyed/kinds.js'
-import type { BindResult, KeyProblem } from '../process/remote/remote-nodes.js'
+import type { Result } from '../../shared/result.js'
+import type { Instance, StartWaiter } from '../../process/keyed/instance.js'
+import type { Kinds } from '../../process/keyed/kinds.js'
+import type { BindResult, KeyProblem } from '../../process/remote/remote-nodes.js'
 import type { BindingHost, TargetBinding } from './binding.js'
 
 /** Asks for a target that is not known at once. */

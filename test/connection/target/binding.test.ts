@@ -1,11 +1,11 @@
 import t from 'tap'
-import { failure, success } from '../../lib/shared/result.js'
-import { Binding } from '../../lib/connection/binding.js'
-import { buildRuntime, recordingLogger, settle } from '../process/helpers.js'
-import type { BindResult, RemoteNodes } from '../../lib/process/remote/remote-nodes.js'
-import type { Target } from '../../lib/process/entity.js'
-import type { Exit } from '../../types/messages.js'
-import type { Pid } from '../../types/pid.js'
+import { failure, success } from '../../../lib/shared/result.js'
+import { Binding } from '../../../lib/connection/target/binding.js'
+import { buildRuntime, recordingLogger, settle } from '../../process/helpers.js'
+import type { BindResult, RemoteNodes } from '../../../lib/process/remote/remote-nodes.js'
+import type { Target } from '../../../lib/process/entity.js'
+import type { Exit } from '../../../types/messages.js'
+import type { Pid } from '../../../types/pid.js'
 
 const there = '7@b.abc' as Pid
 const target = { pid: there } as Target

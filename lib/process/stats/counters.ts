@@ -1,7 +1,7 @@
-import { commonFields, processEvents } from '../shared/diagnostics.js'
-import type { Exit } from '../../types/messages.js'
-import type { Pid } from '../../types/pid.js'
-import type { DeadLetterReason, RefusalReason } from '../../types/stats.js'
+import { commonFields, processEvents } from '../../shared/diagnostics.js'
+import type { Exit } from '../../../types/messages.js'
+import type { Pid } from '../../../types/pid.js'
+import type { DeadLetterReason, RefusalReason } from '../../../types/stats.js'
 
 /** A reason may be any string. Above this many different ones, they are counted as `other`. */
 const maxReasons = 100

@@ -2,12 +2,12 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import t from 'tap'
-import { build, handshake, listen, logs, open, Raw, until } from '../helpers.js'
-import { deferred } from '../process/helpers.js'
+import { build, handshake, listen, logs, open, Raw, until } from '../../helpers.js'
+import { deferred } from '../../process/helpers.js'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
-import type { Keyed, KeyedOptions } from '../../types/keyed.js'
-import type { Process } from '../../types/processes.js'
+import type { Keyed, KeyedOptions } from '../../../types/keyed.js'
+import type { Process } from '../../../types/processes.js'
 
 interface Lobby {
   readonly app: FastifyInstance

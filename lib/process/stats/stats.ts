@@ -1,6 +1,6 @@
 import type { Counters } from './counters.js'
-import type { Scheduler } from './scheduler.js'
-import type { ConnectionStats, ProcessStats, UpgradeStats } from '../../types/stats.js'
+import type { Scheduler } from '../scheduler.js'
+import type { ConnectionStats, ProcessStats, UpgradeStats } from '../../../types/stats.js'
 
 /** The numbers of a server, which the process system itself does not know. */
 export interface ServerStats {

@@ -4,14 +4,14 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { Duplex } from 'node:stream'
 import { join } from 'node:path'
 import t from 'tap'
-import { Handshake } from '../../lib/upgrade/handshake.js'
-import { transitions } from '../../lib/upgrade/handshake-table.js'
-import { responseOn } from '../../lib/upgrade/response.js'
-import { root } from '../program.js'
+import { Handshake } from '../../../lib/upgrade/handshake/handshake.js'
+import { transitions } from '../../../lib/upgrade/handshake/handshake-table.js'
+import { responseOn } from '../../../lib/upgrade/response.js'
+import { root } from '../../program.js'
 import type { FastifyReply } from 'fastify'
-import type { Deadline, Slot } from '../../lib/shared/deadline-timer.js'
-import type { UpgradeServer } from '../../lib/registration/upgrade-server.js'
-import type { Action, Event, State } from '../../lib/upgrade/handshake-table.js'
+import type { Deadline, Slot } from '../../../lib/shared/deadline-timer.js'
+import type { UpgradeServer } from '../../../lib/registration/upgrade-server.js'
+import type { Action, Event, State } from '../../../lib/upgrade/handshake/handshake-table.js'
 import type { Test } from 'tap'
 
 const states = Object.keys(transitions) as State[]
@@ -214,7 +214,7 @@ t.test('does not refuse a response that has started when its deadline passes', a
 })
 
 t.test('the comment at the top of the file has the same cells', async (t) => {
-  const text = readFileSync(join(root, 'lib/upgrade/handshake-table.ts'), 'utf8')
+  const text = readFileSync(join(root, 'lib/upgrade/handshake/handshake-table.ts'), 'utf8')
   const cells: Record<string, Record<string, string>> = {}
   let columns: string[] = []
   for (const line of text.split('\n').filter((line) => line.startsWith(' * |'))) {

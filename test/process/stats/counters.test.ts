@@ -1,8 +1,8 @@
 import t from 'tap'
-import { Counters } from '../../lib/process/counters.js'
-import { buildRuntime, deferred, drain } from './helpers.js'
-import { ManualClock } from '../properties/clock.js'
-import type { Pid } from '../../types/pid.js'
+import { Counters } from '../../../lib/process/stats/counters.js'
+import { buildRuntime, deferred, drain } from '../helpers.js'
+import { ManualClock } from '../../properties/clock.js'
+import type { Pid } from '../../../types/pid.js'
 
 function countExit (counters: Counters, reason: string): void {
   const pid = '1@local.1' as Pid

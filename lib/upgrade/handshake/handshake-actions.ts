@@ -1,18 +1,18 @@
 import { AsyncResource } from 'node:async_hooks'
-import { errorCodes } from '../errors.js'
-import { isSending, logTimeout, sendError } from './reply.js'
+import { errorCodes } from '../../errors.js'
+import { isSending, logTimeout, sendError } from '../reply.js'
 import {
   allowsHalfOpen, detachResponse, endRequest, hasEnded, responseOn, writeErrorResponse
-} from './response.js'
-import { SocketGuard } from './socket-guard.js'
+} from '../response.js'
+import { SocketGuard } from '../socket-guard.js'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyError, FastifyReply } from 'fastify'
-import type { Deadline } from '../shared/deadline-timer.js'
+import type { Deadline } from '../../shared/deadline-timer.js'
 import type { Action, Event } from './handshake-table.js'
-import type { RemoteQuery } from './reply.js'
-import type { PendingHandshake, UpgradeServer } from '../registration/upgrade-server.js'
-import type { SocketOwner } from '../websocket/socket.js'
+import type { RemoteQuery } from '../reply.js'
+import type { PendingHandshake, UpgradeServer } from '../../registration/upgrade-server.js'
+import type { SocketOwner } from '../../websocket/socket.js'
 
 /** Milliseconds that a client has to close its side after the response. */
 const lingerTime = 1000

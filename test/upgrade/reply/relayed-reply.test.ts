@@ -2,8 +2,8 @@
 import { once } from 'node:events'
 import t from 'tap'
 import WebSocket from 'ws'
-import { build, listen, open, record } from '../helpers.js'
-import { nextLap } from '../laps.js'
+import { build, listen, open, record } from '../../helpers.js'
+import { nextLap } from '../../laps.js'
 import type { FastifyInstance, FastifyReply, RouteHandlerMethod } from 'fastify'
 import type { Test } from 'tap'
 

@@ -2,11 +2,11 @@
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import t from 'tap'
-import { wsRelay } from '../../lib/index.js'
+import { wsRelay } from '../../../lib/index.js'
 import {
   answer, bare, build, handshake, listen, open, openSockets, raw, record, until
-} from '../helpers.js'
-import { slow } from './support.js'
+} from '../../helpers.js'
+import { slow } from '../support.js'
 
 t.test('cleans up when a client leaves during its handler', async (t) => {
   for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const) {

@@ -1,15 +1,15 @@
 import { HandshakeActions } from './handshake-actions.js'
 import { transitions } from './handshake-table.js'
-import { trackSend } from './reply.js'
-import { normalLateness } from '../shared/deadline-timer.js'
+import { trackSend } from '../reply.js'
+import { normalLateness } from '../../shared/deadline-timer.js'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyReply } from 'fastify'
-import type { Deadline, Slot } from '../shared/deadline-timer.js'
+import type { Deadline, Slot } from '../../shared/deadline-timer.js'
 import type { Event, State } from './handshake-table.js'
-import type { RemoteQuery } from './reply.js'
-import type { PendingHandshake, UpgradeServer } from '../registration/upgrade-server.js'
-import type { SocketOwner } from '../websocket/socket.js'
+import type { RemoteQuery } from '../reply.js'
+import type { PendingHandshake, UpgradeServer } from '../../registration/upgrade-server.js'
+import type { SocketOwner } from '../../websocket/socket.js'
 
 /**
  * One upgrade, from the moment Node hands over its socket until that socket is a connection, was

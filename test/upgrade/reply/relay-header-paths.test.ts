@@ -2,8 +2,8 @@
 import { Readable } from 'node:stream'
 import t from 'tap'
 import Fastify from 'fastify'
-import { wsRelay } from '../../lib/index.js'
-import { answer, bare, build, handshake, listen } from '../helpers.js'
+import { wsRelay } from '../../../lib/index.js'
+import { answer, bare, build, handshake, listen } from '../../helpers.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Test } from 'tap'
 

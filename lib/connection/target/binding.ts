@@ -1,10 +1,10 @@
-import { failure } from '../shared/result.js'
-import { problemOf } from '../process/remote/remote-nodes.js'
-import type { ClusterAccess } from '../process/remote/cluster-access.js'
-import type { FailureLog } from '../process/exits/failure-log.js'
-import type { BindResult, RemoteNodes } from '../process/remote/remote-nodes.js'
-import type { TargetExit, ExitListener } from '../process/exits/relations.js'
-import type { Pid } from '../../types/pid.js'
+import { failure } from '../../shared/result.js'
+import { problemOf } from '../../process/remote/remote-nodes.js'
+import type { ClusterAccess } from '../../process/remote/cluster-access.js'
+import type { FailureLog } from '../../process/exits/failure-log.js'
+import type { BindResult, RemoteNodes } from '../../process/remote/remote-nodes.js'
+import type { TargetExit, ExitListener } from '../../process/exits/relations.js'
+import type { Pid } from '../../../types/pid.js'
 
 /** The connection of a binding. */
 export interface BindingConnection extends ExitListener {

@@ -1,4 +1,4 @@
-import type { TurnStats } from '../../types/stats.js'
+import type { TurnStats } from '../../../types/stats.js'
 
 /** The upper bounds of the buckets, in milliseconds. */
 export const turnBounds = [1, 5, 10, 50, 100, 500, 1000, 10_000] as const
