@@ -101,8 +101,13 @@ export class Network {
   readonly lab = new Lab({ queue: 2 ** 30 })
   readonly server = new ReferenceServer()
   readonly links: Link[] = []
+  /** Called with the protocols that the client offers on a new socket. */
+  onDial: ((protocols: readonly string[]) => void) | undefined
 
   constructor () {
-    this.lab.world.onSocket = (socket) => { this.links.unshift(new Link(socket, this.server)) }
+    this.lab.world.onSocket = (socket) => {
+      this.links.unshift(new Link(socket, this.server))
+      this.onDial?.(socket.protocols)
+    }
   }
 }

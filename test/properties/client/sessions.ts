@@ -16,6 +16,9 @@ type Step =
   | { readonly do: 'time', readonly time: number }
   | { readonly do: 'advise', readonly after: number, readonly by: number }
 
+/** The end of an offer: the number of messages that the client has received in the session. */
+const offered = /^resume\.ws-relay\..*\.(\d+)$/
+
 /** Mostly the newest one. */
 const link = fc.constantFrom(0, 0, 0, 0, 1, 1, 2)
 const count = fc.integer({ min: 1, max: 5 })
@@ -66,10 +69,17 @@ class Observer {
   readonly said = new Map<number, Data[]>([[0, []]])
   serial = 0
   forgets = 0
+  readonly #wrongOffers: string[] = []
   #n = 0
 
   constructor () {
     const { client } = this.network.lab
+    this.network.onDial = (protocols) => {
+      const match = offered.exec(protocols[1] ?? '')
+      const { length } = this.received.get(this.serial) ?? []
+      if (match === null || Number(match[1]) === length) return
+      this.#wrongOffers.push(`an offer tells ${match[1]} of ${length} messages`)
+    }
     client.on('state', ({ state, resumed }) => {
       if (state === 'open' && resumed === false) this.#begin()
     })
@@ -88,6 +98,7 @@ class Observer {
 
   /** Checks all sessions so far. */
   check (): void {
+    if (this.#wrongOffers.length > 0) throw new Error(this.#wrongOffers.join())
     for (const { serial, sent, inbox } of this.network.server.sessions) {
       isPrefix(this.received.get(serial) ?? [], sent, `the client in session ${serial}`)
       isPrefix(inbox, this.said.get(serial) ?? [], `the server in session ${serial}`)
