@@ -26,7 +26,7 @@ import { Scheduler } from './scheduler.js'
 import { Shutdown } from './shutdown.js'
 import type { Actor } from './actor/actor.js'
 import type { EndedProcess } from './stats/counters.js'
-import type { RememberedConnection } from './explain/ends.js'
+import type { RememberedConnection, RememberedProcess } from './explain/ends.js'
 import type { EndOrigin } from './explain/origin.js'
 import type { TurnOrder } from './scheduler.js'
 import type { ServerStats } from './stats/stats.js'
@@ -140,7 +140,8 @@ export class Runtime {
    * @param afterwards user code: runs when all signals have been sent
    */
   processEnded (
-    process: EndedProcess, exit: Exit, origin: EndOrigin, afterwards?: () => void
+    process: EndedProcess & RememberedProcess, exit: Exit, origin: EndOrigin,
+    afterwards?: () => void
   ): void {
     const { pid } = process
     this.ends.processEnded(process, exit, origin)

@@ -52,7 +52,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
   trapLinks: boolean
   queued = false
   /** In whole milliseconds: a fraction would need a heap number. */
-  readonly #startedAt: number
+  readonly spawnedAt: number
   /** Undefined once the body has started. */
   #startOptions: ActorOptions | undefined
   /** Messages that may still be handled in this turn. */
@@ -67,7 +67,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
     this.label = options.label
     this.#startOptions = options
     this.trapLinks = options.trapLinks
-    this.#startedAt = Math.floor(host.clock.now())
+    this.spawnedAt = Math.floor(host.clock.now())
   }
 
   // Mail in
@@ -382,7 +382,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
   }
 
   get uptime (): number {
-    return this.host.clock.now() - this.#startedAt
+    return this.host.clock.now() - this.spawnedAt
   }
 
   #status (): ProcessInfo['status'] {

@@ -15,6 +15,7 @@ import type { Counters, EndedProcess } from '../stats/counters.js'
 import type { Description } from '../entity.js'
 import type { WatermarkLimits } from '../../shared/watermark.js'
 import type { EndOrigin } from '../explain/origin.js'
+import type { RememberedProcess } from '../explain/ends.js'
 import type { FailureLog } from '../exits/failure-log.js'
 import type { Clients } from '../exits/unread-joins.js'
 import type { MonitorSignals, MonitorsOwner } from '../exits/monitors.js'
@@ -30,7 +31,8 @@ export interface LifecycleHost {
   readonly failureLog: FailureLog
   readonly mistakes: Mistakes
   processEnded (
-    process: EndedProcess, exit: Exit, origin: EndOrigin, afterwards?: () => void
+    process: EndedProcess & RememberedProcess, exit: Exit, origin: EndOrigin,
+    afterwards?: () => void
   ): void
 }
 
@@ -86,6 +88,7 @@ export abstract class Lifecycle implements PendingOwner, MonitorsOwner, EndedPro
 
   abstract readonly kind: EndedProcess['kind']
   abstract readonly label: string
+  abstract readonly spawnedAt: number
   abstract readonly uptime: number
   abstract describe (): Description
   abstract notify<K extends keyof SystemTopics> (topic: K, payload: SystemTopics[K]): void

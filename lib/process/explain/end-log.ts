@@ -14,8 +14,6 @@ export interface EndFacts {
   readonly kind: ProcessInfo['kind']
   readonly label: string
   readonly name: string | undefined
-  /** Milliseconds since 1970. */
-  readonly at: number
   /** By the clock of the runtime. */
   readonly time: number
   /** Milliseconds. */

@@ -18,7 +18,8 @@ export interface EndsHost {
 export interface RememberedProcess {
   readonly kind: 'process' | 'supervisor'
   readonly label: string
-  readonly uptime: number
+  /** By the clock of the runtime. */
+  readonly spawnedAt: number
 }
 
 /** A connection that has ended, as far as its end is remembered. */
@@ -61,14 +62,15 @@ export class Ends {
     if (this.#isOff) return
     const { clock, nameTable } = this.#host
     const { pid, reason, error } = exit
+    // Read once: it is a large part of what an end costs.
+    const time = clock.now()
     this.processes.add({
       pid,
       kind: process.kind,
       label: process.label,
       name: nameTable.firstNameOf(pid),
-      at: Date.now(),
-      time: clock.now(),
-      uptime: process.uptime,
+      time,
+      uptime: time - process.spawnedAt,
       reason,
       cause: origin.cause,
       because: origin.because,
@@ -93,7 +95,6 @@ export class Ends {
       kind,
       label: kind,
       name: nameTable.firstNameOf(exit.pid),
-      at: Date.now(),
       time: clock.now(),
       uptime: connection.uptime,
       reason: exit.reason,

@@ -73,13 +73,14 @@ export class Explainer {
   #endOf (record: EndRecord, pid: Pid): End {
     const { facts, restartedAs, restartedTime } = record
     const isFirst = pid === facts.pid
+    const ago = this.#host.clock.now() - facts.time
     return {
       pid,
       kind: facts.kind,
       label: facts.label,
       ...isFirst && facts.name !== undefined && { name: facts.name },
-      at: facts.at,
-      ago: this.#host.clock.now() - facts.time,
+      at: Math.round(Date.now() - ago),
+      ago,
       uptime: record.uptimeOf(pid)!,
       reason: facts.reason,
       cause: facts.cause,

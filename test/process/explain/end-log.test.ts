@@ -11,7 +11,6 @@ function facts (serial: number, more: Partial<EndFacts> = {}): EndFacts {
     kind: 'ws',
     label: 'ws',
     name: undefined,
-    at: 0,
     time: 0,
     uptime: serial,
     reason: 'target_down',
