@@ -1,63 +1,75 @@
 import t, { type Test } from 'tap'
-import type { FastifyInstance } from 'fastify'
-import notify from '../../examples/notify.js'
-import { Client, portOf, refusal, serve, warnings } from './fixtures/client.js'
+import { app } from '../../examples/notify.js'
+import { Client, listen, refusal } from './fixtures/client.js'
 
-async function post (app: FastifyInstance, payload: object) {
-  const response = await fetch(`http://127.0.0.1:${portOf(app)}/notify`, {
-    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(payload)
-  })
-  return { status: response.status, body: await response.json() as { reached?: number } }
+await listen(t, app)
+
+async function post (url: string, payload: object, token?: string) {
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  const response = await app.inject({ method: 'POST', url, payload, headers })
+  return { status: response.statusCode, body: response.json<Record<string, unknown>>() }
 }
 
-/** Connects a client and waits until it is in its groups. */
-async function connect (t: Test, app: FastifyInstance, user: string) {
-  const before = app.processes.groups.members('users').length
-  const client = await Client.connect(t, app, `/notifications?user=${user}`)
+async function logIn (user: string) {
+  return (await post('/login', { user })).body.token as string
+}
+
+/** Connects a client and waits until it is in the group of its user. */
+async function connect (t: Test, user: string) {
+  const members = () => app.processes.groups.members(`user:${user}`).length
+  const before = members()
+  const client = await Client.connect(t, app, `/notifications?token=${await logIn(user)}`)
   // When the socket is open, its join may still be in the registrar's mailbox.
-  while (app.processes.groups.members('users').length === before) await new Promise(setImmediate)
+  while (members() === before) await new Promise(setImmediate)
   return client
 }
 
-t.test('sends a notice to every socket, and counts them', async (t) => {
-  const app = await serve(t, notify)
-  const clients = [
-    await connect(t, app, 'ada'),
-    await connect(t, app, 'ada'),
-    await connect(t, app, 'grace')
-  ]
-  t.same(await post(app, { text: 'tea is ready' }), { status: 200, body: { reached: 3 } })
-  for (const client of clients) t.same(await client.next('notice'), { text: 'tea is ready' })
-})
-
 t.test('sends a notice to all devices of one user, and to no other user', async (t) => {
-  const app = await serve(t, notify)
-  const phone = await connect(t, app, 'ada')
-  const laptop = await connect(t, app, 'ada')
-  const grace = await connect(t, app, 'grace')
-  t.same((await post(app, { user: 'ada', text: 'for you' })).body, { reached: 2 })
-  t.same((await post(app, { text: 'for all' })).body, { reached: 3 })
-  for (const client of [phone, laptop]) t.same(await client.next('notice'), { text: 'for you' })
-  t.same(await grace.next('notice'), { text: 'for all' }, 'her first message')
+  const phone = await connect(t, 'ada')
+  const laptop = await connect(t, 'ada')
+  const grace = await connect(t, 'grace')
+  const token = await logIn('linus')
+  const reached = await post('/notify', { user: 'ada', text: 'for Ada' }, token)
+  t.same(reached, { status: 200, body: { reached: 2 } })
+  t.same((await post('/notify', { user: 'grace', text: 'for Grace' }, token)).body, { reached: 1 })
+  for (const client of [phone, laptop]) t.same(await client.next('notice'), { text: 'for Ada' })
+  t.same(await grace.next('notice'), { text: 'for Grace' }, 'her first message')
 })
 
 t.test('does not count a client that has left', async (t) => {
-  const app = await serve(t, notify)
-  const ada = await connect(t, app, 'ada')
-  const [pid] = app.processes.groups.members('users')
-  ada.close()
+  const client = await connect(t, 'barbara')
+  const [pid] = app.processes.groups.members('user:barbara')
+  client.close()
   await app.processes.exited(pid)
-  t.same((await post(app, { text: 'anybody?' })).body, { reached: 0 })
+  const { body } = await post('/notify', { user: 'barbara', text: '?' }, await logIn('linus'))
+  t.same(body, { reached: 0 })
 })
 
-t.test('refuses an invalid user, before and after the upgrade', async (t) => {
-  const app = await serve(t, notify)
-  t.equal(await refusal(app, '/notifications?user=no%20such:name'), 400)
-  t.equal(await refusal(app, '/notifications'), 400)
-  t.equal((await post(app, { user: '@', text: 'x' })).status, 400)
-  t.equal((await post(app, { user: 'ada' })).status, 400)
+t.test('closes the sockets of a token that expires', async (t) => {
+  const token = app.jwt.sign({ sub: 'ada' }, { expiresIn: '10m' })
+  const { exp } = app.jwt.decode<{ exp: number }>(token)!
+  const { now } = Date
+  t.teardown(() => { Date.now = now })
+  Date.now = () => 1000 * exp - 20
+  const client = await Client.connect(t, app, `/notifications?token=${token}`)
+  t.same(await client.closed, { code: 4401, reason: 'token expired' })
 })
 
-t.test('logs no warning', async (t) => {
-  t.strictSame(warnings, [])
+t.test('refuses a socket and a notice without a valid token', async (t) => {
+  const expired = app.jwt.sign({ sub: 'ada' }, { expiresIn: '-1m' })
+  for (const query of ['', '?token=']) {
+    t.equal(await refusal(app, `/notifications${query}`), 400, query)
+  }
+  for (const token of ['a.b.c', expired]) {
+    t.equal(await refusal(app, `/notifications?token=${token}`), 401, token)
+  }
+  t.equal((await post('/notify', { user: 'ada', text: 'x' })).status, 400)
+  t.equal((await post('/notify', { user: 'ada', text: 'x' }, expired)).status, 401)
+})
+
+t.test('refuses an invalid user, and a notice without text', async (t) => {
+  const token = await logIn('ada')
+  t.equal((await post('/login', { user: 'no:name' })).status, 400)
+  t.equal((await post('/notify', { user: '@', text: 'x' }, token)).status, 400)
+  t.equal((await post('/notify', { user: 'ada' }, token)).status, 400)
 })
