@@ -48,6 +48,13 @@ const metricsServers: readonly ServerKind[] = [
   { name: 'ours, without metrics again', file: 'ours.js', argument: 'serve', protocol: 'ws' }
 ]
 
+/** The cost of a target that is given by its key. */
+const keyedServers: readonly ServerKind[] = [
+  { name: 'ours, relay(pid)', file: 'ours.js', argument: 'serve', protocol: 'ws' },
+  { name: 'ours, relay(key)', file: 'ours.js', argument: 'serve keyed', protocol: 'ws' },
+  { name: 'ours, relay(pid) again', file: 'ours.js', argument: 'serve', protocol: 'ws' }
+]
+
 export interface Scenario {
   name: string
   title: string
@@ -171,6 +178,21 @@ export const scenarios: readonly Scenario[] = [
     unit: 'message',
     spec: { kind: 'rooms', connections: 100, size: 200, depth: 1, ...times },
     kinds: metricsServers
+  },
+  {
+    name: 'keyed-storm',
+    title: 'Connections, as above, with a target that is given by its PID or by its key',
+    unit: 'connection',
+    spec: { kind: 'storm', connections: 5000, size: 200 },
+    fresh: true,
+    kinds: keyedServers
+  },
+  {
+    name: 'keyed-echo',
+    title: 'Echo, as above, with a target that is given by its PID or by its key',
+    unit: 'message',
+    spec: { kind: 'rooms', connections: 100, size: 200, depth: 1, ...times },
+    kinds: keyedServers
   },
   {
     name: 'plain',

@@ -1,7 +1,7 @@
 // The server of the bench, with a process per room. The argument chooses how the process reads its
 // messages: `serve`, `loop` (for await), or `broadcast` (serve, with the clients in a group). With
 // `resume` after it, clients may resume. With `metrics` after it, the metrics are read ten times a
-// second.
+// second. With `keyed` after it, the target of the echo is a key instead of a PID.
 import Fastify from 'fastify'
 import * as client from 'prom-client'
 import wsRelay, { type Pid, type Process, type WsMessage } from '../../lib/index.js'
@@ -62,7 +62,10 @@ const rooms = { serve: room, loop: roomLoop, broadcast: roomGroup }
 const app = Fastify()
 await app.register(wsRelay, { resume: feature === 'resume' })
 const { names, spawn } = app.processes
-const echoes = spawn(mode === 'loop' ? echoLoop : echo)
+const body = mode === 'loop' ? echoLoop : echo
+const echoes = feature === 'keyed'
+  ? app.processes.keyed('echo', { start: body }).key('all')
+  : spawn(body)
 
 app.get('/echo', (_request, reply) => { reply.relay(echoes).send() })
 
