@@ -14,7 +14,7 @@ const base = ['lib/shared', 'lib/errors.ts', 'types']
  * path counts. Modules of Node are allowed everywhere; only index and tests import `lib/index.ts`.
  */
 const rooms = {
-  types: { packages: ['fastify', 'ws', '@fastify/websocket'] },
+  types: { packages: ['fastify', 'ws', '@fastify/websocket', '@standard-schema/spec'] },
   'lib/errors.ts': { packages: ['@fastify/error'] },
   'lib/shared': {
     rooms: ['lib/errors.ts', 'types'],
@@ -45,6 +45,10 @@ const rooms = {
     ]
   },
   'lib/client': { rooms: ['types'] },
+  'lib/protocol': {
+    rooms: [...base, 'lib/connection/protocol/definition.ts'],
+    packages: ['@sinclair/typebox', '@standard-schema/spec']
+  },
   'lib/metrics': { rooms: ['lib/errors.ts', 'types'] },
   'lib/index.ts': { rooms: ['lib', 'types'], packages: ['fastify', 'fastify-plugin'] }
 }

@@ -77,6 +77,18 @@ export type WsMessage =
     readonly metadata: Metadata
   }
 
+/**
+ * Payload of `ws.message` or `message_topic` if the connection has a protocol. `data` was checked.
+ * `ClientMessages` of `fastify-ws-relay/protocol` has the types of `topic` and `data`.
+ */
+export interface WsCheckedMessage {
+  readonly client_pid: Pid
+  readonly type: 'json'
+  readonly topic: string
+  readonly data: unknown
+  readonly metadata: Metadata
+}
+
 /** Payload of `ws.heartbeat`. */
 export interface WsHeartbeat {
   readonly client_pid: Pid
@@ -172,12 +184,16 @@ export interface ConnectionTopics {
 }
 
 /** The topics that a process with the topics `T` can receive. */
-type Received<T extends Topics> = SystemTopics & RelayTopics & ApplicationTopics & T
+type Received<T extends Topics> = SystemTopics & Undeclared<T> & ApplicationTopics & T
+
+/** The relay's topics. A process whose clients have a protocol declares some of them itself. */
+type Undeclared<T extends Topics> =
+  [keyof T & keyof RelayTopics] extends [never] ? RelayTopics : Omit<RelayTopics, keyof T>
 
 /** The declared topics of a receiver. A name, and a PID without topics, take others too. */
 type Accepted<T extends Topics> = [keyof T] extends [never]
   ? ConnectionTopics & RelayTopics & ApplicationTopics
-  : RelayTopics & ApplicationTopics & T
+  : Undeclared<T> & ApplicationTopics & T
 
 type IsAny<D> = 0 extends 1 & D ? true : false
 type PayloadOf<D> = IsAny<D> extends true ? D : [D] extends [Call<infer P, unknown>] ? P : D

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { ClusterEngine } from './cluster.js'
 import type { Duration } from './pid.js'
+import type { Protocol } from './protocol.js'
 
 /** The value of `X-WS-Relay`. */
 export interface RelayConfig {
@@ -31,6 +32,12 @@ export interface RelayConfig {
    * as it is without `park`. @defaultValue '10s', for a key as its kind says
    */
   park?: Duration
+  /**
+   * Checks the messages of the client: a value of the function `protocol` of
+   * `fastify-ws-relay/protocol`, by reference. The target gets `type: 'json'` only.
+   * @defaultValue none: the target gets each message as it is
+   */
+  protocol?: Protocol
 }
 
 /** The options of a connection with a process of its own; `A` are the arguments of its body. */

@@ -29,6 +29,8 @@ export interface ProcessStats {
   readonly refused: number
   /** The same by reason. */
   readonly refusedBy: Readonly<Record<RefusalReason, number>>
+  /** Messages of clients that the protocol of their connection has refused. */
+  readonly invalid: number
   /**
    * The longest turn since the start, in milliseconds: it shows code that blocks the thread. A turn
    * is up to 16 messages of one `serve`, or up to 16 bodies that loop over their inboxes. Code that

@@ -26,7 +26,8 @@ import type { ParkPolicy } from './park/policy.js'
 import type { ConnectionSettings } from './settings.js'
 import type { Transport } from './transport.js'
 import type {
-  LeaveCause, Metadata, WsHeartbeat, WsJoin, WsLeave, WsMessage, WsResume, WsSuspend
+  LeaveCause, Metadata, WsCheckedMessage, WsHeartbeat, WsJoin, WsLeave, WsMessage, WsResume,
+  WsSuspend
 } from '../../types/messages.js'
 
 /**
@@ -108,6 +109,23 @@ export abstract class BoundClient extends MessageOutcomes
     if (!this.#target.congested) return true
     this.#target.subscribeToDrain(this.transport)
     return false
+  }
+
+  /** Counts a message of a client with a protocol, also one that the target does not get. */
+  protected countMessage (): void {
+    this.#messageCount++
+    this.relay.counters.messagesIn++
+  }
+
+  /** As `onMessage`, with a message that the protocol has accepted. @param bytes of the text */
+  protected acceptChecked (topic: string, data: unknown, bytes: number): boolean {
+    const { pid } = this
+    const metadata = this.#metadata
+    const payload: WsCheckedMessage = { client_pid: pid, type: 'json', topic, data, metadata }
+    if (!this.#target.accept(this.#topic, payload, pid, bytes)) this.targetRefused(payload, bytes)
+    const isFull = this.#target.congested
+    if (isFull) this.#target.subscribeToDrain(this.transport)
+    return !isFull
   }
 
   sendHeartbeat (): void {
@@ -231,7 +249,7 @@ export abstract class BoundClient extends MessageOutcomes
   }
 
   /** The target may fail: then its successor gets the message, unless the connection is ending. */
-  private targetRefused (payload: WsMessage, bytes: number): void {
+  private targetRefused (payload: WsMessage | WsCheckedMessage, bytes: number): void {
     if (this.#rareState?.park === undefined || !this.isOpen) this.countStopping()
     else this.leaveForParked().accept(this.#topic, payload, this.pid, bytes)
   }

@@ -114,6 +114,14 @@ export const closeCodes = {
     leaveReason: given,
     exitReason: 'protocol_error'
   },
+  invalidMessage: {
+    cause: 'protocol',
+    when: "an invalid message, where the protocol has `invalid: 'close'`",
+    code: given,
+    clientReason: 'invalid message',
+    leaveReason: 'invalid message',
+    exitReason: 'protocol_error'
+  },
   clientTooSlow: {
     cause: 'slow',
     when: "the client reads too slowly, `overflow: 'close'`",

@@ -28,6 +28,11 @@ export function violated (code: number, reason: string): CloseReason {
   return { ...closeCodes.violated, code, clientReason: reason, leaveReason: reason }
 }
 
+/** The client sent a message that its protocol refuses. @param code 1007 or 1008 */
+export function invalidMessage (code: number): CloseReason {
+  return { ...closeCodes.invalidMessage, code }
+}
+
 /** @param tookJoin whether the target took the `ws.join` of this client before it ended */
 export function targetExited (reason: string, tookJoin: boolean): CloseReason {
   // The target has done nothing for this client yet, so the client may connect again.

@@ -10,10 +10,14 @@ import { beginsAddress, isKeyAddress, maxAddressLength } from '../process/keyed/
 import { isName } from '../process/registry/names.js'
 import { isPid } from '../process/pid.js'
 import { policyAfter } from './park/policy.js'
+import { ProtocolDefinition } from './protocol/definition.js'
+import { setsPrototype } from './protocol/prototype-keys.js'
 import type { Result } from '../shared/result.js'
 import type { Metadata } from '../../types/messages.js'
 import type { OnTargetExit, ParkPolicy } from './park/policy.js'
+import type { ProtocolRules } from './protocol/definition.js'
 import type { Duration } from '../../types/pid.js'
+import type { Protocol } from '../../types/protocol.js'
 
 /** The topic of a client's messages if `message_topic` is not given. */
 export const defaultTopic = 'ws.message'
@@ -45,8 +49,8 @@ const onTargetExit = Type.Union([Type.Literal('close'), Type.Literal('park')])
 /**
  * The schema of `X-WS-Relay`, if its value is an object. Unknown fields are ignored. Some rules are
  * not part of it: a heartbeat is from 100 ms to 24 h, `park` from 100 ms to 5 min and needs
- * `on_target_exit: 'park'`, which needs a name or a key as its target, and `metadata` is limited to
- * a number of bytes and to 8 levels.
+ * `on_target_exit: 'park'`, which needs a name or a key as its target, `metadata` is limited to a
+ * number of bytes and to 8 levels, and `protocol` is a value of the function `protocol`.
  */
 export const RelayConfigSchema = Type.Object({
   target_pid: target,
@@ -55,12 +59,13 @@ export const RelayConfigSchema = Type.Object({
   metadata: Type.Optional(metadata),
   resume: Type.Optional(resume),
   on_target_exit: Type.Optional(onTargetExit),
-  park: Type.Optional(duration)
+  park: Type.Optional(duration),
+  protocol: Type.Optional(Type.Unsafe<Protocol>(Type.Unknown()))
 })
 
 /**
- * The schema of `ws.control`: the fields of {@link RelayConfigSchema} but `resume`, all optional.
- * `null` resets a field.
+ * The schema of `ws.control`: the fields of {@link RelayConfigSchema} but `resume` and `protocol`,
+ * all optional. `null` resets a field.
  */
 export const RelayControlSchema = Type.Object({
   target_pid: Type.Optional(target),
@@ -82,7 +87,8 @@ const expectations: Record<string, string> = {
   metadata: 'a plain object',
   resume: 'a boolean, milliseconds, or a string of at most 64 characters',
   on_target_exit: "'close' or 'park'",
-  park: 'milliseconds, or a string of at most 64 characters'
+  park: 'milliseconds, or a string of at most 64 characters',
+  protocol: 'the value that protocol() returned, by reference: JSON cannot contain it'
 }
 
 /** A valid value of `X-WS-Relay`, with all defaults filled in. */
@@ -101,6 +107,8 @@ export interface ResolvedConfig {
   readonly park?: number | null
   /** Of a header only: what these two and the target mean together. */
   readonly parkPolicy?: ParkPolicy
+  /** Of a header only: the messages of the client are checked. */
+  readonly protocol?: ProtocolRules
   /** A field that does not exist and is similar to one that does. It is ignored. */
   readonly misspelt?: MisspeltField
 }
@@ -179,12 +187,6 @@ function cleanAndFreeze (value: unknown, level: number): void {
   Object.freeze(record)
 }
 
-function setsPrototype (key: string, item: unknown): boolean {
-  if (key === '__proto__') return true
-  if (key !== 'constructor' || typeof item !== 'object' || item === null) return false
-  return Object.hasOwn(item, 'prototype')
-}
-
 function toMetadata (value: unknown, limit: number): Metadata {
   const text = JSON.stringify(toPlain(value, 'metadata'))
   limitBytes(text, limit, 'metadata')
@@ -214,6 +216,14 @@ function toResume (value: boolean | Duration | undefined): number | false | unde
   } catch (err) {
     throw new ConfigProblem(`resume: ${toError(err).message}`)
   }
+}
+
+/** No schema can tell: the value has to be the one that `protocol()` returned. */
+function toProtocol (value: unknown): ProtocolRules | undefined {
+  if (value === undefined) return undefined
+  const rules = ProtocolDefinition.rulesOf(value)
+  if (rules !== undefined) return rules
+  throw new ConfigProblem(`protocol: expected ${expectations.protocol}, got ${show(value)}`)
 }
 
 function fromText (text: string, limits: ConfigLimits): unknown {
@@ -267,8 +277,9 @@ function misspeltIn (value: object): MisspeltField | undefined {
 function toChange (
   value: unknown, check: TypeCheck<TSchema>, limits: ConfigLimits
 ): ControlChange {
-  const { target_pid, message_topic, heartbeat_interval, metadata, resume, on_target_exit, park } =
-    value as Record<string, unknown>
+  const {
+    target_pid, message_topic, heartbeat_interval, metadata, resume, on_target_exit, park, protocol
+  } = value as Record<string, unknown>
   // Not checked as JSON: NaN would become null there, and null resets a field.
   const fields: unknown = {
     target_pid, message_topic, heartbeat_interval, metadata, resume, on_target_exit, park
@@ -292,6 +303,8 @@ function toChange (
   }
   const resumeWithin = check === configCheck ? toResume(given.resume) : undefined
   if (resumeWithin !== undefined) change.resume = resumeWithin
+  const rules = check === configCheck ? toProtocol(protocol) : undefined
+  if (rules !== undefined) change.protocol = rules
   if (given.on_target_exit !== undefined) change.onTargetExit = given.on_target_exit ?? 'close'
   if (given.park !== undefined) {
     change.park = given.park === null ? null : toDuration('park', given.park, minPark, maxPark)

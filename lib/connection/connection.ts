@@ -145,6 +145,11 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
     return this.#sendMessage('ws.send', this.#encode('ws.send', payload, undefined), call, true)
   }
 
+  /** Whether so much waits for the client that nothing should be sent that it can do without. */
+  protected get isOverfull (): boolean {
+    return this.#writer.bufferedBytes > this.settings.maxBufferedAmount
+  }
+
   #refuseOverflow (topic: string, call: Answer | undefined): false {
     this.refuseMessage(call, topic, 'slow', 'the client reads too slowly')
     const { maxBufferedAmount, overflow } = this.settings

@@ -39,6 +39,8 @@ export class ConnectionCounters {
   closed = 0
   /** Messages of clients. */
   messagesIn = 0
+  /** Those that their protocol has refused. */
+  invalidMessages = 0
   /** Gauge: connections whose target has ended, and that wait for another one. */
   parked = 0
   readonly traffic = new Traffic()

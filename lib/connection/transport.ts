@@ -63,6 +63,11 @@ export interface Transport extends Producer {
    * @returns false if the client is away, or the transport is closing
    */
   adviseReconnect? (by: number): boolean
+  /**
+   * Tells the client about a message that its protocol refuses: absent if it cannot be told.
+   * @param report JSON
+   */
+  reportInvalid? (report: string): void
   /** Called once, before any other method. */
   open (events: TransportEvents): void
   /**

@@ -147,6 +147,13 @@ export const metrics: readonly Metric[] = [
     }
   },
   {
+    name: 'invalid_messages_total',
+    type: 'counter',
+    help: 'Messages from clients that the protocol of their connection has refused',
+    labels: [],
+    samples: ({ invalid }) => one(invalid)
+  },
+  {
     name: 'bytes_total',
     type: 'counter',
     help: 'Bytes read from (in) and written to (out) the sockets of clients, below TLS',

@@ -59,7 +59,8 @@ export class UpgradeServer extends RelayServer
         ),
         nativeSender: this.flusher.batch !== undefined
       },
-      upgrades: this.upgrades.stats
+      upgrades: this.upgrades.stats,
+      invalid: this.counters.invalidMessages
     })
     this.pending = new PendingHandshakes(runtime.contextClock)
     this.nativeKnown = nativeLoaded.then((native) => { this.useNative(native) })

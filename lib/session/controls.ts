@@ -40,6 +40,11 @@ export function reconnectFrame (by: number): Buffer {
   return textFrame(`\u0000r${JSON.stringify({ after: 0, by })}`)
 }
 
+/** The report about an invalid message of the client. @param report JSON */
+export function errorFrame (report: string): Buffer {
+  return textFrame(`\u0000e${report}`)
+}
+
 /** @param received data messages received so far, in the whole session */
 export function ackFrame (received: number): Buffer {
   return textFrame(`\u0000a${received}`)

@@ -1,7 +1,7 @@
 import { closeCodes } from '../connection/close-codes.js'
 import { violated } from '../connection/close-reasons.js'
 import {
-  beginsWithNul, controls, escapeFrame, helloFrame, isEscaped, parseAck, reconnectFrame
+  beginsWithNul, controls, errorFrame, escapeFrame, helloFrame, isEscaped, parseAck, reconnectFrame
 } from './controls.js'
 import { Received } from './received.js'
 import { transitionFor } from './states.js'
@@ -83,17 +83,13 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
 
   get writer (): MessageWriter { return this }
 
-  get isPaused (): boolean {
-    return !this.#isCut && this.#transport.isPaused
-  }
+  get isPaused (): boolean { return !this.#isCut && this.#transport.isPaused }
 
   get serial (): number { return this.#serial }
 
   get generation (): number { return this.#generation }
 
-  get keptBytes (): number {
-    return this.#kept.memory
-  }
+  get keptBytes (): number { return this.#kept.memory }
 
   /** Milliseconds since the socket was lost; undefined while there is one. */
   get away (): number | undefined {
@@ -292,6 +288,11 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
     this.#received.sendAck(this.#transport.writer)
     this.#transport.writer.sendEncoded(reconnectFrame(by))
     return true
+  }
+
+  /** It is no message of the session: a client that is away is not told later. */
+  reportInvalid (report: string): void {
+    if (!this.#isAway) this.#transport.writer.sendEncoded(errorFrame(report))
   }
 
   // Events of the socket's transport

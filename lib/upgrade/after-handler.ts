@@ -1,6 +1,7 @@
 import { errorCodes } from '../errors.js'
 import { parseConfig } from '../connection/config.js'
 import { Connection } from '../connection/connection.js'
+import { ProtocolConnection } from '../connection/protocol/protocol-connection.js'
 import { OwnedProcess } from '../connection/target/owned-process.js'
 import { requestTarget } from '../connection/target/target-request.js'
 import { negotiate } from '../websocket/deflate.js'
@@ -186,9 +187,12 @@ function openConnection (
     if (begun?.why !== undefined) relay.counters.resumeAnswered(begun.why)
     const session = begun && new Session(relay.sessions, transport, begun.terms)
     const { target, binding } = bind()
-    const connection = new Connection({
+    const options = {
       relay, settings, target, binding, config, transport: session ?? transport
-    })
+    }
+    const connection = config.protocol === undefined
+      ? new Connection(options)
+      : new ProtocolConnection(options, config.protocol)
     session?.start(relay.runtime.pids.lastSerial, begun!.scope, begun!.why)
     relay.upgrades.upgradeAccepted(connection.pid, target.pid)
     connection.open()

@@ -38,6 +38,8 @@ export async function run<T> (
   t.teardown(() => rm(folder, { recursive: true }))
   const source = (await withClient(code, folder))
     .replaceAll("'fastify-ws-relay'", `'${pathToFileURL(modulePath('lib/index.ts')).href}'`)
+    .replaceAll("'fastify-ws-relay/protocol'", `'${pathToFileURL(modulePath('lib/protocol/index.ts')).href}'`)
+    .replaceAll("'@sinclair/typebox'", `'${import.meta.resolve('@sinclair/typebox')}'`)
     .replaceAll("'fastify'", `'${import.meta.resolve('fastify')}'`)
   const key = `__snippet${folder}`
   const names = Object.keys(values).join(', ')

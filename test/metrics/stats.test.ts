@@ -30,6 +30,7 @@ t.test('counts a known history', async (t) => {
       remote: 0,
       missed: 0
     },
+    invalid: 0,
     keyed: {},
     connections: {
       open: 3,

@@ -180,6 +180,19 @@ t.test('advises a client with a socket to reconnect', async (t) => {
   t.notOk(session.adviseReconnect(5000), 'it has ended')
 })
 
+t.test('reports an invalid message to a client with a socket, as no message', async (t) => {
+  const server = new FakeServer()
+  const { socket, session, token } = server.start()
+  session.reportInvalid('{"path":""}')
+  t.same(socket.takeLog(), ['\u0000e{"path":""}'])
+  socket.text('\u0000a0')
+  socket.lose(closeCodes.lost)
+  session.reportInvalid('{}')
+  const second = server.resume(token, 0) as FakeTransport
+  t.match(second.takeHello(), { from: 1 })
+  t.same(second.takeLog(), [])
+})
+
 t.test('ends while the client is not read', async (t) => {
   const server = new FakeServer()
   const { socket, connection } = server.start()

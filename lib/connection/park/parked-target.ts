@@ -8,7 +8,7 @@ import type { NameWaiter } from '../../process/registry/names.js'
 import type { Deadline, Slot } from '../../shared/deadline-timer.js'
 import type { CloseReason } from '../close-codes.js'
 import type { RelayServer } from '../relay-server.js'
-import type { Exit, WsMessage } from '../../../types/messages.js'
+import type { Exit, WsCheckedMessage, WsMessage } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 import type { ParkPolicy } from './policy.js'
 
@@ -37,7 +37,7 @@ export const maxHeldMessages = 64
 
 /** A message that was read before the connection stopped reading. */
 export interface HeldMessage {
-  readonly payload: WsMessage
+  readonly payload: WsMessage | WsCheckedMessage
   readonly bytes: number
 }
 
@@ -185,7 +185,7 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
       // The connection is ending.
       counters.deadLetter('none')
     } else {
-      this.#messages.push({ payload: payload as WsMessage, bytes })
+      this.#messages.push({ payload: payload as HeldMessage['payload'], bytes })
       this.#bytes += bytes
     }
     return true

@@ -6,6 +6,8 @@ import type { ConnectionStats, ProcessStats, UpgradeStats } from '../../../types
 export interface ServerStats {
   readonly connections: Omit<ConnectionStats, 'messagesOut'>
   readonly upgrades: UpgradeStats
+  /** Messages of clients that their protocol has refused. */
+  readonly invalid: number
 }
 
 /** The parts of the runtime that have numbers. */
@@ -50,14 +52,15 @@ const noServer: ServerStats = {
       timeout: 0,
       closing: 0
     }
-  }
+  },
+  invalid: 0
 }
 
 /** The result of `processes.stats()`: a copy, which does not change any more. */
 export function statsOf (host: StatsHost): ProcessStats {
   const { processTable, counters, scheduler, serverStats } = host
   const { spawned, exited, restarts, giveUps, sent, delivered, deadLetters, refused } = counters
-  const { connections, upgrades } = serverStats?.() ?? noServer
+  const { connections, upgrades, invalid } = serverStats?.() ?? noServer
   return {
     alive: processTable.size,
     aliveBy: { ...counters.aliveBy, ws: connections.open },
@@ -71,6 +74,7 @@ export function statsOf (host: StatsHost): ProcessStats {
     deadLettersBy: { ...counters.deadLettersBy },
     refused,
     refusedBy: { ...counters.refusedBy },
+    invalid,
     longestTurn: scheduler.longestTurn,
     turns: scheduler.turns.stats(),
     keyed: host.kinds.stats(),

@@ -56,6 +56,8 @@ export class WireSocket {
   /** Data messages on this socket. */
   readonly data: string[] = []
   readonly acks: number[] = []
+  /** Reports about invalid messages. */
+  readonly reports: unknown[] = []
   /** The server has asked the client to leave. */
   advice: { readonly after: number, readonly by: number } | undefined
   /** Pongs so far. */
@@ -167,6 +169,7 @@ export class WireSocket {
     if (payload[1] === 0x68) this.hello = JSON.parse(text)
     else if (payload[1] === 0x61) this.acks.push(Number(text))
     else if (payload[1] === 0x72) this.advice = JSON.parse(text)
+    else if (payload[1] === 0x65) this.reports.push(JSON.parse(text))
   }
 }
 
