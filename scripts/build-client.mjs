@@ -9,9 +9,9 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** Names that only the files of the client use among each other. They are shortened. */
 const internal = [
-  'acknowledge', 'begin', 'deliver', 'emit', 'enqueue', 'first', 'forgetSent', 'hear', 'hello',
-  'isSilent', 'left', 'messages', 'nextToSend', 'settles', 'socket', 'take', 'watch',
-  'whenDelivered'
+  'acknowledge', 'begin', 'deliver', 'emit', 'endCalls', 'enqueue', 'first', 'forgetSent', 'hear',
+  'hello', 'isOfSession', 'isSilent', 'left', 'messages', 'nextToSend', 'settles', 'socket', 'take',
+  'takeCall', 'watch', 'whenDelivered'
 ]
 
 /**

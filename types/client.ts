@@ -2,9 +2,11 @@
 // client runs in both.
 
 /**
- * The topics of an application, for the type parameter of `connect`. `server` has the topics that
- * the server sends as `{"topic", "data"}`, with the type or the schema of the data: a type, a
- * TypeBox schema, or a schema with `~standard`. `client` has those that the client sends.
+ * The topics of an application, for the type parameter of `connect`: `typeof` a protocol of
+ * `fastify-ws-relay/protocol`, or an interface. `server` has the topics that the server sends as
+ * `{"topic", "data"}`, with the type or the schema of the data: a type, a TypeBox schema, or a
+ * schema with `~standard`. `client` has those that the client sends. A topic that is answered has
+ * `{ data, reply }`, as the function `Call` returns it.
  *
  * @example
  * ```ts
@@ -24,10 +26,47 @@ export type TopicData<T> =
       ? NonNullable<Types> extends { readonly output: infer Data } ? Data : unknown
       : T
 
+/** A topic that is answered: the types or the schemas of its data and of its answer. */
+export interface ClientCall {
+  readonly data: unknown
+  readonly reply: unknown
+}
+
+/** The topics without an answer, with the types of their data. */
+type MessagesOf<Topics> = {
+  readonly [K in keyof Topics as Topics[K] extends ClientCall ? never : K]: TopicData<Topics[K]>
+}
+
+/** The topics that are answered. */
+type CallsOf<Topics> = {
+  readonly [K in keyof Topics as Topics[K] extends ClientCall ? K : never]:
+  Topics[K] extends { readonly data: infer Data, readonly reply: infer Reply }
+    ? { readonly data: TopicData<Data>, readonly reply: TopicData<Reply> }
+    : never
+}
+
 /** The topics that the server sends; without a protocol, any topic with unknown data. */
 export type ServerTopics<P> = P extends { readonly server: infer Topics }
-  ? { readonly [Topic in keyof Topics]: TopicData<Topics[Topic]> }
+  ? MessagesOf<Topics>
   : Readonly<Record<string, unknown>>
+
+/** The topics that the client sends; without a protocol, any topic with any data. */
+export type ClientTopics<P> = P extends { readonly client: infer Topics }
+  ? MessagesOf<Topics>
+  : Readonly<Record<string, unknown>>
+
+/** The topics that the server answers; without a protocol, any topic, with an unknown answer. */
+export type ClientCalls<P> = P extends { readonly client: infer Topics }
+  ? CallsOf<Topics>
+  : Readonly<Record<string, ClientCall>>
+
+/** The topics that the client answers; without a protocol, any topic, with unknown data. */
+export type ServerCalls<P> = P extends { readonly server: infer Topics }
+  ? CallsOf<Topics>
+  : Readonly<Record<string, ClientCall>>
+
+type DataOfCall<C> = C extends { readonly data: infer Data } ? Data : never
+type ReplyOfCall<C> = C extends { readonly reply: infer Reply } ? Reply : never
 
 /** How a socket ended, as its `close` event tells it. */
 export interface ClientClose {
@@ -83,12 +122,31 @@ export interface ResetEvent {
   readonly unsent: readonly (string | Uint8Array)[]
 }
 
+/** The event `invalid`: the server has dropped a message of this client. */
+export interface InvalidEvent {
+  /** Absent: the message had none. */
+  readonly topic?: string
+  /** A JSON pointer (RFC 6901) below the data to the first problem; empty for all of it. */
+  readonly path: string
+}
+
+/** Options of `call`. */
+export interface ClientCallOptions {
+  /**
+   * After so many milliseconds the call is rejected with `TIMEOUT`, from 0 to 2^31 - 1.
+   *
+   * @defaultValue `10_000`
+   */
+  readonly timeout?: number
+}
+
 /** The events that are no topics of the server. */
 export interface ClientEvents {
   /** A message that is no `{"topic", "data"}`, or whose topic has no listener. Untrusted. */
   readonly message: string | ArrayBuffer
   readonly state: StateEvent
   readonly reset: ResetEvent
+  readonly invalid: InvalidEvent
 }
 
 /** The events of a socket: its own and the topics of the server. */
@@ -178,6 +236,40 @@ export interface ClientSocket<P = ClientProtocol> extends AsyncIterable<string |
    */
   send (data: string | Uint8Array): boolean
   /**
+   * Sends the text `{"topic","data"}`, as the other `send`. Also data that may be undefined must be
+   * given.
+   *
+   * @param data anything that is JSON
+   * @throws TypeError when it is no JSON
+   */
+  send<K extends keyof ClientTopics<P> & string> (topic: K, data: ClientTopics<P>[K]): boolean
+  /**
+   * Sends a call, `{"topic","data","id"}`, and waits for its answer, over all sockets of the
+   * session.
+   *
+   * @returns the answer
+   * @throws an error whose `code` is that of the server, for example `UNKNOWN_TOPIC`,
+   *   `INVALID_MESSAGE` (its `path` tells where), `TARGET_EXITED`, `CALL_FAILED`, or the
+   *   application's own. Or one of the client's: `TIMEOUT`, and the call may still be handled;
+   *   `TOO_MANY_CALLS`, 64 others wait; `QUEUE_FULL`, nothing was sent; `SESSION_RESET`, a new
+   *   session has begun; `CLOSED`; `INVALID_OPTIONS`
+   */
+  call<K extends keyof ClientCalls<P> & string> (
+    topic: K, data: DataOfCall<ClientCalls<P>[K]>, options?: ClientCallOptions
+  ): Promise<ReplyOfCall<ClientCalls<P>[K]>>
+  /**
+   * Answers the server's calls under a topic. A second handler replaces the first one.
+   *
+   * @param handler returns the answer or a promise of it. The code and the message of an error with
+   *   a `code` are sent to the server. Another error is uncaught, and the server gets `CALL_FAILED`
+   * @returns a function that removes the topic's handler
+   */
+  handle<K extends keyof ServerCalls<P> & string> (
+    topic: K,
+    handler: (data: DataOfCall<ServerCalls<P>[K]>) =>
+    ReplyOfCall<ServerCalls<P>[K]> | Promise<ReplyOfCall<ServerCalls<P>[K]>>
+  ): () => void
+  /**
    * Resolves when everything sent so far is in the target's mailbox: accepted, not handled. Sends a
    * ping, so that the server answers soon.
    *
@@ -186,8 +278,8 @@ export interface ClientSocket<P = ClientProtocol> extends AsyncIterable<string |
    */
   delivered (): Promise<void>
   /**
-   * Calls the listener for each event: `message`, `state`, `reset`, or a topic of the server. An
-   * error that it throws is uncaught and disturbs no other listener.
+   * Calls the listener for each event: `message`, `state`, `reset`, `invalid`, or a topic of the
+   * server. An error that it throws is uncaught and disturbs no other listener.
    *
    * @returns a function that removes the listener
    */

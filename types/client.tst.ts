@@ -3,8 +3,8 @@ import { describe, expect, test } from 'tstyche'
 import { WebSocket as WsSocket } from 'ws'
 import { connect } from '../lib/client/index.js'
 import type {
-  ClientClose, ClientProtocol, ClientSocket, ClientState, ConnectOptions, ResetEvent, StateEvent,
-  TopicData, WebSocketClass
+  ClientClose, ClientProtocol, ClientSocket, ClientState, ConnectOptions, InvalidEvent, ResetEvent,
+  StateEvent, TopicData, WebSocketClass
 } from './client.js'
 
 interface Chat {
@@ -68,6 +68,50 @@ describe('connect', () => {
     const socket = connect<typeof chat>('/x')
     socket.on('said', (data) => { expect(data).type.toBe<{ text: string }>() })
     socket.on('left', (data) => { expect(data).type.toBe<number>() })
+  })
+
+  test('has the calls of a protocol', () => {
+    const chat = {
+      client: {
+        say: { data: Type.Object({ text: Type.String() }), reply: Type.Integer() },
+        typing: Type.Boolean()
+      },
+      server: {
+        said: Type.String(),
+        confirm: { data: Type.String(), reply: Type.Boolean() }
+      }
+    }
+    expect(chat).type.toBeAssignableTo<ClientProtocol>()
+    const socket = connect<typeof chat>('/x')
+    expect(socket.call('say', { text: 'hi' })).type.toBe<Promise<number>>()
+    expect(socket.call).type.toBeCallableWith('say', { text: 'hi' }, { timeout: 5000 })
+    expect(socket.call).type.not.toBeCallableWith('say', { text: 1 })
+    expect(socket.call).type.not.toBeCallableWith('say')
+    expect(socket.call).type.not.toBeCallableWith('say', { text: 'hi' }, { timeout: '5s' })
+    expect(socket.call).type.not.toBeCallableWith('typing', true)
+    expect(socket.send('typing', true)).type.toBe<boolean>()
+    expect(socket.send).type.not.toBeCallableWith('typing', 1)
+    expect(socket.send).type.not.toBeCallableWith('say', { text: 'hi' })
+    expect(socket.handle).type.toBeCallableWith('confirm', (question: string) => question !== '')
+    expect(socket.handle).type.toBeCallableWith('confirm', async () => true)
+    expect(socket.handle('confirm', () => true)).type.toBe<() => void>()
+    expect(socket.handle).type.not.toBeCallableWith('confirm', () => 'yes')
+    expect(socket.handle).type.not.toBeCallableWith('said', () => true)
+    expect(socket.on).type.not.toBeCallableWith('confirm', () => {})
+    socket.on('said', (data) => { expect(data).type.toBe<string>() })
+  })
+
+  test('has calls with plain types, and any call without a protocol', () => {
+    const typed = connect<{ client: { add: { data: number, reply: string } } }>('/x')
+    expect(typed.call('add', 1)).type.toBe<Promise<string>>()
+    const socket = connect('/x')
+    expect(socket.call('say', { text: 'hi' })).type.toBe<Promise<unknown>>()
+    expect(socket.send).type.toBeCallableWith('say', { text: 'hi' })
+    socket.handle('confirm', (data) => { expect(data).type.toBe<unknown>() })
+  })
+
+  test('tells of invalid messages', () => {
+    connect('/x').on('invalid', (event) => { expect(event).type.toBe<InvalidEvent>() })
   })
 
   test('does not let a topic replace an event of the client', () => {

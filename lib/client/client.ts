@@ -1,13 +1,15 @@
 // One connection that comes back. `transitions.ts` has the table of its states, and `dispatch`
-// drives it. Parts with rules of their own: the outbox, liveness, events, timers.
+// drives it. Parts with rules of their own: the outbox, calls, liveness, events, timers.
 import type {
   ClientClose, ClientSocket, ConnectOptions, WebSocketLike
 } from '../../types/client.js'
-import { codesToTryAgain, delayOf, lost } from './closes.js'
-import { createTimers, detach, problem, watchPage, type Environment } from './environment.js'
+import { createCalls } from './calls.js'
+import { delayOf, lost, triesAgain } from './closes.js'
+import { detach, problem, timersOf, urlsOf, watchPage, type Environment } from './environment.js'
 import { createEvents, guard } from './events.js'
 import { createLiveness } from './liveness.js'
 import { createOutbox } from './outbox.js'
+import { settingsOf } from './settings.js'
 import {
   transitions, type Action, type Detail, type Event, type Frame, type State
 } from './transitions.js'
@@ -18,25 +20,10 @@ export function createClient<P> (
   url: string | (() => string | Promise<string>),
   options: ConnectOptions
 ): ClientSocket<P> {
-  const now = (): number => environment.Date.now()
   const {
-    protocols = [],
-    negotiate = true,
-    WebSocket = environment.WebSocket,
-    backoff: { min = 500, max = 20_000 } = {},
-    timeout = 10_000,
-    queue = 1024 * 1024,
-    stableAfter = 10_000,
-    resend = false,
-    reconnect
-  } = options
-  for (const [name, value] of Object.entries({ min, max, timeout, queue, stableAfter })) {
-    if ((value & 0x7fffffff) !== value) throw problem('INVALID_OPTIONS', `: ${name}`)
-  }
-  if (!WebSocket) throw problem('INVALID_OPTIONS', ': WebSocket')
-  const addressOf = (text: string): string =>
-    new URL(text, environment.location?.href).href.replace(/^http/, 'ws')
-  const fixed = typeof url === 'string' && addressOf(url)
+    protocols, negotiate, WebSocket, min, max, timeout, queue, stableAfter, resend, reconnect
+  } = settingsOf(environment, options)
+  const [fixed, nextUrl] = urlsOf(environment, url)
 
   let state: State = 'connecting'
   /** The number of the next or present try since the last stable connection. */
@@ -73,8 +60,10 @@ export function createClient<P> (
   let unacknowledged = 0
   let unacknowledgedBytes = 0
 
-  const [start, stop] = createTimers(environment)
-  const { on, emit, deliver, messages } = createEvents()
+  const [start, stop, now] = timersOf(environment)
+  const { call, handle, takeCall, endCalls } =
+    createCalls(environment, () => isNegotiated, (text) => push(text, true))
+  const { on, emit, deliver, messages } = createEvents(takeCall)
   const outbox = createOutbox()
   const liveness = createLiveness(start, now, () => { writeControl('p') }, () => {
     lose(lost('timeout'), true)
@@ -95,8 +84,7 @@ export function createClient<P> (
       else dial()
     }
   }
-  const ended = new AbortController()
-  watchPage(environment, ended, () => { dispatch('woken') })
+  const stopWatching = watchPage(environment, () => { dispatch('woken') })
   // Later, so that listeners that are added now get the first event.
   queueMicrotask(() => { dispatch('due') })
 
@@ -156,10 +144,10 @@ export function createClient<P> (
       dispatch('greeted', { socket, ...detail })
     }
     const open = async (): Promise<void> => {
-      const address = fixed || addressOf(await (url as () => string | Promise<string>)())
+      const address = fixed || await nextUrl()
       if (cancel !== cancelThis) return
       const made = socket =
-        new WebSocket!(address, [...offers ? [subprotocol, ...entries] : [], ...protocols])
+        new WebSocket(address, [...offers ? [subprotocol, ...entries] : [], ...protocols])
       made.binaryType = 'arraybuffer'
       // `close` follows, but not in Node 22 after a handshake that failed.
       made.onerror = () => { if (!hasOpened) fail(lost('')) }
@@ -199,8 +187,7 @@ export function createClient<P> (
     const close = { code: code || 1006, reason }
     const isShut = failures >= 3
     const why = error ? 'url' : isShut ? 'handshake' : undefined
-    const decision = guard(() => reconnect?.(close, tries + 1)) ??
-      codesToTryAgain.test(`${close.code}`)
+    const decision = guard(() => reconnect?.(close, tries + 1)) ?? triesAgain(close)
     const detail = { ...close, why, error }
     if (decision === false) return dispatch('ended', detail)
     // A try that follows advice is not counted.
@@ -238,9 +225,8 @@ export function createClient<P> (
     lostWhy = hello ? 'off' : 'plain'
     const plainProtocol = current.protocol === subprotocol ? '' : current.protocol;
     ({ token, window: windowTime = 0, protocol = plainProtocol } = hello ?? {} as Partial<Hello>)
-    const unsent = why && !resend
-      ? outbox.take(problem('SESSION_RESET'))
-      : []
+    const reset = problem('SESSION_RESET')
+    const unsent = why ? outbox.take(reset, resend) : []
     const isPossible = outbox.begin(hello?.received ?? 0, !isResumed)
     if (hello) {
       position = hello.from - 1
@@ -250,7 +236,10 @@ export function createClient<P> (
       liveness.watch()
     }
     say({ resumed: isResumed, why })
-    if (why) emit('reset', { why, unsent })
+    if (why) {
+      endCalls(reset)
+      emit('reset', { why, unsent })
+    }
     flush()
     if (outbox.left()) writeControl('p')
     if (first) receive(first)
@@ -298,8 +287,10 @@ export function createClient<P> (
     cancel?.()
     retire()
     stop('ack', 'live', 'by', 'try')
-    ended.abort()
-    say({ ...detail, unsent: outbox.take(problem('CLOSED')) })
+    stopWatching()
+    const closed = problem('CLOSED')
+    endCalls(closed)
+    say({ ...detail, unsent: outbox.take(closed) })
   }
 
   // Frames.
@@ -358,28 +349,38 @@ export function createClient<P> (
     const payload = text.slice(1)
     if (text[0] === 'a') {
       if (!/^\d{1,16}$/.test(payload) || !outbox.acknowledge(+payload)) violate()
-    } else if (text[0] === 'r') {
-      const advice = parseJson<Detail>(payload)
-      if (advice) dispatch('advised', advice)
+      return
     }
+    const detail = parseJson<Detail>(payload)
+    if (!detail) return
+    if (text[0] === 'r') dispatch('advised', detail)
+    if (text[0] === 'e') emit('invalid', detail)
+  }
+
+  /** @returns the code of the reason why it was not sent */
+  function push (data: string | Uint8Array, isOfSession?: true): string | undefined {
+    const buffered = isNegotiated ? 0 : current?.bufferedAmount ?? 0
+    if (state === 'closed') return 'CLOSED'
+    if (!outbox.enqueue(data, queue - buffered, isOfSession)) {
+      // A server acknowledges after 64 KiB, which may be more than the queue.
+      probe()
+      return 'QUEUE_FULL'
+    }
+    flush()
+    return undefined
   }
 
   const client: ClientSocket<P> = {
     get state () { return state === 'moving' ? 'open' : state },
     get protocol () { return protocol },
-    send (data) {
+    send (data: string | Uint8Array, ...rest: unknown[]) {
+      if (rest.length) data = JSON.stringify({ topic: data, data: rest[0] })
       // A copy; of a Buffer, too. It throws for other values.
       if (typeof data !== 'string') data = Uint8Array.prototype.slice.call(data)
-      const buffered = isNegotiated ? 0 : current?.bufferedAmount ?? 0
-      if (state === 'closed') return false
-      if (!outbox.enqueue(data, queue - buffered)) {
-        // A server acknowledges after 64 KiB, which may be more than the queue.
-        probe()
-        return false
-      }
-      flush()
-      return true
+      return !push(data)
     },
+    call: call as ClientSocket<P>['call'],
+    handle,
     async delivered () {
       if (state === 'closed') throw problem('CLOSED')
       if (lostWhy && !isNegotiated) throw problem('PLAIN_MODE')

@@ -7,8 +7,8 @@
 // 1000, 1002, 1003, 1007 to 1010, from 3000         | not again
 import type { ClientClose } from '../../types/client.js'
 
-/** The codes after which the client tries again. */
-export const codesToTryAgain = /^10(?:0[156]|1[1-5])$/
+/** Whether the client tries again after a close, by default. */
+export const triesAgain = ({ code }: ClientClose): boolean => /^10(?:0[156]|1[1-5])$/.test(`${code}`)
 
 /** The end of a socket that the client gives up. A browser tells no reason with 1006. */
 export const lost = (reason: string): ClientClose => ({ code: 1006, reason })

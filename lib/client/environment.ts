@@ -15,6 +15,21 @@ export interface Environment {
   clearTimeout (timer: unknown): void
 }
 
+/**
+ * @returns the URL of all tries, or else a function that gives the one of the next try
+ * @throws TypeError for a URL that is none
+ */
+export function urlsOf (
+  environment: Environment, url: string | (() => string | Promise<string>)
+): [string | false, () => Promise<string>] {
+  const addressOf = (text: string): string =>
+    new URL(text, environment.location?.href).href.replace(/^http/, 'ws')
+  return [
+    typeof url === 'string' && addressOf(url),
+    async () => addressOf(await (url as () => string | Promise<string>)())
+  ]
+}
+
 /** The handlers of a socket do nothing from now on. `ws` needs one for errors. */
 export function detach (socket: WebSocketLike): void {
   socket.onopen = socket.onmessage = socket.onclose = null
@@ -26,16 +41,22 @@ export function problem (code: string, about = ''): Error {
   return Object.assign(new Error(code + about), { code })
 }
 
-/** Calls `wake` when a lost connection may work again, until the controller aborts. */
-export function watchPage (page: Environment, ended: AbortController, wake: () => void): void {
+/**
+ * Calls `wake` when a lost connection may work again.
+ *
+ * @returns a function that ends this
+ */
+export function watchPage (page: Environment, wake: () => void): () => void {
+  const controller = new AbortController()
   const listener = (event: Event): void => {
     // `persisted` is false when the page has just been loaded, and absent in the other events.
     if ((event as PageTransitionEvent).persisted !== false && !page.document?.hidden) wake()
   }
   for (const name of ['online', 'visibilitychange', 'pageshow']) {
     // The controller has the option `signal`.
-    page.addEventListener?.(name, listener, ended)
+    page.addEventListener?.(name, listener, controller)
   }
+  return () => { controller.abort() }
 }
 
 /** Starts a timer; one with the same name is stopped. */
@@ -43,17 +64,19 @@ export type Start = (name: string, delay: number, task: (late: number) => void) 
 /** Stops the timers with these names. */
 export type Stop = (...names: string[]) => void
 
-export function createTimers (environment: Environment): [Start, Stop] {
+export function timersOf (environment: Environment): [Start, Stop, () => number] {
+  const now = (): number => environment.Date.now()
   const timers: Record<string, unknown> = {}
   const stop: Stop = (...names) => {
     for (const name of names) environment.clearTimeout(timers[name])
   }
   return [
     (name, delay, task) => {
-      const due = environment.Date.now() + delay
+      const due = now() + delay
       stop(name)
-      timers[name] = environment.setTimeout(() => { task(environment.Date.now() - due) }, delay)
+      timers[name] = environment.setTimeout(() => { task(now() - due) }, delay)
     },
-    stop
+    stop,
+    now
   ]
 }

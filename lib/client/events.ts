@@ -1,10 +1,11 @@
 import { problem } from './environment.js'
 import { parseJson, sizeOf } from './wire.js'
+import type { Message } from './calls.js'
 
 type Listener = (detail: never) => void
 type Data = string | ArrayBuffer
 
-/** A topic is never one of the client's own events. `invalid` is one of a later version. */
+/** A topic is never one of the client's own events. */
 const own = ['message', 'state', 'reset', 'invalid']
 
 /** Calls a function of the application. Its error is uncaught, and disturbs nothing of ours. */
@@ -32,7 +33,13 @@ export interface Events {
   readonly messages: (most: number, isClosed: () => boolean) => AsyncGenerator<Data, void, void>
 }
 
-export function createEvents (): Events {
+/**
+ * @param takeCall gets each JSON object of the server, and whether its topic has a listener
+ * @returns of `takeCall`: true: no event follows
+ */
+export function createEvents (
+  takeCall: (message: Message, isHeard: boolean) => boolean
+): Events {
   const all = new Map<string, Set<Listener>>()
 
   const on: Events['on'] = (event, listener) => {
@@ -49,9 +56,12 @@ export function createEvents (): Events {
     on,
     emit,
     deliver (message) {
-      const { topic = '', data } = parseJson<{ topic?: string, data?: unknown }>(message) ?? {}
-      if (own.includes(topic) || !all.get(topic)?.size) emit('message', message)
-      else emit(topic, data)
+      const parsed = parseJson<Message>(message) ?? {}
+      const { topic = '', data } = parsed
+      const isHeard = !own.includes(topic) && !!all.get(topic)?.size
+      if (takeCall(parsed, isHeard)) return
+      if (isHeard) emit(topic, data)
+      else emit('message', message)
     },
     async * messages (most, isClosed) {
       const waiting: Data[] = []

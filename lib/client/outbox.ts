@@ -8,8 +8,11 @@ type Data = string | Uint8Array
 export interface Outbox {
   /** The number of messages in it. */
   readonly left: () => number
-  /** @returns false: all messages together would have more bytes than `most` */
-  readonly enqueue: (data: Data, most: number) => boolean
+  /**
+   * @param isOfSession whether it is a call or an answer, which another session cannot take
+   * @returns false: all messages together would have more bytes than `most`
+   */
+  readonly enqueue: (data: Data, most: number, isOfSession?: true) => boolean
   /** The next message to send on this socket. It counts as sent from now on. */
   readonly nextToSend: () => Data | undefined
   /** The server has taken all messages up to this one. @returns false: it was never sent */
@@ -24,14 +27,18 @@ export interface Outbox {
    * @returns as `acknowledge`
    */
   readonly begin: (received: number, isNew: boolean) => boolean
-  /** Removes all messages. */
-  readonly take: (error: Error) => Data[]
+  /**
+   * Removes all messages, or with `isPartial` the calls and answers only.
+   *
+   * @returns the removed ones but for calls and answers
+   */
+  readonly take: (error: Error, isPartial?: boolean) => Data[]
   /** Settles when the last present message leaves, with an error unless it is acknowledged. */
   readonly whenDelivered: (settle: Settle) => void
 }
 
 export function createOutbox (): Outbox {
-  const items: { data: Data, settles: Settle[] }[] = []
+  let items: { data: Data, settles: Settle[], isOfSession?: true }[] = []
   let bytes = 0
   /** How many of them were sent on the current socket. */
   let sent = 0
@@ -51,11 +58,11 @@ export function createOutbox (): Outbox {
 
   return {
     left: () => items.length,
-    enqueue (data, most) {
+    enqueue (data, most, isOfSession) {
       const size = sizeOf(data)
       if (bytes + size > most) return false
       bytes += size
-      items.push({ data, settles: [] })
+      items.push({ data, settles: [], isOfSession })
       return true
     },
     nextToSend: () => sent < items.length ? items[sent++].data : undefined,
@@ -67,10 +74,13 @@ export function createOutbox (): Outbox {
       sent = 0
       return isPossible
     },
-    take (error) {
-      const taken = items.map(({ data }) => data)
-      drop(taken.length, taken.length, error)
-      return taken
+    take (error, isPartial) {
+      const others = items.filter(({ isOfSession }) => !isOfSession)
+      if (isPartial) items = items.filter(({ isOfSession }) => isOfSession)
+      drop(items.length, items.length, error)
+      if (!isPartial) return others.map(({ data }) => data)
+      items = others
+      return []
     },
     whenDelivered (settle) {
       const last = items.at(-1)

@@ -34,8 +34,8 @@ export const clientMutants: readonly Mutant[] = [
   {
     name: 'a new session gets the messages of the old one',
     file: 'client/client.ts',
-    search: 'const unsent = why && !resend\n',
-    replace: 'const unsent = why && resend\n',
+    search: 'const unsent = why ? outbox.take(reset, resend) : []\n',
+    replace: 'const unsent = []\n',
     suites
   },
   {
