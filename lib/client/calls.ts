@@ -59,9 +59,12 @@ export function createCalls (
     const run = async (): Promise<void> => { reply({ data: await task() }) }
     run().catch((failure) => {
       const { code, message } = Object(failure) as Required<Message>['error']
-      reply({ error: code ? { code, message } : { code: 'CALL_FAILED' } })
+      // The code of a `DOMException` is a number.
+      const isMeant = typeof code === 'string'
+      const unknown = { code: 'CALL_FAILED', message: 'the call failed' }
+      reply({ error: isMeant ? { code, message: `${message}` } : unknown })
       // A mistake of the application, of which the server gets no detail.
-      if (!code) throw failure
+      if (!isMeant) throw failure
     })
   }
 

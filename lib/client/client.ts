@@ -20,9 +20,9 @@ export function createClient<P> (
   url: string | (() => string | Promise<string>),
   options: ConnectOptions
 ): ClientSocket<P> {
-  const {
+  const [
     protocols, negotiate, WebSocket, min, max, timeout, queue, stableAfter, resend, reconnect
-  } = settingsOf(environment, options)
+  ] = settingsOf(environment, options)
   const [fixed, nextUrl] = urlsOf(environment, url)
 
   let state: State = 'connecting'

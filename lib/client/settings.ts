@@ -27,7 +27,7 @@ export function settingsOf (environment: Environment, {
 }: ConnectOptions) {
   checkNumbers({ min, max, timeout, queue, stableAfter })
   if (!WebSocket) throw problem('INVALID_OPTIONS', ': WebSocket')
-  return {
+  return [
     protocols, negotiate, WebSocket, min, max, timeout, queue, stableAfter, resend, reconnect
-  }
+  ] as const
 }

@@ -156,7 +156,7 @@ t.test('tells the server why a handler failed, if the error has a code', async (
   lab.client.handle('busy', () => {
     throw Object.assign(new Error('not now'), { code: 'BUSY' })
   })
-  lab.client.handle('broken', () => { throw failure })
+  lab.client.handle('broken', () => { throw Object.assign(failure, { code: 20 }) })
   lab.client.handle('circular', () => {
     const circle: Record<string, unknown> = {}
     circle.self = circle
@@ -175,8 +175,8 @@ t.test('tells the server why a handler failed, if the error has a code', async (
   for (const listener of listeners) process.on('unhandledRejection', listener)
   t.strictSame(sentBy(lab), [
     { re: 5, error: { code: 'BUSY', message: 'not now' } },
-    { re: 5, error: { code: 'CALL_FAILED' } },
-    { re: 5, error: { code: 'CALL_FAILED' } }
+    { re: 5, error: { code: 'CALL_FAILED', message: 'the call failed' } },
+    { re: 5, error: { code: 'CALL_FAILED', message: 'the call failed' } }
   ])
   t.equal(uncaught[0], failure)
   t.equal(uncaught.length, 2)

@@ -72,6 +72,51 @@ async function cutter (t: Test, port: number, budget: () => number): Promise<num
   return (proxy.address() as AddressInfo).port
 }
 
+for (let seed = 1; seed <= 5; seed++) {
+  t.test(`answers every call once through cuts, seed ${seed}`, async (t) => {
+    const random = series(100 + seed)
+    const { server, port } = await referenceServer(t)
+    let cuts = 0
+    const budget = (): number => cuts++ < 40 ? 150 + random(900) : Infinity
+    const url = `ws://127.0.0.1:${await cutter(t, port, budget)}/`
+    const socket = connect(url, { WebSocket, backoff: { min: 1, max: 5 } })
+    t.teardown(() => { socket.close() })
+    socket.on('reset', ({ why }) => { t.fail(`the session was given up: ${why}`) })
+    socket.on('message', (data) => { t.fail(`no call and no answer: ${String(data)}`) })
+    const asked: unknown[] = []
+    const answers: Array<[re: number, data: unknown]> = []
+    let isComplete = (): void => {}
+    const complete = new Promise<void>((resolve) => { isComplete = resolve })
+    // The answer of the application on the server, and the answers to its own calls.
+    server.onMessage = (data) => {
+      const { topic, data: n, id, re } = JSON.parse(String(data)) as Record<string, unknown>
+      if (topic === undefined) answers.push([re as number, n])
+      else {
+        asked.push(n)
+        server.send(JSON.stringify({ re: id, data: `answer ${String(n)}` }))
+        server.send(JSON.stringify({ topic: 'confirm', data: n, id: n }))
+      }
+      if (answers.length === count) isComplete()
+    }
+    const count = 60
+    const numbers = Array.from({ length: count }, (_, n) => n)
+    socket.handle('confirm', async (n) => {
+      await new Promise((resolve) => { setImmediate(resolve) })
+      return `yes ${String(n)}`
+    })
+    const calls: Array<Promise<unknown>> = []
+    for (const n of numbers) {
+      calls.push(socket.call('ask', n, { timeout: 2 ** 31 - 1 }))
+      if (random(4) === 0) await new Promise((resolve) => { setImmediate(resolve) })
+    }
+    t.strictSame(await Promise.all(calls), numbers.map((n) => `answer ${n}`))
+    await complete
+    t.strictSame(asked, numbers, 'the server had each call once and in order')
+    t.strictSame(answers.sort(([a], [b]) => a - b), numbers.map((n) => [n, `yes ${n}`]))
+    t.ok(cuts > 10, `${cuts / 2} sockets`)
+  })
+}
+
 for (let seed = 1; seed <= 12; seed++) {
   t.test(`has every message once and in order through cuts, seed ${seed}`, async (t) => {
     const random = series(seed)
