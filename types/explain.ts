@@ -62,7 +62,7 @@ export interface End {
   readonly target?: Pid
   /** Connections: milliseconds for which the client had been away. */
   readonly away?: number
-  /** The process that its supervisor has started in its place. */
+  /** The process that its supervisor, or its key, has started in its place. */
   readonly restartedAs?: Pid
   /** Milliseconds between its end and that start. */
   readonly restartedAfter?: number

@@ -58,6 +58,8 @@ export class Scheduler {
   /** A body took mail outside its turn: the next drain must measure it. */
   #bodyContinues = false
   #turnsPerClockRead = 1
+  /** Gets the time of the next measurement. */
+  #timeListener: ((now: number) => void) | undefined
   /** The time of the first drain since the last yield. */
   #drainingSince = 0
   #budget = minBudget
@@ -106,6 +108,17 @@ export class Scheduler {
     this.#contextClock.later(task)
   }
 
+  /**
+   * Calls the listener once with the time, when the turns that run now are over. There is one
+   * listener.
+   * @returns false if no turn runs: then it is not called
+   */
+  awaitTime (listener: (now: number) => void): boolean {
+    if (this.#measuredUntil === undefined) return false
+    this.#timeListener = listener
+    return true
+  }
+
   readonly #drain = (): void => {
     if (this.#measuredUntil === undefined) {
       this.#drainingSince = this.#measuredUntil = this.#clock.now()
@@ -146,6 +159,8 @@ export class Scheduler {
       ? Math.min(this.#turnsPerClockRead * 2, maxTurnsPerClockRead)
       : 1
     this.#measuredUntil = now
+    if (this.#timeListener !== undefined) this.#timeListener(now)
+    this.#timeListener = undefined
     if (this.#exhausted || now - this.#drainingSince < this.#budget) return
     this.#exhausted = true
     this.#exhaustedAt = now

@@ -34,8 +34,16 @@ export class MultiMap<K, V> {
     return values instanceof Set ? values : [values]
   }
 
+  /** The value that was added first; undefined for a key without values. */
+  first (key: K): V | undefined {
+    if (this.#values.size === 0) return undefined
+    const values = this.#values.get(key)
+    return values instanceof Set ? (values as Set<V>).values().next().value : values
+  }
+
   /** Removes the key and returns its values. */
   takeAll (key: K): Iterable<V> {
+    if (this.#values.size === 0) return none
     const values = this.#values.get(key)
     if (values === undefined) return none
     this.#values.delete(key)

@@ -6,21 +6,21 @@ export const explainMutants: readonly Mutant[] = [
   {
     name: 'an end that shares a record is not counted',
     file: 'process/explain/end-log.ts',
-    search: '    record.count++\n',
+    search: '    further.count++\n',
     replace: '',
     suites
   },
   {
     name: 'no end is forgotten',
     file: 'process/explain/end-log.ts',
-    search: '    if (this.#records.length > this.#limit) this.#forgetOldest()\n',
-    replace: '',
+    search: 'if (this.#records.length < this.#limit) {',
+    replace: 'if (this.#limit > 0) {',
     suites
   },
   {
     name: 'an end shares a record that is forgotten already',
     file: 'process/explain/end-log.ts',
-    search: 'if (key !== undefined) this.#shared.delete(key)',
+    search: '    this.#shared.delete(further.key)\n',
     replace: '',
     suites
   },
@@ -34,15 +34,15 @@ export const explainMutants: readonly Mutant[] = [
   {
     name: 'siblings share a record, so most of them have no successor',
     file: 'process/explain/end-log.ts',
-    search: "if (cause === 'sibling' || cause === 'failed') return false",
-    replace: "if (cause === 'failed') return false",
+    search: "return cause !== 'sibling' && cause !== 'failed'",
+    replace: "return cause !== 'failed'",
     suites
   },
   {
     name: 'ends of one cause do not share a record',
     file: 'process/explain/end-log.ts',
-    search: '  return because !== undefined || by !== undefined || closing\n',
-    replace: '  return closing\n',
+    search: 'if (because === undefined && by === undefined && !closing) return false',
+    replace: 'if (!closing) return false',
     suites
   },
   {
@@ -76,14 +76,28 @@ export const explainMutants: readonly Mutant[] = [
   {
     name: 'a restarted child has no successor',
     file: 'process/supervisor/supervisor.ts',
-    search: '      this.#runtime.ends.childRestarted(child.lastExit.pid, child.pid!)\n',
+    search: '      this.#runtime.ends.processRestarted(child.lastExit.pid, child.pid!)\n',
     replace: '',
+    suites
+  },
+  {
+    name: 'a used record keeps the ends that shared it before',
+    file: 'process/explain/end-log.ts',
+    search: 'record.further = record.successor = undefined',
+    replace: 'record.successor = undefined',
+    suites
+  },
+  {
+    name: 'a used record keeps its successor',
+    file: 'process/explain/end-log.ts',
+    search: 'record.further = record.successor = undefined',
+    replace: 'record.further = undefined',
     suites
   },
   {
     name: 'only direct effects are counted',
     file: 'process/explain/explainer.ts',
-    search: 'while (next !== undefined && next !== root) next = this.#host.ends.find(next)?.facts.because',
+    search: 'while (next !== undefined && next !== root) next = this.#host.ends.find(next)?.because',
     replace: '',
     suites
   },

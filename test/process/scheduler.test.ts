@@ -60,6 +60,25 @@ t.test('lets a test choose the next runnable', async (t) => {
   t.strictSame(order, ['two', 'three', 'one'])
 })
 
+t.test('tells the time once, after the turns that run now', async (t) => {
+  const clock = new ManualClock()
+  const scheduler = schedulerOn(clock)
+  const times: number[] = []
+  const listener = (now: number) => { times.push(now) }
+  t.equal(scheduler.awaitTime(listener), false, 'no turn runs')
+  const ask = runnable(() => {
+    t.equal(scheduler.awaitTime(listener), true)
+    clock.time += 7
+  })
+  for (let i = 1; i < 3; i++) {
+    scheduler.schedule(ask)
+    clock.run()
+    clock.yieldOnce()
+    t.equal(times.length, i)
+  }
+  t.strictSame(times, [7, 14])
+})
+
 /** A scheduler with endless mail. Each turn takes the given time. */
 function flooded (ms: number) {
   const clock = new ManualClock()

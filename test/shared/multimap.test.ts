@@ -58,3 +58,16 @@ t.test('removes the values that takeAll returns', async (t) => {
   t.strictSame([...map.takeAll('a')], [])
   t.equal(map.size, 0)
 })
+
+t.test('returns the first value of a key', async (t) => {
+  const map = new MultiMap<string, number>()
+  t.equal(map.first('a'), undefined)
+  map.add('b', 5)
+  t.equal(map.first('a'), undefined)
+  map.add('a', 2)
+  t.equal(map.first('a'), 2)
+  map.add('a', 1)
+  t.equal(map.first('a'), 2)
+  map.delete('a', 2)
+  t.equal(map.first('a'), 1)
+})

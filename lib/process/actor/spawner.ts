@@ -25,6 +25,9 @@ export interface SpawnerHost extends ActorHost {
   checkOpen (): void
 }
 
+const noOptions: SpawnOptions = Object.freeze({})
+const noArgs: readonly never[] = Object.freeze([])
+
 /** Starts processes. */
 export class Spawner {
   readonly #host: SpawnerHost
@@ -34,7 +37,7 @@ export class Spawner {
   }
 
   /** `spawn`, with the arguments of a user. @throws `FST_PROCESS_INVALID_SPEC`, as `start` */
-  spawn (body: ProcessBody, options: SpawnOptions = {}): Pid {
+  spawn (body: ProcessBody, options: SpawnOptions = noOptions): Pid {
     checkSpawn(body, options)
     return this.start(body as ActorOptions['body'], options, 'process', body.name).pid
   }
@@ -51,7 +54,7 @@ export class Spawner {
   ): Actor {
     const host = this.#host
     host.checkOpen()
-    const { name, link, monitor, args = [], mailboxLimit, trapLinks = false } = options
+    const { name, link, monitor, args = noArgs, mailboxLimit, trapLinks = false } = options
     if (name !== undefined) host.nameTable.checkFree(name)
     const linked = link === undefined ? undefined : host.processTable.resolvePid(link)
     const monitoring = monitor === undefined ? undefined : this.#localActor(monitor)

@@ -119,27 +119,33 @@ export class ExitSignals {
   }
 
   #signalPeers (exit: Exit): void {
-    for (const peer of this.#relations.takeLinks(exit.pid)) {
-      const entity = this.#processes.getEntity(peer)
-      if (entity !== undefined) this.#guard(exit, () => { signalLinked(entity, exit) })
-      else {
-        this.#guard(exit, () => {
-          this.#clusterAccess.remoteNodesFor(peer)?.localLinkEnded(exit, peer)
-        })
-      }
-    }
+    for (const peer of this.#relations.takeLinks(exit.pid)) this.#signalLinked(exit, peer)
     for (const listener of this.#relations.takeMonitors(exit.pid)) {
-      this.#guard(exit, () => { listener.targetEnded(exit) })
+      this.#signalListener(exit, listener)
+    }
+  }
+
+  #signalLinked (exit: Exit, peer: Pid): void {
+    try {
+      const entity = this.#processes.getEntity(peer)
+      if (entity !== undefined) signalLinked(entity, exit)
+      else this.#clusterAccess.remoteNodesFor(peer)?.localLinkEnded(exit, peer)
+    } catch (err) {
+      this.#signalFailed(exit, err)
+    }
+  }
+
+  #signalListener (exit: Exit, listener: ExitListener): void {
+    try {
+      listener.targetEnded(exit)
+    } catch (err) {
+      this.#signalFailed(exit, err)
     }
   }
 
   /** A receiver that throws must not keep the others from getting their signal. */
-  #guard (exit: Exit, task: () => void): void {
-    try {
-      task()
-    } catch (err) {
-      this.#log.logFailure(exit.pid, err, 'could not deliver an exit signal')
-    }
+  #signalFailed (exit: Exit, err: unknown): void {
+    this.#log.logFailure(exit.pid, err, 'could not deliver an exit signal')
   }
 
   #runAfterwards (): void {

@@ -1,4 +1,4 @@
-import { EndLog } from './end-log.js'
+import { EndLog, isShareable, unknownTime } from './end-log.js'
 import { summaryOf } from './error-summary.js'
 import type { Clock } from '../../shared/clock.js'
 import type { EndRecord } from './end-log.js'
@@ -9,6 +9,7 @@ import type { Pid } from '../../../types/pid.js'
 /** The parts of the runtime that the ends use. */
 export interface EndsHost {
   readonly clock: Pick<Clock, 'now'>
+  readonly scheduler: { awaitTime (listener: (now: number) => void): boolean }
   readonly clusterAccess: { readonly refusesBinds: boolean }
   readonly drain: { readonly hasStarted: boolean }
   readonly nameTable: { firstNameOf (pid: Pid): string | undefined }
@@ -18,7 +19,7 @@ export interface EndsHost {
 export interface RememberedProcess {
   readonly kind: 'process' | 'supervisor'
   readonly label: string
-  /** By the clock of the runtime. */
+  /** In whole milliseconds, by the clock of the runtime. */
   readonly spawnedAt: number
 }
 
@@ -52,6 +53,19 @@ export class Ends {
     this.connections = new EndLog(keepEnds)
   }
 
+  /** Reading the clock is a large part of what an end costs: the ends of a turn share one time. */
+  readonly #setTime = (now: number): void => {
+    this.processes.setTime(Math.floor(now))
+  }
+
+  /** Reads the clock. All ends so far have a time then. */
+  #readClock (): number {
+    const { clock } = this.#host
+    const now = Math.floor(clock.now())
+    this.processes.setTime(now)
+    return now
+  }
+
   get #isClosing (): boolean {
     const { clusterAccess, drain } = this.#host
     return clusterAccess.refusesBinds || drain.hasStarted
@@ -60,67 +74,62 @@ export class Ends {
   /** Call it before the names of the process are released. */
   processEnded (process: RememberedProcess, exit: Exit, origin: EndOrigin): void {
     if (this.#isOff) return
-    const { clock, nameTable } = this.#host
-    const { pid, reason, error } = exit
-    // Read once: it is a large part of what an end costs.
-    const time = clock.now()
-    this.processes.add({
-      pid,
-      kind: process.kind,
-      label: process.label,
-      name: nameTable.firstNameOf(pid),
-      time,
-      uptime: time - process.spawnedAt,
-      reason,
-      cause: origin.cause,
-      because: origin.because,
-      by: origin.by,
-      error: error && summaryOf(error),
-      closing: this.#isClosing,
-      code: undefined,
-      closeReason: undefined,
-      target: undefined,
-      away: undefined
-    })
+    const { processes } = this
+    const record = processes.nextRecord
+    record.pid = exit.pid
+    record.kind = process.kind
+    record.label = process.label
+    record.name = this.#host.nameTable.firstNameOf(exit.pid)
+    record.startedAt = process.spawnedAt
+    record.reason = exit.reason
+    record.cause = origin.cause
+    record.because = origin.because
+    record.by = origin.by
+    record.error = exit.error && summaryOf(exit.error)
+    record.closing = this.#isClosing
+    record.time = isShareable(record) || !this.#host.scheduler.awaitTime(this.#setTime)
+      ? this.#readClock()
+      : unknownTime
+    processes.add(record)
   }
 
   /** Call it before the names of the connection are released. */
   connectionEnded (connection: RememberedConnection, exit: Exit): void {
     if (this.#isOff) return
-    const { clock, nameTable } = this.#host
-    const { kind, target, closeReason } = connection
-    const { cause, code, clientReason, by } = closeReason
-    this.connections.add({
-      pid: exit.pid,
-      kind,
-      label: kind,
-      name: nameTable.firstNameOf(exit.pid),
-      time: clock.now(),
-      uptime: connection.uptime,
-      reason: exit.reason,
-      cause: cause as Exclude<LeaveCause, 'transfer'>,
-      because: cause === 'target' ? target : closeReason.because,
-      by,
-      error: undefined,
-      closing: this.#isClosing,
-      code,
-      // The client may have written anything.
-      closeReason: cause === 'client' ? undefined : clientReason,
-      target,
-      away: (exit.value as ConnectionExit).away
-    })
+    const { target, closeReason, closeReason: { cause } } = connection
+    const { connections } = this
+    const record = connections.nextRecord
+    const now = Math.floor(this.#host.clock.now())
+    record.pid = exit.pid
+    record.kind = record.label = connection.kind
+    record.name = this.#host.nameTable.firstNameOf(exit.pid)
+    record.time = now
+    record.startedAt = Math.ceil(now - connection.uptime)
+    record.reason = exit.reason
+    record.cause = cause as Exclude<LeaveCause, 'transfer'>
+    record.because = cause === 'target' ? target : closeReason.because
+    record.by = closeReason.by
+    record.closing = this.#isClosing
+    record.code = closeReason.code
+    // The client may have written anything.
+    record.closeReason = cause === 'client' ? undefined : closeReason.clientReason
+    record.target = target
+    record.away = (exit.value as ConnectionExit).away
+    connections.add(record)
   }
 
-  /** A supervisor has started `pid` in the place of `previous`. */
-  childRestarted (previous: Pid, pid: Pid): void {
-    this.processes.restarted(previous, pid, this.#host.clock.now())
+  /** A supervisor or a key has started `pid` in the place of `previous`. */
+  processRestarted (previous: Pid, pid: Pid): void {
+    this.processes.restarted(previous, pid, this.#readClock())
   }
 
   find (pid: Pid): EndRecord | undefined {
+    this.#readClock()
     return this.processes.find(pid) ?? this.connections.find(pid)
   }
 
   get records (): EndRecord[] {
+    this.#readClock()
     return [...this.processes.records, ...this.connections.records]
   }
 }

@@ -1,4 +1,5 @@
 import { checkAddress, isPid } from '../pid.js'
+import { countOf, uptimeOf } from './end-log.js'
 import { explanationOf, longestChain, withoutChain } from './findings.js'
 import { aliveText, forgottenText } from './sentence.js'
 import type { Clock } from '../../shared/clock.js'
@@ -65,35 +66,35 @@ export class Explainer {
       const record = this.#host.ends.find(next)
       if (record === undefined) break
       chain.push(this.#endOf(record, next))
-      next = record.facts.because
+      next = record.because
     }
     return chain
   }
 
   #endOf (record: EndRecord, pid: Pid): End {
-    const { facts, restartedAs, restartedTime } = record
-    const isFirst = pid === facts.pid
-    const ago = this.#host.clock.now() - facts.time
+    const { successor } = record
+    const isFirst = pid === record.pid
+    const ago = this.#host.clock.now() - record.time
     return {
       pid,
-      kind: facts.kind,
-      label: facts.label,
-      ...isFirst && facts.name !== undefined && { name: facts.name },
+      kind: record.kind,
+      label: record.label,
+      ...isFirst && record.name !== undefined && { name: record.name },
       at: Math.round(Date.now() - ago),
       ago,
-      uptime: record.uptimeOf(pid)!,
-      reason: facts.reason,
-      cause: facts.cause,
-      ...facts.because !== undefined && { because: facts.because },
-      ...facts.by !== undefined && { by: facts.by },
-      ...facts.error && { error: facts.error },
-      ...facts.closing && { closing: true },
-      ...facts.code !== undefined && { code: facts.code },
-      ...facts.closeReason !== undefined && { closeReason: facts.closeReason },
-      ...facts.target !== undefined && { target: facts.target },
-      ...isFirst && facts.away !== undefined && { away: facts.away },
-      ...isFirst && restartedAs !== undefined && {
-        restartedAs, restartedAfter: restartedTime - facts.time
+      uptime: uptimeOf(record, pid)!,
+      reason: record.reason,
+      cause: record.cause,
+      ...record.because !== undefined && { because: record.because },
+      ...record.by !== undefined && { by: record.by },
+      ...record.error && { error: record.error },
+      ...record.closing && { closing: true },
+      ...record.code !== undefined && { code: record.code },
+      ...record.closeReason !== undefined && { closeReason: record.closeReason },
+      ...record.target !== undefined && { target: record.target },
+      ...isFirst && record.away !== undefined && { away: record.away },
+      ...isFirst && successor !== undefined && {
+        restartedAs: successor.pid, restartedAfter: successor.time - record.time
       }
     }
   }
@@ -103,9 +104,10 @@ export class Explainer {
     const counts = { connections: 0, processes: 0 }
     /** Whether the end of a process comes from that of the root. */
     const known = new Map<Pid | undefined, boolean>([[root, true], [undefined, false]])
-    for (const { facts: { because, kind }, count } of this.#host.ends.records) {
+    for (const record of this.#host.ends.records) {
+      const { because, kind } = record
       if (!known.has(because)) known.set(because, this.#comesFrom(root, because))
-      if (known.get(because)) counts[kind === 'ws' ? 'connections' : 'processes'] += count
+      if (known.get(because)) counts[kind === 'ws' ? 'connections' : 'processes'] += countOf(record)
     }
     return counts
   }
@@ -113,7 +115,7 @@ export class Explainer {
   /** It ends, because each end was before the one that it led to. */
   #comesFrom (root: Pid, pid: Pid | undefined): boolean {
     let next = pid
-    while (next !== undefined && next !== root) next = this.#host.ends.find(next)?.facts.because
+    while (next !== undefined && next !== root) next = this.#host.ends.find(next)?.because
     return next !== undefined
   }
 }

@@ -3,6 +3,7 @@ import { RestartBackoff, RestartIntensity } from '../supervisor/restarts.js'
 import { addressOf } from './address.js'
 import { Instance } from './instance.js'
 import type { ActorHost, ActorOptions } from '../actor/actor.js'
+import type { Ends } from '../explain/ends.js'
 import type { NameTable } from '../registry/names.js'
 import type { ProcessTable } from '../registry/process-table.js'
 import type { Deadline, DeadlineTimer, Slot } from '../../shared/deadline-timer.js'
@@ -21,6 +22,7 @@ export interface KeyHost extends ActorHost {
   readonly pids: { nextPid (): Pid }
   readonly mailboxLimits: WatermarkLimits
   readonly logger: Logger
+  readonly ends: Pick<Ends, 'processRestarted'>
 }
 
 /** The kind that a key belongs to. */
@@ -65,6 +67,8 @@ export class Key implements Deadline, InstanceOwner {
   #current: Instance | undefined
   /** It may still take mail that it had before. */
   #draining: Instance | undefined
+  /** The last instance that has failed, until the next one has started and its end is known. */
+  #failed: Instance | undefined
   /** Made at the first failure. */
   #failures: RestartIntensity | undefined
   #backoff: RestartBackoff | undefined
@@ -107,8 +111,16 @@ export class Key implements Deadline, InstanceOwner {
     processTable.addEntity(instance)
     nameTable.bind(this.address, pid)
     counters.processSpawned(instance, this.address)
+    this.#noteSuccessor()
     this.#releaseIfDue()
     return instance
+  }
+
+  /** The next instance may start before a failed one has cleaned up and ended. */
+  #noteSuccessor (): void {
+    if (this.#failed?.hasEnded !== true || this.#current === undefined) return
+    this.#host.ends.processRestarted(this.#failed.pid, this.#current.pid)
+    this.#failed = undefined
   }
 
   #makeInstance (): Instance {
@@ -166,6 +178,7 @@ export class Key implements Deadline, InstanceOwner {
     const { plan, plan: { maxRestarts, period } } = this.#owner
     const { clock, logger, nameTable } = this.#host
     const now = clock.now()
+    this.#failed = instance
     this.#failures ??= new RestartIntensity(maxRestarts, period, clock)
     this.#backoff ??= new RestartBackoff(plan)
     this.#owner.instanceFailed()
@@ -185,6 +198,7 @@ export class Key implements Deadline, InstanceOwner {
 
   instanceEnded (instance: Instance): void {
     this.#owner.instanceEnded()
+    this.#noteSuccessor()
     this.inboxEnded(instance)
     this.#forgetIfDue()
   }

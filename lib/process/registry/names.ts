@@ -100,8 +100,7 @@ export class NameTable {
   }
 
   firstNameOf (pid: Pid): string | undefined {
-    const [name] = this.#names.get(pid)
-    return name
+    return this.#names.first(pid)
   }
 
   /** Frees every name of a PID that ended. */

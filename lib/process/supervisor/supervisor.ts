@@ -201,7 +201,7 @@ class SupervisorProcess {
         return
       }
       this.#runtime.counters.childRestarted(this.pid, child)
-      this.#runtime.ends.childRestarted(child.lastExit.pid, child.pid!)
+      this.#runtime.ends.processRestarted(child.lastExit.pid, child.pid!)
     }
   }
 

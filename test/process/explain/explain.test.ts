@@ -302,6 +302,24 @@ t.test('remembers nothing when `keepEnds` is 0', async (t) => {
   t.strictSame(node.runtime.ends.records, [])
 })
 
+t.test('knows the time of an end whose body has taken long', async (t) => {
+  const node = new Node()
+  const explained: Explanation[] = []
+  let early = '' as Pid
+  const pid = node.processes.spawn(() => {
+    early = node.processes.spawn(() => {})
+    node.processes.exit(early, 'early')
+    explained.push(node.explain(early))
+    node.clock.time += 5000
+  })
+  const next = node.processes.spawn(() => {})
+  await node.settle()
+  t.match(explained, [{ chain: [{ uptime: 0, ago: 0 }] }], 'also within the turn of the end')
+  t.match(node.explain(early).chain, [{ uptime: 0, ago: 5000 }])
+  t.match(node.explain(pid).chain, [{ uptime: 5000, ago: 0 }])
+  t.match(node.explain(next).chain, [{ uptime: 5000, ago: 0 }])
+})
+
 t.test('is plain data', async (t) => {
   const node = new Node()
   const [root, linked] = [node.spawn(), node.spawn('linked', '1' as Pid)]
