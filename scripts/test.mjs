@@ -49,7 +49,7 @@ const whole = !some && !quick && !long
 const longTests = [
   'test/cluster/faults/nats', 'test/cluster/faults/redis', 'test/cluster/fan-out', 'test/package',
   'test/mutants/mutants', 'test/cluster/mutants/mutants', 'test/types/mutations',
-  'test/integration/drain/restart-crowd',
+  'test/integration/drain/restart-crowd', 'test/integration/keyed/kill-run',
   'test/websocket/with-native'
 ]
 
