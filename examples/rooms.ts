@@ -1,12 +1,15 @@
 // Chat rooms: whoever enters a room reads its last 50 messages, and then what the others write.
-//   npx tsx examples/rooms.ts
-//   npx wscat -c 'ws://127.0.0.1:3000/rooms/tea?name=ada'
+//   npx tsx examples/rooms.ts      and open http://127.0.0.1:3000/#tea/ada in two windows
 import Fastify from 'fastify'
 import { Type, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-// In your project the next import is from 'fastify-ws-relay'.
-import wsRelay, { type Pid, type Process } from '../lib/index.js'
+// In your project the next imports are from 'fastify-ws-relay' and 'fastify-ws-relay/protocol'.
+import wsRelay, { type Process } from '../lib/index.js'
+import { protocol, type ClientMessages, type DataOf } from '../lib/protocol/index.js'
+import { page } from './page.js' // see `docs/client.md` for the client in a page
 
-interface Said { name: unknown, text: string }
+// Messages of clients are checked by these schemas.
+const Said = Type.Object({ name: Type.String(), text: Type.String({ maxLength: 500 }) })
+const chat = protocol('rooms', { client: { say: Said.properties.text }, server: { said: Said } })
 
 const isMain = process.argv[1] === import.meta.filename
 export const app = Fastify({ logger: isMain }).withTypeProvider<TypeBoxTypeProvider>()
@@ -16,28 +19,42 @@ await app.register(wsRelay, { resume: true, maxPayload: 4096 })
 // a crash or a restart of the server.
 const rooms = app.processes.keyed('room', { start: room, idle: '1h' })
 
-async function room (self: Process) {
-  const clients = new Set<Pid>()
-  const history: Said[] = []
+async function room (self: Process<ClientMessages<typeof chat>>, key: string) {
+  const history: Array<DataOf<typeof Said>> = []
   await self.serve({
     'ws.join': ({ client_pid }) => {
-      clients.add(client_pid)
-      self.send(client_pid, 'history', history)
+      self.groups.join(key, client_pid) // which it leaves by itself when it ends
+      for (const said of history) self.send(client_pid, 'said', said)
     },
     'ws.message': ({ data, metadata }) => {
-      const said = { name: metadata.name, text: String(data) }
-      for (const pid of clients) self.send(pid, 'said', said)
+      const said = { name: String(metadata.name), text: data }
+      self.groups.broadcast(key, 'said', said)
       if (history.push(said) > 50) history.shift()
-    },
-    'ws.leave': ({ client_pid }) => { clients.delete(client_pid) }
-  })
+    }
+  }, () => {})
 }
 
 // Both come from the client. The room becomes the key of a process, so its shape must be checked.
-const params = Type.Object({ room: Type.String({ pattern: '^[a-z0-9-]{1,32}$' }) })
-const querystring = Type.Object({ name: Type.String({ minLength: 1, maxLength: 24 }) })
-app.get('/rooms/:room', { schema: { params, querystring } }, async (request, reply) => {
-  return reply.relay(rooms.key(request.params.room), { metadata: request.query })
-})
+const params = Type.Record(Type.String(), Type.String({ pattern: '^[a-z0-9-]{1,32}$' }))
+app.get('/rooms/:room/:name', { schema: { params } }, async ({ params: { room, name } }, reply) =>
+  await reply.relay(rooms.key(room), { protocol: chat, metadata: { name } }))
 
+const html = `<!doctype html>
+<title>Rooms</title>
+<form id="form"><input id="text" maxlength="500" autofocus></form>
+<ol id="list"></ol>
+<script type="module">
+  import { connect } from '/client.js'
+  const socket = connect('/rooms/' + (location.hash.slice(1) || 'tea/visitor'))
+  socket.on('said', ({ name, text }) => {
+    list.append(Object.assign(document.createElement('li'), { textContent: name + ': ' + text }))
+  })
+  socket.on('state', ({ state }) => { document.title = state })
+  socket.on('reset', () => { list.replaceChildren() }) // the room sends its messages again
+  form.onsubmit = (event) => {
+    event.preventDefault()
+    if (socket.send('say', text.value)) text.value = ''
+  }
+</script>`
+await app.register(page, { html })
 if (isMain) await app.listen({ port: Number(process.env.PORT ?? 3000), host: '127.0.0.1' })

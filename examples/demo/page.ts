@@ -1,23 +1,7 @@
 // The page of the demos, with a policy that allows no other origin.
 import fastifyStatic from '@fastify/static'
-import { buildSync } from 'esbuild'
+import { client } from '../page.js'
 import type { FastifyInstance } from 'fastify'
-
-/**
- * The client. In your project the package has it as one file:
- * `await readFile(fileURLToPath(import.meta.resolve('fastify-ws-relay/client')))`
- */
-const client = buildSync({
-  stdin: {
-    contents: "export { connect } from '../../lib/client/index.js'",
-    loader: 'ts',
-    resolveDir: import.meta.dirname
-  },
-  tsconfigRaw: {},
-  bundle: true,
-  format: 'esm',
-  write: false
-}).outputFiles[0].text
 
 /** Serves the page. `servers` are other servers that it may connect to, as `http://host:port`. */
 export async function servePage (app: FastifyInstance, servers: string[] = []) {

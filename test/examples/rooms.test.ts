@@ -1,4 +1,4 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { app } from '../../examples/rooms.js'
 import { Client, listen, refusal } from './fixtures/client.js'
 
@@ -6,49 +6,75 @@ interface Said { name: string, text: string }
 
 await listen(t, app)
 
+const enter = async (t: Test, room: string, name: string) =>
+  await Client.connect(t, app, `/rooms/${room}/${name}`)
+
+const say = (client: Client, text: string) => { client.send({ topic: 'say', data: text }) }
+
 t.test('delivers messages to everyone in a room, and to no other room', async (t) => {
-  const ada = await Client.connect(t, app, '/rooms/tea?name=Ada')
-  const grace = await Client.connect(t, app, '/rooms/tea?name=Grace')
-  const other = await Client.connect(t, app, '/rooms/coffee?name=Edsger')
-  for (const client of [ada, grace, other]) t.same(await client.next('history'), [])
-  ada.send('Good morning')
+  const ada = await enter(t, 'tea', 'ada')
+  const grace = await enter(t, 'tea', 'grace')
+  const other = await enter(t, 'coffee', 'edsger')
+  // Her message shows that she is in the room.
+  say(grace, 'Hello')
+  await grace.next('said')
+  say(ada, 'Good morning')
   for (const client of [ada, grace]) {
-    t.same(await client.next('said'), { name: 'Ada', text: 'Good morning' })
+    const said = await client.next('said', ({ name }: Said) => name === 'ada')
+    t.same(said, { name: 'ada', text: 'Good morning' })
   }
-  other.send('Hush')
-  t.same(await other.next('said'), { name: 'Edsger', text: 'Hush' }, 'the first message there')
+  say(other, 'Hush')
+  t.same(await other.next('said'), { name: 'edsger', text: 'Hush' }, 'the first message there')
 })
 
 t.test('sends the last 50 messages to a client that enters later', async (t) => {
-  const ada = await Client.connect(t, app, '/rooms/long?name=Ada')
-  for (let n = 1; n <= 60; n++) ada.send(`message ${n}`)
+  const ada = await enter(t, 'long', 'ada')
+  for (let n = 1; n <= 60; n++) say(ada, `message ${n}`)
   await ada.next('said', ({ text }: Said) => text === 'message 60')
-  const grace = await Client.connect(t, app, '/rooms/long?name=Grace')
-  const history = await grace.next<Said[]>('history')
-  t.same(history.map(({ text }) => text), Array.from({ length: 50 }, (_, n) => `message ${n + 11}`))
+  const grace = await enter(t, 'long', 'grace')
+  for (let n = 11; n <= 60; n++) {
+    t.same(await grace.next('said'), { name: 'ada', text: `message ${n}` })
+  }
 })
 
 t.test('keeps the messages of a room that everyone has left', async (t) => {
-  const ada = await Client.connect(t, app, '/rooms/empty?name=Ada')
-  ada.send('Anybody?')
+  const ada = await enter(t, 'empty', 'ada')
+  say(ada, 'Anybody?')
   await ada.next('said')
   ada.close()
   await ada.closed
-  const grace = await Client.connect(t, app, '/rooms/empty?name=Grace')
-  t.same(await grace.next('history'), [{ name: 'Ada', text: 'Anybody?' }])
+  const grace = await enter(t, 'empty', 'grace')
+  t.same(await grace.next('said'), { name: 'ada', text: 'Anybody?' })
 })
 
 t.test('keeps the clients of a room that crashes', async (t) => {
-  const ada = await Client.connect(t, app, '/rooms/crash?name=Ada')
-  await ada.next('history')
+  const ada = await enter(t, 'crash', 'ada')
+  say(ada, 'Before')
+  await ada.next('said')
   app.processes.exit('@room/crash', 'boom')
-  await ada.next('history')
-  ada.send('Still here')
-  t.same(await ada.next('said'), { name: 'Ada', text: 'Still here' })
+  say(ada, 'Still here')
+  t.same(await ada.next('said'), { name: 'ada', text: 'Still here' })
+})
+
+t.test('drops a message that is invalid, and closes one that is too large', async (t) => {
+  const ada = await enter(t, 'strict', 'ada')
+  for (const frame of ['text', '{}', { topic: 'said', data: '' }, { topic: 'say', data: 7 }]) {
+    ada.send(frame)
+  }
+  say(ada, 'x'.repeat(501))
+  say(ada, 'x'.repeat(500))
+  t.same(await ada.next('said'), { name: 'ada', text: 'x'.repeat(500) })
+  ada.send('x'.repeat(5000))
+  t.equal((await ada.closed).code, 1009)
 })
 
 t.test('refuses an invalid room or name', async (t) => {
-  for (const path of ['/rooms/No%20room?name=Ada', '/rooms/tea', '/rooms/tea?name=']) {
+  for (const path of ['/rooms/No%20room/ada', '/rooms/tea/a%40b', '/rooms/tea/']) {
     t.equal(await refusal(app, path), 400, path)
   }
+})
+
+t.test('serves a page with the client', async (t) => {
+  t.match((await app.inject('/')).body, "import { connect } from '/client.js'")
+  t.match((await app.inject('/client.js')).headers, { 'content-type': /javascript/ })
 })

@@ -2,7 +2,7 @@ import t from 'tap'
 import { run, runByTsx } from './fixtures/run.js'
 
 const examples: Array<[file: string, path: string, status: number]> = [
-  ['rooms.ts', '/rooms/tea?name=ada', 426],
+  ['rooms.ts', '/rooms/tea/ada', 426],
   ['notify.ts', '/notifications', 400],
   ['chat.ts', '/', 200],
   ['desk.ts', '/', 200],
