@@ -37,8 +37,13 @@ export interface ConnectionInfo extends CommonInfo {
   readonly messages: number
   /** False while the client is away: its socket is lost, and it may come back. */
   readonly connected: boolean
-  /** Whether the socket is not read: the mailbox of the target is full, or it has no target. */
+  /**
+   * Whether the socket is not read: the mailbox of the target is full, it has no target, or the
+   * client is over its `limit`.
+   */
   readonly paused: boolean
+  /** Whether it is not read because the client is over its `limit`. */
+  readonly limited: boolean
   /** Whether `target` has failed, and the connection waits for a successor with the same name. */
   readonly parked: boolean
 }
@@ -46,7 +51,8 @@ export interface ConnectionInfo extends CommonInfo {
 /** The fields of connections only: optional here, so that they can be read without a check. */
 type OnlyConnections = {
   readonly [
-  K in 'target' | 'buffered' | 'dropped' | 'messages' | 'connected' | 'paused' | 'parked'
+  K in 'target' | 'buffered' | 'dropped' | 'messages' | 'connected' | 'paused' | 'limited' |
+    'parked'
   ]?: undefined
 }
 

@@ -10,6 +10,7 @@ export type SystemExitReason =
   | 'restart_intensity' | 'name_lost'
   // Connections: see docs/close-codes.md.
   | 'connection_lost' | 'ping_timeout' | 'target_down' | 'protocol_error' | 'slow_client'
+  | 'expired'
 
 /**
  * Why a process ended: a reason of the package, or the string that was given to `exit` or `stop`.
@@ -44,7 +45,7 @@ export interface ConnectionExit {
 /** Why a connection ended, or left its target (`transfer`). See docs/close-codes.md. */
 export type LeaveCause =
   | 'client' | 'lost' | 'ping_timeout' | 'process' | 'target' | 'protocol' | 'slow' | 'shutdown'
-  | 'killed' | 'exit' | 'transfer'
+  | 'killed' | 'exit' | 'expired' | 'transfer'
 
 /**
  * Data that the handler attached to a connection in `X-WS-Relay`. Deeply frozen; all messages of a
@@ -116,6 +117,14 @@ export interface WsResume {
   readonly metadata: Metadata
 }
 
+/** Payload of `ws.expiring`: the connection expires soon. A `ws.control` can renew it. */
+export interface WsExpiring {
+  readonly client_pid: Pid
+  /** Milliseconds since 1970. */
+  readonly expires_at: number
+  readonly metadata: Metadata
+}
+
 /** Payload of `ws.leave`: one for each `ws.join`, and the last message from that connection. */
 export interface WsLeave {
   readonly client_pid: Pid
@@ -149,6 +158,30 @@ export interface WsControl {
   /** `park` needs a `target_pid` that is a registered name, here or before. */
   readonly on_target_exit?: 'close' | 'park' | null
   readonly park?: number | string | null
+  /** `null`: no limit any more. */
+  readonly limit?: RelayLimit | null
+  /** Milliseconds since 1970. `null`: never. Not together with `expires_in`. */
+  readonly expires_at?: number | null
+  readonly expires_in?: number | string | null
+  readonly expiry_notice?: number | string | null
+}
+
+/** The most that a client may send. At least one of `messages` and `bytes` is given. */
+export interface RelayLimit {
+  /** Messages per second, minute or hour, such as `'50/s'`, `'3000/m'`, `'100/h'`. */
+  readonly messages?: string
+  /** Bytes of messages, with B, KiB, MiB or GiB, such as `'256KiB/s'`. */
+  readonly bytes?: string
+  /**
+   * Seconds, from 0.1 to 3600: a client that was quiet may send at once what it may send in this
+   * time, and one message at least. @defaultValue 1
+   */
+  readonly burst?: number
+  /**
+   * For a client over the limit. `pause`: it is not read until it may send again, and nothing is
+   * lost. `close`: it is closed with 1008. @defaultValue 'pause'
+   */
+  readonly over?: 'pause' | 'close'
 }
 
 /** The topics of the system. Only the system can send a topic that begins with `@`. */
@@ -173,6 +206,7 @@ export interface RelayTopics {
   'ws.heartbeat': WsHeartbeat
   'ws.suspend': WsSuspend
   'ws.resume': WsResume
+  'ws.expiring': WsExpiring
   'ws.leave': WsLeave
 }
 

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { ClusterEngine } from './cluster.js'
+import type { RelayLimit } from './messages.js'
 import type { Duration } from './pid.js'
 import type { Protocol } from './protocol.js'
 
@@ -38,6 +39,21 @@ export interface RelayConfig {
    * @defaultValue none: the target gets each message as it is
    */
   protocol?: Protocol
+  /** The most that the client may send. @defaultValue no limit */
+  limit?: RelayLimit
+  /**
+   * When the connection ends: milliseconds since 1970. It is closed with 1008 `session expired`. A
+   * number below 10^11 is a 500, because it is in seconds. Not together with `expires_in`.
+   * @defaultValue never
+   */
+  expires_at?: number
+  /** The same as a time from the upgrade: 100 ms to 366 days. @defaultValue never */
+  expires_in?: Duration
+  /**
+   * How long before the end the target gets `ws.expiring`: 100 ms to 24 h. If less than twice as
+   * much is left from the start, it comes when half of the time is over. @defaultValue not at all
+   */
+  expiry_notice?: Duration
 }
 
 /** The options of a connection with a process of its own; `A` are the arguments of its body. */

@@ -108,6 +108,8 @@ export interface ConnectionStats {
   readonly opened: number
   readonly closed: number
   readonly transferred: number
+  /** How often a client was over its `limit`: it was not read for a while, or was closed. */
+  readonly limited: number
   /**
    * Closed connections by cause and close code. `code` is undefined for a close without one. After
    * 100 codes of one cause, further ones are counted as `other`.

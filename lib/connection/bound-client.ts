@@ -1,6 +1,7 @@
 import { closeCodes, transferred } from './close-codes.js'
 import { targetExited } from './close-reasons.js'
 import { parseControl } from './config.js'
+import { RareState } from './connection-options.js'
 import { ControlQueue } from './control/control-queue.js'
 import { MessageOutcomes } from './control/message-outcomes.js'
 import { Heartbeat } from './heartbeat.js'
@@ -10,7 +11,7 @@ import { requestTarget } from './target/target-request.js'
 import { asTarget } from '../process/entity.js'
 import { tookJoin } from '../process/exits/unread-joins.js'
 import type { TargetBinding } from './target/binding.js'
-import type { ConnectionOptions, RareState } from './connection-options.js'
+import type { ConnectionOptions } from './connection-options.js'
 import type { Answer } from '../process/calls.js'
 import type { Result } from '../shared/result.js'
 import type { Target } from '../process/entity.js'
@@ -21,14 +22,16 @@ import type { CloseReason } from './close-codes.js'
 import type { ControlChange } from './config.js'
 import type { ControlRequest, ControlledConnection } from './control/control-queue.js'
 import type { HeartbeatClient } from './heartbeat.js'
+import type { LimitChange } from './limits/limit-fields.js'
 import type { BoundTarget, ParkedConnection } from './park/parked-target.js'
 import type { ParkPolicy } from './park/policy.js'
 import type { ConnectionSettings } from './settings.js'
 import type { Transport } from './transport.js'
 import type {
-  LeaveCause, Metadata, WsCheckedMessage, WsHeartbeat, WsJoin, WsLeave, WsMessage, WsResume,
-  WsSuspend
+  LeaveCause, Metadata, RelayTopics, WsCheckedMessage, WsHeartbeat, WsJoin, WsLeave, WsMessage
 } from '../../types/messages.js'
+
+type Notice = 'ws.suspend' | 'ws.resume' | 'ws.expiring'
 
 /**
  * The half of a connection that faces its target: `ws.join`, the client's messages, heartbeats,
@@ -40,7 +43,7 @@ import type {
 export abstract class BoundClient extends MessageOutcomes
   implements ExitListener, ControlledConnection, HeartbeatClient, ParkedConnection {
   protected readonly settings: ConnectionSettings
-  readonly transport: Transport
+  transport: Transport
   readonly #startedAt: number
   #target: BoundTarget
   /** Present while the target is a process of another node, or of this connection alone. */
@@ -65,8 +68,8 @@ export abstract class BoundClient extends MessageOutcomes
   }
 
   /** Created when it is first needed. */
-  private get rareState (): RareState {
-    this.#rareState ??= { controlQueue: undefined, park: undefined, parked: undefined }
+  protected get rareState (): RareState {
+    this.#rareState ??= new RareState()
     return this.#rareState
   }
 
@@ -88,6 +91,9 @@ export abstract class BoundClient extends MessageOutcomes
   abstract readonly isOpen: boolean
 
   protected abstract close (closeReason: CloseReason): void
+
+  /** Applies `limit` and the fields about expiry. */
+  protected abstract applyLimits (change: LimitChange): void
 
   // Messages to the target
 
@@ -143,20 +149,11 @@ export abstract class BoundClient extends MessageOutcomes
     return this.transport.away === undefined ? {} : { connected: false }
   }
 
-  /** Called when the socket is lost and the client may come back. */
-  onSuspended (cause: WsSuspend['cause'], notify: boolean): void {
-    this.relay.counters.connectionSuspended(this.pid, this.#target.pid, cause)
-    if (!notify) return
-    const payload: WsSuspend = { client_pid: this.pid, cause, metadata: this.#metadata }
-    this.tell(this.#target, 'ws.suspend', payload)
-  }
-
-  /** Called when the client is back. @param away undefined if its old socket was still open */
-  onResumed (away: number | undefined, notify: boolean): void {
-    this.relay.counters.connectionResumed(this.pid, this.#target.pid, away ?? 0)
-    if (away === undefined || !notify) return
-    const payload: WsResume = { client_pid: this.pid, away, metadata: this.#metadata }
-    this.tell(this.#target, 'ws.resume', payload)
+  protected tellTarget<K extends Notice> (
+    topic: K, fields: Omit<RelayTopics[K], 'client_pid' | 'metadata'>
+  ): void {
+    const payload = { client_pid: this.pid, ...fields, metadata: this.#metadata }
+    this.tell(this.#target, topic, payload)
   }
 
   private sendJoin (rejoined = false): void {
@@ -167,6 +164,7 @@ export abstract class BoundClient extends MessageOutcomes
       ...this.#presence
     }
     this.tell(this.#target, 'ws.join', payload)
+    this.#rareState?.limits?.joined()
   }
 
   private sendLeave (
@@ -186,6 +184,7 @@ export abstract class BoundClient extends MessageOutcomes
   /** Called once, when the connection has ended and all messages of the client are delivered. */
   protected leaveTarget ({ cause, code, leaveReason }: CloseReason): void {
     this.setHeartbeat(0)
+    this.#rareState?.limits?.stop()
     if (cause !== 'target') this.sendLeave(this.#target, cause, code, leaveReason)
     this.releaseTarget(this.#target, this.#binding)
   }
@@ -271,7 +270,7 @@ export abstract class BoundClient extends MessageOutcomes
     this.resumeReading()
   }
 
-  endWait (reason: CloseReason): void {
+  closeFor (reason: CloseReason): void {
     this.close(reason)
   }
 
@@ -283,7 +282,7 @@ export abstract class BoundClient extends MessageOutcomes
     }
   }
 
-  private resumeReading (): void {
+  protected resumeReading (): void {
     if (!this.transport.isPaused) return
     if (this.#target.congested) this.#target.subscribeToDrain(this.transport)
     else this.transport.resume()
@@ -390,9 +389,11 @@ export abstract class BoundClient extends MessageOutcomes
     this.resumeReading()
   }
 
-  private applyChange ({ topic, heartbeat, metadata }: ControlChange): void {
+  private applyChange (change: ControlChange): void {
+    const { topic, heartbeat, metadata } = change
     if (topic !== undefined) this.#topic = topic
     if (metadata !== undefined) this.#metadata = metadata
     if (heartbeat !== undefined) this.setHeartbeat(heartbeat)
+    this.applyLimits(change)
   }
 }

@@ -108,7 +108,8 @@ export const closeCodes = {
   },
   violated: {
     cause: 'protocol',
-    when: 'message too large; invalid UTF-8; protocol error; too many fragments',
+    when: 'message too large; invalid UTF-8; protocol error; too many fragments; ' +
+      'too many messages',
     code: given,
     clientReason: given,
     leaveReason: given,
@@ -121,6 +122,14 @@ export const closeCodes = {
     clientReason: 'invalid message',
     leaveReason: 'invalid message',
     exitReason: 'protocol_error'
+  },
+  expired: {
+    cause: 'expired',
+    when: '`expires_at` has passed',
+    code: 1008,
+    clientReason: 'session expired',
+    leaveReason: 'session expired',
+    exitReason: 'expired'
   },
   clientTooSlow: {
     cause: 'slow',

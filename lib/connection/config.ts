@@ -9,11 +9,15 @@ import { similarTo } from '../shared/similar.js'
 import { beginsAddress, isKeyAddress, maxAddressLength } from '../process/keyed/address.js'
 import { isName } from '../process/registry/names.js'
 import { isPid } from '../process/pid.js'
+import {
+  limitControls, limitExpectations, limitFields, parseLimits, readLimits
+} from './limits/limit-fields.js'
 import { policyAfter } from './park/policy.js'
 import { ProtocolDefinition } from './protocol/definition.js'
 import { setsPrototype } from './protocol/prototype-keys.js'
 import type { Result } from '../shared/result.js'
 import type { Metadata } from '../../types/messages.js'
+import type { LimitChange } from './limits/limit-fields.js'
 import type { OnTargetExit, ParkPolicy } from './park/policy.js'
 import type { ProtocolRules } from './protocol/definition.js'
 import type { Duration } from '../../types/pid.js'
@@ -50,7 +54,9 @@ const onTargetExit = Type.Union([Type.Literal('close'), Type.Literal('park')])
  * The schema of `X-WS-Relay`, if its value is an object. Unknown fields are ignored. Some rules are
  * not part of it: a heartbeat is from 100 ms to 24 h, `park` from 100 ms to 5 min and needs
  * `on_target_exit: 'park'`, which needs a name or a key as its target, `metadata` is limited to a
- * number of bytes and to 8 levels, and `protocol` is a value of the function `protocol`.
+ * number of bytes and to 8 levels, and `protocol` is a value of the function `protocol`. `limit`
+ * has at least one of its rates, from 1 an hour. `expires_in` is from 100 ms to 366 days and not
+ * together with `expires_at`, and `expiry_notice` is from 100 ms to 24 h.
  */
 export const RelayConfigSchema = Type.Object({
   target_pid: target,
@@ -60,7 +66,8 @@ export const RelayConfigSchema = Type.Object({
   resume: Type.Optional(resume),
   on_target_exit: Type.Optional(onTargetExit),
   park: Type.Optional(duration),
-  protocol: Type.Optional(Type.Unsafe<Protocol>(Type.Unknown()))
+  protocol: Type.Optional(Type.Unsafe<Protocol>(Type.Unknown())),
+  ...limitFields
 })
 
 /**
@@ -73,7 +80,8 @@ export const RelayControlSchema = Type.Object({
   heartbeat_interval: Type.Optional(Type.Union([duration, Type.Null()])),
   metadata: Type.Optional(Type.Union([metadata, Type.Null()])),
   on_target_exit: Type.Optional(Type.Union([onTargetExit, Type.Null()])),
-  park: Type.Optional(Type.Union([duration, Type.Null()]))
+  park: Type.Optional(Type.Union([duration, Type.Null()])),
+  ...limitControls
 })
 
 const configCheck: TypeCheck<TSchema> = TypeCompiler.Compile(RelayConfigSchema)
@@ -88,11 +96,12 @@ const expectations: Record<string, string> = {
   resume: 'a boolean, milliseconds, or a string of at most 64 characters',
   on_target_exit: "'close' or 'park'",
   park: 'milliseconds, or a string of at most 64 characters',
-  protocol: 'the value that protocol() returned, by reference: JSON cannot contain it'
+  protocol: 'the value that protocol() returned, by reference: JSON cannot contain it',
+  ...limitExpectations
 }
 
 /** A valid value of `X-WS-Relay`, with all defaults filled in. */
-export interface ResolvedConfig {
+export interface ResolvedConfig extends LimitChange {
   readonly target: string
   readonly topic: string
   /** Milliseconds; 0: no heartbeat. */
@@ -282,15 +291,25 @@ function toChange (
   } = value as Record<string, unknown>
   // Not checked as JSON: NaN would become null there, and null resets a field.
   const fields: unknown = {
-    target_pid, message_topic, heartbeat_interval, metadata, resume, on_target_exit, park
+    target_pid,
+    message_topic,
+    heartbeat_interval,
+    metadata,
+    resume,
+    on_target_exit,
+    park,
+    ...readLimits(value as Record<string, unknown>)
   }
   if (!check.Check(fields)) {
     const [error] = check.Errors(fields)
     const field = error.path.slice(1)
-    throw new ConfigProblem(`${field}: expected ${expectations[field]}, got ${show(error.value)}`)
+    const expected = expectations[field] ?? 'no such field'
+    throw new ConfigProblem(`${field}: expected ${expected}, got ${show(error.value)}`)
   }
   const given = fields as Static<typeof RelayControlSchema> & Static<typeof RelayConfigSchema>
-  const change: ControlChange = {}
+  const ofLimits = parseLimits(given)
+  if (!ofLimits.ok) throw new ConfigProblem(ofLimits.problem)
+  const change: ControlChange = ofLimits.value
   if (given.target_pid !== undefined) change.target = given.target_pid
   if (given.message_topic !== undefined) change.topic = given.message_topic ?? defaultTopic
   if (given.heartbeat_interval !== undefined) {

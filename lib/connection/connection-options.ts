@@ -2,6 +2,7 @@ import type { TargetBinding } from './target/binding.js'
 import type { ResolvedConfig } from './config.js'
 import type { ControlQueue } from './control/control-queue.js'
 import type { ParkedTarget } from './park/parked-target.js'
+import type { ConnectionLimits } from './limits/connection-limits.js'
 import type { ParkPolicy } from './park/policy.js'
 import type { RelayServer } from './relay-server.js'
 import type { ConnectionSettings } from './settings.js'
@@ -19,11 +20,13 @@ export interface ConnectionOptions {
 }
 
 /** State that few connections need. A field of its own would cost memory in each connection. */
-export interface RareState {
+export class RareState {
   /** Present while a `ws.control` waits for the answer of another node. */
-  controlQueue: ControlQueue | undefined
+  controlQueue: ControlQueue | undefined = undefined
   /** Present if the connection waits for a successor when its target fails. */
-  park: ParkPolicy | undefined
+  park: ParkPolicy | undefined = undefined
   /** Made when it waits for the first time. */
-  parked: ParkedTarget | undefined
+  parked: ParkedTarget | undefined = undefined
+  /** Present if it has a `limit`, or expires. */
+  limits: ConnectionLimits | undefined = undefined
 }

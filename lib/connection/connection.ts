@@ -3,15 +3,18 @@ import { BoundClient } from './bound-client.js'
 import { closeCodes, cutReason } from './close-codes.js'
 import { closedByProcess, exited, linkFailed, replacesReason } from './close-reasons.js'
 import { asksForAck, encodeMessage, parseClose } from './commands.js'
+import { ConnectionLimits } from './limits/connection-limits.js'
 import type { Answer } from '../process/calls.js'
 import type { Batch } from '../process/batch.js'
 import type { ConnectionDescription, Entity } from '../process/entity.js'
 import type { EndOrigin } from '../process/explain/origin.js'
 import type { ConnectionOptions } from './connection-options.js'
 import type { CloseReason } from './close-codes.js'
-import type { Encoded, MessageWriter, TransportEvents } from './transport.js'
+import type { LimitableConnection } from './limits/connection-limits.js'
+import type { LimitChange } from './limits/limit-fields.js'
+import type { Encoded, MessageWriter, Transport, TransportEvents } from './transport.js'
 import type { ConnectionInfo } from '../../types/info.js'
-import type { ConnectionExit } from '../../types/messages.js'
+import type { ConnectionExit, WsSuspend } from '../../types/messages.js'
 import type { Pid } from '../../types/pid.js'
 
 /**
@@ -36,13 +39,14 @@ import type { Pid } from '../../types/pid.js'
  * | any | the transport is closed | same | the server counts the connection no more |
  *
  * Reasons to end are `onTransportEnd`, `ws.close`, the exits and links of the PID, a client that
- * reads too slowly, and missed messages. Messages to the PID are accepted in the states open and
- * parked only; parked is open with a `ParkedTarget`. "End the PID" is: `ws.leave` to the target,
- * `close` of the transport, exit signals.
+ * reads too slowly, missed messages, and its expiry. Messages to the PID are accepted in the states
+ * open and parked only; parked is open with a `ParkedTarget`. "End the PID" is: `ws.leave` to the
+ * target, `close` of the transport, exit signals.
  *
  * After a handover that has to wait, because a message is being inflated, the state stays ending.
  */
-export class Connection extends BoundClient implements Entity, TransportEvents {
+export class Connection extends BoundClient
+  implements Entity, TransportEvents, LimitableConnection {
   readonly #writer: MessageWriter
   #state: 'open' | 'ending' | 'ended' = 'open'
   /** Set unless the connection is open. */
@@ -52,6 +56,7 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
   constructor (options: ConnectionOptions) {
     super(options)
     this.#writer = options.transport.writer
+    this.applyLimits(options.config)
   }
 
   // Getters, because each field costs memory in each connection.
@@ -186,6 +191,38 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
     return true
   }
 
+  // Limits
+
+  protected applyLimits (change: LimitChange): void {
+    if (!ConnectionLimits.isChangedBy(change)) return
+    this.rareState.limits ??= new ConnectionLimits(this, this.relay)
+    this.rareState.limits.apply(change)
+  }
+
+  wrapTransport (transport: Transport): void {
+    this.target.unsubscribeFromDrain(this.transport)
+    this.transport = transport
+    this.resumeReading()
+  }
+
+  sendExpiring (expires_at: number): void {
+    this.tellTarget('ws.expiring', { expires_at })
+  }
+
+  // The socket
+
+  /** Called when it is lost and the client may come back. */
+  onSuspended (cause: WsSuspend['cause'], notify: boolean): void {
+    this.relay.counters.connectionSuspended(this.pid, this.target.pid, cause)
+    if (notify) this.tellTarget('ws.suspend', { cause })
+  }
+
+  /** Called when the client is back. @param away undefined if its old socket was still open */
+  onResumed (away: number | undefined, notify: boolean): void {
+    this.relay.counters.connectionResumed(this.pid, this.target.pid, away ?? 0)
+    if (away !== undefined && notify) this.tellTarget('ws.resume', { away })
+  }
+
   // The end
 
   onTransportEnd (reason: CloseReason): void {
@@ -261,6 +298,7 @@ export class Connection extends BoundClient implements Entity, TransportEvents {
       messages: this.messageCount,
       connected: this.transport.away === undefined,
       paused: this.transport.isPaused,
+      limited: this.transport.isLimited === true,
       parked: this.isParked
     }
   }

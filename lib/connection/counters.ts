@@ -41,6 +41,8 @@ export class ConnectionCounters {
   messagesIn = 0
   /** Those that their protocol has refused. */
   invalidMessages = 0
+  /** How often a client was over its limit. */
+  limited = 0
   /** Gauge: connections whose target has ended, and that wait for another one. */
   parked = 0
   readonly traffic = new Traffic()
@@ -79,7 +81,9 @@ export class ConnectionCounters {
     sessions: SessionNumbers, limits: ConnectionStats['limits']
   ): Omit<ConnectionStats, 'messagesOut' | 'nativeSender'> {
     const { suspendedCount: suspended, unknownControls } = sessions
-    const { open, parked, opened, closed, transferred, closedBy, messagesIn, resumes } = this
+    const {
+      open, parked, opened, closed, transferred, limited, closedBy, messagesIn, resumes
+    } = this
     const { paused, bytesIn, bytesOut } = this.traffic
     return {
       open,
@@ -90,6 +94,7 @@ export class ConnectionCounters {
       opened,
       closed,
       transferred,
+      limited,
       closedBy,
       messagesIn,
       bytesIn,
@@ -97,6 +102,11 @@ export class ConnectionCounters {
       resumes,
       unknownControls
     }
+  }
+
+  /** Called when a client is not read any more, or closed, because it is over its limit. */
+  clientLimited (): void {
+    this.limited++
   }
 
   /** Called once for each client that asked to continue a session. */

@@ -49,10 +49,14 @@ export interface MessageWriter {
  */
 export interface Transport extends Producer {
   readonly kind: ConnectionInfo['kind']
+  /** The transport that it holds. Only that of a client with a limit holds one for all its life. */
+  readonly inner?: Transport
   /** The same object as long as the transport lives. */
   readonly writer: MessageWriter
   /** Whether `onMessage` returned false, or `pause` was called, and `resume` was not since. */
   readonly isPaused: boolean
+  /** Whether it is not read because the client is over its limit. Absent without a limit. */
+  readonly isLimited?: boolean
   /** Milliseconds for which the client has been away; undefined while it is connected. */
   readonly away?: number | undefined
   /** Calls back when the client has all messages up to now. Absent if it cannot acknowledge. */
@@ -70,6 +74,11 @@ export interface Transport extends Producer {
   reportInvalid? (report: string): void
   /** Called once, before any other method. */
   open (events: TransportEvents): void
+  /**
+   * From now on another owner gets the events.
+   * @returns the owner until now; undefined before `open`
+   */
+  redirect (events: TransportEvents): TransportEvents | undefined
   /**
    * Stops reading until `resume`. One more message may be delivered, if it was read before. A
    * client whose first message is needed is read until it has sent one.

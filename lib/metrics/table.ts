@@ -58,6 +58,7 @@ export const usualCloses: readonly ClosedConnections[] = [
   ...closes('process', 1000),
   ...closes('target', 1000, 1011, 1012, 1013),
   ...closes('protocol', 1002, 1007, 1008, 1009),
+  ...closes('expired', 1008),
   ...closes('slow', 1013),
   ...closes('shutdown', 1001),
   ...closes('killed', undefined),
@@ -122,6 +123,13 @@ export const metrics: readonly Metric[] = [
     help: 'Connections that were handed to another target',
     labels: [],
     samples: ({ connections }) => one(connections.transferred)
+  },
+  {
+    name: 'connections_limited_total',
+    type: 'counter',
+    help: 'How often a client was over its limit',
+    labels: [],
+    samples: ({ connections }) => one(connections.limited)
   },
   {
     name: 'upgrades_refused_total',

@@ -71,7 +71,7 @@ export function isSystemTopic (topic: string): boolean {
 
 /** The topics between connections and processes. */
 export const relayTopics = [
-  'ws.join', 'ws.message', 'ws.heartbeat', 'ws.suspend', 'ws.resume', 'ws.leave',
+  'ws.join', 'ws.message', 'ws.heartbeat', 'ws.suspend', 'ws.resume', 'ws.expiring', 'ws.leave',
   'ws.send', 'ws.close', 'ws.control'
 ]
 

@@ -165,9 +165,9 @@ export class UpgradeServer extends RelayServer
 }
 
 function sessionOf (entity: Entity | undefined): Session | undefined {
-  return entity instanceof Connection && entity.transport instanceof Session
-    ? entity.transport
-    : undefined
+  if (!(entity instanceof Connection)) return undefined
+  const transport = entity.transport.inner ?? entity.transport
+  return transport instanceof Session ? transport : undefined
 }
 
 /** All upgrades of a server that have no complete response. Checks their sockets periodically. */

@@ -205,6 +205,12 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
     this.#transport.open(this)
   }
 
+  redirect (events: SessionEvents): SessionEvents {
+    const before = this.#events
+    this.#events = events
+    return before
+  }
+
   /** A session needs the first message of its client on each socket, so it waits for that. */
   pause (): void {
     if (this.#state !== 'open') return

@@ -7,6 +7,8 @@ import type { Context } from './context.js'
 export interface Clock {
   /** Milliseconds since a fixed point. The clock never goes back. */
   now (): number
+  /** Milliseconds since 1970. It jumps when somebody sets the clock of the machine. */
+  systemTime (): number
   /** Runs a task once, after a delay in milliseconds. */
   after (ms: number, task: () => void): ClockTimer
   /** Runs a task in a microtask, after the current code. */
@@ -50,6 +52,7 @@ const resolved = Promise.resolve()
 export const nodeClock: Clock = {
   // Not Date.now: a lease must not live longer because somebody set the clock back.
   now: () => performance.now(),
+  systemTime: () => Date.now(),
   after: (ms, task) => new NodeTimer(setTimeout(task, ms)),
   // A reaction of a resolved promise is cheaper than `queueMicrotask`. The task must not throw.
   soon: (task) => resolved.then(task),
@@ -83,6 +86,10 @@ export class ContextClock implements Clock {
 
   now (): number {
     return this.#clock.now()
+  }
+
+  systemTime (): number {
+    return this.#clock.systemTime()
   }
 
   after (ms: number, task: () => void): ClockTimer {

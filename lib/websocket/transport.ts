@@ -103,6 +103,12 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
     attachTransport(this.#socket, this)
   }
 
+  redirect (events: TransportEvents): TransportEvents {
+    const before = this.#events
+    this.#events = events
+    return before
+  }
+
   // The socket
 
   onSocketData (bytes: Buffer): void {

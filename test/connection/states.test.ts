@@ -20,6 +20,7 @@ function recorder (calls: string[]): Transport {
       encoder: new MemoryEncoder(), bufferedBytes: 0, allowsBurst: () => false, sendEncoded () {}
     },
     open () { calls.push('open') },
+    redirect: () => undefined,
     pause () {
       isPaused = true
       calls.push('pause')

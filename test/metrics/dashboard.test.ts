@@ -30,7 +30,8 @@ t.test('the dashboard and the alert rules name metrics that exist', async (t) =>
   for (const name of shown) t.ok(names.has(name), name)
   const missing = [...names].filter((name) => !shown.has(name))
   t.strictSame(missing.sort(), [
-    'ws_relay_connections_transferred_total', 'ws_relay_invalid_messages_total',
+    'ws_relay_connections_limited_total', 'ws_relay_connections_transferred_total',
+    'ws_relay_invalid_messages_total',
     'ws_relay_spawned_total',
     'ws_relay_turn_seconds_count', 'ws_relay_unknown_controls_total',
     'ws_relay_upgrades_abandoned_total'

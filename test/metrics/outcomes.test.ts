@@ -31,6 +31,8 @@ t.test('counts closed connections by cause and code', async (t) => {
   ;(await join()).client.close(1005, 'a code that may not be sent')
   processes.send((await join()).pid, 'ws.close', { code: 4002 })
   processes.cancel((await join()).pid)
+  processes.send((await join()).pid, 'ws.control', { expires_at: 1e11 })
+  await rig.advance(20)
   for (const reason of ['kill', 'secret', 'normal']) processes.exit((await join()).pid, reason)
   const slow = await join()
   slow.client.stall()
@@ -61,6 +63,7 @@ t.test('counts closed connections by cause and code', async (t) => {
     'killed none': 1,
     'exit 1011': 1,
     'exit 1000': 1,
+    'expired 1008': 1,
     'slow 1013': 1,
     'target 1000': 1,
     'target 1011': 1,
@@ -68,7 +71,7 @@ t.test('counts closed connections by cause and code', async (t) => {
     'ping_timeout none': 1
   }
   t.strictSame(await readCounted(processes, 'connections_closed_total'), closes)
-  t.strictSame(await read(processes, 'connections_opened_total'), { '': 14 })
+  t.strictSame(await read(processes, 'connections_opened_total'), { '': 15 })
   t.match(await read(processes, 'connections'), { open: 0 })
   t.equal((await read(processes, 'connections_closed_total'))['target 1012'], 0)
 })
@@ -276,7 +279,13 @@ t.test('counts processes by kind, ends by reason, and messages by direction', as
   processes.send(pid, 'ws.control', { target_pid: rig.target().pid })
   await rig.settle()
   t.strictSame(await read(processes, 'connections_transferred_total'), { '': 1 })
-  t.strictSame(await read(processes, 'messages_total'), { in: 3, out: 2 })
-  // Three masked frames of 7 bytes, two frames of 3 bytes.
-  t.strictSame(await read(processes, 'bytes_total'), { in: 21, out: 6 })
+  t.strictSame(await read(processes, 'connections_limited_total'), { '': 0 })
+  processes.send(pid, 'ws.control', { limit: { messages: '1/s' } })
+  client.send('f')
+  client.send('g')
+  await rig.settle()
+  t.strictSame(await read(processes, 'connections_limited_total'), { '': 1 })
+  t.strictSame(await read(processes, 'messages_total'), { in: 4, out: 2 })
+  // Four masked frames of 7 bytes, two frames of 3 bytes.
+  t.strictSame(await read(processes, 'bytes_total'), { in: 28, out: 6 })
 })

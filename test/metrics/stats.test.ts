@@ -41,6 +41,7 @@ t.test('counts a known history', async (t) => {
       opened: 5,
       closed: 2,
       transferred: 0,
+      limited: 0,
       closedBy: [
         { cause: 'client', code: 1000, times: 1 },
         { cause: 'protocol', code: 1002, times: 1 }

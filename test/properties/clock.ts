@@ -21,6 +21,8 @@ class ManualTimer implements ClockTimer {
 export class ManualClock implements Clock {
   /** Milliseconds. */
   time = 1000
+  /** Milliseconds from 1970 to the zero of `time`. */
+  date = 1_700_000_000_000
   /** The pending tasks of `soon`. */
   tasks: Array<() => void> = []
   /** The pending tasks of `later`. */
@@ -30,6 +32,9 @@ export class ManualClock implements Clock {
   readonly #timers = new Set<ManualTimer>()
 
   now = (): number => this.time
+
+  /** The time of day, which only a test sets. */
+  systemTime = (): number => this.date + this.time
 
   after = (ms: number, task: () => void): ClockTimer => {
     return new ManualTimer(this.#timers, this.time + Math.max(1, ms), task)

@@ -53,6 +53,12 @@ export class FakeTransport implements Transport, MessageWriter {
 
   open (events: TransportEvents): void { this.events = events }
 
+  redirect (events: TransportEvents): TransportEvents {
+    const before = this.events
+    this.events = events
+    return before
+  }
+
   pause (): void {
     this.isPaused = true
     this.log.push('(paused)')

@@ -34,6 +34,7 @@ test('every reason that the package gives is a known one, and any string may be 
     | 'target_down'
     | 'protocol_error'
     | 'slow_client'
+    | 'expired'
   >()
   expect<ExitReason>().type.toBeAssignableFrom<string>()
   expect(self.stop).type.toBeCallableWith('a reason of its own')

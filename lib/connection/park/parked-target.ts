@@ -26,7 +26,7 @@ export interface ParkedConnection {
    */
   rejoin (target: Target, rejoined: boolean): void
   /** Called when the time is over, when nothing will start, or when too much is held. */
-  endWait (reason: CloseReason): void
+  closeFor (reason: CloseReason): void
 }
 
 /**
@@ -136,12 +136,12 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
 
   due (): void {
     const { targetFailed, targetMissedJoin } = closeCodes
-    this.#connection.endWait(this.#tookJoin ? targetFailed : targetMissedJoin)
+    this.#connection.closeFor(this.#tookJoin ? targetFailed : targetMissedJoin)
   }
 
   /** The key of the target starts nothing more for a while. */
   nameRefused (): void {
-    this.#connection.endWait(closeCodes.targetFailed)
+    this.#connection.closeFor(closeCodes.targetFailed)
   }
 
   /** Not at once: the name is registered in the middle of the start of a process. */
@@ -197,7 +197,7 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
 
   /** The code leaves it open whether a process has seen anything of the client. */
   #giveUp (): void {
-    if (this.#isFull) this.#connection.endWait(closeCodes.targetFailed)
+    if (this.#isFull) this.#connection.closeFor(closeCodes.targetFailed)
   }
 
   /** Heartbeats pause. */

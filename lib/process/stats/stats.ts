@@ -30,6 +30,7 @@ const noServer: ServerStats = {
     opened: 0,
     closed: 0,
     transferred: 0,
+    limited: 0,
     closedBy: [],
     messagesIn: 0,
     bytesIn: 0,

@@ -136,6 +136,10 @@ export class Machine implements Clock {
     this.ahead = ahead
   }
 
+  systemTime (): number {
+    return this.now()
+  }
+
   now (): number {
     return this.world.now + this.ahead
   }

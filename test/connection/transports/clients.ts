@@ -152,6 +152,11 @@ export class WebSocketClient implements Client {
     this.#socket.sends(frame)
   }
 
+  /** Sends all of them in one write. */
+  sendAll (texts: readonly string[]): void {
+    this.#socket.sends(Buffer.concat(texts.map(textOf)))
+  }
+
   close (code: number, reason: string): void { this.#socket.sends(closeOf(code, reason)) }
   vanish (): void { this.#socket.resets() }
   stall (): void { this.#socket.stalls() }

@@ -80,6 +80,12 @@ export class MemoryTransport implements Transport, MessageWriter {
     this.#events = events
   }
 
+  redirect (events: TransportEvents): TransportEvents {
+    const before = this.#events
+    this.#events = events
+    return before
+  }
+
   pause (): void {
     if (this.#state === 'open') this.#isPaused = true
   }

@@ -14,6 +14,7 @@ export const allowed: Record<
   protocol: { codes: [1002], exits: ['protocol_error'] },
   slow: { codes: [1013], exits: ['slow_client'] },
   shutdown: { codes: [1001], exits: ['shutdown'] },
+  expired: { codes: [1008], exits: ['expired'] },
   killed: { codes: [undefined], exits: ['killed'] },
   exit: {
     codes: [1011],

@@ -113,6 +113,7 @@ export class SessionClient implements ParkClient {
 
   send (text: string): void { this.#client.send(text) }
   lose (): void { this.#client.link!.reset() }
+  acknowledge (): void { this.#client.ack() }
 
   comeBack (isDraining: boolean): void {
     const received = this.#client.received.length

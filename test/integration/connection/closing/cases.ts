@@ -173,6 +173,13 @@ export const cases: Case[] = [
     exit: 'protocol_error'
   })),
   {
+    name: 'it expires',
+    end: (_peer, pid, { others }) => others.send(pid, 'ws.control', { expires_at: 1e11 }),
+    sees: saw(1008, 'session expired'),
+    leave: left('expired', 1008, 'session expired'),
+    exit: 'expired'
+  },
+  {
     name: 'the server is closing',
     end: (_peer, _pid, { app }) => {
       app.close()
