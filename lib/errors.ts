@@ -40,6 +40,16 @@ export const errorCodes = {
     'FST_WS_RELAY_TRANSFER_REFUSED', "Connection '%s' cannot be transferred to '%s': %s", 500
   ),
 
+  FST_WS_RELAY_NOT_LOCAL: createError(
+    'FST_WS_RELAY_NOT_LOCAL', 'An unprotected dashboard answers this computer only: %s', 403
+  ),
+  FST_WS_RELAY_INVALID_REQUEST: createError(
+    'FST_WS_RELAY_INVALID_REQUEST', 'Invalid request to the dashboard: %s', 400
+  ),
+  FST_WS_RELAY_ACTION_OFF: createError(
+    'FST_WS_RELAY_ACTION_OFF', "The action '%s' is not enabled on this dashboard", 403
+  ),
+
   FST_PROCESS_NOT_ALIVE: createError('FST_PROCESS_NOT_ALIVE', "Process '%s' is not alive", 500),
   FST_PROCESS_CALL_TIMEOUT: createError(
     'FST_PROCESS_CALL_TIMEOUT',

@@ -44,6 +44,9 @@ const rooms = {
       '@nats-io/jetstream', '@nats-io/kv', '@nats-io/transport-node', '@sinclair/typebox', 'ioredis'
     ]
   },
+  'lib/dashboard': {
+    rooms: [...base, 'lib/process'], packages: ['@sinclair/typebox', 'fastify']
+  },
   'lib/client': { rooms: ['types'] },
   'lib/protocol': {
     rooms: [...base, 'lib/connection/protocol/definition.ts'],

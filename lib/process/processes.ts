@@ -9,9 +9,19 @@ import type { SystemHealth } from '../../types/info.js'
 import type { DrainOptions } from '../../types/options.js'
 import type { Processes, ProcessSystem } from '../../types/processes.js'
 
+/** The runtime of each facade, for a dashboard. */
+const runtimes = new WeakMap<object, Runtime>()
+
+/** The runtime of `fastify.processes`; undefined for another object. */
+export function runtimeOf (processes: object): Runtime | undefined {
+  return runtimes.get(processes)
+}
+
 /** Makes `fastify.processes` from a runtime. The interface `Processes` documents it. */
 export function processesFacade (runtime: Runtime): Processes {
-  return published<Processes>(Object.freeze(membersOf(runtime)))
+  const processes = published<Processes>(Object.freeze(membersOf(runtime)))
+  runtimes.set(processes, runtime)
+  return processes
 }
 
 /** As {@link processesFacade}, for `createProcesses`. */
@@ -19,7 +29,9 @@ export function processSystemFacade (
   runtime: Runtime,
   own: Pick<ProcessSystem, 'ready' | 'close'>
 ): ProcessSystem {
-  return published<ProcessSystem>(Object.freeze(Object.assign(membersOf(runtime), own)))
+  const system = published<ProcessSystem>(Object.freeze(Object.assign(membersOf(runtime), own)))
+  runtimes.set(system, runtime)
+  return system
 }
 
 function membersOf (runtime: Runtime): Plain<Processes> {
@@ -47,7 +59,7 @@ function membersOf (runtime: Runtime): Plain<Processes> {
   }
 }
 
-function healthOf ({ shutdown, drain, clusterAccess }: Runtime): SystemHealth {
+export function healthOf ({ shutdown, drain, clusterAccess }: Runtime): SystemHealth {
   if (shutdown.closing || clusterAccess.refusesBinds) return { ready: false, problem: 'closing' }
   if (drain.hasStarted) return { ready: false, problem: 'draining' }
   if (clusterAccess.joining) return { ready: false, problem: 'starting' }

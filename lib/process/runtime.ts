@@ -29,6 +29,7 @@ import type { EndedProcess } from './stats/counters.js'
 import type { RememberedConnection, RememberedProcess } from './explain/ends.js'
 import type { EndOrigin } from './explain/origin.js'
 import type { TurnOrder } from './scheduler.js'
+import type { RunningSupervisor } from './supervisor/tree.js'
 import type { ServerStats } from './stats/stats.js'
 import type { Clock } from '../shared/clock.js'
 import type { WatermarkLimits } from '../shared/watermark.js'
@@ -82,6 +83,8 @@ export class Runtime {
   readonly messenger: Messenger
   /** Supervisors that no other supervisor has started. */
   readonly supervisors = new Set<Pid>()
+  /** All supervisors that run. */
+  readonly supervisorTable = new Map<Pid, RunningSupervisor>()
   readonly ends: Ends
   readonly explainer: Explainer
   readonly tracer: Tracer

@@ -41,6 +41,13 @@ export class MultiMap<K, V> {
     return values instanceof Set ? (values as Set<V>).values().next().value : values
   }
 
+  /** The number of values of a key. */
+  countOf (key: K): number {
+    const values = this.#values.get(key)
+    if (values instanceof Set) return values.size
+    return values === undefined ? 0 : 1
+  }
+
   /** Removes the key and returns its values. */
   takeAll (key: K): Iterable<V> {
     if (this.#values.size === 0) return none

@@ -30,6 +30,11 @@ export class Relations {
     return this.#monitors.delete(target, listener)
   }
 
+  /** The listeners that wait for the end of a process. */
+  monitorsOf (target: Pid): Iterable<ExitListener> {
+    return this.#monitors.get(target)
+  }
+
   takeMonitors (target: Pid): Iterable<ExitListener> {
     return this.#monitors.takeAll(target)
   }

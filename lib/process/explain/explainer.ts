@@ -20,6 +20,12 @@ export interface ExplainerHost {
   info (to: string): ProcessInfo | undefined
 }
 
+/** An end that is remembered, and how many ends of the same cause it stands for. */
+export interface DescribedEnd {
+  readonly end: End
+  readonly count: number
+}
+
 /** Explains the ends of the processes and connections of this node. */
 export class Explainer {
   readonly #host: ExplainerHost
@@ -57,6 +63,11 @@ export class Explainer {
       ...this.#endsBecauseOf(because ?? pid),
       ...isForgotten && { missing: 'forgotten' }
     }
+  }
+
+  /** The first end of a record. */
+  describe (record: EndRecord): DescribedEnd {
+    return { end: this.#endOf(record, record.facts.pid), count: record.count }
   }
 
   #chainOf (pid: Pid): End[] {

@@ -40,6 +40,19 @@ export class GroupTable {
     return this.#members.get(group)
   }
 
+  get names (): IterableIterator<string> {
+    return this.#members.keys()
+  }
+
+  /** The number of groups. */
+  get count (): number {
+    return this.#members.size
+  }
+
+  memberCount (group: string): number {
+    return this.#members.countOf(group)
+  }
+
   list (): string[] {
     return [...this.#members.keys()]
   }

@@ -22,7 +22,7 @@ export interface ChildHost {
 /** A child of a supervisor, through all its restarts. */
 export class SupervisedChild implements ExitListener, Restartable, CountedChild {
   readonly plan: ChildPlan
-  readonly #supervisor: Actor
+  readonly #supervisorActor: Actor
   readonly #clock: Clock
   readonly #backoff: RestartBackoff
   pid: Pid | undefined
@@ -32,7 +32,8 @@ export class SupervisedChild implements ExitListener, Restartable, CountedChild 
   /** `stopChild` was called: it is not restarted any more. */
   removing = false
   #monitor: Monitor | undefined
-  #startedAt = 0
+  /** The start of its last process, by the clock of the runtime. */
+  startedAt = 0
   #stopped: Promise<void> | undefined
   /** The exit of its last process. */
   #exit: Exit | undefined
@@ -44,7 +45,7 @@ export class SupervisedChild implements ExitListener, Restartable, CountedChild 
     settings: Pick<SupervisorPlan, 'backoff' | 'period'>
   ) {
     this.plan = plan
-    this.#supervisor = supervisor
+    this.#supervisorActor = supervisor
     this.#clock = clock
     this.#backoff = new RestartBackoff(settings)
   }
@@ -57,6 +58,10 @@ export class SupervisedChild implements ExitListener, Restartable, CountedChild 
     if (this.pendingRestart !== undefined) return true
     if (this.pid === undefined) return false
     return this.#exit?.pid !== this.pid || this.restartsAfter(this.#exit.reason)
+  }
+
+  get supervisor (): Pid {
+    return this.#supervisorActor.pid
   }
 
   /** The exit of its last process. Read it only when a process has ended. */
@@ -75,14 +80,14 @@ export class SupervisedChild implements ExitListener, Restartable, CountedChild 
 
   processStarted (pid: Pid, host: ChildHost): void {
     this.pid = pid
-    this.#startedAt = this.#clock.now()
+    this.startedAt = this.#clock.now()
     host.exitSignals.monitor(pid, this)
-    this.#monitor = this.#supervisor.addMonitor(pid)
+    this.#monitor = this.#supervisorActor.addMonitor(pid)
   }
 
   /** Call it once per failure: each call makes the next delay longer. */
   restartDelay (): number {
-    return this.#backoff.nextDelay(this.#clock.now() - this.#startedAt)
+    return this.#backoff.nextDelay(this.#clock.now() - this.startedAt)
   }
 
   /** Cancels its process, waits for `shutdown` milliseconds, then ends it. */
@@ -94,7 +99,7 @@ export class SupervisedChild implements ExitListener, Restartable, CountedChild 
   }
 
   async #stop (host: ChildHost, pid: Pid, origin: EndOrigin): Promise<void> {
-    this.#supervisor.removeMonitor(this.#monitor!)
+    this.#supervisorActor.removeMonitor(this.#monitor!)
     const ended = host.exitRequests.exited(pid, undefined)
     const entity = host.processTable.getEntity(pid)
     entity?.cancel(undefined, 'shutdown', origin)

@@ -33,6 +33,13 @@ export class RestartIntensity {
     return this.#restarts.length <= this.#maxRestarts
   }
 
+  /** How many restarts are within the limit now. */
+  get restartsLeft (): number {
+    const now = this.#runningTime()
+    const recent = this.#restarts.filter((time) => now - time < this.#period)
+    return Math.max(0, this.#maxRestarts - recent.length)
+  }
+
   pauseClock (): void {
     if (this.#pauses++ === 0) this.#pausedAt = this.#clock.now()
   }

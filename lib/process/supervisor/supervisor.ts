@@ -13,6 +13,7 @@ import type { FailureLog } from '../exits/failure-log.js'
 import type { Mistakes } from '../actor/mistakes.js'
 import type { NameTable } from '../registry/names.js'
 import type { ChildHost } from './child.js'
+import type { RunningSupervisor } from './tree.js'
 import type { ChildPlan, GivenSpec, GivenChild, SupervisorPlan } from './spec.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
@@ -29,6 +30,8 @@ export interface SupervisorHost extends ChildHost {
   readonly ends: Ends
   /** Supervisors that no other supervisor has started. */
   readonly supervisors: Set<Pid>
+  /** All supervisors that run. */
+  readonly supervisorTable: Map<Pid, RunningSupervisor>
   readonly spawner: Spawner
   readonly nameTable: NameTable
   readonly failureLog: FailureLog
@@ -60,9 +63,9 @@ export function startSupervisor (runtime: SupervisorHost, spec: GivenSpec): Supe
 }
 
 /** A supervisor is an ordinary process that monitors its children. */
-class SupervisorProcess {
+class SupervisorProcess implements RunningSupervisor {
+  readonly plan: SupervisorPlan
   readonly #runtime: SupervisorHost
-  readonly #plan: SupervisorPlan
   readonly #intensity: RestartIntensity
   readonly #actor: Actor
   /** Whether another supervisor starts it again when it ends. */
@@ -75,7 +78,7 @@ class SupervisorProcess {
     const name = child?.name ?? plan.name
     this.#runtime = runtime
     this.#isRestarted = child !== undefined && child.restart !== 'temporary'
-    this.#plan = plan
+    this.plan = plan
     this.#intensity = new RestartIntensity(plan.maxRestarts, plan.period, runtime.clock)
     const label = name ?? 'supervisor'
     this.#actor = runtime.spawner.start((self) => this.#run(self), { name }, 'supervisor', label)
@@ -83,6 +86,7 @@ class SupervisorProcess {
     runtime.exitSignals.monitor(this.#actor.pid, {
       targetEnded: (exit) => { this.#supervisorEnded(exit) }
     })
+    runtime.supervisorTable.set(this.pid, this)
     try {
       for (const child of plan.children) this.#add(child)
     } catch (err) {
@@ -93,6 +97,14 @@ class SupervisorProcess {
 
   get pid (): Pid {
     return this.#actor.pid
+  }
+
+  get restartsLeft (): number {
+    return this.#intensity.restartsLeft
+  }
+
+  get runningChildren (): readonly SupervisedChild[] {
+    return this.#children
   }
 
   startChild (spec: GivenChild): Pid {
@@ -149,7 +161,7 @@ class SupervisorProcess {
       const origin = { cause: 'gave_up', because: failed.lastExit.pid } as const
       this.#actor.stop('restart_intensity', origin)
     }
-    const affected = strategies[this.#plan.strategy](this.#children, failed)
+    const affected = strategies[this.plan.strategy](this.#children, failed)
     await this.#stopAll(affected, { cause: 'sibling', because: failed.lastExit.pid })
     // A temporary child is never restarted, not even with its siblings.
     for (const child of affected) if (child.plan.restart === 'temporary') this.#remove(child)
@@ -206,7 +218,7 @@ class SupervisorProcess {
   }
 
   #add (plan: ChildPlan): Pid {
-    const child = new SupervisedChild(plan, this.#actor, this.#runtime.clock, this.#plan)
+    const child = new SupervisedChild(plan, this.#actor, this.#runtime.clock, this.plan)
     const pid = this.#start(child)
     this.#children.push(child)
     return pid
@@ -237,6 +249,7 @@ class SupervisorProcess {
 
   #supervisorEnded ({ reason }: Exit): void {
     this.#runtime.supervisors.delete(this.pid)
+    this.#runtime.supervisorTable.delete(this.pid)
     const childReason = reason === 'killed' ? 'killed' : 'shutdown'
     const origin = { cause: 'supervisor', because: this.pid } as const
     const { processTable } = this.#runtime

@@ -1,0 +1,186 @@
+import { errorCodes, toError } from '../errors.js'
+import { doAction, loggedFields } from './actions.js'
+import { openRemoteView } from './cluster/remote-view.js'
+import { maxWatches } from './frames.js'
+import { readRequest } from './requests.js'
+import { Sampler } from './sampler/sampler.js'
+import { openView } from './views/open.js'
+import type { Runtime } from '../process/runtime.js'
+import type { ClockTimer } from '../shared/clock.js'
+import type { FastifyBaseLogger } from 'fastify'
+import type { Acted, Action, ActionRequest, Problem, ServerTopics } from './frames.js'
+import type { Watch } from './requests.js'
+import type { OpenView } from './views/view.js'
+import type { Pid } from '../../types/pid.js'
+import type { Process } from '../../types/processes.js'
+
+/** The life of a socket. Then its page has to pass the hooks again. */
+const maxAge = 60 * 60 * 1000
+/** The shortest time between two answers that a client can cause by new requests. */
+const answerGap = 250
+/** A watch ends when its client has not read an answer for so long. */
+const readTimeout = 30_000
+
+/** The facts about the request that has opened a socket. */
+export interface ViewerTerms {
+  readonly runtime: Runtime
+  readonly actions: readonly Action[]
+  /** With the id of the request. */
+  readonly log: Pick<FastifyBaseLogger, 'info'>
+}
+
+/** The body of the process that each socket of a dashboard has. */
+export async function dashboard (self: Process, terms: ViewerTerms): Promise<void> {
+  const viewer = new Viewer(self, terms)
+  try {
+    await self.serve({
+      'ws.join': ({ client_pid: client }) => { viewer.join(client) },
+      'ws.message': ({ data }) => { viewer.receive(data) }
+    })
+  } finally {
+    viewer.leave()
+  }
+}
+
+/** A watch of a view, and its next answer. */
+interface RunningWatch {
+  readonly watch: Watch
+  readonly view: OpenView
+  timer?: ClockTimer
+}
+
+class Viewer {
+  readonly #self: Process
+  readonly #terms: ViewerTerms
+  readonly #leaveSampler: () => void
+  readonly #watches = new Map<string | number, RunningWatch>()
+  #client: Pid | undefined
+  #age: ClockTimer | undefined
+  #lastAnswer = -Infinity
+
+  constructor (self: Process, terms: ViewerTerms) {
+    this.#self = self
+    this.#terms = terms
+    this.#leaveSampler = Sampler.of(terms.runtime).addViewer()
+  }
+
+  join (client: Pid): void {
+    const { actions, runtime } = this.#terms
+    this.#client = client
+    this.#age = runtime.contextClock.after(maxAge, () => {
+      this.#close(1012, 'the dashboard has been open for an hour')
+    })
+    this.#send('hello', { version: 1, node: this.#self.node, actions })
+  }
+
+  leave (): void {
+    this.#age?.cancel()
+    for (const running of this.#watches.values()) stop(running)
+    this.#watches.clear()
+    this.#leaveSampler()
+  }
+
+  receive (data: unknown): void {
+    const request = readRequest(data)
+    if ('watch' in request) this.#watch(request.watch)
+    else if ('stop' in request) this.#stop(request.stop)
+    else if ('act' in request) this.#act(request.act)
+    else this.#refuse(request.id, request.error)
+  }
+
+  #watch (watch: Watch): void {
+    const { id } = watch
+    this.#stop(id)
+    try {
+      if (this.#watches.size === maxWatches) {
+        throw new errorCodes.FST_WS_RELAY_INVALID_REQUEST(
+          `a socket may have ${maxWatches} watches at a time`
+        )
+      }
+      const running: RunningWatch = { watch, view: this.#open(watch) }
+      this.#watches.set(id, running)
+      this.#wait(running, 0)
+    } catch (err) {
+      this.#refuse(id, err)
+    }
+  }
+
+  #open (watch: Watch): OpenView {
+    const { node } = watch
+    if (node !== undefined && node !== this.#self.node) return openRemoteView(this.#self, watch)
+    const { runtime } = this.#terms
+    return openView({ runtime, sampler: Sampler.of(runtime) }, watch)
+  }
+
+  #stop (id: string | number): void {
+    const running = this.#watches.get(id)
+    if (running === undefined) return
+    this.#watches.delete(id)
+    stop(running)
+  }
+
+  #wait (running: RunningWatch, every: number): void {
+    const { clock, contextClock } = this.#terms.runtime
+    const wait = Math.max(every, this.#lastAnswer + answerGap - clock.now())
+    if (wait <= 0) this.#answer(running)
+    else running.timer = contextClock.after(wait, () => { this.#answer(running) })
+  }
+
+  /** Each answer waits until the client has read the one before: a slow client gets fewer. */
+  #answer (running: RunningWatch): void {
+    const { id, every } = running.watch
+    const isCurrent = (): boolean => this.#watches.get(id) === running
+    this.#lastAnswer = this.#terms.runtime.clock.now()
+    this.#sendAnswer(running, isCurrent).then(
+      () => { if (isCurrent()) this.#wait(running, every) },
+      (err: unknown) => {
+        if (!isCurrent()) return
+        this.#stop(id)
+        this.#refuse(id, err)
+      }
+    )
+  }
+
+  async #sendAnswer ({ watch, view }: RunningWatch, isCurrent: () => boolean): Promise<void> {
+    const body = await view.next()
+    if (!isCurrent()) return
+    const { id, node = this.#self.node } = watch
+    const answer = { id, view: watch.view, node, at: Date.now(), ...body }
+    await this.#self.call(this.#client!, 'answer', answer, { timeout: readTimeout })
+  }
+
+  #act (request: ActionRequest): void {
+    const { actions, log } = this.#terms
+    const { id, action } = request
+    if (!actions.includes(action)) {
+      this.#refuse(id, new errorCodes.FST_WS_RELAY_ACTION_OFF(action))
+      return
+    }
+    const done = (outcome: Pick<Acted, 'ok' | 'message'>): void => {
+      log.info({ ...loggedFields(request), ...outcome }, 'did an action of the dashboard')
+      this.#send('acted', { id, action, ...outcome })
+    }
+    doAction(this.#self, request).then(
+      (ok) => { done(ok ? { ok } : { ok, message: 'it is not alive, or it refused' }) },
+      (err: unknown) => { done({ ok: false, message: toError(err).message }) }
+    )
+  }
+
+  #refuse (id: Problem['id'], err: unknown): void {
+    const { code, message } = toError(err) as Error & { code?: string }
+    this.#send('problem', { ...id !== undefined && { id }, code: String(code), message })
+  }
+
+  #send<K extends keyof ServerTopics> (topic: K, data: ServerTopics[K]): void {
+    this.#self.send(this.#client!, topic as string, data)
+  }
+
+  #close (code: number, reason: string): void {
+    this.#self.send(this.#client!, 'ws.close', { code, reason })
+  }
+}
+
+function stop ({ timer, view }: RunningWatch): void {
+  timer?.cancel()
+  view.close?.()
+}
