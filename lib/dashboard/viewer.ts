@@ -16,8 +16,10 @@ import type { Process } from '../../types/processes.js'
 
 /** The life of a socket. Then its page has to pass the hooks again. */
 const maxAge = 60 * 60 * 1000
-/** The shortest time between two answers that a client can cause by new requests. */
+/** The mean time between two answers, at least, however many requests a client sends. */
 const answerGap = 250
+/** So many answers may follow one another at once. */
+const burst = 4
 /** A watch ends when its client has not read an answer for so long. */
 const readTimeout = 30_000
 
@@ -56,7 +58,8 @@ class Viewer {
   readonly #watches = new Map<string | number, RunningWatch>()
   #client: Pid | undefined
   #age: ClockTimer | undefined
-  #lastAnswer = -Infinity
+  /** The answers up to this time are used up. */
+  #usedUntil = -Infinity
 
   constructor (self: Process, terms: ViewerTerms) {
     this.#self = self
@@ -120,33 +123,48 @@ class Viewer {
   }
 
   #wait (running: RunningWatch, every: number): void {
-    const { clock, contextClock } = this.#terms.runtime
-    const wait = Math.max(every, this.#lastAnswer + answerGap - clock.now())
-    if (wait <= 0) this.#answer(running)
-    else running.timer = contextClock.after(wait, () => { this.#answer(running) })
+    const wait = Math.max(every, this.#waitForTurn())
+    if (wait === 0) this.#answer(running)
+    else {
+      running.timer = this.#terms.runtime.contextClock.after(wait, () => { this.#wait(running, 0) })
+    }
+  }
+
+  /** Milliseconds until another answer is allowed. */
+  #waitForTurn (): number {
+    return Math.max(0, this.#usedUntil - (burst - 1) * answerGap - this.#terms.runtime.clock.now())
   }
 
   /** Each answer waits until the client has read the one before: a slow client gets fewer. */
   #answer (running: RunningWatch): void {
     const { id, every } = running.watch
     const isCurrent = (): boolean => this.#watches.get(id) === running
-    this.#lastAnswer = this.#terms.runtime.clock.now()
+    const now = this.#terms.runtime.clock.now()
+    this.#usedUntil = Math.max(this.#usedUntil, now) + answerGap
     this.#sendAnswer(running, isCurrent).then(
-      () => { if (isCurrent()) this.#wait(running, every) },
+      (isLast) => {
+        if (!isCurrent()) return
+        if (isLast) this.#stop(id)
+        else this.#wait(running, every)
+      },
       (err: unknown) => {
         if (!isCurrent()) return
         this.#stop(id)
         this.#refuse(id, err)
+        if (codeOf(err) !== undefined) return
+        this.#self.log.error({ err }, 'a view of the dashboard failed')
       }
     )
   }
 
-  async #sendAnswer ({ watch, view }: RunningWatch, isCurrent: () => boolean): Promise<void> {
+  /** @returns whether there is nothing more to show */
+  async #sendAnswer ({ watch, view }: RunningWatch, isCurrent: () => boolean): Promise<boolean> {
     const body = await view.next()
-    if (!isCurrent()) return
+    if (!isCurrent()) return true
     const { id, node = this.#self.node } = watch
     const answer = { id, view: watch.view, node, at: Date.now(), ...body }
     await this.#self.call(this.#client!, 'answer', answer, { timeout: readTimeout })
+    return 'ended' in body && body.ended
   }
 
   #act (request: ActionRequest): void {
@@ -167,8 +185,10 @@ class Viewer {
   }
 
   #refuse (id: Problem['id'], err: unknown): void {
-    const { code, message } = toError(err) as Error & { code?: string }
-    this.#send('problem', { ...id !== undefined && { id }, code: String(code), message })
+    const { message } = toError(err)
+    this.#send('problem', {
+      ...id !== undefined && { id }, code: codeOf(err) ?? 'ERR_UNKNOWN', message
+    })
   }
 
   #send<K extends keyof ServerTopics> (topic: K, data: ServerTopics[K]): void {
@@ -183,4 +203,8 @@ class Viewer {
 function stop ({ timer, view }: RunningWatch): void {
   timer?.cancel()
   view.close?.()
+}
+
+function codeOf (err: unknown): string | undefined {
+  return (err as { code?: string }).code
 }

@@ -51,6 +51,15 @@ t.test('behaves like a map of sets', async (t) => {
   t.pass()
 })
 
+t.test('counts the values of a key', async (t) => {
+  const map = new MultiMap<string, number>()
+  t.equal(map.countOf('a'), 0)
+  map.add('a', 1)
+  t.equal(map.countOf('a'), 1)
+  map.add('a', 2)
+  t.equal(map.countOf('a'), 2)
+})
+
 t.test('removes the values that takeAll returns', async (t) => {
   const map = new MultiMap<string, number>()
   map.add('a', 1)

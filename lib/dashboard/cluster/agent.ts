@@ -54,7 +54,9 @@ class RemoteViewer {
     try {
       let view = this.#views.get(key)
       if (view === undefined) {
-        const { watch } = readRequest(request) as { watch: Watch }
+        const read = readRequest(request)
+        if ('error' in read) throw read.error
+        const { watch } = read as { watch: Watch }
         view = openView({ runtime: this.#runtime, sampler: Sampler.of(this.#runtime) }, watch)
         this.#views.set(key, view)
       }

@@ -67,7 +67,7 @@ export class Explainer {
 
   /** The first end of a record. */
   describe (record: EndRecord): DescribedEnd {
-    return { end: this.#endOf(record, record.facts.pid), count: record.count }
+    return { end: this.#endOf(record, record.pid), count: countOf(record) }
   }
 
   #chainOf (pid: Pid): End[] {
