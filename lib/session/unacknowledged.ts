@@ -1,3 +1,5 @@
+import { FrameStore } from './frame-store.js'
+
 /** How much is kept of the messages that the kernel has taken and the client not acknowledged. */
 export interface BufferLimits {
   readonly bytes: number
@@ -10,34 +12,29 @@ export interface BufferLimits {
  */
 export const frameOverhead = 96
 
-const none: (Buffer | undefined)[] = []
-
-/** So many dropped messages are removed from the array together. */
-const compactAt = 64
+/** The frames of all sessions of this thread. */
+const store = new FrameStore()
 
 /**
  * The data messages of the server that its client has not acknowledged, numbered from 1. The frames
- * are those before compression. They are kept by reference: the receivers of a broadcast share one.
+ * are those before compression. They are not copied: the receivers of a broadcast share one.
  */
 export class Unacknowledged {
   /** The number of the last message. */
   sent = 0
   /** The highest number that the client has acknowledged. */
   acknowledged = 0
+  /** Number of the kept messages. */
+  count = 0
   /** Bytes of the kept frames. */
   bytes = 0
-  /** Empty while nothing is kept, so that a quiet session has no array. */
-  #frames = none
-  /** Index of the oldest kept message in `#frames`. */
-  #first = 0
+  /** Where the queue of the frames begins in the store. There is none while nothing is kept. */
+  #start = 0
+  #end = 0
   /** Callbacks by the number of their message. Few messages have one. */
   #onWritten: Map<number, () => void> | undefined
   /** The oldest comes first. */
   #onAcknowledged: Array<{ readonly number: number, readonly callback: () => void }> | undefined
-
-  get count (): number {
-    return this.#frames.length - this.#first
-  }
 
   /** Bytes of memory that the kept frames take, about. */
   get memory (): number {
@@ -53,8 +50,8 @@ export class Unacknowledged {
   keep (frame: Buffer, written: (() => void) | undefined): void {
     this.sent++
     this.bytes += frame.length
-    if (this.#frames === none) this.#frames = [frame]
-    else this.#frames.push(frame)
+    if (this.count++ === 0) this.#start = this.#end = store.openQueue()
+    this.#end = store.append(this.#end, frame)
     if (written !== undefined) (this.#onWritten ??= new Map()).set(this.sent, written)
   }
 
@@ -71,7 +68,10 @@ export class Unacknowledged {
     callback()
   }
 
-  /** Drops the messages up to a number. The client has them, so the kernel had taken them. */
+  /**
+   * Drops the messages up to a number. The client has them, so the kernel had taken them.
+   * @param number of a message that was sent
+   */
   acknowledge (number: number): void {
     this.acknowledged = Math.max(this.acknowledged, number)
     while (this.droppedUpTo < number) {
@@ -99,8 +99,7 @@ export class Unacknowledged {
    */
   evict ({ bytes, frames }: BufferLimits, untaken: number): void {
     while (this.bytes - untaken > bytes || this.count > frames) {
-      const oldest = this.#frames[this.#first]
-      if (oldest === undefined || this.bytes - oldest.length < untaken) return
+      if (this.count === 0 || this.bytes - store.lengthAt(this.#start) < untaken) return
       this.#dropFirst()
     }
   }
@@ -108,24 +107,19 @@ export class Unacknowledged {
   /** Calls back for each kept message, in order. */
   replay (send: (frame: Buffer, number: number) => void): void {
     let number = this.droppedUpTo
-    for (const frame of this.#frames.slice(this.#first)) send(frame!, ++number)
+    for (const frame of store.read(this.#start, this.count)) send(frame, ++number)
   }
 
   /** Releases all frames and callbacks. */
   clear (): void {
-    this.#frames = none
-    this.#first = 0
-    this.bytes = 0
+    while (this.count > 0) this.#dropFirst()
     this.#onWritten = undefined
     this.#onAcknowledged = undefined
   }
 
   #dropFirst (): void {
-    this.bytes -= this.#frames[this.#first]!.length
-    this.#frames[this.#first++] = undefined
-    if (this.#first === this.#frames.length) this.#frames = none
-    else if (this.#first < compactAt || this.#first * 2 < this.#frames.length) return
-    else this.#frames.splice(0, this.#first)
-    this.#first = 0
+    this.bytes -= store.lengthAt(this.#start)
+    this.#start = store.drop(this.#start)
+    if (--this.count === 0) store.closeQueue(this.#end)
   }
 }

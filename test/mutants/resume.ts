@@ -96,6 +96,13 @@ export const resumeMutants: readonly Mutant[] = [
     suites
   },
   {
+    name: 'a block of kept frames is used again too early',
+    file: 'session/frame-store.ts',
+    search: '    if (at !== start) this.#freeBlock(start)\n',
+    replace: '    this.#freeBlock(start)\n',
+    suites
+  },
+  {
     name: 'the bytes of a resumed session still count as kept',
     file: 'session/sessions.ts',
     search: 'if (this.#suspended.delete(session)) this.#keptBytes -= session.keptBytes',
