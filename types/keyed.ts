@@ -4,6 +4,11 @@ import type { Duration, Pid, Topics } from './pid.js'
 /** The options of a kind of keyed processes, apart from `start` and `args`. */
 export interface KeyedOptions {
   /**
+   * The node of a cluster on which the process of a key starts: `here`, the one that asked for it
+   * first, or `spread`, the one that a hash of the key names. @defaultValue 'here'
+   */
+  place?: 'here' | 'spread'
+  /**
    * How many processes of this kind may be alive on this node. A start above it is refused with
    * `FST_PROCESS_TOO_MANY` (503). @defaultValue 10000
    */
@@ -44,7 +49,7 @@ export type KeyedSpecOf<B, A extends unknown[]> = KeyedOptions & { start: B } & 
     : Required<Pick<KeyedSpec<B, A>, 'args'>>
 )
 
-/** The processes of one kind: at most one for each key takes mail. */
+/** The processes of one kind: at most one for each key takes mail, in a cluster on all nodes. */
 export interface Keyed<T extends Topics = {}> {
   /**
    * The address of a key, such as `@room/lobby`: valid wherever a PID or a name is. `send`, `call`,
@@ -61,16 +66,21 @@ export interface Keyed<T extends Topics = {}> {
    * - `FST_PROCESS_TOO_MANY`: there are `max` processes of this kind;
    * - `FST_PROCESS_REFUSED`: the key has failed too often;
    * - `FST_PROCESS_CLOSING`, `FST_CLUSTER_NOT_READY`: nothing can start now;
+   * - `FST_CLUSTER_UNAVAILABLE`: the engine, or the node of the process, cannot be reached;
    * - `FST_PROCESS_INVALID_NAME`.
    */
   get (key: string): Promise<Pid<T>>
-  /** The process of a key, if there is one that takes mail. Nothing is started. */
+  /**
+   * The process of a key, if there is one that takes mail. Nothing is started, and in a cluster
+   * nothing is asked: of other nodes it gives the processes that this node has reached.
+   */
   peek (key: string): Pid<T> | undefined
-  /** The keys that have a process. */
+  /** The keys that have a process on this node. */
   list (): string[]
   /**
    * Cancels the process of a key, ends it after 5 s, and resolves when it has ended. At once if
-   * there is none. A later request starts the next one.
+   * there is none. A later request starts the next one. In a cluster it stops a process of any
+   * node, and rejects with `FST_CLUSTER_UNAVAILABLE` if that cannot be reached.
    */
   stop (key: string): Promise<void>
 }

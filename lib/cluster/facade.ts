@@ -1,6 +1,8 @@
 import { errorCodes, show } from '../errors.js'
 import { Batch } from '../process/batch.js'
 import { explainAcrossNodes } from '../process/explain/across-nodes.js'
+import { isKeyAddress } from '../process/keyed/address.js'
+import { nameLost } from '../process/keyed/instance.js'
 import { LocalProcesses } from '../process/remote/local-processes.js'
 import { longestDelay, toMilliseconds } from '../shared/duration.js'
 import { published } from '../shared/contract.js'
@@ -51,7 +53,10 @@ export async function startCluster (
     logger: runtime.logger,
     events: {
       // Another process may have the name soon, and two must not act under it.
-      nameLost: (_name, pid) => { runtime.exitRequests.exit(pid, 'name_lost') },
+      nameLost: (name, pid) => {
+        if (isKeyAddress(name)) runtime.kinds.placeLost(name)
+        else runtime.exitRequests.exit(pid, nameLost)
+      },
       broadcast: (members, topic, payload, from) => {
         return broadcast(runtime, members, topic, payload, from)
       },
@@ -73,7 +78,7 @@ export async function startCluster (
   // Closed during the start.
   if (runtime.shutdown.closing) throw new errorCodes.FST_PROCESS_CLOSING()
   runtime.pids.bumpIncarnation(raised)
-  runtime.clusterAccess.joinCluster(node.remote, clusterOf(runtime, node))
+  runtime.clusterAccess.joinCluster(node.remote, clusterOf(runtime, node), node.keys)
 }
 
 /** Two nodes with one name must not serve the same clients: the one that started first closes. */

@@ -1,4 +1,5 @@
 import { errorCodes } from '../errors.js'
+import { NodeKeys } from './keys/node-keys.js'
 import { recordIncarnation } from './membership/incarnation.js'
 import { NodeNames } from './names/names.js'
 import { NoNames } from './names/no-names.js'
@@ -61,6 +62,13 @@ export class ClusterNode {
 
   get names (): ClusterNames {
     return this.#names
+  }
+
+  /** The places of keys; undefined without a register, and before the node has started. */
+  get keys (): NodeKeys | undefined {
+    const { context, peers, router } = this.#parts
+    const names = this.#names
+    return names instanceof NodeNames ? new NodeKeys(context, names, peers, router) : undefined
   }
 
   // Starting

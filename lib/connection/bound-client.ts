@@ -260,8 +260,9 @@ export abstract class BoundClient extends MessageOutcomes
     this.relay.counters.connectionParked(this.pid, exit, policy.name)
   }
 
-  rejoin (target: Target, rejoined: boolean): void {
+  rejoin (target: Target, rejoined: boolean, binding?: TargetBinding): void {
     const from = this.#target.pid
+    this.#binding = binding
     this.#target = target
     this.watchTarget()
     this.sendJoin(rejoined)

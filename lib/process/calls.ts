@@ -62,8 +62,8 @@ interface Settle {
  */
 export class PendingCall implements ExitListener, Answer, PendingOperation {
   readonly promise: Promise<unknown>
-  readonly #host: CallHost
-  readonly #terms: CallTerms
+  #host: CallHost
+  #terms: CallTerms
   readonly #timer: Cancellable
   #settle: Settle | undefined
 
@@ -77,6 +77,17 @@ export class PendingCall implements ExitListener, Answer, PendingOperation {
     })
     terms.signal?.addEventListener('abort', this.#aborted, { once: true })
     host.monitor(terms.to, this)
+  }
+
+  get hasSettled (): boolean {
+    return this.#settle === undefined
+  }
+
+  /** Called when the process that has to answer is found: until then nothing was monitored. */
+  aim (host: CallHost, to: Pid, starting: CallTerms['starting']): void {
+    this.#host = host
+    this.#terms = { ...this.#terms, to, starting }
+    host.monitor(to, this)
   }
 
   reply (value: unknown): void {

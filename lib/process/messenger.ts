@@ -2,11 +2,14 @@ import { errorCodes, show } from '../errors.js'
 import { toMilliseconds } from '../shared/duration.js'
 import { PendingCall, checkSignal } from './calls.js'
 import { Instance } from './keyed/instance.js'
-import { keyError } from './keyed/kinds.js'
+import { keyError } from './keyed/key-error.js'
+import { KeyCall } from './keyed/key-mail.js'
+import { Search } from './keyed/search.js'
 import { checkTopic } from './message.js'
 import type { Clock } from '../shared/clock.js'
 import type { CallHost, PendingOwner } from './calls.js'
 import type { Counters } from './stats/counters.js'
+import type { KeyHolder } from './keyed/key.js'
 import type { Kinds } from './keyed/kinds.js'
 import type { ClusterAccess } from './remote/cluster-access.js'
 import type { Batch } from './batch.js'
@@ -38,6 +41,7 @@ export interface SendingProcess extends PendingOwner {
 
 /** Sends messages and calls to the processes of this node and of other nodes. */
 export class Messenger {
+  readonly #host: MessengerHost
   readonly #processes: ProcessTable
   readonly #clusterAccess: ClusterAccess
   readonly #exitSignals: CallHost
@@ -51,6 +55,7 @@ export class Messenger {
   readonly #remoteCallHost: CallHost
 
   constructor (host: MessengerHost) {
+    this.#host = host
     this.#processes = host.processTable
     this.#clusterAccess = host.clusterAccess
     this.#exitSignals = host.exitSignals
@@ -78,10 +83,25 @@ export class Messenger {
     const remote = this.#clusterAccess.remoteNodesFor(to)
     if (remote !== undefined) return this.#sendRemote(remote, to as Pid, topic, payload, from)
     const started = this.#kinds.demand(to)
-    if (started?.ok === true) return started.value.deliver(topic, payload, from)
+    if (started?.ok === true) return this.#sendToKey(started.value, topic, payload, from)
     if (started !== undefined) return this.#refuse('stopping')
     this.#counters.deadLetter('none')
     return false
+  }
+
+  #sendToKey (
+    holder: KeyHolder, topic: string, payload: unknown, from: Pid | undefined
+  ): boolean {
+    if (holder instanceof Instance) return holder.deliver(topic, payload, from)
+    if (holder instanceof Search) {
+      return holder.add({
+        handTo: (process) => { this.#sendToKey(process, topic, payload, from) },
+        drop: () => { this.#counters.deadLetter('none') }
+      })
+    }
+    const remote = this.#clusterAccess.remoteNodesFor(holder.pid)
+    if (remote === undefined) return this.#refuse('remote')
+    return this.#sendRemote(remote, holder.pid, topic, payload, from)
   }
 
   call (
@@ -109,8 +129,10 @@ export class Messenger {
     if (caller?.hasEnded === true) throw caller.stopError
     const found = this.#processes.findEntity(to)
     const remote = found === undefined ? this.#clusterAccess.remoteNodesFor(to) : undefined
-    const entity = found ?? (remote === undefined ? this.#demand(to) : undefined)
-    const callHost = remote === undefined ? this.#exitSignals : this.#remoteCallHost
+    const holder = found ?? (remote === undefined ? this.#demand(to) : undefined)
+    const isAimed = holder === undefined || 'deliver' in holder
+    const entity = isAimed ? holder : undefined
+    const callHost = entity === undefined ? this.#remoteCallHost : this.#exitSignals
     const call = new PendingCall(callHost, this.#clock, {
       to: entity?.pid ?? to as Pid,
       topic,
@@ -120,8 +142,11 @@ export class Messenger {
       starting: entity instanceof Instance ? entity : undefined
     })
     caller?.addPending(call)
-    if (remote !== undefined) this.#callRemote(remote, call, to as Pid, topic, payload, caller?.pid)
-    else if (!entity!.deliver(topic, payload, caller?.pid, call)) {
+    const from = caller?.pid
+    if (remote !== undefined) this.#callRemote(remote, call, to as Pid, topic, payload, from)
+    else if (!isAimed) {
+      new KeyCall(this.#host, call, { to: to as Pid, topic, payload, from }).send(holder)
+    } else if (!entity!.deliver(topic, payload, from, call)) {
       call.reject(new errorCodes.FST_PROCESS_REFUSED(entity!.pid, topic, 'it is full or stopping'))
     }
     return call.promise
@@ -145,7 +170,7 @@ export class Messenger {
   }
 
   /** @throws the reason why a key has no process */
-  #demand (to: string): Instance {
+  #demand (to: string): KeyHolder {
     const started = this.#kinds.demand(to)
     if (started === undefined) throw new errorCodes.FST_PROCESS_NOT_ALIVE(show(to))
     if (!started.ok) throw keyError(to, started.problem)

@@ -112,7 +112,7 @@ export function notAnUpgrade (request: FastifyRequest, reply: FastifyReply): Ref
 /** Problems that are over after a while. */
 const comesBack = new Set<RemoteProblem | KeyProblem>([
   'its node is closing', 'it has failed too often', 'too many of its kind',
-  'nothing can start now', 'its start has failed'
+  'nothing can start now', 'its start has failed', 'the cluster is unavailable'
 ])
 
 /** Logs why the target cannot have connections. */

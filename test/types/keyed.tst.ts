@@ -19,6 +19,8 @@ test('a body that takes the key, or nothing, needs no args', () => {
   expect(processes.keyed).type.toBeCallableWith('room', { start: room })
   expect(processes.keyed).type.toBeCallableWith('room', { start: plain })
   expect(processes.keyed).type.toBeCallableWith('room', { start: room, max: 5, idle: '1m' })
+  expect(processes.keyed).type.toBeCallableWith('room', { start: room, place: 'spread' })
+  expect(processes.keyed).type.not.toBeCallableWith('room', { start: room, place: 'there' })
   expect(processes.keyed).type.not.toBeCallableWith('room', { start: room, maxx: 5 })
   expect(processes.keyed).type.not.toBeCallableWith('room', {})
   expect(processes.keyed).type.not.toBeCallableWith('room')

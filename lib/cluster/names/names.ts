@@ -1,6 +1,8 @@
 import { errorCodes } from '../../errors.js'
 import { notLocalError, unavailableError } from '../errors.js'
 import { checkName } from '../../process/registry/names.js'
+import { failure, success } from '../../shared/result.js'
+import { serialOf } from '../context.js'
 import { Generations } from './generations.js'
 import { GracePeriod } from './grace-period.js'
 import { HeldNames } from './held-names.js'
@@ -16,6 +18,7 @@ import type { Membership } from '../membership/membership.js'
 import type { NameRecord } from './records.js'
 import type { ParsedEntry, Register } from '../register.js'
 import type { ExitListener } from '../../process/exits/relations.js'
+import type { Result } from '../../shared/result.js'
 import type { ClusterName, ClusterNames } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
 
@@ -24,6 +27,13 @@ interface AcquireAttempt {
   /** The caller's promise is rejected already: this attempt must not get the name any more. */
   hasTimedOut: boolean
 }
+
+/** The problem is the PID of the process that has the name. */
+type Acquired = Result<ClusterName, Pid>
+
+/** The serial number in the PID of a name that a node has: no process has it. */
+const noProcess = 0
+const unmonitored: ExitListener = { targetEnded () {} }
 
 /** How often one call of `register` starts again because the lease or the record has changed. */
 const maxTries = 20
@@ -107,6 +117,11 @@ export class NodeNames implements ClusterNames {
 
   async lookup (name: string): Promise<ClusterName | undefined> {
     checkName(name)
+    return await this.holderOf(name)
+  }
+
+  /** As `lookup`, for names of the package too. */
+  async holderOf (name: string): Promise<ClusterName | undefined> {
     const entry = await this.#withCodedErrors(() => this.#read(name))
     if (entry === undefined) return undefined
     const { value: record } = entry
@@ -119,8 +134,25 @@ export class NodeNames implements ClusterNames {
   async register (name: string, pid: Pid): Promise<ClusterName> {
     checkName(name)
     if (!this.#context.isLocal(pid)) throw notLocalError(pid)
+    const acquired = await this.#acquireInTime(name, pid)
+    if (!acquired.ok) throw new errorCodes.FST_CLUSTER_NAME_TAKEN(name, acquired.problem)
+    return acquired.value
+  }
+
+  /**
+   * Gives a name of the package to this node itself: no process is monitored. The name is free
+   * after `release`, or with the lease, and then `nameLost` is called.
+   * @returns undefined when this node has the name, otherwise the PID in the record of its holder
+   * @throws `FST_CLUSTER_UNAVAILABLE`
+   */
+  async claim (name: string): Promise<Pid | undefined> {
+    const acquired = await this.#acquireInTime(name, this.#context.pid(noProcess))
+    return acquired.ok ? undefined : acquired.problem
+  }
+
+  #acquireInTime (name: string, pid: Pid): Promise<Acquired> {
     const attempt: AcquireAttempt = { hasTimedOut: false }
-    return await new Promise((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       const timer = this.#context.after(this.#acquireTimeout, () => {
         attempt.hasTimedOut = true
         reject(timedOutError(name))
@@ -131,11 +163,13 @@ export class NodeNames implements ClusterNames {
   }
 
   /** Waits for earlier attempts of this node to acquire the same name. */
-  async #acquireInTurn (name: string, pid: Pid, attempt: AcquireAttempt): Promise<ClusterName> {
+  async #acquireInTurn (name: string, pid: Pid, attempt: AcquireAttempt): Promise<Acquired> {
     while (this.#names.acquiring.has(name)) await this.#names.acquiring.get(name)
     if (attempt.hasTimedOut) throw timedOutError(name)
     if (this.#closed) throw unavailableError('this node has left it')
-    const acquiring = this.#acquireMonitored(name, pid, attempt)
+    const acquiring = serialOf(pid) === noProcess
+      ? this.#withCodedErrors(() => this.#acquire(name, pid, unmonitored, attempt))
+      : this.#acquireMonitored(name, pid, attempt)
     this.#names.acquiring.set(name, acquiring.catch(() => {}))
     try {
       return await acquiring
@@ -145,7 +179,7 @@ export class NodeNames implements ClusterNames {
   }
 
   /** Monitors the process, so that the name is free when it ends, during the attempt too. */
-  async #acquireMonitored (name: string, pid: Pid, attempt: AcquireAttempt): Promise<ClusterName> {
+  async #acquireMonitored (name: string, pid: Pid, attempt: AcquireAttempt): Promise<Acquired> {
     let ended = false
     const listener: ExitListener = {
       targetEnded: () => {
@@ -170,7 +204,7 @@ export class NodeNames implements ClusterNames {
 
   async #acquire (
     name: string, pid: Pid, listener: ExitListener, attempt: AcquireAttempt
-  ): Promise<ClusterName> {
+  ): Promise<Acquired> {
     const { node, incarnation, random } = this.#context
     const id = Math.floor(random() * Number.MAX_SAFE_INTEGER).toString(36)
     const pause = async (ms: number): Promise<void> => {
@@ -188,12 +222,12 @@ export class NodeNames implements ClusterNames {
       if (record?.claim !== id || record.base !== generation.base) {
         const held = this.#names.held.get(name)
         if (held !== undefined) {
-          if (held.record.pid === pid) return this.holder(name) ?? throwNotHeld(name)
-          throw new errorCodes.FST_CLUSTER_NAME_TAKEN(name, held.record.pid)
+          if (held.record.pid === pid) return success(this.holder(name) ?? throwNotHeld(name))
+          return failure(held.record.pid)
         }
         const isOfOtherNode = record !== undefined && !isOwnRecord(record, this.#context)
         if (isOfOtherNode && !await this.#leaseBreaker.breakLease(record!, pause)) {
-          throw new errorCodes.FST_CLUSTER_NAME_TAKEN(name, record!.pid)
+          return failure(record!.pid)
         }
         record = { pid, node, incarnation, base: generation.base, claim: id }
         // Until the write is confirmed, the register may have a record that must be deleted.
@@ -211,7 +245,7 @@ export class NodeNames implements ClusterNames {
       const fence = fenceOf({ value: record, revision })
       this.#unconfirmed.confirm(name)
       this.#names.held.set(name, { record, fence, revision, listener })
-      return { pid, fence }
+      return success({ pid, fence })
     }
     return throwNotHeld(name)
   }
@@ -240,6 +274,11 @@ export class NodeNames implements ClusterNames {
 
   async unregister (name: string): Promise<boolean> {
     checkName(name)
+    return await this.release(name)
+  }
+
+  /** As `unregister`, for names of the package too. */
+  async release (name: string): Promise<boolean> {
     const held = this.#names.held.get(name)
     if (held === undefined) return false
     this.#context.local.demonitor(held.record.pid, held.listener)

@@ -1,5 +1,6 @@
 import { errorCodes } from '../../errors.js'
 import { explainTopic } from '../../process/explain/across-nodes.js'
+import { keyTopic } from '../../process/remote/key-directory.js'
 import { frameTypes } from '../link/frame-types.js'
 import { exitFields, exitOf } from '../values/exit-payload.js'
 import {
@@ -14,6 +15,7 @@ import type { NodeContext } from '../context.js'
 import type { FrameHandler, FrameHandlers } from '../dispatch.js'
 import type { Peer } from '../membership/peer.js'
 import type { Answer } from '../../process/calls.js'
+import type { KeyAnswer } from '../../process/remote/key-directory.js'
 import type { ExitListener } from '../../process/exits/relations.js'
 import type { Pid } from '../../../types/pid.js'
 
@@ -101,6 +103,11 @@ export class RemoteCalls {
       return true
     }
     const decoded = decodePayload(kind, body as Buffer)
+    if (topic === keyTopic) {
+      const answer = new AnswerOfNode(peer, ref)
+      this.#context.local.answerKeyRequest(decoded?.payload, peer.node, answer)
+      return decoded !== undefined
+    }
     if (decoded === undefined) {
       const why = 'its payload cannot be read'
       const error = new errorCodes.FST_PROCESS_REFUSED(callee, topic, why)
@@ -207,6 +214,28 @@ class IncomingCall implements Answer {
     if (this.#peer.sendFrame({ type, ref, text, ...payload })) return
     const tooLong = encodeError(new RangeError('The answer is too large for another node'))
     this.#peer.sendFrame({ type: frameTypes.fail, ref, text: 'error', ...tooLong })
+  }
+}
+
+/** Answers a request about a key. If the channel was reset meanwhile, the answer is ignored. */
+class AnswerOfNode implements KeyAnswer {
+  readonly #peer: Peer
+  readonly #ref: number
+
+  constructor (peer: Peer, ref: number) {
+    this.#peer = peer
+    this.#ref = ref
+  }
+
+  reply (value: unknown): void {
+    this.#peer.sendFrame({ type: frameTypes.reply, ref: this.#ref, ...encodePayload(value)! })
+  }
+
+  reject (error: unknown): void {
+    const fields = { type: frameTypes.reject, ref: this.#ref }
+    if (this.#peer.sendFrame({ ...fields, ...encodeError(error) })) return
+    const tooLong = new RangeError('The error is too large for another node')
+    this.#peer.sendFrame({ ...fields, ...encodeError(tooLong) })
   }
 }
 

@@ -2,14 +2,18 @@ import { asTarget } from '../../process/entity.js'
 import { isOrderly } from '../../process/exits/exit-signals.js'
 import { unreadMail } from '../../process/exits/unread-joins.js'
 import { closeCodes } from '../close-codes.js'
+import { requestTarget } from '../target/target-request.js'
 import { defaultParkTime } from './policy.js'
 import type { Target } from '../../process/entity.js'
 import type { NameWaiter } from '../../process/registry/names.js'
+import type { Cancellable } from '../../shared/clock.js'
 import type { Deadline, Slot } from '../../shared/deadline-timer.js'
 import type { CloseReason } from '../close-codes.js'
 import type { RelayServer } from '../relay-server.js'
 import type { Exit, WsCheckedMessage, WsMessage } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
+import type { TargetBinding } from '../target/binding.js'
+import type { TargetRequest } from '../target/target-request.js'
 import type { ParkPolicy } from './policy.js'
 
 /** A target, as far as its connection uses it. */
@@ -23,8 +27,9 @@ export interface ParkedConnection {
   /**
    * Called when the name has a process that can be a target.
    * @param rejoined whether a process before it has failed
+   * @param binding present if it is a process of another node
    */
-  rejoin (target: Target, rejoined: boolean): void
+  rejoin (target: Target, rejoined: boolean, binding?: TargetBinding): void
   /** Called when the time is over, when nothing will start, or when too much is held. */
   closeFor (reason: CloseReason): void
 }
@@ -34,6 +39,9 @@ export interface ParkedConnection {
  * client that resumes its session on many sockets reaches it.
  */
 export const maxHeldMessages = 64
+
+/** Milliseconds until a connection asks again for the process of its key. */
+const retryDelay = 250
 
 /** A message that was read before the connection stopped reading. */
 export interface HeldMessage {
@@ -71,6 +79,8 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
   /** Whether any process with the name took a `ws.join` of this client. */
   #tookJoin = false
   #hasFailed = false
+  #request: TargetRequest | undefined
+  #retry: Cancellable | undefined
   /** Mail that a target had when it ended in order. The mailbox has limited it. */
   #unread: readonly HeldMessage[] = []
   #messages: HeldMessage[] = []
@@ -117,7 +127,8 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
       return false
     }
     // A connection that waits for a key starts its process.
-    if (nameTable.lookup(name) === undefined && kinds.demand(name)?.ok === false) {
+    const demanded = nameTable.lookup(name) === undefined ? kinds.demand(name) : undefined
+    if (demanded?.ok === false) {
       this.nameRefused()
       return false
     }
@@ -127,7 +138,20 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
     nameTable.addWaiter(name, this)
     // A process may have got the name while the old one cleaned up.
     if (nameTable.lookup(name) !== undefined) this.nameRegistered()
+    else if (demanded !== undefined) this.#requestTarget()
     return true
+  }
+
+  /** The process of a key may be on another node, and nothing is registered here then. */
+  #requestTarget (): void {
+    const { runtime } = this.#relay
+    const request = this.#request = requestTarget(runtime, this.#name)
+    request?.requestBinding((answer) => {
+      this.#request = undefined
+      if (answer.ok) this.#connection.rejoin(answer.value, this.#hasFailed, request.binding)
+      else if (answer.problem === 'it has failed too often') this.nameRefused()
+      else this.#retry = runtime.contextClock.after(retryDelay, () => { this.#requestTarget() })
+    })
   }
 
   get timeLeft (): number {
@@ -164,6 +188,9 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
     this.#state = 'idle'
     deadlines.cancel(this)
     runtime.nameTable.removeWaiter(this.#name, this)
+    this.#request?.release()
+    this.#request = undefined
+    this.#retry?.cancel()
     const messages = [...this.#unread, ...this.#messages]
     this.#unread = []
     this.#messages = []

@@ -9,14 +9,12 @@ import type { PendingReceive } from '../actor/pending-receives.js'
 import type { FallbackHandler, HandlerTable } from '../actor/service.js'
 import type { Mail, TopicFilter } from '../message.js'
 import type { Deadline, DeadlineTimer, Slot } from '../../shared/deadline-timer.js'
+import type { KeyAnswer } from '../remote/key-directory.js'
+import type { StartWaiter } from './start.js'
 import type { Pid } from '../../../types/pid.js'
 
-/** Waits for a start. One of the methods is called, once. */
-export interface StartWaiter {
-  started (instance: Instance): void
-  /** @param error of the body, if it threw one */
-  startFailed (error: Error | undefined): void
-}
+/** The reason of processes whose node has lost the name of their key: their code has not failed. */
+export const nameLost = 'name_lost'
 
 /** The key that an instance belongs to. */
 export interface InstanceOwner {
@@ -54,6 +52,8 @@ export class Instance extends Actor implements Deadline {
   readonly startedAt: number
   readonly #terms: InstanceTerms
   #waiters: StartWaiter[] | undefined
+  /** Other nodes that know it as the process of its key. Made when the first one asks. */
+  #watchers: Map<string, KeyAnswer> | undefined
   #bound = 0
   #lastMailAt = 0
 
@@ -107,6 +107,14 @@ export class Instance extends Actor implements Deadline {
     return waiters
   }
 
+  // Other nodes
+
+  /** @param answer called when it takes no more mail. A later one of that node replaces it */
+  watch (node: string, answer: KeyAnswer): void {
+    if (this.refusesMail) answer.reply(undefined)
+    else (this.#watchers ??= new Map()).set(node, answer)
+  }
+
   // Idle
 
   override deliver (
@@ -150,7 +158,10 @@ export class Instance extends Actor implements Deadline {
 
   protected override mailRefused (reason: string): void {
     this.#terms.deadlines.cancel(this)
-    const hasFailed = this.state !== cancelled && !isOrderly(reason)
+    // Before anything that this node refuses from now on.
+    for (const watcher of this.#watchers?.values() ?? []) watcher.reply(undefined)
+    this.#watchers = undefined
+    const hasFailed = this.state !== cancelled && !isOrderly(reason) && reason !== nameLost
     // A body that returns without asking for mail could never serve the request that started it.
     const hasNotStarted = this.hasEnded && reason === 'normal' && !this.hasStarted
     this.#terms.owner.mailRefused(this, hasFailed || hasNotStarted)

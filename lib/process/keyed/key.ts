@@ -1,7 +1,11 @@
 import { failure, success } from '../../shared/result.js'
+import { nodeOf } from '../remote/key-directory.js'
 import { RestartBackoff, RestartIntensity } from '../supervisor/restarts.js'
 import { addressOf } from './address.js'
-import { Instance } from './instance.js'
+import { Instance, nameLost } from './instance.js'
+import { keyError } from './key-error.js'
+import { Search } from './search.js'
+import { RemoteInstance, StartAnswer } from './start.js'
 import type { ActorHost, ActorOptions } from '../actor/actor.js'
 import type { Ends } from '../explain/ends.js'
 import type { NameTable } from '../registry/names.js'
@@ -9,8 +13,9 @@ import type { ProcessTable } from '../registry/process-table.js'
 import type { Deadline, DeadlineTimer, Slot } from '../../shared/deadline-timer.js'
 import type { WatermarkLimits } from '../../shared/watermark.js'
 import type { Result } from '../../shared/result.js'
-import type { KeyProblem } from '../remote/remote-nodes.js'
+import type { KeyAnswer, KeyDirectory, KeyStart } from '../remote/key-directory.js'
 import type { InstanceOwner } from './instance.js'
+import type { KeyRefusal } from './key-error.js'
 import type { KeyedPlan } from './plan.js'
 import type { Pid } from '../../../types/pid.js'
 import type { Logger } from '../../../types/options.js'
@@ -25,16 +30,22 @@ export interface KeyHost extends ActorHost {
   readonly ends: Pick<Ends, 'processRestarted'>
 }
 
+/** The process of a key: on this node, on another one, or not known yet. */
+export type KeyHolder = Instance | RemoteInstance | Search
+
 /** The kind that a key belongs to. */
 export interface KeyOwner {
   readonly name: string
   readonly plan: KeyedPlan
   readonly deadlines: DeadlineTimer
   /** Why no instance can start now. */
-  readonly problem: KeyProblem | undefined
+  readonly problem: KeyRefusal | undefined
+  /** Undefined where each node has keys of its own. */
+  readonly directory: KeyDirectory | undefined
   instanceStarts (): void
   instanceFailed (): void
   instanceEnded (): void
+  requestsRefused (count: number): void
   /** Called when nothing of the key has to be kept. */
   forget (key: Key): void
 }
@@ -56,6 +67,11 @@ export interface KeyOwner {
  * | any | one failure too many | the same; requests are refused until `period` is over |
  *
  * An empty key is forgotten when its last failure is longer ago than `period`.
+ *
+ * In a cluster only one node, the place of the key, has instances. It is the place until it forgets
+ * the key, so a successor starts there, and failures are counted there. On the other nodes the key
+ * is empty. A request there starts a {@link Search}, whose result is kept until that instance takes
+ * no more mail.
  */
 export class Key implements Deadline, InstanceOwner {
   slot: Slot | undefined
@@ -69,6 +85,10 @@ export class Key implements Deadline, InstanceOwner {
   #draining: Instance | undefined
   /** The last instance that has failed, until the next one has started and its end is known. */
   #failed: Instance | undefined
+  /** This node is the place of the key. Without a cluster it need not be. */
+  #isPlace = false
+  #search: Search | undefined
+  #remote: RemoteInstance | undefined
   /** Made at the first failure. */
   #failures: RestartIntensity | undefined
   #backoff: RestartBackoff | undefined
@@ -89,16 +109,33 @@ export class Key implements Deadline, InstanceOwner {
     return this.#current
   }
 
-  /** The instance that ends last. */
+  /** The instance of this node that ends last. */
   get last (): Instance | undefined {
     return this.#current ?? this.#draining
   }
 
-  /** The instance that takes mail for this key, which is started if there is none. */
-  demand (): Result<Instance, KeyProblem> {
+  get remote (): RemoteInstance | undefined {
+    return this.#remote
+  }
+
+  get isEmpty (): boolean {
+    return (this.last ?? this.#search ?? this.#remote) === undefined
+  }
+
+  /**
+   * The process that takes mail for this key. It is started, or looked for, if there is none.
+   * @param isAsked another node asks for the start
+   */
+  demand (isAsked = false): Result<KeyHolder, KeyRefusal> {
     if (this.#current !== undefined) return success(this.#current)
+    const known = this.#search ?? this.#remote
+    if (known !== undefined) return success(known)
     if (this.#host.clock.now() < this.#refusedUntil) return failure('it has failed too often')
-    const { problem } = this.#owner
+    const { problem, directory } = this.#owner
+    const isElsewhere = directory !== undefined && !this.#isPlace
+    if (isElsewhere && problem !== 'nothing can start now') {
+      return success(this.#startSearch(directory, isAsked, problem))
+    }
     return problem === undefined ? success(this.#start()) : failure(problem)
   }
 
@@ -136,6 +173,76 @@ export class Key implements Deadline, InstanceOwner {
       trapLinks: false
     }
     return new Instance(this.#host, pids.nextPid(), options, { owner: this, deadlines, idle })
+  }
+
+  // The search in a cluster
+
+  #startSearch (
+    directory: KeyDirectory, isAsked: boolean, refusal: KeyRefusal | undefined
+  ): Search {
+    const { address } = this
+    const { counters, mailboxLimits } = this.#host
+    this.#search = new Search({
+      address,
+      directory,
+      counters,
+      limit: mailboxLimits.messages,
+      isSpread: !isAsked && this.#owner.plan.place === 'spread',
+      refusal,
+      found: (search, pid) => { this.#found(search, pid, directory) },
+      refused: (search, problem) => { this.#searchRefused(search, problem) },
+      failed: (search, error) => { this.#searchFailed(search, error) }
+    })
+    this.#search.start()
+    return this.#search
+  }
+
+  #found (search: Search, pid: Pid | undefined, directory: KeyDirectory): void {
+    if (pid === undefined) this.#isPlace = true
+    // More may have started, or the node may be closing since the search began.
+    const problem = pid === undefined ? this.#owner.problem : undefined
+    if (problem !== undefined) return this.#searchRefused(search, problem)
+    this.#search = undefined
+    const process = pid === undefined ? this.#start() : this.#watch(pid, directory)
+    search.handOver(process)
+  }
+
+  #searchRefused (search: Search, problem: KeyRefusal): void {
+    this.#owner.requestsRefused(search.waiting)
+    this.#searchFailed(search, keyError(this.address, problem), problem)
+  }
+
+  #searchFailed (search: Search, error: Error, problem?: KeyRefusal): void {
+    this.#search = undefined
+    this.#forgetIfDue()
+    search.fail(error, problem)
+  }
+
+  /** Keeps a process of another node until it takes no more mail, or its node is lost. */
+  #watch (pid: Pid, directory: KeyDirectory): RemoteInstance {
+    const remote = this.#remote = new RemoteInstance(pid)
+    const forget = (): void => {
+      this.#remote = undefined
+      this.#forgetIfDue()
+    }
+    directory.request(nodeOf(pid), { do: 'watch', pid }).then(forget, forget)
+    return remote
+  }
+
+  /** Another node asks for a start here. */
+  startFor (asker: KeyAnswer): void {
+    const demanded = this.demand(true)
+    const answer = new StartAnswer(asker, this.address)
+    if (!demanded.ok) answer.startFailed(undefined, demanded.problem)
+    else if (demanded.value instanceof Search) demanded.value.addAsker(asker)
+    else if (demanded.value instanceof Instance) demanded.value.whenStarted(answer)
+    else asker.reply({ node: nodeOf(demanded.value.pid) } satisfies KeyStart)
+  }
+
+  /** The lease of this node is lost: from now on another node may be the place. */
+  placeLost (): void {
+    this.#isPlace = false
+    for (const instance of [this.#current, this.#draining]) instance?.end(nameLost)
   }
 
   #releaseIfDue (): void {
@@ -204,12 +311,14 @@ export class Key implements Deadline, InstanceOwner {
   }
 
   #forgetIfDue (): void {
-    if (this.last !== undefined) return
+    if (!this.isEmpty) return
     const { deadlines } = this.#owner
     const left = this.#forgetsAt - this.#host.clock.now()
     if (left > 0) deadlines.schedule(this, left)
     else {
       deadlines.cancel(this)
+      if (this.#isPlace) this.#owner.directory?.release(this.address)
+      this.#isPlace = false
       this.#owner.forget(this)
     }
   }

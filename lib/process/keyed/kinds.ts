@@ -2,16 +2,19 @@ import { errorCodes, show } from '../../errors.js'
 import { published } from '../../shared/contract.js'
 import { DeadlineTimer } from '../../shared/deadline-timer.js'
 import { addressOf, checkKey, checkKind, splitAddress } from './address.js'
+import { Instance } from './instance.js'
 import { Key } from './key.js'
+import { keyError } from './key-error.js'
 import { planKeyed } from './plan.js'
 import type { Clock } from '../../shared/clock.js'
 import type { Result } from '../../shared/result.js'
 import type { Plain } from '../../shared/contract.js'
 import type { ExitRequests } from '../exits/exit-requests.js'
-import type { KeyProblem } from '../remote/remote-nodes.js'
-import type { Instance } from './instance.js'
-import type { KeyHost, KeyOwner } from './key.js'
+import type { KeyAnswer, KeyDirectory } from '../remote/key-directory.js'
+import type { KeyHolder, KeyHost, KeyOwner } from './key.js'
+import type { KeyRefusal } from './key-error.js'
 import type { KeyedPlan } from './plan.js'
+import type { RemoteInstance } from './start.js'
 import type { Keyed, KeyedSpec } from '../../../types/keyed.js'
 import type { Pid } from '../../../types/pid.js'
 import type { KeyedStats } from '../../../types/stats.js'
@@ -24,7 +27,10 @@ export interface KindsHost extends KeyHost {
   readonly contextClock: Clock
   readonly exitRequests: ExitRequests
   readonly shutdown: { readonly closing: boolean }
-  readonly clusterAccess: { readonly joining: boolean }
+  readonly clusterAccess: {
+    readonly joining: boolean
+    readonly keyDirectory: KeyDirectory | undefined
+  }
 }
 
 /** The kinds of keyed processes that this node has defined. */
@@ -51,12 +57,45 @@ export class Kinds {
   }
 
   /**
-   * The instance that takes mail for an address, which is started if there is none.
+   * The process that takes mail for an address. It is started, or looked for, if there is none.
    * @returns undefined if the address is none, or of an unknown kind
    */
-  demand (address: string): Result<Instance, KeyProblem> | undefined {
+  demand (address: string): Result<KeyHolder, KeyRefusal> | undefined {
     const parts = splitAddress(address)
     return parts && this.#kinds.get(parts.kind)?.demand(parts.key)
+  }
+
+  /** The process of another node that this node knows for an address. */
+  remoteOf (address: string): RemoteInstance | undefined {
+    const { kind, key } = splitAddress(address)!
+    return this.#kinds.get(kind)!.remoteOf(key)
+  }
+
+  // From a cluster
+
+  /** This node has lost its lease: it is not the place of a key any more. */
+  placeLost (address: string): void {
+    const { kind, key } = splitAddress(address)!
+    this.#kinds.get(kind)!.placeLost(key)
+  }
+
+  /** @param request of another node: not validated yet */
+  answer (request: unknown, node: string, answer: KeyAnswer): void {
+    const { do: action, address, pid } = (request ?? {}) as Partial<Record<
+      'do' | 'address' | 'pid', unknown
+    >>
+    if (action === 'watch') return this.#watch(String(pid) as Pid, node, answer)
+    const parts = typeof address === 'string' ? splitAddress(address) : undefined
+    const kind = parts && this.#kinds.get(parts.kind)
+    if (kind === undefined) answer.reply({})
+    else if (action === 'start') kind.startFor(parts!.key, answer)
+    else kind.stop(parts!.key).finally(() => { answer.reply({}) }).catch(() => {})
+  }
+
+  #watch (pid: Pid, node: string, answer: KeyAnswer): void {
+    const entity = this.#host.processTable.getEntity(pid)
+    if (entity instanceof Instance) entity.watch(node, answer)
+    else answer.reply({})
   }
 
   /**
@@ -77,14 +116,6 @@ export class Kinds {
     for (const { size: keys } of this.#kinds.values()) size += keys
     return size
   }
-}
-
-/** Why a key has no process, as an error for a caller. */
-export function keyError (address: string, problem: KeyProblem): Error {
-  const { FST_PROCESS_CLOSING, FST_PROCESS_REFUSED, FST_PROCESS_TOO_MANY } = errorCodes
-  if (problem === 'too many of its kind') return new FST_PROCESS_TOO_MANY(show(address))
-  if (problem === 'nothing can start now') return new FST_PROCESS_CLOSING()
-  return new FST_PROCESS_REFUSED(show(address), 'start', problem)
 }
 
 /** One kind of keyed processes. */
@@ -115,21 +146,43 @@ class Kind implements KeyOwner {
         return addressOf(this.name, key) as Pid
       },
       get: (key) => this.#get(key),
-      peek: (key) => this.#keys.get(key)?.current?.pid,
+      peek: (key) => {
+        const { current, remote } = this.#keys.get(key) ?? {}
+        return current?.pid ?? remote?.pid
+      },
       list: () => this.#running(),
-      stop: (key) => this.#stop(key)
+      stop: (key) => this.#stopAnywhere(key)
     }
   }
 
-  demand (name: string): Result<Instance, KeyProblem> {
-    let key = this.#keys.get(name)
-    if (key === undefined) this.#keys.set(name, key = new Key(this.#host, this, name))
+  demand (name: string): Result<KeyHolder, KeyRefusal> {
+    const key = this.#keyOf(name)
     const result = key.demand()
     if (!result.ok) {
       this.#refused++
-      if (key.last === undefined) key.due()
+      if (key.isEmpty) key.due()
     }
     return result
+  }
+
+  #keyOf (name: string): Key {
+    let key = this.#keys.get(name)
+    if (key === undefined) this.#keys.set(name, key = new Key(this.#host, this, name))
+    return key
+  }
+
+  startFor (name: string, asker: KeyAnswer): void {
+    const key = this.#keyOf(name)
+    key.startFor(asker)
+    if (key.isEmpty) key.due()
+  }
+
+  remoteOf (name: string): RemoteInstance | undefined {
+    return this.#keys.get(name)?.remote
+  }
+
+  placeLost (name: string): void {
+    this.#keys.get(name)?.placeLost()
   }
 
   async #get (key: string): Promise<Pid> {
@@ -151,7 +204,18 @@ class Kind implements KeyOwner {
     return running.map(({ name }) => name)
   }
 
-  async #stop (key: string): Promise<void> {
+  async #stopAnywhere (key: string): Promise<void> {
+    const { directory } = this
+    if (directory === undefined || this.#keys.get(key)?.last !== undefined) return this.stop(key)
+    checkKey(key)
+    const address = addressOf(this.name, key)
+    const node = await directory.lookup(address)
+    if (node === undefined || node === directory.self) return this.stop(key)
+    await directory.request(node, { do: 'stop', address })
+  }
+
+  /** Stops the instance of this node. */
+  async stop (key: string): Promise<void> {
     const instance = this.#keys.get(key)?.last
     if (instance === undefined) return
     const { contextClock, exitRequests } = this.#host
@@ -164,10 +228,18 @@ class Kind implements KeyOwner {
 
   // From its keys
 
-  get problem (): KeyProblem | undefined {
+  get problem (): KeyRefusal | undefined {
     const { shutdown, clusterAccess } = this.#host
     if (shutdown.closing || clusterAccess.joining) return 'nothing can start now'
     return this.#alive >= this.plan.max ? 'too many of its kind' : undefined
+  }
+
+  get directory (): KeyDirectory | undefined {
+    return this.#host.clusterAccess.keyDirectory
+  }
+
+  requestsRefused (count: number): void {
+    this.#refused += count
   }
 
   instanceStarts (): void {

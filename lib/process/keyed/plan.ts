@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { errorCodes } from '../../errors.js'
 import { toMilliseconds } from '../../shared/duration.js'
-import { duration, integer, optionsCheck } from '../../shared/options.js'
+import { choice, duration, integer, optionsCheck } from '../../shared/options.js'
 import { planBackoff } from '../supervisor/spec.js'
 import type { Fail, Option } from '../../shared/options.js'
 import type { SupervisorPlan } from '../supervisor/spec.js'
@@ -15,6 +15,7 @@ const method = Type.Function([], Type.Unknown())
 export const keyedFields = {
   start: { schema: method, default: undefined, expected: 'a function', required: true },
   args: { schema: method, default: undefined, expected: 'a function' },
+  place: choice(['here', 'spread'], 'here'),
   max: integer(10_000),
   idle: duration('30s'),
   park: duration('10s', 0, undefined, longestPark),
@@ -27,6 +28,7 @@ export const keyedFields = {
 export interface KeyedPlan extends Pick<SupervisorPlan, 'maxRestarts' | 'period' | 'backoff'> {
   readonly start: ProcessBody
   readonly args: (key: string) => readonly unknown[]
+  readonly place: 'here' | 'spread'
   readonly max: number
   readonly idle: number
   readonly park: number
@@ -40,10 +42,11 @@ const check = optionsCheck(keyedFields, invalid, { owner: 'a kind' })
 /** @throws `FST_PROCESS_INVALID_SPEC` */
 export function planKeyed (spec: KeyedSpec): KeyedPlan {
   check(spec)
-  const { max, idle, park, maxRestarts, period } = keyedFields
+  const { place, max, idle, park, maxRestarts, period } = keyedFields
   return {
     start: spec.start as ProcessBody,
     args: spec.args as KeyedPlan['args'] | undefined ?? ((key) => [key]),
+    place: spec.place ?? place.default as KeyedPlan['place'],
     max: spec.max ?? max.default,
     idle: toMilliseconds(spec.idle ?? idle.default),
     park: toMilliseconds(spec.park ?? park.default),

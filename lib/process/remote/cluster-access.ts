@@ -1,4 +1,5 @@
 import type { PidFactory } from '../pid.js'
+import type { KeyDirectory } from './key-directory.js'
 import type { RemoteNodes } from './remote-nodes.js'
 import type { Cluster } from '../../../types/cluster.js'
 import type { Pid } from '../../../types/pid.js'
@@ -9,6 +10,8 @@ export class ClusterAccess {
   #remoteNodes: RemoteNodes | undefined
   /** The public `processes.cluster`. */
   cluster: Cluster | undefined
+  /** Knows on which node a key has its process; undefined where each node has keys of its own. */
+  keyDirectory: KeyDirectory | undefined
   /** The node has not joined its cluster yet: nothing can start. */
   joining = false
   /** This node is closing: connections of other nodes cannot be bound to its processes any more. */
@@ -22,9 +25,10 @@ export class ClusterAccess {
     this.#pids = pids
   }
 
-  joinCluster (remoteNodes: RemoteNodes, cluster?: Cluster): void {
+  joinCluster (remoteNodes: RemoteNodes, cluster?: Cluster, keyDirectory?: KeyDirectory): void {
     this.#remoteNodes = remoteNodes
     this.cluster = cluster
+    this.keyDirectory = keyDirectory
     this.joining = false
   }
 

@@ -7,6 +7,8 @@ import { isUserTopic } from '../message.js'
 import type { Producer } from '../../shared/watermark.js'
 import type { Answer } from '../calls.js'
 import type { ClusterAccess } from './cluster-access.js'
+import type { KeyAnswer } from './key-directory.js'
+import type { Kinds } from '../keyed/kinds.js'
 import type { Counters } from '../stats/counters.js'
 import type { Target } from '../entity.js'
 import type { Explainer } from '../explain/explainer.js'
@@ -24,6 +26,7 @@ export interface LocalProcessesHost {
   readonly counters: Counters
   readonly clusterAccess: ClusterAccess
   readonly explainer: Explainer
+  readonly kinds: Kinds
 }
 
 /**
@@ -36,6 +39,7 @@ export class LocalProcesses implements LocalNode {
   readonly #counters: Counters
   readonly #clusterAccess: ClusterAccess
   readonly #explainer: Explainer
+  readonly #kinds: Kinds
 
   constructor (host: LocalProcessesHost) {
     this.#processes = host.processTable
@@ -43,6 +47,7 @@ export class LocalProcesses implements LocalNode {
     this.#counters = host.counters
     this.#clusterAccess = host.clusterAccess
     this.#explainer = host.explainer
+    this.#kinds = host.kinds
   }
 
   deliver (
@@ -144,6 +149,10 @@ export class LocalProcesses implements LocalNode {
 
   findingsOf (pid: Pid): Findings | undefined {
     return this.#explainer.findingsOf(pid)
+  }
+
+  answerKeyRequest (request: unknown, node: string, answer: KeyAnswer): void {
+    this.#kinds.answer(request, node, answer)
   }
 
   bindProblem (target: Pid): RemoteProblem | undefined {

@@ -13,7 +13,7 @@ export type RemoteProblem = TargetProblem | 'its node cannot be reached' | 'its 
 /** Why a key has no process that takes mail. */
 export type KeyProblem =
   | 'it has failed too often' | 'too many of its kind' | 'nothing can start now'
-  | 'its start has failed'
+  | 'its start has failed' | 'the cluster is unavailable'
 
 /** Whether a connection can be bound to a process of another node, or of a key. */
 export type BindResult = Result<Target, RemoteProblem | KeyProblem>
@@ -103,6 +103,12 @@ export interface LocalNode {
   remoteLinkEnded (local: Pid, exit: Exit): void
   /** Why a process of this node has ended; undefined if this node has not made the PID. */
   findingsOf (pid: Pid): Findings | undefined
+  /**
+   * Answers a request about a key.
+   * @param request not validated
+   * @param node the name of the node that asks
+   */
+  answerKeyRequest (request: unknown, node: string, answer: Pick<Answer, 'reply' | 'reject'>): void
   /** Why a connection cannot be bound to this process; undefined when it can. */
   bindProblem (target: Pid): RemoteProblem | undefined
 }

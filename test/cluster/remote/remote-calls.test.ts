@@ -4,8 +4,10 @@ import { errorCodes } from '../../../lib/errors.js'
 import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { encodePayload } from '../../../lib/cluster/values/payload.js'
 import { isCaller, RemoteCalls } from '../../../lib/cluster/remote/remote-calls.js'
+import { keyTopic } from '../../../lib/process/remote/key-directory.js'
 import { watcher } from '../support.js'
 import type { Caller } from '../../../lib/cluster/remote/remote-calls.js'
+import type { KeyAnswer } from '../../../lib/process/remote/key-directory.js'
 import type { Pid } from '../../../types/pid.js'
 
 interface TestCaller extends Caller {
@@ -288,4 +290,50 @@ t.test('does not handle frames of other types', async (t) => {
   for (const type of [frameTypes.send, frameTypes.down, 127]) {
     t.equal(receive(nodes.a, frame({ type })), undefined)
   }
+})
+
+t.test('hands a request about a key to the node, and sends its answer', async (t) => {
+  const { nodes } = make()
+  const asked: unknown[] = []
+  const answers: KeyAnswer[] = []
+  nodes.b.local.answerKeyRequest = (request, node, answer) => {
+    asked.push([request, node])
+    answers.push(answer)
+  }
+  const ask = (request: unknown): TestCaller => {
+    const one = caller()
+    const { unit, peer } = nodes.a
+    unit.call(peer, '0@b.1' as Pid, keyTopic, encodePayload(request)!, undefined, one)
+    return one
+  }
+  const calls = [ask({ do: 'start' }), ask(1), ask(2), ask(3)]
+  nodes.deliverAll()
+  t.same(asked, [[{ do: 'start' }, 'a'], [1, 'a'], [2, 'a'], [3, 'a']])
+  t.equal(nodes.b.unit.size, 0, 'the node that answers keeps nothing')
+  answers[0].reply({ pid: '1@b.1' })
+  answers[1].reject(new TypeError('boom'))
+  nodes.b.peer.refuses = ({ body }) => body !== undefined && body.length > 10_000
+  answers[2].reject(new Error('x'.repeat(20_000)))
+  nodes.deliverAll()
+  t.match(calls.map(({ outcomes }) => outcomes), [
+    [['reply', { pid: '1@b.1' }]],
+    [['reject', { name: 'TypeError', message: 'boom' }]],
+    [['reject', { name: 'RangeError', message: 'The error is too large for another node' }]],
+    []
+  ])
+  nodes.resetChannel()
+  t.match(calls[3].outcomes, [['ended', { reason: 'noconnection' }]])
+  answers[3].reply('late')
+  nodes.deliverAll()
+  t.equal(calls[3].outcomes.length, 1)
+  t.equal(nodes.size, 0)
+})
+
+t.test('answers a request about a key that cannot be read', async (t) => {
+  const { nodes } = make()
+  const asked: unknown[] = []
+  nodes.b.local.answerKeyRequest = (request) => { asked.push(request) }
+  const garbage = frame({ type: frameTypes.call, text: keyTopic, ref: 1, kind: 99 })
+  t.equal(receive(nodes.b, garbage), false)
+  t.same(asked, [undefined])
 })

@@ -2,6 +2,7 @@ import { recordUnreadJoins } from '../../../lib/process/exits/unread-joins.js'
 import type { Answer } from '../../../lib/process/calls.js'
 import type { Producer } from '../../../lib/shared/watermark.js'
 import type { ExitListener } from '../../../lib/process/exits/relations.js'
+import type { KeyAnswer } from '../../../lib/process/remote/key-directory.js'
 import type { RemoteNodes, LocalNode, RemoteProblem } from '../../../lib/process/remote/remote-nodes.js'
 import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
@@ -141,6 +142,10 @@ export class ModelHere implements LocalNode {
     if (process !== undefined && !process.links.delete(exit.pid)) {
       this.#ledger.fault(`${here} was told of the end of ${exit.pid}, which it is not linked with`)
     }
+  }
+
+  answerKeyRequest (_request: unknown, _node: string, answer: KeyAnswer): void {
+    answer.reply({})
   }
 
   bindProblem (target: Pid): RemoteProblem | undefined {

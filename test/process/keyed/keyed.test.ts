@@ -232,7 +232,7 @@ t.test('checks the options', async (t) => {
     [{ start, max: 0 }, /'max'/], [{ start, idle: 'soon' }, /'idle'/], [{ start, idle: -1 }, /'idle'/],
     [{ start, park: '6m' }, /'park'/], [{ start, maxRestarts: -1 }, /'maxRestarts'/],
     [{ start, period: 0 }, /'period'/], [{ start, backoff: 5 }, /backoff/],
-    [{ start, plase: 'here' }, /'plase'/], [undefined, /an object/]
+    [{ start, plase: 'here' }, /'plase'/], [{ start, place: 'there' }, /'place'/], [undefined, /an object/]
   ] as Array<[any, RegExp]>) {
     t.throws(() => { processes.keyed('kind', options) }, { code: 'FST_PROCESS_INVALID_SPEC', message: text })
   }
