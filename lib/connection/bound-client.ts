@@ -23,7 +23,7 @@ import type { ControlChange } from './config.js'
 import type { ControlRequest, ControlledConnection } from './control/control-queue.js'
 import type { HeartbeatClient } from './heartbeat.js'
 import type { LimitChange } from './limits/limit-fields.js'
-import type { BoundTarget, ParkedConnection } from './park/parked-target.js'
+import type { BoundTarget, HeldMessage, ParkedConnection } from './park/parked-target.js'
 import type { ParkPolicy } from './park/policy.js'
 import type { ConnectionSettings } from './settings.js'
 import type { Transport } from './transport.js'
@@ -124,11 +124,12 @@ export abstract class BoundClient extends MessageOutcomes
   }
 
   /** As `onMessage`, with a message that the protocol has accepted. @param bytes of the text */
-  protected acceptChecked (topic: string, data: unknown, bytes: number): boolean {
-    const { pid } = this
+  protected acceptChecked (topic: string, data: unknown, bytes: number, call?: Answer): boolean {
     const metadata = this.#metadata
-    const payload: WsCheckedMessage = { client_pid: pid, type: 'json', topic, data, metadata }
-    if (!this.#target.accept(this.#topic, payload, pid, bytes)) this.targetRefused(payload, bytes)
+    const payload: WsCheckedMessage = { client_pid: this.pid, type: 'json', topic, data, metadata }
+    if (!this.#target.accept(this.#topic, payload, this.pid, bytes, call)) {
+      this.targetRefused(payload, bytes, call)
+    }
     const isFull = this.#target.congested
     if (isFull) this.#target.subscribeToDrain(this.transport)
     return !isFull
@@ -248,9 +249,9 @@ export abstract class BoundClient extends MessageOutcomes
   }
 
   /** The target may fail: then its successor gets the message, unless the connection is ending. */
-  private targetRefused (payload: WsMessage | WsCheckedMessage, bytes: number): void {
+  private targetRefused (payload: HeldMessage['payload'], bytes: number, call?: Answer): void {
     if (this.#rareState?.park === undefined || !this.isOpen) this.countStopping()
-    else this.leaveForParked().accept(this.#topic, payload, this.pid, bytes)
+    else this.leaveForParked().accept(this.#topic, payload, this.pid, bytes, call)
   }
 
   private park (policy: ParkPolicy, exit: TargetExit, isJoined: boolean): void {

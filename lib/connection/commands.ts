@@ -55,12 +55,19 @@ function encodeSend (payload: unknown, encoder: Encoder): Encoded | string {
   }
 }
 
-/** Bytes are forwarded as base64. */
+/**
+ * Writes a payload for a client: bytes as base64, and undefined as null.
+ * @returns undefined for a function or a symbol, which JSON leaves out
+ * @throws what its methods throw
+ */
+export function jsonOf (payload: unknown): string | undefined {
+  const data = isUint8Array(payload) ? Buffer.from(payload).toString('base64') : payload ?? null
+  return JSON.stringify(data) as string | undefined
+}
+
 function encodeTopic (topic: string, payload: unknown, encoder: Encoder): Encoded | string {
   try {
-    const data = isUint8Array(payload) ? Buffer.from(payload).toString('base64') : payload ?? null
-    const json = JSON.stringify(data) as string | undefined
-    // `data` is a function or a symbol, which JSON leaves out.
+    const json = jsonOf(payload)
     if (json === undefined) return notJsonProblem
     return encoder.encodeTopic(topic, json)
   } catch {
@@ -84,6 +91,6 @@ export function parseClose (payload: unknown): Result<CloseRequest> {
   }
 }
 
-const notJsonProblem = 'it cannot be written as JSON'
+export const notJsonProblem = 'it cannot be written as JSON'
 // A payload can be anything, but `send` never throws.
 const unreadableProblem = 'a getter throws, or the text is too long'

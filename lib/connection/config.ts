@@ -161,7 +161,7 @@ class ConfigProblem {
 }
 
 /** Whether a value is an object that no class made, in this realm or in another one. */
-function isPlain (value: unknown): value is Record<string, unknown> {
+export function isPlain (value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === null || Object.getPrototypeOf(prototype) === null

@@ -150,6 +150,11 @@ export class Connection extends BoundClient
     return this.#sendMessage('ws.send', this.#encode('ws.send', payload, undefined), call, true)
   }
 
+  /** Sends a text of the connection itself. @returns false if the client reads too slowly */
+  protected sendText (topic: string, text: string): boolean {
+    return this.#sendMessage(topic, this.#writer.encoder.encodeText(text), undefined)
+  }
+
   /** Whether so much waits for the client that nothing should be sent that it can do without. */
   protected get isOverfull (): boolean {
     return this.#writer.bufferedBytes > this.settings.maxBufferedAmount

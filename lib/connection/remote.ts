@@ -6,8 +6,9 @@ import type { Pid } from '../../types/pid.js'
 interface ClientPayload {
   readonly client_pid: Pid
   readonly metadata: unknown
-  readonly type?: 'text' | 'binary'
-  readonly data?: string | Uint8Array
+  /** Present in a message of the client. */
+  readonly type?: 'text' | 'binary' | 'json'
+  readonly data?: unknown
 }
 
 /** The fields of a leave that the node of the target makes. */
@@ -41,9 +42,11 @@ export const connectionCodec: ConnectionCodec = {
 
   metadataOf: (payload) => (payload as ClientPayload).metadata,
 
+  isMessage: (payload) => (payload as ClientPayload).type !== undefined,
+
   dataOf (payload) {
     const { type, data } = payload as ClientPayload
-    return type === undefined ? undefined : data
+    return type === undefined || type === 'json' ? undefined : data as string | Uint8Array
   },
 
   contentOf (payload) {

@@ -25,6 +25,10 @@ export interface PendingOwner {
 
 /** Answers a caller, of this node or another one. Only the first answer counts. */
 export interface Answer {
+  /** Bytes of client data in the message, if a client calls. */
+  readonly bytes?: number
+  /** Called once when nobody waits for the answer any more. A callee that keeps it sets this. */
+  onSettled?: (() => void) | undefined
   reply (value: unknown): void
   /** The callee refuses: `error` becomes the cause of the caller's `FST_PROCESS_CALL_FAILED`. */
   fail (error: unknown): void
@@ -65,6 +69,7 @@ export class PendingCall implements ExitListener, Answer, PendingOperation {
   #host: CallHost
   #terms: CallTerms
   readonly #timer: Cancellable
+  onSettled: (() => void) | undefined
   #settle: Settle | undefined
 
   constructor (host: CallHost, clock: Clock, terms: CallTerms) {
@@ -134,6 +139,7 @@ export class PendingCall implements ExitListener, Answer, PendingOperation {
     this.#terms.signal?.removeEventListener('abort', this.#aborted)
     this.#host.demonitor(this.#terms.to, this)
     this.#terms.owner?.removePending(this)
+    this.onSettled?.()
     return settle
   }
 }

@@ -45,9 +45,12 @@ export interface Target extends Entity {
   readonly isHeld?: boolean
   /**
    * Takes a message of a client, even if it is full, because the connection pauses by itself.
+   * @param call of the client, if it calls
    * @returns false, and counts nothing, if it refuses all mail
    */
-  accept (topic: string, payload: unknown, from: Pid, bytes: number): boolean
+  accept (
+    topic: string, payload: unknown, from: Pid, bytes: number, call?: Answer
+  ): boolean
   /** Connections should pause. */
   readonly congested: boolean
   /** Calls `producer.resume()` once, when there is room again. */

@@ -16,7 +16,7 @@ export class Mail {
   readonly from: Pid | undefined
   readonly reply: (value?: unknown) => void
   readonly fail: (error: unknown) => void
-  /** Bytes of client data, or the call that waits for an answer: no message has both. */
+  /** Bytes of client data, or the call that waits for an answer. It knows its bytes by itself. */
   readonly #bytesOrCall: number | Answer
   /** The next message in the circular list of a mailbox. */
   #next: Mail = this
@@ -50,7 +50,7 @@ export class Mail {
 
   /** Bytes of client data that count against the mailbox limit. */
   get bytes (): number {
-    return typeof this.#bytesOrCall === 'number' ? this.#bytesOrCall : 0
+    return typeof this.#bytesOrCall === 'number' ? this.#bytesOrCall : this.#bytesOrCall.bytes ?? 0
   }
 
   /** The caller, if the message is a call. */

@@ -38,7 +38,10 @@ export const frameTypes = {
   bound: 51,
   /** Metadata of a client. It applies to all later messages of this client. */
   metadata: 52,
-  /** A message of a client: bytes or text. */
+  /**
+   * A message of a client: bytes, text, or the content of a checked message. `to`: the number of a
+   * call, as in `call`; 0: the client does not call.
+   */
   clientMessage: 53,
   /** Any other topic of a client. It is never refused. */
   clientEvent: 54,

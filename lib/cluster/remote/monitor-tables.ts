@@ -55,10 +55,14 @@ export class OutgoingMonitors {
   }
 }
 
+interface IncomingMonitor extends Pick<OutgoingMonitor, 'target' | 'listener'> {
+  readonly onRemoved: (() => void) | undefined
+}
+
 /** The processes of this node that other nodes monitor, by the reference of the other node. */
 export class IncomingMonitors {
   readonly #local: LocalNode
-  readonly #byPeer = new Map<Peer, Map<number, Pick<OutgoingMonitor, 'target' | 'listener'>>>()
+  readonly #byPeer = new Map<Peer, Map<number, IncomingMonitor>>()
 
   constructor (local: LocalNode) {
     this.#local = local
@@ -68,8 +72,13 @@ export class IncomingMonitors {
     return this.#byPeer.size
   }
 
-  /** @param onExit called once, unless the monitor is removed before */
-  add (peer: Peer, ref: number, target: Pid, onExit: (exit: Exit) => void): void {
+  /**
+   * @param onExit called once, unless the monitor is removed before
+   * @param onRemoved called in that case
+   */
+  add (
+    peer: Peer, ref: number, target: Pid, onExit: (exit: Exit) => void, onRemoved?: () => void
+  ): void {
     this.remove(peer, ref)
     const listener: ExitListener = {
       targetEnded: (exit) => {
@@ -77,7 +86,7 @@ export class IncomingMonitors {
         onExit(exit)
       }
     }
-    innerMap(this.#byPeer, peer).set(ref, { target, listener })
+    innerMap(this.#byPeer, peer).set(ref, { target, listener, onRemoved })
     this.#local.monitor(target, listener)
   }
 
@@ -90,6 +99,7 @@ export class IncomingMonitors {
     if (monitor === undefined) return
     deleteInner(this.#byPeer, peer, ref)
     this.#local.demonitor(monitor.target, monitor.listener)
+    monitor.onRemoved?.()
   }
 
   removeAll (peer: Peer): void {

@@ -11,10 +11,12 @@ import { tookJoin } from '../../process/exits/unread-joins.js'
 import type { NodeContext } from '../context.js'
 import type { FrameHandler, FrameHandlers } from '../dispatch.js'
 import type { Frame } from '../link/codec.js'
+import type { RemoteCalls } from './remote-calls.js'
 import type { Peer } from '../membership/peer.js'
 import type { PeerLookup } from '../membership/peers.js'
 import type { ConnectionCodec } from '../../process/remote/connection-codec.js'
 import type { BindResult, RemoteNodes, RemoteProblem } from '../../process/remote/remote-nodes.js'
+import type { Answer } from '../../process/calls.js'
 import type { Producer } from '../../shared/watermark.js'
 import type { TargetExit, ExitListener } from '../../process/exits/relations.js'
 import type { Exit } from '../../../types/messages.js'
@@ -78,7 +80,7 @@ class Binding implements ExitListener {
  */
 class IncomingBinding implements Producer {
   readonly target: Pid
-  readonly #peer: Peer
+  readonly peer: Peer
   readonly #ref: number
   metadata: unknown
   /** Set from the join, if the target accepted it, until the leave. */
@@ -86,7 +88,7 @@ class IncomingBinding implements Producer {
   #paused = false
 
   constructor (peer: Peer, ref: number, target: Pid) {
-    this.#peer = peer
+    this.peer = peer
     this.#ref = ref
     this.target = target
   }
@@ -100,13 +102,13 @@ class IncomingBinding implements Producer {
   pauseClient (): boolean {
     if (this.#paused) return false
     this.#paused = true
-    this.#peer.sendFrame({ type: frameTypes.pause, ref: this.#ref })
+    this.peer.sendFrame({ type: frameTypes.pause, ref: this.#ref })
     return true
   }
 
   resume (): void {
     this.#paused = false
-    this.#peer.sendFrame({ type: frameTypes.resume, ref: this.#ref })
+    this.peer.sendFrame({ type: frameTypes.resume, ref: this.#ref })
   }
 }
 
@@ -115,6 +117,7 @@ export class RemoteBindings {
   readonly #context: NodeContext
   readonly #peers: PeerLookup
   readonly #remoteNodes: RemoteNodes
+  readonly #calls: RemoteCalls
   readonly #monitors = new OutgoingMonitors()
   readonly #byWatcher = new Map<Pid, Map<ExitListener, Binding>>()
   readonly #incomingMonitors: IncomingMonitors
@@ -144,7 +147,10 @@ export class RemoteBindings {
     closing: (peer) => this.#receiveClosing(peer)
   }
 
-  constructor (context: NodeContext, peers: PeerLookup, remoteNodes: RemoteNodes) {
+  constructor (
+    context: NodeContext, peers: PeerLookup, remoteNodes: RemoteNodes, calls: RemoteCalls
+  ) {
+    this.#calls = calls
     this.#context = context
     this.#peers = peers
     this.#remoteNodes = remoteNodes
@@ -214,8 +220,8 @@ export class RemoteBindings {
     if (binding === undefined) return true
     if (text === '') {
       const { target, listener } = binding
-      const remoteNodes = this.#remoteNodes
-      binding.bound(new RemoteTarget(this.#context, remoteNodes, peer, target, ref, listener))
+      const parts = { context: this.#context, remoteNodes: this.#remoteNodes, calls: this.#calls }
+      binding.bound(new RemoteTarget(parts, peer, target, ref, listener))
     } else {
       const problem = problems.has(text) ? text as RemoteProblem : 'it is not alive'
       this.#remove(peer, ref)!.refused(problem)
@@ -253,14 +259,25 @@ export class RemoteBindings {
     return decoded !== undefined
   }
 
-  /** Text or bytes of a client. */
-  #receiveData (
-    binding: IncomingBinding, { text: topic, kind, body }: Frame, client: Pid
-  ): boolean {
+  #receiveData (binding: IncomingBinding, frame: Frame, client: Pid): boolean {
+    const { text: topic, kind, body } = frame
+    if (kind === payloadKinds.structured) return this.#receiveChecked(binding, frame, client)
     if (kind !== payloadKinds.text && kind !== payloadKinds.bytes) return false
     const data = decodePayload(kind, body as Buffer)!.payload as string | Uint8Array
     const message = this.#context.codec.fromData(data, client, binding.metadata)
     this.#acceptFromClient(binding, topic, message, client, body.length)
+    return true
+  }
+
+  /** A message that a protocol has checked. It may be a call. */
+  #receiveChecked (binding: IncomingBinding, frame: Frame, client: Pid): boolean {
+    const message = this.#contentOf(frame, client, binding)
+    if (message === undefined) return false
+    const { to: ref, text: topic, body: { length } } = frame
+    const call = ref === 0
+      ? undefined
+      : this.#calls.answerFor(binding.peer, ref, binding.target, topic, length)
+    this.#acceptFromClient(binding, topic, message, client, length, call)
     return true
   }
 
@@ -270,8 +287,9 @@ export class RemoteBindings {
     const { codec, local } = this.#context
     const { text: topic } = frame
     // A process that is stopping refuses the join: no leave may follow.
-    const isJoin = topic === codec.joinTopic && local.bindProblem(binding.target) === undefined
-    binding.client = isJoin ? client : undefined
+    if (topic === codec.joinTopic) {
+      binding.client = local.bindProblem(binding.target) === undefined ? client : undefined
+    } else if (topic === codec.leaveTopic) binding.client = undefined
     this.#acceptFromClient(binding, topic, message, client, 0)
     return true
   }
@@ -291,10 +309,11 @@ export class RemoteBindings {
   }
 
   #acceptFromClient (
-    binding: IncomingBinding, topic: string, message: object, client: Pid, bytes: number
+    binding: IncomingBinding, topic: string, message: object, client: Pid, bytes: number,
+    call?: Answer
   ): void {
     const { local } = this.#context
-    const isFull = local.accept(binding.target, topic, message, client, bytes)
+    const isFull = local.accept(binding.target, topic, message, client, bytes, call)
     if (isFull && binding.pauseClient()) local.subscribeToDrain(binding.target, binding)
   }
 

@@ -73,10 +73,15 @@ export class RemoteCalls {
     const ref = this.#context.nextRef()
     const fields = { type: frameTypes.call, to: serialOf(to), from: serialOf(from), ref }
     if (!peer.sendUrgent({ ...fields, text: topic, ...payload })) return false
+    this.expectAnswer(peer, ref, to, caller)
+    return true
+  }
+
+  /** Call it when a frame with the number of a call was sent. */
+  expectAnswer (peer: Peer, ref: number, to: Pid, caller: Caller): void {
     const pending = { peer, ref, to, caller }
     innerMap(this.#pending, peer).set(ref, pending)
     this.#byCaller.set(caller, pending)
-    return true
   }
 
   /** Call when the caller does not wait any more. */
@@ -114,6 +119,25 @@ export class RemoteCalls {
       peer.sendFrame({ type: frameTypes.reject, ref, ...encodeError(error) })
       return false
     }
+    const answer = this.answerFor(peer, ref, callee, topic)
+    if (answer === undefined) return true
+    const sender = from === 0 ? undefined : peer.pid(from)
+    const accepted = this.#context.local.deliver(callee, topic, decoded.payload, sender, answer)
+    if (accepted) return true
+    answer.reject(new errorCodes.FST_PROCESS_REFUSED(callee, topic, 'it is full or stopping'))
+    return true
+  }
+
+  /**
+   * Makes the way back for a call of another node.
+   * @param bytes of client data
+   * @returns undefined if the callee is dead: then the caller is told
+   */
+  answerFor (
+    peer: Peer, ref: number, callee: Pid, topic: string, bytes = 0
+  ): IncomingCall | undefined {
+    const about = { topic, pid: callee }
+    const answer = new IncomingCall(this.#context, this.#incoming, peer, ref, about, bytes)
     let isAlive = false
     this.#incoming.add(peer, ref, callee, (exit) => {
       if (isAlive) {
@@ -123,16 +147,9 @@ export class RemoteCalls {
       // The callee was dead already: the caller gets the error of a local call.
       const error = new errorCodes.FST_PROCESS_NOT_ALIVE(callee)
       peer.sendFrame({ type: frameTypes.reject, ref, text: '', ...encodeError(error) })
-    })
+    }, () => answer.onSettled?.())
     isAlive = true
-    const about = { topic, pid: callee }
-    const answer = new IncomingCall(this.#context, this.#incoming, peer, ref, about)
-    if (!this.#incoming.has(peer, ref)) return true
-    const sender = from === 0 ? undefined : peer.pid(from)
-    const accepted = this.#context.local.deliver(callee, topic, decoded.payload, sender, answer)
-    if (accepted) return true
-    answer.reject(new errorCodes.FST_PROCESS_REFUSED(callee, topic, 'it is full or stopping'))
-    return true
+    return this.#incoming.has(peer, ref) ? answer : undefined
   }
 
   #receiveAnswer (peer: Peer, frame: Frame): boolean {
@@ -168,6 +185,8 @@ export class RemoteCalls {
 
 /** A call from another node. Only its first answer is sent. */
 class IncomingCall implements Answer {
+  readonly bytes: number
+  onSettled: (() => void) | undefined
   readonly #context: NodeContext
   readonly #incoming: IncomingMonitors
   readonly #peer: Peer
@@ -176,8 +195,9 @@ class IncomingCall implements Answer {
 
   constructor (
     context: NodeContext, incoming: IncomingMonitors, peer: Peer, ref: number,
-    description: { readonly topic: string, readonly pid: Pid }
+    description: { readonly topic: string, readonly pid: Pid }, bytes: number
   ) {
+    this.bytes = bytes
     this.#context = context
     this.#incoming = incoming
     this.#peer = peer

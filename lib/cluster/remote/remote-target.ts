@@ -1,15 +1,23 @@
+import { errorCodes } from '../../errors.js'
 import { frameTypes } from '../link/frame-types.js'
-import { encodePayload } from '../values/payload.js'
+import { encodePayload, whyUnsendable } from '../values/payload.js'
 import { serialOf } from '../context.js'
-import type { FrameFields } from '../link/codec.js'
+import type { Encoded } from '../values/payload.js'
 import type { Peer } from '../membership/peer.js'
-import type { Answer } from '../../process/calls.js'
+import type { Caller, RemoteCalls } from './remote-calls.js'
 import type { Description, Target } from '../../process/entity.js'
 import type { NodeContext } from '../context.js'
 import type { RemoteNodes } from '../../process/remote/remote-nodes.js'
 import type { Producer } from '../../shared/watermark.js'
 import type { ExitListener } from '../../process/exits/relations.js'
 import type { Pid } from '../../../types/pid.js'
+
+/** The parts of its node that a remote target uses. */
+export interface RemoteTargetParts {
+  readonly context: NodeContext
+  readonly remoteNodes: RemoteNodes
+  readonly calls: RemoteCalls
+}
 
 /**
  * A remote process that one connection of this node is bound to. Text and bytes of the client are
@@ -22,6 +30,7 @@ export class RemoteTarget implements Target {
   readonly trapLinks = false
   readonly #context: NodeContext
   readonly #remoteNodes: RemoteNodes
+  readonly #calls: RemoteCalls
   readonly #peer: Peer
   readonly #ref: number
   readonly #listener: ExitListener
@@ -34,8 +43,7 @@ export class RemoteTarget implements Target {
   readonly #waitingProducers = new Set<Producer>()
 
   constructor (
-    context: NodeContext,
-    remoteNodes: RemoteNodes,
+    { context, remoteNodes, calls }: RemoteTargetParts,
     peer: Peer,
     pid: Pid,
     ref: number,
@@ -44,6 +52,7 @@ export class RemoteTarget implements Target {
     this.#context = context
     this.#startedAt = context.now()
     this.#remoteNodes = remoteNodes
+    this.#calls = calls
     this.#peer = peer
     this.pid = pid
     this.#ref = ref
@@ -57,13 +66,14 @@ export class RemoteTarget implements Target {
   // From the connection
 
   /** @returns true: the other node counts what the process refuses */
-  accept (topic: string, payload: unknown, from: Pid): boolean {
-    if (!this.#stopping) this.#sendOrEnd(topic, payload, from)
+  accept (topic: string, payload: unknown, from: Pid, _bytes = 0, call?: Caller): boolean {
+    if (!this.#stopping) this.#sendOrEnd(topic, payload, from, call)
+    else call?.reject(new errorCodes.FST_PROCESS_NOT_ALIVE(this.pid))
     return true
   }
 
-  #sendOrEnd (topic: string, payload: unknown, from: Pid): void {
-    if (this.#sendForClient(topic, payload, from, frameTypes.clientEvent)) return
+  #sendOrEnd (topic: string, payload: unknown, from: Pid, call: Caller | undefined): void {
+    if (this.#sendForClient(topic, payload, from, frameTypes.clientEvent, call)) return
     // Sending may have ended the binding.
     if (this.#stopping) return
     // It must not be refused, but it cannot be sent. End the binding: a message must not be lost
@@ -74,7 +84,7 @@ export class RemoteTarget implements Target {
   }
 
   deliver (
-    topic: string, payload: unknown, from: Pid | undefined, call?: Answer & ExitListener
+    topic: string, payload: unknown, from: Pid | undefined, call?: Caller
   ): boolean {
     if (this.#stopping) return false
     const isOfClient = from !== undefined && this.#context.codec.isOfClient(payload, from)
@@ -84,7 +94,9 @@ export class RemoteTarget implements Target {
     return this.#remoteNodes.send(this.pid, topic, payload, from, call)
   }
 
-  #sendForClient (topic: string, payload: unknown, client: Pid, type: number): boolean {
+  #sendForClient (
+    topic: string, payload: unknown, client: Pid, type: number, call?: Caller
+  ): boolean {
     const metadata = this.#context.codec.metadataOf(payload)
     if (metadata !== this.#metadata) {
       const encoded = encodePayload(metadata)
@@ -96,15 +108,36 @@ export class RemoteTarget implements Target {
     if (data !== undefined) {
       return this.#pushFrame(frameTypes.clientMessage, topic, client, encodePayload(data)!)
     }
-    const encoded = encodePayload(this.#context.codec.contentOf(payload))
+    const content = this.#context.codec.contentOf(payload)
+    const encoded = encodePayload(content)
+    if (this.#context.codec.isMessage(payload)) {
+      return this.#sendChecked(topic, content, encoded, client, call)
+    }
     return encoded !== undefined && this.#pushFrame(type, topic, client, encoded)
   }
 
+  /** A schema may accept a value that cannot cross: that is no reason to lose the target. */
+  #sendChecked (
+    topic: string, content: object, encoded: Encoded | undefined, client: Pid,
+    call: Caller | undefined
+  ): boolean {
+    if (encoded === undefined) {
+      const about = { topic, to: this.pid }
+      const error = this.#context.unsendable(whyUnsendable(content), about)
+      call?.reject(error)
+      return true
+    }
+    const ref = call === undefined ? 0 : this.#context.nextRef()
+    if (!this.#pushFrame(frameTypes.clientMessage, topic, client, encoded, ref)) return false
+    if (call !== undefined) this.#calls.expectAnswer(this.#peer, ref, this.pid, call)
+    return true
+  }
+
   #pushFrame (
-    type: number, text: string, from: Pid, payload: Pick<FrameFields, 'kind' | 'body'>
+    type: number, text: string, from: Pid, payload: Encoded, callRef = 0
   ): boolean {
     const urgency = type === frameTypes.clientNews ? 'message' : 'system'
-    const fields = { type, ref: this.#ref, from: serialOf(from), text, ...payload }
+    const fields = { type, ref: this.#ref, to: callRef, from: serialOf(from), text, ...payload }
     return this.#peer.sendFrame(fields, urgency)
   }
 

@@ -40,7 +40,7 @@ export class Router implements RemoteNodes {
     this.#monitors = new RemoteMonitors(context, peers)
     this.#calls = new RemoteCalls(context)
     this.#links = new RemoteLinks(context, peers)
-    this.#bindings = new RemoteBindings(context, peers, this)
+    this.#bindings = new RemoteBindings(context, peers, this, this.#calls)
     this.handlers = {
       ...new IncomingMessages(context).handlers,
       ...this.#calls.handlers,

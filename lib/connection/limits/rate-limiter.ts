@@ -108,6 +108,10 @@ export class RateLimiter implements Transport, LimitedConnection, Deadline {
     return this.inner.adviseReconnect?.bind(this.inner)
   }
 
+  get reportInvalid (): Transport['reportInvalid'] {
+    return this.inner.reportInvalid?.bind(this.inner)
+  }
+
   open (events: LimitedConnection): void {
     this.#events = events
     this.inner.open(this)

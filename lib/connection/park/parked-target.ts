@@ -1,9 +1,11 @@
+import { errorCodes } from '../../errors.js'
 import { asTarget } from '../../process/entity.js'
 import { isOrderly } from '../../process/exits/exit-signals.js'
 import { unreadMail } from '../../process/exits/unread-joins.js'
 import { closeCodes } from '../close-codes.js'
 import { requestTarget } from '../target/target-request.js'
 import { defaultParkTime } from './policy.js'
+import type { Answer } from '../../process/calls.js'
 import type { Target } from '../../process/entity.js'
 import type { NameWaiter } from '../../process/registry/names.js'
 import type { Cancellable } from '../../shared/clock.js'
@@ -200,9 +202,16 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
 
   // As the target of the connection
 
-  /** Holds messages of the client. The others are about a target that takes no more mail. */
-  accept (topic: string, payload: unknown, _from: Pid, bytes: number): boolean {
+  /**
+   * Holds messages of the client. The others are about a target that takes no more mail. A call is
+   * not held: its caller learns that the target has ended.
+   */
+  accept (topic: string, payload: unknown, _from: Pid, bytes: number, call?: Answer): boolean {
     if (topic.startsWith('ws.') && topic !== 'ws.message') return true
+    if (call !== undefined) {
+      call.reject(new errorCodes.FST_PROCESS_NOT_ALIVE(this.pid))
+      return true
+    }
     const { counters, contextClock } = this.#relay.runtime
     if (this.#isFull) {
       counters.deadLetter('none')

@@ -82,9 +82,9 @@ export class Actor extends Lifecycle implements Target, Runnable {
     return true
   }
 
-  accept (topic: string, payload: unknown, from: Pid, bytes: number): boolean {
+  accept (topic: string, payload: unknown, from: Pid, bytes: number, call?: Answer): boolean {
     if (this.refusesMail) return false
-    this.enqueueMail(new Mail(topic, payload, from, undefined, bytes))
+    this.enqueueMail(new Mail(topic, payload, from, call, bytes))
     return true
   }
 

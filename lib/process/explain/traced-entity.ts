@@ -99,8 +99,8 @@ export class TracedEntity implements ExitListener {
         if (!accepted) this.#publish({ type: 'refused', topic, from, payload })
         return accepted
       }),
-      intercept(entity, 'accept', (accept) => (topic, payload, from, bytes) => {
-        const accepted = accept(topic, payload, from, bytes)
+      intercept(entity, 'accept', (accept) => (topic, payload, from, bytes, call) => {
+        const accepted = accept(topic, payload, from, bytes, call)
         if (!accepted) this.#publish({ type: 'refused', topic, from, payload })
         return accepted
       }),

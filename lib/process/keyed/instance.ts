@@ -125,8 +125,10 @@ export class Instance extends Actor implements Deadline {
     return true
   }
 
-  override accept (topic: string, payload: unknown, from: Pid, bytes: number): boolean {
-    if (!super.accept(topic, payload, from, bytes)) return false
+  override accept (
+    topic: string, payload: unknown, from: Pid, bytes: number, call?: Answer
+  ): boolean {
+    if (!super.accept(topic, payload, from, bytes, call)) return false
     if (topic === 'ws.join') this.#bound++
     else if (topic === 'ws.leave' && --this.#bound === 0 && this.hasStarted) this.#waitForIdle()
     return true
@@ -186,8 +188,9 @@ export class Instance extends Actor implements Deadline {
     const mails = this.mailbox.drain()
     const clients = new Map<Pid, UnreadMail[]>()
     let dead = mails.length
-    for (const { topic, payload, from, bytes } of mails) {
-      if (from === undefined) continue
+    for (const { topic, payload, from, bytes, call } of mails) {
+      // The caller learns that this process has ended.
+      if (from === undefined || call !== undefined) continue
       if (topic === 'ws.join') clients.set(from, [])
       // This client has left already.
       else if (topic === 'ws.leave') clients.delete(from)

@@ -34,6 +34,11 @@ export interface ConnectionCodec {
   isOfClient (payload: unknown, client: Pid): boolean
   /** The part of a client's payload that is the same in most of them: sent once, and kept. */
   metadataOf (payload: unknown): unknown
+  /**
+   * Whether a payload is a message of the client. The others are about the connection, or about a
+   * time.
+   */
+  isMessage (payload: unknown): boolean
   /** Text or bytes of the client, if the payload has them: sent as they are. */
   dataOf (payload: unknown): string | Uint8Array | undefined
   /** All other fields of a client's payload. */

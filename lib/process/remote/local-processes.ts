@@ -89,13 +89,15 @@ export class LocalProcesses implements LocalNode {
     for (const entity of [...this.#processes.entities]) entity.missed?.(1)
   }
 
-  accept (to: Pid, topic: string, payload: unknown, from: Pid, bytes: number): boolean {
+  accept (
+    to: Pid, topic: string, payload: unknown, from: Pid, bytes: number, call?: Answer
+  ): boolean {
     const target = this.#target(to)
     if (target === undefined || !isUserTopic(topic)) {
       this.#counters.deadLetter('none')
       return false
     }
-    if (!target.accept(topic, payload, from, bytes)) this.#counters.messageRefused('stopping')
+    if (!target.accept(topic, payload, from, bytes, call)) this.#counters.messageRefused('stopping')
     return target.congested
   }
 

@@ -87,8 +87,14 @@ export interface LocalNode {
   missed (pid: Pid, count: number): void
   /** Every connection of this node may have lost messages. */
   missedByAll (): void
-  /** Delivers a message of a client. It is never refused. @returns whether sockets should pause */
-  accept (to: Pid, topic: string, payload: unknown, from: Pid, bytes: number): boolean
+  /**
+   * Delivers a message of a client. It is never refused.
+   * @param call of the client: its caller monitors the target
+   * @returns whether sockets should pause
+   */
+  accept (
+    to: Pid, topic: string, payload: unknown, from: Pid, bytes: number, call?: Answer
+  ): boolean
   /** Calls `producer.resume()` when a mailbox has room again: at once when the target is dead. */
   subscribeToDrain (to: Pid, producer: Producer): void
   unsubscribeFromDrain (to: Pid, producer: Producer): void

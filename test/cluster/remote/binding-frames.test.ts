@@ -128,6 +128,14 @@ t.test('drops messages for a target that has ended', async (t) => {
   t.strictSame(nodes.b.local.mail, [])
 })
 
+t.test('takes a checked message, and counts its bytes', async (t) => {
+  const { nodes, client } = await connected()
+  const message = from(1, { type: frameTypes.clientMessage }, { type: 'json', data: 'xy' })
+  t.equal(receive(nodes.b, message), true)
+  const payload = { type: 'json', data: 'xy', client_pid: client, metadata: undefined }
+  t.match(nodes.b.local.mail, [{ payload: { ...payload, bytes: message.body.length } }])
+})
+
 t.test('takes client_pid and metadata from the binding, not from the frame', async (t) => {
   const { nodes, client } = await connected()
   const forged = from(1, {}, { client_pid: '1@b.1', metadata: 'forged', uptime: 1 })
@@ -149,7 +157,7 @@ t.test('rejects client frames with a payload of a wrong type as malformed', asyn
     from(1, {}, Buffer.from('bytes')),
     from(1, {}, [1]),
     from(1, { type: frameTypes.clientNews }, 'text'),
-    from(1, { type: frameTypes.clientMessage }, { data: 'structured' }),
+    from(1, { type: frameTypes.clientMessage }, [1]),
     from(1, { type: frameTypes.clientMessage }, undefined),
     from(
       1,

@@ -1,6 +1,7 @@
 // Two nodes with bindings between them: a connection on one, its target on the other.
 import { Pair } from '../fixtures/pair.js'
 import { targetOf, watcher } from '../support.js'
+import { RemoteCalls } from '../../../lib/cluster/remote/remote-calls.js'
 import { RemoteBindings } from '../../../lib/cluster/remote/remote-bindings.js'
 import type { BindResult, RemoteNodes } from '../../../lib/process/remote/remote-nodes.js'
 import type { Target } from '../../../lib/process/entity.js'
@@ -20,7 +21,7 @@ export function make (): Bound {
       unwatch: (target: Pid, who: never) => {
         bindings.unbind(target, who)
       }
-    } as unknown as RemoteNodes)
+    } as unknown as RemoteNodes, new RemoteCalls(hub))
     return bindings
   })
   return { nodes, target: nodes.b.local.spawn(), client: nodes.a.local.spawn() }

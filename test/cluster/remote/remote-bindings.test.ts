@@ -173,6 +173,13 @@ t.test('delivers ws.leave for each joined client when its node is lost', async (
   other.nodes.deliverAll()
   other.nodes.resetChannel()
   t.strictSame(other.nodes.b.local.mail.map(({ topic }) => topic), ['ws.join', 'ws.leave'])
+  const away = await connected()
+  away.at.accept('ws.join', { client_pid: client, metadata }, client, 0)
+  away.at.accept('ws.suspend', { client_pid: client, metadata, cause: 'lost' }, client, 0)
+  away.nodes.deliverAll()
+  away.nodes.resetChannel()
+  t.strictSame(
+    away.nodes.b.local.mail.map(({ topic }) => topic), ['ws.join', 'ws.suspend', 'ws.leave'])
   const never = await connected()
   never.nodes.resetChannel()
   t.strictSame(never.nodes.b.local.mail, [])

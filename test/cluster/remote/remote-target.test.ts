@@ -4,7 +4,9 @@ import { watcher } from '../support.js'
 import { frameTypes } from '../../../lib/cluster/link/frame-types.js'
 import { decodePayload } from '../../../lib/cluster/values/payload.js'
 import { testContext } from '../fixtures/context.js'
+import { RemoteCalls } from '../../../lib/cluster/remote/remote-calls.js'
 import { RemoteTarget } from '../../../lib/cluster/remote/remote-target.js'
+import type { Caller } from '../../../lib/cluster/remote/remote-calls.js'
 import type { RemoteNodes } from '../../../lib/process/remote/remote-nodes.js'
 import type { Producer } from '../../../lib/shared/watermark.js'
 import type { Pid } from '../../../types/pid.js'
@@ -15,6 +17,7 @@ const pid = '1@b.1' as Pid
 interface Scene {
   readonly peer: TestPeer
   readonly target: RemoteTarget
+  readonly calls: RemoteCalls
   readonly who: ReturnType<typeof watcher>
   /** The operations that were passed to the cluster. */
   readonly asked: unknown[][]
@@ -36,15 +39,30 @@ function make (): Scene {
     cancel: ask('cancel'),
     demonitor: ask('demonitor')
   } as unknown as RemoteNodes
+  const context = testContext()
+  const calls = new RemoteCalls(context)
   return {
     peer,
     who,
     asked,
-    target: new RemoteTarget(testContext(), remoteNodes, peer, pid, 3, who),
+    calls,
+    target: new RemoteTarget({ context, remoteNodes, calls }, peer, pid, 3, who),
     sent: () =>
       peer.sent
         .splice(0)
         .map(({ type, kind, body }) => [type, decodePayload(kind, Buffer.from(body))!.payload])
+  }
+}
+
+/** The caller of a call. */
+function answers (): Caller & { readonly log: unknown[] } {
+  const log: unknown[] = []
+  return {
+    log,
+    reply (value) { log.push(['reply', value]) },
+    fail (error) { log.push(['fail', error]) },
+    reject (error) { log.push(['reject', (error as { code: string }).code]) },
+    targetEnded ({ reason }) { log.push(['targetEnded', reason]) }
   }
 }
 
@@ -78,6 +96,44 @@ t.test('sends text and bytes unchanged, and metadata only when it changes', asyn
     ],
     'metadata that is another object, and a text without a letter'
   )
+})
+
+t.test('sends a checked message as its content, and a call with its number', async (t) => {
+  const { peer, target, calls, sent } = make()
+  const message = { client_pid: client, type: 'json', topic: 'say', data: [1], metadata: undefined }
+  target.accept('ws.message', message, client)
+  const caller = answers()
+  target.accept('ws.message', message, client, 10, caller)
+  t.match(peer.sent, [{ to: 0, from: 7, text: 'ws.message' }, { to: 1, from: 7 }])
+  const content = { type: 'json', topic: 'say', data: [1] }
+  t.strictSame(sent(), [[frameTypes.clientMessage, content], [frameTypes.clientMessage, content]])
+  t.ok(calls.size > 0)
+  calls.channelReset(peer)
+  t.strictSame(caller.log, [['targetEnded', 'noconnection']])
+  t.equal(calls.size, 0)
+})
+
+t.test('drops a checked message that cannot cross, without an end of the binding', async (t) => {
+  const { target, calls, sent, who } = make()
+  const data = { deep: () => {} }
+  const message = { client_pid: client, type: 'json', topic: 'say', data, metadata: undefined }
+  const caller = answers()
+  t.ok(target.accept('ws.message', message, client))
+  t.ok(target.accept('ws.message', message, client, 10, caller))
+  t.strictSame([sent(), who.exits], [[], []])
+  t.strictSame(caller.log, [['reject', 'FST_CLUSTER_INVALID_PAYLOAD']])
+  t.equal(calls.size, 0)
+})
+
+t.test('a call to a target that has ended is rejected, and one that is not sent too', async (t) => {
+  const { peer, target, calls } = make()
+  const message = { client_pid: client, type: 'json', topic: 'say', data: 1, metadata: undefined }
+  peer.refuses = () => true
+  target.accept('ws.message', message, client, 10, answers())
+  t.equal(calls.size, 0, 'the connection ends, and its calls with it')
+  const caller = answers()
+  target.accept('ws.message', message, client, 10, caller)
+  t.strictSame(caller.log, [['reject', 'FST_PROCESS_NOT_ALIVE']])
 })
 
 t.test('omits client_pid and metadata from the payload of other client messages', async (t) => {

@@ -8,7 +8,7 @@ import type { Test } from 'tap'
 import type { Exit, WsCheckedMessage } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 import type { Protocol } from '../../../types/protocol.js'
-import type { RelayConfig } from '../../../types/relay.js'
+import type { RelayConfig, WsRelayOptions } from '../../../types/relay.js'
 import type { WireSocket } from '../../integration/resume/wire-client.js'
 
 const Text = Type.Object({ text: Type.String({ maxLength: 20 }) }, { additionalProperties: false })
@@ -63,10 +63,10 @@ export interface Server {
 
 /** Serves `/ws` for a target. */
 export async function serve (
-  t: Test, target: string, config: Omit<RelayConfig, 'target_pid'>
+  t: Test, target: string, config: Omit<RelayConfig, 'target_pid'>, options: WsRelayOptions = {}
 ): Promise<Server> {
   const { logger, lines } = logs('debug')
-  const app = await build(t, {}, { logger })
+  const app = await build(t, options, { logger })
   app.get('/ws', { config: { wsRelay: { resume: true } } }, (_, reply) => {
     reply.relay(target, config).send()
   })
@@ -87,9 +87,9 @@ export interface Talk extends Server {
 /** A server with a target, and one client. @param speaks whether the client offers `v1.ws-relay` */
 export async function talk (
   t: Test, used: Protocol = chat, { speaks = false, ...config }:
-  Omit<RelayConfig, 'target_pid'> & { speaks?: boolean } = {}
+  Omit<RelayConfig, 'target_pid'> & { speaks?: boolean } = {}, options: WsRelayOptions = {}
 ): Promise<Talk> {
-  const server = await serve(t, 'target', { protocol: used, ...config })
+  const server = await serve(t, 'target', { protocol: used, ...config }, options)
   const target = spawnTarget(server.app, 'target')
   const client = await connect(t, server.port, speaks)
   await until(() => target.client !== '')

@@ -141,6 +141,17 @@ t.test('refuses a message whose schema fails, and warns of the schema', async (t
   })
 })
 
+t.test('tells a client with a limit about an invalid message, if it can be told', async (t) => {
+  for (const speaks of [true, false]) {
+    const { target, client, send } = await talk(t, chat, { speaks, limit: { messages: '1000/s' } })
+    send({ topic: 'typing' })
+    send({ topic: 'typing', data: true })
+    await until(() => target.taken.length === 1)
+    if (speaks) await client.until(() => client.reports.length === 1)
+    t.strictSame(client.reports, speaks ? [{ topic: 'typing', path: '' }] : [])
+  }
+})
+
 t.test('does not tell a client that reads too slowly', async (t) => {
   const { app, target, client, send } = await talk(t, chat, { speaks: true })
   client.socket.pause()
