@@ -30,6 +30,9 @@ const wsRelay: RelayRouteConfig = {
   maxBufferedAmount: 1024 * 1024
 }
 
+/** A page whose socket has expired opens another one, and has to pass the hooks again. */
+const life = { expires_in: '1h', limit: { messages: '20/s', burst: 5 } }
+
 /**
  * Adds the dashboard to a server, at the prefix of `register`. The plugin `fastify-ws-relay` must
  * be registered before, in the same scope or in an outer one.
@@ -61,7 +64,7 @@ export async function dashboard (
     fastify.get(`/${name}`, route, (request, reply) => sendAsset(asset, request, reply))
   }
   fastify.get('/socket', route, (request, reply) => {
-    return reply.relay(viewer, { args: [{ runtime, actions, log: request.log }] })
+    return reply.relay(viewer, { args: [{ runtime, actions, log: request.log }], ...life })
   })
   fastify.addHook('onReady', async () => { startAgent(runtime) })
 }

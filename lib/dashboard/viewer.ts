@@ -14,8 +14,6 @@ import type { OpenView } from './views/view.js'
 import type { Pid } from '../../types/pid.js'
 import type { Process } from '../../types/processes.js'
 
-/** The life of a socket. Then its page has to pass the hooks again. */
-const maxAge = 60 * 60 * 1000
 /** The mean time between two answers, at least, however many requests a client sends. */
 const answerGap = 250
 /** So many answers may follow one another at once. */
@@ -57,7 +55,6 @@ class Viewer {
   readonly #leaveSampler: () => void
   readonly #watches = new Map<string | number, RunningWatch>()
   #client: Pid | undefined
-  #age: ClockTimer | undefined
   /** The answers up to this time are used up. */
   #usedUntil = -Infinity
 
@@ -68,16 +65,12 @@ class Viewer {
   }
 
   join (client: Pid): void {
-    const { actions, runtime } = this.#terms
+    const { actions } = this.#terms
     this.#client = client
-    this.#age = runtime.contextClock.after(maxAge, () => {
-      this.#close(1012, 'the dashboard has been open for an hour')
-    })
     this.#send('hello', { version: 1, node: this.#self.node, actions })
   }
 
   leave (): void {
-    this.#age?.cancel()
     for (const running of this.#watches.values()) stop(running)
     this.#watches.clear()
     this.#leaveSampler()
@@ -193,10 +186,6 @@ class Viewer {
 
   #send<K extends keyof ServerTopics> (topic: K, data: ServerTopics[K]): void {
     this.#self.send(this.#client!, topic as string, data)
-  }
-
-  #close (code: number, reason: string): void {
-    this.#self.send(this.#client!, 'ws.close', { code, reason })
   }
 }
 

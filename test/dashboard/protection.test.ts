@@ -124,6 +124,24 @@ t.test('resumes no session, even where its scope does', async (t) => {
   t.match(app.processes.stats().connections, { opened: 1, closed: 1, suspended: 0 })
 })
 
+t.test('each socket lives for an hour at most, and sends a limited number of messages', async (t) => {
+  const app = await build(t)
+  const configs: object[] = []
+  app.addHook('preHandler', async (_request, reply) => {
+    const { relay } = reply as { relay: (body: unknown, config: object) => unknown }
+    Object.assign(reply, {
+      relay: (body: unknown, config: object) => {
+        configs.push(config)
+        return relay.call(reply, body, config)
+      }
+    })
+  })
+  await app.register(dashboard, { prefix: '/processes', onRequest: allowAll })
+  const page = await openPage(t, await listen(app))
+  await page.next('hello')
+  t.match(configs, [{ expires_in: '1h', limit: { messages: '20/s' } }])
+})
+
 t.test('has no way but the socket to change anything', async (t) => {
   const app = await buildDashboard(t, { actions: ['exit'] })
   const pid = app.processes.spawn(async function victim (self) { await self.serve({}) })

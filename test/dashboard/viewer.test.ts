@@ -153,19 +153,6 @@ t.test('a failure of a view that is not watched any more is not shown', async (t
   t.equal(await viewer.topics(), '')
 })
 
-t.test('closes each socket after an hour, so that its page has to ask again', async (t) => {
-  const { rig, viewer } = build()
-  await rig.settle()
-  rig.clock.advance(60 * 60 * 1000 - 1)
-  await rig.settle()
-  t.equal(viewer.transport.seen, undefined)
-  rig.clock.advance(1)
-  await rig.settle()
-  t.strictSame(viewer.transport.seen, {
-    code: 1012, reason: 'the dashboard has been open for an hour'
-  })
-})
-
 t.test('leaves nothing behind when its client leaves, whatever it was doing', async (t) => {
   for (const wait of [0, 100, 250, 500, 1000, 30_000]) {
     const rig = new Rig({ mailboxLimit: 100 })
