@@ -5,8 +5,8 @@ import { Client, listen, refusal } from './fixtures/client.js'
 await listen(t, app)
 
 async function post (url: string, payload: object, token?: string) {
-  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
-  const response = await app.inject({ method: 'POST', url, payload, headers })
+  const query: Record<string, string> = token === undefined ? {} : { token }
+  const response = await app.inject({ method: 'POST', url, payload, query })
   return { status: response.statusCode, body: response.json<Record<string, unknown>>() }
 }
 
@@ -16,9 +16,9 @@ async function logIn (user: string) {
 
 /** Connects a client and waits until it is in the group of its user. */
 async function connect (t: Test, user: string) {
-  const members = () => app.processes.groups.members(`user:${user}`).length
+  const members = () => app.processes.groups.members(user).length
   const before = members()
-  const client = await Client.connect(t, app, `/notifications?token=${await logIn(user)}`)
+  const client = await Client.connect(t, app, `/notices?token=${await logIn(user)}`)
   // When the socket is open, its join may still be in the registrar's mailbox.
   while (members() === before) await new Promise(setImmediate)
   return client
@@ -32,13 +32,13 @@ t.test('sends a notice to all devices of one user, and to no other user', async 
   const reached = await post('/notify', { user: 'ada', text: 'for Ada' }, token)
   t.same(reached, { status: 200, body: { reached: 2 } })
   t.same((await post('/notify', { user: 'grace', text: 'for Grace' }, token)).body, { reached: 1 })
-  for (const client of [phone, laptop]) t.same(await client.next('notice'), { text: 'for Ada' })
-  t.same(await grace.next('notice'), { text: 'for Grace' }, 'her first message')
+  for (const client of [phone, laptop]) t.same(await client.next('notice'), 'for Ada')
+  t.same(await grace.next('notice'), 'for Grace', 'her first message')
 })
 
 t.test('does not count a client that has left', async (t) => {
   const client = await connect(t, 'barbara')
-  const [pid] = app.processes.groups.members('user:barbara')
+  const [pid] = app.processes.groups.members('barbara')
   client.close()
   await app.processes.exited(pid)
   const { body } = await post('/notify', { user: 'barbara', text: '?' }, await logIn('linus'))
@@ -50,18 +50,29 @@ t.test('closes the sockets of a token that expires', async (t) => {
   const { exp } = app.jwt.decode<{ exp: number }>(token)!
   const { now } = Date
   t.teardown(() => { Date.now = now })
-  Date.now = () => 1000 * exp - 20
-  const client = await Client.connect(t, app, `/notifications?token=${token}`)
-  t.same(await client.closed, { code: 4401, reason: 'token expired' })
+  let time = 1000 * exp - 20
+  Date.now = () => time
+  const client = await Client.connect(t, app, `/notices?token=${token}`)
+  // The connection looks at the time of day when its 20 ms are over.
+  time = 1000 * exp
+  t.same(await client.closed, { code: 1008, reason: 'session expired' })
+})
+
+t.test('drops what a client sends', async (t) => {
+  const client = await connect(t, 'donald')
+  for (const frame of ['text', { topic: 'notice', data: 'forged' }]) client.send(frame)
+  const token = await logIn('linus')
+  t.same((await post('/notify', { user: 'donald', text: 'hi' }, token)).body, { reached: 1 })
+  t.equal(await client.next('notice'), 'hi')
 })
 
 t.test('refuses a socket and a notice without a valid token', async (t) => {
   const expired = app.jwt.sign({ sub: 'ada' }, { expiresIn: '-1m' })
   for (const query of ['', '?token=']) {
-    t.equal(await refusal(app, `/notifications${query}`), 400, query)
+    t.equal(await refusal(app, `/notices${query}`), 400, query)
   }
   for (const token of ['a.b.c', expired]) {
-    t.equal(await refusal(app, `/notifications?token=${token}`), 401, token)
+    t.equal(await refusal(app, `/notices?token=${token}`), 401, token)
   }
   t.equal((await post('/notify', { user: 'ada', text: 'x' })).status, 400)
   t.equal((await post('/notify', { user: 'ada', text: 'x' }, expired)).status, 401)
@@ -72,4 +83,8 @@ t.test('refuses an invalid user, and a notice without text', async (t) => {
   t.equal((await post('/login', { user: 'no:name' })).status, 400)
   t.equal((await post('/notify', { user: '@', text: 'x' }, token)).status, 400)
   t.equal((await post('/notify', { user: 'ada' }, token)).status, 400)
+})
+
+t.test('serves a page with the client', async (t) => {
+  t.match((await app.inject('/')).body, "import { connect } from '/client.js'")
 })

@@ -3,7 +3,7 @@ import { run, runByTsx } from './fixtures/run.js'
 
 const examples: Array<[file: string, path: string, status: number]> = [
   ['rooms.ts', '/rooms/tea/ada', 426],
-  ['notify.ts', '/notifications', 400],
+  ['notify.ts', '/notices', 400],
   ['chat.ts', '/', 200],
   ['desk.ts', '/', 200],
   ['agent.ts', '/agent', 426]

@@ -8,7 +8,7 @@ import { root } from '../program.js'
 const limits = {
   'rooms.ts': { server: 25, client: 20 },
   'agent.ts': { server: 30, client: 20 },
-  'notify.ts': { server: 30, client: 20 }
+  'notify.ts': { server: 20, client: 20 }
 }
 
 /** The page, which is part of the file. */
