@@ -48,6 +48,10 @@ const rooms = {
     rooms: [...base, 'lib/process'], packages: ['@sinclair/typebox', 'fastify']
   },
   'lib/client': { rooms: ['types'] },
+  'lib/dashboard/page': {
+    rooms: ['lib/dashboard/frames.ts', 'lib/client', 'types'],
+    packages: ['lit-html', 'uplot']
+  },
   'lib/protocol': {
     rooms: [...base, 'lib/connection/protocol/definition.ts'],
     packages: ['@sinclair/typebox', '@standard-schema/spec']

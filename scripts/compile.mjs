@@ -5,9 +5,15 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build, stop } from 'esbuild'
+import { bundleDashboard } from './build-dashboard.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const folders = ['lib', 'types', 'test', 'examples', 'bench']
+
+/** Folders that other commands have made. */
+const others = ['dist', 'node_modules']
+/** The built page of the dashboard. `npm run demo` makes it among the sources, too. */
+const assets = 'lib/dashboard/assets'
 
 /** Where the compiled files are; git ignores it. */
 export const output = '.build'
@@ -16,7 +22,7 @@ export const output = '.build'
 function filesIn (folder) {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = `${folder}/${entry.name}`
-    if (entry.isDirectory() && !['dist', 'node_modules'].includes(entry.name)) return filesIn(path)
+    if (entry.isDirectory() && !others.includes(entry.name)) return filesIn(path)
     return entry.isFile() ? [path] : []
   })
 }
@@ -44,6 +50,7 @@ export async function compile () {
     logLevel: 'warning',
     write: false
   })
+  const page = await bundleDashboard()
   stop() // Its service would run as long as this process does.
   const wanted = new Map(outputFiles.map(({ path, contents }) => [path, Buffer.from(contents)]))
   const tap = join(root, output, 'node_modules/tap')
@@ -53,6 +60,7 @@ export async function compile () {
   for (const path of files.filter((path) => !isSource(path))) {
     wanted.set(join(root, output, path), readFileSync(join(root, path)))
   }
+  for (const [name, bytes] of page) wanted.set(join(root, output, assets, name), bytes)
   for (const [path, contents] of wanted) write(path, contents)
   for (const folder of folders) {
     if (!existsSync(join(root, output, folder))) continue

@@ -1,0 +1,167 @@
+// A chart over the last 5 minutes. uPlot draws lines on a canvas; the numbers are text beside it.
+import { html, type TemplateResult } from 'lit-html'
+import UPlot from 'uplot'
+import { historyTime, type Point } from '../frames.js'
+import { bytes } from './format.js'
+import type { Columns, History } from './history.js'
+
+export interface Series {
+  readonly name: string
+  value (point: Point): number
+}
+
+const seconds = historyTime / 1000
+
+/** Steps of an axis of bytes: 1, 2 and 4 of each unit, and so on. */
+const binarySteps = Array.from({ length: 44 }, (_, n) => 2 ** n)
+
+/** The colours of the style sheet, as they are now: light or dark. */
+let colours = new Map<string, string>()
+
+function colour (name: string): string {
+  let value = colours.get(name)
+  if (value === undefined) {
+    value = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim()
+    colours.set(name, value)
+  }
+  return value
+}
+
+/** Each minute before now. The labels stand still while the lines move. */
+function minutes (now: number): number[] {
+  return Array.from({ length: seconds / 60 + 1 }, (_, n) => now - seconds + n * 60)
+}
+
+/** Every second label: five of them would touch each other on a phone. */
+function label (minutesAgo: number): string {
+  if (minutesAgo === 0) return 'now'
+  return minutesAgo % 2 === 0 ? `−${minutesAgo} min` : ''
+}
+
+export class Chart {
+  readonly title: string
+  /** The canvas is here: a node that templates keep where it is. */
+  readonly #host = document.createElement('div')
+  readonly #series: readonly Series[]
+  readonly #format: (n: number) => string
+  readonly #changed: () => void
+  #plot: UPlot | undefined
+  #columns: Columns = [[]]
+  /** The index of the point below the pointer, in any of the charts. */
+  #pointed: number | null | undefined
+
+  /**
+   * @param format makes text of a value
+   * @param changed called when the pointer is above another point
+   */
+  constructor (
+    title: string, series: readonly Series[], format: (n: number) => string, changed: () => void
+  ) {
+    this.title = title
+    this.#series = series
+    this.#format = format
+    this.#changed = changed
+    this.#host.className = 'plot'
+    this.#host.setAttribute('role', 'img')
+    new ResizeObserver(() => { this.#resize() }).observe(this.#host)
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+      colours = new Map()
+      this.#plot?.redraw()
+    })
+  }
+
+  #options (width: number, height: number): UPlot.Options {
+    const now = () => this.#columns[0].at(-1) ?? Date.now() / 1000
+    const axis = {
+      stroke: () => colour('soft'),
+      ticks: { show: false },
+      font: '11px system-ui, sans-serif'
+    }
+    return {
+      width,
+      height,
+      padding: [8, 14, 0, 0],
+      legend: { show: false },
+      cursor: {
+        y: false,
+        drag: { x: false, y: false },
+        sync: { key: 'time' },
+        points: { size: 6 }
+      },
+      scales: {
+        x: { time: false, range: () => [now() - seconds, now()] },
+        y: { range: (_, _min, max) => [0, max > 0 ? max * 1.1 : 1] }
+      },
+      axes: [
+        {
+          ...axis,
+          grid: { show: false },
+          size: 24,
+          gap: 4,
+          splits: () => minutes(now()),
+          values: (_, times) => times.map((_time, index) => label(times.length - 1 - index))
+        },
+        {
+          ...axis,
+          grid: { stroke: () => colour('grid'), width: 1 },
+          size: 54,
+          gap: 6,
+          space: 34,
+          incrs: this.#format === bytes ? binarySteps : undefined,
+          values: (_, values) => values.map(this.#format)
+        }
+      ],
+      series: [{}, ...this.#series.map((_, index) => ({
+        stroke: () => colour(`series-${index + 1}`),
+        fill: index === 0 ? () => `${colour('series-1')}14` : undefined,
+        width: 1.5,
+        points: { show: false }
+      }))],
+      hooks: {
+        setCursor: [({ cursor: { idx } }) => {
+          if (idx === this.#pointed) return
+          this.#pointed = idx
+          this.#changed()
+        }]
+      }
+    }
+  }
+
+  /** Draws when the element has a size, and again with each new size. */
+  #resize (): void {
+    const { clientWidth: width, clientHeight: height } = this.#host
+    if (width === 0) return
+    if (this.#plot !== undefined) this.#plot.setSize({ width, height })
+    else this.#plot = new UPlot(this.#options(width, height), this.#data, this.#host)
+  }
+
+  get #data (): UPlot.AlignedData {
+    return this.#columns as UPlot.AlignedData
+  }
+
+  /** Takes the points of a history. */
+  update (history: History): void {
+    this.#columns = history.columns(this.#series.map(({ value }) => value))
+    this.#plot?.setData(this.#data)
+    const words = this.#series.map(({ name }, index) => {
+      const values = this.#columns[index + 1].filter((value) => value !== null)
+      const most = values.length > 0 ? Math.max(...values) : 0
+      return `${name} ${this.#format(values.at(-1) ?? 0)} now, ${this.#format(most)} at most`
+    })
+    this.#host.setAttribute('aria-label', `Last 5 minutes: ${words.join('; ')}`)
+  }
+
+  /** The figure, with the values of the newest point, or of the one below the pointer. */
+  render (): TemplateResult {
+    const index = this.#pointed ?? this.#columns[0].length - 1
+    return html`<figure class="chart card">
+      <figcaption><h2>${this.title}</h2><ul class="legend">${this.#series.map(({ name }, n) => {
+        const value = this.#columns[n + 1]?.[index]
+        return html`<li class="s${n + 1}"><b>${
+          value === undefined || value === null ? '–' : this.#format(value)
+        }</b><i aria-hidden="true"></i>${name}</li>`
+      })}</ul></figcaption>
+      ${this.#host}
+    </figure>`
+  }
+}
