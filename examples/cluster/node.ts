@@ -7,6 +7,7 @@ import Fastify from 'fastify'
 import wsRelay, { type ClusterEngine } from '../../lib/index.js' // 'fastify-ws-relay'
 import { nats } from '../../lib/cluster/engines/nats.js' // 'fastify-ws-relay/nats'
 import { redis } from '../../lib/cluster/engines/redis.js' // 'fastify-ws-relay/redis'
+import { dashboard } from '../../lib/dashboard/index.js' // 'fastify-ws-relay/dashboard'
 import { leaveOut, servePage } from '../demo/page.js'
 import chat from './chat.js'
 import { nodes, type Command, type Running } from './nodes.js'
@@ -24,6 +25,7 @@ export async function build (
   // waits until the name of the room is free: 14 s or more.
   await app.register(wsRelay, { node, cluster, allowedOrigins: servers, upgradeTimeout: '30s' })
   await app.register(chat)
+  await app.register(dashboard, { prefix: '/dashboard', unprotected: true }) // this computer only
   await servePage(app, servers)
   leaveOut(app, '/desk/status', '/network', '/processes')
 

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import * as client from 'prom-client'
 import wsRelay from '../../lib/index.js' // in your project: 'fastify-ws-relay'
+import { dashboard } from '../../lib/dashboard/index.js' // 'fastify-ws-relay/dashboard'
 import { collect } from '../../lib/metrics/index.js' // 'fastify-ws-relay/metrics'
 import chat, { type Archive } from '../chat.js'
 import desk from '../desk.js'
@@ -45,6 +46,10 @@ export async function build (
   else network(app, command, memory.counts)
   await app.register(chat, { archive: memory.archive })
   await app.register(desk)
+  // A real server would protect it with `onRequest`. This one answers this computer only.
+  await app.register(dashboard, {
+    prefix: '/dashboard', unprotected: true, actions: ['close', 'exit']
+  })
   await servePage(app)
   serveMetrics(app)
   leaveOut(app, '/nodes') // examples/cluster has several

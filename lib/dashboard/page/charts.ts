@@ -27,15 +27,21 @@ function colour (name: string): string {
   return value
 }
 
-/** Each minute before now. The labels stand still while the lines move. */
-function minutes (now: number): number[] {
-  return Array.from({ length: seconds / 60 + 1 }, (_, n) => now - seconds + n * 60)
+/** The seconds that are shown: at first one minute, so that the first points are not one dot. */
+function spanOf ([times]: Columns): number {
+  const age = times.length === 0 ? 0 : times.at(-1)! - times[0]!
+  return Math.min(seconds, Math.max(60, Math.ceil(age / 60) * 60))
 }
 
-/** Every second label: five of them would touch each other on a phone. */
-function label (minutesAgo: number): string {
-  if (minutesAgo === 0) return 'now'
-  return minutesAgo % 2 === 0 ? `−${minutesAgo} min` : ''
+/** The times of labels: they stand still while the lines move. */
+function labelled (now: number, span: number): number[] {
+  const step = span === 60 ? 30 : span > 180 ? 120 : 60
+  return Array.from({ length: Math.floor(span / step) + 1 }, (_, n) => now - n * step).reverse()
+}
+
+function label (secondsAgo: number): string {
+  if (secondsAgo === 0) return 'now'
+  return secondsAgo < 60 ? `−${secondsAgo} s` : `−${secondsAgo / 60} min`
 }
 
 export class Chart {
@@ -89,7 +95,7 @@ export class Chart {
         points: { size: 6 }
       },
       scales: {
-        x: { time: false, range: () => [now() - seconds, now()] },
+        x: { time: false, range: () => [now() - spanOf(this.#columns), now()] },
         y: { range: (_, _min, max) => [0, max > 0 ? max * 1.1 : 1] }
       },
       axes: [
@@ -98,13 +104,13 @@ export class Chart {
           grid: { show: false },
           size: 24,
           gap: 4,
-          splits: () => minutes(now()),
-          values: (_, times) => times.map((_time, index) => label(times.length - 1 - index))
+          splits: () => labelled(now(), spanOf(this.#columns)),
+          values: (_, times) => times.map((time) => label(Math.round(now() - time)))
         },
         {
           ...axis,
           grid: { stroke: () => colour('grid'), width: 1 },
-          size: 54,
+          size: 60,
           gap: 6,
           space: 34,
           incrs: this.#format === bytes ? binarySteps : undefined,

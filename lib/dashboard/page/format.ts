@@ -24,16 +24,17 @@ export function bytes (n: number): string {
 
 /** Milliseconds: 0.4 ms, 120 ms, 2.5 s. */
 export function milliseconds (ms: number): string {
-  return ms < 1000 ? `${decimal(ms)}\u00a0ms` : duration(ms)
+  if (ms < 1000) return `${decimal(ms)}\u00a0ms`
+  return ms < 10_000 ? `${decimal(ms / 1000)}\u00a0s` : duration(ms)
 }
 
-/** Two units at most: 3.2 s, 42 s, 5 min 10 s, 3 h 12 min, 4 d 2 h. */
+/** Two units at most: 3 s, 42 s, 5 min 10 s, 3 h 12 min, 4 d 2 h. */
 export function duration (ms: number): string {
-  const seconds = ms / 1000
-  if (seconds < 10) return `${decimal(seconds)}\u00a0s`
+  const seconds = Math.floor(ms / 1000)
+  if (seconds < 1) return '0\u00a0s'
   const units: Array<[string, number]> = [['d', 86_400], ['h', 3600], ['min', 60], ['s', 1]]
   const first = units.findIndex(([, size]) => seconds >= size)
-  let rest = Math.floor(seconds)
+  let rest = seconds
   const parts = units.slice(first, first + 2).map(([name, size]) => {
     const n = Math.floor(rest / size)
     rest -= n * size

@@ -14,7 +14,7 @@ export interface Named {
 
 /** The name, else the label, else the PID. */
 export function titleOf ({ pid, label, name }: Named): string {
-  return name ?? label ?? pid
+  return name ?? (label === 'ws' ? 'connection' : label) ?? pid
 }
 
 export function pill (text: string, tone: Tone = ''): TemplateResult {

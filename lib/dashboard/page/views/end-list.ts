@@ -12,7 +12,12 @@ function subject (end: EndRow, node: string): TemplateResult {
     const title = plural(end.count, 'connection')
     return processLink({ pid: end.pid, name: title }, node)
   }
-  return processLink({ ...end, label: end.kind === 'ws' ? 'connection' : end.label }, node)
+  return processLink(end, node)
+}
+
+/** `at room (file:///srv/app/room.js:12:3)` as `at room (room.js:12:3)`. */
+function withoutFolders (frame: string): string {
+  return frame.replace(/[^\s(]*[\\/]/, '')
 }
 
 /** Why, in one line: the error, or the cause in words. */
@@ -20,8 +25,9 @@ export function why (end: EndSummary): TemplateResult {
   const { error, cause, reason, code, closeReason } = end
   if (error !== undefined) {
     const { name, message, frame } = error
-    return html`<code>${name}: ${message}</code>${
-      frame === undefined ? nothing : html` <span class="sub">${frame}</span>`}`
+    return html`<code>${name}: ${message}</code>${frame === undefined
+      ? nothing
+      : html` <span class="sub" title=${frame}>${withoutFolders(frame)}</span>`}`
   }
   const words = causeOf(cause).long
   const exact = code === undefined

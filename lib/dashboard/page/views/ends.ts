@@ -12,7 +12,7 @@ const options = Object.entries(causes)
 export const ends: ViewOf<'ends'> = (context) => {
   const { answer: { rows, total, matched }, node, route: { query }, known, change } = context
   const { cause = '', filter = '' } = query
-  const sub = total === 0 ? nothing : `The last ${plural(total, 'end')}, newest first`
+  const sub = total === 0 ? nothing : `${plural(total, 'end')}, newest first`
   const isFiltered = cause !== '' || filter !== ''
   return html`${heading('Ends', sub, html`
       <select aria-label="Cause" @change=${(event: Event) => {

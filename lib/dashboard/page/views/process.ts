@@ -35,8 +35,8 @@ function actionsOf ({ kind }: ProcessDetails, context: Surroundings): Array<Orde
 }
 
 /** The best words for it. */
-export function nameOf ({ kind, label, names }: ProcessDetails): string {
-  return names[0] ?? (kind === 'ws' ? 'connection' : label)
+export function nameOf ({ pid, label, names }: ProcessDetails): string {
+  return titleOf({ pid, label, name: names[0] })
 }
 
 function path (details: ProcessDetails, context: Surroundings): Content {
@@ -48,14 +48,14 @@ function path (details: ProcessDetails, context: Surroundings): Content {
 
 function factsOf (details: ProcessDetails, context: Surroundings): TemplateResult {
   const { kind, status, mailbox, uptime, connection, path } = details
-  const restarts = path.at(-1)?.restarts ?? 0
+  const supervisor = path.at(-1)
   const rows: Array<[string, Content]> = [
     ['Kind', kind === 'ws' ? 'connection' : kind],
     ...connection === undefined
       ? [
           ['Status', status],
           ['Mailbox', count(mailbox)],
-          ['Restarts', count(restarts)]
+          ...supervisor === undefined ? [] : [['Restarts', count(supervisor.restarts)]]
         ] as Array<[string, Content]>
       : [
           ['State', stateOf(connection.state)],
@@ -91,9 +91,8 @@ function lists (details: ProcessDetails, context: Surroundings): TemplateResult 
 }
 
 function step (end: EndSummary, node: string): TemplateResult {
-  const title = end.kind === 'ws' ? 'connection' : titleOf(end)
   return html`<li class=${causeOf(end.cause).tone}>
-    <p class="head">${processLink({ pid: end.pid, name: title }, node)} ${causePill(end.cause)}</p>
+    <p class="head">${processLink(end, node)} ${causePill(end.cause)}</p>
     <p class="why">${why(end)}</p>
     <p class="under">${after(end, node)}<span class="pid">${end.pid}</span></p>
   </li>`
@@ -130,7 +129,7 @@ function tools (details: ProcessDetails, context: Surroundings): Content {
 function titleOfEnd ({ pid, explanation }: ProcessAnswer): string {
   const first = explanation?.chain[0]
   if (first === undefined) return pid
-  return first.kind === 'ws' ? 'connection' : titleOf(first)
+  return titleOf(first)
 }
 
 export const processView: ViewOf<'process'> = (context) => {

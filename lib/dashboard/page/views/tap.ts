@@ -41,9 +41,11 @@ export class Tap {
 /** The kind of an event as a class, a word, and its details. */
 function words (event: TraceRow, node: string): [string, string, Content] {
   const { type, topic, from, to, waited, accepted, bytes: size = 0, binary, reason, error } = event
-  const other = (reference: Reference | undefined) => reference === undefined
-    ? 'code outside a process'
-    : processLink(reference, node, reference.label === undefined ? 'pid' : '')
+  const other = (reference: Reference | undefined) => {
+    if (reference === undefined) return 'code outside a process'
+    if (reference.label === undefined) return processLink(reference, node, 'pid')
+    return html`${processLink(reference, node, '')} <span class="pid">${reference.pid}</span>`
+  }
   const name = html`<b>${topic}</b>`
   switch (type) {
     case 'received': return ['in', type, html`${name} from ${other(from)}`]
