@@ -12,9 +12,11 @@ export interface Named {
   readonly name?: string
 }
 
-/** The name, else the label, else the PID. */
+const labels = new Map([['ws', 'connection'], ['', 'anonymous']])
+
+/** The name, else the label, else the PID. The label of a function without a name is empty. */
 export function titleOf ({ pid, label, name }: Named): string {
-  return name ?? (label === 'ws' ? 'connection' : label) ?? pid
+  return name ?? (label === undefined ? pid : labels.get(label) ?? label)
 }
 
 export function pill (text: string, tone: Tone = ''): TemplateResult {

@@ -145,7 +145,8 @@ export const processView: ViewOf<'process'> = (context) => {
         tools(info, context))}
       ${factsOf(info, context)}${lists(info, context)}`
   }
-  return html`${heading(html`${titleOfEnd(answer)} ${pill('ended', 'bad')}`,
+  const state = explanation === undefined ? pill('unknown') : pill('ended', 'bad')
+  return html`${heading(html`${titleOfEnd(answer)} ${state}`,
     html`<span class="pid">${pid}</span>`)}
     ${explanation === undefined
       ? html`<section class="card">${
