@@ -31,6 +31,7 @@ export const causes: Readonly<Record<EndCause, Cause>> = {
   slow: cause('slow client', 'the client read too slowly', 'wait'),
   protocol: cause('protocol error', 'the client sent something invalid', 'wait'),
   ping_timeout: cause('no answer to pings', 'the client did not answer pings', 'wait'),
+  expired: cause('expired', 'the time that it was allowed to live is over'),
   lost: cause('socket lost', 'the socket ended without a close frame'),
   client: cause('closed by client', 'the client closed it'),
   process: cause('closed by process', 'a process closed it'),
