@@ -6,6 +6,7 @@ import { mayHaveHeader, stripHeader } from './relay-header.js'
 import { Registration } from '../registration/registration.js'
 import { markFailed, trackProxy } from './reply.js'
 import { wrapHandler } from './resume.js'
+import { WebSocketAttempt } from './websocket-attempt.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Handshake } from './handshake/handshake.js'
 import type { Refusal } from './refusals.js'
@@ -89,7 +90,8 @@ function beforeHandler (
     handshake.leaveUnchecked()
     return done()
   }
-  const refusal = checkUpgrade({ relay: registration.relay, settings, handshake, request, reply })
+  const attempt = new WebSocketAttempt(registration.relay, settings, handshake, request, reply)
+  const refusal = checkUpgrade(attempt)
   if (refusal !== undefined) return done(withStatus(reply, refusal))
   handshake.handlerStarts(reply)
   request.wsUpgradable = true

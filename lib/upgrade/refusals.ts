@@ -4,28 +4,56 @@ import { Session } from '../session/session.js'
 import { handshakeOf } from './arrival.js'
 import type { IncomingMessage } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import type { MisspeltField } from '../connection/config.js'
+import type { MisspeltField, ResolvedConfig } from '../connection/config.js'
+import type { Transport } from '../connection/transport.js'
 import type { Handshake } from './handshake/handshake.js'
 import type { RouteSettings } from '../registration/options.js'
 import type { UpgradeServer } from '../registration/upgrade-server.js'
 import type { KeyProblem, RemoteProblem } from '../process/remote/remote-nodes.js'
+import type { RemoteQuery } from './reply.js'
 
 /** An error that Fastify sends in place of the upgrade. */
 export type Refusal = FastifyError
 
-/** A request that may become a connection. */
+/**
+ * Makes the connection of an attempt, and opens it on its transport. A process of the connection's
+ * own is started first.
+ * @param made called when the connection has its PID, before its target hears of it
+ */
+export type Connect = (transport: Transport, made?: () => void) => void
+
+/** A request whose reply may become a connection, whatever the transport. */
 export interface Attempt {
   readonly relay: UpgradeServer
   readonly settings: RouteSettings
-  readonly handshake: Handshake
   readonly request: FastifyRequest
   readonly reply: FastifyReply
+  /** Whether the client is still connected and has no response yet. */
+  readonly isOpen: boolean
+  /**
+   * Called when the reply waits for another node, or for the start of a process. The attempt limits
+   * the wait, and notices a client that leaves: it calls one of the query's methods then.
+   */
+  waitForRemote (query: RemoteQuery): void
+  /** Called at the end of the wait. From now on no method of the query is called. */
+  remoteAnswered (): void
+  /**
+   * Answers the request with a transport, and calls `connect` once. Nothing else can refuse the
+   * connection any more.
+   * @returns the refusal if the reply cannot be sent: then `connect` was not called
+   */
+  open (config: ResolvedConfig, connect: Connect): Refusal | undefined
+}
+
+/** A request for a WebSocket. */
+export interface UpgradeAttempt extends Attempt {
+  readonly handshake: Handshake
 }
 
 const key = /^[+/0-9A-Za-z]{22}==$/
 
 /** The checks before the handler. @returns undefined when all of them pass */
-export function checkUpgrade (attempt: Attempt): Refusal | undefined {
+export function checkUpgrade (attempt: UpgradeAttempt): Refusal | undefined {
   return checkHandshake(attempt) ?? checkOrigin(attempt) ?? checkCapacity(attempt)
 }
 
@@ -36,7 +64,7 @@ export function asksForWebSocket ({ headers: { upgrade } }: FastifyRequest): boo
 }
 
 /** RFC 6455 section 4.2.1. */
-function checkHandshake ({ handshake, request, reply }: Attempt): Refusal | undefined {
+function checkHandshake ({ handshake, request, reply }: UpgradeAttempt): Refusal | undefined {
   const { isInjected } = handshake
   const { method, headers, raw } = request
   const version: unknown = headers['sec-websocket-version']

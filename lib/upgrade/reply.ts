@@ -1,4 +1,5 @@
 import { retryAfter } from '../errors.js'
+import type { Duplex } from 'node:stream'
 import type { FastifyError, FastifyReply } from 'fastify'
 
 const sendWasCalled = Symbol('fastify-ws-relay.sendWasCalled')
@@ -136,4 +137,33 @@ export function markFailed (reply: FastifyReply): void {
 
 export function isFailed (reply: FastifyReply): boolean {
   return failed.has(reply)
+}
+
+/** Headers that describe the body of a reply, as alternatives of a regular expression. */
+export const bodyHeaders =
+  'content-(?:disposition|digest|encoding|language|length|location|md5|range|type)|' +
+  'accept-ranges|etag|last-modified'
+const ofBody = new RegExp(`^(?:${bodyHeaders})$`)
+
+/** Called when the body is removed. */
+export function removeBodyHeaders (reply: FastifyReply): void {
+  for (const name of Object.keys(reply.getHeaders())) {
+    if (ofBody.test(name)) reply.removeHeader(name)
+  }
+}
+
+interface MaybeStream {
+  destroy?: () => void
+  cancel?: () => Promise<void>
+  on?: Duplex['on']
+}
+
+/** Frees the body of a reply that is not sent: a Node or web stream would stay open. */
+export function discardBody (payload: unknown): void {
+  if (typeof payload !== 'object') return
+  const stream = payload as MaybeStream | null
+  if (typeof stream?.destroy === 'function') {
+    stream.on?.('error', () => {})
+    stream.destroy()
+  } else if (typeof stream?.cancel === 'function') stream.cancel().catch(() => {})
 }

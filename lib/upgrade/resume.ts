@@ -16,7 +16,7 @@ import type { RefusedBecause } from '../session/controls.js'
 import type { SessionPolicy, SessionTerms } from '../session/session-host.js'
 import type { Found } from '../session/sessions.js'
 import type { TokenScope } from '../session/offer.js'
-import type { Attempt } from './refusals.js'
+import type { UpgradeAttempt } from './refusals.js'
 
 /** The answer to an offer, decided after the last hook. */
 interface Decision {
@@ -128,7 +128,7 @@ export interface NewSession {
  * @returns undefined for a plain client
  */
 export function newSession (
-  { relay, settings, handshake, request }: Attempt, config: ResolvedConfig, protocol = ''
+  { relay, settings, handshake, request }: UpgradeAttempt, config: ResolvedConfig, protocol = ''
 ): NewSession | undefined {
   const offer = offerOf(request.raw)
   if (offer === undefined) return undefined

@@ -4,6 +4,7 @@ import * as wsExports from 'ws'
 import { show } from '../errors.js'
 import { offerOf } from '../session/offer.js'
 import { routeOf } from './refusals.js'
+import { bodyHeaders } from './reply.js'
 import type { Duplex } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../shared/clock.js'
@@ -19,13 +20,8 @@ const { subprotocol } = wsExports as unknown as {
 /** RFC 6455 section 1.3. */
 const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 
-const bodyHeaders =
-  'content-(?:disposition|digest|encoding|language|length|location|md5|range|type)|' +
-  'accept-ranges|etag|last-modified'
 const connectionHeaders =
   'connection|keep-alive|transfer-encoding|trailer|upgrade|date|sec-websocket-.*'
-/** Headers that describe the body of a reply. They are removed together with the body. */
-const ofBody = new RegExp(`^(?:${bodyHeaders})$`)
 /** Reply headers that a 101 does not have: it has no body, and its own connection headers. */
 const dropped = new RegExp(`^(?:${bodyHeaders}|${connectionHeaders})$`)
 
@@ -117,26 +113,4 @@ export function completeUpgrade (
 function holdUntilNextTurn (socket: Duplex, clock: Clock): void {
   socket.cork()
   clock.later(() => { socket.uncork() })
-}
-
-export function removeBodyHeaders (reply: FastifyReply): void {
-  for (const name of Object.keys(reply.getHeaders())) {
-    if (ofBody.test(name)) reply.removeHeader(name)
-  }
-}
-
-interface MaybeStream {
-  destroy?: () => void
-  cancel?: () => Promise<void>
-  on?: Duplex['on']
-}
-
-/** Frees the body of a reply that is not sent: a Node or web stream would stay open. */
-export function discardBody (payload: unknown): void {
-  if (typeof payload !== 'object') return
-  const stream = payload as MaybeStream | null
-  if (typeof stream?.destroy === 'function') {
-    stream.on?.('error', () => {})
-    stream.destroy()
-  } else if (typeof stream?.cancel === 'function') stream.cancel().catch(() => {})
 }

@@ -7,7 +7,7 @@ import t from 'tap'
 import { answer, build, handshake, listen, open, raw, record, until } from '../helpers.js'
 import type { FastifyReply } from 'fastify'
 import type { Test } from 'tap'
-import { discardBody } from '../../lib/upgrade/switching-protocols.js'
+import { discardBody } from '../../lib/upgrade/reply.js'
 
 /** The 101 or the refusal of an upgrade whose handler sets some headers. */
 async function upgraded (
