@@ -73,7 +73,7 @@ export async function dashboard (
  * Lets the dashboards of other nodes show a node without a server: a system of `createProcesses`
  * that has joined its cluster. A node whose server has a dashboard needs no call.
  *
- * @throws `FST_WS_RELAY_INVALID_OPTIONS` for another object
+ * @throws `FST_WS_RELAY_INVALID_OPTIONS` for another object, `FST_CLUSTER_NOT_READY`
  */
 export function showNode (processes: Processes): void {
   startAgent(serverRuntime(processes))

@@ -33,7 +33,8 @@ const isHooks = (value: unknown): boolean => {
 }
 const hooks = custom(undefined, 'a function or an array of functions', isHooks)
 
-const optionTable = {
+/** The options, besides those of Fastify. */
+export const optionTable = {
   onRequest: hooks,
   preHandler: hooks,
   actions: {

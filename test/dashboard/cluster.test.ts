@@ -2,13 +2,16 @@ import t from 'tap'
 import Fastify from 'fastify'
 import { dashboard, showNode } from '../../lib/dashboard/index.js'
 import { runtimeOf } from '../../lib/process/processes.js'
+import { createProcesses } from '../../lib/process/index.js'
 import { wsRelay } from '../../lib/index.js'
+import { Rig } from '../connection/transports/clients.js'
 import { TestCluster } from '../cluster/nodes.js'
 import { listen, until } from '../helpers.js'
 import { allowAll, openPage } from './support.js'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import type { Page } from './support.js'
+import type { RemoteNodes } from '../../lib/process/remote/remote-nodes.js'
 import type { Pid } from '../../types/pid.js'
 import type { Process, ProcessSystem } from '../../types/processes.js'
 
@@ -60,7 +63,7 @@ t.test('lists the nodes, and shows the views of those that have a dashboard', as
 
   const pid = worker.spawn(room, { name: 'room' })
   const processes = await page.watch({ view: 'processes', node: 'worker', filter: 'room' })
-  t.match(processes, { node: 'worker', rows: [{ pid, name: 'room' }], total: 2 })
+  t.match(processes, { node: 'worker', rows: [{ pid, name: 'room' }], total: 3 })
   t.match(await page.watch({ view: 'overview', node: 'worker' }), {
     node: 'worker', stats: { aliveBy: { process: 2 } }
   })
@@ -131,8 +134,7 @@ t.test('explains an end of another node, and acts on its processes', async (t) =
 
 t.test('an agent ignores who is no process, and who has no views', async (t) => {
   const { worker } = await build(t)
-  const agent = worker.list()[0]
-  t.equal(worker.info(agent)!.label, 'dashboardAgent')
+  const agent = worker.list().find((pid) => worker.info(pid)!.label === 'dashboardAgent')!
   worker.send(agent, 'dashboard.next', { request: '{"view":"overview"}', key: 1 })
   worker.send(agent, 'dashboard.close', { key: 1 })
   const stranger = worker.spawn(async function stranger (self) {
@@ -153,4 +155,30 @@ t.test('a node that closes leaves the views that others have of it', async (t) =
   await page.watch({ view: 'overview', node: 'worker' })
   await worker.close()
   t.equal(viewersOf(worker), 0)
+})
+
+t.test('an agent tries again when the engine does not take it as a member', async (t) => {
+  const rig = new Rig()
+  let joins = 0
+  const join = async (): Promise<void> => { if (++joins < 3) throw new Error('away') }
+  rig.runtime.clusterAccess.joinCluster({} as RemoteNodes, { groups: { join } } as never)
+  showNode(rig.processes)
+  showNode(rig.processes)
+  await rig.settle()
+  t.equal(joins, 1)
+  for (const expected of [2, 3, 3]) {
+    await rig.advance(3000)
+    t.equal(joins, expected)
+  }
+  t.match(rig.processes.stats().aliveBy, { process: 1, supervisor: 1 })
+})
+
+t.test('showNode throws before the node has joined', async (t) => {
+  const cluster = new TestCluster(t)
+  const system = createProcesses({ node: 'early', cluster: cluster.engine() })
+  t.teardown(() => system.close())
+  t.throws(() => { showNode(system) }, { code: 'FST_CLUSTER_NOT_READY' })
+  await system.ready()
+  showNode(system)
+  t.equal(system.stats().aliveBy.process, 1)
 })

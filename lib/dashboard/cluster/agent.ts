@@ -3,6 +3,7 @@ import { readRequest } from '../requests.js'
 import { Sampler } from '../sampler/sampler.js'
 import { openView } from '../views/open.js'
 import { agentGroup } from './discovery.js'
+import { startSupervisor } from '../../process/supervisor/supervisor.js'
 import type { Runtime } from '../../process/runtime.js'
 import type { Watch } from '../requests.js'
 import type { Body, OpenView } from '../views/view.js'
@@ -28,13 +29,24 @@ export type AgentTopics = {
   'dashboard.close': { readonly key: number }
 }
 
+const agentSupervisor = 'fastify-ws-relay/dashboard'
 const agents = new WeakSet<Runtime>()
 
-/** Starts the agent of this node, unless it has one. Call it when the node has joined. */
+/**
+ * Starts the agent of this node, unless it has one, or no cluster. If the engine does not confirm
+ * its membership, it tries again.
+ * @throws `FST_CLUSTER_NOT_READY`, `FST_PROCESS_CLOSING`
+ */
 export function startAgent (runtime: Runtime): void {
+  runtime.checkOpen()
   if (runtime.clusterAccess.cluster === undefined || agents.has(runtime)) return
   agents.add(runtime)
-  runtime.spawner.spawn(dashboardAgent as unknown as ProcessBody, { args: [runtime] })
+  const start = dashboardAgent as unknown as ProcessBody
+  startSupervisor(runtime, {
+    name: agentSupervisor,
+    backoff: { initial: '1s', max: '30s' },
+    children: [{ id: 'agent', start, args: [runtime], restart: 'transient' }]
+  })
 }
 
 /** The views of one viewer of another node. */
