@@ -1,6 +1,6 @@
 import { figures, type Measurement } from './compare.js'
 import {
-  alone, floor, reference, resumeUnused, resumeUsed, withoutResume, withRelay
+  alone, floor, native, reference, resumeUnused, resumeUsed, withoutResume, withRelay
 } from './scenarios.js'
 import { ratios, spread, type Spread } from './rig/statistics.js'
 import type { Results } from './results.js'
@@ -15,17 +15,18 @@ export interface Goal {
   floor?: Spread
 }
 
-/** The ratio of our server CPU for a unit to another server's. */
+/** The ratio of a figure of ours to another server's: by default of the server CPU for a unit. */
 function toReference (
   results: Results,
   scenario: string,
   other: string = reference,
-  ours = 'ours, serve'
+  ours = 'ours, serve',
+  figure: keyof Measurement = 'cpuPerUnit'
 ): Spread | undefined {
   const comparison = results.comparisons?.find((one) => one.scenario === scenario)
   return (
     comparison &&
-    ratios(figures(comparison, ours, 'cpuPerUnit'), figures(comparison, other, 'cpuPerUnit'))
+    ratios(figures(comparison, ours, figure), figures(comparison, other, figure))
   )
 }
 
@@ -90,6 +91,26 @@ export function goals (results: Results): Goal[] {
     ofRaw('fan-out 1 to 1000, server CPU', 0.8, 'fan-out'),
     ofRaw('rooms 100 x 10, server CPU', 0.65, 'rooms'),
     ofRaw('hot rooms 10 x 100, server CPU', 0.06, 'hot-rooms'),
+    ...[
+      ['echo', 0.72], ['echo-16', 0.12], ['fan-out', 0.66], ['rooms', 0.6], ['hot-rooms', 0.075]
+    ].map(([scenario, atMost]) => ({
+      what: `${scenario}: with the native sender, server CPU`,
+      atMost: atMost as number,
+      unit: `of ${reference}`,
+      measured: toReference(results, scenario as string, reference, native)
+    })),
+    ...(['echo-4k', 'storm'] as const).map((scenario) => ({
+      what: `${scenario}: with the native sender, server CPU`,
+      atMost: 1.02,
+      unit: 'of ours, serve',
+      measured: toReference(results, scenario, 'ours, serve', native)
+    })),
+    ...(['rss', 'heap'] as const).map((figure) => ({
+      what: `idle connection with the native sender, ${figure === 'rss' ? 'RSS' : 'heap'}`,
+      atMost: 1.02,
+      unit: 'of ours, serve',
+      measured: toReference(results, 'idle', 'ours, serve', native, figure)
+    })),
     ...['fan-out', 'rooms', 'hot-rooms'].map((scenario) => ({
       what: `${scenario}: \`groups.broadcast\` beside a loop over PIDs`,
       atMost: 1.1,

@@ -18,8 +18,9 @@ import {
 } from './page.js'
 import { runInProcess } from './rig/generator.js'
 import { benchFolder, describeMachine } from './rig/machine.js'
+import { buildNative } from './rig/native.js'
 import { installPeers } from './rig/peers.js'
-import { scenarios, servers, type Scenario } from './scenarios.js'
+import { native, scenarios, servers, type Scenario } from './scenarios.js'
 import type { Results, Sleeping } from './results.js'
 import type { Timed } from './process/timing.js'
 
@@ -78,9 +79,13 @@ function print (section: string): void {
 
 async function run (): Promise<Results> {
   const wanted = chosen(parts, values.only.split(','), String)
-  const kinds = chosen(servers, values.servers.split(';'), ({ name }) => name)
+  let kinds = chosen(servers, values.servers.split(';'), ({ name }) => name)
   const compared = chosen(scenarios, values.scenarios.split(','), ({ name }) => name)
   installPeers()
+  const needsNative = wanted.includes('compare') &&
+    compared.some((scenario) => scenario.kinds === undefined) &&
+    kinds.some(({ name }) => name === native)
+  if (needsNative && !buildNative()) kinds = kinds.filter(({ name }) => name !== native)
   const results: Results = { machine: describeMachine(), rounds }
 
   if (wanted.includes('compare')) {

@@ -7,6 +7,8 @@ export const reference = 'raw ws'
 /** The cost of sockets alone: frames are not parsed, and answers are prepared. */
 export const floor = 'bare net'
 
+export const native = 'ours, native'
+
 /** The servers in the order of a round. */
 export const servers: readonly ServerKind[] = [
   { name: reference, file: 'raw-ws.mjs', protocol: 'ws' },
@@ -17,7 +19,8 @@ export const servers: readonly ServerKind[] = [
   { name: 'Socket.IO', file: 'socket.io.mjs', protocol: 'socket.io' },
   { name: 'ours, serve', file: 'ours.js', argument: 'serve', protocol: 'ws' },
   { name: 'ours, for await', file: 'ours.js', argument: 'loop', protocol: 'ws' },
-  { name: 'ours, broadcast', file: 'ours.js', argument: 'broadcast', protocol: 'ws' }
+  { name: 'ours, broadcast', file: 'ours.js', argument: 'broadcast', protocol: 'ws' },
+  { name: native, file: 'ours.js', argument: 'serve native', protocol: 'ws', native: true }
 ]
 
 export const alone = 'Fastify alone'

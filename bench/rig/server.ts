@@ -13,6 +13,8 @@ export interface ServerKind {
   file: string
   argument?: string
   protocol: 'ws' | 'resume' | 'socket.io'
+  /** Whether it uses the native sender. The others do not, even if it is compiled. */
+  native?: true
 }
 
 const startTimeout = 10_000
@@ -42,7 +44,8 @@ export class ServerUnderTest {
       path,
       kind.argument ?? ''
     ])
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const env = { ...process.env, WS_RELAY_NO_NATIVE: kind.native ? '' : '1' }
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], env })
     alive.add(child)
     child.once('exit', () => { alive.delete(child) })
     const tooLate = setTimeout(() => child.kill('SIGKILL'), startTimeout)

@@ -1,11 +1,14 @@
 // The server of the bench, with a process per room. The argument chooses how the process reads its
-// messages: `serve`, `loop` (for await), or `broadcast` (serve, with the clients in a group). With
-// `resume` after it, clients may resume. With `metrics` after it, the metrics are read ten times a
-// second. With `keyed` after it, the target of the echo is a key instead of a PID.
+// messages: `serve`, `loop` (for await), or `broadcast` (serve, with the clients in a group). A
+// second word adds a feature:
+// - `resume`: clients may resume
+// - `metrics`: the metrics are read ten times a second
+// - `native`: the native sender has to be in use
 import Fastify from 'fastify'
 import * as client from 'prom-client'
 import wsRelay, { type Pid, type Process, type WsMessage } from '../../lib/index.js'
 import { collect } from '../../lib/metrics/index.js'
+import { nativeLoaded } from '../../lib/websocket/native.js'
 import { listen } from './usage.js'
 
 const [mode, feature] = process.argv[2].split(' ')
@@ -81,3 +84,7 @@ if (feature === 'metrics') {
 }
 
 await listen(app)
+await nativeLoaded
+if (feature === 'native' && !app.processes.stats().connections.nativeSender) {
+  throw new Error('the native sender is not in use')
+}
