@@ -8,6 +8,7 @@ const open = [({ open }: Point) => open]
 t.test('has one column of times, and one for each value', async (t) => {
   const history = new History()
   t.strictSame(history.columns(open), [[], []])
+  history.add('a', [])
   t.equal(history.last, undefined)
   history.add('a', [point(1000, 5), point(2000, 6)])
   t.strictSame(history.columns(open), [[1, 2], [5, 6]])
