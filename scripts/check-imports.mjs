@@ -57,6 +57,9 @@ const rooms = {
     packages: ['@sinclair/typebox', '@standard-schema/spec']
   },
   'lib/metrics': { rooms: ['lib/errors.ts', 'types'] },
+  'lib/otel': {
+    rooms: ['lib/errors.ts', 'lib/shared', 'types'], packages: ['@opentelemetry/api']
+  },
   'lib/index.ts': { rooms: ['lib', 'types'], packages: ['fastify', 'fastify-plugin'] }
 }
 

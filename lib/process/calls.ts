@@ -34,6 +34,8 @@ export interface Answer {
   fail (error: unknown): void
   /** The call was not accepted: the caller gets `error` itself. */
   reject (error: unknown): void
+  /** The trace context of the caller, if messages are traced. */
+  readonly traceparent?: string | undefined
 }
 
 /** The arguments of a call, checked. */
@@ -43,6 +45,7 @@ export interface CallTerms {
   readonly timeout: number
   readonly signal: AbortSignal | undefined
   readonly owner: PendingOwner | undefined
+  readonly traceparent: string | undefined
   /** The process of a key, which may fail before it has started. */
   readonly starting: { readonly hasStarted: boolean } | undefined
 }
@@ -93,6 +96,10 @@ export class PendingCall implements ExitListener, Answer, PendingOperation {
     this.#host = host
     this.#terms = { ...this.#terms, to, starting }
     host.monitor(to, this)
+  }
+
+  get traceparent (): string | undefined {
+    return this.#terms.traceparent
   }
 
   reply (value: unknown): void {

@@ -15,7 +15,7 @@ export class Mail {
   readonly payload: unknown
   readonly from: Pid | undefined
   readonly reply: (value?: unknown) => void
-  readonly fail: (error: unknown) => void
+  fail: (error: unknown) => void
   /** Bytes of client data, or the call that waits for an answer. It knows its bytes by itself. */
   readonly #bytesOrCall: number | Answer
   /** The next message in the circular list of a mailbox. */

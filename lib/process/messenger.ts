@@ -7,6 +7,7 @@ import { KeyCall } from './keyed/key-mail.js'
 import { Search } from './keyed/search.js'
 import { checkTopic } from './message.js'
 import type { Clock } from '../shared/clock.js'
+import type { SpansSlot } from '../shared/message-spans.js'
 import type { CallHost, PendingOwner } from './calls.js'
 import type { Counters } from './stats/counters.js'
 import type { KeyHolder } from './keyed/key.js'
@@ -22,7 +23,7 @@ import type { RefusalReason } from '../../types/stats.js'
 const defaultCallTimeout = 5000
 
 /** The parts of the runtime that messages use. */
-export interface MessengerHost {
+export interface MessengerHost extends Readonly<SpansSlot> {
   readonly clock: Clock
   readonly counters: Counters
   readonly exitSignals: CallHost
@@ -48,6 +49,7 @@ export class Messenger {
   readonly #kinds: Kinds
   readonly #counters: Counters
   readonly #clock: Clock
+  readonly #slot: Readonly<SpansSlot>
   /**
    * For calls to other nodes. There the call frame itself monitors the callee. So the call monitors
    * nothing when it is made: `#callRemote` does after the frame was sent.
@@ -62,6 +64,7 @@ export class Messenger {
     this.#kinds = host.kinds
     this.#counters = host.counters
     this.#clock = host.clock
+    this.#slot = host
     this.#remoteCallHost = {
       monitor () {},
       demonitor: (target, listener) => { host.exitSignals.demonitor(target, listener) }
@@ -139,6 +142,7 @@ export class Messenger {
       timeout,
       signal,
       owner: caller,
+      traceparent: this.#slot.spans?.traceparent(caller?.pid),
       starting: entity instanceof Instance ? entity : undefined
     })
     caller?.addPending(call)
@@ -163,6 +167,7 @@ export class Messenger {
       timeout: defaultCallTimeout,
       signal: undefined,
       owner: undefined,
+      traceparent: undefined,
       starting: undefined
     })
     this.#callRemote(remote, call, to, topic, undefined, undefined)

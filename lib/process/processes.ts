@@ -1,5 +1,6 @@
 import { toError } from '../errors.js'
 import { published } from '../shared/contract.js'
+import { withSpans } from '../shared/message-spans.js'
 import { checkDrain } from './options.js'
 import { statsOf } from './stats/stats.js'
 import { startSupervisor } from './supervisor/supervisor.js'
@@ -19,7 +20,7 @@ export function runtimeOf (processes: object): Runtime | undefined {
 
 /** Makes `fastify.processes` from a runtime. The interface `Processes` documents it. */
 export function processesFacade (runtime: Runtime): Processes {
-  const processes = published<Processes>(Object.freeze(membersOf(runtime)))
+  const processes = published<Processes>(Object.freeze(withSpans(runtime, membersOf(runtime))))
   runtimes.set(processes, runtime)
   return processes
 }
@@ -29,7 +30,8 @@ export function processSystemFacade (
   runtime: Runtime,
   own: Pick<ProcessSystem, 'ready' | 'close'>
 ): ProcessSystem {
-  const system = published<ProcessSystem>(Object.freeze(Object.assign(membersOf(runtime), own)))
+  const members = Object.assign(membersOf(runtime), own)
+  const system = published<ProcessSystem>(Object.freeze(withSpans(runtime, members)))
   runtimes.set(system, runtime)
   return system
 }

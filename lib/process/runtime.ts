@@ -32,6 +32,7 @@ import type { TurnOrder } from './scheduler.js'
 import type { RunningSupervisor } from './supervisor/tree.js'
 import type { ServerStats } from './stats/stats.js'
 import type { Clock } from '../shared/clock.js'
+import type { MessageSpans } from '../shared/message-spans.js'
 import type { WatermarkLimits } from '../shared/watermark.js'
 import type { ProcessInfo } from '../../types/info.js'
 import type { Exit } from '../../types/messages.js'
@@ -93,6 +94,8 @@ export class Runtime {
   readonly shutdown: Shutdown
   readonly names: Names
   readonly groups: Groups
+  /** Present while messages are traced. */
+  spans: MessageSpans | undefined
   /** The numbers of the server, if there is one. */
   serverStats: (() => ServerStats) | undefined
 

@@ -17,7 +17,10 @@ export const frameTypes = {
    * node may have missed messages.
    */
   missed: 15,
-  /** `ref`: the number of the call; the answer has the same. */
+  /**
+   * `ref`: the number of the call; the answer has the same. `text`: the topic. If the caller has a
+   * trace context, that comes first: `@`, the context, a line break, the topic.
+   */
   call: 20,
   reply: 21,
   fail: 22,

@@ -71,8 +71,10 @@ export class RemoteCalls {
     peer: Peer, to: Pid, topic: string, payload: Encoded, from: Pid | undefined, caller: Caller
   ): boolean {
     const ref = this.#context.nextRef()
+    const { traceparent } = caller
+    const text = traceparent === undefined ? topic : `@${traceparent}\n${topic}`
     const fields = { type: frameTypes.call, to: serialOf(to), from: serialOf(from), ref }
-    if (!peer.sendUrgent({ ...fields, text: topic, ...payload })) return false
+    if (!peer.sendUrgent({ ...fields, text, ...payload })) return false
     this.expectAnswer(peer, ref, to, caller)
     return true
   }
@@ -100,7 +102,8 @@ export class RemoteCalls {
     return pending
   }
 
-  #receiveCall (peer: Peer, { to, from, ref, text: topic, kind, body }: Frame): boolean {
+  #receiveCall (peer: Peer, { to, from, ref, text, kind, body }: Frame): boolean {
+    const { topic, traceparent } = headOf(text)
     const callee = this.#context.pid(to)
     if (topic === explainTopic) {
       const findings = encodePayload(this.#context.local.findingsOf(callee))!
@@ -121,6 +124,7 @@ export class RemoteCalls {
     }
     const answer = this.answerFor(peer, ref, callee, topic)
     if (answer === undefined) return true
+    answer.traceparent = traceparent
     const sender = from === 0 ? undefined : peer.pid(from)
     const accepted = this.#context.local.deliver(callee, topic, decoded.payload, sender, answer)
     if (accepted) return true
@@ -187,6 +191,7 @@ export class RemoteCalls {
 class IncomingCall implements Answer {
   readonly bytes: number
   onSettled: (() => void) | undefined
+  traceparent: string | undefined
   readonly #context: NodeContext
   readonly #incoming: IncomingMonitors
   readonly #peer: Peer
@@ -257,6 +262,20 @@ class AnswerOfNode implements KeyAnswer {
     const tooLong = new RangeError('The error is too large for another node')
     this.#peer.sendFrame({ ...fields, ...encodeError(tooLong) })
   }
+}
+
+/** The text of a call. */
+interface CallHead {
+  readonly topic: string
+  readonly traceparent: string | undefined
+}
+
+/** The topics of users do not begin with `@`, and those of the system have no line break. */
+function headOf (text: string): CallHead {
+  const end = text.startsWith('@') ? text.indexOf('\n') : -1
+  return end === -1
+    ? { topic: text, traceparent: undefined }
+    : { topic: text.slice(end + 1), traceparent: text.slice(1, end) }
 }
 
 function encodeError (error: unknown): Encoded {

@@ -9,6 +9,7 @@ import type { Description, Target } from '../entity.js'
 import type { TopicFilter } from '../message.js'
 import type { Runnable, Scheduler } from '../scheduler.js'
 import type { LifecycleHost } from './lifecycle.js'
+import type { SpansSlot } from '../../shared/message-spans.js'
 import type { Producer, WatermarkLimits } from '../../shared/watermark.js'
 import type { PendingReceive } from './pending-receives.js'
 import type { FallbackHandler, HandlerTable } from './service.js'
@@ -25,7 +26,7 @@ const mailPerTurn = 16
 const sendsPerTurn = 256
 
 /** The parts of the runtime that a process uses. */
-export interface ActorHost extends LifecycleHost {
+export interface ActorHost extends LifecycleHost, Readonly<SpansSlot> {
   readonly scheduler: Scheduler
   /** Creates the `self` that the body gets. */
   createSelf (actor: Actor): unknown
@@ -99,9 +100,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
     this.enqueueMail(new Mail(topic, payload, undefined))
   }
 
-  get congested (): boolean {
-    return this.mailbox.congested
-  }
+  get congested (): boolean { return this.mailbox.congested }
 
   subscribeToDrain (producer: Producer): void {
     this.mailbox.subscribeToDrain(producer)
@@ -127,6 +126,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
     if (mail === undefined) return undefined
     this.#mailLeft--
     this.host.counters.messageDelivered()
+    this.host.spans?.mailTaken(this, mail)
     if (mail.topic === '@group') {
       this.lazyState.groupUpdates!.removeUpdate(mail.payload as SystemTopics['@group'])
     }
@@ -149,6 +149,7 @@ export class Actor extends Lifecycle implements Target, Runnable {
       this.#settleStoppedReceive(receive)
       return
     }
+    this.host.spans?.mailAwaited(this)
     this.#firstReceive = appendReceive(this.#firstReceive, receive)
     this.requestTurn()
   }
@@ -286,7 +287,8 @@ export class Actor extends Lifecycle implements Target, Runnable {
 
   #handleMail (service: Service, mail: Mail): Promise<unknown> | undefined {
     try {
-      const result = service.handleMail(mail)
+      const { spans } = this.host
+      const result = spans ? spans.handle(this, mail, service) : service.handleMail(mail)
       if (result === undefined) return undefined
       if (result !== unhandled) return asPromise(result) ?? this.#checkReturned(mail)
     } catch (thrown) {

@@ -1,0 +1,145 @@
+// Spans of the messages of clients, on an application whose requests have spans.
+import { context, trace } from '@opentelemetry/api'
+import { AlwaysOffSampler } from '@opentelemetry/sdk-trace-base'
+import Fastify from 'fastify'
+import { once } from 'node:events'
+import t from 'tap'
+import { wsRelay } from '../../lib/index.js'
+import { instrument } from '../../lib/otel/index.js'
+import { listen, open, record, until } from '../helpers.js'
+import { Telemetry } from './telemetry.js'
+import type { FastifyInstance } from 'fastify'
+import type { Test } from 'tap'
+import type WebSocket from 'ws'
+import type { Process } from '../../types/processes.js'
+
+/** An application with a span for each request, as `@fastify/otel` makes them. */
+async function build (t: Test, { tracer }: Telemetry): Promise<FastifyInstance> {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  app.addHook('onRequest', (request, reply, done) => {
+    const span = tracer.startSpan(`GET ${request.url}`)
+    reply.raw.once('finish', () => { span.end() })
+    context.with(trace.setSpan(context.active(), span), done)
+  })
+  await app.register(wsRelay)
+  return app
+}
+
+async function echo (client: WebSocket, text: string): Promise<string> {
+  const message = once(client, 'message')
+  client.send(text)
+  return String((await message)[0])
+}
+
+const message = { kind: 'CONSUMER', parent: undefined, error: undefined }
+
+t.test('makes a span for each message, with a link to its upgrade', async (t) => {
+  const telemetry = new Telemetry(t)
+  const app = await build(t, telemetry)
+  t.teardown(instrument(app.processes, telemetry.tracer))
+  const roomPid = app.processes.spawn(async function room (self) {
+    await self.serve({
+      'ws.message': async ({ client_pid, data }) => {
+        await Promise.resolve()
+        const { traceId } = trace.getActiveSpan()!.spanContext()
+        self.send(client_pid, 'ws.send', { data: `${String(data)} ${traceId}` })
+      }
+    }, () => {})
+  })
+  app.get('/a', (request, reply) => { reply.relay(roomPid).send() })
+  app.get('/b', (request, reply) => { reply.relay(roomPid, { message_topic: 'chat' }).send() })
+  const url = `ws://127.0.0.1:${await listen(app)}`
+  const a = await open(t, `${url}/a`)
+  const b = await open(t, `${url}/b`)
+  const answers = [await echo(a, 'one'), await echo(a, 'two')]
+  b.send('three')
+  await until(() => telemetry.seen.length === 5)
+  t.strictSame(telemetry.seen.filter(({ name }) => name.startsWith('process')), [
+    { ...message, name: 'process room', topic: 'ws.message', links: ['GET /a'] },
+    { ...message, name: 'process room', topic: 'ws.message', links: ['GET /a'] },
+    { ...message, name: 'process room', topic: 'chat', links: ['GET /b'] }
+  ])
+  const spans = telemetry.spans.filter(({ name }) => name === 'process room')
+  const traces = telemetry.spans.map((span) => span.spanContext().traceId)
+  t.equal(new Set(traces).size, 5, 'each message is a trace of its own')
+  t.strictSame(answers, ['one', 'two'].map((text, i) => `${text} ${spans[i].spanContext().traceId}`))
+  const { 'ws_relay.from': from, ...attributes } = spans[0].attributes
+  t.strictSame(attributes, {
+    'messaging.operation.name': 'process',
+    'messaging.operation.type': 'process',
+    'messaging.system': 'fastify-ws-relay',
+    'messaging.destination.name': 'room',
+    'ws_relay.pid': roomPid,
+    'ws_relay.topic': 'ws.message'
+  })
+  t.equal(app.processes.info(String(from))?.kind, 'ws')
+})
+
+t.test('a handler calls, and an error of it is on the span', async (t) => {
+  const telemetry = new Telemetry(t)
+  const app = await build(t, telemetry)
+  const stop = instrument(app.processes, telemetry.tracer)
+  t.teardown(stop)
+  const storePid = app.processes.spawn(async function store (self) {
+    await self.serve({}, ({ reply }) => { reply(1) })
+  })
+  const bot = async (self: Process): Promise<void> => {
+    await self.serve({
+      'ws.message': async ({ data }) => {
+        await self.call(storePid, 'save', data)
+        throw new Error('no more')
+      }
+    }, () => {})
+  }
+  app.get('/bot', (request, reply) => { reply.relay(bot).send() })
+  const client = await open(t, `ws://127.0.0.1:${await listen(app)}/bot`)
+  const closed = once(client, 'close')
+  client.send('hello')
+  t.equal((await closed)[0], 1011)
+  const [save, handled] = telemetry.seen.filter(({ name }) => name.startsWith('process'))
+  t.match(save, { name: 'process store', parent: 'process bot', kind: 'INTERNAL' })
+  t.match(handled, { name: 'process bot', links: ['GET /bot'], error: 'no more' })
+})
+
+t.test('records nothing of a message that is not sampled', async (t) => {
+  const telemetry = new Telemetry(t, new AlwaysOffSampler())
+  const app = await build(t, telemetry)
+  t.teardown(instrument(app.processes, telemetry.tracer))
+  const { pid } = record(app)
+  app.get('/', (request, reply) => { reply.relay(pid).send() })
+  const client = await open(t, `ws://127.0.0.1:${await listen(app)}`)
+  t.equal(await echo(client, 'one'), 'one')
+  t.strictSame(telemetry.spans, [])
+})
+
+t.test('makes a span without a link where the upgrade has none', async (t) => {
+  const telemetry = new Telemetry(t)
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(wsRelay)
+  t.teardown(instrument(app.processes, telemetry.tracer))
+  const { pid } = record(app)
+  app.get('/', (request, reply) => { reply.relay(pid).send() })
+  const client = await open(t, `ws://127.0.0.1:${await listen(app)}`)
+  t.equal(await echo(client, 'one'), 'one')
+  t.equal(await echo(client, 'two'), 'two')
+  t.strictSame(telemetry.seen[0], {
+    ...message, name: 'process recorder', topic: 'ws.message', links: []
+  })
+})
+
+t.test('does not take other messages for those of a client', async (t) => {
+  const telemetry = new Telemetry(t)
+  const app = await build(t, telemetry)
+  t.teardown(instrument(app.processes, telemetry.tracer))
+  const { pid, next } = record(app)
+  for (const payload of [null, 'text', {}, { client_pid: pid }, { client_pid: pid, type: 'text' }]) {
+    app.processes.send(pid, 'note', payload)
+    await next('note')
+  }
+  const other = app.processes.spawn((self) => { self.send(pid, 'note', { client_pid: pid }) })
+  await next('note')
+  await app.processes.exited(other)
+  t.strictSame(telemetry.spans, [])
+})
