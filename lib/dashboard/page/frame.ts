@@ -22,8 +22,10 @@ const titles: Readonly<Record<Route['view'], string>> = {
 }
 
 /** The view that the navigation shows as the current one. */
-const entryOf = ({ view }: Route): string =>
-  view === 'process' || view === 'tap' ? 'processes' : view
+function entryOf ({ route: { view }, isConnection }: Frame): string {
+  if (view !== 'process' && view !== 'tap') return view
+  return isConnection ? 'connections' : 'processes'
+}
 
 export function titleOfRoute ({ view, of }: Route, node: string): string {
   const what = of === '' ? titles[view] : `${titles[view]} ${of}`
@@ -38,6 +40,8 @@ export interface Frame {
   readonly ownNode: string
   readonly link: StateEvent
   readonly isPaused: boolean
+  /** Whether the process of the route is a connection. */
+  readonly isConnection: boolean
   /** The words of the live region. */
   readonly said: string
   readonly view: Content
@@ -62,7 +66,7 @@ function entry (frame: Frame, view: typeof views[number]): TemplateResult {
   const number = numbers[view]
   const { node = '' } = route.query
   return html`<a href=${hashOf(view, '', { node })}
-    aria-current=${entryOf(route) === view ? 'page' : nothing}>${titles[view]}${
+    aria-current=${entryOf(frame) === view ? 'page' : nothing}>${titles[view]}${
     view === 'ends' && crashes > 0
       ? html`<small class="alarm">${crashes}<span class="unseen"> crashes in the last minute</span>
         </small>`

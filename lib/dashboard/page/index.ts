@@ -181,6 +181,12 @@ function viewOf (answer: Answer): TemplateResult {
   return (template as (context: object) => TemplateResult)({ ...surroundings, answer })
 }
 
+function isConnection (answer: Answer | undefined): boolean {
+  if (answer?.view !== 'process') return false
+  const { info, explanation } = answer
+  return (info ?? explanation?.chain[0])?.kind === 'ws'
+}
+
 /** Draws once for all changes of this moment. */
 function draw (): void {
   if (isDrawing) return
@@ -197,6 +203,7 @@ function draw (): void {
       ownNode: session.hello?.node ?? '',
       link: session.state,
       isPaused: session.isPaused,
+      isConnection: isConnection(session.watch('view')?.answer),
       said,
       view: content(),
       pause: () => { pause(!isPausedByUser) }

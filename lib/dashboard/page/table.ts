@@ -71,11 +71,25 @@ export function table<Row> (options: Table<Row>): TemplateResult {
   </table></div>`
 }
 
-/** The line below a table that has not all rows. */
-export function foot (shown: number, matching: number, all: number, noun: string): Content {
+/** Rows that the server sends at most. */
+const most = 500
+
+/**
+ * The line below a list that has not all rows.
+ *
+ * @param change of the route, for a button that asks for more rows
+ */
+export function foot (
+  shown: number, matching: number, all: number, noun: string,
+  change?: (query: { limit: string }) => void
+): Content {
   if (shown === all) return nothing
   const of = matching === all ? `${all}` : `${matching} that match, of ${all}`
-  return html`<p class="foot">${shown === matching
+  const hasMore = change !== undefined && shown < matching && shown < most
+  return html`<p class="foot"><span>${shown === matching
     ? `${matching} of ${all} ${noun} match.`
-    : `The first ${shown} of ${of} ${noun}. Filter or sort to find others.`}</p>`
+    : `The first ${shown} of ${of} ${noun}. Filter or sort to find others.`}</span>${hasMore
+    ? html`<button type="button" class="quiet" @click=${() => { change({ limit: String(most) }) }}
+        >Show up to ${most}</button>`
+    : nothing}</p>`
 }

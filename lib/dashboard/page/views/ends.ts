@@ -28,5 +28,5 @@ export const ends: ViewOf<'ends'> = (context) => {
       : html`${endList(rows, node, {
           isFresh: ({ pid }) => known !== undefined && !known.has(pid)
         })}
-        ${foot(rows.length, matched, total, 'ends')}`}</section>`
+        ${foot(rows.length, matched, total, 'ends', change)}`}</section>`
 }

@@ -24,15 +24,11 @@ interface ListAnswer<Row> {
   readonly matched: number
 }
 
-/** Rows that a click on "show more" asks for. */
-const more = 500
-
 function list<Row> (
   context: Surroundings, { rows, total, matched }: ListAnswer<Row>, options: ListOptions<Row>
 ) {
   const { title, noun, columns, byDefault, tools = nothing, keyOf } = options
   const { known } = context
-  const hasMore = rows.length < matched && rows.length < more
   return html`${heading(title, plural(total, noun.replace(/s$/, ''), noun), [
     tools, total > 0 ? filterOf(context, `Filter ${noun}`) : nothing
   ])}
@@ -48,11 +44,7 @@ function list<Row> (
       isNew: (row) => known !== undefined && !known.has(keyOf(row)),
       sorting: sortingOf(context, byDefault),
       sortBy: sortWith(context)
-    })}${foot(rows.length, matched, total, noun)}${hasMore
-      ? html`<p class="foot"><button type="button" class="quiet"
-          @click=${() => { context.change({ limit: String(more) }) }}
-          >Show up to ${more}</button></p>`
-      : nothing}`}</section>`
+    })}${foot(rows.length, matched, total, noun, context.change)}`}</section>`
 }
 
 /** A number that should be 0. */

@@ -55,7 +55,7 @@ function facts (answer: OverviewAnswer): TemplateResult {
     ['Connections', connections(answer)],
     ['Processes', count(aliveBy.process)],
     ['Supervisors', count(aliveBy.supervisor)],
-    ['Restarts', html`${count(restarts)}${
+    ['Child restarts', html`${count(restarts)}${
       giveUps === 0 ? nothing : html` <small class="over">${count(giveUps)} gave up</small>`}`],
     ['Refused upgrades', count(refused)],
     ['Longest turn', milliseconds(longestTurn)],

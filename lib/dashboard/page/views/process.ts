@@ -39,6 +39,15 @@ export function nameOf ({ pid, label, names }: ProcessDetails): string {
   return titleOf({ pid, label, name: names[0] })
 }
 
+/** The heading of a view of it: a connection has a target, and seldom a name. */
+function headingOf (details: ProcessDetails): string {
+  const name = nameOf(details)
+  const { connection, names } = details
+  return connection === undefined || names.length > 0
+    ? name
+    : `${name} to ${titleOf(connection.target)}`
+}
+
 function path (details: ProcessDetails, context: Surroundings): Content {
   if (details.path.length === 0) return nothing
   return html`<nav aria-label="Supervisors"><ol class="crumbs">${details.path.map((step) =>
@@ -60,8 +69,8 @@ function factsOf (details: ProcessDetails, context: Surroundings): TemplateResul
       : [
           ['State', stateOf(connection.state)],
           ['Target', processLink(connection.target, context.node, '')],
-          ['Messages of the client', count(connection.messages)],
-          ['Waiting for the client', bytes(connection.buffered)],
+          ['Messages', count(connection.messages)],
+          ['Waiting', bytes(connection.buffered)],
           ['Dropped', count(connection.dropped)]
         ] as Array<[string, Content]>,
     ['Age', duration(uptime)]
@@ -139,7 +148,7 @@ export const processView: ViewOf<'process'> = (context) => {
     const { status, connection } = info
     const state = connection?.state ?? status
     return html`${path(info, context)}
-      ${heading(html`${nameOf(info)} ${pill(stateOf(state), toneOf(state))}`,
+      ${heading(html`${headingOf(info)} ${pill(stateOf(state), toneOf(state))}`,
         html`<span class="pid">${info.pid}</span>${
           info.kind === 'ws' || info.label === nameOf(info) ? nothing : ` ${info.label}`}`,
         tools(info, context))}
