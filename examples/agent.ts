@@ -42,7 +42,7 @@ async function conversation (self: Process<ClientMessages<typeof agent>>) {
 app.get('/agent', async (_request, reply) => reply.relay(conversation, { protocol: agent }))
 
 const html = `<!doctype html>
-<title>Agent</title>
+<title>Agent</title><link rel="icon" href="data:,">
 <form id="form"><input id="text" maxlength="1000" autofocus>
   <button type="button" id="cancel">Cancel</button></form>
 <p id="answer"></p>

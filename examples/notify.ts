@@ -40,8 +40,8 @@ app.post('/notify', { onRequest, schema: { body } }, async ({ body: { user, text
   ({ reached: app.processes.groups.broadcast(user, 'notice', text) }))
 
 const html = `<!doctype html>
-<title>Notices</title>
-<form id="form">To <input id="to" value="ada"> <input id="text" autofocus></form>
+<title>Notices</title><link rel="icon" href="data:,">
+<form id="form"><input id="to" value="ada"><input id="text" autofocus><button>Send</button></form>
 <ol id="list"></ol>
 <script type="module">
   import { connect } from '/client.js'
@@ -50,6 +50,7 @@ const html = `<!doctype html>
   const logIn = async () => (await post('/login', { user: location.hash.slice(1) || 'ada' })).token
   // Each try has a fresh token, also after the old one has expired (1008).
   const socket = connect(async () => '/notices?token=' + await logIn(), { reconnect: () => true })
+  socket.on('state', ({ state }) => { document.title = state })
   socket.on('notice', (text) => {
     list.append(Object.assign(document.createElement('li'), { textContent: text }))
   })

@@ -40,7 +40,7 @@ app.get('/rooms/:room/:name', { schema: { params } }, async ({ params: { room, n
   await reply.relay(rooms.key(room), { protocol: chat, metadata: { name } }))
 
 const html = `<!doctype html>
-<title>Rooms</title>
+<title>Rooms</title><link rel="icon" href="data:,">
 <form id="form"><input id="text" maxlength="500" autofocus></form>
 <ol id="list"></ol>
 <script type="module">
