@@ -13,13 +13,18 @@ const { setCurrentTest } = await import(`../${output}/node_modules/tap/index.js`
 /** Events of the process whose listeners tap itself adds and removes. */
 const ofTap = ['exit', 'uncaughtExceptionMonitor']
 
+/** Globals in which zod keeps its configuration, from the first import on. */
+const ofLibraries = /^__zod_global/
+
 /** State of the process that every file shares with the others: same before and after a file. */
 function sharedState () {
   return {
     listeners: Object.fromEntries(process.eventNames()
       .filter((name) => !ofTap.includes(name) && process.listenerCount(name) > 0)
       .map((name) => [String(name), process.listenerCount(name)])),
-    globals: Object.getOwnPropertyNames(globalThis).sort(),
+    globals: Object.fromEntries(Object.getOwnPropertyNames(globalThis)
+      .filter((name) => !ofLibraries.test(name))
+      .map((name) => [name, true])),
     replaced: {
       setTimeout,
       setInterval,

@@ -49,6 +49,7 @@ t.test('counts spawns, exits, messages and dead letters in stats', async (t) => 
     deadLettersBy: { none: 1, unhandled: 0, ended: 1 },
     refused: 1,
     refusedBy: { ...counts.refusedBy, full: 1 },
+    invalid: 0,
     keyed: {}
   })
   const server = [connections, upgrades].flatMap(numbersIn)
