@@ -22,14 +22,17 @@ export class Tap {
   total = 0
   dropped = 0
   ended = false
+  /** Whether the server has begun: an event from now on is shown. */
+  hasBegun = false
   isHeld = false
 
   begin (pid: string): void {
     if (pid === this.pid) return
-    Object.assign(this, { pid, lines: [], total: 0, dropped: 0, ended: false, isHeld: false })
+    Object.assign(this, new Tap(), { pid })
   }
 
   add ({ events, dropped, ended }: TraceAnswer): void {
+    this.hasBegun = true
     this.dropped += dropped
     this.ended ||= ended
     if (this.isHeld) return
@@ -86,7 +89,9 @@ export function tapView (
         tap.dropped === 0 ? '' : `, ${tap.dropped} left out`}.${
         tap.ended ? html` <strong>It has ended.</strong>` : nothing}</p>
       ${tap.lines.length === 0
-        ? empty('Nothing yet', 'A message appears when it arrives or is sent.')
+        ? tap.hasBegun
+          ? empty('Nothing yet', 'A message appears when it arrives or is sent.')
+          : empty('Waiting for the server')
         : html`<ol class="tap" tabindex="0" aria-label="Events, newest first">${
           repeat(tap.lines, ({ key }) => key, (line) => lineOf(line, context.node))}</ol>`}
     </section>`
