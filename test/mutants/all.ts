@@ -5,6 +5,7 @@ import { parkMutants } from './park.js'
 import { keyMutants } from './keys.js'
 import { explainMutants } from './explain.js'
 import { processMutants } from './process.js'
+import { protocolMutants } from './protocol.js'
 import { relayMutants } from './relay.js'
 import { resumeMutants } from './resume.js'
 import { warningMutants } from './warnings.js'
@@ -12,7 +13,7 @@ import type { Mutant } from './mutant.js'
 
 export const mutants: readonly Mutant[] = [
   ...processMutants, ...keyMutants, ...relayMutants, ...resumeMutants, ...parkMutants,
-  ...drainMutants,
+  ...drainMutants, ...protocolMutants,
   ...clusterMutants, ...clientMutants,
   ...explainMutants, ...warningMutants
 ]

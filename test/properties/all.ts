@@ -7,6 +7,7 @@ import { fanOut } from './cluster/fan-out.js'
 import { keys } from './processes/keys.js'
 import { names } from './cluster/names.js'
 import { park } from './park/park.js'
+import { protocol } from './protocol/protocol.js'
 import { resume } from './resume/resume.js'
 import { relations } from './processes/relations.js'
 import { supervisors } from './processes/supervisors.js'
@@ -23,6 +24,7 @@ export const suites: readonly Suite[] = [
   connections,
   resume,
   park,
+  protocol,
   drains,
   wire,
   names,
