@@ -1,6 +1,7 @@
 import { figures, type Measurement } from './compare.js'
 import {
-  alone, floor, native, reference, resumeUnused, resumeUsed, withoutResume, withRelay
+  alone, checked, floor, native, parsesItself, reference, resumeUnused, resumeUsed, withoutResume,
+  withRelay
 } from './scenarios.js'
 import { ratios, spread, type Spread } from './rig/statistics.js'
 import type { Results } from './results.js'
@@ -30,13 +31,13 @@ function toReference (
   )
 }
 
-/** The CPU time of an echo in microseconds, minus that of raw ws. Negative when it is less. */
-function added (results: Results): Spread | undefined {
-  const comparison = results.comparisons?.find(({ scenario }) => scenario === 'echo')
+/** The CPU time of a message in microseconds, minus that of another server. Negative: less. */
+function added (
+  results: Results, scenario: string, server: string, other: string
+): Spread | undefined {
+  const comparison = results.comparisons?.find((one) => one.scenario === scenario)
   if (comparison === undefined) return undefined
-  const [ours, raw] = ['ours, serve', reference].map((server) =>
-    figures(comparison, server, 'cpuPerUnit')
-  )
+  const [ours, raw] = [server, other].map((name) => figures(comparison, name, 'cpuPerUnit'))
   const differences = ours.flatMap((figure, round) =>
     figure === undefined || raw[round] === undefined ? [] : [figure - raw[round]]
   )
@@ -127,7 +128,13 @@ export function goals (results: Results): Goal[] {
       what: 'echo: a message from a socket to a process and back',
       atMost: 0.6,
       unit: 'µs more than raw ws',
-      measured: added(results)
+      measured: added(results, 'echo', 'ours, serve', reference)
+    },
+    {
+      what: 'JSON echo: a message that a protocol checks',
+      atMost: 1,
+      unit: 'µs more than JSON.parse in the handler',
+      measured: added(results, 'json-echo', checked, parsesItself)
     },
     {
       what: 'connect storm, server CPU',

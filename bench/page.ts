@@ -272,6 +272,7 @@ const method = `# Benches
 | \`npm run bench -- --write\` | writes this page and \`growth.svg\` too |
 | \`npm run bench -- --only compare --scenarios echo,storm --rounds 3\` | a part: \`compare\`, \`process\`, \`events\` or \`growth\` |
 | \`npm run bench -- --only compare --scenarios resume-echo,resume-fan-out,resume-idle --rounds 15\` | the cost of the option \`resume\`, for clients that use it and for others |
+| \`npm run bench -- --only compare --scenarios json-echo --rounds 15\` | the cost of messages that a protocol checks |
 | \`npm run bench -- --only compare --scenarios keyed-storm,keyed-echo --rounds 15\` | the cost of a target that is given by its key |
 | \`npm run bench:process\` | the benches without sockets |
 | \`npm run bench -- --from bench/dist/results.json --write\` | writes the page of the last run again |

@@ -33,6 +33,9 @@ const plainServers: readonly ServerKind[] = [
   { name: 'Fastify alone again', file: 'plain.js', protocol: 'ws' }
 ]
 
+export const parsesItself = 'ours, JSON.parse in the handler'
+export const checked = 'ours, protocol'
+
 export const withoutResume = 'ours, without resume'
 export const resumeUnused = 'ours, resume unused'
 export const resumeUsed = 'ours, resume used'
@@ -56,6 +59,13 @@ const keyedServers: readonly ServerKind[] = [
   { name: 'ours, relay(pid)', file: 'ours.js', argument: 'serve', protocol: 'ws' },
   { name: 'ours, relay(key)', file: 'ours.js', argument: 'serve keyed', protocol: 'ws' },
   { name: 'ours, relay(pid) again', file: 'ours.js', argument: 'serve', protocol: 'ws' }
+]
+
+/** The cost of messages that a schema checks. */
+const jsonServers: readonly ServerKind[] = [
+  { name: parsesItself, file: 'ours.js', argument: 'serve json', protocol: 'json' },
+  { name: checked, file: 'ours.js', argument: 'serve protocol', protocol: 'json' },
+  { name: 'ours, JSON.parse again', file: 'ours.js', argument: 'serve json', protocol: 'json' }
 ]
 
 export interface Scenario {
@@ -181,6 +191,13 @@ export const scenarios: readonly Scenario[] = [
     unit: 'message',
     spec: { kind: 'rooms', connections: 100, size: 200, depth: 1, ...times },
     kinds: metricsServers
+  },
+  {
+    name: 'json-echo',
+    title: 'Echo of JSON, 100 connections, that a schema checks or the handler parses itself',
+    unit: 'message',
+    spec: { kind: 'rooms', connections: 100, size: 200, depth: 1, ...times },
+    kinds: jsonServers
   },
   {
     name: 'keyed-storm',

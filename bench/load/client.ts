@@ -15,10 +15,16 @@ export interface Protocol {
   acknowledge? (messages: number): Buffer
 }
 
-export const protocols: Record<'ws' | 'resume' | 'socket.io', Protocol> = {
+export const protocols: Record<'ws' | 'json' | 'resume' | 'socket.io', Protocol> = {
   ws: {
     path: (room) => (room === undefined ? '/echo' : `/room/${room}`),
     text: (payload) => payload,
+    opening: []
+  },
+  // docs/protocol.md: the server answers with the same topic and the same data.
+  json: {
+    path: (room) => protocols.ws.path(room),
+    text: (payload) => `{"topic":"say","data":{"text":"${payload}"}}`,
     opening: []
   },
   // docs/resume.md: the server begins with a hello, which is acknowledged at once.

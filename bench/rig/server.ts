@@ -12,7 +12,7 @@ export interface ServerKind {
   /** A file of bench/peers, or a compiled file of bench/servers, or an absolute path. */
   file: string
   argument?: string
-  protocol: 'ws' | 'resume' | 'socket.io'
+  protocol: 'ws' | 'json' | 'resume' | 'socket.io'
   /** Whether it uses the native sender. The others do not, even if it is compiled. */
   native?: true
 }

@@ -4,10 +4,15 @@
 // - `resume`: clients may resume
 // - `metrics`: the metrics are read ten times a second
 // - `native`: the native sender has to be in use
+// - `keyed`: the target of the echo is a key instead of a PID
+// - `protocol`: the messages are JSON that a schema checks
+// - `json`: the messages are JSON that the process parses itself
+import { Type } from '@sinclair/typebox'
 import Fastify from 'fastify'
 import * as client from 'prom-client'
 import wsRelay, { type Pid, type Process, type WsMessage } from '../../lib/index.js'
 import { collect } from '../../lib/metrics/index.js'
+import { protocol, type ClientMessages } from '../../lib/protocol/index.js'
 import { nativeLoaded } from '../../lib/websocket/native.js'
 import { listen } from './usage.js'
 
@@ -17,6 +22,26 @@ function echo (self: Process) {
   return self.serve({
     'ws.message': ({ client_pid, type, data }) => {
       self.send(client_pid, 'ws.send', { type, data })
+    }
+  })
+}
+
+const say = Type.Object({ text: Type.String() })
+const json = protocol('bench', { client: { say }, server: { say } })
+
+function echoChecked (self: Process<ClientMessages<typeof json>>) {
+  return self.serve({
+    'ws.message': ({ client_pid, topic, data }) => { self.send(client_pid, topic, data) }
+  })
+}
+
+/** Parses and checks by hand, as an application does without a protocol. */
+function echoParsed (self: Process) {
+  return self.serve({
+    'ws.message': ({ client_pid, data: message }) => {
+      const { topic, data } = JSON.parse(String(message)) as Record<string, unknown>
+      if (topic !== 'say' || typeof (data as { text?: unknown }).text !== 'string') return
+      self.send(client_pid, topic, data)
     }
   })
 }
@@ -65,12 +90,13 @@ const rooms = { serve: room, loop: roomLoop, broadcast: roomGroup }
 const app = Fastify()
 await app.register(wsRelay, { resume: feature === 'resume' })
 const { names, spawn } = app.processes
-const body = mode === 'loop' ? echoLoop : echo
+const body = mode === 'loop' ? echoLoop : feature === 'json' ? echoParsed : echo
 const echoes = feature === 'keyed'
   ? app.processes.keyed('echo', { start: body }).key('all')
-  : spawn(body)
+  : feature === 'protocol' ? spawn(echoChecked) : spawn(body)
+const config = feature === 'protocol' ? { protocol: json } : undefined
 
-app.get('/echo', (_request, reply) => { reply.relay(echoes).send() })
+app.get('/echo', (_request, reply) => { reply.relay(echoes, config).send() })
 
 app.get<{ Params: { id: string } }>('/room/:id', (request, reply) => {
   const name = `room:${request.params.id}`

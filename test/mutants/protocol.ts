@@ -81,7 +81,8 @@ export const protocolMutants: readonly Mutant[] = [
   {
     name: 'an answered call still monitors its target',
     file: calls,
-    search: '    if (this.#target !== undefined) calls.client.monitors.demonitor(this.#target, this)\n',
+    search:
+      '    if (this.#target !== undefined) calls.client.monitors.demonitor(this.#target, this)\n',
     replace: '',
     suites
   },
@@ -93,17 +94,10 @@ export const protocolMutants: readonly Mutant[] = [
     suites
   },
   {
-    name: 'a call to a client that has timed out is still waited for',
+    name: 'a call to a client that has settled is still waited for',
     file: serverCalls,
     search: '    waiting.call.onSettled = () => { this.#waiting.delete(id) }\n',
     replace: '',
-    suites
-  },
-  {
-    name: 'an answer of a client is taken twice',
-    file: serverCalls,
-    search: '    this.#waiting.delete(id)\n    return waiting\n',
-    replace: '    return waiting\n',
     suites
   },
   {

@@ -86,7 +86,7 @@ export class ProtocolConnection extends Connection implements CallingClient {
 
   /** A late answer vanishes. */
   #receiveAnswer (id: number, { data, error }: Envelope): boolean {
-    const waiting = this.#serverCalls?.take(id)
+    const waiting = this.#serverCalls?.find(id)
     if (waiting === undefined) return true
     const { topic, check, call } = waiting
     if (error === undefined) {

@@ -25,11 +25,9 @@ export class ServerCalls {
     waiting.call.onSettled = () => { this.#waiting.delete(id) }
   }
 
-  /** Takes the call that an answer names. @returns undefined if none waits for it */
-  take (id: number): ServerCall | undefined {
-    const waiting = this.#waiting.get(id)
-    this.#waiting.delete(id)
-    return waiting
+  /** The call that an answer names; undefined if none waits for it. Its answer settles it. */
+  find (id: number): ServerCall | undefined {
+    return this.#waiting.get(id)
   }
 
   /** The connection has ended: the callers learn it from their monitors. */

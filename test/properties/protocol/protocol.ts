@@ -108,8 +108,10 @@ class Bench {
       { topic: expected.topic, data: expected.data })
     if (!isSame) throw new Error(`${JSON.stringify(payload)} instead of ${String(expected?.topic)}`)
     const { id } = expected as { id?: number }
-    const call = id === undefined ? undefined : this.#waiting.find((one) =>
-      one.id === id && one.target === target && this.#taken.every((other) => other.call !== one))
+    const call = id === undefined
+      ? undefined
+      : this.#waiting.find((one) =>
+        one.id === id && one.target === target && this.#taken.every((other) => other.call !== one))
     this.#taken.push({ payload, call, reply, fail })
   }
 
@@ -124,7 +126,9 @@ class Bench {
     switch (step.do) {
       case 'messages': return step.all.forEach((message) => { this.#send(message) })
       case 'calls':
-        for (let id = 0; id < step.count; id++) this.#send(`{"topic":"any","data":${id},"id":${id}}`)
+        for (let id = 0; id < step.count; id++) {
+          this.#send(`{"topic":"any","data":${id},"id":${id}}`)
+        }
         return
       case 'reply': return this.#answer(step.at, ({ reply }) => { reply(step.value) },
         { data: step.value ?? null })
