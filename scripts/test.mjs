@@ -47,7 +47,8 @@ const whole = !some && !quick && !long
 
 /** Left to `npm run test:long`. A file that is named runs always. */
 const longTests = [
-  'test/cluster/faults/nats', 'test/cluster/faults/redis', 'test/cluster/fan-out', 'test/package',
+  'test/cluster/faults/nats', 'test/cluster/faults/redis', 'test/cluster/fan-out',
+  'test/cluster/keys/engines', 'test/package',
   'test/mutants/mutants', 'test/cluster/mutants/mutants', 'test/types/mutations',
   'test/integration/drain/restart-crowd', 'test/integration/keyed/kill-run',
   'test/websocket/with-native'

@@ -43,12 +43,14 @@ export class PidFactory {
 
   /**
    * Takes a higher incarnation, because other nodes know an earlier one of this node, and the
-   * highest one wins.
+   * highest one wins. It takes exactly this one, because the other nodes expect it in PIDs.
    * @throws when a PID was made already: it would not be a PID of this node any more
    */
-  bumpIncarnation (lowest: number): void {
+  bumpIncarnation (confirmed: number): void {
     if (this.#serial > 0) throw new Error('a PID was made already')
-    if (lowest > this.#incarnation) this.#setIncarnation(nextIncarnation(lowest))
+    if (confirmed <= this.#incarnation) return
+    shared[lastIncarnation] = Math.max(confirmed, shared[lastIncarnation]!)
+    this.#setIncarnation(confirmed)
   }
 
   #setIncarnation (incarnation: number): void {

@@ -33,6 +33,15 @@ t.test('bumps the incarnation until the first PID was made', async (t) => {
   t.throws(() => { pids.bumpIncarnation(incarnation + 6000) }, { message: /made already/ })
 })
 
+t.test('takes exactly the incarnation that the cluster has confirmed', async (t) => {
+  const pids = new PidFactory('local')
+  const other = new PidFactory('other')
+  other.bumpIncarnation(other.incarnation + 9000)
+  pids.bumpIncarnation(other.incarnation - 1)
+  t.equal(pids.incarnation, other.incarnation - 1, 'whatever other systems of this process have')
+  t.ok(new PidFactory('local').incarnation > other.incarnation)
+})
+
 t.test('treats a PID with another node name as remote', async (t) => {
   const pids = new PidFactory('local')
   t.notOk(pids.isRemote(pids.nextPid()))

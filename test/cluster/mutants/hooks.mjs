@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 
@@ -32,7 +33,7 @@ export async function load (url, context, nextLoad) {
   const path = fileURLToPath(url.replace(/\?.*$/, ''))
   let source = await readFile(path, 'utf8')
   const { file, search, replacement } = mutants[mutant]
-  if (path.endsWith(`/lib/cluster/${file}`)) {
+  if (path.endsWith(join('/lib/cluster', file))) {
     if (source.split(search).length !== 2) {
       throw new Error(`'${search}' does not stand exactly once in ${file}`)
     }

@@ -1,5 +1,6 @@
 import { register } from 'node:module'
-import { Simulation as Right } from '../simulation/simulation.js'
+import { KeySimulation } from '../simulation/key-simulation.js'
+import { Simulation } from '../simulation/simulation.js'
 import { mutants } from './list.js'
 
 // Runs the simulation on each mutant until it is caught; a line of JSON for each.
@@ -8,17 +9,22 @@ const only = process.argv[3]
 
 register(new URL('hooks.mjs', import.meta.url), { data: mutants })
 
-for (const [i, { name, from = 1 }] of mutants.entries()) {
+for (const [i, { name, from = 1, isOfKeys }] of mutants.entries()) {
   if (only !== undefined && !name.includes(only)) continue
-  const { Simulation } = (await import(
-    `../simulation/simulation.js?mutant=${i}`
-  )) as typeof import('../simulation/simulation.js')
+  const Right = isOfKeys ? KeySimulation : Simulation
+  const Wrong = isOfKeys
+    ? ((await import(`../simulation/key-simulation.js?mutant=${i}`)) as {
+        KeySimulation: typeof KeySimulation
+      }).KeySimulation
+    : ((await import(`../simulation/simulation.js?mutant=${i}`)) as {
+        Simulation: typeof Simulation
+      }).Simulation
   let caught: string | undefined
   let seed = from - 1
   while (caught === undefined && seed < from + seeds) {
     seed++
     try {
-      await new Simulation(seed).run()
+      await new Wrong(seed).run()
     } catch (err) {
       caught = (err as Error).message
       // It is the mutant that was caught: the right core passes.

@@ -1,13 +1,15 @@
 /** One change that makes the core wrong. */
 export interface Mutant {
   readonly name: string
-  /** A file of lib/cluster. */
+  /** A path from lib/cluster. */
   readonly file: string
   /** Stands in it exactly once. */
   readonly search: string
   readonly replacement: string
   /** The seed to begin with: some take a rare order of things. */
   readonly from?: number
+  /** The simulation of keys has to notice it. */
+  readonly isOfKeys?: true
 }
 
 /** Faults that the simulation has to notice: in each, one rule is left out. */
@@ -138,5 +140,54 @@ export const mutants: readonly Mutant[] = [
     search: 'await this.#user.rewriteNames()',
     replacement: 'await Promise.resolve()',
     from: 170
+  },
+  {
+    name: 'a lost lease does not end the processes of its keys',
+    file: '../process/keyed/key.ts',
+    search: 'for (const instance of [this.#current, this.#draining]) instance?.end(nameLost)',
+    replacement: '',
+    isOfKeys: true
+  },
+  {
+    name: 'a node starts keys whose place is another node',
+    file: '../process/keyed/key.ts',
+    search: 'const isElsewhere = directory !== undefined && !this.#isPlace',
+    replacement: 'const isElsewhere = directory === undefined',
+    isOfKeys: true
+  },
+  {
+    name: 'the place of a key is never given up',
+    file: '../process/keyed/key.ts',
+    search: 'if (this.#isPlace) this.#owner.directory?.release(this.address)',
+    replacement: '',
+    isOfKeys: true
+  },
+  {
+    name: 'other nodes do not learn that an instance takes no more mail',
+    file: '../process/keyed/instance.ts',
+    search: 'for (const watcher of this.#watchers?.values() ?? []) watcher.reply(undefined)',
+    replacement: '',
+    isOfKeys: true
+  },
+  {
+    name: 'mail that has waited for a process is handed over in the wrong order',
+    file: '../process/keyed/search.ts',
+    search: 'for (const mail of this.#mail) mail.handTo(process)',
+    replacement: 'for (const mail of this.#mail.reverse()) mail.handTo(process)',
+    isOfKeys: true
+  },
+  {
+    name: 'two nodes that ask each other for a start wait for ever',
+    file: '../process/keyed/search.ts',
+    search: 'if (this.#asked === undefined) this.#askers.push(asker)\n    else',
+    replacement: 'if (this.#waiters !== undefined) this.#askers.push(asker)\n    else',
+    isOfKeys: true
+  },
+  {
+    name: 'a request to a node that is lost never settles',
+    file: 'keys/node-keys.ts',
+    search: 'reply: resolve, fail: reject, reject, targetEnded: lost }',
+    replacement: 'reply: resolve, fail: reject, reject, targetEnded () {} }',
+    isOfKeys: true
   }
 ]
