@@ -233,8 +233,10 @@ t.test(
     const viewers = app.processes.list().filter((pid) => app.processes.info(pid)?.kind === 'ws')
     for (const pid of viewers) app.processes.send(pid, 'ws.close', { code: 1012 })
     await see(page, '.banner', 'The connection to the server is lost')
+    await see(page, '[role=status]', 'The connection to the server is lost')
     await page.clock.runFor(2000) // the backoff
     await see(page, '.link-state', 'Live')
+    await see(page, '[role=status]', 'The page is connected again')
     await page.getByRole('button', { name: 'Pause' }).click()
     await see(page, '.link-state', 'Paused')
     t.same(mistakes, [])

@@ -33,13 +33,15 @@ let known: ReadonlySet<string> | undefined
 let shown: ReadonlySet<string> | undefined
 let typing: ReturnType<typeof setTimeout> | undefined
 let isDrawing = false
+/** Until the page is connected again. */
+let isLost = false
 /** A user has paused the page. A hidden page is paused by itself. */
 let isPausedByUser = false
 
 const history = new History()
 const tap = new Tap()
 const charts = createCharts(draw)
-const session = new Session(new URL('socket', import.meta.url).href, { changed: draw, answered })
+const session = new Session(new URL('socket', import.meta.url).href, { changed, answered })
 const dialog = new ActionDialog((order) => session.act(order), say)
 
 function node (): string | undefined {
@@ -102,6 +104,15 @@ function hear (answer: OverviewAnswer): void {
   }
   if (isFirst || news.length === 0) return
   said = news.map(({ text }) => text.replaceAll('`', '')).join('. ')
+}
+
+/** Says that the link is lost, and that it is back. */
+function changed (): void {
+  const { state } = session.state
+  if (state === 'away' && !isLost) said = 'The connection to the server is lost'
+  if (state === 'open' && isLost) said = 'The page is connected again'
+  if (state !== 'connecting') isLost = state === 'away'
+  draw()
 }
 
 function isFresh ({ pid }: EndRow): boolean {
