@@ -274,6 +274,7 @@ const method = `# Benches
 | \`npm run bench -- --only compare --scenarios resume-echo,resume-fan-out,resume-idle --rounds 15\` | the cost of the option \`resume\`, for clients that use it and for others |
 | \`npm run bench -- --only compare --scenarios json-echo --rounds 15\` | the cost of messages that a protocol checks |
 | \`npm run bench -- --only compare --scenarios keyed-storm,keyed-echo --rounds 15\` | the cost of a target that is given by its key |
+| \`npm run bench -- --only compare --scenarios dashboard-echo --rounds 15\` | the cost of a dashboard that nobody or somebody watches |
 | \`npm run bench:process\` | the benches without sockets |
 | \`npm run bench -- --from bench/dist/results.json --write\` | writes the page of the last run again |
 

@@ -54,6 +54,14 @@ const metricsServers: readonly ServerKind[] = [
   { name: 'ours, without metrics again', file: 'ours.js', argument: 'serve', protocol: 'ws' }
 ]
 
+/** The cost of a dashboard with and without a viewer, beside 10 000 processes that wait. */
+const dashboardServers: readonly ServerKind[] = [
+  { name: 'ours, without dashboard', file: 'ours.js', argument: 'serve crowd', protocol: 'ws' },
+  { name: 'ours, nobody watches', file: 'ours.js', argument: 'serve dashboard', protocol: 'ws' },
+  { name: 'ours, one viewer', file: 'ours.js', argument: 'serve watched', protocol: 'ws' },
+  { name: 'ours, without it again', file: 'ours.js', argument: 'serve crowd', protocol: 'ws' }
+]
+
 /** The cost of a target that is given by its key. */
 const keyedServers: readonly ServerKind[] = [
   { name: 'ours, relay(pid)', file: 'ours.js', argument: 'serve', protocol: 'ws' },
@@ -198,6 +206,13 @@ export const scenarios: readonly Scenario[] = [
     unit: 'message',
     spec: { kind: 'rooms', connections: 100, size: 200, depth: 1, ...times },
     kinds: jsonServers
+  },
+  {
+    name: 'dashboard-echo',
+    title: 'Echo, as above, with a dashboard that nobody or somebody watches',
+    unit: 'message',
+    spec: { kind: 'rooms', connections: 100, size: 200, depth: 1, ...times },
+    kinds: dashboardServers
   },
   {
     name: 'keyed-storm',

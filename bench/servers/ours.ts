@@ -7,6 +7,10 @@
 // - `keyed`: the target of the echo is a key instead of a PID
 // - `protocol`: the messages are JSON that a schema checks
 // - `json`: the messages are JSON that the process parses itself
+// - `crowd`: 10 000 processes wait
+// - `dashboard`, `watched`: the same with a dashboard that nobody or somebody watches
+import { fork } from 'node:child_process'
+import { join } from 'node:path'
 import { Type } from '@sinclair/typebox'
 import Fastify from 'fastify'
 import * as client from 'prom-client'
@@ -86,6 +90,12 @@ function roomGroup (self: Process) {
   })
 }
 
+/** A program of its own watches the two views that cost most, as a page does. */
+function watch (port: number) {
+  const viewer = fork(join(import.meta.dirname, 'viewer.js'), [String(port)])
+  process.on('exit', () => { viewer.kill() })
+}
+
 const rooms = { serve: room, loop: roomLoop, broadcast: roomGroup }
 const app = Fastify()
 await app.register(wsRelay, { resume: feature === 'resume' })
@@ -109,7 +119,16 @@ if (feature === 'metrics') {
   setInterval(() => { client.register.metrics().catch((err: unknown) => { throw err }) }, 100)
 }
 
-await listen(app)
+if (feature === 'crowd' || feature === 'dashboard' || feature === 'watched') {
+  for (let i = 0; i < 10_000; i++) spawn(async (self) => { await self.serve({}) })
+}
+if (feature === 'dashboard' || feature === 'watched') {
+  const { dashboard } = await import('../../lib/dashboard/index.js')
+  await app.register(dashboard, { prefix: '/processes', unprotected: true })
+}
+
+const port = await listen(app)
+if (feature === 'watched') watch(port)
 await nativeLoaded
 if (feature === 'native' && !app.processes.stats().connections.nativeSender) {
   throw new Error('the native sender is not in use')

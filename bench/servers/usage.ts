@@ -12,10 +12,12 @@ function usage (collect: boolean): Usage {
   return { cpu: user + system, rss, heapUsed }
 }
 
-/** Listens on a free port, prints it for the rig, and stops at SIGTERM. */
-export async function listen (app: FastifyInstance): Promise<void> {
+/** Listens on a free port, prints it for the rig, and stops at SIGTERM. @returns the port */
+export async function listen (app: FastifyInstance): Promise<number> {
   app.get('/usage', (request, reply) => { reply.send(usage(request.url.endsWith('?gc'))) })
   await app.listen({ port: 0, host: '127.0.0.1', backlog: 4096 })
-  console.log(JSON.stringify({ port: (app.server.address() as AddressInfo).port }))
+  const { port } = app.server.address() as AddressInfo
+  console.log(JSON.stringify({ port }))
   process.on('SIGTERM', () => process.exit())
+  return port
 }

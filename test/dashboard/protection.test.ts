@@ -1,7 +1,9 @@
 import t from 'tap'
+import WebSocket from 'ws'
+import { connect } from '../../lib/client/index.js'
 import { dashboard, showNode } from '../../lib/dashboard/index.js'
 import { requireLocal } from '../../lib/dashboard/protection.js'
-import { answer, bare, build, handshake, listen, openSockets, raw, until } from '../helpers.js'
+import { answer, bare, build, handshake, listen, openSockets } from '../helpers.js'
 import { allowAll, buildDashboard, openPage } from './support.js'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Test } from 'tap'
@@ -116,12 +118,21 @@ t.test('inherits no origins that its scope lists', async (t) => {
 t.test('resumes no session, even where its scope does', async (t) => {
   const app = await buildDashboard(t, {}, { resume: true })
   const port = await listen(app)
-  const offer = { 'sec-websocket-protocol': 'v1.ws-relay' }
-  const client = await raw(t, port)
-  await client.write(handshake('/processes/socket', offer)).until(/^HTTP\/1.1 101/)
-  client.socket.destroy()
-  await until(() => app.processes.stats().connections.open === 0)
-  t.match(app.processes.stats().connections, { opened: 1, closed: 1, suspended: 0 })
+  const sockets: WebSocket[] = []
+  class Recorded extends WebSocket {
+    constructor (url: string, protocols: string[]) {
+      super(url, protocols)
+      sockets.push(this)
+    }
+  }
+  const client = connect(`ws://127.0.0.1:${port}/processes/socket`, {
+    WebSocket: Recorded as never, backoff: { min: 1, max: 1 }
+  })
+  t.teardown(() => { client.close() })
+  const reset = new Promise((resolve) => { client.on('reset', resolve) })
+  client.on('state', ({ state }) => { if (state === 'open') sockets[0].terminate() })
+  t.match(await reset, { why: 'off' })
+  t.equal(app.processes.stats().connections.suspended, 0)
 })
 
 t.test('each socket lives for an hour at most, and sends a limited number of messages', async (t) => {
