@@ -1,7 +1,7 @@
 import { figures, type Measurement } from './compare.js'
 import {
-  alone, checked, floor, native, parsesItself, reference, resumeUnused, resumeUsed, withoutResume,
-  withRelay
+  alone, checked, floor, native, parsesItself, reference, resumeUnused, resumeUsed, unwatched,
+  watched, withoutDashboard, withoutResume, withRelay
 } from './scenarios.js'
 import { ratios, spread, type Spread } from './rig/statistics.js'
 import type { Results } from './results.js'
@@ -157,6 +157,18 @@ export function goals (results: Results): Goal[] {
       unit: `of ${withoutResume}`,
       measured: toReference(results, `resume-${scenario}`, withoutResume, server)
     }))),
+    {
+      what: 'echo beside a dashboard that nobody watches, server CPU',
+      atMost: 1.02,
+      unit: `of ${withoutDashboard}`,
+      measured: toReference(results, 'dashboard-echo', withoutDashboard, unwatched)
+    },
+    {
+      what: 'echo beside a dashboard with one viewer, server CPU',
+      atMost: 1.1,
+      unit: `of ${withoutDashboard}`,
+      measured: toReference(results, 'dashboard-echo', withoutDashboard, watched)
+    },
     {
       what: 'idle connection that does not resume, heap',
       atMost: 8,

@@ -54,11 +54,15 @@ const metricsServers: readonly ServerKind[] = [
   { name: 'ours, without metrics again', file: 'ours.js', argument: 'serve', protocol: 'ws' }
 ]
 
+export const withoutDashboard = 'ours, without dashboard'
+export const unwatched = 'ours, nobody watches'
+export const watched = 'ours, one viewer'
+
 /** The cost of a dashboard with and without a viewer, beside 10 000 processes that wait. */
 const dashboardServers: readonly ServerKind[] = [
-  { name: 'ours, without dashboard', file: 'ours.js', argument: 'serve crowd', protocol: 'ws' },
-  { name: 'ours, nobody watches', file: 'ours.js', argument: 'serve dashboard', protocol: 'ws' },
-  { name: 'ours, one viewer', file: 'ours.js', argument: 'serve watched', protocol: 'ws' },
+  { name: withoutDashboard, file: 'ours.js', argument: 'serve crowd', protocol: 'ws' },
+  { name: unwatched, file: 'ours.js', argument: 'serve dashboard', protocol: 'ws' },
+  { name: watched, file: 'ours.js', argument: 'serve watched', protocol: 'ws' },
   { name: 'ours, without it again', file: 'ours.js', argument: 'serve crowd', protocol: 'ws' }
 ]
 
