@@ -68,7 +68,8 @@ export class Counters {
   readonly deadLettersBy: Record<DeadLetterReason, number> = { none: 0, unhandled: 0, ended: 0 }
   /** Connections are counted by their server. */
   readonly aliveBy: Record<CountedProcess['kind'], number> = { process: 0, supervisor: 0 }
-  readonly #exited = new Map<string, number>()
+  /** The counts are in objects, because another value of a key costs as much as its lookup. */
+  readonly #exited = new Map<string, { times: number }>()
   readonly #node: string
 
   constructor (node: string) {
@@ -80,7 +81,7 @@ export class Counters {
   }
 
   get exited (): Record<string, number> {
-    return Object.fromEntries(this.#exited)
+    return Object.fromEntries(Array.from(this.#exited, ([reason, { times }]) => [reason, times]))
   }
 
   // Messages
@@ -154,10 +155,11 @@ export class Counters {
   }
 
   #countExit (reason: string): void {
-    const times = this.#exited.get(reason)
-    if (times !== undefined || this.#exited.size < maxReasons) {
-      this.#exited.set(reason, (times ?? 0) + 1)
-    } else this.#exited.set('other', (this.#exited.get('other') ?? 0) + 1)
+    const count = this.#exited.get(reason)
+    if (count !== undefined) count.times++
+    else if (this.#exited.size < maxReasons || reason === 'other') {
+      this.#exited.set(reason, { times: 1 })
+    } else this.#countExit('other')
   }
 
   // Supervisors
