@@ -67,6 +67,9 @@ export class WireSocket {
   body = ''
   isOpen = true
   #rest = Buffer.alloc(0)
+  /** Bytes that came after `#rest`, while a large frame is not complete. */
+  #later: Buffer[] = []
+  #missing = 0
   #waiting: Array<() => void> = []
   #fragments: Buffer[] = []
 
@@ -119,7 +122,11 @@ export class WireSocket {
   }
 
   #receive (bytes: Buffer): void {
-    this.#rest = Buffer.concat([this.#rest, bytes])
+    this.#later.push(bytes)
+    this.#missing -= bytes.length
+    if (this.#missing > 0) return
+    this.#rest = Buffer.concat([this.#rest, ...this.#later])
+    this.#later = []
     if (this.head === '') {
       const end = this.#rest.indexOf('\r\n\r\n')
       if (end === -1) return
@@ -140,7 +147,10 @@ export class WireSocket {
       const length = header === 2
         ? rest[1]
         : header === 4 ? rest.readUInt16BE(2) : Number(rest.readBigUInt64BE(2))
-      if (rest.length < header + length) return
+      if (rest.length < header + length) {
+        this.#missing = header + length - rest.length
+        return
+      }
       const payload = rest.subarray(header, header + length)
       const isCompressed = (rest[0] & 0x40) !== 0
       this.#frame(
