@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import { expect, test } from 'tstyche'
 import { z } from 'zod'
 import { Call, protocol } from '../../lib/protocol/index.js'
+import { connect } from '../../lib/client/index.js'
 import type { FastifyReply } from 'fastify'
 import type { ClientMessages, ClientPid, ServerMessages } from '../../lib/protocol/index.js'
 import type { Metadata, Pid, Processes } from '../../lib/index.js'
@@ -102,4 +103,13 @@ test('protocol and Call take schemas only', () => {
   expect(protocol).type.toBeCallableWith('a', {}, { invalid: 'close' })
   expect(Call).type.not.toBeCallableWith({ data: z.string() })
   expect(Call).type.not.toBeCallableWith({ data: z.string(), reply: 1 })
+})
+
+test('the client has the same topics, by the type of the protocol alone', () => {
+  const socket = connect<Chat>('/ws')
+  socket.on('said', (data) => { expect(data).type.toBe<{ text: string }>() })
+  expect(socket.on).type.not.toBeCallableWith('typing', () => {})
+  expect(socket.call('say', { text: 'hi' })).type.toBe<Promise<{ id: number }>>()
+  expect(socket.call).type.not.toBeCallableWith('say', { text: 1 })
+  expect(socket.call).type.not.toBeCallableWith('typing', true)
 })
