@@ -5,30 +5,45 @@ import { fileURLToPath } from 'node:url'
 
 const require = createRequire(import.meta.url)
 
-/** Whether the C library is musl: glibc reports its version, and musl none. */
-function isMusl () {
-  const { header } = process.report.getReport()
-  return process.platform === 'linux' && header.glibcVersionRuntime === undefined
+/** glibc reports its version, and musl none. */
+function libc () {
+  const { report } = process
+  const { excludeNetwork } = report
+  // Otherwise a report looks up the names of all peers.
+  report.excludeNetwork = true
+  const { glibcVersionRuntime } = report.getReport().header
+  report.excludeNetwork = excludeNetwork
+  return glibcVersionRuntime === undefined ? 'musl' : 'glibc'
 }
 
-/** The place of the binary for this platform that the package ships. */
-export function prebuilt () {
-  const libc = process.platform === 'linux' ? isMusl() ? '.musl' : '.glibc' : ''
-  return fileURLToPath(
-    new URL(`prebuilds/${process.platform}-${process.arch}${libc}.node`, import.meta.url)
-  )
+/** The name of the prebuilt binary for this process, for example `linux-x64.glibc`. */
+export function thisTarget () {
+  const { platform, arch } = process
+  return platform === 'linux' ? `${platform}-${arch}.${libc()}` : `${platform}-${arch}`
+}
+
+/** The place of a binary that the package ships. */
+export function prebuilt (target) {
+  return fileURLToPath(new URL(`prebuilds/${target}.node`, import.meta.url))
 }
 
 /** The place of the binary that was compiled at the installation. */
 export const built = fileURLToPath(new URL('build/Release/send_many.node', import.meta.url))
 
-/** @throws Error if there is no binary for this platform, or it cannot be loaded */
-export function loadBinary () {
-  const path = [built, prebuilt()].find((candidate) => existsSync(candidate))
-  if (path === undefined) {
-    const { platform, arch } = process
-    throw new Error(`fastify-ws-relay-native has no binary for ${platform} on ${arch}, and none ` +
-      'was compiled: install a C compiler, and run npm rebuild fastify-ws-relay-native')
+/**
+ * Loads the compiled binary. If there is none, or it cannot be loaded, the prebuilt one.
+ * @throws Error if there is no binary for this platform, or none can be loaded
+ */
+export function loadBinary (target = thisTarget(), load = require) {
+  let problem
+  for (const path of [built, prebuilt(target)]) {
+    if (!existsSync(path)) continue
+    try {
+      return load(path)
+    } catch (err) {
+      problem = err
+    }
   }
-  return require(path)
+  throw problem ?? new Error(`fastify-ws-relay-native has no binary for ${target}, and none was ` +
+    'compiled: install a C compiler, and run npm rebuild fastify-ws-relay-native')
 }

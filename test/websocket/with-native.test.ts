@@ -23,7 +23,7 @@ for (const folder of isSmoke ? folders.slice(0, 2) : folders) {
     t.test(`${folder}/${name} with the native sender`, { skip }, async (t) => {
       const { NODE_OPTIONS: _, ...env } = process.env
       const args = [...loader, modulePath(`${folder}/${name}`)]
-      const child = spawn(process.execPath, args, {
+      const child = spawn(process.execPath, ['--enable-source-maps', ...args], {
         cwd: root,
         env: { ...env, WS_RELAY_NO_NATIVE: '', FC_RUNS: isSmoke ? '300' : '3000' },
         stdio: ['ignore', 'pipe', 'inherit']
