@@ -269,13 +269,14 @@ export class Sender implements MessageWriter {
     this.#flusher.traffic.bytesOut += chunk.length
     if (taken < chunk.length) {
       this.#socket.write(chunk.subarray(taken), written && this.#doneWith(written))
-    } else this.#onWritten = written
+    }
     this.#socketMayHoldBytes = this.#socket.writableLength > 0
+    if (!this.#socketMayHoldBytes) this.#onWritten = written
   }
 
   #callWritten (written: (() => void)[]): void {
     this.#onWritten = undefined
-    for (const callback of written) callback()
+    for (const callback of written.splice(0)) callback()
   }
 
   #clearQueue (): void {

@@ -4,6 +4,7 @@ import { drainMutants } from './drain.js'
 import { parkMutants } from './park.js'
 import { keyMutants } from './keys.js'
 import { explainMutants } from './explain.js'
+import { nativeMutants } from './native.js'
 import { processMutants } from './process.js'
 import { protocolMutants } from './protocol.js'
 import { relayMutants } from './relay.js'
@@ -15,5 +16,5 @@ export const mutants: readonly Mutant[] = [
   ...processMutants, ...keyMutants, ...relayMutants, ...resumeMutants, ...parkMutants,
   ...drainMutants, ...protocolMutants,
   ...clusterMutants, ...clientMutants,
-  ...explainMutants, ...warningMutants
+  ...explainMutants, ...warningMutants, ...nativeMutants
 ]

@@ -1,4 +1,5 @@
 import { clientSessions } from './client/sessions.js'
+import { batches } from './connections/batches.js'
 import { calls } from './processes/calls.js'
 import { connections } from './connections/connections.js'
 import { drains } from './drain/drains.js'
@@ -27,6 +28,7 @@ export const suites: readonly Suite[] = [
   protocol,
   drains,
   wire,
+  batches,
   names,
   fanOut,
   clientSessions,

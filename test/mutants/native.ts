@@ -1,0 +1,86 @@
+import type { Mutant } from './mutant.js'
+
+const sender = 'websocket/native-sender.ts'
+const batch = 'websocket/native-batch.ts'
+const suites = ['batches']
+
+export const nativeMutants: readonly Mutant[] = [
+  {
+    name: 'the batch overtakes the bytes of the socket',
+    file: sender,
+    search: 'if (socket.writableLength > 0 || socket.writableCorked > 0) return undefined',
+    replace: 'if (socket.writableCorked > 0) return undefined',
+    suites
+  },
+  {
+    name: 'a chunk is sent twice to a sender that is listed twice',
+    file: sender,
+    search: '    if (this.#isInBatch) return undefined\n',
+    replace: '',
+    suites
+  },
+  {
+    name: 'an error of the kernel counts as bytes',
+    file: sender,
+    search: 'const taken = Math.max(0, sent)',
+    replace: 'const taken = Math.abs(sent)',
+    suites
+  },
+  {
+    name: 'a sender is in the batch once only',
+    file: sender,
+    search: '    this.#isInBatch = false\n',
+    replace: '',
+    suites
+  },
+  {
+    name: 'a descriptor is used after its socket was closed',
+    file: sender,
+    search: '  get descriptor (): number {\n    return this.#tcp._handle!.fd\n',
+    replace: '  #fd: number | undefined\n  get descriptor (): number {\n' +
+      '    return this.#fd ??= this.#tcp._handle?.fd ?? 10\n',
+    suites
+  },
+  {
+    name: 'the bytes of the last batch are sent again',
+    file: batch,
+    search: '    this.#lastChunk = undefined\n',
+    replace: '',
+    suites
+  },
+  {
+    name: 'the bytes of one call are not limited',
+    file: batch,
+    search: '      if (this.#used + chunk.length > arenaSize) this.#send()\n',
+    replace: '',
+    suites
+  },
+  {
+    name: 'bytes of earlier calls stay in the batch',
+    file: batch,
+    search: '    this.#used = 0\n',
+    replace: '',
+    suites
+  },
+  {
+    name: 'chunks of one batch overwrite each other',
+    file: batch,
+    search: '      this.#used += chunk.length\n',
+    replace: '',
+    suites
+  },
+  {
+    name: 'the result of an entry goes to the next sender',
+    file: batch,
+    search: 'sender.batchSent(chunks[i], this.#entries[i * entrySize + 2])',
+    replace: 'sender.batchSent(chunks[i], this.#entries[(i + 1) % senders.length * entrySize + 2])',
+    suites
+  },
+  {
+    name: 'callbacks run while the batch is being sent',
+    file: 'websocket/sender.ts',
+    search: 'if (!this.#socketMayHoldBytes) this.#onWritten = written',
+    replace: 'if (!this.#socketMayHoldBytes && written !== undefined) this.#callWritten(written)',
+    suites
+  }
+]
