@@ -2,6 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { describe, expect, test } from 'tstyche'
 import { WebSocket as WsSocket } from 'ws'
 import { connect } from '../lib/client/index.js'
+import { Call, protocol } from '../lib/protocol/index.js'
 import type {
   ClientClose, ClientProtocol, ClientSocket, ClientState, ConnectOptions, InvalidEvent, ResetEvent,
   StateEvent, TopicData, WebSocketClass
@@ -99,6 +100,28 @@ describe('connect', () => {
     expect(socket.handle).type.not.toBeCallableWith('said', () => true)
     expect(socket.on).type.not.toBeCallableWith('confirm', () => {})
     socket.on('said', (data) => { expect(data).type.toBe<string>() })
+  })
+
+  test('takes the type of a value of `protocol`', () => {
+    const chat = protocol('chat', {
+      client: {
+        say: Call({ data: Type.String(), reply: Type.Integer() }), typing: Type.Boolean()
+      },
+      server: {
+        said: Type.String(), confirm: Call({ data: Type.String(), reply: Type.Boolean() })
+      }
+    })
+    expect(chat).type.toBeAssignableTo<ClientProtocol>()
+    const socket = connect<typeof chat>('/x')
+    expect(socket.call('say', 'hi')).type.toBe<Promise<number>>()
+    expect(socket.call).type.not.toBeCallableWith('say', 1)
+    expect(socket.call).type.not.toBeCallableWith('typing', true)
+    expect(socket.send).type.toBeCallableWith('typing', true)
+    expect(socket.send).type.not.toBeCallableWith('typing', 'yes')
+    expect(socket.handle).type.toBeCallableWith('confirm', async (data: string) => data !== '')
+    expect(socket.handle).type.not.toBeCallableWith('confirm', () => 1)
+    socket.on('said', (data) => { expect(data).type.toBe<string>() })
+    expect(socket.on).type.not.toBeCallableWith('confirm', () => {})
   })
 
   test('has calls with plain types, and any call without a protocol', () => {
