@@ -102,8 +102,7 @@ export class Messenger {
         drop: () => { this.#counters.deadLetter('none') }
       })
     }
-    const remote = this.#clusterAccess.remoteNodesFor(holder.pid)
-    if (remote === undefined) return this.#refuse('remote')
+    const remote = this.#clusterAccess.remoteNodesFor(holder.pid)!
     return this.#sendRemote(remote, holder.pid, topic, payload, from)
   }
 

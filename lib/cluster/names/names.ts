@@ -33,7 +33,8 @@ type Acquired = Result<ClusterName, Pid>
 
 /** The serial number in the PID of a name that a node has: no process has it. */
 const noProcess = 0
-const unmonitored: ExitListener = { targetEnded () {} }
+/** The listener of such a name: it monitors nothing, so nobody calls it. */
+const unmonitored = {} as ExitListener
 
 /** How often one call of `register` starts again because the lease or the record has changed. */
 const maxTries = 20

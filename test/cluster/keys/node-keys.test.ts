@@ -86,6 +86,7 @@ t.test('asks another node, and rejects when it is lost', async (t) => {
 
 t.test('makes one node the place of a key, until it gives it up', async (t) => {
   const cluster = new TestCluster()
+  t.equal(cluster.make('c').cluster.keys, undefined, 'before it has started')
   const [a, b] = await cluster.start('a', 'b')
   const [here, there] = [a, b].map(({ cluster: node }) => node.keys!)
   t.equal(await cluster.settle(here.lookup('@room/x')), undefined)

@@ -146,6 +146,7 @@ export const mutants: readonly Mutant[] = [
     file: '../process/keyed/key.ts',
     search: 'for (const instance of [this.#current, this.#draining]) instance?.end(nameLost)',
     replacement: '',
+    from: 20,
     isOfKeys: true
   },
   {
@@ -174,13 +175,6 @@ export const mutants: readonly Mutant[] = [
     file: '../process/keyed/search.ts',
     search: 'for (const mail of this.#mail) mail.handTo(process)',
     replacement: 'for (const mail of this.#mail.reverse()) mail.handTo(process)',
-    isOfKeys: true
-  },
-  {
-    name: 'two nodes that ask each other for a start wait for ever',
-    file: '../process/keyed/search.ts',
-    search: 'if (this.#asked === undefined) this.#askers.push(asker)\n    else',
-    replacement: 'if (this.#waiters !== undefined) this.#askers.push(asker)\n    else',
     isOfKeys: true
   },
   {

@@ -200,15 +200,18 @@ export class KeySimulation implements KeyNodeOwner {
         engine.stop(random.chance(0.2))
         world.schedule(ms, () => { engine.start() })
         return
-      case 1:
-        this.#fault(ms + 2000)
+      case 1: {
+        // The lease of a node that is cut off for so long is broken.
+        const time = random.chance(0.5) ? ms : 18_000 + random.upTo(12_000)
+        this.#fault(time + 2000)
         node.transport.partitioned = true
         node.transport.cut()
-        world.schedule(ms, () => {
+        world.schedule(time, () => {
           node.transport.partitioned = false
           node.transport.reconnect()
         })
         return
+      }
       case 2:
         this.#fault(ms)
         node.machine.frozenUntil = world.now + ms
