@@ -15,7 +15,7 @@ export function openNodes ({ runtime }: ViewHost, { filter, limit }: Watch): Ope
       const others = (cluster?.nodes() ?? []).map(({ node, state, since }): NodeRow => {
         return { node, state, since, self: false, viewable: viewable.has(node) }
       })
-      others.sort((one, other) => one.node < other.node ? -1 : 1)
+      others.sort((one, other) => one.node.localeCompare(other.node))
       const rows = [self, ...others].filter(({ node }) => contains(filter, [node]))
       return { total: others.length + 1, matched: rows.length, rows: rows.slice(0, limit) }
     }

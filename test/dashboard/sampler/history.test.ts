@@ -52,7 +52,7 @@ t.test('the overview has all points first, and then the new ones', async (t) => 
   const rig = new Rig()
   const leave = Sampler.of(rig.runtime).addViewer()
   t.teardown(leave)
-  const now = Date.now.bind(Date)
+  const { now } = Date
   let passed = 0
   t.teardown(() => { Date.now = now })
   Date.now = () => 1_000_000 + passed

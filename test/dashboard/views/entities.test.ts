@@ -149,4 +149,6 @@ t.test('shows whether a connection is parked, or its client away', async (t) => 
   const { rows } = await look(rig, { view: 'connections' })
   t.match(rows, [{ state: 'suspended' }, { state: 'parked', target: { pid: room } }])
   t.strictSame(rows[1].target, { pid: room }, 'it has no label any more')
+  const sorted = await look(rig, { view: 'connections', sort: 'target' })
+  t.match(sorted.rows, [{ target: { pid: room } }, { target: { pid: other } }])
 })

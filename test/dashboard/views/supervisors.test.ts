@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Rig, look } from './look.js'
+import { look, openedView, Rig } from './look.js'
 import type { Process } from '../../../types/processes.js'
 
 async function served (self: Process<{ fail: undefined }>): Promise<void> {
@@ -84,4 +84,15 @@ t.test('shows the supervisors above the rows that a filter finds', async (t) => 
   t.equal(await ids({ filter: ' 1', limit: 4 }), '2: top,a,a 1,b')
   t.equal(await ids({ filter: ' 1', limit: 2 }), '2: top,a')
   t.equal(await ids({ limit: 3 }), '7: top,a,a 1')
+})
+
+t.test('leaves supervisors that start meanwhile to the next answer', async (t) => {
+  const rig = new Rig()
+  const start = (): void => { for (let i = 0; i < 1200; i++) rig.processes.supervise({}) }
+  start()
+  const asked = openedView(rig, { view: 'supervisors' }).next() as Promise<{ total: number }>
+  rig.clock.yieldOnce()
+  start()
+  await rig.settle()
+  t.equal((await asked).total, 1200)
 })
