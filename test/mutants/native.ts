@@ -27,25 +27,10 @@ export const nativeMutants: readonly Mutant[] = [
     suites
   },
   {
-    name: 'a sender is in the batch once only',
-    file: sender,
-    search: '    this.#isInBatch = false\n',
-    replace: '',
-    suites
-  },
-  {
     name: 'a descriptor is used after its socket was closed',
     file: sender,
-    search: '  get descriptor (): number {\n    return this.#tcp._handle!.fd\n',
-    replace: '  #fd: number | undefined\n  get descriptor (): number {\n' +
-      '    return this.#fd ??= this.#tcp._handle?.fd ?? 10\n',
-    suites
-  },
-  {
-    name: 'the bytes of the last batch are sent again',
-    file: batch,
-    search: '    this.#lastChunk = undefined\n',
-    replace: '',
+    search: 'if (socket.destroyed || socket._handle === null || socket.writableEnded) return',
+    replace: 'if (socket.writableEnded) return',
     suites
   },
   {

@@ -15,6 +15,7 @@ type Step =
   | { readonly do: 'broadcast', readonly size: number }
   | { readonly do: 'burst' | 'stall' | 'drain' | 'replace', readonly peer: number }
   | { readonly do: 'turn' }
+  | { readonly do: 'flood' }
 
 interface History {
   readonly steps: readonly Step[]
@@ -33,7 +34,8 @@ const histories: fc.Arbitrary<History> = fc.record({
       weight: 2,
       arbitrary: fc.record({ do: fc.constantFrom('burst', 'stall', 'drain', 'replace'), peer })
     },
-    { weight: 3, arbitrary: fc.record({ do: fc.constant('turn' as const) }) }
+    { weight: 3, arbitrary: fc.record({ do: fc.constant('turn' as const) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('flood' as const) }) }
   ), { maxLength: 30 }),
   limits: fc.array(fc.constantFrom(0, 1, 7, 5000, 100_000, 100_000), { minLength: 1, maxLength: 5 })
 })
@@ -190,6 +192,11 @@ class World {
 
   step (step: Step): void {
     if (step.do === 'turn') return this.#turn()
+    if (step.do === 'flood') {
+      // Together they exceed the bytes of one native call.
+      for (const one of this.#peers) one.send(this.#frame(60_000))
+      return
+    }
     if (step.do === 'broadcast') {
       const frame = this.#frame(step.size)
       for (const one of this.#peers) one.send(frame)
