@@ -5,6 +5,7 @@ import { parkMutants } from './park.js'
 import { keyMutants } from './keys.js'
 import { explainMutants } from './explain.js'
 import { nativeMutants } from './native.js'
+import { limitMutants } from './limits.js'
 import { processMutants } from './process.js'
 import { protocolMutants } from './protocol.js'
 import { relayMutants } from './relay.js'
@@ -14,7 +15,7 @@ import type { Mutant } from './mutant.js'
 
 export const mutants: readonly Mutant[] = [
   ...processMutants, ...keyMutants, ...relayMutants, ...resumeMutants, ...parkMutants,
-  ...drainMutants, ...protocolMutants,
+  ...drainMutants, ...protocolMutants, ...limitMutants,
   ...clusterMutants, ...clientMutants,
   ...explainMutants, ...warningMutants, ...nativeMutants
 ]

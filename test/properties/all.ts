@@ -6,6 +6,7 @@ import { drains } from './drain/drains.js'
 import { explain } from './explain/explain.js'
 import { fanOut } from './cluster/fan-out.js'
 import { keys } from './processes/keys.js'
+import { limited } from './limits/limits.js'
 import { names } from './cluster/names.js'
 import { park } from './park/park.js'
 import { protocol } from './protocol/protocol.js'
@@ -26,6 +27,7 @@ export const suites: readonly Suite[] = [
   resume,
   park,
   protocol,
+  limited,
   drains,
   wire,
   batches,
