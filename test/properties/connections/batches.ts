@@ -166,7 +166,8 @@ class World {
     const [fd, offset, length] = entries.subarray(i, i + 3)
     const found = this.#peers.find(({ socket }) => !socket.destroyed && socket.fd === fd)
     if (found === undefined) return -constants.errno.EBADF
-    const limit = found.socket.isStalled ? 0 : this.#limits[this.#entries++ % this.#limits.length]
+    // The kernel may have room again before the stream of the socket knows it.
+    const limit = this.#limits[this.#entries++ % this.#limits.length]
     if (limit === 0) return -constants.errno.EAGAIN
     const taken = Buffer.from(bytes.subarray(offset, offset + Math.min(length, limit)))
     found.socket.received.push(taken)
