@@ -197,6 +197,26 @@ t.test('signals the other listeners when one throws', async (t) => {
   )
 })
 
+t.test('signals the other linked processes when one throws', async (t) => {
+  const { logger, lines } = recordingLogger()
+  const { runtime, processes } = buildRuntime({ logger })
+  const failure = new Error('peer')
+  const one = await started(processes)
+  const [broken, sound] = [
+    await started(processes, { link: one.pid }), await started(processes, { link: one.pid })
+  ]
+  Object.assign(runtime.processTable.getEntity(broken.pid)!, { linkFailed () { throw failure } })
+  const exited = processes.exited(sound.pid)
+  processes.exit(one.pid, 'broken')
+  t.match(await exited, { reason: 'broken' })
+  t.match(lines, [
+    {
+      level: 'error',
+      args: [{ relayPid: one.pid, err: failure }, 'could not deliver an exit signal']
+    }
+  ])
+})
+
 t.test('checks the condition of waitUntil after each exit', async (t) => {
   const { runtime, processes } = buildRuntime()
   const [one, two] = [await started(processes), await started(processes)]
