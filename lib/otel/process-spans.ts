@@ -19,10 +19,20 @@ function attributesOf ({ pid, label }: SpannedProcess, { topic, from }: SpannedM
   }
 }
 
+/** The payload of a message of a client. */
+interface ClientPayload {
+  readonly client_pid: Pid
+  readonly type: string
+  readonly metadata: object
+}
+
 /** Whether a message comes from a client. Only connections send payloads with their own PID. */
-function isOfClient ({ payload, from }: SpannedMail): boolean {
+function isOfClient (
+  mail: SpannedMail
+): mail is SpannedMail & { readonly payload: ClientPayload, readonly from: Pid } {
+  const { payload, from } = mail
   if (from === undefined || typeof payload !== 'object' || payload === null) return false
-  const { client_pid: client, type } = payload as { client_pid?: unknown, type?: unknown }
+  const { client_pid: client, type } = payload as Partial<ClientPayload>
   return client === from && type !== undefined
 }
 
@@ -59,6 +69,8 @@ export class ProcessSpans implements MessageSpans {
   readonly #tracer: Tracer
   /** The contexts of upgrades, by the connections that they became. */
   readonly #upgrades = new Map<Pid, SpanContext>()
+  /** Those of connections of other nodes, by the metadata of their messages. */
+  readonly #remoteUpgrades = new WeakMap<object, SpanContext>()
   /** The span of the message that a process took last, unless a handler has it. */
   readonly #open = new Map<Pid, Span>()
 
@@ -129,9 +141,20 @@ export class ProcessSpans implements MessageSpans {
     return formatTraceparent((open ?? trace.getActiveSpan())?.spanContext())
   }
 
+  upgradeTraceparent (connection: Pid): string | undefined {
+    return formatTraceparent(this.#upgrades.get(connection))
+  }
+
+  remoteUpgrade (metadata: unknown, traceparent: string): void {
+    const upgrade = parseTraceparent(traceparent, true)
+    if (upgrade === undefined || typeof metadata !== 'object' || metadata === null) return
+    this.#remoteUpgrades.set(metadata, upgrade)
+  }
+
   #start (process: SpannedProcess, mail: SpannedMail): Span | undefined {
     if (isOfClient(mail)) {
-      const upgrade = this.#upgrades.get(mail.from!)
+      const { from, payload } = mail
+      const upgrade = this.#upgrades.get(from) ?? this.#remoteUpgrades.get(payload.metadata)
       return this.#startSpan(process, mail, {
         kind: SpanKind.CONSUMER, root: true, ...upgrade && { links: [{ context: upgrade }] }
       })

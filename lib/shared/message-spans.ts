@@ -36,6 +36,14 @@ export interface MessageSpans {
    * a space and the `tracestate` after it if there is one. No line break.
    */
   traceparent (caller: Pid | undefined): string | undefined
+  /** The context of the upgrade of a connection of this node, in the same format. */
+  upgradeTraceparent (connection: Pid): string | undefined
+  /**
+   * Tells the context of the upgrade of a connection of another node.
+   * @param metadata the object that all payloads of this connection share. Another value, which
+   * only a broken node sends, is ignored, and so is a context that cannot be read
+   */
+  remoteUpgrade (metadata: unknown, traceparent: string): void
 }
 
 /** The slot of a process system. */

@@ -4,17 +4,23 @@ import { AlwaysOffSampler } from '@opentelemetry/sdk-trace-base'
 import Fastify from 'fastify'
 import { once } from 'node:events'
 import t from 'tap'
+import { memory, MemoryHub } from '../../lib/cluster/engines/memory.js'
 import { wsRelay } from '../../lib/index.js'
 import { instrument } from '../../lib/otel/index.js'
+import { ProcessSpans } from '../../lib/otel/process-spans.js'
 import { listen, open, record, until } from '../helpers.js'
 import { Telemetry } from './telemetry.js'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import type WebSocket from 'ws'
+import type { Pid } from '../../types/pid.js'
 import type { Process } from '../../types/processes.js'
+import type { WsRelayOptions } from '../../types/relay.js'
 
 /** An application with a span for each request, as `@fastify/otel` makes them. */
-async function build (t: Test, { tracer }: Telemetry): Promise<FastifyInstance> {
+async function build (
+  t: Test, { tracer }: Telemetry, options: WsRelayOptions = {}
+): Promise<FastifyInstance> {
   const app = Fastify()
   t.teardown(() => app.close())
   app.addHook('onRequest', (request, reply, done) => {
@@ -22,7 +28,7 @@ async function build (t: Test, { tracer }: Telemetry): Promise<FastifyInstance> 
     reply.raw.once('finish', () => { span.end() })
     context.with(trace.setSpan(context.active(), span), done)
   })
-  await app.register(wsRelay)
+  await app.register(wsRelay, options)
   return app
 }
 
@@ -74,6 +80,52 @@ t.test('makes a span for each message, with a link to its upgrade', async (t) =>
     'ws_relay.topic': 'ws.message'
   })
   t.equal(app.processes.info(String(from))?.kind, 'ws')
+})
+
+t.test('links the messages to a target on another node to the upgrade, too', async (t) => {
+  const [a, b] = [new Telemetry(t), new Telemetry(t)]
+  const hub = new MemoryHub()
+  const near = await build(t, a, { node: 'a', cluster: memory({ hub }) })
+  const far = await build(t, b, { node: 'b', cluster: memory({ hub }) })
+  await far.ready()
+  const roomPid = far.processes.spawn(async function room (self) {
+    await self.serve({
+      'ws.message': ({ client_pid, data }) => { self.send(client_pid, 'ws.send', { data }) }
+    }, () => {})
+  })
+  near.get('/ws', (request, reply) => { reply.relay(roomPid).send() })
+  const url = `ws://127.0.0.1:${await listen(near)}/ws`
+  t.teardown(instrument(near.processes, a.tracer))
+  const early = await open(t, url)
+  await echo(early, 'no spans are made there')
+  t.teardown(instrument(far.processes, b.tracer))
+  const late = await open(t, url)
+  for (const client of [early, late]) await echo(client, 'hello')
+  await until(() => b.spans.length === 2)
+  const [, upgrade] = a.spans.map((span) => span.spanContext())
+  const [without, linked] = b.spans
+  t.strictSame(without.links, [], 'its context came before instrument')
+  t.match(linked.links, [{ context: { ...upgrade, traceState: undefined, isRemote: true } }])
+  t.equal(linked.parentSpanContext, undefined)
+})
+
+t.test('ignores what another node must not send as the context of an upgrade', async (t) => {
+  const telemetry = new Telemetry(t)
+  const spans = new ProcessSpans(telemetry.tracer)
+  const traceparent = `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01`
+  const links = (metadata: unknown): number => {
+    const from = '2@b.1' as Pid
+    const payload = { client_pid: from, type: 'text', data: '', metadata }
+    const mail = { topic: 'ws.message', payload, from, call: undefined, fail () {} }
+    spans.mailTaken({ pid: '1@a.1' as Pid, label: '' }, mail)
+    spans.endAll()
+    return telemetry.spans.at(-1)!.links.length
+  }
+  for (const metadata of [{}, null, undefined, 'text']) spans.remoteUpgrade(metadata, traceparent)
+  const [bad, good] = [{}, {}]
+  spans.remoteUpgrade(bad, 'no context')
+  spans.remoteUpgrade(good, traceparent)
+  t.strictSame([bad, null, undefined, 'text', good].map(links), [0, 0, 0, 0, 1])
 })
 
 t.test('a handler calls, and an error of it is on the span', async (t) => {

@@ -252,10 +252,12 @@ export class RemoteBindings {
     }
   }
 
-  #receiveMetadata (binding: IncomingBinding, { kind, body }: Frame): boolean {
+  /** @param frame its text is the trace context of the upgrade, if spans are made */
+  #receiveMetadata (binding: IncomingBinding, { text, kind, body }: Frame): boolean {
     const decoded = decodePayload(kind, body as Buffer)
     // If it cannot be read, the earlier metadata is dropped: it may name another user.
     binding.metadata = freeze(decoded === undefined ? {} : decoded.payload)
+    if (text !== '') this.#context.local.spans?.remoteUpgrade(binding.metadata, text)
     return decoded !== undefined
   }
 

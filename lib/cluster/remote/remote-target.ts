@@ -101,7 +101,8 @@ export class RemoteTarget implements Target {
     if (metadata !== this.#metadata) {
       const encoded = encodePayload(metadata)
       if (encoded === undefined) return false
-      if (!this.#pushFrame(frameTypes.metadata, '', client, encoded)) return false
+      const traceparent = this.#context.local.spans?.upgradeTraceparent(client) ?? ''
+      if (!this.#pushFrame(frameTypes.metadata, traceparent, client, encoded)) return false
       this.#metadata = metadata
     }
     const data = this.#context.codec.dataOf(payload)

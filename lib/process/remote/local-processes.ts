@@ -4,6 +4,7 @@ import { asTarget, isTarget } from '../entity.js'
 import { exitedBy } from '../explain/origin.js'
 import { isExitReason, signalLinked } from '../exits/exit-signals.js'
 import { isUserTopic } from '../message.js'
+import type { MessageSpans, SpansSlot } from '../../shared/message-spans.js'
 import type { Producer } from '../../shared/watermark.js'
 import type { Answer } from '../calls.js'
 import type { ClusterAccess } from './cluster-access.js'
@@ -20,7 +21,7 @@ import type { Exit } from '../../../types/messages.js'
 import type { Pid } from '../../../types/pid.js'
 
 /** The parts of the runtime that other nodes use. */
-export interface LocalProcessesHost {
+export interface LocalProcessesHost extends SpansSlot {
   readonly processTable: ProcessTable
   readonly relations: Relations
   readonly counters: Counters
@@ -40,6 +41,7 @@ export class LocalProcesses implements LocalNode {
   readonly #clusterAccess: ClusterAccess
   readonly #explainer: Explainer
   readonly #kinds: Kinds
+  readonly #slot: SpansSlot
 
   constructor (host: LocalProcessesHost) {
     this.#processes = host.processTable
@@ -48,6 +50,11 @@ export class LocalProcesses implements LocalNode {
     this.#clusterAccess = host.clusterAccess
     this.#explainer = host.explainer
     this.#kinds = host.kinds
+    this.#slot = host
+  }
+
+  get spans (): MessageSpans | undefined {
+    return this.#slot.spans
   }
 
   deliver (

@@ -1,3 +1,4 @@
+import type { MessageSpans } from '../../shared/message-spans.js'
 import type { Producer } from '../../shared/watermark.js'
 import type { Answer } from '../calls.js'
 import type { Target, TargetProblem } from '../entity.js'
@@ -63,6 +64,7 @@ export interface RemoteNodes {
 
 /** The processes of this node, for the other nodes. No method throws for a dead PID. */
 export interface LocalNode {
+  readonly spans: MessageSpans | undefined
   /**
    * Delivers a message that may be refused. A refused call is rejected with the error that a local
    * caller would get. An accepted call is answered by the callee or never: the caller monitors it.

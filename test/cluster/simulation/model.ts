@@ -26,6 +26,7 @@ interface ModelProcess {
 
 /** A minimal model of the processes of one node. */
 export class ModelHere implements LocalNode {
+  readonly spans = undefined
   readonly processes = new Map<Pid, ModelProcess>()
   /** Clients whose `ws.join` waits in a mailbox. */
   readonly unread = new Set<Pid>()
