@@ -54,7 +54,8 @@ export function instances (): Instances {
   if (queryObjects === undefined) return undefined
   const count = (constructor: unknown): number => queryObjects(constructor, { format: 'count' })
   return {
-    Connection: count(Connection),
+    // The prototype of `ProtocolConnection` counts as one.
+    Connection: count(Connection) - 1,
     WebSocketTransport: count(WebSocketTransport),
     Handshake: count(Handshake),
     Socket: count(Socket)
