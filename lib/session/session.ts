@@ -1,20 +1,17 @@
 import { closeCodes } from '../connection/close-codes.js'
 import { violated } from '../connection/close-reasons.js'
 import {
-  beginsWithNul, controls, errorFrame, escapeFrame, helloFrame, isEscaped, parseAck, reconnectFrame
+  beginsWithNul, controls, errorFrame, helloFrame, isEscaped, parseAck, reconnectFrame
 } from './controls.js'
 import { Received } from './received.js'
+import { SessionWriter } from './session-writer.js'
 import { transitionFor } from './states.js'
-import { frameOverhead, Unacknowledged } from './unacknowledged.js'
 import type { CloseReason } from '../connection/close-codes.js'
-import type {
-  Encoded, Encoder, MessageWriter, Transport, TransportEvents
-} from '../connection/transport.js'
+import type { MessageWriter, Transport, TransportEvents } from '../connection/transport.js'
 import type { Deadline, Slot } from '../shared/deadline-timer.js'
 import type { Hello, RefusedBecause } from './controls.js'
 import type {
-  Claim, HostedSession, SessionEvents, SessionHost, SessionPolicy, SessionTerms,
-  ValidOffer
+  Claim, SessionEvents, SessionHost, SessionTerms, ValidOffer
 } from './session-host.js'
 import type { SessionEvent, SessionState } from './states.js'
 import type { TokenScope } from './offer.js'
@@ -22,43 +19,22 @@ import type { TokenScope } from './offer.js'
 /** Milliseconds between two acknowledgements while the client is not being read. */
 const ackInterval = 10_000
 
-/** The time from the loss of a socket until the client has sent a message on a later one. */
-interface Absence {
-  readonly windowEnds: number
-  /** Why the first socket was lost. */
-  readonly reason: CloseReason
-  /** When the last socket was lost; undefined while there is one. */
-  since: number | undefined
-  endedForLimit: boolean
-}
-
 /**
  * The transport of a client that counts messages (docs/resume.md). It holds the transport of a
- * socket and outlives it: while there is none, it keeps what is sent to the client. The connection
- * above it notices nothing.
+ * socket and outlives it. The connection above it notices nothing.
  */
-export class Session
-implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
+export class Session extends SessionWriter implements Transport, TransportEvents, Deadline {
   slot: Slot | undefined
-  readonly policy: SessionPolicy
   readonly owner: string | undefined
   readonly #protocol: string
-  readonly #host: SessionHost
-  /** The transport of the present socket, or of the last one. */
-  #transport: Transport
   #events!: SessionEvents
   #serial = 0
   #state: SessionState = 'fresh'
-  readonly #kept = new Unacknowledged()
   readonly #received = new Received()
   /** The generation of the token that the client surely has. The next hello carries the next. */
   #generation = 0
-  /** Present while the window is running. */
-  #absence: Absence | undefined
   /** The client broke the protocol: its further messages are dropped. */
   #isMuted = false
-  /** Bytes that were replayed. They may wait for the client in addition to its limit. */
-  #replayedBytes = 0
   /** Transports that have not called `onTransportClose`. */
   #openTransports = 1
   /** The transport was closed by the session: there is no socket. */
@@ -70,35 +46,25 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
   constructor (
     host: SessionHost, transport: Transport, { policy, owner, protocol }: SessionTerms
   ) {
-    this.#host = host
-    this.#transport = transport
-    this.policy = policy
+    super(host, transport, policy)
     this.owner = owner
     this.#protocol = protocol
   }
 
-  get kind (): Transport['kind'] { return this.#transport.kind }
-
-  get encoder (): Encoder { return this.#transport.writer.encoder }
+  get kind (): Transport['kind'] { return this.transport.kind }
 
   get writer (): MessageWriter { return this }
 
-  get isPaused (): boolean { return !this.#isCut && this.#transport.isPaused }
+  get isPaused (): boolean { return !this.#isCut && this.transport.isPaused }
 
   get serial (): number { return this.#serial }
 
   get generation (): number { return this.#generation }
 
-  get keptBytes (): number { return this.#kept.memory }
-
   /** Milliseconds since the socket was lost; undefined while there is one. */
   get away (): number | undefined {
-    const since = this.#absence?.since
-    return since === undefined ? undefined : this.#host.now() - since
-  }
-
-  get #isAway (): boolean {
-    return this.#absence !== undefined && this.#absence.since !== undefined
+    const since = this.absence?.since
+    return since === undefined ? undefined : this.host.now() - since
   }
 
   /** Whether its PID lives. */
@@ -108,12 +74,12 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
 
   /** Whether an offer can still resume it: not once its client was asked to leave the server. */
   get acceptsOffers (): boolean {
-    return this.isAlive && !this.#host.wasAdvised(this)
+    return this.isAlive && !this.host.wasAdvised(this)
   }
 
   /** Milliseconds until the window ends. Only read while it is running. */
   get windowLeft (): number {
-    return this.#absence!.windowEnds - this.#host.now()
+    return this.absence!.windowEnds - this.host.now()
   }
 
   /**
@@ -130,17 +96,11 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
     const { window } = this.policy
     const token = window === 0
       ? undefined
-      : this.#host.tokenFor(this.#serial, scope, this.#generation + 1)
+      : this.host.tokenFor(this.#serial, scope, this.#generation + 1)
     const { count: received } = this.#received
     this.#received.acknowledged()
     const hello = { token, window, received, protocol: this.#protocol, ...fields }
-    this.#transport.writer.sendEncoded(helloFrame(hello))
-  }
-
-  /** Whether the client can get all messages after those that it says to have. */
-  canReplayAfter (received: number): boolean {
-    const { acknowledged, droppedUpTo, sent } = this.#kept
-    return received <= sent && Math.max(received, acknowledged) >= droppedUpTo
+    this.transport.writer.sendEncoded(helloFrame(hello))
   }
 
   /**
@@ -152,19 +112,18 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
     this.#apply('offer')
     // Messages that were read and that wait are dropped: the client sends them again.
     this.#cut(closeCodes.lost)
-    this.#host.cancel(this)
-    if (away !== undefined) this.#host.sessionResumed(this)
-    if (this.#absence !== undefined) this.#absence.since = undefined
+    this.host.cancel(this)
+    if (away !== undefined) this.host.sessionResumed(this)
+    if (this.absence !== undefined) this.absence.since = undefined
     this.claim = undefined
-    this.#transport = transport
+    this.transport = transport
     this.#isCut = false
     this.#openTransports++
     this.#generation = generation
-    this.#acknowledge(received)
-    const { acknowledged } = this.#kept
+    this.acknowledge(received)
+    const { acknowledged } = this.kept
     this.#sendHello(scope, { resumed: true, from: acknowledged + 1, why: undefined })
-    this.#replayedBytes = this.#kept.bytes
-    this.#kept.replay((frame, number) => { this.#writeKept(frame, number) })
+    this.replay()
     this.#scheduleWindow()
     transport.open(this)
     this.#events.onResumed(away, this.policy.notify)
@@ -174,22 +133,22 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
   #cut (reason: CloseReason): void {
     if (this.#isCut) return
     this.#isCut = true
-    this.#transport.close(reason)
+    this.transport.close(reason)
   }
 
   /** Ends it because the client has lost messages that are not kept any more. */
   endForGap (): void {
-    this.#events.onTransportEnd(this.#isAway ? this.#absence!.reason : closeCodes.lost)
+    this.#events.onTransportEnd(this.isAway ? this.absence!.reason : closeCodes.lost)
   }
 
   /** Ends it because it, or all sessions together, keep too much. */
   endForLimit (): void {
-    this.#absence!.endedForLimit = true
-    this.#events.onTransportEnd(this.#absence!.reason)
+    this.absence!.endedForLimit = true
+    this.#events.onTransportEnd(this.absence!.reason)
   }
 
   get endedForLimit (): boolean {
-    return this.#absence?.endedForLimit === true
+    return this.absence?.endedForLimit === true
   }
 
   #apply (event: SessionEvent): ReturnType<typeof transitionFor> {
@@ -202,7 +161,7 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
 
   open (events: SessionEvents): void {
     this.#events = events
-    this.#transport.open(this)
+    this.transport.open(this)
   }
 
   redirect (events: SessionEvents): SessionEvents {
@@ -214,91 +173,44 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
   /** A session needs the first message of its client on each socket, so it waits for that. */
   pause (): void {
     if (this.#state !== 'open') return
-    this.#transport.pause()
-    this.#host.schedule(this, ackInterval)
+    this.transport.pause()
+    this.host.schedule(this, ackInterval)
   }
 
   resume (): void {
-    if (this.isPaused && this.#state === 'open') this.#host.cancel(this)
-    this.#transport.resume()
+    if (this.isPaused && this.#state === 'open') this.host.cancel(this)
+    this.transport.resume()
   }
 
   /** The connection is closing: from now on no offer is accepted. */
   handOver (): void {
     this.#apply('end')
     if (this.#isCut) this.#events.onHandedOver()
-    else this.#transport.handOver()
+    else this.transport.handOver()
   }
 
   close (reason: CloseReason): void {
     this.#apply('end')
-    this.#host.cancel(this)
-    if (this.#isAway) this.#host.sessionEnded(this, reason)
-    this.#kept.clear()
+    this.host.cancel(this)
+    if (this.isAway) this.host.sessionEnded(this, reason)
+    this.kept.clear()
     this.#cut(reason)
     this.#isClosed = true
     if (this.#openTransports === 0) this.#events.onTransportClose()
   }
 
-  get bufferedBytes (): number {
-    if (this.#isAway) return this.#kept.memory
-    return this.#transport.writer.bufferedBytes
-  }
-
-  allowsBurst (limit: number): boolean {
-    if (this.#isAway) return this.#allowsMoreKept(limit)
-    const { writer } = this.#transport
-    // A client on a slow line gets time for what was replayed.
-    if (writer.bufferedBytes <= limit + this.#replayedBytes) return true
-    this.#replayedBytes = 0
-    return writer.allowsBurst(limit)
-  }
-
-  #allowsMoreKept (limit: number): boolean {
-    const { bytes, frames } = this.policy.buffer
-    if (this.#kept.memory <= limit + bytes + frames * frameOverhead) return true
-    if (this.policy.overflow === 'close') this.endForLimit()
-    return false
-  }
-
-  sendEncoded (message: Encoded, written?: () => void): void {
-    const frame = escapeFrame(message)
-    if (this.policy.window === 0) {
-      this.#kept.sent++
-      return this.#transport.writer.sendEncoded(frame, written)
-    }
-    this.#kept.keep(frame, written)
-    if (this.#isAway) return this.#host.keptBytesChanged(this, frame.length + frameOverhead)
-    this.#writeKept(frame, this.#kept.sent)
-    const { buffer } = this.policy
-    if (this.#kept.bytes <= buffer.bytes && this.#kept.count <= buffer.frames) return
-    this.#kept.evict(buffer, this.#transport.writer.bufferedBytes)
-  }
-
-  #writeKept (frame: Buffer, number: number): void {
-    const written = this.#kept.hasCallback(number)
-      ? () => { this.#kept.written(number) }
-      : undefined
-    this.#transport.writer.sendEncoded(frame, written)
-  }
-
-  /** Calls back when the client has acknowledged everything that was sent until now. */
-  whenAcknowledged (callback: () => void): void {
-    this.#kept.whenAcknowledged(callback)
-  }
-
   /** Advises the client to open a new socket. @returns false if there is no socket to do so on */
   adviseReconnect (by: number): boolean {
-    if (this.#isAway || !this.isAlive) return false
-    this.#host.clientAdvised(this)
-    this.#received.sendAck(this.#transport.writer)
-    this.#transport.writer.sendEncoded(reconnectFrame(by))
+    if (this.isAway || !this.isAlive) return false
+    this.host.clientAdvised(this)
+    this.#received.sendAck(this.transport.writer)
+    this.transport.writer.sendEncoded(reconnectFrame(by))
     return true
   }
 
   /** It is no message of the session: a client that is away is not told later. */
   reportInvalid (report: string): void {
-    if (!this.#isAway) this.#transport.writer.sendEncoded(errorFrame(report))
+    if (!this.isAway) this.transport.writer.sendEncoded(errorFrame(report))
   }
 
   // Events of the socket's transport
@@ -315,8 +227,8 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
     }
     const isRead = this.#events.onMessage(message, binary)
     const isDue = this.#received.countMessage(data.length)
-    if (isDue && !this.#isAway) this.#received.sendAck(this.#transport.writer)
-    if (!isRead && this.#state === 'open') this.#host.schedule(this, ackInterval)
+    if (isDue && !this.isAway) this.#received.sendAck(this.transport.writer)
+    if (!isRead && this.#state === 'open') this.host.schedule(this, ackInterval)
     return isRead
   }
 
@@ -324,31 +236,24 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
   #firstMessage (): void {
     if (this.#apply('message')?.action !== 'prove') return
     this.#generation++
-    this.#absence = undefined
-    this.#host.cancel(this)
+    this.absence = undefined
+    this.host.cancel(this)
   }
 
   #receiveControl (data: Buffer): boolean {
     if (data[1] === controls.ack) this.#receiveAck(data)
-    else if (data[1] !== controls.ping) this.#host.unknownControl()
-    else if (!this.#isAway) this.#received.answerPing(this.#transport.writer)
+    else if (data[1] !== controls.ping) this.host.unknownControl()
+    else if (!this.isAway) this.#received.answerPing(this.transport.writer)
     return true
   }
 
   #receiveAck (data: Buffer): void {
     const ack = parseAck(data)
-    if (!ack.ok || ack.value > this.#kept.sent) {
+    if (!ack.ok || ack.value > this.kept.sent) {
       this.#apply('end')
       this.#isMuted = true
       this.#events.onTransportEnd(violated(1002, 'invalid acknowledgement'))
-    } else this.#acknowledge(ack.value)
-  }
-
-  #acknowledge (number: number): void {
-    const before = this.#kept.memory
-    this.#kept.acknowledge(number)
-    const change = this.#kept.memory - before
-    if (this.#isAway) this.#host.keptBytesChanged(this, change)
+    } else this.acknowledge(ack.value)
   }
 
   onTransportEnd (reason: CloseReason): void {
@@ -358,34 +263,34 @@ implements Transport, TransportEvents, MessageWriter, Deadline, HostedSession {
     const action = this.#apply(mayReturn ? 'lost' : 'end')?.action
     // Once it has ended, a better reason may follow `lost`.
     if (isLost && action === 'suspend') this.#suspend(reason, cause)
-    else if (!isLost || !this.#isAway) this.#events.onTransportEnd(reason)
+    else if (!isLost || !this.isAway) this.#events.onTransportEnd(reason)
   }
 
   #suspend (reason: CloseReason, cause: 'lost' | 'ping_timeout'): void {
-    const since = this.#host.now()
-    this.#host.cancel(this)
+    const since = this.host.now()
+    this.host.cancel(this)
     const windowEnds = since + this.policy.window
-    this.#absence ??= { windowEnds, reason, since, endedForLimit: false }
-    this.#absence.since = since
+    this.absence ??= { windowEnds, reason, since, endedForLimit: false }
+    this.absence.since = since
     this.#scheduleWindow()
     // Messages that wait for the target are handed on when it has room.
-    if (!this.#transport.isPaused) this.#cut(reason)
+    if (!this.transport.isPaused) this.#cut(reason)
     this.#events.onSuspended(cause, this.policy.notify)
-    this.#host.sessionSuspended(this)
+    this.host.sessionSuspended(this)
   }
 
   #scheduleWindow (): void {
-    if (this.#absence === undefined) return
-    this.#host.schedule(this, Math.max(0, this.windowLeft))
+    if (this.absence === undefined) return
+    this.host.schedule(this, Math.max(0, this.windowLeft))
   }
 
   /** The window is over, or a client that is not read needs a sign of life. */
   due (): void {
     if (this.#state === 'open') {
-      this.#host.schedule(this, ackInterval)
-      this.#received.answerPing(this.#transport.writer)
+      this.host.schedule(this, ackInterval)
+      this.#received.answerPing(this.transport.writer)
     } else if (this.#apply('windowOver') !== undefined) {
-      this.#events.onTransportEnd(this.#absence!.reason)
+      this.#events.onTransportEnd(this.absence!.reason)
     }
   }
 

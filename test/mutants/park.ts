@@ -8,15 +8,15 @@ export const parkMutants: readonly Mutant[] = [
   {
     name: 'a successor is not told that the client rejoins',
     file: client,
-    search: 'this.sendJoin(rejoined)',
-    replace: 'this.sendJoin()',
+    search: 'this.join(rejoined)',
+    replace: 'this.join(false)',
     suites
   },
   {
     name: 'a successor gets the messages that waited before the join',
     file: client,
-    search: '    this.sendJoin(rejoined)\n    this.handOverHeld()\n',
-    replace: '    this.handOverHeld()\n    this.sendJoin(rejoined)\n',
+    search: '    this.join(rejoined)\n    this.handOverHeld()\n',
+    replace: '    this.handOverHeld()\n    this.join(rejoined)\n',
     suites
   },
   {

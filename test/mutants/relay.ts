@@ -19,18 +19,18 @@ export const relayMutants: readonly Mutant[] = [
     name: 'the old target gets no leave before the new target gets the join',
     file: 'connection/bound-client.ts',
     search:
-      '    this.sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)\n',
+      '    this.sendLeave(oldTarget, transferred)\n',
     replace:
-      '    this.sendLeave(this.#target, transferred.cause, undefined, transferred.leaveReason)\n',
+      '    this.sendLeave(this.target, transferred)\n',
     suites: ['connections']
   },
   {
     name: 'the leave of a transfer has the new metadata',
     file: 'connection/bound-client.ts',
     search:
-      '    this.sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)\n    this.releaseTarget(oldTarget, oldBinding)\n    this.applyChange(change)\n',
+      '    this.sendLeave(oldTarget, transferred)\n    this.releaseTarget(oldTarget, oldBinding)\n    this.applyChange(change)\n',
     replace:
-      '    this.applyChange(change)\n    this.sendLeave(oldTarget, transferred.cause, undefined, transferred.leaveReason)\n    this.releaseTarget(oldTarget, oldBinding)\n',
+      '    this.applyChange(change)\n    this.sendLeave(oldTarget, transferred)\n    this.releaseTarget(oldTarget, oldBinding)\n',
     suites: ['connections']
   },
   {
@@ -57,15 +57,15 @@ export const relayMutants: readonly Mutant[] = [
   },
   {
     name: 'a connection is not paused by a full mailbox',
-    file: 'connection/bound-client.ts',
-    search: 'if (!this.#target.congested) return true',
+    file: 'connection/target/target-messages.ts',
+    search: 'if (!this.target.congested) return true',
     replace: 'if (this !== undefined) return true',
     suites: ['connections']
   },
   {
     name: 'a paused connection does not wait for its target',
-    file: 'connection/bound-client.ts',
-    search: '    this.#target.subscribeToDrain(this.transport)\n    return false',
+    file: 'connection/target/target-messages.ts',
+    search: '    this.target.subscribeToDrain(this.transport)\n    return false',
     replace: '    return false',
     suites: ['connections']
   },
@@ -86,7 +86,7 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'the target gets no leave',
     file: 'connection/bound-client.ts',
-    search: "    if (cause !== 'target') this.sendLeave(this.#target, cause, code, leaveReason)\n",
+    search: "    if (reason.cause !== 'target') this.sendLeave(this.target, reason)\n",
     replace: '',
     suites: ['connections']
   },
@@ -123,9 +123,9 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'the target of an ended connection is still monitored',
     file: 'connection/bound-client.ts',
-    search: '    this.releaseTarget(this.#target, this.#binding)\n',
+    search: '    this.releaseTarget(this.target, this.#binding)\n',
     replace:
-      '    this.#target.unsubscribeFromDrain(this.transport)\n    this.#binding?.release()\n',
+      '    this.target.unsubscribeFromDrain(this.transport)\n    this.#binding?.release()\n',
     suites: ['connections']
   },
   {

@@ -1,6 +1,7 @@
 import type { Mutant } from './mutant.js'
 
 const file = 'session/session.ts'
+const writer = 'session/session-writer.ts'
 const suites = ['resume']
 
 export const resumeMutants: readonly Mutant[] = [
@@ -13,7 +14,7 @@ export const resumeMutants: readonly Mutant[] = [
   },
   {
     name: 'a text that begins with U+0000 is not escaped',
-    file,
+    file: writer,
     search: 'const frame = escapeFrame(message)',
     replace: 'const frame = message',
     suites
@@ -28,14 +29,14 @@ export const resumeMutants: readonly Mutant[] = [
   {
     name: 'each loss starts the window again',
     file,
-    search: 'this.#absence ??= {',
-    replace: 'this.#absence = {',
+    search: 'this.absence ??= {',
+    replace: 'this.absence = {',
     suites
   },
   {
     name: 'the window goes on after the first message on a new socket',
     file,
-    search: '    this.#absence = undefined\n    this.#host.cancel(this)\n',
+    search: '    this.absence = undefined\n    this.host.cancel(this)\n',
     replace: '',
     suites
   },
@@ -48,21 +49,21 @@ export const resumeMutants: readonly Mutant[] = [
   },
   {
     name: 'nothing is sent again on a new socket',
-    file,
-    search: '    this.#kept.replay((frame, number) => { this.#writeKept(frame, number) })\n',
+    file: writer,
+    search: '    this.kept.replay((frame, number) => { this.writeKept(frame, number) })\n',
     replace: '',
     suites
   },
   {
     name: 'messages while the client is away are not kept',
-    file,
-    search: '    this.#kept.keep(frame, written)\n',
-    replace: '    if (!this.#isAway) this.#kept.keep(frame, written)\n',
+    file: writer,
+    search: '    this.kept.keep(frame, written)\n',
+    replace: '    if (!this.isAway) this.kept.keep(frame, written)\n',
     suites
   },
   {
     name: 'a gap is not noticed',
-    file,
+    file: writer,
     search: 'return received <= sent && Math.max(received, acknowledged) >= droppedUpTo',
     replace: 'return received <= sent',
     suites

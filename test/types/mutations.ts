@@ -163,7 +163,7 @@ export const mutations: readonly Mutation[] = [
     }
   ),
   ...inFile(
-    'lib/connection/bound-client.ts',
+    'lib/connection/target/target-messages.ts',
     {
       name: 'relay: ws.join lacks a field',
       search: '      metadata: this.#metadata,\n      ...rejoined &&',
