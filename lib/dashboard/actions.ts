@@ -1,5 +1,15 @@
-import type { ActionRequest } from './frames.js'
+import type { Action, ActionRequest } from './frames.js'
 import type { Process } from '../../types/processes.js'
+
+/** Messages to a connection that do the same as another action. */
+const actionsByTopic = new Map<string, Action>([['ws.close', 'close'], ['ws.control', 'transfer']])
+
+/** The actions that must be enabled for a request. */
+export function requiredActions (request: ActionRequest): Action[] {
+  const { action } = request
+  const other = action === 'send' ? actionsByTopic.get(request.topic) : undefined
+  return other === undefined ? [action] : [action, other]
+}
 
 /**
  * Does an action that is allowed, on any node.

@@ -1,5 +1,5 @@
 import { errorCodes, toError } from '../errors.js'
-import { doAction, loggedFields } from './actions.js'
+import { doAction, loggedFields, requiredActions } from './actions.js'
 import { openRemoteView } from './cluster/remote-view.js'
 import { maxWatches } from './frames.js'
 import { readRequest } from './requests.js'
@@ -34,8 +34,8 @@ export async function dashboard (self: Process, terms: ViewerTerms): Promise<voi
   const viewer = new Viewer(self, terms)
   try {
     await self.serve({
-      'ws.join': ({ client_pid: client }) => { viewer.join(client) },
-      'ws.message': ({ data }) => { viewer.receive(data) }
+      'ws.join': (_payload, { from }) => { viewer.join(from) },
+      'ws.message': ({ data }, { from }) => { viewer.receive(data, from) }
     })
   } finally {
     viewer.leave()
@@ -64,7 +64,9 @@ class Viewer {
     this.#leaveSampler = Sampler.of(terms.runtime).addViewer()
   }
 
-  join (client: Pid): void {
+  /** The first connection has started this process. One that is transferred to it gets nothing. */
+  join (client: Pid | undefined): void {
+    if (this.#client !== undefined) return
     const { actions } = this.#terms
     this.#client = client
     this.#send('hello', { version: 1, node: this.#self.node, actions })
@@ -76,7 +78,9 @@ class Viewer {
     this.#leaveSampler()
   }
 
-  receive (data: unknown): void {
+  /** A message of another process is dropped: the hooks have let in the client only. */
+  receive (data: unknown, from: Pid | undefined): void {
+    if (from !== this.#client) return
     const request = readRequest(data)
     if ('watch' in request) this.#watch(request.watch)
     else if ('stop' in request) this.#stop(request.stop)
@@ -163,8 +167,9 @@ class Viewer {
   #act (request: ActionRequest): void {
     const { actions, log } = this.#terms
     const { id, action } = request
-    if (!actions.includes(action)) {
-      this.#refuse(id, new errorCodes.FST_WS_RELAY_ACTION_OFF(action))
+    const missing = requiredActions(request).find((required) => !actions.includes(required))
+    if (missing !== undefined) {
+      this.#refuse(id, new errorCodes.FST_WS_RELAY_ACTION_OFF(missing))
       return
     }
     const done = (outcome: Pick<Acted, 'ok' | 'message'>): void => {

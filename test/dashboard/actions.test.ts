@@ -98,6 +98,27 @@ t.test('does each action that is enabled, and logs it with the id of the request
   t.strictSame([code, String(reason)], [4001, 'bye'])
 })
 
+t.test('closes and transfers no connection by send, unless that is enabled as well', async (t) => {
+  const topics: Array<[string, Action]> = [['ws.close', 'close'], ['ws.control', 'transfer']]
+  for (const [topic, needed] of topics) {
+    for (const actions of [all.filter((one) => one !== needed), ['send', needed] as Action[]]) {
+      const { app, page, first, other, port } = await buildActions(t, actions)
+      const client = await open(t, `ws://127.0.0.1:${port}/ws`)
+      await first.next('ws.join')
+      const connection = connectionOf(app, first.pid)
+      const payload = topic === 'ws.close' ? { code: 4001 } : { target_pid: other.pid }
+      page.ask({ action: 'send', id: 1, pid: connection, topic, payload })
+      if (actions.length > 2) {
+        t.match(await page.next('problem'), {
+          id: 1, code: 'FST_WS_RELAY_ACTION_OFF', message: new RegExp(`'${needed}'`)
+        })
+        t.equal(app.processes.info(connection)?.target, first.pid)
+      } else if (topic === 'ws.close') t.equal((await once(client, 'close'))[0], 4001)
+      else t.match(await other.next('ws.join'), { client_pid: connection })
+    }
+  }
+})
+
 t.test('says why an action failed', async (t) => {
   const { app, page, first, lines, port } = await buildActions(t, all)
   await open(t, `ws://127.0.0.1:${port}/ws`)

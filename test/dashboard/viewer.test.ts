@@ -2,6 +2,7 @@ import t from 'tap'
 import { Rig } from '../connection/transports/clients.js'
 import { held, recordingLogger } from '../process/helpers.js'
 import { ticks } from '../properties/clock.js'
+import { MemoryTransport } from '../connection/transports/memory-transport.js'
 import { MemoryViewer } from './viewer.js'
 
 function build (): { rig: Rig, viewer: MemoryViewer } {
@@ -103,6 +104,28 @@ t.test('waits for a client that does not read', async (t) => {
   t.match(data, { id: 1, code: 'FST_PROCESS_CALL_TIMEOUT' })
   rig.clock.advance(10_000)
   t.equal(await viewer.topics(), '', 'the watch has ended')
+})
+
+t.test('hears its own client only, whatever other processes send', async (t) => {
+  const rig = new Rig({ mailboxLimit: 100 })
+  const { processes } = rig
+  const viewer = new MemoryViewer(rig, ['exit'])
+  t.equal(await viewer.topics(), 'hello')
+  const { pid } = rig.target()
+  const own = processes.list().find((one) => processes.info(one)?.kind === 'ws')!
+  const data = JSON.stringify({ action: 'exit', id: 1, pid })
+  processes.send(viewer.pid, 'ws.message', { client_pid: own, type: 'text', data, metadata: {} })
+  const stranger = new MemoryTransport(rig.clock, 50)
+  const { pid: transferred } = rig.connect(rig.target(), stranger)
+  await rig.settle()
+  processes.send(transferred, 'ws.control', { target_pid: viewer.pid })
+  await rig.settle()
+  t.equal(processes.info(transferred)?.target, viewer.pid)
+  stranger.send(data)
+  viewer.ask({ view: 'nodes' })
+  t.equal(await viewer.topics(), 'answer nodes')
+  t.equal(processes.alive(pid), true)
+  t.strictSame(stranger.received, [])
 })
 
 t.test('a trace that has ended is not answered any more', async (t) => {
