@@ -4,7 +4,7 @@ import { extname, join } from 'node:path'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /** Made by `scripts/build-dashboard.mjs`. */
-const folder = join(import.meta.dirname, 'assets')
+const builtFiles = join(import.meta.dirname, 'assets')
 
 const types = new Map([
   ['.css', 'text/css; charset=utf-8'],
@@ -37,8 +37,16 @@ export class Assets {
     this.files = files
   }
 
-  static async read (): Promise<Assets> {
-    const names = (await readdir(folder)).filter((name) => types.has(extname(name)))
+  /** @throws Error if the page was not built. The package on npm has it */
+  static async read (folder = builtFiles): Promise<Assets> {
+    const all = await readdir(folder).catch((err: unknown) => {
+      throw new Error(
+        "the page of the dashboard is not built: run 'npm run build' for dist/, or " +
+        "'node scripts/build-dashboard.mjs lib/dashboard/assets' for lib/",
+        { cause: err }
+      )
+    })
+    const names = all.filter((name) => types.has(extname(name)))
     const files = await Promise.all(names.map(async (name) => {
       const body = await readFile(join(folder, name))
       return [name, toAsset(types.get(extname(name))!, body)] as const

@@ -57,3 +57,10 @@ t.test('serves the files of its folder only, each with its type', async (t) => {
     t.equal((await app.inject(`/processes/${name}`)).statusCode, 404, name)
   }
 })
+
+t.test('says how to build the page when it is missing', async (t) => {
+  await t.rejects(Assets.read(t.testdir() + '/none'), {
+    message: /the page of the dashboard is not built: run 'npm run build'/,
+    cause: { code: 'ENOENT' }
+  })
+})
