@@ -1,7 +1,7 @@
 import type { End } from '../../types/explain.js'
 import type { ProcessInfo, SystemHealth } from '../../types/info.js'
 import type { Pid } from '../../types/pid.js'
-import type { ProcessStats } from '../../types/stats.js'
+import type { KeyedStats, ProcessStats } from '../../types/stats.js'
 import type { TraceEvent } from '../../types/trace.js'
 
 // The messages between the page and the server. The page sends requests as JSON text. The server
@@ -165,6 +165,8 @@ export interface OverviewAnswer extends AnswerCommon<'overview'> {
   readonly uptime: number
   /** Without the exit reasons, of which there may be many. `Infinity` is `null`, as in JSON. */
   readonly stats: Omit<ProcessStats, 'exited' | 'turns' | 'keyed'>
+  /** The processes with keys, of all kinds together. */
+  readonly keyed: KeyedStats
   readonly turns: { readonly count: number, readonly total: number }
   /** The first answer has the last 5 minutes, later ones have the points since the one before. */
   readonly points: readonly Point[]
@@ -200,7 +202,7 @@ export interface Point {
 }
 
 /** `state` is the first that applies. */
-export type ConnectionState = 'suspended' | 'parked' | 'paused' | 'open'
+export type ConnectionState = 'suspended' | 'parked' | 'limited' | 'paused' | 'open'
 
 /** Sorted by `started`, `state`, `name`, `target`, `messages`, `buffered` or `dropped`. */
 export interface ConnectionRow {

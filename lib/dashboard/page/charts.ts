@@ -2,7 +2,7 @@
 import { html, type TemplateResult } from 'lit-html'
 import UPlot from 'uplot'
 import { historyTime, type Point } from '../frames.js'
-import { bytes } from './format.js'
+import type { Unit } from './format.js'
 import type { Columns, History } from './history.js'
 
 export interface Series {
@@ -11,9 +11,6 @@ export interface Series {
 }
 
 const seconds = historyTime / 1000
-
-/** Steps of an axis of bytes: 1, 2 and 4 of each unit, and so on. */
-const binarySteps = Array.from({ length: 44 }, (_, n) => 2 ** n)
 
 /** The colours of the style sheet, as they are now: light or dark. */
 let colours = new Map<string, string>()
@@ -49,23 +46,20 @@ export class Chart {
   /** The canvas is here: a node that templates keep where it is. */
   readonly #host = document.createElement('div')
   readonly #series: readonly Series[]
-  readonly #format: (n: number) => string
+  readonly #unit: Unit
   readonly #changed: () => void
   #plot: UPlot | undefined
   #columns: Columns = [[]]
   /** The index of the point below the pointer, in any of the charts. */
   #pointed: number | null | undefined
 
-  /**
-   * @param format makes text of a value
-   * @param changed called when the pointer is above another point
-   */
+  /** @param changed called when the pointer is above another point */
   constructor (
-    title: string, series: readonly Series[], format: (n: number) => string, changed: () => void
+    title: string, series: readonly Series[], unit: Unit, changed: () => void
   ) {
     this.title = title
     this.#series = series
-    this.#format = format
+    this.#unit = unit
     this.#changed = changed
     this.#host.className = 'plot'
     this.#host.setAttribute('role', 'img')
@@ -77,6 +71,7 @@ export class Chart {
   }
 
   #options (width: number, height: number): UPlot.Options {
+    const { format, steps } = this.#unit
     const now = () => this.#columns[0].at(-1) ?? Date.now() / 1000
     const axis = {
       stroke: () => colour('soft'),
@@ -96,7 +91,7 @@ export class Chart {
       },
       scales: {
         x: { time: false, range: () => [now() - spanOf(this.#columns), now()] },
-        y: { range: (_, _min, max) => [0, max > 0 ? max * 1.1 : 1] }
+        y: { range: (_, _min, max) => [0, max > 0 ? Math.max(max * 1.1, steps[0]) : 1] }
       },
       axes: [
         {
@@ -113,8 +108,8 @@ export class Chart {
           size: 60,
           gap: 6,
           space: 34,
-          incrs: this.#format === bytes ? binarySteps : undefined,
-          values: (_, values) => values.map(this.#format)
+          incrs: steps,
+          values: (_, values) => values.map(format)
         }
       ],
       series: [{}, ...this.#series.map((_, index) => ({
@@ -149,10 +144,11 @@ export class Chart {
   update (history: History): void {
     this.#columns = history.columns(this.#series.map(({ value }) => value))
     this.#plot?.setData(this.#data)
+    const { format } = this.#unit
     const words = this.#series.map(({ name }, index) => {
       const values = this.#columns[index + 1].filter((value) => value !== null)
       const most = values.length > 0 ? Math.max(...values) : 0
-      return `${name} ${this.#format(values.at(-1) ?? 0)} now, ${this.#format(most)} at most`
+      return `${name} ${format(values.at(-1) ?? 0)} now, ${format(most)} at most`
     })
     this.#host.setAttribute('aria-label', `Last 5 minutes: ${words.join('; ')}`)
   }
@@ -164,7 +160,7 @@ export class Chart {
       <figcaption><h2>${this.title}</h2><ul class="legend">${this.#series.map(({ name }, n) => {
         const value = this.#columns[n + 1]?.[index]
         return html`<li class="s${n + 1}"><b>${
-          value === undefined || value === null ? '–' : this.#format(value)
+          value === undefined || value === null ? '–' : this.#unit.format(value)
         }</b><i aria-hidden="true"></i>${name}</li>`
       })}</ul></figcaption>
       ${this.#host}

@@ -10,6 +10,10 @@ export function decimal (n: number): string {
   return n !== 0 && Math.abs(n) < 10 ? String(Number(n.toFixed(1))) : count(n)
 }
 
+export function percent (share: number): string {
+  return `${decimal(share * 100)}\u00a0%`
+}
+
 const byteUnits = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
 
 /** 512 B, 4.2 KiB, 118 MiB. */
@@ -22,7 +26,7 @@ export function bytes (n: number): string {
   return `${unit === 0 ? Math.round(n) : decimal(n)}\u00a0${byteUnits[unit]}`
 }
 
-/** Milliseconds: 0.4 ms, 120 ms, 2.5 s. */
+/** 0.4 ms, 120 ms, 2.5 s. */
 export function milliseconds (ms: number): string {
   if (ms < 1000) return `${decimal(ms)}\u00a0ms`
   return ms < 10_000 ? `${decimal(ms / 1000)}\u00a0s` : duration(ms)
@@ -57,3 +61,27 @@ export function clockTime (at: number): string {
 export function plural (n: number, noun: string, many = `${noun}s`): string {
   return `${count(n)} ${n === 1 ? noun : many}`
 }
+
+/** The unit of a chart. */
+export interface Unit {
+  format (n: number): string
+  /** Possible steps of its axis. Each is large enough that two labels have different texts. */
+  readonly steps: number[]
+}
+
+/** 1, 2 and 5 times each power of ten, from an exponent on. */
+function decimalSteps (exponent: number): number[] {
+  return Array.from({ length: 45 }, (_, n) => {
+    return Number(`${[1, 2, 5][n % 3]}e${exponent + Math.floor(n / 3)}`)
+  })
+}
+
+const binarySteps = Array.from({ length: 44 }, (_, n) => 2 ** n)
+
+export const units = {
+  count: { format: count, steps: decimalSteps(0) },
+  rate: { format: decimal, steps: decimalSteps(-1) },
+  milliseconds: { format: milliseconds, steps: decimalSteps(-1) },
+  percent: { format: percent, steps: decimalSteps(-3) },
+  bytes: { format: bytes, steps: binarySteps }
+} satisfies Record<string, Unit>

@@ -50,6 +50,7 @@ const tones = new Map<string, Tone>([
   ['exiting', 'wait'],
   ['open', 'live'],
   ['paused', 'wait'],
+  ['limited', 'wait'],
   ['parked', 'wait'],
   ['away', 'wait'],
   ['up', 'live'],

@@ -167,9 +167,10 @@ export function connectionFields (
   }
 }
 
-function stateOf ({ connected, parked, paused }: ConnectionDescription): ConnectionState {
+function stateOf ({ connected, parked, limited, paused }: ConnectionDescription): ConnectionState {
   if (!connected) return 'suspended'
   if (parked) return 'parked'
+  if (limited) return 'limited'
   return paused ? 'paused' : 'open'
 }
 

@@ -135,6 +135,19 @@ t.test('shows connections, sorted and filtered, without metadata and texts', asy
   })
 })
 
+t.test('shows that a client is over its limit', async (t) => {
+  const rig = new Rig()
+  const transport = new MemoryTransport(rig.clock, 50)
+  const target = { pid: rig.processes.spawn(waiter) } as Story
+  rig.connect(target, transport, { limit: { messages: '1/m' } })
+  transport.send('one')
+  await rig.settle()
+  transport.send('two')
+  await rig.settle()
+  const { rows } = await look(rig, { view: 'connections', filter: 'limited' })
+  t.match(rows, [{ state: 'limited' }])
+})
+
 t.test('shows whether a connection is parked, or its client away', async (t) => {
   const rig = new Rig()
   const room = rig.processes.spawn(waiter, { name: 'room' })

@@ -1,39 +1,38 @@
 import { html, nothing, type TemplateResult } from 'lit-html'
 import type { EndRow, OverviewAnswer, Point } from '../../frames.js'
 import { Chart, type Series } from '../charts.js'
-import { bytes, count, decimal, duration, milliseconds } from '../format.js'
+import { count, duration, milliseconds, units, type Unit } from '../format.js'
 import type { History } from '../history.js'
 import { bar, heading, tick } from '../ui.js'
 import { linkTo, type Context } from './context.js'
 import { endList } from './end-list.js'
 
 const line = (name: string, value: (point: Point) => number): Series => ({ name, value })
-const percent = (share: number): string => `${decimal(share * 100)}\u00a0%`
 
 /** The charts of a page. They live as long as the page, in all views. */
 export function createCharts (changed: () => void): Chart[] {
-  const chart = (title: string, format: (n: number) => string, ...series: Series[]) =>
-    new Chart(title, series, format, changed)
+  const chart = (title: string, unit: Unit, ...series: Series[]) =>
+    new Chart(title, series, unit, changed)
   return [
-    chart('Messages per second', decimal,
+    chart('Messages per second', units.rate,
       line('in', ({ messagesIn }) => messagesIn),
       line('out', ({ messagesOut }) => messagesOut),
       line('in all', ({ sent }) => sent)),
-    chart('Connections', count,
+    chart('Connections', units.count,
       line('open', ({ open }) => open),
       line('away', ({ suspended }) => suspended),
       line('paused', ({ paused }) => paused),
       line('parked', ({ parked }) => parked)),
-    chart('Trouble per second', decimal,
+    chart('Trouble per second', units.rate,
       line('refused', ({ refused }) => refused),
       line('upgrades', ({ refusedUpgrades }) => refusedUpgrades),
       line('dead letters', ({ deadLetters }) => deadLetters)),
-    chart('Event loop delay', milliseconds,
+    chart('Event loop delay', units.milliseconds,
       line('mean', ({ delay }) => delay),
       line('longest', ({ maxDelay }) => maxDelay)),
-    chart('Busy with turns', percent,
+    chart('Busy with turns', units.percent,
       line('of the time', ({ busy }) => busy)),
-    chart('Memory', bytes,
+    chart('Memory', units.bytes,
       line('resident', ({ rss }) => rss))
   ]
 }
@@ -48,7 +47,7 @@ function connections ({ stats }: OverviewAnswer): TemplateResult {
 }
 
 function facts (answer: OverviewAnswer): TemplateResult {
-  const { stats } = answer
+  const { stats, keyed } = answer
   const { aliveBy, restarts, giveUps, longestTurn, upgrades } = stats
   const refused = Object.values(upgrades.refused).reduce((sum, n) => sum + n, 0)
   const rows: Array<[string, unknown]> = [
@@ -57,6 +56,11 @@ function facts (answer: OverviewAnswer): TemplateResult {
     ['Supervisors', count(aliveBy.supervisor)],
     ['Child restarts', html`${count(restarts)}${
       giveUps === 0 ? nothing : html` <small class="over">${count(giveUps)} gave up</small>`}`],
+    ...keyed.started === 0
+      ? []
+      : [['With a key', html`${count(keyed.alive)}${keyed.crashed === 0
+          ? nothing
+          : html` <small class="over">${count(keyed.crashed)} crashed</small>`}`]] as typeof rows,
     ['Refused upgrades', count(refused)],
     ['Longest turn', milliseconds(longestTurn)],
     ['Running for', duration(answer.uptime)]
