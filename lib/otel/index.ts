@@ -29,7 +29,7 @@ export type TracedProcesses = Pick<Processes, 'node'>
  * ```
  *
  * @param tracer by default that of the global provider for `fastify-ws-relay`
- * @returns a function that stops it. Spans that have started end as usual
+ * @returns a function that stops it. Open spans end with their handlers, those of loops at once
  * @throws `FST_WS_RELAY_INVALID_OPTIONS` if an argument is not valid, or if these processes are
  * instrumented already
  */

@@ -1,4 +1,4 @@
-// The frame of all views: the navigation, the state of the link, what just crashed.
+// The frame of all views: the navigation, the state of the link, the last crash.
 import { html, nothing, type TemplateResult } from 'lit-html'
 import type { StateEvent } from '../../../types/client.js'
 import type { EndRow, NodeRow, OverviewAnswer } from '../frames.js'
@@ -114,8 +114,8 @@ function banners (frame: Frame): Content {
   const isAway = link.state === 'away' || link.state === 'closed'
   return html`
     ${!isAway
-? nothing
-: html`<p class="banner">${link.why === 'handshake'
+      ? nothing
+      : html`<p class="banner">${link.why === 'handshake'
       ? html`<span>The server does not let this page in. Perhaps your login has ended.</span>
         <button type="button" class="quiet" @click=${() => { location.reload() }}>Reload</button>`
       : html`<span>The connection to the server is lost. These are the last numbers; the page comes

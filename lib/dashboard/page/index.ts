@@ -1,6 +1,6 @@
 // The page of the dashboard: what it shows depends on the hash and on the answers of the server.
 import { html, nothing, render, type TemplateResult } from 'lit-html'
-import type { Answer, EndRow, OverviewAnswer } from '../frames.js'
+import { maxLimit, type Answer, type EndRow, type OverviewAnswer } from '../frames.js'
 import { ActionDialog } from './actions.js'
 import { frame, titleOfRoute } from './frame.js'
 import { History } from './history.js'
@@ -57,7 +57,7 @@ function wishOf ({ view, of, query }: Route): Wish {
     case 'overview': return { view, ...common }
     case 'process':
     case 'tap': return { view: 'process', pid: of, ...common, every: 2000 }
-    case 'supervision': return { view: 'supervisors', ...common, limit: 500, filter }
+    case 'supervision': return { view: 'supervisors', ...common, limit: maxLimit, filter }
     case 'ends': return {
       view, ...common, limit, filter, cause: cause as EndRow['cause'] | undefined
     }

@@ -10,7 +10,7 @@ export type ViewName = typeof views[number] | 'process' | 'tap'
 
 export interface Route {
   readonly view: ViewName
-  /** The PID of `process` and `tap`; the name of a group. Empty: none. Untrusted. */
+  /** The PID or name of `process` and `tap`, otherwise empty. Untrusted. */
   readonly of: string
   /** Sort order, filter, node. Untrusted. */
   readonly query: Readonly<Record<string, string>>

@@ -1,6 +1,7 @@
 // A table with sortable columns. The server sorts: it has rows that the page has not.
 import { html, nothing, svg, type TemplateResult } from 'lit-html'
 import { repeat } from 'lit-html/directives/repeat.js'
+import { maxLimit } from '../frames.js'
 import type { Content } from './ui.js'
 
 export interface Column<Row> {
@@ -71,9 +72,6 @@ export function table<Row> (options: Table<Row>): TemplateResult {
   </table></div>`
 }
 
-/** Rows that the server sends at most. */
-const most = 500
-
 /**
  * The line below a list that has not all rows.
  *
@@ -85,11 +83,11 @@ export function foot (
 ): Content {
   if (shown === all) return nothing
   const of = matching === all ? `${all}` : `${matching} that match, of ${all}`
-  const hasMore = change !== undefined && shown < matching && shown < most
+  const hasMore = change !== undefined && shown < matching && shown < maxLimit
   return html`<p class="foot"><span>${shown === matching
     ? `${matching} of ${all} ${noun} match.`
     : `The first ${shown} of ${of} ${noun}. Filter or sort to find others.`}</span>${hasMore
-    ? html`<button type="button" class="quiet" @click=${() => { change({ limit: String(most) }) }}
-        >Show up to ${most}</button>`
+    ? html`<button type="button" class="quiet"
+        @click=${() => { change({ limit: String(maxLimit) }) }}>Show up to ${maxLimit}</button>`
     : nothing}</p>`
 }

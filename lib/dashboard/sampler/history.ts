@@ -12,18 +12,12 @@ const interval = 1000
 /** Milliseconds between two measurements of the event loop. */
 const resolution = 20
 
-/** The numbers whose growth is shown. */
-interface Totals {
-  readonly time: number
-  readonly messagesIn: number
-  readonly messagesOut: number
-  readonly sent: number
-  readonly refused: number
-  readonly deadLetters: number
-  readonly refusedUpgrades: number
-  readonly turns: number
-  readonly turnTime: number
-}
+/** The fields of a point that are rates. */
+type Rate = 'messagesIn' | 'messagesOut' | 'sent' | 'refused' | 'deadLetters' | 'refusedUpgrades' |
+  'turns'
+
+/** The counters whose growth is shown, and when they were read. */
+type Totals = Readonly<Record<Rate | 'time' | 'turnTime', number>>
 
 /** One point for each second. Points are recorded between `start` and `stop` only. */
 export class History {
@@ -96,7 +90,7 @@ function pointOf (
   delay: IntervalHistogram
 ): Point {
   const time = now.time - last.time
-  const perSecond = (name: keyof Totals): number => round((now[name] - last[name]) * 1000 / time)
+  const perSecond = (name: Rate): number => round((now[name] - last[name]) * 1000 / time)
   const { open, suspended, paused, parked } = connections
   return {
     at,

@@ -1,4 +1,4 @@
-// Ends of processes and connections: what ended, why, what ended with it, what came after.
+// Ends of processes and connections, with their reasons, effects and restarts.
 import { html, nothing, type TemplateResult } from 'lit-html'
 import type { EndRow, EndSummary } from '../../frames.js'
 import { ago, clockTime, milliseconds, plural } from '../format.js'
@@ -45,10 +45,10 @@ export function after (
     processLink({ pid: other }, node, 'pid')}</span>`
   return html`
     ${restartedAs === undefined
-? nothing
-: html`<span class="back">Restarted${
-      restartedAfter === undefined ? nothing : ` after ${milliseconds(restartedAfter)}`
-    } as ${processLink({ pid: restartedAs }, node, 'pid')}</span>`}
+      ? nothing
+      : html`<span class="back">Restarted${
+        restartedAfter === undefined ? nothing : ` after ${milliseconds(restartedAfter)}`
+      } as ${processLink({ pid: restartedAs }, node, 'pid')}</span>`}
     ${together === 0
       ? nothing
       : html`<span>${plural(together, 'other')} ended with it</span>`}

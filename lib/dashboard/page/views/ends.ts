@@ -24,7 +24,7 @@ export const ends: ViewOf<'ends'> = (context) => {
     <section class="card" aria-label="Ends">${rows.length === 0
       ? isFiltered
         ? empty('No match', 'No end has this cause and this text.')
-        : empty('Nothing has ended', 'What ends appears here, with the reason.')
+        : empty('Nothing has ended', 'Ends of processes and connections appear here.')
       : html`${endList(rows, node, {
           isFresh: ({ pid }) => known !== undefined && !known.has(pid)
         })}

@@ -117,9 +117,8 @@ function explained (explanation: EndDetails, context: Surroundings): TemplateRes
       : html`<p class="pad"><a class="button" href=${linkTo(context, 'process', restartedAs)}
         >Go to its successor</a></p>`}
     ${chain.length === 0
-? nothing
-: html`<ol class="chain">${chain.map((end) =>
-      step(end, context.node))}</ol>`}
+      ? nothing
+      : html`<ol class="chain">${chain.map((end) => step(end, context.node))}</ol>`}
     ${together === 0
       ? nothing
       : html`<p class="foot">${plural(together, 'other')} ended with it.</p>`}

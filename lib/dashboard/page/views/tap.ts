@@ -1,4 +1,4 @@
-// The messages of one process or connection, live: what arrives, what it takes, what it sends.
+// The messages that one process or connection receives, takes and sends, live.
 import { html, nothing, type TemplateResult } from 'lit-html'
 import { repeat } from 'lit-html/directives/repeat.js'
 import type { Reference, TraceAnswer, TraceRow } from '../../frames.js'
