@@ -83,7 +83,7 @@ export class Key implements Deadline, InstanceOwner {
   #current: Instance | undefined
   /** It may still take mail that it had before. */
   #draining: Instance | undefined
-  /** The last instance that has failed, until the next one has started and its end is known. */
+  /** The last instance that has failed, until the next one is made. */
   #failed: Instance | undefined
   /** This node is the place of the key. Without a cluster it need not be. */
   #isPlace = false
@@ -148,16 +148,18 @@ export class Key implements Deadline, InstanceOwner {
     processTable.addEntity(instance)
     nameTable.bind(this.address, pid)
     counters.processSpawned(instance, this.address)
-    this.#noteSuccessor()
+    this.#noteSuccessor(pid)
     this.#releaseIfDue()
     return instance
   }
 
-  /** The next instance may start before a failed one has cleaned up and ended. */
-  #noteSuccessor (): void {
-    if (this.#failed?.hasEnded !== true || this.#current === undefined) return
-    this.#host.ends.processRestarted(this.#failed.pid, this.#current.pid)
+  /** The failed instance may still clean up. Its successor is recorded when it has ended. */
+  #noteSuccessor (pid: Pid): void {
+    if (this.#failed === undefined) return
+    const { ends, exitSignals } = this.#host
+    const { pid: failed } = this.#failed
     this.#failed = undefined
+    exitSignals.monitor(failed, { targetEnded: () => { ends.processRestarted(failed, pid) } })
   }
 
   #makeInstance (): Instance {
@@ -305,7 +307,6 @@ export class Key implements Deadline, InstanceOwner {
 
   instanceEnded (instance: Instance): void {
     this.#owner.instanceEnded()
-    this.#noteSuccessor()
     this.inboxEnded(instance)
     this.#forgetIfDue()
   }

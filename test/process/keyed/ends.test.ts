@@ -1,7 +1,7 @@
 // The end of a process with a key, and the start of the next one.
 import t from 'tap'
 import { deferred } from '../helpers.js'
-import { House, slow } from './rooms.js'
+import { House, slow, slowToEnd } from './rooms.js'
 
 t.test('stops a process without mail after idle', async (t) => {
   const house = new House({ idle: '1s' })
@@ -131,21 +131,15 @@ t.test('starts the next process when a body stops between its receives', async (
 
 t.test('starts the next process after a failed handler, while the old one cleans up', async (t) => {
   const house = new House()
-  const cleanUp = deferred()
-  house.body = async (self, key, room) => {
-    try {
-      await House.serve(self, key, room)
-    } finally {
-      await cleanUp.promise
-    }
-  }
+  const { body, cleanUp } = slowToEnd()
+  house.body = body
   house.send('crash')
   await house.settle()
   house.send('one')
   await house.settle()
   t.same(house.topics, ['crash', 'one'])
   t.match(house.stats, { alive: 2, crashed: 1 })
-  cleanUp.resolve()
+  cleanUp()
   await house.settle()
   t.match(house.stats, { alive: 1, crashed: 1 })
 })

@@ -82,6 +82,21 @@ export class House {
   }
 }
 
+/** A body that waits for a signal before it ends, even when it has failed. */
+export function slowToEnd (): { body: Body, cleanUp: () => void } {
+  const { promise, resolve } = deferred()
+  return {
+    body: async (self, key, room) => {
+      try {
+        await House.serve(self, key, room)
+      } finally {
+        await promise
+      }
+    },
+    cleanUp: resolve
+  }
+}
+
 /** A body that waits for a signal before it asks for mail. */
 export function slow (): { body: Body, go: () => void, fail: (error: Error) => void } {
   const { promise, resolve, reject } = deferred()

@@ -1,7 +1,6 @@
 // `explain` names the process that a key has started in the place of a failed one.
 import t from 'tap'
-import { deferred } from '../helpers.js'
-import { House } from './rooms.js'
+import { House, slowToEnd } from './rooms.js'
 
 t.test('explains which process was started in the place of one that failed', async (t) => {
   const house = new House()
@@ -22,14 +21,8 @@ t.test('explains which process was started in the place of one that failed', asy
 
 t.test('explains it when the next process has started before the failed one ended', async (t) => {
   const house = new House()
-  const cleanUp = deferred()
-  house.body = async (self, key, room) => {
-    try {
-      await House.serve(self, key, room)
-    } finally {
-      await cleanUp.promise
-    }
-  }
+  const { body, cleanUp } = slowToEnd()
+  house.body = body
   house.send('crash')
   await house.settle()
   house.send('next')
@@ -37,11 +30,31 @@ t.test('explains it when the next process has started before the failed one ende
   const [{ pid }, next] = house.rooms
   t.match(house.processes.explain(pid), { state: 'alive' }, 'it cleans up')
   await house.advance(1000)
-  cleanUp.resolve()
+  cleanUp()
   await house.settle()
   t.match(house.processes.explain(pid), {
     restartedAs: next.pid, chain: [{ restartedAfter: 0, uptime: 1000 }]
   })
+})
+
+t.test('explains it when the next process has failed before it could start', async (t) => {
+  const house = new House({ backoff: { initial: '1s', max: '1s' } })
+  const { body, cleanUp } = slowToEnd()
+  house.body = body
+  house.send('crash')
+  await house.settle()
+  const [first] = house.rooms
+  const [second, third] = ['two', 'three'].map((topic) => {
+    house.send(topic)
+    const pid = house.keyed.peek('a')!
+    if (topic === 'two') house.processes.exit(pid, 'unwanted')
+    return pid
+  })
+  t.match(house.processes.explain(first.pid), { state: 'alive' }, 'it cleans up')
+  cleanUp()
+  await house.settle()
+  t.equal(house.processes.explain(first.pid)!.restartedAs, second)
+  t.equal(house.processes.explain(second)!.restartedAs, third)
 })
 
 t.test('names no successor of a process that ended without a failure', async (t) => {
