@@ -66,10 +66,10 @@ export class KeyCall implements WaitingMail, Answer, ExitListener {
       if (!isAccepted) this.#refused('it is full or stopping')
       return
     }
-    const remote = this.#host.clusterAccess.remoteNodesFor(pid)
-    const demonitor = (): void => { remote?.demonitor(pid, this) }
+    const remote = this.#host.clusterAccess.remoteNodesFor(pid)!
+    const demonitor = (): void => { remote.demonitor(pid, this) }
     this.#call.aim({ monitor () {}, demonitor }, pid, undefined)
-    if (remote?.send(pid, topic, payload, from, this) === true) this.#host.counters.messageSent()
+    if (remote.send(pid, topic, payload, from, this)) this.#host.counters.messageSent()
     else {
       this.#host.counters.messageRefused('remote')
       this.#refused('its node cannot be reached, or the payload cannot be sent')

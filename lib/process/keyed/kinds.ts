@@ -87,9 +87,10 @@ export class Kinds {
     if (action === 'watch') return this.#watch(String(pid) as Pid, node, answer)
     const parts = typeof address === 'string' ? splitAddress(address) : undefined
     const kind = parts && this.#kinds.get(parts.kind)
-    if (kind === undefined) answer.reply({})
-    else if (action === 'start') kind.startFor(parts!.key, answer)
-    else kind.stop(parts!.key).finally(() => { answer.reply({}) }).catch(() => {})
+    if (kind !== undefined && action === 'start') kind.startFor(parts!.key, answer)
+    else if (kind !== undefined && action === 'stop') {
+      kind.stop(parts!.key).finally(() => { answer.reply({}) }).catch(() => {})
+    } else answer.reply({})
   }
 
   #watch (pid: Pid, node: string, answer: KeyAnswer): void {

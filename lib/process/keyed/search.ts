@@ -91,7 +91,8 @@ export class Search {
       if (node === undefined) {
         const mayStart = refusal === undefined
         node = await (mayStart ? directory.claim(address) : directory.lookup(address))
-        if (node === undefined) return { problem: refusal }
+        // The register may still have this node as the place, although it was given up.
+        if (node === undefined || node === directory.self) return { problem: refusal }
       }
       this.#ask(node)
       const start = (await directory.request(node, { do: 'start', address }) ?? {}) as KeyStart

@@ -1,8 +1,6 @@
 // The search for the process of a key in a cluster, with a directory that the test answers.
 import t from 'tap'
 import { deferred, held } from '../helpers.js'
-import { nodeOf } from '../../../lib/process/remote/key-directory.js'
-import { slow } from './rooms.js'
 import { here, pid, Suburb, there, third } from './suburb.js'
 
 const start = { do: 'start', address: '@room/a' }
@@ -163,6 +161,17 @@ t.test('limits the mail that waits', async (t) => {
   t.equal(house.processes.stats().refusedBy.full, 2)
 })
 
+t.test('does not ask itself when the register still has this node as the place', async (t) => {
+  const house = new Suburb({ max: 1, idle: 0 })
+  house.send('one', 'b')
+  await house.settle()
+  house.steps = [here]
+  const refused = house.keyed.get('a')
+  await house.settle()
+  await t.rejects(refused, { code: 'FST_PROCESS_TOO_MANY' })
+  t.same(house.asked, [])
+})
+
 t.test('only looks for a process when this node has too many', async (t) => {
   const house = new Suburb({ max: 1, idle: 0 })
   house.send('one', 'b')
@@ -225,182 +234,6 @@ t.test('ends its processes when the node is not the place any more', async (t) =
   await house.settle()
   t.same(house.log, ['claim', 'claim'])
   handling.resolve()
-})
-
-// Requests of other nodes
-
-t.test('starts a process for another node', async (t) => {
-  const house = new Suburb()
-  const first = house.answer(start)
-  t.same(first.said, [])
-  await house.settle()
-  t.same(first.said, [{ pid: house.rooms[0].pid }])
-  t.same(house.answer(start, 'c').said, [{ pid: house.rooms[0].pid }])
-  const watched = house.answer({ do: 'watch', pid: house.rooms[0].pid })
-  const again = house.answer({ do: 'watch', pid: house.rooms[0].pid })
-  const other = house.answer({ do: 'watch', pid: house.rooms[0].pid }, 'c')
-  const stopped = house.answer({ do: 'stop', address: '@room/a' })
-  t.same([watched.said, again.said, other.said], [[], [undefined], [undefined]])
-  t.same(stopped.said, [])
-  const late = house.answer({ do: 'watch', pid: house.rooms[0].pid })
-  t.same(late.said, [undefined], 'it is stopping')
-  await house.settle()
-  t.same(stopped.said, [{}])
-  t.same(house.answer({ do: 'watch', pid: house.rooms[0].pid }).said, [{}])
-  t.same(house.processes.stats().exited, { shutdown: 1 })
-})
-
-t.test('tells another node why a start has failed', async (t) => {
-  const house = new Suburb({ maxRestarts: 1 })
-  house.body = () => { throw new Error('boom') }
-  const first = house.answer(start)
-  await house.settle()
-  t.same(first.said, ['boom'])
-  house.body = () => {}
-  const second = house.answer(start)
-  await house.settle()
-  t.same(second.said, ["Process '@room/a' is not alive"])
-  t.same(house.answer(start).said, [{ problem: 'it has failed too often' }])
-  await house.advance(10_000)
-  t.equal(house.runtime.kinds.size, 0)
-})
-
-t.test('names the node that it asks itself, and never waits for it', async (t) => {
-  const house = new Suburb()
-  house.steps = [there]
-  const early = house.answer(start, 'c')
-  await house.settle()
-  t.same(early.said, [{ node: there }])
-  t.same(house.answer(start, 'c').said, [{ node: there }], 'while it asks')
-  await house.told({ pid })
-  t.same(house.answer(start, 'c').said, [{ node: nodeOf(pid) }], 'when it knows')
-})
-
-t.test('tells another node that no process was found', async (t) => {
-  const house = new Suburb()
-  house.steps = [new Error('no engine')]
-  const first = house.answer(start)
-  await house.settle()
-  t.same(first.said, ['no engine'])
-  t.equal(house.runtime.kinds.size, 0)
-})
-
-t.test('claims a key that it was asked for, whatever the hash says', async (t) => {
-  const house = new Suburb({ place: 'spread' })
-  house.hash = [there]
-  const asked = house.answer(start)
-  await house.settle()
-  t.same(asked.said, [{ pid: house.rooms[0].pid }])
-  t.same(house.asked, [])
-})
-
-t.test('answers requests that make no sense', async (t) => {
-  const house = new Suburb()
-  const plain = house.processes.spawn(async (self) => { await self.receive() })
-  for (const request of [
-    undefined, null, 5, 'start', {}, { do: 'start' }, { do: 'start', address: 5 },
-    { do: 'start', address: '@other/a' }, { do: 'start', address: 'a' }, { do: 'watch' },
-    { do: 'watch', pid: 5 }, { do: 'watch', pid: plain }
-  ]) t.same(house.answer(request).said, [{}], JSON.stringify(request))
-  t.equal(house.runtime.kinds.size, 0)
-  house.processes.exit(plain)
-})
-
-// Calls
-
-t.test('calls the next process when one has stopped meanwhile', async (t) => {
-  const house = new Suburb()
-  house.steps = [there]
-  house.send('one')
-  await house.settle()
-  await house.told({ pid })
-  const { processes, keyed } = house
-  const call = processes.call(keyed.key('a'), 'ask')
-  await house.told({})
-  house.steps = [undefined]
-  house.sent[1].call!.reject(new Error('it is stopping'))
-  await house.settle()
-  t.equal(await call, 'a')
-})
-
-t.test('rejects a call that the known process refuses', async (t) => {
-  const house = new Suburb()
-  house.steps = [there]
-  house.send('one')
-  await house.settle()
-  await house.told({ pid })
-  const { processes, keyed } = house
-  const call = processes.call(keyed.key('a'), 'ask')
-  house.sent[1].call!.reject(new Error('it is full'))
-  await t.rejects(call, /it is full/)
-  const failed = processes.call(keyed.key('a'), 'ask')
-  house.sent[2].call!.fail(new Error('no'))
-  await t.rejects(failed, { code: 'FST_PROCESS_CALL_FAILED' })
-  const ended = processes.call(keyed.key('a'), 'ask')
-  house.sent[3].call!.targetEnded({ pid, reason: 'noconnection' })
-  await t.rejects(ended, { code: 'FST_PROCESS_CALL_FAILED', message: /noconnection/ })
-  t.equal(house.forgotten.length, 3)
-  house.takes = false
-  await t.rejects(processes.call(keyed.key('a'), 'ask'), { code: 'FST_PROCESS_REFUSED' })
-  t.equal(house.send('two'), false)
-})
-
-t.test('rejects a call when the next process is refused, or refuses it again', async (t) => {
-  const house = new Suburb()
-  house.steps = [there]
-  const { processes, keyed } = house
-  const call = processes.call(keyed.key('a'), 'ask', undefined, { timeout: '1m' })
-  await house.settle()
-  await house.told({ pid })
-  for (let i = 0; i < 4; i++) {
-    await house.told({})
-    house.sent.at(-1)!.call!.reject(new Error('it is stopping'))
-    await house.settle()
-    if (i < 3) await house.told({ pid })
-  }
-  await t.rejects(call, /it is stopping/)
-  t.equal(house.sent.length, 4)
-  const other = processes.call(keyed.key('a'), 'ask')
-  await house.settle()
-  await house.told({ pid })
-  await house.told({})
-  const closed = house.runtime.shutdown.close(100)
-  house.sent.at(-1)!.call!.reject(new Error('it is stopping'))
-  await t.rejects(other, /it is stopping/)
-  await house.settle()
-  await closed
-})
-
-t.test('does not send a call whose caller waits no more', async (t) => {
-  const house = new Suburb()
-  house.steps = [there]
-  const { processes, keyed } = house
-  const call = processes.call(keyed.key('a'), 'ask', undefined, { timeout: 50 })
-  await house.settle()
-  await house.advance(60)
-  await t.rejects(call, { code: 'FST_PROCESS_CALL_TIMEOUT' })
-  await house.told({ pid })
-  t.same(house.sent, [])
-})
-
-t.test('refuses a call for the full mailbox of the next process', async (t) => {
-  const house = new Suburb({}, 1)
-  const { body, go } = slow()
-  house.body = body
-  house.steps = [there]
-  const { processes, keyed } = house
-  const call = processes.call(keyed.key('a'), 'ask')
-  await house.settle()
-  await house.told({ pid })
-  await house.told({})
-  house.steps = [undefined]
-  house.send('one')
-  await house.settle()
-  house.sent[0].call!.reject(new Error('it is stopping'))
-  await t.rejects(call, { code: 'FST_PROCESS_REFUSED' })
-  go()
-  await house.settle()
-  t.same(house.topics, ['one'])
 })
 
 // `stop`

@@ -58,6 +58,16 @@ export class Suburb extends House implements KeyDirectory {
     } as unknown as RemoteNodes, undefined, this)
   }
 
+  /** A node that has found the process of the key `a` on the node `there`. */
+  static async withRemote (): Promise<Suburb> {
+    const house = new Suburb()
+    house.steps = [there]
+    house.send('one')
+    await house.settle()
+    await house.told({ pid })
+    return house
+  }
+
   async #step (what: string): Promise<KeyNode | undefined> {
     this.log.push(what)
     const step = this.steps.length > 1 ? this.steps.shift() : this.steps[0]
