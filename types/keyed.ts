@@ -79,8 +79,9 @@ export interface Keyed<T extends Topics = {}> {
   list (): string[]
   /**
    * Cancels the process of a key, ends it after 5 s, and resolves when it has ended. At once if
-   * there is none. A later request starts the next one. In a cluster it stops a process of any
-   * node, and rejects with `FST_CLUSTER_UNAVAILABLE` if that cannot be reached.
+   * there is none. A later request starts the next one. If a process waits for the one before,
+   * which still handles its mail, both are stopped. In a cluster it stops a process of any node,
+   * and rejects with `FST_CLUSTER_UNAVAILABLE` if that cannot be reached.
    */
   stop (key: string): Promise<void>
 }

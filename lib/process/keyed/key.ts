@@ -109,9 +109,9 @@ export class Key implements Deadline, InstanceOwner {
     return this.#current
   }
 
-  /** The instance of this node that ends last. */
-  get last (): Instance | undefined {
-    return this.#current ?? this.#draining
+  /** Those of this node that may take mail. A held one comes first: it can end before it starts. */
+  get instances (): Instance[] {
+    return [this.#current, this.#draining].filter((instance) => instance !== undefined)
   }
 
   get remote (): RemoteInstance | undefined {
@@ -119,7 +119,7 @@ export class Key implements Deadline, InstanceOwner {
   }
 
   get isEmpty (): boolean {
-    return (this.last ?? this.#search ?? this.#remote) === undefined
+    return (this.#current ?? this.#draining ?? this.#search ?? this.#remote) === undefined
   }
 
   /**
@@ -244,7 +244,7 @@ export class Key implements Deadline, InstanceOwner {
   /** The lease of this node is lost: from now on another node may be the place. */
   placeLost (): void {
     this.#isPlace = false
-    for (const instance of [this.#current, this.#draining]) instance?.end(nameLost)
+    for (const instance of this.instances) instance.end(nameLost)
   }
 
   #releaseIfDue (): void {

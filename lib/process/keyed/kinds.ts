@@ -207,7 +207,7 @@ class Kind implements KeyOwner {
 
   async #stopAnywhere (key: string): Promise<void> {
     const { directory } = this
-    if (directory === undefined || this.#keys.get(key)?.last !== undefined) return this.stop(key)
+    if (directory === undefined || this.#instancesOf(key).length > 0) return this.stop(key)
     checkKey(key)
     const address = addressOf(this.name, key)
     const node = await directory.lookup(address)
@@ -215,10 +215,16 @@ class Kind implements KeyOwner {
     await directory.request(node, { do: 'stop', address })
   }
 
-  /** Stops the instance of this node. */
+  #instancesOf (key: string): readonly Instance[] {
+    return this.#keys.get(key)?.instances ?? []
+  }
+
+  /** Stops the instances of this node. */
   async stop (key: string): Promise<void> {
-    const instance = this.#keys.get(key)?.last
-    if (instance === undefined) return
+    await Promise.all(this.#instancesOf(key).map((instance) => this.#stopInstance(instance)))
+  }
+
+  async #stopInstance (instance: Instance): Promise<void> {
     const { contextClock, exitRequests } = this.#host
     const ended = exitRequests.exited(instance.pid, undefined)
     instance.cancel(undefined, 'shutdown')

@@ -144,7 +144,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a lost lease does not end the processes of its keys',
     file: '../process/keyed/key.ts',
-    search: 'for (const instance of [this.#current, this.#draining]) instance?.end(nameLost)',
+    search: 'for (const instance of this.instances) instance.end(nameLost)',
     replacement: '',
     from: 20,
     isOfKeys: true

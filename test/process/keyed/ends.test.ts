@@ -188,6 +188,29 @@ t.test('stops a key, and waits for its clean-up', async (t) => {
   t.equal(house.clock.runningTimers, 0)
 })
 
+t.test('stops both processes of a key, the one that finishes its mail and the next', async (t) => {
+  const house = new House()
+  const handling = deferred()
+  house.body = async (self) => {
+    await self.serve({}, () => handling.promise)
+  }
+  house.send('slow')
+  await house.settle()
+  house.processes.cancel(house.keyed.key('a'))
+  house.send('next')
+  let stopped = false
+  const stop = house.keyed.stop('a').then(() => { stopped = true })
+  await house.settle()
+  t.match(house.stats, { alive: 1 }, 'the next one has no code to run')
+  t.equal(stopped, false)
+  handling.resolve()
+  await house.settle()
+  t.equal(stopped, true)
+  await stop
+  t.match(house.stats, { alive: 0, started: 2 })
+  t.equal(house.clock.runningTimers, 0)
+})
+
 t.test('ends a process that does not stop within 5 s', async (t) => {
   const house = new House()
   house.body = async (self) => {
