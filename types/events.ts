@@ -65,11 +65,14 @@ export interface UpgradeAbandoned extends CommonFields {
  * - `application`: a hook, the handler or the 404 handler sent the response
  * - `handshake`: the request is no valid handshake (`FST_WS_RELAY_BAD_HANDSHAKE`)
  * - `origin`: `FST_WS_RELAY_ORIGIN_NOT_ALLOWED`
- * - `overloaded`: `maxConnections` or `maxHandshakes` (`FST_WS_RELAY_OVERLOADED`)
+ * - `overloaded`: `maxConnections` or `maxHandshakes` (`FST_WS_RELAY_OVERLOADED`), or `max` of the
+ *   kind of a key (`FST_PROCESS_TOO_MANY`)
  * - `config`: the relay's header is not valid (`FST_WS_RELAY_INVALID_CONFIG`)
- * - `target`: `FST_WS_RELAY_TARGET_NOT_ALIVE`
+ * - `target`: `FST_WS_RELAY_TARGET_NOT_ALIVE`, or a process for the connection cannot start before
+ *   its node has joined the cluster (`FST_CLUSTER_NOT_READY`)
  * - `timeout`: the handler did not reply in time (`FST_WS_RELAY_UPGRADE_TIMEOUT`)
- * - `closing`: the server closes (`FST_WS_RELAY_CLOSING`)
+ * - `closing`: the server closes (`FST_WS_RELAY_CLOSING`), or its process system does
+ *   (`FST_PROCESS_CLOSING`)
  * - `protocol`: the request asks for another protocol than WebSocket
  *   (`FST_WS_RELAY_UPGRADE_REQUIRED`)
  */

@@ -8,10 +8,13 @@ export const refusalReasons: ReadonlyMap<string, UpgradeRefusalReason> = new Map
   ['FST_WS_RELAY_BAD_HANDSHAKE', 'handshake'],
   ['FST_WS_RELAY_ORIGIN_NOT_ALLOWED', 'origin'],
   ['FST_WS_RELAY_OVERLOADED', 'overloaded'],
+  ['FST_PROCESS_TOO_MANY', 'overloaded'],
   ['FST_WS_RELAY_INVALID_CONFIG', 'config'],
   ['FST_WS_RELAY_TARGET_NOT_ALIVE', 'target'],
+  ['FST_CLUSTER_NOT_READY', 'target'],
   ['FST_WS_RELAY_UPGRADE_TIMEOUT', 'timeout'],
   ['FST_WS_RELAY_CLOSING', 'closing'],
+  ['FST_PROCESS_CLOSING', 'closing'],
   ['FST_WS_RELAY_UPGRADE_REQUIRED', 'protocol']
 ])
 

@@ -2,7 +2,8 @@
 import { once } from 'node:events'
 import t from 'tap'
 import { errorCodes, wsRelay } from '../../lib/index.js'
-import { refusalReasons } from '../../lib/registration/upgrade-counters.js'
+import { Registration } from '../../lib/registration/registration.js'
+import { refusalReasons, UpgradeCounters } from '../../lib/registration/upgrade-counters.js'
 import { recordEvents } from '../events.js'
 import {
   answer, bare, build, handshake, listen, logs, open, openSockets, raw, record, until
@@ -120,6 +121,31 @@ const refusals: Refusal[] = [
     reason: 'target',
     status: 503,
     set (app) { relays(app, dead) }
+  },
+  {
+    what: 'a key above the limit of its kind',
+    reason: 'overloaded',
+    status: 503,
+    set (app) {
+      const rooms = app.processes.keyed('room', { max: 1, start: (self) => self.serve({}) })
+      app.get('/', async (_, reply) => {
+        await rooms.get('a')
+        return reply.relay(rooms.key('b')).send()
+      })
+    }
+  },
+  {
+    what: 'a process for the connection, before the node has joined its cluster',
+    reason: 'target',
+    status: 503,
+    set (app) {
+      app.get('/', (_, reply) => {
+        const { clusterAccess } = Registration.attachedTo(app)!.relay.runtime
+        clusterAccess.joining = true
+        reply.relay(() => {}).send()
+        clusterAccess.joining = false
+      })
+    }
   },
   {
     what: 'a handler that never replies',
@@ -267,6 +293,12 @@ t.test('tells nothing of a socket that another owner takes', async (t) => {
   own.socket.destroy()
   await app.close()
   t.strictSame(events, [])
+})
+
+t.test('counts a process system that closes as closing', async (t) => {
+  const upgrades = new UpgradeCounters('closing')
+  upgrades.upgradeRefused(new errorCodes.FST_PROCESS_CLOSING().code, 503)
+  t.equal(upgrades.stats.refused.closing, 1)
 })
 
 t.test('knows a reason for each error that refuses an upgrade', async (t) => {
