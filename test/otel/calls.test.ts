@@ -1,4 +1,5 @@
 // Spans of calls: between processes, from code outside, and between nodes.
+import { EventEmitter, once as nextEvent } from 'node:events'
 import { SpanKind, context, createTraceState, trace } from '@opentelemetry/api'
 import { AlwaysOffSampler } from '@opentelemetry/sdk-trace-base'
 import t from 'tap'
@@ -110,17 +111,24 @@ t.test('records errors on the span, with the status', async (t) => {
     await self.serve({}, () => { throw 'a text' })
   }, 'ask')
   await asking(async function stops (self) { await self.serve({}, () => { self.stop() }) }, 'ask')
+  await asking(async function cancelled (self) {
+    await self.serve({}, async () => {
+      processes.cancel(self.pid)
+      await nextEvent(new EventEmitter(), 'never', { signal: self.signal })
+    })
+  }, 'ask')
   const spans = telemetry.spans.filter(({ name }) => name !== 'job')
   t.strictSame(
     telemetry.seen.filter(({ name }) => name !== 'job').map(({ name, error }) => [name, error]),
     [
       ['process end', 'refused'], ['process end', 'broken'], ['process late', 'too late'],
-      ['process loop', 'not ask'], ['process text', 'a text'], ['process stops', undefined]
+      ['process loop', 'not ask'], ['process text', 'a text'], ['process stops', undefined],
+      ['process cancelled', undefined]
     ]
   )
   t.strictSame(
     spans.map(({ events }) => events.map(({ attributes }) => attributes?.['exception.message'])),
-    [['refused'], ['broken'], ['too late'], ['not ask'], ['a text'], []]
+    [['refused'], ['broken'], ['too late'], ['not ask'], ['a text'], [], []]
   )
 })
 

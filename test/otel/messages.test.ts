@@ -1,7 +1,8 @@
 // Spans of the messages of clients, on an application whose requests have spans.
-import { context, trace } from '@opentelemetry/api'
+import { SpanKind, context, trace } from '@opentelemetry/api'
 import { AlwaysOffSampler } from '@opentelemetry/sdk-trace-base'
 import Fastify from 'fastify'
+import { channel } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import t from 'tap'
 import { memory, MemoryHub } from '../../lib/cluster/engines/memory.js'
@@ -9,6 +10,7 @@ import { wsRelay } from '../../lib/index.js'
 import { instrument } from '../../lib/otel/index.js'
 import { ProcessSpans } from '../../lib/otel/process-spans.js'
 import { listen, open, record, until } from '../helpers.js'
+import { WireClient } from '../integration/resume/wire-client.js'
 import { Telemetry } from './telemetry.js'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
@@ -107,6 +109,32 @@ t.test('links the messages to a target on another node to the upgrade, too', asy
   t.strictSame(without.links, [], 'its context came before instrument')
   t.match(linked.links, [{ context: { ...upgrade, traceState: undefined, isRemote: true } }])
   t.equal(linked.parentSpanContext, undefined)
+})
+
+t.test('keeps the link when the client comes back, until its connection closes', async (t) => {
+  const telemetry = new Telemetry(t)
+  const app = await build(t, telemetry, { resume: true })
+  t.teardown(instrument(app.processes, telemetry.tracer))
+  const { pid, next } = record(app)
+  app.get('/ws', (request, reply) => { reply.relay(pid).send() })
+  const client = new WireClient(t, { port: await listen(app) })
+  await client.connect()
+  const { client_pid: connection } = await next('ws.join')
+  let messages = 0
+  const linksOf = async (text: string): Promise<string[]> => {
+    const ofMessages = () => telemetry.spans.filter(({ kind }) => kind === SpanKind.CONSUMER)
+    client.send(text)
+    await until(() => ofMessages().length > messages)
+    return ofMessages()[messages++].links.map(({ context }) => context.spanId)
+  }
+  const first = await linksOf('a')
+  t.equal(first.length, 1)
+  await client.cut()
+  await until(() => app.processes.info(connection)?.connected === false)
+  await client.connect()
+  t.strictSame(await linksOf('b'), first)
+  channel('fastify-ws-relay:connection').publish({ type: 'close', pid: connection })
+  t.strictSame(await linksOf('c'), [], 'nothing of a closed connection is kept')
 })
 
 t.test('ignores what another node must not send as the context of an upgrade', async (t) => {
