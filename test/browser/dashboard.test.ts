@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import WebSocket from 'ws'
 import { build as buildDemo } from '../../examples/demo/app.js'
 import { dashboard, type Action } from '../../lib/dashboard/index.js'
-import { build } from '../helpers.js'
+import { build, until } from '../helpers.js'
 import { enter, phone, picture, see, skip, stopTime, windows } from './fixtures/pages.js'
 import type { Process } from '../../lib/index.js'
 import type { OverviewAnswer, ServerTopics } from '../../lib/dashboard/index.js'
@@ -33,6 +33,20 @@ function overviewsOf (page: Page) {
     })
   })
   return overviews
+}
+
+/** The ids of the watches that the page has, on the sockets that it opens from now on. */
+function watchesOf (page: Page) {
+  const ids = new Set<unknown>()
+  page.on('websocket', (socket) => {
+    ids.clear()
+    socket.on('framesent', ({ payload }) => {
+      const { id, view } = JSON.parse(String(payload)) as { id: unknown, view: unknown }
+      if (view === null) ids.delete(id)
+      else ids.add(id)
+    })
+  })
+  return ids
 }
 
 /**
@@ -229,6 +243,7 @@ t.test(
     await page.getByRole('button', { name: 'Try again' }).click()
     await show(page, 'groups', 'Groups')
 
+    const watched = watchesOf(page)
     await stopTime(page) // so that the page does not come back before the test has looked
     const viewers = app.processes.list().filter((pid) => app.processes.info(pid)?.kind === 'ws')
     for (const pid of viewers) app.processes.send(pid, 'ws.close', { code: 1012 })
@@ -239,6 +254,9 @@ t.test(
     await see(page, '[role=status]', 'The page is connected again')
     await page.getByRole('button', { name: 'Pause' }).click()
     await see(page, '.link-state', 'Paused')
+    await until(() => watched.size === 0)
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await until(() => watched.size === 3)
     t.same(mistakes, [])
   }
 )
