@@ -90,11 +90,10 @@ function isNews ({ kind, cause, reason, closing }: End): boolean {
 async function visitEnds (
   { runtime, sampler }: ViewHost, visit: (end: DescribedEnd) => void
 ): Promise<EndIndex> {
-  const { ends, explainer } = runtime
+  const { explainer } = runtime
   const index = new EndIndex()
   function * steps (): Iterator<undefined> {
-    for (const record of ends.records) {
-      const described = explainer.describe(record)
+    for (const described of explainer.describeEnds()) {
       index.add(described)
       visit(described)
       yield

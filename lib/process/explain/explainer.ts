@@ -65,6 +65,18 @@ export class Explainer {
     }
   }
 
+  /**
+   * The first end of each record, the oldest first. The caller may pause between two of them: an
+   * end whose record was used again meanwhile is left out.
+   */
+  * describeEnds (): Generator<DescribedEnd, void> {
+    const { records } = this.#host.ends
+    const pids = records.map(({ pid }) => pid)
+    for (const [i, record] of records.entries()) {
+      if (record.pid === pids[i]) yield this.describe(record)
+    }
+  }
+
   /** The first end of a record. */
   describe (record: EndRecord): DescribedEnd {
     return { end: this.#endOf(record, record.pid), count: countOf(record) }

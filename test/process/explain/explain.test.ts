@@ -329,3 +329,20 @@ t.test('is plain data', async (t) => {
   const explained = node.explain(root)
   t.strictSame(JSON.parse(JSON.stringify(explained)), explained)
 })
+
+t.test('describes no end whose record was used again during a pause', async (t) => {
+  const node = new Node(3)
+  const { explainer } = node.runtime
+  const [first, second, third, fourth] = [1, 2, 3, 4].map(() => node.spawn())
+  const end = (pid: Pid): void => { node.processes.exit(pid, 'tired') }
+  for (const pid of [first, second, third]) end(pid)
+  const described = explainer.describeEnds()
+  const pids = [described.next().value!.end.pid]
+  end(fourth)
+  end(node.spawn())
+  // Its end is written into the record of the second one.
+  end(node.spawn())
+  for (const { end } of described) pids.push(end.pid)
+  t.strictSame(pids, [first, third])
+  t.strictSame([...explainer.describeEnds()].map(({ end }) => end.pid).slice(0, 1), [fourth])
+})
