@@ -60,7 +60,14 @@ const rooms = {
   'lib/otel': {
     rooms: ['lib/errors.ts', 'lib/shared', 'types'], packages: ['@opentelemetry/api']
   },
-  'lib/index.ts': { rooms: ['lib', 'types'], packages: ['fastify', 'fastify-plugin'] }
+  // Not the rooms of other subpaths: an application loads them only when it imports them.
+  'lib/index.ts': {
+    rooms: [
+      ...base, 'lib/process', 'lib/connection', 'lib/registration', 'lib/upgrade',
+      'lib/cluster/facade.ts'
+    ],
+    packages: ['fastify', 'fastify-plugin']
+  }
 }
 
 function filesIn (folder) {

@@ -19,12 +19,16 @@ export interface ClientProtocol {
   readonly server?: object
 }
 
-/** The type of a topic's data. The type parameter is a schema, or the type itself. */
-export type TopicData<T> =
+/**
+ * The type of a topic's data. The type parameter is a schema, or the type itself.
+ *
+ * @typeParam Otherwise the result for a type that is no schema
+ */
+export type TopicData<T, Otherwise = T> =
   T extends { readonly static: infer Data, readonly params: unknown[] } ? Data
     : T extends { readonly '~standard': { readonly types?: infer Types } }
       ? NonNullable<Types> extends { readonly output: infer Data } ? Data : unknown
-      : T
+      : Otherwise
 
 /** A topic that is answered: the types or the schemas of its data and of its answer. */
 export interface ClientCall {

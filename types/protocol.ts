@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { TopicData } from './client.js'
 import type { ConnectionTopics, Metadata, RelayTopics } from './messages.js'
 import type { Call, Pid } from './pid.js'
 
@@ -12,11 +13,7 @@ export interface TypeBoxSchema {
 export type DataSchema = TypeBoxSchema | StandardSchemaV1
 
 /** The type that a schema accepts, after its transformations. */
-export type DataOf<S> =
-  S extends { readonly static: infer Data, readonly params: unknown[] } ? Data
-    : S extends { readonly '~standard': { readonly types?: infer Types } }
-      ? NonNullable<Types> extends { readonly output: infer Data } ? Data : unknown
-      : unknown
+export type DataOf<S> = TopicData<S, unknown>
 
 /** A topic that is answered, as the function `Call` declares it. */
 export interface CallDeclaration<
