@@ -98,10 +98,15 @@ t.test('engines have the types of their clients', async (t) => {
       '@nats-io/jetstream',
       '@nats-io/kv',
       'ioredis',
+      '@opentelemetry/api',
       '@types/node'
     ].map(dependency)
   )
   t.equal(await tsc('-p', 'tsconfig.engines.json'), '')
+})
+
+t.test('processes are traced where the API of OpenTelemetry is installed', async (t) => {
+  t.match(await node('otel.mjs'), /^answered: 42$/m)
 })
 
 t.test('the types are the same where a bundler resolves modules', async (t) => {

@@ -12,14 +12,15 @@ const compilers = {
   'typescript-5.9': 'typescript-5.9@npm:typescript@~5.9.3',
   typescript: dependency('typescript')
 }
-const clients = [
+const peers = [
   '@nats-io/transport-node',
   '@nats-io/jetstream',
   '@nats-io/kv',
   'ioredis',
+  '@opentelemetry/api',
   '@types/node'
 ]
-const scratch = await install(t, ...Object.values(compilers), ...clients.map(dependency))
+const scratch = await install(t, ...Object.values(compilers), ...peers.map(dependency))
 
 /** Each compiler and each kind of folder once: all four pairs take two minutes more. */
 const smoke = ['typescript-5.9 cjs', 'typescript esm']
