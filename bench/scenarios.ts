@@ -9,76 +9,80 @@ export const floor = 'bare net'
 
 export const native = 'ours, native'
 
+/** One of our servers; the argument is that of bench/servers/ours.ts. */
+const ours = (
+  name: string, argument: string, protocol: ServerKind['protocol'] = 'ws'
+): ServerKind => ({ name, file: 'ours.js', argument, protocol })
+
+/** The same server again: the distance of its ratio from 1 is the noise of the run. */
+const again = (kind: ServerKind): ServerKind => ({ ...kind, name: `${kind.name} again` })
+
+/** The cost of a feature: a server without it, those with it, and the first one again. */
+const withAndWithout = (first: ServerKind, ...others: ServerKind[]): ServerKind[] =>
+  [first, ...others, again(first)]
+
+const raw: ServerKind = { name: reference, file: 'raw-ws.mjs', protocol: 'ws' }
+
 /** The servers in the order of a round. */
 export const servers: readonly ServerKind[] = [
-  { name: reference, file: 'raw-ws.mjs', protocol: 'ws' },
-  // The same server again: the distance of its ratio from 1 is the noise of the run.
-  { name: 'raw ws again', file: 'raw-ws.mjs', protocol: 'ws' },
+  raw,
+  again(raw),
   { name: floor, file: 'bare-net.mjs', protocol: 'ws' },
   { name: '@fastify/websocket', file: 'fastify-websocket.mjs', protocol: 'ws' },
   { name: 'Socket.IO', file: 'socket.io.mjs', protocol: 'socket.io' },
-  { name: 'ours, serve', file: 'ours.js', argument: 'serve', protocol: 'ws' },
-  { name: 'ours, for await', file: 'ours.js', argument: 'loop', protocol: 'ws' },
-  { name: 'ours, broadcast', file: 'ours.js', argument: 'broadcast', protocol: 'ws' },
-  { name: native, file: 'ours.js', argument: 'serve native', protocol: 'ws', native: true }
+  ours('ours, serve', 'serve'),
+  ours('ours, for await', 'loop'),
+  ours('ours, broadcast', 'broadcast'),
+  { ...ours(native, 'serve native'), native: true }
 ]
 
 export const alone = 'Fastify alone'
 export const withRelay = 'Fastify with the relay'
 
-/** The servers of ordinary requests. */
-const plainServers: readonly ServerKind[] = [
-  { name: alone, file: 'plain.js', protocol: 'ws' },
-  { name: withRelay, file: 'plain.js', argument: 'relay', protocol: 'ws' },
-  { name: 'Fastify alone again', file: 'plain.js', protocol: 'ws' }
-]
-
-export const parsesItself = 'ours, JSON.parse in the handler'
-export const checked = 'ours, protocol'
+const plain: ServerKind = { name: alone, file: 'plain.js', protocol: 'ws' }
 
 export const withoutResume = 'ours, without resume'
 export const resumeUnused = 'ours, resume unused'
 export const resumeUsed = 'ours, resume used'
 
 /** The cost of the option `resume`, for clients that use it and for others. */
-const resumeServers: readonly ServerKind[] = [
-  { name: withoutResume, file: 'ours.js', argument: 'serve', protocol: 'ws' },
-  { name: resumeUnused, file: 'ours.js', argument: 'serve resume', protocol: 'ws' },
-  { name: resumeUsed, file: 'ours.js', argument: 'serve resume', protocol: 'resume' }
+const resumeServers = [
+  ours(withoutResume, 'serve'),
+  ours(resumeUnused, 'serve resume'),
+  ours(resumeUsed, 'serve resume', 'resume')
 ]
 
+/** The servers of ordinary requests. */
+const plainServers = withAndWithout(plain, { ...plain, name: withRelay, argument: 'relay' })
+
 /** The cost of the metrics, when they are read far more often than usual. */
-const metricsServers: readonly ServerKind[] = [
-  { name: 'ours, without metrics', file: 'ours.js', argument: 'serve', protocol: 'ws' },
-  { name: 'ours, metrics read', file: 'ours.js', argument: 'serve metrics', protocol: 'ws' },
-  { name: 'ours, without metrics again', file: 'ours.js', argument: 'serve', protocol: 'ws' }
-]
+const metricsServers = withAndWithout(
+  ours('ours, without metrics', 'serve'), ours('ours, metrics read', 'serve metrics')
+)
 
 export const withoutDashboard = 'ours, without dashboard'
 export const unwatched = 'ours, nobody watches'
 export const watched = 'ours, one viewer'
 
 /** The cost of a dashboard with and without a viewer, beside 10 000 processes that wait. */
-const dashboardServers: readonly ServerKind[] = [
-  { name: withoutDashboard, file: 'ours.js', argument: 'serve crowd', protocol: 'ws' },
-  { name: unwatched, file: 'ours.js', argument: 'serve dashboard', protocol: 'ws' },
-  { name: watched, file: 'ours.js', argument: 'serve watched', protocol: 'ws' },
-  { name: 'ours, without it again', file: 'ours.js', argument: 'serve crowd', protocol: 'ws' }
-]
+const dashboardServers = withAndWithout(
+  ours(withoutDashboard, 'serve crowd'),
+  ours(unwatched, 'serve dashboard'),
+  ours(watched, 'serve watched')
+)
 
 /** The cost of a target that is given by its key. */
-const keyedServers: readonly ServerKind[] = [
-  { name: 'ours, relay(pid)', file: 'ours.js', argument: 'serve', protocol: 'ws' },
-  { name: 'ours, relay(key)', file: 'ours.js', argument: 'serve keyed', protocol: 'ws' },
-  { name: 'ours, relay(pid) again', file: 'ours.js', argument: 'serve', protocol: 'ws' }
-]
+const keyedServers = withAndWithout(
+  ours('ours, relay(pid)', 'serve'), ours('ours, relay(key)', 'serve keyed')
+)
+
+export const parsesItself = 'ours, JSON.parse in the handler'
+export const checked = 'ours, protocol'
 
 /** The cost of messages that a schema checks. */
-const jsonServers: readonly ServerKind[] = [
-  { name: parsesItself, file: 'ours.js', argument: 'serve json', protocol: 'json' },
-  { name: checked, file: 'ours.js', argument: 'serve protocol', protocol: 'json' },
-  { name: 'ours, JSON.parse again', file: 'ours.js', argument: 'serve json', protocol: 'json' }
-]
+const jsonServers = withAndWithout(
+  ours(parsesItself, 'serve json', 'json'), ours(checked, 'serve protocol', 'json')
+)
 
 export interface Scenario {
   name: string
@@ -101,12 +105,23 @@ export interface Scenario {
 const times = { warmup: 0.2, seconds: 0.8 }
 const ownRooms = ['ours, broadcast']
 
+/** 100 connections with one message of 200 B in flight on each. */
+const echo: Scenario['spec'] = { kind: 'rooms', connections: 100, size: 200, depth: 1, ...times }
+/** One publishes 200 B to 1000, itself among them. */
+const fanOut: Scenario['spec'] = {
+  kind: 'rooms', connections: 1000, rooms: 1, oneSpeaker: true, size: 200, depth: 1, ...times
+}
+/** Connections that are upgraded and have one answer each. */
+const storm: Scenario['spec'] = { kind: 'storm', connections: 5000, size: 200 }
+/** Open connections that had one answer each. */
+const idle: Scenario['spec'] = { kind: 'idle', connections: 10_000, size: 200 }
+
 export const scenarios: readonly Scenario[] = [
   {
     name: 'echo',
     title: 'Echo: 100 connections, 200 B, one message in flight on each',
     unit: 'message',
-    spec: { kind: 'rooms', connections: 100, size: 200, depth: 1, ...times },
+    spec: echo,
     without: ownRooms
   },
   {
@@ -127,15 +142,7 @@ export const scenarios: readonly Scenario[] = [
     name: 'fan-out',
     title: 'Fan-out: one publishes to 1000, itself among them, 200 B',
     unit: 'delivery',
-    spec: {
-      kind: 'rooms',
-      connections: 1000,
-      rooms: 1,
-      oneSpeaker: true,
-      size: 200,
-      depth: 1,
-      ...times
-    }
+    spec: fanOut
   },
   {
     name: 'rooms',
@@ -153,7 +160,7 @@ export const scenarios: readonly Scenario[] = [
     name: 'storm',
     title: '5000 connections, at most 128 unfinished; each is upgraded and has one answer',
     unit: 'connection',
-    spec: { kind: 'storm', connections: 5000, size: 200 },
+    spec: storm,
     fresh: true,
     without: [floor, 'ours, for await', 'ours, broadcast']
   },
@@ -161,7 +168,7 @@ export const scenarios: readonly Scenario[] = [
     name: 'idle',
     title: '10 000 open connections that had one answer each',
     unit: 'connection',
-    spec: { kind: 'idle', connections: 10_000, size: 200 },
+    spec: idle,
     fresh: true,
     without: ['raw ws again', floor, 'ours, for await', 'ours, broadcast'],
     rounds: 3
@@ -170,29 +177,21 @@ export const scenarios: readonly Scenario[] = [
     name: 'resume-echo',
     title: 'Echo, as above, with and without resume',
     unit: 'message',
-    spec: { kind: 'rooms', connections: 100, size: 200, depth: 1, ...times },
+    spec: echo,
     kinds: resumeServers
   },
   {
     name: 'resume-fan-out',
     title: 'Fan-out, as above, with and without resume',
     unit: 'delivery',
-    spec: {
-      kind: 'rooms',
-      connections: 1000,
-      rooms: 1,
-      oneSpeaker: true,
-      size: 200,
-      depth: 1,
-      ...times
-    },
+    spec: fanOut,
     kinds: resumeServers
   },
   {
     name: 'resume-idle',
     title: 'Idle connections, as above, with and without resume',
     unit: 'connection',
-    spec: { kind: 'idle', connections: 10_000, size: 200 },
+    spec: idle,
     fresh: true,
     kinds: resumeServers,
     rounds: 3
@@ -201,28 +200,28 @@ export const scenarios: readonly Scenario[] = [
     name: 'metrics-echo',
     title: 'Echo, as above, with metrics that are read ten times a second',
     unit: 'message',
-    spec: { kind: 'rooms', connections: 100, size: 200, depth: 1, ...times },
+    spec: echo,
     kinds: metricsServers
   },
   {
     name: 'json-echo',
     title: 'Echo of JSON, 100 connections, that a schema checks or the handler parses itself',
     unit: 'message',
-    spec: { kind: 'rooms', connections: 100, size: 200, depth: 1, ...times },
+    spec: echo,
     kinds: jsonServers
   },
   {
     name: 'dashboard-echo',
     title: 'Echo, as above, with a dashboard that nobody or somebody watches',
     unit: 'message',
-    spec: { kind: 'rooms', connections: 100, size: 200, depth: 1, ...times },
+    spec: echo,
     kinds: dashboardServers
   },
   {
     name: 'keyed-storm',
     title: 'Connections, as above, with a target that is given by its PID or by its key',
     unit: 'connection',
-    spec: { kind: 'storm', connections: 5000, size: 200 },
+    spec: storm,
     fresh: true,
     kinds: keyedServers
   },
@@ -230,7 +229,7 @@ export const scenarios: readonly Scenario[] = [
     name: 'keyed-echo',
     title: 'Echo, as above, with a target that is given by its PID or by its key',
     unit: 'message',
-    spec: { kind: 'rooms', connections: 100, size: 200, depth: 1, ...times },
+    spec: echo,
     kinds: keyedServers
   },
   {
