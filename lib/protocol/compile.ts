@@ -68,8 +68,9 @@ function compileStandard (schema: StandardSchemaV1, where: string): DataCheck {
   const { '~standard': standard } = schema
   const check: DataCheck = (data) => {
     const result = standard.validate(data)
-    if (result instanceof Promise) {
-      result.catch(() => {})
+    // A promise of another library is no instance of `Promise`.
+    if ('then' in result) {
+      result.then(undefined, () => {})
       throw invalid(where, 'must check synchronously, but returned a promise')
     }
     return result.issues === undefined ? result.value : new Refused(pathOf(result.issues))

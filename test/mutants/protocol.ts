@@ -11,8 +11,8 @@ export const protocolMutants: readonly Mutant[] = [
   {
     name: 'an invalid message reaches the target when it is no call',
     file: connection,
-    search: 'if (checked instanceof Refused) {\n      const path',
-    replace: 'if (checked instanceof Refused && id !== undefined) {\n      const path',
+    search: 'if (checked instanceof Refused) {\n      const { path }',
+    replace: 'if (checked instanceof Refused && id !== undefined) {\n      const { path }',
     suites
   },
   {

@@ -106,11 +106,18 @@ t.test('refuses a schema that returns a promise', async (t) => {
   const message = /'client\.say' must check synchronously/
   for (const schema of [
     v.pipeAsync(v.string(), v.checkAsync(async () => true)),
-    standard(async () => { throw new Error('boom') })
+    standard(async () => { throw new Error('boom') }),
+    standard(() => ({ then () {} }))
   ]) t.throws(() => define('a', client(schema)), { ...code, message })
   // Only data that is a string reaches the asynchronous part.
   const late = checkOf(z.string().refine(async () => true))
   t.throws(() => late('text'), { ...code, message: /'client\.topic' must check synchronously/ })
+})
+
+t.test('fails for a schema that returns no result', async (t) => {
+  for (const result of [true, 'text', undefined, null]) {
+    t.throws(() => checkOf(standard(() => result))('data'), TypeError, String(result))
+  }
 })
 
 t.test('takes a schema that throws for undefined, as the first check of it is no message', async (t) => {

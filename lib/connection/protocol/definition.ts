@@ -1,10 +1,16 @@
+/** A client chooses the length of a topic and of a path, and is told no more than this of them. */
+export const longestShown = 128
+
 /** Data that its schema refuses. */
 export class Refused {
-  /** Where the first problem is: a JSON pointer (RFC 6901) below the data; empty for all of it. */
+  /**
+   * Where the first problem is: a JSON pointer (RFC 6901) below the data, cut to
+   * {@link longestShown}; empty for all of it.
+   */
   readonly path: string
 
   constructor (path: string) {
-    this.path = path
+    this.path = path.slice(0, longestShown)
   }
 }
 

@@ -3,7 +3,7 @@ import { invalidMessage } from '../close-reasons.js'
 import { notJsonProblem } from '../commands.js'
 import { Connection } from '../connection.js'
 import { ClientCalls } from './client-calls.js'
-import { Refused } from './definition.js'
+import { longestShown, Refused } from './definition.js'
 import { readEnvelope } from './envelope.js'
 import { ServerCalls } from './server-calls.js'
 import { callText, errorText, isCallId, isWireError } from './wire.js'
@@ -19,9 +19,6 @@ import type { Envelope } from './envelope.js'
 /** Close codes of RFC 6455 section 7.4.1: the message is no JSON, or breaks a rule. */
 const notJson = 1007
 const policyViolation = 1008
-
-/** A client chooses the length of a topic and of a path, and is told no more than this of them. */
-const longestShown = 128
 
 /**
  * A connection whose client speaks a protocol: the target gets messages only that the protocol
@@ -63,7 +60,7 @@ export class ProtocolConnection extends Connection implements CallingClient {
     }
     const checked = this.#check(check, topic, data)
     if (checked instanceof Refused) {
-      const path = checked.path.slice(0, longestShown)
+      const { path } = checked
       if (id !== undefined) this.sendAnswer(topic, errorText(id, 'INVALID_MESSAGE', path))
       return this.#refuse(policyViolation, topic, path, id === undefined)
     }
@@ -127,11 +124,12 @@ export class ProtocolConnection extends Connection implements CallingClient {
   #refuse (code: number, topic?: string, path = '', isReported = true): true {
     this.relay.counters.invalidMessages++
     const shown = topic?.slice(0, longestShown)
-    const report = { topic: shown, path: path.slice(0, longestShown) }
-    const fields = { topic: shown && show(shown), path: show(report.path) }
+    const fields = { topic: shown && show(shown), path: show(path) }
     this.log.debug(fields, 'dropped an invalid message of the client')
     if (this.#rules.closes) this.#closeSoon(code)
-    else if (isReported && !this.isOverfull) this.transport.reportInvalid?.(JSON.stringify(report))
+    else if (isReported && !this.isOverfull) {
+      this.transport.reportInvalid?.(JSON.stringify({ topic: shown, path }))
+    }
     return true
   }
 
