@@ -174,7 +174,11 @@ const table: Answer[] = [
       .send(Readable.from(['a']))
   }),
 
-  refuses('a dead target', 503, () => (_, reply) => { reply.relay(dead).send() }),
+  {
+    // It does not come back, so the client is not asked to try again.
+    ...refuses('a dead target', 503, () => (_, reply) => { reply.relay(dead).send() }),
+    has: /^HTTP(?![^]*\r\nretry-after)/i
+  },
   refuses('a target that is stopping', 503, () => (request, reply) => {
     const pid = stopping(request.server)
     reply.relay(pid).send()
