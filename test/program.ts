@@ -42,3 +42,20 @@ export async function modulesLoadedBy (script: string): Promise<string> {
   ], { cwd: root, maxBuffer: 2 ** 24 })
   return stdout
 }
+
+/**
+ * The files of `lib/` that imports load, without their endings, and the packages among them.
+ *
+ * @param packages matches the names of packages that are listed, too
+ */
+export async function filesLoadedBy (
+  sources: readonly string[], packages: RegExp
+): Promise<string[]> {
+  const script = sources.map((source) => `await import(${JSON.stringify(modulePath(source))})`)
+  const urls = (await modulesLoadedBy(script.join('\n'))).split('\n')
+  const files = urls.map((url) => {
+    const isOwn = !url.includes('/node_modules/')
+    return isOwn ? /\/(lib\/.*)\.[jt]s/.exec(url)?.[1] : packages.exec(url)?.[0]
+  })
+  return [...new Set(files)].filter((file) => file !== undefined)
+}

@@ -1,14 +1,10 @@
 // The package loads the metrics only where they are imported, and they load nothing but errors.
 import t from 'tap'
-import { modulePath, modulesLoadedBy } from '../program.js'
+import { filesLoadedBy } from '../program.js'
 
 /** The files of `lib/` that an import loads, and whether it loads a client of Prometheus. */
 async function loadedBy (...sources: string[]): Promise<string[]> {
-  const script = sources.map((source) => `await import(${JSON.stringify(modulePath(source))})`)
-  const stdout = await modulesLoadedBy(script.join('\n'))
-  const files = stdout.matchAll(/(?:\/(lib\/[^\n]*)\.[jt]s|(prom-client|prometheus-io|opentelemetry))/g)
-  return [...new Set(Array.from(files, ([, file, client]) => file ?? client))]
-    .filter((file) => !/^lib\/.*node_modules/.test(file))
+  return await filesLoadedBy(sources, /prom-client|prometheus-io|opentelemetry/)
 }
 
 t.test('the metrics load the errors, and nothing else of the package', async (t) => {

@@ -1,14 +1,10 @@
 // The spans are loaded only where they are imported, and they load no other room.
 import t from 'tap'
-import { modulePath, modulesLoadedBy } from '../program.js'
+import { filesLoadedBy } from '../program.js'
 
 /** The files of `lib/` that an import loads, and whether it loads OpenTelemetry. */
 async function loadedBy (...sources: string[]): Promise<string[]> {
-  const script = sources.map((source) => `await import(${JSON.stringify(modulePath(source))})`)
-  const stdout = await modulesLoadedBy(script.join('\n'))
-  const files = stdout.matchAll(/(?:\/(lib\/[^\n]*)\.[jt]s|(opentelemetry\/\w+))/g)
-  return [...new Set(Array.from(files, ([, file, client]) => file ?? client))]
-    .filter((file) => !/^lib\/.*node_modules/.test(file))
+  return await filesLoadedBy(sources, /opentelemetry\/\w+/)
 }
 
 t.test('the spans load the errors, their hook and the API of OpenTelemetry', async (t) => {
