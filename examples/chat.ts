@@ -1,146 +1,85 @@
-// A process per room, by its key: a room that crashes does not affect other rooms, and its people
-// stay connected until it is back.
+// Chat rooms. Each room is a process: when one crashes, no other room notices it, and its people
+// stay connected until it is back. To see that, say `/crash`.
 //   npx tsx examples/chat.ts      and open http://127.0.0.1:3000 in two windows
 import { randomUUID } from 'node:crypto'
 import Fastify from 'fastify'
-import fastifyStatic from '@fastify/static'
-import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Value } from '@sinclair/typebox/value'
-// In your project the next import is from 'fastify-ws-relay'.
-import wsRelay, { type Pid, type Process, type Processes } from '../lib/index.js'
+import { Type, type FastifyPluginAsyncTypebox, type Static } from '@fastify/type-provider-typebox'
+// In your project the next imports are from 'fastify-ws-relay' and 'fastify-ws-relay/protocol'.
+import wsRelay, { type Process } from '../lib/index.js'
+import { protocol, type ClientMessages, type ClientPid } from '../lib/protocol/index.js'
+import { servePage } from './demo/page.js'
 
-export const maxRooms = 100
-const keptRooms = 1000
-const kept = 30 // lines that a new client gets
-
-// Valid messages of a client. They are untrusted: checked here, and limited in size by the route.
-const Frame = Type.Union([
-  Type.Object({
-    say: Type.String({ minLength: 1, maxLength: 500 }),
-    // A client that does not know whether a room has had its line sends it again, with this key.
-    key: Type.Optional(Type.String({ pattern: '^[0-9a-f]{16}$' }))
-  }),
-  Type.Object({ crash: Type.Literal(true) }) // so that the demo can show what a crash looks like
-])
-
-function parse (data: unknown) {
-  try {
-    const frame: unknown = JSON.parse(String(data))
-    return Value.Check(Frame, frame) ? frame : undefined
-  } catch {
-    return undefined
+// Only messages like `say` reach a room. A client that does not know whether the room has had its
+// line sends it again, with the same key.
+const key = Type.String({ minLength: 1, maxLength: 36 })
+const text = Type.String({ minLength: 1, maxLength: 500 })
+const line = Type.Object({ key, text, name: Type.Optional(Type.String()) })
+const chat = protocol('chat', {
+  client: { say: Type.Object({ key, text }) },
+  server: {
+    line,
+    welcome: Type.Object({ node: Type.String(), again: Type.Boolean(), lines: Type.Array(line) }),
+    people: Type.Array(Type.String())
   }
-}
+})
 
-interface Topics { about: undefined }
-interface Line { key: string, name?: string, text: string }
+export type Line = Static<typeof line>
+type Self = Process<ClientMessages<typeof chat> & { about: undefined }>
 
-/** The last lines of each room, which outlive it when it crashes. A real chat has a database. */
-export type Archive = Map<string, Line[]>
-
-/** The body of a room. The sockets of its clients may be on any node. */
-export async function room (
-  self: Process<Topics>, name: string, node: string, archive: Archive = new Map()
-) {
-  const people = new Map<Pid, { id: number, name: string }>() // clients see ids, never PIDs
-  const lines = archive.get(name) ?? []
-  archive.set(name, lines)
-  // Only the lines of the newest rooms are kept.
-  if (archive.size > keptRooms) archive.delete(archive.keys().next().value!)
-  let lastId = 0
-
-  // Each client reads {"topic":"line","data":{…}}.
-  const tell = (topic: 'line' | 'people', data: object) => {
-    for (const pid of people.keys()) self.send(pid, topic, data)
+/** The process of a room. A real chat has the earlier lines in a database. */
+export async function room (self: Self, room: string, lines: Line[] = []) {
+  const people = new Map<ClientPid<typeof chat>, string>() // with their names
+  const showPeople = () => {
+    const names = [...people.values()]
+    for (const pid of people.keys()) self.send(pid, 'people', names)
   }
-  const say = (text: string, name?: string, key: string = randomUUID()) => {
-    if (lines.some((line) => line.key === key)) return // sent again, and not lost
-    const line = { key, name, text }
-    lines.push(line)
-    if (lines.length > kept) lines.shift()
-    tell('line', line)
+  const add = (text: string, name?: string, key: string = randomUUID()) => {
+    const line = { key, text, name }
+    if (lines.push(line) > 30) lines.shift()
+    for (const pid of people.keys()) self.send(pid, 'line', line)
   }
 
   await self.serve({
-    'ws.join': ({ client_pid, metadata, rejoined }) => {
-      const person = { id: ++lastId, name: String(metadata.name) }
-      people.set(client_pid, person)
-      self.send(client_pid, 'welcome', { you: person.id, room: name, node, lines, rejoined })
-      // After a crash they never left. A page that comes back says so.
-      if (rejoined !== true && metadata.back !== true) say(`${person.name} came in`)
-      tell('people', [...people.values()])
+    'ws.join': ({ client_pid, metadata, rejoined = false }) => {
+      const name = String(metadata.name)
+      people.set(client_pid, name)
+      self.send(client_pid, 'welcome', { node: self.node, again: rejoined, lines: [...lines] })
+      if (!rejoined && !metadata.back) add(`${name} came in`)
+      showPeople()
     },
-    'ws.message': ({ client_pid, data }) => {
-      const frame = parse(data)
-      if (frame === undefined) {
-        self.send(client_pid, 'refused', { why: 'expected {"say": "1 to 500 characters"}' })
-      } else if ('crash' in frame) throw new Error('a client asked this room to crash')
-      else say(frame.say, people.get(client_pid)?.name, frame.key)
+    'ws.message': ({ client_pid, data: { key, text } }) => {
+      if (text === '/crash') throw new Error('a client asked this room to crash')
+      if (lines.every((line) => line.key !== key)) add(text, people.get(client_pid), key)
     },
     'ws.leave': ({ client_pid, cause }) => {
-      const person = people.get(client_pid)
+      if (cause !== 'shutdown') add(`${people.get(client_pid)} left`)
       people.delete(client_pid)
-      if (cause !== 'shutdown') say(`${person?.name} left`)
-      tell('people', [...people.values()])
+      showPeople()
     },
-    about: (_, { reply }) => { reply({ name, node, people: people.size }) }
+    about: (_, { reply }) => { reply({ name: room, node: self.node, people: people.size }) }
   })
 }
 
-export interface About { name: string, node: string, people: number }
+// The client chooses its room, which becomes the key of a process, and its name.
+const params = Type.Object({ room: Type.String({ pattern: '^[a-z0-9-]{1,32}$' }) })
+const name = Type.String({ pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{N} ._-]{0,23}$' })
+const back = Type.Optional(Type.Boolean()) // it was in the room before, with another session
+const schema = { params, querystring: Type.Object({ name, back }) }
+const config = { wsRelay: { maxPayload: 4096 } } // bytes
 
-/** The state of all rooms that answer in time. */
-export async function describe (processes: Processes, rooms: Pid[]): Promise<About[]> {
-  const answers = await Promise.allSettled(
-    rooms.map((pid) => processes.call(pid, 'about', undefined, { timeout: '1s' }))
-  )
-  return answers.flatMap((answer) => answer.status === 'fulfilled' ? [answer.value as About] : [])
+type Options = { start?: (self: Self, room: string) => Promise<void> }
+const routes: FastifyPluginAsyncTypebox<Options> = async (app, { start = room }) => {
+  const backoff = { initial: '500ms', max: '5s' } // so that people see a crash
+  const rooms = app.processes.keyed('room', { start, max: 100, maxRestarts: 10, backoff })
+  app.get('/rooms/:room', { schema, config }, async ({ params, query: { name, back } }, reply) =>
+    await reply.relay(rooms.key(params.room), { protocol: chat, metadata: { name, back } }))
 }
-
-/** The route into a room. */
-export const entrance = {
-  schema: {
-    // The parameter becomes the key of a process, so it must be checked.
-    params: Type.Object({ room: Type.String({ pattern: '^[a-z0-9-]{1,32}$' }) }),
-    querystring: Type.Object({
-      name: Type.String({ pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{N} ._-]{0,23}$' }),
-      back: Type.Optional(Type.Boolean()) // it was in the room before, with another session
-    })
-  },
-  config: { wsRelay: { maxPayload: 4096 } } // a larger message closes with 1009
-}
-
-const chat: FastifyPluginAsyncTypebox<{ archive?: Archive }> = async (app, options) => {
-  const { processes } = app
-  const { archive = new Map() } = options
-  const rooms = processes.keyed('room', {
-    start: room,
-    args: (name) => [name, processes.node, archive],
-    max: maxRooms,
-    maxRestarts: 10,
-    backoff: { initial: '500ms', max: '5s' } // so that people see a crash
-  })
-
-  app.get('/rooms', async () => {
-    return await describe(processes, rooms.list().map((name) => rooms.key(name)))
-  })
-
-  app.get('/rooms/:room', entrance, (request, reply) => {
-    const { name, back } = request.query
-    reply
-      .relay(rooms.key(request.params.room), {
-        heartbeat_interval: '30s', metadata: { name, back }
-      })
-      .send()
-  })
-}
-
-export default chat
+export default routes
 
 if (process.argv[1] === import.meta.filename) {
   const app = Fastify({ logger: true })
-  await app.register(wsRelay)
-  await app.register(chat)
-  await app.register(fastifyStatic, { root: new URL('./demo/public', import.meta.url) })
+  await app.register(wsRelay, { resume: true })
+  await app.register(routes)
+  await servePage(app, ['chat'])
   await app.listen({ port: Number(process.env.PORT ?? 3000), host: '127.0.0.1' })
 }

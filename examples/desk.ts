@@ -2,40 +2,45 @@
 // `ws.control`: the socket stays open, and no message of the visitor is lost, doubled or reordered.
 //   npx tsx examples/desk.ts      and open http://127.0.0.1:3000 in two windows
 import Fastify from 'fastify'
-import fastifyStatic from '@fastify/static'
-import {
-  Type,
-  type FastifyPluginAsyncTypebox,
-  type Static,
-  type TSchema
-} from '@fastify/type-provider-typebox'
-import { Value } from '@sinclair/typebox/value'
-// In your project the next import is from 'fastify-ws-relay'.
+import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+// In your project the next imports are from 'fastify-ws-relay' and 'fastify-ws-relay/protocol'.
 import wsRelay, { type Pid, type Process } from '../lib/index.js'
+import { protocol, type ClientMessages, type ClientPid } from '../lib/protocol/index.js'
+import { servePage } from './demo/page.js'
 
 interface Line { from: string, text: string }
-/** The conversation so far. At a hand-over it goes to the new process. */
-interface CaseFile { visitor: Pid, lines: Line[] }
 /** A visitor of an operator. Clients see the id, never a PID. */
 interface Visitor { id: number, name: string, lines: Line[] }
 
-// Valid messages of clients. They are untrusted: checked here, and limited in size by the routes.
-const Text = Type.String({ minLength: 1, maxLength: 500 })
-const VisitorFrame = Type.Object({ n: Type.Integer({ minimum: 1 }), say: Text })
-const OperatorFrame = Type.Union([
-  Type.Object({ take: Type.Literal(true) }),
-  Type.Object({ visitor: Type.Integer(), say: Text }),
-  Type.Object({ visitor: Type.Integer(), back: Type.Literal(true) })
-])
-
-function parse<T extends TSchema> (schema: T, data: unknown): Static<T> | undefined {
-  try {
-    const frame: unknown = JSON.parse(String(data))
-    return Value.Check(schema, frame) ? frame : undefined
-  } catch {
-    return undefined
+// Only messages like those under `client` reach a process.
+const text = Type.String({ minLength: 1, maxLength: 500 })
+const id = Type.Integer()
+const line = Type.Object({ from: Type.String(), text: Type.String() })
+const visitorMessages = protocol('visitors', {
+  client: { say: Type.Object({ n: Type.Integer({ minimum: 1 }), text }) }, // n counts the messages
+  server: {
+    with: Type.Object({
+      who: Type.String(), name: Type.Optional(Type.String()), position: Type.Optional(id)
+    }),
+    line,
+    got: Type.Object({ n: Type.Integer(), by: Type.String() }) // the reader of message n
   }
-}
+})
+const operatorMessages = protocol('operators', {
+  client: { take: Type.Null(), say: Type.Object({ visitor: id, text }), back: id },
+  server: {
+    waiting: Type.Integer(),
+    visitor: Type.Object({ visitor: id, name: Type.String() }),
+    file: Type.Object({ visitor: id, lines: Type.Array(line) }), // the earlier lines
+    line: Type.Composite([line, Type.Object({ visitor: id })]),
+    gone: Type.Object({ visitor: id, why: Type.String() })
+  }
+})
+
+type VisitorPid = ClientPid<typeof visitorMessages>
+/** The conversation so far. At a hand-over it goes to the new process. */
+interface CaseFile { visitor: VisitorPid, lines: Line[] }
+type Visits = ClientMessages<typeof visitorMessages> & { file: CaseFile }
 
 /** Limits the length of a conversation. */
 function keep (lines: Line[] = [], line: Line) {
@@ -43,7 +48,6 @@ function keep (lines: Line[] = [], line: Line) {
   if (lines.length > 200) lines.shift()
 }
 
-const expected = 'expected {"n": 1, "say": "1 to 500 characters"}'
 const answers: Array<[RegExp, string]> = [
   [/hour|open/i, 'We are here from 9 to 17 o’clock, Monday to Friday.'],
   [/price|cost|much/i, 'The small one is 10, the large one 25.'],
@@ -52,16 +56,16 @@ const answers: Array<[RegExp, string]> = [
 ]
 
 /** Talks to every visitor without an operator, and keeps the queue of those who want one. */
-async function bot (self: Process<{ file: CaseFile, take: undefined, 'how many': undefined }>) {
-  const visitors = new Map<Pid, { name: string, lines: Line[], operator?: Pid }>()
-  let queue: Pid[] = []
+async function bot (self: Process<Visits & { take: undefined, 'how many': undefined }>) {
+  const visitors = new Map<VisitorPid, { name: string, lines: Line[], operator?: Pid }>()
+  let queue: VisitorPid[] = []
 
-  const changeQueue = (pids: Pid[]) => {
+  const changeQueue = (pids: VisitorPid[]) => {
     queue = pids
     queue.forEach((pid, index) => self.send(pid, 'with', { who: 'queue', position: index + 1 }))
     self.groups.broadcast('operators', 'waiting', queue.length)
   }
-  const say = (pid: Pid, text: string) => {
+  const say = (pid: VisitorPid, text: string) => {
     keep(visitors.get(pid)?.lines, { from: 'Bot', text })
     self.send(pid, 'line', { from: 'Bot', text }) // the client reads {"topic":"line","data":{…}}
   }
@@ -75,17 +79,13 @@ async function bot (self: Process<{ file: CaseFile, take: undefined, 'how many':
         ? 'It is me again, the bot. Anything else?'
         : `Hello ${name}! Ask me about hours or prices, or say “human please”.`)
     },
-    'ws.message': ({ client_pid, data }) => {
-      const frame = parse(VisitorFrame, data)
+    'ws.message': ({ client_pid, data: { n, text } }) => {
       const visitor = visitors.get(client_pid)
-      if (frame === undefined || visitor === undefined) {
-        self.send(client_pid, 'refused', { why: expected })
-        return
-      }
-      keep(visitor.lines, { from: visitor.name, text: frame.say })
-      self.send(client_pid, 'got', { n: frame.n, by: 'Bot' })
-      if (!/\bhuman\b/i.test(frame.say)) {
-        const [, answer] = answers.find(([pattern]) => pattern.test(frame.say)) ?? []
+      if (visitor === undefined) return
+      keep(visitor.lines, { from: visitor.name, text })
+      self.send(client_pid, 'got', { n, by: 'Bot' })
+      if (!/\bhuman\b/i.test(text)) {
+        const [, answer] = answers.find(([pattern]) => pattern.test(text)) ?? []
         if (answer) say(client_pid, answer)
       } else if (!queue.includes(client_pid)) {
         const here = self.groups.members('operators').length > 0
@@ -125,16 +125,21 @@ async function bot (self: Process<{ file: CaseFile, take: undefined, 'how many':
 }
 
 /** An operator on duty: the target of the operator's socket and of all their visitors. */
-async function operator (self: Process<{ file: CaseFile, waiting: number }>, name: string) {
+async function operator (
+  self: Process<Visits & ClientMessages<typeof operatorMessages, 'operator.message'> & {
+    waiting: number
+  }>,
+  name: string
+) {
   const joined = await self.receive({ topic: 'ws.join', timeout: '30s' })
   if (joined === undefined) return // the upgrade has failed
 
-  const me = joined.payload.client_pid
-  const visitors = new Map<Pid, Visitor>()
+  const me: ClientPid<typeof operatorMessages> = joined.payload.client_pid
+  const visitors = new Map<VisitorPid, Visitor>()
   let lastId = 0
   let onDuty = true
 
-  const giveBack = async (pid: Pid) => {
+  const giveBack = async (pid: VisitorPid) => {
     try {
       const metadata = { name: visitors.get(pid)?.name, back: true }
       await self.call(pid, 'ws.control', { target_pid: 'bot', metadata })
@@ -142,34 +147,9 @@ async function operator (self: Process<{ file: CaseFile, waiting: number }>, nam
       self.send(pid, 'ws.close', { code: 1013, reason: 'nobody can talk to you now' })
     }
   }
-  const hear = (pid: Pid, frame?: Static<typeof VisitorFrame>) => {
-    const visitor = visitors.get(pid)
-    if (frame === undefined || visitor === undefined) {
-      self.send(pid, 'refused', { why: expected })
-      return
-    }
-    keep(visitor.lines, { from: visitor.name, text: frame.say })
-    self.send(pid, 'got', { n: frame.n, by: name })
-    self.send(me, 'line', { visitor: visitor.id, from: visitor.name, text: frame.say })
-  }
-  const obey = async (frame?: Static<typeof OperatorFrame>) => {
-    if (frame === undefined) {
-      const why = 'expected {"take": true}, or a "visitor" with "say" or "back"'
-      self.send(me, 'refused', { why })
-      return
-    }
-    if ('take' in frame) {
-      self.send('bot', 'take')
-      return
-    }
-    const [pid, visitor] = [...visitors].find(([, { id }]) => id === frame.visitor) ?? []
-    if (pid === undefined || visitor === undefined) return
-    if ('back' in frame) await giveBack(pid)
-    else {
-      keep(visitor.lines, { from: name, text: frame.say })
-      self.send(pid, 'line', { from: name, text: frame.say })
-      self.send(me, 'line', { visitor: visitor.id, from: name, text: frame.say })
-    }
+  const show = ({ id, lines }: Visitor, line: Line) => {
+    keep(lines, line)
+    self.send(me, 'line', { visitor: id, ...line })
   }
 
   self.groups.join('operators', self.pid) // the process leaves the group when it ends
@@ -180,14 +160,30 @@ async function operator (self: Process<{ file: CaseFile, waiting: number }>, nam
       visitors.set(client_pid, { id: ++lastId, name: String(metadata.name), lines: [] })
       if (onDuty) {
         self.send(client_pid, 'with', { who: 'human', name })
-        self.send(me, 'visitor', { visitor: lastId, name: metadata.name })
+        self.send(me, 'visitor', { visitor: lastId, name: String(metadata.name) })
       } else {
         await giveBack(client_pid) // the hand-over was in flight while the operator left
       }
     },
-    'ws.message': ({ client_pid, data }) => {
-      if (client_pid === me) return obey(parse(OperatorFrame, data))
-      return hear(client_pid, parse(VisitorFrame, data))
+    'ws.message': ({ client_pid, data: { n, text } }) => {
+      const visitor = visitors.get(client_pid)
+      if (visitor === undefined) return
+      self.send(client_pid, 'got', { n, by: name })
+      show(visitor, { from: visitor.name, text })
+    },
+    'operator.message': async ({ topic, data }) => {
+      if (topic === 'take') {
+        self.send('bot', 'take')
+        return
+      }
+      const id = topic === 'back' ? data : data.visitor
+      const [pid, visitor] = [...visitors].find(([, visitor]) => visitor.id === id) ?? []
+      if (pid === undefined || visitor === undefined) return
+      if (topic === 'back') await giveBack(pid)
+      else {
+        self.send(pid, 'line', { from: name, text: data.text })
+        show(visitor, { from: name, text: data.text })
+      }
     },
     'ws.leave': async ({ client_pid: pid, cause }) => {
       if (pid === me) {
@@ -195,7 +191,7 @@ async function operator (self: Process<{ file: CaseFile, waiting: number }>, nam
         self.groups.leave('operators', self.pid)
         for (const visitor of visitors.keys()) await giveBack(visitor)
       } else {
-        const { id, lines = [] } = visitors.get(pid) ?? {}
+        const { id = 0, lines = [] } = visitors.get(pid) ?? {}
         visitors.delete(pid)
         if (cause === 'transfer') self.send('bot', 'file', { visitor: pid, lines })
         const reasons: Partial<Record<string, string>> = {
@@ -226,7 +222,7 @@ const desk: FastifyPluginAsyncTypebox = async (app) => {
   const config = { wsRelay: { maxPayload: 4096 } } // a larger message closes with 1009
 
   app.get('/desk', { schema, config }, (request, reply) => {
-    reply.relay('bot', { heartbeat_interval: '30s', metadata: { name: request.query.name } }).send()
+    reply.relay('bot', { protocol: visitorMessages, metadata: { name: request.query.name } }).send()
   })
 
   // In production an `onRequest` hook guards this route. It runs before the upgrade.
@@ -236,7 +232,9 @@ const desk: FastifyPluginAsyncTypebox = async (app) => {
     const target = request.wsUpgradable
       ? app.processes.spawn(operator, { args: [request.query.name] })
       : 'bot'
-    reply.relay(target, { heartbeat_interval: '30s' }).send()
+    reply
+      .relay(target, { protocol: operatorMessages, message_topic: 'operator.message' })
+      .send()
   })
 
   app.get('/desk/status', () => app.processes.call('bot', 'how many'))
@@ -248,6 +246,6 @@ if (process.argv[1] === import.meta.filename) {
   const app = Fastify({ logger: true })
   await app.register(wsRelay)
   await app.register(desk)
-  await app.register(fastifyStatic, { root: new URL('./demo/public', import.meta.url) })
+  await servePage(app, ['desk'])
   await app.listen({ port: Number(process.env.PORT ?? 3000), host: '127.0.0.1' })
 }

@@ -42,11 +42,13 @@ export interface KeyedSpec<B = unknown, A extends unknown[] = unknown[]> extends
   args?: (key: string) => readonly [...A]
 }
 
-/** As {@link KeyedSpec}. `args` is required if the body does not take the key alone. */
+/** As {@link KeyedSpec}. `args` is required if the body cannot be called with the key alone. */
 export type KeyedSpecOf<B, A extends unknown[]> = KeyedOptions & { start: B } & (
-  A extends [] | [key?: string]
+  A extends []
     ? Pick<KeyedSpec<B, A>, 'args'>
-    : Required<Pick<KeyedSpec<B, A>, 'args'>>
+    : [key: string] extends A
+        ? Pick<KeyedSpec<B, A>, 'args'>
+        : Required<Pick<KeyedSpec<B, A>, 'args'>>
 )
 
 /** The processes of one kind: at most one for each key takes mail, in a cluster on all nodes. */

@@ -8,9 +8,9 @@ import wsRelay, { type ClusterEngine } from '../../lib/index.js' // 'fastify-ws-
 import { nats } from '../../lib/cluster/engines/nats.js' // 'fastify-ws-relay/nats'
 import { redis } from '../../lib/cluster/engines/redis.js' // 'fastify-ws-relay/redis'
 import { dashboard } from '../../lib/dashboard/index.js' // 'fastify-ws-relay/dashboard'
-import { leaveOut, servePage } from '../demo/page.js'
-import chat from './chat.js'
-import { nodes, type Command, type Running } from './nodes.js'
+import { servePage } from '../demo/page.js'
+import { rooms } from '../demo/rooms.js'
+import { control, nodes, type Command, type Running } from './nodes.js'
 
 export async function build (
   node: string, addresses: Record<string, string>, cluster: ClusterEngine
@@ -24,10 +24,9 @@ export async function build (
   // The page moves to another node when its own is lost. A client that enters a room of a lost node
   // waits until the name of the room is free: 14 s or more.
   await app.register(wsRelay, { node, cluster, allowedOrigins: servers, upgradeTimeout: '30s' })
-  await app.register(chat)
+  await app.register(rooms, {})
   await app.register(dashboard, { prefix: '/dashboard', unprotected: true }) // this computer only
-  await servePage(app, servers)
-  leaveOut(app, '/desk/status', '/network', '/processes')
+  await servePage(app, ['chat', 'rooms', 'nodes'], servers)
 
   const { processes } = app
   const command = (command: Command) => { process.send?.(command) }
@@ -35,10 +34,7 @@ export async function build (
     name: 'page',
     children: [{ id: 'nodes', name: 'nodes', start: nodes, args: [processes, addresses, command] }]
   })
-  app.get('/nodes', (request, reply) => {
-    if (request.wsUpgradable) reply.relay('nodes').send()
-    else reply.send(processes.cluster!.nodes())
-  })
+  app.get('/nodes', (_request, reply) => { reply.relay('nodes', { protocol: control }).send() })
   // For a readiness probe.
   app.get('/health', (_request, reply) => {
     const health = processes.cluster!.health()

@@ -1,8 +1,7 @@
 // The state of the cluster for the page, and messages from and to the launcher.
-import { Type } from '@fastify/type-provider-typebox'
-import { Value } from '@sinclair/typebox/value'
-import { allRooms } from './chat.js'
-import type { About } from '../chat.js'
+import { Type } from '@sinclair/typebox'
+import { listRooms, type About } from '../demo/rooms.js'
+import { protocol, type ClientMessages } from '../../lib/protocol/index.js'
 import type { Process, Processes } from '../../lib/index.js' // in your project: 'fastify-ws-relay'
 
 /** From the launcher to every node: the operating-system process of each running node. */
@@ -10,20 +9,13 @@ export type Running = Record<string, number>
 /** From a node to the launcher. */
 export type Command = { kill: string } | { start: string }
 
-const Frame = Type.Union([
-  Type.Object({ kill: Type.String() }),
-  Type.Object({ start: Type.String() })
-])
+/** Messages of the page. */
+export const control = protocol('nodes', {
+  client: { kill: Type.String(), start: Type.String() }
+})
 
-interface Topics { tick: undefined, rooms: About[], running: Running }
-
-function parse (data: unknown): Command | undefined {
-  try {
-    const frame: unknown = JSON.parse(String(data))
-    return Value.Check(Frame, frame) ? frame : undefined
-  } catch {
-    return undefined
-  }
+type Topics = ClientMessages<typeof control> & {
+  tick: undefined, rooms: About[], running: Running
 }
 
 /** One process on each node, for the pages that are connected to it. */
@@ -57,7 +49,7 @@ export async function nodes (
   const askRooms = () => {
     if (asking) return
     asking = true
-    allRooms(processes)
+    listRooms(processes)
       .then((found) => { self.send(self.pid, 'rooms', found) })
       .catch((err: unknown) => { self.log.warn({ err }, 'could not list the rooms') })
       .finally(() => { asking = false })
@@ -68,11 +60,10 @@ export async function nodes (
   await self.serve({
     'ws.join': ({ client_pid }) => {
       self.groups.join('pages', client_pid)
-      self.send(client_pid, 'nodes', snapshot())
+      show()
     },
-    'ws.message': ({ data }) => {
-      const frame = parse(data)
-      if (frame !== undefined && Object.hasOwn(addresses, Object.values(frame)[0])) command(frame)
+    'ws.message': ({ topic, data: node }) => {
+      if (Object.hasOwn(addresses, node)) command({ [topic]: node } as Command)
     },
     '@node': show,
     running: (processes) => {

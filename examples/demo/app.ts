@@ -6,11 +6,11 @@ import * as client from 'prom-client'
 import wsRelay from '../../lib/index.js' // in your project: 'fastify-ws-relay'
 import { dashboard } from '../../lib/dashboard/index.js' // 'fastify-ws-relay/dashboard'
 import { collect } from '../../lib/metrics/index.js' // 'fastify-ws-relay/metrics'
-import chat, { type Archive } from '../chat.js'
 import desk from '../desk.js'
 import { census, snapshot } from './census.js'
 import { network, type Command, type Counts } from './network.js'
-import { leaveOut, servePage } from './page.js'
+import { servePage } from './page.js'
+import { rooms, type Archive } from './rooms.js'
 
 /** The route that Prometheus reads. A real server would protect it, or have it on an inner port. */
 function serveMetrics (app: FastifyInstance) {
@@ -42,17 +42,16 @@ export async function build (
   // A client that loses its socket continues on another one, with the same process. People watch
   // the drain, so it waits for a client for 2 s only.
   await app.register(wsRelay, { resume: true, closeTimeout: '2s' })
-  if (command === undefined) leaveOut(app, '/network')
-  else network(app, command, memory.counts)
-  await app.register(chat, { archive: memory.archive })
+  if (command !== undefined) network(app, command, memory.counts)
+  await app.register(rooms, { archive: memory.archive })
   await app.register(desk)
   // A real server would protect it with `onRequest`. This one answers this computer only.
   await app.register(dashboard, {
     prefix: '/dashboard', unprotected: true, actions: ['close', 'exit']
   })
-  await servePage(app)
+  const parts = ['chat', 'rooms', 'desk', 'processes', 'dashboard']
+  await servePage(app, command === undefined ? parts : [...parts, 'network'])
   serveMetrics(app)
-  leaveOut(app, '/nodes') // examples/cluster has several
 
   const { processes } = app
   processes.supervise({
@@ -91,11 +90,8 @@ if (process.argv[1] === import.meta.filename) {
     }
     app.processes.send('counter', 'drain')
     await app.processes.drain({ over: '2s' })
-    // The processes answer after all that they were sent before: then the memory is complete.
-    await Promise.all([app.inject('/rooms'), app.processes.call('counter', 'are you done')])
-    process.send?.({ memory })
-    await app.close()
-    process.exit()
+    await app.close() // the processes handle all that they were sent, so the memory is complete
+    process.send?.({ memory }, () => process.exit())
   })
   // Ends together with its launcher.
   const end = async () => {

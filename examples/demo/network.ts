@@ -1,10 +1,11 @@
 // Numbered messages in both directions, counted by the page and by the server, and the faults that
 // the page can ask for. The page's part is public/network.js.
 import type { Socket } from 'node:net'
-import { Type } from '@fastify/type-provider-typebox'
-import { Value } from '@sinclair/typebox/value'
+import { Type, type Static } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
-import type { Pid, Process } from '../../lib/index.js' // in your project: 'fastify-ws-relay'
+// In your project the next imports are from 'fastify-ws-relay' and 'fastify-ws-relay/protocol'.
+import type { Process } from '../../lib/index.js'
+import { protocol, type ClientMessages, type ClientPid } from '../../lib/protocol/index.js'
 
 /** Asks the launcher for a fault in the connections from these ports, or for a restart. */
 export type Command = { cut: number[] } | { silence: number[] } | { restart: true }
@@ -13,33 +14,33 @@ const every = 250 // milliseconds from one number to the next
 const frozen = 3000
 const maxPages = 1000
 
+const countsSchema = Type.Object({
+  sent: Type.Integer(), // the last number sent to the page
+  // The last number of the page, and how many came, came twice or were skipped.
+  last: Type.Integer(),
+  received: Type.Integer(),
+  doubled: Type.Integer(),
+  lost: Type.Integer()
+})
 /** The numbers of one page. */
-export interface Counts {
-  /** The last number sent to the page. */
-  sent: number
-  /** The last number of the page, and how many came, came twice or were skipped. */
-  last: number
-  received: number
-  doubled: number
-  lost: number
-}
+export type Counts = Static<typeof countsSchema>
 
-const Frame = Type.Union([
-  Type.Object({ n: Type.Integer({ minimum: 1 }) }),
-  Type.Object({ had: Type.Integer({ minimum: 0 }) }), // the last number that the page has had
-  Type.Object({
-    do: Type.Union(['cut', 'freeze', 'restart'].map((fault) => Type.Literal(fault)))
-  })
-])
-
-function parse (data: unknown) {
-  try {
-    const frame: unknown = JSON.parse(String(data))
-    return Value.Check(Frame, frame) ? frame : undefined
-  } catch {
-    return undefined
+const numbers = protocol('numbers', {
+  client: {
+    number: Type.Integer({ minimum: 1 }),
+    had: Type.Integer({ minimum: 0 }), // the last number that the page has had
+    do: Type.Union([Type.Literal('cut'), Type.Literal('freeze'), Type.Literal('restart')])
+  },
+  server: {
+    welcome: Type.Composite([countsSchema, Type.Object({ every: Type.Integer() })]),
+    number: Type.Integer(),
+    counted: countsSchema,
+    freezes: Type.Object({ frozen: Type.Integer() }),
+    thaws: Type.Null(),
+    restarts: Type.Null(),
+    drains: Type.Null()
   }
-}
+})
 
 function count (counts: Counts, n: number) {
   if (n <= counts.last) counts.doubled++
@@ -59,16 +60,16 @@ function countsOf (all: Map<string, Counts>, page: string) {
   return counts
 }
 
-type Fault = (page: string) => void
+interface Page { page: string, counts: Counts, isKnown?: true }
+type Topics = ClientMessages<typeof numbers> &
+  { tick: undefined, freeze: undefined, drain: undefined }
 
 async function counter (
-  self: Process<{
-    tick: undefined, freeze: undefined, drain: undefined, 'are you done': undefined
-  }>,
+  self: Process<Topics>,
   all: Map<string, Counts>,
-  faults: Record<string, Fault>
+  faults: Record<'cut' | 'restart', (page: string) => void>
 ) {
-  const pages = new Map<Pid, { page: string, counts: Counts, isKnown?: true }>()
+  const pages = new Map<ClientPid<typeof numbers>, Page>()
 
   self.sendEvery(every, self.pid, 'tick')
   await self.serve({
@@ -79,46 +80,45 @@ async function counter (
       }
       const counts = countsOf(all, page)
       pages.set(client_pid, { page, counts })
-      self.send(client_pid, 'welcome', { ...counts, every, frozen })
+      self.send(client_pid, 'welcome', { ...counts, every })
     },
-    'ws.message': ({ client_pid, data }) => {
-      const frame = parse(data)
+    'ws.message': ({ client_pid, topic, data }) => {
       const from = pages.get(client_pid)
-      if (frame === undefined || from === undefined) return
-      if ('n' in frame) {
-        count(from.counts, frame.n)
-        self.send(client_pid, 'counted', from.counts)
-        return
-      }
-      if ('had' in frame) {
-        // Numbers that were in flight when the last session ended are sent again, as the page does.
-        const { counts } = from
-        for (let n = frame.had + 1; n <= counts.sent; n++) self.send(client_pid, 'number', { n })
-        counts.sent = Math.max(counts.sent, frame.had)
+      if (from === undefined) return
+      const { counts } = from
+      if (topic === 'number') {
+        count(counts, data)
+        self.send(client_pid, 'counted', { ...counts })
+      } else if (topic === 'had') {
+        // As the page does: numbers that were in flight when the last session ended are sent again.
+        for (let n = data + 1; n <= counts.sent; n++) self.send(client_pid, 'number', n)
+        counts.sent = Math.max(counts.sent, data)
         from.isKnown = true
-        return
+      } else if (data === 'freeze') {
+        for (const pid of pages.keys()) self.send(pid, 'freezes', { frozen })
+        self.sendAfter(50, self.pid, 'freeze') // when the pages have been told
+      } else {
+        if (data === 'restart') for (const pid of pages.keys()) self.send(pid, 'restarts', null)
+        faults[data](from.page)
       }
-      if (frame.do === 'restart') for (const pid of pages.keys()) self.send(pid, 'restarts', {})
-      if (frame.do !== 'freeze') return faults[frame.do](from.page)
-      for (const pid of pages.keys()) self.send(pid, 'freezes', { frozen })
-      self.sendAfter(50, self.pid, 'freeze') // when the pages have been told
     },
     'ws.leave': ({ client_pid }) => { pages.delete(client_pid) },
     tick: () => {
       for (const [pid, { counts, isKnown }] of pages) {
-        if (isKnown && self.send(pid, 'number', { n: counts.sent + 1 })) counts.sent++
+        if (isKnown && self.send(pid, 'number', counts.sent + 1)) counts.sent++
       }
     },
     // Blocks the thread, as a computation without `await` does: everything on this server waits,
     // plain HTTP too. A server that only stopped reading would still send.
     freeze: () => {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, frozen)
-      for (const pid of pages.keys()) self.send(pid, 'thaws', {})
+      for (const pid of pages.keys()) self.send(pid, 'thaws', null)
     },
-    drain: () => { for (const pid of pages.keys()) self.send(pid, 'drains', {}) },
-    'are you done': (_, { reply }) => { reply() }
+    drain: () => { for (const pid of pages.keys()) self.send(pid, 'drains', null) }
   })
 }
+
+interface Query { Querystring: { page: string } }
 
 /**
  * Adds the socket `/network`.
@@ -158,22 +158,16 @@ export function network (
     children: [{ id: 'counter', name: 'counter', start: counter, args: [all, faults] }]
   })
 
-  const Page = Type.String({ pattern: '^[0-9a-f]{16}$' })
+  const page = Type.String({ pattern: '^[0-9a-f]{16}$' })
+  const schema = { querystring: Type.Object({ page }) }
   // By a request of its own: the answer could not come over a connection that is silent.
-  app.post<{ Querystring: { page: string } }>('/network/move', {
-    schema: { querystring: Type.Object({ page: Page }) }
-  }, async (request, reply) => {
-    await command({ silence: portsOf(request.query.page) })
+  app.post<Query>('/network/move', { schema }, async ({ query: { page } }, reply) => {
+    await command({ silence: portsOf(page) })
     reply.code(204)
   })
 
-  const schema = { querystring: Type.Object({ page: Type.Optional(Page) }) }
-  app.get<{ Querystring: { page?: string } }>('/network', {
-    schema, config: { wsRelay: { maxPayload: 4096 } }
-  }, (request, reply) => {
-    const { page } = request.query
-    if (!request.wsUpgradable) return reply.send({ every, frozen }) // to a page that looks for it
-    if (page === undefined) return reply.code(400).send({ message: 'The page has no name' })
-    return reply.relay('counter', { heartbeat_interval: '30s', metadata: { page } }).send()
+  const config = { wsRelay: { maxPayload: 4096 } }
+  app.get<Query>('/network', { schema, config }, ({ query: { page } }, reply) => {
+    reply.relay('counter', { protocol: numbers, metadata: { page } }).send()
   })
 }

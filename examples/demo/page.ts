@@ -3,8 +3,12 @@ import fastifyStatic from '@fastify/static'
 import { client } from '../page.js'
 import type { FastifyInstance } from 'fastify'
 
-/** Serves the page. `servers` are other servers that it may connect to, as `http://host:port`. */
-export async function servePage (app: FastifyInstance, servers: string[] = []) {
+/**
+ * Serves the page.
+ * @param parts what this server has: the page leaves out the rest
+ * @param servers other servers that the page may connect to, as `http://host:port`
+ */
+export async function servePage (app: FastifyInstance, parts: string[], servers: string[] = []) {
   const sockets = servers.map((address) => address.replace(/^http/, 'ws'))
   const policy = [
     "default-src 'none'",
@@ -24,11 +28,7 @@ export async function servePage (app: FastifyInstance, servers: string[] = []) {
     })
     done()
   })
+  app.get('/parts', () => parts)
   app.get('/client.js', (_request, reply) => reply.type('text/javascript').send(client))
   await app.register(fastifyStatic, { root: new URL('./public', import.meta.url) })
-}
-
-/** Answers for a part that this server does not have, so that the page leaves it out. */
-export function leaveOut (app: FastifyInstance, ...paths: string[]) {
-  for (const path of paths) app.get(path, (_request, reply) => { reply.code(204).send() })
 }

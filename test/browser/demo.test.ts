@@ -327,15 +327,18 @@ t.test('works with the keyboard alone, and fits on a phone', { skip }, async (t)
 })
 
 t.test('leaves out parts that the server does not have', { skip }, async (t) => {
-  const { open } = await start(t, async () => {
+  const { open, mistakes } = await start(t, async () => {
     const app = Fastify()
     await app.register(wsRelay)
     await app.register(chat)
-    await servePage(app)
+    await servePage(app, ['chat'])
     return app
   })
   const page = await open('desk')
   t.same(await page.getByRole('navigation').getByRole('link').allInnerTexts(), ['Chat'])
-  t.equal(await page.locator('#processes, #desk').count(), 0)
+  t.equal(await page.locator('#processes, #desk, #chat-rooms').count(), 0)
   await enter(page, 'Ada')
+  await say(page, '/crash')
+  await see(page, '#chat-log .good', 'The room has crashed and was started again')
+  t.same(mistakes, [])
 })

@@ -14,12 +14,9 @@ interface Row {
   node: string, state: string, runs: boolean, rooms: Array<{ name: string, people: number }>
 }
 interface Nodes { here: string, nodes: Row[] }
-type People = Array<{ name: string }>
 
 const row = ({ nodes }: Nodes, name: string) => nodes.find(({ node }) => node === name)!
-const named = (...names: string[]) => (people: People) => {
-  return people.map(({ name }) => name).join() === names.join()
-}
+const named = (...names: string[]) => (people: string[]) => people.join() === names.join()
 
 /** The name of a lost room is free after its lease has expired. Until then clients get a 503. */
 async function connect (t: Test, port: number, path: string): Promise<Client> {
@@ -58,14 +55,14 @@ for (const engine of ['nats', 'redis'] as const) {
       const grace = await enter(t, b, 'Grace')
       t.same([ada.node, grace.node], ['a', 'a'], 'the room is on the node of the first client')
       await grace.next('people', named('Ada', 'Grace'))
-      ada.send({ say: 'Good morning' })
+      ada.send({ topic: 'say', data: { key: '1', text: 'Good morning' } })
       t.match(await grace.next('line', ({ name }) => name !== undefined), {
         name: 'Ada',
         text: 'Good morning'
       })
       await nodes.next<Nodes>('nodes', (news) => row(news, 'a').rooms[0]?.people === 2)
 
-      nodes.send({ kill: 'a' })
+      nodes.send({ topic: 'kill', data: 'a' })
       await line(/node a has ended \(SIGKILL\)/)
       t.same(await ada.closed, { code: 1006, reason: '' })
       t.same(await grace.closed, { code: 1012, reason: 'target node lost' })
@@ -77,10 +74,10 @@ for (const engine of ['nats', 'redis'] as const) {
       t.equal(again[0].node, again[1].node)
       t.not(again[0].node, 'a')
       for (const client of again) {
-        await client.next('people', (people: People) => people.length === 2)
+        await client.next('people', (people: string[]) => people.length === 2)
       }
 
-      nodes.send({ start: 'a' })
+      nodes.send({ topic: 'start', data: 'a' })
       await nodes.next<Nodes>(
         'nodes',
         (news) => row(news, 'a').state === 'up' && row(news, 'a').runs
@@ -121,10 +118,9 @@ t.test(
     t.equal(grace.node, 'a')
     await ada.next('people', named('Ada', 'Grace'))
     const nodes = await Client.connect(t, a, '/nodes')
-    for (const nonsense of ['', '{}', { kill: 'nobody' }, { kill: '__proto__' }, { kill: 1 }]) {
-      nodes.send(nonsense)
-    }
-    nodes.send({ kill: 'b' })
+    for (const data of ['nobody', '__proto__', 1]) nodes.send({ topic: 'kill', data })
+    for (const nonsense of ['', '{}', { topic: 'stop', data: 'a' }]) nodes.send(nonsense)
+    nodes.send({ topic: 'kill', data: 'b' })
     await ada.next('line', ({ text }) => text === 'Grace left')
     t.ok(await ada.next('people', named('Ada')))
   }

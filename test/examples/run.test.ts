@@ -14,6 +14,9 @@ for (const [file, path, status] of examples) {
     const { line } = run(t, file, 0)
     const [address] = await line(/http:\/\/127\.0\.0\.1:\d+/)
     t.equal((await fetch(address + path)).status, status)
+    const client = await fetch(`${address}/client.js`)
+    t.match(client.headers.get('content-type'), 'javascript')
+    await client.body?.cancel()
   })
 }
 

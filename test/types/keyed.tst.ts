@@ -16,6 +16,10 @@ const sized = (_self: Process<Topics>, id: string, size: number): void => {
 }
 
 test('a body that takes the key, or nothing, needs no args', () => {
+  const optional = (_self: Process, _id?: string, _size?: number): void => {}
+  const more = (_self: Process, _id: string, _size = 1): void => {}
+  expect(processes.keyed).type.toBeCallableWith('room', { start: optional })
+  expect(processes.keyed).type.toBeCallableWith('room', { start: more })
   expect(processes.keyed).type.toBeCallableWith('room', { start: room })
   expect(processes.keyed).type.toBeCallableWith('room', { start: plain })
   expect(processes.keyed).type.toBeCallableWith('room', { start: room, max: 5, idle: '1m' })

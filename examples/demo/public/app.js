@@ -10,12 +10,6 @@ import { markTitle } from './log.js'
 
 const views = { chat, desk, operator, network, processes, nodes }
 
-/** The server may have only the chat or only the desk. The page leaves out the other parts. */
-async function isServed (path) {
-  const { status } = await fetch(path, { method: 'HEAD' }).catch(() => ({ status: 404 }))
-  return status !== 404 && status !== 204
-}
-
 let beside = document.querySelector('main .view').id
 
 function show (focus) {
@@ -41,12 +35,10 @@ function show (focus) {
   window.scrollTo(0, 0)
 }
 
-const paths = [
-  ...new Set(Array.from(document.querySelectorAll('[data-needs]'), ({ dataset }) => dataset.needs))
-]
-const served = new Map(await Promise.all(paths.map(async (path) => [path, await isServed(path)])))
+// The server may have only the chat or only the desk. The page leaves out the other parts.
+const parts = await (await fetch('parts')).json()
 for (const element of document.querySelectorAll('[data-needs]')) {
-  if (!served.get(element.dataset.needs)) element.remove()
+  if (!parts.includes(element.dataset.needs)) element.remove()
 }
 for (const [name, view] of Object.entries(views)) if ($(name)) view.start()
 show(false)

@@ -1,25 +1,24 @@
 // The view of a chat room. Its server is examples/chat.ts.
-// It sends { say, key } and { crash }. It receives `welcome` ({ you, room, node, lines,
-// rejoined }), `line` ({ key, name, text }), `people` ([{ id, name }]) and `refused` ({ why }).
+// It sends `say` ({ key, text }). It receives `welcome` ({ node, again, lines }), `line` ({ key,
+// text, name }: without a name it is a note) and `people` (names).
 import { Connection, randomKey } from './connection.js'
 import { nodeOf } from './nodes.js'
 import { $, avatar, el, enable } from './dom.js'
 import { beginTyping, composer, rememberName } from './forms.js'
 import { Log, showUnread } from './log.js'
-import { logState, showState } from './state.js'
+import { logState, refusal, showState } from './state.js'
 
 const log = new Log($('chat-log'), (count) => showUnread('chat', count))
 let connection
-let me
+let me // my name
 const unheard = new Map() // key -> own line that the room has not repeated yet
 const ownKeys = new Set()
+const crash = { key: 'crash', text: '/crash' }
 
 export function start () {
   rememberName($('chat-name'), 'chat-name')
-  composer($('chat-form'), say)
-  $('chat-crash').onclick = () => {
-    if (connection.send({ crash: true })) log.note('You crashed the room')
-  }
+  composer($('chat-form'), (text) => text === crash.text ? crashRoom() : say(text))
+  $('chat-crash').onclick = crashRoom
   $('chat-leave').onclick = leave
   $('chat-join').onsubmit = (event) => {
     event.preventDefault()
@@ -33,10 +32,12 @@ function enter (room, name) {
   $('chat-talk').hidden = false
   $('chat-title').textContent = `#${room}`
   $('chat-sub').textContent = `You are ${name}`
+  me = name
   let isBack = false
   connection = new Connection(`rooms/${room}`, () => ({ name, ...isBack ? { back: true } : {} }))
   showState($('chat-state'), connection, 'the room')
   logState(connection, log, 'the room')
+  connection.on('invalid', (detail) => log.note(refusal(detail), 'bad'))
   enable(controls(), false)
 
   connection.on('state', ({ state }) => {
@@ -46,7 +47,6 @@ function enter (room, name) {
     }
   })
   connection.on('welcome', (welcome) => {
-    me = welcome.you
     if ($('nodes')) {
       $('chat-sub').textContent =
         `You are ${name} on node ${nodeOf(connection)}; the room is on node ${welcome.node}`
@@ -54,25 +54,31 @@ function enter (room, name) {
     const [first] = welcome.lines
     const isComplete = first !== undefined && log.has(first.key) // no line between is unknown
     for (const line of welcome.lines) show(line)
-    log.note(welcome.rejoined
+    log.note(welcome.again
       ? 'The room has crashed and was started again. You are still connected.'
-      : `You are ${isBack ? 'back ' : ''}in #${welcome.room}` +
+      : `You are ${isBack ? 'back ' : ''}in #${room}` +
         `${isBack && isComplete ? ': nothing was missed' : ''}`, 'good')
     isBack = true
     // The room before this one has perhaps not heard these lines. A line is never shown twice.
-    for (const [key, say] of unheard) connection.send({ say, key })
+    for (const [key, text] of unheard) connection.send('say', { key, text })
     enable(controls(), true)
     beginTyping($('chat-text'))
   })
   connection.on('line', show)
   connection.on('people', showPeople)
-  connection.on('refused', ({ why }) => log.note(`Refused: ${why}`, 'bad'))
+}
+
+/** Only once: the next room must not crash as well. */
+function crashRoom () {
+  const isSent = connection.send('say', crash)
+  if (isSent) log.note('You crashed the room')
+  return isSent
 }
 
 /** Also while the network is away: the client sends it when it is back. */
 function say (text) {
   const key = randomKey()
-  if (!connection.send({ say: text, key })) return false
+  if (!connection.send('say', { key, text })) return false
   unheard.set(key, text)
   ownKeys.add(key)
   setTimeout(showWaiting, 500) // usually it is back by then
@@ -114,12 +120,13 @@ function showPeople (people = []) {
   $('chat-people-title').textContent =
     people.length === 0 ? 'Not connected' : `${people.length} here`
   $('chat-people').replaceChildren(
-    ...people.map(({ id, name }) =>
+    ...people.map((name, index) =>
       el(
         'li',
         { class: 'person' },
         avatar(name),
-        el('span', {}, id === me ? `${name} (you)` : name)
+        // Another one of the same name looks the same.
+        el('span', {}, index === people.indexOf(me) ? `${name} (you)` : name)
       )
     )
   )
@@ -128,6 +135,7 @@ function showPeople (people = []) {
 const controls = () => [...$('chat-form').elements, $('chat-crash')]
 
 async function offerRooms () {
+  if (!$('chat-rooms')) return // the server has no list
   const open = await fetch('rooms')
     .then((response) => response.json())
     .catch(() => []) // this server may be gone

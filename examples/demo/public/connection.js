@@ -45,11 +45,11 @@ export class Connection {
     })
   }
 
-  /** The events of the client: `state`, `reset`, and the topics that the server sends. */
+  /** The events of the client: `state`, `reset`, `invalid`, and the topics of the server. */
   on (event, listener) { return this.#socket.on(event, listener) }
 
   /** @returns false when it was not sent. While the client is away, it is sent later */
-  send (message) { return this.#socket.send(JSON.stringify(message)) }
+  send (topic, data = null) { return this.#socket.send(topic, data) }
 
   get state () { return this.#socket.state }
 

@@ -1,12 +1,12 @@
 // The view of a visitor of the help desk. Its server is examples/desk.ts.
-// It sends { n, say }: n counts the messages. It receives `with` ({ who, name, position }: the bot,
-// the queue or a human), `line` ({ from, text }), `got` ({ n, by }: who has read a message) and
-// `refused` ({ why }).
+// It sends `say` ({ n, text }): n counts the messages. It receives `with` ({ who, name, position }:
+// the bot, the queue or a human), `line` ({ from, text }) and `got` ({ n, by }: who has read a
+// message).
 import { Connection } from './connection.js'
 import { $, el, enable } from './dom.js'
 import { beginTyping, composer, rememberName } from './forms.js'
 import { Log, showUnread } from './log.js'
-import { logState, showState } from './state.js'
+import { logState, refusal, showState } from './state.js'
 
 const many = 20
 const log = new Log($('desk-log'), (count) => showUnread('desk', count))
@@ -35,6 +35,7 @@ function enter (name) {
   connection = new Connection('desk', { name })
   showState($('desk-state'), connection, 'the desk')
   logState(connection, log, 'the desk')
+  connection.on('invalid', (detail) => log.note(refusal(detail), 'bad'))
   enable(controls(), false)
 
   connection.on('state', ({ state }) => {
@@ -50,9 +51,10 @@ function enter (name) {
   })
   connection.on('line', (line) => log.line(line))
   connection.on('got', confirm)
-  connection.on('refused', ({ why }) => log.note(`Refused: ${why}`, 'bad'))
   // A new session: nobody has confirmed these, and the numbers show if somebody did read them.
-  connection.on('reset', () => { for (const [n, say] of unread) connection.send({ n, say }) })
+  connection.on('reset', () => {
+    for (const [n, text] of unread) connection.send('say', { n, text })
+  })
 }
 
 function leave () {
@@ -76,7 +78,7 @@ function leave () {
  */
 function say (text) {
   const n = ++lastNumber
-  if (!connection.send({ n, say: text })) return false
+  if (!connection.send('say', { n, text })) return false
   const mark = el('small', { class: 'mark' }, 'sent')
   marks.set(n, mark)
   unread.set(n, text)

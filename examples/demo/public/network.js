@@ -1,7 +1,7 @@
 // The card that breaks the network and counts messages. Its server is examples/demo/network.ts.
-// It sends { n } (1, 2, 3 …), { had } (the last number that it has had) and { do } (a fault). It
+// It sends `number` (1, 2, 3 …), `had` (the last number that it has had) and `do` (a fault). It
 // receives `welcome` ({ last, every }: `last` is the last number that the server has had), `number`
-// ({ n }, the server's numbers), `counted` (the server's counts of the page's numbers), `freezes`
+// (the server's numbers), `counted` (the server's counts of the page's numbers), `freezes`
 // ({ frozen }) and, first of all after that time, `thaws`. Before a restart it receives `restarts`
 // and `drains`.
 import { Connection, page, tryNow } from './connection.js'
@@ -34,7 +34,7 @@ export function start () {
     $(`network-${name}`).onclick = () => {
       begin(faults[name])
       if (name === 'move') move()
-      else connection.send({ do: name })
+      else connection.send('do', name)
     }
   }
   connection.on('state', showSession)
@@ -63,21 +63,21 @@ export function start () {
 /** In a new session too, each side goes on behind the last number that the other one had. */
 function goOn ({ last, every }) {
   isKnown = true
-  connection.send({ had: down.last })
-  for (let n = last + 1; n <= up.sent; n++) connection.send({ n })
+  connection.send('had', down.last)
+  for (let n = last + 1; n <= up.sent; n++) connection.send('number', n)
   clearInterval(timer)
   timer = setInterval(tick, every)
 }
 
 /** Sends the next number, also while the network is away: then the client keeps it. */
 function tick () {
-  if (isKnown && connection.send({ n: up.sent + 1 })) up.sent++
+  if (isKnown && connection.send('number', up.sent + 1)) up.sent++
   render()
   charts.up.step()
   charts.down.step()
 }
 
-function hear ({ n }) {
+function hear (n) {
   down.take(n)
   down.sent = Math.max(down.sent, n)
   charts.down.add()

@@ -71,5 +71,5 @@ function update (
   button.textContent = runs ? 'Kill' : 'Start'
   button.classList.toggle('danger', runs)
   button.setAttribute('aria-label', `${button.textContent} node ${node}`)
-  button.onclick = () => connection.send({ [runs ? 'kill' : 'start']: node })
+  button.onclick = () => connection.send(runs ? 'kill' : 'start', node)
 }

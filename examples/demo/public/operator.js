@@ -1,13 +1,13 @@
 // The view of an operator of the help desk. Its server is examples/desk.ts.
-// It sends { take } for the next visitor, { visitor, say }, and { visitor, back } to hand one back
-// to the bot. It receives `waiting` (a number), `visitor` ({ visitor, name }), `file` ({ visitor,
-// lines }: the earlier lines), `line` ({ visitor, from, text }), `gone` ({ visitor, why }) and
-// `refused` ({ why }).
+// It sends `take` for the next visitor, `say` ({ visitor, text }), and `back` (the visitor) to hand
+// one back to the bot. It receives `waiting` (a number), `visitor` ({ visitor, name }), `file`
+// ({ visitor, lines }: the earlier lines), `line` ({ visitor, from, text }) and `gone` ({ visitor,
+// why }).
 import { Connection } from './connection.js'
 import { $, avatar, el, enable } from './dom.js'
 import { beginTyping, composer, rememberName } from './forms.js'
 import { Log, showUnread } from './log.js'
-import { ending, showState } from './state.js'
+import { ending, refusal, showState } from './state.js'
 
 let connection
 let visitors = new Map() // id -> { name, list, log, chip, here, unread }
@@ -15,9 +15,9 @@ let current
 
 export function start () {
   rememberName($('operator-name'), 'operator-name')
-  composer($('operator-form'), (say) => connection.send({ visitor: current, say }))
-  $('operator-take').onclick = () => connection.send({ take: true })
-  $('operator-back').onclick = () => connection.send({ visitor: current, back: true })
+  composer($('operator-form'), (text) => connection.send('say', { visitor: current, text }))
+  $('operator-take').onclick = () => connection.send('take')
+  $('operator-back').onclick = () => connection.send('back', current)
   $('operator-leave').onclick = leave
   $('operator-join').onsubmit = (event) => {
     event.preventDefault()
@@ -45,7 +45,7 @@ function enter (name) {
     log.line({ from, text, own: from !== name })
   })
   connection.on('gone', ({ visitor, why }) => gone(visitor, `${visitors.get(visitor).name} ${why}`))
-  connection.on('refused', ({ why }) => visitors.get(current)?.log.note(`Refused: ${why}`, 'bad'))
+  connection.on('invalid', (detail) => visitors.get(current)?.log.note(refusal(detail), 'bad'))
 }
 
 /** The process of this operator is gone, and its visitors have been given back to the bot. */

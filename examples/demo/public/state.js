@@ -80,4 +80,8 @@ export function logState (connection, log, who) {
   })
 }
 
+/** The line of a log about a message that the server has dropped, because it is not valid. */
+export const refusal = ({ topic, path }) =>
+  `Refused: “${topic ?? 'a message'}” with an invalid ${path.slice(1) || 'text'}`
+
 export const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`
