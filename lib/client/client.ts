@@ -211,7 +211,7 @@ export function createClient<P> (
   function adopt ({ socket, hello, first, isSilent }: Detail): void {
     const isResumed = !!(hello?.resumed && token)
     /** There: this session replaces another one. */
-    const why = isResumed ? undefined : hello?.why ?? lostWhy
+    const why = isResumed ? undefined : hello ? hello.why ?? lostWhy : lostWhy && 'plain'
     stop('by')
     retire()
     current = socket!

@@ -49,8 +49,9 @@ export function problem (code: string, about = ''): Error {
 export function watchPage (page: Environment, wake: () => void): () => void {
   const controller = new AbortController()
   const listener = (event: Event): void => {
+    const { type, persisted } = event as PageTransitionEvent
     // `persisted` is false when the page has just been loaded, and absent in the other events.
-    if ((event as PageTransitionEvent).persisted !== false && !page.document?.hidden) wake()
+    if (type === 'visibilitychange' ? !page.document?.hidden : persisted !== false) wake()
   }
   for (const name of ['online', 'visibilitychange', 'pageshow']) {
     // The controller has the option `signal`.

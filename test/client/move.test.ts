@@ -111,7 +111,7 @@ t.test('resets when the new socket has a new session', async (t) => {
   await advise(lab, {})
   await lab.world.pass(500)
   lab.socket.open('')
-  t.equal(lab.resets[1].why, 'off', 'the new server is plain')
+  t.equal(lab.resets[1].why, 'plain', 'the new server is plain')
 })
 
 t.test('ignores advice that is no JSON', async (t) => {

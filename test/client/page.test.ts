@@ -96,6 +96,17 @@ t.test('tries at once when the network is back, or the page is seen', async (t) 
   }
 })
 
+t.test('tries at once when the network is back, also in a hidden page', async (t) => {
+  for (const [name, persisted] of [['online'], ['pageshow', true]] as const) {
+    const lab = await openLab()
+    lab.socket.end()
+    lab.world.document.hidden = true
+    lab.world.dispatchEvent(Object.assign(new Event(name), persisted && { persisted }))
+    await ticks()
+    t.equal(lab.client.state, 'connecting', name)
+  }
+})
+
 t.test('waits when the page is hidden, or has just been loaded', async (t) => {
   const lab = await openLab()
   lab.socket.end()
