@@ -168,9 +168,11 @@ export class PacedClose {
     if (connection === undefined) return
     this.#waiting.delete(connection)
     const { transport } = connection
-    const by = Math.min(this.#server.closeTimeout, left + this.#server.closeTimeout)
-    if (by > 0 && transport.adviseReconnect?.(by) === true) {
-      this.#advised.push({ connection, until: now + by })
+    const { closeTimeout } = this.#server
+    const rest = Math.min(closeTimeout, left + closeTimeout)
+    // A timer that is late takes some of its time: the client need not know.
+    if (rest > 0 && transport.adviseReconnect?.(closeTimeout) === true) {
+      this.#advised.push({ connection, until: now + rest })
     } else connection.end('shutdown')
   }
 

@@ -7,7 +7,7 @@ export const drainMutants: readonly Mutant[] = [
   {
     name: 'a client is closed in the step after its advice',
     file,
-    search: 'until: now + by',
+    search: 'until: now + rest',
     replace: 'until: now',
     suites
   },

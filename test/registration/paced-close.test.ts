@@ -39,6 +39,17 @@ t.test('closes a client that ignores the advice after closeTimeout', async (t) =
   t.equal(await server.timeLeft(), 0)
 })
 
+t.test('advises `closeTimeout` to the last client, too, when its timer is late', async (t) => {
+  const server = new FakeServer()
+  const [guest] = server.add(1, { counts: true })
+  server.start(0, 0.75)
+  server.clock.advance(1)
+  t.equal(guest.advice, closeTimeout)
+  server.clock.advance(closeTimeout)
+  t.strictSame(server.ended, ['0 shutdown'])
+  t.equal(await server.timeLeft(), 0)
+})
+
 t.test('closes clients that were advised early while others have their turns', async (t) => {
   const server = new FakeServer()
   server.add(60, { counts: true })

@@ -86,7 +86,7 @@ class Drain {
   #advised (guest: Guest, by: number): void {
     this.#takeTurn()
     equal(guest.advice, undefined, 'a second turn')
-    equal(by, Math.min(closeTimeout, this.#end + closeTimeout - this.#now), 'the time to leave')
+    equal(by, closeTimeout, 'the time to leave')
   }
 
   #ended (guest: Guest): void {
