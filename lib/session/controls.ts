@@ -28,8 +28,12 @@ export interface Hello {
   readonly protocol: string
 }
 
-export function helloFrame (hello: Hello): Buffer {
-  return textFrame(`\u0000h${JSON.stringify({ v: 1, ...hello })}`)
+/** The fields have the order of docs/resume.md. */
+export function helloFrame (
+  { token, window, from, received, resumed, why, protocol }: Hello
+): Buffer {
+  const hello = { v: 1, token, window, from, received, resumed, why, protocol }
+  return textFrame(`\u0000h${JSON.stringify(hello)}`)
 }
 
 /**

@@ -39,6 +39,8 @@ export interface ResumeOffer {
 export interface Offer {
   /** Undefined: the client asks for a new session. `malformed`: its entry cannot be read. */
   readonly resume: ResumeOffer | 'malformed' | undefined
+  /** The number of resumes that the server had granted when the request came. */
+  readonly resumesBefore: number
 }
 
 const resumeShape =
@@ -47,8 +49,9 @@ const resumeShape =
 /**
  * Takes the entries of this package off a request, before any hook sees them: a token must not
  * reach a log. The handler finds the protocols of the application only.
+ * @param resumes that the server has granted so far
  */
-export function takeOffer (request: IncomingMessage): void {
+export function takeOffer (request: IncomingMessage, resumes: number): void {
   const { headers, rawHeaders } = request
   const offered = headers[header]
   if (typeof offered !== 'string' || !offered.includes('ws-relay')) return
@@ -59,7 +62,7 @@ export function takeOffer (request: IncomingMessage): void {
   removeFromRaw(rawHeaders)
   // A client that does not speak the protocol cannot resume.
   if (!own.includes(relayProtocol)) return
-  const offer: Offer = { resume: resumeIn(own) }
+  const offer: Offer = { resume: resumeIn(own), resumesBefore: resumes }
   Object.assign(request, { [ofRequest]: offer })
 }
 

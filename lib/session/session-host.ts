@@ -58,6 +58,8 @@ export interface SessionHost {
   clientAdvised (session: HostedSession): void
   wasAdvised (session: HostedSession): boolean
   unknownControl (): void
+  /** @returns the number of this resume, from 1 */
+  countResume (): number
 }
 
 /** The connection above a session. */

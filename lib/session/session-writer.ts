@@ -82,7 +82,8 @@ export abstract class SessionWriter implements MessageWriter, HostedSession {
 
   private allowsMoreKept (limit: number): boolean {
     const { bytes, frames } = this.policy.buffer
-    if (this.kept.memory <= limit + bytes + frames * frameOverhead) return true
+    const extra = Math.max(0, this.kept.count - frames) * frameOverhead
+    if (this.kept.bytes + extra <= limit + bytes) return true
     if (this.policy.overflow === 'close') this.endForLimit()
     return false
   }

@@ -40,8 +40,8 @@ export class Session extends SessionWriter implements Transport, TransportEvents
   /** The transport was closed by the session: there is no socket. */
   #isCut = false
   #isClosed = false
-  /** Set while an upgrade is about to resume it. */
-  claim: Claim | undefined
+  /** The upgrade that is about to resume it, or else the number of its last resume. */
+  #claim: Claim | number | undefined
 
   constructor (
     host: SessionHost, transport: Transport, { policy, owner, protocol }: SessionTerms
@@ -115,7 +115,7 @@ export class Session extends SessionWriter implements Transport, TransportEvents
     this.host.cancel(this)
     if (away !== undefined) this.host.sessionResumed(this)
     if (this.absence !== undefined) this.absence.since = undefined
-    this.claim = undefined
+    this.#claim = this.host.countResume()
     this.transport = transport
     this.#isCut = false
     this.#openTransports++
@@ -145,6 +145,20 @@ export class Session extends SessionWriter implements Transport, TransportEvents
   endForLimit (): void {
     this.absence!.endedForLimit = true
     this.#events.onTransportEnd(this.absence!.reason)
+  }
+
+  /**
+   * Whether another upgrade is about to resume it, or did so while this one was under way: of two
+   * at once, one wins.
+   * @param resumesBefore the number of resumes of the server when this upgrade began
+   */
+  isClaimed (resumesBefore: number): boolean {
+    const claim = this.#claim
+    return typeof claim === 'number' ? claim > resumesBefore : claim?.isOpen === true
+  }
+
+  claimFor (upgrade: Claim): void {
+    this.#claim = upgrade
   }
 
   get endedForLimit (): boolean {

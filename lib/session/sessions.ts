@@ -77,6 +77,8 @@ export class Sessions implements SessionHost {
   readonly #advised = new WeakSet<HostedSession>()
   /** Controls of clients that this version does not know. */
   unknownControls = 0
+  /** Resumes of all sessions so far. */
+  resumes = 0
 
   constructor (options: SessionsOptions) {
     this.#options = options
@@ -175,6 +177,10 @@ export class Sessions implements SessionHost {
 
   unknownControl (): void {
     this.unknownControls++
+  }
+
+  countResume (): number {
+    return ++this.resumes
   }
 
   /** Releases all tombstones, when the server closes. */

@@ -91,9 +91,11 @@ function isThenable (value: unknown): value is PromiseLike<unknown> {
 }
 
 function decide (relay: UpgradeServer, request: FastifyRequest, owner: OwnerAnswer): Decision {
-  const { resume } = offerOf(request.raw)!
+  const { resume, resumesBefore } = offerOf(request.raw)!
   if (resume === undefined) return { owner }
-  if (resume === 'malformed' || owner === false) return { owner, why: 'refused' }
+  const handshake = handshakeOf(request.raw)!
+  const isReadable = resume !== 'malformed' && !handshake.isInjected
+  if (!isReadable || owner === false) return { owner, why: 'refused' }
   const found = relay.sessions.find(resume, scopeOf(request.raw))
   if (!found.ok) return { owner, why: found.problem }
   const { session } = found.value
@@ -102,12 +104,12 @@ function decide (relay: UpgradeServer, request: FastifyRequest, owner: OwnerAnsw
     if (session.reason === undefined) return { owner, why: 'full' }
     return { owner, found: found.value }
   }
-  if (session.claim?.isOpen === true) return { owner, why: 'refused' }
+  if (session.isClaimed(resumesBefore)) return { owner, why: 'refused' }
   if (!session.canReplayAfter(resume.received)) {
     session.endForGap()
     return { owner, why: 'gap' }
   }
-  session.claim = handshakeOf(request.raw)
+  session.claimFor(handshake)
   return { owner, found: found.value }
 }
 

@@ -20,6 +20,15 @@ t.test('makes a hello without the fields that are not given', async (t) => {
   t.same(helloFrame(hello), textFrame(`\u0000h${text}`))
 })
 
+t.test('writes the fields of a hello in the documented order', async (t) => {
+  const hello = {
+    protocol: 'chat', why: 'gap', resumed: false, received: 2, from: 3, window: 1, token: 't'
+  } as const
+  const text = '{"v":1,"token":"t","window":1,"from":3,"received":2,"resumed":false,"why":"gap",' +
+    '"protocol":"chat"}'
+  t.same(helloFrame(hello), textFrame(`\u0000h${text}`))
+})
+
 t.test('reads acknowledgements', async (t) => {
   const parse = (text: string): unknown => {
     const ack = parseAck(Buffer.from(`\u0000a${text}`))

@@ -20,7 +20,7 @@ t.test('leaves a request alone when it has no entry of the protocol', async (t) 
   for (const values of [[], ['chat, news'], ['my-ws-relay']]) {
     const request = requestWith(...values)
     const before = structuredClone([request.headers, request.rawHeaders])
-    takeOffer(request)
+    takeOffer(request, 0)
     t.same([request.headers, request.rawHeaders], before)
     t.equal(offerOf(request), undefined)
   }
@@ -28,7 +28,7 @@ t.test('leaves a request alone when it has no entry of the protocol', async (t) 
 
 t.test('takes its entries off the headers', async (t) => {
   const request = requestWith(`${relayProtocol}, resume.ws-relay.${token}.7, chat`, 'news')
-  takeOffer(request)
+  takeOffer(request, 3)
   t.equal(request.headers['sec-websocket-protocol'], 'chat, news')
   t.same(request.rawHeaders, [
     'Host', 'relay.test', 'Sec-WebSocket-Protocol', 'chat', 'Sec-WebSocket-Protocol', 'news'
@@ -37,30 +37,31 @@ t.test('takes its entries off the headers', async (t) => {
     resume: {
       token: { node: 'node-1', incarnation: 'k3x', serial: '42', mac },
       received: 7
-    }
+    },
+    resumesBefore: 3
   })
 })
 
 t.test('removes the header when nothing else was offered', async (t) => {
   const request = requestWith(relayProtocol)
-  takeOffer(request)
+  takeOffer(request, 0)
   t.notOk('sec-websocket-protocol' in request.headers)
   t.same(request.rawHeaders, ['Host', 'relay.test'])
-  t.same(offerOf(request), { resume: undefined })
+  t.same(offerOf(request), { resume: undefined, resumesBefore: 0 })
 })
 
 t.test('ignores a token without the protocol, and removes it', async (t) => {
   const request = requestWith(`resume.ws-relay.${token}.0, chat`)
-  takeOffer(request)
+  takeOffer(request, 0)
   t.equal(request.headers['sec-websocket-protocol'], 'chat')
   t.equal(offerOf(request), undefined)
 })
 
 t.test('takes an offer off a request without raw headers', async (t) => {
   const request = { headers: { 'sec-websocket-protocol': relayProtocol } } as IncomingMessage
-  takeOffer(request)
+  takeOffer(request, 0)
   t.same(request.headers, {})
-  t.same(offerOf(request), { resume: undefined })
+  t.same(offerOf(request), { resume: undefined, resumesBefore: 0 })
 })
 
 t.test('tells an entry that cannot be read', async (t) => {
@@ -73,7 +74,7 @@ t.test('tells an entry that cannot be read', async (t) => {
   ]
   for (const entry of entries) {
     const request = requestWith(`${relayProtocol}, ${entry}`)
-    takeOffer(request)
-    t.same(offerOf(request), { resume: 'malformed' }, entry)
+    takeOffer(request, 0)
+    t.same(offerOf(request), { resume: 'malformed', resumesBefore: 0 }, entry)
   }
 })

@@ -154,6 +154,25 @@ t.test('has no sockets, and no connection that could be resumed by `injectWS`', 
   t.match(await target.next('ws.leave'), { cause: 'lost' })
 })
 
+t.test('refuses an offer of `injectWS`', async (t) => {
+  const app = await build(t, { resume: true })
+  const target = record(app)
+  app.get('/ws', (request, reply) => { reply.relay(target.pid).send() })
+  const port = await listen(app)
+  const client = new WireClient(t, { port })
+  await client.connect()
+  client.ack()
+  const { client_pid: pid } = await target.next('ws.join')
+  const frames: string[] = []
+  const offer = `v1.ws-relay, resume.ws-relay.${client.token}.0`
+  const injected = await app.injectWS('/ws', { headers: { 'sec-websocket-protocol': offer } },
+    { onInit: (ws) => { ws.on('message', (data) => frames.push(String(data))) } })
+  await until(() => frames.length > 0)
+  t.match(JSON.parse(frames[0].slice(2)), { window: 0, resumed: false, why: 'refused' })
+  injected.terminate()
+  t.equal(app.processes.info(pid)?.connected, true, 'the session is unharmed')
+})
+
 t.test('resumes over sockets with and without compression', async (t) => {
   const app = await build(t, { resume: true, perMessageDeflate: { threshold: 0 } })
   const target = record(app)

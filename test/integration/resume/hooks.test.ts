@@ -156,6 +156,43 @@ t.test('refuses the second of two resumes at the same time', async (t) => {
   t.same(why.sort(), ['refused', 'resumed'])
 })
 
+for (const [place, options] of [
+  ['a hook before the handler', (hold: () => Promise<void>) => ({ preHandler: hold })],
+  ['`owner`', (hold: () => Promise<void>) => ({
+    config: { wsRelay: { resume: { owner: async () => { await hold(); return 'ada' } } } }
+  })]
+] as const) {
+  t.test(`refuses the second of two resumes that wait together in ${place}`, async (t) => {
+    const app = await build(t, { resume: true })
+    const target = record(app)
+    const waiting: Array<() => void> = []
+    let holds = false
+    const hold = async (): Promise<void> => {
+      if (holds) await new Promise<void>((resolve) => { waiting.push(resolve) })
+    }
+    app.get('/ws', options(hold), (request, reply) => { reply.relay(target.pid).send() })
+    const port = await listen(app)
+    const client = await established(t, port)
+    await client.cut()
+    holds = true
+    const { token } = client
+    const second = new WireClient(t, { port })
+    const all = [client.connect(), second.connect({ token, received: 1 })]
+    await until(() => waiting.length === 2)
+    for (const release of waiting) release()
+    const [one, two] = await Promise.all(all)
+    const winner = one.hello!.resumed ? one : two
+    t.equal(winner.hello!.resumed, true)
+    t.match((winner === one ? two : one).hello, { resumed: false, why: 'refused' })
+
+    holds = false
+    const third = new WireClient(t, { port })
+    const later = await third.connect({ token, received: 1 })
+    t.match(later.hello, { resumed: true }, 'a hello that was lost: the token is still good')
+    await winner.closed()
+  })
+}
+
 t.test('answers with 503 when the session ends while the hooks of the reply run', async (t) => {
   const app = await build(t, { resume: true })
   const target = record(app)
