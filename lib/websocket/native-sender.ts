@@ -31,8 +31,11 @@ export class NativeSender extends Sender {
   readonly #tcp: TcpSocket
   /** Node's counters do not know of these bytes. */
   #sentByBatch = 0
-  /** Its chunk is in the batch: a sender may be listed twice, once for a burst. */
-  #isInBatch = false
+  /**
+   * - `waiting`: its chunk is in the batch. A sender may be listed twice, once for a burst
+   * - `sent`: the batch has done all that there was to do at the end of this loop iteration
+   */
+  #batchState: 'none' | 'waiting' | 'sent' = 'none'
 
   constructor (socket: TcpSocket, flusher: Flusher) {
     super(socket, flusher)
@@ -51,20 +54,24 @@ export class NativeSender extends Sender {
   /** The chunk to send now; undefined if there is none, or the socket has to write it. */
   chunkForBatch (): Buffer | undefined {
     const socket = this.#tcp
-    if (this.#isInBatch) return undefined
+    if (this.#batchState === 'waiting') return undefined
     if (socket.destroyed || socket._handle === null || socket.writableEnded) return undefined
     // Bytes of the socket come first: they are in its buffer, or libuv has not written all of them.
     if (socket.writableLength > 0 || socket.writableCorked > 0) return undefined
     const chunk = this.queuedChunk(maxChunk)
-    this.#isInBatch = chunk !== undefined
+    if (chunk !== undefined) this.#batchState = 'waiting'
     return chunk
   }
 
   /** @param sent bytes that the kernel has taken; negative if it has taken none */
   batchSent (chunk: Buffer, sent: number): void {
     const taken = Math.max(0, sent)
-    this.#isInBatch = false
     this.#sentByBatch += taken
-    this.chunkTaken(chunk, taken)
+    this.#batchState = this.chunkTaken(chunk, taken) ? 'sent' : 'none'
+  }
+
+  override endTurn (): void {
+    if (this.#batchState === 'sent') this.#batchState = 'none'
+    else super.endTurn()
   }
 }

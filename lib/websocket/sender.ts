@@ -262,16 +262,29 @@ export class Sender implements MessageWriter {
    * Called when the kernel has taken the beginning of the queued chunk. The socket writes the rest,
    * and finds out what is wrong if the kernel took nothing. The callbacks of the frames run in the
    * next `flush`, because this must not call code of an application.
+   *
+   * @returns whether the turn is over: nothing waits, and nobody is to be called back
    */
-  protected chunkTaken (chunk: Buffer, taken: number): void {
+  protected chunkTaken (chunk: Buffer, taken: number): boolean {
     const written = this.#onWritten
     this.#clearQueue()
     this.#flusher.traffic.bytesOut += chunk.length
-    if (taken < chunk.length) {
+    this.#socketMayHoldBytes = taken < chunk.length
+    if (this.#socketMayHoldBytes) {
       this.#socket.write(chunk.subarray(taken), written && this.#doneWith(written))
+      this.#socketMayHoldBytes = this.#socket.writableLength > 0
     }
-    this.#socketMayHoldBytes = this.#socket.writableLength > 0
     if (!this.#socketMayHoldBytes) this.#onWritten = written
+    // A DeflatingSender is never batched, so these are all bytes that wait.
+    if (this.#socketMayHoldBytes || this.#isAwaited) return false
+    this.#isScheduled = false
+    this.#backlog = 'empty'
+    return true
+  }
+
+  /** Whether `flush` has more to do than to write frames. */
+  get #isAwaited (): boolean {
+    return (this.#onWritten ?? this.latePong ?? this.#onFlushed) !== undefined
   }
 
   #callWritten (written: (() => void)[]): void {

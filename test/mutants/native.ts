@@ -15,7 +15,7 @@ export const nativeMutants: readonly Mutant[] = [
   {
     name: 'a chunk is sent twice to a sender that is listed twice',
     file: sender,
-    search: '    if (this.#isInBatch) return undefined\n',
+    search: '    if (this.#batchState === \'waiting\') return undefined\n',
     replace: '',
     suites
   },
