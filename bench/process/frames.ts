@@ -58,10 +58,11 @@ export async function frames (options: TimingOptions) {
     receiver.on('message', (data) => { seen.characters += data.toString().length })
     const none = (): void => {}
     const parser = new FrameParser({
-      onMessage (data) {
-        seen.characters += data.toString().length
+      onMessage (message) {
+        seen.characters += message.length
         return true
       },
+      onCompressed: () => true,
       onPing: none,
       onPong: none,
       onCloseFrame: none,

@@ -101,11 +101,12 @@ export interface Transport extends Producer {
 /** The owner of a transport. */
 export interface TransportEvents {
   /**
-   * Called with a message of the client. Untrusted.
-   * @param data of a text: UTF-8, valid until this returns. Binary data may be kept
+   * Called with a message of the client: a string for a text. Untrusted.
+   * @param message bytes may be kept
+   * @param bytes of the message: of a text in UTF-8
    * @returns false to stop reading until `resume`
    */
-  onMessage (data: Buffer, binary: boolean): boolean
+  onMessage (message: Buffer | string, bytes: number): boolean
   /**
    * Called when the client has closed, is lost or breaks a rule. The owner then calls `handOver`
    * or `close`. After `lost` this is called again if what was read contains a better reason.

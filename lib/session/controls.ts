@@ -57,21 +57,21 @@ export function ackFrame (received: number): Buffer {
 const maxDigits = 16
 const digits = /^\d+$/
 
-/** Reads an acknowledgement. @param data the whole message */
-export function parseAck (data: Buffer): Result<number> {
-  const text = data.toString('latin1', 2, 2 + maxDigits + 1)
+/** Reads an acknowledgement. @param message the whole one */
+export function parseAck (message: string): Result<number> {
+  const text = message.slice(2, 2 + maxDigits + 1)
   if (text.length > maxDigits) return failure('longer than 16 digits')
   return digits.test(text) ? success(Number(text)) : failure('not a number')
 }
 
 /** Whether a text message is a control, or an escaped text of the application. */
-export function beginsWithNul (data: Buffer): boolean {
-  return data.length > 0 && data[0] === 0
+export function beginsWithNul (text: string): boolean {
+  return text.charCodeAt(0) === 0
 }
 
 /** Whether a message that begins with 00 is a text of the application, with a 00 in front. */
-export function isEscaped (data: Buffer): boolean {
-  return data.length > 1 && data[1] === 0
+export function isEscaped (text: string): boolean {
+  return text.charCodeAt(1) === 0
 }
 
 /**

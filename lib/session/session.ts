@@ -229,18 +229,20 @@ export class Session extends SessionWriter implements Transport, TransportEvents
 
   // Events of the socket's transport
 
-  onMessage (data: Buffer, binary: boolean): boolean {
+  onMessage (data: Buffer | string, bytes: number): boolean {
     if (this.#state !== 'open') {
       if (this.#isMuted) return true
       this.#firstMessage()
     }
     let message = data
-    if (!binary && beginsWithNul(data)) {
+    let length = bytes
+    if (typeof data === 'string' && beginsWithNul(data)) {
       if (!isEscaped(data)) return this.#receiveControl(data)
-      message = data.subarray(1)
+      message = data.slice(1)
+      length--
     }
-    const isRead = this.#events.onMessage(message, binary)
-    const isDue = this.#received.countMessage(data.length)
+    const isRead = this.#events.onMessage(message, length)
+    const isDue = this.#received.countMessage(bytes)
     if (isDue && !this.isAway) this.#received.sendAck(this.transport.writer)
     if (!isRead && this.#state === 'open') this.host.schedule(this, ackInterval)
     return isRead
@@ -254,15 +256,16 @@ export class Session extends SessionWriter implements Transport, TransportEvents
     this.host.cancel(this)
   }
 
-  #receiveControl (data: Buffer): boolean {
-    if (data[1] === controls.ack) this.#receiveAck(data)
-    else if (data[1] !== controls.ping) this.host.unknownControl()
+  #receiveControl (text: string): boolean {
+    const kind = text.charCodeAt(1)
+    if (kind === controls.ack) this.#receiveAck(text)
+    else if (kind !== controls.ping) this.host.unknownControl()
     else if (!this.isAway) this.#received.answerPing(this.transport.writer)
     return true
   }
 
-  #receiveAck (data: Buffer): void {
-    const ack = parseAck(data)
+  #receiveAck (text: string): void {
+    const ack = parseAck(text)
     if (!ack.ok || ack.value > this.kept.sent) {
       this.#apply('end')
       this.#isMuted = true

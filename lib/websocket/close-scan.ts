@@ -38,7 +38,7 @@ function readCloseFrame (mask: number, masked: Buffer): CloseFrame | undefined {
   if (masked.length === 0) return { code: noCode, reason: '' }
   if (masked.length === 1) return undefined
   const payload = Buffer.from(masked)
-  unmask(payload, mask)
+  unmask(payload, 0, payload.length, mask)
   const code = payload.readUInt16BE()
   const text = payload.subarray(2)
   return maySendCode(code) && isUtf8(text) ? { code, reason: text.toString() } : undefined

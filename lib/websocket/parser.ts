@@ -19,15 +19,21 @@ export type ViolationCode = Violation['code']
 /** Events of a {@link FrameParser}. A handler may call any method of it, and must not throw. */
 export interface ParserEvents {
   /**
-   * Called with a whole data message. Untrusted.
+   * Called with a whole message: a string for a text. Untrusted.
    *
-   * @param data of a text: valid until this returns. Binary or compressed data may be kept; it may
-   * share memory with other bytes of the same read
-   * @param compressed whether `data` is still deflated. Then a text is not checked for UTF-8
+   * @param message bytes may be kept. They may share memory with other bytes of the same read
+   * @param bytes of the message
    * @returns false to stop parsing after this message. A call of `resumeParsing` before this
    * returns has no effect
    */
-  onMessage (data: Buffer, binary: boolean, compressed: boolean): boolean
+  onMessage (message: Buffer | string, bytes: number): boolean
+  /**
+   * Called with a whole message that is still deflated. A text is not checked for UTF-8. Untrusted.
+   *
+   * @param data may be kept, as that of `onMessage`
+   * @returns as `onMessage`
+   */
+  onCompressed (data: Buffer, binary: boolean): boolean
   /** At most 125 bytes. Untrusted. */
   onPing (data: Buffer): void
   /** At most 125 bytes. Untrusted. */
@@ -40,6 +46,8 @@ export interface ParserEvents {
 
 const empty = Buffer.alloc(0)
 const maxHeaderSize = 14
+/** The first byte of a frame that is a whole text, not compressed. */
+const wholeText = 0x80 | opcodes.text
 // The smallest buffer for the payload of a partial frame.
 const minPartialSize = 256
 
@@ -274,35 +282,43 @@ export class FrameParser {
     const first = bytes[start]
     const short = bytes[start + 1] & 0x7f
     const header = short < 126 ? 6 : short === 126 ? 8 : 14
-    let payload: Buffer = empty
-    let ascii = true
-    if (size > header) {
-      const at = start + header
-      payload = bytes.subarray(at, start + size)
-      const mask = bytes[at - 4] | bytes[at - 3] << 8 | bytes[at - 2] << 16 | bytes[at - 1] << 24
-      ascii = unmask(payload, mask)
-    }
+    const at = start + header
+    const end = start + size
+    const mask = bytes[at - 4] | bytes[at - 3] << 8 | bytes[at - 2] << 16 | bytes[at - 1] << 24
+    const isAscii = unmask(bytes, at, end, mask)
+    // Most frames are whole texts: they need no view of their bytes.
+    if (first === wholeText) return this.#emitText(bytes, at, end, isAscii)
 
+    const payload = bytes.subarray(at, end)
     const opcode = first & 0x0f
     if (opcode > 7) this.#handleControlFrame(opcode, payload)
     else if (opcode === opcodes.continuation || first < 0x80) this.#addFragment(first, payload)
     else {
       const isBorrowed = this.#isBorrowed && bytes === this.#chunk
-      this.#emitMessage(payload, opcode, (first & 0x40) !== 0, ascii, isBorrowed)
+      const data = isBorrowed ? Buffer.from(payload) : payload
+      this.#emitData(data, opcode, (first & 0x40) !== 0)
     }
   }
 
-  #emitMessage (
-    payload: Buffer, opcode: number, compressed: boolean, ascii: boolean, isBorrowed: boolean
-  ): void {
-    const binary = opcode === opcodes.binary
-    const data = isBorrowed && (binary || compressed) ? Buffer.from(payload) : payload
-    if (!binary && !compressed && !ascii && !isUtf8(data)) {
-      this.#reject(violations.invalidUtf8)
-    } else if (!this.#events.onMessage(data, binary, compressed) && this.#chunk !== undefined) {
-      // Without a chunk, the event handler has stopped the parser for ever.
-      this.#isStopped = true
+  #emitText (bytes: Buffer, start: number, end: number, isAscii: boolean): void {
+    if (!isAscii && !isUtf8(bytes.subarray(start, end))) this.#reject(violations.invalidUtf8)
+    else {
+      const text = bytes.toString(isAscii ? 'latin1' : 'utf8', start, end)
+      if (!this.#events.onMessage(text, end - start)) this.#stop()
     }
+  }
+
+  /** Emits a binary message, or a compressed one. */
+  #emitData (data: Buffer, opcode: number, compressed: boolean): void {
+    const goesOn = compressed
+      ? this.#events.onCompressed(data, opcode === opcodes.binary)
+      : this.#events.onMessage(data, data.length)
+    if (!goesOn) this.#stop()
+  }
+
+  #stop (): void {
+    // Without a chunk, the event handler has stopped the parser for ever.
+    if (this.#chunk !== undefined) this.#isStopped = true
   }
 
   #addFragment (first: number, payload: Buffer): void {
@@ -324,7 +340,8 @@ export class FrameParser {
     const opcode = this.#messageOpcode
     const compressed = this.#messageCompressed
     this.#clearFragments()
-    this.#emitMessage(data, opcode, compressed, false, false)
+    if (opcode === opcodes.text && !compressed) this.#emitText(data, 0, length, false)
+    else this.#emitData(data, opcode, compressed)
   }
 
   #handleControlFrame (opcode: number, payload: Buffer): void {

@@ -155,9 +155,15 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
 
   // The parser
 
-  onMessage (data: Buffer, binary: boolean, compressed: boolean): boolean {
+  onMessage (message: Buffer | string, bytes: number): boolean {
+    if (this.#isClosing || this.#events.onMessage(message, bytes)) return true
+    if (this.#state !== 'open') return true
+    this.pause()
+    return false
+  }
+
+  onCompressed (data: Buffer, binary: boolean): boolean {
     if (this.#isClosing) return true
-    if (!compressed) return this.#deliverMessage(data, binary)
     this.#isInflating = true
     this.#socket.pause()
     this.#deflate!.codec.decompress(data, true, (err, inflated) => {
@@ -194,12 +200,6 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
     else this.#events.onTransportEnd(reason)
   }
 
-  #deliverMessage (data: Buffer, binary: boolean): boolean {
-    if (this.#events.onMessage(data, binary) || this.#state !== 'open') return true
-    this.pause()
-    return false
-  }
-
   #handleInflated (
     err: (Error & { code?: string }) | null, data: Buffer, binary: boolean
   ): void {
@@ -210,7 +210,7 @@ export class WebSocketTransport implements Transport, ParserEvents, SocketReader
     if (isTooLarge) this.#reportViolation(violations.tooLarge)
     else if (err) this.#reportViolation(violations.invalidDeflate)
     else if (!binary && !isUtf8(data)) this.#reportViolation(violations.invalidUtf8)
-    else if (!this.#deliverMessage(data, binary)) return
+    else if (!this.onMessage(binary ? data : data.toString(), data.length)) return
     this.#resumeParsing()
   }
 

@@ -40,10 +40,12 @@ export const unmaskLoaded: Promise<void> =
 
 // Measured. Below `nativeLength`, the call into C++ costs more than the loop over the bytes. Below
 // `wordsLength`, making a view of the bytes as words does. Below `readWordsLength`, the loop over
-// the words of an existing view does.
+// the words of an existing view does. Below `readNativeLength`, that loop costs less than the call
+// into C++ and the check for ASCII that it does not make.
 const nativeLength = 64
 const wordsLength = 192
 const readWordsLength = 80
+const readNativeLength = 1024
 
 /** The view of the buffer that all sockets are read into: payloads are in it, mostly. */
 const readWords = wordsOf(readBuffer)
@@ -61,37 +63,39 @@ export function wordsOf (bytes: Buffer | null): Int32Array {
 const nativeMask = Buffer.alloc(4)
 
 /**
- * Unmasks a payload in place. The mask's first byte is the lowest of `mask`.
+ * Unmasks a payload in place: the bytes from `start` to `end`. The mask's first byte is the lowest
+ * of `mask`.
  * @returns true if the payload was found to be ASCII, false if that is unknown
  * @internal
  */
 export function unmask (
-  payload: Buffer, mask: number, native: Unmask | null = nativeUnmask
+  bytes: Buffer, start: number, end: number, mask: number, native: Unmask | null = nativeUnmask
 ): boolean {
-  const { length } = payload
+  const length = end - start
+  if (length === 0) return true
   if (mask === 0) return false
-  if (length < nativeLength) return unmaskBytes(payload, mask, 0, length)
-  if (native !== null) {
+  if (length < nativeLength) return unmaskBytes(bytes, mask, start, end)
+  const isRead = bytes === readBuffer
+  if (native !== null && (!isRead || length >= readNativeLength)) {
     nativeMask[0] = mask
     nativeMask[1] = mask >>> 8
     nativeMask[2] = mask >>> 16
     nativeMask[3] = mask >>> 24
-    native(payload, nativeMask)
+    native(bytes.subarray(start, end), nativeMask)
     return false
   }
-  const isRead = payload.buffer === readWords.buffer
   if (length < (isRead ? readWordsLength : wordsLength)) {
-    return unmaskBytes(payload, mask, 0, length)
+    return unmaskBytes(bytes, mask, start, end)
   }
-  const { buffer, byteOffset } = payload
-  const before = -byteOffset & 3
-  const start = byteOffset + before
-  if (isRead) return unmaskWords(payload, mask, before, readWords, start >> 2)
-  const words = new Int32Array(buffer, start, length - before >> 2)
-  return unmaskWords(payload, mask, before, words, 0)
+  const offset = bytes.byteOffset
+  const before = -(offset + start) & 3
+  const first = start + before
+  if (isRead) return unmaskWords(bytes, mask, start, end, before, readWords, first >> 2)
+  const words = new Int32Array(bytes.buffer, offset + first, end - first >> 2)
+  return unmaskWords(bytes, mask, start, end, before, words, 0)
 }
 
-function unmaskBytes (payload: Buffer, mask: number, start: number, end: number): boolean {
+function unmaskBytes (bytes: Buffer, mask: number, start: number, end: number): boolean {
   const m0 = mask & 0xff
   const m1 = mask >>> 8 & 0xff
   const m2 = mask >>> 16 & 0xff
@@ -99,29 +103,29 @@ function unmaskBytes (payload: Buffer, mask: number, start: number, end: number)
   let seen = 0
   let i = start
   for (; i + 3 < end; i += 4) {
-    seen |= (payload[i] ^= m0) | (payload[i + 1] ^= m1) |
-      (payload[i + 2] ^= m2) | (payload[i + 3] ^= m3)
+    seen |= (bytes[i] ^= m0) | (bytes[i + 1] ^= m1) |
+      (bytes[i + 2] ^= m2) | (bytes[i + 3] ^= m3)
   }
-  for (let shift = 0; i < end; i++, shift += 8) seen |= payload[i] ^= mask >>> shift & 0xff
+  for (let shift = 0; i < end; i++, shift += 8) seen |= bytes[i] ^= mask >>> shift & 0xff
   return seen < 0x80
 }
 
 /**
  * @param before bytes before the first word
- * @param first index of that word
+ * @param firstWord index of that word
  */
 function unmaskWords (
-  payload: Buffer, mask: number, before: number, words: Int32Array, first: number
+  bytes: Buffer, mask: number, start: number, end: number,
+  before: number, words: Int32Array, firstWord: number
 ): boolean {
-  const { length } = payload
-  const count = length - before >> 2
-  const after = before + count * 4
+  const count = end - start - before >> 2
+  const after = start + before + count * 4
   // The first aligned word starts at any byte of the mask, so the mask is rotated.
   const rotated = mask >>> 8 * before | mask << 32 - 8 * before
   let seen = 0
-  const end = first + count
-  for (let i = first; i < end; i++) seen |= words[i] ^= rotated
-  const head = unmaskBytes(payload, mask, 0, before)
-  const tail = unmaskBytes(payload, rotated, after, length)
+  const endWord = firstWord + count
+  for (let i = firstWord; i < endWord; i++) seen |= words[i] ^= rotated
+  const head = unmaskBytes(bytes, mask, start, start + before)
+  const tail = unmaskBytes(bytes, rotated, after, end)
   return head && tail && (seen & 0x80808080) === 0
 }

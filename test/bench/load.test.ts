@@ -24,10 +24,11 @@ t.test('the generator sends frames that a server reads', async (t) => {
     const text = 'x'.repeat(size)
     const read: string[] = []
     const parser = new FrameParser({
-      onMessage (data) {
-        read.push(data.toString())
+      onMessage (message) {
+        read.push(message.toString())
         return true
       },
+      onCompressed: () => true,
       onPing () {},
       onPong () {},
       onCloseFrame () {},

@@ -25,8 +25,8 @@ export const protocolMutants: readonly Mutant[] = [
   {
     name: 'a binary frame is read as text',
     file: connection,
-    search: 'const envelope = binary ? {} : readEnvelope(data.toString())',
-    replace: 'const envelope = readEnvelope(data.toString())',
+    search: "const envelope = typeof message === 'string' ? readEnvelope(message) : {}",
+    replace: 'const envelope = readEnvelope(message.toString())',
     suites
   },
   {

@@ -294,7 +294,7 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'a message keeps bytes of a borrowed buffer',
     file: 'websocket/parser.ts',
-    search: 'const data = isBorrowed && (binary || compressed) ? Buffer.from(payload) : payload',
+    search: 'const data = isBorrowed ? Buffer.from(payload) : payload',
     replace: 'const data = payload',
     suites: ['wire']
   },
@@ -308,8 +308,8 @@ export const relayMutants: readonly Mutant[] = [
   {
     name: 'text in fragments is not checked',
     file: 'websocket/parser.ts',
-    search: 'this.#emitMessage(data, opcode, compressed, false, false)',
-    replace: 'this.#emitMessage(data, opcode, compressed, true, false)',
+    search: 'this.#emitText(data, 0, length, false)',
+    replace: 'this.#emitText(data, 0, length, true)',
     suites: ['wire']
   },
   {

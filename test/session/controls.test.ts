@@ -31,7 +31,7 @@ t.test('writes the fields of a hello in the documented order', async (t) => {
 
 t.test('reads acknowledgements', async (t) => {
   const parse = (text: string): unknown => {
-    const ack = parseAck(Buffer.from(`\u0000a${text}`))
+    const ack = parseAck(`\u0000a${text}`)
     return ack.ok ? ack.value : ack.problem
   }
   t.equal(parse('0'), 0)
@@ -44,12 +44,12 @@ t.test('reads acknowledgements', async (t) => {
 })
 
 t.test('knows controls and escaped texts', async (t) => {
-  t.notOk(beginsWithNul(Buffer.from('')))
-  t.notOk(beginsWithNul(Buffer.from('a')))
-  t.ok(beginsWithNul(Buffer.from('\u0000')))
-  t.notOk(isEscaped(Buffer.from('\u0000')))
-  t.notOk(isEscaped(Buffer.from('\u0000a')))
-  t.ok(isEscaped(Buffer.from('\u0000\u0000')))
+  t.notOk(beginsWithNul(''))
+  t.notOk(beginsWithNul('a'))
+  t.ok(beginsWithNul('\u0000'))
+  t.notOk(isEscaped('\u0000'))
+  t.notOk(isEscaped('\u0000a'))
+  t.ok(isEscaped('\u0000\u0000'))
 })
 
 t.test('escapes a text that begins with U+0000, and shares all other frames', async (t) => {

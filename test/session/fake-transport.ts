@@ -78,7 +78,7 @@ export class FakeTransport implements Transport, MessageWriter {
 
   /** A text message of the client. @returns whether the next one is read */
   text (text: string): boolean {
-    this.isPaused = !this.events.onMessage(Buffer.from(text), false)
+    this.isPaused = !this.events.onMessage(text, Buffer.byteLength(text))
     return !this.isPaused
   }
 
@@ -112,8 +112,8 @@ export class FakeConnection implements SessionEvents {
     this.session.handOver()
   }
 
-  onMessage (data: Buffer, binary: boolean): boolean {
-    this.log.push(binary ? data.toString('hex') : data.toString())
+  onMessage (message: Buffer | string): boolean {
+    this.log.push(typeof message === 'string' ? message : message.toString('hex'))
     return this.hasRoom
   }
 

@@ -40,7 +40,7 @@ t.test('hands on messages, without controls and escapes', async (t) => {
   for (const text of ['a', '', '\u0000\u0000b', '\u0000p', '\u0000a0', '\u0000?', '\u0000']) {
     t.ok(socket.text(text))
   }
-  socket.events.onMessage(Buffer.from([0, 1]), true)
+  socket.events.onMessage(Buffer.from([0, 1]), 2)
   t.same(connection.takeLog(), ['a', '', '\u0000b', '0001'])
   t.equal(server.sessions.unknownControls, 2)
   t.same(socket.takeLog(), ['\u0000a3'])

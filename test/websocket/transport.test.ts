@@ -34,8 +34,8 @@ function build ({ deflate = false, room = Infinity, closes = false } = {}) {
     deflate: agreed
   })
   transport.open({
-    onMessage (data) {
-      events.push(data.toString())
+    onMessage (message) {
+      events.push(message.toString())
       return --state.room > 0
     },
     onTransportEnd (reason: CloseReason) {

@@ -145,11 +145,11 @@ export class RateLimiter implements Transport, LimitedConnection, Deadline {
 
   // Events of the transport
 
-  onMessage (data: Buffer, binary: boolean): boolean {
+  onMessage (message: Buffer | string, bytes: number): boolean {
     if (this.#state === 'muted') return true
     const isEnded = this.#state === 'ended'
-    if (!isEnded && !this.#count(data.length)) return true
-    const hasRoom = this.#events.onMessage(data, binary)
+    if (!isEnded && !this.#count(bytes)) return true
+    const hasRoom = this.#events.onMessage(message, bytes)
     this.#isHeld = !hasRoom
     return hasRoom && this.#state !== 'waiting'
   }

@@ -41,13 +41,13 @@ export class ProtocolConnection extends Connection implements CallingClient {
 
   // From the client
 
-  override onMessage (data: Buffer, binary: boolean): boolean {
+  override onMessage (message: Buffer | string, bytes: number): boolean {
     this.countMessage()
     if (this.#isMuted) return true
-    const envelope = binary ? {} : readEnvelope(data.toString())
+    const envelope = typeof message === 'string' ? readEnvelope(message) : {}
     if (envelope === undefined) return this.#refuse(notJson)
     const { topic, re } = envelope
-    if (typeof topic === 'string') return this.#receiveMessage(topic, envelope, data.length)
+    if (typeof topic === 'string') return this.#receiveMessage(topic, envelope, bytes)
     return isCallId(re) ? this.#receiveAnswer(re, envelope) : this.#refuse(policyViolation)
   }
 

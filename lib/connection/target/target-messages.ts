@@ -58,14 +58,14 @@ export abstract class TargetMessages extends MessageOutcomes implements Heartbea
   ): void
 
   /** @returns false when the client must not be read until the target has room again */
-  onMessage (data: Buffer, binary: boolean): boolean {
+  onMessage (data: Buffer | string, bytes: number): boolean {
     this.#messageCount++
     this.relay.counters.messagesIn++
-    const payload: WsMessage = binary
-      ? { client_pid: this.pid, type: 'binary', data, metadata: this.#metadata }
-      : { client_pid: this.pid, type: 'text', data: data.toString(), metadata: this.#metadata }
-    if (!this.target.accept(this.#topic, payload, this.pid, data.length)) {
-      this.targetRefused(this.#topic, payload, data.length)
+    const payload: WsMessage = typeof data === 'string'
+      ? { client_pid: this.pid, type: 'text', data, metadata: this.#metadata }
+      : { client_pid: this.pid, type: 'binary', data, metadata: this.#metadata }
+    if (!this.target.accept(this.#topic, payload, this.pid, bytes)) {
+      this.targetRefused(this.#topic, payload, bytes)
     }
     if (!this.target.congested) return true
     this.target.subscribeToDrain(this.transport)

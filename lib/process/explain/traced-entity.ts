@@ -16,7 +16,7 @@ export type Traceable = Entity &
 
 interface TraceableConnection {
   readonly mailbox?: undefined
-  onMessage (data: Buffer, binary: boolean): boolean
+  onMessage (message: Buffer | string, bytes: number): boolean
 }
 
 /** The parts of the runtime that a traced entity uses. */
@@ -133,9 +133,10 @@ export class TracedEntity implements ExitListener {
         else this.#publish({ type: 'refused', topic, from, payload })
         return accepted
       }),
-      intercept(entity, 'onMessage', (onMessage) => (data, binary) => {
-        this.#publish({ type: 'client', bytes: data.length, binary, payload: data })
-        return onMessage(data, binary)
+      intercept(entity, 'onMessage', (onMessage) => (message, bytes) => {
+        const payload = typeof message === 'string' ? Buffer.from(message) : message
+        this.#publish({ type: 'client', bytes, binary: payload === message, payload })
+        return onMessage(message, bytes)
       })
     ]
   }

@@ -94,11 +94,11 @@ t.test('closes with 1011 when a client sends too much on many sockets while it w
     await house.crash(first)
     const { deadLetters } = house.processes.stats()
     // Each socket of a session is read until its first message.
-    for (let i = 0; i < held; i++) connection.onMessage(data, true)
+    for (let i = 0; i < held; i++) connection.onMessage(data, data.length)
     await house.rig.settle()
     t.equal(connection.describe().parked, true)
     t.equal(house.processes.stats().deadLetters, deadLetters)
-    for (let i = 0; i < 2; i++) connection.onMessage(data, true)
+    for (let i = 0; i < 2; i++) connection.onMessage(data, data.length)
     await house.rig.settle()
     t.match(transport.seen, { code: 1011, reason: 'target process exited' })
     t.equal(house.processes.stats().deadLetters, deadLetters + held + 2)

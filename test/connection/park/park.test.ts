@@ -187,7 +187,7 @@ t.test('goes on waiting when its successor is there before it gives up', async (
   await house.rig.settle()
   await house.crash(first)
   const second = house.room('room')
-  for (let i = 0; i <= maxHeldMessages; i++) connection.onMessage(Buffer.from('x'), false)
+  for (let i = 0; i <= maxHeldMessages; i++) connection.onMessage('x', 1)
   await second
   t.equal(transport.seen, undefined)
   t.equal((await second).mail.length, maxHeldMessages + 1)

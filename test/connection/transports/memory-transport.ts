@@ -155,8 +155,7 @@ export class MemoryTransport implements Transport, MessageWriter {
       if (next === undefined) return
       if ('end' in next) this.#events.onTransportEnd(next.end)
       else {
-        const isBinary = typeof next.data !== 'string'
-        const hasRoom = this.#events.onMessage(Buffer.from(next.data as string), isBinary)
+        const hasRoom = this.#events.onMessage(next.data, Buffer.byteLength(next.data))
         if (!hasRoom && this.#state === 'open') this.#isPaused = true
       }
     }

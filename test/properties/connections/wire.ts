@@ -104,10 +104,9 @@ class Note implements TransportEvents {
     this.#stopsAfter = stopsAfter
   }
 
-  onMessage (data: Buffer, binary: boolean): boolean {
-    this.reported.push(binary ? 'binary' : 'text')
-    // The bytes of a text are valid only until this returns.
-    this.data.push(binary ? data : Buffer.from(data))
+  onMessage (message: Buffer | string): boolean {
+    this.reported.push(typeof message === 'string' ? 'text' : 'binary')
+    this.data.push(typeof message === 'string' ? Buffer.from(message) : message)
     if (this.#stopsAfter === 0 || this.reported.length % this.#stopsAfter !== 0) return true
     this.stops++
     return false

@@ -78,15 +78,15 @@ export class LimitsBench {
     )
     this.#client.open(connection.pid)
     const { onMessage } = connection
-    connection.onMessage = (data, binary) => {
-      this.#judge(data)
-      return onMessage.call(connection, data, binary)
+    connection.onMessage = (message, bytes) => {
+      this.#judge(message)
+      return onMessage.call(connection, message, bytes)
     }
   }
 
   /** Each message is delivered once, in order, and not before the limit allows it. */
-  #judge (data: Buffer): void {
-    const [number] = data.toString().split(' ')
+  #judge (message: Buffer | string): void {
+    const [number] = message.toString().split(' ')
     equal(Number(number), this.#delivered++, 'the order of messages')
     const { messages, bytes } = limits[this.#name]
     const now = this.rig.clock.time
@@ -96,7 +96,7 @@ export class LimitsBench {
     if (this.#connection.isOpen) equal(mayBe || this.#isFreshSocket, true, 'a message too early')
     this.#isFreshSocket = false
     this.#messages.take(1)
-    this.#bytes.take(data.length)
+    this.#bytes.take(Buffer.byteLength(message))
   }
 
   do (step: Step): void {

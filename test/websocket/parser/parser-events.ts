@@ -21,13 +21,20 @@ export class Log implements ParserEvents {
   stopped = false
   then: (event: Event) => void = () => {}
 
-  onMessage (data: Buffer, binary: boolean, compressed: boolean): boolean {
+  onMessage (message: Buffer | string, bytes: number): boolean {
+    const isText = typeof message === 'string'
+    if (Buffer.byteLength(message) !== bytes) throw new Error('a wrong number of bytes')
+    this.data.push(isText ? Buffer.from(message) : message)
+    return this.#addMessage(isText ? ['text', message] : ['binary', message.toString('hex')])
+  }
+
+  onCompressed (data: Buffer, _binary: boolean): boolean {
     this.data.push(data)
-    this.#add(
-      binary || compressed
-        ? [compressed ? 'compressed' : 'binary', data.toString('hex')]
-        : ['text', data.toString()]
-    )
+    return this.#addMessage(['compressed', data.toString('hex')])
+  }
+
+  #addMessage (event: Event): boolean {
+    this.#add(event)
     const goesOn = this.go()
     this.stopped = !goesOn
     return goesOn

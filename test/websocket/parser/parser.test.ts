@@ -182,7 +182,8 @@ t.test('passes a compressed message on without inflating it', async t => {
 t.test('the flags of a message are its opcode and its RSV1 bit', async t => {
   const seen: Array<[boolean, boolean]> = []
   const log = new Log()
-  log.onMessage = (_data, binary, compressed) => seen.push([binary, compressed]) > 0
+  log.onMessage = (message) => seen.push([typeof message !== 'string', false]) > 0
+  log.onCompressed = (_data, binary) => seen.push([binary, true]) > 0
   const parser = new FrameParser(log, 100, 4, true)
   for (const opcode of [1, 2]) {
     for (const rsv of [0, 4]) {
