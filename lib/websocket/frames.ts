@@ -1,4 +1,5 @@
-import { isUtf8 } from 'node:buffer'
+// The global `Buffer` is a getter, which is slower than an import.
+import { Buffer, isUtf8 } from 'node:buffer'
 import { cutReason } from '../connection/close-codes.js'
 
 /** The opcodes of RFC 6455 section 5.2. */
@@ -14,27 +15,59 @@ const rsv1Bit = 0x40
 // and write the bytes.
 const maxLoopLength = 40
 
-// Node's pool has 8 KiB. Frames above 2 KiB waste much of it, and frames above 4 KiB get a buffer
-// of their own, which costs more than writing them. So these are cut from a slab, up to 32 from
-// each. A queued frame keeps its slab in memory, as it would keep a pool.
-const slabSize = 64 * 1024
-const minSlabFrame = 2 * 1024
+// Frames are cut from slabs, because an allocation for each one costs more than writing it. A
+// queued frame keeps its slab in memory, so small frames have a small slab. They lie in it one
+// after another: those for one client that are made in turn are joined without a copy.
+const smallSlabSize = 8 * 1024
+const largeSlabSize = 64 * 1024
+const minLargeFrame = 2 * 1024
 const maxSlabFrame = 16 * 1024
 
 const empty = Buffer.alloc(0)
-let slab = empty
-let slabUsed = 0
+let smallSlab = empty
+let smallUsed = 0
+let largeSlab = empty
+let largeUsed = 0
 
 function allocate (size: number): Buffer {
-  if (size < minSlabFrame || size > maxSlabFrame) return Buffer.allocUnsafe(size)
-  if (slabUsed + size > slab.length) {
-    slab = Buffer.allocUnsafeSlow(slabSize)
-    slabUsed = 0
+  if (size < minLargeFrame) return allocateSmall(size)
+  return size > maxSlabFrame ? Buffer.allocUnsafeSlow(size) : allocateLarge(size)
+}
+
+function allocateSmall (size: number): Buffer {
+  if (smallUsed + size > smallSlab.length) {
+    smallSlab = Buffer.allocUnsafeSlow(smallSlabSize)
+    smallUsed = 0
   }
-  const piece = slab.subarray(slabUsed, slabUsed + size)
+  const start = smallUsed
+  smallUsed += size
+  return smallSlab.subarray(start, smallUsed)
+}
+
+function allocateLarge (size: number): Buffer {
+  if (largeUsed + size > largeSlab.length) {
+    largeSlab = Buffer.allocUnsafeSlow(largeSlabSize)
+    largeUsed = 0
+  }
+  const piece = largeSlab.subarray(largeUsed, largeUsed + size)
   // The next frame starts at a word boundary.
-  slabUsed += size + 7 & ~7
+  largeUsed += size + 7 & ~7
   return piece
+}
+
+/**
+ * Joins frames.
+ * @param bytes of all of them
+ * @returns a view of them, without a copy, if they lie one after the other in memory
+ */
+export function joinFrames (frames: readonly Buffer[], bytes: number): Buffer {
+  const { buffer, byteOffset } = frames[0]
+  let end = byteOffset
+  for (const frame of frames) {
+    if (frame.byteOffset !== end || frame.buffer !== buffer) return Buffer.concat(frames, bytes)
+    end += frame.length
+  }
+  return Buffer.from(buffer, byteOffset, bytes)
 }
 
 /** Makes a final, unmasked frame. The payload is copied, so the caller may change it afterwards. */
@@ -94,7 +127,7 @@ function stringFrame (opcode: number, text: string): Buffer {
 /** @returns undefined if a character is not ASCII */
 function shortAscii (opcode: number, text: string): Buffer | undefined {
   const { length } = text
-  const target = Buffer.allocUnsafe(2 + length)
+  const target = allocateSmall(2 + length)
   target[0] = fin | opcode
   target[1] = length
   for (let i = 0; i < length; i++) {
@@ -127,7 +160,8 @@ function writeHeader (target: Buffer, opcode: number, length: number): number {
   }
   if (length < 0x10000) {
     target[1] = 126
-    target.writeUInt16BE(length, 2)
+    target[2] = length >>> 8
+    target[3] = length
     return 4
   }
   target[1] = 127

@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer'
+import { Buffer, isUtf8 } from 'node:buffer'
 import { maySendCode } from '../connection/close-codes.js'
 import { noCode, opcodes } from './frames.js'
 import { unmask } from './unmask.js'

@@ -1,5 +1,7 @@
+import { Buffer } from 'node:buffer'
 import { Traffic } from '../connection/counters.js'
 import { WebSocketEncoder } from './encoder.js'
+import { joinFrames } from './frames.js'
 import type { Duplex } from 'node:stream'
 import type { MessageWriter } from '../connection/transport.js'
 import type { Clock } from '../shared/clock.js'
@@ -80,7 +82,7 @@ export class Flusher {
   joinFrames (frames: readonly Buffer[], bytes: number): Buffer {
     const parts = this.#parts
     if (frames.length !== parts.length || frames.some((frame, i) => frame !== parts[i])) {
-      this.#joined = Buffer.concat(frames, bytes)
+      this.#joined = joinFrames(frames, bytes)
       this.#parts = frames
     }
     return this.#joined

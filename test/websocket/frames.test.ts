@@ -8,6 +8,7 @@ import {
   binaryFrame,
   closeFrame,
   frame,
+  joinFrames,
   noCode,
   opcodes,
   pingFrame,
@@ -227,4 +228,36 @@ t.test('ws reads any sequence of frames correctly', async () => {
       }
     })
   }))
+})
+
+t.test('joins frames that lie one after the other without a copy', async (t) => {
+  const [first, ...others] = Array.from('abcd', (letter) => textFrame(letter.repeat(50)))
+  const frames = [first, ...others]
+  const joined = joinFrames(frames, 4 * 52)
+  t.same(joined, Buffer.concat(frames))
+  // A new slab may begin among them: then they are copied.
+  const follow = others.every(({ buffer }) => buffer === first.buffer)
+  t.equal(joined.buffer === first.buffer && joined.byteOffset === first.byteOffset, follow)
+})
+
+t.test('copies frames that do not lie one after the other', async (t) => {
+  const [a, b, c] = Array.from('abc', (letter) => textFrame(letter.repeat(50)))
+  const end = a.byteOffset + a.length
+  const elsewhere = Buffer.alloc(end + 52).subarray(end)
+  for (const frames of [[a, c], [b, a], [a, a], [a, elsewhere]]) {
+    const joined = joinFrames(frames, 104)
+    t.same(joined, Buffer.concat(frames))
+    t.notOk(joined.buffer === a.buffer && joined.byteOffset === a.byteOffset)
+  }
+})
+
+t.test('cuts small frames of any number from slabs without mixing them', async (t) => {
+  const texts = Array.from({ length: 500 }, (_, i) => `${i} ${'x'.repeat(i * 7 % 300)}`)
+  const frames = texts.map(textFrame)
+  for (const [i, frame] of frames.entries()) {
+    const header = texts[i].length < 126 ? 2 : 4
+    if (frame.toString('latin1', header) !== texts[i]) t.fail(`frame ${i}`)
+  }
+  const whole = Buffer.concat(frames)
+  t.same(joinFrames(frames, whole.length), whole)
 })
