@@ -8,6 +8,8 @@ import { toMilliseconds } from '../../lib/shared/duration.js'
 import { processesDefaults } from '../../lib/process/options.js'
 import { planChild, planSupervisor } from '../../lib/process/supervisor/spec.js'
 import { defaultFragments } from '../../lib/connection/settings.js'
+import { mutants } from '../mutants/all.js'
+import { mutants as clusterMutants } from '../cluster/mutants/list.js'
 import { prose, rows, spans } from './tables.js'
 
 /** The names that an error message lists after `only`. */
@@ -133,4 +135,11 @@ t.test('docs/deploys.md gives process managers more time than a close takes', as
   // pm2 and fastify-cli kill sooner by default.
   t.ok(Number(/kill_timeout: ([\d_]+)/.exec(guide)![1].replace('_', '')) > longest)
   t.ok(Number(/--close-grace-delay (\d+)/.exec(guide)![1]) > longest)
+})
+
+t.test('docs/reliability.md counts the mutants', async (t) => {
+  const table = await rows('docs/reliability.md', 'suite', 'files', 'what it does', 'how much')
+  const [,,, figures] = table.find(([suite]) => suite === 'mutants')!
+  const sum = figures.match(/\d+(?= (?:mutants )?of )/g)!.reduce((sum, n) => sum + Number(n), 0)
+  t.equal(sum, mutants.length + clusterMutants.length)
 })
