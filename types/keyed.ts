@@ -19,8 +19,9 @@ export interface KeyedOptions {
    */
   idle?: Duration
   /**
-   * How long connections wait for a successor when their process has failed: up to 5 min. 0: they
-   * are closed. `park` and `on_target_exit` of a header precede. @defaultValue '10s'
+   * How long connections wait for a successor when their process has failed, until it has asked for
+   * mail: up to 5 min. 0: they are closed. `park` and `on_target_exit` of a header precede.
+   * @defaultValue '10s'
    */
   park?: Duration
   /**
@@ -38,7 +39,7 @@ export interface KeyedOptions {
 export interface KeyedSpec<B = unknown, A extends unknown[] = unknown[]> extends KeyedOptions {
   /** The body of each process. Its start has succeeded when it first asks for mail. */
   start: B
-  /** The arguments of the body for a key. @defaultValue the key alone */
+  /** Makes the array of arguments of the body for a key. @defaultValue the key alone */
   args?: (key: string) => readonly [...A]
 }
 

@@ -99,15 +99,15 @@ export const parkMutants: readonly Mutant[] = [
   {
     name: 'a process that has the name already is not joined',
     file: target,
-    search: '    if (nameTable.lookup(name) !== undefined) this.nameRegistered()\n',
-    replace: '',
+    search: '    if (nameTable.lookup(this.#name) !== undefined) this.nameRegistered()\n',
+    replace: '    if (nameTable.lookup(this.#name) !== undefined) nameTable.size\n',
     suites
   },
   {
     name: 'a connection that takes the name ends the wait for it',
     file: target,
-    search: 'else nameTable.addWaiter(this.#name, this)',
-    replace: '',
+    search: '    nameTable.addWaiter(this.#name, this)\n    starting?.',
+    replace: '    starting?.',
     suites
   },
   {

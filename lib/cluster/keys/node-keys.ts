@@ -1,11 +1,13 @@
 import { unavailableError } from '../errors.js'
-import { keyTopic } from '../../process/remote/key-directory.js'
+import { keyTopic, nodeOf } from '../../process/remote/key-directory.js'
 import { rendezvous } from './rendezvous.js'
 import type { NodeContext } from '../context.js'
+import type { Answer } from '../../process/calls.js'
 import type { Peers } from '../membership/peers.js'
 import type { NodeNames } from '../names/names.js'
 import type { RemoteNodes } from '../../process/remote/remote-nodes.js'
 import type { KeyDirectory, KeyNode, KeyRequest } from '../../process/remote/key-directory.js'
+import type { Pid } from '../../../types/pid.js'
 
 /** The places of keys: each is a cluster-wide name, the address of the key, that a node has. */
 export class NodeKeys implements KeyDirectory {
@@ -55,8 +57,17 @@ export class NodeKeys implements KeyDirectory {
   request (node: KeyNode, request: KeyRequest): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const lost = (): void => { reject(unavailableError('the node of a key cannot be reached')) }
-      const caller = { reply: resolve, fail: reject, reject, targetEnded: lost }
-      if (!this.#remoteNodes.send(node, keyTopic, request, undefined, caller)) lost()
+      this.#send(node, request, { reply: resolve, fail: reject, reject, targetEnded: lost })
     })
+  }
+
+  watch (pid: Pid, stopped: () => void): void {
+    const caller = { reply: stopped, fail: stopped, reject: stopped, targetEnded: stopped }
+    this.#send(nodeOf(pid), { do: 'watch', pid }, caller)
+  }
+
+  #send (node: KeyNode, request: KeyRequest, caller: Answer & { targetEnded (): void }): void {
+    const isSent = this.#remoteNodes.send(node, keyTopic, request, undefined, caller)
+    if (!isSent) caller.targetEnded()
   }
 }

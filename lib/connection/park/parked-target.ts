@@ -2,11 +2,14 @@ import { errorCodes } from '../../errors.js'
 import { asTarget } from '../../process/entity.js'
 import { isOrderly } from '../../process/exits/exit-signals.js'
 import { unreadMail } from '../../process/exits/unread-joins.js'
+import { Instance } from '../../process/keyed/instance.js'
 import { closeCodes } from '../close-codes.js'
 import { requestTarget } from '../target/target-request.js'
 import { defaultParkTime } from './policy.js'
 import type { Answer } from '../../process/calls.js'
 import type { Target } from '../../process/entity.js'
+import type { Kinds } from '../../process/keyed/kinds.js'
+import type { StartWaiter } from '../../process/keyed/start.js'
 import type { NameWaiter } from '../../process/registry/names.js'
 import type { Cancellable } from '../../shared/clock.js'
 import type { Deadline, Slot } from '../../shared/deadline-timer.js'
@@ -60,13 +63,14 @@ export interface HeldMessage {
  * | --- | --- | --- |
  * | idle | the target refuses a message | holding |
  * | idle, holding | the target has failed | waiting |
- * | waiting | the name has a target; a transfer | idle |
+ * | waiting | the name has a target, which asks for mail if it is a key's; a transfer | idle |
+ * | waiting | the start of the process of a key has failed | waiting, for its next process |
  * | waiting | the key of the target is refused | idle |
  * | waiting | the time is over, or the connection ends for another reason | idle |
  * | holding | the target has ended in order; a transfer; the connection ends | idle |
  * | holding, waiting | too much is held | idle |
  */
-export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
+export class ParkedTarget implements BoundTarget, Deadline, NameWaiter, StartWaiter {
   slot: Slot | undefined
   /** The target that takes no more mail. */
   pid!: Pid
@@ -113,7 +117,7 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
    * @returns false if the connection was closed instead
    */
   wait ({ name, time }: ParkPolicy, exit: Exit, tookJoin: boolean): boolean {
-    const { clock, kinds, nameTable } = this.#relay.runtime
+    const { clock, kinds } = this.#relay.runtime
     const isFailure = !isOrderly(exit.reason)
     const parkTime = time ?? kinds.parkTime(name)
     if (tookJoin) {
@@ -128,20 +132,33 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
       this.due()
       return false
     }
-    // A connection that waits for a key starts its process.
-    const demanded = nameTable.lookup(name) === undefined ? kinds.demand(name) : undefined
-    if (demanded?.ok === false) {
-      this.nameRefused()
-      return false
-    }
-    this.#state = 'waiting'
     this.#name = name
+    const demanded = this.#demandTarget()
+    if (demanded?.ok === false) return false
+    this.#state = 'waiting'
     this.#relay.deadlines.schedule(this, this.timeLeft)
-    nameTable.addWaiter(name, this)
-    // A process may have got the name while the old one cleaned up.
-    if (nameTable.lookup(name) !== undefined) this.nameRegistered()
-    else if (demanded !== undefined) this.#requestTarget()
+    this.#seekDemanded(demanded)
     return true
+  }
+
+  /**
+   * A connection that waits for a key starts its process, or is closed.
+   * @returns undefined if the name has a process, or is not a key
+   */
+  #demandTarget (): ReturnType<Kinds['demand']> {
+    const { kinds, nameTable } = this.#relay.runtime
+    // A process may have got the name while the old one cleaned up.
+    if (nameTable.lookup(this.#name) !== undefined) return undefined
+    const demanded = kinds.demand(this.#name)
+    if (demanded?.ok === false) this.nameRefused()
+    return demanded
+  }
+
+  #seekDemanded (demanded: ReturnType<Kinds['demand']>): void {
+    const { nameTable } = this.#relay.runtime
+    nameTable.addWaiter(this.#name, this)
+    if (nameTable.lookup(this.#name) !== undefined) this.nameRegistered()
+    else if (demanded !== undefined) this.#requestTarget()
   }
 
   /** The process of a key may be on another node, and nothing is registered here then. */
@@ -179,8 +196,30 @@ export class ParkedTarget implements BoundTarget, Deadline, NameWaiter {
     if (this.#state !== 'waiting') return
     const { processTable, nameTable } = this.#relay.runtime
     const found = asTarget(processTable.findEntity(this.#name))
-    if (found.ok) this.#connection.rejoin(found.value, this.#hasFailed)
-    else nameTable.addWaiter(this.#name, this)
+    const starting = found.ok && found.value instanceof Instance && !found.value.hasStarted
+      ? found.value
+      : undefined
+    if (found.ok && starting === undefined) {
+      this.#connection.rejoin(found.value, this.#hasFailed)
+      return
+    }
+    nameTable.addWaiter(this.#name, this)
+    starting?.whenStarted(this)
+  }
+
+  // The process of a key, which may load its state for longer than the connection waits
+
+  started (): void {
+    this.#seekTarget()
+  }
+
+  /** Not at once: the process is in the middle of its end. */
+  startFailed (): void {
+    this.#relay.runtime.contextClock.soon(() => {
+      if (this.#state !== 'waiting') return
+      const demanded = this.#demandTarget()
+      if (demanded?.ok !== false) this.#seekDemanded(demanded)
+    })
   }
 
   /** Called when another target takes over, or the connection ends. @returns what it held */

@@ -22,6 +22,8 @@ export interface InstanceOwner {
   mailRefused (instance: Instance, isFailure: boolean): void
   /** It takes no mail any more: another instance may take some. */
   inboxEnded (instance: Instance): void
+  /** It is not alive any more. Called before its end is told: that may start another instance. */
+  instanceEnds (): void
   instanceEnded (instance: Instance): void
 }
 
@@ -177,6 +179,7 @@ export class Instance extends Actor implements Deadline {
 
   override end (reason: string, error?: Error, origin?: EndOrigin, value?: unknown): void {
     if (this.hasEnded) return
+    this.#terms.owner.instanceEnds()
     super.end(reason, error, origin, value)
     for (const waiter of this.#takeWaiters()) waiter.startFailed(error)
     this.#terms.owner.instanceEnded(this)

@@ -223,11 +223,10 @@ export class Key implements Deadline, InstanceOwner {
   /** Keeps a process of another node until it takes no more mail, or its node is lost. */
   #watch (pid: Pid, directory: KeyDirectory): RemoteInstance {
     const remote = this.#remote = new RemoteInstance(pid)
-    const forget = (): void => {
+    directory.watch(pid, () => {
       this.#remote = undefined
       this.#forgetIfDue()
-    }
-    directory.request(nodeOf(pid), { do: 'watch', pid }).then(forget, forget)
+    })
     return remote
   }
 
@@ -305,8 +304,11 @@ export class Key implements Deadline, InstanceOwner {
     this.#releaseIfDue()
   }
 
-  instanceEnded (instance: Instance): void {
+  instanceEnds (): void {
     this.#owner.instanceEnded()
+  }
+
+  instanceEnded (instance: Instance): void {
     this.inboxEnded(instance)
     this.#forgetIfDue()
   }

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { errorCodes } from '../../errors.js'
+import { errorCodes, show } from '../../errors.js'
 import { toMilliseconds } from '../../shared/duration.js'
 import { choice, duration, integer, optionsCheck } from '../../shared/options.js'
 import { planBackoff } from '../supervisor/spec.js'
@@ -45,7 +45,7 @@ export function planKeyed (spec: KeyedSpec): KeyedPlan {
   const { place, max, idle, park, maxRestarts, period } = keyedFields
   return {
     start: spec.start as ProcessBody,
-    args: spec.args as KeyedPlan['args'] | undefined ?? ((key) => [key]),
+    args: spec.args === undefined ? (key) => [key] : checkedArgs(spec.args),
     place: spec.place ?? place.default as KeyedPlan['place'],
     max: spec.max ?? max.default,
     idle: toMilliseconds(spec.idle ?? idle.default),
@@ -53,5 +53,14 @@ export function planKeyed (spec: KeyedSpec): KeyedPlan {
     maxRestarts: spec.maxRestarts ?? maxRestarts.default,
     period: toMilliseconds(spec.period ?? period.default),
     backoff: planBackoff(spec.backoff)
+  }
+}
+
+/** A string would be spread into its characters. */
+function checkedArgs (args: (key: string) => unknown): KeyedPlan['args'] {
+  return (key) => {
+    const made = args(key)
+    if (Array.isArray(made)) return made
+    throw invalid(`'args' must return an array, got '${show(made)}'`)
   }
 }

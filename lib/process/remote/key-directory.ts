@@ -61,6 +61,12 @@ export interface KeyDirectory {
    * @throws the error of that node, and `FST_CLUSTER_UNAVAILABLE` when it is lost
    */
   request (node: KeyNode, request: KeyRequest): Promise<unknown>
+  /**
+   * Watches a process of another node.
+   * @param stopped called once, when it takes no more mail or its node is lost. No promise, because
+   * the refusals that this node sends after the news may be handled in the same turn
+   */
+  watch (pid: Pid, stopped: () => void): void
 }
 
 /** The node of a PID, as the place of a key. */

@@ -84,6 +84,24 @@ t.test('asks another node, and rejects when it is lost', async (t) => {
   await t.rejects(alone.request(b, request), { code: 'FST_CLUSTER_UNAVAILABLE' })
 })
 
+t.test('tells in the same turn that a process of another node takes no more mail', async (t) => {
+  const { keys, sent } = keysOf([{ node: 'b' }])
+  const pid = '7@b.1' as Pid
+  let stopped = 0
+  const watch = (): void => { keys.watch(pid, () => { stopped++ }) }
+  watch()
+  t.match(sent, [{ to: '0@b.1', payload: { do: 'watch', pid } }])
+  t.equal(stopped, 0)
+  sent[0].call.reply(undefined)
+  t.equal(stopped, 1)
+  watch()
+  sent[1].call.targetEnded({ pid, reason: 'noconnection' })
+  t.equal(stopped, 2, 'its node is lost')
+  const { keys: alone } = keysOf([], false)
+  alone.watch(pid, () => { stopped++ })
+  t.equal(stopped, 3, 'its node cannot be reached')
+})
+
 t.test('makes one node the place of a key, until it gives it up', async (t) => {
   const cluster = new TestCluster()
   t.equal(cluster.make('c').cluster.keys, undefined, 'before it has started')

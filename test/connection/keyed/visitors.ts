@@ -26,6 +26,8 @@ export class Lobby {
   readonly rig: Rig
   readonly rooms: Mail[] = []
   readonly keyed: Keyed
+  /** Called before the loop of each process, to load its state. */
+  load: (() => Promise<void>) | undefined
   /** Called after the loop of each process, for its clean-up. */
   cleanUp: (self: Process) => unknown = () => {}
 
@@ -36,6 +38,7 @@ export class Lobby {
       start: async (self: Process) => {
         const mail: Mail = []
         this.rooms.push(mail)
+        if (this.load !== undefined) await this.load()
         await self.serve({}, (message: AnyMessage) => {
           mail.push(line(message))
           const { data } = message.payload as { data?: string } ?? {}

@@ -14,6 +14,17 @@ t.test('calls the next process when one has stopped meanwhile', async (t) => {
   t.equal(await call, 'a')
 })
 
+t.test('calls the next process when the stop and the refusal are told in one turn', async (t) => {
+  const house = await Suburb.withRemote()
+  const { processes, keyed } = house
+  const call = processes.call(keyed.key('a'), 'ask')
+  house.steps = [undefined]
+  house.asked.at(-1)!.answer(undefined)
+  house.sent[1].call!.reject(new Error('it is stopping'))
+  await house.settle()
+  t.equal(await call, 'a')
+})
+
 t.test('rejects a call that the known process refuses', async (t) => {
   const house = await Suburb.withRemote()
   const { processes, keyed } = house

@@ -150,6 +150,17 @@ t.test('fails a start whose args throw', async (t) => {
   t.equal(house.processes.alive(await good), true)
 })
 
+t.test('fails a start whose args return no array', async (t) => {
+  const house = new House()
+  for (const [i, made] of ['abc', undefined, {}, Promise.resolve([1])].entries()) {
+    const args = (): never => made as never
+    const kind = house.processes.keyed(`other${i}`, { start: (self) => self.serve({}), args })
+    const asked = kind.get('a')
+    await house.settle()
+    await t.rejects(asked, { code: 'FST_PROCESS_INVALID_SPEC', message: /'args'.*array/ })
+  }
+})
+
 for (const [what, ask] of [
   ['receive', async (self: any) => { await self.receive() }],
   ['inbox', async (self: any) => { await self.inbox[Symbol.asyncIterator]().next() }],

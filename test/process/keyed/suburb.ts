@@ -1,6 +1,7 @@
 // A house in a cluster of which it sees only the answers that a test gives.
 import { deferred } from '../helpers.js'
 import { House } from './rooms.js'
+import { nodeOf } from '../../../lib/process/remote/key-directory.js'
 import type { Answer } from '../../../lib/process/calls.js'
 import type { ExitListener } from '../../../lib/process/exits/relations.js'
 import type { KeyDirectory, KeyNode, KeyRequest } from '../../../lib/process/remote/key-directory.js'
@@ -95,6 +96,11 @@ export class Suburb extends House implements KeyDirectory {
     const { promise, resolve, reject } = deferred<unknown>()
     this.asked.push({ node, request, answer: resolve, fail: reject })
     return promise
+  }
+
+  watch (pid: Pid, stopped: () => void): void {
+    const request: KeyRequest = { do: 'watch', pid }
+    this.asked.push({ node: nodeOf(pid), request, answer: stopped, fail: stopped })
   }
 
   /** The answer to a request of another node. */
