@@ -1,7 +1,7 @@
 import { figures, type Measurement } from './compare.js'
 import {
-  alone, checked, floor, native, parsesItself, reference, resumeUnused, resumeUsed, unwatched,
-  watched, withoutDashboard, withoutResume, withRelay
+  alone, byRing, checked, floor, native, parsesItself, reference, resumeUnused, resumeUsed,
+  unwatched, watched, withRelay, withoutDashboard, withoutResume
 } from './scenarios.js'
 import { ratios, spread, type Spread } from './rig/statistics.js'
 import type { Results } from './results.js'
@@ -100,6 +100,14 @@ export function goals (results: Results): Goal[] {
       unit: `of ${reference}`,
       measured: toReference(results, scenario as string, reference, native)
     })),
+    ...([['fan-out', 0.66], ['rooms', 0.6], ['hot-rooms', 0.075]] as const).map(
+      ([scenario, atMost]) => ({
+        what: `${scenario}: with the native sender by io_uring, server CPU`,
+        atMost,
+        unit: `of ${reference}`,
+        measured: toReference(results, scenario, reference, byRing)
+      })
+    ),
     ...(['echo-4k', 'storm'] as const).map((scenario) => ({
       what: `${scenario}: with the native sender, server CPU`,
       atMost: 1.02,

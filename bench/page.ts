@@ -287,7 +287,7 @@ can.
   All have the same contract: \`/echo\` returns a message to its sender, \`/room/:id\` sends it
   to everyone in the room, including the sender. Ours receives with \`serve\`, with
   \`for await\`, or with \`serve\` and \`groups.broadcast\`. \`ours, native\` is \`serve\`
-  with the native sender, where there is a C compiler. \`${floor}\` is not a WebSocket server.
+  with the native sender, where there is a C compiler, and once more by io_uring. \`${floor}\` is not a WebSocket server.
   It counts the bytes of its clients' frames, and answers each frame with one made before,
   with one write for all output of a socket in a turn. It shows the cost of the sockets in
   any server on Node. All servers have \`bufferutil\`; \`WS_NO_BUFFER_UTIL=1 npm run bench\`

@@ -18,9 +18,9 @@ import {
 } from './page.js'
 import { runInProcess } from './rig/generator.js'
 import { benchFolder, describeMachine } from './rig/machine.js'
-import { buildNative } from './rig/native.js'
+import { allowsRing, buildNative } from './rig/native.js'
 import { installPeers } from './rig/peers.js'
-import { native, scenarios, servers, type Scenario } from './scenarios.js'
+import { byRing, scenarios, servers, type Scenario } from './scenarios.js'
 import type { Results, Sleeping } from './results.js'
 import type { Timed } from './process/timing.js'
 
@@ -82,10 +82,12 @@ async function run (): Promise<Results> {
   let kinds = chosen(servers, values.servers.split(';'), ({ name }) => name)
   const compared = chosen(scenarios, values.scenarios.split(','), ({ name }) => name)
   installPeers()
-  const needsNative = wanted.includes('compare') &&
-    compared.some((scenario) => scenario.kinds === undefined) &&
-    kinds.some(({ name }) => name === native)
-  if (needsNative && !buildNative()) kinds = kinds.filter(({ name }) => name !== native)
+  const isCompared = wanted.includes('compare') &&
+    compared.some((scenario) => scenario.kinds === undefined)
+  const needsNative = isCompared && kinds.some((kind) => kind.native !== undefined)
+  if (needsNative && !buildNative()) kinds = kinds.filter((kind) => kind.native === undefined)
+  const needsRing = isCompared && kinds.some(({ name }) => name === byRing)
+  if (needsRing && !allowsRing()) kinds = kinds.filter(({ name }) => name !== byRing)
   const results: Results = { machine: describeMachine(), rounds }
 
   if (wanted.includes('compare')) {

@@ -8,6 +8,7 @@ export const reference = 'raw ws'
 export const floor = 'bare net'
 
 export const native = 'ours, native'
+export const byRing = 'ours, native by io_uring'
 
 /** One of our servers; the argument is that of bench/servers/ours.ts. */
 const ours = (
@@ -33,7 +34,8 @@ export const servers: readonly ServerKind[] = [
   ours('ours, serve', 'serve'),
   ours('ours, for await', 'loop'),
   ours('ours, broadcast', 'broadcast'),
-  { ...ours(native, 'serve native'), native: true }
+  { ...ours(native, 'serve native'), native: 'send' },
+  { ...ours(byRing, 'serve native'), native: 'io_uring' }
 ]
 
 export const alone = 'Fastify alone'

@@ -1,5 +1,8 @@
 // Loaded by fastify-ws-relay, if it is installed. It is not an interface for applications.
+import { getSystemErrorName } from 'node:util'
 import { loadBinary } from './binary.js'
+
+const binary = loadBinary()
 
 /** Changes with the arguments of `sendMany`. fastify-ws-relay uses only the version it knows. */
 export const version = 1
@@ -9,4 +12,14 @@ export const version = 1
  * the offset and the length of its bytes. The length becomes the number of bytes that were sent, or
  * a negative errno.
  */
-export const { sendMany } = loadBinary()
+export const { sendMany } = binary
+
+/** Why io_uring is not used, if it is asked for and the kernel or the container refuses it. */
+export const ringError = process.env.WS_RELAY_IO_URING ? openRing() : undefined
+
+function openRing () {
+  const errno = binary.openRing()
+  if (errno === 0) return undefined
+  const code = getSystemErrorName(-errno)
+  return Object.assign(new Error(`io_uring_setup failed: ${code}`), { code })
+}

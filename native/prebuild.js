@@ -23,7 +23,8 @@ function headers () {
   }
 }
 
-const source = fileURLToPath(new URL('send-many.c', import.meta.url))
+const sources = ['send-many.c', 'ring.c']
+  .map((name) => fileURLToPath(new URL(name, import.meta.url)))
 const flags = ['-std=c99', '-O2', '-Wall', '-Wextra', '-fvisibility=hidden', '-fPIC', '-shared']
 
 function machine (compiler) {
@@ -42,7 +43,7 @@ for (const [target, names] of Object.entries(compilers)) {
   }
   const output = prebuilt(target)
   mkdirSync(dirname(output), { recursive: true })
-  const args = [...flags, '-I', headers(), source, '-o', output]
+  const args = [...flags, '-I', headers(), ...sources, '-o', output]
   const { status } = spawnSync(compiler, args, { stdio: 'inherit' })
   if (status !== 0) process.exit(1)
   console.log(`${target} is compiled by ${compiler}`)

@@ -13,8 +13,11 @@ export interface ServerKind {
   file: string
   argument?: string
   protocol: 'ws' | 'json' | 'resume' | 'socket.io'
-  /** Whether it uses the native sender. The others do not, even if it is compiled. */
-  native?: true
+  /**
+   * Whether it uses the native sender, and whether by io_uring. The others do not, even if it is
+   * compiled.
+   */
+  native?: 'send' | 'io_uring'
 }
 
 const startTimeout = 10_000
@@ -44,7 +47,11 @@ export class ServerUnderTest {
       path,
       kind.argument ?? ''
     ])
-    const env = { ...process.env, WS_RELAY_NO_NATIVE: kind.native ? '' : '1' }
+    const env = {
+      ...process.env,
+      WS_RELAY_NO_NATIVE: kind.native === undefined ? '1' : '',
+      WS_RELAY_IO_URING: kind.native === 'io_uring' ? '1' : ''
+    }
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], env })
     alive.add(child)
     child.once('exit', () => { alive.delete(child) })

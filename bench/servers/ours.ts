@@ -3,7 +3,7 @@
 // second word adds a feature:
 // - `resume`: clients may resume
 // - `metrics`: the metrics are read ten times a second
-// - `native`: the native sender has to be in use
+// - `native`: the native sender has to be in use, and io_uring if `WS_RELAY_IO_URING` asks for it
 // - `keyed`: the target of the echo is a key instead of a PID
 // - `protocol`: the messages are JSON that a schema checks
 // - `json`: the messages are JSON that the process parses itself
@@ -129,7 +129,8 @@ if (feature === 'dashboard' || feature === 'watched') {
 
 const port = await listen(app)
 if (feature === 'watched') watch(port)
-await nativeLoaded
-if (feature === 'native' && !app.processes.stats().connections.nativeSender) {
-  throw new Error('the native sender is not in use')
+const { err } = await nativeLoaded
+const { nativeSender } = app.processes.stats().connections
+if (feature === 'native' && (!nativeSender || err !== undefined)) {
+  throw new Error('the native sender is not in use', { cause: err })
 }

@@ -76,7 +76,9 @@ export class UpgradeServer extends RelayServer
   useNative ({ sendMany, err }: LoadedNative): void {
     if (sendMany !== undefined) this.flusher.batch = new NativeBatch(sendMany)
     if (err === undefined) return
-    this.runtime.logger.info({ err }, 'the native sender cannot be used: sockets write one by one')
+    this.runtime.logger.info({ err }, sendMany === undefined
+      ? 'the native sender cannot be used: sockets write one by one'
+      : 'io_uring cannot be used: the native sender makes a system call for each socket')
   }
 
   /** Made when the first client asks for a session. */

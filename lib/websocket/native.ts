@@ -8,9 +8,11 @@ export type SendMany = (entries: Int32Array, count: number, bytes: Uint8Array) =
 interface NativePackage {
   readonly version: number
   readonly sendMany: SendMany
+  /** Why io_uring cannot be used, although `WS_RELAY_IO_URING` asks for it. */
+  readonly ringError?: unknown
 }
 
-/** The native sender, if it can be used; otherwise the error if its package is installed. */
+/** The native sender, if it can be used, and what cannot be used of its package. */
 export interface LoadedNative {
   readonly sendMany?: SendMany
   readonly err?: unknown
@@ -33,8 +35,8 @@ export async function loadNative (
 ): Promise<LoadedNative> {
   if (env.WS_RELAY_NO_NATIVE) return {}
   try {
-    const { version, sendMany } = await load(packageName)
-    if (version === knownVersion) return { sendMany }
+    const { version, sendMany, ringError: err } = await load(packageName)
+    if (version === knownVersion) return err === undefined ? { sendMany } : { sendMany, err }
     return { err: new Error(`${packageName} has version ${version} of its interface`) }
   } catch (err) {
     // Node 20 loses the error code if a loader has hooks, so the message is compared.

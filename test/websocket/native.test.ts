@@ -22,6 +22,12 @@ t.test('loads the native sender, unless it is missing or turned off', async (t) 
   }
 })
 
+t.test('uses the native sender when io_uring cannot be used, and says why', async (t) => {
+  const ringError = new Error('io_uring_setup failed: EPERM')
+  const loaded = await loadNative({}, async () => ({ version: 1, sendMany, ringError }))
+  t.strictSame(loaded, { sendMany, err: ringError })
+})
+
 t.test('says why an installed native sender cannot be used', async (t) => {
   const broken = new Error('it has no binary')
   t.strictSame(await loadNative({}, async () => { throw broken }), { err: broken })
@@ -46,4 +52,9 @@ t.test('stats tell whether it is in use, and the log why not', async (t) => {
   server.useNative({ sendMany })
   t.equal(processes.stats().connections.nativeSender, true)
   t.strictSame(lines, [])
+  server.useNative({ sendMany, err })
+  t.strictSame(lines, [{
+    level: 'info',
+    args: [{ err }, 'io_uring cannot be used: the native sender makes a system call for each socket']
+  }])
 })

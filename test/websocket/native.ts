@@ -4,10 +4,13 @@ import { writeSync } from 'node:fs'
 import { once } from 'node:events'
 import { constants } from 'node:os'
 import { connect, createServer } from 'node:net'
+import { join } from 'node:path'
+import { getSystemErrorName } from 'node:util'
 import { DeadlineTimer } from '../../lib/shared/deadline-timer.js'
 import { nodeClock } from '../../lib/shared/clock.js'
 import { NativeBatch } from '../../lib/websocket/native-batch.js'
 import { Flusher } from '../../lib/websocket/sender.js'
+import { root } from '../program.js'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import type { SendMany } from '../../lib/websocket/native.js'
 import type { WebSocketServer } from '../../lib/websocket/transport.js'
@@ -33,6 +36,23 @@ export async function compiledSendMany (): Promise<SendMany | undefined> {
   } catch {
     return undefined
   }
+}
+
+interface Binary {
+  readonly sendMany: SendMany
+  /** @returns 0, or an errno */
+  openRing (): number
+}
+
+/** As the compiled one, by io_uring. @returns a string that says why it cannot be used here */
+export async function sendManyByRing (): Promise<SendMany | string> {
+  if (await compiledSendMany() === undefined) return notCompiled
+  const { loadBinary } = await import(join(root, 'native/binary.js')) as {
+    loadBinary (): Binary
+  }
+  const { sendMany, openRing } = loadBinary()
+  const errno = openRing()
+  return errno === 0 ? sendMany : `io_uring cannot be used: ${getSystemErrorName(-errno)}`
 }
 
 /** With `CI` set, a missing compiler is no error, because it is none for users. */
