@@ -25,9 +25,13 @@ export class FrameStore {
   /** Frames that are kept in each memory. */
   readonly #frameCounts: number[] = []
   readonly #freeIds: number[] = []
-  /** The memory of the frame that was kept last. It mostly contains the next one too. */
+  /** The frame that was kept last. The receivers of a broadcast have the same one. */
+  #lastFrame: Buffer | undefined
+  /** Its memory, which mostly contains the next frame too. */
   #lastMemory: ArrayBufferLike | undefined
   #lastId = -1
+  #lastOffset = 0
+  #lastLength = 0
 
   /** Returns the position of the first entry of a new queue. */
   openQueue (): number {
@@ -41,14 +45,22 @@ export class FrameStore {
    */
   append (end: number, frame: Buffer): number {
     const at = end % blockSize === endOfEntries ? this.#addBlock(end) : end
-    const { buffer } = frame
-    if (buffer !== this.#lastMemory) this.#addMemory(buffer)
+    if (frame !== this.#lastFrame) this.#selectFrame(frame)
     this.#frameCounts[this.#lastId]++
     const numbers = this.#numbers
     numbers[at] = this.#lastId
-    numbers[at + 1] = frame.byteOffset
-    numbers[at + 2] = frame.length
+    numbers[at + 1] = this.#lastOffset
+    numbers[at + 2] = this.#lastLength
     return at + entrySize
+  }
+
+  /** Reads the fields of a frame. `buffer` is a call into C++. */
+  #selectFrame (frame: Buffer): void {
+    const { buffer } = frame
+    if (buffer !== this.#lastMemory) this.#addMemory(buffer)
+    this.#lastFrame = frame
+    this.#lastOffset = frame.byteOffset
+    this.#lastLength = frame.length
   }
 
   /** The length of a frame. */
@@ -101,7 +113,7 @@ export class FrameStore {
   #dropMemory (id: number): void {
     this.#memories[id] = undefined
     this.#freeIds.push(id)
-    if (id === this.#lastId) this.#lastMemory = undefined
+    if (id === this.#lastId) this.#lastFrame = this.#lastMemory = undefined
   }
 
   #addBlock (end: number): number {

@@ -19,25 +19,33 @@ export interface Absence {
  * client has acknowledged them, and sends them again on a new socket. While the client is away, the
  * messages are kept only. The subclass decides when that is.
  *
- * It is a base class and no object of its own: that would cost memory for each connection, and a
- * call for each message. No method has a `#` name: a class with such methods puts one more field
- * into each object.
+ * It is a base class and no object of its own, as {@link Unacknowledged}.
  */
-export abstract class SessionWriter implements MessageWriter, HostedSession {
+export abstract class SessionWriter extends Unacknowledged
+  implements MessageWriter, HostedSession {
+  /** The writer of `transport`. As a field, because the transport is mostly in no CPU cache. */
+  protected socketWriter: MessageWriter
   readonly policy: SessionPolicy
-  protected readonly host: SessionHost
-  /** The transport of the present socket, or of the last one. */
-  protected transport: Transport
-  protected readonly kept = new Unacknowledged()
   /** Present while the window is running. */
   protected absence: Absence | undefined
+  /** The transport of the present socket, or of the last one. */
+  protected transport: Transport
+  protected readonly host: SessionHost
   /** Bytes that were replayed. They may wait for the client in addition to its limit. */
   #replayedBytes = 0
 
   constructor (host: SessionHost, transport: Transport, policy: SessionPolicy) {
-    this.host = host
-    this.transport = transport
+    super()
+    this.socketWriter = transport.writer
     this.policy = policy
+    this.transport = transport
+    this.host = host
+  }
+
+  /** From now on messages go to the transport of another socket. */
+  protected useTransport (transport: Transport): void {
+    this.transport = transport
+    this.socketWriter = transport.writer
   }
 
   abstract readonly serial: number
@@ -52,9 +60,7 @@ export abstract class SessionWriter implements MessageWriter, HostedSession {
 
   abstract endForLimit (): void
 
-  get encoder (): Encoder { return this.transport.writer.encoder }
-
-  get keptBytes (): number { return this.kept.memory }
+  get encoder (): Encoder { return this.socketWriter.encoder }
 
   protected get isAway (): boolean {
     return this.absence !== undefined && this.absence.since !== undefined
@@ -62,68 +68,57 @@ export abstract class SessionWriter implements MessageWriter, HostedSession {
 
   /** Whether the client can get all messages after those that it says to have. */
   canReplayAfter (received: number): boolean {
-    const { acknowledged, droppedUpTo, sent } = this.kept
+    const { acknowledged, droppedUpTo, sent } = this
     return received <= sent && Math.max(received, acknowledged) >= droppedUpTo
   }
 
   get bufferedBytes (): number {
-    if (this.isAway) return this.kept.memory
-    return this.transport.writer.bufferedBytes
+    return this.isAway ? this.keptBytes : this.socketWriter.bufferedBytes
   }
 
   allowsBurst (limit: number): boolean {
     if (this.isAway) return this.allowsMoreKept(limit)
-    const { writer } = this.transport
+    const { socketWriter } = this
     // A client on a slow line gets time for what was replayed.
-    if (writer.bufferedBytes <= limit + this.#replayedBytes) return true
+    if (socketWriter.bufferedBytes <= limit + this.#replayedBytes) return true
     this.#replayedBytes = 0
-    return writer.allowsBurst(limit)
+    return socketWriter.allowsBurst(limit)
   }
 
   private allowsMoreKept (limit: number): boolean {
     const { bytes, frames } = this.policy.buffer
-    const extra = Math.max(0, this.kept.count - frames) * frameOverhead
-    if (this.kept.bytes + extra <= limit + bytes) return true
+    const extra = Math.max(0, this.keptCount - frames) * frameOverhead
+    if (this.keptFrameBytes + extra <= limit + bytes) return true
     if (this.policy.overflow === 'close') this.endForLimit()
     return false
   }
 
   sendEncoded (message: Encoded, written?: () => void): void {
     const frame = escapeFrame(message)
-    if (this.policy.window === 0) {
-      this.kept.sent++
-      return this.transport.writer.sendEncoded(frame, written)
+    const { policy, socketWriter } = this
+    if (policy.window === 0) {
+      this.sent++
+      return socketWriter.sendEncoded(frame, written)
     }
-    this.kept.keep(frame, written)
+    this.keep(frame, written)
     if (this.isAway) return this.host.keptBytesChanged(this, frame.length + frameOverhead)
-    this.writeKept(frame, this.kept.sent)
-    const { buffer } = this.policy
-    if (this.kept.bytes <= buffer.bytes && this.kept.count <= buffer.frames) return
-    this.kept.evict(buffer, this.transport.writer.bufferedBytes)
-  }
-
-  private writeKept (frame: Buffer, number: number): void {
-    const written = this.kept.hasCallback(number)
-      ? () => { this.kept.written(number) }
-      : undefined
-    this.transport.writer.sendEncoded(frame, written)
-  }
-
-  /** Calls back when the client has acknowledged everything that was sent until now. */
-  whenAcknowledged (callback: () => void): void {
-    this.kept.whenAcknowledged(callback)
+    socketWriter.sendEncoded(frame, written && this.takenCallback(this.sent))
+    const { buffer } = policy
+    if (this.keptFrameBytes <= buffer.bytes && this.keptCount <= buffer.frames) return
+    this.evict(buffer, socketWriter.bufferedBytes)
   }
 
   /** Sends again, on a new socket, what the client has not acknowledged. */
   protected replay (): void {
-    this.#replayedBytes = this.kept.bytes
-    this.kept.replay((frame, number) => { this.writeKept(frame, number) })
+    this.#replayedBytes = this.keptFrameBytes
+    this.forEachKept((frame, number) => {
+      this.socketWriter.sendEncoded(frame, this.takenCallback(number))
+    })
   }
 
-  protected acknowledge (number: number): void {
-    const before = this.kept.memory
-    this.kept.acknowledge(number)
-    const change = this.kept.memory - before
-    if (this.isAway) this.host.keptBytesChanged(this, change)
+  override acknowledge (number: number): void {
+    const before = this.keptBytes
+    super.acknowledge(number)
+    if (this.isAway) this.host.keptBytesChanged(this, this.keptBytes - before)
   }
 }

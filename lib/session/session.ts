@@ -100,7 +100,7 @@ export class Session extends SessionWriter implements Transport, TransportEvents
     const { count: received } = this.#received
     this.#received.acknowledged()
     const hello = { token, window, received, protocol: this.#protocol, ...fields }
-    this.transport.writer.sendEncoded(helloFrame(hello))
+    this.socketWriter.sendEncoded(helloFrame(hello))
   }
 
   /**
@@ -116,13 +116,12 @@ export class Session extends SessionWriter implements Transport, TransportEvents
     if (away !== undefined) this.host.sessionResumed(this)
     if (this.absence !== undefined) this.absence.since = undefined
     this.#claim = this.host.countResume()
-    this.transport = transport
+    this.useTransport(transport)
     this.#isCut = false
     this.#openTransports++
     this.#generation = generation
     this.acknowledge(received)
-    const { acknowledged } = this.kept
-    this.#sendHello(scope, { resumed: true, from: acknowledged + 1, why: undefined })
+    this.#sendHello(scope, { resumed: true, from: this.acknowledged + 1, why: undefined })
     this.replay()
     this.#scheduleWindow()
     transport.open(this)
@@ -207,7 +206,7 @@ export class Session extends SessionWriter implements Transport, TransportEvents
     this.#apply('end')
     this.host.cancel(this)
     if (this.isAway) this.host.sessionEnded(this, reason)
-    this.kept.clear()
+    this.releaseKept()
     this.#cut(reason)
     this.#isClosed = true
     if (this.#openTransports === 0) this.#events.onTransportClose()
@@ -217,14 +216,14 @@ export class Session extends SessionWriter implements Transport, TransportEvents
   adviseReconnect (by: number): boolean {
     if (this.isAway || !this.isAlive) return false
     this.host.clientAdvised(this)
-    this.#received.sendAck(this.transport.writer)
-    this.transport.writer.sendEncoded(reconnectFrame(by))
+    this.#received.sendAck(this.socketWriter)
+    this.socketWriter.sendEncoded(reconnectFrame(by))
     return true
   }
 
   /** It is no message of the session: a client that is away is not told later. */
   reportInvalid (report: string): void {
-    if (!this.isAway) this.transport.writer.sendEncoded(errorFrame(report))
+    if (!this.isAway) this.socketWriter.sendEncoded(errorFrame(report))
   }
 
   // Events of the socket's transport
@@ -243,7 +242,7 @@ export class Session extends SessionWriter implements Transport, TransportEvents
     }
     const isRead = this.#events.onMessage(message, length)
     const isDue = this.#received.countMessage(bytes)
-    if (isDue && !this.isAway) this.#received.sendAck(this.transport.writer)
+    if (isDue && !this.isAway) this.#received.sendAck(this.socketWriter)
     if (!isRead && this.#state === 'open') this.host.schedule(this, ackInterval)
     return isRead
   }
@@ -260,13 +259,13 @@ export class Session extends SessionWriter implements Transport, TransportEvents
     const kind = text.charCodeAt(1)
     if (kind === controls.ack) this.#receiveAck(text)
     else if (kind !== controls.ping) this.host.unknownControl()
-    else if (!this.isAway) this.#received.answerPing(this.transport.writer)
+    else if (!this.isAway) this.#received.answerPing(this.socketWriter)
     return true
   }
 
   #receiveAck (text: string): void {
     const ack = parseAck(text)
-    if (!ack.ok || ack.value > this.kept.sent) {
+    if (!ack.ok || ack.value > this.sent) {
       this.#apply('end')
       this.#isMuted = true
       this.#events.onTransportEnd(violated(1002, 'invalid acknowledgement'))
@@ -305,7 +304,7 @@ export class Session extends SessionWriter implements Transport, TransportEvents
   due (): void {
     if (this.#state === 'open') {
       this.host.schedule(this, ackInterval)
-      this.#received.answerPing(this.transport.writer)
+      this.#received.answerPing(this.socketWriter)
     } else if (this.#apply('windowOver') !== undefined) {
       this.#events.onTransportEnd(this.absence!.reason)
     }

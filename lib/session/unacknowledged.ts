@@ -18,50 +18,55 @@ const store = new FrameStore()
 /**
  * The data messages of the server that its client has not acknowledged, numbered from 1. The frames
  * are those before compression. They are not copied: the receivers of a broadcast share one.
+ *
+ * It is the base class of a session and no object of its own: with thousands of sessions, an object
+ * is in no CPU cache when the next message is sent. The fields that a message needs come last, next
+ * to those of the subclass. No method has a `#` name, because that costs one more field.
  */
 export class Unacknowledged {
-  /** The number of the last message. */
-  sent = 0
-  /** The highest number that the client has acknowledged. */
-  acknowledged = 0
-  /** Number of the kept messages. */
-  count = 0
-  /** Bytes of the kept frames. */
-  bytes = 0
-  /** Where the queue of the frames begins in the store. There is none while nothing is kept. */
-  #start = 0
-  #end = 0
   /** Callbacks by the number of their message. Few messages have one. */
   #onWritten: Map<number, () => void> | undefined
   /** The oldest comes first. */
   #onAcknowledged: Array<{ readonly number: number, readonly callback: () => void }> | undefined
+  /** The highest number that the client has acknowledged. */
+  acknowledged = 0
+  /** Where the queue of the frames begins in the store. There is none while nothing is kept. */
+  #start = 0
+  #end = 0
+  /** Number of the kept messages. */
+  keptCount = 0
+  /** Bytes of the kept frames. */
+  keptFrameBytes = 0
+  /** The number of the last message. */
+  sent = 0
 
   /** Bytes of memory that the kept frames take, about. */
-  get memory (): number {
-    return this.bytes + this.count * frameOverhead
+  get keptBytes (): number {
+    return this.keptFrameBytes + this.keptCount * frameOverhead
   }
 
   /** The highest number that is not kept any more: the client has it, or it was evicted. */
   get droppedUpTo (): number {
-    return this.sent - this.count
+    return this.sent - this.keptCount
   }
 
-  /** Keeps a message under the next number. @param written called once, by {@link written} */
+  /** Keeps a message under the next number. @param written called once, by {@link messageTaken} */
   keep (frame: Buffer, written: (() => void) | undefined): void {
     this.sent++
-    this.bytes += frame.length
-    if (this.count++ === 0) this.#start = this.#end = store.openQueue()
+    this.keptFrameBytes += frame.length
+    if (this.keptCount++ === 0) this.#start = this.#end = store.openQueue()
     this.#end = store.append(this.#end, frame)
     if (written !== undefined) (this.#onWritten ??= new Map()).set(this.sent, written)
   }
 
-  /** Whether a callback waits for the message. */
-  hasCallback (number: number): boolean {
-    return this.#onWritten?.has(number) === true
+  /** Returns what is to be called when the kernel has taken a message, if somebody waits for it. */
+  protected takenCallback (number: number): (() => void) | undefined {
+    if (this.#onWritten?.has(number) !== true) return undefined
+    return () => { this.messageTaken(number) }
   }
 
   /** Called when the kernel has taken a message: on any of the sockets that it was written to. */
-  written (number: number): void {
+  private messageTaken (number: number): void {
     const callback = this.#onWritten?.get(number)
     if (callback === undefined) return
     this.#onWritten!.delete(number)
@@ -75,13 +80,13 @@ export class Unacknowledged {
   acknowledge (number: number): void {
     this.acknowledged = Math.max(this.acknowledged, number)
     while (this.droppedUpTo < number) {
-      this.#dropFirst()
-      if (this.#onWritten !== undefined) this.written(this.droppedUpTo)
+      this.dropFirst()
+      if (this.#onWritten !== undefined) this.messageTaken(this.droppedUpTo)
     }
-    if (this.#onAcknowledged !== undefined) this.#callBackUpTo(number)
+    if (this.#onAcknowledged !== undefined) this.callBackUpTo(number)
   }
 
-  #callBackUpTo (number: number): void {
+  private callBackUpTo (number: number): void {
     const waiting = this.#onAcknowledged!
     while (waiting.length > 0 && waiting[0].number <= number) waiting.shift()!.callback()
     if (waiting.length === 0) this.#onAcknowledged = undefined
@@ -98,28 +103,29 @@ export class Unacknowledged {
    * @param untaken bytes that the kernel has not taken. They belong to the newest messages
    */
   evict ({ bytes, frames }: BufferLimits, untaken: number): void {
-    while (this.bytes - untaken > bytes || this.count > frames) {
-      if (this.count === 0 || this.bytes - store.lengthAt(this.#start) < untaken) return
-      this.#dropFirst()
+    while (this.keptFrameBytes - untaken > bytes || this.keptCount > frames) {
+      if (this.keptCount === 0) return
+      if (this.keptFrameBytes - store.lengthAt(this.#start) < untaken) return
+      this.dropFirst()
     }
   }
 
   /** Calls back for each kept message, in order. */
-  replay (send: (frame: Buffer, number: number) => void): void {
+  protected forEachKept (send: (frame: Buffer, number: number) => void): void {
     let number = this.droppedUpTo
-    for (const frame of store.read(this.#start, this.count)) send(frame, ++number)
+    for (const frame of store.read(this.#start, this.keptCount)) send(frame, ++number)
   }
 
   /** Releases all frames and callbacks. */
-  clear (): void {
-    while (this.count > 0) this.#dropFirst()
+  protected releaseKept (): void {
+    while (this.keptCount > 0) this.dropFirst()
     this.#onWritten = undefined
     this.#onAcknowledged = undefined
   }
 
-  #dropFirst (): void {
-    this.bytes -= store.lengthAt(this.#start)
+  private dropFirst (): void {
+    this.keptFrameBytes -= store.lengthAt(this.#start)
     this.#start = store.drop(this.#start)
-    if (--this.count === 0) store.closeQueue(this.#end)
+    if (--this.keptCount === 0) store.closeQueue(this.#end)
   }
 }

@@ -50,15 +50,15 @@ export const resumeMutants: readonly Mutant[] = [
   {
     name: 'nothing is sent again on a new socket',
     file: writer,
-    search: '    this.kept.replay((frame, number) => { this.writeKept(frame, number) })\n',
+    search: '      this.socketWriter.sendEncoded(frame, this.takenCallback(number))\n',
     replace: '',
     suites
   },
   {
     name: 'messages while the client is away are not kept',
     file: writer,
-    search: '    this.kept.keep(frame, written)\n',
-    replace: '    if (!this.isAway) this.kept.keep(frame, written)\n',
+    search: '    this.keep(frame, written)\n',
+    replace: '    if (!this.isAway) this.keep(frame, written)\n',
     suites
   },
   {
@@ -92,8 +92,8 @@ export const resumeMutants: readonly Mutant[] = [
   {
     name: 'messages that the kernel has not taken are evicted',
     file: 'session/unacknowledged.ts',
-    search: 'while (this.bytes - untaken > bytes || this.count > frames) {',
-    replace: 'while (this.bytes > 0 || this.count > frames) {',
+    search: 'while (this.keptFrameBytes - untaken > bytes || this.keptCount > frames) {',
+    replace: 'while (this.keptFrameBytes > 0 || this.keptCount > frames) {',
     suites
   },
   {
@@ -134,7 +134,7 @@ export const resumeMutants: readonly Mutant[] = [
   {
     name: 'the hello of an offer that is out of date begins at the offer',
     file,
-    search: '{ resumed: true, from: acknowledged + 1, why: undefined }',
+    search: '{ resumed: true, from: this.acknowledged + 1, why: undefined }',
     replace: '{ resumed: true, from: received + 1, why: undefined }',
     suites
   },

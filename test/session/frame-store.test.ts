@@ -68,6 +68,18 @@ t.test('reads the first frame of the next block', async (t) => {
   t.same(queue.frames, queue.expected)
 })
 
+t.test('keeps a frame again after it was dropped', async (t) => {
+  const queue = new Queue(new FrameStore())
+  // Each has memory of its own.
+  const [frame, other] = ['frame', 'other'].map((text) =>
+    Buffer.from(new TextEncoder().encode(text).buffer))
+  for (const next of [frame, frame, other, frame]) queue.append(next)
+  t.same(queue.frames, ['frame', 'frame', 'other', 'frame'])
+  while (queue.expected.length > 0) queue.drop()
+  for (const next of [frame, other, other]) queue.append(next)
+  t.same(queue.frames, ['frame', 'other', 'other'])
+})
+
 t.test('grows, and shrinks when no frame is kept', async (t) => {
   const store = new FrameStore()
   const queue = new Queue(store)
