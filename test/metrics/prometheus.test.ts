@@ -30,7 +30,7 @@ async function demo (t: Test): Promise<FastifyInstance> {
   await ada.next('welcome')
   const grace = await Client.connect(t, app, '/rooms/lobby?name=Grace')
   await grace.next('welcome')
-  grace.send({ say: 'Good morning' })
+  grace.send({ topic: 'say', data: { key: '1', text: 'Good morning' } })
   await ada.next<{ text: string }>('line', ({ text }) => text === 'Good morning')
   grace.close()
   await grace.closed
