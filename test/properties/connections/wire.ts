@@ -11,7 +11,7 @@ import { webSocketServer } from '../../websocket/server.js'
 import { FakeClient } from './fake-client.js'
 import { equal, suiteOf } from '../suite.js'
 import type { TransportEvents } from '../../../lib/connection/transport.js'
-import type { ViolationCode } from '../../../lib/websocket/parser.js'
+import type { ViolationCode } from '../../../lib/websocket/parser-events.js'
 
 const maxPayload = 70_000
 const maxFragments = 4

@@ -1,7 +1,7 @@
 // A parser whose events are recorded, and frames as a client sends them.
 import { FrameParser } from '../../../lib/websocket/parser.js'
 import type { Test } from 'tap'
-import type { ParserEvents, ViolationCode } from '../../../lib/websocket/parser.js'
+import type { ParserEvents, ViolationCode } from '../../../lib/websocket/parser-events.js'
 
 export type Event =
   | [name: 'text', data: string]

@@ -1,7 +1,7 @@
 // Each rule of RFC 6455 and each limit that a client can violate.
 import t from 'tap'
 import { maySendCode } from '../../../lib/connection/close-codes.js'
-import { violations } from '../../../lib/websocket/parser.js'
+import { violations } from '../../../lib/websocket/parser-events.js'
 import {
   begin, binary, build, bytesOf, client, close, closing, eventsOf, more, octets, text
 } from './parser-events.js'
