@@ -72,6 +72,11 @@ export interface SessionEvents extends TransportEvents {
    * @param notify whether the target gets `ws.resume`
    */
   onResumed (away: number | undefined, notify: boolean): void
+  /**
+   * Called with a control of the client, which is no message.
+   * @returns as `onMessage`
+   */
+  onControl? (bytes: number): boolean
 }
 
 /** An offer to resume a session, whose token is valid. */

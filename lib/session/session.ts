@@ -236,7 +236,7 @@ export class Session extends SessionWriter implements Transport, TransportEvents
     let message = data
     let length = bytes
     if (typeof data === 'string' && beginsWithNul(data)) {
-      if (!isEscaped(data)) return this.#receiveControl(data)
+      if (!isEscaped(data)) return this.#receiveControl(data, bytes)
       message = data.slice(1)
       length--
     }
@@ -255,12 +255,14 @@ export class Session extends SessionWriter implements Transport, TransportEvents
     this.host.cancel(this)
   }
 
-  #receiveControl (text: string): boolean {
+  #receiveControl (text: string, bytes: number): boolean {
     const kind = text.charCodeAt(1)
     if (kind === controls.ack) this.#receiveAck(text)
     else if (kind !== controls.ping) this.host.unknownControl()
     else if (!this.isAway) this.#received.answerPing(this.socketWriter)
-    return true
+    const isRead = this.#events.onControl?.(bytes) !== false
+    if (!isRead && this.#state === 'open') this.host.schedule(this, ackInterval)
+    return isRead
   }
 
   #receiveAck (text: string): void {

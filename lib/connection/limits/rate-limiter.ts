@@ -36,6 +36,8 @@ export interface LimitedConnection extends TransportEvents {
  * | ended | a message that was read before | ended | `onMessage`, without a limit |
  * | muted | a message | muted | drop it |
  *
+ * A control of a session is such a message for the bucket of bytes, and never for that of messages.
+ *
  * It is *held* while the connection has paused it. Two reasons to pause can overlap, and reading
  * goes on when both have passed.
  */
@@ -158,19 +160,36 @@ export class RateLimiter implements Transport, LimitedConnection, Deadline {
   #count (bytes: number): boolean {
     const now = this.#now
     if (this.#closesClient && this.#waitAt(now) > 0) {
-      this.#state = 'muted'
-      this.#host.counters.clientLimited()
-      this.#events.onTransportEnd(violated(overLimit.code, overLimit.reason))
+      this.#closeClient()
       return false
     }
     this.#messages.take(now, 1)
+    this.#takeBytes(now, bytes)
+    return true
+  }
+
+  /** A control of a session is no message, but has bytes. */
+  onControl (bytes: number): boolean {
+    if (this.#state === 'muted' || this.#state === 'ended') return true
+    const now = this.#now
+    if (this.#closesClient && this.#bytes.waitAt(now) > 0) this.#closeClient()
+    else this.#takeBytes(now, bytes)
+    return this.#state !== 'waiting'
+  }
+
+  #takeBytes (now: number, bytes: number): void {
     this.#bytes.take(now, bytes)
     const wait = this.#closesClient ? 0 : this.#waitAt(now)
-    if (wait === 0) return true
+    if (wait === 0) return
     if (this.#state === 'reading') this.#host.counters.clientLimited()
     this.#state = 'waiting'
     this.#host.deadlines.schedule(this, wait)
-    return true
+  }
+
+  #closeClient (): void {
+    this.#state = 'muted'
+    this.#host.counters.clientLimited()
+    this.#events.onTransportEnd(violated(overLimit.code, overLimit.reason))
   }
 
   onTransportEnd (reason: CloseReason): void { this.#events.onTransportEnd(reason) }

@@ -72,6 +72,55 @@ t.test('gets a limit by ws.control, and acknowledgements as before', async (t) =
   t.equal(rig.processes.send(pid, 'ws.send', { data: 'y' }), true)
 })
 
+t.test('counts controls as bytes, and closes a client that sends too many', async (t) => {
+  const session = new ModelSession({ limit: { bytes: '1B/s', burst: 30, over: 'close' } })
+  await session.settle()
+  let sent = 0
+  while (session.isOpen && sent < 100) {
+    session.acknowledge()
+    await session.settle()
+    sent++
+  }
+  // One has three bytes: 00, a letter and a digit. The client has acknowledged the hello as well.
+  t.equal(sent, 10)
+  t.equal(session.rig.relay.counters.limited, 1)
+})
+
+t.test('drops the controls of a client that it closes', async (t) => {
+  const session = new ModelSession({ limit: { bytes: '1B/m', over: 'close' } })
+  await session.settle()
+  for (let i = 0; i < 5; i++) session.acknowledge()
+  await session.settle()
+  t.equal(session.isOpen, false)
+  t.equal(session.rig.relay.counters.limited, 1)
+})
+
+t.test('reads no more when controls have used up the bytes', async (t) => {
+  const session = new ModelSession({ limit: { bytes: '10B/s', burst: 3 } })
+  await session.settle()
+  for (let i = 0; i < 20; i++) session.acknowledge()
+  session.send('a')
+  await session.settle()
+  t.match(session.describe(), { limited: true, paused: true, messages: 0 })
+  t.strictSame(session.received, [])
+  for (let i = 0; i < 35; i++) await session.advance(100)
+  t.strictSame(session.received, ['a'])
+  await session.advance(5000)
+  t.match(session.describe(), { limited: false, paused: false })
+})
+
+t.test('does not count controls as messages', async (t) => {
+  const session = new ModelSession({ limit: { messages: '2/h', burst: 3600, over: 'close' } })
+  await session.settle()
+  session.send('a')
+  session.send('b')
+  for (let i = 0; i < 50; i++) session.acknowledge()
+  await session.settle()
+  t.equal(session.isOpen, true)
+  t.strictSame(session.received, ['a', 'b'])
+  t.equal(session.rig.relay.counters.limited, 0)
+})
+
 t.test('is advised to leave a server that closes', async (t) => {
   const session = new ModelSession({ limit: { messages: '10/s' } })
   await session.settle()
