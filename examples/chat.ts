@@ -47,13 +47,13 @@ export async function room (self: Self, room: string, lines: Line[] = []) {
       if (!rejoined && !metadata.back) add(`${name} came in`)
       showPeople()
     },
-    'ws.message': ({ client_pid, data: { key, text } }) => {
+    'ws.message': ({ data: { key, text }, metadata }) => {
       if (text === '/crash') throw new Error('a client asked this room to crash')
-      if (lines.every((line) => line.key !== key)) add(text, people.get(client_pid), key)
+      if (lines.every((line) => line.key !== key)) add(text, String(metadata.name), key)
     },
-    'ws.leave': ({ client_pid, cause }) => {
-      if (cause !== 'shutdown') add(`${people.get(client_pid)} left`)
+    'ws.leave': ({ client_pid, cause, metadata }) => {
       people.delete(client_pid)
+      if (cause !== 'shutdown') add(`${String(metadata.name)} left`)
       showPeople()
     },
     about: (_, { reply }) => { reply({ name: room, node: self.node, people: people.size }) }
